@@ -1,0 +1,31 @@
+// Boot: everything from zeroed memory to a machine without address spaces. layoutBytes() ran before.
+
+import { EINVAL } from "../uapi/errno";
+import { PMD_PAGES } from "../uapi/page";
+import { BLOCK_ZONE, FOLIO_RESERVED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_END, HDR_MAGIC, HDR_SYSTEM_FRAMES, HDR_ZERO_PFN, HEADER, HEADER_MAGIC, ZONE_COUNT } from "../uapi/struct";
+import { arenaInit } from "./arena";
+import { folioOf } from "./folio";
+import { RESERVED_FRAMES, header, setHeader } from "./layout";
+import { blockOf, zoneInit } from "./page-alloc";
+
+function reserve(pfn: u32): void {
+  const folio = folioOf(pfn);
+  folio.refs = 1;
+  folio.flags = <u16>FOLIO_RESERVED;
+}
+
+export function boot(): i32 {
+  if (header(HDR_MAGIC) == HEADER_MAGIC || !header(HDR_END)) return -EINVAL;
+  if (__heap_base > <usize>HEADER) return -EINVAL;
+  if (<u32>memory.size() < header(HDR_END)) return -EINVAL;
+  reserve(0);
+  reserve(header(HDR_ZERO_PFN));
+  zoneInit(0, RESERVED_FRAMES, RESERVED_FRAMES + header(HDR_SYSTEM_FRAMES), 0);
+  const base = header(HDR_DEVICE_BASE);
+  for (let pfn = base; pfn < base + header(HDR_DEVICE_FRAMES); pfn += PMD_PAGES) {
+    store<u16>(blockOf(pfn), ZONE_COUNT, BLOCK_ZONE);
+  }
+  arenaInit();
+  setHeader(HDR_MAGIC, HEADER_MAGIC);
+  return 0;
+}

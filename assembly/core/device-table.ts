@@ -1,0 +1,208 @@
+// Device page tables: what a device knows of an address space. The same walker as the CPU's, another root. An entry is
+// PTE_PRESENT with the page's pfn, PTE_WRITE if the device may write, PTE_DIRTY once it did.
+
+import { EINVAL, ENOMEM } from "../uapi/errno";
+import { PAGE_SIZE, PMD_SIZE } from "../uapi/page";
+import { DEVICE_PFN_DIRTY, HMM_PFN_VALID, HMM_PFN_WRITE, PFN_MASK } from "../uapi/pfn";
+import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE } from "../uapi/pte";
+import { DEVICE_TABLE_ENTRIES, DEVICE_TABLE_MM, DEVICE_TABLE_ROOT, DEVICE_TABLE_SIZE, HDR_XBUF, TABLE_DEVICE_TABLE, XBUF_SIZE } from "../uapi/struct";
+import { frameOf } from "./folio";
+import { header } from "./layout";
+import { exists, mmOf } from "./mm";
+import { validPfn } from "./page-alloc";
+import { DEVICE_OWNER, allocTable, freeAllTables, freeTables, holeEnd, leafEnd, leafTable, readPte, slotOf, walk, walkAlloc } from "./pagetable";
+import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "./pool";
+import { makePte, pteFlags, ptePfn } from "./pte";
+
+@unmanaged
+export class DeviceTable {
+  /** 0: not in use */
+  root: u32;
+  mm: u32;
+  entries: u32;
+  unused: u32;
+}
+
+if (offsetof<DeviceTable>() != DEVICE_TABLE_SIZE) ERROR("DEVICE_TABLE_SIZE");
+if (offsetof<DeviceTable>("root") != DEVICE_TABLE_ROOT) ERROR("DEVICE_TABLE_ROOT");
+if (offsetof<DeviceTable>("mm") != DEVICE_TABLE_MM) ERROR("DEVICE_TABLE_MM");
+if (offsetof<DeviceTable>("entries") != DEVICE_TABLE_ENTRIES) ERROR("DEVICE_TABLE_ENTRIES");
+
+@inline
+export function deviceTableAt(id: u32): DeviceTable {
+  return changetype<DeviceTable>(poolObject(TABLE_DEVICE_TABLE, id));
+}
+
+/** The table of an id, or null. */
+export function deviceTableOf(id: u32): DeviceTable {
+  if (!id || id > poolHigh(TABLE_DEVICE_TABLE)) return changetype<DeviceTable>(0);
+  const table = deviceTableAt(id);
+  // A free object's first word is a link to another object: only a table page counts as a root.
+  return table.root && table.unused ? table : changetype<DeviceTable>(0);
+}
+
+export function deviceTableCreate(mmId: u32): i32 {
+  if (mmId && !exists(mmOf(mmId))) return -EINVAL;
+  const table = changetype<DeviceTable>(poolAlloc(TABLE_DEVICE_TABLE));
+  if (!changetype<usize>(table)) return -ENOMEM;
+  const id = poolId(TABLE_DEVICE_TABLE, changetype<usize>(table));
+  const root = allocTable(DEVICE_OWNER | id, 3, 0);
+  if (!root) {
+    poolFree(TABLE_DEVICE_TABLE, changetype<usize>(table));
+    return -ENOMEM;
+  }
+  table.root = <u32>root;
+  table.mm = mmId;
+  table.unused = 1;
+  return id;
+}
+
+export function deviceTableDestroy(id: u32): i32 {
+  const table = deviceTableOf(id);
+  if (!changetype<usize>(table)) return -EINVAL;
+  freeAllTables(table.root);
+  table.unused = 0;
+  poolFree(TABLE_DEVICE_TABLE, changetype<usize>(table));
+  return 0;
+}
+
+/** One entry. False when no table could be made for it. */
+export function deviceTableSet(id: u32, table: DeviceTable, addr: u64, pte: u64): bool {
+  const slot = walkAlloc(table.root, DEVICE_OWNER | id, addr);
+  if (!slot) return false;
+  if (!load<u64>(slot)) table.entries++;
+  store<u64>(slot, pte);
+  return true;
+}
+
+export function deviceTableMap(id: u32, start: f64, pfns: usize, n: u32): i32 {
+  const table = deviceTableOf(id);
+  if (!changetype<usize>(table)) return -EINVAL;
+  for (let i: u32 = 0; i < n; i++) {
+    const word = load<u32>(pfns + i * 4);
+    if (word & <u32>HMM_PFN_VALID && !validPfn(word & PFN_MASK) && (word & PFN_MASK) != 1) return -EINVAL;
+  }
+  let mapped = 0;
+  let addr = <u64>start;
+  for (let i: u32 = 0; i < n; i++, addr += PAGE_SIZE) {
+    const word = load<u32>(pfns + i * 4);
+    if (!(word & <u32>HMM_PFN_VALID)) continue;
+    const flags = <u32>PTE_PRESENT | (word & HMM_PFN_WRITE ? PTE_WRITE : 0);
+    if (!deviceTableSet(id, table, addr, makePte(word & PFN_MASK, flags))) return -ENOMEM;
+    mapped++;
+  }
+  return mapped;
+}
+
+/** Drops entries; leaf tables that the range covers wholly go too. */
+export function clearDeviceRange(table: DeviceTable, start: u64, end: u64): u32 {
+  let cleared: u32 = 0;
+  let addr = start;
+  while (addr < end) {
+    const leaf = leafTable(table.root, addr);
+    if (!leaf) {
+      addr = holeEnd(table.root, addr);
+      continue;
+    }
+    const until = leafEnd(addr, end);
+    const last = slotOf(leaf, addr) + (<usize>(until - addr) >> 9);
+    for (let at = slotOf(leaf, addr); at < last; at += 8) {
+      if (!load<u64>(at)) continue;
+      store<u64>(at, 0);
+      cleared++;
+    }
+    addr = until;
+  }
+  table.entries -= cleared;
+  if (end - start >= <u64>PMD_SIZE) freeTables(table.root, start, end, start, end);
+  return cleared;
+}
+
+export function deviceTableClear(id: u32, start: f64, end: f64): i32 {
+  const table = deviceTableOf(id);
+  return changetype<usize>(table) ? clearDeviceRange(table, <u64>start, <u64>end) : -EINVAL;
+}
+
+/** An address space ends: no table names its pages any more. */
+export function clearDeviceTablesOf(mmId: u32): void {
+  for (let id: u32 = 1; id <= poolHigh(TABLE_DEVICE_TABLE); id++) {
+    const table = deviceTableOf(id);
+    if (!changetype<usize>(table) || table.mm != mmId) continue;
+    clearDeviceRange(table, 0, (<u64>1) << 48);
+    table.mm = 0;
+  }
+}
+
+export function deviceTableProtect(id: u32, start: f64, end: f64): i32 {
+  const table = deviceTableOf(id);
+  if (!changetype<usize>(table)) return -EINVAL;
+  let changed = 0;
+  let addr = <u64>start;
+  while (addr < <u64>end) {
+    const leaf = leafTable(table.root, addr);
+    if (!leaf) {
+      addr = holeEnd(table.root, addr);
+      continue;
+    }
+    const until = leafEnd(addr, <u64>end);
+    for (; addr < until; addr += PAGE_SIZE) {
+      const at = slotOf(leaf, addr);
+      const pte = load<u64>(at);
+      if (!(pteFlags(pte) & PTE_WRITE)) continue;
+      store<u64>(at, pte & ~(<u64>PTE_WRITE));
+      changed++;
+    }
+  }
+  return changed;
+}
+
+/** An entry as drivers see it. */
+@inline
+function deviceWord(pte: u64): u32 {
+  const flags = pteFlags(pte);
+  return (flags & (<u32>PTE_PRESENT | PTE_WRITE)) | (flags & PTE_DIRTY ? DEVICE_PFN_DIRTY : 0) | ptePfn(pte);
+}
+
+export function deviceTableLookup(id: u32, addr: f64): u32 {
+  const table = deviceTableOf(id);
+  return changetype<usize>(table) ? deviceWord(readPte(table.root, <u64>addr)) : 0;
+}
+
+export function deviceTableSnapshot(id: u32, start: f64, n: u32, out: usize): i32 {
+  const table = deviceTableOf(id);
+  if (!changetype<usize>(table)) return -EINVAL;
+  let found = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const word = deviceWord(readPte(table.root, <u64>start + (<u64>i << 12)));
+    store<u32>(out + i * 4, word);
+    if (word) found++;
+  }
+  return found;
+}
+
+export function deviceTableAccess(id: u32, addr: f64, length: u32, write: u32): i32 {
+  const table = deviceTableOf(id);
+  if (!changetype<usize>(table)) return -EINVAL;
+  const buffer = header(HDR_XBUF);
+  const total = min<u32>(length, XBUF_SIZE);
+  const start = <u64>addr;
+  let done: u32 = 0;
+  while (done < total) {
+    const slot = walk(table.root, start + done);
+    const pte = slot ? load<u64>(slot) : 0;
+    if (!pte || (write && !(pteFlags(pte) & PTE_WRITE))) break;
+    const offset = <u32>(start + done) & (PAGE_SIZE - 1);
+    const part = min<u32>(PAGE_SIZE - offset, total - done);
+    const frame = frameOf(ptePfn(pte)) + offset;
+    if (write) {
+      store<u64>(slot, pte | PTE_DIRTY);
+      if (frameOf(0)) memory.copy(frame, buffer + done, part);
+    } else if (frameOf(0)) {
+      memory.copy(buffer + done, frame, part);
+    } else {
+      memory.fill(buffer + done, 0, part);
+    }
+    done += part;
+  }
+  return done;
+}

@@ -1,0 +1,208 @@
+// The fault handler: what a CPU's (or a device driver's) touch of one page does.
+//
+//   entry            read                        write
+//   none             the zero page               a new page
+//   zero page        –                           a new page, after `clear`
+//   present r/o      –                           reuse if it is ours alone, else a copy, after `clear`
+//   device-private   the driver brings it back   the same, then as above
+//   migration        wait: -EAGAIN               the same
+
+import { EAGAIN } from "../uapi/errno";
+import { FAULT_KIND_ANON, FAULT_KIND_COW, FAULT_KIND_DEVICE, FAULT_KIND_REUSE, FAULT_KIND_SPURIOUS, FAULT_KIND_ZERO, LOG_FAULT, MMU_NOTIFY_CLEAR, REQUEST, REQUEST_DEVICE_FAULT } from "../uapi/event";
+import { PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
+import { COUNT_FAULT, COUNT_REQUEST, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_KSM, FOLIO_LOCKED, FOLIO_LRU, HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_OPEN_MIGRATION, HDR_REQ_ANSWER, HDR_REQ_DEVMEM, HDR_REQ_FLAGS, HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_PAGE, HDR_REQ_START, HDR_REQ_VMA, HDR_ZERO_PFN } from "../uapi/struct";
+import { ACCESS_FORCE, ACCESS_GUP, ACCESS_WRITE, FAULT_ACCERR, FAULT_LOOP, FAULT_MAPERR, FAULT_MIGRATION, FAULT_NONE, FAULT_OOM, FAULT_SIGBUS, VM_ACCESS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_MAYREAD, VM_READ, VM_WRITE } from "../uapi/vm";
+import { Cmd } from "./cmd";
+import { Folio, folioOf } from "./folio";
+import { header, setHeader, setHeaderF64 } from "./layout";
+import { memcgCharge, memcgUncharge } from "./memcg";
+import { Mm } from "./mm";
+import { notifyEnd, notifyStart } from "./notify";
+import { allocFrame, copyFrame, getPage, putPage, zeroFrame, zoneOfPfn } from "./page-alloc";
+import { readPte, walkAlloc } from "./pagetable";
+import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
+import { anonVmaPrepare } from "./rmap";
+import { count, log } from "./stat";
+import { Vma, isCow, pgoffOf, some } from "./vma";
+import { addRss, unmapPage } from "./zap";
+
+/** How often a driver may answer "done" without having moved the page before that is called a loop. */
+const FAULT_TRIES: u32 = 8;
+
+/** May this vma be touched so? FAULT_NONE, or why not. */
+export function checkAccess(vma: Vma, flags: u32): u32 {
+  if (!some(vma)) return FAULT_MAPERR;
+  const has = vma.flags;
+  if (flags & ACCESS_WRITE) {
+    if (has & VM_WRITE) return FAULT_NONE;
+    return flags & ACCESS_FORCE && isCow(vma) ? FAULT_NONE : FAULT_ACCERR;
+  }
+  if (flags & ACCESS_FORCE) return has & VM_MAYREAD ? FAULT_NONE : FAULT_ACCERR;
+  if (flags & ACCESS_GUP) return has & VM_READ ? FAULT_NONE : FAULT_ACCERR;
+  return has & VM_ACCESS ? FAULT_NONE : FAULT_ACCERR;
+}
+
+/** A page charged to the mm's group, with one reference; 0 when memory or the group's limit is exhausted. */
+export function allocUserPage(mm: Mm): u32 {
+  if (!memcgCharge(mm.memcg)) return 0;
+  const pfn = allocFrame(0);
+  if (pfn) folioOf(pfn).memcg = mm.memcg;
+  else memcgUncharge(mm.memcg);
+  return pfn;
+}
+
+/** Makes a fresh page the anonymous page of addr, exclusive to this mm. The entry is the caller's to write. */
+@inline
+export function addNewAnon(vma: Vma, addr: u64, folio: Folio, lru: u32): void {
+  folio.maps = 1;
+  folio.pgoff = pgoffOf(vma, addr);
+  folio.mapping = <u16>vma.anonVma;
+  folio.flags = <u16>(folio.flags | FOLIO_ANON | FOLIO_ANON_EXCLUSIVE | lru);
+  vma.mm.rssAnon++;
+}
+
+/** Flags of a present entry that a write fault makes. */
+@inline
+function writtenFlags(vma: Vma): u32 {
+  return vma.flags & VM_WRITE ? <u32>PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | PTE_WRITE : <u32>PTE_PRESENT | PTE_YOUNG;
+}
+
+@inline
+function done(vma: Vma, addr: u64, kind: u32, pfn: u32): i32 {
+  vma.mm.faults++;
+  setHeader(HDR_FAULT_KIND, kind);
+  count(COUNT_FAULT + kind);
+  log(LOG_FAULT, vma.mmId, addr, kind, pfn);
+  return 0;
+}
+
+/**
+ * handle_mm_fault: faults the page at addr (page aligned) of a vma in. The caller has checked the access. Returns
+ * VM_FAULT_* bits (0: the entry is better than it was; look again), REQUEST, or -EAGAIN at an open migration's page.
+ */
+export function handleFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
+  if (cmd.faultPage) return finishDeviceFault(cmd, vma);
+  const mm = vma.mm;
+  const slot = walkAlloc(mm.pgd, vma.mmId, addr);
+  if (!slot) return outOfMemory();
+  const pte = load<u64>(slot);
+  if (!pte) return flags & ACCESS_WRITE ? anonymousFault(vma, addr, slot) : zeroPageFault(vma, addr, slot);
+  if (!ptePresent(pte)) {
+    if (pteKind(pte) == PTE_KIND_DEVICE) return deviceFault(cmd, vma, addr, ptePfn(pte), flags);
+    if (pteKind(pte) == PTE_KIND_MIGRATION) return mustWait();
+    setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
+    return VM_FAULT_SIGBUS;
+  }
+  if (flags & ACCESS_WRITE && !(pteFlags(pte) & PTE_WRITE)) return writeProtectFault(cmd, vma, addr, slot, pte);
+  store<u64>(slot, pte | PTE_YOUNG | (flags & ACCESS_WRITE ? PTE_DIRTY : 0));
+  return done(vma, addr, FAULT_KIND_SPURIOUS, ptePfn(pte));
+}
+
+function outOfMemory(): i32 {
+  setHeader(HDR_FAULT_CODE, FAULT_OOM);
+  return VM_FAULT_OOM;
+}
+
+function mustWait(): i32 {
+  setHeader(HDR_FAULT_CODE, FAULT_MIGRATION);
+  return -EAGAIN;
+}
+
+function zeroPageFault(vma: Vma, addr: u64, slot: usize): i32 {
+  const zero = header(HDR_ZERO_PFN);
+  store<u64>(slot, makePte(zero, <u32>PTE_PRESENT | PTE_YOUNG | PTE_SPECIAL));
+  return done(vma, addr, FAULT_KIND_ZERO, zero);
+}
+
+function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
+  if (!anonVmaPrepare(vma)) return outOfMemory();
+  const pfn = allocUserPage(vma.mm);
+  if (!pfn) return outOfMemory();
+  zeroFrame(pfn);
+  addNewAnon(vma, addr, folioOf(pfn), FOLIO_LRU);
+  store<u64>(slot, makePte(pfn, writtenFlags(vma)));
+  return done(vma, addr, FAULT_KIND_ANON, pfn);
+}
+
+/** Is a page that is not marked exclusive ours alone all the same: nobody else has a reference? */
+function onlyOurs(folio: Folio): bool {
+  return folio.refcount == 1 && !folio.has(FOLIO_KSM | FOLIO_LOCKED);
+}
+
+function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i32 {
+  const pfn = ptePfn(pte);
+  const zero = (pteFlags(pte) & PTE_SPECIAL) != 0;
+  const folio = folioOf(pfn);
+  if (!zero && folio.has(FOLIO_ANON) && (folio.has(FOLIO_ANON_EXCLUSIVE) || onlyOurs(folio))) {
+    if (!folio.has(FOLIO_ANON_EXCLUSIVE)) {
+      folio.set(FOLIO_ANON_EXCLUSIVE);
+      folio.mapping = <u16>vma.anonVma;
+    }
+    store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0));
+    return done(vma, addr, FAULT_KIND_REUSE, pfn);
+  }
+  if (!anonVmaPrepare(vma)) return outOfMemory();
+  if (!cmd.newPage) cmd.newPage = allocUserPage(vma.mm);
+  if (!cmd.newPage) return outOfMemory();
+  if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
+  const copy = cmd.newPage;
+  cmd.newPage = 0;
+  if (zero) zeroFrame(copy);
+  else copyFrame(copy, pfn);
+  addNewAnon(vma, addr, folioOf(copy), FOLIO_LRU);
+  store<u64>(slot, makePte(copy, writtenFlags(vma)));
+  if (!zero) {
+    addRss(vma.mm, folio, -1);
+    unmapPage(pfn, folio);
+  }
+  notifyEnd(cmd);
+  return done(vma, addr, FAULT_KIND_COW, copy);
+}
+
+/** do_swap_page, device-private: asks the page's driver to migrate it to system memory. */
+function deviceFault(cmd: Cmd, vma: Vma, addr: u64, pfn: u32, flags: u32): i32 {
+  const folio = folioOf(pfn);
+  if (folio.has(FOLIO_LOCKED)) {
+    setHeader(HDR_OPEN_MIGRATION, 0);
+    return mustWait();
+  }
+  folio.set(FOLIO_LOCKED);
+  getPage(pfn);
+  cmd.faultPage = pfn;
+  cmd.faultAddr = addr;
+  setHeader(HDR_REQ_KIND, REQUEST_DEVICE_FAULT);
+  setHeader(HDR_REQ_MM, vma.mmId);
+  setHeaderF64(HDR_REQ_START, addr);
+  setHeader(HDR_REQ_DEVMEM, zoneOfPfn(pfn));
+  setHeader(HDR_REQ_PAGE, pfn);
+  setHeader(HDR_REQ_VMA, <u32>vma.ptr);
+  setHeader(HDR_REQ_FLAGS, flags);
+  setHeader(HDR_REQ_ANSWER, 0);
+  count(COUNT_REQUEST);
+  return REQUEST;
+}
+
+/** Lets go of the page that a driver was asked for. */
+export function releaseFaultPage(cmd: Cmd): void {
+  const pfn = cmd.faultPage;
+  if (!pfn) return;
+  cmd.faultPage = 0;
+  folioOf(pfn).clear(FOLIO_LOCKED);
+  putPage(pfn);
+}
+
+function finishDeviceFault(cmd: Cmd, vma: Vma): i32 {
+  const pfn = cmd.faultPage;
+  const answer = header(HDR_REQ_ANSWER);
+  releaseFaultPage(cmd);
+  if (answer & VM_FAULT_ERROR) {
+    setHeader(HDR_FAULT_CODE, answer & VM_FAULT_OOM ? FAULT_OOM : FAULT_SIGBUS);
+    return answer & VM_FAULT_ERROR;
+  }
+  const pte = readPte(vma.mm.pgd, cmd.faultAddr);
+  if (pteKind(pte) == PTE_KIND_DEVICE && ptePfn(pte) == pfn && ++cmd.faultTries >= FAULT_TRIES) {
+    setHeader(HDR_FAULT_CODE, FAULT_LOOP);
+    return VM_FAULT_SIGBUS;
+  }
+  return done(vma, cmd.faultAddr, FAULT_KIND_DEVICE, ptePfn(pte));
+}

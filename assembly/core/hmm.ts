@@ -1,0 +1,229 @@
+// hmm_range_fault: what a range of an address space looks like to a device, faulting pages in where that is asked.
+//
+// A slot that needs a fault sends every page from its own to the end of the walk's piece (the vma's part of 2 MiB)
+// through the fault handler, device pages of the caller included; then the walk starts again at that slot. Slots
+// before it hold outputs, slots from it on still hold inputs.
+
+import { EAGAIN, EBUSY, EFAULT, ENOMEM, EPERM } from "../uapi/errno";
+import { REQUEST } from "../uapi/event";
+import { PAGE_SIZE } from "../uapi/page";
+import { HMM_PFN_ERROR, HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE, HMM_PFN_VALID, HMM_PFN_WRITE } from "../uapi/pfn";
+import { PTE_KIND_DEVICE, PTE_KIND_HWPOISON, PTE_KIND_MARKER, PTE_KIND_MIGRATION } from "../uapi/pte";
+import { HDR_FAULT_ADDR, HDR_FAULT_CODE, OWNER_ANY } from "../uapi/struct";
+import { ACCESS_WRITE, FAULT_MIGRATION, VM_FAULT_ERROR, VM_FAULT_OOM, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE } from "../uapi/vm";
+import { Cmd } from "./cmd";
+import { handleFault } from "./fault";
+import { setHeader, setHeaderF64 } from "./layout";
+import { mmAt } from "./mm";
+import { notifierStale } from "./notify";
+import { zoneOf, zoneOfPfn } from "./page-alloc";
+import { holeEnd, leafEnd, leafTable, slotOf, walk } from "./pagetable";
+import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
+import { Vma, findVmaFrom, some, vmaLookup } from "./vma";
+
+const NEED_FAULT: u32 = 1;
+const NEED_WRITE: u32 = 2;
+/** walkRange's answer: [cursor, target) is to be faulted in. */
+const FAULT_RANGE: i32 = 1;
+
+/**
+ * OP_RANGE_FAULT: [start, end); cursor: slots before it hold outputs; a: pfns; b: default flags; c: mask; d: owner;
+ * e: notifier; f: its sequence. phase 1: faulting [unmapCursor, target) with flags.
+ */
+export function rangeFaultStep(cmd: Cmd): i32 {
+  while (true) {
+    if (cmd.phase == 1) {
+      const result = faultPiece(cmd);
+      if (result) return result;
+      cmd.phase = 0;
+    }
+    if (cmd.e && notifierStale(cmd.e, cmd.f)) return -EBUSY;
+    const result = walkRange(cmd);
+    if (result != FAULT_RANGE) return result;
+    cmd.phase = 1;
+  }
+}
+
+function faultPiece(cmd: Cmd): i32 {
+  const vma = vmaLookup(mmAt(cmd.mm), cmd.cursor);
+  while (cmd.unmapCursor < cmd.target) {
+    const result = handleFault(cmd, vma, cmd.unmapCursor, cmd.flags);
+    if (result == REQUEST) return result;
+    if (result) {
+      setHeaderF64(HDR_FAULT_ADDR, cmd.unmapCursor);
+      if (result == -EAGAIN) return result;
+      if (result & VM_FAULT_ERROR) return result & VM_FAULT_OOM ? -ENOMEM : -EFAULT;
+    }
+    cmd.unmapCursor += PAGE_SIZE;
+  }
+  return 0;
+}
+
+/** Does a slot whose entry offers `offers` (VALID, WRITE) need a fault? NEED_* bits. */
+@inline
+function needFault(cmd: Cmd, slot: usize, offers: u32): u32 {
+  const request = (load<u32>(slot) & cmd.c) | cmd.b;
+  if (!(request & <u32>HMM_PFN_REQ_FAULT)) return 0;
+  if (request & HMM_PFN_REQ_WRITE && !(offers & HMM_PFN_WRITE)) return NEED_FAULT | NEED_WRITE;
+  return offers & <u32>HMM_PFN_VALID ? 0 : NEED_FAULT;
+}
+
+@inline
+function slotFor(cmd: Cmd, addr: u64): usize {
+  return <usize>cmd.a + (<usize>((addr - cmd.start) >> 12) << 2);
+}
+
+/** What the slots of [start, end) need together, where nothing is mapped. */
+function rangeNeeds(cmd: Cmd, start: u64, end: u64): u32 {
+  if (!((cmd.b | cmd.c) & <u32>HMM_PFN_REQ_FAULT)) return 0;
+  let needs: u32 = 0;
+  for (let at = slotFor(cmd, start); at < slotFor(cmd, end); at += 4) needs |= needFault(cmd, at, 0);
+  return needs;
+}
+
+function fillSlots(cmd: Cmd, start: u64, end: u64, word: u32): void {
+  const last = slotFor(cmd, end);
+  for (let at = slotFor(cmd, start); at < last; at += 4) store<u32>(at, word);
+}
+
+/** Sets up the fault of [addr, end), or says why it cannot be. */
+function beginFault(cmd: Cmd, vma: Vma, addr: u64, end: u64, needs: u32): i32 {
+  cmd.cursor = addr;
+  if (needs & NEED_WRITE && !(vma.flags & VM_WRITE)) {
+    setHeaderF64(HDR_FAULT_ADDR, addr);
+    return -EPERM;
+  }
+  cmd.unmapCursor = addr;
+  cmd.target = end;
+  cmd.flags = needs & NEED_WRITE ? ACCESS_WRITE : 0;
+  return FAULT_RANGE;
+}
+
+/** 0 at the end, FAULT_RANGE, or a negative errno. */
+function walkRange(cmd: Cmd): i32 {
+  const mm = mmAt(cmd.mm);
+  while (cmd.cursor < cmd.end) {
+    const vma = findVmaFrom(mm, cmd.cursor);
+    const inside = some(vma) && vma.start <= cmd.cursor;
+    const end = min(cmd.end, inside ? vma.end : some(vma) ? vma.start : cmd.end);
+    if (inside && vma.flags & VM_READ && !(vma.flags & (VM_IO | VM_PFNMAP))) {
+      const result = walkVma(cmd, vma, end);
+      if (result) return result;
+    } else {
+      if (rangeNeeds(cmd, cmd.cursor, end)) {
+        setHeaderF64(HDR_FAULT_ADDR, cmd.cursor);
+        return -EFAULT;
+      }
+      fillSlots(cmd, cmd.cursor, end, HMM_PFN_ERROR);
+    }
+    cmd.cursor = end;
+  }
+  return 0;
+}
+
+function walkVma(cmd: Cmd, vma: Vma, end: u64): i32 {
+  const pgd = vma.mm.pgd;
+  let addr = cmd.cursor;
+  while (addr < end) {
+    const table = leafTable(pgd, addr);
+    if (!table) {
+      const until = min(holeEnd(pgd, addr), end);
+      const needs = rangeNeeds(cmd, addr, until);
+      if (needs) return beginFault(cmd, vma, addr, until, needs);
+      fillSlots(cmd, addr, until, 0);
+      addr = until;
+      continue;
+    }
+    const until = leafEnd(addr, end);
+    const result = encode(cmd, vma, slotOf(table, addr), addr, until);
+    if (result) return result;
+    addr = until;
+  }
+  return 0;
+}
+
+/** Encodes the entries of [addr, end), which stand at `at` one after the other. */
+function encode(cmd: Cmd, vma: Vma, at: usize, addr: u64, end: u64): i32 {
+  let slot = slotFor(cmd, addr);
+  const last = slotFor(cmd, end);
+  // Present entries in fours: the pfns are the high words, VALID and WRITE the top bits of the low ones. Only where
+  // one answer suits all slots: no request depends on the slot, and no write is asked of a read-only entry.
+  const simple = !(cmd.c & <u32>HMM_PFN_REQ_FAULT);
+  const mustWrite = (cmd.b & <u32>(HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE)) == <u32>0xc0000000;
+  const required = i32x4.splat(mustWrite ? <i32>0xc0000000 : <i32>0x80000000);
+  const topBits = i32x4.splat(<i32>0xc0000000);
+  const holesAllowed = simple && !(cmd.b & <u32>HMM_PFN_REQ_FAULT);
+  while (slot < last) {
+    while (simple && slot + 16 <= last) {
+      const a = v128.load(at);
+      const b = v128.load(at, 16);
+      const low = v128.shuffle<i32>(a, b, 0, 2, 4, 6);
+      if (i32x4.all_true(i32x4.eq(v128.and(low, required), required))) {
+        v128.store(slot, v128.or(v128.shuffle<i32>(a, b, 1, 3, 5, 7), v128.and(low, topBits)));
+      } else if (holesAllowed && !v128.any_true(v128.or(a, b))) {
+        v128.store(slot, i32x4.splat(0));
+      } else {
+        break;
+      }
+      at += 32;
+      slot += 16;
+    }
+    if (slot >= last) break;
+    const result = encodeOne(cmd, vma, load<u64>(at), slot, end);
+    if (result) return result;
+    at += 8;
+    slot += 4;
+  }
+  return 0;
+}
+
+/** One entry into its slot: 0, FAULT_RANGE, or a negative errno. */
+function encodeOne(cmd: Cmd, vma: Vma, pte: u64, slot: usize, end: u64): i32 {
+  const kind = pteKind(pte);
+  let offers: u32 = 0;
+  if (ptePresent(pte)) {
+    offers = pteFlags(pte) & <u32>(HMM_PFN_VALID | HMM_PFN_WRITE);
+  } else if (kind == PTE_KIND_DEVICE) {
+    const owner = zoneOf(zoneOfPfn(ptePfn(pte))).owner;
+    if (owner == cmd.d || cmd.d == <u32>OWNER_ANY) {
+      // One's own device page is reported as it is: a write request does not bring it back.
+      store<u32>(slot, <u32>HMM_PFN_VALID | (pteFlags(pte) & HMM_PFN_WRITE) | ptePfn(pte));
+      return 0;
+    }
+  }
+  const needs = needFault(cmd, slot, offers);
+  if (!needs) {
+    store<u32>(slot, offers ? offers | ptePfn(pte) : 0);
+    return 0;
+  }
+  const addr = cmd.start + ((<u64>(slot - cmd.a) >> 2) << 12);
+  if (kind == PTE_KIND_MIGRATION) {
+    cmd.cursor = addr;
+    setHeaderF64(HDR_FAULT_ADDR, addr);
+    setHeader(HDR_FAULT_CODE, FAULT_MIGRATION);
+    return -EAGAIN;
+  }
+  if (kind == PTE_KIND_HWPOISON || kind == PTE_KIND_MARKER) {
+    cmd.cursor = addr;
+    setHeaderF64(HDR_FAULT_ADDR, addr);
+    return -EFAULT;
+  }
+  return beginFault(cmd, vma, addr, end, needs);
+}
+
+/** For n addresses (f64 each): what the CPU's entry names, as an hmm_pfn word. Words that are not 0. */
+export function translate(mmId: u32, addrs: usize, n: u32, out: usize): i32 {
+  const pgd = mmAt(mmId).pgd;
+  let found = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const slot = walk(pgd, <u64>load<f64>(addrs + (i << 3)));
+    let word: u32 = 0;
+    if (slot) {
+      const pte = load<u64>(slot);
+      if (ptePresent(pte)) word = (pteFlags(pte) & 0xc0000000) | ptePfn(pte);
+    }
+    store<u32>(out + (i << 2), word);
+    found += word != 0 ? 1 : 0;
+  }
+  return found;
+}

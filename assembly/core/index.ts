@@ -1,0 +1,237 @@
+// What the module exports. Each operation that may need the outside is begun here, and goes on in resume().
+
+import { EINVAL, ENOMEM } from "../uapi/errno";
+import { REQUEST } from "../uapi/event";
+import { PAGE_SIZE } from "../uapi/page";
+import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, XBUF_SIZE } from "../uapi/struct";
+import { accessStep, cancelPin, faultStep, pinStep } from "./access";
+import { Cmd, OP_ACCESS, OP_CLOSE, OP_FAULT, OP_FORK, OP_MADVISE, OP_MIGRATE_DEVICE_SETUP, OP_MIGRATE_PAGES, OP_MIGRATE_SETUP, OP_MLOCK, OP_MMAP, OP_MPROTECT, OP_MREMAP, OP_MUNMAP, OP_PIN, OP_RANGE_FAULT, commandPop, commandPush, commandTop } from "./cmd";
+import { releaseFaultPage } from "./fault";
+import { rangeFaultStep } from "./hmm";
+import { header } from "./layout";
+import { madviseStep } from "./madvise";
+import { migratePagesStep } from "./migrate";
+import { migrateDeviceSetupStep, migrateSetupStep } from "./migrate-setup";
+import { isOpen, migrationOf } from "./migration";
+import { exists, mmOf } from "./mm";
+import { closeStep, forkStep } from "./mm-life";
+import { mlockStep, mmapStep } from "./mmap";
+import { mprotectStep } from "./mprotect";
+import { mremapStep } from "./mremap";
+import { notifyEnd } from "./notify";
+import { putPage } from "./page-alloc";
+import { munmapStep } from "./unmap";
+import { findVmaFrom, some } from "./vma";
+
+export { layoutBytes } from "./layout";
+export { abort } from "./panic";
+export { boot } from "./boot";
+export { memcgCreate, memcgSetLimit, memcgDestroy } from "./memcg";
+export { mmCreate } from "./mm-life";
+export { mincore } from "./mmap";
+export { load32, store32, lookupPte, unpin } from "./access";
+export { notifierInsert, notifierRemove, notifierReadBegin, notifierReadRetry, notifierSetSeq } from "./notify";
+export { translate } from "./hmm";
+export { devmemAdd, devmemRemove, devmemAllocPage, devmemAllocPages, devmemTakeFreed, systemAllocPage, systemAllocPages, pageGet, pagePut, pageTryLock, pageUnlock, copyPages, pageData, pageZone } from "./devmem";
+export { migrateFinalize, deviceTableMapMigrated } from "./migrate";
+export { deviceTableCreate, deviceTableDestroy, deviceTableMap, deviceTableClear, deviceTableProtect, deviceTableLookup, deviceTableSnapshot, deviceTableAccess } from "./device-table";
+export { replay, replayOldest } from "./replay";
+export { arenaAlloc, arenaFree } from "./arena";
+export { verify } from "./verify";
+
+/** Runs an operation until it ends or asks. What it still holds at its end is let go. */
+function run(cmd: Cmd): i32 {
+  const result = step(cmd);
+  if (result == REQUEST) return result;
+  notifyEnd(cmd);
+  if (cmd.newPage) putPage(cmd.newPage);
+  commandPop();
+  return result;
+}
+
+function step(cmd: Cmd): i32 {
+  switch (cmd.op) {
+    case OP_MMAP: return mmapStep(cmd);
+    case OP_MUNMAP: return munmapStep(cmd);
+    case OP_MPROTECT: return mprotectStep(cmd);
+    case OP_MADVISE: return madviseStep(cmd);
+    case OP_MREMAP: return mremapStep(cmd);
+    case OP_MLOCK: return mlockStep(cmd);
+    case OP_FORK: return forkStep(cmd);
+    case OP_CLOSE: return closeStep(cmd);
+    case OP_ACCESS: return accessStep(cmd);
+    case OP_FAULT: return faultStep(cmd);
+    case OP_PIN: return pinStep(cmd);
+    case OP_RANGE_FAULT: return rangeFaultStep(cmd);
+    case OP_MIGRATE_SETUP: return migrateSetupStep(cmd);
+    case OP_MIGRATE_DEVICE_SETUP: return migrateDeviceSetupStep(cmd);
+    case OP_MIGRATE_PAGES: return migratePagesStep(cmd);
+  }
+  return -EINVAL;
+}
+
+export function resume(): i32 {
+  const cmd = commandTop();
+  return changetype<usize>(cmd) ? run(cmd) : -EINVAL;
+}
+
+export function cancel(): i32 {
+  const cmd = commandTop();
+  if (!changetype<usize>(cmd)) return -EINVAL;
+  releaseFaultPage(cmd);
+  notifyEnd(cmd);
+  if (cmd.newPage) putPage(cmd.newPage);
+  if (cmd.op == OP_PIN) cancelPin(cmd);
+  commandPop();
+  return 0;
+}
+
+/** A command over [start, end) of an mm; null if there is no such mm or no block. cursor begins at start. */
+function begin(op: u32, mm: u32, start: f64, end: f64): Cmd {
+  if (!exists(mmOf(mm))) return changetype<Cmd>(0);
+  const cmd = commandPush(op, mm);
+  if (!changetype<usize>(cmd)) return cmd;
+  cmd.start = <u64>start;
+  cmd.end = <u64>end;
+  cmd.cursor = cmd.start;
+  return cmd;
+}
+
+/** Why begin() failed. */
+function notBegun(mm: u32): i32 {
+  return exists(mmOf(mm)) ? -ENOMEM : -EINVAL;
+}
+
+@inline
+function begun(cmd: Cmd): bool {
+  return changetype<usize>(cmd) != 0;
+}
+
+export function mmFork(mm: u32): i32 {
+  const cmd = begin(OP_FORK, mm, 0, 0);
+  return begun(cmd) ? run(cmd) : notBegun(mm);
+}
+
+export function mmClose(mm: u32): i32 {
+  const cmd = begin(OP_CLOSE, mm, 0, 0);
+  return begun(cmd) ? run(cmd) : notBegun(mm);
+}
+
+export function mmap(mm: u32, addr: f64, length: f64, prot: u32, flags: u32, file: u32, offset: f64): i32 {
+  const cmd = begin(OP_MMAP, mm, addr, length);
+  if (!begun(cmd)) return notBegun(mm);
+  cmd.a = prot;
+  cmd.b = flags;
+  cmd.c = file;
+  return run(cmd);
+}
+
+export function munmap(mm: u32, addr: f64, length: f64): i32 {
+  const cmd = begin(OP_MUNMAP, mm, addr, addr + length);
+  return begun(cmd) ? run(cmd) : notBegun(mm);
+}
+
+export function mprotect(mm: u32, addr: f64, length: f64, prot: u32): i32 {
+  const cmd = begin(OP_MPROTECT, mm, addr, addr + length);
+  if (!begun(cmd)) return notBegun(mm);
+  cmd.a = prot;
+  return run(cmd);
+}
+
+export function madvise(mm: u32, addr: f64, length: f64, advice: u32): i32 {
+  const cmd = begin(OP_MADVISE, mm, addr, addr + length);
+  if (!begun(cmd)) return notBegun(mm);
+  cmd.a = advice;
+  return run(cmd);
+}
+
+export function mremap(mm: u32, addr: f64, oldLength: f64, newLength: f64, flags: u32, newAddr: f64): i32 {
+  const cmd = begin(OP_MREMAP, mm, addr, oldLength);
+  if (!begun(cmd)) return notBegun(mm);
+  cmd.cursor = <u64>newLength;
+  cmd.target = <u64>newAddr;
+  cmd.flags = flags;
+  return run(cmd);
+}
+
+export function mlock(mm: u32, addr: f64, length: f64): i32 {
+  const cmd = begin(OP_MLOCK, mm, addr, addr + length);
+  if (!begun(cmd)) return notBegun(mm);
+  cmd.a = 1;
+  return run(cmd);
+}
+
+export function munlock(mm: u32, addr: f64, length: f64): i32 {
+  const cmd = begin(OP_MLOCK, mm, addr, addr + length);
+  return begun(cmd) ? run(cmd) : notBegun(mm);
+}
+
+export function findVma(mm: u32, addr: f64): u32 {
+  const space = mmOf(mm);
+  if (!exists(space)) return 0;
+  const vma = findVmaFrom(space, <u64>addr);
+  return some(vma) && vma.start <= <u64>addr ? <u32>vma.ptr : 0;
+}
+
+export function access(mm: u32, addr: f64, length: u32, flags: u32): i32 {
+  const cmd = begin(OP_ACCESS, mm, addr, addr + <f64>min<u32>(length, XBUF_SIZE));
+  if (!begun(cmd)) return notBegun(mm);
+  cmd.flags = flags;
+  return run(cmd);
+}
+
+export function fault(mm: u32, addr: f64, flags: u32): i32 {
+  const cmd = begin(OP_FAULT, mm, addr, addr);
+  if (!begun(cmd)) return notBegun(mm);
+  cmd.start &= ~(PAGE_SIZE - 1);
+  cmd.flags = flags;
+  return run(cmd);
+}
+
+export function pin(mm: u32, addr: f64, npages: u32, out: usize, flags: u32): i32 {
+  const cmd = begin(OP_PIN, mm, addr, addr + <f64>npages * PAGE_SIZE);
+  if (!begun(cmd)) return notBegun(mm);
+  cmd.a = <u32>out;
+  cmd.flags = flags;
+  return run(cmd);
+}
+
+export function hmmRangeFault(mm: u32, start: f64, end: f64, pfns: usize, defaultFlags: u32, mask: u32, owner: u32, notifier: u32, seq: u32): i32 {
+  const cmd = begin(OP_RANGE_FAULT, mm, start, end);
+  if (!begun(cmd)) return notBegun(mm);
+  cmd.a = <u32>pfns;
+  cmd.b = defaultFlags;
+  cmd.c = mask;
+  cmd.d = owner;
+  cmd.e = notifier;
+  cmd.f = seq;
+  return run(cmd);
+}
+
+export function migrateSetup(mm: u32, start: f64, end: f64, select: u32, owner: u32, faultPage: u32): i32 {
+  const cmd = begin(OP_MIGRATE_SETUP, mm, start, end);
+  if (!begun(cmd)) return notBegun(mm);
+  cmd.b = select;
+  cmd.c = owner;
+  cmd.d = faultPage;
+  return run(cmd);
+}
+
+export function migrateDeviceSetup(pfn: u32, n: u32): i32 {
+  const base = header(HDR_DEVICE_BASE);
+  if (!n || pfn < base || n > header(HDR_DEVICE_FRAMES) || pfn - base > header(HDR_DEVICE_FRAMES) - n) return -EINVAL;
+  const cmd = commandPush(OP_MIGRATE_DEVICE_SETUP, 0);
+  if (!begun(cmd)) return -ENOMEM;
+  cmd.e = pfn;
+  cmd.f = n;
+  return run(cmd);
+}
+
+export function migratePages(migration: u32): i32 {
+  const m = migrationOf(migration);
+  if (!isOpen(m)) return -EINVAL;
+  const cmd = commandPush(OP_MIGRATE_PAGES, m.mm);
+  if (!begun(cmd)) return -ENOMEM;
+  cmd.a = <u32>changetype<usize>(m);
+  return run(cmd);
+}

@@ -1,0 +1,41 @@
+// Which device pages a device used how recently: a list of pfns, so that a simulation can evict the oldest. A page
+// joins when it is migrated to the device and leaves when it is freed.
+
+import { HDR_DEVICE_BASE, HDR_LRU, HDR_LRU_HEAD, HDR_LRU_TAIL } from "../uapi/struct";
+import { header, setHeader } from "./layout";
+
+@inline
+function links(pfn: u32): usize {
+  return header(HDR_LRU) + (pfn - header(HDR_DEVICE_BASE)) * 8;
+}
+
+function isLinked(pfn: u32): bool {
+  return load<u64>(links(pfn)) != 0 || header(HDR_LRU_HEAD) == pfn;
+}
+
+/** The page before, towards the most recently used. */
+export function lruNewer(pfn: u32): u32 {
+  return load<u32>(links(pfn));
+}
+
+export function lruRemove(pfn: u32): void {
+  if (!isLinked(pfn)) return;
+  const newer = load<u32>(links(pfn));
+  const older = load<u32>(links(pfn), 4);
+  if (newer) store<u32>(links(newer), older, 4);
+  else setHeader(HDR_LRU_HEAD, older);
+  if (older) store<u32>(links(older), newer);
+  else setHeader(HDR_LRU_TAIL, newer);
+  store<u64>(links(pfn), 0);
+}
+
+/** The device used this page now. */
+export function lruTouch(pfn: u32): void {
+  const head = header(HDR_LRU_HEAD);
+  if (head == pfn) return;
+  lruRemove(pfn);
+  store<u32>(links(pfn), head, 4);
+  if (head) store<u32>(links(head), pfn);
+  else setHeader(HDR_LRU_TAIL, pfn);
+  setHeader(HDR_LRU_HEAD, pfn);
+}

@@ -1,0 +1,111 @@
+// madvise: advice that drops, populates or marks. Advice for what this engine does not have (huge pages, KSM) is -EINVAL,
+// as a kernel built without it answers; paging out without swap space moves nothing.
+
+import { EINVAL, ENOMEM } from "../uapi/errno";
+import { MMU_NOTIFY_CLEAR, REQUEST } from "../uapi/event";
+import { PTE_DIRTY, PTE_SPECIAL, PTE_YOUNG } from "../uapi/pte";
+import { MADV_COLD, MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_KEEPONFORK, MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_WIPEONFORK, VM_DONTCOPY, VM_HUGETLB, VM_IO, VM_LOCKED, VM_PFNMAP, VM_RAND_READ, VM_SEQ_READ, VM_SHARED, VM_WIPEONFORK } from "../uapi/vm";
+import { Cmd } from "./cmd";
+import { Mm, mmAt } from "./mm";
+import { notifyEnd, notifyStart } from "./notify";
+import { holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
+import { populateRange } from "./populate";
+import { pteFlags, ptePresent } from "./pte";
+import { Vma, findVmaFrom, isAnonymous, some } from "./vma";
+import { vmaModify } from "./vma-merge";
+import { zapRange } from "./zap";
+
+const NO_LRU: u32 = VM_LOCKED | VM_PFNMAP | VM_HUGETLB;
+const REFUSED: u32 = 0xffffffff;
+
+/** OP_MADVISE: [start, end); a: advice; cursor: how far it is; b: 1 once a hole was met. */
+export function madviseStep(cmd: Cmd): i32 {
+  if (cmd.a == MADV_POPULATE_READ) return populateRange(cmd, false);
+  if (cmd.a == MADV_POPULATE_WRITE) return populateRange(cmd, true);
+  const mm = mmAt(cmd.mm);
+  while (cmd.cursor < cmd.end) {
+    const vma = findVmaFrom(mm, cmd.cursor);
+    if (!some(vma)) return -ENOMEM;
+    if (vma.start > cmd.cursor) {
+      cmd.b = 1;
+      cmd.cursor = vma.start;
+      continue;
+    }
+    const end = min(vma.end, cmd.end);
+    const result = advise(cmd, mm, vma, cmd.cursor, end);
+    if (result) return result;
+    cmd.cursor = end;
+  }
+  return cmd.b ? -ENOMEM : 0;
+}
+
+/** One vma's part. 0, a negative errno or REQUEST. */
+function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
+  switch (cmd.a) {
+    case MADV_DONTNEED:
+    case MADV_FREE: {
+      if (vma.flags & (VM_LOCKED | VM_PFNMAP)) return -EINVAL;
+      if (cmd.a == MADV_FREE && !isAnonymous(vma)) return -EINVAL;
+      if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
+      if (cmd.a == MADV_DONTNEED) zapRange(mm, start, end);
+      else clearFlags(mm, start, end, PTE_YOUNG | PTE_DIRTY);
+      notifyEnd(cmd);
+      return 0;
+    }
+    case MADV_COLD:
+    case MADV_PAGEOUT: {
+      if (vma.flags & NO_LRU) return -EINVAL;
+      clearFlags(mm, start, end, PTE_YOUNG);
+      return 0;
+    }
+    case MADV_WILLNEED:
+      return 0;
+    case MADV_REMOVE:
+      return -EINVAL;
+  }
+  const flags = advisedFlags(vma, cmd.a);
+  if (flags == REFUSED) return -EINVAL;
+  if (flags == vma.flags) return 0;
+  return some(vmaModify(mm, vma, start, end, flags)) ? 0 : -ENOMEM;
+}
+
+/** The vma's flags after advice that is only remembered; REFUSED if it cannot be given here. */
+function advisedFlags(vma: Vma, advice: u32): u32 {
+  const flags = vma.flags;
+  switch (advice) {
+    case MADV_NORMAL:
+      return flags & ~(VM_RAND_READ | VM_SEQ_READ);
+    case MADV_RANDOM:
+      return (flags & ~VM_SEQ_READ) | VM_RAND_READ;
+    case MADV_SEQUENTIAL:
+      return (flags & ~VM_RAND_READ) | VM_SEQ_READ;
+    case MADV_DONTFORK:
+      return flags | VM_DONTCOPY;
+    case MADV_DOFORK:
+      return flags & VM_IO ? REFUSED : flags & ~VM_DONTCOPY;
+    case MADV_WIPEONFORK:
+      return !isAnonymous(vma) || flags & VM_SHARED ? REFUSED : flags | VM_WIPEONFORK;
+    case MADV_KEEPONFORK:
+      return flags & ~VM_WIPEONFORK;
+  }
+  return REFUSED;
+}
+
+/** Clears flags of the present entries of [start, end). */
+function clearFlags(mm: Mm, start: u64, end: u64, flags: u32): void {
+  let addr = start;
+  while (addr < end) {
+    const table = leafTable(mm.pgd, addr);
+    if (!table) {
+      addr = holeEnd(mm.pgd, addr);
+      continue;
+    }
+    const until = leafEnd(addr, end);
+    const last = slotOf(table, addr) + (<usize>(until - addr) >> 9);
+    for (let at = slotOf(table, addr); at < last; at += 8) {
+      const pte = load<u64>(at);
+      if (ptePresent(pte) && !(pteFlags(pte) & PTE_SPECIAL)) store<u64>(at, pte & ~(<u64>flags));
+    }
+    addr = until;
+  }
+}

@@ -1,0 +1,70 @@
+// Memory cgroups: how many pages are charged to whom. A page remembers its group and keeps it until it is freed.
+
+import { MEMCG_FLAGS, MEMCG_LIMIT, MEMCG_MEMBERS, MEMCG_USAGE, TABLE_MEMCG, TABLE_MEMCG_LIMIT } from "../uapi/struct";
+import { EBUSY, EINVAL, ENOMEM } from "../uapi/errno";
+import { exhausted } from "./layout";
+import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "./pool";
+
+/** The group's object, or 0 if there is none of that id. */
+export function memcgOf(id: u32): usize {
+  if (!id || id > poolHigh(TABLE_MEMCG)) return 0;
+  const group = poolObject(TABLE_MEMCG, id);
+  return load<u32>(group, MEMCG_FLAGS) ? group : 0;
+}
+
+export function memcgCreate(limitPages: u32): i32 {
+  const group = poolAlloc(TABLE_MEMCG);
+  if (!group) return -ENOMEM;
+  store<u32>(group, limitPages, MEMCG_LIMIT);
+  store<u32>(group, 1, MEMCG_FLAGS);
+  return poolId(TABLE_MEMCG, group);
+}
+
+export function memcgSetLimit(id: u32, limitPages: u32): i32 {
+  const group = memcgOf(id);
+  if (!group) return -EINVAL;
+  store<u32>(group, limitPages, MEMCG_LIMIT);
+  return 0;
+}
+
+export function memcgDestroy(id: u32): i32 {
+  const group = memcgOf(id);
+  if (!group) return -EINVAL;
+  if (load<u32>(group, MEMCG_USAGE) || load<u32>(group, MEMCG_MEMBERS)) return -EBUSY;
+  store<u32>(group, 0, MEMCG_FLAGS);
+  poolFree(TABLE_MEMCG, group);
+  return 0;
+}
+
+/** False when the group is at its limit: there is no reclaim to make room. */
+export function memcgCharge(id: u32): bool {
+  if (!id) return true;
+  const group = poolObject(TABLE_MEMCG, id);
+  const usage = load<u32>(group, MEMCG_USAGE);
+  if (usage >= load<u32>(group, MEMCG_LIMIT)) {
+    exhausted(TABLE_MEMCG_LIMIT);
+    return false;
+  }
+  store<u32>(group, usage + 1, MEMCG_USAGE);
+  return true;
+}
+
+export function memcgUncharge(id: u32): void {
+  if (!id) return;
+  const group = poolObject(TABLE_MEMCG, id);
+  const usage = load<u32>(group, MEMCG_USAGE);
+  assert(usage > 0, "memcgUncharge: usage below 0");
+  store<u32>(group, usage - 1, MEMCG_USAGE);
+}
+
+export function memcgJoin(id: u32): void {
+  if (!id) return;
+  const group = poolObject(TABLE_MEMCG, id);
+  store<u32>(group, load<u32>(group, MEMCG_MEMBERS) + 1, MEMCG_MEMBERS);
+}
+
+export function memcgLeave(id: u32): void {
+  if (!id) return;
+  const group = poolObject(TABLE_MEMCG, id);
+  store<u32>(group, load<u32>(group, MEMCG_MEMBERS) - 1, MEMCG_MEMBERS);
+}

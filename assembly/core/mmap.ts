@@ -1,0 +1,139 @@
+// mmap, mlock and mincore.
+
+import { EAGAIN, EEXIST, EINVAL, ENOMEM, EOPNOTSUPP } from "../uapi/errno";
+import { LOG_MMAP, REQUEST } from "../uapi/event";
+import { PAGE_SIZE } from "../uapi/page";
+import { HDR_RESULT, TABLE_ADDRESS_SPACE } from "../uapi/struct";
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, VM_ACCESS, VM_ACCOUNT, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYWRITE, VM_WRITE } from "../uapi/vm";
+import { Cmd } from "./cmd";
+import { exhausted, setHeaderF64 } from "./layout";
+import { Mm, mmAt, mmOf, exists } from "./mm";
+import { USER_END, USER_START, readPte } from "./pagetable";
+import { populateLocked } from "./populate";
+import { log } from "./stat";
+import { unmapRange } from "./unmap";
+import { Vma, findVmaFrom, some, vmaAlloc, vmaAt, vmaInsert, vmaLookup } from "./vma";
+import { vmaMergeNew, vmaModify } from "./vma-merge";
+
+/** Addresses are handed out from here downwards: the stack's part of the space stays free. */
+const MMAP_BASE: u64 = USER_END - 0x7fff000;
+
+/** Nothing mapped in [start, end)? */
+function isFree(mm: Mm, start: u64, end: u64): bool {
+  const vma = findVmaFrom(mm, start);
+  return !some(vma) || vma.start >= end;
+}
+
+/** get_unmapped_area: the hint if it is free, else the highest gap that fits below MMAP_BASE. 0 when there is none. */
+export function findGap(mm: Mm, hint: u64, length: u64): u64 {
+  if (hint >= USER_START && hint + length <= USER_END && isFree(mm, hint, hint + length)) return hint;
+  let ceiling = MMAP_BASE;
+  let vma = vmaAt(mm.vmaLast);
+  while (some(vma)) {
+    if (vma.end <= ceiling && ceiling - vma.end >= length) return ceiling - length;
+    ceiling = min(ceiling, vma.start);
+    vma = vmaAt(vma.prev);
+  }
+  if (ceiling >= length && ceiling - length >= USER_START) return ceiling - length;
+  exhausted(TABLE_ADDRESS_SPACE);
+  return 0;
+}
+
+/** Maps [start, end), which is free. False when a table is full. */
+export function mapRange(mm: Mm, start: u64, end: u64, flags: u32, pgoff: u64, file: u32): bool {
+  const next = findVmaFrom(mm, start);
+  const prev = some(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
+  if (some(vmaMergeNew(prev, next, start, end, flags, pgoff, file, 0))) return true;
+  const vma = vmaAlloc(mm, start, end, flags, pgoff, file);
+  if (!some(vma)) return false;
+  vmaInsert(mm, vma);
+  return true;
+}
+
+/** OP_MMAP: start: address or hint; end: length; a: prot; b: flags; cursor: the address chosen. */
+export function mmapStep(cmd: Cmd): i32 {
+  const mm = mmAt(cmd.mm);
+  if (cmd.phase == 0) {
+    const refused = chooseAddress(cmd, mm);
+    if (refused) return refused;
+    cmd.phase = 1;
+  }
+  if (cmd.phase == 1) {
+    if (cmd.b & MAP_FIXED) {
+      const result = unmapRange(cmd, cmd.target, cmd.target + cmd.end);
+      if (result) return result;
+    }
+    let flags: u32 = (cmd.a & VM_ACCESS) | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
+    if (flags & VM_WRITE) flags |= VM_ACCOUNT;
+    if (!mapRange(mm, cmd.target, cmd.target + cmd.end, flags, cmd.target >> 12, 0)) return -ENOMEM;
+    log(LOG_MMAP, cmd.mm, cmd.target, <u32>min<u64>(cmd.end >> 12, 0xffffffff), 0);
+    cmd.phase = 2;
+    cmd.cursor = cmd.target;
+    cmd.end += cmd.target;
+  }
+  setHeaderF64(HDR_RESULT, cmd.target);
+  if (cmd.b & MAP_POPULATE && populateLocked(cmd) == REQUEST) return REQUEST;
+  setHeaderF64(HDR_RESULT, cmd.target);
+  return 0;
+}
+
+/** Checks the arguments and sets cmd.target. */
+function chooseAddress(cmd: Cmd, mm: Mm): i32 {
+  const length = cmd.end;
+  const kind = cmd.b & (MAP_SHARED | MAP_PRIVATE);
+  if (!length || (kind != MAP_SHARED && kind != MAP_PRIVATE) || cmd.a & ~VM_ACCESS) return -EINVAL;
+  if (kind == MAP_SHARED || !(cmd.b & MAP_ANONYMOUS)) return -EOPNOTSUPP;
+  if (length > USER_END) return -ENOMEM;
+  if (cmd.b & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+    if (cmd.start & (PAGE_SIZE - 1)) return -EINVAL;
+    if (cmd.start > USER_END - length) return -ENOMEM;
+    if (cmd.start < USER_START) return -EINVAL;
+    if (cmd.b & MAP_FIXED_NOREPLACE && !isFree(mm, cmd.start, cmd.start + length)) return -EEXIST;
+    cmd.target = cmd.start;
+    return 0;
+  }
+  cmd.target = findGap(mm, cmd.start & ~(PAGE_SIZE - 1), length);
+  return cmd.target ? 0 : -ENOMEM;
+}
+
+/** OP_MLOCK: [start, end); a: 1 lock, 0 unlock. */
+export function mlockStep(cmd: Cmd): i32 {
+  const mm = mmAt(cmd.mm);
+  if (cmd.phase == 0) {
+    const result = setLocked(mm, cmd.start, cmd.end, cmd.a != 0);
+    if (result || !cmd.a) return result;
+    cmd.phase = 1;
+    cmd.cursor = cmd.start;
+  }
+  return populateLocked(cmd);
+}
+
+function setLocked(mm: Mm, start: u64, end: u64, lock: bool): i32 {
+  let addr = start;
+  let vma = vmaLookup(mm, addr);
+  while (addr < end) {
+    if (!some(vma) || vma.start > addr) return -ENOMEM;
+    const until = min(vma.end, end);
+    const flags = lock ? vma.flags | VM_LOCKED : vma.flags & ~VM_LOCKED;
+    if (flags != vma.flags) {
+      vma = vmaModify(mm, vma, addr, until, flags);
+      if (!some(vma)) return -ENOMEM;
+      mm.lockedPages += <u32>((until - addr) >> 12) * (lock ? 1 : -1);
+    }
+    addr = until;
+    vma = findVmaFrom(mm, addr);
+  }
+  return 0;
+}
+
+export function mincore(mmId: u32, addr: f64, length: f64, out: usize): i32 {
+  const mm = mmOf(mmId);
+  if (!exists(mm)) return -EINVAL;
+  let at = <u64>addr;
+  const end = at + <u64>length;
+  for (; at < end; at += PAGE_SIZE, out++) {
+    if (!some(vmaLookup(mm, at))) return -ENOMEM;
+    store<u8>(out, readPte(mm.pgd, at) != 0);
+  }
+  return 0;
+}

@@ -1,0 +1,273 @@
+// verify(): every invariant of the engine, checked by looking at everything.
+//
+// Reference and mapping counts are checked in place: each entry takes its share off the counts of its page; what is
+// left must be 0 mappings, and references that pins, drivers and open migrations explain; then each entry puts its
+// share back.
+
+import { PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_SPECIAL, PTE_WRITE } from "../uapi/pte";
+import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SHMEM, HDR_CMD_DEPTH, HDR_DEVICE_BASE, HDR_DEVICE_NEXT, HDR_EXTERNAL_REFS, HDR_SYSTEM_FRAMES, HDR_VERIFY_A, HDR_VERIFY_B, HDR_VERIFY_C, HDR_VERIFY_CODE, HDR_VERIFY_MM, MEMCG_USAGE, POOL_FREE, POOL_HIGH, TABLE_DEVICE_TABLE, TABLE_MEMCG, TABLE_MIGRATION, TABLE_MM, TABLE_PAGE_TABLE, TABLE_POOLS, VERIFY_ANON_VMA, VERIFY_ARENA, VERIFY_DEVICE_PRESENT, VERIFY_ENTRY_OUTSIDE, VERIFY_EXCLUSIVE, VERIFY_FREE_LIST, VERIFY_LOCKED, VERIFY_MAPCOUNT, VERIFY_MEMCG, VERIFY_MIGRATION_ENTRY, VERIFY_MIRROR_PAGE, VERIFY_MIRROR_WRITE, VERIFY_OK, VERIFY_POOL, VERIFY_REFCOUNT, VERIFY_RMAP, VERIFY_RSS, VERIFY_TABLE_META, VERIFY_VMA_ORDER, VERIFY_VMA_TREE, VERIFY_WRITE_BIT, ZONE_COUNT } from "../uapi/struct";
+import { MIGRATE_PFN_VALID } from "../uapi/pfn";
+import { VM_WRITE } from "../uapi/vm";
+import { arenaCheck } from "./arena";
+import { commandsHold } from "./cmd";
+import { DeviceTable, deviceTableOf } from "./device-table";
+import { Folio, folioOf, isDevicePfn } from "./folio";
+import { RESERVED_FRAMES, header, pool, setHeader, setHeaderF64 } from "./layout";
+import { memcgOf } from "./memcg";
+import { isOpen, migrationOf } from "./migration";
+import { Mm, exists, mmOf } from "./mm";
+import { blockOf, zoneOf } from "./page-alloc";
+import { holeEnd, leafTable, readPte, tableMeta } from "./pagetable";
+import { poolHigh, poolUsed } from "./pool";
+import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
+import { chainCheck, linkAt } from "./rmap";
+import { Vma, findVmaFrom, pgoffOf, some, vmaAt } from "./vma";
+
+/** Notes the first broken invariant. */
+function broken(code: u32, mm: u32, a: u64, b: u64 = 0, c: u64 = 0): void {
+  if (header(HDR_VERIFY_CODE) != VERIFY_OK) return;
+  setHeader(HDR_VERIFY_CODE, code);
+  setHeader(HDR_VERIFY_MM, mm);
+  setHeaderF64(HDR_VERIFY_A, a);
+  setHeaderF64(HDR_VERIFY_B, b);
+  setHeaderF64(HDR_VERIFY_C, c);
+}
+
+export function verify(): i32 {
+  setHeader(HDR_VERIFY_CODE, VERIFY_OK);
+  const migrations = poolUsed(TABLE_MIGRATION);
+  for (let id: u32 = 1; id <= poolHigh(TABLE_MM); id++) {
+    const mm = mmOf(id);
+    if (!exists(mm)) continue;
+    checkVmas(mm, id);
+    checkRss(mm, id);
+  }
+  const busy = migrations != 0 || header(HDR_CMD_DEPTH) != 0 || header(HDR_EXTERNAL_REFS) != 0;
+  shareEntries(-1, migrations != 0);
+  checkFolios(busy);
+  shareEntries(1, false);
+  checkZones();
+  checkGroups();
+  checkPools();
+  for (let id: u32 = 1; id <= poolHigh(TABLE_DEVICE_TABLE); id++) {
+    const table = deviceTableOf(id);
+    if (changetype<usize>(table) && table.mm) checkMirror(table, migrations != 0);
+  }
+  const hole = arenaCheck();
+  if (hole) broken(VERIFY_ARENA, 0, hole);
+  return header(HDR_VERIFY_CODE);
+}
+
+function checkVmas(mm: Mm, id: u32): void {
+  let before: u64 = 0;
+  let n: u32 = 0;
+  for (let vma = vmaAt(mm.vmaFirst); some(vma); vma = vmaAt(vma.next)) {
+    n++;
+    if (vma.start < before || vma.start >= vma.end || vma.mmId != id) broken(VERIFY_VMA_ORDER, id, vma.start);
+    mm.vmaCache = 0;
+    if (findVmaFrom(mm, vma.start).ptr != vma.ptr) broken(VERIFY_VMA_TREE, id, vma.start);
+    if (!chainCheck(vma)) broken(VERIFY_ANON_VMA, id, vma.start);
+    before = vma.end;
+  }
+  if (n != mm.vmaCount) broken(VERIFY_VMA_TREE, id, n, mm.vmaCount);
+}
+
+/** Does a non-present entry of this kind count as a page of the mm? */
+@inline
+function isPage(kind: u32): bool {
+  return kind == PTE_KIND_DEVICE || kind == PTE_KIND_DEVICE_EXCLUSIVE || kind == PTE_KIND_MIGRATION;
+}
+
+function checkRss(mm: Mm, id: u32): void {
+  let anon: u32 = 0;
+  let shmem: u32 = 0;
+  let file: u32 = 0;
+  for (let vma = vmaAt(mm.vmaFirst); some(vma); vma = vmaAt(vma.next)) {
+    for (let addr = nextEntry(mm.pgd, vma.start, vma.end); addr < vma.end; addr = nextEntry(mm.pgd, addr + 4096, vma.end)) {
+      const pte = readPte(mm.pgd, addr);
+      if (ptePresent(pte) ? (pteFlags(pte) & PTE_SPECIAL) != 0 : !isPage(pteKind(pte))) continue;
+      const folio = folioOf(ptePfn(pte));
+      if (folio.has(FOLIO_ANON)) anon++;
+      else if (folio.has(FOLIO_SHMEM)) shmem++;
+      else file++;
+    }
+  }
+  if (anon != mm.rssAnon) broken(VERIFY_RSS, id, 0, anon, mm.rssAnon);
+  if (file != mm.rssFile) broken(VERIFY_RSS, id, 1, file, mm.rssFile);
+  if (shmem != mm.rssShmem) broken(VERIFY_RSS, id, 2, shmem, mm.rssShmem);
+}
+
+/** The first address from addr on that has an entry, or `end`. */
+function nextEntry(root: usize, from: u64, end: u64): u64 {
+  let addr = from;
+  while (addr < end) {
+    const table = leafTable(root, addr);
+    if (!table) {
+      addr = ((addr >> 21) + 1) << 21;
+      continue;
+    }
+    if (load<u64>(table + ((<usize>(addr >> 12) & 511) << 3))) return addr;
+    addr += 4096;
+  }
+  return end;
+}
+
+/** Takes off (-1) or puts back (1) what every entry of every leaf table has of its page's counts. -1 also checks. */
+function shareEntries(by: i32, migrating: bool): void {
+  for (let i: u32 = 1; i <= poolHigh(TABLE_PAGE_TABLE); i++) {
+    const table: usize = load<u32>(pool(TABLE_PAGE_TABLE)) + (i << 12);
+    const meta = tableMeta(table);
+    if (!meta.owner || meta.level || meta.owner & 0x80000000) continue;
+    const mm = mmOf(meta.owner);
+    if (!exists(mm) || leafTable(mm.pgd, <u64>meta.base << 21) != table) {
+      if (by < 0) broken(VERIFY_TABLE_META, meta.owner, table);
+      continue;
+    }
+    for (let j: u32 = 0; j < 512; j++) {
+      const pte = load<u64>(table + j * 8);
+      if (!pte) continue;
+      const addr = (<u64>meta.base << 21) + (<u64>j << 12);
+      if (by < 0) checkEntry(mm, meta.owner, addr, pte, migrating);
+      if (ptePresent(pte) ? pteFlags(pte) & PTE_SPECIAL : !isPage(pteKind(pte)) || pteKind(pte) == PTE_KIND_MIGRATION) continue;
+      const folio = folioOf(ptePfn(pte));
+      folio.maps += by;
+      folio.refs += by;
+    }
+  }
+}
+
+function checkEntry(mm: Mm, id: u32, addr: u64, pte: u64, migrating: bool): void {
+  const vma = findVmaFrom(mm, addr);
+  if (!some(vma) || vma.start > addr) return broken(VERIFY_ENTRY_OUTSIDE, id, addr);
+  const pfn = ptePfn(pte);
+  const kind = pteKind(pte);
+  if (ptePresent(pte)) {
+    if (isDevicePfn(pfn)) return broken(VERIFY_DEVICE_PRESENT, id, addr, pfn);
+    if (pteFlags(pte) & PTE_WRITE && !(vma.flags & VM_WRITE)) return broken(VERIFY_WRITE_BIT, id, addr);
+    if (pteFlags(pte) & PTE_SPECIAL) return;
+  } else if (!isPage(kind)) {
+    return;
+  }
+  const folio = folioOf(pfn);
+  if (kind == PTE_KIND_MIGRATION && (!migrating || !folio.has(FOLIO_LOCKED))) {
+    return broken(VERIFY_MIGRATION_ENTRY, id, addr, pfn);
+  }
+  if (folio.has(FOLIO_ANON) && !reaches(folio, vma, addr)) broken(VERIFY_RMAP, id, addr, pfn);
+}
+
+/** Would the reverse map find this entry: the page's offset fits, and its anon_vma lists the vma? */
+function reaches(folio: Folio, vma: Vma, addr: u64): bool {
+  if (folio.pgoff != pgoffOf(vma, addr)) return false;
+  for (let link: usize = vma.chain; link; link = linkAt(link).chainNext) {
+    if (linkAt(link).anonVma == folio.mapping) return true;
+  }
+  return false;
+}
+
+/** The counts that are left when every entry has taken its share. */
+function checkFolios(busy: bool): void {
+  let left: u64 = 0;
+  const systemEnd = RESERVED_FRAMES + header(HDR_SYSTEM_FRAMES);
+  for (let pfn = RESERVED_FRAMES; pfn < header(HDR_DEVICE_NEXT); pfn++) {
+    if (pfn == systemEnd) pfn = header(HDR_DEVICE_BASE);
+    if (pfn >= header(HDR_DEVICE_NEXT)) break;
+    const folio = folioOf(pfn);
+    if (folio.mapcount) broken(VERIFY_MAPCOUNT, 0, pfn, 0, folio.maps);
+    if (folio.has(FOLIO_FREE) ? folio.refcount != 0 : folio.refcount > 0xfff000) broken(VERIFY_REFCOUNT, 0, pfn, 0, folio.refs);
+    if (folio.has(FOLIO_LOCKED) && !busy) broken(VERIFY_LOCKED, 0, pfn);
+    left += folio.refcount;
+  }
+  left += folioOf(1).refcount - 1;
+  let explained: u64 = header(HDR_EXTERNAL_REFS) + commandsHold();
+  for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
+    const m = migrationOf(id);
+    if (!isOpen(m)) continue;
+    for (let i: u32 = 0; i < m.npages; i++) if (m.source(i) & <u32>MIGRATE_PFN_VALID) explained++;
+  }
+  if (left != explained) broken(VERIFY_REFCOUNT, 0, 0, explained, left);
+}
+
+function checkZones(): void {
+  for (let id: u32 = 0; id < <u32>ZONE_COUNT; id++) {
+    const zone = zoneOf(id);
+    if (!zone.flags) continue;
+    let free: u32 = 0;
+    for (let pfn = zone.pfnFirst; pfn < zone.pfnEnd; pfn++) {
+      const bit = (load<u64>(blockOf(pfn) + ((pfn & 511) >> 6) * 8) >> (pfn & 63)) & 1;
+      const folio = folioOf(pfn);
+      if (bit) free++;
+      if (bit && !folio.has(FOLIO_FREE)) broken(VERIFY_FREE_LIST, 0, pfn);
+      if (!id && !bit && folio.has(FOLIO_FREE)) broken(VERIFY_FREE_LIST, 0, pfn);
+      if (folio.has(FOLIO_ANON_EXCLUSIVE) && folio.mapcount > 1) broken(VERIFY_EXCLUSIVE, 0, pfn);
+    }
+    if (free != zone.freePages) broken(VERIFY_FREE_LIST, 0, id, free, zone.freePages);
+    let queued: u32 = 0;
+    for (let pfn = zone.freedHead; pfn; pfn = folioOf(pfn).index) {
+      if (!folioOf(pfn).has(FOLIO_FREE)) broken(VERIFY_FREE_LIST, 0, pfn);
+      queued++;
+    }
+    if (queued != zone.freedCount) broken(VERIFY_FREE_LIST, 0, id, queued, zone.freedCount);
+  }
+}
+
+function checkGroups(): void {
+  for (let id: u32 = 1; id <= poolHigh(TABLE_MEMCG); id++) {
+    const group = memcgOf(id);
+    if (!group) continue;
+    let charged: u32 = 0;
+    const systemEnd = RESERVED_FRAMES + header(HDR_SYSTEM_FRAMES);
+    for (let pfn = RESERVED_FRAMES; pfn < header(HDR_DEVICE_NEXT); pfn++) {
+      if (pfn == systemEnd) pfn = header(HDR_DEVICE_BASE);
+      if (pfn >= header(HDR_DEVICE_NEXT)) break;
+      if (folioOf(pfn).memcg == id) charged++;
+    }
+    if (charged != load<u32>(group, MEMCG_USAGE)) broken(VERIFY_MEMCG, 0, id, charged, load<u32>(group, MEMCG_USAGE));
+  }
+}
+
+/** used + free list = ids ever handed out. */
+function checkPools(): void {
+  for (let table: u32 = 0; table < <u32>TABLE_POOLS; table++) {
+    const p = pool(table);
+    let free: u32 = 0;
+    const high = load<u32>(p, POOL_HIGH);
+    for (let object: usize = load<u32>(p, POOL_FREE); object && free <= high; object = load<u32>(object)) free++;
+    if (free + poolUsed(table) != high) broken(VERIFY_POOL, 0, table, free + poolUsed(table), high);
+  }
+}
+
+/** A device's table against the CPU's: the same page, and no more permission. */
+function checkMirror(table: DeviceTable, migrating: bool): void {
+  const mm = mmOf(table.mm);
+  if (!exists(mm)) return broken(VERIFY_TABLE_META, table.mm, table.root);
+  let found: u32 = 0;
+  const end: u64 = (<u64>1) << 48;
+  for (let addr = firstEntry(table.root, 0, end); addr < end; addr = firstEntry(table.root, addr + 4096, end)) {
+    found++;
+    const device = readPte(table.root, addr);
+    const cpu = readPte(mm.pgd, addr);
+    const pfn = ptePfn(device);
+    const kind = pteKind(cpu);
+    if (!ptePresent(cpu) && kind == PTE_KIND_MIGRATION && migrating) continue;
+    const same = ptePfn(cpu) == pfn && (ptePresent(cpu) || kind == PTE_KIND_DEVICE || kind == PTE_KIND_DEVICE_EXCLUSIVE);
+    if (!same) broken(VERIFY_MIRROR_PAGE, table.mm, addr, pfn, ptePfn(cpu));
+    else if (pteFlags(device) & PTE_WRITE && !(pteFlags(cpu) & PTE_WRITE)) broken(VERIFY_MIRROR_WRITE, table.mm, addr, pfn);
+  }
+  if (found != table.entries) broken(VERIFY_POOL, table.mm, TABLE_DEVICE_TABLE, found, table.entries);
+}
+
+/** As nextEntry(), over a space that is mostly holes. */
+function firstEntry(root: usize, from: u64, end: u64): u64 {
+  let addr = from;
+  while (addr < end) {
+    if (leafTable(root, addr)) {
+      const until = min(((addr >> 21) + 1) << 21, end);
+      const at = nextEntry(root, addr, until);
+      if (at < until) return at;
+      addr = until;
+    } else {
+      addr = holeEnd(root, addr);
+    }
+  }
+  return end;
+}

@@ -1,0 +1,55 @@
+// This file is shared by the core (asc) and the TypeScript API (tsc) and must remain portable.
+
+// Why a range is invalidated: Linux's enum mmu_notifier_event.
+export const MMU_NOTIFY_UNMAP = 0;
+export const MMU_NOTIFY_CLEAR = 1;
+export const MMU_NOTIFY_PROTECTION_VMA = 2;
+export const MMU_NOTIFY_PROTECTION_PAGE = 3;
+export const MMU_NOTIFY_SOFT_DIRTY = 4;
+export const MMU_NOTIFY_RELEASE = 5;
+export const MMU_NOTIFY_MIGRATE = 6;
+export const MMU_NOTIFY_EXCLUSIVE = 7;
+
+// What the core asks TypeScript to do when it answers REQUEST.
+/** Tell the subscribers of mm that [start, end) is about to change. */
+export const REQUEST_INVALIDATE = 1;
+/** Have the devmem's driver bring a page back: a CPU (or another device) touched it. */
+export const REQUEST_DEVICE_FAULT = 2;
+
+/** What an operation returns when it needs the outside: serve the request block, then resume(). */
+export const REQUEST = 0x7fffffff;
+
+// Records of the event log.
+/** a = address, b = fault kind (FAULT_KIND_*), c = pfn now mapped. */
+export const LOG_FAULT = 1;
+/** a = start address, b = pages collected, c = pages moved. */
+export const LOG_MIGRATE = 2;
+/** a = start address, b = MMU_NOTIFY_* event, c = length in pages (0xffffffff: all). */
+export const LOG_INVALIDATE = 3;
+/** a = start address, b = pages. */
+export const LOG_MMAP = 4;
+/** a = start address, b = pages. */
+export const LOG_MUNMAP = 5;
+/** b = child mm. */
+export const LOG_FORK = 6;
+
+// What a CPU fault did.
+/** A read of untouched anonymous memory: the zero page was mapped. */
+export const FAULT_KIND_ZERO = 0;
+/** First write: a fresh page. */
+export const FAULT_KIND_ANON = 1;
+/** Copy on write (of a shared page or of the zero page). */
+export const FAULT_KIND_COW = 2;
+/** Write to a page that turned out to be ours alone: reused in place. */
+export const FAULT_KIND_REUSE = 3;
+/** The page came back from a device. */
+export const FAULT_KIND_DEVICE = 4;
+/** A file's page. */
+export const FAULT_KIND_FILE = 5;
+/** Read back from swap. */
+export const FAULT_KIND_SWAP = 6;
+/** A device's exclusive access was revoked. */
+export const FAULT_KIND_EXCLUSIVE = 7;
+/** Only flags of the entry changed, or somebody else had mapped it by then. */
+export const FAULT_KIND_SPURIOUS = 8;
+export const FAULT_KINDS = 9;

@@ -1,0 +1,46 @@
+// This file is shared by the core (asc) and the TypeScript API (tsc) and must remain portable.
+//
+// The two pfn words that drivers see. Linux's layout rule (flags from the top bit down) at 32 bits.
+//
+//  hmm_pfn        31 30 29 28 27 26                               0
+//                ┌──┬──┬──┬─────┬──────────────────────────────────┐
+//                │V │W │E │order│               pfn                │  u32
+//                └──┴──┴──┴─────┴──────────────────────────────────┘
+//  V valid (input: fault)  W writable (input: write fault)  E error
+//  order: 0 page, 1 64 KiB, 2 2 MiB, 3 1 GiB
+//
+//  migrate_pfn    31 30 29 28 27 26                               0
+//                ┌──┬──┬──┬──┬──┬──────────────────────────────────┐
+//                │V │M │W │C │0 │               pfn                │  u32
+//                └──┴──┴──┴──┴──┴──────────────────────────────────┘
+//  V a page was collected (not for holes and the zero page)  M migrate  W the source was writable
+//  C first slot of a PMD-order unit
+
+export const HMM_PFN_VALID = 0x80000000;
+export const HMM_PFN_WRITE = 0x40000000;
+export const HMM_PFN_ERROR = 0x20000000;
+export const HMM_PFN_ORDER_SHIFT = 27;
+export const HMM_PFN_ORDER_MASK = 0x18000000;
+export const HMM_PFN_FLAGS = 0xf8000000;
+/** Input of hmmRangeFault: the slot must be faulted in. */
+export const HMM_PFN_REQ_FAULT = 0x80000000;
+/** Input of hmmRangeFault, with REQ_FAULT: it must be writable. */
+export const HMM_PFN_REQ_WRITE = 0x40000000;
+
+export const MIGRATE_PFN_VALID = 0x80000000;
+export const MIGRATE_PFN_MIGRATE = 0x40000000;
+export const MIGRATE_PFN_WRITE = 0x20000000;
+export const MIGRATE_PFN_COMPOUND = 0x10000000;
+/** Written into dst by a driver: the next CPU access to the page is SIGBUS (the 2018 document's promise). */
+export const MIGRATE_PFN_ERROR = 0x08000000;
+
+export const PFN_MASK = 0x07ffffff;
+
+export const MIGRATE_VMA_SELECT_SYSTEM = 1;
+export const MIGRATE_VMA_SELECT_DEVICE_PRIVATE = 2;
+export const MIGRATE_VMA_SELECT_DEVICE_COHERENT = 4;
+export const MIGRATE_VMA_SELECT_COMPOUND = 8;
+
+// What a device table's entry looks like from outside: HMM_PFN_VALID, HMM_PFN_WRITE, the pfn, and
+/** the device wrote through the entry since it was mapped. */
+export const DEVICE_PFN_DIRTY = 0x20000000;

@@ -1,0 +1,40 @@
+// This file is shared by the core (asc) and the TypeScript API (tsc) and must remain portable.
+//
+// A page-table entry is a u64: the pfn in its high word, flags in its low word.
+//
+//   63                   32 31 30 29 28 27 26 25 24 23 22   11     8          0
+//  ┌───────────────────────┬──┬──┬──┬──┬──┬──┬──┬──┬──┬──────┬──────┬──────────┐
+//  │          pfn          │P │W │Y │D │H │S │U │X │Z │ 0    │ kind │    0     │  u64
+//  └───────────────────────┴──┴──┴──┴──┴──┴──┴──┴──┴──┴──────┴──────┴──────────┘
+//  P present  W writable  Y young (accessed)  D dirty  H huge leaf  S soft-dirty
+//  U userfaultfd write-protected  X exclusive (migration entries: the page was anon-exclusive)
+//  Z special: no page behind it that anyone counts (the zero page)
+//
+// P and W stand where hmm_pfn has VALID and WRITE, so that encoding a present entry is `high | low & 0xC0000000`.
+// An entry that is not present and not 0 has a kind; its W, Y, D, S, X bits keep what the page's entry had.
+// Entries of upper levels: P set, and the high word is the address of the next table in linear memory.
+
+export const PTE_PRESENT = 0x80000000;
+export const PTE_WRITE = 0x40000000;
+export const PTE_YOUNG = 0x20000000;
+export const PTE_DIRTY = 0x10000000;
+export const PTE_HUGE = 0x08000000;
+export const PTE_SOFT_DIRTY = 0x04000000;
+export const PTE_UFFD_WP = 0x02000000;
+export const PTE_EXCLUSIVE = 0x01000000;
+export const PTE_SPECIAL = 0x00800000;
+/** Device tables only: the entry was made for device-exclusive (atomic) access. */
+export const PTE_ATOMIC = 0x00400000;
+
+export const PTE_KIND_MASK = 0x00000f00;
+/** A swap slot; the high word is its number. */
+export const PTE_KIND_SWAP = 0x00000100;
+/** The page is locked and on its way; whoever needs it waits. */
+export const PTE_KIND_MIGRATION = 0x00000200;
+/** A device-private page: no CPU may map it. */
+export const PTE_KIND_DEVICE = 0x00000300;
+/** A system page lent to a device for atomic access. */
+export const PTE_KIND_DEVICE_EXCLUSIVE = 0x00000400;
+export const PTE_KIND_HWPOISON = 0x00000500;
+/** Guard and userfaultfd markers. */
+export const PTE_KIND_MARKER = 0x00000600;

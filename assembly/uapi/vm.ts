@@ -1,0 +1,97 @@
+// This file is shared by the core (asc) and the TypeScript API (tsc) and must remain portable.
+// Linux's user-visible numbers for memory mappings, and the flags of a vma.
+
+export const PROT_NONE = 0;
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const PROT_EXEC = 4;
+
+export const MAP_SHARED = 0x01;
+export const MAP_PRIVATE = 0x02;
+export const MAP_FIXED = 0x10;
+export const MAP_ANONYMOUS = 0x20;
+export const MAP_POPULATE = 0x8000;
+export const MAP_FIXED_NOREPLACE = 0x100000;
+
+export const MREMAP_MAYMOVE = 1;
+export const MREMAP_FIXED = 2;
+export const MREMAP_DONTUNMAP = 4;
+
+export const MADV_NORMAL = 0;
+export const MADV_RANDOM = 1;
+export const MADV_SEQUENTIAL = 2;
+export const MADV_WILLNEED = 3;
+export const MADV_DONTNEED = 4;
+export const MADV_FREE = 8;
+export const MADV_REMOVE = 9;
+export const MADV_DONTFORK = 10;
+export const MADV_DOFORK = 11;
+export const MADV_MERGEABLE = 12;
+export const MADV_UNMERGEABLE = 13;
+export const MADV_HUGEPAGE = 14;
+export const MADV_NOHUGEPAGE = 15;
+export const MADV_WIPEONFORK = 18;
+export const MADV_KEEPONFORK = 19;
+export const MADV_COLD = 20;
+export const MADV_PAGEOUT = 21;
+export const MADV_POPULATE_READ = 22;
+export const MADV_POPULATE_WRITE = 23;
+export const MADV_COLLAPSE = 25;
+
+// vma flags: Linux's values where it has one.
+export const VM_READ = 0x1;
+export const VM_WRITE = 0x2;
+export const VM_EXEC = 0x4;
+export const VM_SHARED = 0x8;
+export const VM_MAYREAD = 0x10;
+export const VM_MAYWRITE = 0x20;
+export const VM_MAYEXEC = 0x40;
+export const VM_MAYSHARE = 0x80;
+export const VM_ACCESS = 0x7;
+export const VM_PFNMAP = 0x400;
+export const VM_LOCKED = 0x2000;
+export const VM_IO = 0x4000;
+export const VM_SEQ_READ = 0x8000;
+export const VM_RAND_READ = 0x10000;
+export const VM_DONTCOPY = 0x20000;
+export const VM_DONTEXPAND = 0x40000;
+/** Its pages count against the commit limit: private mappings that may be written. It decides only who merges. */
+export const VM_ACCOUNT = 0x100000;
+export const VM_HUGETLB = 0x400000;
+export const VM_WIPEONFORK = 0x2000000;
+export const VM_MIXEDMAP = 0x10000000;
+export const VM_HUGEPAGE = 0x20000000;
+export const VM_NOHUGEPAGE = 0x40000000;
+export const VM_MERGEABLE = 0x80000000;
+
+// What a fault handler answers (VM_FAULT_*), as bits.
+export const VM_FAULT_OOM = 0x1;
+export const VM_FAULT_SIGBUS = 0x2;
+export const VM_FAULT_MAJOR = 0x4;
+export const VM_FAULT_SIGSEGV = 0x40;
+export const VM_FAULT_RETRY = 0x400;
+/** Any of these means that the access failed. */
+export const VM_FAULT_ERROR = 0x43;
+
+// How memory is touched: the flags of access(), fault() and pin().
+/** A write; without it, a read. */
+export const ACCESS_WRITE = 1;
+/** Past protection, as a debugger may (FOLL_FORCE). Implies ACCESS_KERNEL's rules. */
+export const ACCESS_FORCE = 2;
+/** By get_user_pages (pins, ptrace): VM_READ is needed to read; failure is -EFAULT. */
+export const ACCESS_GUP = 4;
+
+// Why an access failed: FAULT_CODE in the header.
+export const FAULT_NONE = 0;
+/** SIGSEGV, SEGV_MAPERR: no mapping. */
+export const FAULT_MAPERR = 1;
+/** SIGSEGV, SEGV_ACCERR: no permission. */
+export const FAULT_ACCERR = 2;
+/** SIGBUS: beyond the file, or the driver could not bring the page back. */
+export const FAULT_SIGBUS = 3;
+/** No memory. */
+export const FAULT_OOM = 4;
+/** The page belongs to an open migration, and this caller may not wait. */
+export const FAULT_MIGRATION = 5;
+/** A driver's fault callback answered 0 again and again and never moved the page. */
+export const FAULT_LOOP = 6;

@@ -1,0 +1,81 @@
+/** What the rows set up: an engine, and a device whose driver does nothing that it need not. */
+import {
+  Hmm,
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
+  PROT_READ,
+  PROT_WRITE,
+  VM_FAULT_SIGBUS,
+  hmmDevmemAdd,
+  migrateVma,
+} from "../src/index.ts";
+import type { HmmConfig, HmmDevmem, MigrateVmaOps, Mm } from "../src/index.ts";
+
+export const PAGE = 4096;
+export const MIB = 1 << 20;
+export const GIB = 1024 * MIB;
+
+/** What mmap takes for the rows' mappings. */
+export const PRIVATE = { prot: PROT_READ | PROT_WRITE, flags: MAP_PRIVATE | MAP_ANONYMOUS } as const;
+
+/** An engine without device memory, where none is asked for. */
+export const createEngine = (config: HmmConfig): Promise<Hmm> => Hmm.create({ deviceMemory: 0, ...config });
+
+/** Pages of one migration. */
+export const BATCH = 512;
+
+/** A device that migrates what it is told to, in batches: the least that a driver can do. */
+export class BenchDevice {
+  readonly devmem: HmmDevmem;
+  readonly #in: MigrateVmaOps;
+  readonly #out: MigrateVmaOps;
+
+  constructor(hmm: Hmm, bytes: number) {
+    const devmem = hmmDevmemAdd(hmm, { fault: () => VM_FAULT_SIGBUS }, this, bytes);
+    this.devmem = devmem;
+    this.#in = {
+      allocAndCopy(_vma, src, dst) {
+        devmem.allocPages(src, dst);
+        hmm.copyPages(src, dst);
+      },
+      finalizeAndMap() {},
+    };
+    this.#out = {
+      allocAndCopy(_vma, src, dst) {
+        hmm.allocPages(src, dst);
+        hmm.copyPages(src, dst);
+      },
+      finalizeAndMap() {},
+    };
+  }
+
+  /** Moves [start, end) of one mapping to the device; returns the pages moved. */
+  toDevice(mm: Mm, start: number, end: number): number {
+    return this.#move(mm, this.#in, start, end, MIGRATE_VMA_SELECT_SYSTEM);
+  }
+
+  /** Moves them back. */
+  toSystem(mm: Mm, start: number, end: number): number {
+    return this.#move(mm, this.#out, start, end, MIGRATE_VMA_SELECT_DEVICE_PRIVATE);
+  }
+
+  #move(mm: Mm, ops: MigrateVmaOps, start: number, end: number, select: number): number {
+    const sem = mm.mmapSem.read();
+    const vma = mm.findVma(start);
+    let moved = 0;
+    for (let at = start; at < end; at += BATCH * PAGE) {
+      const result = migrateVma(ops, {
+        vma,
+        start: at,
+        end: Math.min(at + BATCH * PAGE, end),
+        select,
+        owner: this,
+      });
+      moved += result.moved;
+    }
+    sem.close();
+    return moved;
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * npm run bench -- [--only P3] [--json FILE] [--smoke] [--pairs N]
+ *
+ *   --only   a row or several: P3 or P1,P3
+ *   --json   write the results to FILE as well
+ *   --smoke  tiny sizes: does every bench run, and do both sides compute the same?
+ *   --pairs  pairs measured for each rival (default 7; 5 is the least that counts)
+ */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import type { Options, Result } from "./harness.ts";
+import { compilerVersion } from "./native.ts";
+import { ROWS, built, machine, runRow, tableHead } from "./rows.ts";
+
+const DEFAULT_PAIRS = 7;
+
+interface Command {
+  readonly rows: readonly string[];
+  readonly options: Options;
+  readonly json: string | undefined;
+}
+
+function parse(args: string[]): Command {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: "string" },
+      json: { type: "string" },
+      smoke: { type: "boolean", default: false },
+      pairs: { type: "string" },
+    },
+  });
+  const rows = values.only?.toUpperCase().split(",") ?? ROWS;
+  const unknown = rows.find((row) => !ROWS.includes(row));
+  if (unknown !== undefined)
+    throw new Error(`--only ${unknown}: there is no such row; rows are P1 to P${ROWS.length}`);
+  const pairs = Number(values.pairs ?? (values.smoke ? 1 : DEFAULT_PAIRS));
+  if (!Number.isInteger(pairs) || pairs < 1)
+    throw new Error(`--pairs ${values.pairs}: expected a whole number from 1 on`);
+  return { rows, options: { pairs, smoke: values.smoke }, json: values.json };
+}
+
+async function main(): Promise<void> {
+  const { rows, options, json } = parse(process.argv.slice(2));
+  const results: Result[] = [];
+  console.log(`${machine()}; ${compilerVersion() ?? "no C compiler: rows with C rivals are skipped"}`);
+  console.log(tableHead);
+  for (const row of rows.filter(built))
+    results.push(...(await runRow(row, options, (line) => console.log(line))));
+  const missing = rows.filter((row) => !built(row));
+  if (missing.length > 0) console.log(`not built yet: ${missing.join(", ")}`);
+  if (json !== undefined)
+    writeFileSync(json, `${JSON.stringify({ machine: machine(), rows: results }, null, 2)}\n`);
+}
+
+main().catch((error: unknown) => {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+});

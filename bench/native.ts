@@ -1,0 +1,143 @@
+/** The C rivals: built on demand into build/bench, run as child processes (bench/native/twin.h has the protocol). */
+import { spawn, spawnSync } from "node:child_process";
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { Rival, Sample, Side } from "./harness.ts";
+
+const SOURCES = fileURLToPath(new URL("native", import.meta.url));
+const OUTPUT = fileURLToPath(new URL("../build/bench", import.meta.url));
+const FLAGS = ["-std=gnu17", "-Wall", "-Wextra", "-O3"];
+
+/** The two builds of every twin. */
+export const BUILDS = { O3: [], native: ["-march=native"] } as const;
+export type Build = keyof typeof BUILDS;
+
+let found: string | null | undefined;
+
+/** The C compiler's command, or null when there is none: then the rows with C rivals say so. */
+export function compiler(): string | null {
+  const works = (command: string): boolean => spawnSync(command, ["--version"]).status === 0;
+  found ??= [process.env.CC, "gcc", "cc"].find((command) => command !== undefined && works(command)) ?? null;
+  return found;
+}
+
+export function compilerVersion(): string | null {
+  const command = compiler();
+  return command === null
+    ? null
+    : spawnSync(command, ["--version"], { encoding: "utf8" }).stdout.split("\n")[0];
+}
+
+/** Path of the program, built if a source is newer. */
+function program(name: string, build: Build): string {
+  const output = join(OUTPUT, `${name}-${build}`);
+  const newest = Math.max(...readdirSync(SOURCES).map((file) => statSync(join(SOURCES, file)).mtimeMs));
+  if (existsSync(output) && statSync(output).mtimeMs > newest) return output;
+  mkdirSync(OUTPUT, { recursive: true });
+  const temporary = `${output}.${process.pid}`;
+  const args = [...FLAGS, ...BUILDS[build], join(SOURCES, `${name}.c`), "-o", temporary];
+  const { status, stderr } = spawnSync(compiler()!, args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${compiler()} ${args.join(" ")}\n${stderr}`);
+  renameSync(temporary, output);
+  return output;
+}
+
+/** A C program as a side. It is started by the first repetition. */
+export class NativeSide implements Side {
+  readonly #name: string;
+  readonly #build: Build;
+  readonly #args: readonly (string | number)[];
+  #child: ChildProcessWithoutNullStreams | null = null;
+  #lines: AsyncIterator<string> | null = null;
+
+  constructor(name: string, build: Build, args: readonly (string | number)[]) {
+    this.#name = name;
+    this.#build = build;
+    this.#args = args;
+  }
+
+  async #start(): Promise<void> {
+    const child = spawn(program(this.#name, this.#build), this.#args.map(String));
+    child.stderr.pipe(process.stderr);
+    this.#child = child;
+    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    if ((await this.#line()) !== "ready") throw new Error(`${this.#name}: did not get ready`);
+  }
+
+  async #line(): Promise<string> {
+    const next = await this.#lines!.next();
+    if (next.done === true) throw new Error(`${this.#name} (${this.#build}) ended: ${this.#args.join(" ")}`);
+    return next.value;
+  }
+
+  async run(): Promise<Sample> {
+    if (this.#child === null) await this.#start();
+    this.#child!.stdin.write("\n");
+    const [ns, hash] = (await this.#line()).split(" ").map(Number);
+    return { ns: ns, hash: hash };
+  }
+
+  async close(): Promise<void> {
+    const child = this.#child;
+    this.#child = null;
+    if (child === null || child.exitCode !== null) return;
+    await new Promise((resolve) => child.once("exit", resolve).stdin.end());
+  }
+}
+
+/** Rivals "twin-O3" and "twin-native", with a target each. */
+export function twins(
+  name: string,
+  args: readonly (string | number)[],
+  targets: Record<Build, number>,
+): Rival[] {
+  return (Object.keys(targets) as Build[]).map((build) => ({
+    name: `twin-${build}`,
+    target: targets[build],
+    sides: compiler() === null ? null : [new NativeSide(name, build, args)],
+  }));
+}
+
+/** One rival that stands for both builds of a program: the faster one counts. */
+export function fasterTwin(
+  rival: string,
+  name: string,
+  args: readonly (string | number)[],
+  target: number,
+): Rival {
+  const builds = Object.keys(BUILDS) as Build[];
+  return {
+    name: rival,
+    target,
+    sides: compiler() === null ? null : builds.map((b) => new NativeSide(name, b, args)),
+  };
+}
+
+/** A folder for input files that both sides read; gone after `work`. */
+export async function withFolder<T>(
+  work: (file: (name: string, data: Uint8Array | Uint32Array | Float64Array) => string) => Promise<T>,
+): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), "heteromem-bench-"));
+  try {
+    return await work((name, data) => {
+      const path = join(folder, name);
+      writeFileSync(path, data);
+      return path;
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

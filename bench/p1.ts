@@ -1,0 +1,96 @@
+/** P1: a snapshot of the CPU's table: hmmVmaGetPfns over one mapping whose pages are in four states, in runs. */
+import { HmmMirror, HmmRange, hmmMirrorRegister, hmmVmaGetPfns, hmmVmaRangeDone } from "../src/index.ts";
+import type { Mm, PfnArray, Vma } from "../src/index.ts";
+import { MIB, PAGE, PRIVATE, BenchDevice, createEngine } from "./engine.ts";
+import { HASH_SEED, hashWords, random, side } from "./harness.ts";
+import type { Context, Result, Row, Side } from "./harness.ts";
+import { twins, withFolder } from "./native.ts";
+
+/** Pages of a run are in one state; runs are 1 to RUN_MAX pages long. */
+const RUN_MAX = 64;
+
+/** Per cent of the runs: present pages; the rest is shared out evenly. */
+const PRESENT = 85;
+
+type State = "present" | "hole" | "zero" | "device";
+
+interface Run {
+  readonly start: number;
+  readonly bytes: number;
+  readonly state: State;
+}
+
+function runsOf(start: number, pages: number): Run[] {
+  const below = random(20180410);
+  const runs: Run[] = [];
+  for (let page = 0; page < pages;) {
+    const length = Math.min(1 + below(RUN_MAX), pages - page);
+    const dice = below(100);
+    const state = dice < PRESENT ? "present" : dice < 90 ? "hole" : dice < 95 ? "zero" : "device";
+    runs.push({ start: start + page * PAGE, bytes: length * PAGE, state });
+    page += length;
+  }
+  return runs;
+}
+
+function populate(mm: Mm, device: BenchDevice, runs: readonly Run[]): void {
+  for (const { start, bytes, state } of runs) {
+    if (state === "hole") continue;
+    mm.populate(start, bytes, { write: state !== "zero" });
+  }
+  for (const { start, bytes, state } of runs)
+    if (state === "device") device.toDevice(mm, start, start + bytes);
+}
+
+/** The entries of the whole mapping, as the core has them: the twin's table is made of these. */
+function entries(mm: Mm, vma: Vma): Uint32Array {
+  const words = new Uint32Array(2 * vma.npages);
+  for (let i = 0; i < vma.npages; i++) {
+    const pte = mm.lookupPte(vma.start + i * PAGE);
+    if (pte === null) continue;
+    words[2 * i] = pte.flags;
+    words[2 * i + 1] = pte.pfn;
+  }
+  return words;
+}
+
+function snapshots(mm: Mm, vma: Vma, pfns: PfnArray, repeats: number): Side {
+  const range = new HmmRange();
+  const work = (): void => {
+    for (let i = 0; i < repeats; i++) {
+      const sem = mm.mmapSem.read();
+      const answer = hmmVmaGetPfns(vma, range, vma.start, vma.end, pfns);
+      if (answer !== 0 || !hmmVmaRangeDone(vma, range)) throw new Error(`hmmVmaGetPfns: ${answer}`);
+      sem.close();
+    }
+  };
+  return side(work, () => hashWords(HASH_SEED, pfns));
+}
+
+/** Measures one size; P10 uses it too. */
+export async function measure(bytes: number, repeats: number, context: Context): Promise<Result[]> {
+  const hmm = await createEngine({ systemMemory: bytes, deviceMemory: bytes / 8 });
+  const device = new BenchDevice(hmm, bytes / 8);
+  const mm = hmm.createMm();
+  hmmMirrorRegister(new HmmMirror({ update() {} }), mm);
+  const start = mm.mmap({ length: bytes, ...PRIVATE });
+  populate(mm, device, runsOf(start, bytes / PAGE));
+  const vma = mm.findVma(start)!;
+  const results = await withFolder((file) =>
+    context.compare({
+      ours: snapshots(mm, vma, hmm.pfnArray(vma.npages), repeats),
+      units: (bytes / PAGE) * repeats,
+      rivals: twins("p1", [file("entries", entries(mm, vma)), start, repeats], { O3: 0.6, native: 2.2 }),
+    }),
+  );
+  hmm.verify();
+  hmm.close();
+  return results;
+}
+
+const row: Row = {
+  title: "snapshot: hmmVmaGetPfns, 85 % present",
+  unit: "page",
+  run: (context) => (context.smoke ? measure(8 * MIB, 1, context) : measure(1024 * MIB, 40, context)),
+};
+export default row;

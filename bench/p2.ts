@@ -1,0 +1,99 @@
+/** P2: translating random addresses of a dense and of a sparse mapping, by walking four levels of tables. */
+import type { Hmm, Mm } from "../src/index.ts";
+import { GIB, MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
+import { HASH_SEED, hashWords, random, side } from "./harness.ts";
+import type { Context, Result, Row, Side } from "./harness.ts";
+import { fasterTwin, withFolder } from "./native.ts";
+
+interface Size {
+  readonly name: string;
+  /** Length of the mapping. */
+  readonly bytes: number;
+  /** One page of so many is populated, somewhere among them. */
+  readonly stride: number;
+  readonly queries: number;
+  readonly repeats: number;
+}
+
+const SIZES: readonly Size[] = [
+  { name: "dense-1GiB", bytes: GIB, stride: 1, queries: 1 << 20, repeats: 8 },
+  { name: "sparse-64GiB", bytes: 64 * GIB, stride: 16, queries: 1 << 20, repeats: 2 },
+];
+const SMOKE: readonly Size[] = [
+  { name: "dense", bytes: 8 * MIB, stride: 1, queries: 1 << 10, repeats: 1 },
+  { name: "sparse", bytes: GIB, stride: 64, queries: 1 << 10, repeats: 1 },
+];
+
+/** Populates the mapping; the addresses of its pages, ascending. */
+function populate(mm: Mm, start: number, { bytes, stride }: Size): Float64Array {
+  const below = random(4096);
+  const pages = new Float64Array(bytes / PAGE / stride);
+  for (let i = 0; i < pages.length; i++) pages[i] = start + (i * stride + below(stride)) * PAGE;
+  if (stride === 1) mm.populate(start, bytes);
+  else for (const page of pages) mm.populate(page, PAGE);
+  return pages;
+}
+
+/** Random bytes of populated pages, and one in sixteen somewhere in the mapping. */
+function queriesOf(pages: Float64Array, start: number, { bytes, queries }: Size): Float64Array {
+  const below = random(48);
+  return Float64Array.from({ length: queries }, () =>
+    below(16) === 0 ? start + below(bytes / 4) * 4 : pages[below(pages.length)] + below(PAGE / 4) * 4,
+  );
+}
+
+/** What the twin builds its table from: pairs of u64, address and entry. */
+function mapped(mm: Mm, pages: Float64Array): Uint32Array {
+  const words = new Uint32Array(4 * pages.length);
+  pages.forEach((address, i) => {
+    const { flags, pfn } = mm.lookupPte(address)!;
+    words.set([address % 2 ** 32, Math.floor(address / 2 ** 32), flags, pfn], 4 * i);
+  });
+  return words;
+}
+
+function translations(hmm: Hmm, mm: Mm, queries: Float64Array, repeats: number): Side {
+  const addresses = hmm.addressArray(queries.length);
+  addresses.set(queries);
+  const out = hmm.pfnArray(queries.length);
+  const work = (): void => {
+    for (let i = 0; i < repeats; i++) mm.translate(addresses, out);
+  };
+  return side(work, () => hashWords(HASH_SEED, out));
+}
+
+async function measure(size: Size, context: Context): Promise<Result[]> {
+  const pages = size.bytes / PAGE / size.stride;
+  const hmm = await createEngine({
+    systemMemory: pages * PAGE,
+    backing: "metadata",
+    capacities: { pageTables: Math.ceil((size.bytes / (2 * MIB)) * 1.01) + 64 },
+    arena: 16 * size.queries + MIB,
+  });
+  const mm = hmm.createMm();
+  const start = mm.mmap({ length: size.bytes, ...PRIVATE });
+  const addresses = populate(mm, start, size);
+  const queries = queriesOf(addresses, start, size);
+  const results = await withFolder((file) => {
+    const args = [file("mapped", mapped(mm, addresses)), file("queries", queries), size.repeats];
+    return context.compare({
+      ours: translations(hmm, mm, queries, size.repeats),
+      units: size.queries * size.repeats,
+      rivals: [fasterTwin(`twin-${size.name}`, "p2", args, 1.25)],
+    });
+  });
+  hmm.verify();
+  hmm.close();
+  return results;
+}
+
+const row: Row = {
+  title: "translate: random four-level walks",
+  unit: "walk",
+  async run(context) {
+    const results: Result[] = [];
+    for (const size of context.smoke ? SMOKE : SIZES) results.push(...(await measure(size, context)));
+    return results;
+  },
+};
+export default row;

@@ -1,0 +1,117 @@
+/**
+ * P4: demand-zero write faults. mm.populate (MADV_POPULATE_WRITE) takes a write fault for each page of the range in the
+ * core: what a store to each page does, without a call from TypeScript for each.
+ */
+import { Memcg } from "../src/index.ts";
+import type { Hmm, Mm } from "../src/index.ts";
+import { MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
+import { HASH_SEED, hashWord, median } from "./harness.ts";
+import type { Context, Result, Row, Sample, Side } from "./harness.ts";
+import { NativeSide, compiler, fasterTwin } from "./native.ts";
+
+/** Faults a fresh mapping in, looks at what is there, and unmaps it. */
+class Faults implements Side {
+  readonly #mm: Mm;
+  readonly #memcg = new Memcg();
+  readonly #bytes: number;
+  readonly #data: boolean;
+
+  constructor(hmm: Hmm, bytes: number, data: boolean) {
+    this.#mm = hmm.createMm({ memcg: this.#memcg });
+    this.#bytes = bytes;
+    this.#data = data;
+  }
+
+  run(): Sample {
+    const mm = this.#mm;
+    const start = mm.mmap({ length: this.#bytes, ...PRIVATE });
+    const clock = performance.now();
+    mm.populate(start, this.#bytes);
+    const ns = (performance.now() - clock) * 1e6;
+    const hash = this.#check(start);
+    mm.munmap(start, this.#bytes);
+    return { ns, hash };
+  }
+
+  /** As check() in p4.c: flags and first and last words by page, then the sum of the pfns, rss and the group's usage. */
+  #check(start: number): number {
+    const mm = this.#mm;
+    let hash = HASH_SEED;
+    let sum = 0;
+    for (let i = 0; i < this.#bytes / PAGE; i++) {
+      const page = start + i * PAGE;
+      const { flags, pfn } = mm.lookupPte(page)!;
+      sum = (sum + pfn) >>> 0;
+      hash = hashWord(hash, flags & 0xc0000000);
+      if (!this.#data) continue;
+      hash = hashWord(hash, mm.load32(page) | mm.load32(page + PAGE - 4));
+      mm.store32(page, i);
+      mm.store32(page + PAGE - 4, i);
+    }
+    return hashWord(hashWord(hashWord(hash, sum), mm.rss.anon), this.#memcg.usage);
+  }
+}
+
+const engineOf = (bytes: number, backing: "data" | "metadata"): Promise<Hmm> =>
+  createEngine({ systemMemory: bytes, backing });
+
+/** Median of a few repetitions of `work`, in nanoseconds a page. */
+function stage(pages: number, repeats: number, work: () => number): number {
+  return median(Array.from({ length: repeats }, work)) / pages;
+}
+
+/**
+ * Where the time goes. One call does all of it, so the stages are measured by what does without them: a populated
+ * range has nothing but the walk, frames without bytes have nothing to zero, allocating for a migration does nothing
+ * else.
+ */
+async function stages(bytes: number, whole: number, context: Context): Promise<void> {
+  const pages = bytes / PAGE;
+  const repeats = context.smoke ? 1 : 9;
+  const hmm = await engineOf(bytes, "metadata");
+  const faults = new Faults(hmm, bytes, false);
+  for (let i = 0; i < repeats; i++) faults.run();
+  const bare = stage(pages, repeats, () => faults.run().ns);
+  const mm = hmm.createMm();
+  const start = mm.mmap({ length: bytes, ...PRIVATE });
+  mm.populate(start, bytes);
+  const walk = stage(pages, repeats, () => {
+    const clock = performance.now();
+    mm.populate(start, bytes);
+    return (performance.now() - clock) * 1e6;
+  });
+  mm.close();
+  hmm.close();
+  const figures = { walk, zero: whole - bare, "allocate and insert": bare - walk };
+  const text = Object.entries(figures).map(([name, ns]) => `${name} ${ns.toFixed(1)}`);
+  context.note(`stages, ns a page: ${text.join(" · ")}`);
+}
+
+/** Measures one size; P10 uses it too. */
+export async function measure(bytes: number, context: Context): Promise<Result[]> {
+  const hmm = await engineOf(bytes, "data");
+  const host = { name: "host", target: 0.25, sameHash: false } as const;
+  const results = await context.compare({
+    ours: new Faults(hmm, bytes, true),
+    units: bytes / PAGE,
+    rivals: [
+      fasterTwin("twin", "p4", [bytes, bytes / PAGE], 1.15),
+      { ...host, sides: compiler() === null ? null : [new NativeSide("host", "O3", ["populate", bytes])] },
+    ],
+  });
+  hmm.verify();
+  hmm.close();
+  return results;
+}
+
+const row: Row = {
+  title: "demand-zero write faults over 256 MiB",
+  unit: "page",
+  async run(context) {
+    const bytes = context.smoke ? 4 * MIB : 256 * MIB;
+    const results = await measure(bytes, context);
+    await stages(bytes, results[0].ours, context);
+    return results;
+  },
+};
+export default row;

@@ -1,0 +1,116 @@
+/**
+ * A trace file as a stream of bytes: plain or gzip (told by its first bytes, not by its name), or "-" for standard
+ * input. Reading and inflating run in other threads while the caller works on the chunk before; a few chunks at
+ * most are in memory, whatever the size of the trace.
+ */
+import { createReadStream, fstatSync, openSync, readSync } from "node:fs";
+import type { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { fileError, UserError } from "./errors.ts";
+
+/** Bytes in a chunk, at most. The decoder takes as much in one call. */
+export const CHUNK = 1 << 18;
+/** Bytes that may wait, decompressed, for the caller. */
+const AHEAD = 8 * CHUNK;
+
+export class TraceInput {
+  /** What messages call it. */
+  readonly name: string;
+  /** Bytes of the file as it is stored; undefined where that is not known. */
+  readonly size: number | undefined;
+  readonly #source: Readable & { bytesRead?: number };
+  readonly #stream: Readable;
+  #stopped = false;
+
+  private constructor(name: string, size: number | undefined, source: Readable, gzip: boolean) {
+    this.name = name;
+    this.size = size;
+    this.#source = source;
+    this.#stream = gzip ? inflate(source) : source;
+  }
+
+  /** Opens the file; throws a UserError if it cannot be read. */
+  static async open(path: string): Promise<TraceInput> {
+    if (path === "-") return TraceInput.#pipe("standard input", process.stdin);
+    try {
+      const fd = openSync(path, "r");
+      const status = fstatSync(fd);
+      const options = { fd, highWaterMark: CHUNK };
+      if (!status.isFile() && !status.isDirectory()) return TraceInput.#pipe(path, createReadStream("", options));
+      const head = new Uint8Array(2);
+      readSync(fd, head, 0, 2, 0);
+      return new TraceInput(path, status.size, createReadStream("", { ...options, start: 0 }), isGzip(head));
+    } catch (error) {
+      throw fileError(path, error);
+    }
+  }
+
+  /** What comes out of a pipe can be read only once: its first bytes are put back. */
+  static async #pipe(name: string, source: Readable): Promise<TraceInput> {
+    return new TraceInput(name, undefined, source, isGzip(await firstBytes(source)));
+  }
+
+  /** Bytes of the file, as it is stored, that were read so far. */
+  get bytesRead(): number {
+    return this.#source.bytesRead ?? 0;
+  }
+
+  /** Whether `stop` was called. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Ends the stream early: `chunks` finishes as if the trace ended here. */
+  stop(): void {
+    this.#stopped = true;
+    this.#stream.destroy();
+    this.#source.destroy();
+  }
+
+  /** The trace's text. `lines` says how many lines were decoded, for the message about a damaged file. */
+  async *chunks(lines: () => number): AsyncGenerator<Uint8Array, void, void> {
+    try {
+      for await (const chunk of this.#stream) {
+        yield chunk as Uint8Array;
+        if (this.#stopped) return;
+      }
+    } catch (error) {
+      if (this.#stopped) return;
+      throw this.#damaged(error, lines() + 1);
+    } finally {
+      this.#source.destroy();
+    }
+  }
+
+  #damaged(error: unknown, line: number): unknown {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "Z_BUF_ERROR") return new UserError(`${this.name}:${line}: the gzip file ends too early: it is truncated`);
+    if (code?.startsWith("Z_")) return new UserError(`${this.name}:${line}: the gzip file is damaged: ${message}`);
+    return code === undefined ? error : fileError(`${this.name}:${line}`, error);
+  }
+}
+
+function isGzip(head: Uint8Array): boolean {
+  return head[0] === 0x1f && head[1] === 0x8b;
+}
+
+/** The source's first two bytes (fewer if it has fewer), which stay in it. */
+async function firstBytes(source: Readable): Promise<Uint8Array> {
+  for (;;) {
+    const head = source.read(2) as Buffer | null;
+    if (head !== null) {
+      source.unshift(head);
+      return head;
+    }
+    if (source.readableEnded || source.destroyed) return new Uint8Array();
+    await new Promise<void>((resolve, reject) => {
+      source.once("readable", resolve).once("end", resolve).once("error", reject);
+    });
+  }
+}
+
+function inflate(source: Readable): Readable {
+  const gunzip = createGunzip({ chunkSize: CHUNK, readableHighWaterMark: AHEAD } as object);
+  source.on("error", (error) => gunzip.destroy(error));
+  return source.pipe(gunzip);
+}

@@ -1,0 +1,91 @@
+/** The heteromem command. Exit codes: 0 done, 2 wrong usage or input, 130 interrupted (after a partial report). */
+import { Command, CommanderError } from "commander";
+import packageJson from "../../package.json" with { type: "json" };
+import { BACKINGS, POLICIES } from "../sim/report.ts";
+import { CLUSTER_SIZE } from "../sim/cluster.ts";
+import { TraceError } from "../text/lackey.ts";
+import { parseChoice, parseOffload, parseSize } from "./args.ts";
+import { UserError } from "./errors.ts";
+import { run } from "./run.ts";
+
+const WRONG_USAGE = 2;
+
+const RUN_HELP = `
+TRACE is what valgrind --tool=lackey --trace-mem=yes printed, plain or gzip; - reads standard input.
+SIZE is a number of bytes, or a number with a unit: 256KiB, 64MiB, 1.5GiB.
+
+Example:
+  heteromem run jacobi.lackey.gz --offload sweep=0x401615-0x401695 --device-memory 256KiB
+
+Exit codes: 0 done, 2 wrong usage or input, 130 interrupted (Ctrl-C prints the report so far).`;
+
+interface RunFlags {
+  offload: string[];
+  systemMemory: string;
+  deviceMemory: string;
+  policy: string;
+  backing: string;
+  json: boolean;
+  quiet: boolean;
+}
+
+async function runCommand(trace: string, flags: RunFlags): Promise<void> {
+  process.exitCode = await run(trace, {
+    offload: parseOffload(flags.offload),
+    systemMemory: parseSize("--system-memory", flags.systemMemory, CLUSTER_SIZE),
+    deviceMemory: parseSize("--device-memory", flags.deviceMemory, CLUSTER_SIZE),
+    policy: parseChoice("--policy", flags.policy, POLICIES),
+    backing: parseChoice("--backing", flags.backing, BACKINGS),
+    json: flags.json,
+    quiet: flags.quiet,
+    version: packageJson.version,
+  });
+}
+
+function makeProgram(): Command {
+  const program = new Command("heteromem")
+    .description("Linux's Heterogeneous Memory Management (HMM) as a library: simulations from the command line")
+    .version(packageJson.version)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "heteromem: ")) })
+    .exitOverride();
+  program
+    .command("run")
+    .description("replay the memory trace of a real program over a CPU and a device that share one address space")
+    .argument("<trace>", "the trace")
+    .option(
+      "--offload <[NAME=]0xSTART-0xEND>",
+      "code that runs on the device, calls included; END is the first address behind it; @FILE for the ranges in a file (repeatable)",
+      (value: string, before: string[]) => [...before, value],
+      [] as string[],
+    )
+    .option("--system-memory <SIZE>", "RAM", "1GiB")
+    .option("--device-memory <SIZE>", "device memory", "256MiB")
+    .option("--policy <POLICY>", "migrate: move 64 KiB clusters on a device fault; mirror: access RAM", "migrate")
+    .option("--backing <BACKING>", "data: pages have bytes; metadata: they have none, for large memories", "data")
+    .option("--json", "print the report as JSON", false)
+    .option("--quiet", "no progress bar", false)
+    .addHelpText("after", RUN_HELP)
+    .action(runCommand);
+  return program;
+}
+
+/** The exit code for an error, after telling the user about it. */
+function fail(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE; // it has printed
+  if (error instanceof UserError || error instanceof TraceError) {
+    process.stderr.write(`heteromem: ${error.message}\n`);
+    return WRONG_USAGE;
+  }
+  throw error;
+}
+
+// A reader that has seen enough (heteromem … | head) is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
+try {
+  await makeProgram().parseAsync();
+} catch (error) {
+  process.exitCode = fail(error);
+}

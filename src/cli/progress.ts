@@ -1,0 +1,32 @@
+import cliProgress from "cli-progress";
+import type { TraceInput } from "./input.ts";
+
+/** Shows how far a run is. The bar is on stderr, and only if that is a terminal; it is gone when the run ends. */
+export class Progress {
+  readonly #input: TraceInput;
+  readonly #bar: cliProgress.SingleBar | undefined;
+
+  constructor(input: TraceInput, quiet: boolean) {
+    this.#input = input;
+    if (quiet || !process.stderr.isTTY || input.size === undefined || input.size === 0) return;
+    this.#bar = new cliProgress.SingleBar({
+      format: "{bar} {percentage} %  {lines} lines  {eta_formatted} left",
+      barCompleteChar: "█",
+      barIncompleteChar: "░",
+      barsize: 32,
+      stream: process.stderr,
+      clearOnComplete: true,
+      hideCursor: true,
+      gracefulExit: false, // Ctrl-C is ours: it prints the report
+    });
+    this.#bar.start(input.size, 0, { lines: "0" });
+  }
+
+  update(lines: number): void {
+    this.#bar?.update(this.#input.bytesRead, { lines: lines.toLocaleString("en-US") });
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+}

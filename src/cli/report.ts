@@ -1,0 +1,184 @@
+/** The report of `heteromem run`: the object that --json prints, and the text that people read. */
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import type { Accesses, CpuFaults, SimulationReport } from "../sim/report.ts";
+
+export interface RunReport extends SimulationReport {
+  /** The version of heteromem. */
+  version: string;
+  /** True when the run was interrupted: the figures are those of the part of the trace before. */
+  partial: boolean;
+  trace: {
+    file: string;
+    lines: number;
+    instructions: number;
+    /** Loads, stores and modifies that were replayed. */
+    accesses: number;
+    /** Accesses to the kernel's half of the address space, which no program memory can be at. */
+    skippedKernel: number;
+    /** Accesses to the lowest 64 KiB or the topmost page, where nothing can be mapped. */
+    skippedUnmappable: number;
+    /** Lines that valgrind wrote about itself. */
+    comments: number;
+  };
+  /** The code that counted as the device's, and how often it was entered. */
+  offload: { name: string; start: string; end: string; entries: number }[];
+  wallSeconds: number;
+  accessesPerSecond: number;
+}
+
+const LABEL = 24;
+const VALUE = 14;
+
+const count = (value: number): string => value.toLocaleString("en-US");
+const plural = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+const percent = (part: number, whole: number): string =>
+  whole === 0 ? "–" : `${((100 * part) / whole).toFixed(1)} %`;
+
+/** Bytes in the largest unit that keeps the number at 1 or above: 1.5 MiB. */
+export function bytes(value: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${Number.isInteger(value) ? count(value) : value.toFixed(value < 10 ? 2 : 1)} ${units[unit]}`;
+}
+
+const pageBytes = (pages: number): string => bytes(pages * PAGE_SIZE);
+
+function row(label: string, value: string | number, note = ""): string {
+  const text = typeof value === "number" ? count(value) : value;
+  return `  ${label.padEnd(LABEL - 2)}${text.padStart(VALUE)}${note === "" ? "" : `  ${note}`}`;
+}
+
+/** "3 first writes, 2 reads of untouched memory": the kinds that occurred. */
+function kinds(list: [value: number, words: string][]): string {
+  return list
+    .filter(([value]) => value > 0)
+    .map(([value, words]) => `${count(value)} ${words}`)
+    .join(", ");
+}
+
+function heading({ trace, policy, backing, memory, offload }: RunReport): string[] {
+  const how = policy === "migrate" ? "moves 64 KiB clusters to the device" : "leaves pages in RAM, mirrored";
+  const lines = [
+    `${trace.file}: ${count(trace.lines)} lines, ${count(trace.instructions)} instructions`,
+    row("policy", policy, how),
+    row("system memory", bytes(memory.system), backing === "metadata" ? "metadata only: pages have no bytes" : ""),
+    row("device memory", bytes(memory.device), policy === "mirror" ? "not used by this policy" : ""),
+  ];
+  for (const { name, start, end, entries } of offload) {
+    lines.push(row("offloaded", name, `${start}-${end}, entered ${plural(entries, "time")}`));
+  }
+  if (offload.length === 0) lines.push(row("offloaded", "nothing", "the CPU does it all; see --offload"));
+  const skipped = trace.skippedKernel + trace.skippedUnmappable;
+  if (skipped > 0) lines.push(row("skipped accesses", skipped, "to addresses that a program cannot map"));
+  return lines;
+}
+
+function accesses({ cpu, device }: { cpu: Accesses; device: Accesses }): string[] {
+  const sum = (one: Accesses): number => one.loads + one.stores;
+  const all = { loads: cpu.loads + device.loads, stores: cpu.stores + device.stores };
+  const line = (label: string, cells: string[]): string =>
+    label.padEnd(LABEL) + cells.map((cell) => cell.padStart(VALUE)).join("");
+  const agent = (label: string, one: Accesses): string =>
+    line(label, [count(one.loads), count(one.stores), count(sum(one)), percent(sum(one), sum(all))]);
+  return [
+    line("Accesses", ["loads", "stores", "total", "share"]),
+    agent("  CPU", cpu),
+    agent("  device", device),
+    agent("  both", all),
+  ];
+}
+
+function cpuKinds(faults: CpuFaults): string {
+  return kinds([
+    [faults.anon, "first writes"],
+    [faults.zero, "reads of untouched memory"],
+    [faults.cow, "writes after such a read"],
+    [faults.reuse, "writes to read-only pages"],
+    [faults.device, "pages back from the device"],
+    [faults.other, "others"],
+  ]);
+}
+
+function faults(report: RunReport): string[] {
+  const { cpu, device } = report.faultsByKind;
+  const deviceAccesses = report.accesses.device.loads + report.accesses.device.stores;
+  const lines = [
+    "Faults",
+    row("CPU", report.faults.cpu, cpuKinds(cpu)),
+    row(
+      "device",
+      report.faults.device,
+      kinds([
+        [device.migrate, "moved a cluster"],
+        [device.mirror, "mapped RAM"],
+      ]),
+    ),
+  ];
+  if (report.faults.device > 0) {
+    const every = (deviceAccesses / report.faults.device).toFixed(1);
+    lines.push(row("  accesses per fault", every, "of the device: how much work a fault is good for"));
+  }
+  return lines;
+}
+
+function traffic({ device, evictions, invalidations, invalidationsByEvent }: RunReport): string[] {
+  const made = device.pagesIn - device.pagesCopied;
+  const touched = device.pagesOut - device.pagesOutEvicted;
+  return [
+    "Device memory",
+    row("pages in", device.pagesIn, `${count(device.pagesCopied)} moved from RAM, ${count(made)} made on the device`),
+    row("  again", device.pagesInAgain, `${percent(device.pagesInAgain, device.pagesIn)}: had left before (thrashing)`),
+    row("pages out", device.pagesOut, `${count(device.pagesOutEvicted)} evicted, ${count(touched)} because the CPU came`),
+    row("  written there", device.pagesOutDirty, `${percent(device.pagesOutDirty, device.pagesOut)} of the pages out`),
+    row("moved in", bytes(device.bytesIn), "RAM to device"),
+    row("moved out", bytes(device.bytesOut), "device to RAM"),
+    row("evictions", evictions, "clusters moved out to make room, least recently used first"),
+    row("most pages at a time", device.pagesPeak, pageBytes(device.pagesPeak)),
+    row(
+      "invalidations",
+      invalidations,
+      kinds([
+        [invalidationsByEvent.migrate, "migrations"],
+        [invalidationsByEvent.clear, "pages replaced"],
+        [invalidationsByEvent.protection, "protection changes"],
+        [invalidationsByEvent.unmap, "unmaps"],
+        [invalidationsByEvent.other, "others"],
+      ]),
+    ),
+  ];
+}
+
+function ending({ residency, rss, space }: RunReport): string[] {
+  const pages = residency.system + residency.device;
+  const share = (part: number): string => `${pageBytes(part)}, ${percent(part, pages)}`;
+  return [
+    "At the end",
+    row("pages in RAM", residency.system, share(residency.system)),
+    row("pages on the device", residency.device, share(residency.device)),
+    row("resident set", rss.pages, `${bytes(rss.bytes)}; pages on the device count, as in Linux`),
+    row("mappings", space.vmas, `${bytes(space.bytes)} of address space, made in ${plural(space.growths, "step")}`),
+  ];
+}
+
+/** The report as text, without a final newline. */
+export function formatReport(report: RunReport): string {
+  const { wallSeconds, accessesPerSecond, trace } = report;
+  const blocks = [
+    heading(report),
+    accesses(report.accesses),
+    faults(report),
+    traffic(report),
+    ending(report),
+    [`${wallSeconds.toFixed(2)} s, ${count(Math.round(accessesPerSecond))} accesses a second`],
+  ];
+  if (report.partial) {
+    const notice = `PARTIAL REPORT: interrupted after line ${count(trace.lines)}; the trace goes on.`;
+    blocks.unshift([notice]);
+    blocks.push([notice]);
+  }
+  return blocks.map((block) => block.join("\n")).join("\n\n");
+}

@@ -1,0 +1,170 @@
+/** `heteromem run TRACE`: reads a trace, has the simulation replay it, prints the report. */
+import { HmmError } from "../index.ts";
+import type { Backing, Policy } from "../sim/report.ts";
+import { Simulation, SimulationError } from "../sim/simulation.ts";
+import { LackeyDecoder, type LackeyStats } from "../text/lackey.ts";
+import { loadText } from "../text/index.ts";
+import type { NamedRange } from "./args.ts";
+import { UserError } from "./errors.ts";
+import { TraceInput } from "./input.ts";
+import { lineOfRecord } from "./locate.ts";
+import { Progress } from "./progress.ts";
+import { formatReport, type RunReport } from "./report.ts";
+
+export interface RunOptions {
+  offload: NamedRange[];
+  systemMemory: number;
+  deviceMemory: number;
+  policy: Policy;
+  backing: Backing;
+  json: boolean;
+  quiet: boolean;
+  version: string;
+}
+
+/** Exit code of a run that Ctrl-C ended: 128 + SIGINT, as shells have it. */
+const INTERRUPTED = 130;
+const LINE_FEED = 0x0a;
+
+/** Runs the command; returns its exit code. Throws UserError before anything is printed to stdout. */
+export async function run(path: string, options: RunOptions): Promise<number> {
+  const input = await TraceInput.open(path);
+  const interrupt = (): void => input.stop();
+  process.once("SIGINT", interrupt);
+  const progress = new Progress(input, options.quiet);
+  let report: RunReport;
+  try {
+    report = await replay(input, options, progress);
+  } finally {
+    progress.stop();
+    process.off("SIGINT", interrupt);
+  }
+  process.stdout.write(`${options.json ? JSON.stringify(report, null, 2) : formatReport(report)}\n`);
+  return report.partial ? INTERRUPTED : 0;
+}
+
+async function replay(input: TraceInput, options: RunOptions, progress: Progress): Promise<RunReport> {
+  const decoder = new LackeyDecoder(await loadText(), { offload: options.offload, file: input.name });
+  using simulation = await createSimulation(options);
+  const start = performance.now();
+  const stats = await replayAll(input, decoder, simulation, progress);
+  const wallSeconds = (performance.now() - start) / 1000;
+  if (!input.stopped) checkTrace(input, stats, options.offload);
+  return makeReport(input, stats, simulation, options, wallSeconds);
+}
+
+async function createSimulation(options: RunOptions): Promise<Simulation> {
+  const { policy, backing, systemMemory, deviceMemory } = options;
+  try {
+    return await Simulation.create({ policy, backing, systemMemory, deviceMemory });
+  } catch (error) {
+    if (!(error instanceof HmmError) && !(error instanceof RangeError)) throw error;
+    const advice = backing === "data" ? "; --backing metadata simulates more memory than there is" : "";
+    throw new UserError(`--system-memory and --device-memory: ${error.message}${advice}`);
+  }
+}
+
+/** Decodes and replays chunk by chunk, until the trace or the user's patience ends. */
+async function replayAll(
+  input: TraceInput,
+  decoder: LackeyDecoder,
+  simulation: Simulation,
+  progress: Progress,
+): Promise<LackeyStats> {
+  let tail: Uint8Array = new Uint8Array(); // what the chunks so far left of an incomplete line
+  for await (const chunk of input.chunks(() => decoder.stats().lines)) {
+    const { lines } = decoder.stats();
+    let before = 0; // records of this chunk in earlier batches
+    decoder.feed(chunk, (records) => {
+      replayBatch(simulation, records, input, (index) =>
+        lineOfRecord(Buffer.concat([tail, chunk]).toString("latin1"), before + index, lines + 1),
+      );
+      before += records.length;
+    });
+    tail = incomplete(tail, chunk);
+    progress.update(lines);
+    await turn();
+  }
+  return finish(input, decoder, simulation);
+}
+
+/** The end of the trace. What an interruption left of a line is not a line. */
+function finish(input: TraceInput, decoder: LackeyDecoder, simulation: Simulation): LackeyStats {
+  if (!input.stopped) {
+    return decoder.end((records) => replayBatch(simulation, records, input, () => decoder.stats().lines));
+  }
+  const stats = decoder.stats();
+  decoder.close();
+  return stats;
+}
+
+/** Lets timers (the bar's) and signals (Ctrl-C) in. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function incomplete(tail: Uint8Array, chunk: Uint8Array): Uint8Array {
+  const end = chunk.lastIndexOf(LINE_FEED);
+  return end < 0 ? Buffer.concat([tail, chunk]) : chunk.subarray(end + 1);
+}
+
+/** Replays a batch; an access that cannot be made becomes a message with the line that it stands in. */
+function replayBatch(
+  simulation: Simulation,
+  records: BigUint64Array,
+  input: TraceInput,
+  lineOf: (index: number) => number,
+): void {
+  try {
+    simulation.replay(records);
+  } catch (error) {
+    if (!(error instanceof SimulationError)) throw error;
+    throw new UserError(`${input.name}:${lineOf(error.record)}: ${error.message}`);
+  }
+}
+
+/** What shows only at the end: a trace without accesses, and ranges that match nothing. */
+function checkTrace(input: TraceInput, stats: LackeyStats, ranges: readonly NamedRange[]): void {
+  const { lines, loads, stores, modifies } = stats;
+  if (loads + stores + modifies === 0) {
+    const why = lines === 0 ? "the trace is empty" : "no load or store in this trace: was it recorded with --trace-mem=yes?";
+    throw new UserError(`${input.name}:${Math.max(lines, 1)}: ${why}`);
+  }
+  const unused = stats.offload.findIndex((range) => range.entries === 0);
+  if (unused >= 0) {
+    const { name, origin } = ranges[unused];
+    throw new UserError(`${origin}: no instruction of ${input.name} is in the range ${name}`);
+  }
+}
+
+function makeReport(
+  input: TraceInput,
+  stats: LackeyStats,
+  simulation: Simulation,
+  options: RunOptions,
+  wallSeconds: number,
+): RunReport {
+  const replayed = simulation.replayed;
+  return {
+    version: options.version,
+    partial: input.stopped,
+    trace: {
+      file: input.name,
+      lines: stats.lines,
+      instructions: stats.instructions,
+      accesses: replayed,
+      skippedKernel: stats.kernelSkipped,
+      skippedUnmappable: simulation.skipped,
+      comments: stats.comments,
+    },
+    offload: options.offload.map(({ name, start, end }, i) => ({
+      name,
+      start: `0x${start.toString(16)}`,
+      end: `0x${end.toString(16)}`,
+      entries: stats.offload[i].entries,
+    })),
+    ...simulation.report(),
+    wallSeconds,
+    accessesPerSecond: replayed / wallSeconds,
+  };
+}

@@ -1,0 +1,254 @@
+import { EAGAIN, EBUSY, EFAULT, ENOMEM } from "../assembly/uapi/errno.ts";
+import { REQUEST } from "../assembly/uapi/event.ts";
+import {
+  HDR_CMD_DEPTH,
+  HDR_EXHAUSTED,
+  HDR_RESULT,
+  HDR_XBUF,
+  HEADER,
+  POOL_CAPACITY,
+  TABLE_POOLS,
+} from "../assembly/uapi/struct.ts";
+import type { CoreExports } from "./core.ts";
+import type { DeviceTable } from "./device-table.ts";
+import type { HmmDevmem } from "./devmem.ts";
+import type { Hmm, HmmSettings } from "./engine.ts";
+import { badType, HmmError, type HmmErrorFields } from "./errors.ts";
+import type { EventLog } from "./events.ts";
+import type { Memcg } from "./memcg.ts";
+import type { Memory } from "./memory.ts";
+import type { Migration } from "./migration.ts";
+import type { HmmMirror } from "./mirror.ts";
+import type { Mm } from "./mm.ts";
+import type { MmuIntervalNotifier } from "./notifier.ts";
+import { Owners } from "./owners.ts";
+import { migratePfnToPage, type AddressArray, type PfnArray } from "./pages.ts";
+import { serve } from "./request.ts";
+
+const TABLE_NAMES = [
+  "address spaces",
+  "vmas",
+  "anon_vmas",
+  "anon_vma links",
+  "page tables",
+  "notifiers",
+  "memory cgroups",
+  "open migrations",
+  "device tables",
+];
+const OTHER_NAMES = [
+  "system memory",
+  "device memory",
+  "arena",
+  "nested operations",
+  "memory cgroup limit",
+  "address space",
+  "devmems",
+  "injected failure",
+];
+const FIRST_OTHER = 16;
+const NOTHING = 0xffffffff;
+
+/** A device fault that a driver is serving now. */
+export interface DeviceFault {
+  mm: Mm;
+  devmem: HmmDevmem;
+  address: number;
+  /** The pfn that the core holds locked and referenced. */
+  page: number;
+}
+
+const contexts = new WeakMap<object, Context>();
+
+/** The context of an Hmm. Throws TypeError for anything else. */
+export function contextOf(op: string, hmm: unknown): Context {
+  const ctx = typeof hmm === "object" && hmm !== null ? contexts.get(hmm) : undefined;
+  if (ctx === undefined) throw badType(op, "hmm", "an Hmm", hmm);
+  return ctx;
+}
+
+/**
+ * What the objects of one engine share: the core, its memory, and who is registered. One `run` serves all operations:
+ * it runs the core, serves what it asks for, and runs it on.
+ */
+export class Context {
+  /** How many driver callbacks are running, nested. */
+  depth = 0;
+  /** Device faults that drivers are serving, innermost last. */
+  readonly faults: DeviceFault[] = [];
+  readonly mms = new Map<number, Mm>();
+  readonly memcgs = new Map<number, Memcg>();
+  readonly devmems = new Map<number, HmmDevmem>();
+  readonly mirrors = new Set<HmmMirror>();
+  readonly notifiers = new Set<MmuIntervalNotifier>();
+  readonly migrations = new Map<number, Migration>();
+  readonly tables = new Map<number, DeviceTable>();
+  readonly arrays = new Set<PfnArray | AddressArray>();
+  readonly owners = new Owners();
+  /** Device faults that an asynchronous driver is serving, by pfn. */
+  readonly asyncFaults = new Map<number, Promise<void>>();
+  /** Counters of default ids. */
+  readonly ids = { mirror: 0, devmem: 0, notifier: 0, table: 0 };
+  /** What the last fault callback threw: the cause of the error that the access ends with. */
+  faultCause: unknown = undefined;
+  readonly #errors: unknown[] = [];
+  #settling = false;
+
+  readonly hmm: Hmm;
+  readonly core: CoreExports;
+  readonly mem: Memory;
+  readonly settings: HmmSettings;
+  readonly log: EventLog;
+
+  constructor(hmm: Hmm, core: CoreExports, mem: Memory, settings: HmmSettings, log: EventLog) {
+    contexts.set(hmm, this);
+    this.hmm = hmm;
+    this.core = core;
+    this.mem = mem;
+    this.settings = settings;
+    this.log = log;
+    mem.setHeader(HDR_EXHAUSTED, NOTHING);
+  }
+
+  /** Runs an operation, of which `answer` is the first one, to its end: serves each request and resumes. */
+  run(answer: number): number {
+    while (answer === REQUEST) {
+      serve(this);
+      answer = this.core.resume();
+    }
+    return answer;
+  }
+
+  /**
+   * Ends an API call: a negative answer becomes an HmmError; at the outermost call, freed device pages are reported,
+   * the event log is delivered, and what notifier callbacks threw is thrown. Else returns the answer.
+   */
+  finish(op: string, answer: number): number {
+    if (answer >= 0) {
+      this.settle();
+      return answer;
+    }
+    return this.abort(this.error(op, -answer));
+  }
+
+  /** Ends an API call that failed. Throws `error`, with what callbacks threw beside it. */
+  abort(error: unknown): never {
+    const thrown: unknown[] = [error];
+    try {
+      this.settle();
+    } catch (others) {
+      thrown.push(...(others instanceof AggregateError ? (others.errors as unknown[]) : [others]));
+    }
+    if (thrown.length === 1) throw error;
+    throw new AggregateError(thrown, String(error));
+  }
+
+  /** The HmmError for a positive errno, with what the core tells about it. */
+  error(op: string, errno: number, detail?: string, fields: HmmErrorFields = {}): HmmError {
+    const more = { cause: this.faultCause, ...fields };
+    this.faultCause = undefined;
+    return new HmmError(errno, op, detail ?? this.#detail(errno, more.migration), more);
+  }
+
+  #detail(errno: number, migration: number | undefined): string {
+    if (errno === ENOMEM) return this.exhausted();
+    if (errno === EAGAIN) {
+      return migration === undefined
+        ? "somebody holds the page's lock"
+        : `migration ${migration} is open; use the Async form to wait for its end`;
+    }
+    if (errno === EBUSY) return "in use";
+    if (errno === EFAULT) return "bad address";
+    return "";
+  }
+
+  /** The open migration that has the page of mm's `address`, if one has. */
+  migrationAt(mm: Mm, address: number): Migration | undefined {
+    const pfn = this.core.lookupPte(mm.id, address) === 0 ? 0 : this.mem.u32(HEADER + HDR_RESULT);
+    const open = [...this.migrations.values()];
+    return pfn === 0 ? undefined : open.find(({ src }) => src.some((word) => migratePfnToPage(word) === pfn));
+  }
+
+  /** What ran out at the last -ENOMEM: "page tables (capacity 1024)"; empty if nothing did. */
+  exhausted(): string {
+    const table = this.mem.header(HDR_EXHAUSTED);
+    if (table < TABLE_POOLS) return `${TABLE_NAMES[table]} (capacity ${this.mem.pool(table, POOL_CAPACITY)})`;
+    return OTHER_NAMES[table - FIRST_OTHER] ?? "";
+  }
+
+  /** Keeps what a notifier or free callback threw: the operation goes on, and its API call throws it. */
+  keep(error: unknown): void {
+    this.#errors.push(error);
+  }
+
+  /** The outermost call's end: news for drivers and listeners, then what callbacks threw. */
+  settle(): void {
+    this.mem.setHeader(HDR_EXHAUSTED, NOTHING);
+    if (this.depth !== 0 || this.#settling) return;
+    this.#settling = true;
+    try {
+      for (const devmem of this.devmems.values()) devmem.deliverFreed();
+      this.log.deliver();
+    } finally {
+      this.#settling = false;
+    }
+    this.faultCause = undefined;
+    if (this.#errors.length === 0) return;
+    const errors = this.#errors.splice(0);
+    if (errors.length === 1) throw errors[0];
+    throw new AggregateError(errors, `${errors.length} callbacks threw`);
+  }
+
+  /**
+   * The exchange buffer's address, for n bytes. An operation that is nested in another one's callback keeps what the
+   * outer one has there: call the returned `restore` when done.
+   */
+  exchange(n: number): { address: number; restore: () => void } {
+    const address = this.mem.header(HDR_XBUF);
+    if (this.depth === 0 && !this.#settling) return { address, restore: nothing };
+    const saved = this.mem.bytes.slice(address, address + n);
+    return { address, restore: () => this.mem.bytes.set(saved, address) };
+  }
+
+  /** Bytes from the arena, zeroed, 8-byte aligned. Throws HmmError ENOMEM. */
+  alloc(op: string, bytes: number): number {
+    const address = this.core.arenaAlloc(bytes) >>> 0;
+    if (address === 0) throw this.error(op, ENOMEM, "arena (config.arena)");
+    return address;
+  }
+
+  /** Runs `body` with n bytes of the arena. */
+  withScratch<T>(op: string, bytes: number, body: (address: number) => T): T {
+    const address = this.alloc(op, bytes);
+    try {
+      return body(address);
+    } finally {
+      this.core.arenaFree(address);
+    }
+  }
+
+  /** Refuses what may not happen inside a driver's callback. */
+  demandOutermost(op: string): void {
+    if (this.depth !== 0 || this.mem.header(HDR_CMD_DEPTH) !== 0) {
+      throw new TypeError(`${op}: must not be called from a driver's callback`);
+    }
+  }
+
+  /** The owner's number: of any value, of a HmmDevmem, or of an object that has one as `devmem`. */
+  ownerNumber(owner: unknown): number {
+    if (owner === null || owner === undefined) return 0;
+    for (const devmem of this.devmems.values()) {
+      if (
+        owner === devmem ||
+        (typeof owner === "object" && (owner as { devmem?: unknown }).devmem === devmem)
+      ) {
+        return devmem.ownerNumber;
+      }
+    }
+    return this.owners.number(owner);
+  }
+}
+
+function nothing(): void {
+  // The exchange buffer is nobody else's: nothing to restore.
+}

@@ -1,0 +1,487 @@
+/**
+ * The reference driver, the counterpart of the kernel's HMM test driver: a device with memory of its own, and mirrors
+ * of address spaces on it. It is written on the public API alone; start here to write your own driver.
+ *
+ *   const device = new DmirrorDevice(hmm, { memory: 16 << 20 });
+ *   const mirror = new Dmirror(mm, { device });
+ *   mirror.migrateToDevice(addr, 16);
+ *   mirror.write(addr, bytes);          // the device writes; the CPU reads it with mm.read(addr, …)
+ *   mirror.close();
+ *   device.close();
+ */
+import { dispose } from "./dispose.ts";
+import {
+  DeviceTable,
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  ENOENT,
+  ENOMEM,
+  HMM_PFN_ERROR,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  hmmDevmemAdd,
+  HmmError,
+  hmmPfnToMapOrder,
+  hmmPfnToPage,
+  hmmPfnValid,
+  hmmPfnWritable,
+  hmmRangeFault,
+  MIGRATE_PFN_MIGRATE,
+  MIGRATE_PFN_VALID,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
+  migrateDeviceRange,
+  migrateVmaSetup,
+  MMU_NOTIFY_MIGRATE,
+  MmuIntervalNotifier,
+  PAGE_SIZE,
+  VM_FAULT_OOM,
+  VM_READ,
+  type Hmm,
+  type HmmDevmem,
+  type HmmRangeFaultArgs,
+  type Migration,
+  type Mm,
+  type MmuNotifierRange,
+  type VmFault,
+  type Vma,
+} from "./index.ts";
+
+// ── Snapshot bytes ────────────────────────────────────────────────────────────────────────────────────────
+//
+//    7     6     5     4     3     2     1     0
+//  ┌─────────────────┬─────┬─────┬─────┬─────┬─────┐
+//  │ page's place    │ ZERO│ PUD │ PMD │WRITE│READ │   0xff: ERROR, no mapping or one without VM_READ
+//  └─────────────────┴─────┴─────┴─────┴─────┴─────┘   0x00: NONE, nothing that this device may use as it is
+//  place: 0 system memory, 0x20 this device's memory, 0x30 another device's
+
+export const DMIRROR_PROT_ERROR = 0xff;
+export const DMIRROR_PROT_NONE = 0x00;
+export const DMIRROR_PROT_READ = 0x01;
+/** Instead of READ. */
+export const DMIRROR_PROT_WRITE = 0x02;
+export const DMIRROR_PROT_PMD = 0x04;
+export const DMIRROR_PROT_PUD = 0x08;
+export const DMIRROR_PROT_ZERO = 0x10;
+export const DMIRROR_PROT_DEV_PRIVATE_LOCAL = 0x20;
+export const DMIRROR_PROT_DEV_PRIVATE_REMOTE = 0x30;
+
+const PMD_ORDER = 9;
+const PUD_ORDER = 18;
+
+/** What a command answers. */
+export interface DmirrorResult {
+  /** 0, or a negative errno. */
+  ret: number;
+  /** Pages done, also by a command that failed. */
+  cpages: number;
+  /** How often the device had to have pages faulted in: once a round, not once a page. */
+  faults: number;
+  /** What was read (read, migrateToDevice) or a DMIRROR_PROT_* byte a page (snapshot). Only if ret is 0. */
+  data?: Uint8Array;
+}
+
+export interface DmirrorDeviceOptions {
+  /** Bytes of device memory. Default 64 MiB. */
+  memory?: number;
+  /** A stable name for Hmm.restore. */
+  id?: string;
+}
+
+const DEVICE_MEMORY = 64 << 20;
+/** Pages that are evicted at a time. */
+const EVICT_PAGES = 512;
+/** Rounds in which a range changes under our hands before a command gives up with -EBUSY. */
+const RETRIES = 100;
+const ADDRESS_SPACE = 2 ** 48;
+
+/**
+ * A simulated device: memory that CPUs cannot touch. Several mirrors may share it. It is the owner of its memory: what
+ * names it as owner is this device's own.
+ */
+export class DmirrorDevice {
+  readonly hmm: Hmm;
+  readonly devmem: HmmDevmem;
+  #failNext = false;
+
+  /** Throws as hmmDevmemAdd. The caller closes it. */
+  constructor(hmm: Hmm, options: DmirrorDeviceOptions = {}) {
+    const { memory = DEVICE_MEMORY, id } = options;
+    this.hmm = hmm;
+    const fault = (_devmem: HmmDevmem, vma: Vma, address: number): VmFault => this.#fault(vma, address);
+    this.devmem = hmmDevmemAdd(hmm, { fault }, this, memory, id === undefined ? {} : { id });
+  }
+
+  /** The next allocation, of device memory or of system memory to migrate to, fails once. */
+  failNextAlloc(): void {
+    this.#failNext = true;
+  }
+
+  /** Migrates all pages of the device's memory to system memory, in every address space. Returns how many went. */
+  evict(): number {
+    const { devmem } = this;
+    let moved = 0;
+    for (let first = devmem.pfnFirst; first < devmem.pfnEnd; first += EVICT_PAGES) {
+      using m = migrateDeviceRange(devmem, first, Math.min(EVICT_PAGES, devmem.pfnEnd - first));
+      this.copyToSystem(m);
+      moved += m.pages();
+    }
+    return moved;
+  }
+
+  /** Evicts everything and gives the memory back. Throws HmmError EBUSY if a page cannot be evicted. */
+  close(): void {
+    if (!this.devmem.removed) this.devmem.close();
+  }
+
+  [dispose](): void {
+    this.close();
+  }
+
+  /** @internal Gives the candidates of m device memory, as far as there is some, and copies them there. */
+  copyToDevice(m: Migration): void {
+    this.#injectFailure(m);
+    this.devmem.allocPages(m.src, m.dst);
+    this.hmm.copyPages(m.src, m.dst);
+  }
+
+  /**
+   * @internal Gives the pages among the candidates of m system memory and copies them there; holes stay holes. false:
+   * memory ran out.
+   */
+  copyToSystem(m: Migration): boolean {
+    this.#injectFailure(m);
+    const pages = m.src.map((word) => ((word & MIGRATE_PFN_VALID) !== 0 ? word : 0));
+    const allocated = this.hmm.allocPages(pages, m.dst);
+    this.hmm.copyPages(m.src, m.dst);
+    return allocated === countPages(m);
+  }
+
+  #injectFailure(m: Migration): void {
+    if (!this.#failNext || m.cpages === 0) return;
+    this.#failNext = false;
+    this.hmm.failAllocation(1);
+  }
+
+  /**
+   * A CPU, or another device, touches a page of ours: that one page goes back. The engine knows owner, selection and
+   * the faulting page here, because it is the engine that called.
+   */
+  #fault(vma: Vma, address: number): VmFault {
+    const start = address - (address % PAGE_SIZE);
+    using m = migrateVmaSetup({ vma, start, end: start + PAGE_SIZE });
+    if (!this.copyToSystem(m)) return VM_FAULT_OOM;
+    m.pages();
+    return 0;
+  }
+}
+
+export interface DmirrorOptions {
+  /** The device to mirror on. Default: a new one, which is closed with the mirror. */
+  device?: DmirrorDevice;
+  /** Bytes of memory of the new device. */
+  deviceMemory?: number;
+  /** Pages that are faulted in or looked at in one piece. Default 32. */
+  faultPages?: number;
+  /** Pages that are migrated in one piece. Default 512. */
+  migratePages?: number;
+}
+
+/**
+ * A device's mirror of an address space: the device reads and writes memory by the same addresses as the process.
+ *
+ * Everything turns on one table and one callback. `#table` says which pages the device may use now; `#invalidate` is
+ * told before the CPU's table changes, and drops the entries. What is missing from the table is asked for again with
+ * hmmRangeFault. There are no threads here, so between readRetry and table.map nothing can come between; a driver that
+ * has some holds its update lock there, and takes the same lock in the callback.
+ *
+ * Commands return {@link DmirrorResult}; ret is -EINVAL for addresses that are not page aligned, for no pages or for
+ * ranges that end beyond the address space, and -EFAULT when the address space is gone. All throw TypeError after
+ * close().
+ */
+export class Dmirror {
+  readonly mm: Mm;
+  readonly device: DmirrorDevice;
+  readonly faultPages: number;
+  readonly migratePages: number;
+  readonly #hmm: Hmm;
+  readonly #table: DeviceTable;
+  readonly #notifier: MmuIntervalNotifier;
+  readonly #ownDevice: boolean;
+  #migrating = false;
+  #closed = false;
+
+  /** Opens the mirror. Throws TypeError for a closed mm, HmmError ENOMEM when a notifier or table is not to be had. */
+  constructor(mm: Mm, options: DmirrorOptions = {}) {
+    const { device, deviceMemory, faultPages = 32, migratePages = 512 } = options;
+    this.mm = mm;
+    this.#hmm = mm.hmm;
+    this.#ownDevice = device === undefined;
+    this.device =
+      device ?? new DmirrorDevice(mm.hmm, deviceMemory === undefined ? {} : { memory: deviceMemory });
+    this.faultPages = faultPages;
+    this.migratePages = migratePages;
+    this.#table = new DeviceTable(mm);
+    const invalidate = (range: MmuNotifierRange): boolean => this.#invalidate(range);
+    this.#notifier = new MmuIntervalNotifier(mm, 0, ADDRESS_SPACE, { invalidate });
+  }
+
+  /** Entries that the device's table holds. */
+  get entries(): number {
+    return this.#table.closed ? 0 : this.#table.entries;
+  }
+
+  /** The next allocation of the device fails once: a page stays where it is, and the command says so. */
+  failNextAlloc(): void {
+    this.device.failNextAlloc();
+  }
+
+  /** Ends the mirroring. Pages stay on the device, unless the device was made with the mirror. Twice: nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#notifier.close();
+    this.#table.close();
+    if (this.#ownDevice) this.device.close();
+  }
+
+  [dispose](): void {
+    this.close();
+  }
+
+  // ── Reading and writing ─────────────────────────────────────────────────────────────────────────────────
+
+  /** The device reads npages pages from addr on. -EFAULT: no mapping, or one without VM_READ. */
+  read(addr: number, npages: number): DmirrorResult {
+    const ret = this.#check("read", addr, npages);
+    if (ret !== 0) return failure(ret);
+    const data = new Uint8Array(npages * PAGE_SIZE);
+    const result = this.#access(addr, npages, false, (at, done) => this.#table.read(at, data.subarray(done)));
+    return result.ret === 0 ? { ...result, data } : result;
+  }
+
+  /**
+   * The device writes whole pages from addr on. -EFAULT as {@link read}, -EPERM: the mapping may not be written. Pages
+   * before the one that failed are written.
+   */
+  write(addr: number, data: Uint8Array): DmirrorResult {
+    const npages = data.length / PAGE_SIZE;
+    const ret = this.#check("write", addr, npages);
+    if (ret !== 0) return failure(ret);
+    return this.#access(addr, npages, true, (at, done) => this.#table.write(at, data.subarray(done)));
+  }
+
+  /** Copies as far as the table's entries go, has the rest faulted in, and goes on. */
+  #access(
+    addr: number,
+    npages: number,
+    write: boolean,
+    copy: (at: number, done: number) => number,
+  ): DmirrorResult {
+    const end = addr + npages * PAGE_SIZE;
+    const result: DmirrorResult = { ret: 0, cpages: 0, faults: 0 };
+    for (;;) {
+      const done = result.cpages * PAGE_SIZE;
+      result.cpages += Math.floor(copy(addr + done, done) / PAGE_SIZE);
+      if (result.cpages === npages) return result;
+      result.ret =
+        result.faults < RETRIES ? this.#faultIn(addr + result.cpages * PAGE_SIZE, end, write) : -EBUSY;
+      if (result.ret !== 0) return result;
+      result.faults++;
+    }
+  }
+
+  /** Has [start, end) faulted in and puts it into the table, a piece at a time. */
+  #faultIn(start: number, end: number, write: boolean): number {
+    const piece = this.faultPages * PAGE_SIZE;
+    for (let at = start; at < end; at += piece) {
+      const ret = this.#faultInPiece(at, Math.min(at + piece, end), write);
+      if (ret !== 0) return ret;
+    }
+    return 0;
+  }
+
+  #faultInPiece(start: number, end: number, write: boolean): number {
+    using pfns = this.#hmm.pfnArray((end - start) / PAGE_SIZE);
+    const defaultFlags = (write ? HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT) >>> 0;
+    for (let i = 0; i < RETRIES; i++) {
+      const ret = this.#rangeFault({ start, end, pfns, defaultFlags });
+      if (ret !== 0) return ret;
+      const readOnly = write ? pfns.findIndex((pfn) => !hmmPfnWritable(pfn)) : -1;
+      if (readOnly < 0) {
+        this.#table.map(start, pfns);
+        return 0;
+      }
+      // A page of our own that the CPU's table has read-only (after fork, say) is reported as it is. It has to go back
+      // to system memory, where the write fault that it needs can be had.
+      const page = start + readOnly * PAGE_SIZE;
+      const { ret: back } = this.#migrate(page, page + PAGE_SIZE, MIGRATE_VMA_SELECT_DEVICE_PRIVATE);
+      if (back !== 0) return back;
+    }
+    return -EBUSY;
+  }
+
+  /** The retry loop of the protocol: until what was read is still true. Then nothing else runs before we use it. */
+  #rangeFault(args: HmmRangeFaultArgs): number {
+    const notifier = this.#notifier;
+    using _sem = this.mm.mmapSem.read();
+    for (let i = 0; i < RETRIES; i++) {
+      const notifierSeq = notifier.readBegin();
+      const ret = hmmRangeFault({ ...args, notifier, notifierSeq, owner: this.device });
+      if (ret === -EBUSY) continue;
+      if (ret !== 0 || !notifier.readRetry(notifierSeq)) return ret;
+    }
+    return -EBUSY;
+  }
+
+  // ── Migration ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Migrates what it can of npages pages from addr on to the device's memory, and then reads them through the table.
+   * -EINVAL: a hole, an unreadable or a special mapping (earlier mappings have migrated); -ENOENT: a page is not
+   * there, because it cannot move or memory ran out; cpages pages from addr on are.
+   */
+  migrateToDevice(addr: number, npages: number): DmirrorResult {
+    const ret = this.#check("migrateToDevice", addr, npages);
+    if (ret !== 0) return failure(ret);
+    const { ret: moved } = this.#migrate(addr, addr + npages * PAGE_SIZE, MIGRATE_VMA_SELECT_SYSTEM);
+    if (moved !== 0) return failure(moved);
+    const data = new Uint8Array(npages * PAGE_SIZE);
+    const cpages = Math.floor(this.#table.read(addr, data) / PAGE_SIZE);
+    return cpages < npages ? { ret: -ENOENT, cpages, faults: 0 } : { ret: 0, cpages, faults: 0, data };
+  }
+
+  /**
+   * Migrates this device's pages among npages pages from addr on to system memory; cpages of them went. -EINVAL as
+   * {@link migrateToDevice}; -ENOMEM: no system memory for one.
+   */
+  migrateToSystem(addr: number, npages: number): DmirrorResult {
+    const ret = this.#check("migrateToSystem", addr, npages);
+    if (ret !== 0) return failure(ret);
+    return {
+      ...this.#migrate(addr, addr + npages * PAGE_SIZE, MIGRATE_VMA_SELECT_DEVICE_PRIVATE),
+      faults: 0,
+    };
+  }
+
+  /** Migrates [start, end), cut at mappings and pieces. A device that is full is no error, full system memory is. */
+  #migrate(start: number, end: number, select: number): { ret: number; cpages: number } {
+    using _sem = this.mm.mmapSem.read();
+    const result = { ret: 0, cpages: 0 };
+    for (let at = start; at < end && result.ret === 0;) {
+      const vma = this.mm.findVma(at);
+      if (vma === null || (vma.flags & VM_READ) === 0 || vma.special) return { ...result, ret: -EINVAL };
+      const next = Math.min(end, vma.end, at + this.migratePages * PAGE_SIZE);
+      const piece = this.#migratePiece(vma, at, next, select);
+      result.cpages += piece.cpages;
+      result.ret = piece.ret;
+      at = next;
+    }
+    return result;
+  }
+
+  #migratePiece(vma: Vma, start: number, end: number, select: number): { ret: number; cpages: number } {
+    this.#migrating = true;
+    try {
+      using m = migrateVmaSetup({ vma, start, end, owner: this.device, select });
+      let ret = 0;
+      if (select === MIGRATE_VMA_SELECT_SYSTEM) this.device.copyToDevice(m);
+      else if (!this.device.copyToSystem(m)) ret = -ENOMEM;
+      m.pages();
+      this.#table.mapMigrated(m);
+      return { ret, cpages: countPages(m) };
+    } catch (error) {
+      if (error instanceof HmmError) return { ret: -error.errno, cpages: 0 };
+      throw error;
+    } finally {
+      this.#migrating = false;
+    }
+  }
+
+  /** HMM_DMIRROR_RELEASE: evicts all pages of the device, of every address space. cpages of them went. */
+  release(): DmirrorResult {
+    this.#open("release");
+    return { ret: 0, cpages: this.device.evict(), faults: 0 };
+  }
+
+  // ── Looking ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The state of npages pages from addr on, a DMIRROR_PROT_* byte each. Nothing is faulted in. */
+  snapshot(addr: number, npages: number): DmirrorResult {
+    const ret = this.#check("snapshot", addr, npages);
+    if (ret !== 0) return failure(ret);
+    const data = new Uint8Array(npages);
+    for (let done = 0; done < npages; done += this.faultPages) {
+      const n = Math.min(this.faultPages, npages - done);
+      const answer = this.#snapshotPiece(addr + done * PAGE_SIZE, data.subarray(done, done + n));
+      if (answer !== 0) return { ret: answer, cpages: done, faults: 0 };
+    }
+    return { ret: 0, cpages: npages, faults: 0, data };
+  }
+
+  #snapshotPiece(start: number, out: Uint8Array): number {
+    using pfns = this.#hmm.pfnArray(out.length);
+    const ret = this.#rangeFault({ start, end: start + out.length * PAGE_SIZE, pfns });
+    if (ret === 0) pfns.forEach((pfn, i) => (out[i] = this.#protection(pfn)));
+    return ret;
+  }
+
+  #protection(pfn: number): number {
+    if ((pfn & HMM_PFN_ERROR) !== 0) return DMIRROR_PROT_ERROR;
+    if (!hmmPfnValid(pfn)) return DMIRROR_PROT_NONE;
+    const page = hmmPfnToPage(pfn);
+    const order = hmmPfnToMapOrder(pfn);
+    const zero = page === this.#hmm.zeroPage;
+    const home = zero ? null : this.#hmm.pageDevmem(page);
+    let byte = hmmPfnWritable(pfn) ? DMIRROR_PROT_WRITE : DMIRROR_PROT_READ;
+    if (order === PMD_ORDER) byte |= DMIRROR_PROT_PMD;
+    if (order === PUD_ORDER) byte |= DMIRROR_PROT_PUD;
+    if (zero) byte |= DMIRROR_PROT_ZERO;
+    if (home !== null) {
+      byte |= home === this.device.devmem ? DMIRROR_PROT_DEV_PRIVATE_LOCAL : DMIRROR_PROT_DEV_PRIVATE_REMOTE;
+    }
+    return byte;
+  }
+
+  // ── Common ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The CPU's entries of the range are about to change: the device may not use its own any more. */
+  #invalidate({ event, owner, start, end }: MmuNotifierRange): boolean {
+    // Our own migration: mapMigrated() sets the entries right, and what we have just read stays true.
+    if (event === MMU_NOTIFY_MIGRATE && owner === this.device && this.#migrating) return false;
+    this.#table.clear(start, end);
+    return true;
+  }
+
+  #open(command: string): void {
+    if (this.#closed) throw new TypeError(`dmirror.${command}: the mirror is closed`);
+  }
+
+  #check(command: string, addr: number, npages: number): number {
+    this.#open(command);
+    const end = addr + npages * PAGE_SIZE;
+    if (
+      !Number.isInteger(npages) ||
+      npages < 1 ||
+      addr < 0 ||
+      addr % PAGE_SIZE !== 0 ||
+      end > ADDRESS_SPACE
+    ) {
+      return -EINVAL;
+    }
+    return this.mm.closed ? -EFAULT : 0;
+  }
+}
+
+function failure(ret: number): DmirrorResult {
+  return { ret, cpages: 0, faults: 0 };
+}
+
+/** Pages (not holes) that are to move, and after m.pages() those that have. */
+function countPages(m: Migration): number {
+  const both = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
+  let count = 0;
+  for (const word of m.src) if ((word & both) >>> 0 === both) count++;
+  return count;
+}

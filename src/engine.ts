@@ -1,0 +1,328 @@
+import {
+  HDR_DEVICE_BASE,
+  HDR_FAIL_ALLOC,
+  HDR_ZERO_PFN,
+  HEADER,
+  ZONES,
+  ZONE_FREE_PAGES,
+} from "../assembly/uapi/struct.ts";
+import { boot, checkConfig, type HmmConfig, type HmmSettings } from "./config.ts";
+import { Context, contextOf } from "./context.ts";
+import type { CoreExports } from "./core.ts";
+import type { DeviceTable } from "./device-table.ts";
+import type { HmmDevmem } from "./devmem.ts";
+import { dispose } from "./dispose.ts";
+import { badType, checkInteger } from "./errors.ts";
+import { EventLog, type HmmEventName, type HmmEvents } from "./events.ts";
+import { Memcg } from "./memcg.ts";
+import type { Memory } from "./memory.ts";
+import type { Migration } from "./migration.ts";
+import type { HmmMirror } from "./mirror.ts";
+import { Mm } from "./mm.ts";
+import type { MmuIntervalNotifier } from "./notifier.ts";
+import {
+  allocPagesInto,
+  checkPage,
+  copyPages,
+  pageBytes,
+  PfnArray,
+  AddressArray,
+  type Page,
+} from "./pages.ts";
+import { openSnapshot, restoreObjects, takeSnapshot, type RestoreAttachments } from "./snapshot.ts";
+import { readStats, type HmmStats } from "./stats.ts";
+import { verify } from "./verify.ts";
+import { compileEmbedded, compileEmbeddedAsync, instantiate, instantiateAsync } from "./wasm.ts";
+
+export type { HmmCapacities, HmmConfig, HmmSettings } from "./config.ts";
+export type { RestoreAttachments } from "./snapshot.ts";
+
+/**
+ * An engine: system memory, device memory, address spaces, and the protocol between them. Independent of every other
+ * engine. It has no threads and no timers; everything it is lives in one WebAssembly memory.
+ */
+export class Hmm {
+  readonly #ctx: Context;
+  readonly #module: WebAssembly.Module;
+
+  private constructor(core: CoreExports, module: WebAssembly.Module, mem: Memory, settings: HmmSettings) {
+    this.#module = module;
+    this.#ctx = new Context(this, core, mem, settings, new EventLog(mem));
+  }
+
+  /**
+   * Makes an engine. Throws RangeError and TypeError for a bad configuration, HmmError ENOMEM if it needs more than
+   * 4 GiB of linear memory or the host has not got them.
+   */
+  static async create(config: HmmConfig = {}): Promise<Hmm> {
+    const settings = checkConfig(config);
+    const module = config.module ?? (await compileEmbeddedAsync());
+    return Hmm.#boot(await instantiateAsync(checkModule(module)), module, settings);
+  }
+
+  /**
+   * As {@link create}, at once. The module may stand first or in the configuration; without one the package's own is
+   * compiled (which browsers may refuse on the main thread for large modules).
+   */
+  static createSync(module: WebAssembly.Module, config?: HmmConfig): Hmm;
+  static createSync(config?: HmmConfig): Hmm;
+  static createSync(first: WebAssembly.Module | HmmConfig = {}, second: HmmConfig = {}): Hmm {
+    const given = first instanceof WebAssembly.Module;
+    const config = given ? second : first;
+    const settings = checkConfig(config);
+    const module = given ? first : (config.module ?? compileEmbedded());
+    return Hmm.#boot(instantiate(checkModule(module)), module, settings);
+  }
+
+  static #boot(core: CoreExports, module: WebAssembly.Module, wanted: HmmSettings): Hmm {
+    const { mem, settings } = boot(core, wanted);
+    return new Hmm(core, module, mem, settings);
+  }
+
+  /** The configuration, with every default filled in. */
+  get config(): HmmSettings {
+    return this.#ctx.settings;
+  }
+
+  /** The compiled core, to make further engines from. */
+  get module(): WebAssembly.Module {
+    return this.#module;
+  }
+
+  // ── address spaces and groups ──
+
+  /**
+   * A new, empty address space, charged to a memory cgroup if one is given. The caller closes it. Throws HmmError
+   * ENOMEM if none is left, TypeError for a memcg that is closed or another engine's.
+   */
+  createMm(options: { memcg?: Memcg } = {}): Mm {
+    const op = "hmm.createMm";
+    const { memcg } = options;
+    if (memcg !== undefined && !(memcg instanceof Memcg)) throw badType(op, "memcg", "a Memcg", memcg);
+    const group = memcg === undefined ? 0 : memcg.attach(this.#ctx, op);
+    return new Mm(this.#ctx, this.#ctx.finish(op, this.#ctx.core.mmCreate(group)));
+  }
+
+  /** The address spaces that are open, by id. */
+  mms(): Mm[] {
+    return [...this.#ctx.mms.values()].sort((a, b) => a.id - b.id);
+  }
+
+  /** The migrations that are open. */
+  migrations(): Migration[] {
+    return [...this.#ctx.migrations.values()].sort((a, b) => a.id - b.id);
+  }
+
+  /** The device tables that are open. */
+  deviceTables(): DeviceTable[] {
+    return [...this.#ctx.tables.values()].sort((a, b) => a.table - b.table);
+  }
+
+  /** The devices' memories. */
+  devmems(): HmmDevmem[] {
+    return [...this.#ctx.devmems.values()].sort((a, b) => a.zone - b.zone);
+  }
+
+  /** The registered mirrors, oldest first. */
+  mirrors(): HmmMirror[] {
+    return [...this.#ctx.mirrors];
+  }
+
+  /** The interval notifiers, oldest first. */
+  notifiers(): MmuIntervalNotifier[] {
+    return [...this.#ctx.notifiers];
+  }
+
+  /** The memory cgroups that have been used. */
+  memcgs(): Memcg[] {
+    return [...this.#ctx.memcgs.values()];
+  }
+
+  // ── pages ──
+
+  /**
+   * A zeroed array of n words in linear memory, which the protocol's calls use without a copy. The caller closes it.
+   * Throws HmmError ENOMEM if the arena has no room.
+   */
+  pfnArray(n: number): PfnArray {
+    const op = "hmm.pfnArray";
+    checkInteger(op, "n", n, 0, 2 ** 28);
+    return new PfnArray(this.#ctx, this.#ctx.alloc(op, Math.max(8, 4 * n)), n);
+  }
+
+  /** As {@link pfnArray}, n addresses (f64): for `mm.translate`. */
+  addressArray(n: number): AddressArray {
+    const op = "hmm.addressArray";
+    checkInteger(op, "n", n, 0, 2 ** 28);
+    return new AddressArray(this.#ctx, this.#ctx.alloc(op, Math.max(8, 8 * n)), n);
+  }
+
+  /**
+   * For every slot with a source (src: VALID and MIGRATE) and a destination (dst: VALID) copies the page; where the
+   * source is a hole (MIGRATE alone) zero-fills it. Returns how many pages were written.
+   */
+  copyPages(src: Uint32Array, dst: Uint32Array): number {
+    return copyPages(this.#ctx, src, dst);
+  }
+
+  /**
+   * A page of system memory for each candidate of src (MIGRATE set) whose dst is 0: locked, one reference, not zeroed.
+   * dst stays 0 where memory ran out. Returns how many.
+   */
+  allocPages(src: Uint32Array, dst: Uint32Array): number {
+    const { core } = this.#ctx;
+    return allocPagesInto(this.#ctx, "hmm.allocPages", src, dst, (from, to, n) =>
+      core.systemAllocPages(from, to, n),
+    );
+  }
+
+  /** A page of system memory: locked, one reference, not zeroed; 0 if there is none. */
+  allocPage(): Page {
+    return this.#ctx.core.systemAllocPage() >>> 0;
+  }
+
+  /** Takes a reference on a page that is in use. Throws RangeError for what is no page, HmmError EINVAL for a free one. */
+  pageGet(page: Page): void {
+    const op = "hmm.pageGet";
+    this.#ctx.finish(op, this.#ctx.core.pageGet(checkPage(this.#ctx, op, page)));
+  }
+
+  /** Drops a reference; the last one frees the page. */
+  pagePut(page: Page): void {
+    const op = "hmm.pagePut";
+    this.#ctx.finish(op, this.#ctx.core.pagePut(checkPage(this.#ctx, op, page)));
+  }
+
+  /** trylock_page: true if the page is locked now, false if it was already. */
+  pageLock(page: Page): boolean {
+    const op = "hmm.pageLock";
+    return this.#ctx.finish(op, this.#ctx.core.pageTryLock(checkPage(this.#ctx, op, page))) !== 0;
+  }
+
+  /** unlock_page. */
+  pageUnlock(page: Page): void {
+    const op = "hmm.pageUnlock";
+    this.#ctx.finish(op, this.#ctx.core.pageUnlock(checkPage(this.#ctx, op, page)));
+  }
+
+  /**
+   * Runs `body` with the page's 4096 bytes, live; they must not be kept. Returns what it returns. Throws HmmError
+   * EOPNOTSUPP with backing "metadata".
+   */
+  pageBytes<T>(page: Page, body: (bytes: Uint8Array) => T): T {
+    return pageBytes(this.#ctx, page, body);
+  }
+
+  /** Where a page is: null system memory, else its devmem. Throws RangeError for what is no page. */
+  pageDevmem(page: Page): HmmDevmem | null {
+    const op = "hmm.pageDevmem";
+    const zone = this.#ctx.finish(op, this.#ctx.core.pageZone(checkPage(this.#ctx, op, page)));
+    return this.#ctx.devmems.get(zone) ?? null;
+  }
+
+  /** Whether a page is device memory. Throws RangeError for what is no page. */
+  isDevicePage(page: Page): boolean {
+    return checkPage(this.#ctx, "hmm.isDevicePage", page) >= this.#ctx.mem.header(HDR_DEVICE_BASE);
+  }
+
+  /** The page of zeros that untouched anonymous memory reads as. */
+  get zeroPage(): Page {
+    return this.#ctx.mem.header(HDR_ZERO_PFN);
+  }
+
+  /** Pages of system memory that are free. */
+  get freePages(): number {
+    return this.#ctx.mem.u32(HEADER + ZONES + ZONE_FREE_PAGES);
+  }
+
+  /** The n-th page allocation from now on fails, once; 0 stops that. For tests of a driver's failure paths. */
+  failAllocation(n: number): void {
+    this.#ctx.mem.setHeader(HDR_FAIL_ALLOC, checkInteger("hmm.failAllocation", "n", n, 0, 0xffffffff));
+  }
+
+  // ── watching ──
+
+  /**
+   * Calls `listener` for each event of this name, at the end of the API call in which it happened. Returns the
+   * function that ends it. Events cost nothing while nobody listens.
+   */
+  on<N extends HmmEventName>(name: N, listener: (event: HmmEvents[N]) => void): () => void {
+    return this.#ctx.log.on(name, listener);
+  }
+
+  /** Counters since boot. */
+  get stats(): HmmStats {
+    return readStats(this.#ctx.mem);
+  }
+
+  /** Checks every invariant. Throws HmmError EINVARIANT: the first broken one, and what surrounds it. */
+  verify(): void {
+    verify(this.#ctx);
+  }
+
+  /**
+   * Closes what is open: migrations, address spaces (their mirrors are released), device tables, arrays, devmems and
+   * groups. Not needed to give the memory back, which goes with the last reference to the engine. Throws what closing
+   * them throws, after all were tried (pinned device pages keep a devmem).
+   */
+  close(): void {
+    this.#ctx.demandOutermost("hmm.close");
+    closeAll(this.#ctx);
+  }
+
+  [dispose](): void {
+    this.close();
+  }
+
+  // ── snapshots ──
+
+  /**
+   * The whole state as bytes: the same calls make the same bytes. Throws TypeError inside a driver's callback. What
+   * lives in JavaScript is not in it: callbacks, held locks, pins and pfn arrays.
+   */
+  snapshot(): Uint8Array {
+    return takeSnapshot(this.#ctx);
+  }
+
+  /**
+   * An engine that goes on from a snapshot. `attach` gives each mirror, notifier and devmem, named by its stable id,
+   * its callbacks again; what is missing is a RangeError that names it. Open migrations, address spaces and device
+   * tables are found by `migrations()`, `mms()` and `deviceTables()`.
+   */
+  static restore(bytes: Uint8Array, attach: RestoreAttachments = {}): Hmm {
+    const module = checkModule(attach.module ?? compileEmbedded());
+    const core = instantiate(module);
+    const { mem, header } = openSnapshot(core, bytes, attach);
+    const hmm = new Hmm(core, module, mem, header.settings);
+    restoreObjects(contextOf("Hmm.restore", hmm), header, attach);
+    return hmm;
+  }
+}
+
+/** Hmm.close: migrations first, then what the entries of address spaces hold, then the rest. */
+function closeAll(ctx: Context): void {
+  const errors: unknown[] = [];
+  const close = (object: { close(): void }): void => {
+    try {
+      object.close();
+    } catch (error) {
+      errors.push(error);
+    }
+  };
+  for (const migration of [...ctx.migrations.values()]) close(migration);
+  for (const mm of [...ctx.mms.values()]) close(mm);
+  for (const table of [...ctx.tables.values()]) close(table);
+  for (const array of [...ctx.arrays]) close(array);
+  for (const devmem of [...ctx.devmems.values()]) close(devmem);
+  for (const memcg of [...ctx.memcgs.values()]) close(memcg);
+  ctx.log.disable();
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1)
+    throw new AggregateError(errors, "hmm.close: parts of the engine could not be closed");
+}
+
+function checkModule(module: unknown): WebAssembly.Module {
+  if (!(module instanceof WebAssembly.Module))
+    throw badType("Hmm.create", "module", "a WebAssembly.Module", module);
+  return module;
+}

@@ -1,0 +1,217 @@
+import { HDR_RESULT } from "../assembly/uapi/struct.ts";
+import {
+  MADV_COLD,
+  MADV_COLLAPSE,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MADV_REMOVE,
+  MADV_WILLNEED,
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  MREMAP_FIXED,
+  PROT_READ,
+  PROT_WRITE,
+} from "../assembly/uapi/vm.ts";
+import type { Context } from "./context.ts";
+import { badType, checkAddress, checkInteger, checkLength, checkPageAddress, checkU32 } from "./errors.ts";
+import { MmapSem } from "./sem.ts";
+
+/** What `mm.mmap` takes. */
+export interface MmapArgs {
+  /** Bytes, rounded up to pages. */
+  length: number;
+  /** PROT_*; readable and writable by default. */
+  prot?: number;
+  /** MAP_*; private anonymous by default. */
+  flags?: number;
+  /** Where: with MAP_FIXED exactly (replacing what is there), else a hint. A page address. */
+  addr?: number;
+  /** @internal What is mapped, if not anonymous memory. */
+  file?: { readonly fileId: number } | null;
+  /** Where the mapping starts in the file, in bytes, a multiple of the page size. */
+  offset?: number;
+}
+
+/** madvise calls that take mmapSem for read only. */
+const READ_ADVICE = new Set([
+  MADV_WILLNEED,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_REMOVE,
+  MADV_COLD,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MADV_COLLAPSE,
+]);
+
+/** The system calls on an address space's mappings: the part of {@link Mm} that changes them. */
+export abstract class Mappings {
+  /** Its number; numbers of closed address spaces are used again. */
+  readonly id: number;
+  /** The lock over its mappings. */
+  readonly mmapSem = new MmapSem();
+  /** @internal What mprotect is installing now, PROT_*. */
+  protecting = 0;
+  /** @internal */
+  readonly ctx: Context;
+  /** @internal */
+  readonly core: Context["core"];
+
+  /** @internal */
+  constructor(ctx: Context, id: number) {
+    this.ctx = ctx;
+    this.core = ctx.core;
+    this.id = id;
+  }
+
+  /** @internal The context, unless closed. */
+  abstract check(op: string): Context;
+
+  /**
+   * mmap: a new mapping. Returns its address. Throws HmmError ENOMEM (address space, vmas), EINVAL, EEXIST
+   * (MAP_FIXED_NOREPLACE), EACCES. Takes mmapSem for write.
+   */
+  mmap(args: MmapArgs): number {
+    const op = "mm.mmap";
+    const ctx = this.check(op);
+    if (typeof args !== "object" || args === null) throw badType(op, "args", "an object", args);
+    const {
+      prot = PROT_READ | PROT_WRITE,
+      flags = MAP_PRIVATE | MAP_ANONYMOUS,
+      addr = 0,
+      file,
+      offset = 0,
+    } = args;
+    const length = checkLength(op, "length", args.length, 1);
+    checkU32(op, "prot", prot);
+    checkU32(op, "flags", flags);
+    checkPageAddress(op, "addr", addr);
+    checkPageAddress(op, "offset", offset);
+    const fileId = file == null ? 0 : file.fileId;
+    return this.#address(op, ctx, () => this.core.mmap(this.id, addr, length, prot, flags, fileId, offset));
+  }
+
+  /** munmap of [addr, addr + length): bytes, rounded up to pages. Holes are fine. Throws HmmError ENOMEM (a vma to split). */
+  munmap(addr: number, length: number): void {
+    const op = "mm.munmap";
+    this.check(op);
+    checkPageAddress(op, "addr", addr);
+    const bytes = checkLength(op, "length", length, 1);
+    this.hold(op, true, () => this.core.munmap(this.id, addr, bytes));
+  }
+
+  /**
+   * mprotect of [addr, addr + length). Throws HmmError ENOMEM for a hole in the range (what comes before it is
+   * changed), EACCES for a file that may not be written, EINVAL for bad bits.
+   */
+  mprotect(addr: number, length: number, prot: number): void {
+    const op = "mm.mprotect";
+    this.check(op);
+    checkPageAddress(op, "addr", addr);
+    const bytes = checkLength(op, "length", length, 0);
+    checkU32(op, "prot", prot);
+    this.protecting = prot;
+    try {
+      this.hold(op, true, () => this.core.mprotect(this.id, addr, bytes, prot));
+    } finally {
+      this.protecting = 0;
+    }
+  }
+
+  /**
+   * madvise of [addr, addr + length) with MADV_*. Throws HmmError EINVAL (advice unknown or not for this mapping),
+   * ENOMEM (a hole; what can be done is done), EFAULT (populate failed).
+   */
+  madvise(addr: number, length: number, advice: number): void {
+    const op = "mm.madvise";
+    this.check(op);
+    checkPageAddress(op, "addr", addr);
+    const bytes = checkLength(op, "length", length, 0);
+    checkU32(op, "advice", advice);
+    const call = (): number => this.core.madvise(this.id, addr, bytes, advice);
+    this.hold(op, !READ_ADVICE.has(advice), call);
+  }
+
+  /** MADV_POPULATE_WRITE (or, with write false, _READ): faults [addr, addr + length) in. Throws as madvise. */
+  populate(addr: number, length: number, options: { write?: boolean } = {}): void {
+    this.madvise(addr, length, options.write === false ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
+  }
+
+  /**
+   * mremap: resizes or moves a mapping (lengths in bytes, rounded up). newAddr is read with MREMAP_FIXED. Returns the
+   * new address. Throws HmmError EFAULT (a hole), ENOMEM, EINVAL.
+   */
+  mremap(addr: number, oldLength: number, newLength: number, flags = 0, newAddr = 0): number {
+    const op = "mm.mremap";
+    const ctx = this.check(op);
+    checkPageAddress(op, "addr", addr);
+    const from = checkLength(op, "oldLength", oldLength, 0);
+    const to = checkLength(op, "newLength", newLength, 1);
+    checkU32(op, "flags", flags);
+    if ((flags & MREMAP_FIXED) !== 0) checkPageAddress(op, "newAddr", newAddr);
+    else checkAddress(op, "newAddr", newAddr);
+    return this.#address(op, ctx, () => this.core.mremap(this.id, addr, from, to, flags, newAddr));
+  }
+
+  /** mlock: the range stays resident. Throws HmmError ENOMEM (a hole), EAGAIN. */
+  mlock(addr: number, length: number): void {
+    const op = "mm.mlock";
+    this.check(op);
+    checkPageAddress(op, "addr", addr);
+    const bytes = checkLength(op, "length", length, 0);
+    this.hold(op, true, () => this.core.mlock(this.id, addr, bytes));
+  }
+
+  /** munlock. Throws HmmError ENOMEM (a hole). */
+  munlock(addr: number, length: number): void {
+    const op = "mm.munlock";
+    this.check(op);
+    checkPageAddress(op, "addr", addr);
+    const bytes = checkLength(op, "length", length, 0);
+    this.hold(op, true, () => this.core.munlock(this.id, addr, bytes));
+  }
+
+  /** mincore: a byte a page, bit 0: resident. Throws HmmError ENOMEM (a hole). */
+  mincore(addr: number, length: number): Uint8Array {
+    const op = "mm.mincore";
+    const ctx = this.check(op);
+    checkPageAddress(op, "addr", addr);
+    const npages = checkLength(op, "length", length, 0) / 4096;
+    checkInteger(op, "length in pages", npages, 0, 2 ** 28);
+    if (npages === 0) return new Uint8Array(0);
+    return ctx.withScratch(op, npages, (out) => {
+      this.hold(op, false, () => this.core.mincore(this.id, addr, npages * 4096, out));
+      return ctx.mem.bytes.slice(out, out + npages);
+    });
+  }
+
+  /**
+   * @internal Runs a core operation while mmapSem is held for read or write. `done` runs before anything else can
+   * happen, if the operation succeeded.
+   */
+  hold(op: string, write: boolean, call: () => number, done?: (answer: number) => void): number {
+    const { ctx, mmapSem } = this;
+    let answer: number;
+    if (write) mmapSem.enterWrite(op);
+    else mmapSem.enterRead(op);
+    try {
+      answer = ctx.run(call());
+      if (answer >= 0) done?.(answer);
+    } finally {
+      if (write) mmapSem.leaveWrite();
+      else mmapSem.leaveRead(op);
+    }
+    return ctx.finish(op, answer);
+  }
+
+  /** An operation whose result is an address. */
+  #address(op: string, ctx: Context, call: () => number): number {
+    let address = 0;
+    this.hold(op, true, call, () => (address = ctx.mem.headerF64(HDR_RESULT)));
+    return address;
+  }
+}

@@ -1,0 +1,202 @@
+import {
+  HMM_PFN_ERROR,
+  HMM_PFN_ORDER_MASK,
+  HMM_PFN_ORDER_SHIFT,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  MIGRATE_PFN_VALID,
+  PFN_MASK,
+} from "../assembly/uapi/pfn.ts";
+import { PAGE_SIZE } from "../assembly/uapi/page.ts";
+import { EOPNOTSUPP } from "../assembly/uapi/errno.ts";
+import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES } from "../assembly/uapi/struct.ts";
+import type { Context } from "./context.ts";
+import { dispose } from "./dispose.ts";
+import { badRange, badType, checkInteger, HmmError } from "./errors.ts";
+
+/** A page is its page frame number; 0 is none. */
+export type Page = number;
+
+/**
+ * A Uint32Array in the engine's linear memory: what the protocol's calls read and write without a copy. `close()` (or
+ * `using`) gives the memory back; it must not be used afterwards. Made by `hmm.pfnArray(n)`, zeroed. What its array
+ * methods make (slice, map) are plain Uint32Arrays.
+ */
+export class PfnArray extends Uint32Array<ArrayBuffer> {
+  #ctx: Context | null;
+
+  /** @internal */
+  constructor(ctx: Context, address: number, n: number) {
+    super(ctx.mem.buffer, address, n);
+    this.#ctx = ctx;
+    ctx.arrays.add(this);
+  }
+
+  static get [Symbol.species](): Uint32ArrayConstructor {
+    return Uint32Array;
+  }
+
+  get closed(): boolean {
+    return this.#ctx === null;
+  }
+
+  /** Gives the memory back. Twice: nothing. */
+  close(): void {
+    const ctx = this.#ctx;
+    if (ctx === null) return;
+    this.#ctx = null;
+    ctx.arrays.delete(this);
+    ctx.core.arenaFree(this.byteOffset);
+  }
+
+  [dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * A Float64Array in the engine's linear memory, for the addresses of `mm.translate`. As {@link PfnArray} otherwise.
+ * Made by `hmm.addressArray(n)`.
+ */
+export class AddressArray extends Float64Array<ArrayBuffer> {
+  #ctx: Context | null;
+
+  /** @internal */
+  constructor(ctx: Context, address: number, n: number) {
+    super(ctx.mem.buffer, address, n);
+    this.#ctx = ctx;
+    ctx.arrays.add(this);
+  }
+
+  static get [Symbol.species](): Float64ArrayConstructor {
+    return Float64Array;
+  }
+
+  get closed(): boolean {
+    return this.#ctx === null;
+  }
+
+  /** Gives the memory back. Twice: nothing. */
+  close(): void {
+    const ctx = this.#ctx;
+    if (ctx === null) return;
+    this.#ctx = null;
+    ctx.arrays.delete(this);
+    ctx.core.arenaFree(this.byteOffset);
+  }
+
+  [dispose](): void {
+    this.close();
+  }
+}
+
+/** How a call uses an array of words. */
+export type PfnUse = "in" | "out" | "inout";
+
+/** Refuses what is no array of at least n words, or one that is closed. */
+export function checkPfns(op: string, argument: string, array: unknown, n: number): Uint32Array {
+  if (!(array instanceof Uint32Array)) throw badType(op, argument, "a PfnArray or a Uint32Array", array);
+  if (array instanceof PfnArray && array.closed) throw new TypeError(`${op}: ${argument} is closed`);
+  if (array.length < n) throw badRange(op, argument, `at least ${n} words long`, array.length);
+  return array;
+}
+
+/**
+ * Runs `body` with the address of n words in linear memory: those of `array` itself if it lives there, else of a copy
+ * that is copied in and out as `use` says.
+ */
+export function withPfns<T>(
+  ctx: Context,
+  op: string,
+  array: Uint32Array,
+  n: number,
+  use: PfnUse,
+  body: (address: number) => T,
+): T {
+  if (array.buffer === ctx.mem.buffer) return body(array.byteOffset);
+  return ctx.withScratch(op, Math.max(4 * n, 8), (address) => {
+    const words = ctx.mem.wordsAt(address, n);
+    if (use !== "out") words.set(n === array.length ? array : array.subarray(0, n));
+    const result = body(address);
+    if (use !== "in") array.set(words);
+    return result;
+  });
+}
+
+/** hmm_pfn_to_page: the page of a slot, 0 unless it is VALID. */
+export function hmmPfnToPage(word: number): Page {
+  return (word & HMM_PFN_VALID) !== 0 && (word & HMM_PFN_ERROR) === 0 ? word & PFN_MASK : 0;
+}
+
+/** Whether the slot names a page. */
+export function hmmPfnValid(word: number): boolean {
+  return (word & HMM_PFN_VALID) !== 0;
+}
+
+/** Whether the slot's page may be written. */
+export function hmmPfnWritable(word: number): boolean {
+  return (word & HMM_PFN_WRITE) !== 0;
+}
+
+/** A slot that names page, VALID and with the given HMM_PFN_* flags. */
+export function hmmPfn(page: Page, flags = 0): number {
+  return ((page & PFN_MASK) | HMM_PFN_VALID | flags) >>> 0;
+}
+
+/** hmm_pfn_to_map_order: how far the CPU's mapping goes: 0 (one page), 4 (64 KiB), 9 (2 MiB) or 18 (1 GiB). */
+export function hmmPfnToMapOrder(word: number): number {
+  return [0, 4, 9, 18][(word & HMM_PFN_ORDER_MASK) >>> HMM_PFN_ORDER_SHIFT];
+}
+
+/** migrate_pfn: the word that a driver puts in dst for its page. */
+export function migratePfn(page: Page): number {
+  return ((page & PFN_MASK) | MIGRATE_PFN_VALID) >>> 0;
+}
+
+/** migrate_pfn_to_page: the page of a slot of src or dst, 0 unless it is VALID. */
+export function migratePfnToPage(word: number): Page {
+  return (word & MIGRATE_PFN_VALID) !== 0 ? word & PFN_MASK : 0;
+}
+
+/** @internal Refuses what is not the number of a frame. */
+export function checkPage(ctx: Context, op: string, page: unknown): Page {
+  const end = ctx.mem.header(HDR_DEVICE_BASE) + ctx.mem.header(HDR_DEVICE_FRAMES);
+  return checkInteger(op, "page", page, 1, end - 1);
+}
+
+/** @internal Scoped access to a page's bytes: the view must not be kept. */
+export function pageBytes<T>(ctx: Context, page: Page, body: (bytes: Uint8Array) => T): T {
+  const address = ctx.core.pageData(checkPage(ctx, "pageBytes", page)) >>> 0;
+  if (address === 0)
+    throw new HmmError(EOPNOTSUPP, "pageBytes", 'frames have no bytes with backing "metadata"');
+  return body(new Uint8Array(ctx.mem.buffer, address, PAGE_SIZE));
+}
+
+/** @internal hmm.copyPages: the first n slots of both arrays. */
+export function copyPages(ctx: Context, src: Uint32Array, dst: Uint32Array): number {
+  const op = "copyPages";
+  const n = checkPfns(op, "src", src, 0).length;
+  checkPfns(op, "dst", dst, n);
+  if (n === 0) return 0;
+  const copied = withPfns(ctx, op, src, n, "in", (from) =>
+    withPfns(ctx, op, dst, n, "in", (to) => ctx.core.copyPages(from, to, n)),
+  );
+  return ctx.finish(op, copied);
+}
+
+/** @internal Fills dst for the candidates of src by an allocating export of the core. */
+export function allocPagesInto(
+  ctx: Context,
+  op: string,
+  src: Uint32Array,
+  dst: Uint32Array,
+  alloc: (src: number, dst: number, n: number) => number,
+): number {
+  const n = checkPfns(op, "src", src, 0).length;
+  checkPfns(op, "dst", dst, n);
+  if (n === 0) return 0;
+  return ctx.finish(
+    op,
+    withPfns(ctx, op, src, n, "in", (from) => withPfns(ctx, op, dst, n, "inout", (to) => alloc(from, to, n))),
+  );
+}

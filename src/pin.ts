@@ -1,0 +1,73 @@
+import { EFAULT } from "../assembly/uapi/errno.ts";
+import { accessError, pinFlags } from "./access.ts";
+import type { Context } from "./context.ts";
+import { dispose } from "./dispose.ts";
+import { checkInteger, checkPageAddress } from "./errors.ts";
+import type { Mm } from "./mm.ts";
+
+/** How pages are pinned. */
+export interface PinOptions {
+  /** For writing: copy-on-write pages are copied first. */
+  write?: boolean;
+  /** Past the mapping's protection (FOLL_FORCE). */
+  force?: boolean;
+}
+
+/** References on pages of an address space (get_user_pages). They keep the pages where they are. Close it to drop them. */
+export class Pin {
+  /** The page frame numbers, in address order. Fewer than asked for where a page failed. */
+  readonly pages: Uint32Array<ArrayBuffer>;
+  readonly #ctx: Context;
+  #closed = false;
+
+  /** @internal */
+  constructor(ctx: Context, pages: Uint32Array<ArrayBuffer>) {
+    this.#ctx = ctx;
+    this.pages = pages;
+  }
+
+  get npages(): number {
+    return this.pages.length;
+  }
+
+  /** unpin_user_pages. Twice: nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const ctx = this.#ctx;
+    const op = "pin.close";
+    if (this.pages.length === 0) return;
+    const answer = ctx.withScratch(op, 4 * this.pages.length, (address) => {
+      ctx.mem.wordsAt(address, this.pages.length).set(this.pages);
+      return ctx.core.unpin(address, this.pages.length);
+    });
+    ctx.finish(op, answer);
+  }
+
+  [dispose](): void {
+    this.close();
+  }
+}
+
+/** Mm.pin. */
+export function pinPages(mm: Mm, addr: number, npages: number, options: PinOptions): Pin {
+  const op = "mm.pin";
+  const ctx = mm.check(op);
+  checkPageAddress(op, "addr", addr);
+  checkInteger(op, "npages", npages, 1, 2 ** 27);
+  mm.mmapSem.enterRead(op);
+  let answer: number;
+  let pages = new Uint32Array(0);
+  try {
+    answer = ctx.withScratch(op, 4 * npages, (out) => {
+      const pinned = ctx.run(ctx.core.pin(mm.id, addr, npages, out, pinFlags(options)));
+      if (pinned > 0) pages = ctx.mem.wordsAt(out, pinned).slice();
+      return pinned;
+    });
+  } finally {
+    mm.mmapSem.leaveRead(op);
+  }
+  if (answer <= 0) ctx.abort(accessError(mm, op, answer === 0 ? -EFAULT : answer, 0));
+  ctx.settle();
+  return new Pin(ctx, pages);
+}

@@ -1,0 +1,318 @@
+import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOMEM, EPERM } from "../assembly/uapi/errno.ts";
+import { PAGE_SIZE } from "../assembly/uapi/page.ts";
+import {
+  HMM_PFN_ERROR,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+} from "../assembly/uapi/pfn.ts";
+import { HDR_FAULT_ADDR, HEADER, OWNER_ANY } from "../assembly/uapi/struct.ts";
+import { VM_READ } from "../assembly/uapi/vm.ts";
+import type { Context } from "./context.ts";
+import { badType, checkAddress, checkPageAddress, checkPageRange, checkU32 } from "./errors.ts";
+import { checkMm, type Mm } from "./mm.ts";
+import { MmuIntervalNotifier } from "./notifier.ts";
+import { checkPfns, withPfns } from "./pages.ts";
+import { Vma } from "./vma.ts";
+
+/** Walks that an invalidation from within may restart before hmmVmaFault answers -EBUSY. */
+const WALKS = 8;
+
+/**
+ * A tracked snapshot of the 2018 calls (`struct hmm_range`): between a successful hmmVmaGetPfns or hmmVmaFault and
+ * hmmVmaRangeDone the engine knows of it, and an invalidation that overlaps it makes it invalid and sets the
+ * overlapped slots to 0. Any number of ranges may be tracked; one object is tracked once at a time.
+ */
+export class HmmRange {
+  /** First byte of the last call. */
+  start = 0;
+  /** End, exclusive. */
+  end = 0;
+  /** The slots of the last call. */
+  pfns: Uint32Array | null = null;
+  /** Whether nothing changed since. */
+  valid = false;
+  /** Whose device pages count as one's own; undefined: anybody's, as in 2018. Set it where an mm has several devices. */
+  owner: unknown;
+  /** @internal The mm that tracks it. */
+  mm: Mm | null = null;
+
+  constructor(options: { owner?: unknown } = {}) {
+    this.owner = options.owner;
+  }
+
+  /** Whether hmmVmaRangeDone is due. */
+  get tracked(): boolean {
+    return this.mm !== null;
+  }
+
+  /** @internal An invalidation of [start, end), half open like the range. */
+  invalidate(start: number, end: number): void {
+    if (end <= this.start || start >= this.end) return;
+    this.valid = false;
+    if (this.pfns === null) return;
+    const from = Math.floor((Math.max(start, this.start) - this.start) / PAGE_SIZE);
+    const to = Math.ceil((Math.min(end, this.end) - this.start) / PAGE_SIZE);
+    this.pfns.fill(0, from, to);
+  }
+}
+
+/** What one 2018 call works on. */
+interface Call {
+  op: string;
+  ctx: Context;
+  mm: Mm;
+  range: HmmRange;
+  start: number;
+  end: number;
+  pfns: Uint32Array;
+  npages: number;
+  owner: number;
+  flags: number;
+}
+
+/** The checks both calls share, in the kernel's order. A negative errno ends the call. */
+function prepare(
+  op: string,
+  vma: Vma | null,
+  range: HmmRange,
+  start: number,
+  end: number,
+  pfns: Uint32Array,
+  flags: number,
+): Call | number {
+  if (!(range instanceof HmmRange)) throw badType(op, "range", "a HmmRange", range);
+  if (range.tracked) throw new TypeError(`${op}: the range is tracked already; hmmVmaRangeDone ends that`);
+  checkPageAddress(op, "start", start);
+  checkPageAddress(op, "end", end);
+  const npages = Math.max(0, (end - start) / PAGE_SIZE);
+  checkPfns(op, "pfns", pfns, npages);
+  if (vma === null || vma === undefined) return -EINVAL;
+  if (!(vma instanceof Vma)) throw badType(op, "vma", "a Vma", vma);
+  const ctx = vma.check(op).mm.check(op);
+  const { mm } = vma;
+  mm.mmapSem.demand(op, false);
+  if (start < vma.start || start >= vma.end || end <= start || end > vma.end) return -EINVAL;
+  if (vma.special) {
+    pfns.fill(HMM_PFN_ERROR, 0, npages);
+    return -EINVAL;
+  }
+  if (!mm.mirrored) return -EINVAL;
+  if ((vma.flags & VM_READ) === 0) {
+    pfns.fill(0, 0, npages);
+    return -EPERM;
+  }
+  const owner = range.owner === undefined ? OWNER_ANY : ctx.ownerNumber(range.owner);
+  range.start = start;
+  range.end = end;
+  range.pfns = pfns;
+  return { op, ctx, mm, range, start, end, pfns, npages, owner, flags };
+}
+
+/** Tracks the range while it walks; walks again when what it read was invalidated meanwhile. */
+function walk(call: Call): number {
+  const { op, ctx, mm, range, pfns, npages } = call;
+  mm.ranges.add(range);
+  let answer = -EBUSY;
+  try {
+    for (let i = 0; i < WALKS && answer === -EBUSY; i++) {
+      range.valid = true;
+      answer = withPfns(ctx, op, pfns, npages, "inout", (address) => walkOnce(call, address));
+      if (answer === 0 && !range.valid) answer = -EBUSY;
+    }
+    if (answer < 0 && answer !== -EAGAIN && answer !== -EBUSY) markFailure(call);
+  } finally {
+    mm.ranges.delete(range);
+  }
+  if (answer === 0) {
+    range.mm = mm;
+    mm.ranges.add(range);
+  }
+  return answer;
+}
+
+function walkOnce(call: Call, address: number): number {
+  const { ctx, mm, start, end, flags, owner } = call;
+  ctx.mem.setF64(HEADER + HDR_FAULT_ADDR, -1);
+  return ctx.run(ctx.core.hmmRangeFault(mm.id, start, end, address, flags, 0, owner, 0, 0));
+}
+
+/** The failing slot keeps ERROR, what comes after it is 0. */
+function markFailure(call: Call): void {
+  const { ctx, start, end, pfns, npages } = call;
+  let failed = ctx.mem.headerF64(HDR_FAULT_ADDR);
+  if (!(failed >= start && failed < end)) failed = start + firstLacking(call) * PAGE_SIZE;
+  const index = Math.floor((failed - start) / PAGE_SIZE);
+  pfns[index] = HMM_PFN_ERROR;
+  pfns.fill(0, index + 1, npages);
+}
+
+function firstLacking(call: Call): number {
+  const { op, ctx, mm, start, end, npages, owner, flags } = call;
+  const needed = (flags & HMM_PFN_REQ_WRITE) !== 0 ? HMM_PFN_WRITE : HMM_PFN_VALID;
+  return ctx.withScratch(op, 4 * npages, (address) => {
+    if (ctx.core.hmmRangeFault(mm.id, start, end, address, 0, 0, owner, 0, 0) !== 0) return 0;
+    const index = ctx.mem.wordsAt(address, npages).findIndex((word) => (word & needed) === 0);
+    return Math.max(index, 0);
+  });
+}
+
+/**
+ * hmm_vma_get_pfns: what the CPU's table says of [start, end), without faulting anything in. Slots: 0 nothing (also
+ * swapped out or migrating), else VALID | page, WRITE where the CPU may write; the pages of device memory are reported
+ * like others, WRITE as their entry has it.
+ *
+ * Returns 0: the range is tracked now and hmmVmaRangeDone is due; -EINVAL: no mapping, start…end not inside it, no
+ * registered mirror, or a special mapping (every slot is ERROR then: the words have no bit for SPECIAL); -EPERM: the
+ * mapping has no VM_READ (every slot is 0). mmapSem must be held, until hmmVmaRangeDone. Throws RangeError (unaligned,
+ * pfns too short) and TypeError (stale vma, range tracked already, lock not held) before anything happens.
+ */
+export function hmmVmaGetPfns(
+  vma: Vma | null,
+  range: HmmRange,
+  start: number,
+  end: number,
+  pfns: Uint32Array,
+): number {
+  const call = prepare("hmmVmaGetPfns", vma, range, start, end, pfns, 0);
+  if (typeof call === "number") return call;
+  return protocolAnswer(call, walk(call), true);
+}
+
+/**
+ * hmm_vma_fault: as {@link hmmVmaGetPfns}, but every page is faulted in first, for writing if `write`. Device pages of
+ * the range's owner stay where they are.
+ *
+ * Returns also -EBUSY: try again from mm.findVma on (what was read changed meanwhile, or, with `block` false, a page
+ * is in an open migration); -EFAULT, -EPERM (write, and the mapping is read-only), -ENOMEM: the failing slot is ERROR,
+ * the slots after it are 0, and the range is not tracked. With `block` true an open migration throws HmmError EAGAIN:
+ * a synchronous call cannot wait for it.
+ */
+export function hmmVmaFault(
+  vma: Vma | null,
+  range: HmmRange,
+  start: number,
+  end: number,
+  pfns: Uint32Array,
+  write: boolean,
+  block: boolean,
+): number {
+  const flags = (write ? HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT) >>> 0;
+  const call = prepare("hmmVmaFault", vma, range, start, end, pfns, flags);
+  if (typeof call === "number") return call;
+  return protocolAnswer(call, walk(call), block);
+}
+
+const RETURNED = new Set([0, -EBUSY, -EFAULT, -EINVAL, -EPERM, -ENOMEM]);
+
+/** What the protocol returns; the rest is thrown. Ends the API call. */
+function protocolAnswer({ op, mm }: { op: string; mm: Mm }, answer: number, block: boolean): number {
+  const { ctx } = mm;
+  if (answer === -EAGAIN && !block) answer = -EBUSY;
+  if (answer === -EAGAIN) {
+    const address = ctx.mem.headerF64(HDR_FAULT_ADDR);
+    const migration = ctx.migrationAt(mm, address)?.id;
+    return ctx.abort(ctx.error(op, EAGAIN, undefined, { address, migration }));
+  }
+  if (!RETURNED.has(answer)) return ctx.finish(op, answer);
+  ctx.settle();
+  return answer;
+}
+
+/**
+ * hmm_vma_range_done: ends the tracking, and tells whether the snapshot is still true. Call it with the lock held that
+ * the mirror's update takes, before the device's table is written. mmapSem must be held. Throws TypeError if the range
+ * is not tracked (called twice, or the call before had failed).
+ */
+export function hmmVmaRangeDone(vma: Vma | null, range: HmmRange): boolean {
+  const op = "hmmVmaRangeDone";
+  if (!(range instanceof HmmRange)) throw badType(op, "range", "a HmmRange", range);
+  const { mm } = range;
+  if (mm === null) throw new TypeError(`${op}: the range is not tracked`);
+  if (vma !== null && vma.mm !== mm) throw new TypeError(`${op}: the range is of another mm than vma`);
+  mm.mmapSem.demand(op, false);
+  mm.ranges.delete(range);
+  range.mm = null;
+  return range.valid;
+}
+
+/** What {@link hmmRangeFault} takes: the modern `struct hmm_range`. */
+export interface HmmRangeFaultArgs {
+  /** The subscription that covers the range; -EBUSY if it was invalidated since notifierSeq. */
+  notifier?: MmuIntervalNotifier;
+  /** What notifier.readBegin() returned. */
+  notifierSeq?: number;
+  /** The address space, where no notifier says it. */
+  mm?: Mm;
+  /** First byte, a page address. */
+  start: number;
+  /** End, exclusive, a page address. */
+  end: number;
+  /** A slot a page: in, REQ_FAULT and REQ_WRITE where pfnFlagsMask lets them through; out, hmm_pfn words. */
+  pfns: Uint32Array;
+  /** HMM_PFN_REQ_* for every slot. Default 0: a snapshot. */
+  defaultFlags?: number;
+  /** Which bits of the slots count as requests. Default 0. */
+  pfnFlagsMask?: number;
+  /** Whose device pages stay where they are and are reported (dev_private_owner). Default: nobody's. */
+  owner?: unknown;
+}
+
+function checkFaultArgs(op: string, args: HmmRangeFaultArgs): { ctx: Context; mm: Mm; npages: number } {
+  const { notifier } = args;
+  if (notifier !== undefined && !(notifier instanceof MmuIntervalNotifier)) {
+    throw badType(op, "notifier", "a MmuIntervalNotifier", notifier);
+  }
+  const mm = notifier?.mm ?? args.mm;
+  const ctx = checkMm(op, mm);
+  notifier?.check(op);
+  if (notifier !== undefined) checkU32(op, "notifierSeq", args.notifierSeq);
+  const npages = checkPageRange(op, args.start, args.end);
+  checkAddress(op, "start", args.start);
+  checkPfns(op, "pfns", args.pfns, npages);
+  checkU32(op, "defaultFlags", args.defaultFlags ?? 0);
+  checkU32(op, "pfnFlagsMask", args.pfnFlagsMask ?? 0);
+  mm!.mmapSem.demand(op, false);
+  return { ctx, mm: mm!, npages };
+}
+
+function rangeFault(op: string, args: HmmRangeFaultArgs): { ctx: Context; mm: Mm; answer: number } {
+  const { ctx, mm, npages } = checkFaultArgs(op, args);
+  const { start, end, pfns, notifier, notifierSeq = 0, defaultFlags = 0, pfnFlagsMask = 0 } = args;
+  const owner = ctx.ownerNumber(args.owner);
+  const id = notifier?.notifier ?? 0;
+  const answer = withPfns(ctx, op, pfns, npages, "inout", (address) =>
+    ctx.run(
+      ctx.core.hmmRangeFault(mm.id, start, end, address, defaultFlags, pfnFlagsMask, owner, id, notifierSeq),
+    ),
+  );
+  return { ctx, mm, answer };
+}
+
+/**
+ * hmm_range_fault: fills the slots of [start, end), faulting in what is requested. The range may cover several
+ * mappings and holes (ERROR; -EFAULT where requested). mmapSem must be held, and `notifier.readRetry(notifierSeq)`
+ * checked under the driver's own lock before the slots are used.
+ *
+ * Returns 0, -EBUSY (invalidated since notifierSeq: start again from readBegin), -EFAULT, -EPERM, -ENOMEM. Throws
+ * HmmError EAGAIN when a requested page is in an open migration ({@link hmmRangeFaultAsync} waits), and RangeError or
+ * TypeError before anything happens.
+ */
+export function hmmRangeFault(args: HmmRangeFaultArgs): number {
+  const op = "hmmRangeFault";
+  const { mm, answer } = rangeFault(op, args);
+  return protocolAnswer({ op, mm }, answer, true);
+}
+
+/** As {@link hmmRangeFault}, but waits for the end of open migrations. mmapSem must be held until it settles. */
+export async function hmmRangeFaultAsync(args: HmmRangeFaultArgs): Promise<number> {
+  const op = "hmmRangeFaultAsync";
+  for (;;) {
+    const { ctx, mm, answer } = rangeFault(op, args);
+    const migration = answer === -EAGAIN ? ctx.migrationAt(mm, ctx.mem.headerF64(HDR_FAULT_ADDR)) : undefined;
+    if (migration === undefined) return protocolAnswer({ op, mm }, answer, true);
+    ctx.settle();
+    await migration.ended;
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * A simulated device: a driver on the public API alone. It has memory of its own, a page table, and a mirror of one
+ * address space; it moves clusters in and out by the migrate_vma protocol, and accesses RAM by hmm_range_fault.
+ */
+import { EBUSY } from "../../assembly/uapi/errno.ts";
+import {
+  MMU_NOTIFY_CLEAR,
+  MMU_NOTIFY_MIGRATE,
+  MMU_NOTIFY_PROTECTION_PAGE,
+  MMU_NOTIFY_PROTECTION_VMA,
+  MMU_NOTIFY_UNMAP,
+} from "../../assembly/uapi/event.ts";
+import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
+import {
+  DEVICE_PFN_DIRTY,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  MIGRATE_PFN_MIGRATE,
+  MIGRATE_PFN_VALID,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
+  PFN_MASK,
+} from "../../assembly/uapi/pfn.ts";
+import { VM_FAULT_OOM } from "../../assembly/uapi/vm.ts";
+import {
+  DeviceTable,
+  hmmDevmemAdd,
+  hmmRangeFault,
+  migrateVmaSetup,
+  MmuIntervalNotifier,
+  type Hmm,
+  type HmmDevmem,
+  type Migration,
+  type Mm,
+  type MmuNotifierRange,
+  type PfnArray,
+  type Vma,
+} from "../index.ts";
+import { CLUSTER_PAGES, CLUSTER_SIZE, clusterOf } from "./cluster.ts";
+import type { DeviceCounts, Invalidations } from "./report.ts";
+
+/** Device memory is handed out in blocks of 2 MiB; the driver keeps to the size that it was given. */
+const BLOCK = 2 << 20;
+/** Times that an access through the mirror may be overtaken by an invalidation. */
+const RETRIES = 16;
+
+/** A range of pages. */
+interface Range {
+  start: number;
+  end: number;
+}
+
+/** The bytes of device memory that the engine needs for `size` bytes of a device's. */
+export function deviceMemoryFor(size: number): number {
+  return Math.ceil(size / BLOCK) * BLOCK;
+}
+
+export class SimDevice {
+  readonly table: DeviceTable;
+  readonly counts: DeviceCounts = {
+    pagesIn: 0,
+    pagesCopied: 0,
+    pagesInAgain: 0,
+    pagesOut: 0,
+    pagesOutDirty: 0,
+    pagesOutEvicted: 0,
+    pagesPeak: 0,
+    evictions: 0,
+  };
+  readonly invalidations: Invalidations = { migrate: 0, clear: 0, protection: 0, unmap: 0, other: 0 };
+  readonly devmem: HmmDevmem;
+  readonly #hmm: Hmm;
+  readonly #mm: Mm;
+  readonly #capacity: number;
+  readonly #notifier: MmuIntervalNotifier;
+  /** A slot a page of a cluster: what hmmRangeFault fills, and what the device's table has. */
+  readonly #pfns: PfnArray;
+  readonly #entries: PfnArray;
+  /** By cluster: which of its pages left the device, a bit each. */
+  readonly #left = new Map<number, number>();
+
+  /** @param size bytes of device memory that it uses */
+  constructor(hmm: Hmm, mm: Mm, size: number) {
+    this.#hmm = hmm;
+    this.#mm = mm;
+    this.#capacity = size / PAGE_SIZE;
+    const fault = (_devmem: HmmDevmem, vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
+    this.devmem = hmmDevmemAdd(hmm, { fault }, this, deviceMemoryFor(size));
+    this.table = new DeviceTable(mm);
+    this.#notifier = new MmuIntervalNotifier(mm, 0, TASK_SIZE, { invalidate: (range) => this.#invalidate(range) });
+    this.#pfns = hmm.pfnArray(CLUSTER_PAGES);
+    this.#entries = hmm.pfnArray(CLUSTER_PAGES);
+  }
+
+  /** Pages in its memory. */
+  get pages(): number {
+    return this.devmem.usedPages;
+  }
+
+  /** Whether the device can access `addr` now. */
+  reaches(addr: number, write: boolean): boolean {
+    const word = this.table.lookup(addr);
+    return (word & (write ? HMM_PFN_WRITE : HMM_PFN_VALID)) !== 0;
+  }
+
+  /**
+   * Moves the cluster around `addr` to the device; makes room for it first. Returns how many pages came: none if
+   * there is no room, or nothing that could move.
+   */
+  moveIn(vma: Vma, addr: number): number {
+    const range = clusterOf(addr, vma);
+    const entries = this.#snapshot(range);
+    const wanted = entries.reduce((sum, word) => sum + (this.#isOwn(word) ? 0 : 1), 0);
+    using _sem = this.#mm.mmapSem.read();
+    if (wanted === 0 || !this.#makeRoom(wanted, range)) return 0;
+    using m = migrateVmaSetup({ vma, ...range, owner: this, select: MIGRATE_VMA_SELECT_SYSTEM });
+    if (m.cpages === 0) return 0;
+    this.devmem.allocPages(m.src, m.dst);
+    this.#hmm.copyPages(m.src, m.dst);
+    const moved = m.pages();
+    this.table.mapMigrated(m);
+    this.#countIn(m, moved);
+    return moved;
+  }
+
+  /** Gives the device access to the page of `addr` where it is. Returns 0, or a negative errno. */
+  mirror(vma: Vma, addr: number, write: boolean): number {
+    const { start, end } = clusterOf(addr, vma);
+    const pfns = this.#pfns.subarray(0, (end - start) / PAGE_SIZE);
+    const wanted = Math.floor((addr - start) / PAGE_SIZE);
+    const request = write ? HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT;
+    const pfnFlagsMask = (HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE) >>> 0;
+    const notifier = this.#notifier;
+    using _sem = this.#mm.mmapSem.read();
+    for (let i = 0; i < RETRIES; i++) {
+      const notifierSeq = notifier.readBegin();
+      pfns.fill(0);
+      pfns[wanted] = request;
+      const answer = hmmRangeFault({ notifier, notifierSeq, start, end, pfns, pfnFlagsMask, owner: this });
+      if (answer !== 0 && answer !== -EBUSY) return answer;
+      if (answer !== 0 || notifier.readRetry(notifierSeq)) continue;
+      // Entries that are there already stay: they remember whether the device wrote.
+      const entries = this.#snapshot({ start, end });
+      entries.forEach((word, slot) => {
+        if (word !== 0 && slot !== wanted) pfns[slot] = 0;
+      });
+      this.table.map(start, pfns);
+      return 0;
+    }
+    return -EBUSY;
+  }
+
+  /** Gives everything back that outlives the address space, which is closed before. */
+  close(): void {
+    this.#pfns.close();
+    this.#entries.close();
+    this.devmem.close();
+  }
+
+  /** A CPU touched a page of the device's: its cluster goes back to RAM. */
+  #cpuFault(vma: Vma, addr: number): number {
+    const moved = this.#moveOut(vma, clusterOf(addr, vma));
+    return moved.includes(addr - (addr % PAGE_SIZE)) ? 0 : VM_FAULT_OOM;
+  }
+
+  /** Moves the device's pages of the range to RAM. Returns the addresses of the pages that moved. */
+  #moveOut(vma: Vma, range: Range): number[] {
+    const entries = this.#snapshot(range).slice();
+    using m = migrateVmaSetup({ vma, ...range, owner: this, select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE });
+    const moved: number[] = [];
+    if (m.cpages === 0) return moved;
+    this.#hmm.allocPages(m.src, m.dst);
+    this.#hmm.copyPages(m.src, m.dst);
+    m.pages();
+    this.table.mapMigrated(m);
+    const cluster = Math.floor(range.start / CLUSTER_SIZE);
+    let left = this.#left.get(cluster) ?? 0;
+    m.src.forEach((word, i) => {
+      if ((word & MIGRATE_PFN_MIGRATE) === 0) return;
+      const addr = range.start + i * PAGE_SIZE;
+      moved.push(addr);
+      left |= slotBit(addr);
+      if ((entries[i] & DEVICE_PFN_DIRTY) !== 0) this.counts.pagesOutDirty++;
+    });
+    this.#left.set(cluster, left);
+    this.counts.pagesOut += moved.length;
+    return moved;
+  }
+
+  /** Evicts until `wanted` more pages have room; `keep` stays. False if that cannot be. */
+  #makeRoom(wanted: number, keep: Range): boolean {
+    while (this.#capacity - this.devmem.usedPages < wanted) {
+      const victim = this.#oldest(keep);
+      const vma = victim === null ? null : this.#mm.findVma(victim);
+      if (victim === null || vma === null) return false;
+      const moved = this.#moveOut(vma, clusterOf(victim, vma)).length;
+      if (moved === 0) return false;
+      this.counts.pagesOutEvicted += moved;
+      this.counts.evictions++;
+    }
+    return true;
+  }
+
+  /** The address of the page that the device has not used for the longest time, outside of `keep`. */
+  #oldest(keep: Range): number | null {
+    const { addresses } = this.#hmm.replayOldest(this.#mm, this.devmem, CLUSTER_PAGES + 1);
+    return addresses.find((addr) => addr < keep.start || addr >= keep.end) ?? null;
+  }
+
+  /** What the device's table has for the pages of the range. */
+  #snapshot({ start, end }: Range): Uint32Array {
+    const n = (end - start) / PAGE_SIZE;
+    return this.table.snapshot(start, n, this.#entries.subarray(0, n));
+  }
+
+  #isOwn(word: number): boolean {
+    const pfn = word & PFN_MASK;
+    return (word & HMM_PFN_VALID) !== 0 && pfn >= this.devmem.pfnFirst && pfn < this.devmem.pfnEnd;
+  }
+
+  #countIn(m: Migration, moved: number): void {
+    const { counts } = this;
+    const left = this.#left.get(Math.floor(m.start / CLUSTER_SIZE)) ?? 0;
+    m.src.forEach((word, i) => {
+      if ((word & MIGRATE_PFN_MIGRATE) === 0) return;
+      if ((word & MIGRATE_PFN_VALID) !== 0) counts.pagesCopied++;
+      if ((left & slotBit(m.start + i * PAGE_SIZE)) !== 0) counts.pagesInAgain++;
+    });
+    counts.pagesIn += moved;
+    counts.pagesPeak = Math.max(counts.pagesPeak, this.pages);
+  }
+
+  /** The CPU's table is about to change. Events of its own migrations say nothing new to it. */
+  #invalidate({ start, end, event, owner }: MmuNotifierRange): boolean {
+    this.#countInvalidation(event);
+    if (event === MMU_NOTIFY_MIGRATE && owner === this) return false;
+    const from = start - (start % PAGE_SIZE);
+    const to = Math.ceil(end / PAGE_SIZE) * PAGE_SIZE;
+    if (event === MMU_NOTIFY_PROTECTION_PAGE) this.table.protect(from, to);
+    else this.table.clear(from, to);
+    return true;
+  }
+
+  #countInvalidation(event: number): void {
+    const { invalidations } = this;
+    switch (event) {
+      case MMU_NOTIFY_MIGRATE:
+        invalidations.migrate++;
+        break;
+      case MMU_NOTIFY_CLEAR:
+        invalidations.clear++;
+        break;
+      case MMU_NOTIFY_PROTECTION_VMA:
+      case MMU_NOTIFY_PROTECTION_PAGE:
+        invalidations.protection++;
+        break;
+      case MMU_NOTIFY_UNMAP:
+        invalidations.unmap++;
+        break;
+      default:
+        invalidations.other++;
+    }
+  }
+}
+
+/** The bit of a page in its cluster's word. */
+function slotBit(addr: number): number {
+  return 1 << ((addr % CLUSTER_SIZE) / PAGE_SIZE);
+}
+

@@ -1,0 +1,272 @@
+/**
+ * Replays memory accesses over a CPU and a device that share one address space. The engine runs the accesses; what it
+ * stops at (unmapped memory, CPU faults, device faults) is decided here, by the placement policy.
+ */
+import { ENOMEM } from "../../assembly/uapi/errno.ts";
+import {
+  FAULT_KIND_ANON,
+  FAULT_KIND_COW,
+  FAULT_KIND_DEVICE,
+  FAULT_KIND_REUSE,
+  FAULT_KIND_ZERO,
+} from "../../assembly/uapi/event.ts";
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import {
+  RECORD_DEVICE_SHIFT,
+  RECORD_KIND_LOAD,
+  RECORD_KIND_SHIFT,
+  RECORD_KIND_STORE,
+  REPLAY_CPU_FAULT,
+  REPLAY_DEVICE_FAULT,
+  REPLAY_DONE,
+  REPLAY_NO_VMA,
+} from "../../assembly/uapi/struct.ts";
+import { ACCESS_WRITE } from "../../assembly/uapi/vm.ts";
+import { Hmm, HmmError, type Mm, type Vma } from "../index.ts";
+import { deviceMemoryFor, SimDevice } from "./device.ts";
+import type { Accesses, Backing, CpuFaults, DeviceFaults, Policy, SimulationReport } from "./report.ts";
+import { grow, mappable } from "./space.ts";
+
+export interface SimulationConfig {
+  policy: Policy;
+  backing: Backing;
+  /** Bytes of RAM. */
+  systemMemory: number;
+  /** Bytes of device memory. */
+  deviceMemory: number;
+}
+
+/** An access that cannot be made: memory is too small. */
+export class SimulationError extends Error {
+  override readonly name = "SimulationError";
+  /** Which record of the batch. */
+  readonly record: number;
+
+  constructor(record: number, message: string, cause: unknown) {
+    super(message, { cause });
+    this.record = record;
+  }
+}
+
+/** Records that are replayed at a time. */
+const BATCH = 1 << 15;
+/**
+ * Device faults of one record after which its pages are no longer moved, only mapped: an access that straddles two
+ * clusters would have each push the other out where device memory is that small.
+ */
+const MOVES_MAX = 2;
+
+const KIND_SHIFT = RECORD_KIND_SHIFT - 32;
+const DEVICE_SHIFT = RECORD_DEVICE_SHIFT - 32;
+
+export class Simulation {
+  readonly config: SimulationConfig;
+  readonly #hmm: Hmm;
+  readonly #mm: Mm;
+  readonly #device: SimDevice;
+  readonly #records: RecordArray;
+  readonly #accesses: { cpu: Accesses; device: Accesses } = {
+    cpu: { loads: 0, stores: 0 },
+    device: { loads: 0, stores: 0 },
+  };
+  readonly #cpuFaults: CpuFaults = { zero: 0, anon: 0, cow: 0, reuse: 0, device: 0, other: 0 };
+  readonly #deviceFaults: DeviceFaults = { migrate: 0, mirror: 0 };
+  #growths = 0;
+  #replayed = 0;
+  #skipped = 0;
+  /** Records of the current batch that were left out. */
+  readonly #left: number[] = [];
+  /** The record that the last device fault belongs to, and how many it has had. */
+  #faulting = { record: -1, times: 0 };
+
+  /** Throws HmmError or RangeError if the engine cannot have that much memory. */
+  static async create(config: SimulationConfig): Promise<Simulation> {
+    const hmm = await Hmm.create({
+      systemMemory: config.systemMemory,
+      deviceMemory: deviceMemoryFor(config.deviceMemory),
+      backing: config.backing,
+    });
+    return new Simulation(hmm, config);
+  }
+
+  private constructor(hmm: Hmm, config: SimulationConfig) {
+    this.config = config;
+    this.#hmm = hmm;
+    this.#mm = hmm.createMm();
+    this.#device = new SimDevice(hmm, this.#mm, config.deviceMemory);
+    this.#records = hmm.recordArray(BATCH);
+  }
+
+  /** Accesses made so far; a modify is one. */
+  get replayed(): number {
+    return this.#replayed;
+  }
+
+  /** Accesses left out, because nothing can be mapped at their address. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /** Makes the accesses of `records` (RECORD_*). Throws SimulationError where memory is too small. */
+  replay(records: BigUint64Array): void {
+    for (let at = 0; at < records.length; at += BATCH) {
+      const batch = records.length <= BATCH ? records : records.subarray(at, at + BATCH);
+      this.#records.set(batch);
+      this.#left.length = 0;
+      this.#replayBatch(batch.length, at);
+      this.#count(batch, 1);
+      for (const record of this.#left) this.#count(batch.subarray(record, record + 1), -1);
+    }
+  }
+
+  /** What happened so far. */
+  report(): SimulationReport {
+    const { policy, backing, systemMemory, deviceMemory } = this.config;
+    const { evictions, ...counts } = this.#device.counts;
+    const invalidations = { ...this.#device.invalidations };
+    const rss = this.#mm.rss.total;
+    const vmas = this.#mm.vmas();
+    return {
+      policy,
+      backing,
+      memory: { system: systemMemory, device: deviceMemory },
+      accesses: structuredClone(this.#accesses),
+      faults: { cpu: sum(this.#cpuFaults), device: sum(this.#deviceFaults) },
+      faultsByKind: { cpu: { ...this.#cpuFaults }, device: { ...this.#deviceFaults } },
+      device: { ...counts, bytesIn: counts.pagesCopied * PAGE_SIZE, bytesOut: counts.pagesOut * PAGE_SIZE },
+      evictions,
+      invalidations: sum(invalidations),
+      invalidationsByEvent: invalidations,
+      residency: { system: rss - this.#device.pages, device: this.#device.pages },
+      rss: { pages: rss, bytes: rss * PAGE_SIZE },
+      space: {
+        vmas: vmas.length,
+        bytes: vmas.reduce((bytes, vma) => bytes + vma.end - vma.start, 0),
+        growths: this.#growths,
+      },
+    };
+  }
+
+  close(): void {
+    this.#records.close();
+    this.#mm.close();
+    this.#device.close();
+    this.#hmm.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Runs the first n records of the array; `base` is the first one's index for messages. */
+  #replayBatch(n: number, base: number): void {
+    this.#faulting.record = -1;
+    for (let at = 0; at < n; ) {
+      const stop = this.#hmm.replay(this.#mm, this.#device.table, this.#records, at, n);
+      at = stop.done;
+      if (stop.reason === REPLAY_DONE) return;
+      try {
+        at += this.#serve(stop, at);
+      } catch (error) {
+        if (!(error instanceof HmmError) || error.errno !== ENOMEM) throw error;
+        throw new SimulationError(base + at, this.#tooSmall(error), error);
+      }
+    }
+  }
+
+  /** Does what the access needs before it can be made. Returns the records to leave out: 1 if it never can be. */
+  #serve({ reason, address, access }: ReplayStop, record: number): number {
+    if (!mappable(address)) {
+      this.#skipped++;
+      this.#left.push(record);
+      return 1;
+    }
+    switch (reason) {
+      case REPLAY_NO_VMA:
+        this.#vmaOf(address);
+        return 0;
+      case REPLAY_CPU_FAULT:
+        this.#cpuFault(address, (access & ACCESS_WRITE) !== 0);
+        return 0;
+      case REPLAY_DEVICE_FAULT:
+        this.#deviceFault(address, (access & ACCESS_WRITE) !== 0, record);
+        return 0;
+      default:
+        throw new Error(`replay stopped for an unknown reason (${reason})`);
+    }
+  }
+
+  /** The mapping around an address, made if there is none. */
+  #vmaOf(address: number): Vma {
+    const vma = this.#mm.findVma(address);
+    if (vma !== null) return vma;
+    grow(this.#mm, address);
+    this.#growths++;
+    return this.#mm.findVma(address)!;
+  }
+
+  #cpuFault(address: number, write: boolean): void {
+    const kind = this.#mm.fault(address, { write });
+    const faults = this.#cpuFaults;
+    switch (kind) {
+      case FAULT_KIND_ZERO:
+        faults.zero++;
+        break;
+      case FAULT_KIND_ANON:
+        faults.anon++;
+        break;
+      case FAULT_KIND_COW:
+        faults.cow++;
+        break;
+      case FAULT_KIND_REUSE:
+        faults.reuse++;
+        break;
+      case FAULT_KIND_DEVICE:
+        faults.device++;
+        break;
+      default:
+        faults.other++;
+    }
+  }
+
+  #deviceFault(address: number, write: boolean, record: number): void {
+    const vma = this.#vmaOf(address);
+    const device = this.#device;
+    const faulting = this.#faulting;
+    faulting.times = faulting.record === record ? faulting.times + 1 : 1;
+    faulting.record = record;
+    const move = this.config.policy === "migrate" && faulting.times <= MOVES_MAX;
+    const moved = move ? device.moveIn(vma, address) : 0;
+    if (moved > 0) this.#deviceFaults.migrate++;
+    if (device.reaches(address, write)) return;
+    if (moved === 0) this.#deviceFaults.mirror++;
+    const answer = device.mirror(vma, address, write);
+    if (answer !== 0) throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page");
+  }
+
+  /** Counts accesses; `sign` -1 takes them back. */
+  #count(records: BigUint64Array, sign: 1 | -1): void {
+    const words = new Uint32Array(records.buffer, records.byteOffset, records.length * 2);
+    // [CPU load, store, modify, -, device load, store, modify, -]
+    const counts = new Uint32Array(8);
+    for (let i = 1; i < words.length; i += 2) {
+      const high = words[i];
+      counts[((high >>> KIND_SHIFT) & 3) | (((high >>> DEVICE_SHIFT) & 1) << 2)]++;
+    }
+    [this.#accesses.cpu, this.#accesses.device].forEach((agent, i) => {
+      const [loads, stores, modifies] = counts.subarray(4 * i);
+      agent.loads += sign * (loads + modifies);
+      agent.stores += sign * (stores + modifies);
+    });
+    this.#replayed += sign * records.length;
+  }
+
+  #tooSmall(error: HmmError): string {
+    const { systemMemory } = this.config;
+    return `--system-memory ${systemMemory / 1024}KiB is too small for this trace: ${error.detail}`;
+  }
+}
+
+function sum(counts: object): number {
+  return (Object.values(counts) as number[]).reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,187 @@
+import {
+  HDR_CMD_DEPTH,
+  HDR_END,
+  HDR_FLAGS,
+  HDR_FLAG_LOG,
+  HDR_MAGIC,
+  HEADER_MAGIC,
+  MIGRATION_MM,
+  MIGRATION_VMA,
+  TABLE_MIGRATION,
+} from "../assembly/uapi/struct.ts";
+import { growTo, type HmmSettings } from "./config.ts";
+import type { Context } from "./context.ts";
+import type { CoreExports } from "./core.ts";
+import { DeviceTable } from "./device-table.ts";
+import { HmmDevmem, type HmmDevmemOps } from "./devmem.ts";
+import { badRange, badType } from "./errors.ts";
+import { Memcg } from "./memcg.ts";
+import { Memory } from "./memory.ts";
+import { Migration } from "./migration.ts";
+import { HmmMirror, type HmmMirrorOps } from "./mirror.ts";
+import { Mm } from "./mm.ts";
+import { MmuIntervalNotifier, type MmuIntervalNotifierOps } from "./notifier.ts";
+import { Vma } from "./vma.ts";
+
+const OP = "Hmm.restore";
+const MAGIC = "heteromem snapshot 1\n";
+const ALIGN = 16;
+const WASM_PAGE = 65536;
+
+/** The callbacks that a restored engine needs, by the stable id of what had them. */
+export interface RestoreAttachments {
+  mirrors?: Record<string, HmmMirrorOps>;
+  notifiers?: Record<string, MmuIntervalNotifierOps>;
+  /** device: the owner; devmems that had one owner need one value. */
+  devmems?: Record<string, { ops: HmmDevmemOps; device: unknown }>;
+  /** The core; it must be the one that the snapshot was taken with. Default: the package's own. */
+  module?: WebAssembly.Module;
+}
+
+interface SubscriberRecord {
+  kind: "mirror" | "notifier";
+  id: string;
+  mm: number;
+  notifier: number;
+  start: number;
+  last: number;
+}
+
+/** What a snapshot says beside the memory: which objects were there. */
+export interface SnapshotHeader {
+  settings: HmmSettings;
+  owners: number;
+  ids: Context["ids"];
+  mms: number[];
+  memcgs: number[];
+  devmems: { id: string; zone: number }[];
+  subscribers: SubscriberRecord[];
+  tables: { table: number; mm: number }[];
+  migrations: number[];
+  /** Arena addresses of pfn arrays: their JavaScript side is gone, the restored engine frees them. */
+  arrays: number[];
+}
+
+function describe(ctx: Context): SnapshotHeader {
+  const sorted = (numbers: Iterable<number>): number[] => [...numbers].sort((a, b) => a - b);
+  const subscribers: SubscriberRecord[] = [];
+  for (const id of sorted(ctx.mms.keys())) {
+    for (const subscriber of ctx.mms.get(id)!.subscribers) {
+      const { notifier, start, last } = subscriber;
+      if (subscriber instanceof HmmMirror) {
+        subscribers.push({ kind: "mirror", id: subscriber.id, mm: id, notifier, start, last });
+      } else if (subscriber instanceof MmuIntervalNotifier) {
+        subscribers.push({ kind: "notifier", id: subscriber.id, mm: id, notifier, start, last });
+      }
+    }
+  }
+  return {
+    settings: ctx.settings,
+    owners: ctx.owners.count,
+    ids: ctx.ids,
+    mms: sorted(ctx.mms.keys()),
+    memcgs: sorted(ctx.memcgs.keys()),
+    devmems: sorted(ctx.devmems.keys()).map((zone) => ({ id: ctx.devmems.get(zone)!.id, zone })),
+    subscribers,
+    tables: sorted(ctx.tables.keys()).map((table) => ({ table, mm: ctx.tables.get(table)!.mm?.id ?? 0 })),
+    migrations: sorted(ctx.migrations.keys()),
+    arrays: sorted([...ctx.arrays].map((array) => array.byteOffset)),
+  };
+}
+
+/** hmm.snapshot(): magic, length of the header, the header as JSON, padding, the used part of linear memory. */
+export function takeSnapshot(ctx: Context): Uint8Array {
+  ctx.demandOutermost("hmm.snapshot");
+  const text = JSON.stringify(describe(ctx));
+  const head = new TextEncoder().encode(`${MAGIC}${text.length}\n${text}\n`);
+  const from = Math.ceil(head.length / ALIGN) * ALIGN;
+  const used = ctx.mem.header(HDR_END) * WASM_PAGE;
+  const bytes = new Uint8Array(from + used);
+  bytes.set(head);
+  bytes.set(ctx.mem.bytes.subarray(0, used), from);
+  return bytes;
+}
+
+/** Reads a snapshot's header and fills a fresh core's memory with its bytes. */
+export function openSnapshot(
+  core: CoreExports,
+  bytes: Uint8Array,
+  attach: RestoreAttachments,
+): { mem: Memory; header: SnapshotHeader } {
+  if (!(bytes instanceof Uint8Array)) throw badType(OP, "bytes", "a Uint8Array", bytes);
+  if (typeof attach !== "object" || attach === null) throw badType(OP, "attach", "an object", attach);
+  const { header, from } = readHeader(bytes);
+  checkAttachments(header, attach);
+  const used = bytes.length - from;
+  growTo(core.memory, used);
+  const mem = new Memory(core.memory);
+  mem.bytes.set(bytes.subarray(from));
+  if (mem.header(HDR_MAGIC) !== HEADER_MAGIC || mem.header(HDR_END) * WASM_PAGE !== used) throw notOne(bytes);
+  if (mem.header(HDR_CMD_DEPTH) !== 0) throw notOne(bytes);
+  mem.setHeader(HDR_FLAGS, mem.header(HDR_FLAGS) & ~HDR_FLAG_LOG);
+  return { mem, header };
+}
+
+function notOne(bytes: Uint8Array): RangeError {
+  return badRange(OP, "bytes", "a snapshot of this version", bytes.length);
+}
+
+function readHeader(bytes: Uint8Array): { header: SnapshotHeader; from: number } {
+  const decoder = new TextDecoder();
+  if (decoder.decode(bytes.subarray(0, MAGIC.length)) !== MAGIC) throw notOne(bytes);
+  const lineEnd = bytes.indexOf(10, MAGIC.length);
+  const length = Number(decoder.decode(bytes.subarray(MAGIC.length, lineEnd)));
+  const end = lineEnd + 1 + length;
+  if (!Number.isInteger(length) || length <= 0 || bytes[end] !== 10) throw notOne(bytes);
+  try {
+    const header = JSON.parse(decoder.decode(bytes.subarray(lineEnd + 1, end))) as SnapshotHeader;
+    return { header, from: Math.ceil((end + 1) / ALIGN) * ALIGN };
+  } catch {
+    throw notOne(bytes);
+  }
+}
+
+function checkAttachments(header: SnapshotHeader, attach: RestoreAttachments): void {
+  for (const { kind, id } of header.subscribers) {
+    const ops = kind === "mirror" ? attach.mirrors?.[id] : attach.notifiers?.[id];
+    if (ops === undefined) throw badRange(OP, `attach.${kind}s[${JSON.stringify(id)}]`, "given", ops);
+  }
+  for (const { id } of header.devmems) {
+    const devmem = attach.devmems?.[id];
+    if (typeof devmem?.ops?.fault !== "function" || devmem.device == null) {
+      throw badRange(OP, `attach.devmems[${JSON.stringify(id)}]`, "given, with ops and device", devmem);
+    }
+  }
+}
+
+/** Makes the objects that the header names. */
+export function restoreObjects(ctx: Context, header: SnapshotHeader, attach: RestoreAttachments): void {
+  Object.assign(ctx.ids, header.ids);
+  for (let number = 1; number <= header.owners; number++) ctx.owners.restore(number, { owner: number });
+  for (const id of header.memcgs) Memcg.restore(ctx, id);
+  for (const id of header.mms) new Mm(ctx, id);
+  for (const { id, zone } of header.devmems) {
+    const { ops, device } = attach.devmems![id];
+    const devmem = new HmmDevmem(ctx, zone, ops, device, id);
+    ctx.owners.restore(devmem.ownerNumber, device);
+  }
+  for (const record of header.subscribers) restoreSubscriber(ctx, record, attach);
+  for (const { table, mm } of header.tables) new DeviceTable(ctx.mms.get(mm) ?? ctx.hmm, { restored: table });
+  for (const id of header.migrations) restoreMigration(ctx, id);
+  for (const address of header.arrays) ctx.core.arenaFree(address);
+}
+
+function restoreSubscriber(ctx: Context, record: SubscriberRecord, attach: RestoreAttachments): void {
+  const { kind, id, mm: mmId, notifier, start, last } = record;
+  const mm = ctx.mms.get(mmId)!;
+  if (kind === "mirror") new HmmMirror(attach.mirrors![id], { id }).attach(OP, mm, ctx, notifier);
+  else
+    new MmuIntervalNotifier(mm, start, last - start + 1, attach.notifiers![id], { id, restored: notifier });
+}
+
+function restoreMigration(ctx: Context, id: number): void {
+  const address = ctx.mem.objectAddress(TABLE_MIGRATION, id);
+  const mm = ctx.mms.get(ctx.mem.u32(address + MIGRATION_MM)) ?? null;
+  const pointer = ctx.mem.u32(address + MIGRATION_VMA);
+  new Migration(ctx, id, mm, mm === null || pointer === 0 ? null : new Vma(mm, ctx, pointer));
+}

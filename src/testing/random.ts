@@ -1,0 +1,26 @@
+/** A small seeded generator (mulberry32): the same seed, the same numbers, on every host. */
+export class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** An integer from 0 to 2^32 - 1. */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return (mixed ^ (mixed >>> 14)) >>> 0;
+  }
+
+  /** An integer from 0 to n - 1. */
+  below(n: number): number {
+    return Math.floor((this.next() / 2 ** 32) * n);
+  }
+
+  /** One of the items; undefined if there is none. */
+  pick<T>(items: readonly T[]): T | undefined {
+    return items[this.below(items.length)];
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * The text module (assembly/text) and what it exports, converted by as-bind. Only the heteromem command uses it:
+ * the engine's entries never reach this folder (test/tidy.test.ts checks that).
+ */
+import base64 from "#text.wasm";
+import { bind } from "./bind.ts";
+
+/** The exports of assembly/text/index.ts, where each is described. `handle` is a decoder's. */
+export interface TextModule {
+  readonly memory: WebAssembly.Memory;
+  lackeyOpen(capacity: number, starts: Float64Array, ends: Float64Array): number;
+  lackeyClose(handle: number): void;
+  lackeyInput(handle: number): number;
+  lackeyOutput(handle: number): number;
+  lackeyDecode(handle: number, length: number): number;
+  lackeyPending(handle: number): boolean;
+  lackeyError(handle: number): string;
+  lackeyCounts(handle: number): Float64Array;
+  lackeyEntries(handle: number): Float64Array;
+  /** Collects what earlier calls left in the module's heap; it never collects by itself. */
+  __collect(): void;
+}
+
+/** A new instance of the text module, with a memory of its own. */
+export function loadText(): Promise<TextModule> {
+  return bind<TextModule>(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)));
+}

@@ -1,0 +1,63 @@
+import base64 from "#hmm.wasm";
+import type { CoreExports } from "./core.ts";
+import { panicError } from "./memory.ts";
+
+let embedded: WebAssembly.Module | undefined;
+
+function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> {
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
+  return bytes;
+}
+
+/** The core that is part of the package, compiled on first use and kept: a compiled module has no state. */
+export function compileEmbedded(): WebAssembly.Module {
+  return (embedded ??= new WebAssembly.Module(bytesOfBase64(base64)));
+}
+
+/** As {@link compileEmbedded}, without blocking the thread. */
+export async function compileEmbeddedAsync(): Promise<WebAssembly.Module> {
+  return (embedded ??= await WebAssembly.compile(bytesOfBase64(base64)));
+}
+
+type Numeric = (...args: number[]) => number;
+
+/** The fast path of single CPU accesses stays bare; it does not assert. */
+const BARE = new Set(["load32", "store32"]);
+
+/**
+ * An export that turns a trap into an error with the core's own message. No export has more than nine parameters;
+ * WebAssembly ignores the ones that are too many.
+ */
+function trapped(call: Numeric, memory: WebAssembly.Memory): Numeric {
+  return (a, b, c, d, e, f, g, h, i) => {
+    try {
+      return call(a, b, c, d, e, f, g, h, i);
+    } catch (error) {
+      throw panicError(memory, error);
+    }
+  };
+}
+
+/** A fresh instance of the core, its exports typed. Imports nothing. */
+export function instantiate(module: WebAssembly.Module): CoreExports {
+  const { exports } = new WebAssembly.Instance(module, {});
+  return bind(exports);
+}
+
+/** As {@link instantiate}, without blocking the thread. */
+export async function instantiateAsync(module: WebAssembly.Module): Promise<CoreExports> {
+  const { exports } = await WebAssembly.instantiate(module, {});
+  return bind(exports);
+}
+
+function bind(exports: WebAssembly.Exports): CoreExports {
+  const memory = exports.memory as WebAssembly.Memory;
+  const bound: Record<string, unknown> = { memory };
+  for (const [name, value] of Object.entries(exports)) {
+    if (typeof value !== "function") continue;
+    bound[name] = BARE.has(name) ? value : trapped(value as Numeric, memory);
+  }
+  return bound as unknown as CoreExports;
+}

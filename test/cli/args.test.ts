@@ -1,0 +1,133 @@
+/** The values of the command's options, and where in a trace a record stands. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { parseChoice, parseOffload, parseSize } from "../../src/cli/args.ts";
+import { UserError } from "../../src/cli/errors.ts";
+import { lineOfRecord } from "../../src/cli/locate.ts";
+import { bytes } from "../../src/cli/report.ts";
+
+const args = suite("cli args");
+const folder = mkdtempSync(join(tmpdir(), "heteromem-args-"));
+args.after(() => rmSync(folder, { recursive: true }));
+
+function messageOf(body: () => unknown): string {
+  try {
+    body();
+  } catch (error) {
+    if (error instanceof UserError) return error.message;
+    throw error;
+  }
+  throw new Error("no UserError");
+}
+
+args("sizes", () => {
+  assert.is(parseSize("--x", "65536"), 65536);
+  assert.is(parseSize("--x", "256KiB"), 256 * 1024);
+  assert.is(parseSize("--x", "1.5MiB"), 1.5 * 1024 * 1024);
+  assert.is(parseSize("--x", "2gib"), 2 ** 31);
+  assert.is(parseSize("--x", "4096 B"), 4096);
+});
+
+const sizes: [text: string, says: RegExp][] = [
+  ["", /expected a size such as/],
+  ["lots", /--x lots: expected a size/],
+  ["-4096", /expected a size/],
+  ["12MB", /expected a size/],
+  ["1e6", /expected a size/],
+  ["1000", /whole number of 4096-byte pages/],
+  ["0.3KiB", /whole number of 4096-byte pages/],
+  ["99999999999999999999", /whole number/],
+  ["0", /too small, at least 64KiB/],
+  ["60KiB", /too small, at least 64KiB/],
+];
+for (const [text, says] of sizes) {
+  args(`size '${text}' is refused`, () => {
+    assert.match(
+      messageOf(() => parseSize("--x", text, 65536)),
+      says,
+    );
+  });
+}
+
+args("choices", () => {
+  assert.is(parseChoice("--policy", "mirror", ["migrate", "mirror"]), "mirror");
+  assert.is(
+    messageOf(() => parseChoice("--policy", "both", ["migrate", "mirror"])),
+    "--policy both: expected migrate or mirror",
+  );
+});
+
+args("offload ranges, with and without a name", () => {
+  const [first, second] = parseOffload(["sweep=0x401000-0x401080", "0xFF-0x100"]);
+  assert.equal([first.name, first.start, first.end], ["sweep", 0x401000, 0x401080]);
+  assert.equal([second.name, second.start, second.end], ["0xFF-0x100", 0xff, 0x100]);
+});
+
+args("offload ranges from a file, with comments", () => {
+  const file = join(folder, "ranges");
+  writeFileSync(file, "# the kernels\n\nsweep=0x10-0x20 # first\nprobe=0x20-0x30\r\n");
+  const ranges = parseOffload([`@${file}`, "last=0x30-0x40"]);
+  assert.equal(
+    ranges.map(({ name, start, end }) => [name, start, end]),
+    [
+      ["sweep", 0x10, 0x20],
+      ["probe", 0x20, 0x30],
+      ["last", 0x30, 0x40],
+    ],
+  );
+  assert.is(ranges[1].origin, `${file}:4`);
+});
+
+const ranges: [values: string[], says: RegExp][] = [
+  [["401000-401080"], /--offload 401000-401080: expected \[NAME=\]0xSTART-0xEND/],
+  [["0x10"], /expected \[NAME=\]0xSTART-0xEND/],
+  [["a=b=0x10-0x20"], /expected \[NAME=\]/],
+  [["0x20-0x20"], /is empty/],
+  [["0x20-0x10"], /is empty/],
+  [["0x1000000000000-0x1000000000001"], /expected \[NAME=\]/],
+  [["a=0x10-0x30", "b=0x20-0x40"], /b overlaps a/],
+  [["a=0x10-0x20", "a=0x20-0x40"], /two offload ranges are named a/],
+  [["@/does/not/exist"], /^\/does\/not\/exist: no such file$/],
+  [[`@${folder}`], /this is a directory/],
+];
+for (const [values, says] of ranges) {
+  args(`--offload ${values.join(" ").replace(folder, "FOLDER")} is refused`, () => {
+    assert.match(
+      messageOf(() => parseOffload(values)),
+      says,
+    );
+  });
+}
+
+args("a bad line of an offload file is named", () => {
+  const file = join(folder, "bad");
+  writeFileSync(file, "a=0x10-0x20\nnonsense\n");
+  assert.is(
+    messageOf(() => parseOffload([`@${file}`])),
+    `${file}:2: expected [NAME=]0xSTART-0xEND, found 'nonsense'`,
+  );
+  writeFileSync(file, "# nothing\n");
+  assert.is(
+    messageOf(() => parseOffload([`@${file}`])),
+    `${file}:1: no offload range in this file`,
+  );
+});
+
+args("the line of a record", () => {
+  const text = "I  1,2\n L 10,8\n==1== x\n S ffffffffff600000,8\n S 20,8\nI  3,4\n M 30,8\n";
+  assert.is(lineOfRecord(text, 0, 1), 2);
+  assert.is(lineOfRecord(text, 1, 1), 5);
+  assert.is(lineOfRecord(text, 2, 101), 107);
+});
+
+args("bytes in units", () => {
+  assert.is(bytes(0), "0 B");
+  assert.is(bytes(4096), "4 KiB");
+  assert.is(bytes(1.5 * 2 ** 20), "1.50 MiB");
+  assert.is(bytes(12.34 * 2 ** 30), "12.3 GiB");
+});
+
+args.run();

@@ -1,0 +1,372 @@
+/** `heteromem run` from end to end, on small traces that are made here. */
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { RunReport } from "../../src/cli/report.ts";
+import { Model, readAccesses } from "./model.ts";
+import {
+  folder,
+  heteromem,
+  KERNEL,
+  KERNEL_RANGE,
+  Program,
+  setUp,
+  startHeteromem,
+  strided,
+  tearDown,
+  type Access,
+  type Outcome,
+} from "./util.ts";
+
+const cli = suite("heteromem run");
+cli.before(setUp);
+cli.after(tearDown);
+
+const A = 0x5000000;
+const B = 0x7000000;
+
+/** Writes a file into the tests' folder; its path. */
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+/** Small numbers from a seed, for accesses without a pattern. */
+function* random(seed: number): Generator<number, never> {
+  for (let x = seed; ; ) {
+    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+    yield x >>> 8;
+  }
+}
+
+function scattered(seed: number, n: number, start: number, bytes: number): Access[] {
+  const numbers = random(seed);
+  const next = (): number => numbers.next().value;
+  return Array.from({ length: n }, () => ["LSM"[next() % 3] as Access[0], start + (next() % bytes), 1 << (next() % 5)]);
+}
+
+/** A program that streams, scatters, calls helpers, straddles pages, and looks at what the device left. */
+const PROGRAM = new Program()
+  .cpu(strided("S", A, 40, 4096))
+  .cpu(strided("L", B + 0x20000, 3, 4096))
+  .line(" L ffffffffff600400,8")
+  .kernel(strided("L", A, 160, 1024), strided("S", B, 40, 4096))
+  .cpuHelper(strided("L", B, 5, 4096 * 7))
+  .line("--77-- a message in between")
+  .kernel([["S", A + 4095, 8], ["M", A + 0x10000 - 4, 8], ["L", B + 0x1fffff, 2]])
+  .kernel(scattered(1, 300, A, 0x60000))
+  .cpu(scattered(2, 50, A, 0x60000))
+  .kernel(scattered(3, 300, A, 0x60000), scattered(4, 30, B, 0x30000))
+  .cpu(strided("M", A, 30, 5000, 16));
+
+const TRACE_LINES = PROGRAM.text.split("\n").length - 1;
+const OPTIONS = ["--offload", KERNEL_RANGE, "--device-memory", "128KiB"];
+let trace = "";
+cli.before(() => {
+  trace = file("program.lackey", PROGRAM.text);
+});
+
+function run(...args: string[]): Outcome {
+  return heteromem(["run", ...args]);
+}
+
+function report(...args: string[]): RunReport {
+  const { status, stdout, stderr } = run(...args, "--json");
+  assert.is(stderr, "");
+  assert.is(status, 0);
+  return JSON.parse(stdout) as RunReport;
+}
+
+/** The report without what differs from run to run. */
+function stable({ wallSeconds, accessesPerSecond, ...rest }: RunReport): unknown {
+  assert.ok(wallSeconds > 0 && accessesPerSecond > 0);
+  return rest;
+}
+
+/** Every path in an object, as docs/run.md writes them. */
+function keys(value: unknown, path = ""): string[] {
+  if (Array.isArray(value)) return [...new Set(value.flatMap((item) => keys(item, `${path}[]`)))];
+  if (typeof value !== "object" || value === null) return [path];
+  return Object.entries(value).flatMap(([key, item]) => keys(item, path === "" ? key : `${path}.${key}`));
+}
+
+cli("counts what the trace says, by agent", () => {
+  const { accesses, trace: counts, offload, faults } = report(trace, ...OPTIONS);
+  const expected = { cpu: { loads: 0, stores: 0 }, device: { loads: 0, stores: 0 } };
+  for (const { agent, access } of PROGRAM.accesses) {
+    if (access[0] !== "S") expected[agent].loads++;
+    if (access[0] !== "L") expected[agent].stores++;
+  }
+  assert.equal(accesses, expected);
+  assert.is(counts.accesses, PROGRAM.accesses.length);
+  assert.is(counts.lines, TRACE_LINES);
+  assert.is(counts.instructions, PROGRAM.lines.filter((line) => line.startsWith("I")).length);
+  assert.is(counts.skippedKernel, 1);
+  assert.is(counts.comments, 5);
+  assert.equal(offload, [{ name: "kernel", start: "0x402000", end: "0x402100", entries: 4 }]);
+  assert.ok(faults.device > 0);
+});
+
+for (const deviceMemory of [128, 192, 512, 4096]) {
+  cli(`agrees with an obvious model, device memory ${deviceMemory} KiB`, () => {
+    const model = new Model(deviceMemory * 1024).run(
+      readAccesses(PROGRAM.text, KERNEL, { start: 0x401000, end: 0x402000 }),
+    );
+    const got = report(trace, "--offload", KERNEL_RANGE, "--device-memory", `${deviceMemory}KiB`);
+    assert.equal(got.accesses, model.accesses);
+    assert.equal(got.faultsByKind.cpu, model.cpuFaults);
+    assert.is(got.faultsByKind.device.mirror, 0);
+    assert.is(got.faults.device, model.deviceFaults);
+    const { pagesIn, pagesCopied, pagesInAgain, pagesOut, pagesOutDirty, pagesOutEvicted, pagesPeak, evictions } = model;
+    const expected = { pagesIn, pagesCopied, pagesInAgain, pagesOut, pagesOutDirty, pagesOutEvicted, pagesPeak };
+    const { bytesIn, bytesOut, ...device } = got.device;
+    assert.equal(device, expected);
+    assert.is(bytesIn, pagesCopied * 4096);
+    assert.is(bytesOut, pagesOut * 4096);
+    assert.is(got.evictions, evictions);
+    assert.equal(got.residency, { system: model.count("ram"), device: model.count("device") });
+  });
+}
+
+const settings: string[][] = [
+  ["--policy", "migrate"],
+  ["--policy", "mirror"],
+  // Room for one cluster: an access that straddles two needs one of them to be accessed in RAM.
+  ["--device-memory", "64KiB"],
+  ["--device-memory", "68KiB"],
+  ["--system-memory", "640KiB", "--device-memory", "256KiB"],
+];
+for (const setting of settings) {
+  cli(`the figures of a report agree with each other: ${setting.join(" ")}`, () => {
+    const got = report(trace, ...OPTIONS, ...setting);
+    const sum = (counts: object): number => (Object.values(counts) as number[]).reduce((a, b) => a + b, 0);
+    assert.is(got.faults.cpu, sum(got.faultsByKind.cpu));
+    assert.is(got.faults.device, sum(got.faultsByKind.device));
+    assert.is(got.invalidations, sum(got.invalidationsByEvent));
+    assert.is(got.device.pagesIn - got.device.pagesOut, got.residency.device);
+    assert.is(got.residency.system + got.residency.device, got.rss.pages);
+    assert.is(got.rss.bytes, got.rss.pages * 4096);
+    assert.ok(got.device.pagesPeak * 4096 <= got.memory.device);
+    assert.ok(got.space.growths >= got.space.vmas);
+  });
+}
+
+cli("the mirror policy moves nothing", () => {
+  const got = report(trace, ...OPTIONS, "--policy", "mirror");
+  assert.is(sumOf(got.device), 0);
+  assert.is(got.evictions, 0);
+  assert.is(got.residency.device, 0);
+  assert.is(got.faultsByKind.device.migrate, 0);
+  assert.is(got.faultsByKind.cpu.device, 0);
+  assert.ok(got.faultsByKind.device.mirror > 0);
+  assert.equal(got.accesses, report(trace, ...OPTIONS).accesses);
+});
+
+function sumOf(counts: object): number {
+  return (Object.values(counts) as number[]).reduce((a, b) => a + b, 0);
+}
+
+cli("without --offload the CPU does it all", () => {
+  const got = report(trace);
+  assert.equal(got.accesses.device, { loads: 0, stores: 0 });
+  assert.is(got.faults.device, 0);
+  assert.equal(got.offload, []);
+});
+
+cli("the same command gives the same report", () => {
+  assert.equal(stable(report(trace, ...OPTIONS)), stable(report(trace, ...OPTIONS)));
+});
+
+cli("plain, gzip and standard input give the same report", () => {
+  const named = (got: RunReport): unknown => stable({ ...got, trace: { ...got.trace, file: "" } });
+  const plain = named(report(trace, ...OPTIONS));
+  const gz = gzipSync(PROGRAM.text);
+  assert.equal(named(report(file("program.gz", gz), ...OPTIONS)), plain);
+  assert.equal(named(report(file("gz-without-suffix", gz), ...OPTIONS)), plain);
+  for (const input of [gz, Buffer.from(PROGRAM.text)]) {
+    const { status, stdout } = heteromem(["run", "-", ...OPTIONS, "--json"], input);
+    assert.is(status, 0);
+    assert.equal(named(JSON.parse(stdout) as RunReport), plain);
+  }
+});
+
+cli("a last line without a newline counts, and Windows line ends do not matter", () => {
+  const text = PROGRAM.text + "I  00401000,3\n L 05000000,8";
+  assert.is(report(file("open-end", text)).trace.accesses, PROGRAM.accesses.length + 1);
+  const dos = report(file("dos", PROGRAM.text.replaceAll("\n", "\r\n")), ...OPTIONS);
+  assert.equal(dos.accesses, report(trace, ...OPTIONS).accesses);
+});
+
+cli("metadata counts like data", () => {
+  const metadata = report(trace, ...OPTIONS, "--backing", "metadata");
+  assert.is(metadata.backing, "metadata");
+  const data = report(trace, ...OPTIONS);
+  assert.equal(stable({ ...metadata, backing: "data" }), stable(data));
+  assert.is(report(trace, ...OPTIONS, "--backing", "metadata", "--system-memory", "64GiB").memory.system, 2 ** 36);
+});
+
+cli("--offload takes ranges from a file, and several", () => {
+  const ranges = file("ranges", `# kernels\n${KERNEL_RANGE}\n`);
+  const got = report(trace, "--offload", `@${ranges}`, "--offload", "helper=0x403000-0x403100");
+  assert.equal(
+    got.offload.map(({ name }) => name),
+    ["kernel", "helper"],
+  );
+  assert.ok(got.offload[1].entries > 0);
+});
+
+cli("accesses where nothing can be mapped are skipped and counted", () => {
+  const text = "I  00401000,3\n L 00000008,8\n S 7fffffffffff,1\n L 05000000,8\n";
+  const got = report(file("low", text));
+  assert.is(got.trace.skippedUnmappable, 2);
+  assert.is(got.trace.accesses, 1);
+  assert.equal(got.accesses.cpu, { loads: 1, stores: 0 });
+});
+
+cli("the documented keys are the keys of the report", () => {
+  const text = readFileSync("docs/run.md", "utf8");
+  const documented = [...text.slice(text.indexOf("| key |")).matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1]);
+  assert.equal(keys(report(trace, ...OPTIONS)).sort(), documented.sort());
+});
+
+cli("the report for people has the figures", () => {
+  const { status, stdout, stderr } = run(trace, ...OPTIONS);
+  assert.is(status, 0);
+  assert.is(stderr, "");
+  const got = report(trace, ...OPTIONS);
+  assert.match(stdout, `device memory         128 KiB`);
+  assert.match(stdout, /Accesses +loads +stores +total +share/);
+  assert.match(stdout, new RegExp(`pages in +${got.device.pagesIn.toLocaleString("en-US")} `));
+  assert.match(stdout, new RegExp(`evictions +${got.evictions} `));
+  assert.not.match(stdout, /PARTIAL|NaN|undefined|Infinity/);
+  assert.not.match(run(trace, "--policy", "mirror").stdout, /NaN|undefined|Infinity/);
+});
+
+cli("no progress bar where stderr is no terminal", () => {
+  assert.is(run(trace).stderr, "");
+  assert.is(run(trace, "--quiet").stderr, "");
+});
+
+/** What goes wrong: arguments, and the one line that stderr has. TRACE stands for the trace's path. */
+const wrong: [what: string, args: () => string[], says: string | RegExp][] = [
+  ["a missing file", () => [join(folder, "nothing.gz")], /^heteromem: .*nothing\.gz: no such file$/],
+  ["a directory", () => [folder], /this is a directory$/],
+  ["an empty file", () => [file("empty", "")], /empty:1: the trace is empty$/],
+  [
+    "a trace without accesses",
+    () => [file("none", "==1== Lackey\nI  00401000,3\n")],
+    /none:2: no load or store in this trace: was it recorded with --trace-mem=yes\?$/,
+  ],
+  ["a malformed line", () => [file("bad", " L 05000000,8\nhello\n")], /bad:2: expected .* found 'hello'$/],
+  ["a malformed last line", () => [file("cut", " L 05000000,8\n S 0500")], /cut:2: expected/],
+  ["a malformed size", () => [file("size", " L 05000000,x\n")], /size:1: expected a size/],
+  [
+    "a truncated gzip file",
+    () => [file("truncated.gz", gzipSync(PROGRAM.text).subarray(0, -200)), ...OPTIONS],
+    /truncated\.gz:\d+: the gzip file ends too early: it is truncated$/,
+  ],
+  [
+    "a damaged gzip file",
+    () => {
+      const gz = gzipSync(PROGRAM.text);
+      gz.fill(0xff, gz.length / 2, gz.length / 2 + 50);
+      return [file("damaged.gz", gz)];
+    },
+    /damaged\.gz:\d+: (the gzip file is damaged|expected)/,
+  ],
+  [
+    "a range that matches nothing",
+    () => [trace, "--offload", KERNEL_RANGE, "--offload", "typo=0x999000-0x999100"],
+    /--offload typo=0x999000-0x999100: no instruction of .*program\.lackey is in the range typo$/,
+  ],
+  [
+    "a range of a file that matches nothing",
+    () => [trace, "--offload", `@${file("typo", `${KERNEL_RANGE}\n\ntypo=0x999000-0x999100\n`)}`],
+    /typo:3: no instruction/,
+  ],
+  ["a malformed range", () => [trace, "--offload", "0x10"], /--offload 0x10: expected \[NAME=\]0xSTART-0xEND/],
+  ["a missing offload file", () => [trace, "--offload", "@nowhere"], /nowhere: no such file/],
+  ["a bad size", () => [trace, "--device-memory", "lots"], /--device-memory lots: expected a size/],
+  ["too little device memory", () => [trace, "--device-memory", "4KiB"], /--device-memory 4KiB: too small/],
+  ["too little system memory", () => [trace, "--system-memory", "4KiB"], /--system-memory 4KiB: too small/],
+  [
+    "more memory than there can be",
+    () => [trace, "--system-memory", "64GiB"],
+    /^heteromem: --system-memory and --device-memory: .*--backing metadata/,
+  ],
+  [
+    "system memory that the trace outgrows",
+    () => [trace, "--system-memory", "64KiB"],
+    /program\.lackey:36: --system-memory 64KiB is too small for this trace/,
+  ],
+  ["an unknown policy", () => [trace, "--policy", "both"], /--policy both: expected migrate or mirror/],
+  ["an unknown backing", () => [trace, "--backing", "none"], /--backing none: expected data or metadata/],
+  ["an unknown option", () => [trace, "--fast"], /unknown option '--fast'/],
+  ["a missing argument", () => [], /missing required argument 'trace'/],
+  ["two traces", () => [trace, trace], /too many arguments/],
+];
+for (const [what, args, says] of wrong) {
+  for (const flags of [[], ["--json"]]) {
+    cli(`${what} is one line on stderr${flags.length > 0 ? ", with --json" : ""}`, () => {
+      const { status, stdout, stderr } = run(...args(), ...flags);
+      assert.is(status, 2, stderr);
+      assert.is(stdout, "");
+      assert.is(stderr.split("\n").length, 2, stderr);
+      assert.match(stderr.trimEnd(), says);
+      assert.ok(stderr.startsWith("heteromem: "), stderr);
+    });
+  }
+}
+
+cli("--help and --version", () => {
+  const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+  assert.equal(heteromem(["--version"]), { status: 0, stdout: `${version}\n`, stderr: "" });
+  for (const args of [["--help"], ["run", "--help"]]) {
+    const { status, stdout } = heteromem(args);
+    assert.is(status, 0);
+    assert.match(stdout, /Usage: heteromem/);
+  }
+  assert.match(heteromem(["run", "--help"]).stdout, /--offload[^]*--system-memory[^]*Exit codes/);
+  assert.is(heteromem([]).status, 2);
+  assert.is(heteromem(["walk"]).status, 2);
+});
+
+cli("Ctrl-C prints the report so far, and says that it is partial", async () => {
+  for (const flags of [[], ["--json"]]) {
+    const child = startHeteromem(["run", "-", ...OPTIONS, ...flags]);
+    let stdout = "";
+    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+    const exit = once(child, "exit");
+    // More than a pipe holds: when the last of it is written, most of it was read. The trace never ends.
+    const text = PROGRAM.text.repeat(200);
+    await new Promise((resolve) => child.stdin.write(text, resolve));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    child.kill("SIGINT");
+    const [code] = (await exit) as [number];
+    assert.is(code, 130);
+    if (flags.length > 0) {
+      const got = JSON.parse(stdout) as RunReport;
+      assert.is(got.partial, true);
+      assert.ok(got.trace.accesses > 0 && got.trace.lines <= TRACE_LINES * 200);
+    } else {
+      assert.match(stdout, /^PARTIAL REPORT: interrupted after line [\d,]+; the trace goes on\.\n/);
+    }
+    child.stdin.destroy();
+  }
+});
+
+cli("a reader who has seen enough is no error", async () => {
+  const child = startHeteromem(["run", trace]);
+  child.stdout.destroy();
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const [code] = (await once(child, "exit")) as [number];
+  assert.is(stderr, "");
+  assert.is(code, 0);
+});
+
+cli.run();

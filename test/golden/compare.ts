@@ -1,0 +1,118 @@
+/** Compares a record with what the engine answered, field by field. */
+import { decodeBytes } from "./codec.ts";
+import type { EventRecord, GoldenRecord, HandleState, ProcessState, Smaps } from "./records.ts";
+
+export interface Difference {
+  /** `ret`, `st.0.h.1.snap`, … */
+  field: string;
+  expected: unknown;
+  got: unknown;
+}
+
+export interface Comparison {
+  /** Differences in fields that must match in every record. */
+  strict: Difference[];
+  /** Differences in fields that are reported as a percentage. */
+  detail: Difference[];
+  /** Detail fields compared. */
+  detailFields: number;
+}
+
+/** Fields of a record that must match; `st` has more of them: snap, dpt, inv, rss, dev. */
+export const STRICT_FIELDS = [
+  "ret",
+  "cpages",
+  "faults",
+  "snap",
+  "ok",
+  "sig",
+  "rets",
+  "data",
+  "vec",
+  "current",
+  "shared",
+  "sharing",
+] as const;
+
+/** Operations that reach pages in an order of their own: their events are compared as a multiset. */
+const UNORDERED_EVENTS: ReadonlySet<string> = new Set(["drel", "close", "exit"]);
+
+export function compareRecords(expected: GoldenRecord, got: GoldenRecord): Comparison {
+  const comparison = new Comparer(UNORDERED_EVENTS.has(expected.op));
+  for (const field of STRICT_FIELDS) {
+    const bytes = field === "snap" || field === "vec";
+    comparison.strictly(field, expected[field], got[field], bytes ? sameBytes : same);
+  }
+  if (expected.flt !== undefined) comparison.inDetail("flt", expected.flt, got.flt);
+  if (expected.smaps !== undefined) comparison.smaps(expected.smaps, got.smaps ?? []);
+  comparison.states(expected.st, got.st);
+  return comparison;
+}
+
+class Comparer implements Comparison {
+  readonly strict: Difference[] = [];
+  readonly detail: Difference[] = [];
+  detailFields = 0;
+
+  constructor(private readonly unorderedEvents: boolean) {}
+
+  strictly(field: string, expected: unknown, got: unknown, equal: (a: unknown, b: unknown) => boolean = same): void {
+    if (!equal(expected, got)) this.strict.push({ field, expected, got });
+  }
+
+  inDetail(
+    field: string,
+    expected: unknown,
+    got: unknown,
+    equal: (a: unknown, b: unknown) => boolean = same,
+  ): void {
+    this.detailFields++;
+    if (!equal(expected, got)) this.detail.push({ field, expected, got });
+  }
+
+  smaps(expected: Smaps[], got: Smaps[]): void {
+    expected.forEach((vma, i) => {
+      for (const key of Object.keys(vma)) this.inDetail(`smaps.${i}.${key}`, vma[key], got.at(i)?.[key]);
+    });
+  }
+
+  states(expected: Record<string, ProcessState>, got: Record<string, ProcessState>): void {
+    this.strictly("st", Object.keys(expected), Object.keys(got));
+    for (const pid of Object.keys(expected)) {
+      if (Object.hasOwn(got, pid)) this.state(`st.${pid}`, expected[pid], got[pid]);
+    }
+  }
+
+  private state(path: string, expected: ProcessState, got: ProcessState): void {
+    this.strictly(`${path}.rss`, expected.rss, got.rss);
+    this.strictly(`${path}.dev`, expected.dev, got.dev);
+    this.inDetail(`${path}.vma`, expected.vma, got.vma);
+    this.inDetail(`${path}.pm`, expected.pm, got.pm, sameBytes);
+    this.strictly(`${path}.h`, Object.keys(expected.h), Object.keys(got.h));
+    for (const handle of Object.keys(expected.h)) {
+      if (Object.hasOwn(got.h, handle)) this.handle(`${path}.h.${handle}`, expected.h[handle], got.h[handle]);
+    }
+  }
+
+  private handle(path: string, expected: HandleState, got: HandleState): void {
+    this.strictly(`${path}.snap`, expected.snap, got.snap, sameBytes);
+    this.strictly(`${path}.dpt`, expected.dpt, got.dpt, sameBytes);
+    this.strictly(`${path}.inv`, expected.inv, got.inv, this.unorderedEvents ? sameMultiset : same);
+  }
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** Two byte strings, whichever way their runs are cut. */
+function sameBytes(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "string" || typeof b !== "string") return false;
+  return same(decodeBytes(a), decodeBytes(b));
+}
+
+function sameMultiset(a: unknown, b: unknown): boolean {
+  const sorted = (events: EventRecord[]): string[] => events.map((event) => JSON.stringify(event)).sort();
+  return same(sorted(a as EventRecord[]), sorted(b as EventRecord[]));
+}

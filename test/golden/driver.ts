@@ -1,0 +1,371 @@
+/**
+ * The counterpart of the kernel's test driver, its quirks included: what the records show and is neither HMM's nor the
+ * engine's. See README.md for the list; heteromem/dmirror is the driver without them.
+ */
+import {
+  DeviceTable,
+  hmmDevmemAdd,
+  HmmError,
+  hmmPfnToMapOrder,
+  hmmPfnToPage,
+  hmmRangeFault,
+  hmmVmaAllocLockedPage,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
+  migrateDeviceRange,
+  migratePfn,
+  migratePfnToPage,
+  migrateVmaSetup,
+  MmuIntervalNotifier,
+  type Hmm,
+  type HmmDevmem,
+  type Migration,
+  type Mm,
+  type MmuNotifierRange,
+  type Page,
+  type Vma,
+} from "../../src/index.ts";
+import { EBUSY, EFAULT, EINVAL, ENOENT } from "../../assembly/uapi/errno.ts";
+import {
+  MMU_NOTIFY_CLEAR,
+  MMU_NOTIFY_EXCLUSIVE,
+  MMU_NOTIFY_MIGRATE,
+  MMU_NOTIFY_PROTECTION_PAGE,
+  MMU_NOTIFY_PROTECTION_VMA,
+  MMU_NOTIFY_RELEASE,
+  MMU_NOTIFY_SOFT_DIRTY,
+  MMU_NOTIFY_UNMAP,
+} from "../../assembly/uapi/event.ts";
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import {
+  HMM_PFN_ERROR,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  MIGRATE_PFN_MIGRATE,
+  MIGRATE_PFN_VALID,
+} from "../../assembly/uapi/pfn.ts";
+import { VM_READ } from "../../assembly/uapi/vm.ts";
+import { patternPages } from "./codec.ts";
+import type { EventRecord } from "./records.ts";
+
+/** Pages that the driver faults, snapshots or migrates at a time. */
+const PIECE = 64;
+/** Bytes of device memory: more than any record uses. */
+const DEVICE_MEMORY = 8 << 20;
+const ADDRESS_SPACE = 2 ** 48;
+
+/** What a device command answers. */
+export interface CommandResult {
+  ret: number;
+  cpages: number;
+  faults: number;
+  /** The buffer of a command that succeeded. */
+  bytes?: Uint8Array;
+}
+
+/** Snapshot bytes. */
+const SNAP_ERROR = 0xff;
+const SNAP_READ = 0x01;
+const SNAP_WRITE = 0x02;
+const SNAP_PMD = 0x04;
+const SNAP_ZERO = 0x10;
+const SNAP_DEVICE_LOCAL = 0x20;
+const SNAP_DEVICE_REMOTE = 0x30;
+
+const PMD_ORDER = 9;
+
+/** In src: a page that is to move, and after pages() one that has. */
+const CANDIDATE_PAGE = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
+
+const EVENT_NAMES = new Map([
+  [MMU_NOTIFY_UNMAP, "unmap"],
+  [MMU_NOTIFY_CLEAR, "clear"],
+  [MMU_NOTIFY_PROTECTION_VMA, "prot_vma"],
+  [MMU_NOTIFY_PROTECTION_PAGE, "prot_page"],
+  [MMU_NOTIFY_SOFT_DIRTY, "soft_dirty"],
+  [MMU_NOTIFY_RELEASE, "release"],
+  [MMU_NOTIFY_MIGRATE, "migrate"],
+  [MMU_NOTIFY_EXCLUSIVE, "exclusive"],
+]);
+
+/** A device with memory of its own; handles open it. */
+export class GoldenDevice {
+  readonly hmm: Hmm;
+  readonly devmem: HmmDevmem;
+  /** Handle that migrated a page here, by page: the one whose entry goes when the page goes. */
+  readonly owners = new Map<Page, GoldenHandle>();
+
+  constructor(hmm: Hmm) {
+    this.hmm = hmm;
+    const ops = {
+      fault: (_devmem: HmmDevmem, vma: Vma, address: number, page: Page): void => this.bringBack(vma, address, page),
+      free: (_devmem: HmmDevmem, page: Page): void => void this.owners.delete(page),
+    };
+    this.devmem = hmmDevmemAdd(hmm, ops, this, DEVICE_MEMORY);
+  }
+
+  /** Pages in use. */
+  get used(): number {
+    return this.devmem.usedPages;
+  }
+
+  /** A CPU, or another device, touches a page of this device: this one page goes back. */
+  private bringBack(vma: Vma, address: number, page: Page): void {
+    const handle = this.owners.get(page);
+    if (handle === undefined) throw new Error(`page ${page} faults, which nobody migrated`);
+    const start = address - (address % PAGE_SIZE);
+    const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+    using m = migrateVmaSetup({ vma, start, end: start + PAGE_SIZE, owner: this, select, faultPage: page });
+    handle.copyToSystem(m, vma);
+    m.pages();
+  }
+
+  /** Migrates every page of the device's memory to system memory, wherever it is mapped. */
+  evict(): void {
+    const { hmm, devmem } = this;
+    using m = migrateDeviceRange(devmem, devmem.pfnFirst, devmem.npages);
+    hmm.allocPages(m.src, m.dst);
+    hmm.copyPages(m.src, m.dst);
+    m.pages();
+  }
+
+  close(): void {
+    this.devmem.close();
+  }
+}
+
+/** An open file of a device: mirrors the address space of the process that opened it. */
+export class GoldenHandle {
+  readonly device: GoldenDevice;
+  readonly mm: Mm;
+  readonly table: DeviceTable;
+  readonly notifier: MmuIntervalNotifier;
+  /** Processes that have the file open. */
+  references = 1;
+  /** Events since the last {@link takeEvents}. */
+  private events: MmuNotifierRange[] = [];
+
+  constructor(device: GoldenDevice, mm: Mm) {
+    this.device = device;
+    this.mm = mm;
+    this.table = new DeviceTable(mm);
+    const invalidate = (range: MmuNotifierRange): boolean => this.invalidate(range);
+    this.notifier = new MmuIntervalNotifier(mm, 0, ADDRESS_SPACE, { invalidate });
+  }
+
+  /** Whether the mirrored address space is gone. */
+  get orphaned(): boolean {
+    return this.mm.closed;
+  }
+
+  /** The last reference is gone: stops mirroring, and every page of the device is evicted. */
+  close(): void {
+    this.notifier.close();
+    if (!this.table.closed) this.table.close();
+    this.device.evict();
+  }
+
+  /** The invalidations since the last call that touch `npages` pages from `base` on. */
+  takeEvents(base: number, npages: number): EventRecord[] {
+    const events = this.events.filter(({ start, end }) => start < base + npages * PAGE_SIZE && end > base);
+    this.events = [];
+    return events.map(({ start, end, event, owner }) => {
+      if (start === 0 && end >= ADDRESS_SPACE - PAGE_SIZE) return ["x", "all"];
+      const who = owner === null ? 0 : owner === this.device ? 1 : 2;
+      const name = EVENT_NAMES.get(event) ?? `event ${event}`;
+      return [name, (start - base) / PAGE_SIZE, (end - base) / PAGE_SIZE, who];
+    });
+  }
+
+  private invalidate(range: MmuNotifierRange): boolean {
+    this.events.push({ ...range });
+    if (range.event === MMU_NOTIFY_MIGRATE && range.owner === this.device) return false;
+    // The kernel's driver takes the end for inclusive: it drops one page more.
+    if (!this.table.closed) this.table.clear(range.start, Math.min(range.end + PAGE_SIZE, ADDRESS_SPACE));
+    return true;
+  }
+
+  // ── Commands ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Copies n pages from `start` to a buffer, through the device table; faults what is missing. */
+  read(start: number, n: number): CommandResult {
+    const bytes = new Uint8Array(n * PAGE_SIZE);
+    return this.access(start, n, false, bytes, (address, done) => this.table.read(address, bytes.subarray(done)));
+  }
+
+  /** Writes the pattern to n pages from `start`. */
+  write(start: number, n: number, value: number): CommandResult {
+    const bytes = patternPages(n, value);
+    return this.access(start, n, true, undefined, (address, done) => this.table.write(address, bytes.subarray(done)));
+  }
+
+  private access(
+    start: number,
+    n: number,
+    write: boolean,
+    bytes: Uint8Array | undefined,
+    copy: (address: number, done: number) => number,
+  ): CommandResult {
+    if (n === 0) return failure(-EINVAL);
+    if (this.orphaned) return failure(-EFAULT);
+    const result: CommandResult = { ret: 0, cpages: 0, faults: 0 };
+    for (;;) {
+      const done = result.cpages * PAGE_SIZE;
+      result.cpages += copy(start + done, done) / PAGE_SIZE;
+      if (result.cpages === n) return { ...result, bytes };
+      result.ret = this.fault(start + result.cpages * PAGE_SIZE, start + n * PAGE_SIZE, write);
+      if (result.ret !== 0) return result;
+      result.faults++;
+    }
+  }
+
+  /** Faults [start, end) in, a piece at a time, and puts it into the device table. */
+  private fault(start: number, end: number, write: boolean): number {
+    for (let at = start; at < end; at += PIECE * PAGE_SIZE) {
+      const answer = this.faultPiece(at, Math.min(at + PIECE * PAGE_SIZE, end), write);
+      if (answer !== 0) return answer;
+    }
+    return 0;
+  }
+
+  private faultPiece(start: number, end: number, write: boolean): number {
+    const { mm, notifier, device } = this;
+    using pfns = device.hmm.pfnArray((end - start) / PAGE_SIZE);
+    const defaultFlags = (write ? HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT) >>> 0;
+    for (;;) {
+      const notifierSeq = notifier.readBegin();
+      using _sem = mm.mmapSem.read();
+      const answer = hmmRangeFault({ notifier, notifierSeq, start, end, pfns, defaultFlags, owner: device });
+      if (answer === -EBUSY) continue;
+      if (answer !== 0) return answer;
+      if (!notifier.readRetry(notifierSeq)) break;
+    }
+    // An own device page is reported whatever its permission: the driver finds out here.
+    const readOnly = write ? pfns.findIndex((pfn) => (pfn & HMM_PFN_WRITE) === 0) : -1;
+    this.table.map(start, pfns, readOnly < 0 ? pfns.length : readOnly);
+    return readOnly < 0 ? 0 : -EFAULT;
+  }
+
+  /** Migrates n pages to the device; then reads them through the device table. */
+  migrateToDevice(start: number, n: number): CommandResult {
+    if (n === 0 || this.orphaned) return failure(-EINVAL);
+    const end = start + n * PAGE_SIZE;
+    const answer = this.migratePieces(start, end, (vma, from, to) => this.pieceToDevice(vma, from, to));
+    if (answer !== 0) return failure(answer);
+    const bytes = new Uint8Array(n * PAGE_SIZE);
+    const cpages = this.table.read(start, bytes) / PAGE_SIZE;
+    return cpages < n ? { ret: -ENOENT, cpages, faults: 0 } : { ret: 0, cpages, faults: 0, bytes };
+  }
+
+  private pieceToDevice(vma: Vma, start: number, end: number): void {
+    const { device } = this;
+    using m = migrateVmaSetup({ vma, start, end, owner: device, select: MIGRATE_VMA_SELECT_SYSTEM });
+    device.devmem.allocPages(m.src, m.dst);
+    device.hmm.copyPages(m.src, m.dst);
+    for (const word of m.dst) if (word !== 0) device.owners.set(migratePfnToPage(word), this);
+    m.pages();
+    this.table.mapMigrated(m);
+  }
+
+  /** Migrates this device's pages among n pages to system memory. */
+  migrateToSystem(start: number, n: number): CommandResult {
+    if (n === 0 || this.orphaned) return failure(-EINVAL);
+    let cpages = 0;
+    const ret = this.migratePieces(start, start + n * PAGE_SIZE, (vma, from, to) => {
+      const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+      using m = migrateVmaSetup({ vma, start: from, end: to, owner: this.device, select });
+      this.copyToSystem(m, vma);
+      m.pages();
+      for (const word of m.src) if ((word & CANDIDATE_PAGE) >>> 0 === CANDIDATE_PAGE) cpages++;
+    });
+    return { ret, cpages, faults: 0 };
+  }
+
+  /** Gives each candidate a page of system memory and drops its device entry, before it is known to have moved. */
+  copyToSystem(m: Migration, vma: Vma): void {
+    for (let i = 0; i < m.npages; i++) {
+      // Holes are candidates, too; they stay holes.
+      if ((m.src[i] & CANDIDATE_PAGE) >>> 0 !== CANDIDATE_PAGE) continue;
+      const address = m.start + i * PAGE_SIZE;
+      const page = hmmVmaAllocLockedPage(vma, address);
+      if (page === 0) continue;
+      if (!this.table.closed) this.table.clear(address, address + PAGE_SIZE);
+      m.dst[i] = migratePfn(page);
+    }
+    this.device.hmm.copyPages(m.src, m.dst);
+  }
+
+  /** Runs `migrate` over [start, end), cut at vmas and pieces. A hole or an unreadable vma ends it with EINVAL. */
+  private migratePieces(
+    start: number,
+    end: number,
+    migrate: (vma: Vma, start: number, end: number) => void,
+  ): number {
+    using _sem = this.mm.mmapSem.read();
+    for (let at = start; at < end; ) {
+      const vma = this.mm.findVma(at);
+      if (vma === null || (vma.flags & VM_READ) === 0) return -EINVAL;
+      const next = Math.min(end, at + PIECE * PAGE_SIZE, vma.end);
+      try {
+        migrate(vma, at, next);
+      } catch (error) {
+        if (error instanceof HmmError) return -error.errno;
+        throw error;
+      }
+      at = next;
+    }
+    return 0;
+  }
+
+  /** The state of n pages from `start` as this device may see it, a byte each. */
+  snapshot(start: number, n: number): { ret: number; cpages: number; bytes: number[] } {
+    if (n === 0 || this.orphaned) return { ret: -EINVAL, cpages: 0, bytes: [] };
+    const { mm, notifier, device } = this;
+    const bytes: number[] = [];
+    while (bytes.length < n) {
+      const from = start + bytes.length * PAGE_SIZE;
+      using pfns = device.hmm.pfnArray(Math.min(PIECE, n - bytes.length));
+      using _sem = mm.mmapSem.read();
+      const notifierSeq = notifier.readBegin();
+      const end = from + pfns.length * PAGE_SIZE;
+      const ret = hmmRangeFault({ notifier, notifierSeq, start: from, end, pfns, owner: device });
+      if (ret !== 0) return { ret, cpages: bytes.length, bytes };
+      for (const pfn of pfns) bytes.push(this.snapshotByte(pfn));
+    }
+    return { ret: 0, cpages: n, bytes };
+  }
+
+  private snapshotByte(pfn: number): number {
+    if ((pfn & HMM_PFN_ERROR) !== 0) return SNAP_ERROR;
+    if ((pfn & HMM_PFN_VALID) === 0) return 0;
+    const { hmm, devmem } = this.device;
+    const page = hmmPfnToPage(pfn);
+    const zero = page === hmm.zeroPage;
+    const home = zero ? null : hmm.pageDevmem(page);
+    let byte = (pfn & HMM_PFN_WRITE) !== 0 ? SNAP_WRITE : SNAP_READ;
+    if (zero) byte |= SNAP_ZERO;
+    if (home !== null) byte |= home === devmem ? SNAP_DEVICE_LOCAL : SNAP_DEVICE_REMOTE;
+    if (hmmPfnToMapOrder(pfn) === PMD_ORDER) byte |= SNAP_PMD;
+    return byte;
+  }
+
+  /** Evicts the device's whole memory. */
+  release(): CommandResult {
+    this.device.evict();
+    return { ret: 0, cpages: 0, faults: 0 };
+  }
+
+  /** The device table's n entries from `start`: 0 none, 1 read-only, 3 writable. */
+  entries(start: number, n: number): number[] {
+    return Array.from(this.table.snapshot(start, n), (entry) => {
+      if ((entry & HMM_PFN_VALID) === 0) return 0;
+      return (entry & HMM_PFN_WRITE) !== 0 ? 3 : 1;
+    });
+  }
+}
+
+function failure(ret: number): CommandResult {
+  return { ret, cpages: 0, faults: 0 };
+}

@@ -1,0 +1,257 @@
+/** The records: their shape, where they come from, and what a scenario needs of the engine. */
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import type { PageContent } from "./codec.ts";
+
+/** A notifier event: name, first page, end page (exclusive), owner (0 none, 1 this device, 2 another device). */
+export type EventRecord = [event: string, first: number, end: number, owner: number] | [event: "x", all: "all"];
+
+export interface HandleState {
+  snap: string;
+  dpt: string;
+  inv: EventRecord[];
+}
+
+export interface ProcessState {
+  vma: string[];
+  pm: string;
+  /** RssAnon, RssFile, RssShmem, VmSwap, in pages. */
+  rss: number[];
+  /** By handle number: the device files that this process opened. */
+  h: Record<string, HandleState>;
+  /** Pages in use on device 0 and on device 1. */
+  dev: number[];
+}
+
+export type Smaps = Record<string, number | string>;
+
+/** What an operation answered. Each operation has some of these. */
+export interface Answer {
+  ret?: number;
+  cpages?: number;
+  faults?: number;
+  snap?: string;
+  ok?: number;
+  sig?: (number | string)[];
+  rets?: number[];
+  data?: PageContent[];
+  vec?: string;
+  current?: number;
+  shared?: number;
+  sharing?: number;
+  flt?: number;
+  smaps?: Smaps[];
+}
+
+export interface Operation {
+  s: string;
+  /** -1: the scenario's first line, which shows the state before the first operation. */
+  i: number;
+  p?: number;
+  op: string;
+  args?: (number | string)[];
+  desc?: string;
+  win?: number;
+  kernel?: string;
+}
+
+export interface GoldenRecord extends Operation, Answer {
+  /** State of every live process after the operation, by process number. */
+  st: Record<string, ProcessState>;
+}
+
+export interface Scenario {
+  name: string;
+  file: string;
+  desc: string;
+  /** Number of pages observed. */
+  win: number;
+  tags: string[];
+  /** The start line, then an operation each. */
+  lines: GoldenRecord[];
+}
+
+/** A record file cannot be read; the message names file and line. */
+export class RecordError extends Error {
+  override name = "RecordError";
+}
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+
+/** The project's own copy of the records. */
+export const RECORDS = join(HERE, "records");
+
+/** Tags of what the engine does not do yet. */
+export const NOT_BUILT = JSON.parse(readFileSync(join(HERE, "not-built-yet.json"), "utf8")) as string[];
+
+// ── What a scenario needs ─────────────────────────────────────────────────────────────────────────────────
+
+/** Tag that an operation needs, beside those that its arguments need. null: nothing special. */
+const TAG_OF_OP: Readonly<Record<string, string | null>> = {
+  start: null,
+  mmap: null,
+  munmap: null,
+  mprotect: null,
+  madv: null,
+  r: null,
+  w: null,
+  wb: null,
+  dread: null,
+  dwrite: null,
+  dmig: null,
+  dsys: null,
+  dsnap: null,
+  drel: null,
+  mremap: "remap",
+  mresize: "remap",
+  sysw: "kernel-access",
+  sysr: "kernel-access",
+  memread: "kernel-access",
+  memwrite: "kernel-access",
+  pin: "kernel-access",
+  unpin: "kernel-access",
+  mlock: "accounting",
+  munlock: "accounting",
+  mincore: "accounting",
+  smaps: "accounting",
+  memcg: "accounting",
+  fork: "fork",
+  exit: "fork",
+  open: "fork",
+  close: "fork",
+  dexcl: "exclusive",
+  dchk: "exclusive",
+  swapon: "swap",
+  ksm: "ksm",
+  uffd: "uffd",
+  file: "file",
+  fwrite: "file",
+  fread: "file",
+  ftrunc: "file",
+  fpunch: "file",
+  fa: "file",
+  msync: "file",
+};
+
+const TAG_OF_MMAP_KIND: Readonly<Record<string, string>> = {
+  anon: "anon",
+  sanon: "file",
+  shm: "file",
+  pshm: "file",
+  file: "file",
+  pfile: "file",
+  huge: "hugetlb",
+  dev: "special",
+  devmem: "special",
+};
+
+const TAG_OF_ADVICE: Readonly<Record<string, string | null>> = {
+  dontneed: "anon",
+  free: "advice",
+  cold: "advice",
+  willneed: "advice",
+  populate_read: "advice",
+  populate_write: "advice",
+  dontfork: "advice",
+  wipeonfork: "advice",
+  remove: "file",
+  pageout: "swap",
+  hugepage: "thp",
+  nohugepage: "thp",
+  collapse: "thp",
+  mergeable: "ksm",
+};
+
+/** The tags that an operation needs; an operation or argument that nobody knows gives a tag `unknown …`. */
+export function tagsOf(record: Operation): string[] {
+  const own = TAG_OF_OP[record.op];
+  if (own === undefined) return [`unknown operation ${record.op}`];
+  const tags = own === null ? [] : [own];
+  if (record.op === "mmap") {
+    const kind = String(record.args?.[3]);
+    tags.push(TAG_OF_MMAP_KIND[kind] ?? `unknown mapping ${kind}`);
+  }
+  if (record.op === "madv") {
+    const advice = String(record.args?.[2]);
+    const tag = TAG_OF_ADVICE[advice];
+    if (tag !== null) tags.push(tag ?? `unknown advice ${advice}`);
+  }
+  return tags;
+}
+
+// ── Reading ───────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The scenarios of every .jsonl and .jsonl.gz file of `dir`, in order. index.json, where it is, gives the tags. */
+export function loadScenarios(dir: string): Scenario[] {
+  if (!existsSync(dir)) throw new RecordError(`${dir}: no such directory`);
+  const files = recordFiles(dir);
+  if (files.length === 0) throw new RecordError(`${dir}: no .jsonl or .jsonl.gz file in it`);
+  const index = readIndex(dir);
+  return files.flatMap((file) => scenariosOf(file, parse(file, readText(join(dir, file))), index));
+}
+
+/** Record files of `dir`; a plain file goes before a compressed one of the same name. */
+export function recordFiles(dir: string): string[] {
+  const names = readdirSync(dir).filter((name) => /\.jsonl(\.gz)?$/.test(name));
+  return names.filter((name) => !name.endsWith(".gz") || !names.includes(name.slice(0, -3))).sort();
+}
+
+function readText(path: string): string {
+  try {
+    const bytes = readFileSync(path);
+    return (path.endsWith(".gz") ? gunzipSync(bytes) : bytes).toString("utf8");
+  } catch (error) {
+    throw new RecordError(`${path}: ${(error as Error).message}`);
+  }
+}
+
+/** Tags by scenario name; a scenario that is not in it shows by its operations what it needs. */
+function readIndex(dir: string): Map<string, string[]> {
+  const path = join(dir, "index.json");
+  if (!existsSync(path)) return new Map();
+  try {
+    const entries = JSON.parse(readText(path)) as { s: string; tags: string[] }[];
+    return new Map(entries.map((entry) => [entry.s, entry.tags]));
+  } catch (error) {
+    throw new RecordError(`${path}: ${(error as Error).message}`);
+  }
+}
+
+function parse(file: string, text: string): GoldenRecord[] {
+  const records: GoldenRecord[] = [];
+  text.split("\n").forEach((line, number) => {
+    if (line.trim() === "") return;
+    try {
+      const record = JSON.parse(line) as GoldenRecord;
+      if (typeof record.s !== "string" || typeof record.i !== "number" || typeof record.op !== "string") {
+        throw new Error("s, i or op is missing");
+      }
+      if (typeof record.st !== "object" || record.st === null) throw new Error("st is missing");
+      records.push(record);
+    } catch (error) {
+      throw new RecordError(`${file}:${number + 1}: ${(error as Error).message}`);
+    }
+  });
+  return records;
+}
+
+const WINDOW_DEFAULT = 16;
+
+function scenariosOf(file: string, records: GoldenRecord[], index: Map<string, string[]>): Scenario[] {
+  const scenarios: Scenario[] = [];
+  for (const record of records) {
+    let scenario = scenarios.at(-1);
+    if (scenario === undefined || scenario.name !== record.s || record.i === -1) {
+      const { s, desc = "", win = WINDOW_DEFAULT } = record;
+      scenario = { name: s, file, desc, win, tags: [], lines: [] };
+      scenarios.push(scenario);
+    }
+    scenario.lines.push(record);
+  }
+  for (const scenario of scenarios) {
+    scenario.tags = index.get(scenario.name) ?? [...new Set(scenario.lines.flatMap(tagsOf))].sort();
+  }
+  return scenarios;
+}

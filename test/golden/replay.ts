@@ -1,0 +1,142 @@
+/** Replays scenarios and says where the answers differ. */
+import { compareRecords, type Difference } from "./compare.ts";
+import type { GoldenRecord, Operation, Scenario } from "./records.ts";
+
+/** What a scenario is replayed on: the engine, or in tests a stand-in. */
+export interface World {
+  /** Performs an operation (or shows the state before the first one) and returns the line that it produces. */
+  perform(operation: Operation): GoldenRecord;
+  /** Throws when an invariant of the engine is broken. */
+  verify(): void;
+  /** Gives everything back. */
+  close(): void;
+}
+
+export type WorldMaker = (scenario: Scenario) => World;
+
+export interface Mismatch extends Difference {
+  scenario: string;
+  /** The operation's number; -1 is the start. */
+  index: number;
+  op: string;
+  args: (number | string)[];
+}
+
+export interface ScenarioResult {
+  scenario: Scenario;
+  /** Operations performed, the start not counted. */
+  operations: number;
+  mismatches: Mismatch[];
+  details: Mismatch[];
+  detailFields: number;
+  /** The engine's own lines. */
+  lines: GoldenRecord[];
+}
+
+/** Called after each line: the record, and what of it differs. */
+export type LineListener = (record: GoldenRecord, strict: Mismatch[], detail: Mismatch[]) => void;
+
+/**
+ * Replays one scenario. Strict differences go on being collected to its end, unless the engine throws or verify()
+ * fails: what follows would say nothing.
+ */
+export function replayScenario(scenario: Scenario, makeWorld: WorldMaker, onLine?: LineListener): ScenarioResult {
+  const result: ScenarioResult = {
+    scenario,
+    operations: 0,
+    mismatches: [],
+    details: [],
+    detailFields: 0,
+    lines: [],
+  };
+  const world = makeWorld(scenario);
+  let failed = false;
+  try {
+    for (const record of scenario.lines) {
+      const step = replayLine(record, world, result);
+      if (record.i >= 0) result.operations++;
+      onLine?.(record, step.strict, step.detail);
+      failed = step.failed;
+      if (failed) break;
+    }
+  } finally {
+    closeWorld(world, failed, scenario, result);
+  }
+  return result;
+}
+
+interface Step {
+  strict: Mismatch[];
+  detail: Mismatch[];
+  failed: boolean;
+}
+
+function replayLine(record: GoldenRecord, world: World, result: ScenarioResult): Step {
+  const { s, i, p, op, args = [], desc, win, kernel } = record;
+  const at = (difference: Difference): Mismatch => ({ scenario: s, index: i, op, args, ...difference });
+  const step: Step = { strict: [], detail: [], failed: false };
+  let stage = "perform";
+  try {
+    const line = world.perform({ s, i, p, op, args: record.args, desc, win, kernel });
+    result.lines.push(line);
+    const comparison = compareRecords(record, line);
+    step.strict.push(...comparison.strict.map(at));
+    step.detail.push(...comparison.detail.map(at));
+    result.detailFields += comparison.detailFields;
+    stage = "verify";
+    world.verify();
+  } catch (error) {
+    step.failed = true;
+    step.strict.push(at({ field: stage, expected: "no error", got: describeError(error) }));
+  }
+  result.mismatches.push(...step.strict);
+  result.details.push(...step.detail);
+  return step;
+}
+
+/** Closing a world checks that nothing is left over; after a failure that says nothing any more. */
+function closeWorld(world: World, failed: boolean, scenario: Scenario, result: ScenarioResult): void {
+  try {
+    world.close();
+  } catch (error) {
+    if (failed) return;
+    const index = scenario.lines.at(-1)?.i ?? -1;
+    const difference = { field: "close", expected: "no error", got: describeError(error) };
+    result.mismatches.push({ scenario: scenario.name, index, op: "(end)", args: [], ...difference });
+  }
+}
+
+function describeError(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+// ── Which scenarios run ───────────────────────────────────────────────────────────────────────────────────
+
+export interface Selection {
+  run: Scenario[];
+  /** Scenarios that need what is not built, with the first thing that they need. */
+  notRun: { scenario: Scenario; needs: string[] }[];
+}
+
+/**
+ * `notBuilt` names the tags that the engine does not have yet, `only` a scenario (or a part of its name), `tags` the
+ * tags that a scenario may have at most. What `only` and `tags` leave out counts neither as run nor as not run.
+ */
+export function selectScenarios(
+  scenarios: Scenario[],
+  { notBuilt, only, tags }: { notBuilt: readonly string[]; only?: string; tags?: readonly string[] },
+): Selection {
+  let wanted = scenarios;
+  if (only !== undefined) {
+    const exact = scenarios.filter(({ name }) => name === only);
+    wanted = exact.length > 0 ? exact : scenarios.filter(({ name }) => name.includes(only));
+  }
+  if (tags !== undefined) wanted = wanted.filter((scenario) => scenario.tags.every((tag) => tags.includes(tag)));
+  const selection: Selection = { run: [], notRun: [] };
+  for (const scenario of wanted) {
+    const needs = scenario.tags.filter((tag) => notBuilt.includes(tag) || tag.startsWith("unknown "));
+    if (needs.length === 0) selection.run.push(scenario);
+    else selection.notRun.push({ scenario, needs });
+  }
+  return selection;
+}

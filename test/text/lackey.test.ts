@@ -1,0 +1,321 @@
+/** The decoder of lackey traces: records, counts, errors, chunks split anywhere, and the rule for offloaded code. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { loadText } from "../../src/text/index.ts";
+import { LackeyDecoder, type LackeyStats, type OffloadRange, TraceError } from "../../src/text/lackey.ts";
+
+const text = await loadText();
+const encode = (source: string): Uint8Array => new TextEncoder().encode(source);
+
+/** A record as `agent kind address,size`. */
+function show(record: bigint): string {
+  const agent = (record >> 60n) & 1n ? "dev" : "cpu";
+  const kind = "LSM"[Number((record >> 56n) & 3n)];
+  return `${agent} ${kind} ${(record & ((1n << 48n) - 1n)).toString(16)},${(record >> 48n) & 255n}`;
+}
+
+interface Decoded {
+  records: string[];
+  stats: LackeyStats;
+}
+
+function decode(source: string, offload: OffloadRange[] = [], cuts: number[] = []): Decoded {
+  const decoder = new LackeyDecoder(text, { offload });
+  const bytes = encode(source);
+  const records: string[] = [];
+  const bounds = [0, ...cuts, bytes.length];
+  for (let i = 1; i < bounds.length; i++) {
+    for (const record of decoder.push(bytes.subarray(bounds[i - 1], bounds[i]))) records.push(show(record));
+  }
+  const stats = decoder.end((rest) => rest.forEach((record) => records.push(show(record))));
+  return { records, stats };
+}
+
+function errorOf(source: string): TraceError {
+  try {
+    decode(source);
+  } catch (error) {
+    if (error instanceof TraceError) return error;
+    throw error;
+  }
+  throw new Error("no TraceError");
+}
+
+const TRACE = `==4242== Lackey, an example Valgrind tool
+==4242== Command: ./a.out
+==4242== 
+I  04001000,3
+ L 1ffeffe7e0,8
+I  04001003,5
+ S 1ffeffe7d8,8
+ M 0421fe30,4
+I  0400f00d,10
+ L 04222cac,16
+ S 04222cac,32
+ L ffffffffff600400,8
+ S 7fffffffffff,1
+--4242-- a message
+==4242== Exit code: 0
+`;
+const RECORDS = [
+  "cpu L 1ffeffe7e0,8",
+  "cpu S 1ffeffe7d8,8",
+  "cpu M 421fe30,4",
+  "cpu L 4222cac,16",
+  "cpu S 4222cac,32",
+  "cpu S 7fffffffffff,1",
+];
+const STATS: LackeyStats = {
+  lines: 15,
+  instructions: 3,
+  loads: 2,
+  stores: 3,
+  modifies: 1,
+  device: 0,
+  kernelSkipped: 1,
+  comments: 5,
+  offload: [],
+};
+
+const lines = suite("lackey: lines");
+lines("gives a record for each access and counts the rest", () => {
+  const { records, stats } = decode(TRACE);
+  assert.equal(records, RECORDS);
+  assert.equal(stats, STATS);
+});
+lines("gives the same wherever the bytes are split", () => {
+  const length = encode(TRACE).length;
+  for (let cut = 0; cut <= length; cut++) {
+    assert.equal(decode(TRACE, [], [cut]), { records: RECORDS, stats: STATS }, `cut at ${cut}`);
+  }
+  const everywhere = Array.from({ length: length - 1 }, (_, i) => i + 1);
+  assert.equal(decode(TRACE, [], everywhere), { records: RECORDS, stats: STATS });
+});
+lines("takes CRLF, blank lines, capitals, and a last line without a newline", () => {
+  const { records, stats } = decode("\r\n L 0ABCDEF0,8\r\n\n  \nI  04,16\r\n S abc,64\r\n M fF,4");
+  assert.equal(records, ["cpu L abcdef0,8", "cpu S abc,64", "cpu M ff,4"]);
+  assert.is(stats.lines, 7);
+});
+lines("takes chunks larger than its input", () => {
+  const count = 60_000;
+  const source = Array.from({ length: count }, (_, i) => ` L ${(0x1000_0000 + i).toString(16)},8\n`).join("");
+  const { records, stats } = decode(source);
+  assert.is(records.length, count);
+  assert.is(records[count - 1], `cpu L ${(0x1000_0000 + count - 1).toString(16)},8`);
+  assert.is(stats.loads, count);
+});
+lines("takes addresses of 1 to 16 digits", () => {
+  const digits = "7fedcba98765";
+  const some = Array.from({ length: digits.length }, (_, i) => digits.slice(-i - 1).replace(/^[89a-f]/, "7"));
+  const { records } = decode(
+    some.map((address) => ` S ${address},1\n S ${address.padStart(16, "0")},1\n`).join(""),
+  );
+  assert.equal(
+    records,
+    some.flatMap((address) => [`cpu S ${address},1`, `cpu S ${address},1`]),
+  );
+});
+lines("caps the size at 255", () => {
+  assert.equal(decode(" L 10,255\n L 10,256\n S 10,4294967297\n").records, [
+    "cpu L 10,255",
+    "cpu L 10,255",
+    "cpu S 10,255",
+  ]);
+});
+lines("skips the kernel's half and counts it", () => {
+  const { records, stats } = decode(" L 7fffffffffff,1\n L 800000000000,1\n S ffffffffffffffff,8\n");
+  assert.equal(records, ["cpu L 7fffffffffff,1"]);
+  assert.is(stats.kernelSkipped, 2);
+});
+lines("drops a comment that is longer than any access, split over chunks", () => {
+  const source = `==1== ${"x".repeat(5000)}\n L 10,4\n`;
+  const cuts = Array.from({ length: Math.floor(source.length / 1100) }, (_, i) => (i + 1) * 1100);
+  for (const at of [[], cuts]) {
+    const { records, stats } = decode(source, [], at);
+    assert.equal(records, ["cpu L 10,4"]);
+    assert.equal([stats.lines, stats.comments], [2, 1]);
+  }
+});
+lines("several decoders share a text module", () => {
+  const one = new LackeyDecoder(text);
+  const other = new LackeyDecoder(text);
+  assert.is(one.push(encode(" L 10,4\n L 2")).length, 1);
+  assert.is(other.push(encode(" S 30,4\n")).length, 1);
+  assert.equal([...one.push(encode("0,4\n"))].map(show), ["cpu L 20,4"]);
+  assert.is(one.end().lines, 2);
+  assert.is(other.end().lines, 1);
+  assert.throws(() => one.push(encode("\n")), /closed/);
+});
+lines.run();
+
+const errors = suite("lackey: errors");
+const faulty: [line: string, reason: RegExp][] = [
+  ["hello", /expected 'I {2}addr,size' or ' L\|S\|M addr,size', found 'hello'/],
+  ["L 10,4", /expected 'I/],
+  [" X 10,4", /expected 'I/],
+  ["I 10,4", /expected 'I/],
+  ["=5== text", /expected 'I/],
+  [" L ,4", /hexadecimal address/],
+  [" L 1g,4", /hexadecimal address/],
+  [" L 10", /hexadecimal address/],
+  [" L 12345678123456789,4", /16 digits/],
+  [" L 10,", /expected a size/],
+  [" L 10,x", /expected a size/],
+  [" L 10,0", /expected a size/],
+  [" L 10,-4", /expected a size/],
+  [" L 10,4 ", /expected a size/],
+  [" L 10,4x", /expected a size/],
+  ["I  10,", /expected a size/],
+  [`\u0007${"y".repeat(100)}`, /found '\?y{60}…'/],
+  ["z".repeat(300_000), /too long, it starts 'z{61}…'/],
+];
+for (const [line, reason] of faulty) {
+  errors(JSON.stringify(line.slice(0, 30)), () => {
+    const error = errorOf(` L 10,4\n\n==1== a\n${line}\n L 20,4\n`);
+    assert.is(error.line, 4);
+    assert.match(error.reason, reason);
+    assert.match(error.message, /^trace:4: /);
+  });
+}
+errors("names the file, and stays an error", () => {
+  const decoder = new LackeyDecoder(text, { file: "a.lackey" });
+  const failing = (): unknown => decoder.push(encode("what\n"));
+  assert.throws(failing, /^a\.lackey:1: expected/);
+  assert.throws(failing, /^a\.lackey:1: expected/);
+  decoder.close();
+  decoder.close();
+});
+errors("an incomplete last line is checked, too", () => assert.is(errorOf(" L 10,4\n L 10,").line, 2));
+errors("refuses ranges that make no sense", () => {
+  const open = (...offload: OffloadRange[]): LackeyDecoder => new LackeyDecoder(text, { offload });
+  assert.throws(() => open({ name: "f", start: 16, end: 16 }), /offload range f is empty/);
+  assert.throws(() => open({ name: "f", start: -1, end: 16 }), RangeError);
+  assert.throws(() => open({ name: "f", start: 0, end: 2 ** 49 }), RangeError);
+  assert.throws(
+    () => open({ name: "f", start: 0, end: 16 }, { name: "g", start: 8, end: 20 }),
+    /f and g overlap/,
+  );
+});
+errors.run();
+
+/** Offloaded code: [name, entries] of the ranges, and the records. A program is written one instruction a word. */
+const agent = suite("lackey: offload");
+const KERNEL: OffloadRange = { name: "kernel", start: 0x2000, end: 0x2100 };
+const HELPER: OffloadRange = { name: "helper", start: 0x3000, end: 0x3100 };
+
+/**
+ * "pc access …; pc access …": instructions of 4 bytes, and what they access: S and L are of 8 bytes, the stack's
+ * addresses begin with f, s and l are of 4 bytes.
+ */
+function program(source: string): string {
+  const lines: string[] = [];
+  for (const instruction of source.split(";")) {
+    const [pc, ...accesses] = instruction.trim().split(/\s+/);
+    lines.push(`I  ${pc},4`);
+    for (const access of accesses) {
+      const kind = access[0].toUpperCase();
+      lines.push(` ${kind} ${access.slice(1)},${kind === access[0] ? 8 : 4}`);
+    }
+  }
+  return lines.join("\n") + "\n";
+}
+
+function agents(source: string, ...ranges: OffloadRange[]): { cpu: string; dev: string; entries: number[] } {
+  const { records, stats } = decode(program(source), ranges);
+  const of = (who: string): string =>
+    records
+      .filter((record) => record.startsWith(who))
+      .map((record) => record.split(" ")[2].split(",")[0])
+      .join(" ");
+  const result = { cpu: of("cpu"), dev: of("dev"), entries: stats.offload.map((range) => range.entries) };
+  assert.is(stats.device, result.dev === "" ? 0 : result.dev.split(" ").length);
+  return result;
+}
+
+agent("from the call to its return; the push is the CPU's, the pop the device's", () => {
+  assert.equal(agents("1000 l10; 1004 Sff8; 2000 l20; 2004 s30; 2008 Lff8; 1008 l40", KERNEL), {
+    cpu: "10 ff8 40",
+    dev: "20 30 ff8",
+    entries: [1],
+  });
+});
+agent("callees are the device's, in the ranges or not", () => {
+  const source = "1000 Sff8; 2000 Sff0; 5000 l50; 5004 Lff0; 2004 l20; 2008 Lff8; 1004 l40";
+  assert.equal(agents(source, KERNEL), { cpu: "ff8 40", dev: "ff0 50 ff0 20 ff8", entries: [1] });
+});
+agent("a callee in another range is an entry of that range", () => {
+  const source = "1000 Sff8; 2000 Sff0; 3000 l50; 3004 Lff0; 2004 l20; 2008 Lff8; 1004 l40";
+  const result = { cpu: "ff8 40", dev: "ff0 50 ff0 20 ff8" };
+  assert.equal(agents(source, KERNEL, HELPER), { ...result, entries: [1, 1] });
+  assert.equal(agents(source, HELPER, KERNEL), { ...result, entries: [1, 1] }, "in the order given");
+});
+agent("recursion: only the outermost return ends it", () => {
+  // The callee outside calls the kernel again from the place that entered it, deeper in the stack.
+  const source =
+    "1000 Sff8; 2000 Sff0; 1000 Sfe8; 2000 l20; 2004 Lfe8; 1004 l41; 1008 Lff0; 2004 l21; 2008 Lff8; 1004 l42";
+  assert.equal(agents(source, KERNEL), { cpu: "ff8 42", dev: "ff0 fe8 20 fe8 41 ff0 21 ff8", entries: [2] });
+});
+agent("direct recursion in the range is one entry", () => {
+  const source = "1000 Sff8; 2000 Sff0; 2000 l20; 2004 Lff0; 2004 l21; 2008 Lff8; 1004 l42";
+  assert.equal(agents(source, KERNEL), { cpu: "ff8 42", dev: "ff0 20 ff0 21 ff8", entries: [1] });
+});
+agent("an indirect call loads its target and then pushes", () => {
+  assert.equal(agents("1000 L10 Sff8; 2000 l20; 2004 Lff8; 1004 l40", KERNEL), {
+    cpu: "10 ff8 40",
+    dev: "20 ff8",
+    entries: [1],
+  });
+});
+agent("each call is an entry", () => {
+  assert.equal(agents("1000 Sff8; 2000 Lff8; 1004 Sff8; 2000 l20; 2004 Lff8; 1008 l40", KERNEL).entries, [2]);
+});
+agent("entered by a jump, it ends when code outside goes on", () => {
+  assert.equal(agents("1000 l10; 2000 l20; 2004 l21; 1004 l11", KERNEL), {
+    cpu: "10 11",
+    dev: "20 21",
+    entries: [1],
+  });
+});
+agent("entered by a fall-through, even after an 8-byte store", () => {
+  assert.equal(agents("1ffc Sff8; 2000 l20; 2004 Lff8; 1004 l11", KERNEL), {
+    cpu: "ff8 11",
+    dev: "20 ff8",
+    entries: [1],
+  });
+});
+agent("entered by a jump, calls out of the range stay on the device until they return", () => {
+  const source =
+    "1000 l10; 2000 Sff0; 5000 Sfe8; 6000 l60; 6004 Lfe8; 5004 l50; 5008 Lff0; 2004 l20; 1004 l11";
+  assert.equal(agents(source, KERNEL), { cpu: "10 11", dev: "ff0 fe8 60 fe8 50 ff0 20", entries: [1] });
+});
+agent("a call through a stub ends with the function's return", () => {
+  // call stub; the stub jumps to the kernel through a loaded address
+  assert.equal(agents("1000 Sff8; 4000 L400; 2000 l20; 2004 Lff8; 1004 l11", KERNEL), {
+    cpu: "ff8 400 11",
+    dev: "20 ff8",
+    entries: [1],
+  });
+});
+agent("the end of a range is outside, its last byte inside", () => {
+  assert.equal(agents("20fc l20; 2100 l10; 2104 l11", KERNEL), { cpu: "10 11", dev: "20", entries: [1] });
+  assert.equal(agents("1ffc l10; 20ff l20", KERNEL), { cpu: "10", dev: "20", entries: [1] });
+});
+agent("a return that arrives at the start of another range enters it", () => {
+  const after: OffloadRange = { name: "after", start: 0x1004, end: 0x1008 };
+  assert.equal(agents("1000 Sff8; 2000 l20; 2004 Lff8; 1004 l11; 1008 l12", KERNEL, after), {
+    cpu: "ff8 12",
+    dev: "20 ff8 11",
+    entries: [1, 1],
+  });
+});
+agent("a range that is never entered has no entries", () => {
+  assert.equal(agents("1000 l10; 2000 l20; 1004 l11", HELPER, KERNEL).entries, [0, 1]);
+});
+agent("the state survives a split at every byte", () => {
+  const source = program(
+    "1000 Sff8; 2000 Sff0; 1000 Sfe8; 2000 l20; 2004 Lfe8; 1004 l41; 1008 Lff0; 2004 l21; 2008 Lff8; 1004 l42",
+  );
+  const whole = decode(source, [KERNEL]);
+  for (let cut = 0; cut <= source.length; cut++) assert.equal(decode(source, [KERNEL], [cut]), whole);
+});
+agent.run();

@@ -1,0 +1,149 @@
+/** The records' test driver: a device table for one process, and the commands that use it. */
+import { EFAULT, EINVAL, ENOENT, R, RAM, type Event, type Page } from "./page.ts";
+import { rangeFault, toDevice, toSystem } from "./migrate.ts";
+import type { Mm } from "./mm.ts";
+
+/** The driver works in pieces of this many pages. */
+const CHUNK = 64;
+
+export interface Reply {
+  ret: number;
+  cpages: number;
+  faults: number;
+  data?: (number | string)[];
+  snap?: number[];
+}
+
+interface DeviceEntry {
+  page: Page | null;
+  write: boolean;
+}
+
+export class Mirror {
+  readonly table = new Map<number, DeviceEntry>();
+  /** Events since the last time somebody looked. */
+  events: Event[] = [];
+
+  constructor(
+    public mm: Mm | null,
+    readonly device: number,
+  ) {}
+
+  /** A notifier event: drops the range's entries, and one more, as the driver does. */
+  invalidate(event: Event): void {
+    this.events.push(event);
+    const [name, a, b, owner] = event;
+    if (name === "migrate" && owner === this.device) return;
+    for (let pn = a; pn <= b; pn++) this.table.delete(pn);
+  }
+
+  read(a: number, n: number): Reply {
+    const data: (number | string)[] = [];
+    const reply = this.run(a, n, false, ({ page }) => data.push(page?.content.digest() ?? 0));
+    return reply.ret === 0 ? { ...reply, data } : reply;
+  }
+
+  write(a: number, n: number, value: number): Reply {
+    return this.run(a, n, true, ({ page }, i) => page!.content.set(value + i));
+  }
+
+  /** Goes on while the table has what is needed; faults the rest of the range when it has not. */
+  private run(a: number, n: number, write: boolean, use: (entry: DeviceEntry, i: number) => void): Reply {
+    const reply: Reply = { ret: 0, cpages: 0, faults: 0 };
+    if (n === 0) return { ...reply, ret: -EINVAL };
+    while (reply.cpages < n) {
+      const entry = this.table.get(a + reply.cpages);
+      if (entry && (!write || entry.write)) {
+        use(entry, reply.cpages);
+        reply.cpages++;
+        continue;
+      }
+      reply.ret = this.fault(a + reply.cpages, a + n, write);
+      if (reply.ret !== 0) return reply;
+      reply.faults++;
+    }
+    return reply;
+  }
+
+  private fault(a: number, b: number, write: boolean): number {
+    if (!this.mm) return -EFAULT;
+    for (let at = a; at < b; at += CHUNK) {
+      const end = Math.min(at + CHUNK, b);
+      const error = rangeFault(this.mm, this.device, at, end, write);
+      if (error) return error;
+      for (let pn = at; pn < end; pn++) {
+        const entry = this.mm.entries.get(pn)!;
+        if (write && !entry.write) return -EFAULT;
+        this.table.set(pn, { page: entry.page, write: entry.write });
+      }
+    }
+    return 0;
+  }
+
+  toDevice(a: number, n: number): Reply {
+    const reply = this.migrate(a, n, (mm, from, to) => {
+      for (const { pn, write } of toDevice(mm, mm.vmas.find(from)!, from, to, this.device, this))
+        this.table.set(pn, { page: mm.entries.get(pn)!.page, write });
+      return 0;
+    });
+    return reply.ret === 0 ? this.readBack(a, n) : reply;
+  }
+
+  toSystem(a: number, n: number): Reply {
+    return this.migrate(a, n, (mm, from, to) => {
+      const moved = toSystem(mm, from, to, this.device);
+      for (const { pn } of moved) this.table.delete(pn);
+      return moved.length;
+    });
+  }
+
+  private migrate(a: number, n: number, piece: (mm: Mm, from: number, to: number) => number): Reply {
+    const reply: Reply = { ret: 0, cpages: 0, faults: 0 };
+    if (n === 0 || !this.mm) return { ...reply, ret: -EINVAL };
+    for (let at = a; at < a + n;) {
+      const vma = this.mm.vmas.find(at);
+      if (!vma || !(vma.flags & R)) return { ...reply, ret: -EINVAL };
+      const end = Math.min(at + CHUNK, a + n, vma.end);
+      reply.cpages += piece(this.mm, at, end);
+      at = end;
+    }
+    return reply;
+  }
+
+  /** The check after a migration: what the device can read without a fault. */
+  private readBack(a: number, n: number): Reply {
+    const data: (number | string)[] = [];
+    for (let pn = a; pn < a + n; pn++) {
+      const entry = this.table.get(pn);
+      if (!entry) return { ret: -ENOENT, cpages: data.length, faults: 0 };
+      data.push(entry.page?.content.digest() ?? 0);
+    }
+    return { ret: 0, cpages: n, faults: 0, data };
+  }
+
+  snapshot(a: number, n: number): Reply {
+    if (n === 0 || !this.mm) return { ret: -EINVAL, cpages: 0, faults: 0, snap: [] };
+    const snap: number[] = [];
+    for (let pn = a; pn < a + n; pn++) snap.push(this.look(this.mm, pn));
+    return { ret: 0, cpages: n, faults: 0, snap };
+  }
+
+  private look(mm: Mm, pn: number): number {
+    const vma = mm.vmas.find(pn);
+    if (!vma || !(vma.flags & R)) return 0xff;
+    const entry = mm.entries.get(pn);
+    if (!entry) return 0;
+    if (!entry.page) return 0x11;
+    const access = entry.write ? 2 : 1;
+    if (entry.page.place === RAM) return access;
+    return entry.page.place === this.device ? 0x20 | access : 0;
+  }
+
+  /** The device table as the records show it: 0 none, 1 read, 3 write. */
+  shown(a: number, n: number): number[] {
+    return Array.from({ length: n }, (_, i) => {
+      const entry = this.table.get(a + i);
+      return entry ? (entry.write ? 3 : 1) : 0;
+    });
+  }
+}

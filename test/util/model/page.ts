@@ -1,0 +1,86 @@
+/** What a page is in the reference model, and the small constants that every file of it uses. */
+import type { AnonVma } from "./vma.ts";
+
+export const PAGE = 4096;
+export const R = 1;
+export const W = 2;
+export const X = 4;
+export const RWX = R | W | X;
+
+export const EPERM = 1;
+export const ENOENT = 2;
+export const EIO = 5;
+export const ENOMEM = 12;
+export const EFAULT = 14;
+export const EINVAL = 22;
+
+/** A notifier event: [name, first page, end page, owner]; owner is a device number, -1 for nobody. */
+export type EventName = "migrate" | "clear" | "prot_vma" | "prot_page" | "unmap";
+export type Event = readonly [name: EventName, first: number, end: number, owner: number];
+
+/** The 4096 bytes of a page: one value repeated, until somebody writes less than a whole page. */
+export class Content {
+  fill = 0;
+  bytes: Uint8Array | null = null;
+
+  set(value: number): void {
+    this.fill = value & 255;
+    this.bytes = null;
+  }
+
+  setByte(offset: number, value: number): void {
+    this.bytes ??= new Uint8Array(PAGE).fill(this.fill);
+    this.bytes[offset] = value;
+  }
+
+  copyFrom(other: Content): void {
+    this.fill = other.fill;
+    this.bytes = other.bytes?.slice() ?? null;
+  }
+
+  toBytes(): Uint8Array {
+    return this.bytes?.slice() ?? new Uint8Array(PAGE).fill(this.fill);
+  }
+
+  /** A number when all bytes are equal, else first byte and FNV-1a hash as "bb:hhhhhhhh". */
+  digest(): number | string {
+    const bytes = this.bytes;
+    if (bytes === null) return this.fill;
+    if (bytes.every((b) => b === bytes[0])) return bytes[0];
+    let hash = 0x811c9dc5;
+    for (const b of bytes) hash = Math.imul(hash ^ b, 0x01000193) >>> 0;
+    return `${hex(bytes[0], 2)}:${hex(hash, 8)}`;
+  }
+}
+
+export const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
+
+export const RAM = -1;
+
+/** An anonymous page. Migration changes its place; everything else about it stays. */
+export class Page {
+  readonly content = new Content();
+  /** RAM, or the number of the device it is on. */
+  place = RAM;
+  /** Entries that name it, in all processes. */
+  maps = 0;
+  /** Further references: they keep it where it is. */
+  pins = 0;
+  /** Known to belong to one process: may be written where it is. */
+  exclusive = true;
+  /** Who migrated it to its device (the golden driver drops that one's entry when it comes back). */
+  mover: object | null = null;
+
+  constructor(
+    /** The vmas that could map it are in here … */
+    public anon: AnonVma,
+    /** … around this offset. */
+    public readonly index: number,
+  ) {}
+}
+
+/** One page-table entry; a null page is the zero page. Device pages have entries too. */
+export interface Entry {
+  page: Page | null;
+  write: boolean;
+}

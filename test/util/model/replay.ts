@@ -1,0 +1,186 @@
+/** Runs operations, written as in the records, on the reference model. */
+import { EFAULT, EIO, R, RAM, W, X, hex, type Event } from "./page.ts";
+import type { Mm } from "./mm.ts";
+import type { World } from "./world.ts";
+
+export type Arg = number | string;
+
+/** What one operation answered, with the keys of a record. */
+export type Answer = Record<string, unknown>;
+
+/** The state of a process, with the keys of a record's `st`. */
+export interface ProcessState {
+  vma: string[];
+  pm: string;
+  rss: number;
+  h: Record<string, { snap: string; dpt: string; inv: unknown[][] }>;
+  dev: number[];
+}
+
+export function protOf(text: string): number {
+  if (text === "none") return 0;
+  return [...text].reduce((p, c) => p | (c === "r" ? R : c === "w" ? W : X), 0);
+}
+
+/** Run-length code of bytes: "02*3 ff". */
+export function runs(bytes: readonly number[]): string {
+  const out: string[] = [];
+  for (let i = 0; i < bytes.length;) {
+    let n = 1;
+    while (i + n < bytes.length && bytes[i + n] === bytes[i]) n++;
+    out.push(n > 1 ? `${hex(bytes[i], 2)}*${n}` : hex(bytes[i], 2));
+    i += n;
+  }
+  return out.join(" ");
+}
+
+/** One page after the other: what `access` returns for each. */
+const each = <T>(a: number, n: number, access: (pn: number, i: number) => T): T[] =>
+  Array.from({ length: n }, (_, i) => access(a + i, i));
+
+const UNTOUCHED = 238;
+
+/** Executes `op` of process `pid`; undefined: the model does not know it. */
+export function execute(world: World, pid: number, op: string, args: readonly Arg[]): Answer | undefined {
+  const num = args.map(Number);
+  const device = deviceOp(world, op, num);
+  if (device) return device;
+  const mm = world.mms.get(pid)!;
+  const access = accessOp(mm, op, num);
+  if (access) return access;
+  const ret = callOp(world, mm, pid, op, args, num);
+  return ret === undefined ? undefined : { ret };
+}
+
+function deviceOp(world: World, op: string, [h, a, n, v]: number[]): Answer | undefined {
+  if (!["dread", "dwrite", "dmig", "dsys", "dsnap", "drel"].includes(op)) return undefined;
+  const { mirror } = world.handles.get(h)!;
+  if (op === "drel") return { ret: world.evictAll(h), cpages: 0, faults: 0 };
+  if (op === "dread") return { ...mirror.read(a, n) };
+  if (op === "dwrite") return { ...mirror.write(a, n, v) };
+  if (op === "dmig") return { ...mirror.toDevice(a, n) };
+  if (op === "dsys") return { ...mirror.toSystem(a, n) };
+  const reply = mirror.snapshot(a, n);
+  return { ...reply, snap: runs(reply.snap!) };
+}
+
+function accessOp(mm: Mm, op: string, num: number[]): Answer | undefined {
+  const [a, n, v] = num;
+  const before = mm.faults;
+  const flt = (): number => mm.faults - before;
+  switch (op) {
+    case "r":
+      return { data: each(a, n, (pn) => mm.access(pn, false) ?? mm.content(pn)), flt: flt() };
+    case "w":
+    case "wb": {
+      const sig = each(a, op === "w" ? n : 1, (pn, i) => {
+        const signal = mm.access(pn, true);
+        if (signal) return signal;
+        if (op === "w") mm.writable(pn).content.set(v + i);
+        else mm.writable(pn).content.setByte(n, v);
+        return 0;
+      });
+      return sig.every((s) => s === 0) ? { ok: 1, flt: flt() } : { ok: 0, sig, flt: flt() };
+    }
+    case "sysw":
+    case "memread": {
+      const failed = (pn: number): boolean =>
+        op === "sysw" ? mm.access(pn, false) !== null : mm.getPage(pn, false, true) !== 0;
+      const rets = each(a, n, (pn) => (failed(pn) ? (op === "sysw" ? -EFAULT : -EIO) : 4096));
+      return { rets, data: rets.map((ret, i) => (ret > 0 ? mm.content(a + i) : UNTOUCHED)) };
+    }
+    case "sysr":
+    case "memwrite":
+      return {
+        rets: each(a, n, (pn, i) => {
+          if (op === "sysr" && mm.access(pn, true) !== null) return -EFAULT;
+          if (op === "memwrite" && mm.getPage(pn, true, true) !== 0) return -EIO;
+          mm.writable(pn).content.set(v + i);
+          return 4096;
+        }),
+      };
+    case "mincore": {
+      const vec = mm.mincore(a, n);
+      return typeof vec === "number" ? { ret: vec } : { ret: 0, vec: runs(vec) };
+    }
+  }
+  return undefined;
+}
+
+function callOp(
+  world: World,
+  mm: Mm,
+  pid: number,
+  op: string,
+  args: readonly Arg[],
+  num: number[],
+): number | undefined {
+  const [a, n, b, m] = num;
+  switch (op) {
+    case "mmap":
+      return args[3] === "anon" ? mm.mmap(a, n, protOf(String(args[2]))) : undefined;
+    case "munmap":
+      return mm.munmap(a, n);
+    case "mprotect":
+      return mm.mprotect(a, n, protOf(String(args[2])));
+    case "madv":
+      return mm.madvise(a, n, String(args[2]));
+    case "mremap":
+      return mm.mremap(a, n, b, m, args[4] === "du");
+    case "mresize":
+      return mm.mresize(a, n, b);
+    case "mlock":
+      return mm.mlock(a, n);
+    case "munlock":
+      return mm.munlock(a, n);
+    case "pin":
+      return mm.pin(a, n);
+    case "unpin":
+      return mm.unpin();
+    case "fork":
+      return world.fork(pid, a);
+    case "exit":
+      return world.exit(pid);
+    case "open":
+      return world.open(pid, a, n);
+    case "close":
+      return world.close(pid, a);
+  }
+  return undefined;
+}
+
+const OWNER_NONE = 0;
+const OWNER_THIS = 1;
+const OWNER_OTHER = 2;
+
+/** The state of a process as the records write it. Takes the events that its handles have collected. */
+export function stateOf(world: World, pid: number, win: number): ProcessState {
+  const mm = world.mms.get(pid)!;
+  const pm = each(0, win, (pn) => {
+    const entry = mm.entries.get(pn);
+    if (!entry) return 0;
+    if (!entry.page) return 1;
+    if (entry.page.place !== RAM) return 2;
+    return entry.page.maps === 1 ? 9 : 1;
+  });
+  const h: ProcessState["h"] = {};
+  for (const [number, { mirror, opener }] of world.handles) {
+    if (opener !== pid) continue;
+    const owner = ([, , , o]: Event): number =>
+      o < 0 ? OWNER_NONE : o === mirror.device ? OWNER_THIS : OWNER_OTHER;
+    h[number] = {
+      snap: runs(mirror.snapshot(0, win).snap!),
+      dpt: runs(mirror.shown(0, win)),
+      inv: mirror.events.filter(([, s, e]) => s < win && e > 0).map((e) => [e[0], e[1], e[2], owner(e)]),
+    };
+    mirror.events = [];
+  }
+  const letters = (f: number): string => `${f & R ? "r" : "-"}${f & W ? "w" : "-"}${f & X ? "x" : "-"}p`;
+  return {
+    vma: mm.vmas.list.map((v) => `${v.start}-${v.end} ${letters(v.flags)}`),
+    pm: runs(pm),
+    rss: mm.rss,
+    h,
+    dev: world.used.slice(1),
+  };
+}

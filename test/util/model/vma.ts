@@ -1,0 +1,257 @@
+/**
+ * Mappings of one process: a sorted list of vmas that split, merge and share anon_vmas the way Linux's do.
+ *
+ * An anon_vma collects the vmas that may map the pages first touched in it. A vma's chain lists every
+ * anon_vma it is linked to: its own, and after a fork those of its ancestors.
+ */
+import { RWX, W } from "./page.ts";
+import type { Mm } from "./mm.ts";
+
+export const LOCKED = 8;
+export const DONTFORK = 16;
+export const WIPEONFORK = 32;
+/** Counted as committed memory: mappings that are or were writable. Only matters for merging. */
+export const ACCOUNT = 64;
+
+let stamp = 0;
+
+export class AnonVma {
+  children = 0;
+  active = 0;
+  /** The vmas linked here, with the moment of their (last) insertion. */
+  readonly links = new Map<Vma, number>();
+  readonly parent: AnonVma;
+
+  constructor(parent?: AnonVma) {
+    this.parent = parent ?? this;
+    this.parent.children++;
+  }
+
+  /** The vmas that cover page offset `index`: by first offset, then by insertion. */
+  around(index: number): Vma[] {
+    return [...this.links]
+      .filter(([v]) => v.pgoff <= index && index < v.pgoff + v.pages)
+      .sort(([a, at], [b, bt]) => a.pgoff - b.pgoff || at - bt)
+      .map(([v]) => v);
+  }
+}
+
+export class Vma {
+  anon: AnonVma | null = null;
+  readonly chain: AnonVma[] = [];
+
+  constructor(
+    readonly mm: Mm,
+    public start: number,
+    public end: number,
+    public flags: number,
+    public pgoff: number,
+  ) {}
+
+  get pages(): number {
+    return this.end - this.start;
+  }
+
+  /** Page offset of address `at`. */
+  offset(at: number): number {
+    return this.pgoff + (at - this.start);
+  }
+
+  link(anon: AnonVma): void {
+    anon.links.set(this, ++stamp);
+    this.chain.push(anon);
+  }
+
+  /** After a change of the range: out of the trees and in again. */
+  relink(): void {
+    for (const anon of this.chain) {
+      anon.links.delete(this);
+      anon.links.set(this, ++stamp);
+    }
+  }
+
+  /** Link to everything that `other` is linked to. May adopt an anon_vma that no vma owns any more. */
+  cloneChain(other: Vma): void {
+    for (const anon of other.chain) {
+      this.link(anon);
+      if (!this.anon && other.anon && anon.children < 2 && anon.active === 0) this.anon = anon;
+    }
+    if (this.anon) this.anon.active++;
+  }
+
+  unlink(): void {
+    for (const anon of this.chain) {
+      anon.links.delete(this);
+      if (anon.links.size === 0) anon.parent.children--;
+    }
+    this.chain.length = 0;
+    if (this.anon) this.anon.active--;
+    this.anon = null;
+  }
+
+  /** Own an anon_vma, before the first page is put in. */
+  prepare(): void {
+    if (this.anon) return;
+    this.anon = this.mm.vmas.reusableAnon(this) ?? new AnonVma();
+    this.link(this.anon);
+    this.anon.active++;
+  }
+
+  /** As child's copy of `parent` at fork. */
+  forkAnon(parent: Vma): void {
+    if (!parent.anon) return;
+    this.cloneChain(parent);
+    if (this.anon) return;
+    this.anon = new AnonVma(parent.anon);
+    this.anon.active++;
+    this.link(this.anon);
+  }
+}
+
+/** What a range must look like to become part of a neighbour. */
+interface Shape {
+  start: number;
+  end: number;
+  flags: number;
+  pgoff: number;
+  anon: AnonVma | null;
+}
+
+/** A range with anon_vma `a` may join `into`: the same anon_vma, or one has none and `into` has one link only. */
+function anonFits(a: AnonVma | null, into: Vma): boolean {
+  return a === into.anon || ((!a || !into.anon) && into.chain.length === 1);
+}
+
+/** `dst` grows over `src`: it takes over the links if it has none. */
+function takeAnon(dst: Vma, src: Vma): void {
+  if (!src.anon || dst.anon) return;
+  dst.anon = src.anon;
+  dst.cloneChain(src);
+}
+
+export class VmaList {
+  readonly list: Vma[] = [];
+
+  constructor(private readonly mm: Mm) {}
+
+  find(pn: number): Vma | undefined {
+    return this.list.find((v) => v.start <= pn && pn < v.end);
+  }
+
+  /** The vmas that touch [a, b). */
+  within(a: number, b: number): Vma[] {
+    return this.list.filter((v) => v.start < b && a < v.end);
+  }
+
+  private before(at: number): Vma | undefined {
+    return this.list.find((v) => v.end === at);
+  }
+
+  private after(at: number): Vma | undefined {
+    return this.list.find((v) => v.start === at);
+  }
+
+  insert(vma: Vma): Vma {
+    const at = this.list.findIndex((v) => v.start > vma.start);
+    this.list.splice(at < 0 ? this.list.length : at, 0, vma);
+    return vma;
+  }
+
+  /** Drop a vma whose pages are gone or belong to a neighbour now. */
+  remove(vma: Vma): void {
+    vma.unlink();
+    this.list.splice(this.list.indexOf(vma), 1);
+  }
+
+  /** Cut `vma` in two at `at`; `vma` itself stays the upper half if `newBelow`, else the lower one. */
+  split(vma: Vma, at: number, newBelow: boolean): void {
+    const part = newBelow
+      ? new Vma(this.mm, vma.start, at, vma.flags, vma.pgoff)
+      : new Vma(this.mm, at, vma.end, vma.flags, vma.offset(at));
+    part.anon = vma.anon;
+    part.cloneChain(vma);
+    if (newBelow) this.resize(vma, at, vma.end);
+    else this.resize(vma, vma.start, at);
+    this.insert(part);
+  }
+
+  private resize(vma: Vma, start: number, end: number): void {
+    vma.pgoff += start - vma.start;
+    vma.start = start;
+    vma.end = end;
+    vma.relink();
+  }
+
+  private mergeable(s: Shape): { left: Vma | undefined; right: Vma | undefined } {
+    let left = this.before(s.start);
+    let right = this.after(s.end);
+    if (left && !(left.flags === s.flags && left.offset(left.end) === s.pgoff && anonFits(s.anon, left)))
+      left = undefined;
+    const endOffset = s.pgoff + s.end - s.start;
+    if (right && !(right.flags === s.flags && right.pgoff === endOffset && anonFits(s.anon, right)))
+      right = undefined;
+    if (left && right && left.anon && right.anon && left.anon !== right.anon) right = undefined;
+    return { left, right };
+  }
+
+  /** Let the neighbours of a range that nobody has yet grow over it. Undefined: they do not fit. */
+  mergeNew(s: Shape): Vma | undefined {
+    const { left, right } = this.mergeable(s);
+    const grown = left ?? right;
+    if (!grown) return undefined;
+    if (left && right) takeAnon(left, right);
+    this.resize(grown, left ? left.start : s.start, right ? right.end : s.end);
+    if (left && right) this.remove(right);
+    return grown;
+  }
+
+  /** Give [a, b) of `vma` other flags: merge with the neighbours if they fit, else split. */
+  modify(vma: Vma, a: number, b: number, flags: number): Vma {
+    const m = this.mergeable({ start: a, end: b, flags, pgoff: vma.offset(a), anon: vma.anon });
+    const left = a === vma.start ? m.left : undefined;
+    const right = b === vma.end ? m.right : undefined;
+    if (left && right) {
+      takeAnon(left, right.anon ? right : vma);
+      this.resize(left, left.start, right.end);
+      this.remove(vma);
+      this.remove(right);
+      return left;
+    }
+    const grown = left ?? right;
+    if (grown) {
+      takeAnon(grown, vma);
+      const whole = a === vma.start && b === vma.end;
+      if (left) {
+        this.resize(left, left.start, b);
+        if (!whole) this.resize(vma, b, vma.end);
+      } else {
+        if (!whole) this.resize(vma, vma.start, a);
+        this.resize(grown, a, grown.end);
+      }
+      if (whole) this.remove(vma);
+      return grown;
+    }
+    if (vma.start < a) this.split(vma, a, true);
+    if (vma.end > b) this.split(vma, b, false);
+    vma.flags = flags;
+    return vma;
+  }
+
+  /** The anon_vma of an adjacent vma that could one day be merged with `vma`, permissions aside. */
+  reusableAnon(vma: Vma): AnonVma | null {
+    const next = this.after(vma.end);
+    const prev = this.before(vma.start);
+    const fits = (a: Vma, b: Vma): boolean =>
+      ((a.flags ^ b.flags) & ~RWX) === 0 && b.pgoff === a.offset(b.start);
+    if (next && fits(vma, next) && next.anon && next.chain.length === 1) return next.anon;
+    if (prev && fits(prev, vma) && prev.anon && prev.chain.length === 1) return prev.anon;
+    return null;
+  }
+
+  /** New anonymous memory at an empty place. */
+  map(start: number, end: number, prot: number): Vma {
+    const flags = prot | (prot & W ? ACCOUNT : 0);
+    const merged = this.mergeNew({ start, end, flags, pgoff: start, anon: null });
+    return merged ?? this.insert(new Vma(this.mm, start, end, flags, start));
+  }
+}

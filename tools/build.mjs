@@ -1,0 +1,254 @@
+/**
+ * Builds the project: `node tools/build.mjs [--core] [--text] [--test] [--dist]` (no selection: core, text, dist).
+ *
+ *   core   assembly/core/index.ts    → build/hmm.wasm, build/hmm.wasm.js, build/hmm.debug.wasm
+ *   text   assembly/text/index.ts    → build/text.wasm, build/text.wasm.js
+ *   test   test/assembly/*.ts        → build/test/*.wasm
+ *   dist   src/{index,dmirror,testing}.ts, src/cli/main.ts → dist/ (also builds core and text)
+ *
+ * How a WebAssembly module gets into TypeScript: `import base64 from "#hmm.wasm"` (and "#text.wasm").
+ * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is the module as base64;
+ * src/wasm-modules.d.ts types it as string. Node, tsx and esbuild all resolve it in the same way; esbuild
+ * inlines it. Tests that want the debug build read build/hmm.debug.wasm with node:fs.
+ *
+ * A step is skipped when the hash of its inputs is the one it was last built from. Outputs are written under a
+ * temporary name and renamed, so several builds may run at once and a reader never sees half a file.
+ */
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const STAMPS = "build/.stamps";
+const ASC = "node_modules/assemblyscript/bin/asc.js";
+const TRANSFORM = "tools/as-bind-transform.mjs";
+const CORE = "assembly/core/index.ts";
+const TEXT = "assembly/text/index.ts";
+const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"];
+const COMMAND = "src/cli/main.ts";
+const CONFIG = ["package.json", "asconfig.json", "tools/build.mjs"];
+
+process.chdir(ROOT);
+
+/** All files under `path` (a file or a folder) whose name ends in `suffix`, sorted. */
+function list(path, suffix = "") {
+  if (!existsSync(path)) return [];
+  if (statSync(path).isFile()) return [path];
+  return readdirSync(path, { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => list(join(path, entry.name), suffix))
+    .filter((file) => file.endsWith(suffix));
+}
+
+function hashOf(files) {
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(file).update("\0").update(readFileSync(file)).update("\0");
+  return hash.digest("hex");
+}
+
+/** Runs `work` unless `outputs` exist and were made from the same `inputs`. */
+async function step(name, inputs, outputs, work) {
+  const stamp = join(STAMPS, name);
+  const hash = hashOf(inputs);
+  const fresh =
+    existsSync(stamp) && readFileSync(stamp, "utf8") === hash && outputs.every((file) => existsSync(file));
+  if (fresh) return;
+  const start = performance.now();
+  rmSync(stamp, { force: true });
+  await work();
+  writeAtomic(stamp, hash);
+  const sizes = outputs.map((file) => `${file} ${statSync(file).size} B`).join(", ");
+  console.log(`build: ${name}: ${sizes} (${Math.round(performance.now() - start)} ms)`);
+}
+
+const temporary = (file) => join(dirname(file), `.${process.pid}.${basename(file)}`);
+
+function writeAtomic(file, data) {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(temporary(file), data);
+  renameSync(temporary(file), file);
+}
+
+/** Moves every file of `from` to the same place under `to`. */
+function moveInto(from, to) {
+  for (const file of list(from)) {
+    const target = join(to, relative(from, file));
+    mkdirSync(dirname(target), { recursive: true });
+    renameSync(file, target);
+  }
+  rmSync(from, { recursive: true, force: true });
+}
+
+function run(command, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: "inherit" });
+    child.on("error", reject);
+    child.on("exit", (code) =>
+      code === 0 ? resolve() : reject(new Error(`${basename(args[0])} failed (${code})`)),
+    );
+  });
+}
+
+/** Compiles AssemblyScript `entry` to `output`, and to base64 beside it when `embed` is set. */
+async function compile(entry, target, output, { embed = false, args = [] } = {}) {
+  const file = temporary(output);
+  mkdirSync(dirname(output), { recursive: true });
+  await run(process.execPath, [ASC, entry, "--target", target, "--outFile", file, ...args]);
+  const binary = readFileSync(file);
+  if (embed) writeAtomic(`${output}.js`, `export default "${binary.toString("base64")}";\n`);
+  renameSync(file, output);
+}
+
+async function buildCore() {
+  if (!existsSync(CORE)) return console.log(`build: core: skipped, ${CORE} does not exist`);
+  const inputs = [...CONFIG, ...list("assembly/uapi", ".ts"), ...list("assembly/core", ".ts")];
+  await Promise.all([
+    step("core", inputs, ["build/hmm.wasm", "build/hmm.wasm.js"], () =>
+      compile(CORE, "release", "build/hmm.wasm", { embed: true }),
+    ),
+    step("core-debug", inputs, ["build/hmm.debug.wasm"], () =>
+      compile(CORE, "debug", "build/hmm.debug.wasm"),
+    ),
+  ]);
+}
+
+async function buildText() {
+  if (!existsSync(TEXT)) return console.log(`build: text: skipped, ${TEXT} does not exist`);
+  const inputs = [...CONFIG, TRANSFORM, ...list("assembly/uapi", ".ts"), ...list("assembly/text", ".ts")];
+  await step("text", inputs, ["build/text.wasm", "build/text.wasm.js"], () =>
+    compile(TEXT, "text", "build/text.wasm", { embed: true, args: ["--transform", `./${TRANSFORM}`] }),
+  );
+}
+
+/** Small AssemblyScript modules that only tests use; they are bound like the text module. */
+async function buildTest() {
+  for (const entry of list("test/assembly", ".ts")) {
+    const name = basename(entry, ".ts");
+    const output = `build/test/${name}.wasm`;
+    await step(`test-${name}`, [...CONFIG, TRANSFORM, entry], [output], () =>
+      compile(entry, "text", output, { args: ["--transform", `./${TRANSFORM}`] }),
+    );
+  }
+}
+
+/** Type declarations. tsc keeps the `.ts` of relative imports; the published ones say `.js`. */
+async function declarations(outDir) {
+  await run(process.execPath, [
+    "node_modules/typescript/bin/tsc",
+    "-p",
+    "tsconfig.build.json",
+    "--outDir",
+    outDir,
+  ]);
+  for (const file of list(outDir, ".d.ts")) {
+    const text = readFileSync(file, "utf8");
+    writeFileSync(file, text.replace(/(from "|import\(")(\.[^"]*)\.ts"/g, '$1$2.js"'));
+  }
+}
+
+/** Bundles the library and the command; returns the paths of all files that are in the command. */
+async function bundle(outdir) {
+  const { build } = await import("esbuild");
+  const common = {
+    bundle: true,
+    format: "esm",
+    target: "node20",
+    outdir,
+    minifySyntax: true,
+    legalComments: "none",
+  };
+  // One call with splitting, so that the entries share one copy of every class.
+  await build({
+    ...common,
+    entryPoints: LIBRARY,
+    splitting: true,
+    platform: "neutral",
+    minifyWhitespace: true,
+  });
+  if (!existsSync(COMMAND)) {
+    console.log(`build: dist: no command, ${COMMAND} does not exist`);
+    return [];
+  }
+  // CommonJS packages inside the bundle call require() for Node's own modules.
+  const banner = `#!/usr/bin/env node
+import { createRequire as __createRequire } from "node:module";
+const require = __createRequire(import.meta.url);`;
+  const entryPoints = { cli: COMMAND };
+  const result = await build({
+    ...common,
+    entryPoints,
+    platform: "node",
+    banner: { js: banner },
+    metafile: true,
+  });
+  return Object.keys(result.metafile.inputs);
+}
+
+/** The notices of the packages whose code is in the command: bundled, or compiled into a WebAssembly module. */
+function notices(files) {
+  const bundled = files.flatMap((file) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []);
+  return [...new Set([...bundled, "node_modules/assemblyscript"])]
+    .sort()
+    .map((folder) => {
+      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+      const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
+      return `${name} ${version} (${license})\n\n${file ? readFileSync(join(folder, file), "utf8").trim() : license}\n`;
+    })
+    .join(`\n${"-".repeat(80)}\n\n`);
+}
+
+async function buildDist() {
+  const missing = LIBRARY.filter((file) => !existsSync(file));
+  if (missing.length > 0) return console.log(`build: dist: skipped, ${missing.join(", ")} missing`);
+  const wasm = ["build/hmm.wasm", "build/text.wasm"].filter((file) => existsSync(file));
+  const config = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
+  const inputs = [...CONFIG, ...config, ...wasm, ...list("src", ".ts"), ...list("assembly/uapi", ".ts")];
+  const outputs = LIBRARY.map((file) => `dist/${basename(file, ".ts")}.js`).concat("dist/hmm.wasm");
+  if (existsSync(COMMAND)) outputs.push("dist/cli.js");
+  await step("dist", inputs, outputs, async () => {
+    const staging = `build/.dist-${process.pid}`;
+    try {
+      const [files] = await Promise.all([bundle(staging), declarations(`${staging}/types`)]);
+      writeFileSync(`${staging}/hmm.wasm`, readFileSync("build/hmm.wasm"));
+      writeFileSync(`${staging}/THIRD-PARTY.txt`, notices(files));
+      const chunks = new Set(readdirSync(staging));
+      moveInto(staging, "dist");
+      for (const name of readdirSync("dist")) {
+        if (/^chunk-.*\.js$/.test(name) && !chunks.has(name)) rmSync(join("dist", name), { force: true });
+      }
+    } finally {
+      rmSync(staging, { recursive: true, force: true });
+    }
+  });
+}
+
+const STEPS = { "--core": buildCore, "--text": buildText, "--test": buildTest, "--dist": buildDist };
+
+async function main(args) {
+  const unknown = args.find((arg) => !(arg in STEPS));
+  if (unknown !== undefined)
+    throw new Error(`unknown option ${unknown}; known: ${Object.keys(STEPS).join(" ")}`);
+  const wanted = new Set(args.length > 0 ? args : ["--core", "--text", "--dist"]);
+  if (wanted.has("--dist")) wanted.add("--core").add("--text");
+  mkdirSync(STAMPS, { recursive: true });
+  await Promise.all(
+    ["--core", "--text", "--test"].filter((name) => wanted.has(name)).map((name) => STEPS[name]()),
+  );
+  if (wanted.has("--dist")) await buildDist();
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  console.error(`build: ${error.message}`);
+  process.exitCode = 1;
+});

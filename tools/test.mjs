@@ -1,0 +1,94 @@
+/**
+ * Runs uvu test files: `node tools/test.mjs [--root test] [filter …]`.
+ *
+ * All **\/*.test.ts under the root whose path contains one of the filters (all of them without a filter) run, each
+ * in a process of its own, as many at a time as there are processors. uvu alone takes a lot for success that is
+ * none, so these are failures here: no file found, a file without a test, a suite that was not run(), a before hook
+ * that threw, a file that ends before its tests do. The last line is `N passed, N failed`, with `, N skipped` if any were.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const CHILD = fileURLToPath(new URL("test-file.mjs", import.meta.url));
+const FILE_SECONDS_MAX = Number(process.env.TEST_FILE_SECONDS ?? 600);
+/** Files that the runner's own test runs; they fail on purpose. */
+const FIXTURES = join("test", "util", "fixtures");
+
+function collect(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return path === FIXTURES ? [] : collect(path);
+      return entry.name.endsWith(".test.ts") ? [path] : [];
+    });
+}
+
+/** Runs one file. Resolves to { passed, failed, skipped, problems, output }; never rejects. */
+function runFile(file) {
+  return new Promise((resolve) => {
+    const args = ["--expose-gc", "--import", "tsx", CHILD, file];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe", "pipe"] });
+    let output = "";
+    let report = "";
+    let late = false;
+    child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
+    child.stderr.setEncoding("utf8").on("data", (text) => (output += text));
+    child.stdio[3].setEncoding("utf8").on("data", (text) => (report += text));
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill("SIGKILL");
+    }, FILE_SECONDS_MAX * 1000);
+    child.on("close", (code, signal) => {
+      clearTimeout(timer);
+      const result = report === "" ? { passed: 0, failed: 0, skipped: 0, problems: [] } : JSON.parse(report);
+      if (late) result.problems.push(`still running after ${FILE_SECONDS_MAX} s`);
+      else if (report === "")
+        result.problems.push(`ended before its tests did (${signal ?? `exit code ${code}`})`);
+      resolve({ ...result, output });
+    });
+  });
+}
+
+function print(file, { passed, failed, skipped, problems, output }, seconds) {
+  const bad = failed > 0 || problems.length > 0;
+  const counts = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+  console.log(`${bad ? "FAIL" : "ok  "} ${file}: ${counts} (${seconds.toFixed(1)} s)`);
+  if (bad) console.log(output.trimEnd().replace(/^/gm, "     "));
+  for (const problem of problems) console.log(`     ${file}: ${problem}`);
+}
+
+async function main(args) {
+  const at = args.indexOf("--root");
+  const [root] = at < 0 ? ["test"] : args.splice(at, 2).slice(1);
+  const files = collect(root).filter(
+    (file) => args.length === 0 || args.some((filter) => file.includes(filter)),
+  );
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  if (files.length === 0) {
+    console.log(`no test file under ${root}${args.length > 0 ? ` matches ${args.join(" or ")}` : ""}`);
+    total.failed = 1;
+  }
+  const waiting = [...files];
+  const worker = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const start = performance.now();
+      const result = await runFile(file);
+      print(file, result, (performance.now() - start) / 1000);
+      total.passed += result.passed;
+      total.failed += result.failed + result.problems.length;
+      total.skipped += result.skipped;
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  console.log(
+    `\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`,
+  );
+  process.exitCode = total.failed > 0 ? 1 : 0;
+}
+
+await main(process.argv.slice(2));
