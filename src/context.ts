@@ -5,7 +5,6 @@ import {
   HDR_EXHAUSTED,
   HDR_RESULT,
   HDR_XBUF,
-  HEADER,
   POOL_CAPACITY,
   TABLE_POOLS,
 } from "../assembly/uapi/struct.ts";
@@ -164,7 +163,7 @@ export class Context {
 
   /** The open migration that has the page of mm's `address`, if one has. */
   migrationAt(mm: Mm, address: number): Migration | undefined {
-    const pfn = this.core.lookupPte(mm.id, address) === 0 ? 0 : this.mem.u32(HEADER + HDR_RESULT);
+    const pfn = this.core.lookupPte(mm.id, address) === 0 ? 0 : this.mem.headerF64(HDR_RESULT);
     const open = [...this.migrations.values()];
     return pfn === 0 ? undefined : open.find(({ src }) => src.some((word) => migratePfnToPage(word) === pfn));
   }
@@ -205,7 +204,7 @@ export class Context {
    */
   exchange(n: number): { address: number; restore: () => void } {
     const address = this.mem.header(HDR_XBUF);
-    if (this.depth === 0 && !this.#settling) return { address, restore: nothing };
+    if (this.depth === 0) return { address, restore: nothing };
     const saved = this.mem.bytes.slice(address, address + n);
     return { address, restore: () => this.mem.bytes.set(saved, address) };
   }

@@ -135,8 +135,9 @@ export class HmmDevmem {
   deliverFreed(): void {
     const ctx = this.#ctx;
     while (!this.#removed && ctx.mem.u32(this.#field(ZONE_FREED_COUNT)) > 0) {
-      const { address, restore } = ctx.exchange(XBUF_SIZE);
-      const n = ctx.core.devmemTakeFreed(this.zone, XBUF_SIZE / 4);
+      const most = Math.min(ctx.mem.u32(this.#field(ZONE_FREED_COUNT)), XBUF_SIZE / 4);
+      const { address, restore } = ctx.exchange(4 * most);
+      const n = ctx.core.devmemTakeFreed(this.zone, most);
       const pages = n > 0 ? ctx.mem.words.slice(address >>> 2, (address >>> 2) + n) : null;
       restore();
       if (pages === null) return;

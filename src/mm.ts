@@ -1,7 +1,6 @@
 import { EBUSY } from "../assembly/uapi/errno.ts";
 import {
   HDR_RESULT,
-  HEADER,
   MM_FAULTS,
   MM_MAJOR_FAULTS,
   MM_RSS_ANON,
@@ -55,7 +54,7 @@ export class Mm extends Mappings {
   /** @internal Replaced, never changed: an invalidation may be walking it. Oldest first. */
   subscribers: readonly Subscriber[] = [];
   /** @internal Tracked 2018 snapshots. */
-  readonly ranges = new Set<HmmRange>();
+  readonly ranges: HmmRange[] = [];
   readonly #address: number;
   #closed = false;
 
@@ -106,7 +105,7 @@ export class Mm extends Mappings {
     const ctx = this.check(op);
     checkAddress(op, "addr", addr);
     const flags = this.core.lookupPte(this.id, addr) >>> 0;
-    return flags === 0 ? null : { flags, pfn: ctx.mem.u32(HEADER + HDR_RESULT) };
+    return flags === 0 ? null : { flags, pfn: ctx.mem.headerF64(HDR_RESULT) };
   }
 
   /**
@@ -169,7 +168,7 @@ export class Mm extends Mappings {
       word === Math.floor(word) &&
       word >= 0 &&
       word < WORD_LIMIT &&
-      (value | 0) === ((value >>> 0) | 0) &&
+      (value === (value | 0) || value === value >>> 0) &&
       typeof value === "number" &&
       !this.#closed &&
       !this.mmapSem.writeHeld &&
@@ -254,7 +253,7 @@ export class Mm extends Mappings {
     this.#closed = true;
     ctx.mms.delete(this.id);
     for (const range of this.ranges) range.mm = null;
-    this.ranges.clear();
+    this.ranges.length = 0;
     for (const subscriber of this.subscribers) {
       if (subscriber instanceof MmuIntervalNotifier) subscriber.released();
     }

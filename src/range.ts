@@ -110,32 +110,38 @@ function prepare(
   return { op, ctx, mm, range, start, end, pfns, npages, owner, flags };
 }
 
-/** Tracks the range while it walks; walks again when what it read was invalidated meanwhile. */
+/** Tracks the range from before the walk on; walks again when what it read was invalidated meanwhile. */
 function walk(call: Call): number {
-  const { op, ctx, mm, range, pfns, npages } = call;
-  mm.ranges.add(range);
+  const { mm, range } = call;
+  range.mm = mm;
+  mm.ranges.push(range);
   let answer = -EBUSY;
   try {
     for (let i = 0; i < WALKS && answer === -EBUSY; i++) {
       range.valid = true;
-      answer = withPfns(ctx, op, pfns, npages, "inout", (address) => walkOnce(call, address));
+      answer = walkOnce(call);
       if (answer === 0 && !range.valid) answer = -EBUSY;
     }
     if (answer < 0 && answer !== -EAGAIN && answer !== -EBUSY) markFailure(call);
   } finally {
-    mm.ranges.delete(range);
-  }
-  if (answer === 0) {
-    range.mm = mm;
-    mm.ranges.add(range);
+    if (answer !== 0) untrack(mm, range);
   }
   return answer;
 }
 
-function walkOnce(call: Call, address: number): number {
-  const { ctx, mm, start, end, flags, owner } = call;
+function untrack(mm: Mm, range: HmmRange): void {
+  range.mm = null;
+  const at = mm.ranges.lastIndexOf(range);
+  const last = mm.ranges.pop()!;
+  if (last !== range) mm.ranges[at] = last;
+}
+
+function walkOnce({ op, ctx, mm, start, end, pfns, npages, flags, owner }: Call): number {
   ctx.mem.setF64(HEADER + HDR_FAULT_ADDR, -1);
-  return ctx.run(ctx.core.hmmRangeFault(mm.id, start, end, address, flags, 0, owner, 0, 0));
+  const walkAt = (address: number): number =>
+    ctx.run(ctx.core.hmmRangeFault(mm.id, start, end, address, flags, 0, owner, 0, 0));
+  if (pfns.buffer === ctx.mem.buffer) return walkAt(pfns.byteOffset);
+  return withPfns(ctx, op, pfns, npages, "inout", walkAt);
 }
 
 /** The failing slot keeps ERROR, what comes after it is 0. */
@@ -204,7 +210,7 @@ export function hmmVmaFault(
   return protocolAnswer(call, walk(call), block);
 }
 
-const RETURNED = new Set([0, -EBUSY, -EFAULT, -EINVAL, -EPERM, -ENOMEM]);
+const RETURNED = [0, -EBUSY, -EFAULT, -EINVAL, -EPERM, -ENOMEM];
 
 /** What the protocol returns; the rest is thrown. Ends the API call. */
 function protocolAnswer({ op, mm }: { op: string; mm: Mm }, answer: number, block: boolean): number {
@@ -215,7 +221,7 @@ function protocolAnswer({ op, mm }: { op: string; mm: Mm }, answer: number, bloc
     const migration = ctx.migrationAt(mm, address)?.id;
     return ctx.abort(ctx.error(op, EAGAIN, undefined, { address, migration }));
   }
-  if (!RETURNED.has(answer)) return ctx.finish(op, answer);
+  if (!RETURNED.includes(answer)) return ctx.finish(op, answer);
   ctx.settle();
   return answer;
 }
@@ -232,8 +238,7 @@ export function hmmVmaRangeDone(vma: Vma | null, range: HmmRange): boolean {
   if (mm === null) throw new TypeError(`${op}: the range is not tracked`);
   if (vma !== null && vma.mm !== mm) throw new TypeError(`${op}: the range is of another mm than vma`);
   mm.mmapSem.demand(op, false);
-  mm.ranges.delete(range);
-  range.mm = null;
+  untrack(mm, range);
   return range.valid;
 }
 

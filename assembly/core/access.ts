@@ -1,16 +1,18 @@
 // CPU accesses: whole ranges through the exchange buffer, single words in place, page faults alone, and pins.
 
-import { EAGAIN, EFAULT, EINVAL } from "../uapi/errno";
+import { EAGAIN, EFAULT } from "../uapi/errno";
 import { REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
-import { PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
-import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_FLAGS, HDR_FLAG_DATA, HDR_RESULT, HDR_XBUF, HEADER } from "../uapi/struct";
-import { ACCESS_FORCE, ACCESS_WRITE, FAULT_MIGRATION, FAULT_NONE, VM_FAULT_ERROR, VM_WRITE } from "../uapi/vm";
+import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
+import {
+  FOLIO_ANON_EXCLUSIVE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_RESULT, HDR_XBUF, HEADER,
+} from "../uapi/struct";
+import { ACCESS_FORCE, ACCESS_WRITE, FAULT_NONE, VM_FAULT_ERROR, VM_WRITE } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { checkAccess, handleFault } from "./fault";
 import { folioOf, frameOf } from "./folio";
 import { header, setHeader, setHeaderF64 } from "./layout";
-import { mmAt, mmOf } from "./mm";
+import { mmAt } from "./mm";
 import { addExternalRefs, getPage, putPage } from "./page-alloc";
 import { readPte, walk } from "./pagetable";
 import { pteFlags, ptePfn, ptePresent } from "./pte";

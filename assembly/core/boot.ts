@@ -2,10 +2,13 @@
 
 import { EINVAL } from "../uapi/errno";
 import { PMD_PAGES } from "../uapi/page";
-import { BLOCK_ZONE, FOLIO_RESERVED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_END, HDR_MAGIC, HDR_SYSTEM_FRAMES, HDR_ZERO_PFN, HEADER, HEADER_MAGIC, ZONE_COUNT } from "../uapi/struct";
+import {
+  BLOCK_ZONE, FOLIO_RESERVED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_END, HDR_MAGIC, HDR_SYSTEM_FRAMES,
+  HDR_ZERO_PFN, HEADER, HEADER_MAGIC, ZONE_COUNT,
+} from "../uapi/struct";
 import { arenaInit } from "./arena";
 import { folioOf } from "./folio";
-import { RESERVED_FRAMES, header, setHeader } from "./layout";
+import { header, RESERVED_FRAMES, setHeader } from "./layout";
 import { blockOf, zoneInit } from "./page-alloc";
 
 function reserve(pfn: u32): void {

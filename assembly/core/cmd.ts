@@ -3,7 +3,7 @@
 // end: the blocks form a stack. A block's fields mean what its operation says, but for those that notify.ts and
 // fault.ts own.
 
-import { COMMANDS, COMMAND_COUNT, COMMAND_SIZE, HDR_CMD_DEPTH, HEADER, TABLE_COMMANDS } from "../uapi/struct";
+import { COMMAND_COUNT, COMMAND_SIZE, COMMANDS, HDR_CMD_DEPTH, HEADER, TABLE_COMMANDS } from "../uapi/struct";
 import { exhausted, header, setHeader } from "./layout";
 
 export const OP_MMAP: u32 = 1;

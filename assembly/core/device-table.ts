@@ -5,12 +5,18 @@ import { EINVAL, ENOMEM } from "../uapi/errno";
 import { PAGE_SIZE, PMD_SIZE } from "../uapi/page";
 import { DEVICE_PFN_DIRTY, HMM_PFN_VALID, HMM_PFN_WRITE, PFN_MASK } from "../uapi/pfn";
 import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE } from "../uapi/pte";
-import { DEVICE_TABLE_ENTRIES, DEVICE_TABLE_MM, DEVICE_TABLE_ROOT, DEVICE_TABLE_SIZE, HDR_XBUF, TABLE_DEVICE_TABLE, XBUF_SIZE } from "../uapi/struct";
+import {
+  DEVICE_TABLE_ENTRIES, DEVICE_TABLE_MM, DEVICE_TABLE_ROOT, DEVICE_TABLE_SIZE, HDR_XBUF, TABLE_DEVICE_TABLE,
+  XBUF_SIZE,
+} from "../uapi/struct";
 import { frameOf } from "./folio";
 import { header } from "./layout";
 import { exists, mmOf } from "./mm";
 import { validPfn } from "./page-alloc";
-import { DEVICE_OWNER, allocTable, freeAllTables, freeTables, holeEnd, leafEnd, leafTable, readPte, slotOf, walk, walkAlloc } from "./pagetable";
+import {
+  allocTable, DEVICE_OWNER, freeAllTables, freeTables, holeEnd, leafEnd, leafTable, readPte, slotOf, walk,
+  walkAlloc,
+} from "./pagetable";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "./pool";
 import { makePte, pteFlags, ptePfn } from "./pte";
 

@@ -3,11 +3,17 @@
 import { EINVAL, ENOMEM } from "../uapi/errno";
 import { PMD_PAGES } from "../uapi/page";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../uapi/pfn";
-import { COUNT_PAGES_COPIED, COUNT_PAGES_ZEROED, FOLIO_FREE, FOLIO_LOCKED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_DEVICE_NEXT, HDR_XBUF, HDR_ZERO_PFN, TABLE_DEVICE_MEMORY, TABLE_DEVMEM, XBUF_SIZE, ZONE_COUNT } from "../uapi/struct";
+import {
+  COUNT_PAGES_COPIED, COUNT_PAGES_ZEROED, FOLIO_FREE, FOLIO_LOCKED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES,
+  HDR_DEVICE_NEXT, HDR_XBUF, HDR_ZERO_PFN, TABLE_DEVICE_MEMORY, TABLE_DEVMEM, XBUF_SIZE, ZONE_COUNT,
+} from "../uapi/struct";
 import { folioOf, frameOf } from "./folio";
 import { exhausted, header, setHeader } from "./layout";
 import { count } from "./stat";
-import { ZONE_IN_USE, ZONE_REMOVING, addExternalRefs, allocFrame, copyFrame, getPage, putPage, takeFreed, validPfn, zeroFrame, zoneInit, zoneOf, zoneOfPfn } from "./page-alloc";
+import {
+  addExternalRefs, allocFrame, copyFrame, getPage, putPage, takeFreed, validPfn, zeroFrame, ZONE_IN_USE,
+  ZONE_REMOVING, zoneInit, zoneOf, zoneOfPfn,
+} from "./page-alloc";
 
 /** Zones that were removed leave their frames behind: [first, end) of such a zone is used again if it is large enough. */
 function reuseZone(pages: u32): u32 {

@@ -8,10 +8,23 @@
 //   migration        wait: -EAGAIN               the same
 
 import { EAGAIN } from "../uapi/errno";
-import { FAULT_KIND_ANON, FAULT_KIND_COW, FAULT_KIND_DEVICE, FAULT_KIND_REUSE, FAULT_KIND_SPURIOUS, FAULT_KIND_ZERO, LOG_FAULT, MMU_NOTIFY_CLEAR, REQUEST, REQUEST_DEVICE_FAULT } from "../uapi/event";
-import { PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
-import { COUNT_FAULT, COUNT_REQUEST, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_KSM, FOLIO_LOCKED, FOLIO_LRU, HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_OPEN_MIGRATION, HDR_REQ_ANSWER, HDR_REQ_DEVMEM, HDR_REQ_FLAGS, HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_PAGE, HDR_REQ_START, HDR_REQ_VMA, HDR_ZERO_PFN } from "../uapi/struct";
-import { ACCESS_FORCE, ACCESS_GUP, ACCESS_WRITE, FAULT_ACCERR, FAULT_LOOP, FAULT_MAPERR, FAULT_MIGRATION, FAULT_NONE, FAULT_OOM, FAULT_SIGBUS, VM_ACCESS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_MAYREAD, VM_READ, VM_WRITE } from "../uapi/vm";
+import {
+  FAULT_KIND_ANON, FAULT_KIND_COW, FAULT_KIND_DEVICE, FAULT_KIND_REUSE, FAULT_KIND_SPURIOUS,
+  FAULT_KIND_ZERO, LOG_FAULT, MMU_NOTIFY_CLEAR, REQUEST, REQUEST_DEVICE_FAULT,
+} from "../uapi/event";
+import {
+  PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
+} from "../uapi/pte";
+import {
+  COUNT_FAULT, COUNT_REQUEST, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_KSM, FOLIO_LOCKED, FOLIO_LRU,
+  HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_OPEN_MIGRATION, HDR_REQ_ANSWER, HDR_REQ_DEVMEM, HDR_REQ_FLAGS,
+  HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_PAGE, HDR_REQ_START, HDR_REQ_VMA, HDR_ZERO_PFN,
+} from "../uapi/struct";
+import {
+  ACCESS_FORCE, ACCESS_GUP, ACCESS_WRITE, FAULT_ACCERR, FAULT_LOOP, FAULT_MAPERR, FAULT_MIGRATION,
+  FAULT_NONE, FAULT_OOM, FAULT_SIGBUS, VM_ACCESS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_MAYREAD,
+  VM_READ, VM_WRITE,
+} from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { Folio, folioOf } from "./folio";
 import { header, setHeader, setHeaderF64 } from "./layout";
@@ -23,7 +36,7 @@ import { readPte, walkAlloc } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { anonVmaPrepare } from "./rmap";
 import { count, log } from "./stat";
-import { Vma, isCow, pgoffOf, some } from "./vma";
+import { isCow, pgoffOf, some, Vma } from "./vma";
 import { addRss, unmapPage } from "./zap";
 
 /** How often a driver may answer "done" without having moved the page before that is called a loop. */

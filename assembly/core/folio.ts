@@ -1,6 +1,9 @@
 // Folios: what is known of each frame. (Drawn in uapi/struct.ts.)
 
-import { FOLIO_COUNT_MASK, FOLIO_FLAGS, FOLIO_INDEX, FOLIO_MAPPING, FOLIO_MAPS, FOLIO_REFS, FOLIO_SIZE, HDR_DEVICE_BASE, HDR_FOLIOS, HDR_FRAMES } from "../uapi/struct";
+import {
+  FOLIO_COUNT_MASK, FOLIO_FLAGS, FOLIO_INDEX, FOLIO_MAPPING, FOLIO_MAPS, FOLIO_REFS, FOLIO_SIZE,
+  HDR_DEVICE_BASE, HDR_FOLIOS, HDR_FRAMES,
+} from "../uapi/struct";
 import { header } from "./layout";
 
 @unmanaged

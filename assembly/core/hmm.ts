@@ -7,10 +7,14 @@
 import { EAGAIN, EBUSY, EFAULT, ENOMEM, EPERM } from "../uapi/errno";
 import { REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
-import { HMM_PFN_ERROR, HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE, HMM_PFN_VALID, HMM_PFN_WRITE } from "../uapi/pfn";
+import {
+  HMM_PFN_ERROR, HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE, HMM_PFN_VALID, HMM_PFN_WRITE,
+} from "../uapi/pfn";
 import { PTE_KIND_DEVICE, PTE_KIND_HWPOISON, PTE_KIND_MARKER, PTE_KIND_MIGRATION } from "../uapi/pte";
 import { HDR_FAULT_ADDR, HDR_FAULT_CODE, OWNER_ANY } from "../uapi/struct";
-import { ACCESS_WRITE, FAULT_MIGRATION, VM_FAULT_ERROR, VM_FAULT_OOM, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE } from "../uapi/vm";
+import {
+  ACCESS_WRITE, FAULT_MIGRATION, VM_FAULT_ERROR, VM_FAULT_OOM, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE,
+} from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { handleFault } from "./fault";
 import { setHeader, setHeaderF64 } from "./layout";
@@ -19,7 +23,7 @@ import { notifierStale } from "./notify";
 import { zoneOf, zoneOfPfn } from "./page-alloc";
 import { holeEnd, leafEnd, leafTable, slotOf, walk } from "./pagetable";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
-import { Vma, findVmaFrom, some, vmaLookup } from "./vma";
+import { findVmaFrom, some, Vma, vmaLookup } from "./vma";
 
 const NEED_FAULT: u32 = 1;
 const NEED_WRITE: u32 = 2;

@@ -5,7 +5,11 @@ import { REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
 import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, XBUF_SIZE } from "../uapi/struct";
 import { accessStep, cancelPin, faultStep, pinStep } from "./access";
-import { Cmd, OP_ACCESS, OP_CLOSE, OP_FAULT, OP_FORK, OP_MADVISE, OP_MIGRATE_DEVICE_SETUP, OP_MIGRATE_PAGES, OP_MIGRATE_SETUP, OP_MLOCK, OP_MMAP, OP_MPROTECT, OP_MREMAP, OP_MUNMAP, OP_PIN, OP_RANGE_FAULT, commandPop, commandPush, commandTop } from "./cmd";
+import {
+  Cmd, commandPop, commandPush, commandTop, OP_ACCESS, OP_CLOSE, OP_FAULT, OP_FORK, OP_MADVISE,
+  OP_MIGRATE_DEVICE_SETUP, OP_MIGRATE_PAGES, OP_MIGRATE_SETUP, OP_MLOCK, OP_MMAP, OP_MPROTECT, OP_MREMAP,
+  OP_MUNMAP, OP_PIN, OP_RANGE_FAULT,
+} from "./cmd";
 import { releaseFaultPage } from "./fault";
 import { rangeFaultStep } from "./hmm";
 import { header } from "./layout";
@@ -30,11 +34,19 @@ export { memcgCreate, memcgSetLimit, memcgDestroy } from "./memcg";
 export { mmCreate } from "./mm-life";
 export { mincore } from "./mmap";
 export { load32, store32, lookupPte, unpin } from "./access";
-export { notifierInsert, notifierRemove, notifierReadBegin, notifierReadRetry, notifierSetSeq } from "./notify";
+export {
+  notifierInsert, notifierRemove, notifierReadBegin, notifierReadRetry, notifierSetSeq,
+} from "./notify";
 export { translate } from "./hmm";
-export { devmemAdd, devmemRemove, devmemAllocPage, devmemAllocPages, devmemTakeFreed, systemAllocPage, systemAllocPages, pageGet, pagePut, pageTryLock, pageUnlock, copyPages, pageData, pageZone } from "./devmem";
+export {
+  devmemAdd, devmemRemove, devmemAllocPage, devmemAllocPages, devmemTakeFreed, systemAllocPage,
+  systemAllocPages, pageGet, pagePut, pageTryLock, pageUnlock, copyPages, pageData, pageZone,
+} from "./devmem";
 export { migrateFinalize, deviceTableMapMigrated } from "./migrate";
-export { deviceTableCreate, deviceTableDestroy, deviceTableMap, deviceTableClear, deviceTableProtect, deviceTableLookup, deviceTableSnapshot, deviceTableAccess } from "./device-table";
+export {
+  deviceTableCreate, deviceTableDestroy, deviceTableMap, deviceTableClear, deviceTableProtect,
+  deviceTableLookup, deviceTableSnapshot, deviceTableAccess,
+} from "./device-table";
 export { replay, replayOldest } from "./replay";
 export { arenaAlloc, arenaFree } from "./arena";
 export { verify } from "./verify";

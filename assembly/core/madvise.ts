@@ -4,14 +4,19 @@
 import { EINVAL, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_CLEAR, REQUEST } from "../uapi/event";
 import { PTE_DIRTY, PTE_SPECIAL, PTE_YOUNG } from "../uapi/pte";
-import { MADV_COLD, MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_KEEPONFORK, MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_WIPEONFORK, VM_DONTCOPY, VM_HUGETLB, VM_IO, VM_LOCKED, VM_PFNMAP, VM_RAND_READ, VM_SEQ_READ, VM_SHARED, VM_WIPEONFORK } from "../uapi/vm";
+import {
+  MADV_COLD, MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_KEEPONFORK, MADV_NORMAL,
+  MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL,
+  MADV_WILLNEED, MADV_WIPEONFORK, VM_DONTCOPY, VM_HUGETLB, VM_IO, VM_LOCKED, VM_PFNMAP, VM_RAND_READ,
+  VM_SEQ_READ, VM_SHARED, VM_WIPEONFORK,
+} from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { Mm, mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
 import { populateRange } from "./populate";
 import { pteFlags, ptePresent } from "./pte";
-import { Vma, findVmaFrom, isAnonymous, some } from "./vma";
+import { findVmaFrom, isAnonymous, some, Vma } from "./vma";
 import { vmaModify } from "./vma-merge";
 import { zapRange } from "./zap";
 

@@ -1,25 +1,37 @@
 // migrate_vma_setup and migrate_device_range: which pages of a range can move, with their entries replaced, so that
 // nobody touches them until the end.
 
-import { EBUSY, EINVAL, ENOMEM } from "../uapi/errno";
+import { EINVAL, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_MIGRATE, REQUEST } from "../uapi/event";
-import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_PFN_WRITE, MIGRATE_VMA_SELECT_DEVICE_PRIVATE, MIGRATE_VMA_SELECT_SYSTEM } from "../uapi/pfn";
+import {
+  MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_PFN_WRITE, MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
+} from "../uapi/pfn";
 import { PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_SPECIAL, PTE_WRITE } from "../uapi/pte";
-import { COUNT_MIGRATIONS, FOLIO_ANON, FOLIO_FILE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_MIGRATION_SHARED, FOLIO_SHMEM, FOLIO_HEAD, FOLIO_TAIL, MIGRATION_SETUP, OWNER_ANY, TABLE_MIGRATION } from "../uapi/struct";
-import { REASON_FREE_PAGE, REASON_HOLE_NOT_ANON, REASON_LARGE_FOLIO, REASON_LOCKED, REASON_MIGRATING, REASON_NOT_ISOLATED, REASON_NOT_PRESENT, REASON_NOT_SELECTED, REASON_NO_MAPPING, REASON_OTHER_OWNER, REASON_PINNED, REASON_STILL_MAPPED } from "../uapi/reason";
+import {
+  COUNT_MIGRATIONS, FOLIO_ANON, FOLIO_FILE, FOLIO_FREE, FOLIO_HEAD, FOLIO_LOCKED, FOLIO_LRU,
+  FOLIO_MIGRATION_SHARED, FOLIO_SHMEM, FOLIO_TAIL, MIGRATION_SETUP, OWNER_ANY, TABLE_MIGRATION,
+} from "../uapi/struct";
+import {
+  REASON_FREE_PAGE, REASON_HOLE_NOT_ANON, REASON_LARGE_FOLIO, REASON_LOCKED, REASON_MIGRATING,
+  REASON_NO_MAPPING, REASON_NOT_ISOLATED, REASON_NOT_PRESENT, REASON_NOT_SELECTED, REASON_OTHER_OWNER,
+  REASON_PINNED, REASON_STILL_MAPPED,
+} from "../uapi/reason";
 import { VM_DONTEXPAND, VM_HUGETLB, VM_IO, VM_MIXEDMAP, VM_PFNMAP } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { Folio, folioOf, isDevicePfn } from "./folio";
-import { Migration, isOpen, mapsPage, migrationAlloc, pfnOf, removeMigrationEntries, takeEntry } from "./migration";
+import {
+  isOpen, mapsPage, Migration, migrationAlloc, pfnOf, removeMigrationEntries, takeEntry,
+} from "./migration";
 import { mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { getPage, putPage, validPfn, zoneOf, zoneOfPfn } from "./page-alloc";
-import { leafEnd, leafTable, holeEnd, slotOf, walk } from "./pagetable";
+import { holeEnd, leafEnd, leafTable, slotOf, walk } from "./pagetable";
 import { poolId } from "./pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { linkAt, rmapAddress, rmapFirst, rmapNext } from "./rmap";
 import { count } from "./stat";
-import { Vma, isAnonymous, some, vmaAt, vmaLookup } from "./vma";
+import { isAnonymous, some, vmaAt, vmaLookup } from "./vma";
 
 const SPECIAL: u32 = VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_DONTEXPAND | VM_HUGETLB;
 

@@ -4,8 +4,14 @@ import { EINVAL } from "../uapi/errno";
 import { LOG_MIGRATE, MMU_NOTIFY_MIGRATE, REQUEST } from "../uapi/event";
 import { MIGRATE_PFN_ERROR, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_PFN_WRITE } from "../uapi/pfn";
 import { PTE_DIRTY, PTE_KIND_DEVICE, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
-import { REASON_DRIVER_ERROR, REASON_FILE_PAGE, REASON_HOLE_FILLED, REASON_HOLE_NOT_ANON, REASON_MEMCG_LIMIT, REASON_NO_ANON_VMA, REASON_NO_DESTINATION, REASON_NO_TABLE, REASON_REFERENCED } from "../uapi/reason";
-import { COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM, FOLIO_ANON, FOLIO_DIRTY, FOLIO_FILE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_MLOCKED, FOLIO_SHMEM, HDR_FAULT_ADDR, MIGRATION_PAGES, MIGRATION_SETUP } from "../uapi/struct";
+import {
+  REASON_DRIVER_ERROR, REASON_FILE_PAGE, REASON_HOLE_FILLED, REASON_HOLE_NOT_ANON, REASON_MEMCG_LIMIT,
+  REASON_NO_ANON_VMA, REASON_NO_DESTINATION, REASON_NO_TABLE, REASON_REFERENCED,
+} from "../uapi/reason";
+import {
+  COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM, FOLIO_ANON, FOLIO_DIRTY, FOLIO_FILE, FOLIO_FREE,
+  FOLIO_LOCKED, FOLIO_LRU, FOLIO_MLOCKED, FOLIO_SHMEM, HDR_FAULT_ADDR, MIGRATION_PAGES, MIGRATION_SETUP,
+} from "../uapi/struct";
 import { VM_WRITE } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { DeviceTable, deviceTableOf, deviceTableSet } from "./device-table";
@@ -14,7 +20,7 @@ import { folioOf, isDevicePfn } from "./folio";
 import { setHeaderF64 } from "./layout";
 import { lruTouch } from "./lru";
 import { memcgCharge } from "./memcg";
-import { Migration, isOpen, migrationFree, migrationOf, pfnOf, removeMigrationEntries } from "./migration";
+import { isOpen, Migration, migrationFree, migrationOf, pfnOf, removeMigrationEntries } from "./migration";
 import { letGo } from "./migrate-setup";
 import { mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
@@ -23,7 +29,7 @@ import { walk, walkAlloc } from "./pagetable";
 import { makePte, pteFlags, ptePresent } from "./pte";
 import { anonVmaPrepare } from "./rmap";
 import { count, log } from "./stat";
-import { Vma, isAnonymous, vmaAt } from "./vma";
+import { isAnonymous, Vma, vmaAt } from "./vma";
 
 /**
  * Are the destinations pages that a driver may give: locked, referenced, mapped nowhere, none twice? A page seen is

@@ -2,8 +2,13 @@
 
 import { EBUSY, EINVAL, ENOMEM } from "../uapi/errno";
 import { LOG_FORK, MMU_NOTIFY_PROTECTION_PAGE, MMU_NOTIFY_RELEASE, REQUEST } from "../uapi/event";
-import { PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
-import { FOLIO_ANON_EXCLUSIVE, FOLIO_MIGRATION_SHARED, MM_ALIVE, TABLE_MM, TABLE_NOTIFIER } from "../uapi/struct";
+import {
+  PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_SPECIAL, PTE_WRITE,
+  PTE_YOUNG,
+} from "../uapi/pte";
+import {
+  FOLIO_ANON_EXCLUSIVE, FOLIO_MIGRATION_SHARED, MM_ALIVE, TABLE_MM, TABLE_NOTIFIER,
+} from "../uapi/struct";
 import { VM_DONTCOPY, VM_LOCKED, VM_MIXEDMAP, VM_PFNMAP, VM_WIPEONFORK } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { clearDeviceTablesOf } from "./device-table";
@@ -17,7 +22,7 @@ import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { anonVmaFork } from "./rmap";
 import { log } from "./stat";
 import { SPACE_END } from "./unmap";
-import { Vma, isCow, some, vmaAlloc, vmaAt, vmaFree, vmaInsert } from "./vma";
+import { isCow, some, Vma, vmaAlloc, vmaAt, vmaFree, vmaInsert } from "./vma";
 import { vmaDestroy } from "./vma-merge";
 import { addRss, zapRange } from "./zap";
 

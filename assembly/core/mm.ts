@@ -1,6 +1,10 @@
 // Address spaces: the object, and finding it.
 
-import { HDR_GENERATION, MM_ALIVE, MM_FAULTS, MM_FLAGS, MM_GENERATION, MM_INVALIDATIONS, MM_LOCKED_PAGES, MM_MEMCG, MM_NOTIFIERS, MM_PGD, MM_RSS_ANON, MM_SEQ, MM_SIZE, MM_VMA_CACHE, MM_VMA_COUNT, MM_VMA_FIRST, MM_VMA_LAST, MM_VMA_ROOT, TABLE_MM } from "../uapi/struct";
+import {
+  HDR_GENERATION, MM_ALIVE, MM_FAULTS, MM_FLAGS, MM_GENERATION, MM_INVALIDATIONS, MM_LOCKED_PAGES, MM_MEMCG,
+  MM_NOTIFIERS, MM_PGD, MM_RSS_ANON, MM_SEQ, MM_SIZE, MM_VMA_CACHE, MM_VMA_COUNT, MM_VMA_FIRST, MM_VMA_LAST,
+  MM_VMA_ROOT, TABLE_MM,
+} from "../uapi/struct";
 import { header, setHeader } from "./layout";
 import { poolHigh, poolId, poolObject } from "./pool";
 

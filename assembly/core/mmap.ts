@@ -1,18 +1,21 @@
 // mmap, mlock and mincore.
 
-import { EAGAIN, EEXIST, EINVAL, ENOMEM, EOPNOTSUPP } from "../uapi/errno";
+import { EEXIST, EINVAL, ENOMEM, EOPNOTSUPP } from "../uapi/errno";
 import { LOG_MMAP, REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
 import { HDR_RESULT, TABLE_ADDRESS_SPACE } from "../uapi/struct";
-import { MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, VM_ACCESS, VM_ACCOUNT, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYWRITE, VM_WRITE } from "../uapi/vm";
+import {
+  MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, VM_ACCESS,
+  VM_ACCOUNT, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYWRITE, VM_WRITE,
+} from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { exhausted, setHeaderF64 } from "./layout";
-import { Mm, mmAt, mmOf, exists } from "./mm";
-import { USER_END, USER_START, readPte } from "./pagetable";
+import { exists, Mm, mmAt, mmOf } from "./mm";
+import { readPte, USER_END, USER_START } from "./pagetable";
 import { populateLocked } from "./populate";
 import { log } from "./stat";
 import { unmapRange } from "./unmap";
-import { Vma, findVmaFrom, some, vmaAlloc, vmaAt, vmaInsert, vmaLookup } from "./vma";
+import { findVmaFrom, some, vmaAlloc, vmaAt, vmaInsert, vmaLookup } from "./vma";
 import { vmaMergeNew, vmaModify } from "./vma-merge";
 
 /** Addresses are handed out from here downwards: the stack's part of the space stays free. */

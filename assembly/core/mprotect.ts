@@ -3,7 +3,9 @@
 import { EACCES, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_PROTECTION_VMA, REQUEST } from "../uapi/event";
 import { PUD_SHIFT } from "../uapi/page";
-import { PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_EXCLUSIVE, PTE_SPECIAL, PTE_WRITE } from "../uapi/pte";
+import {
+  PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_SPECIAL, PTE_WRITE,
+} from "../uapi/pte";
 import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE } from "../uapi/struct";
 import { VM_ACCESS, VM_ACCOUNT, VM_LOCKED, VM_SHARED, VM_WRITE } from "../uapi/vm";
 import { Cmd } from "./cmd";
@@ -13,7 +15,7 @@ import { notifyEnd, notifyStart } from "./notify";
 import { hasPmdTable, holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
 import { populateLocked } from "./populate";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
-import { Vma, isAnonymous, some, vmaLookup } from "./vma";
+import { isAnonymous, some, Vma, vmaLookup } from "./vma";
 import { vmaModify } from "./vma-merge";
 
 /** What an entry becomes when its vma's protection changed. */

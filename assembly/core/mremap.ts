@@ -5,17 +5,21 @@ import { EFAULT, EINVAL, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_UNMAP, REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
 import { HDR_RESULT } from "../uapi/struct";
-import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_DONTEXPAND, VM_LOCKED, VM_PFNMAP } from "../uapi/vm";
+import {
+  MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_DONTEXPAND, VM_LOCKED, VM_PFNMAP,
+} from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { setHeaderF64 } from "./layout";
 import { findGap } from "./mmap";
 import { Mm, mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
-import { USER_END, USER_START, holeEnd, leafEnd, leafTable, slotOf, walk, walkAlloc } from "./pagetable";
+import { holeEnd, leafEnd, leafTable, slotOf, USER_END, USER_START, walk, walkAlloc } from "./pagetable";
 import { populateLocked } from "./populate";
 import { anonVmaClone, unlinkAnonVmas } from "./rmap";
 import { SPACE_END, unmapRange } from "./unmap";
-import { Vma, findVmaFrom, isAnonymous, pgoffOf, some, vmaAlloc, vmaAt, vmaFree, vmaInsert, vmaLookup } from "./vma";
+import {
+  findVmaFrom, isAnonymous, pgoffOf, some, Vma, vmaAlloc, vmaAt, vmaFree, vmaInsert, vmaLookup,
+} from "./vma";
 import { vmaMergeNew } from "./vma-merge";
 import { freeUnusedTables } from "./zap";
 

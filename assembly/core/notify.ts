@@ -8,10 +8,14 @@
 
 import { EAGAIN, EINVAL, ENOMEM, EOVERFLOW } from "../uapi/errno";
 import { LOG_INVALIDATE, REQUEST_INVALIDATE } from "../uapi/event";
-import { COUNT_INVALIDATE, COUNT_REQUEST, HDR_REQ_END, HDR_REQ_EVENT, HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_OWNER, HDR_REQ_SEQ, HDR_REQ_START, NOTIFIER_LAST, NOTIFIER_MM, NOTIFIER_NEXT, NOTIFIER_SEQ, NOTIFIER_SIZE, NOTIFIER_START, TABLE_NOTIFIER } from "../uapi/struct";
+import {
+  COUNT_INVALIDATE, COUNT_REQUEST, HDR_REQ_END, HDR_REQ_EVENT, HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_OWNER,
+  HDR_REQ_SEQ, HDR_REQ_START, NOTIFIER_LAST, NOTIFIER_MM, NOTIFIER_NEXT, NOTIFIER_SEQ, NOTIFIER_SIZE,
+  NOTIFIER_START, TABLE_NOTIFIER,
+} from "../uapi/struct";
 import { Cmd } from "./cmd";
 import { setHeader, setHeaderF64 } from "./layout";
-import { Mm, exists, mmAt, mmOf } from "./mm";
+import { exists, Mm, mmAt, mmOf } from "./mm";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "./pool";
 import { count, log } from "./stat";
 

@@ -3,10 +3,16 @@
 // free blocks, on the list of partly free ones, or full and on none. Single frames come from partly free blocks in
 // ascending order, so that wholly free blocks last as long as they can.
 
-import { BLOCK_BITMAP, BLOCK_FREE, BLOCK_NEXT, BLOCK_PREV, BLOCK_SIZE, BLOCK_ZONE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_LRU, HDR_BLOCKS, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_EXTERNAL_REFS, HDR_SYSTEM_FRAMES, HEADER, TABLE_DEVICE_MEMORY, TABLE_SYSTEM_MEMORY, ZONES, ZONE_COUNT, ZONE_FLAGS, ZONE_FREED_COUNT, ZONE_FREED_HEAD, ZONE_FREED_TAIL, ZONE_FREE_BLOCKS, ZONE_FREE_PAGES, ZONE_OWNER, ZONE_PARTIAL_BLOCKS, ZONE_PFN_END, ZONE_PFN_FIRST, ZONE_SIZE } from "../uapi/struct";
+import {
+  BLOCK_BITMAP, BLOCK_FREE, BLOCK_NEXT, BLOCK_PREV, BLOCK_SIZE, BLOCK_ZONE, FOLIO_FREE, FOLIO_LOCKED,
+  FOLIO_LRU, HDR_BLOCKS, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_EXTERNAL_REFS, HDR_SYSTEM_FRAMES, HEADER,
+  TABLE_DEVICE_MEMORY, TABLE_SYSTEM_MEMORY, ZONE_COUNT, ZONE_FLAGS, ZONE_FREE_BLOCKS, ZONE_FREE_PAGES,
+  ZONE_FREED_COUNT, ZONE_FREED_HEAD, ZONE_FREED_TAIL, ZONE_OWNER, ZONE_PARTIAL_BLOCKS, ZONE_PFN_END,
+  ZONE_PFN_FIRST, ZONE_SIZE, ZONES,
+} from "../uapi/struct";
 import { PMD_PAGES } from "../uapi/page";
 import { Folio, folioOf, frameOf, isDevicePfn } from "./folio";
-import { RESERVED_FRAMES, exhausted, header, mayAllocate, setHeader } from "./layout";
+import { exhausted, header, mayAllocate, RESERVED_FRAMES, setHeader } from "./layout";
 import { lruRemove } from "./lru";
 import { memcgUncharge } from "./memcg";
 

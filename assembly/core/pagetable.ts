@@ -11,7 +11,7 @@
 import { MMAP_MIN_ADDR, PAGE_SIZE, PGD_SHIFT, PMD_SHIFT, PUD_SHIFT, TASK_SIZE } from "../uapi/page";
 import { PTE_PRESENT } from "../uapi/pte";
 import { HDR_TABLE_META, POOL_BASE, TABLE_PAGE_TABLE } from "../uapi/struct";
-import { TABLE_META_SIZE, header, pool } from "./layout";
+import { header, pool, TABLE_META_SIZE } from "./layout";
 import { poolAlloc, poolFree } from "./pool";
 
 export const DEVICE_OWNER: u32 = 0x80000000;

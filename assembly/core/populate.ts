@@ -5,13 +5,16 @@ import { REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
 import { PTE_PRESENT, PTE_WRITE } from "../uapi/pte";
 import { HDR_FAULT_CODE } from "../uapi/struct";
-import { ACCESS_GUP, ACCESS_WRITE, FAULT_ACCERR, FAULT_MAPERR, FAULT_NONE, FAULT_OOM, VM_ACCESS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_SHARED, VM_WRITE } from "../uapi/vm";
+import {
+  ACCESS_GUP, ACCESS_WRITE, FAULT_ACCERR, FAULT_MAPERR, FAULT_NONE, FAULT_OOM, VM_ACCESS, VM_FAULT_ERROR,
+  VM_FAULT_OOM, VM_SHARED, VM_WRITE,
+} from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { checkAccess, handleFault } from "./fault";
 import { header, setHeader } from "./layout";
 import { mmAt } from "./mm";
 import { leafEnd, walk } from "./pagetable";
-import { Vma, some, vmaLookup } from "./vma";
+import { some, Vma, vmaLookup } from "./vma";
 
 /** Faults [cmd.cursor, end) of one vma in, moving the cursor. 0, REQUEST, -EAGAIN or VM_FAULT_* bits. */
 function populateVma(cmd: Cmd, vma: Vma, end: u64, flags: u32): i32 {

@@ -10,7 +10,10 @@
 //  └────────────────────────┴────────┴────────┘
 
 import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
-import { HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_RESULT, HDR_LRU_TAIL, HDR_XBUF, RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT, REPLAY_CPU_FAULT, REPLAY_DEVICE_FAULT, REPLAY_DONE, REPLAY_NO_VMA } from "../uapi/struct";
+import {
+  HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_LRU_TAIL, HDR_RESULT, HDR_XBUF, RECORD_DEVICE_SHIFT,
+  RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT, REPLAY_CPU_FAULT, REPLAY_DEVICE_FAULT, REPLAY_DONE, REPLAY_NO_VMA,
+} from "../uapi/struct";
 import { deviceTableOf } from "./device-table";
 import { folioOf, isDevicePfn } from "./folio";
 import { header, setHeader, setHeaderF64 } from "./layout";

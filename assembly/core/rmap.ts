@@ -10,7 +10,7 @@
 import { TABLE_ANON_VMA, TABLE_AVC } from "../uapi/struct";
 import { Folio } from "./folio";
 import { poolAlloc, poolFree, poolId, poolObject } from "./pool";
-import { Vma, pgoffOf, some, vmaAt } from "./vma";
+import { pgoffOf, some, Vma, vmaAt } from "./vma";
 
 @unmanaged
 export class AnonVma {

@@ -1,6 +1,9 @@
 // Counters and the event log. Neither changes what the engine does.
 
-import { COUNTERS, HDR_FLAGS, HDR_FLAG_LOG, HDR_LOG, HDR_LOG_ENTRIES, HDR_LOG_HEAD, HEADER, LOG_RECORD_A, LOG_RECORD_B, LOG_RECORD_C, LOG_RECORD_KIND, LOG_RECORD_MM, LOG_RECORD_SIZE } from "../uapi/struct";
+import {
+  COUNTERS, HDR_FLAG_LOG, HDR_FLAGS, HDR_LOG, HDR_LOG_ENTRIES, HDR_LOG_HEAD, HEADER, LOG_RECORD_A,
+  LOG_RECORD_B, LOG_RECORD_C, LOG_RECORD_KIND, LOG_RECORD_MM, LOG_RECORD_SIZE,
+} from "../uapi/struct";
 import { header, setHeader } from "./layout";
 
 @inline

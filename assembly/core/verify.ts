@@ -4,24 +4,35 @@
 // left must be 0 mappings, and references that pins, drivers and open migrations explain; then each entry puts its
 // share back.
 
-import { PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_SPECIAL, PTE_WRITE } from "../uapi/pte";
-import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SHMEM, HDR_CMD_DEPTH, HDR_DEVICE_BASE, HDR_DEVICE_NEXT, HDR_EXTERNAL_REFS, HDR_SYSTEM_FRAMES, HDR_VERIFY_A, HDR_VERIFY_B, HDR_VERIFY_C, HDR_VERIFY_CODE, HDR_VERIFY_MM, MEMCG_USAGE, POOL_FREE, POOL_HIGH, TABLE_DEVICE_TABLE, TABLE_MEMCG, TABLE_MIGRATION, TABLE_MM, TABLE_PAGE_TABLE, TABLE_POOLS, VERIFY_ANON_VMA, VERIFY_ARENA, VERIFY_DEVICE_PRESENT, VERIFY_ENTRY_OUTSIDE, VERIFY_EXCLUSIVE, VERIFY_FREE_LIST, VERIFY_LOCKED, VERIFY_MAPCOUNT, VERIFY_MEMCG, VERIFY_MIGRATION_ENTRY, VERIFY_MIRROR_PAGE, VERIFY_MIRROR_WRITE, VERIFY_OK, VERIFY_POOL, VERIFY_REFCOUNT, VERIFY_RMAP, VERIFY_RSS, VERIFY_TABLE_META, VERIFY_VMA_ORDER, VERIFY_VMA_TREE, VERIFY_WRITE_BIT, ZONE_COUNT } from "../uapi/struct";
+import {
+  PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_SPECIAL, PTE_WRITE,
+} from "../uapi/pte";
+import {
+  FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SHMEM, HDR_CMD_DEPTH, HDR_DEVICE_BASE,
+  HDR_DEVICE_NEXT, HDR_EXTERNAL_REFS, HDR_SYSTEM_FRAMES, HDR_VERIFY_A, HDR_VERIFY_B, HDR_VERIFY_C,
+  HDR_VERIFY_CODE, HDR_VERIFY_MM, MEMCG_USAGE, POOL_FREE, POOL_HIGH, TABLE_DEVICE_TABLE, TABLE_MEMCG,
+  TABLE_MIGRATION, TABLE_MM, TABLE_PAGE_TABLE, TABLE_POOLS, VERIFY_ANON_VMA, VERIFY_ARENA,
+  VERIFY_DEVICE_PRESENT, VERIFY_ENTRY_OUTSIDE, VERIFY_EXCLUSIVE, VERIFY_FREE_LIST, VERIFY_LOCKED,
+  VERIFY_MAPCOUNT, VERIFY_MEMCG, VERIFY_MIGRATION_ENTRY, VERIFY_MIRROR_PAGE, VERIFY_MIRROR_WRITE, VERIFY_OK,
+  VERIFY_POOL, VERIFY_REFCOUNT, VERIFY_RMAP, VERIFY_RSS, VERIFY_TABLE_META, VERIFY_VMA_ORDER,
+  VERIFY_VMA_TREE, VERIFY_WRITE_BIT, ZONE_COUNT,
+} from "../uapi/struct";
 import { MIGRATE_PFN_VALID } from "../uapi/pfn";
 import { VM_WRITE } from "../uapi/vm";
 import { arenaCheck } from "./arena";
 import { commandsHold } from "./cmd";
 import { DeviceTable, deviceTableOf } from "./device-table";
 import { Folio, folioOf, isDevicePfn } from "./folio";
-import { RESERVED_FRAMES, header, pool, setHeader, setHeaderF64 } from "./layout";
+import { header, pool, RESERVED_FRAMES, setHeader, setHeaderF64 } from "./layout";
 import { memcgOf } from "./memcg";
 import { isOpen, migrationOf } from "./migration";
-import { Mm, exists, mmOf } from "./mm";
+import { exists, Mm, mmOf } from "./mm";
 import { blockOf, zoneOf } from "./page-alloc";
 import { holeEnd, leafTable, readPte, tableMeta } from "./pagetable";
 import { poolHigh, poolUsed } from "./pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { chainCheck, linkAt } from "./rmap";
-import { Vma, findVmaFrom, pgoffOf, some, vmaAt } from "./vma";
+import { findVmaFrom, pgoffOf, some, Vma, vmaAt } from "./vma";
 
 /** Notes the first broken invariant. */
 function broken(code: u32, mm: u32, a: u64, b: u64 = 0, c: u64 = 0): void {
@@ -103,7 +114,7 @@ function nextEntry(root: usize, from: u64, end: u64): u64 {
   while (addr < end) {
     const table = leafTable(root, addr);
     if (!table) {
-      addr = ((addr >> 21) + 1) << 21;
+      addr = holeEnd(root, addr);
       continue;
     }
     if (load<u64>(table + ((<usize>(addr >> 12) & 511) << 3))) return addr;

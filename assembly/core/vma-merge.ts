@@ -5,7 +5,7 @@
 
 import { Mm } from "./mm";
 import { anonVmaClone, chainIsSingular, relinkAfterUpdate, unlinkAnonVmas, unlinkForUpdate } from "./rmap";
-import { Vma, pgoffOf, some, vmaAlloc, vmaAt, vmaFree, vmaInsert, vmaRemove } from "./vma";
+import { pgoffOf, some, Vma, vmaAlloc, vmaAt, vmaFree, vmaInsert, vmaRemove } from "./vma";
 
 /** is_mergeable_anon_vma; `into` is the neighbour whose chain must be singular, or null where two neighbours meet. */
 function anonVmasAgree(a: u32, b: u32, into: Vma): bool {

@@ -1,7 +1,10 @@
 // Mappings of an address space: a treap keyed by start (its priorities are hashes of the objects' addresses, so that
 // the same inputs give the same tree), threaded by a sorted list.
 
-import { TABLE_VMA, VMA_ANON_VMA, VMA_CHAIN, VMA_END, VMA_FILE, VMA_FLAGS, VMA_GENERATION, VMA_LEFT, VMA_MM, VMA_NEXT, VMA_PGOFF, VMA_PREV, VMA_RIGHT, VMA_SIZE, VMA_START, MM_VMA_ROOT } from "../uapi/struct";
+import {
+  MM_VMA_ROOT, TABLE_VMA, VMA_ANON_VMA, VMA_CHAIN, VMA_END, VMA_FILE, VMA_FLAGS, VMA_GENERATION, VMA_LEFT,
+  VMA_MM, VMA_NEXT, VMA_PGOFF, VMA_PREV, VMA_RIGHT, VMA_SIZE, VMA_START,
+} from "../uapi/struct";
 import { VM_MAYWRITE, VM_SHARED } from "../uapi/vm";
 import { Mm, mmAt, newGeneration } from "./mm";
 import { poolAlloc, poolFree } from "./pool";

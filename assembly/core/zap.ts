@@ -1,6 +1,8 @@
 // Taking entries away: what unmapping, DONTNEED and exit have in common.
 
-import { PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_DIRTY, PTE_SPECIAL } from "../uapi/pte";
+import {
+  PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_SPECIAL,
+} from "../uapi/pte";
 import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_SHMEM } from "../uapi/struct";
 import { Folio, folioOf } from "./folio";
 import { Mm } from "./mm";

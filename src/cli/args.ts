@@ -11,12 +11,14 @@ const RANGE = /^(?:([^=\s]+)=)?0x([0-9a-f]{1,12})-0x([0-9a-f]{1,12})$/i;
 /** Bytes: "256KiB", "1.5MiB", "1GiB" or "65536". Whole pages, and at least `least` bytes. */
 export function parseSize(option: string, text: string, least: number = PAGE_SIZE): number {
   const match = SIZE.exec(text.trim());
-  if (!match) throw new UserError(`${option} ${text}: expected a size such as 65536, 256KiB, 64MiB or 1.5GiB`);
+  if (!match)
+    throw new UserError(`${option} ${text}: expected a size such as 65536, 256KiB, 64MiB or 1.5GiB`);
   const bytes = Number(match[1]) * UNIT[(match[2] ?? "B").toLowerCase()];
   if (!Number.isSafeInteger(bytes) || bytes % PAGE_SIZE !== 0) {
     throw new UserError(`${option} ${text}: expected a whole number of ${PAGE_SIZE}-byte pages`);
   }
-  if (bytes < least) throw new UserError(`${option} ${text}: too small, at least ${least / 1024}KiB are needed`);
+  if (bytes < least)
+    throw new UserError(`${option} ${text}: too small, at least ${least / 1024}KiB are needed`);
   return bytes;
 }
 
@@ -36,7 +38,8 @@ function parseRange(origin: string, text: string): NamedRange {
   if (!match) throw new UserError(`${origin}: expected [NAME=]0xSTART-0xEND, found '${text}'`);
   const start = Number.parseInt(match[2], 16);
   const end = Number.parseInt(match[3], 16);
-  if (end <= start) throw new UserError(`${origin}: the range ${text} is empty: its end is the first address behind it`);
+  if (end <= start)
+    throw new UserError(`${origin}: the range ${text} is empty: its end is the first address behind it`);
   return { name: match[1] ?? `0x${match[2]}-0x${match[3]}`, start, end, origin };
 }
 

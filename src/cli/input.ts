@@ -36,7 +36,8 @@ export class TraceInput {
       const fd = openSync(path, "r");
       const status = fstatSync(fd);
       const options = { fd, highWaterMark: CHUNK };
-      if (!status.isFile() && !status.isDirectory()) return TraceInput.#pipe(path, createReadStream("", options));
+      if (!status.isFile() && !status.isDirectory())
+        return TraceInput.#pipe(path, createReadStream("", options));
       const head = new Uint8Array(2);
       readSync(fd, head, 0, 2, 0);
       return new TraceInput(path, status.size, createReadStream("", { ...options, start: 0 }), isGzip(head));
@@ -84,8 +85,10 @@ export class TraceInput {
 
   #damaged(error: unknown, line: number): unknown {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "Z_BUF_ERROR") return new UserError(`${this.name}:${line}: the gzip file ends too early: it is truncated`);
-    if (code?.startsWith("Z_")) return new UserError(`${this.name}:${line}: the gzip file is damaged: ${message}`);
+    if (code === "Z_BUF_ERROR")
+      return new UserError(`${this.name}:${line}: the gzip file ends too early: it is truncated`);
+    if (code?.startsWith("Z_"))
+      return new UserError(`${this.name}:${line}: the gzip file is damaged: ${message}`);
     return code === undefined ? error : fileError(`${this.name}:${line}`, error);
   }
 }

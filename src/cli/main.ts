@@ -44,13 +44,17 @@ async function runCommand(trace: string, flags: RunFlags): Promise<void> {
 
 function makeProgram(): Command {
   const program = new Command("heteromem")
-    .description("Linux's Heterogeneous Memory Management (HMM) as a library: simulations from the command line")
+    .description(
+      "Linux's Heterogeneous Memory Management (HMM) as a library: simulations from the command line",
+    )
     .version(packageJson.version)
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "heteromem: ")) })
     .exitOverride();
   program
     .command("run")
-    .description("replay the memory trace of a real program over a CPU and a device that share one address space")
+    .description(
+      "replay the memory trace of a real program over a CPU and a device that share one address space",
+    )
     .argument("<trace>", "the trace")
     .option(
       "--offload <[NAME=]0xSTART-0xEND>",
@@ -60,8 +64,16 @@ function makeProgram(): Command {
     )
     .option("--system-memory <SIZE>", "RAM", "1GiB")
     .option("--device-memory <SIZE>", "device memory", "256MiB")
-    .option("--policy <POLICY>", "migrate: move 64 KiB clusters on a device fault; mirror: access RAM", "migrate")
-    .option("--backing <BACKING>", "data: pages have bytes; metadata: they have none, for large memories", "data")
+    .option(
+      "--policy <POLICY>",
+      "migrate: move 64 KiB clusters on a device fault; mirror: access RAM",
+      "migrate",
+    )
+    .option(
+      "--backing <BACKING>",
+      "data: pages have bytes; metadata: they have none, for large memories",
+      "data",
+    )
     .option("--json", "print the report as JSON", false)
     .option("--quiet", "no progress bar", false)
     .addHelpText("after", RUN_HELP)

@@ -65,7 +65,11 @@ function heading({ trace, policy, backing, memory, offload }: RunReport): string
   const lines = [
     `${trace.file}: ${count(trace.lines)} lines, ${count(trace.instructions)} instructions`,
     row("policy", policy, how),
-    row("system memory", bytes(memory.system), backing === "metadata" ? "metadata only: pages have no bytes" : ""),
+    row(
+      "system memory",
+      bytes(memory.system),
+      backing === "metadata" ? "metadata only: pages have no bytes" : "",
+    ),
     row("device memory", bytes(memory.device), policy === "mirror" ? "not used by this policy" : ""),
   ];
   for (const { name, start, end, entries } of offload) {
@@ -130,10 +134,26 @@ function traffic({ device, evictions, invalidations, invalidationsByEvent }: Run
   const touched = device.pagesOut - device.pagesOutEvicted;
   return [
     "Device memory",
-    row("pages in", device.pagesIn, `${count(device.pagesCopied)} moved from RAM, ${count(made)} made on the device`),
-    row("  again", device.pagesInAgain, `${percent(device.pagesInAgain, device.pagesIn)}: had left before (thrashing)`),
-    row("pages out", device.pagesOut, `${count(device.pagesOutEvicted)} evicted, ${count(touched)} because the CPU came`),
-    row("  written there", device.pagesOutDirty, `${percent(device.pagesOutDirty, device.pagesOut)} of the pages out`),
+    row(
+      "pages in",
+      device.pagesIn,
+      `${count(device.pagesCopied)} moved from RAM, ${count(made)} made on the device`,
+    ),
+    row(
+      "  again",
+      device.pagesInAgain,
+      `${percent(device.pagesInAgain, device.pagesIn)}: had left before (thrashing)`,
+    ),
+    row(
+      "pages out",
+      device.pagesOut,
+      `${count(device.pagesOutEvicted)} evicted, ${count(touched)} because the CPU came`,
+    ),
+    row(
+      "  written there",
+      device.pagesOutDirty,
+      `${percent(device.pagesOutDirty, device.pagesOut)} of the pages out`,
+    ),
     row("moved in", bytes(device.bytesIn), "RAM to device"),
     row("moved out", bytes(device.bytesOut), "device to RAM"),
     row("evictions", evictions, "clusters moved out to make room, least recently used first"),
@@ -160,7 +180,11 @@ function ending({ residency, rss, space }: RunReport): string[] {
     row("pages in RAM", residency.system, share(residency.system)),
     row("pages on the device", residency.device, share(residency.device)),
     row("resident set", rss.pages, `${bytes(rss.bytes)}; pages on the device count, as in Linux`),
-    row("mappings", space.vmas, `${bytes(space.bytes)} of address space, made in ${plural(space.growths, "step")}`),
+    row(
+      "mappings",
+      space.vmas,
+      `${bytes(space.bytes)} of address space, made in ${plural(space.growths, "step")}`,
+    ),
   ];
 }
 

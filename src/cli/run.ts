@@ -127,7 +127,10 @@ function replayBatch(
 function checkTrace(input: TraceInput, stats: LackeyStats, ranges: readonly NamedRange[]): void {
   const { lines, loads, stores, modifies } = stats;
   if (loads + stores + modifies === 0) {
-    const why = lines === 0 ? "the trace is empty" : "no load or store in this trace: was it recorded with --trace-mem=yes?";
+    const why =
+      lines === 0
+        ? "the trace is empty"
+        : "no load or store in this trace: was it recorded with --trace-mem=yes?";
     throw new UserError(`${input.name}:${Math.max(lines, 1)}: ${why}`);
   }
   const unused = stats.offload.findIndex((range) => range.entries === 0);

@@ -39,6 +39,7 @@ import {
   type Vma,
 } from "../index.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE, clusterOf } from "./cluster.ts";
+import { replayOldest } from "./replay.ts";
 import type { DeviceCounts, Invalidations } from "./report.ts";
 
 /** Device memory is handed out in blocks of 2 MiB; the driver keeps to the size that it was given. */
@@ -89,7 +90,9 @@ export class SimDevice {
     const fault = (_devmem: HmmDevmem, vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
     this.devmem = hmmDevmemAdd(hmm, { fault }, this, deviceMemoryFor(size));
     this.table = new DeviceTable(mm);
-    this.#notifier = new MmuIntervalNotifier(mm, 0, TASK_SIZE, { invalidate: (range) => this.#invalidate(range) });
+    this.#notifier = new MmuIntervalNotifier(mm, 0, TASK_SIZE, {
+      invalidate: (range) => this.#invalidate(range),
+    });
     this.#pfns = hmm.pfnArray(CLUSTER_PAGES);
     this.#entries = hmm.pfnArray(CLUSTER_PAGES);
   }
@@ -205,7 +208,7 @@ export class SimDevice {
 
   /** The address of the page that the device has not used for the longest time, outside of `keep`. */
   #oldest(keep: Range): number | null {
-    const { addresses } = this.#hmm.replayOldest(this.#mm, this.devmem, CLUSTER_PAGES + 1);
+    const { addresses } = replayOldest(this.#hmm, this.#mm, this.devmem, CLUSTER_PAGES + 1);
     return addresses.find((addr) => addr < keep.start || addr >= keep.end) ?? null;
   }
 
@@ -269,4 +272,3 @@ export class SimDevice {
 function slotBit(addr: number): number {
   return 1 << ((addr % CLUSTER_SIZE) / PAGE_SIZE);
 }
-

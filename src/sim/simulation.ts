@@ -25,6 +25,7 @@ import { ACCESS_WRITE } from "../../assembly/uapi/vm.ts";
 import { Hmm, HmmError, type Mm, type Vma } from "../index.ts";
 import { deviceMemoryFor, SimDevice } from "./device.ts";
 import type { Accesses, Backing, CpuFaults, DeviceFaults, Policy, SimulationReport } from "./report.ts";
+import { RecordArray, replay, type ReplayStop } from "./replay.ts";
 import { grow, mappable } from "./space.ts";
 
 export interface SimulationConfig {
@@ -94,7 +95,7 @@ export class Simulation {
     this.#hmm = hmm;
     this.#mm = hmm.createMm();
     this.#device = new SimDevice(hmm, this.#mm, config.deviceMemory);
-    this.#records = hmm.recordArray(BATCH);
+    this.#records = new RecordArray(hmm, BATCH);
   }
 
   /** Accesses made so far; a modify is one. */
@@ -161,8 +162,8 @@ export class Simulation {
   /** Runs the first n records of the array; `base` is the first one's index for messages. */
   #replayBatch(n: number, base: number): void {
     this.#faulting.record = -1;
-    for (let at = 0; at < n; ) {
-      const stop = this.#hmm.replay(this.#mm, this.#device.table, this.#records, at, n);
+    for (let at = 0; at < n;) {
+      const stop = replay(this.#hmm, this.#mm, this.#device.table, this.#records, at, n);
       at = stop.done;
       if (stop.reason === REPLAY_DONE) return;
       try {

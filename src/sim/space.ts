@@ -5,7 +5,13 @@
  * needed anyway, while pages still come to be one by one, on first touch.
  */
 import { MMAP_MIN_ADDR, PMD_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
-import { MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT_READ, PROT_WRITE } from "../../assembly/uapi/vm.ts";
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED_NOREPLACE,
+  MAP_PRIVATE,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../assembly/uapi/vm.ts";
 import type { Mm } from "../index.ts";
 
 /** Whether anything can be mapped at `addr`: not in the lowest 64 KiB, nor from the topmost user page on. */

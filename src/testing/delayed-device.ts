@@ -127,7 +127,7 @@ export class DelayedDevice {
     let settled = false;
     const finished = (): void => void (settled = true);
     work.then(finished, finished);
-    for (let idle = 0; !settled; ) {
+    for (let idle = 0; !settled;) {
       await turn();
       if (settled) break;
       if (this.#copies.length === 0) {

@@ -65,7 +65,7 @@ export class Model {
       const first = Math.floor(address / PAGE);
       const last = Math.floor((address + size - 1) / PAGE);
       // An access that faults is made again from its first byte on.
-      for (let page = first; page <= last; ) {
+      for (let page = first; page <= last;) {
         const done = device ? this.#device(page, kind !== "L") : this.#cpu(page, kind !== "L");
         page = done ? page + 1 : first;
       }
@@ -116,7 +116,9 @@ export class Model {
     const cluster = this.#cluster(number);
     const wanted = cluster.filter((one) => this.#pages.get(one)?.place !== "device");
     while (this.count("device") + wanted.length > this.#capacity) {
-      const others = [...this.#pages].filter(([one, page]) => page.place === "device" && !cluster.includes(one));
+      const others = [...this.#pages].filter(
+        ([one, page]) => page.place === "device" && !cluster.includes(one),
+      );
       const [victim] = others.reduce((oldest, next) => (next[1].used < oldest[1].used ? next : oldest));
       this.evictions++;
       this.pagesOutEvicted += this.#moveOut(victim);

@@ -37,7 +37,7 @@ function file(name: string, content: string | Uint8Array): string {
 
 /** Small numbers from a seed, for accesses without a pattern. */
 function* random(seed: number): Generator<number, never> {
-  for (let x = seed; ; ) {
+  for (let x = seed; ;) {
     x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
     yield x >>> 8;
   }
@@ -46,7 +46,11 @@ function* random(seed: number): Generator<number, never> {
 function scattered(seed: number, n: number, start: number, bytes: number): Access[] {
   const numbers = random(seed);
   const next = (): number => numbers.next().value;
-  return Array.from({ length: n }, () => ["LSM"[next() % 3] as Access[0], start + (next() % bytes), 1 << (next() % 5)]);
+  return Array.from({ length: n }, () => [
+    "LSM"[next() % 3] as Access[0],
+    start + (next() % bytes),
+    1 << (next() % 5),
+  ]);
 }
 
 /** A program that streams, scatters, calls helpers, straddles pages, and looks at what the device left. */
@@ -57,7 +61,11 @@ const PROGRAM = new Program()
   .kernel(strided("L", A, 160, 1024), strided("S", B, 40, 4096))
   .cpuHelper(strided("L", B, 5, 4096 * 7))
   .line("--77-- a message in between")
-  .kernel([["S", A + 4095, 8], ["M", A + 0x10000 - 4, 8], ["L", B + 0x1fffff, 2]])
+  .kernel([
+    ["S", A + 4095, 8],
+    ["M", A + 0x10000 - 4, 8],
+    ["L", B + 0x1fffff, 2],
+  ])
   .kernel(scattered(1, 300, A, 0x60000))
   .cpu(scattered(2, 50, A, 0x60000))
   .kernel(scattered(3, 300, A, 0x60000), scattered(4, 30, B, 0x30000))
@@ -121,8 +129,25 @@ for (const deviceMemory of [128, 192, 512, 4096]) {
     assert.equal(got.faultsByKind.cpu, model.cpuFaults);
     assert.is(got.faultsByKind.device.mirror, 0);
     assert.is(got.faults.device, model.deviceFaults);
-    const { pagesIn, pagesCopied, pagesInAgain, pagesOut, pagesOutDirty, pagesOutEvicted, pagesPeak, evictions } = model;
-    const expected = { pagesIn, pagesCopied, pagesInAgain, pagesOut, pagesOutDirty, pagesOutEvicted, pagesPeak };
+    const {
+      pagesIn,
+      pagesCopied,
+      pagesInAgain,
+      pagesOut,
+      pagesOutDirty,
+      pagesOutEvicted,
+      pagesPeak,
+      evictions,
+    } = model;
+    const expected = {
+      pagesIn,
+      pagesCopied,
+      pagesInAgain,
+      pagesOut,
+      pagesOutDirty,
+      pagesOutEvicted,
+      pagesPeak,
+    };
     const { bytesIn, bytesOut, ...device } = got.device;
     assert.equal(device, expected);
     assert.is(bytesIn, pagesCopied * 4096);
@@ -206,7 +231,10 @@ cli("metadata counts like data", () => {
   assert.is(metadata.backing, "metadata");
   const data = report(trace, ...OPTIONS);
   assert.equal(stable({ ...metadata, backing: "data" }), stable(data));
-  assert.is(report(trace, ...OPTIONS, "--backing", "metadata", "--system-memory", "64GiB").memory.system, 2 ** 36);
+  assert.is(
+    report(trace, ...OPTIONS, "--backing", "metadata", "--system-memory", "64GiB").memory.system,
+    2 ** 36,
+  );
 });
 
 cli("--offload takes ranges from a file, and several", () => {
@@ -229,7 +257,9 @@ cli("accesses where nothing can be mapped are skipped and counted", () => {
 
 cli("the documented keys are the keys of the report", () => {
   const text = readFileSync("docs/run.md", "utf8");
-  const documented = [...text.slice(text.indexOf("| key |")).matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1]);
+  const documented = [...text.slice(text.indexOf("| key |")).matchAll(/^\| `([^`]+)` \|/gm)].map(
+    (match) => match[1],
+  );
   assert.equal(keys(report(trace, ...OPTIONS)).sort(), documented.sort());
 });
 
@@ -288,7 +318,11 @@ const wrong: [what: string, args: () => string[], says: string | RegExp][] = [
     () => [trace, "--offload", `@${file("typo", `${KERNEL_RANGE}\n\ntypo=0x999000-0x999100\n`)}`],
     /typo:3: no instruction/,
   ],
-  ["a malformed range", () => [trace, "--offload", "0x10"], /--offload 0x10: expected \[NAME=\]0xSTART-0xEND/],
+  [
+    "a malformed range",
+    () => [trace, "--offload", "0x10"],
+    /--offload 0x10: expected \[NAME=\]0xSTART-0xEND/,
+  ],
   ["a missing offload file", () => [trace, "--offload", "@nowhere"], /nowhere: no such file/],
   ["a bad size", () => [trace, "--device-memory", "lots"], /--device-memory lots: expected a size/],
   ["too little device memory", () => [trace, "--device-memory", "4KiB"], /--device-memory 4KiB: too small/],

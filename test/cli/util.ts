@@ -18,7 +18,9 @@ export async function setUp(): Promise<void> {
     platform: "node",
     target: "node20",
     logLevel: "warning",
-    banner: { js: 'import { createRequire as __cr } from "node:module"; const require = __cr(import.meta.url);' },
+    banner: {
+      js: 'import { createRequire as __cr } from "node:module"; const require = __cr(import.meta.url);',
+    },
   });
 }
 
@@ -33,7 +35,10 @@ export interface Outcome {
 }
 
 export function heteromem(args: string[], input?: Uint8Array): Outcome {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], { encoding: "utf8", input });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
+    encoding: "utf8",
+    input,
+  });
   return { status, stdout, stderr };
 }
 
@@ -58,7 +63,11 @@ export type Access = [kind: "L" | "S" | "M", address: number, size: number];
  * too. Remembers who makes each access, by construction.
  */
 export class Program {
-  readonly lines: string[] = ["==77== Lackey, an example Valgrind tool", "==77== Command: ./program", "==77== "];
+  readonly lines: string[] = [
+    "==77== Lackey, an example Valgrind tool",
+    "==77== Command: ./program",
+    "==77== ",
+  ];
   readonly accesses: { agent: "cpu" | "device"; access: Access }[] = [];
 
   cpu(accesses: Access[]): this {

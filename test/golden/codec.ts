@@ -10,7 +10,7 @@ export const UNTOUCHED = 0xee;
 /** `[2, 2, 2, 255]` → `"02*3 ff"`. */
 export function encodeBytes(bytes: ArrayLike<number>): string {
   const runs: string[] = [];
-  for (let i = 0; i < bytes.length; ) {
+  for (let i = 0; i < bytes.length;) {
     let end = i + 1;
     while (end < bytes.length && bytes[end] === bytes[i]) end++;
     const byte = bytes[i].toString(16).padStart(2, "0");

@@ -56,7 +56,12 @@ class Comparer implements Comparison {
 
   constructor(private readonly unorderedEvents: boolean) {}
 
-  strictly(field: string, expected: unknown, got: unknown, equal: (a: unknown, b: unknown) => boolean = same): void {
+  strictly(
+    field: string,
+    expected: unknown,
+    got: unknown,
+    equal: (a: unknown, b: unknown) => boolean = same,
+  ): void {
     if (!equal(expected, got)) this.strict.push({ field, expected, got });
   }
 

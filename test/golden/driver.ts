@@ -52,8 +52,6 @@ import type { EventRecord } from "./records.ts";
 
 /** Pages that the driver faults, snapshots or migrates at a time. */
 const PIECE = 64;
-/** Bytes of device memory: more than any record uses. */
-const DEVICE_MEMORY = 8 << 20;
 const ADDRESS_SPACE = 2 ** 48;
 
 /** What a device command answers. */
@@ -97,13 +95,15 @@ export class GoldenDevice {
   /** Handle that migrated a page here, by page: the one whose entry goes when the page goes. */
   readonly owners = new Map<Page, GoldenHandle>();
 
-  constructor(hmm: Hmm) {
+  /** `memory`: bytes of device memory. */
+  constructor(hmm: Hmm, memory: number) {
     this.hmm = hmm;
     const ops = {
-      fault: (_devmem: HmmDevmem, vma: Vma, address: number, page: Page): void => this.bringBack(vma, address, page),
+      fault: (_devmem: HmmDevmem, vma: Vma, address: number, page: Page): void =>
+        this.bringBack(vma, address, page),
       free: (_devmem: HmmDevmem, page: Page): void => void this.owners.delete(page),
     };
-    this.devmem = hmmDevmemAdd(hmm, ops, this, DEVICE_MEMORY);
+    this.devmem = hmmDevmemAdd(hmm, ops, this, memory);
   }
 
   /** Pages in use. */
@@ -192,13 +192,17 @@ export class GoldenHandle {
   /** Copies n pages from `start` to a buffer, through the device table; faults what is missing. */
   read(start: number, n: number): CommandResult {
     const bytes = new Uint8Array(n * PAGE_SIZE);
-    return this.access(start, n, false, bytes, (address, done) => this.table.read(address, bytes.subarray(done)));
+    return this.access(start, n, false, bytes, (address, done) =>
+      this.table.read(address, bytes.subarray(done)),
+    );
   }
 
   /** Writes the pattern to n pages from `start`. */
   write(start: number, n: number, value: number): CommandResult {
     const bytes = patternPages(n, value);
-    return this.access(start, n, true, undefined, (address, done) => this.table.write(address, bytes.subarray(done)));
+    return this.access(start, n, true, undefined, (address, done) =>
+      this.table.write(address, bytes.subarray(done)),
+    );
   }
 
   private access(
@@ -304,7 +308,7 @@ export class GoldenHandle {
     migrate: (vma: Vma, start: number, end: number) => void,
   ): number {
     using _sem = this.mm.mmapSem.read();
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       const vma = this.mm.findVma(at);
       if (vma === null || (vma.flags & VM_READ) === 0) return -EINVAL;
       const next = Math.min(end, at + PIECE * PAGE_SIZE, vma.end);

@@ -62,7 +62,9 @@ test("every kind of field is noticed when it changes, and nothing else is", () =
       seen.add(kind);
       const changed = withChange(scenario, index, path);
       const result = replayScenario(changed, () => new RecordedWorld(scenario));
-      const [noticed, silent] = strict ? [result.mismatches, result.details] : [result.details, result.mismatches];
+      const [noticed, silent] = strict
+        ? [result.mismatches, result.details]
+        : [result.details, result.mismatches];
       assert.equal(
         noticed.map((mismatch) => [mismatch.index, mismatch.field]),
         [[scenario.lines[index].i, path.join(".")]],
@@ -95,9 +97,12 @@ test("a missing or an additional process, handle or field is noticed", () => {
 
 test("events are a sequence, except where the kernel's order is its own business", () => {
   const swapped = (op: string): number => {
-    const events = (inv: unknown[]): boolean => inv.length > 1 && new Set(inv.map((e) => JSON.stringify(e))).size > 1;
+    const events = (inv: unknown[]): boolean =>
+      inv.length > 1 && new Set(inv.map((e) => JSON.stringify(e))).size > 1;
     for (const scenario of scenarios) {
-      const index = scenario.lines.findIndex((line) => line.op === op && events(line.st["0"]?.h["0"]?.inv ?? []));
+      const index = scenario.lines.findIndex(
+        (line) => line.op === op && events(line.st["0"]?.h["0"]?.inv ?? []),
+      );
       if (index < 0) continue;
       const changed = structuredClone(scenario);
       changed.lines[index].st["0"].h["0"].inv.reverse();

@@ -52,7 +52,8 @@ export function withChange(scenario: Scenario, index: number, path: string[]): S
 
 function changed(value: unknown): unknown {
   if (typeof value === "number") return value + 1;
-  if (typeof value === "string") return value === "" ? "00" : value.replace(/^../, (byte) => (byte === "0f" ? "0e" : "0f"));
+  if (typeof value === "string")
+    return value === "" ? "00" : value.replace(/^../, (byte) => (byte === "0f" ? "0e" : "0f"));
   if (!Array.isArray(value)) throw new Error(`cannot change ${JSON.stringify(value)}`);
   if (value.length === 0) return [["clear", 0, 1, 0]];
   return [typeof value[0] === "number" ? value[0] + 1 : 0, ...(value as unknown[]).slice(1)];

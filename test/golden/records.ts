@@ -6,7 +6,8 @@ import { gunzipSync } from "node:zlib";
 import type { PageContent } from "./codec.ts";
 
 /** A notifier event: name, first page, end page (exclusive), owner (0 none, 1 this device, 2 another device). */
-export type EventRecord = [event: string, first: number, end: number, owner: number] | [event: "x", all: "all"];
+export type EventRecord =
+  [event: string, first: number, end: number, owner: number] | [event: "x", all: "all"];
 
 export interface HandleState {
   snap: string;

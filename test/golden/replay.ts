@@ -40,7 +40,11 @@ export type LineListener = (record: GoldenRecord, strict: Mismatch[], detail: Mi
  * Replays one scenario. Strict differences go on being collected to its end, unless the engine throws or verify()
  * fails: what follows would say nothing.
  */
-export function replayScenario(scenario: Scenario, makeWorld: WorldMaker, onLine?: LineListener): ScenarioResult {
+export function replayScenario(
+  scenario: Scenario,
+  makeWorld: WorldMaker,
+  onLine?: LineListener,
+): ScenarioResult {
   const result: ScenarioResult = {
     scenario,
     operations: 0,
@@ -131,7 +135,8 @@ export function selectScenarios(
     const exact = scenarios.filter(({ name }) => name === only);
     wanted = exact.length > 0 ? exact : scenarios.filter(({ name }) => name.includes(only));
   }
-  if (tags !== undefined) wanted = wanted.filter((scenario) => scenario.tags.every((tag) => tags.includes(tag)));
+  if (tags !== undefined)
+    wanted = wanted.filter((scenario) => scenario.tags.every((tag) => tags.includes(tag)));
   const selection: Selection = { run: [], notRun: [] };
   for (const scenario of wanted) {
     const needs = scenario.tags.filter((tag) => notBuilt.includes(tag) || tag.startsWith("unknown "));

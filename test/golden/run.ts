@@ -12,7 +12,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { loadScenarios, NOT_BUILT, RecordError, RECORDS, type GoldenRecord, type Scenario } from "./records.ts";
+import {
+  loadScenarios,
+  NOT_BUILT,
+  RecordError,
+  RECORDS,
+  type GoldenRecord,
+  type Scenario,
+} from "./records.ts";
 import { replayScenario, selectScenarios, type Mismatch, type ScenarioResult } from "./replay.ts";
 import { makeEngineWorld } from "./world.ts";
 
@@ -115,7 +122,8 @@ function replayAll(run: Scenario[], verbose: boolean): ScenarioResult[] {
     progress.update(results.length, mismatches);
   }
   progress.clear();
-  if (mismatches > PRINTED_MISMATCHES) console.log(`… and ${mismatches - PRINTED_MISMATCHES} more mismatches`);
+  if (mismatches > PRINTED_MISMATCHES)
+    console.log(`… and ${mismatches - PRINTED_MISMATCHES} more mismatches`);
   return results;
 }
 
@@ -134,13 +142,15 @@ function main(): number {
   const options = parseOptions(process.argv.slice(2));
   const scenarios = loadScenarios(options.dir);
   const { run, notRun } = selectScenarios(scenarios, { notBuilt: NOT_BUILT, ...options });
-  if (run.length + notRun.length === 0) throw new UsageError(`no scenario of ${options.dir} is meant by that`);
+  if (run.length + notRun.length === 0)
+    throw new UsageError(`no scenario of ${options.dir} is meant by that`);
 
   const results = replayAll(run, options.only !== undefined);
   if (options.emit !== undefined) emit(options.emit, results);
   const excused = reportNotRun(notRun);
 
-  const sum = (count: (result: ScenarioResult) => number): number => results.reduce((n, r) => n + count(r), 0);
+  const sum = (count: (result: ScenarioResult) => number): number =>
+    results.reduce((n, r) => n + count(r), 0);
   const mismatches = sum((result) => result.mismatches.length);
   const fields = sum((result) => result.detailFields);
   const detail = fields === 0 ? 100 : (100 * (fields - sum((result) => result.details.length))) / fields;

@@ -75,7 +75,12 @@ function pageNumber(address: number): number {
 
 function permissions({ flags }: Vma): string {
   const letter = (bit: number, name: string): string => ((flags & bit) !== 0 ? name : "-");
-  return letter(VM_READ, "r") + letter(VM_WRITE, "w") + letter(VM_EXEC, "x") + ((flags & VM_SHARED) !== 0 ? "s" : "p");
+  return (
+    letter(VM_READ, "r") +
+    letter(VM_WRITE, "w") +
+    letter(VM_EXEC, "x") +
+    ((flags & VM_SHARED) !== 0 ? "s" : "p")
+  );
 }
 
 // ── Pagemap and smaps: reported in detail ─────────────────────────────────────────────────────────────────

@@ -1,7 +1,7 @@
 /** The processes of a scenario on an engine of their own: performs the records' operations through the public API. */
 import { Hmm, HmmError, Memcg, type Mm, type Pin } from "../../src/index.ts";
 import { EAGAIN, EFAULT, EINVAL, EIO } from "../../assembly/uapi/errno.ts";
-import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { PAGE_SIZE, PMD_SIZE } from "../../assembly/uapi/page.ts";
 import {
   FAULT_ACCERR,
   FAULT_MAPERR,
@@ -39,8 +39,23 @@ import { smapsOf, stateOf } from "./state.ts";
 /** Where page 0 of the records is. */
 export const ARENA = 0x100000000000;
 
-/** More than any record needs; small, so that an engine for each scenario costs little. */
-const CONFIG = { systemMemory: 16 << 20, deviceMemory: 16 << 20 };
+const MEMORY_MIN = 2 << 20;
+
+/**
+ * Memory that is enough for a scenario, and little, because each scenario has an engine of its own: every page of
+ * every mapping in every process, in system memory and on each device, and as much again.
+ */
+function memoryFor({ lines }: Scenario): number {
+  let pages = 0;
+  let processes = 1;
+  for (const { op, args = [] } of lines) {
+    if (op === "mmap") pages += Number(args[1]);
+    if (op === "mremap") pages += Number(args[3]);
+    if (op === "mresize") pages += Number(args[2]);
+    if (op === "fork") processes++;
+  }
+  return Math.max(MEMORY_MIN, 2 * pages * processes * PAGE_SIZE);
+}
 
 const ADVICE: Readonly<Record<string, number>> = {
   dontneed: MADV_DONTNEED,
@@ -79,19 +94,27 @@ export interface Process {
 type Arguments = (number | string)[];
 type Perform = (process: Process, args: Arguments, world: EngineWorld) => Answer;
 
-export function makeEngineWorld({ win }: Scenario): EngineWorld {
-  return new EngineWorld(win);
+export function makeEngineWorld(scenario: Scenario): EngineWorld {
+  return new EngineWorld(scenario.win, memoryFor(scenario));
 }
 
 export class EngineWorld implements World {
-  readonly hmm = Hmm.createSync(CONFIG);
+  readonly hmm: Hmm;
   readonly memcg = new Memcg();
   readonly devices: readonly GoldenDevice[];
   readonly processes = new Map<number, Process>();
   private readonly chargedAtStart: number;
+  private readonly freeAtStart: number;
 
-  constructor(readonly win: number) {
-    this.devices = [new GoldenDevice(this.hmm), new GoldenDevice(this.hmm)];
+  /** `memory`: bytes of system memory and of each of the two devices' memory. */
+  constructor(
+    readonly win: number,
+    memory: number,
+  ) {
+    const deviceMemory = Math.ceil(memory / PMD_SIZE) * PMD_SIZE;
+    this.hmm = Hmm.createSync({ systemMemory: memory, deviceMemory: 2 * deviceMemory });
+    this.devices = [new GoldenDevice(this.hmm, deviceMemory), new GoldenDevice(this.hmm, deviceMemory)];
+    this.freeAtStart = this.hmm.freePages;
     const mm = this.hmm.createMm({ memcg: this.memcg });
     const first: Process = { pid: 0, mm, handles: new Map(), opened: new Set(), pins: [] };
     this.processes.set(0, first);
@@ -123,6 +146,11 @@ export class EngineWorld implements World {
   /** Ends the processes that still run, and checks that nothing is left. */
   close(): void {
     for (const process of [...this.processes.values()]) this.exit(process);
+    const used = this.devices.map((device) => device.used);
+    if (used.some((pages) => pages > 0)) throw new Error(`device pages are left in use: ${used.join(", ")}`);
+    const lost = this.freeAtStart - this.hmm.freePages;
+    if (lost !== 0) throw new Error(`${lost} pages of system memory are left in use`);
+    if (this.memcg.usage !== 0) throw new Error(`${this.memcg.usage} pages are left charged`);
     for (const device of this.devices) device.close();
     this.memcg.close();
     this.hmm.verify();
@@ -172,7 +200,9 @@ export class EngineWorld implements World {
 
 /** Without the keys that the record does not have. */
 function defined(operation: Operation): Operation {
-  return Object.fromEntries(Object.entries(operation).filter(([, value]) => value !== undefined)) as unknown as Operation;
+  return Object.fromEntries(
+    Object.entries(operation).filter(([, value]) => value !== undefined),
+  ) as unknown as Operation;
 }
 
 function num(args: Arguments, index: number): number {
@@ -291,7 +321,9 @@ function mmap({ mm }: Process, args: Arguments): Answer {
   const kind = args[3];
   if (kind !== "anon") throw new Error(`mapping ${kind} is not built`);
   const flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS;
-  const ret = retOf(() => mm.mmap({ addr: page(args, 0), length: bytes(args, 1), prot: protOf(args[2]), flags }));
+  const ret = retOf(() =>
+    mm.mmap({ addr: page(args, 0), length: bytes(args, 1), prot: protOf(args[2]), flags }),
+  );
   return { ret };
 }
 
@@ -345,16 +377,27 @@ const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>([
   // memory
   ["mmap", mmap],
   ["munmap", ({ mm }, args) => ({ ret: retOf(() => mm.munmap(page(args, 0), bytes(args, 1))) })],
-  ["mprotect", ({ mm }, args) => ({ ret: retOf(() => mm.mprotect(page(args, 0), bytes(args, 1), protOf(args[2]))) })],
-  ["madv", ({ mm }, args) => ({ ret: retOf(() => mm.madvise(page(args, 0), bytes(args, 1), adviceOf(args[2]))) })],
+  [
+    "mprotect",
+    ({ mm }, args) => ({ ret: retOf(() => mm.mprotect(page(args, 0), bytes(args, 1), protOf(args[2]))) }),
+  ],
+  [
+    "madv",
+    ({ mm }, args) => ({ ret: retOf(() => mm.madvise(page(args, 0), bytes(args, 1), adviceOf(args[2]))) }),
+  ],
   [
     "mremap",
     ({ mm }, args) => {
       const flags = MREMAP_MAYMOVE | MREMAP_FIXED | (args[4] === "du" ? MREMAP_DONTUNMAP : 0);
-      return { ret: retOf(() => mm.mremap(page(args, 0), bytes(args, 1), bytes(args, 3), flags, page(args, 2))) };
+      return {
+        ret: retOf(() => mm.mremap(page(args, 0), bytes(args, 1), bytes(args, 3), flags, page(args, 2))),
+      };
     },
   ],
-  ["mresize", ({ mm }, args) => ({ ret: retOf(() => mm.mremap(page(args, 0), bytes(args, 1), bytes(args, 2))) })],
+  [
+    "mresize",
+    ({ mm }, args) => ({ ret: retOf(() => mm.mremap(page(args, 0), bytes(args, 1), bytes(args, 2))) }),
+  ],
   ["mlock", ({ mm }, args) => ({ ret: retOf(() => mm.mlock(page(args, 0), bytes(args, 1))) })],
   ["munlock", ({ mm }, args) => ({ ret: retOf(() => mm.munlock(page(args, 0), bytes(args, 1))) })],
   ["mincore", mincore],

@@ -1,0 +1,126 @@
+/**
+ * What the package lets others call, read from its own types: functions, and the constructors, methods and accessors
+ * of classes, with every parameter, and every member of a parameter that is a bag of options. What is tagged
+ * @internal is left out, as it is in the published types.
+ */
+import ts from "typescript";
+
+export const ENTRIES = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"] as const;
+
+/** Something that can be called, by the name that the table of tests has it under. */
+export interface Callable {
+  /** `name` of a function, `new Class`, `Class.static`, `Class#method`, `Class#get`, `Class#set=`. */
+  key: string;
+  /** Parameters, and `parameter.member` of those that are bags of options. */
+  parameters: string[];
+}
+
+const options = {
+  target: ts.ScriptTarget.ES2022,
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  lib: ["lib.es2022.d.ts", "lib.esnext.disposable.d.ts", "lib.dom.d.ts"],
+  types: [],
+  allowImportingTsExtensions: true,
+  noEmit: true,
+  strict: true,
+  skipLibCheck: true,
+};
+
+const internal = (symbol: ts.Symbol): boolean =>
+  symbol.getJsDocTags().some(({ name }) => name === "internal") ||
+  (symbol.declarations ?? []).some((node) => /\/\*\*\s*@internal/.test(leading(node)));
+
+/** The comments before a node: those of a parameter or of a member of a type literal are no JSDoc tags. */
+function leading(node: ts.Node): string {
+  return node.getSourceFile().text.slice(node.getFullStart(), node.getStart());
+}
+
+const ours = (symbol: ts.Symbol): boolean =>
+  (symbol.declarations ?? []).some((node) => !node.getSourceFile().fileName.includes("node_modules"));
+
+/** Reads the surface of the entries. Takes a few seconds: the compiler looks at all of src. */
+export function readSurface(entries: readonly string[] = ENTRIES): Callable[] {
+  const program = ts.createProgram([...entries, "src/wasm-modules.d.ts"], options);
+  const reader = new Reader(program.getTypeChecker());
+  for (const entry of entries) reader.entry(program.getSourceFile(entry)!);
+  return [...reader.found.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+class Reader {
+  readonly found = new Map<string, Callable>();
+  readonly #checker: ts.TypeChecker;
+
+  constructor(checker: ts.TypeChecker) {
+    this.#checker = checker;
+  }
+
+  entry(file: ts.SourceFile): void {
+    for (const exported of this.#checker.getExportsOfModule(this.#checker.getSymbolAtLocation(file)!)) {
+      const alias = (exported.flags & ts.SymbolFlags.Alias) !== 0;
+      const symbol = alias ? this.#checker.getAliasedSymbol(exported) : exported;
+      if (internal(symbol)) continue;
+      if ((symbol.flags & ts.SymbolFlags.Class) !== 0) this.#class(symbol);
+      else if ((symbol.flags & ts.SymbolFlags.Value) !== 0) {
+        this.#signatures(symbol.name, this.#checker.getTypeOfSymbol(symbol).getCallSignatures());
+      }
+    }
+  }
+
+  #class(symbol: ts.Symbol): void {
+    const { name } = symbol;
+    const statics = this.#checker.getTypeOfSymbol(symbol);
+    const declared = statics.getConstructSignatures().filter(({ declaration }) => isPublic(declaration));
+    this.#signatures(`new ${name}`, declared);
+    for (const member of statics.getProperties()) this.#member(`${name}.`, member);
+    for (const member of this.#checker.getDeclaredTypeOfSymbol(symbol).getProperties()) {
+      this.#member(`${name}#`, member);
+    }
+  }
+
+  #member(prefix: string, member: ts.Symbol): void {
+    if (internal(member) || !ours(member) || member.name.startsWith("__#")) return;
+    if (member.name.startsWith("__@") || (member.flags & ts.SymbolFlags.Prototype) !== 0) return;
+    const key = prefix + member.name;
+    if ((member.flags & ts.SymbolFlags.GetAccessor) !== 0) this.#add(key, []);
+    if ((member.flags & ts.SymbolFlags.SetAccessor) !== 0) this.#add(`${key}=`, ["value"]);
+    if ((member.flags & ts.SymbolFlags.Method) === 0) return;
+    this.#signatures(key, this.#checker.getTypeOfSymbol(member).getCallSignatures());
+  }
+
+  #signatures(key: string, signatures: readonly ts.Signature[]): void {
+    if (signatures.length === 0) return;
+    const parameters = signatures.flatMap((signature) => signature.parameters.flatMap((p) => this.#parameter(p)));
+    this.#add(key, [...new Set(parameters)]);
+  }
+
+  #add(key: string, parameters: string[]): void {
+    this.found.set(key, { key, parameters });
+  }
+
+  #parameter(parameter: ts.Symbol): string[] {
+    if (internal(parameter)) return [];
+    const type = this.#checker.getNonNullableType(this.#checker.getTypeOfSymbol(parameter));
+    const parts = type.isIntersection() ? type.types : [type];
+    const members = parts.every((part) => isBag(part))
+      ? type.getProperties().filter((member) => !internal(member))
+      : [];
+    return [parameter.name, ...members.map(({ name }) => `${parameter.name}.${name}`)];
+  }
+}
+
+/** A constructor that users may call. */
+function isPublic(declaration: ts.Declaration | undefined): boolean {
+  if (declaration === undefined) return true;
+  const hidden = ts.ModifierFlags.Private | ts.ModifierFlags.Protected;
+  if ((ts.getCombinedModifierFlags(declaration) & hidden) !== 0) return false;
+  return !/@internal/.test(leading(declaration));
+}
+
+/** An interface or literal type of the package's own: members are arguments in all but name. */
+function isBag(type: ts.Type): boolean {
+  const symbol = type.getSymbol();
+  if (symbol === undefined || !ours(symbol) || (type.flags & ts.TypeFlags.Object) === 0) return false;
+  const kinds = ts.SymbolFlags.Interface | ts.SymbolFlags.TypeLiteral;
+  return (symbol.flags & kinds) !== 0 && type.getCallSignatures().length === 0;
+}
