@@ -176,6 +176,9 @@ export interface CoreExports {
   /** For n virtual addresses (f64 each, at addrs): what the CPU's entry names, as an hmm_pfn word (u32 each, at out), 0 where it names nothing. Words that are not 0. (no request) */
   translate(mm: number, addrs: number, n: number, out: number): number;
 
+  /** How many of the n f64 at addrs, from the first on, are addresses below 2^48. (no request) */
+  addressesBelow48(addrs: number, n: number): number;
+
   // ── replay ──
   /** Runs records [at, n) (u64 each); table 0: no device. Records done are at HDR_RESULT, the page that stopped it at HDR_FAULT_ADDR, 1 at HDR_FAULT_CODE if by a write; returns REPLAY_*. (no request) */
   replay(mm: number, table: number, records: number, at: number, n: number): number;

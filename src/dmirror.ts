@@ -67,6 +67,9 @@ export const DMIRROR_PROT_ZERO = 0x10;
 export const DMIRROR_PROT_DEV_PRIVATE_LOCAL = 0x20;
 export const DMIRROR_PROT_DEV_PRIVATE_REMOTE = 0x30;
 
+/** In a migration's src: a candidate that is a page; MIGRATE alone is a hole, or the zero page. */
+const PAGE_TO_MIGRATE = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
+
 const PMD_ORDER = 9;
 const PUD_ORDER = 18;
 
@@ -141,27 +144,29 @@ export class DmirrorDevice {
 
   /** @internal Gives the candidates of m device memory, as far as there is some, and copies them there. */
   copyToDevice(m: Migration): void {
-    this.#injectFailure(m);
-    this.devmem.allocPages(m.src, m.dst);
+    this.devmem.allocPages(this.#candidates(m, MIGRATE_PFN_MIGRATE), m.dst);
     this.hmm.copyPages(m.src, m.dst);
   }
 
   /**
    * @internal Gives the pages among the candidates of m system memory and copies them there; holes stay holes. false:
-   * memory ran out.
+   * memory ran out for one.
    */
   copyToSystem(m: Migration): boolean {
-    this.#injectFailure(m);
-    const pages = m.src.map((word) => ((word & MIGRATE_PFN_VALID) !== 0 ? word : 0));
-    const allocated = this.hmm.allocPages(pages, m.dst);
+    const allocated = this.hmm.allocPages(this.#candidates(m, PAGE_TO_MIGRATE), m.dst);
     this.hmm.copyPages(m.src, m.dst);
     return allocated === countPages(m);
   }
 
-  #injectFailure(m: Migration): void {
-    if (!this.#failNext || m.cpages === 0) return;
-    this.#failNext = false;
-    this.hmm.failAllocation(1);
+  /** The words of m.src that have all of `flags`, less the one whose allocation is to fail. */
+  #candidates(m: Migration, flags: number): Uint32Array {
+    const words = m.src.map((word) => ((word & flags) >>> 0 === flags ? word : 0));
+    const first = this.#failNext ? words.findIndex((word) => word !== 0) : -1;
+    if (first >= 0) {
+      words[first] = 0;
+      this.#failNext = false;
+    }
+    return words;
   }
 
   /**
@@ -480,8 +485,7 @@ function failure(ret: number): DmirrorResult {
 
 /** Pages (not holes) that are to move, and after m.pages() those that have. */
 function countPages(m: Migration): number {
-  const both = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
   let count = 0;
-  for (const word of m.src) if ((word & both) >>> 0 === both) count++;
+  for (const word of m.src) if ((word & PAGE_TO_MIGRATE) >>> 0 === PAGE_TO_MIGRATE) count++;
   return count;
 }

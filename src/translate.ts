@@ -15,11 +15,11 @@ export function translate(mm: Mm, addresses: Float64Array, out: Uint32Array): nu
   const n = addresses.length;
   checkPfns(OP, "out", out, n);
   if (n === 0) return 0;
-  // NaN compares false: it is refused too.
-  const bad = addresses.findIndex((address) => !(address >= 0 && address < 2 ** 48));
-  if (bad >= 0) throw badRange(OP, `addresses[${bad}]`, "an address below 2^48", addresses[bad]);
-  const run = (from: number): number =>
-    withPfns(ctx, OP, out, n, "out", (to) => ctx.core.translate(mm.id, from, n, to));
+  const run = (from: number): number => {
+    const bad = ctx.core.addressesBelow48(from, n);
+    if (bad < n) throw badRange(OP, `addresses[${bad}]`, "an address below 2^48", addresses[bad]);
+    return withPfns(ctx, OP, out, n, "out", (to) => ctx.core.translate(mm.id, from, n, to));
+  };
   if (addresses.buffer === ctx.mem.buffer) return ctx.finish(OP, run(addresses.byteOffset));
   const found = ctx.withScratch(OP, 8 * n, (from) => {
     new Float64Array(ctx.mem.buffer, from, n).set(addresses);

@@ -14,7 +14,7 @@ import { folioOf, frameOf } from "./folio";
 import { header, setHeader, setHeaderF64 } from "./layout";
 import { mmAt } from "./mm";
 import { addExternalRefs, getPage, putPage } from "./page-alloc";
-import { readPte, walk } from "./pagetable";
+import { addressOf, readPte, walk } from "./pagetable";
 import { pteFlags, ptePfn, ptePresent } from "./pte";
 import { Vma, vmaLookup } from "./vma";
 
@@ -131,7 +131,7 @@ export function unpin(pfns: usize, n: u32): i32 {
 }
 
 export function load32(mmId: u32, addr: f64): f64 {
-  const at = <u64>addr;
+  const at = addressOf(addr);
   const slot = walk(mmAt(mmId).pgd, at);
   if (!slot) return -1;
   const pte = load<u64>(slot);
@@ -142,7 +142,7 @@ export function load32(mmId: u32, addr: f64): f64 {
 }
 
 export function store32(mmId: u32, addr: f64, value: u32): i32 {
-  const at = <u64>addr;
+  const at = addressOf(addr);
   const slot = walk(mmAt(mmId).pgd, at);
   if (!slot) return 0;
   const pte = load<u64>(slot);

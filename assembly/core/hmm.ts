@@ -10,18 +10,22 @@ import { PAGE_SIZE } from "../uapi/page";
 import {
   HMM_PFN_ERROR, HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE, HMM_PFN_VALID, HMM_PFN_WRITE,
 } from "../uapi/pfn";
-import { PTE_KIND_DEVICE, PTE_KIND_HWPOISON, PTE_KIND_MARKER, PTE_KIND_MIGRATION } from "../uapi/pte";
-import { HDR_FAULT_ADDR, HDR_FAULT_CODE, OWNER_ANY } from "../uapi/struct";
+import {
+  PTE_KIND_DEVICE, PTE_KIND_HWPOISON, PTE_KIND_MARKER, PTE_KIND_MASK, PTE_KIND_MIGRATION,
+} from "../uapi/pte";
+import {
+  HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FAULT_CODE, OWNER_ANY,
+} from "../uapi/struct";
 import {
   ACCESS_WRITE, FAULT_MIGRATION, VM_FAULT_ERROR, VM_FAULT_OOM, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { handleFault } from "./fault";
-import { setHeader, setHeaderF64 } from "./layout";
+import { header, setHeader, setHeaderF64 } from "./layout";
 import { mmAt } from "./mm";
 import { notifierStale } from "./notify";
-import { zoneOf, zoneOfPfn } from "./page-alloc";
-import { holeEnd, leafEnd, leafTable, slotOf, walk } from "./pagetable";
+import { onlyZoneOf, zoneOf, zoneOfPfn } from "./page-alloc";
+import { addressOf, holeEnd, leafEnd, leafTable, readPte, slotOf } from "./pagetable";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { findVmaFrom, some, Vma, vmaLookup } from "./vma";
 
@@ -146,29 +150,57 @@ function walkVma(cmd: Cmd, vma: Vma, end: u64): i32 {
   return 0;
 }
 
-/** Encodes the entries of [addr, end), which stand at `at` one after the other. */
+/** Device pages of this owner lie in [first, first + size); a size of 0: in several zones, or none. */
+function ownFirst(owner: u32): u32 {
+  if (owner == <u32>OWNER_ANY) return header(HDR_DEVICE_BASE);
+  const id = onlyZoneOf(owner);
+  return id ? zoneOf(id).pfnFirst : 0;
+}
+
+function ownSize(owner: u32): u32 {
+  if (owner == <u32>OWNER_ANY) return header(HDR_DEVICE_FRAMES);
+  const id = onlyZoneOf(owner);
+  return id ? zoneOf(id).pfnEnd - zoneOf(id).pfnFirst : 0;
+}
+
+/**
+ * Encodes the entries of [addr, end), which stand at `at` one after the other: four at a time where no entry of the four
+ * needs a closer look. Present ones and one's own device pages give their pfn (the high words) with VALID and WRITE
+ * (the top bits of the low words); what is neither gives 0, unless a fault is asked for.
+ */
 function encode(cmd: Cmd, vma: Vma, at: usize, addr: u64, end: u64): i32 {
   let slot = slotFor(cmd, addr);
   const last = slotFor(cmd, end);
-  // Present entries in fours: the pfns are the high words, VALID and WRITE the top bits of the low ones. Only where
-  // one answer suits all slots: no request depends on the slot, and no write is asked of a read-only entry.
-  const simple = !(cmd.c & <u32>HMM_PFN_REQ_FAULT);
-  const mustWrite = (cmd.b & <u32>(HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE)) == <u32>0xc0000000;
-  const required = i32x4.splat(mustWrite ? <i32>0xc0000000 : <i32>0x80000000);
+  // What all slots ask for; where each may ask for something else, they are looked at one by one.
+  const fault = (cmd.b & <u32>HMM_PFN_REQ_FAULT) != 0;
+  const write = fault && (cmd.b & HMM_PFN_REQ_WRITE) != 0;
+  const four = (cmd.c & <u32>HMM_PFN_REQ_FAULT) == 0;
+  const required = i32x4.splat(write ? <i32>0xc0000000 : fault ? <i32>0x80000000 : 0);
   const topBits = i32x4.splat(<i32>0xc0000000);
-  const holesAllowed = simple && !(cmd.b & <u32>HMM_PFN_REQ_FAULT);
+  const valid = i32x4.splat(<i32>0x80000000);
+  const kinds = i32x4.splat(PTE_KIND_MASK);
+  const device = i32x4.splat(PTE_KIND_DEVICE);
+  const first = i32x4.splat(ownFirst(cmd.d));
+  const size = i32x4.splat(ownSize(cmd.d));
   while (slot < last) {
-    while (simple && slot + 16 <= last) {
+    while (four && slot + 16 <= last) {
       const a = v128.load(at);
       const b = v128.load(at, 16);
       const low = v128.shuffle<i32>(a, b, 0, 2, 4, 6);
-      if (i32x4.all_true(i32x4.eq(v128.and(low, required), required))) {
-        v128.store(slot, v128.or(v128.shuffle<i32>(a, b, 1, 3, 5, 7), v128.and(low, topBits)));
-      } else if (holesAllowed && !v128.any_true(v128.or(a, b))) {
-        v128.store(slot, i32x4.splat(0));
-      } else {
-        break;
+      const pfns = v128.shuffle<i32>(a, b, 1, 3, 5, 7);
+      if (!write && i32x4.bitmask(low) == 15) {
+        v128.store(slot, v128.or(pfns, v128.and(low, topBits)));
+        at += 32;
+        slot += 16;
+        continue;
       }
+      const isDevice = i32x4.eq(v128.and(low, kinds), device);
+      const own = v128.and(isDevice, i32x4.lt_u(i32x4.sub(pfns, first), size));
+      const present = i32x4.shr_s(low, 31);
+      const asks = i32x4.ne(v128.and(low, required), required);
+      if (v128.any_true(v128.andnot(v128.or(isDevice, asks), own))) break;
+      const word = v128.or(pfns, v128.or(v128.and(low, topBits), v128.and(own, valid)));
+      v128.store(slot, v128.and(word, v128.or(present, own)));
       at += 32;
       slot += 16;
     }
@@ -215,19 +247,24 @@ function encodeOne(cmd: Cmd, vma: Vma, pte: u64, slot: usize, end: u64): i32 {
   return beginFault(cmd, vma, addr, end, needs);
 }
 
+/** How many of n f64, from the first on, are addresses below 2^48: n if all are. NaN is none. */
+export function addressesBelow48(addrs: usize, n: u32): u32 {
+  for (let i: u32 = 0; i < n; i++) {
+    const addr = load<f64>(addrs + (i << 3));
+    if (!(addr >= 0 && addr < 281474976710656)) return i;
+  }
+  return n;
+}
+
 /** For n addresses (f64 each): what the CPU's entry names, as an hmm_pfn word. Words that are not 0. */
 export function translate(mmId: u32, addrs: usize, n: u32, out: usize): i32 {
   const pgd = mmAt(mmId).pgd;
-  let found = 0;
+  let found: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {
-    const slot = walk(pgd, <u64>load<f64>(addrs + (i << 3)));
-    let word: u32 = 0;
-    if (slot) {
-      const pte = load<u64>(slot);
-      if (ptePresent(pte)) word = (pteFlags(pte) & 0xc0000000) | ptePfn(pte);
-    }
+    const pte = readPte(pgd, addressOf(load<f64>(addrs + (i << 3))));
+    const word = ptePresent(pte) ? (pteFlags(pte) & <u32>(HMM_PFN_VALID | HMM_PFN_WRITE)) | ptePfn(pte) : 0;
     store<u32>(out + (i << 2), word);
-    found += word != 0 ? 1 : 0;
+    found += word >> 31;
   }
   return found;
 }

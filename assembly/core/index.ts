@@ -37,7 +37,7 @@ export { load32, store32, lookupPte, unpin } from "./access";
 export {
   notifierInsert, notifierRemove, notifierReadBegin, notifierReadRetry, notifierSetSeq,
 } from "./notify";
-export { translate } from "./hmm";
+export { addressesBelow48, translate } from "./hmm";
 export {
   devmemAdd, devmemRemove, devmemAllocPage, devmemAllocPages, devmemTakeFreed, systemAllocPage,
   systemAllocPages, pageGet, pagePut, pageTryLock, pageUnlock, copyPages, pageData, pageZone,

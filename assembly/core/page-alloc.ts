@@ -4,11 +4,11 @@
 // ascending order, so that wholly free blocks last as long as they can.
 
 import {
-  BLOCK_BITMAP, BLOCK_FREE, BLOCK_NEXT, BLOCK_PREV, BLOCK_SIZE, BLOCK_ZONE, FOLIO_FREE, FOLIO_LOCKED,
-  FOLIO_LRU, HDR_BLOCKS, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_EXTERNAL_REFS, HDR_SYSTEM_FRAMES, HEADER,
-  TABLE_DEVICE_MEMORY, TABLE_SYSTEM_MEMORY, ZONE_COUNT, ZONE_FLAGS, ZONE_FREE_BLOCKS, ZONE_FREE_PAGES,
-  ZONE_FREED_COUNT, ZONE_FREED_HEAD, ZONE_FREED_TAIL, ZONE_OWNER, ZONE_PARTIAL_BLOCKS, ZONE_PFN_END,
-  ZONE_PFN_FIRST, ZONE_SIZE, ZONES,
+  BLOCK_BITMAP, BLOCK_FREE, BLOCK_NEXT, BLOCK_PFN, BLOCK_PREV, BLOCK_SIZE, BLOCK_ZONE, FOLIO_FREE,
+  FOLIO_LOCKED, FOLIO_LRU, HDR_BLOCKS, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_EXTERNAL_REFS,
+  HDR_SYSTEM_FRAMES, HEADER, TABLE_DEVICE_MEMORY, TABLE_SYSTEM_MEMORY, ZONE_COUNT, ZONE_FLAGS,
+  ZONE_FREE_BLOCKS, ZONE_FREE_PAGES, ZONE_FREED_COUNT, ZONE_FREED_HEAD, ZONE_FREED_TAIL, ZONE_OWNER,
+  ZONE_PARTIAL_BLOCKS, ZONE_PFN_END, ZONE_PFN_FIRST, ZONE_SIZE, ZONES,
 } from "../uapi/struct";
 import { PMD_PAGES } from "../uapi/page";
 import { Folio, folioOf, frameOf, isDevicePfn } from "./folio";
@@ -68,6 +68,17 @@ export function validPfn(pfn: u32): bool {
   return pfn >= RESERVED_FRAMES && zoneOfPfn(pfn) < <u32>ZONE_COUNT;
 }
 
+/** The zone of an owner's device memory, if there is exactly one; else 0. */
+export function onlyZoneOf(owner: u32): u32 {
+  let found: u32 = 0;
+  for (let id: u32 = 1; id < <u32>ZONE_COUNT; id++) {
+    if (!zoneOf(id).flags || zoneOf(id).owner != owner) continue;
+    if (found) return 0;
+    found = id;
+  }
+  return found;
+}
+
 function listPush(head: usize, block: usize): void {
   const first = load<u32>(head);
   store<u32>(block, 0, BLOCK_PREV);
@@ -104,6 +115,7 @@ export function zoneInit(zone: u32, first: u32, end: u32, owner: u32): void {
     }
     store<u16>(block, <u16>(last - from), BLOCK_FREE);
     store<u16>(block, <u16>zone, BLOCK_ZONE);
+    store<u32>(block, from & ~(PMD_PAGES - 1), BLOCK_PFN);
     listPush(changetype<usize>(z) + (last - from == PMD_PAGES ? ZONE_FREE_BLOCKS : ZONE_PARTIAL_BLOCKS), block);
     last = from;
   }
@@ -131,7 +143,7 @@ export function allocFrame(zone: u32): u32 {
   store<u16>(block, free, BLOCK_FREE);
   if (!free) listRemove(changetype<usize>(z) + ZONE_PARTIAL_BLOCKS, block);
   z.freePages--;
-  const pfn = ((<u32>block - header(HDR_BLOCKS)) / BLOCK_SIZE) * PMD_PAGES + <u32>(word - block) * 8 + <u32>ctz(bits);
+  const pfn = load<u32>(block, BLOCK_PFN) + <u32>(word - block) * 8 + <u32>ctz(bits);
   const folio = folioOf(pfn);
   assert(folio.flags == FOLIO_FREE, "allocFrame: the frame is in use");
   folio.refs = 1;

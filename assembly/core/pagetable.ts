@@ -78,11 +78,21 @@ export function walk(root: usize, addr: u64): usize {
   return table ? slot(table, addr, 12) : 0;
 }
 
-/** The entry's word, 0 where there is none. */
+/**
+ * The entry's word, 0 where there is none. No branches: a missing table has address 0, and the first 4 KiB of linear
+ * memory are a table of zeros (asc's memoryBase keeps static data out of them).
+ */
 @inline
 export function readPte(root: usize, addr: u64): u64 {
-  const at = walk(root, addr);
-  return at ? load<u64>(at) : 0;
+  const pud = next(slot(root, addr, PGD_SHIFT));
+  const pmd = next(slot(pud, addr, PUD_SHIFT));
+  return load<u64>(slot(next(slot(pmd, addr, PMD_SHIFT)), addr, 12));
+}
+
+/** An address that TypeScript passed as f64, below 2^52: adding 2^52 leaves it in the low bits. Cheaper than a conversion. */
+@inline
+export function addressOf(addr: f64): u64 {
+  return reinterpret<u64>(addr + 4503599627370496.0) & 0xfffffffffffff;
 }
 
 @inline

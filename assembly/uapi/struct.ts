@@ -198,6 +198,7 @@ export const BLOCK_PREV = 64; //         u32  address of a block
 export const BLOCK_NEXT = 68; //         u32
 export const BLOCK_FREE = 72; //         u16  free frames
 export const BLOCK_ZONE = 74; //         u16
+export const BLOCK_PFN = 76; //          u32  its first frame
 
 // ── Address space ──────────────────────────────────────────────────────────────────────────────────────────
 export const MM_SIZE = 96;

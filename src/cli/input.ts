@@ -19,14 +19,14 @@ export class TraceInput {
   /** Bytes of the file as it is stored; undefined where that is not known. */
   readonly size: number | undefined;
   readonly #source: Readable & { bytesRead?: number };
-  readonly #stream: Readable;
+  readonly #gzip: boolean;
   #stopped = false;
 
   private constructor(name: string, size: number | undefined, source: Readable, gzip: boolean) {
     this.name = name;
     this.size = size;
     this.#source = source;
-    this.#stream = gzip ? inflate(source) : source;
+    this.#gzip = gzip;
   }
 
   /** Opens the file; throws a UserError if it cannot be read. */
@@ -64,14 +64,14 @@ export class TraceInput {
   /** Ends the stream early: `chunks` finishes as if the trace ended here. */
   stop(): void {
     this.#stopped = true;
-    this.#stream.destroy();
     this.#source.destroy();
   }
 
   /** The trace's text. `lines` says how many lines were decoded, for the message about a damaged file. */
   async *chunks(lines: () => number): AsyncGenerator<Uint8Array, void, void> {
     try {
-      for await (const chunk of this.#stream) {
+      // Made only now: an error before anybody listens would end the process.
+      for await (const chunk of this.#gzip ? inflate(this.#source) : this.#source) {
         yield chunk as Uint8Array;
         if (this.#stopped) return;
       }
@@ -115,5 +115,8 @@ async function firstBytes(source: Readable): Promise<Uint8Array> {
 function inflate(source: Readable): Readable {
   const gunzip = createGunzip({ chunkSize: CHUNK, readableHighWaterMark: AHEAD } as object);
   source.on("error", (error) => gunzip.destroy(error));
+  source.on("close", () => {
+    if (!source.readableEnded) gunzip.destroy(); // stopped
+  });
   return source.pipe(gunzip);
 }

@@ -28,6 +28,7 @@ import {
   DeviceTable,
   hmmDevmemAdd,
   hmmRangeFault,
+  migratePfn,
   migrateVmaSetup,
   MmuIntervalNotifier,
   type Hmm,
@@ -164,16 +165,22 @@ export class SimDevice {
 
   /** A CPU touched a page of the device's: its cluster goes back to RAM. */
   #cpuFault(vma: Vma, addr: number): number {
-    const moved = this.#moveOut(vma, clusterOf(addr, vma));
-    return moved.includes(addr - (addr % PAGE_SIZE)) ? 0 : VM_FAULT_OOM;
+    const page = addr - (addr % PAGE_SIZE);
+    return this.#moveOut(vma, clusterOf(addr, vma), page).includes(page) ? 0 : VM_FAULT_OOM;
   }
 
-  /** Moves the device's pages of the range to RAM. Returns the addresses of the pages that moved. */
-  #moveOut(vma: Vma, range: Range): number[] {
+  /**
+   * Moves the device's pages of the range to RAM, `first` before others if RAM is scarce. Returns the addresses of the
+   * pages that moved.
+   */
+  #moveOut(vma: Vma, range: Range, first: number): number[] {
     const entries = this.#snapshot(range).slice();
     using m = migrateVmaSetup({ vma, ...range, owner: this, select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE });
     const moved: number[] = [];
     if (m.cpages === 0) return moved;
+    const slot = (first - range.start) / PAGE_SIZE;
+    const page = (m.src[slot] & MIGRATE_PFN_MIGRATE) === 0 ? 0 : this.#hmm.allocPage();
+    if (page !== 0) m.dst[slot] = migratePfn(page);
     this.#hmm.allocPages(m.src, m.dst);
     this.#hmm.copyPages(m.src, m.dst);
     m.pages();
@@ -198,7 +205,7 @@ export class SimDevice {
       const victim = this.#oldest(keep);
       const vma = victim === null ? null : this.#mm.findVma(victim);
       if (victim === null || vma === null) return false;
-      const moved = this.#moveOut(vma, clusterOf(victim, vma)).length;
+      const moved = this.#moveOut(vma, clusterOf(victim, vma), victim).length;
       if (moved === 0) return false;
       this.counts.pagesOutEvicted += moved;
       this.counts.evictions++;

@@ -262,9 +262,9 @@ export class Simulation {
     this.#replayed += sign * records.length;
   }
 
-  #tooSmall(error: HmmError): string {
-    const { systemMemory } = this.config;
-    return `--system-memory ${systemMemory / 1024}KiB is too small for this trace: ${error.detail}`;
+  #tooSmall({ address, detail }: HmmError): string {
+    const why = address === undefined ? detail : `no page is left for 0x${address.toString(16)}`;
+    return `--system-memory ${this.config.systemMemory / 1024}KiB is too small for this trace: ${why}`;
   }
 }
 

@@ -25,62 +25,11 @@ const cli = suite("heteromem run");
 cli.before(setUp);
 cli.after(tearDown);
 
-const A = 0x5000000;
-const B = 0x7000000;
-
-/** Writes a file into the tests' folder; its path. */
-function file(name: string, content: string | Uint8Array): string {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-}
-
-/** Small numbers from a seed, for accesses without a pattern. */
-function* random(seed: number): Generator<number, never> {
-  for (let x = seed; ;) {
-    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
-    yield x >>> 8;
-  }
-}
-
-function scattered(seed: number, n: number, start: number, bytes: number): Access[] {
-  const numbers = random(seed);
-  const next = (): number => numbers.next().value;
-  return Array.from({ length: n }, () => [
-    "LSM"[next() % 3] as Access[0],
-    start + (next() % bytes),
-    1 << (next() % 5),
-  ]);
-}
-
-/** A program that streams, scatters, calls helpers, straddles pages, and looks at what the device left. */
-const PROGRAM = new Program()
-  .cpu(strided("S", A, 40, 4096))
-  .cpu(strided("L", B + 0x20000, 3, 4096))
-  .line(" L ffffffffff600400,8")
-  .kernel(strided("L", A, 160, 1024), strided("S", B, 40, 4096))
-  .cpuHelper(strided("L", B, 5, 4096 * 7))
-  .line("--77-- a message in between")
-  .kernel([
-    ["S", A + 4095, 8],
-    ["M", A + 0x10000 - 4, 8],
-    ["L", B + 0x1fffff, 2],
-  ])
-  .kernel(scattered(1, 300, A, 0x60000))
-  .cpu(scattered(2, 50, A, 0x60000))
-  .kernel(scattered(3, 300, A, 0x60000), scattered(4, 30, B, 0x30000))
-  .cpu(strided("M", A, 30, 5000, 16));
-
 const TRACE_LINES = PROGRAM.text.split("\n").length - 1;
-const OPTIONS = ["--offload", KERNEL_RANGE, "--device-memory", "128KiB"];
 let trace = "";
 cli.before(() => {
   trace = file("program.lackey", PROGRAM.text);
 });
-
-function run(...args: string[]): Outcome {
-  return heteromem(["run", ...args]);
-}
 
 function report(...args: string[]): RunReport {
   const { status, stdout, stderr } = run(...args, "--json");
@@ -163,7 +112,7 @@ const settings: string[][] = [
   // Room for one cluster: an access that straddles two needs one of them to be accessed in RAM.
   ["--device-memory", "64KiB"],
   ["--device-memory", "68KiB"],
-  ["--system-memory", "640KiB", "--device-memory", "256KiB"],
+  ["--system-memory", "768KiB", "--device-memory", "256KiB"],
 ];
 for (const setting of settings) {
   cli(`the figures of a report agree with each other: ${setting.join(" ")}`, () => {
@@ -268,7 +217,7 @@ cli("the report for people has the figures", () => {
   assert.is(status, 0);
   assert.is(stderr, "");
   const got = report(trace, ...OPTIONS);
-  assert.match(stdout, `device memory         128 KiB`);
+  assert.match(stdout, /device memory +128 KiB/);
   assert.match(stdout, /Accesses +loads +stores +total +share/);
   assert.match(stdout, new RegExp(`pages in +${got.device.pagesIn.toLocaleString("en-US")} `));
   assert.match(stdout, new RegExp(`evictions +${got.evictions} `));
@@ -280,81 +229,6 @@ cli("no progress bar where stderr is no terminal", () => {
   assert.is(run(trace).stderr, "");
   assert.is(run(trace, "--quiet").stderr, "");
 });
-
-/** What goes wrong: arguments, and the one line that stderr has. TRACE stands for the trace's path. */
-const wrong: [what: string, args: () => string[], says: string | RegExp][] = [
-  ["a missing file", () => [join(folder, "nothing.gz")], /^heteromem: .*nothing\.gz: no such file$/],
-  ["a directory", () => [folder], /this is a directory$/],
-  ["an empty file", () => [file("empty", "")], /empty:1: the trace is empty$/],
-  [
-    "a trace without accesses",
-    () => [file("none", "==1== Lackey\nI  00401000,3\n")],
-    /none:2: no load or store in this trace: was it recorded with --trace-mem=yes\?$/,
-  ],
-  ["a malformed line", () => [file("bad", " L 05000000,8\nhello\n")], /bad:2: expected .* found 'hello'$/],
-  ["a malformed last line", () => [file("cut", " L 05000000,8\n S 0500")], /cut:2: expected/],
-  ["a malformed size", () => [file("size", " L 05000000,x\n")], /size:1: expected a size/],
-  [
-    "a truncated gzip file",
-    () => [file("truncated.gz", gzipSync(PROGRAM.text).subarray(0, -200)), ...OPTIONS],
-    /truncated\.gz:\d+: the gzip file ends too early: it is truncated$/,
-  ],
-  [
-    "a damaged gzip file",
-    () => {
-      const gz = gzipSync(PROGRAM.text);
-      gz.fill(0xff, gz.length / 2, gz.length / 2 + 50);
-      return [file("damaged.gz", gz)];
-    },
-    /damaged\.gz:\d+: (the gzip file is damaged|expected)/,
-  ],
-  [
-    "a range that matches nothing",
-    () => [trace, "--offload", KERNEL_RANGE, "--offload", "typo=0x999000-0x999100"],
-    /--offload typo=0x999000-0x999100: no instruction of .*program\.lackey is in the range typo$/,
-  ],
-  [
-    "a range of a file that matches nothing",
-    () => [trace, "--offload", `@${file("typo", `${KERNEL_RANGE}\n\ntypo=0x999000-0x999100\n`)}`],
-    /typo:3: no instruction/,
-  ],
-  [
-    "a malformed range",
-    () => [trace, "--offload", "0x10"],
-    /--offload 0x10: expected \[NAME=\]0xSTART-0xEND/,
-  ],
-  ["a missing offload file", () => [trace, "--offload", "@nowhere"], /nowhere: no such file/],
-  ["a bad size", () => [trace, "--device-memory", "lots"], /--device-memory lots: expected a size/],
-  ["too little device memory", () => [trace, "--device-memory", "4KiB"], /--device-memory 4KiB: too small/],
-  ["too little system memory", () => [trace, "--system-memory", "4KiB"], /--system-memory 4KiB: too small/],
-  [
-    "more memory than there can be",
-    () => [trace, "--system-memory", "64GiB"],
-    /^heteromem: --system-memory and --device-memory: .*--backing metadata/,
-  ],
-  [
-    "system memory that the trace outgrows",
-    () => [trace, "--system-memory", "64KiB"],
-    /program\.lackey:36: --system-memory 64KiB is too small for this trace/,
-  ],
-  ["an unknown policy", () => [trace, "--policy", "both"], /--policy both: expected migrate or mirror/],
-  ["an unknown backing", () => [trace, "--backing", "none"], /--backing none: expected data or metadata/],
-  ["an unknown option", () => [trace, "--fast"], /unknown option '--fast'/],
-  ["a missing argument", () => [], /missing required argument 'trace'/],
-  ["two traces", () => [trace, trace], /too many arguments/],
-];
-for (const [what, args, says] of wrong) {
-  for (const flags of [[], ["--json"]]) {
-    cli(`${what} is one line on stderr${flags.length > 0 ? ", with --json" : ""}`, () => {
-      const { status, stdout, stderr } = run(...args(), ...flags);
-      assert.is(status, 2, stderr);
-      assert.is(stdout, "");
-      assert.is(stderr.split("\n").length, 2, stderr);
-      assert.match(stderr.trimEnd(), says);
-      assert.ok(stderr.startsWith("heteromem: "), stderr);
-    });
-  }
-}
 
 cli("--help and --version", () => {
   const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };

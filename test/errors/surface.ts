@@ -79,8 +79,8 @@ class Reader {
   }
 
   #member(prefix: string, member: ts.Symbol): void {
-    if (internal(member) || !ours(member) || member.name.startsWith("__#")) return;
-    if (member.name.startsWith("__@") || (member.flags & ts.SymbolFlags.Prototype) !== 0) return;
+    if (internal(member) || !ours(member) || isPrivate(member) || member.name.startsWith("__@")) return;
+    if ((member.flags & ts.SymbolFlags.Prototype) !== 0) return;
     const key = prefix + member.name;
     if ((member.flags & ts.SymbolFlags.GetAccessor) !== 0) this.#add(key, []);
     if ((member.flags & ts.SymbolFlags.SetAccessor) !== 0) this.#add(`${key}=`, ["value"]);
@@ -98,15 +98,23 @@ class Reader {
     this.found.set(key, { key, parameters });
   }
 
+  /** The parameter, and the members of a bag of options, which may be bags themselves. */
   #parameter(parameter: ts.Symbol): string[] {
     if (internal(parameter)) return [];
     const type = this.#checker.getNonNullableType(this.#checker.getTypeOfSymbol(parameter));
     const parts = type.isIntersection() ? type.types : [type];
-    const members = parts.every((part) => isBag(part))
-      ? type.getProperties().filter((member) => !internal(member))
-      : [];
-    return [parameter.name, ...members.map(({ name }) => `${parameter.name}.${name}`)];
+    if (!parts.every((part) => isBag(part))) return [parameter.name];
+    const members = type.getProperties().filter((member) => !internal(member));
+    // A bag with nothing in it that is public is not there for the public.
+    if (members.length === 0) return [];
+    const inner = members.flatMap((member) => this.#parameter(member));
+    return [parameter.name, ...inner.map((name) => `${parameter.name}.${name}`)];
   }
+}
+
+function isPrivate(member: ts.Symbol): boolean {
+  const declaration = member.valueDeclaration;
+  return declaration !== undefined && ts.isPrivateIdentifierClassElementDeclaration(declaration);
 }
 
 /** A constructor that users may call. */

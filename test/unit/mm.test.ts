@@ -76,13 +76,28 @@ onEachBuild("mm", (test, module) => {
     assert.is(mm.load32(addr), 0xdeadbeef);
     assert.is(mm.load32(addr + 4), 0xffffffff);
     for (const bad of [addr + 1, addr + 0.5, -4, NaN, Infinity, 2 ** 48]) {
-      assert.instance(errorOf(() => mm.load32(bad)), RangeError, String(bad));
-      assert.instance(errorOf(() => mm.store32(bad, 1)), RangeError, String(bad));
+      assert.instance(
+        errorOf(() => mm.load32(bad)),
+        RangeError,
+        String(bad),
+      );
+      assert.instance(
+        errorOf(() => mm.store32(bad, 1)),
+        RangeError,
+        String(bad),
+      );
     }
     for (const bad of [1.5, 2 ** 32, -(2 ** 31) - 1, NaN]) {
-      assert.instance(errorOf(() => mm.store32(addr, bad)), RangeError, String(bad));
+      assert.instance(
+        errorOf(() => mm.store32(addr, bad)),
+        RangeError,
+        String(bad),
+      );
     }
-    assert.instance(errorOf(() => mm.store32(addr, "1" as unknown as number)), TypeError);
+    assert.instance(
+      errorOf(() => mm.store32(addr, "1" as unknown as number)),
+      TypeError,
+    );
     assert.is((errorOf(() => mm.load32(addr + PAGE_SIZE)) as HmmError).code, "EFAULT");
   });
 
@@ -124,11 +139,23 @@ onEachBuild("mm", (test, module) => {
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * PAGE_SIZE });
     const codes = (call: () => unknown): string => (errorOf(call) as HmmError | undefined)?.code ?? "none";
-    assert.is(codes(() => mm.mprotect(addr, 8 * PAGE_SIZE, PROT_READ)), "ENOMEM");
-    assert.is(codes(() => mm.madvise(addr, PAGE_SIZE, 999)), "EINVAL");
-    assert.is(codes(() => mm.mremap(addr - 64 * PAGE_SIZE, PAGE_SIZE, 2 * PAGE_SIZE, MREMAP_MAYMOVE)), "EFAULT");
+    assert.is(
+      codes(() => mm.mprotect(addr, 8 * PAGE_SIZE, PROT_READ)),
+      "ENOMEM",
+    );
+    assert.is(
+      codes(() => mm.madvise(addr, PAGE_SIZE, 999)),
+      "EINVAL",
+    );
+    assert.is(
+      codes(() => mm.mremap(addr - 64 * PAGE_SIZE, PAGE_SIZE, 2 * PAGE_SIZE, MREMAP_MAYMOVE)),
+      "EFAULT",
+    );
     const flags = ANON | MAP_FIXED_NOREPLACE;
-    assert.is(codes(() => mm.mmap({ addr, length: PAGE_SIZE, flags })), "EEXIST");
+    assert.is(
+      codes(() => mm.mmap({ addr, length: PAGE_SIZE, flags })),
+      "EEXIST",
+    );
     hmm.verify();
   });
 
@@ -139,7 +166,10 @@ onEachBuild("mm", (test, module) => {
     mm.write(addr, pattern(2));
     const moved = mm.mremap(addr, 2 * PAGE_SIZE, 64 * PAGE_SIZE, MREMAP_MAYMOVE);
     assert.equal(mm.read(moved, 2 * PAGE_SIZE), pattern(2));
-    assert.equal([...mm.mincore(moved, 3 * PAGE_SIZE)].map((byte) => byte & 1), [1, 1, 0]);
+    assert.equal(
+      [...mm.mincore(moved, 3 * PAGE_SIZE)].map((byte) => byte & 1),
+      [1, 1, 0],
+    );
     mm.mlock(moved + 2 * PAGE_SIZE, PAGE_SIZE);
     assert.is(mm.mincore(moved, 3 * PAGE_SIZE)[2]! & 1, 1);
     mm.munlock(moved, 64 * PAGE_SIZE);
@@ -188,7 +218,10 @@ onEachBuild("mm", (test, module) => {
     addresses.set(queries);
     assert.is(mm.translate(addresses, words), 2);
     assert.equal([...words], [...out]);
-    assert.instance(errorOf(() => mm.translate(Float64Array.of(NaN), out)), RangeError);
+    assert.instance(
+      errorOf(() => mm.translate(Float64Array.of(NaN), out)),
+      RangeError,
+    );
     assert.is((errorOf(() => mm.fault(addr - PAGE_SIZE)) as HmmError).code, "EFAULT");
   });
 
@@ -201,7 +234,10 @@ onEachBuild("mm", (test, module) => {
     const free = hmm.freePages;
     mm.munmap(addr, 2 * PAGE_SIZE);
     assert.is(hmm.freePages, free);
-    assert.is(hmm.pageBytes(pin.pages[0]!, (bytes) => bytes.length), PAGE_SIZE);
+    assert.is(
+      hmm.pageBytes(pin.pages[0]!, (bytes) => bytes.length),
+      PAGE_SIZE,
+    );
     pin.close();
     pin.close();
     assert.is(hmm.freePages, free + 2);
@@ -216,13 +252,28 @@ onEachBuild("mm", (test, module) => {
     const code = (call: () => unknown): string => (errorOf(call) as HmmError | undefined)?.code ?? "none";
     const reader = mm.mmapSem.read();
     mm.write(addr, Uint8Array.of(1));
-    assert.is(code(() => mm.munmap(addr, PAGE_SIZE)), "EDEADLK");
-    assert.is(code(() => mm.fork()), "EDEADLK");
-    assert.is(code(() => mm.close()), "EDEADLK");
+    assert.is(
+      code(() => mm.munmap(addr, PAGE_SIZE)),
+      "EDEADLK",
+    );
+    assert.is(
+      code(() => mm.fork()),
+      "EDEADLK",
+    );
+    assert.is(
+      code(() => mm.close()),
+      "EDEADLK",
+    );
     reader.close();
     const writer = mm.mmapSem.write("a test");
-    assert.is(code(() => mm.read(addr, 1)), "EDEADLK");
-    assert.is(code(() => mm.load32(addr)), "EDEADLK");
+    assert.is(
+      code(() => mm.read(addr, 1)),
+      "EDEADLK",
+    );
+    assert.is(
+      code(() => mm.load32(addr)),
+      "EDEADLK",
+    );
     assert.match(errorOf(() => mm.store32(addr, 1))!.message, /held for write by a test/);
     writer.close();
     assert.is(mm.mmapSem.mode, "free");
@@ -241,7 +292,8 @@ onEachBuild("mm", (test, module) => {
     for (let i = 1; i <= 3; i++) map(i * 2 ** 32);
     assert.match((errorOf(() => map(4 * 2 ** 32)) as HmmError).detail, /^vmas \(capacity 3\)/);
     let failed: HmmError | undefined;
-    for (let i = 1; i <= 3; i++) failed ??= errorOf(() => mm.write(i * 2 ** 32, Uint8Array.of(1))) as HmmError;
+    for (let i = 1; i <= 3; i++)
+      failed ??= errorOf(() => mm.write(i * 2 ** 32, Uint8Array.of(1))) as HmmError;
     hmm.verify();
     if (failed !== undefined) assert.match(failed.detail, /page tables \(capacity 12\)/);
     const small = makeHmm(module, { systemMemory: 1 << 16, deviceMemory: 0 });

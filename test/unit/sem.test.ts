@@ -85,10 +85,16 @@ test("a nested reader does not wait behind a writer", async () => {
 
 test("demand names the operation and what is the case", () => {
   const sem = new MmapSem();
-  assert.match(errorOf(() => sem.demand("hmmVmaFault", false))!.message, /hmmVmaFault: mmapSem must be held.*free/);
+  assert.match(
+    errorOf(() => sem.demand("hmmVmaFault", false))!.message,
+    /hmmVmaFault: mmapSem must be held.*free/,
+  );
   const reader = sem.read("r");
   sem.demand("x", false);
-  assert.instance(errorOf(() => sem.demand("x", true)), TypeError);
+  assert.instance(
+    errorOf(() => sem.demand("x", true)),
+    TypeError,
+  );
   reader.close();
 });
 

@@ -12,7 +12,10 @@ export const builds: readonly (readonly [name: string, module: WebAssembly.Modul
 ];
 
 /** Defines and runs one suite a build. */
-export function onEachBuild(name: string, define: (test: Test, module: WebAssembly.Module) => void): { run(): void } {
+export function onEachBuild(
+  name: string,
+  define: (test: Test, module: WebAssembly.Module) => void,
+): { run(): void } {
   const suites = builds.map(([build, module]) => {
     const test = suite(`${name}, ${build}`);
     define(test, module);

@@ -54,29 +54,36 @@ export function toDevice(mm: Mm, vma: Vma, a: number, b: number, device: number,
       mm.dropEntry(pn);
       mm.setEntry(pn, target, (vma.flags & W) !== 0);
     } else world.giveFrame(RAM);
-    target.place = device;
-    target.mover = mover;
+    world.arrive(target, device, mover);
     moved.push({ pn, write: mm.entries.get(pn)!.write });
   }
   return moved;
 }
 
-/** This device's pages of [a, b) to RAM. */
-export function toSystem(mm: Mm, a: number, b: number, device: number): Moved[] {
+/** This device's pages of [a, b) to RAM; `first` gets a frame before the others. */
+export function toSystem(mm: Mm, a: number, b: number, device: number, first = a): Moved[] {
   mm.world.notify(mm, "migrate", a, b, device);
-  const moved: Moved[] = [];
+  const wanted: Moved[] = [];
   for (let pn = a; pn < b; pn++) {
     const entry = mm.entries.get(pn);
     if (entry?.page?.place !== device) continue;
     unmapEverywhere(entry.page, mm);
-    moved.push({ pn, write: entry.write });
+    wanted.push({ pn, write: entry.write });
   }
-  return moved.filter(({ pn }) => leaveDevice(mm.world, mm.entries.get(pn)!.page!));
+  const order = [...wanted.filter(({ pn }) => pn === first), ...wanted.filter(({ pn }) => pn !== first)];
+  return order.filter(({ pn }) => leaveDevice(mm.world, mm.entries.get(pn)!.page!));
 }
 
 /** All pages of a device to RAM, whoever maps them. */
 export function evict(world: World, device: number): void {
   const pages = world.pagesOn(device);
+  if (world.rules.evictSingly) {
+    for (const page of pages) {
+      unmapEverywhere(page, null);
+      leaveDevice(world, page);
+    }
+    return;
+  }
   for (const page of pages) unmapEverywhere(page, null);
   for (const page of pages) leaveDevice(world, page);
 }
@@ -89,11 +96,15 @@ function leaveDevice(world: World, page: Page): boolean {
   return true;
 }
 
-/** The CPU fault on a device page: this one page comes back. */
-export function bringBack(mm: Mm, pn: number, page: Page): number {
+/** The CPU fault on a device page: it comes back, and perhaps its neighbours. */
+export function bringBack(mm: Mm, vma: Vma, pn: number, page: Page): number {
+  const { world } = mm;
   const { mover, place } = page;
-  if (toSystem(mm, pn, pn + 1, place).length === 0) return -ENOMEM;
-  mm.world.cameBack(mover, pn);
+  const { cluster } = world.rules;
+  const from = pn - (pn % cluster);
+  toSystem(mm, Math.max(from, vma.start), Math.min(from + cluster, vma.end), place, pn);
+  if (page.place !== RAM) return -ENOMEM;
+  world.cameBack(mover, pn);
   return 0;
 }
 
@@ -108,7 +119,10 @@ export function rangeFault(mm: Mm, device: number, a: number, b: number, write: 
     }
     if (write && !(vma.flags & W)) return -EPERM;
     const end = Math.min(b, vma.end, (pn | 511) + 1);
-    for (let at = pn; at < end; at++) if (mm.fault(vma, at, write)) return -EFAULT;
+    for (let at = pn; at < end; at++) {
+      const error = mm.fault(vma, at, write);
+      if (error) return error;
+    }
   }
   return 0;
 }

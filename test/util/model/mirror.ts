@@ -1,10 +1,8 @@
-/** The records' test driver: a device table for one process, and the commands that use it. */
+/** A device's driver, the records' one or another (see DriverRules): a device table for one process, and the commands that use it. */
 import { EFAULT, EINVAL, ENOENT, R, RAM, type Event, type Page } from "./page.ts";
 import { rangeFault, toDevice, toSystem } from "./migrate.ts";
 import type { Mm } from "./mm.ts";
-
-/** The driver works in pieces of this many pages. */
-const CHUNK = 64;
+import type { DriverRules } from "./world.ts";
 
 export interface Reply {
   ret: number;
@@ -24,17 +22,22 @@ export class Mirror {
   /** Events since the last time somebody looked. */
   events: Event[] = [];
 
+  private migrating = false;
+
   constructor(
     public mm: Mm | null,
     readonly device: number,
+    private readonly rules: DriverRules,
   ) {}
 
-  /** A notifier event: drops the range's entries, and one more, as the driver does. */
+  /** A notifier event. */
   invalidate(event: Event): void {
     this.events.push(event);
     const [name, a, b, owner] = event;
-    if (name === "migrate" && owner === this.device) return;
-    for (let pn = a; pn <= b; pn++) this.table.delete(pn);
+    const { exact } = this.rules;
+    if (name === "migrate" && owner === this.device && (this.migrating || !exact)) return;
+    for (let pn = a; pn < b; pn++) this.table.delete(pn);
+    if (!exact) this.table.delete(b);
   }
 
   read(a: number, n: number): Reply {
@@ -67,8 +70,8 @@ export class Mirror {
 
   private fault(a: number, b: number, write: boolean): number {
     if (!this.mm) return -EFAULT;
-    for (let at = a; at < b; at += CHUNK) {
-      const end = Math.min(at + CHUNK, b);
+    for (let at = a; at < b; at += this.rules.piece) {
+      const end = Math.min(at + this.rules.piece, b);
       const error = rangeFault(this.mm, this.device, at, end, write);
       if (error) return error;
       for (let pn = at; pn < end; pn++) {
@@ -103,8 +106,10 @@ export class Mirror {
     for (let at = a; at < a + n;) {
       const vma = this.mm.vmas.find(at);
       if (!vma || !(vma.flags & R)) return { ...reply, ret: -EINVAL };
-      const end = Math.min(at + CHUNK, a + n, vma.end);
+      const end = Math.min(at + this.rules.piece, a + n, vma.end);
+      this.migrating = true;
       reply.cpages += piece(this.mm, at, end);
+      this.migrating = false;
       at = end;
     }
     return reply;

@@ -1,17 +1,17 @@
-/** One process of the reference model: its mappings, its page table, and every way to touch its memory. */
-import { EFAULT, EINVAL, ENOMEM, RAM, R, RWX, W, type Entry, type Page } from "./page.ts";
-import { ACCOUNT, DONTFORK, LOCKED, VmaList, Vma, WIPEONFORK } from "./vma.ts";
+/** One process of the reference model: its page table, page faults, and every way to touch its memory. */
+import { EFAULT, ENOMEM, RAM, R, RWX, W, type Entry, type Page } from "./page.ts";
+import { DONTFORK, LOCKED, VmaList, Vma, WIPEONFORK } from "./vma.ts";
 import { bringBack } from "./migrate.ts";
 import type { World } from "./world.ts";
 
 /** What a CPU access can end in, besides success. */
-export type Signal = "SIGSEGV/1" | "SIGSEGV/2" | "SIGBUS";
+export type Signal = "SIGSEGV/1" | "SIGSEGV/2" | "OOM";
 
 export class Mm {
   readonly vmas = new VmaList(this);
   readonly entries = new Map<number, Entry>();
   /** 1 GiB regions that have page tables. */
-  private readonly tables = new Set<number>();
+  readonly tables = new Set<number>();
   /** Pages held by pin(); null is the zero page. */
   pinned: (Page | null)[] = [];
   rss = 0;
@@ -41,18 +41,34 @@ export class Mm {
     this.world.release(entry.page);
   }
 
-  private zap(a: number, b: number): void {
+  zap(a: number, b: number): void {
     for (let pn = a; pn < b; pn++) this.dropEntry(pn);
+  }
+
+  /** Entries of [a, a + n) to [b, b + n), which has none. */
+  moveEntries(a: number, n: number, b: number): void {
+    for (let i = 0; i < n; i++) {
+      const entry = this.entries.get(a + i);
+      if (!entry) continue;
+      this.entries.delete(a + i);
+      this.entries.set(b + i, entry);
+      this.tables.add((b + i) >> 18);
+    }
   }
 
   // --- faults ----------------------------------------------------------------------------------
 
   /** One run of the page fault handler. 0, or -ENOMEM with nothing changed. */
   fault(vma: Vma, pn: number, write: boolean): number {
-    this.faults++;
     this.tables.add(pn >> 18);
+    const error = this.handle(vma, pn, write);
+    if (error === 0) this.faults++;
+    return error;
+  }
+
+  private handle(vma: Vma, pn: number, write: boolean): number {
     const entry = this.entries.get(pn);
-    if (entry?.page && entry.page.place !== RAM) return bringBack(this, pn, entry.page);
+    if (entry?.page && entry.page.place !== RAM) return bringBack(this, vma, pn, entry.page);
     if (!entry) {
       if (write) return this.newPage(vma, pn);
       this.setEntry(pn, null, false);
@@ -95,7 +111,7 @@ export class Mm {
     const vma = this.vmas.find(pn);
     if (!vma) return "SIGSEGV/1";
     if (!(vma.flags & (write ? W : RWX))) return "SIGSEGV/2";
-    while (!this.allows(pn, write)) if (this.fault(vma, pn, write) !== 0) return "SIGBUS";
+    while (!this.allows(pn, write)) if (this.fault(vma, pn, write) !== 0) return "OOM";
     return null;
   }
 
@@ -153,215 +169,6 @@ export class Mm {
     }
     this.pinned = [];
     return count;
-  }
-
-  mincore(a: number, n: number): number[] | number {
-    const vec: number[] = [];
-    for (let pn = a; pn < a + n; pn++) {
-      if (!this.vmas.find(pn)) return -ENOMEM;
-      vec.push(this.entries.has(pn) ? 1 : 0);
-    }
-    return vec;
-  }
-
-  // --- mappings --------------------------------------------------------------------------------
-
-  mmap(a: number, n: number, prot: number): number {
-    if (n === 0) return -EINVAL;
-    this.munmap(a, n);
-    this.vmas.map(a, a + n, prot);
-    return 0;
-  }
-
-  munmap(a: number, n: number): number {
-    const b = a + n;
-    if (n === 0) return -EINVAL;
-    if (this.vmas.within(a, b).length === 0) return 0;
-    for (const vma of this.vmas.within(a, b)) {
-      if (vma.start < a) this.vmas.split(vma, a, true);
-      if (vma.end > b) this.vmas.split(vma, b, false);
-    }
-    this.world.notify(this, "unmap", a, b);
-    this.zap(a, b);
-    for (const vma of this.vmas.within(a, b)) this.vmas.remove(vma);
-    for (let g = a >> 18; g <= (b - 1) >> 18; g++)
-      if (this.vmas.within(g << 18, (g + 1) << 18).length === 0) this.tables.delete(g);
-    return 0;
-  }
-
-  /** Runs `change` on each piece of a vma in [a, b), up to the first hole. */
-  private pieces(a: number, b: number, change: (vma: Vma, from: number, to: number) => number): number {
-    for (let at = a; at < b;) {
-      const vma = this.vmas.find(at);
-      if (!vma) return -ENOMEM;
-      const to = Math.min(b, vma.end);
-      const error = change(vma, at, to);
-      if (error) return error;
-      at = to;
-    }
-    return 0;
-  }
-
-  mprotect(a: number, n: number, prot: number): number {
-    return this.pieces(a, a + n, (vma, from, to) => {
-      let flags = (vma.flags & ~RWX) | prot;
-      if (flags === vma.flags) return 0;
-      if (prot & W) flags |= ACCOUNT;
-      else if (!vma.anon) flags &= ~ACCOUNT;
-      const fill = (vma.flags & (LOCKED | W)) === LOCKED && (prot & W) !== 0;
-      this.vmas.modify(vma, from, to, flags);
-      if (this.tables.has(from >> 18)) this.world.notify(this, "prot_vma", from, to);
-      for (let pn = from; pn < to; pn++) {
-        const entry = this.entries.get(pn);
-        if (!entry) continue;
-        if (!(prot & W)) entry.write = false;
-        else if (entry.page?.place === RAM && entry.page.exclusive) entry.write = true;
-      }
-      if (fill) for (let pn = from; pn < to; pn++) this.getPage(pn, true, true);
-      return 0;
-    });
-  }
-
-  mlock(a: number, n: number): number {
-    const error = this.setLocked(a, n, LOCKED);
-    return error || (this.populateLocked(a, a + n) ? -ENOMEM : 0);
-  }
-
-  munlock(a: number, n: number): number {
-    return this.setLocked(a, n, 0);
-  }
-
-  private setLocked(a: number, n: number, locked: number): number {
-    return this.pieces(a, a + n, (vma, from, to) => {
-      const flags = (vma.flags & ~LOCKED) | locked;
-      if (flags !== vma.flags) this.vmas.modify(vma, from, to, flags);
-      return 0;
-    });
-  }
-
-  private populateLocked(a: number, b: number): number {
-    return this.pieces(a, b, (vma, from, to) => {
-      for (let pn = from; pn < to; pn++) {
-        const error = this.getPage(pn, (vma.flags & W) !== 0, (vma.flags & RWX) !== 0);
-        if (error) return error;
-      }
-      return 0;
-    });
-  }
-
-  mresize(a: number, n: number, m: number): number {
-    if (m === 0) return -EINVAL;
-    const vma = this.vmas.find(a);
-    if (!vma) return -EFAULT;
-    if (m < n) return this.munmap(a + m, n - m);
-    if (m === n) return 0;
-    if (n === 0) return -EINVAL;
-    if (n > vma.end - a) return -EFAULT;
-    if (a + n !== vma.end || this.vmas.within(a + n, a + m).length > 0) return -ENOMEM;
-    const { end, flags, anon } = vma;
-    this.vmas.mergeNew({ start: end, end: a + m, flags, pgoff: vma.offset(end), anon });
-    if (flags & LOCKED) this.populateLocked(end, a + m);
-    return 0;
-  }
-
-  /** Always to a fixed place; `keep` is MREMAP_DONTUNMAP. */
-  mremap(a: number, n: number, b: number, m: number, keep: boolean): number {
-    if (m === 0 || (keep && n !== m)) return -EINVAL;
-    if (!this.vmas.find(a)) return -EFAULT;
-    if (a + n > b && b + m > a) return -EINVAL;
-    this.munmap(b, m);
-    if (n > m) this.munmap(a + m, n - m);
-    const length = Math.min(n, m);
-    const vma = this.vmas.find(a);
-    if (!vma) return -EFAULT;
-    if (length === 0) return -EINVAL;
-    if (length > vma.end - a) return -EFAULT;
-    this.move(vma, a, length, b, m, keep);
-    return 0;
-  }
-
-  private move(vma: Vma, a: number, n: number, b: number, m: number, keep: boolean): void {
-    const { flags, anon } = vma;
-    const pgoff = anon ? vma.offset(a) : b;
-    let target = this.vmas.mergeNew({ start: b, end: b + m, flags, pgoff, anon });
-    if (!target) {
-      target = this.vmas.insert(new Vma(this, b, b + m, flags, pgoff));
-      target.anon = anon;
-      target.cloneChain(vma);
-    }
-    this.world.notify(this, "unmap", a, a + n);
-    for (let i = 0; i < n; i++) {
-      const entry = this.entries.get(a + i);
-      if (!entry) continue;
-      this.entries.delete(a + i);
-      this.entries.set(b + i, entry);
-      this.tables.add((b + i) >> 18);
-    }
-    if (keep) {
-      const source = this.vmas.find(a)!;
-      source.flags &= ~LOCKED;
-      if (source !== target && source.start === a && source.end === a + n) source.unlink();
-    } else this.munmap(a, n);
-    if (flags & LOCKED && m > n) this.populateLocked(b + n, b + m);
-  }
-
-  // --- advice ----------------------------------------------------------------------------------
-
-  madvise(a: number, n: number, advice: string): number {
-    const b = a + n;
-    if (advice.startsWith("populate")) return this.populate(a, b, advice === "populate_write");
-    let result = 0;
-    for (let at = a; at < b;) {
-      const vma = this.vmas.list.find((v) => v.end > at);
-      if (!vma) return -ENOMEM;
-      if (vma.start > at) result = -ENOMEM;
-      at = Math.max(at, vma.start);
-      const to = Math.min(vma.end, b);
-      if (at >= b) break;
-      const error = this.advise(vma, at, to, advice);
-      if (error) return error;
-      at = to;
-    }
-    return result;
-  }
-
-  private advise(vma: Vma, a: number, b: number, advice: string): number {
-    const flag = (set: number, clear: number): number => {
-      const flags = (vma.flags & ~clear) | set;
-      if (flags !== vma.flags) this.vmas.modify(vma, a, b, flags);
-      return 0;
-    };
-    switch (advice) {
-      case "dontneed":
-      case "free":
-        if (vma.flags & LOCKED) return -EINVAL;
-        this.world.notify(this, "clear", a, b);
-        if (advice === "dontneed") this.zap(a, b);
-        return 0;
-      case "cold":
-        return vma.flags & LOCKED ? -EINVAL : 0;
-      case "willneed":
-        return 0;
-      case "dontfork":
-        return flag(DONTFORK, 0);
-      case "dofork":
-        return flag(0, DONTFORK);
-      case "wipeonfork":
-        return flag(WIPEONFORK, 0);
-      case "keeponfork":
-        return flag(0, WIPEONFORK);
-      default:
-        return -EINVAL;
-    }
-  }
-
-  private populate(a: number, b: number, write: boolean): number {
-    for (let pn = a; pn < b; pn++) {
-      if (!this.vmas.find(pn)) return -ENOMEM;
-      const error = this.getPage(pn, write, false);
-      if (error) return error === -EFAULT ? -EINVAL : error;
-    }
-    return 0;
   }
 
   // --- life ------------------------------------------------------------------------------------

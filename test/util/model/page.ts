@@ -10,6 +10,7 @@ export const RWX = R | W | X;
 export const EPERM = 1;
 export const ENOENT = 2;
 export const EIO = 5;
+export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EFAULT = 14;
 export const EINVAL = 22;
@@ -33,13 +34,14 @@ export class Content {
     this.bytes[offset] = value;
   }
 
+  /** The byte at an offset. */
+  at(offset: number): number {
+    return this.bytes?.[offset] ?? this.fill;
+  }
+
   copyFrom(other: Content): void {
     this.fill = other.fill;
     this.bytes = other.bytes?.slice() ?? null;
-  }
-
-  toBytes(): Uint8Array {
-    return this.bytes?.slice() ?? new Uint8Array(PAGE).fill(this.fill);
   }
 
   /** A number when all bytes are equal, else first byte and FNV-1a hash as "bb:hhhhhhhh". */
@@ -70,6 +72,8 @@ export class Page {
   exclusive = true;
   /** Who migrated it to its device (the golden driver drops that one's entry when it comes back). */
   mover: object | null = null;
+  /** Pages came to devices in this order. */
+  arrival = 0;
 
   constructor(
     /** The vmas that could map it are in here … */

@@ -1,6 +1,7 @@
 /** Runs operations, written as in the records, on the reference model. */
-import { EFAULT, EIO, R, RAM, W, X, hex, type Event } from "./page.ts";
-import type { Mm } from "./mm.ts";
+import * as calls from "./calls.ts";
+import { EFAULT, EIO, ENOMEM, PAGE, R, RAM, W, X, hex, type Event } from "./page.ts";
+import type { Mm, Signal } from "./mm.ts";
 import type { World } from "./world.ts";
 
 export type Arg = number | string;
@@ -64,6 +65,12 @@ function deviceOp(world: World, op: string, [h, a, n, v]: number[]): Answer | un
   return { ...reply, snap: runs(reply.snap!) };
 }
 
+/** What a system call's copy returns for one page. */
+function copied(failure: Signal | number | null): number {
+  if (failure === null || failure === 0) return PAGE;
+  return failure === "OOM" || failure === -ENOMEM ? -ENOMEM : typeof failure === "string" ? -EFAULT : -EIO;
+}
+
 function accessOp(mm: Mm, op: string, num: number[]): Answer | undefined {
   const [a, n, v] = num;
   const before = mm.faults;
@@ -84,23 +91,22 @@ function accessOp(mm: Mm, op: string, num: number[]): Answer | undefined {
     }
     case "sysw":
     case "memread": {
-      const failed = (pn: number): boolean =>
-        op === "sysw" ? mm.access(pn, false) !== null : mm.getPage(pn, false, true) !== 0;
-      const rets = each(a, n, (pn) => (failed(pn) ? (op === "sysw" ? -EFAULT : -EIO) : 4096));
+      const rets = each(a, n, (pn) =>
+        copied(op === "sysw" ? mm.access(pn, false) : mm.getPage(pn, false, true)),
+      );
       return { rets, data: rets.map((ret, i) => (ret > 0 ? mm.content(a + i) : UNTOUCHED)) };
     }
     case "sysr":
     case "memwrite":
       return {
         rets: each(a, n, (pn, i) => {
-          if (op === "sysr" && mm.access(pn, true) !== null) return -EFAULT;
-          if (op === "memwrite" && mm.getPage(pn, true, true) !== 0) return -EIO;
-          mm.writable(pn).content.set(v + i);
-          return 4096;
+          const ret = copied(op === "sysr" ? mm.access(pn, true) : mm.getPage(pn, true, true));
+          if (ret > 0) mm.writable(pn).content.set(v + i);
+          return ret;
         }),
       };
     case "mincore": {
-      const vec = mm.mincore(a, n);
+      const vec = calls.mincore(mm, a, n);
       return typeof vec === "number" ? { ret: vec } : { ret: 0, vec: runs(vec) };
     }
   }
@@ -118,21 +124,21 @@ function callOp(
   const [a, n, b, m] = num;
   switch (op) {
     case "mmap":
-      return args[3] === "anon" ? mm.mmap(a, n, protOf(String(args[2]))) : undefined;
+      return args[3] === "anon" ? calls.mmap(mm, a, n, protOf(String(args[2]))) : undefined;
     case "munmap":
-      return mm.munmap(a, n);
+      return calls.munmap(mm, a, n);
     case "mprotect":
-      return mm.mprotect(a, n, protOf(String(args[2])));
+      return calls.mprotect(mm, a, n, protOf(String(args[2])));
     case "madv":
-      return mm.madvise(a, n, String(args[2]));
+      return calls.madvise(mm, a, n, String(args[2]));
     case "mremap":
-      return mm.mremap(a, n, b, m, args[4] === "du");
+      return calls.mremap(mm, a, n, b, m, args[4] === "du");
     case "mresize":
-      return mm.mresize(a, n, b);
+      return calls.mresize(mm, a, n, b);
     case "mlock":
-      return mm.mlock(a, n);
+      return calls.mlock(mm, a, n);
     case "munlock":
-      return mm.munlock(a, n);
+      return calls.munlock(mm, a, n);
     case "pin":
       return mm.pin(a, n);
     case "unpin":
@@ -153,10 +159,14 @@ const OWNER_NONE = 0;
 const OWNER_THIS = 1;
 const OWNER_OTHER = 2;
 
-/** The state of a process as the records write it. Takes the events that its handles have collected. */
-export function stateOf(world: World, pid: number, win: number): ProcessState {
+/**
+ * The state of a process as the records write it, for the pages [first, end). Takes the events that its handles have
+ * collected.
+ */
+export function stateOf(world: World, pid: number, end: number, first = 0): ProcessState {
   const mm = world.mms.get(pid)!;
-  const pm = each(0, win, (pn) => {
+  const win = end - first;
+  const pm = each(first, win, (pn) => {
     const entry = mm.entries.get(pn);
     if (!entry) return 0;
     if (!entry.page) return 1;
@@ -169,9 +179,9 @@ export function stateOf(world: World, pid: number, win: number): ProcessState {
     const owner = ([, , , o]: Event): number =>
       o < 0 ? OWNER_NONE : o === mirror.device ? OWNER_THIS : OWNER_OTHER;
     h[number] = {
-      snap: runs(mirror.snapshot(0, win).snap!),
-      dpt: runs(mirror.shown(0, win)),
-      inv: mirror.events.filter(([, s, e]) => s < win && e > 0).map((e) => [e[0], e[1], e[2], owner(e)]),
+      snap: runs(mirror.snapshot(first, win).snap!),
+      dpt: runs(mirror.shown(first, win)),
+      inv: mirror.events.filter(([, s, e]) => s < end && e > first).map((e) => [e[0], e[1], e[2], owner(e)]),
     };
     mirror.events = [];
   }

@@ -5,10 +5,40 @@ import { Mirror } from "./mirror.ts";
 import { Mm } from "./mm.ts";
 import type { Vma } from "./vma.ts";
 
+/** Frames that there are, and pages that may be charged. */
 export interface Limits {
   ram: number;
   devices: number[];
+  charge: number;
 }
+
+export const NO_LIMITS: Limits = { ram: Infinity, devices: [Infinity, Infinity], charge: Infinity };
+
+/** What a device's driver decides for itself. */
+export interface DriverRules {
+  /** Pages that it faults in or migrates at a time. */
+  piece: number;
+  /** Pages, aligned to this, that come back together when the CPU touches one. */
+  cluster: number;
+  /**
+   * true: an invalidation drops what it names, unless this file's own migration caused it. false, as the records'
+   * driver: one page more, but nothing if this device's migration caused it; entries of pages that come back are
+   * dropped at the address of the fault, in the table of the file that had migrated them.
+   */
+  exact: boolean;
+  /** The end of a device file brings all pages of its device back. */
+  evictOnClose: boolean;
+  /** Pages are evicted one at a time, in the order in which they came, not all at once. */
+  evictSingly: boolean;
+}
+
+export const RECORDS_DRIVER: DriverRules = {
+  piece: 64,
+  cluster: 1,
+  exact: false,
+  evictOnClose: true,
+  evictSingly: false,
+};
 
 /** An open device file: the processes that have it, and who opened it. */
 interface Handle {
@@ -20,15 +50,23 @@ interface Handle {
 export class World {
   readonly mms = new Map<number, Mm>();
   readonly handles = new Map<number, Handle>();
-  /** Frames in use, and at most: [0] RAM, [1 + device]. */
+  /** Frames in use: [0] RAM, [1 + device]. */
   readonly used: number[];
   private readonly most: number[];
+  private readonly chargeLimit: number;
+  /** Pages charged to the memory cgroup: those that exist, wherever they are. */
+  charged = 0;
+  private arrivals = 0;
 
-  constructor(limits: Limits = { ram: Infinity, devices: [Infinity, Infinity] }) {
-    this.most = [limits.ram, ...limits.devices];
+  constructor(
+    { ram, devices, charge }: Limits = NO_LIMITS,
+    readonly rules: DriverRules = RECORDS_DRIVER,
+  ) {
+    this.most = [ram, ...devices];
     this.used = this.most.map(() => 0);
+    this.chargeLimit = charge;
     this.mms.set(0, new Mm(this));
-    limits.devices.forEach((_, device) => this.open(0, device, device));
+    devices.forEach((_, device) => this.open(0, device, device));
   }
 
   // --- memory ----------------------------------------------------------------------------------
@@ -43,24 +81,40 @@ export class World {
     this.used[place + 1]--;
   }
 
+  /** A new page in RAM for page `pn` of a vma; null when memory or the group's limit is exhausted. */
   newPage(vma: Vma, pn: number): Page | null {
-    return this.takeFrame(RAM) ? this.chargePage(vma, pn) : null;
+    if (!this.takeFrame(RAM)) return null;
+    const page = this.chargePage(vma, pn);
+    if (!page) this.giveFrame(RAM);
+    return page;
   }
 
   /** A page object for a frame that the caller has. */
   chargePage(vma: Vma, pn: number): Page | null {
+    if (this.charged >= this.chargeLimit) return null;
+    this.charged++;
     return new Page(vma.anon!, vma.offset(pn));
   }
 
   release(page: Page): void {
-    if (page.maps === 0 && page.pins === 0) this.giveFrame(page.place);
+    if (page.maps > 0 || page.pins > 0) return;
+    this.giveFrame(page.place);
+    this.charged--;
   }
 
+  /** A page is on a device now. */
+  arrive(page: Page, device: number, mover: object): void {
+    page.place = device;
+    page.mover = mover;
+    page.arrival = ++this.arrivals;
+  }
+
+  /** The device's pages, those that came first first. */
   pagesOn(device: number): Page[] {
     const pages = new Set<Page>();
     for (const mm of this.mms.values())
       for (const { page } of mm.entries.values()) if (page?.place === device) pages.add(page);
-    return [...pages];
+    return [...pages].sort((a, b) => a.arrival - b.arrival);
   }
 
   // --- events ----------------------------------------------------------------------------------
@@ -70,15 +124,15 @@ export class World {
       if (mirror.mm === mm) mirror.invalidate([name, a, b, owner]);
   }
 
-  /** The driver that moved a page forgets the address at which it was wanted back. */
+  /** The records' driver forgets the address at which a page was wanted back. */
   cameBack(mover: object | null, pn: number): void {
-    if (mover instanceof Mirror) mover.table.delete(pn);
+    if (mover instanceof Mirror && !this.rules.exact) mover.table.delete(pn);
   }
 
   // --- processes and device files --------------------------------------------------------------
 
   open(pid: number, h: number, device: number): number {
-    const mirror = new Mirror(this.mms.get(pid)!, device);
+    const mirror = new Mirror(this.mms.get(pid)!, device, this.rules);
     this.handles.set(h, { mirror, opener: pid, holders: new Set([pid]) });
     return 0;
   }
@@ -88,7 +142,7 @@ export class World {
     if (!handle?.holders.delete(pid)) return -EINVAL;
     if (handle.holders.size > 0) return 0;
     this.handles.delete(h);
-    evict(this, handle.mirror.device);
+    if (this.rules.evictOnClose) evict(this, handle.mirror.device);
     return 0;
   }
 
@@ -115,10 +169,5 @@ export class World {
   evictAll(h: number): number {
     evict(this, this.handles.get(h)!.mirror.device);
     return 0;
-  }
-
-  /** Pages charged to the memory cgroup. */
-  get charged(): number {
-    return this.used.reduce((a, b) => a + b);
   }
 }

@@ -1,0 +1,180 @@
+/**
+ * An engine with one of everything in it, open and closed, and another engine beside it: what the rows of the table
+ * call, and call with.
+ */
+import {
+  DeviceTable,
+  Hmm,
+  hmmDevmemAdd,
+  HmmMirror,
+  hmmMirrorRegister,
+  HmmRange,
+  Memcg,
+  migrateVmaSetup,
+  MmuIntervalNotifier,
+  PAGE_SIZE,
+  type HmmDevmem,
+  type Migration,
+  type Mm,
+} from "../../src/index.ts";
+import { Dmirror, DmirrorDevice } from "../../src/dmirror.ts";
+import { DelayedDevice, Random } from "../../src/testing.ts";
+
+export const PAGES = 16;
+const DEVICE_PAGES = 16;
+
+const CONFIG = {
+  systemMemory: 96 * PAGE_SIZE,
+  deviceMemory: 8 << 20,
+  arena: 1 << 16,
+  eventLog: 16,
+  capacities: {
+    mms: 16,
+    vmas: 64,
+    anonVmas: 32,
+    anonVmaLinks: 64,
+    pageTables: 96,
+    notifiers: 16,
+    memcgs: 8,
+    migrations: 8,
+    deviceTables: 8,
+  },
+} as const;
+
+const noFault = { fault: (): void => undefined };
+
+/** Objects of one engine. */
+function makeEngine(hmm: Hmm) {
+  const mm = hmm.createMm();
+  const addr = mm.mmap({ length: PAGES * PAGE_SIZE });
+  mm.write(addr, new Uint8Array(4 * PAGE_SIZE).fill(7));
+  const readOnly = mm.mmap({ length: 4 * PAGE_SIZE, prot: 1, addr: addr - 64 * PAGE_SIZE });
+  const mirror = new HmmMirror({ update: () => undefined });
+  hmmMirrorRegister(mirror, mm);
+  const notifier = new MmuIntervalNotifier(mm, addr, PAGES * PAGE_SIZE, { invalidate: () => undefined });
+  const table = new DeviceTable(mm);
+  const devmem = hmmDevmemAdd(hmm, noFault, {}, DEVICE_PAGES * PAGE_SIZE);
+  moveToDevice(hmm, mm, devmem, addr + 2 * PAGE_SIZE);
+  const memcg = new Memcg();
+  const charged = hmm.createMm({ memcg });
+  const device = new DmirrorDevice(hmm, { memory: 2 << 20 });
+  const delayed = new DelayedDevice(hmm, { memory: 2 << 20 });
+  return { hmm, mm, addr, readOnly, mirror, notifier, table, devmem, memcg, charged, device, delayed };
+}
+
+function moveToDevice(hmm: Hmm, mm: Mm, devmem: HmmDevmem, start: number): void {
+  using _sem = mm.mmapSem.read();
+  using m = migrateVmaSetup({ vma: mm.findVma(start), start, end: start + 2 * PAGE_SIZE });
+  devmem.allocPages(m.src, m.dst);
+  hmm.copyPages(m.src, m.dst);
+  m.pages();
+}
+
+/** A migration that is open, of an address space of its own. */
+function openMigration(hmm: Hmm): { mm: Mm; addr: number; migration: Migration } {
+  const mm = hmm.createMm();
+  const addr = mm.mmap({ length: 4 * PAGE_SIZE });
+  mm.write(addr, new Uint8Array(2 * PAGE_SIZE).fill(3));
+  using _sem = mm.mmapSem.read();
+  const migration = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + 4 * PAGE_SIZE });
+  return { mm, addr, migration };
+}
+
+/** One of each thing, after its end. */
+function makeClosed(hmm: Hmm) {
+  const mm = hmm.createMm();
+  const addr = mm.mmap({ length: PAGE_SIZE });
+  const vma = mm.findVma(addr)!;
+  const pin = mm.pin(addr, 1);
+  pin.close();
+  const { mm: migrated, migration } = openMigration(hmm);
+  migration.close();
+  migrated.close();
+  const table = new DeviceTable(mm);
+  const notifier = new MmuIntervalNotifier(mm, addr, PAGE_SIZE, { invalidate: () => undefined });
+  const mirror = new HmmMirror({ update: () => undefined });
+  const device = new DmirrorDevice(hmm, { memory: 2 << 20 });
+  const dmirror = new Dmirror(mm, { device });
+  dmirror.close();
+  device.close();
+  // Each device's memory is what the one before it gave back.
+  const delayed = new DelayedDevice(hmm, { memory: 2 << 20 });
+  delayed.close();
+  const devmem = hmmDevmemAdd(hmm, noFault, {}, 2 << 20);
+  const pfns = hmm.pfnArray(PAGES);
+  const addresses = hmm.addressArray(PAGES);
+  const memcg = new Memcg({ limit: 4 });
+  hmm.createMm({ memcg }).close();
+  const guard = mm.mmapSem.read();
+  guard.close();
+  for (const object of [table, notifier, devmem, pfns, addresses, memcg, mm]) object.close();
+  const ended = { mm, vma, pin, migration, table, notifier, mirror, guard };
+  return { ...ended, device, dmirror, delayed, devmem, pfns, addresses, memcg };
+}
+
+export type World = ReturnType<typeof makeWorld>;
+
+export function makeWorld(module: WebAssembly.Module) {
+  const hmm = Hmm.createSync(module, CONFIG);
+  const closed = makeClosed(hmm);
+  const engine = makeEngine(hmm);
+  const { mm, addr } = engine;
+  const other = makeEngine(Hmm.createSync(module, CONFIG));
+  const open = openMigration(hmm);
+  const otherOpen = openMigration(other.hmm);
+  const pfns = hmm.pfnArray(PAGES);
+  const addresses = hmm.addressArray(4);
+  addresses.fill(addr);
+  const free = hmm.allocPage();
+  hmm.pageUnlock(free);
+  hmm.pagePut(free);
+  const held = hmm.allocPage();
+  const spare = hmm.createMm();
+  return {
+    module,
+    ...engine,
+    closed,
+    other: { ...other, migration: otherOpen.migration },
+    migration: open.migration,
+    /** The address space that the open migration is of. */
+    migrating: open.mm,
+    migratingAddr: open.addr,
+    pfns,
+    addresses,
+    /** A page of system memory that is free, one that is locked and referenced, and one that there is not. */
+    pages: { free, held, none: 300 },
+    end: addr + PAGES * PAGE_SIZE,
+    vma: mm.findVma(addr)!,
+    range: new HmmRange(),
+    pin: mm.pin(addr, 1),
+    spare,
+    guard: spare.mmapSem.read(),
+    dmirror: new Dmirror(mm, { device: engine.device }),
+    result: open.migration.result,
+    random: new Random(1),
+    snapshot: other.hmm.snapshot(),
+  };
+}
+
+/** The lists and locks that live in JavaScript: what a refused call must leave as it is. */
+export function javascriptState(w: World): unknown {
+  const { hmm } = w;
+  const mms = hmm.mms();
+  return {
+    mms: mms.map((mm) => [mm.id, mm.mmapSem.mode, mm.mmapSem.holders]),
+    migrations: hmm.migrations().map(({ id }) => id),
+    tables: hmm.deviceTables().map(({ entries }) => entries),
+    devmems: hmm.devmems().map(({ id, freePages }) => [id, freePages]),
+    mirrors: hmm.mirrors().map(({ id }) => id),
+    notifiers: hmm.notifiers().map(({ id }) => id),
+    memcgs: hmm.memcgs().map(({ limit, usage }) => [limit, usage]),
+    pending: w.delayed.pending.length,
+    range: [w.range.tracked, w.range.start, w.range.end],
+    memory: w.other.hmm.stats,
+  };
+}
+
+/** The engine's linear memory, live. */
+export function linearMemory(w: World): Uint8Array {
+  return new Uint8Array(w.pfns.buffer);
+}

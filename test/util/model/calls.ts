@@ -1,0 +1,213 @@
+/** The system calls on the mappings of a process of the reference model. Each returns 0 or a negative errno. */
+import { EAGAIN, EFAULT, EINVAL, ENOMEM, RAM, RWX, W } from "./page.ts";
+import type { Mm } from "./mm.ts";
+import { ACCOUNT, DONTFORK, LOCKED, Vma, WIPEONFORK } from "./vma.ts";
+
+export function mmap(mm: Mm, a: number, n: number, prot: number): number {
+  if (n === 0) return -EINVAL;
+  munmap(mm, a, n);
+  mm.vmas.map(a, a + n, prot);
+  return 0;
+}
+
+export function munmap(mm: Mm, a: number, n: number): number {
+  const { vmas, tables } = mm;
+  const b = a + n;
+  if (n === 0) return -EINVAL;
+  if (vmas.within(a, b).length === 0) return 0;
+  for (const vma of vmas.within(a, b)) {
+    if (vma.start < a) vmas.split(vma, a, true);
+    if (vma.end > b) vmas.split(vma, b, false);
+  }
+  mm.world.notify(mm, "unmap", a, b);
+  mm.zap(a, b);
+  for (const vma of vmas.within(a, b)) vmas.remove(vma);
+  for (let g = a >> 18; g <= (b - 1) >> 18; g++)
+    if (vmas.within(g << 18, (g + 1) << 18).length === 0) tables.delete(g);
+  return 0;
+}
+
+/** Runs `change` on each piece of a vma in [a, b), up to the first hole. */
+function pieces(mm: Mm, a: number, b: number, change: (vma: Vma, from: number, to: number) => number): number {
+  for (let at = a; at < b;) {
+    const vma = mm.vmas.find(at);
+    if (!vma) return -ENOMEM;
+    const to = Math.min(b, vma.end);
+    const error = change(vma, at, to);
+    if (error) return error;
+    at = to;
+  }
+  return 0;
+}
+
+export function mprotect(mm: Mm, a: number, n: number, prot: number): number {
+  return pieces(mm, a, a + n, (vma, from, to) => {
+    let flags = (vma.flags & ~RWX) | prot;
+    if (flags === vma.flags) return 0;
+    if (prot & W) flags |= ACCOUNT;
+    else if (!vma.anon) flags &= ~ACCOUNT;
+    const fill = (vma.flags & (LOCKED | W)) === LOCKED && (prot & W) !== 0;
+    mm.vmas.modify(vma, from, to, flags);
+    if (mm.tables.has(from >> 18)) mm.world.notify(mm, "prot_vma", from, to);
+    for (let pn = from; pn < to; pn++) {
+      const entry = mm.entries.get(pn);
+      if (!entry) continue;
+      if (!(prot & W)) entry.write = false;
+      else if (entry.page?.place === RAM && entry.page.exclusive) entry.write = true;
+    }
+    if (fill) populateLocked(mm, from, to);
+    return 0;
+  });
+}
+
+// --- locked memory -----------------------------------------------------------------------------
+
+export function mlock(mm: Mm, a: number, n: number): number {
+  const error = setLocked(mm, a, n, LOCKED);
+  if (error) return error;
+  const failed = populateLocked(mm, a, a + n);
+  return failed === -ENOMEM ? -EAGAIN : failed === 0 ? 0 : -ENOMEM;
+}
+
+export function munlock(mm: Mm, a: number, n: number): number {
+  return setLocked(mm, a, n, 0);
+}
+
+function setLocked(mm: Mm, a: number, n: number, locked: number): number {
+  return pieces(mm, a, a + n, (vma, from, to) => {
+    const flags = (vma.flags & ~LOCKED) | locked;
+    if (flags !== vma.flags) mm.vmas.modify(vma, from, to, flags);
+    return 0;
+  });
+}
+
+/** Ends at the first page that cannot be had; nobody takes the earlier ones away again. */
+function populateLocked(mm: Mm, a: number, b: number): number {
+  for (let pn = a; pn < b; pn++) {
+    const { flags } = mm.vmas.find(pn)!;
+    const error = mm.getPage(pn, (flags & W) !== 0, (flags & RWX) !== 0);
+    if (error) return error;
+  }
+  return 0;
+}
+
+// --- mremap ------------------------------------------------------------------------------------
+
+export function mresize(mm: Mm, a: number, n: number, m: number): number {
+  if (m === 0) return -EINVAL;
+  const vma = mm.vmas.find(a);
+  if (!vma) return -EFAULT;
+  if (m < n) return munmap(mm, a + m, n - m);
+  if (m === n) return 0;
+  if (n === 0) return -EINVAL;
+  if (n > vma.end - a) return -EFAULT;
+  if (a + n !== vma.end || mm.vmas.within(a + n, a + m).length > 0) return -ENOMEM;
+  const { end, flags, anon } = vma;
+  mm.vmas.mergeNew({ start: end, end: a + m, flags, pgoff: vma.offset(end), anon });
+  if (flags & LOCKED) populateLocked(mm, end, a + m);
+  return 0;
+}
+
+/** Always to a fixed place; `keep` is MREMAP_DONTUNMAP. */
+export function mremap(mm: Mm, a: number, n: number, b: number, m: number, keep: boolean): number {
+  if (m === 0 || (keep && n !== m)) return -EINVAL;
+  if (!mm.vmas.find(a)) return -EFAULT;
+  if (a + n > b && b + m > a) return -EINVAL;
+  munmap(mm, b, m);
+  if (n > m) munmap(mm, a + m, n - m);
+  const length = Math.min(n, m);
+  const vma = mm.vmas.find(a);
+  if (!vma) return -EFAULT;
+  if (length === 0) return -EINVAL;
+  if (length > vma.end - a) return -EFAULT;
+  move(mm, vma, a, length, b, m, keep);
+  return 0;
+}
+
+function move(mm: Mm, vma: Vma, a: number, n: number, b: number, m: number, keep: boolean): void {
+  const { flags, anon } = vma;
+  const pgoff = anon ? vma.offset(a) : b;
+  let target = mm.vmas.mergeNew({ start: b, end: b + m, flags, pgoff, anon });
+  if (!target) {
+    target = mm.vmas.insert(new Vma(mm, b, b + m, flags, pgoff));
+    target.anon = anon;
+    target.cloneChain(vma);
+  }
+  mm.world.notify(mm, "unmap", a, a + n);
+  mm.moveEntries(a, n, b);
+  if (keep) {
+    const source = mm.vmas.find(a)!;
+    source.flags &= ~LOCKED;
+    if (source !== target && source.start === a && source.end === a + n) source.unlink();
+  } else munmap(mm, a, n);
+  if (flags & LOCKED && m > n) populateLocked(mm, b + n, b + m);
+}
+
+// --- advice ------------------------------------------------------------------------------------
+
+export function madvise(mm: Mm, a: number, n: number, advice: string): number {
+  const b = a + n;
+  if (advice.startsWith("populate")) return populate(mm, a, b, advice === "populate_write");
+  let result = 0;
+  for (let at = a; at < b;) {
+    const vma = mm.vmas.list.find((v) => v.end > at);
+    if (!vma) return -ENOMEM;
+    if (vma.start > at) result = -ENOMEM;
+    at = Math.max(at, vma.start);
+    const to = Math.min(vma.end, b);
+    if (at >= b) break;
+    const error = advise(mm, vma, at, to, advice);
+    if (error) return error;
+    at = to;
+  }
+  return result;
+}
+
+function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number {
+  const flag = (set: number, clear: number): number => {
+    const flags = (vma.flags & ~clear) | set;
+    if (flags !== vma.flags) mm.vmas.modify(vma, a, b, flags);
+    return 0;
+  };
+  switch (advice) {
+    case "dontneed":
+    case "free":
+      if (vma.flags & LOCKED) return -EINVAL;
+      mm.world.notify(mm, "clear", a, b);
+      if (advice === "dontneed") mm.zap(a, b);
+      return 0;
+    case "cold":
+      return vma.flags & LOCKED ? -EINVAL : 0;
+    case "willneed":
+      return 0;
+    case "dontfork":
+      return flag(DONTFORK, 0);
+    case "dofork":
+      return flag(0, DONTFORK);
+    case "wipeonfork":
+      return flag(WIPEONFORK, 0);
+    case "keeponfork":
+      return flag(0, WIPEONFORK);
+    default:
+      return -EINVAL;
+  }
+}
+
+function populate(mm: Mm, a: number, b: number, write: boolean): number {
+  for (let pn = a; pn < b; pn++) {
+    if (!mm.vmas.find(pn)) return -ENOMEM;
+    const error = mm.getPage(pn, write, false);
+    if (error) return error === -EFAULT ? -EINVAL : error;
+  }
+  return 0;
+}
+
+/** A byte a page, or a negative errno. */
+export function mincore(mm: Mm, a: number, n: number): number[] | number {
+  const vec: number[] = [];
+  for (let pn = a; pn < a + n; pn++) {
+    if (!mm.vmas.find(pn)) return -ENOMEM;
+    vec.push(mm.entries.has(pn) ? 1 : 0);
+  }
+  return vec;
+}
