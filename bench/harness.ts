@@ -31,7 +31,7 @@ export interface Result {
 }
 
 export interface Options {
-  /** Pairs measured for each rival. */
+  /** The least number of pairs measured for each rival; short ones are repeated until PAIR_SECONDS are spent. */
   readonly pairs: number;
   /** Tiny sizes, one pair, no warm-up: does it run, and do both sides compute the same? */
   readonly smoke: boolean;
@@ -114,6 +114,9 @@ export function side(work: () => void, hash: () => number, prepare?: () => void)
 /** Seconds for which both sides run before they are measured: V8 compiles in tiers, caches and predictors fill. */
 const WARM_UP_SECONDS = 0.5;
 const WARM_UP_RUNS = 3;
+/** Time that the pairs of one rival take at least, and pairs at most: the median of many short ones is steadier. */
+const PAIR_SECONDS = 3;
+const PAIRS_MAX = 101;
 
 interface Pair {
   readonly ours: number[];
@@ -142,10 +145,11 @@ async function alternate(
   theirs: Side,
   hash: number,
   same: boolean,
-  pairs: number,
+  options: Options,
 ): Promise<Pair> {
   const pair: Pair = { ours: [], theirs: [] };
-  for (let i = 0; i < pairs; i++) {
+  const until = performance.now() + (options.smoke ? 0 : PAIR_SECONDS * 1000);
+  for (let i = 0; i < options.pairs || (i < PAIRS_MAX && performance.now() < until); i++) {
     pair.ours.push(await measured(ours, hash, "ours"));
     pair.theirs.push(await measured(theirs, same ? hash : null, "rival"));
   }
@@ -196,7 +200,7 @@ async function compareRival(
   const candidates: Pair[] = [];
   for (const theirs of rival.sides) {
     await warmUp(theirs, same ? hash : null, `${row} ${rival.name}`, options.smoke);
-    candidates.push(await alternate(spec.ours, theirs, hash, same, options.pairs));
+    candidates.push(await alternate(spec.ours, theirs, hash, same, options));
     await theirs.close?.();
   }
   const fastest = candidates.reduce((a, b) => (median(b.theirs) < median(a.theirs) ? b : a));

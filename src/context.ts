@@ -186,7 +186,7 @@ export class Context {
     if (this.depth !== 0 || this.#settling) return;
     this.#settling = true;
     try {
-      for (const devmem of this.devmems.values()) devmem.deliverFreed();
+      if (this.mem.header(HDR_FREED) !== 0) for (const devmem of this.devmems.values()) devmem.deliverFreed();
       this.log.deliver();
     } finally {
       this.#settling = false;

@@ -10,6 +10,8 @@
  *   device.close();
  */
 import { dispose } from "./dispose.ts";
+import { countPages, DmirrorDevice } from "./dmirror/device.ts";
+import { protectionOf } from "./dmirror/snapshot.ts";
 import {
   DeviceTable,
   EBUSY,
@@ -17,61 +19,26 @@ import {
   EINVAL,
   ENOENT,
   ENOMEM,
-  HMM_PFN_ERROR,
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_WRITE,
-  hmmDevmemAdd,
   HmmError,
-  hmmPfnToMapOrder,
-  hmmPfnToPage,
-  hmmPfnValid,
   hmmPfnWritable,
   hmmRangeFault,
-  MIGRATE_PFN_MIGRATE,
-  MIGRATE_PFN_VALID,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
-  migrateDeviceRange,
   migrateVmaSetup,
   MMU_NOTIFY_MIGRATE,
+  Mm,
   MmuIntervalNotifier,
   PAGE_SIZE,
-  VM_FAULT_OOM,
   VM_READ,
-  type Hmm,
-  type HmmDevmem,
   type HmmRangeFaultArgs,
-  type Migration,
-  type Mm,
   type MmuNotifierRange,
-  type VmFault,
   type Vma,
 } from "./index.ts";
 
-// ── Snapshot bytes ────────────────────────────────────────────────────────────────────────────────────────
-//
-//    7     6     5     4     3     2     1     0
-//  ┌─────────────────┬─────┬─────┬─────┬─────┬─────┐
-//  │ page's place    │ ZERO│ PUD │ PMD │WRITE│READ │   0xff: ERROR, no mapping or one without VM_READ
-//  └─────────────────┴─────┴─────┴─────┴─────┴─────┘   0x00: NONE, nothing that this device may use as it is
-//  place: 0 system memory, 0x20 this device's memory, 0x30 another device's
-
-export const DMIRROR_PROT_ERROR = 0xff;
-export const DMIRROR_PROT_NONE = 0x00;
-export const DMIRROR_PROT_READ = 0x01;
-/** Instead of READ. */
-export const DMIRROR_PROT_WRITE = 0x02;
-export const DMIRROR_PROT_PMD = 0x04;
-export const DMIRROR_PROT_PUD = 0x08;
-export const DMIRROR_PROT_ZERO = 0x10;
-export const DMIRROR_PROT_DEV_PRIVATE_LOCAL = 0x20;
-export const DMIRROR_PROT_DEV_PRIVATE_REMOTE = 0x30;
-
-/** In a migration's src: a candidate that is a page; MIGRATE alone is a hole, or the zero page. */
-const PAGE_TO_MIGRATE = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
-
-const PMD_ORDER = 9;
-const PUD_ORDER = 18;
+export { DmirrorDevice, type DmirrorDeviceOptions } from "./dmirror/device.ts";
+export * from "./dmirror/snapshot.ts";
 
 /** What a command answers. */
 export interface DmirrorResult {
@@ -85,102 +52,9 @@ export interface DmirrorResult {
   data?: Uint8Array;
 }
 
-export interface DmirrorDeviceOptions {
-  /** Bytes of device memory. Default 64 MiB. */
-  memory?: number;
-  /** A stable name for Hmm.restore. */
-  id?: string;
-}
-
-const DEVICE_MEMORY = 64 << 20;
-/** Pages that are evicted at a time. */
-const EVICT_PAGES = 512;
 /** Rounds in which a range changes under our hands before a command gives up with -EBUSY. */
 const RETRIES = 100;
 const ADDRESS_SPACE = 2 ** 48;
-
-/**
- * A simulated device: memory that CPUs cannot touch. Several mirrors may share it. It is the owner of its memory: what
- * names it as owner is this device's own.
- */
-export class DmirrorDevice {
-  readonly hmm: Hmm;
-  readonly devmem: HmmDevmem;
-  #failNext = false;
-
-  /** Throws as hmmDevmemAdd. The caller closes it. */
-  constructor(hmm: Hmm, options: DmirrorDeviceOptions = {}) {
-    const { memory = DEVICE_MEMORY, id } = options;
-    this.hmm = hmm;
-    const fault = (_devmem: HmmDevmem, vma: Vma, address: number): VmFault => this.#fault(vma, address);
-    this.devmem = hmmDevmemAdd(hmm, { fault }, this, memory, id === undefined ? {} : { id });
-  }
-
-  /** The next allocation, of device memory or of system memory to migrate to, fails once. */
-  failNextAlloc(): void {
-    this.#failNext = true;
-  }
-
-  /** Migrates all pages of the device's memory to system memory, in every address space. Returns how many went. */
-  evict(): number {
-    const { devmem } = this;
-    let moved = 0;
-    for (let first = devmem.pfnFirst; first < devmem.pfnEnd; first += EVICT_PAGES) {
-      using m = migrateDeviceRange(devmem, first, Math.min(EVICT_PAGES, devmem.pfnEnd - first));
-      this.copyToSystem(m);
-      moved += m.pages();
-    }
-    return moved;
-  }
-
-  /** Evicts everything and gives the memory back. Throws HmmError EBUSY if a page cannot be evicted. */
-  close(): void {
-    if (!this.devmem.removed) this.devmem.close();
-  }
-
-  [dispose](): void {
-    this.close();
-  }
-
-  /** @internal Gives the candidates of m device memory, as far as there is some, and copies them there. */
-  copyToDevice(m: Migration): void {
-    this.devmem.allocPages(this.#candidates(m, MIGRATE_PFN_MIGRATE), m.dst);
-    this.hmm.copyPages(m.src, m.dst);
-  }
-
-  /**
-   * @internal Gives the pages among the candidates of m system memory and copies them there; holes stay holes. false:
-   * memory ran out for one.
-   */
-  copyToSystem(m: Migration): boolean {
-    const allocated = this.hmm.allocPages(this.#candidates(m, PAGE_TO_MIGRATE), m.dst);
-    this.hmm.copyPages(m.src, m.dst);
-    return allocated === countPages(m);
-  }
-
-  /** The words of m.src that have all of `flags`, less the one whose allocation is to fail. */
-  #candidates(m: Migration, flags: number): Uint32Array {
-    const words = m.src.map((word) => ((word & flags) >>> 0 === flags ? word : 0));
-    const first = this.#failNext ? words.findIndex((word) => word !== 0) : -1;
-    if (first >= 0) {
-      words[first] = 0;
-      this.#failNext = false;
-    }
-    return words;
-  }
-
-  /**
-   * A CPU, or another device, touches a page of ours: that one page goes back. The engine knows owner, selection and
-   * the faulting page here, because it is the engine that called.
-   */
-  #fault(vma: Vma, address: number): VmFault {
-    const start = address - (address % PAGE_SIZE);
-    using m = migrateVmaSetup({ vma, start, end: start + PAGE_SIZE });
-    if (!this.copyToSystem(m)) return VM_FAULT_OOM;
-    m.pages();
-    return 0;
-  }
-}
 
 export interface DmirrorOptions {
   /** The device to mirror on. Default: a new one, which is closed with the mirror. */
@@ -203,33 +77,42 @@ export interface DmirrorOptions {
  *
  * Commands return {@link DmirrorResult}; ret is -EINVAL for addresses that are not page aligned, for no pages or for
  * ranges that end beyond the address space, and -EFAULT when the address space is gone. All throw TypeError after
- * close().
+ * close(), and HmmError EAGAIN where they would have to wait for an open migration.
  */
 export class Dmirror {
   readonly mm: Mm;
   readonly device: DmirrorDevice;
   readonly faultPages: number;
   readonly migratePages: number;
-  readonly #hmm: Hmm;
   readonly #table: DeviceTable;
   readonly #notifier: MmuIntervalNotifier;
-  readonly #ownDevice: boolean;
+  /** The device, if it was made with the mirror. */
+  readonly #own: DmirrorDevice | null;
   #migrating = false;
   #closed = false;
 
-  /** Opens the mirror. Throws TypeError for a closed mm, HmmError ENOMEM when a notifier or table is not to be had. */
+  /**
+   * Opens the mirror. Throws TypeError and RangeError for bad arguments, HmmError ENOMEM when a device table, a notifier
+   * or the memory of the new device is not to be had.
+   */
   constructor(mm: Mm, options: DmirrorOptions = {}) {
-    const { device, deviceMemory, faultPages = 32, migratePages = 512 } = options;
+    if (!(mm instanceof Mm)) throw new TypeError("new Dmirror: mm must be an Mm");
     this.mm = mm;
-    this.#hmm = mm.hmm;
-    this.#ownDevice = device === undefined;
-    this.device =
-      device ?? new DmirrorDevice(mm.hmm, deviceMemory === undefined ? {} : { memory: deviceMemory });
-    this.faultPages = faultPages;
-    this.migratePages = migratePages;
-    this.#table = new DeviceTable(mm);
+    this.faultPages = checkPages("faultPages", options.faultPages ?? 32);
+    this.migratePages = checkPages("migratePages", options.migratePages ?? 512);
+    this.#own = options.device ? null : new DmirrorDevice(mm.hmm, { memory: options.deviceMemory });
+    this.device = options.device ?? this.#own!;
     const invalidate = (range: MmuNotifierRange): boolean => this.#invalidate(range);
-    this.#notifier = new MmuIntervalNotifier(mm, 0, ADDRESS_SPACE, { invalidate });
+    let table: DeviceTable | undefined;
+    try {
+      table = new DeviceTable(mm);
+      this.#notifier = new MmuIntervalNotifier(mm, 0, ADDRESS_SPACE, { invalidate });
+    } catch (error) {
+      table?.close();
+      this.#own?.close();
+      throw error;
+    }
+    this.#table = table;
   }
 
   /** Entries that the device's table holds. */
@@ -248,7 +131,7 @@ export class Dmirror {
     this.#closed = true;
     this.#notifier.close();
     this.#table.close();
-    if (this.#ownDevice) this.device.close();
+    this.#own?.close();
   }
 
   [dispose](): void {
@@ -308,21 +191,23 @@ export class Dmirror {
   }
 
   #faultInPiece(start: number, end: number, write: boolean): number {
-    using pfns = this.#hmm.pfnArray((end - start) / PAGE_SIZE);
+    using pfns = this.mm.hmm.pfnArray((end - start) / PAGE_SIZE);
     const defaultFlags = (write ? HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT) >>> 0;
     for (let i = 0; i < RETRIES; i++) {
       const ret = this.#rangeFault({ start, end, pfns, defaultFlags });
       if (ret !== 0) return ret;
-      const readOnly = write ? pfns.findIndex((pfn) => !hmmPfnWritable(pfn)) : -1;
-      if (readOnly < 0) {
+      const readOnly = write ? [...pfns.keys()].filter((slot) => !hmmPfnWritable(pfns[slot])) : [];
+      if (readOnly.length === 0) {
         this.#table.map(start, pfns);
         return 0;
       }
       // A page of our own that the CPU's table has read-only (after fork, say) is reported as it is. It has to go back
       // to system memory, where the write fault that it needs can be had.
-      const page = start + readOnly * PAGE_SIZE;
-      const { ret: back } = this.#migrate(page, page + PAGE_SIZE, MIGRATE_VMA_SELECT_DEVICE_PRIVATE);
-      if (back !== 0) return back;
+      for (const slot of readOnly) {
+        const page = start + slot * PAGE_SIZE;
+        const { ret: back } = this.#migrate(page, page + PAGE_SIZE, MIGRATE_VMA_SELECT_DEVICE_PRIVATE);
+        if (back !== 0) return back;
+      }
     }
     return -EBUSY;
   }
@@ -364,10 +249,8 @@ export class Dmirror {
   migrateToSystem(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("migrateToSystem", addr, npages);
     if (ret !== 0) return failure(ret);
-    return {
-      ...this.#migrate(addr, addr + npages * PAGE_SIZE, MIGRATE_VMA_SELECT_DEVICE_PRIVATE),
-      faults: 0,
-    };
+    const result = this.#migrate(addr, addr + npages * PAGE_SIZE, MIGRATE_VMA_SELECT_DEVICE_PRIVATE);
+    return { ...result, faults: 0 };
   }
 
   /** Migrates [start, end), cut at mappings and pieces. A device that is full is no error, full system memory is. */
@@ -426,27 +309,10 @@ export class Dmirror {
   }
 
   #snapshotPiece(start: number, out: Uint8Array): number {
-    using pfns = this.#hmm.pfnArray(out.length);
+    using pfns = this.mm.hmm.pfnArray(out.length);
     const ret = this.#rangeFault({ start, end: start + out.length * PAGE_SIZE, pfns });
-    if (ret === 0) pfns.forEach((pfn, i) => (out[i] = this.#protection(pfn)));
+    if (ret === 0) pfns.forEach((pfn, i) => (out[i] = protectionOf(this.device, pfn)));
     return ret;
-  }
-
-  #protection(pfn: number): number {
-    if ((pfn & HMM_PFN_ERROR) !== 0) return DMIRROR_PROT_ERROR;
-    if (!hmmPfnValid(pfn)) return DMIRROR_PROT_NONE;
-    const page = hmmPfnToPage(pfn);
-    const order = hmmPfnToMapOrder(pfn);
-    const zero = page === this.#hmm.zeroPage;
-    const home = zero ? null : this.#hmm.pageDevmem(page);
-    let byte = hmmPfnWritable(pfn) ? DMIRROR_PROT_WRITE : DMIRROR_PROT_READ;
-    if (order === PMD_ORDER) byte |= DMIRROR_PROT_PMD;
-    if (order === PUD_ORDER) byte |= DMIRROR_PROT_PUD;
-    if (zero) byte |= DMIRROR_PROT_ZERO;
-    if (home !== null) {
-      byte |= home === this.device.devmem ? DMIRROR_PROT_DEV_PRIVATE_LOCAL : DMIRROR_PROT_DEV_PRIVATE_REMOTE;
-    }
-    return byte;
   }
 
   // ── Common ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -465,27 +331,17 @@ export class Dmirror {
 
   #check(command: string, addr: number, npages: number): number {
     this.#open(command);
-    const end = addr + npages * PAGE_SIZE;
-    if (
-      !Number.isInteger(npages) ||
-      npages < 1 ||
-      addr < 0 ||
-      addr % PAGE_SIZE !== 0 ||
-      end > ADDRESS_SPACE
-    ) {
-      return -EINVAL;
-    }
+    const bad = !Number.isInteger(npages) || npages < 1 || addr < 0 || addr % PAGE_SIZE !== 0;
+    if (bad || addr + npages * PAGE_SIZE > ADDRESS_SPACE) return -EINVAL;
     return this.mm.closed ? -EFAULT : 0;
   }
 }
 
-function failure(ret: number): DmirrorResult {
-  return { ret, cpages: 0, faults: 0 };
+function checkPages(name: string, npages: number): number {
+  if (Number.isInteger(npages) && npages > 0) return npages;
+  throw new RangeError(`new Dmirror: ${name} must be a positive integer, got ${npages}`);
 }
 
-/** Pages (not holes) that are to move, and after m.pages() those that have. */
-function countPages(m: Migration): number {
-  let count = 0;
-  for (const word of m.src) if ((word & PAGE_TO_MIGRATE) >>> 0 === PAGE_TO_MIGRATE) count++;
-  return count;
+function failure(ret: number): DmirrorResult {
+  return { ret, cpages: 0, faults: 0 };
 }

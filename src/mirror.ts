@@ -143,8 +143,9 @@ function actionOf(range: MmuNotifierRange): number {
 }
 
 function register(op: string, mirror: HmmMirror | null, mm: Mm | null, locked: boolean): number {
-  if (mirror == null || mm == null || mirror.ops == null) return -EINVAL;
+  if (mirror == null || mm == null) return -EINVAL;
   if (!(mirror instanceof HmmMirror)) throw badType(op, "mirror", "a HmmMirror", mirror);
+  if (mirror.ops == null) return -EINVAL;
   const ctx = checkMm(op, mm);
   const update = mirror.ops.update ?? mirror.ops.syncCpuDevicePagetables;
   if (typeof update !== "function") throw badType(op, "mirror.ops.update", "a function", update);

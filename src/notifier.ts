@@ -79,7 +79,7 @@ export class MmuIntervalNotifier implements Subscriber {
    */
   readBegin(): number {
     this.#check("readBegin");
-    const seq = this.#ctx.core.notifierReadBegin(this.notifier);
+    const seq = this.#busy > 0 ? -EAGAIN : this.#ctx.core.notifierReadBegin(this.notifier);
     if (seq === -EAGAIN) {
       throw new HmmError(
         EAGAIN,

@@ -110,8 +110,10 @@ export class MmapSem {
 
   /** @internal */
   leaveRead(op: string): void {
-    const at = this.#readers.lastIndexOf(op);
-    this.#readers.splice(at, 1);
+    const readers = this.#readers;
+    const last = readers.pop();
+    // Holds that are given back in another order: the name in the way takes the free place.
+    if (last !== undefined && last !== op) readers[readers.lastIndexOf(op)] = last;
     if (this.#queue.length > 0) this.#next();
   }
 

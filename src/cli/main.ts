@@ -20,24 +20,24 @@ Example:
 Exit codes: 0 done, 2 wrong usage or input, 130 interrupted (Ctrl-C prints the report so far).`;
 
 interface RunFlags {
-  offload: string[];
+  offload?: string[];
   systemMemory: string;
   deviceMemory: string;
   policy: string;
   backing: string;
-  json: boolean;
-  quiet: boolean;
+  json?: true;
+  quiet?: true;
 }
 
 async function runCommand(trace: string, flags: RunFlags): Promise<void> {
   process.exitCode = await run(trace, {
-    offload: parseOffload(flags.offload),
+    offload: parseOffload(flags.offload ?? []),
     systemMemory: parseSize("--system-memory", flags.systemMemory, CLUSTER_SIZE),
     deviceMemory: parseSize("--device-memory", flags.deviceMemory, CLUSTER_SIZE),
     policy: parseChoice("--policy", flags.policy, POLICIES),
     backing: parseChoice("--backing", flags.backing, BACKINGS),
-    json: flags.json,
-    quiet: flags.quiet,
+    json: flags.json ?? false,
+    quiet: flags.quiet ?? false,
     version: packageJson.version,
   });
 }
@@ -49,6 +49,7 @@ function makeProgram(): Command {
     )
     .version(packageJson.version)
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "heteromem: ")) })
+    .showSuggestionAfterError(false) // one line is enough
     .exitOverride();
   program
     .command("run")
@@ -59,8 +60,7 @@ function makeProgram(): Command {
     .option(
       "--offload <[NAME=]0xSTART-0xEND>",
       "code that runs on the device, calls included; END is the first address behind it; @FILE for the ranges in a file (repeatable)",
-      (value: string, before: string[]) => [...before, value],
-      [] as string[],
+      (value: string, before: string[] = []) => [...before, value],
     )
     .option("--system-memory <SIZE>", "RAM", "1GiB")
     .option("--device-memory <SIZE>", "device memory", "256MiB")
@@ -74,8 +74,8 @@ function makeProgram(): Command {
       "data: pages have bytes; metadata: they have none, for large memories",
       "data",
     )
-    .option("--json", "print the report as JSON", false)
-    .option("--quiet", "no progress bar", false)
+    .option("--json", "print the report as JSON")
+    .option("--quiet", "no progress bar")
     .addHelpText("after", RUN_HELP)
     .action(runCommand);
   return program;

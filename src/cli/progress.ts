@@ -4,13 +4,14 @@ import type { TraceInput } from "./input.ts";
 /** Shows how far a run is. The bar is on stderr, and only if that is a terminal; it is gone when the run ends. */
 export class Progress {
   readonly #input: TraceInput;
+  readonly #start = performance.now();
   readonly #bar: cliProgress.SingleBar | undefined;
 
   constructor(input: TraceInput, quiet: boolean) {
     this.#input = input;
     if (quiet || !process.stderr.isTTY || input.size === undefined || input.size === 0) return;
     this.#bar = new cliProgress.SingleBar({
-      format: "{bar} {percentage} %  {lines} lines  {eta_formatted} left",
+      format: "{bar} {percentage} %  {lines} lines  {left}",
       barCompleteChar: "█",
       barIncompleteChar: "░",
       barsize: 32,
@@ -19,11 +20,19 @@ export class Progress {
       hideCursor: true,
       gracefulExit: false, // Ctrl-C is ours: it prints the report
     });
-    this.#bar.start(input.size, 0, { lines: "0" });
+    this.#bar.start(input.size, 0, { lines: "0", left: "" });
   }
 
   update(lines: number): void {
-    this.#bar?.update(this.#input.bytesRead, { lines: lines.toLocaleString("en-US") });
+    this.#bar?.update(this.#input.bytesRead, { lines: lines.toLocaleString("en-US"), left: this.#left() });
+  }
+
+  /** How long it will take at the speed so far. */
+  #left(): string {
+    const { bytesRead, size = 0 } = this.#input;
+    const seconds = (performance.now() - this.#start) / 1000;
+    if (seconds < 1 || bytesRead === 0) return "";
+    return `${Math.ceil((seconds * (size - bytesRead)) / bytesRead).toLocaleString("en-US")} s left`;
   }
 
   stop(): void {

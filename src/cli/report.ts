@@ -123,53 +123,54 @@ function faults(report: RunReport): string[] {
     ),
   ];
   if (report.faults.device > 0) {
-    const every = (deviceAccesses / report.faults.device).toFixed(1);
-    lines.push(row("  accesses per fault", every, "of the device: how much work a fault is good for"));
+    const served = count(Math.round(deviceAccesses / report.faults.device));
+    lines.push(
+      row(
+        "  accesses per fault",
+        served,
+        "loads and stores of the device that one of its faults is good for",
+      ),
+    );
   }
   return lines;
 }
 
-function traffic({ device, evictions, invalidations, invalidationsByEvent }: RunReport): string[] {
+function traffic({ device, evictions }: RunReport): string[] {
+  if (device.pagesIn === 0) return ["Device memory", row("pages in", 0, "nothing was moved")];
   const made = device.pagesIn - device.pagesCopied;
   const touched = device.pagesOut - device.pagesOutEvicted;
+  const again = percent(device.pagesInAgain, device.pagesIn);
+  const dirty = percent(device.pagesOutDirty, device.pagesOut);
   return [
     "Device memory",
     row(
       "pages in",
       device.pagesIn,
-      `${count(device.pagesCopied)} moved from RAM, ${count(made)} made on the device`,
+      `${count(device.pagesCopied)} from RAM, ${count(made)} made on the device`,
     ),
-    row(
-      "  again",
-      device.pagesInAgain,
-      `${percent(device.pagesInAgain, device.pagesIn)}: had left before (thrashing)`,
-    ),
+    row("  again", device.pagesInAgain, `${again}, had left before: thrashing`),
     row(
       "pages out",
       device.pagesOut,
       `${count(device.pagesOutEvicted)} evicted, ${count(touched)} because the CPU came`,
     ),
-    row(
-      "  written there",
-      device.pagesOutDirty,
-      `${percent(device.pagesOutDirty, device.pagesOut)} of the pages out`,
-    ),
-    row("moved in", bytes(device.bytesIn), "RAM to device"),
-    row("moved out", bytes(device.bytesOut), "device to RAM"),
+    row("  written there", device.pagesOutDirty, `${dirty}, the device had changed them`),
+    row("bytes in", bytes(device.bytesIn), "RAM to device"),
+    row("bytes out", bytes(device.bytesOut), "device to RAM"),
     row("evictions", evictions, "clusters moved out to make room, least recently used first"),
     row("most pages at a time", device.pagesPeak, pageBytes(device.pagesPeak)),
-    row(
-      "invalidations",
-      invalidations,
-      kinds([
-        [invalidationsByEvent.migrate, "migrations"],
-        [invalidationsByEvent.clear, "pages replaced"],
-        [invalidationsByEvent.protection, "protection changes"],
-        [invalidationsByEvent.unmap, "unmaps"],
-        [invalidationsByEvent.other, "others"],
-      ]),
-    ),
   ];
+}
+
+function mirror({ invalidations, invalidationsByEvent: by }: RunReport): string[] {
+  const why = kinds([
+    [by.migrate, "migrations"],
+    [by.clear, "pages replaced"],
+    [by.protection, "protection changes"],
+    [by.unmap, "unmaps"],
+    [by.other, "others"],
+  ]);
+  return ["Mirror", row("invalidations", invalidations, why)];
 }
 
 function ending({ residency, rss, space }: RunReport): string[] {
@@ -196,6 +197,7 @@ export function formatReport(report: RunReport): string {
     accesses(report.accesses),
     faults(report),
     traffic(report),
+    mirror(report),
     ending(report),
     [`${wallSeconds.toFixed(2)} s, ${count(Math.round(accessesPerSecond))} accesses a second`],
   ];

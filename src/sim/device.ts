@@ -40,13 +40,16 @@ import {
   type Vma,
 } from "../index.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE, clusterOf } from "./cluster.ts";
-import { replayOldest } from "./replay.ts";
+import { oldestPages } from "./replay.ts";
 import type { DeviceCounts, Invalidations } from "./report.ts";
 
 /** Device memory is handed out in blocks of 2 MiB; the driver keeps to the size that it was given. */
 const BLOCK = 2 << 20;
 /** Times that an access through the mirror may be overtaken by an invalidation. */
 const RETRIES = 16;
+
+/** In src: a page, not a hole, that may move. */
+const COLLECTED = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
 /** A range of pages. */
 interface Range {
@@ -178,17 +181,14 @@ export class SimDevice {
     using m = migrateVmaSetup({ vma, ...range, owner: this, select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE });
     const moved: number[] = [];
     if (m.cpages === 0) return moved;
-    const slot = (first - range.start) / PAGE_SIZE;
-    const page = (m.src[slot] & MIGRATE_PFN_MIGRATE) === 0 ? 0 : this.#hmm.allocPage();
-    if (page !== 0) m.dst[slot] = migratePfn(page);
-    this.#hmm.allocPages(m.src, m.dst);
+    this.#allocRam(m, (first - range.start) / PAGE_SIZE);
     this.#hmm.copyPages(m.src, m.dst);
     m.pages();
     this.table.mapMigrated(m);
     const cluster = Math.floor(range.start / CLUSTER_SIZE);
     let left = this.#left.get(cluster) ?? 0;
     m.src.forEach((word, i) => {
-      if ((word & MIGRATE_PFN_MIGRATE) === 0) return;
+      if ((word & COLLECTED) >>> 0 !== COLLECTED) return;
       const addr = range.start + i * PAGE_SIZE;
       moved.push(addr);
       left |= slotBit(addr);
@@ -197,6 +197,15 @@ export class SimDevice {
     this.#left.set(cluster, left);
     this.counts.pagesOut += moved.length;
     return moved;
+  }
+
+  /** A page of RAM for each page that was collected, as far as there are any; for slot `first` before all others. */
+  #allocRam(m: Migration, first: number): void {
+    for (const slot of [first, ...m.src.keys()]) {
+      const wanted = (m.src[slot] & COLLECTED) >>> 0 === COLLECTED && m.dst[slot] === 0;
+      const page = wanted ? this.#hmm.allocPage() : 0;
+      if (page !== 0) m.dst[slot] = migratePfn(page);
+    }
   }
 
   /** Evicts until `wanted` more pages have room; `keep` stays. False if that cannot be. */
@@ -215,8 +224,8 @@ export class SimDevice {
 
   /** The address of the page that the device has not used for the longest time, outside of `keep`. */
   #oldest(keep: Range): number | null {
-    const { addresses } = replayOldest(this.#hmm, this.#mm, this.devmem, CLUSTER_PAGES + 1);
-    return addresses.find((addr) => addr < keep.start || addr >= keep.end) ?? null;
+    const oldest = oldestPages(this.#mm, this.devmem, CLUSTER_PAGES + 1);
+    return oldest.find((addr) => addr < keep.start || addr >= keep.end) ?? null;
   }
 
   /** What the device's table has for the pages of the range. */

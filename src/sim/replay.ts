@@ -1,54 +1,104 @@
+/**
+ * Replaying recorded accesses at the core's speed: records go into an array in linear memory, and `replay` runs them
+ * until one of them needs a decision. Which pages a device used how recently is known afterwards, for eviction.
+ */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_RESULT } from "../../assembly/uapi/struct.ts";
-import { contextOf } from "../context.ts";
-import type { DeviceTable } from "../device-table.ts";
-import type { HmmDevmem } from "../devmem.ts";
-import type { Hmm } from "../engine.ts";
-import type { Mm } from "../mm.ts";
+import {
+  HDR_FAULT_ADDR,
+  HDR_FAULT_CODE,
+  HDR_RESULT,
+  REPLAY_CPU_FAULT,
+  REPLAY_DEVICE_FAULT,
+  REPLAY_DONE,
+  REPLAY_NO_VMA,
+  XBUF_SIZE,
+} from "../../assembly/uapi/struct.ts";
+import { contextOf, type Context } from "../context.ts";
+import { dispose } from "../dispose.ts";
+import { badType, checkInteger } from "../errors.ts";
+import { DeviceTable, HmmDevmem, type Hmm, type Mm } from "../index.ts";
 
-export class RecordArray extends BigUint64Array<ArrayBuffer> {
-  #free: () => void;
-  constructor(hmm: Hmm, n: number) {
-    const ctx = contextOf("recordArray", hmm);
-    const address = ctx.alloc("recordArray", 8 * n);
-    super(ctx.mem.buffer, address, n);
-    this.#free = () => ctx.core.arenaFree(address);
-  }
-  close(): void {
-    this.#free();
-  }
-}
+/** What stopped a replay: nothing, unmapped memory, a fault of the CPU's, a fault of the device's. */
+export type ReplayReason = "done" | "no-vma" | "cpu-fault" | "device-fault";
 
+const REASONS: Record<number, ReplayReason> = {
+  [REPLAY_DONE]: "done",
+  [REPLAY_NO_VMA]: "no-vma",
+  [REPLAY_CPU_FAULT]: "cpu-fault",
+  [REPLAY_DEVICE_FAULT]: "device-fault",
+};
+
+/** How far a replay came. */
 export interface ReplayStop {
-  reason: number;
-  done: number;
+  reason: ReplayReason;
+  /** The record that it stopped at; n if it ran them all. */
+  at: number;
+  /** The page that this record needs; 0 if it ran them all. */
   address: number;
-  access: number;
+  /** Whether it is to be written. */
+  write: boolean;
 }
 
-export function replay(
-  hmm: Hmm,
-  mm: Mm,
-  table: DeviceTable | null,
-  records: RecordArray,
-  at: number,
-  n: number,
-): ReplayStop {
-  const ctx = contextOf("replay", hmm);
-  const reason = ctx.core.replay(mm.id, table?.table ?? 0, records.byteOffset, at, n);
-  return {
-    reason,
-    done: ctx.mem.headerF64(HDR_RESULT),
-    address: ctx.mem.headerF64(HDR_FAULT_ADDR),
-    access: ctx.mem.header(HDR_FAULT_CODE),
-  };
+/** Records (RECORD_*, u64 each) in an engine's linear memory. `close()` gives the memory back. */
+export class RecordArray extends BigUint64Array<ArrayBuffer> {
+  #ctx: Context | null;
+
+  /** Room for n records. Throws HmmError ENOMEM if the arena has none. */
+  constructor(hmm: Hmm, n: number) {
+    const op = "new RecordArray";
+    const ctx = contextOf(op, hmm);
+    super(ctx.mem.buffer, ctx.alloc(op, 8 * checkInteger(op, "n", n, 1, 2 ** 28)), n);
+    this.#ctx = ctx;
+  }
+
+  static get [Symbol.species](): BigUint64ArrayConstructor {
+    return BigUint64Array;
+  }
+
+  /**
+   * Makes the accesses of records [at, n) in mm, those of the device through `table`: translates every page that they
+   * touch, and marks it as used. Stops before the first record that cannot be made; when the reason is taken away,
+   * call again from there: the record starts over. Data is not moved.
+   */
+  replay(mm: Mm, table: DeviceTable | null, at: number, n: number): ReplayStop {
+    const op = "recordArray.replay";
+    if (this.#ctx === null) throw new TypeError(`${op}: the array is closed`);
+    const { core, mem } = mm.check(op);
+    if (mem !== this.#ctx.mem) throw new TypeError(`${op}: mm belongs to another Hmm`);
+    if (table !== null && !(table instanceof DeviceTable)) throw badType(op, "table", "a DeviceTable", table);
+    checkInteger(op, "n", n, 0, this.length);
+    checkInteger(op, "at", at, 0, n);
+    const reason = REASONS[core.replay(mm.id, table?.table ?? 0, this.byteOffset, at, n)];
+    const stopped = reason !== "done";
+    return {
+      reason,
+      at: mem.headerF64(HDR_RESULT),
+      address: stopped ? mem.headerF64(HDR_FAULT_ADDR) : 0,
+      write: stopped && mem.header(HDR_FAULT_CODE) !== 0,
+    };
+  }
+
+  close(): void {
+    this.#ctx?.core.arenaFree(this.byteOffset);
+    this.#ctx = null;
+  }
+
+  [dispose](): void {
+    this.close();
+  }
 }
 
-export function replayOldest(hmm: Hmm, mm: Mm, devmem: HmmDevmem, max: number): { addresses: number[] } {
-  const ctx = contextOf("replayOldest", hmm);
-  const n = ctx.core.replayOldest(mm.id, devmem.zone, max);
-  const at = (ctx.mem.header(192) + max * 4 + 7) & ~7;
-  const addresses = [];
-  for (let i = 0; i < n; i++) addresses.push(ctx.mem.f64(at + 8 * i) * PAGE_SIZE);
-  return { addresses };
+/** Where mm has the pages of devmem that the device used longest ago: up to `max` addresses, the oldest first. */
+export function oldestPages(mm: Mm, devmem: HmmDevmem, max: number): number[] {
+  const op = "oldestPages";
+  if (!(devmem instanceof HmmDevmem)) throw badType(op, "devmem", "a HmmDevmem", devmem);
+  checkInteger(op, "max", max, 1, XBUF_SIZE / 16);
+  const { core, mem } = devmem.check(op);
+  const { address, restore } = mm.check(op).exchange(XBUF_SIZE);
+  const n = core.replayOldest(mm.id, devmem.zone, max);
+  // max pfns (u32) come first, then the addresses in pages (f64).
+  const first = Math.ceil((address + 4 * max) / 8) * 8;
+  const addresses = Array.from({ length: n }, (_, i) => mem.f64(first + 8 * i) * PAGE_SIZE);
+  restore();
+  return addresses;
 }

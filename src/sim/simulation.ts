@@ -11,21 +11,11 @@ import {
   FAULT_KIND_ZERO,
 } from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import {
-  RECORD_DEVICE_SHIFT,
-  RECORD_KIND_LOAD,
-  RECORD_KIND_SHIFT,
-  RECORD_KIND_STORE,
-  REPLAY_CPU_FAULT,
-  REPLAY_DEVICE_FAULT,
-  REPLAY_DONE,
-  REPLAY_NO_VMA,
-} from "../../assembly/uapi/struct.ts";
-import { ACCESS_WRITE } from "../../assembly/uapi/vm.ts";
+import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT } from "../../assembly/uapi/struct.ts";
 import { Hmm, HmmError, type Mm, type Vma } from "../index.ts";
 import { deviceMemoryFor, SimDevice } from "./device.ts";
 import type { Accesses, Backing, CpuFaults, DeviceFaults, Policy, SimulationReport } from "./report.ts";
-import { RecordArray, replay, type ReplayStop } from "./replay.ts";
+import { RecordArray, type ReplayStop } from "./replay.ts";
 import { grow, mappable } from "./space.ts";
 
 export interface SimulationConfig {
@@ -148,6 +138,11 @@ export class Simulation {
     };
   }
 
+  /** Checks every invariant of the engine. Throws HmmError for the first broken one. */
+  verify(): void {
+    this.#hmm.verify();
+  }
+
   close(): void {
     this.#records.close();
     this.#mm.close();
@@ -163,11 +158,11 @@ export class Simulation {
   #replayBatch(n: number, base: number): void {
     this.#faulting.record = -1;
     for (let at = 0; at < n;) {
-      const stop = replay(this.#hmm, this.#mm, this.#device.table, this.#records, at, n);
-      at = stop.done;
-      if (stop.reason === REPLAY_DONE) return;
+      const stop = this.#records.replay(this.#mm, this.#device.table, at, n);
+      at = stop.at;
+      if (stop.reason === "done") return;
       try {
-        at += this.#serve(stop, at);
+        at += this.#serve(stop);
       } catch (error) {
         if (!(error instanceof HmmError) || error.errno !== ENOMEM) throw error;
         throw new SimulationError(base + at, this.#tooSmall(error), error);
@@ -176,25 +171,16 @@ export class Simulation {
   }
 
   /** Does what the access needs before it can be made. Returns the records to leave out: 1 if it never can be. */
-  #serve({ reason, address, access }: ReplayStop, record: number): number {
+  #serve({ reason, at, address, write }: ReplayStop): number {
     if (!mappable(address)) {
       this.#skipped++;
-      this.#left.push(record);
+      this.#left.push(at);
       return 1;
     }
-    switch (reason) {
-      case REPLAY_NO_VMA:
-        this.#vmaOf(address);
-        return 0;
-      case REPLAY_CPU_FAULT:
-        this.#cpuFault(address, (access & ACCESS_WRITE) !== 0);
-        return 0;
-      case REPLAY_DEVICE_FAULT:
-        this.#deviceFault(address, (access & ACCESS_WRITE) !== 0, record);
-        return 0;
-      default:
-        throw new Error(`replay stopped for an unknown reason (${reason})`);
-    }
+    if (reason === "cpu-fault") this.#cpuFault(address, write);
+    else if (reason === "device-fault") this.#deviceFault(address, write, at);
+    else this.#vmaOf(address);
+    return 0;
   }
 
   /** The mapping around an address, made if there is none. */
@@ -242,7 +228,8 @@ export class Simulation {
     if (device.reaches(address, write)) return;
     if (moved === 0) this.#deviceFaults.mirror++;
     const answer = device.mirror(vma, address, write);
-    if (answer !== 0) throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page");
+    if (answer !== 0)
+      throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page", { address });
   }
 
   /** Counts accesses; `sign` -1 takes them back. */

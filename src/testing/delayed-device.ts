@@ -84,7 +84,7 @@ export class DelayedDevice {
       faultAsync: (_devmem: HmmDevmem, vma: Vma, address: number): Promise<VmFault> =>
         this.#faultAsync(vma, address),
     };
-    this.devmem = hmmDevmemAdd(hmm, ops, this, memory, id === undefined ? {} : { id });
+    this.devmem = hmmDevmemAdd(hmm, ops, this, memory, { id });
   }
 
   /** Copies that wait, oldest first. */

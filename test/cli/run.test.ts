@@ -1,42 +1,26 @@
 /** `heteromem run` from end to end, on small traces that are made here. */
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { RunReport } from "../../src/cli/report.ts";
+import { file, heteromem, report, run, setUp, startHeteromem, tearDown } from "./command.ts";
 import { Model, readAccesses } from "./model.ts";
-import {
-  folder,
-  heteromem,
-  KERNEL,
-  KERNEL_RANGE,
-  Program,
-  setUp,
-  startHeteromem,
-  strided,
-  tearDown,
-  type Access,
-  type Outcome,
-} from "./util.ts";
+import { KERNEL, KERNEL_RANGE, PROGRAM } from "./program.ts";
 
 const cli = suite("heteromem run");
 cli.before(setUp);
 cli.after(tearDown);
 
+const OPTIONS = ["--offload", KERNEL_RANGE, "--device-memory", "128KiB"];
 const TRACE_LINES = PROGRAM.text.split("\n").length - 1;
-let trace = "";
+const trace = file("program.lackey", PROGRAM.text);
+/** The report of the trace with the usual options. */
+let usual: RunReport;
 cli.before(() => {
-  trace = file("program.lackey", PROGRAM.text);
+  usual = report(trace, ...OPTIONS);
 });
-
-function report(...args: string[]): RunReport {
-  const { status, stdout, stderr } = run(...args, "--json");
-  assert.is(stderr, "");
-  assert.is(status, 0);
-  return JSON.parse(stdout) as RunReport;
-}
 
 /** The report without what differs from run to run. */
 function stable({ wallSeconds, accessesPerSecond, ...rest }: RunReport): unknown {
@@ -52,7 +36,7 @@ function keys(value: unknown, path = ""): string[] {
 }
 
 cli("counts what the trace says, by agent", () => {
-  const { accesses, trace: counts, offload, faults } = report(trace, ...OPTIONS);
+  const { accesses, trace: counts, offload, faults } = usual;
   const expected = { cpu: { loads: 0, stores: 0 }, device: { loads: 0, stores: 0 } };
   for (const { agent, access } of PROGRAM.accesses) {
     if (access[0] !== "S") expected[agent].loads++;
@@ -137,7 +121,7 @@ cli("the mirror policy moves nothing", () => {
   assert.is(got.faultsByKind.device.migrate, 0);
   assert.is(got.faultsByKind.cpu.device, 0);
   assert.ok(got.faultsByKind.device.mirror > 0);
-  assert.equal(got.accesses, report(trace, ...OPTIONS).accesses);
+  assert.equal(got.accesses, usual.accesses);
 });
 
 function sumOf(counts: object): number {
@@ -152,12 +136,12 @@ cli("without --offload the CPU does it all", () => {
 });
 
 cli("the same command gives the same report", () => {
-  assert.equal(stable(report(trace, ...OPTIONS)), stable(report(trace, ...OPTIONS)));
+  assert.equal(stable(report(trace, ...OPTIONS)), stable(usual));
 });
 
 cli("plain, gzip and standard input give the same report", () => {
   const named = (got: RunReport): unknown => stable({ ...got, trace: { ...got.trace, file: "" } });
-  const plain = named(report(trace, ...OPTIONS));
+  const plain = named(usual);
   const gz = gzipSync(PROGRAM.text);
   assert.equal(named(report(file("program.gz", gz), ...OPTIONS)), plain);
   assert.equal(named(report(file("gz-without-suffix", gz), ...OPTIONS)), plain);
@@ -172,13 +156,13 @@ cli("a last line without a newline counts, and Windows line ends do not matter",
   const text = PROGRAM.text + "I  00401000,3\n L 05000000,8";
   assert.is(report(file("open-end", text)).trace.accesses, PROGRAM.accesses.length + 1);
   const dos = report(file("dos", PROGRAM.text.replaceAll("\n", "\r\n")), ...OPTIONS);
-  assert.equal(dos.accesses, report(trace, ...OPTIONS).accesses);
+  assert.equal(dos.accesses, usual.accesses);
 });
 
 cli("metadata counts like data", () => {
   const metadata = report(trace, ...OPTIONS, "--backing", "metadata");
   assert.is(metadata.backing, "metadata");
-  const data = report(trace, ...OPTIONS);
+  const data = usual;
   assert.equal(stable({ ...metadata, backing: "data" }), stable(data));
   assert.is(
     report(trace, ...OPTIONS, "--backing", "metadata", "--system-memory", "64GiB").memory.system,
@@ -209,14 +193,14 @@ cli("the documented keys are the keys of the report", () => {
   const documented = [...text.slice(text.indexOf("| key |")).matchAll(/^\| `([^`]+)` \|/gm)].map(
     (match) => match[1],
   );
-  assert.equal(keys(report(trace, ...OPTIONS)).sort(), documented.sort());
+  assert.equal(keys(usual).sort(), documented.sort());
 });
 
 cli("the report for people has the figures", () => {
   const { status, stdout, stderr } = run(trace, ...OPTIONS);
   assert.is(status, 0);
   assert.is(stderr, "");
-  const got = report(trace, ...OPTIONS);
+  const got = usual;
   assert.match(stdout, /device memory +128 KiB/);
   assert.match(stdout, /Accesses +loads +stores +total +share/);
   assert.match(stdout, new RegExp(`pages in +${got.device.pagesIn.toLocaleString("en-US")} `));

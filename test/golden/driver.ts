@@ -4,19 +4,30 @@
  */
 import {
   DeviceTable,
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  ENOENT,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
   hmmDevmemAdd,
   HmmError,
-  hmmPfnToMapOrder,
-  hmmPfnToPage,
   hmmRangeFault,
   hmmVmaAllocLockedPage,
+  MIGRATE_PFN_MIGRATE,
+  MIGRATE_PFN_VALID,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
   migrateDeviceRange,
   migratePfn,
   migratePfnToPage,
   migrateVmaSetup,
+  MMU_NOTIFY_MIGRATE,
   MmuIntervalNotifier,
+  PAGE_SIZE,
+  VM_READ,
   type Hmm,
   type HmmDevmem,
   type Migration,
@@ -25,29 +36,8 @@ import {
   type Page,
   type Vma,
 } from "../../src/index.ts";
-import { EBUSY, EFAULT, EINVAL, ENOENT } from "../../assembly/uapi/errno.ts";
-import {
-  MMU_NOTIFY_CLEAR,
-  MMU_NOTIFY_EXCLUSIVE,
-  MMU_NOTIFY_MIGRATE,
-  MMU_NOTIFY_PROTECTION_PAGE,
-  MMU_NOTIFY_PROTECTION_VMA,
-  MMU_NOTIFY_RELEASE,
-  MMU_NOTIFY_SOFT_DIRTY,
-  MMU_NOTIFY_UNMAP,
-} from "../../assembly/uapi/event.ts";
-import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import {
-  HMM_PFN_ERROR,
-  HMM_PFN_REQ_FAULT,
-  HMM_PFN_REQ_WRITE,
-  HMM_PFN_VALID,
-  HMM_PFN_WRITE,
-  MIGRATE_PFN_MIGRATE,
-  MIGRATE_PFN_VALID,
-} from "../../assembly/uapi/pfn.ts";
-import { VM_READ } from "../../assembly/uapi/vm.ts";
 import { patternPages } from "./codec.ts";
+import { eventRecord, snapshotByte } from "./encode.ts";
 import type { EventRecord } from "./records.ts";
 
 /** Pages that the driver faults, snapshots or migrates at a time. */
@@ -63,30 +53,8 @@ export interface CommandResult {
   bytes?: Uint8Array;
 }
 
-/** Snapshot bytes. */
-const SNAP_ERROR = 0xff;
-const SNAP_READ = 0x01;
-const SNAP_WRITE = 0x02;
-const SNAP_PMD = 0x04;
-const SNAP_ZERO = 0x10;
-const SNAP_DEVICE_LOCAL = 0x20;
-const SNAP_DEVICE_REMOTE = 0x30;
-
-const PMD_ORDER = 9;
-
 /** In src: a page that is to move, and after pages() one that has. */
 const CANDIDATE_PAGE = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
-
-const EVENT_NAMES = new Map([
-  [MMU_NOTIFY_UNMAP, "unmap"],
-  [MMU_NOTIFY_CLEAR, "clear"],
-  [MMU_NOTIFY_PROTECTION_VMA, "prot_vma"],
-  [MMU_NOTIFY_PROTECTION_PAGE, "prot_page"],
-  [MMU_NOTIFY_SOFT_DIRTY, "soft_dirty"],
-  [MMU_NOTIFY_RELEASE, "release"],
-  [MMU_NOTIFY_MIGRATE, "migrate"],
-  [MMU_NOTIFY_EXCLUSIVE, "exclusive"],
-]);
 
 /** A device with memory of its own; handles open it. */
 export class GoldenDevice {
@@ -171,12 +139,7 @@ export class GoldenHandle {
   takeEvents(base: number, npages: number): EventRecord[] {
     const events = this.events.filter(({ start, end }) => start < base + npages * PAGE_SIZE && end > base);
     this.events = [];
-    return events.map(({ start, end, event, owner }) => {
-      if (start === 0 && end >= ADDRESS_SPACE - PAGE_SIZE) return ["x", "all"];
-      const who = owner === null ? 0 : owner === this.device ? 1 : 2;
-      const name = EVENT_NAMES.get(event) ?? `event ${event}`;
-      return [name, (start - base) / PAGE_SIZE, (end - base) / PAGE_SIZE, who];
-    });
+    return events.map((event) => eventRecord(event, this.device, base));
   }
 
   private invalidate(range: MmuNotifierRange): boolean {
@@ -336,23 +299,9 @@ export class GoldenHandle {
       const end = from + pfns.length * PAGE_SIZE;
       const ret = hmmRangeFault({ notifier, notifierSeq, start: from, end, pfns, owner: device });
       if (ret !== 0) return { ret, cpages: bytes.length, bytes };
-      for (const pfn of pfns) bytes.push(this.snapshotByte(pfn));
+      for (const pfn of pfns) bytes.push(snapshotByte(device, pfn));
     }
     return { ret: 0, cpages: n, bytes };
-  }
-
-  private snapshotByte(pfn: number): number {
-    if ((pfn & HMM_PFN_ERROR) !== 0) return SNAP_ERROR;
-    if ((pfn & HMM_PFN_VALID) === 0) return 0;
-    const { hmm, devmem } = this.device;
-    const page = hmmPfnToPage(pfn);
-    const zero = page === hmm.zeroPage;
-    const home = zero ? null : hmm.pageDevmem(page);
-    let byte = (pfn & HMM_PFN_WRITE) !== 0 ? SNAP_WRITE : SNAP_READ;
-    if (zero) byte |= SNAP_ZERO;
-    if (home !== null) byte |= home === devmem ? SNAP_DEVICE_LOCAL : SNAP_DEVICE_REMOTE;
-    if (hmmPfnToMapOrder(pfn) === PMD_ORDER) byte |= SNAP_PMD;
-    return byte;
   }
 
   /** Evicts the device's whole memory. */

@@ -5,6 +5,9 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import type { PageContent } from "./codec.ts";
 
+/** Where page 0 of the records is. */
+export const ARENA = 0x100000000000;
+
 /** A notifier event: name, first page, end page (exclusive), owner (0 none, 1 this device, 2 another device). */
 export type EventRecord =
   [event: string, first: number, end: number, owner: number] | [event: "x", all: "all"];

@@ -38,8 +38,8 @@ import {
 } from "../../assembly/uapi/vm.ts";
 import { encodeBytes } from "./codec.ts";
 import { pageInfo } from "./inspect.ts";
-import type { HandleState, ProcessState, Smaps } from "./records.ts";
-import { ARENA, type Process } from "./world.ts";
+import type { Process } from "./process.ts";
+import { ARENA, type HandleState, type ProcessState, type Smaps } from "./records.ts";
 
 /** Pagemap bits. */
 const PM_PRESENT = 1;

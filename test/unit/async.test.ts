@@ -1,435 +1,214 @@
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { HmmError } from "../../src/index.ts";
 import {
-  DeviceTable,
-  FAULT_KIND_DEVICE,
-  FAULT_KIND_SPURIOUS,
-  FAULT_MIGRATION,
-  Hmm,
-  HmmError,
-  hmmRangeFault,
-  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-  MIGRATE_VMA_SELECT_SYSTEM,
-  migrateDeviceRange,
-  migratePfn,
-  migratePfnToPage,
-  migrateVmaAsync,
+  hmmDevmemAdd,
+  HMM_PFN_REQ_FAULT,
+  hmmRangeFaultAsync,
   migrateVmaSetup,
   PAGE_SIZE,
-  type MigrateResult,
+  VM_FAULT_SIGBUS,
+  type HmmDevmem,
   type Mm,
+  type Vma,
 } from "../../src/index.ts";
-import { DelayedDevice } from "../../src/testing.ts";
+import { onEachBuild } from "../util/builds.ts";
+import { makeHmm, MIB, pattern, rejectionOf, TestGpu } from "../util/driver.ts";
 
-const N = 16;
+const P = PAGE_SIZE;
+const later = (ms = 1): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-interface Fixture {
-  hmm: Hmm;
-  mm: Mm;
-  device: DelayedDevice;
-  /** N pages, page i filled with i + 1. */
-  addr: number;
-}
+/** A device whose copies finish later. */
+class SlowGpu {
+  readonly mm: Mm;
+  readonly devmem: HmmDevmem;
+  calls: number[] = [];
+  running = 0;
+  fail: (() => number) | null = null;
 
-const test = suite("async");
-
-/** A process with N pages, and a device whose copies wait. Nothing may be left over at the end. */
-function scenario(name: string, body: (fixture: Fixture) => Promise<void>): void {
-  test(name, async () => {
-    const hmm = Hmm.createSync({ systemMemory: 4 << 20, deviceMemory: 4 << 20 });
-    const free = hmm.freePages;
-    const device = new DelayedDevice(hmm, { memory: 2 << 20 });
-    const mm = hmm.createMm();
-    const addr = mm.mmap({ length: N * PAGE_SIZE });
-    for (let i = 0; i < N; i++) mm.write(addr + i * PAGE_SIZE, page(i + 1));
-    await body({ hmm, mm, device, addr });
-    hmm.verify();
-    for (const each of hmm.mms()) each.close();
-    assert.is(device.devmem.usedPages, 0);
-    device.close();
-    assert.is(hmm.freePages, free);
-    hmm.verify();
-  });
-}
-
-function page(byte: number): Uint8Array {
-  return new Uint8Array(PAGE_SIZE).fill(byte);
-}
-
-/** The device's driver: what a user would write. Pages are locked from setup until the copy is there. */
-async function toDevice(device: DelayedDevice, mm: Mm, start: number, end: number): Promise<MigrateResult> {
-  using _sem = await mm.mmapSem.readAsync("toDevice");
-  const vma = mm.findVma(start);
-  using m = migrateVmaSetup({ vma, start, end, owner: device, select: MIGRATE_VMA_SELECT_SYSTEM });
-  device.devmem.allocPages(m.src, m.dst);
-  await device.dma(m.src, m.dst, "to device");
-  m.pages();
-  return m.result;
-}
-
-async function toSystem(device: DelayedDevice, mm: Mm, start: number, end: number): Promise<MigrateResult> {
-  using _sem = await mm.mmapSem.readAsync("toSystem");
-  const vma = mm.findVma(start);
-  using m = migrateVmaSetup({ vma, start, end, owner: device, select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE });
-  device.hmm.allocPages(m.src, m.dst);
-  await device.dma(m.src, m.dst, "to system");
-  m.pages();
-  return m.result;
-}
-
-async function migrated(fixture: Fixture, npages = N): Promise<void> {
-  const { device, mm, addr } = fixture;
-  const result = await device.settle(toDevice(device, mm, addr, addr + npages * PAGE_SIZE));
-  assert.is(result.moved, npages);
-}
-
-/** Whether a promise has settled by now. */
-async function settled(promise: Promise<unknown>): Promise<boolean> {
-  const pending = Symbol();
-  await new Promise((resolve) => setTimeout(resolve, 1));
-  return (await Promise.race([promise.catch(() => null), Promise.resolve(pending)])) !== pending;
-}
-
-scenario(
-  "while copies are under way a synchronous access throws EAGAIN, and names the migration",
-  async (fixture) => {
-    const { hmm, device, mm, addr } = fixture;
-    const done = toDevice(device, mm, addr, addr + 4 * PAGE_SIZE);
-    await device.until(1);
-    const [open] = hmm.migrations();
-    for (const access of [
-      () => mm.read(addr + PAGE_SIZE, 4),
-      () => mm.write(addr + PAGE_SIZE, page(9)),
-      () => mm.load32(addr + PAGE_SIZE),
-      () => mm.fault(addr + PAGE_SIZE),
-      () => mm.pin(addr + PAGE_SIZE, 1),
-    ]) {
-      assert.throws(access, (error: unknown) => {
-        assert.instance(error, HmmError);
-        const { code, migration, faultCode, message } = error as HmmError;
-        assert.equal([code, migration, faultCode], ["EAGAIN", open.id, FAULT_MIGRATION]);
-        return message.includes(`migration ${open.id}`);
-      });
-    }
-    assert.equal(mm.read(addr + 4 * PAGE_SIZE, PAGE_SIZE), page(5), "other pages are not in the way");
-    hmm.verify();
-    device.finish();
-    assert.is((await done).moved, 4);
-  },
-);
-
-scenario("a partial read that meets an open migration says how far it came", async ({ device, mm, addr }) => {
-  const done = toDevice(device, mm, addr + 2 * PAGE_SIZE, addr + 4 * PAGE_SIZE);
-  await device.until(1);
-  assert.throws(
-    () => mm.read(addr, 4 * PAGE_SIZE),
-    (error: unknown) => (error as HmmError).code === "EAGAIN" && (error as HmmError).done === 2 * PAGE_SIZE,
-  );
-  device.finish();
-  await done;
-});
-
-scenario("readAsync and writeAsync wait for the migration, and then for the way back", async (fixture) => {
-  const { device, mm, addr } = fixture;
-  const done = toDevice(device, mm, addr, addr + 4 * PAGE_SIZE);
-  await device.until(1);
-  const read = mm.readAsync(addr, N * PAGE_SIZE);
-  const write = mm.writeAsync(addr + 3 * PAGE_SIZE, page(77));
-  assert.is(await settled(read), false);
-  assert.is(await settled(write), false);
-  device.finish(); // the pages are on the device now; both accesses want some back
-  await done;
-  assert.is(await settled(write), false);
-  await device.settle(write);
-  const bytes = await device.settle(read);
-  for (const i of [0, 1, 2, 4, N - 1]) assert.is(bytes[i * PAGE_SIZE], i + 1);
-  assert.equal(mm.read(addr + 3 * PAGE_SIZE, PAGE_SIZE), page(77));
-  assert.is(device.devmem.usedPages, 0);
-});
-
-scenario("migrations of disjoint ranges overlap in time, and end in any order", async (fixture) => {
-  const { hmm, device, mm, addr } = fixture;
-  const ends: number[] = [];
-  const works = [0, 1, 2, 3].map(async (i) => {
-    const start = addr + i * 4 * PAGE_SIZE;
-    const result = await toDevice(device, mm, start, start + 4 * PAGE_SIZE);
-    ends.push(i);
-    return result;
-  });
-  await device.until(4);
-  assert.is(hmm.migrations().length, 4);
-  assert.is(mm.mmapSem.holders.length, 4);
-  for (const i of [2, 0, 3, 1]) {
-    device.finish(device.pending.find(({ id }) => id === i + 1));
-    assert.is((await works[i]).moved, 4);
-    hmm.verify();
+  constructor(mm: Mm) {
+    this.mm = mm;
+    this.devmem = hmmDevmemAdd(
+      mm.hmm,
+      {
+        fault: () => VM_FAULT_SIGBUS,
+        faultAsync: (_devmem, vma, address) => this.back(vma, address),
+      },
+      this,
+      4 * MIB,
+    );
   }
-  assert.equal(ends, [2, 0, 3, 1]);
-  assert.is(device.devmem.usedPages, N);
-  for (let i = 0; i < N; i++) assert.equal(mm.read(addr + i * PAGE_SIZE, PAGE_SIZE), page(i + 1));
-});
 
-scenario("a range that overlaps an open migration: those pages stay, the others move", async (fixture) => {
-  const { hmm, device, mm, addr } = fixture;
-  const first = toDevice(device, mm, addr, addr + 8 * PAGE_SIZE);
-  const second = toDevice(device, mm, addr + 4 * PAGE_SIZE, addr + 12 * PAGE_SIZE);
-  await device.until(2);
-  device.finish(device.pending[1]);
-  assert.is((await second).moved, 4);
-  hmm.verify();
-  device.finish();
-  assert.is((await first).moved, 8);
-  assert.is(device.devmem.usedPages, 12);
-});
-
-scenario("migrateVmaAsync: both callbacks may be awaited", async ({ device, mm, addr }) => {
-  const steps: string[] = [];
-  const run = async (): Promise<MigrateResult> => {
-    using _sem = await mm.mmapSem.readAsync();
-    const range = { vma: mm.findVma(addr), start: addr, end: addr + 2 * PAGE_SIZE };
-    const ops = {
-      allocAndCopy: async (_vma: unknown, src: Uint32Array, dst: Uint32Array): Promise<void> => {
-        steps.push("alloc");
-        device.devmem.allocPages(src, dst);
-        await device.dma(src, dst);
-        steps.push("copied");
-      },
-      finalizeAndMap: async (): Promise<void> => {
-        steps.push("map");
-        await Promise.resolve();
-        assert.throws(() => mm.load32(addr), /EAGAIN/);
-        steps.push("mapped");
-      },
-    };
-    return await migrateVmaAsync(ops, { ...range, owner: device, select: MIGRATE_VMA_SELECT_SYSTEM });
-  };
-  const work = run();
-  await device.until(1);
-  assert.equal(steps, ["alloc"]);
-  device.finish();
-  const result = await work;
-  assert.equal([result.ret, result.moved], [0, 2]);
-  assert.equal(steps, ["alloc", "copied", "map", "mapped"]);
-});
-
-scenario("a copy that fails: everything stays as it was, and whoever waited goes on", async (fixture) => {
-  const { hmm, device, mm, addr } = fixture;
-  const work = toDevice(device, mm, addr, addr + 4 * PAGE_SIZE);
-  const failed = work.then(
-    () => null,
-    (error: unknown) => error,
-  );
-  await device.until(1);
-  const read = mm.readAsync(addr, PAGE_SIZE);
-  device.fail();
-  assert.match(String(await failed), "the copy failed");
-  assert.equal(await read, page(1));
-  assert.is(device.devmem.usedPages, 0, "the destinations were given back");
-  assert.is(device.freed, 4);
-  assert.is(mm.mmapSem.mode, "free");
-  hmm.verify();
-});
-
-scenario("faultAsync brings one page back, however many wait for it", async (fixture) => {
-  const { hmm, device, mm, addr } = fixture;
-  await migrated(fixture);
-  const waiting = [
-    mm.faultAsync(addr),
-    mm.faultAsync(addr),
-    mm.readAsync(addr, 8),
-    mm.readAsync(addr + 8, 8),
-  ];
-  await device.until(1);
-  assert.is(device.pending.length, 1, "one copy for all");
-  assert.throws(() => mm.load32(addr), /EAGAIN/);
-  hmm.verify();
-  device.finish();
-  const [first, , bytes] = await Promise.all(waiting);
-  assert.is.not(first, undefined);
-  assert.equal(bytes, new Uint8Array(8).fill(1));
-  assert.is(device.devmem.usedPages, N - 1);
-  assert.is(hmm.stats.pagesToSystem, 1);
-});
-
-scenario("faultAsync says what it did", async (fixture) => {
-  const { device, mm, addr } = fixture;
-  await migrated(fixture, 1);
-  const kind = await device.settle(mm.faultAsync(addr, { write: true }));
-  assert.ok(kind === FAULT_KIND_DEVICE || kind === FAULT_KIND_SPURIOUS);
-  assert.is(device.devmem.usedPages, 0);
-  mm.store32(addr, 5);
-  assert.is(mm.load32(addr), 5);
-});
-
-scenario("accesses to several device pages fault one after another, in the seed's order", async (fixture) => {
-  const { device, mm, addr } = fixture;
-  await migrated(fixture);
-  const reads = Array.from({ length: N }, (_, i) => mm.readAsync(addr + i * PAGE_SIZE, PAGE_SIZE));
-  const bytes = await device.settle(Promise.all(reads));
-  bytes.forEach((content, i) => assert.equal(content, page(i + 1)));
-  const order = device.finished.slice(1);
-  assert.is(order.length, N);
-  assert.not.equal(
-    order,
-    [...order].sort((a, b) => a - b),
-    "copies were made in another order than asked for",
-  );
-});
-
-scenario("mmap, munmap and fork wait with writeAsync, or are an error", async ({ device, mm, addr }) => {
-  const work = toDevice(device, mm, addr, addr + PAGE_SIZE);
-  await device.until(1);
-  assert.throws(
-    () => mm.munmap(addr, PAGE_SIZE),
-    (error: unknown) =>
-      (error as HmmError).code === "EDEADLK" && (error as Error).message.includes("toDevice"),
-  );
-  assert.throws(() => mm.fork(), /EDEADLK/);
-  assert.throws(() => mm.close(), /EBUSY|EDEADLK/);
-  const writer = mm.mmapSem.writeAsync();
-  assert.is(await settled(writer), false);
-  device.finish();
-  await work;
-  (await writer).close();
-  mm.munmap(addr, PAGE_SIZE);
-  assert.is(device.devmem.usedPages, 0);
-});
-
-scenario("an unmapped page goes when the migration that holds it ends", async (fixture) => {
-  const { hmm, device, mm, addr } = fixture;
-  await migrated(fixture, 4);
-  const { devmem } = device;
-  const evict = async (): Promise<number> => {
-    using m = migrateDeviceRange(devmem, devmem.pfnFirst, devmem.npages);
+  async back(vma: Vma, address: number): Promise<number> {
+    this.calls.push(address);
+    this.running++;
+    await later();
+    if (this.fail !== null) return this.fail();
+    const { hmm } = this.mm;
+    using m = migrateVmaSetup({ vma, start: address, end: address + P, owner: this, select: 2 });
     hmm.allocPages(m.src, m.dst);
-    await device.dma(m.src, m.dst, "evict");
+    await later(2);
+    hmm.copyPages(m.src, m.dst);
+    this.running--;
+    return m.pages() === 1 ? 0 : VM_FAULT_SIGBUS;
+  }
+
+  async toDevice(start: number, end: number, ms = 1): Promise<number> {
+    using _sem = await this.mm.mmapSem.readAsync("toDevice");
+    using m = migrateVmaSetup({ vma: this.mm.findVma(start), start, end, owner: this });
+    this.devmem.allocPages(m.src, m.dst);
+    await later(ms);
+    this.mm.hmm.copyPages(m.src, m.dst);
     return m.pages();
-  };
-  const work = evict();
-  await device.until(1);
-  mm.munmap(addr, PAGE_SIZE); // no lock is held: the range is the device's
-  hmm.verify();
-  device.finish();
-  await work;
-  assert.is(device.devmem.usedPages, 0);
-  for (let i = 1; i < N; i++) assert.equal(mm.read(addr + i * PAGE_SIZE, PAGE_SIZE), page(i + 1));
-});
-
-scenario("a snapshot shows nothing where a migration is under way, and does not wait", async (fixture) => {
-  const { hmm, device, mm, addr } = fixture;
-  const work = toDevice(device, mm, addr, addr + 2 * PAGE_SIZE);
-  await device.until(1);
-  using pfns = hmm.pfnArray(4);
-  {
-    using _sem = mm.mmapSem.read();
-    assert.is(hmmRangeFault({ mm, start: addr, end: addr + 4 * PAGE_SIZE, pfns, owner: device }), 0);
   }
-  assert.equal([pfns[0], pfns[1]], [0, 0]);
-  assert.ok(pfns[2] !== 0 && pfns[3] !== 0);
-  device.finish();
-  await work;
-});
+}
 
-scenario("pages that two processes share: both wait, both go on", async (fixture) => {
-  const { hmm, device, mm, addr } = fixture;
-  const child = mm.fork();
-  const work = toDevice(device, mm, addr, addr + 4 * PAGE_SIZE);
-  await device.until(1);
-  assert.throws(() => child.load32(addr), /EAGAIN/);
-  const read = child.readAsync(addr, 4);
-  const write = child.writeAsync(addr + PAGE_SIZE, page(200));
-  device.finish();
-  await work;
-  hmm.verify();
-  assert.equal(await device.settle(read), new Uint8Array(4).fill(1));
-  await device.settle(write);
-  assert.equal(await device.settle(mm.readAsync(addr + PAGE_SIZE, 4)), new Uint8Array(4).fill(2));
-});
-
-scenario("destinations chosen by hand, copies asked for one by one", async ({ hmm, device, mm, addr }) => {
-  using table = new DeviceTable(mm);
-  const work = async (): Promise<void> => {
-    using _sem = await mm.mmapSem.readAsync();
-    using m = migrateVmaSetup({
-      vma: mm.findVma(addr),
-      start: addr,
-      end: addr + 4 * PAGE_SIZE,
-      owner: device,
-    });
-    for (let i = 0; i < m.npages; i += 2) m.dst[i] = migratePfn(device.devmem.allocPage());
-    const single = (i: number): Promise<void> =>
-      device.dma(m.src.subarray(i, i + 1), m.dst.subarray(i, i + 1));
-    await Promise.all([single(0), single(2)]);
-    m.pages();
-    assert.is(table.mapMigrated(m), 2);
-  };
-  const done = work();
-  await device.until(2);
-  device.finish(device.pending[1]);
-  hmm.verify();
-  device.finish();
-  await done;
-  assert.is(device.devmem.usedPages, 2);
-  assert.is(migratePfnToPage(table.lookup(addr + PAGE_SIZE)), 0);
-  const bytes = new Uint8Array(PAGE_SIZE);
-  assert.is(table.read(addr + 2 * PAGE_SIZE, bytes), PAGE_SIZE);
-  assert.equal(bytes, page(3));
-});
-
-test("in whichever order copies finish, the bytes at the end are the same", async () => {
-  const orders = new Set<string>();
-  for (let seed = 1; seed <= 20; seed++) {
-    const hmm = Hmm.createSync({ systemMemory: 4 << 20, deviceMemory: 4 << 20 });
-    const device = new DelayedDevice(hmm, { memory: 2 << 20, seed, synchronousFaults: "sigbus" });
+onEachBuild("async", (test, module) => {
+  test("accesses wait for open migrations, and call faultAsync", async () => {
+    const hmm = makeHmm(module);
     const mm = hmm.createMm();
-    const addr = mm.mmap({ length: N * PAGE_SIZE });
-    for (let i = 0; i < N; i++) mm.write(addr + i * PAGE_SIZE, page(i + 1));
+    const gpu = new SlowGpu(mm);
+    const addr = mm.mmap({ length: 8 * P });
+    mm.write(addr, pattern(8));
+    const moving = gpu.toDevice(addr + 2 * P, addr + 5 * P);
+    await Promise.resolve();
+    assert.is(hmm.migrations().length, 1);
+    const read = mm.readAsync(addr, 8 * P);
+    const write = mm.writeAsync(addr + 6 * P, Uint8Array.of(1, 2, 3));
+    assert.is(await moving, 3);
+    await write;
+    const bytes = await read;
+    const expected = pattern(8);
+    expected.set([1, 2, 3], 6 * P);
+    assert.equal(bytes, expected);
+    assert.equal(gpu.calls, [addr + 2 * P, addr + 3 * P, addr + 4 * P]);
+    assert.is(gpu.devmem.usedPages, 0);
+    assert.is(mm.mmapSem.mode, "free");
+    hmm.verify();
+  });
 
-    const chunk = 4 * PAGE_SIZE;
-    const starts = Array.from({ length: N / 4 }, (_, i) => addr + i * chunk);
-    const there = starts.map((start) => toDevice(device, mm, start, start + chunk));
-    const writes = starts.map((start, i) => mm.writeAsync(start + 5000, Uint8Array.of(100 + i, 101 + i)));
-    const back = there.map(async (first, i) => {
-      await first;
-      return toSystem(device, mm, starts[i], starts[i] + chunk);
+  test("one page, many waiters: the driver is asked once", async () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const gpu = new SlowGpu(mm);
+    const addr = mm.mmap({ length: P });
+    mm.write(addr, pattern(1));
+    await gpu.toDevice(addr, addr + P);
+    const all = await Promise.all(Array.from({ length: 16 }, (_, i) => mm.readAsync(addr + i, 1)));
+    assert.equal(
+      all.map(([byte]) => byte),
+      Array.from({ length: 16 }, (_, i) => i),
+    );
+    assert.equal(gpu.calls, [addr]);
+    hmm.verify();
+  });
+
+  test("a write to a device page of two processes", async () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const addr = mm.mmap({ length: 2 * P });
+    mm.write(addr, pattern(2));
+    const child = mm.fork();
+    const gpu = new SlowGpu(mm);
+    await gpu.toDevice(addr, addr + 2 * P);
+    await Promise.all([
+      child.writeAsync(addr, new Uint8Array(2 * P).fill(5)),
+      mm.faultAsync(addr, { write: true }),
+    ]);
+    assert.equal(await mm.readAsync(addr, 2 * P), pattern(2));
+    assert.is((await child.readAsync(addr + P, 1))[0], 5);
+    hmm.verify();
+  });
+
+  test("failures of faultAsync: answer, exception, loop", async () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const gpu = new SlowGpu(mm);
+    const addr = mm.mmap({ length: P });
+    mm.write(addr, pattern(1));
+    await gpu.toDevice(addr, addr + P);
+    const outcome = async (): Promise<HmmError> =>
+      (await rejectionOf(() => mm.readAsync(addr, 4))) as HmmError;
+    gpu.fail = () => VM_FAULT_SIGBUS;
+    assert.match((await outcome()).detail, /^SIGBUS at/);
+    const cause = new Error("link down");
+    gpu.fail = () => {
+      throw cause;
+    };
+    assert.is((await outcome()).cause, cause);
+    gpu.fail = () => 0;
+    assert.is((await outcome()).code, "ELOOP");
+    assert.is(mm.mmapSem.mode, "free");
+    gpu.fail = null;
+    assert.is(await mm.faultAsync(addr), 8);
+    assert.is(mm.read(addr, 2)[1], 1);
+    hmm.verify();
+  });
+
+  test("unmapped while it waits, and closed while it waits", async () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const gpu = new SlowGpu(mm);
+    const addr = mm.mmap({ length: 2 * P });
+    mm.write(addr, pattern(2));
+    const waiting = async (what: () => Promise<unknown>, then: () => void): Promise<Error | undefined> => {
+      const sem = mm.mmapSem.read();
+      const m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: mm.findVma(addr)!.end });
+      const outcome = rejectionOf(what);
+      await later();
+      m.finalize();
+      sem.close();
+      then();
+      return outcome;
+    };
+    const error = (await waiting(
+      () => mm.readAsync(addr, 2 * P),
+      () => mm.munmap(addr + P, P),
+    )) as HmmError;
+    assert.is(error.code, "EFAULT");
+    assert.is(error.done, P);
+    await gpu.toDevice(addr, addr + P);
+    assert.is(gpu.devmem.usedPages, 1);
+    await mm.readAsync(addr, 1);
+    const late = waiting(
+      () => mm.readAsync(addr, 1),
+      () => mm.close(),
+    );
+    assert.match((await late)!.message, /closed/);
+    hmm.verify();
+  });
+
+  test("hmmRangeFaultAsync waits for the migration's end", async () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const gpu = new TestGpu(mm);
+    const addr = mm.mmap({ length: 2 * P });
+    mm.write(addr, pattern(2));
+    using _sem = mm.mmapSem.read();
+    const m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + P, owner: gpu });
+    const pfns = new Uint32Array(2);
+    const answer = hmmRangeFaultAsync({
+      mm,
+      start: addr,
+      end: addr + 2 * P,
+      pfns,
+      defaultFlags: HMM_PFN_REQ_FAULT,
+      owner: gpu,
     });
-    await device.settle(Promise.all([...there, ...writes, ...back]));
-    hmm.verify();
-    const bytes = await device.settle(mm.readAsync(addr, N * PAGE_SIZE));
+    gpu.devmem.allocPages(m.src, m.dst);
+    hmm.copyPages(m.src, m.dst);
+    m.pages();
+    m.finalize();
+    assert.is(await answer, 0);
+    assert.ok(hmm.isDevicePage(pfns[0] & 0x7ffffff));
+  });
 
-    const expected = new Uint8Array(N * PAGE_SIZE);
-    for (let i = 0; i < N; i++) expected.set(page(i + 1), i * PAGE_SIZE);
-    starts.forEach((start, i) => expected.set([100 + i, 101 + i], start - addr + 5000));
-    assert.ok(Buffer.compare(bytes, expected) === 0, `seed ${seed}`);
-    orders.add(device.finished.join());
-    mm.close();
-    device.close();
-    hmm.verify();
-  }
-  assert.ok(orders.size > 10, "the seeds make different orders");
-});
-
-test("the delayed device: the same seed gives the same order; misuse is an error", async () => {
-  const hmm = Hmm.createSync({ systemMemory: 1 << 20, deviceMemory: 4 << 20 });
-  const order = async (seed: number): Promise<string> => {
-    using device = new DelayedDevice(hmm, { memory: 2 << 20, seed });
-    const nothing = new Uint32Array(1);
-    await device.settle(Promise.all(Array.from({ length: 12 }, () => device.dma(nothing, nothing))));
-    return device.finished.join();
-  };
-  assert.is(await order(7), await order(7));
-  assert.is.not(await order(7), await order(8));
-  const device = new DelayedDevice(hmm, { memory: 2 << 20 });
-  assert.throws(() => device.finish(), /no such copy is pending/);
-  const copy = device.dma(new Uint32Array(1), new Uint32Array(1));
-  assert.throws(() => device.close(), /1 copies are pending/);
-  device.finish();
-  await copy;
-  const never = new Promise<void>(() => undefined);
-  let error: unknown;
-  await device.settle(never).catch((thrown: unknown) => (error = thrown));
-  assert.match(String(error), "nothing is pending");
-  device.close();
-});
-
-test.run();
+  test("a driver without faultAsync is asked in the ordinary way", async () => {
+    const mm = makeHmm(module).createMm();
+    const gpu = new TestGpu(mm);
+    const addr = mm.mmap({ length: P });
+    mm.write(addr, pattern(1));
+    gpu.toDevice(addr, addr + P);
+    assert.equal(await mm.readAsync(addr, P), pattern(1));
+    assert.is(gpu.faults, 1);
+  });
+}).run();

@@ -1,6 +1,6 @@
 import * as assert from "uvu/assert";
+import type { HmmError } from "../../src/index.ts";
 import {
-  HmmError,
   hmmDevmemAdd,
   hmmDevmemRemove,
   PAGE_SIZE,
@@ -96,7 +96,7 @@ onEachBuild("devmem", (test, module) => {
     assert.is(gpu.faults, 2);
     using pin = mm.pin(addr + 2 * P, 2);
     assert.is(gpu.faults, 4);
-    assert.not(hmm.isDevicePage(pin.pages[0]!));
+    assert.not(hmm.isDevicePage(pin.pages[0]));
     assert.equal(mm.read(addr + P, 3 * P), pattern(4).subarray(P));
     assert.is(gpu.table.entries, 0);
     hmm.verify();
@@ -231,8 +231,8 @@ onEachBuild("devmem", (test, module) => {
     const devmem = hmmDevmemAdd(hmm, { ...OPS, free: (d) => void (again ||= d.allocPage()) }, 1, 2 * MIB);
     const pages = Array.from({ length: 512 }, () => devmem.allocPage());
     assert.is(devmem.allocPage(), 0);
-    hmm.pagePut(pages[7]!);
-    assert.is(again, pages[7]!);
+    hmm.pagePut(pages[7]);
+    assert.is(again, pages[7]);
     assert.is(devmem.freePages, 0);
     hmm.verify();
   });

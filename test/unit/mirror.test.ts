@@ -1,9 +1,9 @@
 import * as assert from "uvu/assert";
+import type { HmmError } from "../../src/index.ts";
 import {
   EINVAL,
   HMM_UPDATE_INVALIDATE,
   HMM_UPDATE_WRITE_PROTECT,
-  HmmError,
   HmmMirror,
   hmmMirrorRegister,
   hmmMirrorRegisterLocked,

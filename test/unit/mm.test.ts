@@ -1,6 +1,6 @@
 import * as assert from "uvu/assert";
+import type { HmmError } from "../../src/index.ts";
 import {
-  HmmError,
   MADV_DONTNEED,
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -171,7 +171,7 @@ onEachBuild("mm", (test, module) => {
       [1, 1, 0],
     );
     mm.mlock(moved + 2 * PAGE_SIZE, PAGE_SIZE);
-    assert.is(mm.mincore(moved, 3 * PAGE_SIZE)[2]! & 1, 1);
+    assert.is(mm.mincore(moved, 3 * PAGE_SIZE)[2] & 1, 1);
     mm.munlock(moved, 64 * PAGE_SIZE);
     mm.madvise(moved, 64 * PAGE_SIZE, MADV_DONTNEED);
     assert.is(mm.rss.total, 0);
@@ -212,7 +212,7 @@ onEachBuild("mm", (test, module) => {
     const queries = [addr, addr + PAGE_SIZE + 5, addr + 2 * PAGE_SIZE];
     assert.is(mm.translate(Float64Array.from(queries), out), 2);
     assert.is(out[2], 0);
-    assert.is(out[0]! & 0x7ffffff, mm.lookupPte(addr)!.pfn);
+    assert.is(out[0] & 0x7ffffff, mm.lookupPte(addr)!.pfn);
     using addresses = hmm.addressArray(3);
     using words = hmm.pfnArray(3);
     addresses.set(queries);
@@ -235,7 +235,7 @@ onEachBuild("mm", (test, module) => {
     mm.munmap(addr, 2 * PAGE_SIZE);
     assert.is(hmm.freePages, free);
     assert.is(
-      hmm.pageBytes(pin.pages[0]!, (bytes) => bytes.length),
+      hmm.pageBytes(pin.pages[0], (bytes) => bytes.length),
       PAGE_SIZE,
     );
     pin.close();

@@ -1,4 +1,5 @@
 import * as assert from "uvu/assert";
+import type { HmmError } from "../../src/index.ts";
 import {
   EBUSY,
   EFAULT,
@@ -7,7 +8,6 @@ import {
   HMM_PFN_ERROR,
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_WRITE,
-  HmmError,
   hmmPfnToPage,
   hmmPfnValid,
   hmmPfnWritable,
@@ -49,7 +49,7 @@ onEachBuild("range", (test, module) => {
       assert.ok(hmmVmaRangeDone(vma, range));
       assert.is(hmmVmaFault(vma, range, addr, addr + 4 * P, pfns, true, false), 0);
       assert.is(bits(pfns), "wwww");
-      assert.is(hmmPfnToPage(pfns[1]!), mm.lookupPte(addr + P)!.pfn);
+      assert.is(hmmPfnToPage(pfns[1]), mm.lookupPte(addr + P)!.pfn);
       assert.ok(hmmVmaRangeDone(vma, range));
       assert.match(errorOf(() => hmmVmaRangeDone(vma, range))!.message, /not tracked/);
     }
@@ -165,7 +165,7 @@ onEachBuild("range", (test, module) => {
       return bits(pfns);
     };
     assert.is(get(new HmmRange()), "ww");
-    assert.ok(hmm.isDevicePage(hmmPfnToPage(pfns[0]!)));
+    assert.ok(hmm.isDevicePage(hmmPfnToPage(pfns[0])));
     assert.is(get(new HmmRange({ owner: gpu })), "ww");
     assert.is(get(new HmmRange({ owner: gpu.devmem })), "ww");
     assert.is(get(new HmmRange({ owner: "another" })), "--");
@@ -178,7 +178,7 @@ onEachBuild("range", (test, module) => {
     assert.is(hmmVmaFault(vma, foreign, addr, addr + 2 * P, pfns, false, false), 0);
     assert.ok(hmmVmaRangeDone(vma, foreign));
     assert.is(gpu.faults, 2);
-    assert.not(hmm.isDevicePage(hmmPfnToPage(pfns[0]!)));
+    assert.not(hmm.isDevicePage(hmmPfnToPage(pfns[0])));
   });
 
   test("an open migration: -EBUSY, or with block an error that names it", () => {

@@ -10,19 +10,19 @@ onEachBuild("vma", (test, module) => {
     mm.mprotect(addr + 2 * PAGE_SIZE, 2 * PAGE_SIZE, PROT_READ);
     const [a, b, c] = mm.vmas();
     assert.equal(
-      [a!, b!, c!].map((vma) => [vma.start - addr, vma.end - addr, vma.prot]),
+      [a, b, c].map((vma) => [vma.start - addr, vma.end - addr, vma.prot]),
       [
         [0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE],
         [2 * PAGE_SIZE, 4 * PAGE_SIZE, PROT_READ],
         [4 * PAGE_SIZE, 6 * PAGE_SIZE, PROT_READ | PROT_WRITE],
       ],
     );
-    assert.is(b!.flags & (VM_READ | VM_WRITE), VM_READ);
-    assert.is(b!.pgoff, a!.pgoff + 2);
-    assert.is(b!.file, 0);
-    assert.not(b!.special);
-    assert.is(a!.next!.start, b!.start);
-    assert.is(c!.next, null);
+    assert.is(b.flags & (VM_READ | VM_WRITE), VM_READ);
+    assert.is(b.pgoff, a.pgoff + 2);
+    assert.is(b.file, 0);
+    assert.not(b.special);
+    assert.is(a.next!.start, b.start);
+    assert.is(c.next, null);
   });
 
   test("a handle knows when its mapping is gone, also if the slot is used again", () => {

@@ -28,7 +28,12 @@ export function munmap(mm: Mm, a: number, n: number): number {
 }
 
 /** Runs `change` on each piece of a vma in [a, b), up to the first hole. */
-function pieces(mm: Mm, a: number, b: number, change: (vma: Vma, from: number, to: number) => number): number {
+function pieces(
+  mm: Mm,
+  a: number,
+  b: number,
+  change: (vma: Vma, from: number, to: number) => number,
+): number {
   for (let at = a; at < b;) {
     const vma = mm.vmas.find(at);
     if (!vma) return -ENOMEM;

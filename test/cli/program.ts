@@ -1,50 +1,4 @@
-/** What the command's tests share: the command as a bundle, and a writer of small lackey traces. */
-import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { build } from "esbuild";
-
-export const folder = mkdtempSync(join(tmpdir(), "heteromem-cli-"));
-const command = join(folder, "cli.mjs");
-
-/** Bundles the command, as the published package has it. */
-export async function setUp(): Promise<void> {
-  await build({
-    entryPoints: ["src/cli/main.ts"],
-    outfile: command,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    logLevel: "warning",
-    banner: {
-      js: 'import { createRequire as __cr } from "node:module"; const require = __cr(import.meta.url);',
-    },
-  });
-}
-
-export function tearDown(): void {
-  rmSync(folder, { recursive: true });
-}
-
-export interface Outcome {
-  status: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-export function heteromem(args: string[], input?: Uint8Array): Outcome {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
-    encoding: "utf8",
-    input,
-  });
-  return { status, stdout, stderr };
-}
-
-export function startHeteromem(args: string[]): ChildProcessWithoutNullStreams {
-  return spawn(process.execPath, [command, ...args]);
-}
+/** Writes small lackey traces, and remembers who makes each access. */
 
 /** Where the code of the traced program is. */
 export const KERNEL = { start: 0x402000, end: 0x402100 };
@@ -136,3 +90,42 @@ export class Program {
 export function strided(kind: Access[0], start: number, n: number, stride: number, size = 8): Access[] {
   return Array.from({ length: n }, (_, i) => [kind, start + i * stride, size]);
 }
+
+/** Small numbers from a seed, for accesses without a pattern. */
+function* random(seed: number): Generator<number, never> {
+  for (let x = seed; ;) {
+    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+    yield x >>> 8;
+  }
+}
+
+function scattered(seed: number, n: number, start: number, bytes: number): Access[] {
+  const numbers = random(seed);
+  const next = (): number => numbers.next().value;
+  return Array.from({ length: n }, () => [
+    "LSM"[next() % 3] as Access[0],
+    start + (next() % bytes),
+    1 << (next() % 5),
+  ]);
+}
+
+const A = 0x5000000;
+const B = 0x7000000;
+
+/** A program that streams, scatters, calls helpers, straddles pages, and looks at what the device left. */
+export const PROGRAM = new Program()
+  .cpu(strided("S", A, 40, 4096))
+  .cpu(strided("L", B + 0x20000, 3, 4096))
+  .line(" L ffffffffff600400,8")
+  .kernel(strided("L", A, 160, 1024), strided("S", B, 40, 4096))
+  .cpuHelper(strided("L", B, 5, 4096 * 7))
+  .line("--77-- a message in between")
+  .kernel([
+    ["S", A + 4095, 8],
+    ["M", A + 0x10000 - 4, 8],
+    ["L", B + 0x1fffff, 2],
+  ])
+  .kernel(scattered(1, 300, A, 0x60000))
+  .cpu(scattered(2, 50, A, 0x60000))
+  .kernel(scattered(3, 300, A, 0x60000), scattered(4, 30, B, 0x30000))
+  .cpu(strided("M", A, 30, 5000, 16));

@@ -1,0 +1,118 @@
+import { dispose } from "../dispose.ts";
+import {
+  hmmDevmemAdd,
+  MIGRATE_PFN_MIGRATE,
+  MIGRATE_PFN_VALID,
+  migrateDeviceRange,
+  migrateVmaSetup,
+  PAGE_SIZE,
+  VM_FAULT_OOM,
+  type Hmm,
+  type HmmDevmem,
+  type Migration,
+  type VmFault,
+  type Vma,
+} from "../index.ts";
+
+export interface DmirrorDeviceOptions {
+  /** Bytes of device memory. Default 64 MiB. */
+  memory?: number;
+  /** A stable name for Hmm.restore. */
+  id?: string;
+}
+
+const DEVICE_MEMORY = 64 << 20;
+/** Pages that are evicted at a time. */
+const EVICT_PAGES = 512;
+/** In a migration's src: a candidate that is a page; MIGRATE alone is a hole, or the zero page. */
+const PAGE_TO_MIGRATE = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
+
+/**
+ * A simulated device: memory that CPUs cannot touch. Several mirrors may share it. It is the owner of its memory: what
+ * names it as owner is this device's own.
+ */
+export class DmirrorDevice {
+  readonly hmm: Hmm;
+  readonly devmem: HmmDevmem;
+  #failNext = false;
+
+  /** Throws as hmmDevmemAdd. The caller closes it. */
+  constructor(hmm: Hmm, options: DmirrorDeviceOptions = {}) {
+    const { memory = DEVICE_MEMORY, id } = options;
+    this.hmm = hmm;
+    const fault = (_devmem: HmmDevmem, vma: Vma, address: number): VmFault => this.#fault(vma, address);
+    this.devmem = hmmDevmemAdd(hmm, { fault }, this, memory, { id });
+  }
+
+  /** The next allocation, of device memory or of system memory to migrate to, fails once. */
+  failNextAlloc(): void {
+    this.#failNext = true;
+  }
+
+  /** Migrates all pages of the device's memory to system memory, in every address space. Returns how many went. */
+  evict(): number {
+    const { devmem } = this;
+    let moved = 0;
+    for (let first = devmem.pfnFirst; first < devmem.pfnEnd; first += EVICT_PAGES) {
+      using m = migrateDeviceRange(devmem, first, Math.min(EVICT_PAGES, devmem.pfnEnd - first));
+      this.copyToSystem(m);
+      moved += m.pages();
+    }
+    return moved;
+  }
+
+  /** Evicts everything and gives the memory back. Throws HmmError EBUSY if a page cannot be evicted. */
+  close(): void {
+    if (!this.devmem.removed) this.devmem.close();
+  }
+
+  [dispose](): void {
+    this.close();
+  }
+
+  /** @internal Gives the candidates of m device memory, as far as there is some, and copies them there. */
+  copyToDevice(m: Migration): void {
+    this.devmem.allocPages(this.#candidates(m, MIGRATE_PFN_MIGRATE), m.dst);
+    this.hmm.copyPages(m.src, m.dst);
+  }
+
+  /**
+   * @internal Gives the pages among the candidates of m system memory and copies them there; holes stay holes. false:
+   * memory ran out for one.
+   */
+  copyToSystem(m: Migration): boolean {
+    const allocated = this.hmm.allocPages(this.#candidates(m, PAGE_TO_MIGRATE), m.dst);
+    this.hmm.copyPages(m.src, m.dst);
+    return allocated === countPages(m);
+  }
+
+  /** The words of m.src that have all of `flags`, less the one whose allocation is to fail. */
+  #candidates(m: Migration, flags: number): Uint32Array {
+    const words = m.src.map((word) => ((word & flags) >>> 0 === flags ? word : 0));
+    const first = this.#failNext ? words.findIndex((word) => word !== 0) : -1;
+    if (first >= 0) {
+      words[first] = 0;
+      this.#failNext = false;
+    }
+    return words;
+  }
+
+  /**
+   * A CPU, or another device, touches a page of ours: that one page goes back. The engine knows owner, selection and
+   * the faulting page here, because it is the engine that called.
+   */
+  #fault(vma: Vma, address: number): VmFault {
+    const start = address - (address % PAGE_SIZE);
+    using m = migrateVmaSetup({ vma, start, end: start + PAGE_SIZE });
+    if (!this.copyToSystem(m)) return VM_FAULT_OOM;
+    m.pages();
+    return 0;
+  }
+}
+
+/** Pages (not holes) that are to move, and after m.pages() those that have. */
+export function countPages(m: Migration): number {
+  let count = 0;
+  for (const word of m.src) if ((word & PAGE_TO_MIGRATE) >>> 0 === PAGE_TO_MIGRATE) count++;
+  return count;
+}

@@ -1,0 +1,70 @@
+/** The command under test: bundled as the published package has it, and run as its users run it. */
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "esbuild";
+import * as assert from "uvu/assert";
+import type { RunReport } from "../../src/cli/report.ts";
+
+export const folder = mkdtempSync(join(tmpdir(), "heteromem-cli-"));
+const command = join(folder, "cli.mjs");
+
+/** Bundles the command. For a suite's `before`. */
+export async function setUp(): Promise<void> {
+  await build({
+    entryPoints: ["src/cli/main.ts"],
+    outfile: command,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    logLevel: "warning",
+    banner: {
+      js: 'import { createRequire as __cr } from "node:module"; const require = __cr(import.meta.url);',
+    },
+  });
+}
+
+/** For a suite's `after`. */
+export function tearDown(): void {
+  rmSync(folder, { recursive: true });
+}
+
+export interface Outcome {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export function heteromem(args: string[], input?: Uint8Array): Outcome {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
+    encoding: "utf8",
+    input,
+  });
+  return { status, stdout, stderr };
+}
+
+export function startHeteromem(args: string[]): ChildProcessWithoutNullStreams {
+  return spawn(process.execPath, [command, ...args]);
+}
+
+/** Writes a file into the tests' folder; its path. */
+export function file(name: string, content: string | Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+/** `heteromem run`. */
+export function run(...args: string[]): Outcome {
+  return heteromem(["run", ...args]);
+}
+
+/** `heteromem run --json`, which has to succeed. */
+export function report(...args: string[]): RunReport {
+  const { status, stdout, stderr } = run(...args, "--json");
+  assert.is(stderr, "");
+  assert.is(status, 0);
+  return JSON.parse(stdout) as RunReport;
+}

@@ -1,0 +1,90 @@
+/** Wrong usage and bad input: one line on stderr, nothing on stdout, exit code 2. */
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { file, folder, run, setUp, tearDown } from "./command.ts";
+import { KERNEL_RANGE, PROGRAM } from "./program.ts";
+
+const bad = suite("heteromem run, bad input");
+bad.before(setUp);
+bad.after(tearDown);
+
+const OPTIONS = ["--offload", KERNEL_RANGE, "--device-memory", "128KiB"];
+const trace = file("program.lackey", PROGRAM.text);
+
+/** What goes wrong: arguments, and the one line that stderr has. */
+const wrong: [what: string, args: () => string[], says: string | RegExp][] = [
+  ["a missing file", () => [join(folder, "nothing.gz")], /^heteromem: .*nothing\.gz: no such file$/],
+  ["a directory", () => [folder], /this is a directory$/],
+  ["an empty file", () => [file("empty", "")], /empty:1: the trace is empty$/],
+  [
+    "a trace without accesses",
+    () => [file("none", "==1== Lackey\nI  00401000,3\n")],
+    /none:2: no load or store in this trace: was it recorded with --trace-mem=yes\?$/,
+  ],
+  ["a malformed line", () => [file("bad", " L 05000000,8\nhello\n")], /bad:2: expected .* found 'hello'$/],
+  ["a malformed last line", () => [file("cut", " L 05000000,8\n S 0500")], /cut:2: expected/],
+  ["a malformed size", () => [file("size", " L 05000000,x\n")], /size:1: expected a size/],
+  [
+    "a truncated gzip file",
+    () => [file("truncated.gz", gzipSync(PROGRAM.text).subarray(0, -200)), ...OPTIONS],
+    /truncated\.gz:\d+: the gzip file ends too early: it is truncated$/,
+  ],
+  [
+    "a damaged gzip file",
+    () => {
+      const gz = gzipSync(PROGRAM.text);
+      gz.fill(0xff, gz.length >> 1, (gz.length >> 1) + 50);
+      return [file("damaged.gz", gz)];
+    },
+    /damaged\.gz:\d+: (the gzip file is damaged|expected)/,
+  ],
+  [
+    "a range that matches nothing",
+    () => [trace, "--offload", KERNEL_RANGE, "--offload", "typo=0x999000-0x999100"],
+    /--offload typo=0x999000-0x999100: no instruction of .*program\.lackey is in the range typo$/,
+  ],
+  [
+    "a range of a file that matches nothing",
+    () => [trace, "--offload", `@${file("typo", `${KERNEL_RANGE}\n\ntypo=0x999000-0x999100\n`)}`],
+    /typo:3: no instruction/,
+  ],
+  [
+    "a malformed range",
+    () => [trace, "--offload", "0x10"],
+    /--offload 0x10: expected \[NAME=\]0xSTART-0xEND/,
+  ],
+  ["a missing offload file", () => [trace, "--offload", "@nowhere"], /nowhere: no such file/],
+  ["a bad size", () => [trace, "--device-memory", "lots"], /--device-memory lots: expected a size/],
+  ["too little device memory", () => [trace, "--device-memory", "4KiB"], /--device-memory 4KiB: too small/],
+  ["too little system memory", () => [trace, "--system-memory", "4KiB"], /--system-memory 4KiB: too small/],
+  [
+    "more memory than there can be",
+    () => [trace, "--system-memory", "64GiB"],
+    /^heteromem: --system-memory and --device-memory: .*--backing metadata/,
+  ],
+  [
+    "system memory that the trace outgrows",
+    () => [trace, "--system-memory", "64KiB"],
+    /program\.lackey:37: --system-memory 64KiB is too small for this trace: no page is left for 0x5010000/,
+  ],
+  ["an unknown policy", () => [trace, "--policy", "both"], /--policy both: expected migrate or mirror/],
+  ["an unknown backing", () => [trace, "--backing", "none"], /--backing none: expected data or metadata/],
+  ["an unknown option", () => [trace, "--jsn"], /unknown option '--jsn'/],
+  ["a missing argument", () => [], /missing required argument 'trace'/],
+  ["two traces", () => [trace, trace], /too many arguments/],
+];
+wrong.forEach(([what, args, says], i) => {
+  const flags = i % 2 === 0 ? [] : ["--json"]; // it makes no difference
+  bad(`${what} is one line on stderr`, () => {
+    const { status, stdout, stderr } = run(...args(), ...flags);
+    assert.is(status, 2, stderr);
+    assert.is(stdout, "");
+    assert.is(stderr.split("\n").length, 2, stderr);
+    assert.match(stderr.trimEnd(), says);
+    assert.ok(stderr.startsWith("heteromem: "), stderr);
+  });
+});
+
+bad.run();

@@ -1,0 +1,78 @@
+/** The simulation itself: the engine's invariants hold after every batch, and nothing is left when it closes. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { loadText } from "../../src/text/index.ts";
+import { LackeyDecoder } from "../../src/text/lackey.ts";
+import type { Policy, SimulationReport } from "../../src/sim/report.ts";
+import { Simulation, SimulationError } from "../../src/sim/simulation.ts";
+import { KERNEL, PROGRAM } from "./program.ts";
+
+const simulation = suite("simulation");
+const KIB = 1024;
+const text = await loadText();
+
+function records(trace: string): BigUint64Array {
+  return new LackeyDecoder(text, { offload: [{ name: "kernel", ...KERNEL }] }).push(
+    new TextEncoder().encode(trace),
+  );
+}
+
+async function replay(policy: Policy, systemMemory: number, deviceMemory: number): Promise<SimulationReport> {
+  const sim = await Simulation.create({ policy, backing: "data", systemMemory, deviceMemory });
+  const all = records(PROGRAM.text);
+  for (let at = 0; at < all.length; at += 7) {
+    sim.replay(all.subarray(at, at + 7));
+    sim.verify();
+  }
+  const report = sim.report();
+  sim.close();
+  return report;
+}
+
+for (const policy of ["migrate", "mirror"] as const) {
+  for (const deviceMemory of [64, 100, 128, 1024]) {
+    simulation(`every invariant holds all along: ${policy}, ${deviceMemory} KiB on the device`, async () => {
+      const report = await replay(policy, 1024 * KIB, deviceMemory * KIB);
+      const { cpu, device } = report.accesses;
+      assert.is(
+        cpu.loads + cpu.stores + device.loads + device.stores,
+        PROGRAM.accesses.reduce((sum, { access }) => sum + (access[0] === "M" ? 2 : 1), 0),
+      );
+    });
+  }
+}
+
+simulation("the size of a batch does not matter", async () => {
+  const config = {
+    policy: "migrate",
+    backing: "data",
+    systemMemory: 1024 * KIB,
+    deviceMemory: 128 * KIB,
+  } as const;
+  const all = records(PROGRAM.text);
+  using whole = await Simulation.create(config);
+  whole.replay(all);
+  using single = await Simulation.create(config);
+  for (let i = 0; i < all.length; i++) single.replay(all.subarray(i, i + 1));
+  assert.equal(single.report(), whole.report());
+});
+
+simulation("memory that runs out is an error that names the record, and the engine stays whole", async () => {
+  const config = {
+    policy: "migrate",
+    backing: "data",
+    systemMemory: 64 * KIB,
+    deviceMemory: 64 * KIB,
+  } as const;
+  using sim = await Simulation.create(config);
+  try {
+    sim.replay(records(PROGRAM.text));
+    assert.unreachable("64 KiB are not enough");
+  } catch (error) {
+    assert.instance(error, SimulationError);
+    assert.is((error as SimulationError).record, 16);
+  }
+  sim.verify();
+});
+
+simulation.run();

@@ -1,0 +1,219 @@
+/** The engine's side of a run: performs the operations through the public API and shows the state after each. */
+import { Hmm, Memcg, PAGE_SIZE, type Mm, type Pin } from "../../src/index.ts";
+import { contextOf } from "../../src/context.ts";
+import { PTE_PRESENT, PTE_SPECIAL } from "../../assembly/uapi/pte.ts";
+import { POOL_CAPACITY, POOL_FREE, POOL_HIGH, POOL_USED, TABLE_POOLS } from "../../assembly/uapi/struct.ts";
+import {
+  VM_ACCOUNT,
+  VM_DONTCOPY,
+  VM_EXEC,
+  VM_LOCKED,
+  VM_READ,
+  VM_WIPEONFORK,
+  VM_WRITE,
+} from "../../assembly/uapi/vm.ts";
+import { encodeBytes, encodePage } from "../golden/codec.ts";
+import { pageInfo } from "../golden/inspect.ts";
+import { Device } from "./device.ts";
+import { OPERATIONS } from "./engine-ops.ts";
+import { Handle } from "./handle.ts";
+import {
+  MEMORY_MAX,
+  SAMPLES,
+  type Answer,
+  type Op,
+  type Plan,
+  type ProcessState,
+  type State,
+} from "./plan.ts";
+
+/** Where page 0 is. */
+export const ARENA = 0x100000000000;
+
+/** Enough of everything for PROCESSES_MAX processes that share a small arena. */
+const CAPACITIES = {
+  mms: 8,
+  vmas: 1024,
+  anonVmas: 1024,
+  anonVmaLinks: 8192,
+  pageTables: 128,
+  notifiers: 16,
+  memcgs: 2,
+  migrations: 4,
+  deviceTables: 16,
+};
+
+/** A process: an address space, device files, pins. */
+export interface Process {
+  readonly mm: Mm;
+  /** Device files by number, inherited ones included. */
+  readonly handles: Map<number, Handle>;
+  readonly opened: Set<number>;
+  pins: Pin[];
+}
+
+export class EngineSide {
+  readonly hmm: Hmm;
+  readonly devices: Device[];
+  readonly processes = new Map<number, Process>();
+  private readonly memcg: Memcg;
+  private readonly plan: Plan;
+  private readonly pagesAtStart: number;
+
+  constructor(plan: Plan, module?: WebAssembly.Module) {
+    this.plan = plan;
+    const { ram, devices, charge } = plan.limits;
+    // Devices take whole blocks of 512 pages, but for the last one: the first one's driver keeps to its limit itself.
+    this.hmm = Hmm.createSync({
+      module,
+      systemMemory: ram * PAGE_SIZE,
+      deviceMemory: (MEMORY_MAX + devices[1]) * PAGE_SIZE,
+      capacities: CAPACITIES,
+      arena: 1 << 17,
+      eventLog: 16,
+    });
+    this.memcg = new Memcg({ limit: charge });
+    this.devices = [
+      new Device(this.hmm, plan.rules, MEMORY_MAX, devices[0]),
+      new Device(this.hmm, plan.rules, devices[1], devices[1]),
+    ];
+    this.pagesAtStart = this.hmm.freePages;
+    const first: Process = this.process(this.hmm.createMm({ memcg: this.memcg }));
+    this.processes.set(0, first);
+    this.open(first, 0, 0);
+    this.open(first, 1, 1);
+  }
+
+  perform({ p, op, args }: Op): Answer {
+    const process = this.processes.get(p);
+    const perform = OPERATIONS.get(op);
+    if (process === undefined || perform === undefined)
+      throw new Error(`no process ${p}, or no operation ${op}`);
+    return perform(process, args, this);
+  }
+
+  verify(): void {
+    this.hmm.verify();
+    for (const { used, known } of this.devices)
+      if (used !== known) throw new Error(`${used} device pages in use, the driver knows ${known}`);
+  }
+
+  /** Ends everything, and throws if something is left. */
+  close(): void {
+    for (const pid of [...this.processes.keys()]) this.exit(pid);
+    for (const device of this.devices) device.close();
+    this.memcg.close();
+    this.hmm.verify();
+    const lost = this.pagesAtStart - this.hmm.freePages;
+    if (lost !== 0) throw new Error(`${lost} pages of system memory are lost`);
+    const { mem } = contextOf("fuzz", this.hmm);
+    for (let table = 0; table < TABLE_POOLS; table++) {
+      const field = (offset: number): number => mem.pool(table, offset);
+      if (field(POOL_USED) === 0) continue;
+      const numbers = `high ${field(POOL_HIGH)}, capacity ${field(POOL_CAPACITY)}, free ${field(POOL_FREE)}`;
+      throw new Error(`${field(POOL_USED)} objects of table ${table} are in use after the end (${numbers})`);
+    }
+  }
+
+  // --- processes and device files --------------------------------------------------------------
+
+  private process(mm: Mm): Process {
+    return { mm, handles: new Map(), opened: new Set(), pins: [] };
+  }
+
+  open(process: Process, number: number, device: number): void {
+    process.handles.set(number, new Handle(this.devices[device], process.mm));
+    process.opened.add(number);
+  }
+
+  closeHandle(process: Process, number: number): void {
+    const handle = process.handles.get(number)!;
+    process.handles.delete(number);
+    process.opened.delete(number);
+    if (--handle.references === 0) handle.close();
+  }
+
+  fork(parent: Process, pid: number): void {
+    const child = this.process(parent.mm.fork());
+    for (const [number, handle] of parent.handles) {
+      handle.references++;
+      child.handles.set(number, handle);
+    }
+    this.processes.set(pid, child);
+  }
+
+  /** The address space goes first, then the files. */
+  exit(pid: number): void {
+    const process = this.processes.get(pid)!;
+    this.processes.delete(pid);
+    for (const pin of process.pins) pin.close();
+    process.mm.close();
+    for (const number of [...process.handles.keys()]) this.closeHandle(process, number);
+  }
+
+  pidOf(process: Process): number {
+    return [...this.processes].find(([, other]) => other === process)![0];
+  }
+
+  // --- state -----------------------------------------------------------------------------------
+
+  /** `full`: all bytes of every page are read, not some. */
+  state(full: boolean): State {
+    const st: Record<string, ProcessState> = {};
+    for (const [pid, process] of this.processes) st[pid] = this.processState(process, full);
+    const used = [this.pagesAtStart - this.hmm.freePages, ...this.devices.map((device) => device.used)];
+    return { st, used, charged: this.memcg.usage };
+  }
+
+  private processState({ mm, handles, opened }: Process, full: boolean): ProcessState {
+    const { first, end } = this.plan;
+    const base = ARENA + first * PAGE_SIZE;
+    const n = end - first;
+    const h: ProcessState["h"] = {};
+    for (const number of opened) {
+      const handle = handles.get(number)!;
+      const toPage = (address: number): number => (address - ARENA) / PAGE_SIZE;
+      h[number] = {
+        snap: encodeBytes(handle.snapshot(base, n).bytes),
+        dpt: encodeBytes(handle.entries(base, n)),
+        inv: handle.takeEvents().map(([event, from, to, owner]) => [event, toPage(from), toPage(to), owner]),
+      };
+    }
+    const pm: number[] = [];
+    const bytes: (string | number)[] = [];
+    for (let i = 0; i < n; i++) this.page(mm, base + i * PAGE_SIZE, full, pm, bytes);
+    return { vma: mappings(mm), pm: encodeBytes(pm), rss: mm.rss.total, bytes: bytes.join(" "), h };
+  }
+
+  /** Pagemap bits and contents of one page. */
+  private page(mm: Mm, address: number, full: boolean, pm: number[], contents: (string | number)[]): void {
+    const entry = mm.lookupPte(address);
+    if (entry === null) pm.push(0);
+    else if ((entry.flags & PTE_SPECIAL) !== 0) pm.push(1);
+    else {
+      const present = (entry.flags & PTE_PRESENT) !== 0;
+      pm.push(!present ? 2 : pageInfo(this.hmm, entry.pfn).mapcount === 1 ? 9 : 1);
+      const look = (bytes: Uint8Array): string | number =>
+        full ? encodePage(bytes) : SAMPLES.map((offset) => bytes[offset]).join(",");
+      contents.push(this.hmm.pageBytes(entry.pfn, look));
+    }
+  }
+}
+
+const FLAG_LETTERS: readonly [number, string][] = [
+  [VM_READ, "r"],
+  [VM_WRITE, "w"],
+  [VM_EXEC, "x"],
+  [VM_LOCKED, "L"],
+  [VM_DONTCOPY, "D"],
+  [VM_WIPEONFORK, "Z"],
+  [VM_ACCOUNT, "A"],
+];
+
+function mappings(mm: Mm): string[] {
+  return mm.vmas().map(({ start, end, flags, pgoff }) => {
+    const letters = FLAG_LETTERS.map(([bit, letter]) => ((flags & bit) !== 0 ? letter : "")).join("");
+    const base = ARENA / PAGE_SIZE;
+    return `${start / PAGE_SIZE - base}-${end / PAGE_SIZE - base} ${letters} @${pgoff - base}`;
+  });
+}

@@ -1,0 +1,238 @@
+/**
+ * Random runs. Each has a plan of its own (arena, memory, how the drivers work), switches some operations off
+ * altogether, and touches a few hot pages more often than others: what collides is what breaks.
+ */
+import type { ModelSide } from "./model-side.ts";
+import { MEMORY_MAX, NO_LIMIT, type Op, type Plan } from "./plan.ts";
+import { Random } from "./random.ts";
+
+const STEPS = 250;
+const PROTECTIONS = ["rw", "rw", "rw", "r", "r", "none", "rwx", "w", "rx", "x"];
+const ADVICE = [
+  "dontneed",
+  "dontneed",
+  "free",
+  "cold",
+  "willneed",
+  "remove",
+  "populate_read",
+  "populate_write",
+  "dontfork",
+  "dofork",
+  "wipeonfork",
+  "keeponfork",
+];
+/** Offsets in a page at which small writes begin; see SAMPLES. */
+const OFFSETS = [0, 1, 3, 2047, 4095];
+const WORD_OFFSETS = [0, 4092, 2044];
+
+/** Usual weights of the operations. */
+const WEIGHTS: readonly (readonly [op: string, weight: number])[] = [
+  ["mmap", 6],
+  ["munmap", 4],
+  ["mprotect", 8],
+  ["madv", 8],
+  ["mremap", 5],
+  ["mresize", 3],
+  ["mlock", 3],
+  ["munlock", 2],
+  ["mincore", 1],
+  ["r", 6],
+  ["w", 10],
+  ["wb", 3],
+  ["lw", 1],
+  ["sw", 1],
+  ["rr", 2],
+  ["ww", 2],
+  ["sysw", 2],
+  ["sysr", 2],
+  ["memread", 2],
+  ["memwrite", 3],
+  ["pin", 3],
+  ["unpin", 3],
+  ["fork", 5],
+  ["exit", 3],
+  ["open", 2],
+  ["close", 1],
+  ["dread", 8],
+  ["dwrite", 8],
+  ["dmig", 12],
+  ["dsys", 4],
+  ["dsnap", 1],
+  ["drel", 1],
+];
+
+export function makePlan(seed: number, random: Random): Plan {
+  const size = random.pick([8, 16, 16, 32, 32, 64]);
+  const first = random.chance(0.4) ? 512 - random.between(1, size - 1) : 0;
+  const scarce = random.chance(0.5);
+  const few = (most: number, usual: number): number =>
+    scarce && random.chance(0.5) ? random.between(3, most) : usual;
+  return {
+    seed,
+    steps: STEPS,
+    first,
+    end: first + size,
+    limits: {
+      ram: few(size * 2, MEMORY_MAX),
+      devices: [few(size, MEMORY_MAX), few(size, MEMORY_MAX)],
+      charge: few(size * 2, NO_LIMIT),
+    },
+    rules: {
+      piece: random.pick([64, 64, 16, 4, 1]),
+      cluster: random.pick([1, 1, 4, 16]),
+      exact: true,
+      evictOnClose: random.chance(0.5),
+      // Which pages find room in scarce memory depends on the order.
+      evictSingly: scarce || random.chance(0.5),
+    },
+  };
+}
+
+/** Makes the operations of one run, each for the state in which the ones before have left the model. */
+export class Generator {
+  private readonly weights: (readonly [string, number])[];
+  private readonly hot: number[];
+  private numbers = 2;
+
+  constructor(
+    private readonly plan: Plan,
+    private readonly random: Random,
+    private readonly model: ModelSide,
+  ) {
+    const kept = WEIGHTS.filter(([op]) => op === "w" || op === "mmap" || !random.chance(0.3));
+    this.weights = kept.map(([op, weight]) => [op, random.chance(0.2) ? weight * 4 : weight] as const);
+    this.hot = Array.from({ length: 3 }, () => random.between(plan.first, plan.end - 1));
+  }
+
+  /** The first operation, in most runs: something to work on. */
+  first(): Op {
+    const { first, end } = this.plan;
+    return { p: 0, op: "mmap", args: [first, end - first, "rw", "anon"] };
+  }
+
+  next(): Op {
+    for (;;) {
+      const op = this.random.weighted(this.weights);
+      const p = this.random.pick([...this.model.world.mms.keys()]);
+      const made = { p, op, args: this.args(op, p) };
+      if (this.model.applies(made)) return made;
+    }
+  }
+
+  // --- where -----------------------------------------------------------------------------------
+
+  private page(p: number): number {
+    const { random, plan } = this;
+    const near = (at: number): number =>
+      Math.min(Math.max(at + random.between(-1, 1), plan.first), plan.end - 1);
+    if (random.chance(0.5)) return near(random.pick(this.hot));
+    const vmas = this.model.world.mms.get(p)!.vmas.list;
+    if (vmas.length > 0 && random.chance(0.4)) {
+      const vma = random.pick(vmas);
+      return near(random.chance(0.5) ? vma.start : vma.end);
+    }
+    return random.between(plan.first, plan.end - 1);
+  }
+
+  /** Pages from a on: at least `min`, and within the arena. */
+  private count(a: number, min = 0): number {
+    const { random, plan } = this;
+    const most = plan.end - a;
+    if (random.chance(0.01)) return min;
+    if (random.chance(0.35)) return Math.min(1, most);
+    if (random.chance(0.6)) return Math.min(random.between(2, 4), most);
+    return random.chance(0.3) ? most : random.between(1, most);
+  }
+
+  private range(p: number, min = 0): [number, number] {
+    const a = this.page(p);
+    return [a, this.count(a, min)];
+  }
+
+  private handle(p: number): number {
+    const held = [...this.model.world.handles].filter(([, { holders }]) => holders.has(p));
+    return held.length > 0 ? this.random.pick(held)[0] : -1;
+  }
+
+  // --- what ------------------------------------------------------------------------------------
+
+  private args(op: string, p: number): (number | string)[] {
+    const { random } = this;
+    const value = random.between(0, 255);
+    switch (op) {
+      case "mmap":
+        return [...this.range(p), random.pick(PROTECTIONS), "anon"];
+      case "mprotect":
+        return [...this.range(p), random.pick(PROTECTIONS)];
+      case "madv":
+        return [...this.range(p), random.pick(ADVICE)];
+      case "mremap":
+        return this.moveArgs(p);
+      case "mresize":
+        return this.resizeArgs(p);
+      case "w":
+      case "sysr":
+      case "memwrite":
+        return [...this.range(p), value];
+      case "wb":
+        return [this.page(p), random.pick(OFFSETS), value];
+      case "lw":
+      case "sw":
+        return [this.page(p), random.pick(WORD_OFFSETS), random.bits()];
+      case "rr":
+      case "ww":
+        return this.spanArgs(p, value);
+      case "fork":
+      case "open":
+        return [this.numbers++, random.below(2)].slice(0, op === "fork" ? 1 : 2);
+      case "unpin":
+      case "exit":
+        return [];
+      case "pin":
+        return this.range(p, 1);
+      case "close":
+      case "drel":
+        return [this.handle(p)];
+      case "dwrite":
+        return [this.handle(p), ...this.range(p), value];
+      case "dread":
+      case "dmig":
+      case "dsys":
+      case "dsnap":
+        return [this.handle(p), ...this.range(p)];
+      default:
+        return this.range(p);
+    }
+  }
+
+  /** mremap a n b m: mostly whole mappings and equal lengths, mostly not onto themselves. */
+  private moveArgs(p: number): (number | string)[] {
+    const { random, plan } = this;
+    const vma = this.model.world.mms.get(p)!.vmas.find(this.page(p));
+    const [a, n] = vma && random.chance(0.4) ? [vma.start, vma.end - vma.start] : this.range(p);
+    const b = this.page(p);
+    const most = plan.end - b;
+    const m = random.chance(0.6) ? Math.min(n, most) : this.count(b);
+    return random.chance(0.25) ? [a, n, b, m, "du"] : [a, n, b, m];
+  }
+
+  /** mresize a n m, mostly the end of a mapping. */
+  private resizeArgs(p: number): number[] {
+    const { random, plan } = this;
+    const a = this.page(p);
+    const vma = this.model.world.mms.get(p)!.vmas.find(a);
+    const n = vma && random.chance(0.7) ? vma.end - a : this.count(a);
+    return [a, n, random.between(random.chance(0.05) ? 0 : 1, plan.end - a)];
+  }
+
+  /** Page, offset and length of an access that may cross pages. */
+  private spanArgs(p: number, value: number): number[] {
+    const { random, plan } = this;
+    const a = this.page(p);
+    const offset = random.pick(OFFSETS);
+    const end = random.between(a, Math.min(a + 3, plan.end - 1)) * 4096 + random.pick([1, 2, 4, 2048, 4096]);
+    const length = end - a * 4096 - offset;
+    return [a, offset, length > 0 ? length : 1, value];
+  }
+}

@@ -1,0 +1,255 @@
+/** An open file of a device: mirrors one address space, exactly: it drops what an invalidation names, and no more. */
+import {
+  DeviceTable,
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  ENOENT,
+  HMM_PFN_ERROR,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  hmmPfnToPage,
+  hmmRangeFault,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
+  migrateVmaSetup,
+  MMU_NOTIFY_CLEAR,
+  MMU_NOTIFY_MIGRATE,
+  MMU_NOTIFY_PROTECTION_PAGE,
+  MMU_NOTIFY_PROTECTION_VMA,
+  MMU_NOTIFY_RELEASE,
+  MMU_NOTIFY_UNMAP,
+  MmuIntervalNotifier,
+  PAGE_SIZE,
+  VM_READ,
+  type Mm,
+  type MmuNotifierRange,
+  type Vma,
+} from "../../src/index.ts";
+import { patternPages } from "../golden/codec.ts";
+import { moves, type Device } from "./device.ts";
+
+/** Restarts of one hmmRangeFault before the driver gives up: nothing else runs here, so a few are plenty. */
+const RETRIES = 100;
+const ADDRESS_SPACE = 2 ** 48;
+
+const EVENT_NAMES = new Map([
+  [MMU_NOTIFY_UNMAP, "unmap"],
+  [MMU_NOTIFY_CLEAR, "clear"],
+  [MMU_NOTIFY_PROTECTION_VMA, "prot_vma"],
+  [MMU_NOTIFY_PROTECTION_PAGE, "prot_page"],
+  [MMU_NOTIFY_MIGRATE, "migrate"],
+  [MMU_NOTIFY_RELEASE, "release"],
+]);
+
+/** What a device command answers; `bytes` is the buffer of one that succeeded. */
+export interface Reply {
+  ret: number;
+  cpages: number;
+  faults: number;
+  bytes?: Uint8Array;
+}
+
+const failure = (ret: number): Reply => ({ ret, cpages: 0, faults: 0 });
+
+/** An open file of a device: mirrors the address space of the process that opened it. */
+export class Handle {
+  readonly device: Device;
+  readonly mm: Mm;
+  readonly table: DeviceTable;
+  /** Processes that have it open. */
+  references = 1;
+  private readonly notifier: MmuIntervalNotifier;
+  private migrating = false;
+  private events: MmuNotifierRange[] = [];
+
+  constructor(device: Device, mm: Mm) {
+    this.device = device;
+    this.mm = mm;
+    this.table = new DeviceTable(mm);
+    const invalidate = (range: MmuNotifierRange): boolean => this.invalidate(range);
+    this.notifier = new MmuIntervalNotifier(mm, 0, ADDRESS_SPACE, { invalidate });
+  }
+
+  get orphaned(): boolean {
+    return this.mm.closed;
+  }
+
+  close(): void {
+    this.notifier.close();
+    if (!this.table.closed) this.table.close();
+    if (this.device.rules.evictOnClose) this.device.evict();
+  }
+
+  /** What it was told since the last call, as [event, start, end, owner]: 0 nobody, 1 this device, 2 another. */
+  takeEvents(): [event: string, start: number, end: number, owner: number][] {
+    const events = this.events;
+    this.events = [];
+    return events.map(({ event, start, end, owner }) => [
+      EVENT_NAMES.get(event) ?? `event ${event}`,
+      start,
+      end,
+      owner === null ? 0 : owner === this.device ? 1 : 2,
+    ]);
+  }
+
+  private invalidate(range: MmuNotifierRange): boolean {
+    this.events.push({ ...range });
+    if (range.event === MMU_NOTIFY_MIGRATE && range.owner === this.device && this.migrating) return false;
+    if (!this.table.closed) this.table.clear(range.start, Math.min(range.end, ADDRESS_SPACE));
+    return true;
+  }
+
+  // --- commands --------------------------------------------------------------------------------
+
+  read(start: number, n: number): Reply {
+    const bytes = new Uint8Array(n * PAGE_SIZE);
+    return this.access(start, n, false, bytes, (at, done) => this.table.read(at, bytes.subarray(done)));
+  }
+
+  /** Page i is filled with the byte value + i. */
+  write(start: number, n: number, value: number): Reply {
+    const bytes = patternPages(n, value);
+    return this.access(start, n, true, undefined, (at, done) => this.table.write(at, bytes.subarray(done)));
+  }
+
+  private access(
+    start: number,
+    n: number,
+    write: boolean,
+    bytes: Uint8Array | undefined,
+    copy: (address: number, done: number) => number,
+  ): Reply {
+    if (n === 0) return failure(-EINVAL);
+    const reply: Reply = { ret: 0, cpages: 0, faults: 0 };
+    for (;;) {
+      const done = reply.cpages * PAGE_SIZE;
+      if (!this.orphaned) reply.cpages += copy(start + done, done) / PAGE_SIZE;
+      if (reply.cpages === n) return { ...reply, bytes };
+      reply.ret = this.fault(start + reply.cpages * PAGE_SIZE, start + n * PAGE_SIZE, write);
+      if (reply.ret !== 0) return reply;
+      reply.faults++;
+    }
+  }
+
+  private fault(start: number, end: number, write: boolean): number {
+    if (this.orphaned) return -EFAULT;
+    const size = this.device.rules.piece * PAGE_SIZE;
+    for (let at = start; at < end; at += size) {
+      const answer = this.faultPiece(at, Math.min(at + size, end), write);
+      if (answer !== 0) return answer;
+    }
+    return 0;
+  }
+
+  private faultPiece(start: number, end: number, write: boolean): number {
+    const { mm, notifier, device } = this;
+    using pfns = device.hmm.pfnArray((end - start) / PAGE_SIZE);
+    const defaultFlags = (write ? HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT) >>> 0;
+    for (let tries = 0; ; tries++) {
+      if (tries === RETRIES) throw new Error("hmmRangeFault answers EBUSY again and again");
+      const notifierSeq = notifier.readBegin();
+      using _sem = mm.mmapSem.read();
+      const answer = hmmRangeFault({ notifier, notifierSeq, start, end, pfns, defaultFlags, owner: device });
+      if (answer === -EBUSY) continue;
+      if (answer !== 0) return answer;
+      if (!notifier.readRetry(notifierSeq)) break;
+    }
+    // An own device page is reported whatever its permission: the driver finds out here.
+    const readOnly = write ? pfns.findIndex((pfn) => (pfn & HMM_PFN_WRITE) === 0) : -1;
+    this.table.map(start, pfns, readOnly < 0 ? pfns.length : readOnly);
+    return readOnly < 0 ? 0 : -EFAULT;
+  }
+
+  /** Migrates n pages to the device, then reads them through the device table. */
+  toDevice(start: number, n: number): Reply {
+    const { device } = this;
+    const reply = this.migrate(start, n, (vma, from, to) => {
+      using m = migrateVmaSetup({
+        vma,
+        start: from,
+        end: to,
+        owner: device,
+        select: MIGRATE_VMA_SELECT_SYSTEM,
+      });
+      device.fill(m.src, m.dst);
+      device.hmm.copyPages(m.src, m.dst);
+      m.pages();
+      this.table.mapMigrated(m);
+      return 0;
+    });
+    if (reply.ret !== 0) return reply;
+    const bytes = new Uint8Array(n * PAGE_SIZE);
+    const cpages = this.table.read(start, bytes) / PAGE_SIZE;
+    return cpages < n ? { ret: -ENOENT, cpages, faults: 0 } : { ret: 0, cpages, faults: 0, bytes };
+  }
+
+  /** Migrates this device's pages among n pages to system memory. */
+  toSystem(start: number, n: number): Reply {
+    const { device } = this;
+    return this.migrate(start, n, (vma, from, to) => {
+      const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+      using m = migrateVmaSetup({ vma, start: from, end: to, owner: device, select });
+      device.hmm.allocPages(m.src, m.dst);
+      device.hmm.copyPages(m.src, m.dst);
+      m.pages();
+      this.table.mapMigrated(m);
+      return m.src.reduce((sum, word) => sum + (moves(word) ? 1 : 0), 0);
+    });
+  }
+
+  /** Runs `piece` over n pages, cut at vmas and pieces. A hole or an unreadable vma ends it with EINVAL. */
+  private migrate(start: number, n: number, piece: (vma: Vma, start: number, end: number) => number): Reply {
+    if (n === 0 || this.orphaned) return failure(-EINVAL);
+    const reply: Reply = { ret: 0, cpages: 0, faults: 0 };
+    const end = start + n * PAGE_SIZE;
+    using _sem = this.mm.mmapSem.read();
+    for (let at = start; at < end;) {
+      const vma = this.mm.findVma(at);
+      if (vma === null || (vma.flags & VM_READ) === 0) return { ...reply, ret: -EINVAL };
+      const next = Math.min(end, at + this.device.rules.piece * PAGE_SIZE, vma.end);
+      this.migrating = true;
+      reply.cpages += piece(vma, at, next);
+      this.migrating = false;
+      at = next;
+    }
+    return reply;
+  }
+
+  // --- what it sees ----------------------------------------------------------------------------
+
+  /** A byte a page, as the golden records have it. */
+  snapshot(start: number, n: number): { ret: number; cpages: number; bytes: number[] } {
+    if (n === 0 || this.orphaned) return { ret: -EINVAL, cpages: 0, bytes: [] };
+    const { mm, notifier, device } = this;
+    using pfns = device.hmm.pfnArray(n);
+    using _sem = mm.mmapSem.read();
+    const notifierSeq = notifier.readBegin();
+    const end = start + n * PAGE_SIZE;
+    const ret = hmmRangeFault({ notifier, notifierSeq, start, end, pfns, owner: device });
+    if (ret !== 0) return { ret, cpages: 0, bytes: [] };
+    return { ret, cpages: n, bytes: Array.from(pfns, (pfn) => this.snapshotByte(pfn)) };
+  }
+
+  private snapshotByte(pfn: number): number {
+    if ((pfn & HMM_PFN_ERROR) !== 0) return 0xff;
+    if ((pfn & HMM_PFN_VALID) === 0) return 0;
+    const { hmm, devmem } = this.device;
+    const page = hmmPfnToPage(pfn);
+    const byte = (pfn & HMM_PFN_WRITE) !== 0 ? 2 : 1;
+    if (page === hmm.zeroPage) return byte | 0x10;
+    if (!hmm.isDevicePage(page)) return byte;
+    return byte | (hmm.pageDevmem(page) === devmem ? 0x20 : 0x30);
+  }
+
+  /** The device table: 0 none, 1 read, 3 write. */
+  entries(start: number, n: number): number[] {
+    if (this.table.closed) return new Array<number>(n).fill(0);
+    return Array.from(this.table.snapshot(start, n), (entry) => {
+      if ((entry & HMM_PFN_VALID) === 0) return 0;
+      return (entry & HMM_PFN_WRITE) !== 0 ? 3 : 1;
+    });
+  }
+}

@@ -1,0 +1,129 @@
+/** The reference model's side of a run. */
+import { UNTOUCHED, encodePage } from "../golden/codec.ts";
+import type { Mm } from "../util/model/mm.ts";
+import { PAGE, R, W, X } from "../util/model/page.ts";
+import { execute, stateOf } from "../util/model/replay.ts";
+import { ACCOUNT, DONTFORK, LOCKED, WIPEONFORK } from "../util/model/vma.ts";
+import { World } from "../util/model/world.ts";
+import {
+  HANDLES_MAX,
+  PROCESSES_MAX,
+  SAMPLES,
+  type Answer,
+  type Op,
+  type Plan,
+  type ProcessState,
+  type State,
+} from "./plan.ts";
+
+const FLAG_LETTERS: readonly [number, string][] = [
+  [R, "r"],
+  [W, "w"],
+  [X, "x"],
+  [LOCKED, "L"],
+  [DONTFORK, "D"],
+  [WIPEONFORK, "Z"],
+  [ACCOUNT, "A"],
+];
+
+export class ModelSide {
+  readonly world: World;
+  private readonly plan: Plan;
+
+  constructor(plan: Plan) {
+    this.plan = plan;
+    this.world = new World(plan.limits, plan.rules);
+  }
+
+  /** Can this be done at all: does its process live, has it this device file? What cannot is left out of a run. */
+  applies({ p, op, args }: Op): boolean {
+    const { mms, handles } = this.world;
+    const handle = handles.get(Number(args[0]));
+    if (!mms.has(p)) return false;
+    if (op === "fork") return !mms.has(Number(args[0])) && mms.size < PROCESSES_MAX;
+    if (op === "exit") return mms.size > 1;
+    if (op === "open") return handle === undefined && handles.size < HANDLES_MAX;
+    if (op === "close" || op.startsWith("d")) return handle?.holders.has(p) === true;
+    return true;
+  }
+
+  perform({ p, op, args }: Op): Answer {
+    const mm = this.world.mms.get(p)!;
+    const before = mm.faults;
+    const answer = spanOp(mm, op, args.map(Number));
+    if (answer) return { ...answer, flt: mm.faults - before };
+    return execute(this.world, p, op, args)!;
+  }
+
+  state(full: boolean): State {
+    const { world } = this;
+    const st: Record<string, ProcessState> = {};
+    for (const [pid, mm] of world.mms) st[pid] = this.processState(pid, mm, full);
+    return { st, used: [...world.used], charged: world.charged };
+  }
+
+  private processState(pid: number, mm: Mm, full: boolean): ProcessState {
+    const { first, end } = this.plan;
+    const { pm, rss, h } = stateOf(this.world, pid, end, first);
+    const bytes: (string | number)[] = [];
+    for (let pn = first; pn < end; pn++) {
+      const content = mm.entries.get(pn)?.page?.content;
+      if (content) bytes.push(full ? content.digest() : SAMPLES.map((at) => content.at(at)).join(","));
+    }
+    const vma = mm.vmas.list.map((v) => {
+      const letters = FLAG_LETTERS.map(([bit, letter]) => ((v.flags & bit) !== 0 ? letter : "")).join("");
+      return `${v.start}-${v.end} ${letters} @${v.pgoff}`;
+    });
+    return { vma, pm, rss, bytes: bytes.join(" "), h };
+  }
+}
+
+/** The accesses that the records do not have: words, and spans that cross pages. */
+function spanOp(mm: Mm, op: string, [pn, offset, x, value]: number[]): Answer | undefined {
+  switch (op) {
+    case "lw": {
+      const signal = mm.access(pn, false);
+      if (signal) return { data: [signal] };
+      const content = mm.entries.get(pn)!.page?.content;
+      const byte = (i: number): number => content?.at(offset + i) ?? 0;
+      return { data: [(byte(0) | (byte(1) << 8) | (byte(2) << 16) | (byte(3) << 24)) >>> 0] };
+    }
+    case "sw": {
+      const signal = mm.access(pn, true);
+      if (signal) return { ok: 0, sig: [signal] };
+      for (let i = 0; i < 4; i++) mm.writable(pn).content.setByte(offset + i, (x >>> (8 * i)) & 255);
+      return { ok: 1 };
+    }
+    case "rr": {
+      const buffer = new Uint8Array(x).fill(UNTOUCHED);
+      const reached = span(mm, pn, offset, x, false, (page, at, i) => {
+        buffer[i] = mm.entries.get(page)!.page?.content.at(at) ?? 0;
+      });
+      return { ...reached, data: encodePage(buffer) };
+    }
+    case "ww":
+      return span(mm, pn, offset, x, true, (page, at) => mm.writable(page).content.setByte(at, value));
+  }
+  return undefined;
+}
+
+/** Goes over `length` bytes, page by page, up to the first page that cannot be accessed. */
+function span(
+  mm: Mm,
+  pn: number,
+  offset: number,
+  length: number,
+  write: boolean,
+  use: (pn: number, at: number, i: number) => void,
+): Answer {
+  for (let i = 0; i < length; i++) {
+    const at = offset + i;
+    const page = pn + Math.floor(at / PAGE);
+    if (i === 0 || at % PAGE === 0) {
+      const signal = mm.access(page, write);
+      if (signal) return { sig: signal, done: i };
+    }
+    use(page, at % PAGE, i);
+  }
+  return { sig: 0, done: length };
+}

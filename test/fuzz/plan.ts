@@ -1,0 +1,70 @@
+/** What the two sides of a run have in common: the run's plan, its operations, and what is compared. */
+import type { DriverRules, Limits } from "../util/model/world.ts";
+
+/** Everything about a run but its operations. */
+export interface Plan {
+  seed: number;
+  /** Operations generated. */
+  steps: number;
+  /** Pages [first, end) are the arena: all addresses lie in it. */
+  first: number;
+  end: number;
+  limits: Limits;
+  rules: DriverRules;
+}
+
+/** One operation, in the words of the golden records: who does it, what, and to what. */
+export interface Op {
+  p: number;
+  op: string;
+  args: (number | string)[];
+}
+
+/** What an operation answered, and the state of everything after it. Both compared field by field. */
+export type Answer = Record<string, unknown>;
+
+export interface State {
+  /** By process number. */
+  st: Record<string, ProcessState>;
+  /** Pages in use: of system memory, of each device, and charged to the memory cgroup. */
+  used: number[];
+  charged: number;
+}
+
+export interface ProcessState {
+  /** `first-end`, permissions and other flags, page offset. */
+  vma: string[];
+  /** Pagemap bits a page. */
+  pm: string;
+  rss: number;
+  /** Contents a page: some bytes, or a digest of all. */
+  bytes: string;
+  /** By number, the device files that it opened: snapshot, device table, events since the last time. */
+  h: Record<string, { snap: string; dpt: string; inv: unknown[][] }>;
+}
+
+/** Offsets at which the bytes of every page are looked at after each operation. Writes begin and end at some of them. */
+export const SAMPLES = [0, 1, 2, 3, 4, 2047, 2048, 4094, 4095];
+
+/** Operations whose events come in no particular order when a driver evicts all its pages at once. */
+const EVICTING = new Set(["drel", "close", "exit"]);
+
+export const unordered = (plan: Plan, { op }: Op): boolean => EVICTING.has(op) && !plan.rules.evictSingly;
+
+/** The largest memory of each kind: as good as unlimited for arenas of this size. */
+export const MEMORY_MAX = 512;
+export const PROCESSES_MAX = 4;
+export const HANDLES_MAX = 6;
+
+/** A number that both JSON and comparisons take for "no limit". */
+export const NO_LIMIT = 1e9;
+
+export function formatOp({ p, op, args }: Op): string {
+  return [p, op, ...args].join(" ");
+}
+
+export function parseOp(line: string): Op {
+  const [p, op, ...rest] = line.trim().split(/\s+/);
+  const args = rest.map((word) => (/^-?\d+$/.test(word) ? Number(word) : word));
+  return { p: Number(p), op, args };
+}

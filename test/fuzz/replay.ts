@@ -1,0 +1,137 @@
+/** Runs operations on both sides and looks for the first difference. */
+import { EngineSide } from "./engine-side.ts";
+import { Generator, makePlan } from "./generate.ts";
+import { ModelSide } from "./model-side.ts";
+import { unordered, type Op, type Plan, type State } from "./plan.ts";
+import { Random } from "./random.ts";
+
+/** After so many operations every byte is compared, not only some of each page. */
+const FULL_EVERY = 16;
+
+/** How a run failed: what was different after which operation. */
+export interface Failure {
+  plan: Plan;
+  /** All operations up to the one that showed it. */
+  ops: Op[];
+  /** `ret`, `st.0.rss`, …; "engine" or "model" if that side threw, "verify" or "close". */
+  field: string;
+  model: unknown;
+  engine: unknown;
+}
+
+export interface RunResult {
+  plan: Plan;
+  /** Operations performed on both sides. */
+  steps: number;
+  failure: Failure | null;
+}
+
+type Difference = Pick<Failure, "field" | "model" | "engine">;
+
+/** The run that a seed stands for. */
+export function runSeed(seed: number, module?: WebAssembly.Module): RunResult {
+  const random = new Random(seed);
+  const plan = makePlan(seed, random);
+  const run = new Run(plan, module);
+  const generator = new Generator(plan, random, run.model);
+  const ops: Op[] = [];
+  const bare = random.chance(0.1);
+  return run.all(() => {
+    if (ops.length === plan.steps) return null;
+    const op = ops.length === 0 && !bare ? generator.first() : generator.next();
+    ops.push(op);
+    return op;
+  });
+}
+
+/** A run of operations that are known. What does not apply is left out. */
+export function runOps(plan: Plan, ops: readonly Op[], module?: WebAssembly.Module): RunResult {
+  const run = new Run(plan, module);
+  let next = 0;
+  return run.all(() => {
+    while (next < ops.length && !run.model.applies(ops[next])) next++;
+    return next < ops.length ? ops[next++] : null;
+  });
+}
+
+class Run {
+  readonly model: ModelSide;
+  private readonly engine: EngineSide;
+  private readonly done: Op[] = [];
+
+  constructor(
+    private readonly plan: Plan,
+    module?: WebAssembly.Module,
+  ) {
+    this.model = new ModelSide(plan);
+    this.engine = new EngineSide(plan, module);
+  }
+
+  all(next: () => Op | null): RunResult {
+    let difference: Difference | null = null;
+    for (let op = next(); op !== null && difference === null;) {
+      this.done.push(op);
+      difference = this.step(op);
+      if (difference === null) op = next();
+    }
+    difference ??= caught("close", () => this.engine.close());
+    const { plan, done } = this;
+    return { plan, steps: done.length, failure: difference && { plan, ops: done, ...difference } };
+  }
+
+  private step(op: Op): Difference | null {
+    const { model, engine, done } = this;
+    let expected: unknown;
+    let got: unknown;
+    const failed =
+      caught("model", () => (expected = model.perform(op))) ??
+      caught("engine", () => (got = engine.perform(op)));
+    if (failed) return failed;
+    const answers = differs("", expected, got);
+    if (answers) return answers;
+    const full = done.length % FULL_EVERY === 0 || done.length === this.plan.steps;
+    const states = caught("state", () => {
+      expected = ordered(model.state(full), unordered(this.plan, op));
+      got = ordered(engine.state(full), unordered(this.plan, op));
+    });
+    return states ?? differs("", expected, got) ?? caught("verify", () => engine.verify());
+  }
+}
+
+function caught(field: string, body: () => unknown): Difference | null {
+  try {
+    body();
+    return null;
+  } catch (error) {
+    return {
+      field,
+      model: "no error",
+      engine: error instanceof Error ? (error.stack ?? error.message) : error,
+    };
+  }
+}
+
+/** Where the order of events says nothing they are sorted. */
+function ordered(state: State, sort: boolean): State {
+  if (!sort) return state;
+  for (const { h } of Object.values(state.st))
+    for (const handle of Object.values(h)) handle.inv.sort((a, b) => (String(a) < String(b) ? -1 : 1));
+  return state;
+}
+
+/** The first field in which two values differ. */
+function differs(path: string, model: unknown, engine: unknown): Difference | null {
+  if (model === engine) return null;
+  if (typeof model !== "object" || typeof engine !== "object" || model === null || engine === null)
+    return { field: path, model, engine };
+  const a = model as Record<string, unknown>;
+  const b = engine as Record<string, unknown>;
+  if (Array.isArray(model) && model.length !== (engine as unknown[]).length)
+    return { field: path, model, engine };
+  for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+    const found = differs(path === "" ? key : `${path}.${key}`, a[key], b[key]);
+    // Of a list of events the whole says more than the element.
+    if (found) return Array.isArray(model) ? { field: path, model, engine } : found;
+  }
+  return null;
+}

@@ -1,0 +1,285 @@
+/** The records' operations, through the public API. */
+import {
+  EAGAIN,
+  EFAULT,
+  EINVAL,
+  EIO,
+  FAULT_ACCERR,
+  FAULT_MAPERR,
+  FAULT_SIGBUS,
+  HmmError,
+  MADV_COLD,
+  MADV_COLLAPSE,
+  MADV_DONTFORK,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_HUGEPAGE,
+  MADV_MERGEABLE,
+  MADV_NOHUGEPAGE,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MADV_REMOVE,
+  MADV_WILLNEED,
+  MADV_WIPEONFORK,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  MREMAP_DONTUNMAP,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  PAGE_SIZE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../src/index.ts";
+import { encodeBytes, encodePage, encodePages, patternPages, UNTOUCHED, type PageContent } from "./codec.ts";
+import type { CommandResult, GoldenHandle } from "./driver.ts";
+import { handleOf, type Process } from "./process.ts";
+import { ARENA, type Answer } from "./records.ts";
+import { smapsOf } from "./state.ts";
+import type { EngineWorld } from "./world.ts";
+
+const ADVICE: Readonly<Record<string, number>> = {
+  dontneed: MADV_DONTNEED,
+  free: MADV_FREE,
+  cold: MADV_COLD,
+  pageout: MADV_PAGEOUT,
+  willneed: MADV_WILLNEED,
+  remove: MADV_REMOVE,
+  populate_read: MADV_POPULATE_READ,
+  populate_write: MADV_POPULATE_WRITE,
+  hugepage: MADV_HUGEPAGE,
+  nohugepage: MADV_NOHUGEPAGE,
+  collapse: MADV_COLLAPSE,
+  mergeable: MADV_MERGEABLE,
+  dontfork: MADV_DONTFORK,
+  wipeonfork: MADV_WIPEONFORK,
+};
+
+const SIGNALS = new Map([
+  [FAULT_MAPERR, "SIGSEGV/1"],
+  [FAULT_ACCERR, "SIGSEGV/2"],
+  [FAULT_SIGBUS, "SIGBUS/2"],
+]);
+
+type Arguments = (number | string)[];
+type Perform = (process: Process, args: Arguments, world: EngineWorld) => Answer;
+
+function num(args: Arguments, index: number): number {
+  const value = args.at(index);
+  if (typeof value !== "number") throw new Error(`argument ${index} is not a number: ${value}`);
+  return value;
+}
+
+/** The address of the page that an argument names. */
+function page(args: Arguments, index: number): number {
+  return ARENA + num(args, index) * PAGE_SIZE;
+}
+
+function bytes(args: Arguments, index: number): number {
+  return num(args, index) * PAGE_SIZE;
+}
+
+function protOf(text: string | number): number {
+  const bits: Readonly<Record<string, number>> = { r: PROT_READ, w: PROT_WRITE, x: PROT_EXEC };
+  return text === "none" ? 0 : [...String(text)].reduce((prot, letter) => prot | bits[letter], 0);
+}
+
+function adviceOf(name: string | number): number {
+  const advice: number | undefined = ADVICE[name];
+  if (advice === undefined) throw new Error(`unknown advice ${name}`);
+  return advice;
+}
+
+/** 0, or the negative errno that `call` failed with. What the API refuses beforehand is EINVAL to a kernel. */
+function retOf(call: () => unknown): number {
+  try {
+    call();
+    return 0;
+  } catch (error) {
+    if (error instanceof HmmError && error.errno !== EAGAIN) return -error.errno;
+    if (error instanceof RangeError) return -EINVAL;
+    throw error;
+  }
+}
+
+/** The signal that a CPU access dies of; 0: it does not. */
+function signalOf(access: () => unknown): number | string {
+  try {
+    access();
+    return 0;
+  } catch (error) {
+    const signal = error instanceof HmmError ? SIGNALS.get(error.faultCode ?? 0) : undefined;
+    if (signal === undefined) throw error;
+    return signal;
+  }
+}
+
+/** PAGE_SIZE, or -errno if the access fails for a reason that a process sees as a signal. */
+function transfer(errno: number, access: () => unknown): number {
+  return signalOf(access) === 0 ? PAGE_SIZE : -errno;
+}
+
+/** Runs `body` and adds the page faults that the process took meanwhile. */
+function withFaults(process: Process, body: () => Answer): Answer {
+  const before = process.mm.faults.total;
+  const answer = body();
+  return { ...answer, flt: process.mm.faults.total - before };
+}
+
+function cpuRead({ mm }: Process, args: Arguments): Answer {
+  const buffer = new Uint8Array(PAGE_SIZE);
+  const data: PageContent[] = [];
+  for (let i = 0; i < num(args, 1); i++) {
+    const signal = signalOf(() => mm.read(page(args, 0) + i * PAGE_SIZE, buffer));
+    data.push(signal === 0 ? encodePage(buffer) : signal);
+  }
+  return { data };
+}
+
+function cpuWrite({ mm }: Process, args: Arguments): Answer {
+  const sig: (number | string)[] = [];
+  for (let i = 0; i < num(args, 1); i++) {
+    const pattern = patternPages(1, num(args, 2) + i);
+    sig.push(signalOf(() => mm.write(page(args, 0) + i * PAGE_SIZE, pattern)));
+  }
+  return sig.every((signal) => signal === 0) ? { ok: 1 } : { ok: 0, sig };
+}
+
+function cpuWriteByte({ mm }: Process, args: Arguments): Answer {
+  const signal = signalOf(() => mm.write(page(args, 0) + num(args, 1), Uint8Array.of(num(args, 2))));
+  return signal === 0 ? { ok: 1 } : { ok: 0, sig: [signal] };
+}
+
+/** Another one than the process's own instructions reads its pages. */
+function readFor(errno: number, options: { kernel?: boolean; force?: boolean }): Perform {
+  return ({ mm }, args) => {
+    const rets: number[] = [];
+    const data: PageContent[] = [];
+    for (let i = 0; i < num(args, 1); i++) {
+      const buffer = new Uint8Array(PAGE_SIZE).fill(UNTOUCHED);
+      const ret = transfer(errno, () => mm.read(page(args, 0) + i * PAGE_SIZE, buffer, options));
+      rets.push(ret);
+      data.push(encodePage(buffer));
+    }
+    return { rets, data };
+  };
+}
+
+function writeFor(errno: number, options: { kernel?: boolean; force?: boolean }): Perform {
+  return ({ mm }, args) => {
+    const rets: number[] = [];
+    for (let i = 0; i < num(args, 1); i++) {
+      const pattern = patternPages(1, num(args, 2) + i);
+      rets.push(transfer(errno, () => mm.write(page(args, 0) + i * PAGE_SIZE, pattern, options)));
+    }
+    return { rets };
+  };
+}
+
+function mmap({ mm }: Process, args: Arguments): Answer {
+  const kind = args[3];
+  if (kind !== "anon") throw new Error(`mapping ${kind} is not built`);
+  const flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS;
+  const ret = retOf(() =>
+    mm.mmap({ addr: page(args, 0), length: bytes(args, 1), prot: protOf(args[2]), flags }),
+  );
+  return { ret };
+}
+
+function mincore({ mm }: Process, args: Arguments): Answer {
+  let vec: Uint8Array | undefined;
+  const ret = retOf(() => (vec = mm.mincore(page(args, 0), bytes(args, 1))));
+  return vec === undefined ? { ret } : { ret, vec: encodeBytes(vec.map((byte) => byte & 1)) };
+}
+
+function pin(process: Process, args: Arguments): Answer {
+  let pinned = 0;
+  const ret = retOf(() => {
+    const pages = process.mm.pin(page(args, 0), num(args, 1));
+    process.pins.push(pages);
+    pinned = pages.npages;
+  });
+  return { ret: ret === 0 ? pinned : ret };
+}
+
+function unpin(process: Process): Answer {
+  let ret = 0;
+  for (const pages of process.pins) {
+    ret += pages.npages;
+    pages.close();
+  }
+  process.pins = [];
+  return { ret };
+}
+
+/** A device command on n pages from a on, with the handle that its first argument names. */
+function command(run: (handle: GoldenHandle, args: Arguments) => CommandResult): Perform {
+  return (process, args) => {
+    const { ret, cpages, faults, bytes: content } = run(handleOf(process, num(args, 0)), args);
+    return { ret, cpages, faults, ...(content === undefined ? {} : { data: encodePages(content) }) };
+  };
+}
+
+function snapshot(process: Process, args: Arguments): Answer {
+  const handle = handleOf(process, num(args, 0));
+  const { ret, cpages, bytes: states } = handle.snapshot(page(args, 1), num(args, 2));
+  return { ret, cpages, faults: 0, snap: encodeBytes(states) };
+}
+
+/** What each operation does; it answers what the record has beside the state. */
+export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>([
+  // memory
+  ["mmap", mmap],
+  ["munmap", ({ mm }, args) => ({ ret: retOf(() => mm.munmap(page(args, 0), bytes(args, 1))) })],
+  [
+    "mprotect",
+    ({ mm }, args) => ({ ret: retOf(() => mm.mprotect(page(args, 0), bytes(args, 1), protOf(args[2]))) }),
+  ],
+  [
+    "madv",
+    ({ mm }, args) => ({ ret: retOf(() => mm.madvise(page(args, 0), bytes(args, 1), adviceOf(args[2]))) }),
+  ],
+  [
+    "mremap",
+    ({ mm }, args) => {
+      const flags = MREMAP_MAYMOVE | MREMAP_FIXED | (args[4] === "du" ? MREMAP_DONTUNMAP : 0);
+      return {
+        ret: retOf(() => mm.mremap(page(args, 0), bytes(args, 1), bytes(args, 3), flags, page(args, 2))),
+      };
+    },
+  ],
+  [
+    "mresize",
+    ({ mm }, args) => ({ ret: retOf(() => mm.mremap(page(args, 0), bytes(args, 1), bytes(args, 2))) }),
+  ],
+  ["mlock", ({ mm }, args) => ({ ret: retOf(() => mm.mlock(page(args, 0), bytes(args, 1))) })],
+  ["munlock", ({ mm }, args) => ({ ret: retOf(() => mm.munlock(page(args, 0), bytes(args, 1))) })],
+  ["mincore", mincore],
+  // CPU and kernel accesses
+  ["r", (process, args) => withFaults(process, () => cpuRead(process, args))],
+  ["w", (process, args) => withFaults(process, () => cpuWrite(process, args))],
+  ["wb", (process, args) => withFaults(process, () => cpuWriteByte(process, args))],
+  ["sysw", readFor(EFAULT, { kernel: true })],
+  ["sysr", writeFor(EFAULT, { kernel: true })],
+  ["memread", readFor(EIO, { force: true })],
+  ["memwrite", writeFor(EIO, { force: true })],
+  ["pin", pin],
+  ["unpin", unpin],
+  // processes
+  ["fork", (process, args, world) => ({ ret: retOf(() => world.fork(process, num(args, 0))) })],
+  ["exit", (process, _args, world) => ({ ret: retOf(() => world.exit(process)) })],
+  ["open", (process, args, world) => ({ ret: retOf(() => world.open(process, num(args, 0), num(args, 1))) })],
+  ["close", (process, args, world) => ({ ret: retOf(() => world.closeHandle(process, num(args, 0))) })],
+  // accounting
+  ["memcg", (_process, _args, world) => ({ current: world.charged })],
+  ["smaps", ({ mm }) => ({ smaps: smapsOf(mm) })],
+  // the device
+  ["dread", command((handle, args) => handle.read(page(args, 1), num(args, 2)))],
+  ["dwrite", command((handle, args) => handle.write(page(args, 1), num(args, 2), num(args, 3)))],
+  ["dmig", command((handle, args) => handle.migrateToDevice(page(args, 1), num(args, 2)))],
+  ["dsys", command((handle, args) => handle.migrateToSystem(page(args, 1), num(args, 2)))],
+  ["drel", command((handle) => handle.release())],
+  ["dsnap", snapshot],
+]);

@@ -1,0 +1,73 @@
+/** Two devices and a process that has a mirror on each: the kernel's self-tests' fixture, and ours for Dmirror. */
+import type { Test } from "uvu";
+import * as assert from "uvu/assert";
+import { Dmirror, DmirrorDevice, type DmirrorResult } from "../../src/dmirror.ts";
+import { Hmm, PAGE_SIZE, type Mm } from "../../src/index.ts";
+
+/** Pages of a buffer. */
+export const N = 96;
+export const BYTES = N * PAGE_SIZE;
+
+export interface Fixture {
+  hmm: Hmm;
+  mm: Mm;
+  devices: [DmirrorDevice, DmirrorDevice];
+  /** Mirrors of mm on the two devices. */
+  mirrors: [Dmirror, Dmirror];
+}
+
+/** Two devices and a process that has both open; verifies at the end, and that nothing is left over. */
+export function scenario(test: Test, name: string, body: (fixture: Fixture) => void): void {
+  test(name, () => {
+    const hmm = Hmm.createSync({ systemMemory: 8 << 20, deviceMemory: 12 << 20 });
+    const free = hmm.freePages;
+    const devices: [DmirrorDevice, DmirrorDevice] = [
+      new DmirrorDevice(hmm, { memory: 4 << 20 }),
+      new DmirrorDevice(hmm, { memory: 4 << 20 }),
+    ];
+    const mm = hmm.createMm();
+    const mirrors: [Dmirror, Dmirror] = [
+      new Dmirror(mm, { device: devices[0] }),
+      new Dmirror(mm, { device: devices[1] }),
+    ];
+    body({ hmm, mm, devices, mirrors });
+    hmm.verify();
+    for (const each of hmm.mms()) each.close();
+    for (const mirror of mirrors) mirror.close();
+    for (const device of devices) assert.is(device.devmem.usedPages, 0, "device pages are left in use");
+    assert.is(hmm.freePages, free, "system pages are left in use");
+    for (const device of devices) device.close();
+    hmm.verify();
+  });
+}
+
+/** The bytes of n pages whose word i is f(i). */
+export function words(npages: number, f: (i: number) => number = (i) => i): Uint8Array {
+  const array = Uint32Array.from({ length: (npages * PAGE_SIZE) / 4 }, (_, i) => f(i));
+  return new Uint8Array(array.buffer);
+}
+
+/** A new mapping whose word i is i. */
+export function buffer(mm: Mm, npages = N): number {
+  const addr = mm.mmap({ length: npages * PAGE_SIZE });
+  mm.write(addr, words(npages));
+  return addr;
+}
+
+export function same(got: Uint8Array | undefined, expected: Uint8Array, what = "bytes differ"): void {
+  assert.ok(got !== undefined && Buffer.compare(got, expected) === 0, what);
+}
+
+export function result({
+  ret,
+  cpages,
+  faults,
+}: DmirrorResult): [ret: number, cpages: number, faults: number] {
+  return [ret, cpages, faults];
+}
+
+export function snapshot(mirror: Dmirror, addr: number, npages: number): number[] {
+  const { ret, cpages, data } = mirror.snapshot(addr, npages);
+  assert.equal([ret, cpages], [0, npages]);
+  return [...data!];
+}
