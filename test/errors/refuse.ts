@@ -10,6 +10,13 @@ import {
   HDR_FAULT_ADDR,
   HDR_XBUF,
   HEADER,
+  MM_VMA_CACHE,
+  POOL_BASE,
+  POOL_CAPACITY,
+  POOL_OBJECT_SIZE,
+  POOL_STRIDE,
+  POOLS,
+  TABLE_MM,
   XBUF_SIZE,
 } from "../../assembly/uapi/struct.ts";
 import * as dmirror from "../../src/dmirror.ts";
@@ -43,6 +50,11 @@ const SCRATCH: { name: string; why: string; ranges(w: World): [number, number][]
     ranges: (w) => [[word(w, HEADER + HDR_XBUF), word(w, HEADER + HDR_XBUF) + XBUF_SIZE]],
   },
   {
+    name: "lookup caches",
+    why: "the mapping that each address space found last",
+    ranges: (w) => Array.from({ length: word(w, MMS + POOL_CAPACITY) }, (_, i) => cacheOf(w, i + 1)),
+  },
+  {
     name: "free blocks of the arena",
     why: "copies of the caller's arrays, freed again",
     ranges: freeArenaBlocks,
@@ -51,6 +63,14 @@ const SCRATCH: { name: string; why: string; ranges(w: World): [number, number][]
 
 function word(w: World, address: number): number {
   return new DataView(w.pfns.buffer).getUint32(address, true);
+}
+
+/** Where the table of address spaces is described. */
+const MMS = HEADER + POOLS + TABLE_MM * POOL_STRIDE;
+
+function cacheOf(w: World, id: number): [number, number] {
+  const at = word(w, MMS + POOL_BASE) + id * word(w, MMS + POOL_OBJECT_SIZE) + MM_VMA_CACHE;
+  return [at, at + 4];
 }
 
 function freeArenaBlocks(w: World): [number, number][] {
@@ -262,8 +282,10 @@ export class Refusals {
     if (typeof outcome === "number") return `threw "${message}", and did not return ${outcome}`;
     const kind = thrown instanceof heteromem.HmmError ? thrown.code : thrown.name;
     if (kind !== outcome) return `${kind}, not ${outcome}: "${message}"`;
-    const op = this.row.op ?? this.#usualOp();
-    if (!message.startsWith(`${op}: `)) return `the message does not begin with "${op}: ": "${message}"`;
+    const ops = this.row.op ?? [this.#usualOp()];
+    if (!ops.some((op) => message.startsWith(`${op}: `))) {
+      return `the message does not begin with "${ops.join(" or ")}: ": "${message}"`;
+    }
     const lacks = [names, shows, says].filter((part) =>
       typeof part === "string" ? !message.includes(part) : !part.test(message),
     );
@@ -281,7 +303,10 @@ export class Refusals {
     const w = this.#world;
     const state = JSON.stringify(javascriptState(w));
     const place = this.#firstChange(core);
-    if (state === this.#state && place === null) return;
+    if (state === this.#state && place === null) {
+      if (core) this.#before.set(linearMemory(w));
+      return;
+    }
     if (place !== null) this.#problem(`${what}: linear memory changed at ${place}`);
     else this.#problem(`${what}: objects changed: ${firstDifference(this.#state, state)}`);
     this.#fresh();

@@ -160,7 +160,7 @@ const sysCalls: Table = {
       refusal("unknown flags", "EINVAL", "flags 0x100", /MREMAP_\*/, (w) =>
         w.mm.mremap(w.addr, PAGE_SIZE, PAGE_SIZE, 0x100),
       ),
-      refusal("fixed, but it may not move", "EINVAL", "flags 2", /MREMAP_MAYMOVE/, (w) =>
+      refusal("fixed, but it may not move", "EINVAL", "flags 0x2", /MREMAP_MAYMOVE/, (w) =>
         w.mm.mremap(w.addr, PAGE_SIZE, PAGE_SIZE, MREMAP_FIXED, 0x10000),
       ),
       refusal("an old length of 0", "EINVAL", "oldLength 0", /above 0/, (w) =>
@@ -237,7 +237,7 @@ const spaces: Table = {
   },
   "Mm#rss": {},
   "Mm#faults": {},
-  "Mm#closed": { afterClose: SAYS },
+  "Mm#closed": { afterClose: SAYS, nothing: "it has no argument" },
   "Mm#close": {
     takes: "write",
     afterClose: TWICE,
@@ -258,9 +258,9 @@ const vmaGetters = ["end", "file", "flags", "next", "npages", "pgoff", "prot", "
 const handles: Table = {
   // One that is computed from others says their names.
   ...Object.fromEntries(vmaGetters.map((name): [string, Row] => [`Vma#${name}`, {}])),
-  "Vma#npages": { op: "vma.end" },
-  "Vma#prot": { op: "vma.flags" },
-  "Vma#special": { op: "vma.flags" },
+  "Vma#npages": { op: ["vma.end"] },
+  "Vma#prot": { op: ["vma.flags"] },
+  "Vma#special": { op: ["vma.flags"] },
   "Vma#stale": { afterClose: "it says that it is stale", nothing: "it has no argument, and is what to ask" },
   "Pin#npages": { afterClose: FIELDS, nothing: "it has no argument, and counts what was pinned" },
   "Pin#close": { afterClose: TWICE, nothing: "it has no argument, and closing twice does nothing" },
@@ -274,12 +274,12 @@ const locks: Table = {
   "new MmapSem": { nothing: "it has no argument" },
   "MmapSem#mode": { nothing: "it has no argument" },
   "MmapSem#holders": { nothing: "it has no argument" },
-  "MmapSem#read": { args: holder, takes: "read" },
-  "MmapSem#write": { args: holder, takes: "write" },
-  "MmapSem#tryRead": { args: holder },
-  "MmapSem#tryWrite": { args: holder },
-  "MmapSem#readAsync": { args: holder },
-  "MmapSem#writeAsync": { args: holder },
+  "MmapSem#read": { op: ["mmapSem.read()"], args: holder, takes: "read" },
+  "MmapSem#write": { op: ["mmapSem.write()"], args: holder, takes: "write" },
+  "MmapSem#tryRead": { op: ["mmapSem.tryRead()"], args: holder },
+  "MmapSem#tryWrite": { op: ["mmapSem.tryWrite()"], args: holder },
+  "MmapSem#readAsync": { op: ["mmapSem.readAsync()"], args: holder },
+  "MmapSem#writeAsync": { op: ["mmapSem.writeAsync()"], args: holder },
 };
 
 const limit: Argument = {
@@ -299,8 +299,8 @@ const groups: Table = {
       {
         why: "it has members",
         outcome: "EBUSY",
-        names: "memcg",
-        says: /1 address space/,
+        names: "",
+        says: /1 address spaces and 0 pages/,
         call: (w) => w.memcg.close(),
         core: true,
       },

@@ -144,10 +144,10 @@ export function makeWorld(module: WebAssembly.Module) {
   const pfns = hmm.pfnArray(PAGES);
   const addresses = hmm.addressArray(4);
   addresses.fill(addr);
+  const held = hmm.allocPage();
   const free = hmm.allocPage();
   hmm.pageUnlock(free);
   hmm.pagePut(free);
-  const held = hmm.allocPage();
   const spare = hmm.createMm();
   const invalidate = (): void => world.onInvalidate?.();
   const outside = new MmuIntervalNotifier(mm, engine.readOnly, PAGE_SIZE, { invalidate }, { id: "outside" });

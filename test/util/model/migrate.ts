@@ -1,5 +1,5 @@
 /** Migration between RAM and devices, the walk over all mappings of a page, and faults on behalf of a device. */
-import { EFAULT, ENOMEM, EPERM, RAM, R, W, type Page } from "./page.ts";
+import { EBUSY, EFAULT, ENOMEM, EPERM, RAM, R, W, type Page } from "./page.ts";
 import type { Mm } from "./mm.ts";
 import type { Vma } from "./vma.ts";
 import type { World } from "./world.ts";
@@ -108,8 +108,18 @@ export function bringBack(mm: Mm, vma: Vma, pn: number, page: Page): number {
   return 0;
 }
 
-/** hmm_range_fault over [a, b) for `device`: 0 when every page can be given to it. */
-export function rangeFault(mm: Mm, device: number, a: number, b: number, write: boolean): number {
+/**
+ * hmm_range_fault over [a, b) for `device`: 0 when every page can be given to it, -EBUSY when faults were taken and
+ * `changed` says that what was seen before may not be true any more.
+ */
+export function rangeFault(
+  mm: Mm,
+  device: number,
+  a: number,
+  b: number,
+  write: boolean,
+  changed: () => boolean,
+): number {
   for (let pn = a; pn < b;) {
     const vma = mm.vmas.find(pn);
     if (!vma || !(vma.flags & R)) return -EFAULT;
@@ -123,6 +133,7 @@ export function rangeFault(mm: Mm, device: number, a: number, b: number, write: 
       const error = mm.fault(vma, at, write);
       if (error) return error;
     }
+    if (changed()) return -EBUSY;
   }
   return 0;
 }

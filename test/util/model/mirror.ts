@@ -1,5 +1,5 @@
 /** A device's driver, the records' one or another (see DriverRules): a device table for one process, and the commands that use it. */
-import { EFAULT, EINVAL, ENOENT, R, RAM, type Event, type Page } from "./page.ts";
+import { EBUSY, EFAULT, EINVAL, ENOENT, R, RAM, type Event, type Page } from "./page.ts";
 import { rangeFault, toDevice, toSystem } from "./migrate.ts";
 import type { Mm } from "./mm.ts";
 import type { DriverRules } from "./world.ts";
@@ -22,6 +22,8 @@ export class Mirror {
   /** Events since the last time somebody looked. */
   events: Event[] = [];
 
+  /** Those that were not its own. */
+  private invalidations = 0;
   private migrating = false;
 
   constructor(
@@ -36,6 +38,7 @@ export class Mirror {
     const [name, a, b, owner] = event;
     const { exact } = this.rules;
     if (name === "migrate" && owner === this.device && (this.migrating || !exact)) return;
+    this.invalidations++;
     for (let pn = a; pn < b; pn++) this.table.delete(pn);
     if (!exact) this.table.delete(b);
   }
@@ -72,7 +75,7 @@ export class Mirror {
     if (!this.mm) return -EFAULT;
     for (let at = a; at < b; at += this.rules.piece) {
       const end = Math.min(at + this.rules.piece, b);
-      const error = rangeFault(this.mm, this.device, at, end, write);
+      const error = this.rangeFault(this.mm, at, end, write);
       if (error) return error;
       for (let pn = at; pn < end; pn++) {
         const entry = this.mm.entries.get(pn)!;
@@ -81,6 +84,16 @@ export class Mirror {
       }
     }
     return 0;
+  }
+
+  /** Starts again whenever an invalidation came between. */
+  private rangeFault(mm: Mm, a: number, b: number, write: boolean): number {
+    for (;;) {
+      const { invalidations } = this;
+      const changed = (): boolean => this.invalidations !== invalidations;
+      const error = rangeFault(mm, this.device, a, b, write, changed);
+      if (error !== -EBUSY) return error;
+    }
   }
 
   toDevice(a: number, n: number): Reply {

@@ -187,6 +187,7 @@ export class Mm {
   /** Both sides lose the write bit, and no page is exclusive any more. */
   private copyEntries(child: Mm, vma: Vma): void {
     this.world.notify(this, "prot_page", vma.start, vma.end);
+    for (let g = vma.start >> 18; g <= (vma.end - 1) >> 18; g++) if (this.tables.has(g)) child.tables.add(g);
     for (let pn = vma.start; pn < vma.end; pn++) {
       const entry = this.entries.get(pn);
       if (!entry) continue;

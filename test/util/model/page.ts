@@ -13,6 +13,7 @@ export const EIO = 5;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EFAULT = 14;
+export const EBUSY = 16;
 export const EINVAL = 22;
 
 /** A notifier event: [name, first page, end page, owner]; owner is a device number, -1 for nobody. */
