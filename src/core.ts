@@ -154,6 +154,14 @@ export interface CoreExports {
   migratePages(migration: number): number; // pages moved
   migrateFinalize(migration: number): number; // 0; the id is free again (no request)
 
+  // ── device-exclusive access ──
+  /**
+   * make_device_exclusive over npages pages: faults them in for writing, and replaces the CPU's entries by exclusive
+   * ones. Writes pfns (u32) to out: each locked, with a reference; 0 for pages that cannot be lent (not anonymous, or
+   * locked by somebody). Returns the pages reached (the rest could not be faulted in), or the errno of the first.
+   */
+  makeDeviceExclusive(mm: number, start: number, npages: number, out: number): number;
+
   // ── device tables ──
   deviceTableCreate(mm: number): number; // id (no request)
   deviceTableDestroy(table: number): number;

@@ -21,6 +21,7 @@ export const OP_RANGE_FAULT: u32 = 12;
 export const OP_MIGRATE_SETUP: u32 = 13;
 export const OP_MIGRATE_DEVICE_SETUP: u32 = 14;
 export const OP_MIGRATE_PAGES: u32 = 15;
+export const OP_EXCLUSIVE: u32 = 16;
 
 @unmanaged
 export class Cmd {

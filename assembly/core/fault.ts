@@ -9,11 +9,13 @@
 
 import { EAGAIN } from "../uapi/errno";
 import {
-  FAULT_KIND_ANON, FAULT_KIND_COW, FAULT_KIND_DEVICE, FAULT_KIND_REUSE, FAULT_KIND_SPURIOUS,
-  FAULT_KIND_ZERO, LOG_FAULT, MMU_NOTIFY_CLEAR, REQUEST, REQUEST_DEVICE_FAULT,
+  FAULT_KIND_ANON, FAULT_KIND_COW, FAULT_KIND_DEVICE, FAULT_KIND_EXCLUSIVE, FAULT_KIND_REUSE,
+  FAULT_KIND_SPURIOUS, FAULT_KIND_ZERO, LOG_FAULT, MMU_NOTIFY_CLEAR, MMU_NOTIFY_EXCLUSIVE, REQUEST,
+  REQUEST_DEVICE_FAULT,
 } from "../uapi/event";
 import {
-  PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
+  PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_PRESENT, PTE_SPECIAL,
+  PTE_WRITE, PTE_YOUNG,
 } from "../uapi/pte";
 import {
   COUNT_FAULT, COUNT_REQUEST, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_KSM, FOLIO_LOCKED, FOLIO_LRU,
@@ -103,6 +105,7 @@ export function handleFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
   if (!ptePresent(pte)) {
     if (pteKind(pte) == PTE_KIND_DEVICE) return deviceFault(cmd, vma, addr, ptePfn(pte), flags);
     if (pteKind(pte) == PTE_KIND_MIGRATION) return mustWait();
+    if (pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE) return exclusiveFault(cmd, vma, addr, slot, pte);
     setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
     return VM_FAULT_SIGBUS;
   }
@@ -170,6 +173,26 @@ function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64)
   }
   notifyEnd(cmd);
   return done(vma, addr, FAULT_KIND_COW, copy);
+}
+
+/** The entry that a device-exclusive one stands for: of the same page, present again, as writable as it was. */
+export function restoredPte(pte: u64, vma: Vma): u64 {
+  const write = pteFlags(pte) & PTE_WRITE && vma.flags & VM_WRITE;
+  return makePte(ptePfn(pte), <u32>PTE_PRESENT | (write ? PTE_WRITE | PTE_DIRTY : 0));
+}
+
+/** remove_device_exclusive_entry: the CPU takes the page back; the devices are told first. */
+function exclusiveFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i32 {
+  const folio = folioOf(ptePfn(pte));
+  if (folio.has(FOLIO_LOCKED)) {
+    setHeader(HDR_OPEN_MIGRATION, 0);
+    return mustWait();
+  }
+  if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_EXCLUSIVE, 0)) return REQUEST;
+  store<u64>(slot, restoredPte(pte, vma));
+  folio.maps++;
+  notifyEnd(cmd);
+  return done(vma, addr, FAULT_KIND_EXCLUSIVE, ptePfn(pte));
 }
 
 /** do_swap_page, device-private: asks the page's driver to migrate it to system memory. */

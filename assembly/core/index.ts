@@ -1,14 +1,15 @@
 // What the module exports. Each operation that may need the outside is begun here, and goes on in resume().
 
+import { cancelExclusive, exclusiveStep } from "./exclusive";
 import { EINVAL, ENOMEM } from "../uapi/errno";
 import { REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
 import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, XBUF_SIZE } from "../uapi/struct";
 import { accessStep, cancelPin, faultStep, pinStep } from "./access";
 import {
-  Cmd, commandPop, commandPush, commandTop, OP_ACCESS, OP_CLOSE, OP_FAULT, OP_FORK, OP_MADVISE,
-  OP_MIGRATE_DEVICE_SETUP, OP_MIGRATE_PAGES, OP_MIGRATE_SETUP, OP_MLOCK, OP_MMAP, OP_MPROTECT, OP_MREMAP,
-  OP_MUNMAP, OP_PIN, OP_RANGE_FAULT,
+  Cmd, commandPop, commandPush, commandTop, OP_ACCESS, OP_CLOSE, OP_EXCLUSIVE, OP_FAULT, OP_FORK,
+  OP_MADVISE, OP_MIGRATE_DEVICE_SETUP, OP_MIGRATE_PAGES, OP_MIGRATE_SETUP, OP_MLOCK, OP_MMAP, OP_MPROTECT,
+  OP_MREMAP, OP_MUNMAP, OP_PIN, OP_RANGE_FAULT,
 } from "./cmd";
 import { releaseFaultPage } from "./fault";
 import { rangeFaultStep } from "./hmm";
@@ -78,6 +79,7 @@ function step(cmd: Cmd): i32 {
     case OP_MIGRATE_SETUP: return migrateSetupStep(cmd);
     case OP_MIGRATE_DEVICE_SETUP: return migrateDeviceSetupStep(cmd);
     case OP_MIGRATE_PAGES: return migratePagesStep(cmd);
+    case OP_EXCLUSIVE: return exclusiveStep(cmd);
   }
   return -EINVAL;
 }
@@ -94,6 +96,7 @@ export function cancel(): i32 {
   notifyEnd(cmd);
   if (cmd.newPage) putPage(cmd.newPage);
   if (cmd.op == OP_PIN) cancelPin(cmd);
+  if (cmd.op == OP_EXCLUSIVE) cancelExclusive(cmd);
   commandPop();
   return 0;
 }
@@ -245,5 +248,12 @@ export function migratePages(migration: u32): i32 {
   const cmd = commandPush(OP_MIGRATE_PAGES, m.mm);
   if (!begun(cmd)) return -ENOMEM;
   cmd.a = <u32>changetype<usize>(m);
+  return run(cmd);
+}
+
+export function makeDeviceExclusive(mm: u32, start: f64, npages: u32, out: usize): i32 {
+  const cmd = begin(OP_EXCLUSIVE, mm, start, start + <f64>npages * PAGE_SIZE);
+  if (!begun(cmd)) return notBegun(mm);
+  cmd.a = <u32>out;
   return run(cmd);
 }

@@ -141,7 +141,7 @@ function shareEntries(by: i32, migrating: bool): void {
       if (by < 0) checkEntry(mm, meta.owner, addr, pte, migrating);
       if (ptePresent(pte) ? pteFlags(pte) & PTE_SPECIAL : !isPage(pteKind(pte)) || pteKind(pte) == PTE_KIND_MIGRATION) continue;
       const folio = folioOf(ptePfn(pte));
-      folio.maps += by;
+      if (pteKind(pte) != PTE_KIND_DEVICE_EXCLUSIVE) folio.maps += by;
       folio.refs += by;
     }
   }
