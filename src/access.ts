@@ -15,7 +15,17 @@ import {
 } from "../assembly/uapi/vm.ts";
 import type { Context } from "./context.ts";
 import type { HmmError } from "./errors.ts";
-import { ADDRESS_LIMIT, badRange, badType, checkAddress, checkInteger, ELOOP, hex } from "./errors.ts";
+import {
+  ADDRESS_LIMIT,
+  badRange,
+  badType,
+  checkAddress,
+  checkFlag,
+  checkInteger,
+  checkOptions,
+  ELOOP,
+  hex,
+} from "./errors.ts";
 import type { Mm } from "./mm.ts";
 
 /** How memory is accessed. */
@@ -38,6 +48,12 @@ export interface Access {
   done: number;
 }
 
+function accessFlags(op: string, options: AccessOptions): number {
+  checkOptions(op, "options", options);
+  checkFlag(op, "options.kernel", options.kernel);
+  return checkFlag(op, "options.force", options.force) ? ACCESS_FORCE : 0;
+}
+
 /** Checks the arguments of a read or write. A number of bytes makes a new array. */
 export function beginAccess(
   op: string,
@@ -45,7 +61,7 @@ export function beginAccess(
   addr: number,
   target: unknown,
   write: boolean,
-  options: AccessOptions = {},
+  options?: AccessOptions,
 ): Access {
   const ctx = mm.check(op);
   checkAddress(op, "addr", addr);
@@ -56,7 +72,7 @@ export function beginAccess(
   else throw badType(op, "bytes", write ? "a Uint8Array" : "a Uint8Array or a length", target);
   if (addr + bytes.length > ADDRESS_LIMIT)
     throw badRange(op, "length", "such that the range ends below 2^48", bytes.length);
-  const flags = (write ? ACCESS_WRITE : 0) | (options.force === true ? ACCESS_FORCE : 0);
+  const flags = (write ? ACCESS_WRITE : 0) | (options === undefined ? 0 : accessFlags(op, options));
   return { op, ctx, mm, addr, bytes, flags, done: 0 };
 }
 
@@ -127,6 +143,26 @@ export function accessSync(access: Access): Uint8Array {
   return bytes;
 }
 
+/** The slow way of load32 and store32: one aligned word, through the exchange buffer. Returns it. */
+export function accessWord(mm: Mm, op: string, addr: number, value: number, write: boolean): number {
+  const { ctx } = mm;
+  let answer: number;
+  let word: number;
+  mm.mmapSem.enterRead(op);
+  try {
+    const { address, restore } = ctx.exchange(4);
+    if (write) ctx.mem.setU32(address, value);
+    answer = ctx.run(ctx.core.access(mm.id, addr, 4, write ? ACCESS_WRITE : 0));
+    word = ctx.mem.u32(address);
+    restore();
+  } finally {
+    mm.mmapSem.leaveRead(op);
+  }
+  if (answer !== 4) ctx.abort(accessError(mm, op, answer, 0));
+  ctx.settle();
+  return word;
+}
+
 /** Checks the arguments of a fault. Returns ACCESS_* flags. */
 export function faultFlags(
   op: string,
@@ -136,7 +172,8 @@ export function faultFlags(
 ): number {
   mm.check(op);
   checkAddress(op, "addr", addr);
-  return (options.write === true ? ACCESS_WRITE : 0) | (options.force === true ? ACCESS_FORCE : 0);
+  const flags = accessFlags(op, options);
+  return checkFlag(op, "options.write", options.write) ? flags | ACCESS_WRITE : flags;
 }
 
 /** Faults that one call takes before it gives up: a driver's page may need a second one for the write. */
@@ -187,8 +224,8 @@ export function faultSync(mm: Mm, addr: number, options: { write?: boolean } & A
 }
 
 /** The flags of a pin. */
-export function pinFlags(options: { write?: boolean; force?: boolean }): number {
-  return (
-    ACCESS_GUP | (options.write === true ? ACCESS_WRITE : 0) | (options.force === true ? ACCESS_FORCE : 0)
-  );
+export function pinFlags(op: string, options: { write?: boolean; force?: boolean }): number {
+  checkOptions(op, "options", options);
+  const write = checkFlag(op, "options.write", options.write) ? ACCESS_WRITE : 0;
+  return ACCESS_GUP | write | (checkFlag(op, "options.force", options.force) ? ACCESS_FORCE : 0);
 }

@@ -12,7 +12,7 @@ import type { CoreExports } from "./core.ts";
 import type { DeviceTable } from "./device-table.ts";
 import type { HmmDevmem } from "./devmem.ts";
 import type { Hmm, HmmSettings } from "./engine.ts";
-import { badType, HmmError, type HmmErrorFields } from "./errors.ts";
+import { badType, EDEADLK, HmmError, type HmmErrorFields } from "./errors.ts";
 import type { EventLog } from "./events.ts";
 import type { Memcg } from "./memcg.ts";
 import type { Memory } from "./memory.ts";
@@ -47,6 +47,7 @@ const OTHER_NAMES = [
 ];
 const FIRST_OTHER = 16;
 const NOTHING = 0xffffffff;
+const VIEWS_MAX = 64;
 
 /** A device fault that a driver is serving now. */
 export interface DeviceFault {
@@ -73,10 +74,13 @@ export function contextOf(op: string, hmm: unknown): Context {
 export class Context {
   /** How many driver callbacks are running, nested. */
   depth = 0;
+  /** How many of them are notifier callbacks. */
+  invalidating = 0;
   /** Device faults that drivers are serving, innermost last. */
   readonly faults: DeviceFault[] = [];
   readonly mms = new Map<number, Mm>();
   readonly memcgs = new Map<number, Memcg>();
+  /** By zone. Changed by listDevmem only. */
   readonly devmems = new Map<number, HmmDevmem>();
   readonly mirrors = new Set<HmmMirror>();
   readonly notifiers = new Set<MmuIntervalNotifier>();
@@ -88,9 +92,11 @@ export class Context {
   readonly asyncFaults = new Map<number, Promise<void>>();
   /** Counters of default ids. */
   readonly ids = { mirror: 0, devmem: 0, notifier: 0, table: 0 };
+  #listed: readonly HmmDevmem[] = [];
   /** What the last fault callback threw: the cause of the error that the access ends with. */
   faultCause: unknown = undefined;
   readonly #errors: unknown[] = [];
+  readonly #views = new Map<number, Uint32Array<ArrayBuffer>>();
   #settling = false;
 
   readonly hmm: Hmm;
@@ -175,6 +181,13 @@ export class Context {
     return OTHER_NAMES[table - FIRST_OTHER] ?? "";
   }
 
+  /** Adds a devmem, or takes it away. */
+  listDevmem(devmem: HmmDevmem, present: boolean): void {
+    if (present) this.devmems.set(devmem.zone, devmem);
+    else this.devmems.delete(devmem.zone);
+    this.#listed = [...this.devmems.values()];
+  }
+
   /** Keeps what a notifier or free callback threw: the operation goes on, and its API call throws it. */
   keep(error: unknown): void {
     this.#errors.push(error);
@@ -186,7 +199,7 @@ export class Context {
     if (this.depth !== 0 || this.#settling) return;
     this.#settling = true;
     try {
-      if (this.mem.header(HDR_FREED) !== 0) for (const devmem of this.devmems.values()) devmem.deliverFreed();
+      for (let i = 0; i < this.#listed.length; i++) this.#listed[i].deliverFreed();
       this.log.deliver();
     } finally {
       this.#settling = false;
@@ -216,6 +229,19 @@ export class Context {
     return address;
   }
 
+  /**
+   * n words of linear memory. A view costs more than most calls, so the latest ones are kept: an address of the arena
+   * is used again soon.
+   */
+  view(address: number, n: number): Uint32Array<ArrayBuffer> {
+    const kept = this.#views.get(address);
+    if (kept !== undefined && kept.length === n) return kept;
+    if (this.#views.size >= VIEWS_MAX) this.#views.clear();
+    const made = this.mem.wordsAt(address, n);
+    this.#views.set(address, made);
+    return made;
+  }
+
   /** Runs `body` with n bytes of the arena. */
   withScratch<T>(op: string, bytes: number, body: (address: number) => T): T {
     const address = this.alloc(op, bytes);
@@ -224,6 +250,12 @@ export class Context {
     } finally {
       this.core.arenaFree(address);
     }
+  }
+
+  /** Refuses what changes mappings inside a notifier callback: it may run under a walk over them. */
+  demandNoInvalidation(op: string): void {
+    if (this.invalidating === 0) return;
+    throw new HmmError(EDEADLK, op, "would deadlock: called from a notifier's callback");
   }
 
   /** Refuses what may not happen inside a driver's callback. */
@@ -235,16 +267,11 @@ export class Context {
 
   /** The owner's number: of any value, of a HmmDevmem, or of an object that has one as `devmem`. */
   ownerNumber(owner: unknown): number {
-    if (owner === null || owner === undefined) return 0;
-    for (const devmem of this.devmems.values()) {
-      if (
-        owner === devmem ||
-        (typeof owner === "object" && (owner as { devmem?: unknown }).devmem === devmem)
-      ) {
-        return devmem.ownerNumber;
-      }
-    }
-    return this.owners.number(owner);
+    if (typeof owner !== "object" || owner === null) return this.owners.number(owner);
+    const candidate = (owner as { devmem?: unknown }).devmem ?? owner;
+    const zone = (candidate as { zone?: unknown }).zone;
+    const devmem = typeof zone === "number" ? this.devmems.get(zone) : undefined;
+    return devmem !== undefined && devmem === candidate ? devmem.ownerNumber : this.owners.number(owner);
   }
 }
 

@@ -1,6 +1,7 @@
 import { EBUSY } from "../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../assembly/uapi/page.ts";
 import {
+  HDR_XBUF,
   HEADER,
   XBUF_SIZE,
   ZONES,
@@ -19,6 +20,9 @@ import { migrateDeviceRange } from "./migrate.ts";
 import { allocPagesInto, type Page } from "./pages.ts";
 import type { VmFault } from "./request.ts";
 import type { Vma } from "./vma.ts";
+
+/** Freed pages up to which they are taken one by one. */
+const FREED_FEW = 4;
 
 /** `struct hmm_devmem_ops`, the modern `dev_pagemap_ops`. */
 export interface HmmDevmemOps {
@@ -71,7 +75,7 @@ export class HmmDevmem {
     this.id = id;
     this.pfnFirst = ctx.mem.u32(this.#field(ZONE_PFN_FIRST));
     this.pfnEnd = ctx.mem.u32(this.#field(ZONE_PFN_END));
-    ctx.devmems.set(zone, this);
+    ctx.listDevmem(this, true);
   }
 
   /** Pages in all. */
@@ -131,25 +135,42 @@ export class HmmDevmem {
     this.close();
   }
 
-  /** @internal Reports freed pages to the driver; they can be allocated again from then on. */
+  /** @internal Reports freed pages to the driver, oldest first; they can be allocated again from then on. */
   deliverFreed(): void {
     const ctx = this.#ctx;
-    while (!this.#removed && ctx.mem.u32(this.#field(ZONE_FREED_COUNT)) > 0) {
-      const most = Math.min(ctx.mem.u32(this.#field(ZONE_FREED_COUNT)), XBUF_SIZE / 4);
-      const { address, restore } = ctx.exchange(4 * most);
-      const n = ctx.core.devmemTakeFreed(this.zone, most);
-      const pages = n > 0 ? ctx.mem.words.slice(address >>> 2, (address >>> 2) + n) : null;
-      restore();
-      if (pages === null) return;
-      if (this.ops.free !== undefined) for (const page of pages) this.#free(page);
+    for (;;) {
+      const freed = ctx.mem.u32(this.#field(ZONE_FREED_COUNT));
+      if (freed === 0 || this.#removed) return;
+      if (freed > FREED_FEW) this.#deliverMany(Math.min(freed, XBUF_SIZE / 4));
+      else this.#deliverOne();
     }
+  }
+
+  /** One page: the usual case after a fault, without arrays. */
+  #deliverOne(): void {
+    const { core, mem } = this.#ctx;
+    const address = mem.header(HDR_XBUF);
+    const kept = mem.u32(address);
+    core.devmemTakeFreed(this.zone, 1);
+    const page = mem.u32(address);
+    mem.setU32(address, kept);
+    this.#free(page);
+  }
+
+  #deliverMany(n: number): void {
+    const ctx = this.#ctx;
+    const { address, restore } = ctx.exchange(4 * n);
+    const taken = ctx.core.devmemTakeFreed(this.zone, n);
+    const pages = ctx.mem.words.slice(address >>> 2, (address >>> 2) + taken);
+    restore();
+    if (this.ops.free !== undefined) for (const page of pages) this.#free(page);
   }
 
   #free(page: Page): void {
     const ctx = this.#ctx;
     ctx.depth++;
     try {
-      this.ops.free!(this, page);
+      this.ops.free?.(this, page);
     } catch (error) {
       ctx.keep(error);
     }
@@ -165,7 +186,7 @@ export class HmmDevmem {
   /** @internal */
   gone(): void {
     this.#removed = true;
-    this.#ctx.devmems.delete(this.zone);
+    this.#ctx.listDevmem(this, false);
   }
 
   #field(offset: number): number {

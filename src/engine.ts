@@ -255,7 +255,10 @@ export class Hmm {
     return readStats(this.#ctx.mem);
   }
 
-  /** Checks every invariant. Throws HmmError EINVARIANT: the first broken one, and what surrounds it. */
+  /**
+   * Checks every invariant. Throws HmmError EINVARIANT: the first broken one, and what surrounds it;
+   * TypeError inside a driver's callback, where an operation is half done.
+   */
   verify(): void {
     verify(this.#ctx);
   }
@@ -278,7 +281,7 @@ export class Hmm {
 
   /**
    * The whole state as bytes: the same calls make the same bytes. Throws TypeError inside a driver's callback. What
-   * lives in JavaScript is not in it: callbacks, held locks, pins and pfn arrays.
+   * lives in JavaScript is not in it: callbacks, held locks, pins, pfn arrays, and 2018 snapshots in progress.
    */
   snapshot(): Uint8Array {
     return takeSnapshot(this.#ctx);

@@ -67,7 +67,8 @@ export function hex(value: number): string {
   return `0x${value.toString(16)}`;
 }
 
-function show(value: unknown): string {
+/** A value as it is written in messages. */
+export function show(value: unknown): string {
   if (typeof value === "number")
     return Number.isInteger(value) && value > 0xffff ? hex(value) : String(value);
   if (typeof value === "string") return JSON.stringify(value);
@@ -96,6 +97,22 @@ export function checkInteger(op: string, argument: string, value: unknown, min: 
     throw badRange(op, argument, `an integer from ${show(min)} to ${show(max)}`, value);
   }
   return value;
+}
+
+/** Refuses what has no members to look at. */
+export function checkOptions(op: string, argument: string, value: unknown): void {
+  if (typeof value !== "object" || value === null) throw badType(op, argument, "an object", value);
+}
+
+/** Refuses anything but a boolean, or nothing: false. */
+export function checkFlag(op: string, argument: string, value: unknown): boolean {
+  if (value !== undefined && typeof value !== "boolean") throw badType(op, argument, "a boolean", value);
+  return value === true;
+}
+
+/** Refuses anything but a string, or nothing. */
+export function checkText(op: string, argument: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "string") throw badType(op, argument, "a string", value);
 }
 
 /** Refuses an object whose member `name` is no function (or, if `optional`, something else than left out). */

@@ -196,8 +196,10 @@ export abstract class Mappings {
   hold(op: string, write: boolean, call: () => number, done?: (answer: number) => void): number {
     const { ctx, mmapSem } = this;
     let answer: number;
-    if (write) mmapSem.enterWrite(op);
-    else mmapSem.enterRead(op);
+    if (write) {
+      ctx.demandNoInvalidation(op);
+      mmapSem.enterWrite(op);
+    } else mmapSem.enterRead(op);
     try {
       answer = ctx.run(call());
       if (answer >= 0) done?.(answer);

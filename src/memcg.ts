@@ -1,7 +1,8 @@
+import { EBUSY } from "../assembly/uapi/errno.ts";
 import { MEMCG_LIMIT, MEMCG_MEMBERS, MEMCG_USAGE, TABLE_MEMCG } from "../assembly/uapi/struct.ts";
 import type { Context } from "./context.ts";
 import { dispose } from "./dispose.ts";
-import { checkInteger } from "./errors.ts";
+import { checkInteger, checkOptions, HmmError } from "./errors.ts";
 
 const NO_LIMIT = 0xffffffff;
 
@@ -20,18 +21,22 @@ export class Memcg {
    * to 2^32 - 2.
    */
   constructor(options: { limit?: number } = {}) {
+    checkOptions("new Memcg", "options", options);
     this.#limit = limitOf("new Memcg", options.limit);
   }
 
   /** Pages that may be charged; Infinity without a limit. */
   get limit(): number {
     const limit =
-      this.#ctx === null ? this.#limit : this.#ctx.mem.u32(this.#address(this.#ctx) + MEMCG_LIMIT);
+      this.#ctx === null || this.#closed
+        ? this.#limit
+        : this.#ctx.mem.u32(this.#address(this.#ctx) + MEMCG_LIMIT);
     return limit === NO_LIMIT ? Infinity : limit;
   }
 
-  /** A new limit (Infinity: none). What is charged beyond it stays. Throws RangeError. */
+  /** A new limit (Infinity: none). What is charged beyond it stays. Throws RangeError, and TypeError after close(). */
   set limit(pages: number) {
+    if (this.#closed) throw new TypeError("memcg.limit: memcg is closed");
     this.#limit = limitOf("memcg.limit", pages);
     if (this.#ctx === null) return;
     this.#ctx.finish("memcg.limit", this.#ctx.core.memcgSetLimit(this.#id, this.#limit));
@@ -53,7 +58,13 @@ export class Memcg {
   close(): void {
     if (this.#closed) return;
     if (this.#ctx !== null) {
-      this.#ctx.finish("memcg.close", this.#ctx.core.memcgDestroy(this.#id));
+      this.#limit = this.#ctx.mem.u32(this.#address(this.#ctx) + MEMCG_LIMIT);
+      const answer = this.#ctx.core.memcgDestroy(this.#id);
+      if (answer === -EBUSY) {
+        const detail = `${this.members} address spaces and ${this.usage} pages are charged to it`;
+        throw new HmmError(EBUSY, "memcg.close", detail);
+      }
+      this.#ctx.finish("memcg.close", answer);
       this.#ctx.memcgs.delete(this.#id);
     }
     this.#closed = true;

@@ -37,7 +37,8 @@ function setupRange(op: string, args: MigrateVmaArgs): { vma: Vma; start: number
   let end = checkInteger(op, "end", args.end, 0, 2 ** 48);
   start -= start % PAGE_SIZE;
   end -= end % PAGE_SIZE;
-  if (start >= end || start < vma.start || end > vma.end || vma.special) return null;
+  // The rest is checked by the core: the end, and whether the mapping is one that HMM handles.
+  if (start >= end || start < vma.start || start >= vma.end) return null;
   return { vma, start, end };
 }
 
@@ -60,7 +61,7 @@ function setup(op: string, args: MigrateVmaArgs, legacy: boolean): Migration | n
     args.faultPage === undefined ? (own ? fault.page : 0) : checkU32(op, "faultPage", args.faultPage);
   const id = ctx.run(ctx.core.migrateSetup(vma.mm.id, start, end, select, owner, faultPage));
   if (id === -EINVAL) return -EINVAL;
-  return new Migration(ctx, ctx.finish(op, id), vma.mm, vma);
+  return Migration.begin(ctx, op, id, vma.mm, vma);
 }
 
 /**
@@ -93,8 +94,7 @@ export function migrateDeviceRange(devmem: HmmDevmem, first: Page, n: number): M
   const ctx = devmem.check(op);
   checkInteger(op, "first", first, devmem.pfnFirst, devmem.pfnEnd - 1);
   checkInteger(op, "n", n, 1, devmem.pfnEnd - first);
-  const id = ctx.finish(op, ctx.run(ctx.core.migrateDeviceSetup(first, n)));
-  return new Migration(ctx, id, null, null);
+  return Migration.begin(ctx, op, ctx.run(ctx.core.migrateDeviceSetup(first, n)), null, null);
 }
 
 type MigrateCallback<P, R> = (
@@ -188,19 +188,22 @@ function begin<P>(op: string, ops: MigrateVmaAsyncOps<P>, call: MigrateVmaCall<P
  * whoever's device it is on: that is 2018's rule. If a callback throws, everything that has not moved is put back.
  */
 export function migrateVma<P = undefined>(ops: MigrateVmaOps<P>, call: MigrateVmaCall<P>): MigrateResult {
-  using m = begin("migrateVma", ops, call);
+  const m = begin("migrateVma", ops, call);
   if (m === null) return FAILED;
-  if (m.cpages > 0) {
-    const legacy = new LegacyCall(m, call);
-    try {
-      legacy.callback(ops.allocAndCopy);
-    } finally {
-      legacy.take();
+  try {
+    if (m.cpages > 0) {
+      const legacy = new LegacyCall(m, call);
+      try {
+        legacy.callback(ops.allocAndCopy);
+      } finally {
+        legacy.take();
+      }
+      legacy.move();
+      legacy.callback(ops.finalizeAndMap);
     }
-    legacy.move();
-    legacy.callback(ops.finalizeAndMap);
+  } finally {
+    m.finalize();
   }
-  m.finalize();
   return m.result;
 }
 

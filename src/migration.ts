@@ -62,9 +62,25 @@ export class Migration {
     this.end = ctx.mem.u64(address + MIGRATION_END);
     this.npages = ctx.mem.u32(address + MIGRATION_NPAGES);
     this.cpages = ctx.mem.u32(address + MIGRATION_CPAGES);
-    this.#src = ctx.mem.wordsAt(ctx.mem.u32(address + MIGRATION_SRC), this.npages);
-    this.#dst = ctx.mem.wordsAt(ctx.mem.u32(address + MIGRATION_DST), this.npages);
+    this.#src = ctx.view(ctx.mem.u32(address + MIGRATION_SRC), this.npages);
+    this.#dst = ctx.view(ctx.mem.u32(address + MIGRATION_DST), this.npages);
     ctx.migrations.set(id, this);
+  }
+
+  /**
+   * @internal The migration that setup's answer names, at the end of its API call. If a callback has thrown, nobody
+   * will get it: it is given up before the exception goes on.
+   */
+  static begin(ctx: Context, op: string, answer: number, mm: Mm | null, vma: Vma | null): Migration {
+    if (answer < 0) ctx.finish(op, answer);
+    const migration = new Migration(ctx, answer, mm, vma);
+    try {
+      ctx.settle();
+    } catch (error) {
+      migration.finalize();
+      throw error;
+    }
+    return migration;
   }
 
   /** Whether it is finalised. */
@@ -170,6 +186,7 @@ export class Migration {
 
   #makeResult(): MigrateResult {
     const moved = this.#ctx.mem.u32(this.#address + MIGRATION_MOVED);
-    return new MigrateResult(0, this.npages, this.cpages, moved, this.#reasons(), this.#ran);
+    const reasons = moved === this.npages ? null : this.#reasons();
+    return new MigrateResult(0, this.npages, this.cpages, moved, reasons, this.#ran);
   }
 }

@@ -155,6 +155,7 @@ function register(op: string, mirror: HmmMirror | null, mm: Mm | null, locked: b
     mirror.attach(op, mm, ctx);
     return 0;
   }
+  ctx.demandNoInvalidation(op);
   mm.mmapSem.enterWrite(op);
   try {
     mirror.attach(op, mm, ctx);

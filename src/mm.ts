@@ -11,7 +11,7 @@ import {
   TABLE_MM,
 } from "../assembly/uapi/struct.ts";
 import { accessAsync, faultAsyncOf } from "./access-async.ts";
-import { accessSync, beginAccess, faultSync, type AccessOptions } from "./access.ts";
+import { accessSync, accessWord, beginAccess, faultSync, type AccessOptions } from "./access.ts";
 import type { Context } from "./context.ts";
 import { dispose } from "./dispose.ts";
 import type { Hmm } from "./engine.ts";
@@ -235,6 +235,7 @@ export class Mm extends Mappings {
     for (const migration of ctx.migrations.values()) {
       if (migration.mm === this) throw new HmmError(EBUSY, op, `migration ${migration.id} is open`);
     }
+    ctx.demandNoInvalidation(op);
     if (this.mmapSem.mode !== "free") this.mmapSem.enterWrite(op);
     for (const range of this.ranges) range.invalidate(0, Infinity);
     // The most recently registered one first; a release callback may unregister others.
@@ -301,8 +302,7 @@ export class Mm extends Mappings {
   }
 
   #slowLoad(addr: number): number {
-    const bytes = this.#word("mm.load32", addr, new Uint8Array(4), false);
-    return new DataView(bytes.buffer).getUint32(0, true);
+    return this.#word("mm.load32", addr, 0, false);
   }
 
   #slowStore(addr: number, value: number): void {
@@ -310,15 +310,14 @@ export class Mm extends Mappings {
     if (!Number.isInteger(value) || value < -0x80000000 || value > 0xffffffff) {
       throw badRange("mm.store32", "value", "an integer of 32 bits", value);
     }
-    const bytes = new Uint8Array(4);
-    new DataView(bytes.buffer).setUint32(0, value >>> 0, true);
-    this.#word("mm.store32", addr, bytes, true);
+    this.#word("mm.store32", addr, value, true);
   }
 
-  #word(op: string, addr: number, bytes: Uint8Array, write: boolean): Uint8Array {
+  #word(op: string, addr: number, value: number, write: boolean): number {
+    this.check(op);
     checkAddress(op, "addr", addr);
     if (addr % 4 !== 0) throw badRange(op, "addr", "a multiple of 4", addr);
-    return accessSync(beginAccess(op, this, addr, bytes, write));
+    return accessWord(this, op, addr, value, write);
   }
 }
 

@@ -1,7 +1,17 @@
 import { EAGAIN, EBUSY, EOVERFLOW } from "../assembly/uapi/errno.ts";
 import type { Context } from "./context.ts";
 import { dispose } from "./dispose.ts";
-import { ADDRESS_LIMIT, badRange, checkAddress, checkMethod, HmmError } from "./errors.ts";
+import {
+  ADDRESS_LIMIT,
+  badRange,
+  badType,
+  checkAddress,
+  checkMethod,
+  checkOptions,
+  checkText,
+  checkU32,
+  HmmError,
+} from "./errors.ts";
 import { checkMm, type Mm } from "./mm.ts";
 import type { MmuNotifierRange, Subscriber } from "./request.ts";
 
@@ -53,16 +63,19 @@ export class MmuIntervalNotifier implements Subscriber {
     const op = "new MmuIntervalNotifier";
     const ctx = checkMm(op, mm);
     checkAddress(op, "start", start);
-    if (typeof length !== "number" || !(length >= 0))
+    if (typeof length !== "number") throw badType(op, "length", "a number", length);
+    if (!(length >= 0) || (length % 1 !== 0 && length !== Infinity))
       throw badRange(op, "length", "a number of bytes", length);
     checkMethod(op, "ops", ops, "invalidate");
+    checkOptions(op, "options", options);
+    checkText(op, "options.id", options.id);
     this.mm = mm;
     this.#ctx = ctx;
     this.#ops = ops;
     this.start = start;
     if (length === 0 || start + length > 2 ** 64)
       throw new HmmError(EOVERFLOW, op, "the range is empty or wraps");
-    this.last = Math.min(start + Math.floor(length), ADDRESS_LIMIT) - 1;
+    this.last = Math.min(start + length, ADDRESS_LIMIT) - 1;
     this.notifier = options.restored ?? ctx.finish(op, ctx.core.notifierInsert(mm.id, start, this.last));
     this.id = options.id ?? `notifier${++ctx.ids.notifier}`;
     mm.subscribe(this);
@@ -78,12 +91,12 @@ export class MmuIntervalNotifier implements Subscriber {
    * invalidation that touches this notifier (the kernel would sleep), TypeError after close.
    */
   readBegin(): number {
-    this.#check("readBegin");
+    this.#check("notifier.readBegin");
     const seq = this.#busy > 0 ? -EAGAIN : this.#ctx.core.notifierReadBegin(this.notifier);
     if (seq === -EAGAIN) {
       throw new HmmError(
         EAGAIN,
-        "readBegin",
+        "notifier.readBegin",
         "inside an invalidation of this range: it cannot wait for itself",
       );
     }
@@ -92,7 +105,9 @@ export class MmuIntervalNotifier implements Subscriber {
 
   /** mmu_interval_read_retry: true if the range was invalidated since `readBegin()` returned seq. */
   readRetry(seq: number): boolean {
-    this.#check("readRetry");
+    const op = "notifier.readRetry";
+    this.#check(op);
+    checkU32(op, "seq", seq);
     return this.#ctx.core.notifierReadRetry(this.notifier, seq) !== 0;
   }
 

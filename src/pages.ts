@@ -96,7 +96,8 @@ export type PfnUse = "in" | "out" | "inout";
 /** Refuses what is no array of at least n words, or one that is closed. */
 export function checkPfns(op: string, argument: string, array: unknown, n: number): Uint32Array {
   if (!(array instanceof Uint32Array)) throw badType(op, argument, "a PfnArray or a Uint32Array", array);
-  if (array instanceof PfnArray && array.closed) throw new TypeError(`${op}: ${argument} is closed`);
+  // Cheaper than asking for the class: plain arrays have no such property.
+  if ((array as { closed?: boolean }).closed === true) throw new TypeError(`${op}: ${argument} is closed`);
   if (array.length < n) throw badRange(op, argument, `at least ${n} words long`, array.length);
   return array;
 }
@@ -178,6 +179,10 @@ export function copyPages(ctx: Context, src: Uint32Array, dst: Uint32Array): num
   const n = checkPfns(op, "src", src, 0).length;
   checkPfns(op, "dst", dst, n);
   if (n === 0) return 0;
+  const { buffer } = ctx.mem;
+  if (src.buffer === buffer && dst.buffer === buffer) {
+    return ctx.finish(op, ctx.core.copyPages(src.byteOffset, dst.byteOffset, n));
+  }
   const copied = withPfns(ctx, op, src, n, "in", (from) =>
     withPfns(ctx, op, dst, n, "in", (to) => ctx.core.copyPages(from, to, n)),
   );
@@ -195,6 +200,10 @@ export function allocPagesInto(
   const n = checkPfns(op, "src", src, 0).length;
   checkPfns(op, "dst", dst, n);
   if (n === 0) return 0;
+  const { buffer } = ctx.mem;
+  if (src.buffer === buffer && dst.buffer === buffer) {
+    return ctx.finish(op, alloc(src.byteOffset, dst.byteOffset, n));
+  }
   return ctx.finish(
     op,
     withPfns(ctx, op, src, n, "in", (from) => withPfns(ctx, op, dst, n, "inout", (to) => alloc(from, to, n))),

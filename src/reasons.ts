@@ -53,24 +53,27 @@ export class MigrateResult {
   /** Pages that moved. */
   readonly moved: number;
   /** A REASON_* for each slot. */
-  readonly reasons: Uint8Array<ArrayBuffer>;
+  get reasons(): Uint8Array<ArrayBuffer> {
+    return (this.#reasons ??= new Uint8Array(this.npages));
+  }
   readonly #ran: boolean;
+  #reasons: Uint8Array<ArrayBuffer> | null;
   #stayed: StayedPage[] | null = null;
 
-  /** @internal */
+  /** @internal reasons null: every page moved. */
   constructor(
     ret: number,
     npages: number,
     cpages: number,
     moved: number,
-    reasons: Uint8Array<ArrayBuffer>,
+    reasons: Uint8Array<ArrayBuffer> | null,
     ran: boolean,
   ) {
     this.ret = ret;
     this.npages = npages;
     this.cpages = cpages;
     this.moved = moved;
-    this.reasons = reasons;
+    this.#reasons = reasons;
     this.#ran = ran;
   }
 

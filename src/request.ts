@@ -93,6 +93,7 @@ function invalidate(ctx: Context, range: MmuNotifierRange, seq: number): void {
   // The list is replaced, not changed, when somebody subscribes or leaves: it may happen in a callback.
   const subscribers = mm.subscribers;
   ctx.depth++;
+  ctx.invalidating++;
   for (let i = subscribers.length - 1; i >= 0; i--) {
     const subscriber = subscribers[i];
     if (subscriber.last < start || subscriber.start >= end || subscriber.closed) continue;
@@ -104,6 +105,7 @@ function invalidate(ctx: Context, range: MmuNotifierRange, seq: number): void {
     }
     if (heard && !subscriber.closed) ctx.core.notifierSetSeq(subscriber.notifier, seq);
   }
+  ctx.invalidating--;
   ctx.depth--;
 }
 

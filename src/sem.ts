@@ -1,5 +1,5 @@
 import { dispose } from "./dispose.ts";
-import { EDEADLK, HmmError } from "./errors.ts";
+import { checkText, EDEADLK, HmmError } from "./errors.ts";
 
 /**
  * A held mmapSem. It is a capability: whoever has it may make the calls that demand the lock; the lock is given back
@@ -70,34 +70,40 @@ export class MmapSem {
 
   /** Takes the lock for read. Throws HmmError EDEADLK if a writer holds it. `holder` names the guard in messages. */
   read(holder = "mmapSem.read()"): MmapGuard {
+    checkText("mmapSem.read()", "holder", holder);
     this.enterRead(holder);
     return this.#guard("read", holder);
   }
 
   /** Takes the lock for write. Throws HmmError EDEADLK if anybody holds it. */
   write(holder = "mmapSem.write()"): MmapGuard {
+    checkText("mmapSem.write()", "holder", holder);
     this.enterWrite(holder);
     return this.#guard("write", holder);
   }
 
   /** Takes the lock for read, or returns null if a writer holds it. */
   tryRead(holder = "mmapSem.tryRead()"): MmapGuard | null {
+    checkText("mmapSem.tryRead()", "holder", holder);
     return this.#writer === null ? this.read(holder) : null;
   }
 
   /** Takes the lock for write, or returns null if anybody holds it. */
   tryWrite(holder = "mmapSem.tryWrite()"): MmapGuard | null {
+    checkText("mmapSem.tryWrite()", "holder", holder);
     return this.mode === "free" ? this.write(holder) : null;
   }
 
   /** Takes the lock for read as soon as the writers that came before have had it. Rejects never. */
   async readAsync(holder = "mmapSem.readAsync()"): Promise<MmapGuard> {
+    checkText("mmapSem.readAsync()", "holder", holder);
     if (this.#writer === null && (this.#queue.length === 0 || this.#nested > 0)) return this.read(holder);
     return this.#wait(false, holder);
   }
 
   /** Takes the lock for write as soon as everybody who came before has given it back. Rejects never. */
   async writeAsync(holder = "mmapSem.writeAsync()"): Promise<MmapGuard> {
+    checkText("mmapSem.writeAsync()", "holder", holder);
     if (this.mode === "free" && this.#queue.length === 0) return this.write(holder);
     return this.#wait(true, holder);
   }

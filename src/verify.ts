@@ -120,6 +120,7 @@ function describeMm(ctx: Context, id: number, address: number | null): string[] 
 /** Throws HmmError EINVARIANT with the first broken invariant and what surrounds it. */
 export function verify(ctx: Context): void {
   const { mem } = ctx;
+  ctx.demandOutermost("hmm.verify");
   if (ctx.core.verify() === struct.VERIFY_OK) return;
   const code = mem.header(struct.HDR_VERIFY_CODE);
   const finding: Finding = {

@@ -47,17 +47,17 @@ export class Vma {
 
   /** First byte, a page address. */
   get start(): number {
-    return this.#ctx.mem.u64(this.#alive("start") + VMA_START);
+    return this.#ctx.mem.u64(this.#alive("vma.start") + VMA_START);
   }
 
   /** End, exclusive, a page address. */
   get end(): number {
-    return this.#ctx.mem.u64(this.#alive("end") + VMA_END);
+    return this.#ctx.mem.u64(this.#alive("vma.end") + VMA_END);
   }
 
   /** VM_* bits. */
   get flags(): number {
-    return this.#ctx.mem.u32(this.#alive("flags") + VMA_FLAGS);
+    return this.#ctx.mem.u32(this.#alive("vma.flags") + VMA_FLAGS);
   }
 
   /** PROT_* bits. */
@@ -67,12 +67,12 @@ export class Vma {
 
   /** Offset in the file (for private anonymous memory: in the address space at the time of mmap), in pages. */
   get pgoff(): number {
-    return this.#ctx.mem.u64(this.#alive("pgoff") + VMA_PGOFF);
+    return this.#ctx.mem.u64(this.#alive("vma.pgoff") + VMA_PGOFF);
   }
 
   /** The id of the file that it maps; 0: private anonymous memory. */
   get file(): number {
-    return this.#ctx.mem.u32(this.#alive("file") + VMA_FILE);
+    return this.#ctx.mem.u32(this.#alive("vma.file") + VMA_FILE);
   }
 
   /** Whether HMM refuses it: hugetlb, VM_IO, VM_PFNMAP, VM_MIXEDMAP or VM_DONTEXPAND. */
@@ -87,7 +87,7 @@ export class Vma {
 
   /** The next mapping of the address space, or null. */
   get next(): Vma | null {
-    const pointer = this.#ctx.mem.u32(this.#alive("next") + VMA_NEXT);
+    const pointer = this.#ctx.mem.u32(this.#alive("vma.next") + VMA_NEXT);
     return pointer === 0 ? null : new Vma(this.mm, this.#ctx, pointer);
   }
 

@@ -43,16 +43,17 @@ function trapped(call: Numeric, memory: WebAssembly.Memory): Numeric {
 /** A fresh instance of the core, its exports typed. Imports nothing. */
 export function instantiate(module: WebAssembly.Module): CoreExports {
   const { exports } = new WebAssembly.Instance(module, {});
-  return bind(exports);
+  return bindExports(exports);
 }
 
 /** As {@link instantiate}, without blocking the thread. */
 export async function instantiateAsync(module: WebAssembly.Module): Promise<CoreExports> {
   const { exports } = await WebAssembly.instantiate(module, {});
-  return bind(exports);
+  return bindExports(exports);
 }
 
-function bind(exports: WebAssembly.Exports): CoreExports {
+/** The exports, typed, with traps turned into errors. */
+export function bindExports(exports: WebAssembly.Exports): CoreExports {
   const memory = exports.memory as WebAssembly.Memory;
   const bound: Record<string, unknown> = { memory };
   for (const [name, value] of Object.entries(exports)) {

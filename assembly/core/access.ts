@@ -3,7 +3,7 @@
 import { EAGAIN, EFAULT } from "../uapi/errno";
 import { REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
-import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
+import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
 import {
   FOLIO_ANON_EXCLUSIVE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_RESULT, HDR_XBUF, HEADER,
 } from "../uapi/struct";
@@ -135,8 +135,8 @@ export function load32(mmId: u32, addr: f64): f64 {
   const slot = walk(mmAt(mmId).pgd, at);
   if (!slot) return -1;
   const pte = load<u64>(slot);
-  const frames = frameOf(0);
-  if (!ptePresent(pte) || !frames) return -1;
+  const readable = (pteFlags(pte) & (<u32>PTE_PRESENT | PTE_NO_ACCESS)) == <u32>PTE_PRESENT;
+  if (!readable || !frameOf(0)) return -1;
   if (!(pteFlags(pte) & PTE_YOUNG)) store<u64>(slot, pte | PTE_YOUNG);
   return <f64>load<u32>(frameOf(ptePfn(pte)) + (<usize>at & (PAGE_SIZE - 1)));
 }

@@ -31,14 +31,14 @@ import { Cmd } from "./cmd";
 import { Folio, folioOf } from "./folio";
 import { header, setHeader, setHeaderF64 } from "./layout";
 import { memcgCharge, memcgUncharge } from "./memcg";
-import { Mm } from "./mm";
+import { Mm, mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { allocFrame, copyFrame, getPage, putPage, zeroFrame, zoneOfPfn } from "./page-alloc";
 import { readPte, walkAlloc } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { anonVmaPrepare } from "./rmap";
 import { count, log } from "./stat";
-import { isCow, pgoffOf, some, Vma } from "./vma";
+import { isCow, pgoffOf, protection, some, Vma } from "./vma";
 import { addRss, unmapPage } from "./zap";
 
 /** How often a driver may answer "done" without having moved the page before that is called a loop. */
@@ -79,7 +79,8 @@ export function addNewAnon(vma: Vma, addr: u64, folio: Folio, lru: u32): void {
 /** Flags of a present entry that a write fault makes. */
 @inline
 function writtenFlags(vma: Vma): u32 {
-  return vma.flags & VM_WRITE ? <u32>PTE_PRESENT | PTE_YOUNG | PTE_DIRTY | PTE_WRITE : <u32>PTE_PRESENT | PTE_YOUNG;
+  const flags = <u32>PTE_PRESENT | PTE_YOUNG | protection(vma);
+  return vma.flags & VM_WRITE ? flags | PTE_DIRTY | PTE_WRITE : flags;
 }
 
 @inline
@@ -126,7 +127,7 @@ function mustWait(): i32 {
 
 function zeroPageFault(vma: Vma, addr: u64, slot: usize): i32 {
   const zero = header(HDR_ZERO_PFN);
-  store<u64>(slot, makePte(zero, <u32>PTE_PRESENT | PTE_YOUNG | PTE_SPECIAL));
+  store<u64>(slot, makePte(zero, <u32>PTE_PRESENT | PTE_YOUNG | PTE_SPECIAL | protection(vma)));
   return done(vma, addr, FAULT_KIND_ZERO, zero);
 }
 
@@ -225,6 +226,15 @@ export function releaseFaultPage(cmd: Cmd): void {
   cmd.faultPage = 0;
   folioOf(pfn).clear(FOLIO_LOCKED);
   putPage(pfn);
+}
+
+/** The operation that asked will be begun anew, when an asynchronous driver has brought the page back: it counts now. */
+export function cancelDeviceFault(cmd: Cmd): void {
+  if (!cmd.faultPage) return;
+  mmAt(cmd.mm).faults++;
+  count(COUNT_FAULT + FAULT_KIND_DEVICE);
+  setHeader(HDR_FAULT_KIND, FAULT_KIND_DEVICE);
+  releaseFaultPage(cmd);
 }
 
 function finishDeviceFault(cmd: Cmd, vma: Vma): i32 {

@@ -11,7 +11,7 @@ import {
   OP_MADVISE, OP_MIGRATE_DEVICE_SETUP, OP_MIGRATE_PAGES, OP_MIGRATE_SETUP, OP_MLOCK, OP_MMAP, OP_MPROTECT,
   OP_MREMAP, OP_MUNMAP, OP_PIN, OP_RANGE_FAULT,
 } from "./cmd";
-import { releaseFaultPage } from "./fault";
+import { cancelDeviceFault } from "./fault";
 import { rangeFaultStep } from "./hmm";
 import { header } from "./layout";
 import { madviseStep } from "./madvise";
@@ -92,7 +92,7 @@ export function resume(): i32 {
 export function cancel(): i32 {
   const cmd = commandTop();
   if (!changetype<usize>(cmd)) return -EINVAL;
-  releaseFaultPage(cmd);
+  cancelDeviceFault(cmd);
   notifyEnd(cmd);
   if (cmd.newPage) putPage(cmd.newPage);
   if (cmd.op == OP_PIN) cancelPin(cmd);

@@ -29,7 +29,7 @@ import { walk, walkAlloc } from "./pagetable";
 import { makePte, pteFlags, ptePresent } from "./pte";
 import { anonVmaPrepare } from "./rmap";
 import { count, log } from "./stat";
-import { isAnonymous, Vma, vmaAt } from "./vma";
+import { isAnonymous, protection, Vma, vmaAt } from "./vma";
 
 /**
  * Are the destinations pages that a driver may give: locked, referenced, mapped nowhere, none twice? A page seen is
@@ -129,7 +129,7 @@ function insertPage(m: Migration, vma: Vma, addr: u64, pfn: u32): u32 {
   folio.refs++;
   addNewAnon(vma, addr, folio, isDevicePfn(pfn) ? 0 : FOLIO_LRU);
   const write = (vma.flags & VM_WRITE) != 0;
-  let flags: u32 = write ? PTE_WRITE : 0;
+  let flags: u32 = protection(vma) | (write ? PTE_WRITE : 0);
   if (isDevicePfn(pfn)) flags |= PTE_KIND_DEVICE;
   else flags |= <u32>PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0);
   store<u64>(slot, makePte(pfn, flags));

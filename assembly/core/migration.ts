@@ -7,8 +7,8 @@
 
 import { MIGRATE_PFN_MIGRATE, PFN_MASK } from "../uapi/pfn";
 import {
-  PTE_DIRTY, PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_HWPOISON, PTE_KIND_MIGRATION, PTE_PRESENT,
-  PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
+  PTE_DIRTY, PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_HWPOISON, PTE_KIND_MIGRATION, PTE_NO_ACCESS,
+  PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
 } from "../uapi/pte";
 import {
   COUNT_STAYED, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY, FOLIO_MIGRATION_SHARED, MIGRATION_CPAGES, MIGRATION_DST,
@@ -138,7 +138,7 @@ function waitsFor(pte: u64, pfn: u32): bool {
  */
 @inline
 export function takeEntry(slot: usize, pte: u64, pfn: u32, folio: Folio): void {
-  let flags = (pteFlags(pte) & (PTE_WRITE | PTE_YOUNG | PTE_DIRTY)) | PTE_KIND_MIGRATION;
+  let flags = (pteFlags(pte) & (PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS)) | PTE_KIND_MIGRATION;
   if (folio.has(FOLIO_ANON_EXCLUSIVE)) flags |= PTE_EXCLUSIVE;
   if (ptePresent(pte) && flags & PTE_DIRTY) folio.set(FOLIO_DIRTY);
   store<u64>(slot, makePte(pfn, flags));
@@ -150,7 +150,7 @@ function restoreEntry(slot: usize, pte: u64, pfn: u32): void {
   const folio = folioOf(pfn);
   const kept = pteFlags(pte);
   if (kept & (PTE_WRITE | PTE_EXCLUSIVE)) folio.set(FOLIO_ANON_EXCLUSIVE);
-  let flags = kept & PTE_WRITE;
+  let flags = kept & (PTE_WRITE | PTE_NO_ACCESS);
   if (isDevicePfn(pfn)) flags |= PTE_KIND_DEVICE;
   else flags |= <u32>PTE_PRESENT | (kept & PTE_YOUNG) | (folio.has(FOLIO_DIRTY) ? kept & PTE_DIRTY : 0);
   store<u64>(slot, makePte(pfn, flags));

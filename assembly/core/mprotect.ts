@@ -4,7 +4,8 @@ import { EACCES, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_PROTECTION_VMA, REQUEST } from "../uapi/event";
 import { PUD_SHIFT } from "../uapi/page";
 import {
-  PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_SPECIAL, PTE_WRITE,
+  PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_NO_ACCESS, PTE_SPECIAL,
+  PTE_WRITE,
 } from "../uapi/pte";
 import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE } from "../uapi/struct";
 import { VM_ACCESS, VM_ACCOUNT, VM_LOCKED, VM_SHARED, VM_WRITE } from "../uapi/vm";
@@ -15,7 +16,7 @@ import { notifyEnd, notifyStart } from "./notify";
 import { hasPmdTable, holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
 import { populateLocked } from "./populate";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
-import { isAnonymous, some, Vma, vmaLookup } from "./vma";
+import { isAnonymous, protection, some, Vma, vmaLookup } from "./vma";
 import { vmaModify } from "./vma-merge";
 
 /** What an entry becomes when its vma's protection changed. */
@@ -48,7 +49,7 @@ function changeEntries(mm: Mm, vma: Vma, start: u64, end: u64): void {
     const last = slotOf(table, addr) + (<usize>(until - addr) >> 9);
     for (let at = slotOf(table, addr); at < last; at += 8) {
       const pte = load<u64>(at);
-      if (pte) store<u64>(at, changedPte(pte, vma));
+      if (pte) store<u64>(at, (changedPte(pte, vma) & ~(<u64>PTE_NO_ACCESS)) | protection(vma));
     }
     addr = until;
   }

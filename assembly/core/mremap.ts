@@ -78,7 +78,7 @@ function check(cmd: Cmd, mm: Mm): i32 {
   if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) return -EINVAL;
   if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(flags & MREMAP_MAYMOVE)) return -EINVAL;
   if (flags & MREMAP_DONTUNMAP && cmd.end != cmd.cursor) return -EINVAL;
-  if (!cmd.cursor || !cmd.end) return -EINVAL;
+  if (!cmd.cursor) return -EINVAL;
   if (!some(vmaLookup(mm, cmd.start))) return -EFAULT;
   if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
     if (cmd.cursor > USER_END || cmd.target > USER_END - cmd.cursor) return -EINVAL;
@@ -112,6 +112,8 @@ function shrink(cmd: Cmd): i32 {
 /** vma_to_resize: may [start, start + old length) of this vma become as long as asked? */
 function resizable(cmd: Cmd, vma: Vma): i32 {
   if (!some(vma)) return -EFAULT;
+  // A second mapping of the same pages is for shared memory.
+  if (!cmd.end) return -EINVAL;
   if (cmd.flags & MREMAP_DONTUNMAP && vma.flags & (VM_DONTEXPAND | VM_PFNMAP)) return -EINVAL;
   if (cmd.end > vma.end - cmd.start) return -EFAULT;
   if (cmd.cursor > cmd.end && vma.flags & (VM_DONTEXPAND | VM_PFNMAP)) return -EFAULT;

@@ -9,7 +9,7 @@
 //  │ (page number + 1) << 1 │  pfn   │   0    │   bit 0: writable
 //  └────────────────────────┴────────┴────────┘
 
-import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
+import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
 import {
   HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_LRU_TAIL, HDR_RESULT, HDR_XBUF, RECORD_DEVICE_SHIFT,
   RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT, REPLAY_CPU_FAULT, REPLAY_DEVICE_FAULT, REPLAY_DONE, REPLAY_NO_VMA,
@@ -45,7 +45,7 @@ function tlbFill(root: usize, entry: usize, page: u64, write: u64, device: bool)
   if (!slot) return false;
   const pte = load<u64>(slot);
   const needs = write ? <u32>PTE_PRESENT | PTE_WRITE : <u32>PTE_PRESENT;
-  if ((pteFlags(pte) & needs) != needs) return false;
+  if ((pteFlags(pte) & (needs | PTE_NO_ACCESS)) != needs) return false;
   const used = (device ? 0 : PTE_YOUNG) | (write ? PTE_DIRTY : 0);
   store<u64>(slot, pte | <u64>used);
   store<u64>(entry, ((page + 1) << 1) | write);

@@ -1,11 +1,12 @@
 // Mappings of an address space: a treap keyed by start (its priorities are hashes of the objects' addresses, so that
 // the same inputs give the same tree), threaded by a sorted list.
 
+import { PTE_NO_ACCESS } from "../uapi/pte";
 import {
   MM_VMA_ROOT, TABLE_VMA, VMA_ANON_VMA, VMA_CHAIN, VMA_END, VMA_FILE, VMA_FLAGS, VMA_GENERATION, VMA_LEFT,
   VMA_MM, VMA_NEXT, VMA_PGOFF, VMA_PREV, VMA_RIGHT, VMA_SIZE, VMA_START,
 } from "../uapi/struct";
-import { VM_MAYWRITE, VM_SHARED } from "../uapi/vm";
+import { VM_ACCESS, VM_MAYWRITE, VM_SHARED } from "../uapi/vm";
 import { Mm, mmAt, newGeneration } from "./mm";
 import { poolAlloc, poolFree } from "./pool";
 
@@ -74,6 +75,12 @@ export function isAnonymous(vma: Vma): bool {
 @inline
 export function isCow(vma: Vma): bool {
   return (vma.flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE;
+}
+
+/** What every entry of the vma says of its protection, but for the write bit. */
+@inline
+export function protection(vma: Vma): u32 {
+  return vma.flags & VM_ACCESS ? 0 : PTE_NO_ACCESS;
 }
 
 /** linear_page_index: the page offset of an address in its mapping. */

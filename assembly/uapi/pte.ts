@@ -23,6 +23,8 @@ export const PTE_SOFT_DIRTY = 0x04000000;
 export const PTE_UFFD_WP = 0x02000000;
 export const PTE_EXCLUSIVE = 0x01000000;
 export const PTE_SPECIAL = 0x00800000;
+/** The vma has no permission at all (PROT_NONE): a CPU's access faults, whatever else the entry says. */
+export const PTE_NO_ACCESS = 0x00200000;
 /** Device tables only: the entry was made for device-exclusive (atomic) access. */
 export const PTE_ATOMIC = 0x00400000;
 

@@ -4,7 +4,7 @@
 export const KERNEL = { start: 0x402000, end: 0x402100 };
 export const KERNEL_RANGE = "kernel=0x402000-0x402100";
 const MAIN = 0x401000;
-const HELPER = 0x403000;
+const CALLEE = 0x403000;
 const STACK = 0x1fff000d00;
 
 const hex = (value: number): string => value.toString(16).padStart(8, "0");
@@ -13,7 +13,7 @@ const hex = (value: number): string => value.toString(16).padStart(8, "0");
 export type Access = [kind: "L" | "S" | "M", address: number, size: number];
 
 /**
- * Writes the trace of a program that works at MAIN and calls a kernel at KERNEL, which calls a helper that main calls,
+ * Writes the trace of a program that works at MAIN and calls a kernel at KERNEL, which calls a function that main calls,
  * too. Remembers who makes each access, by construction.
  */
 export class Program {
@@ -28,27 +28,27 @@ export class Program {
     return this.#body("cpu", MAIN, accesses);
   }
 
-  /** The CPU calls the helper, which is outside of the kernel's range. */
-  cpuHelper(accesses: Access[]): this {
+  /** The CPU calls the callee of the kernel, which is outside of the kernel's range. */
+  cpuCallee(accesses: Access[]): this {
     this.#instruction(MAIN + 0x40, 5);
     this.#access("cpu", ["S", STACK, 8]);
-    this.#body("cpu", HELPER, accesses);
-    this.#instruction(HELPER + 0x80, 1);
+    this.#body("cpu", CALLEE, accesses);
+    this.#instruction(CALLEE + 0x80, 1);
     this.#access("cpu", ["L", STACK, 8]);
     this.#instruction(MAIN + 0x45, 3);
     return this;
   }
 
-  /** The CPU calls the kernel, which makes the accesses; `helper` are those that its helper makes for it. */
-  kernel(accesses: Access[], helper: Access[] = []): this {
+  /** The CPU calls the kernel, which makes the accesses; `callee` are those that its callee makes for it. */
+  kernel(accesses: Access[], callee: Access[] = []): this {
     this.#instruction(MAIN + 0x20, 5);
     this.#access("cpu", ["S", STACK, 8]);
     this.#body("device", KERNEL.start, accesses);
-    if (helper.length > 0) {
+    if (callee.length > 0) {
       this.#instruction(KERNEL.start + 0x60, 5);
       this.#access("device", ["S", STACK - 8, 8]);
-      this.#body("device", HELPER, helper);
-      this.#instruction(HELPER + 0x80, 1);
+      this.#body("device", CALLEE, callee);
+      this.#instruction(CALLEE + 0x80, 1);
       this.#access("device", ["L", STACK - 8, 8]);
     }
     this.#instruction(KERNEL.start + 0x65, 1);
@@ -112,13 +112,13 @@ function scattered(seed: number, n: number, start: number, bytes: number): Acces
 const A = 0x5000000;
 const B = 0x7000000;
 
-/** A program that streams, scatters, calls helpers, straddles pages, and looks at what the device left. */
+/** A program that streams, scatters, calls functions, straddles pages, and looks at what the device left. */
 export const PROGRAM = new Program()
   .cpu(strided("S", A, 40, 4096))
   .cpu(strided("L", B + 0x20000, 3, 4096))
   .line(" L ffffffffff600400,8")
   .kernel(strided("L", A, 160, 1024), strided("S", B, 40, 4096))
-  .cpuHelper(strided("L", B, 5, 4096 * 7))
+  .cpuCallee(strided("L", B, 5, 4096 * 7))
   .line("--77-- a message in between")
   .kernel([
     ["S", A + 4095, 8],

@@ -172,10 +172,10 @@ cli("metadata counts like data", () => {
 
 cli("--offload takes ranges from a file, and several", () => {
   const ranges = file("ranges", `# kernels\n${KERNEL_RANGE}\n`);
-  const got = report(trace, "--offload", `@${ranges}`, "--offload", "helper=0x403000-0x403100");
+  const got = report(trace, "--offload", `@${ranges}`, "--offload", "callee=0x403000-0x403100");
   assert.equal(
     got.offload.map(({ name }) => name),
-    ["kernel", "helper"],
+    ["kernel", "callee"],
   );
   assert.ok(got.offload[1].entries > 0);
 });

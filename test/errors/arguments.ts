@@ -12,6 +12,8 @@ export interface Wrong {
   says: RegExp;
   /** How messages show the value, if not as {@link shown} does. */
   shows?: string | RegExp;
+  /** What messages call the argument, if this value makes a difference. */
+  names?: string | RegExp;
   /** The core refused it: areas of its memory that hold no state may differ. */
   core?: boolean;
 }
@@ -28,7 +30,8 @@ export interface Argument {
 
 /** How messages show a value. */
 export function shown(value: unknown): string {
-  if (typeof value === "number") return Number.isInteger(value) && value > 0xffff ? `0x${value.toString(16)}` : `${value}`;
+  if (typeof value === "number")
+    return Number.isInteger(value) && value > 0xffff ? `0x${value.toString(16)}` : `${value}`;
   if (typeof value === "string") return `"${value}"`;
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return "a function";
@@ -38,7 +41,10 @@ export function shown(value: unknown): string {
   return name === "Object" ? "an object" : `a ${name}`;
 }
 
-const constant = (value: unknown): Given => () => value;
+const constant =
+  (value: unknown): Given =>
+  () =>
+    value;
 const types = (values: readonly unknown[], says: RegExp): Wrong[] =>
   values.map((value) => ({ given: constant(value), outcome: "TypeError", says }));
 const ranges = (values: readonly number[], says: RegExp): Wrong[] =>
@@ -51,12 +57,20 @@ const asGiven = (right: unknown): Given => (typeof right === "function" ? (right
 const missing = (right: unknown): undefined[] => (right === undefined ? [] : [undefined]);
 
 /** An integer from min to max. `right` undefined: it may be left out. */
-export function integer(right: number | Given | undefined, min: number, max: number, says?: RegExp): Argument {
+export function integer(
+  right: number | Given | undefined,
+  min: number,
+  max: number,
+  says?: RegExp,
+): Argument {
   const range = says ?? new RegExp(`an integer from ${shown(min)} to ${shown(max)}`);
   const values = [NaN, min - 1, min + 0.5, -Infinity, Infinity, max + 1];
   return {
     right: asGiven(right),
-    wrongs: [...types([...NO_NUMBERS, ...missing(right)], /must be a number|must be an integer/), ...ranges(values, range)],
+    wrongs: [
+      ...types([...NO_NUMBERS, ...missing(right)], /must be a number|must be an integer/),
+      ...ranges(values, range),
+    ],
   };
 }
 
@@ -65,7 +79,8 @@ export const u32 = (right: number | Given | undefined): Argument => integer(righ
 /** A virtual address; a page's, or a multiple of so many bytes. */
 export function address(right: Given | undefined, alignment = 1): Argument {
   const below = /must be an address below 2\^48/;
-  const unaligned = alignment === 4096 ? /must be a multiple of the page size \(4096\)/ : /must be a multiple of 4/;
+  const unaligned =
+    alignment === 4096 ? /must be a multiple of the page size \(4096\)/ : /must be a multiple of 4/;
   return {
     right: asGiven(right),
     wrongs: [
@@ -101,7 +116,16 @@ export function rangeEnd(right: Given, start: Given): Argument {
 /** An array of at least n words. */
 export function words(right: Given, n: number): Argument {
   const says = /must be a PfnArray or a Uint32Array/;
-  const wrong = [null, 5, "pfns", {}, [1, 2], new Int32Array(PLENTY), new Float64Array(PLENTY), new Uint8Array(PLENTY)];
+  const wrong = [
+    null,
+    5,
+    "pfns",
+    {},
+    [1, 2],
+    new Int32Array(PLENTY),
+    new Float64Array(PLENTY),
+    new Uint8Array(PLENTY),
+  ];
   const short: Wrong = {
     given: constant(new Uint32Array(Math.max(n - 1, 0))),
     outcome: "RangeError",
@@ -124,7 +148,10 @@ const PLENTY = 64;
 export function bytes(right: Given, says = /must be a Uint8Array/): Argument {
   return {
     right,
-    wrongs: types([null, undefined, "bytes", {}, [1, 2], new Uint16Array(4), new Float64Array(1), true], says),
+    wrongs: types(
+      [null, undefined, "bytes", {}, [1, 2], new Uint16Array(4), new Float64Array(1), true],
+      says,
+    ),
   };
 }
 
@@ -148,14 +175,24 @@ export function callback(right: unknown): Argument {
 }
 
 /** An object of a class, as the messages call it. `more`: those that are closed, or somebody else's. */
-export function object(right: Given, expected: string, more: Wrong[] = [], nullish: unknown[] = [null, undefined]): Argument {
+export function object(
+  right: Given,
+  expected: string,
+  more: Wrong[] = [],
+  nullish: unknown[] = [null, undefined],
+): Argument {
   const says = new RegExp(`must be ${expected}`);
   const strangers = types([...nullish, 5, "it", true, {}, new Date(0)], says);
   return { right, wrongs: [...strangers, ...more] };
 }
 
 /** A closed object of the right class: the message says what it is. */
-export const ended = (given: Given, says: RegExp): Wrong => ({ given, outcome: "TypeError", says, shows: "" });
+export const ended = (given: Given, says: RegExp): Wrong => ({
+  given,
+  outcome: "TypeError",
+  says,
+  shows: "",
+});
 
 /** An object of options; `optional`: may be left out. */
 export function bag(optional: boolean): Argument {
@@ -163,5 +200,21 @@ export function bag(optional: boolean): Argument {
   return { right: constant(undefined), wrongs: types(wrong, /must be an object/) };
 }
 
+/** The same values refused in another way: protocol functions answer a negative errno. */
+export const answering = (argument: Argument, outcome: number): Argument => ({
+  ...argument,
+  wrongs: argument.wrongs.map((wrong) => ({ ...wrong, outcome })),
+});
+
+/** More values that are wrong. */
+export const also = (argument: Argument, ...wrongs: Wrong[]): Argument => ({
+  ...argument,
+  wrongs: [...argument.wrongs, ...wrongs],
+});
+
 /** An argument of which nothing is wrong, for this reason. */
-export const anything = (right: unknown, reason: string): Argument => ({ right: asGiven(right), wrongs: [], reason });
+export const anything = (right: unknown, reason: string): Argument => ({
+  right: asGiven(right),
+  wrongs: [],
+  reason,
+});

@@ -13,7 +13,12 @@ export interface Receiver {
 export const RECEIVERS: Record<string, Receiver> = {
   Hmm: { open: (w) => w.hmm, op: "hmm" },
   Mm: { open: (w) => w.mm, closed: (w) => w.closed.mm, closedSays: /the mm is closed/, op: "mm" },
-  Vma: { open: (w) => w.vma, closed: (w) => w.closed.vma, closedSays: /vma is stale.*mm\.findVma/, op: "vma" },
+  Vma: {
+    open: (w) => w.vma,
+    closed: (w) => w.closed.vma,
+    closedSays: /vma is stale.*mm\.findVma/,
+    op: "vma",
+  },
   Pin: { open: (w) => w.pin, closed: (w) => w.closed.pin, op: "pin" },
   MmapSem: { open: (w) => w.mm.mmapSem, op: "mmapSem" },
   MmapGuard: { open: (w) => w.guard, closed: (w) => w.closed.guard, op: "guard" },

@@ -42,7 +42,11 @@ const SCRATCH: { name: string; why: string; ranges(w: World): [number, number][]
     why: "bytes on their way through the boundary",
     ranges: (w) => [[word(w, HEADER + HDR_XBUF), word(w, HEADER + HDR_XBUF) + XBUF_SIZE]],
   },
-  { name: "free blocks of the arena", why: "copies of the caller's arrays, freed again", ranges: freeArenaBlocks },
+  {
+    name: "free blocks of the arena",
+    why: "copies of the caller's arrays, freed again",
+    ranges: freeArenaBlocks,
+  },
 ];
 
 function word(w: World, address: number): number {
@@ -64,9 +68,16 @@ interface Outcome {
   thrown?: unknown;
 }
 
+/** What a promise that does not settle stands for: the call was not refused. */
+const PENDING = "a promise that is pending";
+const PATIENCE_MS = 50;
+
 async function attempt(body: () => unknown): Promise<Outcome> {
   try {
-    return { returned: await body() };
+    const returned = body();
+    if (!(returned instanceof Promise)) return { returned };
+    const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS, PENDING));
+    return { returned: await Promise.race([returned, late]) };
   } catch (thrown) {
     return { thrown };
   }
@@ -103,7 +114,8 @@ export class Refusals {
     for (const refusal of this.row.more ?? []) await this.#refused(refusal.why, refusal, refusal.call);
     await this.#right();
     const { nothing } = this.row;
-    if (this.count === 0 && (nothing ?? "") === "") this.#problem("refuses nothing, and the row does not say why");
+    if (this.count === 0 && (nothing ?? "") === "")
+      this.#problem("refuses nothing, and the row does not say why");
     if (this.count > 0 && nothing !== undefined) this.#problem("the row says that nothing is refused");
   }
 
@@ -114,8 +126,10 @@ export class Refusals {
   /** A parameter without a line in the row is a problem, and a line without a parameter. */
   #covered(): void {
     const lines = Object.keys(this.row.args ?? {});
-    for (const path of this.#parameters) if (!lines.includes(path)) this.#problem(`the row lacks argument ${path}`);
-    for (const path of lines) if (!this.#parameters.includes(path)) this.#problem(`there is no argument ${path}`);
+    for (const path of this.#parameters)
+      if (!lines.includes(path)) this.#problem(`the row lacks argument ${path}`);
+    for (const path of lines)
+      if (!this.#parameters.includes(path)) this.#problem(`there is no argument ${path}`);
   }
 
   #fresh(): void {
@@ -132,7 +146,7 @@ export class Refusals {
     const w = this.#world;
     const value = wrong.given(w);
     const names = as ?? path.split(".").at(-1)!;
-    await this.#refused(`${path} = ${shown(value)}`, { shows: shown(value), ...wrong, names }, () =>
+    await this.#refused(`${path} = ${shown(value)}`, { shows: shown(value), names, ...wrong }, () =>
       this.#call(this.#open(w), this.#values(w, path, value)),
     );
   }
@@ -149,7 +163,9 @@ export class Refusals {
   #values(w: World, wrongPath = "", wrong?: unknown): unknown[] {
     const build = (path: string): unknown => {
       if (path === wrongPath) return wrong;
-      const members = this.#parameters.filter((other) => other.startsWith(`${path}.`) && !other.slice(path.length + 1).includes("."));
+      const members = this.#parameters.filter(
+        (other) => other.startsWith(`${path}.`) && !other.slice(path.length + 1).includes("."),
+      );
       if (members.length === 0) return this.row.args?.[path]?.right(w);
       const own = this.row.args?.[path]?.right(w) as object | undefined;
       const entries = members.map((member) => [member.slice(path.length + 1), build(member)] as const);
@@ -190,10 +206,14 @@ export class Refusals {
     const call = (): unknown => this.#call(this.#open(w), this.#values(w));
     if (lock !== undefined) {
       const sem = lock.of(w).mmapSem;
-      const [leave, enter] = lock.mode === "read" ? [() => sem.leaveRead("the test"), () => sem.enterRead("the test")] : [() => sem.leaveWrite(), () => sem.enterWrite("the test")];
+      const [leave, enter] =
+        lock.mode === "read"
+          ? [() => sem.leaveRead("the test"), () => sem.enterRead("the test")]
+          : [() => sem.leaveWrite(), () => sem.enterWrite("the test")];
       leave();
       this.#state = JSON.stringify(javascriptState(w));
-      const how = lock.mode === "write" ? /must be held for write, and it is free/ : /must be held.*, and it is free/;
+      const how =
+        lock.mode === "write" ? /must be held for write, and it is free/ : /must be held.*, and it is free/;
       await this.#refused("lock not held", { outcome: "TypeError", says: how, names: "mmapSem" }, call);
       enter();
       this.#state = JSON.stringify(javascriptState(w));
@@ -217,12 +237,17 @@ export class Refusals {
   }
 
   /** Makes a call that must be refused. */
-  async #refused(what: string, wrong: Omit<Refusal, "why" | "call">, call: (w: World) => unknown): Promise<void> {
+  async #refused(
+    what: string,
+    wrong: Omit<Refusal, "why" | "call">,
+    call: (w: World) => unknown,
+  ): Promise<void> {
     this.count++;
     const { returned, thrown } = await attempt(() => call(this.#world));
     const problem = this.#verdict(wrong, returned, thrown);
     if (problem !== null) this.#problem(`${what}: ${problem}`);
-    this.#unchanged(what, wrong.core ?? false);
+    if (wrong.changes !== undefined) this.#fresh();
+    else this.#unchanged(what, wrong.core ?? false);
   }
 
   #verdict(wrong: Omit<Refusal, "why" | "call">, returned: unknown, thrown: unknown): string | null {
@@ -258,7 +283,7 @@ export class Refusals {
     const place = this.#firstChange(core);
     if (state === this.#state && place === null) return;
     if (place !== null) this.#problem(`${what}: linear memory changed at ${place}`);
-    else this.#problem(`${what}: objects changed from ${this.#state} to ${state}`);
+    else this.#problem(`${what}: objects changed: ${firstDifference(this.#state, state)}`);
     this.#fresh();
   }
 
@@ -271,6 +296,14 @@ export class Refusals {
     );
     return at < 0 ? null : `HEADER + ${at - HEADER}`;
   }
+}
+
+/** Where two texts part, with what stands around. */
+function firstDifference(a: string, b: string): string {
+  let at = 0;
+  while (a[at] === b[at]) at++;
+  const around = (text: string): string => text.slice(Math.max(0, at - 30), at + 30);
+  return `…${around(a)}… is now …${around(b)}…`;
 }
 
 /** What assert has to say about problems: all of them at once. */

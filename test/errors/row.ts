@@ -2,12 +2,14 @@ import type { Argument, Wrong } from "./arguments.ts";
 import type { World } from "./world.ts";
 
 /** A call that is wrong for another reason than one argument. */
-export interface Refusal extends Omit<Wrong, "given"> {
+export interface Refusal extends Omit<Wrong, "given" | "names"> {
   /** What is wrong: "the page is free". */
   why: string;
   /** The name of what is wrong, as the message has it. */
   names: string | RegExp;
   call(w: World): unknown;
+  /** Why state may differ all the same: the operation around the refused call goes on. */
+  changes?: string;
 }
 
 /** How one thing that can be called refuses what is wrong. */

@@ -90,7 +90,9 @@ class Reader {
 
   #signatures(key: string, signatures: readonly ts.Signature[]): void {
     if (signatures.length === 0) return;
-    const parameters = signatures.flatMap((signature) => signature.parameters.flatMap((p) => this.#parameter(p)));
+    const parameters = signatures.flatMap((signature) =>
+      signature.parameters.flatMap((p) => this.#parameter(p)),
+    );
     this.#add(key, [...new Set(parameters)]);
   }
 
@@ -114,7 +116,8 @@ class Reader {
 
 function isPrivate(member: ts.Symbol): boolean {
   const declaration = member.valueDeclaration;
-  return declaration !== undefined && ts.isPrivateIdentifierClassElementDeclaration(declaration);
+  const name = declaration === undefined ? undefined : ts.getNameOfDeclaration(declaration);
+  return name !== undefined && ts.isPrivateIdentifier(name);
 }
 
 /** A constructor that users may call. */

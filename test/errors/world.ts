@@ -10,6 +10,7 @@ import {
   hmmMirrorRegister,
   HmmRange,
   Memcg,
+  migrateDeviceRange,
   migrateVmaSetup,
   MmuIntervalNotifier,
   PAGE_SIZE,
@@ -114,6 +115,24 @@ function makeClosed(hmm: Hmm) {
 
 export type World = ReturnType<typeof makeWorld>;
 
+/** Migrations of the main address space: one that has moved its page, one that has not, one of a device's pages. */
+export function prepareMigrations(w: World): void {
+  const { mm, addr, hmm, devmem } = w;
+  using _sem = mm.mmapSem.read();
+  const at = (page: number): Migration =>
+    migrateVmaSetup({
+      vma: mm.findVma(addr),
+      start: addr + page * PAGE_SIZE,
+      end: addr + (page + 1) * PAGE_SIZE,
+    });
+  w.moved = at(1);
+  devmem.allocPages(w.moved.src, w.moved.dst);
+  hmm.copyPages(w.moved.src, w.moved.dst);
+  w.moved.pages();
+  w.unmoved = at(5);
+  w.deviceMigration = migrateDeviceRange(devmem, devmem.pfnFirst, 1);
+}
+
 export function makeWorld(module: WebAssembly.Module) {
   const hmm = Hmm.createSync(module, CONFIG);
   const closed = makeClosed(hmm);
@@ -130,7 +149,12 @@ export function makeWorld(module: WebAssembly.Module) {
   hmm.pagePut(free);
   const held = hmm.allocPage();
   const spare = hmm.createMm();
-  return {
+  const invalidate = (): void => world.onInvalidate?.();
+  const outside = new MmuIntervalNotifier(mm, engine.readOnly, PAGE_SIZE, { invalidate }, { id: "outside" });
+  const mappedPin = mm.pin(addr + PAGE_SIZE, 1);
+  const mapped = mappedPin.pages[0];
+  mappedPin.close();
+  const world = {
     module,
     ...engine,
     closed,
@@ -141,8 +165,8 @@ export function makeWorld(module: WebAssembly.Module) {
     migratingAddr: open.addr,
     pfns,
     addresses,
-    /** A page of system memory that is free, one that is locked and referenced, and one that there is not. */
-    pages: { free, held, none: 300 },
+    /** A page of system memory that is free, one that is locked and referenced, one that is mapped, and one that there is not. */
+    pages: { free, held, mapped, none: 300 },
     end: addr + PAGES * PAGE_SIZE,
     vma: mm.findVma(addr)!,
     range: new HmmRange(),
@@ -152,8 +176,17 @@ export function makeWorld(module: WebAssembly.Module) {
     dmirror: new Dmirror(mm, { device: engine.device }),
     result: open.migration.result,
     random: new Random(1),
+    spareMemcg: new Memcg(),
+    /** Open migrations, of those rows that prepare them. */
+    moved: null as Migration | null,
+    unmoved: null as Migration | null,
+    deviceMigration: null as Migration | null,
+    /** A notifier of the read-only mapping, and what it does when it is told. */
+    outside,
+    onInvalidate: null as (() => void) | null,
     snapshot: other.hmm.snapshot(),
   };
+  return world;
 }
 
 /** The lists and locks that live in JavaScript: what a refused call must leave as it is. */

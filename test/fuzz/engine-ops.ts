@@ -31,10 +31,10 @@ import {
   PROT_WRITE,
   type AccessOptions,
 } from "../../src/index.ts";
-import { encodeBytes, encodePage, encodePages, patternPages, UNTOUCHED } from "../golden/codec.ts";
+import { encodeBytes, patternPages, UNTOUCHED } from "../golden/codec.ts";
 import { ARENA, type EngineSide, type Process } from "./engine-side.ts";
 import type { Handle, Reply } from "./handle.ts";
-import type { Answer } from "./plan.ts";
+import { digest, digests, type Answer } from "./plan.ts";
 
 type Args = (number | string)[];
 type Perform = (process: Process, args: Args, side: EngineSide) => Answer;
@@ -113,7 +113,7 @@ const read: Perform = ({ mm }, args) => ({
   data: each(args, (address) => {
     const buffer = new Uint8Array(PAGE_SIZE);
     const { signal } = signalOf(() => mm.read(address, buffer));
-    return signal === 0 ? encodePage(buffer) : signal;
+    return signal === 0 ? digest(buffer) : signal;
   }),
 });
 
@@ -136,7 +136,7 @@ const storeWord: Perform = ({ mm }, args) =>
 const readSpan: Perform = ({ mm }, args) => {
   const buffer = new Uint8Array(num(args, 2)).fill(UNTOUCHED);
   const { signal, done } = signalOf(() => mm.read(page(args, 0) + num(args, 1), buffer));
-  return { sig: signal, done: signal === 0 ? buffer.length : done, data: encodePage(buffer) };
+  return { sig: signal, done: signal === 0 ? buffer.length : done, data: digest(buffer) };
 };
 
 const writeSpan: Perform = ({ mm }, args) => {
@@ -157,7 +157,7 @@ function readFor(errno: number, options: AccessOptions): Perform {
     const rets = each(args, (address) => {
       const buffer = new Uint8Array(PAGE_SIZE).fill(UNTOUCHED);
       const ret = copied(errno, () => mm.read(address, buffer, options));
-      data.push(encodePage(buffer));
+      data.push(digest(buffer));
       return ret;
     });
     return { rets, data };
@@ -210,7 +210,7 @@ const unpin: Perform = (process) => {
 function command(run: (handle: Handle, args: Args) => Reply): Perform {
   return ({ handles }, args) => {
     const { bytes: content, ...reply } = run(handles.get(num(args, 0))!, args);
-    return content === undefined ? { ...reply } : { ...reply, data: encodePages(content) };
+    return content === undefined ? { ...reply } : { ...reply, data: digests(content) };
   };
 }
 

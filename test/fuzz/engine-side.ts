@@ -12,14 +12,15 @@ import {
   VM_WIPEONFORK,
   VM_WRITE,
 } from "../../assembly/uapi/vm.ts";
-import { encodeBytes, encodePage } from "../golden/codec.ts";
+import { encodeBytes } from "../golden/codec.ts";
 import { pageInfo } from "../golden/inspect.ts";
 import { Device } from "./device.ts";
 import { OPERATIONS } from "./engine-ops.ts";
 import { Handle } from "./handle.ts";
 import {
+  digest,
   MEMORY_MAX,
-  SAMPLES,
+  sample,
   type Answer,
   type Op,
   type Plan,
@@ -193,9 +194,7 @@ export class EngineSide {
     else {
       const present = (entry.flags & PTE_PRESENT) !== 0;
       pm.push(!present ? 2 : pageInfo(this.hmm, entry.pfn).mapcount === 1 ? 9 : 1);
-      const look = (bytes: Uint8Array): string | number =>
-        full ? encodePage(bytes) : SAMPLES.map((offset) => bytes[offset]).join(",");
-      contents.push(this.hmm.pageBytes(entry.pfn, look));
+      contents.push(this.hmm.pageBytes<number | string>(entry.pfn, full ? digest : sample));
     }
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { ModelSide } from "./model-side.ts";
 import { MEMORY_MAX, NO_LIMIT, type Op, type Plan } from "./plan.ts";
-import { Random } from "./random.ts";
+import type { Random } from "./random.ts";
 
 const STEPS = 250;
 const PROTECTIONS = ["rw", "rw", "rw", "r", "r", "none", "rwx", "w", "rx", "x"];

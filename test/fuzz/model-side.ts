@@ -1,11 +1,12 @@
 /** The reference model's side of a run. */
-import { UNTOUCHED, encodePage } from "../golden/codec.ts";
+import { UNTOUCHED } from "../golden/codec.ts";
 import type { Mm } from "../util/model/mm.ts";
-import { PAGE, R, W, X } from "../util/model/page.ts";
+import { PAGE, R, W, X, type Content } from "../util/model/page.ts";
 import { execute, stateOf } from "../util/model/replay.ts";
 import { ACCOUNT, DONTFORK, LOCKED, WIPEONFORK } from "../util/model/vma.ts";
 import { World } from "../util/model/world.ts";
 import {
+  digest,
   HANDLES_MAX,
   PROCESSES_MAX,
   SAMPLES,
@@ -68,7 +69,7 @@ export class ModelSide {
     const bytes: (string | number)[] = [];
     for (let pn = first; pn < end; pn++) {
       const content = mm.entries.get(pn)?.page?.content;
-      if (content) bytes.push(full ? content.digest() : SAMPLES.map((at) => content.at(at)).join(","));
+      if (content) bytes.push(full ? content.digest() : sampled(content));
     }
     const vma = mm.vmas.list.map((v) => {
       const letters = FLAG_LETTERS.map(([bit, letter]) => ((v.flags & bit) !== 0 ? letter : "")).join("");
@@ -76,6 +77,12 @@ export class ModelSide {
     });
     return { vma, pm, rss, bytes: bytes.join(" "), h };
   }
+}
+
+function sampled(content: Content): string {
+  let text = "";
+  for (const offset of SAMPLES) text += `${content.at(offset)},`;
+  return text;
 }
 
 /** The accesses that the records do not have: words, and spans that cross pages. */
@@ -99,7 +106,7 @@ function spanOp(mm: Mm, op: string, [pn, offset, x, value]: number[]): Answer | 
       const reached = span(mm, pn, offset, x, false, (page, at, i) => {
         buffer[i] = mm.entries.get(page)!.page?.content.at(at) ?? 0;
       });
-      return { ...reached, data: encodePage(buffer) };
+      return { ...reached, data: digest(buffer) };
     }
     case "ww":
       return span(mm, pn, offset, x, true, (page, at) => mm.writable(page).content.setByte(at, value));

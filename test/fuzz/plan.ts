@@ -1,4 +1,6 @@
 /** What the two sides of a run have in common: the run's plan, its operations, and what is compared. */
+import { encodePage } from "../golden/codec.ts";
+import { PAGE } from "../util/model/page.ts";
 import type { DriverRules, Limits } from "../util/model/world.ts";
 
 /** Everything about a run but its operations. */
@@ -67,4 +69,28 @@ export function parseOp(line: string): Op {
   const [p, op, ...rest] = line.trim().split(/\s+/);
   const args = rest.map((word) => (/^-?\d+$/.test(word) ? Number(word) : word));
   return { p: Number(p), op, args };
+}
+
+/** Bytes as the golden records write them: a number when all are equal, else first byte and hash as "bb:hhhhhhhh". */
+export function digest(bytes: Uint8Array): number | string {
+  const { buffer, byteOffset, length } = bytes;
+  if (length % 4 !== 0 || byteOffset % 4 !== 0) return encodePage(bytes);
+  const words = new Int32Array(buffer, byteOffset, length >> 2);
+  const all = Math.imul(bytes[0], 0x01010101);
+  for (let i = 0; i < words.length; i++) if (words[i] !== all) return encodePage(bytes);
+  return bytes[0];
+}
+
+/** Contents of the pages that `bytes` is made of. */
+export function digests(bytes: Uint8Array): (number | string)[] {
+  const pages: (number | string)[] = [];
+  for (let at = 0; at < bytes.length; at += PAGE) pages.push(digest(bytes.subarray(at, at + PAGE)));
+  return pages;
+}
+
+/** The bytes of a page at SAMPLES. */
+export function sample(bytes: Uint8Array): string {
+  let text = "";
+  for (const offset of SAMPLES) text += `${bytes[offset]},`;
+  return text;
 }

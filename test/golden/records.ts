@@ -187,7 +187,7 @@ export function tagsOf(record: Operation): string[] {
 
 // ── Reading ───────────────────────────────────────────────────────────────────────────────────────────────
 
-/** The scenarios of every .jsonl and .jsonl.gz file of `dir`, in order. index.json, where it is, gives the tags. */
+/** The scenarios of every .jsonl and .jsonl.gz file of `dir`, in order. index.json, where there is one, may add tags. */
 export function loadScenarios(dir: string): Scenario[] {
   if (!existsSync(dir)) throw new RecordError(`${dir}: no such directory`);
   const files = recordFiles(dir);
@@ -211,7 +211,7 @@ function readText(path: string): string {
   }
 }
 
-/** Tags by scenario name; a scenario that is not in it shows by its operations what it needs. */
+/** Tags by scenario name. A scenario needs these, and what its operations show that it needs. */
 function readIndex(dir: string): Map<string, string[]> {
   const path = join(dir, "index.json");
   if (!existsSync(path)) return new Map();
@@ -255,7 +255,8 @@ function scenariosOf(file: string, records: GoldenRecord[], index: Map<string, s
     scenario.lines.push(record);
   }
   for (const scenario of scenarios) {
-    scenario.tags = index.get(scenario.name) ?? [...new Set(scenario.lines.flatMap(tagsOf))].sort();
+    const indexed = index.get(scenario.name) ?? [];
+    scenario.tags = [...new Set([...indexed, ...scenario.lines.flatMap(tagsOf)])].sort();
   }
   return scenarios;
 }

@@ -2,7 +2,6 @@
  * The scenarios of the kernel's HMM self-tests that private anonymous memory and single pages can show, under their
  * kernel names. Buffers hold the word i at word i, as there.
  */
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
   Dmirror,
@@ -24,19 +23,20 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../../src/index.ts";
-import { buffer, BYTES, N, result, same, scenario, snapshot, words } from "../util/dmirror-fixture.ts";
+import { buffer, BYTES, N, result, same, Scenarios, snapshot, words } from "../util/dmirror-fixture.ts";
 
 const RW = PROT_READ | PROT_WRITE;
 
-const test = suite("hmm-tests");
+const scenarios = new Scenarios();
+const scenario = scenarios.add;
 
-scenario(test, "open_close", ({ mm, devices }) => {
+scenario("open_close", ({ mm, devices }) => {
   const mirror = new Dmirror(mm, { device: devices[0] });
   mirror.close();
   mirror.close();
 });
 
-scenario(test, "anon_read", ({ mm, mirrors: [mirror] }) => {
+scenario("anon_read", ({ mm, mirrors: [mirror] }) => {
   const addr = mm.mmap({ length: BYTES });
   mm.write(addr + 2 * PAGE_SIZE, words(N).subarray(2 * PAGE_SIZE));
   mm.mprotect(addr, BYTES, PROT_READ);
@@ -47,7 +47,7 @@ scenario(test, "anon_read", ({ mm, mirrors: [mirror] }) => {
   same(answer.data!.subarray(2 * PAGE_SIZE), words(N).subarray(2 * PAGE_SIZE));
 });
 
-scenario(test, "anon_read_prot", ({ mm, mirrors: [mirror] }) => {
+scenario("anon_read_prot", ({ mm, mirrors: [mirror] }) => {
   const addr = buffer(mm);
   mm.mprotect(addr, BYTES, PROT_NONE);
   const answer = mirror.read(addr, N);
@@ -57,13 +57,13 @@ scenario(test, "anon_read_prot", ({ mm, mirrors: [mirror] }) => {
   same(mm.read(addr, BYTES), words(N));
 });
 
-scenario(test, "anon_write", ({ mm, mirrors: [mirror] }) => {
+scenario("anon_write", ({ mm, mirrors: [mirror] }) => {
   const addr = mm.mmap({ length: BYTES });
   assert.equal(result(mirror.write(addr, words(N))), [0, N, 1]);
   same(mm.read(addr, BYTES), words(N));
 });
 
-scenario(test, "anon_write_prot", ({ mm, mirrors: [mirror] }) => {
+scenario("anon_write_prot", ({ mm, mirrors: [mirror] }) => {
   const addr = mm.mmap({ length: BYTES, prot: PROT_READ });
   assert.equal(result(mirror.read(addr, 1)), [0, 1, 1]);
   assert.equal(result(mirror.write(addr, words(N))), [-EPERM, 0, 0]);
@@ -75,7 +75,6 @@ scenario(test, "anon_write_prot", ({ mm, mirrors: [mirror] }) => {
 
 for (const migrated of [false, true]) {
   scenario(
-    test,
     `anon_write_child, ${migrated ? "migrated first" : "not migrated"}`,
     ({ mm, devices, mirrors: [mirror] }) => {
       const addr = buffer(mm);
@@ -101,7 +100,7 @@ for (const migrated of [false, true]) {
   );
 }
 
-scenario(test, "migrate", ({ mm, devices: [device], mirrors: [mirror] }) => {
+scenario("migrate", ({ mm, devices: [device], mirrors: [mirror] }) => {
   const addr = buffer(mm);
   const { rss } = mm;
   const answer = mirror.migrateToDevice(addr, N);
@@ -111,7 +110,7 @@ scenario(test, "migrate", ({ mm, devices: [device], mirrors: [mirror] }) => {
   assert.equal(mm.rss, rss, "device pages count");
 });
 
-scenario(test, "migrate_fault", ({ mm, devices: [device], mirrors: [mirror] }) => {
+scenario("migrate_fault", ({ mm, devices: [device], mirrors: [mirror] }) => {
   const addr = buffer(mm);
   assert.equal(result(mirror.migrateToDevice(addr, N)), [0, N, 0]);
   same(mm.read(addr, BYTES / 2), words(N / 2));
@@ -121,7 +120,7 @@ scenario(test, "migrate_fault", ({ mm, devices: [device], mirrors: [mirror] }) =
   same(again.data, words(N));
 });
 
-scenario(test, "migrate_release", ({ mm, devices: [device], mirrors: [mirror] }) => {
+scenario("migrate_release", ({ mm, devices: [device], mirrors: [mirror] }) => {
   const addr = buffer(mm);
   mirror.migrateToDevice(addr, N);
   assert.equal(result(mirror.release()), [0, N, 0]);
@@ -132,7 +131,7 @@ scenario(test, "migrate_release", ({ mm, devices: [device], mirrors: [mirror] })
   assert.is(mm.hmm.stats.faults.device, before, "nothing had to come back");
 });
 
-scenario(test, "migrate_mixed", ({ mm, mirrors: [first, second] }) => {
+scenario("migrate_mixed", ({ mm, mirrors: [first, second] }) => {
   const addr = mm.mmap({ length: 6 * PAGE_SIZE, prot: PROT_NONE });
   const page = (i: number): number => addr + i * PAGE_SIZE;
   assert.equal(result(second.migrateToDevice(addr, 6)), [-EINVAL, 0, 0]);
@@ -147,7 +146,7 @@ scenario(test, "migrate_mixed", ({ mm, mirrors: [first, second] }) => {
   assert.equal(result(first.migrateToDevice(page(5), 1)), [-ENOENT, 0, 0], "it belongs to the other device");
 });
 
-scenario(test, "migrate_multiple", ({ mm, devices: [device], mirrors: [mirror] }) => {
+scenario("migrate_multiple", ({ mm, devices: [device], mirrors: [mirror] }) => {
   for (let i = 0; i < 10; i++) {
     const addr = buffer(mm);
     const answer = mirror.migrateToDevice(addr, N);
@@ -159,7 +158,7 @@ scenario(test, "migrate_multiple", ({ mm, devices: [device], mirrors: [mirror] }
   }
 });
 
-scenario(test, "anon_read_multiple", ({ mm, mirrors: [mirror] }) => {
+scenario("anon_read_multiple", ({ mm, mirrors: [mirror] }) => {
   for (let c = 0; c < 10; c++) {
     const addr = mm.mmap({ length: BYTES });
     mm.write(
@@ -177,7 +176,7 @@ scenario(test, "anon_read_multiple", ({ mm, mirrors: [mirror] }) => {
   }
 });
 
-scenario(test, "snapshot", ({ mm, mirrors: [first, second] }) => {
+scenario("snapshot", ({ mm, mirrors: [first, second] }) => {
   const addr = mm.mmap({ length: 7 * PAGE_SIZE, prot: PROT_NONE });
   const page = (i: number): number => addr + i * PAGE_SIZE;
   mm.munmap(page(1), PAGE_SIZE);
@@ -192,7 +191,7 @@ scenario(test, "snapshot", ({ mm, mirrors: [first, second] }) => {
   assert.equal(snapshot(second, addr, 7), [ERROR, ERROR, ZERO | READ, READ, WRITE, NONE, LOCAL | WRITE]);
 });
 
-scenario(test, "double_map", ({ mm, mirrors: [first, second] }) => {
+scenario("double_map", ({ mm, mirrors: [first, second] }) => {
   const addr = buffer(mm, 6);
   mm.mprotect(addr, 6 * PAGE_SIZE, PROT_READ);
   for (const mirror of [first, second]) {
@@ -207,7 +206,7 @@ scenario(test, "double_map", ({ mm, mirrors: [first, second] }) => {
   assert.is(second.device.devmem.usedPages, 0, "the first device's read pulled them off the second");
 });
 
-scenario(test, "hmm_gup_test", ({ mm, mirrors: [mirror] }) => {
+scenario("hmm_gup_test", ({ mm, mirrors: [mirror] }) => {
   const addr = buffer(mm, 4);
   mirror.migrateToDevice(addr, 4);
   using pin = mm.pin(addr, 4);
@@ -217,7 +216,7 @@ scenario(test, "hmm_gup_test", ({ mm, mirrors: [mirror] }) => {
   same(mm.read(addr, 4 * PAGE_SIZE), words(4));
 });
 
-scenario(test, "hmm_cow_in_device", ({ mm, mirrors: [mirror] }) => {
+scenario("hmm_cow_in_device", ({ mm, mirrors: [mirror] }) => {
   const addr = buffer(mm, 4);
   mirror.migrateToDevice(addr, 4);
   const child = mm.fork();
@@ -230,24 +229,20 @@ scenario(test, "hmm_cow_in_device", ({ mm, mirrors: [mirror] }) => {
 });
 
 for (const offset of [0, N / 3, (2 * N) / 3]) {
-  scenario(
-    test,
-    `migrate_partial_unmap_fault at ${offset}`,
-    ({ mm, devices: [device], mirrors: [mirror] }) => {
-      const addr = buffer(mm);
-      const hole = N / 3;
-      mirror.migrateToDevice(addr, N);
-      mm.munmap(addr + offset * PAGE_SIZE, hole * PAGE_SIZE);
-      assert.is(device.devmem.usedPages, N - hole);
-      for (let i = 0; i < N; i++) {
-        if (i >= offset && i < offset + hole) continue;
-        assert.is(mm.load32(addr + i * PAGE_SIZE), (i * PAGE_SIZE) / 4);
-      }
-    },
-  );
+  scenario(`migrate_partial_unmap_fault at ${offset}`, ({ mm, devices: [device], mirrors: [mirror] }) => {
+    const addr = buffer(mm);
+    const hole = N / 3;
+    mirror.migrateToDevice(addr, N);
+    mm.munmap(addr + offset * PAGE_SIZE, hole * PAGE_SIZE);
+    assert.is(device.devmem.usedPages, N - hole);
+    for (let i = 0; i < N; i++) {
+      if (i >= offset && i < offset + hole) continue;
+      assert.is(mm.load32(addr + i * PAGE_SIZE), (i * PAGE_SIZE) / 4);
+    }
+  });
 }
 
-scenario(test, "migrate_remap_fault", ({ mm, devices: [device], mirrors: [mirror] }) => {
+scenario("migrate_remap_fault", ({ mm, devices: [device], mirrors: [mirror] }) => {
   const addr = buffer(mm);
   mirror.migrateToDevice(addr, N);
   mm.mmap({ addr: addr + BYTES, length: PAGE_SIZE, prot: PROT_NONE }); // no room to grow in place
@@ -261,4 +256,4 @@ scenario(test, "migrate_remap_fault", ({ mm, devices: [device], mirrors: [mirror
   assert.is(device.devmem.usedPages, 0);
 });
 
-test.run();
+scenarios.run("hmm-tests");

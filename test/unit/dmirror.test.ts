@@ -1,4 +1,3 @@
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
   Dmirror,
@@ -18,12 +17,12 @@ import {
   PAGE_SIZE,
   PROT_READ,
 } from "../../src/index.ts";
-import { buffer, BYTES, N, result, same, scenario, snapshot, words } from "../util/dmirror-fixture.ts";
+import { buffer, BYTES, N, result, same, Scenarios, snapshot, words } from "../util/dmirror-fixture.ts";
 
-const test = suite("dmirror");
+const scenarios = new Scenarios();
+const scenario = scenarios.add;
 
 scenario(
-  test,
   "arguments: page aligned, at least one page, inside the address space",
   ({ mm, mirrors: [mirror] }) => {
     const addr = buffer(mm, 2);
@@ -44,7 +43,7 @@ scenario(
   },
 );
 
-scenario(test, "an invalidation drops the entries of its range and no other", ({ mm, mirrors: [mirror] }) => {
+scenario("an invalidation drops the entries of its range and no other", ({ mm, mirrors: [mirror] }) => {
   const addr = buffer(mm, 8);
   mirror.read(addr, 8);
   assert.is(mirror.entries, 8);
@@ -54,22 +53,17 @@ scenario(test, "an invalidation drops the entries of its range and no other", ({
   assert.equal(result(mirror.read(addr, 8)), [0, 8, 1]);
 });
 
-scenario(
-  test,
-  "a write that fails in the middle has written what comes before",
-  ({ mm, mirrors: [mirror] }) => {
-    const addr = buffer(mm, 4);
-    mirror.write(addr, words(2));
-    mm.mprotect(addr + 2 * PAGE_SIZE, 2 * PAGE_SIZE, PROT_READ);
-    const ones = new Uint8Array(4 * PAGE_SIZE).fill(1);
-    assert.equal(result(mirror.write(addr, ones)), [-EPERM, 2, 0]);
-    same(mm.read(addr, 2 * PAGE_SIZE), ones.subarray(0, 2 * PAGE_SIZE));
-    same(mm.read(addr + 2 * PAGE_SIZE, 2 * PAGE_SIZE), words(4).subarray(2 * PAGE_SIZE));
-  },
-);
+scenario("a write that fails in the middle has written what comes before", ({ mm, mirrors: [mirror] }) => {
+  const addr = buffer(mm, 4);
+  mirror.write(addr, words(2));
+  mm.mprotect(addr + 2 * PAGE_SIZE, 2 * PAGE_SIZE, PROT_READ);
+  const ones = new Uint8Array(4 * PAGE_SIZE).fill(1);
+  assert.equal(result(mirror.write(addr, ones)), [-EPERM, 2, 0]);
+  same(mm.read(addr, 2 * PAGE_SIZE), ones.subarray(0, 2 * PAGE_SIZE));
+  same(mm.read(addr + 2 * PAGE_SIZE, 2 * PAGE_SIZE), words(4).subarray(2 * PAGE_SIZE));
+});
 
 scenario(
-  test,
   "a device write to its own read-only page brings it back and copies it",
   ({ mm, devices, mirrors: [mirror] }) => {
     const addr = buffer(mm, 4);
@@ -90,7 +84,6 @@ scenario(
 );
 
 scenario(
-  test,
   "migrateToSystem moves this device's pages and leaves holes alone",
   ({ mm, mirrors: [first, second] }) => {
     const addr = mm.mmap({ length: 6 * PAGE_SIZE });
@@ -104,7 +97,7 @@ scenario(
   },
 );
 
-scenario(test, "memory that runs out: what fits has migrated", ({ hmm, mm }) => {
+scenario("memory that runs out: what fits has migrated", ({ hmm, mm }) => {
   const big = mm.mmap({ length: 600 * PAGE_SIZE });
   mm.write(big, words(600));
   using hog = new Dmirror(mm, { deviceMemory: 2 << 20 });
@@ -115,7 +108,7 @@ scenario(test, "memory that runs out: what fits has migrated", ({ hmm, mm }) => 
   hmm.verify();
 });
 
-scenario(test, "failNextAlloc: to the device a page stays", ({ mm, mirrors: [mirror] }) => {
+scenario("failNextAlloc: to the device a page stays", ({ mm, mirrors: [mirror] }) => {
   const addr = buffer(mm, 4);
   mirror.failNextAlloc();
   assert.equal(result(mirror.migrateToDevice(addr, 4)), [-ENOENT, 0, 0]);
@@ -123,26 +116,20 @@ scenario(test, "failNextAlloc: to the device a page stays", ({ mm, mirrors: [mir
   assert.equal(result(mirror.migrateToDevice(addr, 4)), [0, 4, 0], "once");
 });
 
-scenario(
-  test,
-  "failNextAlloc: to system memory it is ENOMEM, and nothing is lost",
-  ({ mm, mirrors: [mirror] }) => {
-    const addr = buffer(mm, 4);
-    mirror.migrateToDevice(addr, 4);
-    mirror.failNextAlloc();
-    assert.equal(result(mirror.migrateToSystem(addr, 4)), [-ENOMEM, 3, 0]);
-    mirror.failNextAlloc();
-    assert.throws(
-      () => mm.load32(addr),
-      (error: unknown) =>
-        error instanceof HmmError && error.code === "ENOMEM" && error.faultCode === FAULT_OOM,
-    );
-    same(mm.read(addr, 4 * PAGE_SIZE), words(4));
-  },
-);
+scenario("failNextAlloc: to system memory it is ENOMEM, and nothing is lost", ({ mm, mirrors: [mirror] }) => {
+  const addr = buffer(mm, 4);
+  mirror.migrateToDevice(addr, 4);
+  mirror.failNextAlloc();
+  assert.equal(result(mirror.migrateToSystem(addr, 4)), [-ENOMEM, 3, 0]);
+  mirror.failNextAlloc();
+  assert.throws(
+    () => mm.load32(addr),
+    (error: unknown) => error instanceof HmmError && error.code === "ENOMEM" && error.faultCode === FAULT_OOM,
+  );
+  same(mm.read(addr, 4 * PAGE_SIZE), words(4));
+});
 
 scenario(
-  test,
   "two mirrors of one mm on one device never disagree",
   ({ hmm, mm, devices: [device], mirrors: [one] }) => {
     using two = new Dmirror(mm, { device });
@@ -167,35 +154,30 @@ scenario(
   },
 );
 
-scenario(
-  test,
-  "pieces are an option, and change nothing but the events",
-  ({ hmm, mm, devices: [device] }) => {
-    using mirror = new Dmirror(mm, { device, faultPages: 5, migratePages: 7 });
-    const addr = buffer(mm);
-    const events: number[] = [];
-    const stop = hmm.on("migrate", ({ collected }) => events.push(collected));
-    assert.equal(result(mirror.migrateToDevice(addr, N)), [0, N, 0]);
-    stop();
-    assert.equal(events, [...new Array<number>(Math.floor(N / 7)).fill(7), N % 7]);
-    assert.equal(
-      result(
-        mirror.write(
-          addr,
-          words(N, (i) => i + 1),
-        ),
+scenario("pieces are an option, and change nothing but the events", ({ hmm, mm, devices: [device] }) => {
+  using mirror = new Dmirror(mm, { device, faultPages: 5, migratePages: 7 });
+  const addr = buffer(mm);
+  const events: number[] = [];
+  const stop = hmm.on("migrate", ({ collected }) => events.push(collected));
+  assert.equal(result(mirror.migrateToDevice(addr, N)), [0, N, 0]);
+  stop();
+  assert.equal(events, [...new Array<number>(Math.floor(N / 7)).fill(7), N % 7]);
+  assert.equal(
+    result(
+      mirror.write(
+        addr,
+        words(N, (i) => i + 1),
       ),
-      [0, N, 0],
-    );
-    same(
-      mm.read(addr, BYTES),
-      words(N, (i) => i + 1),
-    );
-  },
-);
+    ),
+    [0, N, 0],
+  );
+  same(
+    mm.read(addr, BYTES),
+    words(N, (i) => i + 1),
+  );
+});
 
 scenario(
-  test,
   "the address space goes: commands answer EFAULT, the device lives on",
   ({ hmm, devices: [device] }) => {
     const mm = hmm.createMm();
@@ -211,7 +193,7 @@ scenario(
   },
 );
 
-scenario(test, "a device of its own goes with its mirror, its pages come back", ({ mm }) => {
+scenario("a device of its own goes with its mirror, its pages come back", ({ mm }) => {
   const addr = buffer(mm, 4);
   const mirror = new Dmirror(mm, { deviceMemory: 2 << 20 });
   assert.equal(result(mirror.migrateToDevice(addr, 4)), [0, 4, 0]);
@@ -220,4 +202,4 @@ scenario(test, "a device of its own goes with its mirror, its pages come back", 
   same(mm.read(addr, 4 * PAGE_SIZE), words(4));
 });
 
-test.run();
+scenarios.run("dmirror");

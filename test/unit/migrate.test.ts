@@ -1,23 +1,19 @@
 import * as assert from "uvu/assert";
-import type { HmmError } from "../../src/index.ts";
 import {
   explain,
   MIGRATE_PFN_ERROR,
   MIGRATE_PFN_MIGRATE,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-  Memcg,
-  migrateDeviceRange,
   migratePfn,
   migratePfnToPage,
   migrateVmaSetup,
-  PAGE_SIZE,
   REASON_COUNT,
   REASON_DRIVER_ERROR,
-  REASON_MEMCG_LIMIT,
   REASON_NO_DESTINATION,
   REASON_NOT_SELECTED,
   REASON_OTHER_OWNER,
   REASON_PINNED,
+  PAGE_SIZE,
 } from "../../src/index.ts";
 import { onEachBuild } from "../util/builds.ts";
 import { errorOf, makeHmm, pattern, TestGpu } from "../util/driver.ts";
@@ -230,87 +226,6 @@ onEachBuild("migrate", (test, module) => {
     assert.is(m.result.reasons[0], REASON_DRIVER_ERROR);
     assert.match((errorOf(() => mm.read(addr, 1)) as HmmError).detail, /^SIGBUS/);
     assert.is(mm.read(addr + P, 1)[0], 1);
-    hmm.verify();
-  });
-
-  test("a page of three processes moves for all of them", () => {
-    const hmm = makeHmm(module);
-    const mm = hmm.createMm();
-    const addr = mm.mmap({ length: 2 * P });
-    mm.write(addr, pattern(2));
-    const children = [mm.fork(), mm.fork()];
-    const gpu = new TestGpu(mm);
-    const others = children.map((child) => new TestGpu(child, 1 << 20));
-    assert.is(gpu.toDevice(addr, addr + 2 * P).moved, 2);
-    hmm.verify();
-    for (const other of others) assert.is(other.updates.length, 2);
-    assert.equal(children[0].read(addr, 2 * P), pattern(2));
-    assert.is(gpu.faults, 2);
-    children[1].write(addr, Uint8Array.of(77));
-    assert.equal(mm.read(addr, 2 * P), pattern(2));
-    assert.is(gpu.faults, 2);
-    hmm.verify();
-  });
-
-  test("a hole under a memory cgroup's limit stays; what is there may come back", () => {
-    const hmm = makeHmm(module);
-    const memcg = new Memcg({ limit: 2 });
-    const mm = hmm.createMm({ memcg });
-    const gpu = new TestGpu(mm);
-    const addr = mm.mmap({ length: 4 * P });
-    mm.write(addr, pattern(1));
-    const result = gpu.toDevice(addr, addr + 4 * P);
-    assert.is(result.moved, 2);
-    assert.equal([...result.reasons], [0, 0, REASON_MEMCG_LIMIT, REASON_MEMCG_LIMIT]);
-    assert.is(memcg.usage, 2);
-    memcg.limit = 0;
-    assert.is(mm.read(addr, 1)[0], 0);
-    assert.is(memcg.usage, 2);
-    assert.is(gpu.devmem.usedPages, 1);
-    hmm.verify();
-  });
-
-  test("device to device", () => {
-    const hmm = makeHmm(module);
-    const mm = hmm.createMm();
-    const gpu = new TestGpu(mm);
-    const addr = mm.mmap({ length: P });
-    mm.write(addr, pattern(1));
-    gpu.toDevice(addr, addr + P);
-    const before = gpu.table.lookup(addr);
-    assert.is(gpu.toDevice(addr, addr + P, MIGRATE_VMA_SELECT_DEVICE_PRIVATE).moved, 1);
-    assert.is.not(gpu.table.lookup(addr), before);
-    assert.equal(gpu.freed, [before & 0x7ffffff]);
-    assert.is(hmm.stats.pagesDeviceToDevice, 1);
-    assert.equal(mm.read(addr, P), pattern(1));
-    hmm.verify();
-  });
-
-  test("migrateDeviceRange: by pfn", () => {
-    const hmm = makeHmm(module);
-    const mm = hmm.createMm();
-    const gpu = new TestGpu(mm);
-    const addr = mm.mmap({ length: 3 * P });
-    mm.write(addr, pattern(3));
-    gpu.toDevice(addr, addr + 3 * P);
-    {
-      using m = migrateDeviceRange(gpu.devmem, gpu.devmem.pfnFirst, 512);
-      assert.is(m.cpages, 3);
-      assert.is(m.vma, null);
-      hmm.allocPages(m.src, m.dst);
-      hmm.copyPages(m.src, m.dst);
-      assert.is(m.pages(), 3);
-    }
-    assert.is(gpu.devmem.usedPages, 0);
-    assert.equal(mm.read(addr, 3 * P), pattern(3));
-    assert.instance(
-      errorOf(() => migrateDeviceRange(gpu.devmem, 0, 1)),
-      RangeError,
-    );
-    assert.instance(
-      errorOf(() => migrateDeviceRange(gpu.devmem, gpu.devmem.pfnFirst, 5000)),
-      RangeError,
-    );
     hmm.verify();
   });
 }).run();

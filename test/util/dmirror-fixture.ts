@@ -1,8 +1,8 @@
 /** Two devices and a process that has a mirror on each: the kernel's self-tests' fixture, and ours for Dmirror. */
-import type { Test } from "uvu";
 import * as assert from "uvu/assert";
 import { Dmirror, DmirrorDevice, type DmirrorResult } from "../../src/dmirror.ts";
 import { Hmm, PAGE_SIZE, type Mm } from "../../src/index.ts";
+import { onEachBuild } from "./builds.ts";
 
 /** Pages of a buffer. */
 export const N = 96;
@@ -16,29 +16,39 @@ export interface Fixture {
   mirrors: [Dmirror, Dmirror];
 }
 
-/** Two devices and a process that has both open; verifies at the end, and that nothing is left over. */
-export function scenario(test: Test, name: string, body: (fixture: Fixture) => void): void {
-  test(name, () => {
-    const hmm = Hmm.createSync({ systemMemory: 8 << 20, deviceMemory: 12 << 20 });
-    const free = hmm.freePages;
-    const devices: [DmirrorDevice, DmirrorDevice] = [
-      new DmirrorDevice(hmm, { memory: 4 << 20 }),
-      new DmirrorDevice(hmm, { memory: 4 << 20 }),
-    ];
-    const mm = hmm.createMm();
-    const mirrors: [Dmirror, Dmirror] = [
-      new Dmirror(mm, { device: devices[0] }),
-      new Dmirror(mm, { device: devices[1] }),
-    ];
-    body({ hmm, mm, devices, mirrors });
-    hmm.verify();
-    for (const each of hmm.mms()) each.close();
-    for (const mirror of mirrors) mirror.close();
-    for (const device of devices) assert.is(device.devmem.usedPages, 0, "device pages are left in use");
-    assert.is(hmm.freePages, free, "system pages are left in use");
-    for (const device of devices) device.close();
-    hmm.verify();
-  });
+/** Scenarios, each run on a fresh fixture and on both builds; verified at the end, and nothing may be left over. */
+export class Scenarios {
+  readonly #bodies: [name: string, body: (fixture: Fixture) => void][] = [];
+
+  readonly add = (name: string, body: (fixture: Fixture) => void): void => {
+    this.#bodies.push([name, body]);
+  };
+
+  run(suite: string): void {
+    onEachBuild(suite, (test, module) => {
+      for (const [name, body] of this.#bodies) test(name, () => runScenario(module, body));
+    }).run();
+  }
+}
+
+function runScenario(module: WebAssembly.Module, body: (fixture: Fixture) => void): void {
+  const hmm = Hmm.createSync(module, { systemMemory: 8 << 20, deviceMemory: 12 << 20 });
+  const free = hmm.freePages;
+  const device = (): DmirrorDevice => new DmirrorDevice(hmm, { memory: 4 << 20 });
+  const devices: [DmirrorDevice, DmirrorDevice] = [device(), device()];
+  const mm = hmm.createMm();
+  const mirrors: [Dmirror, Dmirror] = [
+    new Dmirror(mm, { device: devices[0] }),
+    new Dmirror(mm, { device: devices[1] }),
+  ];
+  body({ hmm, mm, devices, mirrors });
+  hmm.verify();
+  for (const each of hmm.mms()) each.close();
+  for (const mirror of mirrors) mirror.close();
+  for (const { devmem } of devices) assert.is(devmem.usedPages, 0, "device pages are left in use");
+  assert.is(hmm.freePages, free, "system pages are left in use");
+  for (const each of devices) each.close();
+  hmm.verify();
 }
 
 /** The bytes of n pages whose word i is f(i). */

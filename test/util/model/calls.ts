@@ -57,8 +57,7 @@ export function mprotect(mm: Mm, a: number, n: number, prot: number): number {
     for (let pn = from; pn < to; pn++) {
       const entry = mm.entries.get(pn);
       if (!entry) continue;
-      if (!(prot & W)) entry.write = false;
-      else if (entry.page?.place === RAM && entry.page.exclusive) entry.write = true;
+      entry.write = (prot & W) !== 0 && entry.page?.place === RAM && entry.page.exclusive;
     }
     if (fill) populateLocked(mm, from, to);
     return 0;

@@ -174,8 +174,8 @@ export function stateOf(world: World, pid: number, end: number, first = 0): Proc
     return entry.page.maps === 1 ? 9 : 1;
   });
   const h: ProcessState["h"] = {};
-  for (const [number, { mirror, opener }] of world.handles) {
-    if (opener !== pid) continue;
+  for (const [number, { mirror, opener, holders }] of world.handles) {
+    if (opener !== pid || !holders.has(pid)) continue;
     const owner = ([, , , o]: Event): number =>
       o < 0 ? OWNER_NONE : o === mirror.device ? OWNER_THIS : OWNER_OTHER;
     h[number] = {

@@ -1,0 +1,59 @@
+/**
+ * Everything that can be called refuses every kind of wrong argument, says which, what it was and what it should have
+ * been, and leaves the engine as it was. What there is to call is read from the sources: a new export, method or
+ * parameter fails here until it has its row in errors/rows-*.ts.
+ */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { assertNone, EXPORTS, Refusals } from "./errors/refuse.ts";
+import { driverRows } from "./errors/rows-driver.ts";
+import { hmmRows } from "./errors/rows-hmm.ts";
+import { mmRows } from "./errors/rows-mm.ts";
+import { testingRows } from "./errors/rows-testing.ts";
+import type { Table } from "./errors/row.ts";
+import { readSurface } from "./errors/surface.ts";
+import { builds } from "./util/builds.ts";
+
+const table: Table = { ...mmRows, ...hmmRows, ...driverRows, ...testingRows };
+const surface = readSurface();
+
+const rows = suite("errors: the table");
+rows("every export has its rows, and every row its export", () => {
+  const keys = surface.map(({ key }) => key);
+  assert.equal(
+    keys.filter((key) => !(key in table)),
+    [],
+    "exports without a row",
+  );
+  assert.equal(
+    Object.keys(table).filter((key) => !keys.includes(key)),
+    [],
+    "rows without an export",
+  );
+  assert.ok(keys.length > 150);
+});
+rows("every function and class that is there at run time is in the surface", () => {
+  const known = new Set(surface.map(({ key }) => key.replace(/^new /, "").split(/[#.]/)[0]));
+  const unknown = Object.entries(EXPORTS).filter(
+    ([name, value]) => typeof value === "function" && !known.has(name),
+  );
+  assert.equal(
+    unknown.map(([name]) => name),
+    [],
+  );
+});
+rows.run();
+
+for (const [build, module] of builds) {
+  const refusals = suite(`errors, ${build}`);
+  for (const callable of surface) {
+    const row = table[callable.key];
+    if (row === undefined) continue;
+    refusals(callable.key, async () => {
+      const test = new Refusals(callable, row, module);
+      await test.run();
+      assertNone(test.problems);
+    });
+  }
+  refusals.run();
+}

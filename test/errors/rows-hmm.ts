@@ -1,0 +1,311 @@
+/** The engine itself, and small things that belong to nothing. */
+import { Hmm, PAGE_SIZE } from "../../src/index.ts";
+import {
+  also,
+  anything,
+  bag,
+  bytes,
+  callback,
+  ended,
+  integer,
+  object,
+  u32,
+  words,
+  type Argument,
+  type Given,
+  type Wrong,
+} from "./arguments.ts";
+import type { Refusal, Row, Table } from "./row.ts";
+import { PAGES, type World } from "./world.ts";
+
+const getter: Row = { nothing: "it has no argument, and an engine has no end" };
+
+const AROUND = "the operation whose callback it is goes on";
+
+/** Makes a call from a notifier's callback, and throws what it threw. */
+export function inCallback(w: World, body: () => unknown): void {
+  let thrown: unknown;
+  const start = w.readOnly;
+  const end = start + PAGE_SIZE;
+  w.onInvalidate = () => {
+    try {
+      body();
+    } catch (error) {
+      thrown = error;
+    }
+  };
+  w.mm.madvise(start, end - start, 4);
+  w.onInvalidate = null;
+  if (thrown !== undefined) throw thrown as Error;
+}
+
+export const fromCallback = (call: (w: World) => unknown): Refusal => ({
+  why: "called from a driver's callback",
+  outcome: "TypeError",
+  names: "",
+  says: /must not be called from a driver's callback/,
+  call: (w) => inCallback(w, () => call(w)),
+  changes: AROUND,
+});
+
+/** A page frame number. */
+const page = (...more: Wrong[]): Argument => ({
+  ...integer((w: World) => w.pages.held, 1, 2559),
+  wrongs: [...integer(1, 1, 2559).wrongs, ...more],
+});
+const noFrame: Wrong = {
+  given: (w) => w.pages.none,
+  outcome: "EINVAL",
+  says: /must be a page/,
+  core: true,
+};
+const freePage: Wrong = {
+  given: (w) => w.pages.free,
+  outcome: "EINVAL",
+  says: /must be a page in use/,
+  core: true,
+};
+const mapped: Given = (w) => w.pin.pages[0];
+
+const arrays: Record<string, Argument> = { src: words((w) => w.pfns, 0), dst: words((w) => w.pfns, PAGES) };
+
+const stranger: Wrong = {
+  given: () => Uint32Array.from({ length: PAGES }, (_, i) => (i === 3 ? 0xc0000000 + 300 : 0)),
+  outcome: "EINVAL",
+  says: /must name a page in use/,
+  shows: "0xc000012c",
+  core: true,
+};
+
+const pages: Table = {
+  "Hmm#pfnArray": {
+    args: { n: integer(4, 0, 2 ** 28) },
+    more: [
+      {
+        why: "no room",
+        outcome: "ENOMEM",
+        names: "",
+        says: /arena/,
+        call: (w) => w.hmm.pfnArray(2 ** 20),
+        core: true,
+      },
+    ],
+  },
+  "Hmm#addressArray": {
+    args: { n: integer(4, 0, 2 ** 28) },
+    more: [
+      {
+        why: "no room",
+        outcome: "ENOMEM",
+        names: "",
+        says: /arena/,
+        call: (w) => w.hmm.addressArray(2 ** 20),
+        core: true,
+      },
+    ],
+  },
+  "Hmm#copyPages": {
+    args: {
+      src: also(arrays.src, { ...stranger, names: "src[3]" }),
+      dst: also(arrays.dst, { ...stranger, names: "dst[3]" }),
+    },
+  },
+  "Hmm#allocPages": { args: arrays },
+  "Hmm#allocPage": { nothing: "it has no argument; 0 says that there is no page" },
+  "Hmm#pageGet": { args: { page: page(noFrame, freePage) } },
+  "Hmm#pagePut": {
+    args: {
+      page: page(noFrame, freePage, {
+        given: (w) => w.pages.mapped,
+        outcome: "EINVAL",
+        says: /a reference of yours/,
+        core: true,
+      }),
+    },
+  },
+  "Hmm#pageLock": { args: { page: page(noFrame, freePage) } },
+  "Hmm#pageUnlock": {
+    args: { page: page(noFrame, freePage, { given: mapped, outcome: "EINVAL", says: /locked/, core: true }) },
+  },
+  "Hmm#pageBytes": { args: { page: page(noFrame, freePage), body: callback(() => 0) } },
+  "Hmm#pageDevmem": { args: { page: page(noFrame) } },
+  "Hmm#isDevicePage": { args: { page: page() } },
+};
+
+const capacity = integer(undefined, 1, 2 ** 28);
+const few = (most: number): Argument => integer(undefined, 1, most);
+const choice: Wrong[] = ["both", 5, null, {}].map((value) => ({
+  given: () => value,
+  outcome: "RangeError",
+  says: /must be "data" or "metadata"/,
+}));
+const module: Argument = object((w) => w.module, "a WebAssembly.Module");
+
+const configuration: Record<string, Argument> = {
+  config: bag(true),
+  "config.systemMemory": integer(1 << 16, PAGE_SIZE, 2 ** 39),
+  "config.deviceMemory": integer(0, 0, 2 ** 39),
+  "config.swap": integer(undefined, 0, 0),
+  "config.backing": { right: () => undefined, wrongs: choice },
+  "config.capacities": bag(true),
+  "config.capacities.mms": capacity,
+  "config.capacities.vmas": capacity,
+  "config.capacities.anonVmas": few(0xffff),
+  "config.capacities.anonVmaLinks": capacity,
+  "config.capacities.pageTables": capacity,
+  "config.capacities.notifiers": capacity,
+  "config.capacities.memcgs": few(0xff),
+  "config.capacities.migrations": capacity,
+  "config.capacities.deviceTables": capacity,
+  "config.arena": integer(undefined, 4096, 2 ** 32),
+  "config.eventLog": integer(undefined, 1, 2 ** 26),
+  "config.module": {
+    ...module,
+    wrongs: module.wrongs.slice(1).filter(({ given }) => given({} as World) !== undefined),
+  },
+};
+
+const badConfigs: [why: string, config: object, outcome: Wrong["outcome"], names: string, says: RegExp][] = [
+  [
+    "an unknown setting",
+    { systemmemory: 1 },
+    "RangeError",
+    "systemmemory",
+    /made of systemMemory, deviceMemory/,
+  ],
+  ["an unknown capacity", { capacities: { vma: 1 } }, "RangeError", "vma", /made of mms, vmas/],
+  ["no power of two", { eventLog: 12 }, "RangeError", "eventLog", /a power of two, got 12/],
+  ["more than 4 GiB", { systemMemory: 2 ** 33 }, "ENOMEM", "4 GiB", /frames, tables and arena/],
+];
+const refusedConfigs = (make: (w: World, config: object) => unknown): Refusal[] =>
+  badConfigs.map(([why, config, outcome, names, says]) => ({
+    why,
+    outcome,
+    names,
+    says,
+    call: (w) => make(w, config),
+  }));
+
+/** Callbacks by id, of which one is missing or none. */
+const record = (right: Given, names: string, says: RegExp): Argument => ({
+  right,
+  wrongs: [undefined, {}, 5].map((value) => ({
+    given: () => value,
+    outcome: "RangeError",
+    says,
+    names,
+    shows: "undefined",
+  })),
+});
+
+const engines: Table = {
+  "Hmm.create": {
+    args: configuration,
+    more: refusedConfigs((_, config) => Hmm.create(config)),
+  },
+  "Hmm.createSync": {
+    op: "Hmm.create",
+    args: { module, ...configuration },
+    more: refusedConfigs((w, config) => Hmm.createSync(w.module, config)),
+  },
+  "Hmm.restore": {
+    args: {
+      bytes: also(
+        bytes((w) => w.snapshot),
+        {
+          given: () => new Uint8Array(100),
+          outcome: "RangeError",
+          says: /must be a snapshot/,
+          shows: "100",
+        },
+      ),
+      attach: bag(true),
+      "attach.mirrors": record(
+        () => ({ mirror1: { update: () => undefined } }),
+        'attach.mirrors["mirror1"]',
+        /must be given/,
+      ),
+      "attach.notifiers": record(
+        () => ({ notifier1: { invalidate: () => undefined }, outside: { invalidate: () => undefined } }),
+        'attach.notifiers["notifier1"]',
+        /must be given/,
+      ),
+      "attach.devmems": record(
+        () =>
+          Object.fromEntries(
+            [1, 2, 3].map((n) => [`devmem${n}`, { ops: { fault: () => 0 }, device: { n } }]),
+          ),
+        'attach.devmems["devmem1"]',
+        /must be given, with ops and device/,
+      ),
+      "attach.module": module,
+    },
+  },
+  "Hmm#config": getter,
+  "Hmm#module": getter,
+  "Hmm#createMm": {
+    args: {
+      options: bag(true),
+      "options.memcg": also(
+        object(() => undefined, "a Memcg", [], [null]),
+        ended((w) => w.closed.memcg, /memcg is closed/),
+        ended((w) => w.other.memcg, /memcg belongs to another Hmm/),
+      ),
+    },
+  },
+  ...Object.fromEntries(
+    ["mms", "migrations", "deviceTables", "devmems", "mirrors", "notifiers", "memcgs"].map((name) => [
+      `Hmm#${name}`,
+      getter,
+    ]),
+  ),
+  "Hmm#zeroPage": getter,
+  "Hmm#freePages": getter,
+  "Hmm#stats": getter,
+  "Hmm#verify": getter,
+  "Hmm#failAllocation": { args: { n: u32(0) } },
+  "Hmm#on": {
+    args: {
+      name: {
+        right: () => "fault",
+        wrongs: ["faults", 5, null, undefined, {}].map((value) => ({
+          given: () => value,
+          outcome: "RangeError",
+          says: /one of fault, migrate, invalidate/,
+        })),
+      },
+      listener: callback(() => undefined),
+    },
+  },
+  "Hmm#close": { more: [fromCallback((w) => w.hmm.close())], prepare: (w) => w.pin.close() },
+  "Hmm#snapshot": { more: [fromCallback((w) => w.hmm.snapshot())] },
+};
+
+const REPORT = "an error reports; if it were refused, the one that it is about would be lost";
+
+const small: Table = {
+  "new HmmError": {
+    args: Object.fromEntries(
+      [
+        "errno",
+        "op",
+        "detail",
+        "fields",
+        "fields.cause",
+        "fields.faultCode",
+        "fields.address",
+        "fields.done",
+        "fields.migration",
+      ].map((name) => [name, anything(name === "errno" ? 22 : undefined, REPORT)]),
+    ),
+    nothing: REPORT,
+  },
+  explain: {
+    args: { reason: anything(7, "every value has an answer: what is no REASON_* is said to be unknown") },
+    nothing: "it is for messages, and has words for anything",
+  },
+  "MigrateResult#reasons": { nothing: "it has no argument, and the result is the caller's" },
+  "MigrateResult#stayed": { nothing: "it has no argument, and the result is the caller's" },
+};
+
+export const hmmRows: Table = { ...engines, ...pages, ...small };
