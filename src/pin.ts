@@ -55,12 +55,13 @@ export function pinPages(mm: Mm, addr: number, npages: number, options: PinOptio
   const ctx = mm.check(op);
   checkPageAddress(op, "addr", addr);
   checkInteger(op, "npages", npages, 1, 2 ** 27);
+  const flags = pinFlags(op, options);
   mm.mmapSem.enterRead(op);
   let answer: number;
   let pages = new Uint32Array(0);
   try {
     answer = ctx.withScratch(op, 4 * npages, (out) => {
-      const pinned = ctx.run(ctx.core.pin(mm.id, addr, npages, out, pinFlags(options)));
+      const pinned = ctx.run(ctx.core.pin(mm.id, addr, npages, out, flags));
       if (pinned > 0) pages = ctx.mem.wordsAt(out, pinned).slice();
       return pinned;
     });
@@ -68,6 +69,13 @@ export function pinPages(mm: Mm, addr: number, npages: number, options: PinOptio
     mm.mmapSem.leaveRead(op);
   }
   if (answer <= 0) ctx.abort(accessError(mm, op, answer === 0 ? -EFAULT : answer, 0));
-  ctx.settle();
-  return new Pin(ctx, pages);
+  const pin = new Pin(ctx, pages);
+  try {
+    ctx.settle();
+  } catch (error) {
+    // A callback has thrown: nobody will get the pin.
+    pin.close();
+    throw error;
+  }
+  return pin;
 }

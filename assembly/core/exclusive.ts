@@ -15,7 +15,7 @@ import { notifyEnd, notifyStart } from "./notify";
 import { addExternalRefs, getPage, putPage } from "./page-alloc";
 import { readPte, walk } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn } from "./pte";
-import { linkAt, rmapAddress, rmapFirst, rmapNext } from "./rmap";
+import { linkAt, rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 import { vmaAt } from "./vma";
 
 /**
@@ -80,7 +80,7 @@ function lend(cmd: Cmd, pfn: u32, folio: Folio): i32 {
   let link: usize = cmd.link ? <usize>cmd.link : rmapFirst(folio);
   while (link) {
     cmd.link = <u32>link;
-    const vma = vmaAt(linkAt(link).vma);
+    const vma = rmapVma(link, folio);
     const addr = rmapAddress(vma, folio);
     if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_EXCLUSIVE, 0)) return REQUEST;
     const slot = walk(vma.mm.pgd, addr);

@@ -1,5 +1,7 @@
 // What the module exports. Each operation that may need the outside is begun here, and goes on in resume().
 
+import { fileOf, isFile } from "./file";
+import { msyncStep, punchStep, truncateStep } from "./truncate";
 import { cancelExclusive, exclusiveStep } from "./exclusive";
 import { EINVAL, ENOMEM } from "../uapi/errno";
 import { REQUEST } from "../uapi/event";
@@ -9,7 +11,7 @@ import { accessStep, cancelPin, faultStep, pinStep } from "./access";
 import {
   Cmd, commandPop, commandPush, commandTop, OP_ACCESS, OP_CLOSE, OP_EXCLUSIVE, OP_FAULT, OP_FORK,
   OP_MADVISE, OP_MIGRATE_DEVICE_SETUP, OP_MIGRATE_PAGES, OP_MIGRATE_SETUP, OP_MLOCK, OP_MMAP, OP_MPROTECT,
-  OP_MREMAP, OP_MUNMAP, OP_PIN, OP_RANGE_FAULT,
+  OP_MREMAP, OP_MSYNC, OP_MUNMAP, OP_PIN, OP_PUNCH, OP_RANGE_FAULT, OP_TRUNCATE,
 } from "./cmd";
 import { cancelDeviceFault } from "./fault";
 import { rangeFaultStep } from "./hmm";
@@ -50,6 +52,7 @@ export {
 } from "./device-table";
 export { replay, replayOldest } from "./replay";
 export { arenaAlloc, arenaFree } from "./arena";
+export { fileClose, fileCreate, fileRead, fileWrite } from "./file";
 export { verify } from "./verify";
 
 /** Runs an operation until it ends or asks. What it still holds at its end is let go. */
@@ -80,6 +83,9 @@ function step(cmd: Cmd): i32 {
     case OP_MIGRATE_DEVICE_SETUP: return migrateDeviceSetupStep(cmd);
     case OP_MIGRATE_PAGES: return migratePagesStep(cmd);
     case OP_EXCLUSIVE: return exclusiveStep(cmd);
+    case OP_TRUNCATE: return truncateStep(cmd);
+    case OP_PUNCH: return punchStep(cmd);
+    case OP_MSYNC: return msyncStep(cmd);
   }
   return -EINVAL;
 }
@@ -138,6 +144,7 @@ export function mmap(mm: u32, addr: f64, length: f64, prot: u32, flags: u32, fil
   cmd.a = prot;
   cmd.b = flags;
   cmd.c = file;
+  cmd.unmapCursor = <u64>offset >> 12;
   return run(cmd);
 }
 
@@ -256,4 +263,27 @@ export function makeDeviceExclusive(mm: u32, start: f64, npages: u32, out: usize
   if (!begun(cmd)) return notBegun(mm);
   cmd.a = <u32>out;
   return run(cmd);
+}
+
+export function msync(mm: u32, addr: f64, length: f64): i32 {
+  const cmd = begin(OP_MSYNC, mm, addr, addr + length);
+  return begun(cmd) ? run(cmd) : notBegun(mm);
+}
+
+function beginFile(op: u32, file: u32, start: f64, end: f64): i32 {
+  if (!isFile(fileOf(file))) return -EINVAL;
+  const cmd = commandPush(op, 0);
+  if (!begun(cmd)) return -ENOMEM;
+  cmd.a = file;
+  cmd.start = <u64>start;
+  cmd.end = <u64>end;
+  return run(cmd);
+}
+
+export function fileTruncate(file: u32, bytes: f64): i32 {
+  return beginFile(OP_TRUNCATE, file, 0, bytes);
+}
+
+export function filePunchHole(file: u32, offset: f64, length: f64): i32 {
+  return beginFile(OP_PUNCH, file, offset, offset + length);
 }

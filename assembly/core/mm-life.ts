@@ -23,8 +23,8 @@ import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { anonVmaFork } from "./rmap";
 import { log } from "./stat";
 import { SPACE_END } from "./unmap";
-import { isCow, some, Vma, vmaAlloc, vmaAt, vmaFree, vmaInsert } from "./vma";
-import { vmaDestroy } from "./vma-merge";
+import { isCow, some, Vma, vmaAlloc, vmaAt, vmaFree } from "./vma";
+import { vmaAdd, vmaDestroy } from "./vma-merge";
 import { addRss, zapRange } from "./zap";
 
 export function mmCreate(memcg: u32): i32 {
@@ -128,7 +128,7 @@ function copyMapping(child: Mm, vma: Vma): bool {
     vmaFree(copy);
     return false;
   }
-  vmaInsert(child, copy);
+  vmaAdd(child, copy);
   return true;
 }
 
