@@ -19,7 +19,7 @@ import { linkAt, rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 import { vmaAt } from "./vma";
 
 /**
- * OP_EXCLUSIVE: [start, end); a: pfns (u32 each); b: pages that were reached; e: the page being lent. phase 0 faults
+ * OP_EXCLUSIVE: [start, end); a: pfns (u32 each); c: the lending device's owner; b: pages that were reached; e: the page being lent. phase 0 faults
  * pages in for writing, until one cannot be, and takes a reference on each; phase 1 lends them. A pfn is 0 where the
  * page could not be lent; the others are locked, with that reference. Returns the pages reached, or the first's error.
  */
@@ -82,7 +82,7 @@ function lend(cmd: Cmd, pfn: u32, folio: Folio): i32 {
     cmd.link = <u32>link;
     const vma = rmapVma(link, folio);
     const addr = rmapAddress(vma, folio);
-    if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_EXCLUSIVE, 0)) return REQUEST;
+    if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_EXCLUSIVE, cmd.c)) return REQUEST;
     const slot = walk(vma.mm.pgd, addr);
     const pte: u64 = slot ? load<u64>(slot) : 0;
     if (pte && mapsPage(pte, pfn)) {

@@ -258,10 +258,11 @@ export function migratePages(migration: u32): i32 {
   return run(cmd);
 }
 
-export function makeDeviceExclusive(mm: u32, start: f64, npages: u32, out: usize): i32 {
+export function makeDeviceExclusive(mm: u32, start: f64, npages: u32, out: usize, owner: u32): i32 {
   const cmd = begin(OP_EXCLUSIVE, mm, start, start + <f64>npages * PAGE_SIZE);
   if (!begun(cmd)) return notBegun(mm);
   cmd.a = <u32>out;
+  cmd.c = owner;
   return run(cmd);
 }
 

@@ -122,12 +122,12 @@ function beginPiece(cmd: Cmd, mm: Mm): i32 {
   const vma = vmaLookup(mm, cmd.start);
   if (!some(vma)) return -ENOMEM;
   const end = min(vma.end, cmd.end);
-  const flags = newFlags(vma, cmd.a);
-  if (flags & ~(flags >> 4) & VM_ACCESS) return -EACCES;
-  if (flags == vma.flags) {
+  if (((vma.flags & ~VM_ACCESS) | cmd.a) == vma.flags) {
     cmd.start = end;
     return 0;
   }
+  const flags = newFlags(vma, cmd.a);
+  if (flags & ~(flags >> 4) & VM_ACCESS) return -EACCES;
   cmd.b = vma.flags;
   cmd.target = end;
   if (!some(vmaModify(mm, vma, cmd.start, end, flags))) return -ENOMEM;
