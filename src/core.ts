@@ -83,6 +83,22 @@ export interface CoreExports {
   /** Drops the reference of each of n pfns. (no request) */
   unpin(pfns: number, n: number): number;
 
+  // ── files ──
+  /** A file in memory. kind: FILE_DISK or FILE_SHMEM; bytes: its size, all holes. Id; the caller holds it until fileClose. (no request) */
+  fileCreate(kind: number, bytes: number): number;
+  /** Drops the caller's hold: the file goes when nothing maps it any more. (no request) */
+  fileClose(file: number): number;
+  /** Copies min(length, XBUF_SIZE) bytes at offset to the exchange buffer; less at the end of the file. Bytes. (no request) */
+  fileRead(file: number, offset: number, length: number): number;
+  /** Copies min(length, XBUF_SIZE) bytes from the exchange buffer to the file, which grows as needed; its new pages are charged to memcg (0: nobody). Bytes, less when memory ran out after some; -ENOMEM. (no request) */
+  fileWrite(file: number, offset: number, length: number, memcg: number): number;
+  /** Sets the size in bytes. What lies beyond is unmapped everywhere, private copies too, and dropped. */
+  fileTruncate(file: number, bytes: number): number;
+  /** Drops the whole pages of [offset, offset + length), unmapping them (private copies stay), and zeroes the parts of pages. */
+  filePunchHole(file: number, offset: number, length: number): number;
+  /** MS_SYNC: writes dirty pages of disk files back; their entries become clean and write-protected. -ENOMEM over a hole. */
+  msync(mm: number, addr: number, length: number): number;
+
   // ── notifiers ──
   /** Subscribes [start, last] (last inclusive) of mm. Id. -EOVERFLOW if empty or wrapping. (no request) */
   notifierInsert(mm: number, start: number, last: number): number;
@@ -153,6 +169,15 @@ export interface CoreExports {
   migrateDeviceSetup(pfn: number, n: number): number;
   migratePages(migration: number): number; // pages moved
   migrateFinalize(migration: number): number; // 0; the id is free again (no request)
+
+  // ── device-exclusive access ──
+  /**
+   * make_device_exclusive over npages pages: faults them in for writing, and replaces the CPU's entries by exclusive
+   * ones. Writes pfns (u32) to out: each locked, with a reference; 0 for pages that cannot be lent (not anonymous, or
+   * locked by somebody). Returns the pages reached (the rest could not be faulted in), or the errno of the first.
+   * owner: of the events of the lending, 0 none.
+   */
+  makeDeviceExclusive(mm: number, start: number, npages: number, out: number, owner: number): number;
 
   // ── device tables ──
   deviceTableCreate(mm: number): number; // id (no request)

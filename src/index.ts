@@ -89,6 +89,7 @@ export {
 export { Migration } from "./migration.ts";
 export { explain, MigrateResult, type StayedPage } from "./reasons.ts";
 export { DeviceTable } from "./device-table.ts";
+export { ExclusivePages, makeDeviceExclusive } from "./exclusive.ts";
 export {
   AddressArray,
   hmmPfn,

@@ -21,6 +21,10 @@ export const OP_RANGE_FAULT: u32 = 12;
 export const OP_MIGRATE_SETUP: u32 = 13;
 export const OP_MIGRATE_DEVICE_SETUP: u32 = 14;
 export const OP_MIGRATE_PAGES: u32 = 15;
+export const OP_EXCLUSIVE: u32 = 16;
+export const OP_TRUNCATE: u32 = 17;
+export const OP_PUNCH: u32 = 18;
+export const OP_MSYNC: u32 = 19;
 
 @unmanaged
 export class Cmd {

@@ -7,23 +7,27 @@
 //   device-private   the driver brings it back   the same, then as above
 //   migration        wait: -EAGAIN               the same
 
+import { cacheGet, cacheLookup, File, fileAt } from "./file";
 import { EAGAIN } from "../uapi/errno";
 import {
-  FAULT_KIND_ANON, FAULT_KIND_COW, FAULT_KIND_DEVICE, FAULT_KIND_REUSE, FAULT_KIND_SPURIOUS,
-  FAULT_KIND_ZERO, LOG_FAULT, MMU_NOTIFY_CLEAR, REQUEST, REQUEST_DEVICE_FAULT,
+  FAULT_KIND_ANON, FAULT_KIND_COW, FAULT_KIND_DEVICE, FAULT_KIND_EXCLUSIVE, FAULT_KIND_FILE,
+  FAULT_KIND_REUSE, FAULT_KIND_SPURIOUS, FAULT_KIND_ZERO, LOG_FAULT, MMU_NOTIFY_CLEAR, MMU_NOTIFY_EXCLUSIVE,
+  REQUEST, REQUEST_DEVICE_FAULT,
 } from "../uapi/event";
 import {
-  PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
+  PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_PRESENT, PTE_SPECIAL,
+  PTE_WRITE, PTE_YOUNG,
 } from "../uapi/pte";
 import {
-  COUNT_FAULT, COUNT_REQUEST, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_KSM, FOLIO_LOCKED, FOLIO_LRU,
-  HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_OPEN_MIGRATION, HDR_REQ_ANSWER, HDR_REQ_DEVMEM, HDR_REQ_FLAGS,
-  HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_PAGE, HDR_REQ_START, HDR_REQ_VMA, HDR_ZERO_PFN,
+  COUNT_FAULT, COUNT_REQUEST, FILE_DISK, FILE_SHMEM, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY,
+  FOLIO_FILE, FOLIO_KSM, FOLIO_LOCKED, FOLIO_LRU, HDR_FAULT_AROUND, HDR_FAULT_CODE, HDR_FAULT_KIND,
+  HDR_OPEN_MIGRATION, HDR_REQ_ANSWER, HDR_REQ_DEVMEM, HDR_REQ_FLAGS, HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_PAGE,
+  HDR_REQ_START, HDR_REQ_VMA, HDR_ZERO_PFN,
 } from "../uapi/struct";
 import {
   ACCESS_FORCE, ACCESS_GUP, ACCESS_WRITE, FAULT_ACCERR, FAULT_LOOP, FAULT_MAPERR, FAULT_MIGRATION,
   FAULT_NONE, FAULT_OOM, FAULT_SIGBUS, VM_ACCESS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_MAYREAD,
-  VM_READ, VM_WRITE,
+  VM_READ, VM_SHARED, VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { Folio, folioOf } from "./folio";
@@ -100,10 +104,14 @@ export function handleFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
   const slot = walkAlloc(mm.pgd, vma.mmId, addr);
   if (!slot) return outOfMemory();
   const pte = load<u64>(slot);
-  if (!pte) return flags & ACCESS_WRITE ? anonymousFault(vma, addr, slot) : zeroPageFault(vma, addr, slot);
+  if (!pte) {
+    if (vma.file) return fileFault(vma, addr, slot, flags);
+    return flags & ACCESS_WRITE ? anonymousFault(vma, addr, slot) : zeroPageFault(vma, addr, slot);
+  }
   if (!ptePresent(pte)) {
     if (pteKind(pte) == PTE_KIND_DEVICE) return deviceFault(cmd, vma, addr, ptePfn(pte), flags);
     if (pteKind(pte) == PTE_KIND_MIGRATION) return mustWait();
+    if (pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE) return exclusiveFault(cmd, vma, addr, slot, pte);
     setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
     return VM_FAULT_SIGBUS;
   }
@@ -138,6 +146,72 @@ function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
   return done(vma, addr, FAULT_KIND_ANON, pfn);
 }
 
+/** Entries of a file's page: writable at once where the mapping is shared and nobody has to hear of the first write. */
+function filePte(vma: Vma, file: File, pfn: u32, written: bool): u64 {
+  const shared = (vma.flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE);
+  const write = shared && (written || file.kind == FILE_SHMEM);
+  let flags = <u32>PTE_PRESENT | PTE_YOUNG | protection(vma) | (write ? PTE_WRITE : 0);
+  if (written) flags |= PTE_DIRTY;
+  return makePte(pfn, flags);
+}
+
+function mapFilePage(vma: Vma, file: File, slot: usize, pfn: u32, written: bool): void {
+  const folio = folioOf(pfn);
+  folio.refs++;
+  folio.maps++;
+  addRss(vma.mm, folio, 1);
+  store<u64>(slot, filePte(vma, file, pfn, written));
+}
+
+/** filemap_map_pages: maps the pages around addr that the cache has, within the vma and the fault-around window. */
+function faultAround(vma: Vma, file: File, addr: u64, slot: usize): void {
+  const window = header(HDR_FAULT_AROUND);
+  const at = <u32>(addr >> 12) & 511;
+  const before = <u32>min<u64>((addr - vma.start) >> 12, at);
+  const after = <u32>min<u64>((vma.end - addr) >> 12, 512 - at);
+  const first = max(at & ~(window - 1), at - before);
+  const end = min(first + window, at + after);
+  for (let i = first; i < end; i++) {
+    const entry = slot + (<isize>i - <isize>at) * 8;
+    if (load<u64>(entry)) continue;
+    const index = pgoffOf(vma, addr) + i - at;
+    const pfn: u32 = index < file.length ? cacheLookup(file, index) : 0;
+    if (pfn && !folioOf(pfn).has(FOLIO_LOCKED)) mapFilePage(vma, file, entry, pfn, false);
+  }
+}
+
+/** do_fault: nothing is mapped yet of a file's mapping. */
+function fileFault(vma: Vma, addr: u64, slot: usize, flags: u32): i32 {
+  const file = fileAt(vma.file);
+  const index = pgoffOf(vma, addr);
+  const write = (flags & ACCESS_WRITE) != 0;
+  if (!write && header(HDR_FAULT_AROUND) > 1) {
+    faultAround(vma, file, addr, slot);
+    if (load<u64>(slot)) return done(vma, addr, FAULT_KIND_FILE, ptePfn(load<u64>(slot)));
+  }
+  if (index >= file.length) {
+    setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
+    return VM_FAULT_SIGBUS;
+  }
+  const pfn = cacheGet(file, index, vma.mm.memcg);
+  if (!pfn) return outOfMemory();
+  if (write && !(vma.flags & VM_SHARED)) return privateCopyFault(vma, addr, slot, pfn);
+  if (write && file.kind == FILE_DISK) folioOf(pfn).set(FOLIO_DIRTY);
+  mapFilePage(vma, file, slot, pfn, write);
+  return done(vma, addr, FAULT_KIND_FILE, pfn);
+}
+
+/** do_cow_fault: the first touch of a private mapping is a write. */
+function privateCopyFault(vma: Vma, addr: u64, slot: usize, from: u32): i32 {
+  if (!anonVmaPrepare(vma)) return outOfMemory();
+  const pfn = allocUserPage(vma.mm);
+  if (!pfn) return outOfMemory();
+  copyFrame(pfn, from);
+  addNewAnon(vma, addr, folioOf(pfn), FOLIO_LRU);
+  store<u64>(slot, makePte(pfn, writtenFlags(vma)));
+  return done(vma, addr, FAULT_KIND_COW, pfn);
+}
+
 /** Is a page that is not marked exclusive ours alone all the same: nobody else has a reference? */
 function onlyOurs(folio: Folio): bool {
   return folio.refcount == 1 && !folio.has(FOLIO_KSM | FOLIO_LOCKED);
@@ -147,6 +221,12 @@ function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64)
   const pfn = ptePfn(pte);
   const zero = (pteFlags(pte) & PTE_SPECIAL) != 0;
   const folio = folioOf(pfn);
+  if (vma.flags & VM_SHARED) {
+    // page_mkwrite, and the page is written in place.
+    if (folio.has(FOLIO_FILE)) folio.set(FOLIO_DIRTY);
+    store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0));
+    return done(vma, addr, FAULT_KIND_REUSE, pfn);
+  }
   if (!zero && folio.has(FOLIO_ANON) && (folio.has(FOLIO_ANON_EXCLUSIVE) || onlyOurs(folio))) {
     if (!folio.has(FOLIO_ANON_EXCLUSIVE)) {
       folio.set(FOLIO_ANON_EXCLUSIVE);
@@ -171,6 +251,26 @@ function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64)
   }
   notifyEnd(cmd);
   return done(vma, addr, FAULT_KIND_COW, copy);
+}
+
+/** The entry that a device-exclusive one stands for: of the same page, present again, as writable as it was. */
+export function restoredPte(pte: u64, vma: Vma): u64 {
+  const write = pteFlags(pte) & PTE_WRITE && vma.flags & VM_WRITE;
+  return makePte(ptePfn(pte), <u32>PTE_PRESENT | (write ? PTE_WRITE | PTE_DIRTY : 0));
+}
+
+/** remove_device_exclusive_entry: the CPU takes the page back; the devices are told first. */
+function exclusiveFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i32 {
+  const folio = folioOf(ptePfn(pte));
+  if (folio.has(FOLIO_LOCKED)) {
+    setHeader(HDR_OPEN_MIGRATION, 0);
+    return mustWait();
+  }
+  if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_EXCLUSIVE, 0)) return REQUEST;
+  store<u64>(slot, restoredPte(pte, vma));
+  folio.maps++;
+  notifyEnd(cmd);
+  return done(vma, addr, FAULT_KIND_EXCLUSIVE, ptePfn(pte));
 }
 
 /** do_swap_page, device-private: asks the page's driver to migrate it to system memory. */

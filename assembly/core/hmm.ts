@@ -163,6 +163,69 @@ function ownSize(owner: u32): u32 {
   return id ? zoneOf(id).pfnEnd - zoneOf(id).pfnFirst : 0;
 }
 
+/** Four neighbouring entries: what is present, or nothing; the others' words are 0. Returns the entries' flags. */
+@inline
+function presentFour(at: usize, slot: usize): v128 {
+  const a = v128.load(at);
+  const b = v128.load(at, 16);
+  const flags = v128.shuffle<i32>(a, b, 0, 2, 4, 6);
+  const pfns = v128.shuffle<i32>(a, b, 1, 3, 5, 7);
+  const words = v128.or(pfns, v128.and(flags, i32x4.splat(<i32>0xc0000000)));
+  v128.store(slot, v128.and(words, i32x4.shr_s(flags, 31)));
+  return flags;
+}
+
+/** After presentFour(): the words of the device pages among the four whose pfns are in [first, first + size). */
+@inline
+function deviceFour(at: usize, slot: usize, first: v128, size: v128): void {
+  const a = v128.load(at);
+  const b = v128.load(at, 16);
+  const flags = v128.shuffle<i32>(a, b, 0, 2, 4, 6);
+  const pfns = v128.shuffle<i32>(a, b, 1, 3, 5, 7);
+  const kinds = v128.and(flags, i32x4.splat(PTE_KIND_MASK));
+  const own = v128.and(
+    i32x4.eq(kinds, i32x4.splat(PTE_KIND_DEVICE)),
+    i32x4.lt_u(i32x4.sub(pfns, first), size),
+  );
+  const words = v128.or(
+    v128.or(pfns, i32x4.splat(<i32>0x80000000)),
+    v128.and(flags, i32x4.splat(HMM_PFN_WRITE)),
+  );
+  v128.store(slot, v128.or(v128.load(slot), v128.and(words, own)));
+}
+
+/** After presentFour() of sixteen entries: the words of those that are device pages of the caller's. */
+function devicesAmong(cmd: Cmd, at: usize, slot: usize): void {
+  const size = ownSize(cmd.d);
+  if (!size) {
+    for (let i: usize = 0; i < 64; i += 4) encodeOne(cmd, changetype<Vma>(0), load<u64>(at + 2 * i), slot + i, 0);
+    return;
+  }
+  const firsts = i32x4.splat(ownFirst(cmd.d));
+  const sizes = i32x4.splat(size);
+  deviceFour(at, slot, firsts, sizes);
+  deviceFour(at + 32, slot + 16, firsts, sizes);
+  deviceFour(at + 64, slot + 32, firsts, sizes);
+  deviceFour(at + 96, slot + 48, firsts, sizes);
+}
+
+/**
+ * Where no slot requests a fault nothing can stop the walk: sixteen entries at a time, without a branch but for device
+ * pages. Returns the slot where fewer than sixteen are left.
+ */
+function snapshot(cmd: Cmd, at: usize, from: usize, last: usize): usize {
+  let slot = from;
+  for (; slot + 64 <= last; at += 128, slot += 64) {
+    let flags = presentFour(at, slot);
+    flags = v128.or(flags, presentFour(at + 32, slot + 16));
+    flags = v128.or(flags, presentFour(at + 64, slot + 32));
+    flags = v128.or(flags, presentFour(at + 96, slot + 48));
+    if (!v128.any_true(v128.and(flags, i32x4.splat(PTE_KIND_MASK)))) continue;
+    devicesAmong(cmd, at, slot);
+  }
+  return slot;
+}
+
 /**
  * Encodes the entries of [addr, end), which stand at `at` one after the other: four at a time where no entry of the four
  * needs a closer look. Present ones and one's own device pages give their pfn (the high words) with VALID and WRITE
@@ -171,6 +234,11 @@ function ownSize(owner: u32): u32 {
 function encode(cmd: Cmd, vma: Vma, at: usize, addr: u64, end: u64): i32 {
   let slot = slotFor(cmd, addr);
   const last = slotFor(cmd, end);
+  if (!((cmd.b | cmd.c) & <u32>HMM_PFN_REQ_FAULT)) {
+    const stopped = snapshot(cmd, at, slot, last);
+    at += (stopped - slot) << 1;
+    slot = stopped;
+  }
   // What all slots ask for; where each may ask for something else, they are looked at one by one.
   const fault = (cmd.b & <u32>HMM_PFN_REQ_FAULT) != 0;
   const write = fault && (cmd.b & HMM_PFN_REQ_WRITE) != 0;

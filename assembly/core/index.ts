@@ -1,14 +1,17 @@
 // What the module exports. Each operation that may need the outside is begun here, and goes on in resume().
 
+import { fileOf, isFile } from "./file";
+import { msyncStep, punchStep, truncateStep } from "./truncate";
+import { cancelExclusive, exclusiveStep } from "./exclusive";
 import { EINVAL, ENOMEM } from "../uapi/errno";
 import { REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
 import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, XBUF_SIZE } from "../uapi/struct";
 import { accessStep, cancelPin, faultStep, pinStep } from "./access";
 import {
-  Cmd, commandPop, commandPush, commandTop, OP_ACCESS, OP_CLOSE, OP_FAULT, OP_FORK, OP_MADVISE,
-  OP_MIGRATE_DEVICE_SETUP, OP_MIGRATE_PAGES, OP_MIGRATE_SETUP, OP_MLOCK, OP_MMAP, OP_MPROTECT, OP_MREMAP,
-  OP_MUNMAP, OP_PIN, OP_RANGE_FAULT,
+  Cmd, commandPop, commandPush, commandTop, OP_ACCESS, OP_CLOSE, OP_EXCLUSIVE, OP_FAULT, OP_FORK,
+  OP_MADVISE, OP_MIGRATE_DEVICE_SETUP, OP_MIGRATE_PAGES, OP_MIGRATE_SETUP, OP_MLOCK, OP_MMAP, OP_MPROTECT,
+  OP_MREMAP, OP_MSYNC, OP_MUNMAP, OP_PIN, OP_PUNCH, OP_RANGE_FAULT, OP_TRUNCATE,
 } from "./cmd";
 import { cancelDeviceFault } from "./fault";
 import { rangeFaultStep } from "./hmm";
@@ -49,6 +52,7 @@ export {
 } from "./device-table";
 export { replay, replayOldest } from "./replay";
 export { arenaAlloc, arenaFree } from "./arena";
+export { fileClose, fileCreate, fileRead, fileWrite } from "./file";
 export { verify } from "./verify";
 
 /** Runs an operation until it ends or asks. What it still holds at its end is let go. */
@@ -78,6 +82,10 @@ function step(cmd: Cmd): i32 {
     case OP_MIGRATE_SETUP: return migrateSetupStep(cmd);
     case OP_MIGRATE_DEVICE_SETUP: return migrateDeviceSetupStep(cmd);
     case OP_MIGRATE_PAGES: return migratePagesStep(cmd);
+    case OP_EXCLUSIVE: return exclusiveStep(cmd);
+    case OP_TRUNCATE: return truncateStep(cmd);
+    case OP_PUNCH: return punchStep(cmd);
+    case OP_MSYNC: return msyncStep(cmd);
   }
   return -EINVAL;
 }
@@ -94,6 +102,7 @@ export function cancel(): i32 {
   notifyEnd(cmd);
   if (cmd.newPage) putPage(cmd.newPage);
   if (cmd.op == OP_PIN) cancelPin(cmd);
+  if (cmd.op == OP_EXCLUSIVE) cancelExclusive(cmd);
   commandPop();
   return 0;
 }
@@ -135,6 +144,7 @@ export function mmap(mm: u32, addr: f64, length: f64, prot: u32, flags: u32, fil
   cmd.a = prot;
   cmd.b = flags;
   cmd.c = file;
+  cmd.unmapCursor = <u64>offset >> 12;
   return run(cmd);
 }
 
@@ -246,4 +256,35 @@ export function migratePages(migration: u32): i32 {
   if (!begun(cmd)) return -ENOMEM;
   cmd.a = <u32>changetype<usize>(m);
   return run(cmd);
+}
+
+export function makeDeviceExclusive(mm: u32, start: f64, npages: u32, out: usize, owner: u32): i32 {
+  const cmd = begin(OP_EXCLUSIVE, mm, start, start + <f64>npages * PAGE_SIZE);
+  if (!begun(cmd)) return notBegun(mm);
+  cmd.a = <u32>out;
+  cmd.c = owner;
+  return run(cmd);
+}
+
+export function msync(mm: u32, addr: f64, length: f64): i32 {
+  const cmd = begin(OP_MSYNC, mm, addr, addr + length);
+  return begun(cmd) ? run(cmd) : notBegun(mm);
+}
+
+function beginFile(op: u32, file: u32, start: f64, end: f64): i32 {
+  if (!isFile(fileOf(file))) return -EINVAL;
+  const cmd = commandPush(op, 0);
+  if (!begun(cmd)) return -ENOMEM;
+  cmd.a = file;
+  cmd.start = <u64>start;
+  cmd.end = <u64>end;
+  return run(cmd);
+}
+
+export function fileTruncate(file: u32, bytes: f64): i32 {
+  return beginFile(OP_TRUNCATE, file, 0, bytes);
+}
+
+export function filePunchHole(file: u32, offset: f64, length: f64): i32 {
+  return beginFile(OP_PUNCH, file, offset, offset + length);
 }

@@ -1,14 +1,16 @@
 // madvise: advice that drops, populates or marks. Advice for what this engine does not have (huge pages, KSM) is -EINVAL,
 // as a kernel built without it answers; paging out without swap space moves nothing.
 
-import { EINVAL, ENOMEM } from "../uapi/errno";
+import { punchHole } from "./truncate";
+import { fileAt } from "./file";
+import { EACCES, EINVAL, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_CLEAR, REQUEST } from "../uapi/event";
 import { PTE_DIRTY, PTE_SPECIAL, PTE_YOUNG } from "../uapi/pte";
 import {
   MADV_COLD, MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_KEEPONFORK, MADV_NORMAL,
   MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL,
-  MADV_WILLNEED, MADV_WIPEONFORK, VM_DONTCOPY, VM_HUGETLB, VM_IO, VM_LOCKED, VM_PFNMAP, VM_RAND_READ,
-  VM_SEQ_READ, VM_SHARED, VM_WIPEONFORK,
+  MADV_WILLNEED, MADV_WIPEONFORK, VM_DONTCOPY, VM_HUGETLB, VM_IO, VM_LOCKED, VM_MAYWRITE, VM_PFNMAP,
+  VM_RAND_READ, VM_SEQ_READ, VM_SHARED, VM_WIPEONFORK,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { Mm, mmAt } from "./mm";
@@ -16,7 +18,7 @@ import { notifyEnd, notifyStart } from "./notify";
 import { holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
 import { populateRange } from "./populate";
 import { pteFlags, ptePresent } from "./pte";
-import { findVmaFrom, isAnonymous, some, Vma } from "./vma";
+import { findVmaFrom, isAnonymous, pgoffOf, some, Vma } from "./vma";
 import { vmaModify } from "./vma-merge";
 import { zapRange } from "./zap";
 
@@ -65,8 +67,11 @@ function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
     }
     case MADV_WILLNEED:
       return 0;
-    case MADV_REMOVE:
-      return -EINVAL;
+    case MADV_REMOVE: {
+      if (vma.flags & VM_LOCKED || !vma.file) return -EINVAL;
+      if ((vma.flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE)) return -EACCES;
+      return punchHole(cmd, fileAt(vma.file), pgoffOf(vma, start) << 12, pgoffOf(vma, end) << 12);
+    }
   }
   const flags = advisedFlags(vma, cmd.a);
   if (flags == REFUSED) return -EINVAL;

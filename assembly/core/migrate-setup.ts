@@ -29,7 +29,7 @@ import { getPage, putPage, validPfn, zoneOf, zoneOfPfn } from "./page-alloc";
 import { holeEnd, leafEnd, leafTable, slotOf, walk } from "./pagetable";
 import { poolId } from "./pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
-import { linkAt, rmapAddress, rmapFirst, rmapNext } from "./rmap";
+import { linkAt, rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 import { count } from "./stat";
 import { isAnonymous, some, vmaAt, vmaLookup } from "./vma";
 
@@ -177,7 +177,7 @@ function unmapElsewhere(cmd: Cmd, pfn: u32, folio: Folio): i32 {
   let link: usize = cmd.link ? <usize>cmd.link : rmapFirst(folio);
   while (link) {
     cmd.link = <u32>link;
-    const vma = vmaAt(linkAt(link).vma);
+    const vma = rmapVma(link, folio);
     const addr = rmapAddress(vma, folio);
     if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
     const slot = walk(vma.mm.pgd, addr);

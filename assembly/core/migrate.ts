@@ -81,7 +81,7 @@ function movePage(m: Migration, i: u32, pfn: u32, toPfn: u32): void {
   const from = folioOf(pfn);
   const to = folioOf(toPfn);
   const toDevice = isDevicePfn(toPfn);
-  if (toDevice && !from.has(FOLIO_ANON)) return m.stay(i, REASON_FILE_PAGE);
+  if (!from.has(FOLIO_ANON)) return m.stay(i, REASON_FILE_PAGE);
   if (from.refcount != <u32>(pfn == m.faultPage ? 2 : 1)) return m.stay(i, REASON_REFERENCED);
   to.mapping = from.mapping;
   to.pgoff = from.pgoff;

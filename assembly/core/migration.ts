@@ -22,7 +22,7 @@ import { Mm } from "./mm";
 import { walk } from "./pagetable";
 import { poolAlloc, poolFree, poolHigh, poolObject } from "./pool";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
-import { linkAt, rmapAddress, rmapFirst, rmapNext } from "./rmap";
+import { linkAt, rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 import { count } from "./stat";
 import { vmaAt } from "./vma";
 import { addRss } from "./zap";
@@ -182,7 +182,7 @@ export function removeMigrationEntries(mm: Mm, slot: usize, from: u32, to: u32):
   const folio = folioOf(from);
   if (!folio.has(FOLIO_MIGRATION_SHARED)) return;
   for (let link = rmapFirst(folio); link; link = rmapNext(link, folio)) {
-    const vma = vmaAt(linkAt(link).vma);
+    const vma = rmapVma(link, folio);
     endEntry(walk(vma.mm.pgd, rmapAddress(vma, folio)), vma.mm, from, to);
   }
   folio.clear(FOLIO_MIGRATION_SHARED);

@@ -1,5 +1,6 @@
 // The life of an address space: made empty, forked, closed.
 
+import { restoredPte } from "./fault";
 import { EBUSY, EINVAL, ENOMEM } from "../uapi/errno";
 import { LOG_FORK, MMU_NOTIFY_PROTECTION_PAGE, MMU_NOTIFY_RELEASE, REQUEST } from "../uapi/event";
 import {
@@ -22,8 +23,8 @@ import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { anonVmaFork } from "./rmap";
 import { log } from "./stat";
 import { SPACE_END } from "./unmap";
-import { isCow, some, Vma, vmaAlloc, vmaAt, vmaFree, vmaInsert } from "./vma";
-import { vmaDestroy } from "./vma-merge";
+import { isCow, some, Vma, vmaAlloc, vmaAt, vmaFree } from "./vma";
+import { vmaAdd, vmaDestroy } from "./vma-merge";
 import { addRss, zapRange } from "./zap";
 
 export function mmCreate(memcg: u32): i32 {
@@ -127,7 +128,7 @@ function copyMapping(child: Mm, vma: Vma): bool {
     vmaFree(copy);
     return false;
   }
-  vmaInsert(child, copy);
+  vmaAdd(child, copy);
   return true;
 }
 
@@ -147,7 +148,7 @@ function copyEntries(mm: Mm, child: Mm, vma: Vma): bool {
     if (!to) return false;
     const last = slotOf(table, addr) + (<usize>(until - addr) >> 9);
     for (let at = slotOf(table, addr); at < last; at += 8, to += 8) {
-      if (load<u64>(at)) store<u64>(to, copyPte(child, at, cow));
+      if (load<u64>(at)) store<u64>(to, copyPte(child, vma, at, cow));
     }
     addr = until;
   }
@@ -156,8 +157,14 @@ function copyEntries(mm: Mm, child: Mm, vma: Vma): bool {
 
 /** Shares what the entry at `at` names with the child, and returns the child's entry. */
 @inline
-function copyPte(child: Mm, at: usize, cow: bool): u64 {
+function copyPte(child: Mm, vma: Vma, at: usize, cow: bool): u64 {
   let pte = load<u64>(at);
+  if (pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE) {
+    // What is lent to a device is taken back first, then shared like any page.
+    pte = restoredPte(pte, vma);
+    store<u64>(at, pte);
+    folioOf(ptePfn(pte)).maps++;
+  }
   const kind = pteKind(pte);
   if (ptePresent(pte) ? (pteFlags(pte) & PTE_SPECIAL) != 0 : !hasPage(kind)) return pte;
   const folio = folioOf(ptePfn(pte));
@@ -178,5 +185,5 @@ function copyPte(child: Mm, at: usize, cow: bool): u64 {
 
 @inline
 function hasPage(kind: u32): bool {
-  return kind == PTE_KIND_MIGRATION || kind == PTE_KIND_DEVICE || kind == PTE_KIND_DEVICE_EXCLUSIVE;
+  return kind == PTE_KIND_MIGRATION || kind == PTE_KIND_DEVICE;
 }

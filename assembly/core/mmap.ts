@@ -1,12 +1,13 @@
 // mmap, mlock and mincore.
 
-import { EEXIST, EINVAL, ENOMEM, EOPNOTSUPP } from "../uapi/errno";
+import { cacheLookup, fileAlloc, fileAt, fileOf, fileRelease, isFile } from "./file";
+import { EEXIST, EINVAL, ENOMEM } from "../uapi/errno";
 import { LOG_MMAP, REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
-import { HDR_RESULT, TABLE_ADDRESS_SPACE } from "../uapi/struct";
+import { FILE_SHMEM, HDR_RESULT, TABLE_ADDRESS_SPACE } from "../uapi/struct";
 import {
   MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, VM_ACCESS,
-  VM_ACCOUNT, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYWRITE, VM_WRITE,
+  VM_ACCOUNT, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_SHARED, VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { exhausted, setHeaderF64 } from "./layout";
@@ -15,8 +16,8 @@ import { readPte, USER_END, USER_START } from "./pagetable";
 import { populateLocked } from "./populate";
 import { log } from "./stat";
 import { unmapRange } from "./unmap";
-import { findVmaFrom, some, vmaAlloc, vmaAt, vmaInsert, vmaLookup } from "./vma";
-import { vmaMergeNew, vmaModify } from "./vma-merge";
+import { findVmaFrom, pgoffOf, some, vmaAlloc, vmaAt, vmaLookup } from "./vma";
+import { vmaAdd, vmaMergeNew, vmaModify } from "./vma-merge";
 
 /** Addresses are handed out from here downwards: the stack's part of the space stays free. */
 const MMAP_BASE: u64 = USER_END - 0x7fff000;
@@ -49,7 +50,7 @@ export function mapRange(mm: Mm, start: u64, end: u64, flags: u32, pgoff: u64, f
   if (some(vmaMergeNew(prev, next, start, end, flags, pgoff, file, 0))) return true;
   const vma = vmaAlloc(mm, start, end, flags, pgoff, file);
   if (!some(vma)) return false;
-  vmaInsert(mm, vma);
+  vmaAdd(mm, vma);
   return true;
 }
 
@@ -66,9 +67,7 @@ export function mmapStep(cmd: Cmd): i32 {
       const result = unmapRange(cmd, cmd.target, cmd.target + cmd.end);
       if (result) return result;
     }
-    let flags: u32 = (cmd.a & VM_ACCESS) | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
-    if (flags & VM_WRITE) flags |= VM_ACCOUNT;
-    if (!mapRange(mm, cmd.target, cmd.target + cmd.end, flags, cmd.target >> 12, 0)) return -ENOMEM;
+    if (!mapNew(cmd, mm)) return -ENOMEM;
     log(LOG_MMAP, cmd.mm, cmd.target, <u32>min<u64>(cmd.end >> 12, 0xffffffff), 0);
     cmd.phase = 2;
     cmd.cursor = cmd.target;
@@ -80,12 +79,28 @@ export function mmapStep(cmd: Cmd): i32 {
   return 0;
 }
 
+/** The mapping itself, at cmd.target. Shared anonymous memory gets a file of its own. */
+function mapNew(cmd: Cmd, mm: Mm): bool {
+  const end = cmd.target + cmd.end;
+  let flags: u32 = (cmd.a & VM_ACCESS) | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
+  const shared = (cmd.b & MAP_SHARED) != 0;
+  if (shared) flags |= VM_SHARED | VM_MAYSHARE;
+  else if (flags & VM_WRITE) flags |= VM_ACCOUNT;
+  if (!(cmd.b & MAP_ANONYMOUS)) return mapRange(mm, cmd.target, end, flags, cmd.unmapCursor, cmd.c);
+  if (!shared) return mapRange(mm, cmd.target, end, flags, cmd.target >> 12, 0);
+  const file = fileAlloc(FILE_SHMEM, cmd.end);
+  if (!isFile(file)) return false;
+  const mapped = mapRange(mm, cmd.target, end, flags, 0, file.id);
+  fileRelease(file);
+  return mapped;
+}
+
 /** Checks the arguments and sets cmd.target. */
 function chooseAddress(cmd: Cmd, mm: Mm): i32 {
   const length = cmd.end;
   const kind = cmd.b & (MAP_SHARED | MAP_PRIVATE);
   if (!length || (kind != MAP_SHARED && kind != MAP_PRIVATE) || cmd.a & ~VM_ACCESS) return -EINVAL;
-  if (kind == MAP_SHARED || !(cmd.b & MAP_ANONYMOUS)) return -EOPNOTSUPP;
+  if (!(cmd.b & MAP_ANONYMOUS) && !isFile(fileOf(cmd.c))) return -EINVAL;
   if (length > USER_END) return -ENOMEM;
   if (cmd.b & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
     if (cmd.start & (PAGE_SIZE - 1)) return -EINVAL;
@@ -135,8 +150,11 @@ export function mincore(mmId: u32, addr: f64, length: f64, out: usize): i32 {
   let at = <u64>addr;
   const end = at + <u64>length;
   for (; at < end; at += PAGE_SIZE, out++) {
-    if (!some(vmaLookup(mm, at))) return -ENOMEM;
-    store<u8>(out, readPte(mm.pgd, at) != 0);
+    const vma = vmaLookup(mm, at);
+    if (!some(vma)) return -ENOMEM;
+    // Of a file that is not mapped there, what the cache has is resident.
+    const cached = vma.file != 0 && cacheLookup(fileAt(vma.file), pgoffOf(vma, at)) != 0;
+    store<u8>(out, cached || readPte(mm.pgd, at) != 0);
   }
   return 0;
 }

@@ -4,10 +4,10 @@ import { EACCES, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_PROTECTION_VMA, REQUEST } from "../uapi/event";
 import { PUD_SHIFT } from "../uapi/page";
 import {
-  PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_NO_ACCESS, PTE_SPECIAL,
-  PTE_WRITE,
+  PTE_DIRTY, PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_NO_ACCESS,
+  PTE_SPECIAL, PTE_WRITE,
 } from "../uapi/pte";
-import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE } from "../uapi/struct";
+import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_SHMEM } from "../uapi/struct";
 import { VM_ACCESS, VM_ACCOUNT, VM_LOCKED, VM_SHARED, VM_WRITE } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { folioOf } from "./folio";
@@ -19,12 +19,19 @@ import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { isAnonymous, protection, some, Vma, vmaLookup } from "./vma";
 import { vmaModify } from "./vma-merge";
 
+/** Can a present entry of a writable vma be written through without a fault that has something to do first? */
+function mayBeWritable(pte: u64, vma: Vma): bool {
+  if (pteFlags(pte) & PTE_SPECIAL) return false;
+  const folio = folioOf(ptePfn(pte));
+  if (!(vma.flags & VM_SHARED)) return folio.has(FOLIO_ANON_EXCLUSIVE);
+  // A disk file must hear of the first write to a clean page.
+  return folio.has(FOLIO_SHMEM) || (pteFlags(pte) & PTE_DIRTY) != 0;
+}
+
 /** What an entry becomes when its vma's protection changed. */
 function changedPte(pte: u64, vma: Vma): u64 {
   if (ptePresent(pte)) {
-    const mayWrite =
-      vma.flags & VM_WRITE && !(pteFlags(pte) & PTE_SPECIAL) && folioOf(ptePfn(pte)).has(FOLIO_ANON_EXCLUSIVE);
-    return mayWrite ? pte | PTE_WRITE : pte & ~(<u64>PTE_WRITE);
+    return vma.flags & VM_WRITE && mayBeWritable(pte, vma) ? pte | PTE_WRITE : pte & ~(<u64>PTE_WRITE);
   }
   // Entries that are not present lose their write bit and get it back by a fault only.
   const kind = pteKind(pte);
@@ -115,12 +122,12 @@ function beginPiece(cmd: Cmd, mm: Mm): i32 {
   const vma = vmaLookup(mm, cmd.start);
   if (!some(vma)) return -ENOMEM;
   const end = min(vma.end, cmd.end);
-  const flags = newFlags(vma, cmd.a);
-  if (flags & ~(flags >> 4) & VM_ACCESS) return -EACCES;
-  if (flags == vma.flags) {
+  if (((vma.flags & ~VM_ACCESS) | cmd.a) == vma.flags) {
     cmd.start = end;
     return 0;
   }
+  const flags = newFlags(vma, cmd.a);
+  if (flags & ~(flags >> 4) & VM_ACCESS) return -EACCES;
   cmd.b = vma.flags;
   cmd.target = end;
   if (!some(vmaModify(mm, vma, cmd.start, end, flags))) return -ENOMEM;

@@ -17,10 +17,8 @@ import { holeEnd, leafEnd, leafTable, slotOf, USER_END, USER_START, walk, walkAl
 import { populateLocked } from "./populate";
 import { anonVmaClone, unlinkAnonVmas } from "./rmap";
 import { SPACE_END, unmapRange } from "./unmap";
-import {
-  findVmaFrom, isAnonymous, pgoffOf, some, Vma, vmaAlloc, vmaAt, vmaFree, vmaInsert, vmaLookup,
-} from "./vma";
-import { vmaMergeNew } from "./vma-merge";
+import { findVmaFrom, isAnonymous, pgoffOf, some, Vma, vmaAlloc, vmaAt, vmaFree, vmaLookup } from "./vma";
+import { vmaAdd, vmaMergeNew } from "./vma-merge";
 import { freeUnusedTables } from "./zap";
 
 const PHASE_CHECK: u32 = 0;
@@ -175,7 +173,7 @@ function copyVma(mm: Mm, vma: Vma, from: u64, to: u64, length: u64): Vma {
       vmaFree(copy);
       return vmaAt(0);
     }
-    vmaInsert(mm, copy);
+    vmaAdd(mm, copy);
   }
   if (copy.flags & VM_LOCKED) mm.lockedPages += <u32>(length >> 12);
   return copy;

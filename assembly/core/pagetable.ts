@@ -5,7 +5,7 @@
 //
 //   0        4        8        12       16
 //  ┌────────┬────────┬────────┬────────┐
-//  │ owner  │ level  │ base   │   0    │  owner: mm id, or DEVICE_OWNER | device table id
+//  │ owner  │ level  │ base   │   0    │  owner: mm id, DEVICE_OWNER | device table, FILE_OWNER | file
 //  └────────┴────────┴────────┴────────┘  level: 0 leaf … 3 root    base: first address >> 21
 
 import { MMAP_MIN_ADDR, PAGE_SIZE, PGD_SHIFT, PMD_SHIFT, PUD_SHIFT, TASK_SIZE } from "../uapi/page";
@@ -15,6 +15,8 @@ import { header, pool, TABLE_META_SIZE } from "./layout";
 import { poolAlloc, poolFree } from "./pool";
 
 export const DEVICE_OWNER: u32 = 0x80000000;
+/** A file's page cache. */
+export const FILE_OWNER: u32 = 0x40000000;
 
 /** The facts of uapi/page.ts, as addresses: user space is [USER_START, USER_END). */
 export const USER_START: u64 = <u64>MMAP_MIN_ADDR;

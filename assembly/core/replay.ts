@@ -22,7 +22,7 @@ import { Mm, mmAt } from "./mm";
 import { zoneOfPfn } from "./page-alloc";
 import { walk } from "./pagetable";
 import { pteFlags, ptePfn } from "./pte";
-import { linkAt, rmapAddress, rmapFirst, rmapNext } from "./rmap";
+import { linkAt, rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 import { some, vmaAt, vmaLookup } from "./vma";
 
 const TLB_ENTRIES: u32 = 256;
@@ -92,7 +92,7 @@ function stop(mm: Mm, done: u32, page: u64, write: u64, device: bool): i32 {
 function addressIn(mmId: u32, pfn: u32): u64 {
   const folio = folioOf(pfn);
   for (let link = rmapFirst(folio); link; link = rmapNext(link, folio)) {
-    const vma = vmaAt(linkAt(link).vma);
+    const vma = rmapVma(link, folio);
     if (vma.mmId != mmId) continue;
     const addr = rmapAddress(vma, folio);
     const slot = walk(vma.mm.pgd, addr);

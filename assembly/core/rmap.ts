@@ -7,7 +7,8 @@
 //                                         ▼       ▼
 //                                        vma     vma         each vma: a chain of its links, newest first
 
-import { TABLE_ANON_VMA, TABLE_AVC } from "../uapi/struct";
+import { fileAt, fileCovering } from "./file";
+import { FOLIO_ANON, TABLE_ANON_VMA, TABLE_AVC } from "../uapi/struct";
 import { Folio } from "./folio";
 import { poolAlloc, poolFree, poolId, poolObject } from "./pool";
 import { pgoffOf, some, Vma, vmaAt } from "./vma";
@@ -199,13 +200,25 @@ function covering(link: usize, pgoff: u64): usize {
   return 0;
 }
 
-/** Walks the vmas that may map an anonymous page: the first link, 0 if none. */
+/**
+ * Walks the vmas that may map a page: a cursor to the first, 0 if there is none. For an anonymous page the cursor is a
+ * link, for a file's page the vma itself.
+ */
 export function rmapFirst(folio: Folio): usize {
-  return folio.mapping ? covering(anonVmaAt(folio.mapping).first, folio.pgoff) : 0;
+  if (!folio.mapping) return 0;
+  if (folio.has(FOLIO_ANON)) return covering(anonVmaAt(folio.mapping).first, folio.pgoff);
+  return fileCovering(vmaAt(fileAt(folio.mapping).first), folio.pgoff, folio.pgoff + 1).ptr;
 }
 
-export function rmapNext(link: usize, folio: Folio): usize {
-  return covering(linkAt(link).next, folio.pgoff);
+export function rmapNext(cursor: usize, folio: Folio): usize {
+  if (folio.has(FOLIO_ANON)) return covering(linkAt(cursor).next, folio.pgoff);
+  return fileCovering(vmaAt(vmaAt(cursor).fileNext), folio.pgoff, folio.pgoff + 1).ptr;
+}
+
+/** The vma at a cursor. */
+@inline
+export function rmapVma(cursor: usize, folio: Folio): Vma {
+  return folio.has(FOLIO_ANON) ? vmaAt(linkAt(cursor).vma) : vmaAt(cursor);
 }
 
 /** Where a vma of the walk would map the page. */

@@ -4,14 +4,15 @@
 // left must be 0 mappings, and references that pins, drivers and open migrations explain; then each entry puts its
 // share back.
 
+import { fileAt, fileOf, isFile } from "./file";
 import {
   PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_SPECIAL, PTE_WRITE,
 } from "../uapi/pte";
 import {
-  FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SHMEM, HDR_CMD_DEPTH, HDR_DEVICE_BASE,
-  HDR_DEVICE_NEXT, HDR_EXTERNAL_REFS, HDR_SYSTEM_FRAMES, HDR_VERIFY_A, HDR_VERIFY_B, HDR_VERIFY_C,
-  HDR_VERIFY_CODE, HDR_VERIFY_MM, MEMCG_USAGE, POOL_FREE, POOL_HIGH, TABLE_DEVICE_TABLE, TABLE_MEMCG,
-  TABLE_MIGRATION, TABLE_MM, TABLE_PAGE_TABLE, TABLE_POOLS, VERIFY_ANON_VMA, VERIFY_ARENA,
+  FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_FILE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SHMEM, HDR_CMD_DEPTH,
+  HDR_DEVICE_BASE, HDR_DEVICE_NEXT, HDR_EXTERNAL_REFS, HDR_SYSTEM_FRAMES, HDR_VERIFY_A, HDR_VERIFY_B,
+  HDR_VERIFY_C, HDR_VERIFY_CODE, HDR_VERIFY_MM, MEMCG_USAGE, POOL_FREE, POOL_HIGH, TABLE_DEVICE_TABLE,
+  TABLE_MEMCG, TABLE_MIGRATION, TABLE_MM, TABLE_PAGE_TABLE, TABLE_POOLS, VERIFY_ANON_VMA, VERIFY_ARENA,
   VERIFY_DEVICE_PRESENT, VERIFY_ENTRY_OUTSIDE, VERIFY_EXCLUSIVE, VERIFY_FREE_LIST, VERIFY_LOCKED,
   VERIFY_MAPCOUNT, VERIFY_MEMCG, VERIFY_MIGRATION_ENTRY, VERIFY_MIRROR_PAGE, VERIFY_MIRROR_WRITE, VERIFY_OK,
   VERIFY_POOL, VERIFY_REFCOUNT, VERIFY_RMAP, VERIFY_RSS, VERIFY_TABLE_META, VERIFY_VMA_ORDER,
@@ -28,7 +29,7 @@ import { memcgOf } from "./memcg";
 import { isOpen, migrationOf } from "./migration";
 import { exists, Mm, mmOf } from "./mm";
 import { blockOf, zoneOf } from "./page-alloc";
-import { holeEnd, leafTable, readPte, tableMeta } from "./pagetable";
+import { DEVICE_OWNER, FILE_OWNER, holeEnd, leafTable, readPte, tableMeta, TableMeta } from "./pagetable";
 import { poolHigh, poolUsed } from "./pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { chainCheck, linkAt } from "./rmap";
@@ -77,10 +78,18 @@ function checkVmas(mm: Mm, id: u32): void {
     if (vma.start < before || vma.start >= vma.end || vma.mmId != id) broken(VERIFY_VMA_ORDER, id, vma.start);
     mm.vmaCache = 0;
     if (findVmaFrom(mm, vma.start).ptr != vma.ptr) broken(VERIFY_VMA_TREE, id, vma.start);
-    if (!chainCheck(vma)) broken(VERIFY_ANON_VMA, id, vma.start);
+    if (!chainCheck(vma) || !inFileList(vma)) broken(VERIFY_ANON_VMA, id, vma.start);
     before = vma.end;
   }
   if (n != mm.vmaCount) broken(VERIFY_VMA_TREE, id, n, mm.vmaCount);
+}
+
+/** Does a file's vma stand in the file's list, in order? */
+function inFileList(vma: Vma): bool {
+  if (!vma.file) return true;
+  const prev = vmaAt(vma.filePrev);
+  if (!some(prev)) return fileAt(vma.file).first == <u32>vma.ptr;
+  return prev.fileNext == <u32>vma.ptr && prev.pgoff <= vma.pgoff && prev.file == vma.file;
 }
 
 /** Does a non-present entry of this kind count as a page of the mm? */
@@ -128,7 +137,11 @@ function shareEntries(by: i32, migrating: bool): void {
   for (let i: u32 = 1; i <= poolHigh(TABLE_PAGE_TABLE); i++) {
     const table: usize = load<u32>(pool(TABLE_PAGE_TABLE)) + (i << 12);
     const meta = tableMeta(table);
-    if (!meta.owner || meta.level || meta.owner & 0x80000000) continue;
+    if (!meta.owner || meta.level || meta.owner & DEVICE_OWNER) continue;
+    if (meta.owner & FILE_OWNER) {
+      shareCache(table, meta, by);
+      continue;
+    }
     const mm = mmOf(meta.owner);
     if (!exists(mm) || leafTable(mm.pgd, <u64>meta.base << 21) != table) {
       if (by < 0) broken(VERIFY_TABLE_META, meta.owner, table);
@@ -141,9 +154,27 @@ function shareEntries(by: i32, migrating: bool): void {
       if (by < 0) checkEntry(mm, meta.owner, addr, pte, migrating);
       if (ptePresent(pte) ? pteFlags(pte) & PTE_SPECIAL : !isPage(pteKind(pte)) || pteKind(pte) == PTE_KIND_MIGRATION) continue;
       const folio = folioOf(ptePfn(pte));
-      folio.maps += by;
+      if (pteKind(pte) != PTE_KIND_DEVICE_EXCLUSIVE) folio.maps += by;
       folio.refs += by;
     }
+  }
+}
+
+/** As shareEntries(), for a leaf of a file's page cache: it holds a reference on each of its pages. */
+function shareCache(table: usize, meta: TableMeta, by: i32): void {
+  const file = fileOf(meta.owner & ~FILE_OWNER);
+  if (!isFile(file) || leafTable(file.root, <u64>meta.base << 21) != table) {
+    if (by < 0) broken(VERIFY_TABLE_META, 0, table);
+    return;
+  }
+  for (let j: u32 = 0; j < 512; j++) {
+    const entry = load<u64>(table + j * 8);
+    if (!entry) continue;
+    const folio = folioOf(ptePfn(entry));
+    const index = (<u64>meta.base << 9) + j;
+    const own = folio.has(FOLIO_FILE | FOLIO_SHMEM) && folio.mapping == file.id && folio.pgoff == index;
+    if (by < 0 && (!own || index >= file.length)) broken(VERIFY_RMAP, 0, index, ptePfn(entry));
+    folio.refs += by;
   }
 }
 
@@ -163,12 +194,13 @@ function checkEntry(mm: Mm, id: u32, addr: u64, pte: u64, migrating: bool): void
   if (kind == PTE_KIND_MIGRATION && (!migrating || !folio.has(FOLIO_LOCKED))) {
     return broken(VERIFY_MIGRATION_ENTRY, id, addr, pfn);
   }
-  if (folio.has(FOLIO_ANON) && !reaches(folio, vma, addr)) broken(VERIFY_RMAP, id, addr, pfn);
+  if (!reaches(folio, vma, addr)) broken(VERIFY_RMAP, id, addr, pfn);
 }
 
 /** Would the reverse map find this entry: the page's offset fits, and its anon_vma lists the vma? */
 function reaches(folio: Folio, vma: Vma, addr: u64): bool {
   if (folio.pgoff != pgoffOf(vma, addr)) return false;
+  if (!folio.has(FOLIO_ANON)) return folio.mapping == vma.file;
   for (let link: usize = vma.chain; link; link = linkAt(link).chainNext) {
     if (linkAt(link).anonVma == folio.mapping) return true;
   }

@@ -3,6 +3,7 @@
 // into has exactly one link (a mapping that fork cloned has more, and stays apart; so does a neighbour that was
 // never faulted, from one that was).
 
+import { fileAttach, fileDetach, fileInsert, fileRemove } from "./file";
 import { Mm } from "./mm";
 import { anonVmaClone, chainIsSingular, relinkAfterUpdate, unlinkAnonVmas, unlinkForUpdate } from "./rmap";
 import { pgoffOf, some, Vma, vmaAlloc, vmaAt, vmaFree, vmaInsert, vmaRemove } from "./vma";
@@ -16,16 +17,25 @@ function anonVmasAgree(a: u32, b: u32, into: Vma): bool {
 /** Takes a vma out of everything and frees it. Its pages are gone, or another vma has taken them over. */
 export function vmaDestroy(mm: Mm, vma: Vma): void {
   vmaRemove(mm, vma);
+  fileDetach(vma);
   unlinkAnonVmas(vma);
   vmaFree(vma);
 }
 
 function setRange(vma: Vma, start: u64, end: u64, pgoff: u64): void {
   unlinkForUpdate(vma);
+  fileRemove(vma);
   vma.start = start;
   vma.end = end;
   vma.pgoff = pgoff;
   relinkAfterUpdate(vma);
+  fileInsert(vma);
+}
+
+/** Links a new vma into its mm, and into its file's list. */
+export function vmaAdd(mm: Mm, vma: Vma): void {
+  vmaInsert(mm, vma);
+  fileAttach(vma);
 }
 
 /**
@@ -44,7 +54,7 @@ export function vmaSplit(mm: Mm, vma: Vma, addr: u64, below: bool): bool {
   }
   if (below) setRange(vma, addr, vma.end, pgoffOf(vma, addr));
   else setRange(vma, vma.start, addr, vma.pgoff);
-  vmaInsert(mm, part);
+  vmaAdd(mm, part);
   return true;
 }
 

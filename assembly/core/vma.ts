@@ -3,8 +3,9 @@
 
 import { PTE_NO_ACCESS } from "../uapi/pte";
 import {
-  MM_VMA_ROOT, TABLE_VMA, VMA_ANON_VMA, VMA_CHAIN, VMA_END, VMA_FILE, VMA_FLAGS, VMA_GENERATION, VMA_LEFT,
-  VMA_MM, VMA_NEXT, VMA_PGOFF, VMA_PREV, VMA_RIGHT, VMA_SIZE, VMA_START,
+  MM_VMA_ROOT, TABLE_VMA, VMA_ANON_VMA, VMA_CHAIN, VMA_END, VMA_FILE, VMA_FILE_NEXT, VMA_FILE_PREV,
+  VMA_FLAGS, VMA_GENERATION, VMA_LEFT, VMA_MM, VMA_NEXT, VMA_PGOFF, VMA_PREV, VMA_RIGHT, VMA_SIZE,
+  VMA_START,
 } from "../uapi/struct";
 import { VM_ACCESS, VM_MAYWRITE, VM_SHARED } from "../uapi/vm";
 import { Mm, mmAt, newGeneration } from "./mm";
@@ -28,6 +29,8 @@ export class Vma {
   chain: u32;
   file: u32;
   generation: u32;
+  filePrev: u32;
+  fileNext: u32;
 
   @inline get mm(): Mm {
     return mmAt(this.mmId);
@@ -53,6 +56,8 @@ if (offsetof<Vma>("right") != VMA_RIGHT) ERROR("VMA_RIGHT");
 if (offsetof<Vma>("anonVma") != VMA_ANON_VMA) ERROR("VMA_ANON_VMA");
 if (offsetof<Vma>("chain") != VMA_CHAIN) ERROR("VMA_CHAIN");
 if (offsetof<Vma>("file") != VMA_FILE) ERROR("VMA_FILE");
+if (offsetof<Vma>("filePrev") != VMA_FILE_PREV) ERROR("VMA_FILE_PREV");
+if (offsetof<Vma>("fileNext") != VMA_FILE_NEXT) ERROR("VMA_FILE_NEXT");
 if (offsetof<Vma>("generation") != VMA_GENERATION) ERROR("VMA_GENERATION");
 
 @inline

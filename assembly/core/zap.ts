@@ -40,10 +40,14 @@ export function zapPte(mm: Mm, pte: u64): void {
   if (kind == PTE_KIND_MIGRATION) {
     // The migration holds the page; this entry held neither mapping nor reference.
     addRss(mm, folioOf(pfn), -1);
-  } else if (kind == PTE_KIND_DEVICE || kind == PTE_KIND_DEVICE_EXCLUSIVE) {
+  } else if (kind == PTE_KIND_DEVICE) {
     const folio = folioOf(pfn);
     addRss(mm, folio, -1);
     unmapPage(pfn, folio);
+  } else if (kind == PTE_KIND_DEVICE_EXCLUSIVE) {
+    // The entry kept its reference, but no mapping.
+    addRss(mm, folioOf(pfn), -1);
+    putPage(pfn);
   }
 }
 

@@ -70,6 +70,7 @@ export const OWNER_ANY = 0xffffffff;
 
 export const HDR_LRU_HEAD = 268; //      u32  device page that a device used last
 export const HDR_LRU_TAIL = 272; //      u32  … longest ago
+export const HDR_FAULT_AROUND = 280; //  u32  pages that a read fault of a file maps at most; a power of two, 1 off
 export const HDR_EXTERNAL_REFS = 276; // u32  page references that callers hold: pins, pageGet, pages allocated
 
 // ── Counters: u64 each, from HEADER + COUNTERS ────────────────────────────────────────────────────────────
@@ -120,7 +121,8 @@ export const TABLE_NOTIFIER = 5;
 export const TABLE_MEMCG = 6;
 export const TABLE_MIGRATION = 7;
 export const TABLE_DEVICE_TABLE = 8;
-export const TABLE_POOLS = 9;
+export const TABLE_FILE = 9;
+export const TABLE_POOLS = 10;
 // Other things that run out, in HDR_EXHAUSTED only.
 export const TABLE_SYSTEM_MEMORY = 16;
 export const TABLE_DEVICE_MEMORY = 17;
@@ -225,7 +227,7 @@ export const MM_VMA_LAST = 76; //        u32
 export const MM_ALIVE = 1;
 
 // ── vma ────────────────────────────────────────────────────────────────────────────────────────────────────
-export const VMA_SIZE = 64;
+export const VMA_SIZE = 72;
 export const VMA_START = 0; //           u64
 export const VMA_END = 8; //             u64  exclusive
 export const VMA_PGOFF = 16; //          u64  pages
@@ -238,7 +240,24 @@ export const VMA_RIGHT = 44; //          u32
 export const VMA_ANON_VMA = 48; //       u32  id
 export const VMA_CHAIN = 52; //          u32  list of anon_vma links
 export const VMA_FILE = 56; //           u32  id
+export const VMA_FILE_PREV = 64; //      u32  in the file's list of vmas
+export const VMA_FILE_NEXT = 68; //      u32
 export const VMA_GENERATION = 60; //     u32  grows when the vma goes, so that a handle can tell
+
+// ── File ───────────────────────────────────────────────────────────────────────────────────────────────────
+export const FILE_SIZE = 48;
+export const FILE_KIND = 0; //           u32  FILE_DISK, FILE_SHMEM; 0: not in use
+export const FILE_ROOT = 4; //           u32  page cache: a table like a page table, by page offset
+export const FILE_BYTES = 8; //          u64  size
+export const FILE_PAGES = 16; //         u32  pages in the cache
+export const FILE_HOLDS = 20; //         u32  the handle (1), and each vma that maps it
+export const FILE_FIRST = 24; //         u32  vmas that map it, by page offset
+export const FILE_LAST = 28; //          u32
+
+/** On a disk: written pages are dirty until they are written back (msync), shared mappings see it by write faults. */
+export const FILE_DISK = 1;
+/** tmpfs and shared anonymous memory: never written back. */
+export const FILE_SHMEM = 2;
 
 // ── Notifier subscription ──────────────────────────────────────────────────────────────────────────────────
 export const NOTIFIER_SIZE = 32;
