@@ -20,7 +20,7 @@ import {
   TABLE_VMA,
 } from "../assembly/uapi/struct.ts";
 import type { CoreExports } from "./core.ts";
-import { badRange, checkInteger, checkOptions, HmmError } from "./errors.ts";
+import { badRange, badType, checkInteger, checkOptions, HmmError } from "./errors.ts";
 import { Memory } from "./memory.ts";
 
 /** How many of each kind of object there may be at a time. What is left out follows from the memory sizes. */
@@ -118,6 +118,8 @@ function refuseUnknown(object: object, known: readonly string[], what: string): 
 /** Checks a configuration; 0 stands for what the core chooses. */
 export function checkConfig(config: HmmConfig): HmmSettings {
   checkOptions(OP, "config", config);
+  if (config.module !== undefined && !(config.module instanceof WebAssembly.Module))
+    throw badType(OP, "module", "a WebAssembly.Module", config.module);
   refuseUnknown(config, KNOWN, "config");
   const given = config as Record<string, unknown>;
   const { backing = "data", capacities = {} } = config;

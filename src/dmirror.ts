@@ -39,7 +39,7 @@ import {
 } from "./index.ts";
 
 export { DmirrorDevice, type DmirrorDeviceOptions } from "./dmirror/device.ts";
-export * from "./dmirror/snapshot.ts";
+export * from "./dmirror/prot.ts";
 
 /** What a command answers. */
 export interface DmirrorResult {

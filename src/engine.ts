@@ -72,7 +72,6 @@ export class Hmm {
     if (!given && second !== undefined) checkModule(first);
     const config = !given ? first : second === undefined ? {} : second;
     const settings = checkConfig(config);
-    if (config.module !== undefined) checkModule(config.module);
     const module = given ? first : (config.module ?? compileEmbedded());
     return Hmm.#boot(instantiate(checkModule(module)), module, settings);
   }

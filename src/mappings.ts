@@ -1,4 +1,4 @@
-import { EEXIST, EFAULT, EINVAL, EOPNOTSUPP } from "../assembly/uapi/errno.ts";
+import { EEXIST, EFAULT, EINVAL } from "../assembly/uapi/errno.ts";
 import { HDR_RESULT } from "../assembly/uapi/struct.ts";
 import {
   MADV_COLD,
@@ -114,11 +114,12 @@ export abstract class Mappings {
       (errno) => {
         if (errno === EEXIST)
           return `MAP_FIXED_NOREPLACE, and part of ${hex(addr)}…${hex(addr + length)} is mapped`;
-        if (errno === EOPNOTSUPP)
-          return `flags ${hex(flags)}: only private anonymous memory can be mapped (MAP_PRIVATE | MAP_ANONYMOUS)`;
         if (errno !== EINVAL) return undefined;
         const given = `flags ${hex(flags)}, prot ${hex(prot)}, addr ${hex(addr)}`;
-        return `${given}: MAP_SHARED or MAP_PRIVATE must be set, prot be ${PROTECTIONS}, a fixed addr be at least 0x10000`;
+        return (
+          `${given}: MAP_SHARED or MAP_PRIVATE must be set, MAP_ANONYMOUS where no file is given, ` +
+          `prot must be ${PROTECTIONS}, a fixed addr at least 0x10000`
+        );
       },
     );
   }

@@ -233,17 +233,6 @@ function strangeSlot(ctx: Context, name: string, array: Uint32Array): string | u
   return at < 0 ? undefined : `${name}[${at}] must name a page in use, got ${show(array[at])}`;
 }
 
-/** The first slot that is VALID and does not name a page in use, as a sentence; undefined if there is none. */
-function strangeSlot(ctx: Context, name: string, array: Uint32Array): string | undefined {
-  const { mem, core } = ctx;
-  const inUse = (page: Page): boolean => {
-    const flags = mem.u32(mem.header(HDR_FOLIOS) + page * FOLIO_SIZE + FOLIO_MAPPING) >>> 16;
-    return page !== mem.header(HDR_ZERO_PFN) && core.pageZone(page) >= 0 && (flags & FOLIO_FREE) === 0;
-  };
-  const at = array.findIndex((word) => (word & MIGRATE_PFN_VALID) !== 0 && !inUse(word & PFN_MASK));
-  return at < 0 ? undefined : `${name}[${at}] must name a page in use, got ${show(array[at])}`;
-}
-
 /** @internal hmm.copyPages: the first n slots of both arrays. */
 export function copyPages(ctx: Context, src: Uint32Array, dst: Uint32Array): number {
   const op = "hmm.copyPages";

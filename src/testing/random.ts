@@ -26,7 +26,7 @@ export class Random {
 
   /** One of the items; undefined if there is none. */
   pick<T>(items: readonly T[]): T | undefined {
-    if (!Array.isArray(items)) throw badType("random.pick", "items", "an array", items);
+    if (!(items instanceof Array)) throw badType("random.pick", "items", "an array", items);
     return items.length === 0 ? undefined : items[this.below(items.length)];
   }
 }

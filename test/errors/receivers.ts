@@ -43,6 +43,7 @@ export const RECEIVERS: Record<string, Receiver> = {
     closedSays: /the migration is finalised/,
     op: "migration",
   },
+  ExclusivePages: { open: (w) => w.lent, closed: (w) => w.closed.lent, op: "exclusivePages" },
   MigrateResult: { open: (w) => w.result, op: "result" },
   DeviceTable: {
     open: (w) => w.table,

@@ -82,6 +82,9 @@ function freeArenaBlocks(w: World): [number, number][] {
   return blocks;
 }
 
+/** What a refusal must be like. */
+type Verdict = Omit<Refusal, "why" | "call">;
+
 /** What a call came to. */
 interface Outcome {
   returned?: unknown;
@@ -102,6 +105,9 @@ async function attempt(body: () => unknown): Promise<Outcome> {
     return { thrown };
   }
 }
+
+/** Tests run one after the other: they use one copy of linear memory. */
+let spareCopy = new Uint8Array(0);
 
 /** The tests of one thing that can be called, on one build. */
 export class Refusals {
@@ -131,7 +137,9 @@ export class Refusals {
     }
     await this.#afterClose();
     await this.#locks();
-    for (const refusal of this.row.more ?? []) await this.#refused(refusal.why, refusal, refusal.call);
+    for (const refusal of this.row.more ?? []) {
+      await this.#refused(refusal.why, refusal, (w) => refusal.call(w));
+    }
     await this.#right();
     const { nothing } = this.row;
     if (this.count === 0 && (nothing ?? "") === "")
@@ -157,7 +165,10 @@ export class Refusals {
     this.row.prepare?.(w);
     if (this.row.lock !== undefined) this.row.lock.of(w).mmapSem[this.row.lock.mode]("the test");
     this.#world = w;
-    this.#before = linearMemory(w).slice();
+    const memory = linearMemory(w);
+    if (spareCopy.length !== memory.length) spareCopy = new Uint8Array(memory.length);
+    spareCopy.set(memory);
+    this.#before = spareCopy;
     this.#state = JSON.stringify(javascriptState(w));
   }
 
@@ -216,7 +227,7 @@ export class Refusals {
       return;
     }
     const { thrown } = await attempt(() => call(this.#world));
-    if (thrown !== undefined) this.#problem(`after close(): ${String(thrown)}`);
+    if (thrown !== undefined) this.#problem(`after close(): ${shownError(thrown)}`);
     this.#unchanged("after close()", false);
   }
 
@@ -252,16 +263,12 @@ export class Refusals {
   async #right(): Promise<void> {
     const w = this.#world;
     const { thrown, returned } = await attempt(() => this.#call(this.#open(w), this.#values(w)));
-    if (thrown !== undefined) this.#problem(`the right arguments are refused: ${String(thrown)}`);
+    if (thrown !== undefined) this.#problem(`the right arguments are refused: ${shownError(thrown)}`);
     if (typeof returned === "number" && returned < 0) this.#problem(`the right arguments get ${returned}`);
   }
 
   /** Makes a call that must be refused. */
-  async #refused(
-    what: string,
-    wrong: Omit<Refusal, "why" | "call">,
-    call: (w: World) => unknown,
-  ): Promise<void> {
+  async #refused(what: string, wrong: Verdict, call: (w: World) => unknown): Promise<void> {
     this.count++;
     const { returned, thrown } = await attempt(() => call(this.#world));
     const problem = this.#verdict(wrong, returned, thrown);
@@ -270,7 +277,7 @@ export class Refusals {
     else this.#unchanged(what, wrong.core ?? false);
   }
 
-  #verdict(wrong: Omit<Refusal, "why" | "call">, returned: unknown, thrown: unknown): string | null {
+  #verdict(wrong: Verdict, returned: unknown, thrown: unknown): string | null {
     const { outcome, says, names, shows = "" } = wrong;
     if (thrown === undefined) {
       const answer = (returned as { ret?: unknown } | undefined)?.ret ?? returned;
@@ -315,13 +322,15 @@ export class Refusals {
   #firstChange(core: boolean): string | null {
     const now = linearMemory(this.#world);
     if (Buffer.compare(now, this.#before) === 0) return null;
-    const scratch = core ? SCRATCH.flatMap(({ ranges }) => ranges(this.#world)) : [];
+    const scratch = core ? SCRATCH.flatMap((area) => area.ranges(this.#world)) : [];
     const at = now.findIndex(
       (byte, i) => byte !== this.#before[i] && !scratch.some(([from, to]) => i >= from && i < to),
     );
     return at < 0 ? null : `HEADER + ${at - HEADER}`;
   }
 }
+
+const shownError = (thrown: unknown): string => (thrown instanceof Error ? String(thrown) : shown(thrown));
 
 /** Where two texts part, with what stands around. */
 function firstDifference(a: string, b: string): string {

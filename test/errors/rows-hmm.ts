@@ -216,7 +216,7 @@ const engines: Table = {
   "Hmm.restore": {
     args: {
       bytes: also(
-        bytes((w) => w.snapshot),
+        bytes((w) => w.other.hmm.snapshot()),
         {
           given: () => new Uint8Array(100),
           outcome: "RangeError",
@@ -284,7 +284,7 @@ const engines: Table = {
   },
   "Hmm#close": {
     more: [fromCallback((w) => w.hmm.close())],
-    prepare: (w) => [w.pin, w.guard].forEach((held) => held.close()),
+    prepare: (w) => [w.pin, w.lent, w.guard].forEach((held) => held.close()),
   },
   "Hmm#snapshot": { more: [fromCallback((w) => w.hmm.snapshot())] },
 };

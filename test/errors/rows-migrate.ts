@@ -19,7 +19,7 @@ import {
   type Argument,
   type Wrong,
 } from "./arguments.ts";
-import { answers, badRanges, end, NO_ARGUMENT, OWNER, readLock, SAYS, start, TWICE } from "./common.ts";
+import { answers, badRanges, end, mm, NO_ARGUMENT, OWNER, readLock, SAYS, start, TWICE } from "./common.ts";
 import type { Refusal, Row, Table } from "./row.ts";
 import { fromCallback } from "./rows-hmm.ts";
 import { PAGES, prepareMigrations, type World } from "./world.ts";
@@ -279,12 +279,27 @@ const tables: Table = {
   "DeviceTable#protect": { args: { start: pageAddress(start), end: rangeEnd(end, start) } },
   "DeviceTable#lookup": { args: { addr: address(start) } },
   "DeviceTable#snapshot": {
-    args: { start: pageAddress(() => 0), n: integer(4, 0, 2 ** 36), out: words(() => new Uint32Array(4), 4) },
+    args: {
+      start: pageAddress(() => 0),
+      n: integer(4, 0, 2 ** 36),
+      out: optional(words(() => new Uint32Array(4), 4)),
+    },
   },
   "DeviceTable#read": tableAccess("read"),
   "DeviceTable#write": tableAccess("write"),
   "DeviceTable#close": { afterClose: TWICE, nothing: NO_ARGUMENT },
 };
+const exclusive: Table = {
+  makeDeviceExclusive: {
+    args: { mm, addr: pageAddress(start), npages: integer(1, 1, 2 ** 27), owner: anything(undefined, OWNER) },
+    lock: readLock,
+  },
+  "ExclusivePages#closed": { afterClose: SAYS, nothing: NO_ARGUMENT },
+  "ExclusivePages#close": { afterClose: TWICE, nothing: NO_ARGUMENT },
+  "ExclusivePages#lent": { afterClose: "it counts what was lent", nothing: NO_ARGUMENT },
+  "ExclusivePages#reached": { afterClose: "it counts what was reached", nothing: NO_ARGUMENT },
+};
+
 const word = { word: integer(0x80000005, -0x80000000, 0xffffffff, /a word of 32 bits/) };
 const pageWord = integer(5, 0, PFN_MASK);
 
@@ -302,4 +317,4 @@ const others: Table = {
   ),
 };
 
-export const migrateRows: Table = { ...migrations, ...memories, ...tables, ...others };
+export const migrateRows: Table = { ...migrations, ...memories, ...exclusive, ...tables, ...others };

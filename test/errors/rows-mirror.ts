@@ -80,10 +80,7 @@ function legacyRefusals(call: (w: World, from: number, to: number, range?: HmmRa
     call: (w) => call(w, from(w) as number, to(w) as number),
   });
   return [
-    answer("an empty range", start, start),
-    answer("a range that ends before it starts", end, start),
-    answer("a range beyond the mapping", start, (w) => w.end + PAGE_SIZE),
-    answer("a range before the mapping", (w) => w.addr - PAGE_SIZE, end),
+    ...badRanges.map(([why, from, to]) => answer(why, from, to)),
     {
       ...tracked,
       call: (w) => withTracked(w, (range) => call(w, w.addr, w.addr + PAGE_SIZE, range)),

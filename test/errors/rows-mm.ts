@@ -107,7 +107,7 @@ const sysCalls: Table = {
       refusal("unknown protection", "EINVAL", "prot 0x100", /PROT_READ, PROT_WRITE and PROT_EXEC/, (w) =>
         w.mm.mmap({ length: PAGE_SIZE, prot: 0x100 }),
       ),
-      refusal("what is not built", "EOPNOTSUPP", "flags 0x2", /private anonymous/, (w) =>
+      refusal("neither anonymous nor a file", "EINVAL", "flags 0x2", /MAP_ANONYMOUS where no file/, (w) =>
         w.mm.mmap({ length: PAGE_SIZE, flags: MAP_PRIVATE }),
       ),
       refusal("taken already", "EEXIST", "MAP_FIXED_NOREPLACE", /0x[0-9a-f]+ is mapped/, (w) =>
@@ -209,6 +209,7 @@ const spaces: Table = {
           names: "addresses[2]",
           shows: bad === 2 ** 48 ? "0x1000000000000" : String(bad),
           says: /an address below 2\^48/,
+          core: true,
         })),
       ),
       out: words((w) => w.pfns, 4),
