@@ -69,6 +69,8 @@ export class Page {
   maps = 0;
   /** Further references: they keep it where it is. */
   pins = 0;
+  /** In an open migration: its entries wait, and nobody gets at it. */
+  locked = false;
   /** Known to belong to one process: may be written where it is. */
   exclusive = true;
   /** Who migrated it to its device (the golden driver drops that one's entry when it comes back). */
