@@ -1,4 +1,4 @@
-import { EEXIST, EFAULT, EINVAL } from "../assembly/uapi/errno.ts";
+import { EAGAIN, EEXIST, EFAULT, EINVAL } from "../assembly/uapi/errno.ts";
 import { HDR_RESULT } from "../assembly/uapi/struct.ts";
 import {
   MADV_COLD,
@@ -215,7 +215,15 @@ export abstract class Mappings {
     this.check(op);
     checkPageAddress(op, "addr", addr);
     const bytes = checkLength(op, "length", length, 0);
-    this.hold(op, true, () => this.core.mlock(this.id, addr, bytes));
+    const { ctx } = this;
+    this.hold(
+      op,
+      true,
+      () => this.core.mlock(this.id, addr, bytes),
+      undefined,
+      (errno) =>
+        errno === EAGAIN ? `not all pages could be brought: ${ctx.exhausted() || "one is busy"}` : undefined,
+    );
   }
 
   /** munlock. Throws HmmError ENOMEM (a hole). */

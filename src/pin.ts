@@ -1,9 +1,13 @@
 import { EFAULT } from "../assembly/uapi/errno.ts";
+import { XBUF_SIZE } from "../assembly/uapi/struct.ts";
 import { accessError, pinFlags } from "./access.ts";
 import type { Context } from "./context.ts";
 import { dispose } from "./dispose.ts";
 import { checkInteger, checkPageAddress } from "./errors.ts";
 import type { Mm } from "./mm.ts";
+
+/** Pages that are let go at a time. */
+const PIECE = XBUF_SIZE / 4;
 
 /** How pages are pinned. */
 export interface PinOptions {
@@ -36,11 +40,15 @@ export class Pin {
     this.#closed = true;
     const ctx = this.#ctx;
     const op = "pin.close";
-    if (this.pages.length === 0) return;
-    const answer = ctx.withScratch(op, 4 * this.pages.length, (address) => {
-      ctx.mem.wordsAt(address, this.pages.length).set(this.pages);
-      return ctx.core.unpin(address, this.pages.length);
-    });
+    // Through the exchange buffer: giving back must not fail for want of memory.
+    const { address, restore } = ctx.exchange(4 * Math.min(this.pages.length, PIECE));
+    let answer = 0;
+    for (let at = 0; at < this.pages.length; at += PIECE) {
+      const pages = this.pages.subarray(at, at + PIECE);
+      ctx.mem.wordsAt(address, pages.length).set(pages);
+      answer = Math.min(answer, ctx.core.unpin(address, pages.length));
+    }
+    restore();
     ctx.finish(op, answer);
   }
 

@@ -1,5 +1,6 @@
 import { HDR_FRAMES } from "../../assembly/uapi/struct.ts";
 import { contextOf } from "../context.ts";
+import { checkOptions } from "../errors.ts";
 import { Hmm, PAGE_SIZE, type HmmConfig } from "../index.ts";
 
 /** A small engine: what is hashed and cleared for each schedule should be no larger than needed. */
@@ -30,6 +31,9 @@ export class Engines {
   readonly #booted: Uint8Array;
 
   constructor(config: HmmConfig = {}) {
+    checkOptions("explore", "options.config", config);
+    if (config.capacities !== undefined)
+      checkOptions("explore", "options.config.capacities", config.capacities);
     const capacities = { ...SMALL.capacities, ...config.capacities };
     this.#first = Hmm.createSync({ ...SMALL, ...config, capacities });
     const { mem } = contextOf("explore", this.#first);

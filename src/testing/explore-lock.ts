@@ -43,10 +43,13 @@ export function waitFor(condition: boolean, what: string): asserts condition {
   const op = "waitFor";
   if (typeof condition !== "boolean") throw badType(op, "condition", "a boolean", condition);
   if (typeof what !== "string") throw badType(op, "what", "a string", what);
-  if (condition) return;
-  // A callback's caller may swallow the exception; the note stays.
+  if (!condition) throw mustWait(op, what);
+}
+
+/** Notes that the running step has to wait: whoever calls a callback may swallow the exception, the note stays. */
+function mustWait(op: string, what: string): HmmError {
   if (current !== null) current.waits ??= what;
-  throw new HmmError(EAGAIN, op, what);
+  return new HmmError(EAGAIN, op, what);
 }
 
 /** A held {@link Lock}; `close()` or the end of the `using` block gives it back. Closing twice does nothing. */
@@ -76,7 +79,7 @@ export class Lock {
 
   /** Takes the lock. If somebody has it, the running step has to wait: see {@link waitFor}. */
   acquire(): LockGuard {
-    waitFor(this.#holder === null, `${this.name}, which ${this.#holder} holds`);
+    if (this.#holder !== null) throw mustWait("lock.acquire", `${this.name}, which ${this.#holder} holds`);
     this.#holder = current?.agent ?? "somebody";
     let held = true;
     const close = (): void => {

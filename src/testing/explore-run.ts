@@ -1,5 +1,5 @@
 import { contextOf } from "../context.ts";
-import { badType } from "../errors.ts";
+import { badType, hex } from "../errors.ts";
 import type { Hmm } from "../index.ts";
 import { makeStep, type Step } from "./explore-lock.ts";
 import { Hash, hashEngine } from "./explore-state.ts";
@@ -81,6 +81,18 @@ export class Run<W> {
     for (const { story } of this.#actors.values()) hash.hash(story);
     if (more !== undefined) hash.text(JSON.stringify(more));
     return hash.value;
+  }
+
+  /** What nobody will end any more, now that all agents are done; null: nothing. */
+  get leftOver(): string | null {
+    for (const { id, mmapSem, ranges } of this.hmm.mms()) {
+      const held = mmapSem.holders.join(", ");
+      if (held !== "") return `mm ${id}: mmapSem is still held: ${held}`;
+      if (ranges.length > 0)
+        return `mm ${id}: hmmVmaRangeDone is due: ${hex(ranges[0].start)}…${hex(ranges[0].end)}`;
+    }
+    const [open] = this.hmm.migrations();
+    return open === undefined ? null : `migration ${open.id} is still open`;
   }
 
   #advance(actor: Actor): void {

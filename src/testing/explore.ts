@@ -62,11 +62,7 @@ const OP = "explore";
  */
 export function explore<W>(agents: Record<string, Agent<W>>, options: ExploreOptions<W>): ExploreResult {
   checkArguments(agents, options);
-  const explorer = new Explorer(agents, options);
-  const { schedule } = options;
-  if (schedule === undefined) explorer.everything();
-  else explorer.one(schedule);
-  return explorer.result;
+  return new Explorer(agents, options).run();
 }
 
 function checkArguments<W>(agents: Record<string, Agent<W>>, options: ExploreOptions<W>): void {
@@ -96,26 +92,42 @@ class Explorer<W> {
   readonly #options: ExploreOptions<W>;
   readonly #engines: Engines;
   readonly #seen = new Set<number>();
+  /** The first schedule at whose end something was left over. A schedule that goes wrong says more: it has precedence. */
+  #untidy: ScheduleError | null = null;
 
   constructor(agents: Record<string, Agent<W>>, options: ExploreOptions<W>) {
     this.#agents = agents;
     this.#options = options;
     this.#engines = new Engines(options.config);
     const { seed = 1 } = options;
-    this.result = { complete: true, schedules: 0, pruned: 0, states: 0, steps: 0, waits: 0, sampled: 0, seed };
+    const counts = { schedules: 0, pruned: 0, states: 0, steps: 0, waits: 0, sampled: 0 };
+    this.result = { complete: true, ...counts, seed };
+  }
+
+  run(): ExploreResult {
+    const { schedule } = this.#options;
+    if (schedule === undefined) this.#everything();
+    else this.#one(schedule);
+    if (this.#untidy !== null) throw this.#untidy;
+    return this.result;
   }
 
   /** All interleavings; beyond the limit random ones. */
-  everything(): void {
-    this.#visit(this.#begin([]));
+  #everything(): void {
+    const run = this.#begin([]);
+    this.#isNew(run);
+    this.#visit(run);
     if (this.result.complete) return;
     const { samples = 1000 } = this.#options;
     const random = new Random(this.result.seed);
-    while (this.result.sampled++ < samples) this.#follow((agents) => random.pick(agents)!);
+    while (this.result.sampled < samples) {
+      this.result.sampled++;
+      this.#follow((agents) => random.pick(agents)!);
+    }
   }
 
   /** One schedule; when it ends before the agents do, they go on one after the other. */
-  one(schedule: readonly string[]): void {
+  #one(schedule: readonly string[]): void {
     this.result.complete = false;
     let next = 0;
     this.#follow((agents, made) => {
@@ -134,13 +146,13 @@ class Explorer<W> {
     const agents = run.unfinished;
     const waiting = new Map<string, string>();
     for (const agent of agents) {
+      if (this.#limitReached) return;
       // Generators cannot be copied: the second branch, and the ones after, start again from the beginning.
       const branch = agent === agents[0] ? run : this.#begin(path);
       const why = this.#step(branch, agent);
       if (why !== null) waiting.set(agent, why);
       else if (!this.#isNew(branch)) this.result.pruned++;
       else this.#visit(branch);
-      if (this.#limitReached) return;
     }
     if (waiting.size === agents.length) this.#end(waiting.size === 0 ? run : this.#begin(path), waiting);
   }
@@ -227,6 +239,8 @@ class Explorer<W> {
       );
       throw this.#failure(`deadlock: ${who.join("; ")}`, run.steps, false);
     }
+    const { leftOver } = run;
+    if (leftOver !== null) this.#untidy ??= this.#failure(`at the end: ${leftOver}`, run.steps, false);
     try {
       this.#options.atEnd?.(run.world);
       run.hmm.verify();

@@ -1,4 +1,5 @@
 /** Ways to break the reference model: a fuzzer that does not notice them would not notice a broken engine either. */
+import { OpenMigration } from "../util/model/migrate.ts";
 import { Mirror } from "../util/model/mirror.ts";
 import { Mm } from "../util/model/mm.ts";
 import { Content } from "../util/model/page.ts";
@@ -125,15 +126,15 @@ export const CANARIES: readonly [name: string, withBrokenModel: Broken][] = [
     ),
   ],
   [
-    "a page that moved to a device cannot be written there",
+    "a page that has moved cannot be written any more",
     broken(
-      World.prototype,
-      "arrive",
+      OpenMigration.prototype,
+      "finish",
       (original) =>
-        function (this: World, page, device, mover) {
-          original.call(this, page, device, mover);
-          for (const mm of this.mms.values())
-            for (const entry of mm.entries.values()) if (entry.page === page) entry.write = false;
+        function (this: OpenMigration) {
+          const outcome = original.call(this);
+          for (const { pn } of outcome.moved) this.mm!.entries.get(pn)!.write = false;
+          return outcome;
         },
     ),
   ],

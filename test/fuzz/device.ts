@@ -16,6 +16,7 @@ import {
   VM_FAULT_OOM,
   type Hmm,
   type HmmDevmem,
+  type Migration,
   type Page,
   type Vma,
 } from "../../src/index.ts";
@@ -98,6 +99,20 @@ export class Device {
     const { devmem } = this;
     if (this.rules.evictSingly) for (const page of [...this.pages]) this.evictRange(page, 1);
     else this.evictRange(devmem.pfnFirst, devmem.npages);
+  }
+
+  /** The oldest page's way to system memory, up to the point where it is locked and copied; null if none can move. */
+  beginEvict(): Migration | null {
+    for (const page of this.pages) {
+      const m = migrateDeviceRange(this.devmem, page, 1);
+      if (m.cpages === 1) {
+        this.hmm.allocPages(m.src, m.dst);
+        this.hmm.copyPages(m.src, m.dst);
+        return m;
+      }
+      m.finalize();
+    }
+    return null;
   }
 
   private evictRange(first: Page, npages: number): void {

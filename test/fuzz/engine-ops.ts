@@ -1,11 +1,13 @@
 /** The operations of a run on the engine, by name. */
 import {
+  EAGAIN,
   EFAULT,
   EINVAL,
   EIO,
   ENOMEM,
   FAULT_ACCERR,
   FAULT_MAPERR,
+  FAULT_MIGRATION,
   FAULT_OOM,
   HmmError,
   MADV_COLD,
@@ -57,6 +59,13 @@ const SIGNALS = new Map([
   [FAULT_MAPERR, "SIGSEGV/1"],
   [FAULT_ACCERR, "SIGSEGV/2"],
   [FAULT_OOM, "OOM"],
+  [FAULT_MIGRATION, "EAGAIN"],
+]);
+
+/** Of signals that are none to a process. */
+const ERRNOS = new Map([
+  ["OOM", ENOMEM],
+  ["EAGAIN", EAGAIN],
 ]);
 
 const num = (args: Args, i: number): number => Number(args[i]);
@@ -88,7 +97,7 @@ function signalOf(access: () => unknown): { signal: number | string; done: numbe
   } catch (error) {
     if (!(error instanceof HmmError)) throw error;
     const signal = SIGNALS.get(error.faultCode ?? 0);
-    if (signal === undefined || (signal === "OOM") !== (error.errno === ENOMEM)) throw error;
+    if (signal === undefined || error.errno !== (ERRNOS.get(signal) ?? EFAULT)) throw error;
     return { signal, done: error.done ?? -1 };
   }
 }
@@ -148,7 +157,7 @@ const writeSpan: Perform = ({ mm }, args) => {
 /** PAGE_SIZE, or the negative errno of the system call whose access this is. */
 function copied(errno: number, access: () => unknown): number {
   const { signal } = signalOf(access);
-  return signal === 0 ? PAGE_SIZE : signal === "OOM" ? -ENOMEM : -errno;
+  return signal === 0 ? PAGE_SIZE : -(ERRNOS.get(String(signal)) ?? errno);
 }
 
 function readFor(errno: number, options: AccessOptions): Perform {
@@ -214,6 +223,11 @@ function command(run: (handle: Handle, args: Args) => Reply): Perform {
   };
 }
 
+/** One half of a migration. */
+function half(run: (handle: Handle, args: Args) => number): Perform {
+  return ({ handles }, args) => ({ ret: run(handles.get(num(args, 0))!, args) });
+}
+
 const snapshot: Perform = ({ handles }, args) => {
   const { ret, cpages, bytes: seen } = handles.get(num(args, 0))!.snapshot(page(args, 1), num(args, 2));
   return { ret, cpages, faults: 0, snap: encodeBytes(seen) };
@@ -266,4 +280,8 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
   ["dsys", command((handle, args) => handle.toSystem(page(args, 1), num(args, 2)))],
   ["dsnap", snapshot],
   ["drel", release],
+  ["mbeg", half((handle, args) => handle.begin(page(args, 1), num(args, 2), false))],
+  ["sbeg", half((handle, args) => handle.begin(page(args, 1), num(args, 2), true))],
+  ["ebeg", half((handle) => handle.beginEvict())],
+  ["mend", half((handle) => handle.end())],
 ]);

@@ -40,7 +40,7 @@ const CAPACITIES = {
   pageTables: 128,
   notifiers: 16,
   memcgs: 2,
-  migrations: 4,
+  migrations: 16,
   deviceTables: 16,
 };
 
@@ -101,6 +101,8 @@ export class EngineSide {
 
   /** Ends everything, and throws if something is left. */
   close(): void {
+    for (const { handles } of this.processes.values())
+      for (const handle of handles.values()) while (handle.open.length > 0) handle.end();
     for (const pid of [...this.processes.keys()]) this.exit(pid);
     for (const device of this.devices) device.close();
     this.memcg.close();

@@ -60,7 +60,16 @@ const WEIGHTS: readonly (readonly [op: string, weight: number])[] = [
   ["dsys", 4],
   ["dsnap", 1],
   ["drel", 1],
+  ["mbeg", 3],
+  ["sbeg", 2],
+  ["ebeg", 2],
+  ["mend", 5],
 ];
+/** Migrations stay open in some runs only: while they do, much else cannot happen. */
+const OPEN_SHARE = 0.4;
+
+/** Never switched off: without them nothing happens, or nothing else does. */
+const ALWAYS = new Set(["w", "mmap", "mend"]);
 
 export function makePlan(seed: number, random: Random): Plan {
   const size = random.pick([6, 8, 12, 16, 16, 24, 32, 64]);
@@ -100,7 +109,9 @@ export class Generator {
     private readonly random: Random,
     private readonly model: ModelSide,
   ) {
-    const kept = WEIGHTS.filter(([op]) => op === "w" || op === "mmap" || !random.chance(0.3));
+    const open = random.chance(OPEN_SHARE);
+    const wanted = WEIGHTS.filter(([op]) => open || !/^(.beg|mend)$/.test(op));
+    const kept = wanted.filter(([op]) => ALWAYS.has(op) || !random.chance(0.3));
     this.weights = kept.map(([op, weight]) => [op, random.chance(0.2) ? weight * 4 : weight] as const);
     this.hot = Array.from({ length: 3 }, () => random.between(plan.first, plan.end - 1));
   }
@@ -193,6 +204,8 @@ export class Generator {
         return this.range(p, 1);
       case "close":
       case "drel":
+      case "ebeg":
+      case "mend":
         return [this.handle(p)];
       case "dwrite":
         return [this.handle(p), ...this.range(p), value];
@@ -200,6 +213,8 @@ export class Generator {
       case "dmig":
       case "dsys":
       case "dsnap":
+      case "mbeg":
+      case "sbeg":
         return [this.handle(p), ...this.range(p)];
       default:
         return this.range(p);

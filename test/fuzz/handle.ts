@@ -1,6 +1,7 @@
 /** An open file of a device: mirrors one address space, exactly: it drops what an invalidation names, and no more. */
 import {
   DeviceTable,
+  EAGAIN,
   EBUSY,
   EFAULT,
   EINVAL,
@@ -10,6 +11,7 @@ import {
   HMM_PFN_REQ_WRITE,
   HMM_PFN_VALID,
   HMM_PFN_WRITE,
+  HmmError,
   hmmPfnToPage,
   hmmRangeFault,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
@@ -24,7 +26,9 @@ import {
   MmuIntervalNotifier,
   PAGE_SIZE,
   VM_READ,
+  type Migration,
   type Mm,
+  type MmapGuard,
   type MmuNotifierRange,
   type Vma,
 } from "../../src/index.ts";
@@ -44,12 +48,30 @@ const EVENT_NAMES = new Map([
   [MMU_NOTIFY_RELEASE, "release"],
 ]);
 
+/** A migration between its two halves. `sem`: null for an eviction, which needs no lock and has no table to fill. */
+interface OpenMigration {
+  m: Migration;
+  sem: MmapGuard | null;
+  notifierSeq: number;
+  leave: boolean;
+}
+
 /** What a device command answers; `bytes` is the buffer of one that succeeded. */
 export interface Reply {
   ret: number;
   cpages: number;
   faults: number;
   bytes?: Uint8Array;
+}
+
+/** What a call returns, or the negative errno of an open migration that is in its way. */
+function answerOf(call: () => number): number {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof HmmError && error.errno === EAGAIN) return -EAGAIN;
+    throw error;
+  }
 }
 
 const failure = (ret: number): Reply => ({ ret, cpages: 0, faults: 0 });
@@ -64,6 +86,8 @@ export class Handle {
   private readonly notifier: MmuIntervalNotifier;
   private migrating = false;
   private events: MmuNotifierRange[] = [];
+  /** Begun migrations, the oldest first. */
+  readonly open: OpenMigration[] = [];
 
   constructor(device: Device, mm: Mm) {
     this.device = device;
@@ -152,7 +176,8 @@ export class Handle {
       if (tries === RETRIES) throw new Error("hmmRangeFault answers EBUSY again and again");
       const notifierSeq = notifier.readBegin();
       using _sem = mm.mmapSem.read();
-      const answer = hmmRangeFault({ notifier, notifierSeq, start, end, pfns, defaultFlags, owner: device });
+      const args = { notifier, notifierSeq, start, end, pfns, defaultFlags, owner: device };
+      const answer = answerOf(() => hmmRangeFault(args));
       if (answer === -EBUSY) continue;
       if (answer !== 0) return answer;
       if (!notifier.readRetry(notifierSeq)) break;
@@ -209,13 +234,63 @@ export class Handle {
     for (let at = start; at < end;) {
       const vma = this.mm.findVma(at);
       if (vma === null || (vma.flags & VM_READ) === 0) return { ...reply, ret: -EINVAL };
-      const next = Math.min(end, at + this.device.rules.piece * PAGE_SIZE, vma.end);
-      this.migrating = true;
-      reply.cpages += piece(vma, at, next);
-      this.migrating = false;
+      const next = this.pieceEnd(vma, at, end);
+      reply.cpages += this.own(() => piece(vma, at, next));
       at = next;
     }
     return reply;
+  }
+
+  private pieceEnd(vma: Vma, start: number, end: number): number {
+    return Math.min(end, start + this.device.rules.piece * PAGE_SIZE, vma.end);
+  }
+
+  /** Runs `body` as a migration of its own: the device's events in it are no news. */
+  private own<T>(body: () => T): T {
+    this.migrating = true;
+    try {
+      return body();
+    } finally {
+      this.migrating = false;
+    }
+  }
+
+  // --- migrations whose halves are apart ---------------------------------------------------------
+
+  /** One piece of n pages to the device (or to system memory: `leave`), until its pages are locked and copied. */
+  begin(start: number, n: number, leave: boolean): number {
+    const { device, mm } = this;
+    if (n === 0 || this.orphaned) return -EINVAL;
+    const vma = mm.findVma(start);
+    if (vma === null || (vma.flags & VM_READ) === 0) return -EINVAL;
+    const sem = mm.mmapSem.read();
+    const end = this.pieceEnd(vma, start, start + n * PAGE_SIZE);
+    const select = leave ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE : MIGRATE_VMA_SELECT_SYSTEM;
+    const m = migrateVmaSetup({ vma, start, end, owner: device, select });
+    if (leave) device.hmm.allocPages(m.src, m.dst);
+    else device.fill(m.src, m.dst);
+    device.hmm.copyPages(m.src, m.dst);
+    this.open.push({ m, sem, notifierSeq: this.notifier.readBegin(), leave });
+    return 0;
+  }
+
+  /** The device's oldest page to system memory, wherever it is mapped. */
+  beginEvict(): number {
+    const m = this.device.beginEvict();
+    if (m === null) return -ENOENT;
+    this.open.push({ m, sem: null, notifierSeq: 0, leave: true });
+    return 0;
+  }
+
+  /** The oldest open migration's end: the device table gets what moved, if nothing came between. */
+  end(): number {
+    const { m, sem, notifierSeq, leave } = this.open.shift()!;
+    const unchanged = !leave && !this.notifier.readRetry(notifierSeq);
+    const moved = unchanged ? this.own(() => m.pages()) : m.pages();
+    if (unchanged) this.table.mapMigrated(m);
+    m.finalize();
+    sem?.close();
+    return moved;
   }
 
   // --- what it sees ----------------------------------------------------------------------------

@@ -1,13 +1,17 @@
 /** The reference model's side of a run. */
 import { UNTOUCHED } from "../golden/codec.ts";
+import type { OpenMigration } from "../util/model/migrate.ts";
+import type { Mirror } from "../util/model/mirror.ts";
 import type { Mm } from "../util/model/mm.ts";
-import { PAGE, R, W, X, type Content } from "../util/model/page.ts";
+import { EINVAL, PAGE, R, W, X, type Content } from "../util/model/page.ts";
 import { execute, stateOf } from "../util/model/replay.ts";
 import { ACCOUNT, DONTFORK, LOCKED, WIPEONFORK } from "../util/model/vma.ts";
 import { World } from "../util/model/world.ts";
 import {
+  DEVICE_OPS,
   digest,
   HANDLES_MAX,
+  OPEN_MIGRATIONS_MAX,
   PROCESSES_MAX,
   SAMPLES,
   type Answer,
@@ -27,6 +31,11 @@ const FLAG_LETTERS: readonly [number, string][] = [
   [ACCOUNT, "A"],
 ];
 
+const EDEADLK = 35;
+/** What takes mmapSem for write. */
+const CHANGING = new Set(["mmap", "munmap", "mprotect", "mremap", "mresize", "mlock", "munlock", "fork"]);
+const CHANGING_ADVICE = new Set(["dontfork", "dofork", "wipeonfork", "keeponfork"]);
+
 export class ModelSide {
   readonly world: World;
   private readonly plan: Plan;
@@ -39,21 +48,66 @@ export class ModelSide {
   /** Can this be done at all: does its process live, has it this device file? What cannot is left out of a run. */
   applies({ p, op, args }: Op): boolean {
     const { mms, handles } = this.world;
-    const handle = handles.get(Number(args[0]));
     if (!mms.has(p)) return false;
+    const handle = handles.get(Number(args[0]));
+    if (DEVICE_OPS.has(op)) {
+      if (!handle?.holders.has(p)) return false;
+      const { open } = handle.mirror;
+      if (op === "mend") return open.length > 0;
+      if (op === "close") return this.mayClose(p, handle);
+      return !op.endsWith("beg") || this.migrations().length < OPEN_MIGRATIONS_MAX;
+    }
     if (op === "fork") return !mms.has(Number(args[0])) && mms.size < PROCESSES_MAX;
-    if (op === "exit") return mms.size > 1;
+    if (op === "exit") return mms.size > 1 && this.mayExit(p);
     if (op === "open") return handle === undefined && handles.size < HANDLES_MAX;
-    if (op === "close" || op.startsWith("d")) return handle?.holders.has(p) === true;
     return true;
   }
 
-  perform({ p, op, args }: Op): Answer {
+  private migrations(): OpenMigration[] {
+    return [...this.world.handles.values()].flatMap(({ mirror }) =>
+      mirror.open.map(({ migration }) => migration),
+    );
+  }
+
+  /** A driver ends its migrations before the end of its file. */
+  private mayClose(p: number, { holders, mirror }: { holders: Set<number>; mirror: Mirror }): boolean {
+    return mirror.open.length === 0 || !holders.has(p) || holders.size > 1;
+  }
+
+  private mayExit(p: number): boolean {
+    const mm = this.world.mms.get(p)!;
+    if (this.migrations().some((migration) => migration.mm === mm)) return false;
+    return [...this.world.handles.values()].every((handle) => this.mayClose(p, handle));
+  }
+
+  perform(operation: Op): Answer {
+    const { p, op, args } = operation;
     const mm = this.world.mms.get(p)!;
     const before = mm.faults;
+    const locked = this.deadlock(mm, operation);
+    if (locked) return locked;
+    const half = this.half(op, args.map(Number));
+    if (half !== undefined) return { ret: half };
     const answer = spanOp(mm, op, args.map(Number));
     if (answer) return { ...answer, flt: mm.faults - before };
     return execute(this.world, p, op, args)!;
+  }
+
+  /** While a migration of its pages is open its mappings cannot be changed. */
+  private deadlock(mm: Mm, { op, args }: Op): Answer | null {
+    if (!this.migrations().some((migration) => migration.mm === mm)) return null;
+    if (op === "madv" ? !CHANGING_ADVICE.has(String(args[2])) : !CHANGING.has(op)) return null;
+    const length = op === "mremap" ? args[3] : op === "mresize" ? args[2] : args[1];
+    const empty = length === 0 && !["mprotect", "mlock", "munlock", "madv", "fork"].includes(op);
+    return { ret: empty ? -EINVAL : -EDEADLK };
+  }
+
+  private half(op: string, [h, a, n]: number[]): number | undefined {
+    const mirror = this.world.handles.get(h)?.mirror;
+    if (op === "mbeg") return mirror!.begin(a, n, false);
+    if (op === "sbeg") return mirror!.begin(a, n, true);
+    if (op === "ebeg") return mirror!.beginEvict(this.world);
+    return op === "mend" ? mirror!.end() : undefined;
   }
 
   state(full: boolean): State {

@@ -57,9 +57,26 @@ export const unordered = (plan: Plan, { op }: Op): boolean => EVICTING.has(op) &
 export const MEMORY_MAX = 512;
 export const PROCESSES_MAX = 4;
 export const HANDLES_MAX = 6;
+export const OPEN_MIGRATIONS_MAX = 4;
 
 /** A number that both JSON and comparisons take for "no limit". */
 export const NO_LIMIT = 1e9;
+
+/** Operations on a device file, whose number is their first argument. */
+export const DEVICE_OPS = new Set([
+  "dread",
+  "dwrite",
+  "dmig",
+  "dsys",
+  "dsnap",
+  "drel",
+  "close",
+  // The halves of a migration: to the device, to system memory, evicting one page; the second half.
+  "mbeg",
+  "sbeg",
+  "ebeg",
+  "mend",
+]);
 
 export function formatOp({ p, op, args }: Op): string {
   return [p, op, ...args].join(" ");

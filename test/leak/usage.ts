@@ -7,6 +7,7 @@ import {
   HDR_ARENA_END,
   HDR_CMD_DEPTH,
   HDR_EXTERNAL_REFS,
+  HDR_FAIL_ALLOC,
   HDR_FOLIOS,
   HDR_SYSTEM_FRAMES,
   HEADER,
@@ -27,7 +28,8 @@ import type { Hmm } from "../../src/index.ts";
 /** By what it counts. */
 export type Usage = Record<string, number>;
 
-const NAMES = "mms vmas anonVmas anonVmaLinks pageTables notifiers memcgs migrations deviceTables files".split(" ");
+const NAMES =
+  "mms vmas anonVmas anonVmaLinks pageTables notifiers memcgs migrations deviceTables files".split(" ");
 /** pfn 0 and the zero page. */
 const RESERVED = 2;
 
@@ -84,6 +86,11 @@ export class LeakCheck {
 
   get usage(): Usage {
     return readUsage(this.#memory);
+  }
+
+  /** Allocations until the injected failure; 0: it has come. */
+  get allocationsToFailure(): number {
+    return new DataView(this.#memory).getUint32(HEADER + HDR_FAIL_ALLOC, true);
   }
 
   /** What is in use and was not at boot, as text; empty if nothing is. */

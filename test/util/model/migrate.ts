@@ -65,8 +65,11 @@ export class OpenMigration {
     let count = 0;
     let filling = false;
     for (const { pn, page, arrival } of this.slots) {
-      if (page) this.settle(page, arrival);
       if (!arrival) continue;
+      if (page) {
+        world.giveFrame(page.place);
+        this.place(page, arrival);
+      }
       if (!page && !filling) world.notify(mm!, "migrate", pn, this.end, to);
       filling ||= !page;
       if (!page && !this.fill(pn, arrival)) continue;
@@ -74,17 +77,12 @@ export class OpenMigration {
       const entry = mm?.entries.get(pn);
       if (entry?.page && (!page || entry.page === page)) moved.push({ pn, write: entry.write });
     }
-    return { moved, count };
-  }
-
-  /** The end for a page: it is on its new frame, or was put back. */
-  private settle(page: Page, arrival: number): void {
-    page.locked = false;
-    if (arrival) {
-      this.world.giveFrame(page.place);
-      this.place(page, arrival);
+    for (const { page } of this.slots) {
+      if (!page) continue;
+      page.locked = false;
+      world.release(page);
     }
-    this.world.release(page);
+    return { moved, count };
   }
 
   private place(page: Page, arrival: number): void {

@@ -163,7 +163,7 @@ export class Mirror {
   end(): number {
     const { migration, invalidations } = this.open.shift()!;
     const unchanged = this.invalidations === invalidations;
-    this.migrating = true;
+    this.migrating = unchanged;
     const { moved, count } = migration.finish();
     this.migrating = false;
     if (migration.mm && unchanged)

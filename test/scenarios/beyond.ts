@@ -1,0 +1,210 @@
+/**
+ * What the scenarios beyond the kernel's own tests share: a process with a driver, checks of its entries, and sums
+ * over all entries that are taken after every step of every scenario.
+ */
+import * as assert from "uvu/assert";
+import {
+  PTE_KIND_DEVICE,
+  PTE_KIND_DEVICE_EXCLUSIVE,
+  PTE_KIND_MASK,
+  PTE_KIND_MIGRATION,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_WRITE,
+} from "../../assembly/uapi/pte.ts";
+import { HDR_LOG_HEAD } from "../../assembly/uapi/struct.ts";
+import { contextOf } from "../../src/context.ts";
+import {
+  Hmm,
+  HmmMirror,
+  hmmMirrorRegister,
+  Memcg,
+  PAGE_SIZE,
+  PROT_READ,
+  PROT_WRITE,
+  type HmmError,
+  type HmmEventName,
+  type Mm,
+} from "../../src/index.ts";
+import { describeFolio } from "../../src/verify.ts";
+import { onEachBuild } from "../util/builds.ts";
+import { errorOf, makeHmm, TestGpu } from "../util/driver.ts";
+
+export const P = PAGE_SIZE;
+export const RW = PROT_READ | PROT_WRITE;
+
+export interface World {
+  hmm: Hmm;
+  /** Without a limit; mm and its children are charged to it. */
+  memcg: Memcg;
+  mm: Mm;
+  /** A mirror of mm, and 4 MiB of device memory. */
+  gpu: TestGpu;
+}
+
+type Body = (world: World) => void | Promise<void>;
+
+/**
+ * Numbered scenarios, each run on a fresh world and on both builds. After each step the sums must hold (E80), and at
+ * the end nothing may be left over.
+ */
+export class Beyond {
+  readonly #bodies: [name: string, body: Body][] = [];
+
+  /** @param name begins with the scenario's number: "E04 …" */
+  readonly add = (name: string, body: Body): void => {
+    this.#bodies.push([name, body]);
+  };
+
+  run(suite: string): void {
+    onEachBuild(suite, (test, module) => {
+      for (const [name, body] of this.#bodies) test(name, () => runScenario(module, body));
+    }).run();
+  }
+}
+
+async function runScenario(module: WebAssembly.Module, body: Body): Promise<void> {
+  const hmm = makeHmm(module);
+  const free = hmm.freePages;
+  checkEachStep(hmm);
+  const memcg = new Memcg();
+  const mm = hmm.createMm({ memcg });
+  const gpu = new TestGpu(mm);
+  await body({ hmm, memcg, mm, gpu });
+  checkSums(hmm);
+  assert.equal(hmm.migrations(), [], "a migration is left open");
+  for (const each of hmm.mms()) each.close();
+  for (const devmem of hmm.devmems()) {
+    assert.is(devmem.usedPages, 0, "device pages are left in use");
+    devmem.close();
+  }
+  assert.is(hmm.freePages, free, "system pages are left in use");
+  assert.is(memcg.usage, 0, "pages are left charged");
+  hmm.close();
+  hmm.verify();
+}
+
+/** At the end of each API call in which something happened. */
+export function checkEachStep(hmm: Hmm): void {
+  const { mem } = contextOf("checkEachStep", hmm);
+  const names: HmmEventName[] = ["fault", "migrate", "invalidate", "mmap", "munmap", "fork"];
+  let checked = -1;
+  const check = (): void => {
+    const head = mem.header(HDR_LOG_HEAD);
+    if (head !== checked) checkSums(hmm);
+    checked = head;
+  };
+  for (const name of names) hmm.on(name, check);
+}
+
+/** Resident pages are entries that name a page, counted one by one; verify() adds them up by kind, and the charges. */
+export function checkSums(hmm: Hmm): void {
+  for (const mm of hmm.mms()) {
+    let pages = 0;
+    for (const vma of mm.vmas()) {
+      for (let addr = vma.start; addr < vma.end; addr += P) if (namesPage(mm, addr)) pages++;
+    }
+    assert.is(mm.rss.total, pages, `rss of mm ${mm.id}`);
+  }
+  hmm.verify();
+}
+
+const KINDS_WITH_PAGE = new Set([PTE_KIND_MIGRATION, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE]);
+
+function namesPage(mm: Mm, addr: number): boolean {
+  const flags = mm.lookupPte(addr)?.flags ?? 0;
+  if ((flags & PTE_PRESENT) !== 0) return (flags & PTE_SPECIAL) === 0;
+  return KINDS_WITH_PAGE.has(flags & PTE_KIND_MASK);
+}
+
+const STATES: Record<number, string> = {
+  [PTE_KIND_MIGRATION]: "migration",
+  [PTE_KIND_DEVICE]: "device",
+  [PTE_KIND_DEVICE_EXCLUSIVE]: "exclusive",
+};
+
+/** What the entry at addr is: "none", "zero", or "present", "device", "migration", "exclusive", with " w" if writable. */
+export function entry(mm: Mm, addr: number): string {
+  const flags = mm.lookupPte(addr)?.flags ?? 0;
+  const present = (flags & PTE_PRESENT) !== 0;
+  if (present && (flags & PTE_SPECIAL) !== 0) return "zero";
+  const state = present ? "present" : (STATES[flags & PTE_KIND_MASK] ?? "none");
+  return (flags & PTE_WRITE) !== 0 ? `${state} w` : state;
+}
+
+/** The entries of n pages from addr on. */
+export function entries(mm: Mm, addr: number, n: number): string[] {
+  return Array.from({ length: n }, (_, i) => entry(mm, addr + i * P));
+}
+
+/** n times the same. */
+export function times<T>(n: number, value: T): T[] {
+  return new Array<T>(n).fill(value);
+}
+
+/** The page that the entry at addr names. */
+export function pfnAt(mm: Mm, addr: number): number {
+  const pte = mm.lookupPte(addr);
+  assert.ok(pte !== null && pte.pfn !== 0, "an entry that names a page");
+  return pte!.pfn;
+}
+
+/** The flags of a page as the engine's dumps name them. */
+export function flagsOf(hmm: Hmm, pfn: number): string[] {
+  const text = describeFolio(contextOf("flagsOf", hmm), pfn);
+  return text.slice(text.indexOf("flags ") + 6).split(" ");
+}
+
+/** A new mapping of n pages, page i filled with i + 1. */
+export function filled(mm: Mm, n: number, seed = 1): number {
+  const addr = mm.mmap({ length: n * P });
+  for (let i = 0; i < n; i++) mm.write(addr + i * P, page(seed + i));
+  return addr;
+}
+
+export function page(byte: number): Uint8Array {
+  return new Uint8Array(P).fill(byte & 255);
+}
+
+/** Pages addr … addr + n still hold what `filled` put there. */
+export function holds(mm: Mm, addr: number, n: number, seed = 1): void {
+  for (let i = 0; i < n; i++) assert.equal(mm.read(addr + i * P, P), page(seed + i), `page ${i}`);
+}
+
+/** The code of the HmmError that `body` throws. */
+export function codeOf(body: () => unknown): string | undefined {
+  return (errorOf(body) as HmmError | undefined)?.code;
+}
+
+/** What a mirror hears. */
+export interface Heard {
+  start: number;
+  end: number;
+  event: number;
+}
+
+export interface Listener {
+  mirror: HmmMirror;
+  heard: Heard[];
+  released: number;
+}
+
+/** A mirror that keeps nothing and writes down what it hears. */
+export function listen(mm: Mm, also: { onUpdate?: () => void; onRelease?: () => void } = {}): Listener {
+  const listener: Listener = {
+    mirror: new HmmMirror({
+      update: (_mirror, _action, start, end, event) => {
+        listener.heard.push({ start, end, event });
+        also.onUpdate?.();
+      },
+      release: () => {
+        listener.released++;
+        also.onRelease?.();
+      },
+    }),
+    heard: [],
+    released: 0,
+  };
+  assert.is(hmmMirrorRegister(listener.mirror, mm), 0);
+  return listener;
+}
