@@ -91,6 +91,6 @@ export async function measure(bytes: number, repeats: number, context: Context):
 const row: Row = {
   title: "snapshot: hmmVmaGetPfns, 85 % present",
   unit: "page",
-  run: (context) => (context.smoke ? measure(8 * MIB, 1, context) : measure(1024 * MIB, 40, context)),
+  run: (context) => (context.smoke ? measure(8 * MIB, 1, context) : measure(1024 * MIB, 200, context)),
 };
 export default row;

@@ -21,7 +21,7 @@ import {
   TABLE_VMA,
 } from "../assembly/uapi/struct.ts";
 import type { CoreExports } from "./core.ts";
-import { badRange, badType, checkInteger, HmmError } from "./errors.ts";
+import { badRange, badType, checkInteger, checkOptions, HmmError } from "./errors.ts";
 import { Memory } from "./memory.ts";
 
 /** How many of each kind of object there may be at a time. What is left out follows from the memory sizes. */
@@ -89,6 +89,9 @@ const CAPACITY_TABLES: readonly (readonly [keyof HmmCapacities, number])[] = [
   ["files", TABLE_FILE],
 ];
 
+/** What a page's description has bits for. */
+const MOST: HmmCapacities = { anonVmas: 0xffff, memcgs: 0xff };
+
 const OP = "Hmm.create";
 const KNOWN = [
   "systemMemory",
@@ -118,12 +121,15 @@ function refuseUnknown(object: object, known: readonly string[], what: string): 
 
 /** Checks a configuration; 0 stands for what the core chooses. */
 export function checkConfig(config: HmmConfig): HmmSettings {
-  if (typeof config !== "object" || config === null) throw badType(OP, "config", "an object", config);
+  checkOptions(OP, "config", config);
+  if (config.module !== undefined && !(config.module instanceof WebAssembly.Module))
+    throw badType(OP, "module", "a WebAssembly.Module", config.module);
   refuseUnknown(config, KNOWN, "config");
   const given = config as Record<string, unknown>;
   const { backing = "data", capacities = {} } = config;
   if (backing !== "data" && backing !== "metadata")
     throw badRange(OP, "backing", '"data" or "metadata"', backing);
+  checkOptions(OP, "capacities", capacities);
   refuseUnknown(
     capacities,
     CAPACITY_TABLES.map(([name]) => name),
@@ -131,7 +137,7 @@ export function checkConfig(config: HmmConfig): HmmSettings {
   );
   const sizes: Record<string, number> = {};
   for (const [name] of CAPACITY_TABLES)
-    sizes[name] = optional(capacities as Record<string, unknown>, name, 1, 2 ** 28, 0);
+    sizes[name] = optional(capacities as Record<string, unknown>, name, 1, MOST[name] ?? 2 ** 28, 0);
   const eventLog = optional(given, "eventLog", 1, 2 ** 26, DEFAULT_LOG);
   if ((eventLog & (eventLog - 1)) !== 0) throw badRange(OP, "eventLog", "a power of two", eventLog);
   return {

@@ -63,9 +63,9 @@ export interface DeviceFault {
 const contexts = new WeakMap<object, Context>();
 
 /** The context of an Hmm. Throws TypeError for anything else. */
-export function contextOf(op: string, hmm: unknown): Context {
+export function contextOf(op: string, hmm: unknown, argument = "hmm", expected = "an Hmm"): Context {
   const ctx = typeof hmm === "object" && hmm !== null ? contexts.get(hmm) : undefined;
-  if (ctx === undefined) throw badType(op, "hmm", "an Hmm", hmm);
+  if (ctx === undefined) throw badType(op, argument, expected, hmm);
   return ctx;
 }
 

@@ -1,19 +1,23 @@
+import { EINVAL } from "../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../assembly/uapi/page.ts";
+import { PFN_MASK } from "../assembly/uapi/pfn.ts";
 import { DEVICE_TABLE_ENTRIES, TABLE_DEVICE_TABLE, XBUF_SIZE } from "../assembly/uapi/struct.ts";
 import { contextOf, type Context } from "./context.ts";
 import { dispose } from "./dispose.ts";
 import {
   ADDRESS_LIMIT,
+  badRange,
   badType,
   checkAddress,
   checkInteger,
   checkPageAddress,
   checkPageRange,
+  show,
 } from "./errors.ts";
 import type { Hmm } from "./engine.ts";
 import { Migration } from "./migration.ts";
 import { checkMm, Mm } from "./mm.ts";
-import { checkPfns, withPfns } from "./pages.ts";
+import { checkPfns, hmmPfnValid, withPfns } from "./pages.ts";
 
 /**
  * A device's own page table, in the core: the same walker as the CPU's, another root. It holds no reference on pages;
@@ -36,7 +40,7 @@ export class DeviceTable {
   constructor(of: Mm | Hmm, options: { /** @internal */ restored?: number } = {}) {
     const op = "new DeviceTable";
     this.mm = of instanceof Mm ? of : null;
-    this.#ctx = of instanceof Mm ? checkMm(op, of) : contextOf(op, of);
+    this.#ctx = of instanceof Mm ? checkMm(op, of) : contextOf(op, of, "of", "an Mm or an Hmm");
     this.table = options.restored ?? this.#ctx.finish(op, this.#ctx.core.deviceTableCreate(this.mm?.id ?? 0));
     this.#ctx.tables.set(this.table, this);
   }
@@ -58,17 +62,23 @@ export class DeviceTable {
    *
    * Throws RangeError, TypeError, and HmmError ENOMEM if no page table is left (what was mapped before stays).
    */
-  map(start: number, pfns: Uint32Array, n: number = pfns.length): number {
+  map(
+    start: number,
+    pfns: Uint32Array,
+    n: number = checkPfns("deviceTable.map", "pfns", pfns, 0).length,
+  ): number {
     const op = "deviceTable.map";
     const ctx = this.#check(op);
     checkPageAddress(op, "start", start);
     checkInteger(op, "n", n, 0, (ADDRESS_LIMIT - start) / PAGE_SIZE);
     checkPfns(op, "pfns", pfns, n);
     if (n === 0) return 0;
-    return ctx.finish(
-      op,
-      withPfns(ctx, op, pfns, n, "in", (address) => ctx.core.deviceTableMap(this.table, start, address, n)),
+    const answer = withPfns(ctx, op, pfns, n, "in", (address) =>
+      ctx.core.deviceTableMap(this.table, start, address, n),
     );
+    if (answer !== -EINVAL) return ctx.finish(op, answer);
+    const at = pfns.findIndex((word) => hmmPfnValid(word) && ctx.core.pageZone(word & PFN_MASK) < 0);
+    return ctx.abort(ctx.error(op, EINVAL, `pfns[${at}] must name a page, got ${show(pfns[at])}`));
   }
 
   /**
@@ -80,7 +90,13 @@ export class DeviceTable {
     const ctx = this.#check(op);
     if (!(m instanceof Migration)) throw badType(op, "m", "a Migration", m);
     m.check(op, ctx);
-    return ctx.finish(op, ctx.core.deviceTableMapMigrated(this.table, m.id));
+    if (m.mm === null || (this.mm !== null && m.mm !== this.mm))
+      throw new TypeError(
+        `${op}: m must be a migration of the table's mm, and it is of another mm or of none`,
+      );
+    const answer = ctx.core.deviceTableMapMigrated(this.table, m.id);
+    if (answer === -EINVAL) throw new TypeError(`${op}: m must have had its pages(), and it has not`);
+    return ctx.finish(op, answer);
   }
 
   /** Drops the entries of [start, end), page addresses. Returns how many there were. What an update callback calls. */
@@ -108,11 +124,12 @@ export class DeviceTable {
   /**
    * The entries of n pages from `start` (a page address) on, into `out` (a new array by default). Returns the array.
    */
-  snapshot(start: number, n: number, out: Uint32Array = new Uint32Array(n)): Uint32Array {
+  snapshot(start: number, n: number, out?: Uint32Array): Uint32Array {
     const op = "deviceTable.snapshot";
     const ctx = this.#check(op);
     checkPageAddress(op, "start", start);
     checkInteger(op, "n", n, 0, (ADDRESS_LIMIT - start) / PAGE_SIZE);
+    if (out === undefined) out = new Uint32Array(n);
     checkPfns(op, "out", out, n);
     if (n === 0) return out;
     const answer = withPfns(ctx, op, out, n, "inout", (address) =>
@@ -151,6 +168,10 @@ export class DeviceTable {
     const ctx = this.#check(op);
     checkAddress(op, "addr", addr);
     if (!(bytes instanceof Uint8Array)) throw badType(op, "bytes", "a Uint8Array", bytes);
+    if (addr + bytes.length > ADDRESS_LIMIT)
+      throw badRange(op, "bytes", "such that the range ends below 2^48", bytes.length);
+    if (addr + bytes.length > ADDRESS_LIMIT)
+      throw badRange(op, "bytes", "such that the range ends below 2^48", bytes.length);
     const { address, restore } = ctx.exchange(Math.min(bytes.length, XBUF_SIZE));
     const memory = ctx.mem.bytes;
     let done = 0;

@@ -14,7 +14,7 @@ import {
 } from "../assembly/uapi/struct.ts";
 import { contextOf, type Context } from "./context.ts";
 import { dispose } from "./dispose.ts";
-import { badType, checkInteger, checkMethod, HmmError } from "./errors.ts";
+import { badType, checkInteger, checkMethod, checkOptions, checkText, HmmError } from "./errors.ts";
 import type { Hmm } from "./engine.ts";
 import { migrateDeviceRange } from "./migrate.ts";
 import { allocPagesInto, type Page } from "./pages.ts";
@@ -217,6 +217,8 @@ export function hmmDevmemAdd(
   if (device === null || device === undefined)
     throw badType(op, "device", "a value that is not null", device);
   checkInteger(op, "size", size, PAGE_SIZE, 2 ** 39);
+  checkOptions(op, "options", options);
+  checkText(op, "options.id", options.id);
   const zone = ctx.finish(op, ctx.core.devmemAdd(size, ctx.owners.number(device)));
   return new HmmDevmem(ctx, zone, ops, device, options.id ?? `devmem${++ctx.ids.devmem}`);
 }

@@ -11,6 +11,7 @@
  */
 import { dispose } from "./dispose.ts";
 import { AtomicTags } from "./dmirror/atomic.ts";
+import { badType, checkMirror } from "./dmirror/check.ts";
 import { countPages, DmirrorDevice } from "./dmirror/device.ts";
 import { checkPages, type DmirrorOptions } from "./dmirror/options.ts";
 import { failure, type DmirrorResult } from "./dmirror/result.ts";
@@ -32,11 +33,11 @@ import {
   MIGRATE_VMA_SELECT_SYSTEM,
   migrateVmaSetup,
   MMU_NOTIFY_MIGRATE,
-  Mm,
   MmuIntervalNotifier,
   PAGE_SIZE,
   VM_READ,
   type HmmRangeFaultArgs,
+  type Mm,
   type MmuNotifierRange,
   type Vma,
 } from "./index.ts";
@@ -44,7 +45,7 @@ import {
 export { DmirrorDevice, type DmirrorDeviceOptions } from "./dmirror/device.ts";
 export type { DmirrorOptions } from "./dmirror/options.ts";
 export type { DmirrorResult } from "./dmirror/result.ts";
-export * from "./dmirror/snapshot.ts";
+export * from "./dmirror/prot.ts";
 
 /** Rounds in which a range changes under our hands before a command gives up with -EBUSY. */
 const RETRIES = 100;
@@ -80,10 +81,10 @@ export class Dmirror {
    * or the memory of the new device is not to be had.
    */
   constructor(mm: Mm, options: DmirrorOptions = {}) {
-    if (!(mm instanceof Mm)) throw new TypeError("new Dmirror: mm must be an Mm");
+    checkMirror(mm, options);
     this.mm = mm;
-    this.faultPages = checkPages("faultPages", options.faultPages ?? 32);
-    this.migratePages = checkPages("migratePages", options.migratePages ?? 512);
+    this.faultPages = options.faultPages ?? 32;
+    this.migratePages = options.migratePages ?? 512;
     this.#own = options.device ? null : new DmirrorDevice(mm.hmm, { memory: options.deviceMemory });
     this.device = options.device ?? this.#own!;
     const invalidate = (range: MmuNotifierRange): boolean => this.#invalidate(range);
@@ -106,6 +107,7 @@ export class Dmirror {
 
   /** The next allocation of the device fails once: a page stays where it is, and the command says so. */
   failNextAlloc(): void {
+    this.#open("failNextAlloc");
     this.device.failNextAlloc();
   }
 
@@ -138,6 +140,7 @@ export class Dmirror {
    * before the one that failed are written.
    */
   write(addr: number, data: Uint8Array): DmirrorResult {
+    if (!(data instanceof Uint8Array)) throw badType("dmirror.write", "data", "a Uint8Array", data);
     const npages = data.length / PAGE_SIZE;
     const ret = this.#check("write", addr, npages);
     if (ret !== 0) return failure(ret);
@@ -340,8 +343,8 @@ export class Dmirror {
 
   #check(command: string, addr: number, npages: number): number {
     this.#open(command);
-    const bad = !Number.isInteger(npages) || npages < 1 || addr < 0 || addr % PAGE_SIZE !== 0;
-    if (bad || addr + npages * PAGE_SIZE > ADDRESS_SPACE) return -EINVAL;
+    const bad = !Number.isInteger(npages) || npages < 1 || !Number.isInteger(addr) || addr < 0;
+    if (bad || addr % PAGE_SIZE !== 0 || addr + npages * PAGE_SIZE > ADDRESS_SPACE) return -EINVAL;
     return this.mm.closed ? -EFAULT : 0;
   }
 }

@@ -15,7 +15,7 @@ import type { CoreExports } from "./core.ts";
 import type { DeviceTable } from "./device-table.ts";
 import type { HmmDevmem } from "./devmem.ts";
 import { dispose } from "./dispose.ts";
-import { badRange, badType, checkInteger } from "./errors.ts";
+import { badRange, badType, checkInteger, checkOptions } from "./errors.ts";
 import { EventLog, type HmmEventName, type HmmEvents } from "./events.ts";
 import { createFile, type FileOptions, type HmmFile } from "./file.ts";
 import { Memcg } from "./memcg.ts";
@@ -29,6 +29,7 @@ import {
   checkPage,
   copyPages,
   pageBytes,
+  pageCall,
   PfnArray,
   AddressArray,
   type Page,
@@ -70,9 +71,10 @@ export class Hmm {
    */
   static createSync(module: WebAssembly.Module, config?: HmmConfig): Hmm;
   static createSync(config?: HmmConfig): Hmm;
-  static createSync(first: WebAssembly.Module | HmmConfig = {}, second: HmmConfig = {}): Hmm {
+  static createSync(first: WebAssembly.Module | HmmConfig = {}, second?: HmmConfig): Hmm {
     const given = first instanceof WebAssembly.Module;
-    const config = given ? second : first;
+    if (!given && second !== undefined) checkModule(first);
+    const config = !given ? first : second === undefined ? {} : second;
     const settings = checkConfig(config);
     const module = given ? first : (config.module ?? compileEmbedded());
     return Hmm.#boot(instantiate(checkModule(module)), module, settings);
@@ -101,6 +103,7 @@ export class Hmm {
    */
   createMm(options: { memcg?: Memcg } = {}): Mm {
     const op = "hmm.createMm";
+    checkOptions(op, "options", options);
     const { memcg } = options;
     if (memcg !== undefined && !(memcg instanceof Memcg)) throw badType(op, "memcg", "a Memcg", memcg);
     const group = memcg === undefined ? 0 : memcg.attach(this.#ctx, op);
@@ -201,25 +204,25 @@ export class Hmm {
   /** Takes a reference on a page that is in use. Throws RangeError for what is no page, HmmError EINVAL for a free one. */
   pageGet(page: Page): void {
     const op = "hmm.pageGet";
-    this.#ctx.finish(op, this.#ctx.core.pageGet(checkPage(this.#ctx, op, page)));
+    pageCall(this.#ctx, op, page, "in use", (ctx) => ctx.core.pageGet(page));
   }
 
   /** Drops a reference; the last one frees the page. */
   pagePut(page: Page): void {
     const op = "hmm.pagePut";
-    this.#ctx.finish(op, this.#ctx.core.pagePut(checkPage(this.#ctx, op, page)));
+    pageCall(this.#ctx, op, page, "in use with a reference of yours", (ctx) => ctx.core.pagePut(page));
   }
 
   /** trylock_page: true if the page is locked now, false if it was already. */
   pageLock(page: Page): boolean {
     const op = "hmm.pageLock";
-    return this.#ctx.finish(op, this.#ctx.core.pageTryLock(checkPage(this.#ctx, op, page))) !== 0;
+    return pageCall(this.#ctx, op, page, "in use", (ctx) => ctx.core.pageTryLock(page)) !== 0;
   }
 
   /** unlock_page. */
   pageUnlock(page: Page): void {
     const op = "hmm.pageUnlock";
-    this.#ctx.finish(op, this.#ctx.core.pageUnlock(checkPage(this.#ctx, op, page)));
+    pageCall(this.#ctx, op, page, "in use that is locked", (ctx) => ctx.core.pageUnlock(page));
   }
 
   /**
@@ -233,7 +236,7 @@ export class Hmm {
   /** Where a page is: null system memory, else its devmem. Throws RangeError for what is no page. */
   pageDevmem(page: Page): HmmDevmem | null {
     const op = "hmm.pageDevmem";
-    const zone = this.#ctx.finish(op, this.#ctx.core.pageZone(checkPage(this.#ctx, op, page)));
+    const zone = pageCall(this.#ctx, op, page, "of some memory", (ctx) => ctx.core.pageZone(page));
     return this.#ctx.devmems.get(zone) ?? null;
   }
 
@@ -324,7 +327,9 @@ export class Hmm {
    * tables are found by `migrations()`, `mms()` and `deviceTables()`.
    */
   static restore(bytes: Uint8Array, attach: RestoreAttachments = {}): Hmm {
-    const module = checkModule(attach.module ?? compileEmbedded());
+    checkOptions("Hmm.restore", "attach", attach);
+    const given = attach.module === undefined ? compileEmbedded() : attach.module;
+    const module = checkModule(given, "Hmm.restore");
     const core = instantiate(module);
     const { mem, header } = openSnapshot(core, bytes, attach);
     const hmm = new Hmm(core, module, mem, header.settings);
@@ -333,8 +338,7 @@ export class Hmm {
   }
 }
 
-function checkModule(module: unknown): WebAssembly.Module {
-  if (!(module instanceof WebAssembly.Module))
-    throw badType("Hmm.create", "module", "a WebAssembly.Module", module);
+function checkModule(module: unknown, op = "Hmm.create"): WebAssembly.Module {
+  if (!(module instanceof WebAssembly.Module)) throw badType(op, "module", "a WebAssembly.Module", module);
   return module;
 }

@@ -1,3 +1,4 @@
+import { EEXIST, EFAULT, EINVAL } from "../assembly/uapi/errno.ts";
 import { HDR_RESULT } from "../assembly/uapi/struct.ts";
 import {
   MADV_COLD,
@@ -13,6 +14,7 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   MREMAP_FIXED,
+  PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
 } from "../assembly/uapi/vm.ts";
@@ -21,10 +23,14 @@ import {
   badRange,
   badType,
   checkAddress,
+  checkFlag,
   checkInteger,
   checkLength,
+  checkOptions,
   checkPageAddress,
   checkU32,
+  hex,
+  HmmError,
 } from "./errors.ts";
 import { checkFile, type HmmFile } from "./file.ts";
 import { MmapSem } from "./sem.ts";
@@ -57,6 +63,8 @@ const READ_ADVICE = new Set([
   MADV_POPULATE_WRITE,
   MADV_COLLAPSE,
 ]);
+
+const PROTECTIONS = "made of PROT_READ, PROT_WRITE and PROT_EXEC";
 
 /** The system calls on an address space's mappings: the part of {@link Mm} that changes them. */
 export abstract class Mappings {
@@ -100,7 +108,21 @@ export abstract class Mappings {
     checkPageAddress(op, "offset", offset);
     if (file !== 0 && (flags & MAP_ANONYMOUS) !== 0)
       throw badRange(op, "flags", "without MAP_ANONYMOUS where a file is given", flags);
-    return this.#address(op, ctx, () => this.core.mmap(this.id, addr, length, prot, flags, file, offset));
+    return this.#address(
+      op,
+      ctx,
+      () => this.core.mmap(this.id, addr, length, prot, flags, file, offset),
+      (errno) => {
+        if (errno === EEXIST)
+          return `MAP_FIXED_NOREPLACE, and part of ${hex(addr)}…${hex(addr + length)} is mapped`;
+        if (errno !== EINVAL) return undefined;
+        const given = `flags ${hex(flags)}, prot ${hex(prot)}, addr ${hex(addr)}`;
+        return (
+          `${given}: MAP_SHARED or MAP_PRIVATE must be set, MAP_ANONYMOUS where no file is given, ` +
+          `prot must be ${PROTECTIONS}, a fixed addr at least 0x10000`
+        );
+      },
+    );
   }
 
   /** munmap of [addr, addr + length): bytes, rounded up to pages. Holes are fine. Throws HmmError ENOMEM (a vma to split). */
@@ -122,6 +144,8 @@ export abstract class Mappings {
     checkPageAddress(op, "addr", addr);
     const bytes = checkLength(op, "length", length, 0);
     checkU32(op, "prot", prot);
+    if ((prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)) !== 0)
+      throw new HmmError(EINVAL, op, `prot ${hex(prot)} must be ${PROTECTIONS}`);
     this.protecting = prot;
     try {
       this.hold(op, true, () => this.core.mprotect(this.id, addr, bytes, prot));
@@ -135,18 +159,26 @@ export abstract class Mappings {
    * ENOMEM (a hole; what can be done is done), EFAULT (populate failed).
    */
   madvise(addr: number, length: number, advice: number): void {
-    const op = "mm.madvise";
+    this.#advise("mm.madvise", addr, length, advice);
+  }
+
+  #advise(op: string, addr: number, length: number, advice: number): void {
     this.check(op);
     checkPageAddress(op, "addr", addr);
     const bytes = checkLength(op, "length", length, 0);
     checkU32(op, "advice", advice);
     const call = (): number => this.core.madvise(this.id, addr, bytes, advice);
-    this.hold(op, !READ_ADVICE.has(advice), call);
+    this.hold(op, !READ_ADVICE.has(advice), call, undefined, (errno) =>
+      errno === EINVAL ? `advice ${advice} must be a MADV_* that is built and fits the mapping` : undefined,
+    );
   }
 
   /** MADV_POPULATE_WRITE (or, with write false, _READ): faults [addr, addr + length) in. Throws as madvise. */
   populate(addr: number, length: number, options: { write?: boolean } = {}): void {
-    this.madvise(addr, length, options.write === false ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
+    const op = "mm.populate";
+    checkOptions(op, "options", options);
+    const write = options.write === undefined || checkFlag(op, "options.write", options.write);
+    this.#advise(op, addr, length, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
   }
 
   /**
@@ -162,7 +194,20 @@ export abstract class Mappings {
     checkU32(op, "flags", flags);
     if ((flags & MREMAP_FIXED) !== 0) checkPageAddress(op, "newAddr", newAddr);
     else checkAddress(op, "newAddr", newAddr);
-    return this.#address(op, ctx, () => this.core.mremap(this.id, addr, from, to, flags, newAddr));
+    return this.#address(
+      op,
+      ctx,
+      () => this.core.mremap(this.id, addr, from, to, flags, newAddr),
+      (errno) => {
+        if (errno === EFAULT) return `addr ${hex(addr)}, oldLength ${hex(from)}: must lie inside one mapping`;
+        if (errno !== EINVAL) return undefined;
+        const given = `oldLength ${hex(from)}, newLength ${hex(to)}, flags ${hex(flags)}, newAddr ${hex(newAddr)}`;
+        return (
+          `${given}: flags must be made of MREMAP_*, FIXED and DONTUNMAP need MREMAP_MAYMOVE, ` +
+          `lengths must be above 0, and the old and the new range must not overlap`
+        );
+      },
+    );
   }
 
   /** mlock: the range stays resident. Throws HmmError ENOMEM (a hole), EAGAIN. */
@@ -204,17 +249,27 @@ export abstract class Mappings {
     const npages = checkLength(op, "length", length, 0) / 4096;
     checkInteger(op, "length in pages", npages, 0, 2 ** 28);
     if (npages === 0) return new Uint8Array(0);
-    return ctx.withScratch(op, npages, (out) => {
-      this.hold(op, false, () => this.core.mincore(this.id, addr, npages * 4096, out));
-      return ctx.mem.bytes.slice(out, out + npages);
-    });
+    let resident = new Uint8Array(0);
+    const call = (out: number): number => {
+      const answer = this.core.mincore(this.id, addr, npages * 4096, out);
+      resident = ctx.mem.bytes.slice(out, out + npages);
+      return answer;
+    };
+    this.hold(op, false, () => ctx.withScratch(op, npages, call));
+    return resident;
   }
 
   /**
    * @internal Runs a core operation while mmapSem is held for read or write. `done` runs before anything else can
-   * happen, if the operation succeeded.
+   * happen, if the operation succeeded; `why` says what was wrong, if it failed.
    */
-  hold(op: string, write: boolean, call: () => number, done?: (answer: number) => void): number {
+  hold(
+    op: string,
+    write: boolean,
+    call: () => number,
+    done?: (answer: number) => void,
+    why?: (errno: number) => string | undefined,
+  ): number {
     const { ctx, mmapSem } = this;
     let answer: number;
     if (write) {
@@ -228,13 +283,14 @@ export abstract class Mappings {
       if (write) mmapSem.leaveWrite();
       else mmapSem.leaveRead(op);
     }
+    if (answer < 0 && why !== undefined) ctx.abort(ctx.error(op, -answer, why(-answer)));
     return ctx.finish(op, answer);
   }
 
   /** An operation whose result is an address. */
-  #address(op: string, ctx: Context, call: () => number): number {
+  #address(op: string, ctx: Context, call: () => number, why: (errno: number) => string | undefined): number {
     let address = 0;
-    this.hold(op, true, call, () => (address = ctx.mem.headerF64(HDR_RESULT)));
+    this.hold(op, true, call, () => (address = ctx.mem.headerF64(HDR_RESULT)), why);
     return address;
   }
 }

@@ -3,7 +3,16 @@ import { PAGE_SIZE } from "../assembly/uapi/page.ts";
 import { MIGRATE_VMA_SELECT_DEVICE_PRIVATE, MIGRATE_VMA_SELECT_SYSTEM } from "../assembly/uapi/pfn.ts";
 import { OWNER_ANY } from "../assembly/uapi/struct.ts";
 import { HmmDevmem } from "./devmem.ts";
-import { badRange, badType, checkAddress, checkInteger, checkU32, HmmError } from "./errors.ts";
+import {
+  badRange,
+  badType,
+  checkAddress,
+  checkInteger,
+  checkOptions,
+  checkU32,
+  hex,
+  HmmError,
+} from "./errors.ts";
 import { Migration } from "./migration.ts";
 import { checkPfns, type Page } from "./pages.ts";
 import { MigrateResult } from "./reasons.ts";
@@ -75,11 +84,12 @@ export function migrateVmaSetup(args: MigrateVmaArgs): Migration {
   const op = "migrateVmaSetup";
   const migration = setup(op, args, false);
   if (typeof migration !== "number") return migration;
-  throw new HmmError(
-    -migration,
-    op,
-    "start…end must lie inside one mapping that HMM handles, and not be empty",
-  );
+  const { vma, start, end, faultPage } = args;
+  if (vma == null) throw new HmmError(EINVAL, op, `vma must be a mapping that HMM handles, got ${vma}`);
+  const page =
+    faultPage === undefined ? "" : `; faultPage ${faultPage} must be what a fault callback was given`;
+  const rule = "start…end must lie inside one mapping that HMM handles, and not be empty";
+  throw new HmmError(EINVAL, op, `${rule}, got ${hex(start)}…${hex(end)}${page}`);
 }
 
 /**
@@ -171,6 +181,9 @@ function begin<P>(op: string, ops: MigrateVmaAsyncOps<P>, call: MigrateVmaCall<P
   for (const name of ["allocAndCopy", "finalizeAndMap"] as const) {
     if (typeof ops[name] !== "function") throw badType(op, `ops.${name}`, "a function", ops[name]);
   }
+  checkOptions(op, "call", call);
+  checkAddress(op, "start", call.start);
+  checkInteger(op, "end", call.end, 0, 2 ** 48);
   const n = Math.floor((call.end - call.start) / PAGE_SIZE);
   for (const name of ["src", "dst"] as const) {
     if (call[name] !== undefined) checkPfns(op, name, call[name], n > 0 ? n : 0);

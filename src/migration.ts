@@ -15,6 +15,7 @@ import {
 } from "../assembly/uapi/struct.ts";
 import type { Context } from "./context.ts";
 import { dispose } from "./dispose.ts";
+import { show } from "./errors.ts";
 import type { Mm } from "./mm.ts";
 import { MigrateResult } from "./reasons.ts";
 import type { Vma } from "./vma.ts";
@@ -125,7 +126,11 @@ export class Migration {
     if (moved !== -EINVAL) return ctx.finish(op, moved);
     const slot = ctx.mem.headerF64(HDR_FAULT_ADDR);
     return ctx.abort(
-      ctx.error(op, EINVAL, `dst[${slot}] names no locked page of yours that is mapped nowhere`),
+      ctx.error(
+        op,
+        EINVAL,
+        `dst[${slot}] must name a locked page of yours that is mapped nowhere, got ${show(this.#dst[slot])}`,
+      ),
     );
   }
 

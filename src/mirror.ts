@@ -7,7 +7,7 @@ import {
 import { PROT_READ } from "../assembly/uapi/vm.ts";
 import type { Context } from "./context.ts";
 import { dispose } from "./dispose.ts";
-import { ADDRESS_LIMIT, badType } from "./errors.ts";
+import { ADDRESS_LIMIT, badType, checkOptions, checkText } from "./errors.ts";
 import { checkMm, type Mm } from "./mm.ts";
 import type { MmuNotifierRange, Subscriber } from "./request.ts";
 
@@ -63,6 +63,9 @@ export class HmmMirror implements Subscriber {
 
   /** @param options.id a stable name for Hmm.restore; "mirror1", "mirror2", … by default. */
   constructor(ops: HmmMirrorOps, options: { id?: string } = {}) {
+    const op = "new HmmMirror";
+    checkOptions(op, "options", options);
+    checkText(op, "options.id", options.id);
     this.ops = ops;
     this.id = options.id ?? "";
   }

@@ -147,7 +147,7 @@ export class Mm extends Mappings {
 
   /** The unsigned 32-bit word at addr, a multiple of 4. Throws as {@link read}. */
   load32(addr: number): number {
-    const word = addr * 0.25;
+    const word = typeof addr === "number" ? addr * 0.25 : -1;
     if (
       word === Math.floor(word) &&
       word >= 0 &&
@@ -163,13 +163,13 @@ export class Mm extends Mappings {
 
   /** Writes an integer's low 32 bits at addr, a multiple of 4. Throws as {@link write}. */
   store32(addr: number, value: number): void {
-    const word = addr * 0.25;
+    const word = typeof addr === "number" ? addr * 0.25 : -1;
     if (
       word === Math.floor(word) &&
       word >= 0 &&
       word < WORD_LIMIT &&
-      (value === (value | 0) || value === value >>> 0) &&
       typeof value === "number" &&
+      (value === (value | 0) || value === value >>> 0) &&
       !this.#closed &&
       !this.mmapSem.writeHeld &&
       this.core.store32(this.id, addr, value) !== 0

@@ -11,6 +11,7 @@ import {
   checkText,
   checkU32,
   HmmError,
+  show,
 } from "./errors.ts";
 import { checkMm, type Mm } from "./mm.ts";
 import type { MmuNotifierRange, Subscriber } from "./request.ts";
@@ -74,7 +75,7 @@ export class MmuIntervalNotifier implements Subscriber {
     this.#ops = ops;
     this.start = start;
     if (length === 0 || start + length > 2 ** 64)
-      throw new HmmError(EOVERFLOW, op, "the range is empty or wraps");
+      throw new HmmError(EOVERFLOW, op, `the range is empty or wraps: length ${show(length)}`);
     this.last = Math.min(start + length, ADDRESS_LIMIT) - 1;
     this.notifier = options.restored ?? ctx.finish(op, ctx.core.notifierInsert(mm.id, start, this.last));
     this.id = options.id ?? `notifier${++ctx.ids.notifier}`;

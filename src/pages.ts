@@ -8,11 +8,20 @@ import {
   PFN_MASK,
 } from "../assembly/uapi/pfn.ts";
 import { PAGE_SIZE } from "../assembly/uapi/page.ts";
-import { EOPNOTSUPP } from "../assembly/uapi/errno.ts";
-import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES } from "../assembly/uapi/struct.ts";
+import { EINVAL, EOPNOTSUPP } from "../assembly/uapi/errno.ts";
+import {
+  FOLIO_FREE,
+  FOLIO_MAPPING,
+  FOLIO_SIZE,
+  HDR_DEVICE_BASE,
+  HDR_DEVICE_FRAMES,
+  HDR_FOLIOS,
+  HDR_FRAMES,
+  HDR_ZERO_PFN,
+} from "../assembly/uapi/struct.ts";
 import type { Context } from "./context.ts";
 import { dispose } from "./dispose.ts";
-import { badRange, badType, checkInteger, HmmError } from "./errors.ts";
+import { badRange, badType, checkInteger, checkU32, HmmError, show } from "./errors.ts";
 
 /** A page is its page frame number; 0 is none. */
 export type Page = number;
@@ -124,38 +133,58 @@ export function withPfns<T>(
   });
 }
 
+/** Refuses what is no word of 32 bits, signed or not: bit operations make both. */
+function checkWord(op: string, word: number): void {
+  if (typeof word !== "number") throw badType(op, "word", "a number", word);
+  if (word >>> 0 === word || (word | 0) === word) return;
+  throw badRange(op, "word", "a word of 32 bits", word);
+}
+
+/** A pfn that fits a word. */
+function checkPfn(op: string, page: Page): Page {
+  return typeof page === "number" && (page & PFN_MASK) === page
+    ? page
+    : checkInteger(op, "page", page, 0, PFN_MASK);
+}
+
 /** hmm_pfn_to_page: the page of a slot, 0 unless it is VALID. */
 export function hmmPfnToPage(word: number): Page {
+  checkWord("hmmPfnToPage", word);
   return (word & HMM_PFN_VALID) !== 0 && (word & HMM_PFN_ERROR) === 0 ? word & PFN_MASK : 0;
 }
 
 /** Whether the slot names a page. */
 export function hmmPfnValid(word: number): boolean {
+  checkWord("hmmPfnValid", word);
   return (word & HMM_PFN_VALID) !== 0;
 }
 
 /** Whether the slot's page may be written. */
 export function hmmPfnWritable(word: number): boolean {
+  checkWord("hmmPfnWritable", word);
   return (word & HMM_PFN_WRITE) !== 0;
 }
 
 /** A slot that names page, VALID and with the given HMM_PFN_* flags. */
 export function hmmPfn(page: Page, flags = 0): number {
-  return ((page & PFN_MASK) | HMM_PFN_VALID | flags) >>> 0;
+  checkU32("hmmPfn", "flags", flags);
+  return (checkPfn("hmmPfn", page) | HMM_PFN_VALID | flags) >>> 0;
 }
 
 /** hmm_pfn_to_map_order: how far the CPU's mapping goes: 0 (one page), 4 (64 KiB), 9 (2 MiB) or 18 (1 GiB). */
 export function hmmPfnToMapOrder(word: number): number {
+  checkWord("hmmPfnToMapOrder", word);
   return [0, 4, 9, 18][(word & HMM_PFN_ORDER_MASK) >>> HMM_PFN_ORDER_SHIFT];
 }
 
 /** migrate_pfn: the word that a driver puts in dst for its page. */
 export function migratePfn(page: Page): number {
-  return ((page & PFN_MASK) | MIGRATE_PFN_VALID) >>> 0;
+  return (checkPfn("migratePfn", page) | MIGRATE_PFN_VALID) >>> 0;
 }
 
 /** migrate_pfn_to_page: the page of a slot of src or dst, 0 unless it is VALID. */
 export function migratePfnToPage(word: number): Page {
+  checkWord("migratePfnToPage", word);
   return (word & MIGRATE_PFN_VALID) !== 0 ? word & PFN_MASK : 0;
 }
 
@@ -165,28 +194,61 @@ export function checkPage(ctx: Context, op: string, page: unknown): Page {
   return checkInteger(op, "page", page, 1, end - 1);
 }
 
+/** @internal Runs a call of the core on one page, which refuses (-EINVAL) what is not a page of this `kind`. */
+export function pageCall(
+  ctx: Context,
+  op: string,
+  page: Page,
+  kind: string,
+  call: (ctx: Context) => number,
+): number {
+  checkPage(ctx, op, page);
+  const answer = call(ctx);
+  if (answer === -EINVAL) throw new HmmError(EINVAL, op, `page must be a page ${kind}, got ${show(page)}`);
+  return ctx.finish(op, answer);
+}
+
 /** @internal Scoped access to a page's bytes: the view must not be kept. */
 export function pageBytes<T>(ctx: Context, page: Page, body: (bytes: Uint8Array) => T): T {
-  const address = ctx.core.pageData(checkPage(ctx, "pageBytes", page)) >>> 0;
-  if (address === 0)
-    throw new HmmError(EOPNOTSUPP, "pageBytes", 'frames have no bytes with backing "metadata"');
+  const op = "hmm.pageBytes";
+  checkPage(ctx, op, page);
+  if (typeof body !== "function") throw badType(op, "body", "a function", body);
+  const address = ctx.core.pageData(page) >>> 0;
+  if (address === 0) {
+    if (ctx.mem.header(HDR_FRAMES) === 0)
+      throw new HmmError(EOPNOTSUPP, op, 'frames have no bytes with backing "metadata"');
+    throw new HmmError(EINVAL, op, `page must be a page in use, got ${show(page)}`);
+  }
   return body(new Uint8Array(ctx.mem.buffer, address, PAGE_SIZE));
+}
+
+/** The first slot that is VALID and does not name a page in use, as a sentence; undefined if there is none. */
+function strangeSlot(ctx: Context, name: string, array: Uint32Array): string | undefined {
+  const { mem, core } = ctx;
+  const inUse = (page: Page): boolean => {
+    const flags = mem.u32(mem.header(HDR_FOLIOS) + page * FOLIO_SIZE + FOLIO_MAPPING) >>> 16;
+    return page !== mem.header(HDR_ZERO_PFN) && core.pageZone(page) >= 0 && (flags & FOLIO_FREE) === 0;
+  };
+  const at = array.findIndex((word) => (word & MIGRATE_PFN_VALID) !== 0 && !inUse(word & PFN_MASK));
+  return at < 0 ? undefined : `${name}[${at}] must name a page in use, got ${show(array[at])}`;
 }
 
 /** @internal hmm.copyPages: the first n slots of both arrays. */
 export function copyPages(ctx: Context, src: Uint32Array, dst: Uint32Array): number {
-  const op = "copyPages";
+  const op = "hmm.copyPages";
   const n = checkPfns(op, "src", src, 0).length;
   checkPfns(op, "dst", dst, n);
   if (n === 0) return 0;
   const { buffer } = ctx.mem;
-  if (src.buffer === buffer && dst.buffer === buffer) {
-    return ctx.finish(op, ctx.core.copyPages(src.byteOffset, dst.byteOffset, n));
-  }
-  const copied = withPfns(ctx, op, src, n, "in", (from) =>
-    withPfns(ctx, op, dst, n, "in", (to) => ctx.core.copyPages(from, to, n)),
-  );
-  return ctx.finish(op, copied);
+  const copied =
+    src.buffer === buffer && dst.buffer === buffer
+      ? ctx.core.copyPages(src.byteOffset, dst.byteOffset, n)
+      : withPfns(ctx, op, src, n, "in", (from) =>
+          withPfns(ctx, op, dst, n, "in", (to) => ctx.core.copyPages(from, to, n)),
+        );
+  if (copied !== -EINVAL) return ctx.finish(op, copied);
+  const detail = strangeSlot(ctx, "src", src) ?? strangeSlot(ctx, "dst", dst.subarray(0, n));
+  return ctx.abort(ctx.error(op, EINVAL, detail));
 }
 
 /** @internal Fills dst for the candidates of src by an allocating export of the core. */

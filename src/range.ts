@@ -10,7 +10,7 @@ import {
 import { HDR_FAULT_ADDR, HEADER, OWNER_ANY } from "../assembly/uapi/struct.ts";
 import { VM_READ } from "../assembly/uapi/vm.ts";
 import type { Context } from "./context.ts";
-import { badType, checkAddress, checkPageAddress, checkPageRange, checkU32 } from "./errors.ts";
+import { badType, checkAddress, checkOptions, checkPageAddress, checkPageRange, checkU32 } from "./errors.ts";
 import { checkMm, type Mm } from "./mm.ts";
 import { MmuIntervalNotifier } from "./notifier.ts";
 import { checkPfns, withPfns } from "./pages.ts";
@@ -39,6 +39,7 @@ export class HmmRange {
   mm: Mm | null = null;
 
   constructor(options: { owner?: unknown } = {}) {
+    checkOptions("new HmmRange", "options", options);
     this.owner = options.owner;
   }
 
@@ -204,8 +205,11 @@ export function hmmVmaFault(
   write: boolean,
   block: boolean,
 ): number {
+  const op = "hmmVmaFault";
+  if (typeof write !== "boolean") throw badType(op, "write", "a boolean", write);
+  if (typeof block !== "boolean") throw badType(op, "block", "a boolean", block);
   const flags = (write ? HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT) >>> 0;
-  const call = prepare("hmmVmaFault", vma, range, start, end, pfns, flags);
+  const call = prepare(op, vma, range, start, end, pfns, flags);
   if (typeof call === "number") return call;
   return protocolAnswer(call, walk(call), block);
 }
@@ -234,6 +238,7 @@ function protocolAnswer({ op, mm }: { op: string; mm: Mm }, answer: number, bloc
 export function hmmVmaRangeDone(vma: Vma | null, range: HmmRange): boolean {
   const op = "hmmVmaRangeDone";
   if (!(range instanceof HmmRange)) throw badType(op, "range", "a HmmRange", range);
+  if (vma !== null && !(vma instanceof Vma)) throw badType(op, "vma", "a Vma", vma);
   const { mm } = range;
   if (mm === null) throw new TypeError(`${op}: the range is not tracked`);
   if (vma !== null && vma.mm !== mm) throw new TypeError(`${op}: the range is of another mm than vma`);
@@ -265,19 +270,24 @@ export interface HmmRangeFaultArgs {
 }
 
 function checkFaultArgs(op: string, args: HmmRangeFaultArgs): { ctx: Context; mm: Mm; npages: number } {
+  checkOptions(op, "args", args);
   const { notifier } = args;
   if (notifier !== undefined && !(notifier instanceof MmuIntervalNotifier)) {
     throw badType(op, "notifier", "a MmuIntervalNotifier", notifier);
   }
   const mm = notifier?.mm ?? args.mm;
-  const ctx = checkMm(op, mm);
   notifier?.check(op);
+  if (args.mm !== undefined) checkMm(op, args.mm);
+  const ctx = checkMm(op, mm);
+  if (args.mm !== undefined && args.mm !== mm)
+    throw new TypeError(`${op}: mm must be the notifier's: it is another mm`);
   if (notifier !== undefined) checkU32(op, "notifierSeq", args.notifierSeq);
   const npages = checkPageRange(op, args.start, args.end);
   checkAddress(op, "start", args.start);
   checkPfns(op, "pfns", args.pfns, npages);
-  checkU32(op, "defaultFlags", args.defaultFlags ?? 0);
-  checkU32(op, "pfnFlagsMask", args.pfnFlagsMask ?? 0);
+  const { defaultFlags = 0, pfnFlagsMask = 0 } = args;
+  checkU32(op, "defaultFlags", defaultFlags);
+  checkU32(op, "pfnFlagsMask", pfnFlagsMask);
   mm!.mmapSem.demand(op, false);
   return { ctx, mm: mm!, npages };
 }

@@ -14,7 +14,7 @@ import type { Context } from "./context.ts";
 import type { CoreExports } from "./core.ts";
 import { DeviceTable } from "./device-table.ts";
 import { HmmDevmem, type HmmDevmemOps } from "./devmem.ts";
-import { badRange, badType } from "./errors.ts";
+import { badRange, badType, checkMethod } from "./errors.ts";
 import { HmmFile } from "./file.ts";
 import { Memcg } from "./memcg.ts";
 import { Memory } from "./memory.ts";
@@ -148,7 +148,9 @@ function readHeader(bytes: Uint8Array): { header: SnapshotHeader; from: number }
 function checkAttachments(header: SnapshotHeader, attach: RestoreAttachments): void {
   for (const { kind, id } of header.subscribers) {
     const ops = kind === "mirror" ? attach.mirrors?.[id] : attach.notifiers?.[id];
-    if (ops === undefined) throw badRange(OP, `attach.${kind}s[${JSON.stringify(id)}]`, "given", ops);
+    const name = `attach.${kind}s[${JSON.stringify(id)}]`;
+    if (typeof ops !== "object" || ops === null) throw badRange(OP, name, "given", ops);
+    if (kind === "notifier") checkMethod(OP, name, ops, "invalidate");
   }
   for (const { id } of header.devmems) {
     const devmem = attach.devmems?.[id];

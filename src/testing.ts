@@ -1,3 +1,7 @@
 /** What the author of a driver needs to test it. */
 export { DelayedDevice, type DelayedDeviceOptions, type PendingCopy } from "./testing/delayed-device.ts";
+export { explore, type ExploreOptions, type ExploreResult } from "./testing/explore.ts";
+export { ScheduleError } from "./testing/explore-error.ts";
+export { Lock, waitFor, type LockGuard } from "./testing/explore-lock.ts";
+export type { Agent, ScheduleStep } from "./testing/explore-run.ts";
 export { Random } from "./testing/random.ts";

@@ -6,15 +6,16 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { assertNone, EXPORTS, Refusals } from "./errors/refuse.ts";
-import { driverRows } from "./errors/rows-driver.ts";
 import { hmmRows } from "./errors/rows-hmm.ts";
+import { migrateRows } from "./errors/rows-migrate.ts";
+import { mirrorRows } from "./errors/rows-mirror.ts";
 import { mmRows } from "./errors/rows-mm.ts";
 import { testingRows } from "./errors/rows-testing.ts";
 import type { Table } from "./errors/row.ts";
 import { readSurface } from "./errors/surface.ts";
 import { builds } from "./util/builds.ts";
 
-const table: Table = { ...mmRows, ...hmmRows, ...driverRows, ...testingRows };
+const table: Table = { ...mmRows, ...hmmRows, ...mirrorRows, ...migrateRows, ...testingRows };
 const surface = readSurface();
 
 const rows = suite("errors: the table");

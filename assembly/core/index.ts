@@ -40,7 +40,7 @@ export { load32, store32, lookupPte, unpin } from "./access";
 export {
   notifierInsert, notifierRemove, notifierReadBegin, notifierReadRetry, notifierSetSeq,
 } from "./notify";
-export { addressesBelow48, translate } from "./hmm";
+export { addressesBelow48, translate } from "./translate";
 export {
   devmemAdd, devmemRemove, devmemAllocPage, devmemAllocPages, devmemTakeFreed, systemAllocPage,
   systemAllocPages, pageGet, pagePut, pageTryLock, pageUnlock, copyPages, pageData, pageZone,

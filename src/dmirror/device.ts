@@ -38,6 +38,8 @@ export class DmirrorDevice {
 
   /** Throws as hmmDevmemAdd. The caller closes it. */
   constructor(hmm: Hmm, options: DmirrorDeviceOptions = {}) {
+    if (typeof options !== "object" || options === null)
+      throw new TypeError(`new DmirrorDevice: options must be an object, got ${JSON.stringify(options)}`);
     const { memory = DEVICE_MEMORY, id } = options;
     this.hmm = hmm;
     const fault = (_devmem: HmmDevmem, vma: Vma, address: number): VmFault => this.#fault(vma, address);

@@ -1,6 +1,9 @@
 import { dispose } from "../dispose.ts";
+import { badRange, badType, checkOptions, checkText, checkU32 } from "../errors.ts";
 import {
+  EBUSY,
   hmmDevmemAdd,
+  HmmError,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   migrateVmaSetup,
   PAGE_SIZE,
@@ -11,6 +14,7 @@ import {
   type VmFault,
   type Vma,
 } from "../index.ts";
+import { checkPfns } from "../pages.ts";
 import { Random } from "./random.ts";
 
 /** A copy that a {@link DelayedDevice} has been told to make and has not made yet. */
@@ -74,7 +78,12 @@ export class DelayedDevice {
   #count = 0;
 
   constructor(hmm: Hmm, options: DelayedDeviceOptions = {}) {
+    const op = "new DelayedDevice";
+    checkOptions(op, "options", options);
     const { memory = 4 << 20, seed = 1, synchronousFaults = "copy", id } = options;
+    checkU32(op, "seed", seed);
+    if (synchronousFaults !== "copy" && synchronousFaults !== "sigbus")
+      throw badRange(op, "synchronousFaults", '"copy" or "sigbus"', synchronousFaults);
     this.hmm = hmm;
     this.#random = new Random(seed);
     const ops = {
@@ -93,7 +102,11 @@ export class DelayedDevice {
   }
 
   /** Asks for a copy of src's pages to dst's (hmm.copyPages). Resolves when it has been made. */
-  dma(src: Uint32Array, dst: Uint32Array, label = "dma"): Promise<void> {
+  async dma(src: Uint32Array, dst: Uint32Array, label = "dma"): Promise<void> {
+    const op = this.#open("dma");
+    checkPfns(op, "src", src, 0);
+    checkPfns(op, "dst", dst, src.length);
+    checkText(op, "label", label);
     return new Promise((resolve, reject) => {
       this.#copies.push({ id: ++this.#count, src, dst, label, resolve, reject });
     });
@@ -101,18 +114,19 @@ export class DelayedDevice {
 
   /** Makes one copy; by default one that the seed picks. */
   finish(copy?: PendingCopy): void {
-    const { src, dst, resolve } = this.#take(copy);
+    const { src, dst, resolve } = this.#take("finish", copy);
     this.hmm.copyPages(src, dst);
     resolve();
   }
 
   /** The copy is not made: its dma() rejects. */
   fail(copy?: PendingCopy, error: unknown = new Error("the copy failed")): void {
-    this.#take(copy).reject(error);
+    this.#take("fail", copy).reject(error);
   }
 
   /** Waits until at least n copies are pending. Throws if that does not come about. */
   async until(n: number): Promise<void> {
+    checkU32("delayedDevice.until", "n", n);
     for (let i = 0; this.#copies.length < n; i++) {
       if (i === PATIENCE) throw new Error(`${this.#copies.length} copies are pending, not ${n}`);
       await turn();
@@ -124,6 +138,7 @@ export class DelayedDevice {
    * to. Throws if it waits for something else than a copy.
    */
   async settle<T>(work: Promise<T>): Promise<T> {
+    if (!(work instanceof Promise)) throw badType("delayedDevice.settle", "work", "a promise", work);
     let settled = false;
     const finished = (): void => void (settled = true);
     work.then(finished, finished);
@@ -140,9 +155,11 @@ export class DelayedDevice {
     return work;
   }
 
-  /** Gives the memory back. Throws Error while copies are pending, HmmError EBUSY if a page cannot be evicted. */
+  /** Gives the memory back. Throws HmmError EBUSY while copies are pending, or if a page cannot be evicted. */
   close(): void {
-    if (this.#copies.length > 0) throw new Error(`${this.#copies.length} copies are pending`);
+    if (this.#copies.length > 0) {
+      throw new HmmError(EBUSY, "delayedDevice.close", `${this.#copies.length} copies are pending`);
+    }
     if (!this.devmem.removed) this.devmem.close();
   }
 
@@ -150,10 +167,17 @@ export class DelayedDevice {
     this.close();
   }
 
-  #take(copy: PendingCopy | undefined = this.#random.pick(this.#copies)): Copy {
-    const index = this.#copies.findIndex(({ id }) => id === copy?.id);
-    const [taken] = index < 0 ? [] : this.#copies.splice(index, 1);
-    if (taken === undefined) throw new RangeError("no such copy is pending");
+  /** The name of a method for messages. Throws TypeError after close(). */
+  #open(name: string): string {
+    if (this.devmem.removed) throw new TypeError(`delayedDevice.${name}: the device is closed`);
+    return `delayedDevice.${name}`;
+  }
+
+  #take(name: string, copy: PendingCopy | undefined = this.#random.pick(this.#copies)): Copy {
+    const op = this.#open(name);
+    const taken = this.#copies.find((pending) => pending === copy);
+    if (taken === undefined) throw badRange(op, "copy", "a copy that is pending", copy);
+    this.#copies.splice(this.#copies.indexOf(taken), 1);
     this.finished.push(taken.id);
     return taken;
   }

@@ -1,8 +1,12 @@
+import { badType, checkInteger, checkU32 } from "../errors.ts";
+
 /** A small seeded generator (mulberry32): the same seed, the same numbers, on every host. */
 export class Random {
   #state: number;
 
+  /** @param seed an integer from 0 to 2^32 - 1 */
   constructor(seed: number) {
+    checkU32("new Random", "seed", seed);
     this.#state = seed >>> 0;
   }
 
@@ -16,11 +20,13 @@ export class Random {
 
   /** An integer from 0 to n - 1. */
   below(n: number): number {
+    checkInteger("random.below", "n", n, 1, 2 ** 32);
     return Math.floor((this.next() / 2 ** 32) * n);
   }
 
   /** One of the items; undefined if there is none. */
   pick<T>(items: readonly T[]): T | undefined {
-    return items[this.below(items.length)];
+    if (!(items instanceof Array)) throw badType("random.pick", "items", "an array", items);
+    return items.length === 0 ? undefined : items[this.below(items.length)];
   }
 }

@@ -113,6 +113,21 @@ export function rangeEnd(right: Given, start: Given): Argument {
   };
 }
 
+/** An argument that may be left out, and is not here. */
+export const optional = (argument: Argument): Argument => ({
+  ...argument,
+  wrongs: argument.wrongs.filter(({ given }) => !isUndefined(given)),
+});
+
+/** Some values are made from a world; those that are left out are not. */
+function isUndefined(given: Given): boolean {
+  try {
+    return given({} as World) === undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** An array of at least n words. */
 export function words(right: Given, n: number): Argument {
   const says = /must be a PfnArray or a Uint32Array/;

@@ -43,6 +43,7 @@ export const RECEIVERS: Record<string, Receiver> = {
     closedSays: /the migration is finalised/,
     op: "migration",
   },
+  ExclusivePages: { open: (w) => w.lent, closed: (w) => w.closed.lent, op: "exclusivePages" },
   MigrateResult: { open: (w) => w.result, op: "result" },
   DeviceTable: {
     open: (w) => w.table,
@@ -52,7 +53,12 @@ export const RECEIVERS: Record<string, Receiver> = {
   },
   PfnArray: { open: (w) => w.pfns, closed: (w) => w.closed.pfns, op: "pfnArray" },
   AddressArray: { open: (w) => w.addresses, closed: (w) => w.closed.addresses, op: "addressArray" },
-  DmirrorDevice: { open: (w) => w.device, closed: (w) => w.closed.device, op: "dmirrorDevice" },
+  DmirrorDevice: {
+    open: (w) => w.device,
+    closed: (w) => w.closed.device,
+    closedSays: /was removed/,
+    op: "dmirrorDevice",
+  },
   Dmirror: {
     open: (w) => w.dmirror,
     closed: (w) => w.closed.dmirror,

@@ -18,8 +18,8 @@ export interface Row {
   args?: Record<string, Argument>;
   /** What it is called on, if not the class's usual object. */
   on?: (w: World) => object;
-  /** The name that messages begin with, if not the usual one. */
-  op?: string;
+  /** The names that messages may begin with, if not the usual one. */
+  op?: readonly string[];
   /** This lock of `on` (default: the main address space) must be held. */
   lock?: { mode: "read" | "write"; of: (w: World) => World["mm"] };
   /** It takes this lock of the address space itself: whoever holds it already would wait for himself. */

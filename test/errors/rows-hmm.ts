@@ -9,6 +9,7 @@ import {
   ended,
   integer,
   object,
+  optional,
   u32,
   words,
   type Argument,
@@ -139,12 +140,19 @@ const choice: Wrong[] = ["both", 5, null, {}].map((value) => ({
   outcome: "RangeError",
   says: /must be "data" or "metadata"/,
 }));
+/** In the place of a module: taken for a configuration that has nothing in it. */
+const leftOut: Wrong = {
+  given: () => undefined,
+  outcome: "TypeError",
+  says: /must be a WebAssembly.Module, got an object/,
+  shows: "",
+};
 const module: Argument = object((w) => w.module, "a WebAssembly.Module");
 
 const configuration: Record<string, Argument> = {
   config: bag(true),
-  "config.systemMemory": integer(1 << 16, PAGE_SIZE, 2 ** 39),
-  "config.deviceMemory": integer(0, 0, 2 ** 39),
+  "config.systemMemory": optional(integer(1 << 16, PAGE_SIZE, 2 ** 39)),
+  "config.deviceMemory": optional(integer(0, 0, 2 ** 39)),
   "config.swap": integer(undefined, 0, 0),
   "config.backing": { right: () => undefined, wrongs: choice },
   "config.capacities": bag(true),
@@ -159,10 +167,7 @@ const configuration: Record<string, Argument> = {
   "config.capacities.deviceTables": capacity,
   "config.arena": integer(undefined, 4096, 2 ** 32),
   "config.eventLog": integer(undefined, 1, 2 ** 26),
-  "config.module": {
-    ...module,
-    wrongs: module.wrongs.slice(1).filter(({ given }) => given({} as World) !== undefined),
-  },
+  "config.module": optional(module),
 };
 
 const badConfigs: [why: string, config: object, outcome: Wrong["outcome"], names: string, says: RegExp][] = [
@@ -204,14 +209,14 @@ const engines: Table = {
     more: refusedConfigs((_, config) => Hmm.create(config)),
   },
   "Hmm.createSync": {
-    op: "Hmm.create",
-    args: { module, ...configuration },
+    op: ["Hmm.create"],
+    args: { module: { ...module, wrongs: [...optional(module).wrongs, leftOut] }, ...configuration },
     more: refusedConfigs((w, config) => Hmm.createSync(w.module, config)),
   },
   "Hmm.restore": {
     args: {
       bytes: also(
-        bytes((w) => w.snapshot),
+        bytes((w) => w.other.hmm.snapshot()),
         {
           given: () => new Uint8Array(100),
           outcome: "RangeError",
@@ -238,7 +243,7 @@ const engines: Table = {
         'attach.devmems["devmem1"]',
         /must be given, with ops and device/,
       ),
-      "attach.module": module,
+      "attach.module": optional(module),
     },
   },
   "Hmm#config": getter,
@@ -277,7 +282,10 @@ const engines: Table = {
       listener: callback(() => undefined),
     },
   },
-  "Hmm#close": { more: [fromCallback((w) => w.hmm.close())], prepare: (w) => w.pin.close() },
+  "Hmm#close": {
+    more: [fromCallback((w) => w.hmm.close())],
+    prepare: (w) => [w.pin, w.lent, w.guard].forEach((held) => held.close()),
+  },
   "Hmm#snapshot": { more: [fromCallback((w) => w.hmm.snapshot())] },
 };
 

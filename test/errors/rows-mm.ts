@@ -107,7 +107,7 @@ const sysCalls: Table = {
       refusal("unknown protection", "EINVAL", "prot 0x100", /PROT_READ, PROT_WRITE and PROT_EXEC/, (w) =>
         w.mm.mmap({ length: PAGE_SIZE, prot: 0x100 }),
       ),
-      refusal("what is not built", "EOPNOTSUPP", "flags 0x2", /private anonymous/, (w) =>
+      refusal("neither anonymous nor a file", "EINVAL", "flags 0x2", /MAP_ANONYMOUS where no file/, (w) =>
         w.mm.mmap({ length: PAGE_SIZE, flags: MAP_PRIVATE }),
       ),
       refusal("taken already", "EEXIST", "MAP_FIXED_NOREPLACE", /0x[0-9a-f]+ is mapped/, (w) =>
@@ -160,7 +160,7 @@ const sysCalls: Table = {
       refusal("unknown flags", "EINVAL", "flags 0x100", /MREMAP_\*/, (w) =>
         w.mm.mremap(w.addr, PAGE_SIZE, PAGE_SIZE, 0x100),
       ),
-      refusal("fixed, but it may not move", "EINVAL", "flags 2", /MREMAP_MAYMOVE/, (w) =>
+      refusal("fixed, but it may not move", "EINVAL", "flags 0x2", /MREMAP_MAYMOVE/, (w) =>
         w.mm.mremap(w.addr, PAGE_SIZE, PAGE_SIZE, MREMAP_FIXED, 0x10000),
       ),
       refusal("an old length of 0", "EINVAL", "oldLength 0", /above 0/, (w) =>
@@ -209,6 +209,7 @@ const spaces: Table = {
           names: "addresses[2]",
           shows: bad === 2 ** 48 ? "0x1000000000000" : String(bad),
           says: /an address below 2\^48/,
+          core: true,
         })),
       ),
       out: words((w) => w.pfns, 4),
@@ -237,7 +238,7 @@ const spaces: Table = {
   },
   "Mm#rss": {},
   "Mm#faults": {},
-  "Mm#closed": { afterClose: SAYS },
+  "Mm#closed": { afterClose: SAYS, nothing: "it has no argument" },
   "Mm#close": {
     takes: "write",
     afterClose: TWICE,
@@ -258,9 +259,9 @@ const vmaGetters = ["end", "file", "flags", "next", "npages", "pgoff", "prot", "
 const handles: Table = {
   // One that is computed from others says their names.
   ...Object.fromEntries(vmaGetters.map((name): [string, Row] => [`Vma#${name}`, {}])),
-  "Vma#npages": { op: "vma.end" },
-  "Vma#prot": { op: "vma.flags" },
-  "Vma#special": { op: "vma.flags" },
+  "Vma#npages": { op: ["vma.end"] },
+  "Vma#prot": { op: ["vma.flags"] },
+  "Vma#special": { op: ["vma.flags"] },
   "Vma#stale": { afterClose: "it says that it is stale", nothing: "it has no argument, and is what to ask" },
   "Pin#npages": { afterClose: FIELDS, nothing: "it has no argument, and counts what was pinned" },
   "Pin#close": { afterClose: TWICE, nothing: "it has no argument, and closing twice does nothing" },
@@ -274,12 +275,12 @@ const locks: Table = {
   "new MmapSem": { nothing: "it has no argument" },
   "MmapSem#mode": { nothing: "it has no argument" },
   "MmapSem#holders": { nothing: "it has no argument" },
-  "MmapSem#read": { args: holder, takes: "read" },
-  "MmapSem#write": { args: holder, takes: "write" },
-  "MmapSem#tryRead": { args: holder },
-  "MmapSem#tryWrite": { args: holder },
-  "MmapSem#readAsync": { args: holder },
-  "MmapSem#writeAsync": { args: holder },
+  "MmapSem#read": { op: ["mmapSem.read()"], args: holder, takes: "read" },
+  "MmapSem#write": { op: ["mmapSem.write()"], args: holder, takes: "write" },
+  "MmapSem#tryRead": { op: ["mmapSem.tryRead()"], args: holder },
+  "MmapSem#tryWrite": { op: ["mmapSem.tryWrite()"], args: holder },
+  "MmapSem#readAsync": { op: ["mmapSem.readAsync()"], args: holder },
+  "MmapSem#writeAsync": { op: ["mmapSem.writeAsync()"], args: holder },
 };
 
 const limit: Argument = {
@@ -299,8 +300,8 @@ const groups: Table = {
       {
         why: "it has members",
         outcome: "EBUSY",
-        names: "memcg",
-        says: /1 address space/,
+        names: "",
+        says: /1 address spaces and 0 pages/,
         call: (w) => w.memcg.close(),
         core: true,
       },

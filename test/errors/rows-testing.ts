@@ -36,6 +36,7 @@ const command: Row = {
 
 const mirror: Table = {
   "new DmirrorDevice": {
+    op: ["new DmirrorDevice", "hmmDevmemAdd"],
     args: {
       hmm: object((w) => w.hmm, "an Hmm"),
       options: bag(true),
@@ -44,10 +45,10 @@ const mirror: Table = {
     },
   },
   "DmirrorDevice#failNextAlloc": { afterClose: "it is a flag", nothing: "it has no argument" },
-  "DmirrorDevice#evict": { afterClose: "", nothing: "" },
+  "DmirrorDevice#evict": { op: ["migrateDeviceRange"] },
   "DmirrorDevice#close": {
     afterClose: TWICE,
-    op: "hmmDevmemRemove",
+    op: ["hmmDevmemRemove"],
     more: [fromCallback((w) => w.device.close())],
   },
   "new Dmirror": {
@@ -62,13 +63,13 @@ const mirror: Table = {
         ended((w) => w.closed.device, /was removed|is closed/),
         ended((w) => w.other.device, /another Hmm/),
       ),
-      "options.deviceMemory": memory,
+      "options.deviceMemory": integer(undefined, PAGE_SIZE, 2 ** 39),
       "options.faultPages": integer(undefined, 1, 2 ** 27),
       "options.migratePages": integer(undefined, 1, 2 ** 27),
     },
   },
   "Dmirror#entries": { afterClose: "a closed mirror has none", nothing: "it has no argument" },
-  "Dmirror#failNextAlloc": { afterClose: "", nothing: "" },
+  "Dmirror#failNextAlloc": {},
   "Dmirror#close": { afterClose: TWICE, nothing: "it has no argument" },
   "Dmirror#read": command,
   "Dmirror#write": { args: { addr: command.args!.addr, data: bytes(() => new Uint8Array(PAGE_SIZE)) } },
@@ -108,6 +109,7 @@ const pend = (w: World): void => {
 
 const device: Table = {
   "new DelayedDevice": {
+    op: ["new DelayedDevice", "hmmDevmemAdd"],
     args: {
       hmm: object((w) => w.hmm, "an Hmm"),
       options: bag(true),
@@ -134,7 +136,7 @@ const device: Table = {
     args: { copy, ...members, error: anything(undefined, "anything can be thrown") },
     prepare: pend,
   },
-  "DelayedDevice#until": { args: { n: integer(0, 0, 2 ** 32) }, afterClose: "nothing waits" },
+  "DelayedDevice#until": { args: { n: integer(0, 0, 0xffffffff) }, afterClose: "nothing waits" },
   "DelayedDevice#settle": {
     args: { work: object(() => Promise.resolve(1), "a promise", [], [null, undefined]) },
     afterClose: "it waits for the work alone",

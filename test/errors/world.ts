@@ -9,11 +9,13 @@ import {
   HmmMirror,
   hmmMirrorRegister,
   HmmRange,
+  makeDeviceExclusive,
   Memcg,
   migrateDeviceRange,
   migrateVmaSetup,
   MmuIntervalNotifier,
   PAGE_SIZE,
+  type ExclusivePages,
   type HmmDevmem,
   type Migration,
   type Mm,
@@ -106,11 +108,19 @@ function makeClosed(hmm: Hmm) {
   const addresses = hmm.addressArray(PAGES);
   const memcg = new Memcg({ limit: 4 });
   hmm.createMm({ memcg }).close();
+  const lent = lend(mm);
   const guard = mm.mmapSem.read();
   guard.close();
-  for (const object of [table, notifier, devmem, pfns, addresses, memcg, mm]) object.close();
-  const ended = { mm, vma, pin, migration, table, notifier, mirror, guard };
+  for (const object of [lent, table, notifier, devmem, pfns, addresses, memcg, mm]) object.close();
+  const ended = { lent, mm, vma, pin, migration, table, notifier, mirror, guard };
   return { ...ended, device, dmirror, delayed, devmem, pfns, addresses, memcg };
+}
+
+/** A page that is lent to a device. */
+function lend(mm: Mm): ExclusivePages {
+  const addr = mm.mmap({ length: PAGE_SIZE });
+  using _sem = mm.mmapSem.read();
+  return makeDeviceExclusive(mm, addr, 1);
 }
 
 export type World = ReturnType<typeof makeWorld>;
@@ -144,11 +154,12 @@ export function makeWorld(module: WebAssembly.Module) {
   const pfns = hmm.pfnArray(PAGES);
   const addresses = hmm.addressArray(4);
   addresses.fill(addr);
+  const spare = hmm.createMm();
+  const lent = lend(spare);
+  const held = hmm.allocPage();
   const free = hmm.allocPage();
   hmm.pageUnlock(free);
   hmm.pagePut(free);
-  const held = hmm.allocPage();
-  const spare = hmm.createMm();
   const invalidate = (): void => world.onInvalidate?.();
   const outside = new MmuIntervalNotifier(mm, engine.readOnly, PAGE_SIZE, { invalidate }, { id: "outside" });
   const mappedPin = mm.pin(addr + PAGE_SIZE, 1);
@@ -172,9 +183,10 @@ export function makeWorld(module: WebAssembly.Module) {
     range: new HmmRange(),
     pin: mm.pin(addr, 1),
     spare,
-    guard: spare.mmapSem.read(),
+    guard: engine.charged.mmapSem.read(),
     dmirror: new Dmirror(mm, { device: engine.device }),
     result: open.migration.result,
+    lent,
     random: new Random(1),
     spareMemcg: new Memcg(),
     /** Open migrations, of those rows that prepare them. */
@@ -184,7 +196,6 @@ export function makeWorld(module: WebAssembly.Module) {
     /** A notifier of the read-only mapping, and what it does when it is told. */
     outside,
     onInvalidate: null as (() => void) | null,
-    snapshot: other.hmm.snapshot(),
   };
   return world;
 }

@@ -63,7 +63,7 @@ const WEIGHTS: readonly (readonly [op: string, weight: number])[] = [
 ];
 
 export function makePlan(seed: number, random: Random): Plan {
-  const size = random.pick([8, 16, 16, 32, 32, 64]);
+  const size = random.pick([6, 8, 12, 16, 16, 24, 32, 64]);
   const first = random.chance(0.4) ? 512 - random.between(1, size - 1) : 0;
   const scarce = random.chance(0.5);
   const few = (most: number, usual: number): number =>

@@ -1,5 +1,6 @@
 import * as assert from "uvu/assert";
 import {
+  type HmmError,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   Memcg,
   migrateDeviceRange,

@@ -1,5 +1,6 @@
 import * as assert from "uvu/assert";
 import {
+  type HmmError,
   explain,
   MIGRATE_PFN_ERROR,
   MIGRATE_PFN_MIGRATE,

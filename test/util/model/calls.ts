@@ -57,7 +57,8 @@ export function mprotect(mm: Mm, a: number, n: number, prot: number): number {
     for (let pn = from; pn < to; pn++) {
       const entry = mm.entries.get(pn);
       if (!entry) continue;
-      entry.write = (prot & W) !== 0 && entry.page?.place === RAM && entry.page.exclusive;
+      const { page } = entry;
+      entry.write = (prot & W) !== 0 && page?.place === RAM && !page.locked && page.exclusive;
     }
     if (fill) populateLocked(mm, from, to);
     return 0;
@@ -70,7 +71,7 @@ export function mlock(mm: Mm, a: number, n: number): number {
   const error = setLocked(mm, a, n, LOCKED);
   if (error) return error;
   const failed = populateLocked(mm, a, a + n);
-  return failed === -ENOMEM ? -EAGAIN : failed === 0 ? 0 : -ENOMEM;
+  return failed === -ENOMEM || failed === -EAGAIN ? -EAGAIN : failed === 0 ? 0 : -ENOMEM;
 }
 
 export function munlock(mm: Mm, a: number, n: number): number {

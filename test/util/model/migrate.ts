@@ -1,5 +1,5 @@
 /** Migration between RAM and devices, the walk over all mappings of a page, and faults on behalf of a device. */
-import { EFAULT, ENOMEM, EPERM, RAM, R, W, type Page } from "./page.ts";
+import { EAGAIN, EBUSY, EFAULT, ENOMEM, EPERM, RAM, R, W, type Page } from "./page.ts";
 import type { Mm } from "./mm.ts";
 import type { Vma } from "./vma.ts";
 import type { World } from "./world.ts";
@@ -20,80 +20,135 @@ function unmapEverywhere(page: Page, taker: Mm | null): void {
   throw new Error("model: a mapping is in no vma of the page's anon_vma");
 }
 
-/** What a migration of [a, b) did: the pages that moved, and the holes that were filled. */
+/** A page that moved, or a hole that was filled: where, and whether it may be written. */
 export interface Moved {
   pn: number;
   write: boolean;
 }
 
+/** A candidate: the page at `pn`, or null for a hole or a zero page; `arrival`: it has a frame (see Page.arrival). */
+interface Slot {
+  pn: number;
+  page: Page | null;
+  arrival: number;
+}
+
+/**
+ * A migration between its two halves: pages are locked, and wait for finish() wherever they are mapped; frames are
+ * taken. Outside of tests both halves follow each other.
+ */
+export class OpenMigration {
+  private readonly slots: Slot[];
+
+  constructor(
+    private readonly world: World,
+    /** Null: pages of a device, in all processes. */
+    readonly mm: Mm | null,
+    private readonly to: number,
+    /** Who migrates to a device. */
+    private readonly mover: object | null,
+    /** The end of the range, for holes. */
+    private readonly end: number,
+    wanted: Omit<Slot, "arrival">[],
+    first?: number,
+  ) {
+    this.slots = wanted.map((slot) => ({ ...slot, arrival: 0 }));
+    const order = [...this.slots].sort((a, b) => Number(b.pn === first) - Number(a.pn === first));
+    for (const slot of order) if (world.takeFrame(to)) slot.arrival = world.arrive();
+    for (const { page } of this.slots) if (page) page.locked = true;
+  }
+
+  /** What became of it; a page that nobody maps any more has moved, too. */
+  finish(): { moved: Moved[]; count: number } {
+    const { world, mm, to } = this;
+    const moved: Moved[] = [];
+    let count = 0;
+    let filling = false;
+    for (const { pn, page, arrival } of this.slots) {
+      if (page) this.settle(page, arrival);
+      if (!arrival) continue;
+      if (!page && !filling) world.notify(mm!, "migrate", pn, this.end, to);
+      filling ||= !page;
+      if (!page && !this.fill(pn, arrival)) continue;
+      count++;
+      const entry = mm?.entries.get(pn);
+      if (entry?.page && (!page || entry.page === page)) moved.push({ pn, write: entry.write });
+    }
+    return { moved, count };
+  }
+
+  /** The end for a page: it is on its new frame, or was put back. */
+  private settle(page: Page, arrival: number): void {
+    page.locked = false;
+    if (arrival) {
+      this.world.giveFrame(page.place);
+      this.place(page, arrival);
+    }
+    this.world.release(page);
+  }
+
+  private place(page: Page, arrival: number): void {
+    page.place = this.to;
+    page.arrival = arrival;
+    page.mover = this.mover;
+  }
+
+  /** A new page where there was none, unless somebody came first. */
+  private fill(pn: number, arrival: number): boolean {
+    const mm = this.mm!;
+    const vma = mm.vmas.find(pn)!;
+    vma.prepare();
+    const page = mm.entries.get(pn)?.page ? null : this.world.chargePage(vma, pn);
+    if (!page) {
+      this.world.giveFrame(this.to);
+      return false;
+    }
+    mm.dropEntry(pn);
+    mm.setEntry(pn, page, (vma.flags & W) !== 0);
+    this.place(page, arrival);
+    return true;
+  }
+}
+
 /** RAM pages, holes and zero pages of [a, b) to `device`; `mover` is remembered in each page. */
-export function toDevice(mm: Mm, vma: Vma, a: number, b: number, device: number, mover: object): Moved[] {
+export function toDevice(mm: Mm, a: number, b: number, device: number, mover: object): OpenMigration {
   const { world } = mm;
   world.notify(mm, "migrate", a, b, device);
   const wanted: { pn: number; page: Page | null }[] = [];
   for (let pn = a; pn < b; pn++) {
     const page = mm.entries.get(pn)?.page ?? null;
-    if (page && page.place !== RAM) continue;
+    if (page && (page.place !== RAM || page.locked)) continue;
     if (page) unmapEverywhere(page, mm);
     if (!page || page.pins === 0) wanted.push({ pn, page });
   }
-  const ready = wanted.filter(() => world.takeFrame(device));
-  const moved: Moved[] = [];
-  let filling = false;
-  for (const { pn, page } of ready) {
-    let target = page;
-    if (!target) {
-      if (!filling) world.notify(mm, "migrate", pn, b, device);
-      filling = true;
-      vma.prepare();
-      target = world.chargePage(vma, pn);
-      if (!target) {
-        world.giveFrame(device);
-        continue;
-      }
-      mm.dropEntry(pn);
-      mm.setEntry(pn, target, (vma.flags & W) !== 0);
-    } else world.giveFrame(RAM);
-    world.arrive(target, device, mover);
-    moved.push({ pn, write: mm.entries.get(pn)!.write });
-  }
-  return moved;
+  return new OpenMigration(world, mm, device, mover, b, wanted);
 }
 
 /** This device's pages of [a, b) to RAM; `first` gets a frame before the others. */
-export function toSystem(mm: Mm, a: number, b: number, device: number, first = a): Moved[] {
+export function toSystem(mm: Mm, a: number, b: number, device: number, first?: number): OpenMigration {
   mm.world.notify(mm, "migrate", a, b, device);
-  const wanted: Moved[] = [];
+  const wanted: { pn: number; page: Page }[] = [];
   for (let pn = a; pn < b; pn++) {
-    const entry = mm.entries.get(pn);
-    if (entry?.page?.place !== device) continue;
-    unmapEverywhere(entry.page, mm);
-    wanted.push({ pn, write: entry.write });
+    const page = mm.entries.get(pn)?.page;
+    if (page?.place !== device || page.locked) continue;
+    unmapEverywhere(page, mm);
+    wanted.push({ pn, page });
   }
-  const order = [...wanted.filter(({ pn }) => pn === first), ...wanted.filter(({ pn }) => pn !== first)];
-  return order.filter(({ pn }) => leaveDevice(mm.world, mm.entries.get(pn)!.page!));
+  return new OpenMigration(mm.world, mm, RAM, null, b, wanted, first);
 }
 
-/** All pages of a device to RAM, whoever maps them. */
+/** These pages of a device to RAM, whoever maps them. */
+export function leaveDevice(world: World, pages: Page[]): OpenMigration {
+  for (const page of pages) unmapEverywhere(page, null);
+  const wanted = pages.map((page) => ({ pn: 0, page }));
+  return new OpenMigration(world, null, RAM, null, 0, wanted);
+}
+
+/** All pages of a device to RAM, but for those that are just migrating. */
 export function evict(world: World, device: number): void {
   const pages = world.pagesOn(device);
-  if (world.rules.evictSingly) {
-    for (const page of pages) {
-      unmapEverywhere(page, null);
-      leaveDevice(world, page);
-    }
-    return;
-  }
-  for (const page of pages) unmapEverywhere(page, null);
-  for (const page of pages) leaveDevice(world, page);
-}
-
-function leaveDevice(world: World, page: Page): boolean {
-  if (!world.takeFrame(RAM)) return false;
-  world.giveFrame(page.place);
-  page.place = RAM;
-  page.mover = null;
-  return true;
+  if (!world.rules.evictSingly) leaveDevice(world, pages).finish();
+  else for (const page of pages) leaveDevice(world, [page]).finish();
 }
 
 /** The CPU fault on a device page: it comes back, and perhaps its neighbours. */
@@ -102,14 +157,24 @@ export function bringBack(mm: Mm, vma: Vma, pn: number, page: Page): number {
   const { mover, place } = page;
   const { cluster } = world.rules;
   const from = pn - (pn % cluster);
-  toSystem(mm, Math.max(from, vma.start), Math.min(from + cluster, vma.end), place, pn);
+  toSystem(mm, Math.max(from, vma.start), Math.min(from + cluster, vma.end), place, pn).finish();
   if (page.place !== RAM) return -ENOMEM;
   world.cameBack(mover, pn);
   return 0;
 }
 
-/** hmm_range_fault over [a, b) for `device`: 0 when every page can be given to it. */
-export function rangeFault(mm: Mm, device: number, a: number, b: number, write: boolean): number {
+/**
+ * hmm_range_fault over [a, b) for `device`: 0 when every page can be given to it, -EBUSY when faults were taken and
+ * `changed` says that what was seen before may not be true any more.
+ */
+export function rangeFault(
+  mm: Mm,
+  device: number,
+  a: number,
+  b: number,
+  write: boolean,
+  changed: () => boolean,
+): number {
   for (let pn = a; pn < b;) {
     const vma = mm.vmas.find(pn);
     if (!vma || !(vma.flags & R)) return -EFAULT;
@@ -117,19 +182,21 @@ export function rangeFault(mm: Mm, device: number, a: number, b: number, write: 
       pn++;
       continue;
     }
+    if (mm.entries.get(pn)?.page?.locked) return -EAGAIN;
     if (write && !(vma.flags & W)) return -EPERM;
     const end = Math.min(b, vma.end, (pn | 511) + 1);
     for (let at = pn; at < end; at++) {
       const error = mm.fault(vma, at, write);
       if (error) return error;
     }
+    if (changed()) return -EBUSY;
   }
   return 0;
 }
 
 function needsFault(mm: Mm, device: number, pn: number, write: boolean): boolean {
   const entry = mm.entries.get(pn);
-  if (!entry) return true;
+  if (!entry || entry.page?.locked) return true;
   if (entry.page && entry.page.place === device) return false;
   if (entry.page && entry.page.place !== RAM) return true;
   return write && !entry.write;

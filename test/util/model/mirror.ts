@@ -1,8 +1,8 @@
 /** A device's driver, the records' one or another (see DriverRules): a device table for one process, and the commands that use it. */
-import { EFAULT, EINVAL, ENOENT, R, RAM, type Event, type Page } from "./page.ts";
-import { rangeFault, toDevice, toSystem } from "./migrate.ts";
+import { EBUSY, EFAULT, EINVAL, ENOENT, R, RAM, type Event, type Page } from "./page.ts";
+import { leaveDevice, rangeFault, toDevice, toSystem, type Moved, type OpenMigration } from "./migrate.ts";
 import type { Mm } from "./mm.ts";
-import type { DriverRules } from "./world.ts";
+import type { DriverRules, World } from "./world.ts";
 
 export interface Reply {
   ret: number;
@@ -22,7 +22,11 @@ export class Mirror {
   /** Events since the last time somebody looked. */
   events: Event[] = [];
 
+  /** Those that were not its own. */
+  private invalidations = 0;
   private migrating = false;
+  /** Begun migrations, the oldest first. */
+  readonly open: { migration: OpenMigration; invalidations: number }[] = [];
 
   constructor(
     public mm: Mm | null,
@@ -36,6 +40,7 @@ export class Mirror {
     const [name, a, b, owner] = event;
     const { exact } = this.rules;
     if (name === "migrate" && owner === this.device && (this.migrating || !exact)) return;
+    this.invalidations++;
     for (let pn = a; pn < b; pn++) this.table.delete(pn);
     if (!exact) this.table.delete(b);
   }
@@ -72,7 +77,7 @@ export class Mirror {
     if (!this.mm) return -EFAULT;
     for (let at = a; at < b; at += this.rules.piece) {
       const end = Math.min(at + this.rules.piece, b);
-      const error = rangeFault(this.mm, this.device, at, end, write);
+      const error = this.rangeFault(this.mm, at, end, write);
       if (error) return error;
       for (let pn = at; pn < end; pn++) {
         const entry = this.mm.entries.get(pn)!;
@@ -83,18 +88,32 @@ export class Mirror {
     return 0;
   }
 
+  /** Starts again whenever an invalidation came between. */
+  private rangeFault(mm: Mm, a: number, b: number, write: boolean): number {
+    for (;;) {
+      const { invalidations } = this;
+      const changed = (): boolean => this.invalidations !== invalidations;
+      const error = rangeFault(mm, this.device, a, b, write, changed);
+      if (error !== -EBUSY) return error;
+    }
+  }
+
   toDevice(a: number, n: number): Reply {
     const reply = this.migrate(a, n, (mm, from, to) => {
-      for (const { pn, write } of toDevice(mm, mm.vmas.find(from)!, from, to, this.device, this))
-        this.table.set(pn, { page: mm.entries.get(pn)!.page, write });
+      const { moved } = toDevice(mm, from, to, this.device, this).finish();
+      this.map(mm, moved);
       return 0;
     });
     return reply.ret === 0 ? this.readBack(a, n) : reply;
   }
 
+  private map(mm: Mm, moved: Moved[]): void {
+    for (const { pn, write } of moved) this.table.set(pn, { page: mm.entries.get(pn)!.page, write });
+  }
+
   toSystem(a: number, n: number): Reply {
     return this.migrate(a, n, (mm, from, to) => {
-      const moved = toSystem(mm, from, to, this.device);
+      const { moved } = toSystem(mm, from, to, this.device).finish();
       for (const { pn } of moved) this.table.delete(pn);
       return moved.length;
     });
@@ -104,15 +123,55 @@ export class Mirror {
     const reply: Reply = { ret: 0, cpages: 0, faults: 0 };
     if (n === 0 || !this.mm) return { ...reply, ret: -EINVAL };
     for (let at = a; at < a + n;) {
-      const vma = this.mm.vmas.find(at);
-      if (!vma || !(vma.flags & R)) return { ...reply, ret: -EINVAL };
-      const end = Math.min(at + this.rules.piece, a + n, vma.end);
+      const end = this.pieceEnd(this.mm, at, a + n);
+      if (end === at) return { ...reply, ret: -EINVAL };
       this.migrating = true;
       reply.cpages += piece(this.mm, at, end);
       this.migrating = false;
       at = end;
     }
     return reply;
+  }
+
+  /** Where a piece of [a, b) ends that is migrated at once; `a` if there can be none. */
+  private pieceEnd(mm: Mm, a: number, b: number): number {
+    const vma = mm.vmas.find(a);
+    return vma && vma.flags & R ? Math.min(a + this.rules.piece, b, vma.end) : a;
+  }
+
+  // --- migrations whose halves are apart (not in the records) ------------------------------------
+
+  /** One piece to the device or to RAM, up to the point where its pages are locked and copied. */
+  begin(a: number, n: number, leave: boolean): number {
+    const { mm, device } = this;
+    const end = mm && n > 0 ? this.pieceEnd(mm, a, a + n) : a;
+    if (!mm || end === a) return -EINVAL;
+    const migration = leave ? toSystem(mm, a, end, device) : toDevice(mm, a, end, device, this);
+    this.open.push({ migration, invalidations: this.invalidations });
+    return 0;
+  }
+
+  /** The device's oldest page to RAM, wherever it is mapped. */
+  beginEvict(world: World): number {
+    const [oldest] = world.pagesOn(this.device);
+    if (!oldest) return -ENOENT;
+    this.open.push({ migration: leaveDevice(world, [oldest]), invalidations: this.invalidations });
+    return 0;
+  }
+
+  /** The oldest open migration's end. What moved is mapped if nothing came between. Returns how many pages moved. */
+  end(): number {
+    const { migration, invalidations } = this.open.shift()!;
+    const unchanged = this.invalidations === invalidations;
+    this.migrating = true;
+    const { moved, count } = migration.finish();
+    this.migrating = false;
+    if (migration.mm && unchanged)
+      this.map(
+        migration.mm,
+        moved.filter(({ pn }) => migration.mm!.entries.get(pn)!.page!.place === this.device),
+      );
+    return count;
   }
 
   /** The check after a migration: what the device can read without a fault. */
@@ -137,7 +196,7 @@ export class Mirror {
     const vma = mm.vmas.find(pn);
     if (!vma || !(vma.flags & R)) return 0xff;
     const entry = mm.entries.get(pn);
-    if (!entry) return 0;
+    if (!entry || entry.page?.locked) return 0;
     if (!entry.page) return 0x11;
     const access = entry.write ? 2 : 1;
     if (entry.page.place === RAM) return access;

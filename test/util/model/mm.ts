@@ -1,11 +1,11 @@
 /** One process of the reference model: its page table, page faults, and every way to touch its memory. */
-import { EFAULT, ENOMEM, RAM, R, RWX, W, type Entry, type Page } from "./page.ts";
+import { EAGAIN, EFAULT, ENOMEM, RAM, R, RWX, W, type Entry, type Page } from "./page.ts";
 import { DONTFORK, LOCKED, VmaList, Vma, WIPEONFORK } from "./vma.ts";
 import { bringBack } from "./migrate.ts";
 import type { World } from "./world.ts";
 
 /** What a CPU access can end in, besides success. */
-export type Signal = "SIGSEGV/1" | "SIGSEGV/2" | "OOM";
+export type Signal = "SIGSEGV/1" | "SIGSEGV/2" | "OOM" | "EAGAIN";
 
 export class Mm {
   readonly vmas = new VmaList(this);
@@ -58,7 +58,7 @@ export class Mm {
 
   // --- faults ----------------------------------------------------------------------------------
 
-  /** One run of the page fault handler. 0, or -ENOMEM with nothing changed. */
+  /** One run of the page fault handler. 0, or -ENOMEM or -EAGAIN (an open migration) with nothing changed. */
   fault(vma: Vma, pn: number, write: boolean): number {
     this.tables.add(pn >> 18);
     const error = this.handle(vma, pn, write);
@@ -68,6 +68,7 @@ export class Mm {
 
   private handle(vma: Vma, pn: number, write: boolean): number {
     const entry = this.entries.get(pn);
+    if (entry?.page?.locked) return -EAGAIN;
     if (entry?.page && entry.page.place !== RAM) return bringBack(this, vma, pn, entry.page);
     if (!entry) {
       if (write) return this.newPage(vma, pn);
@@ -111,13 +112,16 @@ export class Mm {
     const vma = this.vmas.find(pn);
     if (!vma) return "SIGSEGV/1";
     if (!(vma.flags & (write ? W : RWX))) return "SIGSEGV/2";
-    while (!this.allows(pn, write)) if (this.fault(vma, pn, write) !== 0) return "OOM";
+    while (!this.allows(pn, write)) {
+      const error = this.fault(vma, pn, write);
+      if (error) return error === -EAGAIN ? "EAGAIN" : "OOM";
+    }
     return null;
   }
 
   private allows(pn: number, write: boolean): boolean {
     const entry = this.entries.get(pn);
-    if (!entry || (entry.page && entry.page.place !== RAM)) return false;
+    if (!entry || entry.page?.locked || (entry.page && entry.page.place !== RAM)) return false;
     return !write || entry.write;
   }
 
@@ -187,6 +191,7 @@ export class Mm {
   /** Both sides lose the write bit, and no page is exclusive any more. */
   private copyEntries(child: Mm, vma: Vma): void {
     this.world.notify(this, "prot_page", vma.start, vma.end);
+    for (let g = vma.start >> 18; g <= (vma.end - 1) >> 18; g++) if (this.tables.has(g)) child.tables.add(g);
     for (let pn = vma.start; pn < vma.end; pn++) {
       const entry = this.entries.get(pn);
       if (!entry) continue;

@@ -13,6 +13,7 @@ export const EIO = 5;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EFAULT = 14;
+export const EBUSY = 16;
 export const EINVAL = 22;
 
 /** A notifier event: [name, first page, end page, owner]; owner is a device number, -1 for nobody. */
@@ -68,6 +69,8 @@ export class Page {
   maps = 0;
   /** Further references: they keep it where it is. */
   pins = 0;
+  /** In an open migration: its entries wait, and nobody gets at it. */
+  locked = false;
   /** Known to belong to one process: may be written where it is. */
   exclusive = true;
   /** Who migrated it to its device (the golden driver drops that one's entry when it comes back). */

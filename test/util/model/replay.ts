@@ -1,6 +1,6 @@
 /** Runs operations, written as in the records, on the reference model. */
 import * as calls from "./calls.ts";
-import { EFAULT, EIO, ENOMEM, PAGE, R, RAM, W, X, hex, type Event } from "./page.ts";
+import { EAGAIN, EFAULT, EIO, ENOMEM, PAGE, R, RAM, W, X, hex, type Event } from "./page.ts";
 import type { Mm, Signal } from "./mm.ts";
 import type { World } from "./world.ts";
 
@@ -68,6 +68,7 @@ function deviceOp(world: World, op: string, [h, a, n, v]: number[]): Answer | un
 /** What a system call's copy returns for one page. */
 function copied(failure: Signal | number | null): number {
   if (failure === null || failure === 0) return PAGE;
+  if (failure === "EAGAIN" || failure === -EAGAIN) return -EAGAIN;
   return failure === "OOM" || failure === -ENOMEM ? -ENOMEM : typeof failure === "string" ? -EFAULT : -EIO;
 }
 
@@ -170,7 +171,7 @@ export function stateOf(world: World, pid: number, end: number, first = 0): Proc
     const entry = mm.entries.get(pn);
     if (!entry) return 0;
     if (!entry.page) return 1;
-    if (entry.page.place !== RAM) return 2;
+    if (entry.page.place !== RAM || entry.page.locked) return 2;
     return entry.page.maps === 1 ? 9 : 1;
   });
   const h: ProcessState["h"] = {};

@@ -97,23 +97,21 @@ export class World {
   }
 
   release(page: Page): void {
-    if (page.maps > 0 || page.pins > 0) return;
+    if (page.maps > 0 || page.pins > 0 || page.locked) return;
     this.giveFrame(page.place);
     this.charged--;
   }
 
-  /** A page is on a device now. */
-  arrive(page: Page, device: number, mover: object): void {
-    page.place = device;
-    page.mover = mover;
-    page.arrival = ++this.arrivals;
+  /** The next number of {@link Page.arrival}. */
+  arrive(): number {
+    return ++this.arrivals;
   }
 
-  /** The device's pages, those that came first first. */
+  /** The device's pages that are not migrating, those that came first first. */
   pagesOn(device: number): Page[] {
     const pages = new Set<Page>();
     for (const mm of this.mms.values())
-      for (const { page } of mm.entries.values()) if (page?.place === device) pages.add(page);
+      for (const { page } of mm.entries.values()) if (page?.place === device && !page.locked) pages.add(page);
     return [...pages].sort((a, b) => a.arrival - b.arrival);
   }
 

@@ -1,0 +1,38 @@
+import type { ScheduleStep } from "./explore-run.ts";
+
+/** The steps as a numbered list, names in a column. */
+function list(steps: readonly ScheduleStep[]): string[] {
+  const width = Math.max(0, ...steps.map(({ agent }) => agent.length));
+  return steps.map(({ agent, label }, i) => `${String(i + 1).padStart(3)}. ${agent.padEnd(width)}  ${label}`);
+}
+
+/**
+ * What {@link explore} throws: a schedule in which something goes wrong. The message has the schedule as a numbered
+ * list. `explore(agents, { ...options, schedule: error.schedule })` makes the same steps again, and fails in the same way.
+ */
+export class ScheduleError extends Error {
+  override readonly name: string = "ScheduleError";
+  /** The agent whose step failed; null: no step, but the state after the last one (a deadlock, `atEnd`). */
+  readonly agent: string | null;
+  /** What the agent has called the step; null as `agent`. */
+  readonly step: string | null;
+  /** The agents' names in the order of their steps, the failing one last. */
+  readonly schedule: readonly string[];
+  readonly steps: readonly ScheduleStep[];
+
+  /** @internal `failing`: the last of the steps is the one that failed. */
+  constructor(what: string, steps: readonly ScheduleStep[], failing: boolean, cause?: unknown) {
+    const last = failing ? steps.at(-1)! : null;
+    const schedule = steps.map(({ agent }) => agent);
+    const [first, ...details] = what.split("\n");
+    const where = last === null ? "" : `${last.agent}, step "${last.label}": `;
+    const lines = list(steps);
+    if (last !== null) lines[lines.length - 1] += "  <- here";
+    const replay = `replay with schedule: ${JSON.stringify(schedule)}`;
+    super([`explore: ${where}${first}`, ...lines, replay, ...details].join("\n"), { cause });
+    this.agent = last?.agent ?? null;
+    this.step = last?.label ?? null;
+    this.schedule = schedule;
+    this.steps = [...steps];
+  }
+}

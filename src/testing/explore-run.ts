@@ -1,0 +1,93 @@
+import { contextOf } from "../context.ts";
+import { badType } from "../errors.ts";
+import type { Hmm } from "../index.ts";
+import { makeStep, type Step } from "./explore-lock.ts";
+import { Hash, hashEngine } from "./explore-state.ts";
+
+/**
+ * One of those that act at the same time. A generator: each `yield` names the step that comes next, and the code up to
+ * the following `yield` is that step. Other agents' steps come between, never inside.
+ */
+export type Agent<W> = (world: W) => Generator<string, void, void>;
+
+/** A step of a schedule: whose it is, and what its agent has called it. */
+export interface ScheduleStep {
+  agent: string;
+  label: string;
+}
+
+/** An agent on its way. */
+interface Actor {
+  readonly name: string;
+  readonly generator: Generator<string, void, void>;
+  /** What it has said so far: with the world's state it tells what the agent will do. */
+  readonly story: Hash;
+  /** Its next step; null when it is done. */
+  label: string | null;
+}
+
+/** A world and its agents, in the middle of one schedule. */
+export class Run<W> {
+  readonly hmm: Hmm;
+  readonly world: W;
+  /** Steps made so far. */
+  readonly steps: ScheduleStep[] = [];
+  readonly #actors = new Map<string, Actor>();
+
+  constructor(hmm: Hmm, setup: (hmm: Hmm) => W, agents: Record<string, Agent<W>>) {
+    this.hmm = hmm;
+    this.world = setup(hmm);
+    for (const [name, agent] of Object.entries(agents)) {
+      const actor = { name, generator: agent(this.world), story: new Hash(), label: null };
+      this.#actors.set(name, actor);
+      this.#advance(actor);
+    }
+  }
+
+  /** Who has not come to the end: whoever made the last step first, so that schedules switch as rarely as they can. */
+  get unfinished(): string[] {
+    const last = this.steps.at(-1)?.agent;
+    const names = [...this.#actors.values()].filter(({ label }) => label !== null).map(({ name }) => name);
+    return last !== undefined && names.includes(last) ? [last, ...names.filter((n) => n !== last)] : names;
+  }
+
+  /** What the agent does next; null if there is no such agent, or it is done. */
+  labelOf(agent: string): string | null {
+    return this.#actors.get(agent)?.label ?? null;
+  }
+
+  /**
+   * Makes an unfinished agent's next step. Returns null, or what it has to wait for: then the world is spoilt, and the
+   * run must be dropped. Throws what the agent throws.
+   */
+  step(agent: string): string | null {
+    const actor = this.#actors.get(agent)!;
+    const step: Step = { agent, waits: null };
+    const made = { agent, label: actor.label! };
+    try {
+      makeStep(step, () => this.#advance(actor));
+    } catch (error) {
+      if (step.waits === null) throw error;
+    }
+    if (step.waits !== null) return step.waits;
+    this.steps.push(made);
+    return null;
+  }
+
+  /** What tells this state from others: same number, same future. */
+  state(more: unknown): number {
+    const hash = new Hash();
+    hashEngine(hash, contextOf("explore", this.hmm));
+    for (const { story } of this.#actors.values()) hash.hash(story);
+    if (more !== undefined) hash.text(JSON.stringify(more));
+    return hash.value;
+  }
+
+  #advance(actor: Actor): void {
+    const { done, value } = actor.generator.next();
+    if (done !== true && typeof value !== "string")
+      throw badType("explore", `what agent ${actor.name} yields`, "a string", value);
+    actor.label = done === true ? null : (value as string);
+    actor.story.text(actor.label ?? "\0");
+  }
+}

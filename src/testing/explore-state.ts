@@ -1,0 +1,147 @@
+/** When two engines are in the same state: what the explorer recognises a state by. */
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import {
+  COUNTERS,
+  FOLIO_COUNT_MASK,
+  FOLIO_REFS,
+  FOLIO_SIZE,
+  HDR_ARENA,
+  HDR_ARENA_END,
+  HDR_DEVICE_BASE,
+  HDR_DEVICE_FRAMES,
+  HDR_FOLIOS,
+  HDR_FRAMES,
+  HDR_LOG,
+  HDR_LOG_ENTRIES,
+  HDR_XBUF,
+  HEADER,
+  LOG_RECORD_SIZE,
+  MM_VMA_CACHE,
+  POOL_BASE,
+  POOL_HIGH,
+  POOL_OBJECT_SIZE,
+  POOLS,
+  TABLE_MM,
+  TABLE_PAGE_TABLE,
+  ZONE_COUNT,
+  ZONE_SIZE,
+  ZONES,
+} from "../../assembly/uapi/struct.ts";
+import type { Context } from "../context.ts";
+import type { Memory } from "../memory.ts";
+
+/** A running hash of 64 bits, in two lanes. */
+export class Hash {
+  #a = 0x9e3779b9;
+  #b = 0x85ebca6b;
+
+  /** Takes in a number's integer part, up to 53 bits. */
+  number(value: number): void {
+    this.#mix(value | 0, Math.floor(value / 2 ** 32));
+  }
+
+  text(value: string): void {
+    this.number(value.length);
+    for (let i = 0; i < value.length; i++) this.#mix(value.charCodeAt(i), i);
+  }
+
+  hash(other: Hash): void {
+    this.#mix(other.#a, other.#b);
+  }
+
+  /** The words of [from, to), byte addresses. Words that are 0 cost nothing: the others are taken with their place. */
+  words(words: Uint32Array, from: number, to: number): void {
+    let a = this.#a;
+    let b = this.#b;
+    for (let i = from >>> 2, end = to >>> 2; i < end; i++) {
+      const word = words[i];
+      if (word === 0) continue;
+      a = Math.imul((a ^ word ^ (a >>> 15)) + i, 0x2c1b3c6d);
+      b = Math.imul((b ^ i ^ (b >>> 13)) + word, 0x297a2d39);
+    }
+    this.#a = a;
+    this.#b = b;
+  }
+
+  /** 53 bits of it. */
+  get value(): number {
+    const a = Math.imul(this.#a ^ (this.#a >>> 16), 0x85ebca6b);
+    const b = Math.imul(this.#b ^ (this.#b >>> 16), 0xc2b2ae35);
+    return (a >>> 0) * 2 ** 21 + (b >>> 11);
+  }
+
+  #mix(x: number, y: number): void {
+    this.#a = Math.imul(this.#a ^ x ^ (this.#a >>> 15), 0x2c1b3c6d) + y;
+    this.#b = Math.imul(this.#b ^ y ^ (this.#b >>> 13), 0x297a2d39) + x;
+  }
+}
+
+/**
+ * Takes in the engine's state between two API calls: linear memory without what says nothing of the future (the last
+ * operation's results and scratch, counters, the event log, lookup caches, free arrays and free frames), and what
+ * stands in JavaScript: held locks, and the tracked 2018 ranges.
+ */
+export function hashEngine(hash: Hash, ctx: Context): void {
+  hashMemory(hash, ctx.mem);
+  for (const mm of ctx.mms.values()) {
+    hash.number(mm.id);
+    hash.text(mm.mmapSem.mode + mm.mmapSem.holders.join());
+    for (const { start, end, valid, pfns } of mm.ranges) {
+      hash.text(`range ${start} ${end} ${valid} ${pfns?.join() ?? ""}`);
+    }
+  }
+}
+
+function hashMemory(hash: Hash, mem: Memory): void {
+  const { words } = mem;
+  const logEnd = mem.header(HDR_LOG) + mem.header(HDR_LOG_ENTRIES) * LOG_RECORD_SIZE;
+  const tables = mem.pool(TABLE_PAGE_TABLE, POOL_BASE);
+  hash.words(words, HEADER + HDR_XBUF, HEADER + COUNTERS);
+  hash.words(words, HEADER + POOLS, HEADER + ZONES + ZONE_COUNT * ZONE_SIZE);
+  hashWithout(hash, words, logEnd, mem.header(HDR_ARENA), lookupCaches(mem));
+  hashArena(hash, mem);
+  // Page-table metadata, blocks, folios, LRU links; then the tables that were ever used.
+  hash.words(words, mem.header(HDR_ARENA_END), tables);
+  hash.words(words, tables, tables + (mem.pool(TABLE_PAGE_TABLE, POOL_HIGH) + 1) * PAGE_SIZE);
+  hashFrames(hash, mem);
+}
+
+/** Where each address space keeps the mapping that it found last. */
+function lookupCaches(mem: Memory): number[] {
+  const size = mem.pool(TABLE_MM, POOL_OBJECT_SIZE);
+  return Array.from(
+    { length: mem.pool(TABLE_MM, POOL_HIGH) },
+    (_, i) => mem.pool(TABLE_MM, POOL_BASE) + (i + 1) * size + MM_VMA_CACHE,
+  );
+}
+
+/** [from, to) without the words at `left`, ascending. */
+function hashWithout(hash: Hash, words: Uint32Array, from: number, to: number, left: number[]): void {
+  for (const address of left) {
+    hash.words(words, from, address);
+    from = address + 4;
+  }
+  hash.words(words, from, to);
+}
+
+/** Blocks follow one another: bytes, in use (1) or free (0), payload. */
+function hashArena(hash: Hash, mem: Memory): void {
+  const end = mem.header(HDR_ARENA_END);
+  for (let at = mem.header(HDR_ARENA); at < end;) {
+    const next = at + 8 + mem.u32(at);
+    hash.words(mem.words, at, mem.u32(at + 4) === 0 ? at + 8 : next);
+    at = next;
+  }
+}
+
+/** The bytes of frames that somebody has a reference on. */
+function hashFrames(hash: Hash, mem: Memory): void {
+  const frames = mem.header(HDR_FRAMES);
+  if (frames === 0) return;
+  const count = mem.header(HDR_DEVICE_BASE) + mem.header(HDR_DEVICE_FRAMES);
+  const folios = mem.header(HDR_FOLIOS);
+  for (let pfn = 0; pfn < count; pfn++) {
+    const refs = mem.u32(folios + pfn * FOLIO_SIZE + FOLIO_REFS) & FOLIO_COUNT_MASK;
+    if (refs > 0) hash.words(mem.words, frames + pfn * PAGE_SIZE, frames + (pfn + 1) * PAGE_SIZE);
+  }
+}

@@ -1,0 +1,320 @@
+/** Migration, device memory, device tables, arrays and words: how a driver moves pages. */
+import { MIGRATE_PFN_VALID, migrateVmaSetup, PAGE_SIZE, PFN_MASK } from "../../src/index.ts";
+import {
+  address,
+  also,
+  anything,
+  bag,
+  bytes,
+  callback,
+  ended,
+  integer,
+  object,
+  optional,
+  pageAddress,
+  rangeEnd,
+  text,
+  u32,
+  words,
+  type Argument,
+  type Wrong,
+} from "./arguments.ts";
+import { answers, badRanges, end, mm, NO_ARGUMENT, OWNER, readLock, SAYS, start, TWICE } from "./common.ts";
+import type { Refusal, Row, Table } from "./row.ts";
+import { fromCallback } from "./rows-hmm.ts";
+import { PAGES, prepareMigrations, type World } from "./world.ts";
+
+const setupArgs = (path: string, none: Wrong[]): Record<string, Argument> => ({
+  [`${path}.vma`]: also(
+    object((w) => w.vma, "a Vma", none, []),
+    ended((w) => w.closed.vma, /vma is stale/),
+  ),
+  [`${path}.start`]: address(start),
+  [`${path}.end`]: integer(end, 0, 2 ** 48),
+  [`${path}.owner`]: anything(undefined, OWNER),
+  [`${path}.select`]: u32(undefined),
+  [`${path}.faultPage`]: u32(undefined),
+});
+const noVma: Wrong[] = [null, undefined].map((value) => ({
+  given: () => value,
+  outcome: "EINVAL",
+  says: /a mapping that HMM handles/,
+}));
+
+const setupRefusals = badRanges.map(([why, from, to]): Refusal => ({
+  why,
+  outcome: "EINVAL",
+  names: "start",
+  says: /inside.*0x[0-9a-f]+/,
+  call: (w) => migrateVmaSetup({ vma: w.vma, start: from(w) as number, end: to(w) as number }),
+  core: true,
+}));
+const strangeFaultPage: Refusal = {
+  why: "a fault page that nobody was given",
+  outcome: "EINVAL",
+  names: "faultPage",
+  shows: "5",
+  says: /fault callback/,
+  call: (w) => migrateVmaSetup({ vma: w.vma, start: w.addr, end: w.end, faultPage: 5 }),
+  core: true,
+};
+
+const callbacks = (names: string[]): Record<string, Argument> => ({
+  ops: {
+    right: () => undefined,
+    wrongs: [
+      answers(null),
+      answers(undefined),
+      ...[5, "ops", {}].map((value): Wrong => ({
+        given: () => value,
+        outcome: "TypeError",
+        says: /must be a function/,
+        names: "ops.allocAndCopy",
+        shows: "undefined",
+      })),
+    ],
+  },
+  ...Object.fromEntries(names.map((name) => [`ops.${name}`, callback(() => () => undefined)])),
+});
+
+const legacyMigration: Row = {
+  args: {
+    ...callbacks(["allocAndCopy", "finalizeAndMap"]),
+    call: bag(false),
+    ...setupArgs("call", [answers(null), answers(undefined)]),
+    "call.src": optional(words(() => new Uint32Array(4), 4)),
+    "call.dst": optional(words(() => new Uint32Array(4), 4)),
+    "call.priv": anything(undefined, "it is the driver's own"),
+  },
+  lock: readLock,
+};
+
+const migrations: Table = {
+  migrateVmaSetup: {
+    args: { args: bag(false), ...setupArgs("args", noVma) },
+    lock: readLock,
+    more: [...setupRefusals, strangeFaultPage],
+  },
+  migrateVma: legacyMigration,
+  migrateVmaAsync: legacyMigration,
+  migrateDeviceRange: {
+    args: {
+      devmem: also(
+        object((w) => w.devmem, "a HmmDevmem"),
+        ended((w) => w.closed.devmem, /the devmem was removed/),
+      ),
+      first: integer((w: World) => w.devmem.pfnFirst, 512, 1023),
+      n: integer(1, 1, 512),
+    },
+  },
+  ...Object.fromEntries(["src", "dst"].map((name): [string, Row] => [`Migration#${name}`, {}])),
+  "Migration#closed": { afterClose: SAYS, nothing: NO_ARGUMENT },
+  "Migration#reasons": { afterClose: "they are final then", nothing: NO_ARGUMENT },
+  "Migration#result": { afterClose: "it is final then", nothing: NO_ARGUMENT },
+  "Migration#ended": {
+    afterClose: "it has settled then",
+    nothing: NO_ARGUMENT,
+    on: (w) => w.closed.migration,
+  },
+  "Migration#pages": {
+    lock: { mode: "read", of: (w) => w.migrating },
+    more: [
+      {
+        why: "a destination that is no page of the driver's",
+        outcome: "EINVAL",
+        names: "dst[1]",
+        shows: /0x8000000[0-9a-f]$/,
+        says: /locked page of yours/,
+        core: true,
+        call: (w) => {
+          w.migration.dst[1] = (MIGRATE_PFN_VALID | w.pages.mapped) >>> 0;
+          try {
+            return w.migration.pages();
+          } finally {
+            w.migration.dst[1] = 0;
+          }
+        },
+      },
+      {
+        why: "twice",
+        outcome: "TypeError",
+        names: "",
+        says: /called twice/,
+        call: (w) => {
+          w.migration.pages();
+          return w.migration.pages();
+        },
+        changes: "the first call is right",
+      },
+    ],
+  },
+  "Migration#finalize": { afterClose: TWICE, nothing: NO_ARGUMENT },
+  "Migration#close": { afterClose: TWICE, nothing: NO_ARGUMENT },
+};
+
+const devmemArrays = { src: words((w) => w.pfns, 0), dst: words((w) => w.pfns, PAGES) };
+
+const memories: Table = {
+  hmmDevmemAdd: {
+    args: {
+      hmm: object((w) => w.hmm, "an Hmm"),
+      ops: {
+        right: () => undefined,
+        wrongs: [5, "ops", {}, undefined, null].map((value) => ({
+          given: () => value,
+          outcome: "TypeError",
+          says: /must be a function/,
+          names: "ops.fault",
+          shows: "",
+        })),
+      },
+      "ops.free": callback(undefined),
+      "ops.fault": callback(() => () => 0),
+      "ops.faultAsync": callback(undefined),
+      device: {
+        right: () => ({}),
+        wrongs: [null, undefined].map((value) => ({
+          given: () => value,
+          outcome: "TypeError",
+          says: /a value that is not null/,
+        })),
+      },
+      size: also(integer(2 << 20, PAGE_SIZE, 2 ** 39), {
+        given: () => 2 ** 38,
+        outcome: "ENOMEM",
+        says: /device memory/,
+        names: "",
+        shows: "",
+        core: true,
+      }),
+      options: bag(true),
+      "options.id": text(),
+    },
+  },
+  hmmDevmemRemove: {
+    args: {
+      devmem: also(
+        object((w) => w.devmem, "a HmmDevmem", [], [undefined]),
+        ended((w) => w.closed.devmem, /was removed/),
+      ),
+    },
+    more: [fromCallback((w) => w.devmem.close())],
+  },
+  "HmmDevmem#npages": { afterClose: "it is what it was", nothing: NO_ARGUMENT },
+  "HmmDevmem#freePages": { afterClose: "none is left", nothing: NO_ARGUMENT },
+  "HmmDevmem#usedPages": { afterClose: "none is left", nothing: NO_ARGUMENT },
+  "HmmDevmem#removed": { afterClose: "it says that it was removed", nothing: NO_ARGUMENT },
+  "HmmDevmem#allocPage": {},
+  "HmmDevmem#allocPages": { args: devmemArrays },
+  "HmmDevmem#close": { op: ["hmmDevmemRemove"], more: [fromCallback((w) => w.devmem.close())] },
+};
+
+const strangeSlot: Wrong = {
+  given: () => Uint32Array.of(0, 0xc0000000 + 300),
+  outcome: "EINVAL",
+  names: "pfns[1]",
+  shows: "0xc000012c",
+  says: /must name a page/,
+  core: true,
+};
+const tooMany: Refusal = {
+  why: "more slots than the array has",
+  outcome: "RangeError",
+  names: "pfns",
+  shows: "4",
+  says: /at least 5 words long/,
+  call: (w) => w.table.map(w.addr, new Uint32Array(4), 5),
+};
+
+const tableAccess = (call: "read" | "write"): Row => ({
+  args: { addr: address(start), bytes: bytes(() => new Uint8Array(8)) },
+  more: [
+    {
+      why: "a range that ends beyond 2^48",
+      outcome: "RangeError",
+      names: "bytes",
+      shows: "16",
+      says: /ends below 2\^48/,
+      call: (w) => w.table[call](2 ** 48 - 8, new Uint8Array(16)),
+    },
+  ],
+});
+
+const tables: Table = {
+  "new DeviceTable": {
+    args: {
+      of: also(
+        object((w) => w.mm, "an Mm or an Hmm"),
+        { ...ended((w) => w.closed.mm, /is closed/), names: "mm" },
+      ),
+    },
+  },
+  "DeviceTable#entries": {},
+  "DeviceTable#closed": { afterClose: SAYS, nothing: NO_ARGUMENT },
+  "DeviceTable#map": {
+    args: {
+      start: pageAddress(() => 0),
+      pfns: also(
+        words(() => new Uint32Array(4), 0),
+        strangeSlot,
+      ),
+      n: integer(undefined, 0, 2 ** 36),
+    },
+    more: [tooMany],
+  },
+  "DeviceTable#mapMigrated": {
+    args: {
+      m: also(
+        object((w) => w.moved, "a Migration"),
+        ended((w) => w.closed.migration, /the migration is finalised/),
+        ended((w) => w.other.migration, /another Hmm/),
+        ended((w) => w.migration, /another mm/),
+        ended((w) => w.deviceMigration, /of an mm|another mm/),
+        ended((w) => w.unmoved, /pages\(\)/),
+      ),
+    },
+    prepare: prepareMigrations,
+  },
+  "DeviceTable#clear": { args: { start: pageAddress(start), end: rangeEnd(end, start) } },
+  "DeviceTable#protect": { args: { start: pageAddress(start), end: rangeEnd(end, start) } },
+  "DeviceTable#lookup": { args: { addr: address(start) } },
+  "DeviceTable#snapshot": {
+    args: {
+      start: pageAddress(() => 0),
+      n: integer(4, 0, 2 ** 36),
+      out: optional(words(() => new Uint32Array(4), 4)),
+    },
+  },
+  "DeviceTable#read": tableAccess("read"),
+  "DeviceTable#write": tableAccess("write"),
+  "DeviceTable#close": { afterClose: TWICE, nothing: NO_ARGUMENT },
+};
+const exclusive: Table = {
+  makeDeviceExclusive: {
+    args: { mm, addr: pageAddress(start), npages: integer(1, 1, 2 ** 27), owner: anything(undefined, OWNER) },
+    lock: readLock,
+  },
+  "ExclusivePages#closed": { afterClose: SAYS, nothing: NO_ARGUMENT },
+  "ExclusivePages#close": { afterClose: TWICE, nothing: NO_ARGUMENT },
+  "ExclusivePages#lent": { afterClose: "it counts what was lent", nothing: NO_ARGUMENT },
+  "ExclusivePages#reached": { afterClose: "it counts what was reached", nothing: NO_ARGUMENT },
+};
+
+const word = { word: integer(0x80000005, -0x80000000, 0xffffffff, /a word of 32 bits/) };
+const pageWord = integer(5, 0, PFN_MASK);
+
+const others: Table = {
+  "PfnArray#closed": { afterClose: SAYS, nothing: NO_ARGUMENT },
+  "PfnArray#close": { afterClose: TWICE, nothing: NO_ARGUMENT },
+  "AddressArray#closed": { afterClose: SAYS, nothing: NO_ARGUMENT },
+  "AddressArray#close": { afterClose: TWICE, nothing: NO_ARGUMENT },
+  hmmPfn: { args: { page: pageWord, flags: u32(undefined) } },
+  migratePfn: { args: { page: pageWord } },
+  ...Object.fromEntries(
+    ["hmmPfnToPage", "hmmPfnValid", "hmmPfnWritable", "hmmPfnToMapOrder", "migratePfnToPage"].map(
+      (name): [string, Row] => [name, { args: word }],
+    ),
+  ),
+};
+
+export const migrateRows: Table = { ...migrations, ...memories, ...exclusive, ...tables, ...others };

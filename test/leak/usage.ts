@@ -1,0 +1,94 @@
+/** What of an engine's tables and memory is in use, read from its linear memory. */
+import {
+  FOLIO_FLAGS,
+  FOLIO_FREE,
+  FOLIO_SIZE,
+  HDR_ARENA,
+  HDR_ARENA_END,
+  HDR_CMD_DEPTH,
+  HDR_EXTERNAL_REFS,
+  HDR_FOLIOS,
+  HDR_SYSTEM_FRAMES,
+  HEADER,
+  POOL_STRIDE,
+  POOL_USED,
+  POOLS,
+  TABLE_POOLS,
+  ZONE_COUNT,
+  ZONE_FLAGS,
+  ZONE_FREE_PAGES,
+  ZONE_PFN_END,
+  ZONE_PFN_FIRST,
+  ZONE_SIZE,
+  ZONES,
+} from "../../assembly/uapi/struct.ts";
+import type { Hmm } from "../../src/index.ts";
+
+/** By what it counts. */
+export type Usage = Record<string, number>;
+
+const NAMES = "mms vmas anonVmas anonVmaLinks pageTables notifiers memcgs migrations deviceTables files".split(" ");
+/** pfn 0 and the zero page. */
+const RESERVED = 2;
+
+/** Bytes of the arena that are in use, the heads of blocks included. Free blocks side by side count as one. */
+function arenaInUse(view: DataView): number {
+  const u32 = (at: number): number => view.getUint32(at, true);
+  const end = u32(HEADER + HDR_ARENA_END);
+  let used = 0;
+  for (let at = u32(HEADER + HDR_ARENA); at < end; at += u32(at) + 8) {
+    if (u32(at + 4) !== 0) used += u32(at) + 8;
+  }
+  return used;
+}
+
+/** Reads the usage. Allocates nothing. */
+export function readUsage(memory: ArrayBuffer): Usage {
+  const view = new DataView(memory);
+  const u32 = (at: number): number => view.getUint32(at, true);
+  const usage: Usage = {};
+  for (let table = 0; table < TABLE_POOLS; table++) {
+    usage[NAMES[table] ?? `table ${table}`] = u32(HEADER + POOLS + table * POOL_STRIDE + POOL_USED);
+  }
+  for (let zone = 0; zone < ZONE_COUNT; zone++) {
+    const at = HEADER + ZONES + zone * ZONE_SIZE;
+    if (u32(at + ZONE_FLAGS) === 0) continue;
+    usage[zone === 0 ? "system pages" : `pages of devmem ${zone}`] =
+      u32(at + ZONE_PFN_END) - u32(at + ZONE_PFN_FIRST) - u32(at + ZONE_FREE_PAGES);
+  }
+  const folios = u32(HEADER + HDR_FOLIOS);
+  let unfree = 0;
+  for (let pfn = RESERVED; pfn < RESERVED + u32(HEADER + HDR_SYSTEM_FRAMES); pfn++) {
+    if ((view.getUint16(folios + pfn * FOLIO_SIZE + FOLIO_FLAGS, true) & FOLIO_FREE) === 0) unfree++;
+  }
+  usage["system frames that are not free"] = unfree;
+  usage["arena bytes"] = arenaInUse(view);
+  usage["references of callers"] = u32(HEADER + HDR_EXTERNAL_REFS);
+  usage["operations in progress"] = u32(HEADER + HDR_CMD_DEPTH);
+  return usage;
+}
+
+/** Watches an engine from boot on. */
+export class LeakCheck {
+  readonly hmm: Hmm;
+  readonly #memory: ArrayBuffer;
+  readonly #atBoot: Usage;
+
+  constructor(hmm: Hmm) {
+    const probe = hmm.pfnArray(1);
+    this.#memory = probe.buffer;
+    probe.close();
+    this.hmm = hmm;
+    this.#atBoot = readUsage(this.#memory);
+  }
+
+  get usage(): Usage {
+    return readUsage(this.#memory);
+  }
+
+  /** What is in use and was not at boot, as text; empty if nothing is. */
+  get leaked(): string {
+    const differences = Object.entries(this.usage).filter(([name, n]) => n !== (this.#atBoot[name] ?? 0));
+    return differences.map(([name, n]) => `${n} ${name}`).join(", ");
+  }
+}
