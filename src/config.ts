@@ -12,6 +12,7 @@ import {
   TABLE_ANON_VMA,
   TABLE_AVC,
   TABLE_DEVICE_TABLE,
+  TABLE_FILE,
   TABLE_MEMCG,
   TABLE_MIGRATION,
   TABLE_MM,
@@ -36,6 +37,8 @@ export interface HmmCapacities {
   /** Open migrations. */
   migrations?: number;
   deviceTables?: number;
+  /** Files, and shared anonymous mappings. */
+  files?: number;
 }
 
 /** What an engine is made with. Everything is allocated at once and never grows. */
@@ -83,6 +86,7 @@ const CAPACITY_TABLES: readonly (readonly [keyof HmmCapacities, number])[] = [
   ["memcgs", TABLE_MEMCG],
   ["migrations", TABLE_MIGRATION],
   ["deviceTables", TABLE_DEVICE_TABLE],
+  ["files", TABLE_FILE],
 ];
 
 /** What a page's description has bits for. */

@@ -14,6 +14,7 @@ import type { HmmDevmem } from "./devmem.ts";
 import type { Hmm, HmmSettings } from "./engine.ts";
 import { badType, EDEADLK, HmmError, type HmmErrorFields } from "./errors.ts";
 import type { EventLog } from "./events.ts";
+import type { HmmFile } from "./file.ts";
 import type { Memcg } from "./memcg.ts";
 import type { Memory } from "./memory.ts";
 import type { Migration } from "./migration.ts";
@@ -34,6 +35,7 @@ const TABLE_NAMES = [
   "memory cgroups",
   "open migrations",
   "device tables",
+  "files",
 ];
 const OTHER_NAMES = [
   "system memory",
@@ -86,6 +88,8 @@ export class Context {
   readonly notifiers = new Set<MmuIntervalNotifier>();
   readonly migrations = new Map<number, Migration>();
   readonly tables = new Map<number, DeviceTable>();
+  /** Those that somebody holds. */
+  readonly files = new Map<number, HmmFile>();
   readonly arrays = new Set<PfnArray | AddressArray>();
   readonly owners = new Owners();
   /** Device faults that an asynchronous driver is serving, by pfn. */

@@ -60,6 +60,8 @@ export interface CoreExports {
   munlock(mm: number, addr: number, length: number): number;
   /** Writes a byte a page (bit 0: resident) to out. length/PAGE_SIZE bytes. (no request) */
   mincore(mm: number, addr: number, length: number, out: number): number;
+  /** userfaultfd, missing pages, SIGBUS feature: registers (on 1) or unregisters [addr, addr + length). -EINVAL over holes and files. (no request) */
+  uffdRegister(mm: number, addr: number, length: number, on: number): number;
   /** Pointer of the vma that holds addr, 0 none. (no request) */
   findVma(mm: number, addr: number): number;
   /** The CPU's entry for addr: low word (PTE_*); its pfn at HDR_RESULT. 0 where there is none. (no request) */

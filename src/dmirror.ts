@@ -10,8 +10,11 @@
  *   device.close();
  */
 import { dispose } from "./dispose.ts";
+import { AtomicTags } from "./dmirror/atomic.ts";
 import { badType, checkMirror } from "./dmirror/check.ts";
 import { countPages, DmirrorDevice } from "./dmirror/device.ts";
+import { checkPages, type DmirrorOptions } from "./dmirror/options.ts";
+import { failure, type DmirrorResult } from "./dmirror/result.ts";
 import { protectionOf } from "./dmirror/snapshot.ts";
 import {
   DeviceTable,
@@ -20,6 +23,7 @@ import {
   EINVAL,
   ENOENT,
   ENOMEM,
+  EPERM,
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_WRITE,
   HmmError,
@@ -39,34 +43,13 @@ import {
 } from "./index.ts";
 
 export { DmirrorDevice, type DmirrorDeviceOptions } from "./dmirror/device.ts";
+export type { DmirrorOptions } from "./dmirror/options.ts";
+export type { DmirrorResult } from "./dmirror/result.ts";
 export * from "./dmirror/prot.ts";
-
-/** What a command answers. */
-export interface DmirrorResult {
-  /** 0, or a negative errno. */
-  ret: number;
-  /** Pages done, also by a command that failed. */
-  cpages: number;
-  /** How often the device had to have pages faulted in: once a round, not once a page. */
-  faults: number;
-  /** What was read (read, migrateToDevice) or a DMIRROR_PROT_* byte a page (snapshot). Only if ret is 0. */
-  data?: Uint8Array;
-}
 
 /** Rounds in which a range changes under our hands before a command gives up with -EBUSY. */
 const RETRIES = 100;
 const ADDRESS_SPACE = 2 ** 48;
-
-export interface DmirrorOptions {
-  /** The device to mirror on. Default: a new one, which is closed with the mirror. */
-  device?: DmirrorDevice;
-  /** Bytes of memory of the new device. */
-  deviceMemory?: number;
-  /** Pages that are faulted in or looked at in one piece. Default 32. */
-  faultPages?: number;
-  /** Pages that are migrated in one piece. Default 512. */
-  migratePages?: number;
-}
 
 /**
  * A device's mirror of an address space: the device reads and writes memory by the same addresses as the process.
@@ -89,6 +72,7 @@ export class Dmirror {
   readonly #notifier: MmuIntervalNotifier;
   /** The device, if it was made with the mirror. */
   readonly #own: DmirrorDevice | null;
+  readonly #atomic = new AtomicTags();
   #migrating = false;
   #closed = false;
 
@@ -239,7 +223,11 @@ export class Dmirror {
     const ret = this.#check("migrateToDevice", addr, npages);
     if (ret !== 0) return failure(ret);
     const { ret: moved } = this.#migrate(addr, addr + npages * PAGE_SIZE, MIGRATE_VMA_SELECT_SYSTEM);
-    if (moved !== 0) return failure(moved);
+    return moved !== 0 ? failure(moved) : this.#readBack(addr, npages);
+  }
+
+  /** What the device can read now without a fault. */
+  #readBack(addr: number, npages: number): DmirrorResult {
     const data = new Uint8Array(npages * PAGE_SIZE);
     const cpages = Math.floor(this.#table.read(addr, data) / PAGE_SIZE);
     return cpages < npages ? { ret: -ENOENT, cpages, faults: 0 } : { ret: 0, cpages, faults: 0, data };
@@ -296,6 +284,26 @@ export class Dmirror {
     return { ret: 0, cpages: this.device.evict(), faults: 0 };
   }
 
+  // ── Exclusive access ────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Has npages pages from addr on lent to the device for atomic access, page by page, and reads them. The CPU's next
+   * access to one takes it back. Fails as soon as one cannot be lent, those before it stay lent: -EFAULT: a hole, or a
+   * mapping that may not be written; -EOPNOTSUPP: not anonymous memory; -EBUSY: locked by somebody.
+   */
+  exclusive(addr: number, npages: number): DmirrorResult {
+    const ret = this.#check("exclusive", addr, npages);
+    if (ret !== 0) return failure(ret);
+    const lent = this.#atomic.lend(this.mm, this.#table, addr, npages, this.device);
+    return lent !== 0 ? failure(lent) : this.#readBack(addr, npages);
+  }
+
+  /** -EPERM if the device still has one of npages pages from addr on for exclusive access, else 0. */
+  checkExclusive(addr: number, npages: number): DmirrorResult {
+    const ret = this.#check("checkExclusive", addr, npages);
+    return failure(ret === 0 && this.#atomic.some(addr, addr + npages * PAGE_SIZE) ? -EPERM : ret);
+  }
+
   // ── Looking ─────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The state of npages pages from addr on, a DMIRROR_PROT_* byte each. Nothing is faulted in. */
@@ -325,6 +333,7 @@ export class Dmirror {
     // Our own migration: mapMigrated() sets the entries right, and what we have just read stays true.
     if (event === MMU_NOTIFY_MIGRATE && owner === this.device && this.#migrating) return false;
     this.#table.clear(start, end);
+    this.#atomic.drop(start, end);
     return true;
   }
 
@@ -338,8 +347,4 @@ export class Dmirror {
     if (bad || addr % PAGE_SIZE !== 0 || addr + npages * PAGE_SIZE > ADDRESS_SPACE) return -EINVAL;
     return this.mm.closed ? -EFAULT : 0;
   }
-}
-
-function failure(ret: number): DmirrorResult {
-  return { ret, cpages: 0, faults: 0 };
 }

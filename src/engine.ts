@@ -1,19 +1,23 @@
+import { PAGE_SIZE, PMD_SIZE } from "../assembly/uapi/page.ts";
 import {
   HDR_DEVICE_BASE,
   HDR_FAIL_ALLOC,
+  HDR_FAULT_AROUND,
   HDR_ZERO_PFN,
   HEADER,
   ZONES,
   ZONE_FREE_PAGES,
 } from "../assembly/uapi/struct.ts";
+import { closeAll } from "./close.ts";
 import { boot, checkConfig, type HmmConfig, type HmmSettings } from "./config.ts";
 import { Context, contextOf } from "./context.ts";
 import type { CoreExports } from "./core.ts";
 import type { DeviceTable } from "./device-table.ts";
 import type { HmmDevmem } from "./devmem.ts";
 import { dispose } from "./dispose.ts";
-import { badType, checkInteger, checkOptions } from "./errors.ts";
+import { badRange, badType, checkInteger, checkOptions } from "./errors.ts";
 import { EventLog, type HmmEventName, type HmmEvents } from "./events.ts";
+import { createFile, type FileOptions, type HmmFile } from "./file.ts";
 import { Memcg } from "./memcg.ts";
 import type { Memory } from "./memory.ts";
 import type { Migration } from "./migration.ts";
@@ -106,6 +110,14 @@ export class Hmm {
     return new Mm(this.#ctx, this.#ctx.finish(op, this.#ctx.core.mmCreate(group)));
   }
 
+  /**
+   * A new file, all holes. The caller closes it. Throws HmmError ENOMEM if no file or page table is left, RangeError and
+   * TypeError.
+   */
+  createFile(options: FileOptions = {}): HmmFile {
+    return createFile(this.#ctx, options);
+  }
+
   /** The address spaces that are open, by id. */
   mms(): Mm[] {
     return [...this.#ctx.mms.values()].sort((a, b) => a.id - b.id);
@@ -124,6 +136,11 @@ export class Hmm {
   /** The devices' memories. */
   devmems(): HmmDevmem[] {
     return [...this.#ctx.devmems.values()].sort((a, b) => a.zone - b.zone);
+  }
+
+  /** The files that are not closed. */
+  files(): HmmFile[] {
+    return [...this.#ctx.files.values()].sort((a, b) => a.id - b.id);
   }
 
   /** The registered mirrors, oldest first. */
@@ -243,6 +260,20 @@ export class Hmm {
     this.#ctx.mem.setHeader(HDR_FAIL_ALLOC, checkInteger("hmm.failAllocation", "n", n, 0, 0xffffffff));
   }
 
+  /**
+   * Bytes around a read fault of a file's mapping whose pages are mapped with it, if the file has them: a power of two
+   * from 4096 (off) to 2 MiB. Default 64 KiB.
+   */
+  get faultAround(): number {
+    return this.#ctx.mem.header(HDR_FAULT_AROUND) * PAGE_SIZE;
+  }
+
+  set faultAround(bytes: number) {
+    checkInteger("hmm.faultAround", "bytes", bytes, PAGE_SIZE, PMD_SIZE);
+    if ((bytes & (bytes - 1)) !== 0) throw badRange("hmm.faultAround", "bytes", "a power of two", bytes);
+    this.#ctx.mem.setHeader(HDR_FAULT_AROUND, bytes / PAGE_SIZE);
+  }
+
   // ── watching ──
 
   /**
@@ -267,8 +298,8 @@ export class Hmm {
   }
 
   /**
-   * Closes what is open: migrations, address spaces (their mirrors are released), device tables, arrays, devmems and
-   * groups. Not needed to give the memory back, which goes with the last reference to the engine. Throws what closing
+   * Closes what is open: migrations, address spaces (their mirrors are released), device tables, files, arrays, devmems
+   * and groups. Not needed to give the memory back, which goes with the last reference to the engine. Throws what closing
    * them throws, after all were tried (pinned device pages keep a devmem).
    */
   close(): void {
@@ -305,28 +336,6 @@ export class Hmm {
     restoreObjects(contextOf("Hmm.restore", hmm), header, attach);
     return hmm;
   }
-}
-
-/** Hmm.close: migrations first, then what the entries of address spaces hold, then the rest. */
-function closeAll(ctx: Context): void {
-  const errors: unknown[] = [];
-  const close = (object: { close(): void }): void => {
-    try {
-      object.close();
-    } catch (error) {
-      errors.push(error);
-    }
-  };
-  for (const migration of [...ctx.migrations.values()]) close(migration);
-  for (const mm of [...ctx.mms.values()]) close(mm);
-  for (const table of [...ctx.tables.values()]) close(table);
-  for (const array of [...ctx.arrays]) close(array);
-  for (const devmem of [...ctx.devmems.values()]) close(devmem);
-  for (const memcg of [...ctx.memcgs.values()]) close(memcg);
-  ctx.log.disable();
-  if (errors.length === 1) throw errors[0];
-  if (errors.length > 1)
-    throw new AggregateError(errors, "hmm.close: parts of the engine could not be closed");
 }
 
 function checkModule(module: unknown, op = "Hmm.create"): WebAssembly.Module {

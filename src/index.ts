@@ -44,6 +44,7 @@ export type { AccessOptions } from "./access.ts";
 export { Pin, type PinOptions } from "./pin.ts";
 export { MmapGuard, MmapSem } from "./sem.ts";
 export { Vma } from "./vma.ts";
+export { HmmFile, type FileKind, type FileOptions, type FileWriteOptions } from "./file.ts";
 export { Memcg } from "./memcg.ts";
 
 export {

@@ -12,6 +12,7 @@ import {
   MADV_WILLNEED,
   MAP_ANONYMOUS,
   MAP_PRIVATE,
+  MAP_SHARED,
   MREMAP_FIXED,
   PROT_EXEC,
   PROT_READ,
@@ -19,6 +20,7 @@ import {
 } from "../assembly/uapi/vm.ts";
 import type { Context } from "./context.ts";
 import {
+  badRange,
   badType,
   checkAddress,
   checkFlag,
@@ -30,6 +32,7 @@ import {
   hex,
   HmmError,
 } from "./errors.ts";
+import { checkFile, type HmmFile } from "./file.ts";
 import { MmapSem } from "./sem.ts";
 
 /** What `mm.mmap` takes. */
@@ -38,13 +41,13 @@ export interface MmapArgs {
   length: number;
   /** PROT_*; readable and writable by default. */
   prot?: number;
-  /** MAP_*; private anonymous by default. */
+  /** MAP_*. Default: private anonymous memory, or with a file a shared mapping of it. */
   flags?: number;
   /** Where: with MAP_FIXED exactly (replacing what is there), else a hint. A page address. */
   addr?: number;
-  /** @internal What is mapped, if not anonymous memory. */
-  file?: { readonly fileId: number } | null;
-  /** Where the mapping starts in the file, in bytes, a multiple of the page size. */
+  /** What is mapped, if not anonymous memory: a file of `hmm.createFile()`. */
+  file?: HmmFile | null;
+  /** Where the mapping starts in the file, in bytes, a multiple of the page size. Default 0. */
   offset?: number;
 }
 
@@ -87,30 +90,28 @@ export abstract class Mappings {
   abstract check(op: string): Context;
 
   /**
-   * mmap: a new mapping. Returns its address. Throws HmmError ENOMEM (address space, vmas), EINVAL, EEXIST
-   * (MAP_FIXED_NOREPLACE), EACCES. Takes mmapSem for write.
+   * mmap: a new mapping. Returns its address. A shared anonymous mapping has a file of its own, which goes with its last
+   * mapping. Throws HmmError ENOMEM (address space, vmas, files), EINVAL, EEXIST (MAP_FIXED_NOREPLACE). Takes mmapSem
+   * for write.
    */
   mmap(args: MmapArgs): number {
     const op = "mm.mmap";
     const ctx = this.check(op);
     if (typeof args !== "object" || args === null) throw badType(op, "args", "an object", args);
-    const {
-      prot = PROT_READ | PROT_WRITE,
-      flags = MAP_PRIVATE | MAP_ANONYMOUS,
-      addr = 0,
-      file,
-      offset = 0,
-    } = args;
+    const file = checkFile(ctx, op, args.file);
+    const usual = file === 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+    const { prot = PROT_READ | PROT_WRITE, flags = usual, addr = 0, offset = 0 } = args;
     const length = checkLength(op, "length", args.length, 1);
     checkU32(op, "prot", prot);
     checkU32(op, "flags", flags);
     checkPageAddress(op, "addr", addr);
     checkPageAddress(op, "offset", offset);
-    const fileId = file == null ? 0 : file.fileId;
+    if (file !== 0 && (flags & MAP_ANONYMOUS) !== 0)
+      throw badRange(op, "flags", "without MAP_ANONYMOUS where a file is given", flags);
     return this.#address(
       op,
       ctx,
-      () => this.core.mmap(this.id, addr, length, prot, flags, fileId, offset),
+      () => this.core.mmap(this.id, addr, length, prot, flags, file, offset),
       (errno) => {
         if (errno === EEXIST)
           return `MAP_FIXED_NOREPLACE, and part of ${hex(addr)}…${hex(addr + length)} is mapped`;
@@ -233,6 +234,19 @@ export abstract class Mappings {
     checkPageAddress(op, "addr", addr);
     const bytes = checkLength(op, "length", length, 0);
     this.hold(op, true, () => this.core.munlock(this.id, addr, bytes));
+  }
+
+  /**
+   * msync(MS_SYNC) of [addr, addr + length): the dirty pages of disk files that are mapped shared there are written back.
+   * Their entries are clean and write-protected then, after the mirrors were told: the next write faults. Throws
+   * HmmError ENOMEM for a hole in the range (what can be written is).
+   */
+  msync(addr: number, length: number): void {
+    const op = "mm.msync";
+    this.check(op);
+    checkPageAddress(op, "addr", addr);
+    const bytes = checkLength(op, "length", length, 0);
+    this.hold(op, false, () => this.core.msync(this.id, addr, bytes));
   }
 
   /** mincore: a byte a page, bit 0: resident. Throws HmmError ENOMEM (a hole). */

@@ -15,6 +15,7 @@ import type { CoreExports } from "./core.ts";
 import { DeviceTable } from "./device-table.ts";
 import { HmmDevmem, type HmmDevmemOps } from "./devmem.ts";
 import { badRange, badType, checkMethod } from "./errors.ts";
+import { HmmFile } from "./file.ts";
 import { Memcg } from "./memcg.ts";
 import { Memory } from "./memory.ts";
 import { Migration } from "./migration.ts";
@@ -57,6 +58,8 @@ export interface SnapshotHeader {
   devmems: { id: string; zone: number }[];
   subscribers: SubscriberRecord[];
   tables: { table: number; mm: number }[];
+  /** Those that somebody holds. */
+  files: number[];
   migrations: number[];
   /** Arena addresses of pfn arrays: their JavaScript side is gone, the restored engine frees them. */
   arrays: number[];
@@ -84,6 +87,7 @@ function describe(ctx: Context): SnapshotHeader {
     devmems: sorted(ctx.devmems.keys()).map((zone) => ({ id: ctx.devmems.get(zone)!.id, zone })),
     subscribers,
     tables: sorted(ctx.tables.keys()).map((table) => ({ table, mm: ctx.tables.get(table)!.mm?.id ?? 0 })),
+    files: sorted(ctx.files.keys()),
     migrations: sorted(ctx.migrations.keys()),
     arrays: sorted([...ctx.arrays].map((array) => array.byteOffset)),
   };
@@ -169,6 +173,7 @@ export function restoreObjects(ctx: Context, header: SnapshotHeader, attach: Res
   }
   for (const record of header.subscribers) restoreSubscriber(ctx, record, attach);
   for (const { table, mm } of header.tables) new DeviceTable(ctx.mms.get(mm) ?? ctx.hmm, { restored: table });
+  for (const id of header.files) new HmmFile(ctx, id);
   for (const id of header.migrations) restoreMigration(ctx, id);
   for (const address of header.arrays) ctx.core.arenaFree(address);
 }

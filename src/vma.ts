@@ -70,7 +70,7 @@ export class Vma {
     return this.#ctx.mem.u64(this.#alive("vma.pgoff") + VMA_PGOFF);
   }
 
-  /** The id of the file that it maps; 0: private anonymous memory. */
+  /** The id of the file that it maps (shared anonymous memory has one, too); 0: private anonymous memory. */
   get file(): number {
     return this.#ctx.mem.u32(this.#alive("vma.file") + VMA_FILE);
   }

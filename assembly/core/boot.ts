@@ -3,8 +3,8 @@
 import { EINVAL } from "../uapi/errno";
 import { PMD_PAGES } from "../uapi/page";
 import {
-  BLOCK_ZONE, FOLIO_RESERVED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_END, HDR_MAGIC, HDR_SYSTEM_FRAMES,
-  HDR_ZERO_PFN, HEADER, HEADER_MAGIC, ZONE_COUNT,
+  BLOCK_ZONE, FOLIO_RESERVED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_END, HDR_MAGIC, HDR_SWAP_FRAMES,
+  HDR_SYSTEM_FRAMES, HDR_ZERO_PFN, HEADER, HEADER_MAGIC, SWAP_ZONE, ZONE_COUNT,
 } from "../uapi/struct";
 import { arenaInit } from "./arena";
 import { folioOf } from "./folio";
@@ -28,6 +28,9 @@ export function boot(): i32 {
   for (let pfn = base; pfn < base + header(HDR_DEVICE_FRAMES); pfn += PMD_PAGES) {
     store<u16>(blockOf(pfn), ZONE_COUNT, BLOCK_ZONE);
   }
+  const swap = header(HDR_SWAP_FRAMES);
+  const swapBase = (base + header(HDR_DEVICE_FRAMES) + PMD_PAGES - 1) & ~(PMD_PAGES - 1);
+  if (swap) zoneInit(SWAP_ZONE, swapBase, swapBase + swap, 0);
   arenaInit();
   setHeader(HDR_MAGIC, HEADER_MAGIC);
   return 0;

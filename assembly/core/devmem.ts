@@ -5,7 +5,7 @@ import { PMD_PAGES } from "../uapi/page";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../uapi/pfn";
 import {
   COUNT_PAGES_COPIED, COUNT_PAGES_ZEROED, FOLIO_FREE, FOLIO_LOCKED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES,
-  HDR_DEVICE_NEXT, HDR_XBUF, HDR_ZERO_PFN, TABLE_DEVICE_MEMORY, TABLE_DEVMEM, XBUF_SIZE, ZONE_COUNT,
+  HDR_DEVICE_NEXT, HDR_XBUF, HDR_ZERO_PFN, SWAP_ZONE, TABLE_DEVICE_MEMORY, TABLE_DEVMEM, XBUF_SIZE,
 } from "../uapi/struct";
 import { folioOf, frameOf } from "./folio";
 import { exhausted, header, setHeader } from "./layout";
@@ -17,7 +17,7 @@ import {
 
 /** Zones that were removed leave their frames behind: [first, end) of such a zone is used again if it is large enough. */
 function reuseZone(pages: u32): u32 {
-  for (let id: u32 = 1; id < <u32>ZONE_COUNT; id++) {
+  for (let id: u32 = 1; id < <u32>SWAP_ZONE; id++) {
     const zone = zoneOf(id);
     if (!zone.flags && zone.pfnEnd - zone.pfnFirst == pages) return id;
   }
@@ -25,7 +25,7 @@ function reuseZone(pages: u32): u32 {
 }
 
 function unusedZone(): u32 {
-  for (let id: u32 = 1; id < <u32>ZONE_COUNT; id++) if (!zoneOf(id).flags && !zoneOf(id).pfnEnd) return id;
+  for (let id: u32 = 1; id < <u32>SWAP_ZONE; id++) if (!zoneOf(id).flags && !zoneOf(id).pfnEnd) return id;
   return 0;
 }
 
@@ -61,7 +61,7 @@ export function devmemAdd(bytes: f64, owner: u32): i32 {
 
 /** Is this a devmem's id? */
 export function isDevmem(id: u32): bool {
-  return id > 0 && id < <u32>ZONE_COUNT && zoneOf(id).flags != 0;
+  return id > 0 && id < <u32>SWAP_ZONE && zoneOf(id).flags != 0;
 }
 
 /** No more pages from this devmem; when none is in use it is gone (0), else the number in use. */

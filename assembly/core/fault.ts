@@ -7,27 +7,28 @@
 //   device-private   the driver brings it back   the same, then as above
 //   migration        wait: -EAGAIN               the same
 
+import { freeSwap, swapCacheAdd, swapCached, swapPutMapped } from "./swap";
 import { cacheGet, cacheLookup, File, fileAt } from "./file";
 import { EAGAIN } from "../uapi/errno";
 import {
   FAULT_KIND_ANON, FAULT_KIND_COW, FAULT_KIND_DEVICE, FAULT_KIND_EXCLUSIVE, FAULT_KIND_FILE,
-  FAULT_KIND_REUSE, FAULT_KIND_SPURIOUS, FAULT_KIND_ZERO, LOG_FAULT, MMU_NOTIFY_CLEAR, MMU_NOTIFY_EXCLUSIVE,
-  REQUEST, REQUEST_DEVICE_FAULT,
+  FAULT_KIND_REUSE, FAULT_KIND_SPURIOUS, FAULT_KIND_SWAP, FAULT_KIND_ZERO, LOG_FAULT, MMU_NOTIFY_CLEAR,
+  MMU_NOTIFY_EXCLUSIVE, REQUEST, REQUEST_DEVICE_FAULT,
 } from "../uapi/event";
 import {
-  PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_PRESENT, PTE_SPECIAL,
-  PTE_WRITE, PTE_YOUNG,
+  PTE_DIRTY, PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP,
+  PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
 } from "../uapi/pte";
 import {
   COUNT_FAULT, COUNT_REQUEST, FILE_DISK, FILE_SHMEM, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY,
-  FOLIO_FILE, FOLIO_KSM, FOLIO_LOCKED, FOLIO_LRU, HDR_FAULT_AROUND, HDR_FAULT_CODE, HDR_FAULT_KIND,
-  HDR_OPEN_MIGRATION, HDR_REQ_ANSWER, HDR_REQ_DEVMEM, HDR_REQ_FLAGS, HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_PAGE,
-  HDR_REQ_START, HDR_REQ_VMA, HDR_ZERO_PFN,
+  FOLIO_FILE, FOLIO_KSM, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE, HDR_FAULT_AROUND, HDR_FAULT_CODE,
+  HDR_FAULT_KIND, HDR_OPEN_MIGRATION, HDR_REQ_ANSWER, HDR_REQ_DEVMEM, HDR_REQ_FLAGS, HDR_REQ_KIND,
+  HDR_REQ_MM, HDR_REQ_PAGE, HDR_REQ_START, HDR_REQ_VMA, HDR_ZERO_PFN,
 } from "../uapi/struct";
 import {
   ACCESS_FORCE, ACCESS_GUP, ACCESS_WRITE, FAULT_ACCERR, FAULT_LOOP, FAULT_MAPERR, FAULT_MIGRATION,
-  FAULT_NONE, FAULT_OOM, FAULT_SIGBUS, VM_ACCESS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_MAYREAD,
-  VM_READ, VM_SHARED, VM_WRITE,
+  FAULT_NONE, FAULT_OOM, FAULT_SIGBUS, VM_ACCESS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_LOCKED,
+  VM_MAYREAD, VM_READ, VM_SHARED, VM_UFFD_MISSING, VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { Folio, folioOf } from "./folio";
@@ -38,7 +39,7 @@ import { notifyEnd, notifyStart } from "./notify";
 import { allocFrame, copyFrame, getPage, putPage, zeroFrame, zoneOfPfn } from "./page-alloc";
 import { readPte, walkAlloc } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
-import { anonVmaPrepare } from "./rmap";
+import { anonVmaAt, anonVmaPrepare } from "./rmap";
 import { count, log } from "./stat";
 import { isCow, pgoffOf, protection, some, Vma } from "./vma";
 import { addRss, unmapPage } from "./zap";
@@ -105,12 +106,18 @@ export function handleFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
   if (!slot) return outOfMemory();
   const pte = load<u64>(slot);
   if (!pte) {
+    if (vma.flags & VM_UFFD_MISSING) {
+      // Whoever handles the range is asked by a signal.
+      setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
+      return VM_FAULT_SIGBUS;
+    }
     if (vma.file) return fileFault(vma, addr, slot, flags);
     return flags & ACCESS_WRITE ? anonymousFault(vma, addr, slot) : zeroPageFault(vma, addr, slot);
   }
   if (!ptePresent(pte)) {
     if (pteKind(pte) == PTE_KIND_DEVICE) return deviceFault(cmd, vma, addr, ptePfn(pte), flags);
     if (pteKind(pte) == PTE_KIND_MIGRATION) return mustWait();
+    if (pteKind(pte) == PTE_KIND_SWAP) return swapFault(vma, addr, slot, pte, flags);
     if (pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE) return exclusiveFault(cmd, vma, addr, slot, pte);
     setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
     return VM_FAULT_SIGBUS;
@@ -213,8 +220,10 @@ function privateCopyFault(vma: Vma, addr: u64, slot: usize, from: u32): i32 {
 }
 
 /** Is a page that is not marked exclusive ours alone all the same: nobody else has a reference? */
-function onlyOurs(folio: Folio): bool {
-  return folio.refcount == 1 && !folio.has(FOLIO_KSM | FOLIO_LOCKED);
+function onlyOurs(pfn: u32, folio: Folio): bool {
+  if (folio.has(FOLIO_KSM | FOLIO_LOCKED)) return false;
+  if (folio.has(FOLIO_SWAP_CACHE) && folio.refcount == 2) freeSwap(pfn, folio);
+  return folio.refcount == 1;
 }
 
 function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i32 {
@@ -227,7 +236,7 @@ function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64)
     store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0));
     return done(vma, addr, FAULT_KIND_REUSE, pfn);
   }
-  if (!zero && folio.has(FOLIO_ANON) && (folio.has(FOLIO_ANON_EXCLUSIVE) || onlyOurs(folio))) {
+  if (!zero && folio.has(FOLIO_ANON) && (folio.has(FOLIO_ANON_EXCLUSIVE) || onlyOurs(pfn, folio))) {
     if (!folio.has(FOLIO_ANON_EXCLUSIVE)) {
       folio.set(FOLIO_ANON_EXCLUSIVE);
       folio.mapping = <u16>vma.anonVma;
@@ -271,6 +280,41 @@ function exclusiveFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i
   folio.maps++;
   notifyEnd(cmd);
   return done(vma, addr, FAULT_KIND_EXCLUSIVE, ptePfn(pte));
+}
+
+/** do_swap_page: reads the page back, or finds it in the swap cache. */
+function swapFault(vma: Vma, addr: u64, at: usize, pte: u64, flags: u32): i32 {
+  const mm = vma.mm;
+  const slot = ptePfn(pte);
+  let pfn = swapCached(slot);
+  if (pfn) {
+    if (folioOf(pfn).has(FOLIO_LOCKED)) return mustWait();
+    getPage(pfn);
+  } else {
+    pfn = allocUserPage(mm);
+    if (!pfn) return outOfMemory();
+    copyFrame(pfn, slot);
+    folioOf(pfn).set(FOLIO_LRU);
+    if (folioOf(slot).refcount > 1) swapCacheAdd(slot, pfn);
+  }
+  const folio = folioOf(pfn);
+  swapPutMapped(slot);
+  const write = (flags & ACCESS_WRITE) != 0;
+  if (folio.has(FOLIO_SWAP_CACHE) && (vma.flags & VM_LOCKED || (write && folio.refcount == 2))) freeSwap(pfn, folio);
+  const exclusive = (pteFlags(pte) & PTE_EXCLUSIVE) != 0 || folio.refcount == 1;
+  if (!folio.has(FOLIO_ANON)) {
+    folio.pgoff = pgoffOf(vma, addr);
+    folio.mapping = <u16>(exclusive ? vma.anonVma : anonVmaAt(vma.anonVma).root);
+    folio.set(FOLIO_ANON);
+  }
+  folio.maps++;
+  if (exclusive) folio.set(FOLIO_ANON_EXCLUSIVE);
+  mm.rssSwap--;
+  mm.rssAnon++;
+  let entry = <u32>PTE_PRESENT | PTE_YOUNG | protection(vma);
+  if (exclusive && vma.flags & VM_WRITE) entry |= PTE_WRITE | (write ? PTE_DIRTY : 0);
+  store<u64>(at, makePte(pfn, entry));
+  return done(vma, addr, FAULT_KIND_SWAP, pfn);
 }
 
 /** do_swap_page, device-private: asks the page's driver to migrate it to system memory. */

@@ -35,7 +35,7 @@ export { abort } from "./panic";
 export { boot } from "./boot";
 export { memcgCreate, memcgSetLimit, memcgDestroy } from "./memcg";
 export { mmCreate } from "./mm-life";
-export { mincore } from "./mmap";
+export { mincore, uffdRegister } from "./mmap";
 export { load32, store32, lookupPte, unpin } from "./access";
 export {
   notifierInsert, notifierRemove, notifierReadBegin, notifierReadRetry, notifierSetSeq,

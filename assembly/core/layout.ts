@@ -10,14 +10,14 @@ import { PAGE_SIZE, PMD_PAGES } from "../uapi/page";
 import { PFN_MASK } from "../uapi/pfn";
 import {
   BLOCK_SIZE, BOOT_ARENA_BYTES, BOOT_CAPACITY, BOOT_CONFIG, BOOT_DATA, BOOT_DEVICE_FRAMES, BOOT_LOG_ENTRIES,
-  BOOT_SYSTEM_FRAMES, COMMAND_COUNT, COMMAND_SIZE, COMMANDS, DEVICE_TABLE_SIZE, FILE_SIZE, FOLIO_SIZE,
-  HDR_ARENA, HDR_ARENA_END, HDR_BLOCKS, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_DEVICE_NEXT, HDR_END,
-  HDR_EXHAUSTED, HDR_FAIL_ALLOC, HDR_FAULT_AROUND, HDR_FLAG_DATA, HDR_FLAGS, HDR_FOLIOS, HDR_FRAMES,
-  HDR_LOG, HDR_LOG_ENTRIES, HDR_LRU, HDR_SYSTEM_FRAMES, HDR_TABLE_META, HDR_XBUF, HDR_ZERO_PFN, HEADER,
-  LOG_RECORD_SIZE, MEMCG_SIZE, MIGRATION_SIZE, MM_SIZE, NOTIFIER_SIZE, POOL_BASE, POOL_CAPACITY,
-  POOL_OBJECT_SIZE, POOL_STRIDE, POOLS, TABLE_ANON_VMA, TABLE_AVC, TABLE_DEVICE_TABLE, TABLE_FILE,
-  TABLE_INJECTED, TABLE_MEMCG, TABLE_MIGRATION, TABLE_MM, TABLE_NOTIFIER, TABLE_PAGE_TABLE, TABLE_VMA,
-  VMA_SIZE, XBUF_SIZE,
+  BOOT_SWAP_FRAMES, BOOT_SYSTEM_FRAMES, COMMAND_COUNT, COMMAND_SIZE, COMMANDS, DEVICE_TABLE_SIZE, FILE_SIZE,
+  FOLIO_SIZE, HDR_ARENA, HDR_ARENA_END, HDR_BLOCKS, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_DEVICE_NEXT,
+  HDR_END, HDR_EXHAUSTED, HDR_FAIL_ALLOC, HDR_FAULT_AROUND, HDR_FLAG_DATA, HDR_FLAG_SWAP, HDR_FLAGS,
+  HDR_FOLIOS, HDR_FRAMES, HDR_LOG, HDR_LOG_ENTRIES, HDR_LRU, HDR_SWAP_FRAMES, HDR_SWAP_HASH,
+  HDR_SWAP_HASH_MASK, HDR_SYSTEM_FRAMES, HDR_TABLE_META, HDR_XBUF, HDR_ZERO_PFN, HEADER, LOG_RECORD_SIZE,
+  MEMCG_SIZE, MIGRATION_SIZE, MM_SIZE, NOTIFIER_SIZE, POOL_BASE, POOL_CAPACITY, POOL_OBJECT_SIZE,
+  POOL_STRIDE, POOLS, TABLE_ANON_VMA, TABLE_AVC, TABLE_DEVICE_TABLE, TABLE_FILE, TABLE_INJECTED,
+  TABLE_MEMCG, TABLE_MIGRATION, TABLE_MM, TABLE_NOTIFIER, TABLE_PAGE_TABLE, TABLE_VMA, VMA_SIZE, XBUF_SIZE,
 } from "../uapi/struct";
 
 /** Frames before the first one that can be allocated: pfn 0 (none) and pfn 1 (the zero page). */
@@ -111,7 +111,8 @@ export function layoutBytes(): f64 {
   const device: u64 = load<u32>(config + BOOT_DEVICE_FRAMES);
   if (!system) return <f64>-EINVAL;
   const deviceBase = alignUp(RESERVED_FRAMES + system, PMD_PAGES);
-  const frames = deviceBase + alignUp(device, PMD_PAGES);
+  const swap: u64 = load<u32>(config + BOOT_SWAP_FRAMES);
+  const frames = deviceBase + alignUp(device, PMD_PAGES) + alignUp(swap, PMD_PAGES);
   if (frames > <u64>PFN_MASK) return <f64>-ENOMEM;
   defaults(<u32>frames);
   if (capacity(TABLE_ANON_VMA) > 0xffff || capacity(TABLE_FILE) > 0xffff || capacity(TABLE_MEMCG) > 0xff) return <f64>-EINVAL;
@@ -140,6 +141,7 @@ export function layoutBytes(): f64 {
 
 function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frames: u64): i64 {
   const config = HEADER + BOOT_CONFIG;
+  const swap: u64 = load<u32>(config + BOOT_SWAP_FRAMES);
   const data = load<u32>(config + BOOT_DATA);
   let at = from;
   setHeader(HDR_TABLE_META, <u32>at);
@@ -150,12 +152,17 @@ function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frame
   at += frames * FOLIO_SIZE;
   setHeader(HDR_LRU, <u32>at);
   at = alignUp(at + (frames - deviceBase) * 8, PAGE_SIZE);
+  const cells = swap ? <u64>1 << (65 - clz(swap)) : 0;
+  setHeader(HDR_SWAP_HASH, <u32>at);
+  setHeader(HDR_SWAP_HASH_MASK, <u32>cells - 1);
+  setHeader(HDR_SWAP_FRAMES, <u32>swap);
+  at = alignUp(at + cells * 8, PAGE_SIZE);
   at = alignUp(placePool(TABLE_PAGE_TABLE, PAGE_SIZE, at), PAGE_SIZE);
   setHeader(HDR_FRAMES, data ? <u32>at : 0);
   if (data) at += frames * PAGE_SIZE;
   if (at > 0xffff0000) return -ENOMEM;
   setHeader(HDR_END, <u32>(alignUp(at, 0x10000) >> 16));
-  setHeader(HDR_FLAGS, data ? HDR_FLAG_DATA : 0);
+  setHeader(HDR_FLAGS, (data ? HDR_FLAG_DATA : 0) | (swap ? HDR_FLAG_SWAP : 0));
   setHeader(HDR_SYSTEM_FRAMES, <u32>system);
   setHeader(HDR_DEVICE_FRAMES, <u32>device);
   setHeader(HDR_DEVICE_BASE, <u32>deviceBase);

@@ -1,11 +1,12 @@
 // madvise: advice that drops, populates or marks. Advice for what this engine does not have (huge pages, KSM) is -EINVAL,
 // as a kernel built without it answers; paging out without swap space moves nothing.
 
+import { pageOut, swapAhead } from "./pageout";
 import { punchHole } from "./truncate";
 import { fileAt } from "./file";
 import { EACCES, EINVAL, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_CLEAR, REQUEST } from "../uapi/event";
-import { PTE_DIRTY, PTE_SPECIAL, PTE_YOUNG } from "../uapi/pte";
+import { PTE_DIRTY, PTE_KIND_SWAP, PTE_SPECIAL, PTE_YOUNG } from "../uapi/pte";
 import {
   MADV_COLD, MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_KEEPONFORK, MADV_NORMAL,
   MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL,
@@ -17,10 +18,10 @@ import { Mm, mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
 import { populateRange } from "./populate";
-import { pteFlags, ptePresent } from "./pte";
+import { pteFlags, pteKind, ptePresent } from "./pte";
 import { findVmaFrom, isAnonymous, pgoffOf, some, Vma } from "./vma";
 import { vmaModify } from "./vma-merge";
-import { zapRange } from "./zap";
+import { zapPte, zapRange } from "./zap";
 
 const NO_LRU: u32 = VM_LOCKED | VM_PFNMAP | VM_HUGETLB;
 const REFUSED: u32 = 0xffffffff;
@@ -59,14 +60,17 @@ function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
       notifyEnd(cmd);
       return 0;
     }
-    case MADV_COLD:
-    case MADV_PAGEOUT: {
+    case MADV_COLD: {
       if (vma.flags & NO_LRU) return -EINVAL;
       clearFlags(mm, start, end, PTE_YOUNG);
       return 0;
     }
-    case MADV_WILLNEED:
+    case MADV_PAGEOUT:
+      return vma.flags & NO_LRU ? -EINVAL : pageOut(cmd, start, end);
+    case MADV_WILLNEED: {
+      swapAhead(mm, start, end);
       return 0;
+    }
     case MADV_REMOVE: {
       if (vma.flags & VM_LOCKED || !vma.file) return -EINVAL;
       if ((vma.flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE)) return -EACCES;
@@ -101,8 +105,9 @@ function advisedFlags(vma: Vma, advice: u32): u32 {
   return REFUSED;
 }
 
-/** Clears flags of the present entries of [start, end). */
+/** Clears flags of the present entries of [start, end); MADV_FREE (PTE_DIRTY) drops what is swapped out. */
 function clearFlags(mm: Mm, start: u64, end: u64, flags: u32): void {
+  const freeing = (flags & PTE_DIRTY) != 0;
   let addr = start;
   while (addr < end) {
     const table = leafTable(mm.pgd, addr);
@@ -115,6 +120,10 @@ function clearFlags(mm: Mm, start: u64, end: u64, flags: u32): void {
     for (let at = slotOf(table, addr); at < last; at += 8) {
       const pte = load<u64>(at);
       if (ptePresent(pte) && !(pteFlags(pte) & PTE_SPECIAL)) store<u64>(at, pte & ~(<u64>flags));
+      if (freeing && pteKind(pte) == PTE_KIND_SWAP) {
+        store<u64>(at, 0);
+        zapPte(mm, pte);
+      }
     }
     addr = until;
   }

@@ -10,7 +10,8 @@ import {
 import { PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_SPECIAL, PTE_WRITE } from "../uapi/pte";
 import {
   COUNT_MIGRATIONS, FOLIO_ANON, FOLIO_FILE, FOLIO_FREE, FOLIO_HEAD, FOLIO_LOCKED, FOLIO_LRU,
-  FOLIO_MIGRATION_SHARED, FOLIO_SHMEM, FOLIO_TAIL, MIGRATION_SETUP, OWNER_ANY, TABLE_MIGRATION,
+  FOLIO_MIGRATION_SHARED, FOLIO_SHMEM, FOLIO_SWAP_CACHE, FOLIO_TAIL, MIGRATION_SETUP, OWNER_ANY,
+  TABLE_MIGRATION,
 } from "../uapi/struct";
 import {
   REASON_FREE_PAGE, REASON_HOLE_NOT_ANON, REASON_LARGE_FOLIO, REASON_LOCKED, REASON_MIGRATING,
@@ -162,7 +163,7 @@ function unmapAll(cmd: Cmd, m: Migration): i32 {
       folio.clear(FOLIO_LRU);
     }
     if ((folio.mapcount || cmd.link) && unmapElsewhere(cmd, pfn, folio) == REQUEST) return REQUEST;
-    const explained: u32 = 1 + (isDevicePfn(pfn) ? 1 : 0) + (pfn == m.faultPage ? 1 : 0) + (folio.has(FOLIO_FILE | FOLIO_SHMEM) ? 1 : 0);
+    const explained: u32 = 1 + (isDevicePfn(pfn) ? 1 : 0) + (pfn == m.faultPage ? 1 : 0) + (folio.has(FOLIO_FILE | FOLIO_SHMEM | FOLIO_SWAP_CACHE) ? 1 : 0);
     if (folio.mapcount) m.stay(cmd.e, REASON_STILL_MAPPED);
     else if (folio.refcount > explained) m.stay(cmd.e, REASON_PINNED);
   }

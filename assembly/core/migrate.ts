@@ -1,18 +1,19 @@
 // migrate_vma_pages and migrate_vma_finalize: what happens to the candidates once a driver has given destinations.
 
+import { freeSwap } from "./swap";
 import { EINVAL } from "../uapi/errno";
 import { LOG_MIGRATE, MMU_NOTIFY_MIGRATE, REQUEST } from "../uapi/event";
 import { MIGRATE_PFN_ERROR, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_PFN_WRITE } from "../uapi/pfn";
 import { PTE_DIRTY, PTE_KIND_DEVICE, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
 import {
   REASON_DRIVER_ERROR, REASON_FILE_PAGE, REASON_HOLE_FILLED, REASON_HOLE_NOT_ANON, REASON_MEMCG_LIMIT,
-  REASON_NO_ANON_VMA, REASON_NO_DESTINATION, REASON_NO_TABLE, REASON_REFERENCED,
+  REASON_NO_ANON_VMA, REASON_NO_DESTINATION, REASON_NO_TABLE, REASON_REFERENCED, REASON_UFFD,
 } from "../uapi/reason";
 import {
   COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM, FOLIO_ANON, FOLIO_DIRTY, FOLIO_FILE, FOLIO_FREE,
   FOLIO_LOCKED, FOLIO_LRU, FOLIO_MLOCKED, FOLIO_SHMEM, HDR_FAULT_ADDR, MIGRATION_PAGES, MIGRATION_SETUP,
 } from "../uapi/struct";
-import { VM_WRITE } from "../uapi/vm";
+import { VM_UFFD_MISSING, VM_WRITE } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { DeviceTable, deviceTableOf, deviceTableSet } from "./device-table";
 import { addNewAnon } from "./fault";
@@ -81,7 +82,7 @@ function movePage(m: Migration, i: u32, pfn: u32, toPfn: u32): void {
   const from = folioOf(pfn);
   const to = folioOf(toPfn);
   const toDevice = isDevicePfn(toPfn);
-  if (!from.has(FOLIO_ANON)) return m.stay(i, REASON_FILE_PAGE);
+  if (!from.has(FOLIO_ANON) || !freeSwap(pfn, from)) return m.stay(i, REASON_FILE_PAGE);
   if (from.refcount != <u32>(pfn == m.faultPage ? 2 : 1)) return m.stay(i, REASON_REFERENCED);
   to.mapping = from.mapping;
   to.pgoff = from.pgoff;
@@ -117,6 +118,7 @@ function fillHole(cmd: Cmd, m: Migration, i: u32, pfn: u32): i32 {
 
 function insertPage(m: Migration, vma: Vma, addr: u64, pfn: u32): u32 {
   if (!isAnonymous(vma)) return REASON_HOLE_NOT_ANON;
+  if (vma.flags & VM_UFFD_MISSING) return REASON_UFFD;
   const mm = mmAt(m.mm);
   const slot = walkAlloc(mm.pgd, m.mm, addr);
   if (!slot) return REASON_NO_TABLE;

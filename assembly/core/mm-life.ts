@@ -1,16 +1,17 @@
 // The life of an address space: made empty, forked, closed.
 
+import { swapGet } from "./swap";
 import { restoredPte } from "./fault";
 import { EBUSY, EINVAL, ENOMEM } from "../uapi/errno";
 import { LOG_FORK, MMU_NOTIFY_PROTECTION_PAGE, MMU_NOTIFY_RELEASE, REQUEST } from "../uapi/event";
 import {
-  PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_SPECIAL, PTE_WRITE,
-  PTE_YOUNG,
+  PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_SPECIAL,
+  PTE_WRITE, PTE_YOUNG,
 } from "../uapi/pte";
 import {
   FOLIO_ANON_EXCLUSIVE, FOLIO_MIGRATION_SHARED, MM_ALIVE, TABLE_MM, TABLE_NOTIFIER,
 } from "../uapi/struct";
-import { VM_DONTCOPY, VM_LOCKED, VM_MIXEDMAP, VM_PFNMAP, VM_WIPEONFORK } from "../uapi/vm";
+import { VM_DONTCOPY, VM_LOCKED, VM_MIXEDMAP, VM_PFNMAP, VM_UFFD_MISSING, VM_WIPEONFORK } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { clearDeviceTablesOf } from "./device-table";
 import { folioOf } from "./folio";
@@ -122,7 +123,7 @@ function needsCopy(vma: Vma): bool {
 }
 
 function copyMapping(child: Mm, vma: Vma): bool {
-  const copy = vmaAlloc(child, vma.start, vma.end, vma.flags & ~VM_LOCKED, vma.pgoff, vma.file);
+  const copy = vmaAlloc(child, vma.start, vma.end, vma.flags & ~(VM_LOCKED | VM_UFFD_MISSING), vma.pgoff, vma.file);
   if (!some(copy)) return false;
   if (!(vma.flags & VM_WIPEONFORK) && !anonVmaFork(copy, vma)) {
     vmaFree(copy);
@@ -166,6 +167,13 @@ function copyPte(child: Mm, vma: Vma, at: usize, cow: bool): u64 {
     folioOf(ptePfn(pte)).maps++;
   }
   const kind = pteKind(pte);
+  if (kind == PTE_KIND_SWAP && !ptePresent(pte)) {
+    swapGet(ptePfn(pte));
+    child.rssSwap++;
+    pte &= ~(<u64>PTE_EXCLUSIVE);
+    store<u64>(at, pte);
+    return pte;
+  }
   if (ptePresent(pte) ? (pteFlags(pte) & PTE_SPECIAL) != 0 : !hasPage(kind)) return pte;
   const folio = folioOf(ptePfn(pte));
   addRss(child, folio, 1);

@@ -1,5 +1,8 @@
 // mmap, mlock and mincore.
 
+import { PTE_KIND_SWAP } from "../uapi/pte";
+import { swapCached } from "./swap";
+import { pteKind, ptePfn, ptePresent } from "./pte";
 import { cacheLookup, fileAlloc, fileAt, fileOf, fileRelease, isFile } from "./file";
 import { EEXIST, EINVAL, ENOMEM } from "../uapi/errno";
 import { LOG_MMAP, REQUEST } from "../uapi/event";
@@ -7,7 +10,8 @@ import { PAGE_SIZE } from "../uapi/page";
 import { FILE_SHMEM, HDR_RESULT, TABLE_ADDRESS_SPACE } from "../uapi/struct";
 import {
   MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, VM_ACCESS,
-  VM_ACCOUNT, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_SHARED, VM_WRITE,
+  VM_ACCOUNT, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_SHARED, VM_UFFD_MISSING,
+  VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { exhausted, setHeaderF64 } from "./layout";
@@ -144,6 +148,11 @@ function setLocked(mm: Mm, start: u64, end: u64, lock: bool): i32 {
   return 0;
 }
 
+/** Of swapped pages those that the swap cache has are resident; whatever else an entry names is. */
+function isResident(pte: u64): bool {
+  return pteKind(pte) == PTE_KIND_SWAP && !ptePresent(pte) ? swapCached(ptePfn(pte)) != 0 : pte != 0;
+}
+
 export function mincore(mmId: u32, addr: f64, length: f64, out: usize): i32 {
   const mm = mmOf(mmId);
   if (!exists(mm)) return -EINVAL;
@@ -154,7 +163,27 @@ export function mincore(mmId: u32, addr: f64, length: f64, out: usize): i32 {
     if (!some(vma)) return -ENOMEM;
     // Of a file that is not mapped there, what the cache has is resident.
     const cached = vma.file != 0 && cacheLookup(fileAt(vma.file), pgoffOf(vma, at)) != 0;
-    store<u8>(out, cached || readPte(mm.pgd, at) != 0);
+    store<u8>(out, cached || isResident(readPte(mm.pgd, at)));
+  }
+  return 0;
+}
+
+/** UFFDIO_REGISTER (missing) and UFFDIO_UNREGISTER over [addr, addr + length): -EINVAL for a hole or a mapping of a file. */
+export function uffdRegister(mmId: u32, addr: f64, length: f64, on: u32): i32 {
+  const mm = mmOf(mmId);
+  if (!exists(mm)) return -EINVAL;
+  const end = <u64>addr + <u64>length;
+  for (let at = <u64>addr; at < end; ) {
+    const vma = vmaLookup(mm, at);
+    if (!some(vma) || vma.file) return -EINVAL;
+    at = vma.end;
+  }
+  for (let at = <u64>addr; at < end; ) {
+    const vma = vmaLookup(mm, at);
+    const until = min(vma.end, end);
+    const flags = on ? vma.flags | VM_UFFD_MISSING : vma.flags & ~VM_UFFD_MISSING;
+    if (flags != vma.flags && !some(vmaModify(mm, vma, at, until, flags))) return -ENOMEM;
+    at = until;
   }
   return 0;
 }

@@ -6,7 +6,7 @@ import { MMU_NOTIFY_UNMAP, REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
 import { HDR_RESULT } from "../uapi/struct";
 import {
-  MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_DONTEXPAND, VM_LOCKED, VM_PFNMAP,
+  MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_DONTEXPAND, VM_LOCKED, VM_PFNMAP, VM_UFFD_MISSING,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { setHeaderF64 } from "./layout";
@@ -164,9 +164,11 @@ function copyVma(mm: Mm, vma: Vma, from: u64, to: u64, length: u64): Vma {
   const pgoff = isAnonymous(vma) && !vma.anonVma ? to >> 12 : pgoffOf(vma, from);
   const next = findVmaFrom(mm, to);
   const prev = some(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
-  let copy = vmaMergeNew(prev, next, to, to + length, vma.flags, pgoff, vma.file, vma.anonVma);
+  // Memory that moves leaves its userfaultfd.
+  const flags = vma.flags & ~VM_UFFD_MISSING;
+  let copy = vmaMergeNew(prev, next, to, to + length, flags, pgoff, vma.file, vma.anonVma);
   if (!some(copy)) {
-    copy = vmaAlloc(mm, to, to + length, vma.flags, pgoff, vma.file);
+    copy = vmaAlloc(mm, to, to + length, flags, pgoff, vma.file);
     if (!some(copy)) return copy;
     copy.anonVma = vma.anonVma;
     if (!anonVmaClone(copy, vma)) {

@@ -22,7 +22,8 @@ export class AnonVma {
   /** vmas whose own anon_vma this is. */
   active: u32;
   parent: u32;
-  unused: u32;
+  /** The oldest ancestor. */
+  root: u32;
 }
 
 /** A link between a vma and an anon_vma (Linux: anon_vma_chain). */
@@ -163,6 +164,7 @@ function newAnonVma(vma: Vma, parent: u32): bool {
     return false;
   }
   anon.parent = parent ? parent : id;
+  anon.root = parent ? anonVmaAt(parent).root : id;
   anonVmaAt(anon.parent).children++;
   anon.active = 1;
   vma.anonVma = id;

@@ -77,27 +77,15 @@ export function truncateStep(cmd: Cmd): i32 {
   return unmapPages(cmd, file, first, LAST_INDEX, true);
 }
 
-/**
- * Punches a hole of [start, end) bytes, as a part of an operation that uses unmapPhase, unmapCursor and link. Disk files
- * write their dirty pages back first. 0 or REQUEST.
- */
+/** Punches a hole of [start, end) bytes, as a part of an operation that uses link. 0 or REQUEST. */
 export function punchHole(cmd: Cmd, file: File, start: u64, end: u64): i32 {
   const first = (start + 4095) >> 12;
   const last = end >> 12;
-  if (cmd.unmapPhase == 0) {
-    cmd.unmapCursor = start >> 12;
-    cmd.unmapPhase = 1;
-  }
-  if (cmd.unmapPhase == 1) {
-    if (writeBack(cmd, file, (end + 4095) >> 12) == REQUEST) return REQUEST;
-    cmd.unmapPhase = 2;
-  }
   if (first < last) {
     if (unmapPages(cmd, file, first, last, false) == REQUEST) return REQUEST;
     dropCache(file, first, last);
   }
   zeroEdges(file, start, end);
-  cmd.unmapPhase = 0;
   return 0;
 }
 

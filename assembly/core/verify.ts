@@ -4,19 +4,20 @@
 // left must be 0 mappings, and references that pins, drivers and open migrations explain; then each entry puts its
 // share back.
 
+import { swapSlotOf } from "./swap";
 import { fileAt, fileOf, isFile } from "./file";
 import {
-  PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_SPECIAL, PTE_WRITE,
+  PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_SPECIAL, PTE_WRITE,
 } from "../uapi/pte";
 import {
-  FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_FILE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SHMEM, HDR_CMD_DEPTH,
-  HDR_DEVICE_BASE, HDR_DEVICE_NEXT, HDR_EXTERNAL_REFS, HDR_SYSTEM_FRAMES, HDR_VERIFY_A, HDR_VERIFY_B,
-  HDR_VERIFY_C, HDR_VERIFY_CODE, HDR_VERIFY_MM, MEMCG_USAGE, POOL_FREE, POOL_HIGH, TABLE_DEVICE_TABLE,
-  TABLE_MEMCG, TABLE_MIGRATION, TABLE_MM, TABLE_PAGE_TABLE, TABLE_POOLS, VERIFY_ANON_VMA, VERIFY_ARENA,
-  VERIFY_DEVICE_PRESENT, VERIFY_ENTRY_OUTSIDE, VERIFY_EXCLUSIVE, VERIFY_FREE_LIST, VERIFY_LOCKED,
-  VERIFY_MAPCOUNT, VERIFY_MEMCG, VERIFY_MIGRATION_ENTRY, VERIFY_MIRROR_PAGE, VERIFY_MIRROR_WRITE, VERIFY_OK,
-  VERIFY_POOL, VERIFY_REFCOUNT, VERIFY_RMAP, VERIFY_RSS, VERIFY_TABLE_META, VERIFY_VMA_ORDER,
-  VERIFY_VMA_TREE, VERIFY_WRITE_BIT, ZONE_COUNT,
+  FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_FILE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SHMEM, FOLIO_SWAP_CACHE,
+  HDR_CMD_DEPTH, HDR_DEVICE_BASE, HDR_DEVICE_NEXT, HDR_EXTERNAL_REFS, HDR_SYSTEM_FRAMES, HDR_VERIFY_A,
+  HDR_VERIFY_B, HDR_VERIFY_C, HDR_VERIFY_CODE, HDR_VERIFY_MM, MEMCG_USAGE, POOL_FREE, POOL_HIGH, SWAP_ZONE,
+  TABLE_DEVICE_TABLE, TABLE_MEMCG, TABLE_MIGRATION, TABLE_MM, TABLE_PAGE_TABLE, TABLE_POOLS,
+  VERIFY_ANON_VMA, VERIFY_ARENA, VERIFY_DEVICE_PRESENT, VERIFY_ENTRY_OUTSIDE, VERIFY_EXCLUSIVE,
+  VERIFY_FREE_LIST, VERIFY_LOCKED, VERIFY_MAPCOUNT, VERIFY_MEMCG, VERIFY_MIGRATION_ENTRY,
+  VERIFY_MIRROR_PAGE, VERIFY_MIRROR_WRITE, VERIFY_OK, VERIFY_POOL, VERIFY_REFCOUNT, VERIFY_RMAP, VERIFY_RSS,
+  VERIFY_TABLE_META, VERIFY_VMA_ORDER, VERIFY_VMA_TREE, VERIFY_WRITE_BIT, ZONE_COUNT,
 } from "../uapi/struct";
 import { MIGRATE_PFN_VALID } from "../uapi/pfn";
 import { VM_WRITE } from "../uapi/vm";
@@ -102,9 +103,11 @@ function checkRss(mm: Mm, id: u32): void {
   let anon: u32 = 0;
   let shmem: u32 = 0;
   let file: u32 = 0;
+  let swap: u32 = 0;
   for (let vma = vmaAt(mm.vmaFirst); some(vma); vma = vmaAt(vma.next)) {
     for (let addr = nextEntry(mm.pgd, vma.start, vma.end); addr < vma.end; addr = nextEntry(mm.pgd, addr + 4096, vma.end)) {
       const pte = readPte(mm.pgd, addr);
+      if (!ptePresent(pte) && pteKind(pte) == PTE_KIND_SWAP) swap++;
       if (ptePresent(pte) ? (pteFlags(pte) & PTE_SPECIAL) != 0 : !isPage(pteKind(pte))) continue;
       const folio = folioOf(ptePfn(pte));
       if (folio.has(FOLIO_ANON)) anon++;
@@ -115,6 +118,7 @@ function checkRss(mm: Mm, id: u32): void {
   if (anon != mm.rssAnon) broken(VERIFY_RSS, id, 0, anon, mm.rssAnon);
   if (file != mm.rssFile) broken(VERIFY_RSS, id, 1, file, mm.rssFile);
   if (shmem != mm.rssShmem) broken(VERIFY_RSS, id, 2, shmem, mm.rssShmem);
+  if (swap != mm.rssSwap) broken(VERIFY_RSS, id, 3, swap, mm.rssSwap);
 }
 
 /** The first address from addr on that has an entry, or `end`. */
@@ -152,6 +156,10 @@ function shareEntries(by: i32, migrating: bool): void {
       if (!pte) continue;
       const addr = (<u64>meta.base << 21) + (<u64>j << 12);
       if (by < 0) checkEntry(mm, meta.owner, addr, pte, migrating);
+      if (!ptePresent(pte) && pteKind(pte) == PTE_KIND_SWAP) {
+        folioOf(ptePfn(pte)).refs += by;
+        continue;
+      }
       if (ptePresent(pte) ? pteFlags(pte) & PTE_SPECIAL : !isPage(pteKind(pte)) || pteKind(pte) == PTE_KIND_MIGRATION) continue;
       const folio = folioOf(ptePfn(pte));
       if (pteKind(pte) != PTE_KIND_DEVICE_EXCLUSIVE) folio.maps += by;
@@ -210,6 +218,7 @@ function reaches(folio: Folio, vma: Vma, addr: u64): bool {
 /** The counts that are left when every entry has taken its share. */
 function checkFolios(busy: bool): void {
   let left: u64 = 0;
+  let cached: u64 = 0;
   const systemEnd = RESERVED_FRAMES + header(HDR_SYSTEM_FRAMES);
   for (let pfn = RESERVED_FRAMES; pfn < header(HDR_DEVICE_NEXT); pfn++) {
     if (pfn == systemEnd) pfn = header(HDR_DEVICE_BASE);
@@ -219,15 +228,28 @@ function checkFolios(busy: bool): void {
     if (folio.has(FOLIO_FREE) ? folio.refcount != 0 : folio.refcount > 0xfff000) broken(VERIFY_REFCOUNT, 0, pfn, 0, folio.refs);
     if (folio.has(FOLIO_LOCKED) && !busy) broken(VERIFY_LOCKED, 0, pfn);
     left += folio.refcount;
+    if (folio.has(FOLIO_SWAP_CACHE)) cached++;
   }
+  checkSlots();
   left += folioOf(1).refcount - 1;
-  let explained: u64 = header(HDR_EXTERNAL_REFS) + commandsHold();
+  let explained: u64 = header(HDR_EXTERNAL_REFS) + commandsHold() + cached;
   for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
     const m = migrationOf(id);
     if (!isOpen(m)) continue;
     for (let i: u32 = 0; i < m.npages; i++) if (m.source(i) & <u32>MIGRATE_PFN_VALID) explained++;
   }
   if (left != explained) broken(VERIFY_REFCOUNT, 0, 0, explained, left);
+}
+
+/** Swap slots, when the entries have taken their shares: none is left, and none is unused and not free. */
+function checkSlots(): void {
+  const zone = zoneOf(SWAP_ZONE);
+  for (let slot = zone.pfnFirst; slot < zone.pfnEnd; slot++) {
+    const folio = folioOf(slot);
+    if (folio.refcount) broken(VERIFY_REFCOUNT, 0, slot, 0, folio.refs);
+    const page = folio.has(FOLIO_FREE) ? 0 : folio.index;
+    if (page && (!folioOf(page).has(FOLIO_SWAP_CACHE) || swapSlotOf(page) != slot)) broken(VERIFY_RMAP, 0, slot, page);
+  }
 }
 
 function checkZones(): void {

@@ -1,9 +1,10 @@
 // Taking entries away: what unmapping, DONTNEED and exit have in common.
 
+import { freeSwap, swapPut } from "./swap";
 import {
-  PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_SPECIAL,
+  PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_SPECIAL,
 } from "../uapi/pte";
-import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_SHMEM } from "../uapi/struct";
+import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_SHMEM, FOLIO_SWAP_CACHE } from "../uapi/struct";
 import { Folio, folioOf } from "./folio";
 import { Mm } from "./mm";
 import { putPage } from "./page-alloc";
@@ -22,6 +23,8 @@ export function addRss(mm: Mm, folio: Folio, by: i32): void {
 @inline
 export function unmapPage(pfn: u32, folio: Folio): void {
   folio.maps--;
+  // Out of the swap cache with it, if that is all that is left.
+  if (folio.has(FOLIO_SWAP_CACHE) && !folio.mapcount) freeSwap(pfn, folio);
   putPage(pfn);
 }
 
@@ -44,6 +47,9 @@ export function zapPte(mm: Mm, pte: u64): void {
     const folio = folioOf(pfn);
     addRss(mm, folio, -1);
     unmapPage(pfn, folio);
+  } else if (kind == PTE_KIND_SWAP) {
+    mm.rssSwap--;
+    swapPut(pfn);
   } else if (kind == PTE_KIND_DEVICE_EXCLUSIVE) {
     // The entry kept its reference, but no mapping.
     addRss(mm, folioOf(pfn), -1);

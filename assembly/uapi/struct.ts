@@ -65,11 +65,17 @@ export const HDR_FLAG_LOG = 1;
 /** Frames have bytes. */
 export const HDR_FLAG_DATA = 2;
 
+/** Pages may be paged out. */
+export const HDR_FLAG_SWAP = 4;
+
 /** In the owner argument of hmmRangeFault and migrateSetup: device pages of any owner are one's own. */
 export const OWNER_ANY = 0xffffffff;
 
 export const HDR_LRU_HEAD = 268; //      u32  device page that a device used last
 export const HDR_LRU_TAIL = 272; //      u32  … longest ago
+export const HDR_SWAP_FRAMES = 284; //   u32
+export const HDR_SWAP_HASH = 288; //     u32  the swap cache's hash table
+export const HDR_SWAP_HASH_MASK = 292; //u32
 export const HDR_FAULT_AROUND = 280; //  u32  pages that a read fault of a file maps at most; a power of two, 1 off
 export const HDR_EXTERNAL_REFS = 276; // u32  page references that callers hold: pins, pageGet, pages allocated
 
@@ -96,6 +102,7 @@ export const BOOT_SYSTEM_FRAMES = 4; //  u32
 export const BOOT_DEVICE_FRAMES = 8; //  u32
 export const BOOT_LOG_ENTRIES = 12; //   u32
 export const BOOT_ARENA_BYTES = 16; //   u32
+export const BOOT_SWAP_FRAMES = 20; //   u32
 /** Capacities, a u32 each: BOOT_CAPACITY + 4 * TABLE_*. */
 export const BOOT_CAPACITY = 32;
 
@@ -137,6 +144,8 @@ export const TABLE_INJECTED = 23;
 export const ZONES = 1536;
 export const ZONE_SIZE = 64;
 export const ZONE_COUNT = 16;
+/** Swap space. Devmems are 1 … SWAP_ZONE - 1. */
+export const SWAP_ZONE = 15;
 export const ZONE_FLAGS = 0; //          u32  1: in use, 2: being removed
 export const ZONE_PFN_FIRST = 4; //      u32
 export const ZONE_PFN_END = 8; //        u32  exclusive

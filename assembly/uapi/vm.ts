@@ -52,6 +52,8 @@ export const VM_MAYWRITE = 0x20;
 export const VM_MAYEXEC = 0x40;
 export const VM_MAYSHARE = 0x80;
 export const VM_ACCESS = 0x7;
+/** userfaultfd, with the SIGBUS feature: a touch of missing memory is a signal, for the range's handler to fill it. */
+export const VM_UFFD_MISSING = 0x200;
 export const VM_PFNMAP = 0x400;
 export const VM_LOCKED = 0x2000;
 export const VM_IO = 0x4000;

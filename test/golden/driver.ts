@@ -37,21 +37,12 @@ import {
   type Vma,
 } from "../../src/index.ts";
 import { patternPages } from "./codec.ts";
+import { failure, PIECE, type CommandResult } from "./command.ts";
 import { eventRecord, snapshotByte } from "./encode.ts";
+import { ExclusiveTags } from "./exclusive.ts";
 import type { EventRecord } from "./records.ts";
 
-/** Pages that the driver faults, snapshots or migrates at a time. */
-const PIECE = 64;
 const ADDRESS_SPACE = 2 ** 48;
-
-/** What a device command answers. */
-export interface CommandResult {
-  ret: number;
-  cpages: number;
-  faults: number;
-  /** The buffer of a command that succeeded. */
-  bytes?: Uint8Array;
-}
 
 /** In src: a page that is to move, and after pages() one that has. */
 const CANDIDATE_PAGE = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
@@ -110,6 +101,7 @@ export class GoldenHandle {
   readonly mm: Mm;
   readonly table: DeviceTable;
   readonly notifier: MmuIntervalNotifier;
+  readonly exclusiveTags = new ExclusiveTags();
   /** Processes that have the file open. */
   references = 1;
   /** Events since the last {@link takeEvents}. */
@@ -146,8 +138,14 @@ export class GoldenHandle {
     this.events.push({ ...range });
     if (range.event === MMU_NOTIFY_MIGRATE && range.owner === this.device) return false;
     // The kernel's driver takes the end for inclusive: it drops one page more.
-    if (!this.table.closed) this.table.clear(range.start, Math.min(range.end + PAGE_SIZE, ADDRESS_SPACE));
+    this.drop(range.start, Math.min(range.end + PAGE_SIZE, ADDRESS_SPACE));
     return true;
+  }
+
+  /** Drops the entries of [start, end). */
+  private drop(start: number, end: number): void {
+    if (!this.table.closed) this.table.clear(start, end);
+    this.exclusiveTags.drop(start, end);
   }
 
   // ── Commands ────────────────────────────────────────────────────────────────────────────────────────────
@@ -220,10 +218,20 @@ export class GoldenHandle {
     if (n === 0 || this.orphaned) return failure(-EINVAL);
     const end = start + n * PAGE_SIZE;
     const answer = this.migratePieces(start, end, (vma, from, to) => this.pieceToDevice(vma, from, to));
-    if (answer !== 0) return failure(answer);
+    return answer !== 0 ? failure(answer) : this.readBack(start, n);
+  }
+
+  private readBack(start: number, n: number): CommandResult {
     const bytes = new Uint8Array(n * PAGE_SIZE);
     const cpages = this.table.read(start, bytes) / PAGE_SIZE;
     return cpages < n ? { ret: -ENOENT, cpages, faults: 0 } : { ret: 0, cpages, faults: 0, bytes };
+  }
+
+  /** Makes n pages exclusive to the device; then reads them through the device table. */
+  exclusive(start: number, n: number): CommandResult {
+    if (n === 0 || this.orphaned) return failure(-EINVAL);
+    const answer = this.exclusiveTags.lend(this.mm, this.table, start, n);
+    return answer !== 0 ? failure(answer) : this.readBack(start, n);
   }
 
   private pieceToDevice(vma: Vma, start: number, end: number): void {
@@ -258,7 +266,7 @@ export class GoldenHandle {
       const address = m.start + i * PAGE_SIZE;
       const page = hmmVmaAllocLockedPage(vma, address);
       if (page === 0) continue;
-      if (!this.table.closed) this.table.clear(address, address + PAGE_SIZE);
+      this.drop(address, address + PAGE_SIZE);
       m.dst[i] = migratePfn(page);
     }
     this.device.hmm.copyPages(m.src, m.dst);
@@ -310,15 +318,12 @@ export class GoldenHandle {
     return { ret: 0, cpages: 0, faults: 0 };
   }
 
-  /** The device table's n entries from `start`: 0 none, 1 read-only, 3 writable. */
+  /** The device table's n entries from `start`: 0 none, 1 read-only, 3 writable, 2 exclusive. */
   entries(start: number, n: number): number[] {
-    return Array.from(this.table.snapshot(start, n), (entry) => {
+    return Array.from(this.table.snapshot(start, n), (entry, i) => {
       if ((entry & HMM_PFN_VALID) === 0) return 0;
+      if (this.exclusiveTags.has(start + i * PAGE_SIZE)) return 2;
       return (entry & HMM_PFN_WRITE) !== 0 ? 3 : 1;
     });
   }
-}
-
-function failure(ret: number): CommandResult {
-  return { ret, cpages: 0, faults: 0 };
 }

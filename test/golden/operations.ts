@@ -1,13 +1,7 @@
 /** The records' operations, through the public API. */
 import {
-  EAGAIN,
   EFAULT,
-  EINVAL,
   EIO,
-  FAULT_ACCERR,
-  FAULT_MAPERR,
-  FAULT_SIGBUS,
-  HmmError,
   MADV_COLD,
   MADV_COLLAPSE,
   MADV_DONTFORK,
@@ -22,23 +16,19 @@ import {
   MADV_REMOVE,
   MADV_WILLNEED,
   MADV_WIPEONFORK,
-  MAP_ANONYMOUS,
-  MAP_FIXED,
-  MAP_PRIVATE,
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   PAGE_SIZE,
-  PROT_EXEC,
-  PROT_READ,
-  PROT_WRITE,
 } from "../../src/index.ts";
+import { bytes, num, page, protOf, retOf, signalOf, type Arguments, type Perform } from "./arguments.ts";
 import { encodeBytes, encodePage, encodePages, patternPages, UNTOUCHED, type PageContent } from "./codec.ts";
-import type { CommandResult, GoldenHandle } from "./driver.ts";
+import type { CommandResult } from "./command.ts";
+import type { GoldenHandle } from "./driver.ts";
+import { FILE_OPERATIONS, mmap } from "./file-operations.ts";
 import { handleOf, type Process } from "./process.ts";
-import { ARENA, type Answer } from "./records.ts";
+import type { Answer } from "./records.ts";
 import { smapsOf } from "./state.ts";
-import type { EngineWorld } from "./world.ts";
 
 const ADVICE: Readonly<Record<string, number>> = {
   dontneed: MADV_DONTNEED,
@@ -57,63 +47,10 @@ const ADVICE: Readonly<Record<string, number>> = {
   wipeonfork: MADV_WIPEONFORK,
 };
 
-const SIGNALS = new Map([
-  [FAULT_MAPERR, "SIGSEGV/1"],
-  [FAULT_ACCERR, "SIGSEGV/2"],
-  [FAULT_SIGBUS, "SIGBUS/2"],
-]);
-
-type Arguments = (number | string)[];
-type Perform = (process: Process, args: Arguments, world: EngineWorld) => Answer;
-
-function num(args: Arguments, index: number): number {
-  const value = args.at(index);
-  if (typeof value !== "number") throw new Error(`argument ${index} is not a number: ${value}`);
-  return value;
-}
-
-/** The address of the page that an argument names. */
-function page(args: Arguments, index: number): number {
-  return ARENA + num(args, index) * PAGE_SIZE;
-}
-
-function bytes(args: Arguments, index: number): number {
-  return num(args, index) * PAGE_SIZE;
-}
-
-function protOf(text: string | number): number {
-  const bits: Readonly<Record<string, number>> = { r: PROT_READ, w: PROT_WRITE, x: PROT_EXEC };
-  return text === "none" ? 0 : [...String(text)].reduce((prot, letter) => prot | bits[letter], 0);
-}
-
 function adviceOf(name: string | number): number {
   const advice: number | undefined = ADVICE[name];
   if (advice === undefined) throw new Error(`unknown advice ${name}`);
   return advice;
-}
-
-/** 0, or the negative errno that `call` failed with. What the API refuses beforehand is EINVAL to a kernel. */
-function retOf(call: () => unknown): number {
-  try {
-    call();
-    return 0;
-  } catch (error) {
-    if (error instanceof HmmError && error.errno !== EAGAIN) return -error.errno;
-    if (error instanceof RangeError) return -EINVAL;
-    throw error;
-  }
-}
-
-/** The signal that a CPU access dies of; 0: it does not. */
-function signalOf(access: () => unknown): number | string {
-  try {
-    access();
-    return 0;
-  } catch (error) {
-    const signal = error instanceof HmmError ? SIGNALS.get(error.faultCode ?? 0) : undefined;
-    if (signal === undefined) throw error;
-    return signal;
-  }
 }
 
 /** PAGE_SIZE, or -errno if the access fails for a reason that a process sees as a signal. */
@@ -176,16 +113,6 @@ function writeFor(errno: number, options: { kernel?: boolean; force?: boolean })
     }
     return { rets };
   };
-}
-
-function mmap({ mm }: Process, args: Arguments): Answer {
-  const kind = args[3];
-  if (kind !== "anon") throw new Error(`mapping ${kind} is not built`);
-  const flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS;
-  const ret = retOf(() =>
-    mm.mmap({ addr: page(args, 0), length: bytes(args, 1), prot: protOf(args[2]), flags }),
-  );
-  return { ret };
 }
 
 function mincore({ mm }: Process, args: Arguments): Answer {
@@ -257,6 +184,8 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
   ["mlock", ({ mm }, args) => ({ ret: retOf(() => mm.mlock(page(args, 0), bytes(args, 1))) })],
   ["munlock", ({ mm }, args) => ({ ret: retOf(() => mm.munlock(page(args, 0), bytes(args, 1))) })],
   ["mincore", mincore],
+  ["msync", ({ mm }, args) => ({ ret: retOf(() => mm.msync(page(args, 0), bytes(args, 1))) })],
+  ...FILE_OPERATIONS,
   // CPU and kernel accesses
   ["r", (process, args) => withFaults(process, () => cpuRead(process, args))],
   ["w", (process, args) => withFaults(process, () => cpuWrite(process, args))],
@@ -280,6 +209,8 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
   ["dwrite", command((handle, args) => handle.write(page(args, 1), num(args, 2), num(args, 3)))],
   ["dmig", command((handle, args) => handle.migrateToDevice(page(args, 1), num(args, 2)))],
   ["dsys", command((handle, args) => handle.migrateToSystem(page(args, 1), num(args, 2)))],
+  ["dexcl", command((handle, args) => handle.exclusive(page(args, 1), num(args, 2)))],
+  ["dchk", command((handle, args) => handle.exclusiveTags.check(page(args, 1), num(args, 2)))],
   ["drel", command((handle) => handle.release())],
   ["dsnap", snapshot],
 ]);

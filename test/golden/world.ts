@@ -1,5 +1,5 @@
 /** The processes of a scenario on an engine of their own: performs the records' operations through the public API. */
-import { Hmm, Memcg, PAGE_SIZE, PMD_SIZE } from "../../src/index.ts";
+import { Hmm, Memcg, PAGE_SIZE, PMD_SIZE, type HmmFile } from "../../src/index.ts";
 import { GoldenDevice, GoldenHandle } from "./driver.ts";
 import { OPERATIONS } from "./operations.ts";
 import { handleOf, type Process } from "./process.ts";
@@ -18,6 +18,7 @@ function memoryFor({ lines }: Scenario): number {
   let processes = 1;
   for (const { op, args = [] } of lines) {
     if (op === "mmap") pages += Number(args[1]);
+    if (op === "file") pages += Number(args[2]);
     if (op === "mremap") pages += Number(args[3]);
     if (op === "mresize") pages += Number(args[2]);
     if (op === "fork") processes++;
@@ -34,6 +35,8 @@ export class EngineWorld implements World {
   readonly memcg = new Memcg();
   readonly devices: readonly GoldenDevice[];
   readonly processes = new Map<number, Process>();
+  /** Open files by name. */
+  readonly files = new Map<string, HmmFile>();
   private readonly chargedAtStart: number;
   private readonly freeAtStart: number;
 
@@ -74,9 +77,10 @@ export class EngineWorld implements World {
     this.hmm.verify();
   }
 
-  /** Ends the processes that still run, and checks that nothing is left. */
+  /** Ends the processes that still run and closes the files, and checks that nothing is left. */
   close(): void {
     for (const process of [...this.processes.values()]) this.exit(process);
+    for (const file of this.files.values()) file.close();
     const used = this.devices.map((device) => device.used);
     if (used.some((pages) => pages > 0)) throw new Error(`device pages are left in use: ${used.join(", ")}`);
     const lost = this.freeAtStart - this.hmm.freePages;

@@ -206,6 +206,48 @@ scenario("double_map", ({ mm, mirrors: [first, second] }) => {
   assert.is(second.device.devmem.usedPages, 0, "the first device's read pulled them off the second");
 });
 
+scenario("exclusive", ({ mm, mirrors: [mirror] }) => {
+  const addr = buffer(mm);
+  const answer = mirror.exclusive(addr, N);
+  assert.equal(result(answer), [0, N, 0]);
+  same(answer.data, words(N));
+  assert.equal(result(mirror.checkExclusive(addr, N)), [-EPERM, 0, 0]);
+  same(mm.read(addr, BYTES), words(N));
+  mm.write(
+    addr,
+    words(N, (i) => i + 1),
+  );
+  same(
+    mm.read(addr, BYTES),
+    words(N, (i) => i + 1),
+  );
+  assert.equal(result(mirror.checkExclusive(addr, N)), [0, 0, 0]);
+});
+
+scenario("exclusive_mprotect", ({ mm, mirrors: [mirror] }) => {
+  const addr = buffer(mm);
+  assert.equal(result(mirror.exclusive(addr, N)), [0, N, 0]);
+  mm.mprotect(addr, BYTES, PROT_READ);
+  assert.is(mirror.write(addr, words(N)).ret, -EPERM);
+});
+
+scenario("exclusive_cow", ({ mm, mirrors: [mirror] }) => {
+  const addr = buffer(mm);
+  assert.equal(result(mirror.exclusive(addr, N)), [0, N, 0]);
+  using child = mm.fork();
+  for (const each of [mm, child]) {
+    same(each.read(addr, BYTES), words(N));
+    each.write(
+      addr,
+      words(N, (i) => i + 1),
+    );
+    same(
+      each.read(addr, BYTES),
+      words(N, (i) => i + 1),
+    );
+  }
+});
+
 scenario("hmm_gup_test", ({ mm, mirrors: [mirror] }) => {
   const addr = buffer(mm, 4);
   mirror.migrateToDevice(addr, 4);

@@ -7,6 +7,7 @@ import {
   DMIRROR_PROT_DEV_PRIVATE_LOCAL as LOCAL,
 } from "../../src/dmirror.ts";
 import {
+  EBUSY,
   EFAULT,
   EINVAL,
   ENOENT,
@@ -32,6 +33,8 @@ scenario(
       (at: number, n: number) => mirror.migrateToDevice(at, n),
       (at: number, n: number) => mirror.migrateToSystem(at, n),
       (at: number, n: number) => mirror.snapshot(at, n),
+      (at: number, n: number) => mirror.exclusive(at, n),
+      (at: number, n: number) => mirror.checkExclusive(at, n),
     ]) {
       assert.equal(result(command(addr, 0)), [-EINVAL, 0, 0]);
       assert.equal(result(command(addr + 8, 1)), [-EINVAL, 0, 0]);
@@ -153,6 +156,44 @@ scenario(
     );
   },
 );
+
+scenario(
+  "exclusive access: the device writes without a fault until the CPU touches the page",
+  ({ hmm, mm, mirrors: [first, second] }) => {
+    const addr = buffer(mm, 4);
+    second.read(addr, 4);
+    assert.equal(result(first.exclusive(addr, 4)), [0, 4, 0]);
+    assert.is(second.entries, 0, "it is the first one's alone");
+    assert.equal(snapshot(first, addr, 4), [NONE, NONE, NONE, NONE]);
+    hmm.verify();
+    assert.equal(
+      result(
+        first.write(
+          addr,
+          words(4, () => 5),
+        ),
+      ),
+      [0, 4, 0],
+    );
+    assert.is(mm.load32(addr + PAGE_SIZE), 5);
+    assert.equal(result(first.checkExclusive(addr + PAGE_SIZE, 1)), [0, 0, 0]);
+    assert.equal(result(first.checkExclusive(addr, 2)), [-EPERM, 0, 0]);
+    assert.equal(result(second.exclusive(addr, 1)), [0, 1, 0]);
+    assert.equal(result(first.checkExclusive(addr, 1)), [0, 0, 0], "the second one has it now");
+  },
+);
+
+scenario("exclusive access fails at the page that cannot be lent", ({ hmm, mm, mirrors: [mirror] }) => {
+  const addr = buffer(mm, 4);
+  mm.mprotect(addr + 2 * PAGE_SIZE, PAGE_SIZE, PROT_READ);
+  assert.equal(result(mirror.exclusive(addr, 4)), [-EFAULT, 0, 0]);
+  assert.equal(result(mirror.checkExclusive(addr + PAGE_SIZE, 1)), [-EPERM, 0, 0], "those before are lent");
+  assert.is(mirror.entries, 2);
+  const { pfn } = mm.lookupPte(addr + 3 * PAGE_SIZE)!;
+  hmm.pageLock(pfn);
+  assert.equal(result(mirror.exclusive(addr + 3 * PAGE_SIZE, 1)), [-EBUSY, 0, 0]);
+  hmm.pageUnlock(pfn);
+});
 
 scenario("pieces are an option, and change nothing but the events", ({ hmm, mm, devices: [device] }) => {
   using mirror = new Dmirror(mm, { device, faultPages: 5, migratePages: 7 });

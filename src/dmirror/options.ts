@@ -1,0 +1,18 @@
+import type { DmirrorDevice } from "./device.ts";
+
+export interface DmirrorOptions {
+  /** The device to mirror on. Default: a new one, which is closed with the mirror. */
+  device?: DmirrorDevice;
+  /** Bytes of memory of the new device. */
+  deviceMemory?: number;
+  /** Pages that are faulted in or looked at in one piece. Default 32. */
+  faultPages?: number;
+  /** Pages that are migrated in one piece. Default 512. */
+  migratePages?: number;
+}
+
+/** Refuses what is no number of pages. */
+export function checkPages(name: string, npages: number): number {
+  if (Number.isInteger(npages) && npages > 0) return npages;
+  throw new RangeError(`new Dmirror: ${name} must be a positive integer, got ${npages}`);
+}

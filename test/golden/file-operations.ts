@@ -1,0 +1,113 @@
+/** Mappings and files. */
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  PAGE_SIZE,
+  type Hmm,
+  type HmmFile,
+  type MmapArgs,
+} from "../../src/index.ts";
+import { bytes, num, page, protOf, retOf, type Arguments, type Perform } from "./arguments.ts";
+import { encodePage, patternPages, UNTOUCHED } from "./codec.ts";
+import type { Process } from "./process.ts";
+import type { Answer } from "./records.ts";
+import type { EngineWorld } from "./world.ts";
+
+/** What a new disk file's first page is filled with; page after page one more. */
+const DISK_CONTENT = 0xa0;
+
+/** tmpfs files and disk files are numbered apart. */
+function fileName(args: Arguments): string {
+  return `${args[0] === "shm" ? "shm" : "disk"} ${num(args, 1)}`;
+}
+
+function fileOf(world: EngineWorld, name: string): HmmFile {
+  const file = world.files.get(name);
+  if (file === undefined) throw new Error(`there is no file ${name}`);
+  return file;
+}
+
+/** What is mapped, by the kind that mmap's fourth argument names. */
+function kindOf(args: Arguments, world: EngineWorld): Pick<MmapArgs, "flags" | "file" | "offset"> {
+  const kind = String(args[3]);
+  switch (kind) {
+    case "anon":
+      return { flags: MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS };
+    case "sanon":
+      return { flags: MAP_FIXED | MAP_SHARED | MAP_ANONYMOUS };
+    case "shm":
+    case "pshm":
+    case "file":
+    case "pfile": {
+      const name = fileName([kind.endsWith("shm") ? "shm" : "disk", num(args, 4)]);
+      const flags = MAP_FIXED | (kind.startsWith("p") ? MAP_PRIVATE : MAP_SHARED);
+      return { flags, file: fileOf(world, name), offset: bytes(args, 5) };
+    }
+    default:
+      throw new Error(`mapping ${kind} is not built`);
+  }
+}
+
+export function mmap({ mm }: Process, args: Arguments, world: EngineWorld): Answer {
+  const what = kindOf(args, world);
+  const place = { addr: page(args, 0), length: bytes(args, 1), prot: protOf(args[2]) };
+  return { ret: retOf(() => mm.mmap({ ...place, ...what })) };
+}
+
+/** A new file in the place of one that has this name. What maps the old one goes on doing so. */
+function create(_process: Process, args: Arguments, world: EngineWorld): Answer {
+  const { hmm, memcg, files } = world;
+  const name = fileName(args);
+  const npages = num(args, 2);
+  files.get(name)?.close();
+  const file = hmm.createFile({ kind: args[0] === "shm" ? "shmem" : "disk", bytes: npages * PAGE_SIZE });
+  files.set(name, file);
+  if (file.kind === "disk" && npages > 0) {
+    file.write(0, patternPages(npages, DISK_CONTENT), { memcg });
+    sync(hmm, file);
+  }
+  return { ret: 0 };
+}
+
+/** fsync: a new disk file is clean. */
+function sync(hmm: Hmm, file: HmmFile): void {
+  using mm = hmm.createMm();
+  mm.msync(mm.mmap({ file, length: file.size }), file.size);
+}
+
+function read(_process: Process, args: Arguments, world: EngineWorld): Answer {
+  const buffer = new Uint8Array(PAGE_SIZE).fill(UNTOUCHED);
+  const ret = fileOf(world, fileName(args)).read(bytes(args, 2), buffer).length;
+  return { ret, data: [encodePage(buffer)] };
+}
+
+function write(_process: Process, args: Arguments, world: EngineWorld): Answer {
+  const { memcg } = world;
+  const file = fileOf(world, fileName(args));
+  const ret = retOf(() => file.write(bytes(args, 2), patternPages(1, num(args, 3)), { memcg }));
+  return { ret: ret === 0 ? PAGE_SIZE : ret };
+}
+
+function truncate(_process: Process, args: Arguments, world: EngineWorld): Answer {
+  return { ret: retOf(() => fileOf(world, fileName(args)).truncate(bytes(args, 2))) };
+}
+
+function punch(_process: Process, args: Arguments, world: EngineWorld): Answer {
+  return { ret: retOf(() => fileOf(world, fileName(args)).punchHole(bytes(args, 2), bytes(args, 3))) };
+}
+
+function faultAround(_process: Process, args: Arguments, { hmm }: EngineWorld): Answer {
+  return { ret: retOf(() => (hmm.faultAround = num(args, 0))) };
+}
+
+/** Each has its own name, but msync, which is an operation on memory. */
+export const FILE_OPERATIONS: readonly (readonly [string, Perform])[] = [
+  ["file", create],
+  ["fread", read],
+  ["fwrite", write],
+  ["ftrunc", truncate],
+  ["fpunch", punch],
+  ["fa", faultAround],
+];
