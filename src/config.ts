@@ -7,6 +7,7 @@ import {
   BOOT_DATA,
   BOOT_DEVICE_FRAMES,
   BOOT_LOG_ENTRIES,
+  BOOT_SWAP_FRAMES,
   BOOT_SYSTEM_FRAMES,
   HEADER,
   TABLE_ANON_VMA,
@@ -47,7 +48,7 @@ export interface HmmConfig {
   systemMemory?: number;
   /** Bytes of device frames, shared out by hmmDevmemAdd. Default 256 MiB. */
   deviceMemory?: number;
-  /** Bytes of swap space. Only 0 for now. */
+  /** Bytes of swap space, for MADV_PAGEOUT. Default 0: none. */
   swap?: number;
   /** "metadata": frames have no bytes, for simulations larger than memory. Default "data". */
   backing?: "data" | "metadata";
@@ -143,7 +144,7 @@ export function checkConfig(config: HmmConfig): HmmSettings {
   return {
     systemMemory: optional(given, "systemMemory", PAGE_SIZE, MEMORY_MAX, DEFAULT_MEMORY),
     deviceMemory: optional(given, "deviceMemory", 0, MEMORY_MAX, DEFAULT_MEMORY),
-    swap: optional(given, "swap", 0, 0, 0),
+    swap: optional(given, "swap", 0, MEMORY_MAX, 0),
     backing,
     capacities: sizes as unknown as Required<HmmCapacities>,
     arena: optional(given, "arena", 4096, 2 ** 32, 0),
@@ -160,6 +161,7 @@ export function boot(core: CoreExports, settings: HmmSettings): { mem: Memory; s
   set(BOOT_DATA, settings.backing === "data" ? 1 : 0);
   set(BOOT_SYSTEM_FRAMES, Math.ceil(settings.systemMemory / PAGE_SIZE));
   set(BOOT_DEVICE_FRAMES, Math.ceil(settings.deviceMemory / PAGE_SIZE));
+  set(BOOT_SWAP_FRAMES, Math.ceil(settings.swap / PAGE_SIZE));
   set(BOOT_LOG_ENTRIES, settings.eventLog);
   set(BOOT_ARENA_BYTES, settings.arena);
   for (const [name, table] of CAPACITY_TABLES) set(BOOT_CAPACITY + 4 * table, settings.capacities[name]);
@@ -177,6 +179,7 @@ export function boot(core: CoreExports, settings: HmmSettings): { mem: Memory; s
       ...settings,
       systemMemory: mem.u32(base + BOOT_SYSTEM_FRAMES) * PAGE_SIZE,
       deviceMemory: mem.u32(base + BOOT_DEVICE_FRAMES) * PAGE_SIZE,
+      swap: mem.u32(base + BOOT_SWAP_FRAMES) * PAGE_SIZE,
       arena: mem.u32(base + BOOT_ARENA_BYTES),
       eventLog: mem.u32(base + BOOT_LOG_ENTRIES),
       capacities: capacities as unknown as Required<HmmCapacities>,

@@ -3,6 +3,8 @@ import {
   HDR_DEVICE_BASE,
   HDR_FAIL_ALLOC,
   HDR_FAULT_AROUND,
+  HDR_FLAGS,
+  HDR_FLAG_SWAP,
   HDR_ZERO_PFN,
   HEADER,
   ZONES,
@@ -272,6 +274,23 @@ export class Hmm {
     checkInteger("hmm.faultAround", "bytes", bytes, PAGE_SIZE, PMD_SIZE);
     if ((bytes & (bytes - 1)) !== 0) throw badRange("hmm.faultAround", "bytes", "a power of two", bytes);
     this.#ctx.mem.setHeader(HDR_FAULT_AROUND, bytes / PAGE_SIZE);
+  }
+
+  /**
+   * Whether pages may be paged out: swapon and swapoff of the swap space that the engine was made with. What is swapped
+   * out stays there and comes back on access. Throws RangeError where there is no swap space.
+   */
+  get swapOn(): boolean {
+    return (this.#ctx.mem.header(HDR_FLAGS) & HDR_FLAG_SWAP) !== 0;
+  }
+
+  set swapOn(on: boolean) {
+    if (typeof on !== "boolean") throw badType("hmm.swapOn", "on", "a boolean", on);
+    const { mem, settings } = this.#ctx;
+    if (on && settings.swap === 0)
+      throw badRange("hmm.swapOn", "on", "false: the engine was made without swap space", on);
+    const flags = mem.header(HDR_FLAGS);
+    mem.setHeader(HDR_FLAGS, on ? flags | HDR_FLAG_SWAP : flags & ~HDR_FLAG_SWAP);
   }
 
   // ── watching ──

@@ -227,6 +227,27 @@ export abstract class Mappings {
     );
   }
 
+  /**
+   * userfaultfd over [addr, addr + length), for missing pages, with the SIGBUS feature: a touch of memory that was never
+   * there is a SIGBUS (HmmError EFAULT), and a migration does not fill its holes. Throws HmmError EINVAL for holes and
+   * for mappings of files. Fork and mremap leave it behind.
+   */
+  uffdRegister(addr: number, length: number): void {
+    this.#uffd("mm.uffdRegister", addr, length, 1);
+  }
+
+  /** Ends userfaultfd over [addr, addr + length). Throws as {@link uffdRegister}. */
+  uffdUnregister(addr: number, length: number): void {
+    this.#uffd("mm.uffdUnregister", addr, length, 0);
+  }
+
+  #uffd(op: string, addr: number, length: number, on: number): void {
+    this.check(op);
+    checkPageAddress(op, "addr", addr);
+    const bytes = checkLength(op, "length", length, 1);
+    this.hold(op, true, () => this.core.uffdRegister(this.id, addr, bytes, on));
+  }
+
   /** munlock. Throws HmmError ENOMEM (a hole). */
   munlock(addr: number, length: number): void {
     const op = "mm.munlock";

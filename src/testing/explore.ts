@@ -234,9 +234,8 @@ class Explorer<W> {
   #end(run: Run<W>, waiting: ReadonlyMap<string, string>): void {
     this.result.schedules++;
     if (waiting.size > 0) {
-      const who = [...waiting].map(
-        ([agent, why]) => `${agent}, step "${run.labelOf(agent)}", waits for: ${why}`,
-      );
+      const agents = Object.keys(this.#agents).filter((agent) => waiting.has(agent));
+      const who = agents.map((a) => `${a}, step "${run.labelOf(a)}", waits for: ${waiting.get(a)}`);
       throw this.#failure(`deadlock: ${who.join("; ")}`, run.steps, false);
     }
     const { leftOver } = run;

@@ -36,7 +36,10 @@ test("all records are there, and their operations show the tags that the index g
     scenarios.reduce((n, { lines }) => n + lines.length - 1, 0),
     7569,
   );
-  const index = JSON.parse(readFileSync(join(RECORDS, "index.json"), "utf8")) as { s: string; tags: string[] }[];
+  const index = JSON.parse(readFileSync(join(RECORDS, "index.json"), "utf8")) as {
+    s: string;
+    tags: string[];
+  }[];
   const indexed = new Map(index.map(({ s, tags }) => [s, [...tags].sort()]));
   for (const { name, lines } of scenarios) {
     assert.equal([...new Set(lines.flatMap(tagsOf))].sort(), indexed.get(name), name);

@@ -202,6 +202,14 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
   ["open", (process, args, world) => ({ ret: retOf(() => world.open(process, num(args, 0), num(args, 1))) })],
   ["close", (process, args, world) => ({ ret: retOf(() => world.closeHandle(process, num(args, 0))) })],
   // accounting
+  [
+    "swapon",
+    (_process, _args, world) => {
+      world.hmm.swapOn = true;
+      return { ret: 0 };
+    },
+  ],
+  ["uffd", ({ mm }, args) => ({ ret: retOf(() => mm.uffdRegister(page(args, 0), bytes(args, 1))) })],
   ["memcg", (_process, _args, world) => ({ current: world.charged })],
   ["smaps", ({ mm }) => ({ smaps: smapsOf(mm) })],
   // the device

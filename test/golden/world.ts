@@ -46,7 +46,8 @@ export class EngineWorld implements World {
     memory: number,
   ) {
     const deviceMemory = Math.ceil(memory / PMD_SIZE) * PMD_SIZE;
-    this.hmm = Hmm.createSync({ systemMemory: memory, deviceMemory: 2 * deviceMemory });
+    this.hmm = Hmm.createSync({ systemMemory: memory, deviceMemory: 2 * deviceMemory, swap: memory });
+    this.hmm.swapOn = false;
     this.devices = [new GoldenDevice(this.hmm, deviceMemory), new GoldenDevice(this.hmm, deviceMemory)];
     this.freeAtStart = this.hmm.freePages;
     const mm = this.hmm.createMm({ memcg: this.memcg });

@@ -17,6 +17,7 @@ import {
   MAP_FIXED,
   MAP_PRIVATE,
   MIGRATE_PFN_ERROR,
+  migratePfnToPage,
   migrateVmaSetup,
   type HmmError,
   type HmmRangeFaultArgs,
@@ -136,14 +137,14 @@ scenario("E25 a page in a migration: 0 in a snapshot at once, a fault waits for 
   const waiting = hmmRangeFaultAsync({ ...faulting, pfns });
   assert.not(await settled(waiting));
   gpu.devmem.allocPages(m.src, m.dst);
-  const moved = m.dst[0];
+  const moved = migratePfnToPage(m.dst[0]);
   hmm.copyPages(m.src, m.dst);
   m.pages();
   assert.not(await settled(waiting), "pages() is not the end");
   m.finalize();
   assert.is(await waiting, 0);
   assert.is(pfnAt(mm, addr), hmmPfnToPage(pfns[0]));
-  assert.is(hmmPfnToPage(pfns[0]), (moved << 5) >>> 5, "the new page");
+  assert.is(hmmPfnToPage(pfns[0]), moved, "the new page");
   assert.equal([...pfns].map(short).join(""), "ww");
 });
 
