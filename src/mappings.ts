@@ -11,6 +11,8 @@ import {
   MADV_REMOVE,
   MADV_WILLNEED,
   MAP_ANONYMOUS,
+  MAP_FILE_MIXED,
+  MAP_FILE_PFN,
   MAP_PRIVATE,
   MAP_SHARED,
   MREMAP_FIXED,
@@ -122,6 +124,32 @@ export abstract class Mappings {
           `prot must be ${PROTECTIONS}, a fixed addr at least 0x10000`
         );
       },
+    );
+  }
+
+  /**
+   * What a driver's mmap makes. "mixed": ordinary zeroed pages, all there at once, that belong to no file and are not
+   * anonymous (vm_insert_page, VM_MIXEDMAP). "pfn": memory without pages behind it (remap_pfn_range, VM_PFNMAP), which
+   * a CPU may read and a device may not. Such mappings merge with nothing and do not migrate. Returns the address.
+   * Throws as {@link mmap}.
+   */
+  mmapSpecial(kind: "mixed" | "pfn", args: Omit<MmapArgs, "file" | "offset">): number {
+    const op = "mm.mmapSpecial";
+    const ctx = this.check(op);
+    if (kind !== "mixed" && kind !== "pfn") throw badType(op, "kind", '"mixed" or "pfn"', kind);
+    if (typeof args !== "object" || args === null) throw badType(op, "args", "an object", args);
+    const { prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED, addr = 0 } = args;
+    const length = checkLength(op, "length", args.length, 1);
+    checkU32(op, "prot", prot);
+    checkU32(op, "flags", flags);
+    checkPageAddress(op, "addr", addr);
+    if ((flags & MAP_ANONYMOUS) !== 0) throw badRange(op, "flags", "without MAP_ANONYMOUS", flags);
+    const what = kind === "mixed" ? MAP_FILE_MIXED : MAP_FILE_PFN;
+    return this.#address(
+      op,
+      ctx,
+      () => this.core.mmap(this.id, addr, length, prot, flags, what, 0),
+      () => undefined,
     );
   }
 

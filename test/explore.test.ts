@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  HMM_PFN_REQ_FAULT,
   hmmDevmemAdd,
+  hmmRangeFault,
   MADV_DONTNEED,
   MIGRATE_VMA_SELECT_SYSTEM,
   migrateVmaSetup,
@@ -14,7 +16,7 @@ import {
 } from "../src/index.ts";
 import { explore, Lock, ScheduleError, waitFor, type Agent, type ExploreOptions } from "../src/testing.ts";
 import { discard, driver, write } from "./explore/agents.ts";
-import { result as exampleResult } from "./explore/example.ts";
+import * as example from "./explore/example.ts";
 import { makeWorld, state, type World } from "./explore/world.ts";
 import { errorOf } from "./util/driver.ts";
 
@@ -152,7 +154,7 @@ waiting("EAGAIN and a held mmapSem are waited for, whatever the step had done be
   };
   const atEnd = ({ mm, start }: World): void => assert.is(mm.load32(start + 8), 1, "made once");
   const result = explore({ migrates, twice }, { setup: (hmm: Hmm) => makeWorld(hmm), atEnd });
-  assert.equal([result.schedules, result.waits], [2, 1]);
+  assert.equal([result.schedules + result.pruned, result.waits], [2, 1]);
 });
 
 waiting(
@@ -258,9 +260,18 @@ test("beyond the limit, random schedules; the same seed makes the same ones", ()
   const find = (seed: number): string =>
     failure(large, { ...options, invariants: rare, samples: 5000, seed }).message;
   const found = find(3);
-  assert.match(found, /^explore: c, step "c3": random schedule \d+ of seed 3: invariant "rare"/);
+  assert.match(
+    found,
+    /^explore: c, step "c3": invariant "rare": it does not hold\n[^]*\nfound by random schedule \d+ of seed 3$/,
+  );
   assert.is(find(3), found);
   assert.is.not(find(4), found);
+});
+
+test("a failing schedule has no step that can be left out", () => {
+  const agents = { a: steps("a", 3), b: steps("b", 3), c: steps("c", 3) };
+  const invariants = { order: (done: string[]) => done.at(-1) !== "a2" || !done.includes("c1") };
+  assert.equal(failure(agents, { setup, state: noPruning, invariants }).schedule, ["a", "c", "a"]);
 });
 
 test("a schedule is made again as it was, and must be one", () => {
@@ -296,16 +307,34 @@ test("agents that do not do the same thing twice are found out", () => {
   );
 });
 
+const docs = readFileSync(new URL("../docs/testing.md", import.meta.url), "utf8");
+
 test("the example of docs/testing.md is the one that runs here", () => {
-  const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
-  const code = read("explore/example.ts")
+  const code = readFileSync(new URL("explore/example.ts", import.meta.url), "utf8")
     .replaceAll("../../src/index.ts", "heteromem")
     .replaceAll("../../src/testing.ts", "heteromem/testing")
     .trim();
-  assert.ok(read("../docs/testing.md").includes(`\`\`\`ts\n${code}\n\`\`\``));
-  const { complete, schedules, pruned, states, waits } = exampleResult;
+  assert.ok(docs.includes(`\`\`\`ts\n${code}\n\`\`\``));
+  const { complete, schedules, pruned, states, waits } = example.result;
   const written = `complete: ${complete}, schedules: ${schedules}, pruned: ${pruned}, states: ${states}, waits: ${waits}`;
   assert.ok(code.includes(`{ ${written}, … }`), written);
+});
+
+test("what docs/testing.md says that explore says of its driver without read retry", () => {
+  const driver: Agent<example.World> = function* ({ mm, start, table, lock, notifier, pfns }) {
+    yield "read begin, and fault the page in";
+    const notifierSeq = notifier.readBegin();
+    const sem = mm.mmapSem.read("the driver");
+    const end = start + PAGE_SIZE;
+    hmmRangeFault({ notifier, notifierSeq, start, end, pfns, defaultFlags: HMM_PFN_REQ_FAULT });
+    sem.close();
+    yield "lock, and read retry";
+    using _lock = lock.acquire();
+    yield "map, and unlock";
+    table.map(start, pfns);
+  };
+  const { message } = failure({ driver, cpu: example.cpu }, { setup: example.setup });
+  assert.ok(docs.includes(message.slice(0, message.indexOf("\npage"))), message);
 });
 
 waiting.run();

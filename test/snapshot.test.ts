@@ -18,49 +18,54 @@ import { errorOf, makeHmm, pattern } from "./util/driver.ts";
 
 const NAMES = Object.keys(STEPS);
 
-/** Plays all steps, with a new engine before those of `cuts`; returns the snapshot after each step. */
+interface Played {
+  player: Player;
+  last: Uint8Array;
+}
+
+/** Plays all steps, with a new engine before those of `cuts`; `look` sees the snapshot after each. */
 function play(
   module: WebAssembly.Module,
   cuts: readonly number[] = [],
-): { player: Player; states: Uint8Array[] } {
+  look?: (state: Uint8Array, i: number) => void,
+): Played {
   const player = new Player(module);
-  const states = NAMES.map((name, i) => {
+  NAMES.forEach((name, i) => {
     if (cuts.includes(i)) player.restart();
     STEPS[name](player);
     player.hmm.verify();
-    return player.hmm.snapshot();
+    look?.(player.hmm.snapshot(), i);
   });
-  return { player, states };
+  return { player, last: player.hmm.snapshot() };
 }
 
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
 onEachBuild("snapshot: going on", (test, module) => {
-  const straight = play(module);
+  const states: Uint8Array[] = [];
+  const straight = play(module, [], (state) => states.push(state));
+
+  /** The run has come to the same bytes, and its drivers have heard the same. */
+  function isTheSame({ player, last }: Played): void {
+    assert.ok(same(last, straight.last), "other bytes at the end");
+    assert.equal(player.heard, straight.player.heard);
+  }
 
   test("the same calls make the same bytes, at every step", () => {
-    const again = play(module);
-    const different = NAMES.filter((_, i) => !same(again.states[i], straight.states[i]));
+    const different: string[] = [];
+    isTheSame(play(module, [], (state, i) => void (same(state, states[i]) || different.push(NAMES[i]))));
     assert.equal(different, []);
-    assert.equal(again.player.heard, straight.player.heard);
   });
 
   NAMES.slice(1).forEach((name, at) => {
-    test(`restored before "${name}"`, () => {
-      const cut = play(module, [at + 1]);
-      const different = NAMES.filter((_, i) => !same(cut.states[i], straight.states[i]));
-      assert.equal(different, []);
-      assert.equal(cut.player.heard, straight.player.heard);
-    });
+    test(`restored before "${name}"`, () => isTheSame(play(module, [at + 1])));
   });
 
   test("restored before every step", () => {
-    const cut = play(
-      module,
-      NAMES.map((_, i) => i),
-    );
-    assert.ok(same(cut.states.at(-1)!, straight.states.at(-1)!));
-    assert.equal(cut.player.heard, straight.player.heard);
+    const cuts = NAMES.map((_, i) => i);
+    const different: string[] = [];
+    isTheSame(play(module, cuts, (state, i) => void (same(state, states[i]) || different.push(NAMES[i]))));
+    assert.equal(different, []);
   });
 
   test("the play has an open migration at every stage", () => {
@@ -120,7 +125,7 @@ onEachBuild("snapshot: what is none", (test, module) => {
   for (const name of NAMES.slice(0, 12)) STEPS[name](player);
   const good = player.hmm.snapshot();
   const text = Buffer.from(good.buffer, 0, 4096).toString("latin1");
-  const headerEnd = text.indexOf("}\n") + 2;
+  const headerEnd = text.indexOf("}\0") + 1;
 
   test("other things than bytes", () => {
     for (const bytes of [
@@ -137,10 +142,10 @@ onEachBuild("snapshot: what is none", (test, module) => {
   });
 
   test("truncated at any place", () => {
-    const places = Array.from({ length: headerEnd + 40 }, (_, i) => i);
+    const places = Array.from({ length: headerEnd / 3 + 40 }, (_, i) => (i < 40 ? i : 3 * i));
     for (const length of [...places, good.length / 2, good.length - 65536, good.length - 1]) {
       assert.match(
-        refusal(module, player, good.slice(0, length)),
+        refusal(module, player, good.subarray(0, length)),
         /bytes must be a snapshot/,
         `${length} bytes`,
       );
@@ -169,21 +174,18 @@ onEachBuild("snapshot: what is none", (test, module) => {
   });
 
   test("a header with a byte changed", () => {
-    let restored = 0;
-    for (let i = 0; i < headerEnd; i++) {
+    for (let i = 0; i < headerEnd; i += i < 64 ? 1 : 7) {
       const bytes = good.slice();
       bytes[i] ^= 1 + (i % 7);
-      if (refusal(module, player, bytes) === "") restored++;
+      assert.match(refusal(module, player, bytes), /bytes must be a snapshot/, `byte ${i}`);
     }
-    // Names and counters can be others; most changes cannot be.
-    assert.ok(restored < headerEnd / 2, `${restored} of ${headerEnd} were taken for snapshots`);
   });
 
   test("a header that is JSON, and none of ours", () => {
     const from = text.indexOf("{");
     for (const json of ["{}", "[]", "null", "5", '{"mms":[1]}', '{"settings":{},"owners":-1}']) {
       const bytes = good.slice();
-      bytes.set(Buffer.from(json.padEnd(headerEnd - 1 - from)), from);
+      bytes.set(Buffer.from(json.padEnd(headerEnd - from)), from);
       assert.match(refusal(module, player, bytes), /bytes must be a snapshot/, json);
     }
   });
@@ -251,6 +253,7 @@ onEachBuild("snapshot: not inside a callback", (test, module) => {
     const act = (hmm: Hmm, invalidate: () => void): void => {
       const mm = hmm.createMm();
       const addr = mm.mmap({ length: PAGE_SIZE });
+      mm.write(addr, pattern(1));
       new MmuIntervalNotifier(mm, addr, PAGE_SIZE, { invalidate: () => invalidate() });
       mm.mprotect(addr, PAGE_SIZE, 1);
     };

@@ -27,8 +27,8 @@ import {
 } from "../uapi/struct";
 import {
   ACCESS_FORCE, ACCESS_GUP, ACCESS_WRITE, FAULT_ACCERR, FAULT_LOOP, FAULT_MAPERR, FAULT_MIGRATION,
-  FAULT_NONE, FAULT_OOM, FAULT_SIGBUS, VM_ACCESS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_LOCKED,
-  VM_MAYREAD, VM_READ, VM_SHARED, VM_UFFD_MISSING, VM_WRITE,
+  FAULT_NONE, FAULT_OOM, FAULT_SIGBUS, VM_ACCESS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_IO,
+  VM_LOCKED, VM_MAYREAD, VM_PFNMAP, VM_READ, VM_SHARED, VM_SPECIAL, VM_UFFD_MISSING, VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { Folio, folioOf } from "./folio";
@@ -51,6 +51,8 @@ const FAULT_TRIES: u32 = 8;
 export function checkAccess(vma: Vma, flags: u32): u32 {
   if (!some(vma)) return FAULT_MAPERR;
   const has = vma.flags;
+  // get_user_pages needs pages.
+  if (flags & (ACCESS_GUP | ACCESS_FORCE) && has & (VM_IO | VM_PFNMAP)) return FAULT_ACCERR;
   if (flags & ACCESS_WRITE) {
     if (has & VM_WRITE) return FAULT_NONE;
     return flags & ACCESS_FORCE && isCow(vma) ? FAULT_NONE : FAULT_ACCERR;
@@ -106,8 +108,8 @@ export function handleFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
   if (!slot) return outOfMemory();
   const pte = load<u64>(slot);
   if (!pte) {
-    if (vma.flags & VM_UFFD_MISSING) {
-      // Whoever handles the range is asked by a signal.
+    if (vma.flags & (VM_UFFD_MISSING | VM_SPECIAL)) {
+      // Whoever handles the range is asked by a signal; a driver's mapping was complete when it was made.
       setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
       return VM_FAULT_SIGBUS;
     }

@@ -18,7 +18,7 @@ import {
   REASON_NO_MAPPING, REASON_NOT_ISOLATED, REASON_NOT_PRESENT, REASON_NOT_SELECTED, REASON_OTHER_OWNER,
   REASON_PINNED, REASON_STILL_MAPPED,
 } from "../uapi/reason";
-import { VM_DONTEXPAND, VM_HUGETLB, VM_IO, VM_MIXEDMAP, VM_PFNMAP } from "../uapi/vm";
+import { VM_HUGETLB, VM_SPECIAL } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { Folio, folioOf, isDevicePfn } from "./folio";
 import {
@@ -34,13 +34,11 @@ import { linkAt, rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 import { count } from "./stat";
 import { isAnonymous, some, vmaAt, vmaLookup } from "./vma";
 
-const SPECIAL: u32 = VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_DONTEXPAND | VM_HUGETLB;
-
 /** OP_MIGRATE_SETUP: [start, end); b: select; c: owner; d: fault page. a: the migration; e: slot being unmapped. */
 export function migrateSetupStep(cmd: Cmd): i32 {
   if (cmd.phase == 0) {
     const vma = vmaLookup(mmAt(cmd.mm), cmd.start);
-    if (!some(vma) || vma.flags & SPECIAL || cmd.end > vma.end || cmd.start >= cmd.end) return -EINVAL;
+    if (!some(vma) || vma.flags & (VM_SPECIAL | VM_HUGETLB) || cmd.end > vma.end || cmd.start >= cmd.end) return -EINVAL;
     if (cmd.d && (!validPfn(cmd.d) || !folioOf(cmd.d).has(FOLIO_LOCKED) || !isDevicePfn(cmd.d))) return -EINVAL;
     const m = migrationAlloc(<u32>((cmd.end - cmd.start) >> 12));
     if (!isOpen(m)) return -ENOMEM;

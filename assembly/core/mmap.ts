@@ -1,27 +1,30 @@
 // mmap, mlock and mincore.
 
-import { PTE_KIND_SWAP } from "../uapi/pte";
+import { folioOf } from "./folio";
+import { allocFrame, zeroFrame } from "./page-alloc";
+import { freeUnusedTables, zapRange } from "./zap";
+import { PTE_KIND_SWAP, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from "../uapi/pte";
 import { swapCached } from "./swap";
-import { pteKind, ptePfn, ptePresent } from "./pte";
+import { makePte, pteKind, ptePfn, ptePresent } from "./pte";
 import { cacheLookup, fileAlloc, fileAt, fileOf, fileRelease, isFile } from "./file";
 import { EEXIST, EINVAL, ENOMEM } from "../uapi/errno";
 import { LOG_MMAP, REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
-import { FILE_SHMEM, HDR_RESULT, TABLE_ADDRESS_SPACE } from "../uapi/struct";
+import { FILE_SHMEM, HDR_RESULT, HDR_ZERO_PFN, TABLE_ADDRESS_SPACE } from "../uapi/struct";
 import {
-  MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, VM_ACCESS,
-  VM_ACCOUNT, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_SHARED, VM_UFFD_MISSING,
-  VM_WRITE,
+  MAP_ANONYMOUS, MAP_FILE_MIXED, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED,
+  VM_ACCESS, VM_ACCOUNT, VM_DONTEXPAND, VM_IO, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE,
+  VM_MIXEDMAP, VM_PFNMAP, VM_SHARED, VM_SPECIAL, VM_UFFD_MISSING, VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
-import { exhausted, setHeaderF64 } from "./layout";
+import { exhausted, header, setHeaderF64 } from "./layout";
 import { exists, Mm, mmAt, mmOf } from "./mm";
-import { readPte, USER_END, USER_START } from "./pagetable";
+import { readPte, USER_END, USER_START, walkAlloc } from "./pagetable";
 import { populateLocked } from "./populate";
 import { log } from "./stat";
-import { unmapRange } from "./unmap";
-import { findVmaFrom, pgoffOf, some, vmaAlloc, vmaAt, vmaLookup } from "./vma";
-import { vmaAdd, vmaMergeNew, vmaModify } from "./vma-merge";
+import { SPACE_END, unmapRange } from "./unmap";
+import { findVmaFrom, pgoffOf, protection, some, Vma, vmaAlloc, vmaAt, vmaLookup } from "./vma";
+import { vmaAdd, vmaDestroy, vmaMergeNew, vmaModify } from "./vma-merge";
 
 /** Addresses are handed out from here downwards: the stack's part of the space stays free. */
 const MMAP_BASE: u64 = USER_END - 0x7fff000;
@@ -90,6 +93,7 @@ function mapNew(cmd: Cmd, mm: Mm): bool {
   const shared = (cmd.b & MAP_SHARED) != 0;
   if (shared) flags |= VM_SHARED | VM_MAYSHARE;
   else if (flags & VM_WRITE) flags |= VM_ACCOUNT;
+  if (cmd.c >= <u32>MAP_FILE_MIXED) return mapSpecial(cmd, mm, flags);
   if (!(cmd.b & MAP_ANONYMOUS)) return mapRange(mm, cmd.target, end, flags, cmd.unmapCursor, cmd.c);
   if (!shared) return mapRange(mm, cmd.target, end, flags, cmd.target >> 12, 0);
   const file = fileAlloc(FILE_SHMEM, cmd.end);
@@ -99,12 +103,50 @@ function mapNew(cmd: Cmd, mm: Mm): bool {
   return mapped;
 }
 
+/** A driver's mapping: its entries are made with it, all or none. */
+function mapSpecial(cmd: Cmd, mm: Mm, flags: u32): bool {
+  const end = cmd.target + cmd.end;
+  const mixed = cmd.c == <u32>MAP_FILE_MIXED;
+  const special = mixed ? VM_MIXEDMAP : VM_PFNMAP | VM_IO | VM_DONTEXPAND;
+  if (!mapRange(mm, cmd.target, end, flags | special, cmd.target >> 12, 0)) return false;
+  const vma = vmaLookup(mm, cmd.target);
+  for (let addr = cmd.target; addr < end; addr += PAGE_SIZE) {
+    if (insertSpecial(vma, addr, mixed)) continue;
+    zapRange(mm, cmd.target, end);
+    const gap = vmaAt(vma.next);
+    const floor = vma.prev ? vmaAt(vma.prev).end : 0;
+    vmaDestroy(mm, vma);
+    freeUnusedTables(mm, cmd.target, end, floor, some(gap) ? gap.start : SPACE_END);
+    return false;
+  }
+  return true;
+}
+
+/** vm_insert_page, or one page of remap_pfn_range (of which nobody here can see more than zeros). */
+function insertSpecial(vma: Vma, addr: u64, mixed: bool): bool {
+  const slot = walkAlloc(vma.mm.pgd, vma.mmId, addr);
+  if (!slot) return false;
+  const write = (vma.flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE) ? PTE_WRITE : 0;
+  const flags = <u32>PTE_PRESENT | protection(vma);
+  if (!mixed) {
+    store<u64>(slot, makePte(header(HDR_ZERO_PFN), flags | PTE_SPECIAL));
+    return true;
+  }
+  const pfn = allocFrame(0);
+  if (!pfn) return false;
+  zeroFrame(pfn);
+  folioOf(pfn).maps = 1;
+  vma.mm.rssFile++;
+  store<u64>(slot, makePte(pfn, flags | write));
+  return true;
+}
+
 /** Checks the arguments and sets cmd.target. */
 function chooseAddress(cmd: Cmd, mm: Mm): i32 {
   const length = cmd.end;
   const kind = cmd.b & (MAP_SHARED | MAP_PRIVATE);
   if (!length || (kind != MAP_SHARED && kind != MAP_PRIVATE) || cmd.a & ~VM_ACCESS) return -EINVAL;
-  if (!(cmd.b & MAP_ANONYMOUS) && !isFile(fileOf(cmd.c))) return -EINVAL;
+  if (!(cmd.b & MAP_ANONYMOUS) && cmd.c < <u32>MAP_FILE_MIXED && !isFile(fileOf(cmd.c))) return -EINVAL;
   if (length > USER_END) return -ENOMEM;
   if (cmd.b & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
     if (cmd.start & (PAGE_SIZE - 1)) return -EINVAL;
@@ -137,7 +179,7 @@ function setLocked(mm: Mm, start: u64, end: u64, lock: bool): i32 {
     if (!some(vma) || vma.start > addr) return -ENOMEM;
     const until = min(vma.end, end);
     const flags = lock ? vma.flags | VM_LOCKED : vma.flags & ~VM_LOCKED;
-    if (flags != vma.flags) {
+    if (flags != vma.flags && !(vma.flags & VM_SPECIAL)) {
       vma = vmaModify(mm, vma, addr, until, flags);
       if (!some(vma)) return -ENOMEM;
       mm.lockedPages += <u32>((until - addr) >> 12) * (lock ? 1 : -1);

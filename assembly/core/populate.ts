@@ -7,7 +7,7 @@ import { PTE_PRESENT, PTE_WRITE } from "../uapi/pte";
 import { HDR_FAULT_CODE } from "../uapi/struct";
 import {
   ACCESS_GUP, ACCESS_WRITE, FAULT_ACCERR, FAULT_MAPERR, FAULT_NONE, FAULT_OOM, VM_ACCESS, VM_FAULT_ERROR,
-  VM_FAULT_OOM, VM_SHARED, VM_WRITE,
+  VM_FAULT_OOM, VM_IO, VM_PFNMAP, VM_SHARED, VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { checkAccess, handleFault } from "./fault";
@@ -60,6 +60,10 @@ export function populateLocked(cmd: Cmd): i32 {
   while (cmd.cursor < cmd.end) {
     const vma = vmaLookup(mmAt(cmd.mm), cmd.cursor);
     if (!some(vma)) return -ENOMEM;
+    if (vma.flags & (VM_IO | VM_PFNMAP)) {
+      cmd.cursor = min(vma.end, cmd.end);
+      continue;
+    }
     if (!(vma.flags & VM_ACCESS)) {
       setHeader(HDR_FAULT_CODE, FAULT_ACCERR);
       return -ENOMEM;

@@ -20,7 +20,7 @@ import {
   VERIFY_TABLE_META, VERIFY_VMA_ORDER, VERIFY_VMA_TREE, VERIFY_WRITE_BIT, ZONE_COUNT,
 } from "../uapi/struct";
 import { MIGRATE_PFN_VALID } from "../uapi/pfn";
-import { VM_WRITE } from "../uapi/vm";
+import { VM_MIXEDMAP, VM_WRITE } from "../uapi/vm";
 import { arenaCheck } from "./arena";
 import { commandsHold } from "./cmd";
 import { DeviceTable, deviceTableOf } from "./device-table";
@@ -30,7 +30,7 @@ import { memcgOf } from "./memcg";
 import { isOpen, migrationOf } from "./migration";
 import { exists, Mm, mmOf } from "./mm";
 import { blockOf, zoneOf } from "./page-alloc";
-import { DEVICE_OWNER, FILE_OWNER, holeEnd, leafTable, readPte, TableMeta, tableMeta } from "./pagetable";
+import { DEVICE_OWNER, FILE_OWNER, holeEnd, leafTable, readPte, tableMeta, TableMeta } from "./pagetable";
 import { poolHigh, poolUsed } from "./pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { chainCheck, linkAt } from "./rmap";
@@ -207,6 +207,7 @@ function checkEntry(mm: Mm, id: u32, addr: u64, pte: u64, migrating: bool): void
 
 /** Would the reverse map find this entry: the page's offset fits, and its anon_vma lists the vma? */
 function reaches(folio: Folio, vma: Vma, addr: u64): bool {
+  if (!folio.has(FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM)) return (vma.flags & VM_MIXEDMAP) != 0;
   if (folio.pgoff != pgoffOf(vma, addr)) return false;
   if (!folio.has(FOLIO_ANON)) return folio.mapping == vma.file;
   for (let link: usize = vma.chain; link; link = linkAt(link).chainNext) {

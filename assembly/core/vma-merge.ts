@@ -3,6 +3,7 @@
 // into has exactly one link (a mapping that fork cloned has more, and stays apart; so does a neighbour that was
 // never faulted, from one that was).
 
+import { VM_SPECIAL } from "../uapi/vm";
 import { fileAttach, fileDetach, fileInsert, fileRemove } from "./file";
 import { Mm } from "./mm";
 import { anonVmaClone, chainIsSingular, relinkAfterUpdate, unlinkAnonVmas, unlinkForUpdate } from "./rmap";
@@ -82,6 +83,7 @@ function mergesBefore(next: Vma, end: u64, flags: u32, pgoff: u64, file: u32, an
  * range's pages have (a copy made by mremap), else 0. Returns the vma that now holds the range, or null: make one.
  */
 export function vmaMergeNew(prev: Vma, next: Vma, start: u64, end: u64, flags: u32, pgoff: u64, file: u32, anonVma: u32): Vma {
+  if (flags & VM_SPECIAL) return vmaAt(0);
   const left = mergesAfter(prev, start, flags, pgoff, file, anonVma);
   let right = mergesBefore(next, end, flags, pgoff + ((end - start) >> 12), file, anonVma);
   if (left && right) right = anonVmasAgree(prev.anonVma, next.anonVma, vmaAt(0));
@@ -106,6 +108,7 @@ export function vmaMergeNew(prev: Vma, next: Vma, start: u64, end: u64, flags: u
 /** Merges [start, end) of a vma, whose flags become `flags`, with what adjoins it; null if it does not. */
 function mergeExisting(mm: Mm, vma: Vma, start: u64, end: u64, flags: u32): Vma {
   const none = vmaAt(0);
+  if (flags & VM_SPECIAL) return none;
   const prev = start == vma.start ? vmaAt(vma.prev) : none;
   const next = end == vma.end ? vmaAt(vma.next) : none;
   const left = mergesAfter(prev, start, flags, pgoffOf(vma, start), vma.file, vma.anonVma);

@@ -7,7 +7,7 @@ import {
   VMA_FLAGS, VMA_GENERATION, VMA_LEFT, VMA_MM, VMA_NEXT, VMA_PGOFF, VMA_PREV, VMA_RIGHT, VMA_SIZE,
   VMA_START,
 } from "../uapi/struct";
-import { VM_ACCESS, VM_MAYWRITE, VM_SHARED } from "../uapi/vm";
+import { VM_ACCESS, VM_MAYWRITE, VM_SHARED, VM_SPECIAL } from "../uapi/vm";
 import { Mm, mmAt, newGeneration } from "./mm";
 import { poolAlloc, poolFree } from "./pool";
 
@@ -70,10 +70,10 @@ export function some(vma: Vma): bool {
   return changetype<usize>(vma) != 0;
 }
 
-/** Anonymous: without a file. (Shared anonymous memory has one, of kind shmem.) */
+/** Anonymous: without a file, and not a driver's. (Shared anonymous memory has one, of kind shmem.) */
 @inline
 export function isAnonymous(vma: Vma): bool {
-  return vma.file == 0;
+  return vma.file == 0 && !(vma.flags & VM_SPECIAL);
 }
 
 /** May this mapping's pages be shared copy-on-write: private, and writable at some time? */

@@ -17,6 +17,12 @@ export const MS_ASYNC = 1;
 export const MS_INVALIDATE = 2;
 export const MS_SYNC = 4;
 
+// In the core's file argument: not a file but a driver's mapping.
+/** Ordinary kernel pages, zeroed, all inserted at once (vm_insert_page): VM_MIXEDMAP. */
+export const MAP_FILE_MIXED = 0xfffffffe;
+/** Memory without pages (remap_pfn_range): VM_PFNMAP, VM_IO. */
+export const MAP_FILE_PFN = 0xffffffff;
+
 export const MREMAP_MAYMOVE = 1;
 export const MREMAP_FIXED = 2;
 export const MREMAP_DONTUNMAP = 4;
@@ -66,6 +72,8 @@ export const VM_ACCOUNT = 0x100000;
 export const VM_HUGETLB = 0x400000;
 export const VM_WIPEONFORK = 0x2000000;
 export const VM_MIXEDMAP = 0x10000000;
+/** Any of these: a driver's mapping, which merges with nothing and does not migrate. */
+export const VM_SPECIAL = 0x10044400;
 export const VM_HUGEPAGE = 0x20000000;
 export const VM_NOHUGEPAGE = 0x40000000;
 export const VM_MERGEABLE = 0x80000000;

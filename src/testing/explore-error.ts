@@ -16,23 +16,25 @@ export class ScheduleError extends Error {
   readonly agent: string | null;
   /** What the agent has called the step; null as `agent`. */
   readonly step: string | null;
-  /** The agents' names in the order of their steps, the failing one last. */
-  readonly schedule: readonly string[];
+  /** The steps made, the failing one last. */
   readonly steps: readonly ScheduleStep[];
 
   /** @internal `failing`: the last of the steps is the one that failed. */
   constructor(what: string, steps: readonly ScheduleStep[], failing: boolean, cause?: unknown) {
     const last = failing ? steps.at(-1)! : null;
-    const schedule = steps.map(({ agent }) => agent);
     const [first, ...details] = what.split("\n");
     const where = last === null ? "" : `${last.agent}, step "${last.label}": `;
     const lines = list(steps);
     if (last !== null) lines[lines.length - 1] += "  <- here";
-    const replay = `replay with schedule: ${JSON.stringify(schedule)}`;
+    const replay = `replay with schedule: ${JSON.stringify(steps.map(({ agent }) => agent))}`;
     super([`explore: ${where}${first}`, ...lines, replay, ...details].join("\n"), { cause });
     this.agent = last?.agent ?? null;
     this.step = last?.label ?? null;
-    this.schedule = schedule;
     this.steps = [...steps];
+  }
+
+  /** The agents' names in the order of their steps: what explore's option of this name takes. */
+  get schedule(): string[] {
+    return this.steps.map(({ agent }) => agent);
   }
 }

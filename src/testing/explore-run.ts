@@ -99,7 +99,7 @@ export class Run<W> {
     const { done, value } = actor.generator.next();
     if (done !== true && typeof value !== "string")
       throw badType("explore", `what agent ${actor.name} yields`, "a string", value);
-    actor.label = done === true ? null : (value as string);
+    actor.label = done === true ? null : value;
     actor.story.text(actor.label ?? "\0");
   }
 }

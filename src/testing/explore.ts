@@ -62,7 +62,13 @@ const OP = "explore";
  */
 export function explore<W>(agents: Record<string, Agent<W>>, options: ExploreOptions<W>): ExploreResult {
   checkArguments(agents, options);
-  return new Explorer(agents, options).run();
+  const explorer = new Explorer(agents, options);
+  try {
+    return explorer.run();
+  } catch (error) {
+    if (!(error instanceof ScheduleError) || options.schedule !== undefined) throw error;
+    throw explorer.shortened(error);
+  }
 }
 
 function checkArguments<W>(agents: Record<string, Agent<W>>, options: ExploreOptions<W>): void {
@@ -110,6 +116,21 @@ class Explorer<W> {
     else this.#one(schedule);
     if (this.#untidy !== null) throw this.#untidy;
     return this.result;
+  }
+
+  /** The same failure with as few steps as can be had by leaving out one after the other. */
+  shortened(error: ScheduleError): ScheduleError {
+    let shortest = error;
+    for (let left = error.schedule.length - 2; left >= 0; left--) {
+      try {
+        this.#one(shortest.schedule.filter((_, i) => i !== left));
+      } catch (again) {
+        const same =
+          again instanceof ScheduleError && again.agent === error.agent && again.step === error.step;
+        if (same && again.schedule.length < shortest.schedule.length) shortest = again;
+      }
+    }
+    return shortest;
   }
 
   /** All interleavings; beyond the limit random ones. */
@@ -250,8 +271,8 @@ class Explorer<W> {
 
   #failure(what: string, steps: readonly ScheduleStep[], failing: boolean, cause?: unknown): ScheduleError {
     const { sampled, seed } = this.result;
-    const found = sampled > 0 ? `random schedule ${sampled} of seed ${seed}: ` : "";
-    return new ScheduleError(found + what, steps, failing, cause);
+    const found = sampled > 0 ? `\nfound by random schedule ${sampled} of seed ${seed}` : "";
+    return new ScheduleError(what + found, steps, failing, cause);
   }
 }
 

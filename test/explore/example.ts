@@ -59,4 +59,4 @@ export const result = explore(
   { driver, cpu },
   { setup, invariants: { "the device reads what was written": deviceReads }, state: ({ value }) => value },
 );
-// { complete: true, schedules: 5, pruned: 11, states: 27, waits: 4, … }
+// { complete: true, schedules: 12, pruned: 7, states: 71, waits: 7, … }

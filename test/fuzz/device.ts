@@ -68,8 +68,12 @@ export class Device {
   fill(src: Uint32Array, dst: Uint32Array): void {
     if (this.capacity >= this.devmem.npages) this.devmem.allocPages(src, dst);
     else {
-      for (let i = 0; i < src.length && this.devmem.usedPages < this.capacity; i++)
-        if ((src[i] & MIGRATE_PFN_MIGRATE) !== 0) dst[i] = migratePfn(this.devmem.allocPage());
+      for (let i = 0; i < src.length && this.devmem.usedPages < this.capacity; i++) {
+        if ((src[i] & MIGRATE_PFN_MIGRATE) === 0) continue;
+        const page = this.devmem.allocPage();
+        if (page === 0) break;
+        dst[i] = migratePfn(page);
+      }
     }
     for (const word of dst) if (word !== 0) this.pages.add(migratePfnToPage(word));
   }

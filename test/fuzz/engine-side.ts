@@ -44,6 +44,9 @@ const CAPACITIES = {
   deviceTables: 16,
 };
 
+/** For pfn arrays and the arrays of migrations. */
+const ARENA_BYTES = 1 << 17;
+
 /** A process: an address space, device files, pins. */
 export interface Process {
   readonly mm: Mm;
@@ -69,8 +72,8 @@ export class EngineSide {
       module,
       systemMemory: ram * PAGE_SIZE,
       deviceMemory: (MEMORY_MAX + devices[1]) * PAGE_SIZE,
-      capacities: CAPACITIES,
-      arena: 1 << 17,
+      capacities: { ...CAPACITIES, ...plan.capacities },
+      arena: plan.arena ?? ARENA_BYTES,
       eventLog: 16,
     });
     this.memcg = new Memcg({ limit: charge });
@@ -175,17 +178,31 @@ export class EngineSide {
     const h: ProcessState["h"] = {};
     for (const number of opened) {
       const handle = handles.get(number)!;
-      const toPage = (address: number): number => (address - ARENA) / PAGE_SIZE;
       h[number] = {
         snap: encodeBytes(handle.snapshot(base, n).bytes),
         dpt: encodeBytes(handle.entries(base, n)),
-        inv: handle.takeEvents().map(([event, from, to, owner]) => [event, toPage(from), toPage(to), owner]),
+        inv: handle.takeEvents().map(([event, from, to, owner]) => [event, pageOf(from), pageOf(to), owner]),
       };
     }
     const pm: number[] = [];
     const bytes: (string | number)[] = [];
     for (let i = 0; i < n; i++) this.page(mm, base + i * PAGE_SIZE, full, pm, bytes);
     return { vma: mappings(mm), pm: encodeBytes(pm), rss: mm.rss.total, bytes: bytes.join(" "), h };
+  }
+
+  mappings(pid: number): { start: number; end: number }[] {
+    const vmas = this.processes.get(pid)!.mm.vmas();
+    return vmas.map(({ start, end }) => ({ start: pageOf(start), end: pageOf(end) }));
+  }
+
+  /** What each page of the arena holds; 0, too, where there is nothing. */
+  contents(pid: number): (number | string)[] {
+    const { mm } = this.processes.get(pid)!;
+    return Array.from({ length: this.plan.end - this.plan.first }, (_, i) => {
+      const entry = mm.lookupPte(ARENA + (this.plan.first + i) * PAGE_SIZE);
+      if (entry === null || (entry.flags & PTE_SPECIAL) !== 0) return 0;
+      return this.hmm.pageBytes<number | string>(entry.pfn, digest);
+    });
   }
 
   /** Pagemap bits and contents of one page. */
@@ -211,10 +228,13 @@ const FLAG_LETTERS: readonly [number, string][] = [
   [VM_ACCOUNT, "A"],
 ];
 
+function pageOf(address: number): number {
+  return (address - ARENA) / PAGE_SIZE;
+}
+
 function mappings(mm: Mm): string[] {
   return mm.vmas().map(({ start, end, flags, pgoff }) => {
     const letters = FLAG_LETTERS.map(([bit, letter]) => ((flags & bit) !== 0 ? letter : "")).join("");
-    const base = ARENA / PAGE_SIZE;
-    return `${start / PAGE_SIZE - base}-${end / PAGE_SIZE - base} ${letters} @${pgoff - base}`;
+    return `${pageOf(start)}-${pageOf(end)} ${letters} @${pgoff - ARENA / PAGE_SIZE}`;
   });
 }

@@ -2,9 +2,9 @@
  * Random runs. Each has a plan of its own (arena, memory, how the drivers work), switches some operations off
  * altogether, and touches a few hot pages more often than others: what collides is what breaks.
  */
-import type { ModelSide } from "./model-side.ts";
 import { MEMORY_MAX, NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import type { Random } from "./random.ts";
+import { applies, type View } from "./view.ts";
 
 const STEPS = 250;
 const PROTECTIONS = ["rw", "rw", "rw", "r", "r", "none", "rwx", "w", "rx", "x"];
@@ -98,6 +98,28 @@ export function makePlan(seed: number, random: Random): Plan {
   };
 }
 
+/** A plan for a run in which tables run out, and allocations fail. */
+export function makeExhaustPlan(seed: number, random: Random): Plan {
+  const plan = makePlan(seed, random);
+  const few = (min: number, max: number): number => random.between(min, random.chance(0.5) ? max : min * 2);
+  const capacities = {
+    mms: few(2, 5),
+    vmas: few(4, 60),
+    anonVmas: few(4, 60),
+    anonVmaLinks: few(6, 300),
+    pageTables: few(9, 40),
+    notifiers: few(2, 8),
+    migrations: few(1, 6),
+    deviceTables: few(2, 8),
+  };
+  return { ...plan, capacities, arena: few(8192, 16384) };
+}
+
+/** The next allocations succeed, but the n-th one of the next operation does not. */
+export function failingAllocation(random: Random): Op {
+  return { p: 0, op: "fail", args: [random.between(1, random.pick([2, 5, 20]))] };
+}
+
 /** Makes the operations of one run, each for the state in which the ones before have left the model. */
 export class Generator {
   private readonly weights: (readonly [string, number])[];
@@ -107,7 +129,7 @@ export class Generator {
   constructor(
     private readonly plan: Plan,
     private readonly random: Random,
-    private readonly model: ModelSide,
+    private readonly view: View,
   ) {
     const open = random.chance(OPEN_SHARE);
     const wanted = WEIGHTS.filter(([op]) => open || !/^(.beg|mend)$/.test(op));
@@ -125,9 +147,9 @@ export class Generator {
   next(): Op {
     for (;;) {
       const op = this.random.weighted(this.weights);
-      const p = this.random.pick([...this.model.world.mms.keys()]);
+      const p = this.random.pick(this.view.processes());
       const made = { p, op, args: this.args(op, p) };
-      if (this.model.applies(made)) return made;
+      if (applies(this.view, made)) return made;
     }
   }
 
@@ -138,7 +160,7 @@ export class Generator {
     const near = (at: number): number =>
       Math.min(Math.max(at + random.between(-1, 1), plan.first), plan.end - 1);
     if (random.chance(0.5)) return near(random.pick(this.hot));
-    const vmas = this.model.world.mms.get(p)!.vmas.list;
+    const vmas = this.view.mappings(p);
     if (vmas.length > 0 && random.chance(0.4)) {
       const vma = random.pick(vmas);
       return near(random.chance(0.5) ? vma.start : vma.end);
@@ -161,8 +183,12 @@ export class Generator {
     return [a, this.count(a, min)];
   }
 
+  private mapping(p: number, page: number): { start: number; end: number } | undefined {
+    return this.view.mappings(p).find(({ start, end }) => start <= page && page < end);
+  }
+
   private handle(p: number): number {
-    const held = [...this.model.world.handles].filter(([, { holders }]) => holders.has(p));
+    const held = [...this.view.handles()].filter(([, { holders }]) => holders.has(p));
     return held.length > 0 ? this.random.pick(held)[0] : -1;
   }
 
@@ -224,7 +250,7 @@ export class Generator {
   /** mremap a n b m: mostly whole mappings and equal lengths, mostly not onto themselves. */
   private moveArgs(p: number): (number | string)[] {
     const { random, plan } = this;
-    const vma = this.model.world.mms.get(p)!.vmas.find(this.page(p));
+    const vma = this.mapping(p, this.page(p));
     const [a, n] = vma && random.chance(0.4) ? [vma.start, vma.end - vma.start] : this.range(p);
     const b = this.page(p);
     const most = plan.end - b;
@@ -236,7 +262,7 @@ export class Generator {
   private resizeArgs(p: number): number[] {
     const { random, plan } = this;
     const a = this.page(p);
-    const vma = this.model.world.mms.get(p)!.vmas.find(a);
+    const vma = this.mapping(p, a);
     const n = vma && random.chance(0.7) ? vma.end - a : this.count(a);
     return [a, n, random.between(random.chance(0.05) ? 0 : 1, plan.end - a)];
   }

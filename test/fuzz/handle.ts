@@ -94,7 +94,12 @@ export class Handle {
     this.mm = mm;
     this.table = new DeviceTable(mm);
     const invalidate = (range: MmuNotifierRange): boolean => this.invalidate(range);
-    this.notifier = new MmuIntervalNotifier(mm, 0, ADDRESS_SPACE, { invalidate });
+    try {
+      this.notifier = new MmuIntervalNotifier(mm, 0, ADDRESS_SPACE, { invalidate });
+    } catch (error) {
+      this.table.close();
+      throw error;
+    }
   }
 
   get orphaned(): boolean {
@@ -266,7 +271,13 @@ export class Handle {
     const sem = mm.mmapSem.read();
     const end = this.pieceEnd(vma, start, start + n * PAGE_SIZE);
     const select = leave ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE : MIGRATE_VMA_SELECT_SYSTEM;
-    const m = migrateVmaSetup({ vma, start, end, owner: device, select });
+    let m;
+    try {
+      m = migrateVmaSetup({ vma, start, end, owner: device, select });
+    } catch (error) {
+      sem.close();
+      throw error;
+    }
     if (leave) device.hmm.allocPages(m.src, m.dst);
     else device.fill(m.src, m.dst);
     device.hmm.copyPages(m.src, m.dst);

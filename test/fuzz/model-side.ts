@@ -1,25 +1,12 @@
 /** The reference model's side of a run. */
 import { UNTOUCHED } from "../golden/codec.ts";
-import type { OpenMigration } from "../util/model/migrate.ts";
-import type { Mirror } from "../util/model/mirror.ts";
 import type { Mm } from "../util/model/mm.ts";
 import { EINVAL, PAGE, R, W, X, type Content } from "../util/model/page.ts";
 import { execute, stateOf } from "../util/model/replay.ts";
 import { ACCOUNT, DONTFORK, LOCKED, WIPEONFORK } from "../util/model/vma.ts";
 import { World } from "../util/model/world.ts";
-import {
-  DEVICE_OPS,
-  digest,
-  HANDLES_MAX,
-  OPEN_MIGRATIONS_MAX,
-  PROCESSES_MAX,
-  SAMPLES,
-  type Answer,
-  type Op,
-  type Plan,
-  type ProcessState,
-  type State,
-} from "./plan.ts";
+import { digest, SAMPLES, type Answer, type Op, type Plan, type ProcessState, type State } from "./plan.ts";
+import type { View, ViewedHandle } from "./view.ts";
 
 const FLAG_LETTERS: readonly [number, string][] = [
   [R, "r"],
@@ -36,7 +23,7 @@ const EDEADLK = 35;
 const CHANGING = new Set(["mmap", "munmap", "mprotect", "mremap", "mresize", "mlock", "munlock", "fork"]);
 const CHANGING_ADVICE = new Set(["dontfork", "dofork", "wipeonfork", "keeponfork"]);
 
-export class ModelSide {
+export class ModelSide implements View {
   readonly world: World;
   private readonly plan: Plan;
 
@@ -45,46 +32,37 @@ export class ModelSide {
     this.world = new World(plan.limits, plan.rules);
   }
 
-  /** Can this be done at all: does its process live, has it this device file? What cannot is left out of a run. */
-  applies({ p, op, args }: Op): boolean {
-    const { mms, handles } = this.world;
-    if (!mms.has(p)) return false;
-    const handle = handles.get(Number(args[0]));
-    if (DEVICE_OPS.has(op)) {
-      if (!handle?.holders.has(p)) return false;
-      const { open } = handle.mirror;
-      if (op === "mend") return open.length > 0;
-      if (op === "close") return this.mayClose(p, handle);
-      return !op.endsWith("beg") || this.migrations().length < OPEN_MIGRATIONS_MAX;
-    }
-    if (op === "fork") return !mms.has(Number(args[0])) && mms.size < PROCESSES_MAX;
-    if (op === "exit") return mms.size > 1 && this.mayExit(p);
-    if (op === "open") return handle === undefined && handles.size < HANDLES_MAX;
-    return true;
+  // --- what the making of operations looks at ----------------------------------------------------
+
+  processes(): number[] {
+    return [...this.world.mms.keys()];
   }
 
-  private migrations(): OpenMigration[] {
-    return [...this.world.handles.values()].flatMap(({ mirror }) =>
-      mirror.open.map(({ migration }) => migration),
+  mappings(pid: number): { start: number; end: number }[] {
+    return this.world.mms.get(pid)!.vmas.list;
+  }
+
+  handles(): Map<number, ViewedHandle> {
+    const { handles } = this.world;
+    return new Map(
+      [...handles].map(([h, { holders, mirror }]) => [h, { holders, open: mirror.open.length }]),
     );
   }
 
-  /** A driver ends its migrations before the end of its file. */
-  private mayClose(p: number, { holders, mirror }: { holders: Set<number>; mirror: Mirror }): boolean {
-    return mirror.open.length === 0 || !holders.has(p) || holders.size > 1;
+  migrating(pid: number): boolean {
+    const mm = this.world.mms.get(pid)!;
+    for (const { mirror } of this.world.handles.values())
+      if (mirror.open.some(({ migration }) => migration.mm === mm)) return true;
+    return false;
   }
 
-  private mayExit(p: number): boolean {
-    const mm = this.world.mms.get(p)!;
-    if (this.migrations().some((migration) => migration.mm === mm)) return false;
-    return [...this.world.handles.values()].every((handle) => this.mayClose(p, handle));
-  }
+  // --- operations --------------------------------------------------------------------------------
 
   perform(operation: Op): Answer {
     const { p, op, args } = operation;
     const mm = this.world.mms.get(p)!;
     const before = mm.faults;
-    const locked = this.deadlock(mm, operation);
+    const locked = this.deadlock(operation);
     if (locked) return locked;
     const half = this.half(op, args.map(Number));
     if (half !== undefined) return { ret: half };
@@ -94,8 +72,8 @@ export class ModelSide {
   }
 
   /** While a migration of its pages is open its mappings cannot be changed. */
-  private deadlock(mm: Mm, { op, args }: Op): Answer | null {
-    if (!this.migrations().some((migration) => migration.mm === mm)) return null;
+  private deadlock({ p, op, args }: Op): Answer | null {
+    if (!this.migrating(p)) return null;
     if (op === "madv" ? !CHANGING_ADVICE.has(String(args[2])) : !CHANGING.has(op)) return null;
     const length = op === "mremap" ? args[3] : op === "mresize" ? args[2] : args[1];
     const empty = length === 0 && !["mprotect", "mlock", "munlock", "madv", "fork"].includes(op);

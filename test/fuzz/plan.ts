@@ -1,6 +1,7 @@
 /** What the two sides of a run have in common: the run's plan, its operations, and what is compared. */
 import { encodePage } from "../golden/codec.ts";
 import { PAGE } from "../util/model/page.ts";
+import type { HmmCapacities } from "../../src/index.ts";
 import type { DriverRules, Limits } from "../util/model/world.ts";
 
 /** Everything about a run but its operations. */
@@ -13,6 +14,9 @@ export interface Plan {
   end: number;
   limits: Limits;
   rules: DriverRules;
+  /** Where they are given tables run out: a run on the engine alone (see exhaust.ts). */
+  capacities?: HmmCapacities;
+  arena?: number;
 }
 
 /** One operation, in the words of the golden records: who does it, what, and to what. */

@@ -1,9 +1,11 @@
 /** Runs operations on both sides and looks for the first difference. */
 import { EngineSide } from "./engine-side.ts";
-import { Generator, makePlan } from "./generate.ts";
+import { ExhaustRun } from "./exhaust.ts";
+import { failingAllocation, Generator, makeExhaustPlan, makePlan } from "./generate.ts";
 import { ModelSide } from "./model-side.ts";
 import { unordered, type Op, type Plan, type State } from "./plan.ts";
 import { Random } from "./random.ts";
+import { applies, type View } from "./view.ts";
 
 /** After so many operations every byte is compared, not only some of each page. */
 const FULL_EVERY = 16;
@@ -26,38 +28,65 @@ export interface RunResult {
   failure: Failure | null;
 }
 
-type Difference = Pick<Failure, "field" | "model" | "engine">;
+export type Difference = Pick<Failure, "field" | "model" | "engine">;
 
-/** The run that a seed stands for. */
-export function runSeed(seed: number, module?: WebAssembly.Module): RunResult {
+/** One way to run operations and to look for what is wrong. */
+export interface Runner {
+  readonly view: View;
+  /** Performs one operation that applies. */
+  step(op: Op): Difference | null;
+  /** The end of everything. */
+  close(): Difference | null;
+}
+
+const makeRunner = (plan: Plan, module?: WebAssembly.Module): Runner =>
+  plan.capacities ? new ExhaustRun(plan, module) : new ComparedRun(plan, module);
+
+/** The run that a seed stands for: against the model, or (`exhaust`) on the engine alone while tables run out. */
+export function runSeed(seed: number, module?: WebAssembly.Module, exhaust = false): RunResult {
   const random = new Random(seed);
-  const plan = makePlan(seed, random);
-  const run = new Run(plan, module);
-  const generator = new Generator(plan, random, run.model);
-  const ops: Op[] = [];
+  const plan = exhaust ? makeExhaustPlan(seed, random) : makePlan(seed, random);
+  const run = makeRunner(plan, module);
+  const generator = new Generator(plan, random, run.view);
   const bare = random.chance(0.1);
-  return run.all(() => {
-    if (ops.length === plan.steps) return null;
-    const op = ops.length === 0 && !bare ? generator.first() : generator.next();
-    ops.push(op);
-    return op;
+  let made = 0;
+  let failing = false;
+  return runAll(plan, run, () => {
+    if (made === plan.steps) return null;
+    failing = exhaust && !failing && random.chance(0.4);
+    if (failing) return failingAllocation(random);
+    return made++ === 0 && !bare ? generator.first() : generator.next();
   });
 }
 
 /** A run of operations that are known. What does not apply is left out. */
 export function runOps(plan: Plan, ops: readonly Op[], module?: WebAssembly.Module): RunResult {
-  const run = new Run(plan, module);
+  const run = makeRunner(plan, module);
   let next = 0;
-  return run.all(() => {
-    while (next < ops.length && !run.model.applies(ops[next])) next++;
+  return runAll(plan, run, () => {
+    while (next < ops.length && !applies(run.view, ops[next])) next++;
     return next < ops.length ? ops[next++] : null;
   });
 }
 
-class Run {
-  readonly model: ModelSide;
+function runAll(plan: Plan, run: Runner, next: () => Op | null): RunResult {
+  const done: Op[] = [];
+  let difference: Difference | null = null;
+  for (let op = next(); op !== null && difference === null;) {
+    done.push(op);
+    difference = run.step(op);
+    if (difference === null) op = next();
+  }
+  difference ??= run.close();
+  return { plan, steps: done.length, failure: difference && { plan, ops: done, ...difference } };
+}
+
+/** Every operation on model and engine, and their answers and states compared. */
+class ComparedRun implements Runner {
+  readonly view: View;
+  private readonly model: ModelSide;
   private readonly engine: EngineSide;
-  private readonly done: Op[] = [];
+  private steps = 0;
 
   constructor(
     private readonly plan: Plan,
@@ -65,22 +94,11 @@ class Run {
   ) {
     this.model = new ModelSide(plan);
     this.engine = new EngineSide(plan, module);
+    this.view = this.model;
   }
 
-  all(next: () => Op | null): RunResult {
-    let difference: Difference | null = null;
-    for (let op = next(); op !== null && difference === null;) {
-      this.done.push(op);
-      difference = this.step(op);
-      if (difference === null) op = next();
-    }
-    difference ??= caught("close", () => this.engine.close());
-    const { plan, done } = this;
-    return { plan, steps: done.length, failure: difference && { plan, ops: done, ...difference } };
-  }
-
-  private step(op: Op): Difference | null {
-    const { model, engine, done } = this;
+  step(op: Op): Difference | null {
+    const { model, engine } = this;
     let expected: unknown;
     let got: unknown;
     const failed =
@@ -89,16 +107,20 @@ class Run {
     if (failed) return failed;
     const answers = differs("", expected, got);
     if (answers) return answers;
-    const full = done.length % FULL_EVERY === 0 || done.length === this.plan.steps;
+    const full = ++this.steps % FULL_EVERY === 0 || this.steps === this.plan.steps;
     const states = caught("state", () => {
       expected = ordered(model.state(full), unordered(this.plan, op));
       got = ordered(engine.state(full), unordered(this.plan, op));
     });
     return states ?? differs("", expected, got) ?? caught("verify", () => engine.verify());
   }
+
+  close(): Difference | null {
+    return caught("close", () => this.engine.close());
+  }
 }
 
-function caught(field: string, body: () => unknown): Difference | null {
+export function caught(field: string, body: () => unknown): Difference | null {
   try {
     body();
     return null;

@@ -104,9 +104,15 @@ function replaced<T>(list: readonly T[], at: number, value: T): T[] {
   return list.map((other, i) => (i === at ? value : other));
 }
 
-/** Numbers of processes and files aside, what differs after which operation. */
-export function kindOf({ ops, field }: Failure): string {
-  return `${ops.at(-1)?.op} ${field.replace(/\d+/g, "N")}`;
+/** Fields that say that something was thrown. */
+const FAILED = new Set(["engine", "model", "state", "verify"]);
+
+/** Numbers aside, what differs after which operation. */
+export function kindOf({ ops, field, engine }: Failure): string {
+  const what = field.replace(/\d+/g, "N");
+  const [error] = typeof engine === "string" ? engine.replace(/\d+/g, "N").split("\n") : [""];
+  if (field === "close") return `close: ${error}`;
+  return `${ops.at(-1)?.op} ${what}${FAILED.has(field) ? `: ${error}` : ""}`;
 }
 
 export function shrink(failure: Failure, module?: WebAssembly.Module): Failure {

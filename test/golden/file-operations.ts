@@ -50,7 +50,15 @@ function kindOf(args: Arguments, world: EngineWorld): Pick<MmapArgs, "flags" | "
   }
 }
 
+/** Mappings that drivers make: of the device's file, and of physical memory. */
+const SPECIAL: Record<string, "mixed" | "pfn"> = { dev: "mixed", devmem: "pfn" };
+
 export function mmap({ mm }: Process, args: Arguments, world: EngineWorld): Answer {
+  const special = SPECIAL[String(args[3])];
+  if (special !== undefined) {
+    const place = { addr: page(args, 0), length: bytes(args, 1), prot: protOf(args[2]) };
+    return { ret: retOf(() => mm.mmapSpecial(special, { ...place, flags: MAP_FIXED | MAP_SHARED })) };
+  }
   const what = kindOf(args, world);
   const place = { addr: page(args, 0), length: bytes(args, 1), prot: protOf(args[2]) };
   return { ret: retOf(() => mm.mmap({ ...place, ...what })) };

@@ -28,7 +28,7 @@ import type { GoldenHandle } from "./driver.ts";
 import { FILE_OPERATIONS, mmap } from "./file-operations.ts";
 import { handleOf, type Process } from "./process.ts";
 import type { Answer } from "./records.ts";
-import { smapsOf } from "./state.ts";
+import { isPfnMap, smapsOf } from "./state.ts";
 
 const ADVICE: Readonly<Record<string, number>> = {
   dontneed: MADV_DONTNEED,
@@ -72,7 +72,8 @@ function cpuRead({ mm }: Process, args: Arguments): Answer {
     const signal = signalOf(() => mm.read(page(args, 0) + i * PAGE_SIZE, buffer));
     data.push(signal === 0 ? encodePage(buffer) : signal);
   }
-  return { data };
+  // What physical memory holds is the machine's affair: the records leave it out.
+  return isPfnMap(mm, page(args, 0)) ? {} : { data };
 }
 
 function cpuWrite({ mm }: Process, args: Arguments): Answer {

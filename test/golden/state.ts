@@ -95,11 +95,17 @@ interface Mapped {
   anon: boolean;
 }
 
+/** Is this address in a mapping of memory without pages? */
+export function isPfnMap(mm: Mm, address: number): boolean {
+  return ((mm.findVma(address)?.flags ?? 0) & VM_PFNMAP) !== 0;
+}
+
 function pagemap(mm: Mm, address: number): number {
   const entry = mm.lookupPte(address);
   if (entry === null) return 0;
   if ((entry.flags & PTE_PRESENT) === 0) return PM_SWAP;
-  if ((entry.flags & PTE_SPECIAL) !== 0) return PM_PRESENT;
+  // Memory without pages is not shown at all.
+  if ((entry.flags & PTE_SPECIAL) !== 0) return isPfnMap(mm, address) ? 0 : PM_PRESENT;
   const { mapcount, anon } = pageInfo(mm.hmm, entry.pfn);
   return PM_PRESENT | (anon ? 0 : PM_FILE) | (mapcount === 1 ? PM_MAPPED_ONCE : 0);
 }

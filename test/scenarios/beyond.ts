@@ -8,6 +8,7 @@ import {
   PTE_KIND_DEVICE_EXCLUSIVE,
   PTE_KIND_MASK,
   PTE_KIND_MIGRATION,
+  PTE_KIND_SWAP,
   PTE_PRESENT,
   PTE_SPECIAL,
   PTE_WRITE,
@@ -28,7 +29,7 @@ import {
 } from "../../src/index.ts";
 import { describeFolio } from "../../src/verify.ts";
 import { onEachBuild } from "../util/builds.ts";
-import { errorOf, makeHmm, TestGpu } from "../util/driver.ts";
+import { errorOf, makeHmm, MIB, TestGpu } from "../util/driver.ts";
 
 export const P = PAGE_SIZE;
 export const RW = PROT_READ | PROT_WRITE;
@@ -64,7 +65,7 @@ export class Beyond {
 }
 
 async function runScenario(module: WebAssembly.Module, body: Body): Promise<void> {
-  const hmm = makeHmm(module);
+  const hmm = makeHmm(module, { swap: MIB });
   const free = hmm.freePages;
   checkEachStep(hmm);
   const memcg = new Memcg();
@@ -100,35 +101,36 @@ export function checkEachStep(hmm: Hmm): void {
 /** Resident pages are entries that name a page, counted one by one; verify() adds them up by kind, and the charges. */
 export function checkSums(hmm: Hmm): void {
   for (const mm of hmm.mms()) {
-    let pages = 0;
+    const counted = { pages: 0, swapped: 0 };
     for (const vma of mm.vmas()) {
-      for (let addr = vma.start; addr < vma.end; addr += P) if (namesPage(mm, addr)) pages++;
+      for (let addr = vma.start; addr < vma.end; addr += P) {
+        const state = entry(mm, addr).split(" ")[0];
+        if (state === "swap") counted.swapped++;
+        else if (state !== "none" && state !== "zero" && state !== "other") counted.pages++;
+      }
     }
-    assert.is(mm.rss.total, pages, `rss of mm ${mm.id}`);
+    assert.equal({ pages: mm.rss.total, swapped: mm.rss.swap }, counted, `rss of mm ${mm.id}`);
   }
   hmm.verify();
-}
-
-const KINDS_WITH_PAGE = new Set([PTE_KIND_MIGRATION, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE]);
-
-function namesPage(mm: Mm, addr: number): boolean {
-  const flags = mm.lookupPte(addr)?.flags ?? 0;
-  if ((flags & PTE_PRESENT) !== 0) return (flags & PTE_SPECIAL) === 0;
-  return KINDS_WITH_PAGE.has(flags & PTE_KIND_MASK);
 }
 
 const STATES: Record<number, string> = {
   [PTE_KIND_MIGRATION]: "migration",
   [PTE_KIND_DEVICE]: "device",
   [PTE_KIND_DEVICE_EXCLUSIVE]: "exclusive",
+  [PTE_KIND_SWAP]: "swap",
+  0: "none",
 };
 
-/** What the entry at addr is: "none", "zero", or "present", "device", "migration", "exclusive", with " w" if writable. */
+/**
+ * What the entry at addr is: "none", "zero", "swap", "other" (a lost page), or "present", "device", "migration",
+ * "exclusive", with " w" if writable.
+ */
 export function entry(mm: Mm, addr: number): string {
   const flags = mm.lookupPte(addr)?.flags ?? 0;
   const present = (flags & PTE_PRESENT) !== 0;
   if (present && (flags & PTE_SPECIAL) !== 0) return "zero";
-  const state = present ? "present" : (STATES[flags & PTE_KIND_MASK] ?? "none");
+  const state = present ? "present" : (STATES[flags & PTE_KIND_MASK] ?? "other");
   return (flags & PTE_WRITE) !== 0 ? `${state} w` : state;
 }
 

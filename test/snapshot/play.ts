@@ -33,6 +33,23 @@ export const PAGES = 8;
 export const ADDR = 2 ** 40;
 const P = PAGE_SIZE;
 const FIXED = 0x32;
+/** As small as it can be: snapshots are compared after every step. */
+const CONFIG = {
+  systemMemory: 64 * P,
+  deviceMemory: 4 << 20,
+  arena: 1 << 16,
+  eventLog: 16,
+  capacities: {
+    mms: 8,
+    vmas: 32,
+    anonVmas: 32,
+    anonVmaLinks: 64,
+    pageTables: 64,
+    notifiers: 8,
+    memcgs: 4,
+    files: 4,
+  },
+};
 /** The owners, equal in every life. */
 const DEVICES = ["first device", "second device"];
 
@@ -45,12 +62,7 @@ export class Player {
 
   constructor(module: WebAssembly.Module) {
     this.#module = module;
-    this.hmm = Hmm.createSync(module, {
-      systemMemory: 64 * P,
-      deviceMemory: 4 << 20,
-      arena: 1 << 16,
-      eventLog: 16,
-    });
+    this.hmm = Hmm.createSync(module, CONFIG);
   }
 
   /** Goes on with an engine made from the snapshot of the one so far. */

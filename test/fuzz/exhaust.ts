@@ -1,0 +1,135 @@
+/**
+ * Runs on the engine alone, in which its tables run out and allocations fail: no model says what has to happen then, but
+ * nothing may be broken, and nothing lost. What an operation does not write it leaves as it was, whether it fails or not.
+ */
+import { HmmError } from "../../src/index.ts";
+import { EINVARIANT } from "../../src/errors.ts";
+import { EngineSide } from "./engine-side.ts";
+import { DEVICE_OPS, type Op, type Plan } from "./plan.ts";
+import { caught, type Difference, type Runner } from "./replay.ts";
+import type { View, ViewedHandle } from "./view.ts";
+
+/** Operations that change no process's memory, but perhaps where it is and who may touch it. */
+const PRESERVING = new Set([
+  "mprotect",
+  "mlock",
+  "munlock",
+  "mincore",
+  "r",
+  "lw",
+  "rr",
+  "sysw",
+  "memread",
+  "pin",
+  "unpin",
+  "fork",
+  "exit",
+  "open",
+  "close",
+  "dread",
+  "dmig",
+  "dsys",
+  "dsnap",
+  "drel",
+  "mbeg",
+  "sbeg",
+  "ebeg",
+  "mend",
+]);
+
+type Contents = Map<number, (number | string)[]>;
+
+export class ExhaustRun implements Runner {
+  readonly view: View;
+  private readonly engine: EngineSide;
+  private contents: Contents;
+
+  constructor(plan: Plan, module?: WebAssembly.Module) {
+    this.engine = new EngineSide(plan, module);
+    this.view = new EngineView(this.engine);
+    this.contents = this.read();
+  }
+
+  step(operation: Op): Difference | null {
+    const { engine } = this;
+    const { p, op, args } = operation;
+    if (op === "fail") {
+      engine.hmm.failAllocation(Number(args[0]));
+      return null;
+    }
+    const target = this.target(operation);
+    const failed = caught("engine", () => attempt(() => engine.perform(operation)));
+    engine.hmm.failAllocation(0);
+    if (failed) return failed;
+    const broken = caught("verify", () => engine.verify());
+    if (broken) return broken;
+    const before = this.contents;
+    this.contents = this.read();
+    const preserving = PRESERVING.has(op) || (op === "madv" && args[2] !== "dontneed");
+    for (const [pid, pages] of this.contents) {
+      // A child has what its parent had, or nothing.
+      const old = before.get(pid) ?? before.get(p)!;
+      if (pid === target && !preserving) continue;
+      const wrong = pages.findIndex((page, i) => page !== old[i] && (before.has(pid) || page !== 0));
+      if (wrong >= 0) return { field: `st.${pid}.contents`, model: old[wrong], engine: pages[wrong] };
+    }
+    return null;
+  }
+
+  close(): Difference | null {
+    return caught("close", () => this.engine.close());
+  }
+
+  /** The process whose memory an operation is about. */
+  private target({ p, op, args }: Op): number {
+    const { processes } = this.engine;
+    if (!DEVICE_OPS.has(op)) return p;
+    const mm = processes.get(p)!.handles.get(Number(args[0]))!.mm;
+    return [...processes].find(([, process]) => process.mm === mm)?.[0] ?? -1;
+  }
+
+  private read(): Contents {
+    return new Map(this.view.processes().map((pid) => [pid, this.engine.contents(pid)]));
+  }
+}
+
+/** Runs an operation that may run out of something, or find that something is in use. */
+function attempt(body: () => unknown): void {
+  try {
+    body();
+  } catch (error) {
+    const errors: unknown[] = error instanceof AggregateError ? error.errors : [error];
+    for (const one of errors) if (!(one instanceof HmmError) || one.errno === EINVARIANT) throw error;
+  }
+}
+
+class EngineView implements View {
+  constructor(private readonly engine: EngineSide) {}
+
+  processes(): number[] {
+    return [...this.engine.processes.keys()];
+  }
+
+  mappings(pid: number): { start: number; end: number }[] {
+    return this.engine.mappings(pid);
+  }
+
+  handles(): Map<number, ViewedHandle> {
+    const all = new Map<number, { holders: Set<number>; open: number }>();
+    for (const [pid, { handles }] of this.engine.processes) {
+      for (const [number, { open }] of handles) {
+        const seen = all.get(number) ?? { holders: new Set<number>(), open: open.length };
+        all.set(number, seen);
+        seen.holders.add(pid);
+      }
+    }
+    return all;
+  }
+
+  migrating(pid: number): boolean {
+    const { mm } = this.engine.processes.get(pid)!;
+    for (const { handles } of this.engine.processes.values())
+      for (const { open } of handles.values()) if (open.some(({ m }) => m.mm === mm)) return true;
+    return false;
+  }
+}

@@ -1,0 +1,45 @@
+/** What the making of operations needs to know of a run's state. */
+import { DEVICE_OPS, HANDLES_MAX, OPEN_MIGRATIONS_MAX, PROCESSES_MAX, type Op } from "./plan.ts";
+
+export interface ViewedHandle {
+  /** Processes that have it. */
+  readonly holders: ReadonlySet<number>;
+  /** How many migrations it has begun. */
+  readonly open: number;
+}
+
+export interface View {
+  processes(): number[];
+  /** The mappings of a process, in pages. */
+  mappings(pid: number): { start: number; end: number }[];
+  handles(): ReadonlyMap<number, ViewedHandle>;
+  /** Is a migration of this process's pages open? */
+  migrating(pid: number): boolean;
+}
+
+/** Can this be done at all: does its process live, has it this device file? What cannot is left out of a run. */
+export function applies(view: View, { p, op, args }: Op): boolean {
+  const pids = view.processes();
+  if (!pids.includes(p)) return false;
+  const handles = view.handles();
+  const handle = handles.get(Number(args[0]));
+  if (DEVICE_OPS.has(op)) {
+    if (!handle?.holders.has(p)) return false;
+    if (op === "mend") return handle.open > 0;
+    if (op === "close") return mayClose(p, handle);
+    const open = [...handles.values()].reduce((sum, other) => sum + other.open, 0);
+    return !op.endsWith("beg") || open < OPEN_MIGRATIONS_MAX;
+  }
+  if (op === "fork") return !pids.includes(Number(args[0])) && pids.length < PROCESSES_MAX;
+  if (op === "exit")
+    return (
+      pids.length > 1 && !view.migrating(p) && [...handles.values()].every((other) => mayClose(p, other))
+    );
+  if (op === "open") return handle === undefined && handles.size < HANDLES_MAX;
+  return true;
+}
+
+/** A driver ends its migrations before the end of its file. */
+function mayClose(p: number, { holders, open }: ViewedHandle): boolean {
+  return open === 0 || !holders.has(p) || holders.size > 1;
+}

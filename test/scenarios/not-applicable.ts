@@ -1,0 +1,68 @@
+/**
+ * Which of the scenarios E01 to E80 have no test, and which parts of tested ones are left out. docs/linux.md shows the
+ * same rows; beyond-coverage.test.ts checks that.
+ */
+
+export interface WithoutTest {
+  number: number;
+  kind: "not applicable" | "not built yet";
+  reason: string;
+}
+
+export const WITHOUT_TEST: readonly WithoutTest[] = [
+  { number: 2, kind: "not built yet", reason: "needs a PFNMAP, MIXEDMAP or hugetlb mapping" },
+  {
+    number: 12,
+    kind: "not applicable",
+    reason: "every event may block: there is no OOM reaper, and a callback cannot refuse",
+  },
+  { number: 18, kind: "not applicable", reason: "notifiers in two passes are of 2026, and not offered" },
+  {
+    number: 23,
+    kind: "not applicable",
+    reason: "a slot cannot ask for its own device page to come back: only words of 2018 could",
+  },
+  { number: 27, kind: "not built yet", reason: "needs guard regions and poison markers" },
+  { number: 28, kind: "not built yet", reason: "needs a PFNMAP mapping" },
+  { number: 29, kind: "not applicable", reason: "one node: there are no NUMA hinting faults" },
+  { number: 30, kind: "not built yet", reason: "needs huge pages" },
+  { number: 31, kind: "not built yet", reason: "needs huge pages" },
+  { number: 32, kind: "not built yet", reason: "needs hugetlb mappings of 1 GiB" },
+  { number: 33, kind: "not built yet", reason: "needs hugetlb mappings" },
+  { number: 34, kind: "not applicable", reason: "the words of 32 bits have no sticky bits" },
+  {
+    number: 37,
+    kind: "not applicable",
+    reason: "there are no fatal signals, and no fault that takes the lock itself",
+  },
+  { number: 42, kind: "not applicable", reason: "there are no per-CPU caches that could hold a page" },
+  { number: 55, kind: "not built yet", reason: "needs soft-dirty tracking and userfaultfd write protection" },
+  { number: 59, kind: "not built yet", reason: "needs huge pages" },
+  { number: 60, kind: "not built yet", reason: "needs huge pages" },
+  { number: 61, kind: "not built yet", reason: "needs the huge zero page" },
+  { number: 63, kind: "not built yet", reason: "needs huge device pages" },
+  {
+    number: 74,
+    kind: "not applicable",
+    reason: "devmem comes from the engine's own frames: there are no resources to add",
+  },
+  { number: 77, kind: "not built yet", reason: "needs huge device pages" },
+  { number: 79, kind: "not built yet", reason: "needs KSM" },
+];
+
+/** What the test of a scenario does not show. */
+export const LEFT_OUT: readonly WithoutTest[] = [
+  { number: 22, kind: "not built yet", reason: "the snapshot of a huge device page" },
+  {
+    number: 36,
+    kind: "not applicable",
+    reason: "the call that takes the lock itself and waits for a handler",
+  },
+  { number: 38, kind: "not built yet", reason: "hugetlb, DAX, PFNMAP and MIXEDMAP mappings" },
+  {
+    number: 73,
+    kind: "not applicable",
+    reason: "ERANGE, EBUSY and ENXIO: a full device memory is ENOMEM, and nothing else can collide",
+  },
+  { number: 76, kind: "not built yet", reason: "a huge page, which is split first" },
+];
