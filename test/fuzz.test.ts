@@ -12,6 +12,7 @@ import { describe, parseSaved } from "./fuzz/report.ts";
 import { shrink } from "./fuzz/shrink.ts";
 
 const STEPS = 100_000;
+const EXHAUST_STEPS = 20_000;
 /** Runs in which a broken model has to show. */
 const CANARY_RUNS = 40;
 /** Operations that its shortened sequence has at most. */
@@ -24,6 +25,15 @@ test(`engine and model agree over ${STEPS} operations`, () => {
   let steps = 0;
   for (let seed = 1; steps < STEPS; seed++) {
     const run = runSeed(seed, module);
+    steps += run.steps;
+    if (run.failure) throw new Error(describe(run.failure, shrink(run.failure, module)));
+  }
+});
+
+test(`nothing breaks and nothing is lost over ${EXHAUST_STEPS} operations while tables run out`, () => {
+  let steps = 0;
+  for (let seed = 1; steps < EXHAUST_STEPS; seed++) {
+    const run = runSeed(seed, module, true);
     steps += run.steps;
     if (run.failure) throw new Error(describe(run.failure, shrink(run.failure, module)));
   }

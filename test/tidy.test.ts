@@ -19,7 +19,9 @@ const LAYERS = [
   ["file", "swap", "device-table"],
   ["rmap", "zap"],
   ["vma-merge"],
-  ["boot", "fault", "unmap", "truncate", "migration"],
+  ["boot", "fault-base", "unmap", "truncate", "migration"],
+  ["fault-file", "fault-swap"],
+  ["fault"],
   ["access", "populate", "hmm", "translate", "devmem", "mm-life", "pageout"],
   ["mmap", "mprotect", "madvise", "exclusive"],
   ["mremap"],
@@ -33,6 +35,8 @@ const FILE_LINES_MAX = 350;
 const FUNCTION_LINES_MAX = 60;
 const LONG_FILES: Record<string, string> = {
   "assembly/uapi/struct.ts": "one list, by address: where everything stands in linear memory",
+  "src/engine.ts": "the class that everything hangs on; more than half of it is docstrings",
+  "src/mappings.ts": "the memory-mapping calls of Mm, one after the other; half of it is docstrings",
 };
 /** `file:function`. */
 const LONG_FUNCTIONS: Record<string, string> = {
@@ -41,7 +45,7 @@ const LONG_FUNCTIONS: Record<string, string> = {
 };
 
 /** Size in bytes, compressed, of the core. */
-const WASM_GZIP_MAX = 24 * 1024;
+const WASM_GZIP_MAX = 32 * 1024;
 /**
  * … and of what a browser loads for `import "heteromem"`: JavaScript and core. The aim is 40 KiB (performance row P11),
  * which is not reached yet; this keeps it from growing meanwhile.

@@ -9,7 +9,8 @@ import {
 } from "../uapi/struct";
 import { ACCESS_FORCE, ACCESS_WRITE, FAULT_NONE, VM_FAULT_ERROR, VM_WRITE } from "../uapi/vm";
 import { Cmd } from "./cmd";
-import { checkAccess, handleFault } from "./fault";
+import { handleFault } from "./fault";
+import { checkAccess } from "./fault-base";
 import { folioOf, frameOf } from "./folio";
 import { header, setHeader, setHeaderF64 } from "./layout";
 import { mmAt } from "./mm";

@@ -9,11 +9,11 @@ import {
 } from "../uapi/struct";
 import { folioOf, frameOf } from "./folio";
 import { exhausted, header, setHeader } from "./layout";
-import { count } from "./stat";
 import {
   addExternalRefs, allocFrame, copyFrame, getPage, putPage, takeFreed, validPfn, zeroFrame, ZONE_IN_USE,
   ZONE_REMOVING, zoneInit, zoneOf, zoneOfPfn,
 } from "./page-alloc";
+import { count } from "./stat";
 
 /** Zones that were removed leave their frames behind: [first, end) of such a zone is used again if it is large enough. */
 function reuseZone(pages: u32): u32 {

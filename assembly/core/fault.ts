@@ -7,95 +7,45 @@
 //   device-private   the driver brings it back   the same, then as above
 //   migration        wait: -EAGAIN               the same
 
-import { freeSwap, swapCacheAdd, swapCached, swapPutMapped } from "./swap";
-import { cacheGet, cacheLookup, File, fileAt } from "./file";
 import { EAGAIN } from "../uapi/errno";
 import {
-  FAULT_KIND_ANON, FAULT_KIND_COW, FAULT_KIND_DEVICE, FAULT_KIND_EXCLUSIVE, FAULT_KIND_FILE,
-  FAULT_KIND_REUSE, FAULT_KIND_SPURIOUS, FAULT_KIND_SWAP, FAULT_KIND_ZERO, LOG_FAULT, MMU_NOTIFY_CLEAR,
-  MMU_NOTIFY_EXCLUSIVE, REQUEST, REQUEST_DEVICE_FAULT,
+  FAULT_KIND_ANON, FAULT_KIND_COW, FAULT_KIND_DEVICE, FAULT_KIND_EXCLUSIVE, FAULT_KIND_REUSE,
+  FAULT_KIND_SPURIOUS, FAULT_KIND_ZERO, MMU_NOTIFY_CLEAR, MMU_NOTIFY_EXCLUSIVE, REQUEST,
+  REQUEST_DEVICE_FAULT,
 } from "../uapi/event";
 import {
-  PTE_DIRTY, PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP,
-  PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
+  PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_PRESENT,
+  PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
 } from "../uapi/pte";
 import {
-  COUNT_FAULT, COUNT_REQUEST, FILE_DISK, FILE_SHMEM, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY,
-  FOLIO_FILE, FOLIO_KSM, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE, HDR_FAULT_AROUND, HDR_FAULT_CODE,
-  HDR_FAULT_KIND, HDR_OPEN_MIGRATION, HDR_REQ_ANSWER, HDR_REQ_DEVMEM, HDR_REQ_FLAGS, HDR_REQ_KIND,
-  HDR_REQ_MM, HDR_REQ_PAGE, HDR_REQ_START, HDR_REQ_VMA, HDR_ZERO_PFN,
+  COUNT_FAULT, COUNT_REQUEST, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY, FOLIO_FILE, FOLIO_KSM,
+  FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE, HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_OPEN_MIGRATION,
+  HDR_REQ_ANSWER, HDR_REQ_DEVMEM, HDR_REQ_FLAGS, HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_PAGE, HDR_REQ_START,
+  HDR_REQ_VMA, HDR_ZERO_PFN,
 } from "../uapi/struct";
 import {
-  ACCESS_FORCE, ACCESS_GUP, ACCESS_WRITE, FAULT_ACCERR, FAULT_LOOP, FAULT_MAPERR, FAULT_MIGRATION,
-  FAULT_NONE, FAULT_OOM, FAULT_SIGBUS, VM_ACCESS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS, VM_IO,
-  VM_LOCKED, VM_MAYREAD, VM_PFNMAP, VM_READ, VM_SHARED, VM_SPECIAL, VM_UFFD_MISSING, VM_WRITE,
+  ACCESS_WRITE, FAULT_LOOP, FAULT_OOM, FAULT_SIGBUS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS,
+  VM_SHARED, VM_SPECIAL, VM_UFFD_MISSING, VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
+import { addNewAnon, allocUserPage, done, mustWait, outOfMemory, writtenFlags } from "./fault-base";
+import { fileFault } from "./fault-file";
+import { swapFault } from "./fault-swap";
 import { Folio, folioOf } from "./folio";
 import { header, setHeader, setHeaderF64 } from "./layout";
-import { memcgCharge, memcgUncharge } from "./memcg";
-import { Mm, mmAt } from "./mm";
+import { mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
-import { allocFrame, copyFrame, getPage, putPage, zeroFrame, zoneOfPfn } from "./page-alloc";
+import { copyFrame, getPage, putPage, zeroFrame, zoneOfPfn } from "./page-alloc";
 import { readPte, walkAlloc } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
-import { anonVmaAt, anonVmaPrepare } from "./rmap";
-import { count, log } from "./stat";
-import { isCow, pgoffOf, protection, some, Vma } from "./vma";
+import { anonVmaPrepare } from "./rmap";
+import { count } from "./stat";
+import { freeSwap } from "./swap";
+import { protection, Vma } from "./vma";
 import { addRss, unmapPage } from "./zap";
 
 /** How often a driver may answer "done" without having moved the page before that is called a loop. */
 const FAULT_TRIES: u32 = 8;
-
-/** May this vma be touched so? FAULT_NONE, or why not. */
-export function checkAccess(vma: Vma, flags: u32): u32 {
-  if (!some(vma)) return FAULT_MAPERR;
-  const has = vma.flags;
-  // get_user_pages needs pages.
-  if (flags & (ACCESS_GUP | ACCESS_FORCE) && has & (VM_IO | VM_PFNMAP)) return FAULT_ACCERR;
-  if (flags & ACCESS_WRITE) {
-    if (has & VM_WRITE) return FAULT_NONE;
-    return flags & ACCESS_FORCE && isCow(vma) ? FAULT_NONE : FAULT_ACCERR;
-  }
-  if (flags & ACCESS_FORCE) return has & VM_MAYREAD ? FAULT_NONE : FAULT_ACCERR;
-  if (flags & ACCESS_GUP) return has & VM_READ ? FAULT_NONE : FAULT_ACCERR;
-  return has & VM_ACCESS ? FAULT_NONE : FAULT_ACCERR;
-}
-
-/** A page charged to the mm's group, with one reference; 0 when memory or the group's limit is exhausted. */
-export function allocUserPage(mm: Mm): u32 {
-  if (!memcgCharge(mm.memcg)) return 0;
-  const pfn = allocFrame(0);
-  if (pfn) folioOf(pfn).memcg = mm.memcg;
-  else memcgUncharge(mm.memcg);
-  return pfn;
-}
-
-/** Makes a fresh page the anonymous page of addr, exclusive to this mm. The entry is the caller's to write. */
-@inline
-export function addNewAnon(vma: Vma, addr: u64, folio: Folio, lru: u32): void {
-  folio.maps = 1;
-  folio.pgoff = pgoffOf(vma, addr);
-  folio.mapping = <u16>vma.anonVma;
-  folio.flags = <u16>(folio.flags | FOLIO_ANON | FOLIO_ANON_EXCLUSIVE | lru);
-  vma.mm.rssAnon++;
-}
-
-/** Flags of a present entry that a write fault makes. */
-@inline
-function writtenFlags(vma: Vma): u32 {
-  const flags = <u32>PTE_PRESENT | PTE_YOUNG | protection(vma);
-  return vma.flags & VM_WRITE ? flags | PTE_DIRTY | PTE_WRITE : flags;
-}
-
-@inline
-function done(vma: Vma, addr: u64, kind: u32, pfn: u32): i32 {
-  vma.mm.faults++;
-  setHeader(HDR_FAULT_KIND, kind);
-  count(COUNT_FAULT + kind);
-  log(LOG_FAULT, vma.mmId, addr, kind, pfn);
-  return 0;
-}
 
 /**
  * handle_mm_fault: faults the page at addr (page aligned) of a vma in. The caller has checked the access. Returns
@@ -129,16 +79,6 @@ export function handleFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
   return done(vma, addr, FAULT_KIND_SPURIOUS, ptePfn(pte));
 }
 
-function outOfMemory(): i32 {
-  setHeader(HDR_FAULT_CODE, FAULT_OOM);
-  return VM_FAULT_OOM;
-}
-
-function mustWait(): i32 {
-  setHeader(HDR_FAULT_CODE, FAULT_MIGRATION);
-  return -EAGAIN;
-}
-
 function zeroPageFault(vma: Vma, addr: u64, slot: usize): i32 {
   const zero = header(HDR_ZERO_PFN);
   store<u64>(slot, makePte(zero, <u32>PTE_PRESENT | PTE_YOUNG | PTE_SPECIAL | protection(vma)));
@@ -153,72 +93,6 @@ function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
   addNewAnon(vma, addr, folioOf(pfn), FOLIO_LRU);
   store<u64>(slot, makePte(pfn, writtenFlags(vma)));
   return done(vma, addr, FAULT_KIND_ANON, pfn);
-}
-
-/** Entries of a file's page: writable at once where the mapping is shared and nobody has to hear of the first write. */
-function filePte(vma: Vma, file: File, pfn: u32, written: bool): u64 {
-  const shared = (vma.flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE);
-  const write = shared && (written || file.kind == FILE_SHMEM);
-  let flags = <u32>PTE_PRESENT | PTE_YOUNG | protection(vma) | (write ? PTE_WRITE : 0);
-  if (written) flags |= PTE_DIRTY;
-  return makePte(pfn, flags);
-}
-
-function mapFilePage(vma: Vma, file: File, slot: usize, pfn: u32, written: bool): void {
-  const folio = folioOf(pfn);
-  folio.refs++;
-  folio.maps++;
-  addRss(vma.mm, folio, 1);
-  store<u64>(slot, filePte(vma, file, pfn, written));
-}
-
-/** filemap_map_pages: maps the pages around addr that the cache has, within the vma and the fault-around window. */
-function faultAround(vma: Vma, file: File, addr: u64, slot: usize): void {
-  const window = header(HDR_FAULT_AROUND);
-  const at = <u32>(addr >> 12) & 511;
-  const before = <u32>min<u64>((addr - vma.start) >> 12, at);
-  const after = <u32>min<u64>((vma.end - addr) >> 12, 512 - at);
-  const first = max(at & ~(window - 1), at - before);
-  const end = min(first + window, at + after);
-  for (let i = first; i < end; i++) {
-    const entry = slot + (<isize>i - <isize>at) * 8;
-    if (load<u64>(entry)) continue;
-    const index = pgoffOf(vma, addr) + i - at;
-    const pfn: u32 = index < file.length ? cacheLookup(file, index) : 0;
-    if (pfn && !folioOf(pfn).has(FOLIO_LOCKED)) mapFilePage(vma, file, entry, pfn, false);
-  }
-}
-
-/** do_fault: nothing is mapped yet of a file's mapping. */
-function fileFault(vma: Vma, addr: u64, slot: usize, flags: u32): i32 {
-  const file = fileAt(vma.file);
-  const index = pgoffOf(vma, addr);
-  const write = (flags & ACCESS_WRITE) != 0;
-  if (!write && header(HDR_FAULT_AROUND) > 1) {
-    faultAround(vma, file, addr, slot);
-    if (load<u64>(slot)) return done(vma, addr, FAULT_KIND_FILE, ptePfn(load<u64>(slot)));
-  }
-  if (index >= file.length) {
-    setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
-    return VM_FAULT_SIGBUS;
-  }
-  const pfn = cacheGet(file, index, vma.mm.memcg);
-  if (!pfn) return outOfMemory();
-  if (write && !(vma.flags & VM_SHARED)) return privateCopyFault(vma, addr, slot, pfn);
-  if (write && file.kind == FILE_DISK) folioOf(pfn).set(FOLIO_DIRTY);
-  mapFilePage(vma, file, slot, pfn, write);
-  return done(vma, addr, FAULT_KIND_FILE, pfn);
-}
-
-/** do_cow_fault: the first touch of a private mapping is a write. */
-function privateCopyFault(vma: Vma, addr: u64, slot: usize, from: u32): i32 {
-  if (!anonVmaPrepare(vma)) return outOfMemory();
-  const pfn = allocUserPage(vma.mm);
-  if (!pfn) return outOfMemory();
-  copyFrame(pfn, from);
-  addNewAnon(vma, addr, folioOf(pfn), FOLIO_LRU);
-  store<u64>(slot, makePte(pfn, writtenFlags(vma)));
-  return done(vma, addr, FAULT_KIND_COW, pfn);
 }
 
 /** Is a page that is not marked exclusive ours alone all the same: nobody else has a reference? */
@@ -282,41 +156,6 @@ function exclusiveFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i
   folio.maps++;
   notifyEnd(cmd);
   return done(vma, addr, FAULT_KIND_EXCLUSIVE, ptePfn(pte));
-}
-
-/** do_swap_page: reads the page back, or finds it in the swap cache. */
-function swapFault(vma: Vma, addr: u64, at: usize, pte: u64, flags: u32): i32 {
-  const mm = vma.mm;
-  const slot = ptePfn(pte);
-  let pfn = swapCached(slot);
-  if (pfn) {
-    if (folioOf(pfn).has(FOLIO_LOCKED)) return mustWait();
-    getPage(pfn);
-  } else {
-    pfn = allocUserPage(mm);
-    if (!pfn) return outOfMemory();
-    copyFrame(pfn, slot);
-    folioOf(pfn).set(FOLIO_LRU);
-    if (folioOf(slot).refcount > 1) swapCacheAdd(slot, pfn);
-  }
-  const folio = folioOf(pfn);
-  swapPutMapped(slot);
-  const write = (flags & ACCESS_WRITE) != 0;
-  if (folio.has(FOLIO_SWAP_CACHE) && (vma.flags & VM_LOCKED || (write && folio.refcount == 2))) freeSwap(pfn, folio);
-  const exclusive = (pteFlags(pte) & PTE_EXCLUSIVE) != 0 || folio.refcount == 1;
-  if (!folio.has(FOLIO_ANON)) {
-    folio.pgoff = pgoffOf(vma, addr);
-    folio.mapping = <u16>(exclusive ? vma.anonVma : anonVmaAt(vma.anonVma).root);
-    folio.set(FOLIO_ANON);
-  }
-  folio.maps++;
-  if (exclusive) folio.set(FOLIO_ANON_EXCLUSIVE);
-  mm.rssSwap--;
-  mm.rssAnon++;
-  let entry = <u32>PTE_PRESENT | PTE_YOUNG | protection(vma);
-  if (exclusive && vma.flags & VM_WRITE) entry |= PTE_WRITE | (write ? PTE_DIRTY : 0);
-  store<u64>(at, makePte(pfn, entry));
-  return done(vma, addr, FAULT_KIND_SWAP, pfn);
 }
 
 /** do_swap_page, device-private: asks the page's driver to migrate it to system memory. */

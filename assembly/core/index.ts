@@ -1,8 +1,5 @@
 // What the module exports. Each operation that may need the outside is begun here, and goes on in resume().
 
-import { fileOf, isFile } from "./file";
-import { msyncStep, punchStep, truncateStep } from "./truncate";
-import { cancelExclusive, exclusiveStep } from "./exclusive";
 import { EINVAL, ENOMEM } from "../uapi/errno";
 import { REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
@@ -13,7 +10,9 @@ import {
   OP_MADVISE, OP_MIGRATE_DEVICE_SETUP, OP_MIGRATE_PAGES, OP_MIGRATE_SETUP, OP_MLOCK, OP_MMAP, OP_MPROTECT,
   OP_MREMAP, OP_MSYNC, OP_MUNMAP, OP_PIN, OP_PUNCH, OP_RANGE_FAULT, OP_TRUNCATE,
 } from "./cmd";
+import { cancelExclusive, exclusiveStep } from "./exclusive";
 import { cancelDeviceFault } from "./fault";
+import { fileOf, isFile } from "./file";
 import { rangeFaultStep } from "./hmm";
 import { header } from "./layout";
 import { madviseStep } from "./madvise";
@@ -27,6 +26,7 @@ import { mprotectStep } from "./mprotect";
 import { mremapStep } from "./mremap";
 import { notifyEnd } from "./notify";
 import { putPage } from "./page-alloc";
+import { msyncStep, punchStep, truncateStep } from "./truncate";
 import { munmapStep } from "./unmap";
 import { findVmaFrom, some } from "./vma";
 

@@ -1,9 +1,6 @@
 // madvise: advice that drops, populates or marks. Advice for what this engine does not have (huge pages, KSM) is -EINVAL,
 // as a kernel built without it answers; paging out without swap space moves nothing.
 
-import { pageOut, swapAhead } from "./pageout";
-import { punchHole } from "./truncate";
-import { fileAt } from "./file";
 import { EACCES, EINVAL, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_CLEAR, REQUEST } from "../uapi/event";
 import { PTE_DIRTY, PTE_KIND_SWAP, PTE_SPECIAL, PTE_YOUNG } from "../uapi/pte";
@@ -14,11 +11,14 @@ import {
   VM_RAND_READ, VM_SEQ_READ, VM_SHARED, VM_WIPEONFORK,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
+import { fileAt } from "./file";
 import { Mm, mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
+import { pageOut, swapAhead } from "./pageout";
 import { holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
 import { populateRange } from "./populate";
 import { pteFlags, pteKind, ptePresent } from "./pte";
+import { punchHole } from "./truncate";
 import { findVmaFrom, isAnonymous, pgoffOf, some, Vma } from "./vma";
 import { vmaModify } from "./vma-merge";
 import { zapPte, zapRange } from "./zap";

@@ -1,9 +1,9 @@
 // Memory cgroups: how many pages are charged to whom. A page remembers its group and keeps it until it is freed.
 
+import { EBUSY, EINVAL, ENOMEM } from "../uapi/errno";
 import {
   MEMCG_FLAGS, MEMCG_LIMIT, MEMCG_MEMBERS, MEMCG_USAGE, TABLE_MEMCG, TABLE_MEMCG_LIMIT,
 } from "../uapi/struct";
-import { EBUSY, EINVAL, ENOMEM } from "../uapi/errno";
 import { exhausted } from "./layout";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "./pool";
 

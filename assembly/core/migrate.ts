@@ -1,6 +1,5 @@
 // migrate_vma_pages and migrate_vma_finalize: what happens to the candidates once a driver has given destinations.
 
-import { freeSwap } from "./swap";
 import { EINVAL } from "../uapi/errno";
 import { LOG_MIGRATE, MMU_NOTIFY_MIGRATE, REQUEST } from "../uapi/event";
 import { MIGRATE_PFN_ERROR, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_PFN_WRITE } from "../uapi/pfn";
@@ -16,13 +15,13 @@ import {
 import { VM_UFFD_MISSING, VM_WRITE } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { DeviceTable, deviceTableOf, deviceTableSet } from "./device-table";
-import { addNewAnon } from "./fault";
+import { addNewAnon } from "./fault-base";
 import { folioOf, isDevicePfn } from "./folio";
 import { setHeaderF64 } from "./layout";
 import { lruTouch } from "./lru";
 import { memcgCharge } from "./memcg";
-import { isOpen, Migration, migrationFree, migrationOf, pfnOf, removeMigrationEntries } from "./migration";
 import { letGo } from "./migrate-setup";
+import { isOpen, Migration, migrationFree, migrationOf, pfnOf, removeMigrationEntries } from "./migration";
 import { mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { addExternalRefs, putPage, validPfn } from "./page-alloc";
@@ -30,6 +29,7 @@ import { walk, walkAlloc } from "./pagetable";
 import { makePte, pteFlags, ptePresent } from "./pte";
 import { anonVmaPrepare } from "./rmap";
 import { count, log } from "./stat";
+import { freeSwap } from "./swap";
 import { isAnonymous, protection, Vma, vmaAt } from "./vma";
 
 /**

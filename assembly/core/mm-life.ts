@@ -1,7 +1,5 @@
 // The life of an address space: made empty, forked, closed.
 
-import { swapGet } from "./swap";
-import { restoredPte } from "./fault";
 import { EBUSY, EINVAL, ENOMEM } from "../uapi/errno";
 import { LOG_FORK, MMU_NOTIFY_PROTECTION_PAGE, MMU_NOTIFY_RELEASE, REQUEST } from "../uapi/event";
 import {
@@ -14,6 +12,7 @@ import {
 import { VM_DONTCOPY, VM_LOCKED, VM_MIXEDMAP, VM_PFNMAP, VM_UFFD_MISSING, VM_WIPEONFORK } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { clearDeviceTablesOf } from "./device-table";
+import { restoredPte } from "./fault";
 import { folioOf } from "./folio";
 import { memcgJoin, memcgLeave, memcgOf } from "./memcg";
 import { Mm, mmAt, newGeneration } from "./mm";
@@ -23,6 +22,7 @@ import { poolAlloc, poolFree, poolId } from "./pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { anonVmaFork } from "./rmap";
 import { log } from "./stat";
+import { swapGet } from "./swap";
 import { SPACE_END } from "./unmap";
 import { isCow, some, Vma, vmaAlloc, vmaAt, vmaFree } from "./vma";
 import { vmaAdd, vmaDestroy } from "./vma-merge";

@@ -1,15 +1,9 @@
 // mmap, mlock and mincore.
 
-import { folioOf } from "./folio";
-import { allocFrame, zeroFrame } from "./page-alloc";
-import { freeUnusedTables, zapRange } from "./zap";
-import { PTE_KIND_SWAP, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from "../uapi/pte";
-import { swapCached } from "./swap";
-import { makePte, pteKind, ptePfn, ptePresent } from "./pte";
-import { cacheLookup, fileAlloc, fileAt, fileOf, fileRelease, isFile } from "./file";
 import { EEXIST, EINVAL, ENOMEM } from "../uapi/errno";
 import { LOG_MMAP, REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
+import { PTE_KIND_SWAP, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from "../uapi/pte";
 import { FILE_SHMEM, HDR_RESULT, HDR_ZERO_PFN, TABLE_ADDRESS_SPACE } from "../uapi/struct";
 import {
   MAP_ANONYMOUS, MAP_FILE_MIXED, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED,
@@ -17,14 +11,20 @@ import {
   VM_MIXEDMAP, VM_PFNMAP, VM_SHARED, VM_SPECIAL, VM_UFFD_MISSING, VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
+import { cacheLookup, fileAlloc, fileAt, fileOf, fileRelease, isFile } from "./file";
+import { folioOf } from "./folio";
 import { exhausted, header, setHeaderF64 } from "./layout";
 import { exists, Mm, mmAt, mmOf } from "./mm";
+import { allocFrame, zeroFrame } from "./page-alloc";
 import { readPte, USER_END, USER_START, walkAlloc } from "./pagetable";
 import { populateLocked } from "./populate";
+import { makePte, pteKind, ptePfn, ptePresent } from "./pte";
 import { log } from "./stat";
+import { swapCached } from "./swap";
 import { SPACE_END, unmapRange } from "./unmap";
 import { findVmaFrom, pgoffOf, protection, some, Vma, vmaAlloc, vmaAt, vmaLookup } from "./vma";
 import { vmaAdd, vmaDestroy, vmaMergeNew, vmaModify } from "./vma-merge";
+import { freeUnusedTables, zapRange } from "./zap";
 
 /** Addresses are handed out from here downwards: the stack's part of the space stays free. */
 const MMAP_BASE: u64 = USER_END - 0x7fff000;

@@ -10,8 +10,8 @@ import {
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { setHeaderF64 } from "./layout";
-import { findGap } from "./mmap";
 import { Mm, mmAt } from "./mm";
+import { findGap } from "./mmap";
 import { notifyEnd, notifyStart } from "./notify";
 import { holeEnd, leafEnd, leafTable, slotOf, USER_END, USER_START, walk, walkAlloc } from "./pagetable";
 import { populateLocked } from "./populate";

@@ -3,6 +3,7 @@
 // free blocks, on the list of partly free ones, or full and on none. Single frames come from partly free blocks in
 // ascending order, so that wholly free blocks last as long as they can.
 
+import { PMD_PAGES } from "../uapi/page";
 import {
   BLOCK_BITMAP, BLOCK_FREE, BLOCK_NEXT, BLOCK_PFN, BLOCK_PREV, BLOCK_SIZE, BLOCK_ZONE, FOLIO_FREE,
   FOLIO_LOCKED, FOLIO_LRU, HDR_BLOCKS, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_EXTERNAL_REFS,
@@ -10,7 +11,6 @@ import {
   ZONE_FREE_BLOCKS, ZONE_FREE_PAGES, ZONE_FREED_COUNT, ZONE_FREED_HEAD, ZONE_FREED_TAIL, ZONE_OWNER,
   ZONE_PARTIAL_BLOCKS, ZONE_PFN_END, ZONE_PFN_FIRST, ZONE_SIZE, ZONES,
 } from "../uapi/struct";
-import { PMD_PAGES } from "../uapi/page";
 import { Folio, folioOf, frameOf, isDevicePfn } from "./folio";
 import { exhausted, header, mayAllocate, RESERVED_FRAMES, setHeader } from "./layout";
 import { lruRemove } from "./lru";

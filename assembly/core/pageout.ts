@@ -7,7 +7,7 @@ import {
   FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE, HDR_FLAG_SWAP, HDR_FLAGS,
 } from "../uapi/struct";
 import { Cmd } from "./cmd";
-import { allocUserPage } from "./fault";
+import { allocUserPage } from "./fault-base";
 import { Folio, folioOf } from "./folio";
 import { header } from "./layout";
 import { mapsPage } from "./migration";

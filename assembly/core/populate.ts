@@ -10,7 +10,8 @@ import {
   VM_FAULT_OOM, VM_IO, VM_PFNMAP, VM_SHARED, VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
-import { checkAccess, handleFault } from "./fault";
+import { handleFault } from "./fault";
+import { checkAccess } from "./fault-base";
 import { header, setHeader } from "./layout";
 import { mmAt } from "./mm";
 import { leafEnd, walk } from "./pagetable";

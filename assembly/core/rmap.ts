@@ -7,8 +7,8 @@
 //                                         ▼       ▼
 //                                        vma     vma         each vma: a chain of its links, newest first
 
-import { fileAt, fileCovering } from "./file";
 import { FOLIO_ANON, TABLE_ANON_VMA, TABLE_AVC } from "../uapi/struct";
+import { fileAt, fileCovering } from "./file";
 import { Folio } from "./folio";
 import { poolAlloc, poolFree, poolId, poolObject } from "./pool";
 import { pgoffOf, some, Vma, vmaAt } from "./vma";

@@ -4,8 +4,7 @@
 // left must be 0 mappings, and references that pins, drivers and open migrations explain; then each entry puts its
 // share back.
 
-import { swapSlotOf } from "./swap";
-import { fileAt, fileOf, isFile } from "./file";
+import { MIGRATE_PFN_VALID } from "../uapi/pfn";
 import {
   PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_SPECIAL, PTE_WRITE,
 } from "../uapi/pte";
@@ -19,21 +18,22 @@ import {
   VERIFY_MIRROR_PAGE, VERIFY_MIRROR_WRITE, VERIFY_OK, VERIFY_POOL, VERIFY_REFCOUNT, VERIFY_RMAP, VERIFY_RSS,
   VERIFY_TABLE_META, VERIFY_VMA_ORDER, VERIFY_VMA_TREE, VERIFY_WRITE_BIT, ZONE_COUNT,
 } from "../uapi/struct";
-import { MIGRATE_PFN_VALID } from "../uapi/pfn";
 import { VM_MIXEDMAP, VM_WRITE } from "../uapi/vm";
 import { arenaCheck } from "./arena";
 import { commandsHold } from "./cmd";
 import { DeviceTable, deviceTableOf } from "./device-table";
+import { fileAt, fileOf, isFile } from "./file";
 import { Folio, folioOf, isDevicePfn } from "./folio";
 import { header, pool, RESERVED_FRAMES, setHeader, setHeaderF64 } from "./layout";
 import { memcgOf } from "./memcg";
 import { isOpen, migrationOf } from "./migration";
 import { exists, Mm, mmOf } from "./mm";
 import { blockOf, zoneOf } from "./page-alloc";
-import { DEVICE_OWNER, FILE_OWNER, holeEnd, leafTable, readPte, tableMeta, TableMeta } from "./pagetable";
+import { DEVICE_OWNER, FILE_OWNER, holeEnd, leafTable, readPte, TableMeta, tableMeta } from "./pagetable";
 import { poolHigh, poolUsed } from "./pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { chainCheck, linkAt } from "./rmap";
+import { swapSlotOf } from "./swap";
 import { findVmaFrom, pgoffOf, some, Vma, vmaAt } from "./vma";
 
 /** Notes the first broken invariant. */

@@ -1,6 +1,5 @@
 // Taking entries away: what unmapping, DONTNEED and exit have in common.
 
-import { freeSwap, swapPut } from "./swap";
 import {
   PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_SPECIAL,
 } from "../uapi/pte";
@@ -10,6 +9,7 @@ import { Mm } from "./mm";
 import { putPage } from "./page-alloc";
 import { freeTables, holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
+import { freeSwap, swapPut } from "./swap";
 
 /** Counts a page of an mm in or out, by kind. */
 @inline

@@ -260,7 +260,10 @@ class Explorer<W> {
       throw this.#failure(`deadlock: ${who.join("; ")}`, run.steps, false);
     }
     const { leftOver } = run;
-    if (leftOver !== null) this.#untidy ??= this.#failure(`at the end: ${leftOver}`, run.steps, false);
+    if (leftOver !== null) {
+      this.#untidy ??= this.#failure(`at the end: ${leftOver}`, run.steps, false);
+      return;
+    }
     try {
       this.#options.atEnd?.(run.world);
       run.hmm.verify();

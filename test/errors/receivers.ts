@@ -44,6 +44,14 @@ export const RECEIVERS: Record<string, Receiver> = {
     op: "migration",
   },
   ExclusivePages: { open: (w) => w.lent, closed: (w) => w.closed.lent, op: "exclusivePages" },
+  HmmFile: {
+    open: (w) => w.file,
+    closed: (w) => w.closed.file,
+    closedSays: /the file is closed/,
+    op: "file",
+  },
+  Lock: { open: (w) => w.lock, op: "lock" },
+  ScheduleError: { open: (w) => w.failure, op: "scheduleError" },
   MigrateResult: { open: (w) => w.result, op: "result" },
   DeviceTable: {
     open: (w) => w.table,

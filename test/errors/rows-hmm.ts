@@ -149,26 +149,25 @@ const leftOut: Wrong = {
 };
 const module: Argument = object((w) => w.module, "a WebAssembly.Module");
 
-const configuration: Record<string, Argument> = {
-  config: bag(true),
-  "config.systemMemory": optional(integer(1 << 16, PAGE_SIZE, 2 ** 39)),
-  "config.deviceMemory": optional(integer(0, 0, 2 ** 39)),
-  "config.swap": integer(undefined, 0, 0),
-  "config.backing": { right: () => undefined, wrongs: choice },
-  "config.capacities": bag(true),
-  "config.capacities.mms": capacity,
-  "config.capacities.vmas": capacity,
-  "config.capacities.anonVmas": few(0xffff),
-  "config.capacities.anonVmaLinks": capacity,
-  "config.capacities.pageTables": capacity,
-  "config.capacities.notifiers": capacity,
-  "config.capacities.memcgs": few(0xff),
-  "config.capacities.migrations": capacity,
-  "config.capacities.deviceTables": capacity,
-  "config.arena": integer(undefined, 4096, 2 ** 32),
-  "config.eventLog": integer(undefined, 1, 2 ** 26),
-  "config.module": optional(module),
-};
+/** The members of a configuration, by their path. */
+export const configuration = (path: string): Record<string, Argument> => ({
+  [path]: bag(true),
+  [`${path}.systemMemory`]: optional(integer(1 << 16, PAGE_SIZE, 2 ** 39)),
+  [`${path}.deviceMemory`]: optional(integer(0, 0, 2 ** 39)),
+  [`${path}.swap`]: integer(undefined, 0, 2 ** 39),
+  [`${path}.backing`]: { right: () => undefined, wrongs: choice },
+  [`${path}.capacities`]: bag(true),
+  ...Object.fromEntries(
+    "mms vmas anonVmaLinks pageTables notifiers migrations deviceTables files"
+      .split(" ")
+      .map((name) => [`${path}.capacities.${name}`, capacity]),
+  ),
+  [`${path}.capacities.anonVmas`]: few(0xffff),
+  [`${path}.capacities.memcgs`]: few(0xff),
+  [`${path}.arena`]: integer(undefined, 4096, 2 ** 32),
+  [`${path}.eventLog`]: integer(undefined, 1, 2 ** 26),
+  [`${path}.module`]: optional(module),
+});
 
 const badConfigs: [why: string, config: object, outcome: Wrong["outcome"], names: string, says: RegExp][] = [
   [
@@ -205,12 +204,15 @@ const record = (right: Given, names: string, says: RegExp): Argument => ({
 
 const engines: Table = {
   "Hmm.create": {
-    args: configuration,
+    args: configuration("config"),
     more: refusedConfigs((_, config) => Hmm.create(config)),
   },
   "Hmm.createSync": {
     op: ["Hmm.create"],
-    args: { module: { ...module, wrongs: [...optional(module).wrongs, leftOut] }, ...configuration },
+    args: {
+      module: { ...module, wrongs: [...optional(module).wrongs, leftOut] },
+      ...configuration("config"),
+    },
     more: refusedConfigs((w, config) => Hmm.createSync(w.module, config)),
   },
   "Hmm.restore": {
@@ -259,10 +261,9 @@ const engines: Table = {
     },
   },
   ...Object.fromEntries(
-    ["mms", "migrations", "deviceTables", "devmems", "mirrors", "notifiers", "memcgs"].map((name) => [
-      `Hmm#${name}`,
-      getter,
-    ]),
+    ["files", "mms", "migrations", "deviceTables", "devmems", "mirrors", "notifiers", "memcgs"].map(
+      (name) => [`Hmm#${name}`, getter],
+    ),
   ),
   "Hmm#zeroPage": getter,
   "Hmm#freePages": getter,

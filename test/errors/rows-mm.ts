@@ -98,6 +98,11 @@ const sysCalls: Table = {
       "args.flags": u32(undefined),
       "args.addr": pageAddress(undefined),
       "args.offset": pageAddress(undefined),
+      "args.file": also(
+        object(() => undefined, "a HmmFile", [], []),
+        ended((w) => w.closed.file, /file is closed/),
+        ended((w) => w.other.file, /file belongs to another Hmm/),
+      ),
     },
     takes: "write",
     more: [

@@ -131,6 +131,11 @@ function isPublic(declaration: ts.Declaration | undefined): boolean {
 /** An interface or literal type of the package's own: members are arguments in all but name. */
 function isBag(type: ts.Type): boolean {
   const symbol = type.getSymbol();
+  // Omit<…> and its like of such a type.
+  if (type.aliasSymbol !== undefined && !ours(type.aliasSymbol)) {
+    const members = type.getProperties();
+    return members.length > 0 && members.every(ours);
+  }
   if (symbol === undefined || !ours(symbol) || (type.flags & ts.TypeFlags.Object) === 0) return false;
   const kinds = ts.SymbolFlags.Interface | ts.SymbolFlags.TypeLiteral;
   return (symbol.flags & kinds) !== 0 && type.getCallSignatures().length === 0;

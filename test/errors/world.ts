@@ -21,7 +21,7 @@ import {
   type Mm,
 } from "../../src/index.ts";
 import { Dmirror, DmirrorDevice } from "../../src/dmirror.ts";
-import { DelayedDevice, Random } from "../../src/testing.ts";
+import { DelayedDevice, explore, Lock, Random, ScheduleError } from "../../src/testing.ts";
 
 export const PAGES = 16;
 const DEVICE_PAGES = 16;
@@ -39,6 +39,7 @@ const CONFIG = {
     pageTables: 96,
     notifiers: 16,
     memcgs: 8,
+    files: 8,
     migrations: 8,
     deviceTables: 8,
   },
@@ -58,11 +59,12 @@ function makeEngine(hmm: Hmm) {
   const table = new DeviceTable(mm);
   const devmem = hmmDevmemAdd(hmm, noFault, {}, DEVICE_PAGES * PAGE_SIZE);
   moveToDevice(hmm, mm, devmem, addr + 2 * PAGE_SIZE);
+  const file = hmm.createFile({ bytes: 4 * PAGE_SIZE });
   const memcg = new Memcg();
   const charged = hmm.createMm({ memcg });
   const device = new DmirrorDevice(hmm, { memory: 2 << 20 });
   const delayed = new DelayedDevice(hmm, { memory: 2 << 20 });
-  return { hmm, mm, addr, readOnly, mirror, notifier, table, devmem, memcg, charged, device, delayed };
+  return { hmm, mm, addr, readOnly, mirror, notifier, table, devmem, memcg, charged, device, delayed, file };
 }
 
 function moveToDevice(hmm: Hmm, mm: Mm, devmem: HmmDevmem, start: number): void {
@@ -109,11 +111,26 @@ function makeClosed(hmm: Hmm) {
   const memcg = new Memcg({ limit: 4 });
   hmm.createMm({ memcg }).close();
   const lent = lend(mm);
+  const file = hmm.createFile();
   const guard = mm.mmapSem.read();
   guard.close();
-  for (const object of [lent, table, notifier, devmem, pfns, addresses, memcg, mm]) object.close();
-  const ended = { lent, mm, vma, pin, migration, table, notifier, mirror, guard };
+  for (const object of [lent, file, table, notifier, devmem, pfns, addresses, memcg, mm]) object.close();
+  const ended = { lent, file, mm, vma, pin, migration, table, notifier, mirror, guard };
   return { ...ended, device, dmirror, delayed, devmem, pfns, addresses, memcg };
+}
+
+/** What explore() finds where an agent fails. */
+function scheduleError(): ScheduleError {
+  const failing = function* (): Generator<string, void, void> {
+    yield "fail";
+    throw new Error("on purpose");
+  };
+  try {
+    explore({ failing }, { setup: () => 0 });
+  } catch (error) {
+    if (error instanceof ScheduleError) return error;
+  }
+  throw new Error("explore() has not found the failure");
 }
 
 /** A page that is lent to a device. */
@@ -188,6 +205,8 @@ export function makeWorld(module: WebAssembly.Module) {
     result: open.migration.result,
     lent,
     random: new Random(1),
+    lock: new Lock(),
+    failure: scheduleError(),
     spareMemcg: new Memcg(),
     /** Open migrations, of those rows that prepare them. */
     moved: null as Migration | null,

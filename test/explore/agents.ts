@@ -15,6 +15,7 @@ import {
   migrateVmaSetup,
   PAGE_SIZE,
   PROT_READ,
+  type ExclusivePages,
   type Migration,
 } from "../../src/index.ts";
 import { waitFor, type Agent } from "../../src/testing.ts";
@@ -122,13 +123,16 @@ export function* deviceWrite(w: World, gpu: Gpu, value: number, page = 0): Steps
   if (written === 4) w.values[page] = value;
 }
 
+function borrow({ mm, start }: World, gpu: Gpu): ExclusivePages {
+  using _sem = mm.mmapSem.read(gpu.name);
+  return makeDeviceExclusive(mm, start, 1, gpu);
+}
+
 /** Atomic access: the page is the device's alone until a CPU wants it. */
 export function* exclusive(w: World, gpu: Gpu): Steps {
   yield "make exclusive";
-  const sem = w.mm.mmapSem.read(gpu.name);
-  const lent = makeDeviceExclusive(w.mm, w.start, 1, gpu);
+  const lent = borrow(w, gpu);
   const { invalidations } = gpu;
-  sem.close();
   yield "map, locked";
   const lock = gpu.lock.acquire();
   if (lent.pages[0] !== 0 && gpu.invalidations === invalidations)

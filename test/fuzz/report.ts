@@ -16,7 +16,8 @@ function show(value: unknown): string {
 export function describe(full: Failure, short: Failure): string {
   const saved: Saved = { plan: short.plan, ops: short.ops.map(formatOp) };
   return [
-    `seed ${full.plan.seed}: model and engine differ after operation ${full.ops.length} (${formatOp(full.ops.at(-1)!)})`,
+    `seed ${full.plan.seed}: ${full.plan.capacities ? "the engine, short of memory, is wrong" : "model and engine differ"} ` +
+      `after operation ${full.ops.length} (${formatOp(full.ops.at(-1)!)})`,
     `shortened to ${short.ops.length} operations:`,
     ...saved.ops.map((op) => `    ${op}`),
     `${short.field}:`,

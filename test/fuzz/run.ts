@@ -22,7 +22,11 @@ const HELP = `Compares the engine with the reference model (test/util/model) ove
   --help          this text
 
 A run performs some 250 operations on both sides and compares answers, all visible state and the invariants of
-hmm.verify() after each. On a difference it prints the seed and a shortened sequence, and exits 1. Wrong usage: 2.`;
+hmm.verify() after each. Every fourth seed also stands for a run on the engine alone, in which its tables run out and
+allocations fail. On a difference it prints the seed and a shortened sequence, and exits 1. Wrong usage: 2.`;
+
+/** Seeds that are multiples of this run a second time, while tables run out. */
+const EXHAUST_EVERY = 4;
 
 const PROGRESS_MS = 5000;
 
@@ -87,14 +91,18 @@ function fuzz({ seconds, seed, runs, keepGoing }: Options): number {
   let done = 0;
   let shown = start;
   console.log(`fuzz: seed ${seed}`);
-  for (; done < runs && elapsed() < seconds && (keepGoing || failures.length === 0); done++) {
-    const { failure, steps: performed } = runSeed((seed + done) % 2 ** 32, module);
+  const run = (number: number, exhaust: boolean): void => {
+    const { failure, steps: performed } = runSeed(number, module, exhaust);
     steps += performed;
-    if (failure) {
-      failures.push(failure);
-      if (!kinds.has(kindOf(failure))) console.log(describe(failure, shrink(failure, module)));
-      kinds.add(kindOf(failure));
-    }
+    if (!failure) return;
+    failures.push(failure);
+    if (!kinds.has(kindOf(failure))) console.log(describe(failure, shrink(failure, module)));
+    kinds.add(kindOf(failure));
+  };
+  for (; done < runs && elapsed() < seconds && (keepGoing || failures.length === 0); done++) {
+    const number = (seed + done) % 2 ** 32;
+    run(number, false);
+    if (number % EXHAUST_EVERY === 0) run(number, true);
     if (performance.now() - shown < PROGRESS_MS) continue;
     shown = performance.now();
     console.error(`fuzz: ${elapsed().toFixed(0)} s, ${done + 1} runs, ${steps} operations`);

@@ -77,6 +77,17 @@ scenario("E38 start and end are rounded down; what is empty then is -EINVAL", ({
   }
   assert.is(migrateVma(nothing, { vma: null, start: addr, end: addr + P }).ret, -EINVAL);
   holds(mm, addr, 4);
+  _sem.close();
+  for (const kind of ["pfn", "mixed"] as const) {
+    const special = mm.mmapSpecial(kind, { length: P });
+    using _again = mm.mmapSem.read();
+    const given = { vma: mm.findVma(special), start: special, end: special + P };
+    assert.is(migrateVma(nothing, given).ret, -EINVAL, kind);
+    assert.is(
+      codeOf(() => migrateVmaSetup(given)),
+      "EINVAL",
+    );
+  }
 });
 
 scenario("E39 nothing can move: 0, and neither callback runs", ({ mm }) => {

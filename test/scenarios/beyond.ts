@@ -16,7 +16,7 @@ import {
 import { HDR_LOG_HEAD } from "../../assembly/uapi/struct.ts";
 import { contextOf } from "../../src/context.ts";
 import {
-  Hmm,
+  type Hmm,
   HmmMirror,
   hmmMirrorRegister,
   Memcg,
@@ -148,7 +148,7 @@ export function times<T>(n: number, value: T): T[] {
 export function pfnAt(mm: Mm, addr: number): number {
   const pte = mm.lookupPte(addr);
   assert.ok(pte !== null && pte.pfn !== 0, "an entry that names a page");
-  return pte!.pfn;
+  return pte.pfn;
 }
 
 /** The flags of a page as the engine's dumps name them. */

@@ -138,7 +138,7 @@ scenario("the same seed gives the same order; misuse is an error", async ({ hmm 
   assert.is.not(await order(7), await order(8));
 
   const device = new DelayedDevice(hmm, { memory: 2 << 20 });
-  assert.throws(() => device.finish(), /no such copy is pending/);
+  assert.throws(() => device.finish(), /must be a copy that is pending/);
   const copy = device.dma(nothing, nothing);
   assert.throws(() => device.close(), /1 copies are pending/);
   device.finish();

@@ -40,7 +40,7 @@ onEachBuild("engine", (test, module) => {
       { systemMemory: -1 },
       { systemMemory: 1.5 },
       { deviceMemory: NaN },
-      { swap: 4096 },
+      { swap: -4096 },
       { backing: "disk" },
       { eventLog: 100 },
       { capacities: { vmas: 0 } },
