@@ -68,6 +68,23 @@ const READ_ADVICE = new Set([
 
 const PROTECTIONS = "made of PROT_READ, PROT_WRITE and PROT_EXEC";
 
+/** What was wrong with the arguments of an mmap that failed. */
+function whyNotMapped(
+  errno: number,
+  addr: number,
+  length: number,
+  prot: number,
+  flags: number,
+): string | undefined {
+  if (errno === EEXIST)
+    return `MAP_FIXED_NOREPLACE, and part of ${hex(addr)}…${hex(addr + length)} is mapped`;
+  if (errno !== EINVAL) return undefined;
+  return (
+    `flags ${hex(flags)}, prot ${hex(prot)}, addr ${hex(addr)}: MAP_SHARED or MAP_PRIVATE must be set, ` +
+    `MAP_ANONYMOUS where no file is given, prot must be ${PROTECTIONS}, a fixed addr at least 0x10000`
+  );
+}
+
 /** The system calls on an address space's mappings: the part of {@link Mm} that changes them. */
 export abstract class Mappings {
   /** Its number; numbers of closed address spaces are used again. */
@@ -114,16 +131,7 @@ export abstract class Mappings {
       op,
       ctx,
       () => this.core.mmap(this.id, addr, length, prot, flags, file, offset),
-      (errno) => {
-        if (errno === EEXIST)
-          return `MAP_FIXED_NOREPLACE, and part of ${hex(addr)}…${hex(addr + length)} is mapped`;
-        if (errno !== EINVAL) return undefined;
-        const given = `flags ${hex(flags)}, prot ${hex(prot)}, addr ${hex(addr)}`;
-        return (
-          `${given}: MAP_SHARED or MAP_PRIVATE must be set, MAP_ANONYMOUS where no file is given, ` +
-          `prot must be ${PROTECTIONS}, a fixed addr at least 0x10000`
-        );
-      },
+      (errno) => whyNotMapped(errno, addr, length, prot, flags),
     );
   }
 
@@ -149,7 +157,7 @@ export abstract class Mappings {
       op,
       ctx,
       () => this.core.mmap(this.id, addr, length, prot, flags, what, 0),
-      () => undefined,
+      (errno) => whyNotMapped(errno, addr, length, prot, flags),
     );
   }
 
@@ -273,7 +281,12 @@ export abstract class Mappings {
     this.check(op);
     checkPageAddress(op, "addr", addr);
     const bytes = checkLength(op, "length", length, 1);
-    this.hold(op, true, () => this.core.uffdRegister(this.id, addr, bytes, on));
+    const call = (): number => this.core.uffdRegister(this.id, addr, bytes, on);
+    this.hold(op, true, call, undefined, (errno) =>
+      errno === EINVAL
+        ? `addr ${hex(addr)}, length ${hex(bytes)}: must be anonymous memory without holes`
+        : undefined,
+    );
   }
 
   /** munlock. Throws HmmError ENOMEM (a hole). */

@@ -10,13 +10,10 @@ const agent: Agent<unknown> = function* () {
 };
 
 const typeErrors = (values: readonly unknown[], says: RegExp, names?: string): Wrong[] =>
-  values.map((value) => ({
-    given: () => value,
-    outcome: "TypeError",
-    says,
-    names,
-    ...(names === undefined ? {} : { shows: "" }),
-  }));
+  values.map((value) => {
+    const wrong: Wrong = { given: () => value, outcome: "TypeError", says };
+    return names === undefined ? wrong : { ...wrong, names, shows: "" };
+  });
 
 const string: Argument = {
   right: () => "it",

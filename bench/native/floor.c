@@ -1,0 +1,58 @@
+// What memory allows: the rows' lower bounds.
+// floor copy BYTES REPEATS: memcpy of BYTES. floor fill BYTES REPEATS: memset. floor gather BYTES REPEATS: a u64 from each
+// of BYTES / 8 random places, which do not depend on each other.
+#include "twin.h"
+
+static u8 *from, *to;
+static u32 *order;
+static size_t bytes, repeats;
+
+static u64 copy(u32 *hash) {
+  u64 t = now();
+  for (size_t i = 0; i < repeats; i++) {
+    memcpy(to, from, bytes);
+    from[i % bytes]++;
+  }
+  t = now() - t;
+  *hash = hash_word(*hash, to[bytes - 1]);
+  return t;
+}
+
+static u64 fill(u32 *hash) {
+  u64 t = now();
+  for (size_t i = 0; i < repeats; i++) memset(to, (int)i, bytes);
+  t = now() - t;
+  *hash = hash_word(*hash, to[bytes - 1]);
+  return t;
+}
+
+static u64 gather(u32 *hash) {
+  u64 sum = 0, t = now();
+  for (size_t r = 0; r < repeats; r++)
+    for (size_t i = 0; i < bytes / 8; i++) sum += ((u64 *)from)[order[i]];
+  t = now() - t;
+  *hash = hash_word(*hash, (u32)sum);
+  return t;
+}
+
+int main(int argc, char **argv) {
+  if (argc != 4) fail("floor copy|fill|gather BYTES REPEATS");
+  bytes = number(argc, argv, 2);
+  repeats = number(argc, argv, 3);
+  from = memory(bytes);
+  to = memory(bytes);
+  if (!strcmp(argv[1], "copy")) serve(copy);
+  else if (!strcmp(argv[1], "fill")) serve(fill);
+  else if (strcmp(argv[1], "gather")) fail("floor: unknown work");
+  order = memory(bytes / 8 * sizeof *order);
+  for (size_t i = 0; i < bytes / 8; i++) order[i] = (u32)i;
+  u64 state = 88172645463325252ull;
+  for (size_t i = bytes / 8 - 1; i > 0; i--) {
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    size_t j = state % (i + 1);
+    u32 swap = order[i];
+    order[i] = order[j];
+    order[j] = swap;
+  }
+  serve(gather);
+}
