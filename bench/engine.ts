@@ -32,20 +32,21 @@ export class BenchDevice {
   readonly #in: MigrateVmaOps;
   readonly #out: MigrateVmaOps;
 
-  constructor(hmm: Hmm, bytes: number) {
+  /** @param copies false where frames have no bytes: there is nothing to copy */
+  constructor(hmm: Hmm, bytes: number, { copies = true } = {}) {
     const devmem = hmmDevmemAdd(hmm, { fault: () => VM_FAULT_SIGBUS }, this, bytes);
     this.devmem = devmem;
     this.#in = {
       allocAndCopy(_vma, src, dst) {
         devmem.allocPages(src, dst);
-        hmm.copyPages(src, dst);
+        if (copies) hmm.copyPages(src, dst);
       },
       finalizeAndMap() {},
     };
     this.#out = {
       allocAndCopy(_vma, src, dst) {
         hmm.allocPages(src, dst);
-        hmm.copyPages(src, dst);
+        if (copies) hmm.copyPages(src, dst);
       },
       finalizeAndMap() {},
     };

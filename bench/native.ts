@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { median } from "./harness.ts";
 import type { Rival, Sample, Side } from "./harness.ts";
 
 const SOURCES = fileURLToPath(new URL("native", import.meta.url));
@@ -140,4 +141,28 @@ export async function withFolder<T>(
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Nanoseconds that memory takes for this alone (bench/native/floor.c says what it does); null without a compiler. */
+export async function floor(
+  work: "copy" | "fill" | "gather",
+  bytes: number,
+  repeats: number,
+): Promise<number | null> {
+  if (compiler() === null) return null;
+  const program = new NativeSide("floor", "O3", [work, bytes, repeats]);
+  try {
+    const samples: number[] = [];
+    for (let i = 0; i < 7; i++) samples.push((await program.run()).ns / repeats);
+    return median(samples);
+  } finally {
+    await program.close();
+  }
+}
+
+/** The line of a row that says what memory allows, in ns a unit. */
+export function floorNote(what: string, ns: number | null): string {
+  return ns === null
+    ? "floor: not measured, there is no C compiler"
+    : `floor: ${ns.toPrecision(3)} (${what})`;
 }

@@ -3,7 +3,7 @@ import type { Hmm, Mm } from "../src/index.ts";
 import { GIB, MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
 import { HASH_SEED, hashWords, random, side } from "./harness.ts";
 import type { Context, Result, Row, Side } from "./harness.ts";
-import { fasterTwin, withFolder } from "./native.ts";
+import { fasterTwin, floor, floorNote, withFolder } from "./native.ts";
 
 interface Size {
   readonly name: string;
@@ -84,7 +84,17 @@ async function measure(size: Size, context: Context): Promise<Result[]> {
   });
   hmm.verify();
   hmm.close();
+  await noteFloor(size, context);
   return results;
+}
+
+/** The one load of four that misses, the leaf table's: as many random loads from as many bytes of tables. */
+async function noteFloor({ name, bytes }: Size, context: Context): Promise<void> {
+  const tables = (bytes / (2 * MIB)) * PAGE;
+  const ns = await floor("gather", tables, context.smoke ? 1 : 4);
+  context.note(
+    floorNote(`${name}: a random load from the leaf tables`, ns === null ? null : ns / (tables / 8)),
+  );
 }
 
 const row: Row = {

@@ -18,17 +18,21 @@ import { NativeSide, compiler, fasterTwin, withFolder } from "./native.ts";
 /** Words of a page that are filled before and compared after, as in p3.c. */
 const WORDS = 16;
 
+type Backing = "data" | "metadata";
+
 class World {
   readonly hmm: Hmm;
+  readonly backing: Backing;
   readonly device: BenchDevice;
   readonly mm: Mm;
   readonly start: number;
   readonly end: number;
   readonly pages: number;
 
-  private constructor(hmm: Hmm, bytes: number) {
+  private constructor(hmm: Hmm, bytes: number, backing: Backing) {
     this.hmm = hmm;
-    this.device = new BenchDevice(hmm, bytes);
+    this.backing = backing;
+    this.device = new BenchDevice(hmm, bytes, { copies: backing === "data" });
     this.mm = hmm.createMm();
     this.pages = bytes / PAGE;
     this.start = this.mm.mmap({ length: bytes, ...PRIVATE });
@@ -38,8 +42,12 @@ class World {
     this.mm.populate(this.start, bytes);
   }
 
-  static async create(bytes: number, backing: "data" | "metadata"): Promise<World> {
-    return new World(await createEngine({ systemMemory: bytes, deviceMemory: bytes, backing }), bytes);
+  static async create(bytes: number, backing: Backing): Promise<World> {
+    return new World(
+      await createEngine({ systemMemory: bytes, deviceMemory: bytes, backing }),
+      bytes,
+      backing,
+    );
   }
 
   roundTrip(): void {
@@ -139,7 +147,7 @@ function stagesOf(world: World): Stages {
       const t1 = performance.now();
       from.allocPages(m.src, m.dst);
       const t2 = performance.now();
-      hmm.copyPages(m.src, m.dst);
+      if (world.backing === "data") hmm.copyPages(m.src, m.dst);
       const t3 = performance.now();
       m.pages();
       const t4 = performance.now();

@@ -7,7 +7,7 @@ import type { Hmm, Mm } from "../src/index.ts";
 import { MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
 import { HASH_SEED, hashWord, median } from "./harness.ts";
 import type { Context, Result, Row, Sample, Side } from "./harness.ts";
-import { NativeSide, compiler, fasterTwin } from "./native.ts";
+import { NativeSide, compiler, fasterTwin, floor, floorNote } from "./native.ts";
 
 /** Faults a fresh mapping in, looks at what is there, and unmaps it. */
 class Faults implements Side {
@@ -111,6 +111,8 @@ const row: Row = {
     const bytes = context.smoke ? 4 * MIB : 256 * MIB;
     const results = await measure(bytes, context);
     await stages(bytes, results[0].ours, context);
+    const ns = await floor("fill", bytes, 1);
+    context.note(floorNote("one memset of all pages", ns === null ? null : ns / (bytes / PAGE)));
     return results;
   },
 };

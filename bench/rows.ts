@@ -32,7 +32,7 @@ export async function runRow(
     note: (text) => void notes.push(text),
     compare: async (spec) => {
       const found = await compare(name, spec, options);
-      for (const result of found) print(resultLine(result));
+      for (const result of found) print(resultLine(result, options.smoke));
       return found;
     },
   });
@@ -53,10 +53,10 @@ export const tableHead = columns(["rival", "ours", "theirs", "ratio", "(min–ma
 const figure = (value: number | null): string =>
   value === null ? "–" : value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 
-function resultLine({ rival, ours, theirs, ratio, target, met, samples }: Result): string {
+function resultLine({ rival, ours, theirs, ratio, target, met, samples }: Result, smoke: boolean): string {
   const ratios = samples.theirs.map((ns, i) => samples.ours[i] / ns);
   const spread = ratios.length === 0 ? "" : `(${figure(Math.min(...ratios))}–${figure(Math.max(...ratios))})`;
-  const verdict = met === null ? "skipped: it cannot run here" : met ? "yes" : "NO";
+  const verdict = met === null ? "skipped: it cannot run here" : smoke ? "(smoke)" : met ? "yes" : "NO";
   return columns([rival, figure(ours), figure(theirs), figure(ratio), spread, figure(target), verdict]);
 }
 

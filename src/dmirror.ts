@@ -13,7 +13,7 @@ import { dispose } from "./dispose.ts";
 import { AtomicTags } from "./dmirror/atomic.ts";
 import { badType, checkMirror } from "./dmirror/check.ts";
 import { countPages, DmirrorDevice } from "./dmirror/device.ts";
-import { checkPages, type DmirrorOptions } from "./dmirror/options.ts";
+import type { DmirrorOptions } from "./dmirror/options.ts";
 import { failure, type DmirrorResult } from "./dmirror/result.ts";
 import { protectionOf } from "./dmirror/snapshot.ts";
 import {

@@ -1,4 +1,4 @@
-import { EAGAIN, EEXIST, EFAULT, EINVAL } from "../assembly/uapi/errno.ts";
+import { EAGAIN, EINVAL } from "../assembly/uapi/errno.ts";
 import { HDR_RESULT } from "../assembly/uapi/struct.ts";
 import {
   MADV_COLD,
@@ -35,6 +35,7 @@ import {
   HmmError,
 } from "./errors.ts";
 import { checkFile, type HmmFile } from "./file.ts";
+import { PROTECTIONS, whyNotMapped, whyNotRemapped } from "./mapping-errors.ts";
 import { MmapSem } from "./sem.ts";
 
 /** What `mm.mmap` takes. */
@@ -65,25 +66,6 @@ const READ_ADVICE = new Set([
   MADV_POPULATE_WRITE,
   MADV_COLLAPSE,
 ]);
-
-const PROTECTIONS = "made of PROT_READ, PROT_WRITE and PROT_EXEC";
-
-/** What was wrong with the arguments of an mmap that failed. */
-function whyNotMapped(
-  errno: number,
-  addr: number,
-  length: number,
-  prot: number,
-  flags: number,
-): string | undefined {
-  if (errno === EEXIST)
-    return `MAP_FIXED_NOREPLACE, and part of ${hex(addr)}…${hex(addr + length)} is mapped`;
-  if (errno !== EINVAL) return undefined;
-  return (
-    `flags ${hex(flags)}, prot ${hex(prot)}, addr ${hex(addr)}: MAP_SHARED or MAP_PRIVATE must be set, ` +
-    `MAP_ANONYMOUS where no file is given, prot must be ${PROTECTIONS}, a fixed addr at least 0x10000`
-  );
-}
 
 /** The system calls on an address space's mappings: the part of {@link Mm} that changes them. */
 export abstract class Mappings {
@@ -234,15 +216,7 @@ export abstract class Mappings {
       op,
       ctx,
       () => this.core.mremap(this.id, addr, from, to, flags, newAddr),
-      (errno) => {
-        if (errno === EFAULT) return `addr ${hex(addr)}, oldLength ${hex(from)}: must lie inside one mapping`;
-        if (errno !== EINVAL) return undefined;
-        const given = `oldLength ${hex(from)}, newLength ${hex(to)}, flags ${hex(flags)}, newAddr ${hex(newAddr)}`;
-        return (
-          `${given}: flags must be made of MREMAP_*, FIXED and DONTUNMAP need MREMAP_MAYMOVE, ` +
-          `lengths must be above 0, and the old and the new range must not overlap`
-        );
-      },
+      (errno) => whyNotRemapped(errno, addr, from, to, flags, newAddr),
     );
   }
 

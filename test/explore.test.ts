@@ -307,6 +307,15 @@ test("agents that do not do the same thing twice are found out", () => {
   );
 });
 
+test("a label is a string", () => {
+  const agents = {
+    a: function* () {
+      yield 1;
+    } as unknown as Agent<string[]>,
+  };
+  assert.throws(() => explore(agents, { setup }), /explore: what agent a yields must be a string, got 1/);
+});
+
 const docs = readFileSync(new URL("../docs/testing.md", import.meta.url), "utf8");
 
 test("the example of docs/testing.md is the one that runs here", () => {

@@ -1,5 +1,6 @@
 import { Mm, PAGE_SIZE } from "../index.ts";
 import { DmirrorDevice } from "./device.ts";
+import type { DmirrorOptions } from "./options.ts";
 
 const PIECE_MAX = 2 ** 27;
 const MEMORY_MAX = 2 ** 39;
@@ -27,16 +28,8 @@ function checkInteger(op: string, name: string, value: unknown, min: number, max
   throw new RangeError(`${op}: ${name} must be ${range}, got ${written(value)}`);
 }
 
-/** What a Dmirror is made with. */
-interface Options {
-  device?: DmirrorDevice;
-  deviceMemory?: number;
-  faultPages?: number;
-  migratePages?: number;
-}
-
 /** Refuses what no mirror can be made with, before anything is made. */
-export function checkMirror(mm: Mm, options: Options): void {
+export function checkMirror(mm: Mm, options: DmirrorOptions): void {
   const op = "new Dmirror";
   if (!(mm instanceof Mm)) throw badType(op, "mm", "an Mm", mm);
   if (mm.closed) throw new TypeError(`${op}: the mm is closed`);

@@ -10,9 +10,3 @@ export interface DmirrorOptions {
   /** Pages that are migrated in one piece. Default 512. */
   migratePages?: number;
 }
-
-/** Refuses what is no number of pages. */
-export function checkPages(name: string, npages: number): number {
-  if (Number.isInteger(npages) && npages > 0) return npages;
-  throw new RangeError(`new Dmirror: ${name} must be a positive integer, got ${npages}`);
-}

@@ -65,7 +65,7 @@ export const exploreRows: Table = {
         outcome: "EAGAIN",
         names: "",
         says: /: it$/,
-        call: () => waitFor(false as boolean, "it"),
+        call: () => waitFor(false, "it"),
       },
     ],
   },

@@ -16,6 +16,7 @@ import {
   VM_FAULT_OOM,
   type Hmm,
   type HmmDevmem,
+  type HmmDevmemOps,
   type Migration,
   type Page,
   type Vma,
@@ -29,9 +30,11 @@ export const moves = (word: number): boolean => (word & MOVES) >>> 0 === MOVES;
 
 /** A device with memory of its own. */
 export class Device {
-  readonly hmm: Hmm;
+  hmm: Hmm;
+  devmem: HmmDevmem;
   readonly rules: DriverRules;
-  readonly devmem: HmmDevmem;
+  /** What the engine calls. */
+  readonly ops: HmmDevmemOps;
   /** Pages that the driver hands out at most. */
   private readonly capacity: number;
   /** Pages in use, those that came first first. */
@@ -42,12 +45,17 @@ export class Device {
     this.hmm = hmm;
     this.rules = rules;
     this.capacity = capacity;
-    const ops = {
-      fault: (_devmem: HmmDevmem, vma: Vma, address: number, page: Page): number =>
-        this.bringBack(vma, address, page),
-      free: (_devmem: HmmDevmem, page: Page): void => this.forget(page),
+    this.ops = {
+      fault: (_devmem, vma, address, page) => this.bringBack(vma, address, page),
+      free: (_devmem, page) => this.forget(page),
     };
-    this.devmem = hmmDevmemAdd(hmm, ops, this, pages * PAGE_SIZE);
+    this.devmem = hmmDevmemAdd(hmm, this.ops, this, pages * PAGE_SIZE);
+  }
+
+  /** Goes on on an engine that was restored from a snapshot. */
+  moveTo(hmm: Hmm): void {
+    this.hmm = hmm;
+    this.devmem = hmm.devmems().find(({ id }) => id === this.devmem.id)!;
   }
 
   /** Pages in use, as the engine counts them. */

@@ -280,6 +280,7 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
   ["dsys", command((handle, args) => handle.toSystem(page(args, 1), num(args, 2)))],
   ["dsnap", snapshot],
   ["drel", release],
+  ["reboot", (_process, _args, side) => ({ ret: retOf(() => side.reboot()) })],
   ["mbeg", half((handle, args) => handle.begin(page(args, 1), num(args, 2), false))],
   ["sbeg", half((handle, args) => handle.begin(page(args, 1), num(args, 2), true))],
   ["ebeg", half((handle) => handle.beginEvict())],

@@ -49,7 +49,7 @@ const ARENA_BYTES = 1 << 17;
 
 /** A process: an address space, device files, pins. */
 export interface Process {
-  readonly mm: Mm;
+  mm: Mm;
   /** Device files by number, inherited ones included. */
   readonly handles: Map<number, Handle>;
   readonly opened: Set<number>;
@@ -57,10 +57,10 @@ export interface Process {
 }
 
 export class EngineSide {
-  readonly hmm: Hmm;
+  hmm: Hmm;
   readonly devices: Device[];
   readonly processes = new Map<number, Process>();
-  private readonly memcg: Memcg;
+  private memcg: Memcg;
   private readonly plan: Plan;
   private readonly pagesAtStart: number;
 
@@ -118,6 +118,24 @@ export class EngineSide {
       if (field(POOL_USED) === 0) continue;
       const numbers = `high ${field(POOL_HIGH)}, capacity ${field(POOL_CAPACITY)}, free ${field(POOL_FREE)}`;
       throw new Error(`${field(POOL_USED)} objects of table ${table} are in use after the end (${numbers})`);
+    }
+  }
+
+  /** Takes a snapshot, and goes on on an engine that is made from it. Pins cannot come along. */
+  reboot(): void {
+    const handles = new Set([...this.processes.values()].flatMap((process) => [...process.handles.values()]));
+    const notifiers = Object.fromEntries([...handles].map(({ notifier, ops }) => [notifier.id, ops]));
+    const devmems = this.devices.map((device) => [device.devmem.id, { ops: device.ops, device }] as const);
+    const { module } = this.hmm;
+    const attach = { notifiers, devmems: Object.fromEntries(devmems), module };
+    this.hmm = Hmm.restore(this.hmm.snapshot(), attach);
+    this.memcg = this.hmm.memcgs()[0];
+    for (const process of this.processes.values())
+      process.mm = this.hmm.mms().find(({ id }) => id === process.mm.id)!;
+    for (const device of this.devices) device.moveTo(this.hmm);
+    for (const handle of handles) {
+      handle.moveTo(this.hmm);
+      handle.moveMigrations(this.hmm);
     }
   }
 

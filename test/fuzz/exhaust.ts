@@ -35,6 +35,7 @@ const PRESERVING = new Set([
   "sbeg",
   "ebeg",
   "mend",
+  "reboot",
 ]);
 
 type Contents = Map<number, (number | string)[]>;
@@ -124,6 +125,10 @@ class EngineView implements View {
       }
     }
     return all;
+  }
+
+  pinned(): boolean {
+    return [...this.engine.processes.values()].some(({ pins }) => pins.length > 0);
   }
 
   migrating(pid: number): boolean {

@@ -64,7 +64,10 @@ const WEIGHTS: readonly (readonly [op: string, weight: number])[] = [
   ["sbeg", 2],
   ["ebeg", 2],
   ["mend", 5],
+  ["reboot", 1],
 ];
+/** A snapshot takes as long as a hundred other operations. */
+const REBOOT_SHARE = 0.1;
 /** Migrations stay open in some runs only: while they do, much else cannot happen. */
 const OPEN_SHARE = 0.4;
 
@@ -132,7 +135,8 @@ export class Generator {
     private readonly view: View,
   ) {
     const open = random.chance(OPEN_SHARE);
-    const wanted = WEIGHTS.filter(([op]) => open || !/^(.beg|mend)$/.test(op));
+    const reboots = random.chance(REBOOT_SHARE);
+    const wanted = WEIGHTS.filter(([op]) => (op === "reboot" ? reboots : open || !/^(.beg|mend)$/.test(op)));
     const kept = wanted.filter(([op]) => ALWAYS.has(op) || !random.chance(0.3));
     this.weights = kept.map(([op, weight]) => [op, random.chance(0.2) ? weight * 4 : weight] as const);
     this.hot = Array.from({ length: 3 }, () => random.between(plan.first, plan.end - 1));
@@ -224,6 +228,7 @@ export class Generator {
       case "open":
         return [this.numbers++, random.below(2)].slice(0, op === "fork" ? 1 : 2);
       case "unpin":
+      case "reboot":
       case "exit":
         return [];
       case "pin":

@@ -6,47 +6,33 @@ import {
   EFAULT,
   EINVAL,
   ENOENT,
-  HMM_PFN_ERROR,
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_WRITE,
-  HMM_PFN_VALID,
   HMM_PFN_WRITE,
   HmmError,
-  hmmPfnToPage,
   hmmRangeFault,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
   migrateVmaSetup,
-  MMU_NOTIFY_CLEAR,
   MMU_NOTIFY_MIGRATE,
-  MMU_NOTIFY_PROTECTION_PAGE,
-  MMU_NOTIFY_PROTECTION_VMA,
-  MMU_NOTIFY_RELEASE,
-  MMU_NOTIFY_UNMAP,
   MmuIntervalNotifier,
   PAGE_SIZE,
   VM_READ,
+  type Hmm,
   type Migration,
   type Mm,
   type MmapGuard,
+  type MmuIntervalNotifierOps,
   type MmuNotifierRange,
   type Vma,
 } from "../../src/index.ts";
 import { patternPages } from "../golden/codec.ts";
 import { moves, type Device } from "./device.ts";
+import { entryKind, eventName, snapshotByte } from "./seen.ts";
 
 /** Restarts of one hmmRangeFault before the driver gives up: nothing else runs here, so a few are plenty. */
 const RETRIES = 100;
 const ADDRESS_SPACE = 2 ** 48;
-
-const EVENT_NAMES = new Map([
-  [MMU_NOTIFY_UNMAP, "unmap"],
-  [MMU_NOTIFY_CLEAR, "clear"],
-  [MMU_NOTIFY_PROTECTION_VMA, "prot_vma"],
-  [MMU_NOTIFY_PROTECTION_PAGE, "prot_page"],
-  [MMU_NOTIFY_MIGRATE, "migrate"],
-  [MMU_NOTIFY_RELEASE, "release"],
-]);
 
 /** A migration between its two halves. `sem`: null for an eviction, which needs no lock and has no table to fill. */
 interface OpenMigration {
@@ -79,11 +65,13 @@ const failure = (ret: number): Reply => ({ ret, cpages: 0, faults: 0 });
 /** An open file of a device: mirrors the address space of the process that opened it. */
 export class Handle {
   readonly device: Device;
-  readonly mm: Mm;
-  readonly table: DeviceTable;
+  mm: Mm;
+  table: DeviceTable;
   /** Processes that have it open. */
   references = 1;
-  private readonly notifier: MmuIntervalNotifier;
+  notifier: MmuIntervalNotifier;
+  /** What the engine calls. */
+  readonly ops: MmuIntervalNotifierOps = { invalidate: (range) => this.invalidate(range) };
   private migrating = false;
   private events: MmuNotifierRange[] = [];
   /** Begun migrations, the oldest first. */
@@ -93,12 +81,27 @@ export class Handle {
     this.device = device;
     this.mm = mm;
     this.table = new DeviceTable(mm);
-    const invalidate = (range: MmuNotifierRange): boolean => this.invalidate(range);
     try {
-      this.notifier = new MmuIntervalNotifier(mm, 0, ADDRESS_SPACE, { invalidate });
+      this.notifier = new MmuIntervalNotifier(mm, 0, ADDRESS_SPACE, this.ops);
     } catch (error) {
       this.table.close();
       throw error;
+    }
+  }
+
+  /** Goes on on an engine that was restored from a snapshot. Locks are not in it. */
+  moveTo(hmm: Hmm): void {
+    if (this.orphaned) return;
+    this.mm = hmm.mms().find(({ id }) => id === this.mm.id)!;
+    this.table = hmm.deviceTables().find(({ table }) => table === this.table.table)!;
+    this.notifier = hmm.notifiers().find(({ id }) => id === this.notifier.id)!;
+  }
+
+  /** The same for its open migrations, also those of a file whose process is gone. */
+  moveMigrations(hmm: Hmm): void {
+    for (const open of this.open) {
+      open.m = hmm.migrations().find(({ id }) => id === open.m.id)!;
+      if (open.sem) open.sem = this.mm.mmapSem.read();
     }
   }
 
@@ -117,7 +120,7 @@ export class Handle {
     const events = this.events;
     this.events = [];
     return events.map(({ event, start, end, owner }) => [
-      EVENT_NAMES.get(event) ?? `event ${event}`,
+      eventName(event),
       start,
       end,
       owner === null ? 0 : owner === this.device ? 1 : 2,
@@ -316,26 +319,12 @@ export class Handle {
     const end = start + n * PAGE_SIZE;
     const ret = hmmRangeFault({ notifier, notifierSeq, start, end, pfns, owner: device });
     if (ret !== 0) return { ret, cpages: 0, bytes: [] };
-    return { ret, cpages: n, bytes: Array.from(pfns, (pfn) => this.snapshotByte(pfn)) };
-  }
-
-  private snapshotByte(pfn: number): number {
-    if ((pfn & HMM_PFN_ERROR) !== 0) return 0xff;
-    if ((pfn & HMM_PFN_VALID) === 0) return 0;
-    const { hmm, devmem } = this.device;
-    const page = hmmPfnToPage(pfn);
-    const byte = (pfn & HMM_PFN_WRITE) !== 0 ? 2 : 1;
-    if (page === hmm.zeroPage) return byte | 0x10;
-    if (!hmm.isDevicePage(page)) return byte;
-    return byte | (hmm.pageDevmem(page) === devmem ? 0x20 : 0x30);
+    return { ret, cpages: n, bytes: Array.from(pfns, (pfn) => snapshotByte(device, pfn)) };
   }
 
   /** The device table: 0 none, 1 read, 3 write. */
   entries(start: number, n: number): number[] {
     if (this.table.closed) return new Array<number>(n).fill(0);
-    return Array.from(this.table.snapshot(start, n), (entry) => {
-      if ((entry & HMM_PFN_VALID) === 0) return 0;
-      return (entry & HMM_PFN_WRITE) !== 0 ? 3 : 1;
-    });
+    return Array.from(this.table.snapshot(start, n), entryKind);
   }
 }

@@ -49,6 +49,10 @@ export class ModelSide implements View {
     );
   }
 
+  pinned(): boolean {
+    return [...this.world.mms.values()].some(({ pinned }) => pinned.length > 0);
+  }
+
   migrating(pid: number): boolean {
     const mm = this.world.mms.get(pid)!;
     for (const { mirror } of this.world.handles.values())
@@ -62,6 +66,7 @@ export class ModelSide implements View {
     const { p, op, args } = operation;
     const mm = this.world.mms.get(p)!;
     const before = mm.faults;
+    if (op === "reboot") return { ret: 0 };
     const locked = this.deadlock(operation);
     if (locked) return locked;
     const half = this.half(op, args.map(Number));

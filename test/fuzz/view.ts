@@ -13,6 +13,8 @@ export interface View {
   /** The mappings of a process, in pages. */
   mappings(pid: number): { start: number; end: number }[];
   handles(): ReadonlyMap<number, ViewedHandle>;
+  /** Has anybody pinned pages? */
+  pinned(): boolean;
   /** Is a migration of this process's pages open? */
   migrating(pid: number): boolean;
 }
@@ -35,6 +37,7 @@ export function applies(view: View, { p, op, args }: Op): boolean {
     return (
       pids.length > 1 && !view.migrating(p) && [...handles.values()].every((other) => mayClose(p, other))
     );
+  if (op === "reboot") return !view.pinned();
   if (op === "open") return handle === undefined && handles.size < HANDLES_MAX;
   return true;
 }
