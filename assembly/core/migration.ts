@@ -139,7 +139,11 @@ function waitsFor(pte: u64, pfn: u32): bool {
 @inline
 export function takeEntry(slot: usize, pte: u64, pfn: u32, folio: Folio): void {
   let flags = (pteFlags(pte) & (PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS)) | PTE_KIND_MIGRATION;
-  if (folio.has(FOLIO_ANON_EXCLUSIVE)) flags |= PTE_EXCLUSIVE;
+  if (folio.has(FOLIO_ANON_EXCLUSIVE)) {
+    // From here on the entry knows: fork may share the page meanwhile.
+    flags |= PTE_EXCLUSIVE;
+    folio.clear(FOLIO_ANON_EXCLUSIVE);
+  }
   if (ptePresent(pte) && flags & PTE_DIRTY) folio.set(FOLIO_DIRTY);
   store<u64>(slot, makePte(pfn, flags));
   folio.maps--;

@@ -17,7 +17,9 @@ import { folioOf } from "./folio";
 import { memcgJoin, memcgLeave, memcgOf } from "./memcg";
 import { Mm, mmAt, newGeneration } from "./mm";
 import { notifierRemove, notifyEnd, notifyStart } from "./notify";
-import { allocTable, freeAllTables, holeEnd, leafEnd, leafTable, slotOf, walkAlloc } from "./pagetable";
+import {
+  allocTable, freeAllTables, hasPmdTable, holeEnd, leafEnd, leafTable, makePmdTable, slotOf, walkAlloc,
+} from "./pagetable";
 import { poolAlloc, poolFree, poolId } from "./pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { anonVmaFork } from "./rmap";
@@ -141,6 +143,8 @@ function copyEntries(mm: Mm, child: Mm, vma: Vma): bool {
   while (addr < vma.end) {
     const table = leafTable(mm.pgd, addr);
     if (!table) {
+      // The child gets the parent's upper tables, too: a later mprotect can tell.
+      if (hasPmdTable(mm.pgd, addr) && !makePmdTable(child.pgd, childId, addr)) return false;
       addr = holeEnd(mm.pgd, addr);
       continue;
     }

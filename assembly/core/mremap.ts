@@ -52,6 +52,8 @@ export function mremapStep(cmd: Cmd): i32 {
         break;
       case PHASE_UNMAP_OLD:
         result = unmapRange(cmd, cmd.start, cmd.start + cmd.end);
+        // What cannot be split off stays, empty: the pages have moved.
+        if (result == -ENOMEM) result = 0;
         if (!result) cmd.phase = cmd.a ? PHASE_POPULATE : PHASE_POPULATE + 1;
         break;
       case PHASE_POPULATE:

@@ -125,6 +125,22 @@ function setNext(entry: usize, table: usize): void {
   store<u64>(entry, ((<u64>table) << 32) | <u64>PTE_PRESENT);
 }
 
+/** Makes the tables above the leaf that would cover addr. False when the table pool is exhausted. */
+export function makePmdTable(root: usize, owner: u32, addr: u64): bool {
+  let at = root;
+  for (let level: u32 = 3; level > 1; level--) {
+    const entry = slot(at, addr, 12 + level * 9);
+    let below = next(entry);
+    if (!below) {
+      below = allocTable(owner, level - 1, addr);
+      if (!below) return false;
+      setNext(entry, below);
+    }
+    at = below;
+  }
+  return true;
+}
+
 /** Where no leaf table covers addr: the first address after the hole, as far as one missing table spans. */
 export function holeEnd(root: usize, addr: u64): u64 {
   const pud = next(slot(root, addr, PGD_SHIFT));

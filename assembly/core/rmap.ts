@@ -15,6 +15,8 @@ import { pgoffOf, some, Vma, vmaAt } from "./vma";
 
 @unmanaged
 export class AnonVma {
+  /** The oldest ancestor. (First, since a free object's first word is another's address: `first` of one is always 0.) */
+  root: u32;
   first: u32;
   last: u32;
   /** anon_vmas that fork made below this one (a root counts itself). */
@@ -22,8 +24,6 @@ export class AnonVma {
   /** vmas whose own anon_vma this is. */
   active: u32;
   parent: u32;
-  /** The oldest ancestor. */
-  root: u32;
 }
 
 /** A link between a vma and an anon_vma (Linux: anon_vma_chain). */

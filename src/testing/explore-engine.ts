@@ -19,6 +19,7 @@ const SMALL: HmmConfig = {
     memcgs: 4,
     migrations: 16,
     deviceTables: 8,
+    files: 8,
   },
 };
 

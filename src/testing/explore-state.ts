@@ -7,12 +7,11 @@ import {
   FOLIO_SIZE,
   HDR_ARENA,
   HDR_ARENA_END,
-  HDR_DEVICE_BASE,
-  HDR_DEVICE_FRAMES,
   HDR_FOLIOS,
   HDR_FRAMES,
   HDR_LOG,
   HDR_LOG_ENTRIES,
+  HDR_LRU,
   HDR_XBUF,
   HEADER,
   LOG_RECORD_SIZE,
@@ -138,9 +137,10 @@ function hashArena(hash: Hash, mem: Memory): void {
 function hashFrames(hash: Hash, mem: Memory): void {
   const frames = mem.header(HDR_FRAMES);
   if (frames === 0) return;
-  const count = mem.header(HDR_DEVICE_BASE) + mem.header(HDR_DEVICE_FRAMES);
   const folios = mem.header(HDR_FOLIOS);
-  for (let pfn = 0; pfn < count; pfn++) {
+  // Of system memory, device memory and swap space. The LRU links follow the last folio.
+  const end = (mem.header(HDR_LRU) - folios) / FOLIO_SIZE;
+  for (let pfn = 0; pfn < end; pfn++) {
     const refs = mem.u32(folios + pfn * FOLIO_SIZE + FOLIO_REFS) & FOLIO_COUNT_MASK;
     if (refs > 0) hash.words(mem.words, frames + pfn * PAGE_SIZE, frames + (pfn + 1) * PAGE_SIZE);
   }

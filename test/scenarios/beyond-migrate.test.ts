@@ -106,23 +106,28 @@ scenario("E39 nothing can move: 0, and neither callback runs", ({ mm }) => {
 });
 
 scenario("E40 one page of sixteen is pinned: its entry is as it was, the others move", ({ mm, gpu }) => {
-  const addr = filled(mm, 16);
-  mm.mprotect(addr, 16 * P, PROT_READ);
-  mm.mprotect(addr, 16 * P, RW);
-  // A read-only entry of a page that was written: one write bit, one dirty bit that must not change.
-  using pin = mm.pin(addr + 5 * P, 1);
-  const before = mm.lookupPte(addr + 5 * P);
-  const result = gpu.toDevice(addr, addr + 16 * P);
-  assert.equal([result.cpages, result.moved], [15, 15]);
-  assert.equal(
-    result.stayed.map(({ index, reason }) => [index, reason]),
-    [[5, REASON_PINNED]],
-  );
-  assert.equal(mm.lookupPte(addr + 5 * P), before);
-  assert.is(before!.pfn, pin.pages[0]);
-  assert.is(gpu.table.lookup(addr + 5 * P), 0);
-  assert.is(gpu.devmem.usedPages, 15);
-  holds(mm, addr, 16);
+  for (const protectedBefore of [false, true]) {
+    const addr = filled(mm, 16);
+    if (protectedBefore) {
+      // Its entries stay read-only until somebody writes.
+      mm.mprotect(addr, 16 * P, PROT_READ);
+      mm.mprotect(addr, 16 * P, RW);
+    }
+    assert.is(entry(mm, addr + 5 * P), protectedBefore ? "present" : "present w");
+    using pin = mm.pin(addr + 5 * P, 1);
+    const before = mm.lookupPte(addr + 5 * P);
+    const result = gpu.toDevice(addr, addr + 16 * P);
+    assert.equal([result.cpages, result.moved], [15, 15]);
+    assert.equal(
+      result.stayed.map(({ index, reason }) => [index, reason]),
+      [[5, REASON_PINNED]],
+    );
+    assert.equal(mm.lookupPte(addr + 5 * P), before);
+    assert.is(before!.pfn, pin.pages[0]);
+    assert.is(gpu.table.lookup(addr + 5 * P), 0);
+    assert.is(gpu.devmem.usedPages, 15);
+    holds(mm, addr, 16);
+  }
 });
 
 scenario("E41 somebody else holds a page's lock: it is dropped at once, its entry untouched", (world) => {
