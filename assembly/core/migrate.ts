@@ -3,7 +3,9 @@
 import { EINVAL } from "../uapi/errno";
 import { LOG_MIGRATE, MMU_NOTIFY_MIGRATE, REQUEST } from "../uapi/event";
 import { MIGRATE_PFN_ERROR, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_PFN_WRITE } from "../uapi/pfn";
-import { PTE_DIRTY, PTE_KIND_DEVICE, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
+import {
+  PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
+} from "../uapi/pte";
 import {
   REASON_DRIVER_ERROR, REASON_FILE_PAGE, REASON_HOLE_FILLED, REASON_HOLE_NOT_ANON, REASON_MEMCG_LIMIT,
   REASON_NO_ANON_VMA, REASON_NO_DESTINATION, REASON_NO_TABLE, REASON_REFERENCED, REASON_UFFD,
@@ -25,8 +27,8 @@ import { isOpen, Migration, migrationFree, migrationOf, pfnOf, removeMigrationEn
 import { mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { addExternalRefs, putPage, validPfn } from "./page-alloc";
-import { walk, walkAlloc } from "./pagetable";
-import { makePte, pteFlags, ptePresent } from "./pte";
+import { readPte, walk, walkAlloc } from "./pagetable";
+import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { anonVmaPrepare } from "./rmap";
 import { count, log } from "./stat";
 import { freeSwap } from "./swap";
@@ -183,7 +185,7 @@ export function deviceTableMapMigrated(tableId: u32, migrationId: u32): i32 {
     if (!(word & MIGRATE_PFN_MIGRATE)) continue;
     const addr = m.start + (<u64>i << 12);
     const to = pfnOf(m.target(i));
-    if (!isDevicePfn(to)) {
+    if (!isDevicePfn(to) || !stillThere(m, word, addr, to)) {
       dropEntry(table, addr);
       continue;
     }
@@ -194,6 +196,14 @@ export function deviceTableMapMigrated(tableId: u32, migrationId: u32): i32 {
     mapped++;
   }
   return mapped;
+}
+
+/** Does the CPU's entry still stand for the page? It may have been dropped (MADV_DONTNEED) since setup. */
+function stillThere(m: Migration, word: u32, addr: u64, to: u32): bool {
+  const pte = readPte(mmAt(m.mm).pgd, addr);
+  if (ptePresent(pte)) return false;
+  if (!(word & <u32>MIGRATE_PFN_VALID)) return pteKind(pte) == PTE_KIND_DEVICE && ptePfn(pte) == to;
+  return pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfnOf(word);
 }
 
 function dropEntry(table: DeviceTable, addr: u64): void {

@@ -4,16 +4,17 @@
 import { EFAULT, EINVAL, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_UNMAP, REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
-import { HDR_RESULT } from "../uapi/struct";
+import { HDR_RESULT, TABLE_VMA } from "../uapi/struct";
 import {
   MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_DONTEXPAND, VM_LOCKED, VM_PFNMAP, VM_UFFD_MISSING,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
-import { setHeaderF64 } from "./layout";
+import { exhausted, setHeaderF64 } from "./layout";
 import { Mm, mmAt } from "./mm";
 import { findGap } from "./mmap";
 import { notifyEnd, notifyStart } from "./notify";
 import { holeEnd, leafEnd, leafTable, slotOf, USER_END, USER_START, walk, walkAlloc } from "./pagetable";
+import { poolLeft } from "./pool";
 import { populateLocked } from "./populate";
 import { anonVmaClone, unlinkAnonVmas } from "./rmap";
 import { SPACE_END, unmapRange } from "./unmap";
@@ -146,6 +147,11 @@ function prepareMove(cmd: Cmd, mm: Mm): i32 {
   const vma = vmaLookup(mm, cmd.start);
   const refused = resizable(cmd, vma);
   if (refused) return refused;
+  // The copy, and two splits of the old mapping: refused now, not half done later.
+  if (poolLeft(TABLE_VMA) < 3) {
+    exhausted(TABLE_VMA);
+    return -ENOMEM;
+  }
   if (!(cmd.flags & MREMAP_FIXED)) cmd.target = findGap(mm, cmd.target, cmd.cursor);
   if (!cmd.target) return -ENOMEM;
   const made = makeTables(mm, cmd.mm, cmd.start, cmd.start + cmd.end, cmd.target);

@@ -29,7 +29,7 @@ import { memcgOf } from "./memcg";
 import { isOpen, migrationOf } from "./migration";
 import { exists, Mm, mmOf } from "./mm";
 import { blockOf, zoneOf } from "./page-alloc";
-import { DEVICE_OWNER, FILE_OWNER, holeEnd, leafTable, readPte, tableMeta, TableMeta } from "./pagetable";
+import { DEVICE_OWNER, FILE_OWNER, holeEnd, leafTable, readPte, TableMeta, tableMeta } from "./pagetable";
 import { poolHigh, poolUsed } from "./pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { chainCheck, linkAt } from "./rmap";
