@@ -11,9 +11,8 @@
  */
 import { dispose } from "./dispose.ts";
 import { AtomicTags } from "./dmirror/atomic.ts";
-import { badType, checkMirror } from "./dmirror/check.ts";
+import { badType, checkMirror, type DmirrorOptions } from "./dmirror/check.ts";
 import { countPages, DmirrorDevice } from "./dmirror/device.ts";
-import { checkPages, type DmirrorOptions } from "./dmirror/options.ts";
 import { failure, type DmirrorResult } from "./dmirror/result.ts";
 import { protectionOf } from "./dmirror/snapshot.ts";
 import {
@@ -43,9 +42,9 @@ import {
 } from "./index.ts";
 
 export { DmirrorDevice, type DmirrorDeviceOptions } from "./dmirror/device.ts";
-export type { DmirrorOptions } from "./dmirror/options.ts";
-export type { DmirrorResult } from "./dmirror/result.ts";
+export type { DmirrorOptions } from "./dmirror/check.ts";
 export * from "./dmirror/prot.ts";
+export type { DmirrorResult } from "./dmirror/result.ts";
 
 /** Rounds in which a range changes under our hands before a command gives up with -EBUSY. */
 const RETRIES = 100;

@@ -6,6 +6,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { assertNone, EXPORTS, Refusals } from "./errors/refuse.ts";
+import { fileRows } from "./errors/rows-file.ts";
 import { hmmRows } from "./errors/rows-hmm.ts";
 import { migrateRows } from "./errors/rows-migrate.ts";
 import { mirrorRows } from "./errors/rows-mirror.ts";
@@ -15,7 +16,7 @@ import type { Table } from "./errors/row.ts";
 import { readSurface } from "./errors/surface.ts";
 import { builds } from "./util/builds.ts";
 
-const table: Table = { ...mmRows, ...hmmRows, ...mirrorRows, ...migrateRows, ...testingRows };
+const table: Table = { ...mmRows, ...fileRows, ...hmmRows, ...mirrorRows, ...migrateRows, ...testingRows };
 const surface = readSurface();
 
 const rows = suite("errors: the table");

@@ -28,15 +28,19 @@ function checkInteger(op: string, name: string, value: unknown, min: number, max
 }
 
 /** What a Dmirror is made with. */
-interface Options {
+export interface DmirrorOptions {
+  /** The device to mirror on. Default: a new one, which is closed with the mirror. */
   device?: DmirrorDevice;
+  /** Bytes of memory of the new device. */
   deviceMemory?: number;
+  /** Pages that are faulted in or looked at in one piece. Default 32. */
   faultPages?: number;
+  /** Pages that are migrated in one piece. Default 512. */
   migratePages?: number;
 }
 
 /** Refuses what no mirror can be made with, before anything is made. */
-export function checkMirror(mm: Mm, options: Options): void {
+export function checkMirror(mm: Mm, options: DmirrorOptions): void {
   const op = "new Dmirror";
   if (!(mm instanceof Mm)) throw badType(op, "mm", "an Mm", mm);
   if (mm.closed) throw new TypeError(`${op}: the mm is closed`);

@@ -165,6 +165,7 @@ const configuration: Record<string, Argument> = {
   "config.capacities.memcgs": few(0xff),
   "config.capacities.migrations": capacity,
   "config.capacities.deviceTables": capacity,
+  "config.capacities.files": few(0xffff),
   "config.arena": integer(undefined, 4096, 2 ** 32),
   "config.eventLog": integer(undefined, 1, 2 ** 26),
   "config.module": optional(module),

@@ -76,6 +76,8 @@ const mirror: Table = {
   "Dmirror#migrateToDevice": command,
   "Dmirror#migrateToSystem": command,
   "Dmirror#snapshot": command,
+  "Dmirror#exclusive": command,
+  "Dmirror#checkExclusive": command,
   "Dmirror#release": {},
 };
 

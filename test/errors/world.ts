@@ -60,9 +60,12 @@ function makeEngine(hmm: Hmm) {
   moveToDevice(hmm, mm, devmem, addr + 2 * PAGE_SIZE);
   const memcg = new Memcg();
   const charged = hmm.createMm({ memcg });
+  const file = hmm.createFile({ bytes: 2 * PAGE_SIZE });
+  file.write(0, Uint8Array.of(1));
   const device = new DmirrorDevice(hmm, { memory: 2 << 20 });
   const delayed = new DelayedDevice(hmm, { memory: 2 << 20 });
-  return { hmm, mm, addr, readOnly, mirror, notifier, table, devmem, memcg, charged, device, delayed };
+  const memories = { devmem, device, delayed };
+  return { hmm, mm, addr, readOnly, mirror, notifier, table, memcg, charged, file, ...memories };
 }
 
 function moveToDevice(hmm: Hmm, mm: Mm, devmem: HmmDevmem, start: number): void {
@@ -109,10 +112,11 @@ function makeClosed(hmm: Hmm) {
   const memcg = new Memcg({ limit: 4 });
   hmm.createMm({ memcg }).close();
   const lent = lend(mm);
+  const file = hmm.createFile();
   const guard = mm.mmapSem.read();
   guard.close();
-  for (const object of [lent, table, notifier, devmem, pfns, addresses, memcg, mm]) object.close();
-  const ended = { lent, mm, vma, pin, migration, table, notifier, mirror, guard };
+  for (const object of [file, lent, table, notifier, devmem, pfns, addresses, memcg, mm]) object.close();
+  const ended = { file, lent, mm, vma, pin, migration, table, notifier, mirror, guard };
   return { ...ended, device, dmirror, delayed, devmem, pfns, addresses, memcg };
 }
 
@@ -211,6 +215,7 @@ export function javascriptState(w: World): unknown {
     devmems: hmm.devmems().map(({ id, freePages }) => [id, freePages]),
     mirrors: hmm.mirrors().map(({ id }) => id),
     notifiers: hmm.notifiers().map(({ id }) => id),
+    files: hmm.files().map(({ id, size, cachedPages }) => [id, size, cachedPages]),
     memcgs: hmm.memcgs().map(({ limit, usage }) => [limit, usage]),
     pending: w.delayed.pending.length,
     range: [w.range.tracked, w.range.start, w.range.end],
