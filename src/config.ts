@@ -91,7 +91,7 @@ const CAPACITY_TABLES: readonly (readonly [keyof HmmCapacities, number])[] = [
 ];
 
 /** What a page's description has bits for. */
-const MOST: HmmCapacities = { anonVmas: 0xffff, memcgs: 0xff };
+const MOST: HmmCapacities = { anonVmas: 0xffff, memcgs: 0xff, files: 0xffff };
 
 const OP = "Hmm.create";
 const KNOWN = [

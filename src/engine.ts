@@ -334,7 +334,7 @@ export class Hmm {
 
   /**
    * The whole state as bytes: the same calls make the same bytes. Throws TypeError inside a driver's callback. What
-   * lives in JavaScript is not in it: callbacks, held locks, pins, pfn arrays, and 2018 snapshots in progress.
+   * lives in JavaScript is not in it: callbacks, held locks, pins, lent pages, pfn arrays, 2018 snapshots in progress.
    */
   snapshot(): Uint8Array {
     return takeSnapshot(this.#ctx);

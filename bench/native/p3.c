@@ -75,7 +75,7 @@ static inline u32 collect_entry(u64 *entry, u32 zone) {
   if (folio->flags & FOLIO_LOCKED) return 0;
   u32 flags = (pte_flags(pte) & (PTE_WRITE | PTE_YOUNG | PTE_DIRTY)) | PTE_KIND_MIGRATION;
   if (folio->flags & FOLIO_ANON_EXCLUSIVE) flags |= PTE_EXCLUSIVE;
-  folio->flags |= FOLIO_LOCKED;
+  folio->flags = (u16)((folio->flags & ~FOLIO_ANON_EXCLUSIVE) | FOLIO_LOCKED); // the entry knows from here on
   if (pte_present(pte) && flags & PTE_DIRTY) folio->flags |= FOLIO_DIRTY;
   folio->maps--;
   *entry = make_pte(pfn, flags);

@@ -106,8 +106,10 @@ function punch(_process: Process, args: Arguments, world: EngineWorld): Answer {
   return { ret: retOf(() => fileOf(world, fileName(args)).punchHole(bytes(args, 2), bytes(args, 3))) };
 }
 
+/** The kernel rounds down to a power of two pages, one at least, and refuses more than a page table. */
 function faultAround(_process: Process, args: Arguments, { hmm }: EngineWorld): Answer {
-  return { ret: retOf(() => (hmm.faultAround = num(args, 0))) };
+  const wanted = Math.max(num(args, 0), PAGE_SIZE);
+  return { ret: retOf(() => (hmm.faultAround = 2 ** Math.floor(Math.log2(wanted)))) };
 }
 
 /** Each has its own name, but msync, which is an operation on memory. */

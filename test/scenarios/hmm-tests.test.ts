@@ -1,6 +1,6 @@
 /**
- * The scenarios of the kernel's HMM self-tests that private anonymous memory and single pages can show, under their
- * kernel names. Buffers hold the word i at word i, as there.
+ * The scenarios of the kernel's HMM self-tests that single pages can show, under their kernel names. Buffers hold the
+ * word i at word i, as there.
  */
 import * as assert from "uvu/assert";
 import {
@@ -17,6 +17,8 @@ import {
   EINVAL,
   ENOENT,
   EPERM,
+  MAP_ANONYMOUS,
+  MAP_SHARED,
   MREMAP_MAYMOVE,
   PAGE_SIZE,
   PROT_NONE,
@@ -100,6 +102,35 @@ for (const migrated of [false, true]) {
   );
 }
 
+scenario("anon_write_child_shared", ({ mm, devices, mirrors: [mirror] }) => {
+  const addr = mm.mmap({ length: BYTES, flags: MAP_SHARED | MAP_ANONYMOUS });
+  mm.write(addr, words(N));
+  assert.is(mirror.read(addr, N).ret, 0);
+  using child = mm.fork();
+  using own = new Dmirror(child, { device: devices[0] });
+  const negative = words(N, (i) => -i);
+  assert.equal(result(own.write(addr, negative)), [0, N, 1]);
+  same(child.read(addr, BYTES), negative);
+  same(mm.read(addr, BYTES), negative, "the parent does not see what the child wrote");
+});
+
+scenario("file_read", ({ hmm, mm, mirrors: [mirror] }) => {
+  using file = hmm.createFile();
+  file.write(0, words(N));
+  const addr = mm.mmap({ file, length: BYTES, prot: PROT_READ });
+  const answer = mirror.read(addr, N);
+  assert.equal(result(answer), [0, N, 1]);
+  same(answer.data, words(N));
+});
+
+scenario("file_write", ({ hmm, mm, mirrors: [mirror] }) => {
+  using file = hmm.createFile({ bytes: BYTES });
+  const addr = mm.mmap({ file, length: BYTES });
+  assert.equal(result(mirror.write(addr, words(N))), [0, N, 1]);
+  same(mm.read(addr, BYTES), words(N));
+  same(file.read(0, BYTES), words(N));
+});
+
 scenario("migrate", ({ mm, devices: [device], mirrors: [mirror] }) => {
   const addr = buffer(mm);
   const { rss } = mm;
@@ -129,6 +160,11 @@ scenario("migrate_release", ({ mm, devices: [device], mirrors: [mirror] }) => {
   const { device: before } = mm.hmm.stats.faults;
   same(mm.read(addr, BYTES), words(N));
   assert.is(mm.hmm.stats.faults.device, before, "nothing had to come back");
+});
+
+scenario("migrate_shared", ({ mm, mirrors: [mirror] }) => {
+  const addr = mm.mmap({ length: BYTES, flags: MAP_SHARED | MAP_ANONYMOUS });
+  assert.equal(result(mirror.migrateToDevice(addr, N)), [-ENOENT, 0, 0]);
 });
 
 scenario("migrate_mixed", ({ mm, mirrors: [first, second] }) => {
