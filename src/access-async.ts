@@ -1,7 +1,6 @@
 import { EAGAIN, EFAULT, ENOMEM } from "../assembly/uapi/errno.ts";
 import { REQUEST, REQUEST_DEVICE_FAULT } from "../assembly/uapi/event.ts";
 import {
-  HDR_FAULT_ADDR,
   HDR_FAULT_CODE,
   HDR_FAULT_KIND,
   HDR_REQ_DEVMEM,
@@ -78,7 +77,7 @@ function advance(access: Access): Wait {
       }
       if (answer > 0) take(access, address, answer);
       if (answer === asked) continue;
-      const migration = openMigration(ctx, mm);
+      const migration = openMigration(ctx);
       if (migration !== undefined) return { migration };
       return ctx.abort(accessError(mm, op, answer, access.done));
     }
@@ -89,9 +88,9 @@ function advance(access: Access): Wait {
 }
 
 /** The end of the migration that the last access met. */
-function openMigration(ctx: Context, mm: Mm): Promise<void> | undefined {
+function openMigration(ctx: Context): Promise<void> | undefined {
   if (ctx.mem.header(HDR_FAULT_CODE) !== FAULT_MIGRATION) return undefined;
-  return ctx.migrationAt(mm, ctx.mem.headerF64(HDR_FAULT_ADDR))?.ended;
+  return ctx.metMigration()?.ended;
 }
 
 /** Repeats `step` under mmapSem, held for read, until it has nothing to wait for. */
@@ -202,7 +201,7 @@ export async function faultAsyncOf(
       const { answer, fault } = runUntilAsync(ctx, ctx.core.fault(mm.id, addr, flags));
       if (fault !== null) return { fault };
       if (failed(answer)) {
-        const migration = answer === -EAGAIN ? openMigration(ctx, mm) : undefined;
+        const migration = answer === -EAGAIN ? openMigration(ctx) : undefined;
         if (migration !== undefined) return { migration };
         return ctx.abort(accessError(mm, op, answer, 0));
       }

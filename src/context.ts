@@ -3,7 +3,7 @@ import { REQUEST } from "../assembly/uapi/event.ts";
 import {
   HDR_CMD_DEPTH,
   HDR_EXHAUSTED,
-  HDR_RESULT,
+  HDR_OPEN_MIGRATION,
   HDR_XBUF,
   POOL_CAPACITY,
   TABLE_POOLS,
@@ -22,7 +22,7 @@ import type { HmmMirror } from "./mirror.ts";
 import type { Mm } from "./mm.ts";
 import type { MmuIntervalNotifier } from "./notifier.ts";
 import { Owners } from "./owners.ts";
-import { migratePfnToPage, type AddressArray, type PfnArray } from "./pages.ts";
+import type { AddressArray, PfnArray } from "./pages.ts";
 import { serve } from "./request.ts";
 
 const TABLE_NAMES = [
@@ -171,11 +171,9 @@ export class Context {
     return "";
   }
 
-  /** The open migration that has the page of mm's `address`, if one has. */
-  migrationAt(mm: Mm, address: number): Migration | undefined {
-    const pfn = this.core.lookupPte(mm.id, address) === 0 ? 0 : this.mem.headerF64(HDR_RESULT);
-    const open = [...this.migrations.values()];
-    return pfn === 0 ? undefined : open.find(({ src }) => src.some((word) => migratePfnToPage(word) === pfn));
+  /** The open migration whose page the last operation met (-EAGAIN); undefined: somebody else holds the page's lock. */
+  metMigration(): Migration | undefined {
+    return this.migrations.get(this.mem.header(HDR_OPEN_MIGRATION));
   }
 
   /** What ran out at the last -ENOMEM: "page tables (capacity 1024)"; empty if nothing did. */

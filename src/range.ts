@@ -222,7 +222,7 @@ function protocolAnswer({ op, mm }: { op: string; mm: Mm }, answer: number, bloc
   if (answer === -EAGAIN && !block) answer = -EBUSY;
   if (answer === -EAGAIN) {
     const address = ctx.mem.headerF64(HDR_FAULT_ADDR);
-    const migration = ctx.migrationAt(mm, address)?.id;
+    const migration = ctx.metMigration()?.id;
     return ctx.abort(ctx.error(op, EAGAIN, undefined, { address, migration }));
   }
   if (!RETURNED.includes(answer)) return ctx.finish(op, answer);
@@ -325,7 +325,7 @@ export async function hmmRangeFaultAsync(args: HmmRangeFaultArgs): Promise<numbe
   const op = "hmmRangeFaultAsync";
   for (;;) {
     const { ctx, mm, answer } = rangeFault(op, args);
-    const migration = answer === -EAGAIN ? ctx.migrationAt(mm, ctx.mem.headerF64(HDR_FAULT_ADDR)) : undefined;
+    const migration = answer === -EAGAIN ? ctx.metMigration() : undefined;
     if (migration === undefined) return protocolAnswer({ op, mm }, answer, true);
     ctx.settle();
     await migration.ended;

@@ -19,7 +19,8 @@ const LAYERS = [
   ["file", "swap", "device-table"],
   ["rmap", "zap"],
   ["vma-merge"],
-  ["boot", "fault-base", "unmap", "truncate", "migration"],
+  ["boot", "unmap", "truncate", "migration"],
+  ["fault-base"],
   ["fault-file", "fault-swap"],
   ["fault"],
   ["access", "populate", "hmm", "translate", "devmem", "mm-life", "pageout"],
@@ -36,7 +37,6 @@ const FUNCTION_LINES_MAX = 60;
 const LONG_FILES: Record<string, string> = {
   "assembly/uapi/struct.ts": "one list, by address: where everything stands in linear memory",
   "src/engine.ts": "the class that everything hangs on; more than half of it is docstrings",
-  "src/mappings.ts": "the memory-mapping calls of Mm, one after the other; half of it is docstrings",
 };
 /** `file:function`. */
 const LONG_FUNCTIONS: Record<string, string> = {

@@ -15,8 +15,7 @@ import { notifyEnd, notifyStart } from "./notify";
 import { addExternalRefs, getPage, putPage } from "./page-alloc";
 import { readPte, walk } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn } from "./pte";
-import { linkAt, rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
-import { vmaAt } from "./vma";
+import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 
 /**
  * OP_EXCLUSIVE: [start, end); a: pfns (u32 each); c: the lending device's owner; b: pages that were reached; e: the page being lent. phase 0 faults

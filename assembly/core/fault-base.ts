@@ -4,7 +4,7 @@ import { EAGAIN } from "../uapi/errno";
 import { LOG_FAULT } from "../uapi/event";
 import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
 import {
-  COUNT_FAULT, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, HDR_FAULT_CODE, HDR_FAULT_KIND,
+  COUNT_FAULT, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_OPEN_MIGRATION,
 } from "../uapi/struct";
 import {
   ACCESS_FORCE, ACCESS_GUP, ACCESS_WRITE, FAULT_ACCERR, FAULT_MAPERR, FAULT_MIGRATION, FAULT_NONE,
@@ -13,6 +13,7 @@ import {
 import { Folio, folioOf } from "./folio";
 import { setHeader } from "./layout";
 import { memcgCharge, memcgUncharge } from "./memcg";
+import { migrationHolding } from "./migration";
 import { Mm } from "./mm";
 import { allocFrame } from "./page-alloc";
 import { count, log } from "./stat";
@@ -76,7 +77,8 @@ export function outOfMemory(): i32 {
 }
 
 /** … when the page belongs to an open migration, or somebody holds its lock. */
-export function mustWait(): i32 {
+export function mustWait(pfn: u32): i32 {
   setHeader(HDR_FAULT_CODE, FAULT_MIGRATION);
+  setHeader(HDR_OPEN_MIGRATION, migrationHolding(pfn));
   return -EAGAIN;
 }

@@ -10,7 +10,7 @@ import {
   FILE_DISK, FILE_SHMEM, FOLIO_DIRTY, FOLIO_LOCKED, FOLIO_LRU, HDR_FAULT_AROUND, HDR_FAULT_CODE,
 } from "../uapi/struct";
 import { ACCESS_WRITE, FAULT_SIGBUS, VM_FAULT_SIGBUS, VM_SHARED, VM_WRITE } from "../uapi/vm";
-import { addNewAnon, allocUserPage, done, outOfMemory, writtenFlags } from "./fault-base";
+import { addNewAnon, allocUserPage, done, mustWait, outOfMemory, writtenFlags } from "./fault-base";
 import { cacheGet, cacheLookup, File, fileAt } from "./file";
 import { folioOf } from "./folio";
 import { header, setHeader } from "./layout";
@@ -69,6 +69,7 @@ export function fileFault(vma: Vma, addr: u64, slot: usize, flags: u32): i32 {
   }
   const pfn = cacheGet(file, index, vma.mm.memcg);
   if (!pfn) return outOfMemory();
+  if (folioOf(pfn).has(FOLIO_LOCKED)) return mustWait(pfn);
   if (write && !(vma.flags & VM_SHARED)) return privateCopyFault(vma, addr, slot, pfn);
   if (write && file.kind == FILE_DISK) folioOf(pfn).set(FOLIO_DIRTY);
   mapFilePage(vma, file, slot, pfn, write);

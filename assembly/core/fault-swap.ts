@@ -18,7 +18,7 @@ export function swapFault(vma: Vma, addr: u64, at: usize, pte: u64, flags: u32):
   const slot = ptePfn(pte);
   let pfn = swapCached(slot);
   if (pfn) {
-    if (folioOf(pfn).has(FOLIO_LOCKED)) return mustWait();
+    if (folioOf(pfn).has(FOLIO_LOCKED)) return mustWait(pfn);
     getPage(pfn);
   } else {
     pfn = allocUserPage(mm);

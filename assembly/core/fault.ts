@@ -19,9 +19,8 @@ import {
 } from "../uapi/pte";
 import {
   COUNT_FAULT, COUNT_REQUEST, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY, FOLIO_FILE, FOLIO_KSM,
-  FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE, HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_OPEN_MIGRATION,
-  HDR_REQ_ANSWER, HDR_REQ_DEVMEM, HDR_REQ_FLAGS, HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_PAGE, HDR_REQ_START,
-  HDR_REQ_VMA, HDR_ZERO_PFN,
+  FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE, HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_REQ_ANSWER, HDR_REQ_DEVMEM,
+  HDR_REQ_FLAGS, HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_PAGE, HDR_REQ_START, HDR_REQ_VMA, HDR_ZERO_PFN,
 } from "../uapi/struct";
 import {
   ACCESS_WRITE, FAULT_LOOP, FAULT_OOM, FAULT_SIGBUS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS,
@@ -68,7 +67,7 @@ export function handleFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
   }
   if (!ptePresent(pte)) {
     if (pteKind(pte) == PTE_KIND_DEVICE) return deviceFault(cmd, vma, addr, ptePfn(pte), flags);
-    if (pteKind(pte) == PTE_KIND_MIGRATION) return mustWait();
+    if (pteKind(pte) == PTE_KIND_MIGRATION) return mustWait(ptePfn(pte));
     if (pteKind(pte) == PTE_KIND_SWAP) return swapFault(vma, addr, slot, pte, flags);
     if (pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE) return exclusiveFault(cmd, vma, addr, slot, pte);
     setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
@@ -147,10 +146,7 @@ export function restoredPte(pte: u64, vma: Vma): u64 {
 /** remove_device_exclusive_entry: the CPU takes the page back; the devices are told first. */
 function exclusiveFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i32 {
   const folio = folioOf(ptePfn(pte));
-  if (folio.has(FOLIO_LOCKED)) {
-    setHeader(HDR_OPEN_MIGRATION, 0);
-    return mustWait();
-  }
+  if (folio.has(FOLIO_LOCKED)) return mustWait(ptePfn(pte));
   if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_EXCLUSIVE, 0)) return REQUEST;
   store<u64>(slot, restoredPte(pte, vma));
   folio.maps++;
@@ -161,10 +157,7 @@ function exclusiveFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i
 /** do_swap_page, device-private: asks the page's driver to migrate it to system memory. */
 function deviceFault(cmd: Cmd, vma: Vma, addr: u64, pfn: u32, flags: u32): i32 {
   const folio = folioOf(pfn);
-  if (folio.has(FOLIO_LOCKED)) {
-    setHeader(HDR_OPEN_MIGRATION, 0);
-    return mustWait();
-  }
+  if (folio.has(FOLIO_LOCKED)) return mustWait(pfn);
   folio.set(FOLIO_LOCKED);
   getPage(pfn);
   cmd.faultPage = pfn;

@@ -162,6 +162,13 @@ export function cacheGet(file: File, index: u64, memcg: u32): u32 {
   return pfn;
 }
 
+/** Another page takes the place of one in the cache, with the cache's reference. */
+export function cacheReplace(file: File, index: u64, from: u32, to: u32): void {
+  store<u64>(walk(file.root, index << 12), makePte(to, <u32>PTE_PRESENT));
+  folioOf(to).refs++;
+  folioOf(from).refs--;
+}
+
 export function fileRead(id: u32, offset: f64, length: u32): i32 {
   const file = fileOf(id);
   if (!isFile(file)) return -EINVAL;

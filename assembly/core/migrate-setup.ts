@@ -30,7 +30,7 @@ import { getPage, putPage, validPfn, zoneOf, zoneOfPfn } from "./page-alloc";
 import { holeEnd, leafEnd, leafTable, slotOf, walk } from "./pagetable";
 import { poolId } from "./pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
-import { linkAt, rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
+import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 import { count } from "./stat";
 import { isAnonymous, some, vmaAt, vmaLookup } from "./vma";
 

@@ -5,7 +5,7 @@
 //   dst        0              driver: VALID|pfn
 //   reasons    why a page stays, a byte each
 
-import { MIGRATE_PFN_MIGRATE, PFN_MASK } from "../uapi/pfn";
+import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../uapi/pfn";
 import {
   PTE_DIRTY, PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_HWPOISON, PTE_KIND_MIGRATION, PTE_NO_ACCESS,
   PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
@@ -22,9 +22,8 @@ import { Mm } from "./mm";
 import { walk } from "./pagetable";
 import { poolAlloc, poolFree, poolHigh, poolObject } from "./pool";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
-import { linkAt, rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
+import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 import { count } from "./stat";
-import { vmaAt } from "./vma";
 import { addRss } from "./zap";
 
 @unmanaged
@@ -91,6 +90,19 @@ export function migrationOf(id: u32): Migration {
   if (!id || id > poolHigh(TABLE_MIGRATION)) return changetype<Migration>(0);
   const m = changetype<Migration>(poolObject(TABLE_MIGRATION, id));
   return m.src && m.reasons ? m : changetype<Migration>(0);
+}
+
+/** The open migration that has the page, 0 if none has: somebody else holds its lock. */
+export function migrationHolding(pfn: u32): u32 {
+  for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
+    const m = migrationOf(id);
+    if (!isOpen(m)) continue;
+    for (let i: u32 = 0; i < m.npages; i++) {
+      const word = m.source(i);
+      if (word & <u32>MIGRATE_PFN_VALID && pfnOf(word) == pfn) return id;
+    }
+  }
+  return 0;
 }
 
 @inline

@@ -22,8 +22,8 @@ import { Mm, mmAt } from "./mm";
 import { zoneOfPfn } from "./page-alloc";
 import { walk } from "./pagetable";
 import { pteFlags, ptePfn } from "./pte";
-import { linkAt, rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
-import { some, vmaAt, vmaLookup } from "./vma";
+import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
+import { some, vmaLookup } from "./vma";
 
 const TLB_ENTRIES: u32 = 256;
 const TLB_BYTES: u32 = TLB_ENTRIES * 16;

@@ -63,7 +63,7 @@ export function integer(
   max: number,
   says?: RegExp,
 ): Argument {
-  const range = says ?? new RegExp(`an integer from ${shown(min)} to ${shown(max)}`);
+  const range = says ?? new RegExp(`an integer from ${shown(min)} to ${shown(max)}\\b`);
   const values = [NaN, min - 1, min + 0.5, -Infinity, Infinity, max + 1];
   return {
     right: asGiven(right),

@@ -43,12 +43,6 @@ export const RECEIVERS: Record<string, Receiver> = {
     closedSays: /the migration is finalised/,
     op: "migration",
   },
-  HmmFile: {
-    open: (w) => w.file,
-    closed: (w) => w.closed.file,
-    closedSays: /the file is closed/,
-    op: "file",
-  },
   ExclusivePages: { open: (w) => w.lent, closed: (w) => w.closed.lent, op: "exclusivePages" },
   HmmFile: {
     open: (w) => w.file,

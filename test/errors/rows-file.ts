@@ -15,13 +15,14 @@ import {
   type Wrong,
 } from "./arguments.ts";
 import { NO_ARGUMENT, SAYS, start, TWICE } from "./common.ts";
-import type { Row, Table } from "./row.ts";
+import type { Refusal, Table } from "./row.ts";
+import { inCallback } from "./rows-hmm.ts";
 
 const offset: Argument = integer(0, 0, 2 ** 48 - 1);
 const choice = (names: string, outcome: Wrong["outcome"]): Wrong[] =>
   ["neither", 5, null, {}].map((value) => ({ given: () => value, outcome, says: new RegExp(names) }));
 
-const beyond = (call: NonNullable<Row["more"]>[number]["call"]): Row["more"] => [
+const beyond = (call: Refusal["call"]): Refusal[] => [
   {
     why: "a span that ends beyond 2^48",
     outcome: "RangeError",
@@ -31,6 +32,15 @@ const beyond = (call: NonNullable<Row["more"]>[number]["call"]): Row["more"] => 
     call,
   },
 ];
+
+const inNotifier = (call: Refusal["call"]): Refusal => ({
+  why: "from a notifier's callback",
+  outcome: "EDEADLK",
+  names: "",
+  says: /from a notifier's callback/,
+  call: (w) => inCallback(w, () => call(w)),
+  changes: "the operation that invalidates goes on",
+});
 
 const files: Table = {
   "Hmm#createFile": {
@@ -68,10 +78,16 @@ const files: Table = {
     },
     more: beyond((w) => w.file.write(2 ** 48 - 8, new Uint8Array(16))),
   },
-  "HmmFile#truncate": { args: { bytes: integer(4096, 0, 2 ** 48 - 1) } },
+  "HmmFile#truncate": {
+    args: { bytes: integer(4096, 0, 2 ** 48 - 1) },
+    more: [inNotifier((w) => w.file.truncate(0))],
+  },
   "HmmFile#punchHole": {
     args: { offset, length: integer(4096, 1, 2 ** 48 - 1) },
-    more: beyond((w) => w.file.punchHole(2 ** 48 - 8, 16)),
+    more: [
+      ...beyond((w) => w.file.punchHole(2 ** 48 - 8, 16)),
+      inNotifier((w) => w.file.punchHole(0, PAGE_SIZE)),
+    ],
   },
   "HmmFile#close": { afterClose: TWICE, nothing: NO_ARGUMENT },
 };

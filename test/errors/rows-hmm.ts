@@ -158,11 +158,12 @@ export const configuration = (path: string): Record<string, Argument> => ({
   [`${path}.backing`]: { right: () => undefined, wrongs: choice },
   [`${path}.capacities`]: bag(true),
   ...Object.fromEntries(
-    "mms vmas anonVmaLinks pageTables notifiers migrations deviceTables files"
+    "mms vmas anonVmaLinks pageTables notifiers migrations deviceTables"
       .split(" ")
       .map((name) => [`${path}.capacities.${name}`, capacity]),
   ),
   [`${path}.capacities.anonVmas`]: few(0xffff),
+  [`${path}.capacities.files`]: few(0xffff),
   [`${path}.capacities.memcgs`]: few(0xff),
   [`${path}.arena`]: integer(undefined, 4096, 2 ** 32),
   [`${path}.eventLog`]: integer(undefined, 1, 2 ** 26),

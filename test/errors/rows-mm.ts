@@ -26,7 +26,6 @@ import {
   type Given,
 } from "./arguments.ts";
 import type { Refusal, Row, Table } from "./row.ts";
-import { fileArgument } from "./rows-file.ts";
 import type { World } from "./world.ts";
 
 const addr: Given = (w) => w.addr;
@@ -98,7 +97,6 @@ const sysCalls: Table = {
       "args.prot": u32(undefined),
       "args.flags": u32(undefined),
       "args.addr": pageAddress(undefined),
-      "args.file": fileArgument,
       "args.offset": pageAddress(undefined),
       "args.file": also(
         object(() => undefined, "a HmmFile", [], []),
@@ -126,7 +124,6 @@ const sysCalls: Table = {
       ),
     ],
   },
-  "Mm#msync": { args: range(0), takes: "read" },
   "Mm#munmap": { args: range(1), takes: "write" },
   "Mm#mprotect": {
     args: { ...range(0), prot: u32(1) },

@@ -160,14 +160,26 @@ export function prepareMigrations(w: World): void {
   w.deviceMigration = migrateDeviceRange(devmem, devmem.pfnFirst, 1);
 }
 
+type Other = ReturnType<typeof makeEngine> & { migration: Migration };
+const others = new Map<WebAssembly.Module, Other>();
+
+/** An engine whose objects are foreign to every world. Nothing changes it, so there is one for all of them. */
+function otherEngine(module: WebAssembly.Module): Other {
+  const known = others.get(module);
+  if (known !== undefined) return known;
+  const engine = makeEngine(Hmm.createSync(module, CONFIG));
+  const other = { ...engine, migration: openMigration(engine.hmm).migration };
+  others.set(module, other);
+  return other;
+}
+
 export function makeWorld(module: WebAssembly.Module) {
   const hmm = Hmm.createSync(module, CONFIG);
   const closed = makeClosed(hmm);
   const engine = makeEngine(hmm);
   const { mm, addr } = engine;
-  const other = makeEngine(Hmm.createSync(module, CONFIG));
+  const other = otherEngine(module);
   const open = openMigration(hmm);
-  const otherOpen = openMigration(other.hmm);
   const pfns = hmm.pfnArray(PAGES);
   const addresses = hmm.addressArray(4);
   addresses.fill(addr);
@@ -186,7 +198,7 @@ export function makeWorld(module: WebAssembly.Module) {
     module,
     ...engine,
     closed,
-    other: { ...other, migration: otherOpen.migration },
+    other,
     migration: open.migration,
     /** The address space that the open migration is of. */
     migrating: open.mm,

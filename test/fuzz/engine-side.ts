@@ -175,6 +175,11 @@ export class EngineSide {
     for (const number of [...process.handles.keys()]) this.closeHandle(process, number);
   }
 
+  /** The process that a device file mirrors; -1: it has ended. */
+  mirrored({ mm }: Handle): number {
+    return [...this.processes].find(([, process]) => process.mm === mm)?.[0] ?? -1;
+  }
+
   pidOf(process: Process): number {
     return [...this.processes].find(([, other]) => other === process)![0];
   }

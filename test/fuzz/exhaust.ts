@@ -85,8 +85,7 @@ export class ExhaustRun implements Runner {
   private target({ p, op, args }: Op): number {
     const { processes } = this.engine;
     if (!DEVICE_OPS.has(op)) return p;
-    const mm = processes.get(p)!.handles.get(Number(args[0]))!.mm;
-    return [...processes].find(([, process]) => process.mm === mm)?.[0] ?? -1;
+    return this.engine.mirrored(processes.get(p)!.handles.get(Number(args[0]))!);
   }
 
   private read(): Contents {
@@ -116,15 +115,16 @@ class EngineView implements View {
   }
 
   handles(): Map<number, ViewedHandle> {
-    const all = new Map<number, { holders: Set<number>; open: number }>();
+    const seen = new Map<number, ViewedHandle & { holders: Set<number> }>();
     for (const [pid, { handles }] of this.engine.processes) {
-      for (const [number, { open }] of handles) {
-        const seen = all.get(number) ?? { holders: new Set<number>(), open: open.length };
-        all.set(number, seen);
-        seen.holders.add(pid);
+      for (const [number, handle] of handles) {
+        const mirrored = this.engine.mirrored(handle);
+        const one = seen.get(number) ?? { holders: new Set<number>(), mirrored, open: handle.open.length };
+        seen.set(number, one);
+        one.holders.add(pid);
       }
     }
-    return all;
+    return seen;
   }
 
   pinned(): boolean {

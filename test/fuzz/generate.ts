@@ -7,7 +7,7 @@ import type { Random } from "./random.ts";
 import { applies, type View } from "./view.ts";
 
 const STEPS = 250;
-const PROTECTIONS = ["rw", "rw", "rw", "r", "r", "none", "rwx", "w", "rx", "x"];
+const PROTECTIONS = ["rw", "rw", "rw", "rw", "rw", "rw", "r", "r", "none", "rwx", "w", "rx", "x"];
 const ADVICE = [
   "dontneed",
   "dontneed",
@@ -165,9 +165,11 @@ export class Generator {
       Math.min(Math.max(at + random.between(-1, 1), plan.first), plan.end - 1);
     if (random.chance(0.5)) return near(random.pick(this.hot));
     const vmas = this.view.mappings(p);
-    if (vmas.length > 0 && random.chance(0.4)) {
-      const vma = random.pick(vmas);
-      return near(random.chance(0.5) ? vma.start : vma.end);
+    if (vmas.length > 0 && random.chance(0.6)) {
+      const { start, end } = random.pick(vmas);
+      if (random.chance(0.5))
+        return Math.min(Math.max(random.between(start, end - 1), plan.first), plan.end - 1);
+      return near(random.chance(0.5) ? start : end);
     }
     return random.between(plan.first, plan.end - 1);
   }
@@ -184,7 +186,9 @@ export class Generator {
 
   private range(p: number, min = 0): [number, number] {
     const a = this.page(p);
-    return [a, this.count(a, min)];
+    const n = this.count(a, min);
+    const within = this.random.chance(0.6) ? this.mapping(p, a) : undefined;
+    return [a, within ? Math.min(n, within.end - a) : n];
   }
 
   private mapping(p: number, page: number): { start: number; end: number } | undefined {
@@ -194,6 +198,13 @@ export class Generator {
   private handle(p: number): number {
     const held = [...this.view.handles()].filter(([, { holders }]) => holders.has(p));
     return held.length > 0 ? this.random.pick(held)[0] : -1;
+  }
+
+  /** A device file, and pages of the process that it mirrors. */
+  private deviceRange(p: number): number[] {
+    const h = this.handle(p);
+    const mirrored = this.view.handles().get(h)?.mirrored ?? -1;
+    return [h, ...this.range(mirrored < 0 ? p : mirrored)];
   }
 
   // --- what ------------------------------------------------------------------------------------
@@ -239,14 +250,14 @@ export class Generator {
       case "mend":
         return [this.handle(p)];
       case "dwrite":
-        return [this.handle(p), ...this.range(p), value];
+        return [...this.deviceRange(p), value];
       case "dread":
       case "dmig":
       case "dsys":
       case "dsnap":
       case "mbeg":
       case "sbeg":
-        return [this.handle(p), ...this.range(p)];
+        return this.deviceRange(p);
       default:
         return this.range(p);
     }

@@ -43,10 +43,10 @@ export class ModelSide implements View {
   }
 
   handles(): Map<number, ViewedHandle> {
-    const { handles } = this.world;
-    return new Map(
-      [...handles].map(([h, { holders, mirror }]) => [h, { holders, open: mirror.open.length }]),
-    );
+    const seen = new Map<number, ViewedHandle>();
+    for (const [h, { holders, opener, mirror }] of this.world.handles)
+      seen.set(h, { holders, mirrored: mirror.mm ? opener : -1, open: mirror.open.length });
+    return seen;
   }
 
   pinned(): boolean {

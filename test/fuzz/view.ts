@@ -4,6 +4,8 @@ import { DEVICE_OPS, HANDLES_MAX, OPEN_MIGRATIONS_MAX, PROCESSES_MAX, type Op } 
 export interface ViewedHandle {
   /** Processes that have it. */
   readonly holders: ReadonlySet<number>;
+  /** The process that it mirrors; -1: it has ended. */
+  readonly mirrored: number;
   /** How many migrations it has begun. */
   readonly open: number;
 }
