@@ -6,17 +6,18 @@ import * as assert from "uvu/assert";
 import { HmmError, MREMAP_MAYMOVE, PAGE_SIZE, type Hmm, type HmmConfig } from "../src/index.ts";
 import { capacities } from "./leak/capacities.ts";
 import { failures, HARMLESS, isIntact } from "./leak/failures.ts";
+import { fileCapacities, fileFailures, fileScenarios } from "./leak/files.ts";
 import { scenarios } from "./leak/scenarios.ts";
 import { LeakCheck } from "./leak/usage.ts";
 import { onEachBuild } from "./util/builds.ts";
 import { errorOf, makeHmm, pattern, rejectionOf } from "./util/driver.ts";
 
-const SMALL: HmmConfig = { systemMemory: 2 << 20, deviceMemory: 8 << 20, arena: 1 << 18 };
+const SMALL: HmmConfig = { systemMemory: 2 << 20, deviceMemory: 8 << 20, swap: 1 << 16, arena: 1 << 18 };
 /** More allocations than any operation here makes. */
 const ALLOCATIONS_MAX = 200;
 
 onEachBuild("leak", (test, module) => {
-  for (const [name, run] of Object.entries(scenarios)) {
+  for (const [name, run] of Object.entries({ ...scenarios, ...fileScenarios })) {
     test(name, async () => {
       const hmm = makeHmm(module, SMALL);
       const check = new LeakCheck(hmm);
@@ -48,7 +49,7 @@ function closeAll(hmm: Hmm, others: { close(): void }[]): void {
 }
 
 onEachBuild("leak: no memory left in a table", (test, module) => {
-  for (const row of capacities) {
+  for (const row of [...capacities, ...fileCapacities]) {
     const { name, config, says, keeps = [] } = row;
     test(name, () => {
       const hmm = makeHmm(module, { ...SMALL, ...config });
@@ -96,7 +97,7 @@ onEachBuild("leak: no memory left in a table", (test, module) => {
 }).run();
 
 onEachBuild("leak: every allocation fails once", (test, module) => {
-  for (const [name, prepare] of Object.entries(failures)) {
+  for (const [name, prepare] of Object.entries({ ...failures, ...fileFailures })) {
     test(name, async () => {
       let failed = 0;
       for (let nth = 1; ; nth++) {

@@ -195,8 +195,8 @@ export function deviceTableMapMigrated(tableId: u32, migrationId: u32): i32 {
     const hole = !(word & <u32>MIGRATE_PFN_VALID);
     const write = hole ? vmaAt(m.vma).flags & VM_WRITE : word & MIGRATE_PFN_WRITE;
     const pte = makePte(to, <u32>PTE_PRESENT | (write ? PTE_WRITE : 0));
-    if (!deviceTableSet(tableId, table, addr, pte)) break;
-    mapped++;
+    // A slot that no table can be made for has no stale entry either.
+    if (deviceTableSet(tableId, table, addr, pte)) mapped++;
   }
   return mapped;
 }

@@ -187,7 +187,7 @@ export class Generator {
   private range(p: number, min = 0): [number, number] {
     const a = this.page(p);
     const n = this.count(a, min);
-    const within = this.random.chance(0.6) ? this.mapping(p, a) : undefined;
+    const within = this.random.chance(0.75) ? this.mapping(p, a) : undefined;
     return [a, within ? Math.min(n, within.end - a) : n];
   }
 
@@ -196,7 +196,10 @@ export class Generator {
   }
 
   private handle(p: number): number {
-    const held = [...this.view.handles()].filter(([, { holders }]) => holders.has(p));
+    const orphansToo = this.random.chance(0.1);
+    const held = [...this.view.handles()].filter(
+      ([, { holders, mirrored }]) => holders.has(p) && (orphansToo || mirrored >= 0),
+    );
     return held.length > 0 ? this.random.pick(held)[0] : -1;
   }
 

@@ -14,6 +14,7 @@ import {
   POOL_STRIDE,
   POOL_USED,
   POOLS,
+  SWAP_ZONE,
   TABLE_POOLS,
   ZONE_COUNT,
   ZONE_FLAGS,
@@ -55,7 +56,7 @@ export function readUsage(memory: ArrayBuffer): Usage {
   for (let zone = 0; zone < ZONE_COUNT; zone++) {
     const at = HEADER + ZONES + zone * ZONE_SIZE;
     if (u32(at + ZONE_FLAGS) === 0) continue;
-    usage[zone === 0 ? "system pages" : `pages of devmem ${zone}`] =
+    usage[zone === 0 ? "system pages" : zone === SWAP_ZONE ? "swap slots" : `pages of devmem ${zone}`] =
       u32(at + ZONE_PFN_END) - u32(at + ZONE_PFN_FIRST) - u32(at + ZONE_FREE_PAGES);
   }
   const folios = u32(HEADER + HDR_FOLIOS);

@@ -55,7 +55,7 @@ scenario(
     const shared = mm.mmap({ file, length: 4 * PAGE_SIZE });
     const copy = mm.mmap({ file, length: 4 * PAGE_SIZE, flags: MAP_PRIVATE });
     mm.read(shared, 3 * PAGE_SIZE);
-  mm.store32(shared, 7);
+    mm.store32(shared, 7);
     mm.read(copy, 4 * PAGE_SIZE);
     mm.store32(copy + PAGE_SIZE, 8);
     {
