@@ -217,7 +217,11 @@ export function hmmVmaFault(
 const RETURNED = [0, -EBUSY, -EFAULT, -EINVAL, -EPERM, -ENOMEM];
 
 /** What the protocol returns; the rest is thrown. Ends the API call. */
-function protocolAnswer({ op, mm }: { op: string; mm: Mm }, answer: number, block: boolean): number {
+function protocolAnswer(
+  { op, mm, range }: { op: string; mm: Mm; range?: HmmRange },
+  answer: number,
+  block: boolean,
+): number {
   const { ctx } = mm;
   if (answer === -EAGAIN && !block) answer = -EBUSY;
   if (answer === -EAGAIN) {
@@ -226,7 +230,13 @@ function protocolAnswer({ op, mm }: { op: string; mm: Mm }, answer: number, bloc
     return ctx.abort(ctx.error(op, EAGAIN, undefined, { address, migration }));
   }
   if (!RETURNED.includes(answer)) return ctx.finish(op, answer);
-  ctx.settle();
+  try {
+    ctx.settle();
+  } catch (error) {
+    // A callback has thrown: the caller does not learn that a range is tracked, so none is.
+    if (range?.tracked === true) untrack(mm, range);
+    throw error;
+  }
   return answer;
 }
 

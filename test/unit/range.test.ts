@@ -8,6 +8,8 @@ import {
   HMM_PFN_ERROR,
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_WRITE,
+  HmmMirror,
+  hmmMirrorRegister,
   hmmPfnToPage,
   hmmPfnValid,
   hmmPfnWritable,
@@ -179,6 +181,32 @@ onEachBuild("range", (test, module) => {
     assert.ok(hmmVmaRangeDone(vma, foreign));
     assert.is(gpu.faults, 2);
     assert.not(hmm.isDevicePage(hmmPfnToPage(pfns[0])));
+  });
+
+  test("a callback that throws: the exception comes out, and the range is not tracked", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    let broken = false;
+    hmmMirrorRegister(
+      new HmmMirror({
+        update() {
+          if (broken) throw new Error("the driver is broken");
+        },
+      }),
+      mm,
+    );
+    const addr = mm.mmap({ length: P });
+    mm.read(addr, 1);
+    const range = new HmmRange();
+    const pfns = new Uint32Array(1);
+    using _sem = mm.mmapSem.read();
+    const fault = (): number => hmmVmaFault(mm.findVma(addr), range, addr, addr + P, pfns, true, false);
+    broken = true;
+    assert.match(errorOf(fault)!.message, /the driver is broken/);
+    assert.not(range.tracked);
+    broken = false;
+    assert.is(fault(), 0);
+    assert.ok(hmmVmaRangeDone(mm.findVma(addr), range));
   });
 
   test("an open migration: -EBUSY, or with block an error that names it", () => {
