@@ -161,9 +161,10 @@ export class HmmDevmem {
     const ctx = this.#ctx;
     const { address, restore } = ctx.exchange(4 * n);
     const taken = ctx.core.devmemTakeFreed(this.zone, n);
-    const pages = ctx.mem.words.slice(address >>> 2, (address >>> 2) + taken);
+    const told = this.ops.free !== undefined;
+    const pages = told ? ctx.mem.words.slice(address >>> 2, (address >>> 2) + taken) : null;
     restore();
-    if (this.ops.free !== undefined) for (const page of pages) this.#free(page);
+    if (pages !== null) for (const page of pages) this.#free(page);
   }
 
   #free(page: Page): void {

@@ -16,9 +16,10 @@ export function translate(mm: Mm, addresses: Float64Array, out: Uint32Array): nu
   checkPfns(OP, "out", out, n);
   if (n === 0) return 0;
   const run = (from: number): number => {
+    const found = withPfns(ctx, OP, out, n, "out", (to) => ctx.core.translate(mm.id, from, n, to));
+    if (found >= 0) return found;
     const bad = ctx.core.addressesBelow48(from, n);
-    if (bad < n) throw badRange(OP, `addresses[${bad}]`, "an address below 2^48", addresses[bad]);
-    return withPfns(ctx, OP, out, n, "out", (to) => ctx.core.translate(mm.id, from, n, to));
+    throw badRange(OP, `addresses[${bad}]`, "an address below 2^48", addresses[bad]);
   };
   if (addresses.buffer === ctx.mem.buffer) return ctx.finish(OP, run(addresses.byteOffset));
   const found = ctx.withScratch(OP, 8 * n, (from) => {

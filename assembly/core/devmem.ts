@@ -4,14 +4,14 @@ import { EINVAL, ENOMEM } from "../uapi/errno";
 import { PMD_PAGES } from "../uapi/page";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../uapi/pfn";
 import {
-  COUNT_PAGES_COPIED, COUNT_PAGES_ZEROED, FOLIO_FREE, FOLIO_LOCKED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES,
-  HDR_DEVICE_NEXT, HDR_XBUF, HDR_ZERO_PFN, SWAP_ZONE, TABLE_DEVICE_MEMORY, TABLE_DEVMEM, XBUF_SIZE,
+  BLOCK_BITMAP, BLOCK_PFN, COUNT_PAGES_COPIED, COUNT_PAGES_ZEROED, FOLIO_FREE, FOLIO_LOCKED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES,
+  HDR_DEVICE_NEXT, HDR_FRAMES, HDR_XBUF, HDR_ZERO_PFN, SWAP_ZONE, TABLE_DEVICE_MEMORY, TABLE_DEVMEM, XBUF_SIZE,
 } from "../uapi/struct";
 import { folioOf, frameOf } from "./folio";
-import { exhausted, header, setHeader } from "./layout";
+import { exhausted, header, mayAllocate, RESERVED_FRAMES, setHeader } from "./layout";
 import {
-  addExternalRefs, allocFrame, copyFrame, getPage, putPage, takeFreed, validPfn, zeroFrame, ZONE_IN_USE,
-  ZONE_REMOVING, zoneInit, zoneOf, zoneOfPfn,
+  addExternalRefs, allocFrame, blockWithFree, copyFrame, getPage, initFrame, putPage, takeFreed,
+  tookFrames, validPfn, zeroFrame, ZONE_IN_USE, ZONE_REMOVING, zoneInit, zoneOf, zoneOfPfn,
 } from "./page-alloc";
 import { count } from "./stat";
 
@@ -71,7 +71,7 @@ export function devmemRemove(id: u32): i32 {
   zone.flags |= ZONE_REMOVING;
   const inUse = zone.pfnEnd - zone.pfnFirst - zone.freePages - zone.freedCount;
   if (inUse) return inUse;
-  while (takeFreed(id)) continue;
+  while (takeFreed(id, header(HDR_XBUF), XBUF_SIZE / 4)) continue;
   zone.flags = 0;
   return 0;
 }
@@ -90,15 +90,43 @@ export function devmemAllocPage(id: u32): i32 {
   return allocLocked(id);
 }
 
-function allocFor(zone: u32, src: usize, dst: usize, n: u32, wanted: u32): i32 {
-  let filled = 0;
-  for (let i: u32 = 0; i < n; i++) {
-    if ((load<u32>(src + i * 4) & wanted) != wanted || load<u32>(dst + i * 4)) continue;
-    const pfn = allocLocked(zone);
-    if (!pfn) break;
-    store<u32>(dst + i * 4, <u32>MIGRATE_PFN_VALID | pfn);
-    filled++;
+/**
+ * A frame with one reference and `flags` for every word of src that has all of `wanted` and whose word of dst is 0: it
+ * becomes `tag | pfn`. Stops where memory ends. Frames allocated.
+ */
+function allocFrames(zone: u32, src: usize, dst: usize, n: u32, wanted: u32, flags: u32, tag: u32): u32 {
+  let filled: u32 = 0;
+  const last = src + n * 4;
+  while (src < last) {
+    const block = blockWithFree(zone);
+    if (!block) break;
+    let word = block + BLOCK_BITMAP;
+    while (!load<u64>(word)) word += 8;
+    let bits = load<u64>(word);
+    const base = load<u32>(block, BLOCK_PFN) + <u32>(word - block) * 8;
+    let taken: u32 = 0;
+    for (; bits && src < last; src += 4, dst += 4) {
+      if ((load<u32>(src) & wanted) != wanted || load<u32>(dst)) continue;
+      if (!mayAllocate()) {
+        src = last;
+        break;
+      }
+      const pfn = base + <u32>ctz(bits);
+      bits &= bits - 1;
+      initFrame(pfn, flags);
+      store<u32>(dst, tag | pfn);
+      taken++;
+    }
+    store<u64>(word, bits);
+    tookFrames(zone, block, taken);
+    filled += taken;
   }
+  return filled;
+}
+
+function allocFor(zone: u32, src: usize, dst: usize, n: u32, wanted: u32): i32 {
+  const filled = allocFrames(zone, src, dst, n, wanted, FOLIO_LOCKED, <u32>MIGRATE_PFN_VALID);
+  addExternalRefs(filled);
   return filled;
 }
 
@@ -118,16 +146,7 @@ export function systemAllocPages(src: usize, dst: usize, n: u32): i32 {
 /** Hands up to max freed pfns over, oldest first, into the exchange buffer; they can be allocated again. */
 export function devmemTakeFreed(id: u32, max: u32): i32 {
   if (!isDevmem(id)) return -EINVAL;
-  const out = header(HDR_XBUF);
-  const most = min<u32>(max, XBUF_SIZE / 4);
-  let n: u32 = 0;
-  while (n < most) {
-    const pfn = takeFreed(id);
-    if (!pfn) break;
-    store<u32>(out + n * 4, pfn);
-    n++;
-  }
-  return n;
+  return takeFreed(id, header(HDR_XBUF), min<u32>(max, XBUF_SIZE / 4));
 }
 
 export function pageZone(pfn: u32): i32 {
@@ -176,29 +195,41 @@ export function pageData(pfn: u32): u32 {
   return usable(pfn) && frameOf(0) ? <u32>frameOf(pfn) : 0;
 }
 
-/** Copies each candidate's page to its destination; zeroes the destinations of holes. Pages done; -EINVAL, before any, for a pfn that is none. */
+/** Does a word name no page, or one in use? `end` is the pfn after the last. */
+@inline
+function isUsable(word: u32, end: u32): bool {
+  const pfn = word & PFN_MASK;
+  return !(word >> 31) || (pfn - RESERVED_FRAMES < end - RESERVED_FRAMES && folioOf(pfn).refcount != 0);
+}
+
+/**
+ * Copies each candidate's page to its destination; zeroes the destinations of holes. Pages done; -EINVAL, before any,
+ * for a pfn that is none or a page that is free.
+ */
 export function copyPages(src: usize, dst: usize, n: u32): i32 {
-  for (let i: u32 = 0; i < n; i++) {
-    const to = load<u32>(dst + i * 4);
-    if (to & <u32>MIGRATE_PFN_VALID && !usable(to & PFN_MASK)) return -EINVAL;
-    const from = load<u32>(src + i * 4);
-    if (from & <u32>MIGRATE_PFN_VALID && !usable(from & PFN_MASK)) return -EINVAL;
-  }
+  const end = header(HDR_DEVICE_BASE) + header(HDR_DEVICE_FRAMES);
   let copied: u32 = 0;
   let zeroed: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {
     const from = load<u32>(src + i * 4);
     const to = load<u32>(dst + i * 4);
-    if (!(from & MIGRATE_PFN_MIGRATE) || !(to & <u32>MIGRATE_PFN_VALID)) continue;
-    if (from & <u32>MIGRATE_PFN_VALID) {
-      copyFrame(to & PFN_MASK, from & PFN_MASK);
-      copied++;
-    } else {
-      zeroFrame(to & PFN_MASK);
-      zeroed++;
-    }
+    if (!isUsable(from, end) || !isUsable(to, end)) return -EINVAL;
+    const wanted = (from & MIGRATE_PFN_MIGRATE ? 1 : 0) & (to >> 31);
+    copied += wanted & (from >> 31);
+    zeroed += wanted & ~(from >> 31);
   }
+  if (header(HDR_FRAMES)) copyData(src, dst, n);
   count(COUNT_PAGES_COPIED, copied);
   count(COUNT_PAGES_ZEROED, zeroed);
   return copied + zeroed;
+}
+
+function copyData(src: usize, dst: usize, n: u32): void {
+  for (const last = src + n * 4; src < last; src += 4, dst += 4) {
+    const from = load<u32>(src);
+    const to = load<u32>(dst);
+    if (!(from & MIGRATE_PFN_MIGRATE) || !(to & <u32>MIGRATE_PFN_VALID)) continue;
+    if (from & <u32>MIGRATE_PFN_VALID) copyFrame(to & PFN_MASK, from & PFN_MASK);
+    else zeroFrame(to & PFN_MASK);
+  }
 }

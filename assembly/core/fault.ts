@@ -52,9 +52,12 @@ const FAULT_TRIES: u32 = 8;
  */
 export function handleFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
   if (cmd.faultPage) return finishDeviceFault(cmd, vma);
-  const mm = vma.mm;
-  const slot = walkAlloc(mm.pgd, vma.mmId, addr);
-  if (!slot) return outOfMemory();
+  const slot = walkAlloc(vma.mm.pgd, vma.mmId, addr);
+  return slot ? handleEntry(cmd, vma, addr, slot, flags) : outOfMemory();
+}
+
+/** handleFault() where the entry is known. */
+export function handleEntry(cmd: Cmd, vma: Vma, addr: u64, slot: usize, flags: u32): i32 {
   const pte = load<u64>(slot);
   if (!pte) {
     if (vma.flags & (VM_UFFD_MISSING | VM_SPECIAL)) {

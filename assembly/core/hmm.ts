@@ -25,7 +25,7 @@ import { header, setHeader, setHeaderF64 } from "./layout";
 import { migrationHolding } from "./migration";
 import { mmAt } from "./mm";
 import { notifierStale } from "./notify";
-import { onlyZoneOf, zoneOf, zoneOfPfn } from "./page-alloc";
+import { ownFirst, ownSize, zoneOf, zoneOfPfn } from "./page-alloc";
 import { holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { findVmaFrom, some, Vma, vmaLookup } from "./vma";
@@ -151,63 +151,42 @@ function walkVma(cmd: Cmd, vma: Vma, end: u64): i32 {
   return 0;
 }
 
-/** Device pages of this owner lie in [first, first + size); a size of 0: in several zones, or none. */
-function ownFirst(owner: u32): u32 {
-  if (owner == <u32>OWNER_ANY) return header(HDR_DEVICE_BASE);
-  const id = onlyZoneOf(owner);
-  return id ? zoneOf(id).pfnFirst : 0;
-}
 
-function ownSize(owner: u32): u32 {
-  if (owner == <u32>OWNER_ANY) return header(HDR_DEVICE_FRAMES);
-  const id = onlyZoneOf(owner);
-  return id ? zoneOf(id).pfnEnd - zoneOf(id).pfnFirst : 0;
-}
-
-/** Four neighbouring entries: what is present, or nothing; the others' words are 0. Returns the entries' flags. */
+/** Four neighbouring entries that are present or empty: their words. Returns the entries' flags. */
 @inline
 function presentFour(at: usize, slot: usize): v128 {
   const a = v128.load(at);
   const b = v128.load(at, 16);
   const flags = v128.shuffle<i32>(a, b, 0, 2, 4, 6);
   const pfns = v128.shuffle<i32>(a, b, 1, 3, 5, 7);
-  const words = v128.or(pfns, v128.and(flags, i32x4.splat(<i32>0xc0000000)));
-  v128.store(slot, v128.and(words, i32x4.shr_s(flags, 31)));
+  v128.store(slot, v128.or(pfns, v128.and(flags, i32x4.splat(<i32>0xc0000000))));
   return flags;
 }
 
-/** After presentFour(): the words of the device pages among the four whose pfns are in [first, first + size). */
+/** Four entries of any kind: what is present, and the device pages whose pfns are in [first, first + size); else 0. */
 @inline
-function deviceFour(at: usize, slot: usize, first: v128, size: v128): void {
+function anyFour(at: usize, slot: usize, first: v128, size: v128): void {
   const a = v128.load(at);
   const b = v128.load(at, 16);
   const flags = v128.shuffle<i32>(a, b, 0, 2, 4, 6);
   const pfns = v128.shuffle<i32>(a, b, 1, 3, 5, 7);
-  const kinds = v128.and(flags, i32x4.splat(PTE_KIND_MASK));
-  const own = v128.and(
-    i32x4.eq(kinds, i32x4.splat(PTE_KIND_DEVICE)),
-    i32x4.lt_u(i32x4.sub(pfns, first), size),
-  );
-  const words = v128.or(
-    v128.or(pfns, i32x4.splat(<i32>0x80000000)),
-    v128.and(flags, i32x4.splat(HMM_PFN_WRITE)),
-  );
-  v128.store(slot, v128.or(v128.load(slot), v128.and(words, own)));
+  const device = i32x4.eq(v128.and(flags, i32x4.splat(PTE_KIND_MASK)), i32x4.splat(PTE_KIND_DEVICE));
+  const own = v128.and(device, i32x4.lt_u(i32x4.sub(pfns, first), size));
+  const top = v128.or(v128.and(flags, i32x4.splat(<i32>0xc0000000)), v128.and(own, i32x4.splat(<i32>0x80000000)));
+  v128.store(slot, v128.and(v128.or(pfns, top), v128.or(i32x4.shr_s(flags, 31), own)));
 }
 
-/** After presentFour() of sixteen entries: the words of those that are device pages of the caller's. */
-function devicesAmong(cmd: Cmd, at: usize, slot: usize): void {
+/** Sixteen entries, some of which are neither present nor empty. */
+function anySixteen(cmd: Cmd, at: usize, slot: usize): void {
   const size = ownSize(cmd.d);
   if (!size) {
+    // No device page is the caller's own, or they are in several zones.
     for (let i: usize = 0; i < 64; i += 4) encodeOne(cmd, changetype<Vma>(0), load<u64>(at + 2 * i), slot + i, 0);
     return;
   }
   const firsts = i32x4.splat(ownFirst(cmd.d));
   const sizes = i32x4.splat(size);
-  deviceFour(at, slot, firsts, sizes);
-  deviceFour(at + 32, slot + 16, firsts, sizes);
-  deviceFour(at + 64, slot + 32, firsts, sizes);
-  deviceFour(at + 96, slot + 48, firsts, sizes);
+  for (let i: usize = 0; i < 64; i += 16) anyFour(at + 2 * i, slot + i, firsts, sizes);
 }
 
 /**
@@ -221,8 +200,7 @@ function snapshot(cmd: Cmd, at: usize, from: usize, last: usize): usize {
     flags = v128.or(flags, presentFour(at + 32, slot + 16));
     flags = v128.or(flags, presentFour(at + 64, slot + 32));
     flags = v128.or(flags, presentFour(at + 96, slot + 48));
-    if (!v128.any_true(v128.and(flags, i32x4.splat(PTE_KIND_MASK)))) continue;
-    devicesAmong(cmd, at, slot);
+    if (v128.any_true(v128.and(flags, i32x4.splat(PTE_KIND_MASK)))) anySixteen(cmd, at, slot);
   }
   return slot;
 }

@@ -1,6 +1,7 @@
 // Which device pages a device used how recently: a list of pfns, so that a simulation can evict the oldest. A page
 // joins when it is migrated to the device and leaves when it is freed.
 
+import { PFN_MASK } from "../uapi/pfn";
 import { HDR_DEVICE_BASE, HDR_LRU, HDR_LRU_HEAD, HDR_LRU_TAIL } from "../uapi/struct";
 import { header, setHeader } from "./layout";
 
@@ -9,6 +10,7 @@ function links(pfn: u32): usize {
   return header(HDR_LRU) + (pfn - header(HDR_DEVICE_BASE)) * 8;
 }
 
+@inline
 function isLinked(pfn: u32): bool {
   return load<u64>(links(pfn)) != 0 || header(HDR_LRU_HEAD) == pfn;
 }
@@ -38,4 +40,43 @@ export function lruTouch(pfn: u32): void {
   if (head) store<u32>(links(head), pfn);
   else setHeader(HDR_LRU_TAIL, pfn);
   setHeader(HDR_LRU_HEAD, pfn);
+}
+
+/** lruRemove() of the device pages that n words name; words of 0 and of system pages are skipped. */
+export function lruRemoveAll(words: usize, n: u32): void {
+  const base = header(HDR_DEVICE_BASE);
+  const all = header(HDR_LRU) - base * 8;
+  let head = header(HDR_LRU_HEAD);
+  let tail = header(HDR_LRU_TAIL);
+  for (const last = words + n * 4; words < last; words += 4) {
+    const pfn = load<u32>(words) & PFN_MASK;
+    if (pfn < base) continue;
+    const newer = load<u32>(all + pfn * 8);
+    const older = load<u32>(all + pfn * 8, 4);
+    if (newer) store<u32>(all + newer * 8, older, 4);
+    else if (head == pfn) head = older;
+    else continue;
+    if (older) store<u32>(all + older * 8, newer);
+    else tail = newer;
+    store<u64>(all + pfn * 8, 0);
+  }
+  setHeader(HDR_LRU_HEAD, head);
+  setHeader(HDR_LRU_TAIL, tail);
+}
+
+/** lruTouch() of the device pages that n words name, in their order. */
+export function lruTouchAll(words: usize, n: u32): void {
+  const base = header(HDR_DEVICE_BASE);
+  const all = header(HDR_LRU) - base * 8;
+  let head = header(HDR_LRU_HEAD);
+  for (const last = words + n * 4; words < last; words += 4) {
+    const pfn = load<u32>(words) & PFN_MASK;
+    if (pfn < base) continue;
+    if (head && pfn != head && !load<u64>(all + pfn * 8)) {
+      store<u32>(all + pfn * 8, head, 4);
+      store<u32>(all + head * 8, pfn);
+      setHeader(HDR_LRU_HEAD, pfn);
+    } else lruTouch(pfn);
+    head = pfn;
+  }
 }

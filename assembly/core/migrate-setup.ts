@@ -7,29 +7,33 @@ import {
   MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_PFN_WRITE, MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
 } from "../uapi/pfn";
-import { PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_SPECIAL, PTE_WRITE } from "../uapi/pte";
+import {
+  PTE_DIRTY, PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_MASK, PTE_KIND_MIGRATION, PTE_NO_ACCESS, PTE_PRESENT,
+  PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
+} from "../uapi/pte";
 import {
   REASON_FREE_PAGE, REASON_HOLE_NOT_ANON, REASON_LARGE_FOLIO, REASON_LOCKED, REASON_MIGRATING,
   REASON_NO_MAPPING, REASON_NOT_ISOLATED, REASON_NOT_PRESENT, REASON_NOT_SELECTED, REASON_OTHER_OWNER,
   REASON_PINNED, REASON_STILL_MAPPED,
 } from "../uapi/reason";
 import {
-  COUNT_MIGRATIONS, FOLIO_ANON, FOLIO_FILE, FOLIO_FREE, FOLIO_HEAD, FOLIO_LOCKED, FOLIO_LRU,
-  FOLIO_MIGRATION_SHARED, FOLIO_SHMEM, FOLIO_SWAP_CACHE, FOLIO_TAIL, MIGRATION_SETUP, OWNER_ANY,
-  TABLE_MIGRATION,
+  COUNT_MIGRATIONS, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_COUNT_MASK, FOLIO_DIRTY, FOLIO_FILE, FOLIO_FLAGS,
+  FOLIO_FREE, FOLIO_HEAD, FOLIO_LOCKED, FOLIO_LRU, FOLIO_MAPS, FOLIO_MIGRATION_SHARED, FOLIO_SHMEM, FOLIO_SIZE,
+  FOLIO_SWAP_CACHE, FOLIO_TAIL, HDR_FOLIOS, MIGRATION_SETUP, OWNER_ANY, TABLE_MIGRATION,
 } from "../uapi/struct";
 import { VM_HUGETLB, VM_SPECIAL } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { Folio, folioOf, isDevicePfn } from "./folio";
+import { header } from "./layout";
 import {
   isOpen, mapsPage, Migration, migrationAlloc, pfnOf, removeMigrationEntries, takeEntry,
 } from "./migration";
 import { mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
-import { getPage, putPage, validPfn, zoneOf, zoneOfPfn } from "./page-alloc";
+import { getPage, ownFirst, ownSize, putPage, validPfn, zoneOf, zoneOfPfn } from "./page-alloc";
 import { holeEnd, leafEnd, leafTable, slotOf, walk } from "./pagetable";
 import { poolId } from "./pool";
-import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
+import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 import { count } from "./stat";
 import { isAnonymous, some, vmaAt, vmaLookup } from "./vma";
@@ -55,7 +59,7 @@ export function migrateSetupStep(cmd: Cmd): i32 {
   const m = changetype<Migration>(cmd.a);
   if (cmd.phase == 1) {
     if (!notifyStart(cmd, cmd.mm, m.start, m.end, MMU_NOTIFY_MIGRATE, m.owner)) return REQUEST;
-    collect(m);
+    cmd.f = collect(m);
     notifyEnd(cmd);
     cmd.phase = 2;
   }
@@ -78,8 +82,10 @@ export function migrateDeviceSetupStep(cmd: Cmd): i32 {
 }
 
 function finishSetup(cmd: Cmd, m: Migration): i32 {
-  if (unmapAll(cmd, m) == REQUEST) return REQUEST;
-  restoreDropped(m);
+  if (cmd.f) {
+    if (unmapAll(cmd, m) == REQUEST) return REQUEST;
+    restoreDropped(m);
+  }
   m.state = MIGRATION_SETUP;
   count(COUNT_MIGRATIONS);
   return poolId(TABLE_MIGRATION, changetype<usize>(m));
@@ -92,28 +98,89 @@ function collectPfn(m: Migration, i: u32, pfn: u32): void {
   if (folio.has(FOLIO_LOCKED)) return m.stay(i, REASON_LOCKED);
   getPage(pfn);
   folio.set(FOLIO_LOCKED);
-  m.setSource(i, <u32>MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE | pfn);
+  m.setSource(i, UNFINISHED | <u32>MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE | pfn);
 }
 
-/** migrate_vma_collect: an entry at a time. */
-function collect(m: Migration): void {
+/** In src, during setup: the page is still to be isolated and unmapped elsewhere. */
+const UNFINISHED: u32 = 0x08000000;
+
+/**
+ * migrate_vma_collect. Runs of pages that are this entry's alone are taken in one step; others go an entry at a time.
+ * Returns how many pages are unfinished.
+ */
+function collect(m: Migration): u32 {
   const vma = vmaAt(m.vma);
   const pgd = vma.mm.pgd;
   const anonymous = isAnonymous(vma);
+  const first = ownFirst(m.owner);
+  const size = ownSize(m.owner);
   let addr = m.start;
   let i: u32 = 0;
+  let unfinished: u32 = 0;
+  let candidates: u32 = 0;
   while (addr < m.end) {
     const table = leafTable(pgd, addr);
     const until = table ? leafEnd(addr, m.end) : min(holeEnd(pgd, addr), m.end);
     let at = table ? slotOf(table, addr) : 0;
-    for (; addr < until; addr += 4096, i++) {
+    const last = i + <u32>((until - addr) >> 12);
+    addr = until;
+    for (; i < last; i++, at += 8) {
+      if (table) {
+        const end = takeSole(m, i, last, at, first, size);
+        at += <usize>(end - i) << 3;
+        candidates += end - i;
+        i = end;
+        if (i == last) break;
+      }
       const pte = table ? load<u64>(at) : 0;
-      if (pte) collectEntry(m, i, at, pte);
+      if (pte) unfinished += collectEntry(m, i, at, pte);
       else if (anonymous) m.setSource(i, MIGRATE_PFN_MIGRATE);
       else m.stay(i, REASON_HOLE_NOT_ANON);
-      at += 8;
+      candidates += m.source(i) & MIGRATE_PFN_MIGRATE ? 1 : 0;
     }
   }
+  m.cpages = candidates;
+  return unfinished;
+}
+
+/**
+ * From slot i on, whose entry is at `at`: pages that are nobody else's, anonymous, not locked, with the mapping's reference
+ * alone, in RAM and on the LRU if RAM is selected, in
+ * device memory [first, first + size) if that is. Locks and isolates them, and puts
+ * migration entries in their places. Returns the first slot whose page is not so.
+ */
+function takeSole(m: Migration, i: u32, last: u32, at: usize, first: u32, size: u32): u32 {
+  const system = (m.select & MIGRATE_VMA_SELECT_SYSTEM) != 0;
+  const device = (m.select & MIGRATE_VMA_SELECT_DEVICE_PRIVATE) != 0;
+  const folios = header(HDR_FOLIOS);
+  let src = m.src + i * 4;
+  for (; i < last; i++, at += 8, src += 4) {
+    const pte = load<u64>(at);
+    const pfn = ptePfn(pte);
+    const kind = pteFlags(pte) & (PTE_PRESENT | PTE_SPECIAL | PTE_KIND_MASK);
+    let lru: u32 = FOLIO_LRU;
+    if (kind == <u32>PTE_PRESENT) {
+      if (!system) break;
+    } else {
+      if (kind != PTE_KIND_DEVICE || !device || pfn - first >= size) break;
+      lru = 0;
+    }
+    const folio = folios + pfn * FOLIO_SIZE;
+    const flags = <u32>load<u16>(folio, FOLIO_FLAGS);
+    const counts = load<u64>(folio);
+    if ((counts & 0x00ffffff00ffffff) != 0x0000000100000001) break;
+    if ((flags & (FOLIO_LOCKED | FOLIO_ANON | FOLIO_HEAD | FOLIO_TAIL | FOLIO_LRU)) != (FOLIO_ANON | lru)) break;
+    const kept = pteFlags(pte) & (PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS);
+    const exclusive: u32 = flags & FOLIO_ANON_EXCLUSIVE ? PTE_EXCLUSIVE : 0;
+    const dirty: u32 = lru && kept & PTE_DIRTY ? FOLIO_DIRTY : 0;
+    // As takeEntry() does: whether the page is exclusive, the entry knows from here on.
+    store<u16>(folio, (flags & ~(FOLIO_LRU | FOLIO_ANON_EXCLUSIVE)) | FOLIO_LOCKED | dirty, FOLIO_FLAGS);
+    store<u32>(folio, <u32>(counts >> 32) & ~FOLIO_COUNT_MASK, FOLIO_MAPS);
+    store<u64>(at, makePte(pfn, kept | exclusive | PTE_KIND_MIGRATION));
+    const write: u32 = kept & PTE_WRITE ? MIGRATE_PFN_WRITE : 0;
+    store<u32>(src, <u32>MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE | write | pfn);
+  }
+  return i;
 }
 
 /** Is a page of this kind and owner wanted? REASON_NONE (0) or why not. */
@@ -128,34 +195,43 @@ function selected(m: Migration, pte: u64): u32 {
   return owner == m.owner || m.owner == <u32>OWNER_ANY ? 0 : REASON_OTHER_OWNER;
 }
 
-@inline
-function collectEntry(m: Migration, i: u32, at: usize, pte: u64): void {
-  const refused = selected(m, pte);
-  if (refused) return m.stay(i, refused);
-  if (ptePresent(pte) && pteFlags(pte) & PTE_SPECIAL) return m.setSource(i, MIGRATE_PFN_MIGRATE);
+/** Any entry. 1 if its page was collected, and is to be isolated and unmapped elsewhere. */
+function collectEntry(m: Migration, i: u32, at: usize, pte: u64): u32 {
   const pfn = ptePfn(pte);
   const folio = folioOf(pfn);
-  if (!folio.has(FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM)) return m.stay(i, REASON_NO_MAPPING);
-  if (folio.has(FOLIO_HEAD | FOLIO_TAIL)) return m.stay(i, REASON_LARGE_FOLIO);
-  if (pfn != m.faultPage) {
-    if (folio.has(FOLIO_LOCKED)) return m.stay(i, REASON_LOCKED);
-    folio.set(FOLIO_LOCKED);
+  let reason = selected(m, pte);
+  if (!reason) {
+    if (ptePresent(pte) && pteFlags(pte) & PTE_SPECIAL) {
+      m.setSource(i, MIGRATE_PFN_MIGRATE);
+      return 0;
+    }
+    if (!folio.has(FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM)) reason = REASON_NO_MAPPING;
+    else if (folio.has(FOLIO_HEAD | FOLIO_TAIL)) reason = REASON_LARGE_FOLIO;
+    else if (pfn != m.faultPage && folio.has(FOLIO_LOCKED)) reason = REASON_LOCKED;
   }
+  if (reason) {
+    m.stay(i, reason);
+    return 0;
+  }
+  folio.set(FOLIO_LOCKED);
   // The mapping's reference becomes the migration's.
   takeEntry(at, pte, pfn, folio);
-  m.setSource(i, <u32>MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE | pfn | (pteFlags(pte) & PTE_WRITE ? MIGRATE_PFN_WRITE : 0));
+  const write: u32 = pteFlags(pte) & PTE_WRITE ? MIGRATE_PFN_WRITE : 0;
+  m.setSource(i, UNFINISHED | <u32>MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE | write | pfn);
+  return 1;
 }
 
 /** migrate_device_unmap: isolates each page, and replaces the entries that other mappings have of it. */
 function unmapAll(cmd: Cmd, m: Migration): i32 {
   for (; cmd.e < m.npages; cmd.e++) {
     const word = m.source(cmd.e);
-    if (!(word & <u32>MIGRATE_PFN_VALID)) continue;
+    if (!(word & UNFINISHED)) continue;
     const pfn = pfnOf(word);
     const folio = folioOf(pfn);
     if (!cmd.link && !isDevicePfn(pfn)) {
       if (!folio.has(FOLIO_LRU)) {
         m.stay(cmd.e, REASON_NOT_ISOLATED);
+        m.setSource(cmd.e, m.source(cmd.e) & ~UNFINISHED);
         continue;
       }
       folio.clear(FOLIO_LRU);
@@ -164,6 +240,7 @@ function unmapAll(cmd: Cmd, m: Migration): i32 {
     const explained: u32 = 1 + (isDevicePfn(pfn) ? 1 : 0) + (pfn == m.faultPage ? 1 : 0) + (folio.has(FOLIO_FILE | FOLIO_SHMEM | FOLIO_SWAP_CACHE) ? 1 : 0);
     if (folio.mapcount) m.stay(cmd.e, REASON_STILL_MAPPED);
     else if (folio.refcount > explained) m.stay(cmd.e, REASON_PINNED);
+    m.setSource(cmd.e, m.source(cmd.e) & ~UNFINISHED);
   }
   return 0;
 }
@@ -206,7 +283,7 @@ function restoreDropped(m: Migration): void {
     if (!(word & <u32>MIGRATE_PFN_VALID)) continue;
     const pfn = pfnOf(word);
     const slot = pgd ? walk(pgd, m.start + (<u64>i << 12)) : 0;
-    removeMigrationEntries(mmAt(m.mm), slot, pfn, pfn);
+    removeMigrationEntries(m, slot, pfn, pfn);
     letGo(m, pfn);
     m.setSource(i, 0);
   }
@@ -216,7 +293,7 @@ function restoreDropped(m: Migration): void {
 /** Unlocks a page, puts it back on the LRU and drops the migration's reference. */
 export function letGo(m: Migration, pfn: u32): void {
   const folio = folioOf(pfn);
-  if (pfn != m.faultPage) folio.clear(FOLIO_LOCKED);
-  if (!isDevicePfn(pfn)) folio.set(FOLIO_LRU);
+  const lock: u32 = pfn == m.faultPage ? 0 : FOLIO_LOCKED;
+  folio.flags = <u16>((folio.flags & ~lock) | (isDevicePfn(pfn) ? 0 : FOLIO_LRU));
   putPage(pfn);
 }

@@ -18,7 +18,7 @@ import {
 } from "../uapi/struct";
 import { arenaAlloc, arenaFree } from "./arena";
 import { Folio, folioOf, isDevicePfn } from "./folio";
-import { Mm } from "./mm";
+import { Mm, mmAt } from "./mm";
 import { walk } from "./pagetable";
 import { poolAlloc, poolFree, poolHigh, poolObject } from "./pool";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
@@ -181,25 +181,28 @@ function poisonEntry(slot: usize, mm: Mm, folio: Folio): void {
 }
 
 @inline
-function endEntry(slot: usize, mm: Mm, from: u32, to: u32): void {
-  if (!slot) return;
+function endEntry(slot: usize, mmId: u32, from: u32, to: u32): void {
   const pte = load<u64>(slot);
   if (!waitsFor(pte, from)) return;
   if (to) restoreEntry(slot, pte, to);
-  else poisonEntry(slot, mm, folioOf(from));
+  else poisonEntry(slot, mmAt(mmId), folioOf(from));
 }
 
 /**
  * remove_migration_ptes: every migration entry that waits for page `from` names page `to` again (0: none; it is
- * poisoned). `slot` is the entry that collect replaced (0 unknown), in mm.
+ * poisoned). `slot` is the entry that collect replaced (0 unknown), in the migration's mm.
  */
-export function removeMigrationEntries(mm: Mm, slot: usize, from: u32, to: u32): void {
-  endEntry(slot, mm, from, to);
+export function removeMigrationEntries(m: Migration, slot: usize, from: u32, to: u32): void {
+  if (slot) endEntry(slot, m.mm, from, to);
+  if (folioOf(from).has(FOLIO_MIGRATION_SHARED)) removeSharedEntries(from, to);
+}
+
+function removeSharedEntries(from: u32, to: u32): void {
   const folio = folioOf(from);
-  if (!folio.has(FOLIO_MIGRATION_SHARED)) return;
   for (let link = rmapFirst(folio); link; link = rmapNext(link, folio)) {
     const vma = rmapVma(link, folio);
-    endEntry(walk(vma.mm.pgd, rmapAddress(vma, folio)), vma.mm, from, to);
+    const slot = walk(vma.mm.pgd, rmapAddress(vma, folio));
+    if (slot) endEntry(slot, vma.mmId, from, to);
   }
   folio.clear(FOLIO_MIGRATION_SHARED);
 }

@@ -10,7 +10,7 @@ import {
   VM_FAULT_OOM, VM_IO, VM_PFNMAP, VM_SHARED, VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
-import { handleFault } from "./fault";
+import { handleEntry, handleFault } from "./fault";
 import { checkAccess } from "./fault-base";
 import { header, setHeader } from "./layout";
 import { mmAt } from "./mm";
@@ -25,11 +25,18 @@ function populateVma(cmd: Cmd, vma: Vma, end: u64, flags: u32): i32 {
     // Within one leaf table the entries are neighbours.
     let slot: usize = cmd.faultPage ? 0 : walk(pgd, cmd.cursor);
     const until = leafEnd(cmd.cursor, end);
-    while (slot && cmd.cursor < until && (load<u32>(slot) & enough) == enough) {
+    while (slot && cmd.cursor < until) {
+      if ((load<u32>(slot) & enough) != enough) {
+        if (load<u64>(slot)) break;
+        const result = handleEntry(cmd, vma, cmd.cursor, slot, flags);
+        if (result) return result;
+        if ((load<u32>(slot) & enough) != enough) break;
+      }
       slot += 8;
       cmd.cursor += PAGE_SIZE;
     }
     if (cmd.cursor == end) break;
+    if (slot && cmd.cursor == until) continue;
     const result = handleFault(cmd, vma, cmd.cursor, flags);
     if (result) return result;
     if (flags & ACCESS_WRITE && !(vma.flags & VM_WRITE)) cmd.cursor += PAGE_SIZE;
