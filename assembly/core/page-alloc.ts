@@ -7,7 +7,7 @@ import { PMD_PAGES } from "../uapi/page";
 import { PFN_MASK } from "../uapi/pfn";
 import {
   BLOCK_BITMAP, BLOCK_FREE, BLOCK_NEXT, BLOCK_PFN, BLOCK_PREV, BLOCK_SIZE, BLOCK_ZONE, FOLIO_FLAGS, FOLIO_FREE,
-  FOLIO_LOCKED, FOLIO_LRU, FOLIO_MAPPING, HDR_BLOCKS, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_EXTERNAL_REFS,
+  FOLIO_LOCKED, FOLIO_MAPPING, HDR_BLOCKS, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_EXTERNAL_REFS,
   HDR_SYSTEM_FRAMES, HEADER, TABLE_DEVICE_MEMORY, TABLE_SYSTEM_MEMORY, ZONE_COUNT, ZONE_FLAGS,
   ZONE_FREE_BLOCKS, ZONE_FREE_PAGES, ZONE_FREED_COUNT, ZONE_FREED_HEAD, ZONE_FREED_TAIL, ZONE_OWNER,
   OWNER_ANY, ZONE_PARTIAL_BLOCKS, ZONE_PFN_END, ZONE_PFN_FIRST, ZONE_SIZE, ZONES,
@@ -326,12 +326,6 @@ export function takeFreed(zone: u32, out: usize, max: u32): u32 {
   z.freedCount -= n;
   freeFrames(out, n);
   return n;
-}
-
-/** Puts a system page on the LRU, where isolation for a migration looks for it. */
-@inline
-export function addToLru(folio: Folio): void {
-  folio.set(FOLIO_LRU);
 }
 
 @inline

@@ -1,6 +1,6 @@
 // Page-table entries. (Drawn in uapi/pte.ts.)
 
-import { PTE_KIND_MASK, PTE_PRESENT, PTE_WRITE } from "../uapi/pte";
+import { PTE_KIND_MASK, PTE_PRESENT } from "../uapi/pte";
 
 @inline
 export function makePte(pfn: u32, flags: u32): u64 {
@@ -20,11 +20,6 @@ export function pteFlags(pte: u64): u32 {
 @inline
 export function ptePresent(pte: u64): bool {
   return (<u32>pte & <u32>PTE_PRESENT) != 0;
-}
-
-@inline
-export function pteWrite(pte: u64): bool {
-  return (<u32>pte & PTE_WRITE) != 0;
 }
 
 /** PTE_KIND_* of an entry that is not present; 0 for a present or empty one. */
