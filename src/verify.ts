@@ -34,6 +34,7 @@ const SENTENCES: Record<number, (f: Finding) => string> = {
   [struct.VERIFY_ARENA]: (f) => `the arena is broken at ${hex(f.a)}`,
   [struct.VERIFY_TABLE_META]: (f) => `the page table at ${hex(f.a)} has the wrong owner or level`,
   [struct.VERIFY_LOCKED]: (f) => `page ${f.a} is locked, and no migration is open`,
+  [struct.VERIFY_HUGE]: (f) => `the entries of the huge mapping at ${hex(f.a)} do not belong together`,
 };
 
 const PAGE_IN_A = new Set([
@@ -60,6 +61,7 @@ const ADDRESS_IN_A = new Set([
   struct.VERIFY_ENTRY_OUTSIDE,
   struct.VERIFY_WRITE_BIT,
   struct.VERIFY_RMAP,
+  struct.VERIFY_HUGE,
 ]);
 
 const FOLIO_FLAG_NAMES = [

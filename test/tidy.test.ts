@@ -14,21 +14,23 @@ import * as assert from "uvu/assert";
 const LAYERS = [
   ["panic", "layout"],
   ["cmd", "pool", "stat", "arena", "lru", "folio", "pte"],
-  ["memcg", "mm", "pagetable"],
+  ["memcg", "mm", "pagetable", "zone"],
   ["page-alloc", "vma", "notify"],
-  ["file", "swap", "device-table"],
+  ["file", "swap", "device-table", "huge"],
   ["rmap", "zap"],
   ["vma-merge"],
-  ["boot", "unmap", "truncate", "migration"],
-  ["fault-base"],
-  ["fault-file", "fault-swap"],
+  ["boot", "truncate", "migration"],
+  ["split"],
+  ["unmap", "fault-base"],
+  ["fault-file", "fault-swap", "fault-huge"],
   ["fault"],
-  ["access", "populate", "hmm", "translate", "devmem", "mm-life", "pageout"],
+  ["access", "populate", "hmm", "translate", "devmem", "mm-life", "pageout", "collapse"],
   ["mmap", "mprotect", "madvise", "exclusive"],
   ["mremap"],
   ["migrate-setup"],
   ["migrate"],
-  ["replay", "verify"],
+  ["replay", "verify-zones"],
+  ["verify"],
   ["index"],
 ];
 
@@ -50,7 +52,7 @@ const WASM_GZIP_MAX = 32 * 1024;
  * … and of what a browser loads for `import "heteromem"`: JavaScript and core. The aim is 40 KiB (performance row P11),
  * which is not reached yet; this keeps it from growing meanwhile.
  */
-const ENTRY_GZIP_MAX = 64 * 1024;
+const ENTRY_GZIP_MAX = 72 * 1024;
 const ENTRIES = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"];
 /** Folders that belong to the command. */
 const COMMAND_ONLY = ["src/cli/", "src/text/", "src/sim/", "node_modules/"];

@@ -9,7 +9,8 @@ import {
 import { arenaInit } from "./arena";
 import { folioOf } from "./folio";
 import { header, RESERVED_FRAMES, setHeader } from "./layout";
-import { blockOf, zoneInit } from "./page-alloc";
+import { zoneInit } from "./page-alloc";
+import { blockOf } from "./zone";
 
 function reserve(pfn: u32): void {
   const folio = folioOf(pfn);

@@ -25,6 +25,7 @@ export const OP_EXCLUSIVE: u32 = 16;
 export const OP_TRUNCATE: u32 = 17;
 export const OP_PUNCH: u32 = 18;
 export const OP_MSYNC: u32 = 19;
+export const OP_UFFD: u32 = 20;
 
 @unmanaged
 export class Cmd {
@@ -51,6 +52,16 @@ export class Cmd {
   windowEvent: u32;
   windowStart: u64;
   windowEnd: u64;
+  // … and one inside it.
+  innerStart: u64;
+  innerEnd: u64;
+  innerMm: u32;
+  // split.ts
+  /** The large folio being split, 0 none; the rmap cursor; which of a vma's windows is next; entries still to be found. */
+  splitHead: u32;
+  splitLink: u32;
+  splitSecond: u32;
+  splitLeft: u32;
   // fault.ts
   /** The device page that a driver was asked to bring back, locked and referenced; 0 none. */
   faultPage: u32;
@@ -62,7 +73,8 @@ export class Cmd {
   unmapPhase: u32;
   unmapCursor: u64;
   link: u32;
-  unused: u32;
+  /** split.ts: which ends of the piece are done. */
+  edges: u32;
 }
 
 if (<i32>offsetof<Cmd>() > COMMAND_SIZE) ERROR("COMMAND_SIZE");

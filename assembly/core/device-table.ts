@@ -12,13 +12,13 @@ import {
 import { frameOf } from "./folio";
 import { header } from "./layout";
 import { exists, mmOf } from "./mm";
-import { validPfn } from "./page-alloc";
 import {
   allocTable, DEVICE_OWNER, freeAllTables, freeTables, holeEnd, leafEnd, leafTable, readPte, slotOf, walk,
   walkAlloc,
 } from "./pagetable";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "./pool";
 import { makePte, pteFlags, ptePfn } from "./pte";
+import { validPfn } from "./zone";
 
 @unmanaged
 export class DeviceTable {

@@ -4,16 +4,18 @@ import { EINVAL, ENOMEM } from "../uapi/errno";
 import { PMD_PAGES } from "../uapi/page";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../uapi/pfn";
 import {
-  BLOCK_BITMAP, BLOCK_PFN, COUNT_PAGES_COPIED, COUNT_PAGES_ZEROED, FOLIO_FREE, FOLIO_LOCKED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES,
-  HDR_DEVICE_NEXT, HDR_FRAMES, HDR_XBUF, HDR_ZERO_PFN, SWAP_ZONE, TABLE_DEVICE_MEMORY, TABLE_DEVMEM, XBUF_SIZE,
+  BLOCK_BITMAP, BLOCK_PFN, COUNT_PAGES_COPIED, COUNT_PAGES_ZEROED, FOLIO_FREE, FOLIO_LOCKED,
+  HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_DEVICE_NEXT, HDR_FRAMES, HDR_XBUF, HDR_ZERO_PFN, SWAP_ZONE,
+  TABLE_DEVICE_MEMORY, TABLE_DEVMEM, XBUF_SIZE,
 } from "../uapi/struct";
 import { folioOf, frameOf } from "./folio";
 import { exhausted, header, mayAllocate, RESERVED_FRAMES, setHeader } from "./layout";
 import {
-  addExternalRefs, allocFrame, blockWithFree, copyFrame, getPage, initFrame, putPage, takeFreed,
-  tookFrames, validPfn, zeroFrame, ZONE_IN_USE, ZONE_REMOVING, zoneInit, zoneOf, zoneOfPfn,
+  addExternalRefs, allocFrame, blockWithFree, copyFrame, getPage, initFrame, putPage, takeFreed, tookFrames,
+  zeroFrame, zoneInit,
 } from "./page-alloc";
 import { count } from "./stat";
+import { validPfn, ZONE_IN_USE, ZONE_REMOVING, zoneOf, zoneOfPfn } from "./zone";
 
 /** Zones that were removed leave their frames behind: [first, end) of such a zone is used again if it is large enough. */
 function reuseZone(pages: u32): u32 {

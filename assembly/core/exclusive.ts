@@ -3,19 +3,22 @@
 
 import { MMU_NOTIFY_EXCLUSIVE, REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
-import { PTE_DIRTY, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../uapi/pte";
-import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_LOCKED } from "../uapi/struct";
+import { PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../uapi/pte";
+import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_HEAD, FOLIO_LOCKED, FOLIO_TAIL } from "../uapi/struct";
 import { ACCESS_GUP, ACCESS_WRITE } from "../uapi/vm";
 import { reach } from "./access";
 import { Cmd } from "./cmd";
 import { Folio, folioOf } from "./folio";
+import { largeMaps } from "./huge";
 import { mapsPage } from "./migration";
 import { mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { addExternalRefs, getPage, putPage } from "./page-alloc";
 import { readPte, walk } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn } from "./pte";
-import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
+import { rmapAddress, rmapFirst, rmapFirstLarge, rmapNext, rmapNextLarge, rmapVma } from "./rmap";
+import { partEnd, partStart, splitMapping } from "./split";
+import { pgoffOf, vmaLookup } from "./vma";
 
 /**
  * OP_EXCLUSIVE: [start, end); a: pfns (u32 each); c: the lending device's owner; b: pages that were reached; e: the page being lent. phase 0 faults
@@ -33,7 +36,7 @@ export function exclusiveStep(cmd: Cmd): i32 {
     const pfn = load<u32>(at);
     const folio = folioOf(pfn);
     if (!cmd.link) {
-      if (!folio.has(FOLIO_ANON) || folio.has(FOLIO_LOCKED)) {
+      if (!folio.has(FOLIO_ANON) || folio.has(FOLIO_LOCKED | FOLIO_TAIL)) {
         dropPage(at, pfn);
         continue;
       }
@@ -53,7 +56,11 @@ function reachAll(cmd: Cmd): i32 {
   while (cmd.cursor < cmd.end) {
     const slot = reach(cmd, cmd.cursor, ACCESS_GUP | ACCESS_WRITE);
     if (!slot) return cmd.error == REQUEST || !cmd.b ? cmd.error : 0;
-    const pfn = ptePfn(load<u64>(slot));
+    const pte = load<u64>(slot);
+    if (pteFlags(pte) & PTE_HUGE && splitMapping(cmd, vmaLookup(mmAt(cmd.mm), cmd.cursor), cmd.cursor) == REQUEST) {
+      return REQUEST;
+    }
+    const pfn = ptePfn(pte);
     getPage(pfn);
     addExternalRefs(1);
     store<u32>(cmd.a + cmd.b * 4, pfn);
@@ -74,27 +81,38 @@ export function cancelExclusive(cmd: Cmd): void {
   for (let i = cmd.e; i < cmd.b; i++) dropPage(cmd.a + i * 4, load<u32>(cmd.a + i * 4));
 }
 
-/** Every mapping of the page becomes a device-exclusive entry, each vma that may have one being told first. */
+/**
+ * Every mapping of the page becomes a device-exclusive entry, each vma that may have one being told first. With the first
+ * page of a large folio go all others, with any other none: that is how Linux 6.12 does it.
+ */
 function lend(cmd: Cmd, pfn: u32, folio: Folio): i32 {
-  let link: usize = cmd.link ? <usize>cmd.link : rmapFirst(folio);
+  const large = folio.has(FOLIO_HEAD);
+  let link: usize = cmd.link ? <usize>cmd.link : large ? rmapFirstLarge(folio, 0) : rmapFirst(folio);
   while (link) {
     cmd.link = <u32>link;
     const vma = rmapVma(link, folio);
-    const addr = rmapAddress(vma, folio);
-    if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_EXCLUSIVE, cmd.c)) return REQUEST;
-    const slot = walk(vma.mm.pgd, addr);
-    const pte: u64 = slot ? load<u64>(slot) : 0;
-    if (pte && mapsPage(pte, pfn)) {
-      if (pteFlags(pte) & PTE_DIRTY) folio.set(FOLIO_DIRTY);
-      store<u64>(slot, makePte(pfn, PTE_KIND_DEVICE_EXCLUSIVE | (pteFlags(pte) & PTE_WRITE)));
-      folio.maps--;
-    }
+    const start = large ? partStart(vma, folio.pgoff) : rmapAddress(vma, folio);
+    const end = large ? partEnd(vma, folio.pgoff) : start + PAGE_SIZE;
+    if (!notifyStart(cmd, vma.mmId, start, end, MMU_NOTIFY_EXCLUSIVE, cmd.c)) return REQUEST;
+    const first = pfn + <u32>(pgoffOf(vma, start) - folio.pgoff);
+    for (let addr = start; addr < end; addr += PAGE_SIZE) lendEntry(vma.mm.pgd, addr, first + <u32>((addr - start) >> 12));
     notifyEnd(cmd);
-    if (!folio.mapcount) break;
-    link = rmapNext(link, folio);
+    if (large ? !largeMaps(pfn) : !folio.mapcount) break;
+    link = large ? rmapNextLarge(link, folio, 0) : rmapNext(link, folio);
   }
   cmd.link = 0;
   return 0;
+}
+
+/** The entry of addr becomes a device-exclusive one, if it maps the page. */
+function lendEntry(pgd: usize, addr: u64, pfn: u32): void {
+  const slot = walk(pgd, addr);
+  const pte: u64 = slot ? load<u64>(slot) : 0;
+  if (!pte || !mapsPage(pte, pfn)) return;
+  const folio = folioOf(pfn);
+  if (pteFlags(pte) & PTE_DIRTY) folio.set(FOLIO_DIRTY);
+  store<u64>(slot, makePte(pfn, PTE_KIND_DEVICE_EXCLUSIVE | (pteFlags(pte) & PTE_WRITE)));
+  folio.maps--;
 }
 
 /** Does the caller's own entry lend the page now, writably? */

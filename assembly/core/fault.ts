@@ -7,20 +7,20 @@
 //   device-private   the driver brings it back   the same, then as above
 //   migration        wait: -EAGAIN               the same
 
-import { EAGAIN } from "../uapi/errno";
 import {
   FAULT_KIND_ANON, FAULT_KIND_COW, FAULT_KIND_DEVICE, FAULT_KIND_EXCLUSIVE, FAULT_KIND_REUSE,
   FAULT_KIND_SPURIOUS, FAULT_KIND_ZERO, MMU_NOTIFY_CLEAR, MMU_NOTIFY_EXCLUSIVE, REQUEST,
   REQUEST_DEVICE_FAULT,
 } from "../uapi/event";
 import {
-  PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_PRESENT,
-  PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
+  PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP,
+  PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
 } from "../uapi/pte";
 import {
   COUNT_FAULT, COUNT_REQUEST, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY, FOLIO_FILE, FOLIO_KSM,
-  FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE, HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_REQ_ANSWER, HDR_REQ_DEVMEM,
-  HDR_REQ_FLAGS, HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_PAGE, HDR_REQ_START, HDR_REQ_VMA, HDR_ZERO_PFN,
+  FOLIO_LARGE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE, HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_REQ_ANSWER,
+  HDR_REQ_DEVMEM, HDR_REQ_FLAGS, HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_PAGE, HDR_REQ_START, HDR_REQ_VMA,
+  HDR_ZERO_PFN,
 } from "../uapi/struct";
 import {
   ACCESS_WRITE, FAULT_LOOP, FAULT_OOM, FAULT_SIGBUS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS,
@@ -29,19 +29,22 @@ import {
 import { Cmd } from "./cmd";
 import { addNewAnon, allocUserPage, done, mustWait, outOfMemory, writtenFlags } from "./fault-base";
 import { fileFault } from "./fault-file";
+import { FALLBACK, hugeFault, hugeWriteFault } from "./fault-huge";
 import { swapFault } from "./fault-swap";
 import { Folio, folioOf } from "./folio";
+import { headOf, largeRefs } from "./huge";
 import { header, setHeader, setHeaderF64 } from "./layout";
 import { mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
-import { copyFrame, getPage, putPage, zeroFrame, zoneOfPfn } from "./page-alloc";
-import { readPte, walkAlloc } from "./pagetable";
+import { copyFrame, getPage, putPage, zeroFrame } from "./page-alloc";
+import { leafTable, readPte, slotOf, walkAlloc } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { anonVmaPrepare } from "./rmap";
 import { count } from "./stat";
 import { freeSwap } from "./swap";
 import { protection, Vma } from "./vma";
 import { addRss, unmapPage } from "./zap";
+import { zoneOfPfn } from "./zone";
 
 /** How often a driver may answer "done" without having moved the page before that is called a loop. */
 const FAULT_TRIES: u32 = 8;
@@ -52,6 +55,10 @@ const FAULT_TRIES: u32 = 8;
  */
 export function handleFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
   if (cmd.faultPage) return finishDeviceFault(cmd, vma);
+  const table = leafTable(vma.mm.pgd, addr);
+  if (table) return handleEntry(cmd, vma, addr, slotOf(table, addr), flags);
+  const result = hugeFault(vma, addr, flags);
+  if (result != FALLBACK) return result;
   const slot = walkAlloc(vma.mm.pgd, vma.mmId, addr);
   return slot ? handleEntry(cmd, vma, addr, slot, flags) : outOfMemory();
 }
@@ -100,11 +107,17 @@ function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
 /** Is a page that is not marked exclusive ours alone all the same: nobody else has a reference? */
 function onlyOurs(pfn: u32, folio: Folio): bool {
   if (folio.has(FOLIO_KSM | FOLIO_LOCKED)) return false;
+  if (folio.has(FOLIO_LARGE) && largeRefs(headOf(pfn)) != 1) return false;
   if (folio.has(FOLIO_SWAP_CACHE) && folio.refcount == 2) freeSwap(pfn, folio);
   return folio.refcount == 1;
 }
 
-function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i32 {
+function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, entry: u64): i32 {
+  if (pteFlags(entry) & PTE_HUGE) {
+    const result = hugeWriteFault(cmd, vma, addr);
+    if (result != FALLBACK) return result;
+  }
+  const pte = load<u64>(slot);
   const pfn = ptePfn(pte);
   const zero = (pteFlags(pte) & PTE_SPECIAL) != 0;
   const folio = folioOf(pfn);
@@ -149,7 +162,7 @@ export function restoredPte(pte: u64, vma: Vma): u64 {
 /** remove_device_exclusive_entry: the CPU takes the page back; the devices are told first. */
 function exclusiveFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i32 {
   const folio = folioOf(ptePfn(pte));
-  if (folio.has(FOLIO_LOCKED)) return mustWait(ptePfn(pte));
+  if (folioOf(headOf(ptePfn(pte))).has(FOLIO_LOCKED)) return mustWait(ptePfn(pte));
   if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_EXCLUSIVE, 0)) return REQUEST;
   store<u64>(slot, restoredPte(pte, vma));
   folio.maps++;

@@ -11,24 +11,22 @@ import {
   HMM_PFN_ERROR, HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE, HMM_PFN_VALID, HMM_PFN_WRITE,
 } from "../uapi/pfn";
 import {
-  PTE_KIND_DEVICE, PTE_KIND_HWPOISON, PTE_KIND_MARKER, PTE_KIND_MASK, PTE_KIND_MIGRATION,
+  PTE_HMM, PTE_KIND_DEVICE, PTE_KIND_HWPOISON, PTE_KIND_MARKER, PTE_KIND_MASK, PTE_KIND_MIGRATION,
 } from "../uapi/pte";
-import {
-  HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_OPEN_MIGRATION, OWNER_ANY,
-} from "../uapi/struct";
+import { HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_OPEN_MIGRATION, OWNER_ANY } from "../uapi/struct";
 import {
   ACCESS_WRITE, FAULT_MIGRATION, VM_FAULT_ERROR, VM_FAULT_OOM, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { handleFault } from "./fault";
-import { header, setHeader, setHeaderF64 } from "./layout";
+import { setHeader, setHeaderF64 } from "./layout";
 import { migrationHolding } from "./migration";
 import { mmAt } from "./mm";
 import { notifierStale } from "./notify";
-import { ownFirst, ownSize, zoneOf, zoneOfPfn } from "./page-alloc";
-import { holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
+import { holeEnd, isHuge, leafEnd, leafTable, slotOf } from "./pagetable";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { findVmaFrom, some, Vma, vmaLookup } from "./vma";
+import { ownFirst, ownSize, zoneOf, zoneOfPfn } from "./zone";
 
 const NEED_FAULT: u32 = 1;
 const NEED_WRITE: u32 = 2;
@@ -82,11 +80,11 @@ function slotFor(cmd: Cmd, addr: u64): usize {
   return <usize>cmd.a + (<usize>((addr - cmd.start) >> 12) << 2);
 }
 
-/** What the slots of [start, end) need together, where nothing is mapped. */
-function rangeNeeds(cmd: Cmd, start: u64, end: u64): u32 {
+/** What the slots of [start, end) need together, where every entry offers `offers`. */
+function rangeNeeds(cmd: Cmd, start: u64, end: u64, offers: u32): u32 {
   if (!((cmd.b | cmd.c) & <u32>HMM_PFN_REQ_FAULT)) return 0;
   let needs: u32 = 0;
-  for (let at = slotFor(cmd, start); at < slotFor(cmd, end); at += 4) needs |= needFault(cmd, at, 0);
+  for (let at = slotFor(cmd, start); at < slotFor(cmd, end); at += 4) needs |= needFault(cmd, at, offers);
   return needs;
 }
 
@@ -119,7 +117,7 @@ function walkRange(cmd: Cmd): i32 {
       const result = walkVma(cmd, vma, end);
       if (result) return result;
     } else {
-      if (rangeNeeds(cmd, cmd.cursor, end)) {
+      if (rangeNeeds(cmd, cmd.cursor, end, 0)) {
         setHeaderF64(HDR_FAULT_ADDR, cmd.cursor);
         return -EFAULT;
       }
@@ -137,13 +135,18 @@ function walkVma(cmd: Cmd, vma: Vma, end: u64): i32 {
     const table = leafTable(pgd, addr);
     if (!table) {
       const until = min(holeEnd(pgd, addr), end);
-      const needs = rangeNeeds(cmd, addr, until);
+      const needs = rangeNeeds(cmd, addr, until, 0);
       if (needs) return beginFault(cmd, vma, addr, until, needs);
       fillSlots(cmd, addr, until, 0);
       addr = until;
       continue;
     }
     const until = leafEnd(addr, end);
+    if (isHuge(table) && ptePresent(load<u64>(table))) {
+      // One entry, for Linux: if any slot needs a fault, all of the piece is faulted in.
+      const needs = rangeNeeds(cmd, addr, until, load<u32>(table) & <u32>PTE_HMM);
+      if (needs) return beginFault(cmd, vma, addr, until, needs);
+    }
     const result = encode(cmd, vma, slotOf(table, addr), addr, until);
     if (result) return result;
     addr = until;
@@ -159,7 +162,7 @@ function presentFour(at: usize, slot: usize): v128 {
   const b = v128.load(at, 16);
   const flags = v128.shuffle<i32>(a, b, 0, 2, 4, 6);
   const pfns = v128.shuffle<i32>(a, b, 1, 3, 5, 7);
-  v128.store(slot, v128.or(pfns, v128.and(flags, i32x4.splat(<i32>0xc0000000))));
+  v128.store(slot, v128.or(pfns, v128.and(flags, i32x4.splat(<i32>PTE_HMM))));
   return flags;
 }
 
@@ -172,7 +175,7 @@ function anyFour(at: usize, slot: usize, first: v128, size: v128): void {
   const pfns = v128.shuffle<i32>(a, b, 1, 3, 5, 7);
   const device = i32x4.eq(v128.and(flags, i32x4.splat(PTE_KIND_MASK)), i32x4.splat(PTE_KIND_DEVICE));
   const own = v128.and(device, i32x4.lt_u(i32x4.sub(pfns, first), size));
-  const top = v128.or(v128.and(flags, i32x4.splat(<i32>0xc0000000)), v128.and(own, i32x4.splat(<i32>0x80000000)));
+  const top = v128.or(v128.and(flags, i32x4.splat(<i32>PTE_HMM)), v128.and(own, i32x4.splat(<i32>0x80000000)));
   v128.store(slot, v128.and(v128.or(pfns, top), v128.or(i32x4.shr_s(flags, 31), own)));
 }
 
@@ -223,7 +226,7 @@ function encode(cmd: Cmd, vma: Vma, at: usize, addr: u64, end: u64): i32 {
   const write = fault && (cmd.b & HMM_PFN_REQ_WRITE) != 0;
   const four = (cmd.c & <u32>HMM_PFN_REQ_FAULT) == 0;
   const required = i32x4.splat(write ? <i32>0xc0000000 : fault ? <i32>0x80000000 : 0);
-  const topBits = i32x4.splat(<i32>0xc0000000);
+  const topBits = i32x4.splat(<i32>PTE_HMM);
   const valid = i32x4.splat(<i32>0x80000000);
   const kinds = i32x4.splat(PTE_KIND_MASK);
   const device = i32x4.splat(PTE_KIND_DEVICE);
@@ -265,12 +268,12 @@ function encodeOne(cmd: Cmd, vma: Vma, pte: u64, slot: usize, end: u64): i32 {
   const kind = pteKind(pte);
   let offers: u32 = 0;
   if (ptePresent(pte)) {
-    offers = pteFlags(pte) & <u32>(HMM_PFN_VALID | HMM_PFN_WRITE);
+    offers = pteFlags(pte) & <u32>PTE_HMM;
   } else if (kind == PTE_KIND_DEVICE) {
     const owner = zoneOf(zoneOfPfn(ptePfn(pte))).owner;
     if (owner == cmd.d || cmd.d == <u32>OWNER_ANY) {
       // One's own device page is reported as it is: a write request does not bring it back.
-      store<u32>(slot, <u32>HMM_PFN_VALID | (pteFlags(pte) & HMM_PFN_WRITE) | ptePfn(pte));
+      store<u32>(slot, <u32>HMM_PFN_VALID | (pteFlags(pte) & <u32>PTE_HMM) | ptePfn(pte));
       return 0;
     }
   }

@@ -8,7 +8,7 @@ import { accessStep, cancelPin, faultStep, pinStep } from "./access";
 import {
   Cmd, commandPop, commandPush, commandTop, OP_ACCESS, OP_CLOSE, OP_EXCLUSIVE, OP_FAULT, OP_FORK,
   OP_MADVISE, OP_MIGRATE_DEVICE_SETUP, OP_MIGRATE_PAGES, OP_MIGRATE_SETUP, OP_MLOCK, OP_MMAP, OP_MPROTECT,
-  OP_MREMAP, OP_MSYNC, OP_MUNMAP, OP_PIN, OP_PUNCH, OP_RANGE_FAULT, OP_TRUNCATE,
+  OP_MREMAP, OP_MSYNC, OP_MUNMAP, OP_PIN, OP_PUNCH, OP_RANGE_FAULT, OP_TRUNCATE, OP_UFFD,
 } from "./cmd";
 import { cancelExclusive, exclusiveStep } from "./exclusive";
 import { cancelDeviceFault } from "./fault";
@@ -21,7 +21,7 @@ import { migrateDeviceSetupStep, migrateSetupStep } from "./migrate-setup";
 import { isOpen, migrationOf } from "./migration";
 import { exists, mmOf } from "./mm";
 import { closeStep, forkStep } from "./mm-life";
-import { mlockStep, mmapStep } from "./mmap";
+import { mlockStep, mmapStep, uffdStep } from "./mmap";
 import { mprotectStep } from "./mprotect";
 import { mremapStep } from "./mremap";
 import { notifyEnd } from "./notify";
@@ -35,7 +35,7 @@ export { abort } from "./panic";
 export { boot } from "./boot";
 export { memcgCreate, memcgSetLimit, memcgDestroy } from "./memcg";
 export { mmCreate } from "./mm-life";
-export { mincore, uffdRegister } from "./mmap";
+export { mincore } from "./mmap";
 export { load32, store32, lookupPte, unpin } from "./access";
 export {
   notifierInsert, notifierRemove, notifierReadBegin, notifierReadRetry, notifierSetSeq,
@@ -86,6 +86,7 @@ function step(cmd: Cmd): i32 {
     case OP_TRUNCATE: return truncateStep(cmd);
     case OP_PUNCH: return punchStep(cmd);
     case OP_MSYNC: return msyncStep(cmd);
+    case OP_UFFD: return uffdStep(cmd);
   }
   return -EINVAL;
 }
@@ -186,6 +187,13 @@ export function mlock(mm: u32, addr: f64, length: f64): i32 {
 export function munlock(mm: u32, addr: f64, length: f64): i32 {
   const cmd = begin(OP_MLOCK, mm, addr, addr + length);
   return begun(cmd) ? run(cmd) : notBegun(mm);
+}
+
+export function uffdRegister(mm: u32, addr: f64, length: f64, on: u32): i32 {
+  const cmd = begin(OP_UFFD, mm, addr, addr + length);
+  if (!begun(cmd)) return notBegun(mm);
+  cmd.a = on;
+  return run(cmd);
 }
 
 export function findVma(mm: u32, addr: f64): u32 {

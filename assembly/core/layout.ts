@@ -22,6 +22,8 @@ import {
 
 /** Frames before the first one that can be allocated: pfn 0 (none) and pfn 1 (the zero page). */
 export const RESERVED_FRAMES: u32 = 2;
+/** Pages of a large folio: as many as a huge mapping covers. */
+export const LARGE_PAGES: u32 = <u32>PMD_PAGES;
 export const ANON_VMA_SIZE: u32 = 24;
 export const AVC_SIZE: u32 = 24;
 export const TABLE_META_SIZE: u32 = 16;

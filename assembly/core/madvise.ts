@@ -1,16 +1,18 @@
-// madvise: advice that drops, populates or marks. Advice for what this engine does not have (huge pages, KSM) is -EINVAL,
-// as a kernel built without it answers; paging out without swap space moves nothing.
+// madvise: advice that drops, populates or marks. Advice for what this engine does not have (KSM) is -EINVAL, as a kernel
+// built without it answers; paging out without swap space moves nothing.
 
 import { EACCES, EINVAL, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_CLEAR, REQUEST } from "../uapi/event";
 import { PTE_DIRTY, PTE_KIND_SWAP, PTE_SPECIAL, PTE_YOUNG } from "../uapi/pte";
 import {
-  MADV_COLD, MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_KEEPONFORK, MADV_NORMAL,
-  MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL,
-  MADV_WILLNEED, MADV_WIPEONFORK, VM_DONTCOPY, VM_HUGETLB, VM_IO, VM_LOCKED, VM_MAYWRITE, VM_PFNMAP,
-  VM_RAND_READ, VM_SEQ_READ, VM_SHARED, VM_WIPEONFORK,
+  MADV_COLD, MADV_COLLAPSE, MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE,
+  MADV_KEEPONFORK, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
+  MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_WIPEONFORK, VM_DONTCOPY, VM_HUGEPAGE,
+  VM_HUGETLB, VM_IO, VM_LOCKED, VM_MAYWRITE, VM_NOHUGEPAGE, VM_PFNMAP, VM_RAND_READ, VM_SEQ_READ, VM_SHARED,
+  VM_WIPEONFORK,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
+import { collapseRange } from "./collapse";
 import { fileAt } from "./file";
 import { Mm, mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
@@ -18,6 +20,7 @@ import { pageOut, swapAhead } from "./pageout";
 import { holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
 import { populateRange } from "./populate";
 import { pteFlags, pteKind, ptePresent } from "./pte";
+import { splitEdges, splitLarge, splitPartial } from "./split";
 import { punchHole } from "./truncate";
 import { findVmaFrom, isAnonymous, pgoffOf, some, Vma } from "./vma";
 import { vmaModify } from "./vma-merge";
@@ -55,18 +58,23 @@ function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
       if (vma.flags & (VM_LOCKED | VM_PFNMAP)) return -EINVAL;
       if (cmd.a == MADV_FREE && !isAnonymous(vma)) return -EINVAL;
       if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
-      if (cmd.a == MADV_DONTNEED) zapRange(mm, start, end);
+      const dropping = cmd.a == MADV_DONTNEED;
+      if ((dropping ? splitPartial(cmd, vma, start, end) : splitLarge(cmd, vma, start, end)) == REQUEST) return REQUEST;
+      if (dropping) zapRange(mm, start, end);
       else clearFlags(mm, start, end, PTE_YOUNG | PTE_DIRTY);
       notifyEnd(cmd);
       return 0;
     }
     case MADV_COLD: {
       if (vma.flags & NO_LRU) return -EINVAL;
+      if (splitLarge(cmd, vma, start, end) == REQUEST) return REQUEST;
       clearFlags(mm, start, end, PTE_YOUNG);
       return 0;
     }
     case MADV_PAGEOUT:
       return vma.flags & NO_LRU ? -EINVAL : pageOut(cmd, start, end);
+    case MADV_COLLAPSE:
+      return collapseRange(cmd, vma, start, end);
     case MADV_WILLNEED: {
       swapAhead(mm, start, end);
       return 0;
@@ -80,6 +88,8 @@ function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
   const flags = advisedFlags(vma, cmd.a);
   if (flags == REFUSED) return -EINVAL;
   if (flags == vma.flags) return 0;
+  if (splitEdges(cmd, vma, start, end) == REQUEST) return REQUEST;
+  cmd.edges = 0;
   return some(vmaModify(mm, vma, start, end, flags)) ? 0 : -ENOMEM;
 }
 
@@ -101,6 +111,10 @@ function advisedFlags(vma: Vma, advice: u32): u32 {
       return !isAnonymous(vma) || flags & VM_SHARED ? REFUSED : flags | VM_WIPEONFORK;
     case MADV_KEEPONFORK:
       return flags & ~VM_WIPEONFORK;
+    case MADV_HUGEPAGE:
+      return (flags & ~VM_NOHUGEPAGE) | VM_HUGEPAGE;
+    case MADV_NOHUGEPAGE:
+      return (flags & ~VM_HUGEPAGE) | VM_NOHUGEPAGE;
   }
   return REFUSED;
 }

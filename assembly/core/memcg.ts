@@ -38,25 +38,31 @@ export function memcgDestroy(id: u32): i32 {
   return 0;
 }
 
-/** False when the group is at its limit: there is no reclaim to make room. */
-export function memcgCharge(id: u32): bool {
+/** Does the group's limit allow `pages` more? */
+export function memcgHasRoom(id: u32, pages: u32): bool {
   if (!id) return true;
   const group = poolObject(TABLE_MEMCG, id);
-  const usage = load<u32>(group, MEMCG_USAGE);
-  if (usage >= load<u32>(group, MEMCG_LIMIT)) {
+  return <u64>load<u32>(group, MEMCG_USAGE) + pages <= <u64>load<u32>(group, MEMCG_LIMIT);
+}
+
+/** False when the group's limit does not allow `pages` more: there is no reclaim to make room. */
+export function memcgCharge(id: u32, pages: u32 = 1): bool {
+  if (!id) return true;
+  const group = poolObject(TABLE_MEMCG, id);
+  if (!memcgHasRoom(id, pages)) {
     exhausted(TABLE_MEMCG_LIMIT);
     return false;
   }
-  store<u32>(group, usage + 1, MEMCG_USAGE);
+  store<u32>(group, load<u32>(group, MEMCG_USAGE) + pages, MEMCG_USAGE);
   return true;
 }
 
-export function memcgUncharge(id: u32): void {
+export function memcgUncharge(id: u32, pages: u32 = 1): void {
   if (!id) return;
   const group = poolObject(TABLE_MEMCG, id);
   const usage = load<u32>(group, MEMCG_USAGE);
-  assert(usage > 0, "memcgUncharge: usage below 0");
-  store<u32>(group, usage - 1, MEMCG_USAGE);
+  assert(usage >= pages, "memcgUncharge: usage below 0");
+  store<u32>(group, usage - pages, MEMCG_USAGE);
 }
 
 export function memcgJoin(id: u32): void {

@@ -17,26 +17,30 @@ import {
   REASON_PINNED, REASON_STILL_MAPPED,
 } from "../uapi/reason";
 import {
-  COUNT_MIGRATIONS, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_COUNT_MASK, FOLIO_DIRTY, FOLIO_FILE, FOLIO_FLAGS,
-  FOLIO_FREE, FOLIO_HEAD, FOLIO_LOCKED, FOLIO_LRU, FOLIO_MAPS, FOLIO_MIGRATION_SHARED, FOLIO_SHMEM, FOLIO_SIZE,
-  FOLIO_SWAP_CACHE, FOLIO_TAIL, HDR_FOLIOS, MIGRATION_SETUP, OWNER_ANY, TABLE_MIGRATION,
+  COUNT_MIGRATIONS, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_COUNT_MASK, FOLIO_DIRTY, FOLIO_FILE,
+  FOLIO_FLAGS, FOLIO_FREE, FOLIO_HEAD, FOLIO_LOCKED, FOLIO_LRU, FOLIO_MAPS, FOLIO_MIGRATION_SHARED,
+  FOLIO_SHMEM, FOLIO_SIZE, FOLIO_SWAP_CACHE, FOLIO_TAIL, HDR_FOLIOS, MIGRATION_SETUP, OWNER_ANY,
+  TABLE_MIGRATION,
 } from "../uapi/struct";
 import { VM_HUGETLB, VM_SPECIAL } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { Folio, folioOf, isDevicePfn } from "./folio";
+import { isHugeZero } from "./huge";
 import { header } from "./layout";
 import {
   isOpen, mapsPage, Migration, migrationAlloc, pfnOf, removeMigrationEntries, takeEntry,
 } from "./migration";
 import { mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
-import { getPage, ownFirst, ownSize, putPage, validPfn, zoneOf, zoneOfPfn } from "./page-alloc";
-import { holeEnd, leafEnd, leafTable, slotOf, walk } from "./pagetable";
+import { getPage, putPage } from "./page-alloc";
+import { holeEnd, isHuge, leafEnd, leafTable, slotOf, walk } from "./pagetable";
 import { poolId } from "./pool";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
+import { splitFolio, splitMapping } from "./split";
 import { count } from "./stat";
 import { isAnonymous, some, vmaAt, vmaLookup } from "./vma";
+import { ownFirst, ownSize, validPfn, zoneOf, zoneOfPfn } from "./zone";
 
 /** OP_MIGRATE_SETUP: [start, end); b: select; c: owner; d: fault page. a: the migration; e: slot being unmapped. */
 export function migrateSetupStep(cmd: Cmd): i32 {
@@ -59,6 +63,7 @@ export function migrateSetupStep(cmd: Cmd): i32 {
   const m = changetype<Migration>(cmd.a);
   if (cmd.phase == 1) {
     if (!notifyStart(cmd, cmd.mm, m.start, m.end, MMU_NOTIFY_MIGRATE, m.owner)) return REQUEST;
+    if (splitHuge(cmd, m) == REQUEST) return REQUEST;
     cmd.f = collect(m);
     notifyEnd(cmd);
     cmd.phase = 2;
@@ -103,6 +108,19 @@ function collectPfn(m: Migration, i: u32, pfn: u32): void {
 
 /** In src, during setup: the page is still to be isolated and unmapped elsewhere. */
 const UNFINISHED: u32 = 0x08000000;
+
+/** Pages move one by one: splits what is huge in the range, as far as that can be. 0 or REQUEST. */
+function splitHuge(cmd: Cmd, m: Migration): i32 {
+  const vma = vmaAt(m.vma);
+  if (cmd.splitHead && splitFolio(cmd, cmd.splitHead) == REQUEST) return REQUEST;
+  for (let addr = m.start; addr < m.end; addr = leafEnd(addr, m.end)) {
+    const table = leafTable(vma.mm.pgd, addr);
+    if (!table || !isHuge(table)) continue;
+    const result = isHugeZero(table) ? splitMapping(cmd, vma, addr) : splitFolio(cmd, ptePfn(load<u64>(table)));
+    if (result == REQUEST) return REQUEST;
+  }
+  return 0;
+}
 
 /**
  * migrate_vma_collect. Runs of pages that are this entry's alone are taken in one step; others go an entry at a time.

@@ -14,6 +14,7 @@ import { Cmd } from "./cmd";
 import { clearDeviceTablesOf } from "./device-table";
 import { restoredPte } from "./fault";
 import { folioOf } from "./folio";
+import { hugeZeroGet, isHugeZero } from "./huge";
 import { memcgJoin, memcgLeave, memcgOf } from "./memcg";
 import { Mm, mmAt, newGeneration } from "./mm";
 import { notifierRemove, notifyEnd, notifyStart } from "./notify";
@@ -151,6 +152,7 @@ function copyEntries(mm: Mm, child: Mm, vma: Vma): bool {
     const until = leafEnd(addr, vma.end);
     let to = walkAlloc(child.pgd, childId, addr);
     if (!to) return false;
+    if (isHugeZero(table)) hugeZeroGet();
     const last = slotOf(table, addr) + (<usize>(until - addr) >> 9);
     for (let at = slotOf(table, addr); at < last; at += 8, to += 8) {
       if (load<u64>(at)) store<u64>(to, copyPte(child, vma, at, cow));

@@ -19,6 +19,7 @@ import { allocFrame, zeroFrame } from "./page-alloc";
 import { readPte, USER_END, USER_START, walkAlloc } from "./pagetable";
 import { populateLocked } from "./populate";
 import { makePte, pteKind, ptePfn, ptePresent } from "./pte";
+import { splitEdges } from "./split";
 import { log } from "./stat";
 import { swapCached } from "./swap";
 import { SPACE_END, unmapRange } from "./unmap";
@@ -164,7 +165,7 @@ function chooseAddress(cmd: Cmd, mm: Mm): i32 {
 export function mlockStep(cmd: Cmd): i32 {
   const mm = mmAt(cmd.mm);
   if (cmd.phase == 0) {
-    const result = setLocked(mm, cmd.start, cmd.end, cmd.a != 0);
+    const result = setLocked(cmd, mm);
     if (result || !cmd.a) return result;
     cmd.phase = 1;
     cmd.cursor = cmd.start;
@@ -172,20 +173,24 @@ export function mlockStep(cmd: Cmd): i32 {
   return populateLocked(cmd);
 }
 
-function setLocked(mm: Mm, start: u64, end: u64, lock: bool): i32 {
-  let addr = start;
-  let vma = vmaLookup(mm, addr);
-  while (addr < end) {
+/** apply_vma_lock_flags over [cmd.cursor, cmd.end). 0, a negative errno or REQUEST. */
+function setLocked(cmd: Cmd, mm: Mm): i32 {
+  const lock = cmd.a != 0;
+  let vma = vmaLookup(mm, cmd.cursor);
+  while (cmd.cursor < cmd.end) {
+    const addr = cmd.cursor;
     if (!some(vma) || vma.start > addr) return -ENOMEM;
-    const until = min(vma.end, end);
+    const until = min(vma.end, cmd.end);
     const flags = lock ? vma.flags | VM_LOCKED : vma.flags & ~VM_LOCKED;
     if (flags != vma.flags && !(vma.flags & VM_SPECIAL)) {
+      if (splitEdges(cmd, vma, addr, until) == REQUEST) return REQUEST;
+      cmd.edges = 0;
       vma = vmaModify(mm, vma, addr, until, flags);
       if (!some(vma)) return -ENOMEM;
       mm.lockedPages += <u32>((until - addr) >> 12) * (lock ? 1 : -1);
     }
-    addr = until;
-    vma = findVmaFrom(mm, addr);
+    cmd.cursor = until;
+    vma = findVmaFrom(mm, until);
   }
   return 0;
 }
@@ -210,22 +215,27 @@ export function mincore(mmId: u32, addr: f64, length: f64, out: usize): i32 {
   return 0;
 }
 
-/** UFFDIO_REGISTER (missing) and UFFDIO_UNREGISTER over [addr, addr + length): -EINVAL for a hole or a mapping of a file. */
-export function uffdRegister(mmId: u32, addr: f64, length: f64, on: u32): i32 {
-  const mm = mmOf(mmId);
-  if (!exists(mm)) return -EINVAL;
-  const end = <u64>addr + <u64>length;
-  for (let at = <u64>addr; at < end; ) {
-    const vma = vmaLookup(mm, at);
-    if (!some(vma) || vma.file) return -EINVAL;
-    at = vma.end;
+/** OP_UFFD: UFFDIO_REGISTER (missing) or, with a = 0, UFFDIO_UNREGISTER over [start, end). -EINVAL: holes, files. */
+export function uffdStep(cmd: Cmd): i32 {
+  const mm = mmAt(cmd.mm);
+  if (cmd.phase == 0) {
+    for (let at = cmd.start; at < cmd.end; ) {
+      const vma = vmaLookup(mm, at);
+      if (!some(vma) || vma.file) return -EINVAL;
+      at = vma.end;
+    }
+    cmd.phase = 1;
   }
-  for (let at = <u64>addr; at < end; ) {
-    const vma = vmaLookup(mm, at);
-    const until = min(vma.end, end);
-    const flags = on ? vma.flags | VM_UFFD_MISSING : vma.flags & ~VM_UFFD_MISSING;
-    if (flags != vma.flags && !some(vmaModify(mm, vma, at, until, flags))) return -ENOMEM;
-    at = until;
+  while (cmd.cursor < cmd.end) {
+    const vma = vmaLookup(mm, cmd.cursor);
+    const until = min(vma.end, cmd.end);
+    const flags = cmd.a ? vma.flags | VM_UFFD_MISSING : vma.flags & ~VM_UFFD_MISSING;
+    if (flags != vma.flags) {
+      if (splitEdges(cmd, vma, cmd.cursor, until) == REQUEST) return REQUEST;
+      cmd.edges = 0;
+      if (!some(vmaModify(mm, vma, cmd.cursor, until, flags))) return -ENOMEM;
+    }
+    cmd.cursor = until;
   }
   return 0;
 }

@@ -16,6 +16,7 @@ import { notifyEnd, notifyStart } from "./notify";
 import { hasPmdTable, holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
 import { populateLocked } from "./populate";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
+import { splitEdges } from "./split";
 import { isAnonymous, protection, some, Vma, vmaLookup } from "./vma";
 import { vmaModify } from "./vma-merge";
 
@@ -89,7 +90,7 @@ export function mprotectStep(cmd: Cmd): i32 {
     if (cmd.phase == 0) {
       if (cmd.start >= cmd.end) return 0;
       const result = beginPiece(cmd, mm);
-      if (result < 0) return result;
+      if (result < 0 || result == REQUEST) return result;
       if (!result) continue;
     }
     if (cmd.phase == 1) {
@@ -117,7 +118,7 @@ export function mprotectStep(cmd: Cmd): i32 {
   }
 }
 
-/** Gives the piece at cmd.start its new flags. 1: its entries are next; 0: nothing to change; or a negative errno. */
+/** Gives the piece at cmd.start its new flags. 1: its entries are next; 0: nothing to change; a negative errno or REQUEST. */
 function beginPiece(cmd: Cmd, mm: Mm): i32 {
   const vma = vmaLookup(mm, cmd.start);
   if (!some(vma)) return -ENOMEM;
@@ -128,6 +129,8 @@ function beginPiece(cmd: Cmd, mm: Mm): i32 {
   }
   const flags = newFlags(vma, cmd.a);
   if (flags & ~(flags >> 4) & VM_ACCESS) return -EACCES;
+  if (splitEdges(cmd, vma, cmd.start, end) == REQUEST) return REQUEST;
+  cmd.edges = 0;
   cmd.b = vma.flags;
   cmd.target = end;
   if (!some(vmaModify(mm, vma, cmd.start, end, flags))) return -ENOMEM;

@@ -3,20 +3,25 @@
 
 import { EFAULT, EINVAL, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_UNMAP, REQUEST } from "../uapi/event";
-import { PAGE_SIZE } from "../uapi/page";
+import { PAGE_SIZE, PMD_SIZE } from "../uapi/page";
 import { HDR_RESULT, TABLE_VMA } from "../uapi/struct";
 import {
   MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_DONTEXPAND, VM_LOCKED, VM_PFNMAP, VM_UFFD_MISSING,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
+import { HUGE_MASK } from "./huge";
 import { exhausted, setHeaderF64 } from "./layout";
 import { Mm, mmAt } from "./mm";
 import { findGap } from "./mmap";
 import { notifyEnd, notifyStart } from "./notify";
-import { holeEnd, leafEnd, leafTable, slotOf, USER_END, USER_START, walk, walkAlloc } from "./pagetable";
+import {
+  holeEnd, isHuge, leafEnd, leafTable, makePmdTable, moveLeaf, slotOf, USER_END, USER_START, walk,
+  walkAlloc,
+} from "./pagetable";
 import { poolLeft } from "./pool";
 import { populateLocked } from "./populate";
 import { anonVmaClone, unlinkAnonVmas } from "./rmap";
+import { splitMapping } from "./split";
 import { SPACE_END, unmapRange } from "./unmap";
 import { findVmaFrom, isAnonymous, pgoffOf, some, Vma, vmaAlloc, vmaAt, vmaFree, vmaLookup } from "./vma";
 import { vmaAdd, vmaMergeNew } from "./vma-merge";
@@ -198,6 +203,11 @@ function makeTables(mm: Mm, mmId: u32, start: u64, end: u64, to: u64): bool {
       continue;
     }
     const until = leafEnd(addr, end);
+    if (movesWhole(addr, end, to + (addr - start))) {
+      if (!makePmdTable(mm.pgd, mmId, to + (addr - start))) return false;
+      addr = until;
+      continue;
+    }
     if (!walkAlloc(mm.pgd, mmId, to + (addr - start))) return false;
     if (!walkAlloc(mm.pgd, mmId, to + (until - 1 - start))) return false;
     addr = until;
@@ -214,6 +224,11 @@ function moveEntries(mm: Mm, start: u64, end: u64, to: u64): void {
       continue;
     }
     const until = leafEnd(addr, end);
+    if (movesWhole(addr, end, to + (addr - start))) {
+      moveLeaf(mm.pgd, addr, to + (addr - start));
+      addr = until;
+      continue;
+    }
     for (; addr < until; addr += PAGE_SIZE) {
       const at = slotOf(table, addr);
       const pte = load<u64>(at);
@@ -224,9 +239,26 @@ function moveEntries(mm: Mm, start: u64, end: u64, to: u64): void {
   }
 }
 
+/** May the whole leaf table of addr move: 2 MiB of old and new addresses that are aligned alike? */
+@inline
+function movesWhole(addr: u64, end: u64, to: u64): bool {
+  return ((addr | to) & HUGE_MASK) == 0 && addr + PMD_SIZE <= end;
+}
+
+/** Splits the huge mappings that cannot move as they are. 0 or REQUEST. */
+function splitUnaligned(cmd: Cmd, vma: Vma, start: u64, end: u64, to: u64): i32 {
+  for (let addr = start; addr < end; addr = leafEnd(addr, end)) {
+    const table = leafTable(vma.mm.pgd, addr);
+    if (!table || !isHuge(table) || movesWhole(addr, end, to + (addr - start))) continue;
+    if (splitMapping(cmd, vma, addr) == REQUEST) return REQUEST;
+  }
+  return 0;
+}
+
 function move(cmd: Cmd, mm: Mm): i32 {
   const end = cmd.start + cmd.end;
   if (!notifyStart(cmd, cmd.mm, cmd.start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;
+  if (splitUnaligned(cmd, vmaLookup(mm, cmd.start), cmd.start, end, cmd.target) == REQUEST) return REQUEST;
   moveEntries(mm, cmd.start, end, cmd.target);
   notifyEnd(cmd);
   const vma = vmaLookup(mm, cmd.start);

@@ -7,7 +7,7 @@
 //   REQUEST_INVALIDATE ──TypeScript tells them──▶ resume(): notifyStart again ──▶ true: go ahead … notifyEnd
 
 import { EAGAIN, EINVAL, ENOMEM, EOVERFLOW } from "../uapi/errno";
-import { LOG_INVALIDATE, REQUEST_INVALIDATE } from "../uapi/event";
+import { LOG_INVALIDATE, MMU_NOTIFY_CLEAR, REQUEST_INVALIDATE } from "../uapi/event";
 import {
   COUNT_INVALIDATE, COUNT_REQUEST, HDR_REQ_END, HDR_REQ_EVENT, HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_OWNER,
   HDR_REQ_SEQ, HDR_REQ_START, NOTIFIER_LAST, NOTIFIER_MM, NOTIFIER_NEXT, NOTIFIER_SEQ, NOTIFIER_SIZE,
@@ -126,14 +126,33 @@ export function notifyStart(cmd: Cmd, mmId: u32, start: u64, end: u64, event: u3
     // The plan changed while drivers ran: this window is about nothing any more.
     notifyEnd(cmd);
   }
-  const mm = mmAt(mmId);
-  if (!mm.notifiers || !anybodyListens(mm, start, end)) return true;
-  mm.invalidations++;
-  mm.seq |= 1;
+  if (!announce(mmId, start, end, event, owner)) return true;
   cmd.windowMm = mmId;
   cmd.windowEvent = event;
   cmd.windowStart = start;
   cmd.windowEnd = end;
+  return false;
+}
+
+/** As notifyStart(), of `clear` events inside a window that stays open (or may): a huge page there is split. */
+export function innerStart(cmd: Cmd, mmId: u32, start: u64, end: u64): bool {
+  if (cmd.innerMm) {
+    if (cmd.innerMm == mmId && cmd.innerStart == start && cmd.innerEnd == end) return true;
+    innerEnd(cmd);
+  }
+  if (!announce(mmId, start, end, MMU_NOTIFY_CLEAR, 0)) return true;
+  cmd.innerMm = mmId;
+  cmd.innerStart = start;
+  cmd.innerEnd = end;
+  return false;
+}
+
+/** Opens a window, and makes the request. False if nobody listens. */
+function announce(mmId: u32, start: u64, end: u64, event: u32, owner: u32): bool {
+  const mm = mmAt(mmId);
+  if (!mm.notifiers || !anybodyListens(mm, start, end)) return false;
+  mm.invalidations++;
+  mm.seq |= 1;
   setHeader(HDR_REQ_KIND, REQUEST_INVALIDATE);
   setHeader(HDR_REQ_MM, mmId);
   setHeader(HDR_REQ_EVENT, event);
@@ -145,14 +164,24 @@ export function notifyStart(cmd: Cmd, mmId: u32, start: u64, end: u64, event: u3
   count(COUNT_REQUEST);
   const pages = (end - start) >> 12;
   log(LOG_INVALIDATE, mmId, start, event, pages > 0xffffffff ? 0xffffffff : <u32>pages);
-  return false;
+  return true;
 }
 
 /** The change is made. */
 export function notifyEnd(cmd: Cmd): void {
+  innerEnd(cmd);
   if (!cmd.windowMm) return;
-  const mm = mmAt(cmd.windowMm);
+  closeWindow(mmAt(cmd.windowMm));
   cmd.windowMm = 0;
+}
+
+export function innerEnd(cmd: Cmd): void {
+  if (!cmd.innerMm) return;
+  closeWindow(mmAt(cmd.innerMm));
+  cmd.innerMm = 0;
+}
+
+function closeWindow(mm: Mm): void {
   mm.invalidations--;
   if (!mm.invalidations && mm.seq & 1) mm.seq++;
 }

@@ -1,113 +1,18 @@
-// The frame allocator. Zone 0 is system memory, zone i is devmem i; a zone is made of blocks of 512 frames (one
-// PMD-order folio each), and a block's bitmap says which frames are free. A block is on its zone's list of wholly
-// free blocks, on the list of partly free ones, or full and on none. Single frames come from partly free blocks in
-// ascending order, so that wholly free blocks last as long as they can.
+// The frame allocator. A block's bitmap says which of its frames are free. Single frames come from partly free blocks in
+// ascending order, so that wholly free blocks last as long as they can: each is room for a huge page.
 
 import { PMD_PAGES } from "../uapi/page";
 import { PFN_MASK } from "../uapi/pfn";
 import {
-  BLOCK_BITMAP, BLOCK_FREE, BLOCK_NEXT, BLOCK_PFN, BLOCK_PREV, BLOCK_SIZE, BLOCK_ZONE, FOLIO_FLAGS, FOLIO_FREE,
-  FOLIO_LOCKED, FOLIO_MAPPING, HDR_BLOCKS, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_EXTERNAL_REFS,
-  HDR_SYSTEM_FRAMES, HEADER, TABLE_DEVICE_MEMORY, TABLE_SYSTEM_MEMORY, ZONE_COUNT, ZONE_FLAGS,
-  ZONE_FREE_BLOCKS, ZONE_FREE_PAGES, ZONE_FREED_COUNT, ZONE_FREED_HEAD, ZONE_FREED_TAIL, ZONE_OWNER,
-  OWNER_ANY, ZONE_PARTIAL_BLOCKS, ZONE_PFN_END, ZONE_PFN_FIRST, ZONE_SIZE, ZONES,
+  BLOCK_BITMAP, BLOCK_FREE, BLOCK_LIVE, BLOCK_PFN, BLOCK_SIZE, BLOCK_ZONE, FOLIO_FLAGS, FOLIO_FREE,
+  FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_MAPPING, FOLIO_TAIL, HDR_DEVICE_BASE, HDR_EXTERNAL_REFS,
+  TABLE_DEVICE_MEMORY, TABLE_SYSTEM_MEMORY, ZONE_FREE_BLOCKS, ZONE_PARTIAL_BLOCKS, ZONE_SIZE,
 } from "../uapi/struct";
 import { Folio, folioOf, frameOf, isDevicePfn } from "./folio";
-import { exhausted, header, mayAllocate, RESERVED_FRAMES, setHeader } from "./layout";
+import { exhausted, header, LARGE_PAGES, mayAllocate, setHeader } from "./layout";
 import { lruRemove, lruRemoveAll } from "./lru";
 import { memcgUncharge } from "./memcg";
-
-export const ZONE_IN_USE: u32 = 1;
-export const ZONE_REMOVING: u32 = 2;
-
-@unmanaged
-export class Zone {
-  flags: u32;
-  pfnFirst: u32;
-  /** exclusive */
-  pfnEnd: u32;
-  owner: u32;
-  freePages: u32;
-  freeBlocks: u32;
-  partialBlocks: u32;
-  /** Device pages freed, and not yet reported to the driver: a list through Folio.index. */
-  freedHead: u32;
-  freedTail: u32;
-  freedCount: u32;
-}
-
-if (offsetof<Zone>("pfnFirst") != ZONE_PFN_FIRST) ERROR("ZONE_PFN_FIRST");
-if (offsetof<Zone>("pfnEnd") != ZONE_PFN_END) ERROR("ZONE_PFN_END");
-if (offsetof<Zone>("owner") != ZONE_OWNER) ERROR("ZONE_OWNER");
-if (offsetof<Zone>("freePages") != ZONE_FREE_PAGES) ERROR("ZONE_FREE_PAGES");
-if (offsetof<Zone>("freeBlocks") != ZONE_FREE_BLOCKS) ERROR("ZONE_FREE_BLOCKS");
-if (offsetof<Zone>("partialBlocks") != ZONE_PARTIAL_BLOCKS) ERROR("ZONE_PARTIAL_BLOCKS");
-if (offsetof<Zone>("freedHead") != ZONE_FREED_HEAD) ERROR("ZONE_FREED_HEAD");
-if (offsetof<Zone>("freedTail") != ZONE_FREED_TAIL) ERROR("ZONE_FREED_TAIL");
-if (offsetof<Zone>("freedCount") != ZONE_FREED_COUNT) ERROR("ZONE_FREED_COUNT");
-if (offsetof<Zone>("flags") != ZONE_FLAGS) ERROR("ZONE_FLAGS");
-
-@inline
-export function zoneOf(zone: u32): Zone {
-  return changetype<Zone>(HEADER + ZONES + zone * ZONE_SIZE);
-}
-
-@inline
-export function blockOf(pfn: u32): usize {
-  return header(HDR_BLOCKS) + (pfn >> 9) * BLOCK_SIZE;
-}
-
-/** The zone that a pfn belongs to; ZONE_COUNT for device frames that no devmem owns, and for pfns that do not exist. */
-export function zoneOfPfn(pfn: u32): u32 {
-  if (!isDevicePfn(pfn)) return pfn < RESERVED_FRAMES + header(HDR_SYSTEM_FRAMES) ? 0 : ZONE_COUNT;
-  if (pfn >= header(HDR_DEVICE_BASE) + header(HDR_DEVICE_FRAMES)) return ZONE_COUNT;
-  return load<u16>(blockOf(pfn), BLOCK_ZONE);
-}
-
-/** Can this pfn be named by a user: a frame of system memory or of a devmem, reserved ones excepted? */
-export function validPfn(pfn: u32): bool {
-  return pfn >= RESERVED_FRAMES && zoneOfPfn(pfn) < <u32>ZONE_COUNT;
-}
-
-/** The zone of an owner's device memory, if there is exactly one; else 0. */
-export function onlyZoneOf(owner: u32): u32 {
-  let found: u32 = 0;
-  for (let id: u32 = 1; id < <u32>ZONE_COUNT; id++) {
-    if (!zoneOf(id).flags || zoneOf(id).owner != owner) continue;
-    if (found) return 0;
-    found = id;
-  }
-  return found;
-}
-
-/** Device pages of this owner lie in [first, first + size); a size of 0: in several zones, or none. */
-export function ownFirst(owner: u32): u32 {
-  if (owner == <u32>OWNER_ANY) return header(HDR_DEVICE_BASE);
-  const id = onlyZoneOf(owner);
-  return id ? zoneOf(id).pfnFirst : 0;
-}
-
-export function ownSize(owner: u32): u32 {
-  if (owner == <u32>OWNER_ANY) return header(HDR_DEVICE_FRAMES);
-  const id = onlyZoneOf(owner);
-  return id ? zoneOf(id).pfnEnd - zoneOf(id).pfnFirst : 0;
-}
-
-function listPush(head: usize, block: usize): void {
-  const first = load<u32>(head);
-  store<u32>(block, 0, BLOCK_PREV);
-  store<u32>(block, first, BLOCK_NEXT);
-  if (first) store<u32>(first, <u32>block, BLOCK_PREV);
-  store<u32>(head, <u32>block);
-}
-
-function listRemove(head: usize, block: usize): void {
-  const prev = load<u32>(block, BLOCK_PREV);
-  const next = load<u32>(block, BLOCK_NEXT);
-  if (prev) store<u32>(prev, next, BLOCK_NEXT);
-  else store<u32>(head, next);
-  if (next) store<u32>(next, prev, BLOCK_PREV);
-}
+import { blockOf, listPush, listRemove, ZONE_IN_USE, zoneOf } from "./zone";
 
 /** Makes [first, end) a zone's free frames. Blocks that it covers in part start partly free. */
 export function zoneInit(zone: u32, first: u32, end: u32, owner: u32): void {
@@ -181,6 +86,39 @@ export function allocFrame(zone: u32): u32 {
   const pfn = load<u32>(block, BLOCK_PFN) + <u32>(word - block) * 8 + <u32>ctz(bits);
   initFrame(pfn, 0);
   return pfn;
+}
+
+/** A large folio: a wholly free block, whose frames have one reference each. Its first pfn, or 0; then nothing is lost. */
+export function allocLarge(zone: u32): u32 {
+  if (!mayAllocate()) return 0;
+  const z = zoneOf(zone);
+  const block: usize = z.freeBlocks;
+  if (!block) return 0;
+  listRemove(changetype<usize>(z) + ZONE_FREE_BLOCKS, block);
+  memory.fill(block + BLOCK_BITMAP, 0, 64);
+  store<u16>(block, 0, BLOCK_FREE);
+  store<u32>(block, LARGE_PAGES, BLOCK_LIVE);
+  z.freePages -= LARGE_PAGES;
+  const first = load<u32>(block, BLOCK_PFN);
+  for (let i: u32 = 0; i < LARGE_PAGES; i++) initFrame(first + i, i ? FOLIO_TAIL : FOLIO_HEAD);
+  return first;
+}
+
+/** A large folio is one no more: what nobody refers to is free, the other frames are pages like any. */
+export function dissolveLarge(first: u32): void {
+  for (let pfn = first; pfn < first + LARGE_PAGES; pfn++) {
+    const folio = folioOf(pfn);
+    folio.clear(FOLIO_LARGE);
+    if (!folio.refcount) releasePage(pfn, folio);
+  }
+}
+
+/** The last reference to a part of a large folio is gone: the folio is freed as a whole, with its last part. */
+function releasePart(pfn: u32): void {
+  const block = blockOf(pfn);
+  const live = load<u32>(block, BLOCK_LIVE) - 1;
+  store<u32>(block, live, BLOCK_LIVE);
+  if (!live) dissolveLarge(pfn & ~(LARGE_PAGES - 1));
 }
 
 /** Puts the frames of one bitmap word back: those of `bits`. */
@@ -258,6 +196,7 @@ export function clearFolio(folio: Folio): void {
 function releasePage(pfn: u32, folio: Folio): void {
   assert(!folio.mapcount, "releasePage: the page is mapped");
   assert(!folio.has(FOLIO_LOCKED), "releasePage: the page is locked");
+  if (folio.has(FOLIO_LARGE)) return releasePart(pfn);
   if (folio.memcg) memcgUncharge(folio.memcg);
   clearFolio(folio);
   if (isDevicePfn(pfn)) queueFreed(pfn, folio);

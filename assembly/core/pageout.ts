@@ -4,7 +4,8 @@ import { MMU_NOTIFY_CLEAR, REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
 import { PTE_EXCLUSIVE, PTE_KIND_SWAP, PTE_NO_ACCESS, PTE_SPECIAL, PTE_YOUNG } from "../uapi/pte";
 import {
-  FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE, HDR_FLAG_SWAP, HDR_FLAGS,
+  FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE, HDR_FLAG_SWAP,
+  HDR_FLAGS,
 } from "../uapi/struct";
 import { Cmd } from "./cmd";
 import { allocUserPage } from "./fault-base";
@@ -17,7 +18,9 @@ import { copyFrame, putPage } from "./page-alloc";
 import { readPte, walk } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
+import { splitLarge } from "./split";
 import { swapAlloc, swapCacheAdd, swapCached, swapCacheDrop, swapGet } from "./swap";
+import { vmaLookup } from "./vma";
 
 /**
  * Pages out what [start, end) of one vma has; pages that several processes map, that are locked or not anonymous stay,
@@ -25,11 +28,12 @@ import { swapAlloc, swapCacheAdd, swapCached, swapCacheDrop, swapGet } from "./s
  */
 export function pageOut(cmd: Cmd, start: u64, end: u64): i32 {
   const mm = mmAt(cmd.mm);
-  if (!cmd.unmapPhase) {
+  const on = (header(HDR_FLAGS) & HDR_FLAG_SWAP) != 0;
+  if (cmd.unmapPhase == 0) {
+    if (splitLarge(cmd, vmaLookup(mm, start), start, end, true) == REQUEST) return REQUEST;
     cmd.unmapCursor = start;
     cmd.unmapPhase = 1;
   }
-  const on = (header(HDR_FLAGS) & HDR_FLAG_SWAP) != 0;
   for (; cmd.unmapCursor < end; cmd.unmapCursor += PAGE_SIZE) {
     if (!cmd.link) {
       const slot = walk(mm.pgd, cmd.unmapCursor);
@@ -55,7 +59,7 @@ export function pageOut(cmd: Cmd, start: u64, end: u64): i32 {
 }
 
 function mayLeave(folio: Folio): bool {
-  return folio.has(FOLIO_ANON) && folio.has(FOLIO_LRU) && !folio.has(FOLIO_LOCKED | FOLIO_SWAP_CACHE) && folio.mapcount == 1;
+  return folio.has(FOLIO_ANON) && folio.has(FOLIO_LRU) && !folio.has(FOLIO_LOCKED | FOLIO_SWAP_CACHE | FOLIO_LARGE) && folio.mapcount == 1;
 }
 
 /** try_to_unmap: the entries of the page become swap entries, each vma that may have one being told first. */

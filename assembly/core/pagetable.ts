@@ -9,7 +9,7 @@
 //  └────────┴────────┴────────┴────────┘  level: 0 leaf … 3 root    base: first address >> 21
 
 import { MMAP_MIN_ADDR, PAGE_SIZE, PGD_SHIFT, PMD_SHIFT, PUD_SHIFT, TASK_SIZE } from "../uapi/page";
-import { PTE_PRESENT } from "../uapi/pte";
+import { PTE_HUGE, PTE_PRESENT } from "../uapi/pte";
 import { HDR_TABLE_META, POOL_BASE, TABLE_PAGE_TABLE } from "../uapi/struct";
 import { header, pool, TABLE_META_SIZE } from "./layout";
 import { poolAlloc, poolFree } from "./pool";
@@ -139,6 +139,37 @@ export function makePmdTable(root: usize, owner: u32, addr: u64): bool {
     at = below;
   }
   return true;
+}
+
+/** The entry of the third level, of addr: its address, or 0 where no such table is. */
+export function pmdSlot(root: usize, addr: u64): usize {
+  const pud = next(slot(root, addr, PGD_SHIFT));
+  const pmd = pud ? next(slot(pud, addr, PUD_SHIFT)) : 0;
+  return pmd ? slot(pmd, addr, PMD_SHIFT) : 0;
+}
+
+/** Is this leaf table a huge mapping? All of its entries are parts of it, or none. */
+@inline
+export function isHuge(table: usize): bool {
+  return (load<u32>(table) & PTE_HUGE) != 0;
+}
+
+/** Frees addr's leaf table, whose entries are forgotten. */
+export function dropLeaf(root: usize, addr: u64): void {
+  const entry = pmdSlot(root, addr);
+  freeTable(next(entry));
+  store<u64>(entry, 0);
+}
+
+/** The leaf table of `from` becomes that of `to`, which has a table above it. An empty one that is there is freed. */
+export function moveLeaf(root: usize, from: u64, to: u64): void {
+  const entry = pmdSlot(root, from);
+  const table = next(entry);
+  const target = pmdSlot(root, to);
+  if (next(target)) freeTable(next(target));
+  store<u64>(entry, 0);
+  setNext(target, table);
+  tableMeta(table).base = <u32>(to >> PMD_SHIFT);
 }
 
 /** Where no leaf table covers addr: the first address after the hole, as far as one missing table spans. */

@@ -19,11 +19,11 @@ import { folioOf, isDevicePfn } from "./folio";
 import { header, setHeader, setHeaderF64 } from "./layout";
 import { lruNewer, lruTouch } from "./lru";
 import { Mm, mmAt } from "./mm";
-import { zoneOfPfn } from "./page-alloc";
 import { walk } from "./pagetable";
 import { pteFlags, ptePfn } from "./pte";
 import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 import { some, vmaLookup } from "./vma";
+import { zoneOfPfn } from "./zone";
 
 const TLB_ENTRIES: u32 = 256;
 const TLB_BYTES: u32 = TLB_ENTRIES * 16;

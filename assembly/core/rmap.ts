@@ -7,6 +7,7 @@
 //                                         ▼       ▼
 //                                        vma     vma         each vma: a chain of its links, newest first
 
+import { PMD_PAGES } from "../uapi/page";
 import { FOLIO_ANON, TABLE_ANON_VMA, TABLE_AVC } from "../uapi/struct";
 import { fileAt, fileCovering } from "./file";
 import { Folio } from "./folio";
@@ -227,6 +228,27 @@ export function rmapVma(cursor: usize, folio: Folio): Vma {
 @inline
 export function rmapAddress(vma: Vma, folio: Folio): u64 {
   return vma.start + ((folio.pgoff - vma.pgoff) << 12);
+}
+
+/**
+ * As rmapFirst() and rmapNext(), for all of a large folio: vmas that may map any part of it. `page` is the folio of a part
+ * that is mapped, the i-th.
+ */
+export function rmapFirstLarge(page: Folio, i: u32): usize {
+  return overlapping(anonVmaAt(page.mapping).first, page.pgoff - i);
+}
+
+export function rmapNextLarge(cursor: usize, page: Folio, i: u32): usize {
+  return overlapping(linkAt(cursor).next, page.pgoff - i);
+}
+
+function overlapping(from: usize, pgoff: u64): usize {
+  for (let link = from; link; link = linkAt(link).next) {
+    const vma = vmaAt(linkAt(link).vma);
+    if (vma.pgoff >= pgoff + PMD_PAGES) return 0;
+    if (vma.pgoff + vma.pages > pgoff) return link;
+  }
+  return 0;
 }
 
 /** Are a vma's links whole: each in its anon_vma's list, sorted there, and its own anon_vma among them? */

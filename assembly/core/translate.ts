@@ -1,7 +1,7 @@
 // Translation in batches: what a CPU's loads would find, without any of their effects.
 
 import { EINVAL } from "../uapi/errno";
-import { HMM_PFN_VALID, HMM_PFN_WRITE } from "../uapi/pfn";
+import { PTE_HMM } from "../uapi/pte";
 import { mmAt } from "./mm";
 import { readPte } from "./pagetable";
 import { pteFlags, ptePfn } from "./pte";
@@ -22,7 +22,7 @@ export function addressesBelow48(addrs: usize, n: u32): u32 {
 @inline
 function presentWord(pte: u64): u32 {
   const flags = pteFlags(pte);
-  return ((flags & <u32>(HMM_PFN_VALID | HMM_PFN_WRITE)) | ptePfn(pte)) & <u32>(<i32>flags >> 31);
+  return ((flags & <u32>PTE_HMM) | ptePfn(pte)) & <u32>(<i32>flags >> 31);
 }
 
 /**

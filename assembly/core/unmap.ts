@@ -6,6 +6,7 @@ import { VM_LOCKED } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { Mm, mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
+import { splitAt } from "./split";
 import { log } from "./stat";
 import { findVmaFrom, some, vmaAt } from "./vma";
 import { vmaDestroy, vmaSplit } from "./vma-merge";
@@ -37,9 +38,15 @@ export function unmapRange(cmd: Cmd, start: u64, end: u64): i32 {
   if (!cmd.unmapPhase) {
     let vma = findVmaFrom(mm, start);
     if (!some(vma) || vma.start >= end) return 0;
-    if (vma.start < start && !vmaSplit(mm, vma, start, true)) return -ENOMEM;
+    if (vma.start < start) {
+      if (splitAt(cmd, vma, vma.start, start) == REQUEST) return REQUEST;
+      if (!vmaSplit(mm, vma, start, true)) return -ENOMEM;
+    }
     vma = findVmaFrom(mm, end - 1);
-    if (some(vma) && vma.start < end && vma.end > end && !vmaSplit(mm, vma, end, false)) return -ENOMEM;
+    if (some(vma) && vma.start < end && vma.end > end) {
+      if (splitAt(cmd, vma, vma.start, end) == REQUEST) return REQUEST;
+      if (!vmaSplit(mm, vma, end, false)) return -ENOMEM;
+    }
     cmd.unmapPhase = 1;
   }
   if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;

@@ -6,17 +6,16 @@
 
 import { MIGRATE_PFN_VALID } from "../uapi/pfn";
 import {
-  PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_SPECIAL, PTE_WRITE,
+  PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP,
+  PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
 } from "../uapi/pte";
 import {
-  FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_FILE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SHMEM, FOLIO_SWAP_CACHE,
-  HDR_CMD_DEPTH, HDR_DEVICE_BASE, HDR_DEVICE_NEXT, HDR_EXTERNAL_REFS, HDR_SYSTEM_FRAMES, HDR_VERIFY_A,
-  HDR_VERIFY_B, HDR_VERIFY_C, HDR_VERIFY_CODE, HDR_VERIFY_MM, MEMCG_USAGE, POOL_FREE, POOL_HIGH, SWAP_ZONE,
-  TABLE_DEVICE_TABLE, TABLE_MEMCG, TABLE_MIGRATION, TABLE_MM, TABLE_PAGE_TABLE, TABLE_POOLS,
-  VERIFY_ANON_VMA, VERIFY_ARENA, VERIFY_DEVICE_PRESENT, VERIFY_ENTRY_OUTSIDE, VERIFY_EXCLUSIVE,
-  VERIFY_FREE_LIST, VERIFY_LOCKED, VERIFY_MAPCOUNT, VERIFY_MEMCG, VERIFY_MIGRATION_ENTRY,
-  VERIFY_MIRROR_PAGE, VERIFY_MIRROR_WRITE, VERIFY_OK, VERIFY_POOL, VERIFY_REFCOUNT, VERIFY_RMAP, VERIFY_RSS,
-  VERIFY_TABLE_META, VERIFY_VMA_ORDER, VERIFY_VMA_TREE, VERIFY_WRITE_BIT, ZONE_COUNT,
+  FOLIO_ANON, FOLIO_FILE, FOLIO_FREE, FOLIO_HEAD, FOLIO_LOCKED, FOLIO_SHMEM, FOLIO_SWAP_CACHE,
+  HDR_CMD_DEPTH, HDR_DEVICE_BASE, HDR_DEVICE_NEXT, HDR_EXTERNAL_REFS, HDR_HUGE_ZERO, HDR_SYSTEM_FRAMES,
+  HDR_VERIFY_CODE, TABLE_DEVICE_TABLE, TABLE_MIGRATION, TABLE_MM, TABLE_PAGE_TABLE, VERIFY_ANON_VMA,
+  VERIFY_ARENA, VERIFY_DEVICE_PRESENT, VERIFY_ENTRY_OUTSIDE, VERIFY_HUGE, VERIFY_LOCKED, VERIFY_MAPCOUNT,
+  VERIFY_MIGRATION_ENTRY, VERIFY_MIRROR_PAGE, VERIFY_MIRROR_WRITE, VERIFY_OK, VERIFY_POOL, VERIFY_REFCOUNT,
+  VERIFY_RMAP, VERIFY_RSS, VERIFY_TABLE_META, VERIFY_VMA_ORDER, VERIFY_VMA_TREE, VERIFY_WRITE_BIT,
 } from "../uapi/struct";
 import { VM_MIXEDMAP, VM_WRITE } from "../uapi/vm";
 import { arenaCheck } from "./arena";
@@ -24,27 +23,18 @@ import { commandsHold } from "./cmd";
 import { DeviceTable, deviceTableOf } from "./device-table";
 import { fileAt, fileOf, isFile } from "./file";
 import { Folio, folioOf, isDevicePfn } from "./folio";
-import { header, pool, RESERVED_FRAMES, setHeader, setHeaderF64 } from "./layout";
-import { memcgOf } from "./memcg";
+import { isHugeZero } from "./huge";
+import { header, LARGE_PAGES, pool, RESERVED_FRAMES, setHeader } from "./layout";
 import { isOpen, migrationOf } from "./migration";
 import { exists, Mm, mmOf } from "./mm";
-import { blockOf, zoneOf } from "./page-alloc";
-import { DEVICE_OWNER, FILE_OWNER, holeEnd, leafTable, readPte, TableMeta, tableMeta } from "./pagetable";
+import {
+  DEVICE_OWNER, FILE_OWNER, holeEnd, isHuge, leafTable, readPte, TableMeta, tableMeta,
+} from "./pagetable";
 import { poolHigh, poolUsed } from "./pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { chainCheck, linkAt } from "./rmap";
-import { swapSlotOf } from "./swap";
+import { broken, checkGroups, checkPools, checkSlots, checkZones } from "./verify-zones";
 import { findVmaFrom, pgoffOf, some, Vma, vmaAt } from "./vma";
-
-/** Notes the first broken invariant. */
-function broken(code: u32, mm: u32, a: u64, b: u64 = 0, c: u64 = 0): void {
-  if (header(HDR_VERIFY_CODE) != VERIFY_OK) return;
-  setHeader(HDR_VERIFY_CODE, code);
-  setHeader(HDR_VERIFY_MM, mm);
-  setHeaderF64(HDR_VERIFY_A, a);
-  setHeaderF64(HDR_VERIFY_B, b);
-  setHeaderF64(HDR_VERIFY_C, c);
-}
 
 export function verify(): i32 {
   setHeader(HDR_VERIFY_CODE, VERIFY_OK);
@@ -151,6 +141,7 @@ function shareEntries(by: i32, migrating: bool): void {
       if (by < 0) broken(VERIFY_TABLE_META, meta.owner, table);
       continue;
     }
+    if (by < 0) checkHuge(mm, meta, table);
     for (let j: u32 = 0; j < 512; j++) {
       const pte = load<u64>(table + j * 8);
       if (!pte) continue;
@@ -166,6 +157,26 @@ function shareEntries(by: i32, migrating: bool): void {
       folio.refs += by;
     }
   }
+}
+
+/** A huge mapping: 512 neighbours of one block, alike, in one vma. No entry of another table claims to be part of one. */
+function checkHuge(mm: Mm, meta: TableMeta, table: usize): void {
+  const first = load<u64>(table);
+  const from = <u64>meta.base << 21;
+  const same = <u32>~(PTE_YOUNG | PTE_DIRTY);
+  let whole = true;
+  for (let j: u32 = 0; j < 512; j++) {
+    const pte = load<u64>(table + j * 8);
+    if ((pte ^ first) & <u64>PTE_HUGE) whole = false;
+    if (!isHuge(table)) continue;
+    if (ptePfn(pte) != ptePfn(first) + j || (pteFlags(pte) ^ pteFlags(first)) & same) whole = false;
+  }
+  if (isHuge(table)) {
+    const vma = findVmaFrom(mm, from);
+    if (ptePfn(first) & 511 || !some(vma) || vma.start > from || vma.end < from + 0x200000) whole = false;
+    if (isHugeZero(table) ? ptePfn(first) != header(HDR_HUGE_ZERO) : !folioOf(ptePfn(first)).has(FOLIO_HEAD)) whole = false;
+  }
+  if (!whole) broken(VERIFY_HUGE, meta.owner, from);
 }
 
 /** As shareEntries(), for a leaf of a file's page cache: it holds a reference on each of its pages. */
@@ -233,73 +244,13 @@ function checkFolios(busy: bool): void {
   }
   checkSlots();
   left += folioOf(1).refcount - 1;
-  let explained: u64 = header(HDR_EXTERNAL_REFS) + commandsHold() + cached;
+  let explained: u64 = header(HDR_EXTERNAL_REFS) + commandsHold() + cached + (header(HDR_HUGE_ZERO) ? LARGE_PAGES : 0);
   for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
     const m = migrationOf(id);
     if (!isOpen(m)) continue;
     for (let i: u32 = 0; i < m.npages; i++) if (m.source(i) & <u32>MIGRATE_PFN_VALID) explained++;
   }
   if (left != explained) broken(VERIFY_REFCOUNT, 0, 0, explained, left);
-}
-
-/** Swap slots, when the entries have taken their shares: none is left, and none is unused and not free. */
-function checkSlots(): void {
-  const zone = zoneOf(SWAP_ZONE);
-  for (let slot = zone.pfnFirst; slot < zone.pfnEnd; slot++) {
-    const folio = folioOf(slot);
-    if (folio.refcount) broken(VERIFY_REFCOUNT, 0, slot, 0, folio.refs);
-    const page = folio.has(FOLIO_FREE) ? 0 : folio.index;
-    if (page && (!folioOf(page).has(FOLIO_SWAP_CACHE) || swapSlotOf(page) != slot)) broken(VERIFY_RMAP, 0, slot, page);
-  }
-}
-
-function checkZones(): void {
-  for (let id: u32 = 0; id < <u32>ZONE_COUNT; id++) {
-    const zone = zoneOf(id);
-    if (!zone.flags) continue;
-    let free: u32 = 0;
-    for (let pfn = zone.pfnFirst; pfn < zone.pfnEnd; pfn++) {
-      const bit = (load<u64>(blockOf(pfn) + ((pfn & 511) >> 6) * 8) >> (pfn & 63)) & 1;
-      const folio = folioOf(pfn);
-      if (bit) free++;
-      if (bit && !folio.has(FOLIO_FREE)) broken(VERIFY_FREE_LIST, 0, pfn);
-      if (!id && !bit && folio.has(FOLIO_FREE)) broken(VERIFY_FREE_LIST, 0, pfn);
-      if (folio.has(FOLIO_ANON_EXCLUSIVE) && folio.mapcount > 1) broken(VERIFY_EXCLUSIVE, 0, pfn);
-    }
-    if (free != zone.freePages) broken(VERIFY_FREE_LIST, 0, id, free, zone.freePages);
-    let queued: u32 = 0;
-    for (let pfn = zone.freedHead; pfn; pfn = folioOf(pfn).index) {
-      if (!folioOf(pfn).has(FOLIO_FREE)) broken(VERIFY_FREE_LIST, 0, pfn);
-      queued++;
-    }
-    if (queued != zone.freedCount) broken(VERIFY_FREE_LIST, 0, id, queued, zone.freedCount);
-  }
-}
-
-function checkGroups(): void {
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MEMCG); id++) {
-    const group = memcgOf(id);
-    if (!group) continue;
-    let charged: u32 = 0;
-    const systemEnd = RESERVED_FRAMES + header(HDR_SYSTEM_FRAMES);
-    for (let pfn = RESERVED_FRAMES; pfn < header(HDR_DEVICE_NEXT); pfn++) {
-      if (pfn == systemEnd) pfn = header(HDR_DEVICE_BASE);
-      if (pfn >= header(HDR_DEVICE_NEXT)) break;
-      if (folioOf(pfn).memcg == id) charged++;
-    }
-    if (charged != load<u32>(group, MEMCG_USAGE)) broken(VERIFY_MEMCG, 0, id, charged, load<u32>(group, MEMCG_USAGE));
-  }
-}
-
-/** used + free list = ids ever handed out. */
-function checkPools(): void {
-  for (let table: u32 = 0; table < <u32>TABLE_POOLS; table++) {
-    const p = pool(table);
-    let free: u32 = 0;
-    const high = load<u32>(p, POOL_HIGH);
-    for (let object: usize = load<u32>(p, POOL_FREE); object && free <= high; object = load<u32>(object)) free++;
-    if (free + poolUsed(table) != high) broken(VERIFY_POOL, 0, table, free + poolUsed(table), high);
-  }
 }
 
 /** A device's table against the CPU's: the same page, and no more permission. */

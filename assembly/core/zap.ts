@@ -5,9 +5,10 @@ import {
 } from "../uapi/pte";
 import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_SHMEM, FOLIO_SWAP_CACHE } from "../uapi/struct";
 import { Folio, folioOf } from "./folio";
+import { hugeZeroPut, isHugeZero } from "./huge";
 import { Mm } from "./mm";
 import { putPage } from "./page-alloc";
-import { freeTables, holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
+import { dropLeaf, freeTables, holeEnd, isHuge, leafEnd, leafTable, slotOf } from "./pagetable";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { freeSwap, swapPut } from "./swap";
 
@@ -57,7 +58,7 @@ export function zapPte(mm: Mm, pte: u64): void {
   }
 }
 
-/** Clears every entry of [start, end). */
+/** Clears every entry of [start, end). Huge mappings lie inside it, or outside. */
 export function zapRange(mm: Mm, start: u64, end: u64): void {
   let addr = start;
   while (addr < end) {
@@ -67,6 +68,8 @@ export function zapRange(mm: Mm, start: u64, end: u64): void {
       continue;
     }
     const until = leafEnd(addr, end);
+    const huge = isHuge(table);
+    if (isHugeZero(table)) hugeZeroPut();
     const last = slotOf(table, addr) + (<usize>(until - addr) >> 9);
     for (let at = slotOf(table, addr); at < last; at += 8) {
       const pte = load<u64>(at);
@@ -74,6 +77,8 @@ export function zapRange(mm: Mm, start: u64, end: u64): void {
       store<u64>(at, 0);
       zapPte(mm, pte);
     }
+    // Where a huge mapping was there is no table, and may be a huge page again.
+    if (huge) dropLeaf(mm.pgd, addr);
     addr = until;
   }
 }

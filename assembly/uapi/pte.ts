@@ -4,25 +4,29 @@
 //
 //   63                   32 31 30 29 28 27 26 25 24 23 22   11     8          0
 //  ┌───────────────────────┬──┬──┬──┬──┬──┬──┬──┬──┬──┬──────┬──────┬──────────┐
-//  │          pfn          │P │W │Y │D │H │S │U │X │Z │ 0    │ kind │    0     │  u64
+//  │          pfn          │P │W │Y │H │D │S │U │X │Z │ 0    │ kind │    0     │  u64
 //  └───────────────────────┴──┴──┴──┴──┴──┴──┴──┴──┴──┴──────┴──────┴──────────┘
-//  P present  W writable  Y young (accessed)  D dirty  H huge leaf  S soft-dirty
+//  P present  W writable  Y young (accessed)  H part of a huge mapping  D dirty  S soft-dirty
 //  U userfaultfd write-protected  X exclusive (migration entries: the page was anon-exclusive)
 //  Z special: no page behind it that anyone counts (the zero page)
 //
-// P and W stand where hmm_pfn has VALID and WRITE, so that encoding a present entry is `high | low & 0xC0000000`.
+// P, W and H stand where hmm_pfn has VALID, WRITE and order 2 (2 MiB): encoding a present entry is `high | low & PTE_HMM`.
+// A huge mapping (x86: a PMD leaf) is a leaf table whose 512 entries all have H: the table that Linux keeps in reserve for
+// the day the mapping is split, filled at once. Who reads entries need not care; splitting needs no memory.
 // An entry that is not present and not 0 has a kind; its W, Y, D, S, X bits keep what the page's entry had.
 // Entries of upper levels: P set, and the high word is the address of the next table in linear memory.
 
 export const PTE_PRESENT = 0x80000000;
 export const PTE_WRITE = 0x40000000;
 export const PTE_YOUNG = 0x20000000;
-export const PTE_DIRTY = 0x10000000;
-export const PTE_HUGE = 0x08000000;
+export const PTE_HUGE = 0x10000000;
+export const PTE_DIRTY = 0x08000000;
 export const PTE_SOFT_DIRTY = 0x04000000;
 export const PTE_UFFD_WP = 0x02000000;
 export const PTE_EXCLUSIVE = 0x01000000;
 export const PTE_SPECIAL = 0x00800000;
+/** What an hmm_pfn word takes over from a present entry. */
+export const PTE_HMM = 0xd0000000;
 /** The vma has no permission at all (PROT_NONE): a CPU's access faults, whatever else the entry says. */
 export const PTE_NO_ACCESS = 0x00200000;
 /** Device tables only: the entry was made for device-exclusive (atomic) access. */

@@ -78,6 +78,8 @@ export const HDR_SWAP_HASH = 288; //     u32  the swap cache's hash table
 export const HDR_SWAP_HASH_MASK = 292; //u32
 export const HDR_FAULT_AROUND = 280; //  u32  pages that a read fault of a file maps at most; a power of two, 1 off
 export const HDR_EXTERNAL_REFS = 276; // u32  page references that callers hold: pins, pageGet, pages allocated
+export const HDR_HUGE_ZERO = 296; //     u32  first pfn of the huge zero page, 0 while nobody maps it
+export const HDR_HUGE_ZERO_MAPS = 300; //u32  huge mappings of it
 
 // ── Counters: u64 each, from HEADER + COUNTERS ────────────────────────────────────────────────────────────
 export const COUNTERS = 320;
@@ -191,6 +193,8 @@ export const FOLIO_SHMEM = 0x0040;
 export const FOLIO_SWAP_CACHE = 0x0080;
 export const FOLIO_HEAD = 0x0100;
 export const FOLIO_TAIL = 0x0200;
+/** Part of a large folio: a block of 512 frames that began as one. Each frame has its own counts. */
+export const FOLIO_LARGE = 0x0300;
 export const FOLIO_KSM = 0x0400;
 export const FOLIO_MLOCKED = 0x0800;
 /** Other migration entries than the collected one name this page. */
@@ -206,6 +210,8 @@ export const FOLIO_RESERVED = 0x8000;
 export const BLOCK_SIZE = 80;
 export const BLOCK_BITMAP = 0; //        u64[8], 1 = free
 export const BLOCK_PREV = 64; //         u32  address of a block
+/** Of a block that is a large folio (and on no list): its frames that somebody refers to. */
+export const BLOCK_LIVE = 64; //         u32
 export const BLOCK_NEXT = 68; //         u32
 export const BLOCK_FREE = 72; //         u16  free frames
 export const BLOCK_ZONE = 74; //         u16
@@ -366,3 +372,4 @@ export const VERIFY_ANON_VMA = 17; //      a id: links or counts are wrong
 export const VERIFY_ARENA = 18; //         a address: a broken block
 export const VERIFY_TABLE_META = 19; //    a table's address: owner or level wrong
 export const VERIFY_LOCKED = 20; //        a pfn: locked while no migration is open
+export const VERIFY_HUGE = 21; //          a address: a huge mapping whose entries do not belong together

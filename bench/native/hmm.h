@@ -19,7 +19,7 @@ static inline u64 min_u64(u64 a, u64 b) { return a < b ? a : b; }
 #define PTE_PRESENT 0x80000000u
 #define PTE_WRITE 0x40000000u
 #define PTE_YOUNG 0x20000000u
-#define PTE_DIRTY 0x10000000u
+#define PTE_DIRTY 0x08000000u
 #define PTE_SOFT_DIRTY 0x04000000u
 #define PTE_UFFD_WP 0x02000000u
 #define PTE_EXCLUSIVE 0x01000000u

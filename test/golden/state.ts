@@ -105,7 +105,10 @@ function pagemap(mm: Mm, address: number): number {
   if (entry === null) return 0;
   if ((entry.flags & PTE_PRESENT) === 0) return PM_SWAP;
   // Memory without pages is not shown at all.
-  if ((entry.flags & PTE_SPECIAL) !== 0) return isPfnMap(mm, address) ? 0 : PM_PRESENT;
+  if ((entry.flags & PTE_SPECIAL) !== 0) {
+    if (isPfnMap(mm, address)) return 0;
+    return PM_PRESENT | ((entry.flags & PTE_HUGE) !== 0 ? PM_FILE : 0);
+  }
   const { mapcount, anon } = pageInfo(mm.hmm, entry.pfn);
   return PM_PRESENT | (anon ? 0 : PM_FILE) | (mapcount === 1 ? PM_MAPPED_ONCE : 0);
 }

@@ -1,0 +1,55 @@
+/** What tests of huge pages have in common. */
+import * as assert from "uvu/assert";
+import {
+  HMM_PFN_VALID,
+  hmmPfnToMapOrder,
+  hmmRangeFault,
+  MADV_HUGEPAGE,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  type Mm,
+  MMU_NOTIFY_CLEAR,
+  MmuIntervalNotifier,
+  PAGE_SIZE,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../src/index.ts";
+
+export const MIB = 1 << 20;
+export const PMD = 2 * MIB;
+export const AT = 0x10000000;
+export const PAGES = 512;
+
+/** [AT, AT + length), advised to have huge pages. */
+export function advised(mm: Mm, length = PMD, addr = AT): number {
+  const prot = PROT_READ | PROT_WRITE;
+  mm.mmap({ addr, length, prot, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED });
+  mm.madvise(addr, length, MADV_HUGEPAGE);
+  return addr;
+}
+
+/** The orders of the mappings of `n` pages from addr on, as a device sees them. */
+export function orders(mm: Mm, addr: number, n = PAGES): Set<number> {
+  const pfns = mm.hmm.pfnArray(n);
+  using _sem = mm.mmapSem.read();
+  using notifier = new MmuIntervalNotifier(mm, addr, n * PAGE_SIZE, { invalidate: () => undefined });
+  const end = addr + n * PAGE_SIZE;
+  assert.is(hmmRangeFault({ notifier, notifierSeq: notifier.readBegin(), start: addr, end, pfns }), 0);
+  return new Set(Array.from(pfns, (word) => ((word & HMM_PFN_VALID) === 0 ? -1 : hmmPfnToMapOrder(word))));
+}
+
+/** What drivers hear of, in pages from AT on: "event first-end". */
+export function listen(mm: Mm): string[] {
+  const heard: string[] = [];
+  new MmuIntervalNotifier(mm, 0, 2 ** 46, {
+    invalidate: ({ event, start, end }) =>
+      void heard.push(
+        `${event === MMU_NOTIFY_CLEAR ? "clear" : event} ${(start - AT) / PAGE_SIZE}-${(end - AT) / PAGE_SIZE}`,
+      ),
+  });
+  return heard;
+}
+
+export const byteAt = (mm: Mm, addr: number): number => mm.read(addr, 1)[0];
+export const write = (mm: Mm, addr: number, value: number): void => mm.write(addr, Uint8Array.of(value));
