@@ -148,11 +148,11 @@ async function faultAsync(op: string, ctx: Context, request: FaultRequest, done:
 }
 
 async function callDriver(op: string, ctx: Context, request: FaultRequest, done: number): Promise<void> {
-  const { devmem, vma, address, page, flags } = request;
+  const { devmem, vma, address, page, flags, order } = request;
   let answer: number;
   let cause: unknown;
   try {
-    answer = checkFaultAnswer(ctx, await devmem.ops.faultAsync!(devmem, vma, address, page, flags));
+    answer = checkFaultAnswer(ctx, await devmem.ops.faultAsync!(devmem, vma, address, page, flags, order));
   } catch (error) {
     answer = VM_FAULT_ERROR;
     cause = error;

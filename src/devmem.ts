@@ -33,8 +33,17 @@ export interface HmmDevmemOps {
    * (and neighbours, if you like): migrateVma and migrateVmaSetup know the faulting page by themselves. mmapSem is
    * held for read. Answer 0, or VM_FAULT_* bits; what it throws is SIGBUS, with the exception as the error's cause.
    * @param flags ACCESS_* of the access
+   * @param order how much the faulting entry maps: 0, the page alone; 9, the aligned 2 MiB around it, a huge page that
+   * MIGRATE_VMA_SELECT_COMPOUND brings back as one. Migrating less splits it.
    */
-  fault(devmem: HmmDevmem, vma: Vma, address: number, page: Page, flags: number): VmFault | void;
+  fault(
+    devmem: HmmDevmem,
+    vma: Vma,
+    address: number,
+    page: Page,
+    flags: number,
+    order: number,
+  ): VmFault | void;
   /** The same for `mm.readAsync` and its like, which prefer it. mmapSem is held for read until it settles. */
   faultAsync?(
     devmem: HmmDevmem,
@@ -42,6 +51,7 @@ export interface HmmDevmemOps {
     address: number,
     page: Page,
     flags: number,
+    order: number,
   ): Promise<VmFault | void>;
 }
 
@@ -114,7 +124,8 @@ export class HmmDevmem {
 
   /**
    * A page for each candidate of src (MIGRATE set) whose dst is 0, as {@link allocPage}: dst[i] = VALID | pfn. It stays
-   * 0 where memory ran out. Returns how many.
+   * 0 where memory ran out. A huge page (COMPOUND) gets a large folio, dst[i] = VALID | COMPOUND | its first pfn, or, where
+   * no aligned 2 MiB is free, 512 pages in the slots from i on. Returns how many pages.
    */
   allocPages(src: Uint32Array, dst: Uint32Array): number {
     const op = "devmem.allocPages";

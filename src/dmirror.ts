@@ -12,7 +12,7 @@
 import { dispose } from "./dispose.ts";
 import { AtomicTags } from "./dmirror/atomic.ts";
 import { badType, checkMirror } from "./dmirror/check.ts";
-import { countPages, DmirrorDevice } from "./dmirror/device.ts";
+import { countPages, DmirrorDevice, TO_DEVICE, TO_SYSTEM } from "./dmirror/device.ts";
 import type { DmirrorOptions } from "./dmirror/options.ts";
 import { failure, type DmirrorResult } from "./dmirror/result.ts";
 import { protectionOf } from "./dmirror/snapshot.ts";
@@ -30,7 +30,6 @@ import {
   hmmPfnWritable,
   hmmRangeFault,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-  MIGRATE_VMA_SELECT_SYSTEM,
   migrateVmaSetup,
   MMU_NOTIFY_MIGRATE,
   MmuIntervalNotifier,
@@ -222,7 +221,7 @@ export class Dmirror {
   migrateToDevice(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("migrateToDevice", addr, npages);
     if (ret !== 0) return failure(ret);
-    const { ret: moved } = this.#migrate(addr, addr + npages * PAGE_SIZE, MIGRATE_VMA_SELECT_SYSTEM);
+    const { ret: moved } = this.#migrate(addr, addr + npages * PAGE_SIZE, TO_DEVICE);
     return moved !== 0 ? failure(moved) : this.#readBack(addr, npages);
   }
 
@@ -234,13 +233,14 @@ export class Dmirror {
   }
 
   /**
-   * Migrates this device's pages among npages pages from addr on to system memory; cpages of them went. -EINVAL as
+   * Migrates this device's pages among npages pages from addr on to system memory; cpages of them went, a huge page
+   * counting as one. -EINVAL as
    * {@link migrateToDevice}; -ENOMEM: no system memory for one.
    */
   migrateToSystem(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("migrateToSystem", addr, npages);
     if (ret !== 0) return failure(ret);
-    const result = this.#migrate(addr, addr + npages * PAGE_SIZE, MIGRATE_VMA_SELECT_DEVICE_PRIVATE);
+    const result = this.#migrate(addr, addr + npages * PAGE_SIZE, TO_SYSTEM);
     return { ...result, faults: 0 };
   }
 
@@ -265,7 +265,7 @@ export class Dmirror {
     try {
       using m = migrateVmaSetup({ vma, start, end, owner: this.device, select });
       let ret = 0;
-      if (select === MIGRATE_VMA_SELECT_SYSTEM) this.device.copyToDevice(m);
+      if (select === TO_DEVICE) this.device.copyToDevice(m);
       else if (!this.device.copyToSystem(m)) ret = -ENOMEM;
       m.pages();
       this.#table.mapMigrated(m);

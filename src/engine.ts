@@ -181,7 +181,8 @@ export class Hmm {
 
   /**
    * For every slot with a source (src: VALID and MIGRATE) and a destination (dst: VALID) copies the page; where the
-   * source is a hole (MIGRATE alone) zero-fills it. Returns how many pages were written.
+   * source is a hole (MIGRATE alone) zero-fills it. Of a huge page (COMPOUND) all 512 are. Returns how many pages were
+   * written.
    */
   copyPages(src: Uint32Array, dst: Uint32Array): number {
     return copyPages(this.#ctx, src, dst);
@@ -189,7 +190,7 @@ export class Hmm {
 
   /**
    * A page of system memory for each candidate of src (MIGRATE set) whose dst is 0: locked, one reference, not zeroed.
-   * dst stays 0 where memory ran out. Returns how many.
+   * dst stays 0 where memory ran out. Huge pages as in devmem.allocPages. Returns how many pages.
    */
   allocPages(src: Uint32Array, dst: Uint32Array): number {
     const { core } = this.#ctx;

@@ -28,7 +28,11 @@ export interface MigrateVmaArgs {
   end: number;
   /** Whose device pages may be collected: what was given to hmmDevmemAdd, a HmmDevmem, or an object with one as devmem. */
   owner?: unknown;
-  /** MIGRATE_VMA_SELECT_*. Default: system pages; in a devmem's fault callback, that device's pages. */
+  /**
+   * MIGRATE_VMA_SELECT_*. Default: system pages; in a devmem's fault callback, that device's pages. With
+   * MIGRATE_VMA_SELECT_COMPOUND a huge page that lies wholly in the range stays one: its first slot has
+   * MIGRATE_PFN_COMPOUND, the 511 others are 0; so is an untouched, aligned 2 MiB that is all of the range.
+   */
   select?: number;
   /** The page that a fault callback was given. Default: inside a fault callback, its page, if start…end holds it. */
   faultPage?: Page;

@@ -48,9 +48,9 @@ export class MigrateResult {
   readonly ret: number;
   /** Slots. */
   readonly npages: number;
-  /** Candidates that setup collected. */
+  /** Candidates that setup collected: slots, so that a huge page is one. */
   readonly cpages: number;
-  /** Pages that moved. */
+  /** Pages that moved; of a huge page all 512. */
   readonly moved: number;
   /** A REASON_* for each slot. */
   get reasons(): Uint8Array<ArrayBuffer> {

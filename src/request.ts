@@ -5,6 +5,7 @@ import {
   HDR_REQ_END,
   HDR_REQ_EVENT,
   HDR_REQ_FLAGS,
+  HDR_REQ_ORDER,
   HDR_REQ_KIND,
   HDR_REQ_MM,
   HDR_REQ_OWNER,
@@ -56,6 +57,7 @@ export interface FaultRequest {
   address: number;
   page: number;
   flags: number;
+  order: number;
 }
 
 /** Serves the request that the core has written. Never throws: what callbacks throw is kept in the context. */
@@ -123,15 +125,16 @@ export function readFaultRequest(ctx: Context): FaultRequest {
     address: mem.headerF64(HDR_REQ_START),
     page: mem.header(HDR_REQ_PAGE),
     flags: mem.header(HDR_REQ_FLAGS),
+    order: mem.header(HDR_REQ_ORDER),
   };
 }
 
 function deviceFault(ctx: Context, request: FaultRequest): VmFault {
-  const { devmem, vma, address, page, flags } = request;
+  const { devmem, vma, address, page, flags, order } = request;
   ctx.faults.push(request);
   ctx.depth++;
   try {
-    return checkFaultAnswer(ctx, devmem.ops.fault(devmem, vma, address, page, flags));
+    return checkFaultAnswer(ctx, devmem.ops.fault(devmem, vma, address, page, flags, order));
   } catch (error) {
     ctx.faultCause = error;
     return VM_FAULT_SIGBUS;

@@ -24,10 +24,11 @@ const LAYERS = [
   ["unmap", "fault-base"],
   ["fault-file", "fault-swap", "fault-huge"],
   ["fault"],
-  ["access", "populate", "hmm", "translate", "devmem", "mm-life", "pageout", "collapse"],
+  ["access", "populate", "hmm", "translate", "mm-life", "pageout", "collapse"],
   ["mmap", "mprotect", "madvise", "exclusive"],
-  ["mremap"],
-  ["migrate-setup"],
+  ["mremap", "migrate-huge"],
+  ["migrate-collect", "migrate-hole", "devmem"],
+  ["migrate-setup", "migrate-mirror"],
   ["migrate"],
   ["replay", "verify-zones"],
   ["verify"],
@@ -47,7 +48,7 @@ const LONG_FUNCTIONS: Record<string, string> = {
 };
 
 /** Size in bytes, compressed, of the core. */
-const WASM_GZIP_MAX = 32 * 1024;
+const WASM_GZIP_MAX = 40 * 1024;
 /**
  * … and of what a browser loads for `import "heteromem"`: JavaScript and core. The aim is 40 KiB (performance row P11),
  * which is not reached yet; this keeps it from growing meanwhile.

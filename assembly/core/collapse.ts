@@ -57,7 +57,7 @@ function collapseStep(cmd: Cmd, vma: Vma, from: u64): i32 {
   const pgd = vma.mm.pgd;
   const table = leafTable(pgd, from);
   if (!table) return EINVAL;
-  if (isHuge(table)) return SCAN_SUCCEED;
+  if (isHuge(table)) return ptePresent(load<u64>(table)) ? SCAN_SUCCEED : EINVAL;
   if (cmd.e == 1) {
     const refused = scan(vma, table, true);
     if (refused) return refused;

@@ -2,17 +2,18 @@
 
 import { EINVAL, ENOMEM } from "../uapi/errno";
 import { PMD_PAGES } from "../uapi/page";
-import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../uapi/pfn";
+import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../uapi/pfn";
 import {
   BLOCK_BITMAP, BLOCK_PFN, COUNT_PAGES_COPIED, COUNT_PAGES_ZEROED, FOLIO_FREE, FOLIO_LOCKED,
   HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_DEVICE_NEXT, HDR_FRAMES, HDR_XBUF, HDR_ZERO_PFN, SWAP_ZONE,
   TABLE_DEVICE_MEMORY, TABLE_DEVMEM, XBUF_SIZE,
 } from "../uapi/struct";
 import { folioOf, frameOf } from "./folio";
-import { exhausted, header, mayAllocate, RESERVED_FRAMES, setHeader } from "./layout";
+import { exhausted, header, LARGE_PAGES, mayAllocate, RESERVED_FRAMES, setHeader } from "./layout";
+import { isUnit } from "./migrate-huge";
 import {
-  addExternalRefs, allocFrame, blockWithFree, copyFrame, getPage, initFrame, putPage, takeFreed, tookFrames,
-  zeroFrame, zoneInit,
+  addExternalRefs, allocFrame, allocLarge, blockWithFree, copyFrame, getPage, initFrame, putPage, takeFreed,
+  tookFrames, zeroFrame, zoneInit,
 } from "./page-alloc";
 import { count } from "./stat";
 import { validPfn, ZONE_IN_USE, ZONE_REMOVING, zoneOf, zoneOfPfn } from "./zone";
@@ -108,7 +109,7 @@ function allocFrames(zone: u32, src: usize, dst: usize, n: u32, wanted: u32, fla
     const base = load<u32>(block, BLOCK_PFN) + <u32>(word - block) * 8;
     let taken: u32 = 0;
     for (; bits && src < last; src += 4, dst += 4) {
-      if ((load<u32>(src) & wanted) != wanted || load<u32>(dst)) continue;
+      if ((load<u32>(src) & (wanted | MIGRATE_PFN_COMPOUND)) != wanted || load<u32>(dst)) continue;
       if (!mayAllocate()) {
         src = last;
         break;
@@ -126,8 +127,31 @@ function allocFrames(zone: u32, src: usize, dst: usize, n: u32, wanted: u32, fla
   return filled;
 }
 
+/**
+ * As allocFrames(), for the units among the words of src: a large folio each, or, where no block is free, 512 frames. Frames
+ * allocated.
+ */
+function allocUnits(zone: u32, src: usize, dst: usize, n: u32, wanted: u32): u32 {
+  let filled: u32 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const word = load<u32>(src + i * 4);
+    if (!isUnit(word) || (word & wanted) != wanted || load<u32>(dst + i * 4) || n - i < LARGE_PAGES) continue;
+    const head = allocLarge(zone);
+    for (let j: u32 = 0; j < LARGE_PAGES; j++) {
+      const pfn = head ? head + j : allocFrame(zone);
+      if (!pfn) break;
+      folioOf(pfn).set(FOLIO_LOCKED);
+      if (!head) store<u32>(dst + (i + j) * 4, <u32>MIGRATE_PFN_VALID | pfn);
+      filled++;
+    }
+    if (head) store<u32>(dst + i * 4, <u32>MIGRATE_PFN_VALID | MIGRATE_PFN_COMPOUND | head);
+  }
+  return filled;
+}
+
 function allocFor(zone: u32, src: usize, dst: usize, n: u32, wanted: u32): i32 {
-  const filled = allocFrames(zone, src, dst, n, wanted, FOLIO_LOCKED, <u32>MIGRATE_PFN_VALID);
+  const large = allocUnits(zone, src, dst, n, wanted);
+  const filled = large + allocFrames(zone, src, dst, n, wanted, FOLIO_LOCKED, <u32>MIGRATE_PFN_VALID);
   addExternalRefs(filled);
   return filled;
 }
@@ -216,6 +240,13 @@ export function copyPages(src: usize, dst: usize, n: u32): i32 {
     const from = load<u32>(src + i * 4);
     const to = load<u32>(dst + i * 4);
     if (!isUsable(from, end) || !isUsable(to, end)) return -EINVAL;
+    if (isUnit(from) && n - i >= LARGE_PAGES) {
+      const pages = checkUnit(from, to, dst + i * 4, end);
+      if (pages < 0) return pages;
+      copied += from >> 31 ? pages : 0;
+      zeroed += from >> 31 ? 0 : pages;
+      continue;
+    }
     const wanted = (from & MIGRATE_PFN_MIGRATE ? 1 : 0) & (to >> 31);
     copied += wanted & (from >> 31);
     zeroed += wanted & ~(from >> 31);
@@ -226,10 +257,41 @@ export function copyPages(src: usize, dst: usize, n: u32): i32 {
   return copied + zeroed;
 }
 
+/** The destination of page j of a unit: of its large folio, or of its own slot. */
+@inline
+function partOf(to: u32, dst: usize, j: u32): u32 {
+  return isUnit(to) ? to + j : load<u32>(dst + j * 4);
+}
+
+/** How many pages of a unit have a destination; -EINVAL for one that is none. */
+function checkUnit(from: u32, to: u32, dst: usize, end: u32): i32 {
+  if (!(from & MIGRATE_PFN_MIGRATE)) return 0;
+  if (from >> 31 && (from & PFN_MASK) + LARGE_PAGES > end) return -EINVAL;
+  let pages = 0;
+  for (let j: u32 = 0; j < LARGE_PAGES; j++) {
+    if (!isUsable(partOf(to, dst, j), end)) return -EINVAL;
+    pages += partOf(to, dst, j) >> 31;
+  }
+  return pages;
+}
+
+function copyUnit(from: u32, to: u32, dst: usize): void {
+  for (let j: u32 = 0; j < LARGE_PAGES; j++) {
+    const word = partOf(to, dst, j);
+    if (!(word >> 31) || !(from & MIGRATE_PFN_MIGRATE)) continue;
+    if (from >> 31) copyFrame(word & PFN_MASK, (from & PFN_MASK) + j);
+    else zeroFrame(word & PFN_MASK);
+  }
+}
+
 function copyData(src: usize, dst: usize, n: u32): void {
   for (const last = src + n * 4; src < last; src += 4, dst += 4) {
     const from = load<u32>(src);
     const to = load<u32>(dst);
+    if (isUnit(from) && last - src >= LARGE_PAGES * 4) {
+      copyUnit(from, to, dst);
+      continue;
+    }
     if (!(from & MIGRATE_PFN_MIGRATE) || !(to & <u32>MIGRATE_PFN_VALID)) continue;
     if (from & <u32>MIGRATE_PFN_VALID) copyFrame(to & PFN_MASK, from & PFN_MASK);
     else zeroFrame(to & PFN_MASK);

@@ -12,6 +12,7 @@ import {
   FAULT_KIND_SPURIOUS, FAULT_KIND_ZERO, MMU_NOTIFY_CLEAR, MMU_NOTIFY_EXCLUSIVE, REQUEST,
   REQUEST_DEVICE_FAULT,
 } from "../uapi/event";
+import { TABLE_SHIFT } from "../uapi/page";
 import {
   PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP,
   PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
@@ -19,8 +20,8 @@ import {
 import {
   COUNT_FAULT, COUNT_REQUEST, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY, FOLIO_FILE, FOLIO_KSM,
   FOLIO_LARGE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE, HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_REQ_ANSWER,
-  HDR_REQ_DEVMEM, HDR_REQ_FLAGS, HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_PAGE, HDR_REQ_START, HDR_REQ_VMA,
-  HDR_ZERO_PFN,
+  HDR_REQ_DEVMEM, HDR_REQ_FLAGS, HDR_REQ_KIND, HDR_REQ_MM, HDR_REQ_ORDER, HDR_REQ_PAGE, HDR_REQ_START,
+  HDR_REQ_VMA, HDR_ZERO_PFN,
 } from "../uapi/struct";
 import {
   ACCESS_WRITE, FAULT_LOOP, FAULT_OOM, FAULT_SIGBUS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS,
@@ -76,7 +77,7 @@ export function handleEntry(cmd: Cmd, vma: Vma, addr: u64, slot: usize, flags: u
     return flags & ACCESS_WRITE ? anonymousFault(vma, addr, slot) : zeroPageFault(vma, addr, slot);
   }
   if (!ptePresent(pte)) {
-    if (pteKind(pte) == PTE_KIND_DEVICE) return deviceFault(cmd, vma, addr, ptePfn(pte), flags);
+    if (pteKind(pte) == PTE_KIND_DEVICE) return deviceFault(cmd, vma, addr, pte, flags);
     if (pteKind(pte) == PTE_KIND_MIGRATION) return mustWait(ptePfn(pte));
     if (pteKind(pte) == PTE_KIND_SWAP) return swapFault(vma, addr, slot, pte, flags);
     if (pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE) return exclusiveFault(cmd, vma, addr, slot, pte);
@@ -171,7 +172,8 @@ function exclusiveFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i
 }
 
 /** do_swap_page, device-private: asks the page's driver to migrate it to system memory. */
-function deviceFault(cmd: Cmd, vma: Vma, addr: u64, pfn: u32, flags: u32): i32 {
+function deviceFault(cmd: Cmd, vma: Vma, addr: u64, pte: u64, flags: u32): i32 {
+  const pfn = ptePfn(pte);
   const folio = folioOf(pfn);
   if (folio.has(FOLIO_LOCKED)) return mustWait(pfn);
   folio.set(FOLIO_LOCKED);
@@ -185,6 +187,7 @@ function deviceFault(cmd: Cmd, vma: Vma, addr: u64, pfn: u32, flags: u32): i32 {
   setHeader(HDR_REQ_PAGE, pfn);
   setHeader(HDR_REQ_VMA, <u32>vma.ptr);
   setHeader(HDR_REQ_FLAGS, flags);
+  setHeader(HDR_REQ_ORDER, pteFlags(pte) & PTE_HUGE ? TABLE_SHIFT : 0);
   setHeader(HDR_REQ_ANSWER, 0);
   count(COUNT_REQUEST);
   return REQUEST;

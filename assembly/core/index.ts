@@ -45,7 +45,8 @@ export {
   devmemAdd, devmemRemove, devmemAllocPage, devmemAllocPages, devmemTakeFreed, systemAllocPage,
   systemAllocPages, pageGet, pagePut, pageTryLock, pageUnlock, copyPages, pageData, pageZone,
 } from "./devmem";
-export { migrateFinalize, deviceTableMapMigrated } from "./migrate";
+export { migrateFinalize } from "./migrate";
+export { deviceTableMapMigrated } from "./migrate-mirror";
 export {
   deviceTableCreate, deviceTableDestroy, deviceTableMap, deviceTableClear, deviceTableProtect,
   deviceTableLookup, deviceTableSnapshot, deviceTableAccess,

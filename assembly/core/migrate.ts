@@ -1,52 +1,50 @@
 // migrate_vma_pages and migrate_vma_finalize: what happens to the candidates once a driver has given destinations.
 
 import { EINVAL } from "../uapi/errno";
-import { LOG_MIGRATE, MMU_NOTIFY_MIGRATE, REQUEST } from "../uapi/event";
+import { LOG_MIGRATE, REQUEST } from "../uapi/event";
 import { TABLE_ENTRIES } from "../uapi/page";
 import {
-  MIGRATE_PFN_ERROR, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_PFN_WRITE, PFN_MASK,
+  MIGRATE_PFN_COMPOUND, MIGRATE_PFN_ERROR, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK,
 } from "../uapi/pfn";
 import {
-  PTE_DIRTY, PTE_EXCLUSIVE, PTE_HUGE, PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_NO_ACCESS, PTE_PRESENT,
-  PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
+  PTE_DIRTY, PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_NO_ACCESS, PTE_PRESENT, PTE_WRITE,
+  PTE_YOUNG,
 } from "../uapi/pte";
 import {
-  REASON_DRIVER_ERROR, REASON_FILE_PAGE, REASON_HOLE_FILLED, REASON_HOLE_NOT_ANON, REASON_MEMCG_LIMIT,
-  REASON_NO_ANON_VMA, REASON_NO_DESTINATION, REASON_NO_TABLE, REASON_REFERENCED, REASON_UFFD,
+  REASON_DRIVER_ERROR, REASON_FILE_PAGE, REASON_NO_DESTINATION, REASON_ORDER, REASON_REFERENCED,
 } from "../uapi/reason";
 import {
   COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE,
-  FOLIO_COUNT_MASK, FOLIO_DIRTY, FOLIO_FILE, FOLIO_FLAGS, FOLIO_FREE, FOLIO_INDEX, FOLIO_LOCKED, FOLIO_LRU,
-  FOLIO_MAPS, FOLIO_MIGRATION_SHARED, FOLIO_MLOCKED, FOLIO_RESERVED, FOLIO_SHMEM, FOLIO_SIZE,
-  HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FOLIOS, MIGRATION_PAGES, MIGRATION_SETUP,
+  FOLIO_COUNT_MASK, FOLIO_DIRTY, FOLIO_FILE, FOLIO_FLAGS, FOLIO_FREE, FOLIO_INDEX, FOLIO_LARGE,
+  FOLIO_LOCKED, FOLIO_LRU, FOLIO_MAPS, FOLIO_MIGRATION_SHARED, FOLIO_MLOCKED, FOLIO_RESERVED, FOLIO_SHMEM,
+  FOLIO_SIZE, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FOLIOS, MIGRATION_PAGES,
+  MIGRATION_SETUP,
 } from "../uapi/struct";
-import { VM_UFFD_MISSING, VM_WRITE } from "../uapi/vm";
 import { Cmd } from "./cmd";
-import { DeviceTable, deviceTableOf, deviceTableSet } from "./device-table";
-import { addNewAnon } from "./fault-base";
 import { cacheReplace, fileAt } from "./file";
 import { Folio, folioOf, isDevicePfn } from "./folio";
-import { header, setHeaderF64 } from "./layout";
+import { header, LARGE_PAGES, setHeaderF64 } from "./layout";
 import { lruTouch, lruTouchAll } from "./lru";
-import { memcgCharge } from "./memcg";
-import { letGo } from "./migrate-setup";
-import { isOpen, Migration, migrationFree, migrationOf, pfnOf, removeMigrationEntries } from "./migration";
+import { fillHole, fillWindow, insertUnit } from "./migrate-hole";
+import { endUnit, isSoundUnit, isUnit, moveUnit, splitUnit } from "./migrate-huge";
+import {
+  isOpen, letGo, Migration, migrationFree, migrationOf, pagesOf, pfnOf, removeMigrationEntries,
+} from "./migration";
 import { mmAt } from "./mm";
-import { notifyEnd, notifyStart } from "./notify";
+import { notifyEnd } from "./notify";
 import { addExternalRefs, clearFolio, freePages, putPage } from "./page-alloc";
-import { readPte, walk, walkAlloc } from "./pagetable";
-import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
-import { anonVmaPrepare } from "./rmap";
+import { walk } from "./pagetable";
+import { makePte, pteFlags } from "./pte";
 import { count, log } from "./stat";
 import { freeSwap } from "./swap";
-import { isAnonymous, protection, Vma, vmaAt } from "./vma";
+import { vmaAt } from "./vma";
 
 /** May a driver give this page as a destination: locked, referenced, mapped nowhere, and not given already? */
 @inline
 function isSound(pfn: u32, frames: u32): bool {
   if (pfn >= frames) return false;
   const folio = folioOf(pfn);
-  const used = <u32>(FOLIO_FREE | FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_RESERVED);
+  const used = <u32>(FOLIO_FREE | FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_RESERVED | FOLIO_LARGE);
   return (folio.flags & (used | FOLIO_LOCKED)) == FOLIO_LOCKED && !folio.mapcount;
 }
 
@@ -58,7 +56,8 @@ function destinationsAreSound(m: Migration): bool {
   for (; at < end; at += 4) {
     const word = load<u32>(at);
     if (!(word & <u32>MIGRATE_PFN_VALID)) continue;
-    if (!isSound(pfnOf(word), frames)) break;
+    const sound = isUnit(word) ? isSoundUnit(pfnOf(word), frames) && at + LARGE_PAGES * 4 <= end : isSound(pfnOf(word), frames);
+    if (!sound) break;
     folioOf(pfnOf(word)).maps++;
   }
   for (let marked = m.dst; marked < at; marked += 4) {
@@ -79,10 +78,15 @@ export function migratePagesStep(cmd: Cmd): i32 {
   for (let i = cmd.e; i < m.npages; i++) {
     i = moveRun(m, i);
     if (i == m.npages) break;
+    if (isUnit(m.source(i))) {
+      cmd.e = i;
+      if (moveSlotUnit(cmd, m, i) == REQUEST) return REQUEST;
+    }
     const word = m.source(i);
-    if (!(word & MIGRATE_PFN_MIGRATE)) continue;
+    if (!(word & MIGRATE_PFN_MIGRATE) || isUnit(word)) continue;
     const to = m.target(i);
-    if (to & MIGRATE_PFN_ERROR) m.stay(i, REASON_DRIVER_ERROR);
+    if (isUnit(to)) m.stay(i, REASON_ORDER);
+    else if (to & MIGRATE_PFN_ERROR) m.stay(i, REASON_DRIVER_ERROR);
     else if (!(to & <u32>MIGRATE_PFN_VALID)) m.stay(i, REASON_NO_DESTINATION);
     else if (word & <u32>MIGRATE_PFN_VALID) movePage(m, i, pfnOf(word), pfnOf(to));
     else {
@@ -94,6 +98,29 @@ export function migratePagesStep(cmd: Cmd): i32 {
   m.state = MIGRATION_PAGES;
   log(LOG_MIGRATE, m.mm, m.start, m.cpages, m.moved);
   return m.moved;
+}
+
+/** A unit's slot: it moves, stays, or falls apart into slots that are looked at next. 0 or REQUEST. */
+function moveSlotUnit(cmd: Cmd, m: Migration, i: u32): i32 {
+  const word = m.source(i);
+  const to = m.target(i);
+  if (!(word & MIGRATE_PFN_MIGRATE)) return 0;
+  const page = (word & <u32>MIGRATE_PFN_VALID) != 0;
+  let reason: u32 = 0;
+  if (to & MIGRATE_PFN_ERROR) reason = REASON_DRIVER_ERROR;
+  else if (!(to & <u32>MIGRATE_PFN_VALID)) reason = REASON_NO_DESTINATION;
+  else if (!isUnit(to) && page && !m.mm) reason = REASON_ORDER;
+  else if (!isUnit(to)) splitUnit(m, i);
+  else if (page) reason = moveUnit(m, pfnOf(word), pfnOf(to));
+  else {
+    if (!fillWindow(cmd, m, i)) return REQUEST;
+    reason = insertUnit(m, vmaAt(m.vma), m.start + (<u64>i << 12), pfnOf(to));
+  }
+  if (reason) {
+    m.setSource(i, word & ~MIGRATE_PFN_MIGRATE);
+    for (let j: u32 = 0; j < LARGE_PAGES; j++) m.note(i + j, reason);
+  }
+  return 0;
 }
 
 /** folio_migrate_mapping and folio_migrate_flags: the destination becomes the page. */
@@ -138,7 +165,8 @@ function moveRun(m: Migration, i: u32): u32 {
   for (const last = m.npages; i < last; i++, src += 4, dst += 4) {
     const word = load<u32>(src);
     const target = load<u32>(dst);
-    if ((word & both) != both || (target & <u32>(MIGRATE_PFN_VALID | MIGRATE_PFN_ERROR)) != <u32>MIGRATE_PFN_VALID) break;
+    if ((word & (both | MIGRATE_PFN_COMPOUND)) != both) break;
+    if ((target & <u32>(MIGRATE_PFN_VALID | MIGRATE_PFN_ERROR | MIGRATE_PFN_COMPOUND)) != <u32>MIGRATE_PFN_VALID) break;
     const pfn = word & PFN_MASK;
     const toPfn = target & PFN_MASK;
     const from = folios + pfn * FOLIO_SIZE;
@@ -161,51 +189,6 @@ function moveRun(m: Migration, i: u32): u32 {
   return i;
 }
 
-/** migrate_vma_insert_page: a new page where there was none, or the zero page. 0 or REQUEST. */
-function fillHole(cmd: Cmd, m: Migration, i: u32, pfn: u32): i32 {
-  const vma = vmaAt(m.vma);
-  const addr = m.start + (<u64>i << 12);
-  if (!m.holesFrom) m.holesFrom = i + 1;
-  const from = m.start + (<u64>(m.holesFrom - 1) << 12);
-  if (!cmd.f || cmd.windowMm) {
-    if (!notifyStart(cmd, m.mm, from, m.end, MMU_NOTIFY_MIGRATE, m.owner)) return REQUEST;
-    cmd.f = 1;
-  }
-  const reason = insertPage(m, vma, addr, pfn);
-  if (reason) {
-    m.stay(i, reason);
-    return 0;
-  }
-  m.setSource(i, MIGRATE_PFN_MIGRATE);
-  m.moved++;
-  if (isDevicePfn(pfn)) lruTouch(pfn);
-  count(isDevicePfn(pfn) ? COUNT_TO_DEVICE : COUNT_TO_SYSTEM);
-  return 0;
-}
-
-function insertPage(m: Migration, vma: Vma, addr: u64, pfn: u32): u32 {
-  if (!isAnonymous(vma)) return REASON_HOLE_NOT_ANON;
-  if (vma.flags & VM_UFFD_MISSING) return REASON_UFFD;
-  const mm = mmAt(m.mm);
-  const slot = walkAlloc(mm.pgd, m.mm, addr);
-  if (!slot) return REASON_NO_TABLE;
-  if (!anonVmaPrepare(vma)) return REASON_NO_ANON_VMA;
-  const pte = load<u64>(slot);
-  const zero = ptePresent(pte) && (pteFlags(pte) & (PTE_SPECIAL | PTE_HUGE)) == PTE_SPECIAL;
-  if (pte && !zero) return REASON_HOLE_FILLED;
-  if (!memcgCharge(mm.memcg)) return REASON_MEMCG_LIMIT;
-  const folio = folioOf(pfn);
-  folio.memcg = mm.memcg;
-  folio.refs++;
-  addNewAnon(vma, addr, folio, isDevicePfn(pfn) ? 0 : FOLIO_LRU);
-  const write = (vma.flags & VM_WRITE) != 0;
-  let flags: u32 = protection(vma) | (write ? PTE_WRITE : 0);
-  if (isDevicePfn(pfn)) flags |= PTE_KIND_DEVICE;
-  else flags |= <u32>PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0);
-  store<u64>(slot, makePte(pfn, flags));
-  return 0;
-}
-
 /** Slots whose entries are neighbours: from i on, as far as one leaf table goes. */
 @inline
 function leafRun(m: Migration, i: u32): u32 {
@@ -226,7 +209,7 @@ function endRun(m: Migration, i: u32, last: u32, slot: usize): u32 {
   let dst = m.dst + i * 4;
   for (; i < last; i++, src += 4, dst += 4, slot += 8) {
     const word = load<u32>(src);
-    if ((word & both) != both) break;
+    if ((word & (both | MIGRATE_PFN_COMPOUND)) != both) break;
     const pfn = word & PFN_MASK;
     const pte = load<u64>(slot);
     const from = folios + pfn * FOLIO_SIZE;
@@ -278,7 +261,10 @@ export function migrateFinalize(id: u32): i32 {
 /** The frames of the pages that have moved; and the drivers' references to destinations are no more. */
 function releaseAll(m: Migration): void {
   let given = 0;
-  for (let at = m.dst, last = m.dst + m.npages * 4; at < last; at += 4) given += load<u32>(at) >> 31;
+  for (let at = m.dst, last = m.dst + m.npages * 4; at < last; at += 4) {
+    const word = load<u32>(at);
+    given += (word >> 31) * pagesOf(word);
+  }
   addExternalRefs(-given);
   freePages(m.src, m.npages);
 }
@@ -293,10 +279,15 @@ function endSlot(m: Migration, i: u32, slot: usize, ran: bool): void {
     const moved = ran && (word & MIGRATE_PFN_MIGRATE) != 0;
     const lost = ran && !moved && (target & MIGRATE_PFN_ERROR) != 0;
     const pfn = pfnOf(word);
-    removeMigrationEntries(m, slot, pfn, lost ? 0 : moved ? to : pfn);
-    letGo(m, pfn);
+    const end = lost ? 0 : moved ? to : pfn;
+    if (isUnit(word)) {
+      endUnit(m, slot, pfn, end);
+    } else {
+      removeMigrationEntries(m, slot, pfn, end);
+      letGo(m, pfn);
+    }
   }
-  if (to) releaseDestination(to);
+  if (to) for (let j: u32 = 0; j < pagesOf(target); j++) releaseDestination(to + j);
 }
 
 /** Unlocks a destination and drops the driver's reference: if nothing maps it, it is free. */
@@ -305,43 +296,4 @@ function releaseDestination(pfn: u32): void {
   const lru: u32 = !isDevicePfn(pfn) && folio.mapcount ? FOLIO_LRU : 0;
   folio.flags = <u16>((folio.flags & ~FOLIO_LOCKED) | lru);
   putPage(pfn);
-}
-
-/** Between pages() and finalize(): a device's table learns what moved to a device, and forgets what left for RAM. */
-export function deviceTableMapMigrated(tableId: u32, migrationId: u32): i32 {
-  const table = deviceTableOf(tableId);
-  const m = migrationOf(migrationId);
-  if (!changetype<usize>(table) || !isOpen(m) || m.state != MIGRATION_PAGES || !m.mm) return -EINVAL;
-  let mapped = 0;
-  for (let i: u32 = 0; i < m.npages; i++) {
-    const word = m.source(i);
-    if (!(word & MIGRATE_PFN_MIGRATE)) continue;
-    const addr = m.start + (<u64>i << 12);
-    const to = pfnOf(m.target(i));
-    if (!isDevicePfn(to) || !stillThere(m, word, addr, to)) {
-      dropEntry(table, addr);
-      continue;
-    }
-    const hole = !(word & <u32>MIGRATE_PFN_VALID);
-    const write = hole ? vmaAt(m.vma).flags & VM_WRITE : word & MIGRATE_PFN_WRITE;
-    const pte = makePte(to, <u32>PTE_PRESENT | (write ? PTE_WRITE : 0));
-    // A slot that no table can be made for has no stale entry either.
-    if (deviceTableSet(tableId, table, addr, pte)) mapped++;
-  }
-  return mapped;
-}
-
-/** Does the CPU's entry still stand for the page? It may have been dropped (MADV_DONTNEED) since setup. */
-function stillThere(m: Migration, word: u32, addr: u64, to: u32): bool {
-  const pte = readPte(mmAt(m.mm).pgd, addr);
-  if (ptePresent(pte)) return false;
-  if (!(word & <u32>MIGRATE_PFN_VALID)) return pteKind(pte) == PTE_KIND_DEVICE && ptePfn(pte) == to;
-  return pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfnOf(word);
-}
-
-function dropEntry(table: DeviceTable, addr: u64): void {
-  const slot = walk(table.root, addr);
-  if (!slot || !load<u64>(slot)) return;
-  store<u64>(slot, 0);
-  table.entries--;
 }

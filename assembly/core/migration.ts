@@ -5,20 +5,23 @@
 //   dst        0              driver: VALID|pfn
 //   reasons    why a page stays, a byte each
 
-import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../uapi/pfn";
+import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../uapi/pfn";
 import {
-  PTE_DIRTY, PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_HWPOISON, PTE_KIND_MIGRATION, PTE_NO_ACCESS,
+  PTE_DIRTY, PTE_EXCLUSIVE, PTE_HUGE, PTE_KIND_DEVICE, PTE_KIND_HWPOISON, PTE_KIND_MIGRATION, PTE_NO_ACCESS,
   PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
 } from "../uapi/pte";
 import {
-  COUNT_STAYED, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY, FOLIO_MIGRATION_SHARED, MIGRATION_CPAGES,
-  MIGRATION_DST, MIGRATION_END, MIGRATION_FAULT_PAGE, MIGRATION_HOLES_FROM, MIGRATION_MM, MIGRATION_MOVED,
-  MIGRATION_NPAGES, MIGRATION_OWNER, MIGRATION_REASONS, MIGRATION_SELECT, MIGRATION_SIZE, MIGRATION_SRC,
-  MIGRATION_START, MIGRATION_STATE, MIGRATION_VMA, TABLE_MIGRATION,
+  COUNT_STAYED, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY, FOLIO_LOCKED, FOLIO_LRU,
+  FOLIO_MIGRATION_SHARED, MIGRATION_CPAGES, MIGRATION_DST, MIGRATION_END, MIGRATION_FAULT_PAGE,
+  MIGRATION_HOLES_FROM, MIGRATION_MM, MIGRATION_MOVED, MIGRATION_NPAGES, MIGRATION_OWNER, MIGRATION_REASONS,
+  MIGRATION_SELECT, MIGRATION_SIZE, MIGRATION_SRC, MIGRATION_START, MIGRATION_STATE, MIGRATION_VMA,
+  TABLE_MIGRATION,
 } from "../uapi/struct";
 import { arenaAlloc, arenaFree } from "./arena";
 import { Folio, folioOf, isDevicePfn } from "./folio";
+import { LARGE_PAGES } from "./layout";
 import { Mm, mmAt } from "./mm";
+import { putPage } from "./page-alloc";
 import { walk } from "./pagetable";
 import { poolAlloc, poolFree, poolHigh, poolObject } from "./pool";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
@@ -45,7 +48,8 @@ export class Migration {
   faultPage: u32;
   moved: u32;
   holesFrom: u32;
-  reserved0: u32;
+  /** Device pages that were not collected since they are parts of large folios. */
+  parts: u32;
   reserved1: u64;
   reserved2: u64;
   reserved3: u64;
@@ -61,8 +65,10 @@ export class Migration {
   }
   /** The page of slot i stays, for this reason. */
   stay(i: u32, reason: u32): void {
-    const word = this.source(i);
-    this.setSource(i, word & ~MIGRATE_PFN_MIGRATE);
+    this.setSource(i, this.source(i) & ~MIGRATE_PFN_MIGRATE);
+    this.note(i, reason);
+  }
+  note(i: u32, reason: u32): void {
     store<u8>(this.reasons + i, <u8>reason);
     count(COUNT_STAYED);
   }
@@ -99,7 +105,7 @@ export function migrationHolding(pfn: u32): u32 {
     if (!isOpen(m)) continue;
     for (let i: u32 = 0; i < m.npages; i++) {
       const word = m.source(i);
-      if (word & <u32>MIGRATE_PFN_VALID && pfnOf(word) == pfn) return id;
+      if (word & <u32>MIGRATE_PFN_VALID && pfn - pfnOf(word) < pagesOf(word)) return id;
     }
   }
   return 0;
@@ -150,7 +156,7 @@ function waitsFor(pte: u64, pfn: u32): bool {
  */
 @inline
 export function takeEntry(slot: usize, pte: u64, pfn: u32, folio: Folio): void {
-  let flags = (pteFlags(pte) & (PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS)) | PTE_KIND_MIGRATION;
+  let flags = (pteFlags(pte) & (PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS | PTE_HUGE)) | PTE_KIND_MIGRATION;
   if (folio.has(FOLIO_ANON_EXCLUSIVE)) {
     // From here on the entry knows: fork may share the page meanwhile.
     flags |= PTE_EXCLUSIVE;
@@ -166,7 +172,7 @@ function restoreEntry(slot: usize, pte: u64, pfn: u32): void {
   const folio = folioOf(pfn);
   const kept = pteFlags(pte);
   if (kept & (PTE_WRITE | PTE_EXCLUSIVE) && folio.has(FOLIO_ANON)) folio.set(FOLIO_ANON_EXCLUSIVE);
-  let flags = kept & (PTE_WRITE | PTE_NO_ACCESS);
+  let flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);
   if (isDevicePfn(pfn)) flags |= PTE_KIND_DEVICE;
   else flags |= <u32>PTE_PRESENT | (kept & PTE_YOUNG) | (folio.has(FOLIO_DIRTY) ? kept & PTE_DIRTY : 0);
   store<u64>(slot, makePte(pfn, flags));
@@ -205,6 +211,20 @@ function removeSharedEntries(from: u32, to: u32): void {
     if (slot) endEntry(slot, vma.mmId, from, to);
   }
   folio.clear(FOLIO_MIGRATION_SHARED);
+}
+
+/** Pages that a slot's word stands for. */
+@inline
+export function pagesOf(word: u32): u32 {
+  return word & MIGRATE_PFN_COMPOUND ? LARGE_PAGES : 1;
+}
+
+/** Unlocks a page, puts it back on the LRU and drops the migration's reference. */
+export function letGo(m: Migration, pfn: u32): void {
+  const folio = folioOf(pfn);
+  const lock: u32 = pfn == m.faultPage ? 0 : FOLIO_LOCKED;
+  folio.flags = <u16>((folio.flags & ~lock) | (isDevicePfn(pfn) ? 0 : FOLIO_LRU));
+  putPage(pfn);
 }
 
 @inline

@@ -71,11 +71,12 @@ export function splitEdges(cmd: Cmd, vma: Vma, start: u64, end: u64): i32 {
   return 0;
 }
 
-/** can_split_folio, with its lock free: nobody refers to any of its pages but for the entries that map them. */
-function splittable(head: u32): bool {
+/** can_split_folio, with its lock free: nobody refers to any of its pages but the entries that map them, and a fault on one. */
+function splittable(head: u32, faultPage: u32): bool {
   for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
     const folio = folioOf(pfn);
-    if (folio.refcount != folio.mapcount || folio.has(FOLIO_LOCKED)) return false;
+    const asked: u32 = pfn == faultPage ? 1 : 0;
+    if (folio.refcount != folio.mapcount + asked || (folio.has(FOLIO_LOCKED) && !asked)) return false;
   }
   return true;
 }
@@ -140,12 +141,12 @@ function mappedIn(pgd: usize, start: u64, end: u64, head: u32): u32 {
 }
 
 /** split_folio of the large folio that a page belongs to: SPLIT_DONE, SPLIT_REFUSED where somebody refers to it, or REQUEST. */
-export function splitFolio(cmd: Cmd, page: u32): i32 {
+export function splitFolio(cmd: Cmd, page: u32, faultPage: u32 = 0): i32 {
   const head = headOf(page);
   const i = mappedPart(head);
   const begun = cmd.splitHead == head;
   cmd.splitHead = 0;
-  if (i == LARGE_PAGES || !splittable(head)) return SPLIT_REFUSED;
+  if (i == LARGE_PAGES || !splittable(head, faultPage)) return SPLIT_REFUSED;
   const part = folioOf(head + i);
   const pgoff = part.pgoff - i;
   if (!begun) {

@@ -25,10 +25,10 @@ import { fileAt, fileOf, isFile } from "./file";
 import { Folio, folioOf, isDevicePfn } from "./folio";
 import { isHugeZero } from "./huge";
 import { header, LARGE_PAGES, pool, RESERVED_FRAMES, setHeader } from "./layout";
-import { isOpen, migrationOf } from "./migration";
+import { isOpen, migrationOf, pagesOf } from "./migration";
 import { exists, Mm, mmOf } from "./mm";
 import {
-  DEVICE_OWNER, FILE_OWNER, holeEnd, isHuge, leafTable, readPte, TableMeta, tableMeta,
+  DEVICE_OWNER, FILE_OWNER, holeEnd, isHuge, leafTable, readPte, tableMeta, TableMeta,
 } from "./pagetable";
 import { poolHigh, poolUsed } from "./pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
@@ -248,7 +248,7 @@ function checkFolios(busy: bool): void {
   for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
     const m = migrationOf(id);
     if (!isOpen(m)) continue;
-    for (let i: u32 = 0; i < m.npages; i++) if (m.source(i) & <u32>MIGRATE_PFN_VALID) explained++;
+    for (let i: u32 = 0; i < m.npages; i++) if (m.source(i) & <u32>MIGRATE_PFN_VALID) explained += pagesOf(m.source(i));
   }
   if (left != explained) broken(VERIFY_REFCOUNT, 0, 0, explained, left);
 }

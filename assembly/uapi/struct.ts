@@ -32,6 +32,7 @@ export const HDR_REQ_DEVMEM = 100; //    u32  device fault
 export const HDR_REQ_PAGE = 104; //      u32  device fault: the page's pfn, locked and referenced by the core
 export const HDR_REQ_VMA = 108; //       u32  device fault: vma pointer
 export const HDR_REQ_FLAGS = 112; //     u32  device fault: ACCESS_*
+export const HDR_REQ_ORDER = 120; //     u32  device fault: how much the faulting entry maps: 0 a page, 9 (2 MiB) a huge page
 export const HDR_REQ_ANSWER = 116; //    u32  device fault: TypeScript writes VM_FAULT_* here before resume()
 // What verify() found.
 export const HDR_VERIFY_CODE = 128; //   u32  VERIFY_*

@@ -1,14 +1,19 @@
 import { dispose } from "../dispose.ts";
 import {
   hmmDevmemAdd,
+  MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_MIGRATE,
   MIGRATE_PFN_VALID,
+  MIGRATE_VMA_SELECT_COMPOUND,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
   migrateDeviceRange,
   migrateVmaSetup,
   PAGE_SIZE,
   VM_FAULT_OOM,
   type Hmm,
   type HmmDevmem,
+  type HmmDevmemOps,
   type Migration,
   type VmFault,
   type Vma,
@@ -24,6 +29,12 @@ export interface DmirrorDeviceOptions {
 const DEVICE_MEMORY = 64 << 20;
 /** Pages that are evicted at a time. */
 const EVICT_PAGES = 512;
+/** @internal What a migration selects: huge pages move as they are, where that can be. */
+export const TO_DEVICE = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND;
+/** @internal */
+export const TO_SYSTEM = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | MIGRATE_VMA_SELECT_COMPOUND;
+/** Pages of a huge page. */
+const HUGE_PAGES = 512;
 /** In a migration's src: a candidate that is a page; MIGRATE alone is a hole, or the zero page. */
 const PAGE_TO_MIGRATE = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
@@ -42,7 +53,8 @@ export class DmirrorDevice {
       throw new TypeError(`new DmirrorDevice: options must be an object, got ${JSON.stringify(options)}`);
     const { memory = DEVICE_MEMORY, id } = options;
     this.hmm = hmm;
-    const fault = (_devmem: HmmDevmem, vma: Vma, address: number): VmFault => this.#fault(vma, address);
+    const fault: HmmDevmemOps["fault"] = (_devmem, vma, address, _page, _flags, order) =>
+      this.#fault(vma, address, PAGE_SIZE * 2 ** order);
     this.devmem = hmmDevmemAdd(hmm, { fault }, this, memory, { id });
   }
 
@@ -74,7 +86,8 @@ export class DmirrorDevice {
 
   /** @internal Gives the candidates of m device memory, as far as there is some, and copies them there. */
   copyToDevice(m: Migration): void {
-    this.devmem.allocPages(this.#candidates(m, MIGRATE_PFN_MIGRATE), m.dst);
+    const candidates = this.#candidates(m, MIGRATE_PFN_MIGRATE, () => this.devmem.allocPage());
+    this.devmem.allocPages(candidates, m.dst);
     this.hmm.copyPages(m.src, m.dst);
   }
 
@@ -83,29 +96,40 @@ export class DmirrorDevice {
    * memory ran out for one.
    */
   copyToSystem(m: Migration): boolean {
-    const allocated = this.hmm.allocPages(this.#candidates(m, PAGE_TO_MIGRATE), m.dst);
+    this.hmm.allocPages(
+      this.#candidates(m, PAGE_TO_MIGRATE, () => this.hmm.allocPage()),
+      m.dst,
+    );
     this.hmm.copyPages(m.src, m.dst);
-    return allocated === countPages(m);
+    return m.src.every((word, i) => (word & PAGE_TO_MIGRATE) >>> 0 !== PAGE_TO_MIGRATE || m.dst[i] !== 0);
   }
 
-  /** The words of m.src that have all of `flags`, less the one whose allocation is to fail. */
-  #candidates(m: Migration, flags: number): Uint32Array {
+  /**
+   * The words of m.src that have all of `flags`, less the one whose allocation is to fail. A huge page has small ones
+   * instead then, by `alloc`.
+   */
+  #candidates(m: Migration, flags: number, alloc: () => number): Uint32Array {
     const words = m.src.map((word) => ((word & flags) >>> 0 === flags ? word : 0));
     const first = this.#failNext ? words.findIndex((word) => word !== 0) : -1;
-    if (first >= 0) {
-      words[first] = 0;
-      this.#failNext = false;
+    if (first < 0) return words;
+    this.#failNext = false;
+    if ((words[first] & MIGRATE_PFN_COMPOUND) !== 0) {
+      for (let i = first; i < first + HUGE_PAGES; i++) {
+        const page = alloc();
+        m.dst[i] = page === 0 ? 0 : (MIGRATE_PFN_VALID | page) >>> 0;
+      }
     }
+    words[first] = 0;
     return words;
   }
 
   /**
-   * A CPU, or another device, touches a page of ours: that one page goes back. The engine knows owner, selection and
-   * the faulting page here, because it is the engine that called.
+   * A CPU, or another device, touches a page of ours: what its entry maps goes back, `size` bytes, one page or a huge
+   * one. The engine knows owner and the faulting page here, because it is the engine that called.
    */
-  #fault(vma: Vma, address: number): VmFault {
-    const start = address - (address % PAGE_SIZE);
-    using m = migrateVmaSetup({ vma, start, end: start + PAGE_SIZE });
+  #fault(vma: Vma, address: number, size: number): VmFault {
+    const start = address - (address % size);
+    using m = migrateVmaSetup({ vma, start, end: start + size, select: TO_SYSTEM });
     if (!this.copyToSystem(m)) return VM_FAULT_OOM;
     m.pages();
     return 0;

@@ -1,0 +1,60 @@
+// What a device's own table learns of a migration.
+
+import { EINVAL } from "../uapi/errno";
+import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_PFN_WRITE } from "../uapi/pfn";
+import { PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_PRESENT, PTE_WRITE } from "../uapi/pte";
+import { MIGRATION_PAGES } from "../uapi/struct";
+import { VM_WRITE } from "../uapi/vm";
+import { DeviceTable, deviceTableOf, deviceTableSet } from "./device-table";
+import { isDevicePfn } from "./folio";
+import { isOpen, Migration, migrationOf, pagesOf, pfnOf } from "./migration";
+import { mmAt } from "./mm";
+import { readPte, walk } from "./pagetable";
+import { makePte, pteKind, ptePfn, ptePresent } from "./pte";
+import { vmaAt } from "./vma";
+
+/** Between pages() and finalize(): a device's table learns what moved to a device, and forgets what left for RAM. */
+export function deviceTableMapMigrated(tableId: u32, migrationId: u32): i32 {
+  const table = deviceTableOf(tableId);
+  const m = migrationOf(migrationId);
+  if (!changetype<usize>(table) || !isOpen(m) || m.state != MIGRATION_PAGES || !m.mm) return -EINVAL;
+  let mapped = 0;
+  for (let i: u32 = 0; i < m.npages; i++) {
+    const word = m.source(i);
+    if (!(word & MIGRATE_PFN_MIGRATE)) continue;
+    for (let j: u32 = 0; j < pagesOf(word); j++) mapped += mapOne(tableId, table, m, i, j);
+  }
+  return mapped;
+}
+
+/** Page j of slot i's unit. 1 if the device has it now. */
+function mapOne(tableId: u32, table: DeviceTable, m: Migration, i: u32, j: u32): i32 {
+  const word = m.source(i);
+  const page = word & <u32>MIGRATE_PFN_VALID ? word + j : word;
+  const addr = m.start + (<u64>(i + j) << 12);
+  const to = pfnOf(m.target(i)) + j;
+  if (!isDevicePfn(to) || !stillThere(m, page, addr, to)) {
+    dropEntry(table, addr);
+    return 0;
+  }
+  const hole = !(word & <u32>MIGRATE_PFN_VALID);
+  const write = hole ? vmaAt(m.vma).flags & VM_WRITE : word & MIGRATE_PFN_WRITE;
+  const pte = makePte(to, <u32>PTE_PRESENT | (write ? PTE_WRITE : 0));
+  // A slot that no table can be made for has no stale entry either.
+  return deviceTableSet(tableId, table, addr, pte) ? 1 : 0;
+}
+
+/** Does the CPU's entry still stand for the page? It may have been dropped (MADV_DONTNEED) since setup. */
+function stillThere(m: Migration, word: u32, addr: u64, to: u32): bool {
+  const pte = readPte(mmAt(m.mm).pgd, addr);
+  if (ptePresent(pte)) return false;
+  if (!(word & <u32>MIGRATE_PFN_VALID)) return pteKind(pte) == PTE_KIND_DEVICE && ptePfn(pte) == to;
+  return pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfnOf(word);
+}
+
+function dropEntry(table: DeviceTable, addr: u64): void {
+  const slot = walk(table.root, addr);
+  if (!slot || !load<u64>(slot)) return;
+  store<u64>(slot, 0);
+  table.entries--;
+}
