@@ -1,5 +1,5 @@
 import { ENOMEM, EINVAL } from "../assembly/uapi/errno.ts";
-import { PAGE_SIZE } from "../assembly/uapi/page.ts";
+import { PAGE_SIZE, PMD_PAGES, PMD_SIZE } from "../assembly/uapi/page.ts";
 import {
   BOOT_ARENA_BYTES,
   BOOT_CAPACITY,
@@ -7,6 +7,7 @@ import {
   BOOT_DATA,
   BOOT_DEVICE_FRAMES,
   BOOT_LOG_ENTRIES,
+  BOOT_HUGETLB_PAGES,
   BOOT_SWAP_FRAMES,
   BOOT_SYSTEM_FRAMES,
   HEADER,
@@ -50,6 +51,11 @@ export interface HmmConfig {
   deviceMemory?: number;
   /** Bytes of swap space, for MADV_PAGEOUT. Default 0: none. */
   swap?: number;
+  /**
+   * Bytes of systemMemory set aside for hugetlb pages (MAP_HUGETLB), rounded up to 2 MiB. Default 0: none. At most what is
+   * left of systemMemory without its first 2 MiB.
+   */
+  hugetlb?: number;
   /** "metadata": frames have no bytes, for simulations larger than memory. Default "data". */
   backing?: "data" | "metadata";
   capacities?: HmmCapacities;
@@ -66,6 +72,7 @@ export interface HmmSettings {
   readonly systemMemory: number;
   readonly deviceMemory: number;
   readonly swap: number;
+  readonly hugetlb: number;
   readonly backing: "data" | "metadata";
   readonly capacities: Readonly<Required<HmmCapacities>>;
   readonly arena: number;
@@ -74,6 +81,8 @@ export interface HmmSettings {
 
 const DEFAULT_MEMORY = 2 ** 28;
 const DEFAULT_LOG = 4096;
+/** Frames before the first one of system memory. */
+const RESERVED_FRAMES = 2;
 /** What the pfn words can number. */
 const MEMORY_MAX = 2 ** 39;
 
@@ -98,6 +107,7 @@ const KNOWN = [
   "systemMemory",
   "deviceMemory",
   "swap",
+  "hugetlb",
   "backing",
   "capacities",
   "arena",
@@ -141,15 +151,25 @@ export function checkConfig(config: HmmConfig): HmmSettings {
     sizes[name] = optional(capacities as Record<string, unknown>, name, 1, MOST[name] ?? 2 ** 28, 0);
   const eventLog = optional(given, "eventLog", 1, 2 ** 26, DEFAULT_LOG);
   if ((eventLog & (eventLog - 1)) !== 0) throw badRange(OP, "eventLog", "a power of two", eventLog);
+  const systemMemory = optional(given, "systemMemory", PAGE_SIZE, MEMORY_MAX, DEFAULT_MEMORY);
   return {
-    systemMemory: optional(given, "systemMemory", PAGE_SIZE, MEMORY_MAX, DEFAULT_MEMORY),
+    systemMemory,
     deviceMemory: optional(given, "deviceMemory", 0, MEMORY_MAX, DEFAULT_MEMORY),
     swap: optional(given, "swap", 0, MEMORY_MAX, 0),
+    hugetlb: optional(given, "hugetlb", 0, mostHugetlb(systemMemory), 0),
     backing,
     capacities: sizes as unknown as Required<HmmCapacities>,
     arena: optional(given, "arena", 4096, 2 ** 32, 0),
     eventLog,
   };
+}
+
+/** Whole blocks of 2 MiB: the first one has the zero page in it. */
+function mostHugetlb(systemMemory: number): number {
+  return (
+    Math.max(0, Math.floor((Math.ceil(systemMemory / PAGE_SIZE) + RESERVED_FRAMES) / PMD_PAGES) - 1) *
+    PMD_SIZE
+  );
 }
 
 /** Writes the boot configuration, lays memory out and boots. Returns the memory, and the settings with all defaults. */
@@ -162,6 +182,7 @@ export function boot(core: CoreExports, settings: HmmSettings): { mem: Memory; s
   set(BOOT_SYSTEM_FRAMES, Math.ceil(settings.systemMemory / PAGE_SIZE));
   set(BOOT_DEVICE_FRAMES, Math.ceil(settings.deviceMemory / PAGE_SIZE));
   set(BOOT_SWAP_FRAMES, Math.ceil(settings.swap / PAGE_SIZE));
+  set(BOOT_HUGETLB_PAGES, Math.ceil(settings.hugetlb / PMD_SIZE));
   set(BOOT_LOG_ENTRIES, settings.eventLog);
   set(BOOT_ARENA_BYTES, settings.arena);
   for (const [name, table] of CAPACITY_TABLES) set(BOOT_CAPACITY + 4 * table, settings.capacities[name]);
@@ -180,6 +201,7 @@ export function boot(core: CoreExports, settings: HmmSettings): { mem: Memory; s
       systemMemory: mem.u32(base + BOOT_SYSTEM_FRAMES) * PAGE_SIZE,
       deviceMemory: mem.u32(base + BOOT_DEVICE_FRAMES) * PAGE_SIZE,
       swap: mem.u32(base + BOOT_SWAP_FRAMES) * PAGE_SIZE,
+      hugetlb: mem.u32(base + BOOT_HUGETLB_PAGES) * PMD_SIZE,
       arena: mem.u32(base + BOOT_ARENA_BYTES),
       eventLog: mem.u32(base + BOOT_LOG_ENTRIES),
       capacities: capacities as unknown as Required<HmmCapacities>,

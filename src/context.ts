@@ -46,6 +46,7 @@ const OTHER_NAMES = [
   "address space",
   "devmems",
   "injected failure",
+  "hugetlb pages",
 ];
 const FIRST_OTHER = 16;
 const NOTHING = 0xffffffff;

@@ -5,6 +5,7 @@ import {
   HDR_FAULT_AROUND,
   HDR_FLAGS,
   HDR_FLAG_SWAP,
+  HDR_HUGETLB_FREE,
   HDR_ZERO_PFN,
   HEADER,
   ZONES,
@@ -256,6 +257,11 @@ export class Hmm {
   /** Pages of system memory that are free. */
   get freePages(): number {
     return this.#ctx.mem.u32(HEADER + ZONES + ZONE_FREE_PAGES);
+  }
+
+  /** hugetlb pages (2 MiB each) that nobody uses: HugePages_Free. */
+  get freeHugetlbPages(): number {
+    return this.#ctx.mem.header(HDR_HUGETLB_FREE);
   }
 
   /** The n-th page allocation from now on fails, once; 0 stops that. For tests of a driver's failure paths. */

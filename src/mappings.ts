@@ -92,8 +92,9 @@ export abstract class Mappings {
 
   /**
    * mmap: a new mapping. Returns its address. A shared anonymous mapping has a file of its own, which goes with its last
-   * mapping. Throws HmmError ENOMEM (address space, vmas, files), EINVAL, EEXIST (MAP_FIXED_NOREPLACE). Takes mmapSem
-   * for write.
+   * mapping. With MAP_HUGETLB (private anonymous memory only) it is made of hugetlb pages: length is rounded up to 2 MiB, a
+   * fixed addr must be a multiple of it. Throws HmmError ENOMEM (address space, vmas, files, hugetlb pages), EINVAL, EEXIST
+   * (MAP_FIXED_NOREPLACE). Takes mmapSem for write.
    */
   mmap(args: MmapArgs): number {
     const op = "mm.mmap";

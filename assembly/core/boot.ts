@@ -1,15 +1,16 @@
 // Boot: everything from zeroed memory to a machine without address spaces. layoutBytes() ran before.
 
-import { EINVAL } from "../uapi/errno";
+import { EINVAL, ENOMEM } from "../uapi/errno";
 import { PMD_PAGES } from "../uapi/page";
 import {
-  BLOCK_ZONE, FOLIO_RESERVED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_END, HDR_MAGIC, HDR_SWAP_FRAMES,
-  HDR_SYSTEM_FRAMES, HDR_ZERO_PFN, HEADER, HEADER_MAGIC, SWAP_ZONE, ZONE_COUNT,
+  BLOCK_ZONE, BOOT_CONFIG, BOOT_HUGETLB_PAGES, FOLIO_RESERVED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_END,
+  HDR_HUGETLB_FREE, HDR_HUGETLB_TOTAL, HDR_MAGIC, HDR_SWAP_FRAMES, HDR_SYSTEM_FRAMES, HDR_ZERO_PFN, HEADER,
+  HEADER_MAGIC, SWAP_ZONE, ZONE_COUNT,
 } from "../uapi/struct";
 import { arenaInit } from "./arena";
 import { folioOf } from "./folio";
 import { header, RESERVED_FRAMES, setHeader } from "./layout";
-import { zoneInit } from "./page-alloc";
+import { allocLarge, keepHugetlb, zoneInit } from "./page-alloc";
 import { blockOf } from "./zone";
 
 function reserve(pfn: u32): void {
@@ -25,6 +26,12 @@ export function boot(): i32 {
   reserve(0);
   reserve(header(HDR_ZERO_PFN));
   zoneInit(0, RESERVED_FRAMES, RESERVED_FRAMES + header(HDR_SYSTEM_FRAMES), 0);
+  for (let i: u32 = 0; i < load<u32>(HEADER + BOOT_CONFIG + BOOT_HUGETLB_PAGES); i++) {
+    const head = allocLarge(0);
+    if (!head) return -ENOMEM;
+    keepHugetlb(head);
+  }
+  setHeader(HDR_HUGETLB_TOTAL, header(HDR_HUGETLB_FREE));
   const base = header(HDR_DEVICE_BASE);
   for (let pfn = base; pfn < base + header(HDR_DEVICE_FRAMES); pfn += PMD_PAGES) {
     store<u16>(blockOf(pfn), ZONE_COUNT, BLOCK_ZONE);

@@ -4,8 +4,10 @@
 import { MMU_NOTIFY_EXCLUSIVE, REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
 import { PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../uapi/pte";
-import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_HEAD, FOLIO_LOCKED, FOLIO_TAIL } from "../uapi/struct";
-import { ACCESS_GUP, ACCESS_WRITE } from "../uapi/vm";
+import {
+  FOLIO_ANON, FOLIO_DIRTY, FOLIO_HEAD, FOLIO_LOCKED, FOLIO_RESERVED, FOLIO_TAIL,
+} from "../uapi/struct";
+import { ACCESS_GUP, ACCESS_WRITE, VM_HUGETLB } from "../uapi/vm";
 import { reach } from "./access";
 import { Cmd } from "./cmd";
 import { Folio, folioOf } from "./folio";
@@ -36,7 +38,7 @@ export function exclusiveStep(cmd: Cmd): i32 {
     const pfn = load<u32>(at);
     const folio = folioOf(pfn);
     if (!cmd.link) {
-      if (!folio.has(FOLIO_ANON) || folio.has(FOLIO_LOCKED | FOLIO_TAIL)) {
+      if (!folio.has(FOLIO_ANON) || folio.has(FOLIO_LOCKED | FOLIO_TAIL | FOLIO_RESERVED)) {
         dropPage(at, pfn);
         continue;
       }
@@ -57,7 +59,8 @@ function reachAll(cmd: Cmd): i32 {
     const slot = reach(cmd, cmd.cursor, ACCESS_GUP | ACCESS_WRITE);
     if (!slot) return cmd.error == REQUEST || !cmd.b ? cmd.error : 0;
     const pte = load<u64>(slot);
-    if (pteFlags(pte) & PTE_HUGE && splitMapping(cmd, vmaLookup(mmAt(cmd.mm), cmd.cursor), cmd.cursor) == REQUEST) {
+    const vma = vmaLookup(mmAt(cmd.mm), cmd.cursor);
+    if (pteFlags(pte) & PTE_HUGE && !(vma.flags & VM_HUGETLB) && splitMapping(cmd, vma, cmd.cursor) == REQUEST) {
       return REQUEST;
     }
     const pfn = ptePfn(pte);

@@ -91,7 +91,8 @@ export function hugeWriteFault(cmd: Cmd, vma: Vma, addr: u64): i32 {
   return splitMapping(cmd, vma, addr) == REQUEST ? REQUEST : FALLBACK;
 }
 
-function reuseHuge(vma: Vma, table: usize, head: u32): void {
+/** A huge page that is ours alone becomes writable. */
+export function reuseHuge(vma: Vma, table: usize, head: u32): void {
   const write: u32 = vma.flags & VM_WRITE ? PTE_WRITE : 0;
   for (let i: u32 = 0; i < LARGE_PAGES; i++) {
     const folio = folioOf(head + i);

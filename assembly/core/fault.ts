@@ -25,12 +25,13 @@ import {
 } from "../uapi/struct";
 import {
   ACCESS_WRITE, FAULT_LOOP, FAULT_OOM, FAULT_SIGBUS, VM_FAULT_ERROR, VM_FAULT_OOM, VM_FAULT_SIGBUS,
-  VM_SHARED, VM_SPECIAL, VM_UFFD_MISSING, VM_WRITE,
+  VM_HUGETLB, VM_SHARED, VM_SPECIAL, VM_UFFD_MISSING, VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { addNewAnon, allocUserPage, done, mustWait, outOfMemory, writtenFlags } from "./fault-base";
 import { fileFault } from "./fault-file";
 import { FALLBACK, hugeFault, hugeWriteFault } from "./fault-huge";
+import { hugetlbFault } from "./fault-hugetlb";
 import { swapFault } from "./fault-swap";
 import { Folio, folioOf } from "./folio";
 import { headOf, largeRefs } from "./huge";
@@ -58,7 +59,7 @@ export function handleFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
   if (cmd.faultPage) return finishDeviceFault(cmd, vma);
   const table = leafTable(vma.mm.pgd, addr);
   if (table) return handleEntry(cmd, vma, addr, slotOf(table, addr), flags);
-  const result = hugeFault(vma, addr, flags);
+  const result = vma.flags & VM_HUGETLB ? hugetlbFault(cmd, vma, addr, flags) : hugeFault(vma, addr, flags);
   if (result != FALLBACK) return result;
   const slot = walkAlloc(vma.mm.pgd, vma.mmId, addr);
   return slot ? handleEntry(cmd, vma, addr, slot, flags) : outOfMemory();
@@ -115,6 +116,7 @@ function onlyOurs(pfn: u32, folio: Folio): bool {
 
 function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, entry: u64): i32 {
   if (pteFlags(entry) & PTE_HUGE) {
+    if (vma.flags & VM_HUGETLB) return hugetlbFault(cmd, vma, addr, ACCESS_WRITE);
     const result = hugeWriteFault(cmd, vma, addr);
     if (result != FALLBACK) return result;
   }

@@ -2,7 +2,7 @@
 
 import { PAGE_SIZE, PMD_SIZE } from "../uapi/page";
 import { PTE_HUGE, PTE_SPECIAL } from "../uapi/pte";
-import { FOLIO_RESERVED, FOLIO_TAIL, HDR_HUGE_ZERO, HDR_HUGE_ZERO_MAPS, HDR_ZERO_PFN } from "../uapi/struct";
+import { FOLIO_TAIL, HDR_HUGE_ZERO, HDR_HUGE_ZERO_MAPS, HDR_ZERO_PFN } from "../uapi/struct";
 import { folioOf } from "./folio";
 import { header, LARGE_PAGES, setHeader } from "./layout";
 import { allocLarge, putPage, zeroFrame } from "./page-alloc";
@@ -43,10 +43,7 @@ export function hugeZeroGet(): u32 {
   if (!zero) {
     zero = allocLarge(0);
     if (!zero) return 0;
-    for (let i: u32 = 0; i < LARGE_PAGES; i++) {
-      zeroFrame(zero + i);
-      folioOf(zero + i).set(FOLIO_RESERVED);
-    }
+    for (let i: u32 = 0; i < LARGE_PAGES; i++) zeroFrame(zero + i);
     setHeader(HDR_HUGE_ZERO, zero);
   }
   setHeader(HDR_HUGE_ZERO_MAPS, header(HDR_HUGE_ZERO_MAPS) + 1);

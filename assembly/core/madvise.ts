@@ -14,13 +14,14 @@ import {
 import { Cmd } from "./cmd";
 import { collapseRange } from "./collapse";
 import { fileAt } from "./file";
+import { HUGE_MASK } from "./huge";
 import { Mm, mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { pageOut, swapAhead } from "./pageout";
 import { holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
 import { populateRange } from "./populate";
 import { pteFlags, pteKind, ptePresent } from "./pte";
-import { splitEdges, splitLarge, splitPartial } from "./split";
+import { cutsHugetlb, splitEdges, splitLarge, splitPartial } from "./split";
 import { punchHole } from "./truncate";
 import { findVmaFrom, isAnonymous, pgoffOf, some, Vma } from "./vma";
 import { vmaModify } from "./vma-merge";
@@ -57,6 +58,12 @@ function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
     case MADV_FREE: {
       if (vma.flags & (VM_LOCKED | VM_PFNMAP)) return -EINVAL;
       if (cmd.a == MADV_FREE && !isAnonymous(vma)) return -EINVAL;
+      if (vma.flags & VM_HUGETLB) {
+        // Whole huge pages only; one that the range ends in stays.
+        if (start & HUGE_MASK) return -EINVAL;
+        end &= ~HUGE_MASK;
+        if (end <= start) return 0;
+      }
       if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
       const dropping = cmd.a == MADV_DONTNEED;
       if ((dropping ? splitPartial(cmd, vma, start, end) : splitLarge(cmd, vma, start, end)) == REQUEST) return REQUEST;
@@ -88,6 +95,7 @@ function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
   const flags = advisedFlags(vma, cmd.a);
   if (flags == REFUSED) return -EINVAL;
   if (flags == vma.flags) return 0;
+  if (cutsHugetlb(vma, start | end)) return -EINVAL;
   if (splitEdges(cmd, vma, start, end) == REQUEST) return REQUEST;
   cmd.edges = 0;
   return some(vmaModify(mm, vma, start, end, flags)) ? 0 : -ENOMEM;

@@ -2,17 +2,21 @@
 
 import { EEXIST, EINVAL, ENOMEM } from "../uapi/errno";
 import { LOG_MMAP, REQUEST } from "../uapi/event";
-import { PAGE_SIZE } from "../uapi/page";
+import { PAGE_SIZE, PMD_SHIFT, PMD_SIZE } from "../uapi/page";
 import { PTE_KIND_SWAP, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from "../uapi/pte";
-import { FILE_SHMEM, HDR_RESULT, HDR_ZERO_PFN, TABLE_ADDRESS_SPACE } from "../uapi/struct";
 import {
-  MAP_ANONYMOUS, MAP_FILE_MIXED, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED,
-  VM_ACCESS, VM_ACCOUNT, VM_DONTEXPAND, VM_IO, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE,
-  VM_MIXEDMAP, VM_PFNMAP, VM_SHARED, VM_SPECIAL, VM_UFFD_MISSING, VM_WRITE,
+  FILE_SHMEM, HDR_HUGETLB_FREE, HDR_RESULT, HDR_ZERO_PFN, TABLE_ADDRESS_SPACE, TABLE_HUGETLB,
+} from "../uapi/struct";
+import {
+  MAP_ANONYMOUS, MAP_FILE_MIXED, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_HUGETLB, MAP_POPULATE, MAP_PRIVATE,
+  MAP_SHARED, VM_ACCESS, VM_ACCOUNT, VM_DONTEXPAND, VM_HUGETLB, VM_IO, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD,
+  VM_MAYSHARE, VM_MAYWRITE, VM_MIXEDMAP, VM_PFNMAP, VM_SHARED, VM_SPECIAL, VM_UFFD_MISSING, VM_WRITE,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
+import { hugetlbReserved } from "./fault-hugetlb";
 import { cacheLookup, fileAlloc, fileAt, fileOf, fileRelease, isFile } from "./file";
 import { folioOf } from "./folio";
+import { HUGE_MASK } from "./huge";
 import { exhausted, header, setHeaderF64 } from "./layout";
 import { exists, Mm, mmAt, mmOf } from "./mm";
 import { allocFrame, zeroFrame } from "./page-alloc";
@@ -36,17 +40,27 @@ function isFree(mm: Mm, start: u64, end: u64): bool {
   return !some(vma) || vma.start >= end;
 }
 
-/** get_unmapped_area: the hint if it is free, else the highest gap that fits below MMAP_BASE. 0 when there is none. */
-export function findGap(mm: Mm, hint: u64, length: u64): u64 {
+/** The highest aligned address with `length` bytes below ceiling; 0 if there are not so many. */
+@inline
+function below(ceiling: u64, length: u64, align: u64): u64 {
+  return ceiling >= length ? (ceiling - length) & ~(align - 1) : 0;
+}
+
+/**
+ * get_unmapped_area: the hint if it is free, else the highest aligned gap that fits below MMAP_BASE. 0 when there is none.
+ */
+export function findGap(mm: Mm, hint: u64, length: u64, align: u64): u64 {
   if (hint >= USER_START && hint + length <= USER_END && isFree(mm, hint, hint + length)) return hint;
   let ceiling = MMAP_BASE;
   let vma = vmaAt(mm.vmaLast);
   while (some(vma)) {
-    if (vma.end <= ceiling && ceiling - vma.end >= length) return ceiling - length;
+    const at = below(ceiling, length, align);
+    if (at >= vma.end) return at;
     ceiling = min(ceiling, vma.start);
     vma = vmaAt(vma.prev);
   }
-  if (ceiling >= length && ceiling - length >= USER_START) return ceiling - length;
+  const at = below(ceiling, length, align);
+  if (at >= USER_START) return at;
   exhausted(TABLE_ADDRESS_SPACE);
   return 0;
 }
@@ -94,6 +108,7 @@ function mapNew(cmd: Cmd, mm: Mm): bool {
   const shared = (cmd.b & MAP_SHARED) != 0;
   if (shared) flags |= VM_SHARED | VM_MAYSHARE;
   else if (flags & VM_WRITE) flags |= VM_ACCOUNT;
+  if (cmd.b & MAP_HUGETLB) flags |= VM_HUGETLB | VM_DONTEXPAND;
   if (cmd.c >= <u32>MAP_FILE_MIXED) return mapSpecial(cmd, mm, flags);
   if (!(cmd.b & MAP_ANONYMOUS)) return mapRange(mm, cmd.target, end, flags, cmd.unmapCursor, cmd.c);
   if (!shared) return mapRange(mm, cmd.target, end, flags, cmd.target >> 12, 0);
@@ -142,13 +157,27 @@ function insertSpecial(vma: Vma, addr: u64, mixed: bool): bool {
   return true;
 }
 
+/** Of a hugetlb mapping, whose length is rounded up: private, aligned where it is fixed, and in the pool. 0 or an errno. */
+function checkHugetlb(cmd: Cmd): i32 {
+  if (cmd.b & MAP_SHARED || !(cmd.b & MAP_ANONYMOUS)) return -EINVAL;
+  if (cmd.b & (MAP_FIXED | MAP_FIXED_NOREPLACE) && cmd.start & HUGE_MASK) return -EINVAL;
+  cmd.end = (cmd.end + HUGE_MASK) & ~HUGE_MASK;
+  if ((cmd.end >> PMD_SHIFT) + hugetlbReserved() <= <u64>header(HDR_HUGETLB_FREE)) return 0;
+  exhausted(TABLE_HUGETLB);
+  return -ENOMEM;
+}
+
 /** Checks the arguments and sets cmd.target. */
 function chooseAddress(cmd: Cmd, mm: Mm): i32 {
-  const length = cmd.end;
   const kind = cmd.b & (MAP_SHARED | MAP_PRIVATE);
-  if (!length || (kind != MAP_SHARED && kind != MAP_PRIVATE) || cmd.a & ~VM_ACCESS) return -EINVAL;
+  if (!cmd.end || (kind != MAP_SHARED && kind != MAP_PRIVATE) || cmd.a & ~VM_ACCESS) return -EINVAL;
   if (!(cmd.b & MAP_ANONYMOUS) && cmd.c < <u32>MAP_FILE_MIXED && !isFile(fileOf(cmd.c))) return -EINVAL;
-  if (length > USER_END) return -ENOMEM;
+  if (cmd.end > USER_END) return -ENOMEM;
+  if (cmd.b & MAP_HUGETLB) {
+    const refused = checkHugetlb(cmd);
+    if (refused) return refused;
+  }
+  const length = cmd.end;
   if (cmd.b & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
     if (cmd.start & (PAGE_SIZE - 1)) return -EINVAL;
     if (cmd.start > USER_END - length) return -ENOMEM;
@@ -157,7 +186,8 @@ function chooseAddress(cmd: Cmd, mm: Mm): i32 {
     cmd.target = cmd.start;
     return 0;
   }
-  cmd.target = findGap(mm, cmd.start & ~(PAGE_SIZE - 1), length);
+  const align: u64 = cmd.b & MAP_HUGETLB ? PMD_SIZE : PAGE_SIZE;
+  cmd.target = findGap(mm, cmd.start & ~(align - 1), length, align);
   return cmd.target ? 0 : -ENOMEM;
 }
 

@@ -1,6 +1,6 @@
 // mprotect: flags of mappings, and the write bits of the entries below them.
 
-import { EACCES, ENOMEM } from "../uapi/errno";
+import { EACCES, EINVAL, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_PROTECTION_VMA, REQUEST } from "../uapi/event";
 import { PUD_SHIFT } from "../uapi/page";
 import {
@@ -16,7 +16,7 @@ import { notifyEnd, notifyStart } from "./notify";
 import { hasPmdTable, holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
 import { populateLocked } from "./populate";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
-import { splitEdges } from "./split";
+import { cutsHugetlb, splitEdges } from "./split";
 import { isAnonymous, protection, some, Vma, vmaLookup } from "./vma";
 import { vmaModify } from "./vma-merge";
 
@@ -129,6 +129,7 @@ function beginPiece(cmd: Cmd, mm: Mm): i32 {
   }
   const flags = newFlags(vma, cmd.a);
   if (flags & ~(flags >> 4) & VM_ACCESS) return -EACCES;
+  if (cutsHugetlb(vma, cmd.start | end)) return -EINVAL;
   if (splitEdges(cmd, vma, cmd.start, end) == REQUEST) return REQUEST;
   cmd.edges = 0;
   cmd.b = vma.flags;

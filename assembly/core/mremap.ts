@@ -6,7 +6,8 @@ import { MMU_NOTIFY_UNMAP, REQUEST } from "../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../uapi/page";
 import { HDR_RESULT, TABLE_VMA } from "../uapi/struct";
 import {
-  MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_DONTEXPAND, VM_LOCKED, VM_PFNMAP, VM_UFFD_MISSING,
+  MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_DONTEXPAND, VM_HUGETLB, VM_LOCKED, VM_PFNMAP,
+  VM_UFFD_MISSING,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { HUGE_MASK } from "./huge";
@@ -21,7 +22,7 @@ import {
 import { poolLeft } from "./pool";
 import { populateLocked } from "./populate";
 import { anonVmaClone, unlinkAnonVmas } from "./rmap";
-import { splitMapping } from "./split";
+import { cutsHugetlb, splitMapping } from "./split";
 import { SPACE_END, unmapRange } from "./unmap";
 import { findVmaFrom, isAnonymous, pgoffOf, some, Vma, vmaAlloc, vmaAt, vmaFree, vmaLookup } from "./vma";
 import { vmaAdd, vmaMergeNew } from "./vma-merge";
@@ -85,7 +86,13 @@ function check(cmd: Cmd, mm: Mm): i32 {
   if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(flags & MREMAP_MAYMOVE)) return -EINVAL;
   if (flags & MREMAP_DONTUNMAP && cmd.end != cmd.cursor) return -EINVAL;
   if (!cmd.cursor) return -EINVAL;
-  if (!some(vmaLookup(mm, cmd.start))) return -EFAULT;
+  const vma = vmaLookup(mm, cmd.start);
+  if (!some(vma)) return -EFAULT;
+  if (vma.flags & VM_HUGETLB) {
+    cmd.end = (cmd.end + HUGE_MASK) & ~HUGE_MASK;
+    cmd.cursor = (cmd.cursor + HUGE_MASK) & ~HUGE_MASK;
+    if (cutsHugetlb(vma, cmd.start | cmd.target) || cmd.cursor > cmd.end) return -EINVAL;
+  }
   if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
     if (cmd.cursor > USER_END || cmd.target > USER_END - cmd.cursor) return -EINVAL;
     if (cmd.start + cmd.end > cmd.target && cmd.target + cmd.cursor > cmd.start) return -EINVAL;
@@ -157,7 +164,7 @@ function prepareMove(cmd: Cmd, mm: Mm): i32 {
     exhausted(TABLE_VMA);
     return -ENOMEM;
   }
-  if (!(cmd.flags & MREMAP_FIXED)) cmd.target = findGap(mm, cmd.target, cmd.cursor);
+  if (!(cmd.flags & MREMAP_FIXED)) cmd.target = findGap(mm, cmd.target, cmd.cursor, PAGE_SIZE);
   if (!cmd.target) return -ENOMEM;
   const made = makeTables(mm, cmd.mm, cmd.start, cmd.start + cmd.end, cmd.target);
   if (!made || !some(copyVma(mm, vma, cmd.start, cmd.target, cmd.cursor))) {

@@ -5,8 +5,9 @@ import { PMD_PAGES } from "../uapi/page";
 import { PFN_MASK } from "../uapi/pfn";
 import {
   BLOCK_BITMAP, BLOCK_FREE, BLOCK_LIVE, BLOCK_PFN, BLOCK_SIZE, BLOCK_ZONE, FOLIO_FLAGS, FOLIO_FREE,
-  FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_MAPPING, FOLIO_TAIL, HDR_DEVICE_BASE, HDR_EXTERNAL_REFS,
-  TABLE_DEVICE_MEMORY, TABLE_SYSTEM_MEMORY, ZONE_FREE_BLOCKS, ZONE_PARTIAL_BLOCKS, ZONE_SIZE,
+  FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_MAPPING, FOLIO_RESERVED, FOLIO_TAIL, HDR_DEVICE_BASE,
+  HDR_EXTERNAL_REFS, HDR_HUGETLB, HDR_HUGETLB_FREE, HEADER, TABLE_DEVICE_MEMORY, TABLE_SYSTEM_MEMORY,
+  ZONE_FREE_BLOCKS, ZONE_PARTIAL_BLOCKS, ZONE_SIZE,
 } from "../uapi/struct";
 import { Folio, folioOf, frameOf, isDevicePfn } from "./folio";
 import { exhausted, header, LARGE_PAGES, mayAllocate, setHeader } from "./layout";
@@ -118,7 +119,32 @@ function releasePart(pfn: u32): void {
   const block = blockOf(pfn);
   const live = load<u32>(block, BLOCK_LIVE) - 1;
   store<u32>(block, live, BLOCK_LIVE);
-  if (!live) dissolveLarge(pfn & ~(LARGE_PAGES - 1));
+  if (live) return;
+  const head = pfn & ~(LARGE_PAGES - 1);
+  if (folioOf(head).has(FOLIO_RESERVED)) keepHugetlb(head);
+  else dissolveLarge(head);
+}
+
+/** A hugetlb page that nobody refers to goes to the list of free ones. */
+export function keepHugetlb(head: u32): void {
+  for (let i: u32 = 0; i < LARGE_PAGES; i++) {
+    clearFolio(folioOf(head + i));
+    folioOf(head + i).flags = <u16>(FOLIO_RESERVED | (i ? FOLIO_TAIL : FOLIO_HEAD));
+  }
+  listPush(HEADER + HDR_HUGETLB, blockOf(head));
+  setHeader(HDR_HUGETLB_FREE, header(HDR_HUGETLB_FREE) + 1);
+}
+
+/** A free hugetlb page, whose frames have one reference each; 0 when there is none. */
+export function takeHugetlb(): u32 {
+  const block: usize = header(HDR_HUGETLB);
+  if (!block || !mayAllocate()) return 0;
+  listRemove(HEADER + HDR_HUGETLB, block);
+  setHeader(HDR_HUGETLB_FREE, header(HDR_HUGETLB_FREE) - 1);
+  store<u32>(block, LARGE_PAGES, BLOCK_LIVE);
+  const head = load<u32>(block, BLOCK_PFN);
+  for (let i: u32 = 0; i < LARGE_PAGES; i++) folioOf(head + i).refs = 1;
+  return head;
 }
 
 /** Puts the frames of one bitmap word back: those of `bits`. */

@@ -8,7 +8,7 @@ import { REQUEST } from "../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../uapi/page";
 import { PTE_PRESENT, PTE_SPECIAL } from "../uapi/pte";
 import { FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED, HDR_ZERO_PFN } from "../uapi/struct";
-import { VM_LOCKED } from "../uapi/vm";
+import { VM_HUGETLB, VM_LOCKED } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { Folio, folioOf, frameOf } from "./folio";
 import { headOf, HUGE_MASK, largeMaps, largeShared, splitLeaf } from "./huge";
@@ -58,6 +58,12 @@ export function splitAt(cmd: Cmd, vma: Vma, start: u64, edge: u64): i32 {
   const from = edge & ~HUGE_MASK;
   if (from == edge || from < start || from + PMD_SIZE > vma.end || !hasPmdTable(vma.mm.pgd, edge)) return 0;
   return splitMapping(cmd, vma, edge);
+}
+
+/** May a mapping not end, or change, at addr, inside a huge page of a hugetlb mapping? (`may_split`) */
+@inline
+export function cutsHugetlb(vma: Vma, addr: u64): bool {
+  return (vma.flags & VM_HUGETLB) != 0 && (addr & HUGE_MASK) != 0;
 }
 
 /** Before [start, end) of a vma becomes a mapping of its own, or a neighbour's part. cmd.edges: what is done. 0 or REQUEST. */

@@ -1,12 +1,12 @@
 // Unmapping a range: munmap, and what a fixed mmap or mremap does to its target first.
 
-import { ENOMEM } from "../uapi/errno";
+import { EINVAL, ENOMEM } from "../uapi/errno";
 import { LOG_MUNMAP, MMU_NOTIFY_UNMAP, REQUEST } from "../uapi/event";
 import { VM_LOCKED } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { Mm, mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
-import { splitAt } from "./split";
+import { cutsHugetlb, splitAt } from "./split";
 import { log } from "./stat";
 import { findVmaFrom, some, vmaAt } from "./vma";
 import { vmaDestroy, vmaSplit } from "./vma-merge";
@@ -39,11 +39,13 @@ export function unmapRange(cmd: Cmd, start: u64, end: u64): i32 {
     let vma = findVmaFrom(mm, start);
     if (!some(vma) || vma.start >= end) return 0;
     if (vma.start < start) {
+      if (cutsHugetlb(vma, start)) return -EINVAL;
       if (splitAt(cmd, vma, vma.start, start) == REQUEST) return REQUEST;
       if (!vmaSplit(mm, vma, start, true)) return -ENOMEM;
     }
     vma = findVmaFrom(mm, end - 1);
     if (some(vma) && vma.start < end && vma.end > end) {
+      if (cutsHugetlb(vma, end)) return -EINVAL;
       if (splitAt(cmd, vma, vma.start, end) == REQUEST) return REQUEST;
       if (!vmaSplit(mm, vma, end, false)) return -ENOMEM;
     }

@@ -3,7 +3,7 @@
 import {
   PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_SPECIAL,
 } from "../uapi/pte";
-import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_SHMEM, FOLIO_SWAP_CACHE } from "../uapi/struct";
+import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_RESERVED, FOLIO_SHMEM, FOLIO_SWAP_CACHE } from "../uapi/struct";
 import { Folio, folioOf } from "./folio";
 import { hugeZeroPut, isHugeZero } from "./huge";
 import { Mm } from "./mm";
@@ -12,9 +12,10 @@ import { dropLeaf, freeTables, holeEnd, isHuge, leafEnd, leafTable, slotOf } fro
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { freeSwap, swapPut } from "./swap";
 
-/** Counts a page of an mm in or out, by kind. */
+/** Counts a page of an mm in or out, by kind. hugetlb pages are not counted. */
 @inline
 export function addRss(mm: Mm, folio: Folio, by: i32): void {
+  if (folio.has(FOLIO_RESERVED)) return;
   if (folio.has(FOLIO_ANON)) mm.rssAnon += by;
   else if (folio.has(FOLIO_SHMEM)) mm.rssShmem += by;
   else mm.rssFile += by;

@@ -81,6 +81,9 @@ export const HDR_FAULT_AROUND = 280; //  u32  pages that a read fault of a file 
 export const HDR_EXTERNAL_REFS = 276; // u32  page references that callers hold: pins, pageGet, pages allocated
 export const HDR_HUGE_ZERO = 296; //     u32  first pfn of the huge zero page, 0 while nobody maps it
 export const HDR_HUGE_ZERO_MAPS = 300; //u32  huge mappings of it
+export const HDR_HUGETLB = 304; //       u32  free hugetlb pages: a list of blocks
+export const HDR_HUGETLB_FREE = 308; //  u32  how many
+export const HDR_HUGETLB_TOTAL = 312; // u32  hugetlb pages in all
 
 // ── Counters: u64 each, from HEADER + COUNTERS ────────────────────────────────────────────────────────────
 export const COUNTERS = 320;
@@ -106,6 +109,7 @@ export const BOOT_DEVICE_FRAMES = 8; //  u32
 export const BOOT_LOG_ENTRIES = 12; //   u32
 export const BOOT_ARENA_BYTES = 16; //   u32
 export const BOOT_SWAP_FRAMES = 20; //   u32
+export const BOOT_HUGETLB_PAGES = 24; // u32  of 2 MiB, set aside from system memory
 /** Capacities, a u32 each: BOOT_CAPACITY + 4 * TABLE_*. */
 export const BOOT_CAPACITY = 32;
 
@@ -142,6 +146,7 @@ export const TABLE_MEMCG_LIMIT = 20;
 export const TABLE_ADDRESS_SPACE = 21;
 export const TABLE_DEVMEM = 22;
 export const TABLE_INJECTED = 23;
+export const TABLE_HUGETLB = 24;
 
 // ── Zones: zone 0 is system memory, zone i is devmem i ─────────────────────────────────────────────────────
 export const ZONES = 1536;
@@ -204,7 +209,7 @@ export const FOLIO_MIGRATION_SHARED = 0x1000;
 export const FOLIO_FREE = 0x2000;
 /** The next CPU access is SIGBUS: a driver said MIGRATE_PFN_ERROR. */
 export const FOLIO_POISONED = 0x4000;
-/** Reserved by the engine: pfn 0 and the zero page. */
+/** Reserved by the engine: pfn 0, the zero page, and hugetlb pages, which count for nobody. */
 export const FOLIO_RESERVED = 0x8000;
 
 // ── Block: 512 frames ──────────────────────────────────────────────────────────────────────────────────────

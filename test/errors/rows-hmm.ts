@@ -155,6 +155,7 @@ export const configuration = (path: string): Record<string, Argument> => ({
   [`${path}.systemMemory`]: optional(integer(1 << 16, PAGE_SIZE, 2 ** 39)),
   [`${path}.deviceMemory`]: optional(integer(0, 0, 2 ** 39)),
   [`${path}.swap`]: integer(undefined, 0, 2 ** 39),
+  [`${path}.hugetlb`]: integer(undefined, 0, 0),
   [`${path}.backing`]: { right: () => undefined, wrongs: choice },
   [`${path}.capacities`]: bag(true),
   ...Object.fromEntries(
@@ -268,6 +269,7 @@ const engines: Table = {
   ),
   "Hmm#zeroPage": getter,
   "Hmm#freePages": getter,
+  "Hmm#freeHugetlbPages": getter,
   "Hmm#stats": getter,
   "Hmm#verify": getter,
   "Hmm#failAllocation": { args: { n: u32(0) } },

@@ -2,6 +2,7 @@
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
+  MAP_HUGETLB,
   MAP_PRIVATE,
   MAP_SHARED,
   PAGE_SIZE,
@@ -35,6 +36,8 @@ function kindOf(args: Arguments, world: EngineWorld): Pick<MmapArgs, "flags" | "
   switch (kind) {
     case "anon":
       return { flags: MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS };
+    case "huge":
+      return { flags: MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB };
     case "sanon":
       return { flags: MAP_FIXED | MAP_SHARED | MAP_ANONYMOUS };
     case "shm":

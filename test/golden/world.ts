@@ -46,7 +46,9 @@ export class EngineWorld implements World {
     memory: number,
   ) {
     const deviceMemory = Math.ceil(memory / PMD_SIZE) * PMD_SIZE;
-    this.hmm = Hmm.createSync({ systemMemory: memory, deviceMemory: 2 * deviceMemory, swap: memory });
+    const hugetlb = Math.floor(win / 512) * PMD_SIZE;
+    const systemMemory = memory + hugetlb + PMD_SIZE;
+    this.hmm = Hmm.createSync({ systemMemory, deviceMemory: 2 * deviceMemory, swap: memory, hugetlb });
     this.hmm.swapOn = false;
     this.devices = [new GoldenDevice(this.hmm, deviceMemory), new GoldenDevice(this.hmm, deviceMemory)];
     this.freeAtStart = this.hmm.freePages;

@@ -1,4 +1,4 @@
-/** Mappings that a driver makes, beyond the kernel's own tests: scenarios E02 and E28. */
+/** Mappings that a driver makes, beyond the kernel's own tests: scenarios E02, E28 and E33. */
 import * as assert from "uvu/assert";
 import {
   EFAULT,
@@ -11,9 +11,13 @@ import {
   hmmRangeFault,
   hmmVmaFault,
   hmmVmaGetPfns,
+  MAP_ANONYMOUS,
   MAP_FIXED,
+  MAP_HUGETLB,
   MAP_PRIVATE,
   MAP_SHARED,
+  MmuIntervalNotifier,
+  type Mm,
 } from "../../src/index.ts";
 import { Beyond, filled, holds, P, pfnAt, times } from "./beyond.ts";
 
@@ -22,10 +26,13 @@ const scenario = scenarios.add;
 
 const STALE = 0x1234567;
 
+const hugetlb = (mm: Mm): number =>
+  mm.mmap({ length: 512 * P, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB });
+
 scenario("E02 the calls of 2018 on a special mapping: -EINVAL, every slot ERROR, not tracked", ({ mm }) => {
-  for (const kind of ["pfn", "mixed"] as const) {
+  for (const kind of ["pfn", "mixed", "hugetlb"] as const) {
     for (const flags of [MAP_SHARED, MAP_PRIVATE]) {
-      const addr = mm.mmapSpecial(kind, { length: 4 * P, flags });
+      const addr = kind === "hugetlb" ? hugetlb(mm) : mm.mmapSpecial(kind, { length: 4 * P, flags });
       using _sem = mm.mmapSem.read();
       const vma = mm.findVma(addr)!;
       assert.ok(vma.special);
@@ -40,8 +47,27 @@ scenario("E02 the calls of 2018 on a special mapping: -EINVAL, every slot ERROR,
         assert.equal([...pfns], [...times(3, HMM_PFN_ERROR), STALE]);
         assert.not(range.tracked);
       }
+      _sem.close();
+      mm.munmap(vma.start, vma.end - vma.start);
     }
   }
+});
+
+scenario("E33 hugetlb not yet faulted: no slot is valid, until one is asked for", ({ hmm, mm }) => {
+  const addr = hugetlb(mm);
+  using notifier = new MmuIntervalNotifier(mm, addr, 512 * P, { invalidate: () => true });
+  const pfns = hmm.pfnArray(512);
+  const range = (defaultFlags: number): number => {
+    using _sem = mm.mmapSem.read();
+    const args = { notifier, notifierSeq: notifier.readBegin(), start: addr, end: addr + 512 * P, pfns };
+    return hmmRangeFault({ ...args, defaultFlags });
+  };
+  assert.is(range(0), 0);
+  assert.ok(pfns.every((word) => word === 0));
+  pfns.fill(0);
+  assert.is(range(HMM_PFN_REQ_FAULT), 0);
+  assert.ok(pfns.every((word, i) => hmmPfnValid(word) && hmmPfnToPage(word) === hmmPfnToPage(pfns[0]) + i));
+  mm.munmap(addr, 512 * P);
 });
 
 scenario("E28 memory without pages in the middle of a range", ({ hmm, mm }) => {

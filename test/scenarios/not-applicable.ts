@@ -25,8 +25,7 @@ export const WITHOUT_TEST: readonly WithoutTest[] = [
   { number: 29, kind: "not applicable", reason: "one node: there are no NUMA hinting faults" },
   { number: 30, kind: "not built yet", reason: "needs huge pages" },
   { number: 31, kind: "not built yet", reason: "needs huge pages" },
-  { number: 32, kind: "not built yet", reason: "needs hugetlb mappings of 1 GiB" },
-  { number: 33, kind: "not built yet", reason: "needs hugetlb mappings" },
+  { number: 32, kind: "not built yet", reason: "needs pages of 1 GiB" },
   { number: 34, kind: "not applicable", reason: "the words of 32 bits have no sticky bits" },
   {
     number: 37,
@@ -50,14 +49,13 @@ export const WITHOUT_TEST: readonly WithoutTest[] = [
 
 /** What the test of a scenario does not show. */
 export const LEFT_OUT: readonly WithoutTest[] = [
-  { number: 2, kind: "not built yet", reason: "hugetlb mappings" },
   { number: 22, kind: "not built yet", reason: "the snapshot of a huge device page" },
   {
     number: 36,
     kind: "not applicable",
     reason: "the call that takes the lock itself and waits for a handler",
   },
-  { number: 38, kind: "not built yet", reason: "hugetlb mappings, and files on DAX" },
+  { number: 38, kind: "not applicable", reason: "files on DAX" },
   {
     number: 73,
     kind: "not applicable",
