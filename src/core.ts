@@ -206,6 +206,10 @@ export interface CoreExports {
   /** How many of the n f64 at addrs, from the first on, are addresses below 2^48. (no request) */
   addressesBelow48(addrs: number, n: number): number;
 
+  // ── KSM ──
+  /** ksmd: looks through mergeable memory `passes` times, merging pages that are alike. HDR_KSM_SHARED and HDR_KSM_SHARING count what is merged then. */
+  ksmScan(passes: number): number;
+
   // ── replay ──
   /** Runs records [at, n) (u64 each); table 0: no device. Records done are at HDR_RESULT, the page that stopped it at HDR_FAULT_ADDR, 1 at HDR_FAULT_CODE if by a write; returns REPLAY_*. (no request) */
   replay(mm: number, table: number, records: number, at: number, n: number): number;

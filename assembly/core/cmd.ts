@@ -25,6 +25,7 @@ export const OP_EXCLUSIVE: u32 = 16;
 export const OP_TRUNCATE: u32 = 17;
 export const OP_PUNCH: u32 = 18;
 export const OP_MSYNC: u32 = 19;
+export const OP_KSM: u32 = 24;
 
 @unmanaged
 export class Cmd {
@@ -62,7 +63,8 @@ export class Cmd {
   unmapPhase: u32;
   unmapCursor: u64;
   link: u32;
-  unused: u32;
+  /** ksm.ts: pages of the range that are looked at. */
+  ksmDone: u32;
 }
 
 if (<i32>offsetof<Cmd>() > COMMAND_SIZE) ERROR("COMMAND_SIZE");

@@ -80,7 +80,7 @@ function lend(cmd: Cmd, pfn: u32, folio: Folio): i32 {
   while (link) {
     cmd.link = <u32>link;
     const vma = rmapVma(link, folio);
-    const addr = rmapAddress(vma, folio);
+    const addr = rmapAddress(vma, folio, link);
     if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_EXCLUSIVE, cmd.c)) return REQUEST;
     const slot = walk(vma.mm.pgd, addr);
     const pte: u64 = slot ? load<u64>(slot) : 0;

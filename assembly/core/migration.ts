@@ -201,7 +201,7 @@ function removeSharedEntries(from: u32, to: u32): void {
   const folio = folioOf(from);
   for (let link = rmapFirst(folio); link; link = rmapNext(link, folio)) {
     const vma = rmapVma(link, folio);
-    const slot = walk(vma.mm.pgd, rmapAddress(vma, folio));
+    const slot = walk(vma.mm.pgd, rmapAddress(vma, folio, link));
     if (slot) endEntry(slot, vma.mmId, from, to);
   }
   folio.clear(FOLIO_MIGRATION_SHARED);

@@ -7,13 +7,14 @@ import {
   PTE_WRITE, PTE_YOUNG,
 } from "../uapi/pte";
 import {
-  FOLIO_ANON_EXCLUSIVE, FOLIO_MIGRATION_SHARED, MM_ALIVE, TABLE_MM, TABLE_NOTIFIER,
+  FOLIO_ANON_EXCLUSIVE, FOLIO_MIGRATION_SHARED, MM_ALIVE, MM_MERGEABLE, TABLE_MM, TABLE_NOTIFIER,
 } from "../uapi/struct";
 import { VM_DONTCOPY, VM_LOCKED, VM_MIXEDMAP, VM_PFNMAP, VM_UFFD_MISSING, VM_WIPEONFORK } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { clearDeviceTablesOf } from "./device-table";
 import { restoredPte } from "./fault";
 import { folioOf } from "./folio";
+import { ksmEnter, ksmExit } from "./ksm";
 import { memcgJoin, memcgLeave, memcgOf } from "./memcg";
 import { Mm, mmAt, newGeneration } from "./mm";
 import { notifierRemove, notifyEnd, notifyStart } from "./notify";
@@ -58,6 +59,7 @@ function destroyMm(mm: Mm): void {
   }
   while (mm.notifiers) notifierRemove(poolId(TABLE_NOTIFIER, mm.notifiers));
   freeAllTables(mm.pgd);
+  ksmExit(mm);
   memcgLeave(mm.memcg);
   mm.flags = 0;
   mm.generation = 0;
@@ -87,6 +89,7 @@ export function forkStep(cmd: Cmd): i32 {
     const child = mmCreate(mm.memcg);
     if (child < 0) return child;
     cmd.a = child;
+    if (mm.flags & MM_MERGEABLE) ksmEnter(mmAt(child));
     cmd.b = mm.vmaFirst;
     cmd.phase = 1;
   }

@@ -9,6 +9,7 @@ import {
   MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, VM_DONTEXPAND, VM_LOCKED, VM_PFNMAP, VM_UFFD_MISSING,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
+import { breakKsm } from "./ksm";
 import { exhausted, setHeaderF64 } from "./layout";
 import { Mm, mmAt } from "./mm";
 import { findGap } from "./mmap";
@@ -147,6 +148,9 @@ function prepareMove(cmd: Cmd, mm: Mm): i32 {
   const vma = vmaLookup(mm, cmd.start);
   const refused = resizable(cmd, vma);
   if (refused) return refused;
+  // KSM pages are told apart by their addresses: none may move.
+  const broken = breakKsm(cmd, vma, cmd.start, cmd.start + cmd.end);
+  if (broken) return broken;
   // The copy, and two splits of the old mapping: refused now, not half done later.
   if (poolLeft(TABLE_VMA) < 3) {
     exhausted(TABLE_VMA);

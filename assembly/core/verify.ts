@@ -9,7 +9,7 @@ import {
   PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_SPECIAL, PTE_WRITE,
 } from "../uapi/pte";
 import {
-  FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_FILE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SHMEM, FOLIO_SWAP_CACHE,
+  FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_FILE, FOLIO_FREE, FOLIO_KSM, FOLIO_LOCKED, FOLIO_SHMEM, FOLIO_SWAP_CACHE,
   HDR_CMD_DEPTH, HDR_DEVICE_BASE, HDR_DEVICE_NEXT, HDR_EXTERNAL_REFS, HDR_SYSTEM_FRAMES, HDR_VERIFY_A,
   HDR_VERIFY_B, HDR_VERIFY_C, HDR_VERIFY_CODE, HDR_VERIFY_MM, MEMCG_USAGE, POOL_FREE, POOL_HIGH, SWAP_ZONE,
   TABLE_DEVICE_TABLE, TABLE_MEMCG, TABLE_MIGRATION, TABLE_MM, TABLE_PAGE_TABLE, TABLE_POOLS,
@@ -24,6 +24,7 @@ import { commandsHold } from "./cmd";
 import { DeviceTable, deviceTableOf } from "./device-table";
 import { fileAt, fileOf, isFile } from "./file";
 import { Folio, folioOf, isDevicePfn } from "./folio";
+import { ksmCheck, ksmReaches } from "./ksm-verify";
 import { header, pool, RESERVED_FRAMES, setHeader, setHeaderF64 } from "./layout";
 import { memcgOf } from "./memcg";
 import { isOpen, migrationOf } from "./migration";
@@ -66,6 +67,8 @@ export function verify(): i32 {
     const table = deviceTableOf(id);
     if (changetype<usize>(table) && table.mm) checkMirror(table, migrations != 0);
   }
+  const lost = ksmCheck();
+  if (lost) broken(VERIFY_RMAP, 0, 0, lost);
   const hole = arenaCheck();
   if (hole) broken(VERIFY_ARENA, 0, hole);
   return header(HDR_VERIFY_CODE);
@@ -208,6 +211,7 @@ function checkEntry(mm: Mm, id: u32, addr: u64, pte: u64, migrating: bool): void
 /** Would the reverse map find this entry: the page's offset fits, and its anon_vma lists the vma? */
 function reaches(folio: Folio, vma: Vma, addr: u64): bool {
   if (!folio.has(FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM)) return (vma.flags & VM_MIXEDMAP) != 0;
+  if (folio.has(FOLIO_KSM)) return ksmReaches(folio, vma, addr);
   if (folio.pgoff != pgoffOf(vma, addr)) return false;
   if (!folio.has(FOLIO_ANON)) return folio.mapping == vma.file;
   for (let link: usize = vma.chain; link; link = linkAt(link).chainNext) {

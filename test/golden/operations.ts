@@ -156,6 +156,9 @@ function snapshot(process: Process, args: Arguments): Answer {
   return { ret, cpages, faults: 0, snap: encodeBytes(states) };
 }
 
+/** The recorder lets ksmd run until it has looked at everything so often. */
+const KSM_PASSES = 5;
+
 /** What each operation does; it answers what the record has beside the state. */
 export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>([
   // memory
@@ -208,6 +211,13 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
     (_process, _args, world) => {
       world.hmm.swapOn = true;
       return { ret: 0 };
+    },
+  ],
+  [
+    "ksm",
+    (_process, _args, world) => {
+      const { pagesShared, pagesSharing } = world.hmm.ksmScan(KSM_PASSES);
+      return { shared: pagesShared, sharing: pagesSharing };
     },
   ],
   ["uffd", ({ mm }, args) => ({ ret: retOf(() => mm.uffdRegister(page(args, 0), bytes(args, 1))) })],
