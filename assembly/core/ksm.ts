@@ -8,7 +8,7 @@ import { PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_PRESENT, PTE_SP
 import {
   FOLIO_KSM, HDR_KSM_MMS, HDR_KSM_SHARED, HDR_KSM_SHARING, MM_MERGEABLE, TABLE_KSM_NODE,
 } from "../uapi/struct";
-import { VM_FAULT_OOM, VM_MERGEABLE } from "../uapi/vm";
+import { VM_FAULT_OOM } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { copyPage, handleFault } from "./fault";
 import { folioOf } from "./folio";
@@ -91,7 +91,7 @@ function dropItem(item: KsmItem): void {
 }
 
 /** Does an entry stand for this page, in whatever form? */
-function names(pte: u64, pfn: u32): bool {
+export function names(pte: u64, pfn: u32): bool {
   const kind = pteKind(pte);
   if (ptePresent(pte)) return ptePfn(pte) == pfn;
   if (kind == PTE_KIND_SWAP) return swapCached(ptePfn(pte)) == pfn;
@@ -156,7 +156,7 @@ function isKsm(pte: u64): bool {
  * first. 0, REQUEST, or a negative errno; what was copied by then stays so. cmd.ksmDone is 0 before and after.
  */
 export function breakKsm(cmd: Cmd, vma: Vma, start: u64, end: u64): i32 {
-  if (!(vma.flags & VM_MERGEABLE)) return 0;
+  if (!poolUsed(TABLE_KSM_NODE)) return 0;
   const pgd = vma.mm.pgd;
   let addr = start + (<u64>cmd.ksmDone << 12);
   while (addr < end) {

@@ -81,7 +81,7 @@ function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
     }
   }
   if (cmd.a == MADV_MERGEABLE) ksmEnter(mm);
-  if (cmd.a == MADV_UNMERGEABLE) {
+  if (cmd.a == MADV_UNMERGEABLE && vma.flags & VM_MERGEABLE) {
     const result = breakKsm(cmd, vma, start, end);
     if (result) return result;
   }

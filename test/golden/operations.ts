@@ -14,6 +14,7 @@ import {
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
   MADV_REMOVE,
+  MADV_UNMERGEABLE,
   MADV_WILLNEED,
   MADV_WIPEONFORK,
   MREMAP_DONTUNMAP,
@@ -43,6 +44,7 @@ const ADVICE: Readonly<Record<string, number>> = {
   nohugepage: MADV_NOHUGEPAGE,
   collapse: MADV_COLLAPSE,
   mergeable: MADV_MERGEABLE,
+  unmergeable: MADV_UNMERGEABLE,
   dontfork: MADV_DONTFORK,
   wipeonfork: MADV_WIPEONFORK,
 };
