@@ -131,7 +131,8 @@ export interface CoreExports {
   ): number;
 
   // ── device memory ──
-  devmemAdd(bytes: number, owner: number): number; // id 1…14 (no request)
+  /** coherent 1: the CPU maps its pages. (no request) */
+  devmemAdd(bytes: number, owner: number, coherent: number): number; // id 1…14
   /** Pages still in use (0: the devmem is gone). No more pages can be allocated from it either way. (no request) */
   devmemRemove(devmem: number): number;
   /** A locked page with one reference, zeroed never. 0 when none is left. (no request) */

@@ -29,7 +29,6 @@ import {
   HmmError,
   hmmPfnWritable,
   hmmRangeFault,
-  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
   migrateVmaSetup,
   MMU_NOTIFY_MIGRATE,
@@ -192,7 +191,7 @@ export class Dmirror {
       // to system memory, where the write fault that it needs can be had.
       for (const slot of readOnly) {
         const page = start + slot * PAGE_SIZE;
-        const { ret: back } = this.#migrate(page, page + PAGE_SIZE, MIGRATE_VMA_SELECT_DEVICE_PRIVATE);
+        const { ret: back } = this.#migrate(page, page + PAGE_SIZE, this.device.select);
         if (back !== 0) return back;
       }
     }
@@ -240,7 +239,7 @@ export class Dmirror {
   migrateToSystem(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("migrateToSystem", addr, npages);
     if (ret !== 0) return failure(ret);
-    const result = this.#migrate(addr, addr + npages * PAGE_SIZE, MIGRATE_VMA_SELECT_DEVICE_PRIVATE);
+    const result = this.#migrate(addr, addr + npages * PAGE_SIZE, this.device.select);
     return { ...result, faults: 0 };
   }
 

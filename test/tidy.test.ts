@@ -16,7 +16,7 @@ const LAYERS = [
   ["cmd", "pool", "stat", "arena", "lru", "folio", "pte"],
   ["memcg", "mm", "pagetable"],
   ["page-alloc", "vma", "notify"],
-  ["file", "swap", "device-table", "ksm-item"],
+  ["file", "swap", "device-table", "ksm-item", "coherent"],
   ["rmap", "zap"],
   ["vma-merge"],
   ["boot", "unmap", "truncate", "migration"],

@@ -15,11 +15,12 @@ import {
   COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_COUNT_MASK,
   FOLIO_DIRTY, FOLIO_FILE, FOLIO_FLAGS, FOLIO_FREE, FOLIO_INDEX, FOLIO_KSM, FOLIO_LOCKED, FOLIO_LRU, FOLIO_MAPS,
   FOLIO_MIGRATION_SHARED, FOLIO_MLOCKED, FOLIO_RESERVED, FOLIO_SHMEM, FOLIO_SIZE, HDR_DEVICE_BASE,
-  HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FOLIOS, MIGRATION_PAGES, MIGRATION_SETUP,
+  HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FLAG_COHERENT, HDR_FLAGS, HDR_FOLIOS, MIGRATION_PAGES, MIGRATION_SETUP,
 } from "../uapi/struct";
 import { TABLE_ENTRIES } from "../uapi/page";
 import { VM_UFFD_MISSING, VM_WRITE } from "../uapi/vm";
 import { Cmd } from "./cmd";
+import { isCoherentPfn, isPrivatePfn } from "./coherent";
 import { DeviceTable, deviceTableOf, deviceTableSet } from "./device-table";
 import { addNewAnon } from "./fault-base";
 import { cacheReplace, fileAt } from "./file";
@@ -29,7 +30,7 @@ import { header, setHeaderF64 } from "./layout";
 import { lruTouch, lruTouchAll } from "./lru";
 import { memcgCharge } from "./memcg";
 import { letGo } from "./migrate-setup";
-import { isOpen, Migration, migrationFree, migrationOf, pfnOf, removeMigrationEntries } from "./migration";
+import { isOpen, mapsPage, Migration, migrationFree, migrationOf, pfnOf, removeMigrationEntries } from "./migration";
 import { mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { addExternalRefs, clearFolio, freePages, putPage } from "./page-alloc";
@@ -200,7 +201,7 @@ function insertPage(m: Migration, vma: Vma, addr: u64, pfn: u32): u32 {
   addNewAnon(vma, addr, folio, isDevicePfn(pfn) ? 0 : FOLIO_LRU);
   const write = (vma.flags & VM_WRITE) != 0;
   let flags: u32 = protection(vma) | (write ? PTE_WRITE : 0);
-  if (isDevicePfn(pfn)) flags |= PTE_KIND_DEVICE;
+  if (isPrivatePfn(pfn)) flags |= PTE_KIND_DEVICE;
   else flags |= <u32>PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0);
   store<u64>(slot, makePte(pfn, flags));
   return 0;
@@ -222,6 +223,7 @@ function endRun(m: Migration, i: u32, last: u32, slot: usize): u32 {
   const base = header(HDR_DEVICE_BASE);
   const folios = header(HDR_FOLIOS);
   const both = <u32>MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
+  const coherent = (header(HDR_FLAGS) & HDR_FLAG_COHERENT) != 0;
   let src = m.src + i * 4;
   let dst = m.dst + i * 4;
   for (; i < last; i++, src += 4, dst += 4, slot += 8) {
@@ -238,11 +240,9 @@ function endRun(m: Migration, i: u32, last: u32, slot: usize): u32 {
     let flags = <u32>load<u16>(to, FOLIO_FLAGS) & ~FOLIO_LOCKED;
     if (kept & (PTE_WRITE | PTE_EXCLUSIVE) && flags & FOLIO_ANON) flags |= FOLIO_ANON_EXCLUSIVE;
     let entry = kept & (PTE_WRITE | PTE_NO_ACCESS);
-    if (toPfn >= base) {
-      store<u16>(to, flags, FOLIO_FLAGS);
-      entry |= PTE_KIND_DEVICE;
-    } else {
-      store<u16>(to, flags | FOLIO_LRU, FOLIO_FLAGS);
+    store<u16>(to, toPfn < base ? flags | FOLIO_LRU : flags, FOLIO_FLAGS);
+    if (toPfn >= base && !(coherent && isCoherentPfn(toPfn))) entry |= PTE_KIND_DEVICE;
+    else {
       entry |= <u32>PTE_PRESENT | (kept & (flags & FOLIO_DIRTY ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG));
     }
     store<u32>(to, load<u32>(to, FOLIO_MAPS) + 1, FOLIO_MAPS);
@@ -334,8 +334,8 @@ export function deviceTableMapMigrated(tableId: u32, migrationId: u32): i32 {
 /** Does the CPU's entry still stand for the page? It may have been dropped (MADV_DONTNEED) since setup. */
 function stillThere(m: Migration, word: u32, addr: u64, to: u32): bool {
   const pte = readPte(mmAt(m.mm).pgd, addr);
+  if (!(word & <u32>MIGRATE_PFN_VALID)) return mapsPage(pte, to);
   if (ptePresent(pte)) return false;
-  if (!(word & <u32>MIGRATE_PFN_VALID)) return pteKind(pte) == PTE_KIND_DEVICE && ptePfn(pte) == to;
   return pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfnOf(word);
 }
 

@@ -17,7 +17,8 @@ import {
   MIGRATION_START, MIGRATION_STATE, MIGRATION_VMA, TABLE_MIGRATION,
 } from "../uapi/struct";
 import { arenaAlloc, arenaFree } from "./arena";
-import { Folio, folioOf, isDevicePfn } from "./folio";
+import { isPrivatePfn } from "./coherent";
+import { Folio, folioOf } from "./folio";
 import { Mm, mmAt } from "./mm";
 import { walk } from "./pagetable";
 import { poolAlloc, poolFree, poolHigh, poolObject } from "./pool";
@@ -167,7 +168,7 @@ function restoreEntry(slot: usize, pte: u64, pfn: u32): void {
   const kept = pteFlags(pte);
   if (kept & (PTE_WRITE | PTE_EXCLUSIVE) && folio.has(FOLIO_ANON)) folio.set(FOLIO_ANON_EXCLUSIVE);
   let flags = kept & (PTE_WRITE | PTE_NO_ACCESS);
-  if (isDevicePfn(pfn)) flags |= PTE_KIND_DEVICE;
+  if (isPrivatePfn(pfn)) flags |= PTE_KIND_DEVICE;
   else flags |= <u32>PTE_PRESENT | (kept & PTE_YOUNG) | (folio.has(FOLIO_DIRTY) ? kept & PTE_DIRTY : 0);
   store<u64>(slot, makePte(pfn, flags));
   folio.maps++;

@@ -21,9 +21,10 @@ import {
 import { VM_MIXEDMAP, VM_WRITE } from "../uapi/vm";
 import { arenaCheck } from "./arena";
 import { commandsHold } from "./cmd";
+import { isPrivatePfn } from "./coherent";
 import { DeviceTable, deviceTableOf } from "./device-table";
 import { fileAt, fileOf, isFile } from "./file";
-import { Folio, folioOf, isDevicePfn } from "./folio";
+import { Folio, folioOf } from "./folio";
 import { ksmCheck, ksmReaches } from "./ksm-verify";
 import { header, pool, RESERVED_FRAMES, setHeader, setHeaderF64 } from "./layout";
 import { memcgOf } from "./memcg";
@@ -195,12 +196,13 @@ function checkEntry(mm: Mm, id: u32, addr: u64, pte: u64, migrating: bool): void
   const pfn = ptePfn(pte);
   const kind = pteKind(pte);
   if (ptePresent(pte)) {
-    if (isDevicePfn(pfn)) return broken(VERIFY_DEVICE_PRESENT, id, addr, pfn);
+    if (isPrivatePfn(pfn)) return broken(VERIFY_DEVICE_PRESENT, id, addr, pfn);
     if (pteFlags(pte) & PTE_WRITE && !(vma.flags & VM_WRITE)) return broken(VERIFY_WRITE_BIT, id, addr);
     if (pteFlags(pte) & PTE_SPECIAL) return;
   } else if (!isPage(kind)) {
     return;
   }
+  if (kind == PTE_KIND_DEVICE && !isPrivatePfn(pfn)) return broken(VERIFY_DEVICE_PRESENT, id, addr, pfn);
   const folio = folioOf(pfn);
   if (kind == PTE_KIND_MIGRATION && (!migrating || !folio.has(FOLIO_LOCKED))) {
     return broken(VERIFY_MIGRATION_ENTRY, id, addr, pfn);

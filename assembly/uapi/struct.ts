@@ -73,6 +73,8 @@ export const HDR_FLAG_DATA = 2;
 
 /** Pages may be paged out. */
 export const HDR_FLAG_SWAP = 4;
+/** There is, or was, coherent device memory. */
+export const HDR_FLAG_COHERENT = 8;
 
 /** In the owner argument of hmmRangeFault and migrateSetup: device pages of any owner are one's own. */
 export const OWNER_ANY = 0xffffffff;
@@ -152,9 +154,10 @@ export const TABLE_INJECTED = 23;
 export const ZONES = 1536;
 export const ZONE_SIZE = 64;
 export const ZONE_COUNT = 16;
+export const ZONE_FLAG_COHERENT = 4;
 /** Swap space. Devmems are 1 … SWAP_ZONE - 1. */
 export const SWAP_ZONE = 15;
-export const ZONE_FLAGS = 0; //          u32  1: in use, 2: being removed
+export const ZONE_FLAGS = 0; //          u32  1: in use, 2: being removed, 4: coherent, the CPU maps its pages
 export const ZONE_PFN_FIRST = 4; //      u32
 export const ZONE_PFN_END = 8; //        u32  exclusive
 export const ZONE_OWNER = 12; //         u32  0 for system memory

@@ -3,6 +3,8 @@ import {
   hmmDevmemAdd,
   MIGRATE_PFN_MIGRATE,
   MIGRATE_PFN_VALID,
+  MIGRATE_VMA_SELECT_DEVICE_COHERENT,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   migrateDeviceRange,
   migrateVmaSetup,
   PAGE_SIZE,
@@ -19,6 +21,8 @@ export interface DmirrorDeviceOptions {
   memory?: number;
   /** A stable name for Hmm.restore. */
   id?: string;
+  /** CPUs reach its memory directly. Default false: device-private memory. */
+  coherent?: boolean;
 }
 
 const DEVICE_MEMORY = 64 << 20;
@@ -28,7 +32,7 @@ const EVICT_PAGES = 512;
 const PAGE_TO_MIGRATE = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
 /**
- * A simulated device: memory that CPUs cannot touch. Several mirrors may share it. It is the owner of its memory: what
+ * A simulated device: memory that CPUs cannot touch, or, if it is coherent, use like their own. Several mirrors may share it. It is the owner of its memory: what
  * names it as owner is this device's own.
  */
 export class DmirrorDevice {
@@ -40,10 +44,15 @@ export class DmirrorDevice {
   constructor(hmm: Hmm, options: DmirrorDeviceOptions = {}) {
     if (typeof options !== "object" || options === null)
       throw new TypeError(`new DmirrorDevice: options must be an object, got ${JSON.stringify(options)}`);
-    const { memory = DEVICE_MEMORY, id } = options;
+    const { memory = DEVICE_MEMORY, id, coherent } = options;
     this.hmm = hmm;
     const fault = (_devmem: HmmDevmem, vma: Vma, address: number): VmFault => this.#fault(vma, address);
-    this.devmem = hmmDevmemAdd(hmm, { fault }, this, memory, { id });
+    this.devmem = hmmDevmemAdd(hmm, { fault }, this, memory, { id, coherent });
+  }
+
+  /** @internal What migrateVmaSetup has to select for this device's own pages: MIGRATE_VMA_SELECT_DEVICE_*. */
+  get select(): number {
+    return this.devmem.coherent ? MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
   }
 
   /** The next allocation, of device memory or of system memory to migrate to, fails once. */

@@ -261,6 +261,20 @@ const migrations: Record<string, Scenario> = {
     child.close();
     devmem.close();
   },
+  "coherent device pages, shared, copied and pinned"(hmm) {
+    const { mm, addr } = populated(hmm, 8);
+    const device = new DmirrorDevice(hmm, { memory: 2 << 20, coherent: true });
+    const mirror = new Dmirror(mm, { device });
+    mirror.migrateToDevice(addr, 8);
+    const child = mm.fork();
+    child.write(addr, pattern(2, 1));
+    mm.pin(addr, 3, { longTerm: true }).close();
+    mm.munmap(addr + 4 * PAGE_SIZE, 2 * PAGE_SIZE);
+    mirror.close();
+    device.close();
+    mm.close();
+    child.close();
+  },
   "device pages moved as a range"(hmm) {
     const { mm, addr, end } = populated(hmm, 8);
     const gpu = new TestGpu(mm, 2 << 20);

@@ -42,7 +42,7 @@ class Play {
     this.hmm = Hmm.createSync(module, { systemMemory: 2 * MIB, deviceMemory: 2 * MIB, swap: MIB });
     this.#random = new Random(seed);
     this.#free = this.hmm.freePages;
-    this.device = new DmirrorDevice(this.hmm, { memory: 2 * MIB });
+    this.device = new DmirrorDevice(this.hmm, { memory: 2 * MIB, coherent: seed % 2 === 0 });
     const mm = this.hmm.createMm();
     this.base = mm.mmap({ length: PAGES * PAGE_SIZE });
     this.#add(mm, new Array<number>(PAGES).fill(0));
