@@ -240,11 +240,11 @@ function endRun(m: Migration, i: u32, last: u32, slot: usize): u32 {
     let flags = <u32>load<u16>(to, FOLIO_FLAGS) & ~FOLIO_LOCKED;
     if (kept & (PTE_WRITE | PTE_EXCLUSIVE) && flags & FOLIO_ANON) flags |= FOLIO_ANON_EXCLUSIVE;
     let entry = kept & (PTE_WRITE | PTE_NO_ACCESS);
-    store<u16>(to, toPfn < base ? flags | FOLIO_LRU : flags, FOLIO_FLAGS);
-    if (toPfn >= base && !(coherent && isCoherentPfn(toPfn))) entry |= PTE_KIND_DEVICE;
-    else {
+    if (toPfn < base) flags |= FOLIO_LRU;
+    store<u16>(to, flags, FOLIO_FLAGS);
+    if (toPfn < base || (coherent && isCoherentPfn(toPfn))) {
       entry |= <u32>PTE_PRESENT | (kept & (flags & FOLIO_DIRTY ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG));
-    }
+    } else entry |= PTE_KIND_DEVICE;
     store<u32>(to, load<u32>(to, FOLIO_MAPS) + 1, FOLIO_MAPS);
     store<u64>(slot, makePte(toPfn, entry));
     clearFolio(changetype<Folio>(from));

@@ -223,12 +223,14 @@ export function rmapNext(cursor: usize, folio: Folio): usize {
 }
 
 /** The vma at a cursor. */
+@inline
 export function rmapVma(cursor: usize, folio: Folio): Vma {
   if (folio.has(FOLIO_KSM)) return vmaAt(<u32>ksmSeek(folio, cursor));
   return folio.has(FOLIO_ANON) ? vmaAt(linkAt(cursor).vma) : vmaAt(cursor);
 }
 
 /** Where a vma of the walk would map the page. */
+@inline
 export function rmapAddress(vma: Vma, folio: Folio, cursor: usize): u64 {
   if (folio.has(FOLIO_KSM)) return ksmItemAt(<usize>(ksmSeek(folio, cursor) >> 32)).address;
   return vma.start + ((folio.pgoff - vma.pgoff) << 12);
