@@ -15,6 +15,8 @@ import {
   TABLE_AVC,
   TABLE_DEVICE_TABLE,
   TABLE_FILE,
+  TABLE_KSM_ITEM,
+  TABLE_KSM_NODE,
   TABLE_MEMCG,
   TABLE_MIGRATION,
   TABLE_MM,
@@ -41,6 +43,9 @@ export interface HmmCapacities {
   deviceTables?: number;
   /** Files, and shared anonymous mappings. */
   files?: number;
+  /** KSM: pages that are merged, and addresses that are looked at. */
+  ksmPages?: number;
+  ksmAddresses?: number;
 }
 
 /** What an engine is made with. Everything is allocated at once and never grows. */
@@ -97,6 +102,8 @@ const CAPACITY_TABLES: readonly (readonly [keyof HmmCapacities, number])[] = [
   ["migrations", TABLE_MIGRATION],
   ["deviceTables", TABLE_DEVICE_TABLE],
   ["files", TABLE_FILE],
+  ["ksmPages", TABLE_KSM_NODE],
+  ["ksmAddresses", TABLE_KSM_ITEM],
 ];
 
 /** What a page's description has bits for. */

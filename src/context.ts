@@ -36,6 +36,8 @@ const TABLE_NAMES = [
   "open migrations",
   "device tables",
   "files",
+  "KSM pages",
+  "KSM addresses",
 ];
 const OTHER_NAMES = [
   "system memory",

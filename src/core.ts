@@ -131,7 +131,8 @@ export interface CoreExports {
   ): number;
 
   // ── device memory ──
-  devmemAdd(bytes: number, owner: number): number; // id 1…14 (no request)
+  /** coherent 1: the CPU maps its pages. (no request) */
+  devmemAdd(bytes: number, owner: number, coherent: number): number; // id 1…14
   /** Pages still in use (0: the devmem is gone). No more pages can be allocated from it either way. (no request) */
   devmemRemove(devmem: number): number;
   /** A locked page with one reference, zeroed never. 0 when none is left. (no request) */
@@ -205,6 +206,10 @@ export interface CoreExports {
 
   /** How many of the n f64 at addrs, from the first on, are addresses below 2^48. (no request) */
   addressesBelow48(addrs: number, n: number): number;
+
+  // ── KSM ──
+  /** ksmd: looks through mergeable memory `passes` times, merging pages that are alike. HDR_KSM_SHARED and HDR_KSM_SHARING count what is merged then. */
+  ksmScan(passes: number): number;
 
   // ── replay ──
   /** Runs records [at, n) (u64 each); table 0: no device. Records done are at HDR_RESULT, the page that stopped it at HDR_FAULT_ADDR, 1 at HDR_FAULT_CODE if by a write; returns REPLAY_*. (no request) */

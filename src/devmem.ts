@@ -5,6 +5,8 @@ import {
   HEADER,
   XBUF_SIZE,
   ZONES,
+  ZONE_FLAG_COHERENT,
+  ZONE_FLAGS,
   ZONE_FREED_COUNT,
   ZONE_FREE_PAGES,
   ZONE_OWNER,
@@ -14,7 +16,15 @@ import {
 } from "../assembly/uapi/struct.ts";
 import { contextOf, type Context } from "./context.ts";
 import { dispose } from "./dispose.ts";
-import { badType, checkInteger, checkMethod, checkOptions, checkText, HmmError } from "./errors.ts";
+import {
+  badType,
+  checkFlag,
+  checkInteger,
+  checkMethod,
+  checkOptions,
+  checkText,
+  HmmError,
+} from "./errors.ts";
 import type { Hmm } from "./engine.ts";
 import { migrateDeviceRange } from "./migrate.ts";
 import { allocPagesInto, type Page } from "./pages.ts";
@@ -56,7 +66,7 @@ export interface HmmDevmemOps {
 }
 
 /**
- * Device-private memory (`struct hmm_devmem`): pages [pfnFirst, pfnEnd) that no CPU may map. Made by
+ * A device's memory (`struct hmm_devmem`): pages [pfnFirst, pfnEnd), which no CPU may map unless it is coherent. Made by
  * {@link hmmDevmemAdd}; {@link hmmDevmemRemove} takes it away.
  */
 export class HmmDevmem {
@@ -70,6 +80,8 @@ export class HmmDevmem {
   readonly pfnFirst: Page;
   /** End, exclusive. */
   readonly pfnEnd: Page;
+  /** Whether CPUs map its pages and reach them directly (MEMORY_DEVICE_COHERENT). */
+  readonly coherent: boolean;
   /** @internal */
   readonly zone: number;
   readonly #ctx: Context;
@@ -85,6 +97,7 @@ export class HmmDevmem {
     this.id = id;
     this.pfnFirst = ctx.mem.u32(this.#field(ZONE_PFN_FIRST));
     this.pfnEnd = ctx.mem.u32(this.#field(ZONE_PFN_END));
+    this.coherent = (ctx.mem.u32(this.#field(ZONE_FLAGS)) & ZONE_FLAG_COHERENT) !== 0;
     ctx.listDevmem(this, true);
   }
 
@@ -210,6 +223,8 @@ export class HmmDevmem {
  * hmm_devmem_add: takes `size` bytes of the engine's device memory (rounded up to 2 MiB blocks) for a device.
  * @param device the owner: any value; devmems with equal values are one owner's. Also what hmmRangeFault and
  * migrateVmaSetup take as `owner`
+ * @param options.coherent CPUs map its pages and reach them directly: accesses do not fault, and `fault` is never called.
+ * False by default: device-private memory
  * @param options.id a stable name for Hmm.restore; "devmem1", "devmem2", … by default
  *
  * Throws RangeError and TypeError for bad arguments, HmmError ENOMEM if that much is not left, or no devmem (15).
@@ -219,7 +234,7 @@ export function hmmDevmemAdd(
   ops: HmmDevmemOps,
   device: unknown,
   size: number,
-  options: { id?: string } = {},
+  options: { id?: string; coherent?: boolean } = {},
 ): HmmDevmem {
   const op = "hmmDevmemAdd";
   const ctx = contextOf(op, hmm);
@@ -231,7 +246,9 @@ export function hmmDevmemAdd(
   checkInteger(op, "size", size, PAGE_SIZE, 2 ** 39);
   checkOptions(op, "options", options);
   checkText(op, "options.id", options.id);
-  const zone = ctx.finish(op, ctx.core.devmemAdd(size, ctx.owners.number(device)));
+  const { coherent = false } = options;
+  const kind = checkFlag(op, "options.coherent", coherent) ? 1 : 0;
+  const zone = ctx.finish(op, ctx.core.devmemAdd(size, ctx.owners.number(device), kind));
   return new HmmDevmem(ctx, zone, ops, device, options.id ?? `devmem${++ctx.ids.devmem}`);
 }
 
@@ -267,16 +284,20 @@ const EVICT_PAGES = 512;
 
 /** Migrates what it can of the device's pages to system memory, a piece at a time. */
 function evict(ctx: Context, devmem: HmmDevmem): void {
-  for (let first = devmem.pfnFirst; first < devmem.pfnEnd; first += EVICT_PAGES) {
-    const migration = migrateDeviceRange(devmem, first, Math.min(EVICT_PAGES, devmem.pfnEnd - first));
-    try {
-      if (migration.cpages === 0) continue;
-      const { src, dst, npages } = migration;
-      ctx.core.systemAllocPages(src.byteOffset, dst.byteOffset, npages);
-      ctx.core.copyPages(src.byteOffset, dst.byteOffset, npages);
-      migration.pages();
-    } finally {
-      migration.finalize();
-    }
+  for (let first = devmem.pfnFirst; first < devmem.pfnEnd; first += EVICT_PAGES)
+    evictPages(ctx, devmem, first, Math.min(EVICT_PAGES, devmem.pfnEnd - first));
+}
+
+/** @internal Migrates what it can of n of the device's pages to system memory, wherever they are mapped. How many. */
+export function evictPages(ctx: Context, devmem: HmmDevmem, first: Page, n: number): number {
+  const migration = migrateDeviceRange(devmem, first, n);
+  try {
+    if (migration.cpages === 0) return 0;
+    const { src, dst, npages } = migration;
+    ctx.core.systemAllocPages(src.byteOffset, dst.byteOffset, npages);
+    ctx.core.copyPages(src.byteOffset, dst.byteOffset, npages);
+    return migration.pages();
+  } finally {
+    migration.finalize();
   }
 }

@@ -12,7 +12,7 @@
 import { dispose } from "./dispose.ts";
 import { AtomicTags } from "./dmirror/atomic.ts";
 import { badType, checkMirror } from "./dmirror/check.ts";
-import { countPages, DmirrorDevice, TO_DEVICE, TO_SYSTEM } from "./dmirror/device.ts";
+import { countPages, DmirrorDevice, TO_DEVICE } from "./dmirror/device.ts";
 import type { DmirrorOptions } from "./dmirror/options.ts";
 import { failure, type DmirrorResult } from "./dmirror/result.ts";
 import { protectionOf } from "./dmirror/snapshot.ts";
@@ -29,7 +29,6 @@ import {
   HmmError,
   hmmPfnWritable,
   hmmRangeFault,
-  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   migrateVmaSetup,
   MMU_NOTIFY_MIGRATE,
   MmuIntervalNotifier,
@@ -191,7 +190,7 @@ export class Dmirror {
       // to system memory, where the write fault that it needs can be had.
       for (const slot of readOnly) {
         const page = start + slot * PAGE_SIZE;
-        const { ret: back } = this.#migrate(page, page + PAGE_SIZE, MIGRATE_VMA_SELECT_DEVICE_PRIVATE);
+        const { ret: back } = this.#migrate(page, page + PAGE_SIZE, this.device.select);
         if (back !== 0) return back;
       }
     }
@@ -240,7 +239,7 @@ export class Dmirror {
   migrateToSystem(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("migrateToSystem", addr, npages);
     if (ret !== 0) return failure(ret);
-    const result = this.#migrate(addr, addr + npages * PAGE_SIZE, TO_SYSTEM);
+    const result = this.#migrate(addr, addr + npages * PAGE_SIZE, this.device.toSystem);
     return { ...result, faults: 0 };
   }
 

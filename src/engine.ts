@@ -21,6 +21,7 @@ import { dispose } from "./dispose.ts";
 import { badRange, badType, checkInteger, checkOptions } from "./errors.ts";
 import { EventLog, type HmmEventName, type HmmEvents } from "./events.ts";
 import { createFile, type FileOptions, type HmmFile } from "./file.ts";
+import { ksmScan, type KsmCounts } from "./ksm.ts";
 import { Memcg } from "./memcg.ts";
 import type { Memory } from "./memory.ts";
 import type { Migration } from "./migration.ts";
@@ -298,6 +299,18 @@ export class Hmm {
       throw badRange("hmm.swapOn", "on", "false: the engine was made without swap space", on);
     const flags = mem.header(HDR_FLAGS);
     mem.setHeader(HDR_FLAGS, on ? flags | HDR_FLAG_SWAP : flags & ~HDR_FLAG_SWAP);
+  }
+
+  /**
+   * ksmd: `passes` times looks at every page of the mappings that MADV_MERGEABLE has marked, and merges those that are
+   * alike into one read-only page; mirrors are told of each. A page is merged in the second pass that finds it unchanged,
+   * at the earliest. Pinned pages, and pages on a device, are left alone. Returns what is merged now.
+   *
+   * Throws RangeError; HmmError ENOMEM (nested operations), EOPNOTSUPP with backing "metadata", EDEADLK where a mmapSem is
+   * held for write, or from a notifier's callback.
+   */
+  ksmScan(passes = 1): KsmCounts {
+    return ksmScan(this.#ctx, passes);
   }
 
   // ── watching ──

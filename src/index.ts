@@ -87,6 +87,7 @@ export {
   type MigrateVmaCall,
   type MigrateVmaOps,
 } from "./migrate.ts";
+export type { KsmCounts } from "./ksm.ts";
 export { Migration } from "./migration.ts";
 export { explain, MigrateResult, type StayedPage } from "./reasons.ts";
 export { DeviceTable } from "./device-table.ts";

@@ -194,7 +194,7 @@ export class Mm extends Mappings {
   /**
    * get_user_pages: faults npages pages in from addr (a page address) on and takes a reference on each. Returns them;
    * the caller closes the pin. Fewer pages than asked for where a later one failed; throws as {@link read} if the
-   * first did.
+   * first did, and HmmError EBUSY if options.longTerm has to move a page that cannot be moved.
    */
   pin(addr: number, npages: number, options: PinOptions = {}): Pin {
     return pinPages(this, addr, npages, options);

@@ -1,9 +1,10 @@
-import { EFAULT } from "../assembly/uapi/errno.ts";
+import { EBUSY, EFAULT } from "../assembly/uapi/errno.ts";
 import { XBUF_SIZE } from "../assembly/uapi/struct.ts";
 import { accessError, pinFlags } from "./access.ts";
 import type { Context } from "./context.ts";
+import { evictPages, type HmmDevmem } from "./devmem.ts";
 import { dispose } from "./dispose.ts";
-import { checkInteger, checkPageAddress } from "./errors.ts";
+import { checkFlag, checkInteger, checkPageAddress, HmmError } from "./errors.ts";
 import type { Mm } from "./mm.ts";
 
 /** Pages that are let go at a time. */
@@ -15,6 +16,8 @@ export interface PinOptions {
   write?: boolean;
   /** Past the mapping's protection (FOLL_FORCE). */
   force?: boolean;
+  /** For a long time (FOLL_LONGTERM): what lies in a device's coherent memory is moved to system memory first. */
+  longTerm?: boolean;
 }
 
 /** References on pages of an address space (get_user_pages). They keep the pages where they are. Close it to drop them. */
@@ -64,6 +67,26 @@ export function pinPages(mm: Mm, addr: number, npages: number, options: PinOptio
   checkPageAddress(op, "addr", addr);
   checkInteger(op, "npages", npages, 1, 2 ** 27);
   const flags = pinFlags(op, options);
+  const longTerm = checkFlag(op, "options.longTerm", options.longTerm);
+  for (;;) {
+    const pin = pinOnce(op, ctx, mm, addr, npages, flags);
+    const coherent = longTerm ? [...pin.pages].filter((page) => coherentHome(ctx, page) !== null) : [];
+    if (coherent.length === 0) return pin;
+    pin.close();
+    for (const page of new Set(coherent)) {
+      if (evictPages(ctx, coherentHome(ctx, page)!, page, 1) === 0)
+        throw new HmmError(EBUSY, op, `device page ${page} cannot be moved to system memory`);
+    }
+  }
+}
+
+/** The devmem of a page, if it is coherent; else null. */
+function coherentHome(ctx: Context, page: number): HmmDevmem | null {
+  const home = ctx.devmems.get(ctx.core.pageZone(page));
+  return home?.coherent === true ? home : null;
+}
+
+function pinOnce(op: string, ctx: Context, mm: Mm, addr: number, npages: number, flags: number): Pin {
   mm.mmapSem.enterRead(op);
   let answer: number;
   let pages = new Uint32Array(0);

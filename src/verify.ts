@@ -15,7 +15,8 @@ const SENTENCES: Record<number, (f: Finding) => string> = {
   [struct.VERIFY_REFCOUNT]: (f) => `page ${f.a} has refcount ${f.c}, and ${f.b} references can be counted`,
   [struct.VERIFY_MAPCOUNT]: (f) => `page ${f.a} has mapcount ${f.c}, and ${f.b} entries name it`,
   [struct.VERIFY_FREE_LIST]: (f) => `page ${f.a} is free and used, on two free lists, or on none`,
-  [struct.VERIFY_DEVICE_PRESENT]: (f) => `the CPU may touch device page ${f.b} at ${hex(f.a)}`,
+  [struct.VERIFY_DEVICE_PRESENT]: (f) =>
+    `the CPU may touch private device page ${f.b} at ${hex(f.a)}, or not a coherent one`,
   [struct.VERIFY_MIRROR_PAGE]: (f) => `at ${hex(f.a)} the device has page ${f.b} and the CPU ${f.c}`,
   [struct.VERIFY_MIRROR_WRITE]: (f) => `the device may write page ${f.b} at ${hex(f.a)}, and the CPU may not`,
   [struct.VERIFY_RSS]: (f) =>

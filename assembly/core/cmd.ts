@@ -26,6 +26,7 @@ export const OP_TRUNCATE: u32 = 17;
 export const OP_PUNCH: u32 = 18;
 export const OP_MSYNC: u32 = 19;
 export const OP_UFFD: u32 = 20;
+export const OP_KSM: u32 = 24;
 
 @unmanaged
 export class Cmd {
@@ -75,6 +76,8 @@ export class Cmd {
   link: u32;
   /** split.ts: which ends of the piece are done. */
   edges: u32;
+  /** ksm.ts: pages of the range that are looked at. */
+  ksmDone: u32;
 }
 
 if (<i32>offsetof<Cmd>() > COMMAND_SIZE) ERROR("COMMAND_SIZE");

@@ -1,12 +1,12 @@
-// Device memory: zones of frames that no CPU may map, and what drivers do with their pages.
+// Device memory: zones of frames, and what drivers do with their pages. No CPU may map them, unless they are coherent.
 
 import { EINVAL, ENOMEM } from "../uapi/errno";
 import { PMD_PAGES } from "../uapi/page";
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../uapi/pfn";
 import {
   BLOCK_BITMAP, BLOCK_PFN, COUNT_PAGES_COPIED, COUNT_PAGES_ZEROED, FOLIO_FREE, FOLIO_LOCKED,
-  HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_DEVICE_NEXT, HDR_FRAMES, HDR_XBUF, HDR_ZERO_PFN, SWAP_ZONE,
-  TABLE_DEVICE_MEMORY, TABLE_DEVMEM, XBUF_SIZE,
+  HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_DEVICE_NEXT, HDR_FLAG_COHERENT, HDR_FLAGS, HDR_FRAMES, HDR_XBUF,
+  HDR_ZERO_PFN, SWAP_ZONE, TABLE_DEVICE_MEMORY, TABLE_DEVMEM, XBUF_SIZE, ZONE_FLAG_COHERENT,
 } from "../uapi/struct";
 import { folioOf, frameOf } from "./folio";
 import { exhausted, header, LARGE_PAGES, mayAllocate, RESERVED_FRAMES, setHeader } from "./layout";
@@ -33,7 +33,16 @@ function unusedZone(): u32 {
 }
 
 /** hmm_devmem_add: a zone of at least `bytes` bytes, in whole blocks of 2 MiB. Its id, or -ENOMEM. */
-export function devmemAdd(bytes: f64, owner: u32): i32 {
+export function devmemAdd(bytes: f64, owner: u32, coherent: u32): i32 {
+  const id = addZone(bytes, owner);
+  if (id > 0 && coherent) {
+    zoneOf(id).flags |= ZONE_FLAG_COHERENT;
+    setHeader(HDR_FLAGS, header(HDR_FLAGS) | HDR_FLAG_COHERENT);
+  }
+  return id;
+}
+
+function addZone(bytes: f64, owner: u32): i32 {
   if (bytes < 1 || bytes > 4398046511104) return -EINVAL;
   const end = header(HDR_DEVICE_BASE) + header(HDR_DEVICE_FRAMES);
   const blocks = (<u64>bytes + 0x1fffff) >> 21;
@@ -79,6 +88,11 @@ export function devmemRemove(id: u32): i32 {
   return 0;
 }
 
+/** May pages be allocated from it? */
+function isOpenZone(id: u32): bool {
+  return (zoneOf(id).flags & (ZONE_IN_USE | ZONE_REMOVING)) == ZONE_IN_USE;
+}
+
 /** A locked frame with one reference; 0 when the zone has none. */
 function allocLocked(zone: u32): u32 {
   const pfn = allocFrame(zone);
@@ -89,7 +103,7 @@ function allocLocked(zone: u32): u32 {
 }
 
 export function devmemAllocPage(id: u32): i32 {
-  if (!isDevmem(id) || zoneOf(id).flags != ZONE_IN_USE) return 0;
+  if (!isDevmem(id) || !isOpenZone(id)) return 0;
   return allocLocked(id);
 }
 
@@ -158,7 +172,7 @@ function allocFor(zone: u32, src: usize, dst: usize, n: u32, wanted: u32): i32 {
 
 export function devmemAllocPages(id: u32, src: usize, dst: usize, n: u32): i32 {
   if (!isDevmem(id)) return -EINVAL;
-  return zoneOf(id).flags == ZONE_IN_USE ? allocFor(id, src, dst, n, MIGRATE_PFN_MIGRATE) : 0;
+  return isOpenZone(id) ? allocFor(id, src, dst, n, MIGRATE_PFN_MIGRATE) : 0;
 }
 
 export function systemAllocPage(): i32 {

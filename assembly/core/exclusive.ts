@@ -94,7 +94,7 @@ function lend(cmd: Cmd, pfn: u32, folio: Folio): i32 {
   while (link) {
     cmd.link = <u32>link;
     const vma = rmapVma(link, folio);
-    const start = large ? partStart(vma, folio.pgoff) : rmapAddress(vma, folio);
+    const start = large ? partStart(vma, folio.pgoff) : rmapAddress(vma, folio, link);
     const end = large ? partEnd(vma, folio.pgoff) : start + PAGE_SIZE;
     if (!notifyStart(cmd, vma.mmId, start, end, MMU_NOTIFY_EXCLUSIVE, cmd.c)) return REQUEST;
     const first = pfn + <u32>(pgoffOf(vma, start) - folio.pgoff);

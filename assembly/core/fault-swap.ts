@@ -2,7 +2,9 @@
 
 import { FAULT_KIND_SWAP } from "../uapi/event";
 import { PTE_DIRTY, PTE_EXCLUSIVE, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
-import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE } from "../uapi/struct";
+import {
+  FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_KSM, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE,
+} from "../uapi/struct";
 import { ACCESS_WRITE, VM_LOCKED, VM_WRITE } from "../uapi/vm";
 import { allocUserPage, done, mustWait, outOfMemory } from "./fault-base";
 import { folioOf } from "./folio";
@@ -31,7 +33,7 @@ export function swapFault(vma: Vma, addr: u64, at: usize, pte: u64, flags: u32):
   swapPutMapped(slot);
   const write = (flags & ACCESS_WRITE) != 0;
   if (folio.has(FOLIO_SWAP_CACHE) && (vma.flags & VM_LOCKED || (write && folio.refcount == 2))) freeSwap(pfn, folio);
-  const exclusive = (pteFlags(pte) & PTE_EXCLUSIVE) != 0 || folio.refcount == 1;
+  const exclusive = !folio.has(FOLIO_KSM) && ((pteFlags(pte) & PTE_EXCLUSIVE) != 0 || folio.refcount == 1);
   if (!folio.has(FOLIO_ANON)) {
     folio.pgoff = pgoffOf(vma, addr);
     folio.mapping = <u16>(exclusive ? vma.anonVma : anonVmaAt(vma.anonVma).root);

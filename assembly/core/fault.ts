@@ -138,6 +138,14 @@ function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, entry: u6
     store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0));
     return done(vma, addr, FAULT_KIND_REUSE, pfn);
   }
+  return copyPage(cmd, vma, addr, slot, pte, writtenFlags(vma));
+}
+
+/** wp_page_copy: the entry gets a copy of its page, which is this mm's alone, with `flags`. */
+export function copyPage(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64, flags: u32): i32 {
+  const pfn = ptePfn(pte);
+  const zero = (pteFlags(pte) & PTE_SPECIAL) != 0;
+  const folio = folioOf(pfn);
   if (!anonVmaPrepare(vma)) return outOfMemory();
   if (!cmd.newPage) cmd.newPage = allocUserPage(vma.mm);
   if (!cmd.newPage) return outOfMemory();
@@ -147,7 +155,7 @@ function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, entry: u6
   if (zero) zeroFrame(copy);
   else copyFrame(copy, pfn);
   addNewAnon(vma, addr, folioOf(copy), FOLIO_LRU);
-  store<u64>(slot, makePte(copy, writtenFlags(vma)));
+  store<u64>(slot, makePte(copy, flags));
   if (!zero) {
     addRss(vma.mm, folio, -1);
     unmapPage(pfn, folio);

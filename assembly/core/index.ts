@@ -6,7 +6,7 @@ import { PAGE_SIZE } from "../uapi/page";
 import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, XBUF_SIZE } from "../uapi/struct";
 import { accessStep, cancelPin, faultStep, pinStep } from "./access";
 import {
-  Cmd, commandPop, commandPush, commandTop, OP_ACCESS, OP_CLOSE, OP_EXCLUSIVE, OP_FAULT, OP_FORK,
+  Cmd, commandPop, commandPush, commandTop, OP_ACCESS, OP_CLOSE, OP_EXCLUSIVE, OP_FAULT, OP_FORK, OP_KSM,
   OP_MADVISE, OP_MIGRATE_DEVICE_SETUP, OP_MIGRATE_PAGES, OP_MIGRATE_SETUP, OP_MLOCK, OP_MMAP, OP_MPROTECT,
   OP_MREMAP, OP_MSYNC, OP_MUNMAP, OP_PIN, OP_PUNCH, OP_RANGE_FAULT, OP_TRUNCATE, OP_UFFD,
 } from "./cmd";
@@ -14,6 +14,7 @@ import { cancelExclusive, exclusiveStep } from "./exclusive";
 import { cancelDeviceFault } from "./fault";
 import { fileOf, isFile } from "./file";
 import { rangeFaultStep } from "./hmm";
+import { ksmStep } from "./ksm-scan";
 import { header } from "./layout";
 import { madviseStep } from "./madvise";
 import { migratePagesStep } from "./migrate";
@@ -88,6 +89,7 @@ function step(cmd: Cmd): i32 {
     case OP_PUNCH: return punchStep(cmd);
     case OP_MSYNC: return msyncStep(cmd);
     case OP_UFFD: return uffdStep(cmd);
+    case OP_KSM: return ksmStep(cmd);
   }
   return -EINVAL;
 }
@@ -278,6 +280,13 @@ export function makeDeviceExclusive(mm: u32, start: f64, npages: u32, out: usize
 export function msync(mm: u32, addr: f64, length: f64): i32 {
   const cmd = begin(OP_MSYNC, mm, addr, addr + length);
   return begun(cmd) ? run(cmd) : notBegun(mm);
+}
+
+export function ksmScan(passes: u32): i32 {
+  const cmd = commandPush(OP_KSM, 0);
+  if (!begun(cmd)) return -ENOMEM;
+  cmd.a = passes;
+  return run(cmd);
 }
 
 function beginFile(op: u32, file: u32, start: f64, end: f64): i32 {

@@ -13,18 +13,19 @@ import {
   BOOT_SWAP_FRAMES, BOOT_SYSTEM_FRAMES, COMMAND_COUNT, COMMAND_SIZE, COMMANDS, DEVICE_TABLE_SIZE, FILE_SIZE,
   FOLIO_SIZE, HDR_ARENA, HDR_ARENA_END, HDR_BLOCKS, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_DEVICE_NEXT,
   HDR_END, HDR_EXHAUSTED, HDR_FAIL_ALLOC, HDR_FAULT_AROUND, HDR_FLAG_DATA, HDR_FLAG_SWAP, HDR_FLAGS,
-  HDR_FOLIOS, HDR_FRAMES, HDR_LOG, HDR_LOG_ENTRIES, HDR_LRU, HDR_SWAP_FRAMES, HDR_SWAP_HASH,
-  HDR_SWAP_HASH_MASK, HDR_SYSTEM_FRAMES, HDR_TABLE_META, HDR_XBUF, HDR_ZERO_PFN, HEADER, LOG_RECORD_SIZE,
-  MEMCG_SIZE, MIGRATION_SIZE, MM_SIZE, NOTIFIER_SIZE, POOL_BASE, POOL_CAPACITY, POOL_OBJECT_SIZE,
-  POOL_STRIDE, POOLS, TABLE_ANON_VMA, TABLE_AVC, TABLE_DEVICE_TABLE, TABLE_FILE, TABLE_INJECTED,
-  TABLE_MEMCG, TABLE_MIGRATION, TABLE_MM, TABLE_NOTIFIER, TABLE_PAGE_TABLE, TABLE_VMA, VMA_SIZE, XBUF_SIZE,
+  HDR_FOLIOS, HDR_FRAMES, HDR_KSM_HASH, HDR_KSM_HASH_MASK, HDR_LOG, HDR_LOG_ENTRIES, HDR_LRU,
+  HDR_SWAP_FRAMES, HDR_SWAP_HASH, HDR_SWAP_HASH_MASK, HDR_SYSTEM_FRAMES, HDR_TABLE_META, HDR_XBUF,
+  HDR_ZERO_PFN, HEADER, KSM_ITEM_SIZE, KSM_NODE_SIZE, LOG_RECORD_SIZE, MEMCG_SIZE, MIGRATION_SIZE, MM_SIZE,
+  NOTIFIER_SIZE, POOL_BASE, POOL_CAPACITY, POOL_OBJECT_SIZE, POOL_STRIDE, POOLS, TABLE_ANON_VMA, TABLE_AVC,
+  TABLE_DEVICE_TABLE, TABLE_FILE, TABLE_INJECTED, TABLE_KSM_ITEM, TABLE_KSM_NODE, TABLE_MEMCG,
+  TABLE_MIGRATION, TABLE_MM, TABLE_NOTIFIER, TABLE_PAGE_TABLE, TABLE_VMA, VMA_SIZE, XBUF_SIZE,
 } from "../uapi/struct";
 
 /** Frames before the first one that can be allocated: pfn 0 (none) and pfn 1 (the zero page). */
 export const RESERVED_FRAMES: u32 = 2;
 /** Pages of a large folio: as many as a huge mapping covers. */
 export const LARGE_PAGES: u32 = <u32>PMD_PAGES;
-export const ANON_VMA_SIZE: u32 = 24;
+export const ANON_VMA_SIZE: u32 = 28;
 export const AVC_SIZE: u32 = 24;
 export const TABLE_META_SIZE: u32 = 16;
 
@@ -77,7 +78,7 @@ function defaultCapacity(table: u32, value: u32): void {
   if (!load<u32>(at)) store<u32>(at, value);
 }
 
-function defaults(frames: u32): void {
+function defaults(frames: u32, mergeable: u32): void {
   defaultCapacity(TABLE_MM, 1024);
   defaultCapacity(TABLE_VMA, 65530);
   defaultCapacity(TABLE_ANON_VMA, 65535);
@@ -88,6 +89,8 @@ function defaults(frames: u32): void {
   defaultCapacity(TABLE_MIGRATION, 64);
   defaultCapacity(TABLE_DEVICE_TABLE, 64);
   defaultCapacity(TABLE_FILE, 1024);
+  defaultCapacity(TABLE_KSM_NODE, 1 + mergeable / 4);
+  defaultCapacity(TABLE_KSM_ITEM, 1 + mergeable);
 }
 
 @inline
@@ -116,7 +119,8 @@ export function layoutBytes(): f64 {
   const swap: u64 = load<u32>(config + BOOT_SWAP_FRAMES);
   const frames = deviceBase + alignUp(device, PMD_PAGES) + alignUp(swap, PMD_PAGES);
   if (frames > <u64>PFN_MASK) return <f64>-ENOMEM;
-  defaults(<u32>frames);
+  // Pages without bytes are never alike.
+  defaults(<u32>frames, load<u32>(config + BOOT_DATA) ? <u32>system : 0);
   if (capacity(TABLE_ANON_VMA) > 0xffff || capacity(TABLE_FILE) > 0xffff || capacity(TABLE_MEMCG) > 0xff) return <f64>-EINVAL;
   if (!load<u32>(config + BOOT_ARENA_BYTES)) store<u32>(config + BOOT_ARENA_BYTES, <u32>(0x400000 + frames * 12));
 
@@ -135,10 +139,21 @@ export function layoutBytes(): f64 {
   at = placePool(TABLE_MIGRATION, MIGRATION_SIZE, at);
   at = placePool(TABLE_DEVICE_TABLE, DEVICE_TABLE_SIZE, at);
   at = placePool(TABLE_FILE, FILE_SIZE, at);
+  at = placePool(TABLE_KSM_NODE, KSM_NODE_SIZE, at);
+  at = placePool(TABLE_KSM_ITEM, KSM_ITEM_SIZE, at);
+  at = placeHash(at);
   setHeader(HDR_ARENA, <u32>at);
   at = alignUp(at + load<u32>(config + BOOT_ARENA_BYTES), 64);
   setHeader(HDR_ARENA_END, <u32>at);
   return <f64>placeFrames(at, system, device, deviceBase, frames);
+}
+
+/** KSM's two tables of chains: about two nodes a chain. */
+function placeHash(at: u64): u64 {
+  const chains: u64 = <u64>1 << (63 - clz<u64>(capacity(TABLE_KSM_NODE) / 2 + 1));
+  setHeader(HDR_KSM_HASH, <u32>at);
+  setHeader(HDR_KSM_HASH_MASK, <u32>chains - 1);
+  return alignUp(at + chains * 8, 64);
 }
 
 function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frames: u64): i64 {

@@ -1,20 +1,20 @@
-// madvise: advice that drops, populates or marks. Advice for what this engine does not have (KSM) is -EINVAL, as a kernel
-// built without it answers; paging out without swap space moves nothing.
+// madvise: advice that drops, populates or marks. Paging out without swap space moves nothing.
 
 import { EACCES, EINVAL, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_CLEAR, REQUEST } from "../uapi/event";
 import { PTE_DIRTY, PTE_KIND_SWAP, PTE_SPECIAL, PTE_YOUNG } from "../uapi/pte";
 import {
   MADV_COLD, MADV_COLLAPSE, MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE,
-  MADV_KEEPONFORK, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
-  MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_WIPEONFORK, VM_DONTCOPY, VM_HUGEPAGE,
-  VM_HUGETLB, VM_IO, VM_LOCKED, VM_MAYWRITE, VM_NOHUGEPAGE, VM_PFNMAP, VM_RAND_READ, VM_SEQ_READ, VM_SHARED,
-  VM_WIPEONFORK,
+  MADV_KEEPONFORK, MADV_MERGEABLE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_UNMERGEABLE, MADV_WILLNEED,
+  MADV_WIPEONFORK, VM_DONTCOPY, VM_HUGEPAGE, VM_HUGETLB, VM_IO, VM_LOCKED, VM_MAYSHARE, VM_MAYWRITE,
+  VM_MERGEABLE, VM_NOHUGEPAGE, VM_PFNMAP, VM_RAND_READ, VM_SEQ_READ, VM_SHARED, VM_SPECIAL, VM_WIPEONFORK,
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { collapseRange } from "./collapse";
 import { fileAt } from "./file";
 import { HUGE_MASK } from "./huge";
+import { breakKsm, ksmEnter } from "./ksm";
 import { Mm, mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { pageOut, swapAhead } from "./pageout";
@@ -28,6 +28,8 @@ import { vmaModify } from "./vma-merge";
 import { zapPte, zapRange } from "./zap";
 
 const NO_LRU: u32 = VM_LOCKED | VM_PFNMAP | VM_HUGETLB;
+/** KSM leaves such mappings alone, and does not say so. */
+const NEVER_MERGED: u32 = VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB;
 const REFUSED: u32 = 0xffffffff;
 
 /** OP_MADVISE: [start, end); a: advice; cursor: how far it is; b: 1 once a hole was met. */
@@ -92,6 +94,11 @@ function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
       return punchHole(cmd, fileAt(vma.file), pgoffOf(vma, start) << 12, pgoffOf(vma, end) << 12);
     }
   }
+  if (cmd.a == MADV_MERGEABLE) ksmEnter(mm);
+  if (cmd.a == MADV_UNMERGEABLE && vma.flags & VM_MERGEABLE) {
+    const result = breakKsm(cmd, vma, start, end);
+    if (result) return result;
+  }
   const flags = advisedFlags(vma, cmd.a);
   if (flags == REFUSED) return -EINVAL;
   if (flags == vma.flags) return 0;
@@ -123,6 +130,10 @@ function advisedFlags(vma: Vma, advice: u32): u32 {
       return (flags & ~VM_NOHUGEPAGE) | VM_HUGEPAGE;
     case MADV_NOHUGEPAGE:
       return (flags & ~VM_HUGEPAGE) | VM_NOHUGEPAGE;
+    case MADV_MERGEABLE:
+      return flags & NEVER_MERGED ? flags : flags | VM_MERGEABLE;
+    case MADV_UNMERGEABLE:
+      return flags & ~VM_MERGEABLE;
   }
   return REFUSED;
 }

@@ -4,7 +4,7 @@ import { REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
 import {
   MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_PFN_WRITE,
-  MIGRATE_VMA_SELECT_DEVICE_PRIVATE, MIGRATE_VMA_SELECT_SYSTEM,
+  MIGRATE_VMA_SELECT_DEVICE_COHERENT, MIGRATE_VMA_SELECT_DEVICE_PRIVATE, MIGRATE_VMA_SELECT_SYSTEM,
 } from "../uapi/pfn";
 import {
   PTE_DIRTY, PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_MASK, PTE_KIND_MIGRATION, PTE_NO_ACCESS, PTE_PRESENT,
@@ -154,11 +154,13 @@ function collectUnit(m: Migration, i: u32, table: usize): u32 {
 /** Is a page of this kind and owner wanted? REASON_NONE (0) or why not. */
 @inline
 function selected(m: Migration, pte: u64): u32 {
-  if (ptePresent(pte)) return m.select & MIGRATE_VMA_SELECT_SYSTEM ? 0 : REASON_NOT_SELECTED;
+  const present = ptePresent(pte);
+  if (present && !isDevicePfn(ptePfn(pte))) return m.select & MIGRATE_VMA_SELECT_SYSTEM ? 0 : REASON_NOT_SELECTED;
   const kind = pteKind(pte);
   if (kind == PTE_KIND_MIGRATION) return REASON_MIGRATING;
-  if (kind != PTE_KIND_DEVICE) return REASON_NOT_PRESENT;
-  if (!(m.select & MIGRATE_VMA_SELECT_DEVICE_PRIVATE)) return REASON_NOT_SELECTED;
+  if (!present && kind != PTE_KIND_DEVICE) return REASON_NOT_PRESENT;
+  const wanted = present ? MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+  if (!(m.select & wanted)) return REASON_NOT_SELECTED;
   const owner = zoneOf(zoneOfPfn(ptePfn(pte))).owner;
   return owner == m.owner || m.owner == <u32>OWNER_ANY ? 0 : REASON_OTHER_OWNER;
 }

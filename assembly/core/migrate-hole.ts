@@ -12,6 +12,7 @@ import {
 import { COUNT_TO_DEVICE, COUNT_TO_SYSTEM, FOLIO_LRU } from "../uapi/struct";
 import { VM_UFFD_MISSING, VM_WRITE } from "../uapi/vm";
 import { Cmd } from "./cmd";
+import { isPrivatePfn } from "./coherent";
 import { addNewAnon } from "./fault-base";
 import { folioOf, isDevicePfn } from "./folio";
 import { fillLeaf, hugeZeroPut, isHugeZero } from "./huge";
@@ -72,7 +73,7 @@ function insertPage(m: Migration, vma: Vma, addr: u64, pfn: u32): u32 {
   addNewAnon(vma, addr, folio, isDevicePfn(pfn) ? 0 : FOLIO_LRU);
   const write = (vma.flags & VM_WRITE) != 0;
   let flags: u32 = protection(vma) | (write ? PTE_WRITE : 0);
-  if (isDevicePfn(pfn)) flags |= PTE_KIND_DEVICE;
+  if (isPrivatePfn(pfn)) flags |= PTE_KIND_DEVICE;
   else flags |= <u32>PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0);
   store<u64>(slot, makePte(pfn, flags));
   return 0;
@@ -102,7 +103,7 @@ export function insertUnit(m: Migration, vma: Vma, addr: u64, head: u32): u32 {
     if (device) lruTouch(head + j);
   }
   const write: u32 = vma.flags & VM_WRITE ? PTE_WRITE : 0;
-  const kind = device ? PTE_KIND_DEVICE : <u32>PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0);
+  const kind = isPrivatePfn(head) ? PTE_KIND_DEVICE : <u32>PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0);
   fillLeaf(table, head, protection(vma) | write | kind);
   m.moved += LARGE_PAGES;
   count(device ? COUNT_TO_DEVICE : COUNT_TO_SYSTEM, LARGE_PAGES);

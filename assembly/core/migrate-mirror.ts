@@ -2,12 +2,12 @@
 
 import { EINVAL } from "../uapi/errno";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_PFN_WRITE } from "../uapi/pfn";
-import { PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_PRESENT, PTE_WRITE } from "../uapi/pte";
+import { PTE_KIND_MIGRATION, PTE_PRESENT, PTE_WRITE } from "../uapi/pte";
 import { MIGRATION_PAGES } from "../uapi/struct";
 import { VM_WRITE } from "../uapi/vm";
 import { DeviceTable, deviceTableOf, deviceTableSet } from "./device-table";
 import { isDevicePfn } from "./folio";
-import { isOpen, Migration, migrationOf, pagesOf, pfnOf } from "./migration";
+import { isOpen, mapsPage, Migration, migrationOf, pagesOf, pfnOf } from "./migration";
 import { mmAt } from "./mm";
 import { readPte, walk } from "./pagetable";
 import { makePte, pteKind, ptePfn, ptePresent } from "./pte";
@@ -47,8 +47,8 @@ function mapOne(tableId: u32, table: DeviceTable, m: Migration, i: u32, j: u32):
 /** Does the CPU's entry still stand for the page? It may have been dropped (MADV_DONTNEED) since setup. */
 function stillThere(m: Migration, word: u32, addr: u64, to: u32): bool {
   const pte = readPte(mmAt(m.mm).pgd, addr);
+  if (!(word & <u32>MIGRATE_PFN_VALID)) return mapsPage(pte, to);
   if (ptePresent(pte)) return false;
-  if (!(word & <u32>MIGRATE_PFN_VALID)) return pteKind(pte) == PTE_KIND_DEVICE && ptePfn(pte) == to;
   return pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfnOf(word);
 }
 

@@ -148,7 +148,7 @@ function unmapElsewhere(cmd: Cmd, pfn: u32, folio: Folio): i32 {
   while (link) {
     cmd.link = <u32>link;
     const vma = rmapVma(link, folio);
-    const addr = rmapAddress(vma, folio);
+    const addr = rmapAddress(vma, folio, link);
     if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
     const slot = walk(vma.mm.pgd, addr);
     if (slot && mapsPage(load<u64>(slot), pfn)) {

@@ -15,14 +15,16 @@ import {
 } from "../uapi/reason";
 import {
   COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE,
-  FOLIO_COUNT_MASK, FOLIO_DIRTY, FOLIO_FILE, FOLIO_FLAGS, FOLIO_FREE, FOLIO_INDEX, FOLIO_LARGE,
+  FOLIO_COUNT_MASK, FOLIO_DIRTY, FOLIO_FILE, FOLIO_FLAGS, FOLIO_FREE, FOLIO_INDEX, FOLIO_KSM, FOLIO_LARGE,
   FOLIO_LOCKED, FOLIO_LRU, FOLIO_MAPS, FOLIO_MIGRATION_SHARED, FOLIO_MLOCKED, FOLIO_RESERVED, FOLIO_SHMEM,
-  FOLIO_SIZE, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FOLIOS, MIGRATION_PAGES,
-  MIGRATION_SETUP,
+  FOLIO_SIZE, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FLAG_COHERENT, HDR_FLAGS, HDR_FOLIOS,
+  MIGRATION_PAGES, MIGRATION_SETUP,
 } from "../uapi/struct";
 import { Cmd } from "./cmd";
+import { isCoherentPfn } from "./coherent";
 import { cacheReplace, fileAt } from "./file";
 import { Folio, folioOf, isDevicePfn } from "./folio";
+import { ksmNodeAt } from "./ksm-item";
 import { header, LARGE_PAGES, setHeaderF64 } from "./layout";
 import { lruTouch, lruTouchAll } from "./lru";
 import { fillHole, fillWindow, insertUnit } from "./migrate-hole";
@@ -134,7 +136,8 @@ function movePage(m: Migration, i: u32, pfn: u32, toPfn: u32): void {
   if (cached) cacheReplace(fileAt(from.mapping), from.pgoff, pfn, toPfn);
   to.mapping = from.mapping;
   to.pgoff = from.pgoff;
-  to.set(from.flags & (FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_DIRTY | FOLIO_MLOCKED));
+  to.set(from.flags & (FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_DIRTY | FOLIO_MLOCKED | FOLIO_KSM));
+  if (from.has(FOLIO_KSM)) ksmNodeAt(from.index).pfn = toPfn;
   to.memcg = from.memcg;
   from.memcg = 0;
   m.moved++;
@@ -145,12 +148,13 @@ function movePage(m: Migration, i: u32, pfn: u32, toPfn: u32): void {
 /** The counts in a folio's first u64; above them stand its memcg and the top of its index. */
 const COUNTS: u64 = 0x00ffffff00ffffff;
 const ANON: u64 = (<u64>FOLIO_ANON) << 48;
+const ANON_OR_KSM: u64 = (<u64>(FOLIO_ANON | FOLIO_KSM)) << 48;
 /** Of a folio's second u64: what moves with the page. */
 const KEPT: u64 = ((<u64>(FOLIO_ANON | FOLIO_DIRTY | FOLIO_MLOCKED)) << 48) | 0x0000ffffffffffff;
 
 /**
- * movePage() of slots from i on, as long as they have destinations and pages that are anonymous and have no reference
- * beyond the migration's (and a fault's). Returns the first slot that has not.
+ * movePage() of slots from i on, as long as they have destinations and pages that are anonymous, not KSM, and have no
+ * reference beyond the migration's (and a fault's). Returns the first slot that has not.
  */
 function moveRun(m: Migration, i: u32): u32 {
   const base = header(HDR_DEVICE_BASE);
@@ -174,7 +178,7 @@ function moveRun(m: Migration, i: u32): u32 {
     const counts = load<u64>(from);
     const what = load<u64>(from, FOLIO_INDEX); // index, mapping, flags
     const own: u32 = pfn == faultPage ? 2 : 1;
-    if (!(what & ANON) || (<u32>counts & FOLIO_COUNT_MASK) != own) break;
+    if ((what & ANON_OR_KSM) != ANON || (<u32>counts & FOLIO_COUNT_MASK) != own) break;
     store<u64>(to, (load<u64>(to) & COUNTS) | (counts & ~COUNTS));
     store<u64>(to, (what & KEPT) | (<u64>load<u16>(to, FOLIO_FLAGS) << 48), FOLIO_INDEX);
     store<u32>(from, own);
@@ -205,6 +209,7 @@ function endRun(m: Migration, i: u32, last: u32, slot: usize): u32 {
   const base = header(HDR_DEVICE_BASE);
   const folios = header(HDR_FOLIOS);
   const both = <u32>MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
+  const coherent = (header(HDR_FLAGS) & HDR_FLAG_COHERENT) != 0;
   let src = m.src + i * 4;
   let dst = m.dst + i * 4;
   for (; i < last; i++, src += 4, dst += 4, slot += 8) {
@@ -221,13 +226,11 @@ function endRun(m: Migration, i: u32, last: u32, slot: usize): u32 {
     let flags = <u32>load<u16>(to, FOLIO_FLAGS) & ~FOLIO_LOCKED;
     if (kept & (PTE_WRITE | PTE_EXCLUSIVE) && flags & FOLIO_ANON) flags |= FOLIO_ANON_EXCLUSIVE;
     let entry = kept & (PTE_WRITE | PTE_NO_ACCESS);
-    if (toPfn >= base) {
-      store<u16>(to, flags, FOLIO_FLAGS);
-      entry |= PTE_KIND_DEVICE;
-    } else {
-      store<u16>(to, flags | FOLIO_LRU, FOLIO_FLAGS);
+    if (toPfn < base) flags |= FOLIO_LRU;
+    store<u16>(to, flags, FOLIO_FLAGS);
+    if (toPfn < base || (coherent && isCoherentPfn(toPfn))) {
       entry |= <u32>PTE_PRESENT | (kept & (flags & FOLIO_DIRTY ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG));
-    }
+    } else entry |= PTE_KIND_DEVICE;
     store<u32>(to, load<u32>(to, FOLIO_MAPS) + 1, FOLIO_MAPS);
     store<u64>(slot, makePte(toPfn, entry));
     clearFolio(changetype<Folio>(from));

@@ -18,6 +18,7 @@ import {
   TABLE_MIGRATION,
 } from "../uapi/struct";
 import { arenaAlloc, arenaFree } from "./arena";
+import { isPrivatePfn } from "./coherent";
 import { Folio, folioOf, isDevicePfn } from "./folio";
 import { LARGE_PAGES } from "./layout";
 import { Mm, mmAt } from "./mm";
@@ -173,7 +174,7 @@ function restoreEntry(slot: usize, pte: u64, pfn: u32): void {
   const kept = pteFlags(pte);
   if (kept & (PTE_WRITE | PTE_EXCLUSIVE) && folio.has(FOLIO_ANON)) folio.set(FOLIO_ANON_EXCLUSIVE);
   let flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);
-  if (isDevicePfn(pfn)) flags |= PTE_KIND_DEVICE;
+  if (isPrivatePfn(pfn)) flags |= PTE_KIND_DEVICE;
   else flags |= <u32>PTE_PRESENT | (kept & PTE_YOUNG) | (folio.has(FOLIO_DIRTY) ? kept & PTE_DIRTY : 0);
   store<u64>(slot, makePte(pfn, flags));
   folio.maps++;
@@ -207,7 +208,7 @@ function removeSharedEntries(from: u32, to: u32): void {
   const folio = folioOf(from);
   for (let link = rmapFirst(folio); link; link = rmapNext(link, folio)) {
     const vma = rmapVma(link, folio);
-    const slot = walk(vma.mm.pgd, rmapAddress(vma, folio));
+    const slot = walk(vma.mm.pgd, rmapAddress(vma, folio, link));
     if (slot) endEntry(slot, vma.mmId, from, to);
   }
   folio.clear(FOLIO_MIGRATION_SHARED);

@@ -7,7 +7,7 @@ import {
   PTE_WRITE, PTE_YOUNG,
 } from "../uapi/pte";
 import {
-  FOLIO_ANON_EXCLUSIVE, FOLIO_MIGRATION_SHARED, MM_ALIVE, TABLE_MM, TABLE_NOTIFIER,
+  FOLIO_ANON_EXCLUSIVE, FOLIO_MIGRATION_SHARED, MM_ALIVE, MM_MERGEABLE, TABLE_MM, TABLE_NOTIFIER,
 } from "../uapi/struct";
 import { VM_DONTCOPY, VM_LOCKED, VM_MIXEDMAP, VM_PFNMAP, VM_UFFD_MISSING, VM_WIPEONFORK } from "../uapi/vm";
 import { Cmd } from "./cmd";
@@ -15,6 +15,7 @@ import { clearDeviceTablesOf } from "./device-table";
 import { restoredPte } from "./fault";
 import { folioOf } from "./folio";
 import { hugeZeroGet, isHugeZero } from "./huge";
+import { ksmEnter, ksmExit } from "./ksm";
 import { memcgJoin, memcgLeave, memcgOf } from "./memcg";
 import { Mm, mmAt, newGeneration } from "./mm";
 import { notifierRemove, notifyEnd, notifyStart } from "./notify";
@@ -59,6 +60,7 @@ function destroyMm(mm: Mm): void {
   }
   while (mm.notifiers) notifierRemove(poolId(TABLE_NOTIFIER, mm.notifiers));
   freeAllTables(mm.pgd);
+  ksmExit(mm);
   memcgLeave(mm.memcg);
   mm.flags = 0;
   mm.generation = 0;
@@ -88,6 +90,7 @@ export function forkStep(cmd: Cmd): i32 {
     const child = mmCreate(mm.memcg);
     if (child < 0) return child;
     cmd.a = child;
+    if (mm.flags & MM_MERGEABLE) ksmEnter(mmAt(child));
     cmd.b = mm.vmaFirst;
     cmd.phase = 1;
   }

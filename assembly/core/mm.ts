@@ -1,9 +1,9 @@
 // Address spaces: the object, and finding it.
 
 import {
-  HDR_GENERATION, MM_ALIVE, MM_FAULTS, MM_FLAGS, MM_GENERATION, MM_INVALIDATIONS, MM_LOCKED_PAGES, MM_MEMCG,
-  MM_NOTIFIERS, MM_PGD, MM_RSS_ANON, MM_SEQ, MM_SIZE, MM_VMA_CACHE, MM_VMA_COUNT, MM_VMA_FIRST, MM_VMA_LAST,
-  MM_VMA_ROOT, TABLE_MM,
+  HDR_GENERATION, MM_ALIVE, MM_FAULTS, MM_FLAGS, MM_GENERATION, MM_INVALIDATIONS, MM_KSM_ITEMS, MM_KSM_NEXT,
+  MM_LOCKED_PAGES, MM_MEMCG, MM_NOTIFIERS, MM_PGD, MM_RSS_ANON, MM_SEQ, MM_SIZE, MM_VMA_CACHE, MM_VMA_COUNT,
+  MM_VMA_FIRST, MM_VMA_LAST, MM_VMA_ROOT, TABLE_MM,
 } from "../uapi/struct";
 import { header, setHeader } from "./layout";
 import { poolHigh, poolId, poolObject } from "./pool";
@@ -34,8 +34,10 @@ export class Mm {
   vmaLast: u32;
   reserved0: u32;
   reserved1: u32;
-  reserved2: u32;
-  reserved3: u32;
+  /** KSM items, by address. */
+  ksmItems: u32;
+  /** Id of the next mm with mergeable memory. */
+  ksmNext: u32;
 
   @inline get id(): u32 {
     return poolId(TABLE_MM, changetype<usize>(this));
@@ -58,6 +60,8 @@ if (offsetof<Mm>("faults") != MM_FAULTS) ERROR("MM_FAULTS");
 if (offsetof<Mm>("lockedPages") != MM_LOCKED_PAGES) ERROR("MM_LOCKED_PAGES");
 if (offsetof<Mm>("generation") != MM_GENERATION) ERROR("MM_GENERATION");
 if (offsetof<Mm>("vmaLast") != MM_VMA_LAST) ERROR("MM_VMA_LAST");
+if (offsetof<Mm>("ksmItems") != MM_KSM_ITEMS) ERROR("MM_KSM_ITEMS");
+if (offsetof<Mm>("ksmNext") != MM_KSM_NEXT) ERROR("MM_KSM_NEXT");
 
 /** Of an id that is known to be alive. */
 @inline

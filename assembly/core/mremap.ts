@@ -11,6 +11,7 @@ import {
 } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { HUGE_MASK } from "./huge";
+import { breakKsm } from "./ksm";
 import { exhausted, setHeaderF64 } from "./layout";
 import { Mm, mmAt } from "./mm";
 import { findGap } from "./mmap";
@@ -159,6 +160,9 @@ function prepareMove(cmd: Cmd, mm: Mm): i32 {
   const vma = vmaLookup(mm, cmd.start);
   const refused = resizable(cmd, vma);
   if (refused) return refused;
+  // KSM pages are told apart by their addresses: none may move.
+  const broken = breakKsm(cmd, vma, cmd.start, cmd.start + cmd.end);
+  if (broken) return broken;
   // The copy, and two splits of the old mapping: refused now, not half done later.
   if (poolLeft(TABLE_VMA) < 3) {
     exhausted(TABLE_VMA);

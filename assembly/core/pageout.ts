@@ -68,7 +68,7 @@ function unmapToSwap(cmd: Cmd, folio: Folio): i32 {
   while (cursor) {
     cmd.link = <u32>cursor;
     const vma = rmapVma(cursor, folio);
-    const addr = rmapAddress(vma, folio);
+    const addr = rmapAddress(vma, folio, cursor);
     if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
     const slot = walk(vma.mm.pgd, addr);
     const pte: u64 = slot ? load<u64>(slot) : 0;

@@ -94,7 +94,7 @@ function addressIn(mmId: u32, pfn: u32): u64 {
   for (let link = rmapFirst(folio); link; link = rmapNext(link, folio)) {
     const vma = rmapVma(link, folio);
     if (vma.mmId != mmId) continue;
-    const addr = rmapAddress(vma, folio);
+    const addr = rmapAddress(vma, folio, link);
     const slot = walk(vma.mm.pgd, addr);
     if (slot && ptePfn(load<u64>(slot)) == pfn) return addr;
   }

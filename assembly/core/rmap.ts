@@ -8,9 +8,10 @@
 //                                        vma     vma         each vma: a chain of its links, newest first
 
 import { PMD_PAGES } from "../uapi/page";
-import { FOLIO_ANON, TABLE_ANON_VMA, TABLE_AVC } from "../uapi/struct";
+import { FOLIO_ANON, FOLIO_KSM, TABLE_ANON_VMA, TABLE_AVC } from "../uapi/struct";
 import { fileAt, fileCovering } from "./file";
 import { Folio } from "./folio";
+import { ksmItemAt, ksmNodeAt } from "./ksm-item";
 import { poolAlloc, poolFree, poolId, poolObject } from "./pool";
 import { pgoffOf, some, Vma, vmaAt } from "./vma";
 
@@ -25,6 +26,8 @@ export class AnonVma {
   /** vmas whose own anon_vma this is. */
   active: u32;
   parent: u32;
+  /** KSM items that name it. */
+  held: u32;
 }
 
 /** A link between a vma and an anon_vma (Linux: anon_vma_chain). */
@@ -107,7 +110,7 @@ export function unlinkAnonVmas(vma: Vma): void {
     if (link.anonVma == vma.anonVma) anon.active--;
     if (!anon.first) {
       anonVmaAt(anon.parent).children--;
-      poolFree(TABLE_ANON_VMA, changetype<usize>(anon));
+      if (!anon.held) poolFree(TABLE_ANON_VMA, changetype<usize>(anon));
     }
     at = link.chainNext;
     poolFree(TABLE_AVC, changetype<usize>(link));
@@ -205,15 +208,17 @@ function covering(link: usize, pgoff: u64): usize {
 
 /**
  * Walks the vmas that may map a page: a cursor to the first, 0 if there is none. For an anonymous page the cursor is a
- * link, for a file's page the vma itself.
+ * link, for a file's page the vma itself, for a KSM page a number.
  */
 export function rmapFirst(folio: Folio): usize {
+  if (folio.has(FOLIO_KSM)) return ksmSeek(folio, 1) ? 1 : 0;
   if (!folio.mapping) return 0;
   if (folio.has(FOLIO_ANON)) return covering(anonVmaAt(folio.mapping).first, folio.pgoff);
   return fileCovering(vmaAt(fileAt(folio.mapping).first), folio.pgoff, folio.pgoff + 1).ptr;
 }
 
 export function rmapNext(cursor: usize, folio: Folio): usize {
+  if (folio.has(FOLIO_KSM)) return ksmSeek(folio, cursor + 1) ? cursor + 1 : 0;
   if (folio.has(FOLIO_ANON)) return covering(linkAt(cursor).next, folio.pgoff);
   return fileCovering(vmaAt(vmaAt(cursor).fileNext), folio.pgoff, folio.pgoff + 1).ptr;
 }
@@ -221,12 +226,14 @@ export function rmapNext(cursor: usize, folio: Folio): usize {
 /** The vma at a cursor. */
 @inline
 export function rmapVma(cursor: usize, folio: Folio): Vma {
+  if (folio.has(FOLIO_KSM)) return vmaAt(<u32>ksmSeek(folio, cursor));
   return folio.has(FOLIO_ANON) ? vmaAt(linkAt(cursor).vma) : vmaAt(cursor);
 }
 
 /** Where a vma of the walk would map the page. */
 @inline
-export function rmapAddress(vma: Vma, folio: Folio): u64 {
+export function rmapAddress(vma: Vma, folio: Folio, cursor: usize): u64 {
+  if (folio.has(FOLIO_KSM)) return ksmItemAt(<usize>(ksmSeek(folio, cursor) >> 32)).address;
   return vma.start + ((folio.pgoff - vma.pgoff) << 12);
 }
 
@@ -247,6 +254,35 @@ function overlapping(from: usize, pgoff: u64): usize {
     const vma = vmaAt(linkAt(link).vma);
     if (vma.pgoff >= pgoff + PMD_PAGES) return 0;
     if (vma.pgoff + vma.pages > pgoff) return link;
+  }
+  return 0;
+}
+
+/** A KSM item names an anon_vma: it stays, even when no vma is left in it. */
+export function anonVmaHold(id: u32): void {
+  anonVmaAt(id).held++;
+}
+
+export function anonVmaRelease(id: u32): void {
+  const anon = anonVmaAt(id);
+  if (!--anon.held && !anon.first) poolFree(TABLE_ANON_VMA, changetype<usize>(anon));
+}
+
+/**
+ * rmap_walk_ksm: the n-th vma (from 1) that may map a KSM page, with its item: item << 32 | vma; 0 at the end. First each
+ * item's own mapping, the newest item's before; then, for each item, what forks have made of it since.
+ */
+function ksmSeek(folio: Folio, n: usize): u64 {
+  let left = n;
+  for (let forks = 0; forks < 2; forks++) {
+    for (let at: usize = ksmNodeAt(folio.index).first; at; at = ksmItemAt(at).next) {
+      const item = ksmItemAt(at);
+      for (let link: usize = anonVmaAt(item.anonVma).first; link; link = linkAt(link).next) {
+        const vma = vmaAt(linkAt(link).vma);
+        if (item.address < vma.start || item.address >= vma.end) continue;
+        if ((vma.mmId == item.mm ? 0 : 1) == forks && !--left) return (<u64>at << 32) | vma.ptr;
+      }
+    }
   }
   return 0;
 }

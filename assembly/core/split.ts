@@ -10,7 +10,7 @@ import { PTE_PRESENT, PTE_SPECIAL } from "../uapi/pte";
 import { FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED, HDR_ZERO_PFN } from "../uapi/struct";
 import { VM_HUGETLB, VM_LOCKED } from "../uapi/vm";
 import { Cmd } from "./cmd";
-import { Folio, folioOf, frameOf } from "./folio";
+import { Folio, folioOf, frameOf, isDevicePfn } from "./folio";
 import { headOf, HUGE_MASK, largeMaps, largeShared, splitLeaf } from "./huge";
 import { header, LARGE_PAGES } from "./layout";
 import { mapsPage } from "./migration";
@@ -199,7 +199,7 @@ function dropZeros(vma: Vma, start: u64, end: u64, head: u32): void {
     const slot = walk(mm.pgd, addr);
     const pte: u64 = slot ? load<u64>(slot) : 0;
     const pfn = ptePfn(pte);
-    if (pfn - head >= LARGE_PAGES || !ptePresent(pte) || !isZeroed(pfn)) continue;
+    if (pfn - head >= LARGE_PAGES || !ptePresent(pte) || isDevicePfn(pfn) || !isZeroed(pfn)) continue;
     store<u64>(slot, makePte(header(HDR_ZERO_PFN), <u32>PTE_PRESENT | PTE_SPECIAL | protection(vma)));
     addRss(mm, folioOf(pfn), -1);
     unmapPage(pfn, folioOf(pfn));

@@ -10,7 +10,7 @@ import {
   PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
 } from "../uapi/pte";
 import {
-  FOLIO_ANON, FOLIO_FILE, FOLIO_FREE, FOLIO_HEAD, FOLIO_LOCKED, FOLIO_RESERVED, FOLIO_SHMEM,
+  FOLIO_ANON, FOLIO_FILE, FOLIO_FREE, FOLIO_HEAD, FOLIO_KSM, FOLIO_LOCKED, FOLIO_RESERVED, FOLIO_SHMEM,
   FOLIO_SWAP_CACHE, HDR_CMD_DEPTH, HDR_DEVICE_BASE, HDR_DEVICE_NEXT, HDR_EXTERNAL_REFS, HDR_HUGE_ZERO,
   HDR_SYSTEM_FRAMES, HDR_VERIFY_CODE, TABLE_DEVICE_TABLE, TABLE_MIGRATION, TABLE_MM, TABLE_PAGE_TABLE,
   VERIFY_ANON_VMA, VERIFY_ARENA, VERIFY_DEVICE_PRESENT, VERIFY_ENTRY_OUTSIDE, VERIFY_HUGE, VERIFY_LOCKED,
@@ -21,10 +21,12 @@ import {
 import { VM_MIXEDMAP, VM_WRITE } from "../uapi/vm";
 import { arenaCheck } from "./arena";
 import { commandsHold } from "./cmd";
+import { isPrivatePfn } from "./coherent";
 import { DeviceTable, deviceTableOf } from "./device-table";
 import { fileAt, fileOf, isFile } from "./file";
-import { Folio, folioOf, isDevicePfn } from "./folio";
+import { Folio, folioOf } from "./folio";
 import { isHugeZero } from "./huge";
+import { ksmCheck, ksmReaches } from "./ksm-verify";
 import { header, LARGE_PAGES, pool, RESERVED_FRAMES, setHeader } from "./layout";
 import { isOpen, migrationOf, pagesOf } from "./migration";
 import { exists, Mm, mmOf } from "./mm";
@@ -57,6 +59,8 @@ export function verify(): i32 {
     const table = deviceTableOf(id);
     if (changetype<usize>(table) && table.mm) checkMirror(table, migrations != 0);
   }
+  const lost = ksmCheck();
+  if (lost) broken(VERIFY_RMAP, 0, 0, lost);
   const hole = arenaCheck();
   if (hole) broken(VERIFY_ARENA, 0, hole);
   return header(HDR_VERIFY_CODE);
@@ -205,12 +209,13 @@ function checkEntry(mm: Mm, id: u32, addr: u64, pte: u64, migrating: bool): void
   const pfn = ptePfn(pte);
   const kind = pteKind(pte);
   if (ptePresent(pte)) {
-    if (isDevicePfn(pfn)) return broken(VERIFY_DEVICE_PRESENT, id, addr, pfn);
+    if (isPrivatePfn(pfn)) return broken(VERIFY_DEVICE_PRESENT, id, addr, pfn);
     if (pteFlags(pte) & PTE_WRITE && !(vma.flags & VM_WRITE)) return broken(VERIFY_WRITE_BIT, id, addr);
     if (pteFlags(pte) & PTE_SPECIAL) return;
   } else if (!isPage(kind)) {
     return;
   }
+  if (kind == PTE_KIND_DEVICE && !isPrivatePfn(pfn)) return broken(VERIFY_DEVICE_PRESENT, id, addr, pfn);
   const folio = folioOf(pfn);
   if (kind == PTE_KIND_MIGRATION && (!migrating || !folio.has(FOLIO_LOCKED))) {
     return broken(VERIFY_MIGRATION_ENTRY, id, addr, pfn);
@@ -221,6 +226,7 @@ function checkEntry(mm: Mm, id: u32, addr: u64, pte: u64, migrating: bool): void
 /** Would the reverse map find this entry: the page's offset fits, and its anon_vma lists the vma? */
 function reaches(folio: Folio, vma: Vma, addr: u64): bool {
   if (!folio.has(FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM)) return (vma.flags & VM_MIXEDMAP) != 0;
+  if (folio.has(FOLIO_KSM)) return ksmReaches(folio, vma, addr);
   if (folio.pgoff != pgoffOf(vma, addr)) return false;
   if (!folio.has(FOLIO_ANON)) return folio.mapping == vma.file;
   for (let link: usize = vma.chain; link; link = linkAt(link).chainNext) {

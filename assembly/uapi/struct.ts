@@ -40,6 +40,12 @@ export const HDR_VERIFY_MM = 132; //     u32
 export const HDR_VERIFY_A = 136; //      f64
 export const HDR_VERIFY_B = 144; //      f64
 export const HDR_VERIFY_C = 152; //      f64
+// KSM.
+export const HDR_KSM_HASH = 160; //      u32  two tables of chains, by checksum: KSM pages; then pages that a pass has seen
+export const HDR_KSM_HASH_MASK = 164; // u32
+export const HDR_KSM_MMS = 168; //       u32  the first mm with mergeable memory
+export const HDR_KSM_SHARED = 172; //    u32  KSM pages in use, and
+export const HDR_KSM_SHARING = 176; //   u32  … further addresses that have them, after the last ksmScan
 // Places.
 export const HDR_XBUF = 192; //          u32  the exchange buffer
 export const HDR_FOLIOS = 196; //        u32  folio of pfn 0
@@ -68,6 +74,8 @@ export const HDR_FLAG_DATA = 2;
 
 /** Pages may be paged out. */
 export const HDR_FLAG_SWAP = 4;
+/** There is, or was, coherent device memory. */
+export const HDR_FLAG_COHERENT = 8;
 
 /** In the owner argument of hmmRangeFault and migrateSetup: device pages of any owner are one's own. */
 export const OWNER_ANY = 0xffffffff;
@@ -136,7 +144,9 @@ export const TABLE_MEMCG = 6;
 export const TABLE_MIGRATION = 7;
 export const TABLE_DEVICE_TABLE = 8;
 export const TABLE_FILE = 9;
-export const TABLE_POOLS = 10;
+export const TABLE_KSM_NODE = 10;
+export const TABLE_KSM_ITEM = 11;
+export const TABLE_POOLS = 12;
 // Other things that run out, in HDR_EXHAUSTED only.
 export const TABLE_SYSTEM_MEMORY = 16;
 export const TABLE_DEVICE_MEMORY = 17;
@@ -152,9 +162,10 @@ export const TABLE_HUGETLB = 24;
 export const ZONES = 1536;
 export const ZONE_SIZE = 64;
 export const ZONE_COUNT = 16;
+export const ZONE_FLAG_COHERENT = 4;
 /** Swap space. Devmems are 1 … SWAP_ZONE - 1. */
 export const SWAP_ZONE = 15;
-export const ZONE_FLAGS = 0; //          u32  1: in use, 2: being removed
+export const ZONE_FLAGS = 0; //          u32  1: in use, 2: being removed, 4: coherent, the CPU maps its pages
 export const ZONE_PFN_FIRST = 4; //      u32
 export const ZONE_PFN_END = 8; //        u32  exclusive
 export const ZONE_OWNER = 12; //         u32  0 for system memory
@@ -178,6 +189,7 @@ export const COMMAND_COUNT = 16;
 //  └─────┴───────────┴─────┴───────────┴─────────────────┴─────────┴─────────┘
 //    8      24         8      24              32              16        16
 //  index: page offset in the anon_vma or file, 40 bits. mapping: anon_vma id (FOLIO_ANON) or file id.
+//  KSM pages (FOLIO_KSM with FOLIO_ANON): index is the address of their node, mapping 0.
 //  Free device pages that the driver has not heard of are linked through index.
 export const FOLIO_SIZE = 16;
 export const FOLIO_REFS = 0;
@@ -244,8 +256,12 @@ export const MM_MAJOR_FAULTS = 60; //    u32
 export const MM_LOCKED_PAGES = 68; //    u32  pages of VM_LOCKED vmas
 export const MM_GENERATION = 72; //      u32  how often this id was used
 export const MM_VMA_LAST = 76; //        u32
+export const MM_KSM_ITEMS = 88; //       u32  list of KSM items, by address
+export const MM_KSM_NEXT = 92; //        u32  the next mm with mergeable memory
 
 export const MM_ALIVE = 1;
+/** It is in the list of address spaces that ksmScan looks through. */
+export const MM_MERGEABLE = 0x10;
 
 // ── vma ────────────────────────────────────────────────────────────────────────────────────────────────────
 export const VMA_SIZE = 72;
@@ -294,6 +310,11 @@ export const MEMCG_LIMIT = 0; //         u32  pages; 0xffffffff none
 export const MEMCG_USAGE = 4; //         u32  pages
 export const MEMCG_MEMBERS = 8; //       u32  mms
 export const MEMCG_FLAGS = 12; //        u32  1: in use
+
+// ── KSM ────────────────────────────────────────────────────────────────────────────────────────────────────
+/** A KSM page's node, and an item for each address that was looked at (core/ksm-item.ts draws them). */
+export const KSM_NODE_SIZE = 24;
+export const KSM_ITEM_SIZE = 40;
 
 // ── Open migration ─────────────────────────────────────────────────────────────────────────────────────────
 export const MIGRATION_SIZE = 96;

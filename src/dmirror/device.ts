@@ -5,6 +5,7 @@ import {
   MIGRATE_PFN_MIGRATE,
   MIGRATE_PFN_VALID,
   MIGRATE_VMA_SELECT_COMPOUND,
+  MIGRATE_VMA_SELECT_DEVICE_COHERENT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
   migrateDeviceRange,
@@ -24,6 +25,8 @@ export interface DmirrorDeviceOptions {
   memory?: number;
   /** A stable name for Hmm.restore. */
   id?: string;
+  /** CPUs reach its memory directly. Default false: device-private memory. */
+  coherent?: boolean;
 }
 
 const DEVICE_MEMORY = 64 << 20;
@@ -31,15 +34,13 @@ const DEVICE_MEMORY = 64 << 20;
 const EVICT_PAGES = 512;
 /** @internal What a migration selects: huge pages move as they are, where that can be. */
 export const TO_DEVICE = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND;
-/** @internal */
-export const TO_SYSTEM = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | MIGRATE_VMA_SELECT_COMPOUND;
 /** Pages of a huge page. */
 const HUGE_PAGES = 512;
 /** In a migration's src: a candidate that is a page; MIGRATE alone is a hole, or the zero page. */
 const PAGE_TO_MIGRATE = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
 /**
- * A simulated device: memory that CPUs cannot touch. Several mirrors may share it. It is the owner of its memory: what
+ * A simulated device: memory that CPUs cannot touch, or, if it is coherent, use like their own. Several mirrors may share it. It is the owner of its memory: what
  * names it as owner is this device's own.
  */
 export class DmirrorDevice {
@@ -51,11 +52,21 @@ export class DmirrorDevice {
   constructor(hmm: Hmm, options: DmirrorDeviceOptions = {}) {
     if (typeof options !== "object" || options === null)
       throw new TypeError(`new DmirrorDevice: options must be an object, got ${JSON.stringify(options)}`);
-    const { memory = DEVICE_MEMORY, id } = options;
+    const { memory = DEVICE_MEMORY, id, coherent } = options;
     this.hmm = hmm;
     const fault: HmmDevmemOps["fault"] = (_devmem, vma, address, _page, _flags, order) =>
       this.#fault(vma, address, PAGE_SIZE * 2 ** order);
-    this.devmem = hmmDevmemAdd(hmm, { fault }, this, memory, { id });
+    this.devmem = hmmDevmemAdd(hmm, { fault }, this, memory, { id, coherent });
+  }
+
+  /** @internal What migrateVmaSetup has to select for this device's own pages: MIGRATE_VMA_SELECT_DEVICE_*. */
+  get select(): number {
+    return this.devmem.coherent ? MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+  }
+
+  /** @internal The same, with huge pages as they are. */
+  get toSystem(): number {
+    return this.select | MIGRATE_VMA_SELECT_COMPOUND;
   }
 
   /** The next allocation, of device memory or of system memory to migrate to, fails once. */
@@ -129,7 +140,7 @@ export class DmirrorDevice {
    */
   #fault(vma: Vma, address: number, size: number): VmFault {
     const start = address - (address % size);
-    using m = migrateVmaSetup({ vma, start, end: start + size, select: TO_SYSTEM });
+    using m = migrateVmaSetup({ vma, start, end: start + size, select: this.toSystem });
     if (!this.copyToSystem(m)) return VM_FAULT_OOM;
     m.pages();
     return 0;

@@ -1,6 +1,8 @@
 import { HMM_PFN_ERROR, hmmPfnToMapOrder, hmmPfnToPage, hmmPfnValid, hmmPfnWritable } from "../index.ts";
 import type { DmirrorDevice } from "./device.ts";
 import {
+  DMIRROR_PROT_DEV_COHERENT_LOCAL,
+  DMIRROR_PROT_DEV_COHERENT_REMOTE,
   DMIRROR_PROT_DEV_PRIVATE_LOCAL,
   DMIRROR_PROT_DEV_PRIVATE_REMOTE,
   DMIRROR_PROT_ERROR,
@@ -27,5 +29,7 @@ export function protectionOf({ hmm, devmem }: DmirrorDevice, pfn: number): numbe
   if (page === hmm.zeroPage) return byte | DMIRROR_PROT_ZERO;
   const home = hmm.pageDevmem(page);
   if (home === null) return byte;
+  if (home.coherent)
+    return byte | (home === devmem ? DMIRROR_PROT_DEV_COHERENT_LOCAL : DMIRROR_PROT_DEV_COHERENT_REMOTE);
   return byte | (home === devmem ? DMIRROR_PROT_DEV_PRIVATE_LOCAL : DMIRROR_PROT_DEV_PRIVATE_REMOTE);
 }

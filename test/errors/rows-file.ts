@@ -155,6 +155,22 @@ const settings: Table = {
       },
     },
   },
+  "Hmm#ksmScan": {
+    args: { passes: integer(undefined, 0, 2 ** 31 - 1) },
+    more: [
+      {
+        why: "a mmapSem that is held for write",
+        outcome: "EDEADLK",
+        names: "",
+        says: /mmapSem is held for write/,
+        call: (w) => {
+          using _sem = w.mm.mmapSem.write();
+          w.hmm.ksmScan();
+        },
+      },
+      inNotifier((w) => w.hmm.ksmScan()),
+    ],
+  },
   "Hmm#swapOn": { nothing: NO_ARGUMENT },
   "Hmm#swapOn=": {
     args: {

@@ -159,7 +159,7 @@ export const configuration = (path: string): Record<string, Argument> => ({
   [`${path}.backing`]: { right: () => undefined, wrongs: choice },
   [`${path}.capacities`]: bag(true),
   ...Object.fromEntries(
-    "mms vmas anonVmaLinks pageTables notifiers migrations deviceTables"
+    "mms vmas anonVmaLinks pageTables notifiers migrations deviceTables ksmPages ksmAddresses"
       .split(" ")
       .map((name) => [`${path}.capacities.${name}`, capacity]),
   ),

@@ -1,6 +1,8 @@
 /** Migration, device memory, device tables, arrays and words: how a driver moves pages. */
 import { MIGRATE_PFN_VALID, migrateVmaSetup, PAGE_SIZE, PFN_MASK } from "../../src/index.ts";
 import {
+  type Argument,
+  type Wrong,
   address,
   also,
   anything,
@@ -8,6 +10,7 @@ import {
   bytes,
   callback,
   ended,
+  flag,
   integer,
   object,
   optional,
@@ -16,8 +19,6 @@ import {
   text,
   u32,
   words,
-  type Argument,
-  type Wrong,
 } from "./arguments.ts";
 import { answers, badRanges, end, mm, NO_ARGUMENT, OWNER, readLock, SAYS, start, TWICE } from "./common.ts";
 import type { Refusal, Row, Table } from "./row.ts";
@@ -189,6 +190,7 @@ const memories: Table = {
       }),
       options: bag(true),
       "options.id": text(),
+      "options.coherent": flag(),
     },
   },
   hmmDevmemRemove: {

@@ -238,6 +238,7 @@ const spaces: Table = {
       options: bag(true),
       "options.write": flag(),
       "options.force": flag(),
+      "options.longTerm": flag(),
     },
     takes: "read",
   },

@@ -2,19 +2,20 @@
 import { DelayedDevice } from "../../src/testing.ts";
 import { EINVAL, PAGE_SIZE } from "../../src/index.ts";
 import {
+  type Argument,
+  type Wrong,
   also,
   answering,
   anything,
   bag,
   bytes,
   ended,
+  flag,
   integer,
   object,
   pageAddress,
   text,
   words,
-  type Argument,
-  type Wrong,
 } from "./arguments.ts";
 import type { Row, Table } from "./row.ts";
 import { fromCallback } from "./rows-hmm.ts";
@@ -42,6 +43,7 @@ const mirror: Table = {
       options: bag(true),
       "options.memory": { ...memory, right: () => 2 << 20 },
       "options.id": text(),
+      "options.coherent": flag(),
     },
   },
   "DmirrorDevice#failNextAlloc": { afterClose: "it is a flag", nothing: "it has no argument" },

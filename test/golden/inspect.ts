@@ -6,6 +6,7 @@ import {
   FOLIO_COUNT_MASK,
   FOLIO_DIRTY,
   FOLIO_FLAGS,
+  FOLIO_KSM,
   FOLIO_MAPS,
   FOLIO_SIZE,
   HDR_FOLIOS,
@@ -16,6 +17,7 @@ export interface PageInfo {
   mapcount: number;
   anon: boolean;
   dirty: boolean;
+  ksm: boolean;
 }
 
 export function pageInfo(hmm: Hmm, page: Page): PageInfo {
@@ -26,5 +28,6 @@ export function pageInfo(hmm: Hmm, page: Page): PageInfo {
     mapcount: mem.u32(folio + FOLIO_MAPS) & FOLIO_COUNT_MASK,
     anon: (flags & FOLIO_ANON) !== 0,
     dirty: (flags & FOLIO_DIRTY) !== 0,
+    ksm: (flags & FOLIO_KSM) !== 0,
   };
 }

@@ -14,6 +14,7 @@ import {
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
   MADV_REMOVE,
+  MADV_UNMERGEABLE,
   MADV_WILLNEED,
   MADV_WIPEONFORK,
   MREMAP_DONTUNMAP,
@@ -43,6 +44,7 @@ const ADVICE: Readonly<Record<string, number>> = {
   nohugepage: MADV_NOHUGEPAGE,
   collapse: MADV_COLLAPSE,
   mergeable: MADV_MERGEABLE,
+  unmergeable: MADV_UNMERGEABLE,
   dontfork: MADV_DONTFORK,
   wipeonfork: MADV_WIPEONFORK,
 };
@@ -156,6 +158,9 @@ function snapshot(process: Process, args: Arguments): Answer {
   return { ret, cpages, faults: 0, snap: encodeBytes(states) };
 }
 
+/** The recorder lets ksmd run until it has looked at everything so often. */
+const KSM_PASSES = 5;
+
 /** What each operation does; it answers what the record has beside the state. */
 export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>([
   // memory
@@ -208,6 +213,13 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
     (_process, _args, world) => {
       world.hmm.swapOn = true;
       return { ret: 0 };
+    },
+  ],
+  [
+    "ksm",
+    (_process, _args, world) => {
+      const { pagesShared, pagesSharing } = world.hmm.ksmScan(KSM_PASSES);
+      return { shared: pagesShared, sharing: pagesSharing };
     },
   ],
   ["uffd", ({ mm }, args) => ({ ret: retOf(() => mm.uffdRegister(page(args, 0), bytes(args, 1))) })],

@@ -166,6 +166,7 @@ const TAG_OF_ADVICE: Readonly<Record<string, string | null>> = {
   nohugepage: "thp",
   collapse: "thp",
   mergeable: "ksm",
+  unmergeable: "ksm",
 };
 
 /** The tags that an operation needs; an operation or argument that nobody knows gives a tag `unknown …`. */

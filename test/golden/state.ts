@@ -93,6 +93,7 @@ interface Mapped {
   dirty: boolean;
   mapcount: number;
   anon: boolean;
+  ksm: boolean;
 }
 
 /** Is this address in a mapping of memory without pages? */
@@ -120,13 +121,14 @@ function mapped(mm: Mm, address: number): Mapped | null {
   const kind = entry.flags & PTE_KIND_MASK;
   const present = (entry.flags & PTE_PRESENT) !== 0;
   if (!present && kind !== PTE_KIND_DEVICE && kind !== PTE_KIND_DEVICE_EXCLUSIVE) return null;
-  const { mapcount, anon, dirty } = pageInfo(mm.hmm, entry.pfn);
+  const { mapcount, anon, dirty, ksm } = pageInfo(mm.hmm, entry.pfn);
   return {
     counted: present || kind === PTE_KIND_DEVICE,
     young: present && (entry.flags & PTE_YOUNG) !== 0,
     dirty: dirty || (present && (entry.flags & PTE_DIRTY) !== 0),
     mapcount,
     anon,
+    ksm,
   };
 }
 
@@ -184,6 +186,7 @@ class Figures {
   private anonymous = 0;
   private swap = 0;
   private huge = 0;
+  private ksm = 0;
 
   add(mm: Mm, address: number): void {
     const flags = mm.lookupPte(address)?.flags ?? 0;
@@ -193,6 +196,7 @@ class Figures {
     this.rss++;
     if (page.anon) this.anonymous++;
     if (page.young) this.referenced++;
+    if (page.ksm) this.ksm++;
     if ((flags & PTE_HUGE) !== 0) this.huge++;
     // Who else names an entry that is not present is not known: it counts as shared, and in full.
     const share = page.counted && page.mapcount > 1 ? 1 / page.mapcount : 1;
@@ -215,7 +219,7 @@ class Figures {
       Private_Dirty: kb(this.pages.privateDirty),
       Referenced: kb(this.referenced),
       Anonymous: kb(this.anonymous),
-      KSM: 0,
+      KSM: kb(this.ksm),
       LazyFree: 0,
       AnonHugePages: kb(this.huge),
       Swap: kb(this.swap),

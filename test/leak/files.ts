@@ -2,7 +2,9 @@
 import * as assert from "uvu/assert";
 import {
   MADV_DONTNEED,
+  MADV_MERGEABLE,
   MADV_PAGEOUT,
+  MADV_UNMERGEABLE,
   MAP_ANONYMOUS,
   MAP_PRIVATE,
   MAP_SHARED,
@@ -196,6 +198,16 @@ export const fileFailures: Record<string, Failure> = {
   "special mappings": (hmm) => {
     const mm = hmm.createMm();
     return () => mm.read(mm.mmapSpecial("mixed", { length: BYTES }), 8);
+  },
+  "pages that KSM merges, and breaks up again": (hmm) => {
+    const mm = hmm.createMm();
+    const addr = mm.mmap({ length: BYTES });
+    mm.write(addr, new Uint8Array(BYTES).fill(1));
+    mm.madvise(addr, BYTES, MADV_MERGEABLE);
+    return () => {
+      hmm.ksmScan(3);
+      mm.madvise(addr, BYTES, MADV_UNMERGEABLE);
+    };
   },
   "pages that are swapped in": (hmm) => {
     const { mm, addr } = swapped(hmm);

@@ -10,6 +10,8 @@ import {
   hmmVmaFault,
   hmmVmaRangeDone,
   MADV_DONTNEED,
+  MADV_MERGEABLE,
+  MADV_UNMERGEABLE,
   MADV_WIPEONFORK,
   makeDeviceExclusive,
   Memcg,
@@ -56,6 +58,26 @@ const mappings: Record<string, Scenario> = {
     mm.mprotect(addr + 4 * PAGE_SIZE, 4 * PAGE_SIZE, RW);
     assert.ok(mm.vmas().length > 3);
     mm.close();
+  },
+  "pages that KSM has merged, in three processes and on a device"(hmm) {
+    const mm = hmm.createMm();
+    const addr = mm.mmap({ length: 16 * PAGE_SIZE });
+    for (let i = 0; i < 16; i++) mm.write(addr + i * PAGE_SIZE, pattern(1, i % 3));
+    mm.madvise(addr, 16 * PAGE_SIZE, MADV_MERGEABLE);
+    hmm.ksmScan(3);
+    const child = mm.fork();
+    const gpu = new TestGpu(child, 2 << 20);
+    gpu.toDevice(addr, addr + 2 * PAGE_SIZE);
+    child.write(addr + 3 * PAGE_SIZE, pattern(4, 3));
+    hmm.ksmScan(3);
+    const grandchild = child.fork();
+    mm.mremap(addr + 8 * PAGE_SIZE, 4 * PAGE_SIZE, 8 * PAGE_SIZE, MREMAP_MAYMOVE);
+    grandchild.madvise(addr, 8 * PAGE_SIZE, MADV_UNMERGEABLE);
+    mm.close();
+    child.close();
+    hmm.ksmScan();
+    grandchild.close();
+    gpu.devmem.close();
   },
   "sparse tables"(hmm) {
     const mm = hmm.createMm();
@@ -238,6 +260,20 @@ const migrations: Record<string, Scenario> = {
     mm.close();
     child.close();
     devmem.close();
+  },
+  "coherent device pages, shared, copied and pinned"(hmm) {
+    const { mm, addr } = populated(hmm, 8);
+    const device = new DmirrorDevice(hmm, { memory: 2 << 20, coherent: true });
+    const mirror = new Dmirror(mm, { device });
+    mirror.migrateToDevice(addr, 8);
+    const child = mm.fork();
+    child.write(addr, pattern(2, 1));
+    mm.pin(addr, 3, { longTerm: true }).close();
+    mm.munmap(addr + 4 * PAGE_SIZE, 2 * PAGE_SIZE);
+    mirror.close();
+    device.close();
+    mm.close();
+    child.close();
   },
   "device pages moved as a range"(hmm) {
     const { mm, addr, end } = populated(hmm, 8);

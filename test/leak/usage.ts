@@ -30,7 +30,9 @@ import type { Hmm } from "../../src/index.ts";
 export type Usage = Record<string, number>;
 
 const NAMES =
-  "mms vmas anonVmas anonVmaLinks pageTables notifiers memcgs migrations deviceTables files".split(" ");
+  "mms vmas anonVmas anonVmaLinks pageTables notifiers memcgs migrations deviceTables files ksmPages ksmAddresses".split(
+    " ",
+  );
 /** pfn 0 and the zero page. */
 const RESERVED = 2;
 

@@ -1,4 +1,4 @@
-/** Files, swap space and userfaultfd, beyond the kernel's own tests: scenarios E24, E36, E46, E47, E50 and E78. */
+/** Files, swap space and userfaultfd, beyond the kernel's own tests: scenarios E24, E36, E46, E47, E50, E78 and E79. */
 import * as assert from "uvu/assert";
 import {
   EFAULT,
@@ -8,6 +8,7 @@ import {
   HmmRange,
   hmmRangeFault,
   hmmVmaFault,
+  MADV_MERGEABLE,
   MADV_PAGEOUT,
   MAP_PRIVATE,
   MIGRATE_PFN_MIGRATE,
@@ -186,6 +187,29 @@ scenario("E78 truncation tells the mirrors of who maps the file, and holds no mm
   assert.is((errorOf(() => mm.load32(addr + 2 * P)) as HmmError).faultCode, FAULT_SIGBUS);
   assert.equal([file.cachedPages, mm.rss.file, other.rss.total], [2, 2, 0]);
   mm.munmap(addr, 4 * P);
+});
+
+scenario("E79 two pages are merged: their mirrors are told, and both are read-only", (world) => {
+  const { hmm, memcg, mm, gpu } = world;
+  const addr = filled(mm, 2);
+  mm.write(addr + P, page(1));
+  mm.write(addr, page(1));
+  mm.madvise(addr, 2 * P, MADV_MERGEABLE);
+  const [answer, pfns] = rangeFault(world, addr, 2, HMM_PFN_REQ_FAULT);
+  assert.is(answer, 0);
+  gpu.table.map(addr, pfns);
+  const { heard } = listen(mm);
+  const charged = memcg.usage;
+  assert.equal(hmm.ksmScan(2), { pagesShared: 1, pagesSharing: 1 });
+  const clear = (start: number): unknown => ({ start, end: start + P, event: MMU_NOTIFY_CLEAR });
+  // The second page is protected; the first is, and is replaced.
+  assert.equal(heard, [clear(addr + P), clear(addr), clear(addr)]);
+  assert.is(gpu.table.entries, 0);
+  assert.equal(entries(mm, addr, 2), ["present", "present"]);
+  assert.is(pfnAt(mm, addr), pfnAt(mm, addr + P));
+  assert.equal([mm.rss.anon, memcg.usage], [2, charged - 1]);
+  holds(mm, addr, 1);
+  mm.munmap(addr, 2 * P);
 });
 
 scenarios.run("beyond: files, swap space, userfaultfd");

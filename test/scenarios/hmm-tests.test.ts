@@ -1,5 +1,6 @@
 /**
- * The scenarios of the kernel's HMM self-tests that single pages can show, under their kernel names. Buffers hold the
+ * The scenarios of the kernel's HMM self-tests that single pages can show, under their kernel names, each with
+ * device-private and with device-coherent memory. Buffers hold the
  * word i at word i, as there.
  */
 import * as assert from "uvu/assert";
@@ -10,6 +11,8 @@ import {
   DMIRROR_PROT_READ as READ,
   DMIRROR_PROT_WRITE as WRITE,
   DMIRROR_PROT_ZERO as ZERO,
+  DMIRROR_PROT_DEV_COHERENT_LOCAL as COHERENT_LOCAL,
+  DMIRROR_PROT_DEV_COHERENT_REMOTE as COHERENT_REMOTE,
   DMIRROR_PROT_DEV_PRIVATE_LOCAL as LOCAL,
 } from "../../src/dmirror.ts";
 import {
@@ -141,11 +144,11 @@ scenario("migrate", ({ mm, devices: [device], mirrors: [mirror] }) => {
   assert.equal(mm.rss, rss, "device pages count");
 });
 
-scenario("migrate_fault", ({ mm, devices: [device], mirrors: [mirror] }) => {
+scenario("migrate_fault", ({ mm, devices: [device], mirrors: [mirror], coherent }) => {
   const addr = buffer(mm);
   assert.equal(result(mirror.migrateToDevice(addr, N)), [0, N, 0]);
   same(mm.read(addr, BYTES / 2), words(N / 2));
-  assert.is(device.devmem.usedPages, N / 2);
+  assert.is(device.devmem.usedPages, coherent ? N : N / 2, "a CPU reaches coherent memory where it is");
   const again = mirror.migrateToDevice(addr, N);
   assert.equal(result(again), [0, N, 0]);
   same(again.data, words(N));
@@ -182,12 +185,13 @@ scenario("migrate_mixed", ({ mm, mirrors: [first, second] }) => {
   assert.equal(result(first.migrateToDevice(page(5), 1)), [-ENOENT, 0, 0], "it belongs to the other device");
 });
 
-scenario("migrate_multiple", ({ mm, devices: [device], mirrors: [mirror] }) => {
+scenario("migrate_multiple", ({ mm, devices: [device], mirrors: [mirror], coherent }) => {
   for (let i = 0; i < 10; i++) {
     const addr = buffer(mm);
     const answer = mirror.migrateToDevice(addr, N);
     assert.equal(result(answer), [0, N, 0]);
     same(answer.data, words(N));
+    if (coherent) assert.equal(result(mirror.migrateToSystem(addr, N)), [0, N, 0]);
     same(mm.read(addr, BYTES), words(N));
     mm.munmap(addr, BYTES);
     assert.is(device.devmem.usedPages, 0);
@@ -212,7 +216,7 @@ scenario("anon_read_multiple", ({ mm, mirrors: [mirror] }) => {
   }
 });
 
-scenario("snapshot", ({ mm, mirrors: [first, second] }) => {
+scenario("snapshot", ({ mm, mirrors: [first, second], coherent }) => {
   const addr = mm.mmap({ length: 7 * PAGE_SIZE, prot: PROT_NONE });
   const page = (i: number): number => addr + i * PAGE_SIZE;
   mm.munmap(page(1), PAGE_SIZE);
@@ -223,11 +227,14 @@ scenario("snapshot", ({ mm, mirrors: [first, second] }) => {
   mm.mprotect(page(3), PAGE_SIZE, PROT_READ);
   first.migrateToDevice(page(5), 1);
   second.migrateToDevice(page(6), 1);
-  assert.equal(snapshot(first, addr, 7), [ERROR, ERROR, ZERO | READ, READ, WRITE, LOCAL | WRITE, NONE]);
-  assert.equal(snapshot(second, addr, 7), [ERROR, ERROR, ZERO | READ, READ, WRITE, NONE, LOCAL | WRITE]);
+  const system = [ERROR, ERROR, ZERO | READ, READ, WRITE];
+  const own = (coherent ? COHERENT_LOCAL : LOCAL) | WRITE;
+  const others = coherent ? COHERENT_REMOTE | WRITE : NONE;
+  assert.equal(snapshot(first, addr, 7), [...system, own, others]);
+  assert.equal(snapshot(second, addr, 7), [...system, others, own]);
 });
 
-scenario("double_map", ({ mm, mirrors: [first, second] }) => {
+scenario("double_map", ({ mm, mirrors: [first, second], coherent }) => {
   const addr = buffer(mm, 6);
   mm.mprotect(addr, 6 * PAGE_SIZE, PROT_READ);
   for (const mirror of [first, second]) {
@@ -239,7 +246,8 @@ scenario("double_map", ({ mm, mirrors: [first, second] }) => {
   const pulled = first.read(addr, 6);
   assert.equal(result(pulled), [0, 6, 1]);
   same(pulled.data, words(6));
-  assert.is(second.device.devmem.usedPages, 0, "the first device's read pulled them off the second");
+  // The first device's read pulls private pages off the second; coherent ones it reads there.
+  assert.is(second.device.devmem.usedPages, coherent ? 6 : 0);
 });
 
 scenario("exclusive", ({ mm, mirrors: [mirror] }) => {
@@ -284,13 +292,17 @@ scenario("exclusive_cow", ({ mm, mirrors: [mirror] }) => {
   }
 });
 
-scenario("hmm_gup_test", ({ mm, mirrors: [mirror] }) => {
+scenario("hmm_gup_test", ({ mm, devices: [device], mirrors: [mirror], coherent }) => {
   const addr = buffer(mm, 4);
   mirror.migrateToDevice(addr, 4);
-  using pin = mm.pin(addr, 4);
-  assert.is(pin.npages, 4);
-  assert.equal(snapshot(mirror, addr, 4), [WRITE, WRITE, WRITE, WRITE]);
-  assert.equal(result(mirror.migrateToDevice(addr, 4)), [-ENOENT, 0, 0], "pinned pages stay");
+  using pin = mm.pin(addr, 2);
+  using longTerm = mm.pin(addr + 2 * PAGE_SIZE, 2, { longTerm: true });
+  assert.equal([pin.npages, longTerm.npages], [2, 2]);
+  const first = coherent ? COHERENT_LOCAL | WRITE : WRITE;
+  assert.equal(snapshot(mirror, addr, 4), [first, first, WRITE, WRITE]);
+  assert.is(device.devmem.usedPages, coherent ? 2 : 0);
+  const rest = addr + 2 * PAGE_SIZE;
+  assert.equal(result(mirror.migrateToDevice(rest, 2)), [-ENOENT, 0, 0], "pinned pages stay");
   same(mm.read(addr, 4 * PAGE_SIZE), words(4));
 });
 
@@ -320,7 +332,7 @@ for (const offset of [0, N / 3, (2 * N) / 3]) {
   });
 }
 
-scenario("migrate_remap_fault", ({ mm, devices: [device], mirrors: [mirror] }) => {
+scenario("migrate_remap_fault", ({ mm, devices: [device], mirrors: [mirror], coherent }) => {
   const addr = buffer(mm);
   mirror.migrateToDevice(addr, N);
   mm.mmap({ addr: addr + BYTES, length: PAGE_SIZE, prot: PROT_NONE }); // no room to grow in place
@@ -331,7 +343,7 @@ scenario("migrate_remap_fault", ({ mm, devices: [device], mirrors: [mirror] }) =
   assert.is(answer.ret, 0);
   same(answer.data, words(N));
   same(mm.read(moved, BYTES), words(N));
-  assert.is(device.devmem.usedPages, 0);
+  assert.is(device.devmem.usedPages, coherent ? N : 0);
 });
 
-scenarios.run("hmm-tests");
+scenarios.run("hmm-tests", [false, true]);

@@ -44,7 +44,6 @@ export const WITHOUT_TEST: readonly WithoutTest[] = [
     reason: "devmem comes from the engine's own frames: there are no resources to add",
   },
   { number: 77, kind: "not built yet", reason: "needs huge device pages" },
-  { number: 79, kind: "not built yet", reason: "needs KSM" },
 ];
 
 /** What the test of a scenario does not show. */

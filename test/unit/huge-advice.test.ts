@@ -5,6 +5,7 @@ import {
   MADV_COLD,
   MADV_COLLAPSE,
   MADV_FREE,
+  MADV_MERGEABLE,
   MADV_NOHUGEPAGE,
   MADV_PAGEOUT,
   MAP_ANONYMOUS,
@@ -100,6 +101,26 @@ onEachBuild("huge pages: advice", (test, module) => {
     assert.equal([mm.rss.anon, mm.rss.swap], [0, PAGES]);
     hmm.verify();
     assert.is(byteAt(mm, AT + 9 * PAGE_SIZE), 9);
+    hmm.verify();
+  });
+
+  test("KSM splits huge pages that have pages alike, and merges those; a referenced one is left alone", () => {
+    const hmm = engine();
+    const mm = hmm.createMm();
+    advised(mm, 2 * PMD);
+    for (let i = 0; i < 2 * PAGES; i++) mm.store32(AT + i * PAGE_SIZE, i === PAGES + 7 ? 3 : i + 1);
+    mm.madvise(AT, 2 * PMD, MADV_MERGEABLE);
+    const pin = mm.pin(AT + 9 * PAGE_SIZE, 1);
+    hmm.ksmScan(3);
+    hmm.verify();
+    assert.equal([hmm.ksmScan(1).pagesSharing, orders(mm, AT)], [0, new Set([9])]);
+    pin.close();
+    assert.equal(hmm.ksmScan(9), { pagesShared: 1, pagesSharing: 1 });
+    hmm.verify();
+    assert.is(mm.lookupPte(AT + 2 * PAGE_SIZE)!.pfn, mm.lookupPte(AT + (PAGES + 7) * PAGE_SIZE)!.pfn);
+    assert.equal([orders(mm, AT), orders(mm, AT + PMD)], [new Set([0]), new Set([0])]);
+    write(mm, AT + 2 * PAGE_SIZE, 77);
+    assert.equal([byteAt(mm, AT + 2 * PAGE_SIZE), byteAt(mm, AT + (PAGES + 7) * PAGE_SIZE)], [77, 3]);
     hmm.verify();
   });
 

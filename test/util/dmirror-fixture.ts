@@ -14,6 +14,8 @@ export interface Fixture {
   devices: [DmirrorDevice, DmirrorDevice];
   /** Mirrors of mm on the two devices. */
   mirrors: [Dmirror, Dmirror];
+  /** Whether the devices' memory is coherent. */
+  coherent: boolean;
 }
 
 /** Scenarios, each run on a fresh fixture and on both builds; verified at the end, and nothing may be left over. */
@@ -24,24 +26,28 @@ export class Scenarios {
     this.#bodies.push([name, body]);
   };
 
-  run(suite: string): void {
+  /** `variants`: of the devices; coherent or not. */
+  run(suite: string, variants: readonly boolean[] = [false]): void {
     onEachBuild(suite, (test, module) => {
-      for (const [name, body] of this.#bodies) test(name, () => runScenario(module, body));
+      for (const coherent of variants) {
+        const kind = coherent ? ", coherent" : "";
+        for (const [name, body] of this.#bodies) test(name + kind, () => runScenario(module, body, coherent));
+      }
     }).run();
   }
 }
 
-function runScenario(module: WebAssembly.Module, body: (fixture: Fixture) => void): void {
+function runScenario(module: WebAssembly.Module, body: (fixture: Fixture) => void, coherent: boolean): void {
   const hmm = Hmm.createSync(module, { systemMemory: 8 << 20, deviceMemory: 12 << 20 });
   const free = hmm.freePages;
-  const device = (): DmirrorDevice => new DmirrorDevice(hmm, { memory: 4 << 20 });
+  const device = (): DmirrorDevice => new DmirrorDevice(hmm, { memory: 4 << 20, coherent });
   const devices: [DmirrorDevice, DmirrorDevice] = [device(), device()];
   const mm = hmm.createMm();
   const mirrors: [Dmirror, Dmirror] = [
     new Dmirror(mm, { device: devices[0] }),
     new Dmirror(mm, { device: devices[1] }),
   ];
-  body({ hmm, mm, devices, mirrors });
+  body({ hmm, mm, devices, mirrors, coherent });
   hmm.verify();
   for (const each of hmm.mms()) each.close();
   for (const mirror of mirrors) mirror.close();
