@@ -2,7 +2,7 @@
 
 import { EINVAL } from "../uapi/errno";
 import { LOG_MIGRATE, MMU_NOTIFY_MIGRATE, REQUEST } from "../uapi/event";
-import { MIGRATE_PFN_ERROR, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_PFN_WRITE, PFN_MASK } from "../uapi/pfn";
+import { MIGRATE_PFN_ERROR, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../uapi/pfn";
 import {
   PTE_DIRTY, PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_MIGRATION, PTE_NO_ACCESS, PTE_PRESENT, PTE_SPECIAL,
   PTE_WRITE, PTE_YOUNG,
@@ -315,25 +315,28 @@ export function deviceTableMapMigrated(tableId: u32, migrationId: u32): i32 {
     if (!(word & MIGRATE_PFN_MIGRATE)) continue;
     const addr = m.start + (<u64>i << 12);
     const to = pfnOf(m.target(i));
-    if (!isDevicePfn(to) || !stillThere(m, word, addr, to)) {
+    const entry: u64 = isDevicePfn(to) ? entryOf(m, word, addr, to) : 0;
+    if (!entry) {
       dropEntry(table, addr);
       continue;
     }
-    const hole = !(word & <u32>MIGRATE_PFN_VALID);
-    const write = hole ? vmaAt(m.vma).flags & VM_WRITE : word & MIGRATE_PFN_WRITE;
-    const pte = makePte(to, <u32>PTE_PRESENT | (write ? PTE_WRITE : 0));
+    const pte = makePte(to, <u32>PTE_PRESENT | (pteFlags(entry) & PTE_WRITE));
     // A slot that no table can be made for has no stale entry either.
     if (deviceTableSet(tableId, table, addr, pte)) mapped++;
   }
   return mapped;
 }
 
-/** Does the CPU's entry still stand for the page? It may have been dropped (MADV_DONTNEED) since setup. */
-function stillThere(m: Migration, word: u32, addr: u64, to: u32): bool {
+/**
+ * The CPU's entry as it stands for the page now; 0 if it was dropped (MADV_DONTNEED) since setup. It may have lost its
+ * write bit since then, too (fork).
+ */
+function entryOf(m: Migration, word: u32, addr: u64, to: u32): u64 {
   const pte = readPte(mmAt(m.mm).pgd, addr);
-  if (ptePresent(pte)) return false;
-  if (!(word & <u32>MIGRATE_PFN_VALID)) return pteKind(pte) == PTE_KIND_DEVICE && ptePfn(pte) == to;
-  return pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfnOf(word);
+  if (ptePresent(pte)) return 0;
+  const hole = !(word & <u32>MIGRATE_PFN_VALID);
+  const stands = pteKind(pte) == (hole ? PTE_KIND_DEVICE : PTE_KIND_MIGRATION) && ptePfn(pte) == (hole ? to : pfnOf(word));
+  return stands ? pte : 0;
 }
 
 function dropEntry(table: DeviceTable, addr: u64): void {
