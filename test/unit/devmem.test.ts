@@ -3,6 +3,11 @@ import type { HmmError } from "../../src/index.ts";
 import {
   hmmDevmemAdd,
   hmmDevmemRemove,
+  hmmPfnValid,
+  hmmRangeFault,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
   PAGE_SIZE,
   VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
@@ -77,6 +82,27 @@ onEachBuild("devmem", (test, module) => {
     assert.is(devmem.freePages, 512);
     assert.is((errorOf(() => hmm.pageGet(page)) as HmmError).code, "EINVAL");
     hmm.verify();
+  });
+
+  test("a device knows every page of its memory, the first and the last one too", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const gpu = new TestGpu(mm, 2 * MIB);
+    const other = new TestGpu(mm, 2 * MIB);
+    const end = 2 ** 32;
+    const addr = end - 2 * MIB;
+    mm.mmap({ length: 2 * MIB, addr, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED });
+    mm.write(addr, new Uint8Array(2 * MIB).fill(3));
+    assert.is(gpu.toDevice(addr, end).moved, 512);
+    assert.is(gpu.devmem.freePages, 0);
+    const pfns = new Uint32Array(512);
+    const known = (owner: unknown): number => {
+      using _sem = mm.mmapSem.read();
+      assert.is(hmmRangeFault({ mm, start: addr, end, pfns, owner }), 0);
+      return pfns.reduce((n, word) => n + (hmmPfnValid(word) ? 1 : 0), 0);
+    };
+    assert.is(known(gpu), 512);
+    assert.is(known(other), 0);
   });
 
   test("a CPU access brings its page back", () => {
