@@ -105,6 +105,28 @@ onEachBuild("devmem", (test, module) => {
     assert.is(known(other), 0);
   });
 
+  test("what a driver does while it serves a fault leaves the access that faulted alone", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const gpu = new TestGpu(mm);
+    const addr = mm.mmap({ length: 4 * P });
+    mm.write(addr, pattern(4));
+    gpu.toDevice(addr + P, addr + 2 * P);
+    const other = hmm.createMm();
+    const elsewhere = other.mmap({ length: 4 * P });
+    gpu.onFault = (vma, address) => {
+      other.write(elsewhere, pattern(4, 77));
+      assert.equal(other.read(elsewhere, 4 * P), pattern(4, 77));
+      return gpu.toSystem(vma, address, address + P).moved === 1 ? 0 : VM_FAULT_OOM;
+    };
+    assert.equal(mm.read(addr, 4 * P), pattern(4));
+    assert.is(gpu.faults, 1);
+    gpu.toDevice(addr + P, addr + 2 * P);
+    mm.write(addr, pattern(4, 5));
+    assert.is(gpu.faults, 2);
+    assert.equal(mm.read(addr, 4 * P), pattern(4, 5));
+  });
+
   test("a CPU access brings its page back", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
