@@ -140,7 +140,7 @@ export const CORE_HMM: readonly Mutant[] = [
     file: core("replay"),
     before: "      if (device && isDevicePfn(load<u32>(entry, 8))) lruTouch(load<u32>(entry, 8));\n",
     after: "",
-    ask: ["cli/run"],
+    ask: ["cli/simulation"],
   },
   {
     name: "migrated-pages-are-the-oldest",
