@@ -8,7 +8,8 @@ import * as assert from "uvu/assert";
 import { STRICT_FIELDS } from "./golden/compare.ts";
 import { mutableFields, withChange } from "./golden/mutate.ts";
 import { loadScenarios, NOT_BUILT, RECORDS, type GoldenRecord, type Scenario } from "./golden/records.ts";
-import { replayScenario, selectScenarios } from "./golden/replay.ts";
+import { detailFields, replayScenario, selectScenarios, type ScenarioResult } from "./golden/replay.ts";
+import { goldenTable, tableIn, withTable } from "./golden/table.ts";
 import { EngineWorld, makeEngineWorld } from "./golden/world.ts";
 
 const test = suite("golden");
@@ -20,6 +21,9 @@ const BUILT = ["anon", "fork", "remap", "kernel-access", "advice", "accounting",
 /** Detail fields that match at least, in percent. */
 const DETAIL_MIN = 99;
 
+/** What the first test has found. */
+const results: ScenarioResult[] = [];
+
 function named(name: string): Scenario {
   const scenario = scenarios.find((candidate) => candidate.name === name);
   if (scenario === undefined) throw new Error(`no scenario ${name}`);
@@ -29,9 +33,10 @@ function named(name: string): Scenario {
 test("every scenario of what is built answers as the kernel did", () => {
   let operations = 0;
   let details = 0;
-  let detailFields = 0;
+  let fields = 0;
   for (const scenario of run) {
     const result = replayScenario(scenario, makeEngineWorld);
+    results.push(result);
     const first = result.mismatches.at(0);
     assert.is(
       result.mismatches.length,
@@ -40,12 +45,37 @@ test("every scenario of what is built answers as the kernel did", () => {
     );
     operations += result.operations;
     details += result.details.length;
-    detailFields += result.detailFields;
+    fields += detailFields(result);
   }
   assert.ok(run.length > 290, `only ${run.length} scenarios ran`);
   assert.ok(operations > 6600, `only ${operations} operations ran`);
-  const percent = (100 * (detailFields - details)) / detailFields;
+  const percent = (100 * (fields - details)) / fields;
   assert.ok(percent >= DETAIL_MIN, `only ${percent} % of the detail fields match`);
+});
+
+test("docs/linux.md has the table of what matches; npm run golden -- --table writes it", () => {
+  const document = readFileSync(new URL("../docs/linux.md", import.meta.url), "utf8");
+  const table = goldenTable(scenarios, results);
+  assert.is(tableIn(document), table);
+  assert.is(withTable(document, table), document, "writing it again changes nothing");
+});
+
+test("the table counts what differs, in its column, and nothing else", () => {
+  const scenario = named("a09-dread-then-cpuwrite");
+  const cells = (changed: Scenario): string[] => {
+    const row = goldenTable([scenario], [replayScenario(changed, makeEngineWorld)])
+      .split("\n")
+      .at(-1)!;
+    return row.split("|").map((cell) => cell.trim().replace(/ %.*/, ""));
+  };
+  const right = cells(scenario);
+  assert.equal(right.slice(4, 9), ["100", "100", "100", "100", "–"]);
+  for (const { path, index, kind } of mutableFields(scenario)) {
+    const column = ["st.vma", "st.pm", "flt"].indexOf(kind);
+    const wrong = cells(withChange(scenario, index, path));
+    const differ = wrong.flatMap((cell, i) => (cell === right[i] ? [] : [i]));
+    assert.equal(differ, [column < 0 ? 4 : 5 + column], `${kind} of line ${index}`);
+  }
 });
 
 test("what is built runs, and what is not run is on the list", () => {

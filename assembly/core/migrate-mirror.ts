@@ -1,17 +1,15 @@
 // What a device's own table learns of a migration.
 
 import { EINVAL } from "../uapi/errno";
-import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_PFN_WRITE } from "../uapi/pfn";
+import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID } from "../uapi/pfn";
 import { PTE_KIND_MIGRATION, PTE_PRESENT, PTE_WRITE } from "../uapi/pte";
 import { MIGRATION_PAGES } from "../uapi/struct";
-import { VM_WRITE } from "../uapi/vm";
 import { DeviceTable, deviceTableOf, deviceTableSet } from "./device-table";
 import { isDevicePfn } from "./folio";
 import { isOpen, mapsPage, Migration, migrationOf, pagesOf, pfnOf } from "./migration";
 import { mmAt } from "./mm";
 import { readPte, walk } from "./pagetable";
-import { makePte, pteKind, ptePfn, ptePresent } from "./pte";
-import { vmaAt } from "./vma";
+import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 
 /** Between pages() and finalize(): a device's table learns what moved to a device, and forgets what left for RAM. */
 export function deviceTableMapMigrated(tableId: u32, migrationId: u32): i32 {
@@ -33,23 +31,24 @@ function mapOne(tableId: u32, table: DeviceTable, m: Migration, i: u32, j: u32):
   const page = word & <u32>MIGRATE_PFN_VALID ? word + j : word;
   const addr = m.start + (<u64>(i + j) << 12);
   const to = pfnOf(m.target(i)) + j;
-  if (!isDevicePfn(to) || !stillThere(m, page, addr, to)) {
+  const entry: u64 = isDevicePfn(to) ? entryOf(m, page, addr, to) : 0;
+  if (!entry) {
     dropEntry(table, addr);
     return 0;
   }
-  const hole = !(word & <u32>MIGRATE_PFN_VALID);
-  const write = hole ? vmaAt(m.vma).flags & VM_WRITE : word & MIGRATE_PFN_WRITE;
-  const pte = makePte(to, <u32>PTE_PRESENT | (write ? PTE_WRITE : 0));
+  const pte = makePte(to, <u32>PTE_PRESENT | (pteFlags(entry) & PTE_WRITE));
   // A slot that no table can be made for has no stale entry either.
   return deviceTableSet(tableId, table, addr, pte) ? 1 : 0;
 }
 
-/** Does the CPU's entry still stand for the page? It may have been dropped (MADV_DONTNEED) since setup. */
-function stillThere(m: Migration, word: u32, addr: u64, to: u32): bool {
+/**
+ * The CPU's entry as it stands for the page now; 0 if it was dropped (MADV_DONTNEED) since setup. It may have lost its
+ * write bit since then, too (fork).
+ */
+function entryOf(m: Migration, word: u32, addr: u64, to: u32): u64 {
   const pte = readPte(mmAt(m.mm).pgd, addr);
-  if (!(word & <u32>MIGRATE_PFN_VALID)) return mapsPage(pte, to);
-  if (ptePresent(pte)) return false;
-  return pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfnOf(word);
+  if (!(word & <u32>MIGRATE_PFN_VALID)) return mapsPage(pte, to) ? pte : 0;
+  return !ptePresent(pte) && pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfnOf(word) ? pte : 0;
 }
 
 function dropEntry(table: DeviceTable, addr: u64): void {

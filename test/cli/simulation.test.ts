@@ -5,7 +5,7 @@ import { loadText } from "../../src/text/index.ts";
 import { LackeyDecoder } from "../../src/text/lackey.ts";
 import type { Policy, SimulationReport } from "../../src/sim/report.ts";
 import { Simulation, SimulationError } from "../../src/sim/simulation.ts";
-import { KERNEL, PROGRAM } from "./program.ts";
+import { KERNEL, Program, PROGRAM, strided, type Access } from "./program.ts";
 
 const simulation = suite("simulation");
 const KIB = 1024;
@@ -55,6 +55,19 @@ simulation("the size of a batch does not matter", async () => {
   using single = await Simulation.create(config);
   for (let i = 0; i < all.length; i++) single.replay(all.subarray(i, i + 1));
   assert.equal(single.report(), whole.report());
+});
+
+simulation("what the device has used again is not what is evicted", async () => {
+  const config = { policy: "migrate", backing: "data", systemMemory: 1024 * KIB } as const;
+  using sim = await Simulation.create({ ...config, deviceMemory: 128 * KIB });
+  // Room for two clusters: the third one takes the place of the second, since every page of the first was used after it.
+  const cluster = (i: number): Access[] => strided("L", 0x5000000 + i * 64 * KIB, 16, 4096);
+  const clusters = [0, 1, 0, 2, 0].flatMap(cluster);
+  sim.replay(records(new Program().kernel(clusters).text));
+  const { faultsByKind, evictions } = sim.report();
+  // Three clusters, and that of the stack, from which the kernel returns.
+  assert.is(faultsByKind.device.migrate, 4);
+  assert.is(evictions, 2);
 });
 
 simulation("memory that runs out is an error that names the record, and the engine stays whole", async () => {

@@ -9,13 +9,23 @@ export interface Difference {
   got: unknown;
 }
 
+/** What percentages are given of: the strict fields together, and each sort of detail field. */
+export const COLUMNS = ["strict", "vma", "pm", "flt", "smaps"] as const;
+export type Column = (typeof COLUMNS)[number];
+
 export interface Comparison {
   /** Differences in fields that must match in every record. */
   strict: Difference[];
   /** Differences in fields that are reported as a percentage. */
   detail: Difference[];
-  /** Detail fields compared. */
-  detailFields: number;
+  /** Fields compared. */
+  compared: Record<Column, number>;
+}
+
+/** The column of a field in which records differ in detail. */
+export function detailColumn(field: string): Column {
+  if (field.startsWith("smaps.")) return "smaps";
+  return COLUMNS.find((column) => field.split(".").at(-1) === column)!;
 }
 
 /** Fields of a record that must match; `st` has more of them: snap, dpt, inv, rss, dev. */
@@ -52,7 +62,7 @@ export function compareRecords(expected: GoldenRecord, got: GoldenRecord): Compa
 class Comparer implements Comparison {
   readonly strict: Difference[] = [];
   readonly detail: Difference[] = [];
-  detailFields = 0;
+  readonly compared = { strict: 0, vma: 0, pm: 0, flt: 0, smaps: 0 };
 
   constructor(private readonly unorderedEvents: boolean) {}
 
@@ -62,6 +72,7 @@ class Comparer implements Comparison {
     got: unknown,
     equal: (a: unknown, b: unknown) => boolean = same,
   ): void {
+    if (expected !== undefined || got !== undefined) this.compared.strict++;
     if (!equal(expected, got)) this.strict.push({ field, expected, got });
   }
 
@@ -71,7 +82,7 @@ class Comparer implements Comparison {
     got: unknown,
     equal: (a: unknown, b: unknown) => boolean = same,
   ): void {
-    this.detailFields++;
+    this.compared[detailColumn(field)]++;
     if (!equal(expected, got)) this.detail.push({ field, expected, got });
   }
 

@@ -6,7 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { decodeBytes, encodeBytes, encodePage, fnv1a, patternPages } from "./codec.ts";
 import { loadScenarios, NOT_BUILT, RecordError, RECORDS, tagsOf } from "./records.ts";
-import { replayScenario, selectScenarios } from "./replay.ts";
+import { detailFields, replayScenario, selectScenarios } from "./replay.ts";
 import { RecordedWorld } from "./recorded-world.ts";
 import { mutableFields, withChange } from "./mutate.ts";
 
@@ -53,7 +53,7 @@ test("a world that gives the recorded answers has no mismatch, and emits the rec
     assert.equal(result.mismatches, [], scenario.name);
     assert.equal(result.details, [], scenario.name);
     assert.is(result.operations, scenario.lines.length - 1);
-    details += result.detailFields;
+    details += detailFields(result);
     assert.is(JSON.stringify(result.lines), JSON.stringify(scenario.lines), scenario.name);
   }
   assert.ok(details > 15_000, "detail fields are compared");

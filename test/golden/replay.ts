@@ -1,5 +1,5 @@
 /** Replays scenarios and says where the answers differ. */
-import { compareRecords, type Difference } from "./compare.ts";
+import { COLUMNS, compareRecords, type Column, type Difference } from "./compare.ts";
 import type { GoldenRecord, Operation, Scenario } from "./records.ts";
 
 /** What a scenario is replayed on: the engine, or in tests a stand-in. */
@@ -28,9 +28,15 @@ export interface ScenarioResult {
   operations: number;
   mismatches: Mismatch[];
   details: Mismatch[];
-  detailFields: number;
+  /** Fields compared. */
+  compared: Record<Column, number>;
   /** The engine's own lines. */
   lines: GoldenRecord[];
+}
+
+/** The detail fields compared. */
+export function detailFields({ compared }: ScenarioResult): number {
+  return COLUMNS.reduce((sum, column) => sum + (column === "strict" ? 0 : compared[column]), 0);
 }
 
 /** Called after each line: the record, and what of it differs. */
@@ -50,7 +56,7 @@ export function replayScenario(
     operations: 0,
     mismatches: [],
     details: [],
-    detailFields: 0,
+    compared: { strict: 0, vma: 0, pm: 0, flt: 0, smaps: 0 },
     lines: [],
   };
   const world = makeWorld(scenario);
@@ -86,7 +92,7 @@ function replayLine(record: GoldenRecord, world: World, result: ScenarioResult):
     const comparison = compareRecords(record, line);
     step.strict.push(...comparison.strict.map(at));
     step.detail.push(...comparison.detail.map(at));
-    result.detailFields += comparison.detailFields;
+    for (const column of COLUMNS) result.compared[column] += comparison.compared[column];
     stage = "verify";
     world.verify();
   } catch (error) {

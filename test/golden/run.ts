@@ -1,15 +1,16 @@
 /**
  * Replays records of what a Linux kernel answered, and compares.
  *
- *   npm run golden -- [DIR] [--only NAME] [--tags a,b] [--emit OUT]
+ *   npm run golden -- [DIR] [--only NAME] [--tags a,b] [--emit OUT] [--table]
  *
  *   DIR      every .jsonl and .jsonl.gz in it; without it: test/golden/records
  *   --only   the scenario NAME, or those whose name has NAME in it; prints every operation
  *   --tags   only scenarios whose tags are all among these
  *   --emit   for every record line the line that the engine itself produced: OUT/<file>.jsonl for each file of
  *            DIR, or one file if OUT ends in .jsonl
+ *   --table  writes the table of docs/linux.md, of the project's own records
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import {
@@ -20,18 +21,28 @@ import {
   type GoldenRecord,
   type Scenario,
 } from "./records.ts";
-import { replayScenario, selectScenarios, type Mismatch, type ScenarioResult } from "./replay.ts";
+import {
+  detailFields,
+  replayScenario,
+  selectScenarios,
+  type Mismatch,
+  type ScenarioResult,
+} from "./replay.ts";
+import { goldenTable, withTable } from "./table.ts";
 import { makeEngineWorld } from "./world.ts";
 
 /** Mismatches printed at most; the last line counts them all. */
 const PRINTED_MISMATCHES = 100;
 const PROGRESS_MS = 2000;
+/** The document that has the table. */
+const DOCUMENT = new URL("../../docs/linux.md", import.meta.url);
 
 interface Options {
   dir: string;
   only?: string;
   tags?: string[];
   emit?: string;
+  table: boolean;
 }
 
 class UsageError extends Error {}
@@ -41,14 +52,18 @@ function parseOptions(args: string[]): Options {
   try {
     const { values, positionals } = parseArgs({
       args,
-      options: { only: option, tags: option, emit: option },
+      options: { only: option, tags: option, emit: option, table: { type: "boolean", default: false } },
       allowPositionals: true,
     });
     if (positionals.length > 1) throw new Error(`one directory at most, not ${positionals.join(" ")}`);
-    const { only, emit, tags } = values;
-    return { dir: positionals.at(0) ?? RECORDS, only, emit, tags: tags?.split(",").map((tag) => tag.trim()) };
+    const { only, emit, tags: tagList, table } = values;
+    const tags = tagList?.split(",").map((tag) => tag.trim());
+    if (table && (positionals.length > 0 || only !== undefined || tags !== undefined))
+      throw new Error("--table is about all of the project's records");
+    return { dir: positionals.at(0) ?? RECORDS, only, emit, tags, table };
   } catch (error) {
-    throw new UsageError(`${(error as Error).message}\nusage: [DIR] [--only NAME] [--tags a,b] [--emit OUT]`);
+    const usage = "usage: [DIR] [--only NAME] [--tags a,b] [--emit OUT] [--table]";
+    throw new UsageError(`${(error as Error).message}\n${usage}`);
   }
 }
 
@@ -147,12 +162,15 @@ function main(): number {
 
   const results = replayAll(run, options.only !== undefined);
   if (options.emit !== undefined) emit(options.emit, results);
+  if (options.table) {
+    writeFileSync(DOCUMENT, withTable(readFileSync(DOCUMENT, "utf8"), goldenTable(scenarios, results)));
+  }
   const excused = reportNotRun(notRun);
 
   const sum = (count: (result: ScenarioResult) => number): number =>
     results.reduce((n, r) => n + count(r), 0);
   const mismatches = sum((result) => result.mismatches.length);
-  const fields = sum((result) => result.detailFields);
+  const fields = sum(detailFields);
   const detail = fields === 0 ? 100 : (100 * (fields - sum((result) => result.details.length))) / fields;
   console.log(
     `golden: ${run.length} scenarios, ${sum((result) => result.operations)} operations, ` +

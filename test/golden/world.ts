@@ -3,7 +3,7 @@ import { Hmm, Memcg, PAGE_SIZE, PMD_SIZE, type HmmFile } from "../../src/index.t
 import { GoldenDevice, GoldenHandle } from "./driver.ts";
 import { OPERATIONS } from "./operations.ts";
 import { handleOf, type Process } from "./process.ts";
-import type { GoldenRecord, Operation, ProcessState, Scenario } from "./records.ts";
+import type { Answer, GoldenRecord, Operation, ProcessState, Scenario } from "./records.ts";
 import type { World } from "./replay.ts";
 import { stateOf } from "./state.ts";
 
@@ -66,14 +66,17 @@ export class EngineWorld implements World {
   }
 
   perform(operation: Operation): GoldenRecord {
-    const { p = 0, op, args = [] } = operation;
-    if (op === "start") return { ...defined(operation), st: this.state() };
+    return { ...defined(operation), ...this.act(operation), st: this.state() };
+  }
+
+  /** Performs an operation, and does not look at the state. */
+  act({ p = 0, op, args = [] }: Operation): Answer {
+    if (op === "start") return {};
     const process = this.processes.get(p);
     const perform = OPERATIONS.get(op);
     if (process === undefined) throw new Error(`no process ${p}`);
     if (perform === undefined) throw new Error(`operation ${op} is not built`);
-    const answer = perform(process, args, this);
-    return { ...defined(operation), ...answer, st: this.state() };
+    return perform(process, args, this);
   }
 
   verify(): void {
@@ -101,12 +104,13 @@ export class EngineWorld implements World {
     process.opened.add(number);
   }
 
-  /** Closes a process's file; the last one to do so closes the handle. */
+  /** Closes a process's file; the last one to do so closes the handle. If that fails, it is still to be closed. */
   closeHandle(process: Process, number: number): void {
     const handle = handleOf(process, number);
+    if (handle.references === 1) handle.close();
+    handle.references--;
     process.handles.delete(number);
     process.opened.delete(number);
-    if (--handle.references === 0) handle.close();
   }
 
   fork(parent: Process, pid: number): void {
@@ -118,12 +122,12 @@ export class EngineWorld implements World {
     this.processes.set(pid, child);
   }
 
-  /** The address space goes first, then the files, as in a kernel. */
+  /** The address space goes first, then the files, as in a kernel. If that fails, it goes on when it is called again. */
   exit(process: Process): void {
-    this.processes.delete(process.pid);
     for (const pin of process.pins) pin.close();
     process.mm.close();
     for (const number of [...process.handles.keys()]) this.closeHandle(process, number);
+    this.processes.delete(process.pid);
   }
 
   private state(): Record<string, ProcessState> {

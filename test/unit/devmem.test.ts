@@ -3,6 +3,11 @@ import type { HmmError } from "../../src/index.ts";
 import {
   hmmDevmemAdd,
   hmmDevmemRemove,
+  hmmPfnValid,
+  hmmRangeFault,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
   PAGE_SIZE,
   VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
@@ -77,6 +82,49 @@ onEachBuild("devmem", (test, module) => {
     assert.is(devmem.freePages, 512);
     assert.is((errorOf(() => hmm.pageGet(page)) as HmmError).code, "EINVAL");
     hmm.verify();
+  });
+
+  test("a device knows every page of its memory, the first and the last one too", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const gpu = new TestGpu(mm, 2 * MIB);
+    const other = new TestGpu(mm, 2 * MIB);
+    const end = 2 ** 32;
+    const addr = end - 2 * MIB;
+    mm.mmap({ length: 2 * MIB, addr, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED });
+    mm.write(addr, new Uint8Array(2 * MIB).fill(3));
+    assert.is(gpu.toDevice(addr, end).moved, 512);
+    assert.is(gpu.devmem.freePages, 0);
+    const pfns = new Uint32Array(512);
+    const known = (owner: unknown): number => {
+      using _sem = mm.mmapSem.read();
+      assert.is(hmmRangeFault({ mm, start: addr, end, pfns, owner }), 0);
+      return pfns.reduce((n, word) => n + (hmmPfnValid(word) ? 1 : 0), 0);
+    };
+    assert.is(known(gpu), 512);
+    assert.is(known(other), 0);
+  });
+
+  test("what a driver does while it serves a fault leaves the access that faulted alone", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const gpu = new TestGpu(mm);
+    const addr = mm.mmap({ length: 4 * P });
+    mm.write(addr, pattern(4));
+    gpu.toDevice(addr + P, addr + 2 * P);
+    const other = hmm.createMm();
+    const elsewhere = other.mmap({ length: 4 * P });
+    gpu.onFault = (vma, address) => {
+      other.write(elsewhere, pattern(4, 77));
+      assert.equal(other.read(elsewhere, 4 * P), pattern(4, 77));
+      return gpu.toSystem(vma, address, address + P).moved === 1 ? 0 : VM_FAULT_OOM;
+    };
+    assert.equal(mm.read(addr, 4 * P), pattern(4));
+    assert.is(gpu.faults, 1);
+    gpu.toDevice(addr + P, addr + 2 * P);
+    mm.write(addr, pattern(4, 5));
+    assert.is(gpu.faults, 2);
+    assert.equal(mm.read(addr, 4 * P), pattern(4, 5));
   });
 
   test("a CPU access brings its page back", () => {

@@ -14,6 +14,8 @@ import {
   PAGE_SIZE,
   type HmmEvents,
 } from "../../src/index.ts";
+import { FOLIO_REFS, FOLIO_SIZE, HDR_FOLIOS } from "../../assembly/uapi/struct.ts";
+import { contextOf } from "../../src/context.ts";
 import { onEachBuild } from "../util/builds.ts";
 import { errorOf, makeHmm, MIB, pattern, rejectionOf, TestGpu } from "../util/driver.ts";
 
@@ -269,5 +271,21 @@ onEachBuild("engine", (test, module) => {
     assert.is(error.message, "mm.munmap: EDEADLK: held");
     assert.is(error.name, "HmmError");
     assert.is(new HmmError(9999, "x", "").message, "x: E9999");
+  });
+
+  test("verify finds a reference that nobody has", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const addr = mm.mmap({ length: PAGE_SIZE });
+    mm.store32(addr, 1);
+    const { mem } = contextOf("test", hmm);
+    const folio = mem.header(HDR_FOLIOS) + mm.lookupPte(addr)!.pfn * FOLIO_SIZE;
+    const references = mem.u32(folio + FOLIO_REFS);
+    for (const wrong of [references + 1, references - 1]) {
+      mem.setU32(folio + FOLIO_REFS, wrong);
+      assert.is((errorOf(() => hmm.verify()) as HmmError).code, "EINVARIANT");
+      mem.setU32(folio + FOLIO_REFS, references);
+      hmm.verify();
+    }
   });
 }).run();

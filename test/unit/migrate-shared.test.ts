@@ -34,6 +34,31 @@ onEachBuild("migrate, several parties", (test, module) => {
     hmm.verify();
   });
 
+  test("a process that is forked off while a page migrates gets it, moved or not", () => {
+    for (const moves of [true, false]) {
+      const hmm = makeHmm(module);
+      const mm = hmm.createMm();
+      const addr = mm.mmap({ length: 2 * P });
+      mm.write(addr, pattern(2));
+      const gpu = new TestGpu(mm);
+      const sem = mm.mmapSem.read();
+      const m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + 2 * P, owner: gpu });
+      if (moves) gpu.devmem.allocPages(m.src, m.dst);
+      hmm.copyPages(m.src, m.dst);
+      assert.is(m.pages(), moves ? 2 : 0);
+      sem.close();
+      const child = mm.fork();
+      hmm.verify();
+      gpu.table.mapMigrated(m);
+      m.finalize();
+      hmm.verify();
+      assert.equal(child.read(addr, 2 * P), pattern(2));
+      child.write(addr, Uint8Array.of(77));
+      assert.equal(mm.read(addr, 2 * P), pattern(2));
+      hmm.verify();
+    }
+  });
+
   test("a hole under a memory cgroup's limit stays; what is there may come back", () => {
     const hmm = makeHmm(module);
     const memcg = new Memcg({ limit: 2 });

@@ -2,6 +2,9 @@ import * as assert from "uvu/assert";
 import {
   type HmmError,
   explain,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
   MIGRATE_PFN_ERROR,
   MIGRATE_PFN_MIGRATE,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
@@ -48,6 +51,50 @@ onEachBuild("migrate", (test, module) => {
     assert.equal(mm.read(addr, 8 * P), pattern(8));
     assert.is(gpu.faults, 0);
     hmm.verify();
+  });
+
+  test("across the border of two page tables, whether pages move or stay", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const gpu = new TestGpu(mm);
+    const border = 2 ** 32;
+    const [addr, end] = [border - 4 * P, border + 4 * P];
+    mm.mmap({ length: 8 * P, addr, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED });
+    mm.write(addr, pattern(8));
+    assert.is(gpu.toDevice(addr, end).moved, 8);
+    hmm.verify();
+    using sem = mm.mmapSem.read();
+    const vma = mm.findVma(addr)!;
+    assert.is(gpu.toSystem(vma, addr, end).moved, 8);
+    {
+      using m = migrateVmaSetup({ vma, start: addr, end, owner: gpu });
+      assert.is(m.pages(), 0);
+    }
+    sem.close();
+    hmm.verify();
+    assert.equal(mm.read(addr, 8 * P), pattern(8));
+  });
+
+  test("destinations that are refused are left as they were", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const gpu = new TestGpu(mm);
+    const addr = mm.mmap({ length: 4 * P });
+    mm.write(addr, pattern(4));
+    using sem = mm.mmapSem.read();
+    using m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + 4 * P, owner: gpu });
+    gpu.devmem.allocPages(m.src, m.dst);
+    const last = m.dst[3];
+    m.dst[3] = m.dst[2];
+    assert.is((errorOf(() => m.pages()) as HmmError).code, "EINVAL");
+    hmm.verify();
+    m.dst[3] = last;
+    hmm.copyPages(m.src, m.dst);
+    assert.is(m.pages(), 4);
+    m.finalize();
+    sem.close();
+    hmm.verify();
+    assert.equal(mm.read(addr, 4 * P), pattern(4));
   });
 
   test("given up before pages(): everything is as it was, and the driver has its pages back", () => {

@@ -45,6 +45,22 @@ onEachBuild("notifier", (test, module) => {
     assert.is(heard[0].mm, mm);
   });
 
+  test("hears of its first and of its last byte, also if nobody else listens", () => {
+    const mm = makeHmm(module).createMm();
+    const addr = mm.mmap({ length: 8 * PAGE_SIZE });
+    const hears = (start: number, length: number): boolean => {
+      let heard = false;
+      using _notifier = new MmuIntervalNotifier(mm, start, length, { invalidate: () => void (heard = true) });
+      mm.munmap(addr + 4 * PAGE_SIZE, PAGE_SIZE);
+      mm.mmap({ addr: addr + 4 * PAGE_SIZE, length: PAGE_SIZE });
+      return heard;
+    };
+    assert.ok(hears(addr + PAGE_SIZE, 3 * PAGE_SIZE + 1));
+    assert.not(hears(addr + PAGE_SIZE, 3 * PAGE_SIZE));
+    assert.ok(hears(addr + 5 * PAGE_SIZE - 1, 2 * PAGE_SIZE));
+    assert.not(hears(addr + 5 * PAGE_SIZE, 2 * PAGE_SIZE));
+  });
+
   test("collision and retry", () => {
     const mm = makeHmm(module).createMm();
     const addr = mm.mmap({ length: 4 * PAGE_SIZE });

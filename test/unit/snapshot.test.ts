@@ -52,6 +52,24 @@ onEachBuild("snapshot", (test, module) => {
     },
   });
 
+  test("files come along, and names that were given are not given again", () => {
+    const hmm = makeHmm(module);
+    const file = hmm.createFile({ bytes: 2 * P });
+    file.write(0, pattern(2));
+    const mm = hmm.createMm();
+    const invalidate = (): void => undefined;
+    const first = new MmuIntervalNotifier(mm, mm.mmap({ file, length: P }), P, { invalidate });
+    const restored = Hmm.restore(hmm.snapshot(), { module, notifiers: { [first.id]: { invalidate } } });
+    const [other] = restored.files();
+    assert.equal(other.read(0, 2 * P), pattern(2));
+    const second = new MmuIntervalNotifier(restored.mms()[0], 0, P, { invalidate });
+    assert.is.not(second.id, first.id);
+    for (const one of restored.mms()) one.close();
+    other.close();
+    assert.equal(restored.files(), []);
+    restored.verify();
+  });
+
   test("the same calls make the same bytes", () => {
     assert.equal(scene().hmm.snapshot(), scene().hmm.snapshot());
   });

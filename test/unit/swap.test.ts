@@ -50,6 +50,33 @@ onEachBuild("swap", (test, module) => {
     hmm.verify();
   });
 
+  test("pages whose places in the swap cache collide are found, whichever of them goes first", () => {
+    // Swap space of 16 slots has a table of 64 cells: pages 64 frames apart want the same cell.
+    const hmm = engine(16 * PAGE_SIZE);
+    for (const order of [
+      [0, 1, 2, 3, 4, 5],
+      [5, 4, 3, 2, 1, 0],
+      [2, 0, 5, 1, 4, 3],
+    ]) {
+      const mm = hmm.createMm();
+      const addr = filled(mm, 6 * 64);
+      const at = order.map((i) => addr + i * 64 * PAGE_SIZE);
+      const pins = at.map((page) => mm.pin(page, 1));
+      const pfns = pins.map(({ pages }) => pages[0]);
+      assert.equal([...new Set(pfns.map((pfn) => pfn % 64))].length, 1, "they collide");
+      for (const page of at) mm.madvise(page, PAGE_SIZE, MADV_PAGEOUT);
+      assert.is(mm.rss.swap, 6, "in the swap cache: somebody else refers to them");
+      hmm.verify();
+      for (const [i, page] of at.entries()) {
+        pins[i].close();
+        mm.munmap(page, PAGE_SIZE);
+        hmm.verify();
+      }
+      mm.close();
+      hmm.verify();
+    }
+  });
+
   test("without swap space, or with it off, nothing leaves", () => {
     for (const hmm of [engine(0), engine()]) {
       hmm.swapOn = false;

@@ -1,0 +1,114 @@
+/** Mutants of what changes mappings: unmapping, fork, mprotect, mremap, files. */
+import type { Mutant } from "./mutant.ts";
+
+const core = (file: string): string => `assembly/core/${file}.ts`;
+
+export const CORE_MAPPINGS: readonly Mutant[] = [
+  {
+    name: "unmapped-page-still-counted-as-resident",
+    file: core("zap"),
+    before: "    addRss(mm, folio, -1);\n    unmapPage(pfn, folio);\n    return;",
+    after: "    unmapPage(pfn, folio);\n    return;",
+  },
+  {
+    name: "dirty-bit-lost-at-the-first-write-to-a-clean-page",
+    file: core("fault"),
+    before: "    if (folio.has(FOLIO_FILE)) folio.set(FOLIO_DIRTY);\n",
+    after: "",
+    ask: ["unit/file-mapping"],
+  },
+  {
+    name: "unmap-announced-one-page-short",
+    file: core("unmap"),
+    before: "notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)",
+    after: "notifyStart(cmd, cmd.mm, start, end - 4096, MMU_NOTIFY_UNMAP, 0)",
+  },
+  {
+    name: "unmap-announced-after-the-change",
+    file: core("unmap"),
+    before:
+      "  if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;\n  removeVmas(mm, start, end);\n",
+    after:
+      "  removeVmas(mm, start, end);\n  if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;\n",
+    ask: ["scenarios/document"],
+  },
+  {
+    name: "fork-keeps-the-write-bit",
+    file: core("mm-life"),
+    before: "pte &= ~(<u64>(PTE_WRITE | PTE_EXCLUSIVE));",
+    after: "pte &= ~(<u64>PTE_EXCLUSIVE);",
+  },
+  {
+    name: "fork-keeps-the-exclusive-mark",
+    file: core("mm-life"),
+    before: "  if (cow) folio.clear(FOLIO_ANON_EXCLUSIVE);\n",
+    after: "",
+  },
+  {
+    name: "fork-without-a-reference",
+    file: core("mm-life"),
+    before: "  folio.refs++;\n  folio.maps++;\n  if (cow)",
+    after: "  folio.maps++;\n  if (cow)",
+  },
+  {
+    name: "fork-forgets-that-a-migrating-page-is-shared",
+    file: core("mm-life"),
+    before: "    folio.set(FOLIO_MIGRATION_SHARED);\n",
+    after: "",
+    ask: ["unit/migrate-shared"],
+  },
+  {
+    name: "mprotect-makes-shared-pages-writable",
+    file: core("mprotect"),
+    before: "return folio.has(FOLIO_ANON_EXCLUSIVE);",
+    after: "return folio.has(FOLIO_ANON);",
+  },
+  {
+    name: "mremap-forgets-the-last-page",
+    file: core("mremap"),
+    before: "moveEntries(mm, cmd.start, end, cmd.target);",
+    after: "moveEntries(mm, cmd.start, end - PAGE_SIZE, cmd.target);",
+  },
+  {
+    name: "mremap-leaves-tables-behind-when-it-fails",
+    file: core("mremap"),
+    before:
+      "    freeUnusedTables(mm, cmd.target, cmd.target + cmd.cursor, floor, some(next) ? next.start : SPACE_END);\n",
+    after: "",
+    ask: ["leak"],
+  },
+  {
+    name: "truncate-leaves-the-last-page",
+    file: core("truncate"),
+    before: "const first = (cmd.end + 4095) >> 12;",
+    after: "const first = (cmd.end + 4096) >> 12;",
+  },
+  {
+    name: "hole-leaves-the-last-byte",
+    file: core("truncate"),
+    before: "if (to) zeroPart(file, end >> 12, 0, to);",
+    after: "if (to) zeroPart(file, end >> 12, 0, to - 1);",
+    ask: ["unit/file"],
+  },
+  {
+    name: "msync-leaves-the-write-bit",
+    file: core("truncate"),
+    before: "pte & ~(<u64>(PTE_WRITE | PTE_DIRTY))",
+    after: "pte & ~(<u64>PTE_DIRTY)",
+    ask: ["unit/file-mapping"],
+  },
+  {
+    name: "file-page-dropped-but-held",
+    file: core("file"),
+    before: "      putPage(ptePfn(entry));\n",
+    after: "",
+    ask: ["unit/file"],
+  },
+  {
+    name: "file-does-not-grow-by-a-write",
+    file: core("file"),
+    before: "  file.bytes = max(file.bytes, start + done);\n",
+    after: "",
+    ask: ["unit/file"],
+  },
+];

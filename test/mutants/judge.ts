@@ -1,0 +1,93 @@
+/** Finds out which test notices a mutant. */
+import { mutate, MutantError, type Mutant } from "./mutant.ts";
+import { asked, suiteName, testFiles } from "./suites.ts";
+import { BuildError, type Failure, type Tree } from "./tree.ts";
+
+export interface Verdict {
+  mutant: Mutant;
+  /** The test file that noticed it; undefined: none did, or the mutant cannot be made. */
+  caughtBy?: string;
+  failure?: Failure;
+  /** Why there is no mutant to ask about. */
+  problem?: string;
+  /** Test files asked. */
+  asked: number;
+  seconds: number;
+}
+
+/** An unmutated engine fails a test: nothing can be said about mutants. */
+export class CleanError extends Error {
+  override readonly name = "CleanError";
+}
+
+/** Seconds that a test file may take without a mutant. */
+const CLEAN_SECONDS_MAX = 600;
+/** With a mutant it may take so many times as long, and so many seconds more: then it hangs. */
+const SLOWER = 4;
+const SECONDS_MORE = 20;
+
+/**
+ * The test files that are asked. Each is believed only if it passes without a mutant, which is found out once; how long
+ * that took is its measure.
+ */
+export class Judge {
+  readonly files: readonly string[];
+  readonly #seconds = new Map<string, Promise<number>>();
+
+  constructor(root: string, only?: readonly string[]) {
+    this.files = only ?? testFiles(root);
+  }
+
+  /** Runs a file in a tree without a mutant, unless that was done. Seconds; CleanError if a test fails. */
+  clean(tree: Tree, file: string): Promise<number> {
+    const known = this.#seconds.get(file);
+    if (known !== undefined) return known;
+    const seconds = tree.test(file, CLEAN_SECONDS_MAX).then(({ failure, seconds: took }) => {
+      if (failure === undefined) return took;
+      throw new CleanError(`without any mutant, ${file} fails: ${failure.test}: ${failure.message}`);
+    });
+    this.#seconds.set(file, seconds);
+    return seconds;
+  }
+
+  /** Makes a mutant in a tree, asks the test files, and puts the tree back. Throws CleanError. */
+  async judge(tree: Tree, mutant: Mutant): Promise<Verdict> {
+    const start = performance.now();
+    const { file } = mutant;
+    const original = tree.read(file);
+    const { core } = tree;
+    let broken: Uint8Array | undefined;
+    const verdict: Verdict = { mutant, asked: 0, seconds: 0 };
+    const spend = (): Verdict => ({ ...verdict, seconds: (performance.now() - start) / 1000 });
+    try {
+      const mutated = mutate(original, mutant);
+      for (const suite of asked(this.files, mutant.ask ?? [])) {
+        // Files that nobody has run yet are run without the mutant first.
+        if (!this.#seconds.has(suite)) {
+          tree.write(file, original);
+          tree.core = core;
+        }
+        const limit = SLOWER * (await this.clean(tree, suite)) + SECONDS_MORE;
+        if (tree.read(file) !== mutated) {
+          tree.write(file, mutated);
+          if (broken !== undefined) tree.core = broken;
+          else if (file.startsWith("assembly/")) await tree.build();
+          broken = tree.core;
+        }
+        const { failure } = await tree.test(suite, limit);
+        verdict.asked++;
+        if (failure === undefined) continue;
+        verdict.caughtBy = suiteName(suite);
+        verdict.failure = failure;
+        break;
+      }
+    } catch (error) {
+      if (!(error instanceof MutantError) && !(error instanceof BuildError)) throw error;
+      verdict.problem = error.message;
+    } finally {
+      tree.write(file, original);
+      tree.core = core;
+    }
+    return spend();
+  }
+}

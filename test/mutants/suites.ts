@@ -1,0 +1,64 @@
+/** Which test files are asked whether they notice a mutant, and in which order. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+/** Those that find most, soonest, come first; what is not named here comes last. */
+const ORDER = [
+  "golden",
+  "unit/",
+  "leak",
+  "scenarios/",
+  "snapshot",
+  "fuzz",
+  "explore",
+  "design",
+  "cli/",
+  "errors",
+];
+
+/** Not asked: they are about the text of the sources, about other parts, or about tests. */
+const LEFT_OUT = [
+  "tidy",
+  "readme",
+  "bench",
+  "runner",
+  "mutants",
+  "text/",
+  "golden/harness",
+  "cli/args",
+  "util/",
+];
+
+/** `golden` of `test/golden.test.ts`. */
+export function suiteName(file: string): string {
+  return file.replace(/^test\//, "").replace(/\.test\.ts$/, "");
+}
+
+/** All test files that are asked, in the order in which they are. */
+export function testFiles(root: string): string[] {
+  const files = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".test.ts"))
+    .map((path) => `test/${path.replaceAll("\\", "/")}`)
+    .filter((file) => !LEFT_OUT.some((left) => matches(file, left)));
+  const rank = (file: string): number => {
+    const at = ORDER.findIndex((part) => matches(file, part));
+    return at < 0 ? ORDER.length : at;
+  };
+  return files.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+}
+
+/** Is this the test file, or one of the folder, that `part` names? */
+function matches(file: string, part: string): boolean {
+  const name = suiteName(file);
+  return name === part || name.startsWith(part.endsWith("/") ? part : `${part}/`);
+}
+
+/** The files with those that `ask` names in front. Throws if it names none of them. */
+export function asked(files: readonly string[], ask: readonly string[]): string[] {
+  const first = ask.flatMap((part) => {
+    const found = files.filter((file) => matches(file, part));
+    if (found.length === 0) throw new Error(`no test file ${part}`);
+    return found;
+  });
+  return [...new Set([...first, ...files])];
+}

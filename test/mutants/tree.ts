@@ -1,0 +1,137 @@
+/** A copy of the project in a scratch folder, in which mutants are made, built and tested. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** What a build reads and tests import; everything else of the project is linked. */
+const COPIED = ["assembly", "src", "test", "tools", "package.json", "asconfig.json", "tsconfig.json"];
+const NOT_NEEDED = ["build", "dist", "coverage", ".git"];
+/** Other modules that tests load. */
+const BUILT = ["text.wasm", "text.wasm.js"];
+
+/** What a test file says. */
+export interface Outcome {
+  /** undefined: all tests pass. */
+  failure?: Failure;
+  seconds: number;
+}
+
+export interface Failure {
+  test: string;
+  message: string;
+}
+
+/** The core does not compile. */
+export class BuildError extends Error {
+  override readonly name = "BuildError";
+}
+
+interface Ended {
+  code: number | null;
+  late: boolean;
+  output: string;
+  report: string;
+}
+
+export class Tree {
+  #child: ChildProcess | undefined;
+
+  /** @param root the project; @param folder where the copy goes, a folder that does not exist yet */
+  constructor(
+    root: string,
+    readonly folder: string,
+  ) {
+    mkdirSync(join(folder, "tmp"), { recursive: true });
+    mkdirSync(join(folder, "build"));
+    for (const name of readdirSync(root)) {
+      const from = join(root, name);
+      if (COPIED.includes(name)) cpSync(from, join(folder, name), { recursive: true });
+      else if (!NOT_NEEDED.includes(name)) symlinkSync(from, join(folder, name));
+    }
+    for (const name of BUILT) cpSync(join(root, "build", name), join(folder, "build", name));
+  }
+
+  read(file: string): string {
+    return readFileSync(join(this.folder, file), "utf8");
+  }
+
+  write(file: string, text: string): void {
+    writeFileSync(join(this.folder, file), text);
+  }
+
+  /**
+   * Compiles the core without optimisation, which is four times as fast, and puts it where tests look for the release
+   * and the debug build. Throws BuildError.
+   */
+  async build(): Promise<void> {
+    const asc = "node_modules/assemblyscript/bin/asc.js";
+    const output = "build/hmm.debug.wasm";
+    const args = [asc, "assembly/core/index.ts", "--target", "debug", "--outFile", output];
+    const { code, output: said } = await this.#run(args, 120);
+    if (code !== 0) throw new BuildError(said);
+    this.#install(readFileSync(join(this.folder, output)));
+  }
+
+  /** The core as it is built now. */
+  get core(): Uint8Array {
+    return readFileSync(join(this.folder, "build/hmm.debug.wasm"));
+  }
+
+  /** Puts back a core that was built before. */
+  set core(binary: Uint8Array) {
+    writeFileSync(join(this.folder, "build/hmm.debug.wasm"), binary);
+    this.#install(binary);
+  }
+
+  /** Ends what runs in it. */
+  stop(): void {
+    this.#child?.kill("SIGKILL");
+  }
+
+  #install(binary: Uint8Array): void {
+    writeFileSync(join(this.folder, "build/hmm.wasm"), binary);
+    const text = `export default "${Buffer.from(binary).toString("base64")}";\n`;
+    writeFileSync(join(this.folder, "build/hmm.wasm.js"), text);
+  }
+
+  /** Runs a test file up to its first failure. What takes longer than `limit` seconds has failed, too. */
+  async test(file: string, limit: number): Promise<Outcome> {
+    const start = performance.now();
+    const args = ["--expose-gc", "--import", "tsx", "--import", "./test/mutants/first-failure.mjs"];
+    const ended = await this.#run([...args, "tools/test-file.mjs", file], limit);
+    const seconds = (performance.now() - start) / 1000;
+    return { failure: failureOf(ended, limit), seconds };
+  }
+
+  #run(args: string[], limit: number): Promise<Ended> {
+    return new Promise((resolve, reject) => {
+      const env = { ...process.env, TMPDIR: join(this.folder, "tmp") };
+      const options = { cwd: this.folder, env, stdio: ["ignore", "pipe", "pipe", "pipe"] } as const;
+      const child = spawn(process.execPath, args, { ...options, stdio: [...options.stdio] });
+      this.#child = child;
+      const ended: Ended = { code: null, late: false, output: "", report: "" };
+      child.stdout!.setEncoding("utf8").on("data", (text: string) => (ended.output += text));
+      child.stderr!.setEncoding("utf8").on("data", (text: string) => (ended.output += text));
+      child.stdio[3]!.on("data", (text: Buffer) => (ended.report += text.toString("utf8")));
+      const timer = setTimeout(() => {
+        ended.late = true;
+        child.kill("SIGKILL");
+      }, limit * 1000);
+      child.on("error", reject);
+      child.on("close", (code) => {
+        clearTimeout(timer);
+        resolve({ ...ended, code });
+      });
+    });
+  }
+}
+
+/** What of a run of tools/test-file.mjs counts as a failure. */
+function failureOf({ code, late, output, report }: Ended, limit: number): Failure | undefined {
+  if (late) return { test: "(time)", message: `still running after ${limit.toFixed(0)} s` };
+  if (report === "") return { test: "(end)", message: `ended before its tests did (exit code ${code})` };
+  const said = JSON.parse(report) as Partial<Failure> & { failed?: number; problems?: string[] };
+  if (said.test !== undefined) return { test: said.test, message: said.message ?? "" };
+  if (code === 0) return undefined;
+  return { test: "(file)", message: said.problems?.join("; ") || output.trim() };
+}
