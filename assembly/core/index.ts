@@ -50,7 +50,7 @@ export {
   deviceTableCreate, deviceTableDestroy, deviceTableMap, deviceTableClear, deviceTableProtect,
   deviceTableLookup, deviceTableSnapshot, deviceTableAccess,
 } from "./device-table";
-export { replay, replayOldest } from "./replay";
+export { replay, replayCount, replayOldest } from "./replay";
 export { arenaAlloc, arenaFree } from "./arena";
 export { fileClose, fileCreate, fileRead, fileWrite } from "./file";
 export { verify } from "./verify";

@@ -42,6 +42,24 @@ export function lruTouch(pfn: u32): void {
   setHeader(HDR_LRU_HEAD, pfn);
 }
 
+/** lruTouch() of a page that is not the head; the caller has the head, and writes the new one, `pfn`, itself. */
+@inline
+export function lruMoveToHead(pfn: u32, head: u32): void {
+  const all = header(HDR_LRU) - header(HDR_DEVICE_BASE) * 8;
+  const at = all + pfn * 8;
+  const newer = load<u32>(at);
+  const older = load<u32>(at, 4);
+  // Only the head has none before it; other pages without one are not in the list yet.
+  if (newer) {
+    store<u32>(all + newer * 8, older, 4);
+    if (older) store<u32>(all + older * 8, newer);
+    else setHeader(HDR_LRU_TAIL, newer);
+  }
+  store<u64>(at, <u64>head << 32);
+  if (head) store<u32>(all + head * 8, pfn);
+  else setHeader(HDR_LRU_TAIL, pfn);
+}
+
 /** lruRemove() of the device pages that n words name; words of 0 and of system pages are skipped. */
 export function lruRemoveAll(words: usize, n: u32): void {
   const base = header(HDR_DEVICE_BASE);
