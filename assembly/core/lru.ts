@@ -31,18 +31,7 @@ export function lruRemove(pfn: u32): void {
   store<u64>(links(pfn), 0);
 }
 
-/** The device used this page now. */
-export function lruTouch(pfn: u32): void {
-  const head = header(HDR_LRU_HEAD);
-  if (head == pfn) return;
-  lruRemove(pfn);
-  store<u32>(links(pfn), head, 4);
-  if (head) store<u32>(links(head), pfn);
-  else setHeader(HDR_LRU_TAIL, pfn);
-  setHeader(HDR_LRU_HEAD, pfn);
-}
-
-/** lruTouch() of a page that is not the head; the caller has the head, and writes the new one, `pfn`, itself. */
+/** Makes pfn the head, which it is not yet; the header's word of the head is the caller's. */
 @inline
 export function lruMoveToHead(pfn: u32, head: u32): void {
   const all = header(HDR_LRU) - header(HDR_DEVICE_BASE) * 8;
@@ -58,6 +47,14 @@ export function lruMoveToHead(pfn: u32, head: u32): void {
   store<u64>(at, <u64>head << 32);
   if (head) store<u32>(all + head * 8, pfn);
   else setHeader(HDR_LRU_TAIL, pfn);
+}
+
+/** The device used this page now. */
+export function lruTouch(pfn: u32): void {
+  const head = header(HDR_LRU_HEAD);
+  if (head == pfn) return;
+  lruMoveToHead(pfn, head);
+  setHeader(HDR_LRU_HEAD, pfn);
 }
 
 /** lruRemove() of the device pages that n words name; words of 0 and of system pages are skipped. */

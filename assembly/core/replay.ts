@@ -11,8 +11,8 @@
 
 import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
 import {
-  HDR_DEVICE_BASE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_LRU_HEAD, HDR_LRU_TAIL, HDR_RESULT, HDR_XBUF, RECORD_DEVICE_SHIFT, RECORD_KIND_MODIFY,
-  RECORD_KIND_SHIFT, RECORD_KIND_STORE, RECORD_SIZE_SHIFT, REPLAY_CPU_FAULT, REPLAY_DEVICE_FAULT, REPLAY_DONE, REPLAY_NO_VMA,
+  HDR_DEVICE_BASE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_LRU_HEAD, HDR_LRU_TAIL, HDR_RESULT, HDR_XBUF, RECORD_DEVICE_SHIFT,
+  RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT, REPLAY_CPU_FAULT, REPLAY_DEVICE_FAULT, REPLAY_DONE, REPLAY_NO_VMA,
 } from "../uapi/struct";
 import { deviceTableOf } from "./device-table";
 import { folioOf } from "./folio";
@@ -95,59 +95,18 @@ function stop(mm: Mm, done: u32, page: u64, write: u64, device: bool): i32 {
   return device ? REPLAY_DEVICE_FAULT : REPLAY_CPU_FAULT;
 }
 
-/** Bits of the high word of a record. */
-const KIND_SHIFT: i32 = <i32>(RECORD_KIND_SHIFT - 32);
-const DEVICE_SHIFT: i32 = <i32>(RECORD_DEVICE_SHIFT - 32);
-
-/** Adds the lanes of a vector of counts that were counted downwards. */
-@inline
-function total(counts: v128): u32 {
-  const half = i32x4.add(counts, i32x4.shuffle(counts, counts, 2, 3, 0, 1));
-  return -(i32x4.extract_lane(half, 0) + i32x4.extract_lane(half, 1));
-}
-
 /** Counts n records into the exchange buffer (u32 each): loads, stores, modifies and 0 of the CPU's, then of the device's. */
 export function replayCount(records: usize, n: u32): i32 {
-  const none = i32x4.splat(0);
-  const stored = i32x4.splat(RECORD_KIND_STORE);
-  const modified = i32x4.splat(RECORD_KIND_MODIFY);
-  let all0 = none, all1 = none, all2 = none;
-  let device0 = none, device1 = none, device2 = none;
-  const last = records + (n << 3);
-  for (let at = records; at < last; at += 32) {
-    // Only the high words are of interest. Beyond the end they count as kind 3, which there is not.
-    const first = v128.load(at);
-    let high = i32x4.shuffle(first, v128.load(at, 16), 1, 3, 5, 7);
-    if (last - at < 32) high = beyond(high, <u32>(last - at) >> 3);
-    const kind = v128.and(i32x4.shr_u(high, KIND_SHIFT), i32x4.splat(3));
-    const device = i32x4.shr_s(i32x4.shl(high, 31 - DEVICE_SHIFT), 31);
-    const is0 = i32x4.eq(kind, none);
-    const is1 = i32x4.eq(kind, stored);
-    const is2 = i32x4.eq(kind, modified);
-    all0 = i32x4.add(all0, is0);
-    all1 = i32x4.add(all1, is1);
-    all2 = i32x4.add(all2, is2);
-    device0 = i32x4.add(device0, v128.and(is0, device));
-    device1 = i32x4.add(device1, v128.and(is1, device));
-    device2 = i32x4.add(device2, v128.and(is2, device));
-  }
   const out: usize = header(HDR_XBUF);
-  putCount(out, total(all0), total(device0));
-  putCount(out + 4, total(all1), total(device1));
-  putCount(out + 8, total(all2), total(device2));
-  putCount(out + 12, 0, 0);
+  memory.fill(out, 0, 32);
+  for (const last = records + (<usize>n << 3); records < last; records += 8) {
+    const high = load<u32>(records, 4);
+    const kind = (high >> (RECORD_KIND_SHIFT - 32)) & 3;
+    const device = (high >> (RECORD_DEVICE_SHIFT - 32)) & 1;
+    const at = out + ((kind | (device << 2)) << 2);
+    store<u32>(at, load<u32>(at) + 1);
+  }
   return 0;
-}
-
-/** The lanes from `lane` on become records of kind 3. */
-function beyond(high: v128, lane: u32): v128 {
-  const lanes = i32x4(0, 1, 2, 3);
-  return v128.or(high, v128.and(i32x4.ge_u(lanes, i32x4.splat(lane)), i32x4.splat(3 << KIND_SHIFT)));
-}
-
-function putCount(out: usize, all: u32, device: u32): void {
-  store<u32>(out, all - device);
-  store<u32>(out, device, 16);
 }
 
 /** Where a page is mapped in mm; 0 if nowhere. */
