@@ -1,0 +1,119 @@
+/**
+ * P14: hmm.snapshot() of an engine with 512 MiB of RAM, and Hmm.restore(), each against memcpy of as many bytes into
+ * memory that was touched before. Both make new memory each time, which the host has to find: the last line says what
+ * memcpy takes into such memory.
+ */
+import { Hmm } from "../src/index.ts";
+import type { Mm } from "../src/index.ts";
+import { MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
+import { HASH_SEED, hashWord, median } from "./harness.ts";
+import type { Context, Result, Row, Sample, Side } from "./harness.ts";
+import { NativeSide, compiler } from "./native.ts";
+
+/** An engine whose pages are numbered from 1 on. */
+class World {
+  readonly hmm: Hmm;
+  readonly mm: Mm;
+  readonly start: number;
+  readonly pages: number;
+
+  constructor(hmm: Hmm, bytes: number) {
+    this.hmm = hmm;
+    this.mm = hmm.createMm();
+    this.start = this.mm.mmap({ length: bytes, ...PRIVATE });
+    this.pages = bytes / PAGE;
+    this.mm.populate(this.start, bytes);
+    for (let i = 0; i < this.pages; i++) this.mm.store32(this.start + i * PAGE, i + 1);
+  }
+}
+
+class Snapshots implements Side {
+  readonly #world: World;
+  /** Where the first page is in a snapshot. */
+  readonly #first: number;
+
+  constructor(world: World) {
+    this.#world = world;
+    const { mm, start, hmm } = world;
+    const marker = new TextEncoder().encode("this is the first page");
+    mm.write(start + 4, marker);
+    this.#first = Buffer.from(hmm.snapshot().buffer).lastIndexOf(marker) - 4;
+  }
+
+  run(): Sample {
+    const { hmm, mm, start, pages } = this.#world;
+    const clock = performance.now();
+    const bytes = hmm.snapshot();
+    const ns = (performance.now() - clock) * 1e6;
+    const view = new DataView(bytes.buffer, this.#first);
+    const base = mm.lookupPte(start)!.pfn;
+    let hash = HASH_SEED;
+    for (let i = 0; i < pages; i++) {
+      const { pfn } = mm.lookupPte(start + i * PAGE)!;
+      hash = hashWord(hash, view.getUint32((pfn - base) * PAGE, true));
+    }
+    return { ns, hash };
+  }
+}
+
+class Restores implements Side {
+  readonly #world: World;
+  readonly #bytes: Uint8Array;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#bytes = world.hmm.snapshot();
+  }
+
+  run(): Sample {
+    const { start, pages } = this.#world;
+    const clock = performance.now();
+    const hmm = Hmm.restore(this.#bytes);
+    const ns = (performance.now() - clock) * 1e6;
+    const [mm] = hmm.mms();
+    let hash = HASH_SEED;
+    for (let i = 0; i < pages; i++) hash = hashWord(hash, mm.load32(start + i * PAGE));
+    hmm.close();
+    return { ns, hash };
+  }
+}
+
+async function noteFresh(bytes: number, pages: number, context: Context): Promise<void> {
+  if (compiler() === null) return;
+  const program = new NativeSide("p14", "O3", [bytes, pages, "fresh"]);
+  const samples: number[] = [];
+  for (let i = 0; i < (context.smoke ? 1 : 5); i++) samples.push((await program.run()).ns / 2 ** 20);
+  await program.close();
+  context.note(
+    `memcpy into new memory: ${((median(samples) * 2 ** 20) / (bytes / MIB) / 1000).toFixed(1)} µs a MiB`,
+  );
+}
+
+const row: Row = {
+  title: "snapshot and restore of 512 MiB",
+  unit: "MiB",
+  async run(context) {
+    const size = context.smoke ? 8 * MIB : 512 * MIB;
+    const world = new World(await createEngine({ systemMemory: size }), size);
+    const bytes = world.hmm.snapshot().length;
+    const rivalOf = (name: string) => ({
+      name,
+      target: 1.1,
+      sides: compiler() === null ? null : [new NativeSide("p14", "O3", [bytes, world.pages])],
+    });
+    const units = bytes / MIB;
+    const results: Result[] = [
+      ...(await context.compare({
+        ours: new Snapshots(world),
+        units,
+        rivals: [rivalOf("memcpy-snapshot")],
+      })),
+      ...(await context.compare({ ours: new Restores(world), units, rivals: [rivalOf("memcpy-restore")] })),
+    ];
+    await noteFresh(bytes, world.pages, context);
+    world.hmm.verify();
+    world.hmm.close();
+    return results;
+  },
+};
+export default row;
