@@ -41,6 +41,8 @@ export interface Options {
 export interface Context extends Options {
   /** A line of detail (a stage, a reason) that is printed under the row's figures. */
   note(text: string): void;
+  /** Prints the line of a result that the row has made itself. */
+  print(result: Result): void;
   /** Compares `ours` with each rival; closes the rivals, not `ours`. */
   compare(spec: Comparison): Promise<Result[]>;
 }
