@@ -218,6 +218,8 @@ export interface CoreExports {
   /** Allocates from the arena for pfn arrays and the like (8-byte aligned, zeroed); 0 when it is full. */
   arenaAlloc(bytes: number): number;
   arenaFree(address: number): number;
+  /** A word that any changed byte of [start, end) changes; both are multiples of 64. (no request) */
+  checksum(start: number, end: number): number;
   /** Checks every invariant. VERIFY_*; details in the header. */
   verify(): number;
 }

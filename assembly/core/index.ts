@@ -30,6 +30,7 @@ import { msyncStep, punchStep, truncateStep } from "./truncate";
 import { munmapStep } from "./unmap";
 import { findVmaFrom, some } from "./vma";
 
+export { checksum } from "./checksum";
 export { layoutBytes } from "./layout";
 export { abort } from "./panic";
 export { boot } from "./boot";

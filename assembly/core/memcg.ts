@@ -51,12 +51,12 @@ export function memcgCharge(id: u32): bool {
   return true;
 }
 
-export function memcgUncharge(id: u32): void {
+export function memcgUncharge(id: u32, pages: u32 = 1): void {
   if (!id) return;
   const group = poolObject(TABLE_MEMCG, id);
   const usage = load<u32>(group, MEMCG_USAGE);
-  assert(usage > 0, "memcgUncharge: usage below 0");
-  store<u32>(group, usage - 1, MEMCG_USAGE);
+  assert(usage >= pages, "memcgUncharge: usage below 0");
+  store<u32>(group, usage - pages, MEMCG_USAGE);
 }
 
 export function memcgJoin(id: u32): void {
