@@ -28,7 +28,6 @@ import {
   DeviceTable,
   hmmDevmemAdd,
   hmmRangeFault,
-  migratePfn,
   migrateVmaSetup,
   MmuIntervalNotifier,
   type Hmm,
@@ -209,9 +208,13 @@ export class SimDevice {
   /** A page of RAM for each page that was collected, as far as there are any; for slot `first` before all others. */
   #allocRam(m: Migration, first: number): void {
     const { src, dst } = m;
-    const page = (src[first] & COLLECTED) >>> 0 === COLLECTED ? this.#hmm.allocPage() : 0;
-    if (page !== 0) dst[first] = migratePfn(page);
     this.#hmm.allocPages(src, dst);
+    if (dst[first] !== 0 || (src[first] & COLLECTED) >>> 0 !== COLLECTED) return;
+    let last = dst.length - 1;
+    while (last >= 0 && dst[last] === 0) last--;
+    if (last < 0) return;
+    dst[first] = dst[last];
+    dst[last] = 0;
   }
 
   /** Evicts until `wanted` more pages have room; `keep` stays. False if that cannot be. */
