@@ -41,6 +41,8 @@ export interface Options {
 export interface Context extends Options {
   /** A line of detail (a stage, a reason) that is printed under the row's figures. */
   note(text: string): void;
+  /** Prints the line of a result that the row has made itself. */
+  print(result: Result): void;
   /** Compares `ours` with each rival; closes the rivals, not `ours`. */
   compare(spec: Comparison): Promise<Result[]>;
 }
@@ -58,6 +60,8 @@ export interface Rival {
   readonly target: number;
   /** The programs that this rival stands for: the faster one counts. Null: it cannot run here. */
   readonly sides: readonly Side[] | null;
+  /** The slower one counts instead. */
+  readonly slowest?: boolean;
   /** False for a program that does another kind of work (the host's kernel): only ours is hashed. Default true. */
   readonly sameHash?: boolean;
 }
@@ -203,8 +207,8 @@ async function compareRival(
     candidates.push(await alternate(spec.ours, theirs, hash, same, options));
     await theirs.close?.();
   }
-  const fastest = candidates.reduce((a, b) => (median(b.theirs) < median(a.theirs) ? b : a));
-  return result(row, rival, spec.units, fastest);
+  candidates.sort((a, b) => median(a.theirs) - median(b.theirs));
+  return result(row, rival, spec.units, candidates.at(rival.slowest === true ? -1 : 0)!);
 }
 
 /** Measures `ours` against each rival in turn. Throws when a hash differs. The rivals are closed in any case. */

@@ -127,6 +127,12 @@ export function fasterTwin(
   };
 }
 
+/** The host's kernel doing its own of the same (bench/native/host.c). It computes nothing that could be compared. */
+export function host(rival: string, args: readonly (string | number)[], target: number): Rival {
+  const sides = compiler() === null ? null : [new NativeSide("host", "O3", args)];
+  return { name: rival, target, sides, sameHash: false };
+}
+
 /** A folder for input files that both sides read; gone after `work`. */
 export async function withFolder<T>(
   work: (file: (name: string, data: Uint8Array | Uint32Array | Float64Array) => string) => Promise<T>,

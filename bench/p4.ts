@@ -7,7 +7,7 @@ import type { Hmm, Mm } from "../src/index.ts";
 import { MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
 import { HASH_SEED, hashWord, median } from "./harness.ts";
 import type { Context, Result, Row, Sample, Side } from "./harness.ts";
-import { NativeSide, compiler, fasterTwin, floor, floorNote } from "./native.ts";
+import { fasterTwin, floor, floorNote, host } from "./native.ts";
 
 /** Faults a fresh mapping in, looks at what is there, and unmaps it. */
 class Faults implements Side {
@@ -90,14 +90,10 @@ async function stages(bytes: number, whole: number, context: Context): Promise<v
 /** Measures one size; P10 uses it too. */
 export async function measure(bytes: number, context: Context): Promise<Result[]> {
   const hmm = await engineOf(bytes, "data");
-  const host = { name: "host", target: 0.25, sameHash: false } as const;
   const results = await context.compare({
     ours: new Faults(hmm, bytes, true),
     units: bytes / PAGE,
-    rivals: [
-      fasterTwin("twin", "p4", [bytes, bytes / PAGE], 1.15),
-      { ...host, sides: compiler() === null ? null : [new NativeSide("host", "O3", ["populate", bytes])] },
-    ],
+    rivals: [fasterTwin("twin", "p4", [bytes, bytes / PAGE], 1.15), host("host", ["populate", bytes], 0.25)],
   });
   hmm.verify();
   hmm.close();

@@ -27,12 +27,14 @@ export async function runRow(
   const row = await load(name);
   const notes: string[] = [];
   print(`${name}  ${row.title}; ns a ${row.unit}`);
+  const printResult = (result: Result): void => print(resultLine(result, options.smoke));
   const results = await row.run({
     ...options,
     note: (text) => void notes.push(text),
+    print: printResult,
     compare: async (spec) => {
       const found = await compare(name, spec, options);
-      for (const result of found) print(resultLine(result, options.smoke));
+      found.forEach(printResult);
       return found;
     },
   });

@@ -214,6 +214,8 @@ export interface CoreExports {
   // ── replay ──
   /** Runs records [at, n) (u64 each); table 0: no device. Records done are at HDR_RESULT, the page that stopped it at HDR_FAULT_ADDR, 1 at HDR_FAULT_CODE if by a write; returns REPLAY_*. (no request) */
   replay(mm: number, table: number, records: number, at: number, n: number): number;
+  /** Counts n records to the exchange buffer (u32 each): loads, stores, modifies, 0 by the CPU; the same by the device. 0. */
+  replayCount(records: number, n: number): number;
   /** Up to max pfns of devmem, least recently used by the device first, to the exchange buffer: (pfn u32, and its address / PAGE_SIZE as f64) as two arrays of max. Count. (no request) */
   replayOldest(mm: number, devmem: number, max: number): number;
 
@@ -221,6 +223,8 @@ export interface CoreExports {
   /** Allocates from the arena for pfn arrays and the like (8-byte aligned, zeroed); 0 when it is full. */
   arenaAlloc(bytes: number): number;
   arenaFree(address: number): number;
+  /** A word that any changed byte of [start, end) changes; both are multiples of 64. (no request) */
+  checksum(start: number, end: number): number;
   /** Checks every invariant. VERIFY_*; details in the header. */
   verify(): number;
 }

@@ -94,19 +94,10 @@ function describe(ctx: Context): SnapshotHeader {
   };
 }
 
-/** A word that any changed byte changes. Four lanes, so that it costs about as much as reading. */
-function checksum(text: Uint8Array, words: Uint32Array, n: number): number {
-  let a = text.reduce((sum, byte) => Math.imul(sum ^ byte, 0x01000193), 0x811c9dc5);
-  let b = 2;
-  let c = 3;
-  let d = 4;
-  for (let i = 0; i < n; i += 4) {
-    a = Math.imul(a ^ words[i], 0x9e3779b1);
-    b = Math.imul(b ^ words[i + 1], 0x85ebca77);
-    c = Math.imul(c ^ words[i + 2], 0xc2b2ae3d);
-    d = Math.imul(d ^ words[i + 3], 0x27d4eb2f);
-  }
-  return (a ^ (b << 7) ^ (b >>> 25) ^ (c << 13) ^ (c >>> 19) ^ (d << 21) ^ (d >>> 11)) >>> 0;
+/** A word that any changed byte of the header's text or of the first `used` bytes of memory changes. */
+function checksum(core: CoreExports, text: Uint8Array, used: number): number {
+  const ofText = text.reduce((sum, byte) => Math.imul(sum ^ byte, 0x01000193), 0x811c9dc5);
+  return (ofText ^ core.checksum(0, used)) >>> 0;
 }
 
 /**
@@ -118,7 +109,7 @@ export function takeSnapshot(ctx: Context): Uint8Array {
   const encoder = new TextEncoder();
   const text = encoder.encode(JSON.stringify(describe(ctx)));
   const used = ctx.mem.header(HDR_END) * WASM_PAGE;
-  const sum = checksum(text, ctx.mem.words, used / 4);
+  const sum = checksum(ctx.core, text, used);
   const line = encoder.encode(`${MAGIC}${sum} ${text.length}\n`);
   const from = Math.ceil((line.length + text.length) / ALIGN) * ALIGN;
   const bytes = new Uint8Array(from + used);
@@ -143,7 +134,7 @@ export function openSnapshot(
   const mem = new Memory(core.memory);
   mem.bytes.set(bytes.subarray(from));
   const ours = mem.header(HDR_MAGIC) === HEADER_MAGIC && mem.header(HDR_END) * WASM_PAGE === used;
-  if (!ours || checksum(text, mem.words, used / 4) !== sum) throw notOne(bytes);
+  if (!ours || checksum(core, text, used) !== sum) throw notOne(bytes);
   const header = JSON.parse(new TextDecoder().decode(text)) as SnapshotHeader;
   checkAttachments(header, attach);
   mem.setHeader(HDR_FLAGS, mem.header(HDR_FLAGS) & ~HDR_FLAG_LOG);

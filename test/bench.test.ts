@@ -9,7 +9,8 @@ for (const row of ROWS.filter(built)) {
   test(`${row} runs, and its rivals do the same work`, async () => {
     const lines: string[] = [];
     const results = await runRow(row, { pairs: 1, smoke: true }, (line) => void lines.push(line));
-    assert.ok(results.length > 0);
+    // P16 has nothing to compare where there is no Chromium, and says so.
+    assert.ok(results.length > 0 || (row === "P16" && lines.some((line) => line.includes("no Chromium"))));
     for (const result of results) {
       assert.is(result.row, row);
       assert.ok(result.ours > 0);

@@ -12,7 +12,7 @@ import * as assert from "uvu/assert";
 
 /** assembly/core from the bottom up: a file imports only from rows above its own, and from assembly/uapi. */
 const LAYERS = [
-  ["panic", "layout"],
+  ["panic", "layout", "checksum"],
   ["cmd", "pool", "stat", "arena", "lru", "folio", "pte"],
   ["memcg", "mm", "pagetable", "zone"],
   ["page-alloc", "vma", "notify"],

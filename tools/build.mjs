@@ -6,8 +6,8 @@
  *   test   test/assembly/*.ts        → build/test/*.wasm
  *   dist   src/{index,dmirror,testing}.ts, src/cli/main.ts → dist/ (also builds core and text)
  *
- * How a WebAssembly module gets into TypeScript: `import base64 from "#hmm.wasm"` (and "#text.wasm").
- * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is the module as base64;
+ * How a WebAssembly module gets into TypeScript: `import binary from "#hmm.wasm"` (and "#text.wasm").
+ * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is a string, a byte a character;
  * src/wasm-modules.d.ts types it as string. Node, tsx and esbuild all resolve it in the same way; esbuild
  * inlines it. Tests that want the debug build read build/hmm.debug.wasm with node:fs.
  *
@@ -100,13 +100,13 @@ function run(command, args) {
   });
 }
 
-/** Compiles AssemblyScript `entry` to `output`, and to base64 beside it when `embed` is set. */
+/** Compiles AssemblyScript `entry` to `output`, and to a string beside it when `embed` is set. */
 async function compile(entry, target, output, { embed = false, args = [] } = {}) {
   const file = temporary(output);
   mkdirSync(dirname(output), { recursive: true });
   await run(process.execPath, [ASC, entry, "--target", target, "--outFile", file, ...args]);
   const binary = readFileSync(file);
-  if (embed) writeAtomic(`${output}.js`, `export default "${binary.toString("base64")}";\n`);
+  if (embed) writeAtomic(`${output}.js`, `export default ${JSON.stringify(binary.toString("latin1"))};\n`);
   renameSync(file, output);
 }
 

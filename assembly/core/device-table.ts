@@ -6,11 +6,11 @@ import { PAGE_SIZE, PMD_SIZE } from "../uapi/page";
 import { DEVICE_PFN_DIRTY, HMM_PFN_VALID, HMM_PFN_WRITE, PFN_MASK } from "../uapi/pfn";
 import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE } from "../uapi/pte";
 import {
-  DEVICE_TABLE_ENTRIES, DEVICE_TABLE_MM, DEVICE_TABLE_ROOT, DEVICE_TABLE_SIZE, HDR_XBUF, TABLE_DEVICE_TABLE,
-  XBUF_SIZE,
+  DEVICE_TABLE_ENTRIES, DEVICE_TABLE_MM, DEVICE_TABLE_ROOT, DEVICE_TABLE_SIZE, HDR_SYSTEM_FRAMES, HDR_XBUF,
+  TABLE_DEVICE_TABLE, XBUF_SIZE,
 } from "../uapi/struct";
 import { frameOf } from "./folio";
-import { header } from "./layout";
+import { header, RESERVED_FRAMES } from "./layout";
 import { exists, mmOf } from "./mm";
 import {
   allocTable, DEVICE_OWNER, freeAllTables, freeTables, holeEnd, leafEnd, leafTable, readPte, slotOf, walk,
@@ -81,21 +81,42 @@ export function deviceTableSet(id: u32, table: DeviceTable, addr: u64, pte: u64)
   return true;
 }
 
+/** A page that a table may name: of any zone, or the zero page. */
+@inline
+function isPage(word: u32): bool {
+  return validPfn(word & PFN_MASK) || (word & PFN_MASK) == 1;
+}
+
 export function deviceTableMap(id: u32, start: f64, pfns: usize, n: u32): i32 {
   const table = deviceTableOf(id);
   if (!changetype<usize>(table)) return -EINVAL;
-  for (let i: u32 = 0; i < n; i++) {
-    const word = load<u32>(pfns + i * 4);
-    if (word & <u32>HMM_PFN_VALID && !validPfn(word & PFN_MASK) && (word & PFN_MASK) != 1) return -EINVAL;
+  // System memory has no holes; for the rest the zone is looked up.
+  const system = header(HDR_SYSTEM_FRAMES) + RESERVED_FRAMES - 1;
+  const words = pfns + n * 4;
+  for (let at = pfns; at < words; at += 4) {
+    const word = load<u32>(at);
+    if (word & <u32>HMM_PFN_VALID && (word & PFN_MASK) - 1 >= system && !isPage(word)) return -EINVAL;
   }
   let mapped = 0;
   let addr = <u64>start;
-  for (let i: u32 = 0; i < n; i++, addr += PAGE_SIZE) {
-    const word = load<u32>(pfns + i * 4);
-    if (!(word & <u32>HMM_PFN_VALID)) continue;
-    const flags = <u32>PTE_PRESENT | (word & HMM_PFN_WRITE ? PTE_WRITE : 0);
-    if (!deviceTableSet(id, table, addr, makePte(word & PFN_MASK, flags))) return -ENOMEM;
-    mapped++;
+  while (pfns < words) {
+    if (!(load<u32>(pfns) & <u32>HMM_PFN_VALID)) {
+      pfns += 4;
+      addr += PAGE_SIZE;
+      continue;
+    }
+    // Within one leaf table the entries are neighbours.
+    let slot = walkAlloc(table.root, DEVICE_OWNER | id, addr);
+    if (!slot) return -ENOMEM;
+    const last = min(words, pfns + (<usize>(leafEnd(addr, u64.MAX_VALUE) - addr) >> 10));
+    addr += <u64>(last - pfns) << 10;
+    for (; pfns < last; pfns += 4, slot += 8) {
+      const word = load<u32>(pfns);
+      if (!(word & <u32>HMM_PFN_VALID)) continue;
+      if (!load<u64>(slot)) table.entries++;
+      store<u64>(slot, makePte(word & PFN_MASK, <u32>PTE_PRESENT | (word & HMM_PFN_WRITE)));
+      mapped++;
+    }
   }
   return mapped;
 }
@@ -139,6 +160,10 @@ export function clearDeviceTablesOf(mmId: u32): void {
   }
 }
 
+/** Of PTE_WRITE. */
+const PTE_WRITE_BIT: i32 = 30;
+if (1 << PTE_WRITE_BIT != PTE_WRITE) ERROR("PTE_WRITE_BIT");
+
 export function deviceTableProtect(id: u32, start: f64, end: f64): i32 {
   const table = deviceTableOf(id);
   if (!changetype<usize>(table)) return -EINVAL;
@@ -151,13 +176,20 @@ export function deviceTableProtect(id: u32, start: f64, end: f64): i32 {
       continue;
     }
     const until = leafEnd(addr, <u64>end);
-    for (; addr < until; addr += PAGE_SIZE) {
-      const at = slotOf(leaf, addr);
-      const pte = load<u64>(at);
-      if (!(pteFlags(pte) & PTE_WRITE)) continue;
-      store<u64>(at, pte & ~(<u64>PTE_WRITE));
-      changed++;
+    const last = slotOf(leaf, addr) + (<usize>(until - addr) >> 9);
+    let at = slotOf(leaf, addr);
+    for (; at + 16 <= last; at += 16) {
+      const two = v128.load(at);
+      const writable = v128.and(two, i64x2.splat(PTE_WRITE));
+      v128.store(at, v128.xor(two, writable));
+      changed += popcnt(i64x2.bitmask(i64x2.shl(writable, 63 - PTE_WRITE_BIT)));
     }
+    if (at < last) {
+      const pte = load<u64>(at);
+      store<u64>(at, pte & ~(<u64>PTE_WRITE));
+      changed += pteFlags(pte) & PTE_WRITE ? 1 : 0;
+    }
+    addr = until;
   }
   return changed;
 }

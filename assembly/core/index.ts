@@ -31,6 +31,7 @@ import { msyncStep, punchStep, truncateStep } from "./truncate";
 import { munmapStep } from "./unmap";
 import { findVmaFrom, some } from "./vma";
 
+export { checksum } from "./checksum";
 export { layoutBytes } from "./layout";
 export { abort } from "./panic";
 export { boot } from "./boot";
@@ -52,7 +53,7 @@ export {
   deviceTableCreate, deviceTableDestroy, deviceTableMap, deviceTableClear, deviceTableProtect,
   deviceTableLookup, deviceTableSnapshot, deviceTableAccess,
 } from "./device-table";
-export { replay, replayOldest } from "./replay";
+export { replay, replayCount, replayOldest } from "./replay";
 export { arenaAlloc, arenaFree } from "./arena";
 export { fileClose, fileCreate, fileRead, fileWrite } from "./file";
 export { verify } from "./verify";

@@ -31,14 +31,29 @@ export function lruRemove(pfn: u32): void {
   store<u64>(links(pfn), 0);
 }
 
+/** Makes pfn the head, which it is not yet; the header's word of the head is the caller's. */
+@inline
+export function lruMoveToHead(pfn: u32, head: u32): void {
+  const all = header(HDR_LRU) - header(HDR_DEVICE_BASE) * 8;
+  const at = all + pfn * 8;
+  const newer = load<u32>(at);
+  const older = load<u32>(at, 4);
+  // Only the head has none before it; other pages without one are not in the list yet.
+  if (newer) {
+    store<u32>(all + newer * 8, older, 4);
+    if (older) store<u32>(all + older * 8, newer);
+    else setHeader(HDR_LRU_TAIL, newer);
+  }
+  store<u64>(at, <u64>head << 32);
+  if (head) store<u32>(all + head * 8, pfn);
+  else setHeader(HDR_LRU_TAIL, pfn);
+}
+
 /** The device used this page now. */
 export function lruTouch(pfn: u32): void {
   const head = header(HDR_LRU_HEAD);
   if (head == pfn) return;
-  lruRemove(pfn);
-  store<u32>(links(pfn), head, 4);
-  if (head) store<u32>(links(head), pfn);
-  else setHeader(HDR_LRU_TAIL, pfn);
+  lruMoveToHead(pfn, head);
   setHeader(HDR_LRU_HEAD, pfn);
 }
 

@@ -45,6 +45,21 @@ function changedPte(pte: u64, vma: Vma): u64 {
   return pte;
 }
 
+/**
+ * Present entries from `at` on, two at a time, that lose the right to write: nothing has to be looked up for that.
+ * Returns where the run of them ends.
+ */
+function dropWrite(at: usize, last: usize, bits: u32): usize {
+  const keep = i64x2.splat(~(<i64>PTE_WRITE | <i64>PTE_NO_ACCESS));
+  const set = i64x2.splat(<i64>bits);
+  for (; at + 16 <= last; at += 16) {
+    const two = v128.load(at);
+    if ((i32x4.bitmask(two) & 5) != 5) break; // PTE_PRESENT of both
+    v128.store(at, v128.or(v128.and(two, keep), set));
+  }
+  return at;
+}
+
 function changeEntries(mm: Mm, vma: Vma, start: u64, end: u64): void {
   let addr = start;
   while (addr < end) {
@@ -56,6 +71,10 @@ function changeEntries(mm: Mm, vma: Vma, start: u64, end: u64): void {
     const until = leafEnd(addr, end);
     const last = slotOf(table, addr) + (<usize>(until - addr) >> 9);
     for (let at = slotOf(table, addr); at < last; at += 8) {
+      if (!(vma.flags & VM_WRITE)) {
+        at = dropWrite(at, last, protection(vma));
+        if (at == last) break;
+      }
       const pte = load<u64>(at);
       if (pte) store<u64>(at, (changedPte(pte, vma) & ~(<u64>PTE_NO_ACCESS)) | protection(vma));
     }

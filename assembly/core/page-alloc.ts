@@ -187,7 +187,8 @@ export function freeFrames(words: usize, n: u32): void {
   if (bits) freeGroup(group, bits);
 }
 
-function freeGroup(group: u32, bits: u64): void {
+/** Frees the frames of `bits` among the 64 from 64 * group on. */
+export function freeGroup(group: u32, bits: u64): void {
   const block = blockOf(group << 6);
   freeBits(block, block + (group & 7) * 8, bits);
 }

@@ -11,13 +11,14 @@
 
 import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
 import {
-  HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_LRU_TAIL, HDR_RESULT, HDR_XBUF, RECORD_DEVICE_SHIFT,
-  RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT, REPLAY_CPU_FAULT, REPLAY_DEVICE_FAULT, REPLAY_DONE, REPLAY_NO_VMA,
+  HDR_DEVICE_BASE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_LRU_HEAD, HDR_LRU_TAIL, HDR_RESULT, HDR_XBUF,
+  RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT, REPLAY_CPU_FAULT, REPLAY_DEVICE_FAULT,
+  REPLAY_DONE, REPLAY_NO_VMA,
 } from "../uapi/struct";
 import { deviceTableOf } from "./device-table";
-import { folioOf, isDevicePfn } from "./folio";
+import { folioOf } from "./folio";
 import { header, setHeader, setHeaderF64 } from "./layout";
-import { lruNewer, lruTouch } from "./lru";
+import { lruMoveToHead, lruNewer } from "./lru";
 import { Mm, mmAt } from "./mm";
 import { walk } from "./pagetable";
 import { pteFlags, ptePfn } from "./pte";
@@ -33,13 +34,8 @@ function tlbEntry(tlb: usize, page: u64): usize {
   return tlb + ((<u32>page & (TLB_ENTRIES - 1)) << 4);
 }
 
-@inline
-function tlbHit(entry: usize, page: u64, write: u64): bool {
-  const tag = load<u64>(entry);
-  return tag >> 1 == page + 1 && (tag & write) == write;
-}
-
 /** A miss: looks into the table and fills the entry. False when the access faults. */
+@inline
 function tlbFill(root: usize, entry: usize, page: u64, write: u64, device: bool): bool {
   const slot = walk(root, page << 12);
   if (!slot) return false;
@@ -59,23 +55,36 @@ export function replay(mmId: u32, tableId: u32, records: usize, at: u32, n: u32)
   const table = deviceTableOf(tableId);
   const deviceRoot: usize = changetype<usize>(table) ? <usize>table.root : 0;
   const cpuTlb: usize = header(HDR_XBUF);
-  const deviceTlb = cpuTlb + TLB_BYTES;
   memory.fill(cpuTlb, 0, TLB_BYTES * 2);
-  for (let i = at; i < n; i++) {
-    const record = load<u64>(records + (i << 3));
+  const base = header(HDR_DEVICE_BASE);
+  // Without a device every access is the CPU's.
+  const deviceBit: u64 = deviceRoot ? 1 : 0;
+  let head = header(HDR_LRU_HEAD);
+  const last = records + (<usize>n << 3);
+  for (let next = records + (<usize>at << 3); next < last; next += 8) {
+    const record = load<u64>(next);
     const addr = record & 0xffffffffffff;
     const size = (record >> RECORD_SIZE_SHIFT) & 0xff;
     const write: u64 = (record >> RECORD_KIND_SHIFT) & 3 ? 1 : 0;
-    const last = (addr + size - (size ? 1 : 0)) >> 12;
-    const device = ((record >> RECORD_DEVICE_SHIFT) & 1) != 0 && deviceRoot != 0;
-    for (let page = addr >> 12; page <= last; page++) {
-      const entry = tlbEntry(device ? deviceTlb : cpuTlb, page);
-      if (!tlbHit(entry, page, write) && !tlbFill(device ? deviceRoot : mm.pgd, entry, page, write, device)) {
-        return stop(mm, i, page, write, device);
+    const device = (record >> RECORD_DEVICE_SHIFT) & deviceBit;
+    const lastPage = (addr + size - (size ? 1 : 0)) >> 12;
+    for (let page = addr >> 12; page <= lastPage; page++) {
+      const entry = tlbEntry(cpuTlb + <usize>device * TLB_BYTES, page);
+      // One comparison: a load may use an entry that is writable or not, a store only one that is.
+      if ((load<u64>(entry) | (write ^ 1)) != (((page + 1) << 1) | 1)) {
+        if (!tlbFill(device ? deviceRoot : <usize>mm.pgd, entry, page, write, device != 0)) {
+          setHeader(HDR_LRU_HEAD, head);
+          return stop(mm, <u32>(next - records) >> 3, page, write, device != 0);
+        }
       }
-      if (device && isDevicePfn(load<u32>(entry, 8))) lruTouch(load<u32>(entry, 8));
+      if (!device) continue;
+      const pfn = load<u32>(entry, 8);
+      if (pfn == head || pfn < base) continue;
+      lruMoveToHead(pfn, head);
+      head = pfn;
     }
   }
+  setHeader(HDR_LRU_HEAD, head);
   setHeaderF64(HDR_RESULT, n);
   return REPLAY_DONE;
 }
@@ -86,6 +95,28 @@ function stop(mm: Mm, done: u32, page: u64, write: u64, device: bool): i32 {
   setHeader(HDR_FAULT_CODE, <u32>write);
   if (!some(vmaLookup(mm, page << 12))) return REPLAY_NO_VMA;
   return device ? REPLAY_DEVICE_FAULT : REPLAY_CPU_FAULT;
+}
+
+/** Records whose counts fit the bytes of a u64. */
+const COUNTED: usize = 255;
+
+/** Counts n records into the exchange buffer (u32 each): loads, stores, modifies and 0 of the CPU's, then of the device's. */
+export function replayCount(records: usize, n: u32): i32 {
+  const out: usize = header(HDR_XBUF);
+  memory.fill(out, 0, 32);
+  const last = records + (<usize>n << 3);
+  while (records < last) {
+    // A byte a count: in memory each addition would wait for the one before.
+    let counts: u64 = 0;
+    for (const until = min(last, records + COUNTED * 8); records < until; records += 8) {
+      const high = load<u32>(records, 4);
+      const kind = (high >> (RECORD_KIND_SHIFT - 32)) & 3;
+      const device = (high >> (RECORD_DEVICE_SHIFT - 32)) & 1;
+      counts += <u64>1 << ((kind | (device << 2)) << 3);
+    }
+    for (let at = out; at < out + 32; at += 4, counts >>= 8) store<u32>(at, load<u32>(at) + (<u32>counts & 255));
+  }
+  return 0;
 }
 
 /** Where a page is mapped in mm; 0 if nowhere. */

@@ -1,13 +1,19 @@
 // Taking entries away: what unmapping, DONTNEED and exit have in common.
 
 import {
-  PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_SPECIAL,
+  PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_PRESENT,
+  PTE_SPECIAL,
 } from "../uapi/pte";
-import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_RESERVED, FOLIO_SHMEM, FOLIO_SWAP_CACHE } from "../uapi/struct";
+import {
+  FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_COUNT_MASK, FOLIO_DIRTY, FOLIO_FLAGS, FOLIO_LRU, FOLIO_MAPS,
+  FOLIO_RESERVED, FOLIO_SHMEM, FOLIO_SIZE, FOLIO_SWAP_CACHE, HDR_FOLIOS,
+} from "../uapi/struct";
 import { Folio, folioOf } from "./folio";
 import { hugeZeroPut, isHugeZero } from "./huge";
+import { header } from "./layout";
+import { memcgUncharge } from "./memcg";
 import { Mm } from "./mm";
-import { putPage } from "./page-alloc";
+import { clearFolio, freeGroup, putPage } from "./page-alloc";
 import { dropLeaf, freeTables, holeEnd, isHuge, leafEnd, leafTable, slotOf } from "./pagetable";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { freeSwap, swapPut } from "./swap";
@@ -59,6 +65,42 @@ export function zapPte(mm: Mm, pte: u64): void {
   }
 }
 
+/** Flags that the folio of a page may have, beside FOLIO_ANON and FOLIO_LRU, for zapSole() to take it. */
+const USUAL: u32 = FOLIO_DIRTY | FOLIO_ANON_EXCLUSIVE;
+
+/**
+ * Clears the entries from `at` on as long as their pages are this mm's alone: present, anonymous, in RAM, with one mapping and
+ * its reference, charged as the mm is. Their frames go back by bitmap words. Returns the first entry that is not so.
+ */
+function zapSole(mm: Mm, at: usize, last: usize): usize {
+  const folios = header(HDR_FOLIOS);
+  const own = (mm.memcg << 24) | 1;
+  const first = at;
+  let group: u32 = 0; // pfn / 64
+  let bits: u64 = 0;
+  for (; at < last; at += 8) {
+    const pte = load<u64>(at);
+    if ((pteFlags(pte) & (<u32>PTE_PRESENT | PTE_SPECIAL)) != <u32>PTE_PRESENT) break;
+    const pfn = ptePfn(pte);
+    const folio = folios + pfn * FOLIO_SIZE;
+    if (load<u32>(folio) != own || (load<u32>(folio, FOLIO_MAPS) & FOLIO_COUNT_MASK) != 1) break;
+    if ((load<u16>(folio, FOLIO_FLAGS) & ~USUAL) != (FOLIO_ANON | FOLIO_LRU)) break;
+    store<u64>(at, 0);
+    clearFolio(changetype<Folio>(folio));
+    if (pfn >> 6 != group) {
+      if (bits) freeGroup(group, bits);
+      group = pfn >> 6;
+      bits = 0;
+    }
+    bits |= (<u64>1) << (pfn & 63);
+  }
+  if (bits) freeGroup(group, bits);
+  const zapped = <u32>(at - first) >> 3;
+  mm.rssAnon -= zapped;
+  memcgUncharge(mm.memcg, zapped);
+  return at;
+}
+
 /** Clears every entry of [start, end). Huge mappings lie inside it, or outside. */
 export function zapRange(mm: Mm, start: u64, end: u64): void {
   let addr = start;
@@ -73,6 +115,8 @@ export function zapRange(mm: Mm, start: u64, end: u64): void {
     if (isHugeZero(table)) hugeZeroPut();
     const last = slotOf(table, addr) + (<usize>(until - addr) >> 9);
     for (let at = slotOf(table, addr); at < last; at += 8) {
+      at = zapSole(mm, at, last);
+      if (at == last) break;
       const pte = load<u64>(at);
       if (!pte) continue;
       store<u64>(at, 0);

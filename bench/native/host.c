@@ -1,26 +1,87 @@
-// The host's kernel doing the same with 4 KiB pages of its own: it takes a trap for each page, and more.
+// The host's kernel doing the same with 4 KiB pages of its own: it takes a trap for each page, flushes TLBs, and more.
 // host populate BYTES: maps BYTES, writes a word to each page (measured), unmaps.
+// host fork BYTES: of BYTES that are populated: fork, and a word written to each page in the child (measured).
+// host mprotect BYTES: of BYTES that are populated: to PROT_READ (measured), and back.
+// host munmap BYTES: of BYTES that are populated (measured).
 #include "twin.h"
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define PAGE_SIZE 4096u
 
 static size_t bytes;
+static u8 *kept;
 
-static u64 populate(u32 *hash) {
+static u8 *map(void) {
   u8 *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) fail("out of memory");
   madvise(p, bytes, MADV_NOHUGEPAGE);
-  u64 t = now();
+  return p;
+}
+
+static void touch(u8 *p) {
   for (size_t i = 0; i < bytes; i += PAGE_SIZE) *(volatile u32 *)(p + i) = 1;
+}
+
+static u64 populate(u32 *hash) {
+  u8 *p = map();
+  u64 t = now();
+  touch(p);
   t = now() - t;
   for (size_t i = 0; i < bytes; i += PAGE_SIZE) *hash = hash_word(*hash, *(u32 *)(p + i));
   munmap(p, bytes);
   return t;
 }
 
+/** The child tells when it was done; both clocks are the same. */
+static u64 fork_and_write(u32 *hash) {
+  int ends[2];
+  u64 done = 0;
+  touch(kept);
+  if (pipe(ends)) fail("pipe failed");
+  u64 t = now();
+  pid_t child = fork();
+  if (child < 0) fail("fork failed");
+  if (!child) {
+    touch(kept);
+    done = now();
+    _exit(write(ends[1], &done, sizeof done) != sizeof done);
+  }
+  if (read(ends[0], &done, sizeof done) != sizeof done) fail("the child said nothing");
+  waitpid(child, NULL, 0);
+  close(ends[0]);
+  close(ends[1]);
+  *hash = hash_word(*hash, *(u32 *)kept);
+  return done - t;
+}
+
+static u64 protect(u32 *hash) {
+  touch(kept);
+  u64 t = now();
+  if (mprotect(kept, bytes, PROT_READ)) fail("mprotect failed");
+  t = now() - t;
+  *hash = hash_word(*hash, *(u32 *)kept);
+  mprotect(kept, bytes, PROT_READ | PROT_WRITE);
+  return t;
+}
+
+static u64 unmap(u32 *hash) {
+  u8 *p = map();
+  touch(p);
+  *hash = hash_word(*hash, *(u32 *)p);
+  u64 t = now();
+  if (munmap(p, bytes)) fail("munmap failed");
+  return now() - t;
+}
+
 int main(int argc, char **argv) {
-  if (argc < 3) fail("host populate BYTES");
+  if (argc < 3) fail("host populate|fork|mprotect|munmap BYTES");
   bytes = number(argc, argv, 2);
-  if (strcmp(argv[1], "populate")) fail("host: unknown work");
-  serve(populate);
+  if (!strcmp(argv[1], "populate")) serve(populate);
+  else if (!strcmp(argv[1], "munmap")) serve(unmap);
+  else {
+    kept = map();
+    touch(kept);
+    serve(!strcmp(argv[1], "fork") ? fork_and_write : protect);
+  }
 }

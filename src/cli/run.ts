@@ -43,7 +43,8 @@ export async function run(path: string, options: RunOptions): Promise<number> {
   return report.partial ? INTERRUPTED : 0;
 }
 
-async function replay(input: TraceInput, options: RunOptions, progress: Progress): Promise<RunReport> {
+/** Everything but the printing: the trace from its file through decoder and simulation. Row P15 measures it. */
+export async function replay(input: TraceInput, options: RunOptions, progress: Progress): Promise<RunReport> {
   const decoder = new LackeyDecoder(await loadText(), { offload: options.offload, file: input.name });
   using simulation = await createSimulation(options);
   const start = performance.now();

@@ -28,7 +28,6 @@ import {
   DeviceTable,
   hmmDevmemAdd,
   hmmRangeFault,
-  migratePfn,
   migrateVmaSetup,
   MmuIntervalNotifier,
   type Hmm,
@@ -118,9 +117,8 @@ export class SimDevice {
    */
   moveIn(vma: Vma, addr: number): number {
     const range = clusterOf(addr, vma);
-    const entries = this.#snapshot(range);
-    const wanted = entries.reduce((sum, word) => sum + (this.#isOwn(word) ? 0 : 1), 0);
     using _sem = this.#mm.mmapSem.read();
+    const wanted = this.#missing(range);
     if (wanted === 0 || !this.#makeRoom(wanted, range)) return 0;
     using m = migrateVmaSetup({ vma, ...range, owner: this, select: MIGRATE_VMA_SELECT_SYSTEM });
     if (m.cpages === 0) return 0;
@@ -130,6 +128,13 @@ export class SimDevice {
     this.table.mapMigrated(m);
     this.#countIn(m, moved);
     return moved;
+  }
+
+  /** Evicts what has to go before the cluster around `addr` can come; moveIn does so by itself. False if it cannot be. */
+  makeRoom(vma: Vma, addr: number): boolean {
+    const range = clusterOf(addr, vma);
+    using _sem = this.#mm.mmapSem.read();
+    return this.#makeRoom(this.#missing(range), range);
   }
 
   /** Gives the device access to the page of `addr` where it is. Returns 0, or a negative errno. */
@@ -187,13 +192,14 @@ export class SimDevice {
     this.table.mapMigrated(m);
     const cluster = Math.floor(range.start / CLUSTER_SIZE);
     let left = this.#left.get(cluster) ?? 0;
-    m.src.forEach((word, i) => {
-      if ((word & COLLECTED) >>> 0 !== COLLECTED) return;
+    const { src } = m;
+    for (let i = 0; i < src.length; i++) {
+      if ((src[i] & COLLECTED) >>> 0 !== COLLECTED) continue;
       const addr = range.start + i * PAGE_SIZE;
       moved.push(addr);
       left |= slotBit(addr);
       if ((entries[i] & DEVICE_PFN_DIRTY) !== 0) this.counts.pagesOutDirty++;
-    });
+    }
     this.#left.set(cluster, left);
     this.counts.pagesOut += moved.length;
     return moved;
@@ -201,11 +207,14 @@ export class SimDevice {
 
   /** A page of RAM for each page that was collected, as far as there are any; for slot `first` before all others. */
   #allocRam(m: Migration, first: number): void {
-    for (const slot of [first, ...m.src.keys()]) {
-      const wanted = (m.src[slot] & COLLECTED) >>> 0 === COLLECTED && m.dst[slot] === 0;
-      const page = wanted ? this.#hmm.allocPage() : 0;
-      if (page !== 0) m.dst[slot] = migratePfn(page);
-    }
+    const { src, dst } = m;
+    this.#hmm.allocPages(src, dst);
+    if (dst[first] !== 0 || (src[first] & COLLECTED) >>> 0 !== COLLECTED) return;
+    let last = dst.length - 1;
+    while (last >= 0 && dst[last] === 0) last--;
+    if (last < 0) return;
+    dst[first] = dst[last];
+    dst[last] = 0;
   }
 
   /** Evicts until `wanted` more pages have room; `keep` stays. False if that cannot be. */
@@ -224,14 +233,25 @@ export class SimDevice {
 
   /** The address of the page that the device has not used for the longest time, outside of `keep`. */
   #oldest(keep: Range): number | null {
-    const oldest = oldestPages(this.#mm, this.devmem, CLUSTER_PAGES + 1);
-    return oldest.find((addr) => addr < keep.start || addr >= keep.end) ?? null;
+    const isVictim = (addr: number): boolean => addr < keep.start || addr >= keep.end;
+    // Nearly always it is the very first.
+    const [first] = oldestPages(this.#mm, this.devmem, 1);
+    if (first === undefined || isVictim(first)) return first ?? null;
+    return oldestPages(this.#mm, this.devmem, CLUSTER_PAGES + 1).find(isVictim) ?? null;
+  }
+
+  /** Pages of the range that are not in its memory. */
+  #missing(range: Range): number {
+    let missing = 0;
+    for (const word of this.#snapshot(range)) if (!this.#isOwn(word)) missing++;
+    return missing;
   }
 
   /** What the device's table has for the pages of the range. */
   #snapshot({ start, end }: Range): Uint32Array {
     const n = (end - start) / PAGE_SIZE;
-    return this.table.snapshot(start, n, this.#entries.subarray(0, n));
+    const entries = n === CLUSTER_PAGES ? this.#entries : this.#entries.subarray(0, n);
+    return this.table.snapshot(start, n, entries);
   }
 
   #isOwn(word: number): boolean {
@@ -242,11 +262,12 @@ export class SimDevice {
   #countIn(m: Migration, moved: number): void {
     const { counts } = this;
     const left = this.#left.get(Math.floor(m.start / CLUSTER_SIZE)) ?? 0;
-    m.src.forEach((word, i) => {
-      if ((word & MIGRATE_PFN_MIGRATE) === 0) return;
-      if ((word & MIGRATE_PFN_VALID) !== 0) counts.pagesCopied++;
-      if ((left & slotBit(m.start + i * PAGE_SIZE)) !== 0) counts.pagesInAgain++;
-    });
+    const { src, start } = m;
+    for (let i = 0; i < src.length; i++) {
+      if ((src[i] & MIGRATE_PFN_MIGRATE) === 0) continue;
+      if ((src[i] & MIGRATE_PFN_VALID) !== 0) counts.pagesCopied++;
+      if ((left & slotBit(start + i * PAGE_SIZE)) !== 0) counts.pagesInAgain++;
+    }
     counts.pagesIn += moved;
     counts.pagesPeak = Math.max(counts.pagesPeak, this.pages);
   }

@@ -21,6 +21,9 @@ import { DeviceTable, HmmDevmem, type Hmm, type Mm } from "../index.ts";
 /** What stopped a replay: nothing, unmapped memory, a fault of the CPU's, a fault of the device's. */
 export type ReplayReason = "done" | "no-vma" | "cpu-fault" | "device-fault";
 
+/** Words that replayCount writes. */
+const COUNTS = 8;
+
 const REASONS: Record<number, ReplayReason> = {
   [REPLAY_DONE]: "done",
   [REPLAY_NO_VMA]: "no-vma",
@@ -76,6 +79,19 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
       address: stopped ? mem.headerF64(HDR_FAULT_ADDR) : 0,
       write: stopped && mem.header(HDR_FAULT_CODE) !== 0,
     };
+  }
+
+  /** How many of records [0, n) are loads, stores and modifies: by the CPU (0, 1, 2), by the device (4, 5, 6). */
+  count(n: number): Uint32Array {
+    const op = "recordArray.count";
+    if (this.#ctx === null) throw new TypeError(`${op}: the array is closed`);
+    checkInteger(op, "n", n, 0, this.length);
+    const { core, mem } = this.#ctx;
+    const { address, restore } = this.#ctx.exchange(COUNTS * 4);
+    core.replayCount(this.byteOffset, n);
+    const counts = mem.words.slice(address / 4, address / 4 + COUNTS);
+    restore();
+    return counts;
   }
 
   close(): void {

@@ -47,12 +47,10 @@ const BATCH = 1 << 15;
  */
 const MOVES_MAX = 2;
 
-const KIND_SHIFT = RECORD_KIND_SHIFT - 32;
-const DEVICE_SHIFT = RECORD_DEVICE_SHIFT - 32;
-
 export class Simulation {
   readonly config: SimulationConfig;
   readonly #hmm: Hmm;
+  readonly #owned: boolean;
   readonly #mm: Mm;
   readonly #device: SimDevice;
   readonly #records: RecordArray;
@@ -70,19 +68,24 @@ export class Simulation {
   /** The record that the last device fault belongs to, and how many it has had. */
   #faulting = { record: -1, times: 0 };
 
-  /** Throws HmmError or RangeError if the engine cannot have that much memory. */
+  /** With an engine of its own. Throws HmmError or RangeError if that cannot have so much memory. */
   static async create(config: SimulationConfig): Promise<Simulation> {
     const hmm = await Hmm.create({
       systemMemory: config.systemMemory,
       deviceMemory: deviceMemoryFor(config.deviceMemory),
       backing: config.backing,
     });
-    return new Simulation(hmm, config);
+    return new Simulation(hmm, config, true);
   }
 
-  private constructor(hmm: Hmm, config: SimulationConfig) {
+  /**
+   * In an engine that has what the configuration says, and room for the device.
+   * @param owned close() closes the engine, too
+   */
+  constructor(hmm: Hmm, config: SimulationConfig, owned = false) {
     this.config = config;
     this.#hmm = hmm;
+    this.#owned = owned;
     this.#mm = hmm.createMm();
     this.#device = new SimDevice(hmm, this.#mm, config.deviceMemory);
     this.#records = new RecordArray(hmm, BATCH);
@@ -105,8 +108,7 @@ export class Simulation {
       this.#records.set(batch);
       this.#left.length = 0;
       this.#replayBatch(batch.length, at);
-      this.#count(batch, 1);
-      for (const record of this.#left) this.#count(batch.subarray(record, record + 1), -1);
+      this.#countBatch(batch.length);
     }
   }
 
@@ -147,7 +149,7 @@ export class Simulation {
     this.#records.close();
     this.#mm.close();
     this.#device.close();
-    this.#hmm.close();
+    if (this.#owned) this.#hmm.close();
   }
 
   [Symbol.dispose](): void {
@@ -232,27 +234,28 @@ export class Simulation {
       throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page", { address });
   }
 
-  /** Counts accesses; `sign` -1 takes them back. */
-  #count(records: BigUint64Array, sign: 1 | -1): void {
-    const words = new Uint32Array(records.buffer, records.byteOffset, records.length * 2);
-    // [CPU load, store, modify, -, device load, store, modify, -]
-    const counts = new Uint32Array(8);
-    for (let i = 1; i < words.length; i += 2) {
-      const high = words[i];
-      counts[((high >>> KIND_SHIFT) & 3) | (((high >>> DEVICE_SHIFT) & 1) << 2)]++;
-    }
+  /** Counts the first n records of the array, those that were left out excepted. */
+  #countBatch(n: number): void {
+    const counts = this.#records.count(n);
+    for (const record of this.#left) counts[kindOf(this.#records[record])]--;
     [this.#accesses.cpu, this.#accesses.device].forEach((agent, i) => {
       const [loads, stores, modifies] = counts.subarray(4 * i);
-      agent.loads += sign * (loads + modifies);
-      agent.stores += sign * (stores + modifies);
+      agent.loads += loads + modifies;
+      agent.stores += stores + modifies;
     });
-    this.#replayed += sign * records.length;
+    this.#replayed += n - this.#left.length;
   }
 
   #tooSmall({ address, detail }: HmmError): string {
     const why = address === undefined ? detail : `no page is left for 0x${address.toString(16)}`;
     return `--system-memory ${this.config.systemMemory / 1024}KiB is too small for this trace: ${why}`;
   }
+}
+
+/** Where RecordArray.count() counts a record. */
+function kindOf(record: bigint): number {
+  const kind = Number((record >> BigInt(RECORD_KIND_SHIFT)) & 3n);
+  return record & (1n << BigInt(RECORD_DEVICE_SHIFT)) ? kind + 4 : kind;
 }
 
 function sum(counts: object): number {

@@ -1,0 +1,115 @@
+/**
+ * P12: a CPU touches pages that are in device memory, and the driver, in TypeScript, brings them back: one page a fault,
+ * or its cluster of 64 KiB. Against copy and table work of the same in C.
+ */
+import {
+  HmmMirror,
+  MIGRATE_VMA_SELECT_SYSTEM,
+  hmmDevmemAdd,
+  hmmMirrorRegister,
+  migrateVmaSetup,
+} from "../src/index.ts";
+import type { Hmm, HmmDevmem, Mm } from "../src/index.ts";
+import { BATCH, MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
+import { HASH_SEED, hashWord } from "./harness.ts";
+import type { Context, Result, Row, Sample, Side } from "./harness.ts";
+import { fasterTwin, floor, floorNote } from "./native.ts";
+
+class FaultBack implements Side {
+  readonly #mm: Mm;
+  readonly #start: number;
+  readonly #bytes: number;
+  readonly #cluster: number;
+  readonly #devmem: HmmDevmem;
+  readonly #hmm: Hmm;
+
+  constructor(hmm: Hmm, bytes: number, cluster: number) {
+    this.#hmm = hmm;
+    this.#bytes = bytes;
+    this.#cluster = cluster;
+    this.#mm = hmm.createMm();
+    this.#start = this.#mm.mmap({ length: bytes, ...PRIVATE });
+    this.#mm.populate(this.#start, bytes);
+    for (let i = 0; i < bytes / PAGE; i++) this.#mm.store32(this.#start + i * PAGE, i);
+    hmmMirrorRegister(new HmmMirror({ update() {} }), this.#mm);
+    this.#devmem = hmmDevmemAdd(
+      hmm,
+      {
+        fault(_devmem, vma, address) {
+          const start = address - (address % cluster);
+          const m = migrateVmaSetup({ vma, start, end: start + cluster });
+          hmm.allocPages(m.src, m.dst);
+          hmm.copyPages(m.src, m.dst);
+          m.pages();
+          m.finalize();
+          return 0;
+        },
+      },
+      this,
+      bytes,
+    );
+  }
+
+  run(): Sample {
+    const mm = this.#mm;
+    const start = this.#start;
+    const end = start + this.#bytes;
+    this.#toDevice();
+    const clock = performance.now();
+    let sum = 0;
+    for (let at = start; at < end; at += this.#cluster) sum = (sum + mm.load32(at)) >>> 0;
+    const ns = (performance.now() - clock) * 1e6;
+    let hash = hashWord(HASH_SEED, sum);
+    for (let at = start; at < end; at += PAGE)
+      hash = hashWord(hashWord(hash, mm.lookupPte(at)!.flags & 0xc0000000), mm.load32(at));
+    return { ns, hash };
+  }
+
+  #toDevice(): void {
+    const sem = this.#mm.mmapSem.read();
+    const vma = this.#mm.findVma(this.#start)!;
+    const last = this.#start + this.#bytes;
+    for (let start = this.#start; start < last; start += BATCH * PAGE) {
+      const end = Math.min(start + BATCH * PAGE, last);
+      const m = migrateVmaSetup({ vma, start, end, select: MIGRATE_VMA_SELECT_SYSTEM, owner: this });
+      this.#devmem.allocPages(m.src, m.dst);
+      this.#hmm.copyPages(m.src, m.dst);
+      m.pages();
+      m.finalize();
+    }
+    sem.close();
+  }
+}
+
+async function measure(
+  name: string,
+  clusterPages: number,
+  target: number,
+  context: Context,
+): Promise<Result[]> {
+  const bytes = context.smoke ? 2 * MIB : 64 * MIB;
+  const hmm = await createEngine({ systemMemory: bytes, deviceMemory: bytes });
+  const results = await context.compare({
+    ours: new FaultBack(hmm, bytes, clusterPages * PAGE),
+    units: bytes / PAGE / clusterPages,
+    rivals: [fasterTwin(`twin-${name}`, "p12", [bytes, clusterPages], target)],
+  });
+  const copy = await floor("copy", bytes, 1);
+  const cluster = copy === null ? null : (copy * clusterPages) / (bytes / PAGE);
+  context.note(floorNote(`${name}: memcpy of its bytes`, cluster));
+  hmm.verify();
+  hmm.close();
+  return results;
+}
+
+const row: Row = {
+  title: "CPU fault back from device memory",
+  unit: "fault",
+  async run(context) {
+    return [
+      ...(await measure("page", 1, 2, context)),
+      ...(await measure("64-KiB-cluster", 16, 1.3, context)),
+    ];
+  },
+};
+export default row;

@@ -1,0 +1,85 @@
+/**
+ * P13: device faults, served by mirroring: a batch is 256 neighbouring pages that the CPU has present. The driver takes
+ * them with hmmRangeFault under an interval notifier and maps them in the device's table.
+ */
+import { DeviceTable, HMM_PFN_REQ_FAULT, MmuIntervalNotifier, hmmRangeFault } from "../src/index.ts";
+import type { Hmm, Mm, PfnArray } from "../src/index.ts";
+import { MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
+import { HASH_SEED, hashWords } from "./harness.ts";
+import type { Row, Sample, Side } from "./harness.ts";
+import { fasterTwin } from "./native.ts";
+
+const FAULTS = 256;
+
+class DeviceFaults implements Side {
+  readonly #mm: Mm;
+  readonly #start: number;
+  readonly #bytes: number;
+  readonly #table: DeviceTable;
+  readonly #notifier: MmuIntervalNotifier;
+  readonly #pfns: PfnArray;
+
+  constructor(hmm: Hmm, bytes: number) {
+    this.#mm = hmm.createMm();
+    this.#bytes = bytes;
+    this.#start = this.#mm.mmap({ length: bytes, ...PRIVATE });
+    this.#mm.populate(this.#start, bytes);
+    const table = new DeviceTable(this.#mm);
+    this.#table = table;
+    this.#notifier = new MmuIntervalNotifier(this.#mm, this.#start, bytes, {
+      invalidate: ({ start, end }) => void table.clear(start, end),
+    });
+    this.#pfns = hmm.pfnArray(FAULTS);
+  }
+
+  run(): Sample {
+    const end = this.#start + this.#bytes;
+    const clock = performance.now();
+    for (let start = this.#start; start < end; start += FAULTS * PAGE) this.#batch(start);
+    const ns = (performance.now() - clock) * 1e6;
+    const entries = this.#table.snapshot(this.#start, this.#bytes / PAGE);
+    this.#table.clear(this.#start, end);
+    return { ns, hash: hashWords(HASH_SEED, entries) };
+  }
+
+  #batch(start: number): void {
+    const notifier = this.#notifier;
+    const sem = this.#mm.mmapSem.read();
+    for (;;) {
+      const notifierSeq = notifier.readBegin();
+      const end = start + FAULTS * PAGE;
+      const pfns = this.#pfns;
+      const answer = hmmRangeFault({
+        notifier,
+        notifierSeq,
+        start,
+        end,
+        pfns,
+        defaultFlags: HMM_PFN_REQ_FAULT,
+      });
+      if (answer !== 0) throw new Error(`hmmRangeFault: ${answer}`);
+      if (notifier.readRetry(notifierSeq)) continue;
+      this.#table.map(start, pfns);
+      break;
+    }
+    sem.close();
+  }
+}
+
+const row: Row = {
+  title: "device faults in batches of 256, mirrored, pages present",
+  unit: "fault",
+  async run(context) {
+    const bytes = context.smoke ? 4 * MIB : 256 * MIB;
+    const hmm = await createEngine({ systemMemory: bytes, backing: "metadata" });
+    const results = await context.compare({
+      ours: new DeviceFaults(hmm, bytes),
+      units: bytes / PAGE,
+      rivals: [fasterTwin("twin", "p13", [bytes], 1.5)],
+    });
+    hmm.verify();
+    hmm.close();
+    return results;
+  },
+};
+export default row;

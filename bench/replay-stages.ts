@@ -1,0 +1,77 @@
+/** Where the time of a replay goes: a simulation's steps, with a clock around each. Rows P7 and P15. */
+import type { Hmm } from "../src/index.ts";
+import { SimDevice } from "../src/sim/device.ts";
+import { RecordArray } from "../src/sim/replay.ts";
+import type { SimulationConfig } from "../src/sim/simulation.ts";
+import { grow } from "../src/sim/space.ts";
+import { median } from "./harness.ts";
+import type { Context } from "./harness.ts";
+
+/** Records of a call, as in simulation.ts. */
+const BATCH = 1 << 15;
+
+const STAGES = ["records", "translate", "fault", "fault back", "evict", "move in"] as const;
+type Stage = (typeof STAGES)[number];
+export type Stages = Record<Stage, number>;
+
+/** One replay; milliseconds a stage. "records" is the way of the records into the engine, "fault" what the CPU takes in RAM. */
+export function stagesOf(hmm: Hmm, config: SimulationConfig, records: BigUint64Array): Stages {
+  const spent: Stages = { records: 0, translate: 0, fault: 0, "fault back": 0, evict: 0, "move in": 0 };
+  let since = performance.now();
+  const lap = (stage: Stage): void => {
+    const now = performance.now();
+    spent[stage] += now - since;
+    since = now;
+  };
+  const mm = hmm.createMm();
+  const device = new SimDevice(hmm, mm, config.deviceMemory);
+  const array = new RecordArray(hmm, BATCH);
+  since = performance.now();
+  for (let from = 0; from < records.length; from += BATCH) {
+    const batch = records.subarray(from, from + BATCH);
+    array.set(batch);
+    array.count(batch.length);
+    lap("records");
+    for (let at = 0; at < batch.length;) {
+      const stop = array.replay(mm, device.table, at, batch.length);
+      at = stop.at;
+      lap("translate");
+      if (stop.reason === "done") break;
+      const { address, write } = stop;
+      const vma = mm.findVma(address);
+      if (stop.reason === "no-vma" || vma === null) {
+        grow(mm, address);
+        lap("fault");
+      } else if (stop.reason === "cpu-fault") {
+        const back = device.counts.pagesOut;
+        mm.fault(address, { write });
+        lap(device.counts.pagesOut === back ? "fault" : "fault back");
+      } else {
+        device.makeRoom(vma, address);
+        lap("evict");
+        device.moveIn(vma, address);
+        lap("move in");
+      }
+    }
+  }
+  array.close();
+  mm.close();
+  device.close();
+  return spent;
+}
+
+/** Prints the median of a few replays, in ns an access. */
+export function noteStages(
+  name: string,
+  hmm: Hmm,
+  config: SimulationConfig,
+  records: BigUint64Array,
+  context: Context,
+): void {
+  const runs = Array.from({ length: context.smoke ? 1 : 5 }, () => stagesOf(hmm, config, records));
+  const text = STAGES.map((stage) => {
+    const ns = (median(runs.map((run) => run[stage])) * 1e6) / records.length;
+    return `${stage} ${ns.toFixed(2)}`;
+  });
+  context.note(`stages of ${name}, ns an access: ${text.join(" · ")}`);
+}
