@@ -1,24 +1,18 @@
-import base64 from "#hmm.wasm";
+import hex from "#hmm.wasm";
 import type { CoreExports } from "./core.ts";
+import { bytesOfHex } from "./embedded.ts";
 import { panicError } from "./memory.ts";
 
 let embedded: WebAssembly.Module | undefined;
 
-function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> {
-  const characters = atob(text);
-  const bytes = new Uint8Array(characters.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
-  return bytes;
-}
-
 /** The core that is part of the package, compiled on first use and kept: a compiled module has no state. */
 export function compileEmbedded(): WebAssembly.Module {
-  return (embedded ??= new WebAssembly.Module(bytesOfBase64(base64)));
+  return (embedded ??= new WebAssembly.Module(bytesOfHex(hex)));
 }
 
 /** As {@link compileEmbedded}, without blocking the thread. */
 export async function compileEmbeddedAsync(): Promise<WebAssembly.Module> {
-  return (embedded ??= await WebAssembly.compile(bytesOfBase64(base64)));
+  return (embedded ??= await WebAssembly.compile(bytesOfHex(hex)));
 }
 
 type Numeric = (...args: number[]) => number;

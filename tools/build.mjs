@@ -6,10 +6,10 @@
  *   test   test/assembly/*.ts        → build/test/*.wasm
  *   dist   src/{index,dmirror,testing}.ts, src/cli/main.ts → dist/ (also builds core and text)
  *
- * How a WebAssembly module gets into TypeScript: `import base64 from "#hmm.wasm"` (and "#text.wasm").
- * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is the module as base64;
- * src/wasm-modules.d.ts types it as string. Node, tsx and esbuild all resolve it in the same way; esbuild
- * inlines it. Tests that want the debug build read build/hmm.debug.wasm with node:fs.
+ * How a WebAssembly module gets into TypeScript: `import hex from "#hmm.wasm"` (and "#text.wasm").
+ * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is the module as hexadecimal text
+ * (base64 is shorter, but compresses worse: what a byte looks like depends on where it stands);
+ * src/wasm-modules.d.ts types it as string. Node, tsx and esbuild all resolve it in the same way; esbuild inlines it. Tests that want the debug build read build/hmm.debug.wasm with node:fs.
  *
  * A step is skipped when the hash of its inputs is the one it was last built from. Outputs are written under a
  * temporary name and renamed, so several builds may run at once and a reader never sees half a file.
@@ -100,13 +100,13 @@ function run(command, args) {
   });
 }
 
-/** Compiles AssemblyScript `entry` to `output`, and to base64 beside it when `embed` is set. */
+/** Compiles AssemblyScript `entry` to `output`, and to hexadecimal text beside it when `embed` is set. */
 async function compile(entry, target, output, { embed = false, args = [] } = {}) {
   const file = temporary(output);
   mkdirSync(dirname(output), { recursive: true });
   await run(process.execPath, [ASC, entry, "--target", target, "--outFile", file, ...args]);
   const binary = readFileSync(file);
-  if (embed) writeAtomic(`${output}.js`, `export default "${binary.toString("base64")}";\n`);
+  if (embed) writeAtomic(`${output}.js`, `export default "${binary.toString("hex")}";\n`);
   renameSync(file, output);
 }
 

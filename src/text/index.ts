@@ -2,7 +2,8 @@
  * The text module (assembly/text) and what it exports, converted by as-bind. Only the heteromem command uses it:
  * the engine's entries never reach this folder (test/tidy.test.ts checks that).
  */
-import base64 from "#text.wasm";
+import hex from "#text.wasm";
+import { bytesOfHex } from "../embedded.ts";
 import { bind } from "./bind.ts";
 
 /** The exports of assembly/text/index.ts, where each is described. `handle` is a decoder's. */
@@ -23,5 +24,5 @@ export interface TextModule {
 
 /** A new instance of the text module, with a memory of its own. */
 export function loadText(): Promise<TextModule> {
-  return bind<TextModule>(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)));
+  return bind<TextModule>(bytesOfHex(hex));
 }
