@@ -22,7 +22,7 @@ import { makePte, pteKind, ptePfn, ptePresent } from "./pte";
 import { log } from "./stat";
 import { swapCached } from "./swap";
 import { SPACE_END, unmapRange } from "./unmap";
-import { findVmaFrom, pgoffOf, protection, some, Vma, vmaAlloc, vmaAt, vmaLookup } from "./vma";
+import { findVmaFrom, isAnonymous, pgoffOf, protection, some, Vma, vmaAlloc, vmaAt, vmaLookup } from "./vma";
 import { vmaAdd, vmaDestroy, vmaMergeNew, vmaModify } from "./vma-merge";
 import { freeUnusedTables, zapRange } from "./zap";
 
@@ -210,14 +210,14 @@ export function mincore(mmId: u32, addr: f64, length: f64, out: usize): i32 {
   return 0;
 }
 
-/** UFFDIO_REGISTER (missing) and UFFDIO_UNREGISTER over [addr, addr + length): -EINVAL for a hole or a mapping of a file. */
+/** UFFDIO_REGISTER (missing) and UFFDIO_UNREGISTER over [addr, addr + length): -EINVAL for a hole or what is not anonymous memory. */
 export function uffdRegister(mmId: u32, addr: f64, length: f64, on: u32): i32 {
   const mm = mmOf(mmId);
   if (!exists(mm)) return -EINVAL;
   const end = <u64>addr + <u64>length;
   for (let at = <u64>addr; at < end; ) {
     const vma = vmaLookup(mm, at);
-    if (!some(vma) || vma.file) return -EINVAL;
+    if (!some(vma) || !isAnonymous(vma)) return -EINVAL;
     at = vma.end;
   }
   for (let at = <u64>addr; at < end; ) {
