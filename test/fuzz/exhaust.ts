@@ -31,6 +31,21 @@ const PRESERVING = new Set([
   "dsys",
   "dsnap",
   "drel",
+  "dexcl",
+  "dchk",
+  "file",
+  "fr",
+  "fw",
+  "ft",
+  "fp",
+  "fc",
+  "fa",
+  "msync",
+  "uffd",
+  "unuffd",
+  "swapon",
+  "swapoff",
+  "limit",
   "mbeg",
   "sbeg",
   "ebeg",
@@ -38,7 +53,10 @@ const PRESERVING = new Set([
   "reboot",
 ]);
 
-type Contents = Map<number, (number | string)[]>;
+/** Advice that takes content away; of what is swapped out, MADV_FREE does. */
+const DROPPING = new Set(["dontneed", "free", "remove"]);
+
+type Contents = Map<number, (number | string | null)[]>;
 
 export class ExhaustRun implements Runner {
   readonly view: View;
@@ -66,12 +84,14 @@ export class ExhaustRun implements Runner {
     if (broken) return broken;
     const before = this.contents;
     this.contents = this.read();
-    const preserving = PRESERVING.has(op) || (op === "madv" && args[2] !== "dontneed");
+    const preserving = PRESERVING.has(op) || (op === "madv" && !DROPPING.has(String(args[2])));
     for (const [pid, pages] of this.contents) {
       // A child has what its parent had, or nothing.
       const old = before.get(pid) ?? before.get(p)!;
       if (pid === target && !preserving) continue;
-      const wrong = pages.findIndex((page, i) => page !== old[i] && (before.has(pid) || page !== 0));
+      const wrong = pages.findIndex(
+        (page, i) => page !== null && old[i] !== null && page !== old[i] && (before.has(pid) || page !== 0),
+      );
       if (wrong >= 0) return { field: `st.${pid}.contents`, model: old[wrong], engine: pages[wrong] };
     }
     return null;
@@ -125,6 +145,10 @@ class EngineView implements View {
       }
     }
     return seen;
+  }
+
+  files(): string[] {
+    return [...this.engine.files.keys()];
   }
 
   pinned(): boolean {

@@ -28,6 +28,7 @@ import {
 } from "../../src/index.ts";
 import { patternPages } from "../golden/codec.ts";
 import { moves, type Device } from "./device.ts";
+import { Lent } from "./lent.ts";
 import { entryKind, eventName, snapshotByte } from "./seen.ts";
 
 /** Restarts of one hmmRangeFault before the driver gives up: nothing else runs here, so a few are plenty. */
@@ -72,6 +73,7 @@ export class Handle {
   notifier: MmuIntervalNotifier;
   /** What the engine calls. */
   readonly ops: MmuIntervalNotifierOps = { invalidate: (range) => this.invalidate(range) };
+  readonly lent = new Lent(this);
   private migrating = false;
   private events: MmuNotifierRange[] = [];
   /** Begun migrations, the oldest first. */
@@ -131,6 +133,7 @@ export class Handle {
     this.events.push({ ...range });
     if (range.event === MMU_NOTIFY_MIGRATE && range.owner === this.device && this.migrating) return false;
     if (!this.table.closed) this.table.clear(range.start, Math.min(range.end, ADDRESS_SPACE));
+    this.lent.drop(range.start, range.end);
     return true;
   }
 
@@ -213,7 +216,17 @@ export class Handle {
       this.table.mapMigrated(m);
       return 0;
     });
-    if (reply.ret !== 0) return reply;
+    return reply.ret === 0 ? this.readBack(start, n) : reply;
+  }
+
+  /** Has n pages lent to the device, then reads them through the device table. */
+  exclusive(start: number, n: number): Reply {
+    if (n === 0 || this.orphaned) return failure(-EINVAL);
+    const ret = this.lent.lend(start, n);
+    return ret === 0 ? this.readBack(start, n) : failure(ret);
+  }
+
+  private readBack(start: number, n: number): Reply {
     const bytes = new Uint8Array(n * PAGE_SIZE);
     const cpages = this.table.read(start, bytes) / PAGE_SIZE;
     return cpages < n ? { ret: -ENOENT, cpages, faults: 0 } : { ret: 0, cpages, faults: 0, bytes };
@@ -241,7 +254,7 @@ export class Handle {
     using _sem = this.mm.mmapSem.read();
     for (let at = start; at < end;) {
       const vma = this.mm.findVma(at);
-      if (vma === null || (vma.flags & VM_READ) === 0) return { ...reply, ret: -EINVAL };
+      if (vma === null || (vma.flags & VM_READ) === 0 || vma.special) return { ...reply, ret: -EINVAL };
       const next = this.pieceEnd(vma, at, end);
       reply.cpages += this.own(() => piece(vma, at, next));
       at = next;
@@ -270,7 +283,7 @@ export class Handle {
     const { device, mm } = this;
     if (n === 0 || this.orphaned) return -EINVAL;
     const vma = mm.findVma(start);
-    if (vma === null || (vma.flags & VM_READ) === 0) return -EINVAL;
+    if (vma === null || (vma.flags & VM_READ) === 0 || vma.special) return -EINVAL;
     const sem = mm.mmapSem.read();
     const end = this.pieceEnd(vma, start, start + n * PAGE_SIZE);
     const select = leave ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE : MIGRATE_VMA_SELECT_SYSTEM;
@@ -322,9 +335,11 @@ export class Handle {
     return { ret, cpages: n, bytes: Array.from(pfns, (pfn) => snapshotByte(device, pfn)) };
   }
 
-  /** The device table: 0 none, 1 read, 3 write. */
+  /** The device table: 0 none, 1 read, 3 write, 2 exclusive. */
   entries(start: number, n: number): number[] {
     if (this.table.closed) return new Array<number>(n).fill(0);
-    return Array.from(this.table.snapshot(start, n), entryKind);
+    return Array.from(this.table.snapshot(start, n), (entry, i) =>
+      entry !== 0 && this.lent.has(start + i * PAGE_SIZE) ? 2 : entryKind(entry),
+    );
   }
 }

@@ -3,9 +3,21 @@ import { UNTOUCHED } from "../golden/codec.ts";
 import type { Mm } from "../util/model/mm.ts";
 import { EINVAL, PAGE, R, W, X, type Content } from "../util/model/page.ts";
 import { execute, stateOf } from "../util/model/replay.ts";
-import { ACCOUNT, DONTFORK, LOCKED, WIPEONFORK } from "../util/model/vma.ts";
+import {
+  ACCOUNT,
+  DONTFORK,
+  LOCKED,
+  MIXED,
+  PFN,
+  RANDOM,
+  SEQUENTIAL,
+  SHARED,
+  UFFD,
+  WIPEONFORK,
+} from "../util/model/vma.ts";
 import { World } from "../util/model/world.ts";
 import { digest, SAMPLES, type Answer, type Op, type Plan, type ProcessState, type State } from "./plan.ts";
+import { modelFileOp } from "./model-files.ts";
 import type { View, ViewedHandle } from "./view.ts";
 
 const FLAG_LETTERS: readonly [number, string][] = [
@@ -16,12 +28,37 @@ const FLAG_LETTERS: readonly [number, string][] = [
   [DONTFORK, "D"],
   [WIPEONFORK, "Z"],
   [ACCOUNT, "A"],
+  [SHARED, "s"],
+  [UFFD, "u"],
+  [MIXED, "M"],
+  [PFN, "P"],
+  [SEQUENTIAL, "q"],
+  [RANDOM, "n"],
 ];
 
 const EDEADLK = 35;
 /** What takes mmapSem for write. */
-const CHANGING = new Set(["mmap", "munmap", "mprotect", "mremap", "mresize", "mlock", "munlock", "fork"]);
-const CHANGING_ADVICE = new Set(["dontfork", "dofork", "wipeonfork", "keeponfork"]);
+const CHANGING = new Set([
+  "mmap",
+  "munmap",
+  "mprotect",
+  "mremap",
+  "mresize",
+  "mlock",
+  "munlock",
+  "fork",
+  "uffd",
+  "unuffd",
+]);
+const CHANGING_ADVICE = new Set([
+  "dontfork",
+  "dofork",
+  "wipeonfork",
+  "keeponfork",
+  "normal",
+  "random",
+  "sequential",
+]);
 
 export class ModelSide implements View {
   readonly world: World;
@@ -30,6 +67,7 @@ export class ModelSide implements View {
   constructor(plan: Plan) {
     this.plan = plan;
     this.world = new World(plan.limits, plan.rules);
+    this.world.swapOn = plan.limits.swap > 0;
   }
 
   // --- what the making of operations looks at ----------------------------------------------------
@@ -47,6 +85,10 @@ export class ModelSide implements View {
     for (const [h, { holders, opener, mirror }] of this.world.handles)
       seen.set(h, { holders, mirrored: mirror.mm ? opener : -1, open: mirror.open.length });
     return seen;
+  }
+
+  files(): string[] {
+    return [...this.world.files.keys()];
   }
 
   pinned(): boolean {
@@ -71,6 +113,12 @@ export class ModelSide implements View {
     if (locked) return locked;
     const half = this.half(op, args.map(Number));
     if (half !== undefined) return { ret: half };
+    const file = modelFileOp(this.world, op, args);
+    if (file) return file;
+    if (op === "limit") {
+      this.world.chargeLimit = Number(args[0]);
+      return { ret: 0 };
+    }
     const answer = spanOp(mm, op, args.map(Number));
     if (answer) return { ...answer, flt: mm.faults - before };
     return execute(this.world, p, op, args)!;
@@ -97,7 +145,13 @@ export class ModelSide implements View {
     const { world } = this;
     const st: Record<string, ProcessState> = {};
     for (const [pid, mm] of world.mms) st[pid] = this.processState(pid, mm, full);
-    return { st, used: [...world.used], charged: world.charged };
+    const files = Object.fromEntries(
+      [...world.files].map(([name, file]): [string, State["files"][string]] => [
+        name,
+        [file.size, file.pages.size, full ? digest(file.read(0, file.size)) : 0],
+      ]),
+    );
+    return { st, used: [...world.used], charged: world.charged, swapped: world.swapUsed, files };
   }
 
   private processState(pid: number, mm: Mm, full: boolean): ProcessState {
@@ -105,7 +159,8 @@ export class ModelSide implements View {
     const { pm, rss, h } = stateOf(this.world, pid, end, first);
     const bytes: (string | number)[] = [];
     for (let pn = first; pn < end; pn++) {
-      const content = mm.entries.get(pn)?.page?.content;
+      const entry = mm.entries.get(pn);
+      const content = entry?.page?.content ?? entry?.slot?.page?.content ?? entry?.slot?.content;
       if (content) bytes.push(full ? content.digest() : sampled(content));
     }
     const vma = mm.vmas.list.map((v) => {
@@ -135,7 +190,7 @@ function spanOp(mm: Mm, op: string, [pn, offset, x, value]: number[]): Answer | 
     case "sw": {
       const signal = mm.access(pn, true);
       if (signal) return { ok: 0, sig: [signal] };
-      for (let i = 0; i < 4; i++) mm.writable(pn).content.setByte(offset + i, (x >>> (8 * i)) & 255);
+      for (let i = 0; i < 4; i++) mm.writable(pn).setByte(offset + i, (x >>> (8 * i)) & 255);
       return { ok: 1 };
     }
     case "rr": {
@@ -146,7 +201,7 @@ function spanOp(mm: Mm, op: string, [pn, offset, x, value]: number[]): Answer | 
       return { ...reached, data: digest(buffer) };
     }
     case "ww":
-      return span(mm, pn, offset, x, true, (page, at) => mm.writable(page).content.setByte(at, value));
+      return span(mm, pn, offset, x, true, (page, at) => mm.writable(page).setByte(at, value));
   }
   return undefined;
 }

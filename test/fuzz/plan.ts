@@ -35,6 +35,10 @@ export interface State {
   /** Pages in use: of system memory, of each device, and charged to the memory cgroup. */
   used: number[];
   charged: number;
+  /** Slots of swap space in use. */
+  swapped: number;
+  /** By name: size, pages in the cache, content (if all bytes are looked at). */
+  files: Record<string, [size: number, pages: number, content: number | string]>;
 }
 
 export interface ProcessState {
@@ -42,7 +46,8 @@ export interface ProcessState {
   vma: string[];
   /** Pagemap bits a page. */
   pm: string;
-  rss: number;
+  /** Anonymous, of files, shared, and swapped out. */
+  rss: number[];
   /** Contents a page: some bytes, or a digest of all. */
   bytes: string;
   /** By number, the device files that it opened: snapshot, device table, events since the last time. */
@@ -62,6 +67,10 @@ export const MEMORY_MAX = 512;
 export const PROCESSES_MAX = 4;
 export const HANDLES_MAX = 6;
 export const OPEN_MIGRATIONS_MAX = 4;
+/** Files of each kind that have a name at a time. */
+export const FILES_MAX = 2;
+/** Pages that files have at most. */
+export const FILE_PAGES_MAX = 24;
 
 /** A number that both JSON and comparisons take for "no limit". */
 export const NO_LIMIT = 1e9;
@@ -75,6 +84,8 @@ export const DEVICE_OPS = new Set([
   "dsnap",
   "drel",
   "close",
+  "dexcl",
+  "dchk",
   // The halves of a migration: to the device, to system memory, evicting one page; the second half.
   "mbeg",
   "sbeg",

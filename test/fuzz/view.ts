@@ -1,5 +1,5 @@
 /** What the making of operations needs to know of a run's state. */
-import { DEVICE_OPS, HANDLES_MAX, OPEN_MIGRATIONS_MAX, PROCESSES_MAX, type Op } from "./plan.ts";
+import { DEVICE_OPS, FILES_MAX, HANDLES_MAX, OPEN_MIGRATIONS_MAX, PROCESSES_MAX, type Op } from "./plan.ts";
 
 export interface ViewedHandle {
   /** Processes that have it. */
@@ -15,6 +15,8 @@ export interface View {
   /** The mappings of a process, in pages. */
   mappings(pid: number): { start: number; end: number }[];
   handles(): ReadonlyMap<number, ViewedHandle>;
+  /** The files that have a name: "disk 1". */
+  files(): string[];
   /** Has anybody pinned pages? */
   pinned(): boolean;
   /** Is a migration of this process's pages open? */
@@ -40,8 +42,20 @@ export function applies(view: View, { p, op, args }: Op): boolean {
       pids.length > 1 && !view.migrating(p) && [...handles.values()].every((other) => mayClose(p, other))
     );
   if (op === "reboot") return !view.pinned();
+  if (op === "mmap")
+    return !/file|shm/.test(String(args[3])) || view.files().includes(fileName(args.slice(3)));
+  if (op === "file") return Number(args[1]) < FILES_MAX;
+  if (FILE_OPS.has(op)) return view.files().includes(fileName(args));
   if (op === "open") return handle === undefined && handles.size < HANDLES_MAX;
   return true;
+}
+
+/** Operations on a file that has a name. */
+const FILE_OPS = new Set(["fr", "fw", "ft", "fp", "fc"]);
+
+/** Of a kind and a number. tmpfs files and disk files are numbered apart. */
+export function fileName([kind, number]: (number | string)[]): string {
+  return `${String(kind).endsWith("shm") ? "shm" : "disk"} ${number}`;
 }
 
 /** A driver ends its migrations before the end of its file. */
