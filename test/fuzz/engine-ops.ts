@@ -1,15 +1,7 @@
 /** The operations of a run on the engine, by name. */
 import {
-  EAGAIN,
   EFAULT,
   EIO,
-  ENOMEM,
-  FAULT_ACCERR,
-  FAULT_MAPERR,
-  FAULT_MIGRATION,
-  FAULT_OOM,
-  FAULT_SIGBUS,
-  HmmError,
   MADV_COLD,
   MADV_DOFORK,
   MADV_DONTFORK,
@@ -32,9 +24,11 @@ import {
   type AccessOptions,
 } from "../../src/index.ts";
 import { encodeBytes, patternPages, UNTOUCHED } from "../golden/codec.ts";
-import { bytes, num, page, protOf, retOf, type Args, type Perform } from "./engine-args.ts";
+import { bytes, ERRNOS, num, page, protOf, retOf, signalOf, type Args, type Perform } from "./engine-args.ts";
 import { FILE_OPERATIONS } from "./engine-files.ts";
-import type { Handle, Reply } from "./handle.ts";
+import { LEGACY_OPERATIONS } from "./engine-legacy.ts";
+import type { Handle } from "./handle.ts";
+import type { Reply } from "./reply.ts";
 import { digest, digests, type Answer } from "./plan.ts";
 
 const ADVICE: Readonly<Record<string, number>> = {
@@ -54,33 +48,6 @@ const ADVICE: Readonly<Record<string, number>> = {
   random: MADV_RANDOM,
   sequential: MADV_SEQUENTIAL,
 };
-
-const SIGNALS = new Map([
-  [FAULT_MAPERR, "SIGSEGV/1"],
-  [FAULT_ACCERR, "SIGSEGV/2"],
-  [FAULT_SIGBUS, "SIGBUS/2"],
-  [FAULT_OOM, "OOM"],
-  [FAULT_MIGRATION, "EAGAIN"],
-]);
-
-/** Of signals that are none to a process. */
-const ERRNOS = new Map([
-  ["OOM", ENOMEM],
-  ["EAGAIN", EAGAIN],
-]);
-
-/** What an access ends in: 0, or the signal, and the bytes that were done before it. */
-function signalOf(access: () => unknown): { signal: number | string; done: number } {
-  try {
-    access();
-    return { signal: 0, done: -1 };
-  } catch (error) {
-    if (!(error instanceof HmmError)) throw error;
-    const signal = SIGNALS.get(error.faultCode ?? 0);
-    if (signal === undefined || error.errno !== (ERRNOS.get(signal) ?? EFAULT)) throw error;
-    return { signal, done: error.done ?? -1 };
-  }
-}
 
 function each<T>(args: Args, access: (address: number, i: number) => T): T[] {
   return Array.from({ length: num(args, 1) }, (_, i) => access(page(args, 0) + i * PAGE_SIZE, i));
@@ -261,6 +228,14 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
   ["dexcl", command((handle, args) => handle.exclusive(page(args, 1), num(args, 2)))],
   ["dchk", command((handle, args) => handle.lent.check(page(args, 1), num(args, 2)))],
   ["dsnap", snapshot],
+  [
+    "dpeer",
+    ({ handles }, args, side) => {
+      const handle = handles.get(num(args, 0))!;
+      return { ...handle.fromPeer(page(args, 1), num(args, 2), side.peerOf(handle.device)) };
+    },
+  ],
+  ...LEGACY_OPERATIONS,
   ["drel", release],
   ["reboot", (_process, _args, side) => ({ ret: retOf(() => side.reboot()) })],
   ["mbeg", half((handle, args) => handle.begin(page(args, 1), num(args, 2), false))],

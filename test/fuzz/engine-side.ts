@@ -129,7 +129,10 @@ export class EngineSide {
   /** Ends everything, and throws if something is left. */
   close(): void {
     for (const { handles } of this.processes.values())
-      for (const handle of handles.values()) while (handle.open.length > 0) handle.end();
+      for (const handle of handles.values()) {
+        if (handle.legacy.tracked) handle.legacy.done();
+        while (handle.open.length > 0) handle.end();
+      }
     for (const pid of [...this.processes.keys()]) this.exit(pid);
     for (const file of this.files.values()) file.close();
     for (const device of this.devices) device.close();
@@ -153,7 +156,10 @@ export class EngineSide {
     const notifiers = Object.fromEntries([...handles].map(({ notifier, ops }) => [notifier.id, ops]));
     const devmems = this.devices.map((device) => [device.devmem.id, { ops: device.ops, device }] as const);
     const { module } = this.hmm;
-    const attach = { notifiers, devmems: Object.fromEntries(devmems), module };
+    const mirrors = Object.fromEntries(
+      [...handles].flatMap(({ legacy: { mirror, ops } }) => (mirror ? [[mirror.id, ops] as const] : [])),
+    );
+    const attach = { mirrors, notifiers, devmems: Object.fromEntries(devmems), module };
     this.hmm = Hmm.restore(this.hmm.snapshot(), attach);
     this.memcg = this.hmm.memcgs()[0];
     for (const [name, { id }] of this.files)
@@ -206,6 +212,11 @@ export class EngineSide {
     for (const number of [...process.handles.keys()]) this.closeHandle(process, number);
   }
 
+  /** The device that `device` is not. */
+  peerOf(device: Device): Device {
+    return this.devices.find((other) => other !== device)!;
+  }
+
   /** The process that a device file mirrors; -1: it has ended. */
   mirrored({ mm }: Handle): number {
     return [...this.processes].find(([, process]) => process.mm === mm)?.[0] ?? -1;
@@ -225,7 +236,8 @@ export class EngineSide {
     const files: State["files"] = {};
     for (const [name, file] of this.files)
       files[name] = [file.size, file.cachedPages, full ? digest(file.read(0, file.size)) : 0];
-    return { st, used, charged: this.memcg.usage, swapped: this.swapped, files };
+    const faults: Record<string, number> = { ...this.hmm.stats.faults };
+    return { st, used, charged: this.memcg.usage, swapped: this.swapped, faults, files };
   }
 
   /** Slots of swap space in use. */
@@ -244,6 +256,10 @@ export class EngineSide {
       h[number] = {
         snap: encodeBytes(handle.snapshot(base, n).bytes),
         dpt: encodeBytes(handle.entries(base, n)),
+        upd:
+          handle.legacy
+            .takeUpdates()
+            ?.map(([e, from, to, action]) => [e, pageOf(from), pageOf(to), action]) ?? null,
         inv: handle.takeEvents().map(([event, from, to, owner]) => [event, pageOf(from), pageOf(to), owner]),
       };
     }

@@ -32,6 +32,16 @@ const PRESERVING = new Set([
   "dsnap",
   "drel",
   "dexcl",
+  "dpeer",
+  "mirror",
+  "unmirror",
+  "vlook",
+  "vbeg",
+  "vend",
+  "vmig",
+  "mram",
+  "tr",
+  "flt",
   "dchk",
   "file",
   "fr",
@@ -139,7 +149,14 @@ class EngineView implements View {
     for (const [pid, { handles }] of this.engine.processes) {
       for (const [number, handle] of handles) {
         const mirrored = this.engine.mirrored(handle);
-        const one = seen.get(number) ?? { holders: new Set<number>(), mirrored, open: handle.open.length };
+        const { open, legacy } = handle;
+        const one = seen.get(number) ?? {
+          holders: new Set<number>(),
+          mirrored,
+          open: open.length,
+          mirror: legacy.mirror !== null,
+          tracked: legacy.tracked !== null,
+        };
         seen.set(number, one);
         one.holders.add(pid);
       }
@@ -158,7 +175,9 @@ class EngineView implements View {
   migrating(pid: number): boolean {
     const { mm } = this.engine.processes.get(pid)!;
     for (const { handles } of this.engine.processes.values())
-      for (const { open } of handles.values()) if (open.some(({ m }) => m.mm === mm)) return true;
+      for (const handle of handles.values())
+        if (handle.open.some(({ m }) => m.mm === mm) || (handle.legacy.tracked && handle.mm === mm))
+          return true;
     return false;
   }
 }

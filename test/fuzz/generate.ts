@@ -178,7 +178,8 @@ export class Generator {
 
   /** A device file, and most often a range. */
   private deviceArgs(op: string, p: number, value: number): (number | string)[] {
-    if (["close", "drel", "ebeg", "mend"].includes(op)) return [this.handle(p)];
+    if (["close", "drel", "ebeg", "mend", "mirror", "unmirror", "vend"].includes(op)) return [this.handle(p)];
+    if (op === "vlook" || op === "vbeg") return [...this.deviceRange(p), this.random.below(3)];
     return op === "dwrite" ? [...this.deviceRange(p), value] : this.deviceRange(p);
   }
 
@@ -220,7 +221,11 @@ export class Generator {
       case "msync":
       case "uffd":
       case "unuffd":
+      case "mram":
+      case "tr":
         return this.range(p);
+      case "flt":
+        return [this.page(p), random.below(2)];
       default:
         return undefined;
     }

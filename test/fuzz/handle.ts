@@ -1,7 +1,6 @@
 /** An open file of a device: mirrors one address space, exactly: it drops what an invalidation names, and no more. */
 import {
   DeviceTable,
-  EAGAIN,
   EBUSY,
   EFAULT,
   EINVAL,
@@ -9,7 +8,6 @@ import {
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_WRITE,
   HMM_PFN_WRITE,
-  HmmError,
   hmmRangeFault,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
@@ -27,8 +25,10 @@ import {
   type Vma,
 } from "../../src/index.ts";
 import { patternPages } from "../golden/codec.ts";
-import { moves, type Device } from "./device.ts";
+import type { Device } from "./device.ts";
+import { Legacy } from "./legacy.ts";
 import { Lent } from "./lent.ts";
+import { answerOf, failure, moved, type Reply } from "./reply.ts";
 import { entryKind, eventName, snapshotByte } from "./seen.ts";
 
 /** Restarts of one hmmRangeFault before the driver gives up: nothing else runs here, so a few are plenty. */
@@ -43,26 +43,6 @@ interface OpenMigration {
   leave: boolean;
 }
 
-/** What a device command answers; `bytes` is the buffer of one that succeeded. */
-export interface Reply {
-  ret: number;
-  cpages: number;
-  faults: number;
-  bytes?: Uint8Array;
-}
-
-/** What a call returns, or the negative errno of an open migration that is in its way. */
-function answerOf(call: () => number): number {
-  try {
-    return call();
-  } catch (error) {
-    if (error instanceof HmmError && error.errno === EAGAIN) return -EAGAIN;
-    throw error;
-  }
-}
-
-const failure = (ret: number): Reply => ({ ret, cpages: 0, faults: 0 });
-
 /** An open file of a device: mirrors the address space of the process that opened it. */
 export class Handle {
   readonly device: Device;
@@ -74,6 +54,7 @@ export class Handle {
   /** What the engine calls. */
   readonly ops: MmuIntervalNotifierOps = { invalidate: (range) => this.invalidate(range) };
   readonly lent = new Lent(this);
+  readonly legacy = new Legacy(this);
   private migrating = false;
   private events: MmuNotifierRange[] = [];
   /** Begun migrations, the oldest first. */
@@ -97,6 +78,7 @@ export class Handle {
     this.mm = hmm.mms().find(({ id }) => id === this.mm.id)!;
     this.table = hmm.deviceTables().find(({ table }) => table === this.table.table)!;
     this.notifier = hmm.notifiers().find(({ id }) => id === this.notifier.id)!;
+    this.legacy.moveTo(hmm);
   }
 
   /** The same for its open migrations, also those of a file whose process is gone. */
@@ -112,6 +94,7 @@ export class Handle {
   }
 
   close(): void {
+    this.legacy.close();
     this.notifier.close();
     if (!this.table.closed) this.table.close();
     if (this.device.rules.evictOnClose) this.device.evict();
@@ -242,7 +225,21 @@ export class Handle {
       device.hmm.copyPages(m.src, m.dst);
       m.pages();
       this.table.mapMigrated(m);
-      return m.src.reduce((sum, word) => sum + (moves(word) ? 1 : 0), 0);
+      return moved(m);
+    });
+  }
+
+  /** Migrates another device's pages among n pages to this device. */
+  fromPeer(start: number, n: number, peer: Device): Reply {
+    const { device } = this;
+    return this.migrate(start, n, (vma, from, to) => {
+      const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+      using m = migrateVmaSetup({ vma, start: from, end: to, owner: peer, select });
+      device.fill(m.src, m.dst);
+      device.hmm.copyPages(m.src, m.dst);
+      const count = m.pages();
+      this.table.mapMigrated(m);
+      return count;
     });
   }
 
@@ -267,7 +264,7 @@ export class Handle {
   }
 
   /** Runs `body` as a migration of its own: the device's events in it are no news. */
-  private own<T>(body: () => T): T {
+  own<T>(body: () => T): T {
     this.migrating = true;
     try {
       return body();
@@ -313,11 +310,11 @@ export class Handle {
   end(): number {
     const { m, sem, notifierSeq, leave } = this.open.shift()!;
     const unchanged = !leave && !this.notifier.readRetry(notifierSeq);
-    const moved = unchanged ? this.own(() => m.pages()) : m.pages();
+    const count = unchanged ? this.own(() => m.pages()) : m.pages();
     if (unchanged) this.table.mapMigrated(m);
     m.finalize();
     sem?.close();
-    return moved;
+    return count;
   }
 
   // --- what it sees ----------------------------------------------------------------------------

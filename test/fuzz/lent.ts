@@ -9,9 +9,8 @@ import {
   makeDeviceExclusive,
   PAGE_SIZE,
 } from "../../src/index.ts";
-import type { Handle, Reply } from "./handle.ts";
-
-const failure = (ret: number): Reply => ({ ret, cpages: 0, faults: 0 });
+import type { Handle } from "./handle.ts";
+import { failure, type Reply } from "./reply.ts";
 
 export class Lent {
   private readonly pages = new Set<number>();

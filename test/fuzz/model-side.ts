@@ -18,6 +18,7 @@ import {
 import { World } from "../util/model/world.ts";
 import { digest, SAMPLES, type Answer, type Op, type Plan, type ProcessState, type State } from "./plan.ts";
 import { modelFileOp } from "./model-files.ts";
+import { legacyOp } from "./model-legacy.ts";
 import type { View, ViewedHandle } from "./view.ts";
 
 const FLAG_LETTERS: readonly [number, string][] = [
@@ -49,6 +50,7 @@ const CHANGING = new Set([
   "fork",
   "uffd",
   "unuffd",
+  "mirror",
 ]);
 const CHANGING_ADVICE = new Set([
   "dontfork",
@@ -83,7 +85,13 @@ export class ModelSide implements View {
   handles(): Map<number, ViewedHandle> {
     const seen = new Map<number, ViewedHandle>();
     for (const [h, { holders, opener, mirror }] of this.world.handles)
-      seen.set(h, { holders, mirrored: mirror.mm ? opener : -1, open: mirror.open.length });
+      seen.set(h, {
+        holders,
+        mirrored: mirror.mm ? opener : -1,
+        open: mirror.open.length,
+        mirror: mirror.updates !== null,
+        tracked: mirror.tracked !== null,
+      });
     return seen;
   }
 
@@ -98,7 +106,8 @@ export class ModelSide implements View {
   migrating(pid: number): boolean {
     const mm = this.world.mms.get(pid)!;
     for (const { mirror } of this.world.handles.values())
-      if (mirror.open.some(({ migration }) => migration.mm === mm)) return true;
+      if (mirror.open.some(({ migration }) => migration.mm === mm) || (mirror.tracked && mirror.mm === mm))
+        return true;
     return false;
   }
 
@@ -115,6 +124,8 @@ export class ModelSide implements View {
     if (half !== undefined) return { ret: half };
     const file = modelFileOp(this.world, op, args);
     if (file) return file;
+    const legacy = legacyOp(this.world, mm, op, args.map(Number));
+    if (legacy) return legacy;
     if (op === "limit") {
       this.world.chargeLimit = Number(args[0]);
       return { ret: 0 };
@@ -126,10 +137,10 @@ export class ModelSide implements View {
 
   /** While a migration of its pages is open its mappings cannot be changed. */
   private deadlock({ p, op, args }: Op): Answer | null {
-    if (!this.migrating(p)) return null;
+    if (!this.migrating(op === "mirror" ? this.handles().get(Number(args[0]))!.mirrored : p)) return null;
     if (op === "madv" ? !CHANGING_ADVICE.has(String(args[2])) : !CHANGING.has(op)) return null;
     const length = op === "mremap" ? args[3] : op === "mresize" ? args[2] : args[1];
-    const empty = length === 0 && !["mprotect", "mlock", "munlock", "madv", "fork"].includes(op);
+    const empty = length === 0 && !["mprotect", "mlock", "munlock", "madv", "fork", "mirror"].includes(op);
     return { ret: empty ? -EINVAL : -EDEADLK };
   }
 
@@ -151,12 +162,20 @@ export class ModelSide implements View {
         [file.size, file.pages.size, full ? digest(file.read(0, file.size)) : 0],
       ]),
     );
-    return { st, used: [...world.used], charged: world.charged, swapped: world.swapUsed, files };
+    const { charged, swapUsed: swapped } = world;
+    return { st, used: [...world.used], charged, swapped, faults: { ...world.faults }, files };
   }
 
   private processState(pid: number, mm: Mm, full: boolean): ProcessState {
     const { first, end } = this.plan;
-    const { pm, rss, h } = stateOf(this.world, pid, end, first);
+    const { pm, rss, h: shown } = stateOf(this.world, pid, end, first);
+    const h: ProcessState["h"] = {};
+    for (const [number, handle] of Object.entries(shown)) {
+      const { mirror } = this.world.handles.get(Number(number))!;
+      const upd = mirror.updates?.map(([name, a, b, , action]) => [name, a, b, action]) ?? null;
+      if (mirror.updates) mirror.updates = [];
+      h[number] = { ...handle, upd };
+    }
     const bytes: (string | number)[] = [];
     for (let pn = first; pn < end; pn++) {
       const entry = mm.entries.get(pn);

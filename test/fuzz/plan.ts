@@ -37,6 +37,8 @@ export interface State {
   charged: number;
   /** Slots of swap space in use. */
   swapped: number;
+  /** Page faults by what they did. */
+  faults: Record<string, number>;
   /** By name: size, pages in the cache, content (if all bytes are looked at). */
   files: Record<string, [size: number, pages: number, content: number | string]>;
 }
@@ -51,7 +53,15 @@ export interface ProcessState {
   /** Contents a page: some bytes, or a digest of all. */
   bytes: string;
   /** By number, the device files that it opened: snapshot, device table, events since the last time. */
-  h: Record<string, { snap: string; dpt: string; inv: unknown[][] }>;
+  h: Record<string, HandleState>;
+}
+
+export interface HandleState {
+  snap: string;
+  dpt: string;
+  inv: unknown[][];
+  /** What a mirror of 2018 was told; null: there is none. */
+  upd: unknown[][] | null;
 }
 
 /** Offsets at which the bytes of every page are looked at after each operation. Writes begin and end at some of them. */
@@ -86,6 +96,14 @@ export const DEVICE_OPS = new Set([
   "close",
   "dexcl",
   "dchk",
+  "dpeer",
+  // The calls of 2018: a mirror, snapshots, one that stays tracked, a migration.
+  "mirror",
+  "unmirror",
+  "vlook",
+  "vbeg",
+  "vend",
+  "vmig",
   // The halves of a migration: to the device, to system memory, evicting one page; the second half.
   "mbeg",
   "sbeg",

@@ -8,6 +8,9 @@ export interface ViewedHandle {
   readonly mirrored: number;
   /** How many migrations it has begun. */
   readonly open: number;
+  /** Has it a mirror of 2018, and a range that is tracked? */
+  readonly mirror: boolean;
+  readonly tracked: boolean;
 }
 
 export interface View {
@@ -19,7 +22,7 @@ export interface View {
   files(): string[];
   /** Has anybody pinned pages? */
   pinned(): boolean;
-  /** Is a migration of this process's pages open? */
+  /** Is a migration of this process's pages open, or a range of it tracked? */
   migrating(pid: number): boolean;
 }
 
@@ -32,6 +35,11 @@ export function applies(view: View, { p, op, args }: Op): boolean {
   if (DEVICE_OPS.has(op)) {
     if (!handle?.holders.has(p)) return false;
     if (op === "mend") return handle.open > 0;
+    if (op === "mirror" || op === "unmirror")
+      return handle.mirrored >= 0 && handle.mirror === (op === "unmirror");
+    if (op === "vend") return handle.tracked;
+    if (op === "vlook" || op === "vbeg") return handle.mirrored >= 0 && !handle.tracked;
+    if (op === "vmig") return handle.mirrored >= 0;
     if (op === "close") return mayClose(p, handle);
     const open = [...handles.values()].reduce((sum, other) => sum + other.open, 0);
     return !op.endsWith("beg") || open < OPEN_MIGRATIONS_MAX;
@@ -41,7 +49,7 @@ export function applies(view: View, { p, op, args }: Op): boolean {
     return (
       pids.length > 1 && !view.migrating(p) && [...handles.values()].every((other) => mayClose(p, other))
     );
-  if (op === "reboot") return !view.pinned();
+  if (op === "reboot") return !view.pinned() && ![...handles.values()].some(({ tracked }) => tracked);
   if (op === "mmap")
     return !/file|shm/.test(String(args[3])) || view.files().includes(fileName(args.slice(3)));
   if (op === "file") return Number(args[1]) < FILES_MAX;
@@ -59,6 +67,6 @@ export function fileName([kind, number]: (number | string)[]): string {
 }
 
 /** A driver ends its migrations before the end of its file. */
-function mayClose(p: number, { holders, open }: ViewedHandle): boolean {
-  return open === 0 || !holders.has(p) || holders.size > 1;
+function mayClose(p: number, { holders, open, tracked }: ViewedHandle): boolean {
+  return (open === 0 && !tracked) || !holders.has(p) || holders.size > 1;
 }

@@ -2,7 +2,7 @@
 import type { Random } from "./random.ts";
 
 /** Usual weights of the operations. */
-const WEIGHTS: readonly (readonly [op: string, weight: number])[] = [
+export const WEIGHTS: readonly (readonly [op: string, weight: number])[] = [
   ["mmap", 6],
   ["munmap", 4],
   ["mprotect", 8],
@@ -54,6 +54,16 @@ const WEIGHTS: readonly (readonly [op: string, weight: number])[] = [
   ["limit", 1],
   ["uffd", 1],
   ["unuffd", 1],
+  ["dpeer", 3],
+  ["mirror", 3],
+  ["unmirror", 1],
+  ["vlook", 4],
+  ["vbeg", 2],
+  ["vend", 4],
+  ["vmig", 4],
+  ["mram", 4],
+  ["tr", 1],
+  ["flt", 4],
   ["reboot", 1],
 ];
 /** A snapshot takes as long as a hundred other operations. */
@@ -65,6 +75,8 @@ const GROUPS: readonly (readonly [share: number, ops: readonly string[]])[] = [
   [0.5, ["swapon", "swapoff"]],
   [0.7, ["uffd", "unuffd"]],
   [0.8, ["limit"]],
+  [0.5, ["mirror", "unmirror", "vlook", "vbeg", "vend"]],
+  [0.5, ["vmig", "mram", "dpeer"]],
 ];
 /** Migrations stay open in some runs only: while they do, much else cannot happen. */
 const OPEN_SHARE = 0.4;

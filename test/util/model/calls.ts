@@ -97,6 +97,7 @@ function pieces(
 }
 
 export function mprotect(mm: Mm, a: number, n: number, prot: number): number {
+  mm.protecting = prot;
   return pieces(mm, a, a + n, (vma, from, to) => {
     let flags = (vma.flags & ~RWX) | prot;
     if (flags === vma.flags) return 0;

@@ -37,7 +37,8 @@ export function lend(
 }
 
 /** The CPU takes a page back. */
-export function takeBack(mm: Mm, pn: number): void {
+export function takeBack(mm: Mm, pn: number): number {
   mm.world.notify(mm, "exclusive", pn, pn + 1);
   mm.entries.get(pn)!.lent = false;
+  return 0;
 }

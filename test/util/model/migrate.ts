@@ -53,11 +53,18 @@ export class OpenMigration {
     private readonly end: number,
     wanted: Omit<Slot, "arrival">[],
     first?: number,
+    /** Whom the events name. */
+    private readonly owner = to,
   ) {
     this.slots = wanted.map((slot) => ({ ...slot, arrival: 0 }));
     const order = [...this.slots].sort((a, b) => Number(b.pn === first) - Number(a.pn === first));
     for (const slot of order) if (world.takeFrame(to)) slot.arrival = world.arrive();
     for (const { page } of this.slots) if (page) page.locked = true;
+  }
+
+  /** Pages and holes that could move. */
+  get candidates(): number {
+    return this.slots.length;
   }
 
   /** What became of it; a page that nobody maps any more has moved, too. */
@@ -76,7 +83,7 @@ export class OpenMigration {
         world.giveFrame(page.place);
         this.place(page, arrival);
       }
-      if (!page && !filling) world.notify(mm!, "migrate", pn, this.end, to);
+      if (!page && !filling) world.notify(mm!, "migrate", pn, this.end, this.owner);
       filling ||= !page;
       if (!page && !this.fill(pn, arrival)) continue;
       count++;
@@ -122,12 +129,13 @@ export class OpenMigration {
   }
 }
 
-/** What may move of the vma's part [a, b): pages that `wants` accepts, and if `holes` what is empty. */
+/** What may move of the vma's part [a, b): pages that `wants` accepts, `holes`, and the zero page's entries. */
 function collect(
   mm: Mm,
   a: number,
   b: number,
   holes: boolean,
+  zeros: boolean,
   wants: (page: Page) => boolean,
 ): { pn: number; page: Page | null }[] {
   const wanted: { pn: number; page: Page | null }[] = [];
@@ -137,7 +145,7 @@ function collect(
     const entry = mm.entries.get(pn);
     const page = entry?.page;
     if (!page) {
-      if (holes && (entry ? isZero(entry) : anonymous)) wanted.push({ pn, page: null });
+      if (entry ? zeros && isZero(entry) : holes && anonymous) wanted.push({ pn, page: null });
     } else if (!entry.lent && !page.locked && wants(page) && !seen.has(page)) {
       seen.add(page);
       unmapEverywhere(page, mm, pn);
@@ -150,14 +158,35 @@ function collect(
 /** RAM pages, holes and zero pages of [a, b) to `device`; `mover` is remembered in each page. */
 export function toDevice(mm: Mm, a: number, b: number, device: number, mover: object): OpenMigration {
   mm.world.notify(mm, "migrate", a, b, device);
-  const wanted = collect(mm, a, b, true, ({ place }) => place === RAM);
+  const wanted = collect(mm, a, b, true, true, ({ place }) => place === RAM);
   return new OpenMigration(mm.world, mm, device, mover, b, wanted);
+}
+
+/** Another device's pages and holes of [a, b) to `device`. */
+export function fromPeer(
+  mm: Mm,
+  a: number,
+  b: number,
+  peer: number,
+  device: number,
+  mover: object,
+): OpenMigration {
+  mm.world.notify(mm, "migrate", a, b, peer);
+  const wanted = collect(mm, a, b, true, false, ({ place }) => place === peer);
+  return new OpenMigration(mm.world, mm, device, mover, b, wanted, undefined, peer);
+}
+
+/** RAM pages, holes and zero pages of [a, b) to other frames of RAM. */
+export function moveInRam(mm: Mm, a: number, b: number): OpenMigration {
+  mm.world.notify(mm, "migrate", a, b);
+  const wanted = collect(mm, a, b, true, true, ({ place }) => place === RAM);
+  return new OpenMigration(mm.world, mm, RAM, null, b, wanted);
 }
 
 /** This device's pages of [a, b) to RAM; `first` gets a frame before the others. */
 export function toSystem(mm: Mm, a: number, b: number, device: number, first?: number): OpenMigration {
   mm.world.notify(mm, "migrate", a, b, device);
-  const wanted = collect(mm, a, b, false, ({ place }) => place === device);
+  const wanted = collect(mm, a, b, false, false, ({ place }) => place === device);
   return new OpenMigration(mm.world, mm, RAM, null, b, wanted, first);
 }
 
@@ -189,7 +218,7 @@ export function bringBack(mm: Mm, vma: Vma, pn: number, page: Page): number {
 
 /**
  * hmm_range_fault over [a, b) for `device`: 0 when every page can be given to it, -EBUSY when faults were taken and
- * `changed` says that what was seen before may not be true any more.
+ * `changed` says that what was seen before may not be true any more. `where`: the page that an error is about.
  */
 export function rangeFault(
   mm: Mm,
@@ -198,8 +227,10 @@ export function rangeFault(
   b: number,
   write: boolean,
   changed: () => boolean,
+  where = { pn: a },
 ): number {
   for (let pn = a; pn < b;) {
+    where.pn = pn;
     const vma = mm.vmas.find(pn);
     if (!vma || !(vma.flags & R) || vma.flags & PFN) return -EFAULT;
     if (!needsFault(mm, device, pn, write)) {
@@ -211,6 +242,7 @@ export function rangeFault(
     const end = Math.min(b, vma.end, (pn | 511) + 1);
     for (let at = pn; at < end; at++) {
       const error = mm.fault(vma, at, write);
+      where.pn = at;
       if (error) return error === -EBUS ? -EFAULT : error;
     }
     if (changed()) return -EBUSY;

@@ -1,7 +1,16 @@
 /** A device's driver, the records' one or another (see DriverRules): a device table for one process, and the commands that use it. */
 import { lend } from "./lend.ts";
 import { EBUSY, EFAULT, EINVAL, ENOENT, EPERM, isZero, present, R, type Event, type Page } from "./page.ts";
-import { leaveDevice, rangeFault, toDevice, toSystem, type Moved, type OpenMigration } from "./migrate.ts";
+import { invalidateTracked, migrateVma, type Tracked } from "./legacy.ts";
+import {
+  fromPeer,
+  leaveDevice,
+  rangeFault,
+  toDevice,
+  toSystem,
+  type Moved,
+  type OpenMigration,
+} from "./migrate.ts";
 import type { Mm } from "./mm.ts";
 import { PFN, SPECIAL } from "./vma.ts";
 import type { DriverRules, World } from "./world.ts";
@@ -29,6 +38,9 @@ export class Mirror {
   /** Those that were not its own. */
   private invalidations = 0;
   private migrating = false;
+  /** A mirror of 2018 beside it: what it was told, and of what. Null: none is registered. */
+  updates: [...Event, action: number][] | null = null;
+  tracked: Tracked | null = null;
   /** Begun migrations, the oldest first. */
   readonly open: { migration: OpenMigration; invalidations: number }[] = [];
 
@@ -40,8 +52,11 @@ export class Mirror {
 
   /** A notifier event. */
   invalidate(event: Event): void {
-    this.events.push(event);
     const [name, a, b, owner] = event;
+    this.events.push(event);
+    invalidateTracked(this.tracked, event);
+    const readable = name === "prot_page" || (name === "prot_vma" && (this.mm!.protecting & R) !== 0);
+    this.updates?.push([...event, readable ? 1 : 0]);
     const { exact } = this.rules;
     if (name === "migrate" && owner === this.device && (this.migrating || !exact)) return;
     this.invalidations++;
@@ -111,7 +126,7 @@ export class Mirror {
     return reply.ret === 0 ? this.readBack(a, n) : reply;
   }
 
-  private map(mm: Mm, moved: Moved[]): void {
+  map(mm: Mm, moved: Moved[]): void {
     for (const { pn, write } of moved) this.table.set(pn, { page: mm.entries.get(pn)!.page, write });
   }
 
@@ -121,6 +136,23 @@ export class Mirror {
       for (const { pn } of moved) this.table.delete(pn);
       return moved.length;
     });
+  }
+
+  /** Another device's pages among n to this one. */
+  fromPeer(a: number, n: number, peer: number): Reply {
+    return this.migrate(a, n, (mm, from, to) => {
+      const { moved, count } = fromPeer(mm, from, to, peer, this.device, this).finish();
+      this.map(mm, moved);
+      return count;
+    });
+  }
+
+  /** migrate_vma, to this device. */
+  migrateVma(a: number, n: number): Record<string, number> {
+    this.migrating = true;
+    const answer = migrateVma(this.mm, a, n, this);
+    this.migrating = false;
+    return answer;
   }
 
   private migrate(a: number, n: number, piece: (mm: Mm, from: number, to: number) => number): Reply {

@@ -11,6 +11,20 @@ import type { World } from "./world.ts";
 /** What a CPU access can end in, besides success. */
 export type Signal = "SIGSEGV/1" | "SIGSEGV/2" | "SIGBUS/2" | "OOM" | "EAGAIN";
 
+/** What a fault did, by the name that hmm.stats has for it. */
+export const FAULT_KINDS = [
+  "zero",
+  "anon",
+  "cow",
+  "reuse",
+  "device",
+  "file",
+  "swap",
+  "exclusive",
+  "spurious",
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
 /** Of a fault's errors: the signal. */
 const SIGNALS = new Map<number, Signal>([
   [-EAGAIN, "EAGAIN"],
@@ -28,6 +42,10 @@ export class Mm {
   readonly rss = { anon: 0, file: 0, shmem: 0, swap: 0 };
   /** Page faults taken so far. */
   faults = 0;
+  /** What the last one did. */
+  lastFault: FaultKind = "spurious";
+  /** What the last mprotect installs. */
+  protecting = 0;
 
   constructor(readonly world: World) {}
 
@@ -84,7 +102,10 @@ export class Mm {
   fault(vma: Vma, pn: number, write: boolean): number {
     this.tables.add(pn >> 18);
     const error = this.handle(vma, pn, write);
-    if (error === 0) this.faults++;
+    if (error === 0) {
+      this.faults++;
+      this.world.faults[this.lastFault]++;
+    }
     return error;
   }
 
@@ -92,23 +113,30 @@ export class Mm {
     const entry = this.entries.get(pn);
     if (!entry) return this.missing(vma, pn, write);
     if (entry.page?.locked) return -EAGAIN;
-    if (entry.slot) return swapIn(this, vma, pn, entry, write);
-    if (entry.lent) {
-      takeBack(this, pn);
-      return 0;
-    }
-    if (entry.page && entry.page.place !== RAM) return bringBack(this, vma, pn, entry.page);
+    if (entry.slot) return this.as("swap", swapIn(this, vma, pn, entry, write));
+    if (entry.lent) return this.as("exclusive", takeBack(this, pn));
+    if (entry.page && entry.page.place !== RAM)
+      return this.as("device", bringBack(this, vma, pn, entry.page));
     if (write && !entry.write) return this.writeProtected(vma, pn, entry);
     if (write) entry.dirty = true;
-    return 0;
+    return this.as("spurious", 0);
+  }
+
+  /** A fault's answer, and what it did. */
+  private as(kind: FaultKind, answer: number): number {
+    this.lastFault = kind;
+    return answer;
   }
 
   private missing(vma: Vma, pn: number, write: boolean): number {
     if (vma.flags & (UFFD | SPECIAL)) return -EBUS;
-    if (vma.file) return fileFault(this, vma, pn, write);
-    if (write) return this.copyToNew(vma, pn, null);
+    if (vma.file) {
+      const copied = write && !(vma.flags & SHARED);
+      return this.as(copied ? "cow" : "file", fileFault(this, vma, pn, write));
+    }
+    if (write) return this.as("anon", this.copyToNew(vma, pn, null));
     this.setEntry(pn, { page: null, write: false });
-    return 0;
+    return this.as("zero", 0);
   }
 
   private writeProtected(vma: Vma, pn: number, entry: Entry): number {
@@ -117,15 +145,15 @@ export class Mm {
       if (page?.kind === "file") page.dirty = true;
       entry.write = true;
       entry.dirty = true;
-      return 0;
+      return this.as("reuse", 0);
     }
     if (page?.kind === "anon" && (page.exclusive || this.onlyOurs(page))) {
       if (!page.exclusive && vma.anon) page.home = vma.anon;
       page.exclusive = true;
       entry.write = (vma.flags & W) !== 0;
-      return 0;
+      return this.as("reuse", 0);
     }
-    return this.copyToNew(vma, pn, page);
+    return this.as("cow", this.copyToNew(vma, pn, page));
   }
 
   /** Has nobody else a reference? */
@@ -162,9 +190,22 @@ export class Mm {
     return null;
   }
 
-  private allows(pn: number, write: boolean): boolean {
+  /** Does the entry allow an access as it is? */
+  allows(pn: number, write: boolean): boolean {
     const entry = this.entries.get(pn);
     return present(entry) && (!write || entry!.write);
+  }
+
+  /** Page faults until an access is allowed, at least one: what the last one did, or the signal. */
+  faultAt(pn: number, write: boolean): FaultKind | Signal {
+    const vma = this.vmas.find(pn);
+    if (!vma) return "SIGSEGV/1";
+    if (!(vma.flags & (write ? W : RWX))) return "SIGSEGV/2";
+    do {
+      const error = this.fault(vma, pn, write);
+      if (error) return SIGNALS.get(error)!;
+    } while (!this.allows(pn, write));
+    return this.lastFault;
   }
 
   /** May the kernel get hold of a page: 0 or -EFAULT. `force` overrides permissions of private memory. */

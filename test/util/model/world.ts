@@ -3,7 +3,7 @@ import type { ModelFile } from "./file.ts";
 import { EINVAL, RAM, Page, type EventName, type PageKind } from "./page.ts";
 import { evict } from "./migrate.ts";
 import { Mirror } from "./mirror.ts";
-import { Mm } from "./mm.ts";
+import { FAULT_KINDS, Mm, type FaultKind } from "./mm.ts";
 import { leaveSwapCache } from "./swap.ts";
 import type { AnonVma } from "./vma.ts";
 
@@ -72,6 +72,8 @@ export class World {
   faultAround = 16;
   readonly swapSize: number;
   swapUsed = 0;
+  /** Page faults by what they did. */
+  readonly faults = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
   swapOn = false;
   private arrivals = 0;
 
