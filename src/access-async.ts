@@ -1,16 +1,9 @@
 import { EAGAIN, EFAULT, ENOMEM } from "../assembly/uapi/errno.ts";
 import { REQUEST, REQUEST_DEVICE_FAULT } from "../assembly/uapi/event.ts";
-import {
-  HDR_FAULT_CODE,
-  HDR_FAULT_KIND,
-  HDR_REQ_DEVMEM,
-  HDR_REQ_KIND,
-  XBUF_SIZE,
-} from "../assembly/uapi/struct.ts";
+import { HDR_FAULT_KIND, HDR_REQ_DEVMEM, HDR_REQ_KIND, XBUF_SIZE } from "../assembly/uapi/struct.ts";
 import {
   FAULT_LOOP,
   FAULT_MAPERR,
-  FAULT_MIGRATION,
   FAULT_OOM,
   FAULT_SIGBUS,
   VM_FAULT_ERROR,
@@ -77,7 +70,7 @@ function advance(access: Access): Wait {
       }
       if (answer > 0) take(access, address, answer);
       if (answer === asked) continue;
-      const migration = openMigration(ctx);
+      const migration = ctx.metMigration()?.ended;
       if (migration !== undefined) return { migration };
       return ctx.abort(accessError(mm, op, answer, access.done));
     }
@@ -85,12 +78,6 @@ function advance(access: Access): Wait {
   } finally {
     restore();
   }
-}
-
-/** The end of the migration that the last access met. */
-function openMigration(ctx: Context): Promise<void> | undefined {
-  if (ctx.mem.header(HDR_FAULT_CODE) !== FAULT_MIGRATION) return undefined;
-  return ctx.metMigration()?.ended;
 }
 
 /** Repeats `step` under mmapSem, held for read, until it has nothing to wait for. */
@@ -201,7 +188,7 @@ export async function faultAsyncOf(
       const { answer, fault } = runUntilAsync(ctx, ctx.core.fault(mm.id, addr, flags));
       if (fault !== null) return { fault };
       if (failed(answer)) {
-        const migration = answer === -EAGAIN ? openMigration(ctx) : undefined;
+        const migration = answer === -EAGAIN ? ctx.metMigration()?.ended : undefined;
         if (migration !== undefined) return { migration };
         return ctx.abort(accessError(mm, op, answer, 0));
       }

@@ -93,7 +93,7 @@ export function accessError(mm: Mm, op: string, answer: number, done: number): H
     case FAULT_OOM:
       return ctx.error(op, ENOMEM, `${ctx.exhausted() || "out of memory"}, at ${hex(address)}`, fields);
     case FAULT_MIGRATION:
-      return ctx.error(op, EAGAIN, undefined, { ...fields, migration: ctx.metMigration()?.id });
+      return ctx.error(op, EAGAIN, undefined, fields);
     case FAULT_LOOP:
       return ctx.error(
         op,

@@ -3,11 +3,13 @@ import { REQUEST } from "../assembly/uapi/event.ts";
 import {
   HDR_CMD_DEPTH,
   HDR_EXHAUSTED,
+  HDR_FAULT_CODE,
   HDR_OPEN_MIGRATION,
   HDR_XBUF,
   POOL_CAPACITY,
   TABLE_POOLS,
 } from "../assembly/uapi/struct.ts";
+import { FAULT_MIGRATION } from "../assembly/uapi/vm.ts";
 import type { CoreExports } from "./core.ts";
 import type { DeviceTable } from "./device-table.ts";
 import type { HmmDevmem } from "./devmem.ts";
@@ -133,14 +135,15 @@ export class Context {
 
   /**
    * Ends an API call: a negative answer becomes an HmmError; at the outermost call, freed device pages are reported,
-   * the event log is delivered, and what notifier callbacks threw is thrown. Else returns the answer.
+   * the event log is delivered, and what notifier callbacks threw is thrown. Else returns the answer. `fields`: of the
+   * error.
    */
-  finish(op: string, answer: number): number {
+  finish(op: string, answer: number, fields?: HmmErrorFields): number {
     if (answer >= 0) {
       this.settle();
       return answer;
     }
-    return this.abort(this.error(op, -answer));
+    return this.abort(this.error(op, -answer, undefined, fields));
   }
 
   /** Ends an API call that failed. Throws `error`, with what callbacks threw beside it. */
@@ -158,6 +161,7 @@ export class Context {
   /** The HmmError for a positive errno, with what the core tells about it. */
   error(op: string, errno: number, detail?: string, fields: HmmErrorFields = {}): HmmError {
     const more = { cause: this.faultCause, ...fields };
+    if (errno === EAGAIN) more.migration = this.metMigration()?.id;
     this.faultCause = undefined;
     return new HmmError(errno, op, detail ?? this.#detail(errno, more.migration), more);
   }
@@ -167,7 +171,7 @@ export class Context {
     if (errno === EAGAIN) {
       return migration === undefined
         ? "somebody holds the page's lock"
-        : `migration ${migration} is open; use the Async form to wait for its end`;
+        : `migration ${migration} is open; await its end, or use the Async form`;
     }
     if (errno === EBUSY) return "in use";
     if (errno === EFAULT) return "bad address";
@@ -176,6 +180,7 @@ export class Context {
 
   /** The open migration whose page the last operation met (-EAGAIN); undefined: somebody else holds the page's lock. */
   metMigration(): Migration | undefined {
+    if (this.mem.header(HDR_FAULT_CODE) !== FAULT_MIGRATION) return undefined;
     return this.migrations.get(this.mem.header(HDR_OPEN_MIGRATION));
   }
 

@@ -191,8 +191,9 @@ export class Hmm {
   }
 
   /**
-   * A page of system memory for each candidate of src (MIGRATE set) whose dst is 0: locked, one reference, not zeroed.
-   * dst stays 0 where memory ran out. Huge pages as in devmem.allocPages. Returns how many pages.
+   * A page of system memory for each page of src that is a candidate (VALID and MIGRATE; a hole gets none) and whose dst
+   * is 0: locked, one reference, not zeroed. dst stays 0 where memory ran out. Huge pages as in devmem.allocPages. Returns
+   * how many pages.
    */
   allocPages(src: Uint32Array, dst: Uint32Array): number {
     const { core } = this.#ctx;

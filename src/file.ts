@@ -1,4 +1,3 @@
-import { ENOMEM } from "../assembly/uapi/errno.ts";
 import {
   FILE_BYTES,
   FILE_DISK,
@@ -101,7 +100,8 @@ export class HmmFile {
 
   /**
    * Writes from `offset` on. The file grows as needed. Throws HmmError ENOMEM when memory, page tables or the group's
-   * limit run out; error.done bytes are written then.
+   * limit run out, EAGAIN where a page is in an open migration (error.migration; await its `ended`); error.done bytes
+   * are written then, and the file has grown by them alone.
    */
   write(offset: number, bytes: Uint8Array, options: FileWriteOptions = {}): void {
     const op = "file.write";
@@ -123,13 +123,13 @@ export class HmmFile {
       done += Math.max(answer, 0);
     }
     restore();
-    if (answer === -ENOMEM) ctx.abort(ctx.error(op, ENOMEM, undefined, { done }));
-    ctx.finish(op, Math.min(answer, 0));
+    ctx.finish(op, Math.min(answer, 0), { done });
   }
 
   /**
    * ftruncate: sets the size. What lies beyond it is unmapped in every address space, private copies too, after their
-   * mirrors were told; then it is dropped. Needs no mmapSem. Throws HmmError EDEADLK from a notifier's callback.
+   * mirrors were told; then it is dropped. Needs no mmapSem. Throws HmmError EDEADLK from a notifier's callback, EAGAIN
+   * where a page that it would take or change is in an open migration (nothing has changed then).
    */
   truncate(bytes: number): void {
     const op = "file.truncate";

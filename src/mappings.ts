@@ -121,7 +121,7 @@ export abstract class Mappings {
   /**
    * What a driver's mmap makes. "mixed": ordinary zeroed pages, all there at once, that belong to no file and are not
    * anonymous (vm_insert_page, VM_MIXEDMAP). "pfn": memory without pages behind it (remap_pfn_range, VM_PFNMAP), which
-   * a CPU may read and a device may not. Such mappings merge with nothing and do not migrate. Returns the address.
+   * a CPU may read and a device may not (what a CPU writes there is lost). Such mappings merge with nothing and do not migrate. Returns the address.
    * Throws as {@link mmap}.
    */
   mmapSpecial(kind: "mixed" | "pfn", args: Omit<MmapArgs, "file" | "offset">): number {

@@ -224,12 +224,10 @@ function protocolAnswer(
 ): number {
   const { ctx } = mm;
   if (answer === -EAGAIN && !block) answer = -EBUSY;
-  if (answer === -EAGAIN) {
-    const address = ctx.mem.headerF64(HDR_FAULT_ADDR);
-    const migration = ctx.metMigration()?.id;
-    return ctx.abort(ctx.error(op, EAGAIN, undefined, { address, migration }));
-  }
-  if (!RETURNED.includes(answer)) return ctx.finish(op, answer);
+  if (!RETURNED.includes(answer))
+    return ctx.finish(op, answer, {
+      address: answer === -EAGAIN ? ctx.mem.headerF64(HDR_FAULT_ADDR) : undefined,
+    });
   try {
     ctx.settle();
   } catch (error) {

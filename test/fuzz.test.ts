@@ -3,20 +3,25 @@
  * Then the fuzzer itself: models that are broken on purpose have to be noticed.
  */
 import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Hmm } from "../src/index.ts";
+import { readSurface } from "./errors/surface.ts";
 import { CANARIES } from "./fuzz/canaries.ts";
+import { ALL_ALONG, readCoverage } from "./fuzz/coverage.ts";
 import { runOps, runSeed, type Failure } from "./fuzz/replay.ts";
 import { describe, parseSaved } from "./fuzz/report.ts";
 import { shrink } from "./fuzz/shrink.ts";
+import { WEIGHTS } from "./fuzz/weights.ts";
+import { replayGolden } from "./util/model-golden.ts";
 
 const STEPS = 100_000;
 const EXHAUST_STEPS = 20_000;
 /** Runs in which a broken model has to show. */
-const CANARY_RUNS = 40;
-/** Operations that its shortened sequence has at most. */
-const CANARY_OPS = 12;
+const CANARY_RUNS = 60;
+/** Operations that its shortened sequence has at most; where memory has to run out for it, it takes some to use it up. */
+const CANARY_OPS = 20;
 
 const test = suite("fuzz");
 const { module } = Hmm.createSync({ systemMemory: 4096, deviceMemory: 0 });
@@ -43,6 +48,38 @@ test("a run repeats itself", () => {
   const { steps, failure } = runSeed(1, module);
   assert.is(failure, null);
   assert.is(runSeed(1, module).steps, steps);
+});
+
+test("the model answers as the records do", () => {
+  const { scenarios, strict, detail } = replayGolden(join(import.meta.dirname, "golden/records"));
+  assert.equal(strict, []);
+  assert.equal(detail, []);
+  assert.is(scenarios, 312);
+});
+
+test("the list of what the fuzzer drives is whole, and names operations that there are", () => {
+  const operations = new Set(WEIGHTS.map(([op]) => op));
+  const rows = readCoverage();
+  assert.equal(
+    [...rows.keys()].sort(),
+    readSurface(["src/index.ts"])
+      .map(({ key }) => key)
+      .sort(),
+  );
+  for (const [key, { drivenBy, why }] of rows) {
+    assert.equal(
+      drivenBy.filter((op) => !operations.has(op) && !ALL_ALONG.has(op)),
+      [],
+      key,
+    );
+    assert.is(drivenBy.length > 0, why === "", `${key}: operations, or why there are none`);
+  }
+  const named = new Set([...rows.values()].flatMap(({ drivenBy }) => drivenBy));
+  assert.equal(
+    [...operations].filter((op) => !named.has(op)),
+    [],
+    "operations that drive nothing",
+  );
 });
 
 /** The first failure from seed 1 on. */

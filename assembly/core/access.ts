@@ -74,7 +74,8 @@ export function accessStep(cmd: Cmd): i32 {
     const outside = buffer + <usize>(cmd.cursor - cmd.start);
     if (cmd.flags & ACCESS_WRITE) {
       store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY);
-      if (frameOf(0)) memory.copy(frameOf(ptePfn(pte)) + offset, outside, length);
+      // Memory without pages has nothing that could keep it: its entries name the page of zeros.
+      if (frameOf(0) && !(pteFlags(pte) & PTE_SPECIAL)) memory.copy(frameOf(ptePfn(pte)) + offset, outside, length);
     } else {
       store<u64>(slot, pte | PTE_YOUNG);
       if (frameOf(0)) memory.copy(outside, frameOf(ptePfn(pte)) + offset, length);
@@ -147,7 +148,7 @@ export function store32(mmId: u32, addr: f64, value: u32): i32 {
   const slot = walk(mmAt(mmId).pgd, at);
   if (!slot) return 0;
   const pte = load<u64>(slot);
-  if (!(pteFlags(pte) & PTE_WRITE) || !ptePresent(pte) || !frameOf(0)) return 0;
+  if ((pteFlags(pte) & (PTE_WRITE | PTE_SPECIAL)) != PTE_WRITE || !ptePresent(pte) || !frameOf(0)) return 0;
   const used = PTE_YOUNG | PTE_DIRTY;
   if ((pteFlags(pte) & used) != used) store<u64>(slot, pte | used);
   store<u32>(frameOf(ptePfn(pte)) + (<usize>at & (PAGE_SIZE - 1)), value);

@@ -7,11 +7,10 @@ import { PAGE_SIZE } from "../uapi/page";
 import { PTE_PRESENT } from "../uapi/pte";
 import {
   FILE_BYTES, FILE_DISK, FILE_FIRST, FILE_HOLDS, FILE_KIND, FILE_LAST, FILE_PAGES, FILE_ROOT, FILE_SHMEM,
-  FILE_SIZE, FOLIO_DIRTY, FOLIO_FILE, FOLIO_LRU, FOLIO_SHMEM, HDR_XBUF, TABLE_FILE, XBUF_SIZE,
+  FILE_SIZE, FOLIO_DIRTY, FOLIO_FILE, FOLIO_LRU, FOLIO_SHMEM, TABLE_FILE,
 } from "../uapi/struct";
 import { folioOf, frameOf } from "./folio";
-import { header } from "./layout";
-import { memcgCharge, memcgOf, memcgUncharge } from "./memcg";
+import { memcgCharge, memcgUncharge } from "./memcg";
 import { allocFrame, putPage, zeroFrame } from "./page-alloc";
 import {
   addressOf, allocTable, FILE_OWNER, freeAllTables, holeEnd, leafEnd, leafTable, readPte, slotOf, walk,
@@ -167,44 +166,6 @@ export function cacheReplace(file: File, index: u64, from: u32, to: u32): void {
   store<u64>(walk(file.root, index << 12), makePte(to, <u32>PTE_PRESENT));
   folioOf(to).refs++;
   folioOf(from).refs--;
-}
-
-export function fileRead(id: u32, offset: f64, length: u32): i32 {
-  const file = fileOf(id);
-  if (!isFile(file)) return -EINVAL;
-  const start = addressOf(offset);
-  if (start >= file.bytes) return 0;
-  const total = <u32>min<u64>(min<u32>(length, XBUF_SIZE), file.bytes - start);
-  const buffer: usize = header(HDR_XBUF);
-  for (let done: u32 = 0; done < total; ) {
-    const at = <u32>(start + done) & (PAGE_SIZE - 1);
-    const part = min<u32>(PAGE_SIZE - at, total - done);
-    const pfn = cacheLookup(file, (start + done) >> 12);
-    if (pfn && frameOf(0)) memory.copy(buffer + done, frameOf(pfn) + at, part);
-    else memory.fill(buffer + done, 0, part);
-    done += part;
-  }
-  return total;
-}
-
-export function fileWrite(id: u32, offset: f64, length: u32, memcg: u32): i32 {
-  const file = fileOf(id);
-  if (!isFile(file) || (memcg && !memcgOf(memcg))) return -EINVAL;
-  const start = addressOf(offset);
-  const total = min<u32>(length, XBUF_SIZE);
-  const buffer: usize = header(HDR_XBUF);
-  let done: u32 = 0;
-  while (done < total) {
-    const at = <u32>(start + done) & (PAGE_SIZE - 1);
-    const part = min<u32>(PAGE_SIZE - at, total - done);
-    const pfn = cacheGet(file, (start + done) >> 12, memcg);
-    if (!pfn) break;
-    if (frameOf(0)) memory.copy(frameOf(pfn) + at, buffer + done, part);
-    if (file.kind == FILE_DISK) folioOf(pfn).set(FOLIO_DIRTY);
-    done += part;
-  }
-  file.bytes = max(file.bytes, start + done);
-  return done || !total ? done : -ENOMEM;
 }
 
 /** Zeroes [from, to) of the page of an offset, where the cache has it. Within one page. */

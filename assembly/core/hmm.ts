@@ -13,14 +13,12 @@ import {
 import {
   PTE_HMM, PTE_KIND_DEVICE, PTE_KIND_HWPOISON, PTE_KIND_MARKER, PTE_KIND_MASK, PTE_KIND_MIGRATION,
 } from "../uapi/pte";
-import { HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_OPEN_MIGRATION, OWNER_ANY } from "../uapi/struct";
-import {
-  ACCESS_WRITE, FAULT_MIGRATION, VM_FAULT_ERROR, VM_FAULT_OOM, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE,
-} from "../uapi/vm";
+import { HDR_FAULT_ADDR, OWNER_ANY } from "../uapi/struct";
+import { ACCESS_WRITE, VM_FAULT_ERROR, VM_FAULT_OOM, VM_IO, VM_PFNMAP, VM_READ, VM_WRITE } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { handleFault } from "./fault";
-import { setHeader, setHeaderF64 } from "./layout";
-import { migrationHolding } from "./migration";
+import { mustWait } from "./fault-base";
+import { setHeaderF64 } from "./layout";
 import { mmAt } from "./mm";
 import { notifierStale } from "./notify";
 import { holeEnd, isHuge, leafEnd, leafTable, slotOf } from "./pagetable";
@@ -286,9 +284,7 @@ function encodeOne(cmd: Cmd, vma: Vma, pte: u64, slot: usize, end: u64): i32 {
   if (kind == PTE_KIND_MIGRATION) {
     cmd.cursor = addr;
     setHeaderF64(HDR_FAULT_ADDR, addr);
-    setHeader(HDR_FAULT_CODE, FAULT_MIGRATION);
-    setHeader(HDR_OPEN_MIGRATION, migrationHolding(ptePfn(pte)));
-    return -EAGAIN;
+    return mustWait(ptePfn(pte));
   }
   if (kind == PTE_KIND_HWPOISON || kind == PTE_KIND_MARKER) {
     cmd.cursor = addr;

@@ -55,7 +55,8 @@ export {
 } from "./device-table";
 export { replay, replayCount, replayOldest } from "./replay";
 export { arenaAlloc, arenaFree } from "./arena";
-export { fileClose, fileCreate, fileRead, fileWrite } from "./file";
+export { fileClose, fileCreate } from "./file";
+export { fileRead, fileWrite } from "./file-io";
 export { verify } from "./verify";
 
 /** Runs an operation until it ends or asks. What it still holds at its end is let go. */

@@ -27,7 +27,7 @@ import { splitEdges } from "./split";
 import { log } from "./stat";
 import { swapCached } from "./swap";
 import { SPACE_END, unmapRange } from "./unmap";
-import { findVmaFrom, pgoffOf, protection, some, Vma, vmaAlloc, vmaAt, vmaLookup } from "./vma";
+import { findVmaFrom, isAnonymous, pgoffOf, protection, some, Vma, vmaAlloc, vmaAt, vmaLookup } from "./vma";
 import { vmaAdd, vmaDestroy, vmaMergeNew, vmaModify } from "./vma-merge";
 import { freeUnusedTables, zapRange } from "./zap";
 
@@ -245,13 +245,13 @@ export function mincore(mmId: u32, addr: f64, length: f64, out: usize): i32 {
   return 0;
 }
 
-/** OP_UFFD: UFFDIO_REGISTER (missing) or, with a = 0, UFFDIO_UNREGISTER over [start, end). -EINVAL: holes, files. */
+/** OP_UFFD: UFFDIO_REGISTER (missing) or, with a = 0, UFFDIO_UNREGISTER over [start, end). -EINVAL: not anonymous, holes. */
 export function uffdStep(cmd: Cmd): i32 {
   const mm = mmAt(cmd.mm);
   if (cmd.phase == 0) {
     for (let at = cmd.start; at < cmd.end; ) {
       const vma = vmaLookup(mm, at);
-      if (!some(vma) || vma.file) return -EINVAL;
+      if (!some(vma) || !isAnonymous(vma)) return -EINVAL;
       at = vma.end;
     }
     cmd.phase = 1;

@@ -3,18 +3,21 @@
 // Each vma that maps a part of the range is told first (`clear`), then loses its entries. A truncation looks twice: once
 // before the pages go, once after, for private copies that were made meanwhile. A hole leaves private copies alone.
 
-import { ENOMEM } from "../uapi/errno";
+import { EAGAIN, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_PAGE, REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
 import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../uapi/pte";
-import { FILE_DISK, FOLIO_ANON, FOLIO_DIRTY } from "../uapi/struct";
+import { FILE_DISK, FOLIO_ANON, FOLIO_DIRTY, FOLIO_LOCKED, TABLE_MIGRATION } from "../uapi/struct";
 import { VM_SHARED } from "../uapi/vm";
 import { Cmd } from "./cmd";
+import { mustWait } from "./fault-base";
 import { cacheLookup, dropCache, File, fileAddress, fileAt, fileCovering, zeroPart } from "./file";
 import { folioOf } from "./folio";
+import { isOpen, migrationOf, pfnOf } from "./migration";
 import { Mm, mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { holeEnd, leafEnd, leafTable, slotOf, walk } from "./pagetable";
+import { poolHigh } from "./pool";
 import { pteFlags, ptePfn, ptePresent } from "./pte";
 import { findVmaFrom, some, vmaAt } from "./vma";
 import { zapPte, zapRange } from "./zap";
@@ -41,6 +44,21 @@ function zapFilePages(mm: Mm, start: u64, end: u64): void {
   }
 }
 
+/** Has an open migration one of the pages [first, end)? Then nothing of them may change. */
+function mustWaitFor(file: File, first: u64, end: u64): bool {
+  for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
+    const m = migrationOf(id);
+    for (let i: u32 = 0; isOpen(m) && i < m.npages; i++) {
+      const pfn = pfnOf(m.source(i));
+      const folio = folioOf(pfn);
+      if (folio.has(FOLIO_ANON) || folio.mapping != file.id || folio.pgoff < first || folio.pgoff >= end) continue;
+      mustWait(pfn);
+      return true;
+    }
+  }
+  return false;
+}
+
 /** unmap_mapping_range: pages [first, end) of the file, in every vma. cmd.link: the vma being told. 0 or REQUEST. */
 function unmapPages(cmd: Cmd, file: File, first: u64, end: u64, copies: bool): i32 {
   let vma = cmd.link ? vmaAt(cmd.link) : fileCovering(vmaAt(file.first), first, end);
@@ -64,6 +82,7 @@ export function truncateStep(cmd: Cmd): i32 {
   const first = (cmd.end + 4095) >> 12;
   if (cmd.phase == 0) {
     const shrinks = cmd.end < file.bytes;
+    if (shrinks && mustWaitFor(file, cmd.end >> 12, LAST_INDEX)) return -EAGAIN;
     file.bytes = cmd.end;
     if (!shrinks) return 0;
     cmd.phase = 1;
@@ -71,19 +90,20 @@ export function truncateStep(cmd: Cmd): i32 {
   if (cmd.phase == 1) {
     if (unmapPages(cmd, file, first, LAST_INDEX, true) == REQUEST) return REQUEST;
     dropCache(file, first, LAST_INDEX);
-    if (cmd.end & 4095) zeroPart(file, cmd.end >> 12, <u32>cmd.end & 4095, PAGE_SIZE);
+    zeroEdges(file, cmd.end, first << 12);
     cmd.phase = 2;
   }
   return unmapPages(cmd, file, first, LAST_INDEX, true);
 }
 
-/** Punches a hole of [start, end) bytes, as a part of an operation that uses link. 0 or REQUEST. */
+/** Punches a hole of [start, end) bytes, as a part of an operation that uses link. 0, REQUEST, or -EAGAIN: a page is locked. */
 export function punchHole(cmd: Cmd, file: File, start: u64, end: u64): i32 {
   // A disk file has nothing beyond its end; shmem looks all the same.
   if (file.kind == FILE_DISK) {
     if (start >= file.bytes) return 0;
     end = min(end, file.length << 12);
   }
+  if (!cmd.link && mustWaitFor(file, start >> 12, (end + 4095) >> 12)) return -EAGAIN;
   const first = (start + 4095) >> 12;
   const last = end >> 12;
   if (first < last) {
@@ -113,7 +133,7 @@ export function punchStep(cmd: Cmd): i32 {
 
 /**
  * Writes the dirty pages [unmapCursor, end) of a disk file back: each is clean afterwards, and the entries of shared
- * mappings are clean and write-protected, each vma that may have one being told (`prot_page`). 0 or REQUEST.
+ * mappings are clean and write-protected, each vma that may have one being told (`prot_page`). 0, REQUEST or -EAGAIN.
  */
 function writeBack(cmd: Cmd, file: File, end: u64): i32 {
   if (file.kind != FILE_DISK) return 0;
@@ -125,6 +145,7 @@ function writeBack(cmd: Cmd, file: File, end: u64): i32 {
     }
     const pfn = cacheLookup(file, cmd.unmapCursor);
     if (!pfn || !folioOf(pfn).has(FOLIO_DIRTY)) continue;
+    if (folioOf(pfn).has(FOLIO_LOCKED)) return mustWait(pfn);
     if (folioOf(pfn).mapcount && cleanPage(cmd, file, cmd.unmapCursor, pfn) == REQUEST) return REQUEST;
     folioOf(pfn).clear(FOLIO_DIRTY);
   }
@@ -165,7 +186,8 @@ export function msyncStep(cmd: Cmd): i32 {
     if (vma.file && vma.flags & VM_SHARED) {
       if (!cmd.phase) cmd.unmapCursor = vma.pgoff + ((cmd.cursor - vma.start) >> 12);
       cmd.phase = 1;
-      if (writeBack(cmd, fileAt(vma.file), vma.pgoff + ((end - vma.start) >> 12)) == REQUEST) return REQUEST;
+      const result = writeBack(cmd, fileAt(vma.file), vma.pgoff + ((end - vma.start) >> 12));
+      if (result) return result;
       cmd.phase = 0;
     }
     cmd.cursor = end;

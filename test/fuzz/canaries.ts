@@ -1,9 +1,10 @@
 /** Ways to break the reference model: a fuzzer that does not notice them would not notice a broken engine either. */
+import { ModelFile } from "../util/model/file.ts";
 import { OpenMigration } from "../util/model/migrate.ts";
 import { Mirror } from "../util/model/mirror.ts";
 import { Mm } from "../util/model/mm.ts";
 import { Content } from "../util/model/page.ts";
-import { AnonVma, VmaList } from "../util/model/vma.ts";
+import { AnonVma, UFFD, VmaList } from "../util/model/vma.ts";
 import { World } from "../util/model/world.ts";
 
 /** Runs its argument while the model is broken. */
@@ -110,6 +111,84 @@ export const CANARIES: readonly [name: string, withBrokenModel: Broken][] = [
           const count = original.call(this, a, n);
           for (const page of this.pinned) if (page) page.pins = 0;
           return count;
+        },
+    ),
+  ],
+  [
+    "exclusive access is given back without a word",
+    broken(
+      World.prototype,
+      "notify",
+      (original) =>
+        function (this: World, mm, name, a, b, owner) {
+          if (name !== "exclusive" || owner !== undefined) original.call(this, mm, name, a, b, owner);
+        },
+    ),
+  ],
+  ["pages of files are never clean again", broken(ModelFile.prototype, "writeBack", () => () => 0)],
+  [
+    "a shorter file keeps its pages",
+    broken(
+      ModelFile.prototype,
+      "truncate",
+      () =>
+        function (this: ModelFile, size) {
+          this.size = size;
+          return 0;
+        },
+    ),
+  ],
+  [
+    "swapped pages are forgotten by fork",
+    broken(
+      Mm.prototype,
+      "setEntry",
+      (original) =>
+        function (this: Mm, pn, entry) {
+          if (!entry.slot) original.call(this, pn, entry);
+        },
+    ),
+  ],
+  [
+    "userfaultfd lets the zero page through",
+    broken(
+      Mm.prototype,
+      "fault",
+      (original) =>
+        function (this: Mm, vma, pn, write) {
+          const { flags } = vma;
+          vma.flags &= ~UFFD;
+          const answer = original.call(this, vma, pn, write);
+          vma.flags = flags;
+          return answer;
+        },
+    ),
+  ],
+  [
+    "shared memory counts as anonymous",
+    broken(
+      Mm.prototype,
+      "setEntry",
+      (original) =>
+        function (this: Mm, pn, entry) {
+          original.call(this, pn, entry);
+          if (entry.page?.kind !== "shmem") return;
+          this.rss.shmem--;
+          this.rss.anon++;
+        },
+    ),
+  ],
+  [
+    "a tracked range stays true whatever happens",
+    broken(
+      Mirror.prototype,
+      "invalidate",
+      (original) =>
+        function (this: Mirror, event) {
+          const { tracked } = this;
+          this.tracked = null;
+          original.call(this, event);
+          this.tracked = tracked;
         },
     ),
   ],

@@ -1,45 +1,35 @@
 /** The operations of a run on the engine, by name. */
 import {
-  EAGAIN,
   EFAULT,
-  EINVAL,
   EIO,
-  ENOMEM,
-  FAULT_ACCERR,
-  FAULT_MAPERR,
-  FAULT_MIGRATION,
-  FAULT_OOM,
-  HmmError,
   MADV_COLD,
   MADV_DOFORK,
   MADV_DONTFORK,
   MADV_DONTNEED,
   MADV_FREE,
   MADV_KEEPONFORK,
+  MADV_NORMAL,
+  MADV_PAGEOUT,
   MADV_POPULATE_READ,
   MADV_POPULATE_WRITE,
+  MADV_RANDOM,
   MADV_REMOVE,
+  MADV_SEQUENTIAL,
   MADV_WILLNEED,
   MADV_WIPEONFORK,
-  MAP_ANONYMOUS,
-  MAP_FIXED,
-  MAP_PRIVATE,
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   PAGE_SIZE,
-  PROT_EXEC,
-  PROT_READ,
-  PROT_WRITE,
   type AccessOptions,
 } from "../../src/index.ts";
 import { encodeBytes, patternPages, UNTOUCHED } from "../golden/codec.ts";
-import { ARENA, type EngineSide, type Process } from "./engine-side.ts";
-import type { Handle, Reply } from "./handle.ts";
+import { bytes, ERRNOS, num, page, protOf, retOf, signalOf, type Args, type Perform } from "./engine-args.ts";
+import { FILE_OPERATIONS } from "./engine-files.ts";
+import { LEGACY_OPERATIONS } from "./engine-legacy.ts";
+import type { Handle } from "./handle.ts";
+import type { Reply } from "./reply.ts";
 import { digest, digests, type Answer } from "./plan.ts";
-
-type Args = (number | string)[];
-type Perform = (process: Process, args: Args, side: EngineSide) => Answer;
 
 const ADVICE: Readonly<Record<string, number>> = {
   dontneed: MADV_DONTNEED,
@@ -53,54 +43,11 @@ const ADVICE: Readonly<Record<string, number>> = {
   dofork: MADV_DOFORK,
   wipeonfork: MADV_WIPEONFORK,
   keeponfork: MADV_KEEPONFORK,
+  pageout: MADV_PAGEOUT,
+  normal: MADV_NORMAL,
+  random: MADV_RANDOM,
+  sequential: MADV_SEQUENTIAL,
 };
-
-const SIGNALS = new Map([
-  [FAULT_MAPERR, "SIGSEGV/1"],
-  [FAULT_ACCERR, "SIGSEGV/2"],
-  [FAULT_OOM, "OOM"],
-  [FAULT_MIGRATION, "EAGAIN"],
-]);
-
-/** Of signals that are none to a process. */
-const ERRNOS = new Map([
-  ["OOM", ENOMEM],
-  ["EAGAIN", EAGAIN],
-]);
-
-const num = (args: Args, i: number): number => Number(args[i]);
-const page = (args: Args, i: number): number => ARENA + num(args, i) * PAGE_SIZE;
-const bytes = (args: Args, i: number): number => num(args, i) * PAGE_SIZE;
-
-function protOf(text: string | number): number {
-  const bits: Readonly<Record<string, number>> = { r: PROT_READ, w: PROT_WRITE, x: PROT_EXEC };
-  return text === "none" ? 0 : [...String(text)].reduce((prot, letter) => prot | bits[letter], 0);
-}
-
-/** 0, or the negative errno that `call` fails with. What the API refuses beforehand is EINVAL to a kernel. */
-function retOf(call: () => unknown): number {
-  try {
-    call();
-    return 0;
-  } catch (error) {
-    if (error instanceof HmmError) return -error.errno;
-    if (error instanceof RangeError) return -EINVAL;
-    throw error;
-  }
-}
-
-/** What an access ends in: 0, or the signal, and the bytes that were done before it. */
-function signalOf(access: () => unknown): { signal: number | string; done: number } {
-  try {
-    access();
-    return { signal: 0, done: -1 };
-  } catch (error) {
-    if (!(error instanceof HmmError)) throw error;
-    const signal = SIGNALS.get(error.faultCode ?? 0);
-    if (signal === undefined || error.errno !== (ERRNOS.get(signal) ?? EFAULT)) throw error;
-    return { signal, done: error.done ?? -1 };
-  }
-}
 
 function each<T>(args: Args, access: (address: number, i: number) => T): T[] {
   return Array.from({ length: num(args, 1) }, (_, i) => access(page(args, 0) + i * PAGE_SIZE, i));
@@ -181,12 +128,6 @@ function writeFor(errno: number, options: AccessOptions): Perform {
   });
 }
 
-const mmap: Perform = ({ mm }, args) => {
-  const flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS;
-  const call = { addr: page(args, 0), length: bytes(args, 1), prot: protOf(args[2]), flags };
-  return { ret: retOf(() => mm.mmap(call)) };
-};
-
 const mremap: Perform = ({ mm }, args) => {
   const flags = MREMAP_MAYMOVE | MREMAP_FIXED | (args[4] === "du" ? MREMAP_DONTUNMAP : 0);
   return { ret: retOf(() => mm.mremap(page(args, 0), bytes(args, 1), bytes(args, 3), flags, page(args, 2))) };
@@ -201,7 +142,7 @@ const mincore: Perform = ({ mm }, args) => {
 const pin: Perform = (process, args) => {
   let pinned = 0;
   const ret = retOf(() => {
-    const pages = process.mm.pin(page(args, 0), num(args, 1));
+    const pages = process.mm.pin(page(args, 0), num(args, 1), { write: num(args, 2) === 1 });
     process.pins.push(pages);
     pinned = pages.npages;
   });
@@ -239,7 +180,7 @@ const release: Perform = ({ handles }, args) => {
 };
 
 export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>([
-  ["mmap", mmap],
+  ...FILE_OPERATIONS,
   ["munmap", ({ mm }, args) => ({ ret: retOf(() => mm.munmap(page(args, 0), bytes(args, 1))) })],
   [
     "mprotect",
@@ -257,6 +198,12 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
   ["mlock", ({ mm }, args) => ({ ret: retOf(() => mm.mlock(page(args, 0), bytes(args, 1))) })],
   ["munlock", ({ mm }, args) => ({ ret: retOf(() => mm.munlock(page(args, 0), bytes(args, 1))) })],
   ["mincore", mincore],
+  ["msync", ({ mm }, args) => ({ ret: retOf(() => mm.msync(page(args, 0), bytes(args, 1))) })],
+  ["uffd", ({ mm }, args) => ({ ret: retOf(() => mm.uffdRegister(page(args, 0), bytes(args, 1))) })],
+  ["unuffd", ({ mm }, args) => ({ ret: retOf(() => mm.uffdUnregister(page(args, 0), bytes(args, 1))) })],
+  ["swapon", (_process, _args, { hmm }) => ({ ret: retOf(() => (hmm.swapOn = true)) })],
+  ["swapoff", (_process, _args, { hmm }) => ({ ret: retOf(() => (hmm.swapOn = false)) })],
+  ["limit", (_process, args, { memcg }) => ({ ret: retOf(() => (memcg.limit = num(args, 0))) })],
   ["r", counted(read)],
   ["w", counted(write)],
   ["wb", counted(writeByte)],
@@ -278,7 +225,17 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
   ["dwrite", command((handle, args) => handle.write(page(args, 1), num(args, 2), num(args, 3)))],
   ["dmig", command((handle, args) => handle.toDevice(page(args, 1), num(args, 2)))],
   ["dsys", command((handle, args) => handle.toSystem(page(args, 1), num(args, 2)))],
+  ["dexcl", command((handle, args) => handle.exclusive(page(args, 1), num(args, 2)))],
+  ["dchk", command((handle, args) => handle.lent.check(page(args, 1), num(args, 2)))],
   ["dsnap", snapshot],
+  [
+    "dpeer",
+    ({ handles }, args, side) => {
+      const handle = handles.get(num(args, 0))!;
+      return { ...handle.fromPeer(page(args, 1), num(args, 2), side.peerOf(handle.device)) };
+    },
+  ],
+  ...LEGACY_OPERATIONS,
   ["drel", release],
   ["reboot", (_process, _args, side) => ({ ret: retOf(() => side.reboot()) })],
   ["mbeg", half((handle, args) => handle.begin(page(args, 1), num(args, 2), false))],

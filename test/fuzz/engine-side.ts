@@ -1,19 +1,37 @@
 /** The engine's side of a run: performs the operations through the public API and shows the state after each. */
-import { Hmm, Memcg, PAGE_SIZE, type Mm, type Pin } from "../../src/index.ts";
+import { Hmm, Memcg, PAGE_SIZE, type HmmFile, type Mm, type Pin } from "../../src/index.ts";
 import { contextOf } from "../../src/context.ts";
-import { PTE_PRESENT, PTE_SPECIAL } from "../../assembly/uapi/pte.ts";
-import { POOL_CAPACITY, POOL_FREE, POOL_HIGH, POOL_USED, TABLE_POOLS } from "../../assembly/uapi/struct.ts";
+import { PTE_KIND_MASK, PTE_KIND_SWAP, PTE_PRESENT, PTE_SPECIAL } from "../../assembly/uapi/pte.ts";
+import {
+  HEADER,
+  POOL_CAPACITY,
+  POOL_FREE,
+  POOL_HIGH,
+  POOL_USED,
+  SWAP_ZONE,
+  TABLE_POOLS,
+  ZONE_FREE_PAGES,
+  ZONE_SIZE,
+  ZONES,
+} from "../../assembly/uapi/struct.ts";
 import {
   VM_ACCOUNT,
   VM_DONTCOPY,
   VM_EXEC,
   VM_LOCKED,
+  VM_MIXEDMAP,
+  VM_PFNMAP,
+  VM_RAND_READ,
   VM_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_UFFD_MISSING,
   VM_WIPEONFORK,
   VM_WRITE,
 } from "../../assembly/uapi/vm.ts";
 import { encodeBytes } from "../golden/codec.ts";
-import { pageInfo } from "../golden/inspect.ts";
+import { frameBytes, swappedBytes } from "../golden/inspect.ts";
+import { pagemap } from "../golden/state.ts";
 import { Device } from "./device.ts";
 import { OPERATIONS } from "./engine-ops.ts";
 import { Handle } from "./handle.ts";
@@ -42,6 +60,7 @@ const CAPACITIES = {
   memcgs: 2,
   migrations: 16,
   deviceTables: 16,
+  files: 64,
 };
 
 /** For pfn arrays and the arrays of migrations. */
@@ -60,18 +79,21 @@ export class EngineSide {
   hmm: Hmm;
   readonly devices: Device[];
   readonly processes = new Map<number, Process>();
-  private memcg: Memcg;
+  memcg: Memcg;
+  /** Files that have a name. */
+  readonly files = new Map<string, HmmFile>();
   private readonly plan: Plan;
   private readonly pagesAtStart: number;
 
   constructor(plan: Plan, module?: WebAssembly.Module) {
     this.plan = plan;
-    const { ram, devices, charge } = plan.limits;
+    const { ram, devices, charge, swap } = plan.limits;
     // Devices take whole blocks of 512 pages, but for the last one: the first one's driver keeps to its limit itself.
     this.hmm = Hmm.createSync({
       module,
       systemMemory: ram * PAGE_SIZE,
       deviceMemory: (MEMORY_MAX + devices[1]) * PAGE_SIZE,
+      swap: swap * PAGE_SIZE,
       capacities: { ...CAPACITIES, ...plan.capacities },
       arena: plan.arena ?? ARENA_BYTES,
       eventLog: 16,
@@ -98,6 +120,8 @@ export class EngineSide {
 
   verify(): void {
     this.hmm.verify();
+    if (digest(frameBytes(this.hmm, this.hmm.zeroPage)) !== 0)
+      throw new Error("the zero page has been written to");
     for (const { used, known } of this.devices)
       if (used !== known) throw new Error(`${used} device pages in use, the driver knows ${known}`);
   }
@@ -105,13 +129,18 @@ export class EngineSide {
   /** Ends everything, and throws if something is left. */
   close(): void {
     for (const { handles } of this.processes.values())
-      for (const handle of handles.values()) while (handle.open.length > 0) handle.end();
+      for (const handle of handles.values()) {
+        if (handle.legacy.tracked) handle.legacy.done();
+        while (handle.open.length > 0) handle.end();
+      }
     for (const pid of [...this.processes.keys()]) this.exit(pid);
+    for (const file of this.files.values()) file.close();
     for (const device of this.devices) device.close();
     this.memcg.close();
     this.hmm.verify();
     const lost = this.pagesAtStart - this.hmm.freePages;
     if (lost !== 0) throw new Error(`${lost} pages of system memory are lost`);
+    if (this.swapped > 0) throw new Error(`${this.swapped} slots of swap space are lost`);
     const { mem } = contextOf("fuzz", this.hmm);
     for (let table = 0; table < TABLE_POOLS; table++) {
       const field = (offset: number): number => mem.pool(table, offset);
@@ -127,9 +156,17 @@ export class EngineSide {
     const notifiers = Object.fromEntries([...handles].map(({ notifier, ops }) => [notifier.id, ops]));
     const devmems = this.devices.map((device) => [device.devmem.id, { ops: device.ops, device }] as const);
     const { module } = this.hmm;
-    const attach = { notifiers, devmems: Object.fromEntries(devmems), module };
+    const mirrors = Object.fromEntries(
+      [...handles].flatMap(({ legacy: { mirror, ops } }) => (mirror ? [[mirror.id, ops] as const] : [])),
+    );
+    const attach = { mirrors, notifiers, devmems: Object.fromEntries(devmems), module };
     this.hmm = Hmm.restore(this.hmm.snapshot(), attach);
     this.memcg = this.hmm.memcgs()[0];
+    for (const [name, { id }] of this.files)
+      this.files.set(
+        name,
+        this.hmm.files().find((file) => file.id === id)!,
+      );
     for (const process of this.processes.values())
       process.mm = this.hmm.mms().find(({ id }) => id === process.mm.id)!;
     for (const device of this.devices) device.moveTo(this.hmm);
@@ -175,6 +212,11 @@ export class EngineSide {
     for (const number of [...process.handles.keys()]) this.closeHandle(process, number);
   }
 
+  /** The device that `device` is not. */
+  peerOf(device: Device): Device {
+    return this.devices.find((other) => other !== device)!;
+  }
+
   /** The process that a device file mirrors; -1: it has ended. */
   mirrored({ mm }: Handle): number {
     return [...this.processes].find(([, process]) => process.mm === mm)?.[0] ?? -1;
@@ -191,7 +233,17 @@ export class EngineSide {
     const st: Record<string, ProcessState> = {};
     for (const [pid, process] of this.processes) st[pid] = this.processState(process, full);
     const used = [this.pagesAtStart - this.hmm.freePages, ...this.devices.map((device) => device.used)];
-    return { st, used, charged: this.memcg.usage };
+    const files: State["files"] = {};
+    for (const [name, file] of this.files)
+      files[name] = [file.size, file.cachedPages, full ? digest(file.read(0, file.size)) : 0];
+    const faults: Record<string, number> = { ...this.hmm.stats.faults };
+    return { st, used, charged: this.memcg.usage, swapped: this.swapped, faults, files };
+  }
+
+  /** Slots of swap space in use. */
+  private get swapped(): number {
+    const { mem } = contextOf("fuzz", this.hmm);
+    return this.plan.limits.swap - mem.u32(HEADER + ZONES + SWAP_ZONE * ZONE_SIZE + ZONE_FREE_PAGES);
   }
 
   private processState({ mm, handles, opened }: Process, full: boolean): ProcessState {
@@ -204,13 +256,24 @@ export class EngineSide {
       h[number] = {
         snap: encodeBytes(handle.snapshot(base, n).bytes),
         dpt: encodeBytes(handle.entries(base, n)),
+        upd:
+          handle.legacy
+            .takeUpdates()
+            ?.map(([e, from, to, action]) => [e, pageOf(from), pageOf(to), action]) ?? null,
         inv: handle.takeEvents().map(([event, from, to, owner]) => [event, pageOf(from), pageOf(to), owner]),
       };
     }
     const pm: number[] = [];
     const bytes: (string | number)[] = [];
     for (let i = 0; i < n; i++) this.page(mm, base + i * PAGE_SIZE, full, pm, bytes);
-    return { vma: mappings(mm), pm: encodeBytes(pm), rss: mm.rss.total, bytes: bytes.join(" "), h };
+    const { anon, file, shmem, swap } = mm.rss;
+    return {
+      vma: mappings(mm),
+      pm: encodeBytes(pm),
+      rss: [anon, file, shmem, swap],
+      bytes: bytes.join(" "),
+      h,
+    };
   }
 
   mappings(pid: number): { start: number; end: number }[] {
@@ -218,26 +281,30 @@ export class EngineSide {
     return vmas.map(({ start, end }) => ({ start: pageOf(start), end: pageOf(end) }));
   }
 
-  /** What each page of the arena holds; 0, too, where there is nothing. */
-  contents(pid: number): (number | string)[] {
+  /** What each page of the arena holds: 0, too, where there is nothing; null where it is not the process's alone. */
+  contents(pid: number): (number | string | null)[] {
     const { mm } = this.processes.get(pid)!;
     return Array.from({ length: this.plan.end - this.plan.first }, (_, i) => {
-      const entry = mm.lookupPte(ARENA + (this.plan.first + i) * PAGE_SIZE);
-      if (entry === null || (entry.flags & PTE_SPECIAL) !== 0) return 0;
-      return this.hmm.pageBytes<number | string>(entry.pfn, digest);
+      const address = ARENA + (this.plan.first + i) * PAGE_SIZE;
+      const vma = mm.findVma(address);
+      if (vma && (vma.file !== 0 || vma.special)) return null;
+      return this.content<number | string>(mm, address, digest) ?? 0;
     });
   }
 
   /** Pagemap bits and contents of one page. */
   private page(mm: Mm, address: number, full: boolean, pm: number[], contents: (string | number)[]): void {
+    pm.push(pagemap(mm, address));
+    const content = this.content<number | string>(mm, address, full ? digest : sample);
+    if (content !== null) contents.push(content);
+  }
+
+  /** What `look` makes of the bytes of a page, swapped out or not; null where there is none. */
+  private content<T>(mm: Mm, address: number, look: (bytes: Uint8Array) => T): T | null {
     const entry = mm.lookupPte(address);
-    if (entry === null) pm.push(0);
-    else if ((entry.flags & PTE_SPECIAL) !== 0) pm.push(1);
-    else {
-      const present = (entry.flags & PTE_PRESENT) !== 0;
-      pm.push(!present ? 2 : pageInfo(this.hmm, entry.pfn).mapcount === 1 ? 9 : 1);
-      contents.push(this.hmm.pageBytes<number | string>(entry.pfn, full ? digest : sample));
-    }
+    if (entry === null || (entry.flags & PTE_SPECIAL) !== 0) return null;
+    const swapped = (entry.flags & PTE_PRESENT) === 0 && (entry.flags & PTE_KIND_MASK) === PTE_KIND_SWAP;
+    return swapped ? look(swappedBytes(this.hmm, entry.pfn)) : this.hmm.pageBytes(entry.pfn, look);
   }
 }
 
@@ -249,6 +316,12 @@ const FLAG_LETTERS: readonly [number, string][] = [
   [VM_DONTCOPY, "D"],
   [VM_WIPEONFORK, "Z"],
   [VM_ACCOUNT, "A"],
+  [VM_SHARED, "s"],
+  [VM_UFFD_MISSING, "u"],
+  [VM_MIXEDMAP, "M"],
+  [VM_PFNMAP, "P"],
+  [VM_SEQ_READ, "q"],
+  [VM_RAND_READ, "n"],
 ];
 
 function pageOf(address: number): number {
@@ -256,8 +329,8 @@ function pageOf(address: number): number {
 }
 
 function mappings(mm: Mm): string[] {
-  return mm.vmas().map(({ start, end, flags, pgoff }) => {
+  return mm.vmas().map(({ start, end, flags, pgoff, file }) => {
     const letters = FLAG_LETTERS.map(([bit, letter]) => ((flags & bit) !== 0 ? letter : "")).join("");
-    return `${pageOf(start)}-${pageOf(end)} ${letters} @${pgoff - ARENA / PAGE_SIZE}`;
+    return `${pageOf(start)}-${pageOf(end)} ${letters} @${file === 0 ? pgoff - ARENA / PAGE_SIZE : pgoff}`;
   });
 }

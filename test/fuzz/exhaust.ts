@@ -31,6 +31,31 @@ const PRESERVING = new Set([
   "dsys",
   "dsnap",
   "drel",
+  "dexcl",
+  "dpeer",
+  "mirror",
+  "unmirror",
+  "vlook",
+  "vbeg",
+  "vend",
+  "vmig",
+  "mram",
+  "tr",
+  "flt",
+  "dchk",
+  "file",
+  "fr",
+  "fw",
+  "ft",
+  "fp",
+  "fc",
+  "fa",
+  "msync",
+  "uffd",
+  "unuffd",
+  "swapon",
+  "swapoff",
+  "limit",
   "mbeg",
   "sbeg",
   "ebeg",
@@ -38,7 +63,10 @@ const PRESERVING = new Set([
   "reboot",
 ]);
 
-type Contents = Map<number, (number | string)[]>;
+/** Advice that takes content away; of what is swapped out, MADV_FREE does. */
+const DROPPING = new Set(["dontneed", "free", "remove"]);
+
+type Contents = Map<number, (number | string | null)[]>;
 
 export class ExhaustRun implements Runner {
   readonly view: View;
@@ -66,12 +94,14 @@ export class ExhaustRun implements Runner {
     if (broken) return broken;
     const before = this.contents;
     this.contents = this.read();
-    const preserving = PRESERVING.has(op) || (op === "madv" && args[2] !== "dontneed");
+    const preserving = PRESERVING.has(op) || (op === "madv" && !DROPPING.has(String(args[2])));
     for (const [pid, pages] of this.contents) {
       // A child has what its parent had, or nothing.
       const old = before.get(pid) ?? before.get(p)!;
       if (pid === target && !preserving) continue;
-      const wrong = pages.findIndex((page, i) => page !== old[i] && (before.has(pid) || page !== 0));
+      const wrong = pages.findIndex(
+        (page, i) => page !== null && old[i] !== null && page !== old[i] && (before.has(pid) || page !== 0),
+      );
       if (wrong >= 0) return { field: `st.${pid}.contents`, model: old[wrong], engine: pages[wrong] };
     }
     return null;
@@ -119,12 +149,23 @@ class EngineView implements View {
     for (const [pid, { handles }] of this.engine.processes) {
       for (const [number, handle] of handles) {
         const mirrored = this.engine.mirrored(handle);
-        const one = seen.get(number) ?? { holders: new Set<number>(), mirrored, open: handle.open.length };
+        const { open, legacy } = handle;
+        const one = seen.get(number) ?? {
+          holders: new Set<number>(),
+          mirrored,
+          open: open.length,
+          mirror: legacy.mirror !== null,
+          tracked: legacy.tracked !== null,
+        };
         seen.set(number, one);
         one.holders.add(pid);
       }
     }
     return seen;
+  }
+
+  files(): string[] {
+    return [...this.engine.files.keys()];
   }
 
   pinned(): boolean {
@@ -134,7 +175,9 @@ class EngineView implements View {
   migrating(pid: number): boolean {
     const { mm } = this.engine.processes.get(pid)!;
     for (const { handles } of this.engine.processes.values())
-      for (const { open } of handles.values()) if (open.some(({ m }) => m.mm === mm)) return true;
+      for (const handle of handles.values())
+        if (handle.open.some(({ m }) => m.mm === mm) || (handle.legacy.tracked && handle.mm === mm))
+          return true;
     return false;
   }
 }

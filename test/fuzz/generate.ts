@@ -2,9 +2,11 @@
  * Random runs. Each has a plan of its own (arena, memory, how the drivers work), switches some operations off
  * altogether, and touches a few hot pages more often than others: what collides is what breaks.
  */
-import { MEMORY_MAX, NO_LIMIT, type Op, type Plan } from "./plan.ts";
+import { fileArgs, mappedArgs } from "./generate-files.ts";
+import { DEVICE_OPS, MEMORY_MAX, NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import type { Random } from "./random.ts";
 import { applies, type View } from "./view.ts";
+import { chooseWeights } from "./weights.ts";
 
 const STEPS = 250;
 const PROTECTIONS = ["rw", "rw", "rw", "rw", "rw", "rw", "r", "r", "none", "rwx", "w", "rx", "x"];
@@ -21,58 +23,16 @@ const ADVICE = [
   "dofork",
   "wipeonfork",
   "keeponfork",
+  "pageout",
+  "pageout",
+  "pageout",
+  "normal",
+  "random",
+  "sequential",
 ];
 /** Offsets in a page at which small writes begin; see SAMPLES. */
 const OFFSETS = [0, 1, 3, 2047, 4095];
 const WORD_OFFSETS = [0, 4092, 2044];
-
-/** Usual weights of the operations. */
-const WEIGHTS: readonly (readonly [op: string, weight: number])[] = [
-  ["mmap", 6],
-  ["munmap", 4],
-  ["mprotect", 8],
-  ["madv", 8],
-  ["mremap", 5],
-  ["mresize", 3],
-  ["mlock", 3],
-  ["munlock", 2],
-  ["mincore", 1],
-  ["r", 6],
-  ["w", 10],
-  ["wb", 3],
-  ["lw", 1],
-  ["sw", 1],
-  ["rr", 2],
-  ["ww", 2],
-  ["sysw", 2],
-  ["sysr", 2],
-  ["memread", 2],
-  ["memwrite", 3],
-  ["pin", 3],
-  ["unpin", 3],
-  ["fork", 5],
-  ["exit", 3],
-  ["open", 2],
-  ["close", 1],
-  ["dread", 8],
-  ["dwrite", 8],
-  ["dmig", 12],
-  ["dsys", 4],
-  ["dsnap", 1],
-  ["drel", 1],
-  ["mbeg", 3],
-  ["sbeg", 2],
-  ["ebeg", 2],
-  ["mend", 5],
-  ["reboot", 1],
-];
-/** A snapshot takes as long as a hundred other operations. */
-const REBOOT_SHARE = 0.1;
-/** Migrations stay open in some runs only: while they do, much else cannot happen. */
-const OPEN_SHARE = 0.4;
-
-/** Never switched off: without them nothing happens, or nothing else does. */
-const ALWAYS = new Set(["w", "mmap", "mend"]);
 
 export function makePlan(seed: number, random: Random): Plan {
   const size = random.pick([6, 8, 12, 16, 16, 24, 32, 64]);
@@ -89,6 +49,7 @@ export function makePlan(seed: number, random: Random): Plan {
       ram: few(size * 2, MEMORY_MAX),
       devices: [few(size, MEMORY_MAX), few(size, MEMORY_MAX)],
       charge: few(size * 2, NO_LIMIT),
+      swap: random.chance(0.4) ? 0 : random.chance(0.3) ? random.between(1, 4) : MEMORY_MAX,
     },
     rules: {
       piece: random.pick([64, 64, 16, 4, 1]),
@@ -114,6 +75,7 @@ export function makeExhaustPlan(seed: number, random: Random): Plan {
     notifiers: few(2, 8),
     migrations: few(1, 6),
     deviceTables: few(2, 8),
+    files: few(1, 6),
   };
   return { ...plan, capacities, arena: few(8192, 16384) };
 }
@@ -134,11 +96,7 @@ export class Generator {
     private readonly random: Random,
     private readonly view: View,
   ) {
-    const open = random.chance(OPEN_SHARE);
-    const reboots = random.chance(REBOOT_SHARE);
-    const wanted = WEIGHTS.filter(([op]) => (op === "reboot" ? reboots : open || !/^(.beg|mend)$/.test(op)));
-    const kept = wanted.filter(([op]) => ALWAYS.has(op) || !random.chance(0.3));
-    this.weights = kept.map(([op, weight]) => [op, random.chance(0.2) ? weight * 4 : weight] as const);
+    this.weights = chooseWeights(random);
     this.hot = Array.from({ length: 3 }, () => random.between(plan.first, plan.end - 1));
   }
 
@@ -213,11 +171,24 @@ export class Generator {
   // --- what ------------------------------------------------------------------------------------
 
   private args(op: string, p: number): (number | string)[] {
+    const value = this.random.between(0, 255);
+    if (DEVICE_OPS.has(op)) return this.deviceArgs(op, p, value);
+    return this.memoryArgs(op, p, value) ?? this.systemArgs(op, value);
+  }
+
+  /** A device file, and most often a range. */
+  private deviceArgs(op: string, p: number, value: number): (number | string)[] {
+    if (["close", "drel", "ebeg", "mend", "mirror", "unmirror", "vend"].includes(op)) return [this.handle(p)];
+    if (op === "vlook" || op === "vbeg") return [...this.deviceRange(p), this.random.below(3)];
+    return op === "dwrite" ? [...this.deviceRange(p), value] : this.deviceRange(p);
+  }
+
+  /** Operations on memory and mappings. */
+  private memoryArgs(op: string, p: number, value: number): (number | string)[] | undefined {
     const { random } = this;
-    const value = random.between(0, 255);
     switch (op) {
       case "mmap":
-        return [...this.range(p), random.pick(PROTECTIONS), "anon"];
+        return [...this.range(p), random.pick(PROTECTIONS), ...mappedArgs(random, this.view)];
       case "mprotect":
         return [...this.range(p), random.pick(PROTECTIONS)];
       case "madv":
@@ -238,31 +209,49 @@ export class Generator {
       case "rr":
       case "ww":
         return this.spanArgs(p, value);
-      case "fork":
-      case "open":
-        return [this.numbers++, random.below(2)].slice(0, op === "fork" ? 1 : 2);
-      case "unpin":
-      case "reboot":
-      case "exit":
-        return [];
       case "pin":
-        return this.range(p, 1);
-      case "close":
-      case "drel":
-      case "ebeg":
-      case "mend":
-        return [this.handle(p)];
-      case "dwrite":
-        return [...this.deviceRange(p), value];
-      case "dread":
-      case "dmig":
-      case "dsys":
-      case "dsnap":
-      case "mbeg":
-      case "sbeg":
-        return this.deviceRange(p);
-      default:
+        return [...this.range(p, 1), random.chance(0.3) ? 1 : 0];
+      case "r":
+      case "sysw":
+      case "memread":
+      case "munmap":
+      case "mlock":
+      case "munlock":
+      case "mincore":
+      case "msync":
+      case "uffd":
+      case "unuffd":
+      case "mram":
+      case "tr":
         return this.range(p);
+      case "flt":
+        return [this.page(p), random.below(2)];
+      default:
+        return undefined;
+    }
+  }
+
+  /** Processes, files, and settings of the whole system. */
+  private systemArgs(op: string, value: number): (number | string)[] {
+    const { random } = this;
+    switch (op) {
+      case "fork":
+        return [this.numbers++];
+      case "open":
+        return [this.numbers++, random.below(2)];
+      case "file":
+      case "fr":
+      case "fw":
+      case "ft":
+      case "fp":
+      case "fc":
+        return fileArgs(random, op, value);
+      case "fa":
+        return [random.pick([1, 1, 2, 4, 16, 16, 512])];
+      case "limit":
+        return [random.pick([this.plan.limits.charge, NO_LIMIT, random.between(0, 40)])];
+      default:
+        return [];
     }
   }
 

@@ -1,7 +1,6 @@
 /** An open file of a device: mirrors one address space, exactly: it drops what an invalidation names, and no more. */
 import {
   DeviceTable,
-  EAGAIN,
   EBUSY,
   EFAULT,
   EINVAL,
@@ -9,7 +8,6 @@ import {
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_WRITE,
   HMM_PFN_WRITE,
-  HmmError,
   hmmRangeFault,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
@@ -27,7 +25,10 @@ import {
   type Vma,
 } from "../../src/index.ts";
 import { patternPages } from "../golden/codec.ts";
-import { moves, type Device } from "./device.ts";
+import type { Device } from "./device.ts";
+import { Legacy } from "./legacy.ts";
+import { Lent } from "./lent.ts";
+import { answerOf, failure, moved, type Reply } from "./reply.ts";
 import { entryKind, eventName, snapshotByte } from "./seen.ts";
 
 /** Restarts of one hmmRangeFault before the driver gives up: nothing else runs here, so a few are plenty. */
@@ -42,26 +43,6 @@ interface OpenMigration {
   leave: boolean;
 }
 
-/** What a device command answers; `bytes` is the buffer of one that succeeded. */
-export interface Reply {
-  ret: number;
-  cpages: number;
-  faults: number;
-  bytes?: Uint8Array;
-}
-
-/** What a call returns, or the negative errno of an open migration that is in its way. */
-function answerOf(call: () => number): number {
-  try {
-    return call();
-  } catch (error) {
-    if (error instanceof HmmError && error.errno === EAGAIN) return -EAGAIN;
-    throw error;
-  }
-}
-
-const failure = (ret: number): Reply => ({ ret, cpages: 0, faults: 0 });
-
 /** An open file of a device: mirrors the address space of the process that opened it. */
 export class Handle {
   readonly device: Device;
@@ -72,6 +53,8 @@ export class Handle {
   notifier: MmuIntervalNotifier;
   /** What the engine calls. */
   readonly ops: MmuIntervalNotifierOps = { invalidate: (range) => this.invalidate(range) };
+  readonly lent = new Lent(this);
+  readonly legacy = new Legacy(this);
   private migrating = false;
   private events: MmuNotifierRange[] = [];
   /** Begun migrations, the oldest first. */
@@ -95,6 +78,7 @@ export class Handle {
     this.mm = hmm.mms().find(({ id }) => id === this.mm.id)!;
     this.table = hmm.deviceTables().find(({ table }) => table === this.table.table)!;
     this.notifier = hmm.notifiers().find(({ id }) => id === this.notifier.id)!;
+    this.legacy.moveTo(hmm);
   }
 
   /** The same for its open migrations, also those of a file whose process is gone. */
@@ -110,6 +94,7 @@ export class Handle {
   }
 
   close(): void {
+    this.legacy.close();
     this.notifier.close();
     if (!this.table.closed) this.table.close();
     if (this.device.rules.evictOnClose) this.device.evict();
@@ -131,6 +116,7 @@ export class Handle {
     this.events.push({ ...range });
     if (range.event === MMU_NOTIFY_MIGRATE && range.owner === this.device && this.migrating) return false;
     if (!this.table.closed) this.table.clear(range.start, Math.min(range.end, ADDRESS_SPACE));
+    this.lent.drop(range.start, range.end);
     return true;
   }
 
@@ -213,7 +199,17 @@ export class Handle {
       this.table.mapMigrated(m);
       return 0;
     });
-    if (reply.ret !== 0) return reply;
+    return reply.ret === 0 ? this.readBack(start, n) : reply;
+  }
+
+  /** Has n pages lent to the device, then reads them through the device table. */
+  exclusive(start: number, n: number): Reply {
+    if (n === 0 || this.orphaned) return failure(-EINVAL);
+    const ret = this.lent.lend(start, n);
+    return ret === 0 ? this.readBack(start, n) : failure(ret);
+  }
+
+  private readBack(start: number, n: number): Reply {
     const bytes = new Uint8Array(n * PAGE_SIZE);
     const cpages = this.table.read(start, bytes) / PAGE_SIZE;
     return cpages < n ? { ret: -ENOENT, cpages, faults: 0 } : { ret: 0, cpages, faults: 0, bytes };
@@ -229,7 +225,21 @@ export class Handle {
       device.hmm.copyPages(m.src, m.dst);
       m.pages();
       this.table.mapMigrated(m);
-      return m.src.reduce((sum, word) => sum + (moves(word) ? 1 : 0), 0);
+      return moved(m);
+    });
+  }
+
+  /** Migrates another device's pages among n pages to this device. */
+  fromPeer(start: number, n: number, peer: Device): Reply {
+    const { device } = this;
+    return this.migrate(start, n, (vma, from, to) => {
+      const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+      using m = migrateVmaSetup({ vma, start: from, end: to, owner: peer, select });
+      device.fill(m.src, m.dst);
+      device.hmm.copyPages(m.src, m.dst);
+      const count = m.pages();
+      this.table.mapMigrated(m);
+      return count;
     });
   }
 
@@ -241,7 +251,7 @@ export class Handle {
     using _sem = this.mm.mmapSem.read();
     for (let at = start; at < end;) {
       const vma = this.mm.findVma(at);
-      if (vma === null || (vma.flags & VM_READ) === 0) return { ...reply, ret: -EINVAL };
+      if (vma === null || (vma.flags & VM_READ) === 0 || vma.special) return { ...reply, ret: -EINVAL };
       const next = this.pieceEnd(vma, at, end);
       reply.cpages += this.own(() => piece(vma, at, next));
       at = next;
@@ -254,7 +264,7 @@ export class Handle {
   }
 
   /** Runs `body` as a migration of its own: the device's events in it are no news. */
-  private own<T>(body: () => T): T {
+  own<T>(body: () => T): T {
     this.migrating = true;
     try {
       return body();
@@ -270,7 +280,7 @@ export class Handle {
     const { device, mm } = this;
     if (n === 0 || this.orphaned) return -EINVAL;
     const vma = mm.findVma(start);
-    if (vma === null || (vma.flags & VM_READ) === 0) return -EINVAL;
+    if (vma === null || (vma.flags & VM_READ) === 0 || vma.special) return -EINVAL;
     const sem = mm.mmapSem.read();
     const end = this.pieceEnd(vma, start, start + n * PAGE_SIZE);
     const select = leave ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE : MIGRATE_VMA_SELECT_SYSTEM;
@@ -300,11 +310,11 @@ export class Handle {
   end(): number {
     const { m, sem, notifierSeq, leave } = this.open.shift()!;
     const unchanged = !leave && !this.notifier.readRetry(notifierSeq);
-    const moved = unchanged ? this.own(() => m.pages()) : m.pages();
+    const count = unchanged ? this.own(() => m.pages()) : m.pages();
     if (unchanged) this.table.mapMigrated(m);
     m.finalize();
     sem?.close();
-    return moved;
+    return count;
   }
 
   // --- what it sees ----------------------------------------------------------------------------
@@ -322,9 +332,11 @@ export class Handle {
     return { ret, cpages: n, bytes: Array.from(pfns, (pfn) => snapshotByte(device, pfn)) };
   }
 
-  /** The device table: 0 none, 1 read, 3 write. */
+  /** The device table: 0 none, 1 read, 3 write, 2 exclusive. */
   entries(start: number, n: number): number[] {
     if (this.table.closed) return new Array<number>(n).fill(0);
-    return Array.from(this.table.snapshot(start, n), entryKind);
+    return Array.from(this.table.snapshot(start, n), (entry, i) =>
+      entry !== 0 && this.lent.has(start + i * PAGE_SIZE) ? 2 : entryKind(entry),
+    );
   }
 }

@@ -3,9 +3,22 @@ import { UNTOUCHED } from "../golden/codec.ts";
 import type { Mm } from "../util/model/mm.ts";
 import { EINVAL, PAGE, R, W, X, type Content } from "../util/model/page.ts";
 import { execute, stateOf } from "../util/model/replay.ts";
-import { ACCOUNT, DONTFORK, LOCKED, WIPEONFORK } from "../util/model/vma.ts";
+import {
+  ACCOUNT,
+  DONTFORK,
+  LOCKED,
+  MIXED,
+  PFN,
+  RANDOM,
+  SEQUENTIAL,
+  SHARED,
+  UFFD,
+  WIPEONFORK,
+} from "../util/model/vma.ts";
 import { World } from "../util/model/world.ts";
 import { digest, SAMPLES, type Answer, type Op, type Plan, type ProcessState, type State } from "./plan.ts";
+import { modelFileOp } from "./model-files.ts";
+import { legacyOp } from "./model-legacy.ts";
 import type { View, ViewedHandle } from "./view.ts";
 
 const FLAG_LETTERS: readonly [number, string][] = [
@@ -16,12 +29,38 @@ const FLAG_LETTERS: readonly [number, string][] = [
   [DONTFORK, "D"],
   [WIPEONFORK, "Z"],
   [ACCOUNT, "A"],
+  [SHARED, "s"],
+  [UFFD, "u"],
+  [MIXED, "M"],
+  [PFN, "P"],
+  [SEQUENTIAL, "q"],
+  [RANDOM, "n"],
 ];
 
 const EDEADLK = 35;
 /** What takes mmapSem for write. */
-const CHANGING = new Set(["mmap", "munmap", "mprotect", "mremap", "mresize", "mlock", "munlock", "fork"]);
-const CHANGING_ADVICE = new Set(["dontfork", "dofork", "wipeonfork", "keeponfork"]);
+const CHANGING = new Set([
+  "mmap",
+  "munmap",
+  "mprotect",
+  "mremap",
+  "mresize",
+  "mlock",
+  "munlock",
+  "fork",
+  "uffd",
+  "unuffd",
+  "mirror",
+]);
+const CHANGING_ADVICE = new Set([
+  "dontfork",
+  "dofork",
+  "wipeonfork",
+  "keeponfork",
+  "normal",
+  "random",
+  "sequential",
+]);
 
 export class ModelSide implements View {
   readonly world: World;
@@ -30,6 +69,7 @@ export class ModelSide implements View {
   constructor(plan: Plan) {
     this.plan = plan;
     this.world = new World(plan.limits, plan.rules);
+    this.world.swapOn = plan.limits.swap > 0;
   }
 
   // --- what the making of operations looks at ----------------------------------------------------
@@ -45,8 +85,18 @@ export class ModelSide implements View {
   handles(): Map<number, ViewedHandle> {
     const seen = new Map<number, ViewedHandle>();
     for (const [h, { holders, opener, mirror }] of this.world.handles)
-      seen.set(h, { holders, mirrored: mirror.mm ? opener : -1, open: mirror.open.length });
+      seen.set(h, {
+        holders,
+        mirrored: mirror.mm ? opener : -1,
+        open: mirror.open.length,
+        mirror: mirror.updates !== null,
+        tracked: mirror.tracked !== null,
+      });
     return seen;
+  }
+
+  files(): string[] {
+    return [...this.world.files.keys()];
   }
 
   pinned(): boolean {
@@ -56,7 +106,8 @@ export class ModelSide implements View {
   migrating(pid: number): boolean {
     const mm = this.world.mms.get(pid)!;
     for (const { mirror } of this.world.handles.values())
-      if (mirror.open.some(({ migration }) => migration.mm === mm)) return true;
+      if (mirror.open.some(({ migration }) => migration.mm === mm) || (mirror.tracked && mirror.mm === mm))
+        return true;
     return false;
   }
 
@@ -71,6 +122,14 @@ export class ModelSide implements View {
     if (locked) return locked;
     const half = this.half(op, args.map(Number));
     if (half !== undefined) return { ret: half };
+    const file = modelFileOp(this.world, op, args);
+    if (file) return file;
+    const legacy = legacyOp(this.world, mm, op, args.map(Number));
+    if (legacy) return legacy;
+    if (op === "limit") {
+      this.world.chargeLimit = Number(args[0]);
+      return { ret: 0 };
+    }
     const answer = spanOp(mm, op, args.map(Number));
     if (answer) return { ...answer, flt: mm.faults - before };
     return execute(this.world, p, op, args)!;
@@ -78,10 +137,10 @@ export class ModelSide implements View {
 
   /** While a migration of its pages is open its mappings cannot be changed. */
   private deadlock({ p, op, args }: Op): Answer | null {
-    if (!this.migrating(p)) return null;
+    if (!this.migrating(op === "mirror" ? this.handles().get(Number(args[0]))!.mirrored : p)) return null;
     if (op === "madv" ? !CHANGING_ADVICE.has(String(args[2])) : !CHANGING.has(op)) return null;
     const length = op === "mremap" ? args[3] : op === "mresize" ? args[2] : args[1];
-    const empty = length === 0 && !["mprotect", "mlock", "munlock", "madv", "fork"].includes(op);
+    const empty = length === 0 && !["mprotect", "mlock", "munlock", "madv", "fork", "mirror"].includes(op);
     return { ret: empty ? -EINVAL : -EDEADLK };
   }
 
@@ -97,15 +156,30 @@ export class ModelSide implements View {
     const { world } = this;
     const st: Record<string, ProcessState> = {};
     for (const [pid, mm] of world.mms) st[pid] = this.processState(pid, mm, full);
-    return { st, used: [...world.used], charged: world.charged };
+    const files = Object.fromEntries(
+      [...world.files].map(([name, file]): [string, State["files"][string]] => [
+        name,
+        [file.size, file.pages.size, full ? digest(file.read(0, file.size)) : 0],
+      ]),
+    );
+    const { charged, swapUsed: swapped } = world;
+    return { st, used: [...world.used], charged, swapped, faults: { ...world.faults }, files };
   }
 
   private processState(pid: number, mm: Mm, full: boolean): ProcessState {
     const { first, end } = this.plan;
-    const { pm, rss, h } = stateOf(this.world, pid, end, first);
+    const { pm, rss, h: shown } = stateOf(this.world, pid, end, first);
+    const h: ProcessState["h"] = {};
+    for (const [number, handle] of Object.entries(shown)) {
+      const { mirror } = this.world.handles.get(Number(number))!;
+      const upd = mirror.updates?.map(([name, a, b, , action]) => [name, a, b, action]) ?? null;
+      if (mirror.updates) mirror.updates = [];
+      h[number] = { ...handle, upd };
+    }
     const bytes: (string | number)[] = [];
     for (let pn = first; pn < end; pn++) {
-      const content = mm.entries.get(pn)?.page?.content;
+      const entry = mm.entries.get(pn);
+      const content = entry?.page?.content ?? entry?.slot?.page?.content ?? entry?.slot?.content;
       if (content) bytes.push(full ? content.digest() : sampled(content));
     }
     const vma = mm.vmas.list.map((v) => {
@@ -135,7 +209,7 @@ function spanOp(mm: Mm, op: string, [pn, offset, x, value]: number[]): Answer | 
     case "sw": {
       const signal = mm.access(pn, true);
       if (signal) return { ok: 0, sig: [signal] };
-      for (let i = 0; i < 4; i++) mm.writable(pn).content.setByte(offset + i, (x >>> (8 * i)) & 255);
+      for (let i = 0; i < 4; i++) mm.writable(pn).setByte(offset + i, (x >>> (8 * i)) & 255);
       return { ok: 1 };
     }
     case "rr": {
@@ -146,7 +220,7 @@ function spanOp(mm: Mm, op: string, [pn, offset, x, value]: number[]): Answer | 
       return { ...reached, data: digest(buffer) };
     }
     case "ww":
-      return span(mm, pn, offset, x, true, (page, at) => mm.writable(page).content.setByte(at, value));
+      return span(mm, pn, offset, x, true, (page, at) => mm.writable(page).setByte(at, value));
   }
   return undefined;
 }

@@ -35,6 +35,12 @@ export interface State {
   /** Pages in use: of system memory, of each device, and charged to the memory cgroup. */
   used: number[];
   charged: number;
+  /** Slots of swap space in use. */
+  swapped: number;
+  /** Page faults by what they did. */
+  faults: Record<string, number>;
+  /** By name: size, pages in the cache, content (if all bytes are looked at). */
+  files: Record<string, [size: number, pages: number, content: number | string]>;
 }
 
 export interface ProcessState {
@@ -42,11 +48,20 @@ export interface ProcessState {
   vma: string[];
   /** Pagemap bits a page. */
   pm: string;
-  rss: number;
+  /** Anonymous, of files, shared, and swapped out. */
+  rss: number[];
   /** Contents a page: some bytes, or a digest of all. */
   bytes: string;
   /** By number, the device files that it opened: snapshot, device table, events since the last time. */
-  h: Record<string, { snap: string; dpt: string; inv: unknown[][] }>;
+  h: Record<string, HandleState>;
+}
+
+export interface HandleState {
+  snap: string;
+  dpt: string;
+  inv: unknown[][];
+  /** What a mirror of 2018 was told; null: there is none. */
+  upd: unknown[][] | null;
 }
 
 /** Offsets at which the bytes of every page are looked at after each operation. Writes begin and end at some of them. */
@@ -62,6 +77,10 @@ export const MEMORY_MAX = 512;
 export const PROCESSES_MAX = 4;
 export const HANDLES_MAX = 6;
 export const OPEN_MIGRATIONS_MAX = 4;
+/** Files of each kind that have a name at a time. */
+export const FILES_MAX = 2;
+/** Pages that files have at most. */
+export const FILE_PAGES_MAX = 24;
 
 /** A number that both JSON and comparisons take for "no limit". */
 export const NO_LIMIT = 1e9;
@@ -75,6 +94,16 @@ export const DEVICE_OPS = new Set([
   "dsnap",
   "drel",
   "close",
+  "dexcl",
+  "dchk",
+  "dpeer",
+  // The calls of 2018: a mirror, snapshots, one that stays tracked, a migration.
+  "mirror",
+  "unmirror",
+  "vlook",
+  "vbeg",
+  "vend",
+  "vmig",
   // The halves of a migration: to the device, to system memory, evicting one page; the second half.
   "mbeg",
   "sbeg",

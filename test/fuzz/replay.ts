@@ -137,9 +137,14 @@ export function caught(field: string, body: () => unknown): Difference | null {
 function ordered(state: State, sort: boolean): State {
   if (!sort) return state;
   for (const { h } of Object.values(state.st))
-    for (const handle of Object.values(h)) handle.inv.sort((a, b) => (String(a) < String(b) ? -1 : 1));
+    for (const handle of Object.values(h)) {
+      handle.inv.sort(byText);
+      handle.upd?.sort(byText);
+    }
   return state;
 }
+
+const byText = (a: unknown, b: unknown): number => (String(a) < String(b) ? -1 : 1);
 
 /** The first field in which two values differ. */
 function differs(path: string, model: unknown, engine: unknown): Difference | null {

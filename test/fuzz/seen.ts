@@ -5,6 +5,7 @@ import {
   HMM_PFN_WRITE,
   hmmPfnToPage,
   MMU_NOTIFY_CLEAR,
+  MMU_NOTIFY_EXCLUSIVE,
   MMU_NOTIFY_MIGRATE,
   MMU_NOTIFY_PROTECTION_PAGE,
   MMU_NOTIFY_PROTECTION_VMA,
@@ -20,6 +21,7 @@ const EVENT_NAMES = new Map([
   [MMU_NOTIFY_PROTECTION_PAGE, "prot_page"],
   [MMU_NOTIFY_MIGRATE, "migrate"],
   [MMU_NOTIFY_RELEASE, "release"],
+  [MMU_NOTIFY_EXCLUSIVE, "exclusive"],
 ]);
 
 export function eventName(event: number): string {

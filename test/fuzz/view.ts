@@ -1,5 +1,5 @@
 /** What the making of operations needs to know of a run's state. */
-import { DEVICE_OPS, HANDLES_MAX, OPEN_MIGRATIONS_MAX, PROCESSES_MAX, type Op } from "./plan.ts";
+import { DEVICE_OPS, FILES_MAX, HANDLES_MAX, OPEN_MIGRATIONS_MAX, PROCESSES_MAX, type Op } from "./plan.ts";
 
 export interface ViewedHandle {
   /** Processes that have it. */
@@ -8,6 +8,9 @@ export interface ViewedHandle {
   readonly mirrored: number;
   /** How many migrations it has begun. */
   readonly open: number;
+  /** Has it a mirror of 2018, and a range that is tracked? */
+  readonly mirror: boolean;
+  readonly tracked: boolean;
 }
 
 export interface View {
@@ -15,9 +18,11 @@ export interface View {
   /** The mappings of a process, in pages. */
   mappings(pid: number): { start: number; end: number }[];
   handles(): ReadonlyMap<number, ViewedHandle>;
+  /** The files that have a name: "disk 1". */
+  files(): string[];
   /** Has anybody pinned pages? */
   pinned(): boolean;
-  /** Is a migration of this process's pages open? */
+  /** Is a migration of this process's pages open, or a range of it tracked? */
   migrating(pid: number): boolean;
 }
 
@@ -30,6 +35,11 @@ export function applies(view: View, { p, op, args }: Op): boolean {
   if (DEVICE_OPS.has(op)) {
     if (!handle?.holders.has(p)) return false;
     if (op === "mend") return handle.open > 0;
+    if (op === "mirror" || op === "unmirror")
+      return handle.mirrored >= 0 && handle.mirror === (op === "unmirror");
+    if (op === "vend") return handle.tracked;
+    if (op === "vlook" || op === "vbeg") return handle.mirrored >= 0 && !handle.tracked;
+    if (op === "vmig") return handle.mirrored >= 0;
     if (op === "close") return mayClose(p, handle);
     const open = [...handles.values()].reduce((sum, other) => sum + other.open, 0);
     return !op.endsWith("beg") || open < OPEN_MIGRATIONS_MAX;
@@ -39,12 +49,24 @@ export function applies(view: View, { p, op, args }: Op): boolean {
     return (
       pids.length > 1 && !view.migrating(p) && [...handles.values()].every((other) => mayClose(p, other))
     );
-  if (op === "reboot") return !view.pinned();
+  if (op === "reboot") return !view.pinned() && ![...handles.values()].some(({ tracked }) => tracked);
+  if (op === "mmap")
+    return !/file|shm/.test(String(args[3])) || view.files().includes(fileName(args.slice(3)));
+  if (op === "file") return Number(args[1]) < FILES_MAX;
+  if (FILE_OPS.has(op)) return view.files().includes(fileName(args));
   if (op === "open") return handle === undefined && handles.size < HANDLES_MAX;
   return true;
 }
 
+/** Operations on a file that has a name. */
+const FILE_OPS = new Set(["fr", "fw", "ft", "fp", "fc"]);
+
+/** Of a kind and a number. tmpfs files and disk files are numbered apart. */
+export function fileName([kind, number]: (number | string)[]): string {
+  return `${String(kind).endsWith("shm") ? "shm" : "disk"} ${number}`;
+}
+
 /** A driver ends its migrations before the end of its file. */
-function mayClose(p: number, { holders, open }: ViewedHandle): boolean {
-  return open === 0 || !holders.has(p) || holders.size > 1;
+function mayClose(p: number, { holders, open, tracked }: ViewedHandle): boolean {
+  return (open === 0 && !tracked) || !holders.has(p) || holders.size > 1;
 }

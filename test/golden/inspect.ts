@@ -1,15 +1,17 @@
 /** What the public API does not show of a page, for pagemap and smaps. */
-import type { Hmm, Page } from "../../src/index.ts";
+import { PAGE_SIZE, type Hmm, type Page } from "../../src/index.ts";
 import { contextOf } from "../../src/context.ts";
 import {
   FOLIO_ANON,
   FOLIO_COUNT_MASK,
   FOLIO_DIRTY,
   FOLIO_FLAGS,
+  FOLIO_INDEX,
   FOLIO_KSM,
   FOLIO_MAPS,
   FOLIO_SIZE,
   HDR_FOLIOS,
+  HDR_FRAMES,
 } from "../../assembly/uapi/struct.ts";
 
 export interface PageInfo {
@@ -30,4 +32,18 @@ export function pageInfo(hmm: Hmm, page: Page): PageInfo {
     dirty: (flags & FOLIO_DIRTY) !== 0,
     ksm: (flags & FOLIO_KSM) !== 0,
   };
+}
+
+/** What a slot of swap space, or the swap cache's page for it, holds. */
+export function swappedBytes(hmm: Hmm, slot: number): Uint8Array {
+  const { mem } = contextOf("swappedBytes", hmm);
+  const cached = mem.u32(mem.header(HDR_FOLIOS) + slot * FOLIO_SIZE + FOLIO_INDEX);
+  return frameBytes(hmm, cached === 0 ? slot : cached);
+}
+
+/** The bytes of any frame, also of those that are nobody's page: the zero page's, a swap slot's. */
+export function frameBytes(hmm: Hmm, frame: number): Uint8Array {
+  const { mem } = contextOf("frameBytes", hmm);
+  const start = mem.header(HDR_FRAMES) + frame * PAGE_SIZE;
+  return mem.bytes.subarray(start, start + PAGE_SIZE);
 }

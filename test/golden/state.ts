@@ -101,7 +101,8 @@ export function isPfnMap(mm: Mm, address: number): boolean {
   return ((mm.findVma(address)?.flags ?? 0) & VM_PFNMAP) !== 0;
 }
 
-function pagemap(mm: Mm, address: number): number {
+/** Pagemap bits of a page. */
+export function pagemap(mm: Mm, address: number): number {
   const entry = mm.lookupPte(address);
   if (entry === null) return 0;
   if ((entry.flags & PTE_PRESENT) === 0) return PM_SWAP;

@@ -4,10 +4,12 @@ import {
   type Hmm,
   type HmmError,
   type HmmFile,
+  MADV_REMOVE,
   MAP_ANONYMOUS,
   MAP_PRIVATE,
   MAP_SHARED,
   Memcg,
+  migrateVmaSetup,
   type Mm,
   MMU_NOTIFY_CLEAR,
   MmuIntervalNotifier,
@@ -185,6 +187,58 @@ onEachBuild("file", (test, module) => {
       /without MAP_ANONYMOUS/,
     );
     assert.throws(() => hmm.createFile({ kind: "tape" as "disk" }), /"disk" or "shmem", got "tape"/);
+    hmm.verify();
+  });
+
+  test("a write that fails makes the file no longer than what it wrote", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const file = hmm.createFile({ bytes: 10 });
+    mm.populate(mm.mmap({ length: (hmm.freePages - 1) * P }), (hmm.freePages - 1) * P);
+    const error = errorOf(() => file.write(4 * P, new Uint8Array(2 * P))) as HmmError;
+    assert.is(error.code, "ENOMEM");
+    assert.is(error.done, P);
+    assert.is(file.size, 5 * P);
+    assert.is((errorOf(() => file.write(8 * P, new Uint8Array(P))) as HmmError).done, 0);
+    assert.is(file.size, 5 * P);
+    hmm.verify();
+  });
+
+  test("what is in an open migration is not changed: EAGAIN names it", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const file = filled(hmm, 3);
+    const before = file.read(0, 3 * P);
+    const addr = mm.mmap({ file, length: 3 * P });
+    mm.store32(addr + P, 0x04030201);
+    before.set([1, 2, 3, 4], P);
+    using sem = mm.mmapSem.read();
+    const m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr + P, end: addr + 2 * P });
+    hmm.allocPages(m.src, m.dst);
+    hmm.copyPages(m.src, m.dst);
+    const calls = [
+      () => file.write(2 * P - 4, new Uint8Array(8)),
+      () => file.truncate(P + 1),
+      () => file.truncate(0),
+      () => file.punchHole(P, P),
+      () => file.punchHole(0, P + 1),
+      () => mm.madvise(addr + P, P, MADV_REMOVE),
+      () => mm.msync(addr, 3 * P),
+    ];
+    for (const call of calls) assert.is((errorOf(call) as HmmError).code, "EAGAIN");
+    const error = errorOf(() => file.write(P - 4, new Uint8Array(8).fill(9))) as HmmError;
+    assert.is(error.code, "EAGAIN");
+    assert.is(error.migration, m.id);
+    assert.is(error.done, 4);
+    before.fill(9, P - 4, P);
+    file.truncate(3 * P - 1);
+    file.write(3 * P - 1, before.subarray(3 * P - 1));
+    assert.is(m.pages(), 1);
+    m.finalize();
+    sem.close();
+    assert.equal(file.read(0, 3 * P), before, "and is there on the page that it moved to");
+    mm.msync(addr, 3 * P);
+    file.truncate(0);
     hmm.verify();
   });
 

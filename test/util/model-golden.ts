@@ -9,7 +9,19 @@ import { gunzipSync } from "node:zlib";
 import { execute, stateOf, type Arg } from "./model/replay.ts";
 import { World } from "./model/world.ts";
 
-const KNOWN = new Set(["anon", "fork", "remap", "kernel-access", "advice", "accounting"]);
+const KNOWN = new Set([
+  "anon",
+  "fork",
+  "remap",
+  "kernel-access",
+  "advice",
+  "accounting",
+  "exclusive",
+  "file",
+  "swap",
+  "special",
+  "uffd",
+]);
 const ANSWERS = ["ret", "cpages", "faults", "data", "ok", "sig", "rets", "vec", "current"];
 const DETAILS = new Set(["vma", "pm", "flt"]);
 
@@ -115,7 +127,7 @@ function compare(outcome: Outcome, record: Recorded, world: World, win: number):
     const have = stateOf(world, Number(pid), win);
     check(`${pid} vma`, want.vma, have.vma);
     check(`${pid} pm`, want.pm, have.pm);
-    check(`${pid} rss`, want.rss[0], have.rss);
+    check(`${pid} rss`, want.rss, have.rss);
     check(`${pid} dev`, want.dev, have.dev);
     check(`${pid} handles`, Object.keys(want.h ?? {}), Object.keys(have.h));
     for (const [h, wanted] of Object.entries(want.h ?? {})) {

@@ -1,12 +1,63 @@
 /** The system calls on the mappings of a process of the reference model. Each returns 0 or a negative errno. */
-import { EAGAIN, EFAULT, EINVAL, ENOMEM, RAM, RWX, W } from "./page.ts";
+import { ModelFile } from "./file.ts";
+import { EACCES, EAGAIN, EBUS, EFAULT, EINVAL, ENOMEM, PAGE, present, RWX, W, type Entry } from "./page.ts";
 import type { Mm } from "./mm.ts";
-import { ACCOUNT, DONTFORK, LOCKED, Vma, WIPEONFORK } from "./vma.ts";
+import { pageOut, swapAhead } from "./swap.ts";
+import {
+  ACCOUNT,
+  DONTFORK,
+  LOCKED,
+  MIXED,
+  PFN,
+  RANDOM,
+  SEQUENTIAL,
+  SHARED,
+  SPECIAL,
+  UFFD,
+  Vma,
+  WIPEONFORK,
+} from "./vma.ts";
 
-export function mmap(mm: Mm, a: number, n: number, prot: number): number {
+/** What is mapped: nothing but memory, memory that is shared, a file from some page on, or what a driver has. */
+export interface Mapped {
+  kind: "anon" | "sanon" | "shared" | "private" | "mixed" | "pfn";
+  file?: ModelFile;
+  pgoff?: number;
+  /** Of a driver's mapping: private. */
+  copied?: boolean;
+}
+
+export function mmap(mm: Mm, a: number, n: number, prot: number, what: Mapped, populated = false): number {
   if (n === 0) return -EINVAL;
   munmap(mm, a, n);
-  mm.vmas.map(a, a + n, prot);
+  if (what.kind === "mixed" || what.kind === "pfn") return mapSpecial(mm, a, n, prot, what);
+  const shared = what.kind === "sanon" || what.kind === "shared";
+  const file = what.kind === "sanon" ? new ModelFile(mm.world, "shm", n * PAGE) : (what.file ?? null);
+  const pgoff = what.kind === "sanon" ? 0 : (what.pgoff ?? a);
+  mm.vmas.map(a, a + n, prot | (shared ? SHARED : 0), file, pgoff);
+  if (what.kind === "sanon") file!.close();
+  if (populated) populateLocked(mm, a, a + n);
+  return 0;
+}
+
+/** All its entries are made at once; if memory does not reach, none. */
+function mapSpecial(mm: Mm, a: number, n: number, prot: number, { kind, copied }: Mapped): number {
+  const flags = prot | (kind === "mixed" ? MIXED : PFN) | (copied ? 0 : SHARED);
+  const vma = mm.vmas.map(a, a + n, flags, null);
+  for (let pn = a; pn < a + n; pn++) {
+    let entry: Entry = { page: null, write: false, raw: true };
+    if (kind === "mixed") {
+      const page = mm.world.newPage("file", null, 0, false);
+      if (!page) {
+        mm.zap(a, a + n);
+        mm.vmas.remove(vma);
+        return -ENOMEM;
+      }
+      page.exclusive = false;
+      entry = { page, write: !copied && (prot & W) !== 0 };
+    }
+    mm.setEntry(pn, entry);
+  }
   return 0;
 }
 
@@ -46,23 +97,28 @@ function pieces(
 }
 
 export function mprotect(mm: Mm, a: number, n: number, prot: number): number {
+  mm.protecting = prot;
   return pieces(mm, a, a + n, (vma, from, to) => {
     let flags = (vma.flags & ~RWX) | prot;
     if (flags === vma.flags) return 0;
-    if (prot & W) flags |= ACCOUNT;
-    else if (!vma.anon) flags &= ~ACCOUNT;
-    const fill = (vma.flags & (LOCKED | W)) === LOCKED && (prot & W) !== 0;
+    if (prot & W && !(flags & SHARED)) flags |= ACCOUNT;
+    else if (!(prot & W) && vma.anonymous && !vma.anon) flags &= ~ACCOUNT;
+    const fill = (vma.flags & (LOCKED | W | SHARED)) === LOCKED && (prot & W) !== 0;
     mm.vmas.modify(vma, from, to, flags);
     if (mm.tables.has(from >> 18)) mm.world.notify(mm, "prot_vma", from, to);
     for (let pn = from; pn < to; pn++) {
       const entry = mm.entries.get(pn);
-      if (!entry) continue;
-      const { page } = entry;
-      entry.write = (prot & W) !== 0 && page?.place === RAM && !page.locked && page.exclusive;
+      if (entry) entry.write = (prot & W) !== 0 && present(entry) && mayWrite(entry, flags);
     }
     if (fill) populateLocked(mm, from, to);
     return 0;
   });
+}
+
+/** Has nothing to happen before the first write through this entry? */
+function mayWrite({ page, dirty }: Entry, flags: number): boolean {
+  if (!page) return false;
+  return flags & SHARED ? page.kind === "shmem" || dirty === true : page.exclusive;
 }
 
 // --- locked memory -----------------------------------------------------------------------------
@@ -81,7 +137,7 @@ export function munlock(mm: Mm, a: number, n: number): number {
 function setLocked(mm: Mm, a: number, n: number, locked: number): number {
   return pieces(mm, a, a + n, (vma, from, to) => {
     const flags = (vma.flags & ~LOCKED) | locked;
-    if (flags !== vma.flags) mm.vmas.modify(vma, from, to, flags);
+    if (flags !== vma.flags && !(flags & SPECIAL)) mm.vmas.modify(vma, from, to, flags);
     return 0;
   });
 }
@@ -90,7 +146,8 @@ function setLocked(mm: Mm, a: number, n: number, locked: number): number {
 function populateLocked(mm: Mm, a: number, b: number): number {
   for (let pn = a; pn < b; pn++) {
     const { flags } = mm.vmas.find(pn)!;
-    const error = mm.getPage(pn, (flags & W) !== 0, (flags & RWX) !== 0);
+    if (flags & PFN) continue;
+    const error = mm.getPage(pn, (flags & (W | SHARED)) === W, (flags & RWX) !== 0);
     if (error) return error;
   }
   return 0;
@@ -105,10 +162,11 @@ export function mresize(mm: Mm, a: number, n: number, m: number): number {
   if (m < n) return munmap(mm, a + m, n - m);
   if (m === n) return 0;
   if (n === 0) return -EINVAL;
-  if (n > vma.end - a) return -EFAULT;
+  if (n > vma.end - a || vma.flags & PFN) return -EFAULT;
   if (a + n !== vma.end || mm.vmas.within(a + n, a + m).length > 0) return -ENOMEM;
-  const { end, flags, anon } = vma;
-  mm.vmas.mergeNew({ start: end, end: a + m, flags, pgoff: vma.offset(end), anon });
+  const { end, flags, anon, file } = vma;
+  const pgoff = vma.offset(end);
+  if (!mm.vmas.mergeNew({ start: end, end: a + m, flags, pgoff, anon, file })) return -ENOMEM;
   if (flags & LOCKED) populateLocked(mm, end, a + m);
   return 0;
 }
@@ -124,17 +182,21 @@ export function mremap(mm: Mm, a: number, n: number, b: number, m: number, keep:
   const vma = mm.vmas.find(a);
   if (!vma) return -EFAULT;
   if (length === 0) return -EINVAL;
+  if (keep && vma.flags & PFN) return -EINVAL;
   if (length > vma.end - a) return -EFAULT;
+  if (m > length && vma.flags & PFN) return -EFAULT;
   move(mm, vma, a, length, b, m, keep);
   return 0;
 }
 
 function move(mm: Mm, vma: Vma, a: number, n: number, b: number, m: number, keep: boolean): void {
-  const { flags, anon } = vma;
-  const pgoff = anon ? vma.offset(a) : b;
-  let target = mm.vmas.mergeNew({ start: b, end: b + m, flags, pgoff, anon });
+  const { anon, file } = vma;
+  // Memory that moves leaves its userfaultfd.
+  const flags = vma.flags & ~UFFD;
+  const pgoff = vma.anonymous && !anon ? b : vma.offset(a);
+  let target = mm.vmas.mergeNew({ start: b, end: b + m, flags, pgoff, anon, file });
   if (!target) {
-    target = mm.vmas.insert(new Vma(mm, b, b + m, flags, pgoff));
+    target = mm.vmas.insert(new Vma(mm, b, b + m, flags, pgoff, file));
     target.anon = anon;
     target.cloneChain(vma);
   }
@@ -177,20 +239,33 @@ function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number 
   switch (advice) {
     case "dontneed":
     case "free":
-      if (vma.flags & LOCKED) return -EINVAL;
+      if (vma.flags & (LOCKED | PFN) || (advice === "free" && !vma.anonymous)) return -EINVAL;
       mm.world.notify(mm, "clear", a, b);
-      if (advice === "dontneed") mm.zap(a, b);
+      for (let pn = a; pn < b; pn++) if (advice === "dontneed" || mm.entries.get(pn)?.slot) mm.dropEntry(pn);
       return 0;
     case "cold":
-      return vma.flags & LOCKED ? -EINVAL : 0;
+      return vma.flags & (LOCKED | PFN) ? -EINVAL : 0;
+    case "pageout":
+      return pageOut(mm, vma, a, b);
     case "willneed":
+      swapAhead(mm, a, b);
       return 0;
+    case "remove":
+      if (vma.flags & LOCKED || !vma.file) return -EINVAL;
+      if (!(vma.flags & SHARED)) return -EACCES;
+      return vma.file.punch(vma.offset(a) * PAGE, (b - a) * PAGE);
+    case "normal":
+      return flag(0, SEQUENTIAL | RANDOM);
+    case "sequential":
+      return flag(SEQUENTIAL, RANDOM);
+    case "random":
+      return flag(RANDOM, SEQUENTIAL);
     case "dontfork":
       return flag(DONTFORK, 0);
     case "dofork":
-      return flag(0, DONTFORK);
+      return vma.flags & PFN ? -EINVAL : flag(0, DONTFORK);
     case "wipeonfork":
-      return flag(WIPEONFORK, 0);
+      return vma.anonymous ? flag(WIPEONFORK, 0) : -EINVAL;
     case "keeponfork":
       return flag(0, WIPEONFORK);
     default:
@@ -200,9 +275,11 @@ function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number 
 
 function populate(mm: Mm, a: number, b: number, write: boolean): number {
   for (let pn = a; pn < b; pn++) {
-    if (!mm.vmas.find(pn)) return -ENOMEM;
+    const vma = mm.vmas.find(pn);
+    if (!vma) return -ENOMEM;
+    if (mm.refuses(vma, write, false)) return -EINVAL;
     const error = mm.getPage(pn, write, false);
-    if (error) return error === -EFAULT ? -EINVAL : error;
+    if (error) return error === -EBUS ? -EFAULT : error;
   }
   return 0;
 }
@@ -211,8 +288,37 @@ function populate(mm: Mm, a: number, b: number, write: boolean): number {
 export function mincore(mm: Mm, a: number, n: number): number[] | number {
   const vec: number[] = [];
   for (let pn = a; pn < a + n; pn++) {
-    if (!mm.vmas.find(pn)) return -ENOMEM;
-    vec.push(mm.entries.has(pn) ? 1 : 0);
+    const vma = mm.vmas.find(pn);
+    if (!vma) return -ENOMEM;
+    const entry = mm.entries.get(pn);
+    const swapped = entry?.slot;
+    const here = swapped ? swapped.page !== null : entry !== undefined;
+    vec.push(here || vma.file?.pages.has(vma.offset(pn)) ? 1 : 0);
   }
   return vec;
+}
+
+/** Over holes: what is mapped is written back, then ENOMEM. */
+export function msync(mm: Mm, a: number, n: number): number {
+  let mapped = 0;
+  for (const vma of mm.vmas.within(a, a + n)) {
+    const from = Math.max(a, vma.start);
+    const to = Math.min(a + n, vma.end);
+    mapped += to - from;
+    if (!vma.file || !(vma.flags & SHARED)) continue;
+    const error = vma.file.writeBack(vma.offset(from), vma.offset(to));
+    if (error) return error;
+  }
+  return mapped === n ? 0 : -ENOMEM;
+}
+
+/** userfaultfd for missing pages, on or off. */
+export function uffd(mm: Mm, a: number, n: number, on: boolean): number {
+  if (n === 0) return -EINVAL;
+  if (pieces(mm, a, a + n, (vma) => (vma.anonymous ? 0 : -EINVAL))) return -EINVAL;
+  return pieces(mm, a, a + n, (vma, from, to) => {
+    const flags = on ? vma.flags | UFFD : vma.flags & ~UFFD;
+    if (flags !== vma.flags) mm.vmas.modify(vma, from, to, flags);
+    return 0;
+  });
 }

@@ -1,20 +1,22 @@
 /** Migration between RAM and devices, the walk over all mappings of a page, and faults on behalf of a device. */
-import { EAGAIN, EBUSY, EFAULT, ENOMEM, EPERM, RAM, R, W, type Page } from "./page.ts";
+import { EAGAIN, EBUS, EBUSY, EFAULT, ENOMEM, EPERM, isZero, present, RAM, R, W, type Page } from "./page.ts";
 import type { Mm } from "./mm.ts";
-import type { Vma } from "./vma.ts";
+import { leaveSwapCache } from "./swap.ts";
+import { PFN, UFFD, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
 
 /**
  * Tells every vma that could map the page, in tree order, until no mapping is left. The migrating process
  * took its own entry before: that one does not count any more, but its vma hears of it like the others.
  */
-function unmapEverywhere(page: Page, taker: Mm | null): void {
+function unmapEverywhere(page: Page, taker: Mm | null, taken: number): void {
   let left = page.maps - (taker ? 1 : 0);
   if (left === 0) return;
-  for (const vma of page.anon.around(page.index)) {
+  for (const vma of page.home!.around(page.index)) {
     const pn = vma.start + page.index - vma.pgoff;
     vma.mm.world.notify(vma.mm, "clear", pn, pn + 1);
-    if (vma.mm !== taker && vma.mm.entries.get(pn)?.page === page) left--;
+    const own = vma.mm === taker && pn === taken;
+    if (!own && vma.mm.entries.get(pn)?.page === page) left--;
     if (left === 0) return;
   }
   throw new Error("model: a mapping is in no vma of the page's anon_vma");
@@ -51,11 +53,18 @@ export class OpenMigration {
     private readonly end: number,
     wanted: Omit<Slot, "arrival">[],
     first?: number,
+    /** Whom the events name. */
+    private readonly owner = to,
   ) {
     this.slots = wanted.map((slot) => ({ ...slot, arrival: 0 }));
     const order = [...this.slots].sort((a, b) => Number(b.pn === first) - Number(a.pn === first));
     for (const slot of order) if (world.takeFrame(to)) slot.arrival = world.arrive();
     for (const { page } of this.slots) if (page) page.locked = true;
+  }
+
+  /** Pages and holes that could move. */
+  get candidates(): number {
+    return this.slots.length;
   }
 
   /** What became of it; a page that nobody maps any more has moved, too. */
@@ -66,11 +75,15 @@ export class OpenMigration {
     let filling = false;
     for (const { pn, page, arrival } of this.slots) {
       if (!arrival) continue;
+      if (page && !this.canMove(page)) {
+        world.giveFrame(to);
+        continue;
+      }
       if (page) {
         world.giveFrame(page.place);
         this.place(page, arrival);
       }
-      if (!page && !filling) world.notify(mm!, "migrate", pn, this.end, to);
+      if (!page && !filling) world.notify(mm!, "migrate", pn, this.end, this.owner);
       filling ||= !page;
       if (!page && !this.fill(pn, arrival)) continue;
       count++;
@@ -80,9 +93,14 @@ export class OpenMigration {
     for (const { page } of this.slots) {
       if (!page) continue;
       page.locked = false;
-      world.release(page);
+      world.letGo(page);
     }
     return { moved, count };
+  }
+
+  /** Files have no pages on devices, and a page whose swap slot others name stays with it. */
+  private canMove(page: Page): boolean {
+    return page.kind === "anon" ? leaveSwapCache(this.world, page) : this.to === RAM;
   }
 
   private place(page: Page, arrival: number): void {
@@ -95,49 +113,86 @@ export class OpenMigration {
   private fill(pn: number, arrival: number): boolean {
     const mm = this.mm!;
     const vma = mm.vmas.find(pn)!;
-    vma.prepare();
-    const page = mm.entries.get(pn)?.page ? null : this.world.chargePage(vma, pn);
+    const refused = !vma.anonymous || (vma.flags & UFFD) !== 0;
+    if (!refused) vma.prepare();
+    const entry = mm.entries.get(pn);
+    const empty = !refused && (!entry || isZero(entry));
+    const page = empty ? this.world.chargePage("anon", vma.anon, vma.offset(pn)) : null;
     if (!page) {
       this.world.giveFrame(this.to);
       return false;
     }
     mm.dropEntry(pn);
-    mm.setEntry(pn, page, (vma.flags & W) !== 0);
+    mm.setEntry(pn, { page, write: (vma.flags & W) !== 0 });
     this.place(page, arrival);
     return true;
   }
 }
 
+/** What may move of the vma's part [a, b): pages that `wants` accepts, `holes`, and the zero page's entries. */
+function collect(
+  mm: Mm,
+  a: number,
+  b: number,
+  holes: boolean,
+  zeros: boolean,
+  wants: (page: Page) => boolean,
+): { pn: number; page: Page | null }[] {
+  const wanted: { pn: number; page: Page | null }[] = [];
+  const seen = new Set<Page>();
+  const { anonymous } = mm.vmas.find(a)!;
+  for (let pn = a; pn < b; pn++) {
+    const entry = mm.entries.get(pn);
+    const page = entry?.page;
+    if (!page) {
+      if (entry ? zeros && isZero(entry) : holes && anonymous) wanted.push({ pn, page: null });
+    } else if (!entry.lent && !page.locked && wants(page) && !seen.has(page)) {
+      seen.add(page);
+      unmapEverywhere(page, mm, pn);
+      if (page.pins === 0) wanted.push({ pn, page });
+    }
+  }
+  return wanted;
+}
+
 /** RAM pages, holes and zero pages of [a, b) to `device`; `mover` is remembered in each page. */
 export function toDevice(mm: Mm, a: number, b: number, device: number, mover: object): OpenMigration {
-  const { world } = mm;
-  world.notify(mm, "migrate", a, b, device);
-  const wanted: { pn: number; page: Page | null }[] = [];
-  for (let pn = a; pn < b; pn++) {
-    const page = mm.entries.get(pn)?.page ?? null;
-    if (page && (page.place !== RAM || page.locked)) continue;
-    if (page) unmapEverywhere(page, mm);
-    if (!page || page.pins === 0) wanted.push({ pn, page });
-  }
-  return new OpenMigration(world, mm, device, mover, b, wanted);
+  mm.world.notify(mm, "migrate", a, b, device);
+  const wanted = collect(mm, a, b, true, true, ({ place }) => place === RAM);
+  return new OpenMigration(mm.world, mm, device, mover, b, wanted);
+}
+
+/** Another device's pages and holes of [a, b) to `device`. */
+export function fromPeer(
+  mm: Mm,
+  a: number,
+  b: number,
+  peer: number,
+  device: number,
+  mover: object,
+): OpenMigration {
+  mm.world.notify(mm, "migrate", a, b, peer);
+  const wanted = collect(mm, a, b, true, false, ({ place }) => place === peer);
+  return new OpenMigration(mm.world, mm, device, mover, b, wanted, undefined, peer);
+}
+
+/** RAM pages, holes and zero pages of [a, b) to other frames of RAM. */
+export function moveInRam(mm: Mm, a: number, b: number): OpenMigration {
+  mm.world.notify(mm, "migrate", a, b);
+  const wanted = collect(mm, a, b, true, true, ({ place }) => place === RAM);
+  return new OpenMigration(mm.world, mm, RAM, null, b, wanted);
 }
 
 /** This device's pages of [a, b) to RAM; `first` gets a frame before the others. */
 export function toSystem(mm: Mm, a: number, b: number, device: number, first?: number): OpenMigration {
   mm.world.notify(mm, "migrate", a, b, device);
-  const wanted: { pn: number; page: Page }[] = [];
-  for (let pn = a; pn < b; pn++) {
-    const page = mm.entries.get(pn)?.page;
-    if (page?.place !== device || page.locked) continue;
-    unmapEverywhere(page, mm);
-    wanted.push({ pn, page });
-  }
+  const wanted = collect(mm, a, b, false, false, ({ place }) => place === device);
   return new OpenMigration(mm.world, mm, RAM, null, b, wanted, first);
 }
 
 /** These pages of a device to RAM, whoever maps them. */
 export function leaveDevice(world: World, pages: Page[]): OpenMigration {
-  for (const page of pages) unmapEverywhere(page, null);
+  for (const page of pages) unmapEverywhere(page, null, 0);
   const wanted = pages.map((page) => ({ pn: 0, page }));
   return new OpenMigration(world, null, RAM, null, 0, wanted);
 }
@@ -163,7 +218,7 @@ export function bringBack(mm: Mm, vma: Vma, pn: number, page: Page): number {
 
 /**
  * hmm_range_fault over [a, b) for `device`: 0 when every page can be given to it, -EBUSY when faults were taken and
- * `changed` says that what was seen before may not be true any more.
+ * `changed` says that what was seen before may not be true any more. `where`: the page that an error is about.
  */
 export function rangeFault(
   mm: Mm,
@@ -172,10 +227,12 @@ export function rangeFault(
   b: number,
   write: boolean,
   changed: () => boolean,
+  where = { pn: a },
 ): number {
   for (let pn = a; pn < b;) {
+    where.pn = pn;
     const vma = mm.vmas.find(pn);
-    if (!vma || !(vma.flags & R)) return -EFAULT;
+    if (!vma || !(vma.flags & R) || vma.flags & PFN) return -EFAULT;
     if (!needsFault(mm, device, pn, write)) {
       pn++;
       continue;
@@ -185,7 +242,8 @@ export function rangeFault(
     const end = Math.min(b, vma.end, (pn | 511) + 1);
     for (let at = pn; at < end; at++) {
       const error = mm.fault(vma, at, write);
-      if (error) return error;
+      where.pn = at;
+      if (error) return error === -EBUS ? -EFAULT : error;
     }
     if (changed()) return -EBUSY;
   }
@@ -194,8 +252,6 @@ export function rangeFault(
 
 function needsFault(mm: Mm, device: number, pn: number, write: boolean): boolean {
   const entry = mm.entries.get(pn);
-  if (!entry || entry.page?.locked) return true;
-  if (entry.page && entry.page.place === device) return false;
-  if (entry.page && entry.page.place !== RAM) return true;
-  return write && !entry.write;
+  if (entry?.page?.place === device && !entry.page.locked) return false;
+  return !present(entry) || (write && !entry!.write);
 }

@@ -1,7 +1,18 @@
 /** A device's driver, the records' one or another (see DriverRules): a device table for one process, and the commands that use it. */
-import { EBUSY, EFAULT, EINVAL, ENOENT, R, RAM, type Event, type Page } from "./page.ts";
-import { leaveDevice, rangeFault, toDevice, toSystem, type Moved, type OpenMigration } from "./migrate.ts";
+import { lend } from "./lend.ts";
+import { EBUSY, EFAULT, EINVAL, ENOENT, EPERM, isZero, present, R, type Event, type Page } from "./page.ts";
+import { invalidateTracked, migrateVma, type Tracked } from "./legacy.ts";
+import {
+  fromPeer,
+  leaveDevice,
+  rangeFault,
+  toDevice,
+  toSystem,
+  type Moved,
+  type OpenMigration,
+} from "./migrate.ts";
 import type { Mm } from "./mm.ts";
+import { PFN, SPECIAL } from "./vma.ts";
 import type { DriverRules, World } from "./world.ts";
 
 export interface Reply {
@@ -15,6 +26,8 @@ export interface Reply {
 interface DeviceEntry {
   page: Page | null;
   write: boolean;
+  /** Lent to this device. */
+  exclusive?: boolean;
 }
 
 export class Mirror {
@@ -25,6 +38,9 @@ export class Mirror {
   /** Those that were not its own. */
   private invalidations = 0;
   private migrating = false;
+  /** A mirror of 2018 beside it: what it was told, and of what. Null: none is registered. */
+  updates: [...Event, action: number][] | null = null;
+  tracked: Tracked | null = null;
   /** Begun migrations, the oldest first. */
   readonly open: { migration: OpenMigration; invalidations: number }[] = [];
 
@@ -36,8 +52,11 @@ export class Mirror {
 
   /** A notifier event. */
   invalidate(event: Event): void {
-    this.events.push(event);
     const [name, a, b, owner] = event;
+    this.events.push(event);
+    invalidateTracked(this.tracked, event);
+    const readable = name === "prot_page" || (name === "prot_vma" && (this.mm!.protecting & R) !== 0);
+    this.updates?.push([...event, readable ? 1 : 0]);
     const { exact } = this.rules;
     if (name === "migrate" && owner === this.device && (this.migrating || !exact)) return;
     this.invalidations++;
@@ -107,7 +126,7 @@ export class Mirror {
     return reply.ret === 0 ? this.readBack(a, n) : reply;
   }
 
-  private map(mm: Mm, moved: Moved[]): void {
+  map(mm: Mm, moved: Moved[]): void {
     for (const { pn, write } of moved) this.table.set(pn, { page: mm.entries.get(pn)!.page, write });
   }
 
@@ -117,6 +136,23 @@ export class Mirror {
       for (const { pn } of moved) this.table.delete(pn);
       return moved.length;
     });
+  }
+
+  /** Another device's pages among n to this one. */
+  fromPeer(a: number, n: number, peer: number): Reply {
+    return this.migrate(a, n, (mm, from, to) => {
+      const { moved, count } = fromPeer(mm, from, to, peer, this.device, this).finish();
+      this.map(mm, moved);
+      return count;
+    });
+  }
+
+  /** migrate_vma, to this device. */
+  migrateVma(a: number, n: number): Record<string, number> {
+    this.migrating = true;
+    const answer = migrateVma(this.mm, a, n, this);
+    this.migrating = false;
+    return answer;
   }
 
   private migrate(a: number, n: number, piece: (mm: Mm, from: number, to: number) => number): Reply {
@@ -136,7 +172,7 @@ export class Mirror {
   /** Where a piece of [a, b) ends that is migrated at once; `a` if there can be none. */
   private pieceEnd(mm: Mm, a: number, b: number): number {
     const vma = mm.vmas.find(a);
-    return vma && vma.flags & R ? Math.min(a + this.rules.piece, b, vma.end) : a;
+    return vma && vma.flags & R && !(vma.flags & SPECIAL) ? Math.min(a + this.rules.piece, b, vma.end) : a;
   }
 
   // --- migrations whose halves are apart (not in the records) ------------------------------------
@@ -174,6 +210,31 @@ export class Mirror {
     return count;
   }
 
+  // --- exclusive access --------------------------------------------------------------------------
+
+  /** Pages are lent a piece at a time; a piece that could not be faulted in as a whole is not entered. */
+  exclusive(a: number, n: number): Reply {
+    const { mm, device, rules } = this;
+    if (n === 0 || !mm) return { ret: -EINVAL, cpages: 0, faults: 0 };
+    for (let at = a; at < a + n; at += rules.piece) {
+      const size = Math.min(rules.piece, a + n - at);
+      const lent: [pn: number, page: Page][] = [];
+      const reached = lend(mm, at, size, rules.exact ? device : -1, (pn, page) => lent.push([pn, page]));
+      if (reached === size)
+        for (const [pn, page] of lent) this.table.set(pn, { page, write: rules.exact, exclusive: true });
+      if (reached < size || lent.length < size) return { ret: -EBUSY, cpages: 0, faults: 0 };
+    }
+    return this.readBack(a, n);
+  }
+
+  /** Is a page of n still lent to this device? */
+  check(a: number, n: number): Reply {
+    const reply: Reply = { ret: 0, cpages: 0, faults: 0 };
+    if (n === 0) return { ...reply, ret: -EINVAL };
+    for (let pn = a; pn < a + n; pn++) if (this.table.get(pn)?.exclusive) return { ...reply, ret: -EPERM };
+    return reply;
+  }
+
   /** The check after a migration: what the device can read without a fault. */
   private readBack(a: number, n: number): Reply {
     const data: (number | string)[] = [];
@@ -194,20 +255,21 @@ export class Mirror {
 
   private look(mm: Mm, pn: number): number {
     const vma = mm.vmas.find(pn);
-    if (!vma || !(vma.flags & R)) return 0xff;
+    if (!vma || !(vma.flags & R) || vma.flags & PFN) return 0xff;
     const entry = mm.entries.get(pn);
     if (!entry || entry.page?.locked) return 0;
-    if (!entry.page) return 0x11;
+    if (isZero(entry)) return 0x11;
     const access = entry.write ? 2 : 1;
-    if (entry.page.place === RAM) return access;
-    return entry.page.place === this.device ? 0x20 | access : 0;
+    if (present(entry)) return access;
+    return entry.page?.place === this.device && !entry.lent ? 0x20 | access : 0;
   }
 
-  /** The device table as the records show it: 0 none, 1 read, 3 write. */
+  /** The device table as the records show it: 0 none, 1 read, 3 write, 2 exclusive. */
   shown(a: number, n: number): number[] {
     return Array.from({ length: n }, (_, i) => {
       const entry = this.table.get(a + i);
-      return entry ? (entry.write ? 3 : 1) : 0;
+      if (!entry) return 0;
+      return entry.exclusive ? 2 : entry.write ? 3 : 1;
     });
   }
 }

@@ -1,11 +1,36 @@
 /** One process of the reference model: its page table, page faults, and every way to touch its memory. */
-import { EAGAIN, EFAULT, ENOMEM, RAM, R, RWX, W, type Entry, type Page } from "./page.ts";
-import { DONTFORK, LOCKED, VmaList, Vma, WIPEONFORK } from "./vma.ts";
+import { fileFault } from "./file.ts";
+import { takeBack } from "./lend.ts";
 import { bringBack } from "./migrate.ts";
+import type { Page } from "./page.ts";
+import { Content, EAGAIN, EBUS, EFAULT, ENOMEM, present, RAM, R, RWX, W, type Entry } from "./page.ts";
+import { dropSlot, leaveSwapCache, swapIn } from "./swap.ts";
+import { DONTFORK, LOCKED, PFN, SHARED, SPECIAL, UFFD, VmaList, Vma, WIPEONFORK } from "./vma.ts";
 import type { World } from "./world.ts";
 
 /** What a CPU access can end in, besides success. */
-export type Signal = "SIGSEGV/1" | "SIGSEGV/2" | "OOM" | "EAGAIN";
+export type Signal = "SIGSEGV/1" | "SIGSEGV/2" | "SIGBUS/2" | "OOM" | "EAGAIN";
+
+/** What a fault did, by the name that hmm.stats has for it. */
+export const FAULT_KINDS = [
+  "zero",
+  "anon",
+  "cow",
+  "reuse",
+  "device",
+  "file",
+  "swap",
+  "exclusive",
+  "spurious",
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** Of a fault's errors: the signal. */
+const SIGNALS = new Map<number, Signal>([
+  [-EAGAIN, "EAGAIN"],
+  [-EBUS, "SIGBUS/2"],
+  [-ENOMEM, "OOM"],
+]);
 
 export class Mm {
   readonly vmas = new VmaList(this);
@@ -14,20 +39,29 @@ export class Mm {
   readonly tables = new Set<number>();
   /** Pages held by pin(); null is the zero page. */
   pinned: (Page | null)[] = [];
-  rss = 0;
+  readonly rss = { anon: 0, file: 0, shmem: 0, swap: 0 };
   /** Page faults taken so far. */
   faults = 0;
+  /** What the last one did. */
+  lastFault: FaultKind = "spurious";
+  /** What the last mprotect installs. */
+  protecting = 0;
 
   constructor(readonly world: World) {}
 
   // --- page table ------------------------------------------------------------------------------
 
-  setEntry(pn: number, page: Page | null, write: boolean): void {
-    this.entries.set(pn, { page, write });
+  setEntry(pn: number, entry: Entry): void {
+    this.entries.set(pn, entry);
     this.tables.add(pn >> 18);
+    const { page, slot } = entry;
     if (page) {
       page.maps++;
-      this.rss++;
+      this.rss[page.kind]++;
+    }
+    if (slot) {
+      slot.names++;
+      this.rss.swap++;
     }
   }
 
@@ -35,10 +69,16 @@ export class Mm {
     const entry = this.entries.get(pn);
     if (!entry) return;
     this.entries.delete(pn);
-    if (!entry.page) return;
-    this.rss--;
-    entry.page.maps--;
-    this.world.release(entry.page);
+    const { page, slot } = entry;
+    if (slot) {
+      this.rss.swap--;
+      dropSlot(this.world, slot);
+    }
+    if (!page) return;
+    this.rss[page.kind]--;
+    page.maps--;
+    if (entry.dirty && page.kind === "file") page.dirty = true;
+    this.world.letGo(page);
   }
 
   zap(a: number, b: number): void {
@@ -58,50 +98,81 @@ export class Mm {
 
   // --- faults ----------------------------------------------------------------------------------
 
-  /** One run of the page fault handler. 0, or -ENOMEM or -EAGAIN (an open migration) with nothing changed. */
+  /** One run of the page fault handler. 0, or -ENOMEM, -EBUS or -EAGAIN (an open migration). */
   fault(vma: Vma, pn: number, write: boolean): number {
     this.tables.add(pn >> 18);
     const error = this.handle(vma, pn, write);
-    if (error === 0) this.faults++;
+    if (error === 0) {
+      this.faults++;
+      this.world.faults[this.lastFault]++;
+    }
     return error;
   }
 
   private handle(vma: Vma, pn: number, write: boolean): number {
     const entry = this.entries.get(pn);
-    if (entry?.page?.locked) return -EAGAIN;
-    if (entry?.page && entry.page.place !== RAM) return bringBack(this, vma, pn, entry.page);
-    if (!entry) {
-      if (write) return this.newPage(vma, pn);
-      this.setEntry(pn, null, false);
-      return 0;
+    if (!entry) return this.missing(vma, pn, write);
+    if (entry.page?.locked) return -EAGAIN;
+    if (entry.slot) return this.as("swap", swapIn(this, vma, pn, entry, write));
+    if (entry.lent) return this.as("exclusive", takeBack(this, pn));
+    if (entry.page && entry.page.place !== RAM)
+      return this.as("device", bringBack(this, vma, pn, entry.page));
+    if (write && !entry.write) return this.writeProtected(vma, pn, entry);
+    if (write) entry.dirty = true;
+    return this.as("spurious", 0);
+  }
+
+  /** A fault's answer, and what it did. */
+  private as(kind: FaultKind, answer: number): number {
+    this.lastFault = kind;
+    return answer;
+  }
+
+  private missing(vma: Vma, pn: number, write: boolean): number {
+    if (vma.flags & (UFFD | SPECIAL)) return -EBUS;
+    if (vma.file) {
+      const copied = write && !(vma.flags & SHARED);
+      return this.as(copied ? "cow" : "file", fileFault(this, vma, pn, write));
     }
-    if (!write || entry.write) return 0;
-    const page = entry.page;
-    if (page && (page.exclusive || (page.maps === 1 && page.pins === 0))) {
-      if (!page.exclusive && vma.anon) page.anon = vma.anon;
+    if (write) return this.as("anon", this.copyToNew(vma, pn, null));
+    this.setEntry(pn, { page: null, write: false });
+    return this.as("zero", 0);
+  }
+
+  private writeProtected(vma: Vma, pn: number, entry: Entry): number {
+    const { page } = entry;
+    if (vma.flags & SHARED) {
+      if (page?.kind === "file") page.dirty = true;
+      entry.write = true;
+      entry.dirty = true;
+      return this.as("reuse", 0);
+    }
+    if (page?.kind === "anon" && (page.exclusive || this.onlyOurs(page))) {
+      if (!page.exclusive && vma.anon) page.home = vma.anon;
       page.exclusive = true;
       entry.write = (vma.flags & W) !== 0;
-      return 0;
+      return this.as("reuse", 0);
     }
-    return this.copyOnWrite(vma, pn, page);
+    return this.as("cow", this.copyToNew(vma, pn, page));
   }
 
-  private newPage(vma: Vma, pn: number): number {
-    vma.prepare();
-    const page = this.world.newPage(vma, pn);
-    if (!page) return -ENOMEM;
-    this.setEntry(pn, page, (vma.flags & W) !== 0);
-    return 0;
+  /** Has nobody else a reference? */
+  private onlyOurs(page: Page): boolean {
+    if (page.slot && page.refs === 2) leaveSwapCache(this.world, page);
+    return page.refs === 1;
   }
 
-  private copyOnWrite(vma: Vma, pn: number, old: Page | null): number {
+  /** A new anonymous page with the content of another one, or zeros. If it takes an entry's place mirrors are told. */
+  copyToNew(vma: Vma, pn: number, old: Page | null): number {
     vma.prepare();
-    const page = this.world.newPage(vma, pn);
+    const page = this.world.newPage("anon", vma.anon, vma.offset(pn));
     if (!page) return -ENOMEM;
     if (old) page.content.copyFrom(old.content);
-    this.world.notify(this, "clear", pn, pn + 1);
-    this.dropEntry(pn);
-    this.setEntry(pn, page, (vma.flags & W) !== 0);
+    if (this.entries.has(pn)) {
+      this.world.notify(this, "clear", pn, pn + 1);
+      this.dropEntry(pn);
+    }
+    this.setEntry(pn, { page, write: (vma.flags & W) !== 0 });
     return 0;
   }
 
@@ -114,22 +185,42 @@ export class Mm {
     if (!(vma.flags & (write ? W : RWX))) return "SIGSEGV/2";
     while (!this.allows(pn, write)) {
       const error = this.fault(vma, pn, write);
-      if (error) return error === -EAGAIN ? "EAGAIN" : "OOM";
+      if (error) return SIGNALS.get(error)!;
     }
     return null;
   }
 
-  private allows(pn: number, write: boolean): boolean {
+  /** Does the entry allow an access as it is? */
+  allows(pn: number, write: boolean): boolean {
     const entry = this.entries.get(pn);
-    if (!entry || entry.page?.locked || (entry.page && entry.page.place !== RAM)) return false;
-    return !write || entry.write;
+    return present(entry) && (!write || entry!.write);
   }
 
-  /** The kernel gets hold of a page, as ptrace, mlock, populate and pin do. `force` overrides permissions. */
+  /** Page faults until an access is allowed, at least one: what the last one did, or the signal. */
+  faultAt(pn: number, write: boolean): FaultKind | Signal {
+    const vma = this.vmas.find(pn);
+    if (!vma) return "SIGSEGV/1";
+    if (!(vma.flags & (write ? W : RWX))) return "SIGSEGV/2";
+    do {
+      const error = this.fault(vma, pn, write);
+      if (error) return SIGNALS.get(error)!;
+    } while (!this.allows(pn, write));
+    return this.lastFault;
+  }
+
+  /** May the kernel get hold of a page: 0 or -EFAULT. `force` overrides permissions of private memory. */
+  refuses(vma: Vma | undefined, write: boolean, force: boolean): number {
+    if (!vma || vma.flags & PFN) return -EFAULT;
+    if (force ? write && vma.flags & SHARED && !(vma.flags & W) : !(vma.flags & (write ? W : R)))
+      return -EFAULT;
+    return 0;
+  }
+
+  /** The kernel gets hold of a page, as ptrace, mlock, populate and pin do. */
   getPage(pn: number, write: boolean, force: boolean): number {
     const vma = this.vmas.find(pn);
-    if (!vma) return -EFAULT;
-    if (!force && !(vma.flags & (write ? W : R))) return -EFAULT;
+    const refused = this.refuses(vma, write, force);
+    if (refused || !vma) return refused;
     for (;;) {
       if (this.allows(pn, false)) {
         const entry = this.entries.get(pn)!;
@@ -145,16 +236,18 @@ export class Mm {
     return this.entries.get(pn)?.page?.content.digest() ?? 0;
   }
 
-  /** The page's content object, to be written to. */
-  writable(pn: number): Page {
-    return this.entries.get(pn)!.page!;
+  /** A page's content, to be written to. What is written to memory without pages is lost. */
+  writable(pn: number): Content {
+    const entry = this.entries.get(pn)!;
+    entry.dirty = true;
+    return entry.page?.content ?? new Content();
   }
 
   /** Pins a page a time and stops at the first that it cannot get: the count, or the error if there is none. */
-  pin(a: number, n: number): number {
+  pin(a: number, n: number, write = false): number {
     for (let i = 0; i < n; i++) {
-      const error = this.getPage(a + i, false, false);
-      if (error) return i || error;
+      const error = this.getPage(a + i, write, false);
+      if (error) return i || (error === -EBUS ? -EFAULT : error);
       const page = this.entries.get(a + i)!.page;
       if (page) page.pins++;
       this.pinned.push(page);
@@ -179,25 +272,28 @@ export class Mm {
     const child = new Mm(this.world);
     for (const vma of this.vmas.list) {
       if (vma.flags & DONTFORK) continue;
-      const copy = new Vma(child, vma.start, vma.end, vma.flags & ~LOCKED, vma.pgoff);
+      const copy = new Vma(child, vma.start, vma.end, vma.flags & ~(LOCKED | UFFD), vma.pgoff, vma.file);
       child.vmas.insert(copy);
       if (vma.flags & WIPEONFORK) continue;
       copy.forkAnon(vma);
-      if (vma.anon) this.copyEntries(child, vma);
+      if (vma.anon || vma.flags & SPECIAL) this.copyEntries(child, vma);
     }
     return child;
   }
 
-  /** Both sides lose the write bit, and no page is exclusive any more. */
+  /** Of private memory both sides lose the write bit, and no page is exclusive any more. */
   private copyEntries(child: Mm, vma: Vma): void {
-    this.world.notify(this, "prot_page", vma.start, vma.end);
+    const cow = !(vma.flags & SHARED);
+    if (cow) this.world.notify(this, "prot_page", vma.start, vma.end);
     for (let g = vma.start >> 18; g <= (vma.end - 1) >> 18; g++) if (this.tables.has(g)) child.tables.add(g);
     for (let pn = vma.start; pn < vma.end; pn++) {
       const entry = this.entries.get(pn);
       if (!entry) continue;
-      entry.write = false;
-      if (entry.page) entry.page.exclusive = false;
-      child.setEntry(pn, entry.page, false);
+      entry.lent = false;
+      entry.own = false;
+      if (cow) entry.write = false;
+      if (cow && entry.page) entry.page.exclusive = false;
+      child.setEntry(pn, { ...entry });
     }
   }
 

@@ -1,4 +1,6 @@
 /** What a page is in the reference model, and the small constants that every file of it uses. */
+import type { ModelFile } from "./file.ts";
+import type { Slot } from "./swap.ts";
 import type { AnonVma } from "./vma.ts";
 
 export const PAGE = 4096;
@@ -10,14 +12,17 @@ export const RWX = R | W | X;
 export const EPERM = 1;
 export const ENOENT = 2;
 export const EIO = 5;
+/** What a fault answers that ends in SIGBUS. */
+export const EBUS = 7;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
+export const EACCES = 13;
 export const EFAULT = 14;
 export const EBUSY = 16;
 export const EINVAL = 22;
 
 /** A notifier event: [name, first page, end page, owner]; owner is a device number, -1 for nobody. */
-export type EventName = "migrate" | "clear" | "prot_vma" | "prot_page" | "unmap";
+export type EventName = "migrate" | "clear" | "prot_vma" | "prot_page" | "unmap" | "exclusive";
 export type Event = readonly [name: EventName, first: number, end: number, owner: number];
 
 /** The 4096 bytes of a page: one value repeated, until somebody writes less than a whole page. */
@@ -60,7 +65,10 @@ export const hex = (value: number, digits: number): string => value.toString(16)
 
 export const RAM = -1;
 
-/** An anonymous page. Migration changes its place; everything else about it stays. */
+/** By which counter of a process a page is resident; a driver's own pages count as a file's. */
+export type PageKind = "anon" | "file" | "shmem";
+
+/** A page. Migration changes its place; everything else about it stays. */
 export class Page {
   readonly content = new Content();
   /** RAM, or the number of the device it is on. */
@@ -77,17 +85,53 @@ export class Page {
   mover: object | null = null;
   /** Pages came to devices in this order. */
   arrival = 0;
+  /** Counted by the memory cgroup. */
+  charged = true;
+  /** The swap cache has it, as the page of this slot. */
+  slot: Slot | null = null;
+  /** Of a file: the page cache has it. */
+  cached = false;
+  /** Of a disk file: written since it was last written back. */
+  dirty = false;
 
   constructor(
-    /** The vmas that could map it are in here … */
-    public anon: AnonVma,
+    readonly kind: PageKind,
+    /** The vmas that could map it are in here (null: nobody has mapped it yet, or it is a driver's) … */
+    public home: AnonVma | ModelFile | null,
     /** … around this offset. */
-    public readonly index: number,
+    public index: number,
   ) {}
+
+  /** References: entries, pins, and a cache's. */
+  get refs(): number {
+    return this.maps + this.pins + (this.cached ? 1 : 0) + (this.slot ? 1 : 0);
+  }
 }
 
-/** One page-table entry; a null page is the zero page. Device pages have entries too. */
+/**
+ * One page-table entry. Device pages have entries too; a null page is the zero page, unless `slot` (swapped out) or
+ * `raw` (memory without a page behind it) says something else.
+ */
 export interface Entry {
   page: Page | null;
   write: boolean;
+  /** Written through, of a shared mapping: mprotect may give the write bit back. */
+  dirty?: boolean;
+  /** Lent to a device for exclusive access. */
+  lent?: boolean;
+  slot?: Slot;
+  /** Of a swapped page: it was exclusive when it left. */
+  own?: boolean;
+  raw?: boolean;
+}
+
+/** Can a CPU read through this entry as it is? */
+export function present(entry: Entry | undefined): boolean {
+  if (!entry || entry.slot || entry.lent) return false;
+  return !entry.page || (!entry.page.locked && entry.page.place === RAM);
+}
+
+/** Is this the zero page's entry? */
+export function isZero({ page, slot, raw }: Entry): boolean {
+  return !page && !slot && !raw;
 }

@@ -1,7 +1,23 @@
 /** Runs operations, written as in the records, on the reference model. */
 import * as calls from "./calls.ts";
-import { EAGAIN, EFAULT, EIO, ENOMEM, PAGE, R, RAM, W, X, hex, type Event } from "./page.ts";
+import { fileOp, mappedBy } from "./replay-files.ts";
+import {
+  EAGAIN,
+  EFAULT,
+  EINVAL,
+  EIO,
+  ENOMEM,
+  isZero,
+  PAGE,
+  present,
+  R,
+  W,
+  X,
+  hex,
+  type Event,
+} from "./page.ts";
 import type { Mm, Signal } from "./mm.ts";
+import { SHARED } from "./vma.ts";
 import type { World } from "./world.ts";
 
 export type Arg = number | string;
@@ -13,7 +29,8 @@ export type Answer = Record<string, unknown>;
 export interface ProcessState {
   vma: string[];
   pm: string;
-  rss: number;
+  /** Anonymous, of files, shared, and swapped out. */
+  rss: number[];
   h: Record<string, { snap: string; dpt: string; inv: unknown[][] }>;
   dev: number[];
 }
@@ -47,6 +64,8 @@ export function execute(world: World, pid: number, op: string, args: readonly Ar
   const device = deviceOp(world, op, num);
   if (device) return device;
   const mm = world.mms.get(pid)!;
+  const file = fileOp(world, op, args, num);
+  if (file) return file;
   const access = accessOp(mm, op, num);
   if (access) return access;
   const ret = callOp(world, mm, pid, op, args, num);
@@ -54,13 +73,15 @@ export function execute(world: World, pid: number, op: string, args: readonly Ar
 }
 
 function deviceOp(world: World, op: string, [h, a, n, v]: number[]): Answer | undefined {
-  if (!["dread", "dwrite", "dmig", "dsys", "dsnap", "drel"].includes(op)) return undefined;
+  if (!["dread", "dwrite", "dmig", "dsys", "dsnap", "drel", "dexcl", "dchk"].includes(op)) return undefined;
   const { mirror } = world.handles.get(h)!;
   if (op === "drel") return { ret: world.evictAll(h), cpages: 0, faults: 0 };
   if (op === "dread") return { ...mirror.read(a, n) };
   if (op === "dwrite") return { ...mirror.write(a, n, v) };
   if (op === "dmig") return { ...mirror.toDevice(a, n) };
   if (op === "dsys") return { ...mirror.toSystem(a, n) };
+  if (op === "dexcl") return { ...mirror.exclusive(a, n) };
+  if (op === "dchk") return { ...mirror.check(a, n) };
   const reply = mirror.snapshot(a, n);
   return { ...reply, snap: runs(reply.snap!) };
 }
@@ -84,8 +105,8 @@ function accessOp(mm: Mm, op: string, num: number[]): Answer | undefined {
       const sig = each(a, op === "w" ? n : 1, (pn, i) => {
         const signal = mm.access(pn, true);
         if (signal) return signal;
-        if (op === "w") mm.writable(pn).content.set(v + i);
-        else mm.writable(pn).content.setByte(n, v);
+        if (op === "w") mm.writable(pn).set(v + i);
+        else mm.writable(pn).setByte(n, v);
         return 0;
       });
       return sig.every((s) => s === 0) ? { ok: 1, flt: flt() } : { ok: 0, sig, flt: flt() };
@@ -102,7 +123,7 @@ function accessOp(mm: Mm, op: string, num: number[]): Answer | undefined {
       return {
         rets: each(a, n, (pn, i) => {
           const ret = copied(op === "sysr" ? mm.access(pn, true) : mm.getPage(pn, true, true));
-          if (ret > 0) mm.writable(pn).content.set(v + i);
+          if (ret > 0) mm.writable(pn).set(v + i);
           return ret;
         }),
       };
@@ -125,7 +146,7 @@ function callOp(
   const [a, n, b, m] = num;
   switch (op) {
     case "mmap":
-      return args[3] === "anon" ? calls.mmap(mm, a, n, protOf(String(args[2]))) : undefined;
+      return calls.mmap(mm, a, n, protOf(String(args[2])), mappedBy(world, args), args.at(-1) === "populate");
     case "munmap":
       return calls.munmap(mm, a, n);
     case "mprotect":
@@ -140,8 +161,18 @@ function callOp(
       return calls.mlock(mm, a, n);
     case "munlock":
       return calls.munlock(mm, a, n);
+    case "msync":
+      return calls.msync(mm, a, n);
+    case "uffd":
+    case "unuffd":
+      return calls.uffd(mm, a, n, op === "uffd");
+    case "swapon":
+    case "swapoff":
+      if (op === "swapon" && world.swapSize === 0) return -EINVAL;
+      world.swapOn = op === "swapon";
+      return 0;
     case "pin":
-      return mm.pin(a, n);
+      return mm.pin(a, n, b === 1);
     case "unpin":
       return mm.unpin();
     case "fork":
@@ -169,10 +200,10 @@ export function stateOf(world: World, pid: number, end: number, first = 0): Proc
   const win = end - first;
   const pm = each(first, win, (pn) => {
     const entry = mm.entries.get(pn);
-    if (!entry) return 0;
-    if (!entry.page) return 1;
-    if (entry.page.place !== RAM || entry.page.locked) return 2;
-    return entry.page.maps === 1 ? 9 : 1;
+    if (!entry || entry.raw) return 0;
+    if (isZero(entry)) return 1;
+    if (!entry.page || !present(entry)) return 2;
+    return (entry.page.maps === 1 ? 9 : 1) | (entry.page.kind === "anon" ? 0 : 4);
   });
   const h: ProcessState["h"] = {};
   for (const [number, { mirror, opener, holders }] of world.handles) {
@@ -186,11 +217,12 @@ export function stateOf(world: World, pid: number, end: number, first = 0): Proc
     };
     mirror.events = [];
   }
-  const letters = (f: number): string => `${f & R ? "r" : "-"}${f & W ? "w" : "-"}${f & X ? "x" : "-"}p`;
+  const letters = (f: number): string =>
+    `${f & R ? "r" : "-"}${f & W ? "w" : "-"}${f & X ? "x" : "-"}${f & SHARED ? "s" : "p"}`;
   return {
     vma: mm.vmas.list.map((v) => `${v.start}-${v.end} ${letters(v.flags)}`),
     pm: runs(pm),
-    rss: mm.rss,
+    rss: [mm.rss.anon, mm.rss.file, mm.rss.shmem, mm.rss.swap],
     h,
     dev: world.used.slice(1),
   };

@@ -5,6 +5,7 @@
  * anon_vma it is linked to: its own, and after a fork those of its ancestors.
  */
 import { RWX, W } from "./page.ts";
+import type { ModelFile } from "./file.ts";
 import type { Mm } from "./mm.ts";
 
 export const LOCKED = 8;
@@ -12,6 +13,16 @@ export const DONTFORK = 16;
 export const WIPEONFORK = 32;
 /** Counted as committed memory: mappings that are or were writable. Only matters for merging. */
 export const ACCOUNT = 64;
+export const SHARED = 128;
+/** userfaultfd: memory that is missing is a signal. */
+export const UFFD = 256;
+/** A driver's mapping: of pages, or of memory without pages. */
+export const MIXED = 512;
+export const PFN = 1024;
+export const SPECIAL = MIXED | PFN;
+/** How it will be read: matters for merging alone. */
+export const SEQUENTIAL = 2048;
+export const RANDOM = 4096;
 
 let stamp = 0;
 
@@ -46,7 +57,13 @@ export class Vma {
     public end: number,
     public flags: number,
     public pgoff: number,
+    readonly file: ModelFile | null = null,
   ) {}
+
+  /** Private memory without a file. */
+  get anonymous(): boolean {
+    return !this.file && !(this.flags & SPECIAL);
+  }
 
   get pages(): number {
     return this.end - this.start;
@@ -68,6 +85,7 @@ export class Vma {
       anon.links.delete(this);
       anon.links.set(this, ++stamp);
     }
+    this.file?.attach(this);
   }
 
   /** Link to everything that `other` is linked to. May adopt an anon_vma that no vma owns any more. */
@@ -115,6 +133,7 @@ interface Shape {
   flags: number;
   pgoff: number;
   anon: AnonVma | null;
+  file: ModelFile | null;
 }
 
 /** A range with anon_vma `a` may join `into`: the same anon_vma, or one has none and `into` has one link only. */
@@ -154,6 +173,7 @@ export class VmaList {
   insert(vma: Vma): Vma {
     const at = this.list.findIndex((v) => v.start > vma.start);
     this.list.splice(at < 0 ? this.list.length : at, 0, vma);
+    vma.file?.attach(vma);
     return vma;
   }
 
@@ -161,13 +181,14 @@ export class VmaList {
   remove(vma: Vma): void {
     vma.unlink();
     this.list.splice(this.list.indexOf(vma), 1);
+    vma.file?.detach(vma);
   }
 
   /** Cut `vma` in two at `at`; `vma` itself stays the upper half if `newBelow`, else the lower one. */
   split(vma: Vma, at: number, newBelow: boolean): void {
     const part = newBelow
-      ? new Vma(this.mm, vma.start, at, vma.flags, vma.pgoff)
-      : new Vma(this.mm, at, vma.end, vma.flags, vma.offset(at));
+      ? new Vma(this.mm, vma.start, at, vma.flags, vma.pgoff, vma.file)
+      : new Vma(this.mm, at, vma.end, vma.flags, vma.offset(at), vma.file);
     part.anon = vma.anon;
     part.cloneChain(vma);
     if (newBelow) this.resize(vma, at, vma.end);
@@ -183,13 +204,12 @@ export class VmaList {
   }
 
   private mergeable(s: Shape): { left: Vma | undefined; right: Vma | undefined } {
+    const fits = (vma: Vma): boolean =>
+      vma.flags === s.flags && vma.file === s.file && !(s.flags & SPECIAL) && anonFits(s.anon, vma);
     let left = this.before(s.start);
     let right = this.after(s.end);
-    if (left && !(left.flags === s.flags && left.offset(left.end) === s.pgoff && anonFits(s.anon, left)))
-      left = undefined;
-    const endOffset = s.pgoff + s.end - s.start;
-    if (right && !(right.flags === s.flags && right.pgoff === endOffset && anonFits(s.anon, right)))
-      right = undefined;
+    if (left && !(fits(left) && left.offset(left.end) === s.pgoff)) left = undefined;
+    if (right && !(fits(right) && right.pgoff === s.pgoff + s.end - s.start)) right = undefined;
     if (left && right && left.anon && right.anon && left.anon !== right.anon) right = undefined;
     return { left, right };
   }
@@ -207,7 +227,8 @@ export class VmaList {
 
   /** Give [a, b) of `vma` other flags: merge with the neighbours if they fit, else split. */
   modify(vma: Vma, a: number, b: number, flags: number): Vma {
-    const m = this.mergeable({ start: a, end: b, flags, pgoff: vma.offset(a), anon: vma.anon });
+    const { anon, file } = vma;
+    const m = this.mergeable({ start: a, end: b, flags, pgoff: vma.offset(a), anon, file });
     const left = a === vma.start ? m.left : undefined;
     const right = b === vma.end ? m.right : undefined;
     if (left && right) {
@@ -242,16 +263,16 @@ export class VmaList {
     const next = this.after(vma.end);
     const prev = this.before(vma.start);
     const fits = (a: Vma, b: Vma): boolean =>
-      ((a.flags ^ b.flags) & ~RWX) === 0 && b.pgoff === a.offset(b.start);
+      ((a.flags ^ b.flags) & ~RWX) === 0 && a.file === b.file && b.pgoff === a.offset(b.start);
     if (next && fits(vma, next) && next.anon && next.chain.length === 1) return next.anon;
     if (prev && fits(prev, vma) && prev.anon && prev.chain.length === 1) return prev.anon;
     return null;
   }
 
-  /** New anonymous memory at an empty place. */
-  map(start: number, end: number, prot: number): Vma {
-    const flags = prot | (prot & W ? ACCOUNT : 0);
-    const merged = this.mergeNew({ start, end, flags, pgoff: start, anon: null });
-    return merged ?? this.insert(new Vma(this.mm, start, end, flags, start));
+  /** A new mapping at an empty place: of a file from page `pgoff` on, or without one. */
+  map(start: number, end: number, flags: number, file: ModelFile | null, pgoff = start): Vma {
+    if (flags & W && !(flags & SHARED)) flags |= ACCOUNT;
+    const merged = this.mergeNew({ start, end, flags, pgoff, anon: null, file });
+    return merged ?? this.insert(new Vma(this.mm, start, end, flags, pgoff, file));
   }
 }

@@ -1,18 +1,27 @@
 /** All processes, device files and memory of the reference model. */
-import { EINVAL, RAM, Page, type EventName } from "./page.ts";
+import type { ModelFile } from "./file.ts";
+import { EINVAL, RAM, Page, type EventName, type PageKind } from "./page.ts";
 import { evict } from "./migrate.ts";
 import { Mirror } from "./mirror.ts";
-import { Mm } from "./mm.ts";
-import type { Vma } from "./vma.ts";
+import { FAULT_KINDS, Mm, type FaultKind } from "./mm.ts";
+import { leaveSwapCache } from "./swap.ts";
+import type { AnonVma } from "./vma.ts";
 
 /** Frames that there are, and pages that may be charged. */
 export interface Limits {
   ram: number;
   devices: number[];
   charge: number;
+  /** Slots of swap space. */
+  swap: number;
 }
 
-export const NO_LIMITS: Limits = { ram: Infinity, devices: [Infinity, Infinity], charge: Infinity };
+export const NO_LIMITS: Limits = {
+  ram: Infinity,
+  devices: [Infinity, Infinity],
+  charge: Infinity,
+  swap: Infinity,
+};
 
 /** What a device's driver decides for itself. */
 export interface DriverRules {
@@ -53,18 +62,29 @@ export class World {
   /** Frames in use: [0] RAM, [1 + device]. */
   readonly used: number[];
   private readonly most: number[];
-  private readonly chargeLimit: number;
+  /** Pages that may be charged. */
+  chargeLimit: number;
   /** Pages charged to the memory cgroup: those that exist, wherever they are. */
   charged = 0;
+  /** By name: "disk 1". */
+  readonly files = new Map<string, ModelFile>();
+  /** Pages around a read fault of a file that are mapped with it. */
+  faultAround = 16;
+  readonly swapSize: number;
+  swapUsed = 0;
+  /** Page faults by what they did. */
+  readonly faults = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
+  swapOn = false;
   private arrivals = 0;
 
   constructor(
-    { ram, devices, charge }: Limits = NO_LIMITS,
+    { ram, devices, charge, swap }: Limits = NO_LIMITS,
     readonly rules: DriverRules = RECORDS_DRIVER,
   ) {
     this.most = [ram, ...devices];
     this.used = this.most.map(() => 0);
     this.chargeLimit = charge;
+    this.swapSize = swap;
     this.mms.set(0, new Mm(this));
     devices.forEach((_, device) => this.open(0, device, device));
   }
@@ -81,25 +101,34 @@ export class World {
     this.used[place + 1]--;
   }
 
-  /** A new page in RAM for page `pn` of a vma; null when memory or the group's limit is exhausted. */
-  newPage(vma: Vma, pn: number): Page | null {
+  /** A new page in RAM; null when memory or the group's limit is exhausted. */
+  newPage(kind: PageKind, home: AnonVma | ModelFile | null, index: number, charged = true): Page | null {
     if (!this.takeFrame(RAM)) return null;
-    const page = this.chargePage(vma, pn);
+    const page = this.chargePage(kind, home, index, charged);
     if (!page) this.giveFrame(RAM);
     return page;
   }
 
   /** A page object for a frame that the caller has. */
-  chargePage(vma: Vma, pn: number): Page | null {
-    if (this.charged >= this.chargeLimit) return null;
-    this.charged++;
-    return new Page(vma.anon!, vma.offset(pn));
+  chargePage(kind: PageKind, home: AnonVma | ModelFile | null, index: number, charged = true): Page | null {
+    if (charged && this.charged >= this.chargeLimit) return null;
+    if (charged) this.charged++;
+    const page = new Page(kind, home, index);
+    page.charged = charged;
+    return page;
   }
 
+  /** An entry or a migration has let go of a page: if no other has it, the swap cache need not keep it. */
+  letGo(page: Page): void {
+    if (page.slot && page.maps === 0 && !page.locked) leaveSwapCache(this, page);
+    else this.release(page);
+  }
+
+  /** A page that nothing refers to any more is free. */
   release(page: Page): void {
-    if (page.maps > 0 || page.pins > 0 || page.locked) return;
+    if (page.refs > 0 || page.locked) return;
     this.giveFrame(page.place);
-    this.charged--;
+    if (page.charged) this.charged--;
   }
 
   /** The next number of {@link Page.arrival}. */

@@ -1,0 +1,70 @@
+/** What the operations on the engine share: their arguments, and what a call's outcome is to a process. */
+import {
+  EAGAIN,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  FAULT_ACCERR,
+  FAULT_MAPERR,
+  FAULT_MIGRATION,
+  FAULT_OOM,
+  FAULT_SIGBUS,
+  HmmError,
+  PAGE_SIZE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../src/index.ts";
+import { ARENA, type EngineSide, type Process } from "./engine-side.ts";
+import type { Answer } from "./plan.ts";
+
+export type Args = (number | string)[];
+export type Perform = (process: Process, args: Args, side: EngineSide) => Answer;
+
+export const num = (args: Args, i: number): number => Number(args[i]);
+export const page = (args: Args, i: number): number => ARENA + num(args, i) * PAGE_SIZE;
+export const bytes = (args: Args, i: number): number => num(args, i) * PAGE_SIZE;
+
+export function protOf(text: string | number): number {
+  const bits: Readonly<Record<string, number>> = { r: PROT_READ, w: PROT_WRITE, x: PROT_EXEC };
+  return text === "none" ? 0 : [...String(text)].reduce((prot, letter) => prot | bits[letter], 0);
+}
+
+/** 0, or the negative errno that `call` fails with. What the API refuses beforehand is EINVAL to a kernel. */
+export function retOf(call: () => unknown): number {
+  try {
+    call();
+    return 0;
+  } catch (error) {
+    if (error instanceof HmmError) return -error.errno;
+    if (error instanceof RangeError) return -EINVAL;
+    throw error;
+  }
+}
+
+const SIGNALS = new Map([
+  [FAULT_MAPERR, "SIGSEGV/1"],
+  [FAULT_ACCERR, "SIGSEGV/2"],
+  [FAULT_SIGBUS, "SIGBUS/2"],
+  [FAULT_OOM, "OOM"],
+  [FAULT_MIGRATION, "EAGAIN"],
+]);
+
+/** Of signals that are none to a process. */
+export const ERRNOS = new Map([
+  ["OOM", ENOMEM],
+  ["EAGAIN", EAGAIN],
+]);
+
+/** What an access ends in: 0, or the signal, and the bytes that were done before it. */
+export function signalOf(access: () => unknown): { signal: number | string; done: number } {
+  try {
+    access();
+    return { signal: 0, done: -1 };
+  } catch (error) {
+    if (!(error instanceof HmmError)) throw error;
+    const signal = SIGNALS.get(error.faultCode ?? 0);
+    if (signal === undefined || error.errno !== (ERRNOS.get(signal) ?? EFAULT)) throw error;
+    return { signal, done: error.done ?? -1 };
+  }
+}

@@ -1,0 +1,66 @@
+/** What a device file has for exclusive access: tags on entries of its device table. */
+import {
+  EBUSY,
+  EINVAL,
+  EPERM,
+  HMM_PFN_WRITE,
+  HmmError,
+  hmmPfn,
+  makeDeviceExclusive,
+  PAGE_SIZE,
+} from "../../src/index.ts";
+import type { Handle } from "./handle.ts";
+import { failure, type Reply } from "./reply.ts";
+
+export class Lent {
+  private readonly pages = new Set<number>();
+
+  constructor(private readonly handle: Handle) {}
+
+  has(address: number): boolean {
+    return this.pages.has(address);
+  }
+
+  /** The entries of [start, end) are gone. */
+  drop(start: number, end: number): void {
+    for (const address of this.pages) if (address >= start && address < end) this.pages.delete(address);
+  }
+
+  /** Has n pages lent, a piece at a time, and enters them in the device table: 0 or -EBUSY. */
+  lend(start: number, n: number): number {
+    const { mm, device } = this.handle;
+    const size = device.rules.piece;
+    using _sem = mm.mmapSem.read();
+    for (let done = 0; done < n; done += size) {
+      const piece = Math.min(size, n - done);
+      if (this.lendPiece(start + done * PAGE_SIZE, piece) < piece) return -EBUSY;
+    }
+    return 0;
+  }
+
+  /** Nothing of a piece is entered unless all of it was reached. Returns the pages entered. */
+  private lendPiece(start: number, n: number): number {
+    const { mm, table, device } = this.handle;
+    let entered = 0;
+    try {
+      using exclusive = makeDeviceExclusive(mm, start, n, device);
+      if (exclusive.reached < n) return 0;
+      exclusive.pages.forEach((page, i) => {
+        if (page === 0) return;
+        table.map(start + i * PAGE_SIZE, Uint32Array.of(hmmPfn(page, HMM_PFN_WRITE)));
+        this.pages.add(start + i * PAGE_SIZE);
+        entered++;
+      });
+    } catch (error) {
+      if (!(error instanceof HmmError)) throw error;
+    }
+    return entered;
+  }
+
+  /** EPERM if one of n pages is lent to the device. */
+  check(start: number, n: number): Reply {
+    if (n === 0) return failure(-EINVAL);
+    for (let i = 0; i < n; i++) if (this.has(start + i * PAGE_SIZE)) return failure(-EPERM);
+    return failure(0);
+  }
+}

@@ -1,0 +1,95 @@
+/** How often a run performs which operation. */
+import type { Random } from "./random.ts";
+
+/** Usual weights of the operations. */
+export const WEIGHTS: readonly (readonly [op: string, weight: number])[] = [
+  ["mmap", 6],
+  ["munmap", 4],
+  ["mprotect", 8],
+  ["madv", 8],
+  ["mremap", 5],
+  ["mresize", 3],
+  ["mlock", 3],
+  ["munlock", 2],
+  ["mincore", 1],
+  ["r", 6],
+  ["w", 10],
+  ["wb", 3],
+  ["lw", 1],
+  ["sw", 1],
+  ["rr", 2],
+  ["ww", 2],
+  ["sysw", 2],
+  ["sysr", 2],
+  ["memread", 2],
+  ["memwrite", 3],
+  ["pin", 3],
+  ["unpin", 3],
+  ["fork", 5],
+  ["exit", 3],
+  ["open", 2],
+  ["close", 1],
+  ["dread", 8],
+  ["dwrite", 8],
+  ["dmig", 12],
+  ["dsys", 4],
+  ["dsnap", 1],
+  ["drel", 1],
+  ["mbeg", 3],
+  ["sbeg", 2],
+  ["ebeg", 2],
+  ["mend", 5],
+  ["dexcl", 5],
+  ["dchk", 1],
+  ["file", 2],
+  ["fr", 2],
+  ["fw", 4],
+  ["ft", 2],
+  ["fp", 2],
+  ["fc", 1],
+  ["fa", 1],
+  ["msync", 3],
+  ["swapon", 1],
+  ["swapoff", 1],
+  ["limit", 1],
+  ["uffd", 1],
+  ["unuffd", 1],
+  ["dpeer", 3],
+  ["mirror", 3],
+  ["unmirror", 1],
+  ["vlook", 4],
+  ["vbeg", 2],
+  ["vend", 4],
+  ["vmig", 4],
+  ["mram", 4],
+  ["tr", 1],
+  ["flt", 4],
+  ["reboot", 1],
+];
+/** A snapshot takes as long as a hundred other operations. */
+const REBOOT_SHARE = 0.1;
+/** Operations that belong together are left out together in some runs: the fewer there are, the oftener they meet. */
+const GROUPS: readonly (readonly [share: number, ops: readonly string[]])[] = [
+  [0.4, ["file", "fr", "fw", "ft", "fp", "fc", "fa", "msync"]],
+  [0.4, ["dexcl", "dchk"]],
+  [0.5, ["swapon", "swapoff"]],
+  [0.7, ["uffd", "unuffd"]],
+  [0.8, ["limit"]],
+  [0.5, ["mirror", "unmirror", "vlook", "vbeg", "vend"]],
+  [0.5, ["vmig", "mram", "dpeer"]],
+];
+/** Migrations stay open in some runs only: while they do, much else cannot happen. */
+const OPEN_SHARE = 0.4;
+
+/** Never switched off: without them nothing happens, or nothing else does. */
+const ALWAYS = new Set(["w", "mmap", "mend"]);
+
+/** The weights of one run. Some operations never happen in it, and some often: what collides is what breaks. */
+export function chooseWeights(random: Random): (readonly [op: string, weight: number])[] {
+  const open = random.chance(OPEN_SHARE);
+  const reboots = random.chance(REBOOT_SHARE);
+  const wanted = WEIGHTS.filter(([op]) => (op === "reboot" ? reboots : open || !/^(.beg|mend)$/.test(op)));
+  const without = new Set(GROUPS.flatMap(([share, ops]) => (random.chance(share) ? ops : [])));
+  const kept = wanted.filter(([op]) => ALWAYS.has(op) || (!without.has(op) && !random.chance(0.3)));
+  return kept.map(([op, weight]) => [op, random.chance(0.2) ? weight * 4 : weight] as const);
+}

@@ -1,0 +1,44 @@
+/** Device-exclusive access: pages that are lent to a device until a CPU wants them back. */
+import { EBUSY, type Page } from "./page.ts";
+import type { Mm } from "./mm.ts";
+
+/**
+ * make_device_exclusive: pages from `a` on are faulted in for writing, then those that are anonymous are lent. `use` gets
+ * each while it is locked; null: not lent. Returns how many pages were reached, or the first one's error.
+ */
+export function lend(
+  mm: Mm,
+  a: number,
+  n: number,
+  owner: number,
+  use: (pn: number, page: Page) => void,
+): number {
+  const reached: Page[] = [];
+  let error = 0;
+  for (let pn = a; pn < a + n && !error; pn++) {
+    error = mm.getPage(pn, true, false);
+    const page = mm.entries.get(pn)?.page;
+    if (!error && page) reached.push(page);
+    if (!error && !page) error = -EBUSY;
+  }
+  reached.forEach((page, i) => {
+    if (page.kind !== "anon" || page.locked) return;
+    for (const vma of page.home!.around(page.index)) {
+      const pn = vma.start + page.index - vma.pgoff;
+      mm.world.notify(vma.mm, "exclusive", pn, pn + 1, owner);
+      const entry = vma.mm.entries.get(pn);
+      if (entry?.page !== page) continue;
+      entry.lent = true;
+      break;
+    }
+    if (mm.entries.get(a + i)!.write) use(a + i, page);
+  });
+  return reached.length || error;
+}
+
+/** The CPU takes a page back. */
+export function takeBack(mm: Mm, pn: number): number {
+  mm.world.notify(mm, "exclusive", pn, pn + 1);
+  mm.entries.get(pn)!.lent = false;
+  return 0;
+}

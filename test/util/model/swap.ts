@@ -1,0 +1,122 @@
+/** Swap space of the reference model: pages leave for slots and come back. */
+import type { Page } from "./page.ts";
+import { Content, EINVAL, ENOMEM, EAGAIN, present, W, type Entry } from "./page.ts";
+import type { Mm } from "./mm.ts";
+import type { World } from "./world.ts";
+import { LOCKED, PFN, type AnonVma, type Vma } from "./vma.ts";
+
+/** A place in swap space: what a page held, how many entries name it, and the page that the swap cache has for it. */
+export class Slot {
+  readonly content = new Content();
+  names = 0;
+  page: Page | null = null;
+}
+
+/** MADV_PAGEOUT: what one process alone maps leaves, while there is swap space. */
+export function pageOut(mm: Mm, vma: Vma, a: number, b: number): number {
+  if (vma.flags & (LOCKED | PFN)) return -EINVAL;
+  const { world } = mm;
+  for (let pn = a; pn < b; pn++) {
+    const entry = mm.entries.get(pn);
+    const page = entry?.page;
+    if (!entry || !page || !present(entry) || page.kind !== "anon" || page.slot || page.maps !== 1) continue;
+    if (!world.swapOn || world.swapUsed === world.swapSize) continue;
+    world.swapUsed++;
+    const slot = new Slot();
+    slot.page = page;
+    page.slot = slot;
+    const vmas: Vma[] = page.home!.around(page.index);
+    for (const one of vmas) {
+      const at: number = one.start + page.index - one.pgoff;
+      world.notify(one.mm, "clear", at, at + 1);
+      if (one.mm.entries.get(at)?.page === page) break;
+    }
+    mm.rss.anon--;
+    mm.rss.swap++;
+    page.maps--;
+    slot.names = 1;
+    mm.entries.set(pn, { page: null, write: false, slot, own: page.exclusive });
+    page.exclusive = false;
+    // Pinned pages stay, and are found in the swap cache.
+    if (page.pins > 0) continue;
+    slot.content.copyFrom(page.content);
+    uncache(world, page);
+  }
+  return 0;
+}
+
+/** The swap cache lets go of a page. */
+function uncache(world: World, page: Page): void {
+  const slot = page.slot!;
+  page.slot = null;
+  slot.page = null;
+  if (slot.names === 0) world.swapUsed--;
+  world.release(page);
+}
+
+/** Out of the swap cache with a page whose slot nothing names any more. False: something does. */
+export function leaveSwapCache(world: World, page: Page): boolean {
+  if (!page.slot) return true;
+  if (page.slot.names > 0) return false;
+  uncache(world, page);
+  return true;
+}
+
+/** An entry that names a slot is gone. */
+export function dropSlot(world: World, slot: Slot): void {
+  if (--slot.names > 0) return;
+  if (!slot.page) world.swapUsed--;
+  else if (slot.page.maps === 0 && !slot.page.locked) uncache(world, slot.page);
+}
+
+/** A fault on a swapped page. */
+export function swapIn(mm: Mm, vma: Vma, pn: number, entry: Entry, write: boolean): number {
+  const slot = entry.slot!;
+  const page = slot.page ?? readBack(mm, slot);
+  if (!page) return -ENOMEM;
+  if (page.locked) return -EAGAIN;
+  page.maps++;
+  slot.names--;
+  if (slot.names === 0 && !slot.page) mm.world.swapUsed--;
+  else if (!slot.page && slot.names > 0) cache(slot, page);
+  if (page.slot && (vma.flags & LOCKED || (write && page.refs === 2))) leaveSwapCache(mm.world, page);
+  const exclusive = entry.own === true || page.refs === 1;
+  if (!page.home) {
+    page.index = vma.offset(pn);
+    page.home = exclusive ? vma.anon : rootOf(vma.anon!);
+  }
+  if (exclusive) page.exclusive = true;
+  mm.rss.swap--;
+  mm.rss.anon++;
+  mm.entries.set(pn, { page, write: exclusive && (vma.flags & W) !== 0 });
+  return 0;
+}
+
+function rootOf(anon: AnonVma): AnonVma {
+  return anon.parent === anon ? anon : rootOf(anon.parent);
+}
+
+function cache(slot: Slot, page: Page): void {
+  slot.page = page;
+  page.slot = slot;
+}
+
+/** A new page with a slot's content. Which mappings it belongs to is known when it is mapped. */
+function readBack(mm: Mm, slot: Slot): Page | null {
+  const page = mm.world.newPage("anon", null, 0);
+  if (!page) return null;
+  page.exclusive = false;
+  page.content.copyFrom(slot.content);
+  return page;
+}
+
+/** MADV_WILLNEED: swapped pages are read into the swap cache, as far as memory reaches. */
+export function swapAhead(mm: Mm, a: number, b: number): void {
+  for (let pn = a; pn < b; pn++) {
+    const slot = mm.entries.get(pn)?.slot;
+    if (!slot || slot.page) continue;
+    const page = readBack(mm, slot);
+    if (!page) return;
+    cache(slot, page);
+  }
+}
