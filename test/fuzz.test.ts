@@ -19,7 +19,7 @@ import { replayGolden } from "./util/model-golden.ts";
 const STEPS = 100_000;
 const EXHAUST_STEPS = 20_000;
 /** Runs in which a broken model has to show. */
-const CANARY_RUNS = 60;
+const CANARY_RUNS = 100;
 /** Operations that its shortened sequence has at most; where memory has to run out for it, it takes some to use it up. */
 const CANARY_OPS = 20;
 

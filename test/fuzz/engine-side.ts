@@ -36,6 +36,7 @@ import { Device } from "./device.ts";
 import { OPERATIONS } from "./engine-ops.ts";
 import { Handle } from "./handle.ts";
 import {
+  contentOf,
   digest,
   MEMORY_MAX,
   sample,
@@ -235,7 +236,7 @@ export class EngineSide {
     const used = [this.pagesAtStart - this.hmm.freePages, ...this.devices.map((device) => device.used)];
     const files: State["files"] = {};
     for (const [name, file] of this.files)
-      files[name] = [file.size, file.cachedPages, full ? digest(file.read(0, file.size)) : 0];
+      files[name] = [file.size, file.cachedPages, contentOf(file.read(0, file.size), full)];
     const faults: Record<string, number> = { ...this.hmm.stats.faults };
     return { st, used, charged: this.memcg.usage, swapped: this.swapped, faults, files };
   }

@@ -23,9 +23,7 @@ const ADVICE = [
   "dofork",
   "wipeonfork",
   "keeponfork",
-  "pageout",
-  "pageout",
-  "pageout",
+  ...Array<string>(8).fill("pageout"),
   "normal",
   "random",
   "sequential",
@@ -218,12 +216,13 @@ export class Generator {
       case "mlock":
       case "munlock":
       case "mincore":
-      case "msync":
       case "uffd":
       case "unuffd":
       case "mram":
       case "tr":
         return this.range(p);
+      case "msync":
+        return random.chance(0.5) ? [this.plan.first, this.plan.end - this.plan.first] : this.range(p);
       case "flt":
         return [this.page(p), random.below(2)];
       default:

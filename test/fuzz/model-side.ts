@@ -16,7 +16,16 @@ import {
   WIPEONFORK,
 } from "../util/model/vma.ts";
 import { World } from "../util/model/world.ts";
-import { digest, SAMPLES, type Answer, type Op, type Plan, type ProcessState, type State } from "./plan.ts";
+import {
+  contentOf,
+  digest,
+  SAMPLES,
+  type Answer,
+  type Op,
+  type Plan,
+  type ProcessState,
+  type State,
+} from "./plan.ts";
 import { modelFileOp } from "./model-files.ts";
 import { legacyOp } from "./model-legacy.ts";
 import type { View, ViewedHandle } from "./view.ts";
@@ -159,7 +168,7 @@ export class ModelSide implements View {
     const files = Object.fromEntries(
       [...world.files].map(([name, file]): [string, State["files"][string]] => [
         name,
-        [file.size, file.pages.size, full ? digest(file.read(0, file.size)) : 0],
+        [file.size, file.pages.size, contentOf(file.read(0, file.size), full)],
       ]),
     );
     const { charged, swapUsed: swapped } = world;

@@ -39,7 +39,7 @@ export interface State {
   swapped: number;
   /** Page faults by what they did. */
   faults: Record<string, number>;
-  /** By name: size, pages in the cache, content (if all bytes are looked at). */
+  /** By name: size, pages in the cache, content (see contentOf). */
   files: Record<string, [size: number, pages: number, content: number | string]>;
 }
 
@@ -136,6 +136,14 @@ export function digests(bytes: Uint8Array): (number | string)[] {
   const pages: (number | string)[] = [];
   for (let at = 0; at < bytes.length; at += PAGE) pages.push(digest(bytes.subarray(at, at + PAGE)));
   return pages;
+}
+
+/** A file's content: a digest of all bytes, or some of each page. */
+export function contentOf(bytes: Uint8Array, full: boolean): number | string {
+  if (full) return digest(bytes);
+  let text = "";
+  for (let at = 0; at < bytes.length; at += PAGE) text += sample(bytes.subarray(at, at + PAGE));
+  return text;
 }
 
 /** The bytes of a page at SAMPLES. */
