@@ -187,7 +187,6 @@ function poisonEntry(slot: usize, mm: Mm, folio: Folio): void {
 }
 
 /** Ends the entry at `slot`, if it waits for page `from`. */
-@inline
 function endEntry(slot: usize, mmId: u32, from: u32, to: u32): bool {
   const pte = load<u64>(slot);
   if (!waitsFor(pte, from)) return false;
