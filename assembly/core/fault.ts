@@ -164,10 +164,10 @@ export function copyPage(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64, f
   return done(vma, addr, FAULT_KIND_COW, copy);
 }
 
-/** The entry that a device-exclusive one stands for: of the same page, present again, as writable as it was. */
+/** The entry that a device-exclusive one stands for: of the same page, present again, as accessible as it was. */
 export function restoredPte(pte: u64, vma: Vma): u64 {
   const write = pteFlags(pte) & PTE_WRITE && vma.flags & VM_WRITE;
-  return makePte(ptePfn(pte), <u32>PTE_PRESENT | (write ? PTE_WRITE | PTE_DIRTY : 0));
+  return makePte(ptePfn(pte), <u32>PTE_PRESENT | protection(vma) | (write ? PTE_WRITE | PTE_DIRTY : 0));
 }
 
 /** remove_device_exclusive_entry: the CPU takes the page back; the devices are told first. */

@@ -4,7 +4,8 @@ import { REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
 import {
   MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_PFN_WRITE,
-  MIGRATE_VMA_SELECT_DEVICE_COHERENT, MIGRATE_VMA_SELECT_DEVICE_PRIVATE, MIGRATE_VMA_SELECT_SYSTEM,
+  MIGRATE_VMA_SELECT_COMPOUND, MIGRATE_VMA_SELECT_DEVICE_COHERENT, MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
 } from "../uapi/pfn";
 import {
   PTE_DIRTY, PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_MASK, PTE_KIND_MIGRATION, PTE_NO_ACCESS, PTE_PRESENT,
@@ -178,7 +179,7 @@ function collectEntry(m: Migration, i: u32, at: usize, pte: u64): u32 {
     if (!folio.has(FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM)) reason = REASON_NO_MAPPING;
     else if (folio.has(FOLIO_LARGE)) {
       reason = REASON_LARGE_FOLIO;
-      if (isDevicePfn(pfn)) m.parts++;
+      if (splitsParts(m, pfn)) m.parts++;
     }
     else if (pfn != m.faultPage && folio.has(FOLIO_LOCKED)) reason = REASON_LOCKED;
   }
@@ -195,16 +196,21 @@ function collectEntry(m: Migration, i: u32, at: usize, pte: u64): u32 {
 }
 
 /**
- * A device page that is a part of a large folio and mapped by itself could never come back if it stayed: its folio is split,
- * and the page collected after all. cmd.cursor: how far. 0 or REQUEST.
+ * Is the large folio of a page that is mapped by itself split? A device page could never come back if it stayed; and drivers
+ * that know of huge pages are of a kernel that splits.
  */
+function splitsParts(m: Migration, pfn: u32): bool {
+  return isDevicePfn(pfn) || (m.select & MIGRATE_VMA_SELECT_COMPOUND) != 0;
+}
+
+/** Collects parts of large folios after all, when these are split. cmd.cursor: how far. 0 or REQUEST. */
 export function collectParts(cmd: Cmd, m: Migration): i32 {
   for (; cmd.cursor < m.end; cmd.cursor += PAGE_SIZE) {
     const i = <u32>((cmd.cursor - m.start) >> 12);
     const slot = walk(mmAt(m.mm).pgd, cmd.cursor);
     if (!slot || load<u8>(m.reasons + i) != REASON_LARGE_FOLIO) continue;
     const pfn = ptePfn(load<u64>(slot));
-    if (!isDevicePfn(pfn)) continue;
+    if (!splitsParts(m, pfn)) continue;
     if (folioOf(pfn).has(FOLIO_LARGE) && splitFolio(cmd, pfn, m.faultPage) == REQUEST) return REQUEST;
     if (folioOf(pfn).has(FOLIO_LARGE)) continue;
     store<u8>(m.reasons + i, 0);

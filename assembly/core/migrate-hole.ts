@@ -25,6 +25,7 @@ import { notifyStart } from "./notify";
 import { dropLeaf, leafTable, walkAlloc } from "./pagetable";
 import { makePte, pteFlags, ptePresent } from "./pte";
 import { anonVmaPrepare } from "./rmap";
+import { splitMapping } from "./split";
 import { count } from "./stat";
 import { isAnonymous, protection, Vma, vmaAt } from "./vma";
 
@@ -37,6 +38,14 @@ export function fillWindow(cmd: Cmd, m: Migration, i: u32): bool {
     cmd.f = 1;
   }
   return true;
+}
+
+/** Before a unit that is a hole becomes 512 holes: the huge zero page is split. 0 or REQUEST. */
+export function splitHoleUnit(cmd: Cmd, m: Migration, i: u32): i32 {
+  const addr = m.start + (<u64>i << 12);
+  const table = leafTable(mmAt(m.mm).pgd, addr);
+  if (!table || !isHugeZero(table)) return 0;
+  return fillWindow(cmd, m, i) ? splitMapping(cmd, vmaAt(m.vma), addr) : REQUEST;
 }
 
 /** migrate_vma_insert_page: a new page where there was none, or the zero page. 0 or REQUEST. */

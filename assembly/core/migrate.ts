@@ -27,7 +27,7 @@ import { Folio, folioOf, isDevicePfn } from "./folio";
 import { ksmNodeAt } from "./ksm-item";
 import { header, LARGE_PAGES, setHeaderF64 } from "./layout";
 import { lruTouch, lruTouchAll } from "./lru";
-import { fillHole, fillWindow, insertUnit } from "./migrate-hole";
+import { fillHole, fillWindow, insertUnit, splitHoleUnit } from "./migrate-hole";
 import { endUnit, isSoundUnit, isUnit, moveUnit, splitUnit } from "./migrate-huge";
 import {
   isOpen, letGo, Migration, migrationFree, migrationOf, pagesOf, pfnOf, removeMigrationEntries,
@@ -112,7 +112,10 @@ function moveSlotUnit(cmd: Cmd, m: Migration, i: u32): i32 {
   if (to & MIGRATE_PFN_ERROR) reason = REASON_DRIVER_ERROR;
   else if (!(to & <u32>MIGRATE_PFN_VALID)) reason = REASON_NO_DESTINATION;
   else if (!isUnit(to) && page && !m.mm) reason = REASON_ORDER;
-  else if (!isUnit(to)) splitUnit(m, i);
+  else if (!isUnit(to)) {
+    if (!page && splitHoleUnit(cmd, m, i) == REQUEST) return REQUEST;
+    splitUnit(m, i);
+  }
   else if (page) reason = moveUnit(m, pfnOf(word), pfnOf(to));
   else {
     if (!fillWindow(cmd, m, i)) return REQUEST;

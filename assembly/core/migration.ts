@@ -187,21 +187,22 @@ function poisonEntry(slot: usize, mm: Mm, folio: Folio): void {
   addRss(mm, folio, -1);
 }
 
-@inline
-function endEntry(slot: usize, mmId: u32, from: u32, to: u32): void {
+/** Ends the entry at `slot`, if it waits for page `from`. */
+function endEntry(slot: usize, mmId: u32, from: u32, to: u32): bool {
   const pte = load<u64>(slot);
-  if (!waitsFor(pte, from)) return;
+  if (!waitsFor(pte, from)) return false;
   if (to) restoreEntry(slot, pte, to);
   else poisonEntry(slot, mmAt(mmId), folioOf(from));
+  return true;
 }
 
 /**
  * remove_migration_ptes: every migration entry that waits for page `from` names page `to` again (0: none; it is
- * poisoned). `slot` is the entry that collect replaced (0 unknown), in the migration's mm.
+ * poisoned). `slot` is the entry that collect replaced (0 unknown), in the migration's mm; mremap may have moved it.
  */
 export function removeMigrationEntries(m: Migration, slot: usize, from: u32, to: u32): void {
-  if (slot) endEntry(slot, m.mm, from, to);
-  if (folioOf(from).has(FOLIO_MIGRATION_SHARED)) removeSharedEntries(from, to);
+  const found = slot != 0 && endEntry(slot, m.mm, from, to);
+  if (!found || folioOf(from).has(FOLIO_MIGRATION_SHARED)) removeSharedEntries(from, to);
 }
 
 function removeSharedEntries(from: u32, to: u32): void {

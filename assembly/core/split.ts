@@ -167,6 +167,8 @@ export function splitFolio(cmd: Cmd, page: u32, faultPage: u32 = 0): i32 {
   for (let link = rmapFirstLarge(part, i); link; link = rmapNextLarge(link, part, i)) {
     const vma = rmapVma(link, part);
     dropZeros(vma, partStart(vma, pgoff), partEnd(vma, pgoff), head);
+    // All of it was zeros: the folio went with its last page.
+    if (!folioOf(head).has(FOLIO_LARGE)) return SPLIT_DONE;
   }
   dissolveLarge(head);
   return SPLIT_DONE;

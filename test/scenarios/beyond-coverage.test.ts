@@ -1,4 +1,4 @@
-/** Scenarios E01 to E80: each has one test, or one row in not-applicable.ts and in docs/linux.md. */
+/** The kernel's own tests, and scenarios E01 to E80: each has a test, or one row in not-applicable.ts and in docs/linux.md. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -9,7 +9,13 @@ import { PAGE_SIZE } from "../../src/index.ts";
 import { builds } from "../util/builds.ts";
 import { errorOf, makeHmm } from "../util/driver.ts";
 import { checkEachStep, filled } from "./beyond.ts";
-import { LEFT_OUT, WITHOUT_TEST, type WithoutTest } from "./not-applicable.ts";
+import {
+  KERNEL_TESTS,
+  KERNEL_TESTS_WITHOUT_TEST,
+  LEFT_OUT,
+  WITHOUT_TEST,
+  type WithoutTest,
+} from "./not-applicable.ts";
 
 const LAST = 80;
 const LAST_PROMISE = 16;
@@ -56,12 +62,28 @@ coverage("each number has a test or a row, and only one of them", () => {
   assert.equal(numbers, upTo(LAST));
 });
 
+coverage(
+  "each of the kernel's own tests has one here or a row, and nothing else has its kind of name",
+  () => {
+    const files = readdirSync(FOLDER).filter((name) => /^hmm-tests.*\.test\.ts$/.test(name));
+    const text = files.map((name) => readFileSync(join(FOLDER, name), "utf8")).join("\n");
+    const calls = /(?:scenario|add)\(\s*["`](\w+)|const name = `(\w+)/g;
+    const names = new Set([...text.matchAll(calls)].map(([, direct, named]) => direct ?? named));
+    const without = KERNEL_TESTS_WITHOUT_TEST.map(({ name }) => name);
+    assert.equal([...names, ...without].sort(), [...KERNEL_TESTS].sort());
+  },
+);
+
 coverage("what is left out of a test is left out of one that exists", () => {
   const numbers = tested("E", BEYOND);
   for (const { number } of LEFT_OUT) assert.ok(numbers.includes(number), `E${number}`);
 });
 
 coverage("docs/linux.md has the same rows", () => {
+  assert.equal(
+    documented("The kernel's own tests without one here:"),
+    KERNEL_TESTS_WITHOUT_TEST.map(({ name, kind, reason }) => `${name} ${kind}: ${reason}`),
+  );
   assert.equal(documented("Without a test:"), WITHOUT_TEST.map(row));
   assert.equal(documented("Parts that the tests leave out:"), LEFT_OUT.map(row));
 });

@@ -1,7 +1,7 @@
 /**
- * The scenarios of the kernel's HMM self-tests that single pages can show, under their kernel names, each with
- * device-private and with device-coherent memory. Buffers hold the
- * word i at word i, as there.
+ * The scenarios of the kernel's HMM self-tests that single pages can show, under their kernel names (the others:
+ * hmm-tests-huge.test.ts), each with device-private and with device-coherent memory. Buffers hold the word i at word i,
+ * as there.
  */
 import * as assert from "uvu/assert";
 import {
@@ -21,13 +21,15 @@ import {
   ENOENT,
   EPERM,
   MAP_ANONYMOUS,
+  MAP_PRIVATE,
   MAP_SHARED,
-  MREMAP_MAYMOVE,
   PAGE_SIZE,
   PROT_NONE,
   PROT_READ,
   PROT_WRITE,
+  type Hmm,
 } from "../../src/index.ts";
+import { explore, type Agent } from "../../src/testing.ts";
 import { buffer, BYTES, N, result, same, Scenarios, snapshot, words } from "../util/dmirror-fixture.ts";
 
 const RW = PROT_READ | PROT_WRITE;
@@ -77,33 +79,6 @@ scenario("anon_write_prot", ({ mm, mirrors: [mirror] }) => {
   assert.equal(result(mirror.write(addr, words(N))), [0, N, 1]);
   same(mm.read(addr, BYTES), words(N));
 });
-
-for (const migrated of [false, true]) {
-  scenario(
-    `anon_write_child, ${migrated ? "migrated first" : "not migrated"}`,
-    ({ mm, devices, mirrors: [mirror] }) => {
-      const addr = buffer(mm);
-      if (migrated) assert.equal(result(mirror.migrateToDevice(addr, N)), [0, N, 0]);
-      using child = mm.fork();
-      using own = new Dmirror(child, { device: devices[0] });
-      // Unlike the kernel's test, the child does not read first: the pages are on the device, read-only in both.
-      assert.equal(
-        result(
-          own.write(
-            addr,
-            words(N, (i) => -i),
-          ),
-        ),
-        [0, N, 1],
-      );
-      same(
-        child.read(addr, BYTES),
-        words(N, (i) => -i),
-      );
-      same(mm.read(addr, BYTES), words(N), "the parent sees what the child wrote");
-    },
-  );
-}
 
 scenario("anon_write_child_shared", ({ mm, devices, mirrors: [mirror] }) => {
   const addr = mm.mmap({ length: BYTES, flags: MAP_SHARED | MAP_ANONYMOUS });
@@ -216,6 +191,55 @@ scenario("anon_read_multiple", ({ mm, mirrors: [mirror] }) => {
   }
 });
 
+/** Pages of each piece that the device reads, with the lock free between two. */
+const PIECE = 4;
+
+/** What the processes of anon_teardown work on: a buffer whose word i is i + c, and a mirror. */
+function teardownWorld(hmm: Hmm, c: number) {
+  const mm = hmm.createMm();
+  const mirror = new Dmirror(mm, { deviceMemory: 2 << 20, faultPages: PIECE });
+  const addr = mm.mmap({ length: 4 * PIECE * PAGE_SIZE });
+  mm.write(
+    addr,
+    words(4 * PIECE, (i) => i + c),
+  );
+  return { mm, mirror, addr, torn: false };
+}
+type TeardownWorld = ReturnType<typeof teardownWorld>;
+
+const unmapper: Agent<TeardownWorld> = function* (w) {
+  yield "unmap the upper half";
+  w.mm.munmap(w.addr + 2 * PIECE * PAGE_SIZE, 2 * PIECE * PAGE_SIZE);
+  w.torn = true;
+};
+
+scenario("anon_teardown", ({ hmm }) => {
+  for (let c = 0; c < 10; c++) {
+    const data = words(4 * PIECE, (i) => i + c);
+    const seen = new Set<string>();
+    const reader: Agent<TeardownWorld> = function* (w) {
+      for (let piece = 0; piece < 4; piece++) {
+        yield `read piece ${piece}`;
+        const at = piece * PIECE * PAGE_SIZE;
+        const answer = w.mirror.read(w.addr + at, PIECE);
+        const gone = w.torn && piece >= 2;
+        assert.equal(result(answer), gone ? [-EFAULT, 0, 0] : [0, PIECE, 1]);
+        if (!gone) same(answer.data, data.subarray(at, at + PIECE * PAGE_SIZE));
+        if (piece >= 2) seen.add(`${piece} ${gone ? "gone" : "read"}`);
+      }
+    };
+    const options = { setup: (fresh: Hmm) => teardownWorld(fresh, c), config: { module: hmm.module } };
+    const { complete } = explore({ reader, unmapper }, { ...options, state: ({ torn }) => torn });
+    assert.ok(complete);
+    assert.equal([...seen].sort(), ["2 gone", "2 read", "3 gone", "3 read"]);
+  }
+});
+
+scenario("mixedmap", ({ mm, mirrors: [mirror] }) => {
+  const addr = mm.mmapSpecial("mixed", { length: PAGE_SIZE, flags: MAP_PRIVATE });
+  assert.equal(snapshot(mirror, addr, 1), [READ]);
+});
+
 scenario("snapshot", ({ mm, mirrors: [first, second], coherent }) => {
   const addr = mm.mmap({ length: 7 * PAGE_SIZE, prot: PROT_NONE });
   const page = (i: number): number => addr + i * PAGE_SIZE;
@@ -316,34 +340,6 @@ scenario("hmm_cow_in_device", ({ mm, mirrors: [mirror] }) => {
   );
   child.close();
   assert.equal(snapshot(mirror, addr, 4), [WRITE, WRITE, WRITE, WRITE]);
-});
-
-for (const offset of [0, N / 3, (2 * N) / 3]) {
-  scenario(`migrate_partial_unmap_fault at ${offset}`, ({ mm, devices: [device], mirrors: [mirror] }) => {
-    const addr = buffer(mm);
-    const hole = N / 3;
-    mirror.migrateToDevice(addr, N);
-    mm.munmap(addr + offset * PAGE_SIZE, hole * PAGE_SIZE);
-    assert.is(device.devmem.usedPages, N - hole);
-    for (let i = 0; i < N; i++) {
-      if (i >= offset && i < offset + hole) continue;
-      assert.is(mm.load32(addr + i * PAGE_SIZE), (i * PAGE_SIZE) / 4);
-    }
-  });
-}
-
-scenario("migrate_remap_fault", ({ mm, devices: [device], mirrors: [mirror], coherent }) => {
-  const addr = buffer(mm);
-  mirror.migrateToDevice(addr, N);
-  mm.mmap({ addr: addr + BYTES, length: PAGE_SIZE, prot: PROT_NONE }); // no room to grow in place
-  const moved = mm.mremap(addr, BYTES, 2 * BYTES, MREMAP_MAYMOVE);
-  assert.is.not(moved, addr);
-  assert.is(device.devmem.usedPages, N, "pages move as they are");
-  const answer = mirror.read(moved, N);
-  assert.is(answer.ret, 0);
-  same(answer.data, words(N));
-  same(mm.read(moved, BYTES), words(N));
-  assert.is(device.devmem.usedPages, coherent ? N : 0);
 });
 
 scenarios.run("hmm-tests", [false, true]);

@@ -1,7 +1,65 @@
 /**
- * Which of the scenarios E01 to E80 have no test, and which parts of tested ones are left out. docs/linux.md shows the
- * same rows; beyond-coverage.test.ts checks that.
+ * Which of the kernel's own HMM tests and of the scenarios E01 to E80 have no test, and which parts of tested ones are left
+ * out. docs/linux.md shows the same rows; beyond-coverage.test.ts checks that.
  */
+
+/** The kernel's own tests, in its order. */
+export const KERNEL_TESTS = [
+  "open_close",
+  "anon_read",
+  "anon_read_prot",
+  "anon_write",
+  "anon_write_prot",
+  "anon_write_child",
+  "anon_write_child_shared",
+  "anon_write_huge",
+  "anon_write_hugetlbfs",
+  "file_read",
+  "file_write",
+  "migrate",
+  "migrate_fault",
+  "migrate_release",
+  "migrate_shared",
+  "migrate_mixed",
+  "migrate_multiple",
+  "anon_read_multiple",
+  "anon_teardown",
+  "mixedmap",
+  "snapshot",
+  "compound",
+  "double_map",
+  "exclusive",
+  "exclusive_mprotect",
+  "exclusive_cow",
+  "hmm_gup_test",
+  "hmm_cow_in_device",
+  "migrate_anon_huge_empty",
+  "migrate_anon_huge_zero",
+  "migrate_anon_huge_free",
+  "migrate_anon_huge_fault",
+  "migrate_partial_unmap_fault",
+  "migrate_remap_fault",
+  "migrate_anon_huge_err",
+  "migrate_anon_huge_zero_err",
+  "benchmark_thp_migration",
+  "userfaultfd_read",
+];
+
+export interface KernelTestWithoutTest {
+  name: string;
+  kind: "not applicable" | "not built yet";
+  reason: string;
+}
+
+export const KERNEL_TESTS_WITHOUT_TEST: readonly KernelTestWithoutTest[] = [
+  { name: "anon_write_hugetlbfs", kind: "not built yet", reason: "needs hugetlb mappings" },
+  { name: "compound", kind: "not built yet", reason: "needs hugetlb mappings" },
+  {
+    name: "userfaultfd_read",
+    kind: "not applicable",
+    reason: "no handler can fill a missing page: userfaultfd has the SIGBUS feature only",
+  },
+];
 
 export interface WithoutTest {
   number: number;

@@ -12,6 +12,7 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   PAGE_SIZE,
+  PROT_NONE,
   PROT_READ,
   REASON_NOT_PRESENT,
   type ExclusivePages,
@@ -210,6 +211,24 @@ onEachBuild("exclusive", (test, module) => {
     assert.equal(mm.read(addr, P), pattern(1));
     assert.is((errorOf(() => mm.store32(addr, 1)) as HmmError).code, "EFAULT");
     hmm.verify();
+  });
+
+  test("who may not access the page may not when fork, or a forced read, takes it back", () => {
+    for (const forced of [false, true]) {
+      const hmm = makeHmm(module);
+      const mm = hmm.createMm();
+      const addr = mm.mmap({ length: P });
+      mm.store32(addr, 7);
+      lend(mm, addr, 1).close();
+      mm.mprotect(addr, P, PROT_NONE);
+      const other = forced ? mm : mm.fork();
+      if (forced) assert.is(mm.read(addr, 1, { force: true })[0], 7);
+      for (const each of [mm, other])
+        assert.is((errorOf(() => each.load32(addr)) as HmmError).code, "EFAULT");
+      mm.mprotect(addr, P, PROT_READ);
+      assert.is(mm.load32(addr), 7);
+      hmm.verify();
+    }
   });
 
   test("what outlives its mapping is freed by close()", () => {

@@ -175,6 +175,20 @@ onEachBuild("huge pages", (test, module) => {
     }
   });
 
+  test("a huge page that is all zeros: when it is split nothing of it is left", () => {
+    const hmm = engine();
+    const mm = hmm.createMm();
+    const gpu = new TestGpu(mm);
+    const free = hmm.freePages;
+    advised(mm);
+    write(mm, AT, 0);
+    const child = mm.fork();
+    gpu.toDevice(AT, AT + 4 * PAGE_SIZE);
+    assert.equal([mm.rss.anon, child.rss.anon], [4, 0]);
+    assert.is(hmm.freePages, free);
+    hmm.verify();
+  });
+
   test("somebody has a reference: a migration leaves a huge page whole", () => {
     const hmm = engine();
     const mm = hmm.createMm();

@@ -11,6 +11,8 @@ import {
   migratePfn,
   migratePfnToPage,
   migrateVmaSetup,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
   REASON_COUNT,
   REASON_DRIVER_ERROR,
   REASON_NO_DESTINATION,
@@ -275,5 +277,25 @@ onEachBuild("migrate", (test, module) => {
     assert.match((errorOf(() => mm.read(addr, 1)) as HmmError).detail, /^SIGBUS/);
     assert.is(mm.read(addr + P, 1)[0], 1);
     hmm.verify();
+  });
+
+  test("mremap between pages() and finalize(): the entries have moved, and name pages again", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const gpu = new TestGpu(mm);
+    const addr = mm.mmap({ length: 4 * P });
+    mm.write(addr, pattern(4));
+    const sem = mm.mmapSem.read();
+    const m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + 4 * P, owner: gpu });
+    gpu.devmem.allocPages(m.src.subarray(0, 2), m.dst.subarray(0, 2));
+    hmm.copyPages(m.src, m.dst);
+    m.pages();
+    sem.close();
+    const moved = mm.mremap(addr, 4 * P, 4 * P, MREMAP_MAYMOVE | MREMAP_FIXED, addr - 64 * P);
+    m.finalize();
+    hmm.verify();
+    assert.is(gpu.devmem.usedPages, 2);
+    assert.equal(mm.read(moved, 4 * P), pattern(4));
+    assert.is(gpu.devmem.usedPages, 0);
   });
 }).run();

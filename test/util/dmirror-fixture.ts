@@ -18,9 +18,24 @@ export interface Fixture {
   coherent: boolean;
 }
 
+/** Bytes of a fixture's memories. */
+interface Sizes {
+  systemMemory: number;
+  deviceMemory: number;
+  /** Of each of the two devices. */
+  perDevice: number;
+}
+
+const SMALL: Sizes = { systemMemory: 8 << 20, deviceMemory: 12 << 20, perDevice: 4 << 20 };
+
 /** Scenarios, each run on a fresh fixture and on both builds; verified at the end, and nothing may be left over. */
 export class Scenarios {
   readonly #bodies: [name: string, body: (fixture: Fixture) => void][] = [];
+  readonly #sizes: Sizes;
+
+  constructor(sizes = SMALL) {
+    this.#sizes = sizes;
+  }
 
   readonly add = (name: string, body: (fixture: Fixture) => void): void => {
     this.#bodies.push([name, body]);
@@ -31,16 +46,23 @@ export class Scenarios {
     onEachBuild(suite, (test, module) => {
       for (const coherent of variants) {
         const kind = coherent ? ", coherent" : "";
-        for (const [name, body] of this.#bodies) test(name + kind, () => runScenario(module, body, coherent));
+        for (const [name, body] of this.#bodies)
+          test(name + kind, () => runScenario(module, this.#sizes, coherent, body));
       }
     }).run();
   }
 }
 
-function runScenario(module: WebAssembly.Module, body: (fixture: Fixture) => void, coherent: boolean): void {
-  const hmm = Hmm.createSync(module, { systemMemory: 8 << 20, deviceMemory: 12 << 20 });
+function runScenario(
+  module: WebAssembly.Module,
+  sizes: Sizes,
+  coherent: boolean,
+  body: (fixture: Fixture) => void,
+): void {
+  const { systemMemory, deviceMemory, perDevice } = sizes;
+  const hmm = Hmm.createSync(module, { systemMemory, deviceMemory });
   const free = hmm.freePages;
-  const device = (): DmirrorDevice => new DmirrorDevice(hmm, { memory: 4 << 20, coherent });
+  const device = (): DmirrorDevice => new DmirrorDevice(hmm, { memory: perDevice, coherent });
   const devices: [DmirrorDevice, DmirrorDevice] = [device(), device()];
   const mm = hmm.createMm();
   const mirrors: [Dmirror, Dmirror] = [

@@ -1,5 +1,6 @@
 /** What tests of huge pages have in common. */
 import * as assert from "uvu/assert";
+import { PTE_HUGE } from "../../assembly/uapi/pte.ts";
 import {
   HMM_PFN_VALID,
   hmmPfnToMapOrder,
@@ -17,6 +18,7 @@ import {
 } from "../../src/index.ts";
 
 export const MIB = 1 << 20;
+export const P = PAGE_SIZE;
 export const PMD = 2 * MIB;
 export const AT = 0x10000000;
 export const PAGES = 512;
@@ -37,6 +39,11 @@ export function orders(mm: Mm, addr: number, n = PAGES): Set<number> {
   const end = addr + n * PAGE_SIZE;
   assert.is(hmmRangeFault({ notifier, notifierSeq: notifier.readBegin(), start: addr, end, pfns }), 0);
   return new Set(Array.from(pfns, (word) => ((word & HMM_PFN_VALID) === 0 ? -1 : hmmPfnToMapOrder(word))));
+}
+
+/** Whether the entry of a page is a part of a huge mapping. */
+export function isHuge(mm: Mm, addr: number): boolean {
+  return ((mm.lookupPte(addr)?.flags ?? 0) & PTE_HUGE) !== 0;
 }
 
 /** What drivers hear of, in pages from AT on: "event first-end". */
