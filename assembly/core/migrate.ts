@@ -17,10 +17,10 @@ import {
   FOLIO_MIGRATION_SHARED, FOLIO_MLOCKED, FOLIO_RESERVED, FOLIO_SHMEM, FOLIO_SIZE, HDR_DEVICE_BASE,
   HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FOLIOS, MIGRATION_PAGES, MIGRATION_SETUP,
 } from "../uapi/struct";
-import { TABLE_ENTRIES } from "../uapi/page";
+import { PAGE_SIZE, TABLE_ENTRIES } from "../uapi/page";
 import { VM_UFFD_MISSING, VM_WRITE } from "../uapi/vm";
 import { Cmd } from "./cmd";
-import { DeviceTable, deviceTableOf, deviceTableSet } from "./device-table";
+import { clearDeviceRange, deviceTableOf, deviceTableSet } from "./device-table";
 import { addNewAnon } from "./fault-base";
 import { cacheReplace, fileAt } from "./file";
 import { Folio, folioOf, isDevicePfn } from "./folio";
@@ -33,7 +33,7 @@ import { mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { addExternalRefs, clearFolio, freePages, putPage } from "./page-alloc";
 import { readPte, walk, walkAlloc } from "./pagetable";
-import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
+import { makePte, pteFlags, ptePfn, ptePresent } from "./pte";
 import { anonVmaPrepare } from "./rmap";
 import { count, log } from "./stat";
 import { freeSwap } from "./swap";
@@ -315,9 +315,9 @@ export function deviceTableMapMigrated(tableId: u32, migrationId: u32): i32 {
     if (!(word & MIGRATE_PFN_MIGRATE)) continue;
     const addr = m.start + (<u64>i << 12);
     const to = pfnOf(m.target(i));
-    const entry: u64 = isDevicePfn(to) ? entryOf(m, word, addr, to) : 0;
-    if (!entry) {
-      dropEntry(table, addr);
+    const entry = entryOf(m, word, addr, to);
+    if (!entry || !isDevicePfn(to)) {
+      clearDeviceRange(table, addr, addr + PAGE_SIZE);
       continue;
     }
     const pte = makePte(to, <u32>PTE_PRESENT | (pteFlags(entry) & PTE_WRITE));
@@ -333,15 +333,7 @@ export function deviceTableMapMigrated(tableId: u32, migrationId: u32): i32 {
  */
 function entryOf(m: Migration, word: u32, addr: u64, to: u32): u64 {
   const pte = readPte(mmAt(m.mm).pgd, addr);
-  if (ptePresent(pte)) return 0;
-  const hole = !(word & <u32>MIGRATE_PFN_VALID);
-  const stands = pteKind(pte) == (hole ? PTE_KIND_DEVICE : PTE_KIND_MIGRATION) && ptePfn(pte) == (hole ? to : pfnOf(word));
-  return stands ? pte : 0;
-}
-
-function dropEntry(table: DeviceTable, addr: u64): void {
-  const slot = walk(table.root, addr);
-  if (!slot || !load<u64>(slot)) return;
-  store<u64>(slot, 0);
-  table.entries--;
+  const collected = (word & <u32>MIGRATE_PFN_VALID) != 0;
+  const expected = makePte(pfnOf(collected ? word : to), collected ? PTE_KIND_MIGRATION : PTE_KIND_DEVICE);
+  return (pte & 0xffffffff80000f00) == expected ? pte : 0;
 }
