@@ -266,7 +266,10 @@ export class Hmm {
     return this.#ctx.mem.header(HDR_HUGETLB_FREE);
   }
 
-  /** The n-th page allocation from now on fails, once; 0 stops that. For tests of a driver's failure paths. */
+  /**
+   * The n-th allocation inside the core from now on fails, once: a frame, a table, an object or an array. 0 stops that.
+   * For tests of a driver's failure paths.
+   */
   failAllocation(n: number): void {
     this.#ctx.mem.setHeader(HDR_FAIL_ALLOC, checkInteger("hmm.failAllocation", "n", n, 0, 0xffffffff));
   }

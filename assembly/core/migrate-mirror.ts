@@ -1,14 +1,15 @@
 // What a device's own table learns of a migration.
 
 import { EINVAL } from "../uapi/errno";
+import { PAGE_SIZE } from "../uapi/page";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID } from "../uapi/pfn";
 import { PTE_KIND_MIGRATION, PTE_PRESENT, PTE_WRITE } from "../uapi/pte";
 import { MIGRATION_PAGES } from "../uapi/struct";
-import { DeviceTable, deviceTableOf, deviceTableSet } from "./device-table";
+import { clearDeviceRange, DeviceTable, deviceTableOf, deviceTableSet } from "./device-table";
 import { isDevicePfn } from "./folio";
 import { isOpen, mapsPage, Migration, migrationOf, pagesOf, pfnOf } from "./migration";
 import { mmAt } from "./mm";
-import { readPte, walk } from "./pagetable";
+import { readPte } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 
 /** Between pages() and finalize(): a device's table learns what moved to a device, and forgets what left for RAM. */
@@ -33,7 +34,7 @@ function mapOne(tableId: u32, table: DeviceTable, m: Migration, i: u32, j: u32):
   const to = pfnOf(m.target(i)) + j;
   const entry: u64 = isDevicePfn(to) ? entryOf(m, page, addr, to) : 0;
   if (!entry) {
-    dropEntry(table, addr);
+    clearDeviceRange(table, addr, addr + PAGE_SIZE);
     return 0;
   }
   const pte = makePte(to, <u32>PTE_PRESENT | (pteFlags(entry) & PTE_WRITE));
@@ -49,11 +50,4 @@ function entryOf(m: Migration, word: u32, addr: u64, to: u32): u64 {
   const pte = readPte(mmAt(m.mm).pgd, addr);
   if (!(word & <u32>MIGRATE_PFN_VALID)) return mapsPage(pte, to) ? pte : 0;
   return !ptePresent(pte) && pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfnOf(word) ? pte : 0;
-}
-
-function dropEntry(table: DeviceTable, addr: u64): void {
-  const slot = walk(table.root, addr);
-  if (!slot || !load<u64>(slot)) return;
-  store<u64>(slot, 0);
-  table.entries--;
 }

@@ -22,6 +22,13 @@ export function parseSize(option: string, text: string, least: number = PAGE_SIZ
   return bytes;
 }
 
+/** A whole number from 1 to 2^32 - 1. */
+export function parseCount(option: string, text: string): number {
+  const n = /^\d+$/.test(text) ? Number(text) : 0;
+  if (n < 1 || n > 0xffffffff) throw new UserError(`${option} ${text}: expected a whole number from 1 on`);
+  return n;
+}
+
 export function parseChoice<T extends string>(option: string, text: string, choices: readonly T[]): T {
   const choice = choices.find((one) => one === text);
   if (choice === undefined) throw new UserError(`${option} ${text}: expected ${choices.join(" or ")}`);

@@ -4,7 +4,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { BACKINGS, POLICIES } from "../sim/report.ts";
 import { CLUSTER_SIZE } from "../sim/cluster.ts";
 import { TraceError } from "../text/lackey.ts";
-import { parseChoice, parseOffload, parseSize } from "./args.ts";
+import { parseChoice, parseCount, parseOffload, parseSize } from "./args.ts";
 import { UserError } from "./errors.ts";
 import { run } from "./run.ts";
 
@@ -25,6 +25,7 @@ interface RunFlags {
   deviceMemory: string;
   policy: string;
   backing: string;
+  failAlloc?: string;
   json?: true;
   quiet?: true;
 }
@@ -36,6 +37,7 @@ async function runCommand(trace: string, flags: RunFlags): Promise<void> {
     deviceMemory: parseSize("--device-memory", flags.deviceMemory, CLUSTER_SIZE),
     policy: parseChoice("--policy", flags.policy, POLICIES),
     backing: parseChoice("--backing", flags.backing, BACKINGS),
+    failAlloc: flags.failAlloc === undefined ? null : parseCount("--fail-alloc", flags.failAlloc),
     json: flags.json ?? false,
     quiet: flags.quiet ?? false,
     version: packageJson.version,
@@ -73,6 +75,10 @@ function makeProgram(): Command {
       "--backing <BACKING>",
       "data: pages have bytes; metadata: they have none, for large memories",
       "data",
+    )
+    .option(
+      "--fail-alloc <N>",
+      "the N-th allocation inside the engine fails, once; the report says what became of it",
     )
     .option("--json", "print the report as JSON")
     .option("--quiet", "no progress bar")

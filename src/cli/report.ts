@@ -1,6 +1,7 @@
 /** The report of `heteromem run`: the object that --json prints, and the text that people read. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { Accesses, CpuFaults, SimulationReport } from "../sim/report.ts";
+import type { FailedAllocation } from "../sim/simulation.ts";
 
 export interface RunReport extends SimulationReport {
   /** The version of heteromem. */
@@ -22,6 +23,8 @@ export interface RunReport extends SimulationReport {
   };
   /** The code that counted as the device's, and how often it was entered. */
   offload: { name: string; start: string; end: string; entries: number }[];
+  /** What --fail-alloc did; null without it. */
+  failedAllocation: FailedAllocation | null;
   wallSeconds: number;
   accessesPerSecond: number;
 }
@@ -189,6 +192,21 @@ function ending({ residency, rss, space }: RunReport): string[] {
   ];
 }
 
+function failure({ number, reached, access, error }: FailedAllocation): string[] {
+  const heading = `Allocation ${count(number)} was made to fail`;
+  if (!reached) return [heading, "  the run does not make so many"];
+  const outcome =
+    error === null
+      ? "the simulation did without it"
+      : `the access met ${error}; it was repeated, and succeeded`;
+  return [
+    heading,
+    row("after accesses", access),
+    `  ${outcome}`,
+    "  every invariant of the engine held (verify)",
+  ];
+}
+
 /** The report as text, without a final newline. */
 export function formatReport(report: RunReport): string {
   const { wallSeconds, accessesPerSecond, trace } = report;
@@ -199,6 +217,7 @@ export function formatReport(report: RunReport): string {
     traffic(report),
     mirror(report),
     ending(report),
+    ...(report.failedAllocation === null ? [] : [failure(report.failedAllocation)]),
     [`${wallSeconds.toFixed(2)} s, ${count(Math.round(accessesPerSecond))} accesses a second`],
   ];
   if (report.partial) {

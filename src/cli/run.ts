@@ -17,6 +17,8 @@ export interface RunOptions {
   deviceMemory: number;
   policy: Policy;
   backing: Backing;
+  /** The allocation inside the engine that is to fail; null: none. */
+  failAlloc: number | null;
   json: boolean;
   quiet: boolean;
   version: string;
@@ -47,6 +49,7 @@ export async function run(path: string, options: RunOptions): Promise<number> {
 export async function replay(input: TraceInput, options: RunOptions, progress: Progress): Promise<RunReport> {
   const decoder = new LackeyDecoder(await loadText(), { offload: options.offload, file: input.name });
   using simulation = await createSimulation(options);
+  if (options.failAlloc !== null) simulation.failAllocation(options.failAlloc);
   const start = performance.now();
   const stats = await replayAll(input, decoder, simulation, progress);
   const wallSeconds = (performance.now() - start) / 1000;
@@ -168,6 +171,7 @@ function makeReport(
       entries: stats.offload[i].entries,
     })),
     ...simulation.report(),
+    failedAllocation: simulation.failedAllocation,
     wallSeconds,
     accessesPerSecond: replayed / wallSeconds,
   };

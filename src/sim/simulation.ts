@@ -11,7 +11,8 @@ import {
   FAULT_KIND_ZERO,
 } from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT } from "../../assembly/uapi/struct.ts";
+import { HDR_FAIL_ALLOC, RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT } from "../../assembly/uapi/struct.ts";
+import { contextOf } from "../context.ts";
 import { Hmm, HmmError, type Mm, type Vma } from "../index.ts";
 import { deviceMemoryFor, SimDevice } from "./device.ts";
 import type { Accesses, Backing, CpuFaults, DeviceFaults, Policy, SimulationReport } from "./report.ts";
@@ -25,6 +26,18 @@ export interface SimulationConfig {
   systemMemory: number;
   /** Bytes of device memory. */
   deviceMemory: number;
+}
+
+/** What became of an allocation that was made to fail. */
+export interface FailedAllocation {
+  /** Which allocation of the core it was, from the first record on. */
+  number: number;
+  /** Whether the trace made so many; else the other fields say nothing. */
+  reached: boolean;
+  /** Accesses that were made before. */
+  access: number;
+  /** The error that the access met, which was then repeated; null: the simulation did without the allocation. */
+  error: string | null;
 }
 
 /** An access that cannot be made: memory is too small. */
@@ -60,6 +73,7 @@ export class Simulation {
   };
   readonly #cpuFaults: CpuFaults = { zero: 0, anon: 0, cow: 0, reuse: 0, device: 0, other: 0 };
   readonly #deviceFaults: DeviceFaults = { migrate: 0, mirror: 0 };
+  #failed: FailedAllocation | null = null;
   #growths = 0;
   #replayed = 0;
   #skipped = 0;
@@ -89,6 +103,20 @@ export class Simulation {
     this.#mm = hmm.createMm();
     this.#device = new SimDevice(hmm, this.#mm, config.deviceMemory);
     this.#records = new RecordArray(hmm, BATCH);
+  }
+
+  /**
+   * The n-th allocation inside the core from now on fails, once. Then every invariant is checked, and the access that
+   * met the failure is repeated. Throws RangeError unless n is an integer from 1 on.
+   */
+  failAllocation(n: number): void {
+    this.#hmm.failAllocation(n);
+    this.#failed = { number: n, reached: false, access: 0, error: null };
+  }
+
+  /** What became of it; null if none was to fail. */
+  get failedAllocation(): FailedAllocation | null {
+    return this.#failed;
   }
 
   /** Accesses made so far; a modify is one. */
@@ -165,11 +193,29 @@ export class Simulation {
       if (stop.reason === "done") return;
       try {
         at += this.#serve(stop);
+        this.#noteFailure(at, null);
       } catch (error) {
+        if (this.#noteFailure(at, error)) continue;
         if (!(error instanceof HmmError) || error.errno !== ENOMEM) throw error;
         throw new SimulationError(base + at, this.#tooSmall(error), error);
       }
     }
+  }
+
+  get #allocationsToFailure(): number {
+    return contextOf("simulation", this.#hmm).mem.header(HDR_FAIL_ALLOC);
+  }
+
+  /** True if the allocation that is to fail has failed just now: the engine is still whole then, or this throws. */
+  #noteFailure(at: number, error: unknown): boolean {
+    const failed = this.#failed;
+    if (failed === null || failed.reached || this.#allocationsToFailure > 0) return false;
+    if (error !== null && !(error instanceof HmmError)) return false;
+    failed.reached = true;
+    failed.access = this.#replayed + at - this.#left.length;
+    failed.error = error === null ? null : String(error);
+    this.verify();
+    return true;
   }
 
   /** Does what the access needs before it can be made. Returns the records to leave out: 1 if it never can be. */

@@ -52,6 +52,31 @@ cli("counts what the trace says, by agent", () => {
   assert.ok(faults.device > 0);
 });
 
+cli("an allocation that fails is reported, and changes nothing that the program could see", () => {
+  assert.is(usual.failedAllocation, null);
+  const outcomes = new Set<boolean>();
+  for (const n of [1, 2, 25, 400]) {
+    const got = report(trace, ...OPTIONS, "--fail-alloc", `${n}`);
+    const failed = got.failedAllocation!;
+    assert.equal([failed.number, failed.reached], [n, true]);
+    assert.ok(failed.access < got.trace.accesses);
+    if (failed.error !== null) assert.match(failed.error, /ENOMEM/);
+    outcomes.add(failed.error === null);
+    assert.equal(got.accesses, usual.accesses);
+    assert.equal(got.trace, usual.trace);
+  }
+  assert.ok(outcomes.has(false), "some access met the failure");
+  const text = heteromem(["run", trace, ...OPTIONS, "--fail-alloc", "2"]).stdout;
+  assert.match(text, /Allocation 2 was made to fail\n +after accesses[^]*every invariant of the engine held/);
+  const never = report(trace, ...OPTIONS, "--fail-alloc", "4294967295");
+  assert.equal(never.failedAllocation, { number: 4294967295, reached: false, access: 0, error: null });
+  for (const wrong of ["0", "x", "1.5", "4294967296"]) {
+    const { status, stderr } = heteromem(["run", trace, "--fail-alloc", wrong]);
+    assert.is(status, 2);
+    assert.match(stderr, /--fail-alloc .*: expected a whole number from 1 on/);
+  }
+});
+
 for (const deviceMemory of [128, 192, 512, 4096]) {
   cli(`agrees with an obvious model, device memory ${deviceMemory} KiB`, () => {
     const model = new Model(deviceMemory * 1024).run(

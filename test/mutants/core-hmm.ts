@@ -60,7 +60,7 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "stale-device-entry-after-a-migration",
     file: core("migrate"),
-    before: "      dropEntry(table, addr);\n",
+    before: "      clearDeviceRange(table, addr, addr + PAGE_SIZE);\n",
     after: "",
     ask: ["unit/dmirror"],
   },
