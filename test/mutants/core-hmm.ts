@@ -28,7 +28,7 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "snapshot-loses-the-write-bit",
     file: core("hmm"),
-    before: "v128.store(slot, v128.or(pfns, v128.and(flags, i32x4.splat(<i32>0xc0000000))));",
+    before: "v128.store(slot, v128.or(pfns, v128.and(flags, i32x4.splat(<i32>PTE_HMM))));",
     after: "v128.store(slot, v128.or(pfns, v128.and(flags, i32x4.splat(<i32>0x80000000))));",
   },
   {
@@ -53,14 +53,14 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "device-table-counts-an-entry-twice",
     file: core("device-table"),
-    before: "if (!load<u64>(slot)) table.entries++;",
-    after: "table.entries++;",
+    before: "  if (!load<u64>(slot)) table.entries++;\n  store<u64>(slot, pte);",
+    after: "  table.entries++;\n  store<u64>(slot, pte);",
     ask: ["unit/device-table"],
   },
   {
     name: "stale-device-entry-after-a-migration",
-    file: core("migrate"),
-    before: "      clearDeviceRange(table, addr, addr + PAGE_SIZE);\n",
+    file: core("migrate-mirror"),
+    before: "    clearDeviceRange(table, addr, addr + PAGE_SIZE);\n",
     after: "",
     ask: ["unit/dmirror"],
   },
@@ -73,8 +73,8 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "page-that-stays-is-mapped-at-its-destination",
     file: core("migrate"),
-    before: "removeMigrationEntries(m, slot, pfn, lost ? 0 : moved ? to : pfn);",
-    after: "removeMigrationEntries(m, slot, pfn, lost ? 0 : to ? to : pfn);",
+    before: "const end = lost ? 0 : moved ? to : pfn;",
+    after: "const end = lost ? 0 : to ? to : pfn;",
   },
   {
     name: "run-goes-on-across-the-border-of-a-leaf",
@@ -85,7 +85,7 @@ export const CORE_HMM: readonly Mutant[] = [
   },
   {
     name: "hole-filled-without-a-charge",
-    file: core("migrate"),
+    file: core("migrate-hole"),
     before: "  if (!memcgCharge(mm.memcg)) return REASON_MEMCG_LIMIT;\n",
     after: "",
   },
@@ -118,7 +118,7 @@ export const CORE_HMM: readonly Mutant[] = [
   },
   {
     name: "migration-forgets-that-a-page-was-exclusive",
-    file: core("migrate-setup"),
+    file: core("migrate-collect"),
     before: "const exclusive: u32 = flags & FOLIO_ANON_EXCLUSIVE ? PTE_EXCLUSIVE : 0;",
     after: "const exclusive: u32 = 0;",
   },
@@ -131,14 +131,14 @@ export const CORE_HMM: readonly Mutant[] = [
   },
   {
     name: "page-that-did-not-move-stays-locked",
-    file: core("migrate-setup"),
+    file: core("migration"),
     before: "const lock: u32 = pfn == m.faultPage ? 0 : FOLIO_LOCKED;",
     after: "const lock: u32 = 0;",
   },
   {
     name: "replay-does-not-note-what-the-device-used",
     file: core("replay"),
-    before: "      if (device && isDevicePfn(load<u32>(entry, 8))) lruTouch(load<u32>(entry, 8));\n",
+    before: "      lruMoveToHead(pfn, head);\n      head = pfn;\n",
     after: "",
     ask: ["cli/simulation"],
   },

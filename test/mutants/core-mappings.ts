@@ -106,8 +106,8 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
   },
   {
     name: "file-does-not-grow-by-a-write",
-    file: core("file"),
-    before: "  file.bytes = max(file.bytes, start + done);\n",
+    file: core("file-io"),
+    before: "  if (done) file.bytes = max(file.bytes, start + done);\n",
     after: "",
     ask: ["unit/file"],
   },

@@ -32,7 +32,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
   },
   {
     name: "own-device-memory-one-page-short",
-    file: core("page-alloc"),
+    file: core("zone"),
     before: "zoneOf(id).pfnEnd - zoneOf(id).pfnFirst : 0",
     after: "zoneOf(id).pfnEnd - zoneOf(id).pfnFirst - 1 : 0",
     ask: ["unit/devmem"],
@@ -52,15 +52,16 @@ export const CORE_MEMORY: readonly Mutant[] = [
   {
     name: "charge-counted-before-the-limit-is-looked-at",
     file: core("memcg"),
-    before: "  if (usage >= load<u32>(group, MEMCG_LIMIT)) {",
-    after: "  store<u32>(group, usage + 1, MEMCG_USAGE);\n  if (usage >= load<u32>(group, MEMCG_LIMIT)) {",
+    before: "  if (!memcgHasRoom(id, pages)) {\n    exhausted(",
+    after:
+      "  if (!memcgHasRoom(id, pages)) {\n    store<u32>(group, load<u32>(group, MEMCG_USAGE) + 1, MEMCG_USAGE);\n    exhausted(",
     ask: ["unit/engine"],
   },
   {
     name: "charge-one-page-over-the-limit",
     file: core("memcg"),
-    before: "if (usage >= load<u32>(group, MEMCG_LIMIT))",
-    after: "if (usage > load<u32>(group, MEMCG_LIMIT))",
+    before: "<u64>load<u32>(group, MEMCG_USAGE) + pages <= ",
+    after: "<u64>load<u32>(group, MEMCG_USAGE) + pages <= 1 + ",
     ask: ["unit/engine"],
   },
   {

@@ -1,8 +1,15 @@
 /** All mutants. */
 import { CORE_HMM } from "./core-hmm.ts";
+import { CORE_HUGE } from "./core-huge.ts";
 import { CORE_MAPPINGS } from "./core-mappings.ts";
 import { CORE_MEMORY } from "./core-memory.ts";
 import type { Mutant } from "./mutant.ts";
 import { TYPESCRIPT } from "./typescript.ts";
 
-export const MUTANTS: readonly Mutant[] = [...CORE_MEMORY, ...CORE_MAPPINGS, ...CORE_HMM, ...TYPESCRIPT];
+export const MUTANTS: readonly Mutant[] = [
+  ...CORE_MEMORY,
+  ...CORE_MAPPINGS,
+  ...CORE_HMM,
+  ...CORE_HUGE,
+  ...TYPESCRIPT,
+];

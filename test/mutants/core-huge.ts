@@ -1,0 +1,119 @@
+/** Mutants of huge pages, hugetlb, KSM and device-coherent memory. */
+import type { Mutant } from "./mutant.ts";
+
+const core = (file: string): string => `assembly/core/${file}.ts`;
+
+export const CORE_HUGE: readonly Mutant[] = [
+  {
+    name: "split-of-a-huge-mapping-is-a-secret",
+    file: core("split"),
+    before: "  if (!innerStart(cmd, vma.mmId, from, from + PMD_SIZE)) return REQUEST;\n",
+    after: "",
+    ask: ["unit/huge"],
+  },
+  {
+    name: "zeros-of-a-split-huge-page-stay",
+    file: core("split"),
+    before: "|| !isZeroed(pfn)) continue;",
+    after: "|| isZeroed(pfn)) continue;",
+    ask: ["unit/huge"],
+  },
+  {
+    name: "shared-huge-page-written-in-place",
+    file: core("fault-huge"),
+    before: "(folioOf(head).has(FOLIO_ANON_EXCLUSIVE) || largeRefs(head) == LARGE_PAGES)",
+    after: "true",
+    ask: ["unit/huge"],
+  },
+  {
+    name: "huge-zero-page-stays-for-ever",
+    file: core("huge"),
+    before: "  if (maps) return;\n",
+    after: "  return;\n",
+    ask: ["unit/huge"],
+  },
+  {
+    name: "fork-forgets-a-mapping-of-the-huge-zero-page",
+    file: core("mm-life"),
+    before: "    if (isHugeZero(table)) hugeZeroGet();\n",
+    after: "",
+    ask: ["unit/huge"],
+  },
+  {
+    name: "huge-page-freed-with-its-first-part",
+    file: core("page-alloc"),
+    before: "  if (live) return;\n",
+    after: "",
+    ask: ["unit/huge"],
+  },
+  {
+    name: "huge-page-moved-by-an-entry",
+    file: core("mremap"),
+    before: "return ((addr | to) & HUGE_MASK) == 0 && addr + PMD_SIZE <= end;",
+    after: "return false;",
+    ask: ["unit/huge"],
+  },
+  {
+    name: "collapse-of-a-page-that-somebody-holds",
+    file: core("collapse"),
+    before: " || isHeld(ptePfn(pte), folio)",
+    after: "",
+    ask: ["unit/huge-advice"],
+  },
+  {
+    name: "unit-stays-locked",
+    file: core("migrate-huge"),
+    before: "    letGo(m, head + j);\n",
+    after: "    putPage(head + j);\n",
+    ask: ["unit/compound"],
+  },
+  {
+    name: "unit-forgets-that-it-is-huge",
+    file: core("migration"),
+    before: "let flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);",
+    after: "let flags = kept & (PTE_WRITE | PTE_NO_ACCESS);",
+    ask: ["unit/compound"],
+  },
+  {
+    name: "unit-that-somebody-holds-moves",
+    file: core("migrate-huge"),
+    before: "    if (folioOf(pfn).refcount > explained) return REASON_PINNED;\n",
+    after: "",
+    ask: ["unit/compound"],
+  },
+  {
+    name: "hugetlb-pages-promised-twice",
+    file: core("mmap"),
+    before: " + hugetlbReserved() <= ",
+    after: " <= ",
+    ask: ["unit/hugetlb"],
+  },
+  {
+    name: "hugetlb-page-cut",
+    file: core("unmap"),
+    before: "      if (cutsHugetlb(vma, start)) return -EINVAL;\n",
+    after: "",
+    ask: ["unit/hugetlb"],
+  },
+  {
+    name: "merged-page-written-in-place",
+    file: core("fault"),
+    before: "if (folio.has(FOLIO_KSM | FOLIO_LOCKED)) return false;",
+    after: "if (folio.has(FOLIO_LOCKED)) return false;",
+    ask: ["unit/ksm"],
+  },
+  {
+    name: "merging-of-a-page-that-somebody-holds",
+    file: core("ksm-merge"),
+    before: " + (folio.has(FOLIO_SWAP_CACHE) ? 1 : 0)) result = REFUSED;",
+    after: " + (folio.has(FOLIO_SWAP_CACHE) ? 1 : 0)) result = 0;",
+    ask: ["unit/ksm"],
+  },
+  {
+    name: "coherent-memory-taken-for-private",
+    file: core("coherent"),
+    before: "(zoneOf(zoneOfPfn(pfn)).flags & ZONE_FLAG_COHERENT) != 0",
+    after: "false",
+    ask: ["unit/coherent"],
+  },
+];
