@@ -36,6 +36,8 @@ test("allocations of the golden scenarios", () => {
         const { index, op, args, nth, said, outcome, problem } = trial;
         const what = `${scenario.name} #${index} ${op} ${args.join(" ")}, allocation ${nth}`;
         assert.is(problem, undefined, `${what} says ${JSON.stringify(said)}: ${problem}`);
+        // What fails by rule has the same to say.
+        if (outcome === "same" && (said.ret ?? 0) < 0) continue;
         seen.set(op, (seen.get(op) ?? new Set()).add(outcome));
       }
     }
