@@ -4,8 +4,8 @@
  *
  *   HUGE_STEPS=2000 HUGE_SEED=1 HUGE_RUNS=2 node tools/test.mjs huge-random
  *
- * Every other seed has little memory, so that allocations fail. A failure names its seed and step and what the last steps
- * did.
+ * Even seeds have little memory, so that allocations fail. A failure names its seed, and the steps that are left when those
+ * it does not need are taken out.
  */
 import { onEachBuild } from "../util/builds.ts";
 import { runSteps, shortened, type StepError } from "../util/huge-random/run.ts";
