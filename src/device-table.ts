@@ -170,8 +170,6 @@ export class DeviceTable {
     if (!(bytes instanceof Uint8Array)) throw badType(op, "bytes", "a Uint8Array", bytes);
     if (addr + bytes.length > ADDRESS_LIMIT)
       throw badRange(op, "bytes", "such that the range ends below 2^48", bytes.length);
-    if (addr + bytes.length > ADDRESS_LIMIT)
-      throw badRange(op, "bytes", "such that the range ends below 2^48", bytes.length);
     const { address, restore } = ctx.exchange(Math.min(bytes.length, XBUF_SIZE));
     const memory = ctx.mem.bytes;
     let done = 0;

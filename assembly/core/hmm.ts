@@ -126,6 +126,11 @@ function walkRange(cmd: Cmd): i32 {
   return 0;
 }
 
+/** Is the device page of an entry the caller's own? */
+function isOwn(cmd: Cmd, pte: u64): bool {
+  return cmd.d == <u32>OWNER_ANY || zoneOf(zoneOfPfn(ptePfn(pte))).owner == cmd.d;
+}
+
 function walkVma(cmd: Cmd, vma: Vma, end: u64): i32 {
   const pgd = vma.mm.pgd;
   let addr = cmd.cursor;
@@ -140,10 +145,17 @@ function walkVma(cmd: Cmd, vma: Vma, end: u64): i32 {
       continue;
     }
     const until = leafEnd(addr, end);
-    if (isHuge(table) && ptePresent(load<u64>(table))) {
+    const first = load<u64>(table);
+    const there = ptePresent(first);
+    if (isHuge(table) && (there || (pteKind(first) == PTE_KIND_DEVICE && !isOwn(cmd, first)))) {
       // One entry, for Linux: if any slot needs a fault, all of the piece is faulted in.
-      const needs = rangeNeeds(cmd, addr, until, load<u32>(table) & <u32>PTE_HMM);
+      const needs = rangeNeeds(cmd, addr, until, pteFlags(first) & <u32>PTE_HMM);
       if (needs) return beginFault(cmd, vma, addr, until, needs);
+      if (!there) {
+        fillSlots(cmd, addr, until, HMM_PFN_ERROR);
+        addr = until;
+        continue;
+      }
     }
     const result = encode(cmd, vma, slotOf(table, addr), addr, until);
     if (result) return result;
@@ -268,8 +280,7 @@ function encodeOne(cmd: Cmd, vma: Vma, pte: u64, slot: usize, end: u64): i32 {
   if (ptePresent(pte)) {
     offers = pteFlags(pte) & <u32>PTE_HMM;
   } else if (kind == PTE_KIND_DEVICE) {
-    const owner = zoneOf(zoneOfPfn(ptePfn(pte))).owner;
-    if (owner == cmd.d || cmd.d == <u32>OWNER_ANY) {
+    if (isOwn(cmd, pte)) {
       // One's own device page is reported as it is: a write request does not bring it back.
       store<u32>(slot, <u32>HMM_PFN_VALID | (pteFlags(pte) & <u32>PTE_HMM) | ptePfn(pte));
       return 0;

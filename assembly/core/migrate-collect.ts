@@ -153,7 +153,6 @@ function collectUnit(m: Migration, i: u32, table: usize): u32 {
 }
 
 /** Is a page of this kind and owner wanted? REASON_NONE (0) or why not. */
-@inline
 function selected(m: Migration, pte: u64): u32 {
   const present = ptePresent(pte);
   if (present && !isDevicePfn(ptePfn(pte))) return m.select & MIGRATE_VMA_SELECT_SYSTEM ? 0 : REASON_NOT_SELECTED;

@@ -25,7 +25,6 @@ import { notifyStart } from "./notify";
 import { dropLeaf, leafTable, walkAlloc } from "./pagetable";
 import { makePte, pteFlags, ptePresent } from "./pte";
 import { anonVmaPrepare } from "./rmap";
-import { splitMapping } from "./split";
 import { count } from "./stat";
 import { isAnonymous, protection, Vma, vmaAt } from "./vma";
 
@@ -38,14 +37,6 @@ export function fillWindow(cmd: Cmd, m: Migration, i: u32): bool {
     cmd.f = 1;
   }
   return true;
-}
-
-/** Before a unit that is a hole becomes 512 holes: the huge zero page is split. 0 or REQUEST. */
-export function splitHoleUnit(cmd: Cmd, m: Migration, i: u32): i32 {
-  const addr = m.start + (<u64>i << 12);
-  const table = leafTable(mmAt(m.mm).pgd, addr);
-  if (!table || !isHugeZero(table)) return 0;
-  return fillWindow(cmd, m, i) ? splitMapping(cmd, vmaAt(m.vma), addr) : REQUEST;
 }
 
 /** migrate_vma_insert_page: a new page where there was none, or the zero page. 0 or REQUEST. */
@@ -80,12 +71,14 @@ function insertPage(m: Migration, vma: Vma, addr: u64, pfn: u32): u32 {
   folio.memcg = mm.memcg;
   folio.refs++;
   addNewAnon(vma, addr, folio, isDevicePfn(pfn) ? 0 : FOLIO_LRU);
-  const write = (vma.flags & VM_WRITE) != 0;
-  let flags: u32 = protection(vma) | (write ? PTE_WRITE : 0);
-  if (isPrivatePfn(pfn)) flags |= PTE_KIND_DEVICE;
-  else flags |= <u32>PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0);
-  store<u64>(slot, makePte(pfn, flags));
+  store<u64>(slot, makePte(pfn, insertedFlags(vma, isPrivatePfn(pfn))));
   return 0;
+}
+
+/** The flags of the entry of a page that is inserted. */
+function insertedFlags(vma: Vma, device: bool): u32 {
+  const write: u32 = vma.flags & VM_WRITE ? PTE_WRITE : 0;
+  return protection(vma) | write | (device ? PTE_KIND_DEVICE : <u32>PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0));
 }
 
 /** A huge page where nothing was, or the huge zero page. A reason, or 0. */
@@ -111,9 +104,7 @@ export function insertUnit(m: Migration, vma: Vma, addr: u64, head: u32): u32 {
     addNewAnon(vma, addr + (<u64>j << 12), folio, device ? 0 : FOLIO_LRU);
     if (device) lruTouch(head + j);
   }
-  const write: u32 = vma.flags & VM_WRITE ? PTE_WRITE : 0;
-  const kind = isPrivatePfn(head) ? PTE_KIND_DEVICE : <u32>PTE_PRESENT | PTE_YOUNG | (write ? PTE_DIRTY : 0);
-  fillLeaf(table, head, protection(vma) | write | kind);
+  fillLeaf(table, head, insertedFlags(vma, isPrivatePfn(head)));
   m.moved += LARGE_PAGES;
   count(device ? COUNT_TO_DEVICE : COUNT_TO_SYSTEM, LARGE_PAGES);
   return 0;

@@ -24,10 +24,11 @@ import { Cmd } from "./cmd";
 import { isCoherentPfn } from "./coherent";
 import { cacheReplace, fileAt } from "./file";
 import { Folio, folioOf, isDevicePfn } from "./folio";
+import { isHugeZero } from "./huge";
 import { ksmNodeAt } from "./ksm-item";
 import { header, LARGE_PAGES, setHeaderF64 } from "./layout";
 import { lruTouch, lruTouchAll } from "./lru";
-import { fillHole, fillWindow, insertUnit, splitHoleUnit } from "./migrate-hole";
+import { fillHole, fillWindow, insertUnit } from "./migrate-hole";
 import { endUnit, isSoundUnit, isUnit, moveUnit, splitUnit } from "./migrate-huge";
 import {
   isOpen, letGo, Migration, migrationFree, migrationOf, pagesOf, pfnOf, removeMigrationEntries,
@@ -35,8 +36,9 @@ import {
 import { mmAt } from "./mm";
 import { notifyEnd } from "./notify";
 import { addExternalRefs, clearFolio, freePages, putPage } from "./page-alloc";
-import { walk } from "./pagetable";
+import { leafTable, walk } from "./pagetable";
 import { makePte, pteFlags } from "./pte";
+import { splitMapping } from "./split";
 import { count, log } from "./stat";
 import { freeSwap } from "./swap";
 import { vmaAt } from "./vma";
@@ -111,16 +113,19 @@ function moveSlotUnit(cmd: Cmd, m: Migration, i: u32): i32 {
   let reason: u32 = 0;
   if (to & MIGRATE_PFN_ERROR) reason = REASON_DRIVER_ERROR;
   else if (!(to & <u32>MIGRATE_PFN_VALID)) reason = REASON_NO_DESTINATION;
-  else if (!isUnit(to) && page && !m.mm) reason = REASON_ORDER;
-  else if (!isUnit(to)) {
-    if (!page && splitHoleUnit(cmd, m, i) == REQUEST) return REQUEST;
-    splitUnit(m, i);
-  }
-  else if (page) reason = moveUnit(m, pfnOf(word), pfnOf(to));
-  else {
+  else if (!page) {
     if (!fillWindow(cmd, m, i)) return REQUEST;
-    reason = insertUnit(m, vmaAt(m.vma), m.start + (<u64>i << 12), pfnOf(to));
-  }
+    const vma = vmaAt(m.vma);
+    const addr = m.start + (<u64>i << 12);
+    if (isUnit(to)) reason = insertUnit(m, vma, addr, pfnOf(to));
+    else {
+      const table = leafTable(vma.mm.pgd, addr);
+      if (table && isHugeZero(table) && splitMapping(cmd, vma, addr) == REQUEST) return REQUEST;
+      splitUnit(m, i);
+    }
+  } else if (isUnit(to)) reason = moveUnit(m, pfnOf(word), pfnOf(to));
+  else if (m.mm) splitUnit(m, i);
+  else reason = REASON_ORDER;
   if (reason) {
     m.setSource(i, word & ~MIGRATE_PFN_MIGRATE);
     for (let j: u32 = 0; j < LARGE_PAGES; j++) m.note(i + j, reason);

@@ -31,7 +31,7 @@ import { header, LARGE_PAGES, pool, RESERVED_FRAMES, setHeader } from "./layout"
 import { isOpen, migrationOf, pagesOf } from "./migration";
 import { exists, Mm, mmOf } from "./mm";
 import {
-  DEVICE_OWNER, FILE_OWNER, holeEnd, isHuge, leafTable, readPte, TableMeta, tableMeta,
+  DEVICE_OWNER, FILE_OWNER, holeEnd, isHuge, leafTable, readPte, tableMeta, TableMeta,
 } from "./pagetable";
 import { poolHigh, poolUsed } from "./pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";

@@ -41,8 +41,8 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "range-fault-reports-another-device-page",
     file: core("hmm"),
-    before: "if (owner == cmd.d || cmd.d == <u32>OWNER_ANY) {",
-    after: "if (owner) {",
+    before: "return cmd.d == <u32>OWNER_ANY || zoneOf(zoneOfPfn(ptePfn(pte))).owner == cmd.d;",
+    after: "return zoneOf(zoneOfPfn(ptePfn(pte))).owner != 0;",
   },
   {
     name: "device-table-clears-one-page-too-few",

@@ -24,6 +24,7 @@ import {
   PROT_READ,
   PROT_WRITE,
   VM_HUGETLB,
+  type HmmConfig,
   type HmmError,
   type HmmEventName,
   type Mm,
@@ -52,6 +53,11 @@ type Body = (world: World) => void | Promise<void>;
  */
 export class Beyond {
   readonly #bodies: [name: string, body: Body][] = [];
+  readonly #config: HmmConfig;
+
+  constructor(config: HmmConfig = {}) {
+    this.#config = config;
+  }
 
   /** @param name begins with the scenario's number: "E04 …" */
   readonly add = (name: string, body: Body): void => {
@@ -60,13 +66,13 @@ export class Beyond {
 
   run(suite: string): void {
     onEachBuild(suite, (test, module) => {
-      for (const [name, body] of this.#bodies) test(name, () => runScenario(module, body));
+      for (const [name, body] of this.#bodies) test(name, () => runScenario(module, this.#config, body));
     }).run();
   }
 }
 
-async function runScenario(module: WebAssembly.Module, body: Body): Promise<void> {
-  const hmm = makeHmm(module, { swap: MIB, systemMemory: 10 * MIB, hugetlb: 2 * MIB });
+async function runScenario(module: WebAssembly.Module, config: HmmConfig, body: Body): Promise<void> {
+  const hmm = makeHmm(module, { swap: MIB, systemMemory: 10 * MIB, hugetlb: 2 * MIB, ...config });
   const free = hmm.freePages;
   checkEachStep(hmm);
   const memcg = new Memcg();

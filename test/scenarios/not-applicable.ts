@@ -81,8 +81,6 @@ export const WITHOUT_TEST: readonly WithoutTest[] = [
   },
   { number: 27, kind: "not built yet", reason: "needs guard regions and poison markers" },
   { number: 29, kind: "not applicable", reason: "one node: there are no NUMA hinting faults" },
-  { number: 30, kind: "not built yet", reason: "needs huge pages" },
-  { number: 31, kind: "not built yet", reason: "needs huge pages" },
   { number: 32, kind: "not built yet", reason: "needs pages of 1 GiB" },
   { number: 34, kind: "not applicable", reason: "the words of 32 bits have no sticky bits" },
   {
@@ -92,21 +90,15 @@ export const WITHOUT_TEST: readonly WithoutTest[] = [
   },
   { number: 42, kind: "not applicable", reason: "there are no per-CPU caches that could hold a page" },
   { number: 55, kind: "not built yet", reason: "needs soft-dirty tracking and userfaultfd write protection" },
-  { number: 59, kind: "not built yet", reason: "needs huge pages" },
-  { number: 60, kind: "not built yet", reason: "needs huge pages" },
-  { number: 61, kind: "not built yet", reason: "needs the huge zero page" },
-  { number: 63, kind: "not built yet", reason: "needs huge device pages" },
   {
     number: 74,
     kind: "not applicable",
     reason: "devmem comes from the engine's own frames: there are no resources to add",
   },
-  { number: 77, kind: "not built yet", reason: "needs huge device pages" },
 ];
 
 /** What the test of a scenario does not show. */
 export const LEFT_OUT: readonly WithoutTest[] = [
-  { number: 22, kind: "not built yet", reason: "the snapshot of a huge device page" },
   {
     number: 36,
     kind: "not applicable",
@@ -118,5 +110,4 @@ export const LEFT_OUT: readonly WithoutTest[] = [
     kind: "not applicable",
     reason: "ERANGE, EBUSY and ENXIO: a full device memory is ENOMEM, and nothing else can collide",
   },
-  { number: 76, kind: "not built yet", reason: "a huge page, which is split first" },
 ];

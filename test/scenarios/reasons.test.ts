@@ -14,7 +14,9 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   Memcg,
+  MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_ERROR,
+  MIGRATE_PFN_MIGRATE,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
   migrateDeviceRange,
@@ -27,6 +29,7 @@ import {
 } from "../../src/index.ts";
 import { onEachBuild } from "../util/builds.ts";
 import { MIB, TestGpu } from "../util/driver.ts";
+import { advised, isHuge, PAGES } from "../util/huge.ts";
 import { checkEachStep, filled, P, pfnAt } from "./beyond.ts";
 
 const SYSTEM = MIGRATE_VMA_SELECT_SYSTEM;
@@ -38,8 +41,6 @@ const NOT_YET: Record<string, string> = {
   REASON_NOT_ISOLATED:
     "only migrations isolate pages, and theirs are locked: REASON_LOCKED, REASON_MIGRATING",
   REASON_STILL_MAPPED: "every mapping is found by the reverse map, and no new one can come about meanwhile",
-  REASON_ORDER: "needs huge pages",
-  REASON_LARGE_FOLIO: "needs huge pages",
 };
 
 class Case {
@@ -56,15 +57,21 @@ class Case {
   }
 
   /** Migrates one page to the device; `between` runs after setup, with destinations given. */
-  one(
+  one(addr: number, between?: (m: Migration) => void, select = SYSTEM, mm = this.mm): MigrateResult {
+    return this.migrate(addr, 1, between, select, mm);
+  }
+
+  /** As one(), n pages. */
+  migrate(
     addr: number,
+    n: number,
     between: (m: Migration) => void = () => {},
     select = SYSTEM,
     mm = this.mm,
   ): MigrateResult {
     using _sem = mm.mmapSem.read();
     const vma = mm.findVma(addr);
-    using m = migrateVmaSetup({ vma, start: addr, end: addr + P, owner: this.gpu, select });
+    using m = migrateVmaSetup({ vma, start: addr, end: addr + n * P, owner: this.gpu, select });
     this.gpu.devmem.allocPages(m.src, m.dst);
     this.hmm.copyPages(m.src, m.dst);
     between(m);
@@ -74,15 +81,15 @@ class Case {
   }
 
   /** Drops what the driver has put into dst. */
-  takeBack(m: Migration): void {
-    const page = m.dst[0] & 0x07ffffff;
-    m.dst[0] = 0;
+  takeBack(m: Migration, i = 0): void {
+    const page = m.dst[i] & 0x07ffffff;
+    m.dst[i] = 0;
     this.hmm.pageUnlock(page);
     this.hmm.pagePut(page);
   }
 }
 
-/** A way to each reason; the page in question is the result's first. */
+/** A way to each reason; the page in question is the result's first, and no other moves. */
 const WAYS: Record<string, (module: WebAssembly.Module) => MigrateResult> = {
   REASON_NONE: (module) => {
     const c = new Case(module);
@@ -190,6 +197,26 @@ const WAYS: Record<string, (module: WebAssembly.Module) => MigrateResult> = {
     // Of another kind and far away, so that no neighbour's can be shared.
     return c.one(c.mm.mmap({ addr: 0x10000000, length: P, prot: PROT_READ }));
   },
+  REASON_ORDER: (module) => {
+    const c = new Case(module);
+    const giveLarge = (m: Migration): void => {
+      for (let i = 0; i < PAGES; i++) c.takeBack(m, i);
+      const src = new Uint32Array(PAGES);
+      src[0] = (MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND) >>> 0;
+      c.gpu.devmem.allocPages(src, m.dst);
+      assert.is((m.dst[0] & MIGRATE_PFN_COMPOUND) >>> 0, MIGRATE_PFN_COMPOUND);
+    };
+    return c.migrate(filled(c.mm, PAGES), PAGES, giveLarge);
+  },
+  REASON_LARGE_FOLIO: (module) => {
+    const c = new Case(module);
+    const addr = advised(c.mm);
+    c.mm.store32(addr, 1);
+    assert.ok(isHuge(c.mm, addr));
+    c.mm.munmap(addr + P, P);
+    assert.not(isHuge(c.mm, addr));
+    return c.one(addr);
+  },
   REASON_UFFD: (module) => {
     const c = new Case(module);
     const addr = c.mm.mmap({ length: P });
@@ -224,7 +251,8 @@ onEachBuild("reasons", (test, module) => {
         return;
       }
       assert.is(result.moved, 0);
-      assert.equal(result.stayed, [{ index: 0, reason: code, text: explain(code) }]);
+      assert.equal(result.stayed[0], { index: 0, reason: code, text: explain(code) });
+      assert.is(result.stayed.length, result.npages);
     });
   }
 }).run();
