@@ -126,14 +126,20 @@ export class Legacy {
         device.fill(src, dst);
         device.hmm.copyPages(src, dst);
       },
-      finalizeAndMap: (vma: Vma, src: Uint32Array, dst: Uint32Array, from: number): void =>
+      finalizeAndMap: (vma: Vma, src: Uint32Array, dst: Uint32Array, from: number): void => {
+        // What has moved is where it was no more, whether or not there is room for its new entry.
+        src.forEach((word, i) => {
+          const at = from + i * PAGE_SIZE;
+          if ((word & MIGRATE_PFN_MIGRATE) !== 0) table.clear(at, at + PAGE_SIZE);
+        });
         src.forEach((word, i) => {
           if ((word & MIGRATE_PFN_MIGRATE) === 0) return;
           const hole = (word & MIGRATE_PFN_VALID) === 0;
           const write = hole ? (vma.flags & VM_WRITE) !== 0 : (word & MIGRATE_PFN_WRITE) !== 0;
           const pfn = hmmPfn(migratePfnToPage(dst[i]), write ? HMM_PFN_WRITE : 0);
           table.map(from + i * PAGE_SIZE, Uint32Array.of(pfn));
-        }),
+        });
+      },
     };
     const select = MIGRATE_VMA_SELECT_SYSTEM;
     const call = { vma: mm.findVma(start), start, end: start + n * PAGE_SIZE, owner: device, select };

@@ -90,7 +90,7 @@ export class Tree {
 
   #install(binary: Uint8Array): void {
     writeFileSync(join(this.folder, "build/hmm.wasm"), binary);
-    const text = `export default "${Buffer.from(binary).toString("base64")}";\n`;
+    const text = `export default ${JSON.stringify(Buffer.from(binary).toString("latin1"))};\n`;
     writeFileSync(join(this.folder, "build/hmm.wasm.js"), text);
   }
 
