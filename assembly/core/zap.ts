@@ -3,14 +3,14 @@
 import {
   PTE_DIRTY, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_SPECIAL,
 } from "../uapi/pte";
-import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_SHMEM, FOLIO_SWAP_CACHE } from "../uapi/struct";
+import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_SHMEM } from "../uapi/struct";
 import { Folio, folioOf } from "./folio";
 import { hugeZeroPut, isHugeZero } from "./huge";
 import { Mm } from "./mm";
 import { putPage } from "./page-alloc";
 import { dropLeaf, freeTables, holeEnd, isHuge, leafEnd, leafTable, slotOf } from "./pagetable";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
-import { freeSwap, swapPut } from "./swap";
+import { dropUnmapped, swapPut } from "./swap";
 
 /** Counts a page of an mm in or out, by kind. */
 @inline
@@ -24,8 +24,7 @@ export function addRss(mm: Mm, folio: Folio, by: i32): void {
 @inline
 export function unmapPage(pfn: u32, folio: Folio): void {
   folio.maps--;
-  // Out of the swap cache with it, if that is all that is left.
-  if (folio.has(FOLIO_SWAP_CACHE) && !folio.mapcount) freeSwap(pfn, folio);
+  dropUnmapped(pfn, folio);
   putPage(pfn);
 }
 
@@ -53,7 +52,9 @@ export function zapPte(mm: Mm, pte: u64): void {
     swapPut(pfn);
   } else if (kind == PTE_KIND_DEVICE_EXCLUSIVE) {
     // The entry kept its reference, but no mapping.
-    addRss(mm, folioOf(pfn), -1);
+    const folio = folioOf(pfn);
+    addRss(mm, folio, -1);
+    dropUnmapped(pfn, folio);
     putPage(pfn);
   }
 }
