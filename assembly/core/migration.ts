@@ -28,6 +28,7 @@ import { poolAlloc, poolFree, poolHigh, poolObject } from "./pool";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 import { count } from "./stat";
+import { dropUnmapped } from "./swap";
 import { addRss } from "./zap";
 
 @unmanaged
@@ -226,6 +227,7 @@ export function letGo(m: Migration, pfn: u32): void {
   const folio = folioOf(pfn);
   const lock: u32 = pfn == m.faultPage ? 0 : FOLIO_LOCKED;
   folio.flags = <u16>((folio.flags & ~lock) | (isDevicePfn(pfn) ? 0 : FOLIO_LRU));
+  dropUnmapped(pfn, folio);
   putPage(pfn);
 }
 

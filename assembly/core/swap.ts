@@ -116,3 +116,9 @@ export function freeSwap(pfn: u32, folio: Folio): bool {
   swapCacheDrop(pfn);
   return true;
 }
+
+/** Out of the swap cache with a page that nothing maps any more, if that is all that is left of it. */
+@inline
+export function dropUnmapped(pfn: u32, folio: Folio): void {
+  if (folio.has(FOLIO_SWAP_CACHE) && !folio.mapcount) freeSwap(pfn, folio);
+}

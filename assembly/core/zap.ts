@@ -6,7 +6,7 @@ import {
 } from "../uapi/pte";
 import {
   FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_COUNT_MASK, FOLIO_DIRTY, FOLIO_FLAGS, FOLIO_LRU, FOLIO_MAPS,
-  FOLIO_RESERVED, FOLIO_SHMEM, FOLIO_SIZE, FOLIO_SWAP_CACHE, HDR_FOLIOS,
+  FOLIO_RESERVED, FOLIO_SHMEM, FOLIO_SIZE, HDR_FOLIOS,
 } from "../uapi/struct";
 import { Folio, folioOf } from "./folio";
 import { hugeZeroPut, isHugeZero } from "./huge";
@@ -16,7 +16,7 @@ import { Mm } from "./mm";
 import { clearFolio, freeGroup, putPage } from "./page-alloc";
 import { dropLeaf, freeTables, holeEnd, isHuge, leafEnd, leafTable, slotOf } from "./pagetable";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
-import { freeSwap, swapPut } from "./swap";
+import { dropUnmapped, swapPut } from "./swap";
 
 /** Counts a page of an mm in or out, by kind. hugetlb pages are not counted. */
 @inline
@@ -31,8 +31,7 @@ export function addRss(mm: Mm, folio: Folio, by: i32): void {
 @inline
 export function unmapPage(pfn: u32, folio: Folio): void {
   folio.maps--;
-  // Out of the swap cache with it, if that is all that is left.
-  if (folio.has(FOLIO_SWAP_CACHE) && !folio.mapcount) freeSwap(pfn, folio);
+  dropUnmapped(pfn, folio);
   putPage(pfn);
 }
 
@@ -60,7 +59,9 @@ export function zapPte(mm: Mm, pte: u64): void {
     swapPut(pfn);
   } else if (kind == PTE_KIND_DEVICE_EXCLUSIVE) {
     // The entry kept its reference, but no mapping.
-    addRss(mm, folioOf(pfn), -1);
+    const folio = folioOf(pfn);
+    addRss(mm, folio, -1);
+    dropUnmapped(pfn, folio);
     putPage(pfn);
   }
 }

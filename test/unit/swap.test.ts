@@ -5,8 +5,11 @@ import {
   MADV_FREE,
   MADV_PAGEOUT,
   MADV_WILLNEED,
+  makeDeviceExclusive,
   MAP_ANONYMOUS,
   MAP_PRIVATE,
+  Migration,
+  migrateVmaSetup,
   PAGE_SIZE,
   PROT_READ,
   PROT_WRITE,
@@ -173,6 +176,28 @@ onEachBuild("swap", (test, module) => {
     assert.is(data?.[PAGE_SIZE], 2);
     assert.is(mirror.migrateToDevice(addr, 2).ret, 0);
     hmm.verify();
+  });
+
+  test("a page of the swap cache goes when its mapping went while it was in a migration, or lent to a device", () => {
+    for (const lent of [false, true]) {
+      const hmm = engine();
+      const mm = hmm.createMm();
+      const free = hmm.freePages;
+      const addr = filled(mm, 1);
+      mm.madvise(addr, PAGE_SIZE, MADV_PAGEOUT);
+      mm.madvise(addr, PAGE_SIZE, MADV_WILLNEED);
+      assert.is(byteAt(mm, addr), 1);
+      const sem = mm.mmapSem.read();
+      const open = lent
+        ? makeDeviceExclusive(mm, addr, 1)
+        : migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + PAGE_SIZE });
+      if (open instanceof Migration) open.pages();
+      sem.close();
+      mm.munmap(addr, PAGE_SIZE);
+      open.close();
+      assert.is(hmm.freePages, free);
+      hmm.verify();
+    }
   });
 
   test("userfaultfd: missing memory is a SIGBUS, what is there is not", () => {
