@@ -77,10 +77,10 @@ export const CORE_HMM: readonly Mutant[] = [
     after: "const end = lost ? 0 : to ? to : pfn;",
   },
   {
-    name: "run-goes-on-across-the-border-of-a-leaf",
-    file: core("migrate"),
-    before: "i + TABLE_ENTRIES - (page & (TABLE_ENTRIES - 1))",
-    after: "i + TABLE_ENTRIES - (page & (TABLE_ENTRIES - 1)) + 1",
+    name: "entries-that-mremap-has-moved-wait-for-ever",
+    file: core("migration"),
+    before: "if (!found || folioOf(from).has(FOLIO_MIGRATION_SHARED)) removeSharedEntries(from, to);",
+    after: "if (folioOf(from).has(FOLIO_MIGRATION_SHARED)) removeSharedEntries(from, to);",
     ask: ["unit/migrate"],
   },
   {
