@@ -114,7 +114,11 @@ export class OpenMigration {
     const mm = this.mm!;
     const vma = mm.vmas.find(pn)!;
     const refused = !vma.anonymous || (vma.flags & UFFD) !== 0;
-    if (!refused) vma.prepare();
+    if (!refused) {
+      // Whether or not the page can be charged then.
+      vma.prepare();
+      mm.tables.add(pn >> 18);
+    }
     const entry = mm.entries.get(pn);
     const empty = !refused && (!entry || isZero(entry));
     const page = empty ? this.world.chargePage("anon", vma.anon, vma.offset(pn)) : null;
