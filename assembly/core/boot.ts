@@ -4,8 +4,7 @@ import { EINVAL, ENOMEM } from "../uapi/errno";
 import { PMD_PAGES } from "../uapi/page";
 import {
   BLOCK_ZONE, BOOT_CONFIG, BOOT_HUGETLB_PAGES, FOLIO_RESERVED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_END,
-  HDR_HUGETLB_FREE, HDR_HUGETLB_TOTAL, HDR_MAGIC, HDR_SWAP_FRAMES, HDR_SYSTEM_FRAMES, HDR_ZERO_PFN, HEADER,
-  HEADER_MAGIC, SWAP_ZONE, ZONE_COUNT,
+  HDR_MAGIC, HDR_SWAP_FRAMES, HDR_SYSTEM_FRAMES, HDR_ZERO_PFN, HEADER, HEADER_MAGIC, SWAP_ZONE, ZONE_COUNT,
 } from "../uapi/struct";
 import { arenaInit } from "./arena";
 import { folioOf } from "./folio";
@@ -31,7 +30,6 @@ export function boot(): i32 {
     if (!head) return -ENOMEM;
     keepHugetlb(head);
   }
-  setHeader(HDR_HUGETLB_TOTAL, header(HDR_HUGETLB_FREE));
   const base = header(HDR_DEVICE_BASE);
   for (let pfn = base; pfn < base + header(HDR_DEVICE_FRAMES); pfn += PMD_PAGES) {
     store<u16>(blockOf(pfn), ZONE_COUNT, BLOCK_ZONE);

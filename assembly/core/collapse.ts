@@ -22,7 +22,7 @@ import { isAnonymous, Vma } from "./vma";
 import { addRss, unmapPage } from "./zap";
 import { zoneOf } from "./zone";
 
-/** As collapse_scan's results: 0, or the errno that MADV_COLLAPSE answers; those that end the whole call at once are below 0. */
+/** Otherwise an errno, positive: what MADV_COLLAPSE answers if no later 2 MiB gives another. */
 const SCAN_SUCCEED: i32 = 0;
 
 /**

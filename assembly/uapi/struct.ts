@@ -91,7 +91,6 @@ export const HDR_HUGE_ZERO = 296; //     u32  first pfn of the huge zero page, 0
 export const HDR_HUGE_ZERO_MAPS = 300; //u32  huge mappings of it
 export const HDR_HUGETLB = 304; //       u32  free hugetlb pages: a list of blocks
 export const HDR_HUGETLB_FREE = 308; //  u32  how many
-export const HDR_HUGETLB_TOTAL = 312; // u32  hugetlb pages in all
 
 // ── Counters: u64 each, from HEADER + COUNTERS ────────────────────────────────────────────────────────────
 export const COUNTERS = 320;
