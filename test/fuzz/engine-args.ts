@@ -11,12 +11,11 @@ import {
   FAULT_SIGBUS,
   HmmError,
   PAGE_SIZE,
-  PROT_EXEC,
-  PROT_READ,
-  PROT_WRITE,
 } from "../../src/index.ts";
 import { ARENA, type EngineSide, type Process } from "./engine-side.ts";
 import type { Answer } from "./plan.ts";
+
+export { protOf } from "../golden/arguments.ts";
 
 export type Args = (number | string)[];
 export type Perform = (process: Process, args: Args, side: EngineSide) => Answer;
@@ -24,11 +23,6 @@ export type Perform = (process: Process, args: Args, side: EngineSide) => Answer
 export const num = (args: Args, i: number): number => Number(args[i]);
 export const page = (args: Args, i: number): number => ARENA + num(args, i) * PAGE_SIZE;
 export const bytes = (args: Args, i: number): number => num(args, i) * PAGE_SIZE;
-
-export function protOf(text: string | number): number {
-  const bits: Readonly<Record<string, number>> = { r: PROT_READ, w: PROT_WRITE, x: PROT_EXEC };
-  return text === "none" ? 0 : [...String(text)].reduce((prot, letter) => prot | bits[letter], 0);
-}
 
 /** 0, or the negative errno that `call` fails with. What the API refuses beforehand is EINVAL to a kernel. */
 export function retOf(call: () => unknown): number {
