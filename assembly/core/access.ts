@@ -14,7 +14,7 @@ import { checkAccess } from "./fault-base";
 import { folioOf, frameOf } from "./folio";
 import { header, setHeader, setHeaderF64 } from "./layout";
 import { mmAt } from "./mm";
-import { addExternalRefs, getPage, putPage } from "./page-alloc";
+import { addExternalRefs, getPage, markAccessed, putPage } from "./page-alloc";
 import { addressOf, readPte, walk } from "./pagetable";
 import { pteFlags, ptePfn, ptePresent } from "./pte";
 import { Vma, vmaLookup } from "./vma";
@@ -69,6 +69,7 @@ export function accessStep(cmd: Cmd): i32 {
       return cmd.cursor > cmd.start ? <i32>(cmd.cursor - cmd.start) : cmd.error;
     }
     const pte = load<u64>(slot);
+    if (cmd.flags & ACCESS_FORCE) markAccessed(pte);
     const offset = <usize>cmd.cursor & (PAGE_SIZE - 1);
     const length = min<usize>(<usize>PAGE_SIZE - offset, <usize>(cmd.end - cmd.cursor));
     const outside = buffer + <usize>(cmd.cursor - cmd.start);
@@ -112,7 +113,9 @@ export function pinStep(cmd: Cmd): i32 {
       if (cmd.error == REQUEST) return REQUEST;
       return n ? n : cmd.error;
     }
-    const pfn = ptePfn(load<u64>(slot));
+    const pte = load<u64>(slot);
+    const pfn = ptePfn(pte);
+    markAccessed(pte);
     getPage(pfn);
     addExternalRefs(1);
     store<u32>(cmd.a + n * 4, pfn);

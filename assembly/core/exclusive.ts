@@ -15,7 +15,7 @@ import { largeMaps } from "./huge";
 import { mapsPage } from "./migration";
 import { mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
-import { addExternalRefs, getPage, putPage } from "./page-alloc";
+import { addExternalRefs, getPage, markAccessed, putPage } from "./page-alloc";
 import { readPte, walk } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn } from "./pte";
 import { rmapAddress, rmapFirst, rmapFirstLarge, rmapNext, rmapNextLarge, rmapVma } from "./rmap";
@@ -64,6 +64,7 @@ function reachAll(cmd: Cmd): i32 {
       return REQUEST;
     }
     const pfn = ptePfn(pte);
+    markAccessed(pte);
     getPage(pfn);
     addExternalRefs(1);
     store<u32>(cmd.a + cmd.b * 4, pfn);

@@ -3,6 +3,7 @@
 import { EACCES, EINVAL, ENOMEM } from "../uapi/errno";
 import { MMU_NOTIFY_CLEAR, REQUEST } from "../uapi/event";
 import { PTE_DIRTY, PTE_KIND_SWAP, PTE_SPECIAL, PTE_YOUNG } from "../uapi/pte";
+import { FOLIO_REFERENCED } from "../uapi/struct";
 import {
   MADV_COLD, MADV_COLLAPSE, MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE,
   MADV_KEEPONFORK, MADV_MERGEABLE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ,
@@ -13,6 +14,7 @@ import {
 import { Cmd } from "./cmd";
 import { collapseRange } from "./collapse";
 import { fileAt } from "./file";
+import { folioOf } from "./folio";
 import { HUGE_MASK } from "./huge";
 import { breakKsm, ksmEnter } from "./ksm";
 import { Mm, mmAt } from "./mm";
@@ -20,7 +22,7 @@ import { notifyEnd, notifyStart } from "./notify";
 import { pageOut, swapAhead } from "./pageout";
 import { holeEnd, leafEnd, leafTable, slotOf } from "./pagetable";
 import { populateRange } from "./populate";
-import { pteFlags, pteKind, ptePresent } from "./pte";
+import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { cutsHugetlb, splitEdges, splitLarge, splitPartial } from "./split";
 import { punchHole } from "./truncate";
 import { findVmaFrom, isAnonymous, pgoffOf, some, Vma } from "./vma";
@@ -138,7 +140,10 @@ function advisedFlags(vma: Vma, advice: u32): u32 {
   return REFUSED;
 }
 
-/** Clears flags of the present entries of [start, end); MADV_FREE (PTE_DIRTY) drops what is swapped out. */
+/**
+ * Clears flags of the present entries of [start, end). MADV_FREE (PTE_DIRTY) drops what is swapped out; what is cold has
+ * not been referenced, either.
+ */
 function clearFlags(mm: Mm, start: u64, end: u64, flags: u32): void {
   const freeing = (flags & PTE_DIRTY) != 0;
   let addr = start;
@@ -152,7 +157,10 @@ function clearFlags(mm: Mm, start: u64, end: u64, flags: u32): void {
     const last = slotOf(table, addr) + (<usize>(until - addr) >> 9);
     for (let at = slotOf(table, addr); at < last; at += 8) {
       const pte = load<u64>(at);
-      if (ptePresent(pte) && !(pteFlags(pte) & PTE_SPECIAL)) store<u64>(at, pte & ~(<u64>flags));
+      if (ptePresent(pte) && !(pteFlags(pte) & PTE_SPECIAL)) {
+        store<u64>(at, pte & ~(<u64>flags));
+        if (!freeing) folioOf(ptePfn(pte)).clear(FOLIO_REFERENCED);
+      }
       if (freeing && pteKind(pte) == PTE_KIND_SWAP) {
         store<u64>(at, 0);
         zapPte(mm, pte);

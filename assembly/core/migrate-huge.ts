@@ -17,7 +17,7 @@ import { PTE_WRITE } from "../uapi/pte";
 import { REASON_NOT_ISOLATED, REASON_PINNED, REASON_REFERENCED, REASON_STILL_MAPPED } from "../uapi/reason";
 import {
   COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM, FOLIO_ANON, FOLIO_DIRTY, FOLIO_FREE, FOLIO_HEAD,
-  FOLIO_LOCKED, FOLIO_LRU, FOLIO_MIGRATION_SHARED, FOLIO_MLOCKED, FOLIO_RESERVED,
+  FOLIO_LOCKED, FOLIO_LRU, FOLIO_MIGRATION_SHARED, FOLIO_REFERENCED, FOLIO_RESERVED,
 } from "../uapi/struct";
 import { Cmd } from "./cmd";
 import { folioOf, isDevicePfn } from "./folio";
@@ -141,7 +141,7 @@ export function moveUnit(m: Migration, head: u32, to: u32): u32 {
     const target = folioOf(to + j);
     target.mapping = from.mapping;
     target.pgoff = from.pgoff;
-    target.set(from.flags & (FOLIO_ANON | FOLIO_DIRTY | FOLIO_MLOCKED));
+    target.set(from.flags & (FOLIO_ANON | FOLIO_DIRTY | FOLIO_REFERENCED));
     target.memcg = from.memcg;
     from.memcg = 0;
     if (isDevicePfn(to)) lruTouch(to + j);

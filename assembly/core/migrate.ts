@@ -16,9 +16,9 @@ import {
 import {
   COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE,
   FOLIO_COUNT_MASK, FOLIO_DIRTY, FOLIO_FILE, FOLIO_FLAGS, FOLIO_FREE, FOLIO_INDEX, FOLIO_KSM, FOLIO_LARGE,
-  FOLIO_LOCKED, FOLIO_LRU, FOLIO_MAPS, FOLIO_MIGRATION_SHARED, FOLIO_MLOCKED, FOLIO_RESERVED, FOLIO_SHMEM,
-  FOLIO_SIZE, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FLAG_COHERENT, HDR_FLAGS, HDR_FOLIOS,
-  MIGRATION_PAGES, MIGRATION_SETUP,
+  FOLIO_LOCKED, FOLIO_LRU, FOLIO_MAPS, FOLIO_MIGRATION_SHARED, FOLIO_REFERENCED, FOLIO_RESERVED,
+  FOLIO_SHMEM, FOLIO_SIZE, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FLAG_COHERENT, HDR_FLAGS,
+  HDR_FOLIOS, MIGRATION_PAGES, MIGRATION_SETUP,
 } from "../uapi/struct";
 import { Cmd } from "./cmd";
 import { isCoherentPfn } from "./coherent";
@@ -144,7 +144,7 @@ function movePage(m: Migration, i: u32, pfn: u32, toPfn: u32): void {
   if (cached) cacheReplace(fileAt(from.mapping), from.pgoff, pfn, toPfn);
   to.mapping = from.mapping;
   to.pgoff = from.pgoff;
-  to.set(from.flags & (FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_DIRTY | FOLIO_MLOCKED | FOLIO_KSM));
+  to.set(from.flags & (FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_DIRTY | FOLIO_REFERENCED | FOLIO_KSM));
   if (from.has(FOLIO_KSM)) ksmNodeAt(from.index).pfn = toPfn;
   to.memcg = from.memcg;
   from.memcg = 0;
@@ -158,7 +158,7 @@ const COUNTS: u64 = 0x00ffffff00ffffff;
 const ANON: u64 = (<u64>FOLIO_ANON) << 48;
 const ANON_OR_KSM: u64 = (<u64>(FOLIO_ANON | FOLIO_KSM)) << 48;
 /** Of a folio's second u64: what moves with the page. */
-const KEPT: u64 = ((<u64>(FOLIO_ANON | FOLIO_DIRTY | FOLIO_MLOCKED)) << 48) | 0x0000ffffffffffff;
+const KEPT: u64 = ((<u64>(FOLIO_ANON | FOLIO_DIRTY | FOLIO_REFERENCED)) << 48) | 0x0000ffffffffffff;
 
 /**
  * movePage() of slots from i on, as long as they have destinations and pages that are anonymous, not KSM, and have no

@@ -3,16 +3,18 @@
 
 import { PMD_PAGES } from "../uapi/page";
 import { PFN_MASK } from "../uapi/pfn";
+import { PTE_SPECIAL } from "../uapi/pte";
 import {
   BLOCK_BITMAP, BLOCK_FREE, BLOCK_LIVE, BLOCK_PFN, BLOCK_SIZE, BLOCK_ZONE, FOLIO_FLAGS, FOLIO_FREE,
-  FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_MAPPING, FOLIO_RESERVED, FOLIO_TAIL, HDR_DEVICE_BASE,
-  HDR_EXTERNAL_REFS, HDR_HUGETLB, HDR_HUGETLB_FREE, HEADER, TABLE_DEVICE_MEMORY, TABLE_SYSTEM_MEMORY,
-  ZONE_FREE_BLOCKS, ZONE_PARTIAL_BLOCKS, ZONE_SIZE,
+  FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_MAPPING, FOLIO_REFERENCED, FOLIO_RESERVED, FOLIO_TAIL,
+  HDR_DEVICE_BASE, HDR_EXTERNAL_REFS, HDR_HUGETLB, HDR_HUGETLB_FREE, HEADER, TABLE_DEVICE_MEMORY,
+  TABLE_SYSTEM_MEMORY, ZONE_FREE_BLOCKS, ZONE_PARTIAL_BLOCKS, ZONE_SIZE,
 } from "../uapi/struct";
 import { Folio, folioOf, frameOf, isDevicePfn } from "./folio";
 import { exhausted, header, LARGE_PAGES, mayAllocate, setHeader } from "./layout";
 import { lruRemove, lruRemoveAll } from "./lru";
 import { memcgUncharge } from "./memcg";
+import { pteFlags, ptePfn } from "./pte";
 import { blockOf, listPush, listRemove, ZONE_IN_USE, zoneOf } from "./zone";
 
 /** Makes [first, end) a zone's free frames. Blocks that it covers in part start partly free. */
@@ -202,6 +204,12 @@ export function addExternalRefs(by: i32): void {
 @inline
 export function getPage(pfn: u32): void {
   folioOf(pfn).refs++;
+}
+
+/** mark_page_accessed, for a page that get_user_pages has got at. */
+@inline
+export function markAccessed(pte: u64): void {
+  if (!(pteFlags(pte) & PTE_SPECIAL)) folioOf(ptePfn(pte)).set(FOLIO_REFERENCED);
 }
 
 /** Drops a reference; the last one frees the page. */

@@ -4,8 +4,8 @@ import { MMU_NOTIFY_CLEAR, REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
 import { PTE_EXCLUSIVE, PTE_KIND_SWAP, PTE_NO_ACCESS, PTE_SPECIAL, PTE_YOUNG } from "../uapi/pte";
 import {
-  FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE, HDR_FLAG_SWAP,
-  HDR_FLAGS,
+  FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_REFERENCED,
+  FOLIO_SWAP_CACHE, HDR_FLAG_SWAP, HDR_FLAGS,
 } from "../uapi/struct";
 import { Cmd } from "./cmd";
 import { allocUserPage } from "./fault-base";
@@ -41,6 +41,7 @@ export function pageOut(cmd: Cmd, start: u64, end: u64): i32 {
       if (!ptePresent(pte) || pteFlags(pte) & PTE_SPECIAL) continue;
       store<u64>(slot, pte & ~(<u64>PTE_YOUNG));
       cmd.e = ptePfn(pte);
+      folioOf(cmd.e).clear(FOLIO_REFERENCED);
       if (!on || !mayLeave(folioOf(cmd.e))) continue;
       cmd.d = swapAlloc();
       if (!cmd.d) continue;

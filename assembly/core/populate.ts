@@ -14,6 +14,7 @@ import { handleEntry, handleFault } from "./fault";
 import { checkAccess } from "./fault-base";
 import { header, setHeader } from "./layout";
 import { mmAt } from "./mm";
+import { markAccessed } from "./page-alloc";
 import { leafEnd, walk } from "./pagetable";
 import { some, Vma, vmaLookup } from "./vma";
 
@@ -32,6 +33,7 @@ function populateVma(cmd: Cmd, vma: Vma, end: u64, flags: u32): i32 {
         if (result) return result;
         if ((load<u32>(slot) & enough) != enough) break;
       }
+      markAccessed(load<u64>(slot));
       slot += 8;
       cmd.cursor += PAGE_SIZE;
     }

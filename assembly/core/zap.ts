@@ -6,7 +6,7 @@ import {
 } from "../uapi/pte";
 import {
   FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_COUNT_MASK, FOLIO_DIRTY, FOLIO_FLAGS, FOLIO_LRU, FOLIO_MAPS,
-  FOLIO_RESERVED, FOLIO_SHMEM, FOLIO_SIZE, HDR_FOLIOS,
+  FOLIO_REFERENCED, FOLIO_RESERVED, FOLIO_SHMEM, FOLIO_SIZE, HDR_FOLIOS,
 } from "../uapi/struct";
 import { Folio, folioOf } from "./folio";
 import { hugeZeroPut, isHugeZero } from "./huge";
@@ -67,7 +67,7 @@ export function zapPte(mm: Mm, pte: u64): void {
 }
 
 /** Flags that the folio of a page may have, beside FOLIO_ANON and FOLIO_LRU, for zapSole() to take it. */
-const USUAL: u32 = FOLIO_DIRTY | FOLIO_ANON_EXCLUSIVE;
+const USUAL: u32 = FOLIO_DIRTY | FOLIO_ANON_EXCLUSIVE | FOLIO_REFERENCED;
 
 /**
  * Clears the entries from `at` on as long as their pages are this mm's alone: present, anonymous, in RAM, with one mapping and

@@ -213,7 +213,8 @@ export const FOLIO_TAIL = 0x0200;
 /** Part of a large folio: a block of 512 frames that began as one. Each frame has its own counts. */
 export const FOLIO_LARGE = 0x0300;
 export const FOLIO_KSM = 0x0400;
-export const FOLIO_MLOCKED = 0x0800;
+/** PG_referenced: the kernel has got at it by its address since it was last called cold. */
+export const FOLIO_REFERENCED = 0x0800;
 /** Other migration entries than the collected one name this page. */
 export const FOLIO_MIGRATION_SHARED = 0x1000;
 /** Nobody's: on a free list (or, device memory, on its way there). */

@@ -9,6 +9,7 @@ import {
   FOLIO_INDEX,
   FOLIO_KSM,
   FOLIO_MAPS,
+  FOLIO_REFERENCED,
   FOLIO_SIZE,
   HDR_FOLIOS,
   HDR_FRAMES,
@@ -20,6 +21,7 @@ export interface PageInfo {
   anon: boolean;
   dirty: boolean;
   ksm: boolean;
+  referenced: boolean;
 }
 
 export function pageInfo(hmm: Hmm, page: Page): PageInfo {
@@ -31,6 +33,7 @@ export function pageInfo(hmm: Hmm, page: Page): PageInfo {
     anon: (flags & FOLIO_ANON) !== 0,
     dirty: (flags & FOLIO_DIRTY) !== 0,
     ksm: (flags & FOLIO_KSM) !== 0,
+    referenced: (flags & FOLIO_REFERENCED) !== 0,
   };
 }
 

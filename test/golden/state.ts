@@ -89,7 +89,7 @@ function permissions({ flags }: Vma): string {
 interface Mapped {
   /** Present, or a device page, which counts as present. */
   counted: boolean;
-  young: boolean;
+  referenced: boolean;
   dirty: boolean;
   mapcount: number;
   anon: boolean;
@@ -122,10 +122,10 @@ function mapped(mm: Mm, address: number): Mapped | null {
   const kind = entry.flags & PTE_KIND_MASK;
   const present = (entry.flags & PTE_PRESENT) !== 0;
   if (!present && kind !== PTE_KIND_DEVICE && kind !== PTE_KIND_DEVICE_EXCLUSIVE) return null;
-  const { mapcount, anon, dirty, ksm } = pageInfo(mm.hmm, entry.pfn);
+  const { mapcount, anon, dirty, ksm, referenced } = pageInfo(mm.hmm, entry.pfn);
   return {
     counted: present || kind === PTE_KIND_DEVICE,
-    young: present && (entry.flags & PTE_YOUNG) !== 0,
+    referenced: referenced || (present && (entry.flags & PTE_YOUNG) !== 0),
     dirty: dirty || (present && (entry.flags & PTE_DIRTY) !== 0),
     mapcount,
     anon,
@@ -196,7 +196,7 @@ class Figures {
     if (page === null) return;
     this.rss++;
     if (page.anon) this.anonymous++;
-    if (page.young) this.referenced++;
+    if (page.referenced) this.referenced++;
     if (page.ksm) this.ksm++;
     if ((flags & PTE_HUGE) !== 0) this.huge++;
     // Who else names an entry that is not present is not known: it counts as shared, and in full.
