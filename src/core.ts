@@ -151,6 +151,8 @@ export interface CoreExports {
   pagePut(pfn: number): number;
   pageTryLock(pfn: number): number; // 1 locked now, 0 it was
   pageUnlock(pfn: number): number;
+  pageIsolate(pfn: number): number; // 1 isolated now, 0 it is not on the LRU
+  pagePutback(pfn: number): number;
   /** Copies src[i]'s page to dst[i]'s (or zero-fills for holes) where both are there. Pages copied or zeroed. */
   copyPages(src: number, dst: number, n: number): number;
   /** Address of a frame's bytes; 0 with backing "metadata". */

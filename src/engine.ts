@@ -232,6 +232,24 @@ export class Hmm {
   }
 
   /**
+   * folio_isolate_lru: takes a page of system memory off the list of pages that reclaim and migrations look at, and a
+   * reference, as who moves or compacts pages by himself does. False if it is not there: somebody has isolated it, or it
+   * never was (device memory, hugetlb, a driver's own page). Until {@link pagePutback} nobody migrates it (NOT_ISOLATED),
+   * pages it out or collapses it; CPUs and devices reach it as before. Throws RangeError for what is no page, HmmError
+   * EINVAL for a free one.
+   */
+  pageIsolate(page: Page): boolean {
+    const op = "hmm.pageIsolate";
+    return pageCall(this.#ctx, op, page, "in use", (ctx) => ctx.core.pageIsolate(page)) !== 0;
+  }
+
+  /** folio_putback_lru: ends {@link pageIsolate}. Throws as it, and HmmError EINVAL for a page that is not isolated. */
+  pagePutback(page: Page): void {
+    const op = "hmm.pagePutback";
+    pageCall(this.#ctx, op, page, "in use that you have isolated", (ctx) => ctx.core.pagePutback(page));
+  }
+
+  /**
    * Runs `body` with the page's 4096 bytes, live; they must not be kept. Returns what it returns. Throws HmmError
    * EOPNOTSUPP with backing "metadata".
    */

@@ -4,11 +4,12 @@ import { EINVAL, ENOMEM } from "../uapi/errno";
 import { PMD_PAGES } from "../uapi/page";
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../uapi/pfn";
 import {
-  BLOCK_BITMAP, BLOCK_PFN, COUNT_PAGES_COPIED, COUNT_PAGES_ZEROED, FOLIO_FREE, FOLIO_LOCKED,
-  HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_DEVICE_NEXT, HDR_FLAG_COHERENT, HDR_FLAGS, HDR_FRAMES, HDR_XBUF,
-  HDR_ZERO_PFN, SWAP_ZONE, TABLE_DEVICE_MEMORY, TABLE_DEVMEM, XBUF_SIZE, ZONE_FLAG_COHERENT,
+  BLOCK_BITMAP, BLOCK_PFN, COUNT_PAGES_COPIED, COUNT_PAGES_ZEROED, FOLIO_FREE, FOLIO_LOCKED, FOLIO_LRU,
+  FOLIO_RESERVED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_DEVICE_NEXT, HDR_FLAG_COHERENT, HDR_FLAGS,
+  HDR_FRAMES, HDR_XBUF, HDR_ZERO_PFN, SWAP_ZONE, TABLE_DEVICE_MEMORY, TABLE_DEVMEM, XBUF_SIZE,
+  ZONE_FLAG_COHERENT,
 } from "../uapi/struct";
-import { folioOf, frameOf } from "./folio";
+import { folioOf, frameOf, isDevicePfn } from "./folio";
 import { exhausted, header, LARGE_PAGES, mayAllocate, RESERVED_FRAMES, setHeader } from "./layout";
 import { isUnit } from "./migrate-huge";
 import {
@@ -229,6 +230,23 @@ export function pageUnlock(pfn: u32): i32 {
   if (!usable(pfn) || !folioOf(pfn).has(FOLIO_LOCKED)) return -EINVAL;
   folioOf(pfn).clear(FOLIO_LOCKED);
   return 0;
+}
+
+/** folio_isolate_lru: takes a page off the LRU, and a reference. 0: it is not on it. */
+export function pageIsolate(pfn: u32): i32 {
+  if (!usable(pfn)) return -EINVAL;
+  if (!folioOf(pfn).has(FOLIO_LRU)) return 0;
+  folioOf(pfn).clear(FOLIO_LRU);
+  pageGet(pfn);
+  return 1;
+}
+
+/** folio_putback_lru, of a page that pageIsolate() took. */
+export function pagePutback(pfn: u32): i32 {
+  if (!usable(pfn) || isDevicePfn(pfn) || folioOf(pfn).has(FOLIO_LRU | FOLIO_RESERVED)) return -EINVAL;
+  const refused = pagePut(pfn);
+  if (!refused && !folioOf(pfn).has(FOLIO_FREE)) folioOf(pfn).set(FOLIO_LRU);
+  return refused;
 }
 
 export function pageData(pfn: u32): u32 {

@@ -45,7 +45,7 @@ export {
 export { addressesBelow48, translate } from "./translate";
 export {
   devmemAdd, devmemRemove, devmemAllocPage, devmemAllocPages, devmemTakeFreed, systemAllocPage,
-  systemAllocPages, pageGet, pagePut, pageTryLock, pageUnlock, copyPages, pageData, pageZone,
+  systemAllocPages, pageGet, pagePut, pageTryLock, pageUnlock, pageIsolate, pagePutback, copyPages, pageData, pageZone,
 } from "./devmem";
 export { migrateFinalize } from "./migrate";
 export { deviceTableMapMigrated } from "./migrate-mirror";

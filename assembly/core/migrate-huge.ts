@@ -113,11 +113,11 @@ function takeParts(pgd: usize, start: u64, end: u64, head: u32): void {
   }
 }
 
-/** The end of a unit's source: its entries name `to` (0: poison), its locks and the migration's references go. */
-export function endUnit(m: Migration, slot: usize, head: u32, to: u32): void {
+/** The end of slot i's unit: its entries name `to` (0: poison), its locks and the migration's references go. */
+export function endUnit(m: Migration, i: u32, slot: usize, head: u32, to: u32): void {
   for (let j: u32 = 0; j < LARGE_PAGES; j++) {
     removeMigrationEntries(m, slot ? slot + j * 8 : 0, head + j, to ? to + j : 0);
-    letGo(m, head + j);
+    letGo(m, i + j, head + j);
   }
 }
 

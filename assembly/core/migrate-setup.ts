@@ -178,10 +178,10 @@ function restoreDropped(m: Migration): void {
     const pfn = pfnOf(word);
     const slot = pgd ? walk(pgd, m.start + (<u64>i << 12)) : 0;
     if (isUnit(word)) {
-      endUnit(m, slot, pfn, pfn);
+      endUnit(m, i, slot, pfn, pfn);
     } else {
       removeMigrationEntries(m, slot, pfn, pfn);
-      letGo(m, pfn);
+      letGo(m, i, pfn);
     }
     m.setSource(i, 0);
   }

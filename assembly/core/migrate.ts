@@ -292,10 +292,10 @@ function endSlot(m: Migration, i: u32, slot: usize, ran: bool): void {
     const pfn = pfnOf(word);
     const end = lost ? 0 : moved ? to : pfn;
     if (isUnit(word)) {
-      endUnit(m, slot, pfn, end);
+      endUnit(m, i, slot, pfn, end);
     } else {
       removeMigrationEntries(m, slot, pfn, end);
-      letGo(m, pfn);
+      letGo(m, i, pfn);
     }
   }
   if (to) for (let j: u32 = 0; j < pagesOf(target); j++) releaseDestination(to + j);

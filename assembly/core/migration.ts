@@ -10,6 +10,7 @@ import {
   PTE_DIRTY, PTE_EXCLUSIVE, PTE_HUGE, PTE_KIND_DEVICE, PTE_KIND_HWPOISON, PTE_KIND_MIGRATION, PTE_NO_ACCESS,
   PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG,
 } from "../uapi/pte";
+import { REASON_NOT_ISOLATED } from "../uapi/reason";
 import {
   COUNT_STAYED, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY, FOLIO_LOCKED, FOLIO_LRU,
   FOLIO_MIGRATION_SHARED, MIGRATION_CPAGES, MIGRATION_DST, MIGRATION_END, MIGRATION_FAULT_PAGE,
@@ -222,11 +223,12 @@ export function pagesOf(word: u32): u32 {
   return word & MIGRATE_PFN_COMPOUND ? LARGE_PAGES : 1;
 }
 
-/** Unlocks a page, puts it back on the LRU and drops the migration's reference. */
-export function letGo(m: Migration, pfn: u32): void {
+/** Unlocks slot i's page, puts it back on the LRU, unless somebody else took it off, and drops the migration's reference. */
+export function letGo(m: Migration, i: u32, pfn: u32): void {
   const folio = folioOf(pfn);
   const lock: u32 = pfn == m.faultPage ? 0 : FOLIO_LOCKED;
-  folio.flags = <u16>((folio.flags & ~lock) | (isDevicePfn(pfn) ? 0 : FOLIO_LRU));
+  const listed = !isDevicePfn(pfn) && load<u8>(m.reasons + i) != REASON_NOT_ISOLATED;
+  folio.flags = <u16>((folio.flags & ~lock) | (listed ? FOLIO_LRU : 0));
   dropUnmapped(pfn, folio);
   putPage(pfn);
 }

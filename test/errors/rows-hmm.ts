@@ -128,6 +128,17 @@ const pages: Table = {
   "Hmm#pageUnlock": {
     args: { page: page(noFrame, freePage, { given: mapped, outcome: "EINVAL", says: /locked/, core: true }) },
   },
+  "Hmm#pageIsolate": { args: { page: page(noFrame, freePage) } },
+  "Hmm#pagePutback": {
+    args: {
+      page: page(noFrame, freePage, {
+        given: mapped,
+        outcome: "EINVAL",
+        says: /you have isolated/,
+        core: true,
+      }),
+    },
+  },
   "Hmm#pageBytes": { args: { page: page(noFrame, freePage), body: callback(() => 0) } },
   "Hmm#pageDevmem": { args: { page: page(noFrame) } },
   "Hmm#isDevicePage": { args: { page: page() } },

@@ -5,6 +5,20 @@ const core = (file: string): string => `assembly/core/${file}.ts`;
 
 export const CORE_HMM: readonly Mutant[] = [
   {
+    name: "migration-puts-back-what-another-has-isolated",
+    file: core("migration"),
+    before: " && load<u8>(m.reasons + i) != REASON_NOT_ISOLATED",
+    after: "",
+    ask: ["unit/isolate"],
+  },
+  {
+    name: "get-user-pages-leaves-no-mark",
+    file: core("exclusive"),
+    before: "    markAccessed(pte);\n",
+    after: "",
+    ask: ["unit/referenced"],
+  },
+  {
     name: "sequence-number-used-again",
     file: core("notify"),
     before: "if (!mm.invalidations && mm.seq & 1) mm.seq++;",

@@ -63,7 +63,7 @@ export const CORE_HUGE: readonly Mutant[] = [
   {
     name: "unit-stays-locked",
     file: core("migrate-huge"),
-    before: "    letGo(m, head + j);\n",
+    before: "    letGo(m, i + j, head + j);\n",
     after: "    putPage(head + j);\n",
     ask: ["unit/compound"],
   },

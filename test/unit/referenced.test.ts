@@ -33,7 +33,8 @@ function referenced(mm: Mm, addr: number): boolean[] {
 }
 
 onEachBuild("PG_referenced", (test, module) => {
-  const engine = (): Hmm => Hmm.createSync(module, { systemMemory: 8 * MIB, deviceMemory: 4 * MIB, swap: MIB });
+  const engine = (): Hmm =>
+    Hmm.createSync(module, { systemMemory: 8 * MIB, deviceMemory: 4 * MIB, swap: MIB });
 
   test("what a CPU touches is not marked, what get_user_pages gets at is", () => {
     const mm = engine().createMm();
