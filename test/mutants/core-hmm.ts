@@ -12,6 +12,13 @@ export const CORE_HMM: readonly Mutant[] = [
     ask: ["unit/isolate"],
   },
   {
+    name: "page-that-cannot-be-lent-stays-locked",
+    file: core("exclusive"),
+    before: "      folio.clear(FOLIO_LOCKED);\n      dropPage",
+    after: "      dropPage",
+    ask: ["unit/exclusive"],
+  },
+  {
     name: "get-user-pages-leaves-no-mark",
     file: core("exclusive"),
     before: "    markAccessed(pte);\n",

@@ -42,6 +42,27 @@ function lend(mm: Mm, addr: number, npages: number, owner?: unknown): ExclusiveP
 }
 
 onEachBuild("exclusive", (test, module) => {
+  test("a page whose mapping goes while devices are told is not lent, and not left locked", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const addr = mm.mmap({ length: 2 * P });
+    mm.write(addr, pattern(2));
+    using pin = mm.pin(addr, 1);
+    using _notifier = new MmuIntervalNotifier(mm, addr, P, {
+      invalidate: ({ event }) => {
+        if (event === MMU_NOTIFY_EXCLUSIVE) mm.madvise(addr, P, MADV_DONTNEED);
+      },
+    });
+    const lent = lend(mm, addr, 2);
+    assert.is(lent.lent, 1);
+    assert.is(lent.pages[0], 0);
+    assert.is(hmm.pageLock(pin.pages[0]), true);
+    hmm.pageUnlock(pin.pages[0]);
+    lent.close();
+    assert.is(mm.load32(addr), 0);
+    hmm.verify();
+  });
+
   test("pages are lent: locked and referenced while open, the CPU takes them back afterwards", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
