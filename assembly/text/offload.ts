@@ -108,7 +108,7 @@ function locate(o: Offload, pc: u64): void {
   // lo is the first range that ends after pc.
   const last = lo == o.count;
   const start = last ? u64.MAX_VALUE : load<u64>(rangeAt(o, lo), 0);
-  if (pc >= start) {
+  if (!last && pc >= start) {
     o.range = lo;
     o.lo = start;
     o.span = load<u64>(rangeAt(o, lo), 8) - start;
