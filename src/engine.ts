@@ -38,13 +38,19 @@ import {
   AddressArray,
   type Page,
 } from "./pages.ts";
-import { openSnapshot, restoreObjects, takeSnapshot, type RestoreAttachments } from "./snapshot.ts";
+import {
+  openSnapshot,
+  restoreObjects,
+  takeSnapshot,
+  type RestoreAttachments,
+  type SnapshotOptions,
+} from "./snapshot.ts";
 import { readStats, type HmmStats } from "./stats.ts";
 import { verify } from "./verify.ts";
 import { compileEmbedded, compileEmbeddedAsync, instantiate, instantiateAsync } from "./wasm.ts";
 
 export type { HmmCapacities, HmmConfig, HmmSettings } from "./config.ts";
-export type { RestoreAttachments } from "./snapshot.ts";
+export type { RestoreAttachments, SnapshotOptions } from "./snapshot.ts";
 
 /**
  * An engine: system memory, device memory, address spaces, and the protocol between them. Independent of every other
@@ -377,9 +383,13 @@ export class Hmm {
   /**
    * The whole state as bytes: the same calls make the same bytes. Throws TypeError inside a driver's callback. What
    * lives in JavaScript is not in it: callbacks, held locks, pins, lent pages, pfn arrays, 2018 snapshots in progress.
+   *
+   * The bytes are a new array, or the first ones of `options.into`: who takes many snapshots saves the time in which new
+   * memory is made, which is most of it. How long a snapshot is depends on the sizes that the engine was made with and, by a
+   * few bytes for each, on the objects that it has; the RangeError for an `into` that is too short tells the length.
    */
-  snapshot(): Uint8Array {
-    return takeSnapshot(this.#ctx);
+  snapshot(options: SnapshotOptions = {}): Uint8Array {
+    return takeSnapshot(this.#ctx, options);
   }
 
   /**

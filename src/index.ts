@@ -33,6 +33,7 @@ export {
   type HmmConfig,
   type HmmSettings,
   type RestoreAttachments,
+  type SnapshotOptions,
 } from "./engine.ts";
 export { EDEADLK, EINVARIANT, ELOOP, HmmError, type HmmErrorFields } from "./errors.ts";
 export type { FaultStats, HmmStats } from "./stats.ts";

@@ -132,7 +132,7 @@ onEachBuild("snapshot: what is none", (test, module) => {
       null,
       undefined,
       5,
-      "heteromem snapshot 1\n",
+      "heteromem snapshot 2\n",
       {},
       [...good.slice(0, 9)],
       good.buffer,
@@ -169,7 +169,7 @@ onEachBuild("snapshot: what is none", (test, module) => {
       assert.match(refusal(module, player, foreign), /bytes must be a snapshot/);
     }
     const later = good.slice();
-    later[text.indexOf("1\n")] = "2".charCodeAt(0);
+    later[text.indexOf("2\n")] = "3".charCodeAt(0);
     assert.match(refusal(module, player, later), /a snapshot of this version/);
   });
 

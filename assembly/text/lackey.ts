@@ -24,10 +24,11 @@
  * is allocated while decoding.
  *
  * Speed: where the next line starts depends on where this one ends, so nothing but the search for the newline is
- * in that chain; a line is then parsed from its end, where the digits are already aligned. This is the fast path,
- * for what lackey prints; whatever it does not take goes to `slowLine`, which knows all that is allowed.
+ * in that chain; a line is then parsed from its end, where the digits are already aligned. This is `fastLines`, a loop
+ * for what lackey prints; whatever it does not take goes to `slowLine`, which knows all that is allowed, and all rules.
  */
-import { Offload, offloadQuiet, offloadStep } from "./offload";
+import { areNibbles, hexNibbles, joinNibbles, OF_0A } from "./hex";
+import { Offload, offloadSteady, offloadStep } from "./offload";
 
 /** The longest line that may be split over two chunks; only a comment may be longer. */
 const CARRY_BYTES: usize = 1024;
@@ -57,9 +58,8 @@ export const ERROR_LONG: u32 = 4;
 const SIZE_SHIFT: u64 = 48;
 const KIND_SHIFT: u64 = 56;
 const AGENT_SHIFT: u64 = 60;
+const AGENT: u64 = (<u64>1) << AGENT_SHIFT;
 const SIZE_MAX: u32 = 255;
-/** The largest size that has two digits. */
-const SIZE_FAST: u32 = 99;
 /** Sizes above it are taken for it. */
 const SIZE_LIMIT: u32 = 0xffff;
 const KERNEL_SHIFT: u64 = 47;
@@ -92,10 +92,10 @@ export class Lackey {
   device: u64;
   kernel: u64;
   comments: u64;
-  /** What slowLine found: an access, and the end of its line. */
-  foundAddress: u64;
-  foundSize: u32;
-  foundEnd: usize;
+  /** Where the next record goes. */
+  out: usize;
+  /** The end of the line that slowLine took. */
+  lineEnd: usize;
 }
 
 export function lackeyNew(capacity: usize, offload: Offload): Lackey {
@@ -116,44 +116,6 @@ export function lackeyFree(s: Lackey): void {
   heap.free(s.output);
   heap.free(changetype<usize>(s.offload));
   heap.free(changetype<usize>(s));
-}
-
-/** 16 bytes of 0, then 16 of 255: read at `n`, a mask that keeps the last n of 16 bytes. */
-const KEEP_LAST: usize = memory.data<u64>([0, 0, -1, -1]);
-
-/**
- * The values 0 … 15 of the last `digits` characters of `text`, and 0 for those before them; a character that is no
- * hexadecimal digit gets a value above 15. Decimal digits are moved to the top of the byte's range and cut off
- * there, letters to 10 and up; of the two results, the one in range is the lesser.
- */
-// @ts-ignore: decorator
-@inline
-function hexNibbles(text: v128, digits: usize): v128 {
-  const high = i8x16.sub_sat_u(i8x16.add(text, i8x16.splat(<i8>(0xff - 0x39))), i8x16.splat(6));
-  const decimal = i8x16.sub(high, i8x16.splat(<i8>0xf0));
-  const letter = i8x16.add_sat_u(
-    i8x16.sub(v128.and(text, i8x16.splat(<i8>0xdf)), i8x16.splat(0x41)),
-    i8x16.splat(10),
-  );
-  return v128.and(i8x16.min_u(decimal, letter), v128.load(KEEP_LAST + digits));
-}
-
-/** Whether all values are at most 15. */
-// @ts-ignore: decorator
-@inline
-function areNibbles(nibbles: v128): bool {
-  return i8x16.bitmask(i8x16.add_sat_u(nibbles, i8x16.splat(127 - 15))) == 0;
-}
-
-/** The number that 16 values of 4 bits make: neighbours are joined to bytes, and taken from the last to the first. */
-// @ts-ignore: decorator
-@inline
-function joinNibbles(nibbles: v128): u64 {
-  const bytes = v128.or(i16x8.shl(nibbles, 4), i16x8.shr_u(nibbles, 8));
-  return i64x2.extract_lane(
-    v128.shuffle<u8>(bytes, bytes, 14, 12, 10, 8, 6, 4, 2, 0, 14, 12, 10, 8, 6, 4, 2, 0),
-    0,
-  );
 }
 
 /** The end of the line at `p`, or `end` if the line is not complete. */
@@ -183,25 +145,23 @@ function isAccess(prefix: u32): u32 {
   return u32(prefix == INSTRUCTION) | u32(prefix == LOAD) | u32(prefix == STORE) | u32(prefix == MODIFY);
 }
 
-function fail(s: Lackey, error: u32, p: usize): u32 {
+/** False. */
+function fail(s: Lackey, error: u32, p: usize): bool {
   s.error = error;
   s.errorAt = p;
-  return FOUND_ERROR;
+  return false;
 }
 
-/** What slowLine found. */
-const FOUND_ERROR: u32 = 0;
-const FOUND_ACCESS: u32 = 1;
-const FOUND_OTHER: u32 = 2;
-
-/** Takes any line: an access in all its forms, a comment or a blank line; else sets the error. */
-function slowLine(s: Lackey, p: usize, end: usize): u32 {
+/** Takes any line: an access in all its forms, a comment or a blank line. False: it is none, and the error is set. */
+function slowLine(s: Lackey, p: usize, end: usize): bool {
   const e = lineEnd(p, end);
-  s.foundEnd = e;
-  if (!isAccess(load<u32>(p) & PREFIX_MASK)) {
+  s.lineEnd = e;
+  const prefix = load<u32>(p) & PREFIX_MASK;
+  if (!isAccess(prefix)) {
     if (isComment(p)) s.comments++;
     else if (!isBlank(p, e)) return fail(s, ERROR_LINE, p);
-    return FOUND_OTHER;
+    s.lines++;
+    return true;
   }
   let comma = p + 3;
   while (load<u8>(comma) != COMMA && comma < e) comma++;
@@ -209,7 +169,6 @@ function slowLine(s: Lackey, p: usize, end: usize): u32 {
   if (digits - 1 >= 16 || comma == e) return fail(s, ERROR_ADDRESS, p);
   const nibbles = hexNibbles(v128.load(comma - 16), digits);
   if (!areNibbles(nibbles)) return fail(s, ERROR_ADDRESS, p);
-  s.foundAddress = joinNibbles(nibbles);
   let size: u32 = 0;
   let q = comma + 1;
   for (let digit = <u32>load<u8>(q) - ZERO; digit < 10; digit = <u32>load<u8>(++q) - ZERO) {
@@ -217,8 +176,39 @@ function slowLine(s: Lackey, p: usize, end: usize): u32 {
   }
   if (load<u8>(q) == CR) q++;
   if (size == 0 || q != e) return fail(s, ERROR_SIZE, p);
-  s.foundSize = size;
-  return FOUND_ACCESS;
+  s.lines++;
+  takeAccess(s, prefix, joinNibbles(nibbles), size);
+  return true;
+}
+
+/** Does what a line says that was found to be right. */
+function takeAccess(s: Lackey, prefix: u32, address: u64, size: u32): void {
+  if (prefix == INSTRUCTION) {
+    s.instructions++;
+    s.agent = offloadStep(s.offload, address, s.last & ~AGENT, s.next);
+    s.last = 0;
+    s.next = address + size;
+    return;
+  }
+  if (address >> KERNEL_SHIFT != 0) {
+    s.kernel++;
+    s.last = 0;
+    return;
+  }
+  const isStore = u64(prefix == STORE);
+  const isModify = u64(prefix == MODIFY);
+  s.last = record(address, min<u32>(size, SIZE_MAX), isStore | (isModify << 1)) | ((<u64>s.agent) << AGENT_SHIFT);
+  store<u64>(s.out, s.last);
+  s.out += 8;
+  s.stores += isStore;
+  s.modifies += isModify;
+  s.device += s.agent;
+}
+
+// @ts-ignore: decorator
+@inline
+function record(address: u64, size: u32, kind: u64): u64 {
+  return address | ((<u64>size) << SIZE_SHIFT) | (kind << KIND_SHIFT);
 }
 
 /**
@@ -237,9 +227,9 @@ export function lackeyDecode(s: Lackey, length: usize): i32 {
     s.dropping = 0;
   }
   const complete = lastLineEnd(p, end);
-  const out = decodeLines(s, p, complete);
+  decodeLines(s, p, complete);
   if (s.error != 0 || !keepTail(s, complete, end)) return -1;
-  return <i32>((out - s.output) >> 3);
+  return <i32>((s.out - s.output) >> 3);
 }
 
 /** The place behind the last newline of p … end, or `p` if there is none. */
@@ -258,87 +248,82 @@ function keepTail(s: Lackey, p: usize, end: usize): bool {
       s.dropping = 1;
       return true;
     }
-    fail(s, ERROR_LONG, p);
-    return false;
+    return fail(s, ERROR_LONG, p);
   }
   memory.copy(s.input - bytes, p, bytes);
   s.carry = bytes;
   return true;
 }
 
-/** Decodes the complete lines p … end - 1, and returns the end of the records. */
-function decodeLines(s: Lackey, p: usize, end: usize): usize {
+/** Decodes the complete lines p … end - 1, or those before the first that is wrong. */
+function decodeLines(s: Lackey, p: usize, end: usize): void {
+  s.out = s.output;
+  while (p < end) {
+    p = fastLines(s, p, end);
+    if (p == end) break;
+    if (!slowLine(s, p, end)) break;
+    p = s.lineEnd + 1;
+  }
+  s.accesses += (s.out - s.output) >> 3;
+}
+
+/**
+ * Decodes lines from `p` on as lackey prints them, up to one that is not like that or that may change who runs. Returns
+ * where it begins, or `end`. Nothing is called in here, so that all state is in registers.
+ */
+function fastLines(s: Lackey, p: usize, end: usize): usize {
   const offload = s.offload;
-  const watching = offload.count != 0;
-  let out = s.output;
-  let agent = s.agent;
+  const agent = (<u64>s.agent) << AGENT_SHIFT;
+  const first = s.out;
+  let out = first;
   let last = s.last;
   let next = s.next;
-  let lines: u64 = 0;
-  let instructions: u64 = 0;
-  let stores: u64 = 0;
-  let modifies: u64 = 0;
-  let device: u64 = 0;
+  let instructions: usize = 0;
+  /** Stores in the low half, modifies in the high one. */
+  let kinds: u64 = 0;
 
   while (p < end) {
     const prefix = load<u32>(p) & PREFIX_MASK;
-    let lineFeed = p + 4 + ctz(i8x16.bitmask(i8x16.eq(v128.load(p, 4), i8x16.splat(<i8>LF))));
+    const lineFeed = p + 4 + ctz(i8x16.bitmask(i8x16.eq(v128.load(p, 4), v128.load(OF_0A))));
     let comma = lineFeed - 2;
     let size = <u32>load<u8>(comma, 1) - ZERO;
-    if (load<u8>(comma) != COMMA || size >= 10) {
+    if (size >= 10) break;
+    if (load<u8>(comma) != COMMA) {
       const tens = <u32>load<u8>(comma) - ZERO;
-      size = size < 10 && tens < 10 ? size + tens * 10 : 0;
-      comma--;
+      if (tens >= 10 || load<u8>(--comma) != COMMA) break;
+      size += tens * 10;
     }
+    if (size == 0) break;
     const digits = comma - p - 3;
-    const nibbles = hexNibbles(v128.load(comma - 16), digits & 31);
-    let address = joinNibbles(nibbles);
-    if (!isAccess(prefix) || load<u8>(comma) != COMMA || size - 1 >= SIZE_FAST || digits - 1 >= 16 || !areNibbles(nibbles)) {
-      const found = slowLine(s, p, end);
-      if (found == FOUND_ERROR) break;
-      lineFeed = s.foundEnd;
-      if (found == FOUND_OTHER) {
-        p = lineFeed + 1;
-        lines++;
-        continue;
-      }
-      address = s.foundAddress;
-      size = s.foundSize;
+    if (digits - 1 >= 16) break;
+    const nibbles = hexNibbles(v128.load(comma - 16), digits);
+    if (!areNibbles(nibbles)) break;
+    const address = joinNibbles(nibbles);
+    if (prefix == INSTRUCTION) {
+      if (!offloadSteady(offload, address)) break;
+      instructions++;
+      last = 0;
+      next = address + size;
+    } else {
+      const isStore = u64(prefix == STORE);
+      const isModify = u64(prefix == MODIFY);
+      if ((prefix != LOAD && (isStore | isModify) == 0) || address >> KERNEL_SHIFT != 0) break;
+      last = record(address, size, isStore | (isModify << 1)) | agent;
+      store<u64>(out, last);
+      out += 8;
+      kinds += isStore | (isModify << 32);
     }
     p = lineFeed + 1;
-    lines++;
-    if (prefix == INSTRUCTION) {
-      instructions++;
-      if (watching) {
-        if (!offloadQuiet(offload, address)) agent = offloadStep(offload, address, last, next);
-        last = 0;
-        next = address + size;
-      }
-      continue;
-    }
-    if (address >> KERNEL_SHIFT != 0) {
-      s.kernel++;
-      last = 0;
-      continue;
-    }
-    const isStore = u32(prefix == STORE);
-    const isModify = u32(prefix == MODIFY);
-    last = address | ((<u64>min<u32>(size, SIZE_MAX)) << SIZE_SHIFT) | (<u64>(isStore | (isModify << 1)) << KIND_SHIFT);
-    store<u64>(out, last | ((<u64>agent) << AGENT_SHIFT));
-    out += 8;
-    stores += isStore;
-    modifies += isModify;
-    device += agent;
   }
 
-  s.agent = agent;
+  const accesses = (out - first) >> 3;
+  s.out = out;
   s.last = last;
   s.next = next;
-  s.lines += lines;
+  s.lines += instructions + accesses;
   s.instructions += instructions;
-  s.accesses += (out - s.output) >> 3;
-  s.stores += stores;
-  s.modifies += modifies;
-  s.device += device;
-  return out;
+  s.stores += kinds & 0xffffffff;
+  s.modifies += kinds >> 32;
+  s.device += (<u64>s.agent) * accesses;
+  return p;
 }

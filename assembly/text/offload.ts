@@ -63,8 +63,6 @@ export class Offload {
   range: i32;
   mode: u32;
   count: u32;
-  /** 1 while the mode is CPU and the interval a gap. */
-  quiet: u32;
 }
 
 const RANGE_BYTES: usize = 24;
@@ -83,7 +81,6 @@ export function offloadNew(starts: Float64Array, ends: Float64Array): Offload {
   memory.fill(changetype<usize>(o), 0, bytes);
   o.count = count;
   o.range = -1;
-  o.quiet = 0;
   for (let i = 0; i < count; i++) {
     store<u64>(rangeAt(o, i), <u64>starts[i], 0);
     store<u64>(rangeAt(o, i), <u64>ends[i], 8);
@@ -108,7 +105,7 @@ function locate(o: Offload, pc: u64): void {
   // lo is the first range that ends after pc.
   const last = lo == o.count;
   const start = last ? u64.MAX_VALUE : load<u64>(rangeAt(o, lo), 0);
-  if (pc >= start) {
+  if (!last && pc >= start) {
     o.range = lo;
     o.lo = start;
     o.span = load<u64>(rangeAt(o, lo), 8) - start;
@@ -131,11 +128,14 @@ function awaitReturn(o: Offload, mode: u32, last: u64, next: u64): void {
   o.pop = (last & ADDRESS_MASK) | POP;
 }
 
-/** Whether the CPU goes on, in code that is in no range: offloadStep would return 0 and change nothing. */
+/**
+ * Whether the same one goes on: offloadStep would change nothing. So it is while control stays in the interval, unless it
+ * arrives where CALLED or OUTSIDE may end: in the mode CPU intervals are gaps, in JUMPED they are ranges.
+ */
 // @ts-ignore: decorator
 @inline
-export function offloadQuiet(o: Offload, pc: u64): bool {
-  return o.quiet != 0 && pc - o.lo < o.span;
+export function offloadSteady(o: Offload, pc: u64): bool {
+  return pc - o.lo < o.span && pc != o.returnPc;
 }
 
 /**
@@ -143,12 +143,6 @@ export function offloadQuiet(o: Offload, pc: u64): bool {
  * data access of the instruction before (0: it had none), `next` the address behind that instruction.
  */
 export function offloadStep(o: Offload, pc: u64, last: u64, next: u64): u32 {
-  const agent = step(o, pc, last, next);
-  o.quiet = u32(agent == 0);
-  return agent;
-}
-
-function step(o: Offload, pc: u64, last: u64, next: u64): u32 {
   const before = o.range;
   if (pc - o.lo >= o.span) locate(o, pc);
   const inside = o.range >= 0;

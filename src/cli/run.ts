@@ -107,9 +107,10 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/** A copy of the incomplete line at the end of a chunk, which `tail` may begin. */
 function incomplete(tail: Uint8Array, chunk: Uint8Array): Uint8Array {
   const end = chunk.lastIndexOf(LINE_FEED);
-  return end < 0 ? Buffer.concat([tail, chunk]) : chunk.subarray(end + 1);
+  return end < 0 ? Buffer.concat([tail, chunk]) : new Uint8Array(chunk.subarray(end + 1));
 }
 
 /** Replays a batch; an access that cannot be made becomes a message with the line that it stands in. */

@@ -87,4 +87,27 @@ wrong.forEach(([what, args, says], i) => {
   });
 });
 
+bad("a line that two chunks share is named by its number", () => {
+  const stores = Array.from(
+    { length: 40 },
+    (_, i) => ` S ${(0x5000000 + i * 4096).toString(16).padStart(8, "0")},8\n`,
+  );
+  const stopsAt = 16; // with 64 KiB of memory
+  const line = stores[stopsAt].length;
+  const before = 2 ** 20 - stopsAt * line;
+  for (const share of [0, 1, 7, line - 1]) {
+    const comment = "==1== ".padEnd(((before - share) % 14) + 13, "x");
+    const instructions = "I  00401000,3\n".repeat((before - share - comment.length - 1) / 14);
+    const text = `${comment}\n${instructions}${stores.join("")}`;
+    const number = text.slice(0, 2 ** 20 - share).split("\n").length;
+    for (const content of [text, gzipSync(text)]) {
+      const { stderr } = run(file("shared", content), "--system-memory", "64KiB");
+      assert.match(
+        stderr,
+        `shared:${number}: --system-memory 64KiB is too small for this trace: no page is left for 0x5010000`,
+      );
+    }
+  }
+});
+
 bad.run();

@@ -301,7 +301,27 @@ const engines: Table = {
     more: [fromCallback((w) => w.hmm.close())],
     prepare: (w) => [w.pin, w.lent, w.guard].forEach((held) => held.close()),
   },
-  "Hmm#snapshot": { more: [fromCallback((w) => w.hmm.snapshot())] },
+  "Hmm#snapshot": {
+    args: {
+      options: bag(true),
+      "options.into": also(
+        optional(bytes(() => undefined)),
+        {
+          given: () => new Uint8Array(100),
+          outcome: "RangeError",
+          says: /must be at least \d+ bytes long/,
+          shows: "100",
+        },
+        {
+          given: (w) => new Uint8Array(w.pfns.buffer),
+          outcome: "RangeError",
+          says: /must be outside of the engine's own memory/,
+          shows: "a Uint8Array",
+        },
+      ),
+    },
+    more: [fromCallback((w) => w.hmm.snapshot())],
+  },
 };
 
 const REPORT = "an error reports; if it were refused, the one that it is about would be lost";

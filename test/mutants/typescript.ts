@@ -114,4 +114,18 @@ export const TYPESCRIPT: readonly Mutant[] = [
     after: "",
     ask: ["unit/snapshot"],
   },
+  {
+    name: "snapshot-leaves-what-was-in-the-array",
+    file: "src/snapshot.ts",
+    before: "  bytes.fill(0, at + text.length, from);\n",
+    after: "",
+    ask: ["unit/snapshot"],
+  },
+  {
+    name: "incomplete-line-in-memory-that-was-given-back",
+    file: "src/cli/run.ts",
+    before: "new Uint8Array(chunk.subarray(end + 1))",
+    after: "chunk.subarray(end + 1)",
+    ask: ["cli/errors"],
+  },
 ];

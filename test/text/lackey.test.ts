@@ -311,6 +311,11 @@ agent("a return that arrives at the start of another range enters it", () => {
 agent("a range that is never entered has no entries", () => {
   assert.equal(agents("1000 l10; 2000 l20; 1004 l11", HELPER, KERNEL).entries, [0, 1]);
 });
+agent("the last address there is lies behind all ranges", () => {
+  const source = "ffffffffffffffff l10; 2000 l20; ffffffffffffffff l11; ffffffffffffffff l12";
+  assert.equal(agents(source, KERNEL), { cpu: "10 11 12", dev: "20", entries: [1] });
+  assert.equal(agents(source), { cpu: "10 20 11 12", dev: "", entries: [] });
+});
 agent("the state survives a split at every byte", () => {
   const source = program(
     "1000 Sff8; 2000 Sff0; 1000 Sfe8; 2000 l20; 2004 Lfe8; 1004 l41; 1008 Lff0; 2004 l21; 2008 Lff8; 1004 l42",

@@ -157,6 +157,36 @@ onEachBuild("snapshot", (test, module) => {
     assert.instance(refused(bytes.subarray(0, 60), whole), RangeError);
   });
 
+  test("into an array that was used before: the same bytes, and none behind them", () => {
+    const { hmm, gpu, addr } = scene();
+    const fresh = hmm.snapshot();
+    const buffer = new Uint8Array(fresh.length + 100).fill(0xa5);
+    const into = buffer.subarray(3);
+    const bytes = hmm.snapshot({ into });
+    assert.is(bytes.buffer, buffer.buffer);
+    assert.is(bytes.byteOffset, 3);
+    assert.is(Buffer.compare(bytes, fresh), 0);
+    assert.ok(buffer.subarray(0, 3).every((byte) => byte === 0xa5));
+    assert.ok(into.subarray(fresh.length).every((byte) => byte === 0xa5));
+    gpu.mm.mmap({ length: P });
+    assert.is(Buffer.compare(hmm.snapshot({ into }), hmm.snapshot()), 0);
+    const other: Hmm = Hmm.restore(
+      bytes,
+      attachments([], () => other),
+    );
+    other.verify();
+    assert.equal(other.mms()[0].read(addr + 4 * P, P), pattern(8).subarray(4 * P, 5 * P));
+  });
+
+  test("an array that is too short is left as it is, and the error says what is needed", () => {
+    const { hmm } = scene();
+    const { length } = hmm.snapshot();
+    const into = new Uint8Array(length - 1).fill(0xa5);
+    const { message } = errorOf(() => hmm.snapshot({ into }))!;
+    assert.match(message, `hmm.snapshot: options.into must be at least ${length} bytes long, got`);
+    assert.ok(into.every((byte) => byte === 0xa5));
+  });
+
   test("not inside a callback", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();

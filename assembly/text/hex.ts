@@ -1,0 +1,46 @@
+/** Hexadecimal digits to a number, 16 at a time. */
+
+/** 16 bytes of 0, then 16 of 255: read at `n`, a mask that keeps the last n of 16 bytes. */
+const KEEP_LAST: usize = memory.data<u64>([0, 0, -1, -1]);
+
+/** A byte 16 times each. They are loaded: V8 makes a constant vector anew at each use, from three instructions. */
+export const OF_0A: usize = memory.data<u64>([0x0a0a0a0a0a0a0a0a, 0x0a0a0a0a0a0a0a0a]);
+const OF_06: usize = memory.data<u64>([0x0606060606060606, 0x0606060606060606]);
+const OF_41: usize = memory.data<u64>([0x4141414141414141, 0x4141414141414141]);
+const OF_70: usize = memory.data<u64>([0x7070707070707070, 0x7070707070707070]);
+const OF_C6: usize = memory.data<u64>([0xc6c6c6c6c6c6c6c6, 0xc6c6c6c6c6c6c6c6]);
+const OF_DF: usize = memory.data<u64>([0xdfdfdfdfdfdfdfdf, 0xdfdfdfdfdfdfdfdf]);
+const OF_F0: usize = memory.data<u64>([0xf0f0f0f0f0f0f0f0, 0xf0f0f0f0f0f0f0f0]);
+
+/**
+ * The values 0 … 15 of the last `digits` characters of `text`, and 0 for those before them; a character that is no
+ * hexadecimal digit gets a value above 15. Decimal digits are moved to the top of the byte's range and cut off
+ * there, letters to 10 and up; of the two results, the one in range is the lesser.
+ */
+// @ts-ignore: decorator
+@inline
+export function hexNibbles(text: v128, digits: usize): v128 {
+  const high = i8x16.sub_sat_u(i8x16.add(text, v128.load(OF_C6)), v128.load(OF_06));
+  const decimal = i8x16.sub(high, v128.load(OF_F0));
+  const upper = v128.and(text, v128.load(OF_DF));
+  const letter = i8x16.add_sat_u(i8x16.sub(upper, v128.load(OF_41)), v128.load(OF_0A));
+  return v128.and(i8x16.min_u(decimal, letter), v128.load(KEEP_LAST + digits));
+}
+
+/** Whether all values are at most 15. */
+// @ts-ignore: decorator
+@inline
+export function areNibbles(nibbles: v128): bool {
+  return i8x16.bitmask(i8x16.add_sat_u(nibbles, v128.load(OF_70))) == 0;
+}
+
+/** The number that 16 values of 4 bits make: neighbours are joined to bytes, and taken from the last to the first. */
+// @ts-ignore: decorator
+@inline
+export function joinNibbles(nibbles: v128): u64 {
+  const bytes = v128.or(i16x8.shl(nibbles, 4), i16x8.shr_u(nibbles, 8));
+  return i64x2.extract_lane(
+    v128.shuffle<u8>(bytes, bytes, 14, 12, 10, 8, 6, 4, 2, 0, 14, 12, 10, 8, 6, 4, 2, 0),
+    0,
+  );
+}
