@@ -80,9 +80,9 @@ export class TraceInput {
   async *chunks(lines: () => number): AsyncGenerator<Uint8Array, void, void> {
     try {
       // Made only now: an error before anybody listens would end the process.
-      for await (const chunk of this.#gzip ? inflate(this.#source) : this.#source) {
-        yield chunk as Uint8Array;
-        release(chunk as Uint8Array<ArrayBuffer>);
+      for await (const chunk of chunksOf(this.#gzip ? inflate(this.#source) : this.#source)) {
+        yield chunk;
+        release(chunk);
         if (this.#stopped) return;
       }
     } catch (error) {
@@ -130,8 +130,47 @@ async function firstBytes(source: Readable): Promise<Uint8Array> {
   }
 }
 
+/**
+ * A stream's chunks, and only then its error: a stream that fails drops what nobody has read yet, and how much that is,
+ * is a matter of time. A stream that was destroyed ends.
+ */
+async function* chunksOf(stream: Readable): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  const waiting: Uint8Array<ArrayBuffer>[] = [];
+  let bytes = 0;
+  let failure: Error | null = null;
+  let ended = false;
+  let wake = (): void => {};
+  const end = (): void => {
+    ended = true;
+    wake();
+  };
+  stream
+    .on("data", (chunk: Uint8Array<ArrayBuffer>) => {
+      waiting.push(chunk);
+      bytes += chunk.length;
+      if (bytes >= AHEAD) stream.pause();
+      wake();
+    })
+    .once("error", (error) => {
+      failure = error;
+      wake();
+    })
+    .once("end", end)
+    .once("close", end);
+  for (;;) {
+    const chunk = waiting.shift();
+    if (chunk !== undefined) {
+      bytes -= chunk.length;
+      if (bytes < AHEAD) stream.resume();
+      yield chunk;
+    } else if (failure !== null) throw failure as Error;
+    else if (ended) return;
+    else await new Promise<void>((resolve) => (wake = resolve));
+  }
+}
+
 function inflate(source: Readable): Readable {
-  const gunzip = createGunzip({ chunkSize: CHUNK, readableHighWaterMark: AHEAD } as object);
+  const gunzip = createGunzip({ chunkSize: CHUNK });
   source.on("error", (error) => gunzip.destroy(error));
   source.on("close", () => {
     if (!source.readableEnded) gunzip.destroy(); // stopped

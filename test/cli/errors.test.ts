@@ -1,6 +1,7 @@
 /** Wrong usage and bad input: one line on stderr, nothing on stdout, exit code 2. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { constants, gunzipSync, gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { file, folder, run, setUp, tearDown } from "./command.ts";
@@ -12,6 +13,13 @@ bad.after(tearDown);
 
 const OPTIONS = ["--offload", KERNEL_RANGE, "--device-memory", "128KiB"];
 const trace = file("program.lackey", PROGRAM.text);
+
+const LONG = readFileSync(new URL("../../examples/programs/jacobi.lackey.gz", import.meta.url));
+const HALF = LONG.subarray(0, LONG.length >> 1);
+
+/** Whole lines in what a truncated gzip file has. */
+const linesOf = (gz: Uint8Array): number =>
+  gunzipSync(gz, { finishFlush: constants.Z_SYNC_FLUSH }).toString().split("\n").length - 1;
 
 /** What goes wrong: arguments, and the one line that stderr has. */
 const wrong: [what: string, args: () => string[], says: string | RegExp][] = [
@@ -30,6 +38,11 @@ const wrong: [what: string, args: () => string[], says: string | RegExp][] = [
     "a truncated gzip file",
     () => [file("truncated.gz", gzipSync(PROGRAM.text).subarray(0, -200)), ...OPTIONS],
     /truncated\.gz:\d+: the gzip file ends too early: it is truncated$/,
+  ],
+  [
+    "half of a long gzip file: the line is that where the text ends, whoever was faster",
+    () => [file("half.gz", HALF)],
+    `half.gz:${linesOf(HALF) + 1}: the gzip file ends too early: it is truncated`,
   ],
   [
     "a damaged gzip file",
