@@ -232,7 +232,7 @@ export class Mm extends Mappings {
     if (this.#closed) return;
     const op = "mm.close";
     const { ctx } = this;
-    for (const migration of ctx.migrations.values()) {
+    for (const migration of ctx.migrations) {
       if (migration.mm === this) throw new HmmError(EBUSY, op, `migration ${migration.id} is open`);
     }
     ctx.demandNoInvalidation(op);
