@@ -12,6 +12,7 @@ import {
   checkU32,
   hex,
   HmmError,
+  roundDown,
 } from "./errors.ts";
 import { Migration } from "./migration.ts";
 import { checkPfns, type Page } from "./pages.ts";
@@ -54,8 +55,8 @@ function checkSetup(op: string, args: MigrateVmaArgs): Vma | null {
 function setup(op: string, args: MigrateVmaArgs, legacy: boolean): Migration | number {
   const vma = checkSetup(op, args);
   if (vma === null) return -EINVAL;
-  const start = args.start - (args.start % PAGE_SIZE);
-  const end = args.end - (args.end % PAGE_SIZE);
+  const start = roundDown(args.start, PAGE_SIZE);
+  const end = roundDown(args.end, PAGE_SIZE);
   // The rest is checked by the core: the end, and whether the mapping is one that HMM handles.
   if (start >= end || start < vma.start || start >= vma.end) return -EINVAL;
   const ctx = vma.mm.check(op);
