@@ -14,6 +14,10 @@ import { BATCH, MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
 import { HASH_SEED, hashWord } from "./harness.ts";
 import type { Context, Result, Row, Sample, Side } from "./harness.ts";
 import { fasterTwin, floor, floorNote } from "./native.ts";
+import { StageClock } from "./stage-clock.ts";
+
+/** Of a fault: until the driver is called, its steps, and until the CPU has its word. */
+const STAGES = ["request", "setup", "allocate", "copy", "pages", "finalise", "back"] as const;
 
 class FaultBack implements Side {
   readonly #mm: Mm;
@@ -22,6 +26,8 @@ class FaultBack implements Side {
   readonly #cluster: number;
   readonly #devmem: HmmDevmem;
   readonly #hmm: Hmm;
+  /** Only where stages are measured. */
+  #clock: StageClock | null = null;
 
   constructor(hmm: Hmm, bytes: number, cluster: number) {
     this.#hmm = hmm;
@@ -35,13 +41,20 @@ class FaultBack implements Side {
     this.#devmem = hmmDevmemAdd(
       hmm,
       {
-        fault(_devmem, vma, address) {
-          const start = address - (address % cluster);
+        fault: (_devmem, vma, address) => {
+          const clock = this.#clock;
+          clock?.lap(0);
+          const start = Math.floor(address / cluster) * cluster;
           const m = migrateVmaSetup({ vma, start, end: start + cluster });
+          clock?.lap(1);
           hmm.allocPages(m.src, m.dst);
+          clock?.lap(2);
           hmm.copyPages(m.src, m.dst);
+          clock?.lap(3);
           m.pages();
+          clock?.lap(4);
           m.finalize();
+          clock?.lap(5);
           return 0;
         },
       },
@@ -63,6 +76,25 @@ class FaultBack implements Side {
     for (let at = start; at < end; at += PAGE)
       hash = hashWord(hashWord(hash, mm.lookupPte(at)!.flags & 0xc0000000), mm.load32(at));
     return { ns, hash };
+  }
+
+  /** Nanoseconds a fault, stage by stage. */
+  stages(): string {
+    const mm = this.#mm;
+    const clock = new StageClock(STAGES);
+    this.#clock = clock;
+    const end = this.#start + this.#bytes;
+    const repetition = (): void => {
+      this.#toDevice();
+      for (let at = this.#start; at < end; at += this.#cluster) {
+        clock.start();
+        mm.load32(at);
+        clock.lap(6);
+      }
+    };
+    const text = clock.measure(repetition, this.#bytes / this.#cluster);
+    this.#clock = null;
+    return text;
   }
 
   #toDevice(): void {
@@ -89,14 +121,16 @@ async function measure(
 ): Promise<Result[]> {
   const bytes = context.smoke ? 2 * MIB : 64 * MIB;
   const hmm = await createEngine({ systemMemory: bytes, deviceMemory: bytes });
+  const ours = new FaultBack(hmm, bytes, clusterPages * PAGE);
   const results = await context.compare({
-    ours: new FaultBack(hmm, bytes, clusterPages * PAGE),
+    ours,
     units: bytes / PAGE / clusterPages,
     rivals: [fasterTwin(`twin-${name}`, "p12", [bytes, clusterPages], target)],
   });
   const copy = await floor("copy", bytes, 1);
   const cluster = copy === null ? null : (copy * clusterPages) / (bytes / PAGE);
   context.note(floorNote(`${name}: memcpy of its bytes`, cluster));
+  context.note(`stages of ${name}, ns a fault: ${ours.stages()}`);
   hmm.verify();
   hmm.close();
   return results;

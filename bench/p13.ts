@@ -8,6 +8,10 @@ import { MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
 import { HASH_SEED, hashWords } from "./harness.ts";
 import type { Row, Sample, Side } from "./harness.ts";
 import { fasterTwin } from "./native.ts";
+import { StageClock } from "./stage-clock.ts";
+
+/** Of a batch. */
+const STAGES = ["lock and begin", "range fault", "retry", "map", "unlock"] as const;
 
 const FAULTS = 256;
 
@@ -18,6 +22,8 @@ class DeviceFaults implements Side {
   readonly #table: DeviceTable;
   readonly #notifier: MmuIntervalNotifier;
   readonly #pfns: PfnArray;
+  /** Only where stages are measured. */
+  #clock: StageClock | null = null;
 
   constructor(hmm: Hmm, bytes: number) {
     this.#mm = hmm.createMm();
@@ -42,13 +48,25 @@ class DeviceFaults implements Side {
     return { ns, hash: hashWords(HASH_SEED, entries) };
   }
 
+  /** Nanoseconds a batch, stage by stage. */
+  stages(): string {
+    const clock = new StageClock(STAGES);
+    this.#clock = clock;
+    const text = clock.measure(() => void this.run(), this.#bytes / PAGE / FAULTS);
+    this.#clock = null;
+    return text;
+  }
+
   #batch(start: number): void {
     const notifier = this.#notifier;
+    const clock = this.#clock;
+    clock?.start();
     const sem = this.#mm.mmapSem.read();
     for (;;) {
       const notifierSeq = notifier.readBegin();
       const end = start + FAULTS * PAGE;
       const pfns = this.#pfns;
+      clock?.lap(0);
       const answer = hmmRangeFault({
         notifier,
         notifierSeq,
@@ -58,11 +76,15 @@ class DeviceFaults implements Side {
         defaultFlags: HMM_PFN_REQ_FAULT,
       });
       if (answer !== 0) throw new Error(`hmmRangeFault: ${answer}`);
+      clock?.lap(1);
       if (notifier.readRetry(notifierSeq)) continue;
+      clock?.lap(2);
       this.#table.map(start, pfns);
+      clock?.lap(3);
       break;
     }
     sem.close();
+    clock?.lap(4);
   }
 }
 
@@ -72,11 +94,13 @@ const row: Row = {
   async run(context) {
     const bytes = context.smoke ? 4 * MIB : 256 * MIB;
     const hmm = await createEngine({ systemMemory: bytes, backing: "metadata" });
+    const ours = new DeviceFaults(hmm, bytes);
     const results = await context.compare({
-      ours: new DeviceFaults(hmm, bytes),
+      ours,
       units: bytes / PAGE,
       rivals: [fasterTwin("twin", "p13", [bytes], 1.5)],
     });
+    context.note(`stages, ns a batch of ${FAULTS}: ${ours.stages()}`);
     hmm.verify();
     hmm.close();
     return results;

@@ -10,7 +10,7 @@ export function closeAll(ctx: Context): void {
       errors.push(error);
     }
   };
-  for (const migration of [...ctx.migrations.values()]) close(migration);
+  for (const migration of [...ctx.migrations]) close(migration);
   for (const mm of [...ctx.mms.values()]) close(mm);
   for (const table of [...ctx.tables.values()]) close(table);
   for (const file of [...ctx.files.values()]) close(file);

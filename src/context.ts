@@ -54,7 +54,6 @@ const OTHER_NAMES = [
 ];
 const FIRST_OTHER = 16;
 const NOTHING = 0xffffffff;
-const VIEWS_MAX = 64;
 
 /** A device fault that a driver is serving now. */
 export interface DeviceFault {
@@ -63,6 +62,13 @@ export interface DeviceFault {
   address: number;
   /** The pfn that the core holds locked and referenced. */
   page: number;
+}
+
+/** The arrays of a migration: src begins at `address`, dst follows it. */
+export interface MigrationArrays {
+  readonly address: number;
+  readonly src: Uint32Array<ArrayBuffer>;
+  readonly dst: Uint32Array<ArrayBuffer>;
 }
 
 const contexts = new WeakMap<object, Context>();
@@ -91,7 +97,8 @@ export class Context {
   readonly devmems = new Map<number, HmmDevmem>();
   readonly mirrors = new Set<HmmMirror>();
   readonly notifiers = new Set<MmuIntervalNotifier>();
-  readonly migrations = new Map<number, Migration>();
+  /** Open ones, the latest last. */
+  readonly migrations: Migration[] = [];
   readonly tables = new Map<number, DeviceTable>();
   /** Those that somebody holds. */
   readonly files = new Map<number, HmmFile>();
@@ -105,7 +112,7 @@ export class Context {
   /** What the last fault callback threw: the cause of the error that the access ends with. */
   faultCause: unknown = undefined;
   readonly #errors: unknown[] = [];
-  readonly #views = new Map<number, Uint32Array<ArrayBuffer>>();
+  readonly #migrationArrays: MigrationArrays[] = [];
   #settling = false;
 
   readonly hmm: Hmm;
@@ -181,7 +188,8 @@ export class Context {
   /** The open migration whose page the last operation met (-EAGAIN); undefined: somebody else holds the page's lock. */
   metMigration(): Migration | undefined {
     if (this.mem.header(HDR_FAULT_CODE) !== FAULT_MIGRATION) return undefined;
-    return this.migrations.get(this.mem.header(HDR_OPEN_MIGRATION));
+    const id = this.mem.header(HDR_OPEN_MIGRATION);
+    return this.migrations.find((migration) => migration.id === id);
   }
 
   /** What ran out at the last -ENOMEM: "page tables (capacity 1024)"; empty if nothing did. */
@@ -240,15 +248,14 @@ export class Context {
   }
 
   /**
-   * n words of linear memory. A view costs more than most calls, so the latest ones are kept: an address of the arena
-   * is used again soon.
+   * The arrays, of n words, of migration `id`. A view costs more than most calls, so the last ones of each id are kept: the
+   * next migration often has the same id and the same place in the arena.
    */
-  view(address: number, n: number): Uint32Array<ArrayBuffer> {
-    const kept = this.#views.get(address);
-    if (kept !== undefined && kept.length === n) return kept;
-    if (this.#views.size >= VIEWS_MAX) this.#views.clear();
-    const made = this.mem.wordsAt(address, n);
-    this.#views.set(address, made);
+  migrationArrays(id: number, address: number, n: number): MigrationArrays {
+    const kept = this.#migrationArrays[id];
+    if (kept !== undefined && kept.address === address && kept.src.length === n) return kept;
+    const made = { address, src: this.mem.wordsAt(address, n), dst: this.mem.wordsAt(address + 4 * n, n) };
+    this.#migrationArrays[id] = made;
     return made;
   }
 

@@ -84,6 +84,8 @@ export class HmmDevmem {
   readonly coherent: boolean;
   /** @internal */
   readonly zone: number;
+  /** @internal */
+  readonly ownerNumber: number;
   readonly #ctx: Context;
   #removed = false;
 
@@ -97,6 +99,7 @@ export class HmmDevmem {
     this.id = id;
     this.pfnFirst = ctx.mem.u32(this.#field(ZONE_PFN_FIRST));
     this.pfnEnd = ctx.mem.u32(this.#field(ZONE_PFN_END));
+    this.ownerNumber = ctx.mem.u32(this.#field(ZONE_OWNER));
     this.coherent = (ctx.mem.u32(this.#field(ZONE_FLAGS)) & ZONE_FLAG_COHERENT) !== 0;
     ctx.listDevmem(this, true);
   }
@@ -120,11 +123,6 @@ export class HmmDevmem {
     return this.#removed;
   }
 
-  /** @internal */
-  get ownerNumber(): number {
-    return this.#ctx.mem.u32(this.#field(ZONE_OWNER));
-  }
-
   /**
    * A page for a migration's destination: locked, one reference, not zeroed. Returns 0 when none is left. It belongs
    * to the migration as soon as it stands in dst; until then put it back with pageUnlock and pagePut.
@@ -144,9 +142,7 @@ export class HmmDevmem {
     const op = "devmem.allocPages";
     const ctx = this.check(op);
     this.deliverFreed();
-    return allocPagesInto(ctx, op, src, dst, (from, to, n) =>
-      ctx.core.devmemAllocPages(this.zone, from, to, n),
-    );
+    return allocPagesInto(ctx, op, src, dst, this.zone);
   }
 
   /** As {@link hmmDevmemRemove}, but throws HmmError EBUSY if pages are still in use. */

@@ -135,7 +135,7 @@ export class Hmm {
 
   /** The migrations that are open. */
   migrations(): Migration[] {
-    return [...this.#ctx.migrations.values()].sort((a, b) => a.id - b.id);
+    return [...this.#ctx.migrations].sort((a, b) => a.id - b.id);
   }
 
   /** The device tables that are open. */
@@ -202,10 +202,7 @@ export class Hmm {
    * how many pages.
    */
   allocPages(src: Uint32Array, dst: Uint32Array): number {
-    const { core } = this.#ctx;
-    return allocPagesInto(this.#ctx, "hmm.allocPages", src, dst, (from, to, n) =>
-      core.systemAllocPages(from, to, n),
-    );
+    return allocPagesInto(this.#ctx, "hmm.allocPages", src, dst, 0);
   }
 
   /** A page of system memory: locked, one reference, not zeroed; 0 if there is none. */

@@ -12,6 +12,7 @@ import {
   checkU32,
   hex,
   HmmError,
+  roundDown,
 } from "./errors.ts";
 import { Migration } from "./migration.ts";
 import { checkPfns, type Page } from "./pages.ts";
@@ -38,29 +39,28 @@ export interface MigrateVmaArgs {
   faultPage?: Page;
 }
 
-/** Checks the arguments, and rounds as the kernel does. Null: EINVAL. */
-function setupRange(op: string, args: MigrateVmaArgs): { vma: Vma; start: number; end: number } | null {
+/** Checks the arguments. Returns the mapping; null: EINVAL. */
+function checkSetup(op: string, args: MigrateVmaArgs): Vma | null {
   if (typeof args !== "object" || args === null) throw badType(op, "args", "an object", args);
   const { vma } = args;
   if (vma === null || vma === undefined) return null;
   if (!(vma instanceof Vma)) throw badType(op, "vma", "a Vma", vma);
   vma.check(op);
   vma.mm.mmapSem.demand(op, false);
-  let start = checkAddress(op, "start", args.start);
-  let end = checkInteger(op, "end", args.end, 0, 2 ** 48);
-  start -= start % PAGE_SIZE;
-  end -= end % PAGE_SIZE;
-  // The rest is checked by the core: the end, and whether the mapping is one that HMM handles.
-  if (start >= end || start < vma.start || start >= vma.end) return null;
-  return { vma, start, end };
+  checkAddress(op, "start", args.start);
+  checkInteger(op, "end", args.end, 0, 2 ** 48);
+  return vma;
 }
 
 function setup(op: string, args: MigrateVmaArgs, legacy: boolean): Migration | number {
-  const range = setupRange(op, args);
-  if (range === null) return -EINVAL;
-  const { vma, start, end } = range;
+  const vma = checkSetup(op, args);
+  if (vma === null) return -EINVAL;
+  const start = roundDown(args.start, PAGE_SIZE);
+  const end = roundDown(args.end, PAGE_SIZE);
+  // The rest is checked by the core: the end, and whether the mapping is one that HMM handles.
+  if (start >= end || start < vma.start || start >= vma.end) return -EINVAL;
   const ctx = vma.mm.check(op);
-  const fault = ctx.faults.at(-1);
+  const fault = ctx.faults.length > 0 ? ctx.faults[ctx.faults.length - 1] : undefined;
   const own = fault !== undefined && fault.mm === vma.mm && fault.address >= start && fault.address < end;
   const usual = legacy
     ? MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_DEVICE_PRIVATE

@@ -2,7 +2,6 @@ import { EINVAL } from "../assembly/uapi/errno.ts";
 import {
   HDR_FAULT_ADDR,
   MIGRATION_CPAGES,
-  MIGRATION_DST,
   MIGRATION_END,
   MIGRATION_MOVED,
   MIGRATION_NPAGES,
@@ -13,7 +12,7 @@ import {
   MIGRATION_STATE,
   TABLE_MIGRATION,
 } from "../assembly/uapi/struct.ts";
-import type { Context } from "./context.ts";
+import type { Context, MigrationArrays } from "./context.ts";
 import { dispose } from "./dispose.ts";
 import { show } from "./errors.ts";
 import type { Mm } from "./mm.ts";
@@ -45,8 +44,12 @@ export class Migration {
   readonly cpages: number;
   readonly #ctx: Context;
   readonly #address: number;
-  readonly #src: Uint32Array<ArrayBuffer>;
-  readonly #dst: Uint32Array<ArrayBuffer>;
+  readonly #arrays: MigrationArrays;
+  #closed = false;
+  /** What became of it, from finalize() on; reasons null: every page moved. */
+  #moved = 0;
+  #stayed: Uint8Array<ArrayBuffer> | null = null;
+  #ran = false;
   #result: MigrateResult | null = null;
   #ended: Promise<void> | null = null;
   #end: (() => void) | null = null;
@@ -63,9 +66,8 @@ export class Migration {
     this.end = ctx.mem.u64(address + MIGRATION_END);
     this.npages = ctx.mem.u32(address + MIGRATION_NPAGES);
     this.cpages = ctx.mem.u32(address + MIGRATION_CPAGES);
-    this.#src = ctx.view(ctx.mem.u32(address + MIGRATION_SRC), this.npages);
-    this.#dst = ctx.view(ctx.mem.u32(address + MIGRATION_DST), this.npages);
-    ctx.migrations.set(id, this);
+    this.#arrays = ctx.migrationArrays(id, ctx.mem.u32(address + MIGRATION_SRC), this.npages);
+    ctx.migrations.push(this);
   }
 
   /**
@@ -86,29 +88,33 @@ export class Migration {
 
   /** Whether it is finalised. */
   get closed(): boolean {
-    return this.#result !== null;
+    return this.#closed;
   }
 
   /** The source words (migrate_pfn), live in linear memory until finalize(). Read them only. TypeError afterwards. */
   get src(): Uint32Array<ArrayBuffer> {
     this.#open("migration.src");
-    return this.#src;
+    return this.#arrays.src;
   }
 
   /** The destination words, which the driver writes; live in linear memory until finalize(). TypeError afterwards. */
   get dst(): Uint32Array<ArrayBuffer> {
     this.#open("migration.dst");
-    return this.#dst;
+    return this.#arrays.dst;
   }
 
   /** A REASON_* for each slot: why its page stays (0: it moved, or still may). A copy. */
   get reasons(): Uint8Array<ArrayBuffer> {
-    return this.#result?.reasons ?? this.#reasons();
+    return this.#closed ? this.result.reasons : this.#reasons();
   }
 
   /** What became of it so far; final after finalize(). */
   get result(): MigrateResult {
-    return this.#result ?? this.#makeResult();
+    if (!this.#closed) this.#look();
+    const { npages, cpages } = this;
+    const made = this.#result ?? new MigrateResult(0, npages, cpages, this.#moved, this.#stayed, this.#ran);
+    if (this.#closed) this.#result = made;
+    return made;
   }
 
   /**
@@ -119,7 +125,7 @@ export class Migration {
   pages(): number {
     const op = "migration.pages";
     this.#open(op);
-    if (this.#ran) throw new TypeError(`${op}: called twice`);
+    if (this.#pagesDone) throw new TypeError(`${op}: called twice`);
     this.mm?.mmapSem.demand(op, false);
     const ctx = this.#ctx;
     const moved = ctx.run(ctx.core.migratePages(this.id));
@@ -129,7 +135,7 @@ export class Migration {
       ctx.error(
         op,
         EINVAL,
-        `dst[${slot}] must name a locked page of yours that is mapped nowhere, got ${show(this.#dst[slot])}`,
+        `dst[${slot}] must name a locked page of yours that is mapped nowhere, got ${show(this.#arrays.dst[slot])}`,
       ),
     );
   }
@@ -139,14 +145,17 @@ export class Migration {
    * destinations that were not used are dropped. Wakes whoever waits for the migration. Twice: nothing.
    */
   finalize(): void {
-    if (this.#result !== null) return;
-    this.#result = this.#makeResult();
+    if (this.#closed) return;
+    this.#look();
+    this.#closed = true;
     const ctx = this.#ctx;
-    ctx.migrations.delete(this.id);
+    const { migrations } = ctx;
+    const last = migrations.pop();
+    if (last !== this) migrations[migrations.indexOf(this)] = last!;
     let answer = ctx.core.migrateFinalize(this.id);
     // Destinations that pages() has refused, or would have: they are not the migration's to let go.
     for (let left = this.npages; answer === -EINVAL && left > 0; left--) {
-      this.#dst[ctx.mem.headerF64(HDR_FAULT_ADDR)] = 0;
+      this.#arrays.dst[ctx.mem.headerF64(HDR_FAULT_ADDR)] = 0;
       answer = ctx.core.migrateFinalize(this.id);
     }
     this.#end?.();
@@ -168,6 +177,12 @@ export class Migration {
     return (this.#ended ??= new Promise((resolve) => (this.#end = resolve)));
   }
 
+  /** @internal The address of src, if these are its arrays and it is open: dst follows it. Else 0. */
+  addressOf(src: unknown, dst: unknown): number {
+    const { address, src: own, dst: ownDst } = this.#arrays;
+    return src === own && dst === ownDst && !this.#closed ? address : 0;
+  }
+
   /** @internal */
   check(op: string, ctx: Context): this {
     this.#open(op);
@@ -175,12 +190,12 @@ export class Migration {
     return this;
   }
 
-  get #ran(): boolean {
+  get #pagesDone(): boolean {
     return this.#ctx.mem.u32(this.#address + MIGRATION_STATE) === MIGRATION_PAGES;
   }
 
   #open(op: string): void {
-    if (this.#result !== null) throw new TypeError(`${op}: the migration is finalised`);
+    if (this.#closed) throw new TypeError(`${op}: the migration is finalised`);
   }
 
   #reasons(): Uint8Array<ArrayBuffer> {
@@ -189,9 +204,10 @@ export class Migration {
     return mem.bytes.slice(address, address + this.npages);
   }
 
-  #makeResult(): MigrateResult {
-    const moved = this.#ctx.mem.u32(this.#address + MIGRATION_MOVED);
-    const reasons = moved === this.npages ? null : this.#reasons();
-    return new MigrateResult(0, this.npages, this.cpages, moved, reasons, this.#ran);
+  /** Takes over what the core knows of it now. */
+  #look(): void {
+    this.#moved = this.#ctx.mem.u32(this.#address + MIGRATION_MOVED);
+    this.#stayed = this.#moved === this.npages ? null : this.#reasons();
+    this.#ran = this.#pagesDone;
   }
 }

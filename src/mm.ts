@@ -15,7 +15,7 @@ import { accessSync, accessWord, beginAccess, faultSync, type AccessOptions } fr
 import type { Context } from "./context.ts";
 import { dispose } from "./dispose.ts";
 import type { Hmm } from "./engine.ts";
-import { badRange, badType, checkAddress, HmmError } from "./errors.ts";
+import { badRange, badType, checkAddress, HmmError, roundDown } from "./errors.ts";
 import { Mappings } from "./mappings.ts";
 import { HmmMirror } from "./mirror.ts";
 import { MmuIntervalNotifier } from "./notifier.ts";
@@ -232,7 +232,7 @@ export class Mm extends Mappings {
     if (this.#closed) return;
     const op = "mm.close";
     const { ctx } = this;
-    for (const migration of ctx.migrations.values()) {
+    for (const migration of ctx.migrations) {
       if (migration.mm === this) throw new HmmError(EBUSY, op, `migration ${migration.id} is open`);
     }
     ctx.demandNoInvalidation(op);
@@ -316,7 +316,7 @@ export class Mm extends Mappings {
   #word(op: string, addr: number, value: number, write: boolean): number {
     this.check(op);
     checkAddress(op, "addr", addr);
-    if (addr % 4 !== 0) throw badRange(op, "addr", "a multiple of 4", addr);
+    if (roundDown(addr, 4) !== addr) throw badRange(op, "addr", "a multiple of 4", addr);
     return accessWord(this, op, addr, value, write);
   }
 }

@@ -33,16 +33,23 @@ export type Page = number;
  */
 export class PfnArray extends Uint32Array<ArrayBuffer> {
   #ctx: Context | null;
+  readonly #address: number;
 
   /** @internal */
   constructor(ctx: Context, address: number, n: number) {
     super(ctx.mem.buffer, address, n);
     this.#ctx = ctx;
+    this.#address = address;
     ctx.arrays.add(this);
   }
 
   static get [Symbol.species](): Uint32ArrayConstructor {
     return Uint32Array;
+  }
+
+  /** @internal Its address, if it is open and this engine's, else 0. Quicker than its buffer and byteOffset. */
+  addressIn(ctx: Context): number {
+    return this.#ctx === ctx ? this.#address : 0;
   }
 
   get closed(): boolean {
@@ -123,6 +130,8 @@ export function withPfns<T>(
   use: PfnUse,
   body: (address: number) => T,
 ): T {
+  const known = array instanceof PfnArray ? array.addressIn(ctx) : 0;
+  if (known !== 0) return body(known);
   if (array.buffer === ctx.mem.buffer) return body(array.byteOffset);
   return ctx.withScratch(op, Math.max(4 * n, 8), (address) => {
     const words = ctx.mem.wordsAt(address, n);
@@ -233,41 +242,47 @@ function strangeSlot(ctx: Context, name: string, array: Uint32Array): string | u
   return at < 0 ? undefined : `${name}[${at}] must name a page in use, got ${show(array[at])}`;
 }
 
-/** @internal hmm.copyPages: the first n slots of both arrays. */
-export function copyPages(ctx: Context, src: Uint32Array, dst: Uint32Array): number {
-  const op = "hmm.copyPages";
+/**
+ * Runs `body` with the addresses of src and dst. Mostly they are those of the migration that was begun last, which need no
+ * check.
+ */
+function withArrays(
+  ctx: Context,
+  op: string,
+  src: Uint32Array,
+  dst: Uint32Array,
+  use: PfnUse,
+  body: (src: number, dst: number, n: number) => number,
+): number {
+  const { migrations } = ctx;
+  const latest = migrations.length > 0 ? migrations[migrations.length - 1] : null;
+  const address = latest === null ? 0 : latest.addressOf(src, dst);
+  if (address !== 0) return body(address, address + 4 * latest!.npages, latest!.npages);
   const n = checkPfns(op, "src", src, 0).length;
   checkPfns(op, "dst", dst, n);
   if (n === 0) return 0;
-  const { buffer } = ctx.mem;
-  const copied =
-    src.buffer === buffer && dst.buffer === buffer
-      ? ctx.core.copyPages(src.byteOffset, dst.byteOffset, n)
-      : withPfns(ctx, op, src, n, "in", (from) =>
-          withPfns(ctx, op, dst, n, "in", (to) => ctx.core.copyPages(from, to, n)),
-        );
+  return withPfns(ctx, op, src, n, "in", (from) => withPfns(ctx, op, dst, n, use, (to) => body(from, to, n)));
+}
+
+/** @internal hmm.copyPages: as many slots as src has. */
+export function copyPages(ctx: Context, src: Uint32Array, dst: Uint32Array): number {
+  const op = "hmm.copyPages";
+  const copied = withArrays(ctx, op, src, dst, "in", (from, to, n) => ctx.core.copyPages(from, to, n));
   if (copied !== -EINVAL) return ctx.finish(op, copied);
-  const detail = strangeSlot(ctx, "src", src) ?? strangeSlot(ctx, "dst", dst.subarray(0, n));
+  const detail = strangeSlot(ctx, "src", src) ?? strangeSlot(ctx, "dst", dst.subarray(0, src.length));
   return ctx.abort(ctx.error(op, EINVAL, detail));
 }
 
-/** @internal Fills dst for the candidates of src by an allocating export of the core. */
+/** @internal Fills dst for the candidates of src with pages of a zone; 0: system memory. */
 export function allocPagesInto(
   ctx: Context,
   op: string,
   src: Uint32Array,
   dst: Uint32Array,
-  alloc: (src: number, dst: number, n: number) => number,
+  zone: number,
 ): number {
-  const n = checkPfns(op, "src", src, 0).length;
-  checkPfns(op, "dst", dst, n);
-  if (n === 0) return 0;
-  const { buffer } = ctx.mem;
-  if (src.buffer === buffer && dst.buffer === buffer) {
-    return ctx.finish(op, alloc(src.byteOffset, dst.byteOffset, n));
-  }
-  return ctx.finish(
-    op,
-    withPfns(ctx, op, src, n, "in", (from) => withPfns(ctx, op, dst, n, "inout", (to) => alloc(from, to, n))),
+  const answer = withArrays(ctx, op, src, dst, "inout", (from, to, n) =>
+    zone === 0 ? ctx.core.systemAllocPages(from, to, n) : ctx.core.devmemAllocPages(zone, from, to, n),
   );
+  return ctx.finish(op, answer);
 }

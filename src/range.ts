@@ -139,10 +139,9 @@ function untrack(mm: Mm, range: HmmRange): void {
 
 function walkOnce({ op, ctx, mm, start, end, pfns, npages, flags, owner }: Call): number {
   ctx.mem.setF64(HEADER + HDR_FAULT_ADDR, -1);
-  const walkAt = (address: number): number =>
-    ctx.run(ctx.core.hmmRangeFault(mm.id, start, end, address, flags, 0, owner, 0, 0));
-  if (pfns.buffer === ctx.mem.buffer) return walkAt(pfns.byteOffset);
-  return withPfns(ctx, op, pfns, npages, "inout", walkAt);
+  return withPfns(ctx, op, pfns, npages, "inout", (address) =>
+    ctx.run(ctx.core.hmmRangeFault(mm.id, start, end, address, flags, 0, owner, 0, 0)),
+  );
 }
 
 /** The failing slot keeps ERROR, what comes after it is 0. */
@@ -224,7 +223,7 @@ function protocolAnswer(
 ): number {
   const { ctx } = mm;
   if (answer === -EAGAIN && !block) answer = -EBUSY;
-  if (!RETURNED.includes(answer))
+  if (answer !== 0 && !RETURNED.includes(answer))
     return ctx.finish(op, answer, {
       address: answer === -EAGAIN ? ctx.mem.headerF64(HDR_FAULT_ADDR) : undefined,
     });

@@ -9,24 +9,26 @@ export class MmapGuard {
   readonly mode: "read" | "write";
   /** Who took it, as messages name it. */
   readonly holder: string;
-  #release: (() => void) | null;
+  #sem: MmapSem | null;
 
   /** @internal */
-  constructor(mode: "read" | "write", holder: string, release: () => void) {
+  constructor(mode: "read" | "write", holder: string, sem: MmapSem) {
     this.mode = mode;
     this.holder = holder;
-    this.#release = release;
+    this.#sem = sem;
   }
 
   /** Whether the lock is still held through this guard. */
   get held(): boolean {
-    return this.#release !== null;
+    return this.#sem !== null;
   }
 
   close(): void {
-    const release = this.#release;
-    this.#release = null;
-    release?.();
+    const sem = this.#sem;
+    if (sem === null) return;
+    this.#sem = null;
+    if (this.mode === "read") sem.leaveRead(this.holder);
+    else sem.leaveWrite();
   }
 
   [dispose](): void {
@@ -72,14 +74,14 @@ export class MmapSem {
   read(holder = "mmapSem.read()"): MmapGuard {
     checkText("mmapSem.read()", "holder", holder);
     this.enterRead(holder);
-    return this.#guard("read", holder);
+    return new MmapGuard("read", holder, this);
   }
 
   /** Takes the lock for write. Throws HmmError EDEADLK if anybody holds it. */
   write(holder = "mmapSem.write()"): MmapGuard {
     checkText("mmapSem.write()", "holder", holder);
     this.enterWrite(holder);
-    return this.#guard("write", holder);
+    return new MmapGuard("write", holder, this);
   }
 
   /** Takes the lock for read, or returns null if a writer holds it. */
@@ -146,10 +148,6 @@ export class MmapSem {
     if (write ? this.#writer !== null : this.mode !== "free") return;
     const how = write ? "held for write" : "held (for read at least)";
     throw new TypeError(`${op}: mmapSem must be ${how}, and it is ${this.#describe()}`);
-  }
-
-  #guard(mode: "read" | "write", holder: string): MmapGuard {
-    return new MmapGuard(mode, holder, () => (mode === "read" ? this.leaveRead(holder) : this.leaveWrite()));
   }
 
   #describe(): string {

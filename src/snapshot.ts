@@ -98,7 +98,7 @@ function describe(ctx: Context): SnapshotHeader {
     subscribers,
     tables: sorted(ctx.tables.keys()).map((table) => ({ table, mm: ctx.tables.get(table)!.mm?.id ?? 0 })),
     files: sorted(ctx.files.keys()),
-    migrations: sorted(ctx.migrations.keys()),
+    migrations: sorted(ctx.migrations.map(({ id }) => id)),
     arrays: sorted([...ctx.arrays].map((array) => array.byteOffset)),
   };
 }

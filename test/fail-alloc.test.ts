@@ -14,7 +14,7 @@ const { run } = selectScenarios(loadScenarios(RECORDS), { notBuilt: NOT_BUILT })
 
 /** Every so many-th allocation of every so many-th scenario, and of the trace. */
 const SCENARIO_STEP = 5;
-const ALLOCATION_STEP = 37;
+const ALLOCATION_STEP = 29;
 const TRACE_STEP = 9;
 /** Operations that the sample has to have reached, whatever becomes of the records. */
 const OPERATIONS = ["r", "w", "dread", "dwrite", "dmig", "mmap", "munmap", "mprotect", "mremap", "fork"];

@@ -59,6 +59,13 @@ export function reach(cmd: Cmd, addr: u64, flags: u32): usize {
   return 0;
 }
 
+/** memory.copy, which costs a call out of the module, but for a word. */
+@inline
+function copyBytes(to: usize, from: usize, length: usize): void {
+  if (length == 4) store<u32>(to, load<u32>(from));
+  else memory.copy(to, from, length);
+}
+
 /** OP_ACCESS: start, end: bytes; cursor: done so far; flags: ACCESS_*. */
 export function accessStep(cmd: Cmd): i32 {
   const buffer: usize = header(HDR_XBUF);
@@ -76,10 +83,10 @@ export function accessStep(cmd: Cmd): i32 {
     if (cmd.flags & ACCESS_WRITE) {
       store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY);
       // Memory without pages has nothing that could keep it: its entries name the page of zeros.
-      if (frameOf(0) && !(pteFlags(pte) & PTE_SPECIAL)) memory.copy(frameOf(ptePfn(pte)) + offset, outside, length);
+      if (frameOf(0) && !(pteFlags(pte) & PTE_SPECIAL)) copyBytes(frameOf(ptePfn(pte)) + offset, outside, length);
     } else {
       store<u64>(slot, pte | PTE_YOUNG);
-      if (frameOf(0)) memory.copy(outside, frameOf(ptePfn(pte)) + offset, length);
+      if (frameOf(0)) copyBytes(outside, frameOf(ptePfn(pte)) + offset, length);
       else memory.fill(outside, 0, length);
     }
     cmd.cursor += length;

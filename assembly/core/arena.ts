@@ -7,7 +7,7 @@
 //  └────────────┴─────────┴═══════════════┘
 
 import { HDR_ARENA, HDR_ARENA_END, TABLE_ARENA } from "../uapi/struct";
-import { exhausted, header, mayAllocate } from "./layout";
+import { exhausted, header, mayAllocate, zeroObject } from "./layout";
 
 const HEAD: u32 = 8;
 
@@ -33,7 +33,7 @@ export function arenaAlloc(bytes: u32): usize {
       store<u32>(at, size);
     }
     store<u32>(at, 1, 4);
-    memory.fill(at + HEAD, 0, load<u32>(at));
+    zeroObject(at + HEAD, load<u32>(at));
     return at + HEAD;
   }
   exhausted(TABLE_ARENA);

@@ -4,7 +4,7 @@
 // fault.ts own.
 
 import { COMMAND_COUNT, COMMAND_SIZE, COMMANDS, HDR_CMD_DEPTH, HEADER, TABLE_COMMANDS } from "../uapi/struct";
-import { exhausted, header, setHeader } from "./layout";
+import { exhausted, header, setHeader, zeroObject } from "./layout";
 
 export const OP_MMAP: u32 = 1;
 export const OP_MUNMAP: u32 = 2;
@@ -95,7 +95,7 @@ export function commandPush(op: u32, mm: u32): Cmd {
     return changetype<Cmd>(0);
   }
   const cmd = commandAt(depth);
-  memory.fill(changetype<usize>(cmd), 0, offsetof<Cmd>());
+  zeroObject(changetype<usize>(cmd), offsetof<Cmd>());
   cmd.op = op;
   cmd.mm = mm;
   setHeader(HDR_CMD_DEPTH, depth + 1);

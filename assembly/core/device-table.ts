@@ -87,16 +87,55 @@ function isPage(word: u32): bool {
   return validPfn(word & PFN_MASK) || (word & PFN_MASK) == 1;
 }
 
+/** Do all words that are VALID name pages? */
+function areMappable(pfns: usize, words: usize): bool {
+  // System memory has no holes; for the rest the zone is looked up.
+  const system = i32x4.splat(header(HDR_SYSTEM_FRAMES) + RESERVED_FRAMES - 1);
+  const ones = i32x4.splat(1);
+  const mask = i32x4.splat(PFN_MASK);
+  while (pfns < words) {
+    if (pfns + 16 <= words) {
+      const four = v128.load(pfns);
+      const inSystem = i32x4.lt_u(i32x4.sub(v128.and(four, mask), ones), system);
+      if (!i32x4.bitmask(v128.andnot(four, inSystem))) {
+        pfns += 16;
+        continue;
+      }
+    }
+    const word = load<u32>(pfns);
+    if (word & <u32>HMM_PFN_VALID && !isPage(word)) return false;
+    pfns += 4;
+  }
+  return true;
+}
+
+/**
+ * Four entries at a time, as long as the four words are VALID. Returns the word at which that is not so, or fewer are left;
+ * the table's count of entries is right for the words before it.
+ */
+function mapRun(table: DeviceTable, slot: usize, from: usize, last: usize): usize {
+  const bits = i32x4.splat(<i32>(HMM_PFN_VALID | HMM_PFN_WRITE)); // in the places of PTE_PRESENT and PTE_WRITE
+  const mask = i32x4.splat(PFN_MASK);
+  const zero = i64x2.splat(0);
+  let empty = zero;
+  let at = from;
+  for (; at + 16 <= last; at += 16, slot += 32) {
+    const four = v128.load(at);
+    if (i32x4.bitmask(four) != 15) break;
+    const flags = v128.and(four, bits);
+    const pages = v128.and(four, mask);
+    empty = i64x2.add(empty, i64x2.add(i64x2.eq(v128.load(slot), zero), i64x2.eq(v128.load(slot, 16), zero)));
+    v128.store(slot, v128.shuffle<i32>(flags, pages, 0, 4, 1, 5));
+    v128.store(slot, v128.shuffle<i32>(flags, pages, 2, 6, 3, 7), 16);
+  }
+  table.entries -= <u32>(i64x2.extract_lane(empty, 0) + i64x2.extract_lane(empty, 1)); // true is -1
+  return at;
+}
+
 export function deviceTableMap(id: u32, start: f64, pfns: usize, n: u32): i32 {
   const table = deviceTableOf(id);
-  if (!changetype<usize>(table)) return -EINVAL;
-  // System memory has no holes; for the rest the zone is looked up.
-  const system = header(HDR_SYSTEM_FRAMES) + RESERVED_FRAMES - 1;
   const words = pfns + n * 4;
-  for (let at = pfns; at < words; at += 4) {
-    const word = load<u32>(at);
-    if (word & <u32>HMM_PFN_VALID && (word & PFN_MASK) - 1 >= system && !isPage(word)) return -EINVAL;
-  }
+  if (!changetype<usize>(table) || !areMappable(pfns, words)) return -EINVAL;
   let mapped = 0;
   let addr = <u64>start;
   while (pfns < words) {
@@ -110,12 +149,18 @@ export function deviceTableMap(id: u32, start: f64, pfns: usize, n: u32): i32 {
     if (!slot) return -ENOMEM;
     const last = min(words, pfns + (<usize>(leafEnd(addr, u64.MAX_VALUE) - addr) >> 10));
     addr += <u64>(last - pfns) << 10;
-    for (; pfns < last; pfns += 4, slot += 8) {
-      const word = load<u32>(pfns);
-      if (!(word & <u32>HMM_PFN_VALID)) continue;
-      if (!load<u64>(slot)) table.entries++;
-      store<u64>(slot, makePte(word & PFN_MASK, <u32>PTE_PRESENT | (word & HMM_PFN_WRITE)));
-      mapped++;
+    while (pfns < last) {
+      const run = mapRun(table, slot, pfns, last);
+      mapped += <u32>(run - pfns) >> 2;
+      slot += (run - pfns) << 1;
+      pfns = run;
+      for (const four = min(last, pfns + 16); pfns < four; pfns += 4, slot += 8) {
+        const word = load<u32>(pfns);
+        if (!(word & <u32>HMM_PFN_VALID)) continue;
+        if (!load<u64>(slot)) table.entries++;
+        store<u64>(slot, makePte(word & PFN_MASK, <u32>PTE_PRESENT | (word & HMM_PFN_WRITE)));
+        mapped++;
+      }
     }
   }
   return mapped;

@@ -98,7 +98,7 @@ if (offsetof<Migration>("holesFrom") != MIGRATION_HOLES_FROM) ERROR("MIGRATION_H
 export function migrationOf(id: u32): Migration {
   if (!id || id > poolHigh(TABLE_MIGRATION)) return changetype<Migration>(0);
   const m = changetype<Migration>(poolObject(TABLE_MIGRATION, id));
-  return m.src && m.reasons ? m : changetype<Migration>(0);
+  return m.src ? m : changetype<Migration>(0);
 }
 
 /** The open migration that has the page, 0 if none has: somebody else holds its lock. */
@@ -119,25 +119,22 @@ export function isOpen(m: Migration): bool {
   return changetype<usize>(m) != 0;
 }
 
-/** A migration of n pages with its three arrays; null when something ran out. */
+/** A migration of n pages with its three arrays, one block of the arena; null when something ran out. */
 export function migrationAlloc(n: u32): Migration {
   const m = changetype<Migration>(poolAlloc(TABLE_MIGRATION));
   if (!isOpen(m)) return m;
   m.npages = n;
-  m.src = <u32>arenaAlloc(n * 4);
-  m.dst = m.src ? <u32>arenaAlloc(n * 4) : 0;
-  m.reasons = m.dst ? <u32>arenaAlloc(n) : 0;
-  if (m.reasons) return m;
-  migrationFree(m);
+  m.src = <u32>arenaAlloc(n * 9);
+  m.dst = m.src + n * 4;
+  m.reasons = m.dst + n * 4;
+  if (m.src) return m;
+  poolFree(TABLE_MIGRATION, changetype<usize>(m));
   return changetype<Migration>(0);
 }
 
 export function migrationFree(m: Migration): void {
-  if (m.src) arenaFree(m.src);
-  if (m.dst) arenaFree(m.dst);
-  if (m.reasons) arenaFree(m.reasons);
+  arenaFree(m.src);
   m.src = 0;
-  m.reasons = 0;
   poolFree(TABLE_MIGRATION, changetype<usize>(m));
 }
 

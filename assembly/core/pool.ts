@@ -1,7 +1,7 @@
 // Tables of equal objects: ids from 1, a free list through the objects' first word, zeroed when handed out.
 
 import { POOL_BASE, POOL_CAPACITY, POOL_FREE, POOL_HIGH, POOL_OBJECT_SIZE, POOL_USED } from "../uapi/struct";
-import { exhausted, mayAllocate, pool } from "./layout";
+import { exhausted, mayAllocate, pool, zeroObject } from "./layout";
 
 /** A zeroed object, or 0 when the table is full (HDR_EXHAUSTED names it). */
 export function poolAlloc(table: u32): usize {
@@ -20,7 +20,7 @@ export function poolAlloc(table: u32): usize {
     store<u32>(p, high + 1, POOL_HIGH);
     object = load<u32>(p, POOL_BASE) + (high + 1) * size;
   }
-  memory.fill(object, 0, size);
+  zeroObject(object, size);
   store<u32>(p, load<u32>(p, POOL_USED) + 1, POOL_USED);
   return object;
 }

@@ -38,6 +38,7 @@ import {
   type PfnArray,
   type Vma,
 } from "../index.ts";
+import { roundDown } from "../errors.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE, clusterOf } from "./cluster.ts";
 import { oldestPages } from "./replay.ts";
 import type { DeviceCounts, Invalidations } from "./report.ts";
@@ -117,17 +118,28 @@ export class SimDevice {
    */
   moveIn(vma: Vma, addr: number): number {
     const range = clusterOf(addr, vma);
-    using _sem = this.#mm.mmapSem.read();
-    const wanted = this.#missing(range);
-    if (wanted === 0 || !this.#makeRoom(wanted, range)) return 0;
-    using m = migrateVmaSetup({ vma, ...range, owner: this, select: MIGRATE_VMA_SELECT_SYSTEM });
-    if (m.cpages === 0) return 0;
-    this.devmem.allocPages(m.src, m.dst);
-    this.#hmm.copyPages(m.src, m.dst);
-    const moved = m.pages();
-    this.table.mapMigrated(m);
-    this.#countIn(m, moved);
-    return moved;
+    const sem = this.#mm.mmapSem.read();
+    try {
+      const wanted = this.#missing(range);
+      return wanted > 0 && this.#makeRoom(wanted, range) ? this.#migrateIn(vma, range) : 0;
+    } finally {
+      sem.close();
+    }
+  }
+
+  #migrateIn(vma: Vma, { start, end }: Range): number {
+    const m = migrateVmaSetup({ vma, start, end, owner: this, select: MIGRATE_VMA_SELECT_SYSTEM });
+    try {
+      if (m.cpages === 0) return 0;
+      this.devmem.allocPages(m.src, m.dst);
+      this.#hmm.copyPages(m.src, m.dst);
+      const moved = m.pages();
+      this.table.mapMigrated(m);
+      this.#countIn(m, moved);
+      return moved;
+    } finally {
+      m.finalize();
+    }
   }
 
   /** Evicts what has to go before the cluster around `addr` can come; moveIn does so by itself. False if it cannot be. */
@@ -173,7 +185,7 @@ export class SimDevice {
 
   /** A CPU touched a page of the device's: its cluster goes back to RAM. */
   #cpuFault(vma: Vma, addr: number): number {
-    const page = addr - (addr % PAGE_SIZE);
+    const page = roundDown(addr, PAGE_SIZE);
     return this.#moveOut(vma, clusterOf(addr, vma), page).includes(page) ? 0 : VM_FAULT_OOM;
   }
 
@@ -182,20 +194,29 @@ export class SimDevice {
    * pages that moved.
    */
   #moveOut(vma: Vma, range: Range, first: number): number[] {
-    const entries = this.#snapshot(range).slice();
-    using m = migrateVmaSetup({ vma, ...range, owner: this, select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE });
+    const { start, end } = range;
+    const entries = this.#snapshot(range); // what setup takes away is still to be counted
+    const m = migrateVmaSetup({ vma, start, end, owner: this, select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE });
+    try {
+      if (m.cpages === 0) return [];
+      this.#allocRam(m, (first - start) / PAGE_SIZE);
+      this.#hmm.copyPages(m.src, m.dst);
+      m.pages();
+      this.table.mapMigrated(m);
+      return this.#countOut(m, entries);
+    } finally {
+      m.finalize();
+    }
+  }
+
+  /** Counts what moved to RAM. Returns its addresses. */
+  #countOut({ src, start }: Migration, entries: Uint32Array): number[] {
     const moved: number[] = [];
-    if (m.cpages === 0) return moved;
-    this.#allocRam(m, (first - range.start) / PAGE_SIZE);
-    this.#hmm.copyPages(m.src, m.dst);
-    m.pages();
-    this.table.mapMigrated(m);
-    const cluster = Math.floor(range.start / CLUSTER_SIZE);
+    const cluster = Math.floor(start / CLUSTER_SIZE);
     let left = this.#left.get(cluster) ?? 0;
-    const { src } = m;
     for (let i = 0; i < src.length; i++) {
       if ((src[i] & COLLECTED) >>> 0 !== COLLECTED) continue;
-      const addr = range.start + i * PAGE_SIZE;
+      const addr = start + i * PAGE_SIZE;
       moved.push(addr);
       left |= slotBit(addr);
       if ((entries[i] & DEVICE_PFN_DIRTY) !== 0) this.counts.pagesOutDirty++;
@@ -243,7 +264,8 @@ export class SimDevice {
   /** Pages of the range that are not in its memory. */
   #missing(range: Range): number {
     let missing = 0;
-    for (const word of this.#snapshot(range)) if (!this.#isOwn(word)) missing++;
+    const entries = this.#snapshot(range);
+    for (let i = 0; i < entries.length; i++) if (!this.#isOwn(entries[i])) missing++;
     return missing;
   }
 
@@ -276,7 +298,7 @@ export class SimDevice {
   #invalidate({ start, end, event, owner }: MmuNotifierRange): boolean {
     this.#countInvalidation(event);
     if (event === MMU_NOTIFY_MIGRATE && owner === this) return false;
-    const from = start - (start % PAGE_SIZE);
+    const from = roundDown(start, PAGE_SIZE);
     const to = Math.ceil(end / PAGE_SIZE) * PAGE_SIZE;
     if (event === MMU_NOTIFY_PROTECTION_PAGE) this.table.protect(from, to);
     else this.table.clear(from, to);
@@ -307,5 +329,5 @@ export class SimDevice {
 
 /** The bit of a page in its cluster's word. */
 function slotBit(addr: number): number {
-  return 1 << ((addr % CLUSTER_SIZE) / PAGE_SIZE);
+  return 1 << ((addr / PAGE_SIZE) & (CLUSTER_PAGES - 1));
 }

@@ -7,7 +7,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
   {
     name: "table-object-not-zeroed",
     file: core("pool"),
-    before: "  memory.fill(object, 0, size);\n",
+    before: "  zeroObject(object, size);\n",
     after: "",
   },
   {
