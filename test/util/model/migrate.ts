@@ -1,5 +1,20 @@
 /** Migration between RAM and devices, the walk over all mappings of a page, and faults on behalf of a device. */
-import { EAGAIN, EBUS, EBUSY, EFAULT, ENOMEM, EPERM, isZero, present, RAM, R, W, type Page } from "./page.ts";
+import {
+  EAGAIN,
+  EBUS,
+  EBUSY,
+  EFAULT,
+  ENOMEM,
+  EPERM,
+  HUGE_PAGES,
+  isZero,
+  present,
+  RAM,
+  R,
+  W,
+  type Page,
+} from "./page.ts";
+import { blockOf, splitFolio, splitMapping } from "./huge.ts";
 import type { Mm } from "./mm.ts";
 import { leaveSwapCache } from "./swap.ts";
 import { PFN, UFFD, type Vma } from "./vma.ts";
@@ -146,17 +161,30 @@ function collect(
   const seen = new Set<Page>();
   const { anonymous } = mm.vmas.find(a)!;
   for (let pn = a; pn < b; pn++) {
+    if (!splitHere(mm, pn)) {
+      pn = (blockOf(pn) + 1) * HUGE_PAGES - 1;
+      continue;
+    }
     const entry = mm.entries.get(pn);
     const page = entry?.page;
     if (!page) {
       if (entry ? zeros && isZero(entry) : holes && anonymous) wanted.push({ pn, page: null });
-    } else if (!entry.lent && !page.locked && wants(page) && !seen.has(page)) {
+    } else if (!entry.lent && !page.locked && !page.folio && wants(page) && !seen.has(page)) {
       seen.add(page);
       unmapEverywhere(page, mm, pn);
       if (page.pins === 0) wanted.push({ pn, page });
     }
   }
   return wanted;
+}
+
+/** Before single pages of a huge mapping can move. False: it stays as it is. */
+function splitHere(mm: Mm, pn: number): boolean {
+  if (!mm.huge.has(blockOf(pn))) return true;
+  const folio = mm.entries.get(pn)!.page?.folio;
+  if (folio) return splitFolio(folio);
+  splitMapping(mm, pn);
+  return true;
 }
 
 /** RAM pages, holes and zero pages of [a, b) to `device`; `mover` is remembered in each page. */

@@ -1,4 +1,5 @@
 /** A device's driver, the records' one or another (see DriverRules): a device table for one process, and the commands that use it. */
+import { blockOf } from "./huge.ts";
 import { lend } from "./lend.ts";
 import { EBUSY, EFAULT, EINVAL, ENOENT, EPERM, isZero, present, R, type Event, type Page } from "./page.ts";
 import { invalidateTracked, migrateVma, type Tracked } from "./legacy.ts";
@@ -258,8 +259,9 @@ export class Mirror {
     if (!vma || !(vma.flags & R) || vma.flags & PFN) return 0xff;
     const entry = mm.entries.get(pn);
     if (!entry || entry.page?.locked) return 0;
-    if (isZero(entry)) return 0x11;
-    const access = entry.write ? 2 : 1;
+    const huge = mm.huge.has(blockOf(pn));
+    if (isZero(entry)) return huge ? 5 : 0x11;
+    const access = (entry.write ? 2 : 1) | (huge ? 4 : 0);
     if (present(entry)) return access;
     return entry.page?.place === this.device && !entry.lent ? 0x20 | access : 0;
   }

@@ -1,4 +1,5 @@
 /** Swap space of the reference model: pages leave for slots and come back. */
+import { splitParts } from "./huge.ts";
 import type { Page } from "./page.ts";
 import { Content, EINVAL, ENOMEM, EAGAIN, present, W, type Entry } from "./page.ts";
 import type { Mm } from "./mm.ts";
@@ -16,10 +17,12 @@ export class Slot {
 export function pageOut(mm: Mm, vma: Vma, a: number, b: number): number {
   if (vma.flags & (LOCKED | PFN)) return -EINVAL;
   const { world } = mm;
+  splitParts(mm, a, b, true);
   for (let pn = a; pn < b; pn++) {
     const entry = mm.entries.get(pn);
     const page = entry?.page;
     if (!entry || !page || !present(entry) || page.kind !== "anon" || page.slot || page.maps !== 1) continue;
+    if (page.folio) continue;
     if (!world.swapOn || world.swapUsed === world.swapSize) continue;
     world.swapUsed++;
     const slot = new Slot();
