@@ -18,8 +18,10 @@ import {
   VM_ACCOUNT,
   VM_DONTCOPY,
   VM_EXEC,
+  VM_HUGEPAGE,
   VM_LOCKED,
   VM_MIXEDMAP,
+  VM_NOHUGEPAGE,
   VM_PFNMAP,
   VM_RAND_READ,
   VM_READ,
@@ -34,6 +36,7 @@ import { frameBytes, swappedBytes } from "../golden/inspect.ts";
 import { pagemap } from "../golden/state.ts";
 import { Device } from "./device.ts";
 import { OPERATIONS } from "./engine-ops.ts";
+import { HUGE_MEMORY } from "./generate-huge.ts";
 import { Handle } from "./handle.ts";
 import {
   contentOf,
@@ -66,6 +69,7 @@ const CAPACITIES = {
 
 /** For pfn arrays and the arrays of migrations. */
 const ARENA_BYTES = 1 << 17;
+const HUGE_ARENA_BYTES = 1 << 20;
 
 /** A process: an address space, device files, pins. */
 export interface Process {
@@ -89,20 +93,22 @@ export class EngineSide {
   constructor(plan: Plan, module?: WebAssembly.Module) {
     this.plan = plan;
     const { ram, devices, charge, swap } = plan.limits;
-    // Devices take whole blocks of 512 pages, but for the last one: the first one's driver keeps to its limit itself.
+    // Devices take whole blocks of 512 pages, but for the last one: the first one's driver keeps to its limit itself, and
+    // both do where there are huge pages, which need whole blocks.
+    const [one, other] = plan.huge ? [HUGE_MEMORY, HUGE_MEMORY] : [MEMORY_MAX, devices[1]];
     this.hmm = Hmm.createSync({
       module,
       systemMemory: ram * PAGE_SIZE,
-      deviceMemory: (MEMORY_MAX + devices[1]) * PAGE_SIZE,
+      deviceMemory: (one + other) * PAGE_SIZE,
       swap: swap * PAGE_SIZE,
       capacities: { ...CAPACITIES, ...plan.capacities },
-      arena: plan.arena ?? ARENA_BYTES,
+      arena: plan.arena ?? (plan.huge ? HUGE_ARENA_BYTES : ARENA_BYTES),
       eventLog: 16,
     });
     this.memcg = new Memcg({ limit: charge });
     this.devices = [
-      new Device(this.hmm, plan.rules, MEMORY_MAX, devices[0]),
-      new Device(this.hmm, plan.rules, devices[1], devices[1]),
+      new Device(this.hmm, plan.rules, one, devices[0]),
+      new Device(this.hmm, plan.rules, other, devices[1]),
     ];
     this.pagesAtStart = this.hmm.freePages;
     const first: Process = this.process(this.hmm.createMm({ memcg: this.memcg }));
@@ -323,6 +329,8 @@ const FLAG_LETTERS: readonly [number, string][] = [
   [VM_PFNMAP, "P"],
   [VM_SEQ_READ, "q"],
   [VM_RAND_READ, "n"],
+  [VM_HUGEPAGE, "h"],
+  [VM_NOHUGEPAGE, "H"],
 ];
 
 function pageOf(address: number): number {

@@ -6,8 +6,10 @@ import { execute, stateOf } from "../util/model/replay.ts";
 import {
   ACCOUNT,
   DONTFORK,
+  HUGE,
   LOCKED,
   MIXED,
+  NOHUGE,
   PFN,
   RANDOM,
   SEQUENTIAL,
@@ -44,6 +46,8 @@ const FLAG_LETTERS: readonly [number, string][] = [
   [PFN, "P"],
   [SEQUENTIAL, "q"],
   [RANDOM, "n"],
+  [HUGE, "h"],
+  [NOHUGE, "H"],
 ];
 
 const EDEADLK = 35;
@@ -69,6 +73,8 @@ const CHANGING_ADVICE = new Set([
   "normal",
   "random",
   "sequential",
+  "hugepage",
+  "nohugepage",
 ]);
 
 export class ModelSide implements View {

@@ -9,6 +9,8 @@ export interface Plan {
   seed: number;
   /** Operations generated. */
   steps: number;
+  /** Is this run about huge pages (generate-huge.ts)? */
+  huge?: boolean;
   /** Pages [first, end) are the arena: all addresses lie in it. */
   first: number;
   end: number;

@@ -48,14 +48,15 @@ export function runSeed(seed: number, module?: WebAssembly.Module, exhaust = fal
   const plan = exhaust ? makeExhaustPlan(seed, random) : makePlan(seed, random);
   const run = makeRunner(plan, module);
   const generator = new Generator(plan, random, run.view);
-  const bare = random.chance(0.1);
+  const begin = random.chance(0.1) ? [] : generator.first();
   let made = 0;
   let failing = false;
   return runAll(plan, run, () => {
     if (made === plan.steps) return null;
     failing = exhaust && !failing && random.chance(0.4);
     if (failing) return failingAllocation(random);
-    return made++ === 0 && !bare ? generator.first() : generator.next();
+    made++;
+    return begin.shift() ?? generator.next();
   });
 }
 

@@ -1,20 +1,6 @@
 /** Migration between RAM and devices, the walk over all mappings of a page, and faults on behalf of a device. */
-import {
-  EAGAIN,
-  EBUS,
-  EBUSY,
-  EFAULT,
-  ENOMEM,
-  EPERM,
-  HUGE_PAGES,
-  isZero,
-  present,
-  RAM,
-  R,
-  W,
-  type Page,
-} from "./page.ts";
-import { blockOf, splitFolio, splitMapping } from "./huge.ts";
+import { EAGAIN, EBUS, EBUSY, EFAULT, ENOMEM, EPERM, isZero, present, RAM, R, W, type Page } from "./page.ts";
+import { blockOf, blocksOf, splitFolio, splitMapping } from "./huge.ts";
 import type { Mm } from "./mm.ts";
 import { leaveSwapCache } from "./swap.ts";
 import { PFN, UFFD, type Vma } from "./vma.ts";
@@ -160,11 +146,8 @@ function collect(
   const wanted: { pn: number; page: Page | null }[] = [];
   const seen = new Set<Page>();
   const { anonymous } = mm.vmas.find(a)!;
+  for (const [, from] of blocksOf(a, b)) splitHere(mm, from);
   for (let pn = a; pn < b; pn++) {
-    if (!splitHere(mm, pn)) {
-      pn = (blockOf(pn) + 1) * HUGE_PAGES - 1;
-      continue;
-    }
     const entry = mm.entries.get(pn);
     const page = entry?.page;
     if (!page) {
@@ -178,13 +161,12 @@ function collect(
   return wanted;
 }
 
-/** Before single pages of a huge mapping can move. False: it stays as it is. */
-function splitHere(mm: Mm, pn: number): boolean {
-  if (!mm.huge.has(blockOf(pn))) return true;
+/** Before single pages of a huge mapping can move. */
+function splitHere(mm: Mm, pn: number): void {
+  if (!mm.huge.has(blockOf(pn))) return;
   const folio = mm.entries.get(pn)!.page?.folio;
-  if (folio) return splitFolio(folio);
-  splitMapping(mm, pn);
-  return true;
+  if (folio) splitFolio(folio);
+  else splitMapping(mm, pn);
 }
 
 /** RAM pages, holes and zero pages of [a, b) to `device`; `mover` is remembered in each page. */
