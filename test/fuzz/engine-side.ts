@@ -44,6 +44,7 @@ import {
   MEMORY_MAX,
   sample,
   type Answer,
+  type Look,
   type Op,
   type Plan,
   type ProcessState,
@@ -235,14 +236,13 @@ export class EngineSide {
 
   // --- state -----------------------------------------------------------------------------------
 
-  /** `full`: all bytes of every page are read, not some. */
-  state(full: boolean): State {
+  state(look: Look): State {
     const st: Record<string, ProcessState> = {};
-    for (const [pid, process] of this.processes) st[pid] = this.processState(process, full);
+    for (const [pid, process] of this.processes) st[pid] = this.processState(process, look);
     const used = [this.pagesAtStart - this.hmm.freePages, ...this.devices.map((device) => device.used)];
     const files: State["files"] = {};
     for (const [name, file] of this.files)
-      files[name] = [file.size, file.cachedPages, contentOf(file.read(0, file.size), full)];
+      files[name] = [file.size, file.cachedPages, contentOf(file.read(0, file.size), look === "all")];
     const faults: Record<string, number> = { ...this.hmm.stats.faults };
     return { st, used, charged: this.memcg.usage, swapped: this.swapped, faults, files };
   }
@@ -253,7 +253,7 @@ export class EngineSide {
     return this.plan.limits.swap - mem.u32(HEADER + ZONES + SWAP_ZONE * ZONE_SIZE + ZONE_FREE_PAGES);
   }
 
-  private processState({ mm, handles, opened }: Process, full: boolean): ProcessState {
+  private processState({ mm, handles, opened }: Process, look: Look): ProcessState {
     const { first, end } = this.plan;
     const base = ARENA + first * PAGE_SIZE;
     const n = end - first;
@@ -272,7 +272,7 @@ export class EngineSide {
     }
     const pm: number[] = [];
     const bytes: (string | number)[] = [];
-    for (let i = 0; i < n; i++) this.page(mm, base + i * PAGE_SIZE, full, pm, bytes);
+    for (let i = 0; i < n; i++) this.page(mm, base + i * PAGE_SIZE, look, pm, bytes);
     const { anon, file, shmem, swap } = mm.rss;
     return {
       vma: mappings(mm),
@@ -300,9 +300,10 @@ export class EngineSide {
   }
 
   /** Pagemap bits and contents of one page. */
-  private page(mm: Mm, address: number, full: boolean, pm: number[], contents: (string | number)[]): void {
+  private page(mm: Mm, address: number, look: Look, pm: number[], contents: (string | number)[]): void {
     pm.push(pagemap(mm, address));
-    const content = this.content<number | string>(mm, address, full ? digest : sample);
+    if (look === "none") return;
+    const content = this.content<number | string>(mm, address, look === "all" ? digest : sample);
     if (content !== null) contents.push(content);
   }
 

@@ -37,7 +37,14 @@ export function makeHugePlan(plan: Plan, random: Random): Plan {
     first,
     end,
     limits: { ram: HUGE_MEMORY, devices, charge, swap },
-    rules: { ...plan.rules, piece: random.pick([16, 64, 512, 512, 1024]), evictSingly },
+    rules: {
+      ...plan.rules,
+      piece: random.pick([16, 64, 512, 512, 1024]),
+      evictSingly,
+      compound: random.chance(0.7),
+      largeRam: random.chance(0.7),
+      largeDevice: random.chance(0.7),
+    },
   };
 }
 

@@ -70,6 +70,9 @@ function makeSmallPlan(seed: number, random: Random): Plan {
       evictOnClose: random.chance(0.5),
       // Which pages find room in scarce memory depends on the order.
       evictSingly: scarce || random.chance(0.5),
+      compound: false,
+      largeRam: false,
+      largeDevice: false,
     },
   };
 }

@@ -148,6 +148,9 @@ export function contentOf(bytes: Uint8Array, full: boolean): number | string {
   return text;
 }
 
+/** What is looked at of contents: nothing, some bytes of each page, all. */
+export type Look = "none" | "some" | "all";
+
 /** The bytes of a page at SAMPLES. */
 export function sample(bytes: Uint8Array): string {
   let text = "";

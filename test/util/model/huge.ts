@@ -40,6 +40,22 @@ export class Folio {
     return this.pages.some(({ maps }) => maps > 1);
   }
 
+  /** Does anything refer to it but the mappings that can be seen: pins, migrations, devices that borrow? */
+  get held(): boolean {
+    return this.refs !== this.maps || this.pages.some(({ locked }) => locked) || this.lent;
+  }
+
+  private get lent(): boolean {
+    return this.around().some((vma) => {
+      const [a, b] = this.span(vma);
+      for (let pn = a; pn < b; pn++) {
+        const entry = vma.mm.entries.get(pn);
+        if (entry?.lent && entry.page?.folio === this) return true;
+      }
+      return false;
+    });
+  }
+
   /** The vmas that could map a part of it. */
   around(): Vma[] {
     const [{ home, index }] = this.pages;
@@ -136,7 +152,7 @@ export function splitAtEdge(vma: Vma, edge: number): void {
 /** split_folio: false where somebody but its mappings refers to it, and then nothing has happened. */
 export function splitFolio(folio: Folio): boolean {
   const { world } = folio.around()[0]?.mm ?? {};
-  if (!world || folio.refs !== folio.maps || folio.pages.some(({ locked }) => locked)) return false;
+  if (!world || folio.held) return false;
   let left = folio.maps;
   const met: Vma[] = [];
   for (const vma of folio.around()) {
@@ -150,6 +166,16 @@ export function splitFolio(folio: Folio): boolean {
   for (const vma of met) dropZeros(vma, folio);
   for (const page of folio.dissolve()) world.release(page);
   return true;
+}
+
+/** A huge page in a migration becomes single pages, without a word: its entries are not there just now. */
+export function fallApart(folio: Folio): void {
+  for (const vma of folio.around()) {
+    const [a] = folio.span(vma);
+    if (vma.mm.huge.has(blockOf(a)) && vma.mm.entries.get(a)?.page?.folio === folio)
+      unmarkHuge(vma.mm, blockOf(a));
+  }
+  folio.dissolve();
 }
 
 /** Pages of a split folio that are all zeros make way for the zero page, but in locked memory. */
@@ -206,7 +232,8 @@ function newHuge(mm: Mm, vma: Vma, block: number): FaultKind | null {
   return "anon";
 }
 
-function mapFolio(mm: Mm, vma: Vma, block: number, folio: Folio): void {
+/** A huge page over a block that has nothing. */
+export function mapFolio(mm: Mm, vma: Vma, block: number, folio: Folio): void {
   folio.pages.forEach((page, i) =>
     mm.setEntry(block * HUGE_PAGES + i, { page, write: (vma.flags & W) !== 0 }),
   );
@@ -316,5 +343,5 @@ function suits(mm: Mm, vma: Vma, a: number, b: number, first: boolean): number {
 /** Does somebody refer to it besides its entries and the swap cache? */
 function isHeld(page: Page): boolean {
   const { folio } = page;
-  return folio ? folio.refs !== folio.maps : page.pins > 0;
+  return folio ? folio.held : page.pins > 0;
 }

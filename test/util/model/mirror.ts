@@ -190,10 +190,13 @@ export class Mirror {
 
   /** The device's oldest page to RAM, wherever it is mapped. */
   beginEvict(world: World): number {
-    const [oldest] = world.pagesOn(this.device);
-    if (!oldest) return -ENOENT;
-    this.open.push({ migration: leaveDevice(world, [oldest]), invalidations: this.invalidations });
-    return 0;
+    for (const page of world.pagesOn(this.device)) {
+      const migration = leaveDevice(world, [page]);
+      if (migration.candidates === 0) continue;
+      this.open.push({ migration, invalidations: this.invalidations });
+      return 0;
+    }
+    return -ENOENT;
   }
 
   /** The oldest open migration's end. What moved is mapped if nothing came between. Returns how many pages moved. */
@@ -263,7 +266,9 @@ export class Mirror {
     if (isZero(entry)) return huge ? 5 : 0x11;
     const access = (entry.write ? 2 : 1) | (huge ? 4 : 0);
     if (present(entry)) return access;
-    return entry.page?.place === this.device && !entry.lent ? 0x20 | access : 0;
+    if (entry.page?.place === this.device && !entry.lent) return 0x20 | access;
+    // Another device's huge page is an error, its single pages are nothing.
+    return huge ? 0xff : 0;
   }
 
   /** The device table as the records show it: 0 none, 1 read, 3 write, 2 exclusive. */

@@ -265,7 +265,7 @@ export class Mm {
     const refused = this.refuses(vma, write, force);
     if (refused || !vma) return refused;
     for (;;) {
-      if (single && this.huge.has(blockOf(pn))) splitMapping(this, pn);
+      if (single && this.huge.has(blockOf(pn)) && present(this.entries.get(pn))) splitMapping(this, pn);
       if (this.allows(pn, false)) {
         const entry = this.entries.get(pn)!;
         const forced = !(vma.flags & W) && entry.page?.exclusive;

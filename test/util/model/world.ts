@@ -38,6 +38,11 @@ export interface DriverRules {
   exact: boolean;
   /** The end of a device file brings all pages of its device back. */
   evictOnClose: boolean;
+  /** Huge pages move as one … */
+  compound: boolean;
+  /** … to huge pages of RAM, and of the device, as long as there are any; else to single pages. */
+  largeRam: boolean;
+  largeDevice: boolean;
   /** Pages are evicted one at a time, in the order in which they came, not all at once. */
   evictSingly: boolean;
 }
@@ -48,6 +53,9 @@ export const RECORDS_DRIVER: DriverRules = {
   exact: false,
   evictOnClose: true,
   evictSingly: false,
+  compound: false,
+  largeRam: false,
+  largeDevice: false,
 };
 
 /** An open device file: the processes that have it, and who opened it. */
@@ -128,6 +136,11 @@ export class World {
     return new Folio(Array.from({ length: HUGE_PAGES }, (_, i) => new Page("anon", home, index + i)));
   }
 
+  /** Does a driver take huge pages there? */
+  large(place: number): boolean {
+    return place === RAM ? this.rules.largeRam : this.rules.largeDevice;
+  }
+
   /** The frames of a huge page. */
   takeBlock(place: number): boolean {
     if (this.used[place + 1] + HUGE_PAGES > this.most[place + 1]) return false;
@@ -162,7 +175,9 @@ export class World {
   pagesOn(device: number): Page[] {
     const pages = new Set<Page>();
     for (const mm of this.mms.values())
-      for (const { page } of mm.entries.values()) if (page?.place === device && !page.locked) pages.add(page);
+      for (const { page } of mm.entries.values())
+        if (page?.place === device && !page.locked)
+          for (const one of page.folio?.pages ?? [page]) pages.add(one);
     return [...pages].sort((a, b) => a.arrival - b.arrival);
   }
 
