@@ -34,9 +34,12 @@ export const moves = (word: number): boolean => (word & MOVES) >>> 0 === MOVES;
 /** Pages of a huge page. */
 const UNIT = 512;
 
+/** The destination that a page is; 0: there was none. */
+const word = (page: Page): number => (page === 0 ? 0 : migratePfn(page));
+
 /** Pages that a word of src or dst stands for. */
-export const unitPages = (word: number): number =>
-  word === 0 ? 0 : (word & MIGRATE_PFN_COMPOUND) !== 0 ? UNIT : 1;
+export const unitPages = (of: number): number =>
+  of === 0 ? 0 : (of & MIGRATE_PFN_COMPOUND) !== 0 ? UNIT : 1;
 
 /** A device with memory of its own. */
 export class Device {
@@ -91,26 +94,25 @@ export class Device {
         if ((src[i] & MIGRATE_PFN_MIGRATE) === 0) continue;
         if ((src[i] & MIGRATE_PFN_COMPOUND) !== 0)
           this.fillUnit(src.subarray(i, i + UNIT), dst.subarray(i, i + UNIT));
-        else dst[i] = migratePfn(this.devmem.allocPage());
+        else dst[i] = word(this.devmem.allocPage());
       }
-    for (const word of dst)
-      for (let i = 0; i < unitPages(word); i++) this.pages.add(migratePfnToPage(word) + i);
+    for (const target of dst)
+      for (let i = 0; i < unitPages(target); i++) this.pages.add(migratePfnToPage(target) + i);
   }
 
   /** A huge page for a huge page, or as many single ones as there are. */
   private fillUnit(src: Uint32Array, dst: Uint32Array): void {
     const { devmem, capacity, rules } = this;
     if (rules.largeDevice && devmem.usedPages + UNIT <= capacity) devmem.allocPages(src, dst);
-    else
-      for (let i = 0; i < UNIT && devmem.usedPages < capacity; i++) dst[i] = migratePfn(devmem.allocPage());
+    else for (let i = 0; i < UNIT && devmem.usedPages < capacity; i++) dst[i] = word(devmem.allocPage());
   }
 
   /** Destinations in system memory, but not for holes. */
   fillSystem(src: Uint32Array, dst: Uint32Array): void {
     if (!this.rules.largeRam)
-      src.forEach((word, at) => {
-        if ((word & MIGRATE_PFN_COMPOUND) === 0 || !moves(word)) return;
-        for (let i = at; i < at + UNIT; i++) dst[i] = migratePfn(this.hmm.allocPage());
+      src.forEach((source, at) => {
+        if ((source & MIGRATE_PFN_COMPOUND) === 0 || !moves(source)) return;
+        for (let i = at; i < at + UNIT; i++) dst[i] = word(this.hmm.allocPage());
       });
     this.hmm.allocPages(src, dst);
   }

@@ -7,7 +7,7 @@ import { NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import type { Random } from "./random.ts";
 
 /** One run out of so many. */
-export const HUGE_SHARE = 0.12;
+export const HUGE_SHARE = 0.08;
 /** Pages of system memory, and of each device. */
 export const HUGE_MEMORY = 32 * HUGE_PAGES;
 const STEPS = 120;
