@@ -7,7 +7,7 @@ import { NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import type { Random } from "./random.ts";
 
 /** One run out of so many. */
-export const HUGE_SHARE = 0.08;
+export const HUGE_SHARE = 0.12;
 /** Pages of system memory, and of each device. */
 export const HUGE_MEMORY = 32 * HUGE_PAGES;
 const STEPS = 120;
@@ -41,9 +41,9 @@ export function makeHugePlan(plan: Plan, random: Random): Plan {
       ...plan.rules,
       piece: random.pick([16, 64, 512, 512, 1024]),
       evictSingly,
-      compound: random.chance(0.7),
-      largeRam: random.chance(0.7),
-      largeDevice: random.chance(0.7),
+      compound: random.chance(0.8),
+      largeRam: random.chance(0.8),
+      largeDevice: random.chance(0.8),
     },
   };
 }
@@ -57,8 +57,11 @@ export function firstHuge({ first, end }: Plan): Op[] {
 const BLOCK_SHARE = 0.3;
 const BLOCK_ADVICE = ["pageout", "pageout", "free", "dontneed", "cold", "nohugepage", "hugepage", "willneed"];
 
-/** Operations on a whole block, or two, of process p, in this order; none: an ordinary one is due. `h`: a device file. */
-export function blockOps(plan: Plan, random: Random, p: number, h: number): Op[] {
+/**
+ * Operations on a whole block, or two, of process p, in this order; none: an ordinary one is due. `h`: a device file,
+ * `child`: the number of a process that there is not yet.
+ */
+export function blockOps(plan: Plan, random: Random, p: number, h: number, child: number): Op[] {
   if (!random.chance(BLOCK_SHARE)) return [];
   const blocks = wholeBlocks(plan);
   const a = random.pick(blocks);
@@ -77,8 +80,10 @@ export function blockOps(plan: Plan, random: Random, p: number, h: number): Op[]
     [() => [touch(), one("madv", a, n, "collapse")], 4],
     [() => [one("madv", a, n, random.pick(BLOCK_ADVICE))], 3],
     [() => [one("mremap", a, n, random.pick(blocks), n, ...(random.chance(0.2) ? ["du"] : []))], 2],
+    [() => [touch(), one("fork", child), touch()], 2],
+    [() => [one("exit")], 1],
     [() => [one("mprotect", a, n, random.pick(["r", "rw", "none"]))], 1],
-    [() => [one(random.pick(["dmig", "dmig", "dsys", "dpeer", "mbeg"]), h, a, n)], 3],
+    [() => [one(random.pick(["dmig", "dmig", "dsys", "dpeer", "mbeg"]), h, a, n)], 6],
   ])();
 }
 

@@ -129,7 +129,8 @@ export class Generator {
   next(): Op {
     if (this.plan.huge) {
       const p = this.random.pick(this.view.processes());
-      if (this.due.length === 0) this.due = blockOps(this.plan, this.random, p, this.handle(p));
+      if (this.due.length === 0)
+        this.due = blockOps(this.plan, this.random, p, this.handle(p), this.numbers++);
       for (let op = this.due.shift(); op; op = this.due.shift()) if (applies(this.view, op)) return op;
     }
     for (;;) {
