@@ -7,7 +7,7 @@ import { PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../ua
 import {
   FOLIO_ANON, FOLIO_DIRTY, FOLIO_HEAD, FOLIO_LOCKED, FOLIO_RESERVED, FOLIO_TAIL,
 } from "../uapi/struct";
-import { ACCESS_GUP, ACCESS_WRITE, VM_HUGETLB } from "../uapi/vm";
+import { ACCESS_GUP, ACCESS_WRITE, VM_HUGETLB, VM_WRITE } from "../uapi/vm";
 import { reach } from "./access";
 import { Cmd } from "./cmd";
 import { Folio, folioOf } from "./folio";
@@ -17,10 +17,10 @@ import { mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { addExternalRefs, getPage, markAccessed, putPage } from "./page-alloc";
 import { readPte, walk } from "./pagetable";
-import { makePte, pteFlags, pteKind, ptePfn } from "./pte";
+import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { rmapAddress, rmapFirst, rmapFirstLarge, rmapNext, rmapNextLarge, rmapVma } from "./rmap";
 import { partEnd, partStart, splitMapping } from "./split";
-import { pgoffOf, vmaLookup } from "./vma";
+import { pgoffOf, some, vmaLookup } from "./vma";
 
 /**
  * OP_EXCLUSIVE: [start, end); a: pfns (u32 each); c: the lending device's owner; b: pages that were reached; e: the page being lent. phase 0 faults
@@ -56,14 +56,13 @@ export function exclusiveStep(cmd: Cmd): i32 {
 /** 0 when the pages that can be reached are: cmd.b of them. */
 function reachAll(cmd: Cmd): i32 {
   while (cmd.cursor < cmd.end) {
+    // Not while a driver's fault callback is under way.
+    if (!cmd.faultPage && splitHere(cmd) == REQUEST) return REQUEST;
     const slot = reach(cmd, cmd.cursor, ACCESS_GUP | ACCESS_WRITE);
     if (!slot) return cmd.error == REQUEST || !cmd.b ? cmd.error : 0;
     const pte = load<u64>(slot);
-    const vma = vmaLookup(mmAt(cmd.mm), cmd.cursor);
-    if (pteFlags(pte) & PTE_HUGE && !(vma.flags & VM_HUGETLB) && splitMapping(cmd, vma, cmd.cursor) == REQUEST) {
-      return REQUEST;
-    }
     const pfn = ptePfn(pte);
+    if (splitHere(cmd) == REQUEST) return REQUEST;
     markAccessed(pte);
     getPage(pfn);
     addExternalRefs(1);
@@ -72,6 +71,14 @@ function reachAll(cmd: Cmd): i32 {
     cmd.cursor += PAGE_SIZE;
   }
   return 0;
+}
+
+/** FOLL_SPLIT_PMD: single pages are reached, before they are faulted in for writing. 0 or REQUEST. */
+function splitHere(cmd: Cmd): i32 {
+  const vma = vmaLookup(mmAt(cmd.mm), cmd.cursor);
+  if (!some(vma) || !(vma.flags & VM_WRITE) || vma.flags & VM_HUGETLB) return 0;
+  const pte = readPte(vma.mm.pgd, cmd.cursor);
+  return ptePresent(pte) && pteFlags(pte) & PTE_HUGE ? splitMapping(cmd, vma, cmd.cursor) : 0;
 }
 
 function dropPage(at: usize, pfn: u32): void {

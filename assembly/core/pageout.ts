@@ -10,12 +10,13 @@ import {
 import { Cmd } from "./cmd";
 import { allocUserPage } from "./fault-base";
 import { Folio, folioOf } from "./folio";
+import { HUGE_MASK } from "./huge";
 import { header } from "./layout";
 import { mapsPage } from "./migration";
 import { Mm, mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { copyFrame, putPage } from "./page-alloc";
-import { readPte, walk } from "./pagetable";
+import { leafEnd, readPte, walk } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 import { splitLarge } from "./split";
@@ -30,12 +31,13 @@ export function pageOut(cmd: Cmd, start: u64, end: u64): i32 {
   const mm = mmAt(cmd.mm);
   const on = (header(HDR_FLAGS) & HDR_FLAG_SWAP) != 0;
   if (cmd.unmapPhase == 0) {
-    if (splitLarge(cmd, vmaLookup(mm, start), start, end, true) == REQUEST) return REQUEST;
     cmd.unmapCursor = start;
     cmd.unmapPhase = 1;
   }
   for (; cmd.unmapCursor < end; cmd.unmapCursor += PAGE_SIZE) {
     if (!cmd.link) {
+      const first = cmd.unmapCursor == start || (cmd.unmapCursor & HUGE_MASK) == 0;
+      if (first && splitBlock(cmd, mm, end) == REQUEST) return REQUEST;
       const slot = walk(mm.pgd, cmd.unmapCursor);
       const pte: u64 = slot ? load<u64>(slot) : 0;
       if (!ptePresent(pte) || pteFlags(pte) & PTE_SPECIAL) continue;
@@ -57,6 +59,12 @@ export function pageOut(cmd: Cmd, start: u64, end: u64): i32 {
   }
   cmd.unmapPhase = 0;
   return 0;
+}
+
+/** Linux goes leaf by leaf: what is huge in one is split, and its pages leave, before it looks at the next. 0 or REQUEST. */
+function splitBlock(cmd: Cmd, mm: Mm, end: u64): i32 {
+  const from = cmd.unmapCursor;
+  return splitLarge(cmd, vmaLookup(mm, from), from, leafEnd(from, end), true);
 }
 
 function mayLeave(folio: Folio): bool {

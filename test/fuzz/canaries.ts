@@ -1,5 +1,6 @@
 /** Ways to break the reference model: a fuzzer that does not notice them would not notice a broken engine either. */
 import { ModelFile } from "../util/model/file.ts";
+import { Folio } from "../util/model/huge.ts";
 import { OpenMigration } from "../util/model/migrate.ts";
 import { Mirror } from "../util/model/mirror.ts";
 import { Mm } from "../util/model/mm.ts";
@@ -217,4 +218,43 @@ export const CANARIES: readonly [name: string, withBrokenModel: Broken][] = [
         },
     ),
   ],
+  [
+    "parts of a huge page are free at once",
+    broken(
+      World.prototype,
+      "release",
+      (original) =>
+        function (this: World, page) {
+          const { folio } = page;
+          page.folio = null;
+          original.call(this, page);
+          page.folio = folio;
+        },
+    ),
+  ],
+  [
+    "a huge page counts as one page of the memory cgroup",
+    broken(
+      World.prototype,
+      "newFolio",
+      (original) =>
+        function (this: World, home, index) {
+          const folio = original.call(this, home, index);
+          if (folio) this.charged -= folio.pages.length - 1;
+          return folio;
+        },
+    ),
+  ],
+  [
+    "a shared huge page is split before one process alone",
+    broken(
+      Folio.prototype,
+      "around",
+      (original) =>
+        function (this: Folio) {
+          return original.call(this).slice(0, 1);
+        },
+    ),
+  ],
+  ["huge pages never move as one", broken(World.prototype, "large", () => () => false)],
 ];

@@ -5,9 +5,12 @@
 import {
   hmmDevmemAdd,
   hmmVmaAllocLockedPage,
+  MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_MIGRATE,
   MIGRATE_PFN_VALID,
+  MIGRATE_VMA_SELECT_COMPOUND,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
   migrateDeviceRange,
   migratePfn,
   migratePfnToPage,
@@ -28,6 +31,16 @@ const MOVES = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 /** Is this word of src a page that is to move, or after pages() one that has? Holes are not. */
 export const moves = (word: number): boolean => (word & MOVES) >>> 0 === MOVES;
 
+/** Pages of a huge page. */
+const UNIT = 512;
+
+/** The destination that a page is; 0: there was none. */
+const word = (page: Page): number => (page === 0 ? 0 : migratePfn(page));
+
+/** Pages that a word of src or dst stands for. */
+export const unitPages = (of: number): number =>
+  of === 0 ? 0 : (of & MIGRATE_PFN_COMPOUND) !== 0 ? UNIT : 1;
+
 /** A device with memory of its own. */
 export class Device {
   hmm: Hmm;
@@ -46,7 +59,8 @@ export class Device {
     this.rules = rules;
     this.capacity = capacity;
     this.ops = {
-      fault: (_devmem, vma, address, page) => this.bringBack(vma, address, page),
+      fault: (_devmem, vma, address, page, _flags, order) =>
+        order === 0 ? this.bringBack(vma, address, page) : this.bringBackUnit(vma, address, page),
       free: (_devmem, page) => this.forget(page),
     };
     this.devmem = hmmDevmemAdd(hmm, this.ops, this, pages * PAGE_SIZE);
@@ -74,26 +88,61 @@ export class Device {
 
   /** Destinations in device memory for the candidates of src, as long as there are any. */
   fill(src: Uint32Array, dst: Uint32Array): void {
-    if (this.capacity >= this.devmem.npages) this.devmem.allocPages(src, dst);
-    else {
+    if (this.capacity >= this.devmem.npages && !this.rules.compound) this.devmem.allocPages(src, dst);
+    else
       for (let i = 0; i < src.length && this.devmem.usedPages < this.capacity; i++) {
         if ((src[i] & MIGRATE_PFN_MIGRATE) === 0) continue;
-        const page = this.devmem.allocPage();
-        if (page === 0) break;
-        dst[i] = migratePfn(page);
+        if ((src[i] & MIGRATE_PFN_COMPOUND) !== 0)
+          this.fillUnit(src.subarray(i, i + UNIT), dst.subarray(i, i + UNIT));
+        else dst[i] = word(this.devmem.allocPage());
       }
-    }
-    for (const word of dst) if (word !== 0) this.pages.add(migratePfnToPage(word));
+    for (const target of dst)
+      for (let i = 0; i < unitPages(target); i++) this.pages.add(migratePfnToPage(target) + i);
   }
 
-  /** The CPU, or another device, touches a page: it goes to system memory, with what is left of its cluster. */
+  /** A huge page for a huge page, or as many single ones as there are. */
+  private fillUnit(src: Uint32Array, dst: Uint32Array): void {
+    const { devmem, capacity, rules } = this;
+    if (rules.largeDevice && devmem.usedPages + UNIT <= capacity) devmem.allocPages(src, dst);
+    else for (let i = 0; i < UNIT && devmem.usedPages < capacity; i++) dst[i] = word(devmem.allocPage());
+  }
+
+  /** Destinations in system memory, but not for holes. */
+  fillSystem(src: Uint32Array, dst: Uint32Array): void {
+    if (!this.rules.largeRam)
+      src.forEach((source, at) => {
+        if ((source & MIGRATE_PFN_COMPOUND) === 0 || !moves(source)) return;
+        for (let i = at; i < at + UNIT; i++) dst[i] = word(this.hmm.allocPage());
+      });
+    this.hmm.allocPages(src, dst);
+  }
+
+  /** The CPU, or another device, touches a page of a huge mapping. */
+  private bringBackUnit(vma: Vma, address: number, page: Page): number {
+    const start = address - (address % (UNIT * PAGE_SIZE));
+    const end = start + UNIT * PAGE_SIZE;
+    using m = migrateVmaSetup({ vma, start, end, owner: this, select: this.select(false), faultPage: page });
+    if (!moves(m.src[0]) || unitPages(m.src[0]) !== UNIT)
+      throw new Error(`the huge page of the faulting page ${page} is no candidate`);
+    this.fillSystem(m.src, m.dst);
+    this.hmm.copyPages(m.src, m.dst);
+    m.pages();
+    return 0;
+  }
+
+  /** What a migration selects: system memory's pages, or a device's. */
+  select(system: boolean): number {
+    const from = system ? MIGRATE_VMA_SELECT_SYSTEM : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+    return this.rules.compound ? from | MIGRATE_VMA_SELECT_COMPOUND : from;
+  }
+
+  /** The same for a page by itself: it goes to system memory, with what is left of its cluster. */
   private bringBack(vma: Vma, address: number, page: Page): number {
     const size = this.rules.cluster * PAGE_SIZE;
     const from = address - (address % size);
     const start = Math.max(from, vma.start);
     const end = Math.min(from + size, vma.end);
-    const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-    using m = migrateVmaSetup({ vma, start, end, owner: this, select, faultPage: page });
+    using m = migrateVmaSetup({ vma, start, end, owner: this, select: this.select(false), faultPage: page });
     const wanted = Math.floor((address - start) / PAGE_SIZE);
     if (!moves(m.src[wanted]) || migratePfnToPage(m.src[wanted]) !== page)
       throw new Error(`the faulting page ${page} is no candidate`);

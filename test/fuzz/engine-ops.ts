@@ -3,11 +3,14 @@ import {
   EFAULT,
   EIO,
   MADV_COLD,
+  MADV_COLLAPSE,
   MADV_DOFORK,
   MADV_DONTFORK,
   MADV_DONTNEED,
   MADV_FREE,
+  MADV_HUGEPAGE,
   MADV_KEEPONFORK,
+  MADV_NOHUGEPAGE,
   MADV_NORMAL,
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
@@ -47,6 +50,9 @@ const ADVICE: Readonly<Record<string, number>> = {
   normal: MADV_NORMAL,
   random: MADV_RANDOM,
   sequential: MADV_SEQUENTIAL,
+  hugepage: MADV_HUGEPAGE,
+  nohugepage: MADV_NOHUGEPAGE,
+  collapse: MADV_COLLAPSE,
 };
 
 function each<T>(args: Args, access: (address: number, i: number) => T): T[] {

@@ -18,8 +18,10 @@ import {
   VM_ACCOUNT,
   VM_DONTCOPY,
   VM_EXEC,
+  VM_HUGEPAGE,
   VM_LOCKED,
   VM_MIXEDMAP,
+  VM_NOHUGEPAGE,
   VM_PFNMAP,
   VM_RAND_READ,
   VM_READ,
@@ -34,6 +36,7 @@ import { frameBytes, swappedBytes } from "../golden/inspect.ts";
 import { pagemap } from "../golden/state.ts";
 import { Device } from "./device.ts";
 import { OPERATIONS } from "./engine-ops.ts";
+import { HUGE_MEMORY } from "./generate-huge.ts";
 import { Handle } from "./handle.ts";
 import {
   contentOf,
@@ -41,6 +44,7 @@ import {
   MEMORY_MAX,
   sample,
   type Answer,
+  type Look,
   type Op,
   type Plan,
   type ProcessState,
@@ -66,6 +70,7 @@ const CAPACITIES = {
 
 /** For pfn arrays and the arrays of migrations. */
 const ARENA_BYTES = 1 << 17;
+const HUGE_ARENA_BYTES = 1 << 20;
 
 /** A process: an address space, device files, pins. */
 export interface Process {
@@ -89,20 +94,22 @@ export class EngineSide {
   constructor(plan: Plan, module?: WebAssembly.Module) {
     this.plan = plan;
     const { ram, devices, charge, swap } = plan.limits;
-    // Devices take whole blocks of 512 pages, but for the last one: the first one's driver keeps to its limit itself.
+    // Devices take whole blocks of 512 pages, but for the last one: the first one's driver keeps to its limit itself, and
+    // both do where there are huge pages, which need whole blocks.
+    const [one, other] = plan.huge ? [HUGE_MEMORY, HUGE_MEMORY] : [MEMORY_MAX, devices[1]];
     this.hmm = Hmm.createSync({
       module,
       systemMemory: ram * PAGE_SIZE,
-      deviceMemory: (MEMORY_MAX + devices[1]) * PAGE_SIZE,
+      deviceMemory: (one + other) * PAGE_SIZE,
       swap: swap * PAGE_SIZE,
       capacities: { ...CAPACITIES, ...plan.capacities },
-      arena: plan.arena ?? ARENA_BYTES,
+      arena: plan.arena ?? (plan.huge ? HUGE_ARENA_BYTES : ARENA_BYTES),
       eventLog: 16,
     });
     this.memcg = new Memcg({ limit: charge });
     this.devices = [
-      new Device(this.hmm, plan.rules, MEMORY_MAX, devices[0]),
-      new Device(this.hmm, plan.rules, devices[1], devices[1]),
+      new Device(this.hmm, plan.rules, one, devices[0]),
+      new Device(this.hmm, plan.rules, other, devices[1]),
     ];
     this.pagesAtStart = this.hmm.freePages;
     const first: Process = this.process(this.hmm.createMm({ memcg: this.memcg }));
@@ -229,14 +236,13 @@ export class EngineSide {
 
   // --- state -----------------------------------------------------------------------------------
 
-  /** `full`: all bytes of every page are read, not some. */
-  state(full: boolean): State {
+  state(look: Look): State {
     const st: Record<string, ProcessState> = {};
-    for (const [pid, process] of this.processes) st[pid] = this.processState(process, full);
+    for (const [pid, process] of this.processes) st[pid] = this.processState(process, look);
     const used = [this.pagesAtStart - this.hmm.freePages, ...this.devices.map((device) => device.used)];
     const files: State["files"] = {};
     for (const [name, file] of this.files)
-      files[name] = [file.size, file.cachedPages, contentOf(file.read(0, file.size), full)];
+      files[name] = [file.size, file.cachedPages, contentOf(file.read(0, file.size), look === "all")];
     const faults: Record<string, number> = { ...this.hmm.stats.faults };
     return { st, used, charged: this.memcg.usage, swapped: this.swapped, faults, files };
   }
@@ -247,7 +253,7 @@ export class EngineSide {
     return this.plan.limits.swap - mem.u32(HEADER + ZONES + SWAP_ZONE * ZONE_SIZE + ZONE_FREE_PAGES);
   }
 
-  private processState({ mm, handles, opened }: Process, full: boolean): ProcessState {
+  private processState({ mm, handles, opened }: Process, look: Look): ProcessState {
     const { first, end } = this.plan;
     const base = ARENA + first * PAGE_SIZE;
     const n = end - first;
@@ -266,7 +272,7 @@ export class EngineSide {
     }
     const pm: number[] = [];
     const bytes: (string | number)[] = [];
-    for (let i = 0; i < n; i++) this.page(mm, base + i * PAGE_SIZE, full, pm, bytes);
+    for (let i = 0; i < n; i++) this.page(mm, base + i * PAGE_SIZE, look, pm, bytes);
     const { anon, file, shmem, swap } = mm.rss;
     return {
       vma: mappings(mm),
@@ -294,9 +300,10 @@ export class EngineSide {
   }
 
   /** Pagemap bits and contents of one page. */
-  private page(mm: Mm, address: number, full: boolean, pm: number[], contents: (string | number)[]): void {
+  private page(mm: Mm, address: number, look: Look, pm: number[], contents: (string | number)[]): void {
     pm.push(pagemap(mm, address));
-    const content = this.content<number | string>(mm, address, full ? digest : sample);
+    if (look === "none") return;
+    const content = this.content<number | string>(mm, address, look === "all" ? digest : sample);
     if (content !== null) contents.push(content);
   }
 
@@ -323,6 +330,8 @@ const FLAG_LETTERS: readonly [number, string][] = [
   [VM_PFNMAP, "P"],
   [VM_SEQ_READ, "q"],
   [VM_RAND_READ, "n"],
+  [VM_HUGEPAGE, "h"],
+  [VM_NOHUGEPAGE, "H"],
 ];
 
 function pageOf(address: number): number {

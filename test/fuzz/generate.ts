@@ -3,6 +3,15 @@
  * altogether, and touches a few hot pages more often than others: what collides is what breaks.
  */
 import { fileArgs, mappedArgs } from "./generate-files.ts";
+import {
+  blockOps,
+  firstHuge,
+  HUGE_SHARE,
+  hugeAdvice,
+  hugeCount,
+  hugePage,
+  makeHugePlan,
+} from "./generate-huge.ts";
 import { DEVICE_OPS, MEMORY_MAX, NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import type { Random } from "./random.ts";
 import { applies, type View } from "./view.ts";
@@ -33,6 +42,11 @@ const OFFSETS = [0, 1, 3, 2047, 4095];
 const WORD_OFFSETS = [0, 4092, 2044];
 
 export function makePlan(seed: number, random: Random): Plan {
+  const plan = makeSmallPlan(seed, random);
+  return random.chance(HUGE_SHARE) ? makeHugePlan(plan, random) : plan;
+}
+
+function makeSmallPlan(seed: number, random: Random): Plan {
   const size = random.pick([6, 8, 12, 16, 16, 24, 32, 64]);
   const first = random.chance(0.4) ? 512 - random.between(1, size - 1) : 0;
   const scarce = random.chance(0.5);
@@ -56,13 +70,16 @@ export function makePlan(seed: number, random: Random): Plan {
       evictOnClose: random.chance(0.5),
       // Which pages find room in scarce memory depends on the order.
       evictSingly: scarce || random.chance(0.5),
+      compound: false,
+      largeRam: false,
+      largeDevice: false,
     },
   };
 }
 
 /** A plan for a run in which tables run out, and allocations fail. */
 export function makeExhaustPlan(seed: number, random: Random): Plan {
-  const plan = makePlan(seed, random);
+  const plan = makeSmallPlan(seed, random);
   const few = (min: number, max: number): number => random.between(min, random.chance(0.5) ? max : min * 2);
   const capacities = {
     mms: few(2, 5),
@@ -88,6 +105,8 @@ export class Generator {
   private readonly weights: (readonly [string, number])[];
   private readonly hot: number[];
   private numbers = 2;
+  /** Operations that belong together, still to be made. */
+  private due: Op[] = [];
 
   constructor(
     private readonly plan: Plan,
@@ -95,16 +114,25 @@ export class Generator {
     private readonly view: View,
   ) {
     this.weights = chooseWeights(random);
-    this.hot = Array.from({ length: 3 }, () => random.between(plan.first, plan.end - 1));
+    this.hot = Array.from({ length: 3 }, () =>
+      plan.huge ? hugePage(plan, random) : random.between(plan.first, plan.end - 1),
+    );
   }
 
-  /** The first operation, in most runs: something to work on. */
-  first(): Op {
-    const { first, end } = this.plan;
-    return { p: 0, op: "mmap", args: [first, end - first, "rw", "anon"] };
+  /** The first operations, in most runs: something to work on. */
+  first(): Op[] {
+    const { first, end, huge } = this.plan;
+    const mmap = { p: 0, op: "mmap", args: [first, end - first, "rw", "anon"] };
+    return huge ? [mmap, ...firstHuge(this.plan)] : [mmap];
   }
 
   next(): Op {
+    if (this.plan.huge) {
+      const p = this.random.pick(this.view.processes());
+      if (this.due.length === 0)
+        this.due = blockOps(this.plan, this.random, p, this.handle(p), this.numbers++);
+      for (let op = this.due.shift(); op; op = this.due.shift()) if (applies(this.view, op)) return op;
+    }
     for (;;) {
       const op = this.random.weighted(this.weights);
       const p = this.random.pick(this.view.processes());
@@ -135,6 +163,8 @@ export class Generator {
     const { random, plan } = this;
     const most = plan.end - a;
     if (random.chance(0.01)) return min;
+    const huge = plan.huge ? hugeCount(plan, random, a) : 0;
+    if (huge) return huge;
     if (random.chance(0.35)) return Math.min(1, most);
     if (random.chance(0.6)) return Math.min(random.between(2, 4), most);
     return random.chance(0.3) ? most : random.between(1, most);
@@ -186,11 +216,11 @@ export class Generator {
     const { random } = this;
     switch (op) {
       case "mmap":
-        return [...this.range(p), random.pick(PROTECTIONS), ...mappedArgs(random, this.view)];
+        return [...this.range(p), random.pick(PROTECTIONS), ...this.mapped()];
       case "mprotect":
         return [...this.range(p), random.pick(PROTECTIONS)];
       case "madv":
-        return [...this.range(p), random.pick(ADVICE)];
+        return [...this.range(p), this.advice()];
       case "mremap":
         return this.moveArgs(p);
       case "mresize":
@@ -228,6 +258,17 @@ export class Generator {
       default:
         return undefined;
     }
+  }
+
+  /** What is mapped; where huge pages are wanted, mostly anonymous memory. */
+  private mapped(): (number | string)[] {
+    const mapped = mappedArgs(this.random, this.view);
+    return this.plan.huge && this.random.chance(0.8) ? ["anon"] : mapped;
+  }
+
+  private advice(): string {
+    const usual = this.random.pick(ADVICE);
+    return this.plan.huge ? hugeAdvice(this.random, usual) : usual;
   }
 
   /** Processes, files, and settings of the whole system. */

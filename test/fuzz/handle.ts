@@ -9,8 +9,6 @@ import {
   HMM_PFN_REQ_WRITE,
   HMM_PFN_WRITE,
   hmmRangeFault,
-  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-  MIGRATE_VMA_SELECT_SYSTEM,
   migrateVmaSetup,
   MMU_NOTIFY_MIGRATE,
   MmuIntervalNotifier,
@@ -191,7 +189,7 @@ export class Handle {
         start: from,
         end: to,
         owner: device,
-        select: MIGRATE_VMA_SELECT_SYSTEM,
+        select: device.select(true),
       });
       device.fill(m.src, m.dst);
       device.hmm.copyPages(m.src, m.dst);
@@ -219,9 +217,9 @@ export class Handle {
   toSystem(start: number, n: number): Reply {
     const { device } = this;
     return this.migrate(start, n, (vma, from, to) => {
-      const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+      const select = device.select(false);
       using m = migrateVmaSetup({ vma, start: from, end: to, owner: device, select });
-      device.hmm.allocPages(m.src, m.dst);
+      device.fillSystem(m.src, m.dst);
       device.hmm.copyPages(m.src, m.dst);
       m.pages();
       this.table.mapMigrated(m);
@@ -233,7 +231,7 @@ export class Handle {
   fromPeer(start: number, n: number, peer: Device): Reply {
     const { device } = this;
     return this.migrate(start, n, (vma, from, to) => {
-      const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+      const select = device.select(false);
       using m = migrateVmaSetup({ vma, start: from, end: to, owner: peer, select });
       device.fill(m.src, m.dst);
       device.hmm.copyPages(m.src, m.dst);
@@ -283,7 +281,7 @@ export class Handle {
     if (vma === null || (vma.flags & VM_READ) === 0 || vma.special) return -EINVAL;
     const sem = mm.mmapSem.read();
     const end = this.pieceEnd(vma, start, start + n * PAGE_SIZE);
-    const select = leave ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE : MIGRATE_VMA_SELECT_SYSTEM;
+    const select = device.select(!leave);
     let m;
     try {
       m = migrateVmaSetup({ vma, start, end, owner: device, select });
@@ -291,7 +289,7 @@ export class Handle {
       sem.close();
       throw error;
     }
-    if (leave) device.hmm.allocPages(m.src, m.dst);
+    if (leave) device.fillSystem(m.src, m.dst);
     else device.fill(m.src, m.dst);
     device.hmm.copyPages(m.src, m.dst);
     this.open.push({ m, sem, notifierSeq: this.notifier.readBegin(), leave });

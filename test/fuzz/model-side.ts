@@ -6,8 +6,10 @@ import { execute, stateOf } from "../util/model/replay.ts";
 import {
   ACCOUNT,
   DONTFORK,
+  HUGE,
   LOCKED,
   MIXED,
+  NOHUGE,
   PFN,
   RANDOM,
   SEQUENTIAL,
@@ -21,6 +23,7 @@ import {
   digest,
   SAMPLES,
   type Answer,
+  type Look,
   type Op,
   type Plan,
   type ProcessState,
@@ -44,6 +47,8 @@ const FLAG_LETTERS: readonly [number, string][] = [
   [PFN, "P"],
   [SEQUENTIAL, "q"],
   [RANDOM, "n"],
+  [HUGE, "h"],
+  [NOHUGE, "H"],
 ];
 
 const EDEADLK = 35;
@@ -69,6 +74,8 @@ const CHANGING_ADVICE = new Set([
   "normal",
   "random",
   "sequential",
+  "hugepage",
+  "nohugepage",
 ]);
 
 export class ModelSide implements View {
@@ -161,21 +168,21 @@ export class ModelSide implements View {
     return op === "mend" ? mirror!.end() : undefined;
   }
 
-  state(full: boolean): State {
+  state(look: Look): State {
     const { world } = this;
     const st: Record<string, ProcessState> = {};
-    for (const [pid, mm] of world.mms) st[pid] = this.processState(pid, mm, full);
+    for (const [pid, mm] of world.mms) st[pid] = this.processState(pid, mm, look);
     const files = Object.fromEntries(
       [...world.files].map(([name, file]): [string, State["files"][string]] => [
         name,
-        [file.size, file.pages.size, contentOf(file.read(0, file.size), full)],
+        [file.size, file.pages.size, contentOf(file.read(0, file.size), look === "all")],
       ]),
     );
     const { charged, swapUsed: swapped } = world;
     return { st, used: [...world.used], charged, swapped, faults: { ...world.faults }, files };
   }
 
-  private processState(pid: number, mm: Mm, full: boolean): ProcessState {
+  private processState(pid: number, mm: Mm, look: Look): ProcessState {
     const { first, end } = this.plan;
     const { pm, rss, h: shown } = stateOf(this.world, pid, end, first);
     const h: ProcessState["h"] = {};
@@ -186,10 +193,10 @@ export class ModelSide implements View {
       h[number] = { ...handle, upd };
     }
     const bytes: (string | number)[] = [];
-    for (let pn = first; pn < end; pn++) {
+    for (let pn = first; pn < end && look !== "none"; pn++) {
       const entry = mm.entries.get(pn);
       const content = entry?.page?.content ?? entry?.slot?.page?.content ?? entry?.slot?.content;
-      if (content) bytes.push(full ? content.digest() : sampled(content));
+      if (content) bytes.push(look === "all" ? content.digest() : sampled(content));
     }
     const vma = mm.vmas.list.map((v) => {
       const letters = FLAG_LETTERS.map(([bit, letter]) => ((v.flags & bit) !== 0 ? letter : "")).join("");

@@ -9,6 +9,8 @@ export interface Plan {
   seed: number;
   /** Operations generated. */
   steps: number;
+  /** Is this run about huge pages (generate-huge.ts)? */
+  huge?: boolean;
   /** Pages [first, end) are the arena: all addresses lie in it. */
   first: number;
   end: number;
@@ -145,6 +147,9 @@ export function contentOf(bytes: Uint8Array, full: boolean): number | string {
   for (let at = 0; at < bytes.length; at += PAGE) text += sample(bytes.subarray(at, at + PAGE));
   return text;
 }
+
+/** What is looked at of contents: nothing, some bytes of each page, all. */
+export type Look = "none" | "some" | "all";
 
 /** The bytes of a page at SAMPLES. */
 export function sample(bytes: Uint8Array): string {

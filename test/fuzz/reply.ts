@@ -1,6 +1,6 @@
 /** What commands of the fuzzer's driver answer. */
 import { EAGAIN, HmmError, type Migration } from "../../src/index.ts";
-import { moves } from "./device.ts";
+import { moves, unitPages } from "./device.ts";
 
 /** What a device command answers; `bytes` is the buffer of one that succeeded. */
 export interface Reply {
@@ -22,6 +22,6 @@ export function answerOf(call: () => number): number {
 
 /** Pages that have moved, holes aside. */
 export const moved = ({ src }: Migration): number =>
-  src.reduce((sum, word) => sum + (moves(word) ? 1 : 0), 0);
+  src.reduce((sum, word) => sum + (moves(word) ? unitPages(word) : 0), 0);
 
 export const failure = (ret: number): Reply => ({ ret, cpages: 0, faults: 0 });

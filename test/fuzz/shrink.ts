@@ -1,5 +1,6 @@
 /** Makes the sequence of a failed run as short and simple as it can be while it still fails in the same way. */
 import type { DriverRules, Limits } from "../util/model/world.ts";
+import { HUGE_MEMORY } from "./generate-huge.ts";
 import { MEMORY_MAX, NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import { runOps, type Failure } from "./replay.ts";
 
@@ -54,16 +55,16 @@ class Shrinker {
   }
 
   private simplifyPlan(): void {
-    const limits: Partial<Limits>[] = [
-      { ram: MEMORY_MAX },
-      { devices: [MEMORY_MAX, MEMORY_MAX] },
-      { charge: NO_LIMIT },
-    ];
+    const most = this.best.plan.huge ? HUGE_MEMORY : MEMORY_MAX;
+    const limits: Partial<Limits>[] = [{ ram: most }, { devices: [most, most] }, { charge: NO_LIMIT }];
     const rules: Partial<DriverRules>[] = [
       { piece: 64 },
       { cluster: 1 },
       { evictOnClose: false },
       { evictSingly: true },
+      { compound: false },
+      { largeRam: true },
+      { largeDevice: true },
     ];
     for (const change of limits) {
       const { plan } = this.best;

@@ -15,7 +15,7 @@ import {
 } from "../../src/index.ts";
 import { TestGpu } from "../util/driver.ts";
 import { onEachBuild } from "../util/builds.ts";
-import { advised, AT, byteAt, MIB, orders, PAGES, PMD, write } from "../util/huge.ts";
+import { advised, AT, byteAt, listen, MIB, orders, PAGES, PMD, write } from "../util/huge.ts";
 
 onEachBuild("huge pages: advice", (test, module) => {
   const engine = (): Hmm =>
@@ -101,6 +101,19 @@ onEachBuild("huge pages: advice", (test, module) => {
     assert.equal([mm.rss.anon, mm.rss.swap], [0, PAGES]);
     hmm.verify();
     assert.is(byteAt(mm, AT + 9 * PAGE_SIZE), 9);
+    hmm.verify();
+  });
+
+  test("a huge page leaves before the next one is split", () => {
+    const hmm = engine();
+    const mm = hmm.createMm();
+    advised(mm, 2 * PMD);
+    write(mm, AT + PAGE_SIZE, 1);
+    write(mm, AT + PMD, 2);
+    const heard = listen(mm);
+    mm.madvise(AT, 2 * PMD, MADV_PAGEOUT);
+    const split = (at: number): string[] => Array<string>(2).fill(`clear ${at}-${at + PAGES}`);
+    assert.equal(heard, [...split(0), "clear 1-2", ...split(PAGES), `clear ${PAGES}-${PAGES + 1}`]);
     hmm.verify();
   });
 

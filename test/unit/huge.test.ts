@@ -225,6 +225,24 @@ onEachBuild("huge pages", (test, module) => {
     hmm.verify();
   });
 
+  test("exclusive access splits before it writes: a huge page that was shared is not taken over as one", () => {
+    const hmm = engine();
+    const mm = hmm.createMm();
+    advised(mm);
+    write(mm, AT, 1);
+    mm.fork().close();
+    const heard = listen(mm);
+    {
+      using _sem = mm.mmapSem.read();
+      using lent = makeDeviceExclusive(mm, AT + PAGE_SIZE, 1);
+      assert.ok(lent.pages[0] !== 0, "a page of its own");
+      assert.equal(heard, ["clear 0-512", "clear 1-2", "7 1-2"]);
+      hmm.verify();
+    }
+    assert.is(byteAt(mm, AT), 1);
+    hmm.verify();
+  });
+
   test("without bytes nothing is known to be zero", () => {
     const hmm = engine({ backing: "metadata" });
     const mm = hmm.createMm();

@@ -21,6 +21,7 @@ const KNOWN = new Set([
   "swap",
   "special",
   "uffd",
+  "thp",
 ]);
 const ANSWERS = ["ret", "cpages", "faults", "data", "ok", "sig", "rets", "vec", "current"];
 const DETAILS = new Set(["vma", "pm", "flt"]);

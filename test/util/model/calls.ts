@@ -1,20 +1,36 @@
 /** The system calls on the mappings of a process of the reference model. Each returns 0 or a negative errno. */
 import { ModelFile } from "./file.ts";
-import { EACCES, EAGAIN, EBUS, EFAULT, EINVAL, ENOMEM, PAGE, present, RWX, W, type Entry } from "./page.ts";
+import {
+  EACCES,
+  EAGAIN,
+  EBUS,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  HUGE_PAGES,
+  PAGE,
+  present,
+  RWX,
+  W,
+  type Entry,
+} from "./page.ts";
+import { blocksOf, collapse, splitParts } from "./huge.ts";
 import type { Mm } from "./mm.ts";
 import { pageOut, swapAhead } from "./swap.ts";
 import {
   ACCOUNT,
   DONTFORK,
+  HUGE,
   LOCKED,
   MIXED,
+  NOHUGE,
   PFN,
   RANDOM,
   SEQUENTIAL,
   SHARED,
   SPECIAL,
   UFFD,
-  Vma,
+  type Vma,
   WIPEONFORK,
 } from "./vma.ts";
 
@@ -75,6 +91,8 @@ export function munmap(mm: Mm, a: number, n: number): number {
   for (const vma of vmas.within(a, b)) vmas.remove(vma);
   for (let g = a >> 18; g <= (b - 1) >> 18; g++)
     if (vmas.within(g << 18, (g + 1) << 18).length === 0) tables.delete(g);
+  for (const [block] of blocksOf(a, b))
+    if (vmas.within(block * HUGE_PAGES, (block + 1) * HUGE_PAGES).length === 0) mm.leaves.delete(block);
   return 0;
 }
 
@@ -143,7 +161,7 @@ function setLocked(mm: Mm, a: number, n: number, locked: number): number {
 }
 
 /** Ends at the first page that cannot be had; nobody takes the earlier ones away again. */
-function populateLocked(mm: Mm, a: number, b: number): number {
+export function populateLocked(mm: Mm, a: number, b: number): number {
   for (let pn = a; pn < b; pn++) {
     const { flags } = mm.vmas.find(pn)!;
     if (flags & PFN) continue;
@@ -151,63 +169,6 @@ function populateLocked(mm: Mm, a: number, b: number): number {
     if (error) return error;
   }
   return 0;
-}
-
-// --- mremap ------------------------------------------------------------------------------------
-
-export function mresize(mm: Mm, a: number, n: number, m: number): number {
-  if (m === 0) return -EINVAL;
-  const vma = mm.vmas.find(a);
-  if (!vma) return -EFAULT;
-  if (m < n) return munmap(mm, a + m, n - m);
-  if (m === n) return 0;
-  if (n === 0) return -EINVAL;
-  if (n > vma.end - a || vma.flags & PFN) return -EFAULT;
-  if (a + n !== vma.end || mm.vmas.within(a + n, a + m).length > 0) return -ENOMEM;
-  const { end, flags, anon, file } = vma;
-  const pgoff = vma.offset(end);
-  if (!mm.vmas.mergeNew({ start: end, end: a + m, flags, pgoff, anon, file })) return -ENOMEM;
-  if (flags & LOCKED) populateLocked(mm, end, a + m);
-  return 0;
-}
-
-/** Always to a fixed place; `keep` is MREMAP_DONTUNMAP. */
-export function mremap(mm: Mm, a: number, n: number, b: number, m: number, keep: boolean): number {
-  if (m === 0 || (keep && n !== m)) return -EINVAL;
-  if (!mm.vmas.find(a)) return -EFAULT;
-  if (a + n > b && b + m > a) return -EINVAL;
-  munmap(mm, b, m);
-  if (n > m) munmap(mm, a + m, n - m);
-  const length = Math.min(n, m);
-  const vma = mm.vmas.find(a);
-  if (!vma) return -EFAULT;
-  if (length === 0) return -EINVAL;
-  if (keep && vma.flags & PFN) return -EINVAL;
-  if (length > vma.end - a) return -EFAULT;
-  if (m > length && vma.flags & PFN) return -EFAULT;
-  move(mm, vma, a, length, b, m, keep);
-  return 0;
-}
-
-function move(mm: Mm, vma: Vma, a: number, n: number, b: number, m: number, keep: boolean): void {
-  const { anon, file } = vma;
-  // Memory that moves leaves its userfaultfd.
-  const flags = vma.flags & ~UFFD;
-  const pgoff = vma.anonymous && !anon ? b : vma.offset(a);
-  let target = mm.vmas.mergeNew({ start: b, end: b + m, flags, pgoff, anon, file });
-  if (!target) {
-    target = mm.vmas.insert(new Vma(mm, b, b + m, flags, pgoff, file));
-    target.anon = anon;
-    target.cloneChain(vma);
-  }
-  mm.world.notify(mm, "unmap", a, a + n);
-  mm.moveEntries(a, n, b);
-  if (keep) {
-    const source = mm.vmas.find(a)!;
-    source.flags &= ~LOCKED;
-    if (source !== target && source.start === a && source.end === a + n) source.unlink();
-  } else munmap(mm, a, n);
-  if (flags & LOCKED && m > n) populateLocked(mm, b + n, b + m);
 }
 
 // --- advice ------------------------------------------------------------------------------------
@@ -241,10 +202,16 @@ function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number 
     case "free":
       if (vma.flags & (LOCKED | PFN) || (advice === "free" && !vma.anonymous)) return -EINVAL;
       mm.world.notify(mm, "clear", a, b);
-      for (let pn = a; pn < b; pn++) if (advice === "dontneed" || mm.entries.get(pn)?.slot) mm.dropEntry(pn);
+      if (advice === "dontneed") mm.zap(a, b);
+      else {
+        splitParts(mm, a, b, false);
+        for (let pn = a; pn < b; pn++) if (mm.entries.get(pn)?.slot) mm.dropEntry(pn);
+      }
       return 0;
     case "cold":
-      return vma.flags & (LOCKED | PFN) ? -EINVAL : 0;
+      if (vma.flags & (LOCKED | PFN)) return -EINVAL;
+      splitParts(mm, a, b, false);
+      return 0;
     case "pageout":
       return pageOut(mm, vma, a, b);
     case "willneed":
@@ -268,6 +235,12 @@ function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number 
       return vma.anonymous ? flag(WIPEONFORK, 0) : -EINVAL;
     case "keeponfork":
       return flag(0, WIPEONFORK);
+    case "hugepage":
+      return flag(HUGE, NOHUGE);
+    case "nohugepage":
+      return flag(NOHUGE, HUGE);
+    case "collapse":
+      return collapse(mm, vma, a, b);
     default:
       return -EINVAL;
   }

@@ -73,7 +73,7 @@ export function migrateVma(
   const vma = mm?.vmas.find(a);
   if (!mm || !vma || vma.flags & SPECIAL || n === 0 || a + n > vma.end)
     return { ret: -EINVAL, cpages: 0, moved: 0 };
-  const migration = mirror ? toDevice(mm, a, a + n, mirror.device, mirror) : moveInRam(mm, a, a + n);
+  const migration = mirror ? toDevice(mm, a, a + n, mirror.device, mirror, false) : moveInRam(mm, a, a + n);
   const { moved, count } = migration.finish();
   if (mirror) mirror.map(mm, moved);
   return { ret: 0, cpages: migration.candidates, moved: count };

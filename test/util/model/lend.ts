@@ -1,4 +1,5 @@
 /** Device-exclusive access: pages that are lent to a device until a CPU wants them back. */
+import type { Folio } from "./huge.ts";
 import { EBUSY, type Page } from "./page.ts";
 import type { Mm } from "./mm.ts";
 
@@ -16,24 +17,46 @@ export function lend(
   const reached: Page[] = [];
   let error = 0;
   for (let pn = a; pn < a + n && !error; pn++) {
-    error = mm.getPage(pn, true, false);
+    error = mm.getPage(pn, true, false, true);
     const page = mm.entries.get(pn)?.page;
     if (!error && page) reached.push(page);
     if (!error && !page) error = -EBUSY;
   }
   reached.forEach((page, i) => {
     if (page.kind !== "anon" || page.locked) return;
-    for (const vma of page.home!.around(page.index)) {
-      const pn = vma.start + page.index - vma.pgoff;
-      mm.world.notify(vma.mm, "exclusive", pn, pn + 1, owner);
-      const entry = vma.mm.entries.get(pn);
-      if (entry?.page !== page) continue;
-      entry.lent = true;
-      break;
-    }
+    // A huge page is lent as a whole with its first page, and not at all for another one.
+    if (page.folio && page !== page.folio.pages[0]) return;
+    if (page.folio) lendFolio(page.folio, owner);
+    else lendPage(page, owner);
     if (mm.entries.get(a + i)!.write) use(a + i, page);
   });
   return reached.length || error;
+}
+
+function lendPage(page: Page, owner: number): void {
+  for (const vma of page.home!.around(page.index)) {
+    const pn = vma.start + page.index - vma.pgoff;
+    vma.mm.world.notify(vma.mm, "exclusive", pn, pn + 1, owner);
+    const entry = vma.mm.entries.get(pn);
+    if (entry?.page !== page) continue;
+    entry.lent = true;
+    break;
+  }
+}
+
+function lendFolio(folio: Folio, owner: number): void {
+  let left = folio.maps;
+  for (const vma of folio.around()) {
+    const [a, b] = folio.span(vma);
+    vma.mm.world.notify(vma.mm, "exclusive", a, b, owner);
+    for (let pn = a; pn < b; pn++) {
+      const entry = vma.mm.entries.get(pn);
+      if (entry?.page?.folio !== folio) continue;
+      entry.lent = true;
+      left--;
+    }
+    if (left === 0) break;
+  }
 }
 
 /** The CPU takes a page back. */

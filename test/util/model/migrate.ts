@@ -1,26 +1,25 @@
 /** Migration between RAM and devices, the walk over all mappings of a page, and faults on behalf of a device. */
-import { EAGAIN, EBUS, EBUSY, EFAULT, ENOMEM, EPERM, isZero, present, RAM, R, W, type Page } from "./page.ts";
+import { collect, unmapEverywhere, type Single, type Whole } from "./collect.ts";
+import { blockOf, fallApart, Folio, mapFolio, splitFolio, splitMapping } from "./huge.ts";
+import {
+  EAGAIN,
+  EBUS,
+  EBUSY,
+  EFAULT,
+  ENOMEM,
+  EPERM,
+  HUGE_PAGES,
+  isZero,
+  Page,
+  present,
+  RAM,
+  R,
+  W,
+} from "./page.ts";
 import type { Mm } from "./mm.ts";
 import { leaveSwapCache } from "./swap.ts";
 import { PFN, UFFD, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
-
-/**
- * Tells every vma that could map the page, in tree order, until no mapping is left. The migrating process
- * took its own entry before: that one does not count any more, but its vma hears of it like the others.
- */
-function unmapEverywhere(page: Page, taker: Mm | null, taken: number): void {
-  let left = page.maps - (taker ? 1 : 0);
-  if (left === 0) return;
-  for (const vma of page.home!.around(page.index)) {
-    const pn = vma.start + page.index - vma.pgoff;
-    vma.mm.world.notify(vma.mm, "clear", pn, pn + 1);
-    const own = vma.mm === taker && pn === taken;
-    if (!own && vma.mm.entries.get(pn)?.page === page) left--;
-    if (left === 0) return;
-  }
-  throw new Error("model: a mapping is in no vma of the page's anon_vma");
-}
 
 /** A page that moved, or a hole that was filled: where, and whether it may be written. */
 export interface Moved {
@@ -28,11 +27,15 @@ export interface Moved {
   write: boolean;
 }
 
-/** A candidate: the page at `pn`, or null for a hole or a zero page; `arrival`: it has a frame (see Page.arrival). */
-interface Slot {
-  pn: number;
-  page: Page | null;
+/** A candidate with a frame, if `arrival` is not 0 (see Page.arrival). */
+interface Slot extends Single {
   arrival: number;
+}
+
+/** A block with frames: one large one, or for each of its pages one (0: none). */
+interface Unit extends Whole {
+  arrivals: number[];
+  large: boolean;
 }
 
 /**
@@ -40,7 +43,9 @@ interface Slot {
  * taken. Outside of tests both halves follow each other.
  */
 export class OpenMigration {
-  private readonly slots: Slot[];
+  private readonly slots: (Slot | Unit)[];
+  /** Has the event of the holes been sent? */
+  private filling = false;
 
   constructor(
     private readonly world: World,
@@ -51,15 +56,27 @@ export class OpenMigration {
     private readonly mover: object | null,
     /** The end of the range, for holes. */
     private readonly end: number,
-    wanted: Omit<Slot, "arrival">[],
+    wanted: (Single | Whole)[],
     first?: number,
     /** Whom the events name. */
     private readonly owner = to,
   ) {
-    this.slots = wanted.map((slot) => ({ ...slot, arrival: 0 }));
+    this.slots = wanted.map((one) =>
+      "page" in one ? { ...one, arrival: 0 } : { ...one, arrivals: [], large: false },
+    );
     const order = [...this.slots].sort((a, b) => Number(b.pn === first) - Number(a.pn === first));
-    for (const slot of order) if (world.takeFrame(to)) slot.arrival = world.arrive();
-    for (const { page } of this.slots) if (page) page.locked = true;
+    const arrive = (): number => (world.takeFrame(to) ? world.arrive() : 0);
+    for (const slot of order)
+      if ("page" in slot) slot.arrival = arrive();
+      else {
+        slot.large = world.large(to) && world.takeBlock(to);
+        slot.arrivals = Array.from({ length: HUGE_PAGES }, slot.large ? () => world.arrive() : arrive);
+      }
+    for (const page of this.pages) page.locked = true;
+  }
+
+  private get pages(): Page[] {
+    return this.slots.flatMap((slot) => ("page" in slot ? (slot.page ?? []) : (slot.folio?.pages ?? [])));
   }
 
   /** Pages and holes that could move. */
@@ -69,33 +86,81 @@ export class OpenMigration {
 
   /** What became of it; a page that nobody maps any more has moved, too. */
   finish(): { moved: Moved[]; count: number } {
-    const { world, mm, to } = this;
     const moved: Moved[] = [];
+    const { pages } = this;
     let count = 0;
-    let filling = false;
-    for (const { pn, page, arrival } of this.slots) {
-      if (!arrival) continue;
-      if (page && !this.canMove(page)) {
-        world.giveFrame(to);
-        continue;
+    for (const slot of this.slots) {
+      for (const { pn, page } of "page" in slot ? this.move(slot) : this.moveUnit(slot)) {
+        count++;
+        const entry = this.mm?.entries.get(pn);
+        if (entry?.page && (!page || entry.page === page)) moved.push({ pn, write: entry.write });
       }
-      if (page) {
-        world.giveFrame(page.place);
-        this.place(page, arrival);
-      }
-      if (!page && !filling) world.notify(mm!, "migrate", pn, this.end, this.owner);
-      filling ||= !page;
-      if (!page && !this.fill(pn, arrival)) continue;
-      count++;
-      const entry = mm?.entries.get(pn);
-      if (entry?.page && (!page || entry.page === page)) moved.push({ pn, write: entry.write });
     }
-    for (const { page } of this.slots) {
-      if (!page) continue;
+    for (const page of pages) {
       page.locked = false;
-      world.letGo(page);
+      this.world.letGo(page);
     }
     return { moved, count };
+  }
+
+  /** One page, or one hole: itself, or nothing if it stays. */
+  private move({ pn, page, arrival }: Slot): Single[] {
+    const { world, to } = this;
+    if (!arrival) return [];
+    if (!page) {
+      this.announce(pn);
+      return this.fill(pn, arrival) ? [{ pn, page }] : [];
+    }
+    if (!this.canMove(page)) {
+      world.giveFrame(to);
+      return [];
+    }
+    world.giveFrame(page.place);
+    this.place(page, arrival);
+    return [{ pn, page }];
+  }
+
+  /** Before the first hole is filled. */
+  private announce(pn: number): void {
+    if (!this.filling) this.world.notify(this.mm!, "migrate", pn, this.end, this.owner);
+    this.filling = true;
+  }
+
+  /** A block moves as one, or falls apart before its pages move; it stays if there is no frame for its first page. */
+  private moveUnit({ pn, folio, arrivals, large }: Unit): Single[] {
+    const mm = this.mm!;
+    if (!arrivals[0]) return [];
+    if (!folio) this.announce(pn);
+    if (!large) {
+      if (folio) fallApart(folio);
+      else if (mm.huge.get(blockOf(pn))) splitMapping(mm, pn);
+    } else if (!folio && !this.fillBlock(pn, arrivals)) {
+      arrivals.forEach(() => this.world.giveFrame(this.to));
+      return [];
+    }
+    return arrivals.flatMap((arrival, i) => {
+      const page = folio?.pages[i] ?? null;
+      if (large && !page) return [{ pn: pn + i, page }];
+      return this.move({ pn: pn + i, page, arrival });
+    });
+  }
+
+  /** A huge page where nothing was, or the huge zero page. */
+  private fillBlock(pn: number, arrivals: number[]): boolean {
+    const mm = this.mm!;
+    const { world } = this;
+    const block = blockOf(pn);
+    const vma = mm.vmas.find(pn)!;
+    if (!vma.anonymous || vma.flags & UFFD || (mm.leaves.has(block) && !mm.huge.get(block))) return false;
+    mm.tables.add(pn >> 18);
+    vma.prepare();
+    if (world.charged + HUGE_PAGES > world.chargeLimit) return false;
+    world.charged += HUGE_PAGES;
+    mm.zap(pn, pn + HUGE_PAGES);
+    const folio = new Folio(arrivals.map((_, i) => new Page("anon", vma.anon, vma.offset(pn + i))));
+    folio.pages.forEach((page, i) => this.place(page, arrivals[i]));
+    mapFolio(mm, vma, block, folio);
+    return true;
   }
 
   /** Files have no pages on devices, and a page whose swap slot others name stays with it. */
@@ -117,10 +182,10 @@ export class OpenMigration {
     if (!refused) {
       // Whether or not the page can be charged then.
       vma.prepare();
-      mm.tables.add(pn >> 18);
+      mm.addTable(pn);
     }
     const entry = mm.entries.get(pn);
-    const empty = !refused && (!entry || isZero(entry));
+    const empty = !refused && (!entry || (isZero(entry) && !mm.huge.has(blockOf(pn))));
     const page = empty ? this.world.chargePage("anon", vma.anon, vma.offset(pn)) : null;
     if (!page) {
       this.world.giveFrame(this.to);
@@ -133,36 +198,18 @@ export class OpenMigration {
   }
 }
 
-/** What may move of the vma's part [a, b): pages that `wants` accepts, `holes`, and the zero page's entries. */
-function collect(
+/** RAM pages, holes and zero pages of [a, b) to `device`; `mover` is remembered in each page. */
+export function toDevice(
   mm: Mm,
   a: number,
   b: number,
-  holes: boolean,
-  zeros: boolean,
-  wants: (page: Page) => boolean,
-): { pn: number; page: Page | null }[] {
-  const wanted: { pn: number; page: Page | null }[] = [];
-  const seen = new Set<Page>();
-  const { anonymous } = mm.vmas.find(a)!;
-  for (let pn = a; pn < b; pn++) {
-    const entry = mm.entries.get(pn);
-    const page = entry?.page;
-    if (!page) {
-      if (entry ? zeros && isZero(entry) : holes && anonymous) wanted.push({ pn, page: null });
-    } else if (!entry.lent && !page.locked && wants(page) && !seen.has(page)) {
-      seen.add(page);
-      unmapEverywhere(page, mm, pn);
-      if (page.pins === 0) wanted.push({ pn, page });
-    }
-  }
-  return wanted;
-}
-
-/** RAM pages, holes and zero pages of [a, b) to `device`; `mover` is remembered in each page. */
-export function toDevice(mm: Mm, a: number, b: number, device: number, mover: object): OpenMigration {
+  device: number,
+  mover: object,
+  compound = mm.world.rules.compound,
+): OpenMigration {
   mm.world.notify(mm, "migrate", a, b, device);
-  const wanted = collect(mm, a, b, true, true, ({ place }) => place === RAM);
+  const wants = ({ place }: Page): boolean => place === RAM;
+  const wanted = collect(mm, a, b, { holes: true, zeros: true, wants, compound });
   return new OpenMigration(mm.world, mm, device, mover, b, wanted);
 }
 
@@ -176,28 +223,35 @@ export function fromPeer(
   mover: object,
 ): OpenMigration {
   mm.world.notify(mm, "migrate", a, b, peer);
-  const wanted = collect(mm, a, b, true, false, ({ place }) => place === peer);
+  const { compound } = mm.world.rules;
+  const wants = ({ place }: Page): boolean => place === peer;
+  const wanted = collect(mm, a, b, { holes: true, zeros: false, wants, compound });
   return new OpenMigration(mm.world, mm, device, mover, b, wanted, undefined, peer);
 }
 
 /** RAM pages, holes and zero pages of [a, b) to other frames of RAM. */
 export function moveInRam(mm: Mm, a: number, b: number): OpenMigration {
   mm.world.notify(mm, "migrate", a, b);
-  const wanted = collect(mm, a, b, true, true, ({ place }) => place === RAM);
+  const wants = ({ place }: Page): boolean => place === RAM;
+  const wanted = collect(mm, a, b, { holes: true, zeros: true, wants, compound: false });
   return new OpenMigration(mm.world, mm, RAM, null, b, wanted);
 }
 
 /** This device's pages of [a, b) to RAM; `first` gets a frame before the others. */
 export function toSystem(mm: Mm, a: number, b: number, device: number, first?: number): OpenMigration {
   mm.world.notify(mm, "migrate", a, b, device);
-  const wanted = collect(mm, a, b, false, false, ({ place }) => place === device);
+  const { compound } = mm.world.rules;
+  const wants = ({ place }: Page): boolean => place === device;
+  const wanted = collect(mm, a, b, { holes: false, zeros: false, wants, compound });
   return new OpenMigration(mm.world, mm, RAM, null, b, wanted, first);
 }
 
 /** These pages of a device to RAM, whoever maps them. */
 export function leaveDevice(world: World, pages: Page[]): OpenMigration {
-  for (const page of pages) unmapEverywhere(page, null, 0);
-  const wanted = pages.map((page) => ({ pn: 0, page }));
+  for (const { folio } of pages) if (folio) splitFolio(folio);
+  const single = pages.filter(({ folio, maps }) => !folio && maps > 0);
+  for (const page of single) unmapEverywhere(page, null, 0);
+  const wanted = single.map((page) => ({ pn: 0, page }));
   return new OpenMigration(world, null, RAM, null, 0, wanted);
 }
 
@@ -213,8 +267,10 @@ export function bringBack(mm: Mm, vma: Vma, pn: number, page: Page): number {
   const { world } = mm;
   const { mover, place } = page;
   const { cluster } = world.rules;
-  const from = pn - (pn % cluster);
-  toSystem(mm, Math.max(from, vma.start), Math.min(from + cluster, vma.end), place, pn).finish();
+  // A huge mapping comes back as one, if the driver knows of such.
+  const size = mm.huge.has(blockOf(pn)) ? HUGE_PAGES : cluster;
+  const from = pn - (pn % size);
+  toSystem(mm, Math.max(from, vma.start), Math.min(from + size, vma.end), place, pn).finish();
   if (page.place !== RAM) return -ENOMEM;
   world.cameBack(mover, pn);
   return 0;

@@ -1,4 +1,5 @@
 /** A device's driver, the records' one or another (see DriverRules): a device table for one process, and the commands that use it. */
+import { blockOf } from "./huge.ts";
 import { lend } from "./lend.ts";
 import { EBUSY, EFAULT, EINVAL, ENOENT, EPERM, isZero, present, R, type Event, type Page } from "./page.ts";
 import { invalidateTracked, migrateVma, type Tracked } from "./legacy.ts";
@@ -189,10 +190,13 @@ export class Mirror {
 
   /** The device's oldest page to RAM, wherever it is mapped. */
   beginEvict(world: World): number {
-    const [oldest] = world.pagesOn(this.device);
-    if (!oldest) return -ENOENT;
-    this.open.push({ migration: leaveDevice(world, [oldest]), invalidations: this.invalidations });
-    return 0;
+    for (const page of world.pagesOn(this.device)) {
+      const migration = leaveDevice(world, [page]);
+      if (migration.candidates === 0) continue;
+      this.open.push({ migration, invalidations: this.invalidations });
+      return 0;
+    }
+    return -ENOENT;
   }
 
   /** The oldest open migration's end. What moved is mapped if nothing came between. Returns how many pages moved. */
@@ -258,10 +262,13 @@ export class Mirror {
     if (!vma || !(vma.flags & R) || vma.flags & PFN) return 0xff;
     const entry = mm.entries.get(pn);
     if (!entry || entry.page?.locked) return 0;
-    if (isZero(entry)) return 0x11;
-    const access = entry.write ? 2 : 1;
+    const huge = mm.huge.has(blockOf(pn));
+    if (isZero(entry)) return huge ? 5 : 0x11;
+    const access = (entry.write ? 2 : 1) | (huge ? 4 : 0);
     if (present(entry)) return access;
-    return entry.page?.place === this.device && !entry.lent ? 0x20 | access : 0;
+    if (entry.page?.place === this.device && !entry.lent) return 0x20 | access;
+    // Another device's huge page is an error, its single pages are nothing.
+    return huge ? 0xff : 0;
   }
 
   /** The device table as the records show it: 0 none, 1 read, 3 write, 2 exclusive. */

@@ -1,9 +1,24 @@
 /** One process of the reference model: its page table, page faults, and every way to touch its memory. */
 import { fileFault } from "./file.ts";
+import { copyEntries } from "./fork.ts";
+import { blockOf, blocksOf, hugeFault, HugeZero, moveBlock, splitMapping, unmarkHuge } from "./huge.ts";
 import { takeBack } from "./lend.ts";
 import { bringBack } from "./migrate.ts";
 import type { Page } from "./page.ts";
-import { Content, EAGAIN, EBUS, EFAULT, ENOMEM, present, RAM, R, RWX, W, type Entry } from "./page.ts";
+import {
+  Content,
+  EAGAIN,
+  EBUS,
+  EFAULT,
+  ENOMEM,
+  HUGE_PAGES,
+  present,
+  RAM,
+  R,
+  RWX,
+  W,
+  type Entry,
+} from "./page.ts";
 import { dropSlot, leaveSwapCache, swapIn } from "./swap.ts";
 import { DONTFORK, LOCKED, PFN, SHARED, SPECIAL, UFFD, VmaList, Vma, WIPEONFORK } from "./vma.ts";
 import type { World } from "./world.ts";
@@ -37,8 +52,11 @@ export class Mm {
   readonly entries = new Map<number, Entry>();
   /** 1 GiB regions that have page tables. */
   readonly tables = new Set<number>();
+  /** 2 MiB regions that have page tables, and those of them that are mapped as one: a huge page (null), or its zero page. */
+  readonly leaves = new Set<number>();
+  readonly huge = new Map<number, HugeZero | null>();
   /** Pages held by pin(); null is the zero page. */
-  pinned: (Page | null)[] = [];
+  pinned: (Page | HugeZero | null)[] = [];
   readonly rss = { anon: 0, file: 0, shmem: 0, swap: 0 };
   /** Page faults taken so far. */
   faults = 0;
@@ -53,7 +71,7 @@ export class Mm {
 
   setEntry(pn: number, entry: Entry): void {
     this.entries.set(pn, entry);
-    this.tables.add(pn >> 18);
+    this.addTable(pn);
     const { page, slot } = entry;
     if (page) {
       page.maps++;
@@ -63,6 +81,12 @@ export class Mm {
       slot.names++;
       this.rss.swap++;
     }
+  }
+
+  /** The page tables above a page. */
+  addTable(pn: number): void {
+    this.tables.add(pn >> 18);
+    this.leaves.add(pn >> 9);
   }
 
   dropEntry(pn: number): void {
@@ -82,17 +106,27 @@ export class Mm {
   }
 
   zap(a: number, b: number): void {
-    for (let pn = a; pn < b; pn++) this.dropEntry(pn);
+    for (const [block, from, to] of blocksOf(a, b)) {
+      const huge = this.huge.has(block);
+      if (huge && to - from < HUGE_PAGES) splitMapping(this, from);
+      for (let pn = from; pn < to; pn++) this.dropEntry(pn);
+      if (!huge || to - from < HUGE_PAGES) continue;
+      this.leaves.delete(block);
+      unmarkHuge(this, block);
+    }
   }
 
-  /** Entries of [a, a + n) to [b, b + n), which has none. */
+  /** Entries of [a, a + n) to [b, b + n), which has none. A whole block moves with its table. */
   moveEntries(a: number, n: number, b: number): void {
-    for (let i = 0; i < n; i++) {
-      const entry = this.entries.get(a + i);
-      if (!entry) continue;
-      this.entries.delete(a + i);
-      this.entries.set(b + i, entry);
-      this.tables.add((b + i) >> 18);
+    for (let at = a; at < a + n;) {
+      const target = b + at - a;
+      const to = Math.min(
+        a + n,
+        (blockOf(at) + 1) * HUGE_PAGES,
+        at + (blockOf(target) + 1) * HUGE_PAGES - target,
+      );
+      if (this.leaves.has(blockOf(at))) moveBlock(this, at, to - at, target);
+      at = to;
     }
   }
 
@@ -101,12 +135,21 @@ export class Mm {
   /** One run of the page fault handler. 0, or -ENOMEM, -EBUS or -EAGAIN (an open migration). */
   fault(vma: Vma, pn: number, write: boolean): number {
     this.tables.add(pn >> 18);
-    const error = this.handle(vma, pn, write);
+    const error = this.handleHuge(vma, pn, write) ?? this.handle(vma, pn, write);
     if (error === 0) {
       this.faults++;
       this.world.faults[this.lastFault]++;
     }
     return error;
+  }
+
+  /** Undefined: one page must do. */
+  private handleHuge(vma: Vma, pn: number, write: boolean): number | undefined {
+    const entry = this.entries.get(pn);
+    const here = !entry || present(entry);
+    const kind = here ? hugeFault(this, vma, pn, write) : null;
+    this.leaves.add(blockOf(pn));
+    return kind ? this.as(kind, 0) : undefined;
   }
 
   private handle(vma: Vma, pn: number, write: boolean): number {
@@ -148,7 +191,7 @@ export class Mm {
       return this.as("reuse", 0);
     }
     if (page?.kind === "anon" && (page.exclusive || this.onlyOurs(page))) {
-      if (!page.exclusive && vma.anon) page.home = vma.anon;
+      if (!page.exclusive && vma.anon) for (const one of page.folio?.pages ?? [page]) one.home = vma.anon;
       page.exclusive = true;
       entry.write = (vma.flags & W) !== 0;
       return this.as("reuse", 0);
@@ -159,7 +202,7 @@ export class Mm {
   /** Has nobody else a reference? */
   private onlyOurs(page: Page): boolean {
     if (page.slot && page.refs === 2) leaveSwapCache(this.world, page);
-    return page.refs === 1;
+    return (page.folio ?? page).refs === 1;
   }
 
   /** A new anonymous page with the content of another one, or zeros. If it takes an entry's place mirrors are told. */
@@ -216,12 +259,13 @@ export class Mm {
     return 0;
   }
 
-  /** The kernel gets hold of a page, as ptrace, mlock, populate and pin do. */
-  getPage(pn: number, write: boolean, force: boolean): number {
+  /** The kernel gets hold of a page, as ptrace, mlock, populate and pin do. `single`: not as a part of a huge mapping. */
+  getPage(pn: number, write: boolean, force: boolean, single = false): number {
     const vma = this.vmas.find(pn);
     const refused = this.refuses(vma, write, force);
     if (refused || !vma) return refused;
     for (;;) {
+      if (single && this.huge.has(blockOf(pn)) && present(this.entries.get(pn))) splitMapping(this, pn);
       if (this.allows(pn, false)) {
         const entry = this.entries.get(pn)!;
         const forced = !(vma.flags & W) && entry.page?.exclusive;
@@ -248,7 +292,7 @@ export class Mm {
     for (let i = 0; i < n; i++) {
       const error = this.getPage(a + i, write, false);
       if (error) return i || (error === -EBUS ? -EFAULT : error);
-      const page = this.entries.get(a + i)!.page;
+      const page = this.entries.get(a + i)!.page ?? this.huge.get(blockOf(a + i)) ?? null;
       if (page) page.pins++;
       this.pinned.push(page);
     }
@@ -260,7 +304,8 @@ export class Mm {
     for (const page of this.pinned) {
       if (!page) continue;
       page.pins--;
-      this.world.release(page);
+      if (page instanceof HugeZero) page.release();
+      else this.world.release(page);
     }
     this.pinned = [];
     return count;
@@ -276,31 +321,16 @@ export class Mm {
       child.vmas.insert(copy);
       if (vma.flags & WIPEONFORK) continue;
       copy.forkAnon(vma);
-      if (vma.anon || vma.flags & SPECIAL) this.copyEntries(child, vma);
+      if (vma.anon || vma.flags & SPECIAL) copyEntries(this, child, vma);
     }
     return child;
-  }
-
-  /** Of private memory both sides lose the write bit, and no page is exclusive any more. */
-  private copyEntries(child: Mm, vma: Vma): void {
-    const cow = !(vma.flags & SHARED);
-    if (cow) this.world.notify(this, "prot_page", vma.start, vma.end);
-    for (let g = vma.start >> 18; g <= (vma.end - 1) >> 18; g++) if (this.tables.has(g)) child.tables.add(g);
-    for (let pn = vma.start; pn < vma.end; pn++) {
-      const entry = this.entries.get(pn);
-      if (!entry) continue;
-      entry.lent = false;
-      entry.own = false;
-      if (cow) entry.write = false;
-      if (cow && entry.page) entry.page.exclusive = false;
-      child.setEntry(pn, { ...entry });
-    }
   }
 
   /** The end of the process: no events, its mirrors are told by the world. */
   exit(): void {
     this.unpin();
     for (const pn of [...this.entries.keys()]) this.dropEntry(pn);
+    for (const block of [...this.huge.keys()]) unmarkHuge(this, block);
     for (const vma of [...this.vmas.list]) this.vmas.remove(vma);
   }
 }

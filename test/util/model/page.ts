@@ -1,9 +1,12 @@
 /** What a page is in the reference model, and the small constants that every file of it uses. */
 import type { ModelFile } from "./file.ts";
+import type { Folio } from "./huge.ts";
 import type { Slot } from "./swap.ts";
 import type { AnonVma } from "./vma.ts";
 
 export const PAGE = 4096;
+/** Pages of a huge page, which begins at a multiple of this. */
+export const HUGE_PAGES = 512;
 export const R = 1;
 export const W = 2;
 export const X = 4;
@@ -93,6 +96,8 @@ export class Page {
   cached = false;
   /** Of a disk file: written since it was last written back. */
   dirty = false;
+  /** The huge page that it is a part of. */
+  folio: Folio | null = null;
 
   constructor(
     readonly kind: PageKind,

@@ -1,5 +1,7 @@
 /** Runs operations, written as in the records, on the reference model. */
 import * as calls from "./calls.ts";
+import { blockOf } from "./huge.ts";
+import * as remap from "./remap.ts";
 import { fileOp, mappedBy } from "./replay-files.ts";
 import {
   EAGAIN,
@@ -154,9 +156,9 @@ function callOp(
     case "madv":
       return calls.madvise(mm, a, n, String(args[2]));
     case "mremap":
-      return calls.mremap(mm, a, n, b, m, args[4] === "du");
+      return remap.mremap(mm, a, n, b, m, args[4] === "du");
     case "mresize":
-      return calls.mresize(mm, a, n, b);
+      return remap.mresize(mm, a, n, b);
     case "mlock":
       return calls.mlock(mm, a, n);
     case "munlock":
@@ -201,7 +203,7 @@ export function stateOf(world: World, pid: number, end: number, first = 0): Proc
   const pm = each(first, win, (pn) => {
     const entry = mm.entries.get(pn);
     if (!entry || entry.raw) return 0;
-    if (isZero(entry)) return 1;
+    if (isZero(entry)) return mm.huge.has(blockOf(pn)) ? 5 : 1;
     if (!entry.page || !present(entry)) return 2;
     return (entry.page.maps === 1 ? 9 : 1) | (entry.page.kind === "anon" ? 0 : 4);
   });

@@ -1,4 +1,5 @@
 /** Swap space of the reference model: pages leave for slots and come back. */
+import { blocksOf, splitParts } from "./huge.ts";
 import type { Page } from "./page.ts";
 import { Content, EINVAL, ENOMEM, EAGAIN, present, W, type Entry } from "./page.ts";
 import type { Mm } from "./mm.ts";
@@ -15,11 +16,21 @@ export class Slot {
 /** MADV_PAGEOUT: what one process alone maps leaves, while there is swap space. */
 export function pageOut(mm: Mm, vma: Vma, a: number, b: number): number {
   if (vma.flags & (LOCKED | PFN)) return -EINVAL;
+  for (const [, from, to] of blocksOf(a, b)) {
+    splitParts(mm, from, to, true);
+    pagesOut(mm, from, to);
+  }
+  return 0;
+}
+
+/** Single pages leave; parts of huge pages that could not be split stay. */
+function pagesOut(mm: Mm, a: number, b: number): void {
   const { world } = mm;
   for (let pn = a; pn < b; pn++) {
     const entry = mm.entries.get(pn);
     const page = entry?.page;
     if (!entry || !page || !present(entry) || page.kind !== "anon" || page.slot || page.maps !== 1) continue;
+    if (page.folio) continue;
     if (!world.swapOn || world.swapUsed === world.swapSize) continue;
     world.swapUsed++;
     const slot = new Slot();
@@ -42,7 +53,6 @@ export function pageOut(mm: Mm, vma: Vma, a: number, b: number): number {
     slot.content.copyFrom(page.content);
     uncache(world, page);
   }
-  return 0;
 }
 
 /** The swap cache lets go of a page. */

@@ -6,6 +6,7 @@
  */
 import { RWX, W } from "./page.ts";
 import type { ModelFile } from "./file.ts";
+import { splitAtEdge } from "./huge.ts";
 import type { Mm } from "./mm.ts";
 
 export const LOCKED = 8;
@@ -23,6 +24,9 @@ export const SPECIAL = MIXED | PFN;
 /** How it will be read: matters for merging alone. */
 export const SEQUENTIAL = 2048;
 export const RANDOM = 4096;
+/** Huge pages are wanted, or not wanted. */
+export const HUGE = 8192;
+export const NOHUGE = 16384;
 
 let stamp = 0;
 
@@ -40,8 +44,13 @@ export class AnonVma {
 
   /** The vmas that cover page offset `index`: by first offset, then by insertion. */
   around(index: number): Vma[] {
+    return this.within(index, index + 1);
+  }
+
+  /** The same for a part of [first, end). */
+  within(first: number, end: number): Vma[] {
     return [...this.links]
-      .filter(([v]) => v.pgoff <= index && index < v.pgoff + v.pages)
+      .filter(([v]) => v.pgoff < end && first < v.pgoff + v.pages)
       .sort(([a, at], [b, bt]) => a.pgoff - b.pgoff || at - bt)
       .map(([v]) => v);
   }
@@ -197,6 +206,7 @@ export class VmaList {
   }
 
   private resize(vma: Vma, start: number, end: number): void {
+    for (const edge of [start, end]) splitAtEdge(vma, edge);
     vma.pgoff += start - vma.start;
     vma.start = start;
     vma.end = end;

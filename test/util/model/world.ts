@@ -1,6 +1,7 @@
 /** All processes, device files and memory of the reference model. */
 import type { ModelFile } from "./file.ts";
-import { EINVAL, RAM, Page, type EventName, type PageKind } from "./page.ts";
+import { Folio, type HugeZero } from "./huge.ts";
+import { EINVAL, HUGE_PAGES, RAM, Page, type EventName, type PageKind } from "./page.ts";
 import { evict } from "./migrate.ts";
 import { Mirror } from "./mirror.ts";
 import { FAULT_KINDS, Mm, type FaultKind } from "./mm.ts";
@@ -37,6 +38,11 @@ export interface DriverRules {
   exact: boolean;
   /** The end of a device file brings all pages of its device back. */
   evictOnClose: boolean;
+  /** Huge pages move as one … */
+  compound: boolean;
+  /** … to huge pages of RAM, and of the device, as long as there are any; else to single pages. */
+  largeRam: boolean;
+  largeDevice: boolean;
   /** Pages are evicted one at a time, in the order in which they came, not all at once. */
   evictSingly: boolean;
 }
@@ -47,6 +53,9 @@ export const RECORDS_DRIVER: DriverRules = {
   exact: false,
   evictOnClose: true,
   evictSingly: false,
+  compound: false,
+  largeRam: false,
+  largeDevice: false,
 };
 
 /** An open device file: the processes that have it, and who opened it. */
@@ -75,6 +84,8 @@ export class World {
   /** Page faults by what they did. */
   readonly faults = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
   swapOn = false;
+  /** While somebody maps it. */
+  hugeZero: HugeZero | null = null;
   private arrivals = 0;
 
   constructor(
@@ -118,6 +129,25 @@ export class World {
     return page;
   }
 
+  /** A new huge page in RAM; null when memory or the group's limit does not have that much. */
+  newFolio(home: AnonVma, index: number): Folio | null {
+    if (this.charged + HUGE_PAGES > this.chargeLimit || !this.takeBlock(RAM)) return null;
+    this.charged += HUGE_PAGES;
+    return new Folio(Array.from({ length: HUGE_PAGES }, (_, i) => new Page("anon", home, index + i)));
+  }
+
+  /** Does a driver take huge pages there? */
+  large(place: number): boolean {
+    return place === RAM ? this.rules.largeRam : this.rules.largeDevice;
+  }
+
+  /** The frames of a huge page. */
+  takeBlock(place: number): boolean {
+    if (this.used[place + 1] + HUGE_PAGES > this.most[place + 1]) return false;
+    this.used[place + 1] += HUGE_PAGES;
+    return true;
+  }
+
   /** An entry or a migration has let go of a page: if no other has it, the swap cache need not keep it. */
   letGo(page: Page): void {
     if (page.slot && page.maps === 0 && !page.locked) leaveSwapCache(this, page);
@@ -127,8 +157,13 @@ export class World {
   /** A page that nothing refers to any more is free. */
   release(page: Page): void {
     if (page.refs > 0 || page.locked) return;
-    this.giveFrame(page.place);
-    if (page.charged) this.charged--;
+    // A huge page is free as a whole.
+    const { folio } = page;
+    if (folio?.pages.some(({ refs, locked }) => refs > 0 || locked)) return;
+    for (const one of folio?.dissolve() ?? [page]) {
+      this.giveFrame(one.place);
+      if (one.charged) this.charged--;
+    }
   }
 
   /** The next number of {@link Page.arrival}. */
@@ -140,7 +175,9 @@ export class World {
   pagesOn(device: number): Page[] {
     const pages = new Set<Page>();
     for (const mm of this.mms.values())
-      for (const { page } of mm.entries.values()) if (page?.place === device && !page.locked) pages.add(page);
+      for (const { page } of mm.entries.values())
+        if (page?.place === device && !page.locked)
+          for (const one of page.folio?.pages ?? [page]) pages.add(one);
     return [...pages].sort((a, b) => a.arrival - b.arrival);
   }
 

@@ -1,0 +1,127 @@
+/** What of a range is to move, and the walk over all mappings of it. */
+import { blocksOf, splitFolio, splitMapping, type Folio } from "./huge.ts";
+import type { Mm } from "./mm.ts";
+import { HUGE_PAGES, isZero, RAM, type Page } from "./page.ts";
+
+/**
+ * Tells every vma that could map the page, in tree order, until no mapping is left. The migrating process
+ * took its own entry before: that one does not count any more, but its vma hears of it like the others.
+ */
+export function unmapEverywhere(page: Page, taker: Mm | null, taken: number): void {
+  let left = page.maps - (taker ? 1 : 0);
+  if (left === 0) return;
+  for (const vma of page.home!.around(page.index)) {
+    const pn = vma.start + page.index - vma.pgoff;
+    vma.mm.world.notify(vma.mm, "clear", pn, pn + 1);
+    const own = vma.mm === taker && pn === taken;
+    if (!own && vma.mm.entries.get(pn)?.page === page) left--;
+    if (left === 0) return;
+  }
+  throw new Error("model: a mapping is in no vma of the page's anon_vma");
+}
+
+/** A candidate: a page, or (null) a hole or a zero page. */
+export interface Single {
+  pn: number;
+  page: Page | null;
+}
+
+/** A block that is to move as one: a huge page, or (null) nothing or the huge zero page. */
+export interface Whole {
+  pn: number;
+  folio: Folio | null;
+}
+
+export interface Choice {
+  /** Where nothing is, and where the zero page is. */
+  holes: boolean;
+  zeros: boolean;
+  wants: (page: Page) => boolean;
+  /** Huge pages may move as one. */
+  compound: boolean;
+}
+
+/** What may move of the vma's part [a, b). */
+export function collect(mm: Mm, a: number, b: number, choice: Choice): (Single | Whole)[] {
+  const blocks = blocksOf(a, b).map(([block, from, to]) => {
+    const whole = choice.compound && to - from === HUGE_PAGES;
+    return { block, from, to, unit: whole ? unitAt(mm, block, from, b - a, choice) : undefined };
+  });
+  for (const { block, from, unit } of blocks)
+    if (unit === undefined && mm.huge.has(block)) splitHuge(mm, from);
+  const taken = blocks.flatMap(({ from, to, unit }): (Single | Whole)[] => {
+    if (unit === undefined) return singles(mm, from, to, choice);
+    return unit?.pages.some(({ locked }) => locked) ? [] : [{ pn: from, folio: unit }];
+  });
+  return parts(mm, taken, choice).filter((one) => isFree(mm, one));
+}
+
+/** The huge page or the hole (null) that this block is, if it can move as one. */
+function unitAt(mm: Mm, block: number, pn: number, pages: number, choice: Choice): Folio | null | undefined {
+  const hole = pages === HUGE_PAGES && mm.vmas.find(pn)!.anonymous;
+  if (!mm.leaves.has(block)) return hole && choice.holes ? null : undefined;
+  const entry = mm.entries.get(pn);
+  if (!mm.huge.has(block) || !entry) return undefined;
+  const { page } = entry;
+  if (page) return choice.wants(page) ? page.folio! : undefined;
+  return hole && choice.zeros ? null : undefined;
+}
+
+/** Before single pages of a huge mapping can move. */
+function splitHuge(mm: Mm, pn: number): void {
+  const folio = mm.entries.get(pn)!.page?.folio;
+  if (folio) splitFolio(folio);
+  else splitMapping(mm, pn);
+}
+
+function singles(mm: Mm, a: number, b: number, { holes, zeros, wants }: Choice): Single[] {
+  const found: Single[] = [];
+  const seen = new Set<Page>();
+  const { anonymous } = mm.vmas.find(a)!;
+  for (let pn = a; pn < b; pn++) {
+    const entry = mm.entries.get(pn);
+    const page = entry?.page;
+    if (!page) {
+      if (entry ? zeros && isZero(entry) : holes && anonymous) found.push({ pn, page: null });
+    } else if (!entry.lent && !page.locked && wants(page) && !seen.has(page)) {
+      seen.add(page);
+      found.push({ pn, page });
+    }
+  }
+  return found;
+}
+
+/** Huge pages of which single pages are to move are split, if they are a device's or may move as one; else those stay. */
+function parts(mm: Mm, taken: (Single | Whole)[], { zeros, compound }: Choice): (Single | Whole)[] {
+  return taken.flatMap((one) => {
+    if (!("page" in one) || !one.page) return [one];
+    if (mm.huge.has(Math.floor(one.pn / HUGE_PAGES))) return [];
+    const { pn, page } = one;
+    if (page.folio && (page.place !== RAM || compound)) splitFolio(page.folio);
+    if (page.folio) return [];
+    const now = mm.entries.get(pn)?.page ?? null;
+    return now || zeros ? [{ pn, page: now }] : [];
+  });
+}
+
+/** After every mapping of it was told: does nobody else hold it? */
+function isFree(mm: Mm, one: Single | Whole): boolean {
+  if ("page" in one) {
+    if (one.page) unmapEverywhere(one.page, mm, one.pn);
+    return !one.page?.pins;
+  }
+  const { folio, pn } = one;
+  if (folio) unmapHuge(folio, mm, pn);
+  return !folio?.pages.some(({ pins }) => pins > 0);
+}
+
+/** The same for a huge page, which the migrating process had at `taken`. */
+function unmapHuge(folio: Folio, taker: Mm, taken: number): void {
+  let left = folio.maps - HUGE_PAGES;
+  for (const vma of folio.around()) {
+    if (left === 0) return;
+    const [a, b] = folio.span(vma);
+    vma.mm.world.notify(vma.mm, "clear", a, b);
+    left -= folio.mappedIn(vma.mm, a, b) - (vma.mm === taker && a <= taken && taken < b ? HUGE_PAGES : 0);
+  }
+}
