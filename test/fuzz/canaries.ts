@@ -115,6 +115,17 @@ export const CANARIES: readonly [name: string, withBrokenModel: Broken][] = [
     ),
   ],
   [
+    "pages that are pinned for long stay on their device",
+    broken(
+      Mm.prototype,
+      "pinForLong",
+      () =>
+        function (this: Mm, a, n, write) {
+          return this.pin(a, n, write);
+        },
+    ),
+  ],
+  [
     "exclusive access is given back without a word",
     broken(
       World.prototype,

@@ -7,6 +7,7 @@ import {
   hmmVmaAllocLockedPage,
   MIGRATE_PFN_MIGRATE,
   MIGRATE_PFN_VALID,
+  MIGRATE_VMA_SELECT_DEVICE_COHERENT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   migrateDeviceRange,
   migratePfn,
@@ -41,7 +42,7 @@ export class Device {
   private readonly pages = new Set<Page>();
 
   /** Takes `pages` pages of device memory, of which the driver uses `capacity`. */
-  constructor(hmm: Hmm, rules: DriverRules, pages: number, capacity: number) {
+  constructor(hmm: Hmm, rules: DriverRules, pages: number, capacity: number, coherent: boolean) {
     this.hmm = hmm;
     this.rules = rules;
     this.capacity = capacity;
@@ -49,7 +50,7 @@ export class Device {
       fault: (_devmem, vma, address, page) => this.bringBack(vma, address, page),
       free: (_devmem, page) => this.forget(page),
     };
-    this.devmem = hmmDevmemAdd(hmm, this.ops, this, pages * PAGE_SIZE);
+    this.devmem = hmmDevmemAdd(hmm, this.ops, this, pages * PAGE_SIZE, { coherent });
   }
 
   /** Goes on on an engine that was restored from a snapshot. */
@@ -66,6 +67,11 @@ export class Device {
   /** Pages in use, as the driver has been told. */
   get known(): number {
     return this.pages.size;
+  }
+
+  /** What collects its pages. */
+  get select(): number {
+    return this.devmem.coherent ? MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
   }
 
   private forget(page: Page): void {
@@ -92,8 +98,7 @@ export class Device {
     const from = address - (address % size);
     const start = Math.max(from, vma.start);
     const end = Math.min(from + size, vma.end);
-    const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-    using m = migrateVmaSetup({ vma, start, end, owner: this, select, faultPage: page });
+    using m = migrateVmaSetup({ vma, start, end, owner: this, select: this.select, faultPage: page });
     const wanted = Math.floor((address - start) / PAGE_SIZE);
     if (!moves(m.src[wanted]) || migratePfnToPage(m.src[wanted]) !== page)
       throw new Error(`the faulting page ${page} is no candidate`);

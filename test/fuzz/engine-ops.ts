@@ -142,7 +142,10 @@ const mincore: Perform = ({ mm }, args) => {
 const pin: Perform = (process, args) => {
   let pinned = 0;
   const ret = retOf(() => {
-    const pages = process.mm.pin(page(args, 0), num(args, 1), { write: num(args, 2) === 1 });
+    const pages = process.mm.pin(page(args, 0), num(args, 1), {
+      write: args[2] === 1,
+      longTerm: args[3] === 1,
+    });
     process.pins.push(pages);
     pinned = pages.npages;
   });

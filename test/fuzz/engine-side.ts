@@ -88,7 +88,7 @@ export class EngineSide {
 
   constructor(plan: Plan, module?: WebAssembly.Module) {
     this.plan = plan;
-    const { ram, devices, charge, swap } = plan.limits;
+    const { ram, devices, coherent, charge, swap } = plan.limits;
     // Devices take whole blocks of 512 pages, but for the last one: the first one's driver keeps to its limit itself.
     this.hmm = Hmm.createSync({
       module,
@@ -101,8 +101,8 @@ export class EngineSide {
     });
     this.memcg = new Memcg({ limit: charge });
     this.devices = [
-      new Device(this.hmm, plan.rules, MEMORY_MAX, devices[0]),
-      new Device(this.hmm, plan.rules, devices[1], devices[1]),
+      new Device(this.hmm, plan.rules, MEMORY_MAX, devices[0], coherent[0]),
+      new Device(this.hmm, plan.rules, devices[1], devices[1], coherent[1]),
     ];
     this.pagesAtStart = this.hmm.freePages;
     const first: Process = this.process(this.hmm.createMm({ memcg: this.memcg }));

@@ -46,6 +46,7 @@ export function makePlan(seed: number, random: Random): Plan {
     limits: {
       ram: few(size * 2, MEMORY_MAX),
       devices: [few(size, MEMORY_MAX), few(size, MEMORY_MAX)],
+      coherent: [random.chance(0.25), random.chance(0.25)],
       charge: few(size * 2, NO_LIMIT),
       swap: random.chance(0.4) ? 0 : random.chance(0.3) ? random.between(1, 4) : MEMORY_MAX,
     },
@@ -208,7 +209,7 @@ export class Generator {
       case "ww":
         return this.spanArgs(p, value);
       case "pin":
-        return [...this.range(p, 1), random.chance(0.3) ? 1 : 0];
+        return [...this.range(p, 1), random.chance(0.3) ? 1 : 0, random.chance(0.4) ? 1 : 0];
       case "r":
       case "sysw":
       case "memread":

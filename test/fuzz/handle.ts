@@ -9,7 +9,6 @@ import {
   HMM_PFN_REQ_WRITE,
   HMM_PFN_WRITE,
   hmmRangeFault,
-  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
   migrateVmaSetup,
   MMU_NOTIFY_MIGRATE,
@@ -219,8 +218,7 @@ export class Handle {
   toSystem(start: number, n: number): Reply {
     const { device } = this;
     return this.migrate(start, n, (vma, from, to) => {
-      const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-      using m = migrateVmaSetup({ vma, start: from, end: to, owner: device, select });
+      using m = migrateVmaSetup({ vma, start: from, end: to, owner: device, select: device.select });
       device.hmm.allocPages(m.src, m.dst);
       device.hmm.copyPages(m.src, m.dst);
       m.pages();
@@ -233,8 +231,7 @@ export class Handle {
   fromPeer(start: number, n: number, peer: Device): Reply {
     const { device } = this;
     return this.migrate(start, n, (vma, from, to) => {
-      const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-      using m = migrateVmaSetup({ vma, start: from, end: to, owner: peer, select });
+      using m = migrateVmaSetup({ vma, start: from, end: to, owner: peer, select: peer.select });
       device.fill(m.src, m.dst);
       device.hmm.copyPages(m.src, m.dst);
       const count = m.pages();
@@ -283,7 +280,7 @@ export class Handle {
     if (vma === null || (vma.flags & VM_READ) === 0 || vma.special) return -EINVAL;
     const sem = mm.mmapSem.read();
     const end = this.pieceEnd(vma, start, start + n * PAGE_SIZE);
-    const select = leave ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE : MIGRATE_VMA_SELECT_SYSTEM;
+    const select = leave ? device.select : MIGRATE_VMA_SELECT_SYSTEM;
     let m;
     try {
       m = migrateVmaSetup({ vma, start, end, owner: device, select });

@@ -57,6 +57,7 @@ class Shrinker {
     const limits: Partial<Limits>[] = [
       { ram: MEMORY_MAX },
       { devices: [MEMORY_MAX, MEMORY_MAX] },
+      { coherent: [false, false] },
       { charge: NO_LIMIT },
     ];
     const rules: Partial<DriverRules>[] = [

@@ -29,6 +29,7 @@ export function lend(
       const entry = vma.mm.entries.get(pn);
       if (entry?.page !== page) continue;
       entry.lent = true;
+      page.lender = entry;
       break;
     }
     if (mm.entries.get(a + i)!.write) use(a + i, page);

@@ -100,11 +100,13 @@ export class OpenMigration {
 
   /** Files have no pages on devices, and a page whose swap slot others name stays with it. */
   private canMove(page: Page): boolean {
+    if (page.held > 0) return false;
     return page.kind === "anon" ? leaveSwapCache(this.world, page) : this.to === RAM;
   }
 
   private place(page: Page, arrival: number): void {
     page.place = this.to;
+    page.hidden = this.to !== RAM && !this.world.coherent[this.to];
     page.arrival = arrival;
     page.mover = this.mover;
   }
@@ -133,6 +135,11 @@ export class OpenMigration {
   }
 }
 
+/** References that are no mappings keep a page where it is, but one of them on a device shows only at the end. */
+function mayMove(page: Page): boolean {
+  return page.held <= (page.place === RAM ? 0 : 1);
+}
+
 /** What may move of the vma's part [a, b): pages that `wants` accepts, `holes`, and the zero page's entries. */
 function collect(
   mm: Mm,
@@ -153,7 +160,7 @@ function collect(
     } else if (!entry.lent && !page.locked && wants(page) && !seen.has(page)) {
       seen.add(page);
       unmapEverywhere(page, mm, pn);
-      if (page.pins === 0) wanted.push({ pn, page });
+      if (mayMove(page)) wanted.push({ pn, page });
     }
   }
   return wanted;
@@ -196,8 +203,8 @@ export function toSystem(mm: Mm, a: number, b: number, device: number, first?: n
 
 /** These pages of a device to RAM, whoever maps them. */
 export function leaveDevice(world: World, pages: Page[]): OpenMigration {
-  for (const page of pages) unmapEverywhere(page, null, 0);
-  const wanted = pages.map((page) => ({ pn: 0, page }));
+  for (const page of pages) if (!page.lent) unmapEverywhere(page, null, 0);
+  const wanted = pages.filter(mayMove).map((page) => ({ pn: 0, page }));
   return new OpenMigration(world, null, RAM, null, 0, wanted);
 }
 
@@ -256,6 +263,7 @@ export function rangeFault(
 
 function needsFault(mm: Mm, device: number, pn: number, write: boolean): boolean {
   const entry = mm.entries.get(pn);
-  if (entry?.page?.place === device && !entry.page.locked) return false;
+  const page = entry?.page;
+  if (page?.hidden && page.place === device && !page.locked) return false;
   return !present(entry) || (write && !entry!.write);
 }

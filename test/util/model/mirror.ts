@@ -1,6 +1,18 @@
 /** A device's driver, the records' one or another (see DriverRules): a device table for one process, and the commands that use it. */
 import { lend } from "./lend.ts";
-import { EBUSY, EFAULT, EINVAL, ENOENT, EPERM, isZero, present, R, type Event, type Page } from "./page.ts";
+import {
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  ENOENT,
+  EPERM,
+  isZero,
+  present,
+  R,
+  RAM,
+  type Event,
+  type Page,
+} from "./page.ts";
 import { invalidateTracked, migrateVma, type Tracked } from "./legacy.ts";
 import {
   fromPeer,
@@ -187,12 +199,15 @@ export class Mirror {
     return 0;
   }
 
-  /** The device's oldest page to RAM, wherever it is mapped. */
+  /** The device's oldest page that can move to RAM, wherever it is mapped. */
   beginEvict(world: World): number {
-    const [oldest] = world.pagesOn(this.device);
-    if (!oldest) return -ENOENT;
-    this.open.push({ migration: leaveDevice(world, [oldest]), invalidations: this.invalidations });
-    return 0;
+    for (const oldest of world.pagesOn(this.device)) {
+      const migration = leaveDevice(world, [oldest]);
+      if (migration.candidates === 0) continue;
+      this.open.push({ migration, invalidations: this.invalidations });
+      return 0;
+    }
+    return -ENOENT;
   }
 
   /** The oldest open migration's end. What moved is mapped if nothing came between. Returns how many pages moved. */
@@ -260,8 +275,9 @@ export class Mirror {
     if (!entry || entry.page?.locked) return 0;
     if (isZero(entry)) return 0x11;
     const access = entry.write ? 2 : 1;
-    if (present(entry)) return access;
-    return entry.page?.place === this.device && !entry.lent ? 0x20 | access : 0;
+    const { page } = entry;
+    if (!present(entry)) return page?.place === this.device && !entry.lent ? 0x20 | access : 0;
+    return !page || page.place === RAM ? access : access | (page.place === this.device ? 0x40 : 0x50);
   }
 
   /** The device table as the records show it: 0 none, 1 read, 3 write, 2 exclusive. */

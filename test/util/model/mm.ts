@@ -1,9 +1,9 @@
 /** One process of the reference model: its page table, page faults, and every way to touch its memory. */
 import { fileFault } from "./file.ts";
 import { takeBack } from "./lend.ts";
-import { bringBack } from "./migrate.ts";
+import { bringBack, leaveDevice } from "./migrate.ts";
 import type { Page } from "./page.ts";
-import { Content, EAGAIN, EBUS, EFAULT, ENOMEM, present, RAM, R, RWX, W, type Entry } from "./page.ts";
+import { Content, EAGAIN, EBUS, EBUSY, EFAULT, ENOMEM, present, RAM, R, RWX, W, type Entry } from "./page.ts";
 import { dropSlot, leaveSwapCache, swapIn } from "./swap.ts";
 import { DONTFORK, LOCKED, PFN, SHARED, SPECIAL, UFFD, VmaList, Vma, WIPEONFORK } from "./vma.ts";
 import type { World } from "./world.ts";
@@ -69,6 +69,7 @@ export class Mm {
     const entry = this.entries.get(pn);
     if (!entry) return;
     this.entries.delete(pn);
+    entry.lent = false;
     const { page, slot } = entry;
     if (slot) {
       this.rss.swap--;
@@ -115,8 +116,7 @@ export class Mm {
     if (entry.page?.locked) return -EAGAIN;
     if (entry.slot) return this.as("swap", swapIn(this, vma, pn, entry, write));
     if (entry.lent) return this.as("exclusive", takeBack(this, pn));
-    if (entry.page && entry.page.place !== RAM)
-      return this.as("device", bringBack(this, vma, pn, entry.page));
+    if (entry.page?.hidden) return this.as("device", bringBack(this, vma, pn, entry.page));
     if (write && !entry.write) return this.writeProtected(vma, pn, entry);
     if (write) entry.dirty = true;
     return this.as("spurious", 0);
@@ -255,15 +255,28 @@ export class Mm {
     return n;
   }
 
-  unpin(): number {
-    const count = this.pinned.length;
-    for (const page of this.pinned) {
+  /** Pages on coherent devices have to go to RAM first, wherever they are mapped. One that cannot ends it. */
+  pinForLong(a: number, n: number, write: boolean): number {
+    const before = this.pinned.length;
+    for (;;) {
+      const count = this.pin(a, n, write);
+      const pages = new Set(this.pinned.slice(before));
+      const away = [...pages].filter((page) => page !== null && page.place !== RAM);
+      if (away.length === 0) return count;
+      this.unpin(before);
+      for (const page of away) if (leaveDevice(this.world, [page!]).finish().count === 0) return -EBUSY;
+    }
+  }
+
+  /** Lets all pins go, or all but the first ones. */
+  unpin(keep = 0): number {
+    const ended = this.pinned.splice(keep);
+    for (const page of ended) {
       if (!page) continue;
       page.pins--;
       this.world.release(page);
     }
-    this.pinned = [];
-    return count;
+    return ended.length;
   }
 
   // --- life ------------------------------------------------------------------------------------

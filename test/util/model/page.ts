@@ -73,10 +73,14 @@ export class Page {
   readonly content = new Content();
   /** RAM, or the number of the device it is on. */
   place = RAM;
+  /** On a device whose memory no CPU reaches. */
+  hidden = false;
   /** Entries that name it, in all processes. */
   maps = 0;
   /** Further references: they keep it where it is. */
   pins = 0;
+  /** The entry that lends it to a device, if one does. */
+  lender: Entry | null = null;
   /** In an open migration: its entries wait, and nobody gets at it. */
   locked = false;
   /** Known to belong to one process: may be written where it is. */
@@ -101,6 +105,16 @@ export class Page {
     /** … around this offset. */
     public index: number,
   ) {}
+
+  /** Is it lent to a device for exclusive access? */
+  get lent(): boolean {
+    return this.lender?.lent === true;
+  }
+
+  /** References that no migration can take away: pins, and of an entry that lends it. */
+  get held(): number {
+    return this.pins + (this.lent ? 1 : 0);
+  }
 
   /** References: entries, pins, and a cache's. */
   get refs(): number {
@@ -128,7 +142,7 @@ export interface Entry {
 /** Can a CPU read through this entry as it is? */
 export function present(entry: Entry | undefined): boolean {
   if (!entry || entry.slot || entry.lent) return false;
-  return !entry.page || (!entry.page.locked && entry.page.place === RAM);
+  return !entry.page || (!entry.page.locked && !entry.page.hidden);
 }
 
 /** Is this the zero page's entry? */

@@ -172,7 +172,7 @@ function callOp(
       world.swapOn = op === "swapon";
       return 0;
     case "pin":
-      return mm.pin(a, n, b === 1);
+      return m === 1 ? mm.pinForLong(a, n, b === 1) : mm.pin(a, n, b === 1);
     case "unpin":
       return mm.unpin();
     case "fork":

@@ -1,6 +1,6 @@
 /** Swap space of the reference model: pages leave for slots and come back. */
 import type { Page } from "./page.ts";
-import { Content, EINVAL, ENOMEM, EAGAIN, present, W, type Entry } from "./page.ts";
+import { Content, EINVAL, ENOMEM, EAGAIN, present, RAM, W, type Entry } from "./page.ts";
 import type { Mm } from "./mm.ts";
 import type { World } from "./world.ts";
 import { LOCKED, PFN, type AnonVma, type Vma } from "./vma.ts";
@@ -19,7 +19,8 @@ export function pageOut(mm: Mm, vma: Vma, a: number, b: number): number {
   for (let pn = a; pn < b; pn++) {
     const entry = mm.entries.get(pn);
     const page = entry?.page;
-    if (!entry || !page || !present(entry) || page.kind !== "anon" || page.slot || page.maps !== 1) continue;
+    if (!entry || !page || !present(entry) || page.place !== RAM) continue;
+    if (page.kind !== "anon" || page.slot || page.maps !== 1) continue;
     if (!world.swapOn || world.swapUsed === world.swapSize) continue;
     world.swapUsed++;
     const slot = new Slot();

@@ -11,6 +11,8 @@ import type { AnonVma } from "./vma.ts";
 export interface Limits {
   ram: number;
   devices: number[];
+  /** Of each device: do the CPUs reach its memory as they do RAM? */
+  coherent: boolean[];
   charge: number;
   /** Slots of swap space. */
   swap: number;
@@ -19,6 +21,7 @@ export interface Limits {
 export const NO_LIMITS: Limits = {
   ram: Infinity,
   devices: [Infinity, Infinity],
+  coherent: [false, false],
   charge: Infinity,
   swap: Infinity,
 };
@@ -62,6 +65,7 @@ export class World {
   /** Frames in use: [0] RAM, [1 + device]. */
   readonly used: number[];
   private readonly most: number[];
+  readonly coherent: readonly boolean[];
   /** Pages that may be charged. */
   chargeLimit: number;
   /** Pages charged to the memory cgroup: those that exist, wherever they are. */
@@ -78,11 +82,12 @@ export class World {
   private arrivals = 0;
 
   constructor(
-    { ram, devices, charge, swap }: Limits = NO_LIMITS,
+    { ram, devices, coherent, charge, swap }: Limits = NO_LIMITS,
     readonly rules: DriverRules = RECORDS_DRIVER,
   ) {
     this.most = [ram, ...devices];
     this.used = this.most.map(() => 0);
+    this.coherent = coherent;
     this.chargeLimit = charge;
     this.swapSize = swap;
     this.mms.set(0, new Mm(this));
@@ -139,8 +144,9 @@ export class World {
   /** The device's pages that are not migrating, those that came first first. */
   pagesOn(device: number): Page[] {
     const pages = new Set<Page>();
-    for (const mm of this.mms.values())
-      for (const { page } of mm.entries.values()) if (page?.place === device && !page.locked) pages.add(page);
+    for (const { entries, pinned } of this.mms.values())
+      for (const page of [...[...entries.values()].map((entry) => entry.page), ...pinned])
+        if (page?.place === device && !page.locked) pages.add(page);
     return [...pages].sort((a, b) => a.arrival - b.arrival);
   }
 
