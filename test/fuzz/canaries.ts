@@ -1,5 +1,6 @@
 /** Ways to break the reference model: a fuzzer that does not notice them would not notice a broken engine either. */
 import { ModelFile } from "../util/model/file.ts";
+import { Ksm } from "../util/model/ksm.ts";
 import { OpenMigration } from "../util/model/migrate.ts";
 import { Mirror } from "../util/model/mirror.ts";
 import { Mm } from "../util/model/mm.ts";
@@ -111,6 +112,17 @@ export const CANARIES: readonly [name: string, withBrokenModel: Broken][] = [
           const count = original.call(this, a, n);
           for (const page of this.pinned) if (page) page.pins = 0;
           return count;
+        },
+    ),
+  ],
+  [
+    "KSM looks once more often than it is told",
+    broken(
+      Ksm.prototype,
+      "scan",
+      (original) =>
+        function (this: Ksm, passes) {
+          return original.call(this, passes + 1);
         },
     ),
   ],

@@ -99,9 +99,9 @@ export class Device {
     const start = Math.max(from, vma.start);
     const end = Math.min(from + size, vma.end);
     using m = migrateVmaSetup({ vma, start, end, owner: this, select: this.select, faultPage: page });
-    const wanted = Math.floor((address - start) / PAGE_SIZE);
-    if (!moves(m.src[wanted]) || migratePfnToPage(m.src[wanted]) !== page)
-      throw new Error(`the faulting page ${page} is no candidate`);
+    // Of a merged page's addresses the first one in the cluster has the slot.
+    const wanted = m.src.findIndex((word) => moves(word) && migratePfnToPage(word) === page);
+    if (wanted < 0) throw new Error(`the faulting page ${page} is no candidate`);
     const target = hmmVmaAllocLockedPage(vma, address);
     if (target === 0) return VM_FAULT_OOM;
     m.dst[wanted] = migratePfn(target);

@@ -8,6 +8,7 @@ import {
   MADV_DONTNEED,
   MADV_FREE,
   MADV_KEEPONFORK,
+  MADV_MERGEABLE,
   MADV_NORMAL,
   MADV_PAGEOUT,
   MADV_POPULATE_READ,
@@ -15,6 +16,7 @@ import {
   MADV_RANDOM,
   MADV_REMOVE,
   MADV_SEQUENTIAL,
+  MADV_UNMERGEABLE,
   MADV_WILLNEED,
   MADV_WIPEONFORK,
   MREMAP_DONTUNMAP,
@@ -44,6 +46,8 @@ const ADVICE: Readonly<Record<string, number>> = {
   wipeonfork: MADV_WIPEONFORK,
   keeponfork: MADV_KEEPONFORK,
   pageout: MADV_PAGEOUT,
+  mergeable: MADV_MERGEABLE,
+  unmergeable: MADV_UNMERGEABLE,
   normal: MADV_NORMAL,
   random: MADV_RANDOM,
   sequential: MADV_SEQUENTIAL,
@@ -206,6 +210,13 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
   ["unuffd", ({ mm }, args) => ({ ret: retOf(() => mm.uffdUnregister(page(args, 0), bytes(args, 1))) })],
   ["swapon", (_process, _args, { hmm }) => ({ ret: retOf(() => (hmm.swapOn = true)) })],
   ["swapoff", (_process, _args, { hmm }) => ({ ret: retOf(() => (hmm.swapOn = false)) })],
+  [
+    "ksm",
+    (_process, args, { hmm }) => {
+      const { pagesShared, pagesSharing } = hmm.ksmScan(num(args, 0));
+      return { shared: pagesShared, sharing: pagesSharing };
+    },
+  ],
   ["limit", (_process, args, { memcg }) => ({ ret: retOf(() => (memcg.limit = num(args, 0))) })],
   ["r", counted(read)],
   ["w", counted(write)],

@@ -19,6 +19,7 @@ import {
   VM_DONTCOPY,
   VM_EXEC,
   VM_LOCKED,
+  VM_MERGEABLE,
   VM_MIXEDMAP,
   VM_PFNMAP,
   VM_RAND_READ,
@@ -62,6 +63,8 @@ const CAPACITIES = {
   migrations: 16,
   deviceTables: 16,
   files: 64,
+  ksmPages: 512,
+  ksmAddresses: 2048,
 };
 
 /** For pfn arrays and the arrays of migrations. */
@@ -321,6 +324,7 @@ const FLAG_LETTERS: readonly [number, string][] = [
   [VM_UFFD_MISSING, "u"],
   [VM_MIXEDMAP, "M"],
   [VM_PFNMAP, "P"],
+  [VM_MERGEABLE, "m"],
   [VM_SEQ_READ, "q"],
   [VM_RAND_READ, "n"],
 ];

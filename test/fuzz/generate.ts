@@ -24,6 +24,9 @@ const ADVICE = [
   "wipeonfork",
   "keeponfork",
   ...Array<string>(8).fill("pageout"),
+  ...Array<string>(8).fill("mergeable"),
+  "unmergeable",
+  "unmergeable",
   "normal",
   "random",
   "sequential",
@@ -49,6 +52,7 @@ export function makePlan(seed: number, random: Random): Plan {
       coherent: [random.chance(0.25), random.chance(0.25)],
       charge: few(size * 2, NO_LIMIT),
       swap: random.chance(0.4) ? 0 : random.chance(0.3) ? random.between(1, 4) : MEMORY_MAX,
+      hugetlb: 0,
     },
     rules: {
       piece: random.pick([64, 64, 16, 4, 1]),
@@ -75,6 +79,8 @@ export function makeExhaustPlan(seed: number, random: Random): Plan {
     migrations: few(1, 6),
     deviceTables: few(2, 8),
     files: few(1, 6),
+    ksmPages: few(1, 8),
+    ksmAddresses: few(1, 60),
   };
   return { ...plan, capacities, arena: few(8192, 16384) };
 }
@@ -170,9 +176,14 @@ export class Generator {
   // --- what ------------------------------------------------------------------------------------
 
   private args(op: string, p: number): (number | string)[] {
-    const value = this.random.between(0, 255);
+    const value = this.value();
     if (DEVICE_OPS.has(op)) return this.deviceArgs(op, p, value);
     return this.memoryArgs(op, p, value) ?? this.systemArgs(op, value);
+  }
+
+  /** What is written: often what was written before, that pages may be alike. */
+  private value(): number {
+    return this.random.chance(0.6) ? this.random.below(3) : this.random.between(0, 255);
   }
 
   /** A device file, and most often a range. */
@@ -246,6 +257,8 @@ export class Generator {
       case "fp":
       case "fc":
         return fileArgs(random, op, value);
+      case "ksm":
+        return [random.pick([0, 1, 2, 2, 3, 3, 12])];
       case "fa":
         return [random.pick([1, 1, 2, 4, 16, 16, 512])];
       case "limit":

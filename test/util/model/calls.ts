@@ -1,12 +1,16 @@
 /** The system calls on the mappings of a process of the reference model. Each returns 0 or a negative errno. */
 import { ModelFile } from "./file.ts";
 import { EACCES, EAGAIN, EBUS, EFAULT, EINVAL, ENOMEM, PAGE, present, RWX, W, type Entry } from "./page.ts";
+import { cuts, HUGE, hugeEnd, hugeStart, promised } from "./hugetlb.ts";
+import { breakUp } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
 import { pageOut, swapAhead } from "./swap.ts";
 import {
   ACCOUNT,
   DONTFORK,
+  HUGETLB,
   LOCKED,
+  MERGEABLE,
   MIXED,
   PFN,
   RANDOM,
@@ -14,13 +18,13 @@ import {
   SHARED,
   SPECIAL,
   UFFD,
-  Vma,
+  type Vma,
   WIPEONFORK,
 } from "./vma.ts";
 
 /** What is mapped: nothing but memory, memory that is shared, a file from some page on, or what a driver has. */
 export interface Mapped {
-  kind: "anon" | "sanon" | "shared" | "private" | "mixed" | "pfn";
+  kind: "anon" | "sanon" | "shared" | "private" | "mixed" | "pfn" | "hugetlb";
   file?: ModelFile;
   pgoff?: number;
   /** Of a driver's mapping: private. */
@@ -29,13 +33,26 @@ export interface Mapped {
 
 export function mmap(mm: Mm, a: number, n: number, prot: number, what: Mapped, populated = false): number {
   if (n === 0) return -EINVAL;
-  munmap(mm, a, n);
+  if (what.kind === "hugetlb") return mapHuge(mm, a, hugeEnd(n), prot, populated);
+  const cut = munmap(mm, a, n);
+  if (cut) return cut;
   if (what.kind === "mixed" || what.kind === "pfn") return mapSpecial(mm, a, n, prot, what);
   const shared = what.kind === "sanon" || what.kind === "shared";
   const file = what.kind === "sanon" ? new ModelFile(mm.world, "shm", n * PAGE) : (what.file ?? null);
   const pgoff = what.kind === "sanon" ? 0 : (what.pgoff ?? a);
   mm.vmas.map(a, a + n, prot | (shared ? SHARED : 0), file, pgoff);
   if (what.kind === "sanon") file!.close();
+  if (populated) populateLocked(mm, a, a + n);
+  return 0;
+}
+
+/** Whole blocks, and no more of them than the pool can give to all that it has promised some. */
+function mapHuge(mm: Mm, a: number, n: number, prot: number, populated: boolean): number {
+  if (a % HUGE) return -EINVAL;
+  if (n / HUGE + promised(mm.world) > mm.world.hugeFree) return -ENOMEM;
+  const cut = munmap(mm, a, n);
+  if (cut) return cut;
+  mm.vmas.map(a, a + n, prot | HUGETLB, null);
   if (populated) populateLocked(mm, a, a + n);
   return 0;
 }
@@ -67,6 +84,7 @@ export function munmap(mm: Mm, a: number, n: number): number {
   if (n === 0) return -EINVAL;
   if (vmas.within(a, b).length === 0) return 0;
   for (const vma of vmas.within(a, b)) {
+    if ((vma.start < a && cuts(vma, a)) || (vma.end > b && cuts(vma, b))) return -EINVAL;
     if (vma.start < a) vmas.split(vma, a, true);
     if (vma.end > b) vmas.split(vma, b, false);
   }
@@ -101,6 +119,7 @@ export function mprotect(mm: Mm, a: number, n: number, prot: number): number {
   return pieces(mm, a, a + n, (vma, from, to) => {
     let flags = (vma.flags & ~RWX) | prot;
     if (flags === vma.flags) return 0;
+    if (cuts(vma, from) || cuts(vma, to)) return -EINVAL;
     if (prot & W && !(flags & SHARED)) flags |= ACCOUNT;
     else if (!(prot & W) && vma.anonymous && !vma.anon) flags &= ~ACCOUNT;
     const fill = (vma.flags & (LOCKED | W | SHARED)) === LOCKED && (prot & W) !== 0;
@@ -143,7 +162,7 @@ function setLocked(mm: Mm, a: number, n: number, locked: number): number {
 }
 
 /** Ends at the first page that cannot be had; nobody takes the earlier ones away again. */
-function populateLocked(mm: Mm, a: number, b: number): number {
+export function populateLocked(mm: Mm, a: number, b: number): number {
   for (let pn = a; pn < b; pn++) {
     const { flags } = mm.vmas.find(pn)!;
     if (flags & PFN) continue;
@@ -151,63 +170,6 @@ function populateLocked(mm: Mm, a: number, b: number): number {
     if (error) return error;
   }
   return 0;
-}
-
-// --- mremap ------------------------------------------------------------------------------------
-
-export function mresize(mm: Mm, a: number, n: number, m: number): number {
-  if (m === 0) return -EINVAL;
-  const vma = mm.vmas.find(a);
-  if (!vma) return -EFAULT;
-  if (m < n) return munmap(mm, a + m, n - m);
-  if (m === n) return 0;
-  if (n === 0) return -EINVAL;
-  if (n > vma.end - a || vma.flags & PFN) return -EFAULT;
-  if (a + n !== vma.end || mm.vmas.within(a + n, a + m).length > 0) return -ENOMEM;
-  const { end, flags, anon, file } = vma;
-  const pgoff = vma.offset(end);
-  if (!mm.vmas.mergeNew({ start: end, end: a + m, flags, pgoff, anon, file })) return -ENOMEM;
-  if (flags & LOCKED) populateLocked(mm, end, a + m);
-  return 0;
-}
-
-/** Always to a fixed place; `keep` is MREMAP_DONTUNMAP. */
-export function mremap(mm: Mm, a: number, n: number, b: number, m: number, keep: boolean): number {
-  if (m === 0 || (keep && n !== m)) return -EINVAL;
-  if (!mm.vmas.find(a)) return -EFAULT;
-  if (a + n > b && b + m > a) return -EINVAL;
-  munmap(mm, b, m);
-  if (n > m) munmap(mm, a + m, n - m);
-  const length = Math.min(n, m);
-  const vma = mm.vmas.find(a);
-  if (!vma) return -EFAULT;
-  if (length === 0) return -EINVAL;
-  if (keep && vma.flags & PFN) return -EINVAL;
-  if (length > vma.end - a) return -EFAULT;
-  if (m > length && vma.flags & PFN) return -EFAULT;
-  move(mm, vma, a, length, b, m, keep);
-  return 0;
-}
-
-function move(mm: Mm, vma: Vma, a: number, n: number, b: number, m: number, keep: boolean): void {
-  const { anon, file } = vma;
-  // Memory that moves leaves its userfaultfd.
-  const flags = vma.flags & ~UFFD;
-  const pgoff = vma.anonymous && !anon ? b : vma.offset(a);
-  let target = mm.vmas.mergeNew({ start: b, end: b + m, flags, pgoff, anon, file });
-  if (!target) {
-    target = mm.vmas.insert(new Vma(mm, b, b + m, flags, pgoff, file));
-    target.anon = anon;
-    target.cloneChain(vma);
-  }
-  mm.world.notify(mm, "unmap", a, a + n);
-  mm.moveEntries(a, n, b);
-  if (keep) {
-    const source = mm.vmas.find(a)!;
-    source.flags &= ~LOCKED;
-    if (source !== target && source.start === a && source.end === a + n) source.unlink();
-  } else munmap(mm, a, n);
-  if (flags & LOCKED && m > n) populateLocked(mm, b + n, b + m);
 }
 
 // --- advice ------------------------------------------------------------------------------------
@@ -233,18 +195,26 @@ export function madvise(mm: Mm, a: number, n: number, advice: string): number {
 function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number {
   const flag = (set: number, clear: number): number => {
     const flags = (vma.flags & ~clear) | set;
-    if (flags !== vma.flags) mm.vmas.modify(vma, a, b, flags);
+    if (flags === vma.flags) return 0;
+    if (cuts(vma, a) || cuts(vma, b)) return -EINVAL;
+    mm.vmas.modify(vma, a, b, flags);
     return 0;
   };
   switch (advice) {
     case "dontneed":
     case "free":
       if (vma.flags & (LOCKED | PFN) || (advice === "free" && !vma.anonymous)) return -EINVAL;
+      if (vma.flags & HUGETLB) {
+        // Whole blocks; one that the range ends in stays.
+        if (cuts(vma, a)) return -EINVAL;
+        b = hugeStart(b);
+        if (b <= a) return 0;
+      }
       mm.world.notify(mm, "clear", a, b);
       for (let pn = a; pn < b; pn++) if (advice === "dontneed" || mm.entries.get(pn)?.slot) mm.dropEntry(pn);
       return 0;
     case "cold":
-      return vma.flags & (LOCKED | PFN) ? -EINVAL : 0;
+      return vma.flags & (LOCKED | PFN | HUGETLB) ? -EINVAL : 0;
     case "pageout":
       return pageOut(mm, vma, a, b);
     case "willneed":
@@ -256,6 +226,14 @@ function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number 
       return vma.file.punch(vma.offset(a) * PAGE, (b - a) * PAGE);
     case "normal":
       return flag(0, SEQUENTIAL | RANDOM);
+    case "mergeable":
+      if (vma.flags & (SHARED | SPECIAL)) return 0;
+      mm.world.ksm.enter(mm);
+      return flag(MERGEABLE, 0);
+    case "unmergeable": {
+      const failed = vma.flags & MERGEABLE ? breakUp(mm, vma, a, b) : 0;
+      return failed || flag(0, MERGEABLE);
+    }
     case "sequential":
       return flag(SEQUENTIAL, RANDOM);
     case "random":

@@ -1,5 +1,6 @@
 /** Device-exclusive access: pages that are lent to a device until a CPU wants them back. */
 import { EBUSY, type Page } from "./page.ts";
+import { mappingsOf } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
 
 /**
@@ -23,8 +24,7 @@ export function lend(
   }
   reached.forEach((page, i) => {
     if (page.kind !== "anon" || page.locked) return;
-    for (const vma of page.home!.around(page.index)) {
-      const pn = vma.start + page.index - vma.pgoff;
+    for (const [vma, pn] of mappingsOf(page)) {
       mm.world.notify(vma.mm, "exclusive", pn, pn + 1, owner);
       const entry = vma.mm.entries.get(pn);
       if (entry?.page !== page) continue;
@@ -40,6 +40,8 @@ export function lend(
 /** The CPU takes a page back. */
 export function takeBack(mm: Mm, pn: number): number {
   mm.world.notify(mm, "exclusive", pn, pn + 1);
-  mm.entries.get(pn)!.lent = false;
+  const entry = mm.entries.get(pn)!;
+  entry.lent = false;
+  entry.dirty = entry.write;
   return 0;
 }

@@ -1,5 +1,6 @@
 /** Migration between RAM and devices, the walk over all mappings of a page, and faults on behalf of a device. */
 import { EAGAIN, EBUS, EBUSY, EFAULT, ENOMEM, EPERM, isZero, present, RAM, R, W, type Page } from "./page.ts";
+import { mappingsOf } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
 import { leaveSwapCache } from "./swap.ts";
 import { PFN, UFFD, type Vma } from "./vma.ts";
@@ -12,14 +13,13 @@ import type { World } from "./world.ts";
 function unmapEverywhere(page: Page, taker: Mm | null, taken: number): void {
   let left = page.maps - (taker ? 1 : 0);
   if (left === 0) return;
-  for (const vma of page.home!.around(page.index)) {
-    const pn = vma.start + page.index - vma.pgoff;
+  for (const [vma, pn] of mappingsOf(page)) {
     vma.mm.world.notify(vma.mm, "clear", pn, pn + 1);
     const own = vma.mm === taker && pn === taken;
     if (!own && vma.mm.entries.get(pn)?.page === page) left--;
     if (left === 0) return;
   }
-  throw new Error("model: a mapping is in no vma of the page's anon_vma");
+  throw new Error("model: a mapping is in no vma that could map the page");
 }
 
 /** A page that moved, or a hole that was filled: where, and whether it may be written. */
@@ -52,12 +52,13 @@ export class OpenMigration {
     /** The end of the range, for holes. */
     private readonly end: number,
     wanted: Omit<Slot, "arrival">[],
-    first?: number,
+    first?: Page,
     /** Whom the events name. */
     private readonly owner = to,
   ) {
     this.slots = wanted.map((slot) => ({ ...slot, arrival: 0 }));
-    const order = [...this.slots].sort((a, b) => Number(b.pn === first) - Number(a.pn === first));
+    const isFirst = ({ page }: Slot): boolean => page !== null && page === first;
+    const order = [...this.slots].sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)));
     for (const slot of order) if (world.takeFrame(to)) slot.arrival = world.arrive();
     for (const { page } of this.slots) if (page) page.locked = true;
   }
@@ -109,6 +110,10 @@ export class OpenMigration {
     page.hidden = this.to !== RAM && !this.world.coherent[this.to];
     page.arrival = arrival;
     page.mover = this.mover;
+    // Entries of pages that no CPU reaches are not dirty.
+    if (!page.hidden) return;
+    for (const { entries } of this.world.mms.values())
+      for (const entry of entries.values()) if (entry.page === page) entry.dirty = false;
   }
 
   /** A new page where there was none, unless somebody came first. */
@@ -129,7 +134,8 @@ export class OpenMigration {
       return false;
     }
     mm.dropEntry(pn);
-    mm.setEntry(pn, { page, write: (vma.flags & W) !== 0 });
+    const write = (vma.flags & W) !== 0;
+    mm.setEntry(pn, { page, write, dirty: write });
     this.place(page, arrival);
     return true;
   }
@@ -195,7 +201,7 @@ export function moveInRam(mm: Mm, a: number, b: number): OpenMigration {
 }
 
 /** This device's pages of [a, b) to RAM; `first` gets a frame before the others. */
-export function toSystem(mm: Mm, a: number, b: number, device: number, first?: number): OpenMigration {
+export function toSystem(mm: Mm, a: number, b: number, device: number, first?: Page): OpenMigration {
   mm.world.notify(mm, "migrate", a, b, device);
   const wanted = collect(mm, a, b, false, false, ({ place }) => place === device);
   return new OpenMigration(mm.world, mm, RAM, null, b, wanted, first);
@@ -221,7 +227,7 @@ export function bringBack(mm: Mm, vma: Vma, pn: number, page: Page): number {
   const { mover, place } = page;
   const { cluster } = world.rules;
   const from = pn - (pn % cluster);
-  toSystem(mm, Math.max(from, vma.start), Math.min(from + cluster, vma.end), place, pn).finish();
+  toSystem(mm, Math.max(from, vma.start), Math.min(from + cluster, vma.end), place, page).finish();
   if (page.place !== RAM) return -ENOMEM;
   world.cameBack(mover, pn);
   return 0;

@@ -274,7 +274,7 @@ export class Mirror {
     const entry = mm.entries.get(pn);
     if (!entry || entry.page?.locked) return 0;
     if (isZero(entry)) return 0x11;
-    const access = entry.write ? 2 : 1;
+    const access = (entry.write ? 2 : 1) | (entry.page?.block ? 4 : 0);
     const { page } = entry;
     if (!present(entry)) return page?.place === this.device && !entry.lent ? 0x20 | access : 0;
     return !page || page.place === RAM ? access : access | (page.place === this.device ? 0x40 : 0x50);

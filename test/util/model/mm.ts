@@ -1,11 +1,27 @@
 /** One process of the reference model: its page table, page faults, and every way to touch its memory. */
 import { fileFault } from "./file.ts";
+import { forkInto } from "./fork.ts";
+import { hugetlbFault } from "./hugetlb.ts";
 import { takeBack } from "./lend.ts";
 import { bringBack, leaveDevice } from "./migrate.ts";
 import type { Page } from "./page.ts";
-import { Content, EAGAIN, EBUS, EBUSY, EFAULT, ENOMEM, present, RAM, R, RWX, W, type Entry } from "./page.ts";
+import {
+  Content,
+  EAGAIN,
+  EBUS,
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  present,
+  RAM,
+  R,
+  RWX,
+  W,
+  type Entry,
+} from "./page.ts";
 import { dropSlot, leaveSwapCache, swapIn } from "./swap.ts";
-import { DONTFORK, LOCKED, PFN, SHARED, SPECIAL, UFFD, VmaList, Vma, WIPEONFORK } from "./vma.ts";
+import { HUGETLB, PFN, SHARED, SPECIAL, UFFD, VmaList, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
 
 /** What a CPU access can end in, besides success. */
@@ -39,7 +55,7 @@ export class Mm {
   readonly tables = new Set<number>();
   /** Pages held by pin(); null is the zero page. */
   pinned: (Page | null)[] = [];
-  readonly rss = { anon: 0, file: 0, shmem: 0, swap: 0 };
+  readonly rss = { anon: 0, file: 0, shmem: 0, swap: 0, hugetlb: 0 };
   /** Page faults taken so far. */
   faults = 0;
   /** What the last one did. */
@@ -103,14 +119,21 @@ export class Mm {
   fault(vma: Vma, pn: number, write: boolean): number {
     this.tables.add(pn >> 18);
     const error = this.handle(vma, pn, write);
-    if (error === 0) {
-      this.faults++;
-      this.world.faults[this.lastFault]++;
-    }
+    if (error === 0) this.count(this.lastFault);
     return error;
   }
 
+  /** A fault that did something. */
+  count(kind: FaultKind): void {
+    this.faults++;
+    this.world.faults[kind]++;
+  }
+
   private handle(vma: Vma, pn: number, write: boolean): number {
+    if (vma.flags & HUGETLB) {
+      const done = hugetlbFault(this, vma, pn, write);
+      return typeof done === "number" ? done : this.as(done, 0);
+    }
     const entry = this.entries.get(pn);
     if (!entry) return this.missing(vma, pn, write);
     if (entry.page?.locked) return -EAGAIN;
@@ -147,10 +170,11 @@ export class Mm {
       entry.dirty = true;
       return this.as("reuse", 0);
     }
-    if (page?.kind === "anon" && (page.exclusive || this.onlyOurs(page))) {
+    if (page?.kind === "anon" && (page.exclusive || (!page.merged && this.onlyOurs(page)))) {
       if (!page.exclusive && vma.anon) page.home = vma.anon;
       page.exclusive = true;
       entry.write = (vma.flags & W) !== 0;
+      entry.dirty = true;
       return this.as("reuse", 0);
     }
     return this.as("cow", this.copyToNew(vma, pn, page));
@@ -172,7 +196,7 @@ export class Mm {
       this.world.notify(this, "clear", pn, pn + 1);
       this.dropEntry(pn);
     }
-    this.setEntry(pn, { page, write: (vma.flags & W) !== 0 });
+    this.setEntry(pn, { page, write: (vma.flags & W) !== 0, dirty: true });
     return 0;
   }
 
@@ -211,6 +235,8 @@ export class Mm {
   /** May the kernel get hold of a page: 0 or -EFAULT. `force` overrides permissions of private memory. */
   refuses(vma: Vma | undefined, write: boolean, force: boolean): number {
     if (!vma || vma.flags & PFN) return -EFAULT;
+    // Of these nothing is written past its protection.
+    if (vma.flags & HUGETLB && write && !(vma.flags & W)) return -EFAULT;
     if (force ? write && vma.flags & SHARED && !(vma.flags & W) : !(vma.flags & (write ? W : R)))
       return -EFAULT;
     return 0;
@@ -245,6 +271,7 @@ export class Mm {
 
   /** Pins a page a time and stops at the first that it cannot get: the count, or the error if there is none. */
   pin(a: number, n: number, write = false): number {
+    if (n === 0) return -EINVAL;
     for (let i = 0; i < n; i++) {
       const error = this.getPage(a + i, write, false);
       if (error) return i || (error === -EBUS ? -EFAULT : error);
@@ -283,31 +310,8 @@ export class Mm {
 
   fork(): Mm {
     const child = new Mm(this.world);
-    for (const vma of this.vmas.list) {
-      if (vma.flags & DONTFORK) continue;
-      const copy = new Vma(child, vma.start, vma.end, vma.flags & ~(LOCKED | UFFD), vma.pgoff, vma.file);
-      child.vmas.insert(copy);
-      if (vma.flags & WIPEONFORK) continue;
-      copy.forkAnon(vma);
-      if (vma.anon || vma.flags & SPECIAL) this.copyEntries(child, vma);
-    }
+    forkInto(this, child);
     return child;
-  }
-
-  /** Of private memory both sides lose the write bit, and no page is exclusive any more. */
-  private copyEntries(child: Mm, vma: Vma): void {
-    const cow = !(vma.flags & SHARED);
-    if (cow) this.world.notify(this, "prot_page", vma.start, vma.end);
-    for (let g = vma.start >> 18; g <= (vma.end - 1) >> 18; g++) if (this.tables.has(g)) child.tables.add(g);
-    for (let pn = vma.start; pn < vma.end; pn++) {
-      const entry = this.entries.get(pn);
-      if (!entry) continue;
-      entry.lent = false;
-      entry.own = false;
-      if (cow) entry.write = false;
-      if (cow && entry.page) entry.page.exclusive = false;
-      child.setEntry(pn, { ...entry });
-    }
   }
 
   /** The end of the process: no events, its mirrors are told by the world. */

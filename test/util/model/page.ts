@@ -1,5 +1,7 @@
 /** What a page is in the reference model, and the small constants that every file of it uses. */
 import type { ModelFile } from "./file.ts";
+import type { Block } from "./hugetlb.ts";
+import type { Item } from "./ksm.ts";
 import type { Slot } from "./swap.ts";
 import type { AnonVma } from "./vma.ts";
 
@@ -65,8 +67,8 @@ export const hex = (value: number, digits: number): string => value.toString(16)
 
 export const RAM = -1;
 
-/** By which counter of a process a page is resident; a driver's own pages count as a file's. */
-export type PageKind = "anon" | "file" | "shmem";
+/** By which counter of a process a page is resident; a driver's own pages count as a file's, no one is shown hugetlb's. */
+export type PageKind = "anon" | "file" | "shmem" | "hugetlb";
 
 /** A page. Migration changes its place; everything else about it stays. */
 export class Page {
@@ -91,6 +93,10 @@ export class Page {
   arrival = 0;
   /** Counted by the memory cgroup. */
   charged = true;
+  /** KSM has merged it: the addresses that share it, the newest first. */
+  merged: Item[] | null = null;
+  /** Of a hugetlb mapping: the pages that it comes and goes with. */
+  block: Block | null = null;
   /** The swap cache has it, as the page of this slot. */
   slot: Slot | null = null;
   /** Of a file: the page cache has it. */

@@ -1,6 +1,7 @@
 /** Runs operations, written as in the records, on the reference model. */
 import * as calls from "./calls.ts";
 import { fileOp, mappedBy } from "./replay-files.ts";
+import { mremap, mresize } from "./mremap.ts";
 import {
   EAGAIN,
   EFAULT,
@@ -57,6 +58,8 @@ const each = <T>(a: number, n: number, access: (pn: number, i: number) => T): T[
   Array.from({ length: n }, (_, i) => access(a + i, i));
 
 const UNTOUCHED = 238;
+/** The recorder lets ksmd look at everything so often. */
+const RECORDED_PASSES = 5;
 
 /** Executes `op` of process `pid`; undefined: the model does not know it. */
 export function execute(world: World, pid: number, op: string, args: readonly Arg[]): Answer | undefined {
@@ -127,6 +130,8 @@ function accessOp(mm: Mm, op: string, num: number[]): Answer | undefined {
           return ret;
         }),
       };
+    case "ksm":
+      return { ...mm.world.ksm.scan(num.length > 0 ? a : RECORDED_PASSES) };
     case "mincore": {
       const vec = calls.mincore(mm, a, n);
       return typeof vec === "number" ? { ret: vec } : { ret: 0, vec: runs(vec) };
@@ -154,9 +159,9 @@ function callOp(
     case "madv":
       return calls.madvise(mm, a, n, String(args[2]));
     case "mremap":
-      return calls.mremap(mm, a, n, b, m, args[4] === "du");
+      return mremap(mm, a, n, b, m, args[4] === "du");
     case "mresize":
-      return calls.mresize(mm, a, n, b);
+      return mresize(mm, a, n, b);
     case "mlock":
       return calls.mlock(mm, a, n);
     case "munlock":
@@ -203,7 +208,7 @@ export function stateOf(world: World, pid: number, end: number, first = 0): Proc
     if (!entry || entry.raw) return 0;
     if (isZero(entry)) return 1;
     if (!entry.page || !present(entry)) return 2;
-    return (entry.page.maps === 1 ? 9 : 1) | (entry.page.kind === "anon" ? 0 : 4);
+    return (entry.page.maps === 1 ? 9 : 1) | (entry.page.kind === "anon" || entry.page.block ? 0 : 4);
   });
   const h: ProcessState["h"] = {};
   for (const [number, { mirror, opener, holders }] of world.handles) {

@@ -19,10 +19,14 @@ export const UFFD = 256;
 /** A driver's mapping: of pages, or of memory without pages. */
 export const MIXED = 512;
 export const PFN = 1024;
-export const SPECIAL = MIXED | PFN;
+/** Of blocks of 512 pages: see hugetlb.ts. */
+export const HUGETLB = 16384;
+export const SPECIAL = MIXED | PFN | HUGETLB;
 /** How it will be read: matters for merging alone. */
 export const SEQUENTIAL = 2048;
 export const RANDOM = 4096;
+/** KSM may merge its pages. */
+export const MERGEABLE = 8192;
 
 let stamp = 0;
 
@@ -40,8 +44,17 @@ export class AnonVma {
 
   /** The vmas that cover page offset `index`: by first offset, then by insertion. */
   around(index: number): Vma[] {
+    return this.sorted((v) => v.pgoff <= index && index < v.pgoff + v.pages);
+  }
+
+  /** Those that cover address `pn`. */
+  covering(pn: number): Vma[] {
+    return this.sorted((v) => v.start <= pn && pn < v.end);
+  }
+
+  private sorted(wanted: (v: Vma) => boolean): Vma[] {
     return [...this.links]
-      .filter(([v]) => v.pgoff <= index && index < v.pgoff + v.pages)
+      .filter(([v]) => wanted(v))
       .sort(([a, at], [b, bt]) => a.pgoff - b.pgoff || at - bt)
       .map(([v]) => v);
   }

@@ -1,5 +1,7 @@
 /** All processes, device files and memory of the reference model. */
 import type { ModelFile } from "./file.ts";
+import { releaseBlock } from "./hugetlb.ts";
+import { Ksm } from "./ksm.ts";
 import { EINVAL, RAM, Page, type EventName, type PageKind } from "./page.ts";
 import { evict } from "./migrate.ts";
 import { Mirror } from "./mirror.ts";
@@ -16,6 +18,8 @@ export interface Limits {
   charge: number;
   /** Slots of swap space. */
   swap: number;
+  /** Blocks for hugetlb mappings. */
+  hugetlb: number;
 }
 
 export const NO_LIMITS: Limits = {
@@ -24,6 +28,7 @@ export const NO_LIMITS: Limits = {
   coherent: [false, false],
   charge: Infinity,
   swap: Infinity,
+  hugetlb: Infinity,
 };
 
 /** What a device's driver decides for itself. */
@@ -76,13 +81,16 @@ export class World {
   faultAround = 16;
   readonly swapSize: number;
   swapUsed = 0;
+  /** Blocks that the pool for hugetlb mappings has. */
+  hugeFree: number;
   /** Page faults by what they did. */
   readonly faults = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
   swapOn = false;
+  readonly ksm = new Ksm(this);
   private arrivals = 0;
 
   constructor(
-    { ram, devices, coherent, charge, swap }: Limits = NO_LIMITS,
+    { ram, devices, coherent, charge, swap, hugetlb }: Limits = NO_LIMITS,
     readonly rules: DriverRules = RECORDS_DRIVER,
   ) {
     this.most = [ram, ...devices];
@@ -90,6 +98,7 @@ export class World {
     this.coherent = coherent;
     this.chargeLimit = charge;
     this.swapSize = swap;
+    this.hugeFree = hugetlb;
     this.mms.set(0, new Mm(this));
     devices.forEach((_, device) => this.open(0, device, device));
   }
@@ -132,8 +141,10 @@ export class World {
   /** A page that nothing refers to any more is free. */
   release(page: Page): void {
     if (page.refs > 0 || page.locked) return;
+    if (page.block) return releaseBlock(this, page.block);
     this.giveFrame(page.place);
     if (page.charged) this.charged--;
+    if (page.merged) this.ksm.gone(page);
   }
 
   /** The next number of {@link Page.arrival}. */
@@ -180,7 +191,9 @@ export class World {
   }
 
   fork(pid: number, child: number): number {
-    this.mms.set(child, this.mms.get(pid)!.fork());
+    const parent = this.mms.get(pid)!;
+    this.mms.set(child, parent.fork());
+    if (this.ksm.has(parent)) this.ksm.enter(this.mms.get(child)!);
     for (const { holders } of this.handles.values()) if (holders.has(pid)) holders.add(child);
     return 0;
   }
@@ -189,6 +202,7 @@ export class World {
     const mm = this.mms.get(pid)!;
     this.mms.delete(pid);
     mm.exit();
+    this.ksm.exit(mm);
     for (const { mirror } of this.handles.values()) {
       if (mirror.mm !== mm) continue;
       mirror.mm = null;

@@ -1,0 +1,32 @@
+/** fork of the reference model. */
+import type { Mm } from "./mm.ts";
+import { DONTFORK, HUGETLB, LOCKED, MIXED, PFN, SHARED, UFFD, Vma, WIPEONFORK } from "./vma.ts";
+
+/** The mappings of `parent`, and its pages where they could not be found again, to a process that has none. */
+export function forkInto(parent: Mm, child: Mm): void {
+  for (const vma of parent.vmas.list) {
+    if (vma.flags & DONTFORK) continue;
+    const copy = new Vma(child, vma.start, vma.end, vma.flags & ~(LOCKED | UFFD), vma.pgoff, vma.file);
+    child.vmas.insert(copy);
+    if (vma.flags & WIPEONFORK) continue;
+    copy.forkAnon(vma);
+    if (vma.anon || vma.flags & (MIXED | PFN)) copyEntries(parent, child, vma);
+  }
+}
+
+/** Of private memory both sides lose the write bit, and no page is exclusive any more. */
+function copyEntries(parent: Mm, child: Mm, vma: Vma): void {
+  const cow = !(vma.flags & SHARED);
+  const event = vma.flags & HUGETLB ? "clear" : "prot_page";
+  if (cow) parent.world.notify(parent, event, vma.start, vma.end);
+  for (let g = vma.start >> 18; g <= (vma.end - 1) >> 18; g++) if (parent.tables.has(g)) child.tables.add(g);
+  for (let pn = vma.start; pn < vma.end; pn++) {
+    const entry = parent.entries.get(pn);
+    if (!entry) continue;
+    entry.lent = false;
+    entry.own = false;
+    if (cow) entry.write = false;
+    if (cow && entry.page) entry.page.exclusive = false;
+    child.setEntry(pn, { ...entry });
+  }
+}

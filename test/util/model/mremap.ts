@@ -1,0 +1,76 @@
+/** mremap of the reference model. */
+import { munmap, populateLocked } from "./calls.ts";
+import { cuts, hugeEnd } from "./hugetlb.ts";
+import { breakUp } from "./ksm.ts";
+import type { Mm } from "./mm.ts";
+import { EFAULT, EINVAL, ENOMEM } from "./page.ts";
+import { HUGETLB, LOCKED, PFN, UFFD, Vma } from "./vma.ts";
+
+export function mresize(mm: Mm, a: number, n: number, m: number): number {
+  if (m === 0) return -EINVAL;
+  const vma = mm.vmas.find(a);
+  if (!vma) return -EFAULT;
+  if (vma.flags & HUGETLB) {
+    n = hugeEnd(n);
+    m = hugeEnd(m);
+    if (cuts(vma, a) || m > n) return -EINVAL;
+  }
+  if (m < n) return munmap(mm, a + m, n - m);
+  if (m === n) return 0;
+  if (n === 0) return -EINVAL;
+  if (n > vma.end - a || vma.flags & PFN) return -EFAULT;
+  if (a + n !== vma.end || mm.vmas.within(a + n, a + m).length > 0) return -ENOMEM;
+  const { end, flags, anon, file } = vma;
+  const pgoff = vma.offset(end);
+  if (!mm.vmas.mergeNew({ start: end, end: a + m, flags, pgoff, anon, file })) return -ENOMEM;
+  if (flags & LOCKED) populateLocked(mm, end, a + m);
+  return 0;
+}
+
+/** Always to a fixed place; `keep` is MREMAP_DONTUNMAP. */
+export function mremap(mm: Mm, a: number, n: number, b: number, m: number, keep: boolean): number {
+  if (m === 0 || (keep && n !== m)) return -EINVAL;
+  const moving = mm.vmas.find(a);
+  if (!moving) return -EFAULT;
+  if (moving.flags & HUGETLB) {
+    n = hugeEnd(n);
+    m = hugeEnd(m);
+    if (cuts(moving, a) || cuts(moving, b) || m > n) return -EINVAL;
+  }
+  if (a + n > b && b + m > a) return -EINVAL;
+  const cut = munmap(mm, b, m) || (n > m ? munmap(mm, a + m, n - m) : 0);
+  if (cut) return cut;
+  const length = Math.min(n, m);
+  const vma = mm.vmas.find(a);
+  if (!vma) return -EFAULT;
+  if (length === 0) return -EINVAL;
+  if (keep && vma.flags & PFN) return -EINVAL;
+  if (length > vma.end - a) return -EFAULT;
+  if (m > length && vma.flags & PFN) return -EFAULT;
+  // Merged pages are told apart by their addresses: none moves.
+  const failed = breakUp(mm, vma, a, a + length);
+  if (failed) return failed;
+  move(mm, vma, a, length, b, m, keep);
+  return 0;
+}
+
+function move(mm: Mm, vma: Vma, a: number, n: number, b: number, m: number, keep: boolean): void {
+  const { anon, file } = vma;
+  // Memory that moves leaves its userfaultfd.
+  const flags = vma.flags & ~UFFD;
+  const pgoff = vma.anonymous && !anon ? b : vma.offset(a);
+  let target = mm.vmas.mergeNew({ start: b, end: b + m, flags, pgoff, anon, file });
+  if (!target) {
+    target = mm.vmas.insert(new Vma(mm, b, b + m, flags, pgoff, file));
+    target.anon = anon;
+    target.cloneChain(vma);
+  }
+  mm.world.notify(mm, "unmap", a, a + n);
+  mm.moveEntries(a, n, b);
+  if (keep) {
+    const source = mm.vmas.find(a)!;
+    source.flags &= ~LOCKED;
+    if (source !== target && source.start === a && source.end === a + n) source.unlink();
+  } else munmap(mm, a, n);
+  if (flags & LOCKED && m > n) populateLocked(mm, b + n, b + m);
+}
