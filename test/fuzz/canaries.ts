@@ -116,6 +116,18 @@ export const CANARIES: readonly [name: string, withBrokenModel: Broken][] = [
     ),
   ],
   [
+    "hugetlb pages count as anonymous memory",
+    broken(
+      Mm.prototype,
+      "setEntry",
+      (original) =>
+        function (this: Mm, pn, entry) {
+          original.call(this, pn, entry);
+          if (entry.page?.kind === "hugetlb") this.rss.anon++;
+        },
+    ),
+  ],
+  [
     "KSM looks once more often than it is told",
     broken(
       Ksm.prototype,

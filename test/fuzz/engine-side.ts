@@ -14,27 +14,13 @@ import {
   ZONE_SIZE,
   ZONES,
 } from "../../assembly/uapi/struct.ts";
-import {
-  VM_ACCOUNT,
-  VM_DONTCOPY,
-  VM_EXEC,
-  VM_LOCKED,
-  VM_MERGEABLE,
-  VM_MIXEDMAP,
-  VM_PFNMAP,
-  VM_RAND_READ,
-  VM_READ,
-  VM_SEQ_READ,
-  VM_SHARED,
-  VM_UFFD_MISSING,
-  VM_WIPEONFORK,
-  VM_WRITE,
-} from "../../assembly/uapi/vm.ts";
+import { PMD_SIZE } from "../../assembly/uapi/page.ts";
 import { encodeBytes } from "../golden/codec.ts";
 import { frameBytes, swappedBytes } from "../golden/inspect.ts";
 import { pagemap } from "../golden/state.ts";
 import { Device } from "./device.ts";
 import { OPERATIONS } from "./engine-ops.ts";
+import { FLAG_LETTERS } from "./flag-letters.ts";
 import { Handle } from "./handle.ts";
 import {
   contentOf,
@@ -91,11 +77,12 @@ export class EngineSide {
 
   constructor(plan: Plan, module?: WebAssembly.Module) {
     this.plan = plan;
-    const { ram, devices, coherent, charge, swap } = plan.limits;
+    const { ram, devices, coherent, charge, swap, hugetlb } = plan.limits;
     // Devices take whole blocks of 512 pages, but for the last one: the first one's driver keeps to its limit itself.
     this.hmm = Hmm.createSync({
       module,
-      systemMemory: ram * PAGE_SIZE,
+      systemMemory: ram * PAGE_SIZE + hugetlb * PMD_SIZE,
+      hugetlb: hugetlb * PMD_SIZE,
       deviceMemory: (MEMORY_MAX + devices[1]) * PAGE_SIZE,
       swap: swap * PAGE_SIZE,
       capacities: { ...CAPACITIES, ...plan.capacities },
@@ -142,6 +129,8 @@ export class EngineSide {
     for (const device of this.devices) device.close();
     this.memcg.close();
     this.hmm.verify();
+    const kept = this.plan.limits.hugetlb - this.hmm.freeHugetlbPages;
+    if (kept !== 0) throw new Error(`${kept} hugetlb pages are lost`);
     const lost = this.pagesAtStart - this.hmm.freePages;
     if (lost !== 0) throw new Error(`${lost} pages of system memory are lost`);
     if (this.swapped > 0) throw new Error(`${this.swapped} slots of swap space are lost`);
@@ -241,7 +230,15 @@ export class EngineSide {
     for (const [name, file] of this.files)
       files[name] = [file.size, file.cachedPages, contentOf(file.read(0, file.size), full)];
     const faults: Record<string, number> = { ...this.hmm.stats.faults };
-    return { st, used, charged: this.memcg.usage, swapped: this.swapped, faults, files };
+    return {
+      st,
+      used,
+      pool: this.hmm.freeHugetlbPages,
+      charged: this.memcg.usage,
+      swapped: this.swapped,
+      faults,
+      files,
+    };
   }
 
   /** Slots of swap space in use. */
@@ -311,23 +308,6 @@ export class EngineSide {
     return swapped ? look(swappedBytes(this.hmm, entry.pfn)) : this.hmm.pageBytes(entry.pfn, look);
   }
 }
-
-const FLAG_LETTERS: readonly [number, string][] = [
-  [VM_READ, "r"],
-  [VM_WRITE, "w"],
-  [VM_EXEC, "x"],
-  [VM_LOCKED, "L"],
-  [VM_DONTCOPY, "D"],
-  [VM_WIPEONFORK, "Z"],
-  [VM_ACCOUNT, "A"],
-  [VM_SHARED, "s"],
-  [VM_UFFD_MISSING, "u"],
-  [VM_MIXEDMAP, "M"],
-  [VM_PFNMAP, "P"],
-  [VM_MERGEABLE, "m"],
-  [VM_SEQ_READ, "q"],
-  [VM_RAND_READ, "n"],
-];
 
 function pageOf(address: number): number {
   return (address - ARENA) / PAGE_SIZE;

@@ -3,6 +3,7 @@
  * altogether, and touches a few hot pages more often than others: what collides is what breaks.
  */
 import { fileArgs, mappedArgs } from "./generate-files.ts";
+import { HUGETLB_SHARE, makeHugePlan, SMALL } from "./generate-huge.ts";
 import { DEVICE_OPS, MEMORY_MAX, NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import type { Random } from "./random.ts";
 import { applies, type View } from "./view.ts";
@@ -36,6 +37,7 @@ const OFFSETS = [0, 1, 3, 2047, 4095];
 const WORD_OFFSETS = [0, 4092, 2044];
 
 export function makePlan(seed: number, random: Random): Plan {
+  if (random.chance(HUGETLB_SHARE)) return makeHugePlan(seed, random);
   const size = random.pick([6, 8, 12, 16, 16, 24, 32, 64]);
   const first = random.chance(0.4) ? 512 - random.between(1, size - 1) : 0;
   const scarce = random.chance(0.5);
@@ -107,7 +109,8 @@ export class Generator {
 
   /** The first operation, in most runs: something to work on. */
   first(): Op {
-    const { first, end } = this.plan;
+    const { first, end, limits } = this.plan;
+    if (limits.hugetlb > 0) return { p: 0, op: "mmap", args: [first, 512, "rw", "huge"] };
     return { p: 0, op: "mmap", args: [first, end - first, "rw", "anon"] };
   }
 
@@ -148,10 +151,18 @@ export class Generator {
   }
 
   private range(p: number, min = 0): [number, number] {
+    if (this.plan.limits.hugetlb > 0 && this.random.chance(0.5)) return this.blocks();
     const a = this.page(p);
     const n = this.count(a, min);
     const within = this.random.chance(0.75) ? this.mapping(p, a) : undefined;
     return [a, within ? Math.min(n, within.end - a) : n];
+  }
+
+  /** A range of whole blocks of a hugetlb mapping. */
+  private blocks(): [number, number] {
+    const last = this.plan.end / 512 - 1;
+    const first = this.random.between(0, last);
+    return [first * 512, this.random.between(1, last - first + 1) * 512];
   }
 
   private mapping(p: number, page: number): { start: number; end: number } | undefined {
@@ -198,7 +209,7 @@ export class Generator {
     const { random } = this;
     switch (op) {
       case "mmap":
-        return [...this.range(p), random.pick(PROTECTIONS), ...mappedArgs(random, this.view)];
+        return this.mapArgs(p);
       case "mprotect":
         return [...this.range(p), random.pick(PROTECTIONS)];
       case "madv":
@@ -268,14 +279,24 @@ export class Generator {
     }
   }
 
+  /** mmap a n protection kind …: where there is a pool, mostly of it. */
+  private mapArgs(p: number): (number | string)[] {
+    const { random, plan } = this;
+    const protection = random.pick(PROTECTIONS);
+    const small = mappedArgs(random, this.view);
+    if (plan.limits.hugetlb === 0) return [...this.range(p), protection, ...small];
+    if (random.chance(0.3)) return [this.page(p), random.between(1, SMALL), protection, ...small];
+    return [...this.range(p), protection, "huge", ...(random.chance(0.1) ? ["populate"] : [])];
+  }
+
   /** mremap a n b m: mostly whole mappings and equal lengths, mostly not onto themselves. */
   private moveArgs(p: number): (number | string)[] {
     const { random, plan } = this;
     const vma = this.mapping(p, this.page(p));
     const [a, n] = vma && random.chance(0.4) ? [vma.start, vma.end - vma.start] : this.range(p);
-    const b = this.page(p);
+    const [b] = plan.limits.hugetlb > 0 && random.chance(0.6) ? this.blocks() : [this.page(p)];
     const most = plan.end - b;
-    const m = random.chance(0.6) ? Math.min(n, most) : this.count(b);
+    const m = random.chance(0.6) || plan.limits.hugetlb > 0 ? Math.min(n, most) : this.count(b);
     return random.chance(0.25) ? [a, n, b, m, "du"] : [a, n, b, m];
   }
 
@@ -285,7 +306,8 @@ export class Generator {
     const a = this.page(p);
     const vma = this.mapping(p, a);
     const n = vma && random.chance(0.7) ? vma.end - a : this.count(a);
-    return [a, n, random.between(random.chance(0.05) ? 0 : 1, plan.end - a)];
+    const most = plan.limits.hugetlb > 0 ? Math.min(n + SMALL, plan.end - a) : plan.end - a;
+    return [a, n, random.between(random.chance(0.05) ? 0 : 1, most)];
   }
 
   /** Page, offset and length of an access that may cross pages. */

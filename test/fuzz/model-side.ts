@@ -6,6 +6,7 @@ import { execute, stateOf } from "../util/model/replay.ts";
 import {
   ACCOUNT,
   DONTFORK,
+  HUGETLB,
   LOCKED,
   MERGEABLE,
   MIXED,
@@ -44,6 +45,7 @@ const FLAG_LETTERS: readonly [number, string][] = [
   [MIXED, "M"],
   [PFN, "P"],
   [MERGEABLE, "m"],
+  [HUGETLB, "H"],
   [SEQUENTIAL, "q"],
   [RANDOM, "n"],
 ];
@@ -175,8 +177,8 @@ export class ModelSide implements View {
         [file.size, file.pages.size, contentOf(file.read(0, file.size), full)],
       ]),
     );
-    const { charged, swapUsed: swapped } = world;
-    return { st, used: [...world.used], charged, swapped, faults: { ...world.faults }, files };
+    const { charged, swapUsed: swapped, hugeFree: pool } = world;
+    return { st, used: [...world.used], pool, charged, swapped, faults: { ...world.faults }, files };
   }
 
   private processState(pid: number, mm: Mm, full: boolean): ProcessState {

@@ -3,6 +3,7 @@ import {
   HMM_PFN_ERROR,
   HMM_PFN_VALID,
   HMM_PFN_WRITE,
+  hmmPfnToMapOrder,
   hmmPfnToPage,
   MMU_NOTIFY_CLEAR,
   MMU_NOTIFY_EXCLUSIVE,
@@ -33,7 +34,7 @@ export function snapshotByte({ hmm, devmem }: Device, pfn: number): number {
   if ((pfn & HMM_PFN_ERROR) !== 0) return 0xff;
   if ((pfn & HMM_PFN_VALID) === 0) return 0;
   const page = hmmPfnToPage(pfn);
-  const byte = (pfn & HMM_PFN_WRITE) !== 0 ? 2 : 1;
+  const byte = ((pfn & HMM_PFN_WRITE) !== 0 ? 2 : 1) | (hmmPfnToMapOrder(pfn) > 0 ? 4 : 0);
   if (page === hmm.zeroPage) return byte | 0x10;
   if (!hmm.isDevicePage(page)) return byte;
   const home = hmm.pageDevmem(page);

@@ -24,7 +24,19 @@ const KNOWN = new Set([
   "special",
   "uffd",
 ]);
-const ANSWERS = ["ret", "cpages", "faults", "data", "ok", "sig", "rets", "vec", "current", "shared", "sharing"];
+const ANSWERS = [
+  "ret",
+  "cpages",
+  "faults",
+  "data",
+  "ok",
+  "sig",
+  "rets",
+  "vec",
+  "current",
+  "shared",
+  "sharing",
+];
 const DETAILS = new Set(["vma", "pm", "flt"]);
 
 interface Scenario {

@@ -44,7 +44,7 @@ export function mremap(mm: Mm, a: number, n: number, b: number, m: number, keep:
   const vma = mm.vmas.find(a);
   if (!vma) return -EFAULT;
   if (length === 0) return -EINVAL;
-  if (keep && vma.flags & PFN) return -EINVAL;
+  if (keep && vma.flags & (PFN | HUGETLB)) return -EINVAL;
   if (length > vma.end - a) return -EFAULT;
   if (m > length && vma.flags & PFN) return -EFAULT;
   // Merged pages are told apart by their addresses: none moves.

@@ -1,0 +1,36 @@
+/** How flags of mappings are shown. */
+import {
+  VM_ACCOUNT,
+  VM_DONTCOPY,
+  VM_EXEC,
+  VM_HUGETLB,
+  VM_LOCKED,
+  VM_MERGEABLE,
+  VM_MIXEDMAP,
+  VM_PFNMAP,
+  VM_RAND_READ,
+  VM_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_UFFD_MISSING,
+  VM_WIPEONFORK,
+  VM_WRITE,
+} from "../../assembly/uapi/vm.ts";
+
+export const FLAG_LETTERS: readonly [number, string][] = [
+  [VM_READ, "r"],
+  [VM_WRITE, "w"],
+  [VM_EXEC, "x"],
+  [VM_LOCKED, "L"],
+  [VM_DONTCOPY, "D"],
+  [VM_WIPEONFORK, "Z"],
+  [VM_ACCOUNT, "A"],
+  [VM_SHARED, "s"],
+  [VM_UFFD_MISSING, "u"],
+  [VM_MIXEDMAP, "M"],
+  [VM_PFNMAP, "P"],
+  [VM_MERGEABLE, "m"],
+  [VM_HUGETLB, "H"],
+  [VM_SEQ_READ, "q"],
+  [VM_RAND_READ, "n"],
+];
