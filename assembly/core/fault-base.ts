@@ -8,7 +8,7 @@ import {
 } from "../uapi/struct";
 import {
   ACCESS_FORCE, ACCESS_GUP, ACCESS_WRITE, FAULT_ACCERR, FAULT_MAPERR, FAULT_MIGRATION, FAULT_NONE,
-  FAULT_OOM, VM_ACCESS, VM_FAULT_OOM, VM_IO, VM_MAYREAD, VM_PFNMAP, VM_READ, VM_WRITE,
+  FAULT_OOM, VM_ACCESS, VM_FAULT_OOM, VM_HUGETLB, VM_IO, VM_MAYREAD, VM_PFNMAP, VM_READ, VM_WRITE,
 } from "../uapi/vm";
 import { Folio, folioOf } from "./folio";
 import { setHeader } from "./layout";
@@ -27,7 +27,7 @@ export function checkAccess(vma: Vma, flags: u32): u32 {
   if (flags & (ACCESS_GUP | ACCESS_FORCE) && has & (VM_IO | VM_PFNMAP)) return FAULT_ACCERR;
   if (flags & ACCESS_WRITE) {
     if (has & VM_WRITE) return FAULT_NONE;
-    return flags & ACCESS_FORCE && isCow(vma) ? FAULT_NONE : FAULT_ACCERR;
+    return flags & ACCESS_FORCE && isCow(vma) && !(has & VM_HUGETLB) ? FAULT_NONE : FAULT_ACCERR;
   }
   if (flags & ACCESS_FORCE) return has & VM_MAYREAD ? FAULT_NONE : FAULT_ACCERR;
   if (flags & ACCESS_GUP) return has & VM_READ ? FAULT_NONE : FAULT_ACCERR;

@@ -5,14 +5,14 @@ import {
 } from "../uapi/event";
 import { PMD_SIZE } from "../uapi/page";
 import { PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
-import { HDR_FAULT_CODE, TABLE_MM } from "../uapi/struct";
+import { HDR_FAULT_CODE, HDR_HUGETLB_FREE, TABLE_MM } from "../uapi/struct";
 import { ACCESS_WRITE, FAULT_SIGBUS, VM_FAULT_SIGBUS, VM_HUGETLB } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { addNewAnon, done, writtenFlags } from "./fault-base";
 import { reuseHuge } from "./fault-huge";
 import { folioOf } from "./folio";
 import { fillLeaf, HUGE_MASK, largeMaps } from "./huge";
-import { LARGE_PAGES, setHeader } from "./layout";
+import { header, LARGE_PAGES, setHeader } from "./layout";
 import { exists, mmOf } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { copyFrame, takeHugetlb, zeroFrame } from "./page-alloc";
@@ -38,6 +38,8 @@ export function hugetlbFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
     reuseHuge(vma, table, head);
     return done(vma, addr, FAULT_KIND_REUSE, head + part);
   }
+  // Without a page for the copy nobody is told.
+  if (!cmd.windowMm && !header(HDR_HUGETLB_FREE)) return noHugePage();
   if (!notifyStart(cmd, vma.mmId, from, from + PMD_SIZE, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
   const copy = anonVmaPrepare(vma) ? takeHugetlb() : 0;
   if (copy) replace(vma, from, table, head, copy);

@@ -185,6 +185,7 @@ function breakAgain(cmd: Cmd, item: KsmItem): i32 {
     if (copyPage(cmd, vma, item.address, slot, pte, unsharedFlags(vma)) == REQUEST) return REQUEST;
   } else notifyEnd(cmd);
   const node = ksmNodeAt(item.node);
-  if (ksmLeave(item) && !node.length) nodeFree(node);
+  // A pin may keep the page, which is alike with others as before.
+  if (ksmLeave(item) && !node.length && !isAlive(node)) nodeFree(node);
   return 0;
 }

@@ -96,7 +96,7 @@ function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
       return punchHole(cmd, fileAt(vma.file), pgoffOf(vma, start) << 12, pgoffOf(vma, end) << 12);
     }
   }
-  if (cmd.a == MADV_MERGEABLE) ksmEnter(mm);
+  if (cmd.a == MADV_MERGEABLE && !(vma.flags & NEVER_MERGED)) ksmEnter(mm);
   if (cmd.a == MADV_UNMERGEABLE && vma.flags & VM_MERGEABLE) {
     const result = breakKsm(cmd, vma, start, end);
     if (result) return result;

@@ -25,7 +25,7 @@ import { folioOf, isDevicePfn } from "./folio";
 import { isHugeZero } from "./huge";
 import { header } from "./layout";
 import { isHoleUnit, mayBeUnit, stayUnit, takeUnit } from "./migrate-huge";
-import { Migration, takeEntry } from "./migration";
+import { Migration, pfnOf, takeEntry } from "./migration";
 import { mmAt } from "./mm";
 import { holeEnd, isHuge, leafEnd, leafTable, slotOf, walk } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
@@ -180,7 +180,7 @@ function collectEntry(m: Migration, i: u32, at: usize, pte: u64): u32 {
       reason = REASON_LARGE_FOLIO;
       if (splitsParts(m, pfn)) m.parts++;
     }
-    else if (pfn != m.faultPage && folio.has(FOLIO_LOCKED)) reason = REASON_LOCKED;
+    else if (folio.has(FOLIO_LOCKED) && (pfn != m.faultPage || isCollected(m, i, pfn))) reason = REASON_LOCKED;
   }
   if (reason) {
     m.stay(i, reason);
@@ -192,6 +192,15 @@ function collectEntry(m: Migration, i: u32, at: usize, pte: u64): u32 {
   const write: u32 = pteFlags(pte) & PTE_WRITE ? MIGRATE_PFN_WRITE : 0;
   m.setSource(i, UNFINISHED | <u32>MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE | write | pfn);
   return 1;
+}
+
+/** Does one of the first slots have the page? The fault page is locked before any has; one of KSM's has several addresses. */
+function isCollected(m: Migration, slots: u32, pfn: u32): bool {
+  for (let i: u32 = 0; i < slots; i++) {
+    const word = m.source(i);
+    if (word & <u32>MIGRATE_PFN_VALID && pfnOf(word) == pfn) return true;
+  }
+  return false;
 }
 
 /**

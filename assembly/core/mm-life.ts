@@ -1,7 +1,9 @@
 // The life of an address space: made empty, forked, closed.
 
 import { EBUSY, EINVAL, ENOMEM } from "../uapi/errno";
-import { LOG_FORK, MMU_NOTIFY_PROTECTION_PAGE, MMU_NOTIFY_RELEASE, REQUEST } from "../uapi/event";
+import {
+  LOG_FORK, MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_PAGE, MMU_NOTIFY_RELEASE, REQUEST,
+} from "../uapi/event";
 import {
   PTE_EXCLUSIVE, PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_KIND_MIGRATION, PTE_KIND_SWAP, PTE_SPECIAL,
   PTE_WRITE, PTE_YOUNG,
@@ -9,7 +11,9 @@ import {
 import {
   FOLIO_ANON_EXCLUSIVE, FOLIO_MIGRATION_SHARED, MM_ALIVE, MM_MERGEABLE, TABLE_MM, TABLE_NOTIFIER,
 } from "../uapi/struct";
-import { VM_DONTCOPY, VM_LOCKED, VM_MIXEDMAP, VM_PFNMAP, VM_UFFD_MISSING, VM_WIPEONFORK } from "../uapi/vm";
+import {
+  VM_DONTCOPY, VM_HUGETLB, VM_LOCKED, VM_MIXEDMAP, VM_PFNMAP, VM_UFFD_MISSING, VM_WIPEONFORK,
+} from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { clearDeviceTablesOf } from "./device-table";
 import { restoredPte } from "./fault";
@@ -105,7 +109,9 @@ export function forkStep(cmd: Cmd): i32 {
       cmd.phase = 2;
     }
     if (needsCopy(vma)) {
-      if (isCow(vma) && !notifyStart(cmd, cmd.mm, vma.start, vma.end, MMU_NOTIFY_PROTECTION_PAGE, 0)) return REQUEST;
+      // hugetlb mappings are told by another name: copy_hugetlb_page_range.
+      const event = vma.flags & VM_HUGETLB ? MMU_NOTIFY_CLEAR : MMU_NOTIFY_PROTECTION_PAGE;
+      if (isCow(vma) && !notifyStart(cmd, cmd.mm, vma.start, vma.end, event, 0)) return REQUEST;
       const copied = copyEntries(mm, child, vma);
       notifyEnd(cmd);
       if (!copied) return forkFailed(child);

@@ -1,6 +1,7 @@
 /** Ways to break the reference model: a fuzzer that does not notice them would not notice a broken engine either. */
 import { ModelFile } from "../util/model/file.ts";
 import { Folio } from "../util/model/huge.ts";
+import { Ksm } from "../util/model/ksm.ts";
 import { OpenMigration } from "../util/model/migrate.ts";
 import { Mirror } from "../util/model/mirror.ts";
 import { Mm } from "../util/model/mm.ts";
@@ -112,6 +113,40 @@ export const CANARIES: readonly [name: string, withBrokenModel: Broken][] = [
           const count = original.call(this, a, n);
           for (const page of this.pinned) if (page) page.pins = 0;
           return count;
+        },
+    ),
+  ],
+  [
+    "hugetlb pages count as anonymous memory",
+    broken(
+      Mm.prototype,
+      "setEntry",
+      (original) =>
+        function (this: Mm, pn, entry) {
+          original.call(this, pn, entry);
+          if (entry.page?.kind === "hugetlb") this.rss.anon++;
+        },
+    ),
+  ],
+  [
+    "KSM looks once more often than it is told",
+    broken(
+      Ksm.prototype,
+      "scan",
+      (original) =>
+        function (this: Ksm, passes) {
+          return original.call(this, passes + 1);
+        },
+    ),
+  ],
+  [
+    "pages that are pinned for long stay on their device",
+    broken(
+      Mm.prototype,
+      "pinForLong",
+      () =>
+        function (this: Mm, a, n, write) {
+          return this.pin(a, n, write);
         },
     ),
   ],

@@ -9,6 +9,7 @@ import {
   MIGRATE_PFN_MIGRATE,
   MIGRATE_PFN_VALID,
   MIGRATE_VMA_SELECT_COMPOUND,
+  MIGRATE_VMA_SELECT_DEVICE_COHERENT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
   migrateDeviceRange,
@@ -54,7 +55,7 @@ export class Device {
   private readonly pages = new Set<Page>();
 
   /** Takes `pages` pages of device memory, of which the driver uses `capacity`. */
-  constructor(hmm: Hmm, rules: DriverRules, pages: number, capacity: number) {
+  constructor(hmm: Hmm, rules: DriverRules, pages: number, capacity: number, coherent: boolean) {
     this.hmm = hmm;
     this.rules = rules;
     this.capacity = capacity;
@@ -63,7 +64,7 @@ export class Device {
         order === 0 ? this.bringBack(vma, address, page) : this.bringBackUnit(vma, address, page),
       free: (_devmem, page) => this.forget(page),
     };
-    this.devmem = hmmDevmemAdd(hmm, this.ops, this, pages * PAGE_SIZE);
+    this.devmem = hmmDevmemAdd(hmm, this.ops, this, pages * PAGE_SIZE, { coherent });
   }
 
   /** Goes on on an engine that was restored from a snapshot. */
@@ -130,9 +131,10 @@ export class Device {
     return 0;
   }
 
-  /** What a migration selects: system memory's pages, or a device's. */
+  /** What a migration selects: system memory's pages, or this device's. */
   select(system: boolean): number {
-    const from = system ? MIGRATE_VMA_SELECT_SYSTEM : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+    const own = this.devmem.coherent ? MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+    const from = system ? MIGRATE_VMA_SELECT_SYSTEM : own;
     return this.rules.compound ? from | MIGRATE_VMA_SELECT_COMPOUND : from;
   }
 
@@ -143,9 +145,9 @@ export class Device {
     const start = Math.max(from, vma.start);
     const end = Math.min(from + size, vma.end);
     using m = migrateVmaSetup({ vma, start, end, owner: this, select: this.select(false), faultPage: page });
-    const wanted = Math.floor((address - start) / PAGE_SIZE);
-    if (!moves(m.src[wanted]) || migratePfnToPage(m.src[wanted]) !== page)
-      throw new Error(`the faulting page ${page} is no candidate`);
+    // Of a merged page's addresses the first one in the cluster has the slot.
+    const wanted = m.src.findIndex((word) => moves(word) && migratePfnToPage(word) === page);
+    if (wanted < 0) throw new Error(`the faulting page ${page} is no candidate`);
     const target = hmmVmaAllocLockedPage(vma, address);
     if (target === 0) return VM_FAULT_OOM;
     m.dst[wanted] = migratePfn(target);

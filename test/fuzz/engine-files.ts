@@ -3,6 +3,7 @@ import {
   HmmError,
   MAP_ANONYMOUS,
   MAP_FIXED,
+  MAP_HUGETLB,
   MAP_POPULATE,
   MAP_PRIVATE,
   MAP_SHARED,
@@ -26,11 +27,13 @@ function fileOf(side: EngineSide, args: Args): HmmFile {
 /** mmap a n prot kind [file page] [populate] */
 export const mmap: Perform = ({ mm }, args, side) => {
   const kind = String(args[3]);
-  const sharing = kind === "anon" || kind.startsWith("p") ? MAP_PRIVATE : MAP_SHARED;
+  const sharing = kind === "anon" || kind === "huge" || kind.startsWith("p") ? MAP_PRIVATE : MAP_SHARED;
   const flags = MAP_FIXED | sharing | (args.at(-1) === "populate" ? MAP_POPULATE : 0);
   const place = { addr: page(args, 0), length: num(args, 1) * PAGE_SIZE, prot: protOf(args[2]) };
   const special = SPECIAL[kind.replace(/^p/, "")];
   if (special !== undefined) return { ret: retOf(() => mm.mmapSpecial(special, { ...place, flags })) };
+  if (kind === "huge")
+    return { ret: retOf(() => mm.mmap({ ...place, flags: flags | MAP_ANONYMOUS | MAP_HUGETLB })) };
   if (kind.endsWith("anon")) return { ret: retOf(() => mm.mmap({ ...place, flags: flags | MAP_ANONYMOUS })) };
   const file = fileOf(side, args.slice(3));
   return { ret: retOf(() => mm.mmap({ ...place, flags, file, offset: num(args, 5) * PAGE_SIZE })) };

@@ -10,6 +10,7 @@ import {
   MADV_FREE,
   MADV_HUGEPAGE,
   MADV_KEEPONFORK,
+  MADV_MERGEABLE,
   MADV_NOHUGEPAGE,
   MADV_NORMAL,
   MADV_PAGEOUT,
@@ -18,6 +19,7 @@ import {
   MADV_RANDOM,
   MADV_REMOVE,
   MADV_SEQUENTIAL,
+  MADV_UNMERGEABLE,
   MADV_WILLNEED,
   MADV_WIPEONFORK,
   MREMAP_DONTUNMAP,
@@ -47,6 +49,8 @@ const ADVICE: Readonly<Record<string, number>> = {
   wipeonfork: MADV_WIPEONFORK,
   keeponfork: MADV_KEEPONFORK,
   pageout: MADV_PAGEOUT,
+  mergeable: MADV_MERGEABLE,
+  unmergeable: MADV_UNMERGEABLE,
   normal: MADV_NORMAL,
   random: MADV_RANDOM,
   sequential: MADV_SEQUENTIAL,
@@ -148,7 +152,10 @@ const mincore: Perform = ({ mm }, args) => {
 const pin: Perform = (process, args) => {
   let pinned = 0;
   const ret = retOf(() => {
-    const pages = process.mm.pin(page(args, 0), num(args, 1), { write: num(args, 2) === 1 });
+    const pages = process.mm.pin(page(args, 0), num(args, 1), {
+      write: args[2] === 1,
+      longTerm: args[3] === 1,
+    });
     process.pins.push(pages);
     pinned = pages.npages;
   });
@@ -209,6 +216,13 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
   ["unuffd", ({ mm }, args) => ({ ret: retOf(() => mm.uffdUnregister(page(args, 0), bytes(args, 1))) })],
   ["swapon", (_process, _args, { hmm }) => ({ ret: retOf(() => (hmm.swapOn = true)) })],
   ["swapoff", (_process, _args, { hmm }) => ({ ret: retOf(() => (hmm.swapOn = false)) })],
+  [
+    "ksm",
+    (_process, args, { hmm }) => {
+      const { pagesShared, pagesSharing } = hmm.ksmScan(num(args, 0));
+      return { shared: pagesShared, sharing: pagesSharing };
+    },
+  ],
   ["limit", (_process, args, { memcg }) => ({ ret: retOf(() => (memcg.limit = num(args, 0))) })],
   ["r", counted(read)],
   ["w", counted(write)],

@@ -14,28 +14,13 @@ import {
   ZONE_SIZE,
   ZONES,
 } from "../../assembly/uapi/struct.ts";
-import {
-  VM_ACCOUNT,
-  VM_DONTCOPY,
-  VM_EXEC,
-  VM_HUGEPAGE,
-  VM_LOCKED,
-  VM_MIXEDMAP,
-  VM_NOHUGEPAGE,
-  VM_PFNMAP,
-  VM_RAND_READ,
-  VM_READ,
-  VM_SEQ_READ,
-  VM_SHARED,
-  VM_UFFD_MISSING,
-  VM_WIPEONFORK,
-  VM_WRITE,
-} from "../../assembly/uapi/vm.ts";
+import { PMD_SIZE } from "../../assembly/uapi/page.ts";
 import { encodeBytes } from "../golden/codec.ts";
 import { frameBytes, swappedBytes } from "../golden/inspect.ts";
 import { pagemap } from "../golden/state.ts";
 import { Device } from "./device.ts";
 import { OPERATIONS } from "./engine-ops.ts";
+import { FLAG_LETTERS } from "./flag-letters.ts";
 import { HUGE_MEMORY } from "./generate-huge.ts";
 import { Handle } from "./handle.ts";
 import {
@@ -66,6 +51,8 @@ const CAPACITIES = {
   migrations: 16,
   deviceTables: 16,
   files: 64,
+  ksmPages: 512,
+  ksmAddresses: 2048,
 };
 
 /** For pfn arrays and the arrays of migrations. */
@@ -93,13 +80,14 @@ export class EngineSide {
 
   constructor(plan: Plan, module?: WebAssembly.Module) {
     this.plan = plan;
-    const { ram, devices, charge, swap } = plan.limits;
+    const { ram, devices, coherent, charge, swap, hugetlb } = plan.limits;
     // Devices take whole blocks of 512 pages, but for the last one: the first one's driver keeps to its limit itself, and
     // both do where there are huge pages, which need whole blocks.
     const [one, other] = plan.huge ? [HUGE_MEMORY, HUGE_MEMORY] : [MEMORY_MAX, devices[1]];
     this.hmm = Hmm.createSync({
       module,
-      systemMemory: ram * PAGE_SIZE,
+      systemMemory: ram * PAGE_SIZE + hugetlb * PMD_SIZE,
+      hugetlb: hugetlb * PMD_SIZE,
       deviceMemory: (one + other) * PAGE_SIZE,
       swap: swap * PAGE_SIZE,
       capacities: { ...CAPACITIES, ...plan.capacities },
@@ -108,8 +96,8 @@ export class EngineSide {
     });
     this.memcg = new Memcg({ limit: charge });
     this.devices = [
-      new Device(this.hmm, plan.rules, one, devices[0]),
-      new Device(this.hmm, plan.rules, other, devices[1]),
+      new Device(this.hmm, plan.rules, one, devices[0], coherent[0]),
+      new Device(this.hmm, plan.rules, other, devices[1], coherent[1]),
     ];
     this.pagesAtStart = this.hmm.freePages;
     const first: Process = this.process(this.hmm.createMm({ memcg: this.memcg }));
@@ -146,6 +134,8 @@ export class EngineSide {
     for (const device of this.devices) device.close();
     this.memcg.close();
     this.hmm.verify();
+    const kept = this.plan.limits.hugetlb - this.hmm.freeHugetlbPages;
+    if (kept !== 0) throw new Error(`${kept} hugetlb pages are lost`);
     const lost = this.pagesAtStart - this.hmm.freePages;
     if (lost !== 0) throw new Error(`${lost} pages of system memory are lost`);
     if (this.swapped > 0) throw new Error(`${this.swapped} slots of swap space are lost`);
@@ -244,7 +234,15 @@ export class EngineSide {
     for (const [name, file] of this.files)
       files[name] = [file.size, file.cachedPages, contentOf(file.read(0, file.size), look === "all")];
     const faults: Record<string, number> = { ...this.hmm.stats.faults };
-    return { st, used, charged: this.memcg.usage, swapped: this.swapped, faults, files };
+    return {
+      st,
+      used,
+      pool: this.hmm.freeHugetlbPages,
+      charged: this.memcg.usage,
+      swapped: this.swapped,
+      faults,
+      files,
+    };
   }
 
   /** Slots of swap space in use. */
@@ -315,24 +313,6 @@ export class EngineSide {
     return swapped ? look(swappedBytes(this.hmm, entry.pfn)) : this.hmm.pageBytes(entry.pfn, look);
   }
 }
-
-const FLAG_LETTERS: readonly [number, string][] = [
-  [VM_READ, "r"],
-  [VM_WRITE, "w"],
-  [VM_EXEC, "x"],
-  [VM_LOCKED, "L"],
-  [VM_DONTCOPY, "D"],
-  [VM_WIPEONFORK, "Z"],
-  [VM_ACCOUNT, "A"],
-  [VM_SHARED, "s"],
-  [VM_UFFD_MISSING, "u"],
-  [VM_MIXEDMAP, "M"],
-  [VM_PFNMAP, "P"],
-  [VM_SEQ_READ, "q"],
-  [VM_RAND_READ, "n"],
-  [VM_HUGEPAGE, "h"],
-  [VM_NOHUGEPAGE, "H"],
-];
 
 function pageOf(address: number): number {
   return (address - ARENA) / PAGE_SIZE;

@@ -56,6 +56,7 @@ const PRESERVING = new Set([
   "swapon",
   "swapoff",
   "limit",
+  "ksm",
   "mbeg",
   "sbeg",
   "ebeg",

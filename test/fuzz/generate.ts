@@ -12,6 +12,7 @@ import {
   hugePage,
   makeHugePlan,
 } from "./generate-huge.ts";
+import { HUGETLB_SHARE, makeHugetlbPlan, SMALL } from "./generate-hugetlb.ts";
 import { DEVICE_OPS, MEMORY_MAX, NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import type { Random } from "./random.ts";
 import { applies, type View } from "./view.ts";
@@ -33,6 +34,9 @@ const ADVICE = [
   "wipeonfork",
   "keeponfork",
   ...Array<string>(8).fill("pageout"),
+  ...Array<string>(8).fill("mergeable"),
+  "unmergeable",
+  "unmergeable",
   "normal",
   "random",
   "sequential",
@@ -42,6 +46,7 @@ const OFFSETS = [0, 1, 3, 2047, 4095];
 const WORD_OFFSETS = [0, 4092, 2044];
 
 export function makePlan(seed: number, random: Random): Plan {
+  if (random.chance(HUGETLB_SHARE)) return makeHugetlbPlan(seed, random);
   const plan = makeSmallPlan(seed, random);
   return random.chance(HUGE_SHARE) ? makeHugePlan(plan, random) : plan;
 }
@@ -60,8 +65,10 @@ function makeSmallPlan(seed: number, random: Random): Plan {
     limits: {
       ram: few(size * 2, MEMORY_MAX),
       devices: [few(size, MEMORY_MAX), few(size, MEMORY_MAX)],
+      coherent: [random.chance(0.25), random.chance(0.25)],
       charge: few(size * 2, NO_LIMIT),
       swap: random.chance(0.4) ? 0 : random.chance(0.3) ? random.between(1, 4) : MEMORY_MAX,
+      hugetlb: 0,
     },
     rules: {
       piece: random.pick([64, 64, 16, 4, 1]),
@@ -91,6 +98,8 @@ export function makeExhaustPlan(seed: number, random: Random): Plan {
     migrations: few(1, 6),
     deviceTables: few(2, 8),
     files: few(1, 6),
+    ksmPages: few(1, 8),
+    ksmAddresses: few(1, 60),
   };
   return { ...plan, capacities, arena: few(8192, 16384) };
 }
@@ -113,7 +122,8 @@ export class Generator {
     private readonly random: Random,
     private readonly view: View,
   ) {
-    this.weights = chooseWeights(random);
+    // What KSM does with huge pages is not modelled.
+    this.weights = chooseWeights(random).filter(([op]) => !plan.huge || op !== "ksm");
     this.hot = Array.from({ length: 3 }, () =>
       plan.huge ? hugePage(plan, random) : random.between(plan.first, plan.end - 1),
     );
@@ -121,7 +131,8 @@ export class Generator {
 
   /** The first operations, in most runs: something to work on. */
   first(): Op[] {
-    const { first, end, huge } = this.plan;
+    const { first, end, huge, limits } = this.plan;
+    if (limits.hugetlb > 0) return [{ p: 0, op: "mmap", args: [first, 512, "rw", "huge"] }];
     const mmap = { p: 0, op: "mmap", args: [first, end - first, "rw", "anon"] };
     return huge ? [mmap, ...firstHuge(this.plan)] : [mmap];
   }
@@ -171,10 +182,18 @@ export class Generator {
   }
 
   private range(p: number, min = 0): [number, number] {
+    if (this.plan.limits.hugetlb > 0 && this.random.chance(0.5)) return this.blocks();
     const a = this.page(p);
     const n = this.count(a, min);
     const within = this.random.chance(0.75) ? this.mapping(p, a) : undefined;
     return [a, within ? Math.min(n, within.end - a) : n];
+  }
+
+  /** A range of whole blocks of a hugetlb mapping. */
+  private blocks(): [number, number] {
+    const last = this.plan.end / 512 - 1;
+    const first = this.random.between(0, last);
+    return [first * 512, this.random.between(1, last - first + 1) * 512];
   }
 
   private mapping(p: number, page: number): { start: number; end: number } | undefined {
@@ -199,9 +218,14 @@ export class Generator {
   // --- what ------------------------------------------------------------------------------------
 
   private args(op: string, p: number): (number | string)[] {
-    const value = this.random.between(0, 255);
+    const value = this.value();
     if (DEVICE_OPS.has(op)) return this.deviceArgs(op, p, value);
     return this.memoryArgs(op, p, value) ?? this.systemArgs(op, value);
+  }
+
+  /** What is written: often what was written before, that pages may be alike. */
+  private value(): number {
+    return this.random.chance(0.6) ? this.random.below(3) : this.random.between(0, 255);
   }
 
   /** A device file, and most often a range. */
@@ -216,7 +240,7 @@ export class Generator {
     const { random } = this;
     switch (op) {
       case "mmap":
-        return [...this.range(p), random.pick(PROTECTIONS), ...this.mapped()];
+        return this.mapArgs(p);
       case "mprotect":
         return [...this.range(p), random.pick(PROTECTIONS)];
       case "madv":
@@ -238,7 +262,7 @@ export class Generator {
       case "ww":
         return this.spanArgs(p, value);
       case "pin":
-        return [...this.range(p, 1), random.chance(0.3) ? 1 : 0];
+        return [...this.range(p, 1), random.chance(0.3) ? 1 : 0, random.chance(0.4) ? 1 : 0];
       case "r":
       case "sysw":
       case "memread":
@@ -286,6 +310,8 @@ export class Generator {
       case "fp":
       case "fc":
         return fileArgs(random, op, value);
+      case "ksm":
+        return [random.pick([0, 1, 2, 2, 3, 3, 12])];
       case "fa":
         return [random.pick([1, 1, 2, 4, 16, 16, 512])];
       case "limit":
@@ -295,14 +321,24 @@ export class Generator {
     }
   }
 
+  /** mmap a n protection kind …: where there is a pool, mostly of it. */
+  private mapArgs(p: number): (number | string)[] {
+    const { random, plan } = this;
+    const protection = random.pick(PROTECTIONS);
+    const small = this.mapped();
+    if (plan.limits.hugetlb === 0) return [...this.range(p), protection, ...small];
+    if (random.chance(0.3)) return [this.page(p), random.between(1, SMALL), protection, ...small];
+    return [...this.range(p), protection, "huge", ...(random.chance(0.1) ? ["populate"] : [])];
+  }
+
   /** mremap a n b m: mostly whole mappings and equal lengths, mostly not onto themselves. */
   private moveArgs(p: number): (number | string)[] {
     const { random, plan } = this;
     const vma = this.mapping(p, this.page(p));
     const [a, n] = vma && random.chance(0.4) ? [vma.start, vma.end - vma.start] : this.range(p);
-    const b = this.page(p);
+    const [b] = plan.limits.hugetlb > 0 && random.chance(0.6) ? this.blocks() : [this.page(p)];
     const most = plan.end - b;
-    const m = random.chance(0.6) ? Math.min(n, most) : this.count(b);
+    const m = random.chance(0.6) || plan.limits.hugetlb > 0 ? Math.min(n, most) : this.count(b);
     return random.chance(0.25) ? [a, n, b, m, "du"] : [a, n, b, m];
   }
 
@@ -312,7 +348,8 @@ export class Generator {
     const a = this.page(p);
     const vma = this.mapping(p, a);
     const n = vma && random.chance(0.7) ? vma.end - a : this.count(a);
-    return [a, n, random.between(random.chance(0.05) ? 0 : 1, plan.end - a)];
+    const most = plan.limits.hugetlb > 0 ? Math.min(n + SMALL, plan.end - a) : plan.end - a;
+    return [a, n, random.between(random.chance(0.05) ? 0 : 1, most)];
   }
 
   /** Page, offset and length of an access that may cross pages. */

@@ -231,7 +231,7 @@ export class Handle {
   fromPeer(start: number, n: number, peer: Device): Reply {
     const { device } = this;
     return this.migrate(start, n, (vma, from, to) => {
-      const select = device.select(false);
+      const select = peer.select(false);
       using m = migrateVmaSetup({ vma, start: from, end: to, owner: peer, select });
       device.fill(m.src, m.dst);
       device.hmm.copyPages(m.src, m.dst);

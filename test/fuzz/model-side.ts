@@ -7,7 +7,9 @@ import {
   ACCOUNT,
   DONTFORK,
   HUGE,
+  HUGETLB,
   LOCKED,
+  MERGEABLE,
   MIXED,
   NOHUGE,
   PFN,
@@ -45,6 +47,8 @@ const FLAG_LETTERS: readonly [number, string][] = [
   [UFFD, "u"],
   [MIXED, "M"],
   [PFN, "P"],
+  [MERGEABLE, "m"],
+  [HUGETLB, "t"],
   [SEQUENTIAL, "q"],
   [RANDOM, "n"],
   [HUGE, "h"],
@@ -71,6 +75,8 @@ const CHANGING_ADVICE = new Set([
   "dofork",
   "wipeonfork",
   "keeponfork",
+  "mergeable",
+  "unmergeable",
   "normal",
   "random",
   "sequential",
@@ -178,8 +184,8 @@ export class ModelSide implements View {
         [file.size, file.pages.size, contentOf(file.read(0, file.size), look === "all")],
       ]),
     );
-    const { charged, swapUsed: swapped } = world;
-    return { st, used: [...world.used], charged, swapped, faults: { ...world.faults }, files };
+    const { charged, swapUsed: swapped, hugeFree: pool } = world;
+    return { st, used: [...world.used], pool, charged, swapped, faults: { ...world.faults }, files };
   }
 
   private processState(pid: number, mm: Mm, look: Look): ProcessState {

@@ -36,6 +36,8 @@ export interface State {
   st: Record<string, ProcessState>;
   /** Pages in use: of system memory, of each device, and charged to the memory cgroup. */
   used: number[];
+  /** Blocks that the pool for hugetlb mappings has. */
+  pool: number;
   charged: number;
   /** Slots of swap space in use. */
   swapped: number;

@@ -37,7 +37,8 @@ export function snapshotByte({ hmm, devmem }: Device, pfn: number): number {
   const byte = ((pfn & HMM_PFN_WRITE) !== 0 ? 2 : 1) | (hmmPfnToMapOrder(pfn) === 0 ? 0 : 4);
   if (page === hmm.zeroPage) return byte | 0x10;
   if (!hmm.isDevicePage(page)) return byte;
-  return byte | (hmm.pageDevmem(page) === devmem ? 0x20 : 0x30);
+  const home = hmm.pageDevmem(page);
+  return byte | ((home?.coherent ? 0x40 : 0x20) + (home === devmem ? 0 : 0x10));
 }
 
 /** A device table's entry: 0 none, 1 read, 3 write. */

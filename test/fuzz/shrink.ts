@@ -56,7 +56,12 @@ class Shrinker {
 
   private simplifyPlan(): void {
     const most = this.best.plan.huge ? HUGE_MEMORY : MEMORY_MAX;
-    const limits: Partial<Limits>[] = [{ ram: most }, { devices: [most, most] }, { charge: NO_LIMIT }];
+    const limits: Partial<Limits>[] = [
+      { ram: most },
+      { devices: [most, most] },
+      { coherent: [false, false] },
+      { charge: NO_LIMIT },
+    ];
     const rules: Partial<DriverRules>[] = [
       { piece: 64 },
       { cluster: 1 },

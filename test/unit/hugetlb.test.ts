@@ -103,7 +103,9 @@ onEachBuild("hugetlb", (test, module) => {
     const mm = hmm.createMm();
     map(mm, PMD);
     for (let i = 0; i < PAGES; i++) write(mm, AT + i * PAGE_SIZE, i);
+    const told = listen(mm);
     const child = mm.fork();
+    assert.equal(told, ["clear 0-512"]);
     assert.is(hmm.freeHugetlbPages, 3);
     const heard = listen(child);
     write(child, AT + 3 * PAGE_SIZE, 99);
@@ -116,12 +118,21 @@ onEachBuild("hugetlb", (test, module) => {
     map(hog, 2 * PMD);
     write(hog, AT, 1);
     write(hog, AT + PMD, 1);
+    const heardLast = listen(grandchild);
     assert.throws(() => write(grandchild, AT, 1), /SIGBUS/);
+    assert.equal(heardLast, [], "nothing was to happen");
     assert.is(byteAt(grandchild, AT + 3 * PAGE_SIZE), 99);
     hmm.verify();
     for (const each of [mm, child, grandchild, hog]) each.close();
     assert.is(hmm.freeHugetlbPages, 4);
     hmm.verify();
+  });
+
+  test("nothing is written past the mapping's protection, not even by force", () => {
+    const mm = engine().createMm();
+    mm.mmap({ addr: AT, length: PMD, prot: PROT_READ, flags: HUGETLB | MAP_FIXED });
+    refused(() => mm.write(AT, Uint8Array.of(1), { force: true }), /EFAULT/);
+    assert.is(mm.read(AT, 1, { force: true })[0], 0);
   });
 
   test("drivers may read and write, but not migrate or borrow", () => {

@@ -18,12 +18,26 @@ const KNOWN = new Set([
   "accounting",
   "exclusive",
   "file",
+  "ksm",
+  "hugetlb",
   "swap",
   "special",
   "uffd",
   "thp",
 ]);
-const ANSWERS = ["ret", "cpages", "faults", "data", "ok", "sig", "rets", "vec", "current"];
+const ANSWERS = [
+  "ret",
+  "cpages",
+  "faults",
+  "data",
+  "ok",
+  "sig",
+  "rets",
+  "vec",
+  "current",
+  "shared",
+  "sharing",
+];
 const DETAILS = new Set(["vma", "pm", "flt"]);
 
 interface Scenario {

@@ -15,13 +15,17 @@ import {
   type Entry,
 } from "./page.ts";
 import { blocksOf, collapse, splitParts } from "./huge.ts";
+import { cuts, hugeEnd, hugeStart, promised } from "./hugetlb.ts";
+import { breakUp } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
 import { pageOut, swapAhead } from "./swap.ts";
 import {
   ACCOUNT,
   DONTFORK,
   HUGE,
+  HUGETLB,
   LOCKED,
+  MERGEABLE,
   MIXED,
   NOHUGE,
   PFN,
@@ -36,7 +40,7 @@ import {
 
 /** What is mapped: nothing but memory, memory that is shared, a file from some page on, or what a driver has. */
 export interface Mapped {
-  kind: "anon" | "sanon" | "shared" | "private" | "mixed" | "pfn";
+  kind: "anon" | "sanon" | "shared" | "private" | "mixed" | "pfn" | "hugetlb";
   file?: ModelFile;
   pgoff?: number;
   /** Of a driver's mapping: private. */
@@ -45,13 +49,26 @@ export interface Mapped {
 
 export function mmap(mm: Mm, a: number, n: number, prot: number, what: Mapped, populated = false): number {
   if (n === 0) return -EINVAL;
-  munmap(mm, a, n);
+  if (what.kind === "hugetlb") return mapHuge(mm, a, hugeEnd(n), prot, populated);
+  const cut = munmap(mm, a, n);
+  if (cut) return cut;
   if (what.kind === "mixed" || what.kind === "pfn") return mapSpecial(mm, a, n, prot, what);
   const shared = what.kind === "sanon" || what.kind === "shared";
   const file = what.kind === "sanon" ? new ModelFile(mm.world, "shm", n * PAGE) : (what.file ?? null);
   const pgoff = what.kind === "sanon" ? 0 : (what.pgoff ?? a);
   mm.vmas.map(a, a + n, prot | (shared ? SHARED : 0), file, pgoff);
   if (what.kind === "sanon") file!.close();
+  if (populated) populateLocked(mm, a, a + n);
+  return 0;
+}
+
+/** Whole blocks, and no more of them than the pool can give to all that it has promised some. */
+function mapHuge(mm: Mm, a: number, n: number, prot: number, populated: boolean): number {
+  if (a % HUGE_PAGES) return -EINVAL;
+  if (n / HUGE_PAGES + promised(mm.world) > mm.world.hugeFree) return -ENOMEM;
+  const cut = munmap(mm, a, n);
+  if (cut) return cut;
+  mm.vmas.map(a, a + n, prot | HUGETLB, null);
   if (populated) populateLocked(mm, a, a + n);
   return 0;
 }
@@ -83,6 +100,7 @@ export function munmap(mm: Mm, a: number, n: number): number {
   if (n === 0) return -EINVAL;
   if (vmas.within(a, b).length === 0) return 0;
   for (const vma of vmas.within(a, b)) {
+    if ((vma.start < a && cuts(vma, a)) || (vma.end > b && cuts(vma, b))) return -EINVAL;
     if (vma.start < a) vmas.split(vma, a, true);
     if (vma.end > b) vmas.split(vma, b, false);
   }
@@ -119,6 +137,7 @@ export function mprotect(mm: Mm, a: number, n: number, prot: number): number {
   return pieces(mm, a, a + n, (vma, from, to) => {
     let flags = (vma.flags & ~RWX) | prot;
     if (flags === vma.flags) return 0;
+    if (cuts(vma, from) || cuts(vma, to)) return -EINVAL;
     if (prot & W && !(flags & SHARED)) flags |= ACCOUNT;
     else if (!(prot & W) && vma.anonymous && !vma.anon) flags &= ~ACCOUNT;
     const fill = (vma.flags & (LOCKED | W | SHARED)) === LOCKED && (prot & W) !== 0;
@@ -194,13 +213,21 @@ export function madvise(mm: Mm, a: number, n: number, advice: string): number {
 function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number {
   const flag = (set: number, clear: number): number => {
     const flags = (vma.flags & ~clear) | set;
-    if (flags !== vma.flags) mm.vmas.modify(vma, a, b, flags);
+    if (flags === vma.flags) return 0;
+    if (cuts(vma, a) || cuts(vma, b)) return -EINVAL;
+    mm.vmas.modify(vma, a, b, flags);
     return 0;
   };
   switch (advice) {
     case "dontneed":
     case "free":
       if (vma.flags & (LOCKED | PFN) || (advice === "free" && !vma.anonymous)) return -EINVAL;
+      if (vma.flags & HUGETLB) {
+        // Whole blocks; one that the range ends in stays.
+        if (cuts(vma, a)) return -EINVAL;
+        b = hugeStart(b);
+        if (b <= a) return 0;
+      }
       mm.world.notify(mm, "clear", a, b);
       if (advice === "dontneed") mm.zap(a, b);
       else {
@@ -209,7 +236,7 @@ function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number 
       }
       return 0;
     case "cold":
-      if (vma.flags & (LOCKED | PFN)) return -EINVAL;
+      if (vma.flags & (LOCKED | PFN | HUGETLB)) return -EINVAL;
       splitParts(mm, a, b, false);
       return 0;
     case "pageout":
@@ -223,6 +250,14 @@ function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number 
       return vma.file.punch(vma.offset(a) * PAGE, (b - a) * PAGE);
     case "normal":
       return flag(0, SEQUENTIAL | RANDOM);
+    case "mergeable":
+      if (vma.flags & (SHARED | SPECIAL)) return 0;
+      mm.world.ksm.enter(mm);
+      return flag(MERGEABLE, 0);
+    case "unmergeable": {
+      const failed = vma.flags & MERGEABLE ? breakUp(mm, vma, a, b) : 0;
+      return failed || flag(0, MERGEABLE);
+    }
     case "sequential":
       return flag(SEQUENTIAL, RANDOM);
     case "random":

@@ -1,5 +1,6 @@
 /** What of a range is to move, and the walk over all mappings of it. */
 import { blocksOf, splitFolio, splitMapping, type Folio } from "./huge.ts";
+import { mappingsOf } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
 import { HUGE_PAGES, isZero, RAM, type Page } from "./page.ts";
 
@@ -10,14 +11,18 @@ import { HUGE_PAGES, isZero, RAM, type Page } from "./page.ts";
 export function unmapEverywhere(page: Page, taker: Mm | null, taken: number): void {
   let left = page.maps - (taker ? 1 : 0);
   if (left === 0) return;
-  for (const vma of page.home!.around(page.index)) {
-    const pn = vma.start + page.index - vma.pgoff;
+  for (const [vma, pn] of mappingsOf(page)) {
     vma.mm.world.notify(vma.mm, "clear", pn, pn + 1);
     const own = vma.mm === taker && pn === taken;
     if (!own && vma.mm.entries.get(pn)?.page === page) left--;
     if (left === 0) return;
   }
-  throw new Error("model: a mapping is in no vma of the page's anon_vma");
+  throw new Error("model: a mapping is in no vma that could map the page");
+}
+
+/** References that are no mappings keep a page where it is, but one of them on a device shows only at the end. */
+export function mayMove(page: Page): boolean {
+  return page.held <= (page.place === RAM ? 0 : 1);
 }
 
 /** A candidate: a page, or (null) a hole or a zero page. */
@@ -108,11 +113,11 @@ function parts(mm: Mm, taken: (Single | Whole)[], { zeros, compound }: Choice): 
 function isFree(mm: Mm, one: Single | Whole): boolean {
   if ("page" in one) {
     if (one.page) unmapEverywhere(one.page, mm, one.pn);
-    return !one.page?.pins;
+    return !one.page || mayMove(one.page);
   }
   const { folio, pn } = one;
   if (folio) unmapHuge(folio, mm, pn);
-  return !folio?.pages.some(({ pins }) => pins > 0);
+  return !folio || folio.pages.every(mayMove);
 }
 
 /** The same for a huge page, which the migrating process had at `taken`. */

@@ -1,17 +1,31 @@
-/** What fork does to the entries of the reference model. */
+/** fork of the reference model. */
 import { blocksOf, copyMark } from "./huge.ts";
 import type { Mm } from "./mm.ts";
 import { HUGE_PAGES } from "./page.ts";
-import { SHARED, type Vma } from "./vma.ts";
+import { DONTFORK, HUGETLB, LOCKED, MIXED, PFN, SHARED, UFFD, Vma, WIPEONFORK } from "./vma.ts";
+
+/** The mappings of `parent`, and its pages where they could not be found again, to a process that has none. */
+export function forkInto(parent: Mm, child: Mm): void {
+  for (const vma of parent.vmas.list) {
+    if (vma.flags & DONTFORK) continue;
+    const copy = new Vma(child, vma.start, vma.end, vma.flags & ~(LOCKED | UFFD), vma.pgoff, vma.file);
+    child.vmas.insert(copy);
+    if (vma.flags & WIPEONFORK) continue;
+    copy.forkAnon(vma);
+    if (vma.anon || vma.flags & (MIXED | PFN)) copyEntries(parent, child, vma);
+  }
+}
 
 /** Of private memory both sides lose the write bit, and no page is exclusive any more. */
-export function copyEntries(mm: Mm, child: Mm, vma: Vma): void {
+function copyEntries(parent: Mm, child: Mm, vma: Vma): void {
   const cow = !(vma.flags & SHARED);
-  if (cow) mm.world.notify(mm, "prot_page", vma.start, vma.end);
-  for (let g = vma.start >> 18; g <= (vma.end - 1) >> 18; g++) if (mm.tables.has(g)) child.tables.add(g);
-  for (const [block, from] of blocksOf(vma.start, vma.end)) if (mm.leaves.has(block)) child.addTable(from);
+  const event = vma.flags & HUGETLB ? "clear" : "prot_page";
+  if (cow) parent.world.notify(parent, event, vma.start, vma.end);
+  for (let g = vma.start >> 18; g <= (vma.end - 1) >> 18; g++) if (parent.tables.has(g)) child.tables.add(g);
+  for (const [block, from] of blocksOf(vma.start, vma.end))
+    if (parent.leaves.has(block)) child.addTable(from);
   for (let pn = vma.start; pn < vma.end; pn++) {
-    const entry = mm.entries.get(pn);
+    const entry = parent.entries.get(pn);
     if (!entry) continue;
     entry.lent = false;
     entry.own = false;
@@ -20,5 +34,5 @@ export function copyEntries(mm: Mm, child: Mm, vma: Vma): void {
     child.setEntry(pn, { ...entry });
   }
   for (const [block, from, to] of blocksOf(vma.start, vma.end))
-    if (to - from === HUGE_PAGES) copyMark(mm, block, child, block);
+    if (to - from === HUGE_PAGES) copyMark(parent, block, child, block);
 }

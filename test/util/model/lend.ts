@@ -1,6 +1,7 @@
 /** Device-exclusive access: pages that are lent to a device until a CPU wants them back. */
 import type { Folio } from "./huge.ts";
 import { EBUSY, type Page } from "./page.ts";
+import { mappingsOf } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
 
 /**
@@ -34,12 +35,12 @@ export function lend(
 }
 
 function lendPage(page: Page, owner: number): void {
-  for (const vma of page.home!.around(page.index)) {
-    const pn = vma.start + page.index - vma.pgoff;
+  for (const [vma, pn] of mappingsOf(page)) {
     vma.mm.world.notify(vma.mm, "exclusive", pn, pn + 1, owner);
     const entry = vma.mm.entries.get(pn);
     if (entry?.page !== page) continue;
     entry.lent = true;
+    page.lender = entry;
     break;
   }
 }
@@ -53,6 +54,7 @@ function lendFolio(folio: Folio, owner: number): void {
       const entry = vma.mm.entries.get(pn);
       if (entry?.page?.folio !== folio) continue;
       entry.lent = true;
+      entry.page.lender = entry;
       left--;
     }
     if (left === 0) break;
@@ -62,6 +64,8 @@ function lendFolio(folio: Folio, owner: number): void {
 /** The CPU takes a page back. */
 export function takeBack(mm: Mm, pn: number): number {
   mm.world.notify(mm, "exclusive", pn, pn + 1);
-  mm.entries.get(pn)!.lent = false;
+  const entry = mm.entries.get(pn)!;
+  entry.lent = false;
+  entry.dirty = entry.write;
   return 0;
 }

@@ -1,5 +1,5 @@
 /** Migration between RAM and devices, the walk over all mappings of a page, and faults on behalf of a device. */
-import { collect, unmapEverywhere, type Single, type Whole } from "./collect.ts";
+import { collect, mayMove, unmapEverywhere, type Single, type Whole } from "./collect.ts";
 import { blockOf, fallApart, Folio, mapFolio, splitFolio, splitMapping } from "./huge.ts";
 import {
   EAGAIN,
@@ -57,14 +57,17 @@ export class OpenMigration {
     /** The end of the range, for holes. */
     private readonly end: number,
     wanted: (Single | Whole)[],
-    first?: number,
+    first?: Page,
     /** Whom the events name. */
     private readonly owner = to,
   ) {
     this.slots = wanted.map((one) =>
       "page" in one ? { ...one, arrival: 0 } : { ...one, arrivals: [], large: false },
     );
-    const order = [...this.slots].sort((a, b) => Number(b.pn === first) - Number(a.pn === first));
+    const isFirst = (slot: Slot | Unit): boolean =>
+      first !== undefined &&
+      ("page" in slot ? slot.page === first : first.folio !== null && slot.folio === first.folio);
+    const order = [...this.slots].sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)));
     const arrive = (): number => (world.takeFrame(to) ? world.arrive() : 0);
     for (const slot of order)
       if ("page" in slot) slot.arrival = arrive();
@@ -165,13 +168,19 @@ export class OpenMigration {
 
   /** Files have no pages on devices, and a page whose swap slot others name stays with it. */
   private canMove(page: Page): boolean {
+    if (page.held > 0) return false;
     return page.kind === "anon" ? leaveSwapCache(this.world, page) : this.to === RAM;
   }
 
   private place(page: Page, arrival: number): void {
     page.place = this.to;
+    page.hidden = this.to !== RAM && !this.world.coherent[this.to];
     page.arrival = arrival;
     page.mover = this.mover;
+    // Entries of pages that no CPU reaches are not dirty.
+    if (!page.hidden) return;
+    for (const { entries } of this.world.mms.values())
+      for (const entry of entries.values()) if (entry.page === page) entry.dirty = false;
   }
 
   /** A new page where there was none, unless somebody came first. */
@@ -192,7 +201,8 @@ export class OpenMigration {
       return false;
     }
     mm.dropEntry(pn);
-    mm.setEntry(pn, { page, write: (vma.flags & W) !== 0 });
+    const write = (vma.flags & W) !== 0;
+    mm.setEntry(pn, { page, write, dirty: write });
     this.place(page, arrival);
     return true;
   }
@@ -238,7 +248,7 @@ export function moveInRam(mm: Mm, a: number, b: number): OpenMigration {
 }
 
 /** This device's pages of [a, b) to RAM; `first` gets a frame before the others. */
-export function toSystem(mm: Mm, a: number, b: number, device: number, first?: number): OpenMigration {
+export function toSystem(mm: Mm, a: number, b: number, device: number, first?: Page): OpenMigration {
   mm.world.notify(mm, "migrate", a, b, device);
   const { compound } = mm.world.rules;
   const wants = ({ place }: Page): boolean => place === device;
@@ -249,9 +259,9 @@ export function toSystem(mm: Mm, a: number, b: number, device: number, first?: n
 /** These pages of a device to RAM, whoever maps them. */
 export function leaveDevice(world: World, pages: Page[]): OpenMigration {
   for (const { folio } of pages) if (folio) splitFolio(folio);
-  const single = pages.filter(({ folio, maps }) => !folio && maps > 0);
-  for (const page of single) unmapEverywhere(page, null, 0);
-  const wanted = single.map((page) => ({ pn: 0, page }));
+  const single = pages.filter(({ folio, maps, pins }) => !folio && maps + pins > 0);
+  for (const page of single) if (!page.lent) unmapEverywhere(page, null, 0);
+  const wanted = single.filter(mayMove).map((page) => ({ pn: 0, page }));
   return new OpenMigration(world, null, RAM, null, 0, wanted);
 }
 
@@ -270,7 +280,7 @@ export function bringBack(mm: Mm, vma: Vma, pn: number, page: Page): number {
   // A huge mapping comes back as one, if the driver knows of such.
   const size = mm.huge.has(blockOf(pn)) ? HUGE_PAGES : cluster;
   const from = pn - (pn % size);
-  toSystem(mm, Math.max(from, vma.start), Math.min(from + size, vma.end), place, pn).finish();
+  toSystem(mm, Math.max(from, vma.start), Math.min(from + size, vma.end), place, page).finish();
   if (page.place !== RAM) return -ENOMEM;
   world.cameBack(mover, pn);
   return 0;
@@ -312,6 +322,7 @@ export function rangeFault(
 
 function needsFault(mm: Mm, device: number, pn: number, write: boolean): boolean {
   const entry = mm.entries.get(pn);
-  if (entry?.page?.place === device && !entry.page.locked) return false;
+  const page = entry?.page;
+  if (page?.hidden && page.place === device && !page.locked) return false;
   return !present(entry) || (write && !entry!.write);
 }

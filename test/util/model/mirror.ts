@@ -1,7 +1,19 @@
 /** A device's driver, the records' one or another (see DriverRules): a device table for one process, and the commands that use it. */
 import { blockOf } from "./huge.ts";
 import { lend } from "./lend.ts";
-import { EBUSY, EFAULT, EINVAL, ENOENT, EPERM, isZero, present, R, type Event, type Page } from "./page.ts";
+import {
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  ENOENT,
+  EPERM,
+  isZero,
+  present,
+  R,
+  RAM,
+  type Event,
+  type Page,
+} from "./page.ts";
 import { invalidateTracked, migrateVma, type Tracked } from "./legacy.ts";
 import {
   fromPeer,
@@ -188,7 +200,7 @@ export class Mirror {
     return 0;
   }
 
-  /** The device's oldest page to RAM, wherever it is mapped. */
+  /** The device's oldest page that can move to RAM, wherever it is mapped. */
   beginEvict(world: World): number {
     for (const page of world.pagesOn(this.device)) {
       const migration = leaveDevice(world, [page]);
@@ -264,9 +276,13 @@ export class Mirror {
     if (!entry || entry.page?.locked) return 0;
     const huge = mm.huge.has(blockOf(pn));
     if (isZero(entry)) return huge ? 5 : 0x11;
-    const access = (entry.write ? 2 : 1) | (huge ? 4 : 0);
-    if (present(entry)) return access;
-    if (entry.page?.place === this.device && !entry.lent) return 0x20 | access;
+    const { page } = entry;
+    const access = (entry.write ? 2 : 1) | (huge || page?.block ? 4 : 0);
+    if (present(entry)) {
+      if (!page || page.place === RAM) return access;
+      return access | (page.place === this.device ? 0x40 : 0x50);
+    }
+    if (page?.place === this.device && !entry.lent) return 0x20 | access;
     // Another device's huge page is an error, its single pages are nothing.
     return huge ? 0xff : 0;
   }

@@ -1,17 +1,20 @@
 /** One process of the reference model: its page table, page faults, and every way to touch its memory. */
 import { fileFault } from "./file.ts";
-import { copyEntries } from "./fork.ts";
+import { forkInto } from "./fork.ts";
 import { blockOf, blocksOf, hugeFault, HugeZero, moveBlock, splitMapping, unmarkHuge } from "./huge.ts";
+import { hugetlbFault } from "./hugetlb.ts";
 import { takeBack } from "./lend.ts";
-import { bringBack } from "./migrate.ts";
-import type { Page } from "./page.ts";
+import { bringBack, leaveDevice } from "./migrate.ts";
 import {
   Content,
   EAGAIN,
   EBUS,
+  EBUSY,
   EFAULT,
+  EINVAL,
   ENOMEM,
   HUGE_PAGES,
+  Page,
   present,
   RAM,
   R,
@@ -20,7 +23,7 @@ import {
   type Entry,
 } from "./page.ts";
 import { dropSlot, leaveSwapCache, swapIn } from "./swap.ts";
-import { DONTFORK, LOCKED, PFN, SHARED, SPECIAL, UFFD, VmaList, Vma, WIPEONFORK } from "./vma.ts";
+import { HUGETLB, PFN, SHARED, SPECIAL, UFFD, VmaList, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
 
 /** What a CPU access can end in, besides success. */
@@ -57,7 +60,7 @@ export class Mm {
   readonly huge = new Map<number, HugeZero | null>();
   /** Pages held by pin(); null is the zero page. */
   pinned: (Page | HugeZero | null)[] = [];
-  readonly rss = { anon: 0, file: 0, shmem: 0, swap: 0 };
+  readonly rss = { anon: 0, file: 0, shmem: 0, swap: 0, hugetlb: 0 };
   /** Page faults taken so far. */
   faults = 0;
   /** What the last one did. */
@@ -93,6 +96,7 @@ export class Mm {
     const entry = this.entries.get(pn);
     if (!entry) return;
     this.entries.delete(pn);
+    entry.lent = false;
     const { page, slot } = entry;
     if (slot) {
       this.rss.swap--;
@@ -136,15 +140,22 @@ export class Mm {
   fault(vma: Vma, pn: number, write: boolean): number {
     this.tables.add(pn >> 18);
     const error = this.handleHuge(vma, pn, write) ?? this.handle(vma, pn, write);
-    if (error === 0) {
-      this.faults++;
-      this.world.faults[this.lastFault]++;
-    }
+    if (error === 0) this.count(this.lastFault);
     return error;
+  }
+
+  /** A fault that did something. */
+  count(kind: FaultKind): void {
+    this.faults++;
+    this.world.faults[kind]++;
   }
 
   /** Undefined: one page must do. */
   private handleHuge(vma: Vma, pn: number, write: boolean): number | undefined {
+    if (vma.flags & HUGETLB) {
+      this.leaves.add(blockOf(pn));
+      return undefined;
+    }
     const entry = this.entries.get(pn);
     const here = !entry || present(entry);
     const kind = here ? hugeFault(this, vma, pn, write) : null;
@@ -153,13 +164,16 @@ export class Mm {
   }
 
   private handle(vma: Vma, pn: number, write: boolean): number {
+    if (vma.flags & HUGETLB) {
+      const done = hugetlbFault(this, vma, pn, write);
+      return typeof done === "number" ? done : this.as(done, 0);
+    }
     const entry = this.entries.get(pn);
     if (!entry) return this.missing(vma, pn, write);
     if (entry.page?.locked) return -EAGAIN;
     if (entry.slot) return this.as("swap", swapIn(this, vma, pn, entry, write));
     if (entry.lent) return this.as("exclusive", takeBack(this, pn));
-    if (entry.page && entry.page.place !== RAM)
-      return this.as("device", bringBack(this, vma, pn, entry.page));
+    if (entry.page?.hidden) return this.as("device", bringBack(this, vma, pn, entry.page));
     if (write && !entry.write) return this.writeProtected(vma, pn, entry);
     if (write) entry.dirty = true;
     return this.as("spurious", 0);
@@ -190,10 +204,11 @@ export class Mm {
       entry.dirty = true;
       return this.as("reuse", 0);
     }
-    if (page?.kind === "anon" && (page.exclusive || this.onlyOurs(page))) {
+    if (page?.kind === "anon" && (page.exclusive || (!page.merged && this.onlyOurs(page)))) {
       if (!page.exclusive && vma.anon) for (const one of page.folio?.pages ?? [page]) one.home = vma.anon;
       page.exclusive = true;
       entry.write = (vma.flags & W) !== 0;
+      entry.dirty = true;
       return this.as("reuse", 0);
     }
     return this.as("cow", this.copyToNew(vma, pn, page));
@@ -215,7 +230,7 @@ export class Mm {
       this.world.notify(this, "clear", pn, pn + 1);
       this.dropEntry(pn);
     }
-    this.setEntry(pn, { page, write: (vma.flags & W) !== 0 });
+    this.setEntry(pn, { page, write: (vma.flags & W) !== 0, dirty: true });
     return 0;
   }
 
@@ -254,6 +269,8 @@ export class Mm {
   /** May the kernel get hold of a page: 0 or -EFAULT. `force` overrides permissions of private memory. */
   refuses(vma: Vma | undefined, write: boolean, force: boolean): number {
     if (!vma || vma.flags & PFN) return -EFAULT;
+    // Of these nothing is written past its protection.
+    if (vma.flags & HUGETLB && write && !(vma.flags & W)) return -EFAULT;
     if (force ? write && vma.flags & SHARED && !(vma.flags & W) : !(vma.flags & (write ? W : R)))
       return -EFAULT;
     return 0;
@@ -289,6 +306,7 @@ export class Mm {
 
   /** Pins a page a time and stops at the first that it cannot get: the count, or the error if there is none. */
   pin(a: number, n: number, write = false): number {
+    if (n === 0) return -EINVAL;
     for (let i = 0; i < n; i++) {
       const error = this.getPage(a + i, write, false);
       if (error) return i || (error === -EBUS ? -EFAULT : error);
@@ -299,30 +317,37 @@ export class Mm {
     return n;
   }
 
-  unpin(): number {
-    const count = this.pinned.length;
-    for (const page of this.pinned) {
+  /** Pages on coherent devices have to go to RAM first, wherever they are mapped. One that cannot ends it. */
+  pinForLong(a: number, n: number, write: boolean): number {
+    const before = this.pinned.length;
+    for (;;) {
+      const count = this.pin(a, n, write);
+      const pages = new Set(this.pinned.slice(before));
+      const away = [...pages].filter((page) => page instanceof Page && page.place !== RAM);
+      if (away.length === 0) return count;
+      this.unpin(before);
+      for (const page of away)
+        if (leaveDevice(this.world, [page as Page]).finish().count === 0) return -EBUSY;
+    }
+  }
+
+  /** Lets all pins go, or all but the first ones. */
+  unpin(keep = 0): number {
+    const ended = this.pinned.splice(keep);
+    for (const page of ended) {
       if (!page) continue;
       page.pins--;
       if (page instanceof HugeZero) page.release();
       else this.world.release(page);
     }
-    this.pinned = [];
-    return count;
+    return ended.length;
   }
 
   // --- life ------------------------------------------------------------------------------------
 
   fork(): Mm {
     const child = new Mm(this.world);
-    for (const vma of this.vmas.list) {
-      if (vma.flags & DONTFORK) continue;
-      const copy = new Vma(child, vma.start, vma.end, vma.flags & ~(LOCKED | UFFD), vma.pgoff, vma.file);
-      child.vmas.insert(copy);
-      if (vma.flags & WIPEONFORK) continue;
-      copy.forkAnon(vma);
-      if (vma.anon || vma.flags & SPECIAL) copyEntries(this, child, vma);
-    }
+    forkInto(this, child);
     return child;
   }
 

@@ -1,6 +1,8 @@
 /** What a page is in the reference model, and the small constants that every file of it uses. */
 import type { ModelFile } from "./file.ts";
 import type { Folio } from "./huge.ts";
+import type { Block } from "./hugetlb.ts";
+import type { Item } from "./ksm.ts";
 import type { Slot } from "./swap.ts";
 import type { AnonVma } from "./vma.ts";
 
@@ -68,18 +70,22 @@ export const hex = (value: number, digits: number): string => value.toString(16)
 
 export const RAM = -1;
 
-/** By which counter of a process a page is resident; a driver's own pages count as a file's. */
-export type PageKind = "anon" | "file" | "shmem";
+/** By which counter of a process a page is resident; a driver's own pages count as a file's, no one is shown hugetlb's. */
+export type PageKind = "anon" | "file" | "shmem" | "hugetlb";
 
 /** A page. Migration changes its place; everything else about it stays. */
 export class Page {
   readonly content = new Content();
   /** RAM, or the number of the device it is on. */
   place = RAM;
+  /** On a device whose memory no CPU reaches. */
+  hidden = false;
   /** Entries that name it, in all processes. */
   maps = 0;
   /** Further references: they keep it where it is. */
   pins = 0;
+  /** The entry that lends it to a device, if one does. */
+  lender: Entry | null = null;
   /** In an open migration: its entries wait, and nobody gets at it. */
   locked = false;
   /** Known to belong to one process: may be written where it is. */
@@ -90,6 +96,10 @@ export class Page {
   arrival = 0;
   /** Counted by the memory cgroup. */
   charged = true;
+  /** KSM has merged it: the addresses that share it, the newest first. */
+  merged: Item[] | null = null;
+  /** Of a hugetlb mapping: the pages that it comes and goes with. */
+  block: Block | null = null;
   /** The swap cache has it, as the page of this slot. */
   slot: Slot | null = null;
   /** Of a file: the page cache has it. */
@@ -106,6 +116,16 @@ export class Page {
     /** … around this offset. */
     public index: number,
   ) {}
+
+  /** Is it lent to a device for exclusive access? */
+  get lent(): boolean {
+    return this.lender?.lent === true;
+  }
+
+  /** References that no migration can take away: pins, and of an entry that lends it. */
+  get held(): number {
+    return this.pins + (this.lent ? 1 : 0);
+  }
 
   /** References: entries, pins, and a cache's. */
   get refs(): number {
@@ -133,7 +153,7 @@ export interface Entry {
 /** Can a CPU read through this entry as it is? */
 export function present(entry: Entry | undefined): boolean {
   if (!entry || entry.slot || entry.lent) return false;
-  return !entry.page || (!entry.page.locked && entry.page.place === RAM);
+  return !entry.page || (!entry.page.locked && !entry.page.hidden);
 }
 
 /** Is this the zero page's entry? */

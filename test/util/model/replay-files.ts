@@ -17,6 +17,7 @@ const named = (kind: Arg, number: Arg): string =>
 export function mappedBy(world: World, args: readonly Arg[]): Mapped {
   const kind = String(args[3]);
   if (kind === "anon" || kind === "sanon") return { kind };
+  if (kind === "huge") return { kind: "hugetlb" };
   if (kind.endsWith("dev")) return { kind: "mixed", copied: kind.startsWith("p") };
   if (kind.endsWith("devmem")) return { kind: "pfn", copied: kind.startsWith("p") };
   const file = world.files.get(named(kind, args[4]));

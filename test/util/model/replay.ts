@@ -1,8 +1,8 @@
 /** Runs operations, written as in the records, on the reference model. */
 import * as calls from "./calls.ts";
 import { blockOf } from "./huge.ts";
-import * as remap from "./remap.ts";
 import { fileOp, mappedBy } from "./replay-files.ts";
+import { mremap, mresize } from "./mremap.ts";
 import {
   EAGAIN,
   EFAULT,
@@ -59,6 +59,8 @@ const each = <T>(a: number, n: number, access: (pn: number, i: number) => T): T[
   Array.from({ length: n }, (_, i) => access(a + i, i));
 
 const UNTOUCHED = 238;
+/** The recorder lets ksmd look at everything so often. */
+const RECORDED_PASSES = 5;
 
 /** Executes `op` of process `pid`; undefined: the model does not know it. */
 export function execute(world: World, pid: number, op: string, args: readonly Arg[]): Answer | undefined {
@@ -129,6 +131,8 @@ function accessOp(mm: Mm, op: string, num: number[]): Answer | undefined {
           return ret;
         }),
       };
+    case "ksm":
+      return { ...mm.world.ksm.scan(num.length > 0 ? a : RECORDED_PASSES) };
     case "mincore": {
       const vec = calls.mincore(mm, a, n);
       return typeof vec === "number" ? { ret: vec } : { ret: 0, vec: runs(vec) };
@@ -156,9 +160,9 @@ function callOp(
     case "madv":
       return calls.madvise(mm, a, n, String(args[2]));
     case "mremap":
-      return remap.mremap(mm, a, n, b, m, args[4] === "du");
+      return mremap(mm, a, n, b, m, args[4] === "du");
     case "mresize":
-      return remap.mresize(mm, a, n, b);
+      return mresize(mm, a, n, b);
     case "mlock":
       return calls.mlock(mm, a, n);
     case "munlock":
@@ -174,7 +178,7 @@ function callOp(
       world.swapOn = op === "swapon";
       return 0;
     case "pin":
-      return mm.pin(a, n, b === 1);
+      return m === 1 ? mm.pinForLong(a, n, b === 1) : mm.pin(a, n, b === 1);
     case "unpin":
       return mm.unpin();
     case "fork":
@@ -205,7 +209,7 @@ export function stateOf(world: World, pid: number, end: number, first = 0): Proc
     if (!entry || entry.raw) return 0;
     if (isZero(entry)) return mm.huge.has(blockOf(pn)) ? 5 : 1;
     if (!entry.page || !present(entry)) return 2;
-    return (entry.page.maps === 1 ? 9 : 1) | (entry.page.kind === "anon" ? 0 : 4);
+    return (entry.page.maps === 1 ? 9 : 1) | (entry.page.kind === "anon" || entry.page.block ? 0 : 4);
   });
   const h: ProcessState["h"] = {};
   for (const [number, { mirror, opener, holders }] of world.handles) {

@@ -1,10 +1,11 @@
 /** Swap space of the reference model: pages leave for slots and come back. */
 import { blocksOf, splitParts } from "./huge.ts";
+import { mappingsOf } from "./ksm.ts";
 import type { Page } from "./page.ts";
-import { Content, EINVAL, ENOMEM, EAGAIN, present, W, type Entry } from "./page.ts";
+import { Content, EINVAL, ENOMEM, EAGAIN, present, RAM, W, type Entry } from "./page.ts";
 import type { Mm } from "./mm.ts";
 import type { World } from "./world.ts";
-import { LOCKED, PFN, type AnonVma, type Vma } from "./vma.ts";
+import { HUGETLB, LOCKED, PFN, type AnonVma, type Vma } from "./vma.ts";
 
 /** A place in swap space: what a page held, how many entries name it, and the page that the swap cache has for it. */
 export class Slot {
@@ -15,7 +16,7 @@ export class Slot {
 
 /** MADV_PAGEOUT: what one process alone maps leaves, while there is swap space. */
 export function pageOut(mm: Mm, vma: Vma, a: number, b: number): number {
-  if (vma.flags & (LOCKED | PFN)) return -EINVAL;
+  if (vma.flags & (LOCKED | PFN | HUGETLB)) return -EINVAL;
   for (const [, from, to] of blocksOf(a, b)) {
     splitParts(mm, from, to, true);
     pagesOut(mm, from, to);
@@ -29,16 +30,14 @@ function pagesOut(mm: Mm, a: number, b: number): void {
   for (let pn = a; pn < b; pn++) {
     const entry = mm.entries.get(pn);
     const page = entry?.page;
-    if (!entry || !page || !present(entry) || page.kind !== "anon" || page.slot || page.maps !== 1) continue;
-    if (page.folio) continue;
+    if (!entry || !page || !present(entry) || page.place !== RAM || page.folio) continue;
+    if (page.kind !== "anon" || page.slot || page.maps !== 1) continue;
     if (!world.swapOn || world.swapUsed === world.swapSize) continue;
     world.swapUsed++;
     const slot = new Slot();
     slot.page = page;
     page.slot = slot;
-    const vmas: Vma[] = page.home!.around(page.index);
-    for (const one of vmas) {
-      const at: number = one.start + page.index - one.pgoff;
+    for (const [one, at] of mappingsOf(page)) {
       world.notify(one.mm, "clear", at, at + 1);
       if (one.mm.entries.get(at)?.page === page) break;
     }
@@ -90,7 +89,7 @@ export function swapIn(mm: Mm, vma: Vma, pn: number, entry: Entry, write: boolea
   if (slot.names === 0 && !slot.page) mm.world.swapUsed--;
   else if (!slot.page && slot.names > 0) cache(slot, page);
   if (page.slot && (vma.flags & LOCKED || (write && page.refs === 2))) leaveSwapCache(mm.world, page);
-  const exclusive = entry.own === true || page.refs === 1;
+  const exclusive = !page.merged && (entry.own === true || page.refs === 1);
   if (!page.home) {
     page.index = vma.offset(pn);
     page.home = exclusive ? vma.anon : rootOf(vma.anon!);
@@ -98,7 +97,8 @@ export function swapIn(mm: Mm, vma: Vma, pn: number, entry: Entry, write: boolea
   if (exclusive) page.exclusive = true;
   mm.rss.swap--;
   mm.rss.anon++;
-  mm.entries.set(pn, { page, write: exclusive && (vma.flags & W) !== 0 });
+  const writable = exclusive && (vma.flags & W) !== 0;
+  mm.entries.set(pn, { page, write: writable, dirty: writable && write });
   return 0;
 }
 

@@ -20,13 +20,17 @@ export const UFFD = 256;
 /** A driver's mapping: of pages, or of memory without pages. */
 export const MIXED = 512;
 export const PFN = 1024;
-export const SPECIAL = MIXED | PFN;
+/** Of blocks of 512 pages: see hugetlb.ts. */
+export const HUGETLB = 16384;
+export const SPECIAL = MIXED | PFN | HUGETLB;
 /** How it will be read: matters for merging alone. */
 export const SEQUENTIAL = 2048;
 export const RANDOM = 4096;
 /** Huge pages are wanted, or not wanted. */
 export const HUGE = 8192;
-export const NOHUGE = 16384;
+export const NOHUGE = 65536;
+/** KSM may merge its pages. */
+export const MERGEABLE = 32768;
 
 let stamp = 0;
 
@@ -49,8 +53,17 @@ export class AnonVma {
 
   /** The same for a part of [first, end). */
   within(first: number, end: number): Vma[] {
+    return this.sorted((v) => v.pgoff < end && first < v.pgoff + v.pages);
+  }
+
+  /** Those that cover address `pn`. */
+  covering(pn: number): Vma[] {
+    return this.sorted((v) => v.start <= pn && pn < v.end);
+  }
+
+  private sorted(wanted: (v: Vma) => boolean): Vma[] {
     return [...this.links]
-      .filter(([v]) => v.pgoff < end && first < v.pgoff + v.pages)
+      .filter(([v]) => wanted(v))
       .sort(([a, at], [b, bt]) => a.pgoff - b.pgoff || at - bt)
       .map(([v]) => v);
   }

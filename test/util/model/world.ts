@@ -1,6 +1,8 @@
 /** All processes, device files and memory of the reference model. */
 import type { ModelFile } from "./file.ts";
 import { Folio, type HugeZero } from "./huge.ts";
+import { releaseBlock } from "./hugetlb.ts";
+import { Ksm } from "./ksm.ts";
 import { EINVAL, HUGE_PAGES, RAM, Page, type EventName, type PageKind } from "./page.ts";
 import { evict } from "./migrate.ts";
 import { Mirror } from "./mirror.ts";
@@ -12,16 +14,22 @@ import type { AnonVma } from "./vma.ts";
 export interface Limits {
   ram: number;
   devices: number[];
+  /** Of each device: do the CPUs reach its memory as they do RAM? */
+  coherent: boolean[];
   charge: number;
   /** Slots of swap space. */
   swap: number;
+  /** Blocks for hugetlb mappings. */
+  hugetlb: number;
 }
 
 export const NO_LIMITS: Limits = {
   ram: Infinity,
   devices: [Infinity, Infinity],
+  coherent: [false, false],
   charge: Infinity,
   swap: Infinity,
+  hugetlb: Infinity,
 };
 
 /** What a device's driver decides for itself. */
@@ -71,6 +79,7 @@ export class World {
   /** Frames in use: [0] RAM, [1 + device]. */
   readonly used: number[];
   private readonly most: number[];
+  readonly coherent: readonly boolean[];
   /** Pages that may be charged. */
   chargeLimit: number;
   /** Pages charged to the memory cgroup: those that exist, wherever they are. */
@@ -81,21 +90,26 @@ export class World {
   faultAround = 16;
   readonly swapSize: number;
   swapUsed = 0;
+  /** Blocks that the pool for hugetlb mappings has. */
+  hugeFree: number;
   /** Page faults by what they did. */
   readonly faults = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
   swapOn = false;
   /** While somebody maps it. */
   hugeZero: HugeZero | null = null;
+  readonly ksm = new Ksm(this);
   private arrivals = 0;
 
   constructor(
-    { ram, devices, charge, swap }: Limits = NO_LIMITS,
+    { ram, devices, coherent, charge, swap, hugetlb }: Limits = NO_LIMITS,
     readonly rules: DriverRules = RECORDS_DRIVER,
   ) {
     this.most = [ram, ...devices];
     this.used = this.most.map(() => 0);
+    this.coherent = coherent;
     this.chargeLimit = charge;
     this.swapSize = swap;
+    this.hugeFree = hugetlb;
     this.mms.set(0, new Mm(this));
     devices.forEach((_, device) => this.open(0, device, device));
   }
@@ -157,12 +171,14 @@ export class World {
   /** A page that nothing refers to any more is free. */
   release(page: Page): void {
     if (page.refs > 0 || page.locked) return;
+    if (page.block) return releaseBlock(this, page.block);
     // A huge page is free as a whole.
     const { folio } = page;
     if (folio?.pages.some(({ refs, locked }) => refs > 0 || locked)) return;
     for (const one of folio?.dissolve() ?? [page]) {
       this.giveFrame(one.place);
       if (one.charged) this.charged--;
+      if (one.merged) this.ksm.gone(one);
     }
   }
 
@@ -174,9 +190,9 @@ export class World {
   /** The device's pages that are not migrating, those that came first first. */
   pagesOn(device: number): Page[] {
     const pages = new Set<Page>();
-    for (const mm of this.mms.values())
-      for (const { page } of mm.entries.values())
-        if (page?.place === device && !page.locked)
+    for (const { entries, pinned } of this.mms.values())
+      for (const page of [...[...entries.values()].map((entry) => entry.page), ...pinned])
+        if (page instanceof Page && page.place === device && !page.locked)
           for (const one of page.folio?.pages ?? [page]) pages.add(one);
     return [...pages].sort((a, b) => a.arrival - b.arrival);
   }
@@ -211,7 +227,9 @@ export class World {
   }
 
   fork(pid: number, child: number): number {
-    this.mms.set(child, this.mms.get(pid)!.fork());
+    const parent = this.mms.get(pid)!;
+    this.mms.set(child, parent.fork());
+    if (this.ksm.has(parent)) this.ksm.enter(this.mms.get(child)!);
     for (const { holders } of this.handles.values()) if (holders.has(pid)) holders.add(child);
     return 0;
   }
@@ -220,6 +238,7 @@ export class World {
     const mm = this.mms.get(pid)!;
     this.mms.delete(pid);
     mm.exit();
+    this.ksm.exit(mm);
     for (const { mirror } of this.handles.values()) {
       if (mirror.mm !== mm) continue;
       mirror.mm = null;

@@ -1,13 +1,20 @@
-/** mremap in the reference model: mappings that grow, shrink and move. */
+/** mremap of the reference model. */
 import { munmap, populateLocked } from "./calls.ts";
-import { EFAULT, EINVAL, ENOMEM } from "./page.ts";
+import { cuts, hugeEnd } from "./hugetlb.ts";
+import { breakUp } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
-import { LOCKED, PFN, UFFD, Vma } from "./vma.ts";
+import { EFAULT, EINVAL, ENOMEM } from "./page.ts";
+import { HUGETLB, LOCKED, PFN, UFFD, Vma } from "./vma.ts";
 
 export function mresize(mm: Mm, a: number, n: number, m: number): number {
   if (m === 0) return -EINVAL;
   const vma = mm.vmas.find(a);
   if (!vma) return -EFAULT;
+  if (vma.flags & HUGETLB) {
+    n = hugeEnd(n);
+    m = hugeEnd(m);
+    if (cuts(vma, a) || m > n) return -EINVAL;
+  }
   if (m < n) return munmap(mm, a + m, n - m);
   if (m === n) return 0;
   if (n === 0) return -EINVAL;
@@ -23,17 +30,26 @@ export function mresize(mm: Mm, a: number, n: number, m: number): number {
 /** Always to a fixed place; `keep` is MREMAP_DONTUNMAP. */
 export function mremap(mm: Mm, a: number, n: number, b: number, m: number, keep: boolean): number {
   if (m === 0 || (keep && n !== m)) return -EINVAL;
-  if (!mm.vmas.find(a)) return -EFAULT;
+  const moving = mm.vmas.find(a);
+  if (!moving) return -EFAULT;
+  if (moving.flags & HUGETLB) {
+    n = hugeEnd(n);
+    m = hugeEnd(m);
+    if (cuts(moving, a) || cuts(moving, b) || m > n) return -EINVAL;
+  }
   if (a + n > b && b + m > a) return -EINVAL;
-  munmap(mm, b, m);
-  if (n > m) munmap(mm, a + m, n - m);
+  const cut = munmap(mm, b, m) || (n > m ? munmap(mm, a + m, n - m) : 0);
+  if (cut) return cut;
   const length = Math.min(n, m);
   const vma = mm.vmas.find(a);
   if (!vma) return -EFAULT;
   if (length === 0) return -EINVAL;
-  if (keep && vma.flags & PFN) return -EINVAL;
+  if (keep && vma.flags & (PFN | HUGETLB)) return -EINVAL;
   if (length > vma.end - a) return -EFAULT;
   if (m > length && vma.flags & PFN) return -EFAULT;
+  // Merged pages are told apart by their addresses: none moves.
+  const failed = breakUp(mm, vma, a, a + length);
+  if (failed) return failed;
   move(mm, vma, a, length, b, m, keep);
   return 0;
 }

@@ -1,0 +1,38 @@
+/** Plans of runs with hugetlb mappings. */
+import { MEMORY_MAX, NO_LIMIT, PROCESSES_MAX, type Plan } from "./plan.ts";
+import type { Random } from "./random.ts";
+
+/** Runs with hugetlb mappings have large arenas: they are few and short. */
+export const HUGETLB_SHARE = 0.05;
+const HUGETLB_STEPS = 60;
+const HUGETLB_ARENA = 3 * 512;
+/** Other mappings in them are so small that no huge page would fit: where one could be, changes of mappings are events. */
+export const SMALL = 40;
+
+/** A plan for a run with hugetlb mappings: an arena of several blocks, and a pool that has fewer than all may want. */
+export function makeHugetlbPlan(seed: number, random: Random): Plan {
+  return {
+    seed,
+    steps: HUGETLB_STEPS,
+    first: 0,
+    end: HUGETLB_ARENA,
+    limits: {
+      ram: 2 * MEMORY_MAX * PROCESSES_MAX,
+      devices: [MEMORY_MAX, MEMORY_MAX],
+      coherent: [false, false],
+      charge: NO_LIMIT,
+      swap: random.chance(0.5) ? 0 : MEMORY_MAX,
+      hugetlb: random.between(1, 5),
+    },
+    rules: {
+      piece: random.pick([64, 16]),
+      cluster: 1,
+      exact: true,
+      evictOnClose: random.chance(0.5),
+      evictSingly: true,
+      compound: false,
+      largeRam: false,
+      largeDevice: false,
+    },
+  };
+}

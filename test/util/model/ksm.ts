@@ -1,0 +1,292 @@
+/** KSM of the reference model: pages that are alike become one, in as many full scans as one asks for. */
+import { ENOMEM, present, RAM, type Content, type Entry, type Page } from "./page.ts";
+import type { Mm } from "./mm.ts";
+import { MERGEABLE, type AnonVma, type Vma } from "./vma.ts";
+import type { World } from "./world.ts";
+
+/** Addresses that one page is given to by merging; forks may exceed it. */
+const SHARING_MAX = 256;
+/** An address is looked at in so many scans before some leave it out; and how many, by how often it was looked at. */
+const AGE_SKIPPED = 3;
+const skipsOf = (age: number): number => (age <= 3 ? 1 : age <= 5 ? 2 : age <= 8 ? 4 : 8);
+
+/** An address that a scan has looked at. */
+export class Item {
+  /** The merged page that it was given. The item is in that page's list then. */
+  page: Page | null = null;
+  /** With a page: the vmas that may map it at this address are in here. */
+  anon: AnonVma | null = null;
+  /** What the page held when it was last looked at. */
+  seen: number | string | null = null;
+  age = 0;
+  skips = 0;
+
+  constructor(
+    /** Null: it stands in for an item that has left, or whose process has ended, because forks need it. */
+    public mm: Mm | null,
+    readonly pn: number,
+  ) {}
+}
+
+/** Does an entry stand for the page, wherever the page is? */
+const names = (mm: Mm, pn: number, page: Page): boolean => {
+  const entry = mm.entries.get(pn);
+  return entry !== undefined && (entry.page === page || entry.slot?.page === page);
+};
+
+/** Only anonymous pages in RAM that are mapped are looked at. */
+function candidate(entry: Entry | undefined): Page | null {
+  const page = entry?.page;
+  return page && present(entry) && page.kind === "anon" && page.place === RAM ? page : null;
+}
+
+function alike(a: Content, b: Content): boolean {
+  if (!a.bytes && !b.bytes) return a.fill === b.fill;
+  return a.digest() === b.digest();
+}
+
+const mergeable = (vma: Vma | undefined): vma is Vma => !!vma && (vma.flags & MERGEABLE) !== 0 && !!vma.anon;
+
+/** The vmas that could map a page, and where, in the order in which they hear of its moves. */
+export function mappingsOf(page: Page): [vma: Vma, pn: number][] {
+  const { merged, home, index } = page;
+  if (!merged) return home!.around(index).map((vma) => [vma, vma.start + index - vma.pgoff]);
+  // First each address's own mapping, then what forks have made of it.
+  const all = merged.flatMap((item) => item.anon!.covering(item.pn).map((vma) => ({ vma, item })));
+  const own = all.filter(({ vma, item }) => vma.mm === item.mm);
+  const forked = all.filter(({ vma, item }) => vma.mm !== item.mm);
+  return [...own, ...forked].map(({ vma, item }) => [vma, item.pn]);
+}
+
+/** The address gets a page of its own again, which it may not write to before a fault. */
+function unshare(mm: Mm, vma: Vma, pn: number): number {
+  const error = mm.copyToNew(vma, pn, mm.entries.get(pn)!.page);
+  if (error) return error;
+  Object.assign(mm.entries.get(pn)!, { write: false, dirty: false });
+  mm.count("cow");
+  return 0;
+}
+
+/** No merged page is left in [a, b) of a vma; those on a device come back first. */
+export function breakUp(mm: Mm, vma: Vma, a: number, b: number): number {
+  for (let pn = a; pn < b; pn++) {
+    for (let entry = mm.entries.get(pn); entry?.page?.merged; entry = mm.entries.get(pn)) {
+      const error = present(entry) ? unshare(mm, vma, pn) : mm.fault(vma, pn, false);
+      if (error) return error;
+    }
+  }
+  return 0;
+}
+
+export class Ksm {
+  /** Processes with mergeable memory, in the order in which they came. */
+  private readonly mms: Mm[] = [];
+  private readonly items = new Map<Mm, Map<number, Item>>();
+  /** Merged pages, the newest first. */
+  private pages: Page[] = [];
+  /** Addresses that this scan has found nothing alike for, the newest first. */
+  private unmatched: Item[] = [];
+
+  constructor(private readonly world: World) {}
+
+  has(mm: Mm): boolean {
+    return this.mms.includes(mm);
+  }
+
+  /** A process has mergeable memory from now on. */
+  enter(mm: Mm): void {
+    if (this.has(mm)) return;
+    this.mms.push(mm);
+    this.items.set(mm, new Map());
+  }
+
+  private drop(mm: Mm): void {
+    if (this.has(mm)) this.mms.splice(this.mms.indexOf(mm), 1);
+    this.items.delete(mm);
+  }
+
+  /** A process has ended. */
+  exit(mm: Mm): void {
+    for (const item of this.items.get(mm)?.values() ?? []) item.mm = null;
+    this.drop(mm);
+    this.prune();
+  }
+
+  /** A merged page is no more. */
+  gone(page: Page): void {
+    for (const item of page.merged!) item.page = null;
+    this.pages = this.pages.filter((other) => other !== page);
+  }
+
+  /** Items of processes that have ended stay as long as forks need them. */
+  private prune(): void {
+    for (const page of this.pages)
+      page.merged = page.merged!.filter((item) => item.mm !== null || forksNeed(item));
+  }
+
+  // --- scans -------------------------------------------------------------------------------------
+
+  /** So many full scans. How many pages are merged then, and how many that saves. */
+  scan(passes: number): { shared: number; sharing: number } {
+    for (let i = 0; i < passes; i++) {
+      this.prune();
+      this.unmatched = [];
+      for (const mm of [...this.mms]) this.scanProcess(mm, this.items.get(mm)!);
+    }
+    this.prune();
+    const used = this.pages.filter(({ merged }) => merged!.length > 0);
+    const sharing = used.reduce((sum, { merged }) => sum + merged!.length - 1, 0);
+    return { shared: used.length, sharing };
+  }
+
+  private scanProcess(mm: Mm, items: Map<number, Item>): void {
+    let from = 0;
+    for (const vma of [...mm.vmas.list].filter(mergeable)) {
+      for (let pn = vma.start; pn < vma.end; pn++) {
+        const page = candidate(mm.entries.get(pn));
+        if (!page) continue;
+        this.forget(items, from, pn);
+        from = pn + 1;
+        const item = items.get(pn) ?? new Item(mm, pn);
+        items.set(pn, item);
+        if (!this.leftOut(item, page)) this.look(vma, item, page);
+      }
+    }
+    this.forget(items, from, Infinity);
+    if (items.size === 0 && !mm.vmas.list.some(({ flags }) => flags & MERGEABLE)) this.drop(mm);
+  }
+
+  /** Addresses of [from, to) where there is nothing to look at any more. */
+  private forget(items: Map<number, Item>, from: number, to: number): void {
+    for (const [pn, item] of [...items].sort(([a], [b]) => a - b))
+      if (from <= pn && pn < to && this.leave(item)) items.delete(pn);
+  }
+
+  /** Does this scan leave the address out, as one that was often looked at in vain? */
+  private leftOut(item: Item, page: Page): boolean {
+    if (page.merged) return false;
+    const age = item.age;
+    item.age = Math.min(age + 1, 255);
+    if (age < AGE_SKIPPED) return false;
+    if (item.skips === 0) {
+      item.skips = skipsOf(age);
+      return false;
+    }
+    item.skips--;
+    this.leave(item);
+    return true;
+  }
+
+  /** What becomes of an address with this page. */
+  private look(vma: Vma, item: Item, page: Page): void {
+    if ((page.merged && item.page === page) || !this.leave(item)) return;
+    // A fork's.
+    if (page.merged) return this.join(vma, item, page, 0);
+    const before = item.seen;
+    item.seen = page.content.digest();
+    if (before !== item.seen) return;
+    const likes = this.pages.filter((one) => one.place === RAM && alike(one.content, page.content));
+    if (likes.some(({ locked }) => locked)) return;
+    const room = likes.filter(({ merged }) => merged!.length < SHARING_MAX);
+    if (room.length > 0) {
+      const most = Math.max(...room.map(({ merged }) => merged!.length));
+      if (this.protect(item, page))
+        this.give(
+          vma,
+          item,
+          room.find(({ merged }) => merged!.length === most)!,
+          0,
+        );
+      return;
+    }
+    const other = this.unmatched.find((one) => {
+      const found = pageOf(one);
+      return found !== null && one.seen === item.seen && alike(found.content, page.content);
+    });
+    if (!other) this.unmatched.unshift(item);
+    else if (pageOf(other) !== page) this.mergeTwo(vma, item, page, other);
+  }
+
+  // --- merging -----------------------------------------------------------------------------------
+
+  /** The item's page becomes a merged one, and the other's address gets it. */
+  private mergeTwo(vma: Vma, item: Item, page: Page, other: Item): void {
+    if (!this.protect(item, page)) return;
+    const entries = page.maps + (page.slot?.names ?? 0);
+    const anon = entries === 1 ? vma.anon! : (page.home as AnonVma);
+    // All its mappings have to be found at this very address.
+    if (anon.covering(item.pn).filter(({ mm }) => names(mm, item.pn, page)).length !== entries) return;
+    page.merged = [item];
+    this.pages.unshift(page);
+    item.page = page;
+    item.anon = anon;
+    const theirs = pageOf(other)!;
+    if (this.protect(other, theirs)) {
+      this.unmatched = this.unmatched.filter((one) => one !== other);
+      this.give(other.mm!.vmas.find(other.pn)!, other, page, 1);
+      return;
+    }
+    if (unshare(item.mm!, vma, item.pn) === -ENOMEM) return;
+    this.leave(item);
+  }
+
+  /** From here on a page stays as it is, and its process has to fault before it writes. False: it is pinned. */
+  private protect({ mm, pn }: Item, page: Page): boolean {
+    this.world.notify(mm!, "clear", pn, pn + 1);
+    const entry = mm!.entries.get(pn)!;
+    if (!entry.write && !entry.dirty && !page.exclusive) return true;
+    if (page.pins > 0) return false;
+    page.exclusive = false;
+    Object.assign(entry, { write: false, dirty: false });
+    return true;
+  }
+
+  /** The item's address gets a merged page. */
+  private give(vma: Vma, item: Item, page: Page, at: number): void {
+    const { mm, pn } = item;
+    this.world.notify(mm!, "clear", pn, pn + 1);
+    mm!.dropEntry(pn);
+    mm!.setEntry(pn, { page, write: false });
+    this.join(vma, item, page, at);
+  }
+
+  private join(vma: Vma, item: Item, page: Page, at: number): void {
+    item.anon = vma.anon;
+    item.page = page;
+    page.merged!.splice(at, 0, item);
+  }
+
+  /** An item leaves its page, if it has one; for forks that need it another takes its place. False: it has to stay. */
+  private leave(item: Item): boolean {
+    const { page, mm, pn } = item;
+    if (!page) return true;
+    if (names(mm!, pn, page)) return false;
+    const standIns: Item[] = [];
+    if (forksNeed(item)) {
+      const standIn = new Item(null, pn);
+      standIn.page = page;
+      standIn.anon = item.anon;
+      standIns.push(standIn);
+    }
+    page.merged!.splice(page.merged!.indexOf(item), 1, ...standIns);
+    item.page = null;
+    return true;
+  }
+}
+
+/** The page that could be merged at an item's address. */
+function pageOf({ mm, pn }: Item): Page | null {
+  return mergeable(mm!.vmas.find(pn)) ? candidate(mm!.entries.get(pn)) : null;
+}
+
+/** Is this item how the mapping of a fork is found, which has no item of its own? */
+function forksNeed({ mm, pn, page, anon }: Item): boolean {
+  return anon!
+    .covering(pn)
+    .some(
+      (vma) =>
+        vma.mm !== mm &&
+        names(vma.mm, pn, page!) &&
+        !page!.merged!.some((other) => other.mm === vma.mm && other.pn === pn),
+    );
+}
