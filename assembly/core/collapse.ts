@@ -24,6 +24,8 @@ import { zoneOf } from "./zone";
 
 /** Otherwise an errno, positive: what MADV_COLLAPSE answers if no later 2 MiB gives another. */
 const SCAN_SUCCEED: i32 = 0;
+/** With an errno: no later 2 MiB is looked at. */
+const STOPS: i32 = 0x100;
 
 /**
  * madvise_collapse of a vma's [start, end): every 2 MiB that lies in it wholly. cmd.target: the one at hand; cmd.c: how many
@@ -44,15 +46,17 @@ export function collapseRange(cmd: Cmd, vma: Vma, start: u64, end: u64): i32 {
     cmd.e = 1;
     if (result == SCAN_SUCCEED) cmd.c++;
     else {
-      cmd.d = <u32>result;
-      if (result == ENOMEM || result == EBUSY) break;
+      cmd.d = <u32>(result & ~STOPS);
+      if (result & STOPS) break;
     }
   }
   cmd.e = 0;
-  return last <= first || <u64>cmd.c == (last - first) / PMD_SIZE ? 0 : -<i32>cmd.d;
+  // As the kernel counts, a range inside of 2 MiB has not had all of them collapsed; one that ends where they begin has.
+  if (last < first) return -EINVAL;
+  return <u64>cmd.c == (last - first) / PMD_SIZE ? 0 : -<i32>cmd.d;
 }
 
-/** One 2 MiB: SCAN_SUCCEED, an errno, or REQUEST. */
+/** One 2 MiB: SCAN_SUCCEED, an errno (with STOPS or not), or REQUEST. */
 function collapseStep(cmd: Cmd, vma: Vma, from: u64): i32 {
   const pgd = vma.mm.pgd;
   const table = leafTable(pgd, from);
@@ -61,8 +65,8 @@ function collapseStep(cmd: Cmd, vma: Vma, from: u64): i32 {
   if (cmd.e == 1) {
     const refused = scan(vma, table, true);
     if (refused) return refused;
-    if (!zoneOf(0).freeBlocks) return ENOMEM;
-    if (!memcgHasRoom(vma.mm.memcg, LARGE_PAGES)) return EBUSY;
+    if (!zoneOf(0).freeBlocks) return STOPS | ENOMEM;
+    if (!memcgHasRoom(vma.mm.memcg, LARGE_PAGES)) return STOPS | EBUSY;
     cmd.e = 2;
     cmd.unmapCursor = from;
   }
@@ -76,17 +80,17 @@ function collapseStep(cmd: Cmd, vma: Vma, from: u64): i32 {
   const head = refused ? 0 : allocHuge(vma.mm);
   if (head) copyAll(vma, from, table, head);
   notifyEnd(cmd);
-  return refused ? refused : head ? SCAN_SUCCEED : ENOMEM;
+  return refused ? refused : head ? SCAN_SUCCEED : STOPS | ENOMEM;
 }
 
-/** Can the pages of a leaf table become one? 0 or an errno. `away`: those that are not present may be brought. */
+/** Can the pages of a leaf table become one? 0 or an errno (with STOPS or not). `away`: those that are not present may be brought. */
 function scan(vma: Vma, table: usize, away: bool): i32 {
   let writable = false;
   for (let at = table; at < table + PAGE_SIZE; at += 8) {
     const pte = load<u64>(at);
     const zero = ptePresent(pte) && (pteFlags(pte) & PTE_SPECIAL) != 0;
     if (!pte || zero) {
-      if (vma.flags & VM_UFFD_MISSING) return EINVAL;
+      if (vma.flags & VM_UFFD_MISSING) return STOPS | EINVAL;
       continue;
     }
     if (!ptePresent(pte)) {
@@ -94,7 +98,7 @@ function scan(vma: Vma, table: usize, away: bool): i32 {
       return EINVAL;
     }
     const folio = folioOf(ptePfn(pte));
-    if (!folio.has(FOLIO_ANON)) return EINVAL;
+    if (!folio.has(FOLIO_ANON)) return STOPS | EINVAL;
     if (folio.has(FOLIO_LOCKED) || !folio.has(FOLIO_LRU) || isHeld(ptePfn(pte), folio)) return EAGAIN;
     if (pteFlags(pte) & PTE_WRITE) writable = true;
   }
@@ -107,14 +111,14 @@ function isHeld(pfn: u32, folio: Folio): bool {
   return folio.refcount != folio.mapcount + (folio.has(FOLIO_SWAP_CACHE) ? 1 : 0);
 }
 
-/** __collapse_huge_page_swapin: faults in, from cmd.unmapCursor to end, what is not present. 0, an errno or REQUEST. */
+/** __collapse_huge_page_swapin: faults in, from cmd.unmapCursor to end, what is not present. 0, an errno (with STOPS or not) or REQUEST. */
 function bringPages(cmd: Cmd, vma: Vma, end: u64): i32 {
   while (cmd.unmapCursor < end) {
     const pte = readPte(vma.mm.pgd, cmd.unmapCursor);
     if (cmd.faultPage || (pte && !ptePresent(pte))) {
       const result = handleFault(cmd, vma, cmd.unmapCursor, 0);
       if (result == REQUEST) return REQUEST;
-      if (result) return result == -EAGAIN ? EAGAIN : EINVAL;
+      if (result) return result == -EAGAIN ? EAGAIN : STOPS | EINVAL;
     }
     cmd.unmapCursor += PAGE_SIZE;
   }

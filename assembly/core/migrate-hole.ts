@@ -18,7 +18,7 @@ import { folioOf, isDevicePfn } from "./folio";
 import { fillLeaf, hugeZeroPut, isHugeZero } from "./huge";
 import { LARGE_PAGES } from "./layout";
 import { lruTouch } from "./lru";
-import { memcgCharge, memcgUncharge } from "./memcg";
+import { memcgCharge } from "./memcg";
 import { Migration } from "./migration";
 import { mmAt } from "./mm";
 import { notifyStart } from "./notify";
@@ -88,12 +88,12 @@ export function insertUnit(m: Migration, vma: Vma, addr: u64, head: u32): u32 {
   const mm = mmAt(m.mm);
   const there = leafTable(mm.pgd, addr);
   if (there && !isHugeZero(there)) return REASON_HOLE_FILLED;
-  if (!memcgCharge(mm.memcg, LARGE_PAGES)) return REASON_MEMCG_LIMIT;
+  if (!anonVmaPrepare(vma)) return REASON_NO_ANON_VMA;
   const table = walkAlloc(mm.pgd, m.mm, addr);
-  if (!table || !anonVmaPrepare(vma)) {
-    memcgUncharge(mm.memcg, LARGE_PAGES);
-    if (table && !there) dropLeaf(mm.pgd, addr);
-    return table ? REASON_NO_ANON_VMA : REASON_NO_TABLE;
+  if (!table) return REASON_NO_TABLE;
+  if (!memcgCharge(mm.memcg, LARGE_PAGES)) {
+    if (!there) dropLeaf(mm.pgd, addr);
+    return REASON_MEMCG_LIMIT;
   }
   if (there) hugeZeroPut();
   const device = isDevicePfn(head);

@@ -2,7 +2,7 @@
  * One allocation of one recorded operation fails, once. The operation has to say so, or to get by without it; nothing may
  * be broken, no byte lost; and when it is repeated, everything is as if nothing had happened.
  */
-import { EAGAIN, EBUSY, EFAULT, EIO, ENOENT, ENOMEM, HmmError } from "../../src/index.ts";
+import { EAGAIN, EBUSY, EFAULT, EINVAL, EIO, ENOENT, ENOMEM, HmmError } from "../../src/index.ts";
 import { contextOf } from "../../src/context.ts";
 import { HDR_FAIL_ALLOC } from "../../assembly/uapi/struct.ts";
 import type { Answer, GoldenRecord, Scenario } from "../golden/records.ts";
@@ -123,7 +123,7 @@ function attempt(world: EngineWorld, line: GoldenRecord, clean: Clean, trial: Tr
   else {
     // A file that could not be filled is a new one all the same.
     if (line.op !== "file") demandSame("it has lost", now, [old, ...clean.contents]);
-    if (isError(said) && !isError(clean.said) && !saysNoMemory(line.op, said))
+    if (isError(said) && !isError(clean.said) && !saysNoMemory(line, said))
       throw new Error("that does not say that memory ran out");
     const again = repeat(world, line, clean.said);
     world.verify();
@@ -170,14 +170,17 @@ const CODES: Readonly<Record<string, readonly number[]>> = {
   dmig: [ENOENT],
   // Not all pages of the piece were lent.
   dexcl: [EBUSY],
+  // A page that MADV_COLLAPSE needs could not be swapped in: as the kernel says it.
+  "madv collapse": [EINVAL],
   // What /proc/PID/mem answers to a failed access.
   memread: [EIO],
   memwrite: [EIO],
 };
 
 /** Is the error one that this operation answers when memory runs out? */
-function saysNoMemory(op: string, { error, ret = 0, rets = [], sig = [] }: Said): boolean {
-  const known = [ENOMEM, EFAULT, ...(CODES[op] ?? [])];
+function saysNoMemory({ op, args }: GoldenRecord, { error, ret = 0, rets = [], sig = [] }: Said): boolean {
+  const name = op === "madv" ? `madv ${args![2]}` : op;
+  const known = [ENOMEM, EFAULT, ...(CODES[name] ?? [])];
   const codes = ["ENOMEM", "EFAULT", ...(op === "mlock" ? ["EAGAIN"] : [])];
   if (error !== undefined && !codes.includes(error)) return false;
   if (![ret, ...rets].every((value) => value >= 0 || known.includes(-value))) return false;

@@ -190,7 +190,7 @@ export class ModelSide implements View {
 
   private processState(pid: number, mm: Mm, look: Look): ProcessState {
     const { first, end } = this.plan;
-    const { pm, rss, h: shown } = stateOf(this.world, pid, end, first);
+    const { pm, rss, h: shown } = stateOf(this.world, pid, end, first, true);
     const h: ProcessState["h"] = {};
     for (const [number, handle] of Object.entries(shown)) {
       const { mirror } = this.world.handles.get(Number(number))!;

@@ -15,7 +15,7 @@ import {
 } from "../../src/index.ts";
 import { TestGpu } from "../util/driver.ts";
 import { onEachBuild } from "../util/builds.ts";
-import { advised, AT, byteAt, listen, MIB, orders, PAGES, PMD, write } from "../util/huge.ts";
+import { advised, AT, byteAt, isHuge, listen, MIB, orders, PAGES, PMD, write } from "../util/huge.ts";
 
 onEachBuild("huge pages: advice", (test, module) => {
   const engine = (): Hmm =>
@@ -42,6 +42,35 @@ onEachBuild("huge pages: advice", (test, module) => {
     }
     hmm.verify();
     mm.madvise(addr, PMD, MADV_COLLAPSE);
+  });
+
+  test("MADV_COLLAPSE goes on after what another try may get over, and stops elsewhere", () => {
+    const hmm = engine();
+    const mm = hmm.createMm();
+    const addr = mm.mmap({ addr: AT, length: 3 * PMD, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED });
+    for (let at = addr; at < addr + 3 * PMD; at += PMD) write(mm, at, 1);
+    using pin = mm.pin(addr, 1);
+    assert.throws(() => mm.madvise(addr, 2 * PMD, MADV_COLLAPSE), /EAGAIN/);
+    assert.equal(orders(mm, addr + PMD), new Set([9]), "the second one is not held");
+    pin.close();
+    // A swapped page that cannot come back.
+    write(mm, addr + PAGE_SIZE, 1);
+    mm.madvise(addr, PAGE_SIZE, MADV_PAGEOUT);
+    hmm.failAllocation(1);
+    assert.throws(() => mm.madvise(addr, 3 * PMD, MADV_COLLAPSE), /EINVAL/);
+    assert.not(isHuge(mm, addr + 2 * PMD));
+    hmm.verify();
+  });
+
+  test("MADV_COLLAPSE of a part of 2 MiB is EINVAL, unless it ends where they begin", () => {
+    const mm = engine().createMm();
+    const addr = mm.mmap({ addr: AT, length: 2 * PMD, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED });
+    write(mm, addr, 1);
+    assert.throws(() => mm.madvise(addr + PAGE_SIZE, PAGE_SIZE, MADV_COLLAPSE), /EINVAL/);
+    mm.madvise(addr + PAGE_SIZE, PMD - PAGE_SIZE, MADV_COLLAPSE);
+    mm.madvise(addr, PAGE_SIZE, MADV_COLLAPSE);
+    mm.madvise(addr + PMD - PAGE_SIZE, 2 * PAGE_SIZE, MADV_COLLAPSE);
+    assert.not(isHuge(mm, addr));
   });
 
   test("MADV_COLLAPSE refuses: nothing writable, a referenced page, advised against, no room", () => {

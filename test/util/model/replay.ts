@@ -199,9 +199,9 @@ const OWNER_OTHER = 2;
 
 /**
  * The state of a process as the records write it, for the pages [first, end). Takes the events that its handles have
- * collected.
+ * collected, and shows those about these pages, or (`allEvents`) all.
  */
-export function stateOf(world: World, pid: number, end: number, first = 0): ProcessState {
+export function stateOf(world: World, pid: number, end: number, first = 0, allEvents = false): ProcessState {
   const mm = world.mms.get(pid)!;
   const win = end - first;
   const pm = each(first, win, (pn) => {
@@ -219,7 +219,9 @@ export function stateOf(world: World, pid: number, end: number, first = 0): Proc
     h[number] = {
       snap: runs(mirror.snapshot(first, win).snap!),
       dpt: runs(mirror.shown(first, win)),
-      inv: mirror.events.filter(([, s, e]) => s < end && e > first).map((e) => [e[0], e[1], e[2], owner(e)]),
+      inv: mirror.events
+        .filter(([, s, e]) => allEvents || (s < end && e > first))
+        .map((e) => [e[0], e[1], e[2], owner(e)]),
     };
     mirror.events = [];
   }
