@@ -13,6 +13,7 @@ import { hmmRows } from "./errors/rows-hmm.ts";
 import { migrateRows } from "./errors/rows-migrate.ts";
 import { mirrorRows } from "./errors/rows-mirror.ts";
 import { mmRows } from "./errors/rows-mm.ts";
+import { pageRows } from "./errors/rows-page.ts";
 import { testingRows } from "./errors/rows-testing.ts";
 import type { Table } from "./errors/row.ts";
 import { readSurface } from "./errors/surface.ts";
@@ -21,6 +22,7 @@ import { builds } from "./util/builds.ts";
 const table: Table = {
   ...mmRows,
   ...hmmRows,
+  ...pageRows,
   ...fileRows,
   ...exploreRows,
   ...mirrorRows,

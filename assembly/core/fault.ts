@@ -96,6 +96,7 @@ function zeroPageFault(vma: Vma, addr: u64, slot: usize): i32 {
   return done(vma, addr, FAULT_KIND_ZERO, zero);
 }
 
+@inline
 function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
   if (!anonVmaPrepare(vma)) return outOfMemory();
   const pfn = allocUserPage(vma.mm);
@@ -165,6 +166,7 @@ export function copyPage(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64, f
 }
 
 /** The entry that a device-exclusive one stands for: of the same page, present again, as accessible as it was. */
+@inline
 export function restoredPte(pte: u64, vma: Vma): u64 {
   const write = pteFlags(pte) & PTE_WRITE && vma.flags & VM_WRITE;
   return makePte(ptePfn(pte), <u32>PTE_PRESENT | protection(vma) | (write ? PTE_WRITE | PTE_DIRTY : 0));

@@ -190,6 +190,7 @@ function anyFour(at: usize, slot: usize, first: v128, size: v128): void {
 }
 
 /** Sixteen entries, some of which are neither present nor empty. */
+@inline
 function anySixteen(cmd: Cmd, at: usize, slot: usize): void {
   const size = ownSize(cmd.d);
   if (!size) {
@@ -206,6 +207,7 @@ function anySixteen(cmd: Cmd, at: usize, slot: usize): void {
  * Where no slot requests a fault nothing can stop the walk: sixteen entries at a time, without a branch but for device
  * pages. Returns the slot where fewer than sixteen are left.
  */
+@inline
 function snapshot(cmd: Cmd, at: usize, from: usize, last: usize): usize {
   let slot = from;
   for (; slot + 64 <= last; at += 128, slot += 64) {

@@ -67,6 +67,7 @@ export function mayAllocate(): bool {
   return injectedFailure();
 }
 
+@inline
 function injectedFailure(): bool {
   const left = header(HDR_FAIL_ALLOC) - 1;
   setHeader(HDR_FAIL_ALLOC, left);

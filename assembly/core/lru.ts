@@ -50,6 +50,7 @@ export function lruMoveToHead(pfn: u32, head: u32): void {
 }
 
 /** The device used this page now. */
+@inline
 export function lruTouch(pfn: u32): void {
   const head = header(HDR_LRU_HEAD);
   if (head == pfn) return;
@@ -58,6 +59,7 @@ export function lruTouch(pfn: u32): void {
 }
 
 /** lruRemove() of the device pages that n words name; words of 0 and of system pages are skipped. */
+@inline
 export function lruRemoveAll(words: usize, n: u32): void {
   const base = header(HDR_DEVICE_BASE);
   const all = header(HDR_LRU) - base * 8;

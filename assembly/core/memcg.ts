@@ -46,6 +46,7 @@ export function memcgHasRoom(id: u32, pages: u32): bool {
 }
 
 /** False when the group's limit does not allow `pages` more: there is no reclaim to make room. */
+@inline
 export function memcgCharge(id: u32, pages: u32 = 1): bool {
   if (!id) return true;
   const group = poolObject(TABLE_MEMCG, id);

@@ -106,6 +106,7 @@ export function collect(m: Migration): u32 {
  * device memory [first, first + size) if that is. Locks and isolates them, and puts
  * migration entries in their places. Returns the first slot whose page is not so.
  */
+@inline
 function takeSole(m: Migration, i: u32, last: u32, at: usize, first: u32, size: u32): u32 {
   const system = (m.select & MIGRATE_VMA_SELECT_SYSTEM) != 0;
   const device = (m.select & MIGRATE_VMA_SELECT_DEVICE_PRIVATE) != 0;

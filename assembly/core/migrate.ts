@@ -164,6 +164,7 @@ const KEPT: u64 = ((<u64>(FOLIO_ANON | FOLIO_DIRTY | FOLIO_REFERENCED)) << 48) |
  * movePage() of slots from i on, as long as they have destinations and pages that are anonymous, not KSM, and have no
  * reference beyond the migration's (and a fault's). Returns the first slot that has not.
  */
+@inline
 function moveRun(m: Migration, i: u32): u32 {
   const base = header(HDR_DEVICE_BASE);
   const folios = header(HDR_FOLIOS);
@@ -213,6 +214,7 @@ function leafRun(m: Migration, i: u32): u32 {
  * source has no other user. The driver's reference to the destination becomes the entry's, the source is free but for
  * its frame. Returns the first slot that is not so.
  */
+@inline
 function endRun(m: Migration, i: u32, last: u32, slot: usize): u32 {
   const base = header(HDR_DEVICE_BASE);
   const folios = header(HDR_FOLIOS);

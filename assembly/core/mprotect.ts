@@ -30,6 +30,7 @@ function mayBeWritable(pte: u64, vma: Vma): bool {
 }
 
 /** What an entry becomes when its vma's protection changed. */
+@inline
 function changedPte(pte: u64, vma: Vma): u64 {
   if (ptePresent(pte)) {
     return vma.flags & VM_WRITE && mayBeWritable(pte, vma) ? pte | PTE_WRITE : pte & ~(<u64>PTE_WRITE);
@@ -49,6 +50,7 @@ function changedPte(pte: u64, vma: Vma): u64 {
  * Present entries from `at` on, two at a time, that lose the right to write: nothing has to be looked up for that.
  * Returns where the run of them ends.
  */
+@inline
 function dropWrite(at: usize, last: usize, bits: u32): usize {
   const keep = i64x2.splat(~(<i64>PTE_WRITE | <i64>PTE_NO_ACCESS));
   const set = i64x2.splat(<i64>bits);

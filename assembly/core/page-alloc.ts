@@ -44,6 +44,7 @@ export function zoneInit(zone: u32, first: u32, end: u32, owner: u32): void {
 }
 
 /** The block that the zone's next frame comes from; 0 where none is free. */
+@inline
 export function blockWithFree(zone: u32): usize {
   const z = zoneOf(zone);
   if (z.partialBlocks) return z.partialBlocks;
@@ -267,6 +268,7 @@ export function freePages(words: usize, n: u32): void {
 }
 
 /** queueFreed() of the words from `at` on whose pages are in the block of this one. They become 0. The word after. */
+@inline
 function queueRun(at: usize, last: usize, pfn: u32): usize {
   const block = pfn >> 9;
   const z = zoneOf(load<u16>(blockOf(pfn), BLOCK_ZONE));

@@ -3,22 +3,13 @@
  * altogether, and touches a few hot pages more often than others: what collides is what breaks.
  */
 import { fileArgs, mappedArgs } from "./generate-files.ts";
-import {
-  blockOps,
-  firstHuge,
-  HUGE_SHARE,
-  hugeAdvice,
-  hugeCount,
-  hugePage,
-  makeHugePlan,
-} from "./generate-huge.ts";
-import { HUGETLB_SHARE, makeHugetlbPlan, SMALL } from "./generate-hugetlb.ts";
-import { DEVICE_OPS, MEMORY_MAX, NO_LIMIT, type Op, type Plan } from "./plan.ts";
+import { blockOps, firstHuge, hugeAdvice, hugeCount, hugePage } from "./generate-huge.ts";
+import { SMALL } from "./generate-hugetlb.ts";
+import { DEVICE_OPS, NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import type { Random } from "./random.ts";
 import { applies, type View } from "./view.ts";
 import { chooseWeights } from "./weights.ts";
 
-const STEPS = 250;
 const PROTECTIONS = ["rw", "rw", "rw", "rw", "rw", "rw", "r", "r", "none", "rwx", "w", "rx", "x"];
 const ADVICE = [
   "dontneed",
@@ -44,65 +35,6 @@ const ADVICE = [
 /** Offsets in a page at which small writes begin; see SAMPLES. */
 const OFFSETS = [0, 1, 3, 2047, 4095];
 const WORD_OFFSETS = [0, 4092, 2044];
-
-export function makePlan(seed: number, random: Random): Plan {
-  if (random.chance(HUGETLB_SHARE)) return makeHugetlbPlan(seed, random);
-  const plan = makeSmallPlan(seed, random);
-  return random.chance(HUGE_SHARE) ? makeHugePlan(plan, random) : plan;
-}
-
-function makeSmallPlan(seed: number, random: Random): Plan {
-  const size = random.pick([6, 8, 12, 16, 16, 24, 32, 64]);
-  const first = random.chance(0.4) ? 512 - random.between(1, size - 1) : 0;
-  const scarce = random.chance(0.5);
-  const few = (most: number, usual: number): number =>
-    scarce && random.chance(0.5) ? random.between(3, most) : usual;
-  return {
-    seed,
-    steps: STEPS,
-    first,
-    end: first + size,
-    limits: {
-      ram: few(size * 2, MEMORY_MAX),
-      devices: [few(size, MEMORY_MAX), few(size, MEMORY_MAX)],
-      coherent: [random.chance(0.25), random.chance(0.25)],
-      charge: few(size * 2, NO_LIMIT),
-      swap: random.chance(0.4) ? 0 : random.chance(0.3) ? random.between(1, 4) : MEMORY_MAX,
-      hugetlb: 0,
-    },
-    rules: {
-      piece: random.pick([64, 64, 16, 4, 1]),
-      cluster: random.pick([1, 1, 4, 16]),
-      exact: true,
-      evictOnClose: random.chance(0.5),
-      // Which pages find room in scarce memory depends on the order.
-      evictSingly: scarce || random.chance(0.5),
-      compound: false,
-      largeRam: false,
-      largeDevice: false,
-    },
-  };
-}
-
-/** A plan for a run in which tables run out, and allocations fail. */
-export function makeExhaustPlan(seed: number, random: Random): Plan {
-  const plan = makeSmallPlan(seed, random);
-  const few = (min: number, max: number): number => random.between(min, random.chance(0.5) ? max : min * 2);
-  const capacities = {
-    mms: few(2, 5),
-    vmas: few(4, 60),
-    anonVmas: few(4, 60),
-    anonVmaLinks: few(6, 300),
-    pageTables: few(9, 40),
-    notifiers: few(2, 8),
-    migrations: few(1, 6),
-    deviceTables: few(2, 8),
-    files: few(1, 6),
-    ksmPages: few(1, 8),
-    ksmAddresses: few(1, 60),
-  };
-  return { ...plan, capacities, arena: few(8192, 16384) };
-}
 
 /** The next allocations succeed, but the n-th one of the next operation does not. */
 export function failingAllocation(random: Random): Op {

@@ -1,7 +1,8 @@
 /** Runs operations on both sides and looks for the first difference. */
 import { EngineSide } from "./engine-side.ts";
 import { ExhaustRun } from "./exhaust.ts";
-import { failingAllocation, Generator, makeExhaustPlan, makePlan } from "./generate.ts";
+import { failingAllocation, Generator } from "./generate.ts";
+import { makeExhaustPlan, makePlan } from "./generate-plan.ts";
 import { ModelSide } from "./model-side.ts";
 import { unordered, type Look, type Op, type Plan, type State } from "./plan.ts";
 import { Random } from "./random.ts";

@@ -14,7 +14,8 @@ import {
   W,
   type Entry,
 } from "./page.ts";
-import { blocksOf, collapse, splitParts } from "./huge.ts";
+import { collapse } from "./collapse.ts";
+import { blocksOf, splitParts } from "./huge.ts";
 import { cuts, hugeEnd, hugeStart, promised } from "./hugetlb.ts";
 import { breakUp } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
@@ -210,6 +211,24 @@ export function madvise(mm: Mm, a: number, n: number, advice: string): number {
   return result;
 }
 
+/** MADV_DONTNEED, MADV_FREE. */
+function drop(mm: Mm, vma: Vma, a: number, b: number, lazily: boolean): number {
+  if (vma.flags & (LOCKED | PFN) || (lazily && !vma.anonymous)) return -EINVAL;
+  if (vma.flags & HUGETLB) {
+    // Whole blocks; one that the range ends in stays.
+    if (cuts(vma, a)) return -EINVAL;
+    b = hugeStart(b);
+    if (b <= a) return 0;
+  }
+  mm.world.notify(mm, "clear", a, b);
+  if (!lazily) mm.zap(a, b);
+  else {
+    splitParts(mm, a, b, false);
+    for (let pn = a; pn < b; pn++) if (mm.entries.get(pn)?.slot) mm.dropEntry(pn);
+  }
+  return 0;
+}
+
 function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number {
   const flag = (set: number, clear: number): number => {
     const flags = (vma.flags & ~clear) | set;
@@ -221,20 +240,7 @@ function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number 
   switch (advice) {
     case "dontneed":
     case "free":
-      if (vma.flags & (LOCKED | PFN) || (advice === "free" && !vma.anonymous)) return -EINVAL;
-      if (vma.flags & HUGETLB) {
-        // Whole blocks; one that the range ends in stays.
-        if (cuts(vma, a)) return -EINVAL;
-        b = hugeStart(b);
-        if (b <= a) return 0;
-      }
-      mm.world.notify(mm, "clear", a, b);
-      if (advice === "dontneed") mm.zap(a, b);
-      else {
-        splitParts(mm, a, b, false);
-        for (let pn = a; pn < b; pn++) if (mm.entries.get(pn)?.slot) mm.dropEntry(pn);
-      }
-      return 0;
+      return drop(mm, vma, a, b, advice === "free");
     case "cold":
       if (vma.flags & (LOCKED | PFN | HUGETLB)) return -EINVAL;
       splitParts(mm, a, b, false);

@@ -1,6 +1,6 @@
 /** hugetlb mappings of the reference model: blocks of 512 pages from a pool of their own, never cut. */
-import { EBUS, HUGE_PAGES, Page, W } from "./page.ts";
-import type { FaultKind, Mm } from "./mm.ts";
+import { EBUS, HUGE_PAGES, Page, W, type FaultKind } from "./page.ts";
+import type { Mm } from "./mm.ts";
 import { HUGETLB, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
 

@@ -21,6 +21,7 @@ import {
   RWX,
   W,
   type Entry,
+  type FaultKind,
 } from "./page.ts";
 import { dropSlot, leaveSwapCache, swapIn } from "./swap.ts";
 import { HUGETLB, PFN, SHARED, SPECIAL, UFFD, VmaList, type Vma } from "./vma.ts";
@@ -28,20 +29,6 @@ import type { World } from "./world.ts";
 
 /** What a CPU access can end in, besides success. */
 export type Signal = "SIGSEGV/1" | "SIGSEGV/2" | "SIGBUS/2" | "OOM" | "EAGAIN";
-
-/** What a fault did, by the name that hmm.stats has for it. */
-export const FAULT_KINDS = [
-  "zero",
-  "anon",
-  "cow",
-  "reuse",
-  "device",
-  "file",
-  "swap",
-  "exclusive",
-  "spurious",
-] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** Of a fault's errors: the signal. */
 const SIGNALS = new Map<number, Signal>([

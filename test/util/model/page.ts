@@ -160,3 +160,17 @@ export function present(entry: Entry | undefined): boolean {
 export function isZero({ page, slot, raw }: Entry): boolean {
   return !page && !slot && !raw;
 }
+
+/** What a fault did, by the name that hmm.stats has for it. */
+export const FAULT_KINDS = [
+  "zero",
+  "anon",
+  "cow",
+  "reuse",
+  "device",
+  "file",
+  "swap",
+  "exclusive",
+  "spurious",
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];

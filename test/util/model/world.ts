@@ -3,10 +3,19 @@ import type { ModelFile } from "./file.ts";
 import { Folio, type HugeZero } from "./huge.ts";
 import { releaseBlock } from "./hugetlb.ts";
 import { Ksm } from "./ksm.ts";
-import { EINVAL, HUGE_PAGES, RAM, Page, type EventName, type PageKind } from "./page.ts";
+import {
+  EINVAL,
+  FAULT_KINDS,
+  HUGE_PAGES,
+  RAM,
+  Page,
+  type EventName,
+  type FaultKind,
+  type PageKind,
+} from "./page.ts";
 import { evict } from "./migrate.ts";
 import { Mirror } from "./mirror.ts";
-import { FAULT_KINDS, Mm, type FaultKind } from "./mm.ts";
+import { Mm } from "./mm.ts";
 import { leaveSwapCache } from "./swap.ts";
 import type { AnonVma } from "./vma.ts";
 
