@@ -2,7 +2,7 @@
 import { blocksOf, splitFolio, splitMapping, type Folio } from "./huge.ts";
 import { mappingsOf } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
-import { HUGE_PAGES, isZero, RAM, type Page } from "./page.ts";
+import { HUGE_PAGES, isZero, RAM, type Entry, type Page } from "./page.ts";
 
 /**
  * Tells every vma that could map the page, in tree order, until no mapping is left. The migrating process
@@ -11,10 +11,16 @@ import { HUGE_PAGES, isZero, RAM, type Page } from "./page.ts";
 export function unmapEverywhere(page: Page, taker: Mm | null, taken: number): void {
   let left = page.maps - (taker ? 1 : 0);
   if (left === 0) return;
+  // A merged page's addresses may be met twice.
+  const met = new Set<Entry>();
   for (const [vma, pn] of mappingsOf(page)) {
     vma.mm.world.notify(vma.mm, "clear", pn, pn + 1);
     const own = vma.mm === taker && pn === taken;
-    if (!own && vma.mm.entries.get(pn)?.page === page) left--;
+    const entry = vma.mm.entries.get(pn);
+    if (!own && entry?.page === page && !met.has(entry)) {
+      met.add(entry);
+      left--;
+    }
     if (left === 0) return;
   }
   throw new Error("model: a mapping is in no vma that could map the page");
