@@ -97,7 +97,7 @@ export class Context {
   readonly devmems = new Map<number, HmmDevmem>();
   readonly mirrors = new Set<HmmMirror>();
   readonly notifiers = new Set<MmuIntervalNotifier>();
-  /** Open ones, the latest last. */
+  /** Open ones; the last is mostly the one that was begun last. */
   readonly migrations: Migration[] = [];
   readonly tables = new Map<number, DeviceTable>();
   /** Those that somebody holds. */
