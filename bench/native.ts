@@ -151,7 +151,7 @@ export async function withFolder<T>(
 
 /** Nanoseconds that memory takes for this alone (bench/native/floor.c says what it does); null without a compiler. */
 export async function floor(
-  work: "copy" | "fill" | "gather",
+  work: "copy" | "alone" | "fill" | "gather",
   bytes: number,
   repeats: number,
 ): Promise<number | null> {

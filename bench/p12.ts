@@ -130,6 +130,11 @@ async function measure(
   const copy = await floor("copy", bytes, 1);
   const cluster = copy === null ? null : (copy * clusterPages) / (bytes / PAGE);
   context.note(floorNote(`${name}: memcpy of its bytes`, cluster));
+  if (clusterPages === 1) {
+    const alone = await floor("alone", bytes, 1);
+    const page = alone === null ? null : alone / (bytes / PAGE);
+    context.note(floorNote(`${name}: memcpy, where no copy begins before the one before has ended`, page));
+  }
   context.note(`stages of ${name}, ns a fault: ${ours.stages()}`);
   hmm.verify();
   hmm.close();

@@ -1,7 +1,10 @@
 // What memory allows: the rows' lower bounds.
-// floor copy BYTES REPEATS: memcpy of BYTES. floor fill BYTES REPEATS: memset. floor gather BYTES REPEATS: a u64 from each
+// floor copy BYTES REPEATS: memcpy of BYTES. floor alone BYTES REPEATS: the same, 4 KiB at a time, with a pause of 1.5 µs after
+// each, which does not count: no copy begins while the one before waits for memory. floor fill BYTES REPEATS: memset. floor gather BYTES REPEATS: a u64 from each
 // of BYTES / 8 random places, which do not depend on each other.
 #include "twin.h"
+
+enum { PAGE_SIZE = 4096 };
 
 static u8 *from, *to;
 static u32 *order;
@@ -16,6 +19,22 @@ static u64 copy(u32 *hash) {
   t = now() - t;
   *hash = hash_word(*hash, to[bytes - 1]);
   return t;
+}
+
+static u64 alone(u32 *hash) {
+  u64 sum = 0;
+  for (size_t i = 0; i < repeats; i++) {
+    for (size_t at = 0; at < bytes; at += PAGE_SIZE) {
+      u64 t = now();
+      memcpy(to + at, from + at, PAGE_SIZE);
+      u64 end = now();
+      sum += end - t;
+      while (now() - end < 1500) continue;
+    }
+    from[i % bytes]++;
+  }
+  *hash = hash_word(*hash, to[bytes - 1]);
+  return sum;
 }
 
 static u64 fill(u32 *hash) {
@@ -36,12 +55,13 @@ static u64 gather(u32 *hash) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) fail("floor copy|fill|gather BYTES REPEATS");
+  if (argc != 4) fail("floor copy|alone|fill|gather BYTES REPEATS");
   bytes = number(argc, argv, 2);
   repeats = number(argc, argv, 3);
   from = memory(bytes);
   to = memory(bytes);
   if (!strcmp(argv[1], "copy")) serve(copy);
+  else if (!strcmp(argv[1], "alone")) serve(alone);
   else if (!strcmp(argv[1], "fill")) serve(fill);
   else if (strcmp(argv[1], "gather")) fail("floor: unknown work");
   order = memory(bytes / 8 * sizeof *order);
