@@ -8,7 +8,7 @@ import {
   PTE_SPECIAL, PTE_WRITE,
 } from "../uapi/pte";
 import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_SHMEM } from "../uapi/struct";
-import { VM_ACCESS, VM_ACCOUNT, VM_LOCKED, VM_SHARED, VM_WRITE } from "../uapi/vm";
+import { VM_ACCESS, VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, VM_SHARED, VM_WRITE } from "../uapi/vm";
 import { Cmd } from "./cmd";
 import { folioOf } from "./folio";
 import { Mm, mmAt } from "./mm";
@@ -22,7 +22,8 @@ import { vmaModify } from "./vma-merge";
 
 /** Can a present entry of a writable vma be written through without a fault that has something to do first? */
 function mayBeWritable(pte: u64, vma: Vma): bool {
-  if (pteFlags(pte) & PTE_SPECIAL) return false;
+  // hugetlb_change_protection gives no write bit back.
+  if (pteFlags(pte) & PTE_SPECIAL || vma.flags & VM_HUGETLB) return false;
   const folio = folioOf(ptePfn(pte));
   if (!(vma.flags & VM_SHARED)) return folio.has(FOLIO_ANON_EXCLUSIVE);
   // A disk file must hear of the first write to a clean page.

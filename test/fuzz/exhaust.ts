@@ -181,4 +181,9 @@ class EngineView implements View {
           return true;
     return false;
   }
+
+  /** Nothing is compared here. */
+  lendsLocked(): boolean {
+    return false;
+  }
 }

@@ -125,6 +125,11 @@ export class ModelSide implements View {
     return [...this.world.mms.values()].some(({ pinned }) => pinned.length > 0);
   }
 
+  lendsLocked(pid: number): boolean {
+    const entries = [...(this.world.mms.get(pid)?.entries.values() ?? [])];
+    return entries.some(({ lent, page }) => lent === true && page?.locked === true);
+  }
+
   migrating(pid: number): boolean {
     const mm = this.world.mms.get(pid)!;
     for (const { mirror } of this.world.handles.values())

@@ -24,6 +24,8 @@ export interface View {
   pinned(): boolean;
   /** Is a migration of this process's pages open, or a range of it tracked? */
   migrating(pid: number): boolean;
+  /** Has it lent a page that an open migration has locked? */
+  lendsLocked(pid: number): boolean;
 }
 
 /** Can this be done at all: does its process live, has it this device file? What cannot is left out of a run. */
@@ -44,7 +46,8 @@ export function applies(view: View, { p, op, args }: Op): boolean {
     const open = [...handles.values()].reduce((sum, other) => sum + other.open, 0);
     return !op.endsWith("beg") || open < OPEN_MIGRATIONS_MAX;
   }
-  if (op === "fork") return !pids.includes(Number(args[0])) && pids.length < PROCESSES_MAX;
+  if (op === "fork")
+    return !pids.includes(Number(args[0])) && pids.length < PROCESSES_MAX && !view.lendsLocked(p);
   if (op === "exit")
     return (
       pids.length > 1 && !view.migrating(p) && [...handles.values()].every((other) => mayClose(p, other))

@@ -15,7 +15,9 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   PAGE_SIZE,
+  PROT_EXEC,
   PROT_READ,
+  PROT_WRITE,
   type Mm,
 } from "../../src/index.ts";
 import { Dmirror, DmirrorDevice } from "../../src/dmirror.ts";
@@ -47,6 +49,21 @@ onEachBuild("hugetlb", (test, module) => {
     hmm.verify();
     mm.munmap(AT, 2 * PMD);
     assert.is(hmm.freeHugetlbPages, 4);
+    hmm.verify();
+  });
+
+  test("mprotect takes the write bit for good: the next write is a fault that gives it back", () => {
+    const hmm = engine();
+    const mm = hmm.createMm();
+    map(mm, PMD);
+    write(mm, AT, 1);
+    const before = hmm.stats.faults.reuse;
+    write(mm, AT, 2);
+    assert.is(hmm.stats.faults.reuse, before);
+    mm.mprotect(AT, PMD, PROT_READ | PROT_WRITE | PROT_EXEC);
+    write(mm, AT, 3);
+    assert.is(hmm.stats.faults.reuse, before + 1);
+    assert.is(byteAt(mm, AT), 3);
     hmm.verify();
   });
 

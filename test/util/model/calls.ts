@@ -155,7 +155,8 @@ export function mprotect(mm: Mm, a: number, n: number, prot: number): number {
 
 /** Has nothing to happen before the first write through this entry? */
 function mayWrite({ page, dirty }: Entry, flags: number): boolean {
-  if (!page) return false;
+  // A hugetlb mapping gets its write bit back by a fault only.
+  if (!page || flags & HUGETLB) return false;
   return flags & SHARED ? page.kind === "shmem" || dirty === true : page.exclusive;
 }
 
@@ -224,7 +225,11 @@ function drop(mm: Mm, vma: Vma, a: number, b: number, lazily: boolean): number {
   if (!lazily) mm.zap(a, b);
   else {
     splitParts(mm, a, b, false);
-    for (let pn = a; pn < b; pn++) if (mm.entries.get(pn)?.slot) mm.dropEntry(pn);
+    for (let pn = a; pn < b; pn++) {
+      const entry = mm.entries.get(pn);
+      if (entry?.slot) mm.dropEntry(pn);
+      else if (entry && present(entry)) entry.dirty = false;
+    }
   }
   return 0;
 }

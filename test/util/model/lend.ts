@@ -1,8 +1,9 @@
 /** Device-exclusive access: pages that are lent to a device until a CPU wants them back. */
 import type { Folio } from "./huge.ts";
-import { EBUSY, type Page } from "./page.ts";
+import { EBUSY, type Entry, type Page } from "./page.ts";
 import { mappingsOf } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
+import type { Vma } from "./vma.ts";
 
 /**
  * make_device_exclusive: pages from `a` on are faulted in for writing, then those that are anonymous are lent. `use` gets
@@ -46,18 +47,19 @@ function lendPage(page: Page, owner: number): void {
 }
 
 function lendFolio(folio: Folio, owner: number): void {
-  let left = folio.maps;
-  for (const vma of folio.around()) {
+  // Entries that lend a part already are no mappings of it.
+  const unlent = (vma: Vma): Entry[] => {
     const [a, b] = folio.span(vma);
-    vma.mm.world.notify(vma.mm, "exclusive", a, b, owner);
-    for (let pn = a; pn < b; pn++) {
-      const entry = vma.mm.entries.get(pn);
-      if (entry?.page?.folio !== folio) continue;
+    const entries = Array.from({ length: b - a }, (_, i) => vma.mm.entries.get(a + i));
+    return entries.filter((entry) => entry?.page?.folio === folio && !entry.lent) as Entry[];
+  };
+  for (const vma of folio.around()) {
+    vma.mm.world.notify(vma.mm, "exclusive", ...folio.span(vma), owner);
+    for (const entry of unlent(vma)) {
       entry.lent = true;
-      entry.page.lender = entry;
-      left--;
+      entry.page!.lender = entry;
     }
-    if (left === 0) break;
+    if (folio.around().every((one) => unlent(one).length === 0)) break;
   }
 }
 
