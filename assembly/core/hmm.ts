@@ -189,16 +189,15 @@ function anyFour(at: usize, slot: usize, first: v128, size: v128): void {
   v128.store(slot, v128.and(v128.or(pfns, top), v128.or(i32x4.shr_s(flags, 31), own)));
 }
 
-/** Sixteen entries, some of which are neither present nor empty. */
+/** Sixteen entries, some of which are neither present nor empty; the caller's own device pages are [first, first + size). */
 @inline
-function anySixteen(cmd: Cmd, at: usize, slot: usize): void {
-  const size = ownSize(cmd.d);
+function anySixteen(cmd: Cmd, at: usize, slot: usize, first: u32, size: u32): void {
   if (!size) {
     // No device page is the caller's own, or they are in several zones.
     for (let i: usize = 0; i < 64; i += 4) encodeOne(cmd, changetype<Vma>(0), load<u64>(at + 2 * i), slot + i, 0);
     return;
   }
-  const firsts = i32x4.splat(ownFirst(cmd.d));
+  const firsts = i32x4.splat(first);
   const sizes = i32x4.splat(size);
   for (let i: usize = 0; i < 64; i += 16) anyFour(at + 2 * i, slot + i, firsts, sizes);
 }
@@ -209,13 +208,15 @@ function anySixteen(cmd: Cmd, at: usize, slot: usize): void {
  */
 @inline
 function snapshot(cmd: Cmd, at: usize, from: usize, last: usize): usize {
+  const first = ownFirst(cmd.d);
+  const size = ownSize(cmd.d);
   let slot = from;
   for (; slot + 64 <= last; at += 128, slot += 64) {
     let flags = presentFour(at, slot);
     flags = v128.or(flags, presentFour(at + 32, slot + 16));
     flags = v128.or(flags, presentFour(at + 64, slot + 32));
     flags = v128.or(flags, presentFour(at + 96, slot + 48));
-    if (v128.any_true(v128.and(flags, i32x4.splat(PTE_KIND_MASK)))) anySixteen(cmd, at, slot);
+    if (v128.any_true(v128.and(flags, i32x4.splat(PTE_KIND_MASK)))) anySixteen(cmd, at, slot, first, size);
   }
   return slot;
 }
