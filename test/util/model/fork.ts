@@ -27,6 +27,7 @@ function copyEntries(parent: Mm, child: Mm, vma: Vma): void {
   for (let pn = vma.start; pn < vma.end; pn++) {
     const entry = parent.entries.get(pn);
     if (!entry) continue;
+    if (entry.lent) entry.dirty = entry.write;
     entry.lent = false;
     entry.own = false;
     if (cow) entry.write = false;

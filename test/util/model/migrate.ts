@@ -307,7 +307,9 @@ export function rangeFault(
       pn++;
       continue;
     }
-    if (mm.entries.get(pn)?.page?.locked) return -EAGAIN;
+    const there = mm.entries.get(pn);
+    // What is lent is a fault first of all, with its own reasons to fail.
+    if (there?.page?.locked && !there.lent) return -EAGAIN;
     if (write && !(vma.flags & W)) return -EPERM;
     const end = Math.min(b, vma.end, (pn | 511) + 1);
     for (let at = pn; at < end; at++) {
