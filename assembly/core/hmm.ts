@@ -204,12 +204,10 @@ function anySixteen(cmd: Cmd, at: usize, slot: usize, first: u32, size: u32): vo
 
 /**
  * Where no slot requests a fault nothing can stop the walk: sixteen entries at a time, without a branch but for device
- * pages. Returns the slot where fewer than sixteen are left.
+ * pages; the caller's own are [first, first + size). Returns the slot where fewer than sixteen are left.
  */
 @inline
-function snapshot(cmd: Cmd, at: usize, from: usize, last: usize): usize {
-  const first = ownFirst(cmd.d);
-  const size = ownSize(cmd.d);
+function snapshot(cmd: Cmd, at: usize, from: usize, last: usize, first: u32, size: u32): usize {
   let slot = from;
   for (; slot + 64 <= last; at += 128, slot += 64) {
     let flags = presentFour(at, slot);
@@ -229,8 +227,10 @@ function snapshot(cmd: Cmd, at: usize, from: usize, last: usize): usize {
 function encode(cmd: Cmd, vma: Vma, at: usize, addr: u64, end: u64): i32 {
   let slot = slotFor(cmd, addr);
   const last = slotFor(cmd, end);
+  const ownAt = ownFirst(cmd.d);
+  const own = ownSize(cmd.d);
   if (!((cmd.b | cmd.c) & <u32>HMM_PFN_REQ_FAULT)) {
-    const stopped = snapshot(cmd, at, slot, last);
+    const stopped = snapshot(cmd, at, slot, last, ownAt, own);
     at += (stopped - slot) << 1;
     slot = stopped;
   }
@@ -243,8 +243,8 @@ function encode(cmd: Cmd, vma: Vma, at: usize, addr: u64, end: u64): i32 {
   const valid = i32x4.splat(<i32>0x80000000);
   const kinds = i32x4.splat(PTE_KIND_MASK);
   const device = i32x4.splat(PTE_KIND_DEVICE);
-  const first = i32x4.splat(ownFirst(cmd.d));
-  const size = i32x4.splat(ownSize(cmd.d));
+  const first = i32x4.splat(ownAt);
+  const size = i32x4.splat(own);
   while (slot < last) {
     while (four && slot + 16 <= last) {
       const a = v128.load(at);
@@ -258,12 +258,12 @@ function encode(cmd: Cmd, vma: Vma, at: usize, addr: u64, end: u64): i32 {
         continue;
       }
       const isDevice = i32x4.eq(v128.and(low, kinds), device);
-      const own = v128.and(isDevice, i32x4.lt_u(i32x4.sub(pfns, first), size));
+      const mine = v128.and(isDevice, i32x4.lt_u(i32x4.sub(pfns, first), size));
       const present = i32x4.shr_s(low, 31);
       const asks = i32x4.ne(v128.and(low, required), required);
-      if (v128.any_true(v128.andnot(v128.or(isDevice, asks), own))) break;
-      const word = v128.or(pfns, v128.or(v128.and(low, topBits), v128.and(own, valid)));
-      v128.store(slot, v128.and(word, v128.or(present, own)));
+      if (v128.any_true(v128.andnot(v128.or(isDevice, asks), mine))) break;
+      const word = v128.or(pfns, v128.or(v128.and(low, topBits), v128.and(mine, valid)));
+      v128.store(slot, v128.and(word, v128.or(present, mine)));
       at += 32;
       slot += 16;
     }
