@@ -61,6 +61,27 @@ export const CORE_HUGE: readonly Mutant[] = [
     ask: ["unit/huge-advice"],
   },
   {
+    name: "collapse-goes-on-after-a-failed-swap-in",
+    file: core("collapse"),
+    before: "return result == -EAGAIN ? EAGAIN : STOPS | EINVAL;",
+    after: "return result == -EAGAIN ? EAGAIN : EINVAL;",
+    ask: ["unit/huge-advice"],
+  },
+  {
+    name: "mprotect-gives-hugetlb-its-write-bit-back",
+    file: core("mprotect"),
+    before: " || vma.flags & VM_HUGETLB) return false;",
+    after: ") return false;",
+    ask: ["unit/hugetlb"],
+  },
+  {
+    name: "fork-of-hugetlb-tells-a-protection",
+    file: core("mm-life"),
+    before: "vma.flags & VM_HUGETLB ? MMU_NOTIFY_CLEAR : MMU_NOTIFY_PROTECTION_PAGE",
+    after: "vma.flags & VM_HUGETLB ? MMU_NOTIFY_PROTECTION_PAGE : MMU_NOTIFY_PROTECTION_PAGE",
+    ask: ["unit/hugetlb"],
+  },
+  {
     name: "unit-stays-locked",
     file: core("migrate-huge"),
     before: "    letGo(m, i + j, head + j);\n",
