@@ -137,4 +137,32 @@ export const CORE_HUGE: readonly Mutant[] = [
     after: "false",
     ask: ["unit/coherent"],
   },
+  {
+    name: "never-merged-memory-enters-its-process",
+    file: core("madvise"),
+    before: "if (cmd.a == MADV_MERGEABLE && !(vma.flags & NEVER_MERGED)) ksmEnter(mm);",
+    after: "if (cmd.a == MADV_MERGEABLE) ksmEnter(mm);",
+    ask: ["unit/ksm"],
+  },
+  {
+    name: "charge-before-the-anon-vma-of-a-huge-hole",
+    file: core("migrate-hole"),
+    before: `  if (!anonVmaPrepare(vma)) return REASON_NO_ANON_VMA;
+  const table = walkAlloc(mm.pgd, m.mm, addr);
+  if (!table) return REASON_NO_TABLE;
+  if (!memcgCharge(mm.memcg, LARGE_PAGES)) {
+    if (!there) dropLeaf(mm.pgd, addr);
+    return REASON_MEMCG_LIMIT;
+  }
+`,
+    after: `  const table = walkAlloc(mm.pgd, m.mm, addr);
+  if (!table) return REASON_NO_TABLE;
+  if (!memcgCharge(mm.memcg, LARGE_PAGES)) {
+    if (!there) dropLeaf(mm.pgd, addr);
+    return REASON_MEMCG_LIMIT;
+  }
+  if (!anonVmaPrepare(vma)) return REASON_NO_ANON_VMA;
+`,
+    ask: ["unit/migrate-hole"],
+  },
 ];

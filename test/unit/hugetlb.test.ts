@@ -106,6 +106,16 @@ onEachBuild("hugetlb", (test, module) => {
       refused(act, /EINVAL/);
       hmm.verify();
     }
+    // A range that begins between huge pages and ends in one: the first cut has been made, and stays.
+    assert.is(mm.vmas().length, 1);
+    refused(() => mm.munmap(AT + PMD, PAGE_SIZE), /EINVAL/);
+    assert.equal(
+      mm.vmas().map(({ start, end }) => [start, end]),
+      [
+        [AT, AT + PMD],
+        [AT + PMD, AT + 2 * PMD],
+      ],
+    );
     mm.madvise(AT, PAGE_SIZE, MADV_DONTNEED);
     assert.equal([byteAt(mm, AT), byteAt(mm, AT + PMD)], [1, 2]);
     mm.madvise(AT, PMD + PAGE_SIZE, MADV_DONTNEED);

@@ -10,14 +10,12 @@ import {
   PAGE_SIZE,
   type HmmDevmem,
   type HmmDevmemOps,
-  type Mm,
 } from "../../src/index.ts";
 import { Dmirror, DmirrorDevice } from "../../src/dmirror.ts";
 import { onEachBuild } from "../util/builds.ts";
+import { byteAt, filled, mergeable } from "../util/ksm.ts";
 
 const MIB = 1 << 20;
-const filled = (value: number): Uint8Array => new Uint8Array(PAGE_SIZE).fill(value);
-const byteAt = (mm: Mm, addr: number): number => mm.read(addr, 1)[0];
 
 onEachBuild("ksm: devices", (test, module) => {
   const engine = (): Hmm => Hmm.createSync(module, { systemMemory: 8 * MIB, deviceMemory: 4 * MIB });
@@ -25,9 +23,7 @@ onEachBuild("ksm: devices", (test, module) => {
   test("a merged page comes back once, though its driver brings several of its addresses back", () => {
     const hmm = engine();
     const mm = hmm.createMm();
-    const addr = mm.mmap({ length: 3 * PAGE_SIZE });
-    for (let i = 0; i < 3; i++) mm.write(addr + i * PAGE_SIZE, filled(7));
-    mm.madvise(addr, 3 * PAGE_SIZE, MADV_MERGEABLE);
+    const addr = mergeable(mm, 7, 7, 7);
     assert.equal(hmm.ksmScan(2), { pagesShared: 1, pagesSharing: 2 });
     const owner = {};
     const ops: HmmDevmemOps = {

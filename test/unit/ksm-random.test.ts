@@ -14,6 +14,7 @@ import {
 import { Dmirror, DmirrorDevice } from "../../src/dmirror.ts";
 import { Random } from "../../src/testing.ts";
 import { onEachBuild } from "../util/builds.ts";
+import { filled } from "../util/ksm.ts";
 
 const MIB = 1 << 20;
 const PAGES = 12;
@@ -27,8 +28,6 @@ interface Process {
   /** What fills each page. */
   bytes: number[];
 }
-
-const filled = (value: number): Uint8Array => new Uint8Array(PAGE_SIZE).fill(value);
 
 class Play {
   readonly hmm: Hmm;

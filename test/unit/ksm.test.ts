@@ -23,22 +23,13 @@ import {
 } from "../../src/index.ts";
 import { Dmirror, DmirrorDevice } from "../../src/dmirror.ts";
 import { onEachBuild } from "../util/builds.ts";
+import { byteAt, filled, mergeable } from "../util/ksm.ts";
 
 const MIB = 1 << 20;
 /** Passes after which everything that can be merged is. */
 const ENOUGH = 3;
 
-const filled = (value: number): Uint8Array => new Uint8Array(PAGE_SIZE).fill(value);
-const byteAt = (mm: Mm, addr: number): number => mm.read(addr, 1)[0];
 const pageAt = (mm: Mm, addr: number): number => mm.lookupPte(addr)!.pfn;
-
-/** A mergeable mapping with a page for each value. */
-function mergeable(mm: Mm, ...values: number[]): number {
-  const addr = mm.mmap({ length: values.length * PAGE_SIZE });
-  values.forEach((value, i) => mm.write(addr + i * PAGE_SIZE, filled(value)));
-  mm.madvise(addr, values.length * PAGE_SIZE, MADV_MERGEABLE);
-  return addr;
-}
 
 /** Page numbers of the `clear` events of mm, from now on until it closes. */
 function clears(mm: Mm, base: number): number[] {
@@ -266,6 +257,20 @@ onEachBuild("ksm", (test, module) => {
       );
       mm.close();
       hmm.verify();
+    }
+  });
+
+  test("memory that is never merged brings no process into the list", () => {
+    // Of two pages that are alike the one stays whose process was entered later.
+    for (const shared of [false, true]) {
+      const hmm = engine();
+      const [one, two] = [hmm.createMm(), hmm.createMm()];
+      const flags = shared ? { flags: MAP_SHARED | MAP_ANONYMOUS } : {};
+      one.madvise(one.mmap({ length: PAGE_SIZE, ...flags }), PAGE_SIZE, MADV_MERGEABLE);
+      const [there, here] = [mergeable(two, 7), mergeable(one, 7)];
+      const page = shared ? pageAt(one, here) : pageAt(two, there);
+      hmm.ksmScan(ENOUGH);
+      assert.equal([pageAt(one, here), pageAt(two, there)], [page, page]);
     }
   });
 

@@ -101,9 +101,14 @@ export function munmap(mm: Mm, a: number, n: number): number {
   if (n === 0) return -EINVAL;
   if (vmas.within(a, b).length === 0) return 0;
   for (const vma of vmas.within(a, b)) {
-    if ((vma.start < a && cuts(vma, a)) || (vma.end > b && cuts(vma, b))) return -EINVAL;
-    if (vma.start < a) vmas.split(vma, a, true);
-    if (vma.end > b) vmas.split(vma, b, false);
+    if (vma.start < a) {
+      if (cuts(vma, a)) return -EINVAL;
+      vmas.split(vma, a, true);
+    }
+    if (vma.end > b) {
+      if (cuts(vma, b)) return -EINVAL;
+      vmas.split(vma, b, false);
+    }
   }
   mm.world.notify(mm, "unmap", a, b);
   mm.zap(a, b);
