@@ -60,8 +60,10 @@ export function collect(mm: Mm, a: number, b: number, choice: Choice): (Single |
   });
   for (const { block, from, unit } of blocks)
     if (unit === undefined && mm.huge.has(block)) splitHuge(mm, from);
+  // A merged page is one candidate, wherever its addresses are.
+  const seen = new Set<Page>();
   const taken = blocks.flatMap(({ from, to, unit }): (Single | Whole)[] => {
-    if (unit === undefined) return singles(mm, from, to, choice);
+    if (unit === undefined) return singles(mm, from, to, choice, seen);
     return unit?.pages.some(({ locked }) => locked) ? [] : [{ pn: from, folio: unit }];
   });
   return parts(mm, taken, choice).filter((one) => isFree(mm, one));
@@ -85,9 +87,9 @@ function splitHuge(mm: Mm, pn: number): void {
   else splitMapping(mm, pn);
 }
 
-function singles(mm: Mm, a: number, b: number, { holes, zeros, wants }: Choice): Single[] {
+function singles(mm: Mm, a: number, b: number, choice: Choice, seen: Set<Page>): Single[] {
+  const { holes, zeros, wants } = choice;
   const found: Single[] = [];
-  const seen = new Set<Page>();
   const { anonymous } = mm.vmas.find(a)!;
   for (let pn = a; pn < b; pn++) {
     const entry = mm.entries.get(pn);
