@@ -9,6 +9,7 @@
 //  │ (page number + 1) << 1 │  pfn   │   0    │   bit 0: writable
 //  └────────────────────────┴────────┴────────┘
 
+import { EINVAL } from "../uapi/errno";
 import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
 import {
   HDR_DEVICE_BASE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_LRU_HEAD, HDR_LRU_TAIL, HDR_RESULT, HDR_XBUF,
@@ -18,7 +19,7 @@ import {
 import { deviceTableOf } from "./device-table";
 import { folioOf } from "./folio";
 import { header, setHeader, setHeaderF64 } from "./layout";
-import { lruMoveToHead, lruNewer } from "./lru";
+import { lruIsKept, lruMoveToHead, lruNewer } from "./lru";
 import { Mm, mmAt } from "./mm";
 import { walk } from "./pagetable";
 import { pteFlags, ptePfn } from "./pte";
@@ -56,7 +57,8 @@ export function replay(mmId: u32, tableId: u32, records: usize, at: u32, n: u32)
   const deviceRoot: usize = changetype<usize>(table) ? <usize>table.root : 0;
   const cpuTlb: usize = header(HDR_XBUF);
   memory.fill(cpuTlb, 0, TLB_BYTES * 2);
-  const base = header(HDR_DEVICE_BASE);
+  // Pages from here on are listed by use; none is where nobody wants to know.
+  const base = lruIsKept() ? header(HDR_DEVICE_BASE) : <u32>-1;
   // Without a device every access is the CPU's.
   const deviceBit: u64 = deviceRoot ? 1 : 0;
   let head = header(HDR_LRU_HEAD);
@@ -132,8 +134,12 @@ function addressIn(mmId: u32, pfn: u32): u64 {
   return 0;
 }
 
-/** The devmem's pages that the device used longest ago: max pfns (u32), then max addresses (f64, in pages). */
+/**
+ * The devmem's pages that the device used longest ago: max pfns (u32), then max addresses (f64, in pages). -EINVAL where
+ * nobody keeps the list.
+ */
 export function replayOldest(mmId: u32, devmem: u32, max: u32): i32 {
+  if (!lruIsKept()) return -EINVAL;
   const pfns: usize = header(HDR_XBUF);
   const pages = (pfns + max * 4 + 7) & ~7;
   let n: u32 = 0;
