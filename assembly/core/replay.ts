@@ -1,15 +1,16 @@
 // Replay: runs recorded accesses at full speed, and stops wherever somebody has to decide something.
 //
 // A small translation buffer stands before the tables, as it does in hardware: 256 entries each for the CPU and the
-// device, direct mapped. It lives in the exchange buffer and starts empty with every call, since anything may have
-// changed in between.
+// device, direct mapped; behind it the leaf tables that misses have found, 16 for each. Both live in the exchange buffer
+// and start empty with every call, since anything may have changed in between.
 //
-//   0                        8        12       16
+//   0                        8        12       16      of a page (bit 0: writable), or of 512:
 //  ┌────────────────────────┬────────┬────────┐
-//  │ (page number + 1) << 1 │  pfn   │   0    │   bit 0: writable
+//  │ (page number + 1) << 1 │  pfn   │   0    │   (page / 512) + 1, leaf table
 //  └────────────────────────┴────────┴────────┘
 
 import { EINVAL } from "../uapi/errno";
+import { TABLE_ENTRIES } from "../uapi/page";
 import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../uapi/pte";
 import {
   HDR_DEVICE_BASE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_LRU_HEAD, HDR_LRU_TAIL, HDR_RESULT, HDR_XBUF,
@@ -21,7 +22,7 @@ import { folioOf } from "./folio";
 import { header, setHeader, setHeaderF64 } from "./layout";
 import { lruIsKept, lruMoveToHead, lruNewer } from "./lru";
 import { Mm, mmAt } from "./mm";
-import { walk } from "./pagetable";
+import { leafTable, walk } from "./pagetable";
 import { pteFlags, ptePfn } from "./pte";
 import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 import { some, vmaLookup } from "./vma";
@@ -29,16 +30,33 @@ import { zoneOfPfn } from "./zone";
 
 const TLB_ENTRIES: u32 = 256;
 const TLB_BYTES: u32 = TLB_ENTRIES * 16;
+/** Leaf tables that each agent's misses remember. */
+const LEAVES: u32 = 16;
+const LEAVES_BYTES: u32 = LEAVES * 16;
 
 @inline
 function tlbEntry(tlb: usize, page: u64): usize {
   return tlb + ((<u32>page & (TLB_ENTRIES - 1)) << 4);
 }
 
+/** The entry of a page: its address, or 0 where no leaf table is. `leaves`: leaf tables that were found before. */
+@inline
+function cachedWalk(root: usize, leaves: usize, page: u64): usize {
+  const span = page >> 9;
+  const at = leaves + ((<u32>span & (LEAVES - 1)) << 4);
+  if (load<u64>(at) != span + 1) {
+    const table = leafTable(root, page << 12);
+    if (!table) return 0;
+    store<u64>(at, span + 1);
+    store<u32>(at, <u32>table, 8);
+  }
+  return load<u32>(at, 8) + ((<u32>page & (TABLE_ENTRIES - 1)) << 3);
+}
+
 /** A miss: looks into the table and fills the entry. False when the access faults. */
 @inline
-function tlbFill(root: usize, entry: usize, page: u64, write: u64, device: bool): bool {
-  const slot = walk(root, page << 12);
+function tlbFill(root: usize, leaves: usize, entry: usize, page: u64, write: u64, device: bool): bool {
+  const slot = cachedWalk(root, leaves, page);
   if (!slot) return false;
   const pte = load<u64>(slot);
   const needs = write ? <u32>PTE_PRESENT | PTE_WRITE : <u32>PTE_PRESENT;
@@ -56,7 +74,8 @@ export function replay(mmId: u32, tableId: u32, records: usize, at: u32, n: u32)
   const table = deviceTableOf(tableId);
   const deviceRoot: usize = changetype<usize>(table) ? <usize>table.root : 0;
   const cpuTlb: usize = header(HDR_XBUF);
-  memory.fill(cpuTlb, 0, TLB_BYTES * 2);
+  const cpuLeaves = cpuTlb + TLB_BYTES * 2;
+  memory.fill(cpuTlb, 0, (TLB_BYTES + LEAVES_BYTES) * 2);
   // Pages from here on are listed by use; none is where nobody wants to know.
   const base = lruIsKept() ? header(HDR_DEVICE_BASE) : <u32>-1;
   // Without a device every access is the CPU's.
@@ -74,7 +93,8 @@ export function replay(mmId: u32, tableId: u32, records: usize, at: u32, n: u32)
       const entry = tlbEntry(cpuTlb + <usize>device * TLB_BYTES, page);
       // One comparison: a load may use an entry that is writable or not, a store only one that is.
       if ((load<u64>(entry) | (write ^ 1)) != (((page + 1) << 1) | 1)) {
-        if (!tlbFill(device ? deviceRoot : <usize>mm.pgd, entry, page, write, device != 0)) {
+        const leaves = cpuLeaves + <usize>device * LEAVES_BYTES;
+        if (!tlbFill(device ? deviceRoot : <usize>mm.pgd, leaves, entry, page, write, device != 0)) {
           setHeader(HDR_LRU_HEAD, head);
           return stop(mm, <u32>(next - records) >> 3, page, write, device != 0);
         }
