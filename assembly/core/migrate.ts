@@ -157,12 +157,20 @@ function movePage(m: Migration, i: u32, pfn: u32, toPfn: u32): void {
   count(toDevice ? (isDevicePfn(pfn) ? COUNT_DEVICE_TO_DEVICE : COUNT_TO_DEVICE) : COUNT_TO_SYSTEM);
 }
 
-/** The counts in a folio's first u64; above them stand its memcg and the top of its index. */
-const COUNTS: u64 = 0x00ffffff00ffffff;
-const ANON: u64 = (<u64>FOLIO_ANON) << 48;
-const ANON_OR_KSM: u64 = (<u64>(FOLIO_ANON | FOLIO_KSM)) << 48;
-/** Of a folio's second u64: what moves with the page. */
-const KEPT: u64 = ((<u64>(FOLIO_ANON | FOLIO_DIRTY | FOLIO_REFERENCED)) << 48) | 0x0000ffffffffffff;
+/** Of a folio's flags, what moves with the page. */
+const MOVES: u32 = FOLIO_ANON | FOLIO_DIRTY | FOLIO_REFERENCED;
+
+/** Of a folio, what stays with its frame: both counts, and the flags. */
+@inline
+function staying(): v128 {
+  return i32x4(FOLIO_COUNT_MASK, FOLIO_COUNT_MASK, 0, ~0xffff);
+}
+
+/** … and what moves with the page: memcg, index, mapping, some flags. */
+@inline
+function moving(): v128 {
+  return i32x4(~FOLIO_COUNT_MASK, ~FOLIO_COUNT_MASK, -1, (MOVES << 16) | 0xffff);
+}
 
 /**
  * movePage() of slots from i on, as long as they have destinations and pages that are anonymous, not KSM, and have no
@@ -175,6 +183,8 @@ function moveRun(m: Migration, i: u32): u32 {
   const both = <u32>MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
   const faultPage = m.faultPage;
   const first = i;
+  const stays = staying();
+  const moves = moving();
   let toDevice: u32 = 0;
   let toSystem: u32 = 0;
   let src = m.src + i * 4;
@@ -188,12 +198,10 @@ function moveRun(m: Migration, i: u32): u32 {
     const toPfn = target & PFN_MASK;
     const from = folios + pfn * FOLIO_SIZE;
     const to = folios + toPfn * FOLIO_SIZE;
-    const counts = load<u64>(from);
-    const what = load<u64>(from, FOLIO_INDEX); // index, mapping, flags
     const own: u32 = pfn == faultPage ? 2 : 1;
-    if ((what & ANON_OR_KSM) != ANON || (<u32>counts & FOLIO_COUNT_MASK) != own) break;
-    store<u64>(to, (load<u64>(to) & COUNTS) | (counts & ~COUNTS));
-    store<u64>(to, (what & KEPT) | (<u64>load<u16>(to, FOLIO_FLAGS) << 48), FOLIO_INDEX);
+    if ((load<u16>(from, FOLIO_FLAGS) & (FOLIO_ANON | FOLIO_KSM)) != FOLIO_ANON) break;
+    if ((load<u32>(from) & FOLIO_COUNT_MASK) != own) break;
+    v128.store(to, v128.or(v128.and(v128.load(to), stays), v128.and(v128.load(from), moves)));
     store<u32>(from, own);
     toSystem += toPfn < base ? 1 : 0;
     toDevice += (pfn < base ? 1 : 0) & (toPfn < base ? 0 : 1);

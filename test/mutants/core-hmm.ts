@@ -127,8 +127,8 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "page-that-somebody-refers-to-moves",
     file: core("migrate"),
-    before: "(<u32>counts & FOLIO_COUNT_MASK) != own) break;",
-    after: "(<u32>counts & FOLIO_COUNT_MASK) < own) break;",
+    before: "(load<u32>(from) & FOLIO_COUNT_MASK) != own) break;",
+    after: "(load<u32>(from) & FOLIO_COUNT_MASK) < own) break;",
     ask: ["scenarios/reasons"],
   },
   {
