@@ -92,7 +92,7 @@ const row: Row = {
     ];
     await noteCompilation(context);
     context.note(
-      "a frame: 16 bytes of folio, its share of a block of 512 (bitmap and links); on a device 8 of LRU links",
+      "a frame: 16 bytes of folio, its share of a block of 512 (bitmap and links); a simulation adds 8 of LRU links a device frame",
     );
     return results;
   },

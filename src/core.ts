@@ -218,7 +218,7 @@ export interface CoreExports {
   replay(mm: number, table: number, records: number, at: number, n: number): number;
   /** Counts n records to the exchange buffer (u32 each): loads, stores, modifies, 0 by the CPU; the same by the device. 0. */
   replayCount(records: number, n: number): number;
-  /** Up to max pfns of devmem, least recently used by the device first, to the exchange buffer: (pfn u32, and its address / PAGE_SIZE as f64) as two arrays of max. Count. (no request) */
+  /** Up to max pfns of devmem, least recently used by the device first, to the exchange buffer: (pfn u32, and its address / PAGE_SIZE as f64) as two arrays of max. Count; -EINVAL where HDR_LRU is 0. (no request) */
   replayOldest(mm: number, devmem: number, max: number): number;
 
   // ── housekeeping (no request) ──

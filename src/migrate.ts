@@ -180,18 +180,20 @@ class LegacyCall<P> {
   }
 }
 
+function checkCallback(op: string, name: string, callback: unknown): void {
+  if (typeof callback !== "function") throw badType(op, name, "a function", callback);
+}
+
 function begin<P>(op: string, ops: MigrateVmaAsyncOps<P>, call: MigrateVmaCall<P>): Migration | null {
   if (ops === null || ops === undefined) return null;
-  for (const name of ["allocAndCopy", "finalizeAndMap"] as const) {
-    if (typeof ops[name] !== "function") throw badType(op, `ops.${name}`, "a function", ops[name]);
-  }
+  checkCallback(op, "ops.allocAndCopy", ops.allocAndCopy);
+  checkCallback(op, "ops.finalizeAndMap", ops.finalizeAndMap);
   checkOptions(op, "call", call);
   checkAddress(op, "start", call.start);
   checkInteger(op, "end", call.end, 0, 2 ** 48);
   const n = Math.floor((call.end - call.start) / PAGE_SIZE);
-  for (const name of ["src", "dst"] as const) {
-    if (call[name] !== undefined) checkPfns(op, name, call[name], n > 0 ? n : 0);
-  }
+  if (call.src !== undefined) checkPfns(op, "src", call.src, n > 0 ? n : 0);
+  if (call.dst !== undefined) checkPfns(op, "dst", call.dst, n > 0 ? n : 0);
   if (call.src !== undefined && call.src === call.dst)
     throw badRange(op, "dst", "another array than src", call.dst);
   const migration = setup(op, call, true);

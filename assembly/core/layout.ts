@@ -1,7 +1,7 @@
 // The memory map: where every table stands, computed once from the boot configuration.
 //
 //   0 ─ static data │ HEADER ─ header, pools, zones, commands │ exchange buffer │ event log │ pools of objects │
-//   arena │ page-table pages' metadata │ blocks │ folios │ LRU links │ page-table pages │ frames
+//   arena │ page-table pages' metadata │ blocks │ folios │ page-table pages │ frames
 //
 // The core has no mutable globals: the map's addresses are words of the header.
 
@@ -13,7 +13,7 @@ import {
   BOOT_SWAP_FRAMES, BOOT_SYSTEM_FRAMES, COMMAND_COUNT, COMMAND_SIZE, COMMANDS, DEVICE_TABLE_SIZE, FILE_SIZE,
   FOLIO_SIZE, HDR_ARENA, HDR_ARENA_END, HDR_BLOCKS, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_DEVICE_NEXT,
   HDR_END, HDR_EXHAUSTED, HDR_FAIL_ALLOC, HDR_FAULT_AROUND, HDR_FLAG_DATA, HDR_FLAG_SWAP, HDR_FLAGS,
-  HDR_FOLIOS, HDR_FRAMES, HDR_KSM_HASH, HDR_KSM_HASH_MASK, HDR_LOG, HDR_LOG_ENTRIES, HDR_LRU,
+  HDR_FOLIOS, HDR_FRAMES, HDR_KSM_HASH, HDR_KSM_HASH_MASK, HDR_LOG, HDR_LOG_ENTRIES,
   HDR_SWAP_FRAMES, HDR_SWAP_HASH, HDR_SWAP_HASH_MASK, HDR_SYSTEM_FRAMES, HDR_TABLE_META, HDR_XBUF,
   HDR_ZERO_PFN, HEADER, KSM_ITEM_SIZE, KSM_NODE_SIZE, LOG_RECORD_SIZE, MEMCG_SIZE, MIGRATION_SIZE, MM_SIZE,
   NOTIFIER_SIZE, POOL_BASE, POOL_CAPACITY, POOL_OBJECT_SIZE, POOL_STRIDE, POOLS, TABLE_ANON_VMA, TABLE_AVC,
@@ -178,9 +178,7 @@ function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frame
   setHeader(HDR_BLOCKS, <u32>at);
   at = alignUp(at + (frames / PMD_PAGES) * BLOCK_SIZE, 64);
   setHeader(HDR_FOLIOS, <u32>at);
-  at += frames * FOLIO_SIZE;
-  setHeader(HDR_LRU, <u32>at);
-  at = alignUp(at + (frames - deviceBase) * 8, PAGE_SIZE);
+  at = alignUp(at + frames * FOLIO_SIZE, PAGE_SIZE);
   const cells = swap ? <u64>1 << (65 - clz(swap)) : 0;
   setHeader(HDR_SWAP_HASH, <u32>at);
   setHeader(HDR_SWAP_HASH_MASK, <u32>cells - 1);

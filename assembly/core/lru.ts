@@ -1,9 +1,16 @@
 // Which device pages a device used how recently: a list of pfns, so that a simulation can evict the oldest. A page
-// joins when it is migrated to the device and leaves when it is freed.
+// joins when it is migrated to the device and leaves when it is freed. The links are an array of the arena, which only
+// simulations make (trackUse() in src/sim/replay.ts); without it HDR_LRU is 0, and nothing is remembered.
 
 import { PFN_MASK } from "../uapi/pfn";
 import { HDR_DEVICE_BASE, HDR_LRU, HDR_LRU_HEAD, HDR_LRU_TAIL } from "../uapi/struct";
 import { header, setHeader } from "./layout";
+
+/** Does somebody want to know? */
+@inline
+export function lruIsKept(): bool {
+  return header(HDR_LRU) != 0;
+}
 
 @inline
 function links(pfn: u32): usize {
@@ -21,7 +28,7 @@ export function lruNewer(pfn: u32): u32 {
 }
 
 export function lruRemove(pfn: u32): void {
-  if (!isLinked(pfn)) return;
+  if (!lruIsKept() || !isLinked(pfn)) return;
   const newer = load<u32>(links(pfn));
   const older = load<u32>(links(pfn), 4);
   if (newer) store<u32>(links(newer), older, 4);
@@ -52,6 +59,7 @@ export function lruMoveToHead(pfn: u32, head: u32): void {
 /** The device used this page now. */
 @inline
 export function lruTouch(pfn: u32): void {
+  if (!lruIsKept()) return;
   const head = header(HDR_LRU_HEAD);
   if (head == pfn) return;
   lruMoveToHead(pfn, head);
@@ -61,6 +69,7 @@ export function lruTouch(pfn: u32): void {
 /** lruRemove() of the device pages that n words name; words of 0 and of system pages are skipped. */
 @inline
 export function lruRemoveAll(words: usize, n: u32): void {
+  if (!lruIsKept()) return;
   const base = header(HDR_DEVICE_BASE);
   const all = header(HDR_LRU) - base * 8;
   let head = header(HDR_LRU_HEAD);
@@ -83,6 +92,7 @@ export function lruRemoveAll(words: usize, n: u32): void {
 
 /** lruTouch() of the device pages that n words name, in their order. */
 export function lruTouchAll(words: usize, n: u32): void {
+  if (!lruIsKept()) return;
   const base = header(HDR_DEVICE_BASE);
   const all = header(HDR_LRU) - base * 8;
   let head = header(HDR_LRU_HEAD);

@@ -52,24 +52,28 @@ function isSound(pfn: u32, frames: u32): bool {
   return (folio.flags & (used | FOLIO_LOCKED)) == FOLIO_LOCKED && !folio.mapcount;
 }
 
-/** Are all destinations sound? Each is marked by a mapping while that is looked at, so that none comes twice. */
+/**
+ * Are all destinations sound, and does none come twice? Each one's folio notes its slot in the index, which nobody needs of a
+ * page that is mapped nowhere: if it names an earlier slot that has the page, too, it has come before.
+ */
 function destinationsAreSound(m: Migration): bool {
   const frames = header(HDR_DEVICE_BASE) + header(HDR_DEVICE_FRAMES);
-  const end = m.dst + m.npages * 4;
-  let at = m.dst;
-  for (; at < end; at += 4) {
-    const word = load<u32>(at);
+  const dst: usize = m.dst;
+  const npages = m.npages;
+  for (let i: u32 = 0; i < npages; i++) {
+    const word = load<u32>(dst + i * 4);
     if (!(word & <u32>MIGRATE_PFN_VALID)) continue;
-    const sound = isUnit(word) ? isSoundUnit(pfnOf(word), frames) && at + LARGE_PAGES * 4 <= end : isSound(pfnOf(word), frames);
-    if (!sound) break;
-    folioOf(pfnOf(word)).maps++;
+    const pfn = pfnOf(word);
+    const folio = folioOf(pfn);
+    if (isUnit(word) ? isSoundUnit(pfn, frames) && i + LARGE_PAGES <= npages : isSound(pfn, frames)) {
+      const before = folio.index;
+      folio.index = i;
+      if (before >= i || (load<u32>(dst + before * 4) & <u32>(MIGRATE_PFN_VALID | PFN_MASK)) != (<u32>MIGRATE_PFN_VALID | pfn)) continue;
+    }
+    setHeaderF64(HDR_FAULT_ADDR, i);
+    return false;
   }
-  for (let marked = m.dst; marked < at; marked += 4) {
-    const word = load<u32>(marked);
-    if (word & <u32>MIGRATE_PFN_VALID) folioOf(pfnOf(word)).maps--;
-  }
-  if (at < end) setHeaderF64(HDR_FAULT_ADDR, (at - m.dst) >> 2);
-  return at == end;
+  return true;
 }
 
 /** OP_MIGRATE_PAGES: a: the migration; e: the slot; f: 1 once the second window is asked for. */
@@ -153,12 +157,20 @@ function movePage(m: Migration, i: u32, pfn: u32, toPfn: u32): void {
   count(toDevice ? (isDevicePfn(pfn) ? COUNT_DEVICE_TO_DEVICE : COUNT_TO_DEVICE) : COUNT_TO_SYSTEM);
 }
 
-/** The counts in a folio's first u64; above them stand its memcg and the top of its index. */
-const COUNTS: u64 = 0x00ffffff00ffffff;
-const ANON: u64 = (<u64>FOLIO_ANON) << 48;
-const ANON_OR_KSM: u64 = (<u64>(FOLIO_ANON | FOLIO_KSM)) << 48;
-/** Of a folio's second u64: what moves with the page. */
-const KEPT: u64 = ((<u64>(FOLIO_ANON | FOLIO_DIRTY | FOLIO_REFERENCED)) << 48) | 0x0000ffffffffffff;
+/** Of a folio's flags, what moves with the page. */
+const MOVES: u32 = FOLIO_ANON | FOLIO_DIRTY | FOLIO_REFERENCED;
+
+/** Of a folio, what stays with its frame: both counts, and the flags. */
+@inline
+function staying(): v128 {
+  return i32x4(FOLIO_COUNT_MASK, FOLIO_COUNT_MASK, 0, ~0xffff);
+}
+
+/** … and what moves with the page: memcg, index, mapping, some flags. */
+@inline
+function moving(): v128 {
+  return i32x4(~FOLIO_COUNT_MASK, ~FOLIO_COUNT_MASK, -1, (MOVES << 16) | 0xffff);
+}
 
 /**
  * movePage() of slots from i on, as long as they have destinations and pages that are anonymous, not KSM, and have no
@@ -171,6 +183,8 @@ function moveRun(m: Migration, i: u32): u32 {
   const both = <u32>MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
   const faultPage = m.faultPage;
   const first = i;
+  const stays = staying();
+  const moves = moving();
   let toDevice: u32 = 0;
   let toSystem: u32 = 0;
   let src = m.src + i * 4;
@@ -184,12 +198,10 @@ function moveRun(m: Migration, i: u32): u32 {
     const toPfn = target & PFN_MASK;
     const from = folios + pfn * FOLIO_SIZE;
     const to = folios + toPfn * FOLIO_SIZE;
-    const counts = load<u64>(from);
-    const what = load<u64>(from, FOLIO_INDEX); // index, mapping, flags
     const own: u32 = pfn == faultPage ? 2 : 1;
-    if ((what & ANON_OR_KSM) != ANON || (<u32>counts & FOLIO_COUNT_MASK) != own) break;
-    store<u64>(to, (load<u64>(to) & COUNTS) | (counts & ~COUNTS));
-    store<u64>(to, (what & KEPT) | (<u64>load<u16>(to, FOLIO_FLAGS) << 48), FOLIO_INDEX);
+    if ((load<u16>(from, FOLIO_FLAGS) & (FOLIO_ANON | FOLIO_KSM)) != FOLIO_ANON) break;
+    if ((load<u32>(from) & FOLIO_COUNT_MASK) != own) break;
+    v128.store(to, v128.or(v128.and(v128.load(to), stays), v128.and(v128.load(from), moves)));
     store<u32>(from, own);
     toSystem += toPfn < base ? 1 : 0;
     toDevice += (pfn < base ? 1 : 0) & (toPfn < base ? 0 : 1);
@@ -256,34 +268,30 @@ export function migrateFinalize(id: u32): i32 {
   const ran = m.state == MIGRATION_PAGES;
   if (!ran && !destinationsAreSound(m)) return -EINVAL;
   const pgd: usize = m.mm ? <usize>mmAt(m.mm).pgd : 0;
+  let given: u32 = 0;
   for (let i: u32 = 0; i < m.npages; ) {
     const slot = pgd ? walk(pgd, m.start + (<u64>i << 12)) : 0;
     const first = i;
     const last = leafRun(m, i);
     for (; i < last; i++) {
-      if (ran && slot) i = endRun(m, i, last, slot + (<usize>(i - first) << 3));
+      if (ran && slot) {
+        const from = i;
+        i = endRun(m, i, last, slot + (<usize>(i - first) << 3));
+        given += i - from;
+      }
       if (i == last) break;
-      endSlot(m, i, slot ? slot + (<usize>(i - first) << 3) : 0, ran);
+      given += endSlot(m, i, slot ? slot + (<usize>(i - first) << 3) : 0, ran);
     }
   }
-  releaseAll(m);
+  // The drivers' references to destinations are no more, and the frames of the pages that have moved are free.
+  addExternalRefs(-given);
+  freePages(m.src, m.npages);
   migrationFree(m);
   return 0;
 }
 
-/** The frames of the pages that have moved; and the drivers' references to destinations are no more. */
-function releaseAll(m: Migration): void {
-  let given = 0;
-  for (let at = m.dst, last = m.dst + m.npages * 4; at < last; at += 4) {
-    const word = load<u32>(at);
-    given += (word >> 31) * pagesOf(word);
-  }
-  addExternalRefs(-given);
-  freePages(m.src, m.npages);
-}
-
-/** The end of any slot. Its frame is not among those that are freed afterwards. */
-function endSlot(m: Migration, i: u32, slot: usize, ran: bool): void {
+/** The end of any slot. Its frame is not among those that are freed afterwards. The pages that the driver gave for it. */
+function endSlot(m: Migration, i: u32, slot: usize, ran: bool): u32 {
   const word = m.source(i);
   const target = m.target(i);
   m.setSource(i, 0);
@@ -300,7 +308,9 @@ function endSlot(m: Migration, i: u32, slot: usize, ran: bool): void {
       letGo(m, i, pfn);
     }
   }
-  if (to) for (let j: u32 = 0; j < pagesOf(target); j++) releaseDestination(to + j);
+  const given: u32 = to ? pagesOf(target) : 0;
+  for (let j: u32 = 0; j < given; j++) releaseDestination(to + j);
+  return given;
 }
 
 /** Unlocks a destination and drops the driver's reference: if nothing maps it, it is free. */

@@ -5,7 +5,7 @@ import { PMD_PAGES } from "../uapi/page";
 import { PFN_MASK } from "../uapi/pfn";
 import { PTE_SPECIAL } from "../uapi/pte";
 import {
-  BLOCK_BITMAP, BLOCK_FREE, BLOCK_LIVE, BLOCK_PFN, BLOCK_SIZE, BLOCK_ZONE, FOLIO_FLAGS, FOLIO_FREE,
+  BLOCK_BITMAP, BLOCK_FREE, BLOCK_LIVE, BLOCK_PFN, BLOCK_SIZE, BLOCK_ZONE, FOLIO_FLAGS, FOLIO_FREE, FOLIO_INDEX, FOLIO_SIZE, HDR_FOLIOS,
   FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_MAPPING, FOLIO_REFERENCED, FOLIO_RESERVED, FOLIO_TAIL,
   HDR_DEVICE_BASE, HDR_EXTERNAL_REFS, HDR_HUGETLB, HDR_HUGETLB_FREE, HEADER, TABLE_DEVICE_MEMORY,
   TABLE_SYSTEM_MEMORY, ZONE_FREE_BLOCKS, ZONE_PARTIAL_BLOCKS, ZONE_SIZE,
@@ -173,12 +173,16 @@ export function freeFrame(pfn: u32): void {
   freeBits(block, block + ((pfn & 511) >> 6) * 8, (<u64>1) << (pfn & 63));
 }
 
-/** freeFrame() of the pfn in each word that is not 0: neighbours go back together. */
-export function freeFrames(words: usize, n: u32): void {
+/**
+ * freeFrame() of the pfn in each word from `at` on that is not 0, as long as it is below `until`: neighbours go back together.
+ * The first word that is left.
+ */
+function freeRun(at: usize, last: usize, until: u32): usize {
   let group: u32 = 0; // pfn / 64
   let bits: u64 = 0;
-  for (const last = words + n * 4; words < last; words += 4) {
-    const pfn = load<u32>(words) & PFN_MASK;
+  for (; at < last; at += 4) {
+    const pfn = load<u32>(at) & PFN_MASK;
+    if (pfn >= until) break;
     if (!pfn) continue;
     if (pfn >> 6 != group) {
       if (bits) freeGroup(group, bits);
@@ -188,6 +192,7 @@ export function freeFrames(words: usize, n: u32): void {
     bits |= (<u64>1) << (pfn & 63);
   }
   if (bits) freeGroup(group, bits);
+  return at;
 }
 
 /** Frees the frames of `bits` among the 64 from 64 * group on. */
@@ -255,30 +260,25 @@ export function freePages(words: usize, n: u32): void {
   lruRemoveAll(words, n);
   const base = header(HDR_DEVICE_BASE);
   const last = words + n * 4;
-  let system: u32 = 0;
   for (let at = words; at < last; ) {
-    const pfn = load<u32>(at) & PFN_MASK;
-    if (pfn >= base) at = queueRun(at, last, pfn);
-    else {
-      system += pfn;
-      at += 4;
-    }
+    at = freeRun(at, last, base);
+    if (at < last) at = queueRun(at, last);
   }
-  if (system) freeFrames(words, n);
 }
 
-/** queueFreed() of the words from `at` on whose pages are in the block of this one. They become 0. The word after. */
+/** queueFreed() of the words from `at` on whose pages are in the block of the first one. The word after. */
 @inline
-function queueRun(at: usize, last: usize, pfn: u32): usize {
+function queueRun(at: usize, last: usize): usize {
+  let pfn = load<u32>(at) & PFN_MASK;
   const block = pfn >> 9;
   const z = zoneOf(load<u16>(blockOf(pfn), BLOCK_ZONE));
   const start = at;
+  const indexes = header(HDR_FOLIOS) + FOLIO_INDEX;
   let tail = z.freedTail;
   if (!tail) z.freedHead = pfn;
   do {
-    if (tail) folioOf(tail).index = pfn;
+    if (tail) store<u32>(indexes + tail * FOLIO_SIZE, pfn);
     tail = pfn;
-    store<u32>(at, 0);
     at += 4;
     pfn = at < last ? load<u32>(at) & PFN_MASK : 0;
   } while (pfn >> 9 == block);
@@ -293,14 +293,18 @@ export function takeFreed(zone: u32, out: usize, max: u32): u32 {
   const z = zoneOf(zone);
   let pfn = z.freedHead;
   let n: u32 = 0;
-  for (; pfn && n < max; n++) {
+  while (pfn && n < max) {
     store<u32>(out + n * 4, pfn);
-    pfn = folioOf(pfn).index;
+    n++;
+    const next = folioOf(pfn).index;
+    // Mostly it is the neighbour: a guess, which spares the wait for the load.
+    if (next == pfn + 1) pfn++;
+    else pfn = next;
   }
   z.freedHead = pfn;
   if (!pfn) z.freedTail = 0;
   z.freedCount -= n;
-  freeFrames(out, n);
+  freeRun(out, out + n * 4, PFN_MASK + 1);
   return n;
 }
 

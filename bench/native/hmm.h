@@ -171,8 +171,10 @@ static inline u8 *frame_of(u32 pfn) { return frames + ((size_t)pfn << PAGE_SHIFT
 static inline struct block *block_at(u32 link) { return &blocks[link - 1]; }
 static inline u32 block_link(const struct block *b) { return (u32)(b - blocks) + 1; }
 
-// Device pages by how recently their device used them: a list of pfns, two links each.
+// Device pages by how recently their device used them: a list of pfns, two links each. As in the engine, only a replay
+// (p7.c, which defines KEEPS_LRU) has it.
 
+#ifdef KEEPS_LRU
 struct lru_links {
   u32 newer, older;
 };
@@ -201,6 +203,10 @@ static inline void lru_touch(u32 pfn) {
   else lru_tail = pfn;
   lru_head = pfn;
 }
+#else
+static inline void lru_remove(u32 pfn) { (void)pfn; }
+static inline void lru_touch(u32 pfn) { (void)pfn; }
+#endif
 
 static inline void list_push(u32 *head, struct block *b) {
   u32 first = *head;
@@ -241,7 +247,9 @@ static inline void init_frames(u32 system, u32 device, bool data) {
   folios = memory(count * sizeof *folios);
   blocks = memory(count / PMD_PAGES * sizeof *blocks);
   frames = data ? memory(count * PAGE_SIZE) : NULL;
+#ifdef KEEPS_LRU
   if (device) lru = memory((count - device_base) * sizeof *lru);
+#endif
   init_zone(0, RESERVED_FRAMES, RESERVED_FRAMES + system);
   if (device) init_zone(1, device_base, device_base + device);
 }

@@ -2,6 +2,7 @@
 // assembly/core do under the policy "migrate". A small translation buffer for each agent, tables behind them; 64 KiB
 // clusters move to the device when it faults and back when the CPU does; the least recently used make room.
 // p7 RECORDS START BYTES DEVICE_BYTES: RECORDS holds a u64 an access; all of them are in [START, START + BYTES).
+#define KEEPS_LRU
 #include "migrate.h"
 
 #define CLUSTER_PAGES 16u

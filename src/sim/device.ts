@@ -40,7 +40,7 @@ import {
 } from "../index.ts";
 import { roundDown } from "../errors.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE, clusterOf } from "./cluster.ts";
-import { oldestPages } from "./replay.ts";
+import { oldestPages, trackUse } from "./replay.ts";
 import type { DeviceCounts, Invalidations } from "./report.ts";
 
 /** Device memory is handed out in blocks of 2 MiB; the driver keeps to the size that it was given. */
@@ -91,6 +91,7 @@ export class SimDevice {
     this.#hmm = hmm;
     this.#mm = mm;
     this.#capacity = size / PAGE_SIZE;
+    trackUse(hmm);
     const fault = (_devmem: HmmDevmem, vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
     this.devmem = hmmDevmemAdd(hmm, { fault }, this, deviceMemoryFor(size));
     this.table = new DeviceTable(mm);

@@ -2,10 +2,13 @@
  * Replaying recorded accesses at the core's speed: records go into an array in linear memory, and `replay` runs them
  * until one of them needs a decision. Which pages a device used how recently is known afterwards, for eviction.
  */
+import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import {
   HDR_FAULT_ADDR,
   HDR_FAULT_CODE,
+  HDR_DEVICE_FRAMES,
+  HDR_LRU,
   HDR_RESULT,
   REPLAY_CPU_FAULT,
   REPLAY_DEVICE_FAULT,
@@ -15,7 +18,7 @@ import {
 } from "../../assembly/uapi/struct.ts";
 import { contextOf, type Context } from "../context.ts";
 import { dispose } from "../dispose.ts";
-import { badType, checkInteger } from "../errors.ts";
+import { badType, checkInteger, HmmError } from "../errors.ts";
 import { DeviceTable, HmmDevmem, type Hmm, type Mm } from "../index.ts";
 
 /** What stopped a replay: nothing, unmapped memory, a fault of the CPU's, a fault of the device's. */
@@ -104,7 +107,21 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
   }
 }
 
-/** Where mm has the pages of devmem that the device used longest ago: up to `max` addresses, the oldest first. */
+/**
+ * From now on the engine keeps a list of the devices' pages by how recently they were used, for {@link oldestPages}: 8 bytes
+ * a device frame of the arena, until the engine is closed. Twice: nothing. Throws HmmError ENOMEM if the arena has no room.
+ */
+export function trackUse(hmm: Hmm): void {
+  const op = "trackUse";
+  const ctx = contextOf(op, hmm);
+  const { mem } = ctx;
+  if (mem.header(HDR_LRU) === 0) mem.setHeader(HDR_LRU, ctx.alloc(op, 8 * mem.header(HDR_DEVICE_FRAMES)));
+}
+
+/**
+ * Where mm has the pages of devmem that the device used longest ago: up to `max` addresses, the oldest first. Throws HmmError
+ * EINVAL unless {@link trackUse} was called before they came.
+ */
 export function oldestPages(mm: Mm, devmem: HmmDevmem, max: number): number[] {
   const op = "oldestPages";
   if (!(devmem instanceof HmmDevmem)) throw badType(op, "devmem", "a HmmDevmem", devmem);
@@ -112,6 +129,8 @@ export function oldestPages(mm: Mm, devmem: HmmDevmem, max: number): number[] {
   const { core, mem } = devmem.check(op);
   const { address, restore } = mm.check(op).exchange(XBUF_SIZE);
   const n = core.replayOldest(mm.id, devmem.zone, max);
+  if (n === -EINVAL)
+    throw new HmmError(EINVAL, op, "nobody keeps the list of used pages: call trackUse(hmm) first");
   // max pfns (u32) come first, then the addresses in pages (f64).
   const first = Math.ceil((address + 4 * max) / 8) * 8;
   const addresses = Array.from({ length: n }, (_, i) => mem.f64(first + 8 * i) * PAGE_SIZE);

@@ -1,17 +1,18 @@
 /** When two engines are in the same state: what the explorer recognises a state by. */
-import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { PAGE_SIZE, PMD_PAGES } from "../../assembly/uapi/page.ts";
 import {
+  BLOCK_SIZE,
   COUNTERS,
   FOLIO_COUNT_MASK,
   FOLIO_REFS,
   FOLIO_SIZE,
   HDR_ARENA,
   HDR_ARENA_END,
+  HDR_BLOCKS,
   HDR_FOLIOS,
   HDR_FRAMES,
   HDR_LOG,
   HDR_LOG_ENTRIES,
-  HDR_LRU,
   HDR_XBUF,
   HEADER,
   LOG_RECORD_SIZE,
@@ -99,7 +100,7 @@ function hashMemory(hash: Hash, mem: Memory): void {
   hash.words(words, HEADER + POOLS, HEADER + ZONES + ZONE_COUNT * ZONE_SIZE);
   hashWithout(hash, words, logEnd, mem.header(HDR_ARENA), lookupCaches(mem));
   hashArena(hash, mem);
-  // Page-table metadata, blocks, folios, LRU links; then the tables that were ever used.
+  // Page-table metadata, blocks, folios; then the tables that were ever used.
   hash.words(words, mem.header(HDR_ARENA_END), tables);
   hash.words(words, tables, tables + (mem.pool(TABLE_PAGE_TABLE, POOL_HIGH) + 1) * PAGE_SIZE);
   hashFrames(hash, mem);
@@ -138,8 +139,8 @@ function hashFrames(hash: Hash, mem: Memory): void {
   const frames = mem.header(HDR_FRAMES);
   if (frames === 0) return;
   const folios = mem.header(HDR_FOLIOS);
-  // Of system memory, device memory and swap space. The LRU links follow the last folio.
-  const end = (mem.header(HDR_LRU) - folios) / FOLIO_SIZE;
+  // Of system memory, device memory and swap space: a block is 512 of them. Folios follow the blocks, aligned.
+  const end = Math.floor((folios - mem.header(HDR_BLOCKS)) / BLOCK_SIZE) * PMD_PAGES;
   for (let pfn = 0; pfn < end; pfn++) {
     const refs = mem.u32(folios + pfn * FOLIO_SIZE + FOLIO_REFS) & FOLIO_COUNT_MASK;
     if (refs > 0) hash.words(mem.words, frames + pfn * PAGE_SIZE, frames + (pfn + 1) * PAGE_SIZE);

@@ -1,6 +1,11 @@
 /** The simulation itself: the engine's invariants hold after every batch, and nothing is left when it closes. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { EINVAL } from "../../assembly/uapi/errno.ts";
+import { HDR_LRU } from "../../assembly/uapi/struct.ts";
+import { contextOf } from "../../src/context.ts";
+import { Hmm, hmmDevmemAdd, HmmError, migrateVmaSetup, PAGE_SIZE } from "../../src/index.ts";
+import { oldestPages, trackUse } from "../../src/sim/replay.ts";
 import { loadText } from "../../src/text/index.ts";
 import { LackeyDecoder } from "../../src/text/lackey.ts";
 import type { Policy, SimulationReport } from "../../src/sim/report.ts";
@@ -68,6 +73,41 @@ simulation("what the device has used again is not what is evicted", async () => 
   // Three clusters, and that of the stack, from which the kernel returns.
   assert.is(faultsByKind.device.migrate, 4);
   assert.is(evictions, 2);
+});
+
+simulation("only who tracks use pays for the list, and is told what was used last", async () => {
+  const size = 2 * 1024 * KIB;
+  const hmm = await Hmm.create({ systemMemory: 1024 * KIB, deviceMemory: size, backing: "metadata" });
+  const owner = {};
+  const devmem = hmmDevmemAdd(hmm, { fault: () => 0 }, owner, size);
+  const mm = hmm.createMm();
+  const start = mm.mmap({ length: 2 * PAGE_SIZE });
+  const vma = mm.findVma(start);
+  mm.populate(start, 2 * PAGE_SIZE);
+  const move = (at: number): number => {
+    using _sem = mm.mmapSem.read();
+    using m = migrateVmaSetup({ vma, start: at, end: at + PAGE_SIZE, owner });
+    devmem.allocPages(m.src, m.dst);
+    return m.pages();
+  };
+  const { mem } = contextOf("test", hmm);
+  assert.is(move(start), 1);
+  assert.is(mem.header(HDR_LRU), 0);
+  assert.throws(
+    () => oldestPages(mm, devmem, 1),
+    (error: unknown) => error instanceof HmmError && error.errno === EINVAL && /trackUse/.test(error.message),
+  );
+  trackUse(hmm);
+  const at = mem.header(HDR_LRU);
+  trackUse(hmm);
+  assert.is(mem.header(HDR_LRU), at);
+  // What came before is not known.
+  assert.is(move(start + PAGE_SIZE), 1);
+  assert.equal(oldestPages(mm, devmem, 2), [start + PAGE_SIZE]);
+  mm.close();
+  devmem.close();
+  hmm.verify();
+  hmm.close();
 });
 
 simulation("memory that runs out is an error that names the record, and the engine stays whole", async () => {

@@ -111,10 +111,10 @@ export const CORE_HMM: readonly Mutant[] = [
     after: "",
   },
   {
-    name: "refused-destinations-stay-marked",
+    name: "destination-that-comes-twice-is-not-noticed",
     file: core("migrate"),
-    before: "  for (let marked = m.dst; marked < at; marked += 4) {",
-    after: "  for (let marked = at < end ? at : m.dst; marked < at; marked += 4) {",
+    before: "      folio.index = i;\n",
+    after: "",
     ask: ["unit/migrate"],
   },
   {
@@ -127,8 +127,8 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "page-that-somebody-refers-to-moves",
     file: core("migrate"),
-    before: "(<u32>counts & FOLIO_COUNT_MASK) != own) break;",
-    after: "(<u32>counts & FOLIO_COUNT_MASK) < own) break;",
+    before: "(load<u32>(from) & FOLIO_COUNT_MASK) != own) break;",
+    after: "(load<u32>(from) & FOLIO_COUNT_MASK) < own) break;",
     ask: ["scenarios/reasons"],
   },
   {
