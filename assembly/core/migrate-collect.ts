@@ -102,9 +102,9 @@ export function collect(m: Migration): u32 {
 
 /**
  * From slot i on, whose entry is at `at`: pages that are nobody else's, anonymous, not locked, with the mapping's reference
- * alone, in RAM and on the LRU if RAM is selected, in
- * device memory [first, first + size) if that is. Locks and isolates them, and puts
- * migration entries in their places. Returns the first slot whose page is not so.
+ * alone (or a fault's lock and reference, too), in RAM and on the LRU if RAM is selected, in device memory
+ * [first, first + size) if that is. Locks and isolates them, and puts migration entries in their places. Returns the first
+ * slot whose page is not so.
  */
 @inline
 function takeSole(m: Migration, i: u32, last: u32, at: usize, first: u32, size: u32): u32 {
@@ -126,8 +126,11 @@ function takeSole(m: Migration, i: u32, last: u32, at: usize, first: u32, size: 
     const folio = folios + pfn * FOLIO_SIZE;
     const flags = <u32>load<u16>(folio, FOLIO_FLAGS);
     const counts = load<u64>(folio);
-    if ((counts & 0x00ffffff00ffffff) != 0x0000000100000001) break;
-    if ((flags & (FOLIO_LOCKED | FOLIO_ANON | FOLIO_HEAD | FOLIO_TAIL | FOLIO_LRU)) != (FOLIO_ANON | lru)) break;
+    // The page of a fault that is being served has a lock and a reference for that.
+    const fault: u32 = pfn == m.faultPage ? 1 : 0;
+    if ((counts & 0x00ffffff00ffffff) != 0x0000000100000001 + <u64>fault) break;
+    const usual = FOLIO_ANON | lru | (fault ? FOLIO_LOCKED : 0);
+    if ((flags & (FOLIO_LOCKED | FOLIO_ANON | FOLIO_HEAD | FOLIO_TAIL | FOLIO_LRU)) != usual) break;
     const kept = pteFlags(pte) & (PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS);
     const exclusive: u32 = flags & FOLIO_ANON_EXCLUSIVE ? PTE_EXCLUSIVE : 0;
     const dirty: u32 = lru && kept & PTE_DIRTY ? FOLIO_DIRTY : 0;

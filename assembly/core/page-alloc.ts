@@ -313,7 +313,21 @@ export function zeroFrame(pfn: u32): void {
   if (frameOf(0)) memory.fill(frameOf(pfn), 0, 4096);
 }
 
-@inline
+/**
+ * In a loop of our own: memory.copy calls out of the module, and takes a twentieth to a tenth longer for one page that is not in
+ * the caches.
+ */
 export function copyFrame(to: u32, from: u32): void {
-  if (frameOf(0)) memory.copy(frameOf(to), frameOf(from), 4096);
+  if (!frameOf(0)) return;
+  let source = frameOf(from);
+  for (let at = frameOf(to), end = at + 4096; at < end; at += 64, source += 64) {
+    const a = v128.load(source);
+    const b = v128.load(source, 16);
+    const c = v128.load(source, 32);
+    const d = v128.load(source, 48);
+    v128.store(at, a);
+    v128.store(at, b, 16);
+    v128.store(at, c, 32);
+    v128.store(at, d, 48);
+  }
 }

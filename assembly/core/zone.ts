@@ -4,7 +4,7 @@
 
 import {
   BLOCK_NEXT, BLOCK_PREV, BLOCK_SIZE, BLOCK_ZONE, HDR_BLOCKS, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES,
-  HDR_SYSTEM_FRAMES, HEADER, OWNER_ANY, ZONE_COUNT, ZONE_FLAGS, ZONE_FREE_BLOCKS, ZONE_FREE_PAGES,
+  HDR_SYSTEM_FRAMES, HEADER, OWNER_ANY, SWAP_ZONE, ZONE_COUNT, ZONE_FLAGS, ZONE_FREE_BLOCKS, ZONE_FREE_PAGES,
   ZONE_FREED_COUNT, ZONE_FREED_HEAD, ZONE_FREED_TAIL, ZONE_OWNER, ZONE_PARTIAL_BLOCKS, ZONE_PFN_END,
   ZONE_PFN_FIRST, ZONE_SIZE, ZONES,
 } from "../uapi/struct";
@@ -63,10 +63,10 @@ export function validPfn(pfn: u32): bool {
   return pfn >= RESERVED_FRAMES && zoneOfPfn(pfn) < <u32>ZONE_COUNT;
 }
 
-/** The zone of an owner's device memory, if there is exactly one; else 0. */
+/** The zone of an owner's device memory, if there is exactly one; else 0. Behind the first id that was never used is none. */
 export function onlyZoneOf(owner: u32): u32 {
   let found: u32 = 0;
-  for (let id: u32 = 1; id < <u32>ZONE_COUNT; id++) {
+  for (let id: u32 = 1; id < <u32>SWAP_ZONE && zoneOf(id).pfnEnd; id++) {
     if (!zoneOf(id).flags || zoneOf(id).owner != owner) continue;
     if (found) return 0;
     found = id;
