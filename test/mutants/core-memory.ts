@@ -107,6 +107,20 @@ export const CORE_MEMORY: readonly Mutant[] = [
     after: "  return folio.refcount <= 2;\n",
   },
   {
+    name: "run-of-writes-to-pages-with-another-reference",
+    file: core("fault-run"),
+    before: "      if (folio.refcount != 1) break;\n",
+    after: "      if (folio.refcount > 2) break;\n",
+    ask: ["unit/populate"],
+  },
+  {
+    name: "run-of-copies-keeps-its-pages",
+    file: core("fault-run"),
+    before: "load<u64>(changetype<usize>(old)) - ONE);",
+    after: "load<u64>(changetype<usize>(old)));",
+    ask: ["unit/populate"],
+  },
+  {
     name: "fault-page-without-a-reference",
     file: core("fault"),
     before: "  getPage(pfn);\n  cmd.faultPage = pfn;",
