@@ -130,7 +130,8 @@ export function withPfns<T>(
   use: PfnUse,
   body: (address: number) => T,
 ): T {
-  const known = array instanceof PfnArray ? array.addressIn(ctx) : 0;
+  // As in checkPfns(): cheaper than asking for the class.
+  const known = (array as Partial<PfnArray>).addressIn?.(ctx) ?? 0;
   if (known !== 0) return body(known);
   if (array.buffer === ctx.mem.buffer) return body(array.byteOffset);
   return ctx.withScratch(op, Math.max(4 * n, 8), (address) => {
