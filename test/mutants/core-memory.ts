@@ -33,8 +33,8 @@ export const CORE_MEMORY: readonly Mutant[] = [
   {
     name: "own-device-memory-one-page-short",
     file: core("zone"),
-    before: "zoneOf(id).pfnEnd - zoneOf(id).pfnFirst : 0",
-    after: "zoneOf(id).pfnEnd - zoneOf(id).pfnFirst - 1 : 0",
+    before: "(zone.pfnEnd - zone.pfnFirst);",
+    after: "(zone.pfnEnd - zone.pfnFirst - 1);",
     ask: ["unit/devmem"],
   },
   {
