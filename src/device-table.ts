@@ -19,6 +19,17 @@ import { Migration } from "./migration.ts";
 import { checkMm, Mm } from "./mm.ts";
 import { checkPfns, hmmPfnValid, withPfns } from "./pages.ts";
 
+/** What one map() works on. */
+interface MapCall {
+  ctx: Context;
+  table: number;
+  start: number;
+  n: number;
+}
+
+const mapAt = (address: number, { ctx, table, start, n }: MapCall): number =>
+  ctx.core.deviceTableMap(table, start, address, n);
+
 /**
  * A device's own page table, in the core: the same walker as the CPU's, another root. It holds no reference on pages;
  * what keeps it true is the driver, which drops entries when the mirror is told to. Made for an mm, `hmm.verify()`
@@ -73,9 +84,7 @@ export class DeviceTable {
     checkInteger(op, "n", n, 0, (ADDRESS_LIMIT - start) / PAGE_SIZE);
     checkPfns(op, "pfns", pfns, n);
     if (n === 0) return 0;
-    const answer = withPfns(ctx, op, pfns, n, "in", (address) =>
-      ctx.core.deviceTableMap(this.table, start, address, n),
-    );
+    const answer = withPfns(ctx, op, pfns, n, "in", mapAt, { ctx, table: this.table, start, n });
     if (answer !== -EINVAL) return ctx.finish(op, answer);
     const at = pfns.findIndex((word) => hmmPfnValid(word) && ctx.core.pageZone(word & PFN_MASK) < 0);
     return ctx.abort(ctx.error(op, EINVAL, `pfns[${at}] must name a page, got ${show(pfns[at])}`));

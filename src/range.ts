@@ -137,11 +137,14 @@ function untrack(mm: Mm, range: HmmRange): void {
   if (last !== range) mm.ranges[at] = last;
 }
 
-function walkOnce({ op, ctx, mm, start, end, pfns, npages, flags, owner }: Call): number {
+function walkOnce(call: Call): number {
+  const { op, ctx, pfns, npages } = call;
   ctx.mem.setF64(HEADER + HDR_FAULT_ADDR, -1);
-  return withPfns(ctx, op, pfns, npages, "inout", (address) =>
-    ctx.run(ctx.core.hmmRangeFault(mm.id, start, end, address, flags, 0, owner, 0, 0)),
-  );
+  return withPfns(ctx, op, pfns, npages, "inout", walkAt, call);
+}
+
+function walkAt(address: number, { ctx, mm, start, end, flags, owner }: Call): number {
+  return ctx.run(ctx.core.hmmRangeFault(mm.id, start, end, address, flags, 0, owner, 0, 0));
 }
 
 /** The failing slot keeps ERROR, what comes after it is 0. */
@@ -276,7 +279,10 @@ export interface HmmRangeFaultArgs {
   owner?: unknown;
 }
 
-function checkFaultArgs(op: string, args: HmmRangeFaultArgs): { ctx: Context; mm: Mm; npages: number } {
+/** What one modern call works on. */
+type FaultCall = { args: HmmRangeFaultArgs; ctx: Context; mm: Mm; npages: number };
+
+function checkFaultArgs(op: string, args: HmmRangeFaultArgs): FaultCall {
   checkOptions(op, "args", args);
   const { notifier } = args;
   if (notifier !== undefined && !(notifier instanceof MmuIntervalNotifier)) {
@@ -296,20 +302,22 @@ function checkFaultArgs(op: string, args: HmmRangeFaultArgs): { ctx: Context; mm
   checkU32(op, "defaultFlags", defaultFlags);
   checkU32(op, "pfnFlagsMask", pfnFlagsMask);
   mm!.mmapSem.demand(op, false);
-  return { ctx, mm: mm!, npages };
+  return { args, ctx, mm: mm!, npages };
 }
 
 function rangeFault(op: string, args: HmmRangeFaultArgs): { ctx: Context; mm: Mm; answer: number } {
-  const { ctx, mm, npages } = checkFaultArgs(op, args);
-  const { start, end, pfns, notifier, notifierSeq = 0, defaultFlags = 0, pfnFlagsMask = 0 } = args;
+  const call = checkFaultArgs(op, args);
+  const { ctx, mm, npages } = call;
+  return { ctx, mm, answer: withPfns(ctx, op, args.pfns, npages, "inout", faultAt, call) };
+}
+
+function faultAt(address: number, { args, ctx, mm }: FaultCall): number {
+  const { start, end, notifier, notifierSeq = 0, defaultFlags = 0, pfnFlagsMask = 0 } = args;
   const owner = ctx.ownerNumber(args.owner);
   const id = notifier?.notifier ?? 0;
-  const answer = withPfns(ctx, op, pfns, npages, "inout", (address) =>
-    ctx.run(
-      ctx.core.hmmRangeFault(mm.id, start, end, address, defaultFlags, pfnFlagsMask, owner, id, notifierSeq),
-    ),
+  return ctx.run(
+    ctx.core.hmmRangeFault(mm.id, start, end, address, defaultFlags, pfnFlagsMask, owner, id, notifierSeq),
   );
-  return { ctx, mm, answer };
 }
 
 /**

@@ -22,7 +22,7 @@ const LAYERS = [
   ["boot", "migration"],
   ["split"],
   ["unmap", "fault-base"],
-  ["fault-file", "fault-swap", "fault-huge", "file-io", "truncate"],
+  ["fault-file", "fault-swap", "fault-huge", "fault-run", "file-io", "truncate"],
   ["fault-hugetlb"],
   ["fault"],
   ["ksm"],

@@ -24,7 +24,7 @@ import { notifierStale } from "./notify";
 import { holeEnd, isHuge, leafEnd, leafTable, slotOf } from "./pagetable";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { findVmaFrom, some, Vma, vmaLookup } from "./vma";
-import { ownFirst, ownSize, zoneOf, zoneOfPfn } from "./zone";
+import { ownFrames, zoneOf, zoneOfPfn } from "./zone";
 
 const NEED_FAULT: u32 = 1;
 const NEED_WRITE: u32 = 2;
@@ -227,8 +227,9 @@ function snapshot(cmd: Cmd, at: usize, from: usize, last: usize, first: u32, siz
 function encode(cmd: Cmd, vma: Vma, at: usize, addr: u64, end: u64): i32 {
   let slot = slotFor(cmd, addr);
   const last = slotFor(cmd, end);
-  const ownAt = ownFirst(cmd.d);
-  const own = ownSize(cmd.d);
+  const frames = ownFrames(cmd.d);
+  const ownAt = <u32>(frames >> 32);
+  const own = <u32>frames;
   if (!((cmd.b | cmd.c) & <u32>HMM_PFN_REQ_FAULT)) {
     const stopped = snapshot(cmd, at, slot, last, ownAt, own);
     at += (stopped - slot) << 1;

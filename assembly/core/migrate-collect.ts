@@ -31,7 +31,7 @@ import { holeEnd, isHuge, leafEnd, leafTable, slotOf, walk } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { splitFolio, splitMapping } from "./split";
 import { isAnonymous, vmaAt } from "./vma";
-import { ownFirst, ownSize, zoneOf, zoneOfPfn } from "./zone";
+import { ownFrames, zoneOf, zoneOfPfn } from "./zone";
 
 /** In src, during setup: the page is still to be isolated and unmapped elsewhere. */
 export const UNFINISHED: u32 = 0x08000000;
@@ -63,8 +63,9 @@ export function collect(m: Migration): u32 {
   const vma = vmaAt(m.vma);
   const pgd = vma.mm.pgd;
   const anonymous = isAnonymous(vma);
-  const first = ownFirst(m.owner);
-  const size = ownSize(m.owner);
+  const frames = ownFrames(m.owner);
+  const first = <u32>(frames >> 32);
+  const size = <u32>frames;
   let addr = m.start;
   let i: u32 = 0;
   let unfinished: u32 = 0;

@@ -108,7 +108,8 @@ export function notifierStale(id: u32, seq: u32): bool {
   return notifierReadRetry(id, seq) != 0;
 }
 
-function anybodyListens(mm: Mm, start: u64, end: u64): bool {
+/** Is there a subscription to some address of [start, end)? */
+export function anybodyListens(mm: Mm, start: u64, end: u64): bool {
   for (let at: usize = mm.notifiers; at; at = notifierAt(at).next) {
     if (notifierAt(at).start < end && start <= notifierAt(at).last) return true;
   }

@@ -12,6 +12,7 @@ import {
 import { Cmd } from "./cmd";
 import { handleEntry, handleFault } from "./fault";
 import { checkAccess } from "./fault-base";
+import { writeRun } from "./fault-run";
 import { header, setHeader } from "./layout";
 import { mmAt } from "./mm";
 import { markAccessed } from "./page-alloc";
@@ -28,7 +29,13 @@ function populateVma(cmd: Cmd, vma: Vma, end: u64, flags: u32): i32 {
     const until = leafEnd(cmd.cursor, end);
     while (slot && cmd.cursor < until) {
       if ((load<u32>(slot) & enough) != enough) {
-        if (load<u64>(slot)) break;
+        if (load<u64>(slot)) {
+          const pages = flags & ACCESS_WRITE ? writeRun(cmd, vma, cmd.cursor, until, slot) : 0;
+          if (!pages) break;
+          slot += pages << 3;
+          cmd.cursor += <u64>pages << 12;
+          continue;
+        }
         const result = handleEntry(cmd, vma, cmd.cursor, slot, flags);
         if (result) return result;
         if ((load<u32>(slot) & enough) != enough) break;

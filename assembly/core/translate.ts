@@ -18,11 +18,16 @@ export function addressesBelow48(addrs: usize, n: u32): u32 {
   return i;
 }
 
+/** -1 if an entry is present, else 0. */
+@inline
+function presentMask(pte: u64): i32 {
+  return <i32>pteFlags(pte) >> 31;
+}
+
 /** An entry as an hmm_pfn word if it is present, else 0. */
 @inline
 function presentWord(pte: u64): u32 {
-  const flags = pteFlags(pte);
-  return ((flags & <u32>PTE_HMM) | ptePfn(pte)) & <u32>(<i32>flags >> 31);
+  return ((pteFlags(pte) & <u32>PTE_HMM) | ptePfn(pte)) & <u32>presentMask(pte);
 }
 
 /**
@@ -31,26 +36,30 @@ function presentWord(pte: u64): u32 {
  */
 export function translate(mmId: u32, addrs: usize, n: u32, out: usize): i32 {
   const pgd = mmAt(mmId).pgd;
-  let found: u32 = 0;
-  let tops: u64 = 0;
+  const magic = f64x2.splat(MAGIC);
+  // The bits that all sums have, and those that any has: the top 16 are MAGIC's own in both if every address is below 2^48.
+  let all = magic;
+  let any = magic;
+  let found: i32 = 0;
   const last = addrs + (<usize>n << 3);
   // Two walks a turn: their loads overlap better.
   for (; addrs + 8 < last; addrs += 16, out += 8) {
-    const first = reinterpret<u64>(load<f64>(addrs) + MAGIC);
-    const second = reinterpret<u64>(load<f64>(addrs, 8) + MAGIC);
-    tops |= (first ^ (TOP << 48)) | (second ^ (TOP << 48));
-    const a = presentWord(readPte(pgd, first));
-    const b = presentWord(readPte(pgd, second));
-    found += (a >> 31) + (b >> 31);
-    store<u32>(out, a);
-    store<u32>(out, b, 4);
+    const sums = f64x2.add(v128.load(addrs), magic);
+    all = v128.and(all, sums);
+    any = v128.or(any, sums);
+    const a = readPte(pgd, i64x2.extract_lane(sums, 0));
+    const b = readPte(pgd, i64x2.extract_lane(sums, 1));
+    found -= presentMask(a) + presentMask(b);
+    store<u32>(out, presentWord(a));
+    store<u32>(out, presentWord(b), 4);
   }
   if (addrs < last) {
-    const first = reinterpret<u64>(load<f64>(addrs) + MAGIC);
-    tops |= first ^ (TOP << 48);
-    const a = presentWord(readPte(pgd, first));
-    found += a >> 31;
-    store<u32>(out, a);
+    const sums = f64x2.add(v128.load64_splat(addrs), magic);
+    all = v128.and(all, sums);
+    any = v128.or(any, sums);
+    const a = readPte(pgd, i64x2.extract_lane(sums, 0));
+    found -= presentMask(a);
+    store<u32>(out, presentWord(a));
   }
-  return tops >> 48 ? -EINVAL : found;
+  return v128.any_true(i64x2.shr_u(v128.xor(all, any), 48)) ? -EINVAL : found;
 }

@@ -4,9 +4,9 @@
 
 import {
   BLOCK_NEXT, BLOCK_PREV, BLOCK_SIZE, BLOCK_ZONE, HDR_BLOCKS, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES,
-  HDR_SYSTEM_FRAMES, HEADER, OWNER_ANY, SWAP_ZONE, ZONE_COUNT, ZONE_FLAGS, ZONE_FREE_BLOCKS, ZONE_FREE_PAGES,
-  ZONE_FREED_COUNT, ZONE_FREED_HEAD, ZONE_FREED_TAIL, ZONE_OWNER, ZONE_PARTIAL_BLOCKS, ZONE_PFN_END,
-  ZONE_PFN_FIRST, ZONE_SIZE, ZONES,
+  HDR_SYSTEM_FRAMES, HEADER, OWNER_ANY, SWAP_ZONE, ZONE_COUNT, ZONE_FLAGS, ZONE_FREE_BLOCKS,
+  ZONE_FREE_PAGES, ZONE_FREED_COUNT, ZONE_FREED_HEAD, ZONE_FREED_TAIL, ZONE_OWNER, ZONE_PARTIAL_BLOCKS,
+  ZONE_PFN_END, ZONE_PFN_FIRST, ZONE_SIZE, ZONES,
 } from "../uapi/struct";
 import { isDevicePfn } from "./folio";
 import { header, RESERVED_FRAMES } from "./layout";
@@ -63,28 +63,18 @@ export function validPfn(pfn: u32): bool {
   return pfn >= RESERVED_FRAMES && zoneOfPfn(pfn) < <u32>ZONE_COUNT;
 }
 
-/** The zone of an owner's device memory, if there is exactly one; else 0. Behind the first id that was never used is none. */
-export function onlyZoneOf(owner: u32): u32 {
-  let found: u32 = 0;
+/** Device pages of this owner lie in so many frames from `first` on: first << 32 | frames. 0: in several zones, or in none. */
+export function ownFrames(owner: u32): u64 {
+  if (owner == <u32>OWNER_ANY) return (<u64>header(HDR_DEVICE_BASE) << 32) | header(HDR_DEVICE_FRAMES);
+  let found: u64 = 0;
+  // Ids count up, and a devmem that is removed leaves its frames to its zone: what follows one without any was never used.
   for (let id: u32 = 1; id < <u32>SWAP_ZONE && zoneOf(id).pfnEnd; id++) {
-    if (!zoneOf(id).flags || zoneOf(id).owner != owner) continue;
+    const zone = zoneOf(id);
+    if (!zone.flags || zone.owner != owner) continue;
     if (found) return 0;
-    found = id;
+    found = (<u64>zone.pfnFirst << 32) | (zone.pfnEnd - zone.pfnFirst);
   }
   return found;
-}
-
-/** Device pages of this owner lie in [first, first + size); a size of 0: in several zones, or none. */
-export function ownFirst(owner: u32): u32 {
-  if (owner == <u32>OWNER_ANY) return header(HDR_DEVICE_BASE);
-  const id = onlyZoneOf(owner);
-  return id ? zoneOf(id).pfnFirst : 0;
-}
-
-export function ownSize(owner: u32): u32 {
-  if (owner == <u32>OWNER_ANY) return header(HDR_DEVICE_FRAMES);
-  const id = onlyZoneOf(owner);
-  return id ? zoneOf(id).pfnEnd - zoneOf(id).pfnFirst : 0;
 }
 
 export function listPush(head: usize, block: usize): void {

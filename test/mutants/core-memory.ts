@@ -33,8 +33,8 @@ export const CORE_MEMORY: readonly Mutant[] = [
   {
     name: "own-device-memory-one-page-short",
     file: core("zone"),
-    before: "zoneOf(id).pfnEnd - zoneOf(id).pfnFirst : 0",
-    after: "zoneOf(id).pfnEnd - zoneOf(id).pfnFirst - 1 : 0",
+    before: "(zone.pfnEnd - zone.pfnFirst);",
+    after: "(zone.pfnEnd - zone.pfnFirst - 1);",
     ask: ["unit/devmem"],
   },
   {
@@ -105,6 +105,20 @@ export const CORE_MEMORY: readonly Mutant[] = [
     file: core("fault"),
     before: "  return folio.refcount == 1;\n",
     after: "  return folio.refcount <= 2;\n",
+  },
+  {
+    name: "run-of-writes-to-pages-with-another-reference",
+    file: core("fault-run"),
+    before: "      if (folio.refcount != 1) break;\n",
+    after: "      if (folio.refcount > 2) break;\n",
+    ask: ["unit/populate"],
+  },
+  {
+    name: "run-of-copies-keeps-its-pages",
+    file: core("fault-run"),
+    before: "load<u64>(changetype<usize>(old)) - ONE);",
+    after: "load<u64>(changetype<usize>(old)));",
+    ask: ["unit/populate"],
   },
   {
     name: "fault-page-without-a-reference",
