@@ -138,6 +138,13 @@ export const CORE_HMM: readonly Mutant[] = [
     after: "m.start, m.end, MMU_NOTIFY_MIGRATE, 0)",
   },
   {
+    name: "fault-page-that-is-pinned-is-collected",
+    file: core("migrate-collect"),
+    before: "!= 0x0000000100000001 + <u64>fault) break;",
+    after: "!= 0x0000000100000001 && !fault) break;",
+    ask: ["unit/devmem"],
+  },
+  {
     name: "migration-forgets-that-a-page-was-exclusive",
     file: core("migrate-collect"),
     before: "const exclusive: u32 = flags & FOLIO_ANON_EXCLUSIVE ? PTE_EXCLUSIVE : 0;",

@@ -8,7 +8,11 @@ import {
   MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_PRIVATE,
+  migrateVmaSetup,
   PAGE_SIZE,
+  REASON_NONE,
+  REASON_PINNED,
+  REASON_REFERENCED,
   VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
   type HmmDevmemOps,
@@ -230,6 +234,46 @@ onEachBuild("devmem", (test, module) => {
     assert.is(gpu.devmem.usedPages, 0);
     hmm.verify();
   });
+
+  // The page of a fault has a reference for that. One more may be its driver's until pages() looks; two are a pin.
+  for (const [extra, inSetup, inTheEnd] of [
+    [0, REASON_NONE, REASON_NONE],
+    [1, REASON_NONE, REASON_REFERENCED],
+    [2, REASON_PINNED, REASON_PINNED],
+  ]) {
+    test(`a fault's page with ${extra} references beside the fault's, and its cluster`, () => {
+      const hmm = makeHmm(module);
+      const mm = hmm.createMm();
+      const gpu = new TestGpu(mm);
+      const addr = mm.mmap({ length: 4 * P });
+      mm.write(addr, pattern(4));
+      gpu.toDevice(addr, addr + 4 * P);
+      let held = 0;
+      const reasons: number[][] = [];
+      gpu.onFault = (vma, _address, page) => {
+        held = page;
+        for (let i = 0; i < extra; i++) hmm.pageGet(page);
+        using m = migrateVmaSetup({ vma, start: addr, end: addr + 4 * P });
+        reasons.push([...m.reasons]);
+        hmm.allocPages(m.src, m.dst);
+        hmm.copyPages(m.src, m.dst);
+        m.pages();
+        reasons.push([...m.reasons]);
+        return inTheEnd === REASON_NONE ? 0 : VM_FAULT_SIGBUS;
+      };
+      assert.is(errorOf(() => mm.read(addr + P, 1)) === undefined, extra === 0);
+      assert.equal(
+        reasons,
+        [inSetup, inTheEnd].map((reason) => [REASON_NONE, reason, REASON_NONE, REASON_NONE]),
+      );
+      assert.is(gpu.devmem.usedPages, extra === 0 ? 0 : 1);
+      hmm.verify();
+      for (let i = 0; i < extra; i++) hmm.pagePut(held);
+      gpu.onFault = null;
+      assert.equal(mm.read(addr, 4 * P), pattern(4));
+      hmm.verify();
+    });
+  }
 
   test("remove brings everything back, and says what it could not", () => {
     const hmm = makeHmm(module);
