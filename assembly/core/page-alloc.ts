@@ -47,14 +47,8 @@ export function zoneInit(zone: u32, first: u32, end: u32, owner: u32): void {
 @inline
 export function blockWithFree(zone: u32): usize {
   const z = zoneOf(zone);
-  if (z.partialBlocks) return z.partialBlocks;
-  const block: usize = z.freeBlocks;
-  if (!block) {
-    exhausted(zone ? TABLE_DEVICE_MEMORY : TABLE_SYSTEM_MEMORY);
-    return 0;
-  }
-  listRemove(changetype<usize>(z) + ZONE_FREE_BLOCKS, block);
-  listPush(changetype<usize>(z) + ZONE_PARTIAL_BLOCKS, block);
+  const block: usize = z.partialBlocks ? z.partialBlocks : z.freeBlocks;
+  if (!block) exhausted(zone ? TABLE_DEVICE_MEMORY : TABLE_SYSTEM_MEMORY);
   return block;
 }
 
@@ -67,13 +61,17 @@ export function initFrame(pfn: u32, flags: u32): void {
   store<u32>(folio, flags << 16, FOLIO_MAPPING); // and flags
 }
 
-/** `taken` of the block's frames are free no more. */
+/** `taken` of the block's frames are free no more: 64 at most, and fewer than all. */
 @inline
 export function tookFrames(zone: u32, block: usize, taken: u32): void {
-  const free = load<u16>(block, BLOCK_FREE) - taken;
-  store<u16>(block, free, BLOCK_FREE);
+  if (!taken) return;
   const z = zoneOf(zone);
-  if (!free) listRemove(changetype<usize>(z) + ZONE_PARTIAL_BLOCKS, block);
+  const before = <u32>load<u16>(block, BLOCK_FREE);
+  store<u16>(block, before - taken, BLOCK_FREE);
+  if (before == LARGE_PAGES) {
+    listRemove(changetype<usize>(z) + ZONE_FREE_BLOCKS, block);
+    listPush(changetype<usize>(z) + ZONE_PARTIAL_BLOCKS, block);
+  } else if (before == taken) listRemove(changetype<usize>(z) + ZONE_PARTIAL_BLOCKS, block);
   z.freePages -= taken;
 }
 

@@ -165,4 +165,11 @@ export const CORE_HUGE: readonly Mutant[] = [
 `,
     ask: ["unit/migrate-hole"],
   },
+  {
+    name: "allocation-of-nothing-opens-a-block",
+    file: core("page-alloc"),
+    before: "  if (!taken) return;\n",
+    after: "",
+    ask: ["unit/huge"],
+  },
 ];

@@ -72,6 +72,19 @@ onEachBuild("huge pages", (test, module) => {
     hmm.verify();
   });
 
+  test("an allocation that takes no frame leaves the blocks whole", () => {
+    for (const asked of [false, true]) {
+      const hmm = engine({ systemMemory: 6 * MIB });
+      hmm.createMm().populate(hmm.mms()[0].mmap({ length: PMD }), PMD);
+      if (asked) assert.is(hmm.allocPages(hmm.pfnArray(4), hmm.pfnArray(4)), 0);
+      const mm = hmm.createMm();
+      advised(mm, 2 * PMD);
+      for (let i = 0; i < 2; i++) write(mm, AT + i * PMD, 1);
+      assert.is(mm.rss.anon, 2 * PAGES);
+      hmm.verify();
+    }
+  });
+
   test("a memory cgroup that has no room for a huge page gets a small one", () => {
     const hmm = engine();
     const memcg = new Memcg({ limit: 100 });
