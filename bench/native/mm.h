@@ -8,14 +8,17 @@
 
 /** Write faults on every empty entry of [start, end): what mm.populate does. */
 static inline void populate(u64 start, u64 end) {
-  for (u64 address = start; address < end; address += PAGE_SIZE) {
+  for (u64 address = start; address < end;) {
+    u64 until = leaf_end(address, end);
     u64 *entry = walk_alloc(root, address);
-    if (*entry) continue;
-    u32 pfn = alloc_frame(SYSTEM);
-    if (!pfn) fail("out of frames");
-    if (frames) memset(frame_of(pfn), 0, PAGE_SIZE);
-    new_anon(pfn, address);
-    *entry = make_pte(pfn, PTE_PRESENT | PTE_WRITE | PTE_YOUNG | PTE_DIRTY);
+    for (; address < until; address += PAGE_SIZE, entry++) {
+      if (*entry) continue;
+      u32 pfn = alloc_frame(SYSTEM);
+      if (!pfn) fail("out of frames");
+      if (frames) memset(frame_of(pfn), 0, PAGE_SIZE);
+      new_anon(pfn, address);
+      *entry = make_pte(pfn, PTE_PRESENT | PTE_WRITE | PTE_YOUNG | PTE_DIRTY);
+    }
   }
 }
 

@@ -46,9 +46,11 @@ static void write_fault(u64 *entry, u64 address) {
 }
 
 static void write_all(u32 from_root) {
-  for (u64 address = START; address < START + bytes; address += PAGE_SIZE) {
+  for (u64 address = START; address < START + bytes;) {
+    u64 until = leaf_end(address, START + bytes);
     u64 *entry = walk(from_root, address);
-    if (!(pte_flags(*entry) & PTE_WRITE)) write_fault(entry, address);
+    for (; address < until; address += PAGE_SIZE, entry++)
+      if (!(pte_flags(*entry) & PTE_WRITE)) write_fault(entry, address);
   }
 }
 

@@ -8,6 +8,7 @@
 #define CLUSTER_PAGES 16u
 #define CLUSTER_SIZE (CLUSTER_PAGES * PAGE_SIZE)
 #define TLB_ENTRIES 256u
+#define LEAVES 16u
 #define OLDEST_MAX (CLUSTER_PAGES + 1)
 
 #define RECORD_SIZE_SHIFT 48
@@ -66,10 +67,27 @@ struct tlb_entry {
   u32 pfn, unused;
 };
 
-static struct tlb_entry tlbs[2][TLB_ENTRIES]; // CPU, device
+/** A leaf table that a miss has found; its tag is page / 512 + 1. */
+struct leaf {
+  u64 tag;
+  u32 table, unused;
+};
 
-static bool tlb_fill(u32 table, struct tlb_entry *entry, u64 page, u64 write, bool device) {
-  u64 *slot = walk(table, page << PAGE_SHIFT);
+static struct tlb_entry tlbs[2][TLB_ENTRIES]; // CPU, device
+static struct leaf leaves[2][LEAVES];
+
+static u64 *cached_walk(u64 page, bool device) {
+  struct leaf *leaf = &leaves[device][page >> 9 & (LEAVES - 1)];
+  if (leaf->tag != (page >> 9) + 1) {
+    u32 table = leaf_table(device ? device_root : root, page << PAGE_SHIFT);
+    if (!table) return NULL;
+    *leaf = (struct leaf){(page >> 9) + 1, table, 0};
+  }
+  return slot(leaf->table, page << PAGE_SHIFT, PAGE_SHIFT);
+}
+
+static bool tlb_fill(struct tlb_entry *entry, u64 page, u64 write, bool device) {
+  u64 *slot = cached_walk(page, device);
   if (!slot) return false;
   u32 needs = write ? PTE_PRESENT | PTE_WRITE : PTE_PRESENT;
   if ((pte_flags(*slot) & needs) != needs) return false;
@@ -86,6 +104,7 @@ struct stop {
 /** Runs records from `at` on; returns the first that cannot be made, and why. */
 static size_t replay(size_t at, struct stop *stop) {
   memset(tlbs, 0, sizeof tlbs);
+  memset(leaves, 0, sizeof leaves);
   for (size_t i = at; i < count; i++) {
     u64 record = records[i];
     u64 address = record & 0xffffffffffff, size = record >> RECORD_SIZE_SHIFT & 0xff;
@@ -95,7 +114,7 @@ static size_t replay(size_t at, struct stop *stop) {
     for (u64 page = address >> PAGE_SHIFT; page <= last; page++) {
       struct tlb_entry *entry = &tlbs[device][page & (TLB_ENTRIES - 1)];
       bool hit = entry->tag >> 1 == page + 1 && (entry->tag & write) == write;
-      if (unlikely(!hit) && !tlb_fill(device ? device_root : root, entry, page, write, device)) {
+      if (unlikely(!hit) && !tlb_fill(entry, page, write, device)) {
         *stop = (struct stop){page << PAGE_SHIFT, write, device};
         return i;
       }
