@@ -15,7 +15,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
     file: core("arena"),
     before: "if (room < size) continue;",
     after: "if (room + 8 < size) continue;",
-    ask: ["unit/delayed-device"],
+    ask: ["unit/engine"],
   },
   {
     name: "block-off-the-list-when-a-frame-comes-back",

@@ -105,6 +105,21 @@ onEachBuild("engine", (test, module) => {
     hmm.verify();
   });
 
+  test("an array never reaches into the next one, whatever was given back before it", () => {
+    const hmm = makeHmm(module);
+    for (let n = 1; n <= 12; n++) {
+      const gap = hmm.pfnArray(6);
+      const next = hmm.pfnArray(6);
+      gap.close();
+      const array = hmm.pfnArray(n);
+      array.fill(0xffffffff);
+      hmm.verify();
+      assert.ok(next.every((word) => word === 0));
+      for (const each of [array, next]) each.close();
+    }
+    hmm.verify();
+  });
+
   test("pages and codecs", () => {
     const hmm = makeHmm(module);
     const page = hmm.allocPage();
