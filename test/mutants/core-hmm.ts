@@ -190,4 +190,25 @@ export const CORE_HMM: readonly Mutant[] = [
     after: "",
     ask: ["unit/engine"],
   },
+  {
+    name: "leaf-table-of-another-span-remembered",
+    file: core("replay"),
+    before: "if (load<u64>(at) != span + 1) {",
+    after: "if (!load<u64>(at)) {",
+    ask: ["cli/simulation"],
+  },
+  {
+    name: "stores-counted-as-modifies",
+    file: core("replay"),
+    before: "addBytes(out + 20, deviceStores)",
+    after: "addBytes(out + 20, deviceModifies)",
+    ask: ["cli/simulation"],
+  },
+  {
+    name: "translate-takes-any-address",
+    file: core("translate"),
+    before: "return v128.any_true(i64x2.shr_u(v128.xor(all, any), 48)) ? -EINVAL : found;",
+    after: "return found;",
+    ask: ["unit/mm"],
+  },
 ];
