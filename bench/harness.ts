@@ -1,6 +1,6 @@
 /**
  * How every row is measured: two programs run alternately (A B A B …), the result of each repetition is hashed and
- * compared, and what counts is the median of the ratios of neighbours. A row is a file bench/pN.ts with a `Row` as
+ * compared, and what counts is the median of the ratios of neighbours. Both run on one processor (processor.ts). A row is a file bench/pN.ts with a `Row` as
  * its default export; main.ts finds it by its name.
  */
 
@@ -70,6 +70,8 @@ export interface Row {
   readonly title: string;
   /** What `ours` and `theirs` are nanoseconds of. */
   readonly unit: string;
+  /** Its programs have several threads that work at once: it is measured on all processors, not on one (processor.ts). */
+  readonly threads?: boolean;
   run(context: Context): Promise<Result[]>;
 }
 

@@ -10,6 +10,7 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Options, Result } from "./harness.ts";
 import { compilerVersion } from "./native.ts";
+import { processor } from "./processor.ts";
 import { ROWS, built, machine, runRow, tableHead } from "./rows.ts";
 
 const DEFAULT_PAIRS = 7;
@@ -44,6 +45,11 @@ async function main(): Promise<void> {
   const { rows, options, json } = parse(process.argv.slice(2));
   const results: Result[] = [];
   console.log(`${machine()}; ${compilerVersion() ?? "no C compiler: rows with C rivals are skipped"}`);
+  console.log(
+    processor === null
+      ? "no taskset: the two sides of a row may run on different processors, which spreads the ratios"
+      : `both sides of a row on processor ${processor}; rows with several threads (P15, P16) on all`,
+  );
   console.log(tableHead);
   for (const row of rows.filter(built))
     results.push(...(await runRow(row, options, (line) => console.log(line))));

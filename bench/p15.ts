@@ -190,6 +190,7 @@ async function noteReplay(records: BigUint64Array, context: Context): Promise<vo
 const row: Row = {
   title: "decoding of lackey text; and from the compressed file to the report",
   unit: "MiB of text",
+  threads: true,
   async run(context) {
     const compressed = readFileSync(TRACE);
     const plain = gunzipSync(compressed);

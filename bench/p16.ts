@@ -63,6 +63,7 @@ async function runAll(page: Page, context: Context): Promise<Result[]> {
 const row: Row = {
   title: "P1 to P7 in Chromium, against Node",
   unit: "unit of its row",
+  threads: true,
   async run(context) {
     const command = chromium();
     if (command === null) {

@@ -4,6 +4,7 @@ import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { compare } from "./harness.ts";
 import type { Options, Result, Row } from "./harness.ts";
+import { useAllProcessors, useOneProcessor } from "./processor.ts";
 
 /** The rows that the project promises. */
 export const ROWS: readonly string[] = Array.from({ length: 16 }, (_, i) => `P${i + 1}`);
@@ -26,6 +27,8 @@ export async function runRow(
 ): Promise<Result[]> {
   const row = await load(name);
   const notes: string[] = [];
+  if (row.threads === true) useAllProcessors();
+  else useOneProcessor();
   print(`${name}  ${row.title}; ns a ${row.unit}`);
   const printResult = (result: Result): void => print(resultLine(result, options.smoke));
   const results = await row.run({

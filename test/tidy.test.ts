@@ -14,7 +14,7 @@ import * as assert from "uvu/assert";
 const LAYERS = [
   ["panic", "layout", "checksum"],
   ["cmd", "pool", "stat", "arena", "lru", "folio", "pte"],
-  ["memcg", "mm", "pagetable", "zone"],
+  ["frame", "memcg", "mm", "pagetable", "zone"],
   ["page-alloc", "vma", "notify"],
   ["file", "swap", "device-table", "huge", "ksm-item", "coherent"],
   ["rmap", "zap"],

@@ -212,6 +212,7 @@ if (1 << PTE_WRITE_BIT != PTE_WRITE) ERROR("PTE_WRITE_BIT");
 export function deviceTableProtect(id: u32, start: f64, end: f64): i32 {
   const table = deviceTableOf(id);
   if (!changetype<usize>(table)) return -EINVAL;
+  const bit = i64x2.splat(PTE_WRITE);
   let changed = 0;
   let addr = <u64>start;
   while (addr < <u64>end) {
@@ -223,13 +224,16 @@ export function deviceTableProtect(id: u32, start: f64, end: f64): i32 {
     const until = leafEnd(addr, <u64>end);
     const last = slotOf(leaf, addr) + (<usize>(until - addr) >> 9);
     let at = slotOf(leaf, addr);
-    for (; at + 16 <= last; at += 16) {
-      const two = v128.load(at);
-      const writable = v128.and(two, i64x2.splat(PTE_WRITE));
-      v128.store(at, v128.xor(two, writable));
-      changed += popcnt(i64x2.bitmask(i64x2.shl(writable, 63 - PTE_WRITE_BIT)));
+    let writable = i64x2.splat(0); // the sum of those bits
+    for (; at + 32 <= last; at += 32) {
+      const low = v128.load(at);
+      const high = v128.load(at, 16);
+      v128.store(at, v128.andnot(low, bit));
+      v128.store(at, v128.andnot(high, bit), 16);
+      writable = i64x2.add(writable, i64x2.add(v128.and(low, bit), v128.and(high, bit)));
     }
-    if (at < last) {
+    changed += <i32>((i64x2.extract_lane(writable, 0) + i64x2.extract_lane(writable, 1)) >> PTE_WRITE_BIT);
+    for (; at < last; at += 8) {
       const pte = load<u64>(at);
       store<u64>(at, pte & ~(<u64>PTE_WRITE));
       changed += pteFlags(pte) & PTE_WRITE ? 1 : 0;

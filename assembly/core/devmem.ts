@@ -10,11 +10,12 @@ import {
   ZONE_FLAG_COHERENT,
 } from "../uapi/struct";
 import { folioOf, frameOf, isDevicePfn } from "./folio";
+import { copyFrame, zeroFrame } from "./frame";
 import { exhausted, header, LARGE_PAGES, mayAllocate, RESERVED_FRAMES, setHeader } from "./layout";
 import { isUnit } from "./migrate-huge";
 import {
-  addExternalRefs, allocFrame, allocLarge, blockWithFree, copyFrame, getPage, initFrame, putPage, takeFreed,
-  tookFrames, zeroFrame, zoneInit,
+  addExternalRefs, allocFrame, allocLarge, blockWithFree, getPage, initFrame, putPage, takeFreed,
+  tookFrames, zoneInit,
 } from "./page-alloc";
 import { count } from "./stat";
 import { validPfn, ZONE_IN_USE, ZONE_REMOVING, zoneOf, zoneOfPfn } from "./zone";
@@ -164,8 +165,15 @@ function allocUnits(zone: u32, src: usize, dst: usize, n: u32, wanted: u32): u32
   return filled;
 }
 
+/** Is one of n words a unit's? The last few are not looked at: a unit has 512. */
+function haveUnit(words: usize, n: u32): bool {
+  let all = i32x4.splat(0);
+  for (const last = words + n * 4; words + 16 <= last; words += 16) all = v128.or(all, v128.load(words));
+  return v128.any_true(v128.and(all, i32x4.splat(MIGRATE_PFN_COMPOUND)));
+}
+
 function allocFor(zone: u32, src: usize, dst: usize, n: u32, wanted: u32): i32 {
-  const large = allocUnits(zone, src, dst, n, wanted);
+  const large = haveUnit(src, n) ? allocUnits(zone, src, dst, n, wanted) : 0;
   const filled = large + allocFrames(zone, src, dst, n, wanted, FOLIO_LOCKED, <u32>MIGRATE_PFN_VALID);
   addExternalRefs(filled);
   return filled;

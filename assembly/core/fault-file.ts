@@ -13,8 +13,8 @@ import { ACCESS_WRITE, FAULT_SIGBUS, VM_FAULT_SIGBUS, VM_SHARED, VM_WRITE } from
 import { addNewAnon, allocUserPage, done, mustWait, outOfMemory, writtenFlags } from "./fault-base";
 import { cacheGet, cacheLookup, File, fileAt } from "./file";
 import { folioOf } from "./folio";
+import { copyFrame } from "./frame";
 import { header, setHeader } from "./layout";
-import { copyFrame } from "./page-alloc";
 import { makePte, ptePfn } from "./pte";
 import { anonVmaPrepare } from "./rmap";
 import { pgoffOf, protection, Vma } from "./vma";

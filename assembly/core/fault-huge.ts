@@ -13,11 +13,12 @@ import { ACCESS_WRITE, VM_HUGEPAGE, VM_UFFD_MISSING, VM_WRITE } from "../uapi/vm
 import { Cmd } from "./cmd";
 import { addNewAnon, done, outOfMemory, writtenFlags } from "./fault-base";
 import { folioOf } from "./folio";
+import { zeroFrame } from "./frame";
 import { fillLeaf, HUGE_MASK, hugeZeroGet, isHugeZero, largeRefs } from "./huge";
 import { LARGE_PAGES } from "./layout";
 import { memcgCharge, memcgUncharge } from "./memcg";
 import { Mm } from "./mm";
-import { allocLarge, zeroFrame } from "./page-alloc";
+import { allocLarge } from "./page-alloc";
 import { dropLeaf, leafTable, readPte, walkAlloc } from "./pagetable";
 import { ptePfn } from "./pte";
 import { anonVmaPrepare } from "./rmap";

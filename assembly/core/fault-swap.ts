@@ -8,7 +8,8 @@ import {
 import { ACCESS_WRITE, VM_LOCKED, VM_WRITE } from "../uapi/vm";
 import { allocUserPage, done, mustWait, outOfMemory } from "./fault-base";
 import { folioOf } from "./folio";
-import { copyFrame, getPage } from "./page-alloc";
+import { copyFrame } from "./frame";
+import { getPage } from "./page-alloc";
 import { makePte, pteFlags, ptePfn } from "./pte";
 import { anonVmaAt } from "./rmap";
 import { freeSwap, swapCacheAdd, swapCached, swapPutMapped } from "./swap";

@@ -10,8 +10,9 @@ import {
   FILE_SIZE, FOLIO_DIRTY, FOLIO_FILE, FOLIO_LRU, FOLIO_SHMEM, TABLE_FILE,
 } from "../uapi/struct";
 import { folioOf, frameOf } from "./folio";
+import { zeroFrame } from "./frame";
 import { memcgCharge, memcgUncharge } from "./memcg";
-import { allocFrame, putPage, zeroFrame } from "./page-alloc";
+import { allocFrame, putPage } from "./page-alloc";
 import {
   addressOf, allocTable, FILE_OWNER, freeAllTables, holeEnd, leafEnd, leafTable, readPte, slotOf, walk,
   walkAlloc,

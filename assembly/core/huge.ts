@@ -4,8 +4,9 @@ import { PAGE_SIZE, PMD_SIZE } from "../uapi/page";
 import { PTE_HUGE, PTE_SPECIAL } from "../uapi/pte";
 import { FOLIO_TAIL, HDR_HUGE_ZERO, HDR_HUGE_ZERO_MAPS, HDR_ZERO_PFN } from "../uapi/struct";
 import { folioOf } from "./folio";
+import { zeroFrame } from "./frame";
 import { header, LARGE_PAGES, setHeader } from "./layout";
-import { allocLarge, putPage, zeroFrame } from "./page-alloc";
+import { allocLarge, putPage } from "./page-alloc";
 import { isHuge } from "./pagetable";
 import { makePte, pteFlags } from "./pte";
 

@@ -48,17 +48,19 @@ function changedPte(pte: u64, vma: Vma): u64 {
 }
 
 /**
- * Present entries from `at` on, two at a time, that lose the right to write: nothing has to be looked up for that.
- * Returns where the run of them ends.
+ * Present entries from `at` on that lose the right to write, four at a time: nothing has to be looked up for that.
+ * Returns where the run of them ends, or fewer than four are left.
  */
 @inline
 function dropWrite(at: usize, last: usize, bits: u32): usize {
   const keep = i64x2.splat(~(<i64>PTE_WRITE | <i64>PTE_NO_ACCESS));
   const set = i64x2.splat(<i64>bits);
-  for (; at + 16 <= last; at += 16) {
-    const two = v128.load(at);
-    if ((i32x4.bitmask(two) & 5) != 5) break; // PTE_PRESENT of both
-    v128.store(at, v128.or(v128.and(two, keep), set));
+  for (; at + 32 <= last; at += 32) {
+    const low = v128.load(at);
+    const high = v128.load(at, 16);
+    if ((i32x4.bitmask(v128.and(low, high)) & 5) != 5) break; // PTE_PRESENT of all four
+    v128.store(at, v128.or(v128.and(low, keep), set));
+    v128.store(at, v128.or(v128.and(high, keep), set), 16);
   }
   return at;
 }

@@ -10,12 +10,13 @@ import {
 import { Cmd } from "./cmd";
 import { allocUserPage } from "./fault-base";
 import { Folio, folioOf } from "./folio";
+import { copyFrame } from "./frame";
 import { HUGE_MASK } from "./huge";
 import { header } from "./layout";
 import { mapsPage } from "./migration";
 import { Mm, mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
-import { copyFrame, putPage } from "./page-alloc";
+import { putPage } from "./page-alloc";
 import { leafEnd, readPte, walk } from "./pagetable";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "./pte";
 import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";

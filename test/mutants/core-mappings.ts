@@ -5,6 +5,13 @@ const core = (file: string): string => `assembly/core/${file}.ts`;
 
 export const CORE_MAPPINGS: readonly Mutant[] = [
   {
+    name: "mprotect-looks-at-every-other-entry",
+    file: core("mprotect"),
+    before: "& 5) != 5) break;",
+    after: "& 1) != 1) break;",
+    ask: ["unit/mprotect"],
+  },
+  {
     name: "unmapped-page-still-counted-as-resident",
     file: core("zap"),
     before: "    addRss(mm, folio, -1);\n    unmapPage(pfn, folio);\n    return;",
