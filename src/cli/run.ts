@@ -40,6 +40,7 @@ export async function run(path: string, options: RunOptions): Promise<number> {
   } finally {
     progress.stop();
     process.off("SIGINT", interrupt);
+    input.close();
   }
   process.stdout.write(`${options.json ? JSON.stringify(report, null, 2) : formatReport(report)}\n`);
   return report.partial ? INTERRUPTED : 0;
