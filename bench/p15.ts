@@ -135,7 +135,7 @@ async function noteAlone(stages: Record<string, Side>, units: number, context: C
 }
 
 async function measureDecoding(plain: Uint8Array, copies: number, context: Context): Promise<Result[]> {
-  const text = await loadText();
+  const text = loadText();
   const all = Buffer.concat(Array.from({ length: copies }, () => plain));
   return withFolder((file) => {
     const path = file("trace", all);
@@ -154,7 +154,7 @@ async function measureWhole(
   copies: number,
   context: Context,
 ): Promise<Result[]> {
-  const text = await loadText();
+  const text = loadText();
   const decoder = new LackeyDecoder(text, { offload: parseOffload([OFFLOAD]) });
   const one = decoder.push(plain);
   decoder.close();

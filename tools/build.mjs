@@ -166,6 +166,7 @@ async function bundle(outdir) {
     target: "node20",
     outdir,
     minifySyntax: true,
+    minifyWhitespace: true,
     legalComments: "none",
   };
   // One call with splitting, so that the entries share one copy of every class.
@@ -174,7 +175,6 @@ async function bundle(outdir) {
     entryPoints: LIBRARY,
     splitting: true,
     platform: "neutral",
-    minifyWhitespace: true,
   });
   if (!existsSync(COMMAND)) {
     console.log(`build: dist: no command, ${COMMAND} does not exist`);

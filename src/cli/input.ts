@@ -35,7 +35,7 @@ export class TraceInput {
     this.#gzip = gzip;
   }
 
-  /** Opens the file; throws a UserError if it cannot be read. */
+  /** Opens the file; throws a UserError if it cannot be read. The caller closes it. */
   static async open(path: string): Promise<TraceInput> {
     if (path === "-") return TraceInput.#pipe("standard input", process.stdin);
     try {
@@ -70,6 +70,11 @@ export class TraceInput {
   /** Ends the stream early: `chunks` finishes as if the trace ended here. */
   stop(): void {
     this.#stopped = true;
+    this.close();
+  }
+
+  /** Reads no more. A pipe that is open keeps the process alive, whether anything comes or not. */
+  close(): void {
     this.#source.destroy();
   }
 
@@ -89,7 +94,7 @@ export class TraceInput {
       if (this.#stopped) return;
       throw this.#damaged(error, lines() + 1);
     } finally {
-      this.#source.destroy();
+      this.close();
     }
   }
 

@@ -1,5 +1,6 @@
 import cliProgress from "cli-progress";
 import type { TraceInput } from "./input.ts";
+import { count } from "./report.ts";
 
 /** Shows how far a run is. The bar is on stderr, and only if that is a terminal; it is gone when the run ends. */
 export class Progress {
@@ -24,7 +25,7 @@ export class Progress {
   }
 
   update(lines: number): void {
-    this.#bar?.update(this.#input.bytesRead, { lines: lines.toLocaleString("en-US"), left: this.#left() });
+    this.#bar?.update(this.#input.bytesRead, { lines: count(lines), left: this.#left() });
   }
 
   /** How long it will take at the speed so far. */
@@ -32,7 +33,7 @@ export class Progress {
     const { bytesRead, size = 0 } = this.#input;
     const seconds = (performance.now() - this.#start) / 1000;
     if (seconds < 1 || bytesRead === 0) return "";
-    return `${Math.ceil((seconds * (size - bytesRead)) / bytesRead).toLocaleString("en-US")} s left`;
+    return `${count(Math.ceil((seconds * (size - bytesRead)) / bytesRead))} s left`;
   }
 
   stop(): void {

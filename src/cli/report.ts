@@ -32,7 +32,11 @@ export interface RunReport extends SimulationReport {
 const LABEL = 24;
 const VALUE = 14;
 
-const count = (value: number): string => value.toLocaleString("en-US");
+/** A whole number with its thousands marked: 1,234,567. (For the first toLocaleString() ICU starts, which takes 12 ms.) */
+export function count(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
 const plural = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 const percent = (part: number, whole: number): string =>
   whole === 0 ? "–" : `${((100 * part) / whole).toFixed(1)} %`;

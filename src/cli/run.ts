@@ -40,6 +40,7 @@ export async function run(path: string, options: RunOptions): Promise<number> {
   } finally {
     progress.stop();
     process.off("SIGINT", interrupt);
+    input.close();
   }
   process.stdout.write(`${options.json ? JSON.stringify(report, null, 2) : formatReport(report)}\n`);
   return report.partial ? INTERRUPTED : 0;
@@ -47,7 +48,7 @@ export async function run(path: string, options: RunOptions): Promise<number> {
 
 /** Everything but the printing: the trace from its file through decoder and simulation. Row P15 measures it. */
 export async function replay(input: TraceInput, options: RunOptions, progress: Progress): Promise<RunReport> {
-  const decoder = new LackeyDecoder(await loadText(), { offload: options.offload, file: input.name });
+  const decoder = new LackeyDecoder(loadText(), { offload: options.offload, file: input.name });
   using simulation = await createSimulation(options);
   if (options.failAlloc !== null) simulation.failAllocation(options.failAlloc);
   const start = performance.now();

@@ -15,8 +15,5 @@ declare module "as-bind/dist/as-bind.esm.js" {
 
   /** Looked up in order: a string is a type's name, a regular expression is tested against it. */
   export const converters: Map<string | RegExp, Converter>;
-  export function instantiate(
-    source: BufferSource | WebAssembly.Module,
-    imports: WebAssembly.Imports,
-  ): Promise<AsBindInstance>;
+  export function instantiateSync(source: BufferSource, imports: WebAssembly.Imports): AsBindInstance;
 }

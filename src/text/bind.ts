@@ -9,7 +9,12 @@
  * Every managed pointer is made unsigned before use, so objects above 2 GiB work. Lifted values never alias the
  * module's memory. The module has to be built with `--runtime minimal`: nothing is collected during a call.
  */
-import { converters, instantiate, type AsBindInstance, type Converter } from "as-bind/dist/as-bind.esm.js";
+import {
+  converters,
+  instantiateSync,
+  type AsBindInstance,
+  type Converter,
+} from "as-bind/dist/as-bind.esm.js";
 
 type ElementArray = {
   readonly length: number;
@@ -253,12 +258,11 @@ function install(): void {
   converters.set(/^/, unknown);
 }
 
-/** Instantiates a module that was built with the transform, and returns its exports with their types converted. */
-export async function bind<Exports>(
-  source: BufferSource | WebAssembly.Module,
-  imports: WebAssembly.Imports = {},
-): Promise<Exports> {
+/**
+ * Instantiates a module that was built with the transform, and returns its exports with their types converted. At once:
+ * as-bind's other way asks for the global `Response`, for which Node loads its HTTP client, and that takes 30 ms.
+ */
+export function bind<Exports>(source: BufferSource, imports: WebAssembly.Imports = {}): Exports {
   install();
-  const bound = await instantiate(source, imports);
-  return bound.exports as Exports;
+  return instantiateSync(source, imports).exports as Exports;
 }

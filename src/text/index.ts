@@ -22,6 +22,6 @@ export interface TextModule {
 }
 
 /** A new instance of the text module, with a memory of its own. */
-export function loadText(): Promise<TextModule> {
+export function loadText(): TextModule {
   return bind<TextModule>(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
 }

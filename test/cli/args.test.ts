@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { parseChoice, parseOffload, parseSize } from "../../src/cli/args.ts";
 import { UserError } from "../../src/cli/errors.ts";
 import { lineOfRecord } from "../../src/cli/locate.ts";
-import { bytes } from "../../src/cli/report.ts";
+import { bytes, count } from "../../src/cli/report.ts";
 
 const args = suite("cli args");
 const folder = mkdtempSync(join(tmpdir(), "heteromem-args-"));
@@ -121,6 +121,13 @@ args("the line of a record", () => {
   assert.is(lineOfRecord(text, 0, 1), 2);
   assert.is(lineOfRecord(text, 1, 1), 5);
   assert.is(lineOfRecord(text, 2, 101), 107);
+});
+
+args("counts have their thousands marked", () => {
+  for (let digits = 1, value = 0; digits <= 15; value = value * 10 + (digits++ % 10)) {
+    for (const near of [value, value + 1, 10 ** digits - 1, 10 ** digits])
+      assert.is(count(near), near.toLocaleString("en-US"));
+  }
 });
 
 args("bytes in units", () => {

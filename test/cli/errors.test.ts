@@ -1,10 +1,11 @@
 /** Wrong usage and bad input: one line on stderr, nothing on stdout, exit code 2. */
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { constants, gunzipSync, gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { file, folder, run, setUp, tearDown } from "./command.ts";
+import { file, folder, run, setUp, startHeteromem, tearDown } from "./command.ts";
 import { KERNEL_RANGE, PROGRAM } from "./program.ts";
 
 const bad = suite("heteromem run, bad input");
@@ -121,6 +122,17 @@ bad("a line that two chunks share is named by its number", () => {
       );
     }
   }
+});
+
+bad("an error ends the command although the pipe that it reads stays open", async () => {
+  const child = startHeteromem(["run", "-", "--system-memory", "64GiB"]);
+  child.stdin.on("error", () => {}); // it closes the pipe
+  child.stdin.write("I  00401000,3\n");
+  const late = setTimeout(() => child.kill("SIGKILL"), 60_000);
+  const [code] = (await once(child, "exit")) as [number | null];
+  clearTimeout(late);
+  child.stdin.destroy();
+  assert.is(code, 2);
 });
 
 bad.run();

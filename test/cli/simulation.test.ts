@@ -14,7 +14,7 @@ import { KERNEL, Program, PROGRAM, strided, type Access } from "./program.ts";
 
 const simulation = suite("simulation");
 const KIB = 1024;
-const text = await loadText();
+const text = loadText();
 
 function records(trace: string): BigUint64Array {
   return new LackeyDecoder(text, { offload: [{ name: "kernel", ...KERNEL }] }).push(

@@ -20,7 +20,7 @@ const HOST = {
     describe: (name: string, values: Uint32Array, flag: boolean) => `${name} ${values.join()} ${flag}`,
   },
 };
-const load = (): Promise<Fixture> => bind<Fixture>(binary, HOST);
+const load = (): Fixture => bind<Fixture>(binary, HOST);
 
 const LONG_TEXT = "heteromem ".repeat(5000);
 const values: [name: string, values: unknown[]][] = [
@@ -63,8 +63,8 @@ const values: [name: string, values: unknown[]][] = [
 
 const echo = suite("bind: both directions");
 for (const [name, inputs] of values) {
-  echo(name, async () => {
-    const fixture = await load();
+  echo(name, () => {
+    const fixture = load();
     for (const input of inputs) {
       const result = fixture[`echo${name}`](input);
       assert.equal(result, input);
@@ -73,15 +73,15 @@ for (const [name, inputs] of values) {
     }
   });
 }
-echo("every echo function has been called", async () => {
-  const names = Object.keys(await load()).filter((name) => name.startsWith("echo"));
+echo("every echo function has been called", () => {
+  const names = Object.keys(load()).filter((name) => name.startsWith("echo"));
   assert.equal(names.sort(), values.map(([name]) => `echo${name}`).sort());
 });
 echo.run();
 
 const rules = suite("bind: rules");
-rules("converts what functions compute", async () => {
-  const fixture = await load();
+rules("converts what functions compute", () => {
+  const fixture = load();
   assert.is(fixture.notBool(true), false);
   assert.is(fixture.greet("world"), "hello, world");
   assert.is(fixture.joinAll(["a", "b"]), "a|b");
@@ -89,18 +89,18 @@ rules("converts what functions compute", async () => {
   assert.is(fixture.sum([0.5, 1.25]), 1.75);
   assert.equal(fixture.middle(Uint32Array.of(1, 2, 3, 4)), Uint32Array.of(2, 3));
 });
-rules("converts for functions of the host", async () => {
-  assert.is((await load()).askHost("it"), "it 1,4294967295 true");
+rules("converts for functions of the host", () => {
+  assert.is(load().askHost("it"), "it 1,4294967295 true");
 });
-rules("gives copies that later calls leave alone", async () => {
-  const fixture = await load();
+rules("gives copies that later calls leave alone", () => {
+  const fixture = load();
   const held = fixture.echoU32s(Uint32Array.of(2, 4, 6));
   for (let i = 0; i < 2000; i++) fixture.echoU32s(Uint32Array.of(7, 7, 7));
   fixture.__collect();
   assert.equal(held, Uint32Array.of(2, 4, 6));
 });
-rules("refuses wrong types, and types that it cannot convert", async () => {
-  const fixture = await load();
+rules("refuses wrong types, and types that it cannot convert", () => {
+  const fixture = load();
   assert.throws(() => fixture.greet(5), /expected String, got number/);
   assert.throws(() => fixture.echoU32s(Int32Array.of(1)), /expected Uint32Array, got object/);
   assert.throws(() => fixture.echoNumbers("12"), /expected Array<u32>, got string/);
@@ -108,12 +108,20 @@ rules("refuses wrong types, and types that it cannot convert", async () => {
   assert.throws(() => fixture.greet(), /Expected 1 arguments, got 0/);
   assert.throws(() => fixture.makePoint(), /no conversion between JavaScript and .*Point/);
 });
-rules("an exception of the module is an error with its message", async () => {
-  const fixture = await load();
+rules("does not ask for Response, for which Node would load its HTTP client", () => {
+  const before = Object.getOwnPropertyDescriptor(globalThis, "Response")!;
+  let asked = false;
+  Object.defineProperty(globalThis, "Response", { configurable: true, get: () => (asked = true) });
+  load();
+  Object.defineProperty(globalThis, "Response", before);
+  assert.is(asked, false);
+});
+rules("an exception of the module is an error with its message", () => {
+  const fixture = load();
   assert.throws(() => fixture.fail("the reason"), /the reason/);
 });
-rules("holds its memory when collected between calls", async () => {
-  const fixture = await load();
+rules("holds its memory when collected between calls", () => {
+  const fixture = load();
   const items = Array.from({ length: 64 }, (_, i) => `some text ${i}`);
   const run = (calls: number): number => {
     for (let i = 0; i < calls; i++) {
@@ -125,8 +133,8 @@ rules("holds its memory when collected between calls", async () => {
   const before = run(200);
   assert.is(run(2000), before);
 });
-rules("works with objects above 2 GiB", async () => {
-  const fixture = await load();
+rules("works with objects above 2 GiB", () => {
+  const fixture = load();
   const memory = fixture.memory;
   memory.grow(40_000 - memory.buffer.byteLength / 65536); // 2.6 GB of addresses, not of memory
   const big = 2 ** 30 - 64; // the largest object that the allocator gives

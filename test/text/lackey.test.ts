@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { loadText } from "../../src/text/index.ts";
 import { LackeyDecoder, type LackeyStats, type OffloadRange, TraceError } from "../../src/text/lackey.ts";
 
-const text = await loadText();
+const text = loadText();
 const encode = (source: string): Uint8Array => new TextEncoder().encode(source);
 
 /** A record as `agent kind address,size`. */
