@@ -178,7 +178,9 @@ export async function measureData(bytes: number, target: number, context: Contex
   const name = `${bytes / MIB}-MiB`;
   const world = await World.create(bytes, "data");
   const results = await withFolder((file) => {
-    const args = ["memcpy", 2 * world.pages + 1024, file("copies", world.copies())];
+    const copies = world.copies();
+    const frames = copies.reduce((most, pfn) => Math.max(most, pfn)) + 1;
+    const args = ["memcpy", frames, file("copies", copies)];
     const sides = compiler() === null ? null : [new NativeSide("p3", "O3", args)];
     const rivals = [{ name: `memcpy-${name}`, target, sides }];
     return context.compare({ ours: new DataSide(world), units: 2 * world.pages, rivals });

@@ -166,25 +166,49 @@ export function deviceTableMap(id: u32, start: f64, pfns: usize, n: u32): i32 {
   return mapped;
 }
 
-/** Drops entries; leaf tables that the range covers wholly go too. */
-export function clearDeviceRange(table: DeviceTable, start: u64, end: u64): u32 {
-  let cleared: u32 = 0;
+/** Of PTE_PRESENT, which every entry has, and PTE_WRITE. */
+const PTE_PRESENT_BIT: i32 = 31;
+const PTE_WRITE_BIT: i32 = 30;
+if (1 << PTE_PRESENT_BIT != <i32>PTE_PRESENT) ERROR("PTE_PRESENT_BIT");
+if (1 << PTE_WRITE_BIT != PTE_WRITE) ERROR("PTE_WRITE_BIT");
+
+/** Leaves the entries of [start, end) the bits of `keep`, four at a time. How many had bit number `counted`. */
+function keepBits(root: u32, start: u64, end: u64, keep: u64, counted: i32): u32 {
+  const mask = i64x2.splat(keep);
+  const one = i64x2.splat(1);
+  let sum = i64x2.splat(0);
+  let more: u32 = 0;
   let addr = start;
   while (addr < end) {
-    const leaf = leafTable(table.root, addr);
+    const leaf = leafTable(root, addr);
     if (!leaf) {
-      addr = holeEnd(table.root, addr);
+      addr = holeEnd(root, addr);
       continue;
     }
     const until = leafEnd(addr, end);
-    const last = slotOf(leaf, addr) + (<usize>(until - addr) >> 9);
-    for (let at = slotOf(leaf, addr); at < last; at += 8) {
-      if (!load<u64>(at)) continue;
-      store<u64>(at, 0);
-      cleared++;
+    let at = slotOf(leaf, addr);
+    const last = at + (<usize>(until - addr) >> 9);
+    for (; at + 32 <= last; at += 32) {
+      const low = v128.load(at);
+      const high = v128.load(at, 16);
+      v128.store(at, v128.and(low, mask));
+      v128.store(at, v128.and(high, mask), 16);
+      sum = i64x2.add(sum, v128.and(i64x2.shr_u(low, counted), one));
+      sum = i64x2.add(sum, v128.and(i64x2.shr_u(high, counted), one));
+    }
+    for (; at < last; at += 8) {
+      const pte = load<u64>(at);
+      store<u64>(at, pte & keep);
+      more += <u32>(pte >> counted) & 1;
     }
     addr = until;
   }
+  return more + <u32>(i64x2.extract_lane(sum, 0) + i64x2.extract_lane(sum, 1));
+}
+
+/** Drops entries; leaf tables that the range covers wholly go too. */
+export function clearDeviceRange(table: DeviceTable, start: u64, end: u64): u32 {
+  const cleared = keepBits(table.root, start, end, 0, PTE_PRESENT_BIT);
   table.entries -= cleared;
   if (end - start >= <u64>PMD_SIZE) freeTables(table.root, start, end, start, end);
   return cleared;
@@ -205,42 +229,9 @@ export function clearDeviceTablesOf(mmId: u32): void {
   }
 }
 
-/** Of PTE_WRITE. */
-const PTE_WRITE_BIT: i32 = 30;
-if (1 << PTE_WRITE_BIT != PTE_WRITE) ERROR("PTE_WRITE_BIT");
-
 export function deviceTableProtect(id: u32, start: f64, end: f64): i32 {
   const table = deviceTableOf(id);
-  if (!changetype<usize>(table)) return -EINVAL;
-  const bit = i64x2.splat(PTE_WRITE);
-  let changed = 0;
-  let addr = <u64>start;
-  while (addr < <u64>end) {
-    const leaf = leafTable(table.root, addr);
-    if (!leaf) {
-      addr = holeEnd(table.root, addr);
-      continue;
-    }
-    const until = leafEnd(addr, <u64>end);
-    const last = slotOf(leaf, addr) + (<usize>(until - addr) >> 9);
-    let at = slotOf(leaf, addr);
-    let writable = i64x2.splat(0); // the sum of those bits
-    for (; at + 32 <= last; at += 32) {
-      const low = v128.load(at);
-      const high = v128.load(at, 16);
-      v128.store(at, v128.andnot(low, bit));
-      v128.store(at, v128.andnot(high, bit), 16);
-      writable = i64x2.add(writable, i64x2.add(v128.and(low, bit), v128.and(high, bit)));
-    }
-    changed += <i32>((i64x2.extract_lane(writable, 0) + i64x2.extract_lane(writable, 1)) >> PTE_WRITE_BIT);
-    for (; at < last; at += 8) {
-      const pte = load<u64>(at);
-      store<u64>(at, pte & ~(<u64>PTE_WRITE));
-      changed += pteFlags(pte) & PTE_WRITE ? 1 : 0;
-    }
-    addr = until;
-  }
-  return changed;
+  return changetype<usize>(table) ? keepBits(table.root, <u64>start, <u64>end, ~(<u64>PTE_WRITE), PTE_WRITE_BIT) : -EINVAL;
 }
 
 /** An entry as drivers see it. */

@@ -25,6 +25,12 @@ import {
 export const RESERVED_FRAMES: u32 = 2;
 /** Pages of a large folio: as many as a huge mapping covers. */
 export const LARGE_PAGES: u32 = <u32>PMD_PAGES;
+/**
+ * Blocks left out before device memory where system memory has 2^15 frames or more: sizes of memory are mostly multiples of
+ * 256 MiB, and pages that are such a multiple apart are slow to copy (frame.ts).
+ */
+const GAP_BLOCKS: u64 = 2;
+const GAP_FROM: u64 = 1 << 15;
 export const ANON_VMA_SIZE: u32 = 28;
 export const AVC_SIZE: u32 = 24;
 export const TABLE_META_SIZE: u32 = 16;
@@ -127,7 +133,8 @@ export function layoutBytes(): f64 {
   const system: u64 = load<u32>(config + BOOT_SYSTEM_FRAMES);
   const device: u64 = load<u32>(config + BOOT_DEVICE_FRAMES);
   if (!system) return <f64>-EINVAL;
-  const deviceBase = alignUp(RESERVED_FRAMES + system, PMD_PAGES);
+  const gap = system < GAP_FROM ? 0 : GAP_BLOCKS * PMD_PAGES;
+  const deviceBase = alignUp(RESERVED_FRAMES + system, PMD_PAGES) + gap;
   const swap: u64 = load<u32>(config + BOOT_SWAP_FRAMES);
   const frames = deviceBase + alignUp(device, PMD_PAGES) + alignUp(swap, PMD_PAGES);
   if (frames > <u64>PFN_MASK) return <f64>-ENOMEM;

@@ -240,9 +240,14 @@ static inline void init_zone(u32 zone, u32 first, u32 end) {
   }
 }
 
+// Below device memory, as in layout.ts: pages a multiple of 256 MiB apart are slow to copy.
+#define GAP_BLOCKS 2
+#define GAP_FROM (1u << 15)
+
 /** Zone 0 with `system` frames, zone 1 with `device` frames. */
 static inline void init_frames(u32 system, u32 device, bool data) {
   device_base = (RESERVED_FRAMES + system + PMD_PAGES - 1) & ~(PMD_PAGES - 1);
+  if (system >= GAP_FROM) device_base += GAP_BLOCKS * PMD_PAGES;
   size_t count = device_base + ((device + PMD_PAGES - 1) & ~(PMD_PAGES - 1));
   folios = memory(count * sizeof *folios);
   blocks = memory(count / PMD_PAGES * sizeof *blocks);

@@ -53,10 +53,10 @@ export const CORE_MEMORY: readonly Mutant[] = [
     ask: ["unit/compound"],
   },
   {
-    name: "write-bit-of-one-entry-counts-for-two",
+    name: "one-device-entry-counts-for-two",
     file: core("device-table"),
-    before: "(i64x2.extract_lane(writable, 0) + i64x2.extract_lane(writable, 1))",
-    after: "(i64x2.extract_lane(writable, 0) << 1)",
+    before: "(i64x2.extract_lane(sum, 0) + i64x2.extract_lane(sum, 1))",
+    after: "(i64x2.extract_lane(sum, 0) << 1)",
     ask: ["unit/mprotect"],
   },
   {
