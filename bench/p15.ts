@@ -196,7 +196,7 @@ const row: Row = {
     const plain = gunzipSync(compressed);
     return [
       ...(await measureDecoding(plain, context.smoke ? 1 : 8, context)),
-      ...(await measureWhole(compressed, plain, context.smoke ? 1 : 4, context)),
+      ...(await measureWhole(compressed, plain, context.smoke ? 1 : 16, context)),
     ];
   },
 };

@@ -13,18 +13,24 @@ const OF_DF: usize = memory.data<u64>([0xdfdfdfdfdfdfdfdf, 0xdfdfdfdfdfdfdfdf]);
 const OF_F0: usize = memory.data<u64>([0xf0f0f0f0f0f0f0f0, 0xf0f0f0f0f0f0f0f0]);
 
 /**
- * The values 0 … 15 of the last `digits` characters of `text`, and 0 for those before them; a character that is no
- * hexadecimal digit gets a value above 15. Decimal digits are moved to the top of the byte's range and cut off
- * there, letters to 10 and up; of the two results, the one in range is the lesser.
+ * The values 0 … 15 of 16 characters; one that is no hexadecimal digit gets a value above 15. Decimal digits are moved to
+ * the top of the byte's range and cut off there, letters to 10 and up; of the two results, the one in range is the lesser.
  */
 // @ts-ignore: decorator
 @inline
-export function hexNibbles(text: v128, digits: usize): v128 {
+export function hexNibbles(text: v128): v128 {
   const high = i8x16.sub_sat_u(i8x16.add(text, v128.load(OF_C6)), v128.load(OF_06));
   const decimal = i8x16.sub(high, v128.load(OF_F0));
   const upper = v128.and(text, v128.load(OF_DF));
   const letter = i8x16.add_sat_u(i8x16.sub(upper, v128.load(OF_41)), v128.load(OF_0A));
-  return v128.and(i8x16.min_u(decimal, letter), v128.load(KEEP_LAST + digits));
+  return i8x16.min_u(decimal, letter);
+}
+
+/** The last `count` of 16 values, and 0 for those before them. */
+// @ts-ignore: decorator
+@inline
+export function keepLast(values: v128, count: usize): v128 {
+  return v128.and(values, v128.load(KEEP_LAST + count));
 }
 
 /** Whether all values are at most 15. */
@@ -41,6 +47,17 @@ export function joinNibbles(nibbles: v128): u64 {
   const bytes = v128.or(i16x8.shl(nibbles, 4), i16x8.shr_u(nibbles, 8));
   return i64x2.extract_lane(
     v128.shuffle<u8>(bytes, bytes, 14, 12, 10, 8, 6, 4, 2, 0, 14, 12, 10, 8, 6, 4, 2, 0),
+    0,
+  );
+}
+
+/** The two numbers that 8 values of 4 bits make each, the first in the low half. */
+// @ts-ignore: decorator
+@inline
+export function joinEights(nibbles: v128): u64 {
+  const bytes = v128.or(i16x8.shl(nibbles, 4), i16x8.shr_u(nibbles, 8));
+  return i64x2.extract_lane(
+    v128.shuffle<u8>(bytes, bytes, 6, 4, 2, 0, 14, 12, 10, 8, 6, 4, 2, 0, 14, 12, 10, 8),
     0,
   );
 }

@@ -10,12 +10,12 @@ import {
   ERROR_LINE,
   ERROR_LONG,
   ERROR_SIZE,
-  Lackey,
   lackeyDecode as decode,
   lackeyFree,
   lackeyNew,
 } from "./lackey";
 import { offloadEntries, offloadNew } from "./offload";
+import { Lackey } from "./state";
 
 /** Characters of a faulty line that its error shows. */
 const SHOWN: i32 = 60;

@@ -7,15 +7,6 @@
  *    M 1ffeffe7e0,8   a load, then a store     ┘
  *   ==123== text      valgrind's own messages; also with -- or **. Skipped and counted, as are blank lines
  *
- * A record is a little-endian u64:
- *
- *      63        61 60 59  58 57 56 55          48 47                                             0
- *     ├────────────┼──┼──────┼─────┼──────────────┼───────────────────────────────────────────────┤
- *     │ 0          │ A│ 0    │ K   │ size         │ address                                       │
- *     └────────────┴──┴──────┴─────┴──────────────┴───────────────────────────────────────────────┘
- *     A  who accesses: 0 CPU, 1 device        K  0 load, 1 store, 2 modify
- *     size in bytes, 255 for anything longer
- *
  * Accesses at 2^47 and above (the kernel's half, e.g. the vsyscall page) are counted and give no record.
  *
  * Memory: the caller writes a chunk at `input`. The incomplete line at the end of a chunk is moved to right before
@@ -23,12 +14,28 @@
  * keep that within our memory. Records are at `output`, which has room for the most that a chunk can give. Nothing
  * is allocated while decoding.
  *
- * Speed: where the next line starts depends on where this one ends, so nothing but the search for the newline is
- * in that chain; a line is then parsed from its end, where the digits are already aligned. This is `fastLines`, a loop
- * for what lackey prints; whatever it does not take goes to `slowLine`, which knows all that is allowed, and all rules.
+ * Lines as lackey prints them go through fast-lines.ts. What that does not take goes to `slowLine`, which knows all that is
+ * allowed, and all rules.
  */
-import { areNibbles, hexNibbles, joinNibbles, OF_0A } from "./hex";
-import { Offload, offloadSteady, offloadStep } from "./offload";
+import { fastLines } from "./fast-lines";
+import { areNibbles, hexNibbles, joinNibbles, keepLast } from "./hex";
+import { Offload, offloadStep } from "./offload";
+import {
+  AGENT_SHIFT,
+  COMMA,
+  INSTRUCTION,
+  KERNEL_SHIFT,
+  KIND_MODIFY,
+  KIND_STORE,
+  Lackey,
+  LOAD,
+  MODIFY,
+  PREFIX_BYTES,
+  PREFIX_MASK,
+  record,
+  STORE,
+  ZERO,
+} from "./state";
 
 /** The longest line that may be split over two chunks; only a comment may be longer. */
 const CARRY_BYTES: usize = 1024;
@@ -37,66 +44,19 @@ const MARGIN_BYTES: usize = 64;
 /** The shortest line that gives a record: " L 0,1\n". */
 const LINE_BYTES_MIN: usize = 7;
 
-const PREFIX_MASK: u32 = 0xffffff;
-const INSTRUCTION: u32 = 0x202049; // "I  "
-const LOAD: u32 = 0x204c20; // " L "
-const STORE: u32 = 0x205320; // " S "
-const MODIFY: u32 = 0x204d20; // " M "
-
 const LF: u32 = 0x0a;
 const CR: u32 = 0x0d;
 const SPACE: u32 = 0x20;
-const COMMA: u32 = 0x2c;
-const ZERO: u32 = 0x30;
+
+const SIZE_MAX: u32 = 255;
+/** Sizes above it are taken for it. */
+const SIZE_LIMIT: u32 = 0xffff;
 
 /** What is wrong with a line; index.ts has the words. */
 export const ERROR_LINE: u32 = 1;
 export const ERROR_ADDRESS: u32 = 2;
 export const ERROR_SIZE: u32 = 3;
 export const ERROR_LONG: u32 = 4;
-
-const SIZE_SHIFT: u64 = 48;
-const KIND_SHIFT: u64 = 56;
-const AGENT_SHIFT: u64 = 60;
-const AGENT: u64 = (<u64>1) << AGENT_SHIFT;
-const SIZE_MAX: u32 = 255;
-/** Sizes above it are taken for it. */
-const SIZE_LIMIT: u32 = 0xffff;
-const KERNEL_SHIFT: u64 = 47;
-
-@unmanaged
-export class Lackey {
-  /** Where the caller writes a chunk, of up to `capacity` bytes. */
-  input: usize;
-  capacity: usize;
-  output: usize;
-  /** Bytes of an incomplete line right before `input`. */
-  carry: usize;
-  offload: Offload;
-  /** 1 while the rest of a long comment is being dropped. */
-  dropping: u32;
-  /** 0, or what is wrong with the line at `errorAt`; nothing is decoded after an error. */
-  error: u32;
-  errorAt: usize;
-  /** 1 while the device runs. */
-  agent: u32;
-  /** The record of the last data access of the current instruction, 0 if it had none; where the next one is. */
-  last: u64;
-  next: u64;
-  lines: u64;
-  instructions: u64;
-  /** Records, and how many of them are stores, modifies, and the device's. */
-  accesses: u64;
-  stores: u64;
-  modifies: u64;
-  device: u64;
-  kernel: u64;
-  comments: u64;
-  /** Where the next record goes. */
-  out: usize;
-  /** The end of the line that slowLine took. */
-  lineEnd: usize;
-}
 
 export function lackeyNew(capacity: usize, offload: Offload): Lackey {
   const s = changetype<Lackey>(heap.alloc(offsetof<Lackey>()));
@@ -163,11 +123,11 @@ function slowLine(s: Lackey, p: usize, end: usize): bool {
     s.lines++;
     return true;
   }
-  let comma = p + 3;
+  let comma = p + PREFIX_BYTES;
   while (load<u8>(comma) != COMMA && comma < e) comma++;
-  const digits = comma - p - 3;
+  const digits = comma - p - PREFIX_BYTES;
   if (digits - 1 >= 16 || comma == e) return fail(s, ERROR_ADDRESS, p);
-  const nibbles = hexNibbles(v128.load(comma - 16), digits);
+  const nibbles = keepLast(hexNibbles(v128.load(comma - 16)), digits);
   if (!areNibbles(nibbles)) return fail(s, ERROR_ADDRESS, p);
   let size: u32 = 0;
   let q = comma + 1;
@@ -185,7 +145,7 @@ function slowLine(s: Lackey, p: usize, end: usize): bool {
 function takeAccess(s: Lackey, prefix: u32, address: u64, size: u32): void {
   if (prefix == INSTRUCTION) {
     s.instructions++;
-    s.agent = offloadStep(s.offload, address, s.last & ~AGENT, s.next);
+    s.agent = offloadStep(s.offload, address, s.last & ~((<u64>1) << AGENT_SHIFT), s.next);
     s.last = 0;
     s.next = address + size;
     return;
@@ -195,20 +155,17 @@ function takeAccess(s: Lackey, prefix: u32, address: u64, size: u32): void {
     s.last = 0;
     return;
   }
-  const isStore = u64(prefix == STORE);
-  const isModify = u64(prefix == MODIFY);
-  s.last = record(address, min<u32>(size, SIZE_MAX), isStore | (isModify << 1)) | ((<u64>s.agent) << AGENT_SHIFT);
+  s.last = record(address, min<u32>(size, SIZE_MAX)) | ((<u64>s.agent) << AGENT_SHIFT);
+  if (prefix == STORE) {
+    s.last |= KIND_STORE;
+    s.stores++;
+  } else if (prefix == MODIFY) {
+    s.last |= KIND_MODIFY;
+    s.modifies++;
+  }
   store<u64>(s.out, s.last);
   s.out += 8;
-  s.stores += isStore;
-  s.modifies += isModify;
   s.device += s.agent;
-}
-
-// @ts-ignore: decorator
-@inline
-function record(address: u64, size: u32, kind: u64): u64 {
-  return address | ((<u64>size) << SIZE_SHIFT) | (kind << KIND_SHIFT);
 }
 
 /**
@@ -265,65 +222,4 @@ function decodeLines(s: Lackey, p: usize, end: usize): void {
     p = s.lineEnd + 1;
   }
   s.accesses += (s.out - s.output) >> 3;
-}
-
-/**
- * Decodes lines from `p` on as lackey prints them, up to one that is not like that or that may change who runs. Returns
- * where it begins, or `end`. Nothing is called in here, so that all state is in registers.
- */
-function fastLines(s: Lackey, p: usize, end: usize): usize {
-  const offload = s.offload;
-  const agent = (<u64>s.agent) << AGENT_SHIFT;
-  const first = s.out;
-  let out = first;
-  let last = s.last;
-  let next = s.next;
-  let instructions: usize = 0;
-  /** Stores in the low half, modifies in the high one. */
-  let kinds: u64 = 0;
-
-  while (p < end) {
-    const prefix = load<u32>(p) & PREFIX_MASK;
-    const lineFeed = p + 4 + ctz(i8x16.bitmask(i8x16.eq(v128.load(p, 4), v128.load(OF_0A))));
-    let comma = lineFeed - 2;
-    let size = <u32>load<u8>(comma, 1) - ZERO;
-    if (size >= 10) break;
-    if (load<u8>(comma) != COMMA) {
-      const tens = <u32>load<u8>(comma) - ZERO;
-      if (tens >= 10 || load<u8>(--comma) != COMMA) break;
-      size += tens * 10;
-    }
-    if (size == 0) break;
-    const digits = comma - p - 3;
-    if (digits - 1 >= 16) break;
-    const nibbles = hexNibbles(v128.load(comma - 16), digits);
-    if (!areNibbles(nibbles)) break;
-    const address = joinNibbles(nibbles);
-    if (prefix == INSTRUCTION) {
-      if (!offloadSteady(offload, address)) break;
-      instructions++;
-      last = 0;
-      next = address + size;
-    } else {
-      const isStore = u64(prefix == STORE);
-      const isModify = u64(prefix == MODIFY);
-      if ((prefix != LOAD && (isStore | isModify) == 0) || address >> KERNEL_SHIFT != 0) break;
-      last = record(address, size, isStore | (isModify << 1)) | agent;
-      store<u64>(out, last);
-      out += 8;
-      kinds += isStore | (isModify << 32);
-    }
-    p = lineFeed + 1;
-  }
-
-  const accesses = (out - first) >> 3;
-  s.out = out;
-  s.last = last;
-  s.next = next;
-  s.lines += instructions + accesses;
-  s.instructions += instructions;
-  s.stores += kinds & 0xffffffff;
-  s.modifies += kinds >> 32;
-  s.device += (<u64>s.agent) * accesses;
-  return p;
 }

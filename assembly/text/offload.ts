@@ -36,7 +36,7 @@ const CALLED: u32 = 1;
 const JUMPED: u32 = 2;
 const OUTSIDE: u32 = 3;
 
-/** Size and kind of a data access as in its record (index.ts): 8 bytes stored, 8 bytes loaded. */
+/** Size and kind of a data access as in its record (state.ts): 8 bytes stored, 8 bytes loaded. */
 const PUSH: u64 = (8 << 48) | ((<u64>1) << 56);
 const POP: u64 = 8 << 48;
 const ADDRESS_MASK: u64 = (1 << 48) - 1;
@@ -129,13 +129,18 @@ function awaitReturn(o: Offload, mode: u32, last: u64, next: u64): void {
 }
 
 /**
- * Whether the same one goes on: offloadStep would change nothing. So it is while control stays in the interval, unless it
- * arrives where CALLED or OUTSIDE may end: in the mode CPU intervals are gaps, in JUMPED they are ranges.
+ * Whether control leaves the interval, or arrives where CALLED or OUTSIDE may end. If neither, offloadStep would change
+ * nothing: in the mode CPU intervals are gaps, in JUMPED they are ranges.
  */
 // @ts-ignore: decorator
 @inline
-export function offloadSteady(o: Offload, pc: u64): bool {
-  return pc - o.lo < o.span && pc != o.returnPc;
+export function offloadLeaves(o: Offload, pc: u64): bool {
+  return pc - o.lo >= o.span;
+}
+// @ts-ignore: decorator
+@inline
+export function offloadReturns(o: Offload, pc: u64): bool {
+  return pc == o.returnPc;
 }
 
 /**

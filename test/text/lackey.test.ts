@@ -1,35 +1,8 @@
 /** The decoder of lackey traces: records, counts, errors, chunks split anywhere, and the rule for offloaded code. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { loadText } from "../../src/text/index.ts";
 import { LackeyDecoder, type LackeyStats, type OffloadRange, TraceError } from "../../src/text/lackey.ts";
-
-const text = loadText();
-const encode = (source: string): Uint8Array => new TextEncoder().encode(source);
-
-/** A record as `agent kind address,size`. */
-function show(record: bigint): string {
-  const agent = (record >> 60n) & 1n ? "dev" : "cpu";
-  const kind = "LSM"[Number((record >> 56n) & 3n)];
-  return `${agent} ${kind} ${(record & ((1n << 48n) - 1n)).toString(16)},${(record >> 48n) & 255n}`;
-}
-
-interface Decoded {
-  records: string[];
-  stats: LackeyStats;
-}
-
-function decode(source: string, offload: OffloadRange[] = [], cuts: number[] = []): Decoded {
-  const decoder = new LackeyDecoder(text, { offload });
-  const bytes = encode(source);
-  const records: string[] = [];
-  const bounds = [0, ...cuts, bytes.length];
-  for (let i = 1; i < bounds.length; i++) {
-    for (const record of decoder.push(bytes.subarray(bounds[i - 1], bounds[i]))) records.push(show(record));
-  }
-  const stats = decoder.end((rest) => rest.forEach((record) => records.push(show(record))));
-  return { records, stats };
-}
+import { decode, encode, show, text } from "./decode.ts";
 
 function errorOf(source: string): TraceError {
   try {
@@ -293,6 +266,21 @@ agent("a call through a stub ends with the function's return", () => {
   assert.equal(agents("1000 Sff8; 4000 L400; 2000 l20; 2004 Lff8; 1004 l11", KERNEL), {
     cpu: "ff8 400 11",
     dev: "20 ff8",
+    entries: [1],
+  });
+});
+agent("a call ends where it returns, though control was in the caller's gap already", () => {
+  // The kernel jumps to a function beside the caller, which returns for it.
+  assert.equal(agents("1000 Sff8; 2000 l20; 1500 l50; 1504 Lff8; 1004 l40", KERNEL), {
+    cpu: "ff8 40",
+    dev: "20 50 ff8",
+    entries: [1],
+  });
+});
+agent("a store of an instruction before the last is no push", () => {
+  assert.equal(agents("1000 Sff8; 1004; 2000 l20; 1008 l11", KERNEL), {
+    cpu: "ff8 11",
+    dev: "20",
     entries: [1],
   });
 });

@@ -1,0 +1,78 @@
+/** The decoder of lackey traces against a plain parser, on random mixes of lines. */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Random } from "../../src/testing/random.ts";
+import { TraceError } from "../../src/text/lackey.ts";
+import { decode } from "./decode.ts";
+
+const SEED = 20261123;
+
+/** What a trace decodes to, or the number of its first wrong line. */
+type Outcome =
+  { records: string[]; instructions: number; comments: number; kernel: number } | { wrong: number };
+
+function outcome(source: string): Outcome {
+  try {
+    const { records, stats } = decode(source);
+    const { instructions, comments, kernelSkipped: kernel } = stats;
+    const counts = ["L", "S", "M"].map((kind) => records.filter((record) => record[4] === kind).length);
+    assert.equal([stats.loads, stats.stores, stats.modifies], counts);
+    return { records, instructions, comments, kernel };
+  } catch (error) {
+    if (error instanceof TraceError) return { wrong: error.line };
+    throw error;
+  }
+}
+
+/** The same, a line at a time. */
+function plainly(source: string): Outcome {
+  const result = { records: [] as string[], instructions: 0, comments: 0, kernel: 0 };
+  for (const [at, line] of source.split("\n").entries()) {
+    const access = /^(I {2}| [LSM] )([0-9a-fA-F]{1,16}),([0-9]+)\r?$/.exec(line);
+    if (access === null) {
+      if (/^([=*-])\1[0-9]/.test(line)) result.comments++;
+      else if (!/^[ \t\r]*$/.test(line)) return { wrong: at + 1 };
+      continue;
+    }
+    const [, prefix, digits, size] = access;
+    const address = BigInt(`0x${digits}`);
+    if (Number(size) === 0) return { wrong: at + 1 };
+    if (prefix === "I  ") result.instructions++;
+    else if (address >> 47n !== 0n) result.kernel++;
+    else result.records.push(`cpu ${prefix[1]} ${address.toString(16)},${Math.min(Number(size), 255)}`);
+  }
+  return result;
+}
+
+function hex(random: Random, digits: number): string {
+  return Array.from({ length: digits }, () => random.below(16).toString(16)).join("");
+}
+
+test("takes any mix of lines as a plain parser does, up to the first that is wrong", () => {
+  const random = new Random(SEED);
+  const pick = <T>(...from: T[]): T => from[random.below(from.length)];
+  const usualAddress = (): string => pick(hex(random, 7), hex(random, 8)).padStart(8, "0");
+  const address = (): string =>
+    random.below(4) > 0
+      ? usualAddress()
+      : pick("00000000", "0", hex(random, 10), `8${hex(random, 11)}`, "f".repeat(16));
+  const size = (): string =>
+    random.below(6) > 0 ? `${1 + random.below(9)}` : pick("16", "32", "99", "100", "255", "07");
+  const access = (): string => `${pick("I  ", "I  ", " L ", " S ", " M ")}${address()},${size()}`;
+  const odd = (): string =>
+    pick(`${access()}\r`, "", "==7== x", `==1${usualAddress().slice(1)}5,4`, access().toUpperCase());
+  const wrong = (): string => {
+    const line = [...access()];
+    const at = pick(random.below(line.length), line.length - 1); // anywhere, or in the size
+    line[at] = pick(" ", ",", "/", ":", "@", "g", "G", "0", "\n", "\u007f");
+    return line.join("");
+  };
+  for (let round = 0; round < 2000; round++) {
+    const source = Array.from({ length: 1 + random.below(24) }, () =>
+      random.below(8) > 0 ? access() : random.below(6) > 0 ? odd() : wrong(),
+    );
+    const whole = source.map((line) => `${line}\n`).join("");
+    assert.equal(outcome(whole), plainly(whole), `seed ${SEED}, round ${round}:\n${whole}`);
+  }
+});
+test.run();
