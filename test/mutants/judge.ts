@@ -55,8 +55,8 @@ export class Judge {
     const start = performance.now();
     const { file } = mutant;
     const original = tree.read(file);
-    const { core } = tree;
-    let broken: Uint8Array | undefined;
+    const { modules } = tree;
+    let broken: ReadonlyMap<string, Uint8Array> | undefined;
     const verdict: Verdict = { mutant, asked: 0, seconds: 0 };
     const spend = (): Verdict => ({ ...verdict, seconds: (performance.now() - start) / 1000 });
     try {
@@ -65,14 +65,14 @@ export class Judge {
         // Files that nobody has run yet are run without the mutant first.
         if (!this.#seconds.has(suite)) {
           tree.write(file, original);
-          tree.core = core;
+          tree.modules = modules;
         }
         const limit = SLOWER * (await this.clean(tree, suite)) + SECONDS_MORE;
         if (tree.read(file) !== mutated) {
           tree.write(file, mutated);
-          if (broken !== undefined) tree.core = broken;
-          else if (file.startsWith("assembly/")) await tree.build();
-          broken = tree.core;
+          if (broken !== undefined) tree.modules = broken;
+          else if (file.startsWith("assembly/")) await tree.build(file);
+          broken = tree.modules;
         }
         const { failure } = await tree.test(suite, limit);
         verdict.asked++;
@@ -86,7 +86,7 @@ export class Judge {
       verdict.problem = error.message;
     } finally {
       tree.write(file, original);
-      tree.core = core;
+      tree.modules = modules;
     }
     return spend();
   }

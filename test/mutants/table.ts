@@ -4,6 +4,7 @@ import { CORE_HUGE } from "./core-huge.ts";
 import { CORE_MAPPINGS } from "./core-mappings.ts";
 import { CORE_MEMORY } from "./core-memory.ts";
 import type { Mutant } from "./mutant.ts";
+import { TEXT } from "./text.ts";
 import { TYPESCRIPT } from "./typescript.ts";
 
 export const MUTANTS: readonly Mutant[] = [
@@ -11,5 +12,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...CORE_MAPPINGS,
   ...CORE_HMM,
   ...CORE_HUGE,
+  ...TEXT,
   ...TYPESCRIPT,
 ];

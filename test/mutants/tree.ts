@@ -6,8 +6,9 @@ import { join } from "node:path";
 /** What a build reads and tests import; everything else of the project is linked. */
 const COPIED = ["assembly", "src", "test", "tools", "package.json", "asconfig.json", "tsconfig.json"];
 const NOT_NEEDED = ["build", "dist", "coverage", ".git"];
-/** Other modules that tests load. */
-const BUILT = ["text.wasm", "text.wasm.js"];
+/** What builds make, and tests load. */
+const CORE = ["build/hmm.debug.wasm", "build/hmm.wasm", "build/hmm.wasm.js"] as const;
+const TEXT = ["build/text.wasm", "build/text.wasm.js"] as const;
 
 /** What a test file says. */
 export interface Outcome {
@@ -21,7 +22,7 @@ export interface Failure {
   message: string;
 }
 
-/** The core does not compile. */
+/** A module does not compile. */
 export class BuildError extends Error {
   override readonly name = "BuildError";
 }
@@ -48,7 +49,7 @@ export class Tree {
       if (COPIED.includes(name)) cpSync(from, join(folder, name), { recursive: true });
       else if (!NOT_NEEDED.includes(name)) symlinkSync(from, join(folder, name));
     }
-    for (const name of BUILT) cpSync(join(root, "build", name), join(folder, "build", name));
+    for (const name of TEXT) cpSync(join(root, name), join(folder, name));
   }
 
   read(file: string): string {
@@ -60,27 +61,40 @@ export class Tree {
   }
 
   /**
-   * Compiles the core without optimisation, which is four times as fast, and puts it where tests look for the release
-   * and the debug build. Throws BuildError.
+   * Compiles the module that `file` belongs to, and puts it where tests look for it. The core is compiled without
+   * optimisation, which is four times as fast, and is the release build as well as the debug build. Throws BuildError.
    */
-  async build(): Promise<void> {
-    const asc = "node_modules/assemblyscript/bin/asc.js";
-    const output = "build/hmm.debug.wasm";
-    const args = [asc, "assembly/core/index.ts", "--target", "debug", "--outFile", output];
-    const { code, output: said } = await this.#run(args, 120);
-    if (code !== 0) throw new BuildError(said);
-    this.#install(readFileSync(join(this.folder, output)));
+  async build(file: string): Promise<void> {
+    if (!file.startsWith("assembly/text/")) {
+      await this.#compile("assembly/core/index.ts", CORE[0], ["--target", "debug"]);
+      const { core } = this;
+      this.core = core;
+    } else {
+      const transform = ["--transform", "./tools/as-bind-transform.mjs"];
+      await this.#compile("assembly/text/index.ts", TEXT[0], ["--target", "text", ...transform]);
+      this.#embed(readFileSync(join(this.folder, TEXT[0])), TEXT[1]);
+    }
   }
 
   /** The core as it is built now. */
   get core(): Uint8Array {
-    return readFileSync(join(this.folder, "build/hmm.debug.wasm"));
+    return readFileSync(join(this.folder, CORE[0]));
   }
 
-  /** Puts back a core that was built before. */
+  /** Puts in a core that was built elsewhere. */
   set core(binary: Uint8Array) {
-    writeFileSync(join(this.folder, "build/hmm.debug.wasm"), binary);
-    this.#install(binary);
+    for (const name of CORE.slice(0, 2)) writeFileSync(join(this.folder, name), binary);
+    this.#embed(binary, CORE[2]);
+  }
+
+  /** All that is built, by its name. */
+  get modules(): ReadonlyMap<string, Uint8Array> {
+    return new Map([...CORE, ...TEXT].map((name) => [name, readFileSync(join(this.folder, name))]));
+  }
+
+  /** Puts back what was built before. */
+  set modules(modules: ReadonlyMap<string, Uint8Array>) {
+    for (const [name, bytes] of modules) writeFileSync(join(this.folder, name), bytes);
   }
 
   /** Ends what runs in it. */
@@ -88,10 +102,16 @@ export class Tree {
     this.#child?.kill("SIGKILL");
   }
 
-  #install(binary: Uint8Array): void {
-    writeFileSync(join(this.folder, "build/hmm.wasm"), binary);
+  async #compile(entry: string, output: string, options: string[]): Promise<void> {
+    const asc = "node_modules/assemblyscript/bin/asc.js";
+    const { code, output: said } = await this.#run([asc, entry, "--outFile", output, ...options], 120);
+    if (code !== 0) throw new BuildError(said);
+  }
+
+  /** Writes a module as the string that programs import (tools/build.mjs). */
+  #embed(binary: Uint8Array, name: string): void {
     const text = `export default ${JSON.stringify(Buffer.from(binary).toString("latin1"))};\n`;
-    writeFileSync(join(this.folder, "build/hmm.wasm.js"), text);
+    writeFileSync(join(this.folder, name), text);
   }
 
   /** Runs a test file up to its first failure. What takes longer than `limit` seconds has failed, too. */

@@ -1,11 +1,13 @@
 /** The decoder of lackey traces against a plain parser, on random mixes of lines. */
-import { test } from "uvu";
+import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../src/testing/random.ts";
 import { TraceError } from "../../src/text/lackey.ts";
 import { decode } from "./decode.ts";
 
 const SEED = 20261123;
+
+const test = suite("lackey: any lines");
 
 /** What a trace decodes to, or the number of its first wrong line. */
 type Outcome =

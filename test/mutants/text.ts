@@ -1,0 +1,116 @@
+/** Mutants of the text module (assembly/text): the decoder of traces, and who runs an instruction. */
+import type { Mutant } from "./mutant.ts";
+
+const FAST = "assembly/text/fast-lines.ts";
+const LACKEY = "assembly/text/lackey.ts";
+const OFFLOAD = "assembly/text/offload.ts";
+const LINES = ["text/lackey-random", "text/lackey"];
+const RULE = ["text/lackey"];
+
+export const TEXT: readonly Mutant[] = [
+  {
+    name: "colon-taken-for-a-size",
+    file: FAST,
+    before: "usualSize(after) - 1) < 9",
+    after: "usualSize(after) - 1) < 10",
+    ask: LINES,
+  },
+  {
+    name: "second-line-of-a-pair-not-looked-at",
+    file: FAST,
+    before: "max<u32>(size - 1, usualSize(after) - 1) < 9",
+    after: "size - 1 < 9",
+    ask: LINES,
+  },
+  {
+    name: "digits-of-a-pair-not-checked",
+    file: FAST,
+    before: "        if (!areNibbles(nibbles)) break;\n",
+    after: "",
+    ask: LINES,
+  },
+  {
+    name: "address-ahead-stays",
+    file: FAST,
+    before: "    ahead = 0;\n",
+    after: "",
+    ask: LINES,
+  },
+  {
+    name: "tens-below-zero",
+    file: FAST,
+    before: "? <u32>0 : <u32>load<u8>(comma, 1)",
+    after: "? 0 : <i32>load<u8>(comma, 1)",
+    ask: RULE,
+  },
+  {
+    name: "unknown-prefix-is-a-load",
+    file: FAST,
+    before: "else if (prefix != LOAD) break;",
+    after: "",
+    ask: LINES,
+  },
+  {
+    name: "access-of-the-kernels-half-gives-a-record",
+    file: FAST,
+    before: "      if (address >> KERNEL_SHIFT != 0) break;\n",
+    after: "",
+    ask: LINES,
+  },
+  {
+    name: "store-of-an-instruction-before-is-a-push",
+    file: FAST,
+    before: "      last = 0;\n",
+    after: "",
+    ask: RULE,
+  },
+  {
+    name: "return-within-the-callers-gap-overlooked",
+    file: FAST,
+    before: "      if (offloadReturns(offload, address)) break;\n",
+    after: "",
+    ask: RULE,
+  },
+  {
+    name: "size-above-255-runs-over",
+    file: LACKEY,
+    before: "min<u32>(size, SIZE_MAX)",
+    after: "size & SIZE_MAX",
+    ask: LINES,
+  },
+  {
+    name: "rest-of-a-long-comment-is-a-line",
+    file: LACKEY,
+    before: "      s.dropping = 1;\n",
+    after: "",
+    ask: RULE,
+  },
+  {
+    name: "incomplete-line-forgotten",
+    file: LACKEY,
+    before: "  s.carry = bytes;\n",
+    after: "",
+    ask: RULE,
+  },
+  {
+    name: "return-from-a-nested-call-ends-the-region",
+    file: OFFLOAD,
+    before: "pc == o.returnPc && last == o.pop",
+    after: "pc == o.returnPc",
+    ask: RULE,
+  },
+  {
+    name: "end-of-a-range-is-inside",
+    file: OFFLOAD,
+    before: "if (load<u64>(rangeAt(o, mid), 8) > pc) hi = mid;",
+    after: "if (load<u64>(rangeAt(o, mid), 8) >= pc) hi = mid;",
+    ask: RULE,
+  },
+  {
+    name: "callee-in-another-range-is-no-entry",
+    file: OFFLOAD,
+    before: "  if (pushed && inside && o.range != before) enter(o);\n",
+    after: "",
+    ask: RULE,
+  },
+];
