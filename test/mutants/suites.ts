@@ -18,7 +18,17 @@ const ORDER = [
 ];
 
 /** Not asked: they are about the text of the sources, about other parts, or about tests. */
-const LEFT_OUT = ["tidy", "readme", "bench", "runner", "mutants", "golden/harness", "cli/args", "util/"];
+const LEFT_OUT = [
+  "tidy",
+  "readme",
+  "bench",
+  "runner",
+  "mutants",
+  "text/bind",
+  "golden/harness",
+  "cli/args",
+  "util/",
+];
 
 /** `golden` of `test/golden.test.ts`. */
 export function suiteName(file: string): string {
