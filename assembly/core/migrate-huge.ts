@@ -25,7 +25,6 @@ import { HUGE_MASK, largeMaps, splitLeaf } from "./huge";
 import { LARGE_PAGES } from "./layout";
 import { lruTouch } from "./lru";
 import { letGo, mapsPage, Migration, pfnOf, removeMigrationEntries, takeEntry } from "./migration";
-import { mmAt } from "./mm";
 import { notifyEnd, notifyStart } from "./notify";
 import { dissolveLarge, putPage } from "./page-alloc";
 import { isHuge, leafTable, walk } from "./pagetable";
@@ -151,15 +150,13 @@ export function moveUnit(m: Migration, head: u32, to: u32): u32 {
   return 0;
 }
 
-/** A unit falls apart: 512 slots, and 512 pages where its folio was. */
+/** A unit falls apart: 512 slots, and 512 pages where its folio was. What took its place in a table meanwhile stays. */
 export function splitUnit(m: Migration, i: u32): void {
   const word = m.source(i) & ~MIGRATE_PFN_COMPOUND;
   const page: u32 = word & <u32>MIGRATE_PFN_VALID ? 1 : 0;
   for (let j: u32 = 0; j < LARGE_PAGES; j++) m.setSource(i + j, word + page * j);
   if (!page) return;
   const head = pfnOf(word);
-  const own = leafTable(mmAt(m.mm).pgd, m.start + (<u64>i << 12));
-  if (own && isHuge(own)) splitLeaf(own);
   const part = folioOf(head);
   for (let link = rmapFirstLarge(part, 0); link; link = rmapNextLarge(link, part, 0)) {
     const vma = rmapVma(link, part);

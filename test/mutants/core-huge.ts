@@ -172,4 +172,11 @@ export const CORE_HUGE: readonly Mutant[] = [
     after: "",
     ask: ["unit/huge"],
   },
+  {
+    name: "unit-splits-what-took-its-place",
+    file: core("migrate-huge"),
+    before: "if (table && isHuge(table) && ptePfn(load<u64>(table)) == head) splitLeaf(table);",
+    after: "if (table && isHuge(table)) splitLeaf(table);",
+    ask: ["unit/compound-race"],
+  },
 ];
