@@ -1,5 +1,5 @@
 // P6: mprotect and munmap of a populated mapping that a device mirrors: it is told first, and changes its own table.
-// p6 mprotect BYTES: to PROT_READ (measured), and back. p6 munmap BYTES: measured; then mapped and populated again.
+// p6 mprotect BYTES: to PROT_READ (measured), and back. p6 munmap BYTES: measured, then mapped and populated again; twice.
 #include "mm.h"
 
 static u32 device_root;
@@ -60,15 +60,19 @@ static u64 repeat_mprotect(u32 *hash) {
   return t;
 }
 
+/** Twice, since frames go upwards in one of two mappings and downwards in the next. */
 static u64 repeat_munmap(u32 *hash) {
-  u64 t = now();
-  clear_device(device_root, START, START + bytes);
-  unmap_range(root, START, START + bytes);
-  t = now() - t;
-  check(hash);
-  populate(START, START + bytes);
-  map_device(device_root, START, START + bytes);
-  return t;
+  u64 sum = 0;
+  for (int i = 0; i < 2; i++) {
+    u64 t = now();
+    clear_device(device_root, START, START + bytes);
+    unmap_range(root, START, START + bytes);
+    sum += now() - t;
+    check(hash);
+    populate(START, START + bytes);
+    map_device(device_root, START, START + bytes);
+  }
+  return sum / 2;
 }
 
 int main(int argc, char **argv) {
