@@ -39,6 +39,13 @@ export const CORE_MEMORY: readonly Mutant[] = [
     ask: ["unit/devmem"],
   },
   {
+    name: "device-memory-right-above-system-memory",
+    file: core("layout"),
+    before: "system < GAP_FROM ? 0",
+    after: "system <= GAP_FROM ? 0",
+    ask: ["unit/copy"],
+  },
+  {
     name: "look-alike-page-not-copied",
     file: core("frame"),
     before: "    copyPageBytes(spare, source);\n",
