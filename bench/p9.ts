@@ -4,7 +4,7 @@
  */
 import { measure } from "mitata";
 import { TABLE_MIGRATION, MIGRATION_DST, MIGRATION_SRC } from "../assembly/uapi/struct.ts";
-import { contextOf } from "../src/context.ts";
+import { contextOf } from "../src/engine/context.ts";
 import {
   HMM_PFN_REQ_FAULT,
   HmmMirror,

@@ -8,7 +8,7 @@
  *
  * How a WebAssembly module gets into TypeScript: `import binary from "#hmm.wasm"` (and "#text.wasm").
  * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is a string, a byte a character;
- * src/wasm-modules.d.ts types it as string. Node, tsx and esbuild all resolve it in the same way; esbuild
+ * src/engine/wasm-modules.d.ts types it as string. Node, tsx and esbuild all resolve it in the same way; esbuild
  * inlines it. Tests that want the debug build read build/hmm.debug.wasm with node:fs.
  *
  * A step is skipped when the hash of its inputs is the one it was last built from. Outputs are written under a

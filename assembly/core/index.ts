@@ -4,60 +4,106 @@ import { EINVAL, ENOMEM } from "../uapi/errno";
 import { REQUEST } from "../uapi/event";
 import { PAGE_SIZE } from "../uapi/page";
 import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, XBUF_SIZE } from "../uapi/struct";
-import { accessStep, cancelPin, faultStep, pinStep } from "./access";
+import { accessStep, cancelPin, faultStep, pinStep } from "./access/access";
+import { header } from "./base/layout";
+import { cancelDeviceFault } from "./fault/fault";
+import { putPage } from "./frame/page-alloc";
+import { cancelExclusive, exclusiveStep } from "./hmm/exclusive";
+import { rangeFaultStep } from "./hmm/range-fault";
+import { ksmStep } from "./ksm/scan";
+import { closeStep, forkStep } from "./mapping/lifecycle";
+import { madviseStep } from "./mapping/madvise";
+import { mlockStep, mmapStep, uffdStep } from "./mapping/mmap";
+import { mprotectStep } from "./mapping/mprotect";
+import { mremapStep } from "./mapping/mremap";
+import { msyncStep, punchStep, truncateStep } from "./mapping/truncate";
+import { munmapStep } from "./mapping/unmap";
+import { migratePagesStep } from "./migrate/pages";
+import { migrateDeviceSetupStep, migrateSetupStep } from "./migrate/setup";
 import {
-  Cmd, commandPop, commandPush, commandTop, OP_ACCESS, OP_CLOSE, OP_EXCLUSIVE, OP_FAULT, OP_FORK, OP_KSM,
-  OP_MADVISE, OP_MIGRATE_DEVICE_SETUP, OP_MIGRATE_PAGES, OP_MIGRATE_SETUP, OP_MLOCK, OP_MMAP, OP_MPROTECT,
-  OP_MREMAP, OP_MSYNC, OP_MUNMAP, OP_PIN, OP_PUNCH, OP_RANGE_FAULT, OP_TRUNCATE, OP_UFFD,
-} from "./cmd";
-import { cancelExclusive, exclusiveStep } from "./exclusive";
-import { cancelDeviceFault } from "./fault";
-import { fileOf, isFile } from "./file";
-import { rangeFaultStep } from "./hmm";
-import { ksmStep } from "./ksm-scan";
-import { header } from "./layout";
-import { madviseStep } from "./madvise";
-import { migratePagesStep } from "./migrate";
-import { migrateDeviceSetupStep, migrateSetupStep } from "./migrate-setup";
-import { isOpen, migrationOf } from "./migration";
-import { exists, mmOf } from "./mm";
-import { closeStep, forkStep } from "./mm-life";
-import { mlockStep, mmapStep, uffdStep } from "./mmap";
-import { mprotectStep } from "./mprotect";
-import { mremapStep } from "./mremap";
-import { notifyEnd } from "./notify";
-import { putPage } from "./page-alloc";
-import { msyncStep, punchStep, truncateStep } from "./truncate";
-import { munmapStep } from "./unmap";
-import { findVmaFrom, some } from "./vma";
+  Cmd,
+  commandPop,
+  commandPush,
+  commandTop,
+  OP_ACCESS,
+  OP_CLOSE,
+  OP_EXCLUSIVE,
+  OP_FAULT,
+  OP_FORK,
+  OP_KSM,
+  OP_MADVISE,
+  OP_MIGRATE_DEVICE_SETUP,
+  OP_MIGRATE_PAGES,
+  OP_MIGRATE_SETUP,
+  OP_MLOCK,
+  OP_MMAP,
+  OP_MPROTECT,
+  OP_MREMAP,
+  OP_MSYNC,
+  OP_MUNMAP,
+  OP_PIN,
+  OP_PUNCH,
+  OP_RANGE_FAULT,
+  OP_TRUNCATE,
+  OP_UFFD,
+} from "./operation/cmd";
+import { notifyEnd } from "./operation/notify";
+import { fileOf, isFile } from "./space/file";
+import { isOpen, migrationOf } from "./space/migration";
+import { exists, mmOf } from "./space/mm";
+import { findVmaFrom, some } from "./space/vma";
 
-export { checksum } from "./checksum";
-export { layoutBytes } from "./layout";
-export { abort } from "./panic";
+export { checksum } from "./base/checksum";
+export { layoutBytes } from "./base/layout";
+export { abort } from "./base/panic";
 export { boot } from "./boot";
-export { memcgCreate, memcgSetLimit, memcgDestroy } from "./memcg";
-export { mmCreate } from "./mm-life";
-export { mincore } from "./mmap";
-export { load32, store32, lookupPte, unpin } from "./access";
+export { memcgCreate, memcgSetLimit, memcgDestroy } from "./frame/memcg";
+export { mmCreate } from "./mapping/lifecycle";
+export { mincore } from "./mapping/mmap";
+export { load32, store32, lookupPte, unpin } from "./access/access";
 export {
-  notifierInsert, notifierRemove, notifierReadBegin, notifierReadRetry, notifierSetSeq,
-} from "./notify";
-export { addressesBelow48, translate } from "./translate";
+  notifierInsert,
+  notifierRemove,
+  notifierReadBegin,
+  notifierReadRetry,
+  notifierSetSeq,
+} from "./operation/notify";
+export { addressesBelow48, translate } from "./access/translate";
 export {
-  devmemAdd, devmemRemove, devmemAllocPage, devmemAllocPages, devmemTakeFreed, systemAllocPage,
-  systemAllocPages, pageGet, pagePut, pageTryLock, pageUnlock, pageIsolate, pagePutback, copyPages, pageData, pageZone,
-} from "./devmem";
-export { migrateFinalize } from "./migrate";
-export { deviceTableMapMigrated } from "./migrate-mirror";
+  devmemAdd,
+  devmemRemove,
+  devmemAllocPage,
+  devmemAllocPages,
+  devmemTakeFreed,
+  systemAllocPage,
+  systemAllocPages,
+  pageGet,
+  pagePut,
+  pageTryLock,
+  pageUnlock,
+  pageIsolate,
+  pagePutback,
+  copyPages,
+  pageData,
+  pageZone,
+} from "./migrate/destinations";
+export { migrateFinalize } from "./migrate/pages";
+export { deviceTableMapMigrated } from "./migrate/mirror";
 export {
-  deviceTableCreate, deviceTableDestroy, deviceTableMap, deviceTableClear, deviceTableProtect,
-  deviceTableLookup, deviceTableSnapshot, deviceTableAccess,
-} from "./device-table";
-export { replay, replayCount, replayOldest } from "./replay";
-export { arenaAlloc, arenaFree } from "./arena";
-export { fileClose, fileCreate } from "./file";
-export { fileRead, fileWrite } from "./file-io";
-export { verify } from "./verify";
+  deviceTableCreate,
+  deviceTableDestroy,
+  deviceTableMap,
+  deviceTableClear,
+  deviceTableProtect,
+  deviceTableLookup,
+  deviceTableSnapshot,
+  deviceTableAccess,
+} from "./space/device-table";
+export { replay, replayCount, replayOldest } from "./access/replay";
+export { arenaAlloc, arenaFree } from "./base/arena";
+export { fileClose, fileCreate } from "./space/file";
+export { fileRead, fileWrite } from "./access/file-io";
+export { verify } from "./verify/verify";
 
 /** Runs an operation until it ends or asks. What it still holds at its end is let go. */
 function run(cmd: Cmd): i32 {
@@ -71,27 +117,48 @@ function run(cmd: Cmd): i32 {
 
 function step(cmd: Cmd): i32 {
   switch (cmd.op) {
-    case OP_MMAP: return mmapStep(cmd);
-    case OP_MUNMAP: return munmapStep(cmd);
-    case OP_MPROTECT: return mprotectStep(cmd);
-    case OP_MADVISE: return madviseStep(cmd);
-    case OP_MREMAP: return mremapStep(cmd);
-    case OP_MLOCK: return mlockStep(cmd);
-    case OP_FORK: return forkStep(cmd);
-    case OP_CLOSE: return closeStep(cmd);
-    case OP_ACCESS: return accessStep(cmd);
-    case OP_FAULT: return faultStep(cmd);
-    case OP_PIN: return pinStep(cmd);
-    case OP_RANGE_FAULT: return rangeFaultStep(cmd);
-    case OP_MIGRATE_SETUP: return migrateSetupStep(cmd);
-    case OP_MIGRATE_DEVICE_SETUP: return migrateDeviceSetupStep(cmd);
-    case OP_MIGRATE_PAGES: return migratePagesStep(cmd);
-    case OP_EXCLUSIVE: return exclusiveStep(cmd);
-    case OP_TRUNCATE: return truncateStep(cmd);
-    case OP_PUNCH: return punchStep(cmd);
-    case OP_MSYNC: return msyncStep(cmd);
-    case OP_UFFD: return uffdStep(cmd);
-    case OP_KSM: return ksmStep(cmd);
+    case OP_MMAP:
+      return mmapStep(cmd);
+    case OP_MUNMAP:
+      return munmapStep(cmd);
+    case OP_MPROTECT:
+      return mprotectStep(cmd);
+    case OP_MADVISE:
+      return madviseStep(cmd);
+    case OP_MREMAP:
+      return mremapStep(cmd);
+    case OP_MLOCK:
+      return mlockStep(cmd);
+    case OP_FORK:
+      return forkStep(cmd);
+    case OP_CLOSE:
+      return closeStep(cmd);
+    case OP_ACCESS:
+      return accessStep(cmd);
+    case OP_FAULT:
+      return faultStep(cmd);
+    case OP_PIN:
+      return pinStep(cmd);
+    case OP_RANGE_FAULT:
+      return rangeFaultStep(cmd);
+    case OP_MIGRATE_SETUP:
+      return migrateSetupStep(cmd);
+    case OP_MIGRATE_DEVICE_SETUP:
+      return migrateDeviceSetupStep(cmd);
+    case OP_MIGRATE_PAGES:
+      return migratePagesStep(cmd);
+    case OP_EXCLUSIVE:
+      return exclusiveStep(cmd);
+    case OP_TRUNCATE:
+      return truncateStep(cmd);
+    case OP_PUNCH:
+      return punchStep(cmd);
+    case OP_MSYNC:
+      return msyncStep(cmd);
+    case OP_UFFD:
+      return uffdStep(cmd);
+    case OP_KSM:
+      return ksmStep(cmd);
   }
   return -EINVAL;
 }
@@ -129,6 +196,7 @@ function notBegun(mm: u32): i32 {
   return exists(mmOf(mm)) ? -ENOMEM : -EINVAL;
 }
 
+
 @inline
 function begun(cmd: Cmd): bool {
   return changetype<usize>(cmd) != 0;
@@ -150,7 +218,7 @@ export function mmap(mm: u32, addr: f64, length: f64, prot: u32, flags: u32, fil
   cmd.a = prot;
   cmd.b = flags;
   cmd.c = file;
-  cmd.unmapCursor = <u64>offset >> 12;
+  cmd.unmapCursor = (<u64>offset) >> 12;
   return run(cmd);
 }
 
@@ -231,7 +299,17 @@ export function pin(mm: u32, addr: f64, npages: u32, out: usize, flags: u32): i3
   return run(cmd);
 }
 
-export function hmmRangeFault(mm: u32, start: f64, end: f64, pfns: usize, defaultFlags: u32, mask: u32, owner: u32, notifier: u32, seq: u32): i32 {
+export function hmmRangeFault(
+  mm: u32,
+  start: f64,
+  end: f64,
+  pfns: usize,
+  defaultFlags: u32,
+  mask: u32,
+  owner: u32,
+  notifier: u32,
+  seq: u32,
+): i32 {
   const cmd = begin(OP_RANGE_FAULT, mm, start, end);
   if (!begun(cmd)) return notBegun(mm);
   cmd.a = <u32>pfns;
@@ -254,7 +332,8 @@ export function migrateSetup(mm: u32, start: f64, end: f64, select: u32, owner: 
 
 export function migrateDeviceSetup(pfn: u32, n: u32): i32 {
   const base = header(HDR_DEVICE_BASE);
-  if (!n || pfn < base || n > header(HDR_DEVICE_FRAMES) || pfn - base > header(HDR_DEVICE_FRAMES) - n) return -EINVAL;
+  if (!n || pfn < base || n > header(HDR_DEVICE_FRAMES) || pfn - base > header(HDR_DEVICE_FRAMES) - n)
+    return -EINVAL;
   const cmd = commandPush(OP_MIGRATE_DEVICE_SETUP, 0);
   if (!begun(cmd)) return -ENOMEM;
   cmd.e = pfn;

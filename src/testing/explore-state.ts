@@ -27,8 +27,8 @@ import {
   ZONE_SIZE,
   ZONES,
 } from "../../assembly/uapi/struct.ts";
-import type { Context } from "../context.ts";
-import type { Memory } from "../memory.ts";
+import type { Context } from "../engine/context.ts";
+import type { Memory } from "../engine/memory.ts";
 
 /** A running hash of 64 bits, in two lanes. */
 export class Hash {

@@ -1,6 +1,6 @@
 /** The engine's side of a run: performs the operations through the public API and shows the state after each. */
 import { Hmm, Memcg, PAGE_SIZE, type HmmFile, type Mm, type Pin } from "../../src/index.ts";
-import { contextOf } from "../../src/context.ts";
+import { contextOf } from "../../src/engine/context.ts";
 import { PTE_KIND_MASK, PTE_KIND_SWAP, PTE_PRESENT, PTE_SPECIAL } from "../../assembly/uapi/pte.ts";
 import {
   HEADER,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { MM_RSS_ANON, TABLE_MM } from "../../assembly/uapi/struct.ts";
-import { contextOf } from "../../src/context.ts";
+import { contextOf } from "../../src/engine/context.ts";
 import { PAGE_SIZE } from "../../src/index.ts";
 import { builds } from "../util/builds.ts";
 import { errorOf, makeHmm } from "../util/driver.ts";

@@ -53,11 +53,14 @@ onEachBuild("copies of pages", (test, module) => {
     ] as const) {
       const hmm = Hmm.createSync(module, { systemMemory: size, deviceMemory: 2 * MIB, backing: "metadata" });
       const callbacks = { free: () => undefined, fault: () => assert.unreachable() };
-      const page = hmmDevmemAdd(hmm, callbacks, {}, 2 * MIB).allocPage();
+      const devmem = hmmDevmemAdd(hmm, callbacks, {}, 2 * MIB);
+      const page = devmem.allocPage();
       // Two frames below system memory are nobody's; device memory begins with a huge page's first frame.
       const above = Math.ceil((2 + size / PAGE_SIZE) / 512) * 512;
       assert.is(page, above + pages);
       hmm.verify();
+      hmm.pageUnlock(page);
+      hmm.pagePut(page);
       hmm.close();
     }
   });
