@@ -31,7 +31,7 @@ export default tseslint.config(
       "bench/**/*.ts",
       "examples/**/*.ts",
       "tools/**/*.ts",
-      "assembly/uapi/**/*.ts",
+      "assembly/{uapi,abi}/**/*.ts",
     ],
     ignores: ["test/assembly/**"],
     extends: [tseslint.configs.recommendedTypeChecked],

@@ -10,7 +10,7 @@ import {
   HEADER,
   ZONES,
   ZONE_FREE_PAGES,
-} from "../assembly/uapi/struct.ts";
+} from "../assembly/abi/struct.ts";
 import type { DeviceTable } from "./device/device-table.ts";
 import type { HmmDevmem } from "./device/devmem.ts";
 import type { HmmMirror } from "./device/mirror.ts";

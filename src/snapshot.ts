@@ -7,7 +7,7 @@ import {
   MIGRATION_MM,
   MIGRATION_VMA,
   TABLE_MIGRATION,
-} from "../assembly/uapi/struct.ts";
+} from "../assembly/abi/struct.ts";
 import { DeviceTable } from "./device/device-table.ts";
 import { HmmDevmem, type HmmDevmemOps } from "./device/devmem.ts";
 import { HmmMirror, type HmmMirrorOps } from "./device/mirror.ts";

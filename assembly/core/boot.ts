@@ -18,7 +18,7 @@ import {
   HEADER_MAGIC,
   SWAP_ZONE,
   ZONE_COUNT,
-} from "../uapi/struct";
+} from "../abi/struct";
 import { arenaInit } from "./base/arena";
 import { header, RESERVED_FRAMES, setHeader } from "./base/layout";
 import { folioOf } from "./frame/folio";

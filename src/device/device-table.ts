@@ -1,7 +1,7 @@
 import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { PFN_MASK } from "../../assembly/uapi/pfn.ts";
-import { DEVICE_TABLE_ENTRIES, TABLE_DEVICE_TABLE, XBUF_SIZE } from "../../assembly/uapi/struct.ts";
+import { DEVICE_TABLE_ENTRIES, TABLE_DEVICE_TABLE, XBUF_SIZE } from "../../assembly/abi/struct.ts";
 import { contextOf, type Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import {

@@ -13,7 +13,7 @@ import {
   ZONE_PFN_END,
   ZONE_PFN_FIRST,
   ZONE_SIZE,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import { contextOf, type Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import {

@@ -18,7 +18,7 @@ import {
   HDR_FOLIOS,
   HDR_FRAMES,
   HDR_ZERO_PFN,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badRange, badType, checkInteger, checkU32, HmmError, show } from "../engine/errors.ts";

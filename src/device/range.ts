@@ -7,7 +7,7 @@ import {
   HMM_PFN_VALID,
   HMM_PFN_WRITE,
 } from "../../assembly/uapi/pfn.ts";
-import { HDR_FAULT_ADDR, HEADER, OWNER_ANY } from "../../assembly/uapi/struct.ts";
+import { HDR_FAULT_ADDR, HEADER, OWNER_ANY } from "../../assembly/abi/struct.ts";
 import { VM_READ } from "../../assembly/uapi/vm.ts";
 import type { Context } from "../engine/context.ts";
 import {

@@ -23,7 +23,7 @@ import {
   TABLE_NOTIFIER,
   TABLE_PAGE_TABLE,
   TABLE_VMA,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import type { CoreExports } from "./core.ts";
 import { badRange, badType, checkInteger, checkOptions, HmmError } from "./errors.ts";
 import { Memory } from "./memory.ts";

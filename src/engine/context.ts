@@ -1,5 +1,5 @@
 import { EAGAIN, EBUSY, EFAULT, ENOMEM } from "../../assembly/uapi/errno.ts";
-import { REQUEST } from "../../assembly/uapi/event.ts";
+import { REQUEST } from "../../assembly/abi/request.ts";
 import {
   HDR_CMD_DEPTH,
   HDR_EXHAUSTED,
@@ -8,7 +8,7 @@ import {
   HDR_XBUF,
   POOL_CAPACITY,
   TABLE_POOLS,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import { FAULT_MIGRATION } from "../../assembly/uapi/vm.ts";
 import type { DeviceTable } from "../device/device-table.ts";
 import type { HmmDevmem } from "../device/devmem.ts";

@@ -1,4 +1,4 @@
-import { REQUEST } from "../../assembly/uapi/event.ts";
+import { REQUEST } from "../../assembly/abi/request.ts";
 
 export { REQUEST };
 

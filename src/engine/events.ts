@@ -5,7 +5,7 @@ import {
   LOG_MIGRATE,
   LOG_MMAP,
   LOG_MUNMAP,
-} from "../../assembly/uapi/event.ts";
+} from "../../assembly/abi/request.ts";
 import {
   HDR_FLAGS,
   HDR_FLAG_LOG,
@@ -18,7 +18,7 @@ import {
   LOG_RECORD_KIND,
   LOG_RECORD_MM,
   LOG_RECORD_SIZE,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import { badRange, badType } from "./errors.ts";
 import type { Memory } from "./memory.ts";
 

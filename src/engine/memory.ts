@@ -9,7 +9,7 @@ import {
   POOL_BASE,
   POOL_OBJECT_SIZE,
   POOL_STRIDE,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 
 const HIGH = 2 ** 32;
 

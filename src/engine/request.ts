@@ -1,4 +1,4 @@
-import { REQUEST_DEVICE_FAULT, REQUEST_INVALIDATE } from "../../assembly/uapi/event.ts";
+import { REQUEST_DEVICE_FAULT, REQUEST_INVALIDATE } from "../../assembly/abi/request.ts";
 import {
   HDR_REQ_ANSWER,
   HDR_REQ_DEVMEM,
@@ -13,7 +13,7 @@ import {
   HDR_REQ_SEQ,
   HDR_REQ_START,
   HDR_REQ_VMA,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import { VM_FAULT_ERROR, VM_FAULT_SIGBUS } from "../../assembly/uapi/vm.ts";
 import type { HmmDevmem } from "../device/devmem.ts";
 import type { Mm } from "../space/mm.ts";

@@ -11,7 +11,7 @@ import {
   COUNT_TO_DEVICE,
   COUNT_TO_SYSTEM,
   HEADER,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import type { Memory } from "./memory.ts";
 
 /** Faults by what they did (FAULT_KIND_*). */

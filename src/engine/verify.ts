@@ -1,4 +1,4 @@
-import * as struct from "../../assembly/uapi/struct.ts";
+import * as struct from "../../assembly/abi/struct.ts";
 import type { Context } from "./context.ts";
 import { EINVARIANT, hex, HmmError } from "./errors.ts";
 

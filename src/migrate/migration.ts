@@ -11,7 +11,7 @@ import {
   MIGRATION_START,
   MIGRATION_STATE,
   TABLE_MIGRATION,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import type { Context, MigrationArrays } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { show } from "../engine/errors.ts";

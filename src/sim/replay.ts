@@ -15,7 +15,7 @@ import {
   REPLAY_DONE,
   REPLAY_NO_VMA,
   XBUF_SIZE,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import { contextOf, type Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badType, checkInteger, HmmError } from "../engine/errors.ts";

@@ -1,6 +1,6 @@
 import { EAGAIN, EFAULT, ENOMEM } from "../../assembly/uapi/errno.ts";
-import { REQUEST, REQUEST_DEVICE_FAULT } from "../../assembly/uapi/event.ts";
-import { HDR_FAULT_KIND, HDR_REQ_DEVMEM, HDR_REQ_KIND, XBUF_SIZE } from "../../assembly/uapi/struct.ts";
+import { REQUEST, REQUEST_DEVICE_FAULT } from "../../assembly/abi/request.ts";
+import { HDR_FAULT_KIND, HDR_REQ_DEVMEM, HDR_REQ_KIND, XBUF_SIZE } from "../../assembly/abi/struct.ts";
 import {
   FAULT_LOOP,
   FAULT_MAPERR,

@@ -6,7 +6,7 @@ import {
   FILE_SHMEM,
   TABLE_FILE,
   XBUF_SIZE,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { ADDRESS_LIMIT, badRange, badType, checkInteger, checkOptions } from "../engine/errors.ts";

@@ -1,5 +1,6 @@
 import { EAGAIN, EINVAL } from "../../assembly/uapi/errno.ts";
-import { HDR_RESULT } from "../../assembly/uapi/struct.ts";
+import { HDR_RESULT } from "../../assembly/abi/struct.ts";
+import { MAP_FILE_MIXED, MAP_FILE_PFN } from "../../assembly/abi/mapping.ts";
 import {
   MADV_COLD,
   MADV_COLLAPSE,
@@ -11,8 +12,6 @@ import {
   MADV_REMOVE,
   MADV_WILLNEED,
   MAP_ANONYMOUS,
-  MAP_FILE_MIXED,
-  MAP_FILE_PFN,
   MAP_PRIVATE,
   MAP_SHARED,
   MREMAP_FIXED,

@@ -1,5 +1,5 @@
 import { EBUSY } from "../../assembly/uapi/errno.ts";
-import { MEMCG_LIMIT, MEMCG_MEMBERS, MEMCG_USAGE, TABLE_MEMCG } from "../../assembly/uapi/struct.ts";
+import { MEMCG_LIMIT, MEMCG_MEMBERS, MEMCG_USAGE, TABLE_MEMCG } from "../../assembly/abi/struct.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { checkInteger, checkOptions, HmmError } from "../engine/errors.ts";

@@ -9,7 +9,7 @@ import {
   MM_RSS_SWAP,
   MM_VMA_FIRST,
   TABLE_MM,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import { HmmMirror } from "../device/mirror.ts";
 import { MmuIntervalNotifier } from "../device/notifier.ts";
 import type { HmmRange } from "../device/range.ts";

@@ -8,7 +8,7 @@ import {
   VMA_NEXT,
   VMA_PGOFF,
   VMA_START,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import {
   VM_ACCESS,
   VM_DONTEXPAND,

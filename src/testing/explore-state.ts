@@ -26,7 +26,7 @@ import {
   ZONE_COUNT,
   ZONE_SIZE,
   ZONES,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import type { Context } from "../engine/context.ts";
 import type { Memory } from "../engine/memory.ts";
 

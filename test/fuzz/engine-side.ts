@@ -13,7 +13,7 @@ import {
   ZONE_FREE_PAGES,
   ZONE_SIZE,
   ZONES,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import { PMD_SIZE } from "../../assembly/uapi/page.ts";
 import { encodeBytes } from "../golden/codec.ts";
 import { frameBytes, swappedBytes } from "../golden/inspect.ts";

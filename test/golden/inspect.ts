@@ -13,7 +13,7 @@ import {
   FOLIO_SIZE,
   HDR_FOLIOS,
   HDR_FRAMES,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 
 export interface PageInfo {
   /** Entries that name the page, in all address spaces. */

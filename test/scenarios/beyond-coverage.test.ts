@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { MM_RSS_ANON, TABLE_MM } from "../../assembly/uapi/struct.ts";
+import { MM_RSS_ANON, TABLE_MM } from "../../assembly/abi/struct.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { PAGE_SIZE } from "../../src/index.ts";
 import { builds } from "../util/builds.ts";

@@ -2,7 +2,7 @@
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
-import { FILE_DISK, FOLIO_DIRTY, FOLIO_LOCKED, HDR_XBUF, XBUF_SIZE } from "../../uapi/struct";
+import { FILE_DISK, FOLIO_DIRTY, FOLIO_LOCKED, HDR_XBUF, XBUF_SIZE } from "../../abi/struct";
 import { header } from "../base/layout";
 import { mustWait } from "../fault/common";
 import { folioOf, frameOf } from "../frame/folio";

@@ -27,7 +27,7 @@ import {
   REPLAY_DEVICE_FAULT,
   REPLAY_DONE,
   REPLAY_NO_VMA,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { pteFlags, ptePfn } from "../base/pte";
 import { folioOf } from "../frame/folio";

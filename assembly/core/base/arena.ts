@@ -6,7 +6,7 @@
 //  │ size, bytes│ in use  │ payload …     │   size: of the payload, a multiple of 8
 //  └────────────┴─────────┴═══════════════┘
 
-import { HDR_ARENA, HDR_ARENA_END, TABLE_ARENA } from "../../uapi/struct";
+import { HDR_ARENA, HDR_ARENA_END, TABLE_ARENA } from "../../abi/struct";
 import { exhausted, header, mayAllocate, zeroObject } from "./layout";
 
 const HEAD: u32 = 8;

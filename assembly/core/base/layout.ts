@@ -78,7 +78,7 @@ import {
   TABLE_VMA,
   VMA_SIZE,
   XBUF_SIZE,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 
 /** Frames before the first one that can be allocated: pfn 0 (none) and pfn 1 (the zero page). */
 export const RESERVED_FRAMES: u32 = 2;

@@ -7,7 +7,7 @@ import {
   POOL_HIGH,
   POOL_OBJECT_SIZE,
   POOL_USED,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { exhausted, mayAllocate, pool, zeroObject } from "./layout";
 
 /** A zeroed object, or 0 when the table is full (HDR_EXHAUSTED names it). */

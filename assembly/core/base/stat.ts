@@ -14,7 +14,7 @@ import {
   LOG_RECORD_KIND,
   LOG_RECORD_MM,
   LOG_RECORD_SIZE,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { header, setHeader } from "./layout";
 
 

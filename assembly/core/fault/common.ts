@@ -1,7 +1,7 @@
 // What the parts of the fault handler have in common: who may touch what, new pages, and what a fault answers.
 
 import { EAGAIN } from "../../uapi/errno";
-import { LOG_FAULT } from "../../uapi/event";
+import { LOG_FAULT } from "../../abi/request";
 import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
 import {
   COUNT_FAULT,
@@ -10,7 +10,7 @@ import {
   HDR_FAULT_CODE,
   HDR_FAULT_KIND,
   HDR_OPEN_MIGRATION,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import {
   ACCESS_FORCE,
   ACCESS_GUP,

@@ -7,6 +7,7 @@
 //   device-private   the driver brings it back   the same, then as above
 //   migration        wait: -EAGAIN               the same
 
+import { REQUEST, REQUEST_DEVICE_FAULT } from "../../abi/request";
 import {
   FAULT_KIND_ANON,
   FAULT_KIND_COW,
@@ -17,8 +18,6 @@ import {
   FAULT_KIND_ZERO,
   MMU_NOTIFY_CLEAR,
   MMU_NOTIFY_EXCLUSIVE,
-  REQUEST,
-  REQUEST_DEVICE_FAULT,
 } from "../../uapi/event";
 import { TABLE_SHIFT } from "../../uapi/page";
 import {
@@ -57,7 +56,7 @@ import {
   HDR_REQ_START,
   HDR_REQ_VMA,
   HDR_ZERO_PFN,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import {
   ACCESS_WRITE,
   FAULT_LOOP,

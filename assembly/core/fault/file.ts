@@ -14,7 +14,7 @@ import {
   FOLIO_LRU,
   HDR_FAULT_AROUND,
   HDR_FAULT_CODE,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { ACCESS_WRITE, FAULT_SIGBUS, VM_FAULT_SIGBUS, VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { header, setHeader } from "../base/layout";
 import { makePte, ptePfn } from "../base/pte";

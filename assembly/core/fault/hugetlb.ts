@@ -1,16 +1,16 @@
 // Faults on hugetlb mappings: 2 MiB at a time, from the pool, never split.
 
+import { REQUEST } from "../../abi/request";
 import {
   FAULT_KIND_ANON,
   FAULT_KIND_COW,
   FAULT_KIND_REUSE,
   FAULT_KIND_SPURIOUS,
   MMU_NOTIFY_CLEAR,
-  REQUEST,
 } from "../../uapi/event";
 import { PMD_SIZE } from "../../uapi/page";
 import { PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import { HDR_FAULT_CODE, HDR_HUGETLB_FREE, TABLE_MM } from "../../uapi/struct";
+import { HDR_FAULT_CODE, HDR_HUGETLB_FREE, TABLE_MM } from "../../abi/struct";
 import { ACCESS_WRITE, FAULT_SIGBUS, VM_FAULT_SIGBUS, VM_HUGETLB } from "../../uapi/vm";
 import { header, LARGE_PAGES, setHeader } from "../base/layout";
 import { poolHigh } from "../base/pool";

@@ -1,7 +1,8 @@
 // Write faults on neighbours: what the fault handler does with a page, in one loop for as many entries of a leaf table as
 // are alike and usual. Where a run ends, handleFault() has the next page.
 
-import { FAULT_KIND_COW, FAULT_KIND_REUSE, LOG_FAULT } from "../../uapi/event";
+import { LOG_FAULT } from "../../abi/request";
+import { FAULT_KIND_COW, FAULT_KIND_REUSE } from "../../uapi/event";
 import { PTE_DIRTY, PTE_HUGE, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
 import {
   BLOCK_BITMAP,
@@ -18,7 +19,7 @@ import {
   HDR_FAIL_ALLOC,
   HDR_FAULT_KIND,
   HDR_FOLIOS,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { header, setHeader } from "../base/layout";
 import { makePte, pteFlags, ptePfn } from "../base/pte";

@@ -1,4 +1,4 @@
-// Folios: what is known of each frame. (Drawn in uapi/struct.ts.)
+// Folios: what is known of each frame. (Drawn in abi/struct.ts.)
 
 import {
   FOLIO_COUNT_MASK,
@@ -11,7 +11,7 @@ import {
   HDR_DEVICE_BASE,
   HDR_FOLIOS,
   HDR_FRAMES,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { header } from "../base/layout";
 
 

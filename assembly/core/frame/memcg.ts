@@ -8,7 +8,7 @@ import {
   MEMCG_USAGE,
   TABLE_MEMCG,
   TABLE_MEMCG_LIMIT,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { exhausted } from "../base/layout";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 

@@ -33,7 +33,7 @@ import {
   ZONE_FREE_BLOCKS,
   ZONE_PARTIAL_BLOCKS,
   ZONE_SIZE,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { exhausted, header, LARGE_PAGES, mayAllocate, setHeader } from "../base/layout";
 import { pteFlags, ptePfn } from "../base/pte";
 import { Folio, folioOf, isDevicePfn } from "./folio";

@@ -27,7 +27,7 @@ import {
   ZONE_PFN_FIRST,
   ZONE_SIZE,
   ZONES,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { header, RESERVED_FRAMES } from "../base/layout";
 import { isDevicePfn } from "./folio";
 

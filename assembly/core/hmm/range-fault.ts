@@ -5,7 +5,7 @@
 // before it hold outputs, slots from it on still hold inputs.
 
 import { EAGAIN, EBUSY, EFAULT, ENOMEM, EPERM } from "../../uapi/errno";
-import { REQUEST } from "../../uapi/event";
+import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
 import {
   HMM_PFN_ERROR,
@@ -22,7 +22,7 @@ import {
   PTE_KIND_MASK,
   PTE_KIND_MIGRATION,
 } from "../../uapi/pte";
-import { HDR_FAULT_ADDR, OWNER_ANY } from "../../uapi/struct";
+import { HDR_FAULT_ADDR, OWNER_ANY } from "../../abi/struct";
 import {
   ACCESS_WRITE,
   VM_FAULT_ERROR,

@@ -2,7 +2,7 @@
 // (MADV_UNMERGEABLE, mremap); and when an item may leave its page.
 
 import { EAGAIN, EFAULT, ENOMEM } from "../../uapi/errno";
-import { REQUEST } from "../../uapi/event";
+import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
 import {
   PTE_KIND_DEVICE,
@@ -19,7 +19,7 @@ import {
   HDR_KSM_SHARING,
   MM_MERGEABLE,
   TABLE_KSM_NODE,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { VM_FAULT_OOM } from "../../uapi/vm";
 import { header, setHeader } from "../base/layout";
 import { poolHigh, poolObject, poolUsed } from "../base/pool";

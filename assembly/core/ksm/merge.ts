@@ -1,7 +1,8 @@
 // Merging two pages, for ksm-scan.ts. An entry is write-protected first (`clear` is told), so that its page changes no more,
 // then replaced (`clear` again). A pinned page cannot be protected: what was made ready for it is undone.
 
-import { MMU_NOTIFY_CLEAR, REQUEST } from "../../uapi/event";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
 import {
@@ -12,7 +13,7 @@ import {
   FOLIO_LARGE,
   FOLIO_LOCKED,
   FOLIO_SWAP_CACHE,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { VM_MERGEABLE } from "../../uapi/vm";
 import { makePte, pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { copyPage } from "../fault/fault";

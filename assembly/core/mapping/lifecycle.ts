@@ -1,13 +1,8 @@
 // The life of an address space: made empty, forked, closed.
 
 import { EBUSY, EINVAL, ENOMEM } from "../../uapi/errno";
-import {
-  LOG_FORK,
-  MMU_NOTIFY_CLEAR,
-  MMU_NOTIFY_PROTECTION_PAGE,
-  MMU_NOTIFY_RELEASE,
-  REQUEST,
-} from "../../uapi/event";
+import { LOG_FORK, REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_PAGE, MMU_NOTIFY_RELEASE } from "../../uapi/event";
 import {
   PTE_EXCLUSIVE,
   PTE_KIND_DEVICE,
@@ -25,7 +20,7 @@ import {
   MM_MERGEABLE,
   TABLE_MM,
   TABLE_NOTIFIER,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import {
   VM_DONTCOPY,
   VM_HUGETLB,

@@ -1,7 +1,7 @@
 // mmap, mlock and mincore.
 
 import { EEXIST, EINVAL, ENOMEM } from "../../uapi/errno";
-import { LOG_MMAP, REQUEST } from "../../uapi/event";
+import { LOG_MMAP, REQUEST } from "../../abi/request";
 import { PAGE_SIZE, PMD_SHIFT, PMD_SIZE } from "../../uapi/page";
 import { PTE_KIND_SWAP, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
 import {
@@ -11,10 +11,10 @@ import {
   HDR_ZERO_PFN,
   TABLE_ADDRESS_SPACE,
   TABLE_HUGETLB,
-} from "../../uapi/struct";
+} from "../../abi/struct";
+import { MAP_FILE_MIXED } from "../../abi/mapping";
 import {
   MAP_ANONYMOUS,
-  MAP_FILE_MIXED,
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
   MAP_HUGETLB,

@@ -1,7 +1,8 @@
 // mprotect: flags of mappings, and the write bits of the entries below them.
 
 import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
-import { MMU_NOTIFY_PROTECTION_VMA, REQUEST } from "../../uapi/event";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_PROTECTION_VMA } from "../../uapi/event";
 import { PUD_SHIFT } from "../../uapi/page";
 import {
   PTE_DIRTY,
@@ -13,7 +14,7 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
 } from "../../uapi/pte";
-import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_SHMEM } from "../../uapi/struct";
+import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_SHMEM } from "../../abi/struct";
 import { VM_ACCESS, VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { populateLocked } from "../access/populate";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";

@@ -2,9 +2,10 @@
 // entries and the zero page change their address and nothing else.
 
 import { EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
-import { MMU_NOTIFY_UNMAP, REQUEST } from "../../uapi/event";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_UNMAP } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
-import { HDR_RESULT, TABLE_VMA } from "../../uapi/struct";
+import { HDR_RESULT, TABLE_VMA } from "../../abi/struct";
 import {
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,

@@ -1,6 +1,7 @@
 // MADV_PAGEOUT: writes anonymous pages to swap space and takes them away; and reading them ahead again.
 
-import { MMU_NOTIFY_CLEAR, REQUEST } from "../../uapi/event";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_EXCLUSIVE, PTE_KIND_SWAP, PTE_NO_ACCESS, PTE_SPECIAL, PTE_YOUNG } from "../../uapi/pte";
 import {
@@ -13,7 +14,7 @@ import {
   FOLIO_SWAP_CACHE,
   HDR_FLAG_SWAP,
   HDR_FLAGS,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { header } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { allocUserPage } from "../fault/common";

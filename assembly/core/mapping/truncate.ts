@@ -4,10 +4,11 @@
 // before the pages go, once after, for private copies that were made meanwhile. A hole leaves private copies alone.
 
 import { EAGAIN, ENOMEM } from "../../uapi/errno";
-import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_PAGE, REQUEST } from "../../uapi/event";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_PAGE } from "../../uapi/event";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
-import { FILE_DISK, FOLIO_ANON, FOLIO_DIRTY, FOLIO_LOCKED, TABLE_MIGRATION } from "../../uapi/struct";
+import { FILE_DISK, FOLIO_ANON, FOLIO_DIRTY, FOLIO_LOCKED, TABLE_MIGRATION } from "../../abi/struct";
 import { VM_SHARED } from "../../uapi/vm";
 import { poolHigh } from "../base/pool";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";

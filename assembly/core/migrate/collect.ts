@@ -1,6 +1,6 @@
 // migrate_vma_collect: which pages of a range are candidates of a migration. Their entries become migration entries at once.
 
-import { REQUEST } from "../../uapi/event";
+import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
 import {
   MIGRATE_PFN_COMPOUND,
@@ -51,7 +51,7 @@ import {
   FOLIO_TAIL,
   HDR_FOLIOS,
   OWNER_ANY,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { header } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { folioOf, isDevicePfn } from "../frame/folio";

@@ -25,7 +25,7 @@ import {
   TABLE_DEVMEM,
   XBUF_SIZE,
   ZONE_FLAG_COHERENT,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { exhausted, header, LARGE_PAGES, mayAllocate, RESERVED_FRAMES, setHeader } from "../base/layout";
 import { count } from "../base/stat";
 import { folioOf, frameOf, isDevicePfn } from "../frame/folio";

@@ -7,7 +7,8 @@
 //   COMPOUND (a hole)      COMPOUND | pfn  a huge page where nothing, or the huge zero page, was
 //   COMPOUND (a hole)      512 pages       512 holes
 
-import { MMU_NOTIFY_CLEAR, REQUEST } from "../../uapi/event";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import {
   MIGRATE_PFN_COMPOUND,
@@ -36,7 +37,7 @@ import {
   FOLIO_MIGRATION_SHARED,
   FOLIO_REFERENCED,
   FOLIO_RESERVED,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { LARGE_PAGES } from "../base/layout";
 import { pteFlags, ptePfn } from "../base/pte";
 import { count } from "../base/stat";

@@ -1,7 +1,7 @@
 // migrate_vma_pages and migrate_vma_finalize: what happens to the candidates once a driver has given destinations.
 
 import { EINVAL } from "../../uapi/errno";
-import { LOG_MIGRATE, REQUEST } from "../../uapi/event";
+import { LOG_MIGRATE, REQUEST } from "../../abi/request";
 import { TABLE_ENTRIES } from "../../uapi/page";
 import {
   MIGRATE_PFN_COMPOUND,
@@ -56,7 +56,7 @@ import {
   HDR_FOLIOS,
   MIGRATION_PAGES,
   MIGRATION_SETUP,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { header, LARGE_PAGES, setHeaderF64 } from "../base/layout";
 import { makePte, pteFlags } from "../base/pte";
 import { count, log } from "../base/stat";

@@ -2,7 +2,8 @@
 // nobody touches them until the end. (Which pages of a range are candidates: migrate-collect.ts.)
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
-import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_MIGRATE, REQUEST } from "../../uapi/event";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_MIGRATE } from "../../uapi/event";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_VMA_SELECT_DEVICE_PRIVATE } from "../../uapi/pfn";
 import {
   REASON_FREE_PAGE,
@@ -24,7 +25,7 @@ import {
   FOLIO_SWAP_CACHE,
   MIGRATION_SETUP,
   TABLE_MIGRATION,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { VM_HUGETLB, VM_SPECIAL } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
 import { poolId } from "../base/pool";

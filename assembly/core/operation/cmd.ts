@@ -10,7 +10,7 @@ import {
   HDR_CMD_DEPTH,
   HEADER,
   TABLE_COMMANDS,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { exhausted, header, setHeader, zeroObject } from "../base/layout";
 
 export const OP_MMAP: u32 = 1;

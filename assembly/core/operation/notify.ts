@@ -7,7 +7,8 @@
 //   REQUEST_INVALIDATE ──TypeScript tells them──▶ resume(): notifyStart again ──▶ true: go ahead … notifyEnd
 
 import { EAGAIN, EINVAL, ENOMEM, EOVERFLOW } from "../../uapi/errno";
-import { LOG_INVALIDATE, MMU_NOTIFY_CLEAR, REQUEST_INVALIDATE } from "../../uapi/event";
+import { LOG_INVALIDATE, REQUEST_INVALIDATE } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import {
   COUNT_INVALIDATE,
   COUNT_REQUEST,
@@ -25,7 +26,7 @@ import {
   NOTIFIER_SIZE,
   NOTIFIER_START,
   TABLE_NOTIFIER,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { setHeader, setHeaderF64 } from "../base/layout";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { count, log } from "../base/stat";

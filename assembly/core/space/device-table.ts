@@ -14,7 +14,7 @@ import {
   HDR_XBUF,
   TABLE_DEVICE_TABLE,
   XBUF_SIZE,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { header, RESERVED_FRAMES } from "../base/layout";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { makePte, pteFlags, ptePfn } from "../base/pte";

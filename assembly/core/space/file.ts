@@ -21,7 +21,7 @@ import {
   FOLIO_LRU,
   FOLIO_SHMEM,
   TABLE_FILE,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { makePte, ptePfn } from "../base/pte";
 import { folioOf, frameOf } from "../frame/folio";

@@ -21,7 +21,7 @@ import {
   KSM_NODE_SIZE,
   TABLE_KSM_ITEM,
   TABLE_KSM_NODE,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { header } from "../base/layout";
 import { poolAlloc, poolFree } from "../base/pool";
 import { folioOf } from "../frame/folio";

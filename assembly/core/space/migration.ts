@@ -45,7 +45,7 @@ import {
   MIGRATION_STATE,
   MIGRATION_VMA,
   TABLE_MIGRATION,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { arenaAlloc, arenaFree } from "../base/arena";
 import { LARGE_PAGES } from "../base/layout";
 import { poolAlloc, poolFree, poolHigh, poolObject } from "../base/pool";

@@ -22,7 +22,7 @@ import {
   MM_VMA_LAST,
   MM_VMA_ROOT,
   TABLE_MM,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { header, setHeader } from "../base/layout";
 import { poolHigh, poolId, poolObject } from "../base/pool";
 

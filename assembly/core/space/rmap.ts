@@ -8,7 +8,7 @@
 //                                        vma     vma         each vma: a chain of its links, newest first
 
 import { PMD_PAGES } from "../../uapi/page";
-import { FOLIO_ANON, FOLIO_KSM, TABLE_ANON_VMA, TABLE_AVC } from "../../uapi/struct";
+import { FOLIO_ANON, FOLIO_KSM, TABLE_ANON_VMA, TABLE_AVC } from "../../abi/struct";
 import { poolAlloc, poolFree, poolId, poolObject } from "../base/pool";
 import { Folio } from "../frame/folio";
 import { fileAt, fileCovering } from "./file";

@@ -12,7 +12,7 @@ import {
   HDR_SWAP_HASH,
   HDR_SWAP_HASH_MASK,
   SWAP_ZONE,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { header } from "../base/layout";
 import { Folio, folioOf } from "../frame/folio";
 import { allocFrame, freeFrame, getPage, putPage } from "../frame/page-alloc";

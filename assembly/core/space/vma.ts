@@ -21,7 +21,7 @@ import {
   VMA_RIGHT,
   VMA_SIZE,
   VMA_START,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { VM_ACCESS, VM_MAYWRITE, VM_SHARED, VM_SPECIAL } from "../../uapi/vm";
 import { poolAlloc, poolFree } from "../base/pool";
 import { Mm, mmAt, newGeneration } from "./mm";

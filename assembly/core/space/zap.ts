@@ -22,7 +22,7 @@ import {
   FOLIO_SHMEM,
   FOLIO_SIZE,
   HDR_FOLIOS,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { header } from "../base/layout";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { Folio, folioOf } from "../frame/folio";

@@ -10,7 +10,7 @@
 
 import { MMAP_MIN_ADDR, PAGE_SIZE, PGD_SHIFT, PMD_SHIFT, PUD_SHIFT, TASK_SIZE } from "../../uapi/page";
 import { PTE_HUGE, PTE_PRESENT } from "../../uapi/pte";
-import { HDR_TABLE_META, POOL_BASE, TABLE_PAGE_TABLE } from "../../uapi/struct";
+import { HDR_TABLE_META, POOL_BASE, TABLE_PAGE_TABLE } from "../../abi/struct";
 import { header, pool, TABLE_META_SIZE } from "../base/layout";
 import { poolAlloc, poolFree } from "../base/pool";
 

@@ -11,7 +11,7 @@ import {
   TABLE_KSM_ITEM,
   TABLE_KSM_NODE,
   TABLE_MM,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { header, RESERVED_FRAMES } from "../base/layout";
 import { poolHigh, poolObject, poolUsed } from "../base/pool";
 import { Folio, folioOf } from "../frame/folio";

@@ -56,7 +56,7 @@ import {
   VERIFY_VMA_ORDER,
   VERIFY_VMA_TREE,
   VERIFY_WRITE_BIT,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { VM_MIXEDMAP, VM_WRITE } from "../../uapi/vm";
 import { arenaCheck } from "../base/arena";
 import { header, LARGE_PAGES, pool, RESERVED_FRAMES, setHeader } from "../base/layout";

@@ -26,7 +26,7 @@ import {
   VERIFY_REFCOUNT,
   VERIFY_RMAP,
   ZONE_COUNT,
-} from "../../uapi/struct";
+} from "../../abi/struct";
 import { header, pool, RESERVED_FRAMES, setHeader, setHeaderF64 } from "../base/layout";
 import { poolHigh, poolUsed } from "../base/pool";
 import { folioOf } from "../frame/folio";
