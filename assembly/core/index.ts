@@ -6,6 +6,7 @@ import { PAGE_SIZE } from "../uapi/page";
 import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, XBUF_SIZE } from "../abi/struct";
 import { accessStep, cancelPin, faultStep, pinStep } from "./access/access";
 import { header } from "./base/layout";
+import { exists, none } from "./base/object";
 import { cancelDeviceFault } from "./fault/fault";
 import { putPage } from "./frame/page-alloc";
 import { cancelExclusive, exclusiveStep } from "./hmm/exclusive";
@@ -48,10 +49,10 @@ import {
   OP_UFFD,
 } from "./operation/cmd";
 import { notifyEnd } from "./operation/notify";
-import { fileOf, isFile } from "./space/file";
-import { isOpen, migrationOf } from "./space/migration";
-import { exists, mmOf } from "./space/mm";
-import { findVmaFrom, some } from "./space/vma";
+import { fileOf } from "./space/file";
+import { migrationOf } from "./space/migration";
+import { mmOf } from "./space/mm";
+import { findVmaFrom } from "./space/vma";
 
 export { checksum } from "./base/checksum";
 export { layoutBytes } from "./base/layout";
@@ -165,12 +166,12 @@ function step(cmd: Cmd): i32 {
 
 export function resume(): i32 {
   const cmd = commandTop();
-  return changetype<usize>(cmd) ? run(cmd) : -EINVAL;
+  return exists(cmd) ? run(cmd) : -EINVAL;
 }
 
 export function cancel(): i32 {
   const cmd = commandTop();
-  if (!changetype<usize>(cmd)) return -EINVAL;
+  if (!exists(cmd)) return -EINVAL;
   cancelDeviceFault(cmd);
   notifyEnd(cmd);
   if (cmd.newPage) putPage(cmd.newPage);
@@ -182,9 +183,9 @@ export function cancel(): i32 {
 
 /** A command over [start, end) of an mm; null if there is no such mm or no block. cursor begins at start. */
 function begin(op: u32, mm: u32, start: f64, end: f64): Cmd {
-  if (!exists(mmOf(mm))) return changetype<Cmd>(0);
+  if (!exists(mmOf(mm))) return none<Cmd>();
   const cmd = commandPush(op, mm);
-  if (!changetype<usize>(cmd)) return cmd;
+  if (!exists(cmd)) return cmd;
   cmd.start = <u64>start;
   cmd.end = <u64>end;
   cmd.cursor = cmd.start;
@@ -196,25 +197,19 @@ function notBegun(mm: u32): i32 {
   return exists(mmOf(mm)) ? -ENOMEM : -EINVAL;
 }
 
-
-@inline
-function begun(cmd: Cmd): bool {
-  return changetype<usize>(cmd) != 0;
-}
-
 export function mmFork(mm: u32): i32 {
   const cmd = begin(OP_FORK, mm, 0, 0);
-  return begun(cmd) ? run(cmd) : notBegun(mm);
+  return exists(cmd) ? run(cmd) : notBegun(mm);
 }
 
 export function mmClose(mm: u32): i32 {
   const cmd = begin(OP_CLOSE, mm, 0, 0);
-  return begun(cmd) ? run(cmd) : notBegun(mm);
+  return exists(cmd) ? run(cmd) : notBegun(mm);
 }
 
 export function mmap(mm: u32, addr: f64, length: f64, prot: u32, flags: u32, file: u32, offset: f64): i32 {
   const cmd = begin(OP_MMAP, mm, addr, length);
-  if (!begun(cmd)) return notBegun(mm);
+  if (!exists(cmd)) return notBegun(mm);
   cmd.a = prot;
   cmd.b = flags;
   cmd.c = file;
@@ -224,26 +219,26 @@ export function mmap(mm: u32, addr: f64, length: f64, prot: u32, flags: u32, fil
 
 export function munmap(mm: u32, addr: f64, length: f64): i32 {
   const cmd = begin(OP_MUNMAP, mm, addr, addr + length);
-  return begun(cmd) ? run(cmd) : notBegun(mm);
+  return exists(cmd) ? run(cmd) : notBegun(mm);
 }
 
 export function mprotect(mm: u32, addr: f64, length: f64, prot: u32): i32 {
   const cmd = begin(OP_MPROTECT, mm, addr, addr + length);
-  if (!begun(cmd)) return notBegun(mm);
+  if (!exists(cmd)) return notBegun(mm);
   cmd.a = prot;
   return run(cmd);
 }
 
 export function madvise(mm: u32, addr: f64, length: f64, advice: u32): i32 {
   const cmd = begin(OP_MADVISE, mm, addr, addr + length);
-  if (!begun(cmd)) return notBegun(mm);
+  if (!exists(cmd)) return notBegun(mm);
   cmd.a = advice;
   return run(cmd);
 }
 
 export function mremap(mm: u32, addr: f64, oldLength: f64, newLength: f64, flags: u32, newAddr: f64): i32 {
   const cmd = begin(OP_MREMAP, mm, addr, oldLength);
-  if (!begun(cmd)) return notBegun(mm);
+  if (!exists(cmd)) return notBegun(mm);
   cmd.cursor = <u64>newLength;
   cmd.target = <u64>newAddr;
   cmd.flags = flags;
@@ -252,19 +247,19 @@ export function mremap(mm: u32, addr: f64, oldLength: f64, newLength: f64, flags
 
 export function mlock(mm: u32, addr: f64, length: f64): i32 {
   const cmd = begin(OP_MLOCK, mm, addr, addr + length);
-  if (!begun(cmd)) return notBegun(mm);
+  if (!exists(cmd)) return notBegun(mm);
   cmd.a = 1;
   return run(cmd);
 }
 
 export function munlock(mm: u32, addr: f64, length: f64): i32 {
   const cmd = begin(OP_MLOCK, mm, addr, addr + length);
-  return begun(cmd) ? run(cmd) : notBegun(mm);
+  return exists(cmd) ? run(cmd) : notBegun(mm);
 }
 
 export function uffdRegister(mm: u32, addr: f64, length: f64, on: u32): i32 {
   const cmd = begin(OP_UFFD, mm, addr, addr + length);
-  if (!begun(cmd)) return notBegun(mm);
+  if (!exists(cmd)) return notBegun(mm);
   cmd.a = on;
   return run(cmd);
 }
@@ -273,19 +268,19 @@ export function findVma(mm: u32, addr: f64): u32 {
   const space = mmOf(mm);
   if (!exists(space)) return 0;
   const vma = findVmaFrom(space, <u64>addr);
-  return some(vma) && vma.start <= <u64>addr ? <u32>vma.ptr : 0;
+  return exists(vma) && vma.start <= <u64>addr ? <u32>vma.ptr : 0;
 }
 
 export function access(mm: u32, addr: f64, length: u32, flags: u32): i32 {
   const cmd = begin(OP_ACCESS, mm, addr, addr + <f64>min<u32>(length, XBUF_SIZE));
-  if (!begun(cmd)) return notBegun(mm);
+  if (!exists(cmd)) return notBegun(mm);
   cmd.flags = flags;
   return run(cmd);
 }
 
 export function fault(mm: u32, addr: f64, flags: u32): i32 {
   const cmd = begin(OP_FAULT, mm, addr, addr);
-  if (!begun(cmd)) return notBegun(mm);
+  if (!exists(cmd)) return notBegun(mm);
   cmd.start &= ~(PAGE_SIZE - 1);
   cmd.flags = flags;
   return run(cmd);
@@ -293,7 +288,7 @@ export function fault(mm: u32, addr: f64, flags: u32): i32 {
 
 export function pin(mm: u32, addr: f64, npages: u32, out: usize, flags: u32): i32 {
   const cmd = begin(OP_PIN, mm, addr, addr + <f64>npages * PAGE_SIZE);
-  if (!begun(cmd)) return notBegun(mm);
+  if (!exists(cmd)) return notBegun(mm);
   cmd.a = <u32>out;
   cmd.flags = flags;
   return run(cmd);
@@ -311,7 +306,7 @@ export function hmmRangeFault(
   seq: u32,
 ): i32 {
   const cmd = begin(OP_RANGE_FAULT, mm, start, end);
-  if (!begun(cmd)) return notBegun(mm);
+  if (!exists(cmd)) return notBegun(mm);
   cmd.a = <u32>pfns;
   cmd.b = defaultFlags;
   cmd.c = mask;
@@ -323,7 +318,7 @@ export function hmmRangeFault(
 
 export function migrateSetup(mm: u32, start: f64, end: f64, select: u32, owner: u32, faultPage: u32): i32 {
   const cmd = begin(OP_MIGRATE_SETUP, mm, start, end);
-  if (!begun(cmd)) return notBegun(mm);
+  if (!exists(cmd)) return notBegun(mm);
   cmd.b = select;
   cmd.c = owner;
   cmd.d = faultPage;
@@ -335,7 +330,7 @@ export function migrateDeviceSetup(pfn: u32, n: u32): i32 {
   if (!n || pfn < base || n > header(HDR_DEVICE_FRAMES) || pfn - base > header(HDR_DEVICE_FRAMES) - n)
     return -EINVAL;
   const cmd = commandPush(OP_MIGRATE_DEVICE_SETUP, 0);
-  if (!begun(cmd)) return -ENOMEM;
+  if (!exists(cmd)) return -ENOMEM;
   cmd.e = pfn;
   cmd.f = n;
   return run(cmd);
@@ -343,16 +338,16 @@ export function migrateDeviceSetup(pfn: u32, n: u32): i32 {
 
 export function migratePages(migration: u32): i32 {
   const m = migrationOf(migration);
-  if (!isOpen(m)) return -EINVAL;
+  if (!exists(m)) return -EINVAL;
   const cmd = commandPush(OP_MIGRATE_PAGES, m.mm);
-  if (!begun(cmd)) return -ENOMEM;
+  if (!exists(cmd)) return -ENOMEM;
   cmd.a = <u32>changetype<usize>(m);
   return run(cmd);
 }
 
 export function makeDeviceExclusive(mm: u32, start: f64, npages: u32, out: usize, owner: u32): i32 {
   const cmd = begin(OP_EXCLUSIVE, mm, start, start + <f64>npages * PAGE_SIZE);
-  if (!begun(cmd)) return notBegun(mm);
+  if (!exists(cmd)) return notBegun(mm);
   cmd.a = <u32>out;
   cmd.c = owner;
   return run(cmd);
@@ -360,20 +355,20 @@ export function makeDeviceExclusive(mm: u32, start: f64, npages: u32, out: usize
 
 export function msync(mm: u32, addr: f64, length: f64): i32 {
   const cmd = begin(OP_MSYNC, mm, addr, addr + length);
-  return begun(cmd) ? run(cmd) : notBegun(mm);
+  return exists(cmd) ? run(cmd) : notBegun(mm);
 }
 
 export function ksmScan(passes: u32): i32 {
   const cmd = commandPush(OP_KSM, 0);
-  if (!begun(cmd)) return -ENOMEM;
+  if (!exists(cmd)) return -ENOMEM;
   cmd.a = passes;
   return run(cmd);
 }
 
 function beginFile(op: u32, file: u32, start: f64, end: f64): i32 {
-  if (!isFile(fileOf(file))) return -EINVAL;
+  if (!exists(fileOf(file))) return -EINVAL;
   const cmd = commandPush(op, 0);
-  if (!begun(cmd)) return -ENOMEM;
+  if (!exists(cmd)) return -ENOMEM;
   cmd.a = file;
   cmd.start = <u64>start;
   cmd.end = <u64>end;

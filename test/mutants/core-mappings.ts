@@ -80,7 +80,7 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
     name: "mremap-leaves-tables-behind-when-it-fails",
     file: core("mapping/mremap"),
     before:
-      "    freeUnusedTables(mm, cmd.target, cmd.target + cmd.cursor, floor, some(next) ? next.start : SPACE_END);\n",
+      "    freeUnusedTables(mm, cmd.target, cmd.target + cmd.cursor, floor, exists(next) ? next.start : SPACE_END);\n",
     after: "",
     ask: ["leak"],
   },

@@ -4,15 +4,16 @@ import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
 import { FILE_DISK, FOLIO_DIRTY, FOLIO_LOCKED, HDR_XBUF, XBUF_SIZE } from "../../abi/struct";
 import { header } from "../base/layout";
+import { exists } from "../base/object";
 import { mustWait } from "../fault/common";
 import { folioOf, frameOf } from "../frame/folio";
 import { memcgOf } from "../frame/memcg";
-import { cacheGet, cacheLookup, fileOf, isFile } from "../space/file";
+import { cacheGet, cacheLookup, fileOf } from "../space/file";
 import { addressOf } from "../table/pagetable";
 
 export function fileRead(id: u32, offset: f64, length: u32): i32 {
   const file = fileOf(id);
-  if (!isFile(file)) return -EINVAL;
+  if (!exists(file)) return -EINVAL;
   const start = addressOf(offset);
   if (start >= file.bytes) return 0;
   const total = <u32>min<u64>(min<u32>(length, XBUF_SIZE), file.bytes - start);
@@ -31,7 +32,7 @@ export function fileRead(id: u32, offset: f64, length: u32): i32 {
 /** Writes `length` bytes, not 0, from the exchange buffer. Returns how many could be, or the first one's error. */
 export function fileWrite(id: u32, offset: f64, length: u32, memcg: u32): i32 {
   const file = fileOf(id);
-  if (!isFile(file) || (memcg && !memcgOf(memcg))) return -EINVAL;
+  if (!exists(file) || (memcg && !memcgOf(memcg))) return -EINVAL;
   const start = addressOf(offset);
   const total = min<u32>(length, XBUF_SIZE);
   const buffer: usize = header(HDR_XBUF);

@@ -21,13 +21,14 @@ import {
   VM_WRITE,
 } from "../../uapi/vm";
 import { header, setHeader } from "../base/layout";
+import { exists } from "../base/object";
 import { checkAccess } from "../fault/common";
 import { handleEntry, handleFault } from "../fault/fault";
 import { writeRun } from "../fault/run";
 import { markAccessed } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { mmAt } from "../space/mm";
-import { some, Vma, vmaLookup } from "../space/vma";
+import { Vma, vmaLookup } from "../space/vma";
 import { leafEnd, walk } from "../table/pagetable";
 
 /** Faults [cmd.cursor, end) of one vma in, moving the cursor. 0, REQUEST, -EAGAIN or VM_FAULT_* bits. */
@@ -87,7 +88,7 @@ export function populateRange(cmd: Cmd, write: bool): i32 {
 export function populateLocked(cmd: Cmd): i32 {
   while (cmd.cursor < cmd.end) {
     const vma = vmaLookup(mmAt(cmd.mm), cmd.cursor);
-    if (!some(vma)) return -ENOMEM;
+    if (!exists(vma)) return -ENOMEM;
     if (vma.flags & (VM_IO | VM_PFNMAP)) {
       cmd.cursor = min(vma.end, cmd.end);
       continue;

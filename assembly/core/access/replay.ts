@@ -29,6 +29,7 @@ import {
   REPLAY_NO_VMA,
 } from "../../abi/struct";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
+import { exists } from "../base/object";
 import { pteFlags, ptePfn } from "../base/pte";
 import { folioOf } from "../frame/folio";
 import { lruIsKept, lruMoveToHead, lruNewer } from "../frame/recency";
@@ -36,7 +37,7 @@ import { zoneOfPfn } from "../frame/zone";
 import { deviceTableOf } from "../space/device-table";
 import { Mm, mmAt } from "../space/mm";
 import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
-import { some, vmaLookup } from "../space/vma";
+import { vmaLookup } from "../space/vma";
 import { leafTable, walk } from "../table/pagetable";
 
 const TLB_ENTRIES: u32 = 256;
@@ -127,7 +128,7 @@ function stop(mm: Mm, done: u32, page: u64, write: u64, device: bool): i32 {
   setHeaderF64(HDR_RESULT, done);
   setHeaderF64(HDR_FAULT_ADDR, page << 12);
   setHeader(HDR_FAULT_CODE, <u32>write);
-  if (!some(vmaLookup(mm, page << 12))) return REPLAY_NO_VMA;
+  if (!exists(vmaLookup(mm, page << 12))) return REPLAY_NO_VMA;
   return device ? REPLAY_DEVICE_FAULT : REPLAY_CPU_FAULT;
 }
 

@@ -30,17 +30,18 @@ import {
   VM_WRITE,
 } from "../../uapi/vm";
 import { setHeader } from "../base/layout";
+import { exists } from "../base/object";
 import { count, log } from "../base/stat";
 import { Folio, folioOf } from "../frame/folio";
 import { memcgCharge, memcgUncharge } from "../frame/memcg";
 import { allocFrame } from "../frame/page-alloc";
 import { migrationHolding } from "../space/migration";
 import { Mm } from "../space/mm";
-import { isCow, pgoffOf, protection, some, Vma } from "../space/vma";
+import { isCow, pgoffOf, protection, Vma } from "../space/vma";
 
 /** May this vma be touched so? FAULT_NONE, or why not. */
 export function checkAccess(vma: Vma, flags: u32): u32 {
-  if (!some(vma)) return FAULT_MAPERR;
+  if (!exists(vma)) return FAULT_MAPERR;
   const has = vma.flags;
   // get_user_pages needs pages.
   if (flags & (ACCESS_GUP | ACCESS_FORCE) && has & (VM_IO | VM_PFNMAP)) return FAULT_ACCERR;

@@ -13,6 +13,7 @@ import { PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
 import { HDR_FAULT_CODE, HDR_HUGETLB_FREE, TABLE_MM } from "../../abi/struct";
 import { ACCESS_WRITE, FAULT_SIGBUS, VM_FAULT_SIGBUS, VM_HUGETLB } from "../../uapi/vm";
 import { header, LARGE_PAGES, setHeader } from "../base/layout";
+import { exists } from "../base/object";
 import { poolHigh } from "../base/pool";
 import { ptePfn } from "../base/pte";
 import { folioOf } from "../frame/folio";
@@ -20,9 +21,9 @@ import { copyFrame, zeroFrame } from "../frame/frame";
 import { takeHugetlb } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
-import { exists, mmOf } from "../space/mm";
+import { mmOf } from "../space/mm";
 import { anonVmaPrepare } from "../space/rmap";
-import { protection, some, Vma, vmaAt } from "../space/vma";
+import { protection, Vma, vmaAt } from "../space/vma";
 import { unmapPage } from "../space/zap";
 import { fillLeaf, HUGE_MASK, largeMaps } from "../table/huge";
 import { dropLeaf, leafTable, walkAlloc } from "../table/pagetable";
@@ -102,7 +103,7 @@ export function hugetlbReserved(): u32 {
   for (let id: u32 = 1; id <= poolHigh(TABLE_MM); id++) {
     const mm = mmOf(id);
     if (!exists(mm)) continue;
-    for (let vma = vmaAt(mm.vmaFirst); some(vma); vma = vmaAt(vma.next)) {
+    for (let vma = vmaAt(mm.vmaFirst); exists(vma); vma = vmaAt(vma.next)) {
       if (!(vma.flags & VM_HUGETLB)) continue;
       for (let addr = vma.start; addr < vma.end; addr += PMD_SIZE) if (!leafTable(mm.pgd, addr)) n++;
     }

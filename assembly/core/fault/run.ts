@@ -22,6 +22,7 @@ import {
 } from "../../abi/struct";
 import { VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { header, setHeader } from "../base/layout";
+import { exists, none } from "../base/object";
 import { makePte, pteFlags, ptePfn } from "../base/pte";
 import { count, log } from "../base/stat";
 import { Folio } from "../frame/folio";
@@ -68,7 +69,7 @@ function served(vma: Vma, kind: u32, pages: u32): u32 {
 function readOnlyFolio(pte: u64, folios: usize): Folio {
   const folio = folios + ptePfn(pte) * FOLIO_SIZE;
   const bits = (<u32>PTE_PRESENT) | PTE_WRITE | PTE_HUGE | PTE_SPECIAL;
-  if ((pteFlags(pte) & bits) != <u32>PTE_PRESENT) return changetype<Folio>(0);
+  if ((pteFlags(pte) & bits) != <u32>PTE_PRESENT) return none<Folio>();
   return changetype<Folio>((load<u16>(folio, FOLIO_FLAGS) & ~USUAL) == FOLIO_ANON ? folio : 0);
 }
 
@@ -80,7 +81,7 @@ function reuseRun(vma: Vma, addr: u64, slot: usize, last: usize): u32 {
   for (; at < last; at += 8) {
     const pte = load<u64>(at);
     const folio = readOnlyFolio(pte, folios);
-    if (!changetype<usize>(folio)) break;
+    if (!exists(folio)) break;
     if (!folio.has(FOLIO_ANON_EXCLUSIVE)) {
       if (folio.refcount != 1) break;
       folio.mapping = anonVma;
@@ -95,7 +96,7 @@ function reuseRun(vma: Vma, addr: u64, slot: usize, last: usize): u32 {
 /** Is the folio another's, too? (Then the entry's reference is not the last one.) */
 @inline
 function isShared(folio: Folio): bool {
-  return changetype<usize>(folio) != 0 && !folio.has(FOLIO_ANON_EXCLUSIVE) && folio.refcount > 1;
+  return exists(folio) && !folio.has(FOLIO_ANON_EXCLUSIVE) && folio.refcount > 1;
 }
 
 /** copyPage() as long as the pages are shared, and there are frames: these are taken by bitmap words. How many. */

@@ -15,6 +15,7 @@ import {
 } from "../../abi/struct";
 import { ACCESS_GUP, ACCESS_WRITE, VM_HUGETLB, VM_WRITE } from "../../uapi/vm";
 import { reach } from "../access/access";
+import { exists } from "../base/object";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { Folio, folioOf } from "../frame/folio";
 import { addExternalRefs, getPage, markAccessed, putPage } from "../frame/page-alloc";
@@ -24,7 +25,7 @@ import { partEnd, partStart, splitMapping } from "../operation/split";
 import { mapsPage } from "../space/migration";
 import { mmAt } from "../space/mm";
 import { rmapAddress, rmapFirst, rmapFirstLarge, rmapNext, rmapNextLarge, rmapVma } from "../space/rmap";
-import { pgoffOf, some, vmaLookup } from "../space/vma";
+import { pgoffOf, vmaLookup } from "../space/vma";
 import { largeMaps } from "../table/huge";
 import { readPte, walk } from "../table/pagetable";
 
@@ -82,7 +83,7 @@ function reachAll(cmd: Cmd): i32 {
 /** FOLL_SPLIT_PMD: single pages are reached, before they are faulted in for writing. 0 or REQUEST. */
 function splitHere(cmd: Cmd): i32 {
   const vma = vmaLookup(mmAt(cmd.mm), cmd.cursor);
-  if (!some(vma) || !(vma.flags & VM_WRITE) || vma.flags & VM_HUGETLB) return 0;
+  if (!exists(vma) || !(vma.flags & VM_WRITE) || vma.flags & VM_HUGETLB) return 0;
   const pte = readPte(vma.mm.pgd, cmd.cursor);
   return ptePresent(pte) && pteFlags(pte) & PTE_HUGE ? splitMapping(cmd, vma, cmd.cursor) : 0;
 }

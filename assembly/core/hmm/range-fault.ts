@@ -33,6 +33,7 @@ import {
   VM_WRITE,
 } from "../../uapi/vm";
 import { setHeaderF64 } from "../base/layout";
+import { exists, none } from "../base/object";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { mustWait } from "../fault/common";
 import { handleFault } from "../fault/fault";
@@ -40,7 +41,7 @@ import { ownFrames, zoneOf, zoneOfPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
 import { notifierStale } from "../operation/notify";
 import { mmAt } from "../space/mm";
-import { findVmaFrom, some, Vma, vmaLookup } from "../space/vma";
+import { findVmaFrom, Vma, vmaLookup } from "../space/vma";
 import { holeEnd, isHuge, leafEnd, leafTable, slotOf } from "../table/pagetable";
 
 const NEED_FAULT: u32 = 1;
@@ -127,8 +128,8 @@ function walkRange(cmd: Cmd): i32 {
   const mm = mmAt(cmd.mm);
   while (cmd.cursor < cmd.end) {
     const vma = findVmaFrom(mm, cmd.cursor);
-    const inside = some(vma) && vma.start <= cmd.cursor;
-    const end = min(cmd.end, inside ? vma.end : some(vma) ? vma.start : cmd.end);
+    const inside = exists(vma) && vma.start <= cmd.cursor;
+    const end = min(cmd.end, inside ? vma.end : exists(vma) ? vma.start : cmd.end);
     if (inside && vma.flags & VM_READ && !(vma.flags & (VM_IO | VM_PFNMAP))) {
       const result = walkVma(cmd, vma, end);
       if (result) return result;
@@ -214,8 +215,7 @@ function anyFour(at: usize, slot: usize, first: v128, size: v128): void {
 function anySixteen(cmd: Cmd, at: usize, slot: usize, first: u32, size: u32): void {
   if (!size) {
     // No device page is the caller's own, or they are in several zones.
-    for (let i: usize = 0; i < 64; i += 4)
-      encodeOne(cmd, changetype<Vma>(0), load<u64>(at + 2 * i), slot + i, 0);
+    for (let i: usize = 0; i < 64; i += 4) encodeOne(cmd, none<Vma>(), load<u64>(at + 2 * i), slot + i, 0);
     return;
   }
   const firsts = i32x4.splat(first);

@@ -22,6 +22,7 @@ import {
 } from "../../abi/struct";
 import { VM_FAULT_OOM } from "../../uapi/vm";
 import { header, setHeader } from "../base/layout";
+import { exists } from "../base/object";
 import { poolHigh, poolObject, poolUsed } from "../base/pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { copyPage, handleFault } from "../fault/fault";
@@ -144,12 +145,12 @@ function forksNeed(item: KsmItem): bool {
  */
 export function ksmLeave(item: KsmItem): bool {
   const node = ksmNodeAt(item.node);
-  if (!changetype<usize>(node)) return true;
+  if (!exists(node)) return true;
   if (isAlive(node)) {
     if (names(readPte(mmAt(item.mm).pgd, item.address), node.pfn)) return false;
     if (forksNeed(item)) {
       const standIn = itemAlloc(0, item.address);
-      if (!changetype<usize>(standIn)) return false;
+      if (!exists(standIn)) return false;
       standIn.anonVma = item.anonVma;
       addItem(node, standIn, changetype<usize>(item));
       removeItem(item);

@@ -15,6 +15,7 @@ import {
   FOLIO_SWAP_CACHE,
 } from "../../abi/struct";
 import { VM_MERGEABLE } from "../../uapi/vm";
+import { exists } from "../base/object";
 import { makePte, pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { copyPage } from "../fault/fault";
 import { folioOf, frameOf, isDevicePfn } from "../frame/folio";
@@ -36,7 +37,7 @@ import {
 import { mmAt } from "../space/mm";
 import { anonVmaAt, anonVmaHold, linkAt } from "../space/rmap";
 import { swapSlotOf } from "../space/swap";
-import { some, Vma, vmaAt, vmaLookup } from "../space/vma";
+import { Vma, vmaAt, vmaLookup } from "../space/vma";
 import { unmapPage } from "../space/zap";
 import { readPte, walk } from "../table/pagetable";
 import { ksmLeave, names, unsharedFlags } from "./ksm";
@@ -69,13 +70,13 @@ export function alike(a: u32, b: u32): bool {
 /** find_mergeable_vma: the item's mapping; null if it has changed so that nothing may be merged there. */
 function vmaOf(item: KsmItem): Vma {
   const vma = vmaLookup(mmAt(item.mm), item.address);
-  return some(vma) && vma.flags & VM_MERGEABLE && vma.anonVma ? vma : vmaAt(0);
+  return exists(vma) && vma.flags & VM_MERGEABLE && vma.anonVma ? vma : vmaAt(0);
 }
 
 /** The page at an item's address, if it could be merged; else 0. */
 export function pageOf(item: KsmItem): u32 {
   const pte = readPte(mmAt(item.mm).pgd, item.address);
-  return some(vmaOf(item)) && isCandidate(pte) ? ptePfn(pte) : 0;
+  return exists(vmaOf(item)) && isCandidate(pte) ? ptePfn(pte) : 0;
 }
 
 /** The item's address has the node's page. `behind`: the item that its own stands behind, 0: it is the first. */
@@ -156,7 +157,7 @@ function makeKsm(item: KsmItem, pfn: u32): bool {
   const anon: u32 = entries == 1 ? vma.anonVma : folio.mapping;
   if (entriesAt(anon, item.address, pfn) != entries) return false;
   const node = nodeAlloc(pfn, item.checksum);
-  if (!changetype<usize>(node)) return false;
+  if (!exists(node)) return false;
   anonVmaHold(anon);
   item.anonVma = anon;
   addItem(node, item, 0);
@@ -200,7 +201,7 @@ function replace(cmd: Cmd, item: KsmItem, pfn: u32, node: KsmNode): i32 {
 /** break_cow: the page that was to be shared has no partner. 0 or REQUEST. */
 function breakAgain(cmd: Cmd, item: KsmItem): i32 {
   const vma = vmaOf(item);
-  const slot = some(vma) ? walk(vma.mm.pgd, item.address) : 0;
+  const slot = exists(vma) ? walk(vma.mm.pgd, item.address) : 0;
   const pte: u64 = slot ? load<u64>(slot) : 0;
   if (ptePresent(pte) && folioOf(ptePfn(pte)).index == item.node && folioOf(ptePfn(pte)).has(FOLIO_KSM)) {
     if (copyPage(cmd, vma, item.address, slot, pte, unsharedFlags(vma)) == REQUEST) return REQUEST;

@@ -12,6 +12,7 @@ import { PAGE_SIZE } from "../../uapi/page";
 import { FOLIO_KSM, FOLIO_LOCKED, HDR_KSM_MMS } from "../../abi/struct";
 import { VM_MERGEABLE } from "../../uapi/vm";
 import { header } from "../base/layout";
+import { exists } from "../base/object";
 import { ptePfn } from "../base/pte";
 import { Folio, folioOf, frameOf, isDevicePfn } from "../frame/folio";
 import { Cmd } from "../operation/cmd";
@@ -27,7 +28,7 @@ import {
   seenChain,
 } from "../space/ksm-item";
 import { Mm, mmAt } from "../space/mm";
-import { findVmaFrom, some, vmaAt } from "../space/vma";
+import { findVmaFrom, vmaAt } from "../space/vma";
 import { holeEnd, leafTable, slotOf, SPACE_END } from "../table/pagetable";
 import { ksmLeave, ksmPrune, ksmUnlist } from "./ksm";
 import { alike, isCandidate, join, merge, pageOf, PHASE_PROTECT, PHASE_SCAN } from "./merge";
@@ -62,7 +63,7 @@ export function ksmStep(cmd: Cmd): i32 {
 }
 
 function hasMergeable(mm: Mm): bool {
-  for (let vma = vmaAt(mm.vmaFirst); some(vma); vma = vmaAt(vma.next))
+  for (let vma = vmaAt(mm.vmaFirst); exists(vma); vma = vmaAt(vma.next))
     if (vma.flags & VM_MERGEABLE) return true;
   return false;
 }
@@ -83,7 +84,7 @@ function scanMm(cmd: Cmd, mm: Mm): i32 {
 
 /** scan_get_next_rmap_item: the item of the next address that is to be looked at; its page is cmd.e. 0 at the end. */
 function nextItem(cmd: Cmd, mm: Mm): usize {
-  for (let vma = findVmaFrom(mm, cmd.cursor); some(vma); vma = vmaAt(vma.next)) {
+  for (let vma = findVmaFrom(mm, cmd.cursor); exists(vma); vma = vmaAt(vma.next)) {
     if (!(vma.flags & VM_MERGEABLE) || !vma.anonVma) continue;
     let addr = max(cmd.cursor, vma.start);
     while (addr < vma.end) {
@@ -110,7 +111,7 @@ function itemOf(cmd: Cmd, mm: Mm, addr: u64): usize {
   let item = forgetUntil(cmd, mm, addr);
   if (!item || ksmItemAt(item).address != addr) {
     const made = itemAlloc(mm.id, addr);
-    if (!changetype<usize>(made)) return 0;
+    if (!exists(made)) return 0;
     made.mmNext = <u32>item;
     item = changetype<usize>(made);
     store<u32>(linkAfter(cmd, mm), <u32>item);

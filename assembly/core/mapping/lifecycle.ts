@@ -30,6 +30,7 @@ import {
   VM_UFFD_MISSING,
   VM_WIPEONFORK,
 } from "../../uapi/vm";
+import { exists } from "../base/object";
 import { poolAlloc, poolFree, poolId } from "../base/pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { log } from "../base/stat";
@@ -44,7 +45,7 @@ import { vmaAdd, vmaDestroy } from "../space/merge";
 import { Mm, mmAt, newGeneration } from "../space/mm";
 import { anonVmaFork } from "../space/rmap";
 import { swapGet } from "../space/swap";
-import { isCow, some, Vma, vmaAlloc, vmaAt, vmaFree } from "../space/vma";
+import { isCow, Vma, vmaAlloc, vmaAt, vmaFree } from "../space/vma";
 import { addRss, zapRange } from "../space/zap";
 import { hugeZeroGet, isHugeZero } from "../table/huge";
 import {
@@ -63,7 +64,7 @@ import {
 export function mmCreate(memcg: u32): i32 {
   if (memcg && !memcgOf(memcg)) return -EINVAL;
   const mm = changetype<Mm>(poolAlloc(TABLE_MM));
-  if (!changetype<usize>(mm)) return -ENOMEM;
+  if (!exists(mm)) return -ENOMEM;
   const pgd = allocTable(mm.id, 3, 0);
   if (!pgd) {
     poolFree(TABLE_MM, changetype<usize>(mm));
@@ -82,7 +83,7 @@ export function mmCreate(memcg: u32): i32 {
 function destroyMm(mm: Mm): void {
   const id = mm.id;
   clearDeviceTablesOf(id);
-  for (let vma = vmaAt(mm.vmaFirst); some(vma); vma = vmaAt(mm.vmaFirst)) {
+  for (let vma = vmaAt(mm.vmaFirst); exists(vma); vma = vmaAt(mm.vmaFirst)) {
     zapRange(mm, vma.start, vma.end);
     vmaDestroy(mm, vma);
   }
@@ -123,7 +124,7 @@ export function forkStep(cmd: Cmd): i32 {
     cmd.phase = 1;
   }
   const child = mmAt(cmd.a);
-  for (let vma = vmaAt(cmd.b); some(vma); vma = vmaAt(cmd.b)) {
+  for (let vma = vmaAt(cmd.b); exists(vma); vma = vmaAt(cmd.b)) {
     if (cmd.phase == 1) {
       if (vma.flags & VM_DONTCOPY) {
         cmd.b = vma.next;
@@ -167,7 +168,7 @@ function copyMapping(child: Mm, vma: Vma): bool {
     vma.pgoff,
     vma.file,
   );
-  if (!some(copy)) return false;
+  if (!exists(copy)) return false;
   if (!(vma.flags & VM_WIPEONFORK) && !anonVmaFork(copy, vma)) {
     vmaFree(copy);
     return false;

@@ -43,6 +43,7 @@ import {
   VM_WIPEONFORK,
 } from "../../uapi/vm";
 import { populateRange } from "../access/populate";
+import { exists } from "../base/object";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { folioOf } from "../frame/folio";
 import { breakKsm, ksmEnter } from "../ksm/ksm";
@@ -52,7 +53,7 @@ import { cutsHugetlb, splitEdges, splitLarge, splitPartial } from "../operation/
 import { fileAt } from "../space/file";
 import { vmaModify } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
-import { findVmaFrom, isAnonymous, pgoffOf, some, Vma } from "../space/vma";
+import { findVmaFrom, isAnonymous, pgoffOf, Vma } from "../space/vma";
 import { zapPte, zapRange } from "../space/zap";
 import { HUGE_MASK } from "../table/huge";
 import { holeEnd, leafEnd, leafTable, slotOf } from "../table/pagetable";
@@ -72,7 +73,7 @@ export function madviseStep(cmd: Cmd): i32 {
   const mm = mmAt(cmd.mm);
   while (cmd.cursor < cmd.end) {
     const vma = findVmaFrom(mm, cmd.cursor);
-    if (!some(vma)) return -ENOMEM;
+    if (!exists(vma)) return -ENOMEM;
     if (vma.start > cmd.cursor) {
       cmd.b = 1;
       cmd.cursor = vma.start;
@@ -139,7 +140,7 @@ function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
   if (cutsHugetlb(vma, start | end)) return -EINVAL;
   if (splitEdges(cmd, vma, start, end) == REQUEST) return REQUEST;
   cmd.edges = 0;
-  return some(vmaModify(mm, vma, start, end, flags)) ? 0 : -ENOMEM;
+  return exists(vmaModify(mm, vma, start, end, flags)) ? 0 : -ENOMEM;
 }
 
 /** The vma's flags after advice that is only remembered; REFUSED if it cannot be given here. */

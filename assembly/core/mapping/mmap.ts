@@ -40,6 +40,7 @@ import {
 } from "../../uapi/vm";
 import { populateLocked } from "../access/populate";
 import { exhausted, header, setHeaderF64 } from "../base/layout";
+import { exists } from "../base/object";
 import { makePte, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { log } from "../base/stat";
 import { hugetlbReserved } from "../fault/hugetlb";
@@ -48,21 +49,11 @@ import { zeroFrame } from "../frame/frame";
 import { allocFrame } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { splitEdges } from "../operation/split";
-import { cacheLookup, fileAlloc, fileAt, fileOf, fileRelease, isFile } from "../space/file";
+import { cacheLookup, fileAlloc, fileAt, fileOf, fileRelease } from "../space/file";
 import { vmaAdd, vmaDestroy, vmaMergeNew, vmaModify } from "../space/merge";
-import { exists, Mm, mmAt, mmOf } from "../space/mm";
+import { Mm, mmAt, mmOf } from "../space/mm";
 import { swapCached } from "../space/swap";
-import {
-  findVmaFrom,
-  isAnonymous,
-  pgoffOf,
-  protection,
-  some,
-  Vma,
-  vmaAlloc,
-  vmaAt,
-  vmaLookup,
-} from "../space/vma";
+import { findVmaFrom, isAnonymous, pgoffOf, protection, Vma, vmaAlloc, vmaAt, vmaLookup } from "../space/vma";
 import { freeUnusedTables, zapRange } from "../space/zap";
 import { HUGE_MASK } from "../table/huge";
 import { readPte, SPACE_END, USER_END, USER_START, walkAlloc } from "../table/pagetable";
@@ -74,7 +65,7 @@ const MMAP_BASE: u64 = USER_END - 0x7fff000;
 /** Nothing mapped in [start, end)? */
 function isFree(mm: Mm, start: u64, end: u64): bool {
   const vma = findVmaFrom(mm, start);
-  return !some(vma) || vma.start >= end;
+  return !exists(vma) || vma.start >= end;
 }
 
 /** The highest aligned address with `length` bytes below ceiling; 0 if there are not so many. */
@@ -90,7 +81,7 @@ export function findGap(mm: Mm, hint: u64, length: u64, align: u64): u64 {
   if (hint >= USER_START && hint + length <= USER_END && isFree(mm, hint, hint + length)) return hint;
   let ceiling = MMAP_BASE;
   let vma = vmaAt(mm.vmaLast);
-  while (some(vma)) {
+  while (exists(vma)) {
     const at = below(ceiling, length, align);
     if (at >= vma.end) return at;
     ceiling = min(ceiling, vma.start);
@@ -105,10 +96,10 @@ export function findGap(mm: Mm, hint: u64, length: u64, align: u64): u64 {
 /** Maps [start, end), which is free. False when a table is full. */
 export function mapRange(mm: Mm, start: u64, end: u64, flags: u32, pgoff: u64, file: u32): bool {
   const next = findVmaFrom(mm, start);
-  const prev = some(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
-  if (some(vmaMergeNew(prev, next, start, end, flags, pgoff, file, 0))) return true;
+  const prev = exists(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
+  if (exists(vmaMergeNew(prev, next, start, end, flags, pgoff, file, 0))) return true;
   const vma = vmaAlloc(mm, start, end, flags, pgoff, file);
-  if (!some(vma)) return false;
+  if (!exists(vma)) return false;
   vmaAdd(mm, vma);
   return true;
 }
@@ -150,7 +141,7 @@ function mapNew(cmd: Cmd, mm: Mm): bool {
   if (!(cmd.b & MAP_ANONYMOUS)) return mapRange(mm, cmd.target, end, flags, cmd.unmapCursor, cmd.c);
   if (!shared) return mapRange(mm, cmd.target, end, flags, cmd.target >> 12, 0);
   const file = fileAlloc(FILE_SHMEM, cmd.end);
-  if (!isFile(file)) return false;
+  if (!exists(file)) return false;
   const mapped = mapRange(mm, cmd.target, end, flags, 0, file.id);
   fileRelease(file);
   return mapped;
@@ -169,7 +160,7 @@ function mapSpecial(cmd: Cmd, mm: Mm, flags: u32): bool {
     const gap = vmaAt(vma.next);
     const floor = vma.prev ? vmaAt(vma.prev).end : 0;
     vmaDestroy(mm, vma);
-    freeUnusedTables(mm, cmd.target, end, floor, some(gap) ? gap.start : SPACE_END);
+    freeUnusedTables(mm, cmd.target, end, floor, exists(gap) ? gap.start : SPACE_END);
     return false;
   }
   return true;
@@ -208,7 +199,7 @@ function checkHugetlb(cmd: Cmd): i32 {
 function chooseAddress(cmd: Cmd, mm: Mm): i32 {
   const kind = cmd.b & (MAP_SHARED | MAP_PRIVATE);
   if (!cmd.end || (kind != MAP_SHARED && kind != MAP_PRIVATE) || cmd.a & ~VM_ACCESS) return -EINVAL;
-  if (!(cmd.b & MAP_ANONYMOUS) && cmd.c < <u32>MAP_FILE_MIXED && !isFile(fileOf(cmd.c))) return -EINVAL;
+  if (!(cmd.b & MAP_ANONYMOUS) && cmd.c < <u32>MAP_FILE_MIXED && !exists(fileOf(cmd.c))) return -EINVAL;
   if (cmd.end > USER_END) return -ENOMEM;
   if (cmd.b & MAP_HUGETLB) {
     const refused = checkHugetlb(cmd);
@@ -246,14 +237,14 @@ function setLocked(cmd: Cmd, mm: Mm): i32 {
   let vma = vmaLookup(mm, cmd.cursor);
   while (cmd.cursor < cmd.end) {
     const addr = cmd.cursor;
-    if (!some(vma) || vma.start > addr) return -ENOMEM;
+    if (!exists(vma) || vma.start > addr) return -ENOMEM;
     const until = min(vma.end, cmd.end);
     const flags = lock ? vma.flags | VM_LOCKED : vma.flags & ~VM_LOCKED;
     if (flags != vma.flags && !(vma.flags & VM_SPECIAL)) {
       if (splitEdges(cmd, vma, addr, until) == REQUEST) return REQUEST;
       cmd.edges = 0;
       vma = vmaModify(mm, vma, addr, until, flags);
-      if (!some(vma)) return -ENOMEM;
+      if (!exists(vma)) return -ENOMEM;
       mm.lockedPages += <u32>((until - addr) >> 12) * (lock ? 1 : -1);
     }
     cmd.cursor = until;
@@ -274,7 +265,7 @@ export function mincore(mmId: u32, addr: f64, length: f64, out: usize): i32 {
   const end = at + <u64>length;
   for (; at < end; at += PAGE_SIZE, out++) {
     const vma = vmaLookup(mm, at);
-    if (!some(vma)) return -ENOMEM;
+    if (!exists(vma)) return -ENOMEM;
     // Of a file that is not mapped there, what the cache has is resident.
     const cached = vma.file != 0 && cacheLookup(fileAt(vma.file), pgoffOf(vma, at)) != 0;
     store<u8>(out, cached || isResident(readPte(mm.pgd, at)));
@@ -288,7 +279,7 @@ export function uffdStep(cmd: Cmd): i32 {
   if (cmd.phase == 0) {
     for (let at = cmd.start; at < cmd.end;) {
       const vma = vmaLookup(mm, at);
-      if (!some(vma) || !isAnonymous(vma)) return -EINVAL;
+      if (!exists(vma) || !isAnonymous(vma)) return -EINVAL;
       at = vma.end;
     }
     cmd.phase = 1;
@@ -300,7 +291,7 @@ export function uffdStep(cmd: Cmd): i32 {
     if (flags != vma.flags) {
       if (splitEdges(cmd, vma, cmd.cursor, until) == REQUEST) return REQUEST;
       cmd.edges = 0;
-      if (!some(vmaModify(mm, vma, cmd.cursor, until, flags))) return -ENOMEM;
+      if (!exists(vmaModify(mm, vma, cmd.cursor, until, flags))) return -ENOMEM;
     }
     cmd.cursor = until;
   }

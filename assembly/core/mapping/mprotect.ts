@@ -17,6 +17,7 @@ import {
 import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_SHMEM } from "../../abi/struct";
 import { VM_ACCESS, VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { populateLocked } from "../access/populate";
+import { exists } from "../base/object";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { folioOf } from "../frame/folio";
 import { Cmd } from "../operation/cmd";
@@ -24,7 +25,7 @@ import { notifyEnd, notifyStart } from "../operation/notify";
 import { cutsHugetlb, splitEdges } from "../operation/split";
 import { vmaModify } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
-import { isAnonymous, protection, some, Vma, vmaLookup } from "../space/vma";
+import { isAnonymous, protection, Vma, vmaLookup } from "../space/vma";
 import { hasPmdTable, holeEnd, leafEnd, leafTable, slotOf } from "../table/pagetable";
 
 /** Can a present entry of a writable vma be written through without a fault that has something to do first? */
@@ -152,7 +153,7 @@ export function mprotectStep(cmd: Cmd): i32 {
 /** Gives the piece at cmd.start its new flags. 1: its entries are next; 0: nothing to change; a negative errno or REQUEST. */
 function beginPiece(cmd: Cmd, mm: Mm): i32 {
   const vma = vmaLookup(mm, cmd.start);
-  if (!some(vma)) return -ENOMEM;
+  if (!exists(vma)) return -ENOMEM;
   const end = min(vma.end, cmd.end);
   if (((vma.flags & ~VM_ACCESS) | cmd.a) == vma.flags) {
     cmd.start = end;
@@ -165,7 +166,7 @@ function beginPiece(cmd: Cmd, mm: Mm): i32 {
   cmd.edges = 0;
   cmd.b = vma.flags;
   cmd.target = end;
-  if (!some(vmaModify(mm, vma, cmd.start, end, flags))) return -ENOMEM;
+  if (!exists(vmaModify(mm, vma, cmd.start, end, flags))) return -ENOMEM;
   cmd.phase = 1;
   return 1;
 }

@@ -18,6 +18,7 @@ import {
 } from "../../uapi/vm";
 import { populateLocked } from "../access/populate";
 import { exhausted, setHeaderF64 } from "../base/layout";
+import { exists } from "../base/object";
 import { poolLeft } from "../base/pool";
 import { breakKsm } from "../ksm/ksm";
 import { Cmd } from "../operation/cmd";
@@ -26,17 +27,7 @@ import { cutsHugetlb, splitMapping } from "../operation/split";
 import { vmaAdd, vmaMergeNew } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
 import { anonVmaClone, unlinkAnonVmas } from "../space/rmap";
-import {
-  findVmaFrom,
-  isAnonymous,
-  pgoffOf,
-  some,
-  Vma,
-  vmaAlloc,
-  vmaAt,
-  vmaFree,
-  vmaLookup,
-} from "../space/vma";
+import { findVmaFrom, isAnonymous, pgoffOf, Vma, vmaAlloc, vmaAt, vmaFree, vmaLookup } from "../space/vma";
 import { freeUnusedTables } from "../space/zap";
 import { HUGE_MASK } from "../table/huge";
 import {
@@ -115,7 +106,7 @@ function check(cmd: Cmd, mm: Mm): i32 {
   if (flags & MREMAP_DONTUNMAP && cmd.end != cmd.cursor) return -EINVAL;
   if (!cmd.cursor) return -EINVAL;
   const vma = vmaLookup(mm, cmd.start);
-  if (!some(vma)) return -EFAULT;
+  if (!exists(vma)) return -EFAULT;
   if (vma.flags & VM_HUGETLB) {
     cmd.end = (cmd.end + HUGE_MASK) & ~HUGE_MASK;
     cmd.cursor = (cmd.cursor + HUGE_MASK) & ~HUGE_MASK;
@@ -153,7 +144,7 @@ function shrink(cmd: Cmd): i32 {
 
 /** vma_to_resize: may [start, start + old length) of this vma become as long as asked? */
 function resizable(cmd: Cmd, vma: Vma): i32 {
-  if (!some(vma)) return -EFAULT;
+  if (!exists(vma)) return -EFAULT;
   // A second mapping of the same pages is for shared memory.
   if (!cmd.end) return -EINVAL;
   if (cmd.flags & MREMAP_DONTUNMAP && vma.flags & (VM_DONTEXPAND | VM_PFNMAP)) return -EINVAL;
@@ -169,10 +160,10 @@ function growOrMove(cmd: Cmd, mm: Mm): i32 {
   if (refused) return refused;
   const end = cmd.start + cmd.cursor;
   const next = vmaAt(vma.next);
-  if (vma.end == cmd.start + cmd.end && end <= USER_END && (!some(next) || next.start >= end)) {
+  if (vma.end == cmd.start + cmd.end && end <= USER_END && (!exists(next) || next.start >= end)) {
     const from = vma.end;
     const grown = vmaMergeNew(vma, next, from, end, vma.flags, pgoffOf(vma, from), vma.file, vma.anonVma);
-    if (!some(grown)) return -ENOMEM;
+    if (!exists(grown)) return -ENOMEM;
     cmd.target = cmd.start;
     if (!(grown.flags & VM_LOCKED)) return finish(cmd, cmd.start);
     mm.lockedPages += <u32>((end - from) >> 12);
@@ -199,11 +190,11 @@ function prepareMove(cmd: Cmd, mm: Mm): i32 {
   if (!(cmd.flags & MREMAP_FIXED)) cmd.target = findGap(mm, cmd.target, cmd.cursor, PAGE_SIZE);
   if (!cmd.target) return -ENOMEM;
   const made = makeTables(mm, cmd.mm, cmd.start, cmd.start + cmd.end, cmd.target);
-  if (!made || !some(copyVma(mm, vma, cmd.start, cmd.target, cmd.cursor))) {
+  if (!made || !exists(copyVma(mm, vma, cmd.start, cmd.target, cmd.cursor))) {
     const next = findVmaFrom(mm, cmd.target);
-    const prev = some(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
-    const floor = some(prev) ? prev.end : 0;
-    freeUnusedTables(mm, cmd.target, cmd.target + cmd.cursor, floor, some(next) ? next.start : SPACE_END);
+    const prev = exists(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
+    const floor = exists(prev) ? prev.end : 0;
+    freeUnusedTables(mm, cmd.target, cmd.target + cmd.cursor, floor, exists(next) ? next.start : SPACE_END);
     return -ENOMEM;
   }
   cmd.phase = PHASE_MOVE;
@@ -215,13 +206,13 @@ function copyVma(mm: Mm, vma: Vma, from: u64, to: u64, length: u64): Vma {
   // Memory that was never faulted takes the page offset of its new place, so that it can merge there.
   const pgoff = isAnonymous(vma) && !vma.anonVma ? to >> 12 : pgoffOf(vma, from);
   const next = findVmaFrom(mm, to);
-  const prev = some(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
+  const prev = exists(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
   // Memory that moves leaves its userfaultfd.
   const flags = vma.flags & ~VM_UFFD_MISSING;
   let copy = vmaMergeNew(prev, next, to, to + length, flags, pgoff, vma.file, vma.anonVma);
-  if (!some(copy)) {
+  if (!exists(copy)) {
     copy = vmaAlloc(mm, to, to + length, flags, pgoff, vma.file);
-    if (!some(copy)) return copy;
+    if (!exists(copy)) return copy;
     copy.anonVma = vma.anonVma;
     if (!anonVmaClone(copy, vma)) {
       vmaFree(copy);

@@ -10,6 +10,7 @@ import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
 import { FILE_DISK, FOLIO_ANON, FOLIO_DIRTY, FOLIO_LOCKED, TABLE_MIGRATION } from "../../abi/struct";
 import { VM_SHARED } from "../../uapi/vm";
+import { exists } from "../base/object";
 import { poolHigh } from "../base/pool";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { mustWait } from "../fault/common";
@@ -17,9 +18,9 @@ import { folioOf } from "../frame/folio";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { cacheLookup, dropCache, File, fileAddress, fileAt, fileCovering, zeroPart } from "../space/file";
-import { isOpen, migrationOf, pfnOf } from "../space/migration";
+import { migrationOf, pfnOf } from "../space/migration";
 import { Mm, mmAt } from "../space/mm";
-import { findVmaFrom, some, vmaAt } from "../space/vma";
+import { findVmaFrom, vmaAt } from "../space/vma";
 import { zapPte, zapRange } from "../space/zap";
 import { holeEnd, leafEnd, leafTable, slotOf, walk } from "../table/pagetable";
 
@@ -49,7 +50,7 @@ function zapFilePages(mm: Mm, start: u64, end: u64): void {
 function mustWaitFor(file: File, first: u64, end: u64): bool {
   for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
     const m = migrationOf(id);
-    for (let i: u32 = 0; isOpen(m) && i < m.npages; i++) {
+    for (let i: u32 = 0; exists(m) && i < m.npages; i++) {
       const pfn = pfnOf(m.source(i));
       const folio = folioOf(pfn);
       if (folio.has(FOLIO_ANON) || folio.mapping != file.id || folio.pgoff < first || folio.pgoff >= end)
@@ -64,7 +65,7 @@ function mustWaitFor(file: File, first: u64, end: u64): bool {
 /** unmap_mapping_range: pages [first, end) of the file, in every vma. cmd.link: the vma being told. 0 or REQUEST. */
 function unmapPages(cmd: Cmd, file: File, first: u64, end: u64, copies: bool): i32 {
   let vma = cmd.link ? vmaAt(cmd.link) : fileCovering(vmaAt(file.first), first, end);
-  while (some(vma)) {
+  while (exists(vma)) {
     cmd.link = <u32>vma.ptr;
     const from = fileAddress(vma, max(first, vma.pgoff));
     const to = fileAddress(vma, min(end, vma.pgoff + vma.pages));
@@ -157,7 +158,7 @@ function writeBack(cmd: Cmd, file: File, end: u64): i32 {
 /** page_mkclean. cmd.link: the vma being told. */
 function cleanPage(cmd: Cmd, file: File, index: u64, pfn: u32): i32 {
   let vma = cmd.link ? vmaAt(cmd.link) : fileCovering(vmaAt(file.first), index, index + 1);
-  while (some(vma)) {
+  while (exists(vma)) {
     if (vma.flags & VM_SHARED) {
       cmd.link = <u32>vma.ptr;
       const addr = fileAddress(vma, index);
@@ -178,7 +179,7 @@ export function msyncStep(cmd: Cmd): i32 {
   const mm = mmAt(cmd.mm);
   while (cmd.cursor < cmd.end) {
     const vma = findVmaFrom(mm, cmd.cursor);
-    if (!some(vma)) return -ENOMEM;
+    if (!exists(vma)) return -ENOMEM;
     if (vma.start > cmd.cursor) {
       cmd.b = 1;
       cmd.cursor = vma.start;

@@ -4,28 +4,29 @@ import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { LOG_MUNMAP, REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_UNMAP } from "../../uapi/event";
 import { VM_LOCKED } from "../../uapi/vm";
+import { exists } from "../base/object";
 import { log } from "../base/stat";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { cutsHugetlb, splitAt } from "../operation/split";
 import { vmaDestroy, vmaSplit } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
-import { findVmaFrom, some, vmaAt } from "../space/vma";
+import { findVmaFrom, vmaAt } from "../space/vma";
 import { freeUnusedTables, zapRange } from "../space/zap";
 import { SPACE_END } from "../table/pagetable";
 
 /** Destroys the vmas of [start, end), which lie wholly inside it, and frees tables that none needs any more. */
 function removeVmas(mm: Mm, start: u64, end: u64): void {
   let vma = findVmaFrom(mm, start);
-  const prev = some(vma) ? vmaAt(vma.prev) : vmaAt(mm.vmaLast);
-  while (some(vma) && vma.start < end) {
+  const prev = exists(vma) ? vmaAt(vma.prev) : vmaAt(mm.vmaLast);
+  while (exists(vma) && vma.start < end) {
     const next = vmaAt(vma.next);
     zapRange(mm, vma.start, vma.end);
     if (vma.flags & VM_LOCKED) mm.lockedPages -= <u32>vma.pages;
     vmaDestroy(mm, vma);
     vma = next;
   }
-  freeUnusedTables(mm, start, end, some(prev) ? prev.end : 0, some(vma) ? vma.start : SPACE_END);
+  freeUnusedTables(mm, start, end, exists(prev) ? prev.end : 0, exists(vma) ? vma.start : SPACE_END);
 }
 
 /**
@@ -36,14 +37,14 @@ export function unmapRange(cmd: Cmd, start: u64, end: u64): i32 {
   const mm = mmAt(cmd.mm);
   if (!cmd.unmapPhase) {
     let vma = findVmaFrom(mm, start);
-    if (!some(vma) || vma.start >= end) return 0;
+    if (!exists(vma) || vma.start >= end) return 0;
     if (vma.start < start) {
       if (cutsHugetlb(vma, start)) return -EINVAL;
       if (splitAt(cmd, vma, vma.start, start) == REQUEST) return REQUEST;
       if (!vmaSplit(mm, vma, start, true)) return -ENOMEM;
     }
     vma = findVmaFrom(mm, end - 1);
-    if (some(vma) && vma.start < end && vma.end > end) {
+    if (exists(vma) && vma.start < end && vma.end > end) {
       if (cutsHugetlb(vma, end)) return -EINVAL;
       if (splitAt(cmd, vma, vma.start, end) == REQUEST) return REQUEST;
       if (!vmaSplit(mm, vma, end, false)) return -ENOMEM;

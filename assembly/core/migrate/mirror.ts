@@ -5,10 +5,11 @@ import { PAGE_SIZE } from "../../uapi/page";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID } from "../../uapi/pfn";
 import { PTE_KIND_MIGRATION, PTE_PRESENT, PTE_WRITE } from "../../uapi/pte";
 import { MIGRATION_PAGES } from "../../abi/struct";
+import { exists } from "../base/object";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { isDevicePfn } from "../frame/folio";
 import { clearDeviceRange, DeviceTable, deviceTableOf, deviceTableSet } from "../space/device-table";
-import { isOpen, mapsPage, Migration, migrationOf, pagesOf, pfnOf } from "../space/migration";
+import { mapsPage, Migration, migrationOf, pagesOf, pfnOf } from "../space/migration";
 import { mmAt } from "../space/mm";
 import { readPte } from "../table/pagetable";
 
@@ -16,7 +17,7 @@ import { readPte } from "../table/pagetable";
 export function deviceTableMapMigrated(tableId: u32, migrationId: u32): i32 {
   const table = deviceTableOf(tableId);
   const m = migrationOf(migrationId);
-  if (!changetype<usize>(table) || !isOpen(m) || m.state != MIGRATION_PAGES || !m.mm) return -EINVAL;
+  if (!changetype<usize>(table) || !exists(m) || m.state != MIGRATION_PAGES || !m.mm) return -EINVAL;
   let mapped = 0;
   for (let i: u32 = 0; i < m.npages; i++) {
     const word = m.source(i);

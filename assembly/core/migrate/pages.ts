@@ -58,6 +58,7 @@ import {
   MIGRATION_SETUP,
 } from "../../abi/struct";
 import { header, LARGE_PAGES, setHeaderF64 } from "../base/layout";
+import { exists } from "../base/object";
 import { makePte, pteFlags } from "../base/pte";
 import { count, log } from "../base/stat";
 import { isCoherentPfn } from "../frame/coherent";
@@ -70,7 +71,6 @@ import { splitMapping } from "../operation/split";
 import { cacheReplace, fileAt } from "../space/file";
 import { ksmNodeAt } from "../space/ksm-item";
 import {
-  isOpen,
   letGo,
   Migration,
   migrationFree,
@@ -317,7 +317,7 @@ function endRun(m: Migration, i: u32, last: u32, slot: usize): u32 {
 /** migrate_vma_finalize: entries name pages again, the destination's or the source's, and everything is let go. */
 export function migrateFinalize(id: u32): i32 {
   const m = migrationOf(id);
-  if (!isOpen(m)) return -EINVAL;
+  if (!exists(m)) return -EINVAL;
   // Without pages() nothing moved, whatever the destinations say.
   const ran = m.state == MIGRATION_PAGES;
   if (!ran && !destinationsAreSound(m)) return -EINVAL;

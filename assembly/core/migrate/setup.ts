@@ -28,6 +28,7 @@ import {
 } from "../../abi/struct";
 import { VM_HUGETLB, VM_SPECIAL } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
+import { exists } from "../base/object";
 import { poolId } from "../base/pool";
 import { count } from "../base/stat";
 import { Folio, folioOf, isDevicePfn } from "../frame/folio";
@@ -37,7 +38,6 @@ import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { splitFolio } from "../operation/split";
 import {
-  isOpen,
   letGo,
   mapsPage,
   Migration,
@@ -48,7 +48,7 @@ import {
 } from "../space/migration";
 import { mmAt } from "../space/mm";
 import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
-import { some, vmaLookup } from "../space/vma";
+import { vmaLookup } from "../space/vma";
 import { walk } from "../table/pagetable";
 import { collect, collectParts, splitHuge, UNFINISHED } from "./collect";
 import { endUnit, isUnit, unmapUnit } from "./huge";
@@ -57,12 +57,12 @@ import { endUnit, isUnit, unmapUnit } from "./huge";
 export function migrateSetupStep(cmd: Cmd): i32 {
   if (cmd.phase == 0) {
     const vma = vmaLookup(mmAt(cmd.mm), cmd.start);
-    if (!some(vma) || vma.flags & (VM_SPECIAL | VM_HUGETLB) || cmd.end > vma.end || cmd.start >= cmd.end)
+    if (!exists(vma) || vma.flags & (VM_SPECIAL | VM_HUGETLB) || cmd.end > vma.end || cmd.start >= cmd.end)
       return -EINVAL;
     if (cmd.d && (!validPfn(cmd.d) || !folioOf(cmd.d).has(FOLIO_LOCKED) || !isDevicePfn(cmd.d)))
       return -EINVAL;
     const m = migrationAlloc(<u32>((cmd.end - cmd.start) >> 12));
-    if (!isOpen(m)) return -ENOMEM;
+    if (!exists(m)) return -ENOMEM;
     m.mm = cmd.mm;
     m.vma = <u32>vma.ptr;
     m.select = cmd.b;
@@ -92,7 +92,7 @@ export function migrateSetupStep(cmd: Cmd): i32 {
 export function migrateDeviceSetupStep(cmd: Cmd): i32 {
   if (cmd.phase == 0) {
     const m = migrationAlloc(cmd.f);
-    if (!isOpen(m)) return -ENOMEM;
+    if (!exists(m)) return -ENOMEM;
     m.select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
     cmd.a = <u32>changetype<usize>(m);
     cmd.d = cmd.e;

@@ -12,6 +12,7 @@ import {
   TABLE_COMMANDS,
 } from "../../abi/struct";
 import { exhausted, header, setHeader, zeroObject } from "../base/layout";
+import { none } from "../base/object";
 
 export const OP_MMAP: u32 = 1;
 export const OP_MUNMAP: u32 = 2;
@@ -101,7 +102,7 @@ export function commandPush(op: u32, mm: u32): Cmd {
   const depth = header(HDR_CMD_DEPTH);
   if (depth == COMMAND_COUNT) {
     exhausted(TABLE_COMMANDS);
-    return changetype<Cmd>(0);
+    return none<Cmd>();
   }
   const cmd = commandAt(depth);
   zeroObject(changetype<usize>(cmd), offsetof<Cmd>());
@@ -120,7 +121,7 @@ export function commandPop(): void {
 /** The operation on top of the stack; null if there is none. */
 export function commandTop(): Cmd {
   const depth = header(HDR_CMD_DEPTH);
-  return depth ? commandAt(depth - 1) : changetype<Cmd>(0);
+  return depth ? commandAt(depth - 1) : none<Cmd>();
 }
 
 /** Page references that operations in progress hold. */

@@ -28,9 +28,10 @@ import {
   TABLE_NOTIFIER,
 } from "../../abi/struct";
 import { setHeader, setHeaderF64 } from "../base/layout";
+import { exists } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { count, log } from "../base/stat";
-import { exists, Mm, mmAt, mmOf } from "../space/mm";
+import { Mm, mmAt, mmOf } from "../space/mm";
 import { Cmd } from "./cmd";
 
 
@@ -70,7 +71,7 @@ export function notifierInsert(mmId: u32, start: f64, last: f64): i32 {
   if (!exists(mm)) return -EINVAL;
   if (last < start) return -EOVERFLOW;
   const notifier = notifierAt(poolAlloc(TABLE_NOTIFIER));
-  if (!changetype<usize>(notifier)) return -ENOMEM;
+  if (!exists(notifier)) return -ENOMEM;
   notifier.mm = mmId;
   notifier.start = <u64>start;
   notifier.last = <u64>last;
@@ -84,7 +85,7 @@ export function notifierInsert(mmId: u32, start: f64, last: f64): i32 {
 
 export function notifierRemove(id: u32): i32 {
   const notifier = notifierOf(id);
-  if (!changetype<usize>(notifier)) return -EINVAL;
+  if (!exists(notifier)) return -EINVAL;
   const mm = mmAt(notifier.mm);
   const self = <u32>changetype<usize>(notifier);
   if (mm.notifiers == self) {
@@ -101,20 +102,20 @@ export function notifierRemove(id: u32): i32 {
 
 export function notifierReadBegin(id: u32): i32 {
   const notifier = notifierOf(id);
-  if (!changetype<usize>(notifier)) return -EINVAL;
+  if (!exists(notifier)) return -EINVAL;
   const mm = mmAt(notifier.mm);
   return notifier.seq == mm.seq ? -EAGAIN : <i32>(notifier.seq & 0x7fffffff);
 }
 
 export function notifierReadRetry(id: u32, seq: u32): i32 {
   const notifier = notifierOf(id);
-  if (!changetype<usize>(notifier)) return -EINVAL;
+  if (!exists(notifier)) return -EINVAL;
   return (notifier.seq & 0x7fffffff) == seq ? 0 : 1;
 }
 
 export function notifierSetSeq(id: u32, seq: u32): i32 {
   const notifier = notifierOf(id);
-  if (!changetype<usize>(notifier)) return -EINVAL;
+  if (!exists(notifier)) return -EINVAL;
   notifier.seq = seq;
   return 0;
 }

@@ -16,6 +16,7 @@ import {
   XBUF_SIZE,
 } from "../../abi/struct";
 import { header, RESERVED_FRAMES } from "../base/layout";
+import { exists, none } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { makePte, pteFlags, ptePfn } from "../base/pte";
 import { frameOf } from "../frame/folio";
@@ -33,7 +34,7 @@ import {
   walk,
   walkAlloc,
 } from "../table/pagetable";
-import { exists, mmOf } from "./mm";
+import { mmOf } from "./mm";
 
 
 @unmanaged
@@ -58,16 +59,16 @@ export function deviceTableAt(id: u32): DeviceTable {
 
 /** The table of an id, or null. */
 export function deviceTableOf(id: u32): DeviceTable {
-  if (!id || id > poolHigh(TABLE_DEVICE_TABLE)) return changetype<DeviceTable>(0);
+  if (!id || id > poolHigh(TABLE_DEVICE_TABLE)) return none<DeviceTable>();
   const table = deviceTableAt(id);
   // A free object's first word is a link to another object: only a table page counts as a root.
-  return table.root && table.unused ? table : changetype<DeviceTable>(0);
+  return table.root && table.unused ? table : none<DeviceTable>();
 }
 
 export function deviceTableCreate(mmId: u32): i32 {
   if (mmId && !exists(mmOf(mmId))) return -EINVAL;
   const table = changetype<DeviceTable>(poolAlloc(TABLE_DEVICE_TABLE));
-  if (!changetype<usize>(table)) return -ENOMEM;
+  if (!exists(table)) return -ENOMEM;
   const id = poolId(TABLE_DEVICE_TABLE, changetype<usize>(table));
   const root = allocTable(DEVICE_OWNER | id, 3, 0);
   if (!root) {
@@ -82,7 +83,7 @@ export function deviceTableCreate(mmId: u32): i32 {
 
 export function deviceTableDestroy(id: u32): i32 {
   const table = deviceTableOf(id);
-  if (!changetype<usize>(table)) return -EINVAL;
+  if (!exists(table)) return -EINVAL;
   freeAllTables(table.root);
   table.unused = 0;
   poolFree(TABLE_DEVICE_TABLE, changetype<usize>(table));
@@ -269,7 +270,7 @@ export function deviceTableLookup(id: u32, addr: f64): u32 {
 
 export function deviceTableSnapshot(id: u32, start: f64, n: u32, out: usize): i32 {
   const table = deviceTableOf(id);
-  if (!changetype<usize>(table)) return -EINVAL;
+  if (!exists(table)) return -EINVAL;
   let found = 0;
   for (let i: u32 = 0; i < n; i++) {
     const word = deviceWord(readPte(table.root, <u64>start + ((<u64>i) << 12)));
@@ -281,7 +282,7 @@ export function deviceTableSnapshot(id: u32, start: f64, n: u32, out: usize): i3
 
 export function deviceTableAccess(id: u32, addr: f64, length: u32, write: u32): i32 {
   const table = deviceTableOf(id);
-  if (!changetype<usize>(table)) return -EINVAL;
+  if (!exists(table)) return -EINVAL;
   const buffer = header(HDR_XBUF);
   const total = min<u32>(length, XBUF_SIZE);
   const start = <u64>addr;

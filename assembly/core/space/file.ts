@@ -22,6 +22,7 @@ import {
   FOLIO_SHMEM,
   TABLE_FILE,
 } from "../../abi/struct";
+import { exists, none } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { makePte, ptePfn } from "../base/pte";
 import { folioOf, frameOf } from "../frame/folio";
@@ -41,7 +42,7 @@ import {
   walk,
   walkAlloc,
 } from "../table/pagetable";
-import { some, Vma, vmaAt } from "./vma";
+import { Vma, vmaAt } from "./vma";
 
 
 @unmanaged
@@ -86,25 +87,19 @@ export function fileAt(id: u32): File {
 
 /** The file of an id, or null. */
 export function fileOf(id: u32): File {
-  if (!id || id > poolHigh(TABLE_FILE)) return changetype<File>(0);
+  if (!id || id > poolHigh(TABLE_FILE)) return none<File>();
   const file = fileAt(id);
-  return file.root && file.holds ? file : changetype<File>(0);
-}
-
-
-@inline
-export function isFile(file: File): bool {
-  return changetype<usize>(file) != 0;
+  return file.root && file.holds ? file : none<File>();
 }
 
 /** An empty file that the caller holds; null when a table is full. */
 export function fileAlloc(kind: u32, bytes: u64): File {
   const file = changetype<File>(poolAlloc(TABLE_FILE));
-  if (!isFile(file)) return file;
+  if (!exists(file)) return file;
   const root = allocTable(FILE_OWNER | file.id, 3, 0);
   if (!root) {
     poolFree(TABLE_FILE, changetype<usize>(file));
-    return changetype<File>(0);
+    return none<File>();
   }
   file.kind = kind;
   file.root = <u32>root;
@@ -116,7 +111,7 @@ export function fileAlloc(kind: u32, bytes: u64): File {
 export function fileCreate(kind: u32, bytes: f64): i32 {
   if ((kind != FILE_DISK && kind != FILE_SHMEM) || !(bytes >= 0 && bytes < 281474976710656)) return -EINVAL;
   const file = fileAlloc(kind, addressOf(bytes));
-  return isFile(file) ? file.id : -ENOMEM;
+  return exists(file) ? file.id : -ENOMEM;
 }
 
 /** Drops a hold; the last one ends the file. Nothing maps it then. */
@@ -131,7 +126,7 @@ export function fileRelease(file: File): void {
 
 export function fileClose(id: u32): i32 {
   const file = fileOf(id);
-  if (!isFile(file)) return -EINVAL;
+  if (!exists(file)) return -EINVAL;
   fileRelease(file);
   return 0;
 }
@@ -222,10 +217,10 @@ export function fileInsert(vma: Vma): void {
   if (!vma.file) return;
   const file = fileAt(vma.file);
   let after = vmaAt(file.last);
-  while (some(after) && after.pgoff > vma.pgoff) after = vmaAt(after.filePrev);
+  while (exists(after) && after.pgoff > vma.pgoff) after = vmaAt(after.filePrev);
   vma.filePrev = <u32>after.ptr;
-  vma.fileNext = some(after) ? after.fileNext : file.first;
-  if (some(after)) after.fileNext = <u32>vma.ptr;
+  vma.fileNext = exists(after) ? after.fileNext : file.first;
+  if (exists(after)) after.fileNext = <u32>vma.ptr;
   else file.first = <u32>vma.ptr;
   if (vma.fileNext) vmaAt(vma.fileNext).filePrev = <u32>vma.ptr;
   else file.last = <u32>vma.ptr;
@@ -243,7 +238,7 @@ export function fileRemove(vma: Vma): void {
 /** The first vma of the list, from `vma` on, that maps a part of the pages [first, end); null at the end. */
 export function fileCovering(from: Vma, first: u64, end: u64): Vma {
   let vma = from;
-  while (some(vma)) {
+  while (exists(vma)) {
     if (vma.pgoff >= end) return vmaAt(0);
     if (vma.pgoff + vma.pages > first) return vma;
     vma = vmaAt(vma.fileNext);

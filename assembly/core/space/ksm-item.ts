@@ -23,6 +23,7 @@ import {
   TABLE_KSM_NODE,
 } from "../../abi/struct";
 import { header } from "../base/layout";
+import { exists } from "../base/object";
 import { poolAlloc, poolFree } from "../base/pool";
 import { folioOf } from "../frame/folio";
 
@@ -100,7 +101,7 @@ export function isAlive(node: KsmNode): bool {
 /** A node for a page; null when the table is full. */
 export function nodeAlloc(pfn: u32, checksum: u32): KsmNode {
   const node = ksmNodeAt(poolAlloc(TABLE_KSM_NODE));
-  if (!changetype<usize>(node)) return node;
+  if (!exists(node)) return node;
   const chain = nodeChain(checksum);
   node.pfn = pfn;
   node.checksum = checksum;
@@ -151,7 +152,7 @@ function unlink(first: usize, object: u32, offset: usize): void {
 /** An item of an address, in no list; null when the table is full. */
 export function itemAlloc(mm: u32, address: u64): KsmItem {
   const item = ksmItemAt(poolAlloc(TABLE_KSM_ITEM));
-  if (!changetype<usize>(item)) return item;
+  if (!exists(item)) return item;
   item.mm = mm;
   item.address = address;
   return item;

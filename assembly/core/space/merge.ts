@@ -4,14 +4,15 @@
 // never faulted, from one that was).
 
 import { VM_SPECIAL } from "../../uapi/vm";
+import { exists } from "../base/object";
 import { fileAttach, fileDetach, fileInsert, fileRemove } from "./file";
 import { Mm } from "./mm";
 import { anonVmaClone, chainIsSingular, relinkAfterUpdate, unlinkAnonVmas, unlinkForUpdate } from "./rmap";
-import { pgoffOf, some, Vma, vmaAlloc, vmaAt, vmaFree, vmaInsert, vmaRemove } from "./vma";
+import { pgoffOf, Vma, vmaAlloc, vmaAt, vmaFree, vmaInsert, vmaRemove } from "./vma";
 
 /** is_mergeable_anon_vma; `into` is the neighbour whose chain must be singular, or null where two neighbours meet. */
 function anonVmasAgree(a: u32, b: u32, into: Vma): bool {
-  if ((!a || !b) && (!some(into) || chainIsSingular(into))) return true;
+  if ((!a || !b) && (!exists(into) || chainIsSingular(into))) return true;
   return a == b;
 }
 
@@ -47,7 +48,7 @@ export function vmaSplit(mm: Mm, vma: Vma, addr: u64, below: bool): bool {
   const part = below
     ? vmaAlloc(mm, vma.start, addr, vma.flags, vma.pgoff, vma.file)
     : vmaAlloc(mm, addr, vma.end, vma.flags, pgoffOf(vma, addr), vma.file);
-  if (!some(part)) return false;
+  if (!exists(part)) return false;
   part.anonVma = vma.anonVma;
   if (!anonVmaClone(part, vma)) {
     vmaFree(part);
@@ -68,13 +69,13 @@ function adoptAnonVma(into: Vma, from: Vma): bool {
 
 /** Can a range that starts at prev's end and has these properties go into prev? (can_vma_merge_after) */
 function mergesAfter(prev: Vma, start: u64, flags: u32, pgoff: u64, file: u32, anonVma: u32): bool {
-  if (!some(prev) || prev.end != start || prev.flags != flags || prev.file != file) return false;
+  if (!exists(prev) || prev.end != start || prev.flags != flags || prev.file != file) return false;
   return anonVmasAgree(anonVma, prev.anonVma, prev) && pgoffOf(prev, start) == pgoff;
 }
 
 /** Can a range that ends at next's start go into next? pgoff is that of the range's end. (can_vma_merge_before) */
 function mergesBefore(next: Vma, end: u64, flags: u32, pgoff: u64, file: u32, anonVma: u32): bool {
-  if (!some(next) || next.start != end || next.flags != flags || next.file != file) return false;
+  if (!exists(next) || next.start != end || next.flags != flags || next.file != file) return false;
   return anonVmasAgree(anonVma, next.anonVma, next) && next.pgoff == pgoff;
 }
 
@@ -147,7 +148,7 @@ function mergeExisting(mm: Mm, vma: Vma, start: u64, end: u64, flags: u32): Vma 
  */
 export function vmaModify(mm: Mm, vma: Vma, start: u64, end: u64, flags: u32): Vma {
   const merged = mergeExisting(mm, vma, start, end, flags);
-  if (some(merged)) return merged;
+  if (exists(merged)) return merged;
   if (vma.start < start && !vmaSplit(mm, vma, start, true)) return vmaAt(0);
   if (vma.end > end && !vmaSplit(mm, vma, end, false)) return vmaAt(0);
   vma.flags = flags;

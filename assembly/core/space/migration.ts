@@ -48,6 +48,7 @@ import {
 } from "../../abi/struct";
 import { arenaAlloc, arenaFree } from "../base/arena";
 import { LARGE_PAGES } from "../base/layout";
+import { exists, none } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolObject } from "../base/pool";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { count } from "../base/stat";
@@ -130,16 +131,16 @@ if (offsetof<Migration>("holesFrom") != MIGRATION_HOLES_FROM) ERROR("MIGRATION_H
 
 /** The migration of an id, or null. */
 export function migrationOf(id: u32): Migration {
-  if (!id || id > poolHigh(TABLE_MIGRATION)) return changetype<Migration>(0);
+  if (!id || id > poolHigh(TABLE_MIGRATION)) return none<Migration>();
   const m = changetype<Migration>(poolObject(TABLE_MIGRATION, id));
-  return m.src ? m : changetype<Migration>(0);
+  return m.src ? m : none<Migration>();
 }
 
 /** The open migration that has the page, 0 if none has: somebody else holds its lock. */
 export function migrationHolding(pfn: u32): u32 {
   for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
     const m = migrationOf(id);
-    if (!isOpen(m)) continue;
+    if (!exists(m)) continue;
     for (let i: u32 = 0; i < m.npages; i++) {
       const word = m.source(i);
       if (word & (<u32>MIGRATE_PFN_VALID) && pfn - pfnOf(word) < pagesOf(word)) return id;
@@ -148,23 +149,17 @@ export function migrationHolding(pfn: u32): u32 {
   return 0;
 }
 
-
-@inline
-export function isOpen(m: Migration): bool {
-  return changetype<usize>(m) != 0;
-}
-
 /** A migration of n pages with its three arrays, one block of the arena; null when something ran out. */
 export function migrationAlloc(n: u32): Migration {
   const m = changetype<Migration>(poolAlloc(TABLE_MIGRATION));
-  if (!isOpen(m)) return m;
+  if (!exists(m)) return m;
   m.npages = n;
   m.src = <u32>arenaAlloc(n * 9);
   m.dst = m.src + n * 4;
   m.reasons = m.dst + n * 4;
   if (m.src) return m;
   poolFree(TABLE_MIGRATION, changetype<usize>(m));
-  return changetype<Migration>(0);
+  return none<Migration>();
 }
 
 export function migrationFree(m: Migration): void {

@@ -24,6 +24,7 @@ import {
   TABLE_MM,
 } from "../../abi/struct";
 import { header, setHeader } from "../base/layout";
+import { none } from "../base/object";
 import { poolHigh, poolId, poolObject } from "../base/pool";
 
 
@@ -91,15 +92,9 @@ export function mmAt(id: u32): Mm {
 
 /** The address space of an id, or null (0) if there is none. */
 export function mmOf(id: u32): Mm {
-  if (!id || id > poolHigh(TABLE_MM)) return changetype<Mm>(0);
+  if (!id || id > poolHigh(TABLE_MM)) return none<Mm>();
   const mm = mmAt(id);
-  return mm.flags & MM_ALIVE ? mm : changetype<Mm>(0);
-}
-
-
-@inline
-export function exists(mm: Mm): bool {
-  return changetype<usize>(mm) != 0;
+  return mm.flags & MM_ALIVE ? mm : none<Mm>();
 }
 
 /** A number that no mm or vma had before. */

@@ -9,11 +9,12 @@
 
 import { PMD_PAGES } from "../../uapi/page";
 import { FOLIO_ANON, FOLIO_KSM, TABLE_ANON_VMA, TABLE_AVC } from "../../abi/struct";
+import { exists } from "../base/object";
 import { poolAlloc, poolFree, poolId, poolObject } from "../base/pool";
 import { Folio } from "../frame/folio";
 import { fileAt, fileCovering } from "./file";
 import { ksmItemAt, ksmNodeAt } from "./ksm-item";
-import { pgoffOf, some, Vma, vmaAt } from "./vma";
+import { pgoffOf, Vma, vmaAt } from "./vma";
 
 
 @unmanaged
@@ -83,7 +84,7 @@ function treeRemove(anon: AnonVma, link: Link): void {
 /** Adds a link to the head of the vma's chain. False when the link table is full. */
 function addLink(vma: Vma, anonId: u32): bool {
   const link = changetype<Link>(poolAlloc(TABLE_AVC));
-  if (!changetype<usize>(link)) return false;
+  if (!exists(link)) return false;
   link.vma = <u32>vma.ptr;
   link.anonVma = anonId;
   link.chainNext = vma.chain;
@@ -166,7 +167,7 @@ export function anonVmaFork(child: Vma, parent: Vma): bool {
 
 function newAnonVma(vma: Vma, parent: u32): bool {
   const anon = changetype<AnonVma>(poolAlloc(TABLE_ANON_VMA));
-  if (!changetype<usize>(anon)) return false;
+  if (!exists(anon)) return false;
   const id = poolId(TABLE_ANON_VMA, changetype<usize>(anon));
   if (!addLink(vma, id)) {
     poolFree(TABLE_ANON_VMA, changetype<usize>(anon));
@@ -193,8 +194,8 @@ export function anonVmaPrepare(vma: Vma): bool {
   const next = vmaAt(vma.next);
   const prev = vmaAt(vma.prev);
   let id: u32 = 0;
-  if (some(next) && next.anonVma && adjacent(vma, next) && chainIsSingular(next)) id = next.anonVma;
-  else if (some(prev) && prev.anonVma && adjacent(prev, vma) && chainIsSingular(prev)) id = prev.anonVma;
+  if (exists(next) && next.anonVma && adjacent(vma, next) && chainIsSingular(next)) id = next.anonVma;
+  else if (exists(prev) && prev.anonVma && adjacent(prev, vma) && chainIsSingular(prev)) id = prev.anonVma;
   if (!id) return newAnonVma(vma, 0);
   if (!addLink(vma, id)) return false;
   vma.anonVma = id;

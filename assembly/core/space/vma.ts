@@ -23,6 +23,7 @@ import {
   VMA_START,
 } from "../../abi/struct";
 import { VM_ACCESS, VM_MAYWRITE, VM_SHARED, VM_SPECIAL } from "../../uapi/vm";
+import { exists } from "../base/object";
 import { poolAlloc, poolFree } from "../base/pool";
 import { Mm, mmAt, newGeneration } from "./mm";
 
@@ -87,12 +88,6 @@ export function vmaAt(ptr: usize): Vma {
   return changetype<Vma>(ptr);
 }
 
-
-@inline
-export function some(vma: Vma): bool {
-  return changetype<usize>(vma) != 0;
-}
-
 /** Anonymous: without a file, and not a driver's. (Shared anonymous memory has one, of kind shmem.) */
 @inline
 export function isAnonymous(vma: Vma): bool {
@@ -126,7 +121,7 @@ function priority(vma: usize): u32 {
 /** A new vma, in no tree yet; null when the table is full. */
 export function vmaAlloc(mm: Mm, start: u64, end: u64, flags: u32, pgoff: u64, file: u32): Vma {
   const vma = changetype<Vma>(poolAlloc(TABLE_VMA));
-  if (!some(vma)) return vma;
+  if (!exists(vma)) return vma;
   vma.start = start;
   vma.end = end;
   vma.flags = flags;
@@ -146,7 +141,7 @@ export function vmaFree(vma: Vma): void {
 /** find_vma: the first vma that ends above addr, or null. It may start above addr. */
 export function findVmaFrom(mm: Mm, addr: u64): Vma {
   const cached = vmaAt(mm.vmaCache);
-  if (some(cached) && cached.start <= addr && addr < cached.end) return cached;
+  if (exists(cached) && cached.start <= addr && addr < cached.end) return cached;
   let best: usize = 0;
   let node: usize = mm.vmaRoot;
   while (node) {
@@ -166,18 +161,18 @@ export function findVmaFrom(mm: Mm, addr: u64): Vma {
 @inline
 export function vmaLookup(mm: Mm, addr: u64): Vma {
   const vma = findVmaFrom(mm, addr);
-  return some(vma) && vma.start <= addr ? vma : vmaAt(0);
+  return exists(vma) && vma.start <= addr ? vma : vmaAt(0);
 }
 
 /** Links a vma into its mm. It overlaps no other. */
 export function vmaInsert(mm: Mm, vma: Vma): void {
   const next = findVmaFrom(mm, vma.start);
-  assert(!some(next) || next.start >= vma.end, "vmaInsert: vmas overlap");
+  assert(!exists(next) || next.start >= vma.end, "vmaInsert: vmas overlap");
   vma.next = <u32>next.ptr;
-  vma.prev = some(next) ? next.prev : mm.vmaLast;
+  vma.prev = exists(next) ? next.prev : mm.vmaLast;
   if (vma.prev) vmaAt(vma.prev).next = <u32>vma.ptr;
   else mm.vmaFirst = <u32>vma.ptr;
-  if (some(next)) next.prev = <u32>vma.ptr;
+  if (exists(next)) next.prev = <u32>vma.ptr;
   else mm.vmaLast = <u32>vma.ptr;
   mm.vmaCount++;
   treeInsert(mm, vma);

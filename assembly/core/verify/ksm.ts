@@ -13,10 +13,11 @@ import {
   TABLE_MM,
 } from "../../abi/struct";
 import { header, RESERVED_FRAMES } from "../base/layout";
+import { exists } from "../base/object";
 import { poolHigh, poolObject, poolUsed } from "../base/pool";
 import { Folio, folioOf } from "../frame/folio";
 import { isAlive, ksmItemAt, KsmNode, ksmNodeAt, nodeChain } from "../space/ksm-item";
-import { exists, mmOf } from "../space/mm";
+import { mmOf } from "../space/mm";
 import { linkAt } from "../space/rmap";
 import { Vma } from "../space/vma";
 

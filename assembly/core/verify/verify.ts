@@ -60,17 +60,18 @@ import {
 import { VM_MIXEDMAP, VM_WRITE } from "../../uapi/vm";
 import { arenaCheck } from "../base/arena";
 import { header, LARGE_PAGES, pool, RESERVED_FRAMES, setHeader } from "../base/layout";
+import { exists } from "../base/object";
 import { poolHigh, poolUsed } from "../base/pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { isPrivatePfn } from "../frame/coherent";
 import { Folio, folioOf } from "../frame/folio";
 import { commandsHold } from "../operation/cmd";
 import { DeviceTable, deviceTableOf } from "../space/device-table";
-import { fileAt, fileOf, isFile } from "../space/file";
-import { isOpen, migrationOf, pagesOf } from "../space/migration";
-import { exists, Mm, mmOf } from "../space/mm";
+import { fileAt, fileOf } from "../space/file";
+import { migrationOf, pagesOf } from "../space/migration";
+import { Mm, mmOf } from "../space/mm";
 import { chainCheck, linkAt } from "../space/rmap";
-import { findVmaFrom, pgoffOf, some, Vma, vmaAt } from "../space/vma";
+import { findVmaFrom, pgoffOf, Vma, vmaAt } from "../space/vma";
 import { isHugeZero } from "../table/huge";
 import {
   DEVICE_OWNER,
@@ -115,7 +116,7 @@ export function verify(): i32 {
 function checkVmas(mm: Mm, id: u32): void {
   let before: u64 = 0;
   let n: u32 = 0;
-  for (let vma = vmaAt(mm.vmaFirst); some(vma); vma = vmaAt(vma.next)) {
+  for (let vma = vmaAt(mm.vmaFirst); exists(vma); vma = vmaAt(vma.next)) {
     n++;
     if (vma.start < before || vma.start >= vma.end || vma.mmId != id) broken(VERIFY_VMA_ORDER, id, vma.start);
     mm.vmaCache = 0;
@@ -130,7 +131,7 @@ function checkVmas(mm: Mm, id: u32): void {
 function inFileList(vma: Vma): bool {
   if (!vma.file) return true;
   const prev = vmaAt(vma.filePrev);
-  if (!some(prev)) return fileAt(vma.file).first == <u32>vma.ptr;
+  if (!exists(prev)) return fileAt(vma.file).first == <u32>vma.ptr;
   return prev.fileNext == <u32>vma.ptr && prev.pgoff <= vma.pgoff && prev.file == vma.file;
 }
 
@@ -145,7 +146,7 @@ function checkRss(mm: Mm, id: u32): void {
   let shmem: u32 = 0;
   let file: u32 = 0;
   let swap: u32 = 0;
-  for (let vma = vmaAt(mm.vmaFirst); some(vma); vma = vmaAt(vma.next)) {
+  for (let vma = vmaAt(mm.vmaFirst); exists(vma); vma = vmaAt(vma.next)) {
     for (
       let addr = nextEntry(mm.pgd, vma.start, vma.end);
       addr < vma.end;
@@ -234,7 +235,7 @@ function checkHuge(mm: Mm, meta: TableMeta, table: usize): void {
   }
   if (isHuge(table)) {
     const vma = findVmaFrom(mm, from);
-    if (ptePfn(first) & 511 || !some(vma) || vma.start > from || vma.end < from + 0x200000) whole = false;
+    if (ptePfn(first) & 511 || !exists(vma) || vma.start > from || vma.end < from + 0x200000) whole = false;
     if (isHugeZero(table) ? ptePfn(first) != header(HDR_HUGE_ZERO) : !folioOf(ptePfn(first)).has(FOLIO_HEAD))
       whole = false;
   }
@@ -244,7 +245,7 @@ function checkHuge(mm: Mm, meta: TableMeta, table: usize): void {
 /** As shareEntries(), for a leaf of a file's page cache: it holds a reference on each of its pages. */
 function shareCache(table: usize, meta: TableMeta, by: i32): void {
   const file = fileOf(meta.owner & ~FILE_OWNER);
-  if (!isFile(file) || leafTable(file.root, (<u64>meta.base) << 21) != table) {
+  if (!exists(file) || leafTable(file.root, (<u64>meta.base) << 21) != table) {
     if (by < 0) broken(VERIFY_TABLE_META, 0, table);
     return;
   }
@@ -261,7 +262,7 @@ function shareCache(table: usize, meta: TableMeta, by: i32): void {
 
 function checkEntry(mm: Mm, id: u32, addr: u64, pte: u64, migrating: bool): void {
   const vma = findVmaFrom(mm, addr);
-  if (!some(vma) || vma.start > addr) return broken(VERIFY_ENTRY_OUTSIDE, id, addr);
+  if (!exists(vma) || vma.start > addr) return broken(VERIFY_ENTRY_OUTSIDE, id, addr);
   const pfn = ptePfn(pte);
   const kind = pteKind(pte);
   if (ptePresent(pte)) {
@@ -313,7 +314,7 @@ function checkFolios(busy: bool): void {
     header(HDR_EXTERNAL_REFS) + commandsHold() + cached + (header(HDR_HUGE_ZERO) ? LARGE_PAGES : 0);
   for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
     const m = migrationOf(id);
-    if (!isOpen(m)) continue;
+    if (!exists(m)) continue;
     for (let i: u32 = 0; i < m.npages; i++)
       if (m.source(i) & (<u32>MIGRATE_PFN_VALID)) explained += pagesOf(m.source(i));
   }
