@@ -14,7 +14,7 @@ import {
 const HIGH = 2 ** 32;
 
 /**
- * The core's linear memory as JavaScript reads it. The memory has its final size when this is made and never grows
+ * The core's linear memory as JavaScript reads it. The memory has its final size when this object is made and never grows
  * afterwards, so the views never detach. Addresses are byte addresses in linear memory.
  */
 export class Memory {
@@ -66,14 +66,14 @@ export class Memory {
     return this.doubles[(HEADER + offset) >>> 3];
   }
 
-  /** A u32 of the descriptor of table TABLE_*, by its POOL_* offset. */
-  pool(table: number, offset: number): number {
-    return this.u32(HEADER + POOLS + table * POOL_STRIDE + offset);
+  /** A u32 of the descriptor of pool TABLE_*, by its POOL_* offset. */
+  pool(pool: number, offset: number): number {
+    return this.u32(HEADER + POOLS + pool * POOL_STRIDE + offset);
   }
 
-  /** The address of object `id` of table TABLE_*. */
-  objectAddress(table: number, id: number): number {
-    return this.pool(table, POOL_BASE) + id * this.pool(table, POOL_OBJECT_SIZE);
+  /** The address of object `id` of pool TABLE_*. */
+  objectAddress(pool: number, id: number): number {
+    return this.pool(pool, POOL_BASE) + id * this.pool(pool, POOL_OBJECT_SIZE);
   }
 
   /** n words at `address`, as a live view. */
@@ -91,8 +91,8 @@ function assemblyString(view: DataView, address: number): string {
 }
 
 /**
- * What the core left behind when it trapped: an error with message, file and line of the broken assertion. Anything
- * that is not a trap is returned as it is.
+ * Makes the error of a trap from what the core left behind: message, file and line of the broken assertion. Returns anything
+ * that is not a trap unchanged.
  */
 export function panicError(memory: WebAssembly.Memory, trap: unknown): unknown {
   if (!(trap instanceof WebAssembly.RuntimeError)) return trap;

@@ -12,9 +12,10 @@ import {
   COUNT_TO_SYSTEM,
   HEADER,
 } from "../../assembly/abi/struct.ts";
+import { FAULT_KINDS } from "../../assembly/uapi/event.ts";
 import type { Memory } from "./memory.ts";
 
-/** Faults by what they did (FAULT_KIND_*). */
+/** CPU faults by what they did (FAULT_KIND_*). */
 export interface FaultStats {
   zero: number;
   anon: number;
@@ -27,29 +28,36 @@ export interface FaultStats {
   spurious: number;
 }
 
-/** Counters since boot, in pages where they count pages. */
+/** Counters since boot. */
 export interface HmmStats {
   faults: FaultStats;
-  /** Ranges that were invalidated. */
+  /** How many ranges were invalidated. */
   invalidations: number;
-  /** Requests of the core that were served. */
+  /** How many requests of the core were served. */
   requests: number;
+  /** Pages that migrated from system to device memory. */
   pagesToDevice: number;
+  /** Pages that migrated from device to system memory. */
   pagesToSystem: number;
+  /** Pages that migrated from one device's memory to another's, or within it. */
   pagesDeviceToDevice: number;
+  /** How many migrations were begun. */
   migrations: number;
+  /** Pages that copyPages copied. */
   pagesCopied: number;
+  /** Pages that copyPages filled with zeros. */
   pagesZeroed: number;
-  /** Pages that migrations left where they were. */
+  /** Candidates that migrations left where they were. */
   pagesStayed: number;
 }
 
-/** hmm.stats. */
+/** Hmm.stats. */
 export function readStats(mem: Memory): HmmStats {
   const count = (index: number): number => mem.u64(HEADER + COUNTERS + 8 * index);
   const fault = (kind: number): number => count(COUNT_FAULT + kind);
-  const [zero, anon, cow, reuse, device, file, swap, exclusive, spurious] = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(
-    fault,
+  const [zero, anon, cow, reuse, device, file, swap, exclusive, spurious] = Array.from(
+    { length: FAULT_KINDS },
+    (_, kind) => fault(kind),
   );
   return {
     faults: { zero, anon, cow, reuse, device, file, swap, exclusive, spurious },

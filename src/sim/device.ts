@@ -40,7 +40,7 @@ import {
   type Vma,
 } from "../index.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE, clusterOf } from "./cluster.ts";
-import { oldestPages, trackUse } from "./replay.ts";
+import { oldestPages, trackUse } from "../device/replay.ts";
 import type { DeviceCounts, Invalidations } from "./report.ts";
 
 /** Device memory is handed out in blocks of 2 MiB; the driver keeps to the size that it was given. */

@@ -1,4 +1,3 @@
-import { checkPfns } from "../device/pages.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badRange, badType, checkOptions, checkText, checkU32 } from "../engine/errors.ts";
 import {
@@ -15,6 +14,7 @@ import {
   type VmFault,
   type Vma,
 } from "../index.ts";
+import { checkPfns } from "../page/arrays.ts";
 import { Random } from "./random.ts";
 
 /** A copy that a {@link DelayedDevice} has been told to make and has not made yet. */

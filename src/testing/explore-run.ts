@@ -1,6 +1,6 @@
-import { contextOf } from "../engine/context.ts";
 import { badType, hex } from "../engine/errors.ts";
 import type { Hmm } from "../index.ts";
+import { stateOf } from "../inside.ts";
 import { makeStep, type Step } from "./explore-lock.ts";
 import { Hash, hashEngine } from "./explore-state.ts";
 
@@ -77,7 +77,7 @@ export class Run<W> {
   /** What tells this state from others: same number, same future. */
   state(more: unknown): number {
     const hash = new Hash();
-    hashEngine(hash, contextOf("explore", this.hmm));
+    hashEngine(hash, stateOf("explore", this.hmm));
     for (const { story } of this.#actors.values()) hash.hash(story);
     if (more !== undefined) hash.text(JSON.stringify(more));
     return hash.value;

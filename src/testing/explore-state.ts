@@ -27,8 +27,8 @@ import {
   ZONE_SIZE,
   ZONES,
 } from "../../assembly/abi/struct.ts";
-import type { Context } from "../engine/context.ts";
 import type { Memory } from "../engine/memory.ts";
+import type { EngineState } from "../inside.ts";
 
 /** A running hash of 64 bits, in two lanes. */
 export class Hash {
@@ -81,9 +81,9 @@ export class Hash {
  * operation's results and scratch, counters, the event log, lookup caches, free arrays and free frames), and what
  * stands in JavaScript: held locks, and the tracked 2018 ranges.
  */
-export function hashEngine(hash: Hash, ctx: Context): void {
-  hashMemory(hash, ctx.mem);
-  for (const mm of ctx.mms.values()) {
+export function hashEngine(hash: Hash, state: EngineState): void {
+  hashMemory(hash, state.mem);
+  for (const mm of state.mms) {
     hash.number(mm.id);
     hash.text(mm.mmapSem.mode + mm.mmapSem.holders.join());
     for (const { start, end, valid, pfns } of mm.ranges) {

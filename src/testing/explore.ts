@@ -1,6 +1,7 @@
 import { badRange, badType, checkInteger, checkMethod, checkOptions, checkU32 } from "../engine/errors.ts";
 import type { Hmm, HmmConfig } from "../index.ts";
-import { Engines } from "./explore-engine.ts";
+import type { Rewinder } from "../inside.ts";
+import { makeRewinder } from "./explore-engine.ts";
 import { ScheduleError } from "./explore-error.ts";
 import { Run, type Agent, type ScheduleStep } from "./explore-run.ts";
 import { Random } from "./random.ts";
@@ -96,7 +97,7 @@ class Explorer<W> {
   readonly result: ExploreResult;
   readonly #agents: Record<string, Agent<W>>;
   readonly #options: ExploreOptions<W>;
-  readonly #engines: Engines;
+  readonly #engines: Rewinder;
   readonly #seen = new Set<number>();
   /** The first schedule at whose end something was left over. A schedule that goes wrong says more: it has precedence. */
   #untidy: ScheduleError | null = null;
@@ -104,7 +105,7 @@ class Explorer<W> {
   constructor(agents: Record<string, Agent<W>>, options: ExploreOptions<W>) {
     this.#agents = agents;
     this.#options = options;
-    this.#engines = new Engines(options.config);
+    this.#engines = makeRewinder(options.config);
     const { seed = 1 } = options;
     const counts = { schedules: 0, pruned: 0, states: 0, steps: 0, waits: 0, sampled: 0 };
     this.result = { complete: true, ...counts, seed };

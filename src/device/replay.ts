@@ -1,6 +1,6 @@
 /**
- * Replaying recorded accesses at the core's speed: records go into an array in linear memory, and `replay` runs them
- * until one of them needs a decision. Which pages a device used how recently is known afterwards, for eviction.
+ * Replays recorded accesses at the core's speed: records go into an array in linear memory, and `replay` makes them until one
+ * needs a decision. The core also keeps how recently devices used their pages, for eviction.
  */
 import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
@@ -19,9 +19,12 @@ import {
 import { contextOf, type Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badType, checkInteger, HmmError } from "../engine/errors.ts";
-import { DeviceTable, HmmDevmem, type Hmm, type Mm } from "../index.ts";
+import type { Forward } from "../engine/forward.ts";
+import type { Mm } from "../space/mm.ts";
+import { DeviceTable } from "./device-table.ts";
+import { HmmDevmem } from "./devmem.ts";
 
-/** What stopped a replay: nothing, unmapped memory, a fault of the CPU's, a fault of the device's. */
+/** What stopped a replay: the end, unmapped memory, a CPU fault, a device fault. */
 export type ReplayReason = "done" | "no-vma" | "cpu-fault" | "device-fault";
 
 /** Words that replayCount writes. */
@@ -37,20 +40,20 @@ const REASONS: Record<number, ReplayReason> = {
 /** How far a replay came. */
 export interface ReplayStop {
   reason: ReplayReason;
-  /** The record that it stopped at; n if it ran them all. */
+  /** The record that it stopped at; n at the end. */
   at: number;
-  /** The page that this record needs; 0 if it ran them all. */
+  /** The address of the page that this record needs; 0 at the end. */
   address: number;
-  /** Whether it is to be written. */
+  /** Whether the record writes to the page. */
   write: boolean;
 }
 
-/** Records (RECORD_*, u64 each) in an engine's linear memory. `close()` gives the memory back. */
+/** Records (RECORD_*, u64 each) in an engine's linear memory. The caller gives the memory back with `close()`. */
 export class RecordArray extends BigUint64Array<ArrayBuffer> {
   #ctx: Context | null;
 
-  /** Room for n records. Throws HmmError ENOMEM if the arena has none. */
-  constructor(hmm: Hmm, n: number) {
+  /** Makes room for n records. Throws HmmError ENOMEM if the arena has none, TypeError and RangeError. */
+  constructor(hmm: Forward["Hmm"], n: number) {
     const op = "new RecordArray";
     const ctx = contextOf(op, hmm);
     super(ctx.mem.buffer, ctx.alloc(op, 8 * checkInteger(op, "n", n, 1, 2 ** 28)), n);
@@ -62,9 +65,9 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
   }
 
   /**
-   * Makes the accesses of records [at, n) in mm, those of the device through `table`: translates every page that they
-   * touch, and marks it as used. Stops before the first record that cannot be made; when the reason is taken away,
-   * call again from there: the record starts over. Data is not moved.
+   * Makes the accesses of records [at, n) in mm, those of the device through `table`: translates every page that they touch,
+   * and marks it as used; no data moves. Stops before the first record that cannot be made. Once the reason is removed, call
+   * again from that record, which starts over.
    */
   replay(mm: Mm, table: DeviceTable | null, at: number, n: number): ReplayStop {
     const op = "recordArray.replay";
@@ -74,7 +77,7 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
     if (table !== null && !(table instanceof DeviceTable)) throw badType(op, "table", "a DeviceTable", table);
     checkInteger(op, "n", n, 0, this.length);
     checkInteger(op, "at", at, 0, n);
-    const reason = REASONS[core.replay(mm.id, table?.table ?? 0, this.byteOffset, at, n)];
+    const reason = REASONS[core.replay(mm.id, table?.id ?? 0, this.byteOffset, at, n)];
     const stopped = reason !== "done";
     return {
       reason,
@@ -84,7 +87,7 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
     };
   }
 
-  /** How many of records [0, n) are loads, stores and modifies: by the CPU (0, 1, 2), by the device (4, 5, 6). */
+  /** Counts the loads, stores and modifies among records [0, n): by the CPU (0, 1, 2), by the device (4, 5, 6). */
   count(n: number): Uint32Array {
     const op = "recordArray.count";
     if (this.#ctx === null) throw new TypeError(`${op}: the array is closed`);
@@ -108,10 +111,10 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
 }
 
 /**
- * From now on the engine keeps a list of the devices' pages by how recently they were used, for {@link oldestPages}: 8 bytes
- * a device frame of the arena, until the engine is closed. Twice: nothing. Throws HmmError ENOMEM if the arena has no room.
+ * Makes the engine keep a list of the devices' pages by how recently they were used, for {@link oldestPages}: 8 bytes of the
+ * arena for each device frame, until the engine is closed. Idempotent. Throws HmmError ENOMEM if the arena has no room.
  */
-export function trackUse(hmm: Hmm): void {
+export function trackUse(hmm: Forward["Hmm"]): void {
   const op = "trackUse";
   const ctx = contextOf(op, hmm);
   const { mem } = ctx;
@@ -119,8 +122,8 @@ export function trackUse(hmm: Hmm): void {
 }
 
 /**
- * Where mm has the pages of devmem that the device used longest ago: up to `max` addresses, the oldest first. Throws HmmError
- * EINVAL unless {@link trackUse} was called before they came.
+ * Returns the addresses in mm of the pages of devmem that the device used longest ago: up to `max`, the oldest first. Throws
+ * HmmError EINVAL unless {@link trackUse} was called before.
  */
 export function oldestPages(mm: Mm, devmem: HmmDevmem, max: number): number[] {
   const op = "oldestPages";
@@ -130,7 +133,7 @@ export function oldestPages(mm: Mm, devmem: HmmDevmem, max: number): number[] {
   const { address, restore } = mm.check(op).exchange(XBUF_SIZE);
   const n = core.replayOldest(mm.id, devmem.zone, max);
   if (n === -EINVAL)
-    throw new HmmError(EINVAL, op, "nobody keeps the list of used pages: call trackUse(hmm) first");
+    throw new HmmError(EINVAL, op, "no list of used pages is kept: call trackUse(hmm) first");
   // max pfns (u32) come first, then the addresses in pages (f64).
   const first = Math.ceil((address + 4 * max) / 8) * 8;
   const addresses = Array.from({ length: n }, (_, i) => mem.f64(first + 8 * i) * PAGE_SIZE);
