@@ -16,8 +16,8 @@ import { pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { mustWait } from "../fault/common";
 import { folioOf } from "../frame/folio";
 import { Cmd } from "../operation/cmd";
-import { notifyEnd, notifyStart } from "../operation/notify";
-import { cacheLookup, dropCache, File, fileAddress, fileAt, fileCovering, zeroPart } from "../space/file";
+import { firstFileVma, nextFileVma } from "../operation/tell";
+import { cacheLookup, dropCache, File, fileAddress, fileAt, zeroPart } from "../space/file";
 import { migrationOf, pfnOf } from "../space/migration";
 import { Mm, mmAt } from "../space/mm";
 import { findVmaFrom, vmaAt } from "../space/vma";
@@ -62,20 +62,17 @@ function mustWaitFor(file: File, first: u64, end: u64): bool {
   return false;
 }
 
-/** unmap_mapping_range: pages [first, end) of the file, in every vma. cmd.link: the vma being told. 0 or REQUEST. */
+/** unmap_mapping_range: pages [first, end) of the file, in every vma. 0 or REQUEST. */
 function unmapPages(cmd: Cmd, file: File, first: u64, end: u64, copies: bool): i32 {
-  let vma = cmd.link ? vmaAt(cmd.link) : fileCovering(vmaAt(file.first), first, end);
-  while (exists(vma)) {
-    cmd.link = <u32>vma.ptr;
+  let told = firstFileVma(cmd, file, first, end, MMU_NOTIFY_CLEAR, true);
+  for (; told; told = nextFileVma(cmd, first, end, MMU_NOTIFY_CLEAR, true)) {
+    if (told == REQUEST) return REQUEST;
+    const vma = vmaAt(<u32>told);
     const from = fileAddress(vma, max(first, vma.pgoff));
     const to = fileAddress(vma, min(end, vma.pgoff + vma.pages));
-    if (!notifyStart(cmd, vma.mmId, from, to, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
     if (copies) zapRange(vma.mm, from, to);
     else zapFilePages(vma.mm, from, to);
-    notifyEnd(cmd);
-    vma = fileCovering(vmaAt(vma.fileNext), first, end);
   }
-  cmd.link = 0;
   return 0;
 }
 
@@ -155,22 +152,16 @@ function writeBack(cmd: Cmd, file: File, end: u64): i32 {
   return 0;
 }
 
-/** page_mkclean. cmd.link: the vma being told. */
+/** page_mkclean: the entries of shared mappings are clean and write-protected. 0 or REQUEST. */
 function cleanPage(cmd: Cmd, file: File, index: u64, pfn: u32): i32 {
-  let vma = cmd.link ? vmaAt(cmd.link) : fileCovering(vmaAt(file.first), index, index + 1);
-  while (exists(vma)) {
-    if (vma.flags & VM_SHARED) {
-      cmd.link = <u32>vma.ptr;
-      const addr = fileAddress(vma, index);
-      if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_PROTECTION_PAGE, 0)) return REQUEST;
-      const slot = walk(vma.mm.pgd, addr);
-      const pte: u64 = slot ? load<u64>(slot) : 0;
-      if (ptePresent(pte) && ptePfn(pte) == pfn) store<u64>(slot, pte & ~(<u64>(PTE_WRITE | PTE_DIRTY)));
-      notifyEnd(cmd);
-    }
-    vma = fileCovering(vmaAt(vma.fileNext), index, index + 1);
+  let told = firstFileVma(cmd, file, index, index + 1, MMU_NOTIFY_PROTECTION_PAGE, false);
+  for (; told; told = nextFileVma(cmd, index, index + 1, MMU_NOTIFY_PROTECTION_PAGE, false)) {
+    if (told == REQUEST) return REQUEST;
+    const vma = vmaAt(<u32>told);
+    const slot = walk(vma.mm.pgd, fileAddress(vma, index));
+    const pte: u64 = slot ? load<u64>(slot) : 0;
+    if (ptePresent(pte) && ptePfn(pte) == pfn) store<u64>(slot, pte & ~(<u64>(PTE_WRITE | PTE_DIRTY)));
   }
-  cmd.link = 0;
   return 0;
 }
 

@@ -14,7 +14,7 @@ import { makePte, pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { Folio, folioOf, frameOf, isDevicePfn } from "../frame/folio";
 import { dissolveLarge } from "../frame/page-alloc";
 import { mapsPage } from "../space/migration";
-import { rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
+import { partEnd, partStart, rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
 import { protection, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";
 import { headOf, HUGE_MASK, largeMaps, largeShared, splitLeaf } from "../table/huge";
@@ -116,18 +116,6 @@ export function splitLarge(cmd: Cmd, vma: Vma, start: u64, end: u64, whole: bool
     addr = isHuge(table) ? leafEnd(addr, end) : addr + PAGE_SIZE;
   }
   return 0;
-}
-
-/** Where a vma has its part of the large folio, whose page offset is `pgoff`. */
-@inline
-export function partStart(vma: Vma, pgoff: u64): u64 {
-  return pgoff > vma.pgoff ? vma.start + ((pgoff - vma.pgoff) << 12) : vma.start;
-}
-
-
-@inline
-export function partEnd(vma: Vma, pgoff: u64): u64 {
-  return min(vma.end, vma.start + ((pgoff + LARGE_PAGES - vma.pgoff) << 12));
 }
 
 /** Which part of a large folio is mapped: the first that has an entry. */
