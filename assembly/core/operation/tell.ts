@@ -1,20 +1,21 @@
-// Tell every vma that may map a page, then change the entry that does. Linux does this in rmap_walk(), with an mmu_notifier
-// range around each vma's part. A vma is told whether it maps the page or not: as in the kernel, the reverse map says only
-// which vmas may.
+// Tell every vma that may map a page, then change the entry that does. Linux does this in rmap_walk(), with
+// an mmu_notifier range around each vma's part. A vma is told whether it maps the page or not: as in the
+// kernel, the reverse map says only which vmas may.
 //
 //   for (let slot = firstMapping(cmd, pfn, folio, event, owner); slot; slot = nextMapping(…the same)) {
 //     if (slot == REQUEST) return REQUEST;      // a step that runs again continues here with the same vma
 //     …change the entry at `slot`…              // its vma: rmapVma(cmd.link, folio)
 //   }
 //
-// The window of a vma is open while the loop's body runs. cmd.link is the vma's cursor in the reverse map, and 0 before and
-// after a walk: an operation has one walk at a time. The forms:
+// The window of a vma is open while the loop's body runs. cmd.link is the vma's cursor in the reverse map,
+// and 0 before and after a walk: an operation has one walk at a time. The forms:
 //
 //   firstMapping, nextMapping     one page: the entries that map it, until none does
 //   firstPart, nextPart           a large folio: the vmas that may map a part of it, until none does
 //   firstFileVma, nextFileVma     pages [first, end) of a file: all vmas that map some of them
 //
-// splitFolio() has a walk of its own: a window of the huge mapping comes before each vma's, both inside another window.
+// splitFolio() has a walk of its own: a window of the huge mapping comes before each vma's, both inside
+// another window.
 
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
@@ -39,7 +40,10 @@ import { walk } from "../table/pagetable";
 import { Cmd } from "./cmd";
 import { notifyEnd, notifyStart } from "./notify";
 
-/** Tells the vmas from cursor `link` on, one page each, up to the first that maps the page. Its entry, 0, or REQUEST. */
+/**
+ * Tells the vmas from cursor `link` on, one page each, up to the first that maps the page. Its entry, 0, or
+ * REQUEST.
+ */
 function mappingFrom(cmd: Cmd, link: usize, pfn: u32, folio: Folio, event: u32, owner: u32): usize {
   while (link) {
     cmd.link = <u32>link;
@@ -60,13 +64,18 @@ export function firstMapping(cmd: Cmd, pfn: u32, folio: Folio, event: u32, owner
   return mappingFrom(cmd, cmd.link ? <usize>cmd.link : rmapFirst(folio), pfn, folio, event, owner);
 }
 
-/** The entry that firstMapping() or nextMapping() returned is changed: the next one's address, 0, or REQUEST. */
+/**
+ * The entry that firstMapping() or nextMapping() returned is changed: the next one's address, 0, or REQUEST.
+ */
 export function nextMapping(cmd: Cmd, pfn: u32, folio: Folio, event: u32, owner: u32): usize {
   notifyEnd(cmd);
   return mappingFrom(cmd, folio.mapcount ? rmapNext(cmd.link, folio) : 0, pfn, folio, event, owner);
 }
 
-/** Tells the vma at cursor `link` of its part of the large folio. The vma's address, 0 without a link, or REQUEST. */
+/**
+ * Tells the vma at cursor `link` of its part of the large folio. The vma's address, 0 without a link, or
+ * REQUEST.
+ */
 function partAt(cmd: Cmd, link: usize, head: Folio, event: u32, owner: u32): usize {
   cmd.link = <u32>link;
   if (!link) return 0;
@@ -76,8 +85,8 @@ function partAt(cmd: Cmd, link: usize, head: Folio, event: u32, owner: u32): usi
 }
 
 /**
- * Begins (or resumes) the walk over the vmas that may map a part of the large folio whose first page is `head`. The vma's
- * address, 0, or REQUEST. The part is [partStart(), partEnd()).
+ * Begins (or resumes) the walk over the vmas that may map a part of the large folio whose first page is
+ * `head`. The vma's address, 0, or REQUEST. The part is [partStart(), partEnd()).
  */
 export function firstPart(cmd: Cmd, head: Folio, event: u32, owner: u32): usize {
   return partAt(cmd, cmd.link ? <usize>cmd.link : rmapFirstLarge(head, 0), head, event, owner);
@@ -89,7 +98,9 @@ export function nextPart(cmd: Cmd, pfn: u32, head: Folio, event: u32, owner: u32
   return partAt(cmd, largeMaps(pfn) ? rmapNextLarge(cmd.link, head, 0) : 0, head, event, owner);
 }
 
-/** Tells the vma, or the next that counts, of its part of the file's pages. The vma's address, 0, or REQUEST. */
+/**
+ * Tells the vma, or the next that counts, of its part of the file's pages. The vma's address, 0, or REQUEST.
+ */
 function fileVmaFrom(cmd: Cmd, vma: Vma, first: u64, end: u64, event: u32, copies: bool): usize {
   while (exists(vma) && !copies && !(vma.flags & VM_SHARED)) vma = nextCovering(vma, first, end);
   cmd.link = <u32>vma.ptr;
@@ -106,8 +117,8 @@ function nextCovering(vma: Vma, first: u64, end: u64): Vma {
 }
 
 /**
- * Begins (or resumes) the walk over the vmas that map some of pages [first, end) of a file; private mappings are among them
- * if `copies`. The vma's address, 0, or REQUEST.
+ * Begins (or resumes) the walk over the vmas that map some of pages [first, end) of a file; private mappings
+ * are among them if `copies`. The vma's address, 0, or REQUEST.
  */
 export function firstFileVma(cmd: Cmd, file: File, first: u64, end: u64, event: u32, copies: bool): usize {
   const vma = cmd.link ? vmaAt(cmd.link) : fileCovering(vmaAt(file.first), first, end);
