@@ -153,7 +153,7 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "migration-forgets-a-dirty-bit",
     file: core("space/migration"),
-    before: "  if (ptePresent(pte) && flags & PTE_DIRTY) folio.set(FOLIO_DIRTY);\n",
+    before: "  if (ptePresent(pte) && pteFlags(pte) & PTE_DIRTY) folio.set(FOLIO_DIRTY);\n",
     after: "",
     ask: ["scenarios/beyond-migrate"],
   },
