@@ -198,8 +198,8 @@ export const CORE_MEMORY: readonly Mutant[] = [
   {
     name: "swap-entry-counted-twice",
     file: core("mapping/pageout"),
-    before: "    swapGet(cmd.d);\n",
-    after: "      swapGet(cmd.d);\n      swapGet(cmd.d);\n",
+    before: "    swapGet(slot);\n",
+    after: "      swapGet(slot);\n      swapGet(slot);\n",
     ask: ["unit/swap"],
   },
   {
