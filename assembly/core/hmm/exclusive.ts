@@ -21,13 +21,12 @@ import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { Folio, folioOf } from "../frame/folio";
 import { addExternalRefs, getPage, markAccessed, putPage } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
-import { notifyEnd, notifyStart } from "../operation/notify";
-import { partEnd, partStart, splitMapping } from "../operation/split";
+import { splitMapping } from "../operation/split";
+import { firstMapping, firstPart, nextMapping, nextPart } from "../operation/tell";
 import { mapsPage } from "../space/migration";
 import { mmAt } from "../space/mm";
-import { rmapAddress, rmapFirst, rmapFirstLarge, rmapNext, rmapNextLarge, rmapVma } from "../space/rmap";
-import { pgoffOf, vmaLookup } from "../space/vma";
-import { largeMaps } from "../table/huge";
+import { partEnd, partStart } from "../space/rmap";
+import { pgoffOf, vmaAt, vmaLookup } from "../space/vma";
 import { readPte, walk } from "../table/pagetable";
 
 /** OP_EXCLUSIVE: the pages of [start, end). */
@@ -123,30 +122,34 @@ export function cancelExclusive(cmd: ExclusiveCmd): void {
  * page of a large folio go all others, with any other none: that is how Linux 6.12 does it.
  */
 function lend(cmd: ExclusiveCmd, pfn: u32, folio: Folio): i32 {
-  const large = folio.has(FOLIO_HEAD);
-  let link: usize = cmd.link ? <usize>cmd.link : large ? rmapFirstLarge(folio, 0) : rmapFirst(folio);
-  while (link) {
-    cmd.link = <u32>link;
-    const vma = rmapVma(link, folio);
-    const start = large ? partStart(vma, folio.pgoff) : rmapAddress(vma, folio, link);
-    const end = large ? partEnd(vma, folio.pgoff) : start + PAGE_SIZE;
-    if (!notifyStart(cmd, vma.mmId, start, end, MMU_NOTIFY_EXCLUSIVE, cmd.owner)) return REQUEST;
-    const first = pfn + <u32>(pgoffOf(vma, start) - folio.pgoff);
-    for (let addr = start; addr < end; addr += PAGE_SIZE)
-      lendEntry(vma.mm.pgd, addr, first + <u32>((addr - start) >> 12));
-    notifyEnd(cmd);
-    if (large ? !largeMaps(pfn) : !folio.mapcount) break;
-    link = large ? rmapNextLarge(link, folio, 0) : rmapNext(link, folio);
+  if (folio.has(FOLIO_HEAD)) return lendLarge(cmd, pfn, folio);
+  let slot = firstMapping(cmd, pfn, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner);
+  for (; slot; slot = nextMapping(cmd, pfn, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner)) {
+    if (slot == REQUEST) return REQUEST;
+    lendEntry(slot, pfn);
   }
-  cmd.link = 0;
   return 0;
 }
 
-/** The entry of addr becomes a device-exclusive one, if it maps the page. */
-function lendEntry(pgd: usize, addr: u64, pfn: u32): void {
-  const slot = walk(pgd, addr);
-  const pte: u64 = slot ? load<u64>(slot) : 0;
-  if (!pte || !mapsPage(pte, pfn)) return;
+function lendLarge(cmd: ExclusiveCmd, head: u32, folio: Folio): i32 {
+  let told = firstPart(cmd, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner);
+  for (; told; told = nextPart(cmd, head, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner)) {
+    if (told == REQUEST) return REQUEST;
+    const vma = vmaAt(<u32>told);
+    const end = partEnd(vma, folio.pgoff);
+    let addr = partStart(vma, folio.pgoff);
+    let pfn = head + <u32>(pgoffOf(vma, addr) - folio.pgoff);
+    for (; addr < end; addr += PAGE_SIZE, pfn++) {
+      const slot = walk(vma.mm.pgd, addr);
+      if (slot && mapsPage(load<u64>(slot), pfn)) lendEntry(slot, pfn);
+    }
+  }
+  return 0;
+}
+
+/** The entry at `slot`, which maps the page, becomes a device-exclusive one. */
+function lendEntry(slot: usize, pfn: u32): void {
+  const pte = load<u64>(slot);
   const folio = folioOf(pfn);
   if (pteFlags(pte) & PTE_DIRTY) folio.set(FOLIO_DIRTY);
   store<u64>(slot, makePte(pfn, PTE_KIND_DEVICE_EXCLUSIVE | (pteFlags(pte) & PTE_WRITE)));

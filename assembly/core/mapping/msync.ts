@@ -3,7 +3,6 @@
 import { ENOMEM } from "../../uapi/errno";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_PROTECTION_PAGE } from "../../uapi/event";
-import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_WRITE } from "../../uapi/pte";
 import { COMMAND_SIZE, FILE_DISK, FOLIO_DIRTY, FOLIO_LOCKED } from "../../abi/struct";
 import { VM_SHARED } from "../../uapi/vm";
@@ -12,8 +11,8 @@ import { ptePfn, ptePresent } from "../base/pte";
 import { mustWait } from "../fault/common";
 import { folioOf } from "../frame/folio";
 import { Cmd } from "../operation/cmd";
-import { notifyEnd, notifyStart } from "../operation/notify";
-import { cacheLookup, File, fileAddress, fileAt, fileCovering } from "../space/file";
+import { firstFileVma, nextFileVma } from "../operation/tell";
+import { cacheLookup, File, fileAddress, fileAt } from "../space/file";
 import { pgoffOf, vmaAt } from "../space/vma";
 import { holeEnd, leafTable, walk } from "../table/pagetable";
 import { nextPiece, PiecesCmd } from "./pieces";
@@ -50,22 +49,16 @@ function writeBack(cmd: MsyncCmd, file: File, end: u64): i32 {
   return 0;
 }
 
-/** page_mkclean. cmd.link: the vma being told. */
+/** page_mkclean: the entries of shared mappings are clean and write-protected. 0 or REQUEST. */
 function cleanPage(cmd: Cmd, file: File, index: u64, pfn: u32): i32 {
-  let vma = cmd.link ? vmaAt(cmd.link) : fileCovering(vmaAt(file.first), index, index + 1);
-  while (exists(vma)) {
-    if (vma.flags & VM_SHARED) {
-      cmd.link = <u32>vma.ptr;
-      const addr = fileAddress(vma, index);
-      if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_PROTECTION_PAGE, 0)) return REQUEST;
-      const slot = walk(vma.mm.pgd, addr);
-      const pte: u64 = slot ? load<u64>(slot) : 0;
-      if (ptePresent(pte) && ptePfn(pte) == pfn) store<u64>(slot, pte & ~(<u64>(PTE_WRITE | PTE_DIRTY)));
-      notifyEnd(cmd);
-    }
-    vma = fileCovering(vmaAt(vma.fileNext), index, index + 1);
+  let told = firstFileVma(cmd, file, index, index + 1, MMU_NOTIFY_PROTECTION_PAGE, false);
+  for (; told; told = nextFileVma(cmd, index, index + 1, MMU_NOTIFY_PROTECTION_PAGE, false)) {
+    if (told == REQUEST) return REQUEST;
+    const vma = vmaAt(<u32>told);
+    const slot = walk(vma.mm.pgd, fileAddress(vma, index));
+    const pte: u64 = slot ? load<u64>(slot) : 0;
+    if (ptePresent(pte) && ptePfn(pte) == pfn) store<u64>(slot, pte & ~(<u64>(PTE_WRITE | PTE_DIRTY)));
   }
-  cmd.link = 0;
   return 0;
 }
 

@@ -22,11 +22,10 @@ import { Folio, folioOf } from "../frame/folio";
 import { copyFrame } from "../frame/frame";
 import { putPage } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
-import { notifyEnd, notifyStart } from "../operation/notify";
 import { splitLarge } from "../operation/split";
-import { mapsPage } from "../space/migration";
+import { firstMapping, nextMapping } from "../operation/tell";
 import { Mm, mmAt } from "../space/mm";
-import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
+import { rmapVma } from "../space/rmap";
 import { swapAlloc, swapCacheAdd, swapCached, swapCacheDrop, swapGet } from "../space/swap";
 import { vmaLookup } from "../space/vma";
 import { HUGE_MASK } from "../table/huge";
@@ -95,31 +94,22 @@ function mayLeave(folio: Folio): bool {
   );
 }
 
-/** try_to_unmap: the entries of the page become swap entries, each vma that may have one being told first. */
+/** try_to_unmap: swap entries take the place of all entries that map the page. 0 or REQUEST. */
 function unmapToSwap(cmd: Cmd, folio: Folio, pfn: u32, slot: u32): i32 {
-  let cursor: usize = cmd.link ? <usize>cmd.link : rmapFirst(folio);
-  while (cursor) {
-    cmd.link = <u32>cursor;
-    const vma = rmapVma(cursor, folio);
-    const addr = rmapAddress(vma, folio, cursor);
-    if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
-    const entry = walk(vma.mm.pgd, addr);
-    const pte: u64 = entry ? load<u64>(entry) : 0;
-    if (pte && mapsPage(pte, pfn)) {
-      const exclusive = folio.has(FOLIO_ANON_EXCLUSIVE) ? PTE_EXCLUSIVE : 0;
-      store<u64>(entry, makePte(slot, PTE_KIND_SWAP | exclusive | (pteFlags(pte) & PTE_NO_ACCESS)));
-      swapGet(slot);
-      folio.clear(FOLIO_ANON_EXCLUSIVE);
-      vma.mm.rssAnon--;
-      vma.mm.rssSwap++;
-      folio.maps--;
-      putPage(pfn);
-    }
-    notifyEnd(cmd);
-    if (!folio.mapcount) break;
-    cursor = rmapNext(cursor, folio);
+  let entry = firstMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0);
+  for (; entry; entry = nextMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0)) {
+    if (entry == REQUEST) return REQUEST;
+    const mm = rmapVma(cmd.link, folio).mm;
+    const pte = load<u64>(entry);
+    const exclusive = folio.has(FOLIO_ANON_EXCLUSIVE) ? PTE_EXCLUSIVE : 0;
+    store<u64>(entry, makePte(slot, PTE_KIND_SWAP | exclusive | (pteFlags(pte) & PTE_NO_ACCESS)));
+    swapGet(slot);
+    folio.clear(FOLIO_ANON_EXCLUSIVE);
+    mm.rssAnon--;
+    mm.rssSwap++;
+    folio.maps--;
+    putPage(pfn);
   }
-  cmd.link = 0;
   return 0;
 }
 

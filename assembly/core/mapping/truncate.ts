@@ -15,8 +15,8 @@ import { pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { mustWait } from "../fault/common";
 import { folioOf } from "../frame/folio";
 import { Cmd } from "../operation/cmd";
-import { notifyEnd, notifyStart } from "../operation/notify";
-import { dropCache, File, fileAddress, fileAt, fileCovering, zeroPart } from "../space/file";
+import { firstFileVma, nextFileVma } from "../operation/tell";
+import { dropCache, File, fileAddress, fileAt, zeroPart } from "../space/file";
 import { migrationOf, pfnOf } from "../space/migration";
 import { Mm } from "../space/mm";
 import { vmaAt } from "../space/vma";
@@ -61,20 +61,17 @@ function mustWaitFor(file: File, first: u64, end: u64): bool {
   return false;
 }
 
-/** unmap_mapping_range: pages [first, end) of the file, in every vma. cmd.link: the vma being told. 0 or REQUEST. */
+/** unmap_mapping_range: pages [first, end) of the file, in every vma. 0 or REQUEST. */
 function unmapPages(cmd: Cmd, file: File, first: u64, end: u64, copies: bool): i32 {
-  let vma = cmd.link ? vmaAt(cmd.link) : fileCovering(vmaAt(file.first), first, end);
-  while (exists(vma)) {
-    cmd.link = <u32>vma.ptr;
+  let told = firstFileVma(cmd, file, first, end, MMU_NOTIFY_CLEAR, true);
+  for (; told; told = nextFileVma(cmd, first, end, MMU_NOTIFY_CLEAR, true)) {
+    if (told == REQUEST) return REQUEST;
+    const vma = vmaAt(<u32>told);
     const from = fileAddress(vma, max(first, vma.pgoff));
     const to = fileAddress(vma, min(end, vma.pgoff + vma.pages));
-    if (!notifyStart(cmd, vma.mmId, from, to, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
     if (copies) zapRange(vma.mm, from, to);
     else zapFilePages(vma.mm, from, to);
-    notifyEnd(cmd);
-    vma = fileCovering(vmaAt(vma.fileNext), first, end);
   }
-  cmd.link = 0;
   return 0;
 }
 

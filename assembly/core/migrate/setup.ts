@@ -37,9 +37,10 @@ import { validPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { splitFolio } from "../operation/split";
+import { firstMapping, nextMapping } from "../operation/tell";
 import {
+  isUnit,
   letGo,
-  mapsPage,
   Migration,
   migrationAlloc,
   pfnOf,
@@ -47,12 +48,11 @@ import {
   takeEntry,
 } from "../space/migration";
 import { mmAt } from "../space/mm";
-import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
 import { vmaLookup } from "../space/vma";
 import { walk } from "../table/pagetable";
 import { MigrateDeviceSetupCmd, MigrateSetupCmd, SetupCmd } from "./cmd";
 import { collect, collectParts, splitHuge, UNFINISHED } from "./collect";
-import { endUnit, isUnit, unmapUnit } from "./huge";
+import { endUnit, unmapUnit } from "./huge";
 
 /** OP_MIGRATE_SETUP: collects the range's pages under a `migrate` window, then unmaps them elsewhere. */
 export function migrateSetupStep(cmd: MigrateSetupCmd): i32 {
@@ -168,28 +168,15 @@ function unmapAll(cmd: SetupCmd, m: Migration): i32 {
   return 0;
 }
 
-/**
- * try_to_migrate: every vma that could map the page is told (`clear`, one page), whether it does or not, until nothing
- * maps it any more. cmd.link: the vma being told.
- */
+/** try_to_migrate: migration entries take the place of all entries that map the page. 0 or REQUEST. */
 function unmapElsewhere(cmd: Cmd, pfn: u32, folio: Folio): i32 {
-  let link: usize = cmd.link ? <usize>cmd.link : rmapFirst(folio);
-  while (link) {
-    cmd.link = <u32>link;
-    const vma = rmapVma(link, folio);
-    const addr = rmapAddress(vma, folio, link);
-    if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
-    const slot = walk(vma.mm.pgd, addr);
-    if (slot && mapsPage(load<u64>(slot), pfn)) {
-      takeEntry(slot, load<u64>(slot), pfn, folio);
-      folio.set(FOLIO_MIGRATION_SHARED);
-      putPage(pfn);
-    }
-    notifyEnd(cmd);
-    if (!folio.mapcount) break;
-    link = rmapNext(link, folio);
+  let slot = firstMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0);
+  for (; slot; slot = nextMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0)) {
+    if (slot == REQUEST) return REQUEST;
+    takeEntry(slot, load<u64>(slot), pfn, folio);
+    folio.set(FOLIO_MIGRATION_SHARED);
+    putPage(pfn);
   }
-  cmd.link = 0;
   return 0;
 }
 
