@@ -1,18 +1,18 @@
 /**
- * P5: fork of a populated mapping, then every page written in the child. The child's writes are mm.populate
- * (MADV_POPULATE_WRITE), as in P4: a write fault a page, which copies it.
+ * P5: forks a process with a populated mapping, then writes every page in the child. The writes are
+ * mm.populate (MADV_POPULATE_WRITE), as in P4: each page takes a write fault that copies it.
  */
-import type { Hmm, Mm } from "../src/index.ts";
-import { MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
-import { HASH_SEED, hashWord, median } from "./harness.ts";
-import type { Context, Result, Row, Sample, Side } from "./harness.ts";
-import { fasterTwin, floor, floorNote, host } from "./native.ts";
+import type { Hmm, Mm } from "../../src/index.ts";
+import { MIB, PAGE, PRIVATE, createEngine } from "../engine.ts";
+import { HASH_SEED, hashWord, median } from "../harness.ts";
+import type { Context, Result, Row, Sample, Side } from "../harness.ts";
+import { fasterTwin, floor, floorNote, host } from "../native.ts";
 
 class Fork implements Side {
   readonly #mm: Mm;
   readonly #bytes: number;
   readonly #start: number;
-  /** Nanoseconds of the two parts, by repetition. */
+  /** Nanoseconds of fork and of the writes, one number for each repetition. */
   readonly forks: number[] = [];
   readonly writes: number[] = [];
 
@@ -34,12 +34,13 @@ class Fork implements Side {
     this.writes.push((t2 - t1) * 1e6);
     const hash = this.#check(child);
     child.close();
-    // The parent's pages are its own again; the faults that find out are not measured.
+    // The pages belong to the parent alone again. Its faults restore the write bits outside the measured
+    // time.
     this.#mm.populate(this.#start, this.#bytes);
     return { ns: (t2 - t0) * 1e6, hash };
   }
 
-  /** As check() in p5.c. */
+  /** Hashes what check() of native/fork.c hashes. */
   #check(child: Mm): number {
     let hash = HASH_SEED;
     let sum = 0;
@@ -60,7 +61,7 @@ async function measure(bytes: number, context: Context): Promise<Result[]> {
   const results = await context.compare({
     ours,
     units: pages,
-    rivals: [fasterTwin("twin", "p5", [bytes], 1.25), host("host", ["fork", bytes], 0.4)],
+    rivals: [fasterTwin("twin", "fork", [bytes], 1.25), host("host", ["fork", bytes], 0.4)],
   });
   const [fork, write] = [ours.forks, ours.writes].map((ns) => (median(ns) / pages).toFixed(1));
   context.note(`stages, ns a page: fork ${fork} · write in the child ${write}`);

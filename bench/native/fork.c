@@ -1,12 +1,14 @@
-// P5: fork of a populated mapping, then a write fault on every page in the child, which copies it.
-// p5 BYTES: measured are both; then the child ends, and the parent gets the right to write its pages back.
+// P5: forks a populated mapping, then takes a write fault on every page in the child, which copies it.
+//
+// fork BYTES: both steps are measured. Afterwards the child exits, and the parent's write faults restore its
+// write bits.
 #include "mm.h"
 
 static u32 child_root;
 static u32 child_rss;
 static u64 bytes;
 
-/** copy_page_range: the child shares every page, and nobody may write any more. */
+/** As copy_page_range: the child shares every page, and neither process may write. */
 static void fork_mm(void) {
   child_root = alloc_table(2, 3, 0);
   for (u64 address = START; address < START + bytes;) {
@@ -27,7 +29,7 @@ static void fork_mm(void) {
   }
 }
 
-/** A write to a page that is present and may not be written. */
+/** Handles a write fault on a page that is present and read-only. */
 static void write_fault(u64 *entry, u64 address) {
   u32 pfn = pte_pfn(*entry);
   struct folio *folio = folio_of(pfn);
@@ -54,7 +56,7 @@ static void write_all(u32 from_root) {
   }
 }
 
-/** The child's pages have the parent's bytes in frames of their own. */
+/** Hashes that the child's pages hold the parent's contents in frames of their own. */
 static void check(u32 *hash) {
   u32 sum = 0;
   for (u64 i = 0; i < bytes >> PAGE_SHIFT; i++) {

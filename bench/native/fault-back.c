@@ -1,5 +1,8 @@
-// P12: a CPU touches pages that are in device memory: each fault migrates a cluster back, copy and table work.
-// p12 BYTES CLUSTER_PAGES: a repetition moves BYTES to the device, then loads a word of each cluster (measured).
+// P12: a CPU touches pages that are in device memory. Each fault migrates a cluster back: copies and table
+// work.
+//
+// fault-back BYTES CLUSTER_PAGES: a repetition moves BYTES to the device, then loads a word of each cluster
+// (measured).
 #include "mm.h"
 
 static u64 bytes;
@@ -14,7 +17,7 @@ static void migrate(u64 start, u32 npages, u32 from, u32 to) {
   allocate(&m, to);
   copy_pages(&m);
   move_pages(&m);
-  finalise(&m);
+  finalize(&m);
 }
 
 static u32 load(u64 address) {

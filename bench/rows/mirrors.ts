@@ -1,16 +1,16 @@
 /**
- * P8: munmap of 64 MiB with 16 mirrors, against the same with one: none of them concerned (their ranges lie elsewhere),
- * and all of them (each has all pages in a table of its own, and drops them).
+ * P8: munmap of 64 MiB with 16 mirrors, compared with one mirror. In the first comparison the mirrored ranges
+ * lie elsewhere. In the second one each mirror has a table with all pages, and drops them.
  */
-import { DeviceTable, MmuIntervalNotifier } from "../src/index.ts";
-import type { Hmm, Mm, PfnArray } from "../src/index.ts";
-import { MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
-import { HASH_SEED, hashWord } from "./harness.ts";
-import type { Context, Result, Row, Sample, Side } from "./harness.ts";
+import { DeviceTable, MmuIntervalNotifier } from "../../src/index.ts";
+import type { Hmm, Mm, PfnArray } from "../../src/index.ts";
+import { MIB, PAGE, PRIVATE, createEngine } from "../engine.ts";
+import { HASH_SEED, hashWord } from "../harness.ts";
+import type { Context, Result, Row, Sample, Side } from "../harness.ts";
 
 const MIRRORS = 16;
 
-/** A mapping that is populated before each repetition, and mirrors. */
+/** A mapping that each repetition populates, and its mirrors. */
 class Mirrors implements Side {
   readonly #mm: Mm;
   readonly #bytes: number;
@@ -41,7 +41,7 @@ class Mirrors implements Side {
   run(): Sample {
     const mm = this.#mm;
     const start = mm.mmap({ addr: this.#start, length: this.#bytes, ...PRIVATE });
-    if (start !== this.#start) throw new Error("the mapping is somewhere else");
+    if (start !== this.#start) throw new Error("the mapping has moved");
     mm.populate(start, this.#bytes);
     for (let i = 0; i < this.#pfns.length; i++)
       this.#pfns[i] = (0xc0000000 | mm.lookupPte(start + i * PAGE)!.pfn) >>> 0;
@@ -50,11 +50,11 @@ class Mirrors implements Side {
     const clock = performance.now();
     mm.munmap(start, this.#bytes);
     const ns = (performance.now() - clock) * 1e6;
-    if (this.#heard !== this.#tables.length) throw new Error(`${this.#heard} mirrors heard of it`);
+    if (this.#heard !== this.#tables.length) throw new Error(`${this.#heard} mirrors were called`);
     return { ns, hash: this.#hash() };
   }
 
-  /** What is left in the CPU's table and in the devices': nothing. */
+  /** Hashes what is left in the CPU's table and in the devices' tables. Nothing should be. */
   #hash(): number {
     let hash = hashWord(HASH_SEED, this.#mm.rss.total);
     for (let i = 0; i < this.#pfns.length; i++)

@@ -1,15 +1,17 @@
-/** P2: translating random addresses of a dense and of a sparse mapping, by walking four levels of tables. */
-import type { Hmm, Mm } from "../src/index.ts";
-import { GIB, MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
-import { HASH_SEED, hashWords, random, side } from "./harness.ts";
-import type { Context, Result, Row, Side } from "./harness.ts";
-import { fasterTwin, floor, floorNote, withFolder } from "./native.ts";
+/**
+ * P2: translates random addresses of a dense and of a sparse mapping. Each walk visits four levels of tables.
+ */
+import type { Hmm, Mm } from "../../src/index.ts";
+import { GIB, MIB, PAGE, PRIVATE, createEngine } from "../engine.ts";
+import { HASH_SEED, hashWords, random, side } from "../harness.ts";
+import type { Context, Result, Row, Side } from "../harness.ts";
+import { fasterTwin, floor, floorNote, withFolder } from "../native.ts";
 
 interface Size {
   readonly name: string;
-  /** Length of the mapping. */
+  /** Length of the mapping in bytes. */
   readonly bytes: number;
-  /** One page of so many is populated, somewhere among them. */
+  /** Each group of `stride` pages has one populated page, at a random place in the group. */
   readonly stride: number;
   readonly queries: number;
   readonly repeats: number;
@@ -24,7 +26,7 @@ const SMOKE: readonly Size[] = [
   { name: "sparse", bytes: GIB, stride: 64, queries: 1 << 10, repeats: 1 },
 ];
 
-/** Populates the mapping; the addresses of its pages, ascending. */
+/** Populates the mapping. Returns the addresses of its pages in ascending order. */
 function populate(mm: Mm, start: number, { bytes, stride }: Size): Float64Array {
   const below = random(4096);
   const pages = new Float64Array(bytes / PAGE / stride);
@@ -34,7 +36,7 @@ function populate(mm: Mm, start: number, { bytes, stride }: Size): Float64Array 
   return pages;
 }
 
-/** Random bytes of populated pages, and one in sixteen somewhere in the mapping. */
+/** Returns random addresses in populated pages. One address in sixteen lies anywhere in the mapping. */
 function queriesOf(pages: Float64Array, start: number, { bytes, queries }: Size): Float64Array {
   const below = random(48);
   return Float64Array.from({ length: queries }, () =>
@@ -42,7 +44,7 @@ function queriesOf(pages: Float64Array, start: number, { bytes, queries }: Size)
   );
 }
 
-/** What the twin builds its table from: pairs of u64, address and entry. */
+/** Returns pairs of u64 (address, entry) from which the C twin builds its table. */
 function mapped(mm: Mm, pages: Float64Array): Uint32Array {
   const words = new Uint32Array(4 * pages.length);
   pages.forEach((address, i) => {
@@ -79,7 +81,7 @@ async function measure(size: Size, context: Context): Promise<Result[]> {
     return context.compare({
       ours: translations(hmm, mm, queries, size.repeats),
       units: size.queries * size.repeats,
-      rivals: [fasterTwin(`twin-${size.name}`, "p2", args, 1.25)],
+      rivals: [fasterTwin(`twin-${size.name}`, "translate", args, 1.25)],
     });
   });
   hmm.verify();
@@ -88,7 +90,10 @@ async function measure(size: Size, context: Context): Promise<Result[]> {
   return results;
 }
 
-/** The one load of four that misses, the leaf table's: as many random loads from as many bytes of tables. */
+/**
+ * Only the load from the leaf table misses the L1 cache. The floor is one random load from that many bytes of
+ * tables.
+ */
 async function noteFloor({ name, bytes }: Size, context: Context): Promise<void> {
   const tables = (bytes / (2 * MIB)) * PAGE;
   const ns = await floor("gather", tables, context.smoke ? 1 : 4);

@@ -1,6 +1,6 @@
 /**
- * P6: mprotect, and munmap, of a populated mapping that one device mirrors. The device's callback changes its table
- * before the CPU's entries change: that is part of what is measured, on both sides.
+ * P6: mprotect and munmap of a populated mapping that one device mirrors. The mirror's callback changes the
+ * device's table before the CPU's entries change. Both sides measure that work too.
  */
 import {
   DeviceTable,
@@ -11,14 +11,14 @@ import {
   hmmMirrorRegister,
   hmmVmaGetPfns,
   hmmVmaRangeDone,
-} from "../src/index.ts";
-import type { Hmm, Mm, PfnArray } from "../src/index.ts";
-import { MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
-import { HASH_SEED, hashWord } from "./harness.ts";
-import type { Context, Result, Row, Sample, Side } from "./harness.ts";
-import { fasterTwin, host } from "./native.ts";
+} from "../../src/index.ts";
+import type { Hmm, Mm, PfnArray } from "../../src/index.ts";
+import { MIB, PAGE, PRIVATE, createEngine } from "../engine.ts";
+import { HASH_SEED, hashWord } from "../harness.ts";
+import type { Context, Result, Row, Sample, Side } from "../harness.ts";
+import { fasterTwin, host } from "../native.ts";
 
-/** A process with one mapping, and a device that has all of it in its table. */
+/** A process with one mapping, and a device whose table holds every page of it. */
 class Mirrored {
   readonly mm: Mm;
   readonly bytes: number;
@@ -48,18 +48,18 @@ class Mirrored {
     this.mapDevice();
   }
 
-  /** The device learns of every page: snapshot, then its table. */
+  /** Takes a snapshot of the mapping and enters every page in the device's table. */
   mapDevice(): void {
     const sem = this.mm.mmapSem.read();
     const range = new HmmRange();
     const vma = this.mm.findVma(this.start)!;
     hmmVmaGetPfns(vma, range, vma.start, vma.end, this.#pfns);
-    if (!hmmVmaRangeDone(vma, range)) throw new Error("the snapshot is not valid any more");
+    if (!hmmVmaRangeDone(vma, range)) throw new Error("the snapshot is no longer valid");
     this.table.map(this.start, this.#pfns);
     sem.close();
   }
 
-  /** As check() in p6.c. */
+  /** Hashes what check() of native/mprotect-munmap.c hashes. */
   hash(seed = HASH_SEED): number {
     const entries = this.table.snapshot(this.start, this.bytes / PAGE, this.#pfns);
     let hash = seed;
@@ -91,8 +91,9 @@ class Protect implements Side {
 }
 
 /**
- * Twice: what was given back last is taken first, so that frames go upwards in one of two mappings and downwards in the other,
- * and one of them takes half as long again, on both sides.
+ * Unmaps twice a repetition. The allocator hands out the frames that were freed last, so frame numbers rise
+ * in one mapping and fall in the next one, and unmapping one of the two takes 1.5 times as long on both
+ * sides.
  */
 class Unmap implements Side {
   readonly #world: Mirrored;
@@ -127,7 +128,10 @@ async function measure(
   const results = await context.compare({
     ours: make(world),
     units: bytes / PAGE,
-    rivals: [fasterTwin(`twin-${call}`, "p6", [call, bytes], 1.25), host(`host-${call}`, [call, bytes], 0.2)],
+    rivals: [
+      fasterTwin(`twin-${call}`, "mprotect-munmap", [call, bytes], 1.25),
+      host(`host-${call}`, [call, bytes], 0.2),
+    ],
   });
   noteStages(call, world, results[0].ours, context);
   hmm.verify();
@@ -135,7 +139,7 @@ async function measure(
   return results;
 }
 
-/** The device's part by itself: its table is changed without the call, in the same way. */
+/** Prints the share of the device's table: the same change to the table, without the system call. */
 function noteStages(call: "mprotect" | "munmap", world: Mirrored, whole: number, context: Context): void {
   const { table, start, bytes } = world;
   world.mapDevice();
@@ -143,7 +147,7 @@ function noteStages(call: "mprotect" | "munmap", world: Mirrored, whole: number,
   if (call === "mprotect") table.protect(start, start + bytes);
   else table.clear(start, start + bytes);
   const device = ((performance.now() - clock) * 1e6) / (bytes / PAGE);
-  const text = `the device's table ${device.toFixed(2)} · the rest ${(whole - device).toFixed(2)}`;
+  const text = `device table ${device.toFixed(2)} · the rest ${(whole - device).toFixed(2)}`;
   context.note(`stages of ${call}, ns a page: ${text}`);
 }
 

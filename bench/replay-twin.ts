@@ -1,6 +1,7 @@
 /**
- * The typed-array rival of P7: the same simulation in plain JavaScript on typed arrays. It has what the result needs and
- * no more: four-level tables for both agents, translation buffers, frames with their bytes, an LRU list.
+ * The typed-array rival of P7 (rows/replay.ts): the same simulation in plain JavaScript. It has only what the
+ * result needs: four-level tables for the CPU and the device, translation buffers, frames with contents, and
+ * an LRU list.
  */
 import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT } from "../assembly/abi/struct.ts";
 import { PAGE } from "./engine.ts";
@@ -9,14 +10,14 @@ const CLUSTER_PAGES = 16;
 const CLUSTER = CLUSTER_PAGES * PAGE;
 const PIECE = 2 ** 21;
 
-/** A leaf's word: a frame and flags; 0 is no page. The zero page is frame 0. */
+/** The word of a leaf table: a frame and flags. A word of 0 is no page. The zero page is frame 0. */
 const FRAME = 0xfffff;
 const PRESENT = 1 << 31;
 const WRITE = 1 << 30;
 const ON_DEVICE = 1 << 29;
 const DIRTY = 1 << 28;
 
-/** An entry of a translation buffer: page number (low and high word, the low one with TLB_WRITE), frame. */
+/** An entry of a translation buffer: page number (low word with TLB_WRITE, high word) and frame. */
 const TLB_ENTRIES = 256;
 const TLB_STRIDE = 4;
 const TLB_WORDS = TLB_ENTRIES * TLB_STRIDE;
@@ -29,7 +30,7 @@ const DEVICE_SHIFT = RECORD_DEVICE_SHIFT - 32;
 const TABLES = 64;
 
 export class TypedArrayTwin {
-  /** CPU load, store, modify, -, device load, store, modify, - */
+  /** Counts by kind: CPU load, store, modify, unused; device load, store, modify, unused. */
   readonly accesses = new Uint32Array(8);
   readonly faults = { zero: 0, anon: 0, cow: 0, device: 0, migrate: 0 };
   readonly pages = { in: 0, copied: 0, inAgain: 0, out: 0, outDirty: 0, outEvicted: 0, peak: 0 };
@@ -43,7 +44,7 @@ export class TypedArrayTwin {
   readonly #deviceRoot = 2;
   readonly #tlb = new Int32Array(2 * TLB_WORDS);
 
-  /** Frames [1, firstDevice) are RAM, the others the device's. */
+  /** Frames [1, firstDevice) are RAM. The others belong to the device. */
   readonly #firstDevice: number;
   readonly #capacity: number;
   readonly #bytes: Uint8Array;
@@ -51,19 +52,19 @@ export class TypedArrayTwin {
   readonly #freeDevice: Uint32Array;
   #ramLeft = 0;
   #deviceLeft = 0;
-  /** Of a device frame: its address. */
+  /** The address of each device frame. */
   readonly #address: Float64Array;
   readonly #newer: Uint32Array;
   readonly #older: Uint32Array;
   #newest = 0;
   #oldest = 0;
 
-  /** The 2 MiB pieces that are mapped. */
+  /** Numbers of the 2 MiB pieces that are mapped. */
   readonly #mapped = new Set<number>();
-  /** By cluster: which of its pages left the device, a bit each. */
+  /** For each cluster, one bit for each page that has left the device. */
   readonly #left = new Map<number, number>();
 
-  /** Why the last run stopped. */
+  /** Why #run() stopped: address, kind and agent of the access that faults. */
   #stopAddress = 0;
   #stopWrite = false;
   #stopDevice = false;
@@ -86,7 +87,7 @@ export class TypedArrayTwin {
     return this.#capacity - this.#deviceLeft;
   }
 
-  /** An empty address space, an empty device, all counts 0. */
+  /** Empties the address space and the device, and sets all counts to 0. */
   reset(): void {
     this.accesses.fill(0);
     Object.assign(this.faults, { zero: 0, anon: 0, cow: 0, device: 0, migrate: 0 });
@@ -119,7 +120,7 @@ export class TypedArrayTwin {
     }
   }
 
-  /** Runs from word `at` on; returns the first record that cannot be made. */
+  /** Runs the records from word `at` on. Returns the index of the first record that faults. */
   #run(words: Uint32Array, at: number): number {
     const tlb = this.#tlb.fill(-1);
     const accesses = this.accesses;
@@ -164,7 +165,7 @@ export class TypedArrayTwin {
     return true;
   }
 
-  /** The index of a page's word; 0 where a table is missing and none is to be made. */
+  /** Returns the index of a page's word. Returns 0 if a table is missing and `make` is false. */
   #walk(root: number, pageLow: number, pageHigh: number, make: boolean): number {
     const tables = this.#tables;
     let at = root * 512 + (pageHigh >>> 7);
@@ -186,7 +187,7 @@ export class TypedArrayTwin {
     return at;
   }
 
-  /** The index of the first word of an address's cluster. */
+  /** Returns the index of the first word of the cluster that contains `address`. */
   #slotOf(root: number, address: number, make: boolean): number {
     const page = address / PAGE;
     return this.#walk(root, page & FRAME, Math.floor(page / 2 ** 20), make);
@@ -281,7 +282,7 @@ export class TypedArrayTwin {
     }
   }
 
-  /** Moves the device's pages of the cluster around `address` to RAM; returns how many. */
+  /** Moves the device's pages of the cluster around `address` to RAM. Returns how many pages moved. */
   #moveOut(address: number): number {
     const start = address - (address % CLUSTER);
     const tables = this.#tables;

@@ -1,16 +1,17 @@
 // P3: a migration's round trip, to the device and back.
 //
-// p3 memcpy FRAMES COPIES: nothing but the copies. FRAMES 4 KiB frames; COPIES holds pairs of u32 (from, to), first all
-// pages to the device, then all of them back, in the order of their addresses.
+// migrate memcpy FRAMES COPIES: the copies alone. There are FRAMES frames of 4 KiB; COPIES holds pairs of u32
+// (from, to), first all pages to the device, then all of them back, in the order of their addresses.
 //
-// p3 metadata BYTES: everything but the copies: collect, unmap, allocate, pages, finalise, 512 pages at a time.
+// migrate metadata BYTES: everything except the copies: collect, unmap, allocate, pages, finalize, 512 pages
+// at a time.
 #include "migrate.h"
 
 static size_t pages;
 
-// ── memcpy ───────────────────────────────────────────────────────────────────────────────────────────────────
+// ── memcpy ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-#define WORDS 16u // words of a page that are filled and hashed
+#define WORDS 16u // words of each page that a repetition fills and hashes
 
 static u32 *copies;
 
@@ -22,7 +23,8 @@ static u64 repeat_memcpy(u32 *hash) {
   for (size_t i = 0; i < pages; i++)
     for (u32 j = 0; j < WORDS; j++) *word_of(copies[2 * i], j) = (u32)i * WORDS + j + stamp;
   u64 t = now();
-  for (size_t i = 0; i < 2 * pages; i++) memcpy(frame_of(copies[2 * i + 1]), frame_of(copies[2 * i]), PAGE_SIZE);
+  for (size_t i = 0; i < 2 * pages; i++)
+    memcpy(frame_of(copies[2 * i + 1]), frame_of(copies[2 * i]), PAGE_SIZE);
   t = now() - t;
   for (size_t i = pages; i < 2 * pages; i++)
     for (u32 j = 0; j < WORDS; j++) *hash = hash_word(*hash, *word_of(copies[2 * i + 1], j) - stamp);
@@ -36,7 +38,7 @@ static void setup_memcpy(u64 count, const char *path) {
   pages = bytes / 16;
 }
 
-// ── metadata ─────────────────────────────────────────────────────────────────────────────────────────────────
+// ── metadata ───────────────────────────────────────────────────────────────────────────────────────────────
 
 #define START 0x7f0000000000ull
 
@@ -48,7 +50,7 @@ static void migrate(u64 start, u32 npages, u32 from, u32 to) {
   unmap(&m);
   allocate(&m, to);
   move_pages(&m);
-  finalise(&m);
+  finalize(&m);
 }
 
 static void migrate_all(u32 from, u32 to) {
@@ -82,7 +84,8 @@ static void setup_metadata(u64 bytes) {
     u64 index = address >> PAGE_SHIFT;
     u32 maps = (u32)(index >> 32) << 24 | 1;
     u16 flags = FOLIO_ANON | FOLIO_ANON_EXCLUSIVE | FOLIO_LRU;
-    *folio_of(pfn) = (struct folio){.refs = 1, .maps = maps, .index = (u32)index, .mapping = ANON_VMA, .flags = flags};
+    *folio_of(pfn) =
+        (struct folio){.refs = 1, .maps = maps, .index = (u32)index, .mapping = ANON_VMA, .flags = flags};
     *walk_alloc(root, address) = make_pte(pfn, PTE_PRESENT | PTE_WRITE | PTE_YOUNG | PTE_DIRTY);
     mm.rss++;
   }
@@ -96,6 +99,6 @@ int main(int argc, char **argv) {
     setup_metadata(number(argc, argv, 2));
     serve(repeat_metadata);
   } else {
-    fail("p3 memcpy FRAMES COPIES | p3 metadata BYTES");
+    fail("migrate memcpy FRAMES COPIES | migrate metadata BYTES");
   }
 }

@@ -1,16 +1,17 @@
 /**
- * P13: device faults, served by mirroring: a batch is 256 neighbouring pages that the CPU has present. The driver takes
- * them with hmmRangeFault under an interval notifier and maps them in the device's table.
+ * P13: device faults that the driver serves by mirroring. A batch is 256 neighboring pages that are present
+ * for the CPU. The driver calls hmmRangeFault under an interval notifier and maps the result in the device's
+ * table.
  */
-import { DeviceTable, HMM_PFN_REQ_FAULT, MmuIntervalNotifier, hmmRangeFault } from "../src/index.ts";
-import type { Hmm, Mm, PfnArray } from "../src/index.ts";
-import { MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
-import { HASH_SEED, hashWords } from "./harness.ts";
-import type { Row, Sample, Side } from "./harness.ts";
-import { fasterTwin } from "./native.ts";
-import { StageClock } from "./stage-clock.ts";
+import { DeviceTable, HMM_PFN_REQ_FAULT, MmuIntervalNotifier, hmmRangeFault } from "../../src/index.ts";
+import type { Hmm, Mm, PfnArray } from "../../src/index.ts";
+import { MIB, PAGE, PRIVATE, createEngine } from "../engine.ts";
+import { HASH_SEED, hashWords } from "../harness.ts";
+import type { Row, Sample, Side } from "../harness.ts";
+import { fasterTwin } from "../native.ts";
+import { StageClock } from "../stage-clock.ts";
 
-/** Of a batch. */
+/** Stages of a batch. */
 const STAGES = ["lock and begin", "range fault", "retry", "map", "unlock"] as const;
 
 const FAULTS = 256;
@@ -22,7 +23,7 @@ class DeviceFaults implements Side {
   readonly #table: DeviceTable;
   readonly #notifier: MmuIntervalNotifier;
   readonly #pfns: PfnArray;
-  /** Only where stages are measured. */
+  /** Null unless the stages are being measured. */
   #clock: StageClock | null = null;
 
   constructor(hmm: Hmm, bytes: number) {
@@ -48,7 +49,7 @@ class DeviceFaults implements Side {
     return { ns, hash: hashWords(HASH_SEED, entries) };
   }
 
-  /** Nanoseconds a batch, stage by stage. */
+  /** Returns the nanoseconds of each stage of a batch, as text. */
   stages(): string {
     const clock = new StageClock(STAGES);
     this.#clock = clock;
@@ -98,7 +99,7 @@ const row: Row = {
     const results = await context.compare({
       ours,
       units: bytes / PAGE,
-      rivals: [fasterTwin("twin", "p13", [bytes], 1.5)],
+      rivals: [fasterTwin("twin", "device-faults", [bytes], 1.5)],
     });
     context.note(`stages, ns a batch of ${FAULTS}: ${ours.stages()}`);
     hmm.verify();

@@ -1,5 +1,7 @@
-// P13: device faults in batches of 256 pages that are present: the CPU's entries into an array, the array into the
-// device's table. p13 BYTES: all batches of BYTES are measured; then the device's table is emptied.
+// P13: device faults in batches of 256 present pages: the CPU's entries go into an array, and the array into
+// the device's table.
+//
+// device-faults BYTES: all batches of BYTES are measured. Afterwards the device's table is emptied.
 #include "mm.h"
 
 #define FAULTS 256u
@@ -9,7 +11,7 @@ static u32 device_entries;
 static u64 bytes;
 static u32 pfns[FAULTS];
 
-/** hmm_range_fault where every page is wanted. False where one would have to be faulted in. */
+/** As hmm_range_fault with every page requested. Returns false if a page would have to be faulted in. */
 static bool range_fault(u64 start, u64 end, u32 *out) {
   while (start < end) {
     u64 until = leaf_end(start, end);

@@ -1,15 +1,16 @@
 /**
- * P4: demand-zero write faults. mm.populate (MADV_POPULATE_WRITE) takes a write fault for each page of the range in the
- * core: what a store to each page does, without a call from TypeScript for each.
+ * P4: demand-zero write faults. mm.populate (MADV_POPULATE_WRITE) takes a write fault for each page of the
+ * range inside the core. A store to each page would do the same work, but with a call from TypeScript for
+ * each page.
  */
-import { Memcg } from "../src/index.ts";
-import type { Hmm, Mm } from "../src/index.ts";
-import { MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
-import { HASH_SEED, hashWord, median } from "./harness.ts";
-import type { Context, Result, Row, Sample, Side } from "./harness.ts";
-import { fasterTwin, floor, floorNote, host } from "./native.ts";
+import { Memcg } from "../../src/index.ts";
+import type { Hmm, Mm } from "../../src/index.ts";
+import { MIB, PAGE, PRIVATE, createEngine } from "../engine.ts";
+import { HASH_SEED, hashWord, median } from "../harness.ts";
+import type { Context, Result, Row, Sample, Side } from "../harness.ts";
+import { fasterTwin, floor, floorNote, host } from "../native.ts";
 
-/** Faults a fresh mapping in, looks at what is there, and unmaps it. */
+/** Faults in a new mapping, checks its pages, and unmaps it. */
 class Faults implements Side {
   readonly #mm: Mm;
   readonly #memcg = new Memcg();
@@ -33,7 +34,10 @@ class Faults implements Side {
     return { ns, hash };
   }
 
-  /** As check() in p4.c: flags and first and last words by page, then the sum of the pfns, rss and the group's usage. */
+  /**
+   * Hashes what check() of native/populate.c hashes: flags and words of each page, sum of the pfns, rss,
+   * memcg usage.
+   */
   #check(start: number): number {
     const mm = this.#mm;
     let hash = HASH_SEED;
@@ -55,15 +59,15 @@ class Faults implements Side {
 const engineOf = (bytes: number, backing: "data" | "metadata"): Promise<Hmm> =>
   createEngine({ systemMemory: bytes, backing });
 
-/** Median of a few repetitions of `work`, in nanoseconds a page. */
+/** Returns the median of `repeats` runs of `work`, in nanoseconds a page. */
 function stage(pages: number, repeats: number, work: () => number): number {
   return median(Array.from({ length: repeats }, work)) / pages;
 }
 
 /**
- * Where the time goes. One call does all of it, so the stages are measured by what does without them: a populated
- * range has nothing but the walk, frames without bytes have nothing to zero, allocating for a migration does nothing
- * else.
+ * Prints where the time goes. One call does all of the work, so each stage is the difference of two calls:
+ * populating a range that is already populated is the walk alone, and frames of the metadata mode need no
+ * zeroing.
  */
 async function stages(bytes: number, whole: number, context: Context): Promise<void> {
   const pages = bytes / PAGE;
@@ -87,13 +91,16 @@ async function stages(bytes: number, whole: number, context: Context): Promise<v
   context.note(`stages, ns a page: ${text.join(" · ")}`);
 }
 
-/** Measures one size; P10 uses it too. */
+/** Measures one size. P10 uses it too. */
 export async function measure(bytes: number, context: Context): Promise<Result[]> {
   const hmm = await engineOf(bytes, "data");
   const results = await context.compare({
     ours: new Faults(hmm, bytes, true),
     units: bytes / PAGE,
-    rivals: [fasterTwin("twin", "p4", [bytes, bytes / PAGE], 1.15), host("host", ["populate", bytes], 0.25)],
+    rivals: [
+      fasterTwin("twin", "populate", [bytes, bytes / PAGE], 1.15),
+      host("host", ["populate", bytes], 0.25),
+    ],
   });
   hmm.verify();
   hmm.close();

@@ -1,16 +1,16 @@
 /**
- * P11: what the engine itself costs: the time to boot it, the bytes that a browser loads, and the bytes that a frame
- * takes. The rivals are units (1 ms, 1 KiB, 1 byte), so that ratio and target are figures in these.
+ * P11: the time to boot an engine, the bytes that a browser loads, and the bytes of metadata that a frame
+ * takes. The "rivals" are units (1 ms, 1 KiB, 1 byte), so ratio and target are figures in these units.
  */
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
-import { contextOf } from "../src/engine/context.ts";
-import { Hmm } from "../src/index.ts";
-import { GIB, MIB, PAGE, createEngine } from "./engine.ts";
-import { median } from "./harness.ts";
-import type { Context, Result, Rival, Row, Side } from "./harness.ts";
+import { contextOf } from "../../src/engine/context.ts";
+import { Hmm } from "../../src/index.ts";
+import { GIB, MIB, PAGE, createEngine } from "../engine.ts";
+import { median } from "../harness.ts";
+import type { Context, Result, Rival, Row, Side } from "../harness.ts";
 
-/** A side whose answer is a figure and not a time. */
+/** Returns a side that reports a fixed figure instead of a time. */
 const figure = (value: number): Side => ({ run: () => ({ ns: value, hash: 0 }) });
 
 const unit = (name: string, value: number, target: number): Rival => ({
@@ -19,7 +19,7 @@ const unit = (name: string, value: number, target: number): Rival => ({
   sides: [figure(value)],
 });
 
-/** Hmm.create with the module compiled: it is, from the second engine on. */
+/** Hmm.create() with a compiled module. From the second engine of a process on, the module is compiled. */
 const boot: Side = {
   async run() {
     const clock = performance.now();
@@ -30,7 +30,10 @@ const boot: Side = {
   },
 };
 
-/** What compiling the module takes, once in a process. V8 knows a module that it has compiled: a section of no use differs. */
+/**
+ * Prints how long V8 compiles the module, which happens once in a process. V8 caches modules by their bytes,
+ * so each repetition appends a different custom section.
+ */
 async function noteCompilation(context: Context): Promise<void> {
   const { default: binary } = await import("#hmm.wasm");
   const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0));
@@ -44,7 +47,7 @@ async function noteCompilation(context: Context): Promise<void> {
   context.note(`compiling the core, once a process: ${median(samples).toFixed(1)} ms`);
 }
 
-/** `import "heteromem"` for a browser, minified and compressed: the core is in it. */
+/** Returns the size of `import "heteromem"` for a browser, minified and compressed. It contains the core. */
 async function entryBytes(): Promise<number> {
   const result = await build({
     entryPoints: ["src/index.ts"],
@@ -58,13 +61,15 @@ async function entryBytes(): Promise<number> {
   return gzipSync(result.outputFiles[0].contents, { level: 9 }).length;
 }
 
-/** Linear memory comes in 64 KiB: far enough apart that this does not show. */
+/** Linear memory grows in steps of 64 KiB. These sizes are so far apart that the rounding does not show. */
 const SMALL = GIB;
 const LARGE = 32 * GIB;
-/** Everything that does not grow with the frames is given, so that the difference of two engines is the frames'. */
+/**
+ * Fixes every size that would grow with the frames, so that two engines differ by the frames' metadata alone.
+ */
 const FIXED = { capacities: { pageTables: 1024 }, arena: MIB, backing: "metadata" } as const;
 
-/** Bytes of linear memory a frame, without the frame and without page tables. */
+/** Returns the bytes of linear memory a frame takes, without its contents and without page tables. */
 async function frameBytes(kind: "systemMemory" | "deviceMemory"): Promise<number> {
   const sizeOf = async (bytes: number): Promise<number> => {
     const hmm = await createEngine({ systemMemory: MIB, ...FIXED, [kind]: bytes });
@@ -92,7 +97,7 @@ const row: Row = {
     ];
     await noteCompilation(context);
     context.note(
-      "a frame: 16 bytes of folio, its share of a block of 512 (bitmap and links); a simulation adds 8 of LRU links a device frame",
+      "a frame: 16 bytes of folio, its share of a block of 512; simulations add 8 bytes a device frame",
     );
     return results;
   },

@@ -1,6 +1,6 @@
 /**
- * P12: a CPU touches pages that are in device memory, and the driver, in TypeScript, brings them back: one page a fault,
- * or its cluster of 64 KiB. Against copy and table work of the same in C.
+ * P12: a CPU touches pages that are in device memory, and a driver in TypeScript brings them back: one page a
+ * fault, or the 64 KiB cluster around it. The rival does the same copies and table work in C.
  */
 import {
   HmmMirror,
@@ -8,16 +8,16 @@ import {
   hmmDevmemAdd,
   hmmMirrorRegister,
   migrateVmaSetup,
-} from "../src/index.ts";
-import type { Hmm, HmmDevmem, Mm } from "../src/index.ts";
-import { BATCH, MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
-import { HASH_SEED, hashWord } from "./harness.ts";
-import type { Context, Result, Row, Sample, Side } from "./harness.ts";
-import { fasterTwin, floor, floorNote } from "./native.ts";
-import { StageClock } from "./stage-clock.ts";
+} from "../../src/index.ts";
+import type { Hmm, HmmDevmem, Mm } from "../../src/index.ts";
+import { BATCH, MIB, PAGE, PRIVATE, createEngine } from "../engine.ts";
+import { HASH_SEED, hashWord } from "../harness.ts";
+import type { Context, Result, Row, Sample, Side } from "../harness.ts";
+import { fasterTwin, floor, floorNote } from "../native.ts";
+import { StageClock } from "../stage-clock.ts";
 
-/** Of a fault: until the driver is called, its steps, and until the CPU has its word. */
-const STAGES = ["request", "setup", "allocate", "copy", "pages", "finalise", "back"] as const;
+/** Stages of a fault: until the driver is called, the driver's steps, and until the CPU has its word. */
+const STAGES = ["request", "setup", "allocate", "copy", "pages", "finalize", "back"] as const;
 
 class FaultBack implements Side {
   readonly #mm: Mm;
@@ -26,7 +26,7 @@ class FaultBack implements Side {
   readonly #cluster: number;
   readonly #devmem: HmmDevmem;
   readonly #hmm: Hmm;
-  /** Only where stages are measured. */
+  /** Null unless the stages are being measured. */
   #clock: StageClock | null = null;
 
   constructor(hmm: Hmm, bytes: number, cluster: number) {
@@ -78,7 +78,7 @@ class FaultBack implements Side {
     return { ns, hash };
   }
 
-  /** Nanoseconds a fault, stage by stage. */
+  /** Returns the nanoseconds of each stage of a fault, as text. */
   stages(): string {
     const mm = this.#mm;
     const clock = new StageClock(STAGES);
@@ -125,15 +125,15 @@ async function measure(
   const results = await context.compare({
     ours,
     units: bytes / PAGE / clusterPages,
-    rivals: [fasterTwin(`twin-${name}`, "p12", [bytes, clusterPages], target)],
+    rivals: [fasterTwin(`twin-${name}`, "fault-back", [bytes, clusterPages], target)],
   });
   const copy = await floor("copy", bytes, 1);
   const cluster = copy === null ? null : (copy * clusterPages) / (bytes / PAGE);
-  context.note(floorNote(`${name}: memcpy of its bytes`, cluster));
+  context.note(floorNote(`${name}: memcpy of the same bytes`, cluster));
   if (clusterPages === 1) {
     const alone = await floor("alone", bytes, 1);
     const page = alone === null ? null : alone / (bytes / PAGE);
-    context.note(floorNote(`${name}: memcpy, where no copy begins before the one before has ended`, page));
+    context.note(floorNote(`${name}: memcpy, where each copy starts after the previous one has ended`, page));
   }
   context.note(`stages of ${name}, ns a fault: ${ours.stages()}`);
   hmm.verify();

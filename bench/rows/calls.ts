@@ -1,10 +1,10 @@
 /**
- * P9: what one call from TypeScript costs, beside the calls of the core that it makes. mitata measures: it makes 4096
- * calls a sample, since reading a clock costs as much as ten of them.
+ * P9: compares one call from TypeScript with the bare calls of the core that it makes. mitata measures: its
+ * samples have 4096 calls each, because reading a clock costs as much as ten calls.
  */
 import { measure } from "mitata";
-import { TABLE_MIGRATION, MIGRATION_DST, MIGRATION_SRC } from "../assembly/abi/struct.ts";
-import { contextOf } from "../src/engine/context.ts";
+import { TABLE_MIGRATION, MIGRATION_DST, MIGRATION_SRC } from "../../assembly/abi/struct.ts";
+import { contextOf } from "../../src/engine/context.ts";
 import {
   HMM_PFN_REQ_FAULT,
   HmmMirror,
@@ -14,17 +14,17 @@ import {
   hmmMirrorRegister,
   hmmVmaFault,
   hmmVmaRangeDone,
-} from "../src/index.ts";
-import type { Hmm, Mm } from "../src/index.ts";
-import { BenchDevice, MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
-import { median } from "./harness.ts";
-import type { Context, Row, Side } from "./harness.ts";
+} from "../../src/index.ts";
+import type { Hmm, Mm } from "../../src/index.ts";
+import { BenchDevice, MIB, PAGE, PRIVATE, createEngine } from "../engine.ts";
+import { median } from "../harness.ts";
+import type { Context, Row, Side } from "../harness.ts";
 
-/** Nanoseconds that mitata spends on one figure, and how it is told not to. */
+/** Nanoseconds that mitata spends on one figure, and its options for a smoke run. */
 const TIME = 30e6;
 const SMOKE = { min_cpu_time: 1, min_samples: 2, batch_samples: 16, warmup_threshold: 0 };
 
-/** A call as a side: its time by mitata, and what it returns as the hash. */
+/** Returns a side that measures `call` with mitata. The hash is what the call returns. */
 function calls(call: () => number, smoke: boolean): Side {
   return {
     async run() {
@@ -34,7 +34,7 @@ function calls(call: () => number, smoke: boolean): Side {
   };
 }
 
-/** A page of RAM at `start`, and a device. */
+/** A process with a page of RAM at `start`, and a device. */
 interface World {
   readonly hmm: Hmm;
   readonly mm: Mm;
@@ -52,7 +52,7 @@ async function createWorld(): Promise<World> {
   return { hmm, mm, device: new BenchDevice(hmm, 4 * MIB), start };
 }
 
-/** hmmVmaFault of one present page, and hmmVmaRangeDone: mmapSem is held all the time. */
+/** hmmVmaFault of one present page, then hmmVmaRangeDone. The caller holds mmapSem. */
 function faultAndDone({ hmm, mm, start }: World): { call: () => number; bare: () => number } {
   const { core } = contextOf("P9", hmm);
   const range = new HmmRange();
@@ -68,13 +68,13 @@ function faultAndDone({ hmm, mm, start }: World): { call: () => number; bare: ()
   };
 }
 
-/** A page to the device and back. */
+/** Moves a page to the device and back. */
 function oneMigration({ hmm, mm, device, start }: World): { call: () => number; bare: () => number } {
   const { core, mem } = contextOf("P9", hmm);
   const { zone, ownerNumber } = device.devmem;
   const move = (select: number, alloc: (src: number, dst: number) => void): number => {
     core.migrateSetup(mm.id, start, start + PAGE, select, ownerNumber, 0);
-    const id = core.resume(); // the mirror has been told
+    const id = core.resume(); // after the mirror's callback
     const address = mem.objectAddress(TABLE_MIGRATION, id);
     const src = mem.u32(address + MIGRATION_SRC);
     const dst = mem.u32(address + MIGRATION_DST);
@@ -95,7 +95,7 @@ function oneMigration({ hmm, mm, device, start }: World): { call: () => number; 
   };
 }
 
-/** A figure without a target: a line under the table. */
+/** Prints a figure that has no target, as a line below the table. */
 async function report(
   what: string,
   { call, bare }: { call: () => number; bare: () => number },

@@ -1,14 +1,14 @@
 /**
- * P16: our side of P1 to P7 in Chromium, against the same in Node: both run the rows in step, and a repetition in one
- * follows a repetition in the other. `npm run bench:browser` runs this row alone.
+ * P16: our side of P1 to P7 in Chromium, compared with Node. Both run the rows in step, and repetitions
+ * alternate between them. `npm run bench:browser` runs this row alone.
  */
-import { Page, chromium } from "./chromium.ts";
-import type { Comparison, Context, Result, Row, Side } from "./harness.ts";
-import { PAGE_ROWS } from "./page.ts";
+import { Page, chromium } from "../chromium.ts";
+import type { Comparison, Context, Result, Row, Side } from "../harness.ts";
+import { PAGE_ROWS } from "../page.ts";
 
 const TARGET = 1.2;
 
-/** The program that the page offers. */
+/** Returns the program that the page offers, as a side. */
 function sideOf(page: Page): Side {
   return {
     async run() {
@@ -18,7 +18,7 @@ function sideOf(page: Page): Side {
   };
 }
 
-/** One program of a row: the page's against ours. */
+/** Compares one program of a row in the page with the same program here. */
 async function compareOne(row: string, spec: Comparison, page: Page, context: Context): Promise<Result[]> {
   const { offers } = await page.next();
   if (offers !== row) throw new Error(`the page is at ${offers}, not at ${row}`);
@@ -32,7 +32,7 @@ async function compareOne(row: string, spec: Comparison, page: Page, context: Co
   return results;
 }
 
-/** A row's programs are told apart by what its first rival is called, without "twin" and the like. */
+/** Returns a name for one program of a row: the name of its first rival, without prefixes such as "twin". */
 function nameOf(row: string, name: string): string {
   const rest = name
     .replace(`${row}-`, "")
@@ -55,7 +55,7 @@ async function runAll(page: Page, context: Context): Promise<Result[]> {
       },
     });
   }
-  if ((await page.next()).finished !== true) throw new Error("the page has more rows than we have");
+  if ((await page.next()).finished !== true) throw new Error("the page has more rows than Node");
   page.order("go on");
   return results;
 }
@@ -67,7 +67,7 @@ const row: Row = {
   async run(context) {
     const command = chromium();
     if (command === null) {
-      context.note("skipped: there is no Chromium here; CHROMIUM may name one");
+      context.note("skipped: there is no Chromium here; set CHROMIUM to its command");
       return [];
     }
     const page = await Page.open(command, context.smoke);

@@ -1,16 +1,20 @@
 /**
- * P10: how P1, P3 and P4 grow with memory: time a page at 256 MiB and at 1 GiB over time a page at 16 MiB, ours over the
- * rival's. Caches and TLBs make both slower; what we add to that is the ratio.
+ * P10: how P1, P3 and P4 scale with memory. The growth of a program is its time a page at 256 MiB or 1 GiB,
+ * divided by its time a page at 16 MiB. Caches and TLBs make both sides slower; the ratio shows what the
+ * engine adds to that.
  */
-import { MIB } from "./engine.ts";
-import { compare } from "./harness.ts";
-import type { Context, Result, Row } from "./harness.ts";
-import { measure as measureP1 } from "./p1.ts";
-import { measureData as measureP3 } from "./p3.ts";
-import { measure as measureP4 } from "./p4.ts";
+import { MIB } from "../engine.ts";
+import { compare } from "../harness.ts";
+import type { Context, Result, Row } from "../harness.ts";
+import { measure as measureP1 } from "./range-snapshot.ts";
+import { measureData as measureP3 } from "./migrate.ts";
+import { measure as measureP4 } from "./populate.ts";
 
 const TARGET = 1.15;
-/** A snapshot of 1 GiB so often; smaller ones more often, so that as many pages are walked. */
+/**
+ * Snapshots a repetition at 1 GiB. Smaller sizes take more of them, so that each repetition walks as many
+ * pages.
+ */
 const SNAPSHOTS = 50;
 
 interface Work {
@@ -28,7 +32,7 @@ const WORKS: readonly Work[] = [
   { name: "P4", measure: (bytes, context) => measureP4(bytes, context) },
 ];
 
-/** The same rows without their lines in the table, and against the first of their rivals only. */
+/** Returns a context that prints nothing and compares with a row's first rival only. */
 function quiet(context: Context): Context {
   const { pairs, smoke } = context;
   return {
@@ -43,7 +47,7 @@ function quiet(context: Context): Context {
 const sizeName = (bytes: number): string =>
   bytes < 1024 * MIB ? `${bytes / MIB}-MiB` : `${bytes / MIB / 1024}-GiB`;
 
-/** All figures of the result are multiples of the time at the smallest size. */
+/** Returns a result whose figures are multiples of the time at the smallest size. */
 function growth(work: Work, bytes: number, small: Result, large: Result): Result {
   const times = (values: readonly number[], by: number): number[] => values.map((ns) => ns / by);
   const rival = `${work.name}-${sizeName(bytes)}`;

@@ -1,11 +1,14 @@
-// P6: mprotect and munmap of a populated mapping that a device mirrors: it is told first, and changes its own table.
-// p6 mprotect BYTES: to PROT_READ (measured), and back. p6 munmap BYTES: measured, then mapped and populated again; twice.
+// P6: mprotect and munmap of a populated mapping that a device mirrors. The device changes its own table
+// first.
+//
+// mprotect-munmap mprotect BYTES: changes BYTES to PROT_READ (measured), and back. mprotect-munmap munmap
+// BYTES: unmaps BYTES (measured), then maps and populates them again. A repetition does so twice.
 #include "mm.h"
 
 static u32 device_root;
 static u64 bytes;
 
-/** The mirror's callback for a range that loses the right to write. */
+/** The mirror's callback for a range that loses write permission. */
 static void protect_device(u64 start, u64 end) {
   for (u64 address = start; address < end;) {
     u64 until = leaf_end(address, end);
@@ -17,10 +20,11 @@ static void protect_device(u64 start, u64 end) {
   }
 }
 
-/** An entry under its mapping's new protection. */
+/** Returns an entry as its mapping's new protection has it. */
 static inline u64 changed(u64 pte, bool writable) {
   if (pte_present(pte)) {
-    bool may = writable && !(pte_flags(pte) & PTE_SPECIAL) && folio_of(pte_pfn(pte))->flags & FOLIO_ANON_EXCLUSIVE;
+    bool exclusive = folio_of(pte_pfn(pte))->flags & FOLIO_ANON_EXCLUSIVE;
+    bool may = writable && !(pte_flags(pte) & PTE_SPECIAL) && exclusive;
     return may ? pte | PTE_WRITE : pte & ~(u64)PTE_WRITE;
   }
   if (!(pte_flags(pte) & PTE_WRITE)) return pte;
@@ -39,7 +43,7 @@ static void change_protection(u64 start, u64 end, bool writable) {
   }
 }
 
-/** Both tables' flags, page by page. */
+/** Hashes the flags of both tables, page by page. */
 static void check(u32 *hash) {
   for (u64 address = START; address < START + bytes; address += PAGE_SIZE) {
     u64 *cpu = walk(root, address), *device = walk(device_root, address);
@@ -60,7 +64,7 @@ static u64 repeat_mprotect(u32 *hash) {
   return t;
 }
 
-/** Twice, since frames go upwards in one of two mappings and downwards in the next. */
+/** Unmaps twice, because frame numbers rise in one mapping and fall in the next one. */
 static u64 repeat_munmap(u32 *hash) {
   u64 sum = 0;
   for (int i = 0; i < 2; i++) {
@@ -76,7 +80,7 @@ static u64 repeat_munmap(u32 *hash) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 2) fail("p6 mprotect|munmap BYTES");
+  if (argc < 2) fail("mprotect-munmap mprotect|munmap BYTES");
   bytes = number(argc, argv, 2);
   u32 pages = (u32)(bytes >> PAGE_SHIFT);
   init_frames(pages, 0, true);

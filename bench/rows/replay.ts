@@ -1,19 +1,19 @@
 /**
- * P7: replay of decoded accesses from memory, a CPU and a device on one address space, device memory for half of the
- * working set: the simulation of `heteromem run` under the policy "migrate". Against the same in C, and against the
- * same in JavaScript on typed arrays (p7-twin.ts).
+ * P7: replays decoded accesses of a CPU and a device that share an address space, with device memory for half
+ * of the working set. This is the simulation of `heteromem run` under the policy "migrate". The rivals are
+ * the same simulation in C and in JavaScript on typed arrays (replay-twin.ts).
  */
-import type { Hmm } from "../src/index.ts";
-import { Simulation } from "../src/sim/simulation.ts";
-import type { SimulationConfig } from "../src/sim/simulation.ts";
-import { createEngine } from "./engine.ts";
-import { HASH_SEED, hashWords } from "./harness.ts";
-import type { Context, Result, Row, Sample, Side } from "./harness.ts";
-import { fasterTwin, withFolder } from "./native.ts";
-import { TypedArrayTwin } from "./p7-twin.ts";
-import { noteStages } from "./replay-stages.ts";
-import { traces } from "./traces.ts";
-import type { Trace } from "./traces.ts";
+import type { Hmm } from "../../src/index.ts";
+import { Simulation } from "../../src/sim/simulation.ts";
+import type { SimulationConfig } from "../../src/sim/simulation.ts";
+import { createEngine } from "../engine.ts";
+import { HASH_SEED, hashWords } from "../harness.ts";
+import type { Context, Result, Row, Sample, Side } from "../harness.ts";
+import { fasterTwin, withFolder } from "../native.ts";
+import { TypedArrayTwin } from "../replay-twin.ts";
+import { noteStages } from "../replay-stages.ts";
+import { traces } from "../traces.ts";
+import type { Trace } from "../traces.ts";
 
 const ACCESSES = 10_000_000;
 
@@ -32,7 +32,7 @@ const clock = (work: () => void): number => {
   return (performance.now() - start) * 1e6;
 };
 
-/** A simulation in an engine whose memory has been touched by those before it. */
+/** Runs a new simulation each time in one engine, whose memory earlier repetitions have touched. */
 class Replay implements Side {
   readonly #hmm: Hmm;
   readonly #trace: Trace;
@@ -50,7 +50,7 @@ class Replay implements Side {
     return { ns, hash };
   }
 
-  /** The words that p7.c hashes, in their order. */
+  /** Hashes the words that native/replay.c hashes, in the same order. */
   #hash(simulation: Simulation): number {
     const { accesses, faultsByKind, device, evictions, space, rss, residency } = simulation.report();
     const { cpu, device: migrated } = faultsByKind;
@@ -98,7 +98,7 @@ async function measure(trace: Trace, context: Context): Promise<Result[]> {
       ours: new Replay(hmm, trace),
       units: records.length,
       rivals: [
-        fasterTwin(`twin-${name}`, "p7", twin, 1.25),
+        fasterTwin(`twin-${name}`, "replay", twin, 1.25),
         { name: `typed-arrays-${name}`, target: 0.65, sides: [new TwinReplay(trace)] },
       ],
     });

@@ -1,5 +1,7 @@
-// P14: memcpy of as many bytes as a snapshot has. p14 BYTES PAGES: the last PAGES pages of the source are numbered.
-// The destination is memory that was touched before; p14 BYTES PAGES fresh: memory that is new each time.
+// P14: memcpy of as many bytes as a snapshot has.
+//
+// engine-snapshot BYTES PAGES [fresh]: the last PAGES pages of the source are numbered. The destination is
+// memory that was touched before; with `fresh` each repetition maps new memory.
 #include "twin.h"
 
 #define PAGE_SIZE 4096u

@@ -1,12 +1,14 @@
-// P1: snapshot a range of page-table entries as hmm_pfn words.
-// p1 FILE START REPEATS: FILE holds the entries of consecutive pages from address START on, a u64 each.
+// P1: a snapshot of a range of page-table entries as hmm_pfn words.
+//
+// range-snapshot FILE START REPEATS: FILE holds the entries of consecutive pages from address START on, a u64
+// each.
 #include "hmm.h"
 
 static u32 root;
 static u64 start, pages, repeats;
 static u32 *pfns;
 
-/** A present entry and a device page of our own give their pfn; holes, swap and the like give 0. */
+/** Encodes a present entry or a device page of our own. Holes, swap entries and others give 0. */
 static inline u32 encode(u64 pte) {
   u32 flags = pte_flags(pte);
   if (flags & PTE_PRESENT) return pte_pfn(pte) | (flags & (PTE_PRESENT | PTE_WRITE));
@@ -14,7 +16,10 @@ static inline u32 encode(u64 pte) {
   return 0;
 }
 
-/** One table's entries. False if a migration is under way in it: then the caller has to wait. */
+/**
+ * Encodes the entries of one table. Returns false if one of them is a migration entry, for which the caller
+ * must wait.
+ */
 static inline bool snapshot_table(const u64 *restrict entry, u32 *restrict out, size_t n) {
   u32 migrating = 0;
   for (size_t i = 0; i < n; i++) {

@@ -1,6 +1,7 @@
 /**
- * P3: every page of a mapping to the device and back, by migrateVma in batches of 512 pages. Against memcpy of the same
- * pages in the same order; and without bytes, where no copy hides the overhead, against the same table work in C.
+ * P3: migrateVma moves every page of a mapping to the device and back, 512 pages at a time. With page
+ * contents the rival is memcpy of the same pages in the same order. In metadata mode no copy hides the
+ * overhead, and the rival is the same table work in C.
  */
 import {
   HmmMirror,
@@ -8,14 +9,17 @@ import {
   MIGRATE_VMA_SELECT_SYSTEM,
   hmmMirrorRegister,
   migrateVmaSetup,
-} from "../src/index.ts";
-import type { Hmm, Mm } from "../src/index.ts";
-import { BATCH, BenchDevice, MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
-import { HASH_SEED, hashWord, median } from "./harness.ts";
-import type { Context, Result, Row, Sample, Side } from "./harness.ts";
-import { NativeSide, compiler, fasterTwin, withFolder } from "./native.ts";
+} from "../../src/index.ts";
+import type { Hmm, Mm } from "../../src/index.ts";
+import { BATCH, BenchDevice, MIB, PAGE, PRIVATE, createEngine } from "../engine.ts";
+import { HASH_SEED, hashWord, median } from "../harness.ts";
+import type { Context, Result, Row, Sample, Side } from "../harness.ts";
+import { NativeSide, compiler, fasterTwin, withFolder } from "../native.ts";
 
-/** Words of a page that are filled before and compared after, as in p3.c. */
+/**
+ * Words of each page that a repetition fills before the moves and compares afterwards, as in
+ * native/migrate.c.
+ */
 const WORDS = 16;
 
 type Backing = "data" | "metadata";
@@ -37,7 +41,7 @@ class World {
     this.pages = bytes / PAGE;
     this.start = this.mm.mmap({ length: bytes, ...PRIVATE });
     this.end = this.start + bytes;
-    // A driver that migrates mirrors too: it hears of every batch.
+    // A driver that migrates also mirrors the range, so a callback runs for every batch.
     hmmMirrorRegister(new HmmMirror({ update() {} }), this.mm);
     this.mm.populate(this.start, bytes);
   }
@@ -56,12 +60,15 @@ class World {
     if (moved !== 2 * pages) throw new Error(`${moved} of ${2 * pages} pages moved`);
   }
 
-  /** The frames of all pages. */
+  /** Returns the frame of each page. */
   frames(): number[] {
     return Array.from({ length: this.pages }, (_, i) => this.mm.lookupPte(this.start + i * PAGE)!.pfn);
   }
 
-  /** What p3.c's "copies" mode takes: pairs (from, to) to the device, then back. */
+  /**
+   * Returns the pairs (from, to) that native/migrate.c copies: all pages to the device, then all of them
+   * back.
+   */
   copies(): Uint32Array {
     const { device, mm, start, end } = this;
     const home = this.frames();
@@ -107,7 +114,7 @@ class DataSide implements Side {
   }
 }
 
-/** As check() of p3.c's metadata mode: entries' flags, the sum of the frames, rss. */
+/** Hashes what repeat_metadata() of native/migrate.c hashes: flags of the entries, sum of the frames, rss. */
 class MetadataSide implements Side {
   readonly #world: World;
 
@@ -129,12 +136,12 @@ class MetadataSide implements Side {
   }
 }
 
-const STAGES = ["setup", "allocate", "copy", "pages", "finalise"] as const;
+const STAGES = ["setup", "allocate", "copy", "pages", "finalize"] as const;
 type Stages = Record<(typeof STAGES)[number], number>;
 
-/** One round trip with a clock around each stage. */
+/** Makes one round trip and reads the clock after each stage. Returns milliseconds. */
 function stagesOf(world: World): Stages {
-  const spent: Stages = { setup: 0, allocate: 0, copy: 0, pages: 0, finalise: 0 };
+  const spent: Stages = { setup: 0, allocate: 0, copy: 0, pages: 0, finalize: 0 };
   const { hmm, device, mm } = world;
   const sem = mm.mmapSem.read();
   const vma = mm.findVma(world.start)!;
@@ -157,7 +164,7 @@ function stagesOf(world: World): Stages {
       spent.allocate += t2 - t1;
       spent.copy += t3 - t2;
       spent.pages += t4 - t3;
-      spent.finalise += t5 - t4;
+      spent.finalize += t5 - t4;
     }
   }
   sem.close();
@@ -173,7 +180,7 @@ function noteStages(name: string, world: World, context: Context): void {
   context.note(`stages of ${name}, ns a page (setup is collect, lock and unmap): ${text.join(" · ")}`);
 }
 
-/** Against memcpy. P10 uses it too. */
+/** Compares a migration of pages that have contents with memcpy. P10 uses it too. */
 export async function measureData(bytes: number, target: number, context: Context): Promise<Result[]> {
   const name = `${bytes / MIB}-MiB`;
   const world = await World.create(bytes, "data");
@@ -181,7 +188,7 @@ export async function measureData(bytes: number, target: number, context: Contex
     const copies = world.copies();
     const frames = copies.reduce((most, pfn) => Math.max(most, pfn)) + 1;
     const args = ["memcpy", frames, file("copies", copies)];
-    const sides = compiler() === null ? null : [new NativeSide("p3", "O3", args)];
+    const sides = compiler() === null ? null : [new NativeSide("migrate", "O3", args)];
     const rivals = [{ name: `memcpy-${name}`, target, sides }];
     return context.compare({ ours: new DataSide(world), units: 2 * world.pages, rivals });
   });
@@ -190,10 +197,10 @@ export async function measureData(bytes: number, target: number, context: Contex
   return results;
 }
 
-/** Without bytes: nothing but the table work. */
+/** Compares a migration in metadata mode, which is table work alone, with the C twin. */
 export async function measureMetadata(bytes: number, context: Context): Promise<Result[]> {
   const world = await World.create(bytes, "metadata");
-  const rival = fasterTwin("twin-metadata", "p3", ["metadata", bytes], 1.3);
+  const rival = fasterTwin("twin-metadata", "migrate", ["metadata", bytes], 1.3);
   const ours = new MetadataSide(world);
   const results = await context.compare({ ours, units: 2 * world.pages, rivals: [rival] });
   noteStages("metadata", world, context);

@@ -1,15 +1,17 @@
-/** P1: a snapshot of the CPU's table: hmmVmaGetPfns over one mapping whose pages are in four states, in runs. */
-import { HmmMirror, HmmRange, hmmMirrorRegister, hmmVmaGetPfns, hmmVmaRangeDone } from "../src/index.ts";
-import type { Mm, PfnArray, Vma } from "../src/index.ts";
-import { MIB, PAGE, PRIVATE, BenchDevice, createEngine } from "./engine.ts";
-import { HASH_SEED, hashWords, random, side } from "./harness.ts";
-import type { Context, Result, Row, Side } from "./harness.ts";
-import { floor, floorNote, twins, withFolder } from "./native.ts";
+/**
+ * P1: hmmVmaGetPfns over one mapping. Runs of its pages are present, holes, the zero page or on the device.
+ */
+import { HmmMirror, HmmRange, hmmMirrorRegister, hmmVmaGetPfns, hmmVmaRangeDone } from "../../src/index.ts";
+import type { Mm, PfnArray, Vma } from "../../src/index.ts";
+import { MIB, PAGE, PRIVATE, BenchDevice, createEngine } from "../engine.ts";
+import { HASH_SEED, hashWords, random, side } from "../harness.ts";
+import type { Context, Result, Row, Side } from "../harness.ts";
+import { floor, floorNote, twins, withFolder } from "../native.ts";
 
-/** Pages of a run are in one state; runs are 1 to RUN_MAX pages long. */
+/** All pages of a run are in one state. A run has 1 to RUN_MAX pages. */
 const RUN_MAX = 64;
 
-/** Per cent of the runs: present pages; the rest is shared out evenly. */
+/** Percentage of runs whose pages are present. The other three states share the rest evenly. */
 const PRESENT = 85;
 
 type State = "present" | "hole" | "zero" | "device";
@@ -42,7 +44,7 @@ function populate(mm: Mm, device: BenchDevice, runs: readonly Run[]): void {
     if (state === "device") device.toDevice(mm, start, start + bytes);
 }
 
-/** The entries of the whole mapping, as the core has them: the twin's table is made of these. */
+/** The core's page-table entries of the whole mapping. The C twin builds its table from them. */
 function entries(mm: Mm, vma: Vma): Uint32Array {
   const words = new Uint32Array(2 * vma.npages);
   for (let i = 0; i < vma.npages; i++) {
@@ -67,7 +69,7 @@ function snapshots(mm: Mm, vma: Vma, pfns: PfnArray, repeats: number): Side {
   return side(work, () => hashWords(HASH_SEED, pfns));
 }
 
-/** Measures one size; P10 uses it too. */
+/** Measures one size. P10 uses it too. */
 export async function measure(bytes: number, repeats: number, context: Context): Promise<Result[]> {
   const hmm = await createEngine({ systemMemory: bytes, deviceMemory: bytes / 8 });
   const device = new BenchDevice(hmm, bytes / 8);
@@ -80,7 +82,10 @@ export async function measure(bytes: number, repeats: number, context: Context):
     context.compare({
       ours: snapshots(mm, vma, hmm.pfnArray(vma.npages), repeats),
       units: (bytes / PAGE) * repeats,
-      rivals: twins("p1", [file("entries", entries(mm, vma)), start, repeats], { O3: 0.6, native: 2.2 }),
+      rivals: twins("range-snapshot", [file("entries", entries(mm, vma)), start, repeats], {
+        O3: 0.6,
+        native: 2.2,
+      }),
     }),
   );
   hmm.verify();
@@ -88,11 +93,14 @@ export async function measure(bytes: number, repeats: number, context: Context):
   return results;
 }
 
-/** Per page an entry of 8 bytes is read and a word of 4 written: memcpy's time for as many bytes, in as much memory. */
+/**
+ * A snapshot reads an 8-byte entry and writes a 4-byte word for each page. The floor is memcpy of that many
+ * bytes.
+ */
 async function noteFloor(bytes: number, context: Context): Promise<void> {
   const pages = bytes / PAGE;
   const ns = await floor("copy", 6 * pages, context.smoke ? 1 : 200);
-  context.note(floorNote("12 bytes moved as fast as memcpy does", ns === null ? null : ns / pages));
+  context.note(floorNote("12 bytes a page at the speed of memcpy", ns === null ? null : ns / pages));
 }
 
 const row: Row = {

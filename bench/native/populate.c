@@ -1,5 +1,7 @@
-// P4: demand-zero write faults: for each page, leaf table by leaf table, charge and take a frame, zero it, account, insert.
-// p4 BYTES FRAMES: a repetition faults BYTES in (measured) and unmaps them.
+// P4: demand-zero write faults. Leaf table by leaf table, each page charges and allocates a frame, zeroes it,
+// accounts it and inserts its entry.
+//
+// populate BYTES FRAMES: a repetition faults in BYTES (measured) and unmaps them.
 #include "hmm.h"
 
 #define START 0x7f0000000000ull
@@ -13,7 +15,7 @@ static struct {
 } mm;
 static u64 anonymous_faults;
 
-/** A write fault: an empty entry gets a private anonymous page, zeroed, young and dirty. */
+/** A write fault: gives an empty entry a private anonymous page that is zeroed, young and dirty. */
 static inline void fault(u64 *entry, u64 address) {
   if (pte_present(*entry)) return;
   if (!memcg_charge(memcg)) fail("the memory cgroup is full");
@@ -33,7 +35,7 @@ static inline void fault(u64 *entry, u64 address) {
   anonymous_faults++;
 }
 
-/** munmap: frees the pages, then the tables that are empty now. */
+/** munmap: frees the pages, then the empty tables. */
 static void unmap(void) {
   u64 end = START + (pages << PAGE_SHIFT);
   for (u64 address = START; address < end; address += PAGE_SIZE) {
@@ -57,7 +59,10 @@ static void unmap(void) {
   }
 }
 
-/** Every page is there and zero; which frames they got (their sum), how many are accounted. Then it is dirtied. */
+/**
+ * Hashes that every page is present and zero, the sum of the frames, and the accounting. Then dirties the
+ * pages.
+ */
 static void check(u32 *hash) {
   u32 sum = 0;
   for (u64 i = 0; i < pages; i++) {

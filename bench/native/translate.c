@@ -1,5 +1,7 @@
-// P2: translate random addresses by walking four levels of tables.
-// p2 MAPPED QUERIES REPEATS: MAPPED holds pairs of u64, address and entry, by address; QUERIES addresses as f64.
+// P2: translates random addresses by walking four levels of tables.
+//
+// translate MAPPED QUERIES REPEATS: MAPPED holds pairs of u64 (address, entry) in the order of addresses;
+// QUERIES holds addresses as f64.
 #include "hmm.h"
 
 static u32 root;

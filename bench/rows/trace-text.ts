@@ -1,34 +1,35 @@
 /**
- * P15: traces as text. Decoding without replay, from a plain file, against `wc -l` of that file; and `heteromem run` from
- * the compressed file to the report, against the slowest of its stages alone: inflating, decoding and replaying overlap.
- * The trace is the recorded stencil (examples/programs), several times over.
+ * P15: traces as text. The first comparison decodes a plain file, without replaying it; the rival is `wc -l`
+ * of the file. The second one is `heteromem run` from the compressed file to the report. Its stages (inflate,
+ * decode, replay) overlap, and the rival is the slowest stage alone. The trace is the recorded stencil of
+ * examples/programs, repeated.
  */
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import { TraceInput } from "../src/cli/input.ts";
-import { Progress } from "../src/cli/progress.ts";
-import { replay } from "../src/cli/run.ts";
-import { Hmm } from "../src/index.ts";
-import { deviceMemoryFor } from "../src/sim/device.ts";
-import { Simulation } from "../src/sim/simulation.ts";
-import type { SimulationConfig } from "../src/sim/simulation.ts";
-import { loadText } from "../src/text/index.ts";
-import type { TextModule } from "../src/text/index.ts";
-import { LackeyDecoder } from "../src/text/lackey.ts";
-import { parseOffload } from "../src/cli/args.ts";
-import { MIB } from "./engine.ts";
-import { median } from "./harness.ts";
-import type { Context, Result, Row, Side } from "./harness.ts";
-import { withFolder } from "./native.ts";
-import { noteStages } from "./replay-stages.ts";
+import { TraceInput } from "../../src/cli/input.ts";
+import { Progress } from "../../src/cli/progress.ts";
+import { replay } from "../../src/cli/run.ts";
+import { Hmm } from "../../src/index.ts";
+import { deviceMemoryFor } from "../../src/sim/device.ts";
+import { Simulation } from "../../src/sim/simulation.ts";
+import type { SimulationConfig } from "../../src/sim/simulation.ts";
+import { loadText } from "../../src/text/index.ts";
+import type { TextModule } from "../../src/text/index.ts";
+import { LackeyDecoder } from "../../src/text/lackey.ts";
+import { parseOffload } from "../../src/cli/args.ts";
+import { MIB } from "../engine.ts";
+import { median } from "../harness.ts";
+import type { Context, Result, Row, Side } from "../harness.ts";
+import { withFolder } from "../native.ts";
+import { noteStages } from "../replay-stages.ts";
 
-const PROGRAMS = fileURLToPath(new URL("../examples/programs", import.meta.url));
+const PROGRAMS = fileURLToPath(new URL("../../examples/programs", import.meta.url));
 const TRACE = `${PROGRAMS}/jacobi.lackey.gz`;
 const OFFLOAD = `@${PROGRAMS}/jacobi.offload`;
 
-/** Device memory for half of what the program works on. */
+/** Device memory holds half of the program's working set. */
 const CONFIG: SimulationConfig = {
   policy: "migrate",
   backing: "data",
@@ -39,7 +40,7 @@ const CHUNK = 1 << 18;
 
 const since = (start: number): number => (performance.now() - start) * 1e6;
 
-/** The plain file, chunk by chunk into the decoder's own memory. Its lines are the hash. */
+/** Reads the plain file chunk by chunk into the decoder's memory. The hash is the number of lines. */
 function decodeFile(text: TextModule, path: string): Side {
   return {
     run() {
@@ -68,7 +69,7 @@ function countLines(path: string): Side {
   };
 }
 
-/** `heteromem run`, without the printing. The accesses replayed are the hash. */
+/** `heteromem run` without printing. The hash is the number of accesses replayed. */
 function endToEnd(path: string): Side {
   const offload = parseOffload([OFFLOAD]);
   const options = { ...CONFIG, offload, json: true, quiet: true, version: "", failAlloc: null };
@@ -94,7 +95,7 @@ function inflateAlone(path: string): Side {
   };
 }
 
-/** From memory, with the rule that tells device code from CPU code. */
+/** Decodes from memory, with the rule that tells device code from CPU code. */
 function decodeAlone(text: TextModule, bytes: Uint8Array): Side {
   const offload = parseOffload([OFFLOAD]);
   return {
@@ -123,7 +124,7 @@ function replayAlone(records: BigUint64Array): Side {
   };
 }
 
-/** A line that says what each stage takes by itself. */
+/** Prints how long each stage takes alone. */
 async function noteAlone(stages: Record<string, Side>, units: number, context: Context): Promise<void> {
   const texts: string[] = [];
   for (const [name, side] of Object.entries(stages)) {

@@ -1,16 +1,17 @@
 /**
- * P14: a snapshot of an engine with 512 MiB of RAM, and Hmm.restore(), against memcpy of as many bytes. hmm.snapshot({ into })
- * is compared with memcpy into memory that was touched before; hmm.snapshot() makes new memory, which the host has to find
- * page by page, and is compared with memcpy into new memory; Hmm.restore(), which makes a new engine, with both.
+ * P14: hmm.snapshot() of an engine with 512 MiB of RAM, and Hmm.restore(), compared with memcpy of that many
+ * bytes. hmm.snapshot({ into }) is compared with memcpy into memory that was touched before. hmm.snapshot()
+ * allocates memory, which the host provides page by page, so its rival copies into new memory. Hmm.restore()
+ * makes a new engine and is compared with both.
  */
-import { Hmm } from "../src/index.ts";
-import type { Mm } from "../src/index.ts";
-import { MIB, PAGE, PRIVATE, createEngine } from "./engine.ts";
-import { HASH_SEED, hashWord } from "./harness.ts";
-import type { Rival, Row, Sample, Side } from "./harness.ts";
-import { NativeSide, compiler } from "./native.ts";
+import { Hmm } from "../../src/index.ts";
+import type { Mm } from "../../src/index.ts";
+import { MIB, PAGE, PRIVATE, createEngine } from "../engine.ts";
+import { HASH_SEED, hashWord } from "../harness.ts";
+import type { Rival, Row, Sample, Side } from "../harness.ts";
+import { NativeSide, compiler } from "../native.ts";
 
-/** An engine whose pages are numbered from 1 on. */
+/** An engine with one mapping. The first word of each page is the page's number, starting at 1. */
 class World {
   readonly hmm: Hmm;
   readonly mm: Mm;
@@ -27,14 +28,14 @@ class World {
   }
 }
 
-/** A port without another end: what is transferred to it is gone. */
+/** A port whose other end does not exist. Transferring a buffer to it frees the buffer. */
 const { port1: nowhere } = new MessageChannel();
 nowhere.close();
 
 class Snapshots implements Side {
   readonly #world: World;
   readonly #into: Uint8Array | undefined;
-  /** Where the first page is in a snapshot. */
+  /** Offset of the first page in a snapshot. */
   readonly #first: number;
 
   constructor(world: World, into?: Uint8Array) {
@@ -58,7 +59,8 @@ class Snapshots implements Side {
       const { pfn } = mm.lookupPte(start + i * PAGE)!;
       hash = hashWord(hash, view.getUint32((pfn - base) * PAGE, true));
     }
-    // The rival gives its new memory back outside of the clock, too. Else a collection would, in the next repetition.
+    // The rival also frees its memory outside the measured time. Otherwise the next repetition would collect
+    // it.
     if (this.#into === undefined) nowhere.postMessage(null, [bytes.buffer as ArrayBuffer]);
     return { ns, hash };
   }
@@ -96,7 +98,8 @@ const row: Row = {
     const rivalOf = (name: string, ...how: string[]): Rival => ({
       name,
       target: 1.1,
-      sides: compiler() === null ? null : [new NativeSide("p14", "O3", [bytes, world.pages, ...how])],
+      sides:
+        compiler() === null ? null : [new NativeSide("engine-snapshot", "O3", [bytes, world.pages, ...how])],
     });
     const touched = (call: string): Rival => rivalOf(`${call}-memcpy`);
     const fresh = (call: string): Rival => rivalOf(`${call}-memcpy-new-memory`, "fresh");

@@ -1,7 +1,10 @@
-// P7: replay of decoded accesses by a CPU and a device on one address space: what src/sim and replay.ts of
-// assembly/core do under the policy "migrate". A small translation buffer for each agent, tables behind them; 64 KiB
-// clusters move to the device when it faults and back when the CPU does; the least recently used make room.
-// p7 RECORDS START BYTES DEVICE_BYTES: RECORDS holds a u64 an access; all of them are in [START, START + BYTES).
+// P7: replays decoded accesses of a CPU and a device that share an address space, as src/sim and the core do
+// under the policy "migrate". Each agent has a small translation buffer in front of its tables. A device
+// fault moves a 64 KiB cluster to the device, a CPU fault moves it back, and the least recently used clusters
+// make room.
+//
+// replay RECORDS START BYTES DEVICE_BYTES: RECORDS holds a u64 for each access; all accesses lie in
+// [START, START + BYTES).
 #define KEEPS_LRU
 #include "migrate.h"
 
@@ -19,15 +22,16 @@ static u64 *records;
 static size_t count;
 static u64 first_address, bytes, capacity; // capacity in pages
 static u32 device_root;
-static u16 *left; // by cluster: which of its pages left the device
+static u16 *left; // for each cluster, one bit for each page that has left the device
 static struct {
-  u32 accesses[8]; // CPU load, store, modify, -, device load, store, modify, -
+  u32 accesses[8]; // CPU load, store, modify, unused; device load, store, modify, unused
   u32 zero, anon, cow, fault_back, migrate;
-  u32 pages_in, pages_copied, pages_in_again, pages_out, pages_out_dirty, pages_out_evicted, pages_peak, evictions;
+  u32 pages_in, pages_copied, pages_in_again;
+  u32 pages_out, pages_out_dirty, pages_out_evicted, pages_peak, evictions;
   u32 growths;
 } counts;
 
-// ── Mappings: sorted, neighbours are one ─────────────────────────────────────────────────────────────────────
+// ── Mappings: sorted; neighbors are merged ─────────────────────────────────────────────────────────────────
 
 static struct vma {
   u64 start, end;
@@ -40,7 +44,7 @@ static bool mapped(u64 address) {
   return false;
 }
 
-/** Maps the 2 MiB around an address that is in no mapping. */
+/** Maps the 2 MiB around an address that no mapping covers. */
 static void grow(u64 address) {
   u64 start = address & ~(PMD_SIZE - 1), end = start + PMD_SIZE;
   u32 at = 0;
@@ -60,14 +64,14 @@ static void grow(u64 address) {
   }
 }
 
-// ── Translation ──────────────────────────────────────────────────────────────────────────────────────────────
+// ── Translation ────────────────────────────────────────────────────────────────────────────────────────────
 
 struct tlb_entry {
   u64 tag; // (page number + 1) << 1 | writable
   u32 pfn, unused;
 };
 
-/** A leaf table that a miss has found; its tag is page / 512 + 1. */
+/** A leaf table that a miss has found. Its tag is page / 512 + 1. */
 struct leaf {
   u64 tag;
   u32 table, unused;
@@ -101,7 +105,7 @@ struct stop {
   bool write, device;
 };
 
-/** Runs records from `at` on; returns the first that cannot be made, and why. */
+/** Replays records from `at` on. Returns the index of the first record that faults, and fills *stop. */
 static size_t replay(size_t at, struct stop *stop) {
   memset(tlbs, 0, sizeof tlbs);
   memset(leaves, 0, sizeof leaves);
@@ -125,12 +129,12 @@ static size_t replay(size_t at, struct stop *stop) {
   return count;
 }
 
-// ── The device ───────────────────────────────────────────────────────────────────────────────────────────────
+// ── The device ─────────────────────────────────────────────────────────────────────────────────────────────
 
 static inline u16 *left_of(u64 address) { return &left[(address - first_address) / CLUSTER_SIZE]; }
 static inline u64 used_pages(void) { return capacity - zones[DEVICE].free_pages; }
 
-/** Moves the device's pages of a cluster to RAM; returns how many. */
+/** Moves the device's pages of a cluster to RAM. Returns how many pages moved. */
 static u32 move_out(u64 cluster) {
   static struct migration m;
   u64 entries[CLUSTER_PAGES];
@@ -153,13 +157,13 @@ static u32 move_out(u64 cluster) {
     *left_of(cluster) |= (u16)(1 << i);
     if (pte_flags(entries[i]) & PTE_DIRTY) counts.pages_out_dirty++;
   }
-  finalise(&m);
+  finalize(&m);
   while (take_freed(DEVICE)) continue;
   counts.pages_out += moved;
   return moved;
 }
 
-/** The page that the device has not used for the longest time, outside of the cluster `keep`. */
+/** Returns the address of the device's least recently used page outside the cluster `keep`. */
 static u64 oldest(u64 keep) {
   u32 seen = 0;
   for (u32 pfn = lru_tail; pfn && seen < OLDEST_MAX; pfn = lru_of(pfn)->newer, seen++) {
@@ -191,7 +195,7 @@ static void count_in(const struct migration *m) {
   if (used_pages() > counts.pages_peak) counts.pages_peak = (u32)used_pages();
 }
 
-/** A device fault: moves the cluster in. */
+/** Handles a device fault: moves the cluster to the device. */
 static void move_in(u64 address) {
   static struct migration m;
   u64 cluster = address & ~(u64)(CLUSTER_SIZE - 1);
@@ -210,11 +214,11 @@ static void move_in(u64 address) {
   move_pages(&m);
   map_migrated(device_root, &m);
   count_in(&m);
-  finalise(&m);
+  finalize(&m);
   counts.migrate++;
 }
 
-// ── The CPU ──────────────────────────────────────────────────────────────────────────────────────────────────
+// ── The CPU ────────────────────────────────────────────────────────────────────────────────────────────────
 
 static void cpu_fault(u64 address, bool write) {
   u64 *entry = walk_alloc(root, address);
@@ -246,7 +250,7 @@ static void replay_all(void) {
   }
 }
 
-/** An empty address space and an empty device. */
+/** Starts with an empty address space and an empty device. */
 static void begin(void) {
   tables_high = tables_free = tables_used = 0;
   root = alloc_table(1, 3, 0);
