@@ -17,17 +17,11 @@ const globals = Object.fromEntries(
   ].map((name) => [name, "readonly"]),
 );
 
+const ASSEMBLY = ["assembly/core/**/*.ts", "assembly/text/**/*.ts", "test/assembly/**/*.ts"];
+
 export default tseslint.config(
   {
-    ignores: [
-      "build/",
-      "dist/",
-      "coverage/",
-      "assembly/core/",
-      "assembly/text/",
-      "test/assembly/",
-      "test/util/fixtures/",
-    ],
+    ignores: ["build/", "dist/", "coverage/", "test/util/fixtures/"],
   },
   js.configs.recommended,
   {
@@ -37,8 +31,9 @@ export default tseslint.config(
       "bench/**/*.ts",
       "examples/**/*.ts",
       "tools/**/*.ts",
-      "assembly/uapi/**/*.ts",
+      "assembly/{uapi,abi}/**/*.ts",
     ],
+    ignores: ["test/assembly/**"],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -72,6 +67,20 @@ export default tseslint.config(
         },
       ],
       "@typescript-eslint/require-await": "off",
+    },
+  },
+  {
+    // AssemblyScript: TypeScript's grammar with decorators on functions, and types and operators of its own.
+    files: ASSEMBLY,
+    languageOptions: { parser: tseslint.parser, parserOptions: { allowInvalidAST: true } },
+    plugins: { "@typescript-eslint": tseslint.plugin },
+    rules: {
+      "no-undef": "off",
+      "no-unused-vars": "off",
+      "no-redeclare": "off",
+      "no-loss-of-precision": "off",
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+      "prefer-const": "error",
     },
   },
   {

@@ -4,7 +4,7 @@
  */
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
-import { contextOf } from "../src/context.ts";
+import { contextOf } from "../src/engine/context.ts";
 import { Hmm } from "../src/index.ts";
 import { GIB, MIB, PAGE, createEngine } from "./engine.ts";
 import { median } from "./harness.ts";

@@ -3,8 +3,8 @@
  * calls a sample, since reading a clock costs as much as ten of them.
  */
 import { measure } from "mitata";
-import { TABLE_MIGRATION, MIGRATION_DST, MIGRATION_SRC } from "../assembly/uapi/struct.ts";
-import { contextOf } from "../src/context.ts";
+import { TABLE_MIGRATION, MIGRATION_DST, MIGRATION_SRC } from "../assembly/abi/struct.ts";
+import { contextOf } from "../src/engine/context.ts";
 import {
   HMM_PFN_REQ_FAULT,
   HmmMirror,

@@ -34,19 +34,19 @@ export {
   type HmmSettings,
   type RestoreAttachments,
   type SnapshotOptions,
-} from "./engine.ts";
-export { EDEADLK, EINVARIANT, ELOOP, HmmError, type HmmErrorFields } from "./errors.ts";
-export type { FaultStats, HmmStats } from "./stats.ts";
-export type { HmmEventName, HmmEvents } from "./events.ts";
+} from "./hmm.ts";
+export { EDEADLK, EINVARIANT, ELOOP, HmmError, type HmmErrorFields } from "./engine/errors.ts";
+export type { FaultStats, HmmStats } from "./engine/stats.ts";
+export type { HmmEventName, HmmEvents } from "./engine/events.ts";
 
-export { Mm, type FaultCounts, type Rss } from "./mm.ts";
-export type { MmapArgs } from "./mappings.ts";
-export type { AccessOptions } from "./access.ts";
-export { Pin, type PinOptions } from "./pin.ts";
-export { MmapGuard, MmapSem } from "./sem.ts";
-export { Vma } from "./vma.ts";
-export { HmmFile, type FileKind, type FileOptions, type FileWriteOptions } from "./file.ts";
-export { Memcg } from "./memcg.ts";
+export { Mm, type FaultCounts, type Rss } from "./space/mm.ts";
+export type { MmapArgs } from "./space/mappings.ts";
+export type { AccessOptions } from "./space/access.ts";
+export { Pin, type PinOptions } from "./space/pin.ts";
+export { MmapGuard, MmapSem } from "./space/sem.ts";
+export { Vma } from "./space/vma.ts";
+export { HmmFile, type FileKind, type FileOptions, type FileWriteOptions } from "./space/file.ts";
+export { Memcg } from "./space/memcg.ts";
 
 export {
   HMM_UPDATE_INVALIDATE,
@@ -57,9 +57,9 @@ export {
   hmmMirrorUnregister,
   type HmmMirrorOps,
   type HmmMirrorUpdate,
-} from "./mirror.ts";
-export { MmuIntervalNotifier, type MmuIntervalNotifierOps } from "./notifier.ts";
-export type { MmuNotifierRange, VmFault } from "./request.ts";
+} from "./device/mirror.ts";
+export { MmuIntervalNotifier, type MmuIntervalNotifierOps } from "./device/notifier.ts";
+export type { MmuNotifierRange, VmFault } from "./engine/request.ts";
 export {
   HmmRange,
   hmmRangeFault,
@@ -68,7 +68,7 @@ export {
   hmmVmaGetPfns,
   hmmVmaRangeDone,
   type HmmRangeFaultArgs,
-} from "./range.ts";
+} from "./device/range.ts";
 
 export {
   HmmDevmem,
@@ -76,7 +76,7 @@ export {
   hmmDevmemRemove,
   type DevmemRemoveReport,
   type HmmDevmemOps,
-} from "./devmem.ts";
+} from "./device/devmem.ts";
 export {
   hmmVmaAllocLockedPage,
   migrateDeviceRange,
@@ -87,12 +87,12 @@ export {
   type MigrateVmaAsyncOps,
   type MigrateVmaCall,
   type MigrateVmaOps,
-} from "./migrate.ts";
-export type { KsmCounts } from "./ksm.ts";
-export { Migration } from "./migration.ts";
-export { explain, MigrateResult, type StayedPage } from "./reasons.ts";
-export { DeviceTable } from "./device-table.ts";
-export { ExclusivePages, makeDeviceExclusive } from "./exclusive.ts";
+} from "./migrate/migrate.ts";
+export type { KsmCounts } from "./space/ksm.ts";
+export { Migration } from "./migrate/migration.ts";
+export { explain, MigrateResult, type StayedPage } from "./migrate/reasons.ts";
+export { DeviceTable } from "./device/device-table.ts";
+export { ExclusivePages, makeDeviceExclusive } from "./device/exclusive.ts";
 export {
   AddressArray,
   hmmPfn,
@@ -104,4 +104,4 @@ export {
   migratePfnToPage,
   PfnArray,
   type Page,
-} from "./pages.ts";
+} from "./device/pages.ts";

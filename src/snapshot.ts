@@ -7,21 +7,21 @@ import {
   MIGRATION_MM,
   MIGRATION_VMA,
   TABLE_MIGRATION,
-} from "../assembly/uapi/struct.ts";
-import { growTo, type HmmSettings } from "./config.ts";
-import type { Context } from "./context.ts";
-import type { CoreExports } from "./core.ts";
-import { DeviceTable } from "./device-table.ts";
-import { HmmDevmem, type HmmDevmemOps } from "./devmem.ts";
-import { badRange, badType, checkMethod, checkOptions } from "./errors.ts";
-import { HmmFile } from "./file.ts";
-import { Memcg } from "./memcg.ts";
-import { Memory } from "./memory.ts";
-import { Migration } from "./migration.ts";
-import { HmmMirror, type HmmMirrorOps } from "./mirror.ts";
-import { Mm } from "./mm.ts";
-import { MmuIntervalNotifier, type MmuIntervalNotifierOps } from "./notifier.ts";
-import { Vma } from "./vma.ts";
+} from "../assembly/abi/struct.ts";
+import { DeviceTable } from "./device/device-table.ts";
+import { HmmDevmem, type HmmDevmemOps } from "./device/devmem.ts";
+import { HmmMirror, type HmmMirrorOps } from "./device/mirror.ts";
+import { MmuIntervalNotifier, type MmuIntervalNotifierOps } from "./device/notifier.ts";
+import { growTo, type HmmSettings } from "./engine/config.ts";
+import type { Context } from "./engine/context.ts";
+import type { CoreExports } from "./engine/core.ts";
+import { badRange, badType, checkMethod, checkOptions } from "./engine/errors.ts";
+import { Memory } from "./engine/memory.ts";
+import { Migration } from "./migrate/migration.ts";
+import { HmmFile } from "./space/file.ts";
+import { Memcg } from "./space/memcg.ts";
+import { Mm } from "./space/mm.ts";
+import { Vma } from "./space/vma.ts";
 
 const TAKE = "hmm.snapshot";
 const OP = "Hmm.restore";

@@ -21,11 +21,16 @@ const MUTANTS_MIN = 40;
 const ASKED = "test/unit/vma.test.ts";
 const STALE: Mutant = {
   name: "stale-handle-looks-alive",
-  file: "assembly/core/vma.ts",
+  file: "assembly/core/space/vma.ts",
   before: "  vma.generation = 0;\n",
   after: "",
 };
-const FLAGS: Mutant = { name: "flags", file: "src/vma.ts", before: "+ VMA_PGOFF)", after: "+ VMA_START)" };
+const FLAGS: Mutant = {
+  name: "flags",
+  file: "src/space/vma.ts",
+  before: "+ VMA_PGOFF)",
+  after: "+ VMA_START)",
+};
 
 const test = suite("mutants");
 

@@ -1,47 +1,21 @@
 /**
- * Rules of the house that no compiler checks. The lists at the top are the rules' data: to add a file to the core is to
- * give it a place in LAYERS; what is too long needs a reason in LONG_FILES or LONG_FUNCTIONS.
+ * Rules of the house that no compiler checks. Folders are layers; tools/layers.ts lists them. A file or function that
+ * is too long needs a reason in LONG_FILES or LONG_FUNCTIONS.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, type Metafile } from "esbuild";
 import ts from "typescript";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-
-/** assembly/core from the bottom up: a file imports only from rows above its own, and from assembly/uapi. */
-const LAYERS = [
-  ["panic", "layout", "checksum"],
-  ["cmd", "pool", "stat", "arena", "lru", "folio", "pte"],
-  ["frame", "memcg", "mm", "pagetable", "zone"],
-  ["page-alloc", "vma", "notify"],
-  ["file", "swap", "device-table", "huge", "ksm-item", "coherent"],
-  ["rmap", "zap"],
-  ["vma-merge"],
-  ["boot", "migration"],
-  ["split"],
-  ["unmap", "fault-base"],
-  ["fault-file", "fault-swap", "fault-huge", "fault-run", "file-io", "truncate"],
-  ["fault-hugetlb"],
-  ["fault"],
-  ["ksm"],
-  ["access", "populate", "hmm", "translate", "mm-life", "pageout", "collapse"],
-  ["mmap", "mprotect", "madvise", "exclusive", "ksm-merge"],
-  ["mremap", "migrate-huge", "ksm-scan", "ksm-verify"],
-  ["migrate-collect", "migrate-hole", "devmem"],
-  ["migrate-setup", "migrate-mirror"],
-  ["migrate"],
-  ["replay", "verify-zones"],
-  ["verify"],
-  ["index"],
-];
+import { CORE_LAYERS } from "../tools/layers.ts";
 
 const FILE_LINES_MAX = 350;
 const FUNCTION_LINES_MAX = 60;
 const LONG_FILES: Record<string, string> = {
-  "assembly/uapi/struct.ts": "one list, by address: where everything stands in linear memory",
-  "src/engine.ts": "the class that everything hangs on; more than half of it is docstrings",
+  "assembly/abi/struct.ts": "one list, by address: where everything stands in linear memory",
+  "src/hmm.ts": "the class that everything hangs on; more than half of it is docstrings",
 };
 /** `file:function`. */
 const LONG_FUNCTIONS: Record<string, string> = {};
@@ -77,6 +51,48 @@ function importsOf(file: string): string[] {
     .flatMap(({ moduleSpecifier }) =>
       moduleSpecifier && ts.isStringLiteral(moduleSpecifier) ? moduleSpecifier.text : [],
     );
+}
+
+/** The file that an import of `file` names; undefined for a package. */
+function resolveImport(file: string, from: string): string | undefined {
+  if (!from.startsWith(".")) return undefined;
+  const path = join(dirname(file), from);
+  return path.endsWith(".ts") || path.endsWith(".json") ? path : `${path}.ts`;
+}
+
+/** What in `tree` imports from a layer above its own. `layers` are its folders from the bottom up. */
+function layerErrors(tree: string, layers: readonly string[]): string[] {
+  const layerOf = (file: string): number => layers.indexOf(dirname(relative(tree, file)).split("/")[0]);
+  return list(tree)
+    .filter((file) => file.endsWith(".ts"))
+    .flatMap((file) => {
+      if (layerOf(file) < 0) return [`${file}: its folder is not in tools/layers.ts`];
+      return importsOf(file)
+        .map((from) => resolveImport(file, from))
+        .filter((target) => target?.startsWith(`${tree}/`) && layerOf(target) > layerOf(file))
+        .map((target) => `${file} imports ${target}`);
+    });
+}
+
+/** Import circles among the files of `tree`, types included: each as the files on the way around. */
+function circles(tree: string): string[] {
+  const state = new Map<string, "open" | "done">();
+  const found: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    if (state.get(file) === "done") return;
+    if (state.get(file) === "open") {
+      found.push([...path.slice(path.indexOf(file)), file].join(" -> "));
+      return;
+    }
+    state.set(file, "open");
+    for (const from of importsOf(file)) {
+      const target = resolveImport(file, from);
+      if (target?.startsWith(`${tree}/`) && target.endsWith(".ts")) visit(target, [...path, file]);
+    }
+    state.set(file, "done");
+  };
+  for (const file of list(tree)) if (file.endsWith(".ts")) visit(file, []);
+  return found;
 }
 
 /** The immutability of each global of a WebAssembly binary, imported ones left out. */
@@ -137,26 +153,14 @@ core("the core is within its size budget", () => {
 core("the check for mutable globals finds those of the text module", () => {
   assert.ok(mutableGlobals(readFileSync("build/text.wasm")) > 0);
 });
-core("imports point from a layer to the ones above it", () => {
-  const rowOf = new Map(LAYERS.flatMap((names, row) => names.map((name) => [name, row] as const)));
-  const wrong: string[] = [];
-  for (const file of list("assembly/core")) {
-    const name = basename(file, ".ts");
-    const row = rowOf.get(name);
-    if (row === undefined) wrong.push(`${file} has no place in LAYERS`);
-    for (const from of importsOf(file)) {
-      if (from.startsWith("../uapi/")) continue;
-      const imported = rowOf.get(from.replace(/^\.\//, ""));
-      if (imported === undefined || row === undefined || imported >= row)
-        wrong.push(`${name} imports ${from}`);
-    }
-  }
-  assert.equal(wrong, []);
+core("imports point from a folder to the ones below it, and never in a circle", () => {
+  assert.equal(layerErrors("assembly/core", CORE_LAYERS), []);
+  assert.equal(circles("assembly/core"), []);
 });
 core.run();
 
 const uapi = suite("tidy: uapi");
-const facts = list("assembly/uapi");
+const facts = ["assembly/uapi", "assembly/abi"].flatMap(list);
 uapi("files have no imports, types, decorators or enums", () => {
   const wrong: string[] = [];
   for (const file of facts) {

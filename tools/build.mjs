@@ -8,7 +8,7 @@
  *
  * How a WebAssembly module gets into TypeScript: `import binary from "#hmm.wasm"` (and "#text.wasm").
  * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is a string, a byte a character;
- * src/wasm-modules.d.ts types it as string. Node, tsx and esbuild all resolve it in the same way; esbuild
+ * src/engine/wasm-modules.d.ts types it as string. Node, tsx and esbuild all resolve it in the same way; esbuild
  * inlines it. Tests that want the debug build read build/hmm.debug.wasm with node:fs.
  *
  * A step is skipped when the hash of its inputs is the one it was last built from. Outputs are written under a
@@ -34,6 +34,7 @@ const STAMPS = "build/.stamps";
 const ASC = "node_modules/assemblyscript/bin/asc.js";
 const TRANSFORM = "tools/as-bind-transform.mjs";
 const CORE = "assembly/core/index.ts";
+const FACTS = ["assembly/uapi", "assembly/abi"];
 const TEXT = "assembly/text/index.ts";
 const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"];
 const COMMAND = "src/cli/main.ts";
@@ -112,7 +113,11 @@ async function compile(entry, target, output, { embed = false, args = [] } = {})
 
 async function buildCore() {
   if (!existsSync(CORE)) return console.log(`build: core: skipped, ${CORE} does not exist`);
-  const inputs = [...CONFIG, ...list("assembly/uapi", ".ts"), ...list("assembly/core", ".ts")];
+  const inputs = [
+    ...CONFIG,
+    ...FACTS.flatMap((folder) => list(folder, ".ts")),
+    ...list("assembly/core", ".ts"),
+  ];
   await Promise.all([
     step("core", inputs, ["build/hmm.wasm", "build/hmm.wasm.js"], () =>
       compile(CORE, "release", "build/hmm.wasm", { embed: true }),
@@ -125,7 +130,12 @@ async function buildCore() {
 
 async function buildText() {
   if (!existsSync(TEXT)) return console.log(`build: text: skipped, ${TEXT} does not exist`);
-  const inputs = [...CONFIG, TRANSFORM, ...list("assembly/uapi", ".ts"), ...list("assembly/text", ".ts")];
+  const inputs = [
+    ...CONFIG,
+    TRANSFORM,
+    ...FACTS.flatMap((folder) => list(folder, ".ts")),
+    ...list("assembly/text", ".ts"),
+  ];
   await step("text", inputs, ["build/text.wasm", "build/text.wasm.js"], () =>
     compile(TEXT, "text", "build/text.wasm", { embed: true, args: ["--transform", `./${TRANSFORM}`] }),
   );
@@ -213,7 +223,13 @@ async function buildDist() {
   if (missing.length > 0) return console.log(`build: dist: skipped, ${missing.join(", ")} missing`);
   const wasm = ["build/hmm.wasm", "build/text.wasm"].filter((file) => existsSync(file));
   const config = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
-  const inputs = [...CONFIG, ...config, ...wasm, ...list("src", ".ts"), ...list("assembly/uapi", ".ts")];
+  const inputs = [
+    ...CONFIG,
+    ...config,
+    ...wasm,
+    ...list("src", ".ts"),
+    ...FACTS.flatMap((folder) => list(folder, ".ts")),
+  ];
   const outputs = LIBRARY.map((file) => `dist/${basename(file, ".ts")}.js`).concat("dist/hmm.wasm");
   if (existsSync(COMMAND)) outputs.push("dist/cli.js");
   await step("dist", inputs, outputs, async () => {

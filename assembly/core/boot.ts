@@ -3,14 +3,27 @@
 import { EINVAL, ENOMEM } from "../uapi/errno";
 import { PMD_PAGES } from "../uapi/page";
 import {
-  BLOCK_ZONE, BOOT_CONFIG, BOOT_HUGETLB_PAGES, FOLIO_RESERVED, HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_END,
-  HDR_MAGIC, HDR_SWAP_FRAMES, HDR_SYSTEM_FRAMES, HDR_ZERO_PFN, HEADER, HEADER_MAGIC, SWAP_ZONE, ZONE_COUNT,
-} from "../uapi/struct";
-import { arenaInit } from "./arena";
-import { folioOf } from "./folio";
-import { header, RESERVED_FRAMES, setHeader } from "./layout";
-import { allocLarge, keepHugetlb, zoneInit } from "./page-alloc";
-import { blockOf } from "./zone";
+  BLOCK_ZONE,
+  BOOT_CONFIG,
+  BOOT_HUGETLB_PAGES,
+  FOLIO_RESERVED,
+  HDR_DEVICE_BASE,
+  HDR_DEVICE_FRAMES,
+  HDR_END,
+  HDR_MAGIC,
+  HDR_SWAP_FRAMES,
+  HDR_SYSTEM_FRAMES,
+  HDR_ZERO_PFN,
+  HEADER,
+  HEADER_MAGIC,
+  SWAP_ZONE,
+  ZONE_COUNT,
+} from "../abi/struct";
+import { arenaInit } from "./base/arena";
+import { header, RESERVED_FRAMES, setHeader } from "./base/layout";
+import { folioOf } from "./frame/folio";
+import { allocLarge, keepHugetlb, zoneInit } from "./frame/page-alloc";
+import { blockOf } from "./frame/zone";
 
 function reserve(pfn: u32): void {
   const folio = folioOf(pfn);

@@ -8,6 +8,7 @@
  * digits. Of other lines the newline is searched for, and digits are taken from the comma back.
  */
 import { areNibbles, hexNibbles, joinEights, joinNibbles, keepLast, OF_0A } from "./hex";
+import { offloadLeaves, offloadReturns } from "./offload";
 import {
   AGENT_SHIFT,
   COMMA,
@@ -24,7 +25,6 @@ import {
   STORE,
   ZERO,
 } from "./state";
-import { offloadLeaves, offloadReturns } from "./offload";
 
 /** A usual line: where its comma is, and its bytes. */
 const COMMA_AT: usize = 11;
@@ -132,11 +132,11 @@ export function fastLines(s: Lackey, p: usize, end: usize): usize {
 // @ts-ignore: decorator
 @inline
 function account(s: Lackey, out: usize, instructions: u64, kinds: u64): void {
-  const accesses = <u64>(out - s.out) >> 3;
+  const accesses = (<u64>(out - s.out)) >> 3;
   s.out = out;
   s.lines += instructions + accesses;
   s.instructions += instructions;
   s.stores += kinds & 0xffffffff;
   s.modifies += kinds >> 32;
-  s.device += (<u64>s.agent) * accesses;
+  s.device += <u64>s.agent * accesses;
 }

@@ -30,6 +30,7 @@ const SIZE_SHIFT: u64 = 48;
 /** Addresses with a bit from this one on are the kernel's. */
 export const KERNEL_SHIFT: u64 = 47;
 
+
 @unmanaged
 export class Lackey {
   /** Where the caller writes a chunk, of up to `capacity` bytes. */

@@ -19,12 +19,6 @@ export const MS_ASYNC = 1;
 export const MS_INVALIDATE = 2;
 export const MS_SYNC = 4;
 
-// In the core's file argument: not a file but a driver's mapping.
-/** Ordinary kernel pages, zeroed, all inserted at once (vm_insert_page): VM_MIXEDMAP. */
-export const MAP_FILE_MIXED = 0xfffffffe;
-/** Memory without pages (remap_pfn_range): VM_PFNMAP, VM_IO. */
-export const MAP_FILE_PFN = 0xffffffff;
-
 export const MREMAP_MAYMOVE = 1;
 export const MREMAP_FIXED = 2;
 export const MREMAP_DONTUNMAP = 4;

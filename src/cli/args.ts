@@ -1,7 +1,7 @@
 /** The values of the command's options: sizes, policies and offload ranges, and what is wrong with them. */
 import { readFileSync } from "node:fs";
-import type { OffloadRange } from "../text/lackey.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import type { OffloadRange } from "../text/lackey.ts";
 import { fileError, UserError } from "./errors.ts";
 
 const SIZE = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)?$/i;

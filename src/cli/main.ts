@@ -1,8 +1,8 @@
 /** The heteromem command. Exit codes: 0 done, 2 wrong usage or input, 130 interrupted (after a partial report). */
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
-import { BACKINGS, POLICIES } from "../sim/report.ts";
 import { CLUSTER_SIZE } from "../sim/cluster.ts";
+import { BACKINGS, POLICIES } from "../sim/report.ts";
 import { TraceError } from "../text/lackey.ts";
 import { parseChoice, parseCount, parseOffload, parseSize } from "./args.ts";
 import { UserError } from "./errors.ts";

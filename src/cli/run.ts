@@ -2,8 +2,8 @@
 import { HmmError } from "../index.ts";
 import type { Backing, Policy } from "../sim/report.ts";
 import { Simulation, SimulationError } from "../sim/simulation.ts";
-import { LackeyDecoder, type LackeyStats } from "../text/lackey.ts";
 import { loadText } from "../text/index.ts";
+import { LackeyDecoder, type LackeyStats } from "../text/lackey.ts";
 import type { NamedRange } from "./args.ts";
 import { UserError } from "./errors.ts";
 import { TraceInput } from "./input.ts";

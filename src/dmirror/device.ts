@@ -1,4 +1,4 @@
-import { dispose } from "../dispose.ts";
+import { dispose } from "../engine/dispose.ts";
 import {
   hmmDevmemAdd,
   MIGRATE_PFN_COMPOUND,

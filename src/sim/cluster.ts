@@ -1,6 +1,6 @@
 /** Pages move in clusters: aligned ranges of 64 KiB, the unit in which GPUs' drivers like to move memory. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { roundDown } from "../errors.ts";
+import { roundDown } from "../engine/errors.ts";
 
 export const CLUSTER_SIZE = 0x10000;
 export const CLUSTER_PAGES = CLUSTER_SIZE / PAGE_SIZE;

@@ -24,6 +24,7 @@ import {
   PFN_MASK,
 } from "../../assembly/uapi/pfn.ts";
 import { VM_FAULT_OOM } from "../../assembly/uapi/vm.ts";
+import { roundDown } from "../engine/errors.ts";
 import {
   DeviceTable,
   hmmDevmemAdd,
@@ -38,7 +39,6 @@ import {
   type PfnArray,
   type Vma,
 } from "../index.ts";
-import { roundDown } from "../errors.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE, clusterOf } from "./cluster.ts";
 import { oldestPages, trackUse } from "./replay.ts";
 import type { DeviceCounts, Invalidations } from "./report.ts";

@@ -15,10 +15,10 @@ import {
   REPLAY_DONE,
   REPLAY_NO_VMA,
   XBUF_SIZE,
-} from "../../assembly/uapi/struct.ts";
-import { contextOf, type Context } from "../context.ts";
-import { dispose } from "../dispose.ts";
-import { badType, checkInteger, HmmError } from "../errors.ts";
+} from "../../assembly/abi/struct.ts";
+import { contextOf, type Context } from "../engine/context.ts";
+import { dispose } from "../engine/dispose.ts";
+import { badType, checkInteger, HmmError } from "../engine/errors.ts";
 import { DeviceTable, HmmDevmem, type Hmm, type Mm } from "../index.ts";
 
 /** What stopped a replay: nothing, unmapped memory, a fault of the CPU's, a fault of the device's. */

@@ -11,12 +11,12 @@ import {
   FAULT_KIND_ZERO,
 } from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { HDR_FAIL_ALLOC, RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT } from "../../assembly/uapi/struct.ts";
-import { contextOf } from "../context.ts";
+import { HDR_FAIL_ALLOC, RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT } from "../../assembly/abi/struct.ts";
+import { contextOf } from "../engine/context.ts";
 import { Hmm, HmmError, type Mm, type Vma } from "../index.ts";
 import { deviceMemoryFor, SimDevice } from "./device.ts";
-import type { Accesses, Backing, CpuFaults, DeviceFaults, Policy, SimulationReport } from "./report.ts";
 import { RecordArray, type ReplayStop } from "./replay.ts";
+import type { Accesses, Backing, CpuFaults, DeviceFaults, Policy, SimulationReport } from "./report.ts";
 import { grow, mappable } from "./space.ts";
 
 export interface SimulationConfig {

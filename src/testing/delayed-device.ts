@@ -1,5 +1,6 @@
-import { dispose } from "../dispose.ts";
-import { badRange, badType, checkOptions, checkText, checkU32 } from "../errors.ts";
+import { checkPfns } from "../device/pages.ts";
+import { dispose } from "../engine/dispose.ts";
+import { badRange, badType, checkOptions, checkText, checkU32 } from "../engine/errors.ts";
 import {
   EBUSY,
   hmmDevmemAdd,
@@ -14,7 +15,6 @@ import {
   type VmFault,
   type Vma,
 } from "../index.ts";
-import { checkPfns } from "../pages.ts";
 import { Random } from "./random.ts";
 
 /** A copy that a {@link DelayedDevice} has been told to make and has not made yet. */

@@ -1,6 +1,6 @@
-import { HDR_FRAMES } from "../../assembly/uapi/struct.ts";
-import { contextOf } from "../context.ts";
-import { checkOptions } from "../errors.ts";
+import { HDR_FRAMES } from "../../assembly/abi/struct.ts";
+import { contextOf } from "../engine/context.ts";
+import { checkOptions } from "../engine/errors.ts";
 import { Hmm, PAGE_SIZE, type HmmConfig } from "../index.ts";
 
 /** A small engine: what is hashed and cleared for each schedule should be no larger than needed. */

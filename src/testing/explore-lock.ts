@@ -1,5 +1,5 @@
-import { dispose } from "../dispose.ts";
-import { badType, checkText, EDEADLK, HmmError } from "../errors.ts";
+import { dispose } from "../engine/dispose.ts";
+import { badType, checkText, EDEADLK, HmmError } from "../engine/errors.ts";
 import { EAGAIN } from "../index.ts";
 
 /** @internal A step of an agent that is being made. */

@@ -1,5 +1,5 @@
-import { contextOf } from "../context.ts";
-import { badType, hex } from "../errors.ts";
+import { contextOf } from "../engine/context.ts";
+import { badType, hex } from "../engine/errors.ts";
 import type { Hmm } from "../index.ts";
 import { makeStep, type Step } from "./explore-lock.ts";
 import { Hash, hashEngine } from "./explore-state.ts";

@@ -26,9 +26,9 @@ import {
   ZONE_COUNT,
   ZONE_SIZE,
   ZONES,
-} from "../../assembly/uapi/struct.ts";
-import type { Context } from "../context.ts";
-import type { Memory } from "../memory.ts";
+} from "../../assembly/abi/struct.ts";
+import type { Context } from "../engine/context.ts";
+import type { Memory } from "../engine/memory.ts";
 
 /** A running hash of 64 bits, in two lanes. */
 export class Hash {

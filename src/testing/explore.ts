@@ -1,4 +1,4 @@
-import { badRange, badType, checkInteger, checkMethod, checkOptions, checkU32 } from "../errors.ts";
+import { badRange, badType, checkInteger, checkMethod, checkOptions, checkU32 } from "../engine/errors.ts";
 import type { Hmm, HmmConfig } from "../index.ts";
 import { Engines } from "./explore-engine.ts";
 import { ScheduleError } from "./explore-error.ts";

@@ -1,4 +1,4 @@
-import { badType, checkInteger, checkU32 } from "../errors.ts";
+import { badType, checkInteger, checkU32 } from "../engine/errors.ts";
 
 /** A small seeded generator (mulberry32): the same seed, the same numbers, on every host. */
 export class Random {

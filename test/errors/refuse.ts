@@ -18,7 +18,7 @@ import {
   POOLS,
   TABLE_MM,
   XBUF_SIZE,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import * as dmirror from "../../src/dmirror.ts";
 import * as heteromem from "../../src/index.ts";
 import * as testing from "../../src/testing.ts";

@@ -41,7 +41,7 @@ const ours = (symbol: ts.Symbol): boolean =>
 
 /** Reads the surface of the entries. Takes a few seconds: the compiler looks at all of src. */
 export function readSurface(entries: readonly string[] = ENTRIES): Callable[] {
-  const program = ts.createProgram([...entries, "src/wasm-modules.d.ts"], options);
+  const program = ts.createProgram([...entries, "src/engine/wasm-modules.d.ts"], options);
   const reader = new Reader(program.getTypeChecker());
   for (const entry of entries) reader.entry(program.getSourceFile(entry)!);
   return [...reader.found.values()].sort((a, b) => (a.key < b.key ? -1 : 1));

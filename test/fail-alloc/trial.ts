@@ -3,8 +3,8 @@
  * be broken, no byte lost; and when it is repeated, everything is as if nothing had happened.
  */
 import { EAGAIN, EBUSY, EFAULT, EINVAL, EIO, ENOENT, ENOMEM, HmmError } from "../../src/index.ts";
-import { contextOf } from "../../src/context.ts";
-import { HDR_FAIL_ALLOC } from "../../assembly/uapi/struct.ts";
+import { contextOf } from "../../src/engine/context.ts";
+import { HDR_FAIL_ALLOC } from "../../assembly/abi/struct.ts";
 import type { Answer, GoldenRecord, Scenario } from "../golden/records.ts";
 import { makeEngineWorld, type EngineWorld } from "../golden/world.ts";
 import { look, readAll, type Contents } from "./contents.ts";

@@ -1,6 +1,6 @@
 /** The engine's side of a run: performs the operations through the public API and shows the state after each. */
 import { Hmm, Memcg, PAGE_SIZE, type HmmFile, type Mm, type Pin } from "../../src/index.ts";
-import { contextOf } from "../../src/context.ts";
+import { contextOf } from "../../src/engine/context.ts";
 import { PTE_KIND_MASK, PTE_KIND_SWAP, PTE_PRESENT, PTE_SPECIAL } from "../../assembly/uapi/pte.ts";
 import {
   HEADER,
@@ -13,7 +13,7 @@ import {
   ZONE_FREE_PAGES,
   ZONE_SIZE,
   ZONES,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import { PMD_SIZE } from "../../assembly/uapi/page.ts";
 import { encodeBytes } from "../golden/codec.ts";
 import { frameBytes, swappedBytes } from "../golden/inspect.ts";

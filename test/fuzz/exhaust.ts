@@ -3,7 +3,7 @@
  * nothing may be broken, and nothing lost. What an operation does not write it leaves as it was, whether it fails or not.
  */
 import { HmmError } from "../../src/index.ts";
-import { EINVARIANT } from "../../src/errors.ts";
+import { EINVARIANT } from "../../src/engine/errors.ts";
 import { EngineSide } from "./engine-side.ts";
 import { DEVICE_OPS, type Op, type Plan } from "./plan.ts";
 import { caught, type Difference, type Runner } from "./replay.ts";

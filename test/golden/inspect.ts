@@ -1,6 +1,6 @@
 /** What the public API does not show of a page, for pagemap and smaps. */
 import { PAGE_SIZE, type Hmm, type Page } from "../../src/index.ts";
-import { contextOf } from "../../src/context.ts";
+import { contextOf } from "../../src/engine/context.ts";
 import {
   FOLIO_ANON,
   FOLIO_COUNT_MASK,
@@ -13,7 +13,7 @@ import {
   FOLIO_SIZE,
   HDR_FOLIOS,
   HDR_FRAMES,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 
 export interface PageInfo {
   /** Entries that name the page, in all address spaces. */

@@ -23,7 +23,7 @@ import {
   ZONE_PFN_FIRST,
   ZONE_SIZE,
   ZONES,
-} from "../../assembly/uapi/struct.ts";
+} from "../../assembly/abi/struct.ts";
 import type { Hmm } from "../../src/index.ts";
 
 /** By what it counts. */

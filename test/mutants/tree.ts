@@ -67,8 +67,7 @@ export class Tree {
   async build(file: string): Promise<void> {
     if (!file.startsWith("assembly/text/")) {
       await this.#compile("assembly/core/index.ts", CORE[0], ["--target", "debug"]);
-      const { core } = this;
-      this.core = core;
+      this.core = readFileSync(join(this.folder, CORE[0]));
     } else {
       const transform = ["--transform", "./tools/as-bind-transform.mjs"];
       await this.#compile("assembly/text/index.ts", TEXT[0], ["--target", "text", ...transform]);

@@ -13,8 +13,8 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
 } from "../../assembly/uapi/pte.ts";
-import { HDR_LOG_HEAD } from "../../assembly/uapi/struct.ts";
-import { contextOf } from "../../src/context.ts";
+import { HDR_LOG_HEAD } from "../../assembly/abi/struct.ts";
+import { contextOf } from "../../src/engine/context.ts";
 import {
   type Hmm,
   HmmMirror,
@@ -29,7 +29,7 @@ import {
   type HmmEventName,
   type Mm,
 } from "../../src/index.ts";
-import { describeFolio } from "../../src/verify.ts";
+import { describeFolio } from "../../src/engine/verify.ts";
 import { onEachBuild } from "../util/builds.ts";
 import { errorOf, makeHmm, MIB, TestGpu } from "../util/driver.ts";
 

@@ -1,6 +1,14 @@
 /** Pages that are a multiple of 256 MiB apart are copied in another way than others. */
 import * as assert from "uvu/assert";
-import { Hmm, MAP_ANONYMOUS, MAP_PRIVATE, PAGE_SIZE, PROT_READ, PROT_WRITE } from "../../src/index.ts";
+import {
+  Hmm,
+  hmmDevmemAdd,
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  PAGE_SIZE,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../src/index.ts";
 import { onEachBuild } from "../util/builds.ts";
 
 const MIB = 1 << 20;
@@ -36,5 +44,24 @@ onEachBuild("copies of pages", (test, module) => {
     }
     hmm.verify();
     hmm.close();
+  });
+
+  test("device memory begins 4 MiB later where system memory has 128 MiB, and right above it where it has less", () => {
+    for (const [size, pages] of [
+      [126 * MIB, 0],
+      [128 * MIB, 1024],
+    ] as const) {
+      const hmm = Hmm.createSync(module, { systemMemory: size, deviceMemory: 2 * MIB, backing: "metadata" });
+      const callbacks = { free: () => undefined, fault: () => assert.unreachable() };
+      const devmem = hmmDevmemAdd(hmm, callbacks, {}, 2 * MIB);
+      const page = devmem.allocPage();
+      // Two frames below system memory are nobody's; device memory begins with a huge page's first frame.
+      const above = Math.ceil((2 + size / PAGE_SIZE) / 512) * 512;
+      assert.is(page, above + pages);
+      hmm.verify();
+      hmm.pageUnlock(page);
+      hmm.pagePut(page);
+      hmm.close();
+    }
   });
 }).run();

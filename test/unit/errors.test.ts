@@ -12,8 +12,8 @@ import {
   checkPageRange,
   errnoName,
   HmmError,
-} from "../../src/errors.ts";
-import { Owners } from "../../src/owners.ts";
+} from "../../src/engine/errors.ts";
+import { Owners } from "../../src/engine/owners.ts";
 import { errorOf } from "../util/driver.ts";
 
 const test = suite("errors");

@@ -1,7 +1,7 @@
 import * as assert from "uvu/assert";
-import { HDR_ARENA } from "../../assembly/uapi/struct.ts";
-import { boot, checkConfig } from "../../src/config.ts";
-import { bindExports } from "../../src/wasm.ts";
+import { HDR_ARENA } from "../../assembly/abi/struct.ts";
+import { boot, checkConfig } from "../../src/engine/config.ts";
+import { bindExports } from "../../src/engine/wasm.ts";
 import { onEachBuild } from "../util/builds.ts";
 import { errorOf, makeHmm } from "../util/driver.ts";
 

@@ -1,0 +1,178 @@
+// CPU accesses: whole ranges through the exchange buffer, single words in place, page faults alone, and pins.
+
+import { EAGAIN, EFAULT } from "../../uapi/errno";
+import { REQUEST } from "../../abi/request";
+import { PAGE_SIZE } from "../../uapi/page";
+import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
+import {
+  FOLIO_ANON_EXCLUSIVE,
+  HDR_FAULT_ADDR,
+  HDR_FAULT_CODE,
+  HDR_RESULT,
+  HDR_XBUF,
+  HEADER,
+} from "../../abi/struct";
+import { ACCESS_FORCE, ACCESS_WRITE, FAULT_NONE, VM_FAULT_ERROR, VM_WRITE } from "../../uapi/vm";
+import { header, setHeader, setHeaderF64 } from "../base/layout";
+import { pteFlags, ptePfn, ptePresent } from "../base/pte";
+import { checkAccess } from "../fault/common";
+import { handleFault } from "../fault/fault";
+import { folioOf, frameOf } from "../frame/folio";
+import { addExternalRefs, getPage, markAccessed, putPage } from "../frame/page-alloc";
+import { Cmd } from "../operation/cmd";
+import { mmAt } from "../space/mm";
+import { Vma, vmaLookup } from "../space/vma";
+import { addressOf, readPte, walk } from "../table/pagetable";
+
+/** Does the entry allow the access as it stands? */
+function suffices(pte: u64, vma: Vma, flags: u32): bool {
+  if (!ptePresent(pte)) return false;
+  if (!(flags & ACCESS_WRITE) || pteFlags(pte) & PTE_WRITE) return true;
+  // A forced write needs no write bit, but a page that is nobody else's.
+  if (!(flags & ACCESS_FORCE) || vma.flags & VM_WRITE || pteFlags(pte) & PTE_SPECIAL) return false;
+  return folioOf(ptePfn(pte)).has(FOLIO_ANON_EXCLUSIVE);
+}
+
+/**
+ * Makes the page at addr accessible and returns its entry's address; 0 if it cannot be now. Then cmd.error says what to
+ * return: REQUEST, -EAGAIN, or -EFAULT (HDR_FAULT_CODE and HDR_FAULT_ADDR say more).
+ */
+export function reach(cmd: Cmd, addr: u64, flags: u32): usize {
+  const mm = mmAt(cmd.mm);
+  const page = addr & ~(PAGE_SIZE - 1);
+  while (true) {
+    const vma = vmaLookup(mm, page);
+    if (!cmd.faultPage) {
+      const refused = checkAccess(vma, flags);
+      if (refused != FAULT_NONE) {
+        setHeader(HDR_FAULT_CODE, refused);
+        break;
+      }
+      const slot = walk(mm.pgd, page);
+      if (slot && suffices(load<u64>(slot), vma, flags)) return slot;
+    }
+    const result = handleFault(cmd, vma, page, flags);
+    if (result == REQUEST || result == -EAGAIN) {
+      setHeaderF64(HDR_FAULT_ADDR, page);
+      cmd.error = result;
+      return 0;
+    }
+    if (result & VM_FAULT_ERROR) break;
+  }
+  setHeaderF64(HDR_FAULT_ADDR, page);
+  cmd.error = -EFAULT;
+  return 0;
+}
+
+/** memory.copy, which costs a call out of the module, but for a word. */
+@inline
+function copyBytes(to: usize, from: usize, length: usize): void {
+  if (length == 4) store<u32>(to, load<u32>(from));
+  else memory.copy(to, from, length);
+}
+
+/** OP_ACCESS: start, end: bytes; cursor: done so far; flags: ACCESS_*. */
+export function accessStep(cmd: Cmd): i32 {
+  const buffer: usize = header(HDR_XBUF);
+  while (cmd.cursor < cmd.end) {
+    const slot = reach(cmd, cmd.cursor, cmd.flags);
+    if (!slot) {
+      if (cmd.error == REQUEST) return REQUEST;
+      return cmd.cursor > cmd.start ? <i32>(cmd.cursor - cmd.start) : cmd.error;
+    }
+    const pte = load<u64>(slot);
+    if (cmd.flags & ACCESS_FORCE) markAccessed(pte);
+    const offset = (<usize>cmd.cursor) & (PAGE_SIZE - 1);
+    const length = min<usize>(<usize>PAGE_SIZE - offset, <usize>(cmd.end - cmd.cursor));
+    const outside = buffer + <usize>(cmd.cursor - cmd.start);
+    if (cmd.flags & ACCESS_WRITE) {
+      store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY);
+      // Memory without pages has nothing that could keep it: its entries name the page of zeros.
+      if (frameOf(0) && !(pteFlags(pte) & PTE_SPECIAL))
+        copyBytes(frameOf(ptePfn(pte)) + offset, outside, length);
+    } else {
+      store<u64>(slot, pte | PTE_YOUNG);
+      if (frameOf(0)) copyBytes(outside, frameOf(ptePfn(pte)) + offset, length);
+      else memory.fill(outside, 0, length);
+    }
+    cmd.cursor += length;
+  }
+  return <i32>(cmd.end - cmd.start);
+}
+
+/** OP_FAULT: start: the page; flags: ACCESS_*. */
+export function faultStep(cmd: Cmd): i32 {
+  const mm = mmAt(cmd.mm);
+  const vma = vmaLookup(mm, cmd.start);
+  if (!cmd.faultPage) {
+    const refused = checkAccess(vma, cmd.flags);
+    if (refused != FAULT_NONE) {
+      setHeader(HDR_FAULT_CODE, refused);
+      setHeaderF64(HDR_FAULT_ADDR, cmd.start);
+      return -EFAULT;
+    }
+  }
+  const result = handleFault(cmd, vma, cmd.start, cmd.flags);
+  if (result != REQUEST) setHeaderF64(HDR_FAULT_ADDR, cmd.start);
+  return result;
+}
+
+/** OP_PIN: [start, end); a: where the pfns go; flags: ACCESS_*. */
+export function pinStep(cmd: Cmd): i32 {
+  while (cmd.cursor < cmd.end) {
+    const n = <u32>((cmd.cursor - cmd.start) >> 12);
+    const slot = reach(cmd, cmd.cursor, cmd.flags);
+    if (!slot) {
+      if (cmd.error == REQUEST) return REQUEST;
+      return n ? n : cmd.error;
+    }
+    const pte = load<u64>(slot);
+    const pfn = ptePfn(pte);
+    markAccessed(pte);
+    getPage(pfn);
+    addExternalRefs(1);
+    store<u32>(cmd.a + n * 4, pfn);
+    cmd.cursor += PAGE_SIZE;
+  }
+  return <i32>((cmd.end - cmd.start) >> 12);
+}
+
+/** Gives back what a pin that is cancelled has got so far. */
+export function cancelPin(cmd: Cmd): void {
+  unpin(cmd.a, <u32>((cmd.cursor - cmd.start) >> 12));
+}
+
+export function unpin(pfns: usize, n: u32): i32 {
+  for (let i: u32 = 0; i < n; i++) putPage(load<u32>(pfns + i * 4));
+  addExternalRefs(-(<i32>n));
+  return 0;
+}
+
+export function load32(mmId: u32, addr: f64): f64 {
+  const at = addressOf(addr);
+  const slot = walk(mmAt(mmId).pgd, at);
+  if (!slot) return -1;
+  const pte = load<u64>(slot);
+  const readable = (pteFlags(pte) & ((<u32>PTE_PRESENT) | PTE_NO_ACCESS)) == <u32>PTE_PRESENT;
+  if (!readable || !frameOf(0)) return -1;
+  if (!(pteFlags(pte) & PTE_YOUNG)) store<u64>(slot, pte | PTE_YOUNG);
+  return <f64>load<u32>(frameOf(ptePfn(pte)) + ((<usize>at) & (PAGE_SIZE - 1)));
+}
+
+export function store32(mmId: u32, addr: f64, value: u32): i32 {
+  const at = addressOf(addr);
+  const slot = walk(mmAt(mmId).pgd, at);
+  if (!slot) return 0;
+  const pte = load<u64>(slot);
+  if ((pteFlags(pte) & (PTE_WRITE | PTE_SPECIAL)) != PTE_WRITE || !ptePresent(pte) || !frameOf(0)) return 0;
+  const used = PTE_YOUNG | PTE_DIRTY;
+  if ((pteFlags(pte) & used) != used) store<u64>(slot, pte | used);
+  store<u32>(frameOf(ptePfn(pte)) + ((<usize>at) & (PAGE_SIZE - 1)), value);
+  return 1;
+}
+
+export function lookupPte(mmId: u32, addr: f64): u32 {
+  const pte = readPte(mmAt(mmId).pgd, <u64>addr);
+  store<f64>(HEADER + HDR_RESULT, <f64>(pte >> 32));
+  return pteFlags(pte);
+}

@@ -1,0 +1,245 @@
+// Replay: runs recorded accesses at full speed, and stops wherever somebody has to decide something.
+//
+// A small translation buffer stands before the tables, as it does in hardware: 256 entries each for the CPU and the
+// device, direct mapped; behind it the leaf tables that misses have found, 16 for each. Both live in the exchange buffer
+// and start empty with every call, since anything may have changed in between.
+//
+//   0                        8        12       16      of a page (bit 0: writable), or of 512:
+//  ┌────────────────────────┬────────┬────────┐
+//  │ (page number + 1) << 1 │  pfn   │   0    │   (page / 512) + 1, leaf table
+//  └────────────────────────┴────────┴────────┘
+
+import { EINVAL } from "../../uapi/errno";
+import { TABLE_ENTRIES } from "../../uapi/page";
+import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
+import {
+  HDR_DEVICE_BASE,
+  HDR_FAULT_ADDR,
+  HDR_FAULT_CODE,
+  HDR_LRU_HEAD,
+  HDR_LRU_TAIL,
+  HDR_RESULT,
+  HDR_XBUF,
+  RECORD_DEVICE_SHIFT,
+  RECORD_KIND_SHIFT,
+  RECORD_SIZE_SHIFT,
+  REPLAY_CPU_FAULT,
+  REPLAY_DEVICE_FAULT,
+  REPLAY_DONE,
+  REPLAY_NO_VMA,
+} from "../../abi/struct";
+import { header, setHeader, setHeaderF64 } from "../base/layout";
+import { exists } from "../base/object";
+import { pteFlags, ptePfn } from "../base/pte";
+import { folioOf } from "../frame/folio";
+import { lruIsKept, lruMoveToHead, lruNewer } from "../frame/recency";
+import { zoneOfPfn } from "../frame/zone";
+import { deviceTableOf } from "../space/device-table";
+import { Mm, mmAt } from "../space/mm";
+import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
+import { vmaLookup } from "../space/vma";
+import { leafTable, walk } from "../table/pagetable";
+
+const TLB_ENTRIES: u32 = 256;
+const TLB_BYTES: u32 = TLB_ENTRIES * 16;
+/** Leaf tables that each agent's misses remember. */
+const LEAVES: u32 = 16;
+const LEAVES_BYTES: u32 = LEAVES * 16;
+
+
+@inline
+function tlbEntry(tlb: usize, page: u64): usize {
+  return tlb + (((<u32>page) & (TLB_ENTRIES - 1)) << 4);
+}
+
+/** The entry of a page: its address, or 0 where no leaf table is. `leaves`: leaf tables that were found before. */
+@inline
+function cachedWalk(root: usize, leaves: usize, page: u64): usize {
+  const span = page >> 9;
+  const at = leaves + (((<u32>span) & (LEAVES - 1)) << 4);
+  if (load<u64>(at) != span + 1) {
+    const table = leafTable(root, page << 12);
+    if (!table) return 0;
+    store<u64>(at, span + 1);
+    store<u32>(at, <u32>table, 8);
+  }
+  return load<u32>(at, 8) + (((<u32>page) & (TABLE_ENTRIES - 1)) << 3);
+}
+
+/** A miss: looks into the table and fills the entry. False when the access faults. */
+@inline
+function tlbFill(root: usize, leaves: usize, entry: usize, page: u64, write: u64, device: bool): bool {
+  const slot = cachedWalk(root, leaves, page);
+  if (!slot) return false;
+  const pte = load<u64>(slot);
+  const needs = write ? (<u32>PTE_PRESENT) | PTE_WRITE : <u32>PTE_PRESENT;
+  if ((pteFlags(pte) & (needs | PTE_NO_ACCESS)) != needs) return false;
+  const used = (device ? 0 : PTE_YOUNG) | (write ? PTE_DIRTY : 0);
+  store<u64>(slot, pte | (<u64>used));
+  store<u64>(entry, ((page + 1) << 1) | write);
+  store<u32>(entry, ptePfn(pte), 8);
+  return true;
+}
+
+/** Runs records [at, n). Returns why it stopped; the records done are at HDR_RESULT. */
+export function replay(mmId: u32, tableId: u32, records: usize, at: u32, n: u32): i32 {
+  const mm = mmAt(mmId);
+  const table = deviceTableOf(tableId);
+  const deviceRoot: usize = changetype<usize>(table) ? <usize>table.root : 0;
+  const cpuTlb: usize = header(HDR_XBUF);
+  const cpuLeaves = cpuTlb + TLB_BYTES * 2;
+  memory.fill(cpuTlb, 0, (TLB_BYTES + LEAVES_BYTES) * 2);
+  // Pages from here on are listed by use; none is where nobody wants to know.
+  const base = lruIsKept() ? header(HDR_DEVICE_BASE) : <u32>-1;
+  // Without a device every access is the CPU's.
+  const deviceBit: u64 = deviceRoot ? 1 : 0;
+  let head = header(HDR_LRU_HEAD);
+  const last = records + ((<usize>n) << 3);
+  for (let next = records + ((<usize>at) << 3); next < last; next += 8) {
+    const record = load<u64>(next);
+    const addr = record & 0xffffffffffff;
+    const size = (record >> RECORD_SIZE_SHIFT) & 0xff;
+    const write: u64 = (record >> RECORD_KIND_SHIFT) & 3 ? 1 : 0;
+    const device = (record >> RECORD_DEVICE_SHIFT) & deviceBit;
+    const lastPage = (addr + size - (size ? 1 : 0)) >> 12;
+    for (let page = addr >> 12; page <= lastPage; page++) {
+      const entry = tlbEntry(cpuTlb + <usize>device * TLB_BYTES, page);
+      // One comparison: a load may use an entry that is writable or not, a store only one that is.
+      if ((load<u64>(entry) | (write ^ 1)) != (((page + 1) << 1) | 1)) {
+        const leaves = cpuLeaves + <usize>device * LEAVES_BYTES;
+        if (!tlbFill(device ? deviceRoot : <usize>mm.pgd, leaves, entry, page, write, device != 0)) {
+          setHeader(HDR_LRU_HEAD, head);
+          return stop(mm, (<u32>(next - records)) >> 3, page, write, device != 0);
+        }
+      }
+      if (!device) continue;
+      const pfn = load<u32>(entry, 8);
+      if (pfn == head || pfn < base) continue;
+      lruMoveToHead(pfn, head);
+      head = pfn;
+    }
+  }
+  setHeader(HDR_LRU_HEAD, head);
+  setHeaderF64(HDR_RESULT, n);
+  return REPLAY_DONE;
+}
+
+function stop(mm: Mm, done: u32, page: u64, write: u64, device: bool): i32 {
+  setHeaderF64(HDR_RESULT, done);
+  setHeaderF64(HDR_FAULT_ADDR, page << 12);
+  setHeader(HDR_FAULT_CODE, <u32>write);
+  if (!exists(vmaLookup(mm, page << 12))) return REPLAY_NO_VMA;
+  return device ? REPLAY_DEVICE_FAULT : REPLAY_CPU_FAULT;
+}
+
+/** Records that are counted together, and how often their counts fit the bytes of a vector. */
+const GROUP: u32 = 16;
+const GROUPS_MAX: u32 = 255;
+/** In the bytes of kindsOf(): the device's records. */
+const BY_DEVICE: i8 = 0x10;
+
+/** Of four records: the words with the kind and the agent. */
+@inline
+function highWords(records: usize): v128 {
+  return v128.shuffle<u32>(v128.load(records), v128.load(records, 16), 1, 3, 5, 7);
+}
+
+/** Of eight records: as 16-bit lanes, the kind and, at BY_DEVICE, the agent. */
+@inline
+function kindsOfEight(records: usize): v128 {
+  const first = i32x4.shr_u(highWords(records), RECORD_KIND_SHIFT - 32);
+  return i16x8.narrow_i32x4_u(first, i32x4.shr_u(highWords(records + 32), RECORD_KIND_SHIFT - 32));
+}
+
+/** Of a group of records: a byte each, 0 to 2 and BY_DEVICE. */
+@inline
+function kindsOf(records: usize): v128 {
+  const all = i8x16.narrow_i16x8_u(kindsOfEight(records), kindsOfEight(records + 64));
+  return v128.and(all, i8x16.splat(BY_DEVICE | 3));
+}
+
+
+@inline
+function addBytes(out: usize, bytes: v128): void {
+  const sums = i32x4.extadd_pairwise_i16x8_u(i16x8.extadd_pairwise_i8x16_u(bytes));
+  const two = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1);
+  store<u32>(out, load<u32>(out) + two + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3));
+}
+
+/** Counts at most GROUPS_MAX groups. A comparison gives -1 in the bytes of the records that it is true of. */
+function countGroups(records: usize, groups: u32, out: usize): void {
+  let loads = i8x16.splat(0);
+  let stores = loads;
+  let modifies = loads;
+  let deviceLoads = loads;
+  let deviceStores = loads;
+  let deviceModifies = loads;
+  for (const last = records + groups * GROUP * 8; records < last; records += GROUP * 8) {
+    const kinds = kindsOf(records);
+    loads = i8x16.sub(loads, i8x16.eq(kinds, i8x16.splat(0)));
+    stores = i8x16.sub(stores, i8x16.eq(kinds, i8x16.splat(1)));
+    modifies = i8x16.sub(modifies, i8x16.eq(kinds, i8x16.splat(2)));
+    deviceLoads = i8x16.sub(deviceLoads, i8x16.eq(kinds, i8x16.splat(BY_DEVICE)));
+    deviceStores = i8x16.sub(deviceStores, i8x16.eq(kinds, i8x16.splat(BY_DEVICE | 1)));
+    deviceModifies = i8x16.sub(deviceModifies, i8x16.eq(kinds, i8x16.splat(BY_DEVICE | 2)));
+  }
+  addBytes(out, loads);
+  addBytes(out + 4, stores);
+  addBytes(out + 8, modifies);
+  addBytes(out + 16, deviceLoads);
+  addBytes(out + 20, deviceStores);
+  addBytes(out + 24, deviceModifies);
+}
+
+/** Counts n records into the exchange buffer (u32 each): loads, stores, modifies and 0 of the CPU's, then of the device's. */
+export function replayCount(records: usize, n: u32): i32 {
+  const out: usize = header(HDR_XBUF);
+  memory.fill(out, 0, 32);
+  const last = records + ((<usize>n) << 3);
+  for (let left = n / GROUP; left;) {
+    const groups = min(left, GROUPS_MAX);
+    countGroups(records, groups, out);
+    records += groups * GROUP * 8;
+    left -= groups;
+  }
+  for (; records < last; records += 8) {
+    const high = load<u32>(records, 4);
+    const kind = (high >> (RECORD_KIND_SHIFT - 32)) & 3;
+    const at = out + ((kind | (((high >> (RECORD_DEVICE_SHIFT - 32)) & 1) << 2)) << 2);
+    store<u32>(at, load<u32>(at) + 1);
+  }
+  return 0;
+}
+
+/** Where a page is mapped in mm; 0 if nowhere. */
+function addressIn(mmId: u32, pfn: u32): u64 {
+  const folio = folioOf(pfn);
+  for (let link = rmapFirst(folio); link; link = rmapNext(link, folio)) {
+    const vma = rmapVma(link, folio);
+    if (vma.mmId != mmId) continue;
+    const addr = rmapAddress(vma, folio, link);
+    const slot = walk(vma.mm.pgd, addr);
+    if (slot && ptePfn(load<u64>(slot)) == pfn) return addr;
+  }
+  return 0;
+}
+
+/**
+ * The devmem's pages that the device used longest ago: max pfns (u32), then max addresses (f64, in pages). -EINVAL where
+ * nobody keeps the list.
+ */
+export function replayOldest(mmId: u32, devmem: u32, max: u32): i32 {
+  if (!lruIsKept()) return -EINVAL;
+  const pfns: usize = header(HDR_XBUF);
+  const pages = (pfns + max * 4 + 7) & ~7;
+  let n: u32 = 0;
+  for (let pfn = header(HDR_LRU_TAIL); pfn && n < max; pfn = lruNewer(pfn)) {
+    if (zoneOfPfn(pfn) != devmem) continue;
+    const addr = addressIn(mmId, pfn);
+    if (!addr) continue;
+    store<u32>(pfns + n * 4, pfn);
+    store<f64>(pages + n * 8, <f64>(addr >> 12));
+    n++;
+  }
+  return n;
+}

@@ -1,0 +1,69 @@
+// Memory for arrays that live in linear memory: pfn arrays, the arrays of a migration. Blocks follow one another, each
+// with 8 bytes before it; the first one that fits is used.
+//
+//   0            4         8
+//  ┌────────────┬─────────┬───────────────┐
+//  │ size, bytes│ in use  │ payload …     │   size: of the payload, a multiple of 8
+//  └────────────┴─────────┴═══════════════┘
+
+import { HDR_ARENA, HDR_ARENA_END, TABLE_ARENA } from "../../abi/struct";
+import { exhausted, header, mayAllocate, zeroObject } from "./layout";
+
+const HEAD: u32 = 8;
+
+export function arenaInit(): void {
+  const start = header(HDR_ARENA);
+  store<u32>(start, header(HDR_ARENA_END) - start - HEAD);
+  store<u32>(start, 0, 4);
+}
+
+/** A zeroed array of at least `bytes` bytes, 8-byte aligned; 0 when nothing fits. */
+export function arenaAlloc(bytes: u32): usize {
+  if (!mayAllocate()) return 0;
+  const size = (max<u32>(bytes, 8) + 7) & ~7;
+  const end = header(HDR_ARENA_END);
+  for (let at: usize = header(HDR_ARENA); at < end; at += load<u32>(at) + HEAD) {
+    if (load<u32>(at, 4)) continue;
+    absorb(at, end);
+    const room = load<u32>(at);
+    if (room < size) continue;
+    if (room >= size + HEAD + 8) {
+      store<u32>(at + HEAD + size, room - size - HEAD);
+      store<u32>(at + HEAD + size, 0, 4);
+      store<u32>(at, size);
+    }
+    store<u32>(at, 1, 4);
+    zeroObject(at + HEAD, load<u32>(at));
+    return at + HEAD;
+  }
+  exhausted(TABLE_ARENA);
+  return 0;
+}
+
+/** Joins the free blocks that follow a free block to it. */
+function absorb(at: usize, end: usize): void {
+  let next = at + HEAD + load<u32>(at);
+  while (next < end && !load<u32>(next, 4)) {
+    store<u32>(at, load<u32>(at) + HEAD + load<u32>(next));
+    next = at + HEAD + load<u32>(at);
+  }
+}
+
+export function arenaFree(payload: usize): i32 {
+  const at = payload - HEAD;
+  assert(load<u32>(at, 4) == 1, "arenaFree: not an array of the arena");
+  store<u32>(at, 0, 4);
+  absorb(at, header(HDR_ARENA_END));
+  return 0;
+}
+
+/** Is the chain of blocks whole? 0, or the address where it is broken. */
+export function arenaCheck(): usize {
+  const end = header(HDR_ARENA_END);
+  let at: usize = header(HDR_ARENA);
+  while (at < end) {
+    if (load<u32>(at, 4) > 1 || load<u32>(at) & 7) return at;
+    at += load<u32>(at) + HEAD;
+  }
+  return at == end ? 0 : at;
+}

@@ -1,0 +1,274 @@
+// The memory map: where every table stands, computed once from the boot configuration.
+//
+//   0 ─ static data │ HEADER ─ header, pools, zones, commands │ exchange buffer │ event log │ pools of objects │
+//   arena │ page-table pages' metadata │ blocks │ folios │ page-table pages │ frames
+//
+// The core has no mutable globals: the map's addresses are words of the header.
+
+import { EINVAL, ENOMEM } from "../../uapi/errno";
+import { PAGE_SIZE, PMD_PAGES } from "../../uapi/page";
+import { PFN_MASK } from "../../uapi/pfn";
+import {
+  BLOCK_SIZE,
+  BOOT_ARENA_BYTES,
+  BOOT_CAPACITY,
+  BOOT_CONFIG,
+  BOOT_DATA,
+  BOOT_DEVICE_FRAMES,
+  BOOT_LOG_ENTRIES,
+  BOOT_SWAP_FRAMES,
+  BOOT_SYSTEM_FRAMES,
+  COMMAND_COUNT,
+  COMMAND_SIZE,
+  COMMANDS,
+  DEVICE_TABLE_SIZE,
+  FILE_SIZE,
+  FOLIO_SIZE,
+  HDR_ARENA,
+  HDR_ARENA_END,
+  HDR_BLOCKS,
+  HDR_DEVICE_BASE,
+  HDR_DEVICE_FRAMES,
+  HDR_DEVICE_NEXT,
+  HDR_END,
+  HDR_EXHAUSTED,
+  HDR_FAIL_ALLOC,
+  HDR_FAULT_AROUND,
+  HDR_FLAG_DATA,
+  HDR_FLAG_SWAP,
+  HDR_FLAGS,
+  HDR_FOLIOS,
+  HDR_FRAMES,
+  HDR_KSM_HASH,
+  HDR_KSM_HASH_MASK,
+  HDR_LOG,
+  HDR_LOG_ENTRIES,
+  HDR_SWAP_FRAMES,
+  HDR_SWAP_HASH,
+  HDR_SWAP_HASH_MASK,
+  HDR_SYSTEM_FRAMES,
+  HDR_TABLE_META,
+  HDR_XBUF,
+  HDR_ZERO_PFN,
+  HEADER,
+  KSM_ITEM_SIZE,
+  KSM_NODE_SIZE,
+  LOG_RECORD_SIZE,
+  MEMCG_SIZE,
+  MIGRATION_SIZE,
+  MM_SIZE,
+  NOTIFIER_SIZE,
+  POOL_BASE,
+  POOL_CAPACITY,
+  POOL_OBJECT_SIZE,
+  POOL_STRIDE,
+  POOLS,
+  TABLE_ANON_VMA,
+  TABLE_AVC,
+  TABLE_DEVICE_TABLE,
+  TABLE_FILE,
+  TABLE_INJECTED,
+  TABLE_KSM_ITEM,
+  TABLE_KSM_NODE,
+  TABLE_MEMCG,
+  TABLE_MIGRATION,
+  TABLE_MM,
+  TABLE_NOTIFIER,
+  TABLE_PAGE_TABLE,
+  TABLE_VMA,
+  VMA_SIZE,
+  XBUF_SIZE,
+} from "../../abi/struct";
+
+/** Frames before the first one that can be allocated: pfn 0 (none) and pfn 1 (the zero page). */
+export const RESERVED_FRAMES: u32 = 2;
+/** Pages of a large folio: as many as a huge mapping covers. */
+export const LARGE_PAGES: u32 = <u32>PMD_PAGES;
+/**
+ * Blocks left out before device memory where system memory has 2^15 frames or more: sizes of memory are mostly multiples of
+ * 256 MiB, and pages that are such a multiple apart are slow to copy (frame.ts).
+ */
+const GAP_BLOCKS: u64 = 2;
+const GAP_FROM: u64 = 1 << 15;
+export const ANON_VMA_SIZE: u32 = 28;
+export const AVC_SIZE: u32 = 24;
+export const TABLE_META_SIZE: u32 = 16;
+
+
+@inline
+export function header(offset: u32): u32 {
+  return load<u32>(HEADER + offset);
+}
+
+
+@inline
+export function setHeader(offset: u32, value: u32): void {
+  store<u32>(HEADER + offset, value);
+}
+
+
+@inline
+export function setHeaderF64(offset: u32, value: u64): void {
+  store<f64>(HEADER + offset, <f64>value);
+}
+
+/** Bytes from which on memory.fill, which leaves the module for V8's own code, is worth its 20 ns. */
+const FILL_MIN: u32 = 512;
+
+/** Zeroes an object: a multiple of 4 bytes. */
+export function zeroObject(at: usize, bytes: u32): void {
+  if (bytes >= FILL_MIN) return memory.fill(at, 0, bytes);
+  const end = at + bytes;
+  for (; at + 16 <= end; at += 16) v128.store(at, i64x2.splat(0));
+  for (; at < end; at += 4) store<u32>(at, 0);
+}
+
+/** Notes what ran out; the caller returns 0 or -ENOMEM. */
+export function exhausted(table: u32): void {
+  setHeader(HDR_EXHAUSTED, table);
+}
+
+/** Fault injection: false for the n-th allocation after HDR_FAIL_ALLOC was set to n. */
+@inline
+export function mayAllocate(): bool {
+  if (!header(HDR_FAIL_ALLOC)) return true;
+  return injectedFailure();
+}
+
+
+@inline
+function injectedFailure(): bool {
+  const left = header(HDR_FAIL_ALLOC) - 1;
+  setHeader(HDR_FAIL_ALLOC, left);
+  if (left) return true;
+  exhausted(TABLE_INJECTED);
+  return false;
+}
+
+
+@inline
+export function pool(table: u32): usize {
+  return HEADER + POOLS + table * POOL_STRIDE;
+}
+
+function capacity(table: u32): u32 {
+  return load<u32>(HEADER + BOOT_CONFIG + BOOT_CAPACITY + table * 4);
+}
+
+function defaultCapacity(table: u32, value: u32): void {
+  const at = HEADER + BOOT_CONFIG + BOOT_CAPACITY + table * 4;
+  if (!load<u32>(at)) store<u32>(at, value);
+}
+
+function defaults(frames: u32, mergeable: u32): void {
+  defaultCapacity(TABLE_MM, 1024);
+  defaultCapacity(TABLE_VMA, 65530);
+  defaultCapacity(TABLE_ANON_VMA, 65535);
+  defaultCapacity(TABLE_AVC, 131072);
+  defaultCapacity(TABLE_PAGE_TABLE, 2048 + frames / 128);
+  defaultCapacity(TABLE_NOTIFIER, 256);
+  defaultCapacity(TABLE_MEMCG, 255);
+  defaultCapacity(TABLE_MIGRATION, 64);
+  defaultCapacity(TABLE_DEVICE_TABLE, 64);
+  defaultCapacity(TABLE_FILE, 1024);
+  defaultCapacity(TABLE_KSM_NODE, 1 + mergeable / 4);
+  defaultCapacity(TABLE_KSM_ITEM, 1 + mergeable);
+}
+
+
+@inline
+function alignUp(value: u64, to: u64): u64 {
+  return (value + to - 1) & ~(to - 1);
+}
+
+function placePool(table: u32, size: u32, at: u64): u64 {
+  const p = pool(table);
+  store<u32>(p, <u32>at, POOL_BASE);
+  store<u32>(p, size, POOL_OBJECT_SIZE);
+  store<u32>(p, capacity(table), POOL_CAPACITY);
+  return alignUp(at + <u64>size * <u64>(capacity(table) + 1), 64);
+}
+
+/**
+ * Computes the memory map and returns its size in bytes, or -EINVAL for a configuration that cannot be, or -ENOMEM
+ * where it does not fit 4 GiB. Capacities that are 0 get their defaults.
+ */
+export function layoutBytes(): f64 {
+  const config = HEADER + BOOT_CONFIG;
+  const system: u64 = load<u32>(config + BOOT_SYSTEM_FRAMES);
+  const device: u64 = load<u32>(config + BOOT_DEVICE_FRAMES);
+  if (!system) return <f64>-EINVAL;
+  const gap = system < GAP_FROM ? 0 : GAP_BLOCKS * PMD_PAGES;
+  const deviceBase = alignUp(RESERVED_FRAMES + system, PMD_PAGES) + gap;
+  const swap: u64 = load<u32>(config + BOOT_SWAP_FRAMES);
+  const frames = deviceBase + alignUp(device, PMD_PAGES) + alignUp(swap, PMD_PAGES);
+  if (frames > <u64>PFN_MASK) return <f64>-ENOMEM;
+  // Pages without bytes are never alike.
+  defaults(<u32>frames, load<u32>(config + BOOT_DATA) ? <u32>system : 0);
+  if (capacity(TABLE_ANON_VMA) > 0xffff || capacity(TABLE_FILE) > 0xffff || capacity(TABLE_MEMCG) > 0xff)
+    return <f64>-EINVAL;
+  if (!load<u32>(config + BOOT_ARENA_BYTES))
+    store<u32>(config + BOOT_ARENA_BYTES, <u32>(0x400000 + frames * 12));
+
+  let at: u64 = HEADER + COMMANDS + COMMAND_SIZE * COMMAND_COUNT;
+  setHeader(HDR_XBUF, <u32>at);
+  at += XBUF_SIZE;
+  setHeader(HDR_LOG, <u32>at);
+  setHeader(HDR_LOG_ENTRIES, load<u32>(config + BOOT_LOG_ENTRIES));
+  at = alignUp(at + <u64>load<u32>(config + BOOT_LOG_ENTRIES) * LOG_RECORD_SIZE, 64);
+  at = placePool(TABLE_MM, MM_SIZE, at);
+  at = placePool(TABLE_VMA, VMA_SIZE, at);
+  at = placePool(TABLE_ANON_VMA, ANON_VMA_SIZE, at);
+  at = placePool(TABLE_AVC, AVC_SIZE, at);
+  at = placePool(TABLE_NOTIFIER, NOTIFIER_SIZE, at);
+  at = placePool(TABLE_MEMCG, MEMCG_SIZE, at);
+  at = placePool(TABLE_MIGRATION, MIGRATION_SIZE, at);
+  at = placePool(TABLE_DEVICE_TABLE, DEVICE_TABLE_SIZE, at);
+  at = placePool(TABLE_FILE, FILE_SIZE, at);
+  at = placePool(TABLE_KSM_NODE, KSM_NODE_SIZE, at);
+  at = placePool(TABLE_KSM_ITEM, KSM_ITEM_SIZE, at);
+  at = placeHash(at);
+  setHeader(HDR_ARENA, <u32>at);
+  at = alignUp(at + load<u32>(config + BOOT_ARENA_BYTES), 64);
+  setHeader(HDR_ARENA_END, <u32>at);
+  return <f64>placeFrames(at, system, device, deviceBase, frames);
+}
+
+/** KSM's two tables of chains: about two nodes a chain. */
+function placeHash(at: u64): u64 {
+  const chains: u64 = (<u64>1) << (63 - clz<u64>(capacity(TABLE_KSM_NODE) / 2 + 1));
+  setHeader(HDR_KSM_HASH, <u32>at);
+  setHeader(HDR_KSM_HASH_MASK, <u32>chains - 1);
+  return alignUp(at + chains * 8, 64);
+}
+
+function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frames: u64): i64 {
+  const config = HEADER + BOOT_CONFIG;
+  const swap: u64 = load<u32>(config + BOOT_SWAP_FRAMES);
+  const data = load<u32>(config + BOOT_DATA);
+  let at = from;
+  setHeader(HDR_TABLE_META, <u32>at);
+  at = alignUp(at + <u64>TABLE_META_SIZE * <u64>(capacity(TABLE_PAGE_TABLE) + 1), 64);
+  setHeader(HDR_BLOCKS, <u32>at);
+  at = alignUp(at + (frames / PMD_PAGES) * BLOCK_SIZE, 64);
+  setHeader(HDR_FOLIOS, <u32>at);
+  at = alignUp(at + frames * FOLIO_SIZE, PAGE_SIZE);
+  const cells = swap ? (<u64>1) << (65 - clz(swap)) : 0;
+  setHeader(HDR_SWAP_HASH, <u32>at);
+  setHeader(HDR_SWAP_HASH_MASK, <u32>cells - 1);
+  setHeader(HDR_SWAP_FRAMES, <u32>swap);
+  at = alignUp(at + cells * 8, PAGE_SIZE);
+  at = alignUp(placePool(TABLE_PAGE_TABLE, PAGE_SIZE, at), PAGE_SIZE);
+  setHeader(HDR_FRAMES, data ? <u32>at : 0);
+  if (data) at += frames * PAGE_SIZE;
+  if (at > 0xffff0000) return -ENOMEM;
+  setHeader(HDR_END, <u32>(alignUp(at, 0x10000) >> 16));
+  setHeader(HDR_FLAGS, (data ? HDR_FLAG_DATA : 0) | (swap ? HDR_FLAG_SWAP : 0));
+  setHeader(HDR_SYSTEM_FRAMES, <u32>system);
+  setHeader(HDR_DEVICE_FRAMES, <u32>device);
+  setHeader(HDR_DEVICE_BASE, <u32>deviceBase);
+  setHeader(HDR_DEVICE_NEXT, <u32>deviceBase);
+  setHeader(HDR_ZERO_PFN, 1);
+  setHeader(HDR_FAULT_AROUND, 16);
+  return <i64>at;
+}

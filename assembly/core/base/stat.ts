@@ -1,0 +1,44 @@
+// Counters and the event log. Neither changes what the engine does.
+
+import {
+  COUNTERS,
+  HDR_FLAG_LOG,
+  HDR_FLAGS,
+  HDR_LOG,
+  HDR_LOG_ENTRIES,
+  HDR_LOG_HEAD,
+  HEADER,
+  LOG_RECORD_A,
+  LOG_RECORD_B,
+  LOG_RECORD_C,
+  LOG_RECORD_KIND,
+  LOG_RECORD_MM,
+  LOG_RECORD_SIZE,
+} from "../../abi/struct";
+import { header, setHeader } from "./layout";
+
+
+@inline
+export function count(counter: u32, by: u32 = 1): void {
+  const at = HEADER + COUNTERS + counter * 8;
+  store<u64>(at, load<u64>(at) + by);
+}
+
+/** Appends to the event log, if anybody listens. The ring keeps the newest HDR_LOG_ENTRIES records. */
+@inline
+export function log(kind: u32, mm: u32, a: u64, b: u32, c: u32): void {
+  if (header(HDR_FLAGS) & HDR_FLAG_LOG) append(kind, mm, a, b, c);
+}
+
+function append(kind: u32, mm: u32, a: u64, b: u32, c: u32): void {
+  const head = header(HDR_LOG_HEAD);
+  const entries = header(HDR_LOG_ENTRIES);
+  if (!entries) return;
+  const record = header(HDR_LOG) + (head & (entries - 1)) * LOG_RECORD_SIZE;
+  store<u32>(record, kind, LOG_RECORD_KIND);
+  store<u32>(record, mm, LOG_RECORD_MM);
+  store<f64>(record, <f64>a, LOG_RECORD_A);
+  store<u32>(record, b, LOG_RECORD_B);
+  store<u32>(record, c, LOG_RECORD_C);
+  setHeader(HDR_LOG_HEAD, head + 1);
+}

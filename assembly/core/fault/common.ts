@@ -1,0 +1,104 @@
+// What the parts of the fault handler have in common: who may touch what, new pages, and what a fault answers.
+
+import { EAGAIN } from "../../uapi/errno";
+import { LOG_FAULT } from "../../abi/request";
+import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
+import {
+  COUNT_FAULT,
+  FOLIO_ANON,
+  FOLIO_ANON_EXCLUSIVE,
+  HDR_FAULT_CODE,
+  HDR_FAULT_KIND,
+  HDR_OPEN_MIGRATION,
+} from "../../abi/struct";
+import {
+  ACCESS_FORCE,
+  ACCESS_GUP,
+  ACCESS_WRITE,
+  FAULT_ACCERR,
+  FAULT_MAPERR,
+  FAULT_MIGRATION,
+  FAULT_NONE,
+  FAULT_OOM,
+  VM_ACCESS,
+  VM_FAULT_OOM,
+  VM_HUGETLB,
+  VM_IO,
+  VM_MAYREAD,
+  VM_PFNMAP,
+  VM_READ,
+  VM_WRITE,
+} from "../../uapi/vm";
+import { setHeader } from "../base/layout";
+import { exists } from "../base/object";
+import { count, log } from "../base/stat";
+import { Folio, folioOf } from "../frame/folio";
+import { memcgCharge, memcgUncharge } from "../frame/memcg";
+import { allocFrame } from "../frame/page-alloc";
+import { migrationHolding } from "../space/migration";
+import { Mm } from "../space/mm";
+import { isCow, pgoffOf, protection, Vma } from "../space/vma";
+
+/** May this vma be touched so? FAULT_NONE, or why not. */
+export function checkAccess(vma: Vma, flags: u32): u32 {
+  if (!exists(vma)) return FAULT_MAPERR;
+  const has = vma.flags;
+  // get_user_pages needs pages.
+  if (flags & (ACCESS_GUP | ACCESS_FORCE) && has & (VM_IO | VM_PFNMAP)) return FAULT_ACCERR;
+  if (flags & ACCESS_WRITE) {
+    if (has & VM_WRITE) return FAULT_NONE;
+    return flags & ACCESS_FORCE && isCow(vma) && !(has & VM_HUGETLB) ? FAULT_NONE : FAULT_ACCERR;
+  }
+  if (flags & ACCESS_FORCE) return has & VM_MAYREAD ? FAULT_NONE : FAULT_ACCERR;
+  if (flags & ACCESS_GUP) return has & VM_READ ? FAULT_NONE : FAULT_ACCERR;
+  return has & VM_ACCESS ? FAULT_NONE : FAULT_ACCERR;
+}
+
+/** A page charged to the mm's group, with one reference; 0 when memory or the group's limit is exhausted. */
+export function allocUserPage(mm: Mm): u32 {
+  if (!memcgCharge(mm.memcg)) return 0;
+  const pfn = allocFrame(0);
+  if (pfn) folioOf(pfn).memcg = mm.memcg;
+  else memcgUncharge(mm.memcg);
+  return pfn;
+}
+
+/** Makes a fresh page the anonymous page of addr, exclusive to this mm. The entry is the caller's to write. */
+@inline
+export function addNewAnon(vma: Vma, addr: u64, folio: Folio, lru: u32): void {
+  folio.maps = 1;
+  folio.pgoff = pgoffOf(vma, addr);
+  folio.mapping = <u16>vma.anonVma;
+  folio.flags = <u16>(folio.flags | FOLIO_ANON | FOLIO_ANON_EXCLUSIVE | lru);
+  vma.mm.rssAnon++;
+}
+
+/** Flags of a present entry that a write fault makes. */
+@inline
+export function writtenFlags(vma: Vma): u32 {
+  const flags = (<u32>PTE_PRESENT) | PTE_YOUNG | protection(vma);
+  return vma.flags & VM_WRITE ? flags | PTE_DIRTY | PTE_WRITE : flags;
+}
+
+/** A fault was served: counts it. */
+@inline
+export function done(vma: Vma, addr: u64, kind: u32, pfn: u32): i32 {
+  vma.mm.faults++;
+  setHeader(HDR_FAULT_KIND, kind);
+  count(COUNT_FAULT + kind);
+  log(LOG_FAULT, vma.mmId, addr, kind, pfn);
+  return 0;
+}
+
+/** What a fault answers when memory ran out. */
+export function outOfMemory(): i32 {
+  setHeader(HDR_FAULT_CODE, FAULT_OOM);
+  return VM_FAULT_OOM;
+}
+
+/** … when the page belongs to an open migration, or somebody holds its lock. */
+export function mustWait(pfn: u32): i32 {
+  setHeader(HDR_FAULT_CODE, FAULT_MIGRATION);
+  setHeader(HDR_OPEN_MIGRATION, migrationHolding(pfn));
+  return -EAGAIN;
+}

@@ -1,0 +1,287 @@
+// The fault handler: what a CPU's (or a device driver's) touch of one page does.
+//
+//   entry            read                        write
+//   none             the zero page               a new page
+//   zero page        –                           a new page, after `clear`
+//   present r/o      –                           reuse if it is ours alone, else a copy, after `clear`
+//   device-private   the driver brings it back   the same, then as above
+//   migration        wait: -EAGAIN               the same
+
+import { REQUEST, REQUEST_DEVICE_FAULT } from "../../abi/request";
+import {
+  FAULT_KIND_ANON,
+  FAULT_KIND_COW,
+  FAULT_KIND_DEVICE,
+  FAULT_KIND_EXCLUSIVE,
+  FAULT_KIND_REUSE,
+  FAULT_KIND_SPURIOUS,
+  FAULT_KIND_ZERO,
+  MMU_NOTIFY_CLEAR,
+  MMU_NOTIFY_EXCLUSIVE,
+} from "../../uapi/event";
+import { TABLE_SHIFT } from "../../uapi/page";
+import {
+  PTE_DIRTY,
+  PTE_HUGE,
+  PTE_KIND_DEVICE,
+  PTE_KIND_DEVICE_EXCLUSIVE,
+  PTE_KIND_MIGRATION,
+  PTE_KIND_SWAP,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PTE_YOUNG,
+} from "../../uapi/pte";
+import {
+  COUNT_FAULT,
+  COUNT_REQUEST,
+  FOLIO_ANON,
+  FOLIO_ANON_EXCLUSIVE,
+  FOLIO_DIRTY,
+  FOLIO_FILE,
+  FOLIO_KSM,
+  FOLIO_LARGE,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_SWAP_CACHE,
+  HDR_FAULT_CODE,
+  HDR_FAULT_KIND,
+  HDR_REQ_ANSWER,
+  HDR_REQ_DEVMEM,
+  HDR_REQ_FLAGS,
+  HDR_REQ_KIND,
+  HDR_REQ_MM,
+  HDR_REQ_ORDER,
+  HDR_REQ_PAGE,
+  HDR_REQ_START,
+  HDR_REQ_VMA,
+  HDR_ZERO_PFN,
+} from "../../abi/struct";
+import {
+  ACCESS_WRITE,
+  FAULT_LOOP,
+  FAULT_OOM,
+  FAULT_SIGBUS,
+  VM_FAULT_ERROR,
+  VM_FAULT_OOM,
+  VM_FAULT_SIGBUS,
+  VM_HUGETLB,
+  VM_SHARED,
+  VM_SPECIAL,
+  VM_UFFD_MISSING,
+  VM_WRITE,
+} from "../../uapi/vm";
+import { header, setHeader, setHeaderF64 } from "../base/layout";
+import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { count } from "../base/stat";
+import { Folio, folioOf } from "../frame/folio";
+import { copyFrame, zeroFrame } from "../frame/frame";
+import { getPage, putPage } from "../frame/page-alloc";
+import { zoneOfPfn } from "../frame/zone";
+import { Cmd } from "../operation/cmd";
+import { notifyEnd, notifyStart } from "../operation/notify";
+import { mmAt } from "../space/mm";
+import { anonVmaPrepare } from "../space/rmap";
+import { freeSwap } from "../space/swap";
+import { protection, Vma } from "../space/vma";
+import { addRss, unmapPage } from "../space/zap";
+import { headOf, largeRefs } from "../table/huge";
+import { leafTable, readPte, slotOf, walkAlloc } from "../table/pagetable";
+import { addNewAnon, allocUserPage, done, mustWait, outOfMemory, writtenFlags } from "./common";
+import { fileFault } from "./file";
+import { FALLBACK, hugeFault, hugeWriteFault } from "./huge";
+import { hugetlbFault } from "./hugetlb";
+import { swapFault } from "./swap";
+
+/** How often a driver may answer "done" without having moved the page before that is called a loop. */
+const FAULT_TRIES: u32 = 8;
+
+/**
+ * handle_mm_fault: faults the page at addr (page aligned) of a vma in. The caller has checked the access. Returns
+ * VM_FAULT_* bits (0: the entry is better than it was; look again), REQUEST, or -EAGAIN at an open migration's page.
+ */
+export function handleFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
+  if (cmd.faultPage) return finishDeviceFault(cmd, vma);
+  const table = leafTable(vma.mm.pgd, addr);
+  if (table) return handleEntry(cmd, vma, addr, slotOf(table, addr), flags);
+  const result = vma.flags & VM_HUGETLB ? hugetlbFault(cmd, vma, addr, flags) : hugeFault(vma, addr, flags);
+  if (result != FALLBACK) return result;
+  const slot = walkAlloc(vma.mm.pgd, vma.mmId, addr);
+  return slot ? handleEntry(cmd, vma, addr, slot, flags) : outOfMemory();
+}
+
+/** handleFault() where the entry is known. */
+export function handleEntry(cmd: Cmd, vma: Vma, addr: u64, slot: usize, flags: u32): i32 {
+  const pte = load<u64>(slot);
+  if (!pte) {
+    if (vma.flags & (VM_UFFD_MISSING | VM_SPECIAL)) {
+      // Whoever handles the range is asked by a signal; a driver's mapping was complete when it was made.
+      setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
+      return VM_FAULT_SIGBUS;
+    }
+    if (vma.file) return fileFault(vma, addr, slot, flags);
+    return flags & ACCESS_WRITE ? anonymousFault(vma, addr, slot) : zeroPageFault(vma, addr, slot);
+  }
+  if (!ptePresent(pte)) {
+    if (pteKind(pte) == PTE_KIND_DEVICE) return deviceFault(cmd, vma, addr, pte, flags);
+    if (pteKind(pte) == PTE_KIND_MIGRATION) return mustWait(ptePfn(pte));
+    if (pteKind(pte) == PTE_KIND_SWAP) return swapFault(vma, addr, slot, pte, flags);
+    if (pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE) return exclusiveFault(cmd, vma, addr, slot, pte);
+    setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
+    return VM_FAULT_SIGBUS;
+  }
+  if (flags & ACCESS_WRITE && !(pteFlags(pte) & PTE_WRITE))
+    return writeProtectFault(cmd, vma, addr, slot, pte);
+  store<u64>(slot, pte | PTE_YOUNG | (flags & ACCESS_WRITE ? PTE_DIRTY : 0));
+  return done(vma, addr, FAULT_KIND_SPURIOUS, ptePfn(pte));
+}
+
+function zeroPageFault(vma: Vma, addr: u64, slot: usize): i32 {
+  const zero = header(HDR_ZERO_PFN);
+  store<u64>(slot, makePte(zero, (<u32>PTE_PRESENT) | PTE_YOUNG | PTE_SPECIAL | protection(vma)));
+  return done(vma, addr, FAULT_KIND_ZERO, zero);
+}
+
+
+@inline
+function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
+  if (!anonVmaPrepare(vma)) return outOfMemory();
+  const pfn = allocUserPage(vma.mm);
+  if (!pfn) return outOfMemory();
+  zeroFrame(pfn);
+  addNewAnon(vma, addr, folioOf(pfn), FOLIO_LRU);
+  store<u64>(slot, makePte(pfn, writtenFlags(vma)));
+  return done(vma, addr, FAULT_KIND_ANON, pfn);
+}
+
+/** Is a page that is not marked exclusive ours alone all the same: nobody else has a reference? */
+function onlyOurs(pfn: u32, folio: Folio): bool {
+  if (folio.has(FOLIO_KSM | FOLIO_LOCKED)) return false;
+  if (folio.has(FOLIO_LARGE) && largeRefs(headOf(pfn)) != 1) return false;
+  if (folio.has(FOLIO_SWAP_CACHE) && folio.refcount == 2) freeSwap(pfn, folio);
+  return folio.refcount == 1;
+}
+
+function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, entry: u64): i32 {
+  if (pteFlags(entry) & PTE_HUGE) {
+    if (vma.flags & VM_HUGETLB) return hugetlbFault(cmd, vma, addr, ACCESS_WRITE);
+    const result = hugeWriteFault(cmd, vma, addr);
+    if (result != FALLBACK) return result;
+  }
+  const pte = load<u64>(slot);
+  const pfn = ptePfn(pte);
+  const zero = (pteFlags(pte) & PTE_SPECIAL) != 0;
+  const folio = folioOf(pfn);
+  if (vma.flags & VM_SHARED) {
+    // page_mkwrite, and the page is written in place.
+    if (folio.has(FOLIO_FILE)) folio.set(FOLIO_DIRTY);
+    store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0));
+    return done(vma, addr, FAULT_KIND_REUSE, pfn);
+  }
+  if (!zero && folio.has(FOLIO_ANON) && (folio.has(FOLIO_ANON_EXCLUSIVE) || onlyOurs(pfn, folio))) {
+    if (!folio.has(FOLIO_ANON_EXCLUSIVE)) {
+      folio.set(FOLIO_ANON_EXCLUSIVE);
+      folio.mapping = <u16>vma.anonVma;
+    }
+    store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0));
+    return done(vma, addr, FAULT_KIND_REUSE, pfn);
+  }
+  return copyPage(cmd, vma, addr, slot, pte, writtenFlags(vma));
+}
+
+/** wp_page_copy: the entry gets a copy of its page, which is this mm's alone, with `flags`. */
+export function copyPage(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64, flags: u32): i32 {
+  const pfn = ptePfn(pte);
+  const zero = (pteFlags(pte) & PTE_SPECIAL) != 0;
+  const folio = folioOf(pfn);
+  if (!anonVmaPrepare(vma)) return outOfMemory();
+  if (!cmd.newPage) cmd.newPage = allocUserPage(vma.mm);
+  if (!cmd.newPage) return outOfMemory();
+  if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
+  const copy = cmd.newPage;
+  cmd.newPage = 0;
+  if (zero) zeroFrame(copy);
+  else copyFrame(copy, pfn);
+  addNewAnon(vma, addr, folioOf(copy), FOLIO_LRU);
+  store<u64>(slot, makePte(copy, flags));
+  if (!zero) {
+    addRss(vma.mm, folio, -1);
+    unmapPage(pfn, folio);
+  }
+  notifyEnd(cmd);
+  return done(vma, addr, FAULT_KIND_COW, copy);
+}
+
+/** The entry that a device-exclusive one stands for: of the same page, present again, as accessible as it was. */
+@inline
+export function restoredPte(pte: u64, vma: Vma): u64 {
+  const write = pteFlags(pte) & PTE_WRITE && vma.flags & VM_WRITE;
+  return makePte(ptePfn(pte), (<u32>PTE_PRESENT) | protection(vma) | (write ? PTE_WRITE | PTE_DIRTY : 0));
+}
+
+/** remove_device_exclusive_entry: the CPU takes the page back; the devices are told first. */
+function exclusiveFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i32 {
+  const folio = folioOf(ptePfn(pte));
+  if (folioOf(headOf(ptePfn(pte))).has(FOLIO_LOCKED)) return mustWait(ptePfn(pte));
+  if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_EXCLUSIVE, 0)) return REQUEST;
+  store<u64>(slot, restoredPte(pte, vma));
+  folio.maps++;
+  notifyEnd(cmd);
+  return done(vma, addr, FAULT_KIND_EXCLUSIVE, ptePfn(pte));
+}
+
+/** do_swap_page, device-private: asks the page's driver to migrate it to system memory. */
+function deviceFault(cmd: Cmd, vma: Vma, addr: u64, pte: u64, flags: u32): i32 {
+  const pfn = ptePfn(pte);
+  const folio = folioOf(pfn);
+  if (folio.has(FOLIO_LOCKED)) return mustWait(pfn);
+  folio.set(FOLIO_LOCKED);
+  getPage(pfn);
+  cmd.faultPage = pfn;
+  cmd.faultAddr = addr;
+  setHeader(HDR_REQ_KIND, REQUEST_DEVICE_FAULT);
+  setHeader(HDR_REQ_MM, vma.mmId);
+  setHeaderF64(HDR_REQ_START, addr);
+  setHeader(HDR_REQ_DEVMEM, zoneOfPfn(pfn));
+  setHeader(HDR_REQ_PAGE, pfn);
+  setHeader(HDR_REQ_VMA, <u32>vma.ptr);
+  setHeader(HDR_REQ_FLAGS, flags);
+  setHeader(HDR_REQ_ORDER, pteFlags(pte) & PTE_HUGE ? TABLE_SHIFT : 0);
+  setHeader(HDR_REQ_ANSWER, 0);
+  count(COUNT_REQUEST);
+  return REQUEST;
+}
+
+/** Lets go of the page that a driver was asked for. */
+export function releaseFaultPage(cmd: Cmd): void {
+  const pfn = cmd.faultPage;
+  if (!pfn) return;
+  cmd.faultPage = 0;
+  folioOf(pfn).clear(FOLIO_LOCKED);
+  putPage(pfn);
+}
+
+/** The operation that asked will be begun anew, when an asynchronous driver has brought the page back: it counts now. */
+export function cancelDeviceFault(cmd: Cmd): void {
+  if (!cmd.faultPage) return;
+  mmAt(cmd.mm).faults++;
+  count(COUNT_FAULT + FAULT_KIND_DEVICE);
+  setHeader(HDR_FAULT_KIND, FAULT_KIND_DEVICE);
+  releaseFaultPage(cmd);
+}
+
+function finishDeviceFault(cmd: Cmd, vma: Vma): i32 {
+  const pfn = cmd.faultPage;
+  const answer = header(HDR_REQ_ANSWER);
+  releaseFaultPage(cmd);
+  if (answer & VM_FAULT_ERROR) {
+    setHeader(HDR_FAULT_CODE, answer & VM_FAULT_OOM ? FAULT_OOM : FAULT_SIGBUS);
+    return answer & VM_FAULT_ERROR;
+  }
+  const pte = readPte(vma.mm.pgd, cmd.faultAddr);
+  if (pteKind(pte) == PTE_KIND_DEVICE && ptePfn(pte) == pfn && ++cmd.faultTries >= FAULT_TRIES) {
+    setHeader(HDR_FAULT_CODE, FAULT_LOOP);
+    return VM_FAULT_SIGBUS;
+  }
+  return done(vma, cmd.faultAddr, FAULT_KIND_DEVICE, ptePfn(pte));
+}

@@ -1,0 +1,94 @@
+// Faults on mappings of files: the page cache has the page, or gets it.
+//
+//   read             the page, and those around it that the cache has
+//   write, shared    the page, written in place
+//   write, private   a copy
+
+import { FAULT_KIND_COW, FAULT_KIND_FILE } from "../../uapi/event";
+import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
+import {
+  FILE_DISK,
+  FILE_SHMEM,
+  FOLIO_DIRTY,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  HDR_FAULT_AROUND,
+  HDR_FAULT_CODE,
+} from "../../abi/struct";
+import { ACCESS_WRITE, FAULT_SIGBUS, VM_FAULT_SIGBUS, VM_SHARED, VM_WRITE } from "../../uapi/vm";
+import { header, setHeader } from "../base/layout";
+import { makePte, ptePfn } from "../base/pte";
+import { folioOf } from "../frame/folio";
+import { copyFrame } from "../frame/frame";
+import { cacheGet, cacheLookup, File, fileAt } from "../space/file";
+import { anonVmaPrepare } from "../space/rmap";
+import { pgoffOf, protection, Vma } from "../space/vma";
+import { addRss } from "../space/zap";
+import { addNewAnon, allocUserPage, done, mustWait, outOfMemory, writtenFlags } from "./common";
+
+/** Entries of a file's page: writable at once where the mapping is shared and nobody has to hear of the first write. */
+function filePte(vma: Vma, file: File, pfn: u32, written: bool): u64 {
+  const shared = (vma.flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE);
+  const write = shared && (written || file.kind == FILE_SHMEM);
+  let flags = (<u32>PTE_PRESENT) | PTE_YOUNG | protection(vma) | (write ? PTE_WRITE : 0);
+  if (written) flags |= PTE_DIRTY;
+  return makePte(pfn, flags);
+}
+
+function mapFilePage(vma: Vma, file: File, slot: usize, pfn: u32, written: bool): void {
+  const folio = folioOf(pfn);
+  folio.refs++;
+  folio.maps++;
+  addRss(vma.mm, folio, 1);
+  store<u64>(slot, filePte(vma, file, pfn, written));
+}
+
+/** filemap_map_pages: maps the pages around addr that the cache has, within the vma and the fault-around window. */
+function faultAround(vma: Vma, file: File, addr: u64, slot: usize): void {
+  const window = header(HDR_FAULT_AROUND);
+  const at = (<u32>(addr >> 12)) & 511;
+  const before = <u32>min<u64>((addr - vma.start) >> 12, at);
+  const after = <u32>min<u64>((vma.end - addr) >> 12, 512 - at);
+  const first = max(at & ~(window - 1), at - before);
+  const end = min(first + window, at + after);
+  for (let i = first; i < end; i++) {
+    const entry = slot + (<isize>i - <isize>at) * 8;
+    if (load<u64>(entry)) continue;
+    const index = pgoffOf(vma, addr) + i - at;
+    const pfn: u32 = index < file.length ? cacheLookup(file, index) : 0;
+    if (pfn && !folioOf(pfn).has(FOLIO_LOCKED)) mapFilePage(vma, file, entry, pfn, false);
+  }
+}
+
+/** do_fault: nothing is mapped yet of a file's mapping. */
+export function fileFault(vma: Vma, addr: u64, slot: usize, flags: u32): i32 {
+  const file = fileAt(vma.file);
+  const index = pgoffOf(vma, addr);
+  const write = (flags & ACCESS_WRITE) != 0;
+  if (!write && header(HDR_FAULT_AROUND) > 1) {
+    faultAround(vma, file, addr, slot);
+    if (load<u64>(slot)) return done(vma, addr, FAULT_KIND_FILE, ptePfn(load<u64>(slot)));
+  }
+  if (index >= file.length) {
+    setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
+    return VM_FAULT_SIGBUS;
+  }
+  const pfn = cacheGet(file, index, vma.mm.memcg);
+  if (!pfn) return outOfMemory();
+  if (folioOf(pfn).has(FOLIO_LOCKED)) return mustWait(pfn);
+  if (write && !(vma.flags & VM_SHARED)) return privateCopyFault(vma, addr, slot, pfn);
+  if (write && file.kind == FILE_DISK) folioOf(pfn).set(FOLIO_DIRTY);
+  mapFilePage(vma, file, slot, pfn, write);
+  return done(vma, addr, FAULT_KIND_FILE, pfn);
+}
+
+/** do_cow_fault: the first touch of a private mapping is a write. */
+function privateCopyFault(vma: Vma, addr: u64, slot: usize, from: u32): i32 {
+  if (!anonVmaPrepare(vma)) return outOfMemory();
+  const pfn = allocUserPage(vma.mm);
+  if (!pfn) return outOfMemory();
+  copyFrame(pfn, from);
+  addNewAnon(vma, addr, folioOf(pfn), FOLIO_LRU);
+  store<u64>(slot, makePte(pfn, writtenFlags(vma)));
+  return done(vma, addr, FAULT_KIND_COW, pfn);
+}

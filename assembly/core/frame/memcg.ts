@@ -1,0 +1,84 @@
+// Memory cgroups: how many pages are charged to whom. A page remembers its group and keeps it until it is freed.
+
+import { EBUSY, EINVAL, ENOMEM } from "../../uapi/errno";
+import {
+  MEMCG_FLAGS,
+  MEMCG_LIMIT,
+  MEMCG_MEMBERS,
+  MEMCG_USAGE,
+  TABLE_MEMCG,
+  TABLE_MEMCG_LIMIT,
+} from "../../abi/struct";
+import { exhausted } from "../base/layout";
+import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
+
+/** The group's object, or 0 if there is none of that id. */
+export function memcgOf(id: u32): usize {
+  if (!id || id > poolHigh(TABLE_MEMCG)) return 0;
+  const group = poolObject(TABLE_MEMCG, id);
+  return load<u32>(group, MEMCG_FLAGS) ? group : 0;
+}
+
+export function memcgCreate(limitPages: u32): i32 {
+  const group = poolAlloc(TABLE_MEMCG);
+  if (!group) return -ENOMEM;
+  store<u32>(group, limitPages, MEMCG_LIMIT);
+  store<u32>(group, 1, MEMCG_FLAGS);
+  return poolId(TABLE_MEMCG, group);
+}
+
+export function memcgSetLimit(id: u32, limitPages: u32): i32 {
+  const group = memcgOf(id);
+  if (!group) return -EINVAL;
+  store<u32>(group, limitPages, MEMCG_LIMIT);
+  return 0;
+}
+
+export function memcgDestroy(id: u32): i32 {
+  const group = memcgOf(id);
+  if (!group) return -EINVAL;
+  if (load<u32>(group, MEMCG_USAGE) || load<u32>(group, MEMCG_MEMBERS)) return -EBUSY;
+  store<u32>(group, 0, MEMCG_FLAGS);
+  poolFree(TABLE_MEMCG, group);
+  return 0;
+}
+
+/** Does the group's limit allow `pages` more? */
+export function memcgHasRoom(id: u32, pages: u32): bool {
+  if (!id) return true;
+  const group = poolObject(TABLE_MEMCG, id);
+  return <u64>load<u32>(group, MEMCG_USAGE) + pages <= <u64>load<u32>(group, MEMCG_LIMIT);
+}
+
+/** False when the group's limit does not allow `pages` more: there is no reclaim to make room. */
+@inline
+export function memcgCharge(id: u32, pages: u32 = 1): bool {
+  if (!id) return true;
+  const group = poolObject(TABLE_MEMCG, id);
+  if (!memcgHasRoom(id, pages)) {
+    exhausted(TABLE_MEMCG_LIMIT);
+    return false;
+  }
+  store<u32>(group, load<u32>(group, MEMCG_USAGE) + pages, MEMCG_USAGE);
+  return true;
+}
+
+export function memcgUncharge(id: u32, pages: u32 = 1): void {
+  if (!id) return;
+  const group = poolObject(TABLE_MEMCG, id);
+  const usage = load<u32>(group, MEMCG_USAGE);
+  assert(usage >= pages, "memcgUncharge: usage below 0");
+  store<u32>(group, usage - pages, MEMCG_USAGE);
+}
+
+export function memcgJoin(id: u32): void {
+  if (!id) return;
+  const group = poolObject(TABLE_MEMCG, id);
+  store<u32>(group, load<u32>(group, MEMCG_MEMBERS) + 1, MEMCG_MEMBERS);
+}
+
+export function memcgLeave(id: u32): void {
+  if (!id) return;
+  const group = poolObject(TABLE_MEMCG, id);
+  store<u32>(group, load<u32>(group, MEMCG_MEMBERS) - 1, MEMCG_MEMBERS);
+}

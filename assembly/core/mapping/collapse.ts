@@ -1,0 +1,145 @@
+// MADV_COLLAPSE: small pages become a huge one, by copying. Pages that are elsewhere (swap, a device) are brought first,
+// holes and zero pages are filled with zeros.
+
+import { EAGAIN, EBUSY, EINVAL, ENOMEM } from "../../uapi/errno";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
+import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
+import { PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
+import { FOLIO_ANON, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE } from "../../abi/struct";
+import { VM_NOHUGEPAGE, VM_UFFD_MISSING } from "../../uapi/vm";
+import { LARGE_PAGES } from "../base/layout";
+import { pteFlags, ptePfn, ptePresent } from "../base/pte";
+import { handleFault } from "../fault/fault";
+import { allocHuge, hugeFits, mapHuge } from "../fault/huge";
+import { Folio, folioOf } from "../frame/folio";
+import { copyFrame, zeroFrame } from "../frame/frame";
+import { memcgHasRoom } from "../frame/memcg";
+import { zoneOf } from "../frame/zone";
+import { Cmd } from "../operation/cmd";
+import { notifyEnd, notifyStart } from "../operation/notify";
+import { isAnonymous, Vma } from "../space/vma";
+import { addRss, unmapPage } from "../space/zap";
+import { headOf, HUGE_MASK, largeMaps, largeRefs } from "../table/huge";
+import { isHuge, leafTable, readPte } from "../table/pagetable";
+
+/** Otherwise an errno, positive: what MADV_COLLAPSE answers if no later 2 MiB gives another. */
+const SCAN_SUCCEED: i32 = 0;
+/** With an errno: no later 2 MiB is looked at. */
+const STOPS: i32 = 0x100;
+
+/**
+ * madvise_collapse of a vma's [start, end): every 2 MiB that lies in it wholly. cmd.target: the one at hand; cmd.c: how many
+ * are huge; cmd.d: why the last was not; cmd.e: 0 not begun, 1 looking, 2 bringing pages (up to cmd.unmapCursor), 3 `clear`.
+ */
+export function collapseRange(cmd: Cmd, vma: Vma, start: u64, end: u64): i32 {
+  const first = (start + HUGE_MASK) & ~HUGE_MASK;
+  const last = end & ~HUGE_MASK;
+  if (!cmd.e) {
+    if (!isAnonymous(vma) || vma.flags & VM_NOHUGEPAGE || !hugeFits(vma, vma.end - min(vma.end, PMD_SIZE)))
+      return -EINVAL;
+    cmd.target = first;
+    cmd.c = 0;
+    cmd.e = 1;
+  }
+  for (; cmd.target < last; cmd.target += PMD_SIZE) {
+    const result = collapseStep(cmd, vma, cmd.target);
+    if (result == REQUEST) return REQUEST;
+    cmd.e = 1;
+    if (result == SCAN_SUCCEED) cmd.c++;
+    else {
+      cmd.d = <u32>(result & ~STOPS);
+      if (result & STOPS) break;
+    }
+  }
+  cmd.e = 0;
+  // As the kernel counts, a range inside of 2 MiB has not had all of them collapsed; one that ends where they begin has.
+  if (last < first) return -EINVAL;
+  return <u64>cmd.c == (last - first) / PMD_SIZE ? 0 : -(<i32>cmd.d);
+}
+
+/** One 2 MiB: SCAN_SUCCEED, an errno (with STOPS or not), or REQUEST. */
+function collapseStep(cmd: Cmd, vma: Vma, from: u64): i32 {
+  const pgd = vma.mm.pgd;
+  const table = leafTable(pgd, from);
+  if (!table) return EINVAL;
+  if (isHuge(table)) return ptePresent(load<u64>(table)) ? SCAN_SUCCEED : EINVAL;
+  if (cmd.e == 1) {
+    const refused = scan(vma, table, true);
+    if (refused) return refused;
+    if (!zoneOf(0).freeBlocks) return STOPS | ENOMEM;
+    if (!memcgHasRoom(vma.mm.memcg, LARGE_PAGES)) return STOPS | EBUSY;
+    cmd.e = 2;
+    cmd.unmapCursor = from;
+  }
+  if (cmd.e == 2) {
+    const result = bringPages(cmd, vma, from + PMD_SIZE);
+    if (result) return result;
+    cmd.e = 3;
+  }
+  if (!notifyStart(cmd, cmd.mm, from, from + PMD_SIZE, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
+  const refused = scan(vma, table, false);
+  const head = refused ? 0 : allocHuge(vma.mm);
+  if (head) copyAll(vma, from, table, head);
+  notifyEnd(cmd);
+  return refused ? refused : head ? SCAN_SUCCEED : STOPS | ENOMEM;
+}
+
+/** Can the pages of a leaf table become one? 0 or an errno (with STOPS or not). `away`: those that are not present may be brought. */
+function scan(vma: Vma, table: usize, away: bool): i32 {
+  let writable = false;
+  for (let at = table; at < table + PAGE_SIZE; at += 8) {
+    const pte = load<u64>(at);
+    const zero = ptePresent(pte) && (pteFlags(pte) & PTE_SPECIAL) != 0;
+    if (!pte || zero) {
+      if (vma.flags & VM_UFFD_MISSING) return STOPS | EINVAL;
+      continue;
+    }
+    if (!ptePresent(pte)) {
+      if (away) continue;
+      return EINVAL;
+    }
+    const folio = folioOf(ptePfn(pte));
+    if (!folio.has(FOLIO_ANON)) return STOPS | EINVAL;
+    if (folio.has(FOLIO_LOCKED) || !folio.has(FOLIO_LRU) || isHeld(ptePfn(pte), folio)) return EAGAIN;
+    if (pteFlags(pte) & PTE_WRITE) writable = true;
+  }
+  return writable || !away ? SCAN_SUCCEED : EINVAL;
+}
+
+/** Does anybody refer to the page's folio beside its entries and the swap cache? */
+function isHeld(pfn: u32, folio: Folio): bool {
+  if (folio.has(FOLIO_LARGE)) return largeRefs(headOf(pfn)) != largeMaps(headOf(pfn));
+  return folio.refcount != folio.mapcount + (folio.has(FOLIO_SWAP_CACHE) ? 1 : 0);
+}
+
+/** __collapse_huge_page_swapin: faults in, from cmd.unmapCursor to end, what is not present. 0, an errno (with STOPS or not) or REQUEST. */
+function bringPages(cmd: Cmd, vma: Vma, end: u64): i32 {
+  while (cmd.unmapCursor < end) {
+    const pte = readPte(vma.mm.pgd, cmd.unmapCursor);
+    if (cmd.faultPage || (pte && !ptePresent(pte))) {
+      const result = handleFault(cmd, vma, cmd.unmapCursor, 0);
+      if (result == REQUEST) return REQUEST;
+      if (result) return result == -EAGAIN ? EAGAIN : STOPS | EINVAL;
+    }
+    cmd.unmapCursor += PAGE_SIZE;
+  }
+  return 0;
+}
+
+/** The large folio takes the place of the pages of a leaf table, with their contents. */
+function copyAll(vma: Vma, from: u64, table: usize, head: u32): void {
+  const mm = vma.mm;
+  for (let i: u32 = 0; i < LARGE_PAGES; i++) {
+    const pte = load<u64>(table + i * 8);
+    if (!pte || pteFlags(pte) & PTE_SPECIAL) {
+      zeroFrame(head + i);
+      continue;
+    }
+    const pfn = ptePfn(pte);
+    copyFrame(head + i, pfn);
+    addRss(mm, folioOf(pfn), -1);
+    unmapPage(pfn, folioOf(pfn));
+  }
+  mapHuge(vma, from, table, head);
+}

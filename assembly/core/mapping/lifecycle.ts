@@ -1,0 +1,245 @@
+// The life of an address space: made empty, forked, closed.
+
+import { EBUSY, EINVAL, ENOMEM } from "../../uapi/errno";
+import { LOG_FORK, REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_PAGE, MMU_NOTIFY_RELEASE } from "../../uapi/event";
+import {
+  PTE_EXCLUSIVE,
+  PTE_KIND_DEVICE,
+  PTE_KIND_DEVICE_EXCLUSIVE,
+  PTE_KIND_MIGRATION,
+  PTE_KIND_SWAP,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PTE_YOUNG,
+} from "../../uapi/pte";
+import {
+  FOLIO_ANON_EXCLUSIVE,
+  FOLIO_MIGRATION_SHARED,
+  MM_ALIVE,
+  MM_MERGEABLE,
+  TABLE_MM,
+  TABLE_NOTIFIER,
+} from "../../abi/struct";
+import {
+  VM_DONTCOPY,
+  VM_HUGETLB,
+  VM_LOCKED,
+  VM_MIXEDMAP,
+  VM_PFNMAP,
+  VM_UFFD_MISSING,
+  VM_WIPEONFORK,
+} from "../../uapi/vm";
+import { exists } from "../base/object";
+import { poolAlloc, poolFree, poolId } from "../base/pool";
+import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { log } from "../base/stat";
+import { restoredPte } from "../fault/fault";
+import { folioOf } from "../frame/folio";
+import { memcgJoin, memcgLeave, memcgOf } from "../frame/memcg";
+import { ksmEnter, ksmExit } from "../ksm/ksm";
+import { Cmd } from "../operation/cmd";
+import { notifierRemove, notifyEnd, notifyStart } from "../operation/notify";
+import { clearDeviceTablesOf } from "../space/device-table";
+import { vmaAdd, vmaDestroy } from "../space/merge";
+import { Mm, mmAt, newGeneration } from "../space/mm";
+import { anonVmaFork } from "../space/rmap";
+import { swapGet } from "../space/swap";
+import { isCow, Vma, vmaAlloc, vmaAt, vmaFree } from "../space/vma";
+import { addRss, zapRange } from "../space/zap";
+import { hugeZeroGet, isHugeZero } from "../table/huge";
+import {
+  allocTable,
+  freeAllTables,
+  hasPmdTable,
+  holeEnd,
+  leafEnd,
+  leafTable,
+  makePmdTable,
+  slotOf,
+  SPACE_END,
+  walkAlloc,
+} from "../table/pagetable";
+
+export function mmCreate(memcg: u32): i32 {
+  if (memcg && !memcgOf(memcg)) return -EINVAL;
+  const mm = changetype<Mm>(poolAlloc(TABLE_MM));
+  if (!exists(mm)) return -ENOMEM;
+  const pgd = allocTable(mm.id, 3, 0);
+  if (!pgd) {
+    poolFree(TABLE_MM, changetype<usize>(mm));
+    return -ENOMEM;
+  }
+  mm.pgd = <u32>pgd;
+  mm.flags = MM_ALIVE;
+  mm.memcg = memcg;
+  mm.seq = 2;
+  mm.generation = newGeneration();
+  memcgJoin(memcg);
+  return mm.id;
+}
+
+/** Ends an address space that nobody will be told of: entries, mappings, tables, subscriptions. */
+function destroyMm(mm: Mm): void {
+  const id = mm.id;
+  clearDeviceTablesOf(id);
+  for (let vma = vmaAt(mm.vmaFirst); exists(vma); vma = vmaAt(mm.vmaFirst)) {
+    zapRange(mm, vma.start, vma.end);
+    vmaDestroy(mm, vma);
+  }
+  while (mm.notifiers) notifierRemove(poolId(TABLE_NOTIFIER, mm.notifiers));
+  freeAllTables(mm.pgd);
+  ksmExit(mm);
+  memcgLeave(mm.memcg);
+  mm.flags = 0;
+  mm.generation = 0;
+  poolFree(TABLE_MM, changetype<usize>(mm));
+}
+
+/** OP_CLOSE. */
+export function closeStep(cmd: Cmd): i32 {
+  const mm = mmAt(cmd.mm);
+  if (cmd.phase == 0) {
+    if (mm.invalidations) return -EBUSY;
+    cmd.phase = 1;
+  }
+  if (!notifyStart(cmd, cmd.mm, 0, SPACE_END, MMU_NOTIFY_RELEASE, 0)) return REQUEST;
+  notifyEnd(cmd);
+  destroyMm(mm);
+  return 0;
+}
+
+/**
+ * OP_FORK: a vma at a time. phase 1: the child gets the vma, phase 2: and the entries, write-protected in both where
+ * pages are shared copy-on-write. a: child's id; b: the parent's vma. When a table runs out the child is undone.
+ */
+export function forkStep(cmd: Cmd): i32 {
+  const mm = mmAt(cmd.mm);
+  if (cmd.phase == 0) {
+    const child = mmCreate(mm.memcg);
+    if (child < 0) return child;
+    cmd.a = child;
+    if (mm.flags & MM_MERGEABLE) ksmEnter(mmAt(child));
+    cmd.b = mm.vmaFirst;
+    cmd.phase = 1;
+  }
+  const child = mmAt(cmd.a);
+  for (let vma = vmaAt(cmd.b); exists(vma); vma = vmaAt(cmd.b)) {
+    if (cmd.phase == 1) {
+      if (vma.flags & VM_DONTCOPY) {
+        cmd.b = vma.next;
+        continue;
+      }
+      if (!copyMapping(child, vma)) return forkFailed(child);
+      cmd.phase = 2;
+    }
+    if (needsCopy(vma)) {
+      // hugetlb mappings are told by another name: copy_hugetlb_page_range.
+      const event = vma.flags & VM_HUGETLB ? MMU_NOTIFY_CLEAR : MMU_NOTIFY_PROTECTION_PAGE;
+      if (isCow(vma) && !notifyStart(cmd, cmd.mm, vma.start, vma.end, event, 0)) return REQUEST;
+      const copied = copyEntries(mm, child, vma);
+      notifyEnd(cmd);
+      if (!copied) return forkFailed(child);
+    }
+    cmd.phase = 1;
+    cmd.b = vma.next;
+  }
+  log(LOG_FORK, cmd.mm, 0, cmd.a, 0);
+  return cmd.a;
+}
+
+function forkFailed(child: Mm): i32 {
+  destroyMm(child);
+  return -ENOMEM;
+}
+
+/** Memory that was never written needs no copy of its entries: a fault makes them again. */
+function needsCopy(vma: Vma): bool {
+  if (vma.flags & VM_WIPEONFORK) return false;
+  return vma.anonVma != 0 || (vma.flags & (VM_PFNMAP | VM_MIXEDMAP)) != 0;
+}
+
+function copyMapping(child: Mm, vma: Vma): bool {
+  const copy = vmaAlloc(
+    child,
+    vma.start,
+    vma.end,
+    vma.flags & ~(VM_LOCKED | VM_UFFD_MISSING),
+    vma.pgoff,
+    vma.file,
+  );
+  if (!exists(copy)) return false;
+  if (!(vma.flags & VM_WIPEONFORK) && !anonVmaFork(copy, vma)) {
+    vmaFree(copy);
+    return false;
+  }
+  vmaAdd(child, copy);
+  return true;
+}
+
+/** copy_page_range. False when the child's page tables run out; what was copied is whole. */
+function copyEntries(mm: Mm, child: Mm, vma: Vma): bool {
+  const cow = isCow(vma);
+  const childId = child.id;
+  let addr = vma.start;
+  while (addr < vma.end) {
+    const table = leafTable(mm.pgd, addr);
+    if (!table) {
+      // The child gets the parent's upper tables, too: a later mprotect can tell.
+      if (hasPmdTable(mm.pgd, addr) && !makePmdTable(child.pgd, childId, addr)) return false;
+      addr = holeEnd(mm.pgd, addr);
+      continue;
+    }
+    const until = leafEnd(addr, vma.end);
+    let to = walkAlloc(child.pgd, childId, addr);
+    if (!to) return false;
+    if (isHugeZero(table)) hugeZeroGet();
+    const last = slotOf(table, addr) + ((<usize>(until - addr)) >> 9);
+    for (let at = slotOf(table, addr); at < last; at += 8, to += 8) {
+      if (load<u64>(at)) store<u64>(to, copyPte(child, vma, at, cow));
+    }
+    addr = until;
+  }
+  return true;
+}
+
+/** Shares what the entry at `at` names with the child, and returns the child's entry. */
+@inline
+function copyPte(child: Mm, vma: Vma, at: usize, cow: bool): u64 {
+  let pte = load<u64>(at);
+  if (pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE) {
+    // What is lent to a device is taken back first, then shared like any page.
+    pte = restoredPte(pte, vma);
+    store<u64>(at, pte);
+    folioOf(ptePfn(pte)).maps++;
+  }
+  const kind = pteKind(pte);
+  if (kind == PTE_KIND_SWAP && !ptePresent(pte)) {
+    swapGet(ptePfn(pte));
+    child.rssSwap++;
+    pte &= ~(<u64>PTE_EXCLUSIVE);
+    store<u64>(at, pte);
+    return pte;
+  }
+  if (ptePresent(pte) ? (pteFlags(pte) & PTE_SPECIAL) != 0 : !hasPage(kind)) return pte;
+  const folio = folioOf(ptePfn(pte));
+  addRss(child, folio, 1);
+  if (cow && pteFlags(pte) & (PTE_WRITE | PTE_EXCLUSIVE)) {
+    pte &= ~(<u64>(PTE_WRITE | PTE_EXCLUSIVE));
+    store<u64>(at, pte);
+  }
+  if (kind == PTE_KIND_MIGRATION) {
+    folio.set(FOLIO_MIGRATION_SHARED);
+    return pte;
+  }
+  folio.refs++;
+  folio.maps++;
+  if (cow) folio.clear(FOLIO_ANON_EXCLUSIVE);
+  return pte & ~(<u64>PTE_YOUNG);
+}
+
+
+@inline
+function hasPage(kind: u32): bool {
+  return kind == PTE_KIND_MIGRATION || kind == PTE_KIND_DEVICE;
+}

@@ -1,0 +1,204 @@
+// madvise: advice that drops, populates or marks. Paging out without swap space moves nothing.
+
+import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
+import { PTE_DIRTY, PTE_KIND_SWAP, PTE_SPECIAL, PTE_YOUNG } from "../../uapi/pte";
+import { FOLIO_REFERENCED } from "../../abi/struct";
+import {
+  MADV_COLD,
+  MADV_COLLAPSE,
+  MADV_DOFORK,
+  MADV_DONTFORK,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_HUGEPAGE,
+  MADV_KEEPONFORK,
+  MADV_MERGEABLE,
+  MADV_NOHUGEPAGE,
+  MADV_NORMAL,
+  MADV_PAGEOUT,
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MADV_RANDOM,
+  MADV_REMOVE,
+  MADV_SEQUENTIAL,
+  MADV_UNMERGEABLE,
+  MADV_WILLNEED,
+  MADV_WIPEONFORK,
+  VM_DONTCOPY,
+  VM_HUGEPAGE,
+  VM_HUGETLB,
+  VM_IO,
+  VM_LOCKED,
+  VM_MAYSHARE,
+  VM_MAYWRITE,
+  VM_MERGEABLE,
+  VM_NOHUGEPAGE,
+  VM_PFNMAP,
+  VM_RAND_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_SPECIAL,
+  VM_WIPEONFORK,
+} from "../../uapi/vm";
+import { populateRange } from "../access/populate";
+import { exists } from "../base/object";
+import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { folioOf } from "../frame/folio";
+import { breakKsm, ksmEnter } from "../ksm/ksm";
+import { Cmd } from "../operation/cmd";
+import { notifyEnd, notifyStart } from "../operation/notify";
+import { cutsHugetlb, splitEdges, splitLarge, splitPartial } from "../operation/split";
+import { fileAt } from "../space/file";
+import { vmaModify } from "../space/merge";
+import { Mm, mmAt } from "../space/mm";
+import { findVmaFrom, isAnonymous, pgoffOf, Vma } from "../space/vma";
+import { zapPte, zapRange } from "../space/zap";
+import { HUGE_MASK } from "../table/huge";
+import { holeEnd, leafEnd, leafTable, slotOf } from "../table/pagetable";
+import { collapseRange } from "./collapse";
+import { pageOut, swapAhead } from "./pageout";
+import { punchHole } from "./truncate";
+
+const NO_LRU: u32 = VM_LOCKED | VM_PFNMAP | VM_HUGETLB;
+/** KSM leaves such mappings alone, and does not say so. */
+const NEVER_MERGED: u32 = VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB;
+const REFUSED: u32 = 0xffffffff;
+
+/** OP_MADVISE: [start, end); a: advice; cursor: how far it is; b: 1 once a hole was met. */
+export function madviseStep(cmd: Cmd): i32 {
+  if (cmd.a == MADV_POPULATE_READ) return populateRange(cmd, false);
+  if (cmd.a == MADV_POPULATE_WRITE) return populateRange(cmd, true);
+  const mm = mmAt(cmd.mm);
+  while (cmd.cursor < cmd.end) {
+    const vma = findVmaFrom(mm, cmd.cursor);
+    if (!exists(vma)) return -ENOMEM;
+    if (vma.start > cmd.cursor) {
+      cmd.b = 1;
+      cmd.cursor = vma.start;
+      continue;
+    }
+    const end = min(vma.end, cmd.end);
+    const result = advise(cmd, mm, vma, cmd.cursor, end);
+    if (result) return result;
+    cmd.cursor = end;
+  }
+  return cmd.b ? -ENOMEM : 0;
+}
+
+/** One vma's part. 0, a negative errno or REQUEST. */
+function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
+  switch (cmd.a) {
+    case MADV_DONTNEED:
+    case MADV_FREE: {
+      if (vma.flags & (VM_LOCKED | VM_PFNMAP)) return -EINVAL;
+      if (cmd.a == MADV_FREE && !isAnonymous(vma)) return -EINVAL;
+      if (vma.flags & VM_HUGETLB) {
+        // Whole huge pages only; one that the range ends in stays.
+        if (start & HUGE_MASK) return -EINVAL;
+        end &= ~HUGE_MASK;
+        if (end <= start) return 0;
+      }
+      if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
+      const dropping = cmd.a == MADV_DONTNEED;
+      if ((dropping ? splitPartial(cmd, vma, start, end) : splitLarge(cmd, vma, start, end)) == REQUEST)
+        return REQUEST;
+      if (dropping) zapRange(mm, start, end);
+      else clearFlags(mm, start, end, PTE_YOUNG | PTE_DIRTY);
+      notifyEnd(cmd);
+      return 0;
+    }
+    case MADV_COLD: {
+      if (vma.flags & NO_LRU) return -EINVAL;
+      if (splitLarge(cmd, vma, start, end) == REQUEST) return REQUEST;
+      clearFlags(mm, start, end, PTE_YOUNG);
+      return 0;
+    }
+    case MADV_PAGEOUT:
+      return vma.flags & NO_LRU ? -EINVAL : pageOut(cmd, start, end);
+    case MADV_COLLAPSE:
+      return collapseRange(cmd, vma, start, end);
+    case MADV_WILLNEED: {
+      swapAhead(mm, start, end);
+      return 0;
+    }
+    case MADV_REMOVE: {
+      if (vma.flags & VM_LOCKED || !vma.file) return -EINVAL;
+      if ((vma.flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE)) return -EACCES;
+      return punchHole(cmd, fileAt(vma.file), pgoffOf(vma, start) << 12, pgoffOf(vma, end) << 12);
+    }
+  }
+  if (cmd.a == MADV_MERGEABLE && !(vma.flags & NEVER_MERGED)) ksmEnter(mm);
+  if (cmd.a == MADV_UNMERGEABLE && vma.flags & VM_MERGEABLE) {
+    const result = breakKsm(cmd, vma, start, end);
+    if (result) return result;
+  }
+  const flags = advisedFlags(vma, cmd.a);
+  if (flags == REFUSED) return -EINVAL;
+  if (flags == vma.flags) return 0;
+  if (cutsHugetlb(vma, start | end)) return -EINVAL;
+  if (splitEdges(cmd, vma, start, end) == REQUEST) return REQUEST;
+  cmd.edges = 0;
+  return exists(vmaModify(mm, vma, start, end, flags)) ? 0 : -ENOMEM;
+}
+
+/** The vma's flags after advice that is only remembered; REFUSED if it cannot be given here. */
+function advisedFlags(vma: Vma, advice: u32): u32 {
+  const flags = vma.flags;
+  switch (advice) {
+    case MADV_NORMAL:
+      return flags & ~(VM_RAND_READ | VM_SEQ_READ);
+    case MADV_RANDOM:
+      return (flags & ~VM_SEQ_READ) | VM_RAND_READ;
+    case MADV_SEQUENTIAL:
+      return (flags & ~VM_RAND_READ) | VM_SEQ_READ;
+    case MADV_DONTFORK:
+      return flags | VM_DONTCOPY;
+    case MADV_DOFORK:
+      return flags & VM_IO ? REFUSED : flags & ~VM_DONTCOPY;
+    case MADV_WIPEONFORK:
+      return !isAnonymous(vma) || flags & VM_SHARED ? REFUSED : flags | VM_WIPEONFORK;
+    case MADV_KEEPONFORK:
+      return flags & ~VM_WIPEONFORK;
+    case MADV_HUGEPAGE:
+      return (flags & ~VM_NOHUGEPAGE) | VM_HUGEPAGE;
+    case MADV_NOHUGEPAGE:
+      return (flags & ~VM_HUGEPAGE) | VM_NOHUGEPAGE;
+    case MADV_MERGEABLE:
+      return flags & NEVER_MERGED ? flags : flags | VM_MERGEABLE;
+    case MADV_UNMERGEABLE:
+      return flags & ~VM_MERGEABLE;
+  }
+  return REFUSED;
+}
+
+/**
+ * Clears flags of the present entries of [start, end). MADV_FREE (PTE_DIRTY) drops what is swapped out; what is cold has
+ * not been referenced, either.
+ */
+function clearFlags(mm: Mm, start: u64, end: u64, flags: u32): void {
+  const freeing = (flags & PTE_DIRTY) != 0;
+  let addr = start;
+  while (addr < end) {
+    const table = leafTable(mm.pgd, addr);
+    if (!table) {
+      addr = holeEnd(mm.pgd, addr);
+      continue;
+    }
+    const until = leafEnd(addr, end);
+    const last = slotOf(table, addr) + ((<usize>(until - addr)) >> 9);
+    for (let at = slotOf(table, addr); at < last; at += 8) {
+      const pte = load<u64>(at);
+      if (ptePresent(pte) && !(pteFlags(pte) & PTE_SPECIAL)) {
+        store<u64>(at, pte & ~(<u64>flags));
+        if (!freeing) folioOf(ptePfn(pte)).clear(FOLIO_REFERENCED);
+      }
+      if (freeing && pteKind(pte) == PTE_KIND_SWAP) {
+        store<u64>(at, 0);
+        zapPte(mm, pte);
+      }
+    }
+    addr = until;
+  }
+}

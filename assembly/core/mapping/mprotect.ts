@@ -1,0 +1,172 @@
+// mprotect: flags of mappings, and the write bits of the entries below them.
+
+import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_PROTECTION_VMA } from "../../uapi/event";
+import { PUD_SHIFT } from "../../uapi/page";
+import {
+  PTE_DIRTY,
+  PTE_EXCLUSIVE,
+  PTE_KIND_DEVICE,
+  PTE_KIND_DEVICE_EXCLUSIVE,
+  PTE_KIND_MIGRATION,
+  PTE_NO_ACCESS,
+  PTE_SPECIAL,
+  PTE_WRITE,
+} from "../../uapi/pte";
+import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_SHMEM } from "../../abi/struct";
+import { VM_ACCESS, VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, VM_SHARED, VM_WRITE } from "../../uapi/vm";
+import { populateLocked } from "../access/populate";
+import { exists } from "../base/object";
+import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { folioOf } from "../frame/folio";
+import { Cmd } from "../operation/cmd";
+import { notifyEnd, notifyStart } from "../operation/notify";
+import { cutsHugetlb, splitEdges } from "../operation/split";
+import { vmaModify } from "../space/merge";
+import { Mm, mmAt } from "../space/mm";
+import { isAnonymous, protection, Vma, vmaLookup } from "../space/vma";
+import { hasPmdTable, holeEnd, leafEnd, leafTable, slotOf } from "../table/pagetable";
+
+/** Can a present entry of a writable vma be written through without a fault that has something to do first? */
+function mayBeWritable(pte: u64, vma: Vma): bool {
+  // hugetlb_change_protection gives no write bit back.
+  if (pteFlags(pte) & PTE_SPECIAL || vma.flags & VM_HUGETLB) return false;
+  const folio = folioOf(ptePfn(pte));
+  if (!(vma.flags & VM_SHARED)) return folio.has(FOLIO_ANON_EXCLUSIVE);
+  // A disk file must hear of the first write to a clean page.
+  return folio.has(FOLIO_SHMEM) || (pteFlags(pte) & PTE_DIRTY) != 0;
+}
+
+/** What an entry becomes when its vma's protection changed. */
+@inline
+function changedPte(pte: u64, vma: Vma): u64 {
+  if (ptePresent(pte)) {
+    return vma.flags & VM_WRITE && mayBeWritable(pte, vma) ? pte | PTE_WRITE : pte & ~(<u64>PTE_WRITE);
+  }
+  // Entries that are not present lose their write bit and get it back by a fault only.
+  const kind = pteKind(pte);
+  if (!(pteFlags(pte) & PTE_WRITE)) return pte;
+  if (kind == PTE_KIND_MIGRATION) {
+    const anon = folioOf(ptePfn(pte)).has(FOLIO_ANON);
+    return (pte & ~(<u64>PTE_WRITE)) | (anon ? PTE_EXCLUSIVE : 0);
+  }
+  if (kind == PTE_KIND_DEVICE || kind == PTE_KIND_DEVICE_EXCLUSIVE) return pte & ~(<u64>PTE_WRITE);
+  return pte;
+}
+
+/**
+ * Present entries from `at` on that lose the right to write, four at a time: nothing has to be looked up for that.
+ * Returns where the run of them ends, or fewer than four are left.
+ */
+@inline
+function dropWrite(at: usize, last: usize, bits: u32): usize {
+  const keep = i64x2.splat(~((<i64>PTE_WRITE) | (<i64>PTE_NO_ACCESS)));
+  const set = i64x2.splat(<i64>bits);
+  for (; at + 32 <= last; at += 32) {
+    const low = v128.load(at);
+    const high = v128.load(at, 16);
+    if ((i32x4.bitmask(v128.and(low, high)) & 5) != 5) break; // PTE_PRESENT of all four
+    v128.store(at, v128.or(v128.and(low, keep), set));
+    v128.store(at, v128.or(v128.and(high, keep), set), 16);
+  }
+  return at;
+}
+
+function changeEntries(mm: Mm, vma: Vma, start: u64, end: u64): void {
+  let addr = start;
+  while (addr < end) {
+    const table = leafTable(mm.pgd, addr);
+    if (!table) {
+      addr = holeEnd(mm.pgd, addr);
+      continue;
+    }
+    const until = leafEnd(addr, end);
+    const last = slotOf(table, addr) + ((<usize>(until - addr)) >> 9);
+    for (let at = slotOf(table, addr); at < last; at += 8) {
+      if (!(vma.flags & VM_WRITE)) {
+        at = dropWrite(at, last, protection(vma));
+        if (at == last) break;
+      }
+      const pte = load<u64>(at);
+      if (pte) store<u64>(at, (changedPte(pte, vma) & ~(<u64>PTE_NO_ACCESS)) | protection(vma));
+    }
+    addr = until;
+  }
+}
+
+/** Where in [start, end) the first page tables are, by 1 GiB; `end` if there are none. */
+function firstPopulated(mm: Mm, start: u64, end: u64): u64 {
+  let addr = start;
+  while (addr < end && !hasPmdTable(mm.pgd, addr)) addr = max(((addr >> PUD_SHIFT) + 1) << PUD_SHIFT, addr);
+  return min(addr, end);
+}
+
+function newFlags(vma: Vma, prot: u32): u32 {
+  let flags = (vma.flags & ~VM_ACCESS) | prot;
+  if (flags & VM_WRITE) {
+    if (!(vma.flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED))) flags |= VM_ACCOUNT;
+  } else if (vma.flags & VM_ACCOUNT && isAnonymous(vma) && !vma.anonVma) {
+    flags &= ~VM_ACCOUNT;
+  }
+  return flags;
+}
+
+/**
+ * OP_MPROTECT: [start, end); a: protection. A vma at a time: phase 0 changes the vma, phase 1 its entries, phase 2
+ * populates what is locked and has become writable. cursor: the piece's start, target: its end, b: its old flags.
+ */
+export function mprotectStep(cmd: Cmd): i32 {
+  const mm = mmAt(cmd.mm);
+  while (true) {
+    if (cmd.phase == 0) {
+      if (cmd.start >= cmd.end) return 0;
+      const result = beginPiece(cmd, mm);
+      if (result < 0 || result == REQUEST) return result;
+      if (!result) continue;
+    }
+    if (cmd.phase == 1) {
+      const vma = vmaLookup(mm, cmd.start);
+      const from = firstPopulated(mm, cmd.start, cmd.target);
+      if (from < cmd.target) {
+        if (!notifyStart(cmd, cmd.mm, from, cmd.target, MMU_NOTIFY_PROTECTION_VMA, 0)) return REQUEST;
+        changeEntries(mm, vma, from, cmd.target);
+        notifyEnd(cmd);
+      }
+      const populate = (cmd.b & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED && vma.flags & VM_WRITE;
+      cmd.cursor = cmd.start;
+      cmd.phase = populate ? 2 : 0;
+      if (!populate) cmd.start = cmd.target;
+    }
+    if (cmd.phase == 2) {
+      const whole = cmd.end;
+      cmd.end = cmd.target;
+      const result = populateLocked(cmd);
+      cmd.end = whole;
+      if (result == REQUEST) return REQUEST;
+      cmd.phase = 0;
+      cmd.start = cmd.target;
+    }
+  }
+}
+
+/** Gives the piece at cmd.start its new flags. 1: its entries are next; 0: nothing to change; a negative errno or REQUEST. */
+function beginPiece(cmd: Cmd, mm: Mm): i32 {
+  const vma = vmaLookup(mm, cmd.start);
+  if (!exists(vma)) return -ENOMEM;
+  const end = min(vma.end, cmd.end);
+  if (((vma.flags & ~VM_ACCESS) | cmd.a) == vma.flags) {
+    cmd.start = end;
+    return 0;
+  }
+  const flags = newFlags(vma, cmd.a);
+  if (flags & ~(flags >> 4) & VM_ACCESS) return -EACCES;
+  if (cutsHugetlb(vma, cmd.start | end)) return -EINVAL;
+  if (splitEdges(cmd, vma, cmd.start, end) == REQUEST) return REQUEST;
+  cmd.edges = 0;
+  cmd.b = vma.flags;
+  cmd.target = end;
+  if (!exists(vmaModify(mm, vma, cmd.start, end, flags))) return -ENOMEM;
+  cmd.phase = 1;
+  return 1;
+}

@@ -1,0 +1,65 @@
+// Unmapping a range: munmap, and what a fixed mmap or mremap does to its target first.
+
+import { EINVAL, ENOMEM } from "../../uapi/errno";
+import { LOG_MUNMAP, REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_UNMAP } from "../../uapi/event";
+import { VM_LOCKED } from "../../uapi/vm";
+import { exists } from "../base/object";
+import { log } from "../base/stat";
+import { Cmd } from "../operation/cmd";
+import { notifyEnd, notifyStart } from "../operation/notify";
+import { cutsHugetlb, splitAt } from "../operation/split";
+import { vmaDestroy, vmaSplit } from "../space/merge";
+import { Mm, mmAt } from "../space/mm";
+import { findVmaFrom, vmaAt } from "../space/vma";
+import { freeUnusedTables, zapRange } from "../space/zap";
+import { SPACE_END } from "../table/pagetable";
+
+/** Destroys the vmas of [start, end), which lie wholly inside it, and frees tables that none needs any more. */
+function removeVmas(mm: Mm, start: u64, end: u64): void {
+  let vma = findVmaFrom(mm, start);
+  const prev = exists(vma) ? vmaAt(vma.prev) : vmaAt(mm.vmaLast);
+  while (exists(vma) && vma.start < end) {
+    const next = vmaAt(vma.next);
+    zapRange(mm, vma.start, vma.end);
+    if (vma.flags & VM_LOCKED) mm.lockedPages -= <u32>vma.pages;
+    vmaDestroy(mm, vma);
+    vma = next;
+  }
+  freeUnusedTables(mm, start, end, exists(prev) ? prev.end : 0, exists(vma) ? vma.start : SPACE_END);
+}
+
+/**
+ * do_munmap as a part of an operation: 0 when [start, end) is unmapped (also if nothing was mapped there), -ENOMEM when
+ * a vma would have to be split and cannot be, or REQUEST.
+ */
+export function unmapRange(cmd: Cmd, start: u64, end: u64): i32 {
+  const mm = mmAt(cmd.mm);
+  if (!cmd.unmapPhase) {
+    let vma = findVmaFrom(mm, start);
+    if (!exists(vma) || vma.start >= end) return 0;
+    if (vma.start < start) {
+      if (cutsHugetlb(vma, start)) return -EINVAL;
+      if (splitAt(cmd, vma, vma.start, start) == REQUEST) return REQUEST;
+      if (!vmaSplit(mm, vma, start, true)) return -ENOMEM;
+    }
+    vma = findVmaFrom(mm, end - 1);
+    if (exists(vma) && vma.start < end && vma.end > end) {
+      if (cutsHugetlb(vma, end)) return -EINVAL;
+      if (splitAt(cmd, vma, vma.start, end) == REQUEST) return REQUEST;
+      if (!vmaSplit(mm, vma, end, false)) return -ENOMEM;
+    }
+    cmd.unmapPhase = 1;
+  }
+  if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;
+  removeVmas(mm, start, end);
+  notifyEnd(cmd);
+  cmd.unmapPhase = 0;
+  log(LOG_MUNMAP, cmd.mm, start, <u32>min<u64>((end - start) >> 12, 0xffffffff), 0);
+  return 0;
+}
+
+/** OP_MUNMAP: [start, end). */
+export function munmapStep(cmd: Cmd): i32 {
+  return unmapRange(cmd, cmd.start, cmd.end);
+}

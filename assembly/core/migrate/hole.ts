@@ -1,0 +1,126 @@
+// Holes of a migration: a new page (or a huge one) where nothing was, or the zero page.
+
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_MIGRATE } from "../../uapi/event";
+import { MIGRATE_PFN_MIGRATE } from "../../uapi/pfn";
+import {
+  PTE_DIRTY,
+  PTE_HUGE,
+  PTE_KIND_DEVICE,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PTE_YOUNG,
+} from "../../uapi/pte";
+import {
+  REASON_HOLE_FILLED,
+  REASON_HOLE_NOT_ANON,
+  REASON_MEMCG_LIMIT,
+  REASON_NO_ANON_VMA,
+  REASON_NO_TABLE,
+  REASON_UFFD,
+} from "../../uapi/reason";
+import { COUNT_TO_DEVICE, COUNT_TO_SYSTEM, FOLIO_LRU } from "../../abi/struct";
+import { VM_UFFD_MISSING, VM_WRITE } from "../../uapi/vm";
+import { LARGE_PAGES } from "../base/layout";
+import { makePte, pteFlags, ptePresent } from "../base/pte";
+import { count } from "../base/stat";
+import { addNewAnon } from "../fault/common";
+import { isPrivatePfn } from "../frame/coherent";
+import { folioOf, isDevicePfn } from "../frame/folio";
+import { memcgCharge } from "../frame/memcg";
+import { lruTouch } from "../frame/recency";
+import { Cmd } from "../operation/cmd";
+import { notifyStart } from "../operation/notify";
+import { Migration } from "../space/migration";
+import { mmAt } from "../space/mm";
+import { anonVmaPrepare } from "../space/rmap";
+import { isAnonymous, protection, Vma, vmaAt } from "../space/vma";
+import { fillLeaf, hugeZeroPut, isHugeZero } from "../table/huge";
+import { dropLeaf, leafTable, walkAlloc } from "../table/pagetable";
+
+/** The second window, from the first hole that is filled on. False: return REQUEST. */
+export function fillWindow(cmd: Cmd, m: Migration, i: u32): bool {
+  if (!m.holesFrom) m.holesFrom = i + 1;
+  const from = m.start + ((<u64>(m.holesFrom - 1)) << 12);
+  if (!cmd.f || cmd.windowMm) {
+    if (!notifyStart(cmd, m.mm, from, m.end, MMU_NOTIFY_MIGRATE, m.owner)) return false;
+    cmd.f = 1;
+  }
+  return true;
+}
+
+/** migrate_vma_insert_page: a new page where there was none, or the zero page. 0 or REQUEST. */
+export function fillHole(cmd: Cmd, m: Migration, i: u32, pfn: u32): i32 {
+  if (!fillWindow(cmd, m, i)) return REQUEST;
+  const vma = vmaAt(m.vma);
+  const addr = m.start + ((<u64>i) << 12);
+  const reason = insertPage(m, vma, addr, pfn);
+  if (reason) {
+    m.stay(i, reason);
+    return 0;
+  }
+  m.setSource(i, MIGRATE_PFN_MIGRATE);
+  m.moved++;
+  if (isDevicePfn(pfn)) lruTouch(pfn);
+  count(isDevicePfn(pfn) ? COUNT_TO_DEVICE : COUNT_TO_SYSTEM);
+  return 0;
+}
+
+function insertPage(m: Migration, vma: Vma, addr: u64, pfn: u32): u32 {
+  if (!isAnonymous(vma)) return REASON_HOLE_NOT_ANON;
+  if (vma.flags & VM_UFFD_MISSING) return REASON_UFFD;
+  const mm = mmAt(m.mm);
+  const slot = walkAlloc(mm.pgd, m.mm, addr);
+  if (!slot) return REASON_NO_TABLE;
+  if (!anonVmaPrepare(vma)) return REASON_NO_ANON_VMA;
+  const pte = load<u64>(slot);
+  const zero = ptePresent(pte) && (pteFlags(pte) & (PTE_SPECIAL | PTE_HUGE)) == PTE_SPECIAL;
+  if (pte && !zero) return REASON_HOLE_FILLED;
+  if (!memcgCharge(mm.memcg)) return REASON_MEMCG_LIMIT;
+  const folio = folioOf(pfn);
+  folio.memcg = mm.memcg;
+  folio.refs++;
+  addNewAnon(vma, addr, folio, isDevicePfn(pfn) ? 0 : FOLIO_LRU);
+  store<u64>(slot, makePte(pfn, insertedFlags(vma, isPrivatePfn(pfn))));
+  return 0;
+}
+
+/** The flags of the entry of a page that is inserted. */
+function insertedFlags(vma: Vma, device: bool): u32 {
+  const write: u32 = vma.flags & VM_WRITE ? PTE_WRITE : 0;
+  return (
+    protection(vma) |
+    write |
+    (device ? PTE_KIND_DEVICE : (<u32>PTE_PRESENT) | PTE_YOUNG | (write ? PTE_DIRTY : 0))
+  );
+}
+
+/** A huge page where nothing was, or the huge zero page. A reason, or 0. */
+export function insertUnit(m: Migration, vma: Vma, addr: u64, head: u32): u32 {
+  if (!isAnonymous(vma)) return REASON_HOLE_NOT_ANON;
+  if (vma.flags & VM_UFFD_MISSING) return REASON_UFFD;
+  const mm = mmAt(m.mm);
+  const there = leafTable(mm.pgd, addr);
+  if (there && !isHugeZero(there)) return REASON_HOLE_FILLED;
+  if (!anonVmaPrepare(vma)) return REASON_NO_ANON_VMA;
+  const table = walkAlloc(mm.pgd, m.mm, addr);
+  if (!table) return REASON_NO_TABLE;
+  if (!memcgCharge(mm.memcg, LARGE_PAGES)) {
+    if (!there) dropLeaf(mm.pgd, addr);
+    return REASON_MEMCG_LIMIT;
+  }
+  if (there) hugeZeroPut();
+  const device = isDevicePfn(head);
+  for (let j: u32 = 0; j < LARGE_PAGES; j++) {
+    const folio = folioOf(head + j);
+    folio.memcg = mm.memcg;
+    folio.refs++;
+    addNewAnon(vma, addr + ((<u64>j) << 12), folio, device ? 0 : FOLIO_LRU);
+    if (device) lruTouch(head + j);
+  }
+  fillLeaf(table, head, insertedFlags(vma, isPrivatePfn(head)));
+  m.moved += LARGE_PAGES;
+  count(device ? COUNT_TO_DEVICE : COUNT_TO_SYSTEM, LARGE_PAGES);
+  return 0;
+}

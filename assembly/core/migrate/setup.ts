@@ -1,0 +1,217 @@
+// migrate_vma_setup and migrate_device_range: which pages of a range can move, with their entries replaced, so that
+// nobody touches them until the end. (Which pages of a range are candidates: migrate-collect.ts.)
+
+import { EINVAL, ENOMEM } from "../../uapi/errno";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_MIGRATE } from "../../uapi/event";
+import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_VMA_SELECT_DEVICE_PRIVATE } from "../../uapi/pfn";
+import {
+  REASON_FREE_PAGE,
+  REASON_LARGE_FOLIO,
+  REASON_LOCKED,
+  REASON_NOT_ISOLATED,
+  REASON_PINNED,
+  REASON_STILL_MAPPED,
+} from "../../uapi/reason";
+import {
+  COUNT_MIGRATIONS,
+  FOLIO_FILE,
+  FOLIO_FREE,
+  FOLIO_LARGE,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_MIGRATION_SHARED,
+  FOLIO_SHMEM,
+  FOLIO_SWAP_CACHE,
+  MIGRATION_SETUP,
+  TABLE_MIGRATION,
+} from "../../abi/struct";
+import { VM_HUGETLB, VM_SPECIAL } from "../../uapi/vm";
+import { LARGE_PAGES } from "../base/layout";
+import { exists } from "../base/object";
+import { poolId } from "../base/pool";
+import { count } from "../base/stat";
+import { Folio, folioOf, isDevicePfn } from "../frame/folio";
+import { getPage, putPage } from "../frame/page-alloc";
+import { validPfn } from "../frame/zone";
+import { Cmd } from "../operation/cmd";
+import { notifyEnd, notifyStart } from "../operation/notify";
+import { splitFolio } from "../operation/split";
+import {
+  letGo,
+  mapsPage,
+  Migration,
+  migrationAlloc,
+  pfnOf,
+  removeMigrationEntries,
+  takeEntry,
+} from "../space/migration";
+import { mmAt } from "../space/mm";
+import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
+import { vmaLookup } from "../space/vma";
+import { walk } from "../table/pagetable";
+import { collect, collectParts, splitHuge, UNFINISHED } from "./collect";
+import { endUnit, isUnit, unmapUnit } from "./huge";
+
+/** OP_MIGRATE_SETUP: [start, end); b: select; c: owner; d: fault page. a: the migration; e: slot being unmapped. */
+export function migrateSetupStep(cmd: Cmd): i32 {
+  if (cmd.phase == 0) {
+    const vma = vmaLookup(mmAt(cmd.mm), cmd.start);
+    if (!exists(vma) || vma.flags & (VM_SPECIAL | VM_HUGETLB) || cmd.end > vma.end || cmd.start >= cmd.end)
+      return -EINVAL;
+    if (cmd.d && (!validPfn(cmd.d) || !folioOf(cmd.d).has(FOLIO_LOCKED) || !isDevicePfn(cmd.d)))
+      return -EINVAL;
+    const m = migrationAlloc(<u32>((cmd.end - cmd.start) >> 12));
+    if (!exists(m)) return -ENOMEM;
+    m.mm = cmd.mm;
+    m.vma = <u32>vma.ptr;
+    m.select = cmd.b;
+    m.start = cmd.start;
+    m.end = cmd.end;
+    m.owner = cmd.c;
+    m.faultPage = cmd.d;
+    cmd.a = <u32>changetype<usize>(m);
+    cmd.phase = 1;
+  }
+  const m = changetype<Migration>(cmd.a);
+  if (cmd.phase == 1) {
+    if (!notifyStart(cmd, cmd.mm, m.start, m.end, MMU_NOTIFY_MIGRATE, m.owner)) return REQUEST;
+    if (splitHuge(cmd, m) == REQUEST) return REQUEST;
+    cmd.f = collect(m);
+    cmd.phase = 2;
+  }
+  if (cmd.phase == 2) {
+    if (m.parts && collectParts(cmd, m) == REQUEST) return REQUEST;
+    notifyEnd(cmd);
+    cmd.phase = 3;
+  }
+  return finishSetup(cmd, m);
+}
+
+/** OP_MIGRATE_DEVICE_SETUP: pages [e, e + f), then d: the first. b: slot whose large folio is split; e: being unmapped. */
+export function migrateDeviceSetupStep(cmd: Cmd): i32 {
+  if (cmd.phase == 0) {
+    const m = migrationAlloc(cmd.f);
+    if (!exists(m)) return -ENOMEM;
+    m.select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+    cmd.a = <u32>changetype<usize>(m);
+    cmd.d = cmd.e;
+    cmd.e = 0;
+    cmd.phase = 1;
+  }
+  const m = changetype<Migration>(cmd.a);
+  if (cmd.phase == 1) {
+    for (; cmd.b < m.npages; cmd.b++) {
+      if (folioOf(cmd.d + cmd.b).has(FOLIO_LARGE) && splitFolio(cmd, cmd.d + cmd.b) == REQUEST)
+        return REQUEST;
+    }
+    for (let i: u32 = 0; i < m.npages; i++) collectPfn(m, i, cmd.d + i);
+    cmd.phase = 2;
+  }
+  return finishSetup(cmd, m);
+}
+
+function finishSetup(cmd: Cmd, m: Migration): i32 {
+  if (cmd.f) {
+    if (unmapAll(cmd, m) == REQUEST) return REQUEST;
+    restoreDropped(m);
+  }
+  m.state = MIGRATION_SETUP;
+  count(COUNT_MIGRATIONS);
+  return poolId(TABLE_MIGRATION, changetype<usize>(m));
+}
+
+/** A page of the device, wherever it is mapped. */
+function collectPfn(m: Migration, i: u32, pfn: u32): void {
+  const folio = folioOf(pfn);
+  if (folio.has(FOLIO_FREE)) return m.stay(i, REASON_FREE_PAGE);
+  if (folio.has(FOLIO_LOCKED)) return m.stay(i, REASON_LOCKED);
+  if (folio.has(FOLIO_LARGE)) return m.stay(i, REASON_LARGE_FOLIO);
+  getPage(pfn);
+  folio.set(FOLIO_LOCKED);
+  m.setSource(i, UNFINISHED | (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE | pfn);
+}
+
+/** migrate_device_unmap: isolates each page, and replaces the entries that other mappings have of it. */
+function unmapAll(cmd: Cmd, m: Migration): i32 {
+  for (; cmd.e < m.npages; cmd.e++) {
+    const word = m.source(cmd.e);
+    if (!(word & UNFINISHED)) continue;
+    const pfn = pfnOf(word);
+    if (isUnit(word)) {
+      const reason = unmapUnit(cmd, m, pfn);
+      if (reason == REQUEST) return REQUEST;
+      m.setSource(cmd.e, m.source(cmd.e) & ~(UNFINISHED | (reason ? MIGRATE_PFN_MIGRATE : 0)));
+      if (reason) for (let j: u32 = 0; j < LARGE_PAGES; j++) m.note(cmd.e + j, reason);
+      continue;
+    }
+    const folio = folioOf(pfn);
+    if (!cmd.link && !isDevicePfn(pfn)) {
+      if (!folio.has(FOLIO_LRU)) {
+        m.stay(cmd.e, REASON_NOT_ISOLATED);
+        m.setSource(cmd.e, m.source(cmd.e) & ~UNFINISHED);
+        continue;
+      }
+      folio.clear(FOLIO_LRU);
+    }
+    if ((folio.mapcount || cmd.link) && unmapElsewhere(cmd, pfn, folio) == REQUEST) return REQUEST;
+    const explained: u32 =
+      1 +
+      (isDevicePfn(pfn) ? 1 : 0) +
+      (pfn == m.faultPage ? 1 : 0) +
+      (folio.has(FOLIO_FILE | FOLIO_SHMEM | FOLIO_SWAP_CACHE) ? 1 : 0);
+    if (folio.mapcount) m.stay(cmd.e, REASON_STILL_MAPPED);
+    else if (folio.refcount > explained) m.stay(cmd.e, REASON_PINNED);
+    m.setSource(cmd.e, m.source(cmd.e) & ~UNFINISHED);
+  }
+  return 0;
+}
+
+/**
+ * try_to_migrate: every vma that could map the page is told (`clear`, one page), whether it does or not, until nothing
+ * maps it any more. cmd.link: the vma being told.
+ */
+function unmapElsewhere(cmd: Cmd, pfn: u32, folio: Folio): i32 {
+  let link: usize = cmd.link ? <usize>cmd.link : rmapFirst(folio);
+  while (link) {
+    cmd.link = <u32>link;
+    const vma = rmapVma(link, folio);
+    const addr = rmapAddress(vma, folio, link);
+    if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
+    const slot = walk(vma.mm.pgd, addr);
+    if (slot && mapsPage(load<u64>(slot), pfn)) {
+      takeEntry(slot, load<u64>(slot), pfn, folio);
+      folio.set(FOLIO_MIGRATION_SHARED);
+      putPage(pfn);
+    }
+    notifyEnd(cmd);
+    if (!folio.mapcount) break;
+    link = rmapNext(link, folio);
+  }
+  cmd.link = 0;
+  return 0;
+}
+
+/** Pages that turned out to be unable to move get their entries back; what can move is counted. */
+function restoreDropped(m: Migration): void {
+  const pgd = m.mm ? mmAt(m.mm).pgd : 0;
+  let candidates: u32 = 0;
+  for (let i: u32 = 0; i < m.npages; i++) {
+    const word = m.source(i);
+    if (word & MIGRATE_PFN_MIGRATE) {
+      candidates++;
+      continue;
+    }
+    if (!(word & (<u32>MIGRATE_PFN_VALID))) continue;
+    const pfn = pfnOf(word);
+    const slot = pgd ? walk(pgd, m.start + ((<u64>i) << 12)) : 0;
+    if (isUnit(word)) {
+      endUnit(m, i, slot, pfn, pfn);
+    } else {
+      removeMigrationEntries(m, slot, pfn, pfn);
+      letGo(m, i, pfn);
+    }
+    m.setSource(i, 0);
+  }
+  m.cpages = candidates;
+}

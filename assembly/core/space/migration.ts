@@ -1,0 +1,269 @@
+// An open migration: its object, its arrays, and the entries that hold its pages' places.
+//
+//   setup:  collect ─▶ unmap elsewhere        pages: metadata moves        finalize: entries name pages again
+//   src   VALID|MIGRATE|pfn   …    cleared where a page stays             dst or src
+//   dst        0              driver: VALID|pfn
+//   reasons    why a page stays, a byte each
+
+import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../../uapi/pfn";
+import {
+  PTE_DIRTY,
+  PTE_EXCLUSIVE,
+  PTE_HUGE,
+  PTE_KIND_DEVICE,
+  PTE_KIND_HWPOISON,
+  PTE_KIND_MIGRATION,
+  PTE_NO_ACCESS,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PTE_YOUNG,
+} from "../../uapi/pte";
+import { REASON_NOT_ISOLATED } from "../../uapi/reason";
+import {
+  COUNT_STAYED,
+  FOLIO_ANON,
+  FOLIO_ANON_EXCLUSIVE,
+  FOLIO_DIRTY,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_MIGRATION_SHARED,
+  MIGRATION_CPAGES,
+  MIGRATION_DST,
+  MIGRATION_END,
+  MIGRATION_FAULT_PAGE,
+  MIGRATION_HOLES_FROM,
+  MIGRATION_MM,
+  MIGRATION_MOVED,
+  MIGRATION_NPAGES,
+  MIGRATION_OWNER,
+  MIGRATION_REASONS,
+  MIGRATION_SELECT,
+  MIGRATION_SIZE,
+  MIGRATION_SRC,
+  MIGRATION_START,
+  MIGRATION_STATE,
+  MIGRATION_VMA,
+  TABLE_MIGRATION,
+} from "../../abi/struct";
+import { arenaAlloc, arenaFree } from "../base/arena";
+import { LARGE_PAGES } from "../base/layout";
+import { exists, none } from "../base/object";
+import { poolAlloc, poolFree, poolHigh, poolObject } from "../base/pool";
+import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { count } from "../base/stat";
+import { isPrivatePfn } from "../frame/coherent";
+import { Folio, folioOf, isDevicePfn } from "../frame/folio";
+import { putPage } from "../frame/page-alloc";
+import { walk } from "../table/pagetable";
+import { Mm, mmAt } from "./mm";
+import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
+import { dropUnmapped } from "./swap";
+import { addRss } from "./zap";
+
+
+@unmanaged
+export class Migration {
+  /** 0: not in use; MIGRATION_SETUP, MIGRATION_PAGES */
+  state: u32;
+  /** 0: pages of a device, wherever they are mapped */
+  mm: u32;
+  vma: u32;
+  select: u32;
+  start: u64;
+  end: u64;
+  npages: u32;
+  cpages: u32;
+  src: u32;
+  dst: u32;
+  reasons: u32;
+  owner: u32;
+  faultPage: u32;
+  moved: u32;
+  holesFrom: u32;
+  /** Device pages that were not collected since they are parts of large folios. */
+  parts: u32;
+  reserved1: u64;
+  reserved2: u64;
+  reserved3: u64;
+
+
+  @inline source(i: u32): u32 {
+    return load<u32>(this.src + i * 4);
+  }
+
+
+  @inline setSource(i: u32, word: u32): void {
+    store<u32>(this.src + i * 4, word);
+  }
+
+
+  @inline target(i: u32): u32 {
+    return load<u32>(this.dst + i * 4);
+  }
+  /** The page of slot i stays, for this reason. */
+  stay(i: u32, reason: u32): void {
+    this.setSource(i, this.source(i) & ~MIGRATE_PFN_MIGRATE);
+    this.note(i, reason);
+  }
+  note(i: u32, reason: u32): void {
+    store<u8>(this.reasons + i, <u8>reason);
+    count(COUNT_STAYED);
+  }
+}
+
+if (offsetof<Migration>() != MIGRATION_SIZE) ERROR("MIGRATION_SIZE");
+if (offsetof<Migration>("state") != MIGRATION_STATE) ERROR("MIGRATION_STATE");
+if (offsetof<Migration>("mm") != MIGRATION_MM) ERROR("MIGRATION_MM");
+if (offsetof<Migration>("vma") != MIGRATION_VMA) ERROR("MIGRATION_VMA");
+if (offsetof<Migration>("select") != MIGRATION_SELECT) ERROR("MIGRATION_SELECT");
+if (offsetof<Migration>("start") != MIGRATION_START) ERROR("MIGRATION_START");
+if (offsetof<Migration>("end") != MIGRATION_END) ERROR("MIGRATION_END");
+if (offsetof<Migration>("npages") != MIGRATION_NPAGES) ERROR("MIGRATION_NPAGES");
+if (offsetof<Migration>("cpages") != MIGRATION_CPAGES) ERROR("MIGRATION_CPAGES");
+if (offsetof<Migration>("src") != MIGRATION_SRC) ERROR("MIGRATION_SRC");
+if (offsetof<Migration>("dst") != MIGRATION_DST) ERROR("MIGRATION_DST");
+if (offsetof<Migration>("reasons") != MIGRATION_REASONS) ERROR("MIGRATION_REASONS");
+if (offsetof<Migration>("owner") != MIGRATION_OWNER) ERROR("MIGRATION_OWNER");
+if (offsetof<Migration>("faultPage") != MIGRATION_FAULT_PAGE) ERROR("MIGRATION_FAULT_PAGE");
+if (offsetof<Migration>("moved") != MIGRATION_MOVED) ERROR("MIGRATION_MOVED");
+if (offsetof<Migration>("holesFrom") != MIGRATION_HOLES_FROM) ERROR("MIGRATION_HOLES_FROM");
+
+/** The migration of an id, or null. */
+export function migrationOf(id: u32): Migration {
+  if (!id || id > poolHigh(TABLE_MIGRATION)) return none<Migration>();
+  const m = changetype<Migration>(poolObject(TABLE_MIGRATION, id));
+  return m.src ? m : none<Migration>();
+}
+
+/** The open migration that has the page, 0 if none has: somebody else holds its lock. */
+export function migrationHolding(pfn: u32): u32 {
+  for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
+    const m = migrationOf(id);
+    if (!exists(m)) continue;
+    for (let i: u32 = 0; i < m.npages; i++) {
+      const word = m.source(i);
+      if (word & (<u32>MIGRATE_PFN_VALID) && pfn - pfnOf(word) < pagesOf(word)) return id;
+    }
+  }
+  return 0;
+}
+
+/** A migration of n pages with its three arrays, one block of the arena; null when something ran out. */
+export function migrationAlloc(n: u32): Migration {
+  const m = changetype<Migration>(poolAlloc(TABLE_MIGRATION));
+  if (!exists(m)) return m;
+  m.npages = n;
+  m.src = <u32>arenaAlloc(n * 9);
+  m.dst = m.src + n * 4;
+  m.reasons = m.dst + n * 4;
+  if (m.src) return m;
+  poolFree(TABLE_MIGRATION, changetype<usize>(m));
+  return none<Migration>();
+}
+
+export function migrationFree(m: Migration): void {
+  arenaFree(m.src);
+  m.src = 0;
+  poolFree(TABLE_MIGRATION, changetype<usize>(m));
+}
+
+/** Does this entry map the page (as a page in RAM or on a device)? */
+@inline
+export function mapsPage(pte: u64, pfn: u32): bool {
+  if (ptePfn(pte) != pfn) return false;
+  return ptePresent(pte) ? !(pteFlags(pte) & PTE_SPECIAL) : pteKind(pte) == PTE_KIND_DEVICE;
+}
+
+
+@inline
+function waitsFor(pte: u64, pfn: u32): bool {
+  return pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfn && !ptePresent(pte);
+}
+
+/**
+ * Replaces an entry that maps a page by a migration entry. The mapping's reference goes to the caller; whether the
+ * page was exclusive and writable, young and dirty is kept in the entry.
+ */
+@inline
+export function takeEntry(slot: usize, pte: u64, pfn: u32, folio: Folio): void {
+  let flags =
+    (pteFlags(pte) & (PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS | PTE_HUGE)) | PTE_KIND_MIGRATION;
+  if (folio.has(FOLIO_ANON_EXCLUSIVE)) {
+    // From here on the entry knows: fork may share the page meanwhile.
+    flags |= PTE_EXCLUSIVE;
+    folio.clear(FOLIO_ANON_EXCLUSIVE);
+  }
+  if (ptePresent(pte) && flags & PTE_DIRTY) folio.set(FOLIO_DIRTY);
+  store<u64>(slot, makePte(pfn, flags));
+  folio.maps--;
+}
+
+/** What an entry becomes at the end: it names `pfn`, with what the migration entry kept. */
+function restoreEntry(slot: usize, pte: u64, pfn: u32): void {
+  const folio = folioOf(pfn);
+  const kept = pteFlags(pte);
+  if (kept & (PTE_WRITE | PTE_EXCLUSIVE) && folio.has(FOLIO_ANON)) folio.set(FOLIO_ANON_EXCLUSIVE);
+  let flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);
+  if (isPrivatePfn(pfn)) flags |= PTE_KIND_DEVICE;
+  else flags |= (<u32>PTE_PRESENT) | (kept & PTE_YOUNG) | (folio.has(FOLIO_DIRTY) ? kept & PTE_DIRTY : 0);
+  store<u64>(slot, makePte(pfn, flags));
+  folio.maps++;
+  folio.refs++;
+}
+
+/** The page is lost: whoever touches it gets SIGBUS. */
+function poisonEntry(slot: usize, mm: Mm, folio: Folio): void {
+  store<u64>(slot, makePte(0, PTE_KIND_HWPOISON));
+  addRss(mm, folio, -1);
+}
+
+/** Ends the entry at `slot`, if it waits for page `from`. */
+function endEntry(slot: usize, mmId: u32, from: u32, to: u32): bool {
+  const pte = load<u64>(slot);
+  if (!waitsFor(pte, from)) return false;
+  if (to) restoreEntry(slot, pte, to);
+  else poisonEntry(slot, mmAt(mmId), folioOf(from));
+  return true;
+}
+
+/**
+ * remove_migration_ptes: every migration entry that waits for page `from` names page `to` again (0: none; it is
+ * poisoned). `slot` is the entry that collect replaced (0 unknown), in the migration's mm; mremap may have moved it.
+ */
+export function removeMigrationEntries(m: Migration, slot: usize, from: u32, to: u32): void {
+  const found = slot != 0 && endEntry(slot, m.mm, from, to);
+  if (!found || folioOf(from).has(FOLIO_MIGRATION_SHARED)) removeSharedEntries(from, to);
+}
+
+function removeSharedEntries(from: u32, to: u32): void {
+  const folio = folioOf(from);
+  for (let link = rmapFirst(folio); link; link = rmapNext(link, folio)) {
+    const vma = rmapVma(link, folio);
+    const slot = walk(vma.mm.pgd, rmapAddress(vma, folio, link));
+    if (slot) endEntry(slot, vma.mmId, from, to);
+  }
+  folio.clear(FOLIO_MIGRATION_SHARED);
+}
+
+/** Pages that a slot's word stands for. */
+@inline
+export function pagesOf(word: u32): u32 {
+  return word & MIGRATE_PFN_COMPOUND ? LARGE_PAGES : 1;
+}
+
+/** Unlocks slot i's page, puts it back on the LRU, unless somebody else took it off, and drops the migration's reference. */
+export function letGo(m: Migration, i: u32, pfn: u32): void {
+  const folio = folioOf(pfn);
+  const lock: u32 = pfn == m.faultPage ? 0 : FOLIO_LOCKED;
+  const listed = !isDevicePfn(pfn) && load<u8>(m.reasons + i) != REASON_NOT_ISOLATED;
+  folio.flags = <u16>((folio.flags & ~lock) | (listed ? FOLIO_LRU : 0));
+  dropUnmapped(pfn, folio);
+  putPage(pfn);
+}
+
+
+@inline
+export function pfnOf(word: u32): u32 {
+  return word & PFN_MASK;
+}

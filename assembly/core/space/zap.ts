@@ -1,0 +1,150 @@
+// Taking entries away: what unmapping, DONTNEED and exit have in common.
+
+import {
+  PTE_DIRTY,
+  PTE_KIND_DEVICE,
+  PTE_KIND_DEVICE_EXCLUSIVE,
+  PTE_KIND_MIGRATION,
+  PTE_KIND_SWAP,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+} from "../../uapi/pte";
+import {
+  FOLIO_ANON,
+  FOLIO_ANON_EXCLUSIVE,
+  FOLIO_COUNT_MASK,
+  FOLIO_DIRTY,
+  FOLIO_FLAGS,
+  FOLIO_LRU,
+  FOLIO_MAPS,
+  FOLIO_REFERENCED,
+  FOLIO_RESERVED,
+  FOLIO_SHMEM,
+  FOLIO_SIZE,
+  HDR_FOLIOS,
+} from "../../abi/struct";
+import { header } from "../base/layout";
+import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { Folio, folioOf } from "../frame/folio";
+import { memcgUncharge } from "../frame/memcg";
+import { clearFolio, freeGroup, putPage } from "../frame/page-alloc";
+import { hugeZeroPut, isHugeZero } from "../table/huge";
+import { dropLeaf, freeTables, holeEnd, isHuge, leafEnd, leafTable, slotOf } from "../table/pagetable";
+import { Mm } from "./mm";
+import { dropUnmapped, swapPut } from "./swap";
+
+/** Counts a page of an mm in or out, by kind. hugetlb pages are not counted. */
+@inline
+export function addRss(mm: Mm, folio: Folio, by: i32): void {
+  if (folio.has(FOLIO_RESERVED)) return;
+  if (folio.has(FOLIO_ANON)) mm.rssAnon += by;
+  else if (folio.has(FOLIO_SHMEM)) mm.rssShmem += by;
+  else mm.rssFile += by;
+}
+
+/** One entry less names the page, and its reference goes. The page may be free afterwards. */
+@inline
+export function unmapPage(pfn: u32, folio: Folio): void {
+  folio.maps--;
+  dropUnmapped(pfn, folio);
+  putPage(pfn);
+}
+
+/** Undoes what an entry that was just cleared stood for. */
+export function zapPte(mm: Mm, pte: u64): void {
+  const pfn = ptePfn(pte);
+  if (ptePresent(pte)) {
+    if (pteFlags(pte) & PTE_SPECIAL) return;
+    const folio = folioOf(pfn);
+    if (pteFlags(pte) & PTE_DIRTY && !folio.has(FOLIO_ANON)) folio.set(FOLIO_DIRTY);
+    addRss(mm, folio, -1);
+    unmapPage(pfn, folio);
+    return;
+  }
+  const kind = pteKind(pte);
+  if (kind == PTE_KIND_MIGRATION) {
+    // The migration holds the page; this entry held neither mapping nor reference.
+    addRss(mm, folioOf(pfn), -1);
+  } else if (kind == PTE_KIND_DEVICE) {
+    const folio = folioOf(pfn);
+    addRss(mm, folio, -1);
+    unmapPage(pfn, folio);
+  } else if (kind == PTE_KIND_SWAP) {
+    mm.rssSwap--;
+    swapPut(pfn);
+  } else if (kind == PTE_KIND_DEVICE_EXCLUSIVE) {
+    // The entry kept its reference, but no mapping.
+    const folio = folioOf(pfn);
+    addRss(mm, folio, -1);
+    dropUnmapped(pfn, folio);
+    putPage(pfn);
+  }
+}
+
+/** Flags that the folio of a page may have, beside FOLIO_ANON and FOLIO_LRU, for zapSole() to take it. */
+const USUAL: u32 = FOLIO_DIRTY | FOLIO_ANON_EXCLUSIVE | FOLIO_REFERENCED;
+
+/**
+ * Clears the entries from `at` on as long as their pages are this mm's alone: present, anonymous, in RAM, with one mapping and
+ * its reference, charged as the mm is. Their frames go back by bitmap words. Returns the first entry that is not so.
+ */
+function zapSole(mm: Mm, at: usize, last: usize): usize {
+  const folios = header(HDR_FOLIOS);
+  const own = (mm.memcg << 24) | 1;
+  const first = at;
+  let group: u32 = 0; // pfn / 64
+  let bits: u64 = 0;
+  for (; at < last; at += 8) {
+    const pte = load<u64>(at);
+    if ((pteFlags(pte) & ((<u32>PTE_PRESENT) | PTE_SPECIAL)) != <u32>PTE_PRESENT) break;
+    const pfn = ptePfn(pte);
+    const folio = folios + pfn * FOLIO_SIZE;
+    if (load<u32>(folio) != own || (load<u32>(folio, FOLIO_MAPS) & FOLIO_COUNT_MASK) != 1) break;
+    if ((load<u16>(folio, FOLIO_FLAGS) & ~USUAL) != (FOLIO_ANON | FOLIO_LRU)) break;
+    store<u64>(at, 0);
+    clearFolio(changetype<Folio>(folio));
+    if (pfn >> 6 != group) {
+      if (bits) freeGroup(group, bits);
+      group = pfn >> 6;
+      bits = 0;
+    }
+    bits |= (<u64>1) << (pfn & 63);
+  }
+  if (bits) freeGroup(group, bits);
+  const zapped = (<u32>(at - first)) >> 3;
+  mm.rssAnon -= zapped;
+  memcgUncharge(mm.memcg, zapped);
+  return at;
+}
+
+/** Clears every entry of [start, end). Huge mappings lie inside it, or outside. */
+export function zapRange(mm: Mm, start: u64, end: u64): void {
+  let addr = start;
+  while (addr < end) {
+    const table = leafTable(mm.pgd, addr);
+    if (!table) {
+      addr = holeEnd(mm.pgd, addr);
+      continue;
+    }
+    const until = leafEnd(addr, end);
+    const huge = isHuge(table);
+    if (isHugeZero(table)) hugeZeroPut();
+    const last = slotOf(table, addr) + ((<usize>(until - addr)) >> 9);
+    for (let at = slotOf(table, addr); at < last; at += 8) {
+      at = zapSole(mm, at, last);
+      if (at == last) break;
+      const pte = load<u64>(at);
+      if (!pte) continue;
+      store<u64>(at, 0);
+      zapPte(mm, pte);
+    }
+    // Where a huge mapping was there is no table, and may be a huge page again.
+    if (huge) dropLeaf(mm.pgd, addr);
+    addr = until;
+  }
+}
+
+/** Frees the tables that only [start, end) needed, given the neighbours that remain: floor and ceiling of the gap. */
+export function freeUnusedTables(mm: Mm, start: u64, end: u64, floor: u64, ceiling: u64): void {
+  freeTables(mm.pgd, start, end, floor, ceiling);
+}

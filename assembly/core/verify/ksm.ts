@@ -1,0 +1,88 @@
+// What verify() knows of KSM pages.
+
+import {
+  FOLIO_ANON,
+  FOLIO_ANON_EXCLUSIVE,
+  FOLIO_KSM,
+  FOLIO_LOCKED,
+  HDR_DEVICE_BASE,
+  HDR_DEVICE_NEXT,
+  HDR_SYSTEM_FRAMES,
+  TABLE_KSM_ITEM,
+  TABLE_KSM_NODE,
+  TABLE_MM,
+} from "../../abi/struct";
+import { header, RESERVED_FRAMES } from "../base/layout";
+import { exists } from "../base/object";
+import { poolHigh, poolObject, poolUsed } from "../base/pool";
+import { Folio, folioOf } from "../frame/folio";
+import { isAlive, ksmItemAt, KsmNode, ksmNodeAt, nodeChain } from "../space/ksm-item";
+import { mmOf } from "../space/mm";
+import { linkAt } from "../space/rmap";
+import { Vma } from "../space/vma";
+
+/** Does a KSM page's list find its entry at addr of this vma: an item there, of the vma's own mm or of one that it forked from? */
+export function ksmReaches(folio: Folio, vma: Vma, addr: u64): bool {
+  for (let at: usize = ksmNodeAt(folio.index).first; at; at = ksmItemAt(at).next) {
+    const item = ksmItemAt(at);
+    if (item.address != addr) continue;
+    for (let link: usize = vma.chain; link; link = linkAt(link).chainNext) {
+      if (linkAt(link).anonVma == item.anonVma) return true;
+    }
+  }
+  return false;
+}
+
+/** A KSM page that is not what it must be, or whose node is not; 0 if there is none. */
+export function ksmCheck(): u32 {
+  const systemEnd = RESERVED_FRAMES + header(HDR_SYSTEM_FRAMES);
+  for (let pfn = RESERVED_FRAMES; pfn < header(HDR_DEVICE_NEXT); pfn++) {
+    if (pfn == systemEnd) pfn = header(HDR_DEVICE_BASE);
+    if (pfn >= header(HDR_DEVICE_NEXT)) break;
+    const folio = folioOf(pfn);
+    if (!folio.has(FOLIO_KSM)) continue;
+    // While a migration is open its node may name the destination.
+    const known =
+      isAlive(ksmNodeAt(folio.index)) && (ksmNodeAt(folio.index).pfn == pfn || folio.has(FOLIO_LOCKED));
+    if (!known || !folio.has(FOLIO_ANON) || folio.has(FOLIO_ANON_EXCLUSIVE)) return pfn;
+  }
+  let items: u32 = 0;
+  for (let id: u32 = 1; id <= poolHigh(TABLE_KSM_NODE); id++) {
+    const node = ksmNodeAt(poolObject(TABLE_KSM_NODE, id));
+    if (!node.pfn) continue;
+    const own = checkNode(node);
+    if (own < 0) return node.pfn;
+    items += own;
+  }
+  return items + looseItems() == poolUsed(TABLE_KSM_ITEM) ? 0 : 1;
+}
+
+/** How many items without an address space a node's list has; -1 if node or list are broken. */
+function checkNode(node: KsmNode): i32 {
+  let chained = false;
+  for (let at: usize = load<u32>(nodeChain(node.checksum)); at; at = ksmNodeAt(at).next) {
+    if (at == changetype<usize>(node)) chained = true;
+  }
+  let orphans = 0;
+  let length: u32 = 0;
+  for (let at: usize = node.first; at; at = ksmItemAt(at).next) {
+    if (ksmItemAt(at).node != <u32>changetype<usize>(node) || ++length > node.length) return -1;
+    if (!ksmItemAt(at).mm) orphans++;
+  }
+  return chained && length == node.length ? orphans : -1;
+}
+
+/** The items in the lists of address spaces; more than all there are if a list is out of order. */
+function looseItems(): u32 {
+  let n: u32 = 0;
+  for (let id: u32 = 1; id <= poolHigh(TABLE_MM); id++) {
+    const mm = mmOf(id);
+    let before: u64 = 0;
+    for (let at: usize = exists(mm) ? <usize>mm.ksmItems : 0; at; at = ksmItemAt(at).mmNext) {
+      if (ksmItemAt(at).mm != id || ksmItemAt(at).address <= before) return poolUsed(TABLE_KSM_ITEM) + 1;
+      before = ksmItemAt(at).address;
+      n++;
+    }
+  }
+  return n;
+}

@@ -1,0 +1,237 @@
+import { ENOMEM, EINVAL } from "../../assembly/uapi/errno.ts";
+import { PAGE_SIZE, PMD_PAGES, PMD_SIZE } from "../../assembly/uapi/page.ts";
+import {
+  BOOT_ARENA_BYTES,
+  BOOT_CAPACITY,
+  BOOT_CONFIG,
+  BOOT_DATA,
+  BOOT_DEVICE_FRAMES,
+  BOOT_LOG_ENTRIES,
+  BOOT_HUGETLB_PAGES,
+  BOOT_SWAP_FRAMES,
+  BOOT_SYSTEM_FRAMES,
+  HEADER,
+  TABLE_ANON_VMA,
+  TABLE_AVC,
+  TABLE_DEVICE_TABLE,
+  TABLE_FILE,
+  TABLE_KSM_ITEM,
+  TABLE_KSM_NODE,
+  TABLE_MEMCG,
+  TABLE_MIGRATION,
+  TABLE_MM,
+  TABLE_NOTIFIER,
+  TABLE_PAGE_TABLE,
+  TABLE_VMA,
+} from "../../assembly/abi/struct.ts";
+import type { CoreExports } from "./core.ts";
+import { badRange, badType, checkInteger, checkOptions, HmmError } from "./errors.ts";
+import { Memory } from "./memory.ts";
+
+/** How many of each kind of object there may be at a time. What is left out follows from the memory sizes. */
+export interface HmmCapacities {
+  mms?: number;
+  vmas?: number;
+  anonVmas?: number;
+  anonVmaLinks?: number;
+  /** Page-table pages, of all address spaces and device tables together. */
+  pageTables?: number;
+  notifiers?: number;
+  memcgs?: number;
+  /** Open migrations. */
+  migrations?: number;
+  deviceTables?: number;
+  /** Files, and shared anonymous mappings. */
+  files?: number;
+  /** KSM: pages that are merged, and addresses that are looked at. */
+  ksmPages?: number;
+  ksmAddresses?: number;
+}
+
+/** What an engine is made with. Everything is allocated at once and never grows. */
+export interface HmmConfig {
+  /** Bytes of RAM frames. Default 256 MiB. */
+  systemMemory?: number;
+  /** Bytes of device frames, shared out by hmmDevmemAdd. Default 256 MiB. */
+  deviceMemory?: number;
+  /** Bytes of swap space, for MADV_PAGEOUT. Default 0: none. */
+  swap?: number;
+  /**
+   * Bytes of systemMemory set aside for hugetlb pages (MAP_HUGETLB), rounded up to 2 MiB. Default 0: none. At most what is
+   * left of systemMemory without its first 2 MiB.
+   */
+  hugetlb?: number;
+  /** "metadata": frames have no bytes, for simulations larger than memory. Default "data". */
+  backing?: "data" | "metadata";
+  capacities?: HmmCapacities;
+  /** Bytes for pfn arrays and open migrations. */
+  arena?: number;
+  /** Records that the event log holds between deliveries: a power of two. Default 4096. */
+  eventLog?: number;
+  /** The core, compiled elsewhere (hmm.wasm). Default: the one in the package. */
+  module?: WebAssembly.Module;
+}
+
+/** A configuration with nothing left out. */
+export interface HmmSettings {
+  readonly systemMemory: number;
+  readonly deviceMemory: number;
+  readonly swap: number;
+  readonly hugetlb: number;
+  readonly backing: "data" | "metadata";
+  readonly capacities: Readonly<Required<HmmCapacities>>;
+  readonly arena: number;
+  readonly eventLog: number;
+}
+
+const DEFAULT_MEMORY = 2 ** 28;
+const DEFAULT_LOG = 4096;
+/** Frames before the first one of system memory. */
+const RESERVED_FRAMES = 2;
+/** What the pfn words can number. */
+const MEMORY_MAX = 2 ** 39;
+
+const CAPACITY_TABLES: readonly (readonly [keyof HmmCapacities, number])[] = [
+  ["mms", TABLE_MM],
+  ["vmas", TABLE_VMA],
+  ["anonVmas", TABLE_ANON_VMA],
+  ["anonVmaLinks", TABLE_AVC],
+  ["pageTables", TABLE_PAGE_TABLE],
+  ["notifiers", TABLE_NOTIFIER],
+  ["memcgs", TABLE_MEMCG],
+  ["migrations", TABLE_MIGRATION],
+  ["deviceTables", TABLE_DEVICE_TABLE],
+  ["files", TABLE_FILE],
+  ["ksmPages", TABLE_KSM_NODE],
+  ["ksmAddresses", TABLE_KSM_ITEM],
+];
+
+/** What a page's description has bits for. */
+const MOST: HmmCapacities = { anonVmas: 0xffff, memcgs: 0xff, files: 0xffff };
+
+const OP = "Hmm.create";
+const KNOWN = [
+  "systemMemory",
+  "deviceMemory",
+  "swap",
+  "hugetlb",
+  "backing",
+  "capacities",
+  "arena",
+  "eventLog",
+  "module",
+];
+
+function optional(
+  object: Record<string, unknown>,
+  name: string,
+  min: number,
+  max: number,
+  usual: number,
+): number {
+  return object[name] === undefined ? usual : checkInteger(OP, name, object[name], min, max);
+}
+
+function refuseUnknown(object: object, known: readonly string[], what: string): void {
+  const unknown = Object.keys(object).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw badRange(OP, what, `made of ${known.join(", ")}`, unknown);
+}
+
+/** Checks a configuration; 0 stands for what the core chooses. */
+export function checkConfig(config: HmmConfig): HmmSettings {
+  checkOptions(OP, "config", config);
+  if (config.module !== undefined && !(config.module instanceof WebAssembly.Module))
+    throw badType(OP, "module", "a WebAssembly.Module", config.module);
+  refuseUnknown(config, KNOWN, "config");
+  const given = config as Record<string, unknown>;
+  const { backing = "data", capacities = {} } = config;
+  if (backing !== "data" && backing !== "metadata")
+    throw badRange(OP, "backing", '"data" or "metadata"', backing);
+  checkOptions(OP, "capacities", capacities);
+  refuseUnknown(
+    capacities,
+    CAPACITY_TABLES.map(([name]) => name),
+    "capacities",
+  );
+  const sizes: Record<string, number> = {};
+  for (const [name] of CAPACITY_TABLES)
+    sizes[name] = optional(capacities as Record<string, unknown>, name, 1, MOST[name] ?? 2 ** 28, 0);
+  const eventLog = optional(given, "eventLog", 1, 2 ** 26, DEFAULT_LOG);
+  if ((eventLog & (eventLog - 1)) !== 0) throw badRange(OP, "eventLog", "a power of two", eventLog);
+  const systemMemory = optional(given, "systemMemory", PAGE_SIZE, MEMORY_MAX, DEFAULT_MEMORY);
+  return {
+    systemMemory,
+    deviceMemory: optional(given, "deviceMemory", 0, MEMORY_MAX, DEFAULT_MEMORY),
+    swap: optional(given, "swap", 0, MEMORY_MAX, 0),
+    hugetlb: optional(given, "hugetlb", 0, mostHugetlb(systemMemory), 0),
+    backing,
+    capacities: sizes as unknown as Required<HmmCapacities>,
+    arena: optional(given, "arena", 4096, 2 ** 32, 0),
+    eventLog,
+  };
+}
+
+/** Whole blocks of 2 MiB: the first one has the zero page in it. */
+function mostHugetlb(systemMemory: number): number {
+  return (
+    Math.max(0, Math.floor((Math.ceil(systemMemory / PAGE_SIZE) + RESERVED_FRAMES) / PMD_PAGES) - 1) *
+    PMD_SIZE
+  );
+}
+
+/** Writes the boot configuration, lays memory out and boots. Returns the memory, and the settings with all defaults. */
+export function boot(core: CoreExports, settings: HmmSettings): { mem: Memory; settings: HmmSettings } {
+  const base = HEADER + BOOT_CONFIG;
+  growTo(core.memory, base + 4096);
+  const view = new DataView(core.memory.buffer);
+  const set = (offset: number, value: number): void => view.setUint32(base + offset, value, true);
+  set(BOOT_DATA, settings.backing === "data" ? 1 : 0);
+  set(BOOT_SYSTEM_FRAMES, Math.ceil(settings.systemMemory / PAGE_SIZE));
+  set(BOOT_DEVICE_FRAMES, Math.ceil(settings.deviceMemory / PAGE_SIZE));
+  set(BOOT_SWAP_FRAMES, Math.ceil(settings.swap / PAGE_SIZE));
+  set(BOOT_HUGETLB_PAGES, Math.ceil(settings.hugetlb / PMD_SIZE));
+  set(BOOT_LOG_ENTRIES, settings.eventLog);
+  set(BOOT_ARENA_BYTES, settings.arena);
+  for (const [name, table] of CAPACITY_TABLES) set(BOOT_CAPACITY + 4 * table, settings.capacities[name]);
+  const bytes = core.layoutBytes();
+  if (bytes < 0) throw tooLarge(-bytes);
+  growTo(core.memory, bytes);
+  const answer = core.boot();
+  if (answer < 0) throw new HmmError(-answer, OP, "the core does not boot with this configuration");
+  const mem = new Memory(core.memory);
+  const capacities: Record<string, number> = {};
+  for (const [name, table] of CAPACITY_TABLES) capacities[name] = mem.u32(base + BOOT_CAPACITY + 4 * table);
+  return {
+    mem,
+    settings: {
+      ...settings,
+      systemMemory: mem.u32(base + BOOT_SYSTEM_FRAMES) * PAGE_SIZE,
+      deviceMemory: mem.u32(base + BOOT_DEVICE_FRAMES) * PAGE_SIZE,
+      swap: mem.u32(base + BOOT_SWAP_FRAMES) * PAGE_SIZE,
+      hugetlb: mem.u32(base + BOOT_HUGETLB_PAGES) * PMD_SIZE,
+      arena: mem.u32(base + BOOT_ARENA_BYTES),
+      eventLog: mem.u32(base + BOOT_LOG_ENTRIES),
+      capacities: capacities as unknown as Required<HmmCapacities>,
+    },
+  };
+}
+
+function tooLarge(errno: number): Error {
+  const detail = "frames, tables and arena need more than 4 GiB of linear memory";
+  return errno === EINVAL || errno === ENOMEM
+    ? new HmmError(ENOMEM, OP, detail)
+    : new HmmError(errno, OP, "");
+}
+
+const WASM_PAGE = 65536;
+
+/** Grows a memory once, to at least so many bytes. Throws HmmError ENOMEM if the host has not got them. */
+export function growTo(memory: WebAssembly.Memory, bytes: number): void {
+  const missing = Math.ceil((bytes - memory.buffer.byteLength) / WASM_PAGE);
+  if (missing <= 0) return;
+  try {
+    memory.grow(missing);
+  } catch (cause) {
+    throw new HmmError(ENOMEM, OP, `the host gives no ${bytes} bytes of WebAssembly memory`, { cause });
+  }
+}

@@ -1,0 +1,112 @@
+import {
+  HDR_PANIC_FILE,
+  HDR_PANIC_LINE,
+  HDR_PANIC_MESSAGE,
+  HEADER,
+  HEADER_MAGIC,
+  HDR_MAGIC,
+  POOLS,
+  POOL_BASE,
+  POOL_OBJECT_SIZE,
+  POOL_STRIDE,
+} from "../../assembly/abi/struct.ts";
+
+const HIGH = 2 ** 32;
+
+/**
+ * The core's linear memory as JavaScript reads it. The memory has its final size when this is made and never grows
+ * afterwards, so the views never detach. Addresses are byte addresses in linear memory.
+ */
+export class Memory {
+  readonly buffer: ArrayBuffer;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly words: Uint32Array<ArrayBuffer>;
+  readonly doubles: Float64Array<ArrayBuffer>;
+
+  constructor(memory: WebAssembly.Memory) {
+    this.buffer = memory.buffer;
+    this.bytes = new Uint8Array(this.buffer);
+    this.words = new Uint32Array(this.buffer);
+    this.doubles = new Float64Array(this.buffer);
+  }
+
+  u32(address: number): number {
+    return this.words[address >>> 2];
+  }
+
+  setU32(address: number, value: number): void {
+    this.words[address >>> 2] = value;
+  }
+
+  f64(address: number): number {
+    return this.doubles[address >>> 3];
+  }
+
+  setF64(address: number, value: number): void {
+    this.doubles[address >>> 3] = value;
+  }
+
+  /** A u64 as a number: exact below 2^53, which every address and counter is. */
+  u64(address: number): number {
+    const index = address >>> 2;
+    return this.words[index] + this.words[index + 1] * HIGH;
+  }
+
+  /** A u32 of the header, by its HDR_* offset. */
+  header(offset: number): number {
+    return this.words[(HEADER + offset) >>> 2];
+  }
+
+  setHeader(offset: number, value: number): void {
+    this.words[(HEADER + offset) >>> 2] = value;
+  }
+
+  /** An f64 of the header, by its HDR_* offset. */
+  headerF64(offset: number): number {
+    return this.doubles[(HEADER + offset) >>> 3];
+  }
+
+  /** A u32 of the descriptor of table TABLE_*, by its POOL_* offset. */
+  pool(table: number, offset: number): number {
+    return this.u32(HEADER + POOLS + table * POOL_STRIDE + offset);
+  }
+
+  /** The address of object `id` of table TABLE_*. */
+  objectAddress(table: number, id: number): number {
+    return this.pool(table, POOL_BASE) + id * this.pool(table, POOL_OBJECT_SIZE);
+  }
+
+  /** n words at `address`, as a live view. */
+  wordsAt(address: number, n: number): Uint32Array<ArrayBuffer> {
+    return new Uint32Array(this.buffer, address, n);
+  }
+}
+
+function assemblyString(view: DataView, address: number): string {
+  if (address === 0) return "";
+  const bytes = view.getUint32(address - 4, true);
+  let text = "";
+  for (let i = 0; i < bytes; i += 2) text += String.fromCharCode(view.getUint16(address + i, true));
+  return text;
+}
+
+/**
+ * What the core left behind when it trapped: an error with message, file and line of the broken assertion. Anything
+ * that is not a trap is returned as it is.
+ */
+export function panicError(memory: WebAssembly.Memory, trap: unknown): unknown {
+  if (!(trap instanceof WebAssembly.RuntimeError)) return trap;
+  const view = new DataView(memory.buffer);
+  let where = "no panic record";
+  if (
+    view.byteLength > HEADER + HDR_PANIC_LINE + 4 &&
+    view.getUint32(HEADER + HDR_MAGIC, true) === HEADER_MAGIC
+  ) {
+    const line = view.getUint32(HEADER + HDR_PANIC_LINE, true);
+    if (line !== 0) {
+      const message = assemblyString(view, view.getUint32(HEADER + HDR_PANIC_MESSAGE, true));
+      where = `${message || "assertion failed"} (${assemblyString(view, view.getUint32(HEADER + HDR_PANIC_FILE, true))}:${line})`;
+    }
+  }
+  return new Error(`heteromem core panic: ${where}`, { cause: trap });
+}

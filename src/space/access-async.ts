@@ -1,0 +1,202 @@
+import { EAGAIN, EFAULT, ENOMEM } from "../../assembly/uapi/errno.ts";
+import { REQUEST, REQUEST_DEVICE_FAULT } from "../../assembly/abi/request.ts";
+import { HDR_FAULT_KIND, HDR_REQ_DEVMEM, HDR_REQ_KIND, XBUF_SIZE } from "../../assembly/abi/struct.ts";
+import {
+  FAULT_LOOP,
+  FAULT_MAPERR,
+  FAULT_OOM,
+  FAULT_SIGBUS,
+  VM_FAULT_ERROR,
+  VM_FAULT_OOM,
+  VM_FAULT_SIGSEGV,
+} from "../../assembly/uapi/vm.ts";
+import type { Context } from "../engine/context.ts";
+import type { HmmError } from "../engine/errors.ts";
+import { ELOOP, hex } from "../engine/errors.ts";
+import { checkFaultAnswer, readFaultRequest, serve, type FaultRequest } from "../engine/request.ts";
+import {
+  accessError,
+  failed,
+  faultFlags,
+  faultLoop,
+  FAULTS_MAX,
+  issue,
+  settled,
+  take,
+  type Access,
+  type AccessOptions,
+} from "./access.ts";
+import type { Mm } from "./mm.ts";
+
+/** Asynchronous faults on one page without progress, after which a driver's faultAsync is given up. */
+const ASYNC_FAULTS_MAX = 16;
+
+/** What an asynchronous access has to wait for before it goes on. */
+type Wait = { migration: Promise<void> } | { fault: FaultRequest } | null;
+
+/**
+ * Serves requests like Context.run, but stops at a device fault that a driver wants to serve asynchronously: the
+ * operation is dropped then, and issued again when the page is back.
+ */
+function runUntilAsync(ctx: Context, answer: number): { answer: number; fault: FaultRequest | null } {
+  while (answer === REQUEST) {
+    if (ctx.mem.header(HDR_REQ_KIND) === REQUEST_DEVICE_FAULT) {
+      const devmem = ctx.devmems.get(ctx.mem.header(HDR_REQ_DEVMEM));
+      if (devmem?.ops.faultAsync !== undefined) {
+        const fault = readFaultRequest(ctx);
+        ctx.core.cancel();
+        return { answer: 0, fault };
+      }
+    }
+    serve(ctx);
+    answer = ctx.core.resume();
+  }
+  return { answer, fault: null };
+}
+
+/** Does what can be done of the access without waiting. */
+function advance(access: Access): Wait {
+  const { op, ctx, mm, addr, bytes } = access;
+  const { address, restore } = ctx.exchange(Math.min(bytes.length, XBUF_SIZE));
+  try {
+    while (access.done < bytes.length) {
+      const asked = Math.min(bytes.length - access.done, XBUF_SIZE);
+      const { answer, fault } = runUntilAsync(ctx, issue(access, address));
+      if (fault !== null) {
+        // Everything below the faulting page is done.
+        const n = Math.max(0, Math.min(asked, fault.address - (addr + access.done)));
+        take(access, address, n);
+        return { fault };
+      }
+      if (answer > 0) take(access, address, answer);
+      if (answer === asked) continue;
+      const migration = ctx.metMigration()?.ended;
+      if (migration !== undefined) return { migration };
+      return ctx.abort(accessError(mm, op, answer, access.done));
+    }
+    return null;
+  } finally {
+    restore();
+  }
+}
+
+/** Repeats `step` under mmapSem, held for read, until it has nothing to wait for. */
+async function repeat(
+  op: string,
+  ctx: Context,
+  mm: Mm,
+  step: () => Wait,
+  progress: () => number,
+): Promise<void> {
+  let last = { address: -1, progress: -1, times: 0 };
+  for (;;) {
+    const guard = await mm.mmapSem.readAsync(op);
+    let wait: Wait;
+    try {
+      mm.check(op);
+      wait = step();
+      if (wait !== null && "fault" in wait) {
+        const { address } = wait.fault;
+        const same = last.address === address && last.progress === progress();
+        last = { address, progress: progress(), times: same ? last.times + 1 : 1 };
+        if (last.times > ASYNC_FAULTS_MAX) throw loopError(ctx, op, address, progress());
+        await faultAsync(op, ctx, wait.fault, progress());
+      }
+    } finally {
+      guard.close();
+    }
+    ctx.settle();
+    if (wait === null) return;
+    if ("migration" in wait) await wait.migration;
+  }
+}
+
+function loopError(ctx: Context, op: string, address: number, done: number): HmmError {
+  const detail = `the driver's faultAsync answers 0 and never moves the page at ${hex(address)}`;
+  return ctx.error(op, ELOOP, detail, { faultCode: FAULT_LOOP, address, done });
+}
+
+/** Has the driver bring a page back; one call a page, however many accesses wait for it. */
+async function faultAsync(op: string, ctx: Context, request: FaultRequest, done: number): Promise<void> {
+  const { page, mm } = request;
+  const running = ctx.asyncFaults.get(page);
+  if (running !== undefined) return running;
+  const call = callDriver(op, ctx, request, done);
+  // Others only wait for the end; the error is the first one's.
+  const ended = call.catch(() => undefined);
+  ctx.asyncFaults.set(page, ended);
+  mm.mmapSem.nest(1);
+  try {
+    await call;
+  } finally {
+    mm.mmapSem.nest(-1);
+    ctx.asyncFaults.delete(page);
+  }
+}
+
+async function callDriver(op: string, ctx: Context, request: FaultRequest, done: number): Promise<void> {
+  const { devmem, vma, address, page, flags, order } = request;
+  let answer: number;
+  let cause: unknown;
+  try {
+    answer = checkFaultAnswer(ctx, await devmem.ops.faultAsync!(devmem, vma, address, page, flags, order));
+  } catch (error) {
+    answer = VM_FAULT_ERROR;
+    cause = error;
+  }
+  if ((answer & VM_FAULT_ERROR) === 0) return;
+  const at = `at ${hex(address)}`;
+  if (answer === VM_FAULT_OOM) {
+    throw ctx.error(op, ENOMEM, `out of memory, ${at}`, { faultCode: FAULT_OOM, address, done, cause });
+  }
+  if (answer === VM_FAULT_SIGSEGV) {
+    throw ctx.error(op, EFAULT, `SEGV_MAPERR ${at}`, { faultCode: FAULT_MAPERR, address, done, cause });
+  }
+  throw ctx.error(op, EFAULT, `SIGBUS ${at}: the page cannot be brought`, {
+    faultCode: FAULT_SIGBUS,
+    address,
+    done,
+    cause,
+  });
+}
+
+/** Runs a read or write to its end, waiting for migrations and asynchronous drivers. */
+export async function accessAsync(access: Access): Promise<Uint8Array> {
+  const { op, ctx, mm } = access;
+  await repeat(
+    op,
+    ctx,
+    mm,
+    () => advance(access),
+    () => access.done,
+  );
+  return access.bytes;
+}
+
+/** Mm.faultAsync. */
+export async function faultAsyncOf(
+  mm: Mm,
+  addr: number,
+  options: { write?: boolean } & AccessOptions,
+): Promise<number> {
+  const op = "mm.faultAsync";
+  const flags = faultFlags(op, mm, addr, options);
+  const { ctx } = mm;
+  let kind = 0;
+  const step = (): Wait => {
+    for (let i = 0; i < FAULTS_MAX; i++) {
+      const { answer, fault } = runUntilAsync(ctx, ctx.core.fault(mm.id, addr, flags));
+      if (fault !== null) return { fault };
+      if (failed(answer)) {
+        const migration = answer === -EAGAIN ? ctx.metMigration()?.ended : undefined;
+        if (migration !== undefined) return { migration };
+        return ctx.abort(accessError(mm, op, answer, 0));
+      }
+      kind = ctx.mem.header(HDR_FAULT_KIND);
+      if (settled(ctx, mm, addr, flags)) return null;
+    }
+    return ctx.abort(faultLoop(ctx, op, addr));
+  };
+  await repeat(op, ctx, mm, step, () => 0);
+  return kind;
+}

@@ -1,0 +1,39 @@
+import { EEXIST, EFAULT, EINVAL } from "../../assembly/uapi/errno.ts";
+import { hex } from "../engine/errors.ts";
+
+export const PROTECTIONS = "made of PROT_READ, PROT_WRITE and PROT_EXEC";
+
+/** What was wrong with the arguments of an mmap that failed. */
+export function whyNotMapped(
+  errno: number,
+  addr: number,
+  length: number,
+  prot: number,
+  flags: number,
+): string | undefined {
+  if (errno === EEXIST)
+    return `MAP_FIXED_NOREPLACE, and part of ${hex(addr)}…${hex(addr + length)} is mapped`;
+  if (errno !== EINVAL) return undefined;
+  return (
+    `flags ${hex(flags)}, prot ${hex(prot)}, addr ${hex(addr)}: MAP_SHARED or MAP_PRIVATE must be set, ` +
+    `MAP_ANONYMOUS where no file is given, prot must be ${PROTECTIONS}, a fixed addr at least 0x10000`
+  );
+}
+
+/** What was wrong with the arguments of an mremap that failed. */
+export function whyNotRemapped(
+  errno: number,
+  addr: number,
+  from: number,
+  to: number,
+  flags: number,
+  newAddr: number,
+): string | undefined {
+  if (errno === EFAULT) return `addr ${hex(addr)}, oldLength ${hex(from)}: must lie inside one mapping`;
+  if (errno !== EINVAL) return undefined;
+  const given = `oldLength ${hex(from)}, newLength ${hex(to)}, flags ${hex(flags)}, newAddr ${hex(newAddr)}`;
+  return (
+    `${given}: flags must be made of MREMAP_*, FIXED and DONTUNMAP need MREMAP_MAYMOVE, ` +
+    `lengths must be above 0, and the old and the new range must not overlap`
+  );
+}

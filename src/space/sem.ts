@@ -1,0 +1,189 @@
+import { dispose } from "../engine/dispose.ts";
+import { checkText, EDEADLK, HmmError } from "../engine/errors.ts";
+
+/**
+ * A held mmapSem. It is a capability: whoever has it may make the calls that demand the lock; the lock is given back
+ * by `close()` or at the end of the `using` block. Closing twice does nothing.
+ */
+export class MmapGuard {
+  readonly mode: "read" | "write";
+  /** Who took it, as messages name it. */
+  readonly holder: string;
+  #sem: MmapSem | null;
+
+  /** @internal */
+  constructor(mode: "read" | "write", holder: string, sem: MmapSem) {
+    this.mode = mode;
+    this.holder = holder;
+    this.#sem = sem;
+  }
+
+  /** Whether the lock is still held through this guard. */
+  get held(): boolean {
+    return this.#sem !== null;
+  }
+
+  close(): void {
+    const sem = this.#sem;
+    if (sem === null) return;
+    this.#sem = null;
+    if (this.mode === "read") sem.leaveRead(this.holder);
+    else sem.leaveWrite();
+  }
+
+  [dispose](): void {
+    this.close();
+  }
+}
+
+interface Waiter {
+  write: boolean;
+  holder: string;
+  grant: (guard: MmapGuard) => void;
+}
+
+/**
+ * The lock over an address space's mappings: many readers or one writer, and checked. There is no "current task", so a
+ * holder is a guard; what would be a deadlock in a kernel is an error here that says who holds the lock.
+ *
+ * mmap, munmap, mprotect, mremap, fork and close take it for write themselves, CPU accesses, faults and pins for
+ * read. The protocol's calls (hmmVmaFault, migrateVmaSetup, …) demand that somebody holds it.
+ */
+export class MmapSem {
+  readonly #readers: string[] = [];
+  readonly #queue: Waiter[] = [];
+  #writer: string | null = null;
+  #nested = 0;
+
+  /** How it is held now. */
+  get mode(): "free" | "read" | "write" {
+    return this.#writer !== null ? "write" : this.#readers.length > 0 ? "read" : "free";
+  }
+
+  /** Who holds it now, one name a hold. */
+  get holders(): readonly string[] {
+    return this.#writer !== null ? [this.#writer] : [...this.#readers];
+  }
+
+  /** @internal Whether a CPU access would have to wait. */
+  get writeHeld(): boolean {
+    return this.#writer !== null;
+  }
+
+  /** Takes the lock for read. Throws HmmError EDEADLK if a writer holds it. `holder` names the guard in messages. */
+  read(holder = "mmapSem.read()"): MmapGuard {
+    checkText("mmapSem.read()", "holder", holder);
+    this.enterRead(holder);
+    return new MmapGuard("read", holder, this);
+  }
+
+  /** Takes the lock for write. Throws HmmError EDEADLK if anybody holds it. */
+  write(holder = "mmapSem.write()"): MmapGuard {
+    checkText("mmapSem.write()", "holder", holder);
+    this.enterWrite(holder);
+    return new MmapGuard("write", holder, this);
+  }
+
+  /** Takes the lock for read, or returns null if a writer holds it. */
+  tryRead(holder = "mmapSem.tryRead()"): MmapGuard | null {
+    checkText("mmapSem.tryRead()", "holder", holder);
+    return this.#writer === null ? this.read(holder) : null;
+  }
+
+  /** Takes the lock for write, or returns null if anybody holds it. */
+  tryWrite(holder = "mmapSem.tryWrite()"): MmapGuard | null {
+    checkText("mmapSem.tryWrite()", "holder", holder);
+    return this.mode === "free" ? this.write(holder) : null;
+  }
+
+  /** Takes the lock for read as soon as the writers that came before have had it. Rejects never. */
+  async readAsync(holder = "mmapSem.readAsync()"): Promise<MmapGuard> {
+    checkText("mmapSem.readAsync()", "holder", holder);
+    if (this.#writer === null && (this.#queue.length === 0 || this.#nested > 0)) return this.read(holder);
+    return this.#wait(false, holder);
+  }
+
+  /** Takes the lock for write as soon as everybody who came before has given it back. Rejects never. */
+  async writeAsync(holder = "mmapSem.writeAsync()"): Promise<MmapGuard> {
+    checkText("mmapSem.writeAsync()", "holder", holder);
+    if (this.mode === "free" && this.#queue.length === 0) return this.write(holder);
+    return this.#wait(true, holder);
+  }
+
+  /** @internal For the duration of a synchronous call: the holds nest like the calls. */
+  enterRead(op: string): void {
+    if (this.#writer !== null) throw this.#deadlock(op);
+    this.#readers.push(op);
+  }
+
+  /** @internal */
+  leaveRead(op: string): void {
+    const readers = this.#readers;
+    const last = readers.pop();
+    // Holds that are given back in another order: the name in the way takes the free place.
+    if (last !== undefined && last !== op) readers[readers.lastIndexOf(op)] = last;
+    if (this.#queue.length > 0) this.#next();
+  }
+
+  /** @internal */
+  enterWrite(op: string): void {
+    if (this.mode !== "free") throw this.#deadlock(op);
+    this.#writer = op;
+  }
+
+  /** @internal */
+  leaveWrite(): void {
+    this.#writer = null;
+    if (this.#queue.length > 0) this.#next();
+  }
+
+  /** @internal A driver's faultAsync runs under a read hold: its own readAsync must not wait behind a writer. */
+  nest(by: 1 | -1): void {
+    this.#nested += by;
+    if (this.#nested > 0 && this.#writer === null) this.#grantReaders();
+  }
+
+  /** @internal Throws unless somebody holds the lock (for write, if `write`). */
+  demand(op: string, write: boolean): void {
+    if (write ? this.#writer !== null : this.mode !== "free") return;
+    const how = write ? "held for write" : "held (for read at least)";
+    throw new TypeError(`${op}: mmapSem must be ${how}, and it is ${this.#describe()}`);
+  }
+
+  #describe(): string {
+    if (this.#writer !== null) return `held for write by ${this.#writer}`;
+    if (this.#readers.length === 0) return "free";
+    return `held for read by ${this.#readers.join(", ")}`;
+  }
+
+  #deadlock(op: string): HmmError {
+    return new HmmError(EDEADLK, op, `would deadlock: mmapSem is ${this.#describe()}`);
+  }
+
+  #wait(write: boolean, holder: string): Promise<MmapGuard> {
+    return new Promise((grant) => this.#queue.push({ write, holder, grant }));
+  }
+
+  /** Hands the lock on: to one writer, or to the readers before the next writer. */
+  #next(): void {
+    const first = this.#queue[0];
+    if (first === undefined || this.#writer !== null) return;
+    if (!first.write) {
+      while (this.#queue.length > 0 && !this.#queue[0].write) {
+        const waiter = this.#queue.shift()!;
+        waiter.grant(this.read(waiter.holder));
+      }
+    } else if (this.#readers.length === 0) {
+      this.#queue.shift();
+      first.grant(this.write(first.holder));
+    }
+  }
+
+  #grantReaders(): void {
+    const readers = this.#queue.filter((waiter) => !waiter.write);
+    for (const waiter of readers) {
+      this.#queue.splice(this.#queue.indexOf(waiter), 1);
+      waiter.grant(this.read(waiter.holder));
+    }
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The layers of the code: `npm run layers` writes their tables into docs/architecture.md.
+ *
+ * A folder is a layer. The lists below run from the bottom up: a file imports only from its own folder and from folders
+ * that stand above its folder's name in the list. test/tidy.test.ts enforces this, and that the tables in
+ * docs/architecture.md are the ones that this program writes. Each row's text is the first sentence of the folder's
+ * README.md.
+ */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Folders of assembly/core, from the bottom up; "." holds index.ts and boot.ts. */
+export const CORE_LAYERS: readonly string[] = [
+  "base",
+  "frame",
+  "table",
+  "space",
+  "operation",
+  "fault",
+  "access",
+  "ksm",
+  "mapping",
+  "hmm",
+  "migrate",
+  "verify",
+  ".",
+];
+
+/** Folders of src, from the bottom up; "." holds Hmm, its snapshots and the package's entries. */
+export const SRC_LAYERS: readonly string[] = [
+  "engine",
+  "space",
+  "device",
+  "migrate",
+  ".",
+  "dmirror",
+  "testing",
+  "text",
+  "sim",
+  "cli",
+];
+
+const PAGE = "docs/architecture.md";
+const TREES: Record<string, readonly string[]> = { "assembly/core": CORE_LAYERS, src: SRC_LAYERS };
+
+/** The first paragraph after the heading of a folder's README.md, up to its first full stop. */
+function purposeOf(folder: string): string {
+  const text = readFileSync(join(folder, "README.md"), "utf8").replace(/^# .*\n+/, "");
+  const paragraph = text.split(/\n\s*\n/)[0].replaceAll("\n", " ");
+  return /^(.*?[.:])(?:\s|$)/.exec(paragraph)?.[1].replace(/[.:]$/, "") ?? paragraph;
+}
+
+/** The table of one tree, in Markdown. */
+function tableOf(tree: string): string {
+  const rows = TREES[tree].map((layer) => {
+    const folder = join(tree, layer);
+    const files = readdirSync(folder)
+      .filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"))
+      .map((name) => `\`${name.replace(/\.ts$/, "")}\``);
+    return `| ${layer === "." ? `${tree}/` : `${layer}/`} | ${files.sort().join(" ")} | ${purposeOf(folder)} |`;
+  });
+  return ["| folder | files | what lives there |", "|---|---|---|", ...rows].join("\n");
+}
+
+/** The page's text with the tables of today's folders between their marks. */
+export function withTables(text: string): string {
+  return Object.keys(TREES).reduce((page, tree) => {
+    const marks = new RegExp(`(<!-- layers of ${tree} -->\n)[\\s\\S]*?(<!-- end -->)`);
+    if (!marks.test(page)) throw new Error(`${PAGE} has no place for the layers of ${tree}`);
+    return page.replace(marks, (_, start: string, end: string) => `${start}\n${tableOf(tree)}\n\n${end}`);
+  }, text);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+  writeFileSync(PAGE, withTables(readFileSync(PAGE, "utf8")));
+}
