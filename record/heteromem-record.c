@@ -967,7 +967,7 @@ static inline struct thread *begin(void)
 	return t;
 }
 
-static void flush_self(void)
+__attribute__((unused)) static void flush_self(void)
 {
 	struct thread *t = self;
 
@@ -1259,7 +1259,7 @@ static int matches(const char *symbol, const char *name, size_t length)
 
 static int add_device_function(const char *name, size_t length)
 {
-	u32 id = add_name(name, (u32)length, 0), before = device_range_count;
+	u32 before = device_range_count;
 
 	for (u32 i = 0; i < symbol_count && device_range_count < DEVICE_RANGES; i++) {
 		const Elf64_Sym *s = &symbols[i];
@@ -1268,7 +1268,7 @@ static int add_device_function(const char *name, size_t length)
 			continue;
 		device_ranges[device_range_count].start = s->st_value + slide();
 		device_ranges[device_range_count].end = s->st_value + slide() + s->st_size;
-		device_ranges[device_range_count++].name = id;
+		device_ranges[device_range_count++].name = add_name(name, (u32)length, 0);
 	}
 	return device_range_count > before;
 }
@@ -1509,8 +1509,8 @@ void *__tsan_memset(void *to, int c, size_t n)
 
 /* ---- atomics: recorded, then done in the strictest order --------------------------------------------------------- */
 
-#define FETCH(bits, type, name, builtin, target)                                    \
-	target type __tsan_atomic##bits##_fetch_##name(volatile type *p, type v, int order) \
+#define FETCH(bits, type, name, builtin)                                    \
+	type __tsan_atomic##bits##_fetch_##name(volatile type *p, type v, int order) \
 	{                                                                           \
 		(void)order;                                                        \
 		access_at(p, bits / 8, CALLER, MODIFY | ATOMIC);                    \
@@ -1543,12 +1543,12 @@ void *__tsan_memset(void *to, int c, size_t n)
 		access_at(p, bits / 8, CALLER, MODIFY | ATOMIC);                    \
 		return __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);                 \
 	}                                                                           \
-	FETCH(bits, type, add, __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST), )        \
-	FETCH(bits, type, sub, __atomic_fetch_sub(p, v, __ATOMIC_SEQ_CST), )        \
-	FETCH(bits, type, and, __atomic_fetch_and(p, v, __ATOMIC_SEQ_CST), )        \
-	FETCH(bits, type, or, __atomic_fetch_or(p, v, __ATOMIC_SEQ_CST), )          \
-	FETCH(bits, type, xor, __atomic_fetch_xor(p, v, __ATOMIC_SEQ_CST), )        \
-	FETCH(bits, type, nand, __atomic_fetch_nand(p, v, __ATOMIC_SEQ_CST), )      \
+	FETCH(bits, type, add, __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST))        \
+	FETCH(bits, type, sub, __atomic_fetch_sub(p, v, __ATOMIC_SEQ_CST))        \
+	FETCH(bits, type, and, __atomic_fetch_and(p, v, __ATOMIC_SEQ_CST))        \
+	FETCH(bits, type, or, __atomic_fetch_or(p, v, __ATOMIC_SEQ_CST))          \
+	FETCH(bits, type, xor, __atomic_fetch_xor(p, v, __ATOMIC_SEQ_CST))        \
+	FETCH(bits, type, nand, __atomic_fetch_nand(p, v, __ATOMIC_SEQ_CST))      \
 	CAS(bits, type, strong)                                                     \
 	CAS(bits, type, weak)                                                       \
 	type __tsan_atomic##bits##_compare_exchange_val(volatile type *p, type expected, type v, int order, \
@@ -1568,15 +1568,20 @@ ATOMICS(64, u64)
 /* 16 bytes: by compare and exchange alone, which needs no library. */
 #if defined(__x86_64__) || defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_16)
 typedef unsigned __int128 u128;
-#ifdef __x86_64__
-#define WIDE __attribute__((target("cx16")))
-#else
-#define WIDE
-#endif
 
-WIDE static u128 swap_wide(volatile u128 *p, u128 expected, u128 v)
+static u128 swap_wide(volatile u128 *p, u128 expected, u128 v)
 {
+#ifdef __x86_64__
+	u64 low = (u64)expected, high = (u64)(expected >> 64);
+
+	__asm__ volatile("lock cmpxchg16b %0"
+			 : "+m"(*p), "+a"(low), "+d"(high)
+			 : "b"((u64)v), "c"((u64)(v >> 64))
+			 : "memory", "cc");
+	return (u128)high << 64 | low;
+#else
 	return __sync_val_compare_and_swap(p, expected, v);
+#endif
 }
 
 #define RETRY_WIDE(value)                                                           \
@@ -1608,12 +1613,12 @@ u128 __tsan_atomic128_exchange(volatile u128 *p, u128 v, int order)
 	return RETRY_WIDE(v);
 }
 
-FETCH(128, u128, add, RETRY_WIDE(old + v), )
-FETCH(128, u128, sub, RETRY_WIDE(old - v), )
-FETCH(128, u128, and, RETRY_WIDE(old & v), )
-FETCH(128, u128, or, RETRY_WIDE(old | v), )
-FETCH(128, u128, xor, RETRY_WIDE(old ^ v), )
-FETCH(128, u128, nand, RETRY_WIDE(~(old & v)), )
+FETCH(128, u128, add, RETRY_WIDE(old + v))
+FETCH(128, u128, sub, RETRY_WIDE(old - v))
+FETCH(128, u128, and, RETRY_WIDE(old & v))
+FETCH(128, u128, or, RETRY_WIDE(old | v))
+FETCH(128, u128, xor, RETRY_WIDE(old ^ v))
+FETCH(128, u128, nand, RETRY_WIDE(~(old & v)))
 
 u128 __tsan_atomic128_compare_exchange_val(volatile u128 *p, u128 expected, u128 v, int order, int failure)
 {
@@ -1827,19 +1832,26 @@ void *__libc_realloc(void *, size_t);
 void *__libc_memalign(size_t, size_t);
 void __libc_free(void *);
 
+/* Whether a call from `pc` is the program's own; it may have been made before the first access. */
+static int is_of_program(u64 pc)
+{
+	return ready && !(self && self->busy) && is_instrumented(pc);
+}
+
 static void *named(void *p, size_t bytes, const char *allocator, u64 pc)
 {
-	if (p && bytes >= block_bytes && ready && self && !self->busy && is_instrumented(pc)) {
-		enter(self);
-		store_event(self, (struct event){ RANGE, 0, NO_DEVICE, name_of_site(allocator, pc), (u64)p, bytes });
-		quit(self);
+	struct thread *t = p && bytes >= block_bytes && is_of_program(pc) ? begin() : NULL;
+
+	if (t) {
+		store_event(t, (struct event){ RANGE, 0, NO_DEVICE, name_of_site(allocator, pc), (u64)p, bytes });
+		quit(t);
 	}
 	return p;
 }
 
 static void unnamed(void *p, u64 pc)
 {
-	if (p && ready && self && !self->busy && is_instrumented(pc) && malloc_usable_size(p) >= block_bytes)
+	if (p && is_of_program(pc) && malloc_usable_size(p) >= block_bytes)
 		event((struct event){ RANGE_END, 0, NO_DEVICE, 0, (u64)p, 0 });
 }
 
