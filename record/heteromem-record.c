@@ -1971,7 +1971,7 @@ WEAK int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, voi
 	int error;
 
 	/* Threads of libraries, OpenMP's among them, are taken up by what they call. */
-	if (!self || self->busy || !is_instrumented(CALLER))
+	if (!is_instrumented(CALLER) || (!self && !attach()) || self->busy)
 		return REAL(pthread_create)(thread, attributes, routine, argument);
 	enter(self); /* so that this block is none of the program's */
 	start = malloc(sizeof *start);

@@ -62,16 +62,21 @@ export interface BuildOptions {
   link?: string[];
 }
 
-let built = 0;
+const programs = new Map<string, string>();
 
-/** Compiles and links a program from its source text or, if there is such a file, its path. */
+/** Compiles and links a program from its source text or, if there is such a file, its path; once for all who ask. */
 export function buildProgram(compiler: string, source: string, options: BuildOptions = {}): string {
   const { flags = [], recorder = [], link = [] } = options;
-  const program = join(folder, `program-${++built}`);
+  const id = JSON.stringify([compiler, source, options]);
+  const known = programs.get(id);
+  if (known !== undefined) return known;
+  const program = join(folder, `program-${programs.size}`);
   const path = existsSync(source) ? source : `${program}.c`;
   if (path !== source) writeFileSync(path, source);
-  must(compiler, ["-std=gnu11", "-O1", "-fsanitize=thread", "-Irecord", ...flags, "-c", path, "-o", `${program}.o`]);
+  const hooks = ["-std=gnu11", "-O1", "-fsanitize=thread", "-Irecord"];
+  must(compiler, [...hooks, ...flags, "-c", path, "-o", `${program}.o`]);
   must(compiler, [`${program}.o`, recorderObject(compiler, ...recorder), "-o", program, "-pthread", ...link]);
+  programs.set(id, program);
   return program;
 }
 
