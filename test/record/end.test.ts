@@ -222,8 +222,7 @@ withCompilers("end", (test, compiler) => {
       accessesIn(of, at.get("data")!, 800)
         .filter((text) => text.startsWith("S"))
         .map((text) => parseInt(text.slice(2)) / 8);
-    const row = (from: number, to: number): number[] =>
-      Array.from({ length: to - from }, (_, i) => from + i);
+    const row = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
     checkTotals(trace);
     assert.equal(stores(trace), [...row(0, 10), ...row(20, 30), 40]);
     const others = tracesOf(path).map(readTrace);
@@ -252,7 +251,10 @@ withCompilers("end", (test, compiler) => {
       ({ kind, address }) => kind === 1 && address >= seen && address < seen + 400,
     );
     const all = at.get("handled")! * 50;
-    assert.ok(handled.length <= all && handled.length + trace.end!.lost >= all, `${handled.length} of ${all}`);
+    assert.ok(
+      handled.length <= all && handled.length + trace.end!.lost >= all,
+      `${handled.length} of ${all}`,
+    );
     const children = tracesOf(path);
     assert.is(children.length, 20);
     for (const child of children.slice(0, 5)) {

@@ -126,7 +126,10 @@ withCompilers("hooks", (test, compiler) => {
     for (const size of [1, 2, 4, 8, 16]) {
       const found = accessesIn(trace, at.get(`v${size}`)!, size);
       const expected = ["S+", "L+", ...Array.from({ length: 9 }, () => "M+"), "L+"];
-      assert.equal(found, expected.map((kind) => `${kind} 0,${size}`));
+      assert.equal(
+        found,
+        expected.map((kind) => `${kind} 0,${size}`),
+      );
     }
   });
 

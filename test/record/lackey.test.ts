@@ -36,8 +36,8 @@ interface Span {
 function functionsOf(program: string, source: string): Map<string, Span> {
   const { stdout } = spawnSync("nm", ["-S", program], { encoding: "utf8" });
   const own = new Set(
-    [...spawnSync("grep", ["-oE", "[a-z_]+\\(", source], { encoding: "utf8" }).stdout.split("\n")].map((call) =>
-      call.slice(0, -1),
+    [...spawnSync("grep", ["-oE", "[a-z_]+\\(", source], { encoding: "utf8" }).stdout.split("\n")].map(
+      (call) => call.slice(0, -1),
     ),
   );
   const spans = new Map<string, Span>();
@@ -114,9 +114,13 @@ for (const compiler of has("valgrind", "--version") ? COMPILERS : []) {
     test(`${example.name}: lackey and the recorder see the same accesses`, () => {
       const source = `examples/programs/${example.name}.c`;
       // clang turns loops into memset and vectors; both builds have to be of the same loads and stores.
-      const flags = ["-fno-pie", "-fno-builtin", "-fno-vectorize", "-fno-slp-vectorize", "-fno-unroll-loops"].filter(
-        (flag) => compiler.startsWith("clang") || !/vectorize/.test(flag),
-      );
+      const flags = [
+        "-fno-pie",
+        "-fno-builtin",
+        "-fno-vectorize",
+        "-fno-slp-vectorize",
+        "-fno-unroll-loops",
+      ].filter((flag) => compiler.startsWith("clang") || !/vectorize/.test(flag));
       const plain = join(folder, `${example.name}-${compiler}`);
       const built = spawnSync(compiler, ["-std=gnu11", "-O1", ...flags, "-no-pie", source, "-o", plain]);
       assert.is(built.status, 0, `${String(built.stderr)}`);
@@ -137,7 +141,11 @@ for (const compiler of has("valgrind", "--version") ? COMPILERS : []) {
       assert.ok(a.length > 30_000, `${a.length} accesses`);
       assert.is(b.length, a.length);
       const different = a.findIndex((line, i) => line !== b[i]);
-      assert.is(different, -1, `access ${different}: lackey has ${a[different]}, the recorder ${b[different]}`);
+      assert.is(
+        different,
+        -1,
+        `access ${different}: lackey has ${a[different]}, the recorder ${b[different]}`,
+      );
     });
   }
   test.run();

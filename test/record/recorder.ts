@@ -34,6 +34,11 @@ export function withCompilers(name: string, tests: (test: Test, compiler: string
   }
 }
 
+/** The suite for tests that this machine cannot run: they are counted as skipped. */
+export function skipping(test: Test): Test {
+  return ((name: string) => test.skip(name, () => {})) as unknown as Test;
+}
+
 function must(command: string, args: string[]): void {
   const { status, stderr, error } = spawnSync(command, args, { encoding: "utf8" });
   assert.is(status, 0, `${command} ${args.join(" ")}: ${error?.message ?? stderr}`);
@@ -48,7 +53,16 @@ export function recorderObject(compiler: string, ...flags: string[]): string {
   if (object === undefined) {
     object = join(folder, `recorder-${name}.o`);
     const warnings = ["-Wall", "-Wextra", "-Werror"];
-    must(compiler, ["-std=c11", "-O2", ...warnings, ...flags, "-c", "record/heteromem-record.c", "-o", object]);
+    must(compiler, [
+      "-std=c11",
+      "-O2",
+      ...warnings,
+      ...flags,
+      "-c",
+      "record/heteromem-record.c",
+      "-o",
+      object,
+    ]);
     recorders.set(name, object);
   }
   return object;
@@ -112,7 +126,11 @@ export function readTrace(path: string): Hmt {
 }
 
 /** Starts a program, resolves when it has printed a line; the caller ends it. */
-export async function start(program: string, path: string, env: NodeJS.ProcessEnv = {}): Promise<ChildProcess> {
+export async function start(
+  program: string,
+  path: string,
+  env: NodeJS.ProcessEnv = {},
+): Promise<ChildProcess> {
   const child = spawn(program, [], {
     env: { ...process.env, HETEROMEM_TRACE: path, ...env },
     stdio: ["ignore", "pipe", "inherit"],

@@ -1,9 +1,19 @@
 /** Threads: OpenMP's and the program's own, their ids, their order in the trace, and what they share. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Test } from "uvu";
 import * as assert from "uvu/assert";
 import { EVENT, NO_THREAD, accesses, events } from "../util/hmt.ts";
-import { buildProgram, checkTotals, folder, has, printed, record, withCompilers } from "./recorder.ts";
+import {
+  buildProgram,
+  checkTotals,
+  folder,
+  has,
+  printed,
+  record,
+  skipping,
+  withCompilers,
+} from "./recorder.ts";
 
 const THREADS = 64;
 
@@ -78,7 +88,7 @@ function openMp(compiler: string): boolean {
 }
 
 withCompilers("threads", (test, compiler) => {
-  const withOpenMp = openMp(compiler) ? test : test.skip;
+  const withOpenMp: Test = openMp(compiler) ? test : skipping(test);
   withOpenMp("OpenMP: 64 threads, each element once, what comes before a region or a barrier first", () => {
     const program = buildProgram(compiler, OPENMP, { flags: ["-fopenmp"], link: ["-fopenmp"] });
     const { trace, stdout, stderr, status } = record(program, [], { HETEROMEM_DEVICE: "sweep" });

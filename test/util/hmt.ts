@@ -229,7 +229,8 @@ const wrap = (address: number): number => ((address % TOP) + TOP) % TOP;
 function readRecords(payload: Reader, thread: number, count: number): Pick<HmtBlock, "records" | "events"> {
   const [siteCount, eventCount, tokens] = [payload.u32(), payload.u32(), payload.u32()];
   const [runBytes, refCount, literalBytes] = [payload.u32(), payload.u32(), payload.u32()];
-  if (siteCount > RECORDS_MAX || eventCount > count) payload.fail("more sites or events than a block can have");
+  if (siteCount > RECORDS_MAX || eventCount > count)
+    payload.fail("more sites or events than a block can have");
   const sites = readSites(payload, siteCount);
   const events = readEvents(payload, eventCount);
   const forms = payload.column(tokens);
