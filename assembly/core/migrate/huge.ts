@@ -30,13 +30,10 @@ import {
   COUNT_TO_SYSTEM,
   FOLIO_ANON,
   FOLIO_DIRTY,
-  FOLIO_FREE,
-  FOLIO_HEAD,
   FOLIO_LOCKED,
   FOLIO_LRU,
   FOLIO_MIGRATION_SHARED,
   FOLIO_REFERENCED,
-  FOLIO_RESERVED,
 } from "../../abi/struct";
 import { LARGE_PAGES } from "../base/layout";
 import { pteFlags, ptePfn } from "../base/pte";
@@ -45,18 +42,12 @@ import { folioOf, isDevicePfn } from "../frame/folio";
 import { dissolveLarge, putPage } from "../frame/page-alloc";
 import { lruTouch } from "../frame/recency";
 import { Cmd } from "../operation/cmd";
-import { notifyEnd, notifyStart } from "../operation/notify";
-import { partEnd, partStart } from "../operation/split";
+import { firstPart, nextPart } from "../operation/tell";
 import { letGo, mapsPage, Migration, pfnOf, removeMigrationEntries, takeEntry } from "../space/migration";
-import { rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
+import { partEnd, partStart, rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
+import { vmaAt } from "../space/vma";
 import { HUGE_MASK, largeMaps, splitLeaf } from "../table/huge";
 import { isHuge, leafTable, walk } from "../table/pagetable";
-
-/** A word of a unit's first slot. */
-@inline
-export function isUnit(word: u32): bool {
-  return (word & MIGRATE_PFN_COMPOUND) != 0;
-}
 
 /** Is the 2 MiB at addr, slot i, a unit if it is huge: selected, aligned and wholly in the range? */
 export function mayBeUnit(m: Migration, addr: u64): bool {
@@ -98,19 +89,12 @@ export function unmapUnit(cmd: Cmd, m: Migration, head: u32): i32 {
     for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) folioOf(pfn).clear(FOLIO_LRU);
   }
   const part = folioOf(head);
-  let link: usize = cmd.link ? <usize>cmd.link : largeMaps(head) ? rmapFirstLarge(part, 0) : 0;
-  while (link) {
-    cmd.link = <u32>link;
-    const vma = rmapVma(link, part);
-    const start = partStart(vma, part.pgoff);
-    const end = partEnd(vma, part.pgoff);
-    if (!notifyStart(cmd, vma.mmId, start, end, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
-    takeParts(vma.mm.pgd, start, end, head);
-    notifyEnd(cmd);
-    if (!largeMaps(head)) break;
-    link = rmapNextLarge(link, part, 0);
+  let told = cmd.link || largeMaps(head) ? firstPart(cmd, part, MMU_NOTIFY_CLEAR, 0) : 0;
+  for (; told; told = nextPart(cmd, head, part, MMU_NOTIFY_CLEAR, 0)) {
+    if (told == REQUEST) return REQUEST;
+    const vma = vmaAt(<u32>told);
+    takeParts(vma.mm.pgd, partStart(vma, part.pgoff), partEnd(vma, part.pgoff), head);
   }
-  cmd.link = 0;
   if (largeMaps(head)) return REASON_STILL_MAPPED;
   for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
     const explained: u32 = 1 + (isDevicePfn(pfn) ? 1 : 0) + (pfn == m.faultPage ? 1 : 0);
@@ -138,16 +122,6 @@ export function endUnit(m: Migration, i: u32, slot: usize, head: u32, to: u32): 
     removeMigrationEntries(m, slot ? slot + j * 8 : 0, head + j, to ? to + j : 0);
     letGo(m, i + j, head + j);
   }
-}
-
-/** May a driver give this large folio as a destination: all of its pages locked, and mapped nowhere? */
-export function isSoundUnit(head: u32, frames: u32): bool {
-  if (head > frames - LARGE_PAGES || !folioOf(head).has(FOLIO_HEAD) || folioOf(head).mapcount) return false;
-  const used = <u32>(FOLIO_FREE | FOLIO_ANON | FOLIO_RESERVED);
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
-    if ((folioOf(pfn).flags & (used | FOLIO_LOCKED)) != FOLIO_LOCKED) return false;
-  }
-  return true;
 }
 
 /** A unit's folio becomes the large destination. A reason, or 0. */
