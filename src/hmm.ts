@@ -1,4 +1,5 @@
-// First, so that bundles begin with the core: gzip looks back 32 KiB, and code on both sides of it costs 1 KiB.
+// First, so that bundles begin with the core: gzip looks back 32 KiB, and code on both sides of it costs 1
+// KiB.
 import {
   checkModule,
   compileEmbedded,
@@ -52,8 +53,8 @@ declare module "./engine/forward.ts" {
 }
 
 /**
- * An engine: system memory, device memory, address spaces, and the protocol between them. It is independent of every other
- * engine, has no threads and no timers, and keeps all of its state in one WebAssembly memory.
+ * An engine: system memory, device memory, address spaces, and the protocol between them. It is independent
+ * of every other engine, has no threads and no timers, and keeps all of its state in one WebAssembly memory.
  */
 export class Hmm {
   readonly #ctx: Context;
@@ -70,8 +71,9 @@ export class Hmm {
   }
 
   /**
-   * Makes an engine. The caller may close it, or just drop it. Throws RangeError and TypeError for a bad configuration,
-   * HmmError ENOMEM if it needs more than 4 GiB of linear memory or the host does not have that much.
+   * Makes an engine. The caller may close it, or just drop it. Throws RangeError and TypeError for a bad
+   * configuration, HmmError ENOMEM if it needs more than 4 GiB of linear memory or the host does not have
+   * that much.
    */
   static async create(config: HmmConfig = {}): Promise<Hmm> {
     const settings = checkConfig(config);
@@ -80,8 +82,9 @@ export class Hmm {
   }
 
   /**
-   * Makes an engine as {@link create} does, synchronously. The module may be the first argument or in the configuration; by
-   * default the package's own is compiled (browsers may refuse to compile large modules on the main thread).
+   * Makes an engine as {@link create} does, synchronously. The module may be the first argument or in the
+   * configuration; by default the package's own is compiled (browsers may refuse to compile large modules on
+   * the main thread).
    */
   static createSync(module: WebAssembly.Module, config?: HmmConfig): Hmm;
   static createSync(config?: HmmConfig): Hmm;
@@ -112,8 +115,8 @@ export class Hmm {
   // ── address spaces, files and groups ──
 
   /**
-   * Makes an empty address space, charged to a memory cgroup if one is given. The caller closes it. Throws HmmError ENOMEM
-   * if none is left, TypeError for a memcg that is closed or belongs to another engine.
+   * Makes an empty address space, charged to a memory cgroup if one is given. The caller closes it. Throws
+   * HmmError ENOMEM if none is left, TypeError for a memcg that is closed or belongs to another engine.
    */
   createMm(options: { memcg?: Memcg } = {}): Mm {
     const op = "hmm.createMm";
@@ -124,8 +127,8 @@ export class Hmm {
   }
 
   /**
-   * Makes a file that consists of holes. The caller closes it. Throws HmmError ENOMEM if no file or page table is left,
-   * RangeError and TypeError.
+   * Makes a file that consists of holes. The caller closes it. Throws HmmError ENOMEM if no file or page
+   * table is left, RangeError and TypeError.
    */
   createFile(options: FileOptions = {}): HmmFile {
     return HmmFile.create(this.#ctx, options);
@@ -175,8 +178,8 @@ export class Hmm {
   // ── pages ──
 
   /**
-   * Makes a zeroed array of n words in linear memory, which the protocol's calls use without a copy. The caller closes it.
-   * Throws HmmError ENOMEM if the arena has no room, RangeError and TypeError.
+   * Makes a zeroed array of n words in linear memory, which the protocol's calls use without a copy. The
+   * caller closes it. Throws HmmError ENOMEM if the arena has no room, RangeError and TypeError.
    */
   pfnArray(n: number): PfnArray {
     return PfnArray.allocate(this.#ctx, n);
@@ -188,18 +191,20 @@ export class Hmm {
   }
 
   /**
-   * Copies the page of each slot that has a source (src: VALID and MIGRATE) and a destination (dst: VALID), and zero-fills
-   * the destination of a hole (src: MIGRATE alone). A huge page (COMPOUND) is copied as a whole. Returns how many pages it
-   * wrote. Throws HmmError EINVAL if a slot names no page in use, RangeError if dst is shorter than src, TypeError.
+   * Copies the page of each slot that has a source (src: VALID and MIGRATE) and a destination (dst: VALID),
+   * and zero-fills the destination of a hole (src: MIGRATE alone). A huge page (COMPOUND) is copied as a
+   * whole. Returns how many pages it wrote. Throws HmmError EINVAL if a slot names no page in use, RangeError
+   * if dst is shorter than src, TypeError.
    */
   copyPages(src: Uint32Array, dst: Uint32Array): number {
     return copyPages(this.#ctx, src, dst);
   }
 
   /**
-   * Allocates a page of system memory for each page of src that is a candidate (VALID and MIGRATE; a hole gets none) and whose
-   * dst is 0: locked, with one reference, not zeroed. dst stays 0 where memory ran out. Huge pages as in devmem.allocPages.
-   * Returns how many pages it allocated. Throws RangeError if dst is shorter than src, TypeError.
+   * Allocates a page of system memory for each page of src that is a candidate (VALID and MIGRATE; a hole
+   * gets none) and whose dst is 0: locked, with one reference, not zeroed. dst stays 0 where memory ran out.
+   * Huge pages as in devmem.allocPages. Returns how many pages it allocated. Throws RangeError if dst is
+   * shorter than src, TypeError.
    */
   allocPages(src: Uint32Array, dst: Uint32Array): number {
     return allocPagesInto(this.#ctx, "hmm.allocPages", src, dst, 0);
@@ -210,7 +215,10 @@ export class Hmm {
     return this.#ctx.core.systemAllocPage() >>> 0;
   }
 
-  /** Takes a reference on a page in use (get_page). Throws RangeError for what is no page, HmmError EINVAL for a free page. */
+  /**
+   * Takes a reference on a page in use (get_page). Throws RangeError for what is no page, HmmError EINVAL for
+   * a free page.
+   */
   pageGet(page: Page): void {
     pageCall(this.#ctx, "hmm.pageGet", page, "in use", ({ core }) => core.pageGet(page));
   }
@@ -226,17 +234,21 @@ export class Hmm {
     return pageCall(this.#ctx, "hmm.pageLock", page, "in use", ({ core }) => core.pageTryLock(page)) !== 0;
   }
 
-  /** Unlocks a page (unlock_page). Throws as {@link pageGet}, and HmmError EINVAL for a page that is not locked. */
+  /**
+   * Unlocks a page (unlock_page). Throws as {@link pageGet}, and HmmError EINVAL for a page that is not
+   * locked.
+   */
   pageUnlock(page: Page): void {
     const kind = "in use that is locked";
     pageCall(this.#ctx, "hmm.pageUnlock", page, kind, ({ core }) => core.pageUnlock(page));
   }
 
   /**
-   * Takes a page of system memory off the LRU list, which reclaim and migrations look at, and takes a reference on it
-   * (folio_isolate_lru): for code that moves or compacts pages itself. Until {@link pagePutback} the page is neither migrated
-   * (NOT_ISOLATED) nor paged out nor collapsed; CPUs and devices reach it as before. Returns false if the page is not on the
-   * list: it is isolated already, or never was on it (device memory, hugetlb, a driver's page). Throws as {@link pageGet}.
+   * Takes a page of system memory off the LRU list, which reclaim and migrations look at, and takes a
+   * reference on it (folio_isolate_lru): for code that moves or compacts pages itself. Until {@link
+   * pagePutback} the page is neither migrated (NOT_ISOLATED) nor paged out nor collapsed; CPUs and devices
+   * reach it as before. Returns false if the page is not on the list: it is isolated already, or never was on
+   * it (device memory, hugetlb, a driver's page). Throws as {@link pageGet}.
    */
   pageIsolate(page: Page): boolean {
     const isolated = pageCall(this.#ctx, "hmm.pageIsolate", page, "in use", ({ core }) =>
@@ -245,21 +257,28 @@ export class Hmm {
     return isolated !== 0;
   }
 
-  /** Ends {@link pageIsolate} (folio_putback_lru). Throws as {@link pageGet}, and EINVAL for a page that is not isolated. */
+  /**
+   * Ends {@link pageIsolate} (folio_putback_lru). Throws as {@link pageGet}, and EINVAL for a page that is
+   * not isolated.
+   */
   pagePutback(page: Page): void {
     const kind = "in use that you have isolated";
     pageCall(this.#ctx, "hmm.pagePutback", page, kind, ({ core }) => core.pagePutback(page));
   }
 
   /**
-   * Runs `body` with a live view of the page's 4096 bytes, which must not be kept. Returns what `body` returns. Throws
-   * RangeError for what is no page, HmmError EINVAL for a free page, EOPNOTSUPP with backing "metadata".
+   * Runs `body` with a live view of the page's 4096 bytes, which must not be kept. Returns what `body`
+   * returns. Throws RangeError for what is no page, HmmError EINVAL for a free page, EOPNOTSUPP with backing
+   * "metadata".
    */
   pageBytes<T>(page: Page, body: (bytes: Uint8Array) => T): T {
     return pageBytes(this.#ctx, page, body);
   }
 
-  /** Returns the device memory that a page lies in, or null for system memory. Throws RangeError for what is no page. */
+  /**
+   * Returns the device memory that a page lies in, or null for system memory. Throws RangeError for what is
+   * no page.
+   */
   pageDevmem(page: Page): HmmDevmem | null {
     const kind = "of some memory";
     const zone = pageCall(this.#ctx, "hmm.pageDevmem", page, kind, ({ core }) => core.pageZone(page));
@@ -289,8 +308,8 @@ export class Hmm {
   // ── settings and KSM ──
 
   /**
-   * Makes the n-th allocation inside the core from now on fail, once: a frame, a table, an object or an array. 0 cancels that.
-   * For tests of a driver's failure paths. Throws RangeError and TypeError.
+   * Makes the n-th allocation inside the core from now on fail, once: a frame, a table, an object or an
+   * array. 0 cancels that. For tests of a driver's failure paths. Throws RangeError and TypeError.
    */
   failAllocation(n: number): void {
     knobs.failAllocation(this.#ctx, n);
@@ -302,8 +321,9 @@ export class Hmm {
   }
 
   /**
-   * How many bytes around a read fault of a file's mapping are mapped with it, where the page cache has their pages: a power
-   * of two from 4096 (off) to 2 MiB. Default 64 KiB. Setting it throws RangeError and TypeError.
+   * How many bytes around a read fault of a file's mapping are mapped with it, where the page cache has their
+   * pages: a power of two from 4096 (off) to 2 MiB. Default 64 KiB. Setting it throws RangeError and
+   * TypeError.
    */
   get faultAround(): number {
     return knobs.faultAround(this.#ctx);
@@ -314,8 +334,8 @@ export class Hmm {
   }
 
   /**
-   * Whether pages may be paged out to the engine's swap space (swapon, swapoff). Pages that are swapped out stay there and
-   * come back on access. Setting it throws RangeError where there is no swap space, TypeError.
+   * Whether pages may be paged out to the engine's swap space (swapon, swapoff). Pages that are swapped out
+   * stay there and come back on access. Setting it throws RangeError where there is no swap space, TypeError.
    */
   get swapOn(): boolean {
     return knobs.swapOn(this.#ctx);
@@ -326,12 +346,13 @@ export class Hmm {
   }
 
   /**
-   * Merges pages as ksmd does: looks `passes` times at every page of the mappings that MADV_MERGEABLE has marked, and merges
-   * equal pages into one read-only page, after the mirrors were told. A page is merged at the earliest in the second pass that
-   * finds it unchanged. Pinned pages and pages on a device stay as they are. Returns what is merged now.
+   * Merges pages as ksmd does: looks `passes` times at every page of the mappings that MADV_MERGEABLE has
+   * marked, and merges equal pages into one read-only page, after the mirrors were told. A page is merged at
+   * the earliest in the second pass that finds it unchanged. Pinned pages and pages on a device stay as they
+   * are. Returns what is merged now.
    *
-   * Throws RangeError; HmmError ENOMEM (nested operations), EOPNOTSUPP with backing "metadata", EDEADLK where a mmapSem is
-   * held for write, or from a notifier's callback.
+   * Throws RangeError; HmmError ENOMEM (nested operations), EOPNOTSUPP with backing "metadata", EDEADLK where
+   * a mmapSem is held for write, or from a notifier's callback.
    */
   ksmScan(passes = 1): KsmCounts {
     return ksmScan(this.#ctx, passes);
@@ -340,8 +361,9 @@ export class Hmm {
   // ── watching ──
 
   /**
-   * Calls `listener` for each event of this name, at the end of the API call in which it happened. Returns the function that
-   * ends that. Events cost nothing while there is no listener. Throws RangeError and TypeError.
+   * Calls `listener` for each event of this name, at the end of the API call in which it happened. Returns
+   * the function that ends that. Events cost nothing while there is no listener. Throws RangeError and
+   * TypeError.
    */
   on<N extends HmmEventName>(name: N, listener: (event: HmmEvents[N]) => void): () => void {
     return this.#ctx.log.on(name, listener);
@@ -353,17 +375,18 @@ export class Hmm {
   }
 
   /**
-   * Checks every invariant of the engine. Throws HmmError EINVARIANT with the first broken invariant and what surrounds it;
-   * TypeError inside a driver's callback, where an operation is half done.
+   * Checks every invariant of the engine. Throws HmmError EINVARIANT with the first broken invariant and what
+   * surrounds it; TypeError inside a driver's callback, where an operation is half done.
    */
   verify(): void {
     verify(this.#ctx);
   }
 
   /**
-   * Closes what is open: migrations, address spaces (their mirrors are released), device tables, files, arrays, devmems and
-   * groups. The memory itself goes with the last reference to the engine, closed or not. Throws, after everything was tried,
-   * what closing the objects threw (pinned device pages keep a devmem); TypeError inside a driver's callback.
+   * Closes what is open: migrations, address spaces (their mirrors are released), device tables, files,
+   * arrays, devmems and groups. The memory itself goes with the last reference to the engine, closed or not.
+   * Throws, after everything was tried, what closing the objects threw (pinned device pages keep a devmem);
+   * TypeError inside a driver's callback.
    */
   close(): void {
     this.#ctx.demandOutermost("hmm.close");
@@ -377,21 +400,23 @@ export class Hmm {
   // ── snapshots ──
 
   /**
-   * Returns the whole state as bytes: the same calls make the same bytes. State in JavaScript is not part of it: callbacks,
-   * held locks, pins, exclusive pages, pfn arrays, tracked 2018 ranges. Throws TypeError inside a driver's callback.
+   * Returns the whole state as bytes: the same calls make the same bytes. State in JavaScript is not part of
+   * it: callbacks, held locks, pins, exclusive pages, pfn arrays, tracked 2018 ranges. Throws TypeError
+   * inside a driver's callback.
    *
-   * The bytes are a new array, or the first ones of `options.into`: reusing one array avoids most of the cost. Their number
-   * depends on the sizes that the engine was made with and, by a few bytes for each, on the open objects; the RangeError for
-   * an array that is too short names the number.
+   * The bytes are a new array, or the first ones of `options.into`: reusing one array avoids most of the
+   * cost. Their number depends on the sizes that the engine was made with and, by a few bytes for each, on
+   * the open objects; the RangeError for an array that is too short names the number.
    */
   snapshot(options: SnapshotOptions = {}): Uint8Array {
     return takeSnapshot(this.#ctx, options);
   }
 
   /**
-   * Makes an engine that goes on from a snapshot. `attach` gives each mirror, notifier and devmem, named by its stable id, its
-   * callbacks again; a missing one is a RangeError that names it. `migrations()`, `mms()` and `deviceTables()` find the open
-   * objects. Throws also RangeError for bytes that are no snapshot of this version, TypeError, HmmError ENOMEM.
+   * Makes an engine that goes on from a snapshot. `attach` gives each mirror, notifier and devmem, named by
+   * its stable id, its callbacks again; a missing one is a RangeError that names it. `migrations()`, `mms()`
+   * and `deviceTables()` find the open objects. Throws also RangeError for bytes that are no snapshot of this
+   * version, TypeError, HmmError ENOMEM.
    */
   static restore(bytes: Uint8Array, attach: RestoreAttachments = {}): Hmm {
     const op = "Hmm.restore";
@@ -405,7 +430,9 @@ export class Hmm {
   }
 }
 
-/** The objects of a registry by id. The context knows them by small interfaces; the caller names their class. */
+/**
+ * The objects of a registry by id. The context knows them by small interfaces; the caller names their class.
+ */
 function byId<T extends { id: number }>(objects: Iterable<T>): T[] {
   return [...objects].sort((a, b) => a.id - b.id);
 }

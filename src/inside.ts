@@ -1,6 +1,6 @@
 /**
- * The door to an engine's insides, for the package's own test tools: the explorer compares engines and rewinds them. Other
- * code uses the public API.
+ * The door to an engine's insides, for the package's own test tools: the explorer compares engines and
+ * rewinds them. Other code uses the public API.
  */
 import { HDR_FRAMES } from "../assembly/abi/struct.ts";
 import { contextOf } from "./engine/context.ts";
@@ -37,7 +37,10 @@ export class Rewinder {
     this.#image = mem.bytes.slice(0, mem.header(HDR_FRAMES) || mem.bytes.length);
   }
 
-  /** Returns a fresh engine in the same memory. The engine from before is dead, with all objects that belong to it. */
+  /**
+   * Returns a fresh engine in the same memory. The engine from before is dead, with all objects that belong
+   * to it.
+   */
   next(): Hmm {
     const { core, mem, settings } = contextOf(this.#op, this.#hmm);
     mem.bytes.set(this.#image);

@@ -34,17 +34,19 @@ const PIECE = 1 << 20;
 
 /** How a snapshot is taken. */
 export interface SnapshotOptions {
-  /** The array that the snapshot goes to, at its beginning; the caller may use it again. Default: a new array. */
+  /**
+   * The array that the snapshot goes to, at its beginning; the caller may use it again. Default: a new array.
+   */
   into?: Uint8Array;
 }
 
-/** The callbacks and owner of a devmem that is restored. */
-export interface DevmemAttachment {
-  ops: HmmDevmemOps;
-  /** The owner. Devmems that had one owner need one value. */
-  owner?: unknown;
+/** The callbacks of a devmem that is restored, and its owner. Devmems that had one owner need one value. */
+export type DevmemAttachment = { ops: HmmDevmemOps } & ({ owner: unknown } | DeprecatedOwner);
+
+/** The owner under the name that 0.1.0 had for it. */
+export interface DeprecatedOwner {
   /** @deprecated Write `owner`. */
-  device?: unknown;
+  device: unknown;
 }
 
 /** The callbacks that a restored engine needs, by the stable id of the object that had them. */
@@ -110,8 +112,8 @@ function describe(ctx: Context): SnapshotHeader {
 }
 
 /**
- * Copies the first `used` bytes of memory with `copy`, piece by piece. Returns a checksum of the header's text and of that
- * memory; `when` says whether a piece is summed before it is copied or afterwards.
+ * Copies the first `used` bytes of memory with `copy`, piece by piece. Returns a checksum of the header's
+ * text and of that memory; `when` says whether a piece is summed before it is copied or afterwards.
  */
 function copyMemory(
   core: CoreExports,
@@ -142,8 +144,8 @@ function destination(ctx: Context, into: unknown, length: number): Uint8Array {
 }
 
 /**
- * Hmm.snapshot. A snapshot consists of a magic line, a line with the checksum of all that follows and the header's length, the
- * header as JSON, padding, and the used part of linear memory.
+ * Hmm.snapshot. A snapshot consists of a magic line, a line with the checksum of all that follows and the
+ * header's length, the header as JSON, padding, and the used part of linear memory.
  */
 export function takeSnapshot(ctx: Context, options: SnapshotOptions): Uint8Array {
   checkOptions(TAKE, "options", options);
@@ -225,8 +227,8 @@ function checkAttachments(header: SnapshotHeader, attach: RestoreAttachments): v
   }
 }
 
-function ownerOf({ owner, device }: DevmemAttachment): unknown {
-  return owner ?? device;
+function ownerOf(attachment: DevmemAttachment): unknown {
+  return "owner" in attachment ? attachment.owner : attachment.device;
 }
 
 /** Makes the objects that the header names. */

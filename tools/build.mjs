@@ -178,7 +178,7 @@ async function declarations(outDir) {
   ]);
   for (const file of list(outDir, ".d.ts")) {
     const text = readFileSync(file, "utf8");
-    writeFileSync(file, text.replace(/(from "|import\(")(\.[^"]*)\.ts"/g, '$1$2.js"'));
+    writeFileSync(file, text.replace(/(from "|import\("|declare module ")(\.[^"]*)\.ts"/g, '$1$2.js"'));
   }
 }
 

@@ -32,10 +32,11 @@ const mapAt = (address: number, { ctx, id, start, n }: MapCall): number =>
   ctx.core.deviceTableMap(id, start, address, n);
 
 /**
- * A device's own page table, in the core: the CPU's walker under another root. It holds no references on pages. The driver
- * keeps it true: it drops entries when its mirror or notifier is told to. `hmm.verify()` checks a table that was made for an
- * mm against the CPU's page table. Entries are words: VALID, WRITE, DEVICE_PFN_DIRTY (the device wrote through the entry
- * since it was mapped), and the page. Every method throws TypeError after close().
+ * A device's own page table, in the core: the CPU's walker under another root. It holds no references on
+ * pages. The driver keeps it true: it drops entries when its mirror or notifier is told to. `hmm.verify()`
+ * checks a table that was made for an mm against the CPU's page table. Entries are words: VALID, WRITE,
+ * DEVICE_PFN_DIRTY (the device wrote through the entry since it was mapped), and the page. Every method
+ * throws TypeError after close().
  */
 export class DeviceTable {
   /** The mm that it mirrors, or null. */
@@ -46,8 +47,8 @@ export class DeviceTable {
   #closed = false;
 
   /**
-   * @param of the mm that it mirrors, or an Hmm: then the table is checked against nothing. The caller closes the table;
-   * closing the mm closes it too.
+   * @param of the mm that it mirrors, or an Hmm: then the table is checked against nothing. The caller closes
+   * the table; closing the mm closes it too.
    *
    * Throws TypeError for any other value, HmmError ENOMEM if no device table or page table is left.
    */
@@ -71,12 +72,12 @@ export class DeviceTable {
   }
 
   /**
-   * Enters the page of pfns[i] for the address start + i * PAGE_SIZE, for each slot that is VALID, writable where the slot has
-   * WRITE; other entries stay as they are. Returns how many entries it made.
+   * Enters the page of pfns[i] for the address start + i * PAGE_SIZE, for each slot that is VALID, writable
+   * where the slot has WRITE; other entries stay as they are. Returns how many entries it made.
    * @param n how many slots. Default: all of pfns
    *
-   * Throws RangeError and TypeError, HmmError EINVAL if a slot names no page, ENOMEM if no page table is left (entries that
-   * were made before stay).
+   * Throws RangeError and TypeError, HmmError EINVAL if a slot names no page, ENOMEM if no page table is left
+   * (entries that were made before stay).
    */
   map(
     start: number,
@@ -96,9 +97,9 @@ export class DeviceTable {
   }
 
   /**
-   * Enters what a migration has moved to device memory, and drops the entries of what has left it. Call it after `m.pages()`
-   * and before `m.finalize()`. Returns how many entries it made. Throws as {@link map}, and TypeError before m.pages() or
-   * for a migration of another mm.
+   * Enters what a migration has moved to device memory, and drops the entries of what has left it. Call it
+   * after `m.pages()` and before `m.finalize()`. Returns how many entries it made. Throws as {@link map}, and
+   * TypeError before m.pages() or for a migration of another mm.
    */
   mapMigrated(m: Migration): number {
     const op = "deviceTable.mapMigrated";
@@ -115,8 +116,8 @@ export class DeviceTable {
   }
 
   /**
-   * Drops the entries of [start, end), page addresses, as an update or invalidate callback does. Returns how many there were.
-   * Throws RangeError and TypeError.
+   * Drops the entries of [start, end), page addresses, as an update or invalidate callback does. Returns how
+   * many there were. Throws RangeError and TypeError.
    */
   clear(start: number, end: number): number {
     const op = "deviceTable.clear";
@@ -126,8 +127,8 @@ export class DeviceTable {
   }
 
   /**
-   * Takes the right to write from the entries of [start, end), page addresses. Returns how many entries lost it. Throws
-   * RangeError and TypeError.
+   * Takes the right to write from the entries of [start, end), page addresses. Returns how many entries lost
+   * it. Throws RangeError and TypeError.
    */
   protect(start: number, end: number): number {
     const op = "deviceTable.protect";
@@ -144,8 +145,8 @@ export class DeviceTable {
   }
 
   /**
-   * Copies the entries of n pages from `start` (a page address) on into `out`, by default a new array. Returns the array.
-   * Throws RangeError and TypeError.
+   * Copies the entries of n pages from `start` (a page address) on into `out`, by default a new array.
+   * Returns the array. Throws RangeError and TypeError.
    */
   snapshot(start: number, n: number, out?: Uint32Array): Uint32Array {
     const op = "deviceTable.snapshot";
@@ -163,8 +164,9 @@ export class DeviceTable {
   }
 
   /**
-   * Reads through the table as the device does, from addr on into `bytes`, up to the first page without an entry. Returns how
-   * many bytes it read: if fewer than bytes.length, the page at addr plus that number has to be faulted in.
+   * Reads through the table as the device does, from addr on into `bytes`, up to the first page without an
+   * entry. Returns how many bytes it read: if fewer than bytes.length, the page at addr plus that number has
+   * to be faulted in.
    */
   read(addr: number, bytes: Uint8Array): number {
     return this.#access("deviceTable.read", addr, bytes, false);

@@ -41,17 +41,18 @@ const EVICT_PAGES = 512;
 /** The callbacks of a device's memory (`struct hmm_devmem_ops`, today `dev_pagemap_ops`). */
 export interface HmmDevmemOps {
   /**
-   * The last reference on the page is gone, and the engine may allocate it again. Called at the end of the API call that
-   * dropped the reference. What it throws is thrown by that call.
+   * The last reference on the page is gone, and the engine may allocate it again. Called at the end of the
+   * API call that dropped the reference. What it throws is thrown by that call.
    */
   free?(devmem: HmmDevmem, page: Page): void;
   /**
-   * A CPU, or another device, touched `address`, whose page is in this device's memory. Migrate the page to system memory,
-   * and neighbors if you like: migrateVma and migrateVmaSetup know the faulting page. mmapSem is held for read. Answer 0 or
-   * VM_FAULT_* bits; what it throws is SIGBUS, with the exception as the error's cause.
+   * A CPU, or another device, touched `address`, whose page is in this device's memory. Migrate the page to
+   * system memory, and neighbors if you like: migrateVma and migrateVmaSetup know the faulting page. mmapSem
+   * is held for read. Answer 0 or VM_FAULT_* bits; what it throws is SIGBUS, with the exception as the
+   * error's cause.
    * @param flags ACCESS_* bits of the access
-   * @param order how much the faulting entry maps: 0, the page alone; 9, the aligned 2 MiB around it, a huge page that
-   * MIGRATE_VMA_SELECT_COMPOUND brings back as one. Migrating less splits the huge page.
+   * @param order how much the faulting entry maps: 0, the page alone; 9, the aligned 2 MiB around it, a huge
+   * page that MIGRATE_VMA_SELECT_COMPOUND brings back as one. Migrating less splits the huge page.
    */
   fault(
     devmem: HmmDevmem,
@@ -61,7 +62,10 @@ export interface HmmDevmemOps {
     flags: AccessFlags,
     order: number,
   ): VmFault | void;
-  /** As `fault`, for `mm.readAsync` and the like, which prefer it. mmapSem is held for read until the promise settles. */
+  /**
+   * As `fault`, for `mm.readAsync` and the like, which prefer it. mmapSem is held for read until the promise
+   * settles.
+   */
   faultAsync?(
     devmem: HmmDevmem,
     vma: Vma,
@@ -73,8 +77,9 @@ export interface HmmDevmemOps {
 }
 
 /**
- * A device's memory (`struct hmm_devmem`): pages [pfnFirst, pfnEnd), which no CPU may map unless the memory is coherent.
- * Made by {@link hmmDevmemAdd}; {@link hmmDevmemRemove} ends it. Methods throw TypeError once it is removed.
+ * A device's memory (`struct hmm_devmem`): pages [pfnFirst, pfnEnd), which no CPU may map unless the memory
+ * is coherent. Made by {@link hmmDevmemAdd}; {@link hmmDevmemRemove} ends it. Methods throw TypeError once it
+ * is removed.
  */
 export class HmmDevmem {
   /** The engine that it belongs to. */
@@ -142,8 +147,9 @@ export class HmmDevmem {
   }
 
   /**
-   * Allocates a page for a migration's destination: locked, with one reference, not zeroed. Returns 0 when none is left. The
-   * page belongs to the migration once it stands in dst; until then the caller returns it with pageUnlock and pagePut.
+   * Allocates a page for a migration's destination: locked, with one reference, not zeroed. Returns 0 when
+   * none is left. The page belongs to the migration once it stands in dst; until then the caller returns it
+   * with pageUnlock and pagePut.
    */
   allocPage(): Page {
     this.check("devmem.allocPage");
@@ -152,10 +158,10 @@ export class HmmDevmem {
   }
 
   /**
-   * Allocates a page, as {@link allocPage} does, for each candidate of src (MIGRATE set) whose dst is 0: dst[i] = VALID |
-   * pfn, or still 0 where memory ran out. A huge page (COMPOUND) gets a large folio, dst[i] = VALID | COMPOUND | its first
-   * pfn, or, where no aligned 2 MiB is free, 512 pages in the slots from i on. Returns how many pages it allocated. Throws
-   * TypeError, and RangeError if dst is shorter than src.
+   * Allocates a page, as {@link allocPage} does, for each candidate of src (MIGRATE set) whose dst is 0:
+   * dst[i] = VALID | pfn, or still 0 where memory ran out. A huge page (COMPOUND) gets a large folio, dst[i]
+   * = VALID | COMPOUND | its first pfn, or, where no aligned 2 MiB is free, 512 pages in the slots from i on.
+   * Returns how many pages it allocated. Throws TypeError, and RangeError if dst is shorter than src.
    */
   allocPages(src: Uint32Array, dst: Uint32Array): number {
     const op = "devmem.allocPages";
@@ -164,7 +170,9 @@ export class HmmDevmem {
     return allocPagesInto(ctx, op, src, dst, this.zone);
   }
 
-  /** Removes the memory, as {@link hmmDevmemRemove} does, but throws HmmError EBUSY if pages are still in use. */
+  /**
+   * Removes the memory, as {@link hmmDevmemRemove} does, but throws HmmError EBUSY if pages are still in use.
+   */
   close(): void {
     const { stillInUse } = hmmDevmemRemove(this);
     if (stillInUse > 0) throw new HmmError(EBUSY, "devmem.close", `${stillInUse} pages are still in use`);
@@ -196,7 +204,10 @@ export class HmmDevmem {
     return evictPages(this.check("migrateDeviceRange"), "migrateDeviceRange", first, n);
   }
 
-  /** @internal Reports freed pages to the driver, oldest first; the engine may allocate them again from then on. */
+  /**
+   * @internal Reports freed pages to the driver, oldest first; the engine may allocate them again from then
+   * on.
+   */
   deliverFreed(): void {
     const ctx = this.#ctx;
     for (;;) {
@@ -257,16 +268,16 @@ export class HmmDevmem {
 }
 
 /**
- * Gives a device memory of its own (hmm_devmem_add): `size` bytes of the engine's device memory, rounded up to 2 MiB.
- * Returns the memory, which the caller removes or closes.
- * @param owner any value but null: devmems with equal values have one owner. It is what hmmRangeFault and migrateVmaSetup
- * take as `owner`
- * @param options.coherent CPUs map its pages and access them directly: accesses do not fault, and `fault` is never called.
- * Default false: device-private memory
+ * Gives a device memory of its own (hmm_devmem_add): `size` bytes of the engine's device memory, rounded up
+ * to 2 MiB. Returns the memory, which the caller removes or closes.
+ * @param owner any value but null: devmems with equal values have one owner. It is what hmmRangeFault and
+ * migrateVmaSetup take as `owner`
+ * @param options.coherent CPUs map its pages and access them directly: accesses do not fault, and `fault` is
+ * never called. Default false: device-private memory
  * @param options.id a stable name for Hmm.restore. Default: "devmem1", "devmem2", …
  *
- * Throws RangeError and TypeError for bad arguments, HmmError ENOMEM if so much memory is not left, or if there are 14
- * devmems already.
+ * Throws RangeError and TypeError for bad arguments, HmmError ENOMEM if so much memory is not left, or if
+ * there are 14 devmems already.
  */
 export function hmmDevmemAdd(
   hmm: Forward["Hmm"],
@@ -297,10 +308,11 @@ export interface DevmemRemoveReport {
 }
 
 /**
- * Removes a device's memory (hmm_devmem_remove): no page is allocated from it any more, its pages are migrated back to
- * system memory in every address space, and then the memory is given back. Pages that cannot move (no system memory, extra
- * references, an open migration) keep it alive: the report says how many, and the call may be repeated. null is tolerated.
- * Throws TypeError for other values, for a removed devmem, and inside a driver's callback.
+ * Removes a device's memory (hmm_devmem_remove): no page is allocated from it any more, its pages are
+ * migrated back to system memory in every address space, and then the memory is given back. Pages that cannot
+ * move (no system memory, extra references, an open migration) keep it alive: the report says how many, and
+ * the call may be repeated. null is tolerated. Throws TypeError for other values, for a removed devmem, and
+ * inside a driver's callback.
  */
 export function hmmDevmemRemove(devmem: HmmDevmem | null): DevmemRemoveReport {
   const op = "hmmDevmemRemove";
@@ -321,8 +333,8 @@ export function hmmDevmemRemove(devmem: HmmDevmem | null): DevmemRemoveReport {
 
 /**
  * Begins a migration of pages [first, first + n) of device memory, wherever they are mapped, for eviction
- * (migrate_device_range). Free pages and pages that are locked stay where they are. No lock is needed. Returns the
- * migration, which the caller finalizes.
+ * (migrate_device_range). Free pages and pages that are locked stay where they are. No lock is needed.
+ * Returns the migration, which the caller finalizes.
  *
  * Throws TypeError, RangeError unless all are pages of devmem, HmmError ENOMEM.
  */

@@ -7,9 +7,10 @@ import { accessError } from "../space/access.ts";
 import { checkMm, type Mm } from "../space/mm.ts";
 
 /**
- * The pages that {@link makeDeviceExclusive} made device-exclusive, for atomic access: locked, with a reference each. As long
- * as they are locked no CPU can take them back: this is the time to enter them in the device's page table. Then close the
- * object: from then on a CPU access takes its page back, after it has told the mirrors.
+ * The pages that {@link makeDeviceExclusive} made device-exclusive, for atomic access: locked, with a
+ * reference each. As long as they are locked no CPU can take them back: this is the time to enter them in the
+ * device's page table. Then close the object: from then on a CPU access takes its page back, after it has
+ * told the mirrors.
  */
 export class ExclusivePages {
   /** The pages that were reached, in address order; 0 where a page could not be made exclusive. */
@@ -60,18 +61,20 @@ export class ExclusivePages {
 }
 
 /**
- * Makes npages pages from addr (a page address) on exclusive to a device, for atomic access (make_device_exclusive). Each
- * page is faulted in for writing (copied first if it is shared), and every CPU entry of it becomes a device-exclusive entry,
- * announced by MMU_NOTIFY_EXCLUSIVE for that page. A CPU access to the page faults, tells the mirrors by another such event,
- * and takes the page back. rss and charges stay.
+ * Makes npages pages from addr (a page address) on exclusive to a device, for atomic access
+ * (make_device_exclusive). Each page is faulted in for writing (copied first if it is shared), and every CPU
+ * entry of it becomes a device-exclusive entry, announced by MMU_NOTIFY_EXCLUSIVE for that page. A CPU access
+ * to the page faults, tells the mirrors by another such event, and takes the page back. rss and charges stay.
  *
- * mmapSem must be held. The caller closes the result, after it has entered the pages in its device table. A page cannot
- * become exclusive if it is not anonymous (a page of a shared mapping or a file), or if it is locked; and no page beyond the
- * first one that cannot be faulted in (a hole, a mapping that must not be written) becomes exclusive.
+ * mmapSem must be held. The caller closes the result, after it has entered the pages in its device table. A
+ * page cannot become exclusive if it is not anonymous (a page of a shared mapping or a file), or if it is
+ * locked; and no page beyond the first one that cannot be faulted in (a hole, a mapping that must not be
+ * written) becomes exclusive.
  * @param owner is named in these events, so that a driver can recognize its own. Default: none
  *
- * Throws as mm.pin if the first page cannot be faulted in: HmmError EFAULT, ENOMEM, EAGAIN (an open migration, or exclusive
- * pages that are not closed yet), ELOOP. Throws RangeError and TypeError before anything happens.
+ * Throws as mm.pin if the first page cannot be faulted in: HmmError EFAULT, ENOMEM, EAGAIN (an open
+ * migration, or exclusive pages that are not closed yet), ELOOP. Throws RangeError and TypeError before
+ * anything happens.
  */
 export function makeDeviceExclusive(mm: Mm, addr: number, npages: number, owner?: unknown): ExclusivePages {
   const op = "makeDeviceExclusive";

@@ -37,20 +37,24 @@ export type HmmMirrorUpdate = (
 /** The callbacks of a mirror (`struct hmm_mirror_ops`). */
 export interface HmmMirrorOps {
   /**
-   * Called before the CPU's entries of [start, end) change: once it has returned, the device must not use its own entries of
-   * that range (INVALIDATE), or must not write through them (WRITE_PROTECT). Runs inside the operation, so it must not take
-   * mmapSem for write. What it throws is thrown by the API call, after the operation is complete.
+   * Called before the CPU's entries of [start, end) change: once it has returned, the device must not use its
+   * own entries of that range (INVALIDATE), or must not write through them (WRITE_PROTECT). Runs inside the
+   * operation, so it must not take mmapSem for write. What it throws is thrown by the API call, after the
+   * operation is complete.
    */
   update?: HmmMirrorUpdate;
   /** The 2018 code's name for `update`; one of the two is needed. */
   syncCpuDevicePagetables?: HmmMirrorUpdate;
-  /** Called when the mm goes away. The mirror is unregistered already; do not use it or the mm after this returns. */
+  /**
+   * Called when the mm goes away. The mirror is unregistered already; do not use it or the mm after this
+   * returns.
+   */
   release?: (mirror: HmmMirror) => void;
 }
 
 /**
- * A device's mirror of an address space (`struct hmm_mirror`). Register it with {@link hmmMirrorRegister}; an mm may
- * have several, a mirror has one mm at a time.
+ * A device's mirror of an address space (`struct hmm_mirror`). Register it with {@link hmmMirrorRegister}; an
+ * mm may have several, a mirror has one mm at a time.
  */
 export class HmmMirror {
   readonly ops: HmmMirrorOps;
@@ -149,8 +153,8 @@ export class HmmMirror {
 }
 
 /**
- * A write-protected page, or a protection with PROT_READ, takes only the right to write away. While mprotect() runs, the mm
- * knows the protection that it installs.
+ * A write-protected page, or a protection with PROT_READ, takes only the right to write away. While
+ * mprotect() runs, the mm knows the protection that it installs.
  */
 function actionOf(range: MmuNotifierRange): HmmUpdateAction {
   if (range.event === MMU_NOTIFY_PROTECTION_PAGE) return HMM_UPDATE_WRITE_PROTECT;
@@ -182,25 +186,29 @@ function register(op: string, mirror: HmmMirror | null, mm: Mm | null, locked: b
 }
 
 /**
- * Registers a mirror (hmm_mirror_register): from now on its `update` is called for every change to mm. Takes mm's mmapSem
- * for write; use hmmMirrorRegisterLocked where the lock is held. Returns 0, or -EINVAL if mirror, its ops or mm are null.
+ * Registers a mirror (hmm_mirror_register): from now on its `update` is called for every change to mm. Takes
+ * mm's mmapSem for write; use hmmMirrorRegisterLocked where the lock is held. Returns 0, or -EINVAL if
+ * mirror, its ops or mm are null.
  *
- * Throws TypeError (not a mirror, no update callback, registered already, mm closed) and HmmError ENOMEM (no notifier is
- * left), EDEADLK (mmapSem is held).
+ * Throws TypeError (not a mirror, no update callback, registered already, mm closed) and HmmError ENOMEM (no
+ * notifier is left), EDEADLK (mmapSem is held).
  */
 export function hmmMirrorRegister(mirror: HmmMirror | null, mm: Mm | null): number {
   return register("hmmMirrorRegister", mirror, mm, false);
 }
 
-/** Registers a mirror as {@link hmmMirrorRegister} does. Throws TypeError unless mm's mmapSem is held for write. */
+/**
+ * Registers a mirror as {@link hmmMirrorRegister} does. Throws TypeError unless mm's mmapSem is held for
+ * write.
+ */
 export function hmmMirrorRegisterLocked(mirror: HmmMirror | null, mm: Mm | null): number {
   return register("hmmMirrorRegisterLocked", mirror, mm, true);
 }
 
 /**
- * Unregisters a mirror (hmm_mirror_unregister): its callbacks are not called any more. Does nothing for a mirror that is not
- * registered, or whose mm is gone. The mm's other mirrors stay, and this one may be registered again. Throws TypeError for
- * anything but a mirror.
+ * Unregisters a mirror (hmm_mirror_unregister): its callbacks are not called any more. Does nothing for a
+ * mirror that is not registered, or whose mm is gone. The mm's other mirrors stay, and this one may be
+ * registered again. Throws TypeError for anything but a mirror.
  */
 export function hmmMirrorUnregister(mirror: HmmMirror): void {
   if (!(mirror instanceof HmmMirror)) throw badType("hmmMirrorUnregister", "mirror", "a HmmMirror", mirror);

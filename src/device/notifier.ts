@@ -32,18 +32,19 @@ export interface MmuNotifierRange {
 /** The callback of an interval notifier (`struct mmu_interval_notifier_ops`). */
 export interface MmuIntervalNotifierOps {
   /**
-   * Called before the CPU's entries of [range.start, range.end) change: once it has returned, the device must not use its
-   * own entries of that range. Runs inside the operation, so it must not take mmapSem for write or wait for it. `seq` becomes
-   * the notifier's sequence number (mmu_interval_set_seq), unless the callback returns false: "the event is my own, and I
-   * ignore it". What it throws is thrown by the API call, after the operation is complete.
+   * Called before the CPU's entries of [range.start, range.end) change: once it has returned, the device must
+   * not use its own entries of that range. Runs inside the operation, so it must not take mmapSem for write
+   * or wait for it. `seq` becomes the notifier's sequence number (mmu_interval_set_seq), unless the callback
+   * returns false: "the event is my own, and I ignore it". What it throws is thrown by the API call, after
+   * the operation is complete.
    */
   invalidate(range: MmuNotifierRange, seq: number): boolean | void;
 }
 
 /**
- * A subscription to the invalidations of [start, start + length), in bytes, of an mm (`struct mmu_interval_notifier`).
- * The constructor inserts it (mmu_interval_notifier_insert). The caller closes it; closing the mm closes it too, after
- * MMU_NOTIFY_RELEASE.
+ * A subscription to the invalidations of [start, start + length), in bytes, of an mm (`struct
+ * mmu_interval_notifier`). The constructor inserts it (mmu_interval_notifier_insert). The caller closes it;
+ * closing the mm closes it too, after MMU_NOTIFY_RELEASE.
  */
 export class MmuIntervalNotifier {
   readonly mm: Mm;
@@ -67,8 +68,8 @@ export class MmuIntervalNotifier {
    * @param length bytes; what reaches beyond 2^48 is cut off
    * @param options.id a stable name for Hmm.restore. Default: "notifier1", "notifier2", …
    *
-   * Throws TypeError and RangeError for bad arguments or a closed mm, HmmError EOVERFLOW if the range is empty or wraps
-   * around 2^64, ENOMEM if no notifier is left.
+   * Throws TypeError and RangeError for bad arguments or a closed mm, HmmError EOVERFLOW if the range is
+   * empty or wraps around 2^64, ENOMEM if no notifier is left.
    */
   constructor(
     mm: Mm,
@@ -105,8 +106,9 @@ export class MmuIntervalNotifier {
   }
 
   /**
-   * Returns the sequence number to pass to {@link readRetry} (mmu_interval_read_begin). Throws HmmError EAGAIN inside an
-   * invalidation that touches this notifier, where the kernel would sleep; TypeError after close().
+   * Returns the sequence number to pass to {@link readRetry} (mmu_interval_read_begin). Throws HmmError
+   * EAGAIN inside an invalidation that touches this notifier, where the kernel would sleep; TypeError after
+   * close().
    */
   readBegin(): number {
     this.#check("notifier.readBegin");
@@ -122,8 +124,8 @@ export class MmuIntervalNotifier {
   }
 
   /**
-   * Returns whether the range was invalidated since `readBegin()` returned seq (mmu_interval_read_retry). Throws TypeError
-   * after close() and unless seq is a 32-bit word.
+   * Returns whether the range was invalidated since `readBegin()` returned seq (mmu_interval_read_retry).
+   * Throws TypeError after close() and unless seq is a 32-bit word.
    */
   readRetry(seq: number): boolean {
     const op = "notifier.readRetry";
@@ -133,8 +135,8 @@ export class MmuIntervalNotifier {
   }
 
   /**
-   * Ends the subscription (mmu_interval_notifier_remove). Idempotent. Throws HmmError EBUSY from its own callback, where the
-   * kernel would wait for itself.
+   * Ends the subscription (mmu_interval_notifier_remove). Idempotent. Throws HmmError EBUSY from its own
+   * callback, where the kernel would wait for itself.
    */
   close(): void {
     if (this.#closed) return;
@@ -165,7 +167,9 @@ export class MmuIntervalNotifier {
     }
   }
 
-  /** @internal Returns the context. Throws TypeError, naming the operation `op`, if the notifier is closed. */
+  /**
+   * @internal Returns the context. Throws TypeError, naming the operation `op`, if the notifier is closed.
+   */
   check(op: string): Context {
     this.#check(op);
     return this.#ctx;

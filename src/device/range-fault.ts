@@ -11,7 +11,9 @@ import { MmuIntervalNotifier } from "./notifier.ts";
 /** What the protocol's calls return; other errnos are thrown. */
 const RETURNED = [0, -EBUSY, -EFAULT, -EINVAL, -EPERM, -ENOMEM];
 
-/** Ends a call of the protocol. Returns an answer that the protocol defines; throws HmmError for any other. */
+/**
+ * Ends a call of the protocol. Returns an answer that the protocol defines; throws HmmError for any other.
+ */
 export function protocolAnswer(op: string, ctx: Context, answer: number): number {
   if (answer !== 0 && !RETURNED.includes(answer))
     return ctx.finish(op, answer, {
@@ -23,7 +25,9 @@ export function protocolAnswer(op: string, ctx: Context, answer: number): number
 
 /** What {@link hmmRangeFault} takes (today's `struct hmm_range`). */
 export interface HmmRangeFaultArgs {
-  /** The subscription that covers the range. The call answers -EBUSY if it was invalidated since notifierSeq. */
+  /**
+   * The subscription that covers the range. The call answers -EBUSY if it was invalidated since notifierSeq.
+   */
   notifier?: MmuIntervalNotifier;
   /** What notifier.readBegin() returned; needed with a notifier. */
   notifierSeq?: number;
@@ -33,7 +37,10 @@ export interface HmmRangeFaultArgs {
   start: number;
   /** The end, exclusive, a page address. */
   end: number;
-  /** A slot for each page. In: REQ_FAULT and REQ_WRITE, where pfnFlagsMask lets them through. Out: hmm_pfn words. */
+  /**
+   * A slot for each page. In: REQ_FAULT and REQ_WRITE, where pfnFlagsMask lets them through. Out: hmm_pfn
+   * words.
+   */
   pfns: Uint32Array;
   /** HMM_PFN_REQ_* bits that are requested for every slot. Default 0: nothing is faulted in. */
   defaultFlags?: HmmPfnFlags;
@@ -90,16 +97,18 @@ function faultAt(address: number, { args, ctx, mm }: Call): number {
 }
 
 /**
- * Fills the slots of [start, end), and faults in what is requested (hmm_range_fault). The range may cover several mappings
- * and holes; the slots of holes are ERROR, and the call answers -EFAULT where one is requested. mmapSem must be held. Check
- * `notifier.readRetry(notifierSeq)` under the driver's own lock before using the slots.
+ * Fills the slots of [start, end), and faults in what is requested (hmm_range_fault). The range may cover
+ * several mappings and holes; the slots of holes are ERROR, and the call answers -EFAULT where one is
+ * requested. mmapSem must be held. Check `notifier.readRetry(notifierSeq)` under the driver's own lock before
+ * using the slots.
  *
- * A page of the owner's device memory is reported as the CPU's entry has it: read-only, without WRITE, even where REQ_WRITE
- * was requested and the call answers 0, for example after a fork. Migrate such a page to system memory and ask again.
+ * A page of the owner's device memory is reported as the CPU's entry has it: read-only, without WRITE, even
+ * where REQ_WRITE was requested and the call answers 0, for example after a fork. Migrate such a page to
+ * system memory and ask again.
  *
- * Returns 0, -EBUSY (invalidated since notifierSeq: start again from readBegin), -EFAULT, -EPERM, -ENOMEM. Throws HmmError
- * EAGAIN when a requested page is in an open migration ({@link hmmRangeFaultAsync} waits), and RangeError or TypeError
- * before anything happens.
+ * Returns 0, -EBUSY (invalidated since notifierSeq: start again from readBegin), -EFAULT, -EPERM, -ENOMEM.
+ * Throws HmmError EAGAIN when a requested page is in an open migration ({@link hmmRangeFaultAsync} waits),
+ * and RangeError or TypeError before anything happens.
  */
 export function hmmRangeFault(args: HmmRangeFaultArgs): number {
   const op = "hmmRangeFault";
@@ -108,8 +117,8 @@ export function hmmRangeFault(args: HmmRangeFaultArgs): number {
 }
 
 /**
- * Fills slots as {@link hmmRangeFault} does, but waits for the end of open migrations instead of throwing EAGAIN. mmapSem
- * must be held until the promise settles.
+ * Fills slots as {@link hmmRangeFault} does, but waits for the end of open migrations instead of throwing
+ * EAGAIN. mmapSem must be held until the promise settles.
  */
 export async function hmmRangeFaultAsync(args: HmmRangeFaultArgs): Promise<number> {
   const op = "hmmRangeFaultAsync";

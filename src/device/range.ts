@@ -22,9 +22,9 @@ import { protocolAnswer } from "./range-fault.ts";
 const WALKS = 8;
 
 /**
- * A range of the 2018 calls (`struct hmm_range`). The engine tracks it between a successful hmmVmaGetPfns or hmmVmaFault and
- * hmmVmaRangeDone: an invalidation that overlaps it makes it invalid and sets the overlapped slots to 0. Any number of
- * ranges may be tracked, and one object is tracked once at a time.
+ * A range of the 2018 calls (`struct hmm_range`). The engine tracks it between a successful hmmVmaGetPfns or
+ * hmmVmaFault and hmmVmaRangeDone: an invalidation that overlaps it makes it invalid and sets the overlapped
+ * slots to 0. Any number of ranges may be tracked, and one object is tracked once at a time.
  */
 export class HmmRange {
   /** The first byte of the last call. */
@@ -36,8 +36,8 @@ export class HmmRange {
   /** Whether nothing has changed since. */
   valid = false;
   /**
-   * The owner whose device pages are reported instead of faulted back. undefined: every owner's, as in 2018. Set it where an
-   * mm has several devices.
+   * The owner whose device pages are reported instead of faulted back. undefined: every owner's, as in 2018.
+   * Set it where an mm has several devices.
    */
   owner: unknown;
   /** @internal The mm that tracks it. */
@@ -193,14 +193,15 @@ function finish(call: Call, block: boolean): number {
 }
 
 /**
- * Fills the slots of [start, end) with what the CPU's page table says, and faults nothing in (hmm_vma_get_pfns). A slot is 0
- * where nothing is present (also swapped out or migrating), else VALID | page, with WRITE where the CPU may write. Pages of
- * device memory are reported like others, with WRITE as their entry has it. mmapSem must be held, until hmmVmaRangeDone.
+ * Fills the slots of [start, end) with what the CPU's page table says, and faults nothing in
+ * (hmm_vma_get_pfns). A slot is 0 where nothing is present (also swapped out or migrating), else VALID |
+ * page, with WRITE where the CPU may write. Pages of device memory are reported like others, with WRITE as
+ * their entry has it. mmapSem must be held, until hmmVmaRangeDone.
  *
- * Returns 0: the range is tracked now, and hmmVmaRangeDone is due; -EINVAL: no mapping, start…end not inside it, no
- * registered mirror, or a special mapping (every slot is ERROR then: the words have no bit for SPECIAL); -EPERM: the
- * mapping has no VM_READ (every slot is 0). Throws RangeError (unaligned, pfns too short) and TypeError (stale vma, range
- * tracked already, lock not held) before anything happens.
+ * Returns 0: the range is tracked now, and hmmVmaRangeDone is due; -EINVAL: no mapping, start…end not inside
+ * it, no registered mirror, or a special mapping (every slot is ERROR then: the words have no bit for
+ * SPECIAL); -EPERM: the mapping has no VM_READ (every slot is 0). Throws RangeError (unaligned, pfns too
+ * short) and TypeError (stale vma, range tracked already, lock not held) before anything happens.
  */
 export function hmmVmaGetPfns(
   vma: Vma | null,
@@ -214,13 +215,13 @@ export function hmmVmaGetPfns(
 }
 
 /**
- * Fills slots as {@link hmmVmaGetPfns} does, but faults every page in first, for writing if `write` (hmm_vma_fault). Device
- * pages of the range's owner stay where they are.
+ * Fills slots as {@link hmmVmaGetPfns} does, but faults every page in first, for writing if `write`
+ * (hmm_vma_fault). Device pages of the range's owner stay where they are.
  *
- * Returns also -EBUSY: try again from mm.findVma on, because what was read changed meanwhile or, with `block` false, because
- * a page is in an open migration; -EFAULT, -EPERM (write, and the mapping is read-only), -ENOMEM: the failing slot is ERROR,
- * the slots after it are 0, and the range is not tracked. With `block` true an open migration throws HmmError EAGAIN: a
- * synchronous call cannot wait for it.
+ * Returns also -EBUSY: try again from mm.findVma on, because what was read changed meanwhile or, with `block`
+ * false, because a page is in an open migration; -EFAULT, -EPERM (write, and the mapping is read-only),
+ * -ENOMEM: the failing slot is ERROR, the slots after it are 0, and the range is not tracked. With `block`
+ * true an open migration throws HmmError EAGAIN: a synchronous call cannot wait for it.
  */
 export function hmmVmaFault(
   vma: Vma | null,
@@ -240,9 +241,9 @@ export function hmmVmaFault(
 }
 
 /**
- * Ends the tracking of a range, and returns whether its slots are still true (hmm_vma_range_done). Call it with the lock held
- * that the mirror's update takes, before the device's page table is written. mmapSem must be held. Throws TypeError if the
- * range is not tracked (called twice, or the call before had failed).
+ * Ends the tracking of a range, and returns whether its slots are still true (hmm_vma_range_done). Call it
+ * with the lock held that the mirror's update takes, before the device's page table is written. mmapSem must
+ * be held. Throws TypeError if the range is not tracked (called twice, or the call before had failed).
  */
 export function hmmVmaRangeDone(vma: Vma | null, range: HmmRange): boolean {
   const op = "hmmVmaRangeDone";

@@ -1,6 +1,7 @@
 /**
- * Replays recorded accesses at the core's speed: records go into an array in linear memory, and `replay` makes them until one
- * needs a decision. The core also keeps how recently devices used their pages, for eviction.
+ * Replays recorded accesses at the core's speed: records go into an array in linear memory, and `replay`
+ * makes them until one needs a decision. The core also keeps how recently devices used their pages, for
+ * eviction.
  */
 import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
@@ -48,7 +49,9 @@ export interface ReplayStop {
   write: boolean;
 }
 
-/** Records (RECORD_*, u64 each) in an engine's linear memory. The caller gives the memory back with `close()`. */
+/**
+ * Records (RECORD_*, u64 each) in an engine's linear memory. The caller gives the memory back with `close()`.
+ */
 export class RecordArray extends BigUint64Array<ArrayBuffer> {
   #ctx: Context | null;
 
@@ -65,9 +68,9 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
   }
 
   /**
-   * Makes the accesses of records [at, n) in mm, those of the device through `table`: translates every page that they touch,
-   * and marks it as used; no data moves. Stops before the first record that cannot be made. Once the reason is removed, call
-   * again from that record, which starts over.
+   * Makes the accesses of records [at, n) in mm, those of the device through `table`: translates every page
+   * that they touch, and marks it as used; no data moves. Stops before the first record that cannot be made.
+   * Once the reason is removed, call again from that record, which starts over.
    */
   replay(mm: Mm, table: DeviceTable | null, at: number, n: number): ReplayStop {
     const op = "recordArray.replay";
@@ -87,7 +90,10 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
     };
   }
 
-  /** Counts the loads, stores and modifies among records [0, n): by the CPU (0, 1, 2), by the device (4, 5, 6). */
+  /**
+   * Counts the loads, stores and modifies among records [0, n): by the CPU (0, 1, 2), by the device (4, 5,
+   * 6).
+   */
   count(n: number): Uint32Array {
     const op = "recordArray.count";
     if (this.#ctx === null) throw new TypeError(`${op}: the array is closed`);
@@ -111,8 +117,9 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
 }
 
 /**
- * Makes the engine keep a list of the devices' pages by how recently they were used, for {@link oldestPages}: 8 bytes of the
- * arena for each device frame, until the engine is closed. Idempotent. Throws HmmError ENOMEM if the arena has no room.
+ * Makes the engine keep a list of the devices' pages by how recently they were used, for {@link oldestPages}:
+ * 8 bytes of the arena for each device frame, until the engine is closed. Idempotent. Throws HmmError ENOMEM
+ * if the arena has no room.
  */
 export function trackUse(hmm: Forward["Hmm"]): void {
   const op = "trackUse";
@@ -122,8 +129,8 @@ export function trackUse(hmm: Forward["Hmm"]): void {
 }
 
 /**
- * Returns the addresses in mm of the pages of devmem that the device used longest ago: up to `max`, the oldest first. Throws
- * HmmError EINVAL unless {@link trackUse} was called before.
+ * Returns the addresses in mm of the pages of devmem that the device used longest ago: up to `max`, the
+ * oldest first. Throws HmmError EINVAL unless {@link trackUse} was called before.
  */
 export function oldestPages(mm: Mm, devmem: HmmDevmem, max: number): number[] {
   const op = "oldestPages";

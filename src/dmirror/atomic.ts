@@ -13,16 +13,17 @@ import {
 } from "../index.ts";
 
 /**
- * The pages that a mirror has for exclusive access: tags on entries of its device table, which go when the entries go.
- * A tagged page is the device's alone: no CPU can touch it without revoking it first, so that several accesses of the
- * device to it are one.
+ * The pages that a mirror has for exclusive access: tags on entries of its device table, which go when the
+ * entries go. A tagged page is the device's alone: no CPU can touch it without revoking it first, so that
+ * several accesses of the device to it are one.
  */
 export class AtomicTags {
   readonly #pages = new Set<number>();
 
   /**
-   * Has npages pages from addr on lent to `owner`, page by page, and enters them in `table`, until one cannot be.
-   * Returns 0; -EFAULT: it cannot be written; -EOPNOTSUPP: no anonymous page; -EBUSY: somebody has it locked; -ENOMEM.
+   * Has npages pages from addr on lent to `owner`, page by page, and enters them in `table`, until one cannot
+   * be. Returns 0; -EFAULT: it cannot be written; -EOPNOTSUPP: no anonymous page; -EBUSY: somebody has it
+   * locked; -ENOMEM.
    */
   lend(mm: Mm, table: DeviceTable, addr: number, npages: number, owner: unknown): number {
     using _sem = mm.mmapSem.read();

@@ -40,8 +40,8 @@ const HUGE_PAGES = 512;
 const PAGE_TO_MIGRATE = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
 /**
- * A simulated device: memory that CPUs cannot touch, or, if it is coherent, use like their own. Several mirrors may share it. It is the owner of its memory: what
- * names it as owner is this device's own.
+ * A simulated device: memory that CPUs cannot touch, or, if it is coherent, use like their own. Several
+ * mirrors may share it. It is the owner of its memory: what names it as owner is this device's own.
  */
 export class DmirrorDevice {
   readonly hmm: Hmm;
@@ -59,7 +59,9 @@ export class DmirrorDevice {
     this.devmem = hmmDevmemAdd(hmm, { fault }, this, memory, { id, coherent });
   }
 
-  /** @internal What migrateVmaSetup has to select for this device's own pages: MIGRATE_VMA_SELECT_DEVICE_*. */
+  /**
+   * @internal What migrateVmaSetup has to select for this device's own pages: MIGRATE_VMA_SELECT_DEVICE_*.
+   */
   get select(): number {
     return this.devmem.coherent ? MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
   }
@@ -74,7 +76,10 @@ export class DmirrorDevice {
     this.#failNext = true;
   }
 
-  /** Migrates all pages of the device's memory to system memory, in every address space. Returns how many went. */
+  /**
+   * Migrates all pages of the device's memory to system memory, in every address space. Returns how many
+   * went.
+   */
   evict(): number {
     const { devmem } = this;
     let moved = 0;
@@ -103,8 +108,8 @@ export class DmirrorDevice {
   }
 
   /**
-   * @internal Gives the pages among the candidates of m system memory and copies them there; holes stay holes. false:
-   * memory ran out for one.
+   * @internal Gives the pages among the candidates of m system memory and copies them there; holes stay
+   * holes. false: memory ran out for one.
    */
   copyToSystem(m: Migration): boolean {
     this.hmm.allocPages(
@@ -116,8 +121,8 @@ export class DmirrorDevice {
   }
 
   /**
-   * The words of m.src that have all of `flags`, less the one whose allocation is to fail. A huge page has small ones
-   * instead then, by `alloc`.
+   * The words of m.src that have all of `flags`, less the one whose allocation is to fail. A huge page has
+   * small ones instead then, by `alloc`.
    */
   #candidates(m: Migration, flags: number, alloc: () => number): Uint32Array {
     const words = m.src.map((word) => ((word & flags) >>> 0 === flags ? word : 0));
@@ -135,8 +140,8 @@ export class DmirrorDevice {
   }
 
   /**
-   * A CPU, or another device, touches a page of ours: what its entry maps goes back, `size` bytes, one page or a huge
-   * one. The engine knows owner and the faulting page here, because it is the engine that called.
+   * A CPU, or another device, touches a page of ours: what its entry maps goes back, `size` bytes, one page
+   * or a huge one. The engine knows owner and the faulting page here, because it is the engine that called.
    */
   #fault(vma: Vma, address: number, size: number): VmFault {
     const start = address - (address % size);

@@ -1,13 +1,11 @@
 /**
- * The reference driver, the counterpart of the kernel's HMM test driver: a device with memory of its own, and mirrors
- * of address spaces on it. It is written on the public API alone; start here to write your own driver.
+ * The reference driver, the counterpart of the kernel's HMM test driver: a device with memory of its own, and
+ * mirrors of address spaces on it. It is written on the public API alone; start here to write your own
+ * driver.
  *
- *   const device = new DmirrorDevice(hmm, { memory: 16 << 20 });
- *   const mirror = new Dmirror(mm, { device });
- *   mirror.migrateToDevice(addr, 16);
- *   mirror.write(addr, bytes);          // the device writes; the CPU reads it with mm.read(addr, …)
- *   mirror.close();
- *   device.close();
+ * const device = new DmirrorDevice(hmm, { memory: 16 << 20 }); const mirror = new Dmirror(mm, { device });
+ * mirror.migrateToDevice(addr, 16); mirror.write(addr, bytes); // the device writes; the CPU reads it with
+ * mm.read(addr, …) mirror.close(); device.close();
  */
 import { dispose } from "../engine/dispose.ts";
 import {
@@ -45,16 +43,18 @@ const RETRIES = 100;
 const ADDRESS_SPACE = 2 ** 48;
 
 /**
- * A device's mirror of an address space: the device reads and writes memory by the same addresses as the process.
+ * A device's mirror of an address space: the device reads and writes memory by the same addresses as the
+ * process.
  *
- * Everything turns on one table and one callback. `#table` says which pages the device may use now; `#invalidate` is
- * told before the CPU's table changes, and drops the entries. What is missing from the table is asked for again with
- * hmmRangeFault. There are no threads here, so between readRetry and table.map nothing can come between; a driver that
- * has some holds its update lock there, and takes the same lock in the callback.
+ * Everything turns on one table and one callback. `#table` says which pages the device may use now;
+ * `#invalidate` is told before the CPU's table changes, and drops the entries. What is missing from the table
+ * is asked for again with hmmRangeFault. There are no threads here, so between readRetry and table.map
+ * nothing can come between; a driver that has some holds its update lock there, and takes the same lock in
+ * the callback.
  *
- * Commands return {@link DmirrorResult}; ret is -EINVAL for addresses that are not page aligned, for no pages or for
- * ranges that end beyond the address space, and -EFAULT when the address space is gone. All throw TypeError after
- * close(), and HmmError EAGAIN where they would have to wait for an open migration.
+ * Commands return {@link DmirrorResult}; ret is -EINVAL for addresses that are not page aligned, for no pages
+ * or for ranges that end beyond the address space, and -EFAULT when the address space is gone. All throw
+ * TypeError after close(), and HmmError EAGAIN where they would have to wait for an open migration.
  */
 export class Dmirror {
   readonly mm: Mm;
@@ -70,8 +70,8 @@ export class Dmirror {
   #closed = false;
 
   /**
-   * Opens the mirror. Throws TypeError and RangeError for bad arguments, HmmError ENOMEM when a device table, a notifier
-   * or the memory of the new device is not to be had.
+   * Opens the mirror. Throws TypeError and RangeError for bad arguments, HmmError ENOMEM when a device table,
+   * a notifier or the memory of the new device is not to be had.
    */
   constructor(mm: Mm, options: DmirrorOptions = {}) {
     checkMirror(mm, options);
@@ -104,7 +104,9 @@ export class Dmirror {
     this.device.failNextAlloc();
   }
 
-  /** Ends the mirroring. Pages stay on the device, unless the device was made with the mirror. Twice: nothing. */
+  /**
+   * Ends the mirroring. Pages stay on the device, unless the device was made with the mirror. Twice: nothing.
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -129,8 +131,8 @@ export class Dmirror {
   }
 
   /**
-   * The device writes whole pages from addr on. -EFAULT as {@link read}, -EPERM: the mapping may not be written. Pages
-   * before the one that failed are written.
+   * The device writes whole pages from addr on. -EFAULT as {@link read}, -EPERM: the mapping may not be
+   * written. Pages before the one that failed are written.
    */
   write(addr: number, data: Uint8Array): DmirrorResult {
     if (!(data instanceof Uint8Array)) throw badType("dmirror.write", "data", "a Uint8Array", data);
@@ -181,8 +183,8 @@ export class Dmirror {
         this.#table.map(start, pfns);
         return 0;
       }
-      // A page of our own that the CPU's table has read-only (after fork, say) is reported as it is. It has to go back
-      // to system memory, where the write fault that it needs can be had.
+      // A page of our own that the CPU's table has read-only (after fork, say) is reported as it is. It has
+      // to go back to system memory, where the write fault that it needs can be had.
       for (const slot of readOnly) {
         const page = start + slot * PAGE_SIZE;
         const { ret: back } = this.#migrate(page, page + PAGE_SIZE, this.device.select);
@@ -192,7 +194,10 @@ export class Dmirror {
     return -EBUSY;
   }
 
-  /** The retry loop of the protocol: until what was read is still true. Then nothing else runs before we use it. */
+  /**
+   * The retry loop of the protocol: until what was read is still true. Then nothing else runs before we use
+   * it.
+   */
   #rangeFault(args: HmmRangeFaultArgs): number {
     const notifier = this.#notifier;
     using _sem = this.mm.mmapSem.read();
@@ -208,9 +213,9 @@ export class Dmirror {
   // ── Migration ───────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Migrates what it can of npages pages from addr on to the device's memory, and then reads them through the table.
-   * -EINVAL: a hole, an unreadable or a special mapping (earlier mappings have migrated); -ENOENT: a page is not
-   * there, because it cannot move or memory ran out; cpages pages from addr on are.
+   * Migrates what it can of npages pages from addr on to the device's memory, and then reads them through the
+   * table. -EINVAL: a hole, an unreadable or a special mapping (earlier mappings have migrated); -ENOENT: a
+   * page is not there, because it cannot move or memory ran out; cpages pages from addr on are.
    */
   migrateToDevice(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("migrateToDevice", addr, npages);
@@ -227,9 +232,8 @@ export class Dmirror {
   }
 
   /**
-   * Migrates this device's pages among npages pages from addr on to system memory; cpages of them went, a huge page
-   * counting as one. -EINVAL as
-   * {@link migrateToDevice}; -ENOMEM: no system memory for one.
+   * Migrates this device's pages among npages pages from addr on to system memory; cpages of them went, a
+   * huge page counting as one. -EINVAL as {@link migrateToDevice}; -ENOMEM: no system memory for one.
    */
   migrateToSystem(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("migrateToSystem", addr, npages);
@@ -238,7 +242,10 @@ export class Dmirror {
     return { ...result, faults: 0 };
   }
 
-  /** Migrates [start, end), cut at mappings and pieces. A device that is full is no error, full system memory is. */
+  /**
+   * Migrates [start, end), cut at mappings and pieces. A device that is full is no error, full system memory
+   * is.
+   */
   #migrate(start: number, end: number, select: number): { ret: number; cpages: number } {
     using _sem = this.mm.mmapSem.read();
     const result = { ret: 0, cpages: 0 };
@@ -281,9 +288,10 @@ export class Dmirror {
   // ── Exclusive access ────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Has npages pages from addr on lent to the device for atomic access, page by page, and reads them. The CPU's next
-   * access to one takes it back. Fails as soon as one cannot be lent, those before it stay lent: -EFAULT: a hole, or a
-   * mapping that may not be written; -EOPNOTSUPP: not anonymous memory; -EBUSY: locked by somebody.
+   * Has npages pages from addr on lent to the device for atomic access, page by page, and reads them. The
+   * CPU's next access to one takes it back. Fails as soon as one cannot be lent, those before it stay lent:
+   * -EFAULT: a hole, or a mapping that may not be written; -EOPNOTSUPP: not anonymous memory; -EBUSY: locked
+   * by somebody.
    */
   exclusive(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("exclusive", addr, npages);

@@ -4,7 +4,8 @@
 //  ┌─────────────────┬─────┬─────┬─────┬─────┬─────┐
 //  │ page's place    │ ZERO│ PUD │ PMD │WRITE│READ │   0xff: ERROR, no mapping or one without VM_READ
 //  └─────────────────┴─────┴─────┴─────┴─────┴─────┘   0x00: NONE, nothing that this device may use as it is
-//  place: 0 system memory, 0x20 this device's private memory, 0x30 another device's, 0x40 and 0x50 likewise, coherent
+// place: 0 system memory, 0x20 this device's private memory, 0x30 another device's, 0x40 and 0x50 likewise,
+// coherent
 
 export const DMIRROR_PROT_ERROR = 0xff;
 export const DMIRROR_PROT_NONE = 0x00;

@@ -6,7 +6,10 @@ export interface DmirrorResult {
   cpages: number;
   /** How often the device had to have pages faulted in: once a round, not once a page. */
   faults: number;
-  /** What was read (read, migrateToDevice, exclusive) or a DMIRROR_PROT_* byte a page (snapshot). Only if ret is 0. */
+  /**
+   * What was read (read, migrateToDevice, exclusive) or a DMIRROR_PROT_* byte a page (snapshot). Only if ret
+   * is 0.
+   */
   data?: Uint8Array;
 }
 

@@ -2,8 +2,8 @@ import type { Context } from "./context.ts";
 import type { Closable } from "./registry.ts";
 
 /**
- * Hmm.close: closes the migrations first, then the address spaces and whatever their entries hold, then the rest. Throws
- * what closing them threw, after every object was tried.
+ * Hmm.close: closes the migrations first, then the address spaces and whatever their entries hold, then the
+ * rest. Throws what closing them threw, after every object was tried.
  */
 export function closeAll(ctx: Context): void {
   const errors: unknown[] = [];

@@ -29,7 +29,10 @@ import { badRange, checkInteger, checkOptions, HmmError } from "./errors.ts";
 import { Memory } from "./memory.ts";
 import { checkModule } from "./wasm.ts";
 
-/** How many objects of each kind there may be at a time. Defaults follow from the memory sizes; `hmm.config` has them. */
+/**
+ * How many objects of each kind there may be at a time. Defaults follow from the memory sizes; `hmm.config`
+ * has them.
+ */
 export interface HmmCapacities {
   mms?: number;
   vmas?: number;
@@ -59,11 +62,14 @@ export interface HmmConfig {
   /** Bytes of swap space, for MADV_PAGEOUT. Default 0: none. */
   swap?: number;
   /**
-   * Bytes of systemMemory that are reserved for hugetlb pages (MAP_HUGETLB), rounded up to 2 MiB; at most systemMemory without
-   * its first 2 MiB. Default 0: none.
+   * Bytes of systemMemory that are reserved for hugetlb pages (MAP_HUGETLB), rounded up to 2 MiB; at most
+   * systemMemory without its first 2 MiB. Default 0: none.
    */
   hugetlb?: number;
-  /** "data": frames have bytes. "metadata": they have none, for simulations larger than memory. Default "data". */
+  /**
+   * "data": frames have bytes. "metadata": they have none, for simulations larger than memory. Default
+   * "data".
+   */
   backing?: "data" | "metadata";
   capacities?: HmmCapacities;
   /** Bytes for pfn arrays and open migrations. Default: follows from the memory sizes. */
@@ -172,7 +178,10 @@ export function checkConfig(config: HmmConfig): HmmSettings {
   };
 }
 
-/** The bytes that hugetlb pages may have: whole blocks of 2 MiB, without the first one, which contains the zero page. */
+/**
+ * The bytes that hugetlb pages may have: whole blocks of 2 MiB, without the first one, which contains the
+ * zero page.
+ */
 function mostHugetlb(systemMemory: number): number {
   return (
     Math.max(0, Math.floor((Math.ceil(systemMemory / PAGE_SIZE) + RESERVED_FRAMES) / PMD_PAGES) - 1) *
@@ -181,8 +190,8 @@ function mostHugetlb(systemMemory: number): number {
 }
 
 /**
- * Writes the boot configuration, lays memory out and boots. Returns the memory, and the settings with all defaults. Throws
- * HmmError ENOMEM.
+ * Writes the boot configuration, lays memory out and boots. Returns the memory, and the settings with all
+ * defaults. Throws HmmError ENOMEM.
  */
 export function boot(core: CoreExports, settings: HmmSettings): { mem: Memory; settings: HmmSettings } {
   const base = HEADER + BOOT_CONFIG;

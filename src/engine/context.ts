@@ -73,8 +73,9 @@ export function contextOf(op: string, hmm: unknown, argument = "hmm", expected =
 }
 
 /**
- * What the objects of one engine share: the core, its memory, and the registries of the objects that are open. The
- * context knows those objects by the interfaces of registry.ts; each registers itself when it is made.
+ * What the objects of one engine share: the core, its memory, and the registries of the objects that are
+ * open. The context knows those objects by the interfaces of registry.ts; each registers itself when it is
+ * made.
  */
 export class Context {
   /** How many callbacks of drivers are running, nested. */
@@ -130,8 +131,9 @@ export class Context {
   }
 
   /**
-   * Ends an API call. A negative answer becomes an HmmError with `fields`. At the end of the outermost call, freed device
-   * pages are reported, the event log is delivered, and what notifier callbacks threw is thrown. Returns the answer.
+   * Ends an API call. A negative answer becomes an HmmError with `fields`. At the end of the outermost call,
+   * freed device pages are reported, the event log is delivered, and what notifier callbacks threw is thrown.
+   * Returns the answer.
    */
   finish(op: string, answer: number, fields?: HmmErrorFields): number {
     if (answer >= 0) {
@@ -173,7 +175,10 @@ export class Context {
     return "";
   }
 
-  /** The open migration whose page the last operation met (-EAGAIN); undefined if the page is locked for another reason. */
+  /**
+   * The open migration whose page the last operation met (-EAGAIN); undefined if the page is locked for
+   * another reason.
+   */
   metMigration(): OpenMigration | undefined {
     if (this.mem.header(HDR_FAULT_CODE) !== FAULT_MIGRATION) return undefined;
     const id = this.mem.header(HDR_OPEN_MIGRATION);
@@ -195,7 +200,10 @@ export class Context {
     this.#listed = [...this.devmems.values()];
   }
 
-  /** Keeps what an invalidation or free callback threw: the operation goes on, and its API call throws it at the end. */
+  /**
+   * Keeps what an invalidation or free callback threw: the operation goes on, and its API call throws it at
+   * the end.
+   */
   keep(error: unknown): void {
     this.#errors.push(error);
   }
@@ -219,8 +227,8 @@ export class Context {
   }
 
   /**
-   * Returns the exchange buffer's address, for n bytes, and a function to call when the caller is done with it: an
-   * operation that runs inside another one's callback gives the outer one's bytes back.
+   * Returns the exchange buffer's address, for n bytes, and a function to call when the caller is done with
+   * it: an operation that runs inside another one's callback gives the outer one's bytes back.
    */
   exchange(n: number): { address: number; restore: () => void } {
     const address = this.mem.header(HDR_XBUF);
@@ -237,8 +245,9 @@ export class Context {
   }
 
   /**
-   * Returns the arrays, of n words each, of migration `id`. Making a view costs more than most calls do, so the latest
-   * arrays of each id are kept: the next migration often has the same id and the same place in the arena.
+   * Returns the arrays, of n words each, of migration `id`. Making a view costs more than most calls do, so
+   * the latest arrays of each id are kept: the next migration often has the same id and the same place in the
+   * arena.
    */
   migrationArrays(id: number, address: number, n: number): MigrationArrays {
     const kept = this.#migrationArrays[id];
@@ -258,7 +267,10 @@ export class Context {
     }
   }
 
-  /** Refuses an operation that changes mappings inside an invalidation callback: a walk over them may be running. */
+  /**
+   * Refuses an operation that changes mappings inside an invalidation callback: a walk over them may be
+   * running.
+   */
   demandNoInvalidation(op: string): void {
     if (this.invalidating === 0) return;
     throw new HmmError(EDEADLK, op, "would deadlock: called from a notifier's callback");
@@ -271,7 +283,10 @@ export class Context {
     }
   }
 
-  /** Returns the number of an owner: of any value, of a HmmDevmem, or of an object that has one as its `devmem`. */
+  /**
+   * Returns the number of an owner: of any value, of a HmmDevmem, or of an object that has one as its
+   * `devmem`.
+   */
   ownerNumber(owner: unknown): number {
     if (typeof owner !== "object" || owner === null) return this.owners.number(owner);
     const candidate = (owner as { devmem?: unknown }).devmem ?? owner;

@@ -1,6 +1,7 @@
 /**
- * `Symbol.dispose`, made where the host lacks it, so that `using` (lowered by a compiler) and the classes here agree on one
- * symbol. Files import the symbol from here: bundlers drop a bare import for its side effect.
+ * `Symbol.dispose`, made where the host lacks it, so that `using` (lowered by a compiler) and the classes
+ * here agree on one symbol. Files import the symbol from here: bundlers drop a bare import for its side
+ * effect.
  */
 function disposeSymbol(): symbol {
   const host = Symbol as { dispose?: symbol };

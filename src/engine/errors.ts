@@ -29,8 +29,8 @@ export interface HmmErrorFields {
 }
 
 /**
- * The failure of an operation, as a system call or a kernel function would fail. Wrong arguments are reported by RangeError
- * or TypeError instead, before anything happens.
+ * The failure of an operation, as a system call or a kernel function would fail. Wrong arguments are reported
+ * by RangeError or TypeError instead, before anything happens.
  */
 export class HmmError extends Error {
   override readonly name: string = "HmmError";
@@ -99,7 +99,9 @@ export function badType(op: string, argument: string, expected: string, value: u
   return new TypeError(`${op}: ${argument} must be ${expected}, got ${show(value)}`);
 }
 
-/** Returns `value`. Throws TypeError or RangeError unless it is an integer from min to max, both inclusive. */
+/**
+ * Returns `value`. Throws TypeError or RangeError unless it is an integer from min to max, both inclusive.
+ */
 export function checkInteger(op: string, argument: string, value: unknown, min: number, max: number): number {
   if (typeof value !== "number") throw badType(op, argument, "a number", value);
   if (!Number.isInteger(value) || value < min || value > max) {
@@ -163,8 +165,8 @@ export function checkPageAddress(op: string, argument: string, value: unknown): 
 }
 
 /**
- * Returns a number of bytes, rounded up to whole pages as the system calls do. Throws TypeError or RangeError unless it is an
- * integer from min to 2^48.
+ * Returns a number of bytes, rounded up to whole pages as the system calls do. Throws TypeError or RangeError
+ * unless it is an integer from min to 2^48.
  */
 export function checkLength(op: string, argument: string, value: unknown, min: number): number {
   const length = checkInteger(op, argument, value, min, ADDRESS_LIMIT);
@@ -176,7 +178,10 @@ export function checkU32(op: string, argument: string, value: unknown): number {
   return checkInteger(op, argument, value, 0, 0xffffffff);
 }
 
-/** Returns the number of pages of [start, end). Throws TypeError or RangeError unless both are page addresses, end above start. */
+/**
+ * Returns the number of pages of [start, end). Throws TypeError or RangeError unless both are page addresses,
+ * end above start.
+ */
 export function checkPageRange(op: string, start: unknown, end: unknown): number {
   const from = checkPageAddress(op, "start", start);
   if (end !== ADDRESS_LIMIT) checkPageAddress(op, "end", end);

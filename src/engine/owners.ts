@@ -1,6 +1,6 @@
 /**
- * The owners of device memory and of invalidations: any value in TypeScript, a number in the core. Equal values are the
- * same owner. Numbers count up from 1; 0 means that there is no owner.
+ * The owners of device memory and of invalidations: any value in TypeScript, a number in the core. Equal
+ * values are the same owner. Numbers count up from 1; 0 means that there is no owner.
  */
 export class Owners {
   readonly #numbers = new Map<unknown, number>();

@@ -1,6 +1,7 @@
 /**
- * The types of the protocol's numbers. A type that is a union lists the values of one family of constants, so that an
- * editor completes and checks them; a set of bits is a plain number under a name that says which constants it is made of.
+ * The types of the protocol's numbers. A type that is a union lists the values of one family of constants, so
+ * that an editor completes and checks them; a set of bits is a plain number under a name that says which
+ * constants it is made of.
  */
 
 /** The values of a module's constants whose names begin with Prefix. */

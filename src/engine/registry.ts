@@ -1,6 +1,6 @@
 /**
- * What the engine layer knows of the objects that the layers above register in a {@link Context}: small interfaces,
- * one for each registry. The classes that implement them are named in the comments.
+ * What the engine layer knows of the objects that the layers above register in a {@link Context}: small
+ * interfaces, one for each registry. The classes that implement them are named in the comments.
  */
 import type { AccessFlags, MmuNotifyEvent } from "./protocol.ts";
 
@@ -55,13 +55,13 @@ export interface Subscriber {
   readonly last: number;
   readonly closed: boolean;
   /**
-   * Tells the subscriber, before the entries change. Returns false if the subscriber ignores the event: its sequence
-   * number stays as it is.
+   * Tells the subscriber, before the entries change. Returns false if the subscriber ignores the event: its
+   * sequence number stays as it is.
    */
   notify(range: Invalidation, seq: number): boolean;
   /**
-   * The address space goes away. A mirror is told before the core closes it, and leaves the list of subscribers;
-   * a notifier is told afterwards, when the core has dropped the subscription.
+   * The address space goes away. A mirror is told before the core closes it, and leaves the list of
+   * subscribers; a notifier is told afterwards, when the core has dropped the subscription.
    */
   mmClosed(): void;
 }

@@ -20,7 +20,10 @@ import { badType } from "./errors.ts";
 import type { MmuNotifyEvent, VmFault } from "./protocol.ts";
 import type { AddressSpace, FaultRequest, Invalidation } from "./registry.ts";
 
-/** Runs an operation to its end: serves each of its requests and resumes it. `answer` is the operation's first one. */
+/**
+ * Runs an operation to its end: serves each of its requests and resumes it. `answer` is the operation's first
+ * one.
+ */
 export function run(ctx: Context, answer: number): number {
   while (answer === REQUEST) {
     serve(ctx);
@@ -29,7 +32,9 @@ export function run(ctx: Context, answer: number): number {
   return answer;
 }
 
-/** Serves the request that the core has written. Never throws: what callbacks throw is kept in the context. */
+/**
+ * Serves the request that the core has written. Never throws: what callbacks throw is kept in the context.
+ */
 export function serve(ctx: Context): void {
   const { mem } = ctx;
   const kind = mem.header(HDR_REQ_KIND);
@@ -57,7 +62,9 @@ function mmOf(ctx: Context): AddressSpace {
   return mm;
 }
 
-/** Invalidates the tracked ranges first, then tells the subscribers, the most recently registered one first. */
+/**
+ * Invalidates the tracked ranges first, then tells the subscribers, the most recently registered one first.
+ */
 function invalidate(ctx: Context, range: Invalidation, seq: number): void {
   const { mm, start, end } = range;
   mm.invalidateRanges(start, end);

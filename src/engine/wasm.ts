@@ -11,7 +11,10 @@ export function checkModule(module: unknown, op = "Hmm.create"): WebAssembly.Mod
   return module;
 }
 
-/** The bytes of a module that is a string, a character for each byte: gzip compresses that as well as the module itself. */
+/**
+ * The bytes of a module that is a string, a character for each byte: gzip compresses that as well as the
+ * module itself.
+ */
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
@@ -34,8 +37,8 @@ type Numeric = (...args: number[]) => number;
 const BARE = new Set(["load32", "store32"]);
 
 /**
- * Wraps an export so that a trap becomes an error with the core's own message. No export has more than nine parameters, and
- * WebAssembly ignores excess arguments.
+ * Wraps an export so that a trap becomes an error with the core's own message. No export has more than nine
+ * parameters, and WebAssembly ignores excess arguments.
  */
 function trapped(call: Numeric, memory: WebAssembly.Memory): Numeric {
   return (a, b, c, d, e, f, g, h, i) => {
@@ -60,8 +63,9 @@ export async function instantiateAsync(module: WebAssembly.Module): Promise<Core
 }
 
 /**
- * Returns the exports, typed, with traps turned into errors. The object is made in one step: if so many properties were added
- * one after the other, V8 would make it a hash table, where looking a function up costs more than calling it.
+ * Returns the exports, typed, with traps turned into errors. The object is made in one step: if so many
+ * properties were added one after the other, V8 would make it a hash table, where looking a function up costs
+ * more than calling it.
  */
 export function bindExports(exports: WebAssembly.Exports): CoreExports {
   const memory = exports.memory as WebAssembly.Memory;

@@ -3,12 +3,18 @@ import { run } from "../engine/request.ts";
 import type { Page } from "../page/words.ts";
 import { Migration } from "./migration.ts";
 
-/** Begins a migration of pages [first, first + n) of device memory, wherever they are mapped. Throws HmmError ENOMEM. */
+/**
+ * Begins a migration of pages [first, first + n) of device memory, wherever they are mapped. Throws HmmError
+ * ENOMEM.
+ */
 export function beginDeviceRange(ctx: Context, op: string, first: Page, n: number): Migration {
   return Migration.begin(ctx, op, run(ctx, ctx.core.migrateDeviceSetup(first, n)), null);
 }
 
-/** Migrates what it can of pages [first, first + n) of device memory to system memory. Returns how many pages moved. */
+/**
+ * Migrates what it can of pages [first, first + n) of device memory to system memory. Returns how many pages
+ * moved.
+ */
 export function evictPages(ctx: Context, op: string, first: Page, n: number): number {
   const migration = beginDeviceRange(ctx, op, first, n);
   try {

@@ -21,7 +21,10 @@ type MigrateCallback<P, R> = (
 export interface MigrateVmaOps<P = undefined> {
   /** Fills dst with locked pages and copies the contents. Must not change src. */
   allocAndCopy: MigrateCallback<P, void>;
-  /** Updates the device's page table: the pages of slots that have MIGRATE in src have moved. Must change neither array. */
+  /**
+   * Updates the device's page table: the pages of slots that have MIGRATE in src have moved. Must change
+   * neither array.
+   */
   finalizeAndMap: MigrateCallback<P, void>;
 }
 
@@ -64,7 +67,10 @@ class LegacyCall<P> {
     return callback(m.vma!, src, dst, m.start, m.end, call.priv as P);
   }
 
-  /** Takes over what the driver put into dst: it belongs to the migration, and finalizing drops it, whatever happens. */
+  /**
+   * Takes over what the driver put into dst: it belongs to the migration, and finalizing drops it, whatever
+   * happens.
+   */
   take(): void {
     const { m, dst } = this;
     if (dst !== m.dst) m.dst.set(dst.length === m.npages ? dst : dst.subarray(0, m.npages));
@@ -99,13 +105,13 @@ function begin<P>(op: string, ops: MigrateVmaAsyncOps<P>, call: MigrateVmaCall<P
 }
 
 /**
- * Migrates a range in one call, as the HMM document has it (migrate_vma): collect, allocAndCopy, move, finalizeAndMap,
- * finalize. mmapSem must be held; start and end are rounded down to pages. Without `owner` and `select` it collects every
- * kind of page, on any owner's device: that is 2018's rule.
+ * Migrates a range in one call, as the HMM document has it (migrate_vma): collect, allocAndCopy, move,
+ * finalizeAndMap, finalize. mmapSem must be held; start and end are rounded down to pages. Without `owner`
+ * and `select` it collects every kind of page, on any owner's device: that is 2018's rule.
  *
- * Returns a result whose `ret` is 0, or -EINVAL where nothing was done (ops null, or what migrateVmaSetup refuses with
- * EINVAL). Throws TypeError and RangeError before anything happens, HmmError ENOMEM; if a callback throws, every page that
- * has not moved is put back first.
+ * Returns a result whose `ret` is 0, or -EINVAL where nothing was done (ops null, or what migrateVmaSetup
+ * refuses with EINVAL). Throws TypeError and RangeError before anything happens, HmmError ENOMEM; if a
+ * callback throws, every page that has not moved is put back first.
  */
 export function migrateVma<P = undefined>(ops: MigrateVmaOps<P>, call: MigrateVmaCall<P>): MigrateResult {
   const m = begin("migrateVma", ops, call);
@@ -127,7 +133,10 @@ export function migrateVma<P = undefined>(ops: MigrateVmaOps<P>, call: MigrateVm
   return m.result;
 }
 
-/** Migrates as {@link migrateVma} does, and awaits the callbacks. mmapSem must be held until the promise settles. */
+/**
+ * Migrates as {@link migrateVma} does, and awaits the callbacks. mmapSem must be held until the promise
+ * settles.
+ */
 export async function migrateVmaAsync<P = undefined>(
   ops: MigrateVmaAsyncOps<P>,
   call: MigrateVmaCall<P>,
@@ -149,9 +158,9 @@ export async function migrateVmaAsync<P = undefined>(
 }
 
 /**
- * Allocates a page of system memory for a migration's destination (hmm_vma_alloc_locked_page): locked, with one reference,
- * not zeroed. Returns 0 if none is left, or if vma is null or does not hold addr. The page belongs to the caller until it
- * stands in dst. Throws TypeError and RangeError.
+ * Allocates a page of system memory for a migration's destination (hmm_vma_alloc_locked_page): locked, with
+ * one reference, not zeroed. Returns 0 if none is left, or if vma is null or does not hold addr. The page
+ * belongs to the caller until it stands in dst. Throws TypeError and RangeError.
  */
 export function hmmVmaAllocLockedPage(vma: Vma | null, addr: number): Page {
   const op = "hmmVmaAllocLockedPage";

@@ -21,12 +21,13 @@ import type { Vma } from "../space/vma.ts";
 import { MigrateResult } from "./reasons.ts";
 
 /**
- * An open migration: what exists between migrate_vma_setup and migrate_vma_finalize. While it is open its pages are locked,
- * and a synchronous CPU access to them fails with EAGAIN.
+ * An open migration: what exists between migrate_vma_setup and migrate_vma_finalize. While it is open its
+ * pages are locked, and a synchronous CPU access to them fails with EAGAIN.
  *
- * For each slot of `src` that has MIGRATE, the driver puts a locked page of its own into `dst` (VALID | pfn), or leaves 0
- * there so that the page stays. It copies the contents, calls `pages()`, updates its page table by what is left of MIGRATE
- * in `src`, and finalizes. `close()` is `finalize()`; without `pages()` it puts everything back as it was.
+ * For each slot of `src` that has MIGRATE, the driver puts a locked page of its own into `dst` (VALID | pfn),
+ * or leaves 0 there so that the page stays. It copies the contents, calls `pages()`, updates its page table
+ * by what is left of MIGRATE in `src`, and finalizes. `close()` is `finalize()`; without `pages()` it puts
+ * everything back as it was.
  */
 export class Migration {
   /** The core's number of the migration, which EAGAIN errors name. */
@@ -71,8 +72,8 @@ export class Migration {
   }
 
   /**
-   * @internal Makes the migration that setup's answer names, and ends setup's API call. If a callback has thrown, the caller
-   * gets no migration: it is finalized before the exception goes on.
+   * @internal Makes the migration that setup's answer names, and ends setup's API call. If a callback has
+   * thrown, the caller gets no migration: it is finalized before the exception goes on.
    */
   static begin(ctx: Context, op: string, answer: number, vma: Vma | null): Migration {
     if (answer < 0) ctx.finish(op, answer);
@@ -86,7 +87,9 @@ export class Migration {
     return migration;
   }
 
-  /** @internal The migration of a snapshot that had this id. Its mapping may be gone, though its mm is open. */
+  /**
+   * @internal The migration of a snapshot that had this id. Its mapping may be gone, though its mm is open.
+   */
   static restore(ctx: Context, id: number, vma: Vma | null, mm: Mm | null): Migration {
     return new Migration(ctx, id, vma, mm);
   }
@@ -96,7 +99,10 @@ export class Migration {
     return this.#closed;
   }
 
-  /** The source words (migrate_pfn), live in linear memory until finalize(); read them only. Throws TypeError afterwards. */
+  /**
+   * The source words (migrate_pfn), live in linear memory until finalize(); read them only. Throws TypeError
+   * afterwards.
+   */
   get src(): Uint32Array<ArrayBuffer> {
     this.#open("migration.src");
     return this.#arrays.src;
@@ -108,7 +114,10 @@ export class Migration {
     return this.#arrays.dst;
   }
 
-  /** A copy of the reasons, a REASON_* for each slot: why its page stays. 0: it moved, or is still a candidate. */
+  /**
+   * A copy of the reasons, a REASON_* for each slot: why its page stays. 0: it moved, or is still a
+   * candidate.
+   */
   get reasons(): Uint8Array<ArrayBuffer> {
     return this.#closed ? this.result.reasons : this.#reasons();
   }
@@ -123,11 +132,11 @@ export class Migration {
   }
 
   /**
-   * Moves the pages whose dst is filled; a page that does not move loses MIGRATE in src (migrate_vma_pages). Returns how many
-   * pages moved. Call it once, with mmapSem still held.
+   * Moves the pages whose dst is filled; a page that does not move loses MIGRATE in src (migrate_vma_pages).
+   * Returns how many pages moved. Call it once, with mmapSem still held.
    *
-   * Throws TypeError when called twice, after finalize(), or with the lock free; HmmError EINVAL, before anything moves, if a
-   * slot of dst does not name a page that the driver may give.
+   * Throws TypeError when called twice, after finalize(), or with the lock free; HmmError EINVAL, before
+   * anything moves, if a slot of dst does not name a page that the driver may give.
    */
   pages(): number {
     const op = "migration.pages";
@@ -143,8 +152,9 @@ export class Migration {
   }
 
   /**
-   * Ends the migration (migrate_vma_finalize): every entry names the page where it now is, pages are unlocked, and references
-   * on destinations that were not used are dropped. Wakes the accesses that wait for the migration. Idempotent.
+   * Ends the migration (migrate_vma_finalize): every entry names the page where it now is, pages are
+   * unlocked, and references on destinations that were not used are dropped. Wakes the accesses that wait for
+   * the migration. Idempotent.
    */
   finalize(): void {
     if (this.#closed) return;
@@ -155,7 +165,8 @@ export class Migration {
     const last = migrations.pop();
     if (last !== this) migrations[migrations.indexOf(this)] = last!;
     let answer = ctx.core.migrateFinalize(this.id);
-    // Destinations that pages() refused, or would have refused, do not belong to the migration: it must not drop them.
+    // Destinations that pages() refused, or would have refused, do not belong to the migration: it must not
+    // drop them.
     for (let left = this.npages; answer === -EINVAL && left > 0; left--) {
       this.#arrays.dst[ctx.mem.headerF64(HDR_FAULT_ADDR)] = 0;
       answer = ctx.core.migrateFinalize(this.id);

@@ -18,17 +18,21 @@ export interface MigrateVmaArgs {
   /** The end, exclusive, rounded down to a page. */
   end: number;
   /**
-   * Whose device pages may be collected: the owner that hmmDevmemAdd was given, a HmmDevmem, or an object that has one as
-   * its `devmem`. Default: in a devmem's fault callback, that devmem's owner; else none.
+   * Whose device pages may be collected: the owner that hmmDevmemAdd was given, a HmmDevmem, or an object
+   * that has one as its `devmem`. Default: in a devmem's fault callback, that devmem's owner; else none.
    */
   owner?: unknown;
   /**
    * MIGRATE_VMA_SELECT_* bits. Default: system pages; in a devmem's fault callback, that device's pages. With
    * MIGRATE_VMA_SELECT_COMPOUND a huge page that lies wholly in the range stays one: its first slot has
-   * MIGRATE_PFN_COMPOUND, and the 511 others are 0. An untouched, aligned 2 MiB that is all of the range is one too.
+   * MIGRATE_PFN_COMPOUND, and the 511 others are 0. An untouched, aligned 2 MiB that is all of the range is
+   * one too.
    */
   select?: MigrateSelect;
-  /** The page that a fault callback was given. Default: in a fault callback, its page, if start…end holds the address. */
+  /**
+   * The page that a fault callback was given. Default: in a fault callback, its page, if start…end holds the
+   * address.
+   */
   faultPage?: Page;
 }
 
@@ -72,11 +76,13 @@ export function setup(op: string, args: MigrateVmaArgs, legacy: boolean): Migrat
 }
 
 /**
- * Begins a migration (migrate_vma_setup): collects the pages of [start, end), removes every CPU mapping of them and locks
- * them. Returns the migration, which the caller finalizes (`using`). mmapSem must be held until `pages()` is done.
+ * Begins a migration (migrate_vma_setup): collects the pages of [start, end), removes every CPU mapping of
+ * them and locks them. Returns the migration, which the caller finalizes (`using`). mmapSem must be held
+ * until `pages()` is done.
  *
- * Throws HmmError EINVAL (no mapping, a range outside of it, an empty range, a special mapping), ENOMEM (no migration or no
- * arena is left); TypeError (stale vma, lock not held) and RangeError before anything happens.
+ * Throws HmmError EINVAL (no mapping, a range outside of it, an empty range, a special mapping), ENOMEM (no
+ * migration or no arena is left); TypeError (stale vma, lock not held) and RangeError before anything
+ * happens.
  */
 export function migrateVmaSetup(args: MigrateVmaArgs): Migration {
   const op = "migrateVmaSetup";

@@ -6,9 +6,9 @@ import { badRange, badType, checkInteger } from "../engine/errors.ts";
 const LENGTH_MAX = 2 ** 28;
 
 /**
- * A Uint32Array in the engine's linear memory, which the protocol's calls read and write without a copy. Made by
- * `hmm.pfnArray(n)`, zeroed. The caller ends it with `close()` or `using` and must not use it afterwards. Methods that
- * make a new array (slice, map) make plain Uint32Arrays.
+ * A Uint32Array in the engine's linear memory, which the protocol's calls read and write without a copy. Made
+ * by `hmm.pfnArray(n)`, zeroed. The caller ends it with `close()` or `using` and must not use it afterwards.
+ * Methods that make a new array (slice, map) make plain Uint32Arrays.
  */
 export class PfnArray extends Uint32Array<ArrayBuffer> {
   #ctx: Context | null;
@@ -32,7 +32,10 @@ export class PfnArray extends Uint32Array<ArrayBuffer> {
     return Uint32Array;
   }
 
-  /** @internal Its address if it is open and belongs to this engine, else 0. Faster than its buffer and byteOffset. */
+  /**
+   * @internal Its address if it is open and belongs to this engine, else 0. Faster than its buffer and
+   * byteOffset.
+   */
   addressIn(ctx: Context): number {
     return this.#ctx === ctx ? this.#address : 0;
   }
@@ -54,8 +57,8 @@ export class PfnArray extends Uint32Array<ArrayBuffer> {
 }
 
 /**
- * A Float64Array in the engine's linear memory, for the addresses of `mm.translate`. Made by `hmm.addressArray(n)`;
- * otherwise like {@link PfnArray}.
+ * A Float64Array in the engine's linear memory, for the addresses of `mm.translate`. Made by
+ * `hmm.addressArray(n)`; otherwise like {@link PfnArray}.
  */
 export class AddressArray extends Float64Array<ArrayBuffer> {
   #ctx: Context | null;
@@ -111,8 +114,9 @@ export function checkPfns(op: string, argument: string, array: unknown, n: numbe
 }
 
 /**
- * Runs `body` with the address of n words in linear memory: those of `array` itself if it lives there, else of a copy
- * that is copied in and out as `use` says. `of` is passed on to `body`, which then needs no closure: that is faster.
+ * Runs `body` with the address of n words in linear memory: those of `array` itself if it lives there, else
+ * of a copy that is copied in and out as `use` says. `of` is passed on to `body`, which then needs no
+ * closure: that is faster.
  */
 export function withPfns<T, Of = undefined>(
   ctx: Context,

@@ -23,7 +23,10 @@ export function checkPage(ctx: Context, op: string, page: unknown): Page {
   return checkInteger(op, "page", page, 1, end - 1);
 }
 
-/** Runs a call of the core on one page. Throws HmmError EINVAL if the core refuses a page that is not of this `kind`. */
+/**
+ * Runs a call of the core on one page. Throws HmmError EINVAL if the core refuses a page that is not of this
+ * `kind`.
+ */
 export function pageCall(
   ctx: Context,
   op: string,
@@ -63,8 +66,8 @@ function strangeSlot(ctx: Context, name: string, array: Uint32Array): string | u
 }
 
 /**
- * Runs `body` with the addresses of src and dst. Mostly they are the arrays of the migration that was begun last, which
- * need no check.
+ * Runs `body` with the addresses of src and dst. Mostly they are the arrays of the migration that was begun
+ * last, which need no check.
  */
 function withArrays(
   ctx: Context,

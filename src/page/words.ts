@@ -32,8 +32,8 @@ function checkPfn(op: string, page: Page): Page {
 }
 
 /**
- * Returns the page of an hmm_pfn word, or 0 unless the word is VALID and has no ERROR (hmm_pfn_to_page). Throws TypeError
- * and RangeError for anything but a 32-bit word.
+ * Returns the page of an hmm_pfn word, or 0 unless the word is VALID and has no ERROR (hmm_pfn_to_page).
+ * Throws TypeError and RangeError for anything but a 32-bit word.
  */
 export function hmmPfnToPage(word: number): Page {
   checkWord("hmmPfnToPage", word);
@@ -53,8 +53,8 @@ export function hmmPfnWritable(word: number): boolean {
 }
 
 /**
- * Makes an hmm_pfn word that names `page`: VALID, and with the given HMM_PFN_* flags. Throws TypeError and RangeError for
- * a page that does not fit 27 bits, or flags that are no 32-bit word.
+ * Makes an hmm_pfn word that names `page`: VALID, and with the given HMM_PFN_* flags. Throws TypeError and
+ * RangeError for a page that does not fit 27 bits, or flags that are no 32-bit word.
  */
 export function hmmPfn(page: Page, flags: HmmPfnFlags = 0): number {
   checkU32("hmmPfn", "flags", flags);
@@ -62,8 +62,8 @@ export function hmmPfn(page: Page, flags: HmmPfnFlags = 0): number {
 }
 
 /**
- * Returns how far the CPU's mapping of the page goes (hmm_pfn_to_map_order), as a power of two of pages: 0 (one page),
- * 4 (64 KiB), 9 (2 MiB) or 18 (1 GiB). Throws as {@link hmmPfnToPage}.
+ * Returns how far the CPU's mapping of the page goes (hmm_pfn_to_map_order), as a power of two of pages: 0
+ * (one page), 4 (64 KiB), 9 (2 MiB) or 18 (1 GiB). Throws as {@link hmmPfnToPage}.
  */
 export function hmmPfnToMapOrder(word: number): number {
   checkWord("hmmPfnToMapOrder", word);
@@ -71,8 +71,8 @@ export function hmmPfnToMapOrder(word: number): number {
 }
 
 /**
- * Makes the word that a driver puts into dst for its page (migrate_pfn). Throws TypeError and RangeError for a page that
- * does not fit 27 bits.
+ * Makes the word that a driver puts into dst for its page (migrate_pfn). Throws TypeError and RangeError for
+ * a page that does not fit 27 bits.
  */
 export function migratePfn(page: Page): number {
   return (checkPfn("migratePfn", page) | MIGRATE_PFN_VALID) >>> 0;

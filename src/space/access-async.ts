@@ -37,8 +37,8 @@ const ASYNC_FAULTS_MAX = 16;
 type Wait = { migration: Promise<void> } | { fault: FaultRequest } | null;
 
 /**
- * Serves requests like run(), but stops at a device fault that a driver serves asynchronously. The operation is canceled
- * then; the caller issues it again when the page is back.
+ * Serves requests like run(), but stops at a device fault that a driver serves asynchronously. The operation
+ * is canceled then; the caller issues it again when the page is back.
  */
 function runUntilAsync(ctx: Context, answer: number): { answer: number; fault: FaultRequest | null } {
   while (answer === REQUEST) {

@@ -33,7 +33,9 @@ import type { Space } from "./space.ts";
 
 /** How memory is accessed. */
 export interface AccessOptions {
-  /** The access ignores the mapping's protection, as a debugger's does (ptrace, FOLL_FORCE). Default false. */
+  /**
+   * The access ignores the mapping's protection, as a debugger's does (ptrace, FOLL_FORCE). Default false.
+   */
   force?: boolean;
   /** The access stands for a system call of the process: the rules and errors are the same. Default false. */
   kernel?: boolean;
@@ -197,7 +199,9 @@ export function faultFlags(op: string, mm: Space, addr: number, options: FaultOp
   return checkFlag(op, "options.write", options.write) ? flags | ACCESS_WRITE : flags;
 }
 
-/** Faults that one call takes before it gives up: a page of a driver may need a second fault for the write. */
+/**
+ * Faults that one call takes before it gives up: a page of a driver may need a second fault for the write.
+ */
 export const FAULTS_MAX = 8;
 
 /** Returns whether the entry of addr now allows the access of `flags`. */

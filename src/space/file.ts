@@ -13,7 +13,10 @@ import { ADDRESS_LIMIT, badRange, badType, checkInteger, checkOptions } from "..
 import { run } from "../engine/request.ts";
 import { attachMemcg, type Memcg } from "./memcg.ts";
 
-/** "disk": written pages are dirty until msync writes them back. "shmem": tmpfs, which has nothing to write back to. */
+/**
+ * "disk": written pages are dirty until msync writes them back. "shmem": tmpfs, which has nothing to write
+ * back to.
+ */
 export type FileKind = "disk" | "shmem";
 
 /** What `hmm.createFile` takes. */
@@ -38,9 +41,10 @@ const KINDS: readonly (readonly [FileKind, number])[] = [
 ];
 
 /**
- * A file in memory, made by `hmm.createFile()`, for `mm.mmap({ file, offset })`. Its page cache is all that it consists of:
- * what `write` and shared mappings have written. The caller closes it; the file lives on while something maps it. Every
- * method throws TypeError after close(), and RangeError or TypeError for bad arguments before anything happens.
+ * A file in memory, made by `hmm.createFile()`, for `mm.mmap({ file, offset })`. Its page cache is all that
+ * it consists of: what `write` and shared mappings have written. The caller closes it; the file lives on
+ * while something maps it. Every method throws TypeError after close(), and RangeError or TypeError for bad
+ * arguments before anything happens.
  */
 export class HmmFile {
   /** Its number, which `vma.file` names. Numbers of files that are gone are used again. */
@@ -100,8 +104,8 @@ export class HmmFile {
   }
 
   /**
-   * Reads from byte `offset` on, into `target` or into a new array of `target` bytes. Returns the part of the array that was
-   * filled, which is shorter at the end of the file. Holes read as zeros.
+   * Reads from byte `offset` on, into `target` or into a new array of `target` bytes. Returns the part of the
+   * array that was filled, which is shorter at the end of the file. Holes read as zeros.
    */
   read(offset: number, target: Uint8Array | number): Uint8Array {
     const op = "file.read";
@@ -124,9 +128,9 @@ export class HmmFile {
   }
 
   /**
-   * Writes `bytes` from byte `offset` on; the file grows as needed. Throws HmmError ENOMEM when memory, page tables or the
-   * group's limit run out, EAGAIN where a page is in an open migration (error.migration; await its `ended`). Then
-   * error.done bytes are written, and the file has grown by those alone.
+   * Writes `bytes` from byte `offset` on; the file grows as needed. Throws HmmError ENOMEM when memory, page
+   * tables or the group's limit run out, EAGAIN where a page is in an open migration (error.migration; await
+   * its `ended`). Then error.done bytes are written, and the file has grown by those alone.
    */
   write(offset: number, bytes: Uint8Array, options: FileWriteOptions = {}): void {
     const op = "file.write";
@@ -149,9 +153,10 @@ export class HmmFile {
   }
 
   /**
-   * Sets the size in bytes (ftruncate). What lies beyond it is unmapped in every address space, private copies included,
-   * after the mirrors were told, and then dropped. Needs no mmapSem. Throws HmmError EDEADLK from a notifier's callback, and
-   * EAGAIN, before anything has changed, where a page that it would drop or change is in an open migration.
+   * Sets the size in bytes (ftruncate). What lies beyond it is unmapped in every address space, private
+   * copies included, after the mirrors were told, and then dropped. Needs no mmapSem. Throws HmmError EDEADLK
+   * from a notifier's callback, and EAGAIN, before anything has changed, where a page that it would drop or
+   * change is in an open migration.
    */
   truncate(size: number): void {
     const op = "file.truncate";
@@ -162,9 +167,9 @@ export class HmmFile {
   }
 
   /**
-   * Makes [offset, offset + length), in bytes, read as zeros (fallocate with FALLOC_FL_PUNCH_HOLE). Whole pages are unmapped
-   * in every address space (private copies stay), after the mirrors were told, and dropped; parts of pages are zeroed. The
-   * size stays. Throws as {@link truncate}.
+   * Makes [offset, offset + length), in bytes, read as zeros (fallocate with FALLOC_FL_PUNCH_HOLE). Whole
+   * pages are unmapped in every address space (private copies stay), after the mirrors were told, and
+   * dropped; parts of pages are zeroed. The size stays. Throws as {@link truncate}.
    */
   punchHole(offset: number, length: number): void {
     const op = "file.punchHole";
@@ -200,7 +205,10 @@ function checkSpan(op: string, offset: number, length: number): void {
   if (offset + length >= ADDRESS_LIMIT) throw badRange(op, "length", "such that it ends below 2^48", length);
 }
 
-/** Returns the id of the file that mmap maps, 0 for none. Throws TypeError for a closed file or another engine's. */
+/**
+ * Returns the id of the file that mmap maps, 0 for none. Throws TypeError for a closed file or another
+ * engine's.
+ */
 export function checkFile(ctx: Context, op: string, file: unknown): number {
   if (file === undefined || file === null) return 0;
   if (!(file instanceof HmmFile)) throw badType(op, "file", "a HmmFile", file);

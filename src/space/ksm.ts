@@ -9,7 +9,10 @@ import { run } from "../engine/request.ts";
 export interface KsmCounts {
   /** Merged pages (pages_shared). */
   pagesShared: number;
-  /** Addresses that map a merged page, less one for each merged page (pages_sharing): the pages that merging saves. */
+  /**
+   * Addresses that map a merged page, less one for each merged page (pages_sharing): the pages that merging
+   * saves.
+   */
   pagesSharing: number;
 }
 

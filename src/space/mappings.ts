@@ -48,7 +48,10 @@ export interface MmapArgs {
   prot?: Prot;
   /** MAP_* bits. Default: MAP_PRIVATE | MAP_ANONYMOUS, or with a file MAP_SHARED. */
   flags?: MmapFlags;
-  /** A page address: with MAP_FIXED the address itself (what is mapped there is replaced), else a hint. Default 0. */
+  /**
+   * A page address: with MAP_FIXED the address itself (what is mapped there is replaced), else a hint.
+   * Default 0.
+   */
   addr?: number;
   /** The file to map, made by `hmm.createFile()`. Default: anonymous memory. */
   file?: HmmFile | null;
@@ -73,8 +76,8 @@ const READ_ADVICE = new Set<number>([
 ]);
 
 /**
- * Runs a core operation while mmapSem is held for read or write. `done` runs before anything else can happen, if the
- * operation succeeded; `why` says what was wrong with the arguments, if it failed.
+ * Runs a core operation while mmapSem is held for read or write. `done` runs before anything else can happen,
+ * if the operation succeeded; `why` says what was wrong with the arguments, if it failed.
  */
 export function hold(
   space: Space,

@@ -8,8 +8,9 @@ import { badType, checkInteger, checkOptions, HmmError } from "../engine/errors.
 const NO_LIMIT = 0xffffffff;
 
 /**
- * A memory cgroup: pages of its address spaces are charged to it, in system memory and in device memory alike. It belongs
- * to no engine until `hmm.createMm({ memcg })` or `file.write` first names it, and to that engine afterwards.
+ * A memory cgroup: pages of its address spaces are charged to it, in system memory and in device memory
+ * alike. It belongs to no engine until `hmm.createMm({ memcg })` or `file.write` first names it, and to that
+ * engine afterwards.
  */
 export class Memcg {
   #ctx: Context | null = null;
@@ -34,8 +35,8 @@ export class Memcg {
   }
 
   /**
-   * Sets the limit, in pages (Infinity: none). Pages that are charged beyond a lower limit stay charged. Throws RangeError
-   * as the constructor does, TypeError after close().
+   * Sets the limit, in pages (Infinity: none). Pages that are charged beyond a lower limit stay charged.
+   * Throws RangeError as the constructor does, TypeError after close().
    */
   set limit(pages: number) {
     const op = "memcg.limit";
@@ -54,7 +55,10 @@ export class Memcg {
     return this.#field(MEMCG_MEMBERS, 0);
   }
 
-  /** Gives the group back. Idempotent. Throws HmmError EBUSY while an address space or a page is charged to it. */
+  /**
+   * Gives the group back. Idempotent. Throws HmmError EBUSY while an address space or a page is charged to
+   * it.
+   */
   close(): void {
     if (this.#closed) return;
     if (this.#ctx !== null) {
@@ -110,7 +114,10 @@ function limitOf(op: string, limit: number | undefined): number {
   return checkInteger(op, "limit", limit, 0, NO_LIMIT - 1);
 }
 
-/** Returns the id of an optional memcg in ctx's engine, 0 for none. Throws TypeError for a wrong or closed group. */
+/**
+ * Returns the id of an optional memcg in ctx's engine, 0 for none. Throws TypeError for a wrong or closed
+ * group.
+ */
 export function attachMemcg(ctx: Context, op: string, argument: string, memcg: unknown): number {
   if (memcg === undefined) return 0;
   if (!(memcg instanceof Memcg)) throw badType(op, argument, "a Memcg", memcg);

@@ -61,9 +61,10 @@ export interface FaultCounts {
 const WORD_LIMIT = 2 ** 46;
 
 /**
- * An address space (`struct mm_struct`), made by `hmm.createMm()` or `fork()`. The caller closes it. Addresses are bytes,
- * below 2^48. Every method throws TypeError after close(), RangeError or TypeError for bad arguments before anything
- * happens, and HmmError EDEADLK where mmapSem is held in a way that the method would wait for.
+ * An address space (`struct mm_struct`), made by `hmm.createMm()` or `fork()`. The caller closes it.
+ * Addresses are bytes, below 2^48. Every method throws TypeError after close(), RangeError or TypeError for
+ * bad arguments before anything happens, and HmmError EDEADLK where mmapSem is held in a way that the method
+ * would wait for.
  */
 export class Mm {
   /** Its number. Numbers of closed address spaces are used again. */
@@ -108,69 +109,74 @@ export class Mm {
   // ── mappings ──
 
   /**
-   * Makes a mapping (mmap). Returns its address. A shared anonymous mapping has a file of its own, which goes with its last
-   * mapping. With MAP_HUGETLB (private anonymous memory only) it consists of hugetlb pages: the length is rounded up to
-   * 2 MiB, and a fixed address must be a multiple of that. Takes mmapSem for write.
+   * Makes a mapping (mmap). Returns its address. A shared anonymous mapping has a file of its own, which goes
+   * with its last mapping. With MAP_HUGETLB (private anonymous memory only) it consists of hugetlb pages: the
+   * length is rounded up to 2 MiB, and a fixed address must be a multiple of that. Takes mmapSem for write.
    *
-   * Throws HmmError ENOMEM (address space, vmas, files or hugetlb pages run out), EINVAL (flags or prot), EEXIST
-   * (MAP_FIXED_NOREPLACE).
+   * Throws HmmError ENOMEM (address space, vmas, files or hugetlb pages run out), EINVAL (flags or prot),
+   * EEXIST (MAP_FIXED_NOREPLACE).
    */
   mmap(args: MmapArgs): number {
     return mappings.mmap(this, args);
   }
 
   /**
-   * Makes a mapping as a driver's mmap does. Returns its address. "mixed": zeroed pages, all present at once, that belong to
-   * no file and are not anonymous (vm_insert_page, VM_MIXEDMAP). "pfn": memory without pages (remap_pfn_range, VM_PFNMAP),
-   * which a CPU may read and a device may not; a CPU's writes to it are lost. Such mappings never merge and never migrate.
-   * Throws as {@link mmap}.
+   * Makes a mapping as a driver's mmap does. Returns its address. "mixed": zeroed pages, all present at once,
+   * that belong to no file and are not anonymous (vm_insert_page, VM_MIXEDMAP). "pfn": memory without pages
+   * (remap_pfn_range, VM_PFNMAP), which a CPU may read and a device may not; a CPU's writes to it are lost.
+   * Such mappings never merge and never migrate. Throws as {@link mmap}.
    */
   mmapSpecial(kind: SpecialKind, args: Omit<MmapArgs, "file" | "offset">): number {
     return mappings.mmapSpecial(this, kind, args);
   }
 
   /**
-   * Unmaps [addr, addr + length), bytes, rounded up to pages (munmap). Holes are allowed. Takes mmapSem for write. Throws
-   * HmmError ENOMEM if a mapping has to be split and no vma is left.
+   * Unmaps [addr, addr + length), bytes, rounded up to pages (munmap). Holes are allowed. Takes mmapSem for
+   * write. Throws HmmError ENOMEM if a mapping has to be split and no vma is left.
    */
   munmap(addr: number, length: number): void {
     mappings.munmap(this, addr, length);
   }
 
   /**
-   * Sets the protection of [addr, addr + length), bytes, rounded up to pages (mprotect). Takes mmapSem for write. Throws
-   * HmmError ENOMEM for a hole in the range (what precedes the hole is changed), EACCES for a file that must not be written,
-   * EINVAL for other bits than PROT_READ, PROT_WRITE and PROT_EXEC.
+   * Sets the protection of [addr, addr + length), bytes, rounded up to pages (mprotect). Takes mmapSem for
+   * write. Throws HmmError ENOMEM for a hole in the range (what precedes the hole is changed), EACCES for a
+   * file that must not be written, EINVAL for other bits than PROT_READ, PROT_WRITE and PROT_EXEC.
    */
   mprotect(addr: number, length: number, prot: Prot): void {
     mappings.mprotect(this, addr, length, prot);
   }
 
   /**
-   * Gives advice about [addr, addr + length), bytes, rounded up to pages (madvise). Throws HmmError EINVAL (unknown advice,
-   * or advice that does not fit the mapping), ENOMEM (a hole; the mapped parts are done), EFAULT (populating failed).
+   * Gives advice about [addr, addr + length), bytes, rounded up to pages (madvise). Throws HmmError EINVAL
+   * (unknown advice, or advice that does not fit the mapping), ENOMEM (a hole; the mapped parts are done),
+   * EFAULT (populating failed).
    */
   madvise(addr: number, length: number, advice: OrNumber<MadviseAdvice>): void {
     mappings.madvise(this, "mm.madvise", addr, length, advice);
   }
 
   /**
-   * Faults [addr, addr + length) in, for writing unless options.write is false (MADV_POPULATE_WRITE, MADV_POPULATE_READ).
-   * Throws as {@link madvise}.
+   * Faults [addr, addr + length) in, for writing unless options.write is false (MADV_POPULATE_WRITE,
+   * MADV_POPULATE_READ). Throws as {@link madvise}.
    */
   populate(addr: number, length: number, options: { write?: boolean } = {}): void {
     mappings.populate(this, addr, length, options);
   }
 
   /**
-   * Resizes or moves a mapping (mremap). Lengths are bytes, rounded up to pages; newAddr counts with MREMAP_FIXED only.
-   * Returns the new address. Takes mmapSem for write. Throws HmmError EFAULT (a hole), ENOMEM, EINVAL.
+   * Resizes or moves a mapping (mremap). Lengths are bytes, rounded up to pages; newAddr counts with
+   * MREMAP_FIXED only. Returns the new address. Takes mmapSem for write. Throws HmmError EFAULT (a hole),
+   * ENOMEM, EINVAL.
    */
   mremap(addr: number, oldLength: number, newLength: number, flags: MremapFlags = 0, newAddr = 0): number {
     return mappings.mremap(this, addr, oldLength, newLength, flags, newAddr);
   }
 
-  /** Keeps [addr, addr + length) resident (mlock). Throws HmmError ENOMEM (a hole), EAGAIN (a page is not available). */
+  /**
+   * Keeps [addr, addr + length) resident (mlock). Throws HmmError ENOMEM (a hole), EAGAIN (a page is not
+   * available).
+   */
   mlock(addr: number, length: number): void {
     mappings.mlock(this, addr, length);
   }
@@ -181,9 +187,9 @@ export class Mm {
   }
 
   /**
-   * Registers [addr, addr + length) with userfaultfd, for missing pages, with the SIGBUS feature: touching a page that was
-   * never present is a SIGBUS (HmmError EFAULT), and a migration does not fill holes. Fork and mremap drop the
-   * registration. Throws HmmError EINVAL for holes and for mappings of files.
+   * Registers [addr, addr + length) with userfaultfd, for missing pages, with the SIGBUS feature: touching a
+   * page that was never present is a SIGBUS (HmmError EFAULT), and a migration does not fill holes. Fork and
+   * mremap drop the registration. Throws HmmError EINVAL for holes and for mappings of files.
    */
   uffdRegister(addr: number, length: number): void {
     mappings.uffd(this, "mm.uffdRegister", addr, length, true);
@@ -195,22 +201,25 @@ export class Mm {
   }
 
   /**
-   * Writes back the dirty pages of disk files that are mapped shared in [addr, addr + length) (msync with MS_SYNC). Their
-   * entries become clean and write-protected, after the mirrors were told: the next write faults. Throws HmmError ENOMEM
-   * for a hole in the range; the mapped parts are written back all the same.
+   * Writes back the dirty pages of disk files that are mapped shared in [addr, addr + length) (msync with
+   * MS_SYNC). Their entries become clean and write-protected, after the mirrors were told: the next write
+   * faults. Throws HmmError ENOMEM for a hole in the range; the mapped parts are written back all the same.
    */
   msync(addr: number, length: number): void {
     mappings.msync(this, addr, length);
   }
 
-  /** Returns a byte for each page of [addr, addr + length): bit 0 says resident (mincore). Throws HmmError ENOMEM (a hole). */
+  /**
+   * Returns a byte for each page of [addr, addr + length): bit 0 says resident (mincore). Throws HmmError
+   * ENOMEM (a hole).
+   */
   mincore(addr: number, length: number): Uint8Array {
     return mappings.mincore(this, addr, length);
   }
 
   /**
-   * Makes a child with a copy of every mapping (fork). Private pages are shared until one side writes. Takes mmapSem for
-   * write. The caller closes the child. Throws HmmError ENOMEM.
+   * Makes a child with a copy of every mapping (fork). Private pages are shared until one side writes. Takes
+   * mmapSem for write. The caller closes the child. Throws HmmError ENOMEM.
    */
   fork(): Mm {
     const op = "mm.fork";
@@ -236,7 +245,10 @@ export class Mm {
     return Vma.list(this, ctx, this.#field(MM_VMA_FIRST));
   }
 
-  /** Returns the CPU's page-table entry of addr: PTE_* flags, and a pfn or the number of a swapped page. null: no entry. */
+  /**
+   * Returns the CPU's page-table entry of addr: PTE_* flags, and a pfn or the number of a swapped page. null:
+   * no entry.
+   */
   lookupPte(addr: number): { flags: PteFlags; pfn: number } | null {
     const op = "mm.lookupPte";
     const ctx = this.check(op);
@@ -246,9 +258,10 @@ export class Mm {
   }
 
   /**
-   * Writes what the CPU's entries of many addresses name to `out`: an hmm_pfn word each (VALID, WRITE, page), 0 where
-   * nothing is mapped. Faults nothing in. Copies nothing if both arrays are the engine's (hmm.addressArray, hmm.pfnArray).
-   * Returns how many words are not 0. Throws RangeError if out is shorter than addresses, or for an address from 2^48 on.
+   * Writes what the CPU's entries of many addresses name to `out`: an hmm_pfn word each (VALID, WRITE, page),
+   * 0 where nothing is mapped. Faults nothing in. Copies nothing if both arrays are the engine's
+   * (hmm.addressArray, hmm.pfnArray). Returns how many words are not 0. Throws RangeError if out is shorter
+   * than addresses, or for an address from 2^48 on.
    */
   translate(addresses: Float64Array, out: Uint32Array): number {
     return translate(this, addresses, out);
@@ -257,11 +270,11 @@ export class Mm {
   // ── CPU accesses ──
 
   /**
-   * Reads as a CPU does from addr on, into `target` or into a new array of `target` bytes. Returns the array. Pages are
-   * faulted in; device pages come back by their driver's fault callback.
+   * Reads as a CPU does from addr on, into `target` or into a new array of `target` bytes. Returns the array.
+   * Pages are faulted in; device pages come back by their driver's fault callback.
    *
-   * Throws HmmError EFAULT ("SEGV_MAPERR", "SEGV_ACCERR", "SIGBUS"), ENOMEM, EAGAIN (an open migration: use readAsync) and
-   * ELOOP (the driver never moves the page), with faultCode, address and done (bytes).
+   * Throws HmmError EFAULT ("SEGV_MAPERR", "SEGV_ACCERR", "SIGBUS"), ENOMEM, EAGAIN (an open migration: use
+   * readAsync) and ELOOP (the driver never moves the page), with faultCode, address and done (bytes).
    */
   read(addr: number, target: Uint8Array | number, options?: AccessOptions): Uint8Array {
     return accessSync(beginAccess("mm.read", this, addr, target, false, options));
@@ -272,7 +285,10 @@ export class Mm {
     accessSync(beginAccess("mm.write", this, addr, bytes, true, options));
   }
 
-  /** Reads as {@link read} does, but waits for open migrations, and calls a driver's faultAsync if there is one. */
+  /**
+   * Reads as {@link read} does, but waits for open migrations, and calls a driver's faultAsync if there is
+   * one.
+   */
   async readAsync(addr: number, target: Uint8Array | number, options?: AccessOptions): Promise<Uint8Array> {
     return accessAsync(beginAccess("mm.readAsync", this, addr, target, false, options));
   }
@@ -316,7 +332,10 @@ export class Mm {
     slowStore(this, addr, value);
   }
 
-  /** Faults the page at addr in as a CPU access does (handle_mm_fault). Returns FAULT_KIND_*. Throws as {@link read}. */
+  /**
+   * Faults the page at addr in as a CPU access does (handle_mm_fault). Returns FAULT_KIND_*. Throws as {@link
+   * read}.
+   */
   fault(addr: number, options: FaultOptions = {}): FaultKind {
     return faultSync(this, addr, options);
   }
@@ -327,9 +346,10 @@ export class Mm {
   }
 
   /**
-   * Faults npages pages in from addr (a page address) on and takes a reference on each (get_user_pages). Returns the pin,
-   * which the caller closes; it has fewer pages where a later one failed. Throws as {@link read} if the first page failed,
-   * and HmmError EBUSY if options.longTerm has to move a page that cannot move.
+   * Faults npages pages in from addr (a page address) on and takes a reference on each (get_user_pages).
+   * Returns the pin, which the caller closes; it has fewer pages where a later one failed. Throws as {@link
+   * read} if the first page failed, and HmmError EBUSY if options.longTerm has to move a page that cannot
+   * move.
    */
   pin(addr: number, npages: number, options: PinOptions = {}): Pin {
     return pinPages(this, addr, npages, options);
@@ -357,11 +377,12 @@ export class Mm {
   // ── the end ──
 
   /**
-   * Closes the address space (exit_mmap): tells the mirrors (update with MMU_NOTIFY_RELEASE, then release) and the interval
-   * notifiers, and gives everything back. Its vmas, notifiers and device tables are dead afterwards. Idempotent.
+   * Closes the address space (exit_mmap): tells the mirrors (update with MMU_NOTIFY_RELEASE, then release)
+   * and the interval notifiers, and gives everything back. Its vmas, notifiers and device tables are dead
+   * afterwards. Idempotent.
    *
-   * Throws HmmError EBUSY while one of its migrations is open, EDEADLK while mmapSem is held; and, when it is closed, what
-   * callbacks threw.
+   * Throws HmmError EBUSY while one of its migrations is open, EDEADLK while mmapSem is held; and, when it is
+   * closed, what callbacks threw.
    */
   close(): void {
     if (this.#closed) return;

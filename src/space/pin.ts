@@ -17,13 +17,16 @@ export interface PinOptions {
   write?: boolean;
   /** The pin ignores the mapping's protection (FOLL_FORCE). Default false. */
   force?: boolean;
-  /** The pin will last (FOLL_LONGTERM): pages in coherent device memory move to system memory first. Default false. */
+  /**
+   * The pin will last (FOLL_LONGTERM): pages in coherent device memory move to system memory first. Default
+   * false.
+   */
   longTerm?: boolean;
 }
 
 /**
- * References on pages of an address space, made by `mm.pin` (get_user_pages). A pinned page stays where it is. The caller
- * drops the references with `close()` or `using`.
+ * References on pages of an address space, made by `mm.pin` (get_user_pages). A pinned page stays where it
+ * is. The caller drops the references with `close()` or `using`.
  */
 export class Pin {
   /** The page frame numbers, in address order: fewer than requested if a later page failed. */

@@ -2,8 +2,8 @@ import { dispose } from "../engine/dispose.ts";
 import { checkText, EDEADLK, HmmError } from "../engine/errors.ts";
 
 /**
- * A hold of a mmapSem. The guard's owner may make the calls that demand the lock, and gives the lock back by `close()` or
- * at the end of the `using` block.
+ * A hold of a mmapSem. The guard's owner may make the calls that demand the lock, and gives the lock back by
+ * `close()` or at the end of the `using` block.
  */
 export class MmapGuard {
   readonly mode: "read" | "write";
@@ -48,11 +48,11 @@ interface Waiter {
 }
 
 /**
- * The lock over an address space's mappings (mmap_lock): many readers or one writer. There is no "current task", so a hold
- * is a {@link MmapGuard}; a wait that could never end is an error that names the holders.
+ * The lock over an address space's mappings (mmap_lock): many readers or one writer. There is no "current
+ * task", so a hold is a {@link MmapGuard}; a wait that could never end is an error that names the holders.
  *
- * mmap, munmap, mprotect, mremap, fork and close take the lock for write themselves; CPU accesses, faults and pins take
- * it for read. The protocol's calls (hmmVmaFault, migrateVmaSetup, …) demand that it is held.
+ * mmap, munmap, mprotect, mremap, fork and close take the lock for write themselves; CPU accesses, faults and
+ * pins take it for read. The protocol's calls (hmmVmaFault, migrateVmaSetup, …) demand that it is held.
  */
 export class MmapSem {
   readonly #readers: string[] = [];
@@ -75,7 +75,10 @@ export class MmapSem {
     return this.#writer !== null;
   }
 
-  /** Takes the lock for read; `holder` names the hold in messages. Throws HmmError EDEADLK if a writer holds it. */
+  /**
+   * Takes the lock for read; `holder` names the hold in messages. Throws HmmError EDEADLK if a writer holds
+   * it.
+   */
   read(holder = "mmapSem.read()"): MmapGuard {
     checkText("mmapSem.read()", "holder", holder);
     this.enterRead(holder);
@@ -115,7 +118,9 @@ export class MmapSem {
     return this.#wait(true, holder);
   }
 
-  /** @internal Takes the lock for read for the duration of a synchronous call: such holds nest like the calls. */
+  /**
+   * @internal Takes the lock for read for the duration of a synchronous call: such holds nest like the calls.
+   */
   enterRead(op: string): void {
     if (this.#writer !== null) throw this.#deadlock(op);
     this.#readers.push(op);
@@ -142,7 +147,9 @@ export class MmapSem {
     if (this.#queue.length > 0) this.#next();
   }
 
-  /** @internal A driver's faultAsync runs under a read hold: its own readAsync must not wait behind a writer. */
+  /**
+   * @internal A driver's faultAsync runs under a read hold: its own readAsync must not wait behind a writer.
+   */
   nest(by: 1 | -1): void {
     this.#nested += by;
     if (this.#nested > 0 && this.#writer === null) this.#grantReaders();

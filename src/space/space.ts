@@ -2,7 +2,9 @@ import type { Context } from "../engine/context.ts";
 import type { CoreExports } from "../engine/core.ts";
 import type { MmapSem } from "./sem.ts";
 
-/** An address space as the functions of this folder see it: what they need of an Mm, which is made of them. */
+/**
+ * An address space as the functions of this folder see it: what they need of an Mm, which is made of them.
+ */
 export interface Space {
   readonly id: number;
   readonly ctx: Context;

@@ -17,9 +17,9 @@ import type { Forward } from "../engine/forward.ts";
 import type { Prot, VmFlags } from "../engine/protocol.ts";
 
 /**
- * A handle of one mapping (`struct vm_area_struct`). The mapping itself lives in the core. Once it is unmapped, split away
- * or merged, `stale` is true and every other property throws TypeError; look the mapping up again with `mm.findVma`.
- * A handle holds nothing and need not be closed.
+ * A handle of one mapping (`struct vm_area_struct`). The mapping itself lives in the core. Once it is
+ * unmapped, split away or merged, `stale` is true and every other property throws TypeError; look the mapping
+ * up again with `mm.findVma`. A handle holds nothing and need not be closed.
  */
 export class Vma {
   /** The address space that the mapping belongs to. */
@@ -80,7 +80,10 @@ export class Vma {
     return this.flags & VM_ACCESS;
   }
 
-  /** The offset, in pages, in the file; for private anonymous memory, in the address space at the time of mmap. */
+  /**
+   * The offset, in pages, in the file; for private anonymous memory, in the address space at the time of
+   * mmap.
+   */
   get pgoff(): number {
     return this.#ctx.mem.u64(this.#alive("vma.pgoff") + VMA_PGOFF);
   }

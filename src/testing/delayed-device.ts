@@ -46,8 +46,8 @@ export interface DelayedDeviceOptions {
   /** Seed of the order in which {@link DelayedDevice.settle} makes the copies. Default 1. */
   seed?: number;
   /**
-   * What a synchronous CPU access to the device's pages gets: "copy" (default) brings the page back at once, "sigbus"
-   * refuses, to show that a test goes through the asynchronous accesses only.
+   * What a synchronous CPU access to the device's pages gets: "copy" (default) brings the page back at once,
+   * "sigbus" refuses, to show that a test goes through the asynchronous accesses only.
    */
   synchronousFaults?: "copy" | "sigbus";
   /** A stable name for Hmm.restore. */
@@ -55,14 +55,13 @@ export interface DelayedDeviceOptions {
 }
 
 /**
- * A fake device whose copies finish later, and in another order than they were started: {@link dma} returns a promise,
- * and the bytes move when the test says so. Nothing runs by itself, there are no timers; the same seed and the same
- * calls give the same run.
+ * A fake device whose copies finish later, and in another order than they were started: {@link dma} returns a
+ * promise, and the bytes move when the test says so. Nothing runs by itself, there are no timers; the same
+ * seed and the same calls give the same run.
  *
- *   const done = toDevice(device, mm, start, end);    // awaits device.dma(m.src, m.dst) somewhere
- *   await device.until(1);                            // the copy has been asked for; pages are locked
- *   device.finish(device.pending[0]);                 // now it is made
- *   await done;
+ * const done = toDevice(device, mm, start, end); // awaits device.dma(m.src, m.dst) somewhere await
+ * device.until(1); // the copy has been asked for; pages are locked device.finish(device.pending[0]); // now
+ * it is made await done;
  *
  * CPU faults on its pages, by mm.readAsync and its like, are served by such copies too.
  */
@@ -134,8 +133,8 @@ export class DelayedDevice {
   }
 
   /**
-   * Makes copies in the seed's order, and those that follow from them, until `work` is done. Returns what it resolves
-   * to. Throws if it waits for something else than a copy.
+   * Makes copies in the seed's order, and those that follow from them, until `work` is done. Returns what it
+   * resolves to. Throws if it waits for something else than a copy.
    */
   async settle<T>(work: Promise<T>): Promise<T> {
     if (!(work instanceof Promise)) throw badType("delayedDevice.settle", "work", "a promise", work);
@@ -155,7 +154,9 @@ export class DelayedDevice {
     return work;
   }
 
-  /** Gives the memory back. Throws HmmError EBUSY while copies are pending, or if a page cannot be evicted. */
+  /**
+   * Gives the memory back. Throws HmmError EBUSY while copies are pending, or if a page cannot be evicted.
+   */
   close(): void {
     if (this.#copies.length > 0) {
       throw new HmmError(EBUSY, "delayedDevice.close", `${this.#copies.length} copies are pending`);
@@ -182,7 +183,9 @@ export class DelayedDevice {
     return taken;
   }
 
-  /** A CPU touches one of our pages and cannot wait. The engine knows owner, selection and faulting page here. */
+  /**
+   * A CPU touches one of our pages and cannot wait. The engine knows owner, selection and faulting page here.
+   */
   #fault(vma: Vma, address: number): VmFault {
     const start = address - (address % PAGE_SIZE);
     using m = migrateVmaSetup({ vma, start, end: start + PAGE_SIZE });

@@ -23,8 +23,8 @@ const SMALL: HmmConfig = {
 };
 
 /**
- * Makes the engines of the schedules, which are as they are after boot, one at a time in the same memory. Rewinding takes a
- * tenth of the time of a new instance, and a twentieth of the time of Hmm.restore.
+ * Makes the engines of the schedules, which are as they are after boot, one at a time in the same memory.
+ * Rewinding takes a tenth of the time of a new instance, and a twentieth of the time of Hmm.restore.
  */
 export function makeRewinder(config: HmmConfig = {}): Rewinder {
   const op = "explore";

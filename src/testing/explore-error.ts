@@ -7,8 +7,9 @@ function list(steps: readonly ScheduleStep[]): string[] {
 }
 
 /**
- * What {@link explore} throws: a schedule in which something goes wrong. The message has the schedule as a numbered
- * list. `explore(agents, { ...options, schedule: error.schedule })` makes the same steps again, and fails in the same way.
+ * What {@link explore} throws: a schedule in which something goes wrong. The message has the schedule as a
+ * numbered list. `explore(agents, { ...options, schedule: error.schedule })` makes the same steps again, and
+ * fails in the same way.
  */
 export class ScheduleError extends Error {
   override readonly name: string = "ScheduleError";

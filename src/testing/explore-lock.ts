@@ -35,8 +35,8 @@ function reasonToWait(error: unknown): string | null {
 }
 
 /**
- * In an agent of {@link explore}, or in what it calls: the running step needs `condition`. If it does not hold, the step
- * counts as not begun, and is tried again when other agents have gone on.
+ * In an agent of {@link explore}, or in what it calls: the running step needs `condition`. If it does not
+ * hold, the step counts as not begun, and is tried again when other agents have gone on.
  * @param what names the condition in a deadlock's report
  */
 export function waitFor(condition: boolean, what: string): asserts condition {
@@ -46,21 +46,26 @@ export function waitFor(condition: boolean, what: string): asserts condition {
   if (!condition) throw mustWait(op, what);
 }
 
-/** Notes that the running step has to wait: whoever calls a callback may swallow the exception, the note stays. */
+/**
+ * Notes that the running step has to wait: whoever calls a callback may swallow the exception, the note
+ * stays.
+ */
 function mustWait(op: string, what: string): HmmError {
   if (current !== null) current.waits ??= what;
   return new HmmError(EAGAIN, op, what);
 }
 
-/** A held {@link Lock}; `close()` or the end of the `using` block gives it back. Closing twice does nothing. */
+/**
+ * A held {@link Lock}; `close()` or the end of the `using` block gives it back. Closing twice does nothing.
+ */
 export interface LockGuard {
   close(): void;
   [Symbol.dispose](): void;
 }
 
 /**
- * A driver's lock, for drivers under {@link explore}: the one that its invalidation callback and its updates of the
- * device's table both take. Make it where the world is made. An agent may keep it across yields.
+ * A driver's lock, for drivers under {@link explore}: the one that its invalidation callback and its updates
+ * of the device's table both take. Make it where the world is made. An agent may keep it across yields.
  */
 export class Lock {
   readonly name: string;

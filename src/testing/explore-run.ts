@@ -5,8 +5,8 @@ import { makeStep, type Step } from "./explore-lock.ts";
 import { Hash, hashEngine } from "./explore-state.ts";
 
 /**
- * One of those that act at the same time. A generator: each `yield` names the step that comes next, and the code up to
- * the following `yield` is that step. Other agents' steps come between, never inside.
+ * One of those that act at the same time. A generator: each `yield` names the step that comes next, and the
+ * code up to the following `yield` is that step. Other agents' steps come between, never inside.
  */
 export type Agent<W> = (world: W) => Generator<string, void, void>;
 
@@ -44,7 +44,10 @@ export class Run<W> {
     }
   }
 
-  /** Who has not come to the end: whoever made the last step first, so that schedules switch as rarely as they can. */
+  /**
+   * Who has not come to the end: whoever made the last step first, so that schedules switch as rarely as they
+   * can.
+   */
   get unfinished(): string[] {
     const last = this.steps.at(-1)?.agent;
     const names = [...this.#actors.values()].filter(({ label }) => label !== null).map(({ name }) => name);
@@ -57,8 +60,8 @@ export class Run<W> {
   }
 
   /**
-   * Makes an unfinished agent's next step. Returns null, or what it has to wait for: then the world is spoilt, and the
-   * run must be dropped. Throws what the agent throws.
+   * Makes an unfinished agent's next step. Returns null, or what it has to wait for: then the world is
+   * spoilt, and the run must be dropped. Throws what the agent throws.
    */
   step(agent: string): string | null {
     const actor = this.#actors.get(agent)!;

@@ -49,7 +49,10 @@ export class Hash {
     this.#mix(other.#a, other.#b);
   }
 
-  /** The words of [from, to), byte addresses. Words that are 0 cost nothing: the others are taken with their place. */
+  /**
+   * The words of [from, to), byte addresses. Words that are 0 cost nothing: the others are taken with their
+   * place.
+   */
   words(words: Uint32Array, from: number, to: number): void {
     let a = this.#a;
     let b = this.#b;
@@ -77,9 +80,9 @@ export class Hash {
 }
 
 /**
- * Takes in the engine's state between two API calls: linear memory without what says nothing of the future (the last
- * operation's results and scratch, counters, the event log, lookup caches, free arrays and free frames), and what
- * stands in JavaScript: held locks, and the tracked 2018 ranges.
+ * Takes in the engine's state between two API calls: linear memory without what says nothing of the future
+ * (the last operation's results and scratch, counters, the event log, lookup caches, free arrays and free
+ * frames), and what stands in JavaScript: held locks, and the tracked 2018 ranges.
  */
 export function hashEngine(hash: Hash, state: EngineState): void {
   hashMemory(hash, state.mem);
@@ -139,7 +142,8 @@ function hashFrames(hash: Hash, mem: Memory): void {
   const frames = mem.header(HDR_FRAMES);
   if (frames === 0) return;
   const folios = mem.header(HDR_FOLIOS);
-  // Of system memory, device memory and swap space: a block is 512 of them. Folios follow the blocks, aligned.
+  // Of system memory, device memory and swap space: a block is 512 of them. Folios follow the blocks,
+  // aligned.
   const end = Math.floor((folios - mem.header(HDR_BLOCKS)) / BLOCK_SIZE) * PMD_PAGES;
   for (let pfn = 0; pfn < end; pfn++) {
     const refs = mem.u32(folios + pfn * FOLIO_SIZE + FOLIO_REFS) & FOLIO_COUNT_MASK;

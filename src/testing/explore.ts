@@ -8,15 +8,23 @@ import { Random } from "./random.ts";
 
 /** What {@link explore} takes beside the agents. */
 export interface ExploreOptions<W> {
-  /** Makes the world in a fresh engine, once for every run: the same calls each time. The agents are given what it returns. */
+  /**
+   * Makes the world in a fresh engine, once for every run: the same calls each time. The agents are given
+   * what it returns.
+   */
   setup: (hmm: Hmm) => W;
   /** The engine's configuration. Default: a small one; see docs/testing.md. */
   config?: HmmConfig;
-  /** What holds after every step, by name: broken if it throws or returns false. It must not change anything. */
+  /**
+   * What holds after every step, by name: broken if it throws or returns false. It must not change anything.
+   */
   invariants?: Record<string, (world: W) => unknown>;
   /** What holds when all agents are done: broken if it throws. It may do anything. */
   atEnd?: (world: W) => void;
-  /** What of the world is in neither the engine nor the agents' labels, and decides what comes: anything for JSON. */
+  /**
+   * What of the world is in neither the engine nor the agents' labels, and decides what comes: anything for
+   * JSON.
+   */
   state?: (world: W) => unknown;
   /** Steps that a schedule may have; more of them are a failure (somebody tries for ever). Default 200. */
   steps?: number;
@@ -52,12 +60,12 @@ export interface ExploreResult {
 const OP = "explore";
 
 /**
- * Runs agents through every interleaving of their steps, and checks after each step `hmm.verify()` and the invariants.
- * Throws {@link ScheduleError} for the first schedule in which one of them fails, an agent throws, the agents wait for
- * each other, or somebody never ends. Returns what was looked at.
+ * Runs agents through every interleaving of their steps, and checks after each step `hmm.verify()` and the
+ * invariants. Throws {@link ScheduleError} for the first schedule in which one of them fails, an agent
+ * throws, the agents wait for each other, or somebody never ends. Returns what was looked at.
  *
- * A step that has to wait (HmmError EAGAIN or EDEADLK: an open migration, a held mmapSem; {@link waitFor}; a held
- * {@link Lock}) counts as not begun: it is tried again after the others' steps.
+ * A step that has to wait (HmmError EAGAIN or EDEADLK: an open migration, a held mmapSem; {@link waitFor}; a
+ * held {@link Lock}) counts as not begun: it is tried again after the others' steps.
  *
  * Throws RangeError and TypeError for bad arguments, and Error if the agents do not do the same thing twice.
  */
@@ -99,7 +107,10 @@ class Explorer<W> {
   readonly #options: ExploreOptions<W>;
   readonly #engines: Rewinder;
   readonly #seen = new Set<number>();
-  /** The first schedule at whose end something was left over. A schedule that goes wrong says more: it has precedence. */
+  /**
+   * The first schedule at whose end something was left over. A schedule that goes wrong says more: it has
+   * precedence.
+   */
   #untidy: ScheduleError | null = null;
 
   constructor(agents: Record<string, Agent<W>>, options: ExploreOptions<W>) {
@@ -221,7 +232,8 @@ class Explorer<W> {
       const now = run.labelOf(agent);
       this.result.steps++;
       if (now === label && run.step(agent) === null) continue;
-      const what = `step ${i + 1} was ${agent}'s "${label}", and is ${now === label ? "to wait" : `"${now}"`}`;
+      const found = now === label ? "to wait" : `"${now}"`;
+      const what = `step ${i + 1} was ${agent}'s "${label}", and is ${found}`;
       throw new Error(`${OP}: setup and agents must do the same each time: ${what}`);
     }
     return run;
