@@ -141,19 +141,22 @@ export async function migrateVmaAsync<P = undefined>(
   ops: MigrateVmaAsyncOps<P>,
   call: MigrateVmaCall<P>,
 ): Promise<MigrateResult> {
-  using m = begin("migrateVmaAsync", ops, call);
+  const m = begin("migrateVmaAsync", ops, call);
   if (m === null) return FAILED;
-  if (m.cpages > 0) {
-    const legacy = new LegacyCall(m, call);
-    try {
-      await legacy.callback(ops.allocAndCopy);
-    } finally {
-      legacy.take();
+  try {
+    if (m.cpages > 0) {
+      const legacy = new LegacyCall(m, call);
+      try {
+        await legacy.callback(ops.allocAndCopy);
+      } finally {
+        legacy.take();
+      }
+      legacy.move();
+      await legacy.callback(ops.finalizeAndMap);
     }
-    legacy.move();
-    await legacy.callback(ops.finalizeAndMap);
+  } finally {
+    m.finalize();
   }
-  m.finalize();
   return m.result;
 }
 

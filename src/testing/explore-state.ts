@@ -1,4 +1,4 @@
-/** When two engines are in the same state: what the explorer recognises a state by. */
+/** Hashes the state of engines, so that the explorer recognizes a state that it has explored. */
 import { PAGE_SIZE, PMD_PAGES } from "../../assembly/uapi/page.ts";
 import {
   BLOCK_SIZE,
@@ -40,18 +40,20 @@ export class Hash {
     this.#mix(value | 0, Math.floor(value / 2 ** 32));
   }
 
+  /** Takes in a string. */
   text(value: string): void {
     this.number(value.length);
     for (let i = 0; i < value.length; i++) this.#mix(value.charCodeAt(i), i);
   }
 
+  /** Takes in another hash. */
   hash(other: Hash): void {
     this.#mix(other.#a, other.#b);
   }
 
   /**
-   * The words of [from, to), byte addresses. Words that are 0 cost nothing: the others are taken with their
-   * place.
+   * Takes in the words of [from, to), byte addresses. A word that is 0 costs nothing: the others are taken in
+   * with their place.
    */
   words(words: Uint32Array, from: number, to: number): void {
     let a = this.#a;
@@ -66,7 +68,7 @@ export class Hash {
     this.#b = b;
   }
 
-  /** 53 bits of it. */
+  /** 53 bits of the hash. */
   get value(): number {
     const a = Math.imul(this.#a ^ (this.#a >>> 16), 0x85ebca6b);
     const b = Math.imul(this.#b ^ (this.#b >>> 16), 0xc2b2ae35);
@@ -80,9 +82,9 @@ export class Hash {
 }
 
 /**
- * Takes in the engine's state between two API calls: linear memory without what says nothing of the future
- * (the last operation's results and scratch, counters, the event log, lookup caches, free arrays and free
- * frames), and what stands in JavaScript: held locks, and the tracked 2018 ranges.
+ * Takes in the engine's state between two API calls: linear memory without what does not affect the future
+ * (results and scratch of the last operation, counters, the event log, lookup caches, free arrays and free
+ * frames), and state in JavaScript: held locks and tracked 2018 ranges.
  */
 export function hashEngine(hash: Hash, state: EngineState): void {
   hashMemory(hash, state.mem);
@@ -103,13 +105,13 @@ function hashMemory(hash: Hash, mem: Memory): void {
   hash.words(words, HEADER + POOLS, HEADER + ZONES + ZONE_COUNT * ZONE_SIZE);
   hashWithout(hash, words, logEnd, mem.header(HDR_ARENA), lookupCaches(mem));
   hashArena(hash, mem);
-  // Page-table metadata, blocks, folios; then the tables that were ever used.
+  // Page-table metadata, blocks and folios; then the page tables that were ever used.
   hash.words(words, mem.header(HDR_ARENA_END), tables);
   hash.words(words, tables, tables + (mem.pool(TABLE_PAGE_TABLE, POOL_HIGH) + 1) * PAGE_SIZE);
   hashFrames(hash, mem);
 }
 
-/** Where each address space keeps the mapping that it found last. */
+/** The addresses of the words in which address spaces keep the mapping that they found last. */
 function lookupCaches(mem: Memory): number[] {
   const size = mem.pool(TABLE_MM, POOL_OBJECT_SIZE);
   return Array.from(
@@ -118,7 +120,7 @@ function lookupCaches(mem: Memory): number[] {
   );
 }
 
-/** [from, to) without the words at `left`, ascending. */
+/** Takes in [from, to) without the words at `left`, ascending. */
 function hashWithout(hash: Hash, words: Uint32Array, from: number, to: number, left: number[]): void {
   for (const address of left) {
     hash.words(words, from, address);
@@ -127,7 +129,7 @@ function hashWithout(hash: Hash, words: Uint32Array, from: number, to: number, l
   hash.words(words, from, to);
 }
 
-/** Blocks follow one another: bytes, in use (1) or free (0), payload. */
+/** Takes in the arena. Its blocks follow one another: bytes, in use (1) or free (0), payload. */
 function hashArena(hash: Hash, mem: Memory): void {
   const end = mem.header(HDR_ARENA_END);
   for (let at = mem.header(HDR_ARENA); at < end;) {
@@ -137,7 +139,7 @@ function hashArena(hash: Hash, mem: Memory): void {
   }
 }
 
-/** The bytes of frames that somebody has a reference on. */
+/** Takes in the bytes of the frames that have a reference. */
 function hashFrames(hash: Hash, mem: Memory): void {
   const frames = mem.header(HDR_FRAMES);
   if (frames === 0) return;
