@@ -156,9 +156,7 @@ const engines: Table = {
       ),
       "attach.devmems": record(
         () =>
-          Object.fromEntries(
-            [1, 2, 3].map((n) => [`devmem${n}`, { ops: { fault: () => 0 }, owner: { n } }]),
-          ),
+          Object.fromEntries([1, 2, 3].map((n) => [`devmem${n}`, { ops: { fault: () => 0 }, owner: { n } }])),
         'attach.devmems["devmem1"]',
         /must be given, with ops and owner/,
       ),
