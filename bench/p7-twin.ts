@@ -2,7 +2,7 @@
  * The typed-array rival of P7: the same simulation in plain JavaScript on typed arrays. It has what the result needs and
  * no more: four-level tables for both agents, translation buffers, frames with their bytes, an LRU list.
  */
-import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT } from "../assembly/abi/struct.ts";
+import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT } from "../assembly/abi/record.ts";
 import { PAGE } from "./engine.ts";
 
 const CLUSTER_PAGES = 16;

@@ -2,7 +2,7 @@
  * Accesses of two made-up programs, as decoded records (RECORD_*). Both have a CPU and a device that take turns on one
  * address space; a device memory of half their bytes makes pages leave and come back.
  */
-import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT } from "../assembly/abi/struct.ts";
+import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT } from "../assembly/abi/record.ts";
 import { MIB, PAGE } from "./engine.ts";
 import { random } from "./harness.ts";
 

@@ -1,9 +1,10 @@
 // What the module exports. Each operation that may need the outside is begun here, and goes on in resume().
 
 import { EINVAL, ENOMEM } from "../uapi/errno";
+import { XBUF_SIZE } from "../abi/argument";
+import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES } from "../abi/header";
 import { REQUEST } from "../abi/request";
 import { PAGE_SIZE } from "../uapi/page";
-import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, XBUF_SIZE } from "../abi/struct";
 import { accessStep, cancelPin, faultStep, pinStep } from "./access/access";
 import { header } from "./base/layout";
 import { exists, none } from "./base/object";

@@ -6,15 +6,9 @@
 
 import { FAULT_KIND_COW, FAULT_KIND_FILE } from "../../uapi/event";
 import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import {
-  FILE_DISK,
-  FILE_SHMEM,
-  FOLIO_DIRTY,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  HDR_FAULT_AROUND,
-  HDR_FAULT_CODE,
-} from "../../abi/struct";
+import { FOLIO_DIRTY, FOLIO_LOCKED, FOLIO_LRU } from "../../abi/frame";
+import { HDR_FAULT_AROUND, HDR_FAULT_CODE } from "../../abi/header";
+import { FILE_DISK, FILE_SHMEM } from "../../abi/object";
 import { ACCESS_WRITE, FAULT_SIGBUS, VM_FAULT_SIGBUS, VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { header, setHeader } from "../base/layout";
 import { makePte, ptePfn } from "../base/pte";

@@ -1,5 +1,7 @@
 // Faults on hugetlb mappings: 2 MiB at a time, from the pool, never split.
 
+import { HDR_FAULT_CODE, HDR_HUGETLB_FREE } from "../../abi/header";
+import { RESOURCE_MM } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
 import {
   FAULT_KIND_ANON,
@@ -10,7 +12,6 @@ import {
 } from "../../uapi/event";
 import { PMD_SIZE } from "../../uapi/page";
 import { PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import { HDR_FAULT_CODE, HDR_HUGETLB_FREE, TABLE_MM } from "../../abi/struct";
 import { ACCESS_WRITE, FAULT_SIGBUS, VM_FAULT_SIGBUS, VM_HUGETLB } from "../../uapi/vm";
 import { header, LARGE_PAGES, setHeader } from "../base/layout";
 import { exists } from "../base/object";
@@ -100,7 +101,7 @@ function noHugePage(): i32 {
 /** Huge pages that mappings have been promised and not touched yet. */
 export function hugetlbReserved(): u32 {
   let n: u32 = 0;
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MM); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MM); id++) {
     const mm = mmOf(id);
     if (!exists(mm)) continue;
     for (let vma = vmaAt(mm.vmaFirst); exists(vma); vma = vmaAt(vma.next)) {

@@ -1,4 +1,4 @@
-// Folios: what is known of each frame. (Drawn in abi/struct.ts.)
+// Folios: what is known of each frame. (Drawn in abi/frame.ts.)
 
 import {
   FOLIO_COUNT_MASK,
@@ -8,10 +8,8 @@ import {
   FOLIO_MAPS,
   FOLIO_REFS,
   FOLIO_SIZE,
-  HDR_DEVICE_BASE,
-  HDR_FOLIOS,
-  HDR_FRAMES,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_FOLIOS, HDR_FRAMES } from "../../abi/header";
 import { header } from "../base/layout";
 
 

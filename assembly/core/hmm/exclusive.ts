@@ -1,10 +1,6 @@
 // make_device_exclusive: lends pages to a device for atomic access. The CPU's entry becomes a device-exclusive one, so
 // that a CPU access faults and takes the page back, telling the devices first.
 
-import { REQUEST } from "../../abi/request";
-import { MMU_NOTIFY_EXCLUSIVE } from "../../uapi/event";
-import { PAGE_SIZE } from "../../uapi/page";
-import { PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../../uapi/pte";
 import {
   FOLIO_ANON,
   FOLIO_DIRTY,
@@ -12,7 +8,11 @@ import {
   FOLIO_LOCKED,
   FOLIO_RESERVED,
   FOLIO_TAIL,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_EXCLUSIVE } from "../../uapi/event";
+import { PAGE_SIZE } from "../../uapi/page";
+import { PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../../uapi/pte";
 import { ACCESS_GUP, ACCESS_WRITE, VM_HUGETLB, VM_WRITE } from "../../uapi/vm";
 import { reach } from "../access/access";
 import { exists } from "../base/object";

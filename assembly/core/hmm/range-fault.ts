@@ -5,6 +5,8 @@
 // before it hold outputs, slots from it on still hold inputs.
 
 import { EAGAIN, EBUSY, EFAULT, ENOMEM, EPERM } from "../../uapi/errno";
+import { OWNER_ANY } from "../../abi/argument";
+import { HDR_FAULT_ADDR } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
 import {
@@ -22,7 +24,6 @@ import {
   PTE_KIND_MASK,
   PTE_KIND_MIGRATION,
 } from "../../uapi/pte";
-import { HDR_FAULT_ADDR, OWNER_ANY } from "../../abi/struct";
 import {
   ACCESS_WRITE,
   VM_FAULT_ERROR,

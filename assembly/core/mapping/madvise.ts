@@ -1,10 +1,10 @@
 // madvise: advice that drops, populates or marks. Paging out without swap space moves nothing.
 
 import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
+import { FOLIO_REFERENCED } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PTE_DIRTY, PTE_KIND_SWAP, PTE_SPECIAL, PTE_YOUNG } from "../../uapi/pte";
-import { FOLIO_REFERENCED } from "../../abi/struct";
 import {
   MADV_COLD,
   MADV_COLLAPSE,

@@ -2,10 +2,11 @@
 // entries and the zero page change their address and nothing else.
 
 import { EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
+import { HDR_RESULT } from "../../abi/header";
+import { RESOURCE_VMA } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_UNMAP } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
-import { HDR_RESULT, TABLE_VMA } from "../../abi/struct";
 import {
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
@@ -183,8 +184,8 @@ function prepareMove(cmd: Cmd, mm: Mm): i32 {
   const broken = breakKsm(cmd, vma, cmd.start, cmd.start + cmd.end);
   if (broken) return broken;
   // The copy, and two splits of the old mapping: refused now, not half done later.
-  if (poolLeft(TABLE_VMA) < 3) {
-    exhausted(TABLE_VMA);
+  if (poolLeft(RESOURCE_VMA) < 3) {
+    exhausted(RESOURCE_VMA);
     return -ENOMEM;
   }
   if (!(cmd.flags & MREMAP_FIXED)) cmd.target = findGap(mm, cmd.target, cmd.cursor, PAGE_SIZE);

@@ -4,11 +4,13 @@
 // before the pages go, once after, for private copies that were made meanwhile. A hole leaves private copies alone.
 
 import { EAGAIN, ENOMEM } from "../../uapi/errno";
+import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_LOCKED } from "../../abi/frame";
+import { FILE_DISK } from "../../abi/object";
+import { RESOURCE_MIGRATION } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_PAGE } from "../../uapi/event";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
-import { FILE_DISK, FOLIO_ANON, FOLIO_DIRTY, FOLIO_LOCKED, TABLE_MIGRATION } from "../../abi/struct";
 import { VM_SHARED } from "../../uapi/vm";
 import { exists } from "../base/object";
 import { poolHigh } from "../base/pool";
@@ -48,7 +50,7 @@ function zapFilePages(mm: Mm, start: u64, end: u64): void {
 
 /** Has an open migration one of the pages [first, end)? Then nothing of them may change. */
 function mustWaitFor(file: File, first: u64, end: u64): bool {
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MIGRATION); id++) {
     const m = migrationOf(id);
     for (let i: u32 = 0; exists(m) && i < m.npages; i++) {
       const pfn = pfnOf(m.source(i));

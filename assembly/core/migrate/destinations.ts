@@ -3,29 +3,28 @@
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PMD_PAGES } from "../../uapi/page";
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../../uapi/pfn";
+import { XBUF_SIZE } from "../../abi/argument";
+import { COUNT_PAGES_COPIED, COUNT_PAGES_ZEROED } from "../../abi/counter";
 import {
   BLOCK_BITMAP,
   BLOCK_PFN,
-  COUNT_PAGES_COPIED,
-  COUNT_PAGES_ZEROED,
   FOLIO_FREE,
   FOLIO_LOCKED,
   FOLIO_LRU,
   FOLIO_RESERVED,
+} from "../../abi/frame";
+import {
   HDR_DEVICE_BASE,
   HDR_DEVICE_FRAMES,
   HDR_DEVICE_NEXT,
-  HDR_FLAG_COHERENT,
   HDR_FLAGS,
+  HDR_FLAG_COHERENT,
   HDR_FRAMES,
   HDR_XBUF,
   HDR_ZERO_PFN,
-  SWAP_ZONE,
-  TABLE_DEVICE_MEMORY,
-  TABLE_DEVMEM,
-  XBUF_SIZE,
-  ZONE_FLAG_COHERENT,
-} from "../../abi/struct";
+} from "../../abi/header";
+import { RESOURCE_DEVICE_MEMORY, RESOURCE_DEVMEM } from "../../abi/pool";
+import { SWAP_ZONE, ZONE_FLAG_COHERENT } from "../../abi/zone";
 import { exhausted, header, LARGE_PAGES, mayAllocate, RESERVED_FRAMES, setHeader } from "../base/layout";
 import { count } from "../base/stat";
 import { folioOf, frameOf, isDevicePfn } from "../frame/folio";
@@ -85,12 +84,12 @@ function addZone(bytes: f64, owner: u32): i32 {
     return again;
   }
   if (!pages) {
-    exhausted(TABLE_DEVICE_MEMORY);
+    exhausted(RESOURCE_DEVICE_MEMORY);
     return -ENOMEM;
   }
   const id = unusedZone();
   if (!id) {
-    exhausted(TABLE_DEVMEM);
+    exhausted(RESOURCE_DEVMEM);
     return -ENOMEM;
   }
   zoneInit(id, first, first + pages, owner);

@@ -1,7 +1,37 @@
 // migrate_vma_pages and migrate_vma_finalize: what happens to the candidates once a driver has given destinations.
 
 import { EINVAL } from "../../uapi/errno";
-import { LOG_MIGRATE, REQUEST } from "../../abi/request";
+import { COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
+import {
+  FOLIO_ANON,
+  FOLIO_ANON_EXCLUSIVE,
+  FOLIO_COUNT_MASK,
+  FOLIO_DIRTY,
+  FOLIO_FILE,
+  FOLIO_FLAGS,
+  FOLIO_FREE,
+  FOLIO_KSM,
+  FOLIO_LARGE,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_MAPS,
+  FOLIO_MIGRATION_SHARED,
+  FOLIO_REFERENCED,
+  FOLIO_RESERVED,
+  FOLIO_SHMEM,
+  FOLIO_SIZE,
+} from "../../abi/frame";
+import {
+  HDR_DEVICE_BASE,
+  HDR_DEVICE_FRAMES,
+  HDR_FAULT_ADDR,
+  HDR_FLAGS,
+  HDR_FLAG_COHERENT,
+  HDR_FOLIOS,
+} from "../../abi/header";
+import { LOG_MIGRATE } from "../../abi/log";
+import { MIGRATION_PAGES, MIGRATION_SETUP } from "../../abi/object";
+import { REQUEST } from "../../abi/request";
 import { TABLE_ENTRIES } from "../../uapi/page";
 import {
   MIGRATE_PFN_COMPOUND,
@@ -27,36 +57,6 @@ import {
   REASON_ORDER,
   REASON_REFERENCED,
 } from "../../uapi/reason";
-import {
-  COUNT_DEVICE_TO_DEVICE,
-  COUNT_TO_DEVICE,
-  COUNT_TO_SYSTEM,
-  FOLIO_ANON,
-  FOLIO_ANON_EXCLUSIVE,
-  FOLIO_COUNT_MASK,
-  FOLIO_DIRTY,
-  FOLIO_FILE,
-  FOLIO_FLAGS,
-  FOLIO_FREE,
-  FOLIO_KSM,
-  FOLIO_LARGE,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  FOLIO_MAPS,
-  FOLIO_MIGRATION_SHARED,
-  FOLIO_REFERENCED,
-  FOLIO_RESERVED,
-  FOLIO_SHMEM,
-  FOLIO_SIZE,
-  HDR_DEVICE_BASE,
-  HDR_DEVICE_FRAMES,
-  HDR_FAULT_ADDR,
-  HDR_FLAG_COHERENT,
-  HDR_FLAGS,
-  HDR_FOLIOS,
-  MIGRATION_PAGES,
-  MIGRATION_SETUP,
-} from "../../abi/struct";
 import { header, LARGE_PAGES, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
 import { makePte, pteFlags } from "../base/pte";

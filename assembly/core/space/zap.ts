@@ -21,8 +21,8 @@ import {
   FOLIO_RESERVED,
   FOLIO_SHMEM,
   FOLIO_SIZE,
-  HDR_FOLIOS,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_FOLIOS } from "../../abi/header";
 import { header } from "../base/layout";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { Folio, folioOf } from "../frame/folio";
