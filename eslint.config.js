@@ -21,7 +21,7 @@ const ASSEMBLY = ["assembly/core/**/*.ts", "assembly/text/**/*.ts", "test/assemb
 
 export default tseslint.config(
   {
-    ignores: ["build/", "dist/", "coverage/", "test/util/fixtures/"],
+    ignores: ["build/", "dist/", "coverage/", "test/runner/fixtures/"],
   },
   js.configs.recommended,
   {

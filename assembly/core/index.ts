@@ -71,25 +71,20 @@ export {
   notifierSetSeq,
 } from "./operation/notify";
 export { addressesBelow48, translate } from "./access/translate";
+export { devmemAdd, devmemRemove, devmemTakeFreed } from "./frame/devmem";
 export {
-  devmemAdd,
-  devmemRemove,
-  devmemAllocPage,
-  devmemAllocPages,
-  devmemTakeFreed,
-  systemAllocPage,
-  systemAllocPages,
   pageGet,
   pagePut,
   pageTryLock,
   pageUnlock,
   pageIsolate,
   pagePutback,
-  copyPages,
   pageData,
   pageZone,
-} from "./migrate/destinations";
-export { migrateFinalize } from "./migrate/pages";
+} from "./frame/page";
+export { devmemAllocPage, devmemAllocPages, systemAllocPage, systemAllocPages } from "./migrate/destinations";
+export { copyPages } from "./migrate/copy";
+export { migrateFinalize } from "./migrate/finalize";
 export { deviceTableMapMigrated } from "./migrate/mirror";
 export {
   deviceTableCreate,

@@ -87,13 +87,13 @@ export const CORE_HMM: readonly Mutant[] = [
   },
   {
     name: "copies-end-at-the-first-page-that-stays",
-    file: core("migrate/destinations"),
+    file: core("migrate/copy"),
     before: "if (!(from & MIGRATE_PFN_MIGRATE) || !(to & (<u32>MIGRATE_PFN_VALID))) continue;",
     after: "if (!(from & MIGRATE_PFN_MIGRATE) || !(to & (<u32>MIGRATE_PFN_VALID))) break;",
   },
   {
     name: "page-that-stays-is-mapped-at-its-destination",
-    file: core("migrate/pages"),
+    file: core("migrate/finalize"),
     before: "const end = lost ? 0 : moved ? to : pfn;",
     after: "const end = lost ? 0 : to ? to : pfn;",
   },
@@ -112,7 +112,7 @@ export const CORE_HMM: readonly Mutant[] = [
   },
   {
     name: "destination-that-comes-twice-is-not-noticed",
-    file: core("migrate/pages"),
+    file: core("migrate/destinations"),
     before: "      folio.index = i;\n",
     after: "",
     ask: ["unit/migrate"],

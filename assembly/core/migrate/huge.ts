@@ -11,13 +11,10 @@ import { COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../
 import {
   FOLIO_ANON,
   FOLIO_DIRTY,
-  FOLIO_FREE,
-  FOLIO_HEAD,
   FOLIO_LOCKED,
   FOLIO_LRU,
   FOLIO_MIGRATION_SHARED,
   FOLIO_REFERENCED,
-  FOLIO_RESERVED,
 } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
@@ -49,12 +46,6 @@ import { letGo, mapsPage, Migration, pfnOf, removeMigrationEntries, takeEntry } 
 import { rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
 import { HUGE_MASK, largeMaps, splitLeaf } from "../table/huge";
 import { isHuge, leafTable, walk } from "../table/pagetable";
-
-/** A word of a unit's first slot. */
-@inline
-export function isUnit(word: u32): bool {
-  return (word & MIGRATE_PFN_COMPOUND) != 0;
-}
 
 /** Is the 2 MiB at addr, slot i, a unit if it is huge: selected, aligned and wholly in the range? */
 export function mayBeUnit(m: Migration, addr: u64): bool {
@@ -136,16 +127,6 @@ export function endUnit(m: Migration, i: u32, slot: usize, head: u32, to: u32): 
     removeMigrationEntries(m, slot ? slot + j * 8 : 0, head + j, to ? to + j : 0);
     letGo(m, i + j, head + j);
   }
-}
-
-/** May a driver give this large folio as a destination: all of its pages locked, and mapped nowhere? */
-export function isSoundUnit(head: u32, frames: u32): bool {
-  if (head > frames - LARGE_PAGES || !folioOf(head).has(FOLIO_HEAD) || folioOf(head).mapcount) return false;
-  const used = <u32>(FOLIO_FREE | FOLIO_ANON | FOLIO_RESERVED);
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
-    if ((folioOf(pfn).flags & (used | FOLIO_LOCKED)) != FOLIO_LOCKED) return false;
-  }
-  return true;
 }
 
 /** A unit's folio becomes the large destination. A reason, or 0. */

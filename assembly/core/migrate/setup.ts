@@ -38,6 +38,7 @@ import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { splitFolio } from "../operation/split";
 import {
+  isUnit,
   letGo,
   mapsPage,
   Migration,
@@ -51,7 +52,7 @@ import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
 import { vmaLookup } from "../space/vma";
 import { walk } from "../table/pagetable";
 import { collect, collectParts, splitHuge, UNFINISHED } from "./collect";
-import { endUnit, isUnit, unmapUnit } from "./huge";
+import { endUnit, unmapUnit } from "./huge";
 
 /** OP_MIGRATE_SETUP: [start, end); b: select; c: owner; d: fault page. a: the migration; e: slot being unmapped. */
 export function migrateSetupStep(cmd: Cmd): i32 {

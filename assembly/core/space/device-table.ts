@@ -20,11 +20,12 @@ import {
   DEVICE_OWNER,
   freeAllTables,
   freeTables,
-  holeEnd,
   leafEnd,
   leafTable,
   readPte,
   slotOf,
+  slotsEnd,
+  spanEnd,
   walk,
   walkAlloc,
 } from "../table/pagetable";
@@ -188,16 +189,12 @@ function keepBits(root: u32, start: u64, end: u64, keep: u64, counted: i32): u32
   const one = i64x2.splat(1);
   let sum = i64x2.splat(0);
   let more: u32 = 0;
-  let addr = start;
-  while (addr < end) {
+  for (let addr = start, next = start; addr < end; addr = next) {
     const leaf = leafTable(root, addr);
-    if (!leaf) {
-      addr = holeEnd(root, addr);
-      continue;
-    }
-    const until = leafEnd(addr, end);
+    next = spanEnd(root, leaf, addr, end);
+    if (!leaf) continue;
     let at = slotOf(leaf, addr);
-    const last = at + ((<usize>(until - addr)) >> 9);
+    const last = slotsEnd(leaf, addr, next);
     for (; at + 32 <= last; at += 32) {
       const low = v128.load(at);
       const high = v128.load(at, 16);
@@ -211,7 +208,6 @@ function keepBits(root: u32, start: u64, end: u64, keep: u64, counted: i32): u32
       store<u64>(at, pte & keep);
       more += (<u32>(pte >> counted)) & 1;
     }
-    addr = until;
   }
   return more + <u32>(i64x2.extract_lane(sum, 0) + i64x2.extract_lane(sum, 1));
 }

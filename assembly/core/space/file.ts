@@ -3,7 +3,6 @@
 // list sorted by page offset: the reverse map of its pages.
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
-import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_PRESENT } from "../../uapi/pte";
 import { FOLIO_DIRTY, FOLIO_FILE, FOLIO_LRU, FOLIO_SHMEM } from "../../abi/frame";
 import { FILE_BYTES, FILE_DISK, FILE_KIND, FILE_PAGES, FILE_SHMEM } from "../../abi/object";
@@ -21,11 +20,11 @@ import {
   allocTable,
   FILE_OWNER,
   freeAllTables,
-  holeEnd,
-  leafEnd,
   leafTable,
   readPte,
   slotOf,
+  slotsEnd,
+  spanEnd,
   walk,
   walkAlloc,
 } from "../table/pagetable";
@@ -116,17 +115,13 @@ export function fileClose(id: u32): i32 {
 
 /** Takes the pages [first, end) out of the cache. They are free unless somebody holds them otherwise. */
 export function dropCache(file: File, first: u64, end: u64): void {
-  let at = first << 12;
   const last = end << 12;
-  while (at < last && file.pages) {
+  for (let at = first << 12, next: u64 = 0; at < last && file.pages; at = next) {
     const table = leafTable(file.root, at);
-    if (!table) {
-      at = holeEnd(file.root, at);
-      continue;
-    }
-    const until = leafEnd(at, last);
-    for (; at < until; at += PAGE_SIZE) {
-      const slot = slotOf(table, at);
+    next = spanEnd(file.root, table, at, last);
+    if (!table) continue;
+    const slots = slotsEnd(table, at, next);
+    for (let slot = slotOf(table, at); slot < slots; slot += 8) {
       const entry = load<u64>(slot);
       if (!entry) continue;
       store<u64>(slot, 0);

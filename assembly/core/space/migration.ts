@@ -237,6 +237,12 @@ function removeSharedEntries(from: u32, to: u32): void {
   folio.clear(FOLIO_MIGRATION_SHARED);
 }
 
+/** A word of a unit's first slot. */
+@inline
+export function isUnit(word: u32): bool {
+  return (word & MIGRATE_PFN_COMPOUND) != 0;
+}
+
 /** Pages that a slot's word stands for. */
 @inline
 export function pagesOf(word: u32): u32 {

@@ -149,6 +149,23 @@ export function vmaLookup(mm: Mm, addr: u64): Vma {
   return exists(vma) && vma.start <= addr ? vma : vmaAt(0);
 }
 
+/**
+ * The walk over the vmas of a range: the first vma that has a part of [cursor, end), or null.
+ *
+ *   for (let vma = vmaInRange(mm, cursor, end); exists(vma); vma = vmaInRange(mm, cursor, end)) {
+ *     if (vma.start > cursor) …             // a hole before it
+ *     …                                     // the part [max(cursor, vma.start), min(vma.end, end))
+ *     cursor = min(vma.end, end);
+ *   }
+ *
+ * Afterwards a cursor below `end` says that the range ends in a hole. The body may split, merge and replace vmas.
+ */
+export function vmaInRange(mm: Mm, cursor: u64, end: u64): Vma {
+  if (cursor >= end) return vmaAt(0);
+  const vma = findVmaFrom(mm, cursor);
+  return exists(vma) && vma.start < end ? vma : vmaAt(0);
+}
+
 /** Links a vma into its mm. It overlaps no other. */
 export function vmaInsert(mm: Mm, vma: Vma): void {
   const next = findVmaFrom(mm, vma.start);

@@ -23,13 +23,13 @@ import {
   FOLIO_SIZE,
 } from "../../abi/frame";
 import { HDR_FOLIOS } from "../../abi/header";
-import { header } from "../base/layout";
+import { header, LARGE_PAGES } from "../base/layout";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { Folio, folioOf } from "../frame/folio";
 import { memcgUncharge } from "../frame/memcg";
 import { clearFolio, freeGroup, putPage } from "../frame/page-alloc";
 import { hugeZeroPut, isHugeZero } from "../table/huge";
-import { dropLeaf, freeTables, holeEnd, isHuge, leafEnd, leafTable, slotOf } from "../table/pagetable";
+import { dropLeaf, freeTables, isHuge, leafTable, slotOf, slotsEnd, spanEnd } from "../table/pagetable";
 import { Mm } from "./mm";
 import { dropUnmapped, swapPut } from "./swap";
 
@@ -48,6 +48,11 @@ export function unmapPage(pfn: u32, folio: Folio): void {
   folio.maps--;
   dropUnmapped(pfn, folio);
   putPage(pfn);
+}
+
+/** One entry less names each part of a large folio. */
+export function unmapLarge(head: u32): void {
+  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) unmapPage(pfn, folioOf(pfn));
 }
 
 /** Undoes what an entry that was just cleared stood for. */
@@ -119,17 +124,13 @@ function zapSole(mm: Mm, at: usize, last: usize): usize {
 
 /** Clears every entry of [start, end). Huge mappings lie inside it, or outside. */
 export function zapRange(mm: Mm, start: u64, end: u64): void {
-  let addr = start;
-  while (addr < end) {
+  for (let addr = start, next = start; addr < end; addr = next) {
     const table = leafTable(mm.pgd, addr);
-    if (!table) {
-      addr = holeEnd(mm.pgd, addr);
-      continue;
-    }
-    const until = leafEnd(addr, end);
+    next = spanEnd(mm.pgd, table, addr, end);
+    if (!table) continue;
     const huge = isHuge(table);
     if (isHugeZero(table)) hugeZeroPut();
-    const last = slotOf(table, addr) + ((<usize>(until - addr)) >> 9);
+    const last = slotsEnd(table, addr, next);
     for (let at = slotOf(table, addr); at < last; at += 8) {
       at = zapSole(mm, at, last);
       if (at == last) break;
@@ -140,7 +141,6 @@ export function zapRange(mm: Mm, start: u64, end: u64): void {
     }
     // Where a huge mapping was there is no table, and may be a huge page again.
     if (huge) dropLeaf(mm.pgd, addr);
-    addr = until;
   }
 }
 

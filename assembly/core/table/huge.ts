@@ -2,42 +2,16 @@
 
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import { PTE_HUGE, PTE_SPECIAL } from "../../uapi/pte";
-import { FOLIO_TAIL } from "../../abi/frame";
 import { HDR_HUGE_ZERO, HDR_HUGE_ZERO_MAPS, HDR_ZERO_PFN } from "../../abi/header";
 import { header, LARGE_PAGES, setHeader } from "../base/layout";
 import { makePte, pteFlags } from "../base/pte";
-import { folioOf } from "../frame/folio";
-import { zeroFrame } from "../frame/frame";
-import { allocLarge, putPage } from "../frame/page-alloc";
+import { putLarge, zeroLarge } from "../frame/large";
+import { allocLarge } from "../frame/page-alloc";
 import { isHuge } from "./pagetable";
 
+export { headOf, largeMaps, largeRefs, largeShared } from "../frame/large";
+
 export const HUGE_MASK: u64 = <u64>PMD_SIZE - 1;
-
-/** The first pfn of the folio that a page belongs to. */
-@inline
-export function headOf(pfn: u32): u32 {
-  return folioOf(pfn).has(FOLIO_TAIL) ? pfn & ~(LARGE_PAGES - 1) : pfn;
-}
-
-/** References to the parts of a large folio. */
-export function largeRefs(head: u32): u32 {
-  let refs: u32 = 0;
-  for (let i: u32 = 0; i < LARGE_PAGES; i++) refs += folioOf(head + i).refcount;
-  return refs;
-}
-
-/** Entries that map parts of a large folio. */
-export function largeMaps(head: u32): u32 {
-  let maps: u32 = 0;
-  for (let i: u32 = 0; i < LARGE_PAGES; i++) maps += folioOf(head + i).mapcount;
-  return maps;
-}
-
-/** Does any process map a part of a large folio that another one maps, too? */
-export function largeShared(head: u32): bool {
-  for (let i: u32 = 0; i < LARGE_PAGES; i++) if (folioOf(head + i).mapcount > 1) return true;
-  return false;
-}
 
 /** One more huge mapping of the huge zero page: its first pfn. 0 when there is no block for it. */
 export function hugeZeroGet(): u32 {
@@ -45,7 +19,7 @@ export function hugeZeroGet(): u32 {
   if (!zero) {
     zero = allocLarge(0);
     if (!zero) return 0;
-    for (let i: u32 = 0; i < LARGE_PAGES; i++) zeroFrame(zero + i);
+    zeroLarge(zero);
     setHeader(HDR_HUGE_ZERO, zero);
   }
   setHeader(HDR_HUGE_ZERO_MAPS, header(HDR_HUGE_ZERO_MAPS) + 1);
@@ -59,7 +33,7 @@ export function hugeZeroPut(): void {
   if (maps) return;
   const zero = header(HDR_HUGE_ZERO);
   setHeader(HDR_HUGE_ZERO, 0);
-  for (let i: u32 = 0; i < LARGE_PAGES; i++) putPage(zero + i);
+  putLarge(zero);
 }
 
 /** Is this leaf table a huge mapping of the huge zero page? */

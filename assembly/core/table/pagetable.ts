@@ -194,6 +194,38 @@ export function leafEnd(addr: u64, end: u64): u64 {
   return min(((addr >> PMD_SHIFT) + 1) << PMD_SHIFT, end);
 }
 
+// ── Walks ─────────────────────────────────────────────────────────────────────────────────────────────────────
+//
+// The walk over the leaf tables of [start, end), and over the entries of each:
+//
+//   for (let addr = start, next = start; addr < end; addr = next) {
+//     const table = leafTable(root, addr);
+//     next = spanEnd(root, table, addr, end);
+//     if (!table) continue;
+//     const last = slotsEnd(table, addr, next);
+//     for (let at = slotOf(table, addr); at < last; at += 8) …
+//   }
+//
+// Where the body may replace tables, or fault, the walk goes page by page: `next = nextPage(root, table, addr)`.
+
+/** Where the walk over leaf tables goes on: the end of the table's span, or of the hole where `table` is 0. */
+@inline
+export function spanEnd(root: usize, table: usize, addr: u64, end: u64): u64 {
+  return table ? leafEnd(addr, end) : min(holeEnd(root, addr), end);
+}
+
+/** Where the walk over pages goes on: at the next page, or after the hole where `table` is 0. */
+@inline
+export function nextPage(root: usize, table: usize, addr: u64): u64 {
+  return table ? addr + PAGE_SIZE : holeEnd(root, addr);
+}
+
+/** The address after the entries of [addr, next), which `table` covers. */
+@inline
+export function slotsEnd(table: usize, addr: u64, next: u64): usize {
+  return slotOf(table, addr) + ((<usize>(next - addr)) >> 9);
+}
+
 /** Is there any table below the 1 GiB entry of addr? */
 export function hasPmdTable(root: usize, addr: u64): bool {
   const pud = next(slot(root, addr, PGD_SHIFT));
