@@ -91,8 +91,8 @@ export const CORE_HUGE: readonly Mutant[] = [
   {
     name: "unit-forgets-that-it-is-huge",
     file: core("space/migration"),
-    before: "let flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);",
-    after: "let flags = kept & (PTE_WRITE | PTE_NO_ACCESS);",
+    before: "const flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);",
+    after: "const flags = kept & (PTE_WRITE | PTE_NO_ACCESS);",
     ask: ["unit/compound"],
   },
   {

@@ -1,6 +1,7 @@
 // Encoding entries as hmm_pfn words, four or sixteen at a time: a present entry's flags are where the word
 // has them, so that a word is one shuffle and one mask.
 
+import { HDR_FAULT_ADDR } from "../../abi/header";
 import { EFAULT } from "../../uapi/errno";
 import { HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE, HMM_PFN_VALID } from "../../uapi/pfn";
 import {
@@ -11,7 +12,6 @@ import {
   PTE_KIND_MASK,
   PTE_KIND_MIGRATION,
 } from "../../uapi/pte";
-import { HDR_FAULT_ADDR } from "../../abi/struct";
 import { setHeaderF64 } from "../base/layout";
 import { none } from "../base/object";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";

@@ -5,12 +5,12 @@
 // part of 2 MiB) goes through the fault handler, device pages of the caller included; then the walk goes on
 // at that slot. Slots before it hold outputs, slots from it on still hold requests.
 
-import { EAGAIN, EBUSY, EFAULT, ENOMEM } from "../../uapi/errno";
+import { HDR_FAULT_ADDR } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
+import { EAGAIN, EBUSY, EFAULT, ENOMEM, EPERM } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
 import { HMM_PFN_ERROR } from "../../uapi/pfn";
 import { PTE_HMM, PTE_KIND_DEVICE } from "../../uapi/pte";
-import { HDR_FAULT_ADDR } from "../../abi/struct";
 import { VM_FAULT_ERROR, VM_FAULT_OOM, VM_IO, VM_PFNMAP, VM_READ } from "../../uapi/vm";
 import { setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";

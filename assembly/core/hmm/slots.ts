@@ -1,9 +1,10 @@
 // The slots of hmm_range_fault: a u32 for each page of the range, which holds a request (HMM_PFN_REQ_*) until
 // the walk reaches it, and afterwards what the page's entry says (an hmm_pfn word, drawn in uapi/pfn.ts).
 
+import { OWNER_ANY } from "../../abi/argument";
+import { COMMAND_SIZE, HDR_FAULT_ADDR } from "../../abi/header";
 import { EPERM } from "../../uapi/errno";
 import { HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE, HMM_PFN_VALID, HMM_PFN_WRITE } from "../../uapi/pfn";
-import { COMMAND_SIZE, HDR_FAULT_ADDR, OWNER_ANY } from "../../abi/struct";
 import { ACCESS_WRITE, VM_WRITE } from "../../uapi/vm";
 import { setHeaderF64 } from "../base/layout";
 import { ptePfn } from "../base/pte";

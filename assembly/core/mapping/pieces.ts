@@ -1,6 +1,6 @@
 // Pieces: what each vma has of a range. For calls that skip what is not mapped, and report it at the end.
 
-import { COMMAND_SIZE } from "../../abi/struct";
+import { COMMAND_SIZE } from "../../abi/header";
 import { exists } from "../base/object";
 import { Cmd } from "../operation/cmd";
 import { mmAt } from "../space/mm";
