@@ -108,7 +108,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
   },
   {
     name: "reverse-map-link-not-in-the-list",
-    file: core("space/rmap"),
+    file: core("space/anon-vma"),
     before: "  treeInsert(anonVmaAt(anonId), link);\n",
     after: "",
   },

@@ -41,7 +41,7 @@ import {
   removeItem,
 } from "../space/ksm-item";
 import { Mm, mmAt } from "../space/mm";
-import { anonVmaAt, anonVmaRelease, linkAt } from "../space/rmap";
+import { anonVmaAt, anonVmaRelease, linkAt } from "../space/anon-vma";
 import { swapCached } from "../space/swap";
 import { protection, Vma, vmaAt } from "../space/vma";
 import { holeEnd, leafTable, readPte, slotOf } from "../table/pagetable";
