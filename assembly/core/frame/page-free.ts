@@ -3,20 +3,12 @@
 
 import { PMD_PAGES } from "../../uapi/page";
 import { PFN_MASK } from "../../uapi/pfn";
-import {
-  BLOCK_FREE,
-  BLOCK_ZONE,
-  FOLIO_INDEX,
-  FOLIO_SIZE,
-  HDR_DEVICE_BASE,
-  HDR_FOLIOS,
-  ZONE_FREE_BLOCKS,
-  ZONE_PARTIAL_BLOCKS,
-} from "../../abi/struct";
+import { BLOCK_FREE, BLOCK_ZONE, FOLIO_INDEX, FOLIO_SIZE } from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_FOLIOS } from "../../abi/header";
 import { header } from "../base/layout";
 import { Folio, folioOf } from "./folio";
 import { lruRemove, lruRemoveAll } from "./recency";
-import { blockOf, listPush, listRemove, zoneOf } from "./zone";
+import { blockOf, listPush, listRemove, Zone, zoneOf } from "./zone";
 
 /** Frees the frames of one word of a bitmap: those whose bits are set in `bits`. */
 function freeBits(block: usize, word: usize, bits: u64): void {
@@ -28,10 +20,10 @@ function freeBits(block: usize, word: usize, bits: u64): void {
   const free = before + n;
   store<u16>(block, free, BLOCK_FREE);
   z.freePages += n;
-  if (!before) listPush(changetype<usize>(z) + ZONE_PARTIAL_BLOCKS, block);
+  if (!before) listPush(changetype<usize>(z) + offsetof<Zone>("partialBlocks"), block);
   if (free == PMD_PAGES) {
-    listRemove(changetype<usize>(z) + ZONE_PARTIAL_BLOCKS, block);
-    listPush(changetype<usize>(z) + ZONE_FREE_BLOCKS, block);
+    listRemove(changetype<usize>(z) + offsetof<Zone>("partialBlocks"), block);
+    listPush(changetype<usize>(z) + offsetof<Zone>("freeBlocks"), block);
   }
 }
 

@@ -7,7 +7,7 @@
 //                 ▼       ▼
 //                vma     vma         each vma has a chain of its links, newest first
 
-import { TABLE_ANON_VMA, TABLE_AVC } from "../../abi/struct";
+import { RESOURCE_ANON_VMA, RESOURCE_AVC } from "../../abi/pool";
 import { VM_ACCESS } from "../../uapi/vm";
 import { ANON_VMA_SIZE, AVC_SIZE } from "../base/layout";
 import { exists } from "../base/object";
@@ -54,7 +54,7 @@ if (offsetof<Link>() != AVC_SIZE) ERROR("AVC_SIZE");
 /** Returns the anon_vma of an id. */
 @inline
 export function anonVmaAt(id: u32): AnonVma {
-  return changetype<AnonVma>(poolObject(TABLE_ANON_VMA, id));
+  return changetype<AnonVma>(poolObject(RESOURCE_ANON_VMA, id));
 }
 
 /** Returns the link at an address of linear memory. */
@@ -96,7 +96,7 @@ function treeRemove(anon: AnonVma, link: Link): void {
  * exhausted.
  */
 function addLink(vma: Vma, anonId: u32): bool {
-  const link = changetype<Link>(poolAlloc(TABLE_AVC));
+  const link = changetype<Link>(poolAlloc(RESOURCE_AVC));
   if (!exists(link)) return false;
   link.vma = <u32>vma.ptr;
   link.anonVma = anonId;
@@ -135,10 +135,10 @@ export function unlinkAnonVmas(vma: Vma): void {
     if (link.anonVma == vma.anonVma) anon.active--;
     if (!anon.first) {
       anonVmaAt(anon.parent).children--;
-      if (!anon.held) poolFree(TABLE_ANON_VMA, changetype<usize>(anon));
+      if (!anon.held) poolFree(RESOURCE_ANON_VMA, changetype<usize>(anon));
     }
     at = link.chainNext;
-    poolFree(TABLE_AVC, changetype<usize>(link));
+    poolFree(RESOURCE_AVC, changetype<usize>(link));
   }
   vma.chain = 0;
   vma.anonVma = 0;
@@ -192,11 +192,11 @@ export function anonVmaFork(child: Vma, parent: Vma): bool {
  * Creates an anon_vma below `parent` (0: a root) as the vma's own. Returns false when a pool is exhausted.
  */
 function newAnonVma(vma: Vma, parent: u32): bool {
-  const anon = changetype<AnonVma>(poolAlloc(TABLE_ANON_VMA));
+  const anon = changetype<AnonVma>(poolAlloc(RESOURCE_ANON_VMA));
   if (!exists(anon)) return false;
-  const id = poolId(TABLE_ANON_VMA, changetype<usize>(anon));
+  const id = poolId(RESOURCE_ANON_VMA, changetype<usize>(anon));
   if (!addLink(vma, id)) {
-    poolFree(TABLE_ANON_VMA, changetype<usize>(anon));
+    poolFree(RESOURCE_ANON_VMA, changetype<usize>(anon));
     return false;
   }
   anon.parent = parent ? parent : id;
@@ -243,7 +243,7 @@ export function anonVmaHold(id: u32): void {
 /** Undoes anonVmaHold(); frees the anon_vma if it lists no vma. */
 export function anonVmaRelease(id: u32): void {
   const anon = anonVmaAt(id);
-  if (!--anon.held && !anon.first) poolFree(TABLE_ANON_VMA, changetype<usize>(anon));
+  if (!--anon.held && !anon.first) poolFree(RESOURCE_ANON_VMA, changetype<usize>(anon));
 }
 
 /**

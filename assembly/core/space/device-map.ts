@@ -4,7 +4,7 @@ import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
 import { HMM_PFN_VALID, HMM_PFN_WRITE, PFN_MASK } from "../../uapi/pfn";
 import { PTE_PRESENT } from "../../uapi/pte";
-import { HDR_SYSTEM_FRAMES } from "../../abi/struct";
+import { HDR_SYSTEM_FRAMES } from "../../abi/header";
 import { header, RESERVED_FRAMES } from "../base/layout";
 import { exists } from "../base/object";
 import { DEBUG } from "../base/panic";

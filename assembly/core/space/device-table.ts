@@ -5,16 +5,11 @@ import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import { DEVICE_PFN_DIRTY } from "../../uapi/pfn";
 import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE } from "../../uapi/pte";
-import {
-  DEVICE_TABLE_ENTRIES,
-  DEVICE_TABLE_MM,
-  DEVICE_TABLE_ROOT,
-  DEVICE_TABLE_SIZE,
-  HDR_XBUF,
-  TABLE_DEVICE_TABLE,
-  XBUF_SIZE,
-} from "../../abi/struct";
-import { header } from "../base/layout";
+import { XBUF_SIZE } from "../../abi/argument";
+import { HDR_XBUF } from "../../abi/header";
+import { DEVICE_TABLE_ENTRIES } from "../../abi/object";
+import { RESOURCE_DEVICE_TABLE } from "../../abi/pool";
+import { DEVICE_TABLE_SIZE, header } from "../base/layout";
 import { exists, none } from "../base/object";
 import { DEBUG } from "../base/panic";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
@@ -49,19 +44,17 @@ export class DeviceTable {
 }
 
 if (offsetof<DeviceTable>() != DEVICE_TABLE_SIZE) ERROR("DEVICE_TABLE_SIZE");
-if (offsetof<DeviceTable>("root") != DEVICE_TABLE_ROOT) ERROR("DEVICE_TABLE_ROOT");
-if (offsetof<DeviceTable>("mm") != DEVICE_TABLE_MM) ERROR("DEVICE_TABLE_MM");
 if (offsetof<DeviceTable>("entries") != DEVICE_TABLE_ENTRIES) ERROR("DEVICE_TABLE_ENTRIES");
 
 /** Returns the object of an id, in use or not. */
 @inline
 export function deviceTableAt(id: u32): DeviceTable {
-  return changetype<DeviceTable>(poolObject(TABLE_DEVICE_TABLE, id));
+  return changetype<DeviceTable>(poolObject(RESOURCE_DEVICE_TABLE, id));
 }
 
 /** Returns the table of an id, or none. */
 export function deviceTableOf(id: u32): DeviceTable {
-  if (!id || id > poolHigh(TABLE_DEVICE_TABLE)) return none<DeviceTable>();
+  if (!id || id > poolHigh(RESOURCE_DEVICE_TABLE)) return none<DeviceTable>();
   const table = deviceTableAt(id);
   return table.inUse ? table : none<DeviceTable>();
 }
@@ -69,12 +62,12 @@ export function deviceTableOf(id: u32): DeviceTable {
 /** Creates an empty table. Returns its id, -EINVAL for an mm that does not exist (0: no mm), or -ENOMEM. */
 export function deviceTableCreate(mmId: u32): i32 {
   if (mmId && !exists(mmOf(mmId))) return -EINVAL;
-  const table = changetype<DeviceTable>(poolAlloc(TABLE_DEVICE_TABLE));
+  const table = changetype<DeviceTable>(poolAlloc(RESOURCE_DEVICE_TABLE));
   if (!exists(table)) return -ENOMEM;
-  const id = poolId(TABLE_DEVICE_TABLE, changetype<usize>(table));
+  const id = poolId(RESOURCE_DEVICE_TABLE, changetype<usize>(table));
   const root = allocTable(DEVICE_OWNER | id, 3, 0);
   if (!root) {
-    poolFree(TABLE_DEVICE_TABLE, changetype<usize>(table));
+    poolFree(RESOURCE_DEVICE_TABLE, changetype<usize>(table));
     return -ENOMEM;
   }
   table.root = <u32>root;
@@ -89,7 +82,7 @@ export function deviceTableDestroy(id: u32): i32 {
   if (!exists(table)) return -EINVAL;
   freeAllTables(table.root);
   table.inUse = 0;
-  poolFree(TABLE_DEVICE_TABLE, changetype<usize>(table));
+  poolFree(RESOURCE_DEVICE_TABLE, changetype<usize>(table));
   return 0;
 }
 
@@ -164,7 +157,7 @@ export function deviceTableClear(id: u32, start: f64, end: f64): i32 {
 
 /** Empties the tables of an address space that closes. */
 export function clearDeviceTablesOf(mmId: u32): void {
-  for (let id: u32 = 1; id <= poolHigh(TABLE_DEVICE_TABLE); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_DEVICE_TABLE); id++) {
     const table = deviceTableOf(id);
     if (!exists(table) || table.mm != mmId) continue;
     clearDeviceRange(table, 0, SPACE_END);

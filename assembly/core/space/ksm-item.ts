@@ -14,16 +14,10 @@
 // A second table of chains has the items of pages for which the current pass has found no equal page yet
 // (Linux: the unstable tree). It links items through `next`, too: no item is in a chain and in a list.
 
-import {
-  FOLIO_KSM,
-  HDR_KSM_HASH,
-  HDR_KSM_HASH_MASK,
-  KSM_ITEM_SIZE,
-  KSM_NODE_SIZE,
-  TABLE_KSM_ITEM,
-  TABLE_KSM_NODE,
-} from "../../abi/struct";
-import { header } from "../base/layout";
+import { FOLIO_KSM } from "../../abi/frame";
+import { HDR_KSM_HASH, HDR_KSM_HASH_MASK } from "../../abi/header";
+import { RESOURCE_KSM_ITEM, RESOURCE_KSM_NODE } from "../../abi/pool";
+import { header, KSM_ITEM_SIZE, KSM_NODE_SIZE } from "../base/layout";
 import { exists } from "../base/object";
 import { poolAlloc, poolFree } from "../base/pool";
 import { folioOf } from "../frame/folio";
@@ -105,7 +99,7 @@ export function isAlive(node: KsmNode): bool {
 
 /** Creates a node for a page. Returns none when the pool is exhausted. */
 export function nodeAlloc(pfn: u32, checksum: u32): KsmNode {
-  const node = ksmNodeAt(poolAlloc(TABLE_KSM_NODE));
+  const node = ksmNodeAt(poolAlloc(RESOURCE_KSM_NODE));
   if (!exists(node)) return node;
   const chain = nodeChain(checksum);
   node.pfn = pfn;
@@ -119,7 +113,7 @@ export function nodeAlloc(pfn: u32, checksum: u32): KsmNode {
 export function nodeFree(node: KsmNode): void {
   unlink(nodeChain(node.checksum), <u32>changetype<usize>(node), 0);
   node.pfn = 0;
-  poolFree(TABLE_KSM_NODE, changetype<usize>(node));
+  poolFree(RESOURCE_KSM_NODE, changetype<usize>(node));
 }
 
 /** Inserts an item into the list of a node: as the first (`behind` is 0), or after the item `behind`. */
@@ -159,7 +153,7 @@ function unlink(first: usize, object: u32, offset: usize): void {
 
 /** Creates an item for an address, in no list. Returns none when the pool is exhausted. */
 export function itemAlloc(mm: u32, address: u64): KsmItem {
-  const item = ksmItemAt(poolAlloc(TABLE_KSM_ITEM));
+  const item = ksmItemAt(poolAlloc(RESOURCE_KSM_ITEM));
   if (!exists(item)) return item;
   item.mm = mm;
   item.address = address;
@@ -168,5 +162,5 @@ export function itemAlloc(mm: u32, address: u64): KsmItem {
 
 /** Frees an item that is in no list. */
 export function itemFree(item: KsmItem): void {
-  poolFree(TABLE_KSM_ITEM, changetype<usize>(item));
+  poolFree(RESOURCE_KSM_ITEM, changetype<usize>(item));
 }

@@ -5,7 +5,7 @@
 //   KSM page       ──index────▶ node ──▶ items ──▶ anon_vmas ──▶ links ──▶ vmas      (ksm-item.ts)
 
 import { PMD_PAGES } from "../../uapi/page";
-import { FOLIO_ANON, FOLIO_KSM } from "../../abi/struct";
+import { FOLIO_ANON, FOLIO_KSM } from "../../abi/frame";
 import { Folio } from "../frame/folio";
 import { anonVmaAt, linkAt } from "./anon-vma";
 import { fileAt, fileCovering } from "./file";
@@ -78,6 +78,18 @@ function overlapping(from: usize, pgoff: u64): usize {
     if (vma.pgoff + vma.pages > pgoff) return link;
   }
   return 0;
+}
+
+/** Returns where the part of a large folio begins that a vma may map; `pgoff`: the folio's page offset. */
+@inline
+export function partStart(vma: Vma, pgoff: u64): u64 {
+  return pgoff > vma.pgoff ? vma.start + ((pgoff - vma.pgoff) << 12) : vma.start;
+}
+
+/** Returns where that part ends, exclusive. */
+@inline
+export function partEnd(vma: Vma, pgoff: u64): u64 {
+  return min(vma.end, vma.start + ((pgoff + PMD_PAGES - vma.pgoff) << 12));
 }
 
 /**

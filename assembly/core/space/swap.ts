@@ -6,15 +6,9 @@
 // for the slot, remain. The way from a page to its slot is a hash table in linear memory: pairs of u32 (pfn,
 // slot), open addressing.
 
-import {
-  FOLIO_DIRTY,
-  FOLIO_FREE,
-  FOLIO_LOCKED,
-  FOLIO_SWAP_CACHE,
-  HDR_SWAP_HASH,
-  HDR_SWAP_HASH_MASK,
-  SWAP_ZONE,
-} from "../../abi/struct";
+import { FOLIO_DIRTY, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SWAP_CACHE } from "../../abi/frame";
+import { HDR_SWAP_HASH, HDR_SWAP_HASH_MASK } from "../../abi/header";
+import { SWAP_ZONE } from "../../abi/zone";
 import { header } from "../base/layout";
 import { Folio, folioOf } from "../frame/folio";
 import { allocFrame, getPage, putPage } from "../frame/page-alloc";

@@ -20,8 +20,8 @@ import {
   FOLIO_SHMEM,
   FOLIO_SIZE,
   FOLIO_SWAP_CACHE,
-  HDR_FOLIOS,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_FOLIOS } from "../../abi/header";
 import { header, LARGE_PAGES } from "../base/layout";
 import { DEBUG } from "../base/panic";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
