@@ -35,13 +35,13 @@ export { deviceTableMapMigrated } from "./migrate/mirror";
 export {
   deviceTableCreate,
   deviceTableDestroy,
-  deviceTableMap,
   deviceTableClear,
   deviceTableProtect,
   deviceTableLookup,
   deviceTableSnapshot,
   deviceTableAccess,
 } from "./space/device-table";
+export { deviceTableMap } from "./space/device-map";
 export { replay, replayCount, replayOldest } from "./access/replay";
 export { arenaAlloc, arenaFree } from "./base/arena";
 export { fileClose, fileCreate } from "./space/file";

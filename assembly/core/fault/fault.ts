@@ -85,7 +85,7 @@ import { zoneOfPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { mmAt } from "../space/mm";
-import { anonVmaPrepare } from "../space/rmap";
+import { anonVmaPrepare } from "../space/anon-vma";
 import { freeSwap } from "../space/swap";
 import { protection, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";

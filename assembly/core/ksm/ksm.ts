@@ -35,7 +35,7 @@ import {
   removeItem,
 } from "../space/ksm-item";
 import { Mm, MM_MERGEABLE, mmAt } from "../space/mm";
-import { anonVmaAt, anonVmaRelease, linkAt } from "../space/rmap";
+import { anonVmaAt, anonVmaRelease, linkAt } from "../space/anon-vma";
 import { swapCached } from "../space/swap";
 import { protection, Vma, vmaAt } from "../space/vma";
 import { leafTable, nextPage, readPte, slotOf } from "../table/pagetable";

@@ -37,7 +37,7 @@ import {
   nodeFree,
 } from "../space/ksm-item";
 import { mmAt } from "../space/mm";
-import { anonVmaAt, anonVmaHold, linkAt } from "../space/rmap";
+import { anonVmaAt, anonVmaHold, linkAt } from "../space/anon-vma";
 import { swapSlotOf } from "../space/swap";
 import { Vma, vmaAt, vmaLookup } from "../space/vma";
 import { unmapPage } from "../space/zap";

@@ -39,7 +39,7 @@ import { notifierRemove, notifyEnd, notifyStart } from "../operation/notify";
 import { clearDeviceTablesOf } from "../space/device-table";
 import { vmaAdd, vmaDestroy } from "../space/merge";
 import { Mm, MM_ALIVE, MM_MERGEABLE, mmAt, newGeneration } from "../space/mm";
-import { anonVmaFork } from "../space/rmap";
+import { anonVmaFork } from "../space/anon-vma";
 import { swapGet } from "../space/swap";
 import { isCow, Vma, vmaAlloc, vmaAt, vmaFree } from "../space/vma";
 import { addRss, zapRange } from "../space/zap";

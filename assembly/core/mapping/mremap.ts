@@ -27,7 +27,7 @@ import { notifyEnd, notifyStart } from "../operation/notify";
 import { cutsHugetlb, splitMapping } from "../operation/split";
 import { vmaAdd, vmaMergeNew } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
-import { anonVmaClone, unlinkAnonVmas } from "../space/rmap";
+import { anonVmaClone, unlinkAnonVmas } from "../space/anon-vma";
 import { findVmaFrom, isAnonymous, pgoffOf, Vma, vmaAlloc, vmaAt, vmaFree, vmaLookup } from "../space/vma";
 import { HUGE_MASK } from "../table/huge";
 import {

@@ -34,7 +34,7 @@ import { lruTouch } from "../frame/recency";
 import { notifyStart } from "../operation/notify";
 import { Migration } from "../space/migration";
 import { mmAt } from "../space/mm";
-import { anonVmaPrepare } from "../space/rmap";
+import { anonVmaPrepare } from "../space/anon-vma";
 import { isAnonymous, protection, Vma, vmaAt } from "../space/vma";
 import { fillLeaf, hugeZeroPut, isHugeZero } from "../table/huge";
 import { dropLeaf, leafTable, walkAlloc } from "../table/pagetable";

@@ -9,7 +9,7 @@ import { poolHigh, poolObject, poolUsed } from "../base/pool";
 import { Folio, folioOf } from "../frame/folio";
 import { isAlive, ksmItemAt, KsmNode, ksmNodeAt, nodeChain } from "../space/ksm-item";
 import { mmOf } from "../space/mm";
-import { linkAt } from "../space/rmap";
+import { linkAt } from "../space/anon-vma";
 import { Vma } from "../space/vma";
 
 /** Does a KSM page's list find its entry at addr of this vma: an item there, of the vma's own mm or of one that it forked from? */

@@ -71,7 +71,7 @@ import { DeviceTable, deviceTableOf } from "../space/device-table";
 import { fileAt, fileOf } from "../space/file";
 import { migrationOf, pagesOf } from "../space/migration";
 import { Mm, mmOf } from "../space/mm";
-import { chainCheck, linkAt } from "../space/rmap";
+import { chainCheck, linkAt } from "../space/anon-vma";
 import { findVmaFrom, pgoffOf, Vma, vmaAt } from "../space/vma";
 import { isHugeZero } from "../table/huge";
 import {
