@@ -7,7 +7,7 @@
 
 import { HDR_FAULT_ADDR } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
-import { EAGAIN, EBUSY, EFAULT, ENOMEM, EPERM } from "../../uapi/errno";
+import { EAGAIN, EBUSY, EFAULT, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
 import { HMM_PFN_ERROR } from "../../uapi/pfn";
 import { PTE_HMM, PTE_KIND_DEVICE } from "../../uapi/pte";

@@ -12,7 +12,6 @@ import {
 import { HDR_FLAG_SWAP, HDR_FLAGS } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
-import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_EXCLUSIVE, PTE_KIND_SWAP, PTE_NO_ACCESS, PTE_SPECIAL, PTE_YOUNG } from "../../uapi/pte";
 import { header } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
