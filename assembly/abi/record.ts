@@ -18,7 +18,8 @@ export const RECORD_KIND_STORE = 1;
 /** A load, then a store. */
 export const RECORD_KIND_MODIFY = 2;
 
-// Why replay() stopped: HDR_RESULT holds the records done, HDR_FAULT_ADDR the page, HDR_FAULT_CODE 1 if it was a write.
+// Why replay() stopped: HDR_RESULT has the records done, HDR_FAULT_ADDR the page, HDR_FAULT_CODE 1 for
+// writes.
 export const REPLAY_DONE = 0;
 /** The access touched memory that no vma covers. */
 export const REPLAY_NO_VMA = 1;
