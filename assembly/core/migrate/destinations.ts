@@ -8,8 +8,6 @@
 
 import { EINVAL } from "../../uapi/errno";
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../../uapi/pfn";
-import { XBUF_SIZE } from "../../abi/argument";
-import { COUNT_PAGES_COPIED, COUNT_PAGES_ZEROED } from "../../abi/counter";
 import {
   BLOCK_BITMAP,
   BLOCK_PFN,
