@@ -6,14 +6,13 @@
 //  ┌──────┬──┬─────┬──────┬────────────┬────────────────────────────────────────┐
 //  │  0   │D │  0  │ kind │ size, bytes│                address                 │
 //  └──────┴──┴─────┴──────┴────────────┴────────────────────────────────────────┘
-//  D: the device makes it.  kind: RECORD_KIND_*
+//  D: the device makes it.  kind: 0 for a load, or RECORD_KIND_*
 
 export const RECORD_SIZE_SHIFT = 48;
 export const RECORD_KIND_SHIFT = 56;
 export const RECORD_DEVICE_SHIFT = 60;
 export const RECORD_SIZE_MAX = 0xff;
 
-export const RECORD_KIND_LOAD = 0;
 export const RECORD_KIND_STORE = 1;
 /** A load, then a store. */
 export const RECORD_KIND_MODIFY = 2;

@@ -13,7 +13,6 @@ export const PREFIX_MASK: u32 = 0xffffff;
 export const COMMA: u32 = 0x2c;
 export const ZERO: u32 = 0x30;
 
-/** A load's record has no bits of a kind: RECORD_KIND_LOAD is 0. */
 export const KIND_STORE: u64 = (<u64>RECORD_KIND_STORE) << RECORD_KIND_SHIFT;
 export const KIND_MODIFY: u64 = (<u64>RECORD_KIND_MODIFY) << RECORD_KIND_SHIFT;
 /** Addresses with this bit or a higher one are the kernel's. */
