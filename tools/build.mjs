@@ -3,6 +3,7 @@
  *
  *   core   assembly/core/index.ts    → build/hmm.wasm, build/hmm.wasm.js, build/hmm.debug.wasm and its source map
  *   text   assembly/text/index.ts    → build/text.wasm, build/text.wasm.js
+ *          assembly/workload/index.ts → build/workload.wasm, build/workload.wasm.js
  *   test   test/assembly/*.ts        → build/test/*.wasm
  *   dist   src/{index,dmirror,testing}.ts, src/cli/main.ts → dist/ (also builds core and text)
  *
@@ -37,6 +38,7 @@ const TRANSFORM = "tools/as-bind-transform.mjs";
 const CORE = "assembly/core/index.ts";
 const FACTS = ["assembly/uapi", "assembly/abi"];
 const TEXT = "assembly/text/index.ts";
+const WORKLOAD = "assembly/workload/index.ts";
 const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"];
 const COMMAND = "src/cli/main.ts";
 const CONFIG = ["package.json", "asconfig.json", "tools/build.mjs"];
@@ -141,8 +143,16 @@ async function buildText() {
     ...FACTS.flatMap((folder) => list(folder, ".ts")),
     ...list("assembly/text", ".ts"),
   ];
-  await step("text", inputs, ["build/text.wasm", "build/text.wasm.js"], () =>
+  const text = step("text", inputs, ["build/text.wasm", "build/text.wasm.js"], () =>
     compile(TEXT, "text", "build/text.wasm", { embed: true, args: ["--transform", `./${TRANSFORM}`] }),
+  );
+  await Promise.all([text, buildWorkload()]);
+}
+
+async function buildWorkload() {
+  const inputs = [...CONFIG, ...list("assembly/workload", ".ts")];
+  await step("workload", inputs, ["build/workload.wasm", "build/workload.wasm.js"], () =>
+    compile(WORKLOAD, "workload", "build/workload.wasm", { embed: true }),
   );
 }
 
@@ -226,7 +236,9 @@ function notices(files) {
 async function buildDist() {
   const missing = LIBRARY.filter((file) => !existsSync(file));
   if (missing.length > 0) return console.log(`build: dist: skipped, ${missing.join(", ")} missing`);
-  const wasm = ["build/hmm.wasm", "build/text.wasm"].filter((file) => existsSync(file));
+  const wasm = ["build/hmm.wasm", "build/text.wasm", "build/workload.wasm"].filter((file) =>
+    existsSync(file),
+  );
   const config = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
   const inputs = [
     ...CONFIG,

@@ -2,6 +2,9 @@
 
 import { HDR_PANIC_FILE, HDR_PANIC_LINE, HDR_PANIC_MESSAGE, HEADER } from "../../abi/struct";
 
+/** True in the debug build, where fast forms of the code check themselves against the plain forms. */
+export const DEBUG: bool = ASC_OPTIMIZE_LEVEL == 0;
+
 /** Where failed asserts go (asc --use abort=…): leaves message, file and line in the header, then traps. */
 export function abort(message: string | null, file: string | null, line: u32, _column: u32): void {
   store<u32>(HEADER + HDR_PANIC_MESSAGE, changetype<u32>(message));

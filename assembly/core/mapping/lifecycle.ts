@@ -14,6 +14,7 @@ import {
   PTE_YOUNG,
 } from "../../uapi/pte";
 import {
+  COMMAND_SIZE,
   FOLIO_ANON_EXCLUSIVE,
   FOLIO_MIGRATION_SHARED,
   MM_ALIVE,
@@ -109,29 +110,45 @@ export function closeStep(cmd: Cmd): i32 {
   return 0;
 }
 
+/** OP_FORK. */
+@unmanaged
+export class ForkCmd extends Cmd {
+  /** The child's id, once it is made. */
+  child: u32;
+  /** The address of the parent's vma that is being copied; 0 after the last. */
+  vma: u32;
+}
+
+if (<i32>offsetof<ForkCmd>() > COMMAND_SIZE) ERROR("ForkCmd");
+
+/** cmd.phase of OP_FORK: the child is made next; it gets the vma; it gets the vma's entries. */
+const FORK_CHILD: u32 = 0;
+const FORK_VMA: u32 = 1;
+const FORK_ENTRIES: u32 = 2;
+
 /**
- * OP_FORK: a vma at a time. phase 1: the child gets the vma, phase 2: and the entries, write-protected in both where
- * pages are shared copy-on-write. a: child's id; b: the parent's vma. When a table runs out the child is undone.
+ * OP_FORK: copies a vma at a time, first the vma, then its entries, which are write-protected in both address spaces where
+ * pages are shared copy-on-write. Returns the child's id; -ENOMEM if a table ran out, and the child is undone.
  */
-export function forkStep(cmd: Cmd): i32 {
+export function forkStep(cmd: ForkCmd): i32 {
   const mm = mmAt(cmd.mm);
-  if (cmd.phase == 0) {
+  if (cmd.phase == FORK_CHILD) {
     const child = mmCreate(mm.memcg);
     if (child < 0) return child;
-    cmd.a = child;
+    cmd.child = child;
     if (mm.flags & MM_MERGEABLE) ksmEnter(mmAt(child));
-    cmd.b = mm.vmaFirst;
-    cmd.phase = 1;
+    cmd.vma = mm.vmaFirst;
+    cmd.phase = FORK_VMA;
   }
-  const child = mmAt(cmd.a);
-  for (let vma = vmaAt(cmd.b); exists(vma); vma = vmaAt(cmd.b)) {
-    if (cmd.phase == 1) {
+  const child = mmAt(cmd.child);
+  for (let vma = vmaAt(cmd.vma); exists(vma); vma = vmaAt(cmd.vma)) {
+    if (cmd.phase == FORK_VMA) {
       if (vma.flags & VM_DONTCOPY) {
-        cmd.b = vma.next;
+        cmd.vma = vma.next;
         continue;
       }
       if (!copyMapping(child, vma)) return forkFailed(child);
-      cmd.phase = 2;
+      cmd.phase = FORK_ENTRIES;
     }
     if (needsCopy(vma)) {
       // hugetlb mappings are told by another name: copy_hugetlb_page_range.
@@ -141,11 +158,11 @@ export function forkStep(cmd: Cmd): i32 {
       notifyEnd(cmd);
       if (!copied) return forkFailed(child);
     }
-    cmd.phase = 1;
-    cmd.b = vma.next;
+    cmd.phase = FORK_VMA;
+    cmd.vma = vma.next;
   }
-  log(LOG_FORK, cmd.mm, 0, cmd.a, 0);
-  return cmd.a;
+  log(LOG_FORK, cmd.mm, 0, cmd.child, 0);
+  return cmd.child;
 }
 
 function forkFailed(child: Mm): i32 {

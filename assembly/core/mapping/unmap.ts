@@ -15,6 +15,13 @@ import { findVmaFrom, vmaAt } from "../space/vma";
 import { freeUnusedTables, zapRange } from "../space/zap";
 import { SPACE_END } from "../table/pagetable";
 
+/** Frees the tables of [start, end), where nothing is mapped, that the vmas on both sides do not need. */
+export function freeTablesOfGap(mm: Mm, start: u64, end: u64): void {
+  const next = findVmaFrom(mm, start);
+  const prev = exists(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
+  freeUnusedTables(mm, start, end, exists(prev) ? prev.end : 0, exists(next) ? next.start : SPACE_END);
+}
+
 /** Destroys the vmas of [start, end), which lie wholly inside it, and frees tables that none needs any more. */
 function removeVmas(mm: Mm, start: u64, end: u64): void {
   let vma = findVmaFrom(mm, start);

@@ -63,6 +63,7 @@ import { mmAt } from "../space/mm";
 import { isAnonymous, vmaAt } from "../space/vma";
 import { isHugeZero } from "../table/huge";
 import { holeEnd, isHuge, leafEnd, leafTable, slotOf, walk } from "../table/pagetable";
+import { SetupCmd } from "./cmd";
 import { isHoleUnit, mayBeUnit, stayUnit, takeUnit } from "./huge";
 
 /** In src, during setup: the page is still to be isolated and unmapped elsewhere. */
@@ -251,8 +252,11 @@ function splitsParts(m: Migration, pfn: u32): bool {
   return isDevicePfn(pfn) || (m.select & MIGRATE_VMA_SELECT_COMPOUND) != 0;
 }
 
-/** Collects parts of large folios after all, when these are split. cmd.cursor: how far. 0 or REQUEST. */
-export function collectParts(cmd: Cmd, m: Migration): i32 {
+/**
+ * Collects parts of large folios after all, when these are split: from cmd.cursor on, each slot that has to be unmapped
+ * elsewhere counted in cmd.unfinished. 0 or REQUEST.
+ */
+export function collectParts(cmd: SetupCmd, m: Migration): i32 {
   for (; cmd.cursor < m.end; cmd.cursor += PAGE_SIZE) {
     const i = <u32>((cmd.cursor - m.start) >> 12);
     const slot = walk(mmAt(m.mm).pgd, cmd.cursor);
@@ -262,7 +266,7 @@ export function collectParts(cmd: Cmd, m: Migration): i32 {
     if (folioOf(pfn).has(FOLIO_LARGE) && splitFolio(cmd, pfn, m.faultPage) == REQUEST) return REQUEST;
     if (folioOf(pfn).has(FOLIO_LARGE)) continue;
     store<u8>(m.reasons + i, 0);
-    cmd.f += collectEntry(m, i, slot, load<u64>(slot));
+    cmd.unfinished += collectEntry(m, i, slot, load<u64>(slot));
     m.cpages += m.source(i) & MIGRATE_PFN_MIGRATE ? 1 : 0;
   }
   return 0;

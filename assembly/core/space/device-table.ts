@@ -197,7 +197,9 @@ function keepBits(root: u32, start: u64, end: u64, keep: u64, counted: i32): u32
   const one = i64x2.splat(1);
   let sum = i64x2.splat(0);
   let more: u32 = 0;
-  for (let addr = start, next = start; addr < end; addr = next) {
+  let next = start;
+  while (next < end) {
+    const addr = next;
     const leaf = leafTable(root, addr);
     next = spanEnd(root, leaf, addr, end);
     if (!leaf) continue;

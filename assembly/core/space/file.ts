@@ -133,7 +133,9 @@ export function fileClose(id: u32): i32 {
 /** Takes the pages [first, end) out of the cache. They are free unless somebody holds them otherwise. */
 export function dropCache(file: File, first: u64, end: u64): void {
   const last = end << 12;
-  for (let at = first << 12, next: u64 = 0; at < last && file.pages; at = next) {
+  let next = first << 12;
+  while (next < last && file.pages) {
+    const at = next;
     const table = leafTable(file.root, at);
     next = spanEnd(file.root, table, at, last);
     if (!table) continue;

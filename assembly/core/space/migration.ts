@@ -181,21 +181,41 @@ function waitsFor(pte: u64, pfn: u32): bool {
   return pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfn && !ptePresent(pte);
 }
 
+/** What a migration entry keeps of the entry that it replaces, beside the page. */
+const KEPT: u32 = PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS | PTE_HUGE;
+
+/** The migration entry for an entry `pte` that maps a page; `exclusive`: the page belonged to this mapping alone. */
+@inline
+export function takenEntry(pte: u64, exclusive: bool): u64 {
+  return makePte(
+    ptePfn(pte),
+    (pteFlags(pte) & KEPT) | (exclusive ? PTE_KIND_MIGRATION | PTE_EXCLUSIVE : PTE_KIND_MIGRATION),
+  );
+}
+
+/** The entry that names `pfn` at the end of a migration; `kept`: the flags of the migration entry, `dirty`: the folio's. */
+@inline
+export function endedEntry(kept: u32, pfn: u32, isPrivate: bool, dirty: bool): u64 {
+  const flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);
+  if (isPrivate) return makePte(pfn, flags | PTE_KIND_DEVICE);
+  return makePte(pfn, flags | (<u32>PTE_PRESENT) | (kept & (dirty ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG)));
+}
+
+/** Does a migration entry with the flags `kept` say that the page, if it is anonymous, is its mapping's alone? */
+@inline
+export function keptExclusive(kept: u32): bool {
+  return (kept & (PTE_WRITE | PTE_EXCLUSIVE)) != 0;
+}
+
 /**
- * Replaces an entry that maps a page by a migration entry. The mapping's reference goes to the caller; whether the
- * page was exclusive and writable, young and dirty is kept in the entry.
+ * Replaces an entry that maps a page by a migration entry. The mapping's reference goes to the caller. From here on the
+ * entry, and not the folio, knows whether the page is exclusive: fork may share it meanwhile.
  */
 @inline
 export function takeEntry(slot: usize, pte: u64, pfn: u32, folio: Folio): void {
-  let flags =
-    (pteFlags(pte) & (PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS | PTE_HUGE)) | PTE_KIND_MIGRATION;
-  if (folio.has(FOLIO_ANON_EXCLUSIVE)) {
-    // From here on the entry knows: fork may share the page meanwhile.
-    flags |= PTE_EXCLUSIVE;
-    folio.clear(FOLIO_ANON_EXCLUSIVE);
-  }
-  if (ptePresent(pte) && flags & PTE_DIRTY) folio.set(FOLIO_DIRTY);
-  store<u64>(slot, makePte(pfn, flags));
+  store<u64>(slot, takenEntry(pte, folio.has(FOLIO_ANON_EXCLUSIVE)));
+  folio.clear(FOLIO_ANON_EXCLUSIVE);
+  if (ptePresent(pte) && pteFlags(pte) & PTE_DIRTY) folio.set(FOLIO_DIRTY);
   folio.maps--;
 }
 
@@ -203,11 +223,8 @@ export function takeEntry(slot: usize, pte: u64, pfn: u32, folio: Folio): void {
 function restoreEntry(slot: usize, pte: u64, pfn: u32): void {
   const folio = folioOf(pfn);
   const kept = pteFlags(pte);
-  if (kept & (PTE_WRITE | PTE_EXCLUSIVE) && folio.has(FOLIO_ANON)) folio.set(FOLIO_ANON_EXCLUSIVE);
-  let flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);
-  if (isPrivatePfn(pfn)) flags |= PTE_KIND_DEVICE;
-  else flags |= (<u32>PTE_PRESENT) | (kept & PTE_YOUNG) | (folio.has(FOLIO_DIRTY) ? kept & PTE_DIRTY : 0);
-  store<u64>(slot, makePte(pfn, flags));
+  if (keptExclusive(kept) && folio.has(FOLIO_ANON)) folio.set(FOLIO_ANON_EXCLUSIVE);
+  store<u64>(slot, endedEntry(kept, pfn, isPrivatePfn(pfn), folio.has(FOLIO_DIRTY)));
   folio.maps++;
   folio.refs++;
 }

@@ -266,6 +266,18 @@ function overlapping(from: usize, pgoff: u64): usize {
   return 0;
 }
 
+/** Where the part of a large folio begins that a vma may map; `pgoff` is the folio's page offset. */
+@inline
+export function partStart(vma: Vma, pgoff: u64): u64 {
+  return pgoff > vma.pgoff ? vma.start + ((pgoff - vma.pgoff) << 12) : vma.start;
+}
+
+/** Where the part ends: see partStart(). */
+@inline
+export function partEnd(vma: Vma, pgoff: u64): u64 {
+  return min(vma.end, vma.start + ((pgoff + PMD_PAGES - vma.pgoff) << 12));
+}
+
 /** A KSM item names an anon_vma: it stays, even when no vma is left in it. */
 export function anonVmaHold(id: u32): void {
   anonVmaAt(id).held++;

@@ -197,7 +197,9 @@ export function leafEnd(addr: u64, end: u64): u64 {
 //
 // The walk over the leaf tables of [start, end), and over the entries of each:
 //
-//   for (let addr = start, next = start; addr < end; addr = next) {
+//   let next = start;
+//   while (next < end) {
+//     const addr = next;
 //     const table = leafTable(root, addr);
 //     next = spanEnd(root, table, addr, end);
 //     if (!table) continue;
