@@ -11,8 +11,8 @@ import {
   HDR_ZERO_PFN,
   HEADER,
   ZONES,
-  ZONE_FREE_PAGES,
-} from "../assembly/abi/struct.ts";
+} from "../assembly/abi/header.ts";
+import { ZONE_FREE_PAGES } from "../assembly/abi/zone.ts";
 import type { DeviceTable } from "./device/device-table.ts";
 import type { HmmDevmem } from "./device/devmem.ts";
 import type { HmmMirror } from "./device/mirror.ts";

@@ -1,18 +1,11 @@
 // CPU accesses: whole ranges through the exchange buffer, single words in place, page faults alone, and pins.
 
-import { EAGAIN, EFAULT } from "../../uapi/errno";
+import { FOLIO_ANON_EXCLUSIVE } from "../../abi/frame";
+import { COMMAND_SIZE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_RESULT, HDR_XBUF, HEADER } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
+import { EAGAIN, EFAULT } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import {
-  COMMAND_SIZE,
-  FOLIO_ANON_EXCLUSIVE,
-  HDR_FAULT_ADDR,
-  HDR_FAULT_CODE,
-  HDR_RESULT,
-  HDR_XBUF,
-  HEADER,
-} from "../../abi/struct";
 import { ACCESS_FORCE, ACCESS_WRITE, FAULT_NONE, VM_FAULT_ERROR, VM_WRITE } from "../../uapi/vm";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";

@@ -1,10 +1,10 @@
 // Faulting whole ranges in: MADV_POPULATE, mlock and MAP_POPULATE.
 
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
+import { HDR_FAULT_CODE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_PRESENT, PTE_WRITE } from "../../uapi/pte";
-import { HDR_FAULT_CODE } from "../../abi/struct";
 import {
   ACCESS_GUP,
   ACCESS_WRITE,

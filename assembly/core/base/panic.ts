@@ -1,6 +1,6 @@
 // What happens when the core finds its own state broken: a record that TypeScript can read after the trap.
 
-import { HDR_PANIC_FILE, HDR_PANIC_LINE, HDR_PANIC_MESSAGE, HEADER } from "../../abi/struct";
+import { HDR_PANIC_FILE, HDR_PANIC_LINE, HDR_PANIC_MESSAGE, HEADER } from "../../abi/header";
 
 /** True in the debug build, where fast forms of the code check themselves against the plain forms. */
 export const DEBUG: bool = ASC_OPTIMIZE_LEVEL == 0;

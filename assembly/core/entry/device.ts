@@ -1,8 +1,9 @@
 // The exports of accesses and of HMM: the CPU's and the driver's touches, range faults, migration, exclusive access.
 
+import { XBUF_SIZE } from "../../abi/argument";
+import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES } from "../../abi/header";
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
-import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, XBUF_SIZE } from "../../abi/struct";
 import { AccessCmd, PinCmd } from "../access/access";
 import { header } from "../base/layout";
 import { exists } from "../base/object";

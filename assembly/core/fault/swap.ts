@@ -9,7 +9,7 @@ import {
   FOLIO_LOCKED,
   FOLIO_LRU,
   FOLIO_SWAP_CACHE,
-} from "../../abi/struct";
+} from "../../abi/frame";
 import { ACCESS_WRITE, VM_LOCKED, VM_WRITE } from "../../uapi/vm";
 import { makePte, pteFlags, ptePfn } from "../base/pte";
 import { folioOf } from "../frame/folio";

@@ -1,4 +1,4 @@
-// Folios: what is known of each frame. (Drawn in abi/struct.ts.)
+// Folios: what is known of each frame. (Drawn in abi/frame.ts.)
 
 import {
   FOLIO_ANON,
@@ -15,10 +15,8 @@ import {
   FOLIO_REFS,
   FOLIO_SHMEM,
   FOLIO_SIZE,
-  HDR_DEVICE_BASE,
-  HDR_FOLIOS,
-  HDR_FRAMES,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_FOLIOS, HDR_FRAMES } from "../../abi/header";
 import { header } from "../base/layout";
 import { DEBUG } from "../base/panic";
 

@@ -1,19 +1,19 @@
 // make_device_exclusive: lends pages to a device for atomic access. The CPU's entry becomes a device-exclusive one, so
 // that a CPU access faults and takes the page back, telling the devices first.
 
-import { REQUEST } from "../../abi/request";
-import { MMU_NOTIFY_EXCLUSIVE } from "../../uapi/event";
-import { PAGE_SIZE } from "../../uapi/page";
-import { PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../../uapi/pte";
 import {
-  COMMAND_SIZE,
   FOLIO_ANON,
   FOLIO_DIRTY,
   FOLIO_HEAD,
   FOLIO_LOCKED,
   FOLIO_RESERVED,
   FOLIO_TAIL,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_EXCLUSIVE } from "../../uapi/event";
+import { PAGE_SIZE } from "../../uapi/page";
+import { PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../../uapi/pte";
 import { ACCESS_GUP, ACCESS_WRITE, VM_HUGETLB, VM_WRITE } from "../../uapi/vm";
 import { reach } from "../access/access";
 import { exists } from "../base/object";

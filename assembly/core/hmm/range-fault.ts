@@ -4,8 +4,10 @@
 // through the fault handler, device pages of the caller included; then the walk starts again at that slot. Slots
 // before it hold outputs, slots from it on still hold inputs.
 
-import { EAGAIN, EBUSY, EFAULT, ENOMEM, EPERM } from "../../uapi/errno";
+import { OWNER_ANY } from "../../abi/argument";
+import { COMMAND_SIZE, HDR_FAULT_ADDR } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
+import { EAGAIN, EBUSY, EFAULT, ENOMEM, EPERM } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
 import {
   HMM_PFN_ERROR,
@@ -22,7 +24,6 @@ import {
   PTE_KIND_MASK,
   PTE_KIND_MIGRATION,
 } from "../../uapi/pte";
-import { COMMAND_SIZE, HDR_FAULT_ADDR, OWNER_ANY } from "../../abi/struct";
 import {
   ACCESS_WRITE,
   VM_FAULT_ERROR,

@@ -1,12 +1,7 @@
 // Merging two pages, for ksm-scan.ts. An entry is write-protected first (`clear` is told), so that its page changes no more,
 // then replaced (`clear` again). A pinned page cannot be protected: what was made ready for it is undone.
 
-import { REQUEST } from "../../abi/request";
-import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
-import { PAGE_SIZE } from "../../uapi/page";
-import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
 import {
-  COMMAND_SIZE,
   FOLIO_ANON,
   FOLIO_ANON_EXCLUSIVE,
   FOLIO_DIRTY,
@@ -14,7 +9,12 @@ import {
   FOLIO_LARGE,
   FOLIO_LOCKED,
   FOLIO_SWAP_CACHE,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
+import { PAGE_SIZE } from "../../uapi/page";
+import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
 import { VM_MERGEABLE } from "../../uapi/vm";
 import { exists } from "../base/object";
 import { makePte, pteFlags, ptePfn, ptePresent } from "../base/pte";

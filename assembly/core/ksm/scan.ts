@@ -7,9 +7,10 @@
 //
 // Pinned pages cannot be merged, pages on a device are left out. A write to a KSM page copies it (fault.ts).
 
+import { FOLIO_KSM, FOLIO_LOCKED } from "../../abi/frame";
+import { HDR_KSM_MMS } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
-import { FOLIO_KSM, FOLIO_LOCKED, HDR_KSM_MMS } from "../../abi/struct";
 import { VM_MERGEABLE } from "../../uapi/vm";
 import { header } from "../base/layout";
 import { exists } from "../base/object";

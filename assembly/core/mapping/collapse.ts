@@ -2,11 +2,11 @@
 // holes and zero pages are filled with zeros.
 
 import { EAGAIN, EBUSY, EINVAL, ENOMEM } from "../../uapi/errno";
+import { FOLIO_ANON, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import { PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
-import { FOLIO_ANON, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE } from "../../abi/struct";
 import { VM_NOHUGEPAGE, VM_UFFD_MISSING } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";

@@ -1,7 +1,11 @@
 // The life of an address space: made empty, forked, closed.
 
+import { FOLIO_ANON_EXCLUSIVE, FOLIO_MIGRATION_SHARED } from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
+import { LOG_FORK } from "../../abi/log";
+import { RESOURCE_MM, RESOURCE_NOTIFIER } from "../../abi/pool";
+import { REQUEST } from "../../abi/request";
 import { EBUSY, EINVAL, ENOMEM } from "../../uapi/errno";
-import { LOG_FORK, REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_PAGE, MMU_NOTIFY_RELEASE } from "../../uapi/event";
 import {
   PTE_EXCLUSIVE,
@@ -13,15 +17,6 @@ import {
   PTE_WRITE,
   PTE_YOUNG,
 } from "../../uapi/pte";
-import {
-  COMMAND_SIZE,
-  FOLIO_ANON_EXCLUSIVE,
-  FOLIO_MIGRATION_SHARED,
-  MM_ALIVE,
-  MM_MERGEABLE,
-  TABLE_MM,
-  TABLE_NOTIFIER,
-} from "../../abi/struct";
 import {
   VM_DONTCOPY,
   VM_HUGETLB,
@@ -43,7 +38,7 @@ import { Cmd } from "../operation/cmd";
 import { notifierRemove, notifyEnd, notifyStart } from "../operation/notify";
 import { clearDeviceTablesOf } from "../space/device-table";
 import { vmaAdd, vmaDestroy } from "../space/merge";
-import { Mm, mmAt, newGeneration } from "../space/mm";
+import { Mm, MM_ALIVE, MM_MERGEABLE, mmAt, newGeneration } from "../space/mm";
 import { anonVmaFork } from "../space/rmap";
 import { swapGet } from "../space/swap";
 import { isCow, Vma, vmaAlloc, vmaAt, vmaFree } from "../space/vma";
@@ -64,11 +59,11 @@ import {
 
 export function mmCreate(memcg: u32): i32 {
   if (memcg && !memcgOf(memcg)) return -EINVAL;
-  const mm = changetype<Mm>(poolAlloc(TABLE_MM));
+  const mm = changetype<Mm>(poolAlloc(RESOURCE_MM));
   if (!exists(mm)) return -ENOMEM;
   const pgd = allocTable(mm.id, 3, 0);
   if (!pgd) {
-    poolFree(TABLE_MM, changetype<usize>(mm));
+    poolFree(RESOURCE_MM, changetype<usize>(mm));
     return -ENOMEM;
   }
   mm.pgd = <u32>pgd;
@@ -88,13 +83,13 @@ function destroyMm(mm: Mm): void {
     zapRange(mm, vma.start, vma.end);
     vmaDestroy(mm, vma);
   }
-  while (mm.notifiers) notifierRemove(poolId(TABLE_NOTIFIER, mm.notifiers));
+  while (mm.notifiers) notifierRemove(poolId(RESOURCE_NOTIFIER, mm.notifiers));
   freeAllTables(mm.pgd);
   ksmExit(mm);
   memcgLeave(mm.memcg);
   mm.flags = 0;
   mm.generation = 0;
-  poolFree(TABLE_MM, changetype<usize>(mm));
+  poolFree(RESOURCE_MM, changetype<usize>(mm));
 }
 
 /** OP_CLOSE. */

@@ -1,10 +1,11 @@
 // madvise: advice that drops, populates or marks. Paging out without swap space moves nothing.
 
-import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
+import { FOLIO_REFERENCED } from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
+import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PTE_DIRTY, PTE_KIND_SWAP, PTE_SPECIAL, PTE_YOUNG } from "../../uapi/pte";
-import { COMMAND_SIZE, FOLIO_REFERENCED } from "../../abi/struct";
 import {
   MADV_COLD,
   MADV_COLLAPSE,

@@ -1,7 +1,9 @@
 // mprotect: flags of mappings, and the write bits of the entries below them.
 
-import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
+import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_SHMEM } from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
+import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
 import { MMU_NOTIFY_PROTECTION_VMA } from "../../uapi/event";
 import { PUD_SHIFT } from "../../uapi/page";
 import {
@@ -14,7 +16,6 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
 } from "../../uapi/pte";
-import { COMMAND_SIZE, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_SHMEM } from "../../abi/struct";
 import { VM_ACCESS, VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { populateLocked } from "../access/populate";
 import { exists } from "../base/object";

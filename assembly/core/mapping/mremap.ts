@@ -1,11 +1,12 @@
 // mremap: shrinking, growing and moving a mapping. A move takes the entries along, whatever they are: pages, device
 // entries and the zero page change their address and nothing else.
 
-import { EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
+import { COMMAND_SIZE, HDR_RESULT } from "../../abi/header";
+import { RESOURCE_VMA } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
+import { EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
 import { MMU_NOTIFY_UNMAP } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
-import { COMMAND_SIZE, HDR_RESULT, TABLE_VMA } from "../../abi/struct";
 import {
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
@@ -200,8 +201,8 @@ function prepareMove(cmd: MremapCmd, mm: Mm): i32 {
   const broken = breakKsm(cmd, vma, cmd.oldAddr, cmd.oldAddr + cmd.oldLength);
   if (broken) return broken;
   // The copy, and two splits of the old mapping: refused now, not half done later.
-  if (poolLeft(TABLE_VMA) < 3) {
-    exhausted(TABLE_VMA);
+  if (poolLeft(RESOURCE_VMA) < 3) {
+    exhausted(RESOURCE_VMA);
     return -ENOMEM;
   }
   if (!(cmd.flags & MREMAP_FIXED)) cmd.newAddr = findGap(mm, cmd.newAddr, cmd.newLength, PAGE_SIZE);

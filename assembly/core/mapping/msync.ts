@@ -1,10 +1,12 @@
 // msync: writing the dirty pages of mapped files back.
 
-import { ENOMEM } from "../../uapi/errno";
+import { FOLIO_DIRTY, FOLIO_LOCKED } from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
+import { FILE_DISK } from "../../abi/object";
 import { REQUEST } from "../../abi/request";
+import { ENOMEM } from "../../uapi/errno";
 import { MMU_NOTIFY_PROTECTION_PAGE } from "../../uapi/event";
 import { PTE_DIRTY, PTE_WRITE } from "../../uapi/pte";
-import { COMMAND_SIZE, FILE_DISK, FOLIO_DIRTY, FOLIO_LOCKED } from "../../abi/struct";
 import { VM_SHARED } from "../../uapi/vm";
 import { exists } from "../base/object";
 import { ptePfn, ptePresent } from "../base/pte";

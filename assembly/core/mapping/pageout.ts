@@ -1,9 +1,5 @@
 // MADV_PAGEOUT: writes anonymous pages to swap space and takes them away; and reading them ahead again.
 
-import { REQUEST } from "../../abi/request";
-import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
-import { PAGE_SIZE } from "../../uapi/page";
-import { PTE_EXCLUSIVE, PTE_KIND_SWAP, PTE_NO_ACCESS, PTE_SPECIAL, PTE_YOUNG } from "../../uapi/pte";
 import {
   FOLIO_ANON,
   FOLIO_ANON_EXCLUSIVE,
@@ -12,9 +8,12 @@ import {
   FOLIO_LRU,
   FOLIO_REFERENCED,
   FOLIO_SWAP_CACHE,
-  HDR_FLAG_SWAP,
-  HDR_FLAGS,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_FLAGS, HDR_FLAG_SWAP } from "../../abi/header";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
+import { PAGE_SIZE } from "../../uapi/page";
+import { PTE_EXCLUSIVE, PTE_KIND_SWAP, PTE_NO_ACCESS, PTE_SPECIAL, PTE_YOUNG } from "../../uapi/pte";
 import { header } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { allocUserPage } from "../fault/common";

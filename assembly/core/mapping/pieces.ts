@@ -1,6 +1,6 @@
 // The pieces of a range: what each vma has of it, for calls that go on after a hole and report it at the end.
 
-import { COMMAND_SIZE } from "../../abi/struct";
+import { COMMAND_SIZE } from "../../abi/header";
 import { exists, none } from "../base/object";
 import { Cmd } from "../operation/cmd";
 import { mmAt } from "../space/mm";

@@ -3,12 +3,15 @@
 // Each vma that maps a part of the range is told first (`clear`), then loses its entries. A truncation looks twice: once
 // before the pages go, once after, for private copies that were made meanwhile. A hole leaves private copies alone.
 
-import { EAGAIN } from "../../uapi/errno";
+import { FOLIO_ANON } from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
+import { FILE_DISK } from "../../abi/object";
+import { RESOURCE_MIGRATION } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
+import { EAGAIN } from "../../uapi/errno";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_SPECIAL } from "../../uapi/pte";
-import { COMMAND_SIZE, FILE_DISK, FOLIO_ANON, TABLE_MIGRATION } from "../../abi/struct";
 import { exists } from "../base/object";
 import { poolHigh } from "../base/pool";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";
@@ -47,7 +50,7 @@ function zapFilePages(mm: Mm, start: u64, end: u64): void {
 
 /** Has an open migration one of the pages [first, end)? Then nothing of them may change. */
 function mustWaitFor(file: File, first: u64, end: u64): bool {
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MIGRATION); id++) {
     const m = migrationOf(id);
     for (let i: u32 = 0; exists(m) && i < m.npages; i++) {
       const pfn = pfnOf(m.source(i));

@@ -1,8 +1,8 @@
 // Registering ranges with userfaultfd: a fault on a missing page there is SIGBUS, as no handler exists here.
 
-import { EINVAL, ENOMEM } from "../../uapi/errno";
+import { COMMAND_SIZE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
-import { COMMAND_SIZE } from "../../abi/struct";
+import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { VM_UFFD_MISSING } from "../../uapi/vm";
 import { exists } from "../base/object";
 import { Cmd } from "../operation/cmd";

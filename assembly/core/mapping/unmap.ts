@@ -1,7 +1,8 @@
 // Unmapping a range: munmap, and what a fixed mmap or mremap does to its target first.
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
-import { LOG_MUNMAP, REQUEST } from "../../abi/request";
+import { LOG_MUNMAP } from "../../abi/log";
+import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_UNMAP } from "../../uapi/event";
 import { VM_LOCKED } from "../../uapi/vm";
 import { exists } from "../base/object";

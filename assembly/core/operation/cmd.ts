@@ -39,14 +39,8 @@
 //  │  the operation's own fields …         │ 144
 //  └───────────────────────────────────────┘ 256
 
-import {
-  COMMAND_COUNT,
-  COMMAND_SIZE,
-  COMMANDS,
-  HDR_CMD_DEPTH,
-  HEADER,
-  TABLE_COMMANDS,
-} from "../../abi/struct";
+import { COMMANDS, COMMAND_COUNT, COMMAND_SIZE, HDR_CMD_DEPTH, HEADER } from "../../abi/header";
+import { RESOURCE_COMMANDS } from "../../abi/pool";
 import { exhausted, header, setHeader, zeroObject } from "../base/layout";
 import { none } from "../base/object";
 
@@ -137,7 +131,7 @@ function commandAt(depth: u32): Cmd {
 export function commandPush(op: u32, mm: u32): Cmd {
   const depth = header(HDR_CMD_DEPTH);
   if (depth == COMMAND_COUNT) {
-    exhausted(TABLE_COMMANDS);
+    exhausted(RESOURCE_COMMANDS);
     return none<Cmd>();
   }
   const cmd = commandAt(depth);

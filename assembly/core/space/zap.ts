@@ -9,15 +9,8 @@ import {
   PTE_PRESENT,
   PTE_SPECIAL,
 } from "../../uapi/pte";
-import {
-  FOLIO_ANON,
-  FOLIO_DIRTY,
-  FOLIO_LRU,
-  FOLIO_RESERVED,
-  FOLIO_SHMEM,
-  FOLIO_SIZE,
-  HDR_FOLIOS,
-} from "../../abi/struct";
+import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_LRU, FOLIO_RESERVED, FOLIO_SHMEM, FOLIO_SIZE } from "../../abi/frame";
+import { HDR_FOLIOS } from "../../abi/header";
 import { header, LARGE_PAGES } from "../base/layout";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { Folio, FOLIO_COUNTS, FOLIO_MARKS, FOLIO_SOLE, folioOf } from "../frame/folio";
