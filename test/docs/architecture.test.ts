@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import * as struct from "../../assembly/abi/struct.ts";
+import * as layout from "../../assembly/abi/header.ts";
+import * as pool from "../../assembly/abi/pool.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { Hmm } from "../../src/index.ts";
 import { builds } from "../util/builds.ts";
@@ -25,17 +26,17 @@ for (const [build, module] of builds) {
   test(`the regions of linear memory lie in the order of the memory map, ${build}`, () => {
     const hmm = Hmm.createSync(module, { systemMemory: 1 << 20, deviceMemory: 2 << 20, swap: 1 << 20 });
     const { mem } = contextOf("architecture", hmm);
-    const constants = struct as unknown as Record<string, number>;
+    const constants: Readonly<Record<string, number>> = { ...layout, ...pool };
     const addressOf = (name: string): number => {
       const value = constants[name];
       assert.type(value, "number", `${name} is a constant of assembly/abi`);
       if (name === "HEADER") return value;
-      if (name === "HDR_END") return mem.u32(struct.HEADER + value) << 16;
-      if (name.startsWith("HDR_")) return mem.u32(struct.HEADER + value);
-      if (!name.startsWith("TABLE_")) return struct.HEADER + value;
-      return mem.u32(struct.HEADER + struct.POOLS + value * struct.POOL_STRIDE + struct.POOL_BASE);
+      if (name === "HDR_END") return mem.u32(layout.HEADER + value) << 16;
+      if (name.startsWith("HDR_")) return mem.u32(layout.HEADER + value);
+      if (!name.startsWith("RESOURCE_")) return layout.HEADER + value;
+      return mem.u32(layout.HEADER + layout.POOLS + value * pool.POOL_STRIDE + pool.POOL_BASE);
     };
-    const names = [...drawing("memory map").matchAll(/[│┘]  ([A-Z_]+)$/gm)].map(([, name]) => name);
+    const names = [...drawing("memory map").matchAll(/[│┘] {2}([A-Z_]+)$/gm)].map(([, name]) => name);
     const places = names.map(addressOf);
     assert.equal(
       places,
@@ -43,9 +44,10 @@ for (const [build, module] of builds) {
       names.join(" "),
     );
     assert.is(new Set(places).size, places.length);
-    const pools = Object.keys(constants).filter((name) => name.startsWith("TABLE_"));
-    const drawn = pools.filter((name) => constants[name] < struct.TABLE_POOLS);
-    assert.equal(names.filter((name) => name.startsWith("TABLE_")).sort(), drawn.sort());
+    const pools = Object.keys(pool).filter(
+      (name) => name.startsWith("RESOURCE_") && constants[name] < pool.POOL_COUNT,
+    );
+    assert.equal(names.filter((name) => name.startsWith("RESOURCE_")).sort(), pools.sort());
     hmm.close();
   });
 }

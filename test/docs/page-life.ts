@@ -2,7 +2,8 @@
  * The life of one page: what the CPU's tables, a device's table and the frames say after each step. docs/architecture.md
  * shows what this program draws; architecture.test.ts compares the two.
  */
-import * as struct from "../../assembly/abi/struct.ts";
+import * as frame from "../../assembly/abi/frame.ts";
+import { HDR_FOLIOS, HEADER } from "../../assembly/abi/header.ts";
 import {
   MMU_NOTIFY_CLEAR,
   MMU_NOTIFY_MIGRATE,
@@ -40,9 +41,9 @@ const ENTRY_BITS: Bits = [
   [pte.PTE_EXCLUSIVE, "X"],
 ];
 const FOLIO_BITS: Bits = [
-  [struct.FOLIO_LOCKED, "locked"],
-  [struct.FOLIO_LRU, "lru"],
-  [struct.FOLIO_ANON_EXCLUSIVE, "exclusive"],
+  [frame.FOLIO_LOCKED, "locked"],
+  [frame.FOLIO_LRU, "lru"],
+  [frame.FOLIO_ANON_EXCLUSIVE, "exclusive"],
 ];
 /** Names of the events that occur here. */
 const EVENTS: Readonly<Record<number, string>> = {
@@ -185,13 +186,13 @@ class Life {
 
   #frames(): string {
     const { mem } = contextOf("page life", this.#hmm);
-    const folios = mem.u32(struct.HEADER + struct.HDR_FOLIOS);
+    const folios = mem.u32(HEADER + HDR_FOLIOS);
     const frames = [...this.#letters].map(([pfn, letter]) => {
-      const folio = folios + pfn * struct.FOLIO_SIZE;
-      const refs = mem.u32(folio + struct.FOLIO_REFS) & struct.FOLIO_COUNT_MASK;
-      const maps = mem.u32(folio + struct.FOLIO_MAPS) & struct.FOLIO_COUNT_MASK;
-      const word = mem.u32(folio + struct.FOLIO_MAPPING) >>> 16;
-      if ((word & struct.FOLIO_FREE) !== 0) return `${letter} free`;
+      const folio = folios + pfn * frame.FOLIO_SIZE;
+      const refs = mem.u32(folio + frame.FOLIO_REFS) & frame.FOLIO_COUNT_MASK;
+      const maps = mem.u32(folio + frame.FOLIO_MAPS) & frame.FOLIO_COUNT_MASK;
+      const word = mem.u32(folio + frame.FOLIO_MAPPING) >>> 16;
+      if ((word & frame.FOLIO_FREE) !== 0) return `${letter} free`;
       return [`${letter} ${refs}/${maps}`, ...namesOf(FOLIO_BITS, word)].join(" ");
     });
     return frames.join(" · ");
