@@ -7,14 +7,8 @@ import {
   instantiate,
   instantiateAsync,
 } from "./engine/wasm.ts";
-import {
-  HDR_DEVICE_BASE,
-  HDR_HUGETLB_FREE,
-  HDR_ZERO_PFN,
-  HEADER,
-  ZONES,
-  ZONE_FREE_PAGES,
-} from "../assembly/abi/struct.ts";
+import { HDR_DEVICE_BASE, HDR_HUGETLB_FREE, HDR_ZERO_PFN, HEADER, ZONES } from "../assembly/abi/header.ts";
+import { ZONE_FREE_PAGES } from "../assembly/abi/zone.ts";
 import type { DeviceTable } from "./device/device-table.ts";
 import type { HmmDevmem } from "./device/devmem.ts";
 import type { HmmMirror } from "./device/mirror.ts";

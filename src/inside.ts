@@ -2,7 +2,7 @@
  * The door to an engine's insides, for the package's own test tools: the explorer compares engines and
  * rewinds them. Other code uses the public API.
  */
-import { HDR_FRAMES } from "../assembly/abi/struct.ts";
+import { HDR_FRAMES } from "../assembly/abi/header.ts";
 import { contextOf } from "./engine/context.ts";
 import type { Memory } from "./engine/memory.ts";
 import { Hmm } from "./hmm.ts";

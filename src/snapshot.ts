@@ -1,13 +1,6 @@
-import {
-  HDR_END,
-  HDR_FLAGS,
-  HDR_FLAG_LOG,
-  HDR_MAGIC,
-  HEADER_MAGIC,
-  MIGRATION_MM,
-  MIGRATION_VMA,
-  TABLE_MIGRATION,
-} from "../assembly/abi/struct.ts";
+import { HDR_END, HDR_FLAGS, HDR_FLAG_LOG, HDR_MAGIC, HEADER_MAGIC } from "../assembly/abi/header.ts";
+import { MIGRATION_MM, MIGRATION_VMA } from "../assembly/abi/object.ts";
+import { RESOURCE_MIGRATION } from "../assembly/abi/pool.ts";
 import { DeviceTable } from "./device/device-table.ts";
 import { HmmDevmem, type HmmDevmemOps } from "./device/devmem.ts";
 import { HmmMirror, type HmmMirrorOps } from "./device/mirror.ts";
@@ -258,7 +251,7 @@ function restoreSubscriber(ctx: Context, mm: Mm, record: SubscriberRecord, attac
 }
 
 function restoreMigration(ctx: Context, mms: ReadonlyMap<number, Mm>, id: number): void {
-  const address = ctx.mem.objectAddress(TABLE_MIGRATION, id);
+  const address = ctx.mem.objectAddress(RESOURCE_MIGRATION, id);
   const mm = mms.get(ctx.mem.u32(address + MIGRATION_MM)) ?? null;
   const pointer = ctx.mem.u32(address + MIGRATION_VMA);
   Migration.restore(ctx, id, mm === null || pointer === 0 ? null : mm.vmaAt(pointer), mm);

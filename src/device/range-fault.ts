@@ -1,5 +1,5 @@
 import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOMEM, EPERM } from "../../assembly/uapi/errno.ts";
-import { HDR_FAULT_ADDR } from "../../assembly/abi/struct.ts";
+import { HDR_FAULT_ADDR } from "../../assembly/abi/header.ts";
 import type { Context } from "../engine/context.ts";
 import { badType, checkAddress, checkOptions, checkPageRange, checkU32 } from "../engine/errors.ts";
 import type { HmmPfnFlags } from "../engine/protocol.ts";

@@ -1,22 +1,24 @@
 /**
- * Replays recorded accesses at the core's speed: records go into an array in linear memory, and `replay`
- * makes them until one needs a decision. The core also keeps how recently devices used their pages, for
- * eviction.
+ * Replays recorded accesses at the core's speed: records lie in an array in linear memory, and `replay` runs
+ * them until one of them needs a decision. The core also lists the devices' pages by how recently they were
+ * used, for eviction.
  */
 import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
 import {
+  HDR_DEVICE_FRAMES,
   HDR_FAULT_ADDR,
   HDR_FAULT_CODE,
-  HDR_DEVICE_FRAMES,
   HDR_LRU,
   HDR_RESULT,
+} from "../../assembly/abi/header.ts";
+import {
   REPLAY_CPU_FAULT,
   REPLAY_DEVICE_FAULT,
   REPLAY_DONE,
   REPLAY_NO_VMA,
-  XBUF_SIZE,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/record.ts";
 import { contextOf, type Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badType, checkInteger, HmmError } from "../engine/errors.ts";
@@ -38,24 +40,22 @@ const REASONS: Record<number, ReplayReason> = {
   [REPLAY_DEVICE_FAULT]: "device-fault",
 };
 
-/** How far a replay came. */
+/** Where a replay stopped, and why. */
 export interface ReplayStop {
   reason: ReplayReason;
-  /** The record that it stopped at; n at the end. */
+  /** The record that it stopped at; n if it ran them all. */
   at: number;
-  /** The address of the page that this record needs; 0 at the end. */
+  /** The page that this record needs; 0 if it ran them all. */
   address: number;
-  /** Whether the record writes to the page. */
+  /** Whether the record writes it. */
   write: boolean;
 }
 
-/**
- * Records (RECORD_*, u64 each) in an engine's linear memory. The caller gives the memory back with `close()`.
- */
+/** Records (RECORD_*, u64 each) in an engine's linear memory. The caller closes it. */
 export class RecordArray extends BigUint64Array<ArrayBuffer> {
   #ctx: Context | null;
 
-  /** Makes room for n records. Throws HmmError ENOMEM if the arena has none, TypeError and RangeError. */
+  /** Allocates room for n records, at most 2^28. Throws HmmError ENOMEM if the arena has none. */
   constructor(hmm: Forward["Hmm"], n: number) {
     const op = "new RecordArray";
     const ctx = contextOf(op, hmm);
@@ -68,9 +68,9 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
   }
 
   /**
-   * Makes the accesses of records [at, n) in mm, those of the device through `table`: translates every page
-   * that they touch, and marks it as used; no data moves. Stops before the first record that cannot be made.
-   * Once the reason is removed, call again from that record, which starts over.
+   * Makes the accesses of records [at, n) in `mm`, those of the device through `table`: translates each page
+   * that they touch and marks it as used, without moving data. Stops at the first record that cannot be made;
+   * after serving the reason, call again from there, and the record starts over.
    */
   replay(mm: Mm, table: DeviceTable | null, at: number, n: number): ReplayStop {
     const op = "recordArray.replay";
@@ -91,8 +91,7 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
   }
 
   /**
-   * Counts the loads, stores and modifies among records [0, n): by the CPU (0, 1, 2), by the device (4, 5,
-   * 6).
+   * Counts records [0, n): loads, stores and modifies by the CPU (at 0, 1, 2) and by the device (at 4, 5, 6).
    */
   count(n: number): Uint32Array {
     const op = "recordArray.count";
@@ -106,6 +105,7 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
     return counts;
   }
 
+  /** Gives the memory back. Idempotent. */
   close(): void {
     this.#ctx?.core.arenaFree(this.byteOffset);
     this.#ctx = null;
@@ -117,9 +117,9 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
 }
 
 /**
- * Makes the engine keep a list of the devices' pages by how recently they were used, for {@link oldestPages}:
- * 8 bytes of the arena for each device frame, until the engine is closed. Idempotent. Throws HmmError ENOMEM
- * if the arena has no room.
+ * Makes the engine list the devices' pages by how recently replays used them, for {@link oldestPages}. The
+ * list takes 8 bytes of the arena for each device frame, until the engine is closed. Idempotent. Throws
+ * HmmError ENOMEM if the arena has no room.
  */
 export function trackUse(hmm: Forward["Hmm"]): void {
   const op = "trackUse";
@@ -129,8 +129,8 @@ export function trackUse(hmm: Forward["Hmm"]): void {
 }
 
 /**
- * Returns the addresses in mm of the pages of devmem that the device used longest ago: up to `max`, the
- * oldest first. Throws HmmError EINVAL unless {@link trackUse} was called before.
+ * Returns where `mm` maps the pages of `devmem` that the device used longest ago: at most `max` addresses,
+ * the oldest first. Throws HmmError EINVAL unless {@link trackUse} was called.
  */
 export function oldestPages(mm: Mm, devmem: HmmDevmem, max: number): number[] {
   const op = "oldestPages";
@@ -140,7 +140,7 @@ export function oldestPages(mm: Mm, devmem: HmmDevmem, max: number): number[] {
   const { address, restore } = mm.check(op).exchange(XBUF_SIZE);
   const n = core.replayOldest(mm.id, devmem.zone, max);
   if (n === -EINVAL)
-    throw new HmmError(EINVAL, op, "no list of used pages is kept: call trackUse(hmm) first");
+    throw new HmmError(EINVAL, op, "the engine does not list pages by their use: call trackUse(hmm) first");
   // max pfns (u32) come first, then the addresses in pages (f64).
   const first = Math.ceil((address + 4 * max) / 8) * 8;
   const addresses = Array.from({ length: n }, (_, i) => mem.f64(first + 8 * i) * PAGE_SIZE);

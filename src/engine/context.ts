@@ -5,9 +5,8 @@ import {
   HDR_FAULT_CODE,
   HDR_OPEN_MIGRATION,
   HDR_XBUF,
-  POOL_CAPACITY,
-  TABLE_POOLS,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/header.ts";
+import { POOL_CAPACITY, POOL_COUNT } from "../../assembly/abi/pool.ts";
 import { FAULT_MIGRATION } from "../../assembly/uapi/vm.ts";
 import type { HmmSettings } from "./config.ts";
 import type { CoreExports } from "./core.ts";
@@ -15,6 +14,7 @@ import { badType, EDEADLK, HmmError, type HmmErrorFields } from "./errors.ts";
 import type { EventLog } from "./events.ts";
 import type { Forward } from "./forward.ts";
 import type { Memory } from "./memory.ts";
+import { RESOURCE_NAMES } from "./names.ts";
 import { Owners } from "./owners.ts";
 import type {
   AddressSpace,
@@ -26,34 +26,6 @@ import type {
   OpenMigration,
 } from "./registry.ts";
 
-/** The names of the core's pools of objects, by TABLE_*. */
-const POOL_NAMES = [
-  "address spaces",
-  "vmas",
-  "anon_vmas",
-  "anon_vma links",
-  "page tables",
-  "notifiers",
-  "memory cgroups",
-  "open migrations",
-  "device tables",
-  "files",
-  "KSM pages",
-  "KSM addresses",
-];
-/** What else can run out, by its number less FIRST_OTHER. */
-const OTHER_NAMES = [
-  "system memory",
-  "device memory",
-  "arena",
-  "nested operations",
-  "memory cgroup limit",
-  "address space",
-  "devmems",
-  "injected failure",
-  "hugetlb pages",
-];
-const FIRST_OTHER = 16;
 const NOTHING = 0xffffffff;
 
 /** The arrays of a migration: src begins at `address`, and dst follows it. */
@@ -187,10 +159,9 @@ export class Context {
 
   /** What ran out at the last -ENOMEM, as in "page tables (capacity 1024)"; empty if nothing did. */
   exhausted(): string {
-    const number = this.mem.header(HDR_EXHAUSTED);
-    if (number < TABLE_POOLS)
-      return `${POOL_NAMES[number]} (capacity ${this.mem.pool(number, POOL_CAPACITY)})`;
-    return OTHER_NAMES[number - FIRST_OTHER] ?? "";
+    const resource = this.mem.header(HDR_EXHAUSTED);
+    const name = RESOURCE_NAMES[resource] ?? "";
+    return resource < POOL_COUNT ? `${name} (capacity ${this.mem.pool(resource, POOL_CAPACITY)})` : name;
   }
 
   /** Adds a device's memory to the registry, or removes it. */

@@ -1,6 +1,6 @@
 /** Settings of a running engine, and counters: one word of the core's header each. */
 import { PAGE_SIZE, PMD_SIZE } from "../../assembly/uapi/page.ts";
-import { HDR_FAIL_ALLOC, HDR_FAULT_AROUND, HDR_FLAG_SWAP, HDR_FLAGS } from "../../assembly/abi/struct.ts";
+import { HDR_FAIL_ALLOC, HDR_FAULT_AROUND, HDR_FLAGS, HDR_FLAG_SWAP } from "../../assembly/abi/header.ts";
 import type { Context } from "./context.ts";
 import { badRange, badType, checkInteger } from "./errors.ts";
 

@@ -1,4 +1,3 @@
-import { REQUEST, REQUEST_DEVICE_FAULT, REQUEST_INVALIDATE } from "../../assembly/abi/request.ts";
 import {
   HDR_REQ_ANSWER,
   HDR_REQ_DEVMEM,
@@ -13,7 +12,8 @@ import {
   HDR_REQ_SEQ,
   HDR_REQ_START,
   HDR_REQ_VMA,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/header.ts";
+import { REQUEST, REQUEST_DEVICE_FAULT, REQUEST_INVALIDATE } from "../../assembly/abi/request.ts";
 import { VM_FAULT_ERROR, VM_FAULT_SIGBUS } from "../../assembly/uapi/vm.ts";
 import type { Context } from "./context.ts";
 import { badType } from "./errors.ts";

@@ -1,5 +1,4 @@
 import {
-  COUNTERS,
   COUNT_DEVICE_TO_DEVICE,
   COUNT_FAULT,
   COUNT_INVALIDATE,
@@ -10,10 +9,21 @@ import {
   COUNT_STAYED,
   COUNT_TO_DEVICE,
   COUNT_TO_SYSTEM,
-  HEADER,
-} from "../../assembly/abi/struct.ts";
-import { FAULT_KINDS } from "../../assembly/uapi/event.ts";
+} from "../../assembly/abi/counter.ts";
+import { COUNTERS, HEADER } from "../../assembly/abi/header.ts";
+import {
+  FAULT_KIND_ANON,
+  FAULT_KIND_COW,
+  FAULT_KIND_DEVICE,
+  FAULT_KIND_EXCLUSIVE,
+  FAULT_KIND_FILE,
+  FAULT_KIND_REUSE,
+  FAULT_KIND_SPURIOUS,
+  FAULT_KIND_SWAP,
+  FAULT_KIND_ZERO,
+} from "../../assembly/uapi/event.ts";
 import type { Memory } from "./memory.ts";
+import type { FaultKind } from "./protocol.ts";
 
 /** CPU faults by what they did (FAULT_KIND_*). */
 export interface FaultStats {
@@ -54,13 +64,19 @@ export interface HmmStats {
 /** Hmm.stats. */
 export function readStats(mem: Memory): HmmStats {
   const count = (index: number): number => mem.u64(HEADER + COUNTERS + 8 * index);
-  const fault = (kind: number): number => count(COUNT_FAULT + kind);
-  const [zero, anon, cow, reuse, device, file, swap, exclusive, spurious] = Array.from(
-    { length: FAULT_KINDS },
-    (_, kind) => fault(kind),
-  );
+  const fault = (kind: FaultKind): number => count(COUNT_FAULT + kind);
   return {
-    faults: { zero, anon, cow, reuse, device, file, swap, exclusive, spurious },
+    faults: {
+      zero: fault(FAULT_KIND_ZERO),
+      anon: fault(FAULT_KIND_ANON),
+      cow: fault(FAULT_KIND_COW),
+      reuse: fault(FAULT_KIND_REUSE),
+      device: fault(FAULT_KIND_DEVICE),
+      file: fault(FAULT_KIND_FILE),
+      swap: fault(FAULT_KIND_SWAP),
+      exclusive: fault(FAULT_KIND_EXCLUSIVE),
+      spurious: fault(FAULT_KIND_SPURIOUS),
+    },
     invalidations: count(COUNT_INVALIDATE),
     requests: count(COUNT_REQUEST),
     pagesToDevice: count(COUNT_TO_DEVICE),

@@ -1,7 +1,7 @@
 import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { MIGRATE_VMA_SELECT_DEVICE_PRIVATE, MIGRATE_VMA_SELECT_SYSTEM } from "../../assembly/uapi/pfn.ts";
-import { OWNER_ANY } from "../../assembly/abi/struct.ts";
+import { OWNER_ANY } from "../../assembly/abi/argument.ts";
 import { badType, checkAddress, checkInteger, checkU32, hex, HmmError, roundDown } from "../engine/errors.ts";
 import type { MigrateSelect } from "../engine/protocol.ts";
 import { run } from "../engine/request.ts";

@@ -1,7 +1,7 @@
 /** The system calls that change an address space's mappings. Mm's methods of the same names document them. */
 import { EAGAIN, EINVAL } from "../../assembly/uapi/errno.ts";
-import { HDR_RESULT } from "../../assembly/abi/struct.ts";
-import { MAP_FILE_MIXED, MAP_FILE_PFN } from "../../assembly/abi/mapping.ts";
+import { MAP_FILE_MIXED, MAP_FILE_PFN } from "../../assembly/abi/argument.ts";
+import { HDR_RESULT } from "../../assembly/abi/header.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import {
   MADV_COLD,

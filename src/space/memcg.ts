@@ -1,11 +1,10 @@
 import { EBUSY } from "../../assembly/uapi/errno.ts";
-import { MEMCG_LIMIT, MEMCG_MEMBERS, MEMCG_USAGE, TABLE_MEMCG } from "../../assembly/abi/struct.ts";
+import { MEMCG_LIMIT, MEMCG_MEMBERS, MEMCG_USAGE } from "../../assembly/abi/object.ts";
+import { RESOURCE_MEMCG } from "../../assembly/abi/pool.ts";
+import { NO_LIMIT } from "../../assembly/abi/argument.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badType, checkInteger, checkOptions, HmmError } from "../engine/errors.ts";
-
-/** The core's word for a group without a limit. */
-const NO_LIMIT = 0xffffffff;
 
 /**
  * A memory cgroup: pages of its address spaces are charged to it, in system memory and in device memory
@@ -105,7 +104,7 @@ export class Memcg {
   #field(offset: number, otherwise: number): number {
     if (this.#ctx === null || this.#closed) return otherwise;
     const { mem } = this.#ctx;
-    return mem.u32(mem.objectAddress(TABLE_MEMCG, this.#id) + offset);
+    return mem.u32(mem.objectAddress(RESOURCE_MEMCG, this.#id) + offset);
   }
 }
 

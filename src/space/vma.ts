@@ -1,6 +1,4 @@
 import {
-  POOL_CAPACITY,
-  TABLE_VMA,
   VMA_END,
   VMA_FILE,
   VMA_FLAGS,
@@ -9,7 +7,8 @@ import {
   VMA_NEXT,
   VMA_PGOFF,
   VMA_START,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/object.ts";
+import { POOL_CAPACITY, RESOURCE_VMA } from "../../assembly/abi/pool.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { VM_ACCESS, VM_HUGETLB, VM_SPECIAL } from "../../assembly/uapi/vm.ts";
 import type { Context } from "../engine/context.ts";
@@ -44,7 +43,7 @@ export class Vma {
   /** @internal The vmas of an mm in address order, from the pointer of the first one. */
   static list(mm: Forward["Mm"], ctx: Context, first: number): Vma[] {
     const list: Vma[] = [];
-    const limit = ctx.mem.pool(TABLE_VMA, POOL_CAPACITY);
+    const limit = ctx.mem.pool(RESOURCE_VMA, POOL_CAPACITY);
     for (let at = first; at !== 0 && list.length < limit; at = ctx.mem.u32(at + VMA_NEXT)) {
       list.push(new Vma(mm, ctx, at));
     }

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { MM_RSS_ANON, TABLE_MM } from "../../assembly/abi/struct.ts";
+import { MM_RSS_ANON } from "../../assembly/abi/object.ts";
+import { RESOURCE_MM } from "../../assembly/abi/pool.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { PAGE_SIZE } from "../../src/index.ts";
 import { builds } from "../util/builds.ts";
@@ -67,7 +68,7 @@ coverage(
   () => {
     const files = readdirSync(FOLDER).filter((name) => /^hmm-tests.*\.test\.ts$/.test(name));
     const text = files.map((name) => readFileSync(join(FOLDER, name), "utf8")).join("\n");
-    const calls = /(?:scenario|add)\(\s*["`](\w+)|const name = `(\w+)/g;
+    const calls = /(?:scenario|add|test)\(\s*["`](\w+)|const name = `(\w+)/g;
     const names = new Set([...text.matchAll(calls)].map(([, direct, named]) => direct ?? named));
     const without = KERNEL_TESTS_WITHOUT_TEST.map(({ name }) => name);
     assert.equal([...names, ...without].sort(), [...KERNEL_TESTS].sort());
@@ -105,7 +106,7 @@ coverage("a sum that is wrong is seen at the end of the call that made it wrong"
   const mm = hmm.createMm();
   const addr = filled(mm, 2);
   const { mem } = contextOf("test", hmm);
-  const anon = mem.objectAddress(TABLE_MM, mm.id) + MM_RSS_ANON;
+  const anon = mem.objectAddress(RESOURCE_MM, mm.id) + MM_RSS_ANON;
   mem.setU32(anon, mem.u32(anon) - 1);
   assert.match(errorOf(() => mm.munmap(addr, PAGE_SIZE))!.message, /^rss of mm/);
   mem.setU32(anon, mem.u32(anon) + 1);

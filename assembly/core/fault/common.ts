@@ -1,16 +1,11 @@
 // What all kinds of faults share: who may access what, new pages, and a fault's answers.
 
 import { EAGAIN } from "../../uapi/errno";
-import { LOG_FAULT } from "../../abi/request";
+import { COUNT_FAULT } from "../../abi/counter";
+import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE } from "../../abi/frame";
+import { HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_OPEN_MIGRATION } from "../../abi/header";
+import { LOG_FAULT } from "../../abi/log";
 import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import {
-  COUNT_FAULT,
-  FOLIO_ANON,
-  FOLIO_ANON_EXCLUSIVE,
-  HDR_FAULT_CODE,
-  HDR_FAULT_KIND,
-  HDR_OPEN_MIGRATION,
-} from "../../abi/struct";
 import {
   ACCESS_FORCE,
   ACCESS_GUP,

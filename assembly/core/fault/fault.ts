@@ -10,6 +10,32 @@
 //                      `exclusive`
 //   migration          -EAGAIN: the caller must wait    the same
 
+import { COUNT_FAULT, COUNT_REQUEST } from "../../abi/counter";
+import {
+  FOLIO_ANON,
+  FOLIO_ANON_EXCLUSIVE,
+  FOLIO_DIRTY,
+  FOLIO_FILE,
+  FOLIO_KSM,
+  FOLIO_LARGE,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_SWAP_CACHE,
+} from "../../abi/frame";
+import {
+  HDR_FAULT_CODE,
+  HDR_FAULT_KIND,
+  HDR_REQ_ANSWER,
+  HDR_REQ_DEVMEM,
+  HDR_REQ_FLAGS,
+  HDR_REQ_KIND,
+  HDR_REQ_MM,
+  HDR_REQ_ORDER,
+  HDR_REQ_PAGE,
+  HDR_REQ_START,
+  HDR_REQ_VMA,
+  HDR_ZERO_PFN,
+} from "../../abi/header";
 import { REQUEST, REQUEST_DEVICE_FAULT } from "../../abi/request";
 import {
   FAULT_KIND_ANON,
@@ -36,31 +62,6 @@ import {
   PTE_YOUNG,
 } from "../../uapi/pte";
 import {
-  COUNT_FAULT,
-  COUNT_REQUEST,
-  FOLIO_ANON,
-  FOLIO_ANON_EXCLUSIVE,
-  FOLIO_DIRTY,
-  FOLIO_FILE,
-  FOLIO_KSM,
-  FOLIO_LARGE,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  FOLIO_SWAP_CACHE,
-  HDR_FAULT_CODE,
-  HDR_FAULT_KIND,
-  HDR_REQ_ANSWER,
-  HDR_REQ_DEVMEM,
-  HDR_REQ_FLAGS,
-  HDR_REQ_KIND,
-  HDR_REQ_MM,
-  HDR_REQ_ORDER,
-  HDR_REQ_PAGE,
-  HDR_REQ_START,
-  HDR_REQ_VMA,
-  HDR_ZERO_PFN,
-} from "../../abi/struct";
-import {
   ACCESS_WRITE,
   FAULT_LOOP,
   FAULT_OOM,
@@ -84,7 +85,7 @@ import { zoneOfPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { mmAt } from "../space/mm";
-import { anonVmaPrepare } from "../space/rmap";
+import { anonVmaPrepare } from "../space/anon-vma";
 import { freeSwap } from "../space/swap";
 import { protection, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";

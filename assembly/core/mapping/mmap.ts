@@ -1,19 +1,14 @@
 // mmap: choosing an address and making the mapping.
 
+import { MAP_FILE_MIXED } from "../../abi/argument";
+import { COMMAND_SIZE, HDR_HUGETLB_FREE, HDR_RESULT, HDR_ZERO_PFN } from "../../abi/header";
+import { LOG_MMAP } from "../../abi/log";
+import { FILE_SHMEM } from "../../abi/object";
+import { RESOURCE_ADDRESS_SPACE, RESOURCE_HUGETLB } from "../../abi/pool";
+import { REQUEST } from "../../abi/request";
 import { EEXIST, EINVAL, ENOMEM } from "../../uapi/errno";
-import { LOG_MMAP, REQUEST } from "../../abi/request";
 import { PAGE_SIZE, PMD_SHIFT, PMD_SIZE } from "../../uapi/page";
 import { PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
-import {
-  COMMAND_SIZE,
-  FILE_SHMEM,
-  HDR_HUGETLB_FREE,
-  HDR_RESULT,
-  HDR_ZERO_PFN,
-  TABLE_ADDRESS_SPACE,
-  TABLE_HUGETLB,
-} from "../../abi/struct";
-import { MAP_FILE_MIXED } from "../../abi/mapping";
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -71,7 +66,8 @@ function below(ceiling: u64, length: u64, align: u64): u64 {
 }
 
 /**
- * get_unmapped_area: the hint if it is free, else the highest aligned gap that fits below MMAP_BASE. 0 when there is none.
+ * get_unmapped_area: the hint if it is free, else the highest aligned gap that fits below MMAP_BASE. 0 when
+ * there is none.
  */
 export function findGap(mm: Mm, hint: u64, length: u64, align: u64): u64 {
   if (hint >= USER_START && hint + length <= USER_END && isFree(mm, hint, hint + length)) return hint;
@@ -85,7 +81,7 @@ export function findGap(mm: Mm, hint: u64, length: u64, align: u64): u64 {
   }
   const at = below(ceiling, length, align);
   if (at >= USER_START) return at;
-  exhausted(TABLE_ADDRESS_SPACE);
+  exhausted(RESOURCE_ADDRESS_SPACE);
   return 0;
 }
 
@@ -197,13 +193,16 @@ function insertSpecial(vma: Vma, addr: u64, mixed: bool): bool {
   return true;
 }
 
-/** Of a hugetlb mapping, whose length is rounded up: private, aligned where it is fixed, and in the pool. 0 or an errno. */
+/**
+ * Of a hugetlb mapping, whose length is rounded up: private, aligned where it is fixed, and in the pool. 0 or
+ * an errno.
+ */
 function checkHugetlb(cmd: MmapCmd): i32 {
   if (cmd.flags & MAP_SHARED || !(cmd.flags & MAP_ANONYMOUS)) return -EINVAL;
   if (cmd.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) && cmd.hint & HUGE_MASK) return -EINVAL;
   cmd.length = (cmd.length + HUGE_MASK) & ~HUGE_MASK;
   if ((cmd.length >> PMD_SHIFT) + hugetlbReserved() <= <u64>header(HDR_HUGETLB_FREE)) return 0;
-  exhausted(TABLE_HUGETLB);
+  exhausted(RESOURCE_HUGETLB);
   return -ENOMEM;
 }
 

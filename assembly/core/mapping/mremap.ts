@@ -1,11 +1,12 @@
-// mremap: shrinking, growing and moving a mapping. A move takes the entries along, whatever they are: pages, device
-// entries and the zero page change their address and nothing else.
+// mremap: shrinking, growing and moving a mapping. A move takes the entries along, whatever they are: pages,
+// device entries and the zero page change their address and nothing else.
 
-import { EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
+import { COMMAND_SIZE, HDR_RESULT } from "../../abi/header";
+import { RESOURCE_VMA } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
+import { EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
 import { MMU_NOTIFY_UNMAP } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
-import { COMMAND_SIZE, HDR_RESULT, TABLE_VMA } from "../../abi/struct";
 import {
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
@@ -26,17 +27,18 @@ import { notifyEnd, notifyStart } from "../operation/notify";
 import { cutsHugetlb, splitMapping } from "../operation/split";
 import { vmaAdd, vmaMergeNew } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
-import { anonVmaClone, unlinkAnonVmas } from "../space/rmap";
+import { anonVmaClone, unlinkAnonVmas } from "../space/anon-vma";
 import { findVmaFrom, isAnonymous, pgoffOf, Vma, vmaAlloc, vmaAt, vmaFree, vmaLookup } from "../space/vma";
 import { HUGE_MASK } from "../table/huge";
 import {
-  holeEnd,
   isHuge,
   leafEnd,
   leafTable,
   makePmdTable,
   moveLeaf,
   slotOf,
+  slotsEnd,
+  spanEnd,
   USER_END,
   USER_START,
   walk,
@@ -200,8 +202,8 @@ function prepareMove(cmd: MremapCmd, mm: Mm): i32 {
   const broken = breakKsm(cmd, vma, cmd.oldAddr, cmd.oldAddr + cmd.oldLength);
   if (broken) return broken;
   // The copy, and two splits of the old mapping: refused now, not half done later.
-  if (poolLeft(TABLE_VMA) < 3) {
-    exhausted(TABLE_VMA);
+  if (poolLeft(RESOURCE_VMA) < 3) {
+    exhausted(RESOURCE_VMA);
     return -ENOMEM;
   }
   if (!(cmd.flags & MREMAP_FIXED)) cmd.newAddr = findGap(mm, cmd.newAddr, cmd.newLength, PAGE_SIZE);
@@ -240,45 +242,42 @@ function copyVma(mm: Mm, vma: Vma, from: u64, to: u64, length: u64): Vma {
 
 /** Leaf tables for [to, …) wherever [start, end) has one. */
 function makeTables(mm: Mm, mmId: u32, start: u64, end: u64, to: u64): bool {
-  let addr = start;
-  while (addr < end) {
-    if (!leafTable(mm.pgd, addr)) {
-      addr = holeEnd(mm.pgd, addr);
+  let next = start;
+  while (next < end) {
+    const addr = next;
+    const table = leafTable(mm.pgd, addr);
+    next = spanEnd(mm.pgd, table, addr, end);
+    if (!table) continue;
+    const target = to + (addr - start);
+    if (movesWhole(addr, end, target)) {
+      if (!makePmdTable(mm.pgd, mmId, target)) return false;
       continue;
     }
-    const until = leafEnd(addr, end);
-    if (movesWhole(addr, end, to + (addr - start))) {
-      if (!makePmdTable(mm.pgd, mmId, to + (addr - start))) return false;
-      addr = until;
-      continue;
-    }
-    if (!walkAlloc(mm.pgd, mmId, to + (addr - start))) return false;
-    if (!walkAlloc(mm.pgd, mmId, to + (until - 1 - start))) return false;
-    addr = until;
+    if (!walkAlloc(mm.pgd, mmId, target)) return false;
+    if (!walkAlloc(mm.pgd, mmId, to + (next - 1 - start))) return false;
   }
   return true;
 }
 
+/** move_page_tables: moves the entries of [start, end) to `to`, where makeTables() has made their tables. */
 function moveEntries(mm: Mm, start: u64, end: u64, to: u64): void {
-  let addr = start;
-  while (addr < end) {
+  let next = start;
+  while (next < end) {
+    const addr = next;
     const table = leafTable(mm.pgd, addr);
-    if (!table) {
-      addr = holeEnd(mm.pgd, addr);
-      continue;
-    }
-    const until = leafEnd(addr, end);
+    next = spanEnd(mm.pgd, table, addr, end);
+    if (!table) continue;
     if (movesWhole(addr, end, to + (addr - start))) {
       moveLeaf(mm.pgd, addr, to + (addr - start));
-      addr = until;
       continue;
     }
-    for (; addr < until; addr += PAGE_SIZE) {
-      const at = slotOf(table, addr);
+    let target = to + (addr - start);
+    const last = slotsEnd(table, addr, next);
+    for (let at = slotOf(table, addr); at < last; at += 8, target += PAGE_SIZE) {
       const pte = load<u64>(at);
       if (!pte) continue;
       store<u64>(at, 0);
-      store<u64>(walk(mm.pgd, to + (addr - start)), pte);
+      store<u64>(walk(mm.pgd, target), pte);
     }
   }
 }

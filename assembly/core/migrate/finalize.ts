@@ -29,18 +29,16 @@ import {
   FOLIO_MAPS,
   FOLIO_MIGRATION_SHARED,
   FOLIO_SIZE,
-  HDR_DEVICE_BASE,
-  HDR_FLAG_COHERENT,
-  HDR_FLAGS,
-  HDR_FOLIOS,
-  MIGRATION_PAGES,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_FLAGS, HDR_FLAG_COHERENT, HDR_FOLIOS } from "../../abi/header";
+import { MIGRATION_PAGES } from "../../abi/object";
 import { header } from "../base/layout";
 import { exists } from "../base/object";
 import { makePte, pteFlags } from "../base/pte";
 import { isCoherentPfn } from "../frame/coherent";
 import { Folio, folioOf, isDevicePfn } from "../frame/folio";
-import { addExternalRefs, clearFolio, freePages, putPage } from "../frame/page-alloc";
+import { addExternalRefs, clearFolio, putPage } from "../frame/page-alloc";
+import { freePages } from "../frame/page-free";
 import {
   isUnit,
   letGo,

@@ -7,6 +7,15 @@
 //   COMPOUND (a hole)      COMPOUND | pfn  a huge page where nothing, or the huge zero page, was
 //   COMPOUND (a hole)      512 pages       512 holes
 
+import { COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
+import {
+  FOLIO_ANON,
+  FOLIO_DIRTY,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_MIGRATION_SHARED,
+  FOLIO_REFERENCED,
+} from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
@@ -24,17 +33,6 @@ import {
   REASON_REFERENCED,
   REASON_STILL_MAPPED,
 } from "../../uapi/reason";
-import {
-  COUNT_DEVICE_TO_DEVICE,
-  COUNT_TO_DEVICE,
-  COUNT_TO_SYSTEM,
-  FOLIO_ANON,
-  FOLIO_DIRTY,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  FOLIO_MIGRATION_SHARED,
-  FOLIO_REFERENCED,
-} from "../../abi/struct";
 import { LARGE_PAGES } from "../base/layout";
 import { pteFlags, ptePfn } from "../base/pte";
 import { count } from "../base/stat";

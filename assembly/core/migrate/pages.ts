@@ -1,7 +1,22 @@
 // migrate_vma_pages and migrate_vma_finalize: what happens to the candidates once a driver has given destinations.
 
 import { EINVAL } from "../../uapi/errno";
-import { LOG_MIGRATE, REQUEST } from "../../abi/request";
+import { COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
+import {
+  FOLIO_ANON,
+  FOLIO_COUNT_MASK,
+  FOLIO_DIRTY,
+  FOLIO_FILE,
+  FOLIO_FLAGS,
+  FOLIO_KSM,
+  FOLIO_REFERENCED,
+  FOLIO_SHMEM,
+  FOLIO_SIZE,
+} from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_FOLIOS } from "../../abi/header";
+import { LOG_MIGRATE } from "../../abi/log";
+import { MIGRATION_PAGES, MIGRATION_SETUP } from "../../abi/object";
+import { REQUEST } from "../../abi/request";
 import {
   MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_ERROR,
@@ -16,24 +31,6 @@ import {
   REASON_ORDER,
   REASON_REFERENCED,
 } from "../../uapi/reason";
-import {
-  COUNT_DEVICE_TO_DEVICE,
-  COUNT_TO_DEVICE,
-  COUNT_TO_SYSTEM,
-  FOLIO_ANON,
-  FOLIO_COUNT_MASK,
-  FOLIO_DIRTY,
-  FOLIO_FILE,
-  FOLIO_FLAGS,
-  FOLIO_KSM,
-  FOLIO_REFERENCED,
-  FOLIO_SHMEM,
-  FOLIO_SIZE,
-  HDR_DEVICE_BASE,
-  HDR_FOLIOS,
-  MIGRATION_PAGES,
-  MIGRATION_SETUP,
-} from "../../abi/struct";
 import { header, LARGE_PAGES } from "../base/layout";
 import { count, log } from "../base/stat";
 import { folioOf, isDevicePfn } from "../frame/folio";

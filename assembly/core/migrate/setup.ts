@@ -2,6 +2,19 @@
 // nobody touches them until the end. (Which pages of a range are candidates: migrate-collect.ts.)
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
+import { COUNT_MIGRATIONS } from "../../abi/counter";
+import {
+  FOLIO_FILE,
+  FOLIO_FREE,
+  FOLIO_LARGE,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_MIGRATION_SHARED,
+  FOLIO_SHMEM,
+  FOLIO_SWAP_CACHE,
+} from "../../abi/frame";
+import { MIGRATION_SETUP } from "../../abi/object";
+import { RESOURCE_MIGRATION } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_MIGRATE } from "../../uapi/event";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_VMA_SELECT_DEVICE_PRIVATE } from "../../uapi/pfn";
@@ -13,19 +26,6 @@ import {
   REASON_PINNED,
   REASON_STILL_MAPPED,
 } from "../../uapi/reason";
-import {
-  COUNT_MIGRATIONS,
-  FOLIO_FILE,
-  FOLIO_FREE,
-  FOLIO_LARGE,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  FOLIO_MIGRATION_SHARED,
-  FOLIO_SHMEM,
-  FOLIO_SWAP_CACHE,
-  MIGRATION_SETUP,
-  TABLE_MIGRATION,
-} from "../../abi/struct";
 import { VM_HUGETLB, VM_SPECIAL } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
 import { exists } from "../base/object";
@@ -119,7 +119,7 @@ function finishSetup(cmd: SetupCmd, m: Migration): i32 {
   }
   m.state = MIGRATION_SETUP;
   count(COUNT_MIGRATIONS);
-  return poolId(TABLE_MIGRATION, changetype<usize>(m));
+  return poolId(RESOURCE_MIGRATION, changetype<usize>(m));
 }
 
 /** A page of the device, wherever it is mapped. */

@@ -1,5 +1,5 @@
 import * as assert from "uvu/assert";
-import { HDR_ARENA } from "../../../assembly/abi/struct.ts";
+import { HDR_ARENA } from "../../../assembly/abi/header.ts";
 import { boot, checkConfig } from "../../../src/engine/config.ts";
 import { bindExports } from "../../../src/engine/wasm.ts";
 import { onEachBuild } from "../../util/builds.ts";
