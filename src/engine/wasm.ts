@@ -1,24 +1,18 @@
 import binary from "#hmm.wasm";
 import type { CoreExports } from "./core.ts";
 import { panicError } from "./memory.ts";
+import { wasmBytes } from "./wasm-bytes.ts";
 
 let embedded: WebAssembly.Module | undefined;
 
-/** Each character is a byte: gzip finds in such a string what it finds in the module, and little of that in base64. */
-function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
-
 /** The core that is part of the package, compiled on first use and kept: a compiled module has no state. */
 export function compileEmbedded(): WebAssembly.Module {
-  return (embedded ??= new WebAssembly.Module(bytesOf(binary)));
+  return (embedded ??= new WebAssembly.Module(wasmBytes(binary)));
 }
 
 /** As {@link compileEmbedded}, without blocking the thread. */
 export async function compileEmbeddedAsync(): Promise<WebAssembly.Module> {
-  return (embedded ??= await WebAssembly.compile(bytesOf(binary)));
+  return (embedded ??= await WebAssembly.compile(wasmBytes(binary)));
 }
 
 type Numeric = (...args: number[]) => number;

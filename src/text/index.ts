@@ -3,6 +3,7 @@
  * the engine's entries never reach this folder (test/tidy/tidy.test.ts checks that).
  */
 import binary from "#text.wasm";
+import { wasmBytes } from "../engine/wasm-bytes.ts";
 import { bind } from "./bind.ts";
 
 /** The exports of assembly/text/index.ts, where each is described. `handle` is a decoder's. */
@@ -23,5 +24,5 @@ export interface TextModule {
 
 /** A new instance of the text module, with a memory of its own. */
 export function loadText(): TextModule {
-  return bind<TextModule>(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
+  return bind<TextModule>(wasmBytes(binary));
 }
