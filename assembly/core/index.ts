@@ -1,4 +1,5 @@
-// What the module exports. What may suspend begins in entry/ and goes on in resume(); everything else ends in one call.
+// What the module exports. What may suspend begins in entry/ and goes on in resume(); everything else ends in
+// one call.
 
 export { checksum } from "./base/checksum";
 export { layoutBytes } from "./base/layout";

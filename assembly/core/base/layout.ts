@@ -1,6 +1,6 @@
 // The memory map: where each table lies in linear memory, computed once from the boot configuration.
 //
-//   0        4096           HEADER
+//   0        4096          HEADER (0x10000)
 //  ┌────────┬──────────────┬────────────────────────────────┬─────────────────┬───────────┬───────┐
 //  │ zeros  │ static data  │ header, pools, zones, commands │ exchange buffer │ event log │ pools │ …
 //  └────────┴──────────────┴────────────────────────────────┴─────────────────┴───────────┴───────┘

@@ -1,4 +1,5 @@
-// The exports of accesses and of HMM: the CPU's and the driver's touches, range faults, migration, exclusive access.
+// The exports of accesses and of HMM: the CPU's and the driver's touches, range faults, migration, exclusive
+// access.
 
 import { XBUF_SIZE } from "../../abi/argument";
 import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES } from "../../abi/header";
@@ -8,7 +9,7 @@ import { AccessCmd, PinCmd } from "../access/access";
 import { header } from "../base/layout";
 import { exists } from "../base/object";
 import { ExclusiveCmd } from "../hmm/exclusive";
-import { RangeFaultCmd } from "../hmm/range-fault";
+import { RangeFaultCmd } from "../hmm/slots";
 import { MigrateDeviceSetupCmd, MigratePagesCmd, MigrateSetupCmd } from "../migrate/cmd";
 import {
   commandPush,
@@ -24,7 +25,9 @@ import {
 import { migrationOf } from "../space/migration";
 import { begin, notBegun, run } from "./run";
 
-/** Copies up to XBUF_SIZE bytes between an address space and the exchange buffer. Returns the bytes copied. */
+/**
+ * Copies up to XBUF_SIZE bytes between an address space and the exchange buffer. Returns the bytes copied.
+ */
 export function access(mm: u32, addr: f64, length: u32, flags: u32): i32 {
   const cmd = changetype<AccessCmd>(begin(OP_ACCESS, mm, addr, addr + <f64>min<u32>(length, XBUF_SIZE)));
   if (!exists(cmd)) return notBegun(mm);

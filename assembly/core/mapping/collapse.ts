@@ -1,5 +1,5 @@
-// MADV_COLLAPSE: small pages become a huge one, by copying. Pages that are elsewhere (swap, a device) are brought first,
-// holes and zero pages are filled with zeros.
+// MADV_COLLAPSE: small pages become a huge one, by copying. Pages that are elsewhere (swap, a device) are
+// brought first, holes and zero pages are filled with zeros.
 
 import { EAGAIN, EBUSY, EINVAL, ENOMEM } from "../../uapi/errno";
 import { FOLIO_ANON, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE } from "../../abi/frame";
@@ -49,8 +49,8 @@ export class CollapseState {
 }
 
 /**
- * madvise_collapse of [start, end), which one vma has: every 2 MiB block that lies in it wholly becomes a huge page. 0,
- * REQUEST, or the errno of the last block that did not.
+ * madvise_collapse of [start, end), which one vma has: every 2 MiB block that lies in it wholly becomes a
+ * huge page. 0, REQUEST, or the errno of the last block that did not.
  */
 export function collapseRange(cmd: Cmd, state: CollapseState, vma: Vma, start: u64, end: u64): i32 {
   const first = (start + HUGE_MASK) & ~HUGE_MASK;
@@ -73,7 +73,8 @@ export function collapseRange(cmd: Cmd, state: CollapseState, vma: Vma, start: u
     }
   }
   state.step = STEP_BEGIN;
-  // Like Linux: reject a range that holds no 2 MiB boundary; accept one that begins and ends at the same boundary.
+  // Like Linux: reject a range that holds no 2 MiB boundary; accept one that begins and ends at the same
+  // boundary.
   if (last < first) return -EINVAL;
   return <u64>state.collapsed == (last - first) / PMD_SIZE ? 0 : -(<i32>state.error);
 }
@@ -105,7 +106,10 @@ function collapseBlock(cmd: Cmd, state: CollapseState, vma: Vma, from: u64): i32
   return refused ? refused : head ? SCAN_SUCCEED : STOPS | ENOMEM;
 }
 
-/** Can the pages of a leaf table become one? 0 or an errno (with STOPS or not). `away`: those that are not present may be brought. */
+/**
+ * Can the pages of a leaf table become one? 0 or an errno (with STOPS or not). `away`: those that are not
+ * present may be brought.
+ */
 function scan(vma: Vma, table: usize, away: bool): i32 {
   let writable = false;
   for (let at = table; at < table + PAGE_SIZE; at += 8) {
@@ -133,7 +137,10 @@ function isHeld(pfn: u32, folio: Folio): bool {
   return folio.refcount != folio.mapcount + (folio.has(FOLIO_SWAP_CACHE) ? 1 : 0);
 }
 
-/** __collapse_huge_page_swapin: faults in what of [state.cursor, end) is elsewhere. 0, an errno (with STOPS or not) or REQUEST. */
+/**
+ * __collapse_huge_page_swapin: faults in what of [state.cursor, end) is elsewhere. 0, an errno (with STOPS or
+ * not) or REQUEST.
+ */
 function bringPages(cmd: Cmd, state: CollapseState, vma: Vma, end: u64): i32 {
   while (state.cursor < end) {
     const pte = readPte(vma.mm.pgd, state.cursor);

@@ -66,7 +66,8 @@ function below(ceiling: u64, length: u64, align: u64): u64 {
 }
 
 /**
- * get_unmapped_area: the hint if it is free, else the highest aligned gap that fits below MMAP_BASE. 0 when there is none.
+ * get_unmapped_area: the hint if it is free, else the highest aligned gap that fits below MMAP_BASE. 0 when
+ * there is none.
  */
 export function findGap(mm: Mm, hint: u64, length: u64, align: u64): u64 {
   if (hint >= USER_START && hint + length <= USER_END && isFree(mm, hint, hint + length)) return hint;
@@ -192,7 +193,10 @@ function insertSpecial(vma: Vma, addr: u64, mixed: bool): bool {
   return true;
 }
 
-/** Of a hugetlb mapping, whose length is rounded up: private, aligned where it is fixed, and in the pool. 0 or an errno. */
+/**
+ * Of a hugetlb mapping, whose length is rounded up: private, aligned where it is fixed, and in the pool. 0 or
+ * an errno.
+ */
 function checkHugetlb(cmd: MmapCmd): i32 {
   if (cmd.flags & MAP_SHARED || !(cmd.flags & MAP_ANONYMOUS)) return -EINVAL;
   if (cmd.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) && cmd.hint & HUGE_MASK) return -EINVAL;

@@ -1,5 +1,5 @@
-// mremap: shrinking, growing and moving a mapping. A move takes the entries along, whatever they are: pages, device
-// entries and the zero page change their address and nothing else.
+// mremap: shrinking, growing and moving a mapping. A move takes the entries along, whatever they are: pages,
+// device entries and the zero page change their address and nothing else.
 
 import { COMMAND_SIZE, HDR_RESULT } from "../../abi/header";
 import { RESOURCE_VMA } from "../../abi/pool";
@@ -31,13 +31,14 @@ import { anonVmaClone, unlinkAnonVmas } from "../space/anon-vma";
 import { findVmaFrom, isAnonymous, pgoffOf, Vma, vmaAlloc, vmaAt, vmaFree, vmaLookup } from "../space/vma";
 import { HUGE_MASK } from "../table/huge";
 import {
-  holeEnd,
   isHuge,
   leafEnd,
   leafTable,
   makePmdTable,
   moveLeaf,
   slotOf,
+  slotsEnd,
+  spanEnd,
   USER_END,
   USER_START,
   walk,
@@ -241,45 +242,42 @@ function copyVma(mm: Mm, vma: Vma, from: u64, to: u64, length: u64): Vma {
 
 /** Leaf tables for [to, …) wherever [start, end) has one. */
 function makeTables(mm: Mm, mmId: u32, start: u64, end: u64, to: u64): bool {
-  let addr = start;
-  while (addr < end) {
-    if (!leafTable(mm.pgd, addr)) {
-      addr = holeEnd(mm.pgd, addr);
+  let next = start;
+  while (next < end) {
+    const addr = next;
+    const table = leafTable(mm.pgd, addr);
+    next = spanEnd(mm.pgd, table, addr, end);
+    if (!table) continue;
+    const target = to + (addr - start);
+    if (movesWhole(addr, end, target)) {
+      if (!makePmdTable(mm.pgd, mmId, target)) return false;
       continue;
     }
-    const until = leafEnd(addr, end);
-    if (movesWhole(addr, end, to + (addr - start))) {
-      if (!makePmdTable(mm.pgd, mmId, to + (addr - start))) return false;
-      addr = until;
-      continue;
-    }
-    if (!walkAlloc(mm.pgd, mmId, to + (addr - start))) return false;
-    if (!walkAlloc(mm.pgd, mmId, to + (until - 1 - start))) return false;
-    addr = until;
+    if (!walkAlloc(mm.pgd, mmId, target)) return false;
+    if (!walkAlloc(mm.pgd, mmId, to + (next - 1 - start))) return false;
   }
   return true;
 }
 
+/** move_page_tables: moves the entries of [start, end) to `to`, where makeTables() has made their tables. */
 function moveEntries(mm: Mm, start: u64, end: u64, to: u64): void {
-  let addr = start;
-  while (addr < end) {
+  let next = start;
+  while (next < end) {
+    const addr = next;
     const table = leafTable(mm.pgd, addr);
-    if (!table) {
-      addr = holeEnd(mm.pgd, addr);
-      continue;
-    }
-    const until = leafEnd(addr, end);
+    next = spanEnd(mm.pgd, table, addr, end);
+    if (!table) continue;
     if (movesWhole(addr, end, to + (addr - start))) {
       moveLeaf(mm.pgd, addr, to + (addr - start));
-      addr = until;
       continue;
     }
-    for (; addr < until; addr += PAGE_SIZE) {
-      const at = slotOf(table, addr);
+    let target = to + (addr - start);
+    const last = slotsEnd(table, addr, next);
+    for (let at = slotOf(table, addr); at < last; at += 8, target += PAGE_SIZE) {
       const pte = load<u64>(at);
       if (!pte) continue;
       store<u64>(at, 0);
-      store<u64>(walk(mm.pgd, to + (addr - start)), pte);
+      store<u64>(walk(mm.pgd, target), pte);
     }
   }
 }

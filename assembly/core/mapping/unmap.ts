@@ -23,7 +23,9 @@ export function freeTablesOfGap(mm: Mm, start: u64, end: u64): void {
   freeUnusedTables(mm, start, end, exists(prev) ? prev.end : 0, exists(next) ? next.start : SPACE_END);
 }
 
-/** Destroys the vmas of [start, end), which lie wholly inside it, and frees tables that none needs any more. */
+/**
+ * Destroys the vmas of [start, end), which lie wholly inside it, and frees tables that none needs any more.
+ */
 function removeVmas(mm: Mm, start: u64, end: u64): void {
   let vma = findVmaFrom(mm, start);
   const prev = exists(vma) ? vmaAt(vma.prev) : vmaAt(mm.vmaLast);
@@ -38,8 +40,8 @@ function removeVmas(mm: Mm, start: u64, end: u64): void {
 }
 
 /**
- * do_munmap as a part of an operation: 0 when [start, end) is unmapped (also if nothing was mapped there), -ENOMEM when
- * a vma would have to be split and cannot be, or REQUEST.
+ * do_munmap as a part of an operation: 0 when [start, end) is unmapped (also if nothing was mapped there),
+ * -ENOMEM when a vma would have to be split and cannot be, or REQUEST.
  */
 export function unmapRange(cmd: Cmd, start: u64, end: u64): i32 {
   const mm = mmAt(cmd.mm);
