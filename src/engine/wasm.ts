@@ -2,6 +2,7 @@ import binary from "#hmm.wasm";
 import type { CoreExports } from "./core.ts";
 import { badType } from "./errors.ts";
 import { panicError } from "./memory.ts";
+import { wasmBytes } from "./wasm-bytes.ts";
 
 let embedded: WebAssembly.Module | undefined;
 
@@ -11,24 +12,14 @@ export function checkModule(module: unknown, op = "Hmm.create"): WebAssembly.Mod
   return module;
 }
 
-/**
- * The bytes of a module that is a string, a character for each byte: gzip compresses that as well as the
- * module itself.
- */
-function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
-
 /** Returns the package's core, compiled on first use and kept: a compiled module has no state. */
 export function compileEmbedded(): WebAssembly.Module {
-  return (embedded ??= new WebAssembly.Module(bytesOf(binary)));
+  return (embedded ??= new WebAssembly.Module(wasmBytes(binary)));
 }
 
 /** Returns the package's core as {@link compileEmbedded} does, without blocking the thread. */
 export async function compileEmbeddedAsync(): Promise<WebAssembly.Module> {
-  return (embedded ??= await WebAssembly.compile(bytesOf(binary)));
+  return (embedded ??= await WebAssembly.compile(wasmBytes(binary)));
 }
 
 type Numeric = (...args: number[]) => number;
