@@ -91,14 +91,14 @@ export const CORE_HUGE: readonly Mutant[] = [
   {
     name: "unit-forgets-that-it-is-huge",
     file: core("space/migration"),
-    before: "let flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);",
-    after: "let flags = kept & (PTE_WRITE | PTE_NO_ACCESS);",
+    before: "const flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);",
+    after: "const flags = kept & (PTE_WRITE | PTE_NO_ACCESS);",
     ask: ["unit/compound"],
   },
   {
     name: "unit-that-somebody-holds-moves",
     file: core("migrate/huge"),
-    before: "    if (folioOf(pfn).refcount > explained) return REASON_PINNED;\n",
+    before: "    if (folioOf(pfn).refcount > expectedRefs(pfn, m.faultPage)) return REASON_PINNED;\n",
     after: "",
     ask: ["unit/compound"],
   },

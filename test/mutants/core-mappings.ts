@@ -98,7 +98,7 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
   },
   {
     name: "msync-leaves-the-write-bit",
-    file: core("mapping/truncate"),
+    file: core("mapping/msync"),
     before: "pte & ~(<u64>(PTE_WRITE | PTE_DIRTY))",
     after: "pte & ~(<u64>PTE_DIRTY)",
     ask: ["unit/file-mapping"],

@@ -143,7 +143,7 @@ export function migrationHolding(pfn: u32): u32 {
     if (!exists(m)) continue;
     for (let i: u32 = 0; i < m.npages; i++) {
       const word = m.source(i);
-      if (word & (<u32>MIGRATE_PFN_VALID) && pfn - pfnOf(word) < pagesOf(word)) return id;
+      if (hasPage(word) && pfn - pfnOf(word) < pagesOf(word)) return id;
     }
   }
   return 0;
@@ -184,7 +184,10 @@ function waitsFor(pte: u64, pfn: u32): bool {
 /** What a migration entry keeps of the entry that it replaces, beside the page. */
 const KEPT: u32 = PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS | PTE_HUGE;
 
-/** The migration entry for an entry `pte` that maps a page; `exclusive`: the page belonged to this mapping alone. */
+/**
+ * The migration entry for an entry `pte` that maps a page; `exclusive`: the page belonged to this mapping
+ * alone.
+ */
 @inline
 export function takenEntry(pte: u64, exclusive: bool): u64 {
   return makePte(
@@ -193,7 +196,10 @@ export function takenEntry(pte: u64, exclusive: bool): u64 {
   );
 }
 
-/** The entry that names `pfn` at the end of a migration; `kept`: the flags of the migration entry, `dirty`: the folio's. */
+/**
+ * The entry that names `pfn` at the end of a migration; `kept`: the flags of the migration entry, `dirty`:
+ * the folio's.
+ */
 @inline
 export function endedEntry(kept: u32, pfn: u32, isPrivate: bool, dirty: bool): u64 {
   const flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);
@@ -201,15 +207,17 @@ export function endedEntry(kept: u32, pfn: u32, isPrivate: bool, dirty: bool): u
   return makePte(pfn, flags | (<u32>PTE_PRESENT) | (kept & (dirty ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG)));
 }
 
-/** Does a migration entry with the flags `kept` say that the page, if it is anonymous, is its mapping's alone? */
+/**
+ * Does a migration entry with the flags `kept` say that the page, if it is anonymous, is its mapping's alone?
+ */
 @inline
 export function keptExclusive(kept: u32): bool {
   return (kept & (PTE_WRITE | PTE_EXCLUSIVE)) != 0;
 }
 
 /**
- * Replaces an entry that maps a page by a migration entry. The mapping's reference goes to the caller. From here on the
- * entry, and not the folio, knows whether the page is exclusive: fork may share it meanwhile.
+ * Replaces an entry that maps a page by a migration entry. The mapping's reference goes to the caller. From
+ * here on the entry, and not the folio, knows whether the page is exclusive: fork may share it meanwhile.
  */
 @inline
 export function takeEntry(slot: usize, pte: u64, pfn: u32, folio: Folio): void {
@@ -245,8 +253,9 @@ function endEntry(slot: usize, mmId: u32, from: u32, to: u32): bool {
 }
 
 /**
- * remove_migration_ptes: every migration entry that waits for page `from` names page `to` again (0: none; it is
- * poisoned). `slot` is the entry that collect replaced (0 unknown), in the migration's mm; mremap may have moved it.
+ * remove_migration_ptes: every migration entry that waits for page `from` names page `to` again (0: none; it
+ * is poisoned). `slot` is the entry that collect replaced (0 unknown), in the migration's mm; mremap may have
+ * moved it.
  */
 export function removeMigrationEntries(m: Migration, slot: usize, from: u32, to: u32): void {
   const found = slot != 0 && endEntry(slot, m.mm, from, to);
@@ -263,19 +272,46 @@ function removeSharedEntries(from: u32, to: u32): void {
   folio.clear(FOLIO_MIGRATION_SHARED);
 }
 
-/** A word of a unit's first slot. */
+/** Does a word of src or dst name a page? */
+@inline
+export function hasPage(word: u32): bool {
+  return (word & (<u32>MIGRATE_PFN_VALID)) != 0;
+}
+
+/** Is it the first word of a unit? */
 @inline
 export function isUnit(word: u32): bool {
   return (word & MIGRATE_PFN_COMPOUND) != 0;
 }
 
-/** Pages that a slot's word stands for. */
+/**
+ * The references of an unmapped page that nobody else refers to: the migration's, and a fault's on its
+ * faultPage.
+ */
+@inline
+export function ownRefs(pfn: u32, faultPage: u32): u32 {
+  return pfn == faultPage ? 2 : 1;
+}
+
+/**
+ * Up to how many references setup lets an unmapped page be a candidate. Like Linux, it allows a device page
+ * one more.
+ */
+@inline
+export function expectedRefs(pfn: u32, faultPage: u32): u32 {
+  return ownRefs(pfn, faultPage) + (isDevicePfn(pfn) ? 1 : 0);
+}
+
+/** How many pages a word stands for. */
 @inline
 export function pagesOf(word: u32): u32 {
   return word & MIGRATE_PFN_COMPOUND ? LARGE_PAGES : 1;
 }
 
-/** Unlocks slot i's page, puts it back on the LRU, unless somebody else took it off, and drops the migration's reference. */
+/**
+ * Unlocks slot i's page, puts it back on the LRU, unless somebody else took it off, and drops the migration's
+ * reference.
+ */
 export function letGo(m: Migration, i: u32, pfn: u32): void {
   const folio = folioOf(pfn);
   const lock: u32 = pfn == m.faultPage ? 0 : FOLIO_LOCKED;
@@ -285,7 +321,7 @@ export function letGo(m: Migration, i: u32, pfn: u32): void {
   putPage(pfn);
 }
 
-
+/** The pfn in a word of src or dst. */
 @inline
 export function pfnOf(word: u32): u32 {
   return word & PFN_MASK;
