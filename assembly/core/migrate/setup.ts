@@ -8,7 +8,7 @@
 //   collect()        migration → P   VALID | MIGRATE | P  0       refs 1, maps 0, LRU, locked  free
 //   unmapAll()       the same        the same             0       refs 1, maps 0, locked       free
 //   the driver       the same        the same             D       the same                     refs 1, locked
-//   pages()          the same        the same             D       the same, uncharged          locked, charged
+//   pages()          the same        the same             D       the same, uncharged         locked, charged
 //   finalize()       device → D      –                    –       free                         refs 1, maps 1
 //
 // collect() makes the entry's reference the migration's. unmapAll() takes P off the LRU, and replaces the
