@@ -17,11 +17,11 @@ const globals = Object.fromEntries(
   ].map((name) => [name, "readonly"]),
 );
 
-const ASSEMBLY = ["assembly/core/**/*.ts", "assembly/text/**/*.ts", "test/assembly/**/*.ts"];
+const ASSEMBLY = ["assembly/{core,text,workload}/**/*.ts", "test/assembly/**/*.ts"];
 
 export default tseslint.config(
   {
-    ignores: ["build/", "dist/", "coverage/", "test/util/fixtures/"],
+    ignores: ["build/", "dist/", "coverage/", "test/runner/fixtures/"],
   },
   js.configs.recommended,
   {

@@ -2,7 +2,7 @@
  * The layers of the code: `npm run layers` writes their tables into docs/architecture.md.
  *
  * A folder is a layer. The lists below run from the bottom up: a file imports only from its own folder and from folders
- * that stand above its folder's name in the list. test/tidy.test.ts enforces this, and that the tables in
+ * that stand above its folder's name in the list. test/tidy/tidy.test.ts enforces this, and that the tables in
  * docs/architecture.md are the ones that this program writes. Each row's text is the first sentence of the folder's
  * README.md.
  */

@@ -1,8 +1,9 @@
 /**
  * Runs uvu test files: `node tools/test.mjs [--root test] [filter …]`.
  *
- * All **\/*.test.ts under the root whose path contains one of the filters (all of them without a filter) run, each
- * in a process of its own, as many at a time as there are processors. uvu alone takes a lot for success that is
+ * Runs every **\/*.test.ts under the root whose path contains one of the filters, or every file without a filter. The
+ * slash of a filter also stands for the folders in between: `unit/swap` selects test/unit/space/swap.test.ts. Each file
+ * runs in a process of its own, as many at a time as there are processors. uvu alone takes a lot for success that is
  * none, so these are failures here: no file found, a file without a test, a suite that was not run(), a before hook
  * that threw, a file that ends before its tests do. The last line is `N passed, N failed`, with `, N skipped` if any were.
  */
@@ -15,7 +16,7 @@ import { fileURLToPath } from "node:url";
 const CHILD = fileURLToPath(new URL("test-file.mjs", import.meta.url));
 const FILE_SECONDS_MAX = Number(process.env.TEST_FILE_SECONDS ?? 600);
 /** Files that the runner's own test runs; they fail on purpose. */
-const FIXTURES = join("test", "util", "fixtures");
+const FIXTURES = join("test", "runner", "fixtures");
 
 function collect(folder) {
   if (!existsSync(folder)) return [];
@@ -26,6 +27,12 @@ function collect(folder) {
       if (entry.isDirectory()) return path === FIXTURES ? [] : collect(path);
       return entry.name.endsWith(".test.ts") ? [path] : [];
     });
+}
+
+/** What a filter selects: a part of a path, in which a slash also stands for the folders in between. */
+function patternOf(filter) {
+  const parts = filter.split("/").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(parts.join("/(?:.*/)?"));
 }
 
 /** Runs one file. Resolves to { passed, failed, skipped, problems, output }; never rejects. */
@@ -65,8 +72,9 @@ function print(file, { passed, failed, skipped, problems, output }, seconds) {
 async function main(args) {
   const at = args.indexOf("--root");
   const [root] = at < 0 ? ["test"] : args.splice(at, 2).slice(1);
+  const filters = args.map(patternOf);
   const files = collect(root).filter(
-    (file) => args.length === 0 || args.some((filter) => file.includes(filter)),
+    (file) => filters.length === 0 || filters.some((filter) => filter.test(file)),
   );
   const total = { passed: 0, failed: 0, skipped: 0 };
   if (files.length === 0) {

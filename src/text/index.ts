@@ -1,6 +1,6 @@
 /**
  * The text module (assembly/text) and what it exports, converted by as-bind. Only the heteromem command uses it:
- * the engine's entries never reach this folder (test/tidy.test.ts checks that).
+ * the engine's entries never reach this folder (test/tidy/tidy.test.ts checks that).
  */
 import binary from "#text.wasm";
 import { bind } from "./bind.ts";

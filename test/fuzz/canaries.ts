@@ -1,13 +1,13 @@
 /** Ways to break the reference model: a fuzzer that does not notice them would not notice a broken engine either. */
-import { ModelFile } from "../util/model/file.ts";
-import { Folio } from "../util/model/huge.ts";
-import { Ksm } from "../util/model/ksm.ts";
-import { OpenMigration } from "../util/model/migrate.ts";
-import { Mirror } from "../util/model/mirror.ts";
-import { Mm } from "../util/model/mm.ts";
-import { Content } from "../util/model/page.ts";
-import { AnonVma, UFFD, VmaList } from "../util/model/vma.ts";
-import { World } from "../util/model/world.ts";
+import { ModelFile } from "../model/file.ts";
+import { Folio } from "../model/huge.ts";
+import { Ksm } from "../model/ksm.ts";
+import { OpenMigration } from "../model/migrate.ts";
+import { Mirror } from "../model/mirror.ts";
+import { Mm } from "../model/mm.ts";
+import { Content } from "../model/page.ts";
+import { AnonVma, UFFD, VmaList } from "../model/vma.ts";
+import { World } from "../model/world.ts";
 
 /** Runs its argument while the model is broken. */
 type Broken = (body: () => void) => void;

@@ -1,6 +1,6 @@
 /**
  * A device on the public API: its memory, and what becomes of pages that the CPU touches. With handle.ts the counterpart
- * of the reference model's Mirror under exact rules (test/util/model/world.ts).
+ * of the reference model's Mirror under exact rules (test/model/world.ts).
  */
 import {
   hmmDevmemAdd,
@@ -25,7 +25,7 @@ import {
   type Page,
   type Vma,
 } from "../../src/index.ts";
-import type { DriverRules } from "../util/model/world.ts";
+import type { DriverRules } from "../model/world.ts";
 
 const MOVES = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 

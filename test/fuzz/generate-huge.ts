@@ -2,7 +2,7 @@
  * Runs that are about huge pages: arenas of a few blocks of 512 pages, ranges that often end at a block's edge, and so much
  * memory that it is never scattered. What a driver or the memory cgroup has may be scarce all the same.
  */
-import { HUGE_PAGES } from "../util/model/page.ts";
+import { HUGE_PAGES } from "../model/page.ts";
 import { NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import type { Random } from "./random.ts";
 

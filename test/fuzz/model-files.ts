@@ -1,6 +1,6 @@
 /** Operations on files that the records do not have: by bytes, not by pages. */
-import { ModelFile } from "../util/model/file.ts";
-import type { World } from "../util/model/world.ts";
+import { ModelFile } from "../model/file.ts";
+import type { World } from "../model/world.ts";
 import { digest, type Answer } from "./plan.ts";
 import { fileName } from "./view.ts";
 

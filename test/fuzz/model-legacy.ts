@@ -1,9 +1,9 @@
 /** The calls of 2018, and what else the records do not have, on the reference model. */
-import { look, migrateVma, rangeDone, translate } from "../util/model/legacy.ts";
-import type { Mirror } from "../util/model/mirror.ts";
-import type { Mm } from "../util/model/mm.ts";
-import { runs } from "../util/model/replay.ts";
-import type { World } from "../util/model/world.ts";
+import { look, migrateVma, rangeDone, translate } from "../model/legacy.ts";
+import type { Mirror } from "../model/mirror.ts";
+import type { Mm } from "../model/mm.ts";
+import { runs } from "../model/replay.ts";
+import type { World } from "../model/world.ts";
 import type { Answer } from "./plan.ts";
 
 export function legacyOp(world: World, mm: Mm, op: string, args: number[]): Answer | undefined {

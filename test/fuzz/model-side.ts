@@ -1,8 +1,8 @@
 /** The reference model's side of a run. */
 import { UNTOUCHED } from "../golden/codec.ts";
-import type { Mm } from "../util/model/mm.ts";
-import { EINVAL, PAGE, R, W, X, type Content } from "../util/model/page.ts";
-import { execute, stateOf } from "../util/model/replay.ts";
+import type { Mm } from "../model/mm.ts";
+import { EINVAL, PAGE, R, W, X, type Content } from "../model/page.ts";
+import { execute, stateOf } from "../model/replay.ts";
 import {
   ACCOUNT,
   DONTFORK,
@@ -18,8 +18,8 @@ import {
   SHARED,
   UFFD,
   WIPEONFORK,
-} from "../util/model/vma.ts";
-import { World } from "../util/model/world.ts";
+} from "../model/vma.ts";
+import { World } from "../model/world.ts";
 import {
   contentOf,
   digest,

@@ -1,8 +1,8 @@
 /** What the two sides of a run have in common: the run's plan, its operations, and what is compared. */
 import { encodePage } from "../golden/codec.ts";
-import { PAGE } from "../util/model/page.ts";
+import { PAGE } from "../model/page.ts";
 import type { HmmCapacities } from "../../src/index.ts";
-import type { DriverRules, Limits } from "../util/model/world.ts";
+import type { DriverRules, Limits } from "../model/world.ts";
 
 /** Everything about a run but its operations. */
 export interface Plan {

@@ -10,7 +10,7 @@ import { runOps, runSeed, type Failure } from "./replay.ts";
 import { describe, parseSaved } from "./report.ts";
 import { kindOf, shrink } from "./shrink.ts";
 
-const HELP = `Compares the engine with the reference model (test/util/model) over random operations.
+const HELP = `Compares the engine with the reference model (test/model) over random operations.
 
   npm run fuzz -- [options]
 

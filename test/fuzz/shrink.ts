@@ -1,5 +1,5 @@
 /** Makes the sequence of a failed run as short and simple as it can be while it still fails in the same way. */
-import type { DriverRules, Limits } from "../util/model/world.ts";
+import type { DriverRules, Limits } from "../model/world.ts";
 import { HUGE_MEMORY } from "./generate-huge.ts";
 import { MEMORY_MAX, NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import { runOps, type Failure } from "./replay.ts";

@@ -8,7 +8,7 @@ export interface Mutant {
   before: string;
   /** What stands there instead. */
   after: string;
-  /** Test files to ask first, as `golden` or `unit/swap`; it only saves time. */
+  /** Test files to ask first, as `golden` (a kind) or `unit/swap` (suites.ts); asking them first only saves time. */
   ask?: readonly string[];
 }
 

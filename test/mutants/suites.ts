@@ -5,34 +5,23 @@ import { join } from "node:path";
 /** Those that find most, soonest, come first; what is not named here comes last. */
 const ORDER = [
   "golden",
-  "unit/",
+  "unit",
   "leak",
-  "scenarios/",
+  "scenarios",
   "snapshot",
-  "fuzz",
+  "fuzz/fuzz",
   "explore",
-  "design",
-  "cli/",
+  "cli",
   "errors",
-  "text/",
+  "text",
 ];
 
 /** Not asked: they are about the text of the sources, about other parts, or about tests. */
-const LEFT_OUT = [
-  "tidy",
-  "readme",
-  "bench",
-  "runner",
-  "mutants",
-  "text/bind",
-  "golden/harness",
-  "cli/args",
-  "util/",
-];
+const LEFT_OUT = ["tidy", "docs", "bench", "runner", "mutants", "text/bind", "golden/harness", "cli/args"];
 
-/** `golden` of `test/golden.test.ts`. */
+/** The kind and the subject of a test file: `unit/swap` for `test/unit/space/swap.test.ts`. */
 export function suiteName(file: string): string {
-  return file.replace(/^test\//, "").replace(/\.test\.ts$/, "");
+  return file.replace(/^test\/([^/]+)\/(?:.*\/)?([^/]+)\.test\.ts$/, "$1/$2");
 }
 
 /** All test files that are asked, in the order in which they are. */
@@ -48,10 +37,10 @@ export function testFiles(root: string): string[] {
   return files.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
-/** Is this the test file, or one of the folder, that `part` names? */
+/** Whether `part` names the test file, as `unit/swap` does, or its kind, as `unit` does. */
 function matches(file: string, part: string): boolean {
   const name = suiteName(file);
-  return name === part || name.startsWith(part.endsWith("/") ? part : `${part}/`);
+  return name === part || name.startsWith(`${part}/`);
 }
 
 /** The files with those that `ask` names in front. Throws if it names none of them. */

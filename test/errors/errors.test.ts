@@ -1,0 +1,100 @@
+/**
+ * Everything that can be called refuses every kind of wrong argument, says which, what it was and what it should have
+ * been, and leaves the engine as it was. What there is to call is read from the sources: a new export, method or
+ * parameter fails here until it has its row in rows-*.ts.
+ */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { bag, type Argument, type Wrong } from "./arguments.ts";
+import { assertNone, EXPORTS, Refusals } from "./refuse.ts";
+import { exploreRows } from "./rows-explore.ts";
+import { fileRows } from "./rows-file.ts";
+import { hmmRows } from "./rows-hmm.ts";
+import { migrateRows } from "./rows-migrate.ts";
+import { mirrorRows } from "./rows-mirror.ts";
+import { mmRows } from "./rows-mm.ts";
+import { pageRows } from "./rows-page.ts";
+import { testingRows } from "./rows-testing.ts";
+import type { Table } from "./row.ts";
+import { readSurface } from "./surface.ts";
+import { builds } from "../util/builds.ts";
+
+const table: Table = {
+  ...mmRows,
+  ...hmmRows,
+  ...pageRows,
+  ...fileRows,
+  ...exploreRows,
+  ...mirrorRows,
+  ...migrateRows,
+  ...testingRows,
+};
+const surface = readSurface();
+
+const rows = suite("errors: the table");
+rows("every export has its rows, and every row its export", () => {
+  const keys = surface.map(({ key }) => key);
+  assert.equal(
+    keys.filter((key) => !(key in table)),
+    [],
+    "exports without a row",
+  );
+  assert.equal(
+    Object.keys(table).filter((key) => !keys.includes(key)),
+    [],
+    "rows without an export",
+  );
+  assert.ok(keys.length > 150);
+});
+rows("every function and class that is there at run time is in the surface", () => {
+  const known = new Set(surface.map(({ key }) => key.replace(/^new /, "").split(/[#.]/)[0]));
+  const unknown = Object.entries(EXPORTS).filter(
+    ([name, value]) => typeof value === "function" && !known.has(name),
+  );
+  assert.equal(
+    unknown.map(([name]) => name),
+    [],
+  );
+});
+rows("what is taken, changes something, says too little or has no row is noticed", async () => {
+  const wrong = (value: number, outcome: Wrong["outcome"], says: RegExp): Wrong => ({
+    given: () => value,
+    outcome,
+    says,
+  });
+  const length: Argument = {
+    right: () => 4096,
+    wrongs: [
+      wrong(8192, "RangeError", /./),
+      wrong(0, "RangeError", /an odd number/),
+      wrong(-1, "TypeError", /./),
+    ],
+  };
+  const callable = { key: "Mm#mmap", parameters: ["args", "args.length", "args.prot"] };
+  const test = new Refusals(callable, { args: { args: bag(false), "args.length": length } }, builds[0][1]);
+  await test.run();
+  const expected = [
+    /the row lacks argument args\.prot/,
+    /args\.length = 8192: not refused/,
+    /args\.length = 8192: linear memory changed/,
+    /args\.length = 0: the message lacks .*odd/,
+    /args\.length = -1: RangeError, not TypeError/,
+  ];
+  assert.is(test.problems.length, expected.length, test.problems.join("\n"));
+  test.problems.forEach((problem, i) => assert.match(problem, expected[i]));
+});
+rows.run();
+
+for (const [build, module] of builds) {
+  const refusals = suite(`errors, ${build}`);
+  for (const callable of surface) {
+    const row = table[callable.key];
+    if (row === undefined) continue;
+    refusals(callable.key, async () => {
+      const test = new Refusals(callable, row, module);
+      await test.run();
+      assertNone(test.problems);
+    });
+  }
+  refusals.run();
+}

@@ -1,0 +1,61 @@
+/**
+ * Allocations inside the core fail, one at a time, in recorded runs: the operation says so or gets by without, nothing is
+ * broken, no byte is lost, and repeated it succeeds. A sample; `npm run fail-alloc` has them all.
+ */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { PROGRAM } from "../cli/program.ts";
+import { countTraceAllocations, runTrace, shortTrace } from "./trace.ts";
+import { countAllocations, trials, type Trial } from "./trial.ts";
+import { loadScenarios, NOT_BUILT, RECORDS } from "../golden/records.ts";
+import { selectScenarios } from "../golden/replay.ts";
+
+const { run } = selectScenarios(loadScenarios(RECORDS), { notBuilt: NOT_BUILT });
+
+/** Every so many-th allocation of every so many-th scenario, and of the trace. */
+const SCENARIO_STEP = 5;
+const ALLOCATION_STEP = 29;
+const TRACE_STEP = 9;
+/** Operations that the sample has to have reached, whatever becomes of the records. */
+const OPERATIONS = ["r", "w", "dread", "dwrite", "dmig", "mmap", "munmap", "mprotect", "mremap", "fork"];
+/** Operations that cannot do without: no driver asks again, nothing can stay as it is. */
+const ALWAYS_REPORT = ["mmap", "munmap", "mprotect", "fork"];
+
+const test = suite("fail-alloc");
+
+test("allocations of the golden scenarios", () => {
+  const seen = new Map<string, Set<Trial["outcome"]>>();
+  let made = 0;
+  for (const scenario of run.filter((_, i) => i % SCENARIO_STEP === 0)) {
+    for (const [at, count] of countAllocations(scenario).entries()) {
+      const wanted = Array.from({ length: count }, (_, i) => i + 1).filter(
+        () => made++ % ALLOCATION_STEP === 0,
+      );
+      if (wanted.length === 0) continue;
+      for (const trial of trials(scenario, at, wanted)) {
+        const { index, op, args, nth, said, outcome, problem } = trial;
+        const what = `${scenario.name} #${index} ${op} ${args.join(" ")}, allocation ${nth}`;
+        assert.is(problem, undefined, `${what} says ${JSON.stringify(said)}: ${problem}`);
+        // What fails by rule has the same to say.
+        if (outcome === "same" && (said.ret ?? 0) < 0) continue;
+        seen.set(op, (seen.get(op) ?? new Set()).add(outcome));
+      }
+    }
+  }
+  for (const op of OPERATIONS) assert.ok(seen.get(op)?.has("reported"), `no ${op} has reported a failure`);
+  for (const op of ALWAYS_REPORT) assert.equal([...seen.get(op)!], ["reported"], op);
+});
+
+test("allocations of a trace, with every byte compared", () => {
+  const accesses = shortTrace(PROGRAM.accesses);
+  const count = countTraceAllocations(accesses);
+  let reported = 0;
+  for (let nth = 1; nth <= count; nth += TRACE_STEP) {
+    const trial = runTrace(accesses, nth);
+    assert.is(trial.left, 0, "the failure has come");
+    if (trial.reported !== undefined) reported++;
+  }
+  assert.ok(reported > 0 && reported < count);
+});
+
+test.run();

@@ -1,0 +1,198 @@
+/**
+ * Replays the recorded kernel answers on the reference model and counts what does not match:
+ * node --import tsx test/model-golden.ts [folder of the records] [--only scenario] [-v]
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { gunzipSync } from "node:zlib";
+import { execute, stateOf, type Arg } from "../model/replay.ts";
+import { World } from "../model/world.ts";
+
+const KNOWN = new Set([
+  "anon",
+  "fork",
+  "remap",
+  "kernel-access",
+  "advice",
+  "accounting",
+  "exclusive",
+  "file",
+  "ksm",
+  "hugetlb",
+  "swap",
+  "special",
+  "uffd",
+  "thp",
+]);
+const ANSWERS = [
+  "ret",
+  "cpages",
+  "faults",
+  "data",
+  "ok",
+  "sig",
+  "rets",
+  "vec",
+  "current",
+  "shared",
+  "sharing",
+];
+const DETAILS = new Set(["vma", "pm", "flt"]);
+
+interface Scenario {
+  s: string;
+  file: string;
+  tags: string[];
+}
+
+interface RecordedState {
+  vma: string[];
+  pm: string;
+  rss: number[];
+  h?: Record<string, { snap: string; dpt: string; inv: unknown[][] }>;
+  dev: number[];
+}
+
+interface Recorded {
+  s: string;
+  i: number;
+  p: number;
+  op: string;
+  args: Arg[];
+  win?: number;
+  st: Record<string, RecordedState>;
+  [key: string]: unknown;
+}
+
+export interface Mismatch {
+  scenario: string;
+  i: number;
+  op: string;
+  field: string;
+  want: unknown;
+  have: unknown;
+}
+
+export interface Outcome {
+  scenarios: number;
+  operations: number;
+  fields: number;
+  strict: Mismatch[];
+  detail: Mismatch[];
+}
+
+/** A file of records, packed or not. */
+function lines(folder: string, file: string): string[] {
+  const path = join(folder, file);
+  const text = existsSync(path) ? readFileSync(path) : gunzipSync(readFileSync(`${path}.gz`));
+  return text.toString("utf8").trim().split("\n");
+}
+
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+const UNORDERED = new Set(["drel", "close", "exit"]);
+
+/** Replays every scenario that `select` accepts; a scenario goes on after a mismatch. */
+export function replayGolden(folder: string, select: (name: string) => boolean = () => true): Outcome {
+  const index = JSON.parse(readFileSync(join(folder, "index.json"), "utf8")) as Scenario[];
+  const wanted = index.filter((s) => s.tags.every((t) => KNOWN.has(t)) && select(s.s));
+  const names = new Set(wanted.map((s) => s.s));
+  const outcome: Outcome = { scenarios: names.size, operations: 0, fields: 0, strict: [], detail: [] };
+  for (const file of new Set(wanted.map((s) => s.file))) {
+    let world = new World();
+    let win = 16;
+    for (const line of lines(folder, file)) {
+      const record = JSON.parse(line) as Recorded;
+      if (!names.has(record.s)) continue;
+      if (record.op === "start") {
+        world = new World();
+        win = record.win ?? 16;
+      } else {
+        compare(outcome, record, world, win);
+        outcome.operations++;
+      }
+    }
+  }
+  return outcome;
+}
+
+function compare(outcome: Outcome, record: Recorded, world: World, win: number): void {
+  const check = (field: string, want: unknown, have: unknown): void => {
+    outcome.fields++;
+    if (same(want, have)) return;
+    const kind = DETAILS.has(field.split(" ").at(-1)!) ? outcome.detail : outcome.strict;
+    kind.push({
+      scenario: record.s,
+      i: record.i,
+      op: `${record.op} ${record.args.join(" ")}`,
+      field,
+      want,
+      have,
+    });
+  };
+  const answer = answerOf(world, record);
+  for (const field of ANSWERS) if (field in record) check(field, record[field], answer[field]);
+  if (record.op === "dsnap") check("snap", record.snap, answer.snap);
+  if ("flt" in record) check("flt", record.flt, answer.flt);
+  for (const [pid, want] of Object.entries(record.st)) {
+    if (!world.mms.has(Number(pid))) {
+      check(`${pid} alive`, true, false);
+      continue;
+    }
+    const have = stateOf(world, Number(pid), win);
+    check(`${pid} vma`, want.vma, have.vma);
+    check(`${pid} pm`, want.pm, have.pm);
+    check(`${pid} rss`, want.rss, have.rss);
+    check(`${pid} dev`, want.dev, have.dev);
+    check(`${pid} handles`, Object.keys(want.h ?? {}), Object.keys(have.h));
+    for (const [h, wanted] of Object.entries(want.h ?? {})) {
+      const mine = have.h[h];
+      check(`${pid} h${h} snap`, wanted.snap, mine?.snap);
+      check(`${pid} h${h} dpt`, wanted.dpt, mine?.dpt);
+      const order = (inv: unknown[][] = []): unknown[] =>
+        UNORDERED.has(record.op) ? inv.map((e) => JSON.stringify(e)).sort() : inv;
+      check(`${pid} h${h} inv`, order(wanted.inv), order(mine?.inv));
+    }
+  }
+}
+
+/** `memcg` and `smaps` ask for figures; everything else is an operation. */
+function answerOf(world: World, record: Recorded): Record<string, unknown> {
+  if (record.op === "memcg") return { current: world.charged };
+  if (record.op === "smaps") return {};
+  return execute(world, record.p, record.op, record.args) ?? { ret: "not known to the model" };
+}
+
+function report(outcome: Outcome, verbose: boolean): void {
+  const count = (list: Mismatch[]): string => {
+    const fields = new Map<string, number>();
+    for (const m of list) {
+      const field = m.field.split(" ").at(-1)!;
+      fields.set(field, (fields.get(field) ?? 0) + 1);
+    }
+    const parts = [...fields].map(([f, n]) => `${f} ${n}`).join(", ");
+    return `${list.length} in ${new Set(list.map((m) => m.scenario)).size} scenarios${parts && `: ${parts}`}`;
+  };
+  const { scenarios, operations, fields, strict, detail } = outcome;
+  console.log(`${scenarios} scenarios, ${operations} operations, ${fields} fields compared`);
+  console.log(`strict mismatches: ${count(strict)}`);
+  console.log(`detail mismatches: ${count(detail)}`);
+  const seen = new Set<string>();
+  for (const m of [...strict, ...detail]) {
+    if (!verbose && seen.has(m.scenario)) continue;
+    seen.add(m.scenario);
+    console.log(`${m.scenario} #${m.i} ${m.op}: ${m.field}`);
+    console.log(`   want ${JSON.stringify(m.want)}\n   have ${JSON.stringify(m.have)}`);
+  }
+}
+
+if (process.argv[1]?.endsWith("model-golden.ts")) {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { only: { type: "string" }, v: { type: "boolean", short: "v" } },
+  });
+  const folder = positionals[0] ?? join(import.meta.dirname, "../golden/records");
+  const outcome = replayGolden(folder, (s) => values.only === undefined || values.only === s);
+  report(outcome, values.v ?? false);
+  process.exitCode = outcome.strict.length > 0 || outcome.scenarios === 0 ? 1 : 0;
+}

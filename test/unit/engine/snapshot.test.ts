@@ -1,0 +1,208 @@
+import * as assert from "uvu/assert";
+import {
+  Hmm,
+  HmmError,
+  Memcg,
+  migrateVmaSetup,
+  MmuIntervalNotifier,
+  PAGE_SIZE,
+  type RestoreAttachments,
+} from "../../../src/index.ts";
+import { onEachBuild } from "../../util/builds.ts";
+import { errorOf, makeHmm, pattern, TestGpu } from "../../util/driver.ts";
+
+const P = PAGE_SIZE;
+
+onEachBuild("snapshot", (test, module) => {
+  const scene = (): { hmm: Hmm; gpu: TestGpu; addr: number } => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm({ memcg: new Memcg({ limit: 1000 }) });
+    const gpu = new TestGpu(mm);
+    const addr = mm.mmap({ length: 8 * P });
+    mm.write(addr, pattern(8));
+    gpu.toDevice(addr, addr + 4 * P);
+    new MmuIntervalNotifier(mm, addr, P, { invalidate: () => undefined }, { id: "watch" });
+    mm.fork();
+    return { hmm, gpu, addr };
+  };
+
+  /** Callbacks for scene()'s objects; `log` hears of them. */
+  const attachments = (log: string[], hmm: () => Hmm): RestoreAttachments => ({
+    module,
+    mirrors: {
+      mirror1: {
+        update: (_m, _a, start, end) => void (log.push("update"), hmm().deviceTables()[0].clear(start, end)),
+      },
+    },
+    notifiers: { watch: { invalidate: () => void log.push("watch") } },
+    devmems: {
+      devmem1: {
+        device: "gpu",
+        ops: {
+          free: () => void log.push("free"),
+          fault: (_devmem, vma, address) => {
+            log.push("fault");
+            using m = migrateVmaSetup({ vma, start: address, end: address + P, owner: "gpu" });
+            hmm().allocPages(m.src, m.dst);
+            hmm().copyPages(m.src, m.dst);
+            m.pages();
+          },
+        },
+      },
+    },
+  });
+
+  test("files come along, and names that were given are not given again", () => {
+    const hmm = makeHmm(module);
+    const file = hmm.createFile({ bytes: 2 * P });
+    file.write(0, pattern(2));
+    const mm = hmm.createMm();
+    const invalidate = (): void => undefined;
+    const first = new MmuIntervalNotifier(mm, mm.mmap({ file, length: P }), P, { invalidate });
+    const restored = Hmm.restore(hmm.snapshot(), { module, notifiers: { [first.id]: { invalidate } } });
+    const [other] = restored.files();
+    assert.equal(other.read(0, 2 * P), pattern(2));
+    const second = new MmuIntervalNotifier(restored.mms()[0], 0, P, { invalidate });
+    assert.is.not(second.id, first.id);
+    for (const one of restored.mms()) one.close();
+    other.close();
+    assert.equal(restored.files(), []);
+    restored.verify();
+  });
+
+  test("the same calls make the same bytes", () => {
+    assert.equal(scene().hmm.snapshot(), scene().hmm.snapshot());
+  });
+
+  test("an engine goes on from it, as the first one does", () => {
+    const { hmm, gpu, addr } = scene();
+    const bytes = hmm.snapshot();
+    const log: string[] = [];
+    const other: Hmm = Hmm.restore(
+      bytes,
+      attachments(log, () => other),
+    );
+    other.verify();
+    assert.equal(other.config, hmm.config);
+    assert.equal(
+      other.mms().map((mm) => mm.id),
+      [1, 2],
+    );
+    assert.is(other.mirrors()[0].id, "mirror1");
+    assert.is(other.memcgs()[0].usage, 8);
+    const restored = other.snapshot();
+    assert.equal(restored.subarray(restored.length - 4096), bytes.subarray(bytes.length - 4096));
+    const [mm, child] = other.mms();
+    assert.equal(mm.read(addr, 8 * P), pattern(8));
+    child.write(addr, Uint8Array.of(200));
+    assert.is(mm.read(addr, 1)[0], 0);
+    mm.munmap(addr, P);
+    assert.is(log.filter((line) => line === "fault").length, 4);
+    assert.is(log.filter((line) => line === "free").length, 4);
+    assert.ok(log.includes("watch"));
+    other.verify();
+    // The first one has not noticed.
+    assert.is(gpu.devmem.usedPages, 4);
+    assert.equal(gpu.mm.read(addr, 8 * P), pattern(8));
+    hmm.verify();
+    other.close();
+    other.verify();
+  });
+
+  test("an open migration is continued", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const addr = mm.mmap({ length: 4 * P });
+    mm.write(addr, pattern(4));
+    const gpu = new TestGpu(mm);
+    const sem = mm.mmapSem.read();
+    const m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + 4 * P, owner: gpu });
+    gpu.devmem.allocPages(m.src, m.dst);
+    const bytes = hmm.snapshot();
+    m.finalize();
+    sem.close();
+    const other: Hmm = Hmm.restore(
+      bytes,
+      attachments([], () => other),
+    );
+    const again = other.migrations()[0];
+    assert.is(again.cpages, 4);
+    assert.is(again.vma!.start, addr);
+    using _sem = other.mms()[0].mmapSem.read();
+    other.copyPages(again.src, again.dst);
+    assert.is(again.pages(), 4);
+    assert.is(other.deviceTables()[0].mapMigrated(again), 4);
+    again.finalize();
+    other.verify();
+    const seen = new Uint8Array(4 * P);
+    other.deviceTables()[0].read(addr, seen);
+    assert.equal(seen, pattern(4));
+  });
+
+  test("what is missing or broken is refused", () => {
+    const { hmm } = scene();
+    const bytes = hmm.snapshot();
+    const whole = attachments([], () => hmm);
+    const refused = (data: unknown, attach: RestoreAttachments): Error =>
+      errorOf(() => Hmm.restore(data as never, attach))!;
+    assert.match(
+      refused(bytes, { ...whole, mirrors: {} }).message,
+      /attach\.mirrors\["mirror1"\] must be given/,
+    );
+    assert.match(refused(bytes, { ...whole, notifiers: {} }).message, /attach\.notifiers\["watch"\]/);
+    assert.match(refused(bytes, { ...whole, devmems: {} }).message, /attach\.devmems\["devmem1"\]/);
+    assert.instance(refused([], whole), TypeError);
+    assert.instance(refused(new Uint8Array(100), whole), RangeError);
+    assert.instance(refused(bytes.subarray(0, bytes.length - 65536), whole), RangeError);
+    assert.instance(refused(bytes.subarray(0, 60), whole), RangeError);
+  });
+
+  test("into an array that was used before: the same bytes, and none behind them", () => {
+    const { hmm, gpu, addr } = scene();
+    const fresh = hmm.snapshot();
+    const buffer = new Uint8Array(fresh.length + 100).fill(0xa5);
+    const into = buffer.subarray(3);
+    const bytes = hmm.snapshot({ into });
+    assert.is(bytes.buffer, buffer.buffer);
+    assert.is(bytes.byteOffset, 3);
+    assert.is(Buffer.compare(bytes, fresh), 0);
+    assert.ok(buffer.subarray(0, 3).every((byte) => byte === 0xa5));
+    assert.ok(into.subarray(fresh.length).every((byte) => byte === 0xa5));
+    gpu.mm.mmap({ length: P });
+    assert.is(Buffer.compare(hmm.snapshot({ into }), hmm.snapshot()), 0);
+    const other: Hmm = Hmm.restore(
+      bytes,
+      attachments([], () => other),
+    );
+    other.verify();
+    assert.equal(other.mms()[0].read(addr + 4 * P, P), pattern(8).subarray(4 * P, 5 * P));
+  });
+
+  test("an array that is too short is left as it is, and the error says what is needed", () => {
+    const { hmm } = scene();
+    const { length } = hmm.snapshot();
+    const into = new Uint8Array(length - 1).fill(0xa5);
+    const { message } = errorOf(() => hmm.snapshot({ into }))!;
+    assert.match(message, `hmm.snapshot: options.into must be at least ${length} bytes long, got`);
+    assert.ok(into.every((byte) => byte === 0xa5));
+  });
+
+  test("not inside a callback", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const addr = mm.mmap({ length: P });
+    let error: Error | undefined;
+    new MmuIntervalNotifier(mm, addr, P, { invalidate: () => void (error = errorOf(() => hmm.snapshot())) });
+    mm.munmap(addr, P);
+    assert.instance(error, TypeError);
+    assert.not(error instanceof HmmError);
+  });
+
+  test("arrays of the first engine do not occupy the arena of the second", () => {
+    const hmm = makeHmm(module, { arena: 65536 });
+    hmm.pfnArray(15000);
+    const other = Hmm.restore(hmm.snapshot(), { module });
+    other.pfnArray(15000).close();
+    other.verify();
+  });
+}).run();

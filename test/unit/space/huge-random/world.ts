@@ -1,0 +1,288 @@
+/**
+ * The world of the random test of huge pages: processes that have four neighbouring 2 MiB each, two devices, and beside the
+ * engine a shadow of what each page must hold.
+ */
+import * as assert from "uvu/assert";
+import {
+  PTE_KIND_DEVICE,
+  PTE_KIND_DEVICE_EXCLUSIVE,
+  PTE_KIND_MASK,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+} from "../../../../assembly/uapi/pte.ts";
+import {
+  DeviceTable,
+  explain,
+  Hmm,
+  HmmError,
+  hmmDevmemAdd,
+  MADV_HUGEPAGE,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_PRIVATE,
+  Memcg,
+  MIGRATE_VMA_SELECT_COMPOUND,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MmuIntervalNotifier,
+  migrateVmaSetup,
+  PAGE_SIZE,
+  PROT_READ,
+  PROT_WRITE,
+  REASON_NO_DESTINATION,
+  REASON_NONE,
+  VM_FAULT_OOM,
+  VM_FAULT_SIGBUS,
+  type HmmDevmem,
+  type HmmDevmemOps,
+  type MmuNotifierRange,
+  type Mm,
+  type VmFault,
+  type Vma,
+} from "../../../../src/index.ts";
+import { AT, MIB, PAGES } from "../../../util/huge.ts";
+
+/** Pages of a process's memory: four areas of 2 MiB. */
+export const SPAN = 4 * PAGES;
+/** Where in a page its word stands. */
+const OFFSET = 3000;
+const UNMAPPED = -1;
+export const RW = PROT_READ | PROT_WRITE;
+
+export const at = (page: number): number => AT + page * PAGE_SIZE;
+export const wordAt = (page: number): number => at(page) + OFFSET;
+
+/** A process: what the engine has of it, and what must be there. */
+export class Process {
+  readonly id: number;
+  mm: Mm;
+  table: DeviceTable;
+  /** The word of each page. */
+  readonly words: Uint32Array;
+  /** PROT_* of each page, or UNMAPPED. */
+  readonly prots: Int8Array;
+  readonly ops = {
+    invalidate: ({ start, end }: MmuNotifierRange): void => void this.table.clear(start, end),
+  };
+
+  constructor(mm: Mm, like?: Process) {
+    this.id = mm.id;
+    this.mm = mm;
+    this.table = new DeviceTable(mm);
+    this.words = like?.words.slice() ?? new Uint32Array(SPAN);
+    this.prots = like?.prots.slice() ?? new Int8Array(SPAN).fill(UNMAPPED);
+    new MmuIntervalNotifier(mm, 0, 2 ** 47, this.ops, { id: `process ${mm.id}` });
+  }
+
+  /** All of n pages from `page` on may be read (or written, too). */
+  allows(page: number, n: number, prot = PROT_READ): boolean {
+    return this.prots.subarray(page, page + n).every((has) => has !== UNMAPPED && (has & prot) === prot);
+  }
+
+  mapped(page: number, n = 1): boolean {
+    return !this.prots.subarray(page, page + n).includes(UNMAPPED);
+  }
+
+  /** n pages from `page` on are a new mapping, or none any more. */
+  remap(page: number, n: number, prot = UNMAPPED): void {
+    this.words.fill(0, page, page + n);
+    this.prots.fill(prot, page, page + n);
+  }
+
+  /** n pages from `page` on are zeros. */
+  drop(page: number, n: number): void {
+    this.words.fill(0, page, page + n);
+  }
+
+  /** Moves n pages; `keep`: the old mapping stays, empty. */
+  move(from: number, to: number, n: number, keep: boolean): void {
+    const words = this.words.slice(from, from + n);
+    const prots = this.prots.slice(from, from + n);
+    if (keep) this.words.fill(0, from, from + n);
+    else this.remap(from, n);
+    this.words.set(words, to);
+    this.prots.set(prots, to);
+  }
+
+  /** Compares what can be seen without a fault: what is swapped out, or in a migration, cannot. */
+  check(): void {
+    const { hmm } = this.mm;
+    for (let page = 0; page < SPAN; page++) {
+      const pte = this.mm.lookupPte(at(page));
+      if (pte === null || (pte.flags & PTE_SPECIAL) !== 0) {
+        assert.is(this.words[page], 0, `page ${page} of process ${this.id}: zeros`);
+        continue;
+      }
+      const kind = pte.flags & PTE_KIND_MASK;
+      const there = (pte.flags & PTE_PRESENT) !== 0;
+      if (!there && kind !== PTE_KIND_DEVICE && kind !== PTE_KIND_DEVICE_EXCLUSIVE) continue;
+      const got = hmm.pageBytes(pte.pfn, wordIn);
+      if (got !== this.words[page])
+        assert.is(got, this.words[page], `page ${page} of process ${this.id} (frame ${pte.pfn})`);
+    }
+  }
+}
+
+function wordIn(bytes: Uint8Array): number {
+  return (
+    (bytes[OFFSET] | (bytes[OFFSET + 1] << 8) | (bytes[OFFSET + 2] << 16) | (bytes[OFFSET + 3] << 24)) >>> 0
+  );
+}
+
+/** A device: owner of its memory. Its fault callback brings back what the faulting entry maps. */
+export class Gpu {
+  readonly name: string;
+  /** Does its fault callback bring huge pages back as one? */
+  readonly compound: boolean;
+  devmem: HmmDevmem;
+  /** Its own page: it makes that a block is not wholly free. */
+  spoiler = 0;
+  /** Why the last page that a fault asked for did not come back. */
+  refused = "";
+
+  constructor(hmm: Hmm, name: string, bytes: number, compound: boolean) {
+    this.name = name;
+    this.compound = compound;
+    this.devmem = hmmDevmemAdd(hmm, this.ops, this, bytes, { id: name });
+  }
+
+  readonly ops: HmmDevmemOps = {
+    fault: (_devmem, vma, address, _page, _flags, order) => {
+      try {
+        return this.#fault(vma, address, PAGE_SIZE << order);
+      } catch (error) {
+        if (error instanceof HmmError && error.code === "ENOMEM") return VM_FAULT_OOM;
+        throw error;
+      }
+    },
+  };
+
+  #fault(vma: Vma, address: number, size: number): VmFault {
+    const { hmm } = vma.mm;
+    const start = address - (address % size);
+    const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | (this.compound ? MIGRATE_VMA_SELECT_COMPOUND : 0);
+    using m = migrateVmaSetup({ vma, start, end: start + size, select });
+    hmm.allocPages(m.src, m.dst);
+    hmm.copyPages(m.src, m.dst);
+    m.pages();
+    const reason = m.reasons[(address - start) / PAGE_SIZE];
+    if (reason === REASON_NONE) return 0;
+    this.refused = explain(reason);
+    return reason === REASON_NO_DESTINATION ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+  }
+}
+
+/** Something that stays open over several steps. */
+export interface Open {
+  readonly what: string;
+  readonly process: Process;
+  /** mmapSem is held for it. */
+  readonly holds: boolean;
+  close(): void;
+}
+
+export class HugeWorld {
+  hmm: Hmm;
+  readonly #module: WebAssembly.Module;
+  readonly #memcg = new Memcg();
+  readonly #free: number;
+  processes: Process[] = [];
+  readonly gpus: readonly [Gpu, Gpu];
+  open: Open[] = [];
+  /** Memory is short: what needs some may fail. */
+  short: boolean;
+
+  constructor(module: WebAssembly.Module, scarce: boolean) {
+    this.#module = module;
+    this.short = scarce;
+    const systemMemory = (scarce ? 11 : 64) * MIB;
+    this.hmm = Hmm.createSync(module, { systemMemory, deviceMemory: 16 * MIB, swap: 3 * MIB });
+    this.#free = this.hmm.freePages;
+    this.gpus = [
+      new Gpu(this.hmm, "whole", (scarce ? 4 : 14) * MIB, true),
+      new Gpu(this.hmm, "parts", 2 * MIB, false),
+    ];
+    this.processes.push(new Process(this.hmm.createMm({ memcg: this.#memcg })));
+  }
+
+  /**
+   * Runs `body`, which must succeed, must fail with one of `codes`, or may ("maybe"). Whether it succeeded. Where something
+   * is open it may have to wait, and where memory is short it may get none.
+   */
+  attempt(body: () => void, expected: boolean | "maybe", codes: readonly string[] = ["EFAULT"]): boolean {
+    try {
+      body();
+    } catch (error) {
+      if (!(error instanceof HmmError)) throw error;
+      const busy = this.open.length > 0 && error.code === "EAGAIN";
+      const short = this.short && error.code === "ENOMEM";
+      if (busy || short || (expected !== true && codes.includes(error.code))) return false;
+      throw error;
+    }
+    assert.is.not(expected, false, "it should have failed");
+    return true;
+  }
+
+  /** A child with what its parent has. */
+  forked(parent: Process): Process {
+    const mm = parent.mm.fork();
+    this.hmm.failAllocation(0);
+    return new Process(mm, parent);
+  }
+
+  /** An open thing that keeps mmapSem of this process. */
+  held(process: Process): boolean {
+    return this.open.some((open) => open.process === process && open.holds);
+  }
+
+  /** Everything that is wrong now. */
+  check(): void {
+    this.hmm.verify();
+    for (const process of this.processes) process.check();
+  }
+
+  /** The whole engine goes through a snapshot. Nothing may be open. */
+  reload(): void {
+    const notifiers = Object.fromEntries(this.processes.map(({ id, ops }) => [`process ${id}`, ops]));
+    const devmems = Object.fromEntries(this.gpus.map((gpu) => [gpu.name, { ops: gpu.ops, device: gpu }]));
+    this.hmm = Hmm.restore(this.hmm.snapshot(), { module: this.#module, notifiers, devmems });
+    for (const process of this.processes) {
+      process.mm = this.hmm.mms().find(({ id }) => id === process.id)!;
+      process.table = this.hmm.deviceTables().find(({ mm }) => mm === process.mm)!;
+    }
+    for (const gpu of this.gpus) gpu.devmem = this.hmm.devmems().find(({ id }) => id === gpu.name)!;
+  }
+
+  /** At the end all memory is free again. */
+  close(): void {
+    for (const open of this.open.splice(0)) open.close();
+    this.check();
+    for (const { mm } of this.processes.splice(0)) mm.close();
+    this.hmm.verify();
+    for (const { devmem, spoiler } of this.gpus) {
+      if (spoiler !== 0) letGo(this.hmm, spoiler, 1);
+      assert.is(devmem.usedPages, 0, "device pages are left in use");
+    }
+    assert.is(this.hmm.freePages, this.#free, "system pages are left in use");
+    assert.equal(
+      this.hmm.memcgs().map(({ usage }) => usage),
+      [0],
+      "pages are left charged",
+    );
+  }
+}
+
+/** A new mapping in place of what is there. */
+export function mapNew(process: Process, page: number, n: number, prot: number, huge: boolean): void {
+  const [addr, length] = [at(page), n * PAGE_SIZE];
+  process.mm.mmap({ addr, length, prot, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED });
+  process.remap(page, n, prot);
+  if (huge) process.mm.madvise(addr, length, MADV_HUGEPAGE);
+}
+
+/** Gives back n locked pages that a driver has allocated. */
+export function letGo(hmm: Hmm, first: number, n: number): void {
+  for (let page = first; page < first + n; page++) {
+    hmm.pageUnlock(page);
+    hmm.pagePut(page);
+  }
+}
