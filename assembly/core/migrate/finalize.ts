@@ -30,7 +30,8 @@ import { exists } from "../base/object";
 import { pteFlags } from "../base/pte";
 import { isCoherentPfn } from "../frame/coherent";
 import { Folio, folioOf, isDevicePfn } from "../frame/folio";
-import { addExternalRefs, clearFolio, freePages, putPage } from "../frame/page-alloc";
+import { addExternalRefs, clearFolio, putPage } from "../frame/page-alloc";
+import { freePages } from "../frame/page-free";
 import {
   endedEntry,
   hasPage,

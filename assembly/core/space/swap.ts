@@ -15,7 +15,8 @@ import {
 } from "../../abi/struct";
 import { header } from "../base/layout";
 import { Folio, folioOf } from "../frame/folio";
-import { allocFrame, freeFrame, getPage, putPage } from "../frame/page-alloc";
+import { allocFrame, getPage, putPage } from "../frame/page-alloc";
+import { freeFrame } from "../frame/page-free";
 
 /** A slot that nothing names yet, or 0 when swap space is full (or there is none). */
 export function swapAlloc(): u32 {
