@@ -39,14 +39,10 @@ import {
   COUNT_FAULT,
   COUNT_REQUEST,
   FOLIO_ANON,
-  FOLIO_ANON_EXCLUSIVE,
   FOLIO_DIRTY,
   FOLIO_FILE,
-  FOLIO_KSM,
-  FOLIO_LARGE,
   FOLIO_LOCKED,
   FOLIO_LRU,
-  FOLIO_SWAP_CACHE,
   HDR_FAULT_CODE,
   HDR_FAULT_KIND,
   HDR_REQ_ANSWER,
@@ -77,7 +73,7 @@ import {
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { count } from "../base/stat";
-import { Folio, folioOf } from "../frame/folio";
+import { folioOf } from "../frame/folio";
 import { copyFrame, zeroFrame } from "../frame/frame";
 import { getPage, putPage } from "../frame/page-alloc";
 import { zoneOfPfn } from "../frame/zone";
@@ -85,12 +81,21 @@ import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { mmAt } from "../space/mm";
 import { anonVmaPrepare } from "../space/rmap";
-import { freeSwap } from "../space/swap";
 import { protection, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";
-import { headOf, largeRefs } from "../table/huge";
+import { headOf } from "../table/huge";
 import { leafTable, readPte, slotOf, walkAlloc } from "../table/pagetable";
-import { addNewAnon, allocUserPage, busError, done, mustWait, outOfMemory, writtenFlags } from "./common";
+import {
+  addNewAnon,
+  allocUserPage,
+  busError,
+  done,
+  makeExclusive,
+  mayReuse,
+  mustWait,
+  outOfMemory,
+  writtenFlags,
+} from "./common";
 import { fileFault } from "./file";
 import { FALLBACK, hugeFault, hugeWriteFault } from "./huge";
 import { hugetlbFault } from "./hugetlb";
@@ -161,17 +166,6 @@ function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
   return done(vma, addr, FAULT_KIND_ANON, pfn);
 }
 
-/**
- * Does nobody but this mapping refer to a page that is not marked exclusive? Drops it from the swap cache to
- * see.
- */
-function onlyOurs(pfn: u32, folio: Folio): bool {
-  if (folio.has(FOLIO_KSM | FOLIO_LOCKED)) return false;
-  if (folio.has(FOLIO_LARGE) && largeRefs(headOf(pfn)) != 1) return false;
-  if (folio.has(FOLIO_SWAP_CACHE) && folio.refcount == 2) freeSwap(pfn, folio);
-  return folio.refcount == 1;
-}
-
 /** do_wp_page: a write to a present entry that is write-protected. */
 function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, entry: u64): i32 {
   if (pteFlags(entry) & PTE_HUGE) {
@@ -188,11 +182,8 @@ function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, entry: u6
     if (folio.has(FOLIO_FILE)) folio.set(FOLIO_DIRTY);
     return reusePage(vma, addr, slot, pte);
   }
-  if (!zero && folio.has(FOLIO_ANON) && (folio.has(FOLIO_ANON_EXCLUSIVE) || onlyOurs(pfn, folio))) {
-    if (!folio.has(FOLIO_ANON_EXCLUSIVE)) {
-      folio.set(FOLIO_ANON_EXCLUSIVE);
-      folio.mapping = <u16>vma.anonVma;
-    }
+  if (!zero && folio.has(FOLIO_ANON) && mayReuse(pfn, folio)) {
+    makeExclusive(folio, vma.anonVma);
     return reusePage(vma, addr, slot, pte);
   }
   return copyPage(cmd, vma, addr, slot, pte, writtenFlags(vma));

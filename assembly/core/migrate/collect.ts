@@ -59,7 +59,7 @@ import { hasPage, Migration, pfnOf, takeEntry, takenEntry } from "../space/migra
 import { mmAt } from "../space/mm";
 import { isAnonymous, vmaAt } from "../space/vma";
 import { isHugeZero } from "../table/huge";
-import { holeEnd, isHuge, leafEnd, leafTable, slotOf, walk } from "../table/pagetable";
+import { isHuge, leafTable, slotOf, spanEnd, walk } from "../table/pagetable";
 import { SetupCmd } from "./cmd";
 import { isHoleUnit, mayBeUnit, stayUnit, takeUnit } from "./huge";
 
@@ -79,8 +79,12 @@ function isUnitTable(m: Migration, addr: u64, table: usize): bool {
 export function splitHuge(cmd: Cmd, m: Migration): i32 {
   const vma = vmaAt(m.vma);
   if (cmd.splitHead && splitFolio(cmd, cmd.splitHead, m.faultPage) == REQUEST) return REQUEST;
-  for (let addr = m.start; addr < m.end; addr = leafEnd(addr, m.end)) {
-    const table = leafTable(vma.mm.pgd, addr);
+  const pgd = vma.mm.pgd;
+  let next = m.start;
+  while (next < m.end) {
+    const addr = next;
+    const table = leafTable(pgd, addr);
+    next = spanEnd(pgd, table, addr, m.end);
     if (!table || !isHuge(table) || isUnitTable(m, addr, table)) continue;
     const result = isHugeZero(table)
       ? splitMapping(cmd, vma, addr)
@@ -101,22 +105,22 @@ export function collect(m: Migration): u32 {
   const frames = ownFrames(m.owner);
   const first = <u32>(frames >> 32);
   const size = <u32>frames;
-  let addr = m.start;
   let i: u32 = 0;
   let unfinished: u32 = 0;
   let candidates: u32 = 0;
-  while (addr < m.end) {
+  let next = m.start;
+  while (next < m.end) {
+    const addr = next;
     const table = leafTable(pgd, addr);
-    const until = table ? leafEnd(addr, m.end) : min(holeEnd(pgd, addr), m.end);
+    next = spanEnd(pgd, table, addr, m.end);
     let at = table ? slotOf(table, addr) : 0;
-    const last = i + <u32>((until - addr) >> 12);
+    const last = i + <u32>((next - addr) >> 12);
     const unit = table ? isHuge(table) && isUnitTable(m, addr, table) : anonymous && isHoleUnit(m, addr);
     if (unit) {
       unfinished += collectUnit(m, i, table);
       candidates += m.source(i) & MIGRATE_PFN_MIGRATE ? 1 : 0;
       i = last;
     }
-    addr = until;
     for (; i < last; i++, at += 8) {
       if (table) {
         const end = takeSole(m, i, last, at, first, size);

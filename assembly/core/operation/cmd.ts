@@ -1,20 +1,22 @@
 // Commands: the state of operations in progress.
 //
-// An operation may need the outside before it can go on: subscribers must hear of a change first, or a driver has to
-// bring a page back. WebAssembly cannot wait, so the operation keeps its state in a command block and returns REQUEST;
-// resume() calls the same step function again, which continues from the block.
+// An operation may need the outside before it can go on: subscribers must hear of a change first, or a driver
+// has to bring a page back. WebAssembly cannot wait, so the operation keeps its state in a command block and
+// returns REQUEST; resume() calls the same step function again, which continues from the block.
 //
 //   entry/*.ts: push a block, fill its fields ──▶ run() ──▶ xxxStep(cmd) ──▶ 0 or -errno ──▶ pop the block
 //                                                   ▲            │
 //                                                   │            ▼ REQUEST: the block stays
 //                                                resume() ◀── TypeScript serves the request
 //
-// While TypeScript serves a request, other operations may begin and end: the blocks form a stack of COMMAND_COUNT. A
-// step that runs again must come to the same request; notifyStart() recognizes the window that it opened and passes.
+// While TypeScript serves a request, other operations may begin and end: the blocks form a stack of
+// COMMAND_COUNT. A step that runs again must come to the same request; notifyStart() recognizes the window
+// that it opened and passes.
 //
-// A block is COMMAND_SIZE bytes. Cmd, the first part, belongs to this file and to the helpers that may suspend inside
-// an operation; each field below `cursor` has the one owner named at the margin. The rest belongs to the operation: its
-// step function's file declares a class XxxCmd that extends Cmd with the operation's own named fields.
+// A block is COMMAND_SIZE bytes. Cmd, the first part, belongs to this file and to the helpers that may
+// suspend inside an operation; each field below `cursor` has the one owner named at the margin. The rest
+// belongs to the operation: its step function's file declares a class XxxCmd that extends Cmd with the
+// operation's own named fields.
 //
 //   0         4         8         12        16
 //  ┌─────────┬─────────┬─────────┬─────────┐
@@ -72,7 +74,10 @@ export const OP_MSYNC: u32 = 19;
 export const OP_UFFD: u32 = 20;
 export const OP_KSM: u32 = 24;
 
-/** The part of a command block that all operations share: a block is a Cmd, or a class of its operation that extends it. */
+/**
+ * The part of a command block that all operations share: a block is a Cmd, or a class of its operation that
+ * extends it.
+ */
 @unmanaged
 export class Cmd {
   /** OP_*. */
@@ -133,7 +138,9 @@ function commandAt(depth: u32): Cmd {
   return changetype<Cmd>(HEADER + COMMANDS + depth * COMMAND_SIZE);
 }
 
-/** Pushes a zeroed block for an operation on the stack. Null when COMMAND_COUNT operations are nested already. */
+/**
+ * Pushes a zeroed block for an operation on the stack. Null when COMMAND_COUNT operations are nested already.
+ */
 export function commandPush(op: u32, mm: u32): Cmd {
   const depth = header(HDR_CMD_DEPTH);
   if (depth == COMMAND_COUNT) {
