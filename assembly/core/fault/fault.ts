@@ -268,7 +268,7 @@ function deviceFault(cmd: Cmd, vma: Vma, addr: u64, pte: u64, flags: u32): i32 {
  * Drops the lock and the reference that deviceFault() took on the page that the driver was asked for, if it
  * did.
  */
-export function releaseFaultPage(cmd: Cmd): void {
+function releaseFaultPage(cmd: Cmd): void {
   const pfn = cmd.faultPage;
   if (!pfn) return;
   cmd.faultPage = 0;

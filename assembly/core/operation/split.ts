@@ -32,7 +32,7 @@ import { innerEnd, innerStart } from "./notify";
 /** An answer of splitFolio(): the folio is split. The others are SPLIT_REFUSED and REQUEST. */
 export const SPLIT_DONE: i32 = 0;
 /** An answer of splitFolio(): somebody refers to a page of the folio, so that it stays whole. */
-export const SPLIT_REFUSED: i32 = 1;
+const SPLIT_REFUSED: i32 = 1;
 
 /**
  * split_huge_pmd: splits the huge mapping of the 2 MiB around addr. May be called inside a window. 0 or
