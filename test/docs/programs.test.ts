@@ -1,6 +1,7 @@
 /**
  * The programs in README.md and in the guide pages do what the pages say: each block of ts is run against the sources, and
- * has to print what the block of text after it shows, or nothing if no such block follows.
+ * has to print what the block of text after it shows, or nothing if no such block follows. On a page that is marked as one
+ * program, each block continues the blocks before it.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -34,6 +35,16 @@ function programsOf(markdown: string): Program[] {
     const output = next?.[1] === "text" ? next[2] : "";
     return { line: markdown.slice(0, blocks[i].index).split("\n").length + 1, source, output };
   });
+}
+
+const ONE_PROGRAM = "<!-- one program -->";
+
+/** Joins the programs of a page that is marked as one program. */
+function joined(markdown: string): Program[] {
+  const parts = programsOf(markdown);
+  if (!markdown.includes(ONE_PROGRAM)) return parts;
+  const join = (key: "source" | "output"): string => parts.map((part) => part[key]).join("");
+  return [{ line: parts[0].line, source: join("source"), output: join("output") }];
 }
 
 /** Replaces the package's names in a program by the files that they stand for. */
@@ -103,6 +114,12 @@ extraction("notices a program that fails or imports an unknown entry", () => {
   assert.throws(() => run('import { x } from "heteromem/secret";'), /imports "heteromem\/secret"/);
   assert.throws(() => run('import { nothing } from "heteromem"; nothing();'), /nothing/);
 });
+extraction("joins the programs of a page that is marked as one program", () => {
+  const [whole, ...others] = joined(`${ONE_PROGRAM}\n${FIXTURE}`);
+  assert.equal(others, []);
+  assert.match(whole.source, /^import[^]*const quiet = 1;\n$/);
+  assert.is(whole.output, "pages: 16 0\n");
+});
 extraction.run();
 
 const readme = readFileSync(join(ROOT, "README.md"), "utf8");
@@ -110,9 +127,15 @@ const guides = readdirSync(join(ROOT, "docs/guide")).map((name) => `docs/guide/$
 
 const programs = suite("docs: programs");
 for (const page of ["README.md", ...guides]) {
-  for (const { line, source, output } of programsOf(readFileSync(join(ROOT, page), "utf8")))
+  for (const { line, source, output } of joined(readFileSync(join(ROOT, page), "utf8")))
     programs(`${page}:${line} prints what the page says`, () => assert.is(run(source), output));
 }
+programs("the guide's driver fails without its retry", () => {
+  const [{ source }] = joined(readFileSync(join(ROOT, "docs/guide/driver.md"), "utf8"));
+  const retry = "    if (notifier.readRetry(notifierSeq)) continue;\n";
+  assert.is(source.split(retry).length, 2);
+  assert.throws(() => run(source.replace(retry, "")), /ScheduleError: explore: device/);
+});
 programs("README's first program is short, shows its output, and imports the package", () => {
   const [{ source, output }] = programsOf(readme);
   const lines = source.trimEnd().split("\n").length;
