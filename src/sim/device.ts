@@ -41,7 +41,7 @@ import {
   type Vma,
 } from "../index.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE, clusterOf } from "./cluster.ts";
-import { oldestPages, trackUse } from "./replay.ts";
+import { oldestPages, trackUse } from "../device/replay.ts";
 import type { DeviceCounts, Invalidations } from "./report.ts";
 
 /** The engine hands out device memory in blocks of 2 MiB. */

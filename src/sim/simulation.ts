@@ -11,12 +11,10 @@ import {
   FAULT_KIND_ZERO,
 } from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { HDR_FAIL_ALLOC } from "../../assembly/abi/header.ts";
 import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT } from "../../assembly/abi/record.ts";
-import { contextOf } from "../engine/context.ts";
 import { Hmm, HmmError, type Mm, type Vma } from "../index.ts";
 import { deviceMemoryFor, SimDevice } from "./device.ts";
-import { RecordArray, type ReplayStop } from "./replay.ts";
+import { RecordArray, type ReplayStop } from "../device/replay.ts";
 import type { Accesses, Backing, CpuFaults, DeviceFaults, Policy, SimulationReport } from "./report.ts";
 import { grow, mappable } from "./space.ts";
 
@@ -210,17 +208,13 @@ export class Simulation {
     }
   }
 
-  get #allocationsToFailure(): number {
-    return contextOf("simulation", this.#hmm).mem.header(HDR_FAIL_ALLOC);
-  }
-
   /**
    * Whether the allocation that is to fail has just failed. Throws HmmError if it broke an invariant of the
    * engine.
    */
   #noteFailure(at: number, error: unknown): boolean {
     const failed = this.#failed;
-    if (failed === null || failed.reached || this.#allocationsToFailure > 0) return false;
+    if (failed === null || failed.reached || this.#hmm.failingAllocation > 0) return false;
     if (error !== null && !(error instanceof HmmError)) return false;
     failed.reached = true;
     failed.access = this.#replayed + at - this.#left.length;

@@ -3,6 +3,7 @@
  * Only the heteromem command uses it: the engine's entries never reach this folder, which test/tidy checks.
  */
 import binary from "#text.wasm";
+import { wasmBytes } from "../engine/wasm-bytes.ts";
 import { bind } from "./bind.ts";
 
 /** The exports of assembly/text/index.ts, which describes each. `handle` names a decoder. */
@@ -23,5 +24,5 @@ export interface TextModule {
 
 /** Returns a new instance of the text module, with a memory of its own. */
 export function loadText(): TextModule {
-  return bind<TextModule>(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
+  return bind<TextModule>(wasmBytes(binary));
 }

@@ -132,7 +132,9 @@ function advise(cmd: MadviseCmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
   return mark(cmd, mm, vma, start, end);
 }
 
-/** MADV_DONTNEED drops the pages of a piece; MADV_FREE marks them clean and old, and drops what is swapped. */
+/**
+ * MADV_DONTNEED drops the pages of a piece; MADV_FREE marks them clean and old, and drops what is swapped.
+ */
 function drop(cmd: MadviseCmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
   const dropping = cmd.advice == MADV_DONTNEED;
   if (vma.flags & (VM_LOCKED | VM_PFNMAP)) return -EINVAL;

@@ -108,8 +108,8 @@ export function truncateStep(cmd: FileCmd): i32 {
 }
 
 /**
- * FALLOC_FL_PUNCH_HOLE of bytes [start, end): whole pages leave the mappings and the cache, the parts of pages
- * at both ends become zeros. 0, REQUEST, or -EAGAIN if an open migration has one of the pages.
+ * FALLOC_FL_PUNCH_HOLE of bytes [start, end): whole pages leave the mappings and the cache, the parts of
+ * pages at both ends become zeros. 0, REQUEST, or -EAGAIN if an open migration has one of the pages.
  */
 export function punchHole(cmd: Cmd, file: File, start: u64, end: u64): i32 {
   // A disk file has nothing after its end; shmem looks there all the same.

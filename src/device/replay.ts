@@ -22,7 +22,10 @@ import {
 import { contextOf, type Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badType, checkInteger, HmmError } from "../engine/errors.ts";
-import { DeviceTable, HmmDevmem, type Hmm, type Mm } from "../index.ts";
+import type { Forward } from "../engine/forward.ts";
+import type { Mm } from "../space/mm.ts";
+import { DeviceTable } from "./device-table.ts";
+import { HmmDevmem } from "./devmem.ts";
 
 /** What stopped a replay: the end, unmapped memory, a CPU fault, a device fault. */
 export type ReplayReason = "done" | "no-vma" | "cpu-fault" | "device-fault";
@@ -53,7 +56,7 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
   #ctx: Context | null;
 
   /** Allocates room for n records, at most 2^28. Throws HmmError ENOMEM if the arena has none. */
-  constructor(hmm: Hmm, n: number) {
+  constructor(hmm: Forward["Hmm"], n: number) {
     const op = "new RecordArray";
     const ctx = contextOf(op, hmm);
     super(ctx.mem.buffer, ctx.alloc(op, 8 * checkInteger(op, "n", n, 1, 2 ** 28)), n);
@@ -77,7 +80,7 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
     if (table !== null && !(table instanceof DeviceTable)) throw badType(op, "table", "a DeviceTable", table);
     checkInteger(op, "n", n, 0, this.length);
     checkInteger(op, "at", at, 0, n);
-    const reason = REASONS[core.replay(mm.id, table?.table ?? 0, this.byteOffset, at, n)];
+    const reason = REASONS[core.replay(mm.id, table?.id ?? 0, this.byteOffset, at, n)];
     const stopped = reason !== "done";
     return {
       reason,
@@ -118,7 +121,7 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
  * list takes 8 bytes of the arena for each device frame, until the engine is closed. Idempotent. Throws
  * HmmError ENOMEM if the arena has no room.
  */
-export function trackUse(hmm: Hmm): void {
+export function trackUse(hmm: Forward["Hmm"]): void {
   const op = "trackUse";
   const ctx = contextOf(op, hmm);
   const { mem } = ctx;
