@@ -1,4 +1,4 @@
-import { EAGAIN, EINVAL } from "../../assembly/uapi/errno.ts";
+import { EAGAIN, EINVAL, ENOMEM } from "../../assembly/uapi/errno.ts";
 import { MAP_FILE_MIXED, MAP_FILE_PFN } from "../../assembly/abi/argument.ts";
 import { HDR_RESULT } from "../../assembly/abi/header.ts";
 import {
@@ -19,6 +19,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from "../../assembly/uapi/vm.ts";
+import { TASK_SIZE } from "../../assembly/uapi/page.ts";
 import type { Context } from "../engine/context.ts";
 import {
   badRange,
@@ -34,7 +35,7 @@ import {
   HmmError,
 } from "../engine/errors.ts";
 import { checkFile, type HmmFile } from "./file.ts";
-import { PROTECTIONS, whyNotMapped, whyNotRemapped } from "./mapping-errors.ts";
+import { PROTECTIONS, whyNotMapped, whyNotRemapped, whyNotUnmapped } from "./mapping-errors.ts";
 import { MmapSem } from "./sem.ts";
 
 /** What `mm.mmap` takes. */
@@ -143,13 +144,17 @@ export abstract class Mappings {
     );
   }
 
-  /** munmap of [addr, addr + length): bytes, rounded up to pages. Holes are fine. Throws HmmError ENOMEM (a vma to split). */
+  /**
+   * munmap of [addr, addr + length): bytes, rounded up to pages. Holes are fine. Throws HmmError EINVAL, and changes
+   * nothing, if the range ends beyond user space (TASK_SIZE); ENOMEM if no vma is left for a split.
+   */
   munmap(addr: number, length: number): void {
     const op = "mm.munmap";
     this.check(op);
     checkPageAddress(op, "addr", addr);
     const bytes = checkLength(op, "length", length, 1);
-    this.hold(op, true, () => this.core.munmap(this.id, addr, bytes));
+    const call = (): number => this.core.munmap(this.id, addr, bytes);
+    this.hold(op, true, call, undefined, (errno) => whyNotUnmapped(errno, addr, bytes));
   }
 
   /**
@@ -291,6 +296,8 @@ export abstract class Mappings {
     const ctx = this.check(op);
     checkPageAddress(op, "addr", addr);
     const npages = checkLength(op, "length", length, 0) / 4096;
+    if (addr + npages * 4096 > TASK_SIZE)
+      throw new HmmError(ENOMEM, op, `no memory is mapped at ${hex(TASK_SIZE)}`);
     checkInteger(op, "length in pages", npages, 0, 2 ** 28);
     if (npages === 0) return new Uint8Array(0);
     let resident = new Uint8Array(0);
