@@ -1,10 +1,12 @@
+/** What was wrong with the arguments of a system call on mappings, as a phrase for its error. */
 import { EEXIST, EFAULT, EINVAL } from "../../assembly/uapi/errno.ts";
 import { TASK_SIZE } from "../../assembly/uapi/page.ts";
 import { hex } from "../engine/errors.ts";
 
+/** What a prot argument must be. */
 export const PROTECTIONS = "made of PROT_READ, PROT_WRITE and PROT_EXEC";
 
-/** What was wrong with the arguments of an mmap that failed. */
+/** Says what was wrong with the arguments of an mmap that failed; undefined if it was not the arguments. */
 export function whyNotMapped(
   errno: number,
   addr: number,
@@ -31,7 +33,7 @@ export function whyNotUnmapped(errno: number, addr: number, length: number): str
   );
 }
 
-/** What was wrong with the arguments of an mremap that failed. */
+/** Says what was wrong with the arguments of an mremap that failed; undefined if it was not the arguments. */
 export function whyNotRemapped(
   errno: number,
   addr: number,

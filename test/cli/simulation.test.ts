@@ -5,7 +5,7 @@ import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { HDR_LRU } from "../../assembly/abi/header.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { Hmm, hmmDevmemAdd, HmmError, migrateVmaSetup, PAGE_SIZE } from "../../src/index.ts";
-import { oldestPages, trackUse } from "../../src/sim/replay.ts";
+import { oldestPages, trackUse } from "../../src/device/replay.ts";
 import { loadText } from "../../src/text/index.ts";
 import { LackeyDecoder } from "../../src/text/lackey.ts";
 import type { Policy, SimulationReport } from "../../src/sim/report.ts";

@@ -316,9 +316,9 @@ test("a label is a string", () => {
   assert.throws(() => explore(agents, { setup }), /explore: what agent a yields must be a string, got 1/);
 });
 
-const docs = readFileSync(new URL("../../docs/testing.md", import.meta.url), "utf8");
+const docs = readFileSync(new URL("../../docs/guide/testing-a-driver.md", import.meta.url), "utf8");
 
-test("the example of docs/testing.md is the one that runs here", () => {
+test("the example of docs/guide/testing-a-driver.md is the one that runs here", () => {
   const code = readFileSync(new URL("example.ts", import.meta.url), "utf8")
     .replaceAll("../../src/index.ts", "heteromem")
     .replaceAll("../../src/testing.ts", "heteromem/testing")
@@ -329,7 +329,7 @@ test("the example of docs/testing.md is the one that runs here", () => {
   assert.ok(code.includes(`{ ${written}, … }`), written);
 });
 
-test("what docs/testing.md says that explore says of its driver without read retry", () => {
+test("what docs/guide/testing-a-driver.md says that explore says of its driver without read retry", () => {
   const driver: Agent<example.World> = function* ({ mm, start, table, lock, notifier, pfns }) {
     yield "read begin, and fault the page in";
     const notifierSeq = notifier.readBegin();

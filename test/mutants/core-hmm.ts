@@ -180,12 +180,12 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "verify-does-not-look-at-device-tables",
     file: core("verify/verify"),
-    before: "    if (changetype<usize>(table) && table.mm) checkMirror(table, migrations != 0);\n",
+    before: "    if (exists(table) && table.mm) checkMirror(table, migrations != 0);\n",
     after: "",
   },
   {
     name: "verify-does-not-count-references",
-    file: core("verify/verify"),
+    file: core("verify/zones"),
     before: "  if (left != explained) broken(VERIFY_REFCOUNT, 0, 0, explained, left);\n",
     after: "",
     ask: ["unit/engine"],

@@ -22,7 +22,7 @@ export function arenaInit(): void {
 
 /**
  * Allocates an array: at least `bytes` bytes, zeroed, 8-byte aligned. Returns its address; 0 when no block is
- * large enough, which the header then reports as TABLE_ARENA.
+ * large enough, which the header then reports as RESOURCE_ARENA.
  */
 export function arenaAlloc(bytes: u32): usize {
   if (!mayAllocate()) return 0;

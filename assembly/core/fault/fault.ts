@@ -89,7 +89,7 @@ import { anonVmaPrepare } from "../space/anon-vma";
 import { freeSwap } from "../space/swap";
 import { protection, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";
-import { headOf, largeRefs } from "../table/huge";
+import { headOf, largeRefs } from "../frame/large";
 import { leafTable, readPte, slotOf, walkAlloc } from "../table/pagetable";
 import { addNewAnon, allocUserPage, busError, done, mustWait, outOfMemory, writtenFlags } from "./common";
 import { fileFault } from "./file";

@@ -20,7 +20,8 @@ import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { isAnonymous, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";
-import { headOf, HUGE_MASK, largeMaps, largeRefs } from "../table/huge";
+import { headOf, largeMaps, largeRefs } from "../frame/large";
+import { HUGE_MASK } from "../table/huge";
 import { isHuge, leafTable, readPte, spanEnd } from "../table/pagetable";
 
 /** Success; other results are positive errnos, kept unless a later block overrides them. */

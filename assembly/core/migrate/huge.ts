@@ -44,7 +44,8 @@ import { firstPart, nextPart } from "../operation/tell";
 import { letGo, mapsPage, Migration, pfnOf, removeMigrationEntries, takeEntry } from "../space/migration";
 import { partEnd, partStart, rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
 import { vmaAt } from "../space/vma";
-import { HUGE_MASK, largeMaps, splitLeaf } from "../table/huge";
+import { HUGE_MASK, splitLeaf } from "../table/huge";
+import { largeMaps } from "../frame/large";
 import { isHuge, leafTable, walk } from "../table/pagetable";
 
 /** Is the 2 MiB at addr, slot i, a unit if it is huge: selected, aligned and wholly in the range? */

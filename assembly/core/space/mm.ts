@@ -1,7 +1,16 @@
 // Address spaces: the object, and how to find it.
 
 import { HDR_GENERATION } from "../../abi/header";
-import { MM_FAULTS, MM_RSS_ANON, MM_VMA_CACHE, MM_VMA_FIRST } from "../../abi/object";
+import {
+  MM_FAULTS,
+  MM_MAJOR_FAULTS,
+  MM_RSS_ANON,
+  MM_RSS_FILE,
+  MM_RSS_SHMEM,
+  MM_RSS_SWAP,
+  MM_VMA_CACHE,
+  MM_VMA_FIRST,
+} from "../../abi/object";
 import { RESOURCE_MM } from "../../abi/pool";
 import { header, MM_SIZE, setHeader } from "../base/layout";
 import { none } from "../base/object";
@@ -60,7 +69,11 @@ if (offsetof<Mm>() != MM_SIZE) ERROR("MM_SIZE");
 if (offsetof<Mm>("vmaFirst") != MM_VMA_FIRST) ERROR("MM_VMA_FIRST");
 if (offsetof<Mm>("vmaCache") != MM_VMA_CACHE) ERROR("MM_VMA_CACHE");
 if (offsetof<Mm>("rssAnon") != MM_RSS_ANON) ERROR("MM_RSS_ANON");
+if (offsetof<Mm>("rssFile") != MM_RSS_FILE) ERROR("MM_RSS_FILE");
+if (offsetof<Mm>("rssShmem") != MM_RSS_SHMEM) ERROR("MM_RSS_SHMEM");
+if (offsetof<Mm>("rssSwap") != MM_RSS_SWAP) ERROR("MM_RSS_SWAP");
 if (offsetof<Mm>("faults") != MM_FAULTS) ERROR("MM_FAULTS");
+if (offsetof<Mm>("majorFaults") != MM_MAJOR_FAULTS) ERROR("MM_MAJOR_FAULTS");
 
 /** Returns the address space of an id that is known to be in use. */
 @inline

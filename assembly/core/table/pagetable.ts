@@ -59,7 +59,7 @@ export function allocTable(owner: u32, level: u32, addr: u64): usize {
 }
 
 /** Frees a table page, whatever its entries are. */
-export function freeTable(table: usize): void {
+function freeTable(table: usize): void {
   tableMeta(table).owner = 0;
   poolFree(RESOURCE_PAGE_TABLE, table);
 }
@@ -174,7 +174,7 @@ export function makePmdTable(root: usize, owner: u32, addr: u64): bool {
 /**
  * Returns the address of the entry that names the leaf table of addr, or 0 where there is no table for it.
  */
-export function pmdSlot(root: usize, addr: u64): usize {
+function pmdSlot(root: usize, addr: u64): usize {
   const pud = nextTable(slot(root, addr, PGD_SHIFT));
   const pmd = pud ? nextTable(slot(pud, addr, PUD_SHIFT)) : 0;
   return pmd ? slot(pmd, addr, PMD_SHIFT) : 0;
