@@ -17,7 +17,7 @@ const globals = Object.fromEntries(
   ].map((name) => [name, "readonly"]),
 );
 
-const ASSEMBLY = ["assembly/core/**/*.ts", "assembly/text/**/*.ts", "test/assembly/**/*.ts"];
+const ASSEMBLY = ["assembly/{core,text,workload}/**/*.ts", "test/assembly/**/*.ts"];
 
 export default tseslint.config(
   {

@@ -1,6 +1,6 @@
 /**
- * Chromium for P16: a page with the rows, bundled and served from here. The page asks what to do (POST /next, with what it
- * has to tell), and gets its answer when the bench knows; no other connection to the browser is needed.
+ * Chromium for P16. This module bundles a page with the rows and serves it. The page posts its message to
+ * /next, and the response carries the next order. The bench needs no other connection to the browser.
  */
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -16,7 +16,7 @@ import { build as bundle } from "esbuild";
 import type { Plugin } from "esbuild";
 import type { Sample } from "./harness.ts";
 
-/** From the page: a program of this row can be run; a repetition's result; the end. */
+/** A message of the page: it offers a program of a row, reports a repetition, has finished, or has failed. */
 export interface Message {
   readonly offers?: string;
   readonly sample?: Sample;
@@ -24,7 +24,7 @@ export interface Message {
   readonly error?: string;
 }
 
-/** To the page: run a repetition; or go on, to the row's next program. */
+/** An order to the page: run a repetition, or go on to the next program. */
 export type Order = "run" | "go on";
 
 const FLAGS = [
@@ -37,13 +37,16 @@ const FLAGS = [
   "--no-first-run",
 ];
 
-/** The browser's command; null when there is none. CHROMIUM names another one. */
+/**
+ * Returns the browser's command, or null if there is none. The environment variable CHROMIUM names another
+ * one.
+ */
 export function chromium(): string | null {
   const names = [process.env.CHROMIUM, "chromium", "chromium-browser", "google-chrome"];
   return names.find((name) => name !== undefined && spawnSync(name, ["--version"]).status === 0) ?? null;
 }
 
-/** Imports of Node's modules become functions that do nothing: so the page finds no C compiler. */
+/** Replaces imports of Node's modules by functions that do nothing, so the page finds no C compiler. */
 const withoutNode: Plugin = {
   name: "without Node",
   setup(build) {
@@ -71,22 +74,24 @@ async function script(smoke: boolean): Promise<string> {
   return result.outputFiles[0].text;
 }
 
-/** Isolated from other pages, a page gets a clock of 5 µs. */
+/** These headers isolate the page, which gives it a clock with a resolution of 5 µs. */
 const HEADERS = {
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",
 };
 
 const HTML = `<!doctype html><meta charset="utf-8"><script type="module">
-import("/page.js").catch(({ stack }) => fetch("/next", { method: "POST", body: JSON.stringify({ error: stack }) }));
+import("/page.js").catch(({ stack }) => {
+  fetch("/next", { method: "POST", body: JSON.stringify({ error: stack }) });
+});
 </script>`;
 
-/** A browser with the page in it. */
+/** A running browser that shows the page. */
 export class Page {
   readonly #server: Server;
   readonly #profile = mkdtempSync(join(tmpdir(), "heteromem-chromium-"));
   #browser: ChildProcess | null = null;
-  /** The request that waits for an order. */
+  /** The page's request that waits for an order. */
   #asking: ServerResponse | null = null;
   readonly #messages: Message[] = [];
   #wake: (() => void) | null = null;
@@ -119,7 +124,7 @@ export class Page {
     return page;
   }
 
-  /** What the page has to tell next. Throws when it has failed. */
+  /** Waits for the page's next message. Throws Error if the page or the browser has failed. */
   async next(): Promise<Message> {
     while (this.#messages.length === 0) {
       if (this.#failure !== null) throw new Error(this.#failure);
@@ -130,7 +135,7 @@ export class Page {
     return message;
   }
 
-  /** Answers the message that `next` has returned. */
+  /** Answers the message that next() returned. */
   order(order: Order): void {
     const asking = this.#asking;
     this.#asking = null;
@@ -145,7 +150,7 @@ export class Page {
     }
     this.#server.closeAllConnections();
     this.#server.close();
-    // Processes that the browser has started outlive it for a moment, and may still write to the profile.
+    // The browser's child processes outlive it for a moment and may still write to the profile.
     await rm(this.#profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 

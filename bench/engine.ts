@@ -1,4 +1,4 @@
-/** What the rows set up: an engine, and a device whose driver does nothing that it need not. */
+/** What the rows share: an engine, and a device with the smallest possible driver. */
 import {
   Hmm,
   MAP_ANONYMOUS,
@@ -17,22 +17,22 @@ export const PAGE = 4096;
 export const MIB = 1 << 20;
 export const GIB = 1024 * MIB;
 
-/** What mmap takes for the rows' mappings. */
+/** Protection and flags of the rows' mappings. */
 export const PRIVATE = { prot: PROT_READ | PROT_WRITE, flags: MAP_PRIVATE | MAP_ANONYMOUS } as const;
 
-/** An engine without device memory, where none is asked for. */
+/** Creates an engine. It has no device memory unless `config` asks for some. */
 export const createEngine = (config: HmmConfig): Promise<Hmm> => Hmm.create({ deviceMemory: 0, ...config });
 
-/** Pages of one migration. */
+/** Pages that one migration moves. */
 export const BATCH = 512;
 
-/** A device that migrates what it is told to, in batches: the least that a driver can do. */
+/** A device whose driver migrates ranges in batches, and does nothing else. */
 export class BenchDevice {
   readonly devmem: HmmDevmem;
   readonly #in: MigrateVmaOps;
   readonly #out: MigrateVmaOps;
 
-  /** @param copies false where frames have no bytes: there is nothing to copy */
+  /** @param copies false in metadata mode, where frames have no contents to copy */
   constructor(hmm: Hmm, bytes: number, { copies = true } = {}) {
     const devmem = hmmDevmemAdd(hmm, { fault: () => VM_FAULT_SIGBUS }, this, bytes);
     this.devmem = devmem;
@@ -52,12 +52,12 @@ export class BenchDevice {
     };
   }
 
-  /** Moves [start, end) of one mapping to the device; returns the pages moved. */
+  /** Moves [start, end) of one mapping to the device. Returns how many pages moved. */
   toDevice(mm: Mm, start: number, end: number): number {
     return this.#move(mm, this.#in, start, end, MIGRATE_VMA_SELECT_SYSTEM);
   }
 
-  /** Moves them back. */
+  /** Moves [start, end) of one mapping back to system memory. Returns how many pages moved. */
   toSystem(mm: Mm, start: number, end: number): number {
     return this.#move(mm, this.#out, start, end, MIGRATE_VMA_SELECT_DEVICE_PRIVATE);
   }

@@ -1,10 +1,10 @@
 /**
- * How every row is measured: two programs run alternately (A B A B …), the result of each repetition is hashed and
- * compared, and what counts is the median of the ratios of neighbours. Both run on one processor (processor.ts). A row is a file bench/pN.ts with a `Row` as
- * its default export; main.ts finds it by its name.
+ * How every row is measured. Two programs run alternately (A B A B …) on one processor (processor.ts). The
+ * results of both are hashed and compared, and the figure is the median of the ratios of neighboring
+ * repetitions. A row is a file of bench/rows with a `Row` as its default export; rows.ts lists the rows.
  */
 
-/** One repetition: how long the measured part took, and a hash of what it computed. */
+/** One repetition: how long its measured part took, and a hash of what it computed. */
 export interface Sample {
   readonly ns: number;
   readonly hash: number;
@@ -12,16 +12,18 @@ export interface Sample {
 
 /** One of the programs that are compared. */
 export interface Side {
-  /** Runs one repetition. Set-up, clean-up and hashing are outside of what `ns` measures. */
+  /** Runs one repetition. `ns` excludes set-up, clean-up and hashing. */
   run(): Sample | Promise<Sample>;
   close?(): void | Promise<void>;
 }
 
-/** What a row's comparisons look like in the JSON file. */
+/** The result of one comparison, as the JSON file has it. */
 export interface Result {
   readonly row: string;
   readonly rival: string;
-  /** Nanoseconds a unit (the row says which: a page, a walk), medians; null where the rival cannot run here. */
+  /**
+   * Median in nanoseconds a unit of the row (a page, a walk). `theirs` is null if the rival cannot run here.
+   */
   readonly ours: number;
   readonly theirs: number | null;
   readonly ratio: number | null;
@@ -31,19 +33,19 @@ export interface Result {
 }
 
 export interface Options {
-  /** The least number of pairs measured for each rival; short ones are repeated until PAIR_SECONDS are spent. */
+  /** Pairs measured for each rival, at least. Short pairs repeat until PAIR_SECONDS have passed. */
   readonly pairs: number;
-  /** Tiny sizes, one pair, no warm-up: does it run, and do both sides compute the same? */
+  /** Tiny sizes and no warm-up: checks that the bench runs and that both sides compute the same. */
   readonly smoke: boolean;
 }
 
-/** What a row gets to work with. */
+/** What a row works with. */
 export interface Context extends Options {
-  /** A line of detail (a stage, a reason) that is printed under the row's figures. */
+  /** Prints a line of detail (a stage, a reason) below the row's figures. */
   note(text: string): void;
-  /** Prints the line of a result that the row has made itself. */
+  /** Prints the line of a result that the row has computed itself. */
   print(result: Result): void;
-  /** Compares `ours` with each rival; closes the rivals, not `ours`. */
+  /** Compares `ours` with each rival. Closes the rivals; the row closes `ours`. */
   compare(spec: Comparison): Promise<Result[]>;
 }
 
@@ -56,21 +58,27 @@ export interface Comparison {
 
 export interface Rival {
   readonly name: string;
-  /** Our time over theirs must not exceed it. */
+  /** The largest ratio of our time to theirs that meets the target. */
   readonly target: number;
-  /** The programs that this rival stands for: the faster one counts. Null: it cannot run here. */
+  /** The programs that this rival stands for; the fastest one counts. Null: the rival cannot run here. */
   readonly sides: readonly Side[] | null;
-  /** The slower one counts instead. */
+  /** True if the slowest program counts instead. */
   readonly slowest?: boolean;
-  /** False for a program that does another kind of work (the host's kernel): only ours is hashed. Default true. */
+  /**
+   * False for a program that does another kind of work (the host's kernel), whose hash is not compared.
+   * Default: true.
+   */
   readonly sameHash?: boolean;
 }
 
 export interface Row {
   readonly title: string;
-  /** What `ours` and `theirs` are nanoseconds of. */
+  /** The unit of work that `ours` and `theirs` are nanoseconds of. */
   readonly unit: string;
-  /** Its programs have several threads that work at once: it is measured on all processors, not on one (processor.ts). */
+  /**
+   * True for programs with several threads. They are measured on all processors instead of one
+   * (processor.ts).
+   */
   readonly threads?: boolean;
   run(context: Context): Promise<Result[]>;
 }
@@ -83,7 +91,7 @@ export function median(values: readonly number[]): number {
 
 export const HASH_SEED = 0x811c9dc5;
 
-/** The same hash as twin.h's: FNV-1a over words. */
+/** Hashes words by FNV-1a, as hash_words() of native/twin.h does. */
 export function hashWords(hash: number, words: Uint32Array): number {
   for (let i = 0; i < words.length; i++) hash = Math.imul(hash ^ words[i], 0x01000193);
   return hash >>> 0;
@@ -93,7 +101,7 @@ export function hashWord(hash: number, word: number): number {
   return Math.imul(hash ^ word, 0x01000193) >>> 0;
 }
 
-/** A small generator with a seed (xorshift32), so that every run does the same work. */
+/** Returns a small seeded generator (xorshift32), so that every run does the same work. */
 export function random(seed: number): (below: number) => number {
   let state = seed | 0 || 1;
   return (below) => {
@@ -104,7 +112,7 @@ export function random(seed: number): (below: number) => number {
   };
 }
 
-/** Times `work` alone; `hash` looks at what it did after the clock has stopped. */
+/** Returns a side that times `work` alone. `hash` reads its results after the clock has stopped. */
 export function side(work: () => void, hash: () => number, prepare?: () => void): Side {
   return {
     run() {
@@ -117,10 +125,16 @@ export function side(work: () => void, hash: () => number, prepare?: () => void)
   };
 }
 
-/** Seconds for which both sides run before they are measured: V8 compiles in tiers, caches and predictors fill. */
+/**
+ * Seconds for which both sides run before they are measured. V8 compiles in tiers, and caches and predictors
+ * fill.
+ */
 const WARM_UP_SECONDS = 0.5;
 const WARM_UP_RUNS = 3;
-/** Time that the pairs of one rival take at least, and pairs at most: the median of many short ones is steadier. */
+/**
+ * Seconds that the pairs of one rival take at least, and their largest number. The median of many pairs is
+ * steadier.
+ */
 const PAIR_SECONDS = 3;
 const PAIRS_MAX = 101;
 
@@ -179,7 +193,7 @@ function result(row: string, rival: Rival, units: number, pair: Pair): Result {
   };
 }
 
-/** A rival that cannot run here: our own figure, and null for the rest. */
+/** Returns our own figure, with null for a rival that cannot run here. */
 async function alone(row: string, rival: Rival, spec: Comparison, pairs: number): Promise<Result> {
   const samples: number[] = [];
   for (let i = 0; i < pairs; i++) samples.push((await spec.ours.run()).ns / spec.units);
@@ -213,7 +227,7 @@ async function compareRival(
   return result(row, rival, spec.units, candidates.at(rival.slowest === true ? -1 : 0)!);
 }
 
-/** Measures `ours` against each rival in turn. Throws when a hash differs. The rivals are closed in any case. */
+/** Compares `ours` with each rival in turn. Throws Error if a hash differs. Closes the rivals in any case. */
 export async function compare(row: string, spec: Comparison, options: Options): Promise<Result[]> {
   try {
     const { hash } = await spec.ours.run();

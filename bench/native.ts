@@ -1,4 +1,7 @@
-/** The C rivals: built on demand into build/bench, run as child processes (bench/native/twin.h has the protocol). */
+/**
+ * The C rivals. They are built on demand into build/bench and run as child processes; native/twin.h has the
+ * protocol.
+ */
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import {
@@ -28,7 +31,10 @@ export type Build = keyof typeof BUILDS;
 
 let found: string | null | undefined;
 
-/** The C compiler's command, or null when there is none: then the rows with C rivals say so. */
+/**
+ * Returns the C compiler's command, or null if there is none. Rows with C rivals then say that they are
+ * skipped.
+ */
 export function compiler(): string | null {
   const works = (command: string): boolean => spawnSync(command, ["--version"]).status === 0;
   found ??= [process.env.CC, "gcc", "cc"].find((command) => command !== undefined && works(command)) ?? null;
@@ -42,7 +48,7 @@ export function compilerVersion(): string | null {
     : spawnSync(command, ["--version"], { encoding: "utf8" }).stdout.split("\n")[0];
 }
 
-/** Path of the program, built if a source is newer. */
+/** Returns the path of a program. Builds the program if a source is newer. */
 function program(name: string, build: Build): string {
   const output = join(OUTPUT, `${name}-${build}`);
   const newest = Math.max(...readdirSync(SOURCES).map((file) => statSync(join(SOURCES, file)).mtimeMs));
@@ -56,7 +62,7 @@ function program(name: string, build: Build): string {
   return output;
 }
 
-/** A C program as a side. It is started by the first repetition. */
+/** A C program as a side. Its first repetition starts the process. */
 export class NativeSide implements Side {
   readonly #name: string;
   readonly #build: Build;
@@ -75,7 +81,7 @@ export class NativeSide implements Side {
     child.stderr.pipe(process.stderr);
     this.#child = child;
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    if ((await this.#line()) !== "ready") throw new Error(`${this.#name}: did not get ready`);
+    if ((await this.#line()) !== "ready") throw new Error(`${this.#name}: the program did not print "ready"`);
   }
 
   async #line(): Promise<string> {
@@ -99,7 +105,7 @@ export class NativeSide implements Side {
   }
 }
 
-/** Rivals "twin-O3" and "twin-native", with a target each. */
+/** Returns the rivals "twin-O3" and "twin-native", each with its own target. */
 export function twins(
   name: string,
   args: readonly (string | number)[],
@@ -112,7 +118,7 @@ export function twins(
   }));
 }
 
-/** One rival that stands for both builds of a program: the faster one counts. */
+/** Returns one rival that stands for both builds of a program. The faster build counts. */
 export function fasterTwin(
   rival: string,
   name: string,
@@ -127,13 +133,17 @@ export function fasterTwin(
   };
 }
 
-/** The host's kernel doing its own of the same (bench/native/host.c). It computes nothing that could be compared. */
+/**
+ * Returns a rival that does the same with the host's kernel (native/host.c). Its results cannot be compared.
+ */
 export function host(rival: string, args: readonly (string | number)[], target: number): Rival {
   const sides = compiler() === null ? null : [new NativeSide("host", "O3", args)];
   return { name: rival, target, sides, sameHash: false };
 }
 
-/** A folder for input files that both sides read; gone after `work`. */
+/**
+ * Calls `work` with a function that writes input files, which both sides read. Removes the files afterwards.
+ */
 export async function withFolder<T>(
   work: (file: (name: string, data: Uint8Array | Uint32Array | Float64Array) => string) => Promise<T>,
 ): Promise<T> {
@@ -149,7 +159,10 @@ export async function withFolder<T>(
   }
 }
 
-/** Nanoseconds that memory takes for this alone (bench/native/floor.c says what it does); null without a compiler. */
+/**
+ * Returns the nanoseconds that memory takes for `work` alone (native/floor.c). Returns null without a C
+ * compiler.
+ */
 export async function floor(
   work: "copy" | "alone" | "fill" | "gather",
   bytes: number,
@@ -166,7 +179,7 @@ export async function floor(
   }
 }
 
-/** The line of a row that says what memory allows, in ns a unit. */
+/** Returns a row's line about the time that memory allows, in nanoseconds a unit. */
 export function floorNote(what: string, ns: number | null): string {
   return ns === null
     ? "floor: not measured, there is no C compiler"

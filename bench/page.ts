@@ -1,15 +1,16 @@
 /**
- * What runs in the browser for P16: the rows P1 to P7, each of their programs one repetition at a time, when the bench asks
- * for it. chromium.ts bundles this file and serves it; Node's modules do nothing here, so there are no rivals.
+ * The code that runs in the browser for P16: rows P1 to P7, one repetition of one program whenever the bench
+ * orders it. chromium.ts bundles and serves this file. Node's modules do nothing here, so the rows have no
+ * rivals.
  */
 import type { Comparison, Context, Result, Row } from "./harness.ts";
-import p1 from "./p1.ts";
-import p2 from "./p2.ts";
-import p3 from "./p3.ts";
-import p4 from "./p4.ts";
-import p5 from "./p5.ts";
-import p6 from "./p6.ts";
-import p7 from "./p7.ts";
+import p1 from "./rows/range-snapshot.ts";
+import p2 from "./rows/translate.ts";
+import p3 from "./rows/migrate.ts";
+import p4 from "./rows/populate.ts";
+import p5 from "./rows/fork.ts";
+import p6 from "./rows/mprotect-munmap.ts";
+import p7 from "./rows/replay.ts";
 import type { Message, Order } from "./chromium.ts";
 
 export const PAGE_ROWS: Readonly<Record<string, Row>> = {
@@ -22,13 +23,13 @@ export const PAGE_ROWS: Readonly<Record<string, Row>> = {
   P7: p7,
 };
 
-/** Tells the bench something, and waits for what to do next. */
+/** Sends a message to the bench and waits for the next order. */
 async function send(message: Message): Promise<Order> {
   const response = await fetch("/next", { method: "POST", body: JSON.stringify(message) });
   return (await response.json()) as Order;
 }
 
-/** Offers a row's program, and runs it as often as the bench wants. */
+/** Offers a program of a row to the bench, and runs it as often as the bench orders. */
 async function offer(row: string, { ours, units, rivals }: Comparison): Promise<Result[]> {
   let order = await send({ offers: row });
   let ns = 0;
@@ -37,7 +38,7 @@ async function offer(row: string, { ours, units, rivals }: Comparison): Promise<
     ns = sample.ns;
     order = await send({ sample });
   }
-  // Rows look at their own time only.
+  // A row that reads its own result (for its stages) looks at `ours` alone.
   const { name, target } = rivals[0];
   const none = { theirs: null, ratio: null, met: null };
   return [{ row, rival: name, ours: ns / units, target, ...none, samples: { ours: [], theirs: [] } }];

@@ -1,4 +1,7 @@
-/** Where the time of a replay goes: a simulation's steps, with a clock around each. Rows P7 and P15. */
+/**
+ * Measures the stages of a replay: the steps of a simulation with a clock around each. Used by rows P7 and
+ * P15.
+ */
 import type { Hmm } from "../src/index.ts";
 import { SimDevice } from "../src/sim/device.ts";
 import { RecordArray } from "../src/sim/replay.ts";
@@ -7,14 +10,18 @@ import { grow } from "../src/sim/space.ts";
 import { median } from "./harness.ts";
 import type { Context } from "./harness.ts";
 
-/** Records of a call, as in simulation.ts. */
+/** Records that one call of the core replays, as in src/sim/simulation.ts. */
 const BATCH = 1 << 15;
 
 const STAGES = ["records", "translate", "fault", "fault back", "evict", "move in"] as const;
 type Stage = (typeof STAGES)[number];
 export type Stages = Record<Stage, number>;
 
-/** One replay; milliseconds a stage. "records" is the way of the records into the engine, "fault" what the CPU takes in RAM. */
+/**
+ * Makes one replay and returns the milliseconds of each stage. "records" is copying the records into the
+ * engine and counting them; "fault" is CPU faults that RAM serves, "fault back" CPU faults that bring pages
+ * back from the device.
+ */
 export function stagesOf(hmm: Hmm, config: SimulationConfig, records: BigUint64Array): Stages {
   const spent: Stages = { records: 0, translate: 0, fault: 0, "fault back": 0, evict: 0, "move in": 0 };
   let since = performance.now();
@@ -60,7 +67,7 @@ export function stagesOf(hmm: Hmm, config: SimulationConfig, records: BigUint64A
   return spent;
 }
 
-/** Prints the median of a few replays, in ns an access. */
+/** Prints the median of each stage over a few replays, in nanoseconds an access. */
 export function noteStages(
   name: string,
   hmm: Hmm,

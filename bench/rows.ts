@@ -1,25 +1,42 @@
-/** Finds the rows (bench/pN.ts), runs them, and lays their results out as a table. */
+/** Lists the rows, runs them, and prints their results as a table. */
 import { existsSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { fileURLToPath } from "node:url";
 import { compare } from "./harness.ts";
 import type { Options, Result, Row } from "./harness.ts";
 import { useAllProcessors, useOneProcessor } from "./processor.ts";
 
-/** The rows that the project promises. */
-export const ROWS: readonly string[] = Array.from({ length: 16 }, (_, i) => `P${i + 1}`);
+/**
+ * The files of bench/rows by their row's number in the table. A twin in bench/native has its row's file name.
+ */
+const FILES: Readonly<Record<string, string>> = {
+  P1: "range-snapshot",
+  P2: "translate",
+  P3: "migrate",
+  P4: "populate",
+  P5: "fork",
+  P6: "mprotect-munmap",
+  P7: "replay",
+  P8: "mirrors",
+  P9: "calls",
+  P10: "growth",
+  P11: "footprint",
+  P12: "fault-back",
+  P13: "device-faults",
+  P14: "engine-snapshot",
+  P15: "trace-text",
+  P16: "browser",
+};
 
-const fileOf = (row: string): URL => new URL(`${row.toLowerCase()}.ts`, import.meta.url);
+/** The numbers of all rows, in the order of the table. */
+export const ROWS: readonly string[] = Object.keys(FILES);
 
-/** Is there a file that measures this row? */
-export const built = (row: string): boolean => existsSync(fileURLToPath(fileOf(row)));
-
-export async function load(row: string): Promise<Row> {
-  const { default: loaded } = (await import(fileOf(row).href)) as { default: Row };
+async function load(row: string): Promise<Row> {
+  const file = new URL(`rows/${FILES[row]}.ts`, import.meta.url);
+  const { default: loaded } = (await import(file.href)) as { default: Row };
   return loaded;
 }
 
-/** Runs one row; `print` gets its lines of the table as they come. */
+/** Runs one row. `print` receives the lines of its part of the table as they are ready. */
 export async function runRow(
   name: string,
   options: Options,
@@ -54,18 +71,18 @@ function columns(cells: readonly string[]): string {
 
 export const tableHead = columns(["rival", "ours", "theirs", "ratio", "(min–max)", "target", "met"]);
 
-/** Three digits that matter. */
+/** Formats a figure with three significant digits. */
 const figure = (value: number | null): string =>
   value === null ? "–" : value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 
 function resultLine({ rival, ours, theirs, ratio, target, met, samples }: Result, smoke: boolean): string {
   const ratios = samples.theirs.map((ns, i) => samples.ours[i] / ns);
   const spread = ratios.length === 0 ? "" : `(${figure(Math.min(...ratios))}–${figure(Math.max(...ratios))})`;
-  const verdict = met === null ? "skipped: it cannot run here" : smoke ? "(smoke)" : met ? "yes" : "NO";
+  const verdict = met === null ? "skipped: cannot run here" : smoke ? "(smoke)" : met ? "yes" : "NO";
   return columns([rival, figure(ours), figure(theirs), figure(ratio), spread, figure(target), verdict]);
 }
 
-/** "2-core AMD EPYC (AVX-512), Node 20.20.2" */
+/** Describes this machine: "2-core AMD EPYC (AVX-512), Node 20.20.2". */
 export function machine(): string {
   const processors = cpus();
   const info = existsSync("/proc/cpuinfo") ? readFileSync("/proc/cpuinfo", "utf8") : "";

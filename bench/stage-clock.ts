@@ -1,4 +1,7 @@
-/** Where the time of one call goes: a clock is read between its steps. A reading costs tens of nanoseconds, which are taken off. */
+/**
+ * Measures the stages of one call by reading the clock between its steps. A reading costs tens of
+ * nanoseconds, which are subtracted.
+ */
 import { median } from "./harness.ts";
 
 const READINGS = 100_000;
@@ -24,26 +27,28 @@ export class StageClock {
     this.#spent = new Float64Array(names.length);
   }
 
-  /** What follows is the first stage's. */
+  /** Begins the first stage. */
   start(): void {
     this.#since = performance.now();
   }
 
-  /** Stage `index` ends, and another begins. */
+  /** Ends stage `index` and begins the next one. */
   lap(index: number): void {
     const now = performance.now();
     this.#spent[index] += now - this.#since;
     this.#since = now;
   }
 
-  /** Nanoseconds a unit of each stage so far, which are then forgotten. */
+  /** Returns the nanoseconds a unit of each stage since the last call, and starts over. */
   take(units: number): number[] {
     const ns = Array.from(this.#spent, (ms) => Math.max((ms * 1e6) / units - this.#reading, 0));
     this.#spent.fill(0);
     return ns;
   }
 
-  /** "setup 210 · copy 300": the medians of some repetitions, after some that only warm up. Nanoseconds a unit. */
+  /**
+   * Returns the medians of a few repetitions after a warm-up, in nanoseconds a unit: "setup 210 · copy 300".
+   */
   measure(repetition: () => void, units: number): string {
     for (let i = 0; i < REPETITIONS; i++) repetition();
     this.take(units);

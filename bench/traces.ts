@@ -1,15 +1,15 @@
 /**
- * Accesses of two made-up programs, as decoded records (RECORD_*). Both have a CPU and a device that take turns on one
- * address space; a device memory of half their bytes makes pages leave and come back.
+ * Accesses of two synthetic programs, as decoded records (RECORD_*). In both, a CPU and a device take turns
+ * on one address space. Device memory for half of their bytes makes pages leave the device and come back.
  */
-import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT } from "../assembly/abi/struct.ts";
+import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT } from "../assembly/abi/record.ts";
 import { MIB, PAGE } from "./engine.ts";
 import { random } from "./harness.ts";
 
 export interface Trace {
   readonly name: string;
   readonly records: BigUint64Array<ArrayBuffer>;
-  /** Everything that it touches lies in [start, start + bytes). */
+  /** All accesses lie in [start, start + bytes). */
   readonly start: number;
   readonly bytes: number;
 }
@@ -21,7 +21,7 @@ const LOAD = 0;
 const STORE = 1;
 const SIZE = 8;
 
-/** Takes accesses until it has as many as were asked for. */
+/** Collects accesses up to a given number and drops the rest. */
 class Recorder {
   readonly #words: Uint32Array;
   readonly records: BigUint64Array<ArrayBuffer>;
@@ -47,8 +47,9 @@ class Recorder {
 }
 
 /**
- * Local: the device sweeps from one plate of rows of a page each to another and back, five accesses a cell; every few
- * rows the CPU reads the row that was just made. The CPU has filled the first plate.
+ * The trace "local". The CPU fills a plate whose rows are one page each. The device then sweeps from this
+ * plate to another and back, with five accesses a cell. Every 64 rows the CPU reads the row that the device
+ * has just written.
  */
 export function stencil(accesses: number, bytes: number): Trace {
   const recorder = new Recorder(accesses);
@@ -77,9 +78,10 @@ const PROBES = 4096;
 const BUCKET = 16;
 
 /**
- * Irregular: the device looks items up in a hash table that the CPU has built. Item by item the CPU writes a batch of
- * them, the device reads each, one or two buckets, and writes a result, the CPU reads the results. Buckets are random
- * ones of a quarter of the table that moves on by 64 KiB a batch; one in 1024 is anywhere.
+ * The trace "irregular". The device looks up items in a hash table that the CPU has built. For each batch the
+ * CPU writes the items; the device reads each item and one or two buckets and writes a result; the CPU reads
+ * the results. Buckets are random within a quarter of the table, which moves by 64 KiB a batch. One bucket in
+ * 1024 lies anywhere.
  */
 export function hashJoin(accesses: number, bytes: number): Trace {
   const recorder = new Recorder(accesses);
@@ -108,7 +110,7 @@ export function hashJoin(accesses: number, bytes: number): Trace {
   return { name: "irregular", records: recorder.records, start: START, bytes };
 }
 
-/** The sizes of row P7; P16 has the same. */
+/** Returns the traces of rows P7 and P16. */
 export const traces = (accesses: number, smoke: boolean): Trace[] =>
   smoke
     ? [stencil(accesses, MIB), hashJoin(accesses, MIB)]

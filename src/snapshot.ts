@@ -1,13 +1,6 @@
-import {
-  HDR_END,
-  HDR_FLAGS,
-  HDR_FLAG_LOG,
-  HDR_MAGIC,
-  HEADER_MAGIC,
-  MIGRATION_MM,
-  MIGRATION_VMA,
-  TABLE_MIGRATION,
-} from "../assembly/abi/struct.ts";
+import { HDR_END, HDR_FLAGS, HDR_FLAG_LOG, HDR_MAGIC, HEADER_MAGIC } from "../assembly/abi/header.ts";
+import { MIGRATION_MM, MIGRATION_VMA } from "../assembly/abi/object.ts";
+import { RESOURCE_MIGRATION } from "../assembly/abi/pool.ts";
 import { DeviceTable } from "./device/device-table.ts";
 import { HmmDevmem, type HmmDevmemOps } from "./device/devmem.ts";
 import { HmmMirror, type HmmMirrorOps } from "./device/mirror.ts";
@@ -246,7 +239,7 @@ function restoreSubscriber(ctx: Context, record: SubscriberRecord, attach: Resto
 }
 
 function restoreMigration(ctx: Context, id: number): void {
-  const address = ctx.mem.objectAddress(TABLE_MIGRATION, id);
+  const address = ctx.mem.objectAddress(RESOURCE_MIGRATION, id);
   const mm = ctx.mms.get(ctx.mem.u32(address + MIGRATION_MM)) ?? null;
   const pointer = ctx.mem.u32(address + MIGRATION_VMA);
   new Migration(ctx, id, mm, mm === null || pointer === 0 ? null : new Vma(mm, ctx, pointer));

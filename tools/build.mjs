@@ -1,18 +1,20 @@
 /**
  * Builds the project: `node tools/build.mjs [--core] [--text] [--test] [--dist]` (no selection: core, text, dist).
  *
- *   core   assembly/core/index.ts    → build/hmm.wasm, build/hmm.wasm.js, build/hmm.debug.wasm
+ *   core   assembly/core/index.ts    → build/hmm.wasm, build/hmm.wasm.js, build/hmm.debug.wasm and its source map
  *   text   assembly/text/index.ts    → build/text.wasm, build/text.wasm.js
+ *          assembly/workload/index.ts → build/workload.wasm, build/workload.wasm.js
  *   test   test/assembly/*.ts        → build/test/*.wasm
  *   dist   src/{index,dmirror,testing}.ts, src/cli/main.ts → dist/ (also builds core and text)
  *
- * How a WebAssembly module gets into TypeScript: `import binary from "#hmm.wasm"` (and "#text.wasm").
- * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is a string, a byte a character;
- * src/engine/wasm-modules.d.ts types it as string. Node, tsx and esbuild all resolve it in the same way; esbuild
- * inlines it. Tests that want the debug build read build/hmm.debug.wasm with node:fs.
+ * TypeScript imports a WebAssembly module by `import binary from "#hmm.wasm"` (or "#text.wasm"). package.json's "imports"
+ * maps the name to build/hmm.wasm.js, whose default export is a string with one byte in each character;
+ * src/engine/wasm-modules.d.ts types it as string. Node, tsx and esbuild resolve the name in the same way, and esbuild
+ * inlines the string. Tests of the debug build read build/hmm.debug.wasm with node:fs. Its source map is for debuggers
+ * and for tools/where.mjs; the module names the map by an absolute URL, because debuggers know no other base.
  *
- * A step is skipped when the hash of its inputs is the one it was last built from. Outputs are written under a
- * temporary name and renamed, so several builds may run at once and a reader never sees half a file.
+ * A step is skipped if the hash of its inputs has not changed since it last ran. Outputs are written under a temporary
+ * name and renamed, so several builds may run at once, and a reader never sees half a file.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -27,7 +29,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const STAMPS = "build/.stamps";
@@ -36,13 +38,14 @@ const TRANSFORM = "tools/as-bind-transform.mjs";
 const CORE = "assembly/core/index.ts";
 const FACTS = ["assembly/uapi", "assembly/abi"];
 const TEXT = "assembly/text/index.ts";
+const WORKLOAD = "assembly/workload/index.ts";
 const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"];
 const COMMAND = "src/cli/main.ts";
 const CONFIG = ["package.json", "asconfig.json", "tools/build.mjs"];
 
 process.chdir(ROOT);
 
-/** All files under `path` (a file or a folder) whose name ends in `suffix`, sorted. */
+/** Lists all files under `path` (a file or a folder) whose name ends in `suffix`, in a fixed order. */
 function list(path, suffix = "") {
   if (!existsSync(path)) return [];
   if (statSync(path).isFile()) return [path];
@@ -101,14 +104,18 @@ function run(command, args) {
   });
 }
 
-/** Compiles AssemblyScript `entry` to `output`, and to a string beside it when `embed` is set. */
-async function compile(entry, target, output, { embed = false, args = [] } = {}) {
-  const file = temporary(output);
-  mkdirSync(dirname(output), { recursive: true });
-  await run(process.execPath, [ASC, entry, "--target", target, "--outFile", file, ...args]);
-  const binary = readFileSync(file);
-  if (embed) writeAtomic(`${output}.js`, `export default ${JSON.stringify(binary.toString("latin1"))};\n`);
-  renameSync(file, output);
+/** Compiles AssemblyScript `entry` to `output`. `embed` also writes the module as a string, `map` its source map. */
+async function compile(entry, target, output, { embed = false, map = false, args = [] } = {}) {
+  const folder = temporary(output);
+  const file = join(folder, basename(output));
+  mkdirSync(folder, { recursive: true });
+  const mapArgs = map ? ["--sourceMap", pathToFileURL(`${output}.map`).href] : [];
+  await run(process.execPath, [ASC, entry, "--target", target, "--outFile", file, ...mapArgs, ...args]);
+  if (embed) {
+    const text = JSON.stringify(readFileSync(file, "latin1"));
+    writeAtomic(`${output}.js`, `export default ${text};\n`);
+  }
+  moveInto(folder, dirname(output));
 }
 
 async function buildCore() {
@@ -122,8 +129,8 @@ async function buildCore() {
     step("core", inputs, ["build/hmm.wasm", "build/hmm.wasm.js"], () =>
       compile(CORE, "release", "build/hmm.wasm", { embed: true }),
     ),
-    step("core-debug", inputs, ["build/hmm.debug.wasm"], () =>
-      compile(CORE, "debug", "build/hmm.debug.wasm"),
+    step("core-debug", inputs, ["build/hmm.debug.wasm", "build/hmm.debug.wasm.map"], () =>
+      compile(CORE, "debug", "build/hmm.debug.wasm", { map: true }),
     ),
   ]);
 }
@@ -136,12 +143,20 @@ async function buildText() {
     ...FACTS.flatMap((folder) => list(folder, ".ts")),
     ...list("assembly/text", ".ts"),
   ];
-  await step("text", inputs, ["build/text.wasm", "build/text.wasm.js"], () =>
+  const text = step("text", inputs, ["build/text.wasm", "build/text.wasm.js"], () =>
     compile(TEXT, "text", "build/text.wasm", { embed: true, args: ["--transform", `./${TRANSFORM}`] }),
+  );
+  await Promise.all([text, buildWorkload()]);
+}
+
+async function buildWorkload() {
+  const inputs = [...CONFIG, ...list("assembly/workload", ".ts")];
+  await step("workload", inputs, ["build/workload.wasm", "build/workload.wasm.js"], () =>
+    compile(WORKLOAD, "workload", "build/workload.wasm", { embed: true }),
   );
 }
 
-/** Small AssemblyScript modules that only tests use; they are bound like the text module. */
+/** Compiles the AssemblyScript modules that only tests use. They are bound like the text module. */
 async function buildTest() {
   for (const entry of list("test/assembly", ".ts")) {
     const name = basename(entry, ".ts");
@@ -152,7 +167,7 @@ async function buildTest() {
   }
 }
 
-/** Type declarations. tsc keeps the `.ts` of relative imports; the published ones say `.js`. */
+/** Writes the type declarations. tsc keeps the `.ts` of relative imports; the published ones say `.js`. */
 async function declarations(outDir) {
   await run(process.execPath, [
     "node_modules/typescript/bin/tsc",
@@ -167,7 +182,7 @@ async function declarations(outDir) {
   }
 }
 
-/** Bundles the library and the command; returns the paths of all files that are in the command. */
+/** Bundles the library and the command. Returns the paths of all files in the command. */
 async function bundle(outdir) {
   const { build } = await import("esbuild");
   const common = {
@@ -205,7 +220,7 @@ const require = __createRequire(import.meta.url);`;
   return Object.keys(result.metafile.inputs);
 }
 
-/** The notices of the packages whose code is in the command: bundled, or compiled into a WebAssembly module. */
+/** Returns the notices of the packages whose code the command contains, bundled or compiled into a WebAssembly module. */
 function notices(files) {
   const bundled = files.flatMap((file) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []);
   return [...new Set([...bundled, "node_modules/assemblyscript"])]
@@ -221,7 +236,9 @@ function notices(files) {
 async function buildDist() {
   const missing = LIBRARY.filter((file) => !existsSync(file));
   if (missing.length > 0) return console.log(`build: dist: skipped, ${missing.join(", ")} missing`);
-  const wasm = ["build/hmm.wasm", "build/text.wasm"].filter((file) => existsSync(file));
+  const wasm = ["build/hmm.wasm", "build/text.wasm", "build/workload.wasm"].filter((file) =>
+    existsSync(file),
+  );
   const config = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
   const inputs = [
     ...CONFIG,

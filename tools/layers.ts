@@ -24,6 +24,7 @@ export const CORE_LAYERS: readonly string[] = [
   "hmm",
   "migrate",
   "verify",
+  "entry",
   ".",
 ];
 

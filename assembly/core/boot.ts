@@ -2,11 +2,10 @@
 
 import { EINVAL, ENOMEM } from "../uapi/errno";
 import { PMD_PAGES } from "../uapi/page";
+import { BOOT_HUGETLB_PAGES } from "../abi/boot";
+import { BLOCK_ZONE, FOLIO_RESERVED } from "../abi/frame";
 import {
-  BLOCK_ZONE,
   BOOT_CONFIG,
-  BOOT_HUGETLB_PAGES,
-  FOLIO_RESERVED,
   HDR_DEVICE_BASE,
   HDR_DEVICE_FRAMES,
   HDR_END,
@@ -16,9 +15,8 @@ import {
   HDR_ZERO_PFN,
   HEADER,
   HEADER_MAGIC,
-  SWAP_ZONE,
-  ZONE_COUNT,
-} from "../abi/struct";
+} from "../abi/header";
+import { SWAP_ZONE, ZONE_COUNT } from "../abi/zone";
 import { arenaInit } from "./base/arena";
 import { header, RESERVED_FRAMES, setHeader } from "./base/layout";
 import { folioOf } from "./frame/folio";

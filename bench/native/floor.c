@@ -1,7 +1,10 @@
-// What memory allows: the rows' lower bounds.
-// floor copy BYTES REPEATS: memcpy of BYTES. floor alone BYTES REPEATS: the same, 4 KiB at a time, with a pause of 1.5 µs after
-// each, which does not count: no copy begins while the one before waits for memory. floor fill BYTES REPEATS: memset. floor gather BYTES REPEATS: a u64 from each
-// of BYTES / 8 random places, which do not depend on each other.
+// The lower bounds that memory sets for the rows.
+//
+// floor copy BYTES REPEATS    memcpy of BYTES.
+// floor alone BYTES REPEATS   memcpy of BYTES, 4 KiB at a time. A pause of 1.5 µs after each page, which is not
+//                             counted, ensures that no copy starts while the previous one still waits for memory.
+// floor fill BYTES REPEATS    memset of BYTES.
+// floor gather BYTES REPEATS  Loads a u64 from each of BYTES / 8 random places. The loads are independent.
 #include "twin.h"
 
 enum { PAGE_SIZE = 4096 };

@@ -1,7 +1,7 @@
-// The engine's data layout and its basic steps in C: entries, tables, folios, blocks of frames, memory cgroup.
-// The words are those of assembly/uapi (pte.ts, pfn.ts, struct.ts), where each is drawn; the steps are those of
-// pool.ts, pagetable.ts, page-alloc.ts and memcg.ts in assembly/core, down to the order in which frames are handed
-// out: that is why a twin's result can be compared with the engine's word for word.
+// The engine's data layout and basic steps in C: entries, tables, folios, blocks of frames, memory cgroups.
+// assembly/uapi and assembly/abi draw the words and structs. The steps follow the files pool, pagetable,
+// page-alloc and memcg of assembly/core, down to the order in which frames are allocated. Therefore a twin's
+// result can be compared with the engine's word for word.
 #ifndef HMM_H
 #define HMM_H
 
@@ -14,7 +14,7 @@
 
 static inline u64 min_u64(u64 a, u64 b) { return a < b ? a : b; }
 
-// ── Entries: the pfn (upper levels: the next table) in the high word, flags in the low word ──────────────────
+// ── Entries: the pfn (upper levels: the next table) in the high word, flags in the low word ────────────────
 
 #define PTE_PRESENT 0x80000000u
 #define PTE_WRITE 0x40000000u
@@ -43,7 +43,7 @@ static inline u32 pte_flags(u64 pte) { return (u32)pte; }
 static inline bool pte_present(u64 pte) { return pte_flags(pte) & PTE_PRESENT; }
 static inline u32 pte_kind(u64 pte) { return pte_flags(pte) & PTE_KIND_MASK; }
 
-// ── Tables: 4 KiB each, named by their offset in the pool (the engine's: by their address in linear memory) ───
+// ── Tables: 4 KiB each, named by their offset in the pool (in the engine: by their address in linear memory)
 
 struct table_meta {
   u32 owner, level, base, unused;
@@ -54,7 +54,9 @@ static struct table_meta *table_metas;
 static u32 tables_used, tables_high, tables_free, tables_capacity;
 
 static inline u64 *table_at(u32 table) { return (u64 *)(table_pool + table); }
-static inline u64 *slot(u32 table, u64 address, u32 shift) { return table_at(table) + (address >> shift & 511); }
+static inline u64 *slot(u32 table, u64 address, u32 shift) {
+  return table_at(table) + (address >> shift & 511);
+}
 static inline u32 next_table(const u64 *entry) { return (u32)(*entry >> 32); }
 
 static inline u32 alloc_table(u32 owner, u32 level, u64 address) {
@@ -87,7 +89,7 @@ static inline void init_tables(u32 capacity) {
   table_metas = memory((size_t)(capacity + 1) * sizeof *table_metas);
 }
 
-/** The leaf table that covers address, or 0. */
+/** Returns the leaf table that covers address, or 0. */
 static inline u32 leaf_table(u32 root, u64 address) {
   u32 pud = next_table(slot(root, address, 39));
   if (!pud) return 0;
@@ -96,7 +98,7 @@ static inline u32 leaf_table(u32 root, u64 address) {
   return next_table(slot(pmd, address, 21));
 }
 
-/** The entry of address, or NULL where no leaf table is. */
+/** Returns the entry of address, or NULL if it has no leaf table. */
 static inline u64 *walk(u32 root, u64 address) {
   u32 table = leaf_table(root, address);
   return table ? slot(table, address, PAGE_SHIFT) : NULL;
@@ -117,16 +119,16 @@ static inline u64 *walk_missing(u32 root, u64 address) {
   return slot(at, address, PAGE_SHIFT);
 }
 
-/** As walk(), making the tables that are missing. */
+/** Like walk(), but creates missing tables. */
 static inline u64 *walk_alloc(u32 root, u64 address) {
   u32 table = leaf_table(root, address);
   return table ? slot(table, address, PAGE_SHIFT) : walk_missing(root, address);
 }
 
-/** The end of address's 2 MiB span, or `end` if that comes first. */
+/** Returns the end of the 2 MiB span that contains address, or `end` if that comes first. */
 static inline u64 leaf_end(u64 address, u64 end) { return min_u64((address | (PMD_SIZE - 1)) + 1, end); }
 
-// ── Frames ───────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Frames ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 #define FOLIO_COUNT_MASK 0x00ffffffu
 #define FOLIO_LOCKED 0x0001
@@ -171,8 +173,8 @@ static inline u8 *frame_of(u32 pfn) { return frames + ((size_t)pfn << PAGE_SHIFT
 static inline struct block *block_at(u32 link) { return &blocks[link - 1]; }
 static inline u32 block_link(const struct block *b) { return (u32)(b - blocks) + 1; }
 
-// Device pages by how recently their device used them: a list of pfns, two links each. As in the engine, only a replay
-// (p7.c, which defines KEEPS_LRU) has it.
+// Device pages by how recently their device used them: a list of pfns with two links each. As in the engine,
+// only a replay keeps this list (replay.c defines KEEPS_LRU).
 
 #ifdef KEEPS_LRU
 struct lru_links {
@@ -194,7 +196,7 @@ static inline void lru_remove(u32 pfn) {
   *lru_of(pfn) = (struct lru_links){0, 0};
 }
 
-/** The device used this page now. */
+/** Moves a page to the front: its device has just used it. */
 static inline void lru_touch(u32 pfn) {
   if (lru_head == pfn) return;
   lru_remove(pfn);
@@ -240,11 +242,12 @@ static inline void init_zone(u32 zone, u32 first, u32 end) {
   }
 }
 
-// Below device memory, as in layout.ts: pages a multiple of 256 MiB apart are slow to copy.
+// A gap below device memory, as in layout.ts: some processors copy slowly between pages a multiple of 256 MiB
+// apart.
 #define GAP_BLOCKS 2
 #define GAP_FROM (1u << 15)
 
-/** Zone 0 with `system` frames, zone 1 with `device` frames. */
+/** Creates zone 0 with `system` frames and zone 1 with `device` frames. */
 static inline void init_frames(u32 system, u32 device, bool data) {
   device_base = (RESERVED_FRAMES + system + PMD_PAGES - 1) & ~(PMD_PAGES - 1);
   if (system >= GAP_FROM) device_base += GAP_BLOCKS * PMD_PAGES;
@@ -259,7 +262,7 @@ static inline void init_frames(u32 system, u32 device, bool data) {
   if (device) init_zone(1, device_base, device_base + device);
 }
 
-/** A frame of the zone with one reference and no flags; 0 when there is none. */
+/** Returns a frame of the zone with one reference and no flags, or 0 if the zone is empty. */
 static inline u32 alloc_frame(u32 zone) {
   struct zone *z = &zones[zone];
   if (!z->partial_blocks) {
@@ -298,7 +301,7 @@ static inline void free_frame(u32 pfn) {
   }
 }
 
-// ── Memory cgroup: id 0 is none ──────────────────────────────────────────────────────────────────────────────
+// ── Memory cgroups: id 0 is none ───────────────────────────────────────────────────────────────────────────
 
 struct memcg {
   u32 limit, usage;
@@ -317,11 +320,14 @@ static inline void memcg_uncharge(u32 id) {
   if (id) memcgs[id].usage--;
 }
 
-/** Drops a reference; the last one frees the page. A device page waits in its zone's queue for take_freed(). */
+/**
+ * Drops a reference. The last one frees the page; a device page waits in its zone's queue for take_freed().
+ */
 static inline void put_page(u32 pfn) {
   struct folio *folio = folio_of(pfn);
   if (--folio->refs & FOLIO_COUNT_MASK) return;
-  if (folio->flags & FOLIO_LOCKED || folio->maps & FOLIO_COUNT_MASK) fail("put_page: the page is locked or mapped");
+  if (folio->flags & FOLIO_LOCKED || folio->maps & FOLIO_COUNT_MASK)
+    fail("put_page: the page is locked or mapped");
   memcg_uncharge(folio->refs >> 24);
   *folio = (struct folio){.index = folio->index, .flags = FOLIO_FREE};
   if (pfn < device_base) {

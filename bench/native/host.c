@@ -1,8 +1,10 @@
-// The host's kernel doing the same with 4 KiB pages of its own: it takes a trap for each page, flushes TLBs, and more.
-// host populate BYTES: maps BYTES, writes a word to each page (measured), unmaps.
-// host fork BYTES: of BYTES that are populated: fork, and a word written to each page in the child (measured).
-// host mprotect BYTES: of BYTES that are populated: to PROT_READ (measured), and back.
-// host munmap BYTES: of BYTES that are populated (measured).
+// The host's kernel does the same with 4 KiB pages of its own. It takes a trap for each page, flushes TLBs,
+// and more.
+//
+// host populate BYTES  Maps BYTES, writes a word to each page (measured), and unmaps.
+// host fork BYTES      Forks with BYTES populated, then writes a word to each page in the child (measured).
+// host mprotect BYTES  Changes BYTES that are populated to PROT_READ (measured), and back.
+// host munmap BYTES    Unmaps BYTES that are populated (measured).
 #include "twin.h"
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,7 +35,7 @@ static u64 populate(u32 *hash) {
   return t;
 }
 
-/** The child tells when it was done; both clocks are the same. */
+/** The child reports when it has finished. Both processes read the same clock. */
 static u64 fork_and_write(u32 *hash) {
   int ends[2];
   u64 done = 0;
@@ -47,7 +49,7 @@ static u64 fork_and_write(u32 *hash) {
     done = now();
     _exit(write(ends[1], &done, sizeof done) != sizeof done);
   }
-  if (read(ends[0], &done, sizeof done) != sizeof done) fail("the child said nothing");
+  if (read(ends[0], &done, sizeof done) != sizeof done) fail("the child reported nothing");
   waitpid(child, NULL, 0);
   close(ends[0]);
   close(ends[1]);

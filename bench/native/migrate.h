@@ -1,5 +1,5 @@
-// A migration in C, step by step as in migrate-setup.ts and migrate.ts of assembly/core: collect, unmap, allocate,
-// copy, pages, finalise. One address space, anonymous pages that nobody shares.
+// A migration in C with the steps of assembly/core/migrate: collect, unmap, allocate, copy, pages, finalize.
+// There is one address space, and its pages are anonymous and mapped once.
 #ifndef MIGRATE_H
 #define MIGRATE_H
 
@@ -26,12 +26,12 @@ struct migration {
 static inline bool is_device(u32 pfn) { return pfn >= device_base; }
 static inline u64 page_address(const struct migration *m, u32 i) { return m->start + ((u64)i << PAGE_SHIFT); }
 
-/** A page with bytes: does this slot bring one to its destination? */
+/** Returns whether this slot moves an existing page (rather than filling a hole). */
 static inline bool has_source(const struct migration *m, u32 i) {
   return (m->src[i] & (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE)) == (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE);
 }
 
-/** Makes a frame, with one reference, the anonymous page of address. The entry is the caller's. */
+/** Makes a frame with one reference the anonymous page of address. The caller writes the entry. */
 static inline void new_anon(u32 pfn, u64 address) {
   struct folio *folio = folio_of(pfn);
   u64 index = address >> PAGE_SHIFT;
@@ -42,13 +42,16 @@ static inline void new_anon(u32 pfn, u64 address) {
   mm.rss++;
 }
 
-/** Is this entry's page in the zone that is to be emptied? */
+/** Returns whether this entry's page lies in the zone that the migration takes pages from. */
 static inline bool selected(u64 pte, u32 zone) {
   if (pte_present(pte)) return zone == SYSTEM && !(pte_flags(pte) & PTE_SPECIAL);
   return zone == DEVICE && pte_kind(pte) == PTE_KIND_DEVICE;
 }
 
-/** Locks the page and puts a migration entry in its place; the mapping's reference becomes the migration's. */
+/**
+ * Locks the page and replaces its entry by a migration entry. The mapping's reference becomes the
+ * migration's.
+ */
 static inline u32 collect_entry(u64 *entry, u32 zone) {
   u64 pte = *entry;
   if (!pte) return MIGRATE_PFN_MIGRATE;
@@ -58,7 +61,8 @@ static inline u32 collect_entry(u64 *entry, u32 zone) {
   if (folio->flags & FOLIO_LOCKED) return 0;
   u32 flags = (pte_flags(pte) & (PTE_WRITE | PTE_YOUNG | PTE_DIRTY)) | PTE_KIND_MIGRATION;
   if (folio->flags & FOLIO_ANON_EXCLUSIVE) flags |= PTE_EXCLUSIVE;
-  folio->flags = (u16)((folio->flags & ~FOLIO_ANON_EXCLUSIVE) | FOLIO_LOCKED); // the entry knows from here on
+  // From here on the entry keeps the exclusive bit.
+  folio->flags = (u16)((folio->flags & ~FOLIO_ANON_EXCLUSIVE) | FOLIO_LOCKED);
   if (pte_present(pte) && flags & PTE_DIRTY) folio->flags |= FOLIO_DIRTY;
   folio->maps--;
   *entry = make_pte(pfn, flags);
@@ -70,11 +74,12 @@ static inline void collect(struct migration *m, u32 zone) {
   for (u32 i = 0; address < end;) {
     u64 until = leaf_end(address, end);
     u64 *entry = walk(root, address);
-    for (; address < until; address += PAGE_SIZE, i++) m->src[i] = entry ? collect_entry(entry++, zone) : MIGRATE_PFN_MIGRATE;
+    for (; address < until; address += PAGE_SIZE, i++)
+      m->src[i] = entry ? collect_entry(entry++, zone) : MIGRATE_PFN_MIGRATE;
   }
 }
 
-/** Isolates the pages, and gives back those that somebody else maps or has pinned. */
+/** Isolates the pages, and checks that nothing else maps or pins them. */
 static inline void unmap(struct migration *m) {
   for (u32 i = 0; i < m->npages; i++) {
     if (!(m->src[i] & MIGRATE_PFN_VALID)) continue;
@@ -82,11 +87,15 @@ static inline void unmap(struct migration *m) {
     struct folio *folio = folio_of(pfn);
     folio->flags &= (u16)~FOLIO_LRU;
     u32 explained = 1 + is_device(pfn);
-    if (folio->maps & FOLIO_COUNT_MASK || (folio->refs & FOLIO_COUNT_MASK) > explained) fail("a page cannot move");
+    if (folio->maps & FOLIO_COUNT_MASK || (folio->refs & FOLIO_COUNT_MASK) > explained)
+      fail("a page cannot move");
   }
 }
 
-/** The driver's part: a locked page of the zone for each candidate; for holes where they are wanted. */
+/**
+ * The driver's part: allocates a locked page of the zone for each candidate. Holes get pages on the device
+ * only.
+ */
 static inline void allocate(struct migration *m, u32 zone) {
   if (zone == DEVICE)
     while (take_freed(DEVICE)) continue;
@@ -100,7 +109,7 @@ static inline void allocate(struct migration *m, u32 zone) {
   }
 }
 
-/** The driver's part, too: the bytes. */
+/** The driver's part: copies the contents, or zeroes the page that fills a hole. */
 static inline void copy_pages(const struct migration *m) {
   for (u32 i = 0; i < m->npages; i++) {
     if (!(m->dst[i] & MIGRATE_PFN_VALID)) continue;
@@ -110,7 +119,7 @@ static inline void copy_pages(const struct migration *m) {
   }
 }
 
-/** A new page where there was none, or the zero page. */
+/** Maps a new page where there was none or the zero page. */
 static void fill_hole(const struct migration *m, u32 i, u32 pfn) {
   u64 *entry = walk_alloc(root, page_address(m, i));
   folio_of(pfn)->refs++;
@@ -120,7 +129,7 @@ static void fill_hole(const struct migration *m, u32 i, u32 pfn) {
   if (is_device(pfn)) lru_touch(pfn);
 }
 
-/** The destination becomes the page. */
+/** Moves each page's metadata to its destination, which becomes the page. */
 static inline void move_pages(struct migration *m) {
   for (u32 i = 0; i < m->npages; i++) {
     if (!(m->src[i] & MIGRATE_PFN_MIGRATE) || !(m->dst[i] & MIGRATE_PFN_VALID)) continue;
@@ -147,7 +156,7 @@ static inline void move_pages(struct migration *m) {
   }
 }
 
-/** The entry names a page again; what the migration entry kept comes back. */
+/** Turns a migration entry back into an entry of `pfn`, with the flags that the migration entry kept. */
 static inline void restore_entry(u64 *entry, u32 pfn) {
   struct folio *folio = folio_of(pfn);
   u32 kept = pte_flags(*entry), flags = kept & PTE_WRITE;
@@ -159,14 +168,14 @@ static inline void restore_entry(u64 *entry, u32 pfn) {
   folio->refs++;
 }
 
-static inline void let_go(u32 pfn) {
+static inline void unlock_source(u32 pfn) {
   struct folio *folio = folio_of(pfn);
   folio->flags &= (u16)~FOLIO_LOCKED;
   if (!is_device(pfn)) folio->flags |= FOLIO_LRU;
   put_page(pfn);
 }
 
-static inline void finalise(struct migration *m) {
+static inline void finalize(struct migration *m) {
   for (u32 i = 0; i < m->npages; i++) {
     u32 to = m->dst[i] & MIGRATE_PFN_VALID ? m->dst[i] & PFN_MASK : 0;
     if (m->src[i] & MIGRATE_PFN_VALID) {
@@ -174,7 +183,7 @@ static inline void finalise(struct migration *m) {
       u64 *entry = walk(root, page_address(m, i));
       if (entry && pte_kind(*entry) == PTE_KIND_MIGRATION && pte_pfn(*entry) == pfn)
         restore_entry(entry, m->src[i] & MIGRATE_PFN_MIGRATE ? to : pfn);
-      let_go(pfn);
+      unlock_source(pfn);
     }
     if (to) {
       struct folio *folio = folio_of(to);
@@ -185,7 +194,10 @@ static inline void finalise(struct migration *m) {
   }
 }
 
-/** Before finalise(): a device's table learns what moved to the device, and forgets what left it. */
+/**
+ * Updates a device's table before finalize(): adds the pages that moved in, and clears the pages that moved
+ * out.
+ */
 static inline void map_migrated(u32 device_root, const struct migration *m) {
   for (u32 i = 0; i < m->npages; i++) {
     if (!(m->src[i] & MIGRATE_PFN_MIGRATE)) continue;

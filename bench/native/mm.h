@@ -1,4 +1,4 @@
-// One address space with private anonymous memory, for the twins of system calls: populate, map a device, unmap.
+// One address space with private anonymous memory, for twins of system calls: populate, map a device, unmap.
 #ifndef MM_H
 #define MM_H
 
@@ -6,7 +6,7 @@
 
 #define START 0x7f0000000000ull
 
-/** Write faults on every empty entry of [start, end): what mm.populate does. */
+/** Takes a write fault on every empty entry of [start, end), as mm.populate() does. */
 static inline void populate(u64 start, u64 end) {
   for (u64 address = start; address < end;) {
     u64 until = leaf_end(address, end);
@@ -22,16 +22,17 @@ static inline void populate(u64 start, u64 end) {
   }
 }
 
-/** The device learns of every present page of [start, end). */
+/** Enters every present page of [start, end) in the device's table. */
 static inline void map_device(u32 device_root, u64 start, u64 end) {
   for (u64 address = start; address < end; address += PAGE_SIZE) {
     u64 *entry = walk(root, address);
     if (!entry || !pte_present(*entry)) continue;
-    *walk_alloc(device_root, address) = make_pte(pte_pfn(*entry), pte_flags(*entry) & (PTE_PRESENT | PTE_WRITE));
+    u32 flags = pte_flags(*entry) & (PTE_PRESENT | PTE_WRITE);
+    *walk_alloc(device_root, address) = make_pte(pte_pfn(*entry), flags);
   }
 }
 
-/** Frees the tables below `top`, a root, that cover nothing but [start, end). Their entries are empty. */
+/** Frees the tables below the root `top` that lie inside [start, end). Their entries are empty. */
 static inline void free_tables(u32 top, u64 start, u64 end) {
   for (u32 level = 1; level <= 3; level++) {
     u32 shift = PAGE_SHIFT + level * 9;
@@ -47,7 +48,7 @@ static inline void free_tables(u32 top, u64 start, u64 end) {
   }
 }
 
-/** Drops a device's entries of [start, end). */
+/** Clears a device's entries of [start, end). Returns how many there were. */
 static inline u32 clear_device(u32 device_root, u64 start, u64 end) {
   u32 cleared = 0;
   for (u64 address = start; address < end;) {
@@ -64,7 +65,7 @@ static inline u32 clear_device(u32 device_root, u64 start, u64 end) {
   return cleared;
 }
 
-/** munmap: the entries and what they stand for, then the tables. */
+/** munmap: clears the entries and drops their pages, then frees the tables. */
 static inline void unmap_range(u32 from_root, u64 start, u64 end) {
   for (u64 address = start; address < end;) {
     u64 until = leaf_end(address, end);

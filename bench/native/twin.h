@@ -1,8 +1,8 @@
 // What the native programs share: clock, hash, memory, and the protocol.
 //
-// A program is started with the sizes of its work as arguments. It sets everything up, touches its memory, and
-// prints "ready". Then each line on stdin is one repetition: it prints "NS HASH", the time of the measured part
-// alone and a hash of what it computed. It ends at the end of stdin.
+// A program takes the sizes of its work as arguments. It sets everything up, touches its memory, and prints
+// "ready". Each line on stdin then starts one repetition, after which the program prints "NS HASH": the time
+// of the measured part alone and a hash of what it computed. The program ends at the end of stdin.
 #ifndef TWIN_H
 #define TWIN_H
 
@@ -33,7 +33,10 @@ static inline u64 now(void) {
   return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
 }
 
-/** Zeroed memory, every page of it touched, so that no host page fault falls into the measured part. */
+/**
+ * Returns zeroed memory whose pages have all been touched, so that no host page fault falls into the measured
+ * part.
+ */
 static inline void *memory(size_t bytes) {
   void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) fail("out of memory");
@@ -55,7 +58,7 @@ static inline u64 number(int argc, char **argv, int i) {
   return strtoull(argv[i], NULL, 0);
 }
 
-/** Reads the whole file into touched memory; its length goes to *bytes. */
+/** Reads a whole file into touched memory and stores its length in *bytes. */
 static inline void *read_file(const char *path, size_t *bytes) {
   FILE *file = fopen(path, "rb");
   if (!file) fail("cannot open the input file");
@@ -68,7 +71,7 @@ static inline void *read_file(const char *path, size_t *bytes) {
   return p;
 }
 
-/** One repetition: measures its own work, returns nanoseconds, and hashes its result onto *hash. */
+/** One repetition. Returns the nanoseconds of its measured part and adds its result to *hash. */
 typedef u64 repetition(u32 *hash);
 
 static inline void serve(repetition *repeat) {

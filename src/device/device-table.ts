@@ -1,7 +1,9 @@
 import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { PFN_MASK } from "../../assembly/uapi/pfn.ts";
-import { DEVICE_TABLE_ENTRIES, TABLE_DEVICE_TABLE, XBUF_SIZE } from "../../assembly/abi/struct.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
+import { DEVICE_TABLE_ENTRIES } from "../../assembly/abi/object.ts";
+import { RESOURCE_DEVICE_TABLE } from "../../assembly/abi/pool.ts";
 import { contextOf, type Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import {
@@ -59,7 +61,7 @@ export class DeviceTable {
   /** Entries that it holds. */
   get entries(): number {
     const ctx = this.#check("deviceTable.entries");
-    return ctx.mem.u32(ctx.mem.objectAddress(TABLE_DEVICE_TABLE, this.table) + DEVICE_TABLE_ENTRIES);
+    return ctx.mem.u32(ctx.mem.objectAddress(RESOURCE_DEVICE_TABLE, this.table) + DEVICE_TABLE_ENTRIES);
   }
 
   get closed(): boolean {

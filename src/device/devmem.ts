@@ -1,19 +1,17 @@
 import { EBUSY } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
+import { HDR_XBUF, HEADER, ZONES } from "../../assembly/abi/header.ts";
 import {
-  HDR_XBUF,
-  HEADER,
-  XBUF_SIZE,
-  ZONES,
-  ZONE_FLAG_COHERENT,
   ZONE_FLAGS,
+  ZONE_FLAG_COHERENT,
   ZONE_FREED_COUNT,
   ZONE_FREE_PAGES,
   ZONE_OWNER,
   ZONE_PFN_END,
   ZONE_PFN_FIRST,
   ZONE_SIZE,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/zone.ts";
 import { contextOf, type Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import {

@@ -9,16 +9,14 @@ import {
   MIGRATE_PFN_VALID,
   PFN_MASK,
 } from "../../assembly/uapi/pfn.ts";
+import { FOLIO_FREE, FOLIO_MAPPING, FOLIO_SIZE } from "../../assembly/abi/frame.ts";
 import {
-  FOLIO_FREE,
-  FOLIO_MAPPING,
-  FOLIO_SIZE,
   HDR_DEVICE_BASE,
   HDR_DEVICE_FRAMES,
   HDR_FOLIOS,
   HDR_FRAMES,
   HDR_ZERO_PFN,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/header.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badRange, badType, checkInteger, checkU32, HmmError, show } from "../engine/errors.ts";

@@ -7,7 +7,8 @@ import {
   HMM_PFN_VALID,
   HMM_PFN_WRITE,
 } from "../../assembly/uapi/pfn.ts";
-import { HDR_FAULT_ADDR, HEADER, OWNER_ANY } from "../../assembly/abi/struct.ts";
+import { OWNER_ANY } from "../../assembly/abi/argument.ts";
+import { HDR_FAULT_ADDR, HEADER } from "../../assembly/abi/header.ts";
 import { VM_READ } from "../../assembly/uapi/vm.ts";
 import type { Context } from "../engine/context.ts";
 import {

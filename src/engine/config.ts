@@ -1,29 +1,31 @@
+import { RESERVED_FRAMES } from "../../assembly/abi/frame.ts";
 import { ENOMEM, EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE, PMD_PAGES, PMD_SIZE } from "../../assembly/uapi/page.ts";
 import {
   BOOT_ARENA_BYTES,
   BOOT_CAPACITY,
-  BOOT_CONFIG,
   BOOT_DATA,
   BOOT_DEVICE_FRAMES,
-  BOOT_LOG_ENTRIES,
   BOOT_HUGETLB_PAGES,
+  BOOT_LOG_ENTRIES,
   BOOT_SWAP_FRAMES,
   BOOT_SYSTEM_FRAMES,
-  HEADER,
-  TABLE_ANON_VMA,
-  TABLE_AVC,
-  TABLE_DEVICE_TABLE,
-  TABLE_FILE,
-  TABLE_KSM_ITEM,
-  TABLE_KSM_NODE,
-  TABLE_MEMCG,
-  TABLE_MIGRATION,
-  TABLE_MM,
-  TABLE_NOTIFIER,
-  TABLE_PAGE_TABLE,
-  TABLE_VMA,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/boot.ts";
+import { BOOT_CONFIG, HEADER } from "../../assembly/abi/header.ts";
+import {
+  RESOURCE_ANON_VMA,
+  RESOURCE_AVC,
+  RESOURCE_DEVICE_TABLE,
+  RESOURCE_FILE,
+  RESOURCE_KSM_ITEM,
+  RESOURCE_KSM_NODE,
+  RESOURCE_MEMCG,
+  RESOURCE_MIGRATION,
+  RESOURCE_MM,
+  RESOURCE_NOTIFIER,
+  RESOURCE_PAGE_TABLE,
+  RESOURCE_VMA,
+} from "../../assembly/abi/pool.ts";
 import type { CoreExports } from "./core.ts";
 import { badRange, badType, checkInteger, checkOptions, HmmError } from "./errors.ts";
 import { Memory } from "./memory.ts";
@@ -86,24 +88,22 @@ export interface HmmSettings {
 
 const DEFAULT_MEMORY = 2 ** 28;
 const DEFAULT_LOG = 4096;
-/** Frames before the first one of system memory. */
-const RESERVED_FRAMES = 2;
 /** What the pfn words can number. */
 const MEMORY_MAX = 2 ** 39;
 
 const CAPACITY_TABLES: readonly (readonly [keyof HmmCapacities, number])[] = [
-  ["mms", TABLE_MM],
-  ["vmas", TABLE_VMA],
-  ["anonVmas", TABLE_ANON_VMA],
-  ["anonVmaLinks", TABLE_AVC],
-  ["pageTables", TABLE_PAGE_TABLE],
-  ["notifiers", TABLE_NOTIFIER],
-  ["memcgs", TABLE_MEMCG],
-  ["migrations", TABLE_MIGRATION],
-  ["deviceTables", TABLE_DEVICE_TABLE],
-  ["files", TABLE_FILE],
-  ["ksmPages", TABLE_KSM_NODE],
-  ["ksmAddresses", TABLE_KSM_ITEM],
+  ["mms", RESOURCE_MM],
+  ["vmas", RESOURCE_VMA],
+  ["anonVmas", RESOURCE_ANON_VMA],
+  ["anonVmaLinks", RESOURCE_AVC],
+  ["pageTables", RESOURCE_PAGE_TABLE],
+  ["notifiers", RESOURCE_NOTIFIER],
+  ["memcgs", RESOURCE_MEMCG],
+  ["migrations", RESOURCE_MIGRATION],
+  ["deviceTables", RESOURCE_DEVICE_TABLE],
+  ["files", RESOURCE_FILE],
+  ["ksmPages", RESOURCE_KSM_NODE],
+  ["ksmAddresses", RESOURCE_KSM_ITEM],
 ];
 
 /** What a page's description has bits for. */

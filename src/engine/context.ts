@@ -1,14 +1,13 @@
 import { EAGAIN, EBUSY, EFAULT, ENOMEM } from "../../assembly/uapi/errno.ts";
-import { REQUEST } from "../../assembly/abi/request.ts";
 import {
   HDR_CMD_DEPTH,
   HDR_EXHAUSTED,
   HDR_FAULT_CODE,
   HDR_OPEN_MIGRATION,
   HDR_XBUF,
-  POOL_CAPACITY,
-  TABLE_POOLS,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/header.ts";
+import { POOL_CAPACITY, POOL_COUNT } from "../../assembly/abi/pool.ts";
+import { REQUEST } from "../../assembly/abi/request.ts";
 import { FAULT_MIGRATION } from "../../assembly/uapi/vm.ts";
 import type { DeviceTable } from "../device/device-table.ts";
 import type { HmmDevmem } from "../device/devmem.ts";
@@ -24,35 +23,10 @@ import type { CoreExports } from "./core.ts";
 import { badType, EDEADLK, HmmError, type HmmErrorFields } from "./errors.ts";
 import type { EventLog } from "./events.ts";
 import type { Memory } from "./memory.ts";
+import { RESOURCE_NAMES } from "./names.ts";
 import { Owners } from "./owners.ts";
 import { serve } from "./request.ts";
 
-const TABLE_NAMES = [
-  "address spaces",
-  "vmas",
-  "anon_vmas",
-  "anon_vma links",
-  "page tables",
-  "notifiers",
-  "memory cgroups",
-  "open migrations",
-  "device tables",
-  "files",
-  "KSM pages",
-  "KSM addresses",
-];
-const OTHER_NAMES = [
-  "system memory",
-  "device memory",
-  "arena",
-  "nested operations",
-  "memory cgroup limit",
-  "address space",
-  "devmems",
-  "injected failure",
-  "hugetlb pages",
-];
-const FIRST_OTHER = 16;
 const NOTHING = 0xffffffff;
 
 /** A device fault that a driver is serving now. */
@@ -194,9 +168,9 @@ export class Context {
 
   /** What ran out at the last -ENOMEM: "page tables (capacity 1024)"; empty if nothing did. */
   exhausted(): string {
-    const table = this.mem.header(HDR_EXHAUSTED);
-    if (table < TABLE_POOLS) return `${TABLE_NAMES[table]} (capacity ${this.mem.pool(table, POOL_CAPACITY)})`;
-    return OTHER_NAMES[table - FIRST_OTHER] ?? "";
+    const resource = this.mem.header(HDR_EXHAUSTED);
+    const name = RESOURCE_NAMES[resource] ?? "";
+    return resource < POOL_COUNT ? `${name} (capacity ${this.mem.pool(resource, POOL_CAPACITY)})` : name;
   }
 
   /** Adds a devmem, or takes it away. */

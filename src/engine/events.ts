@@ -1,24 +1,24 @@
 import {
+  HDR_FLAGS,
+  HDR_FLAG_LOG,
+  HDR_LOG,
+  HDR_LOG_ENTRIES,
+  HDR_LOG_HEAD,
+} from "../../assembly/abi/header.ts";
+import {
   LOG_FAULT,
   LOG_FORK,
   LOG_INVALIDATE,
   LOG_MIGRATE,
   LOG_MMAP,
   LOG_MUNMAP,
-} from "../../assembly/abi/request.ts";
-import {
-  HDR_FLAGS,
-  HDR_FLAG_LOG,
-  HDR_LOG,
-  HDR_LOG_ENTRIES,
-  HDR_LOG_HEAD,
   LOG_RECORD_A,
   LOG_RECORD_B,
   LOG_RECORD_C,
   LOG_RECORD_KIND,
   LOG_RECORD_MM,
   LOG_RECORD_SIZE,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/log.ts";
 import { badRange, badType } from "./errors.ts";
 import type { Memory } from "./memory.ts";
 

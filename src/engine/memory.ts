@@ -1,15 +1,13 @@
 import {
+  HDR_MAGIC,
   HDR_PANIC_FILE,
   HDR_PANIC_LINE,
   HDR_PANIC_MESSAGE,
   HEADER,
   HEADER_MAGIC,
-  HDR_MAGIC,
   POOLS,
-  POOL_BASE,
-  POOL_OBJECT_SIZE,
-  POOL_STRIDE,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/header.ts";
+import { POOL_BASE, POOL_OBJECT_SIZE, POOL_STRIDE } from "../../assembly/abi/pool.ts";
 
 const HIGH = 2 ** 32;
 
@@ -66,14 +64,14 @@ export class Memory {
     return this.doubles[(HEADER + offset) >>> 3];
   }
 
-  /** A u32 of the descriptor of table TABLE_*, by its POOL_* offset. */
-  pool(table: number, offset: number): number {
-    return this.u32(HEADER + POOLS + table * POOL_STRIDE + offset);
+  /** A u32 of the descriptor of a pool, RESOURCE_*, by its POOL_* offset. */
+  pool(resource: number, offset: number): number {
+    return this.u32(HEADER + POOLS + resource * POOL_STRIDE + offset);
   }
 
-  /** The address of object `id` of table TABLE_*. */
-  objectAddress(table: number, id: number): number {
-    return this.pool(table, POOL_BASE) + id * this.pool(table, POOL_OBJECT_SIZE);
+  /** The address of object `id` of a pool, RESOURCE_*. */
+  objectAddress(resource: number, id: number): number {
+    return this.pool(resource, POOL_BASE) + id * this.pool(resource, POOL_OBJECT_SIZE);
   }
 
   /** n words at `address`, as a live view. */

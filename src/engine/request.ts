@@ -1,19 +1,19 @@
-import { REQUEST_DEVICE_FAULT, REQUEST_INVALIDATE } from "../../assembly/abi/request.ts";
 import {
   HDR_REQ_ANSWER,
   HDR_REQ_DEVMEM,
   HDR_REQ_END,
   HDR_REQ_EVENT,
   HDR_REQ_FLAGS,
-  HDR_REQ_ORDER,
   HDR_REQ_KIND,
   HDR_REQ_MM,
+  HDR_REQ_ORDER,
   HDR_REQ_OWNER,
   HDR_REQ_PAGE,
   HDR_REQ_SEQ,
   HDR_REQ_START,
   HDR_REQ_VMA,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/header.ts";
+import { REQUEST_DEVICE_FAULT, REQUEST_INVALIDATE } from "../../assembly/abi/request.ts";
 import { VM_FAULT_ERROR, VM_FAULT_SIGBUS } from "../../assembly/uapi/vm.ts";
 import type { HmmDevmem } from "../device/devmem.ts";
 import type { Mm } from "../space/mm.ts";

@@ -1,5 +1,4 @@
 import {
-  COUNTERS,
   COUNT_DEVICE_TO_DEVICE,
   COUNT_FAULT,
   COUNT_INVALIDATE,
@@ -10,8 +9,8 @@ import {
   COUNT_STAYED,
   COUNT_TO_DEVICE,
   COUNT_TO_SYSTEM,
-  HEADER,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/counter.ts";
+import { COUNTERS, HEADER } from "../../assembly/abi/header.ts";
 import type { Memory } from "./memory.ts";
 
 /** Faults by what they did (FAULT_KIND_*). */

@@ -12,3 +12,8 @@ declare module "#text.wasm" {
   const binary: string;
   export default binary;
 }
+
+declare module "#workload.wasm" {
+  const binary: string;
+  export default binary;
+}

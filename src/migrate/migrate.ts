@@ -1,7 +1,7 @@
 import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { MIGRATE_VMA_SELECT_DEVICE_PRIVATE, MIGRATE_VMA_SELECT_SYSTEM } from "../../assembly/uapi/pfn.ts";
-import { OWNER_ANY } from "../../assembly/abi/struct.ts";
+import { OWNER_ANY } from "../../assembly/abi/argument.ts";
 import { HmmDevmem } from "../device/devmem.ts";
 import { checkPfns, type Page } from "../device/pages.ts";
 import {

@@ -1,6 +1,6 @@
 import { EINVAL } from "../../assembly/uapi/errno.ts";
+import { HDR_FAULT_ADDR } from "../../assembly/abi/header.ts";
 import {
-  HDR_FAULT_ADDR,
   MIGRATION_CPAGES,
   MIGRATION_END,
   MIGRATION_MOVED,
@@ -10,8 +10,8 @@ import {
   MIGRATION_SRC,
   MIGRATION_START,
   MIGRATION_STATE,
-  TABLE_MIGRATION,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/object.ts";
+import { RESOURCE_MIGRATION } from "../../assembly/abi/pool.ts";
 import type { Context, MigrationArrays } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { show } from "../engine/errors.ts";
@@ -56,7 +56,7 @@ export class Migration {
 
   /** @internal */
   constructor(ctx: Context, id: number, mm: Mm | null, vma: Vma | null) {
-    const address = ctx.mem.objectAddress(TABLE_MIGRATION, id);
+    const address = ctx.mem.objectAddress(RESOURCE_MIGRATION, id);
     this.#ctx = ctx;
     this.#address = address;
     this.id = id;

@@ -4,18 +4,20 @@
  */
 import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
 import {
+  HDR_DEVICE_FRAMES,
   HDR_FAULT_ADDR,
   HDR_FAULT_CODE,
-  HDR_DEVICE_FRAMES,
   HDR_LRU,
   HDR_RESULT,
+} from "../../assembly/abi/header.ts";
+import {
   REPLAY_CPU_FAULT,
   REPLAY_DEVICE_FAULT,
   REPLAY_DONE,
   REPLAY_NO_VMA,
-  XBUF_SIZE,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/record.ts";
 import { contextOf, type Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badType, checkInteger, HmmError } from "../engine/errors.ts";

@@ -11,7 +11,8 @@ import {
   FAULT_KIND_ZERO,
 } from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { HDR_FAIL_ALLOC, RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT } from "../../assembly/abi/struct.ts";
+import { HDR_FAIL_ALLOC } from "../../assembly/abi/header.ts";
+import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT } from "../../assembly/abi/record.ts";
 import { contextOf } from "../engine/context.ts";
 import { Hmm, HmmError, type Mm, type Vma } from "../index.ts";
 import { deviceMemoryFor, SimDevice } from "./device.ts";

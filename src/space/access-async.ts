@@ -1,6 +1,7 @@
 import { EAGAIN, EFAULT, ENOMEM } from "../../assembly/uapi/errno.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
+import { HDR_FAULT_KIND, HDR_REQ_DEVMEM, HDR_REQ_KIND } from "../../assembly/abi/header.ts";
 import { REQUEST, REQUEST_DEVICE_FAULT } from "../../assembly/abi/request.ts";
-import { HDR_FAULT_KIND, HDR_REQ_DEVMEM, HDR_REQ_KIND, XBUF_SIZE } from "../../assembly/abi/struct.ts";
 import {
   FAULT_LOOP,
   FAULT_MAPERR,

@@ -1,6 +1,7 @@
 import { EAGAIN, EFAULT, ENOMEM } from "../../assembly/uapi/errno.ts";
 import { PTE_PRESENT, PTE_WRITE } from "../../assembly/uapi/pte.ts";
-import { HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_FAULT_KIND, XBUF_SIZE } from "../../assembly/abi/struct.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
+import { HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_FAULT_KIND } from "../../assembly/abi/header.ts";
 import {
   ACCESS_FORCE,
   ACCESS_GUP,

@@ -1,12 +1,6 @@
-import {
-  FILE_BYTES,
-  FILE_DISK,
-  FILE_KIND,
-  FILE_PAGES,
-  FILE_SHMEM,
-  TABLE_FILE,
-  XBUF_SIZE,
-} from "../../assembly/abi/struct.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
+import { FILE_BYTES, FILE_DISK, FILE_KIND, FILE_PAGES, FILE_SHMEM } from "../../assembly/abi/object.ts";
+import { RESOURCE_FILE } from "../../assembly/abi/pool.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { ADDRESS_LIMIT, badRange, badType, checkInteger, checkOptions } from "../engine/errors.ts";
@@ -51,7 +45,7 @@ export class HmmFile {
   constructor(ctx: Context, id: number) {
     this.#ctx = ctx;
     this.id = id;
-    this.#address = ctx.mem.objectAddress(TABLE_FILE, id);
+    this.#address = ctx.mem.objectAddress(RESOURCE_FILE, id);
     ctx.files.set(id, this);
   }
 

@@ -1,5 +1,5 @@
 import { EOPNOTSUPP } from "../../assembly/uapi/errno.ts";
-import { HDR_KSM_SHARED, HDR_KSM_SHARING } from "../../assembly/abi/struct.ts";
+import { HDR_KSM_SHARED, HDR_KSM_SHARING } from "../../assembly/abi/header.ts";
 import type { Context } from "../engine/context.ts";
 import { checkInteger, HmmError } from "../engine/errors.ts";
 import type { Mm } from "./mm.ts";

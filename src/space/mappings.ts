@@ -1,6 +1,6 @@
 import { EAGAIN, EINVAL } from "../../assembly/uapi/errno.ts";
-import { HDR_RESULT } from "../../assembly/abi/struct.ts";
-import { MAP_FILE_MIXED, MAP_FILE_PFN } from "../../assembly/abi/mapping.ts";
+import { MAP_FILE_MIXED, MAP_FILE_PFN } from "../../assembly/abi/argument.ts";
+import { HDR_RESULT } from "../../assembly/abi/header.ts";
 import {
   MADV_COLD,
   MADV_COLLAPSE,

@@ -1,10 +1,10 @@
+import { NO_LIMIT } from "../../assembly/abi/argument.ts";
 import { EBUSY } from "../../assembly/uapi/errno.ts";
-import { MEMCG_LIMIT, MEMCG_MEMBERS, MEMCG_USAGE, TABLE_MEMCG } from "../../assembly/abi/struct.ts";
+import { MEMCG_LIMIT, MEMCG_MEMBERS, MEMCG_USAGE } from "../../assembly/abi/object.ts";
+import { RESOURCE_MEMCG } from "../../assembly/abi/pool.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { checkInteger, checkOptions, HmmError } from "../engine/errors.ts";
-
-const NO_LIMIT = 0xffffffff;
 
 /**
  * A memory cgroup: the pages of its address spaces are charged to it, in system memory and in device memory alike. It
@@ -95,7 +95,7 @@ export class Memcg {
   }
 
   #address(ctx: Context): number {
-    return ctx.mem.objectAddress(TABLE_MEMCG, this.#id);
+    return ctx.mem.objectAddress(RESOURCE_MEMCG, this.#id);
   }
 }
 

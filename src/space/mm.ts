@@ -1,6 +1,6 @@
 import { EBUSY } from "../../assembly/uapi/errno.ts";
+import { HDR_RESULT } from "../../assembly/abi/header.ts";
 import {
-  HDR_RESULT,
   MM_FAULTS,
   MM_MAJOR_FAULTS,
   MM_RSS_ANON,
@@ -8,8 +8,8 @@ import {
   MM_RSS_SHMEM,
   MM_RSS_SWAP,
   MM_VMA_FIRST,
-  TABLE_MM,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/object.ts";
+import { RESOURCE_MM } from "../../assembly/abi/pool.ts";
 import { HmmMirror } from "../device/mirror.ts";
 import { MmuIntervalNotifier } from "../device/notifier.ts";
 import type { HmmRange } from "../device/range.ts";
@@ -62,7 +62,7 @@ export class Mm extends Mappings {
   constructor(ctx: Context, id: number) {
     super(ctx, id);
     this.hmm = ctx.hmm;
-    this.#address = ctx.mem.objectAddress(TABLE_MM, id);
+    this.#address = ctx.mem.objectAddress(RESOURCE_MM, id);
     ctx.mms.set(id, this);
   }
 

@@ -1,5 +1,5 @@
 import { EBUSY, EFAULT } from "../../assembly/uapi/errno.ts";
-import { XBUF_SIZE } from "../../assembly/abi/struct.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
 import { evictPages, type HmmDevmem } from "../device/devmem.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";

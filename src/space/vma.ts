@@ -1,5 +1,4 @@
 import {
-  TABLE_VMA,
   VMA_END,
   VMA_FILE,
   VMA_FLAGS,
@@ -8,20 +7,14 @@ import {
   VMA_NEXT,
   VMA_PGOFF,
   VMA_START,
-} from "../../assembly/abi/struct.ts";
-import {
-  VM_ACCESS,
-  VM_DONTEXPAND,
-  VM_HUGETLB,
-  VM_IO,
-  VM_MIXEDMAP,
-  VM_PFNMAP,
-} from "../../assembly/uapi/vm.ts";
+} from "../../assembly/abi/object.ts";
+import { RESOURCE_VMA } from "../../assembly/abi/pool.ts";
+import { VM_ACCESS, VM_HUGETLB, VM_SPECIAL } from "../../assembly/uapi/vm.ts";
 import type { Context } from "../engine/context.ts";
 import type { Mm } from "./mm.ts";
 
-/** A mapping that HMM does not handle: hugetlb, or with one of these flags. */
-const VM_SPECIAL = VM_HUGETLB | VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP;
+/** Flags of mappings that migrate_vma refuses. */
+const VM_REFUSED = VM_SPECIAL | VM_HUGETLB;
 
 /**
  * A handle of one mapping (`struct vm_area_struct`). The mapping lives in the core; the handle knows when it has gone
@@ -84,7 +77,7 @@ export class Vma {
 
   /** Whether HMM refuses it: hugetlb, VM_IO, VM_PFNMAP, VM_MIXEDMAP or VM_DONTEXPAND. */
   get special(): boolean {
-    return (this.flags & VM_SPECIAL) !== 0;
+    return (this.flags & VM_REFUSED) !== 0;
   }
 
   /** Length in pages. */
@@ -114,7 +107,7 @@ export class Vma {
 /** @internal The vmas of an mm in address order, from the pointer of the first one. */
 export function listVmas(mm: Mm, ctx: Context, first: number): Vma[] {
   const list: Vma[] = [];
-  const limit = ctx.mem.pool(TABLE_VMA, 8);
+  const limit = ctx.mem.pool(RESOURCE_VMA, 8);
   for (let at = first; at !== 0 && list.length < limit; at = ctx.mem.u32(at + VMA_NEXT)) {
     list.push(new Vma(mm, ctx, at));
   }

@@ -1,4 +1,4 @@
-import { HDR_FRAMES } from "../../assembly/abi/struct.ts";
+import { HDR_FRAMES } from "../../assembly/abi/header.ts";
 import { contextOf } from "../engine/context.ts";
 import { checkOptions } from "../engine/errors.ts";
 import { Hmm, PAGE_SIZE, type HmmConfig } from "../index.ts";

@@ -1,11 +1,8 @@
 /** When two engines are in the same state: what the explorer recognises a state by. */
 import { PAGE_SIZE, PMD_PAGES } from "../../assembly/uapi/page.ts";
+import { BLOCK_SIZE, FOLIO_COUNT_MASK, FOLIO_REFS, FOLIO_SIZE } from "../../assembly/abi/frame.ts";
 import {
-  BLOCK_SIZE,
   COUNTERS,
-  FOLIO_COUNT_MASK,
-  FOLIO_REFS,
-  FOLIO_SIZE,
   HDR_ARENA,
   HDR_ARENA_END,
   HDR_BLOCKS,
@@ -15,18 +12,19 @@ import {
   HDR_LOG_ENTRIES,
   HDR_XBUF,
   HEADER,
-  LOG_RECORD_SIZE,
-  MM_VMA_CACHE,
+  POOLS,
+  ZONES,
+} from "../../assembly/abi/header.ts";
+import { LOG_RECORD_SIZE } from "../../assembly/abi/log.ts";
+import { MM_VMA_CACHE } from "../../assembly/abi/object.ts";
+import {
   POOL_BASE,
   POOL_HIGH,
   POOL_OBJECT_SIZE,
-  POOLS,
-  TABLE_MM,
-  TABLE_PAGE_TABLE,
-  ZONE_COUNT,
-  ZONE_SIZE,
-  ZONES,
-} from "../../assembly/abi/struct.ts";
+  RESOURCE_MM,
+  RESOURCE_PAGE_TABLE,
+} from "../../assembly/abi/pool.ts";
+import { ZONE_COUNT, ZONE_SIZE } from "../../assembly/abi/zone.ts";
 import type { Context } from "../engine/context.ts";
 import type { Memory } from "../engine/memory.ts";
 
@@ -95,23 +93,23 @@ export function hashEngine(hash: Hash, ctx: Context): void {
 function hashMemory(hash: Hash, mem: Memory): void {
   const { words } = mem;
   const logEnd = mem.header(HDR_LOG) + mem.header(HDR_LOG_ENTRIES) * LOG_RECORD_SIZE;
-  const tables = mem.pool(TABLE_PAGE_TABLE, POOL_BASE);
+  const tables = mem.pool(RESOURCE_PAGE_TABLE, POOL_BASE);
   hash.words(words, HEADER + HDR_XBUF, HEADER + COUNTERS);
   hash.words(words, HEADER + POOLS, HEADER + ZONES + ZONE_COUNT * ZONE_SIZE);
   hashWithout(hash, words, logEnd, mem.header(HDR_ARENA), lookupCaches(mem));
   hashArena(hash, mem);
   // Page-table metadata, blocks, folios; then the tables that were ever used.
   hash.words(words, mem.header(HDR_ARENA_END), tables);
-  hash.words(words, tables, tables + (mem.pool(TABLE_PAGE_TABLE, POOL_HIGH) + 1) * PAGE_SIZE);
+  hash.words(words, tables, tables + (mem.pool(RESOURCE_PAGE_TABLE, POOL_HIGH) + 1) * PAGE_SIZE);
   hashFrames(hash, mem);
 }
 
 /** Where each address space keeps the mapping that it found last. */
 function lookupCaches(mem: Memory): number[] {
-  const size = mem.pool(TABLE_MM, POOL_OBJECT_SIZE);
+  const size = mem.pool(RESOURCE_MM, POOL_OBJECT_SIZE);
   return Array.from(
-    { length: mem.pool(TABLE_MM, POOL_HIGH) },
-    (_, i) => mem.pool(TABLE_MM, POOL_BASE) + (i + 1) * size + MM_VMA_CACHE,
+    { length: mem.pool(RESOURCE_MM, POOL_HIGH) },
+    (_, i) => mem.pool(RESOURCE_MM, POOL_BASE) + (i + 1) * size + MM_VMA_CACHE,
   );
 }
 

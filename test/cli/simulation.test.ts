@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { EINVAL } from "../../assembly/uapi/errno.ts";
-import { HDR_LRU } from "../../assembly/abi/struct.ts";
+import { HDR_LRU } from "../../assembly/abi/header.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { Hmm, hmmDevmemAdd, HmmError, migrateVmaSetup, PAGE_SIZE } from "../../src/index.ts";
 import { oldestPages, trackUse } from "../../src/sim/replay.ts";

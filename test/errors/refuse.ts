@@ -1,24 +1,26 @@
 /** Makes the wrong calls of a row, and looks at what comes of them. */
 import * as assert from "uvu/assert";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
 import {
+  COMMANDS,
   COMMAND_COUNT,
   COMMAND_SIZE,
-  COMMANDS,
   HDR_ARENA,
   HDR_ARENA_END,
   HDR_EXHAUSTED,
   HDR_FAULT_ADDR,
   HDR_XBUF,
   HEADER,
-  MM_VMA_CACHE,
+  POOLS,
+} from "../../assembly/abi/header.ts";
+import { MM_VMA_CACHE } from "../../assembly/abi/object.ts";
+import {
   POOL_BASE,
   POOL_CAPACITY,
   POOL_OBJECT_SIZE,
   POOL_STRIDE,
-  POOLS,
-  TABLE_MM,
-  XBUF_SIZE,
-} from "../../assembly/abi/struct.ts";
+  RESOURCE_MM,
+} from "../../assembly/abi/pool.ts";
 import * as dmirror from "../../src/dmirror.ts";
 import * as heteromem from "../../src/index.ts";
 import * as testing from "../../src/testing.ts";
@@ -66,7 +68,7 @@ function word(w: World, address: number): number {
 }
 
 /** Where the table of address spaces is described. */
-const MMS = HEADER + POOLS + TABLE_MM * POOL_STRIDE;
+const MMS = HEADER + POOLS + RESOURCE_MM * POOL_STRIDE;
 
 function cacheOf(w: World, id: number): [number, number] {
   const at = word(w, MMS + POOL_BASE) + id * word(w, MMS + POOL_OBJECT_SIZE) + MM_VMA_CACHE;

@@ -2,7 +2,8 @@
 import { PAGE_SIZE, type Hmm, type Mm } from "../../src/index.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { PTE_KIND_MASK, PTE_KIND_SWAP, PTE_PRESENT, PTE_SPECIAL } from "../../assembly/uapi/pte.ts";
-import { FOLIO_INDEX, FOLIO_SIZE, HDR_FOLIOS, HDR_FRAMES } from "../../assembly/abi/struct.ts";
+import { FOLIO_INDEX, FOLIO_SIZE } from "../../assembly/abi/frame.ts";
+import { HDR_FOLIOS, HDR_FRAMES } from "../../assembly/abi/header.ts";
 import { encodePage, type PageContent } from "../golden/codec.ts";
 import { isPfnMap } from "../golden/state.ts";
 import type { EngineWorld } from "../golden/world.ts";

@@ -6,7 +6,7 @@ import { Hmm, HmmError, PAGE_SIZE, type Mm } from "../../src/index.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { SimDevice } from "../../src/sim/device.ts";
 import { grow } from "../../src/sim/space.ts";
-import { HDR_FAIL_ALLOC } from "../../assembly/abi/struct.ts";
+import { HDR_FAIL_ALLOC } from "../../assembly/abi/header.ts";
 import type { Access } from "../cli/program.ts";
 
 export interface TracedAccess {

@@ -4,7 +4,7 @@
  */
 import { EAGAIN, EBUSY, EFAULT, EINVAL, EIO, ENOENT, ENOMEM, HmmError } from "../../src/index.ts";
 import { contextOf } from "../../src/engine/context.ts";
-import { HDR_FAIL_ALLOC } from "../../assembly/abi/struct.ts";
+import { HDR_FAIL_ALLOC } from "../../assembly/abi/header.ts";
 import type { Answer, GoldenRecord, Scenario } from "../golden/records.ts";
 import { makeEngineWorld, type EngineWorld } from "../golden/world.ts";
 import { look, readAll, type Contents } from "./contents.ts";

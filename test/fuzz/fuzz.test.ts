@@ -45,7 +45,7 @@ test("a run repeats itself", () => {
 });
 
 test("the model answers as the records do", () => {
-  const { scenarios, strict, detail } = replayGolden(join(import.meta.dirname, "golden/records"));
+  const { scenarios, strict, detail } = replayGolden(join(import.meta.dirname, "../golden/records"));
   assert.equal(strict, []);
   assert.equal(detail, []);
   assert.is(scenarios, 340);

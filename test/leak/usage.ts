@@ -1,8 +1,6 @@
 /** What of an engine's tables and memory is in use, read from its linear memory. */
+import { FOLIO_FLAGS, FOLIO_FREE, FOLIO_SIZE } from "../../assembly/abi/frame.ts";
 import {
-  FOLIO_FLAGS,
-  FOLIO_FREE,
-  FOLIO_SIZE,
   HDR_ARENA,
   HDR_ARENA_END,
   HDR_CMD_DEPTH,
@@ -11,19 +9,19 @@ import {
   HDR_FOLIOS,
   HDR_SYSTEM_FRAMES,
   HEADER,
-  POOL_STRIDE,
-  POOL_USED,
   POOLS,
+  ZONES,
+} from "../../assembly/abi/header.ts";
+import { POOL_COUNT, POOL_STRIDE, POOL_USED } from "../../assembly/abi/pool.ts";
+import {
   SWAP_ZONE,
-  TABLE_POOLS,
   ZONE_COUNT,
   ZONE_FLAGS,
   ZONE_FREE_PAGES,
   ZONE_PFN_END,
   ZONE_PFN_FIRST,
   ZONE_SIZE,
-  ZONES,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/zone.ts";
 import type { Hmm } from "../../src/index.ts";
 
 /** By what it counts. */
@@ -52,7 +50,7 @@ export function readUsage(memory: ArrayBuffer): Usage {
   const view = new DataView(memory);
   const u32 = (at: number): number => view.getUint32(at, true);
   const usage: Usage = {};
-  for (let table = 0; table < TABLE_POOLS; table++) {
+  for (let table = 0; table < POOL_COUNT; table++) {
     usage[NAMES[table] ?? `table ${table}`] = u32(HEADER + POOLS + table * POOL_STRIDE + POOL_USED);
   }
   for (let zone = 0; zone < ZONE_COUNT; zone++) {

@@ -55,14 +55,14 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "range-fault-does-not-look-at-the-sequence",
     file: core("hmm/range-fault"),
-    before: "    if (cmd.e && notifierStale(cmd.e, cmd.f)) return -EBUSY;\n",
+    before: "    if (cmd.notifier && notifierStale(cmd.notifier, cmd.seq)) return -EBUSY;\n",
     after: "",
     ask: ["unit/notifier"],
   },
   {
     name: "range-fault-reports-another-device-page",
     file: core("hmm/range-fault"),
-    before: "return cmd.d == <u32>OWNER_ANY || zoneOf(zoneOfPfn(ptePfn(pte))).owner == cmd.d;",
+    before: "return cmd.owner == <u32>OWNER_ANY || zoneOf(zoneOfPfn(ptePfn(pte))).owner == cmd.owner;",
     after: "return zoneOf(zoneOfPfn(ptePfn(pte))).owner != 0;",
   },
   {
@@ -120,8 +120,8 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "reasons-mixed-up",
     file: core("migrate/setup"),
-    before: "m.stay(cmd.e, REASON_PINNED)",
-    after: "m.stay(cmd.e, REASON_STILL_MAPPED)",
+    before: "m.stay(cmd.slot, REASON_PINNED)",
+    after: "m.stay(cmd.slot, REASON_STILL_MAPPED)",
     ask: ["scenarios/reasons"],
   },
   {
@@ -153,7 +153,7 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "migration-forgets-a-dirty-bit",
     file: core("space/migration"),
-    before: "  if (ptePresent(pte) && flags & PTE_DIRTY) folio.set(FOLIO_DIRTY);\n",
+    before: "  if (ptePresent(pte) && pteFlags(pte) & PTE_DIRTY) folio.set(FOLIO_DIRTY);\n",
     after: "",
     ask: ["scenarios/beyond-migrate"],
   },

@@ -91,8 +91,8 @@ export const CORE_HUGE: readonly Mutant[] = [
   {
     name: "unit-forgets-that-it-is-huge",
     file: core("space/migration"),
-    before: "let flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);",
-    after: "let flags = kept & (PTE_WRITE | PTE_NO_ACCESS);",
+    before: "const flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);",
+    after: "const flags = kept & (PTE_WRITE | PTE_NO_ACCESS);",
     ask: ["unit/compound"],
   },
   {
@@ -140,8 +140,8 @@ export const CORE_HUGE: readonly Mutant[] = [
   {
     name: "never-merged-memory-enters-its-process",
     file: core("mapping/madvise"),
-    before: "if (cmd.a == MADV_MERGEABLE && !(vma.flags & NEVER_MERGED)) ksmEnter(mm);",
-    after: "if (cmd.a == MADV_MERGEABLE) ksmEnter(mm);",
+    before: "if (cmd.advice == MADV_MERGEABLE && !(vma.flags & NEVER_MERGED)) ksmEnter(mm);",
+    after: "if (cmd.advice == MADV_MERGEABLE) ksmEnter(mm);",
     ask: ["unit/ksm"],
   },
   {

@@ -73,14 +73,13 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
   {
     name: "mremap-forgets-the-last-page",
     file: core("mapping/mremap"),
-    before: "moveEntries(mm, cmd.start, end, cmd.target);",
-    after: "moveEntries(mm, cmd.start, end - PAGE_SIZE, cmd.target);",
+    before: "moveEntries(mm, cmd.oldAddr, end, cmd.newAddr);",
+    after: "moveEntries(mm, cmd.oldAddr, end - PAGE_SIZE, cmd.newAddr);",
   },
   {
     name: "mremap-leaves-tables-behind-when-it-fails",
     file: core("mapping/mremap"),
-    before:
-      "    freeUnusedTables(mm, cmd.target, cmd.target + cmd.cursor, floor, exists(next) ? next.start : SPACE_END);\n",
+    before: "    freeTablesOfGap(mm, cmd.newAddr, cmd.newAddr + cmd.newLength);\n",
     after: "",
     ask: ["leak"],
   },
@@ -99,7 +98,7 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
   },
   {
     name: "msync-leaves-the-write-bit",
-    file: core("mapping/truncate"),
+    file: core("mapping/msync"),
     before: "pte & ~(<u64>(PTE_WRITE | PTE_DIRTY))",
     after: "pte & ~(<u64>PTE_DIRTY)",
     ask: ["unit/file-mapping"],

@@ -20,7 +20,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
   {
     name: "block-off-the-list-when-a-frame-comes-back",
     file: core("frame/page-alloc"),
-    before: "  if (!before) listPush(changetype<usize>(z) + ZONE_PARTIAL_BLOCKS, block);\n",
+    before: '  if (!before) listPush(changetype<usize>(z) + offsetof<Zone>("partialBlocks"), block);\n',
     after: "",
     ask: ["unit/devmem"],
   },
@@ -172,7 +172,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
     name: "exclusive-entry-taken-back-without-a-word",
     file: core("fault/fault"),
     before:
-      "  if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_EXCLUSIVE, 0)) return REQUEST;\n",
+      "  if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_EXCLUSIVE, 0)) return REQUEST;\n",
     after: "",
     ask: ["unit/exclusive"],
   },
@@ -198,8 +198,8 @@ export const CORE_MEMORY: readonly Mutant[] = [
   {
     name: "swap-entry-counted-twice",
     file: core("mapping/pageout"),
-    before: "      swapGet(cmd.d);\n",
-    after: "      swapGet(cmd.d);\n      swapGet(cmd.d);\n",
+    before: "    swapGet(slot);\n",
+    after: "      swapGet(slot);\n      swapGet(slot);\n",
     ask: ["unit/swap"],
   },
   {

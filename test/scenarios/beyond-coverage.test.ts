@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { MM_RSS_ANON, TABLE_MM } from "../../assembly/abi/struct.ts";
+import { MM_RSS_ANON } from "../../assembly/abi/object.ts";
+import { RESOURCE_MM } from "../../assembly/abi/pool.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { PAGE_SIZE } from "../../src/index.ts";
 import { builds } from "../util/builds.ts";
@@ -105,7 +106,7 @@ coverage("a sum that is wrong is seen at the end of the call that made it wrong"
   const mm = hmm.createMm();
   const addr = filled(mm, 2);
   const { mem } = contextOf("test", hmm);
-  const anon = mem.objectAddress(TABLE_MM, mm.id) + MM_RSS_ANON;
+  const anon = mem.objectAddress(RESOURCE_MM, mm.id) + MM_RSS_ANON;
   mem.setU32(anon, mem.u32(anon) - 1);
   assert.match(errorOf(() => mm.munmap(addr, PAGE_SIZE))!.message, /^rss of mm/);
   mem.setU32(anon, mem.u32(anon) + 1);

@@ -13,7 +13,7 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
 } from "../../assembly/uapi/pte.ts";
-import { HDR_LOG_HEAD } from "../../assembly/abi/struct.ts";
+import { HDR_LOG_HEAD } from "../../assembly/abi/header.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import {
   type Hmm,

@@ -14,7 +14,6 @@ import { CORE_LAYERS } from "../../tools/layers.ts";
 const FILE_LINES_MAX = 350;
 const FUNCTION_LINES_MAX = 60;
 const LONG_FILES: Record<string, string> = {
-  "assembly/abi/struct.ts": "one list, by address: where everything stands in linear memory",
   "src/hmm.ts": "the class that everything hangs on; more than half of it is docstrings",
 };
 /** `file:function`. */

@@ -1,17 +1,11 @@
 // CPU accesses: whole ranges through the exchange buffer, single words in place, page faults alone, and pins.
 
-import { EAGAIN, EFAULT } from "../../uapi/errno";
+import { FOLIO_ANON_EXCLUSIVE } from "../../abi/frame";
+import { COMMAND_SIZE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_RESULT, HDR_XBUF, HEADER } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
+import { EAGAIN, EFAULT } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import {
-  FOLIO_ANON_EXCLUSIVE,
-  HDR_FAULT_ADDR,
-  HDR_FAULT_CODE,
-  HDR_RESULT,
-  HDR_XBUF,
-  HEADER,
-} from "../../abi/struct";
 import { ACCESS_FORCE, ACCESS_WRITE, FAULT_NONE, VM_FAULT_ERROR, VM_WRITE } from "../../uapi/vm";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";
@@ -71,8 +65,25 @@ function copyBytes(to: usize, from: usize, length: usize): void {
   else memory.copy(to, from, length);
 }
 
-/** OP_ACCESS: start, end: bytes; cursor: done so far; flags: ACCESS_*. */
-export function accessStep(cmd: Cmd): i32 {
+/** OP_ACCESS: bytes [start, end) through the exchange buffer. OP_FAULT: the page at start. */
+@unmanaged
+export class AccessCmd extends Cmd {
+  /** ACCESS_*. */
+  flags: u32;
+}
+
+/** OP_PIN: the pages of [start, end). */
+@unmanaged
+export class PinCmd extends AccessCmd {
+  /** The address of u32[]: the pfns of the pages pinned so far. */
+  out: u32;
+}
+
+if (<i32>offsetof<AccessCmd>() > COMMAND_SIZE) ERROR("AccessCmd");
+if (<i32>offsetof<PinCmd>() > COMMAND_SIZE) ERROR("PinCmd");
+
+/** OP_ACCESS: copies a page's part at a time. Returns the bytes copied, or the first page's error. */
+export function accessStep(cmd: AccessCmd): i32 {
   const buffer: usize = header(HDR_XBUF);
   while (cmd.cursor < cmd.end) {
     const slot = reach(cmd, cmd.cursor, cmd.flags);
@@ -100,8 +111,8 @@ export function accessStep(cmd: Cmd): i32 {
   return <i32>(cmd.end - cmd.start);
 }
 
-/** OP_FAULT: start: the page; flags: ACCESS_*. */
-export function faultStep(cmd: Cmd): i32 {
+/** OP_FAULT: faults one page in. Returns what handleFault() returns. */
+export function faultStep(cmd: AccessCmd): i32 {
   const mm = mmAt(cmd.mm);
   const vma = vmaLookup(mm, cmd.start);
   if (!cmd.faultPage) {
@@ -117,8 +128,8 @@ export function faultStep(cmd: Cmd): i32 {
   return result;
 }
 
-/** OP_PIN: [start, end); a: where the pfns go; flags: ACCESS_*. */
-export function pinStep(cmd: Cmd): i32 {
+/** OP_PIN: takes a reference on each page. Returns the pages pinned, or the first page's error. */
+export function pinStep(cmd: PinCmd): i32 {
   while (cmd.cursor < cmd.end) {
     const n = <u32>((cmd.cursor - cmd.start) >> 12);
     const slot = reach(cmd, cmd.cursor, cmd.flags);
@@ -131,15 +142,15 @@ export function pinStep(cmd: Cmd): i32 {
     markAccessed(pte);
     getPage(pfn);
     addExternalRefs(1);
-    store<u32>(cmd.a + n * 4, pfn);
+    store<u32>(cmd.out + n * 4, pfn);
     cmd.cursor += PAGE_SIZE;
   }
   return <i32>((cmd.end - cmd.start) >> 12);
 }
 
 /** Gives back what a pin that is cancelled has got so far. */
-export function cancelPin(cmd: Cmd): void {
-  unpin(cmd.a, <u32>((cmd.cursor - cmd.start) >> 12));
+export function cancelPin(cmd: PinCmd): void {
+  unpin(cmd.out, <u32>((cmd.cursor - cmd.start) >> 12));
 }
 
 export function unpin(pfns: usize, n: u32): i32 {

@@ -2,7 +2,10 @@
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
-import { FILE_DISK, FOLIO_DIRTY, FOLIO_LOCKED, HDR_XBUF, XBUF_SIZE } from "../../abi/struct";
+import { XBUF_SIZE } from "../../abi/argument";
+import { FOLIO_DIRTY, FOLIO_LOCKED } from "../../abi/frame";
+import { HDR_XBUF } from "../../abi/header";
+import { FILE_DISK } from "../../abi/object";
 import { header } from "../base/layout";
 import { exists } from "../base/object";
 import { mustWait } from "../fault/common";

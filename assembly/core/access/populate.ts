@@ -1,10 +1,10 @@
 // Faulting whole ranges in: MADV_POPULATE, mlock and MAP_POPULATE.
 
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
+import { HDR_FAULT_CODE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_PRESENT, PTE_WRITE } from "../../uapi/pte";
-import { HDR_FAULT_CODE } from "../../abi/struct";
 import {
   ACCESS_GUP,
   ACCESS_WRITE,
@@ -31,49 +31,50 @@ import { mmAt } from "../space/mm";
 import { Vma, vmaLookup } from "../space/vma";
 import { leafEnd, walk } from "../table/pagetable";
 
-/** Faults [cmd.cursor, end) of one vma in, moving the cursor. 0, REQUEST, -EAGAIN or VM_FAULT_* bits. */
+/** Faults [cmd.populateCursor, end) of one vma in, moving the cursor. 0, REQUEST, -EAGAIN or VM_FAULT_* bits. */
 function populateVma(cmd: Cmd, vma: Vma, end: u64, flags: u32): i32 {
   const pgd = vma.mm.pgd;
   const enough = flags & ACCESS_WRITE ? (<u32>PTE_PRESENT) | PTE_WRITE : <u32>PTE_PRESENT;
-  while (cmd.cursor < end) {
+  while (cmd.populateCursor < end) {
     // Within one leaf table the entries are neighbours.
-    let slot: usize = cmd.faultPage ? 0 : walk(pgd, cmd.cursor);
-    const until = leafEnd(cmd.cursor, end);
-    while (slot && cmd.cursor < until) {
+    let slot: usize = cmd.faultPage ? 0 : walk(pgd, cmd.populateCursor);
+    const until = leafEnd(cmd.populateCursor, end);
+    while (slot && cmd.populateCursor < until) {
       if ((load<u32>(slot) & enough) != enough) {
         if (load<u64>(slot)) {
-          const pages = flags & ACCESS_WRITE ? writeRun(cmd, vma, cmd.cursor, until, slot) : 0;
+          const pages = flags & ACCESS_WRITE ? writeRun(cmd, vma, cmd.populateCursor, until, slot) : 0;
           if (!pages) break;
           slot += pages << 3;
-          cmd.cursor += (<u64>pages) << 12;
+          cmd.populateCursor += (<u64>pages) << 12;
           continue;
         }
-        const result = handleEntry(cmd, vma, cmd.cursor, slot, flags);
+        const result = handleEntry(cmd, vma, cmd.populateCursor, slot, flags);
         if (result) return result;
         if ((load<u32>(slot) & enough) != enough) break;
       }
       markAccessed(load<u64>(slot));
       slot += 8;
-      cmd.cursor += PAGE_SIZE;
+      cmd.populateCursor += PAGE_SIZE;
     }
-    if (cmd.cursor == end) break;
-    if (slot && cmd.cursor == until) continue;
-    const result = handleFault(cmd, vma, cmd.cursor, flags);
+    if (cmd.populateCursor == end) break;
+    if (slot && cmd.populateCursor == until) continue;
+    const result = handleFault(cmd, vma, cmd.populateCursor, flags);
     if (result) return result;
-    if (flags & ACCESS_WRITE && !(vma.flags & VM_WRITE)) cmd.cursor += PAGE_SIZE;
+    if (flags & ACCESS_WRITE && !(vma.flags & VM_WRITE)) cmd.populateCursor += PAGE_SIZE;
   }
   return 0;
 }
 
-/** MADV_POPULATE_READ / WRITE over [cmd.cursor, cmd.end). */
-export function populateRange(cmd: Cmd, write: bool): i32 {
+/** MADV_POPULATE_READ or, to write, MADV_POPULATE_WRITE of [start, end). 0, REQUEST or a negative errno. */
+export function populateRange(cmd: Cmd, start: u64, end: u64, write: bool): i32 {
   const flags: u32 = ACCESS_GUP | (write ? ACCESS_WRITE : 0);
-  while (cmd.cursor < cmd.end) {
-    const vma = vmaLookup(mmAt(cmd.mm), cmd.cursor);
+  if (!cmd.populateCursor) cmd.populateCursor = start;
+  while (cmd.populateCursor < end) {
+    const vma = vmaLookup(mmAt(cmd.mm), cmd.populateCursor);
     const refused = checkAccess(vma, flags);
     if (refused == FAULT_MAPERR) return -ENOMEM;
     if (refused != FAULT_NONE) return -EINVAL;
-    const result = populateVma(cmd, vma, min(vma.end, cmd.end), flags);
+    const result = populateVma(cmd, vma, min(vma.end, end), flags);
     if (result == REQUEST || result < 0) return result;
     if (result & VM_FAULT_OOM) return -ENOMEM;
     if (result & VM_FAULT_ERROR) return -EFAULT;
@@ -82,15 +83,23 @@ export function populateRange(cmd: Cmd, write: bool): i32 {
 }
 
 /**
- * mm_populate over [cmd.cursor, cmd.end): what a locked mapping needs present. Writable private mappings are
- * write-faulted, so that no copy is needed later; mappings without any permission cannot be populated.
+ * mm_populate of [start, end): what a locked mapping needs present. Writable private mappings are write-faulted, so that
+ * no copy is needed later; mappings without any permission cannot be populated. 0, REQUEST or a negative errno.
  */
-export function populateLocked(cmd: Cmd): i32 {
-  while (cmd.cursor < cmd.end) {
-    const vma = vmaLookup(mmAt(cmd.mm), cmd.cursor);
+export function populateLocked(cmd: Cmd, start: u64, end: u64): i32 {
+  if (!cmd.populateCursor) cmd.populateCursor = start;
+  const result = populateMappings(cmd, end);
+  if (result != REQUEST) cmd.populateCursor = 0;
+  return result;
+}
+
+/** populateLocked() of [cmd.populateCursor, end). */
+function populateMappings(cmd: Cmd, end: u64): i32 {
+  while (cmd.populateCursor < end) {
+    const vma = vmaLookup(mmAt(cmd.mm), cmd.populateCursor);
     if (!exists(vma)) return -ENOMEM;
     if (vma.flags & (VM_IO | VM_PFNMAP)) {
-      cmd.cursor = min(vma.end, cmd.end);
+      cmd.populateCursor = min(vma.end, end);
       continue;
     }
     if (!(vma.flags & VM_ACCESS)) {
@@ -98,7 +107,7 @@ export function populateLocked(cmd: Cmd): i32 {
       return -ENOMEM;
     }
     const write = (vma.flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
-    const result = populateVma(cmd, vma, min(vma.end, cmd.end), write ? ACCESS_WRITE : 0);
+    const result = populateVma(cmd, vma, min(vma.end, end), write ? ACCESS_WRITE : 0);
     if (result == REQUEST || result == -EAGAIN) return result;
     if (result) return header(HDR_FAULT_CODE) == FAULT_OOM ? -EAGAIN : -ENOMEM;
   }

@@ -20,6 +20,8 @@ import {
   HDR_LRU_TAIL,
   HDR_RESULT,
   HDR_XBUF,
+} from "../../abi/header";
+import {
   RECORD_DEVICE_SHIFT,
   RECORD_KIND_SHIFT,
   RECORD_SIZE_SHIFT,
@@ -27,7 +29,7 @@ import {
   REPLAY_DEVICE_FAULT,
   REPLAY_DONE,
   REPLAY_NO_VMA,
-} from "../../abi/struct";
+} from "../../abi/record";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
 import { pteFlags, ptePfn } from "../base/pte";

@@ -6,7 +6,8 @@
 //  │ size, bytes│ in use  │ payload …     │   size: of the payload, a multiple of 8
 //  └────────────┴─────────┴═══════════════┘
 
-import { HDR_ARENA, HDR_ARENA_END, TABLE_ARENA } from "../../abi/struct";
+import { HDR_ARENA, HDR_ARENA_END } from "../../abi/header";
+import { RESOURCE_ARENA } from "../../abi/pool";
 import { exhausted, header, mayAllocate, zeroObject } from "./layout";
 
 const HEAD: u32 = 8;
@@ -36,7 +37,7 @@ export function arenaAlloc(bytes: u32): usize {
     zeroObject(at + HEAD, load<u32>(at));
     return at + HEAD;
   }
-  exhausted(TABLE_ARENA);
+  exhausted(RESOURCE_ARENA);
   return 0;
 }
 

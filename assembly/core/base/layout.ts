@@ -8,22 +8,22 @@
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE, PMD_PAGES } from "../../uapi/page";
 import { PFN_MASK } from "../../uapi/pfn";
+import { XBUF_SIZE } from "../../abi/argument";
 import {
-  BLOCK_SIZE,
   BOOT_ARENA_BYTES,
   BOOT_CAPACITY,
-  BOOT_CONFIG,
   BOOT_DATA,
   BOOT_DEVICE_FRAMES,
   BOOT_LOG_ENTRIES,
   BOOT_SWAP_FRAMES,
   BOOT_SYSTEM_FRAMES,
+} from "../../abi/boot";
+import { BLOCK_SIZE, FOLIO_SIZE, RESERVED_FRAMES as RESERVED } from "../../abi/frame";
+import {
+  BOOT_CONFIG,
+  COMMANDS,
   COMMAND_COUNT,
   COMMAND_SIZE,
-  COMMANDS,
-  DEVICE_TABLE_SIZE,
-  FILE_SIZE,
-  FOLIO_SIZE,
   HDR_ARENA,
   HDR_ARENA_END,
   HDR_BLOCKS,
@@ -34,9 +34,8 @@ import {
   HDR_EXHAUSTED,
   HDR_FAIL_ALLOC,
   HDR_FAULT_AROUND,
-  HDR_FLAG_DATA,
-  HDR_FLAG_SWAP,
   HDR_FLAGS,
+  HDR_FLAG_SWAP,
   HDR_FOLIOS,
   HDR_FRAMES,
   HDR_KSM_HASH,
@@ -51,37 +50,31 @@ import {
   HDR_XBUF,
   HDR_ZERO_PFN,
   HEADER,
-  KSM_ITEM_SIZE,
-  KSM_NODE_SIZE,
-  LOG_RECORD_SIZE,
-  MEMCG_SIZE,
-  MIGRATION_SIZE,
-  MM_SIZE,
-  NOTIFIER_SIZE,
+  POOLS,
+} from "../../abi/header";
+import { LOG_RECORD_SIZE } from "../../abi/log";
+import {
   POOL_BASE,
   POOL_CAPACITY,
   POOL_OBJECT_SIZE,
   POOL_STRIDE,
-  POOLS,
-  TABLE_ANON_VMA,
-  TABLE_AVC,
-  TABLE_DEVICE_TABLE,
-  TABLE_FILE,
-  TABLE_INJECTED,
-  TABLE_KSM_ITEM,
-  TABLE_KSM_NODE,
-  TABLE_MEMCG,
-  TABLE_MIGRATION,
-  TABLE_MM,
-  TABLE_NOTIFIER,
-  TABLE_PAGE_TABLE,
-  TABLE_VMA,
-  VMA_SIZE,
-  XBUF_SIZE,
-} from "../../abi/struct";
+  RESOURCE_ANON_VMA,
+  RESOURCE_AVC,
+  RESOURCE_DEVICE_TABLE,
+  RESOURCE_FILE,
+  RESOURCE_INJECTED,
+  RESOURCE_KSM_ITEM,
+  RESOURCE_KSM_NODE,
+  RESOURCE_MEMCG,
+  RESOURCE_MIGRATION,
+  RESOURCE_MM,
+  RESOURCE_NOTIFIER,
+  RESOURCE_PAGE_TABLE,
+  RESOURCE_VMA,
+} from "../../abi/pool";
 
 /** Frames before the first one that can be allocated: pfn 0 (none) and pfn 1 (the zero page). */
-export const RESERVED_FRAMES: u32 = 2;
+export const RESERVED_FRAMES: u32 = RESERVED;
 /** Pages of a large folio: as many as a huge mapping covers. */
 export const LARGE_PAGES: u32 = <u32>PMD_PAGES;
 /**
@@ -90,8 +83,18 @@ export const LARGE_PAGES: u32 = <u32>PMD_PAGES;
  */
 const GAP_BLOCKS: u64 = 2;
 const GAP_FROM: u64 = 1 << 15;
+// Sizes of the pools' objects, which their classes check.
+export const MM_SIZE: u32 = 96;
+export const VMA_SIZE: u32 = 72;
 export const ANON_VMA_SIZE: u32 = 28;
 export const AVC_SIZE: u32 = 24;
+export const NOTIFIER_SIZE: u32 = 32;
+export const MEMCG_SIZE: u32 = 16;
+export const MIGRATION_SIZE: u32 = 96;
+export const DEVICE_TABLE_SIZE: u32 = 16;
+export const FILE_SIZE: u32 = 48;
+export const KSM_NODE_SIZE: u32 = 24;
+export const KSM_ITEM_SIZE: u32 = 40;
 export const TABLE_META_SIZE: u32 = 16;
 
 
@@ -141,7 +144,7 @@ function injectedFailure(): bool {
   const left = header(HDR_FAIL_ALLOC) - 1;
   setHeader(HDR_FAIL_ALLOC, left);
   if (left) return true;
-  exhausted(TABLE_INJECTED);
+  exhausted(RESOURCE_INJECTED);
   return false;
 }
 
@@ -161,18 +164,18 @@ function defaultCapacity(table: u32, value: u32): void {
 }
 
 function defaults(frames: u32, mergeable: u32): void {
-  defaultCapacity(TABLE_MM, 1024);
-  defaultCapacity(TABLE_VMA, 65530);
-  defaultCapacity(TABLE_ANON_VMA, 65535);
-  defaultCapacity(TABLE_AVC, 131072);
-  defaultCapacity(TABLE_PAGE_TABLE, 2048 + frames / 128);
-  defaultCapacity(TABLE_NOTIFIER, 256);
-  defaultCapacity(TABLE_MEMCG, 255);
-  defaultCapacity(TABLE_MIGRATION, 64);
-  defaultCapacity(TABLE_DEVICE_TABLE, 64);
-  defaultCapacity(TABLE_FILE, 1024);
-  defaultCapacity(TABLE_KSM_NODE, 1 + mergeable / 4);
-  defaultCapacity(TABLE_KSM_ITEM, 1 + mergeable);
+  defaultCapacity(RESOURCE_MM, 1024);
+  defaultCapacity(RESOURCE_VMA, 65530);
+  defaultCapacity(RESOURCE_ANON_VMA, 65535);
+  defaultCapacity(RESOURCE_AVC, 131072);
+  defaultCapacity(RESOURCE_PAGE_TABLE, 2048 + frames / 128);
+  defaultCapacity(RESOURCE_NOTIFIER, 256);
+  defaultCapacity(RESOURCE_MEMCG, 255);
+  defaultCapacity(RESOURCE_MIGRATION, 64);
+  defaultCapacity(RESOURCE_DEVICE_TABLE, 64);
+  defaultCapacity(RESOURCE_FILE, 1024);
+  defaultCapacity(RESOURCE_KSM_NODE, 1 + mergeable / 4);
+  defaultCapacity(RESOURCE_KSM_ITEM, 1 + mergeable);
 }
 
 
@@ -205,7 +208,11 @@ export function layoutBytes(): f64 {
   if (frames > <u64>PFN_MASK) return <f64>-ENOMEM;
   // Pages without bytes are never alike.
   defaults(<u32>frames, load<u32>(config + BOOT_DATA) ? <u32>system : 0);
-  if (capacity(TABLE_ANON_VMA) > 0xffff || capacity(TABLE_FILE) > 0xffff || capacity(TABLE_MEMCG) > 0xff)
+  if (
+    capacity(RESOURCE_ANON_VMA) > 0xffff ||
+    capacity(RESOURCE_FILE) > 0xffff ||
+    capacity(RESOURCE_MEMCG) > 0xff
+  )
     return <f64>-EINVAL;
   if (!load<u32>(config + BOOT_ARENA_BYTES))
     store<u32>(config + BOOT_ARENA_BYTES, <u32>(0x400000 + frames * 12));
@@ -216,17 +223,17 @@ export function layoutBytes(): f64 {
   setHeader(HDR_LOG, <u32>at);
   setHeader(HDR_LOG_ENTRIES, load<u32>(config + BOOT_LOG_ENTRIES));
   at = alignUp(at + <u64>load<u32>(config + BOOT_LOG_ENTRIES) * LOG_RECORD_SIZE, 64);
-  at = placePool(TABLE_MM, MM_SIZE, at);
-  at = placePool(TABLE_VMA, VMA_SIZE, at);
-  at = placePool(TABLE_ANON_VMA, ANON_VMA_SIZE, at);
-  at = placePool(TABLE_AVC, AVC_SIZE, at);
-  at = placePool(TABLE_NOTIFIER, NOTIFIER_SIZE, at);
-  at = placePool(TABLE_MEMCG, MEMCG_SIZE, at);
-  at = placePool(TABLE_MIGRATION, MIGRATION_SIZE, at);
-  at = placePool(TABLE_DEVICE_TABLE, DEVICE_TABLE_SIZE, at);
-  at = placePool(TABLE_FILE, FILE_SIZE, at);
-  at = placePool(TABLE_KSM_NODE, KSM_NODE_SIZE, at);
-  at = placePool(TABLE_KSM_ITEM, KSM_ITEM_SIZE, at);
+  at = placePool(RESOURCE_MM, MM_SIZE, at);
+  at = placePool(RESOURCE_VMA, VMA_SIZE, at);
+  at = placePool(RESOURCE_ANON_VMA, ANON_VMA_SIZE, at);
+  at = placePool(RESOURCE_AVC, AVC_SIZE, at);
+  at = placePool(RESOURCE_NOTIFIER, NOTIFIER_SIZE, at);
+  at = placePool(RESOURCE_MEMCG, MEMCG_SIZE, at);
+  at = placePool(RESOURCE_MIGRATION, MIGRATION_SIZE, at);
+  at = placePool(RESOURCE_DEVICE_TABLE, DEVICE_TABLE_SIZE, at);
+  at = placePool(RESOURCE_FILE, FILE_SIZE, at);
+  at = placePool(RESOURCE_KSM_NODE, KSM_NODE_SIZE, at);
+  at = placePool(RESOURCE_KSM_ITEM, KSM_ITEM_SIZE, at);
   at = placeHash(at);
   setHeader(HDR_ARENA, <u32>at);
   at = alignUp(at + load<u32>(config + BOOT_ARENA_BYTES), 64);
@@ -236,7 +243,7 @@ export function layoutBytes(): f64 {
 
 /** KSM's two tables of chains: about two nodes a chain. */
 function placeHash(at: u64): u64 {
-  const chains: u64 = (<u64>1) << (63 - clz<u64>(capacity(TABLE_KSM_NODE) / 2 + 1));
+  const chains: u64 = (<u64>1) << (63 - clz<u64>(capacity(RESOURCE_KSM_NODE) / 2 + 1));
   setHeader(HDR_KSM_HASH, <u32>at);
   setHeader(HDR_KSM_HASH_MASK, <u32>chains - 1);
   return alignUp(at + chains * 8, 64);
@@ -248,7 +255,7 @@ function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frame
   const data = load<u32>(config + BOOT_DATA);
   let at = from;
   setHeader(HDR_TABLE_META, <u32>at);
-  at = alignUp(at + <u64>TABLE_META_SIZE * <u64>(capacity(TABLE_PAGE_TABLE) + 1), 64);
+  at = alignUp(at + <u64>TABLE_META_SIZE * <u64>(capacity(RESOURCE_PAGE_TABLE) + 1), 64);
   setHeader(HDR_BLOCKS, <u32>at);
   at = alignUp(at + (frames / PMD_PAGES) * BLOCK_SIZE, 64);
   setHeader(HDR_FOLIOS, <u32>at);
@@ -258,12 +265,12 @@ function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frame
   setHeader(HDR_SWAP_HASH_MASK, <u32>cells - 1);
   setHeader(HDR_SWAP_FRAMES, <u32>swap);
   at = alignUp(at + cells * 8, PAGE_SIZE);
-  at = alignUp(placePool(TABLE_PAGE_TABLE, PAGE_SIZE, at), PAGE_SIZE);
+  at = alignUp(placePool(RESOURCE_PAGE_TABLE, PAGE_SIZE, at), PAGE_SIZE);
   setHeader(HDR_FRAMES, data ? <u32>at : 0);
   if (data) at += frames * PAGE_SIZE;
   if (at > 0xffff0000) return -ENOMEM;
   setHeader(HDR_END, <u32>(alignUp(at, 0x10000) >> 16));
-  setHeader(HDR_FLAGS, (data ? HDR_FLAG_DATA : 0) | (swap ? HDR_FLAG_SWAP : 0));
+  setHeader(HDR_FLAGS, swap ? HDR_FLAG_SWAP : 0);
   setHeader(HDR_SYSTEM_FRAMES, <u32>system);
   setHeader(HDR_DEVICE_FRAMES, <u32>device);
   setHeader(HDR_DEVICE_BASE, <u32>deviceBase);

@@ -1,13 +1,6 @@
 // Tables of equal objects: ids from 1, a free list through the objects' first word, zeroed when handed out.
 
-import {
-  POOL_BASE,
-  POOL_CAPACITY,
-  POOL_FREE,
-  POOL_HIGH,
-  POOL_OBJECT_SIZE,
-  POOL_USED,
-} from "../../abi/struct";
+import { POOL_BASE, POOL_CAPACITY, POOL_FREE, POOL_HIGH, POOL_OBJECT_SIZE, POOL_USED } from "../../abi/pool";
 import { exhausted, mayAllocate, pool, zeroObject } from "./layout";
 
 /** A zeroed object, or 0 when the table is full (HDR_EXHAUSTED names it). */

@@ -1,16 +1,11 @@
-// What the parts of the fault handler have in common: who may touch what, new pages, and what a fault answers.
+// What all kinds of faults share: who may access what, new pages, and a fault's answers.
 
 import { EAGAIN } from "../../uapi/errno";
-import { LOG_FAULT } from "../../abi/request";
+import { COUNT_FAULT } from "../../abi/counter";
+import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE } from "../../abi/frame";
+import { HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_OPEN_MIGRATION } from "../../abi/header";
+import { LOG_FAULT } from "../../abi/log";
 import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import {
-  COUNT_FAULT,
-  FOLIO_ANON,
-  FOLIO_ANON_EXCLUSIVE,
-  HDR_FAULT_CODE,
-  HDR_FAULT_KIND,
-  HDR_OPEN_MIGRATION,
-} from "../../abi/struct";
 import {
   ACCESS_FORCE,
   ACCESS_GUP,
@@ -20,8 +15,10 @@ import {
   FAULT_MIGRATION,
   FAULT_NONE,
   FAULT_OOM,
+  FAULT_SIGBUS,
   VM_ACCESS,
   VM_FAULT_OOM,
+  VM_FAULT_SIGBUS,
   VM_HUGETLB,
   VM_IO,
   VM_MAYREAD,
@@ -29,7 +26,7 @@ import {
   VM_READ,
   VM_WRITE,
 } from "../../uapi/vm";
-import { setHeader } from "../base/layout";
+import { LARGE_PAGES, setHeader } from "../base/layout";
 import { exists } from "../base/object";
 import { count, log } from "../base/stat";
 import { Folio, folioOf } from "../frame/folio";
@@ -39,11 +36,14 @@ import { migrationHolding } from "../space/migration";
 import { Mm } from "../space/mm";
 import { isCow, pgoffOf, protection, Vma } from "../space/vma";
 
-/** May this vma be touched so? FAULT_NONE, or why not. */
+/**
+ * Checks an access against a mapping (null: no mapping is there); `flags` are ACCESS_*. Returns FAULT_NONE,
+ * or the FAULT_* that says why the access is refused.
+ */
 export function checkAccess(vma: Vma, flags: u32): u32 {
   if (!exists(vma)) return FAULT_MAPERR;
   const has = vma.flags;
-  // get_user_pages needs pages.
+  // get_user_pages needs pages, and these mappings may have none.
   if (flags & (ACCESS_GUP | ACCESS_FORCE) && has & (VM_IO | VM_PFNMAP)) return FAULT_ACCERR;
   if (flags & ACCESS_WRITE) {
     if (has & VM_WRITE) return FAULT_NONE;
@@ -54,7 +54,10 @@ export function checkAccess(vma: Vma, flags: u32): u32 {
   return has & VM_ACCESS ? FAULT_NONE : FAULT_ACCERR;
 }
 
-/** A page charged to the mm's group, with one reference; 0 when memory or the group's limit is exhausted. */
+/**
+ * Allocates a page charged to the mm's group, with one reference. 0 when memory or the group's limit is
+ * exhausted.
+ */
 export function allocUserPage(mm: Mm): u32 {
   if (!memcgCharge(mm.memcg)) return 0;
   const pfn = allocFrame(0);
@@ -63,7 +66,10 @@ export function allocUserPage(mm: Mm): u32 {
   return pfn;
 }
 
-/** Makes a fresh page the anonymous page of addr, exclusive to this mm. The entry is the caller's to write. */
+/**
+ * Makes a fresh page the anonymous page of addr, exclusive to the vma's mm, and counts it; `lru` is FOLIO_LRU
+ * for a page that goes on the LRU, else 0. The caller writes the entry.
+ */
 @inline
 export function addNewAnon(vma: Vma, addr: u64, folio: Folio, lru: u32): void {
   folio.maps = 1;
@@ -73,14 +79,25 @@ export function addNewAnon(vma: Vma, addr: u64, folio: Folio, lru: u32): void {
   vma.mm.rssAnon++;
 }
 
-/** Flags of a present entry that a write fault makes. */
+/** addNewAnon() of all parts of a large folio, for the 2 MiB at `from`. */
+export function addNewAnonLarge(vma: Vma, from: u64, head: u32, lru: u32): void {
+  for (let i: u32 = 0; i < LARGE_PAGES; i++) addNewAnon(vma, from + ((<u64>i) << 12), folioOf(head + i), lru);
+}
+
+/** The flags of a present entry that a write fault makes. */
 @inline
 export function writtenFlags(vma: Vma): u32 {
   const flags = (<u32>PTE_PRESENT) | PTE_YOUNG | protection(vma);
   return vma.flags & VM_WRITE ? flags | PTE_DIRTY | PTE_WRITE : flags;
 }
 
-/** A fault was served: counts it. */
+// ── Answers
+// ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * Counts and logs a fault that was served; `kind` is FAULT_KIND_*, `pfn` the page that the entry names now.
+ * Returns 0.
+ */
 @inline
 export function done(vma: Vma, addr: u64, kind: u32, pfn: u32): i32 {
   vma.mm.faults++;
@@ -90,13 +107,19 @@ export function done(vma: Vma, addr: u64, kind: u32, pfn: u32): i32 {
   return 0;
 }
 
-/** What a fault answers when memory ran out. */
+/** The answer of a fault for which memory ran out. */
 export function outOfMemory(): i32 {
   setHeader(HDR_FAULT_CODE, FAULT_OOM);
   return VM_FAULT_OOM;
 }
 
-/** … when the page belongs to an open migration, or somebody holds its lock. */
+/** The answer of a fault where nothing can be mapped. */
+export function busError(): i32 {
+  setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
+  return VM_FAULT_SIGBUS;
+}
+
+/** The answer of a fault on a page that an open migration has, or that somebody else has locked. */
 export function mustWait(pfn: u32): i32 {
   setHeader(HDR_FAULT_CODE, FAULT_MIGRATION);
   setHeader(HDR_OPEN_MIGRATION, migrationHolding(pfn));

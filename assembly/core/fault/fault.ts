@@ -1,40 +1,17 @@
-// The fault handler: what a CPU's (or a device driver's) touch of one page does.
+// The fault handler. What an access to one page of anonymous memory does, by its entry:
 //
-//   entry            read                        write
-//   none             the zero page               a new page
-//   zero page        –                           a new page, after `clear`
-//   present r/o      –                           reuse if it is ours alone, else a copy, after `clear`
-//   device-private   the driver brings it back   the same, then as above
-//   migration        wait: -EAGAIN               the same
+//   entry              read                             write
+//   none               maps the zero page               maps a new page
+//   zero page          –                                maps a new page, after `clear`
+//   write-protected    –                                reuses the page, or maps a copy after `clear`
+//   swap               reads the page back              the same
+//   device-private     the driver brings it back        the same, then as above
+//   device-exclusive   the CPU takes it back, after     the same, then as above
+//                      `exclusive`
+//   migration          -EAGAIN: the caller must wait    the same
 
-import { REQUEST, REQUEST_DEVICE_FAULT } from "../../abi/request";
+import { COUNT_FAULT, COUNT_REQUEST } from "../../abi/counter";
 import {
-  FAULT_KIND_ANON,
-  FAULT_KIND_COW,
-  FAULT_KIND_DEVICE,
-  FAULT_KIND_EXCLUSIVE,
-  FAULT_KIND_REUSE,
-  FAULT_KIND_SPURIOUS,
-  FAULT_KIND_ZERO,
-  MMU_NOTIFY_CLEAR,
-  MMU_NOTIFY_EXCLUSIVE,
-} from "../../uapi/event";
-import { TABLE_SHIFT } from "../../uapi/page";
-import {
-  PTE_DIRTY,
-  PTE_HUGE,
-  PTE_KIND_DEVICE,
-  PTE_KIND_DEVICE_EXCLUSIVE,
-  PTE_KIND_MIGRATION,
-  PTE_KIND_SWAP,
-  PTE_PRESENT,
-  PTE_SPECIAL,
-  PTE_WRITE,
-  PTE_YOUNG,
-} from "../../uapi/pte";
-import {
-  COUNT_FAULT,
-  COUNT_REQUEST,
   FOLIO_ANON,
   FOLIO_ANON_EXCLUSIVE,
   FOLIO_DIRTY,
@@ -44,6 +21,8 @@ import {
   FOLIO_LOCKED,
   FOLIO_LRU,
   FOLIO_SWAP_CACHE,
+} from "../../abi/frame";
+import {
   HDR_FAULT_CODE,
   HDR_FAULT_KIND,
   HDR_REQ_ANSWER,
@@ -56,7 +35,32 @@ import {
   HDR_REQ_START,
   HDR_REQ_VMA,
   HDR_ZERO_PFN,
-} from "../../abi/struct";
+} from "../../abi/header";
+import { REQUEST, REQUEST_DEVICE_FAULT } from "../../abi/request";
+import {
+  FAULT_KIND_ANON,
+  FAULT_KIND_COW,
+  FAULT_KIND_DEVICE,
+  FAULT_KIND_EXCLUSIVE,
+  FAULT_KIND_REUSE,
+  FAULT_KIND_SPURIOUS,
+  FAULT_KIND_ZERO,
+  MMU_NOTIFY_CLEAR,
+  MMU_NOTIFY_EXCLUSIVE,
+} from "../../uapi/event";
+import { PAGE_SIZE, TABLE_SHIFT } from "../../uapi/page";
+import {
+  PTE_DIRTY,
+  PTE_HUGE,
+  PTE_KIND_DEVICE,
+  PTE_KIND_DEVICE_EXCLUSIVE,
+  PTE_KIND_MIGRATION,
+  PTE_KIND_SWAP,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PTE_YOUNG,
+} from "../../uapi/pte";
 import {
   ACCESS_WRITE,
   FAULT_LOOP,
@@ -87,18 +91,23 @@ import { protection, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";
 import { headOf, largeRefs } from "../table/huge";
 import { leafTable, readPte, slotOf, walkAlloc } from "../table/pagetable";
-import { addNewAnon, allocUserPage, done, mustWait, outOfMemory, writtenFlags } from "./common";
+import { addNewAnon, allocUserPage, busError, done, mustWait, outOfMemory, writtenFlags } from "./common";
 import { fileFault } from "./file";
 import { FALLBACK, hugeFault, hugeWriteFault } from "./huge";
 import { hugetlbFault } from "./hugetlb";
 import { swapFault } from "./swap";
 
-/** How often a driver may answer "done" without having moved the page before that is called a loop. */
+/**
+ * A driver that answers "done" this often without having moved the page makes the access loop: the fault
+ * fails.
+ */
 const FAULT_TRIES: u32 = 8;
 
 /**
- * handle_mm_fault: faults the page at addr (page aligned) of a vma in. The caller has checked the access. Returns
- * VM_FAULT_* bits (0: the entry is better than it was; look again), REQUEST, or -EAGAIN at an open migration's page.
+ * handle_mm_fault: faults in the page at addr (page aligned) of a vma, whose access the caller has checked;
+ * `flags` are ACCESS_*. Returns 0 when the entry has changed for the better (the caller looks again: a fault
+ * may take several steps), VM_FAULT_* bits when the access fails, -EAGAIN at a page that is locked or
+ * migrating, or REQUEST.
  */
 export function handleFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
   if (cmd.faultPage) return finishDeviceFault(cmd, vma);
@@ -110,14 +119,13 @@ export function handleFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
   return slot ? handleEntry(cmd, vma, addr, slot, flags) : outOfMemory();
 }
 
-/** handleFault() where the entry is known. */
+/** handleFault() with the entry at `slot`, for callers that have walked the table already. */
 export function handleEntry(cmd: Cmd, vma: Vma, addr: u64, slot: usize, flags: u32): i32 {
   const pte = load<u64>(slot);
   if (!pte) {
     if (vma.flags & (VM_UFFD_MISSING | VM_SPECIAL)) {
-      // Whoever handles the range is asked by a signal; a driver's mapping was complete when it was made.
-      setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
-      return VM_FAULT_SIGBUS;
+      // A userfaultfd handler hears of it by the signal; a driver's mapping was complete when it was made.
+      return busError();
     }
     if (vma.file) return fileFault(vma, addr, slot, flags);
     return flags & ACCESS_WRITE ? anonymousFault(vma, addr, slot) : zeroPageFault(vma, addr, slot);
@@ -127,8 +135,7 @@ export function handleEntry(cmd: Cmd, vma: Vma, addr: u64, slot: usize, flags: u
     if (pteKind(pte) == PTE_KIND_MIGRATION) return mustWait(ptePfn(pte));
     if (pteKind(pte) == PTE_KIND_SWAP) return swapFault(vma, addr, slot, pte, flags);
     if (pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE) return exclusiveFault(cmd, vma, addr, slot, pte);
-    setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
-    return VM_FAULT_SIGBUS;
+    return busError();
   }
   if (flags & ACCESS_WRITE && !(pteFlags(pte) & PTE_WRITE))
     return writeProtectFault(cmd, vma, addr, slot, pte);
@@ -136,13 +143,14 @@ export function handleEntry(cmd: Cmd, vma: Vma, addr: u64, slot: usize, flags: u
   return done(vma, addr, FAULT_KIND_SPURIOUS, ptePfn(pte));
 }
 
+/** do_anonymous_page, for a read. */
 function zeroPageFault(vma: Vma, addr: u64, slot: usize): i32 {
   const zero = header(HDR_ZERO_PFN);
   store<u64>(slot, makePte(zero, (<u32>PTE_PRESENT) | PTE_YOUNG | PTE_SPECIAL | protection(vma)));
   return done(vma, addr, FAULT_KIND_ZERO, zero);
 }
 
-
+/** do_anonymous_page, for a write. */
 @inline
 function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
   if (!anonVmaPrepare(vma)) return outOfMemory();
@@ -154,7 +162,10 @@ function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
   return done(vma, addr, FAULT_KIND_ANON, pfn);
 }
 
-/** Is a page that is not marked exclusive ours alone all the same: nobody else has a reference? */
+/**
+ * Does nobody but this mapping refer to a page that is not marked exclusive? Drops it from the swap cache to
+ * see.
+ */
 function onlyOurs(pfn: u32, folio: Folio): bool {
   if (folio.has(FOLIO_KSM | FOLIO_LOCKED)) return false;
   if (folio.has(FOLIO_LARGE) && largeRefs(headOf(pfn)) != 1) return false;
@@ -162,6 +173,7 @@ function onlyOurs(pfn: u32, folio: Folio): bool {
   return folio.refcount == 1;
 }
 
+/** do_wp_page: a write to a present entry that is write-protected. */
 function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, entry: u64): i32 {
   if (pteFlags(entry) & PTE_HUGE) {
     if (vma.flags & VM_HUGETLB) return hugetlbFault(cmd, vma, addr, ACCESS_WRITE);
@@ -173,23 +185,30 @@ function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, entry: u6
   const zero = (pteFlags(pte) & PTE_SPECIAL) != 0;
   const folio = folioOf(pfn);
   if (vma.flags & VM_SHARED) {
-    // page_mkwrite, and the page is written in place.
+    // page_mkwrite: the file hears of the first write to a clean page, and the page is written in place.
     if (folio.has(FOLIO_FILE)) folio.set(FOLIO_DIRTY);
-    store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0));
-    return done(vma, addr, FAULT_KIND_REUSE, pfn);
+    return reusePage(vma, addr, slot, pte);
   }
   if (!zero && folio.has(FOLIO_ANON) && (folio.has(FOLIO_ANON_EXCLUSIVE) || onlyOurs(pfn, folio))) {
     if (!folio.has(FOLIO_ANON_EXCLUSIVE)) {
       folio.set(FOLIO_ANON_EXCLUSIVE);
       folio.mapping = <u16>vma.anonVma;
     }
-    store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0));
-    return done(vma, addr, FAULT_KIND_REUSE, pfn);
+    return reusePage(vma, addr, slot, pte);
   }
   return copyPage(cmd, vma, addr, slot, pte, writtenFlags(vma));
 }
 
-/** wp_page_copy: the entry gets a copy of its page, which is this mm's alone, with `flags`. */
+/** wp_page_reuse: the page is written in place. */
+function reusePage(vma: Vma, addr: u64, slot: usize, pte: u64): i32 {
+  store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0));
+  return done(vma, addr, FAULT_KIND_REUSE, ptePfn(pte));
+}
+
+/**
+ * wp_page_copy: tells subscribers, then gives the entry a copy of its page with the flags `flags`; the copy
+ * is exclusive to the vma's mm. 0, VM_FAULT_OOM or REQUEST: cmd.newPage keeps the copy's frame meanwhile.
+ */
 export function copyPage(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64, flags: u32): i32 {
   const pfn = ptePfn(pte);
   const zero = (pteFlags(pte) & PTE_SPECIAL) != 0;
@@ -197,7 +216,7 @@ export function copyPage(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64, f
   if (!anonVmaPrepare(vma)) return outOfMemory();
   if (!cmd.newPage) cmd.newPage = allocUserPage(vma.mm);
   if (!cmd.newPage) return outOfMemory();
-  if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
+  if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
   const copy = cmd.newPage;
   cmd.newPage = 0;
   if (zero) zeroFrame(copy);
@@ -212,25 +231,28 @@ export function copyPage(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64, f
   return done(vma, addr, FAULT_KIND_COW, copy);
 }
 
-/** The entry that a device-exclusive one stands for: of the same page, present again, as accessible as it was. */
+/** The present entry that a device-exclusive entry stands for: the same page, as accessible as it was. */
 @inline
 export function restoredPte(pte: u64, vma: Vma): u64 {
   const write = pteFlags(pte) & PTE_WRITE && vma.flags & VM_WRITE;
   return makePte(ptePfn(pte), (<u32>PTE_PRESENT) | protection(vma) | (write ? PTE_WRITE | PTE_DIRTY : 0));
 }
 
-/** remove_device_exclusive_entry: the CPU takes the page back; the devices are told first. */
+/** remove_device_exclusive_entry: the CPU takes the page back, after devices were told. */
 function exclusiveFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i32 {
   const folio = folioOf(ptePfn(pte));
   if (folioOf(headOf(ptePfn(pte))).has(FOLIO_LOCKED)) return mustWait(ptePfn(pte));
-  if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_EXCLUSIVE, 0)) return REQUEST;
+  if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_EXCLUSIVE, 0)) return REQUEST;
   store<u64>(slot, restoredPte(pte, vma));
   folio.maps++;
   notifyEnd(cmd);
   return done(vma, addr, FAULT_KIND_EXCLUSIVE, ptePfn(pte));
 }
 
-/** do_swap_page, device-private: asks the page's driver to migrate it to system memory. */
+/**
+ * do_swap_page for a device-private entry: asks the page's driver to migrate the page to system memory.
+ * REQUEST or -EAGAIN.
+ */
 function deviceFault(cmd: Cmd, vma: Vma, addr: u64, pte: u64, flags: u32): i32 {
   const pfn = ptePfn(pte);
   const folio = folioOf(pfn);
@@ -252,7 +274,10 @@ function deviceFault(cmd: Cmd, vma: Vma, addr: u64, pte: u64, flags: u32): i32 {
   return REQUEST;
 }
 
-/** Lets go of the page that a driver was asked for. */
+/**
+ * Drops the lock and the reference that deviceFault() took on the page that the driver was asked for, if it
+ * did.
+ */
 export function releaseFaultPage(cmd: Cmd): void {
   const pfn = cmd.faultPage;
   if (!pfn) return;
@@ -261,7 +286,10 @@ export function releaseFaultPage(cmd: Cmd): void {
   putPage(pfn);
 }
 
-/** The operation that asked will be begun anew, when an asynchronous driver has brought the page back: it counts now. */
+/**
+ * Ends a device fault whose operation is canceled and will be started again once an asynchronous driver has
+ * brought the page back. The fault counts now, since the new operation meets no device page.
+ */
 export function cancelDeviceFault(cmd: Cmd): void {
   if (!cmd.faultPage) return;
   mmAt(cmd.mm).faults++;
@@ -270,6 +298,10 @@ export function cancelDeviceFault(cmd: Cmd): void {
   releaseFaultPage(cmd);
 }
 
+/**
+ * Continues after the driver's answer. 0, or VM_FAULT_* bits for a driver that failed or did not move the
+ * page.
+ */
 function finishDeviceFault(cmd: Cmd, vma: Vma): i32 {
   const pfn = cmd.faultPage;
   const answer = header(HDR_REQ_ANSWER);

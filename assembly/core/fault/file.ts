@@ -1,22 +1,17 @@
-// Faults on mappings of files: the page cache has the page, or gets it.
+// Faults on mappings of files. A page that the page cache lacks is read into it first.
 //
-//   read             the page, and those around it that the cache has
-//   write, shared    the page, written in place
-//   write, private   a copy
+//   read             maps the page, and the pages around it that the cache has
+//   write, shared    maps the page, which is written in place
+//   write, private   maps a copy
 
+import { FOLIO_DIRTY, FOLIO_LOCKED, FOLIO_LRU } from "../../abi/frame";
+import { HDR_FAULT_AROUND } from "../../abi/header";
+import { FILE_DISK, FILE_SHMEM } from "../../abi/object";
 import { FAULT_KIND_COW, FAULT_KIND_FILE } from "../../uapi/event";
+import { TABLE_ENTRIES } from "../../uapi/page";
 import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import {
-  FILE_DISK,
-  FILE_SHMEM,
-  FOLIO_DIRTY,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  HDR_FAULT_AROUND,
-  HDR_FAULT_CODE,
-} from "../../abi/struct";
-import { ACCESS_WRITE, FAULT_SIGBUS, VM_FAULT_SIGBUS, VM_SHARED, VM_WRITE } from "../../uapi/vm";
-import { header, setHeader } from "../base/layout";
+import { ACCESS_WRITE, VM_SHARED, VM_WRITE } from "../../uapi/vm";
+import { header } from "../base/layout";
 import { makePte, ptePfn } from "../base/pte";
 import { folioOf } from "../frame/folio";
 import { copyFrame } from "../frame/frame";
@@ -24,9 +19,12 @@ import { cacheGet, cacheLookup, File, fileAt } from "../space/file";
 import { anonVmaPrepare } from "../space/rmap";
 import { pgoffOf, protection, Vma } from "../space/vma";
 import { addRss } from "../space/zap";
-import { addNewAnon, allocUserPage, done, mustWait, outOfMemory, writtenFlags } from "./common";
+import { addNewAnon, allocUserPage, busError, done, mustWait, outOfMemory, writtenFlags } from "./common";
 
-/** Entries of a file's page: writable at once where the mapping is shared and nobody has to hear of the first write. */
+/**
+ * The entry of a file's page. A shared mapping may write it at once, unless the file is to hear of the first
+ * write to a clean page.
+ */
 function filePte(vma: Vma, file: File, pfn: u32, written: bool): u64 {
   const shared = (vma.flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE);
   const write = shared && (written || file.kind == FILE_SHMEM);
@@ -35,6 +33,7 @@ function filePte(vma: Vma, file: File, pfn: u32, written: bool): u64 {
   return makePte(pfn, flags);
 }
 
+/** Maps a page of the cache at an empty entry; `written`: by a write. */
 function mapFilePage(vma: Vma, file: File, slot: usize, pfn: u32, written: bool): void {
   const folio = folioOf(pfn);
   folio.refs++;
@@ -43,12 +42,15 @@ function mapFilePage(vma: Vma, file: File, slot: usize, pfn: u32, written: bool)
   store<u64>(slot, filePte(vma, file, pfn, written));
 }
 
-/** filemap_map_pages: maps the pages around addr that the cache has, within the vma and the fault-around window. */
+/**
+ * filemap_map_pages: maps the pages around addr that the cache has, within its leaf table, the vma and the
+ * window.
+ */
 function faultAround(vma: Vma, file: File, addr: u64, slot: usize): void {
   const window = header(HDR_FAULT_AROUND);
-  const at = (<u32>(addr >> 12)) & 511;
+  const at = (<u32>(addr >> 12)) & (TABLE_ENTRIES - 1);
   const before = <u32>min<u64>((addr - vma.start) >> 12, at);
-  const after = <u32>min<u64>((vma.end - addr) >> 12, 512 - at);
+  const after = <u32>min<u64>((vma.end - addr) >> 12, TABLE_ENTRIES - at);
   const first = max(at & ~(window - 1), at - before);
   const end = min(first + window, at + after);
   for (let i = first; i < end; i++) {
@@ -60,7 +62,7 @@ function faultAround(vma: Vma, file: File, addr: u64, slot: usize): void {
   }
 }
 
-/** do_fault: nothing is mapped yet of a file's mapping. */
+/** do_fault: a fault on an empty entry of a file's mapping. 0, VM_FAULT_* bits, or -EAGAIN. */
 export function fileFault(vma: Vma, addr: u64, slot: usize, flags: u32): i32 {
   const file = fileAt(vma.file);
   const index = pgoffOf(vma, addr);
@@ -69,10 +71,7 @@ export function fileFault(vma: Vma, addr: u64, slot: usize, flags: u32): i32 {
     faultAround(vma, file, addr, slot);
     if (load<u64>(slot)) return done(vma, addr, FAULT_KIND_FILE, ptePfn(load<u64>(slot)));
   }
-  if (index >= file.length) {
-    setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
-    return VM_FAULT_SIGBUS;
-  }
+  if (index >= file.length) return busError();
   const pfn = cacheGet(file, index, vma.mm.memcg);
   if (!pfn) return outOfMemory();
   if (folioOf(pfn).has(FOLIO_LOCKED)) return mustWait(pfn);
@@ -82,7 +81,7 @@ export function fileFault(vma: Vma, addr: u64, slot: usize, flags: u32): i32 {
   return done(vma, addr, FAULT_KIND_FILE, pfn);
 }
 
-/** do_cow_fault: the first touch of a private mapping is a write. */
+/** do_cow_fault: the first access to a page of a private mapping is a write. */
 function privateCopyFault(vma: Vma, addr: u64, slot: usize, from: u32): i32 {
   if (!anonVmaPrepare(vma)) return outOfMemory();
   const pfn = allocUserPage(vma.mm);

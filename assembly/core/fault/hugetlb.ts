@@ -1,5 +1,7 @@
-// Faults on hugetlb mappings: 2 MiB at a time, from the pool, never split.
+// Faults on hugetlb mappings. They map 2 MiB at a time, from the pool of hugetlb pages, and are never split.
 
+import { RESOURCE_MM } from "../../abi/pool";
+import { HDR_HUGETLB_FREE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import {
   FAULT_KIND_ANON,
@@ -10,34 +12,35 @@ import {
 } from "../../uapi/event";
 import { PMD_SIZE } from "../../uapi/page";
 import { PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import { HDR_FAULT_CODE, HDR_HUGETLB_FREE, TABLE_MM } from "../../abi/struct";
-import { ACCESS_WRITE, FAULT_SIGBUS, VM_FAULT_SIGBUS, VM_HUGETLB } from "../../uapi/vm";
-import { header, LARGE_PAGES, setHeader } from "../base/layout";
+import { ACCESS_WRITE, VM_HUGETLB } from "../../uapi/vm";
+import { header, LARGE_PAGES } from "../base/layout";
 import { exists } from "../base/object";
 import { poolHigh } from "../base/pool";
 import { ptePfn } from "../base/pte";
-import { folioOf } from "../frame/folio";
-import { copyFrame, zeroFrame } from "../frame/frame";
+import { copyLarge, largeMaps, zeroLarge } from "../frame/large";
 import { takeHugetlb } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { mmOf } from "../space/mm";
 import { anonVmaPrepare } from "../space/rmap";
 import { protection, Vma, vmaAt } from "../space/vma";
-import { unmapPage } from "../space/zap";
-import { fillLeaf, HUGE_MASK, largeMaps } from "../table/huge";
+import { unmapLarge } from "../space/zap";
+import { fillLeaf, HUGE_MASK } from "../table/huge";
 import { dropLeaf, leafTable, walkAlloc } from "../table/pagetable";
-import { addNewAnon, done, writtenFlags } from "./common";
+import { addNewAnonLarge, busError, done, writtenFlags } from "./common";
 import { reuseHuge } from "./huge";
 
-/** hugetlb_fault: no entry yet, or (write) one that may not be written. 0, VM_FAULT_* bits or REQUEST. */
+/**
+ * hugetlb_fault: a fault on an empty entry, or a write to a write-protected one. 0, VM_FAULT_SIGBUS or
+ * REQUEST.
+ */
 export function hugetlbFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
   const from = addr & ~HUGE_MASK;
   const part = <u32>((addr - from) >> 12);
   const table = leafTable(vma.mm.pgd, from);
   if (!table) {
     const head = mapNew(vma, from, flags);
-    return head ? done(vma, addr, FAULT_KIND_ANON, head + part) : noHugePage();
+    return head ? done(vma, addr, FAULT_KIND_ANON, head + part) : busError();
   }
   const head = ptePfn(load<u64>(table));
   if (!(flags & ACCESS_WRITE) || load<u32>(table) & PTE_WRITE)
@@ -46,16 +49,19 @@ export function hugetlbFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
     reuseHuge(vma, table, head);
     return done(vma, addr, FAULT_KIND_REUSE, head + part);
   }
-  // Without a page for the copy nobody is told.
-  if (!cmd.windowMm && !header(HDR_HUGETLB_FREE)) return noHugePage();
+  // If there is no page for the copy, subscribers hear nothing.
+  if (!cmd.windowMm && !header(HDR_HUGETLB_FREE)) return busError();
   if (!notifyStart(cmd, vma.mmId, from, from + PMD_SIZE, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
   const copy = anonVmaPrepare(vma) ? takeHugetlb() : 0;
   if (copy) replace(vma, from, table, head, copy);
   notifyEnd(cmd);
-  return copy ? done(vma, addr, FAULT_KIND_COW, copy + part) : noHugePage();
+  return copy ? done(vma, addr, FAULT_KIND_COW, copy + part) : busError();
 }
 
-/** hugetlb_no_page: a page of zeros, writable at once if it is written. Its first pfn, or 0. */
+/**
+ * hugetlb_no_page: maps a page of zeros, writable if this is a write. Its first pfn, or 0 when something ran
+ * out.
+ */
 function mapNew(vma: Vma, from: u64, flags: u32): u32 {
   if (!anonVmaPrepare(vma)) return 0;
   const table = walkAlloc(vma.mm.pgd, vma.mmId, from);
@@ -65,42 +71,30 @@ function mapNew(vma: Vma, from: u64, flags: u32): u32 {
     dropLeaf(vma.mm.pgd, from);
     return 0;
   }
-  for (let i: u32 = 0; i < LARGE_PAGES; i++) zeroFrame(head + i);
-  map(
-    vma,
-    from,
-    table,
-    head,
-    flags & ACCESS_WRITE ? writtenFlags(vma) : (<u32>PTE_PRESENT) | PTE_YOUNG | protection(vma),
-  );
+  zeroLarge(head);
+  const read = (<u32>PTE_PRESENT) | PTE_YOUNG | protection(vma);
+  map(vma, from, table, head, flags & ACCESS_WRITE ? writtenFlags(vma) : read);
   return head;
 }
 
+/** Maps a new hugetlb page at `from`. The counters of resident pages leave it out. */
 function map(vma: Vma, from: u64, table: usize, head: u32, flags: u32): void {
-  for (let i: u32 = 0; i < LARGE_PAGES; i++) {
-    addNewAnon(vma, from + ((<u64>i) << 12), folioOf(head + i), 0);
-    vma.mm.rssAnon--;
-  }
+  addNewAnonLarge(vma, from, head, 0);
+  vma.mm.rssAnon -= LARGE_PAGES;
   fillLeaf(table, head, flags);
 }
 
-/** hugetlb_wp: the mapping gets a copy of its own. */
+/** hugetlb_wp: the mapping gets the page `copy`, with the contents of `head`. */
 function replace(vma: Vma, from: u64, table: usize, head: u32, copy: u32): void {
-  for (let i: u32 = 0; i < LARGE_PAGES; i++) copyFrame(copy + i, head + i);
+  copyLarge(copy, head);
   map(vma, from, table, copy, writtenFlags(vma));
-  for (let i: u32 = 0; i < LARGE_PAGES; i++) unmapPage(head + i, folioOf(head + i));
+  unmapLarge(head);
 }
 
-/** The pool is empty: SIGBUS, as Linux has it. */
-function noHugePage(): i32 {
-  setHeader(HDR_FAULT_CODE, FAULT_SIGBUS);
-  return VM_FAULT_SIGBUS;
-}
-
-/** Huge pages that mappings have been promised and not touched yet. */
+/** Counts the huge pages that mmap promised to mappings and that no access has taken from the pool yet. */
 export function hugetlbReserved(): u32 {
   let n: u32 = 0;
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MM); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MM); id++) {
     const mm = mmOf(id);
     if (!exists(mm)) continue;
     for (let vma = vmaAt(mm.vmaFirst); exists(vma); vma = vmaAt(vma.next)) {

@@ -1,13 +1,11 @@
-// Write faults on neighbours: what the fault handler does with a page, in one loop for as many entries of a leaf table as
-// are alike and usual. Where a run ends, handleFault() has the next page.
+// Write faults on neighbors: the fast form of writeProtectFault() in fault.ts. One loop serves as many
+// entries of a leaf table as need the same, and nothing from the outside. Where a run ends, handleFault()
+// serves the next page.
 
-import { LOG_FAULT } from "../../abi/request";
-import { FAULT_KIND_COW, FAULT_KIND_REUSE } from "../../uapi/event";
-import { PTE_DIRTY, PTE_HUGE, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
+import { COUNT_FAULT } from "../../abi/counter";
 import {
   BLOCK_BITMAP,
   BLOCK_PFN,
-  COUNT_FAULT,
   FOLIO_ANON,
   FOLIO_ANON_EXCLUSIVE,
   FOLIO_DIRTY,
@@ -16,10 +14,11 @@ import {
   FOLIO_LRU,
   FOLIO_REFERENCED,
   FOLIO_SIZE,
-  HDR_FAIL_ALLOC,
-  HDR_FAULT_KIND,
-  HDR_FOLIOS,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_FAIL_ALLOC, HDR_FAULT_KIND, HDR_FOLIOS } from "../../abi/header";
+import { LOG_FAULT } from "../../abi/log";
+import { FAULT_KIND_COW, FAULT_KIND_REUSE } from "../../uapi/event";
+import { PTE_DIRTY, PTE_HUGE, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
 import { VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { header, setHeader } from "../base/layout";
 import { exists, none } from "../base/object";
@@ -33,28 +32,29 @@ import { anybodyListens } from "../operation/notify";
 import { pgoffOf, Vma } from "../space/vma";
 import { writtenFlags } from "./common";
 
-/** Flags that a usual folio may have, beside FOLIO_ANON. */
+/** The flags that a folio which a run serves may have, beside FOLIO_ANON. */
 const USUAL: u32 = FOLIO_LRU | FOLIO_DIRTY | FOLIO_REFERENCED | FOLIO_ANON_EXCLUSIVE;
 
 /** One reference and one mapping, of a folio's first eight bytes. */
 const ONE: u64 = 0x100000001;
 
 /**
- * Write faults, with mark_page_accessed, on entries of [addr, end), which lies in one leaf table: from the one at `slot` on, all that
- * are served as it is, by a copy or in place. How many; 0 where the fault handler has to look.
+ * Serves write faults, with mark_page_accessed, on entries of [addr, end), which lies in one leaf table: from
+ * the entry at `slot` on, all that are served in the way that it is, in place or by a copy. Returns how many;
+ * 0 where the fault handler has to look.
  */
 export function writeRun(cmd: Cmd, vma: Vma, addr: u64, end: u64, slot: usize): u32 {
   if ((vma.flags & (VM_SHARED | VM_WRITE)) != VM_WRITE || !vma.anonVma) return 0;
   const last = slot + ((<usize>(end - addr)) >> 9);
   const reused = reuseRun(vma, addr, slot, last);
   if (reused) return served(vma, FAULT_KIND_REUSE, reused);
-  // What a copy may have to ask for: memory of a group, an answer of a driver.
+  // A copy must not need what may fail or suspend: a charge to a group, an event for a subscriber.
   if (vma.mm.memcg || header(HDR_FAIL_ALLOC)) return 0;
   if (cmd.newPage | cmd.windowMm | cmd.innerMm || anybodyListens(vma.mm, addr, end)) return 0;
   return served(vma, FAULT_KIND_COW, copyRun(vma, addr, slot, last));
 }
 
-/** done() of so many pages, without the log. */
+/** done() of `pages` pages, without their logs. Returns `pages`. */
 @inline
 function served(vma: Vma, kind: u32, pages: u32): u32 {
   if (!pages) return 0;
@@ -64,7 +64,7 @@ function served(vma: Vma, kind: u32, pages: u32): u32 {
   return pages;
 }
 
-/** The usual anonymous folio that an entry names and may not write; null for any other entry. */
+/** The folio of a write-protected entry of a usual anonymous page; null for any other entry. */
 @inline
 function readOnlyFolio(pte: u64, folios: usize): Folio {
   const folio = folios + ptePfn(pte) * FOLIO_SIZE;
@@ -73,7 +73,7 @@ function readOnlyFolio(pte: u64, folios: usize): Folio {
   return changetype<Folio>((load<u16>(folio, FOLIO_FLAGS) & ~USUAL) == FOLIO_ANON ? folio : 0);
 }
 
-/** wp_page_reuse as long as the pages are this mm's alone. How many. */
+/** wp_page_reuse, as far as the pages belong to this mm alone. Returns how many. */
 function reuseRun(vma: Vma, addr: u64, slot: usize, last: usize): u32 {
   const folios = header(HDR_FOLIOS);
   const anonVma = <u16>vma.anonVma;
@@ -93,13 +93,19 @@ function reuseRun(vma: Vma, addr: u64, slot: usize, last: usize): u32 {
   return (<u32>(at - slot)) >> 3;
 }
 
-/** Is the folio another's, too? (Then the entry's reference is not the last one.) */
+/**
+ * Does somebody else refer to the page, too? Then a write copies it, and the entry's reference is not the
+ * last one.
+ */
 @inline
 function isShared(folio: Folio): bool {
   return exists(folio) && !folio.has(FOLIO_ANON_EXCLUSIVE) && folio.refcount > 1;
 }
 
-/** copyPage() as long as the pages are shared, and there are frames: these are taken by bitmap words. How many. */
+/**
+ * copyPage(), as far as the pages are shared and frames are free; frames are taken by bitmap words. Returns
+ * how many.
+ */
 function copyRun(vma: Vma, addr: u64, slot: usize, last: usize): u32 {
   const folios = header(HDR_FOLIOS);
   const flags = writtenFlags(vma);

@@ -9,7 +9,7 @@ import {
   FOLIO_LOCKED,
   FOLIO_LRU,
   FOLIO_SWAP_CACHE,
-} from "../../abi/struct";
+} from "../../abi/frame";
 import { ACCESS_WRITE, VM_LOCKED, VM_WRITE } from "../../uapi/vm";
 import { makePte, pteFlags, ptePfn } from "../base/pte";
 import { folioOf } from "../frame/folio";
@@ -20,7 +20,10 @@ import { freeSwap, swapCacheAdd, swapCached, swapPutMapped } from "../space/swap
 import { pgoffOf, protection, Vma } from "../space/vma";
 import { allocUserPage, done, mustWait, outOfMemory } from "./common";
 
-/** do_swap_page: reads the page back, or finds it in the swap cache. */
+/**
+ * do_swap_page: maps the page of the swap entry `pte`, which stands at `at`. The page is in the swap cache,
+ * or it is read back from its swap slot. 0, VM_FAULT_OOM, or -EAGAIN for a page that is locked.
+ */
 export function swapFault(vma: Vma, addr: u64, at: usize, pte: u64, flags: u32): i32 {
   const mm = vma.mm;
   const slot = ptePfn(pte);

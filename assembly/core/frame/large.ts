@@ -1,7 +1,7 @@
 // Large folios: the 512 frames of a block, which stay together. Each part has its own folio record and its own counts;
 // the functions here go over all of them.
 
-import { FOLIO_TAIL } from "../../abi/struct";
+import { FOLIO_TAIL } from "../../abi/frame";
 import { LARGE_PAGES } from "../base/layout";
 import { folioOf } from "./folio";
 import { copyFrame, zeroFrame } from "./frame";

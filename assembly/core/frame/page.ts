@@ -2,7 +2,8 @@
 // Each function refuses a pfn that names no page in use with -EINVAL.
 
 import { EINVAL } from "../../uapi/errno";
-import { FOLIO_FREE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_RESERVED, HDR_ZERO_PFN } from "../../abi/struct";
+import { FOLIO_FREE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_RESERVED } from "../../abi/frame";
+import { HDR_ZERO_PFN } from "../../abi/header";
 import { header } from "../base/layout";
 import { folioOf, frameOf, isDevicePfn } from "./folio";
 import { addExternalRefs, getPage, putPage } from "./page-alloc";

@@ -3,7 +3,7 @@
 // simulations make (trackUse() in src/sim/replay.ts); without it HDR_LRU is 0, and nothing is remembered.
 
 import { PFN_MASK } from "../../uapi/pfn";
-import { HDR_DEVICE_BASE, HDR_LRU, HDR_LRU_HEAD, HDR_LRU_TAIL } from "../../abi/struct";
+import { HDR_DEVICE_BASE, HDR_LRU, HDR_LRU_HEAD, HDR_LRU_TAIL } from "../../abi/header";
 import { header, setHeader } from "../base/layout";
 
 /** Does somebody want to know? */

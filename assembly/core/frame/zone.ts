@@ -2,32 +2,27 @@
 // size of a huge page. A block is on its zone's list of wholly free blocks, on that of partly free ones, or full and on
 // none.
 
+import { OWNER_ANY } from "../../abi/argument";
+import { BLOCK_NEXT, BLOCK_PREV, BLOCK_SIZE, BLOCK_ZONE } from "../../abi/frame";
 import {
-  BLOCK_NEXT,
-  BLOCK_PREV,
-  BLOCK_SIZE,
-  BLOCK_ZONE,
   HDR_BLOCKS,
   HDR_DEVICE_BASE,
   HDR_DEVICE_FRAMES,
   HDR_SYSTEM_FRAMES,
   HEADER,
-  OWNER_ANY,
+  ZONES,
+} from "../../abi/header";
+import {
   SWAP_ZONE,
   ZONE_COUNT,
   ZONE_FLAGS,
-  ZONE_FREE_BLOCKS,
-  ZONE_FREE_PAGES,
   ZONE_FREED_COUNT,
-  ZONE_FREED_HEAD,
-  ZONE_FREED_TAIL,
+  ZONE_FREE_PAGES,
   ZONE_OWNER,
-  ZONE_PARTIAL_BLOCKS,
   ZONE_PFN_END,
   ZONE_PFN_FIRST,
   ZONE_SIZE,
-  ZONES,
-} from "../../abi/struct";
+} from "../../abi/zone";
 import { header, RESERVED_FRAMES } from "../base/layout";
 import { isDevicePfn } from "./folio";
 
@@ -55,10 +50,6 @@ if (offsetof<Zone>("pfnFirst") != ZONE_PFN_FIRST) ERROR("ZONE_PFN_FIRST");
 if (offsetof<Zone>("pfnEnd") != ZONE_PFN_END) ERROR("ZONE_PFN_END");
 if (offsetof<Zone>("owner") != ZONE_OWNER) ERROR("ZONE_OWNER");
 if (offsetof<Zone>("freePages") != ZONE_FREE_PAGES) ERROR("ZONE_FREE_PAGES");
-if (offsetof<Zone>("freeBlocks") != ZONE_FREE_BLOCKS) ERROR("ZONE_FREE_BLOCKS");
-if (offsetof<Zone>("partialBlocks") != ZONE_PARTIAL_BLOCKS) ERROR("ZONE_PARTIAL_BLOCKS");
-if (offsetof<Zone>("freedHead") != ZONE_FREED_HEAD) ERROR("ZONE_FREED_HEAD");
-if (offsetof<Zone>("freedTail") != ZONE_FREED_TAIL) ERROR("ZONE_FREED_TAIL");
 if (offsetof<Zone>("freedCount") != ZONE_FREED_COUNT) ERROR("ZONE_FREED_COUNT");
 if (offsetof<Zone>("flags") != ZONE_FLAGS) ERROR("ZONE_FLAGS");
 

@@ -1,10 +1,6 @@
 // make_device_exclusive: lends pages to a device for atomic access. The CPU's entry becomes a device-exclusive one, so
 // that a CPU access faults and takes the page back, telling the devices first.
 
-import { REQUEST } from "../../abi/request";
-import { MMU_NOTIFY_EXCLUSIVE } from "../../uapi/event";
-import { PAGE_SIZE } from "../../uapi/page";
-import { PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../../uapi/pte";
 import {
   FOLIO_ANON,
   FOLIO_DIRTY,
@@ -12,7 +8,12 @@ import {
   FOLIO_LOCKED,
   FOLIO_RESERVED,
   FOLIO_TAIL,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_EXCLUSIVE } from "../../uapi/event";
+import { PAGE_SIZE } from "../../uapi/page";
+import { PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../../uapi/pte";
 import { ACCESS_GUP, ACCESS_WRITE, VM_HUGETLB, VM_WRITE } from "../../uapi/vm";
 import { reach } from "../access/access";
 import { exists } from "../base/object";
@@ -20,28 +21,45 @@ import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { Folio, folioOf } from "../frame/folio";
 import { addExternalRefs, getPage, markAccessed, putPage } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
-import { notifyEnd, notifyStart } from "../operation/notify";
-import { partEnd, partStart, splitMapping } from "../operation/split";
+import { splitMapping } from "../operation/split";
+import { firstMapping, firstPart, nextMapping, nextPart } from "../operation/tell";
 import { mapsPage } from "../space/migration";
 import { mmAt } from "../space/mm";
-import { rmapAddress, rmapFirst, rmapFirstLarge, rmapNext, rmapNextLarge, rmapVma } from "../space/rmap";
-import { pgoffOf, vmaLookup } from "../space/vma";
-import { largeMaps } from "../table/huge";
+import { partEnd, partStart } from "../space/rmap";
+import { pgoffOf, vmaAt, vmaLookup } from "../space/vma";
 import { readPte, walk } from "../table/pagetable";
 
+/** OP_EXCLUSIVE: the pages of [start, end). */
+@unmanaged
+export class ExclusiveCmd extends Cmd {
+  /** The address of u32[], a pfn for each page reached; 0 where the page could not be made exclusive. */
+  out: u32;
+  /** The device's owner: its own subscribers can tell that the event is theirs. */
+  owner: u32;
+  /** Pages reached, each with a reference. */
+  reached: u32;
+  /** The page of those that is being made exclusive. */
+  index: u32;
+}
+
+if (<i32>offsetof<ExclusiveCmd>() > COMMAND_SIZE) ERROR("ExclusiveCmd");
+
+/** cmd.phase of OP_EXCLUSIVE. */
+const PHASE_REACH: u32 = 0;
+const PHASE_LEND: u32 = 1;
+
 /**
- * OP_EXCLUSIVE: [start, end); a: pfns (u32 each); c: the lending device's owner; b: pages that were reached; e: the page being lent. phase 0 faults
- * pages in for writing, until one cannot be, and takes a reference on each; phase 1 lends them. A pfn is 0 where the
- * page could not be lent; the others are locked, with that reference. Returns the pages reached, or the first's error.
+ * OP_EXCLUSIVE: faults pages in for writing, until one cannot be, and takes a reference on each; then makes each of them
+ * exclusive. A page that is has its lock and that reference. Returns the pages reached, or the first one's error.
  */
-export function exclusiveStep(cmd: Cmd): i32 {
-  if (cmd.phase == 0) {
+export function exclusiveStep(cmd: ExclusiveCmd): i32 {
+  if (cmd.phase == PHASE_REACH) {
     const refused = reachAll(cmd);
     if (refused) return refused;
-    cmd.phase = 1;
+    cmd.phase = PHASE_LEND;
   }
-  for (; cmd.e < cmd.b; cmd.e++) {
-    const at: usize = cmd.a + cmd.e * 4;
+  for (; cmd.index < cmd.reached; cmd.index++) {
+    const at: usize = cmd.out + cmd.index * 4;
     const pfn = load<u32>(at);
     const folio = folioOf(pfn);
     if (!cmd.link) {
@@ -57,31 +75,31 @@ export function exclusiveStep(cmd: Cmd): i32 {
       dropPage(at, pfn);
     }
   }
-  return cmd.b;
+  return cmd.reached;
 }
 
-/** 0 when the pages that can be reached are: cmd.b of them. */
-function reachAll(cmd: Cmd): i32 {
+/** 0 when the pages that can be reached are: cmd.reached of them. */
+function reachAll(cmd: ExclusiveCmd): i32 {
   while (cmd.cursor < cmd.end) {
     // Not while a driver's fault callback is under way.
     if (!cmd.faultPage && splitHere(cmd) == REQUEST) return REQUEST;
     const slot = reach(cmd, cmd.cursor, ACCESS_GUP | ACCESS_WRITE);
-    if (!slot) return cmd.error == REQUEST || !cmd.b ? cmd.error : 0;
+    if (!slot) return cmd.error == REQUEST || !cmd.reached ? cmd.error : 0;
     const pte = load<u64>(slot);
     const pfn = ptePfn(pte);
     if (splitHere(cmd) == REQUEST) return REQUEST;
     markAccessed(pte);
     getPage(pfn);
     addExternalRefs(1);
-    store<u32>(cmd.a + cmd.b * 4, pfn);
-    cmd.b++;
+    store<u32>(cmd.out + cmd.reached * 4, pfn);
+    cmd.reached++;
     cmd.cursor += PAGE_SIZE;
   }
   return 0;
 }
 
 /** FOLL_SPLIT_PMD: single pages are reached, before they are faulted in for writing. 0 or REQUEST. */
-function splitHere(cmd: Cmd): i32 {
+function splitHere(cmd: ExclusiveCmd): i32 {
   const vma = vmaLookup(mmAt(cmd.mm), cmd.cursor);
   if (!exists(vma) || !(vma.flags & VM_WRITE) || vma.flags & VM_HUGETLB) return 0;
   const pte = readPte(vma.mm.pgd, cmd.cursor);
@@ -95,39 +113,43 @@ function dropPage(at: usize, pfn: u32): void {
 }
 
 /** Gives back what an operation that is cancelled has reached. */
-export function cancelExclusive(cmd: Cmd): void {
-  for (let i = cmd.e; i < cmd.b; i++) dropPage(cmd.a + i * 4, load<u32>(cmd.a + i * 4));
+export function cancelExclusive(cmd: ExclusiveCmd): void {
+  for (let i = cmd.index; i < cmd.reached; i++) dropPage(cmd.out + i * 4, load<u32>(cmd.out + i * 4));
 }
 
 /**
  * Every mapping of the page becomes a device-exclusive entry, each vma that may have one being told first. With the first
  * page of a large folio go all others, with any other none: that is how Linux 6.12 does it.
  */
-function lend(cmd: Cmd, pfn: u32, folio: Folio): i32 {
-  const large = folio.has(FOLIO_HEAD);
-  let link: usize = cmd.link ? <usize>cmd.link : large ? rmapFirstLarge(folio, 0) : rmapFirst(folio);
-  while (link) {
-    cmd.link = <u32>link;
-    const vma = rmapVma(link, folio);
-    const start = large ? partStart(vma, folio.pgoff) : rmapAddress(vma, folio, link);
-    const end = large ? partEnd(vma, folio.pgoff) : start + PAGE_SIZE;
-    if (!notifyStart(cmd, vma.mmId, start, end, MMU_NOTIFY_EXCLUSIVE, cmd.c)) return REQUEST;
-    const first = pfn + <u32>(pgoffOf(vma, start) - folio.pgoff);
-    for (let addr = start; addr < end; addr += PAGE_SIZE)
-      lendEntry(vma.mm.pgd, addr, first + <u32>((addr - start) >> 12));
-    notifyEnd(cmd);
-    if (large ? !largeMaps(pfn) : !folio.mapcount) break;
-    link = large ? rmapNextLarge(link, folio, 0) : rmapNext(link, folio);
+function lend(cmd: ExclusiveCmd, pfn: u32, folio: Folio): i32 {
+  if (folio.has(FOLIO_HEAD)) return lendLarge(cmd, pfn, folio);
+  let slot = firstMapping(cmd, pfn, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner);
+  for (; slot; slot = nextMapping(cmd, pfn, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner)) {
+    if (slot == REQUEST) return REQUEST;
+    lendEntry(slot, pfn);
   }
-  cmd.link = 0;
   return 0;
 }
 
-/** The entry of addr becomes a device-exclusive one, if it maps the page. */
-function lendEntry(pgd: usize, addr: u64, pfn: u32): void {
-  const slot = walk(pgd, addr);
-  const pte: u64 = slot ? load<u64>(slot) : 0;
-  if (!pte || !mapsPage(pte, pfn)) return;
+function lendLarge(cmd: ExclusiveCmd, head: u32, folio: Folio): i32 {
+  let told = firstPart(cmd, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner);
+  for (; told; told = nextPart(cmd, head, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner)) {
+    if (told == REQUEST) return REQUEST;
+    const vma = vmaAt(<u32>told);
+    const end = partEnd(vma, folio.pgoff);
+    let addr = partStart(vma, folio.pgoff);
+    let pfn = head + <u32>(pgoffOf(vma, addr) - folio.pgoff);
+    for (; addr < end; addr += PAGE_SIZE, pfn++) {
+      const slot = walk(vma.mm.pgd, addr);
+      if (slot && mapsPage(load<u64>(slot), pfn)) lendEntry(slot, pfn);
+    }
+  }
+  return 0;
+}
+
+/** The entry at `slot`, which maps the page, becomes a device-exclusive one. */
+function lendEntry(slot: usize, pfn: u32): void {
+  const pte = load<u64>(slot);
   const folio = folioOf(pfn);
   if (pteFlags(pte) & PTE_DIRTY) folio.set(FOLIO_DIRTY);
   store<u64>(slot, makePte(pfn, PTE_KIND_DEVICE_EXCLUSIVE | (pteFlags(pte) & PTE_WRITE)));
@@ -135,7 +157,7 @@ function lendEntry(pgd: usize, addr: u64, pfn: u32): void {
 }
 
 /** Does the caller's own entry lend the page now, writably? */
-function isLent(cmd: Cmd, pfn: u32): bool {
-  const pte = readPte(mmAt(cmd.mm).pgd, cmd.start + ((<u64>cmd.e) << 12));
+function isLent(cmd: ExclusiveCmd, pfn: u32): bool {
+  const pte = readPte(mmAt(cmd.mm).pgd, cmd.start + ((<u64>cmd.index) << 12));
   return pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE && ptePfn(pte) == pfn && (pteFlags(pte) & PTE_WRITE) != 0;
 }

@@ -4,8 +4,10 @@
 // through the fault handler, device pages of the caller included; then the walk starts again at that slot. Slots
 // before it hold outputs, slots from it on still hold inputs.
 
-import { EAGAIN, EBUSY, EFAULT, ENOMEM, EPERM } from "../../uapi/errno";
+import { OWNER_ANY } from "../../abi/argument";
+import { COMMAND_SIZE, HDR_FAULT_ADDR } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
+import { EAGAIN, EBUSY, EFAULT, ENOMEM, EPERM } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
 import {
   HMM_PFN_ERROR,
@@ -22,7 +24,6 @@ import {
   PTE_KIND_MASK,
   PTE_KIND_MIGRATION,
 } from "../../uapi/pte";
-import { HDR_FAULT_ADDR, OWNER_ANY } from "../../abi/struct";
 import {
   ACCESS_WRITE,
   VM_FAULT_ERROR,
@@ -46,46 +47,69 @@ import { holeEnd, isHuge, leafEnd, leafTable, slotOf } from "../table/pagetable"
 
 const NEED_FAULT: u32 = 1;
 const NEED_WRITE: u32 = 2;
-/** walkRange's answer: [cursor, target) is to be faulted in. */
+/** walkRange's answer: [faultStart, faultEnd) is to be faulted in. */
 const FAULT_RANGE: i32 = 1;
 
-/**
- * OP_RANGE_FAULT: [start, end); cursor: slots before it hold outputs; a: pfns; b: default flags; c: mask; d: owner;
- * e: notifier; f: its sequence. phase 1: faulting [unmapCursor, target) with flags.
- */
-export function rangeFaultStep(cmd: Cmd): i32 {
+/** OP_RANGE_FAULT of [start, end): the fields of struct hmm_range. Slots before cursor hold outputs. */
+@unmanaged
+export class RangeFaultCmd extends Cmd {
+  /** phase PHASE_FAULT: what is left to be faulted in. */
+  faultStart: u64;
+  faultEnd: u64;
+  /** ACCESS_* of these faults. */
+  faultFlags: u32;
+  /** The address of u32[], a slot for each page. */
+  pfns: u32;
+  /** What each slot requests, beside what its word does as far as the mask lets it. */
+  defaultFlags: u32;
+  mask: u32;
+  /** Whose device pages are reported as they are. */
+  owner: u32;
+  /** The subscription whose sequence must still be `seq` when the walk begins; 0 none. */
+  notifier: u32;
+  seq: u32;
+}
+
+if (<i32>offsetof<RangeFaultCmd>() > COMMAND_SIZE) ERROR("RangeFaultCmd");
+
+/** cmd.phase of OP_RANGE_FAULT. */
+const PHASE_WALK: u32 = 0;
+const PHASE_FAULT: u32 = 1;
+
+/** OP_RANGE_FAULT: walks, faults in the piece where the walk stopped, walks again from there. */
+export function rangeFaultStep(cmd: RangeFaultCmd): i32 {
   while (true) {
-    if (cmd.phase == 1) {
+    if (cmd.phase == PHASE_FAULT) {
       const result = faultPiece(cmd);
       if (result) return result;
-      cmd.phase = 0;
+      cmd.phase = PHASE_WALK;
     }
-    if (cmd.e && notifierStale(cmd.e, cmd.f)) return -EBUSY;
+    if (cmd.notifier && notifierStale(cmd.notifier, cmd.seq)) return -EBUSY;
     const result = walkRange(cmd);
     if (result != FAULT_RANGE) return result;
-    cmd.phase = 1;
+    cmd.phase = PHASE_FAULT;
   }
 }
 
-function faultPiece(cmd: Cmd): i32 {
+function faultPiece(cmd: RangeFaultCmd): i32 {
   const vma = vmaLookup(mmAt(cmd.mm), cmd.cursor);
-  while (cmd.unmapCursor < cmd.target) {
-    const result = handleFault(cmd, vma, cmd.unmapCursor, cmd.flags);
+  while (cmd.faultStart < cmd.faultEnd) {
+    const result = handleFault(cmd, vma, cmd.faultStart, cmd.faultFlags);
     if (result == REQUEST) return result;
     if (result) {
-      setHeaderF64(HDR_FAULT_ADDR, cmd.unmapCursor);
+      setHeaderF64(HDR_FAULT_ADDR, cmd.faultStart);
       if (result == -EAGAIN) return result;
       if (result & VM_FAULT_ERROR) return result & VM_FAULT_OOM ? -ENOMEM : -EFAULT;
     }
-    cmd.unmapCursor += PAGE_SIZE;
+    cmd.faultStart += PAGE_SIZE;
   }
   return 0;
 }
 
 /** Does a slot whose entry offers `offers` (VALID, WRITE) need a fault? NEED_* bits. */
 @inline
-function needFault(cmd: Cmd, slot: usize, offers: u32): u32 {
-  const request = (load<u32>(slot) & cmd.c) | cmd.b;
+function needFault(cmd: RangeFaultCmd, slot: usize, offers: u32): u32 {
+  const request = (load<u32>(slot) & cmd.mask) | cmd.defaultFlags;
   if (!(request & (<u32>HMM_PFN_REQ_FAULT))) return 0;
   if (request & HMM_PFN_REQ_WRITE && !(offers & HMM_PFN_WRITE)) return NEED_FAULT | NEED_WRITE;
   return offers & (<u32>HMM_PFN_VALID) ? 0 : NEED_FAULT;
@@ -93,38 +117,38 @@ function needFault(cmd: Cmd, slot: usize, offers: u32): u32 {
 
 
 @inline
-function slotFor(cmd: Cmd, addr: u64): usize {
-  return <usize>cmd.a + ((<usize>((addr - cmd.start) >> 12)) << 2);
+function slotFor(cmd: RangeFaultCmd, addr: u64): usize {
+  return <usize>cmd.pfns + ((<usize>((addr - cmd.start) >> 12)) << 2);
 }
 
 /** What the slots of [start, end) need together, where every entry offers `offers`. */
-function rangeNeeds(cmd: Cmd, start: u64, end: u64, offers: u32): u32 {
-  if (!((cmd.b | cmd.c) & (<u32>HMM_PFN_REQ_FAULT))) return 0;
+function rangeNeeds(cmd: RangeFaultCmd, start: u64, end: u64, offers: u32): u32 {
+  if (!((cmd.defaultFlags | cmd.mask) & (<u32>HMM_PFN_REQ_FAULT))) return 0;
   let needs: u32 = 0;
   for (let at = slotFor(cmd, start); at < slotFor(cmd, end); at += 4) needs |= needFault(cmd, at, offers);
   return needs;
 }
 
-function fillSlots(cmd: Cmd, start: u64, end: u64, word: u32): void {
+function fillSlots(cmd: RangeFaultCmd, start: u64, end: u64, word: u32): void {
   const last = slotFor(cmd, end);
   for (let at = slotFor(cmd, start); at < last; at += 4) store<u32>(at, word);
 }
 
 /** Sets up the fault of [addr, end), or says why it cannot be. */
-function beginFault(cmd: Cmd, vma: Vma, addr: u64, end: u64, needs: u32): i32 {
+function beginFault(cmd: RangeFaultCmd, vma: Vma, addr: u64, end: u64, needs: u32): i32 {
   cmd.cursor = addr;
   if (needs & NEED_WRITE && !(vma.flags & VM_WRITE)) {
     setHeaderF64(HDR_FAULT_ADDR, addr);
     return -EPERM;
   }
-  cmd.unmapCursor = addr;
-  cmd.target = end;
-  cmd.flags = needs & NEED_WRITE ? ACCESS_WRITE : 0;
+  cmd.faultStart = addr;
+  cmd.faultEnd = end;
+  cmd.faultFlags = needs & NEED_WRITE ? ACCESS_WRITE : 0;
   return FAULT_RANGE;
 }
 
 /** 0 at the end, FAULT_RANGE, or a negative errno. */
-function walkRange(cmd: Cmd): i32 {
+function walkRange(cmd: RangeFaultCmd): i32 {
   const mm = mmAt(cmd.mm);
   while (cmd.cursor < cmd.end) {
     const vma = findVmaFrom(mm, cmd.cursor);
@@ -146,11 +170,11 @@ function walkRange(cmd: Cmd): i32 {
 }
 
 /** Is the device page of an entry the caller's own? */
-function isOwn(cmd: Cmd, pte: u64): bool {
-  return cmd.d == <u32>OWNER_ANY || zoneOf(zoneOfPfn(ptePfn(pte))).owner == cmd.d;
+function isOwn(cmd: RangeFaultCmd, pte: u64): bool {
+  return cmd.owner == <u32>OWNER_ANY || zoneOf(zoneOfPfn(ptePfn(pte))).owner == cmd.owner;
 }
 
-function walkVma(cmd: Cmd, vma: Vma, end: u64): i32 {
+function walkVma(cmd: RangeFaultCmd, vma: Vma, end: u64): i32 {
   const pgd = vma.mm.pgd;
   let addr = cmd.cursor;
   while (addr < end) {
@@ -212,7 +236,7 @@ function anyFour(at: usize, slot: usize, first: v128, size: v128): void {
 
 /** Sixteen entries, some of which are neither present nor empty; the caller's own device pages are [first, first + size). */
 @inline
-function anySixteen(cmd: Cmd, at: usize, slot: usize, first: u32, size: u32): void {
+function anySixteen(cmd: RangeFaultCmd, at: usize, slot: usize, first: u32, size: u32): void {
   if (!size) {
     // No device page is the caller's own, or they are in several zones.
     for (let i: usize = 0; i < 64; i += 4) encodeOne(cmd, none<Vma>(), load<u64>(at + 2 * i), slot + i, 0);
@@ -228,7 +252,7 @@ function anySixteen(cmd: Cmd, at: usize, slot: usize, first: u32, size: u32): vo
  * pages; the caller's own are [first, first + size). Returns the slot where fewer than sixteen are left.
  */
 @inline
-function snapshot(cmd: Cmd, at: usize, from: usize, last: usize, first: u32, size: u32): usize {
+function snapshot(cmd: RangeFaultCmd, at: usize, from: usize, last: usize, first: u32, size: u32): usize {
   let slot = from;
   for (; slot + 64 <= last; at += 128, slot += 64) {
     let flags = presentFour(at, slot);
@@ -245,21 +269,21 @@ function snapshot(cmd: Cmd, at: usize, from: usize, last: usize, first: u32, siz
  * needs a closer look. Present ones and one's own device pages give their pfn (the high words) with VALID and WRITE
  * (the top bits of the low words); what is neither gives 0, unless a fault is asked for.
  */
-function encode(cmd: Cmd, vma: Vma, at: usize, addr: u64, end: u64): i32 {
+function encode(cmd: RangeFaultCmd, vma: Vma, at: usize, addr: u64, end: u64): i32 {
   let slot = slotFor(cmd, addr);
   const last = slotFor(cmd, end);
-  const frames = ownFrames(cmd.d);
+  const frames = ownFrames(cmd.owner);
   const ownAt = <u32>(frames >> 32);
   const own = <u32>frames;
-  if (!((cmd.b | cmd.c) & (<u32>HMM_PFN_REQ_FAULT))) {
+  if (!((cmd.defaultFlags | cmd.mask) & (<u32>HMM_PFN_REQ_FAULT))) {
     const stopped = snapshot(cmd, at, slot, last, ownAt, own);
     at += (stopped - slot) << 1;
     slot = stopped;
   }
   // What all slots ask for; where each may ask for something else, they are looked at one by one.
-  const fault = (cmd.b & (<u32>HMM_PFN_REQ_FAULT)) != 0;
-  const write = fault && (cmd.b & HMM_PFN_REQ_WRITE) != 0;
-  const four = (cmd.c & (<u32>HMM_PFN_REQ_FAULT)) == 0;
+  const fault = (cmd.defaultFlags & (<u32>HMM_PFN_REQ_FAULT)) != 0;
+  const write = fault && (cmd.defaultFlags & HMM_PFN_REQ_WRITE) != 0;
+  const four = (cmd.mask & (<u32>HMM_PFN_REQ_FAULT)) == 0;
   const required = i32x4.splat(write ? <i32>0xc0000000 : fault ? <i32>0x80000000 : 0);
   const topBits = i32x4.splat(<i32>PTE_HMM);
   const valid = i32x4.splat(<i32>0x80000000);
@@ -299,7 +323,7 @@ function encode(cmd: Cmd, vma: Vma, at: usize, addr: u64, end: u64): i32 {
 }
 
 /** One entry into its slot: 0, FAULT_RANGE, or a negative errno. */
-function encodeOne(cmd: Cmd, vma: Vma, pte: u64, slot: usize, end: u64): i32 {
+function encodeOne(cmd: RangeFaultCmd, vma: Vma, pte: u64, slot: usize, end: u64): i32 {
   const kind = pteKind(pte);
   let offers: u32 = 0;
   if (ptePresent(pte)) {
@@ -316,7 +340,7 @@ function encodeOne(cmd: Cmd, vma: Vma, pte: u64, slot: usize, end: u64): i32 {
     store<u32>(slot, offers ? offers | ptePfn(pte) : 0);
     return 0;
   }
-  const addr = cmd.start + (((<u64>(slot - cmd.a)) >> 2) << 12);
+  const addr = cmd.start + (((<u64>(slot - cmd.pfns)) >> 2) << 12);
   if (kind == PTE_KIND_MIGRATION) {
     cmd.cursor = addr;
     setHeaderF64(HDR_FAULT_ADDR, addr);

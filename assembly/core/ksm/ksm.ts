@@ -2,6 +2,9 @@
 // (MADV_UNMERGEABLE, mremap); and when an item may leave its page.
 
 import { EAGAIN, EFAULT, ENOMEM } from "../../uapi/errno";
+import { FOLIO_KSM } from "../../abi/frame";
+import { HDR_KSM_MMS, HDR_KSM_SHARED, HDR_KSM_SHARING } from "../../abi/header";
+import { RESOURCE_KSM_NODE } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
 import {
@@ -12,14 +15,6 @@ import {
   PTE_SPECIAL,
   PTE_YOUNG,
 } from "../../uapi/pte";
-import {
-  FOLIO_KSM,
-  HDR_KSM_MMS,
-  HDR_KSM_SHARED,
-  HDR_KSM_SHARING,
-  MM_MERGEABLE,
-  TABLE_KSM_NODE,
-} from "../../abi/struct";
 import { VM_FAULT_OOM } from "../../uapi/vm";
 import { header, setHeader } from "../base/layout";
 import { exists } from "../base/object";
@@ -40,7 +35,7 @@ import {
   nodeFree,
   removeItem,
 } from "../space/ksm-item";
-import { Mm, mmAt } from "../space/mm";
+import { Mm, MM_MERGEABLE, mmAt } from "../space/mm";
 import { anonVmaAt, anonVmaRelease, linkAt } from "../space/rmap";
 import { swapCached } from "../space/swap";
 import { protection, Vma, vmaAt } from "../space/vma";
@@ -84,9 +79,9 @@ export function ksmExit(mm: Mm): void {
 export function ksmPrune(): void {
   let shared: u32 = 0;
   let sharing: u32 = 0;
-  const last = poolUsed(TABLE_KSM_NODE) ? poolHigh(TABLE_KSM_NODE) : 0;
+  const last = poolUsed(RESOURCE_KSM_NODE) ? poolHigh(RESOURCE_KSM_NODE) : 0;
   for (let id: u32 = 1; id <= last; id++) {
-    const node = ksmNodeAt(poolObject(TABLE_KSM_NODE, id));
+    const node = ksmNodeAt(poolObject(RESOURCE_KSM_NODE, id));
     if (!node.pfn) continue;
     const alive = isAlive(node);
     for (let at: usize = node.first; at;) {
@@ -179,7 +174,7 @@ function isKsm(pte: u64): bool {
  * first. 0, REQUEST, or a negative errno; what was copied by then stays so. cmd.ksmDone is 0 before and after.
  */
 export function breakKsm(cmd: Cmd, vma: Vma, start: u64, end: u64): i32 {
-  if (!poolUsed(TABLE_KSM_NODE)) return 0;
+  if (!poolUsed(RESOURCE_KSM_NODE)) return 0;
   const pgd = vma.mm.pgd;
   let addr = start + ((<u64>cmd.ksmDone) << 12);
   while (addr < end) {

@@ -1,10 +1,6 @@
 // Merging two pages, for ksm-scan.ts. An entry is write-protected first (`clear` is told), so that its page changes no more,
 // then replaced (`clear` again). A pinned page cannot be protected: what was made ready for it is undone.
 
-import { REQUEST } from "../../abi/request";
-import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
-import { PAGE_SIZE } from "../../uapi/page";
-import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
 import {
   FOLIO_ANON,
   FOLIO_ANON_EXCLUSIVE,
@@ -13,7 +9,12 @@ import {
   FOLIO_LARGE,
   FOLIO_LOCKED,
   FOLIO_SWAP_CACHE,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
+import { PAGE_SIZE } from "../../uapi/page";
+import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
 import { VM_MERGEABLE } from "../../uapi/vm";
 import { exists } from "../base/object";
 import { makePte, pteFlags, ptePfn, ptePresent } from "../base/pte";
@@ -41,6 +42,25 @@ import { Vma, vmaAt, vmaLookup } from "../space/vma";
 import { unmapPage } from "../space/zap";
 import { readPte, walk } from "../table/pagetable";
 import { ksmLeave, names, unsharedFlags } from "./ksm";
+
+/** OP_KSM: the scan stands before address `cursor` of one address space. */
+@unmanaged
+export class KsmCmd extends Cmd {
+  /** Passes left, the one under way included. */
+  passes: u32;
+  /** The id of the mm being scanned; 0 between passes. */
+  scanned: u32;
+  /** The KsmItem of the last address looked at in it; 0 none. */
+  last: u32;
+  /** The page that is looked at or merged, and its KsmItem. */
+  page: u32;
+  item: u32;
+  /** What it is merged with: the KsmNode of a KSM page, or if that is 0 the KsmItem of another page. */
+  node: u32;
+  other: u32;
+}
+
+if (<i32>offsetof<KsmCmd>() > COMMAND_SIZE) ERROR("KsmCmd");
 
 /** cmd.phase: nothing is being merged. */
 export const PHASE_SCAN: u32 = 0;
@@ -87,19 +107,19 @@ export function join(item: KsmItem, node: KsmNode, behind: usize): void {
 }
 
 /** try_to_merge_with_ksm_page and try_to_merge_two_pages. 0 when all is said and done, or REQUEST. */
-export function merge(cmd: Cmd): i32 {
-  const item = ksmItemAt(cmd.c);
-  const other = ksmItemAt(cmd.d);
+export function merge(cmd: KsmCmd): i32 {
+  const item = ksmItemAt(cmd.item);
+  const other = ksmItemAt(cmd.other);
   let result: i32;
   if (cmd.phase == PHASE_PROTECT) {
-    result = protect(cmd, item, cmd.e);
+    result = protect(cmd, item, cmd.page);
     if (result) return result;
-    if (!cmd.flags && !makeKsm(item, cmd.e)) return 0;
-    cmd.phase = cmd.flags ? PHASE_REPLACE : PHASE_PROTECT_OTHER;
+    if (!cmd.node && !makeKsm(item, cmd.page)) return 0;
+    cmd.phase = cmd.node ? PHASE_REPLACE : PHASE_PROTECT_OTHER;
   }
   if (cmd.phase == PHASE_REPLACE) {
-    result = replace(cmd, item, cmd.e, ksmNodeAt(cmd.flags));
-    if (!result) join(item, ksmNodeAt(cmd.flags), 0);
+    result = replace(cmd, item, cmd.page, ksmNodeAt(cmd.node));
+    if (!result) join(item, ksmNodeAt(cmd.node), 0);
     return result;
   }
   if (cmd.phase == PHASE_PROTECT_OTHER) {
@@ -112,7 +132,7 @@ export function merge(cmd: Cmd): i32 {
     if (result == REQUEST) return REQUEST;
     if (!result) {
       forgetSeen(other);
-      join(other, ksmNodeAt(item.node), cmd.c);
+      join(other, ksmNodeAt(item.node), cmd.item);
       return 0;
     }
     cmd.phase = PHASE_BREAK;
@@ -121,7 +141,7 @@ export function merge(cmd: Cmd): i32 {
 }
 
 /** write_protect_page: the page stays as it is from here on. 0, REFUSED (somebody else refers to it), or REQUEST. */
-function protect(cmd: Cmd, item: KsmItem, pfn: u32): i32 {
+function protect(cmd: KsmCmd, item: KsmItem, pfn: u32): i32 {
   const folio = folioOf(pfn);
   // A part of a huge page becomes a page of its own first; one of zeros may be the zero page then.
   const split = pfn && folio.has(FOLIO_LARGE) && pageOf(item) == pfn ? splitFolio(cmd, pfn) : SPLIT_DONE;
@@ -144,7 +164,7 @@ function protect(cmd: Cmd, item: KsmItem, pfn: u32): i32 {
 }
 
 /** While somebody was told, the entry became something else. */
-function gone(cmd: Cmd): i32 {
+function gone(cmd: KsmCmd): i32 {
   notifyEnd(cmd);
   return REFUSED;
 }
@@ -179,7 +199,7 @@ function entriesAt(anon: u32, addr: u64, pfn: u32): u32 {
 }
 
 /** replace_page: the entry of a protected page gets the KSM page. 0, REFUSED, or REQUEST. */
-function replace(cmd: Cmd, item: KsmItem, pfn: u32, node: KsmNode): i32 {
+function replace(cmd: KsmCmd, item: KsmItem, pfn: u32, node: KsmNode): i32 {
   if (!pfn || pageOf(item) != pfn || !isAlive(node)) return gone(cmd);
   if (!notifyStart(cmd, item.mm, item.address, item.address + PAGE_SIZE, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
   const slot = walk(mmAt(item.mm).pgd, item.address);
@@ -199,7 +219,7 @@ function replace(cmd: Cmd, item: KsmItem, pfn: u32, node: KsmNode): i32 {
 }
 
 /** break_cow: the page that was to be shared has no partner. 0 or REQUEST. */
-function breakAgain(cmd: Cmd, item: KsmItem): i32 {
+function breakAgain(cmd: KsmCmd, item: KsmItem): i32 {
   const vma = vmaOf(item);
   const slot = exists(vma) ? walk(vma.mm.pgd, item.address) : 0;
   const pte: u64 = slot ? load<u64>(slot) : 0;

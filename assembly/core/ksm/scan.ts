@@ -7,15 +7,15 @@
 //
 // Pinned pages cannot be merged, pages on a device are left out. A write to a KSM page copies it (fault.ts).
 
+import { FOLIO_KSM, FOLIO_LOCKED } from "../../abi/frame";
+import { HDR_KSM_MMS } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
-import { FOLIO_KSM, FOLIO_LOCKED, HDR_KSM_MMS } from "../../abi/struct";
 import { VM_MERGEABLE } from "../../uapi/vm";
 import { header } from "../base/layout";
 import { exists } from "../base/object";
 import { ptePfn } from "../base/pte";
 import { Folio, folioOf, frameOf, isDevicePfn } from "../frame/folio";
-import { Cmd } from "../operation/cmd";
 import {
   clearSeen,
   isAlive,
@@ -31,30 +31,27 @@ import { Mm, mmAt } from "../space/mm";
 import { findVmaFrom, vmaAt } from "../space/vma";
 import { holeEnd, leafTable, slotOf, SPACE_END } from "../table/pagetable";
 import { ksmLeave, ksmPrune, ksmUnlist } from "./ksm";
-import { alike, isCandidate, join, merge, pageOf, PHASE_PROTECT, PHASE_SCAN } from "./merge";
+import { alike, isCandidate, join, KsmCmd, merge, pageOf, PHASE_PROTECT, PHASE_SCAN } from "./merge";
 
 /** Addresses that one KSM page is given to by merging (max_page_sharing); forks may exceed it. */
 const SHARING_MAX: u32 = 256;
 /** A page is looked at in so many passes before some leave it out. */
 const AGE_SKIPPED: u32 = 3;
 
-/**
- * OP_KSM: a: passes left; b: the mm; cursor: the next address; f: the item of the last one. While two pages are merged
- * (phase): c: the item; e: its page; flags: the node of the KSM page, or d: the item of the other page.
- */
-export function ksmStep(cmd: Cmd): i32 {
-  for (; cmd.a; cmd.a--) {
-    if (!cmd.b) {
+/** OP_KSM: runs the passes that are left. Always 0 in the end. */
+export function ksmStep(cmd: KsmCmd): i32 {
+  for (; cmd.passes; cmd.passes--) {
+    if (!cmd.scanned) {
       ksmPrune();
       clearSeen();
-      cmd.b = header(HDR_KSM_MMS);
+      cmd.scanned = header(HDR_KSM_MMS);
     }
-    while (cmd.b) {
-      const mm = mmAt(cmd.b);
+    while (cmd.scanned) {
+      const mm = mmAt(cmd.scanned);
       if (scanMm(cmd, mm) == REQUEST) return REQUEST;
-      cmd.b = mm.ksmNext;
+      cmd.scanned = mm.ksmNext;
       cmd.cursor = 0;
-      cmd.f = 0;
+      cmd.last = 0;
       if (!mm.ksmItems && !hasMergeable(mm)) ksmUnlist(mm);
     }
   }
@@ -68,7 +65,7 @@ function hasMergeable(mm: Mm): bool {
   return false;
 }
 
-function scanMm(cmd: Cmd, mm: Mm): i32 {
+function scanMm(cmd: KsmCmd, mm: Mm): i32 {
   while (true) {
     if (cmd.phase) {
       if (merge(cmd) == REQUEST) return REQUEST;
@@ -82,8 +79,8 @@ function scanMm(cmd: Cmd, mm: Mm): i32 {
 
 // ── Which pages ───────────────────────────────────────────────────────────────────────────────────────────────
 
-/** scan_get_next_rmap_item: the item of the next address that is to be looked at; its page is cmd.e. 0 at the end. */
-function nextItem(cmd: Cmd, mm: Mm): usize {
+/** scan_get_next_rmap_item: the item of the next address that is to be looked at; its page is cmd.page. 0 at the end. */
+function nextItem(cmd: KsmCmd, mm: Mm): usize {
   for (let vma = findVmaFrom(mm, cmd.cursor); exists(vma); vma = vmaAt(vma.next)) {
     if (!(vma.flags & VM_MERGEABLE) || !vma.anonVma) continue;
     let addr = max(cmd.cursor, vma.start);
@@ -98,7 +95,7 @@ function nextItem(cmd: Cmd, mm: Mm): usize {
       addr += PAGE_SIZE;
       if (!item || leaveOut(ksmItemAt(item), folioOf(ptePfn(pte)))) continue;
       cmd.cursor = addr;
-      cmd.e = ptePfn(pte);
+      cmd.page = ptePfn(pte);
       return item;
     }
   }
@@ -107,7 +104,7 @@ function nextItem(cmd: Cmd, mm: Mm): usize {
 }
 
 /** The item of an address, made if there is none; those of addresses that were passed over are given up. 0: no room. */
-function itemOf(cmd: Cmd, mm: Mm, addr: u64): usize {
+function itemOf(cmd: KsmCmd, mm: Mm, addr: u64): usize {
   let item = forgetUntil(cmd, mm, addr);
   if (!item || ksmItemAt(item).address != addr) {
     const made = itemAlloc(mm.id, addr);
@@ -116,26 +113,26 @@ function itemOf(cmd: Cmd, mm: Mm, addr: u64): usize {
     item = changetype<usize>(made);
     store<u32>(linkAfter(cmd, mm), <u32>item);
   }
-  cmd.f = <u32>item;
+  cmd.last = <u32>item;
   return item;
 }
 
-/** Where the link to the item after cmd.f stands. */
-function linkAfter(cmd: Cmd, mm: Mm): usize {
-  return cmd.f
-    ? <usize>cmd.f + offsetof<KsmItem>("mmNext")
+/** Where the link to the item after cmd.last stands. */
+function linkAfter(cmd: KsmCmd, mm: Mm): usize {
+  return cmd.last
+    ? <usize>cmd.last + offsetof<KsmItem>("mmNext")
     : changetype<usize>(mm) + offsetof<Mm>("ksmItems");
 }
 
 /** Gives up the items below `addr` that have not been visited, but those that have to stay. The item that follows. */
-function forgetUntil(cmd: Cmd, mm: Mm, addr: u64): usize {
+function forgetUntil(cmd: KsmCmd, mm: Mm, addr: u64): usize {
   let at: usize = load<u32>(linkAfter(cmd, mm));
   while (at && ksmItemAt(at).address < addr) {
     const item = ksmItemAt(at);
     if (ksmLeave(item)) {
       store<u32>(linkAfter(cmd, mm), item.mmNext);
       itemFree(item);
-    } else cmd.f = <u32>at;
+    } else cmd.last = <u32>at;
     at = load<u32>(linkAfter(cmd, mm));
   }
   return at;
@@ -168,9 +165,9 @@ function checksumOf(pfn: u32): u32 {
   return high ? high : 1; // 0: never looked at
 }
 
-/** cmp_and_merge_page: what becomes of the page cmd.e at the item's address; cmd.phase says if it is to be merged. */
-function compare(cmd: Cmd, item: KsmItem): void {
-  const pfn = cmd.e;
+/** cmp_and_merge_page: what becomes of the page cmd.page at the item's address; cmd.phase says if it is to be merged. */
+function compare(cmd: KsmCmd, item: KsmItem): void {
+  const pfn = cmd.page;
   const folio = folioOf(pfn);
   if (folio.has(FOLIO_KSM) && item.node == folio.index) return;
   if (!ksmLeave(item)) return;
@@ -179,13 +176,13 @@ function compare(cmd: Cmd, item: KsmItem): void {
   const before = item.checksum;
   item.checksum = checksum;
   if (before != checksum || !stableAlike(cmd, pfn, checksum)) return;
-  cmd.c = <u32>changetype<usize>(item);
+  cmd.item = <u32>changetype<usize>(item);
   cmd.phase = PHASE_PROTECT;
-  if (cmd.flags) return;
-  // cmd.d: what this pass has seen.
+  if (cmd.node) return;
+  // cmd.other: what this pass has seen.
   const chain = seenChain(checksum);
-  for (cmd.d = load<u32>(chain); cmd.d; cmd.d = ksmItemAt(cmd.d).next) {
-    const other = ksmItemAt(cmd.d);
+  for (cmd.other = load<u32>(chain); cmd.other; cmd.other = ksmItemAt(cmd.other).next) {
+    const other = ksmItemAt(cmd.other);
     const otherPfn = other.checksum == checksum ? pageOf(other) : 0;
     if (!otherPfn || !alike(pfn, otherPfn)) continue;
     // Two entries of forks for one page: nothing to do, and nothing to remember.
@@ -193,22 +190,22 @@ function compare(cmd: Cmd, item: KsmItem): void {
     return;
   }
   item.next = load<u32>(chain);
-  store<u32>(chain, cmd.c);
+  store<u32>(chain, cmd.item);
   cmd.phase = PHASE_SCAN;
 }
 
-/** stable_tree_search: cmd.flags is the node of a KSM page that is alike and may have more users, 0 none. False: locked. */
-function stableAlike(cmd: Cmd, pfn: u32, checksum: u32): bool {
-  cmd.flags = 0;
+/** stable_tree_search: cmd.node is the node of a KSM page that is alike and may have more users, 0 none. False: locked. */
+function stableAlike(cmd: KsmCmd, pfn: u32, checksum: u32): bool {
+  cmd.node = 0;
   let most: u32 = 0;
   for (let at: usize = load<u32>(nodeChain(checksum)); at; at = ksmNodeAt(at).next) {
     const node = ksmNodeAt(at);
     if (node.checksum != checksum || !isAlive(node) || isDevicePfn(node.pfn) || !alike(pfn, node.pfn))
       continue;
     if (folioOf(node.pfn).has(FOLIO_LOCKED)) return false;
-    if (node.length >= SHARING_MAX || (cmd.flags && node.length <= most)) continue;
+    if (node.length >= SHARING_MAX || (cmd.node && node.length <= most)) continue;
     most = node.length;
-    cmd.flags = <u32>at;
+    cmd.node = <u32>at;
   }
   return true;
 }

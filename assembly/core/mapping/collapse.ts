@@ -2,11 +2,11 @@
 // holes and zero pages are filled with zeros.
 
 import { EAGAIN, EBUSY, EINVAL, ENOMEM } from "../../uapi/errno";
+import { FOLIO_ANON, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import { PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
-import { FOLIO_ANON, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE } from "../../abi/struct";
 import { VM_NOHUGEPAGE, VM_UFFD_MISSING } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";
@@ -23,59 +23,79 @@ import { addRss, unmapPage } from "../space/zap";
 import { headOf, HUGE_MASK, largeMaps, largeRefs } from "../table/huge";
 import { isHuge, leafTable, readPte } from "../table/pagetable";
 
-/** Otherwise an errno, positive: what MADV_COLLAPSE answers if no later 2 MiB gives another. */
+/** Success; other results are positive errnos, kept unless a later block overrides them. */
 const SCAN_SUCCEED: i32 = 0;
-/** With an errno: no later 2 MiB is looked at. */
+/** Set beside an errno: no later block is looked at. */
 const STOPS: i32 = 0x100;
 
+/** CollapseState.step: nothing begun; looking at a block; bringing its pages; telling `clear`. */
+const STEP_BEGIN: u32 = 0;
+const STEP_LOOK: u32 = 1;
+const STEP_BRING: u32 = 2;
+const STEP_CLEAR: u32 = 3;
+
+/** How far collapseRange() is; step is STEP_BEGIN before and after. */
+@unmanaged
+export class CollapseState {
+  /** The 2 MiB at hand. */
+  block: u64;
+  /** In it, the page that is looked at or brought. */
+  cursor: u64;
+  step: u32;
+  /** How many blocks are huge. */
+  collapsed: u32;
+  /** The errno, positive, of the last block that is not. */
+  error: u32;
+}
+
 /**
- * madvise_collapse of a vma's [start, end): every 2 MiB that lies in it wholly. cmd.target: the one at hand; cmd.c: how many
- * are huge; cmd.d: why the last was not; cmd.e: 0 not begun, 1 looking, 2 bringing pages (up to cmd.unmapCursor), 3 `clear`.
+ * madvise_collapse of [start, end), which one vma has: every 2 MiB block that lies in it wholly becomes a huge page. 0,
+ * REQUEST, or the errno of the last block that did not.
  */
-export function collapseRange(cmd: Cmd, vma: Vma, start: u64, end: u64): i32 {
+export function collapseRange(cmd: Cmd, state: CollapseState, vma: Vma, start: u64, end: u64): i32 {
   const first = (start + HUGE_MASK) & ~HUGE_MASK;
   const last = end & ~HUGE_MASK;
-  if (!cmd.e) {
+  if (state.step == STEP_BEGIN) {
     if (!isAnonymous(vma) || vma.flags & VM_NOHUGEPAGE || !hugeFits(vma, vma.end - min(vma.end, PMD_SIZE)))
       return -EINVAL;
-    cmd.target = first;
-    cmd.c = 0;
-    cmd.e = 1;
+    state.block = first;
+    state.collapsed = 0;
+    state.step = STEP_LOOK;
   }
-  for (; cmd.target < last; cmd.target += PMD_SIZE) {
-    const result = collapseStep(cmd, vma, cmd.target);
+  for (; state.block < last; state.block += PMD_SIZE) {
+    const result = collapseBlock(cmd, state, vma, state.block);
     if (result == REQUEST) return REQUEST;
-    cmd.e = 1;
-    if (result == SCAN_SUCCEED) cmd.c++;
+    state.step = STEP_LOOK;
+    if (result == SCAN_SUCCEED) state.collapsed++;
     else {
-      cmd.d = <u32>(result & ~STOPS);
+      state.error = <u32>(result & ~STOPS);
       if (result & STOPS) break;
     }
   }
-  cmd.e = 0;
-  // As the kernel counts, a range inside of 2 MiB has not had all of them collapsed; one that ends where they begin has.
+  state.step = STEP_BEGIN;
+  // Like Linux: reject a range that holds no 2 MiB boundary; accept one that begins and ends at the same boundary.
   if (last < first) return -EINVAL;
-  return <u64>cmd.c == (last - first) / PMD_SIZE ? 0 : -(<i32>cmd.d);
+  return <u64>state.collapsed == (last - first) / PMD_SIZE ? 0 : -(<i32>state.error);
 }
 
 /** One 2 MiB: SCAN_SUCCEED, an errno (with STOPS or not), or REQUEST. */
-function collapseStep(cmd: Cmd, vma: Vma, from: u64): i32 {
+function collapseBlock(cmd: Cmd, state: CollapseState, vma: Vma, from: u64): i32 {
   const pgd = vma.mm.pgd;
   const table = leafTable(pgd, from);
   if (!table) return EINVAL;
   if (isHuge(table)) return ptePresent(load<u64>(table)) ? SCAN_SUCCEED : EINVAL;
-  if (cmd.e == 1) {
+  if (state.step == STEP_LOOK) {
     const refused = scan(vma, table, true);
     if (refused) return refused;
     if (!zoneOf(0).freeBlocks) return STOPS | ENOMEM;
     if (!memcgHasRoom(vma.mm.memcg, LARGE_PAGES)) return STOPS | EBUSY;
-    cmd.e = 2;
-    cmd.unmapCursor = from;
+    state.step = STEP_BRING;
+    state.cursor = from;
   }
-  if (cmd.e == 2) {
-    const result = bringPages(cmd, vma, from + PMD_SIZE);
+  if (state.step == STEP_BRING) {
+    const result = bringPages(cmd, state, vma, from + PMD_SIZE);
     if (result) return result;
-    cmd.e = 3;
+    state.step = STEP_CLEAR;
   }
   if (!notifyStart(cmd, cmd.mm, from, from + PMD_SIZE, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
   const refused = scan(vma, table, false);
@@ -113,16 +133,16 @@ function isHeld(pfn: u32, folio: Folio): bool {
   return folio.refcount != folio.mapcount + (folio.has(FOLIO_SWAP_CACHE) ? 1 : 0);
 }
 
-/** __collapse_huge_page_swapin: faults in, from cmd.unmapCursor to end, what is not present. 0, an errno (with STOPS or not) or REQUEST. */
-function bringPages(cmd: Cmd, vma: Vma, end: u64): i32 {
-  while (cmd.unmapCursor < end) {
-    const pte = readPte(vma.mm.pgd, cmd.unmapCursor);
+/** __collapse_huge_page_swapin: faults in what of [state.cursor, end) is elsewhere. 0, an errno (with STOPS or not) or REQUEST. */
+function bringPages(cmd: Cmd, state: CollapseState, vma: Vma, end: u64): i32 {
+  while (state.cursor < end) {
+    const pte = readPte(vma.mm.pgd, state.cursor);
     if (cmd.faultPage || (pte && !ptePresent(pte))) {
-      const result = handleFault(cmd, vma, cmd.unmapCursor, 0);
+      const result = handleFault(cmd, vma, state.cursor, 0);
       if (result == REQUEST) return REQUEST;
       if (result) return result == -EAGAIN ? EAGAIN : STOPS | EINVAL;
     }
-    cmd.unmapCursor += PAGE_SIZE;
+    state.cursor += PAGE_SIZE;
   }
   return 0;
 }

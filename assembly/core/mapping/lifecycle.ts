@@ -1,7 +1,11 @@
 // The life of an address space: made empty, forked, closed.
 
+import { FOLIO_ANON_EXCLUSIVE, FOLIO_MIGRATION_SHARED } from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
+import { LOG_FORK } from "../../abi/log";
+import { RESOURCE_MM, RESOURCE_NOTIFIER } from "../../abi/pool";
+import { REQUEST } from "../../abi/request";
 import { EBUSY, EINVAL, ENOMEM } from "../../uapi/errno";
-import { LOG_FORK, REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_PAGE, MMU_NOTIFY_RELEASE } from "../../uapi/event";
 import {
   PTE_EXCLUSIVE,
@@ -13,14 +17,6 @@ import {
   PTE_WRITE,
   PTE_YOUNG,
 } from "../../uapi/pte";
-import {
-  FOLIO_ANON_EXCLUSIVE,
-  FOLIO_MIGRATION_SHARED,
-  MM_ALIVE,
-  MM_MERGEABLE,
-  TABLE_MM,
-  TABLE_NOTIFIER,
-} from "../../abi/struct";
 import {
   VM_DONTCOPY,
   VM_HUGETLB,
@@ -42,7 +38,7 @@ import { Cmd } from "../operation/cmd";
 import { notifierRemove, notifyEnd, notifyStart } from "../operation/notify";
 import { clearDeviceTablesOf } from "../space/device-table";
 import { vmaAdd, vmaDestroy } from "../space/merge";
-import { Mm, mmAt, newGeneration } from "../space/mm";
+import { Mm, MM_ALIVE, MM_MERGEABLE, mmAt, newGeneration } from "../space/mm";
 import { anonVmaFork } from "../space/rmap";
 import { swapGet } from "../space/swap";
 import { isCow, Vma, vmaAlloc, vmaAt, vmaFree } from "../space/vma";
@@ -63,11 +59,11 @@ import {
 
 export function mmCreate(memcg: u32): i32 {
   if (memcg && !memcgOf(memcg)) return -EINVAL;
-  const mm = changetype<Mm>(poolAlloc(TABLE_MM));
+  const mm = changetype<Mm>(poolAlloc(RESOURCE_MM));
   if (!exists(mm)) return -ENOMEM;
   const pgd = allocTable(mm.id, 3, 0);
   if (!pgd) {
-    poolFree(TABLE_MM, changetype<usize>(mm));
+    poolFree(RESOURCE_MM, changetype<usize>(mm));
     return -ENOMEM;
   }
   mm.pgd = <u32>pgd;
@@ -87,13 +83,13 @@ function destroyMm(mm: Mm): void {
     zapRange(mm, vma.start, vma.end);
     vmaDestroy(mm, vma);
   }
-  while (mm.notifiers) notifierRemove(poolId(TABLE_NOTIFIER, mm.notifiers));
+  while (mm.notifiers) notifierRemove(poolId(RESOURCE_NOTIFIER, mm.notifiers));
   freeAllTables(mm.pgd);
   ksmExit(mm);
   memcgLeave(mm.memcg);
   mm.flags = 0;
   mm.generation = 0;
-  poolFree(TABLE_MM, changetype<usize>(mm));
+  poolFree(RESOURCE_MM, changetype<usize>(mm));
 }
 
 /** OP_CLOSE. */
@@ -109,29 +105,45 @@ export function closeStep(cmd: Cmd): i32 {
   return 0;
 }
 
+/** OP_FORK. */
+@unmanaged
+export class ForkCmd extends Cmd {
+  /** The child's id, once it is made. */
+  child: u32;
+  /** The address of the parent's vma that is being copied; 0 after the last. */
+  vma: u32;
+}
+
+if (<i32>offsetof<ForkCmd>() > COMMAND_SIZE) ERROR("ForkCmd");
+
+/** cmd.phase of OP_FORK: the child is made next; it gets the vma; it gets the vma's entries. */
+const FORK_CHILD: u32 = 0;
+const FORK_VMA: u32 = 1;
+const FORK_ENTRIES: u32 = 2;
+
 /**
- * OP_FORK: a vma at a time. phase 1: the child gets the vma, phase 2: and the entries, write-protected in both where
- * pages are shared copy-on-write. a: child's id; b: the parent's vma. When a table runs out the child is undone.
+ * OP_FORK: copies a vma at a time, first the vma, then its entries, which are write-protected in both address spaces where
+ * pages are shared copy-on-write. Returns the child's id; -ENOMEM if a table ran out, and the child is undone.
  */
-export function forkStep(cmd: Cmd): i32 {
+export function forkStep(cmd: ForkCmd): i32 {
   const mm = mmAt(cmd.mm);
-  if (cmd.phase == 0) {
+  if (cmd.phase == FORK_CHILD) {
     const child = mmCreate(mm.memcg);
     if (child < 0) return child;
-    cmd.a = child;
+    cmd.child = child;
     if (mm.flags & MM_MERGEABLE) ksmEnter(mmAt(child));
-    cmd.b = mm.vmaFirst;
-    cmd.phase = 1;
+    cmd.vma = mm.vmaFirst;
+    cmd.phase = FORK_VMA;
   }
-  const child = mmAt(cmd.a);
-  for (let vma = vmaAt(cmd.b); exists(vma); vma = vmaAt(cmd.b)) {
-    if (cmd.phase == 1) {
+  const child = mmAt(cmd.child);
+  for (let vma = vmaAt(cmd.vma); exists(vma); vma = vmaAt(cmd.vma)) {
+    if (cmd.phase == FORK_VMA) {
       if (vma.flags & VM_DONTCOPY) {
-        cmd.b = vma.next;
+        cmd.vma = vma.next;
         continue;
       }
       if (!copyMapping(child, vma)) return forkFailed(child);
-      cmd.phase = 2;
+      cmd.phase = FORK_ENTRIES;
     }
     if (needsCopy(vma)) {
       // hugetlb mappings are told by another name: copy_hugetlb_page_range.
@@ -141,11 +153,11 @@ export function forkStep(cmd: Cmd): i32 {
       notifyEnd(cmd);
       if (!copied) return forkFailed(child);
     }
-    cmd.phase = 1;
-    cmd.b = vma.next;
+    cmd.phase = FORK_VMA;
+    cmd.vma = vma.next;
   }
-  log(LOG_FORK, cmd.mm, 0, cmd.a, 0);
-  return cmd.a;
+  log(LOG_FORK, cmd.mm, 0, cmd.child, 0);
+  return cmd.child;
 }
 
 function forkFailed(child: Mm): i32 {

@@ -1,10 +1,11 @@
 // madvise: advice that drops, populates or marks. Paging out without swap space moves nothing.
 
-import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
+import { FOLIO_REFERENCED } from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
+import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PTE_DIRTY, PTE_KIND_SWAP, PTE_SPECIAL, PTE_YOUNG } from "../../uapi/pte";
-import { FOLIO_REFERENCED } from "../../abi/struct";
 import {
   MADV_COLD,
   MADV_COLLAPSE,
@@ -47,18 +48,18 @@ import { exists } from "../base/object";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { folioOf } from "../frame/folio";
 import { breakKsm, ksmEnter } from "../ksm/ksm";
-import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { cutsHugetlb, splitEdges, splitLarge, splitPartial } from "../operation/split";
 import { fileAt } from "../space/file";
 import { vmaModify } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
-import { findVmaFrom, isAnonymous, pgoffOf, Vma } from "../space/vma";
+import { isAnonymous, pgoffOf, Vma } from "../space/vma";
 import { zapPte, zapRange } from "../space/zap";
 import { HUGE_MASK } from "../table/huge";
 import { holeEnd, leafEnd, leafTable, slotOf } from "../table/pagetable";
-import { collapseRange } from "./collapse";
-import { pageOut, swapAhead } from "./pageout";
+import { collapseRange, CollapseState } from "./collapse";
+import { pageOut, PageoutState, swapAhead } from "./pageout";
+import { nextPiece, PiecesCmd } from "./pieces";
 import { punchHole } from "./truncate";
 
 const NO_LRU: u32 = VM_LOCKED | VM_PFNMAP | VM_HUGETLB;
@@ -66,34 +67,47 @@ const NO_LRU: u32 = VM_LOCKED | VM_PFNMAP | VM_HUGETLB;
 const NEVER_MERGED: u32 = VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB;
 const REFUSED: u32 = 0xffffffff;
 
-/** OP_MADVISE: [start, end); a: advice; cursor: how far it is; b: 1 once a hole was met. */
-export function madviseStep(cmd: Cmd): i32 {
-  if (cmd.a == MADV_POPULATE_READ) return populateRange(cmd, false);
-  if (cmd.a == MADV_POPULATE_WRITE) return populateRange(cmd, true);
+/** OP_MADVISE of [start, end), a piece at a time. */
+@unmanaged
+export class MadviseCmd extends PiecesCmd {
+  /** MADV_*. */
+  advice: u32;
+
+  /** MADV_PAGEOUT: the state of pageOut(), after the fields above. */
+  @inline get pageout(): PageoutState {
+    return changetype<PageoutState>(changetype<usize>(this) + offsetof<MadviseCmd>());
+  }
+
+  /** MADV_COLLAPSE: the state of collapseRange(), in the same place. */
+  @inline get collapse(): CollapseState {
+    return changetype<CollapseState>(changetype<usize>(this) + offsetof<MadviseCmd>());
+  }
+}
+
+if (<i32>(offsetof<MadviseCmd>() + offsetof<PageoutState>()) > COMMAND_SIZE) ERROR("PageoutState");
+if (<i32>(offsetof<MadviseCmd>() + offsetof<CollapseState>()) > COMMAND_SIZE) ERROR("CollapseState");
+
+/** OP_MADVISE: gives the advice to each piece. -ENOMEM at the end if a part of the range is not mapped. */
+export function madviseStep(cmd: MadviseCmd): i32 {
+  if (cmd.advice == MADV_POPULATE_READ) return populateRange(cmd, cmd.start, cmd.end, false);
+  if (cmd.advice == MADV_POPULATE_WRITE) return populateRange(cmd, cmd.start, cmd.end, true);
   const mm = mmAt(cmd.mm);
-  while (cmd.cursor < cmd.end) {
-    const vma = findVmaFrom(mm, cmd.cursor);
-    if (!exists(vma)) return -ENOMEM;
-    if (vma.start > cmd.cursor) {
-      cmd.b = 1;
-      cmd.cursor = vma.start;
-      continue;
-    }
+  for (let vma = nextPiece(cmd); exists(vma); vma = nextPiece(cmd)) {
     const end = min(vma.end, cmd.end);
     const result = advise(cmd, mm, vma, cmd.cursor, end);
     if (result) return result;
     cmd.cursor = end;
   }
-  return cmd.b ? -ENOMEM : 0;
+  return cmd.holeMet ? -ENOMEM : 0;
 }
 
-/** One vma's part. 0, a negative errno or REQUEST. */
-function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
-  switch (cmd.a) {
+/** One piece, [start, end) of vma. 0, a negative errno or REQUEST. */
+function advise(cmd: MadviseCmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
+  switch (cmd.advice) {
     case MADV_DONTNEED:
     case MADV_FREE: {
       if (vma.flags & (VM_LOCKED | VM_PFNMAP)) return -EINVAL;
-      if (cmd.a == MADV_FREE && !isAnonymous(vma)) return -EINVAL;
+      if (cmd.advice == MADV_FREE && !isAnonymous(vma)) return -EINVAL;
       if (vma.flags & VM_HUGETLB) {
         // Whole huge pages only; one that the range ends in stays.
         if (start & HUGE_MASK) return -EINVAL;
@@ -101,7 +115,7 @@ function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
         if (end <= start) return 0;
       }
       if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
-      const dropping = cmd.a == MADV_DONTNEED;
+      const dropping = cmd.advice == MADV_DONTNEED;
       if ((dropping ? splitPartial(cmd, vma, start, end) : splitLarge(cmd, vma, start, end)) == REQUEST)
         return REQUEST;
       if (dropping) zapRange(mm, start, end);
@@ -116,9 +130,9 @@ function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
       return 0;
     }
     case MADV_PAGEOUT:
-      return vma.flags & NO_LRU ? -EINVAL : pageOut(cmd, start, end);
+      return vma.flags & NO_LRU ? -EINVAL : pageOut(cmd, cmd.pageout, start, end);
     case MADV_COLLAPSE:
-      return collapseRange(cmd, vma, start, end);
+      return collapseRange(cmd, cmd.collapse, vma, start, end);
     case MADV_WILLNEED: {
       swapAhead(mm, start, end);
       return 0;
@@ -129,12 +143,12 @@ function advise(cmd: Cmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
       return punchHole(cmd, fileAt(vma.file), pgoffOf(vma, start) << 12, pgoffOf(vma, end) << 12);
     }
   }
-  if (cmd.a == MADV_MERGEABLE && !(vma.flags & NEVER_MERGED)) ksmEnter(mm);
-  if (cmd.a == MADV_UNMERGEABLE && vma.flags & VM_MERGEABLE) {
+  if (cmd.advice == MADV_MERGEABLE && !(vma.flags & NEVER_MERGED)) ksmEnter(mm);
+  if (cmd.advice == MADV_UNMERGEABLE && vma.flags & VM_MERGEABLE) {
     const result = breakKsm(cmd, vma, start, end);
     if (result) return result;
   }
-  const flags = advisedFlags(vma, cmd.a);
+  const flags = advisedFlags(vma, cmd.advice);
   if (flags == REFUSED) return -EINVAL;
   if (flags == vma.flags) return 0;
   if (cutsHugetlb(vma, start | end)) return -EINVAL;

@@ -1,7 +1,9 @@
 // mprotect: flags of mappings, and the write bits of the entries below them.
 
-import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
+import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_SHMEM } from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
+import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
 import { MMU_NOTIFY_PROTECTION_VMA } from "../../uapi/event";
 import { PUD_SHIFT } from "../../uapi/page";
 import {
@@ -14,7 +16,6 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
 } from "../../uapi/pte";
-import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_SHMEM } from "../../abi/struct";
 import { VM_ACCESS, VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { populateLocked } from "../access/populate";
 import { exists } from "../base/object";
@@ -112,61 +113,77 @@ function newFlags(vma: Vma, prot: u32): u32 {
   return flags;
 }
 
-/**
- * OP_MPROTECT: [start, end); a: protection. A vma at a time: phase 0 changes the vma, phase 1 its entries, phase 2
- * populates what is locked and has become writable. cursor: the piece's start, target: its end, b: its old flags.
- */
-export function mprotectStep(cmd: Cmd): i32 {
+/** OP_MPROTECT: [start, end), a piece (one vma's part of it) at a time; the piece at hand is [cursor, pieceEnd). */
+@unmanaged
+export class MprotectCmd extends Cmd {
+  pieceEnd: u64;
+  /** PROT_*, which are VM_READ, VM_WRITE and VM_EXEC. */
+  prot: u32;
+  /** The flags that the piece's vma had before. */
+  oldFlags: u32;
+}
+
+if (<i32>offsetof<MprotectCmd>() > COMMAND_SIZE) ERROR("MprotectCmd");
+
+/** cmd.phase of OP_MPROTECT: the vma is next, its entries, or populating what is locked and has become writable. */
+const PHASE_VMA: u32 = 0;
+const PHASE_ENTRIES: u32 = 1;
+const PHASE_POPULATE: u32 = 2;
+
+/** OP_MPROTECT: for each piece, changes the vma, then its entries under a `prot_vma` window. */
+export function mprotectStep(cmd: MprotectCmd): i32 {
   const mm = mmAt(cmd.mm);
   while (true) {
-    if (cmd.phase == 0) {
-      if (cmd.start >= cmd.end) return 0;
+    if (cmd.phase == PHASE_VMA) {
+      if (cmd.cursor >= cmd.end) return 0;
       const result = beginPiece(cmd, mm);
       if (result < 0 || result == REQUEST) return result;
       if (!result) continue;
     }
-    if (cmd.phase == 1) {
-      const vma = vmaLookup(mm, cmd.start);
-      const from = firstPopulated(mm, cmd.start, cmd.target);
-      if (from < cmd.target) {
-        if (!notifyStart(cmd, cmd.mm, from, cmd.target, MMU_NOTIFY_PROTECTION_VMA, 0)) return REQUEST;
-        changeEntries(mm, vma, from, cmd.target);
+    if (cmd.phase == PHASE_ENTRIES) {
+      const vma = vmaLookup(mm, cmd.cursor);
+      const from = firstPopulated(mm, cmd.cursor, cmd.pieceEnd);
+      if (from < cmd.pieceEnd) {
+        if (!notifyStart(cmd, cmd.mm, from, cmd.pieceEnd, MMU_NOTIFY_PROTECTION_VMA, 0)) return REQUEST;
+        changeEntries(mm, vma, from, cmd.pieceEnd);
         notifyEnd(cmd);
       }
-      const populate = (cmd.b & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED && vma.flags & VM_WRITE;
-      cmd.cursor = cmd.start;
-      cmd.phase = populate ? 2 : 0;
-      if (!populate) cmd.start = cmd.target;
+      const populate =
+        (cmd.oldFlags & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED && vma.flags & VM_WRITE;
+      if (populate) cmd.phase = PHASE_POPULATE;
+      else endPiece(cmd);
     }
-    if (cmd.phase == 2) {
-      const whole = cmd.end;
-      cmd.end = cmd.target;
-      const result = populateLocked(cmd);
-      cmd.end = whole;
-      if (result == REQUEST) return REQUEST;
-      cmd.phase = 0;
-      cmd.start = cmd.target;
+    if (cmd.phase == PHASE_POPULATE) {
+      // A page that cannot be populated is left for its fault.
+      if (populateLocked(cmd, cmd.cursor, cmd.pieceEnd) == REQUEST) return REQUEST;
+      endPiece(cmd);
     }
   }
 }
 
-/** Gives the piece at cmd.start its new flags. 1: its entries are next; 0: nothing to change; a negative errno or REQUEST. */
-function beginPiece(cmd: Cmd, mm: Mm): i32 {
-  const vma = vmaLookup(mm, cmd.start);
+/** The piece is done: the next one begins where it ends. */
+function endPiece(cmd: MprotectCmd): void {
+  cmd.cursor = cmd.pieceEnd;
+  cmd.phase = PHASE_VMA;
+}
+
+/** Gives the piece at cmd.cursor its new flags. 1: its entries are next; 0: nothing to change; a negative errno or REQUEST. */
+function beginPiece(cmd: MprotectCmd, mm: Mm): i32 {
+  const vma = vmaLookup(mm, cmd.cursor);
   if (!exists(vma)) return -ENOMEM;
   const end = min(vma.end, cmd.end);
-  if (((vma.flags & ~VM_ACCESS) | cmd.a) == vma.flags) {
-    cmd.start = end;
+  if (((vma.flags & ~VM_ACCESS) | cmd.prot) == vma.flags) {
+    cmd.cursor = end;
     return 0;
   }
-  const flags = newFlags(vma, cmd.a);
+  const flags = newFlags(vma, cmd.prot);
   if (flags & ~(flags >> 4) & VM_ACCESS) return -EACCES;
-  if (cutsHugetlb(vma, cmd.start | end)) return -EINVAL;
-  if (splitEdges(cmd, vma, cmd.start, end) == REQUEST) return REQUEST;
+  if (cutsHugetlb(vma, cmd.cursor | end)) return -EINVAL;
+  if (splitEdges(cmd, vma, cmd.cursor, end) == REQUEST) return REQUEST;
   cmd.edges = 0;
-  cmd.b = vma.flags;
-  cmd.target = end;
-  if (!exists(vmaModify(mm, vma, cmd.start, end, flags))) return -ENOMEM;
-  cmd.phase = 1;
+  cmd.oldFlags = vma.flags;
+  cmd.pieceEnd = end;
+  if (!exists(vmaModify(mm, vma, cmd.cursor, end, flags))) return -ENOMEM;
+  cmd.phase = PHASE_ENTRIES;
   return 1;
 }

@@ -1,11 +1,12 @@
 // mremap: shrinking, growing and moving a mapping. A move takes the entries along, whatever they are: pages, device
 // entries and the zero page change their address and nothing else.
 
-import { EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
+import { COMMAND_SIZE, HDR_RESULT } from "../../abi/header";
+import { RESOURCE_VMA } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
+import { EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
 import { MMU_NOTIFY_UNMAP } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
-import { HDR_RESULT, TABLE_VMA } from "../../abi/struct";
 import {
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
@@ -28,7 +29,6 @@ import { vmaAdd, vmaMergeNew } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
 import { anonVmaClone, unlinkAnonVmas } from "../space/rmap";
 import { findVmaFrom, isAnonymous, pgoffOf, Vma, vmaAlloc, vmaAt, vmaFree, vmaLookup } from "../space/vma";
-import { freeUnusedTables } from "../space/zap";
 import { HUGE_MASK } from "../table/huge";
 import {
   holeEnd,
@@ -38,14 +38,13 @@ import {
   makePmdTable,
   moveLeaf,
   slotOf,
-  SPACE_END,
   USER_END,
   USER_START,
   walk,
   walkAlloc,
 } from "../table/pagetable";
 import { findGap } from "./mmap";
-import { unmapRange } from "./unmap";
+import { freeTablesOfGap, unmapRange } from "./unmap";
 
 const PHASE_CHECK: u32 = 0;
 const PHASE_CLEAR_TARGET: u32 = 1;
@@ -54,9 +53,27 @@ const PHASE_PREPARE: u32 = 3;
 const PHASE_MOVE: u32 = 4;
 const PHASE_UNMAP_OLD: u32 = 5;
 const PHASE_POPULATE: u32 = 6;
+const PHASE_DONE: u32 = 7;
 
-/** OP_MREMAP: start: old address; end: old length; cursor: new length; target: new address; flags: MREMAP_*. */
-export function mremapStep(cmd: Cmd): i32 {
+/** OP_MREMAP: the mapping of oldLength bytes at oldAddr becomes one of newLength bytes at newAddr. */
+@unmanaged
+export class MremapCmd extends Cmd {
+  oldAddr: u64;
+  /** Bytes; newLength once the mapping has been shrunk. */
+  oldLength: u64;
+  /** With MREMAP_FIXED the address asked for, else a hint; then the one that was chosen. */
+  newAddr: u64;
+  newLength: u64;
+  /** MREMAP_*. */
+  flags: u32;
+  /** Not 0: the mapping is locked, and what it grew by is populated at the end. */
+  locked: u32;
+}
+
+if (<i32>offsetof<MremapCmd>() > COMMAND_SIZE) ERROR("MremapCmd");
+
+/** OP_MREMAP. */
+export function mremapStep(cmd: MremapCmd): i32 {
   const mm = mmAt(cmd.mm);
   while (true) {
     let result: i32;
@@ -77,45 +94,46 @@ export function mremapStep(cmd: Cmd): i32 {
         result = move(cmd, mm);
         break;
       case PHASE_UNMAP_OLD:
-        result = unmapRange(cmd, cmd.start, cmd.start + cmd.end);
+        result = unmapRange(cmd, cmd.oldAddr, cmd.oldAddr + cmd.oldLength);
         // What cannot be split off stays, empty: the pages have moved.
         if (result == -ENOMEM) result = 0;
-        if (!result) cmd.phase = cmd.a ? PHASE_POPULATE : PHASE_POPULATE + 1;
+        if (!result) cmd.phase = cmd.locked ? PHASE_POPULATE : PHASE_DONE;
         break;
       case PHASE_POPULATE:
         result = populateGrowth(cmd);
         break;
       default:
-        setHeaderF64(HDR_RESULT, cmd.target);
+        setHeaderF64(HDR_RESULT, cmd.newAddr);
         return 0;
     }
     if (result) return result;
   }
 }
 
-function finish(cmd: Cmd, addr: u64): i32 {
-  cmd.target = addr;
-  cmd.phase = PHASE_POPULATE + 1;
+function finish(cmd: MremapCmd, addr: u64): i32 {
+  cmd.newAddr = addr;
+  cmd.phase = PHASE_DONE;
   return 0;
 }
 
-function check(cmd: Cmd, mm: Mm): i32 {
+function check(cmd: MremapCmd, mm: Mm): i32 {
   const flags = cmd.flags;
   if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) return -EINVAL;
   if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(flags & MREMAP_MAYMOVE)) return -EINVAL;
-  if (flags & MREMAP_DONTUNMAP && cmd.end != cmd.cursor) return -EINVAL;
-  if (!cmd.cursor) return -EINVAL;
-  const vma = vmaLookup(mm, cmd.start);
+  if (flags & MREMAP_DONTUNMAP && cmd.oldLength != cmd.newLength) return -EINVAL;
+  if (!cmd.newLength) return -EINVAL;
+  const vma = vmaLookup(mm, cmd.oldAddr);
   if (!exists(vma)) return -EFAULT;
   if (vma.flags & VM_HUGETLB) {
-    cmd.end = (cmd.end + HUGE_MASK) & ~HUGE_MASK;
-    cmd.cursor = (cmd.cursor + HUGE_MASK) & ~HUGE_MASK;
-    if (cutsHugetlb(vma, cmd.start | cmd.target) || cmd.cursor > cmd.end) return -EINVAL;
+    cmd.oldLength = (cmd.oldLength + HUGE_MASK) & ~HUGE_MASK;
+    cmd.newLength = (cmd.newLength + HUGE_MASK) & ~HUGE_MASK;
+    if (cutsHugetlb(vma, cmd.oldAddr | cmd.newAddr) || cmd.newLength > cmd.oldLength) return -EINVAL;
   }
   if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
-    if (cmd.cursor > USER_END || cmd.target > USER_END - cmd.cursor) return -EINVAL;
-    if (cmd.start + cmd.end > cmd.target && cmd.target + cmd.cursor > cmd.start) return -EINVAL;
-    if (flags & MREMAP_FIXED && cmd.target < USER_START) return -EINVAL;
+    if (cmd.newLength > USER_END || cmd.newAddr > USER_END - cmd.newLength) return -EINVAL;
+    if (cmd.oldAddr + cmd.oldLength > cmd.newAddr && cmd.newAddr + cmd.newLength > cmd.oldAddr)
+      return -EINVAL;
+    if (flags & MREMAP_FIXED && cmd.newAddr < USER_START) return -EINVAL;
     cmd.phase = flags & MREMAP_FIXED ? PHASE_CLEAR_TARGET : PHASE_SHRINK;
   } else {
     cmd.phase = PHASE_SHRINK;
@@ -123,49 +141,49 @@ function check(cmd: Cmd, mm: Mm): i32 {
   return 0;
 }
 
-function clearTarget(cmd: Cmd): i32 {
-  const result = unmapRange(cmd, cmd.target, cmd.target + cmd.cursor);
+function clearTarget(cmd: MremapCmd): i32 {
+  const result = unmapRange(cmd, cmd.newAddr, cmd.newAddr + cmd.newLength);
   if (!result) cmd.phase = PHASE_SHRINK;
   return result;
 }
 
 /** Unmaps what the new length leaves behind. */
-function shrink(cmd: Cmd): i32 {
-  if (cmd.end > cmd.cursor) {
-    const result = unmapRange(cmd, cmd.start + cmd.cursor, cmd.start + cmd.end);
+function shrink(cmd: MremapCmd): i32 {
+  if (cmd.oldLength > cmd.newLength) {
+    const result = unmapRange(cmd, cmd.oldAddr + cmd.newLength, cmd.oldAddr + cmd.oldLength);
     if (result) return result;
-    cmd.end = cmd.cursor;
+    cmd.oldLength = cmd.newLength;
   }
-  if (!(cmd.flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && cmd.end == cmd.cursor)
-    return finish(cmd, cmd.start);
+  if (!(cmd.flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && cmd.oldLength == cmd.newLength)
+    return finish(cmd, cmd.oldAddr);
   cmd.phase = PHASE_PREPARE;
   return 0;
 }
 
 /** vma_to_resize: may [start, start + old length) of this vma become as long as asked? */
-function resizable(cmd: Cmd, vma: Vma): i32 {
+function resizable(cmd: MremapCmd, vma: Vma): i32 {
   if (!exists(vma)) return -EFAULT;
   // A second mapping of the same pages is for shared memory.
-  if (!cmd.end) return -EINVAL;
+  if (!cmd.oldLength) return -EINVAL;
   if (cmd.flags & MREMAP_DONTUNMAP && vma.flags & (VM_DONTEXPAND | VM_PFNMAP)) return -EINVAL;
-  if (cmd.end > vma.end - cmd.start) return -EFAULT;
-  if (cmd.cursor > cmd.end && vma.flags & (VM_DONTEXPAND | VM_PFNMAP)) return -EFAULT;
+  if (cmd.oldLength > vma.end - cmd.oldAddr) return -EFAULT;
+  if (cmd.newLength > cmd.oldLength && vma.flags & (VM_DONTEXPAND | VM_PFNMAP)) return -EFAULT;
   return 0;
 }
 
 /** Grows in place where there is room, else moves if that is allowed. */
-function growOrMove(cmd: Cmd, mm: Mm): i32 {
-  const vma = vmaLookup(mm, cmd.start);
+function growOrMove(cmd: MremapCmd, mm: Mm): i32 {
+  const vma = vmaLookup(mm, cmd.oldAddr);
   const refused = resizable(cmd, vma);
   if (refused) return refused;
-  const end = cmd.start + cmd.cursor;
+  const end = cmd.oldAddr + cmd.newLength;
   const next = vmaAt(vma.next);
-  if (vma.end == cmd.start + cmd.end && end <= USER_END && (!exists(next) || next.start >= end)) {
+  if (vma.end == cmd.oldAddr + cmd.oldLength && end <= USER_END && (!exists(next) || next.start >= end)) {
     const from = vma.end;
     const grown = vmaMergeNew(vma, next, from, end, vma.flags, pgoffOf(vma, from), vma.file, vma.anonVma);
     if (!exists(grown)) return -ENOMEM;
-    cmd.target = cmd.start;
-    if (!(grown.flags & VM_LOCKED)) return finish(cmd, cmd.start);
+    cmd.newAddr = cmd.oldAddr;
+    if (!(grown.flags & VM_LOCKED)) return finish(cmd, cmd.oldAddr);
     mm.lockedPages += <u32>((end - from) >> 12);
     cmd.phase = PHASE_POPULATE;
     return 0;
@@ -175,26 +193,23 @@ function growOrMove(cmd: Cmd, mm: Mm): i32 {
 }
 
 /** Makes the mapping at the new address, and every table that the move will need. Nothing has moved yet. */
-function prepareMove(cmd: Cmd, mm: Mm): i32 {
-  const vma = vmaLookup(mm, cmd.start);
+function prepareMove(cmd: MremapCmd, mm: Mm): i32 {
+  const vma = vmaLookup(mm, cmd.oldAddr);
   const refused = resizable(cmd, vma);
   if (refused) return refused;
   // KSM pages are told apart by their addresses: none may move.
-  const broken = breakKsm(cmd, vma, cmd.start, cmd.start + cmd.end);
+  const broken = breakKsm(cmd, vma, cmd.oldAddr, cmd.oldAddr + cmd.oldLength);
   if (broken) return broken;
   // The copy, and two splits of the old mapping: refused now, not half done later.
-  if (poolLeft(TABLE_VMA) < 3) {
-    exhausted(TABLE_VMA);
+  if (poolLeft(RESOURCE_VMA) < 3) {
+    exhausted(RESOURCE_VMA);
     return -ENOMEM;
   }
-  if (!(cmd.flags & MREMAP_FIXED)) cmd.target = findGap(mm, cmd.target, cmd.cursor, PAGE_SIZE);
-  if (!cmd.target) return -ENOMEM;
-  const made = makeTables(mm, cmd.mm, cmd.start, cmd.start + cmd.end, cmd.target);
-  if (!made || !exists(copyVma(mm, vma, cmd.start, cmd.target, cmd.cursor))) {
-    const next = findVmaFrom(mm, cmd.target);
-    const prev = exists(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
-    const floor = exists(prev) ? prev.end : 0;
-    freeUnusedTables(mm, cmd.target, cmd.target + cmd.cursor, floor, exists(next) ? next.start : SPACE_END);
+  if (!(cmd.flags & MREMAP_FIXED)) cmd.newAddr = findGap(mm, cmd.newAddr, cmd.newLength, PAGE_SIZE);
+  if (!cmd.newAddr) return -ENOMEM;
+  const made = makeTables(mm, cmd.mm, cmd.oldAddr, cmd.oldAddr + cmd.oldLength, cmd.newAddr);
+  if (!made || !exists(copyVma(mm, vma, cmd.oldAddr, cmd.newAddr, cmd.newLength))) {
+    freeTablesOfGap(mm, cmd.newAddr, cmd.newAddr + cmd.newLength);
     return -ENOMEM;
   }
   cmd.phase = PHASE_MOVE;
@@ -276,7 +291,7 @@ function movesWhole(addr: u64, end: u64, to: u64): bool {
 }
 
 /** Splits the huge mappings that cannot move as they are. 0 or REQUEST. */
-function splitUnaligned(cmd: Cmd, vma: Vma, start: u64, end: u64, to: u64): i32 {
+function splitUnaligned(cmd: MremapCmd, vma: Vma, start: u64, end: u64, to: u64): i32 {
   for (let addr = start; addr < end; addr = leafEnd(addr, end)) {
     const table = leafTable(vma.mm.pgd, addr);
     if (!table || !isHuge(table) || movesWhole(addr, end, to + (addr - start))) continue;
@@ -285,37 +300,31 @@ function splitUnaligned(cmd: Cmd, vma: Vma, start: u64, end: u64, to: u64): i32 
   return 0;
 }
 
-function move(cmd: Cmd, mm: Mm): i32 {
-  const end = cmd.start + cmd.end;
-  if (!notifyStart(cmd, cmd.mm, cmd.start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;
-  if (splitUnaligned(cmd, vmaLookup(mm, cmd.start), cmd.start, end, cmd.target) == REQUEST) return REQUEST;
-  moveEntries(mm, cmd.start, end, cmd.target);
+function move(cmd: MremapCmd, mm: Mm): i32 {
+  const end = cmd.oldAddr + cmd.oldLength;
+  if (!notifyStart(cmd, cmd.mm, cmd.oldAddr, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;
+  if (splitUnaligned(cmd, vmaLookup(mm, cmd.oldAddr), cmd.oldAddr, end, cmd.newAddr) == REQUEST)
+    return REQUEST;
+  moveEntries(mm, cmd.oldAddr, end, cmd.newAddr);
   notifyEnd(cmd);
-  const vma = vmaLookup(mm, cmd.start);
-  const copy = vmaLookup(mm, cmd.target);
-  cmd.a = copy.flags & VM_LOCKED;
+  const vma = vmaLookup(mm, cmd.oldAddr);
+  const copy = vmaLookup(mm, cmd.newAddr);
+  cmd.locked = copy.flags & VM_LOCKED;
   if (cmd.flags & MREMAP_DONTUNMAP) {
     if (vma.flags & VM_LOCKED) mm.lockedPages -= <u32>vma.pages;
     vma.flags &= ~VM_LOCKED;
-    if (copy.ptr != vma.ptr && vma.start == cmd.start && vma.end == end) unlinkAnonVmas(vma);
-    cmd.phase = cmd.a ? PHASE_POPULATE : PHASE_POPULATE + 1;
+    if (copy.ptr != vma.ptr && vma.start == cmd.oldAddr && vma.end == end) unlinkAnonVmas(vma);
+    cmd.phase = cmd.locked ? PHASE_POPULATE : PHASE_DONE;
   } else {
     cmd.phase = PHASE_UNMAP_OLD;
   }
   return 0;
 }
 
-/** A locked mapping that grew is populated; what cannot be stays unpopulated, as in mm_populate. */
-function populateGrowth(cmd: Cmd): i32 {
-  const oldLength = cmd.end;
-  const newLength = cmd.cursor;
-  cmd.cursor = max(cmd.unmapCursor, cmd.target + oldLength);
-  cmd.end = cmd.target + newLength;
-  const result = populateLocked(cmd);
-  cmd.unmapCursor = cmd.cursor;
-  cmd.cursor = newLength;
-  cmd.end = oldLength;
-  if (result == REQUEST) return REQUEST;
-  cmd.phase = PHASE_POPULATE + 1;
+/** Populates what a locked mapping grew by; what cannot be populated stays absent, as in mm_populate. */
+function populateGrowth(cmd: MremapCmd): i32 {
+  const start = cmd.newAddr + cmd.oldLength;
+  if (populateLocked(cmd, start, cmd.newAddr + cmd.newLength) == REQUEST) return REQUEST;
+  cmd.phase = PHASE_DONE;
   return 0;
 }

@@ -1,9 +1,5 @@
 // MADV_PAGEOUT: writes anonymous pages to swap space and takes them away; and reading them ahead again.
 
-import { REQUEST } from "../../abi/request";
-import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
-import { PAGE_SIZE } from "../../uapi/page";
-import { PTE_EXCLUSIVE, PTE_KIND_SWAP, PTE_NO_ACCESS, PTE_SPECIAL, PTE_YOUNG } from "../../uapi/pte";
 import {
   FOLIO_ANON,
   FOLIO_ANON_EXCLUSIVE,
@@ -12,9 +8,12 @@ import {
   FOLIO_LRU,
   FOLIO_REFERENCED,
   FOLIO_SWAP_CACHE,
-  HDR_FLAG_SWAP,
-  HDR_FLAGS,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_FLAGS, HDR_FLAG_SWAP } from "../../abi/header";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
+import { PAGE_SIZE } from "../../uapi/page";
+import { PTE_EXCLUSIVE, PTE_KIND_SWAP, PTE_NO_ACCESS, PTE_SPECIAL, PTE_YOUNG } from "../../uapi/pte";
 import { header } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { allocUserPage } from "../fault/common";
@@ -22,57 +21,66 @@ import { Folio, folioOf } from "../frame/folio";
 import { copyFrame } from "../frame/frame";
 import { putPage } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
-import { notifyEnd, notifyStart } from "../operation/notify";
 import { splitLarge } from "../operation/split";
-import { mapsPage } from "../space/migration";
+import { firstMapping, nextMapping } from "../operation/tell";
 import { Mm, mmAt } from "../space/mm";
-import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
+import { rmapVma } from "../space/rmap";
 import { swapAlloc, swapCacheAdd, swapCached, swapCacheDrop, swapGet } from "../space/swap";
 import { vmaLookup } from "../space/vma";
 import { HUGE_MASK } from "../table/huge";
 import { leafEnd, readPte, walk } from "../table/pagetable";
 
+/** How far pageOut() is; all 0 before and after. */
+@unmanaged
+export class PageoutState {
+  /** The page at hand. */
+  cursor: u64;
+  begun: u32;
+  /** Its pfn, and the slot of swap space that it is to have. */
+  pfn: u32;
+  slot: u32;
+}
+
 /**
- * Pages out what [start, end) of one vma has; pages that several processes map, that are locked or not anonymous stay,
- * and so does everything when swap space is full or off. cmd.unmapCursor: the page, cmd.d: its slot. 0 or REQUEST.
+ * MADV_PAGEOUT of [start, end), which one vma has: pages leave for swap space. A page stays if several processes map it, if
+ * it is locked or not anonymous, or if swap space is full or off. 0 or REQUEST.
  */
-export function pageOut(cmd: Cmd, start: u64, end: u64): i32 {
+export function pageOut(cmd: Cmd, state: PageoutState, start: u64, end: u64): i32 {
   const mm = mmAt(cmd.mm);
   const on = (header(HDR_FLAGS) & HDR_FLAG_SWAP) != 0;
-  if (cmd.unmapPhase == 0) {
-    cmd.unmapCursor = start;
-    cmd.unmapPhase = 1;
+  if (!state.begun) {
+    state.cursor = start;
+    state.begun = 1;
   }
-  for (; cmd.unmapCursor < end; cmd.unmapCursor += PAGE_SIZE) {
+  for (; state.cursor < end; state.cursor += PAGE_SIZE) {
     if (!cmd.link) {
-      const first = cmd.unmapCursor == start || (cmd.unmapCursor & HUGE_MASK) == 0;
-      if (first && splitBlock(cmd, mm, end) == REQUEST) return REQUEST;
-      const slot = walk(mm.pgd, cmd.unmapCursor);
-      const pte: u64 = slot ? load<u64>(slot) : 0;
+      const first = state.cursor == start || (state.cursor & HUGE_MASK) == 0;
+      if (first && splitBlock(cmd, mm, state.cursor, end) == REQUEST) return REQUEST;
+      const entry = walk(mm.pgd, state.cursor);
+      const pte: u64 = entry ? load<u64>(entry) : 0;
       if (!ptePresent(pte) || pteFlags(pte) & PTE_SPECIAL) continue;
-      store<u64>(slot, pte & ~(<u64>PTE_YOUNG));
-      cmd.e = ptePfn(pte);
-      folioOf(cmd.e).clear(FOLIO_REFERENCED);
-      if (!on || !mayLeave(folioOf(cmd.e))) continue;
-      cmd.d = swapAlloc();
-      if (!cmd.d) continue;
-      swapCacheAdd(cmd.d, cmd.e);
+      store<u64>(entry, pte & ~(<u64>PTE_YOUNG));
+      state.pfn = ptePfn(pte);
+      folioOf(state.pfn).clear(FOLIO_REFERENCED);
+      if (!on || !mayLeave(folioOf(state.pfn))) continue;
+      state.slot = swapAlloc();
+      if (!state.slot) continue;
+      swapCacheAdd(state.slot, state.pfn);
     }
-    const folio = folioOf(cmd.e);
-    if (unmapToSwap(cmd, folio) == REQUEST) return REQUEST;
-    // Nobody but the cache refers to it: it goes. Else it stays in the cache, and comes back from there.
+    const folio = folioOf(state.pfn);
+    if (unmapToSwap(cmd, folio, state.pfn, state.slot) == REQUEST) return REQUEST;
+    // With only the cache's reference left the page goes; a page that others hold stays in the cache.
     if (folio.refcount == 1) {
-      copyFrame(cmd.d, cmd.e);
-      swapCacheDrop(cmd.e);
+      copyFrame(state.slot, state.pfn);
+      swapCacheDrop(state.pfn);
     }
   }
-  cmd.unmapPhase = 0;
+  state.begun = 0;
   return 0;
 }
 
-/** Linux goes leaf by leaf: what is huge in one is split, and its pages leave, before it looks at the next. 0 or REQUEST. */
-function splitBlock(cmd: Cmd, mm: Mm, end: u64): i32 {
-  const from = cmd.unmapCursor;
+/** As Linux does, leaf by leaf: what is huge in a leaf is split, and its pages leave, before the next. 0 or REQUEST. */
+function splitBlock(cmd: Cmd, mm: Mm, from: u64, end: u64): i32 {
   return splitLarge(cmd, vmaLookup(mm, from), from, leafEnd(from, end), true);
 }
 
@@ -85,31 +93,22 @@ function mayLeave(folio: Folio): bool {
   );
 }
 
-/** try_to_unmap: the entries of the page become swap entries, each vma that may have one being told first. */
-function unmapToSwap(cmd: Cmd, folio: Folio): i32 {
-  let cursor: usize = cmd.link ? <usize>cmd.link : rmapFirst(folio);
-  while (cursor) {
-    cmd.link = <u32>cursor;
-    const vma = rmapVma(cursor, folio);
-    const addr = rmapAddress(vma, folio, cursor);
-    if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
-    const slot = walk(vma.mm.pgd, addr);
-    const pte: u64 = slot ? load<u64>(slot) : 0;
-    if (pte && mapsPage(pte, cmd.e)) {
-      const exclusive = folio.has(FOLIO_ANON_EXCLUSIVE) ? PTE_EXCLUSIVE : 0;
-      store<u64>(slot, makePte(cmd.d, PTE_KIND_SWAP | exclusive | (pteFlags(pte) & PTE_NO_ACCESS)));
-      swapGet(cmd.d);
-      folio.clear(FOLIO_ANON_EXCLUSIVE);
-      vma.mm.rssAnon--;
-      vma.mm.rssSwap++;
-      folio.maps--;
-      putPage(cmd.e);
-    }
-    notifyEnd(cmd);
-    if (!folio.mapcount) break;
-    cursor = rmapNext(cursor, folio);
+/** try_to_unmap: swap entries take the place of all entries that map the page. 0 or REQUEST. */
+function unmapToSwap(cmd: Cmd, folio: Folio, pfn: u32, slot: u32): i32 {
+  let entry = firstMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0);
+  for (; entry; entry = nextMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0)) {
+    if (entry == REQUEST) return REQUEST;
+    const mm = rmapVma(cmd.link, folio).mm;
+    const pte = load<u64>(entry);
+    const exclusive = folio.has(FOLIO_ANON_EXCLUSIVE) ? PTE_EXCLUSIVE : 0;
+    store<u64>(entry, makePte(slot, PTE_KIND_SWAP | exclusive | (pteFlags(pte) & PTE_NO_ACCESS)));
+    swapGet(slot);
+    folio.clear(FOLIO_ANON_EXCLUSIVE);
+    mm.rssAnon--;
+    mm.rssSwap++;
+    folio.maps--;
+    putPage(pfn);
   }
-  cmd.link = 0;
   return 0;
 }
 

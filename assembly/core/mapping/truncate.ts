@@ -1,28 +1,30 @@
-// Taking pages out of a file that is mapped: truncate, punch hole; and writing dirty pages back: msync.
+// Taking pages out of a file that is mapped: truncate and punching holes.
 //
 // Each vma that maps a part of the range is told first (`clear`), then loses its entries. A truncation looks twice: once
 // before the pages go, once after, for private copies that were made meanwhile. A hole leaves private copies alone.
 
-import { EAGAIN, ENOMEM } from "../../uapi/errno";
+import { FOLIO_ANON } from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
+import { FILE_DISK } from "../../abi/object";
+import { RESOURCE_MIGRATION } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
-import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_PAGE } from "../../uapi/event";
+import { EAGAIN } from "../../uapi/errno";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE } from "../../uapi/page";
-import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
-import { FILE_DISK, FOLIO_ANON, FOLIO_DIRTY, FOLIO_LOCKED, TABLE_MIGRATION } from "../../abi/struct";
-import { VM_SHARED } from "../../uapi/vm";
+import { PTE_SPECIAL } from "../../uapi/pte";
 import { exists } from "../base/object";
 import { poolHigh } from "../base/pool";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { mustWait } from "../fault/common";
 import { folioOf } from "../frame/folio";
 import { Cmd } from "../operation/cmd";
-import { notifyEnd, notifyStart } from "../operation/notify";
-import { cacheLookup, dropCache, File, fileAddress, fileAt, fileCovering, zeroPart } from "../space/file";
+import { firstFileVma, nextFileVma } from "../operation/tell";
+import { dropCache, File, fileAddress, fileAt, zeroPart } from "../space/file";
 import { migrationOf, pfnOf } from "../space/migration";
-import { Mm, mmAt } from "../space/mm";
-import { findVmaFrom, vmaAt } from "../space/vma";
+import { Mm } from "../space/mm";
+import { vmaAt } from "../space/vma";
 import { zapPte, zapRange } from "../space/zap";
-import { holeEnd, leafEnd, leafTable, slotOf, walk } from "../table/pagetable";
+import { holeEnd, leafEnd, leafTable, slotOf } from "../table/pagetable";
 
 const LAST_INDEX: u64 = (<u64>1) << 36;
 
@@ -48,7 +50,7 @@ function zapFilePages(mm: Mm, start: u64, end: u64): void {
 
 /** Has an open migration one of the pages [first, end)? Then nothing of them may change. */
 function mustWaitFor(file: File, first: u64, end: u64): bool {
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MIGRATION); id++) {
     const m = migrationOf(id);
     for (let i: u32 = 0; exists(m) && i < m.npages; i++) {
       const pfn = pfnOf(m.source(i));
@@ -62,26 +64,32 @@ function mustWaitFor(file: File, first: u64, end: u64): bool {
   return false;
 }
 
-/** unmap_mapping_range: pages [first, end) of the file, in every vma. cmd.link: the vma being told. 0 or REQUEST. */
+/** unmap_mapping_range: pages [first, end) of the file, in every vma. 0 or REQUEST. */
 function unmapPages(cmd: Cmd, file: File, first: u64, end: u64, copies: bool): i32 {
-  let vma = cmd.link ? vmaAt(cmd.link) : fileCovering(vmaAt(file.first), first, end);
-  while (exists(vma)) {
-    cmd.link = <u32>vma.ptr;
+  let told = firstFileVma(cmd, file, first, end, MMU_NOTIFY_CLEAR, true);
+  for (; told; told = nextFileVma(cmd, first, end, MMU_NOTIFY_CLEAR, true)) {
+    if (told == REQUEST) return REQUEST;
+    const vma = vmaAt(<u32>told);
     const from = fileAddress(vma, max(first, vma.pgoff));
     const to = fileAddress(vma, min(end, vma.pgoff + vma.pages));
-    if (!notifyStart(cmd, vma.mmId, from, to, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
     if (copies) zapRange(vma.mm, from, to);
     else zapFilePages(vma.mm, from, to);
-    notifyEnd(cmd);
-    vma = fileCovering(vmaAt(vma.fileNext), first, end);
   }
-  cmd.link = 0;
   return 0;
 }
 
-/** OP_TRUNCATE: a: file; end: its new size in bytes. */
-export function truncateStep(cmd: Cmd): i32 {
-  const file = fileAt(cmd.a);
+/** OP_TRUNCATE: `end` is the new size in bytes. OP_PUNCH: bytes [start, end). */
+@unmanaged
+export class FileCmd extends Cmd {
+  /** The file's id. */
+  file: u32;
+}
+
+if (<i32>offsetof<FileCmd>() > COMMAND_SIZE) ERROR("FileCmd");
+
+/** OP_TRUNCATE: sets the size; what lies beyond it leaves all mappings, then the cache. */
+export function truncateStep(cmd: FileCmd): i32 {
+  const file = fileAt(cmd.file);
   const first = (cmd.end + 4095) >> 12;
   if (cmd.phase == 0) {
     const shrinks = cmd.end < file.bytes;
@@ -129,71 +137,7 @@ function zeroEdges(file: File, start: u64, end: u64): void {
   if (to) zeroPart(file, end >> 12, 0, to);
 }
 
-/** OP_PUNCH: a: file; [start, end) bytes. */
-export function punchStep(cmd: Cmd): i32 {
-  return punchHole(cmd, fileAt(cmd.a), cmd.start, cmd.end);
-}
-
-/**
- * Writes the dirty pages [unmapCursor, end) of a disk file back: each is clean afterwards, and the entries of shared
- * mappings are clean and write-protected, each vma that may have one being told (`prot_page`). 0, REQUEST or -EAGAIN.
- */
-function writeBack(cmd: Cmd, file: File, end: u64): i32 {
-  if (file.kind != FILE_DISK) return 0;
-  const until = min(end, file.length);
-  for (; cmd.unmapCursor < until; cmd.unmapCursor++) {
-    if (!leafTable(file.root, cmd.unmapCursor << 12)) {
-      cmd.unmapCursor = (holeEnd(file.root, cmd.unmapCursor << 12) >> 12) - 1;
-      continue;
-    }
-    const pfn = cacheLookup(file, cmd.unmapCursor);
-    if (!pfn || !folioOf(pfn).has(FOLIO_DIRTY)) continue;
-    if (folioOf(pfn).has(FOLIO_LOCKED)) return mustWait(pfn);
-    if (folioOf(pfn).mapcount && cleanPage(cmd, file, cmd.unmapCursor, pfn) == REQUEST) return REQUEST;
-    folioOf(pfn).clear(FOLIO_DIRTY);
-  }
-  return 0;
-}
-
-/** page_mkclean. cmd.link: the vma being told. */
-function cleanPage(cmd: Cmd, file: File, index: u64, pfn: u32): i32 {
-  let vma = cmd.link ? vmaAt(cmd.link) : fileCovering(vmaAt(file.first), index, index + 1);
-  while (exists(vma)) {
-    if (vma.flags & VM_SHARED) {
-      cmd.link = <u32>vma.ptr;
-      const addr = fileAddress(vma, index);
-      if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_PROTECTION_PAGE, 0)) return REQUEST;
-      const slot = walk(vma.mm.pgd, addr);
-      const pte: u64 = slot ? load<u64>(slot) : 0;
-      if (ptePresent(pte) && ptePfn(pte) == pfn) store<u64>(slot, pte & ~(<u64>(PTE_WRITE | PTE_DIRTY)));
-      notifyEnd(cmd);
-    }
-    vma = fileCovering(vmaAt(vma.fileNext), index, index + 1);
-  }
-  cmd.link = 0;
-  return 0;
-}
-
-/** OP_MSYNC: [start, end), synchronously; cursor: how far; b: 1 once a hole was met; phase 1: a vma's part is begun. */
-export function msyncStep(cmd: Cmd): i32 {
-  const mm = mmAt(cmd.mm);
-  while (cmd.cursor < cmd.end) {
-    const vma = findVmaFrom(mm, cmd.cursor);
-    if (!exists(vma)) return -ENOMEM;
-    if (vma.start > cmd.cursor) {
-      cmd.b = 1;
-      cmd.cursor = vma.start;
-      continue;
-    }
-    const end = min(vma.end, cmd.end);
-    if (vma.file && vma.flags & VM_SHARED) {
-      if (!cmd.phase) cmd.unmapCursor = vma.pgoff + ((cmd.cursor - vma.start) >> 12);
-      cmd.phase = 1;
-      const result = writeBack(cmd, fileAt(vma.file), vma.pgoff + ((end - vma.start) >> 12));
-      if (result) return result;
-      cmd.phase = 0;
-    }
-    cmd.cursor = end;
-  }
-  return cmd.b ? -ENOMEM : 0;
+/** OP_PUNCH. */
+export function punchStep(cmd: FileCmd): i32 {
+  return punchHole(cmd, fileAt(cmd.file), cmd.start, cmd.end);
 }

@@ -1,7 +1,8 @@
 // Unmapping a range: munmap, and what a fixed mmap or mremap does to its target first.
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
-import { LOG_MUNMAP, REQUEST } from "../../abi/request";
+import { LOG_MUNMAP } from "../../abi/log";
+import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_UNMAP } from "../../uapi/event";
 import { VM_LOCKED } from "../../uapi/vm";
 import { exists } from "../base/object";
@@ -14,6 +15,13 @@ import { Mm, mmAt } from "../space/mm";
 import { findVmaFrom, vmaAt } from "../space/vma";
 import { freeUnusedTables, zapRange } from "../space/zap";
 import { SPACE_END } from "../table/pagetable";
+
+/** Frees the tables of [start, end), where nothing is mapped, that the vmas on both sides do not need. */
+export function freeTablesOfGap(mm: Mm, start: u64, end: u64): void {
+  const next = findVmaFrom(mm, start);
+  const prev = exists(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
+  freeUnusedTables(mm, start, end, exists(prev) ? prev.end : 0, exists(next) ? next.start : SPACE_END);
+}
 
 /** Destroys the vmas of [start, end), which lie wholly inside it, and frees tables that none needs any more. */
 function removeVmas(mm: Mm, start: u64, end: u64): void {

@@ -1,5 +1,23 @@
 // migrate_vma_collect: which pages of a range are candidates of a migration. Their entries become migration entries at once.
 
+import { OWNER_ANY } from "../../abi/argument";
+import {
+  FOLIO_ANON,
+  FOLIO_ANON_EXCLUSIVE,
+  FOLIO_COUNT_MASK,
+  FOLIO_DIRTY,
+  FOLIO_FILE,
+  FOLIO_FLAGS,
+  FOLIO_HEAD,
+  FOLIO_LARGE,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_MAPS,
+  FOLIO_SHMEM,
+  FOLIO_SIZE,
+  FOLIO_TAIL,
+} from "../../abi/frame";
+import { HDR_FOLIOS } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
 import {
@@ -34,24 +52,6 @@ import {
   REASON_NOT_SELECTED,
   REASON_OTHER_OWNER,
 } from "../../uapi/reason";
-import {
-  FOLIO_ANON,
-  FOLIO_ANON_EXCLUSIVE,
-  FOLIO_COUNT_MASK,
-  FOLIO_DIRTY,
-  FOLIO_FILE,
-  FOLIO_FLAGS,
-  FOLIO_HEAD,
-  FOLIO_LARGE,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  FOLIO_MAPS,
-  FOLIO_SHMEM,
-  FOLIO_SIZE,
-  FOLIO_TAIL,
-  HDR_FOLIOS,
-  OWNER_ANY,
-} from "../../abi/struct";
 import { header } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { folioOf, isDevicePfn } from "../frame/folio";
@@ -63,6 +63,7 @@ import { mmAt } from "../space/mm";
 import { isAnonymous, vmaAt } from "../space/vma";
 import { isHugeZero } from "../table/huge";
 import { holeEnd, isHuge, leafEnd, leafTable, slotOf, walk } from "../table/pagetable";
+import { SetupCmd } from "./cmd";
 import { isHoleUnit, mayBeUnit, stayUnit, takeUnit } from "./huge";
 
 /** In src, during setup: the page is still to be isolated and unmapped elsewhere. */
@@ -251,8 +252,11 @@ function splitsParts(m: Migration, pfn: u32): bool {
   return isDevicePfn(pfn) || (m.select & MIGRATE_VMA_SELECT_COMPOUND) != 0;
 }
 
-/** Collects parts of large folios after all, when these are split. cmd.cursor: how far. 0 or REQUEST. */
-export function collectParts(cmd: Cmd, m: Migration): i32 {
+/**
+ * Collects parts of large folios after all, when these are split: from cmd.cursor on, each slot that has to be unmapped
+ * elsewhere counted in cmd.unfinished. 0 or REQUEST.
+ */
+export function collectParts(cmd: SetupCmd, m: Migration): i32 {
   for (; cmd.cursor < m.end; cmd.cursor += PAGE_SIZE) {
     const i = <u32>((cmd.cursor - m.start) >> 12);
     const slot = walk(mmAt(m.mm).pgd, cmd.cursor);
@@ -262,7 +266,7 @@ export function collectParts(cmd: Cmd, m: Migration): i32 {
     if (folioOf(pfn).has(FOLIO_LARGE) && splitFolio(cmd, pfn, m.faultPage) == REQUEST) return REQUEST;
     if (folioOf(pfn).has(FOLIO_LARGE)) continue;
     store<u8>(m.reasons + i, 0);
-    cmd.f += collectEntry(m, i, slot, load<u64>(slot));
+    cmd.unfinished += collectEntry(m, i, slot, load<u64>(slot));
     m.cpages += m.source(i) & MIGRATE_PFN_MIGRATE ? 1 : 0;
   }
   return 0;

@@ -19,10 +19,8 @@ import {
   FOLIO_LOCKED,
   FOLIO_RESERVED,
   FOLIO_SHMEM,
-  HDR_DEVICE_BASE,
-  HDR_DEVICE_FRAMES,
-  HDR_FAULT_ADDR,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR } from "../../abi/header";
 import { header, LARGE_PAGES, mayAllocate, setHeaderF64 } from "../base/layout";
 import { isDevmem, isOpenDevmem } from "../frame/devmem";
 import { folioOf } from "../frame/folio";

@@ -29,12 +29,9 @@ import {
   FOLIO_MAPS,
   FOLIO_MIGRATION_SHARED,
   FOLIO_SIZE,
-  HDR_DEVICE_BASE,
-  HDR_FLAG_COHERENT,
-  HDR_FLAGS,
-  HDR_FOLIOS,
-  MIGRATION_PAGES,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_FLAGS, HDR_FLAG_COHERENT, HDR_FOLIOS } from "../../abi/header";
+import { MIGRATION_PAGES } from "../../abi/object";
 import { header } from "../base/layout";
 import { exists } from "../base/object";
 import { makePte, pteFlags } from "../base/pte";

@@ -1,5 +1,7 @@
 // Holes of a migration: a new page (or a huge one) where nothing was, or the zero page.
 
+import { COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
+import { FOLIO_LRU } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_MIGRATE } from "../../uapi/event";
 import { MIGRATE_PFN_MIGRATE } from "../../uapi/pfn";
@@ -20,7 +22,6 @@ import {
   REASON_NO_TABLE,
   REASON_UFFD,
 } from "../../uapi/reason";
-import { COUNT_TO_DEVICE, COUNT_TO_SYSTEM, FOLIO_LRU } from "../../abi/struct";
 import { VM_UFFD_MISSING, VM_WRITE } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
 import { makePte, pteFlags, ptePresent } from "../base/pte";
@@ -30,7 +31,6 @@ import { isPrivatePfn } from "../frame/coherent";
 import { folioOf, isDevicePfn } from "../frame/folio";
 import { memcgCharge } from "../frame/memcg";
 import { lruTouch } from "../frame/recency";
-import { Cmd } from "../operation/cmd";
 import { notifyStart } from "../operation/notify";
 import { Migration } from "../space/migration";
 import { mmAt } from "../space/mm";
@@ -38,20 +38,21 @@ import { anonVmaPrepare } from "../space/rmap";
 import { isAnonymous, protection, Vma, vmaAt } from "../space/vma";
 import { fillLeaf, hugeZeroPut, isHugeZero } from "../table/huge";
 import { dropLeaf, leafTable, walkAlloc } from "../table/pagetable";
+import { MigratePagesCmd } from "./cmd";
 
 /** The second window, from the first hole that is filled on. False: return REQUEST. */
-export function fillWindow(cmd: Cmd, m: Migration, i: u32): bool {
+export function fillWindow(cmd: MigratePagesCmd, m: Migration, i: u32): bool {
   if (!m.holesFrom) m.holesFrom = i + 1;
   const from = m.start + ((<u64>(m.holesFrom - 1)) << 12);
-  if (!cmd.f || cmd.windowMm) {
+  if (!cmd.windowAsked || cmd.windowMm) {
     if (!notifyStart(cmd, m.mm, from, m.end, MMU_NOTIFY_MIGRATE, m.owner)) return false;
-    cmd.f = 1;
+    cmd.windowAsked = 1;
   }
   return true;
 }
 
 /** migrate_vma_insert_page: a new page where there was none, or the zero page. 0 or REQUEST. */
-export function fillHole(cmd: Cmd, m: Migration, i: u32, pfn: u32): i32 {
+export function fillHole(cmd: MigratePagesCmd, m: Migration, i: u32, pfn: u32): i32 {
   if (!fillWindow(cmd, m, i)) return REQUEST;
   const vma = vmaAt(m.vma);
   const addr = m.start + ((<u64>i) << 12);

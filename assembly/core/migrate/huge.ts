@@ -7,6 +7,15 @@
 //   COMPOUND (a hole)      COMPOUND | pfn  a huge page where nothing, or the huge zero page, was
 //   COMPOUND (a hole)      512 pages       512 holes
 
+import { COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
+import {
+  FOLIO_ANON,
+  FOLIO_DIRTY,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_MIGRATION_SHARED,
+  FOLIO_REFERENCED,
+} from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
@@ -24,17 +33,6 @@ import {
   REASON_REFERENCED,
   REASON_STILL_MAPPED,
 } from "../../uapi/reason";
-import {
-  COUNT_DEVICE_TO_DEVICE,
-  COUNT_TO_DEVICE,
-  COUNT_TO_SYSTEM,
-  FOLIO_ANON,
-  FOLIO_DIRTY,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  FOLIO_MIGRATION_SHARED,
-  FOLIO_REFERENCED,
-} from "../../abi/struct";
 import { LARGE_PAGES } from "../base/layout";
 import { pteFlags, ptePfn } from "../base/pte";
 import { count } from "../base/stat";
@@ -42,10 +40,10 @@ import { folioOf, isDevicePfn } from "../frame/folio";
 import { dissolveLarge, putPage } from "../frame/page-alloc";
 import { lruTouch } from "../frame/recency";
 import { Cmd } from "../operation/cmd";
-import { notifyEnd, notifyStart } from "../operation/notify";
-import { partEnd, partStart } from "../operation/split";
+import { firstPart, nextPart } from "../operation/tell";
 import { letGo, mapsPage, Migration, pfnOf, removeMigrationEntries, takeEntry } from "../space/migration";
-import { rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
+import { partEnd, partStart, rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
+import { vmaAt } from "../space/vma";
 import { HUGE_MASK, largeMaps, splitLeaf } from "../table/huge";
 import { isHuge, leafTable, walk } from "../table/pagetable";
 
@@ -89,19 +87,12 @@ export function unmapUnit(cmd: Cmd, m: Migration, head: u32): i32 {
     for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) folioOf(pfn).clear(FOLIO_LRU);
   }
   const part = folioOf(head);
-  let link: usize = cmd.link ? <usize>cmd.link : largeMaps(head) ? rmapFirstLarge(part, 0) : 0;
-  while (link) {
-    cmd.link = <u32>link;
-    const vma = rmapVma(link, part);
-    const start = partStart(vma, part.pgoff);
-    const end = partEnd(vma, part.pgoff);
-    if (!notifyStart(cmd, vma.mmId, start, end, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
-    takeParts(vma.mm.pgd, start, end, head);
-    notifyEnd(cmd);
-    if (!largeMaps(head)) break;
-    link = rmapNextLarge(link, part, 0);
+  let told = cmd.link || largeMaps(head) ? firstPart(cmd, part, MMU_NOTIFY_CLEAR, 0) : 0;
+  for (; told; told = nextPart(cmd, head, part, MMU_NOTIFY_CLEAR, 0)) {
+    if (told == REQUEST) return REQUEST;
+    const vma = vmaAt(<u32>told);
+    takeParts(vma.mm.pgd, partStart(vma, part.pgoff), partEnd(vma, part.pgoff), head);
   }
-  cmd.link = 0;
   if (largeMaps(head)) return REASON_STILL_MAPPED;
   for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
     const explained: u32 = 1 + (isDevicePfn(pfn) ? 1 : 0) + (pfn == m.faultPage ? 1 : 0);

@@ -1,7 +1,22 @@
 // migrate_vma_pages and migrate_vma_finalize: what happens to the candidates once a driver has given destinations.
 
 import { EINVAL } from "../../uapi/errno";
-import { LOG_MIGRATE, REQUEST } from "../../abi/request";
+import { COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
+import {
+  FOLIO_ANON,
+  FOLIO_COUNT_MASK,
+  FOLIO_DIRTY,
+  FOLIO_FILE,
+  FOLIO_FLAGS,
+  FOLIO_KSM,
+  FOLIO_REFERENCED,
+  FOLIO_SHMEM,
+  FOLIO_SIZE,
+} from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_FOLIOS } from "../../abi/header";
+import { LOG_MIGRATE } from "../../abi/log";
+import { MIGRATION_PAGES, MIGRATION_SETUP } from "../../abi/object";
+import { REQUEST } from "../../abi/request";
 import {
   MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_ERROR,
@@ -16,29 +31,10 @@ import {
   REASON_ORDER,
   REASON_REFERENCED,
 } from "../../uapi/reason";
-import {
-  COUNT_DEVICE_TO_DEVICE,
-  COUNT_TO_DEVICE,
-  COUNT_TO_SYSTEM,
-  FOLIO_ANON,
-  FOLIO_COUNT_MASK,
-  FOLIO_DIRTY,
-  FOLIO_FILE,
-  FOLIO_FLAGS,
-  FOLIO_KSM,
-  FOLIO_REFERENCED,
-  FOLIO_SHMEM,
-  FOLIO_SIZE,
-  HDR_DEVICE_BASE,
-  HDR_FOLIOS,
-  MIGRATION_PAGES,
-  MIGRATION_SETUP,
-} from "../../abi/struct";
 import { header, LARGE_PAGES } from "../base/layout";
 import { count, log } from "../base/stat";
 import { folioOf, isDevicePfn } from "../frame/folio";
 import { lruTouch, lruTouchAll } from "../frame/recency";
-import { Cmd } from "../operation/cmd";
 import { notifyEnd } from "../operation/notify";
 import { splitMapping } from "../operation/split";
 import { cacheReplace, fileAt } from "../space/file";
@@ -49,21 +45,22 @@ import { vmaAt } from "../space/vma";
 import { isHugeZero } from "../table/huge";
 import { leafTable } from "../table/pagetable";
 import { destinationsAreSound } from "./destinations";
+import { MigratePagesCmd } from "./cmd";
 import { fillHole, fillWindow, insertUnit } from "./hole";
 import { moveUnit, splitUnit } from "./huge";
 
-/** OP_MIGRATE_PAGES: a: the migration; e: the slot; f: 1 once the second window is asked for. */
-export function migratePagesStep(cmd: Cmd): i32 {
-  const m = changetype<Migration>(cmd.a);
+/** OP_MIGRATE_PAGES: moves what each page is to its destination, and fills holes. */
+export function migratePagesStep(cmd: MigratePagesCmd): i32 {
+  const m = changetype<Migration>(cmd.migration);
   if (cmd.phase == 0) {
     if (m.state != MIGRATION_SETUP || !destinationsAreSound(m)) return -EINVAL;
     cmd.phase = 1;
   }
-  for (let i = cmd.e; i < m.npages; i++) {
+  for (let i = cmd.slot; i < m.npages; i++) {
     i = moveRun(m, i);
     if (i == m.npages) break;
     if (isUnit(m.source(i))) {
-      cmd.e = i;
+      cmd.slot = i;
       if (moveSlotUnit(cmd, m, i) == REQUEST) return REQUEST;
     }
     const word = m.source(i);
@@ -74,7 +71,7 @@ export function migratePagesStep(cmd: Cmd): i32 {
     else if (!(to & (<u32>MIGRATE_PFN_VALID))) m.stay(i, REASON_NO_DESTINATION);
     else if (word & (<u32>MIGRATE_PFN_VALID)) movePage(m, i, pfnOf(word), pfnOf(to));
     else {
-      cmd.e = i;
+      cmd.slot = i;
       if (fillHole(cmd, m, i, pfnOf(to)) == REQUEST) return REQUEST;
     }
   }
@@ -85,7 +82,7 @@ export function migratePagesStep(cmd: Cmd): i32 {
 }
 
 /** A unit's slot: it moves, stays, or falls apart into slots that are looked at next. 0 or REQUEST. */
-function moveSlotUnit(cmd: Cmd, m: Migration, i: u32): i32 {
+function moveSlotUnit(cmd: MigratePagesCmd, m: Migration, i: u32): i32 {
   const word = m.source(i);
   const to = m.target(i);
   if (!(word & MIGRATE_PFN_MIGRATE)) return 0;

@@ -2,6 +2,19 @@
 // nobody touches them until the end. (Which pages of a range are candidates: migrate-collect.ts.)
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
+import { COUNT_MIGRATIONS } from "../../abi/counter";
+import {
+  FOLIO_FILE,
+  FOLIO_FREE,
+  FOLIO_LARGE,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_MIGRATION_SHARED,
+  FOLIO_SHMEM,
+  FOLIO_SWAP_CACHE,
+} from "../../abi/frame";
+import { MIGRATION_SETUP } from "../../abi/object";
+import { RESOURCE_MIGRATION } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_MIGRATE } from "../../uapi/event";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_VMA_SELECT_DEVICE_PRIVATE } from "../../uapi/pfn";
@@ -13,19 +26,6 @@ import {
   REASON_PINNED,
   REASON_STILL_MAPPED,
 } from "../../uapi/reason";
-import {
-  COUNT_MIGRATIONS,
-  FOLIO_FILE,
-  FOLIO_FREE,
-  FOLIO_LARGE,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  FOLIO_MIGRATION_SHARED,
-  FOLIO_SHMEM,
-  FOLIO_SWAP_CACHE,
-  MIGRATION_SETUP,
-  TABLE_MIGRATION,
-} from "../../abi/struct";
 import { VM_HUGETLB, VM_SPECIAL } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
 import { exists } from "../base/object";
@@ -37,10 +37,10 @@ import { validPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { splitFolio } from "../operation/split";
+import { firstMapping, nextMapping } from "../operation/tell";
 import {
   isUnit,
   letGo,
-  mapsPage,
   Migration,
   migrationAlloc,
   pfnOf,
@@ -48,37 +48,38 @@ import {
   takeEntry,
 } from "../space/migration";
 import { mmAt } from "../space/mm";
-import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
 import { vmaLookup } from "../space/vma";
 import { walk } from "../table/pagetable";
+import { MigrateDeviceSetupCmd, MigrateSetupCmd, SetupCmd } from "./cmd";
 import { collect, collectParts, splitHuge, UNFINISHED } from "./collect";
 import { endUnit, unmapUnit } from "./huge";
 
-/** OP_MIGRATE_SETUP: [start, end); b: select; c: owner; d: fault page. a: the migration; e: slot being unmapped. */
-export function migrateSetupStep(cmd: Cmd): i32 {
+/** OP_MIGRATE_SETUP: collects the range's pages under a `migrate` window, then unmaps them elsewhere. */
+export function migrateSetupStep(cmd: MigrateSetupCmd): i32 {
   if (cmd.phase == 0) {
     const vma = vmaLookup(mmAt(cmd.mm), cmd.start);
     if (!exists(vma) || vma.flags & (VM_SPECIAL | VM_HUGETLB) || cmd.end > vma.end || cmd.start >= cmd.end)
       return -EINVAL;
-    if (cmd.d && (!validPfn(cmd.d) || !folioOf(cmd.d).has(FOLIO_LOCKED) || !isDevicePfn(cmd.d)))
+    const locked = cmd.lockedPage;
+    if (locked && (!validPfn(locked) || !folioOf(locked).has(FOLIO_LOCKED) || !isDevicePfn(locked)))
       return -EINVAL;
     const m = migrationAlloc(<u32>((cmd.end - cmd.start) >> 12));
     if (!exists(m)) return -ENOMEM;
     m.mm = cmd.mm;
     m.vma = <u32>vma.ptr;
-    m.select = cmd.b;
+    m.select = cmd.select;
     m.start = cmd.start;
     m.end = cmd.end;
-    m.owner = cmd.c;
-    m.faultPage = cmd.d;
-    cmd.a = <u32>changetype<usize>(m);
+    m.owner = cmd.owner;
+    m.faultPage = cmd.lockedPage;
+    cmd.migration = <u32>changetype<usize>(m);
     cmd.phase = 1;
   }
-  const m = changetype<Migration>(cmd.a);
+  const m = changetype<Migration>(cmd.migration);
   if (cmd.phase == 1) {
     if (!notifyStart(cmd, cmd.mm, m.start, m.end, MMU_NOTIFY_MIGRATE, m.owner)) return REQUEST;
     if (splitHuge(cmd, m) == REQUEST) return REQUEST;
-    cmd.f = collect(m);
+    cmd.unfinished = collect(m);
     cmd.phase = 2;
   }
   if (cmd.phase == 2) {
@@ -89,37 +90,36 @@ export function migrateSetupStep(cmd: Cmd): i32 {
   return finishSetup(cmd, m);
 }
 
-/** OP_MIGRATE_DEVICE_SETUP: pages [e, e + f), then d: the first. b: slot whose large folio is split; e: being unmapped. */
-export function migrateDeviceSetupStep(cmd: Cmd): i32 {
+/** OP_MIGRATE_DEVICE_SETUP: splits the large folios of the range, then takes its pages wherever they are mapped. */
+export function migrateDeviceSetupStep(cmd: MigrateDeviceSetupCmd): i32 {
   if (cmd.phase == 0) {
-    const m = migrationAlloc(cmd.f);
+    const m = migrationAlloc(cmd.npages);
     if (!exists(m)) return -ENOMEM;
     m.select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-    cmd.a = <u32>changetype<usize>(m);
-    cmd.d = cmd.e;
-    cmd.e = 0;
+    cmd.migration = <u32>changetype<usize>(m);
+    cmd.unfinished = cmd.npages;
     cmd.phase = 1;
   }
-  const m = changetype<Migration>(cmd.a);
+  const m = changetype<Migration>(cmd.migration);
   if (cmd.phase == 1) {
-    for (; cmd.b < m.npages; cmd.b++) {
-      if (folioOf(cmd.d + cmd.b).has(FOLIO_LARGE) && splitFolio(cmd, cmd.d + cmd.b) == REQUEST)
-        return REQUEST;
+    for (; cmd.splitting < m.npages; cmd.splitting++) {
+      const pfn = cmd.first + cmd.splitting;
+      if (folioOf(pfn).has(FOLIO_LARGE) && splitFolio(cmd, pfn) == REQUEST) return REQUEST;
     }
-    for (let i: u32 = 0; i < m.npages; i++) collectPfn(m, i, cmd.d + i);
+    for (let i: u32 = 0; i < m.npages; i++) collectPfn(m, i, cmd.first + i);
     cmd.phase = 2;
   }
   return finishSetup(cmd, m);
 }
 
-function finishSetup(cmd: Cmd, m: Migration): i32 {
-  if (cmd.f) {
+function finishSetup(cmd: SetupCmd, m: Migration): i32 {
+  if (cmd.unfinished) {
     if (unmapAll(cmd, m) == REQUEST) return REQUEST;
     restoreDropped(m);
   }
   m.state = MIGRATION_SETUP;
   count(COUNT_MIGRATIONS);
-  return poolId(TABLE_MIGRATION, changetype<usize>(m));
+  return poolId(RESOURCE_MIGRATION, changetype<usize>(m));
 }
 
 /** A page of the device, wherever it is mapped. */
@@ -134,23 +134,23 @@ function collectPfn(m: Migration, i: u32, pfn: u32): void {
 }
 
 /** migrate_device_unmap: isolates each page, and replaces the entries that other mappings have of it. */
-function unmapAll(cmd: Cmd, m: Migration): i32 {
-  for (; cmd.e < m.npages; cmd.e++) {
-    const word = m.source(cmd.e);
+function unmapAll(cmd: SetupCmd, m: Migration): i32 {
+  for (; cmd.slot < m.npages; cmd.slot++) {
+    const word = m.source(cmd.slot);
     if (!(word & UNFINISHED)) continue;
     const pfn = pfnOf(word);
     if (isUnit(word)) {
       const reason = unmapUnit(cmd, m, pfn);
       if (reason == REQUEST) return REQUEST;
-      m.setSource(cmd.e, m.source(cmd.e) & ~(UNFINISHED | (reason ? MIGRATE_PFN_MIGRATE : 0)));
-      if (reason) for (let j: u32 = 0; j < LARGE_PAGES; j++) m.note(cmd.e + j, reason);
+      m.setSource(cmd.slot, m.source(cmd.slot) & ~(UNFINISHED | (reason ? MIGRATE_PFN_MIGRATE : 0)));
+      if (reason) for (let j: u32 = 0; j < LARGE_PAGES; j++) m.note(cmd.slot + j, reason);
       continue;
     }
     const folio = folioOf(pfn);
     if (!cmd.link && !isDevicePfn(pfn)) {
       if (!folio.has(FOLIO_LRU)) {
-        m.stay(cmd.e, REASON_NOT_ISOLATED);
-        m.setSource(cmd.e, m.source(cmd.e) & ~UNFINISHED);
+        m.stay(cmd.slot, REASON_NOT_ISOLATED);
+        m.setSource(cmd.slot, m.source(cmd.slot) & ~UNFINISHED);
         continue;
       }
       folio.clear(FOLIO_LRU);
@@ -161,35 +161,22 @@ function unmapAll(cmd: Cmd, m: Migration): i32 {
       (isDevicePfn(pfn) ? 1 : 0) +
       (pfn == m.faultPage ? 1 : 0) +
       (folio.has(FOLIO_FILE | FOLIO_SHMEM | FOLIO_SWAP_CACHE) ? 1 : 0);
-    if (folio.mapcount) m.stay(cmd.e, REASON_STILL_MAPPED);
-    else if (folio.refcount > explained) m.stay(cmd.e, REASON_PINNED);
-    m.setSource(cmd.e, m.source(cmd.e) & ~UNFINISHED);
+    if (folio.mapcount) m.stay(cmd.slot, REASON_STILL_MAPPED);
+    else if (folio.refcount > explained) m.stay(cmd.slot, REASON_PINNED);
+    m.setSource(cmd.slot, m.source(cmd.slot) & ~UNFINISHED);
   }
   return 0;
 }
 
-/**
- * try_to_migrate: every vma that could map the page is told (`clear`, one page), whether it does or not, until nothing
- * maps it any more. cmd.link: the vma being told.
- */
+/** try_to_migrate: migration entries take the place of all entries that map the page. 0 or REQUEST. */
 function unmapElsewhere(cmd: Cmd, pfn: u32, folio: Folio): i32 {
-  let link: usize = cmd.link ? <usize>cmd.link : rmapFirst(folio);
-  while (link) {
-    cmd.link = <u32>link;
-    const vma = rmapVma(link, folio);
-    const addr = rmapAddress(vma, folio, link);
-    if (!notifyStart(cmd, vma.mmId, addr, addr + 4096, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
-    const slot = walk(vma.mm.pgd, addr);
-    if (slot && mapsPage(load<u64>(slot), pfn)) {
-      takeEntry(slot, load<u64>(slot), pfn, folio);
-      folio.set(FOLIO_MIGRATION_SHARED);
-      putPage(pfn);
-    }
-    notifyEnd(cmd);
-    if (!folio.mapcount) break;
-    link = rmapNext(link, folio);
+  let slot = firstMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0);
+  for (; slot; slot = nextMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0)) {
+    if (slot == REQUEST) return REQUEST;
+    takeEntry(slot, load<u64>(slot), pfn, folio);
+    folio.set(FOLIO_MIGRATION_SHARED);
+    putPage(pfn);
   }
-  cmd.link = 0;
   return 0;
 }
 

@@ -1,16 +1,46 @@
-// Operations in progress. An operation that needs the outside leaves its state in its command block and returns
-// REQUEST; it is run again when the request has been served. While a request is served, other operations may begin and
-// end: the blocks form a stack. A block's fields mean what its operation says, but for those that notify.ts and
-// fault.ts own.
+// Commands: the state of operations in progress.
+//
+// An operation may need the outside before it can go on: subscribers must hear of a change first, or a driver has to
+// bring a page back. WebAssembly cannot wait, so the operation keeps its state in a command block and returns REQUEST;
+// resume() calls the same step function again, which continues from the block.
+//
+//   entry/*.ts: push a block, fill its fields ──▶ run() ──▶ xxxStep(cmd) ──▶ 0 or -errno ──▶ pop the block
+//                                                   ▲            │
+//                                                   │            ▼ REQUEST: the block stays
+//                                                resume() ◀── TypeScript serves the request
+//
+// While TypeScript serves a request, other operations may begin and end: the blocks form a stack of COMMAND_COUNT. A
+// step that runs again must come to the same request; notifyStart() recognizes the window that it opened and passes.
+//
+// A block is COMMAND_SIZE bytes. Cmd, the first part, belongs to this file and to the helpers that may suspend inside
+// an operation; each field below `cursor` has the one owner named at the margin. The rest belongs to the operation: its
+// step function's file declares a class XxxCmd that extends Cmd with the operation's own named fields.
+//
+//   0         4         8         12        16
+//  ┌─────────┬─────────┬─────────┬─────────┐
+//  │   op    │   mm    │  phase  │  error  │        what runs, where, how far; why reach() found no entry
+//  ├─────────┴─────────┼─────────┴─────────┤
+//  │       start       │        end        │  16    the range
+//  ├───────────────────┼─────────┬─────────┤
+//  │      cursor       │  link   │unmapPhas│  32    how far; vmas being told of one page; mapping/unmap
+//  ├───────────────────┼─────────┴─────────┤
+//  │    windowStart    │     windowEnd     │  48    operation/notify: the window that is open …
+//  ├─────────┬─────────┼─────────┬─────────┤
+//  │windowMm │windowEv.│ innerMm │  edges  │  64    … and one inside it; operation/split: splitEdges()
+//  ├─────────┴─────────┼─────────┴─────────┤
+//  │    innerStart     │     innerEnd      │  80
+//  ├─────────┬─────────┼─────────┬─────────┤
+//  │splitHead│splitLink│splitLeft│splitSec.│  96    operation/split: splitFolio()
+//  ├─────────┼─────────┼─────────┼─────────┤
+//  │faultPage│faultTri.│ newPage │ ksmDone │ 112    fault; ksm: breakKsm()
+//  ├─────────┴─────────┼─────────┴─────────┤
+//  │     faultAddr     │  populateCursor   │ 128    fault; access/populate
+//  ├───────────────────┴───────────────────┤
+//  │  the operation's own fields …         │ 144
+//  └───────────────────────────────────────┘ 256
 
-import {
-  COMMAND_COUNT,
-  COMMAND_SIZE,
-  COMMANDS,
-  HDR_CMD_DEPTH,
-  HEADER,
-  TABLE_COMMANDS,
-} from "../../abi/struct";
+import { COMMANDS, COMMAND_COUNT, COMMAND_SIZE, HDR_CMD_DEPTH, HEADER } from "../../abi/header";
+import { RESOURCE_COMMANDS } from "../../abi/pool";
 import { exhausted, header, setHeader, zeroObject } from "../base/layout";
 import { none } from "../base/object";
 
@@ -36,95 +66,96 @@ export const OP_MSYNC: u32 = 19;
 export const OP_UFFD: u32 = 20;
 export const OP_KSM: u32 = 24;
 
-
+/** The part of a command block that all operations share: a block is a Cmd, or a class of its operation that extends it. */
 @unmanaged
 export class Cmd {
+  /** OP_*. */
   op: u32;
+  /** The address space's id; 0 for operations on files, devices and KSM. */
   mm: u32;
+  /** The operation's own step counter; every operation begins in phase 0. */
   phase: u32;
-  flags: u32;
+  /** Why reach() (access/access.ts) found no entry: REQUEST or a negative errno. */
+  error: i32;
+  /** The range [start, end): addresses, or bytes of a file. */
   start: u64;
   end: u64;
-  /** How far the operation is. */
+  /** How far the operation is; begins at start. */
   cursor: u64;
-  target: u64;
-  a: u32;
-  b: u32;
-  c: u32;
-  d: u32;
-  e: u32;
-  f: u32;
-  /** What the operation returns at its end. */
-  result: i32;
-  error: i32;
-  // notify.ts: the window that is open.
-  windowMm: u32;
-  windowEvent: u32;
+  /** Walks that tell each vma that may map one page: the link (or vma) being told, 0 between walks. */
+  link: u32;
+  /** unmapRange(): 1 while the vmas are split and the subscribers are told. */
+  unmapPhase: u32;
+  /** notify.ts: the window that is open; windowMm is 0 when none is. */
   windowStart: u64;
   windowEnd: u64;
-  // … and one inside it.
+  windowMm: u32;
+  windowEvent: u32;
+  /** notify.ts: a second window, inside the first or alone; 0 when it is closed. */
+  innerMm: u32;
+  /** splitEdges(): which ends of the piece are done; 0 before and after. */
+  edges: u32;
   innerStart: u64;
   innerEnd: u64;
-  innerMm: u32;
-  // split.ts
-  /** The large folio being split, 0 none; the rmap cursor; which of a vma's windows is next; entries still to be found. */
+  /** splitFolio(): the first pfn of the large folio being split, 0 none. */
   splitHead: u32;
+  /** splitFolio(): the link of the reverse map whose vma is being told. */
   splitLink: u32;
-  splitSecond: u32;
+  /** splitFolio(): entries that map the folio and have yet to be found. */
   splitLeft: u32;
-  // fault.ts
-  /** The device page that a driver was asked to bring back, locked and referenced; 0 none. */
+  /** splitFolio(): 1 when the vma's first event is over and its second is due. */
+  splitSecond: u32;
+  /** handleFault(): the device page that a driver was asked to bring back, locked and referenced; 0 none. */
   faultPage: u32;
+  /** handleFault(): how often drivers answered "done" without having moved the page. */
   faultTries: u32;
-  faultAddr: u64;
-  /** A page allocated for a copy whose notification is being served. */
+  /** copyPage(): the page allocated for a copy whose notification is being served; 0 none. */
   newPage: u32;
-  // unmap.ts
-  unmapPhase: u32;
-  unmapCursor: u64;
-  link: u32;
-  /** split.ts: which ends of the piece are done. */
-  edges: u32;
-  /** ksm.ts: pages of the range that are looked at. */
+  /** breakKsm(): pages of its range that are done; 0 before and after. */
   ksmDone: u32;
+  /** handleFault(): the address of faultPage. */
+  faultAddr: u64;
+  /** populateLocked() and populateRange(): how far they are; 0 before and after. */
+  populateCursor: u64;
 }
 
 if (<i32>offsetof<Cmd>() > COMMAND_SIZE) ERROR("COMMAND_SIZE");
 
-
+/** The block at a depth of the stack, 0 the oldest. */
 @inline
 function commandAt(depth: u32): Cmd {
   return changetype<Cmd>(HEADER + COMMANDS + depth * COMMAND_SIZE);
 }
 
-/** A zeroed block on top of the stack; null when too many operations are nested. */
+/** Pushes a zeroed block for an operation on the stack. Null when COMMAND_COUNT operations are nested already. */
 export function commandPush(op: u32, mm: u32): Cmd {
   const depth = header(HDR_CMD_DEPTH);
   if (depth == COMMAND_COUNT) {
-    exhausted(TABLE_COMMANDS);
+    exhausted(RESOURCE_COMMANDS);
     return none<Cmd>();
   }
   const cmd = commandAt(depth);
-  zeroObject(changetype<usize>(cmd), offsetof<Cmd>());
+  zeroObject(changetype<usize>(cmd), COMMAND_SIZE);
   cmd.op = op;
   cmd.mm = mm;
   setHeader(HDR_CMD_DEPTH, depth + 1);
   return cmd;
 }
 
+/** Drops the block on top of the stack. */
 export function commandPop(): void {
   const depth = header(HDR_CMD_DEPTH);
   assert(depth > 0, "commandPop: no command");
   setHeader(HDR_CMD_DEPTH, depth - 1);
 }
 
-/** The operation on top of the stack; null if there is none. */
+/** Returns the block on top of the stack; null if the stack is empty. */
 export function commandTop(): Cmd {
   const depth = header(HDR_CMD_DEPTH);
   return depth ? commandAt(depth - 1) : none<Cmd>();
 }
 
-/** Page references that operations in progress hold. */
+/** Counts the page references that operations in progress hold, for verify(). */
 export function commandsHold(): u32 {
   let n: u32 = 0;
   for (let depth: u32 = 0; depth < header(HDR_CMD_DEPTH); depth++) {

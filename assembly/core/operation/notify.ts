@@ -1,17 +1,17 @@
-// Interval notifiers (Linux: mmu_interval_notifier). Before entries of a range change, whoever subscribed to it is
-// told; the mm's sequence number is odd from then until the change is made.
+// Interval notifiers (Linux: mmu_interval_notifier). Before the entries of a range change, its subscribers
+// are told. The mm's sequence number is odd from then until the change is made.
 //
-//   notifyStart ── subscribers? ──no──▶ true: go ahead
+//   notifyStart ── does anybody subscribe? ──no──▶ true: make the change
 //        │ yes
 //        ▼
-//   REQUEST_INVALIDATE ──TypeScript tells them──▶ resume(): notifyStart again ──▶ true: go ahead … notifyEnd
+//   false: REQUEST ──TypeScript tells them──▶ resume(): notifyStart ──▶ true: make the change … notifyEnd
+//
+//   mm.seq         odd while an invalidation that concerns a notifier is under way, else even
+//   notifier.seq   the mm's number when the notifier was last told; readers with another number retry
 
 import { EAGAIN, EINVAL, ENOMEM, EOVERFLOW } from "../../uapi/errno";
-import { LOG_INVALIDATE, REQUEST_INVALIDATE } from "../../abi/request";
-import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
+import { COUNT_INVALIDATE, COUNT_REQUEST } from "../../abi/counter";
 import {
-  COUNT_INVALIDATE,
-  COUNT_REQUEST,
   HDR_REQ_END,
   HDR_REQ_EVENT,
   HDR_REQ_KIND,
@@ -19,70 +19,71 @@ import {
   HDR_REQ_OWNER,
   HDR_REQ_SEQ,
   HDR_REQ_START,
-  NOTIFIER_LAST,
-  NOTIFIER_MM,
-  NOTIFIER_NEXT,
-  NOTIFIER_SEQ,
-  NOTIFIER_SIZE,
-  NOTIFIER_START,
-  TABLE_NOTIFIER,
-} from "../../abi/struct";
-import { setHeader, setHeaderF64 } from "../base/layout";
+} from "../../abi/header";
+import { LOG_INVALIDATE } from "../../abi/log";
+import { RESOURCE_NOTIFIER } from "../../abi/pool";
+import { REQUEST_INVALIDATE } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
+import { NOTIFIER_SIZE, setHeader, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { count, log } from "../base/stat";
 import { Mm, mmAt, mmOf } from "../space/mm";
 import { Cmd } from "./cmd";
 
-
+/** A subscription to the bytes [start, last] of an address space. */
 @unmanaged
 export class Notifier {
+  /** The mm's next notifier. */
   next: u32;
-  /** 0: not in use */
+  /** The mm's id; 0: the object is not in use. */
   mm: u32;
   start: u64;
-  /** inclusive */
+  /** The last byte, inclusive as in Linux. */
   last: u64;
+  /** The mm's sequence number when the notifier was last told. */
   seq: u32;
   unused: u32;
 }
 
 if (offsetof<Notifier>() != NOTIFIER_SIZE) ERROR("NOTIFIER_SIZE");
-if (offsetof<Notifier>("next") != NOTIFIER_NEXT) ERROR("NOTIFIER_NEXT");
-if (offsetof<Notifier>("mm") != NOTIFIER_MM) ERROR("NOTIFIER_MM");
-if (offsetof<Notifier>("start") != NOTIFIER_START) ERROR("NOTIFIER_START");
-if (offsetof<Notifier>("last") != NOTIFIER_LAST) ERROR("NOTIFIER_LAST");
-if (offsetof<Notifier>("seq") != NOTIFIER_SEQ) ERROR("NOTIFIER_SEQ");
 
-
+/** The notifier at an address; null for 0. */
 @inline
 function notifierAt(ptr: usize): Notifier {
   return changetype<Notifier>(ptr);
 }
 
+/** The notifier of an id; null for an id that names none. */
 function notifierOf(id: u32): Notifier {
-  if (!id || id > poolHigh(TABLE_NOTIFIER)) return notifierAt(0);
-  const notifier = notifierAt(poolObject(TABLE_NOTIFIER, id));
+  if (!id || id > poolHigh(RESOURCE_NOTIFIER)) return notifierAt(0);
+  const notifier = notifierAt(poolObject(RESOURCE_NOTIFIER, id));
   return notifier.mm ? notifier : notifierAt(0);
 }
 
+/**
+ * mmu_interval_notifier_insert: subscribes to the bytes [start, last] of an mm. Returns the notifier's id,
+ * -EINVAL for an id that is no mm's, -EOVERFLOW for an empty range, or -ENOMEM.
+ */
 export function notifierInsert(mmId: u32, start: f64, last: f64): i32 {
   const mm = mmOf(mmId);
   if (!exists(mm)) return -EINVAL;
   if (last < start) return -EOVERFLOW;
-  const notifier = notifierAt(poolAlloc(TABLE_NOTIFIER));
+  const notifier = notifierAt(poolAlloc(RESOURCE_NOTIFIER));
   if (!exists(notifier)) return -ENOMEM;
   notifier.mm = mmId;
   notifier.start = <u64>start;
   notifier.last = <u64>last;
-  // Born inside an invalidation that runs now; else with an odd number that the mm never has when idle.
+  // Readers must retry until an invalidation that is under way has ended. Otherwise the number is an odd one,
+  // which the mm never has while it is idle, so that the first read succeeds.
   notifier.seq = mm.invalidations ? mm.seq | 1 : mm.seq - 1;
   if (mm.invalidations) mm.seq |= 1;
   notifier.next = mm.notifiers;
   mm.notifiers = <u32>changetype<usize>(notifier);
-  return poolId(TABLE_NOTIFIER, changetype<usize>(notifier));
+  return poolId(RESOURCE_NOTIFIER, changetype<usize>(notifier));
 }
 
+/** mmu_interval_notifier_remove: ends a subscription. Returns 0 or -EINVAL. */
 export function notifierRemove(id: u32): i32 {
   const notifier = notifierOf(id);
   if (!exists(notifier)) return -EINVAL;
@@ -96,10 +97,14 @@ export function notifierRemove(id: u32): i32 {
     at.next = notifier.next;
   }
   notifier.mm = 0;
-  poolFree(TABLE_NOTIFIER, changetype<usize>(notifier));
+  poolFree(RESOURCE_NOTIFIER, changetype<usize>(notifier));
   return 0;
 }
 
+/**
+ * mmu_interval_read_begin: returns the sequence number for notifierReadRetry(), -EAGAIN while an invalidation
+ * of the notifier's range is under way, or -EINVAL.
+ */
 export function notifierReadBegin(id: u32): i32 {
   const notifier = notifierOf(id);
   if (!exists(notifier)) return -EINVAL;
@@ -107,12 +112,17 @@ export function notifierReadBegin(id: u32): i32 {
   return notifier.seq == mm.seq ? -EAGAIN : <i32>(notifier.seq & 0x7fffffff);
 }
 
+/**
+ * mmu_interval_read_retry: returns 1 if the range was invalidated since notifierReadBegin() returned `seq`,
+ * 0, or -EINVAL.
+ */
 export function notifierReadRetry(id: u32, seq: u32): i32 {
   const notifier = notifierOf(id);
   if (!exists(notifier)) return -EINVAL;
   return (notifier.seq & 0x7fffffff) == seq ? 0 : 1;
 }
 
+/** mmu_interval_set_seq: the callback of an invalidation stores its number. Returns 0 or -EINVAL. */
 export function notifierSetSeq(id: u32, seq: u32): i32 {
   const notifier = notifierOf(id);
   if (!exists(notifier)) return -EINVAL;
@@ -120,12 +130,12 @@ export function notifierSetSeq(id: u32, seq: u32): i32 {
   return 0;
 }
 
-/** Was the subscription invalidated since seq was taken? Also true when it is gone. */
+/** Was the subscription invalidated since notifierReadBegin() returned `seq`, or removed? */
 export function notifierStale(id: u32, seq: u32): bool {
   return notifierReadRetry(id, seq) != 0;
 }
 
-/** Is there a subscription to some address of [start, end)? */
+/** Does a notifier of the mm subscribe to some address of [start, end)? */
 export function anybodyListens(mm: Mm, start: u64, end: u64): bool {
   for (let at: usize = mm.notifiers; at; at = notifierAt(at).next) {
     if (notifierAt(at).start < end && start <= notifierAt(at).last) return true;
@@ -133,16 +143,21 @@ export function anybodyListens(mm: Mm, start: u64, end: u64): bool {
   return false;
 }
 
+// ── Windows
+// ───────────────────────────────────────────────────────────────────────────────────────────────────
+
 /**
- * Announces that entries of [start, end) of mm will change. True: go ahead, and call notifyEnd() after the change.
- * False: return REQUEST; the operation will be resumed and must come here again with the same range.
+ * mmu_notifier_invalidate_range_start: announces that the entries of [start, end) of an mm will change;
+ * `event` is MMU_NOTIFY_*, `owner` the device that causes the change (0: none). True: the caller makes the
+ * change, then calls notifyEnd(). False: the operation returns REQUEST, and must call this again with the
+ * same arguments when it is resumed.
  */
 export function notifyStart(cmd: Cmd, mmId: u32, start: u64, end: u64, event: u32, owner: u32): bool {
   if (cmd.windowMm) {
     const same =
       cmd.windowMm == mmId && cmd.windowEvent == event && cmd.windowStart == start && cmd.windowEnd == end;
     if (same) return true;
-    // The plan changed while drivers ran: this window is about nothing any more.
+    // The callbacks changed what the operation finds: nothing will change in this window.
     notifyEnd(cmd);
   }
   if (!announce(mmId, start, end, event, owner)) return true;
@@ -153,7 +168,10 @@ export function notifyStart(cmd: Cmd, mmId: u32, start: u64, end: u64, event: u3
   return false;
 }
 
-/** As notifyStart(), of `clear` events inside a window that stays open (or may): a huge page there is split. */
+/**
+ * notifyStart() of a `clear` event that may come inside another window, which stays open: a huge page in the
+ * range is split.
+ */
 export function innerStart(cmd: Cmd, mmId: u32, start: u64, end: u64): bool {
   if (cmd.innerMm) {
     if (cmd.innerMm == mmId && cmd.innerStart == start && cmd.innerEnd == end) return true;
@@ -166,7 +184,7 @@ export function innerStart(cmd: Cmd, mmId: u32, start: u64, end: u64): bool {
   return false;
 }
 
-/** Opens a window, and makes the request. False if nobody listens. */
+/** Opens a window and writes the request block. False if nobody listens: then there is no window. */
 function announce(mmId: u32, start: u64, end: u64, event: u32, owner: u32): bool {
   const mm = mmAt(mmId);
   if (!mm.notifiers || !anybodyListens(mm, start, end)) return false;
@@ -186,7 +204,10 @@ function announce(mmId: u32, start: u64, end: u64, event: u32, owner: u32): bool
   return true;
 }
 
-/** The change is made. */
+/**
+ * mmu_notifier_invalidate_range_end: the change is made. Closes the command's windows; without one it does
+ * nothing.
+ */
 export function notifyEnd(cmd: Cmd): void {
   innerEnd(cmd);
   if (!cmd.windowMm) return;
@@ -194,12 +215,14 @@ export function notifyEnd(cmd: Cmd): void {
   cmd.windowMm = 0;
 }
 
+/** Ends what innerStart() began. */
 export function innerEnd(cmd: Cmd): void {
   if (!cmd.innerMm) return;
   closeWindow(mmAt(cmd.innerMm));
   cmd.innerMm = 0;
 }
 
+/** Ends an invalidation; with the last one of the mm its sequence number is even again. */
 function closeWindow(mm: Mm): void {
   mm.invalidations--;
   if (!mm.invalidations && mm.seq & 1) mm.seq++;

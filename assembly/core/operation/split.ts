@@ -1,32 +1,44 @@
 // Splitting huge mappings and large folios, with the events that drivers see.
 //
-//   a huge mapping   `clear` over its 2 MiB, then its entries are small ones; the folio stays large
-//   a large folio    for each vma that may map it: as above (whether its mapping is huge or not), and `clear` over what the
-//                    vma has of it; then its pages are pages of their own, and those that are all zeros the zero page
+//   a huge mapping   One `clear` over its 2 MiB; then its entries map 512 pages. The folio stays large.
+//   a large folio    For each vma that may map it: a `clear` as above, mapped huge or not, and
+//                    a `clear` over the vma's part. Then the 512 pages are folios of their own, and the zero
+//                    page takes the place of those whose bytes are all 0.
+//
+//   mapping   ┌────────── 2 MiB, huge ──────────┐   splitMapping    ┌──┬──┬──┬─ … ─┬──┐  512 entries
+//   folio     └────────── head, 511 tails ──────┘                   └──────── … ──────┘  still one folio
+//                                                   splitFolio      ┌──┬──┬──┬─ … ─┬──┐
+//                                                                   └──┴──┴──┴─ … ─┴──┘  512 folios
 
+import { FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED } from "../../abi/frame";
+import { HDR_ZERO_PFN } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import { PTE_PRESENT, PTE_SPECIAL } from "../../uapi/pte";
-import { FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED, HDR_ZERO_PFN } from "../../abi/struct";
 import { VM_HUGETLB, VM_LOCKED } from "../../uapi/vm";
 import { header, LARGE_PAGES } from "../base/layout";
 import { makePte, pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { Folio, folioOf, frameOf, isDevicePfn } from "../frame/folio";
+import { headOf, largeAll, largeHeld, largeMaps, largeShared } from "../frame/large";
 import { dissolveLarge } from "../frame/page-alloc";
 import { mapsPage } from "../space/migration";
-import { rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
+import { partEnd, partStart, rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
 import { protection, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";
-import { headOf, HUGE_MASK, largeMaps, largeShared, splitLeaf } from "../table/huge";
+import { HUGE_MASK, splitLeaf } from "../table/huge";
 import { hasPmdTable, holeEnd, isHuge, leafEnd, leafTable, readPte, slotOf, walk } from "../table/pagetable";
 import { Cmd } from "./cmd";
 import { innerEnd, innerStart } from "./notify";
 
-/** What splitFolio() answers, beside REQUEST. */
+/** An answer of splitFolio(): the folio is split. The others are SPLIT_REFUSED and REQUEST. */
 export const SPLIT_DONE: i32 = 0;
+/** An answer of splitFolio(): somebody refers to a page of the folio, so that it stays whole. */
 export const SPLIT_REFUSED: i32 = 1;
 
-/** split_huge_pmd of the 2 MiB around addr, which a huge mapping has, inside a window or not. 0 or REQUEST. */
+/**
+ * split_huge_pmd: splits the huge mapping of the 2 MiB around addr. May be called inside a window. 0 or
+ * REQUEST.
+ */
 export function splitMapping(cmd: Cmd, vma: Vma, addr: u64): i32 {
   const from = addr & ~HUGE_MASK;
   if (!innerStart(cmd, vma.mmId, from, from + PMD_SIZE)) return REQUEST;
@@ -36,7 +48,10 @@ export function splitMapping(cmd: Cmd, vma: Vma, addr: u64): i32 {
   return 0;
 }
 
-/** Splits the huge mappings that [start, end) covers a part of only. 0 or REQUEST. */
+/**
+ * Splits the huge mappings that lie across start or end, so that [start, end) covers each mapping wholly or
+ * not at all. 0 or REQUEST.
+ */
 export function splitPartial(cmd: Cmd, vma: Vma, start: u64, end: u64): i32 {
   const pgd = vma.mm.pgd;
   if (start & HUGE_MASK) {
@@ -51,8 +66,8 @@ export function splitPartial(cmd: Cmd, vma: Vma, start: u64, end: u64): i32 {
 }
 
 /**
- * vma_adjust_trans_huge: before a vma loses what lies beyond `edge`. A huge mapping across the edge is split; drivers are
- * told of it wherever one could be. 0 or REQUEST.
+ * vma_adjust_trans_huge: before a vma that begins at `start` loses what lies after `edge`, splits a huge
+ * mapping across the edge. Like Linux, tells drivers wherever there could be a huge mapping. 0 or REQUEST.
  */
 export function splitAt(cmd: Cmd, vma: Vma, start: u64, edge: u64): i32 {
   const from = edge & ~HUGE_MASK;
@@ -60,13 +75,19 @@ export function splitAt(cmd: Cmd, vma: Vma, start: u64, edge: u64): i32 {
   return splitMapping(cmd, vma, edge);
 }
 
-/** May a mapping not end, or change, at addr, inside a huge page of a hugetlb mapping? (`may_split`) */
+/**
+ * Does addr lie inside a huge page of a hugetlb mapping, where the mapping may neither end nor change?
+ * (`may_split`)
+ */
 @inline
 export function cutsHugetlb(vma: Vma, addr: u64): bool {
   return (vma.flags & VM_HUGETLB) != 0 && (addr & HUGE_MASK) != 0;
 }
 
-/** Before [start, end) of a vma becomes a mapping of its own, or a neighbour's part. cmd.edges: what is done. 0 or REQUEST. */
+/**
+ * splitAt() of both edges, before [start, end) of a vma becomes a vma of its own or a part of a neighbor. The
+ * caller sets cmd.edges, which says which edges are done, to 0 afterwards. 0 or REQUEST.
+ */
 export function splitEdges(cmd: Cmd, vma: Vma, start: u64, end: u64): i32 {
   if (cmd.edges == 0) {
     if (vma.start < start && splitAt(cmd, vma, vma.start, start) == REQUEST) return REQUEST;
@@ -77,25 +98,23 @@ export function splitEdges(cmd: Cmd, vma: Vma, start: u64, end: u64): i32 {
   return 0;
 }
 
-/** can_split_folio, with its lock free: nobody refers to any of its pages but the entries that map them, and a fault on one. */
-function splittable(head: u32, faultPage: u32): bool {
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
-    const folio = folioOf(pfn);
-    const asked: u32 = pfn == faultPage ? 1 : 0;
-    if (folio.refcount != folio.mapcount + asked || (folio.has(FOLIO_LOCKED) && !asked)) return false;
-  }
-  return true;
+/**
+ * can_split_folio: do only the entries that map its pages refer to the folio, and is it not locked? A fault
+ * that is being served on the page `faultPage` (0: none) has a reference and the lock, which do not count.
+ */
+function isSplittable(head: u32, faultPage: u32): bool {
+  return !largeHeld(head, 0, faultPage) && largeAll(head, FOLIO_LOCKED, 0, faultPage);
 }
 
-/** Does a large folio begin at addr, with all of its pages mapped before `end`? */
+/** Does the large folio of `pfn` begin at addr, and do the entries of [addr, end) map all of its pages? */
 function coversFolio(pgd: usize, addr: u64, end: u64, pfn: u32): bool {
   if (!folioOf(pfn).has(FOLIO_HEAD) || addr + PMD_SIZE > end) return false;
   return mappedIn(pgd, addr, addr + PMD_SIZE, pfn) == LARGE_PAGES;
 }
 
 /**
- * Splits the large folios that [start, end) has a part of only, as far as that can be and nobody shares them: before advice
- * that is about single pages. `whole`: those that it has wholly, too. 0 or REQUEST.
+ * Before advice on single pages: splits the large folios of which [start, end) maps a part, unless somebody
+ * else maps or refers to them; with `whole` also those that it maps wholly. 0 or REQUEST.
  */
 export function splitLarge(cmd: Cmd, vma: Vma, start: u64, end: u64, whole: bool = false): i32 {
   const pgd = vma.mm.pgd;
@@ -118,26 +137,14 @@ export function splitLarge(cmd: Cmd, vma: Vma, start: u64, end: u64, whole: bool
   return 0;
 }
 
-/** Where a vma has its part of the large folio, whose page offset is `pgoff`. */
-@inline
-export function partStart(vma: Vma, pgoff: u64): u64 {
-  return pgoff > vma.pgoff ? vma.start + ((pgoff - vma.pgoff) << 12) : vma.start;
-}
-
-
-@inline
-export function partEnd(vma: Vma, pgoff: u64): u64 {
-  return min(vma.end, vma.start + ((pgoff + LARGE_PAGES - vma.pgoff) << 12));
-}
-
-/** Which part of a large folio is mapped: the first that has an entry. */
+/** The index of the first part of a large folio that an entry maps; LARGE_PAGES if none is mapped. */
 function mappedPart(head: u32): u32 {
   let i: u32 = 0;
   while (i < LARGE_PAGES && !folioOf(head + i).mapcount) i++;
   return i;
 }
 
-/** How many entries of [start, end) map parts of the folio. */
+/** Counts the entries of [start, end) that map parts of the folio. */
 function mappedIn(pgd: usize, start: u64, end: u64, head: u32): u32 {
   let n: u32 = 0;
   for (let addr = start; addr < end; addr += PAGE_SIZE) {
@@ -147,13 +154,16 @@ function mappedIn(pgd: usize, start: u64, end: u64, head: u32): u32 {
   return n;
 }
 
-/** split_folio of the large folio that a page belongs to: SPLIT_DONE, SPLIT_REFUSED where somebody refers to it, or REQUEST. */
+/**
+ * split_folio: splits the large folio that a page belongs to; a fault on `faultPage` (0: none) does not stand
+ * in the way. SPLIT_DONE, SPLIT_REFUSED or REQUEST: cmd.splitHead names the folio meanwhile.
+ */
 export function splitFolio(cmd: Cmd, page: u32, faultPage: u32 = 0): i32 {
   const head = headOf(page);
   const i = mappedPart(head);
   const begun = cmd.splitHead == head;
   cmd.splitHead = 0;
-  if (i == LARGE_PAGES || !splittable(head, faultPage)) return SPLIT_REFUSED;
+  if (i == LARGE_PAGES || !isSplittable(head, faultPage)) return SPLIT_REFUSED;
   const part = folioOf(head + i);
   const pgoff = part.pgoff - i;
   if (!begun) {
@@ -168,14 +178,17 @@ export function splitFolio(cmd: Cmd, page: u32, faultPage: u32 = 0): i32 {
   for (let link = rmapFirstLarge(part, i); link; link = rmapNextLarge(link, part, i)) {
     const vma = rmapVma(link, part);
     dropZeros(vma, partStart(vma, pgoff), partEnd(vma, pgoff), head);
-    // All of it was zeros: the folio went with its last page.
+    // All of its bytes were 0: the folio was freed with its last page.
     if (!folioOf(head).has(FOLIO_LARGE)) return SPLIT_DONE;
   }
   dissolveLarge(head);
   return SPLIT_DONE;
 }
 
-/** Tells the vmas that may map the folio, until every entry that does has been met. `part` is its i-th page. 0 or REQUEST. */
+/**
+ * Tells the vmas that may map the folio, until all entries that map it are found; `part` is its i-th page,
+ * `pgoff` its page offset. 0 or REQUEST.
+ */
 function tellAll(cmd: Cmd, part: Folio, pgoff: u64, i: u32, head: u32): i32 {
   while (cmd.splitLeft && cmd.splitLink) {
     const vma = rmapVma(cmd.splitLink, part);
@@ -194,7 +207,10 @@ function tellAll(cmd: Cmd, part: Folio, pgoff: u64, i: u32, head: u32): i32 {
   return 0;
 }
 
-/** try_to_map_unused_to_zeropage: parts of the folio that are all zeros make way for the zero page, but in locked memory. */
+/**
+ * try_to_map_unused_to_zeropage: the zero page takes the place of parts whose bytes are all 0, except in
+ * locked memory.
+ */
 function dropZeros(vma: Vma, start: u64, end: u64, head: u32): void {
   if (vma.flags & VM_LOCKED) return;
   const mm = vma.mm;
@@ -209,7 +225,7 @@ function dropZeros(vma: Vma, start: u64, end: u64, head: u32): void {
   }
 }
 
-/** Are all bytes of a frame 0? No, where frames have no bytes. */
+/** Are all bytes of a frame 0? False where frames have no bytes. */
 function isZeroed(pfn: u32): bool {
   if (!frameOf(0)) return false;
   for (let at = frameOf(pfn); at < frameOf(pfn + 1); at += 16) if (v128.any_true(v128.load(at))) return false;

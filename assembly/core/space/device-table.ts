@@ -5,17 +5,11 @@ import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import { DEVICE_PFN_DIRTY, HMM_PFN_VALID, HMM_PFN_WRITE, PFN_MASK } from "../../uapi/pfn";
 import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE } from "../../uapi/pte";
-import {
-  DEVICE_TABLE_ENTRIES,
-  DEVICE_TABLE_MM,
-  DEVICE_TABLE_ROOT,
-  DEVICE_TABLE_SIZE,
-  HDR_SYSTEM_FRAMES,
-  HDR_XBUF,
-  TABLE_DEVICE_TABLE,
-  XBUF_SIZE,
-} from "../../abi/struct";
-import { header, RESERVED_FRAMES } from "../base/layout";
+import { XBUF_SIZE } from "../../abi/argument";
+import { HDR_SYSTEM_FRAMES, HDR_XBUF } from "../../abi/header";
+import { DEVICE_TABLE_ENTRIES } from "../../abi/object";
+import { RESOURCE_DEVICE_TABLE } from "../../abi/pool";
+import { DEVICE_TABLE_SIZE, header, RESERVED_FRAMES } from "../base/layout";
 import { exists, none } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { makePte, pteFlags, ptePfn } from "../base/pte";
@@ -48,19 +42,17 @@ export class DeviceTable {
 }
 
 if (offsetof<DeviceTable>() != DEVICE_TABLE_SIZE) ERROR("DEVICE_TABLE_SIZE");
-if (offsetof<DeviceTable>("root") != DEVICE_TABLE_ROOT) ERROR("DEVICE_TABLE_ROOT");
-if (offsetof<DeviceTable>("mm") != DEVICE_TABLE_MM) ERROR("DEVICE_TABLE_MM");
 if (offsetof<DeviceTable>("entries") != DEVICE_TABLE_ENTRIES) ERROR("DEVICE_TABLE_ENTRIES");
 
 
 @inline
 export function deviceTableAt(id: u32): DeviceTable {
-  return changetype<DeviceTable>(poolObject(TABLE_DEVICE_TABLE, id));
+  return changetype<DeviceTable>(poolObject(RESOURCE_DEVICE_TABLE, id));
 }
 
 /** The table of an id, or null. */
 export function deviceTableOf(id: u32): DeviceTable {
-  if (!id || id > poolHigh(TABLE_DEVICE_TABLE)) return none<DeviceTable>();
+  if (!id || id > poolHigh(RESOURCE_DEVICE_TABLE)) return none<DeviceTable>();
   const table = deviceTableAt(id);
   // A free object's first word is a link to another object: only a table page counts as a root.
   return table.root && table.unused ? table : none<DeviceTable>();
@@ -68,12 +60,12 @@ export function deviceTableOf(id: u32): DeviceTable {
 
 export function deviceTableCreate(mmId: u32): i32 {
   if (mmId && !exists(mmOf(mmId))) return -EINVAL;
-  const table = changetype<DeviceTable>(poolAlloc(TABLE_DEVICE_TABLE));
+  const table = changetype<DeviceTable>(poolAlloc(RESOURCE_DEVICE_TABLE));
   if (!exists(table)) return -ENOMEM;
-  const id = poolId(TABLE_DEVICE_TABLE, changetype<usize>(table));
+  const id = poolId(RESOURCE_DEVICE_TABLE, changetype<usize>(table));
   const root = allocTable(DEVICE_OWNER | id, 3, 0);
   if (!root) {
-    poolFree(TABLE_DEVICE_TABLE, changetype<usize>(table));
+    poolFree(RESOURCE_DEVICE_TABLE, changetype<usize>(table));
     return -ENOMEM;
   }
   table.root = <u32>root;
@@ -87,7 +79,7 @@ export function deviceTableDestroy(id: u32): i32 {
   if (!exists(table)) return -EINVAL;
   freeAllTables(table.root);
   table.unused = 0;
-  poolFree(TABLE_DEVICE_TABLE, changetype<usize>(table));
+  poolFree(RESOURCE_DEVICE_TABLE, changetype<usize>(table));
   return 0;
 }
 
@@ -197,7 +189,9 @@ function keepBits(root: u32, start: u64, end: u64, keep: u64, counted: i32): u32
   const one = i64x2.splat(1);
   let sum = i64x2.splat(0);
   let more: u32 = 0;
-  for (let addr = start, next = start; addr < end; addr = next) {
+  let next = start;
+  while (next < end) {
+    const addr = next;
     const leaf = leafTable(root, addr);
     next = spanEnd(root, leaf, addr, end);
     if (!leaf) continue;
@@ -235,7 +229,7 @@ export function deviceTableClear(id: u32, start: f64, end: f64): i32 {
 
 /** An address space ends: no table names its pages any more. */
 export function clearDeviceTablesOf(mmId: u32): void {
-  for (let id: u32 = 1; id <= poolHigh(TABLE_DEVICE_TABLE); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_DEVICE_TABLE); id++) {
     const table = deviceTableOf(id);
     if (!changetype<usize>(table) || table.mm != mmId) continue;
     clearDeviceRange(table, 0, (<u64>1) << 48);

@@ -4,23 +4,10 @@
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PTE_PRESENT } from "../../uapi/pte";
-import {
-  FILE_BYTES,
-  FILE_DISK,
-  FILE_FIRST,
-  FILE_HOLDS,
-  FILE_KIND,
-  FILE_LAST,
-  FILE_PAGES,
-  FILE_ROOT,
-  FILE_SHMEM,
-  FILE_SIZE,
-  FOLIO_DIRTY,
-  FOLIO_FILE,
-  FOLIO_LRU,
-  FOLIO_SHMEM,
-  TABLE_FILE,
-} from "../../abi/struct";
+import { FOLIO_DIRTY, FOLIO_FILE, FOLIO_LRU, FOLIO_SHMEM } from "../../abi/frame";
+import { FILE_BYTES, FILE_DISK, FILE_KIND, FILE_PAGES, FILE_SHMEM } from "../../abi/object";
+import { RESOURCE_FILE } from "../../abi/pool";
+import { FILE_SIZE } from "../base/layout";
 import { exists, none } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { makePte, ptePfn } from "../base/pte";
@@ -61,7 +48,7 @@ export class File {
 
 
   @inline get id(): u32 {
-    return poolId(TABLE_FILE, changetype<usize>(this));
+    return poolId(RESOURCE_FILE, changetype<usize>(this));
   }
   /** Size in pages, the last one perhaps in part. */
   @inline get length(): u64 {
@@ -71,33 +58,29 @@ export class File {
 
 if (offsetof<File>() != FILE_SIZE) ERROR("FILE_SIZE");
 if (offsetof<File>("kind") != FILE_KIND) ERROR("FILE_KIND");
-if (offsetof<File>("root") != FILE_ROOT) ERROR("FILE_ROOT");
 if (offsetof<File>("bytes") != FILE_BYTES) ERROR("FILE_BYTES");
 if (offsetof<File>("pages") != FILE_PAGES) ERROR("FILE_PAGES");
-if (offsetof<File>("holds") != FILE_HOLDS) ERROR("FILE_HOLDS");
-if (offsetof<File>("first") != FILE_FIRST) ERROR("FILE_FIRST");
-if (offsetof<File>("last") != FILE_LAST) ERROR("FILE_LAST");
 
 
 @inline
 export function fileAt(id: u32): File {
-  return changetype<File>(poolObject(TABLE_FILE, id));
+  return changetype<File>(poolObject(RESOURCE_FILE, id));
 }
 
 /** The file of an id, or null. */
 export function fileOf(id: u32): File {
-  if (!id || id > poolHigh(TABLE_FILE)) return none<File>();
+  if (!id || id > poolHigh(RESOURCE_FILE)) return none<File>();
   const file = fileAt(id);
   return file.root && file.holds ? file : none<File>();
 }
 
 /** An empty file that the caller holds; null when a table is full. */
 export function fileAlloc(kind: u32, bytes: u64): File {
-  const file = changetype<File>(poolAlloc(TABLE_FILE));
+  const file = changetype<File>(poolAlloc(RESOURCE_FILE));
   if (!exists(file)) return file;
   const root = allocTable(FILE_OWNER | file.id, 3, 0);
   if (!root) {
-    poolFree(TABLE_FILE, changetype<usize>(file));
+    poolFree(RESOURCE_FILE, changetype<usize>(file));
     return none<File>();
   }
   file.kind = kind;
@@ -120,7 +103,7 @@ export function fileRelease(file: File): void {
   freeAllTables(file.root);
   file.root = 0;
   file.kind = 0;
-  poolFree(TABLE_FILE, changetype<usize>(file));
+  poolFree(RESOURCE_FILE, changetype<usize>(file));
 }
 
 export function fileClose(id: u32): i32 {
@@ -133,7 +116,9 @@ export function fileClose(id: u32): i32 {
 /** Takes the pages [first, end) out of the cache. They are free unless somebody holds them otherwise. */
 export function dropCache(file: File, first: u64, end: u64): void {
   const last = end << 12;
-  for (let at = first << 12, next: u64 = 0; at < last && file.pages; at = next) {
+  let next = first << 12;
+  while (next < last && file.pages) {
+    const at = next;
     const table = leafTable(file.root, at);
     next = spanEnd(file.root, table, at, last);
     if (!table) continue;

@@ -13,16 +13,10 @@
 // A second table of chains has the items of pages that the present pass has seen and found nothing alike for (Linux: the
 // unstable tree). Items are in it through `next`, too: none is in both.
 
-import {
-  FOLIO_KSM,
-  HDR_KSM_HASH,
-  HDR_KSM_HASH_MASK,
-  KSM_ITEM_SIZE,
-  KSM_NODE_SIZE,
-  TABLE_KSM_ITEM,
-  TABLE_KSM_NODE,
-} from "../../abi/struct";
-import { header } from "../base/layout";
+import { FOLIO_KSM } from "../../abi/frame";
+import { HDR_KSM_HASH, HDR_KSM_HASH_MASK } from "../../abi/header";
+import { RESOURCE_KSM_ITEM, RESOURCE_KSM_NODE } from "../../abi/pool";
+import { header, KSM_ITEM_SIZE, KSM_NODE_SIZE } from "../base/layout";
 import { exists } from "../base/object";
 import { poolAlloc, poolFree } from "../base/pool";
 import { folioOf } from "../frame/folio";
@@ -100,7 +94,7 @@ export function isAlive(node: KsmNode): bool {
 
 /** A node for a page; null when the table is full. */
 export function nodeAlloc(pfn: u32, checksum: u32): KsmNode {
-  const node = ksmNodeAt(poolAlloc(TABLE_KSM_NODE));
+  const node = ksmNodeAt(poolAlloc(RESOURCE_KSM_NODE));
   if (!exists(node)) return node;
   const chain = nodeChain(checksum);
   node.pfn = pfn;
@@ -114,7 +108,7 @@ export function nodeAlloc(pfn: u32, checksum: u32): KsmNode {
 export function nodeFree(node: KsmNode): void {
   unlink(nodeChain(node.checksum), <u32>changetype<usize>(node), 0);
   node.pfn = 0;
-  poolFree(TABLE_KSM_NODE, changetype<usize>(node));
+  poolFree(RESOURCE_KSM_NODE, changetype<usize>(node));
 }
 
 /** Puts an item into the node's list: first, or behind another one. */
@@ -151,7 +145,7 @@ function unlink(first: usize, object: u32, offset: usize): void {
 
 /** An item of an address, in no list; null when the table is full. */
 export function itemAlloc(mm: u32, address: u64): KsmItem {
-  const item = ksmItemAt(poolAlloc(TABLE_KSM_ITEM));
+  const item = ksmItemAt(poolAlloc(RESOURCE_KSM_ITEM));
   if (!exists(item)) return item;
   item.mm = mm;
   item.address = address;
@@ -159,5 +153,5 @@ export function itemAlloc(mm: u32, address: u64): KsmItem {
 }
 
 export function itemFree(item: KsmItem): void {
-  poolFree(TABLE_KSM_ITEM, changetype<usize>(item));
+  poolFree(RESOURCE_KSM_ITEM, changetype<usize>(item));
 }

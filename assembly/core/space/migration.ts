@@ -20,34 +20,30 @@ import {
   PTE_YOUNG,
 } from "../../uapi/pte";
 import { REASON_NOT_ISOLATED } from "../../uapi/reason";
+import { COUNT_STAYED } from "../../abi/counter";
 import {
-  COUNT_STAYED,
   FOLIO_ANON,
   FOLIO_ANON_EXCLUSIVE,
   FOLIO_DIRTY,
   FOLIO_LOCKED,
   FOLIO_LRU,
   FOLIO_MIGRATION_SHARED,
+} from "../../abi/frame";
+import {
   MIGRATION_CPAGES,
-  MIGRATION_DST,
   MIGRATION_END,
-  MIGRATION_FAULT_PAGE,
-  MIGRATION_HOLES_FROM,
   MIGRATION_MM,
   MIGRATION_MOVED,
   MIGRATION_NPAGES,
-  MIGRATION_OWNER,
   MIGRATION_REASONS,
-  MIGRATION_SELECT,
-  MIGRATION_SIZE,
   MIGRATION_SRC,
   MIGRATION_START,
   MIGRATION_STATE,
   MIGRATION_VMA,
-  TABLE_MIGRATION,
-} from "../../abi/struct";
+} from "../../abi/object";
+import { RESOURCE_MIGRATION } from "../../abi/pool";
 import { arenaAlloc, arenaFree } from "../base/arena";
-import { LARGE_PAGES } from "../base/layout";
+import { LARGE_PAGES, MIGRATION_SIZE } from "../base/layout";
 import { exists, none } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolObject } from "../base/pool";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
@@ -116,29 +112,24 @@ if (offsetof<Migration>() != MIGRATION_SIZE) ERROR("MIGRATION_SIZE");
 if (offsetof<Migration>("state") != MIGRATION_STATE) ERROR("MIGRATION_STATE");
 if (offsetof<Migration>("mm") != MIGRATION_MM) ERROR("MIGRATION_MM");
 if (offsetof<Migration>("vma") != MIGRATION_VMA) ERROR("MIGRATION_VMA");
-if (offsetof<Migration>("select") != MIGRATION_SELECT) ERROR("MIGRATION_SELECT");
 if (offsetof<Migration>("start") != MIGRATION_START) ERROR("MIGRATION_START");
 if (offsetof<Migration>("end") != MIGRATION_END) ERROR("MIGRATION_END");
 if (offsetof<Migration>("npages") != MIGRATION_NPAGES) ERROR("MIGRATION_NPAGES");
 if (offsetof<Migration>("cpages") != MIGRATION_CPAGES) ERROR("MIGRATION_CPAGES");
 if (offsetof<Migration>("src") != MIGRATION_SRC) ERROR("MIGRATION_SRC");
-if (offsetof<Migration>("dst") != MIGRATION_DST) ERROR("MIGRATION_DST");
 if (offsetof<Migration>("reasons") != MIGRATION_REASONS) ERROR("MIGRATION_REASONS");
-if (offsetof<Migration>("owner") != MIGRATION_OWNER) ERROR("MIGRATION_OWNER");
-if (offsetof<Migration>("faultPage") != MIGRATION_FAULT_PAGE) ERROR("MIGRATION_FAULT_PAGE");
 if (offsetof<Migration>("moved") != MIGRATION_MOVED) ERROR("MIGRATION_MOVED");
-if (offsetof<Migration>("holesFrom") != MIGRATION_HOLES_FROM) ERROR("MIGRATION_HOLES_FROM");
 
 /** The migration of an id, or null. */
 export function migrationOf(id: u32): Migration {
-  if (!id || id > poolHigh(TABLE_MIGRATION)) return none<Migration>();
-  const m = changetype<Migration>(poolObject(TABLE_MIGRATION, id));
+  if (!id || id > poolHigh(RESOURCE_MIGRATION)) return none<Migration>();
+  const m = changetype<Migration>(poolObject(RESOURCE_MIGRATION, id));
   return m.src ? m : none<Migration>();
 }
 
 /** The open migration that has the page, 0 if none has: somebody else holds its lock. */
 export function migrationHolding(pfn: u32): u32 {
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MIGRATION); id++) {
     const m = migrationOf(id);
     if (!exists(m)) continue;
     for (let i: u32 = 0; i < m.npages; i++) {
@@ -151,21 +142,21 @@ export function migrationHolding(pfn: u32): u32 {
 
 /** A migration of n pages with its three arrays, one block of the arena; null when something ran out. */
 export function migrationAlloc(n: u32): Migration {
-  const m = changetype<Migration>(poolAlloc(TABLE_MIGRATION));
+  const m = changetype<Migration>(poolAlloc(RESOURCE_MIGRATION));
   if (!exists(m)) return m;
   m.npages = n;
   m.src = <u32>arenaAlloc(n * 9);
   m.dst = m.src + n * 4;
   m.reasons = m.dst + n * 4;
   if (m.src) return m;
-  poolFree(TABLE_MIGRATION, changetype<usize>(m));
+  poolFree(RESOURCE_MIGRATION, changetype<usize>(m));
   return none<Migration>();
 }
 
 export function migrationFree(m: Migration): void {
   arenaFree(m.src);
   m.src = 0;
-  poolFree(TABLE_MIGRATION, changetype<usize>(m));
+  poolFree(RESOURCE_MIGRATION, changetype<usize>(m));
 }
 
 /** Does this entry map the page (as a page in RAM or on a device)? */
@@ -181,21 +172,41 @@ function waitsFor(pte: u64, pfn: u32): bool {
   return pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfn && !ptePresent(pte);
 }
 
+/** What a migration entry keeps of the entry that it replaces, beside the page. */
+const KEPT: u32 = PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS | PTE_HUGE;
+
+/** The migration entry for an entry `pte` that maps a page; `exclusive`: the page belonged to this mapping alone. */
+@inline
+export function takenEntry(pte: u64, exclusive: bool): u64 {
+  return makePte(
+    ptePfn(pte),
+    (pteFlags(pte) & KEPT) | (exclusive ? PTE_KIND_MIGRATION | PTE_EXCLUSIVE : PTE_KIND_MIGRATION),
+  );
+}
+
+/** The entry that names `pfn` at the end of a migration; `kept`: the flags of the migration entry, `dirty`: the folio's. */
+@inline
+export function endedEntry(kept: u32, pfn: u32, isPrivate: bool, dirty: bool): u64 {
+  const flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);
+  if (isPrivate) return makePte(pfn, flags | PTE_KIND_DEVICE);
+  return makePte(pfn, flags | (<u32>PTE_PRESENT) | (kept & (dirty ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG)));
+}
+
+/** Does a migration entry with the flags `kept` say that the page, if it is anonymous, is its mapping's alone? */
+@inline
+export function keptExclusive(kept: u32): bool {
+  return (kept & (PTE_WRITE | PTE_EXCLUSIVE)) != 0;
+}
+
 /**
- * Replaces an entry that maps a page by a migration entry. The mapping's reference goes to the caller; whether the
- * page was exclusive and writable, young and dirty is kept in the entry.
+ * Replaces an entry that maps a page by a migration entry. The mapping's reference goes to the caller. From here on the
+ * entry, and not the folio, knows whether the page is exclusive: fork may share it meanwhile.
  */
 @inline
 export function takeEntry(slot: usize, pte: u64, pfn: u32, folio: Folio): void {
-  let flags =
-    (pteFlags(pte) & (PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS | PTE_HUGE)) | PTE_KIND_MIGRATION;
-  if (folio.has(FOLIO_ANON_EXCLUSIVE)) {
-    // From here on the entry knows: fork may share the page meanwhile.
-    flags |= PTE_EXCLUSIVE;
-    folio.clear(FOLIO_ANON_EXCLUSIVE);
-  }
-  if (ptePresent(pte) && flags & PTE_DIRTY) folio.set(FOLIO_DIRTY);
-  store<u64>(slot, makePte(pfn, flags));
+  store<u64>(slot, takenEntry(pte, folio.has(FOLIO_ANON_EXCLUSIVE)));
+  folio.clear(FOLIO_ANON_EXCLUSIVE);
+  if (ptePresent(pte) && pteFlags(pte) & PTE_DIRTY) folio.set(FOLIO_DIRTY);
   folio.maps--;
 }
 
@@ -203,11 +214,8 @@ export function takeEntry(slot: usize, pte: u64, pfn: u32, folio: Folio): void {
 function restoreEntry(slot: usize, pte: u64, pfn: u32): void {
   const folio = folioOf(pfn);
   const kept = pteFlags(pte);
-  if (kept & (PTE_WRITE | PTE_EXCLUSIVE) && folio.has(FOLIO_ANON)) folio.set(FOLIO_ANON_EXCLUSIVE);
-  let flags = kept & (PTE_WRITE | PTE_NO_ACCESS | PTE_HUGE);
-  if (isPrivatePfn(pfn)) flags |= PTE_KIND_DEVICE;
-  else flags |= (<u32>PTE_PRESENT) | (kept & PTE_YOUNG) | (folio.has(FOLIO_DIRTY) ? kept & PTE_DIRTY : 0);
-  store<u64>(slot, makePte(pfn, flags));
+  if (keptExclusive(kept) && folio.has(FOLIO_ANON)) folio.set(FOLIO_ANON_EXCLUSIVE);
+  store<u64>(slot, endedEntry(kept, pfn, isPrivatePfn(pfn), folio.has(FOLIO_DIRTY)));
   folio.maps++;
   folio.refs++;
 }

@@ -8,7 +8,8 @@
 //                                        vma     vma         each vma: a chain of its links, newest first
 
 import { PMD_PAGES } from "../../uapi/page";
-import { FOLIO_ANON, FOLIO_KSM, TABLE_ANON_VMA, TABLE_AVC } from "../../abi/struct";
+import { FOLIO_ANON, FOLIO_KSM } from "../../abi/frame";
+import { RESOURCE_ANON_VMA, RESOURCE_AVC } from "../../abi/pool";
 import { exists } from "../base/object";
 import { poolAlloc, poolFree, poolId, poolObject } from "../base/pool";
 import { Folio } from "../frame/folio";
@@ -46,7 +47,7 @@ export class Link {
 
 @inline
 export function anonVmaAt(id: u32): AnonVma {
-  return changetype<AnonVma>(poolObject(TABLE_ANON_VMA, id));
+  return changetype<AnonVma>(poolObject(RESOURCE_ANON_VMA, id));
 }
 
 
@@ -83,7 +84,7 @@ function treeRemove(anon: AnonVma, link: Link): void {
 
 /** Adds a link to the head of the vma's chain. False when the link table is full. */
 function addLink(vma: Vma, anonId: u32): bool {
-  const link = changetype<Link>(poolAlloc(TABLE_AVC));
+  const link = changetype<Link>(poolAlloc(RESOURCE_AVC));
   if (!exists(link)) return false;
   link.vma = <u32>vma.ptr;
   link.anonVma = anonId;
@@ -116,10 +117,10 @@ export function unlinkAnonVmas(vma: Vma): void {
     if (link.anonVma == vma.anonVma) anon.active--;
     if (!anon.first) {
       anonVmaAt(anon.parent).children--;
-      if (!anon.held) poolFree(TABLE_ANON_VMA, changetype<usize>(anon));
+      if (!anon.held) poolFree(RESOURCE_ANON_VMA, changetype<usize>(anon));
     }
     at = link.chainNext;
-    poolFree(TABLE_AVC, changetype<usize>(link));
+    poolFree(RESOURCE_AVC, changetype<usize>(link));
   }
   vma.chain = 0;
   vma.anonVma = 0;
@@ -166,11 +167,11 @@ export function anonVmaFork(child: Vma, parent: Vma): bool {
 }
 
 function newAnonVma(vma: Vma, parent: u32): bool {
-  const anon = changetype<AnonVma>(poolAlloc(TABLE_ANON_VMA));
+  const anon = changetype<AnonVma>(poolAlloc(RESOURCE_ANON_VMA));
   if (!exists(anon)) return false;
-  const id = poolId(TABLE_ANON_VMA, changetype<usize>(anon));
+  const id = poolId(RESOURCE_ANON_VMA, changetype<usize>(anon));
   if (!addLink(vma, id)) {
-    poolFree(TABLE_ANON_VMA, changetype<usize>(anon));
+    poolFree(RESOURCE_ANON_VMA, changetype<usize>(anon));
     return false;
   }
   anon.parent = parent ? parent : id;
@@ -266,6 +267,18 @@ function overlapping(from: usize, pgoff: u64): usize {
   return 0;
 }
 
+/** Where the part of a large folio begins that a vma may map; `pgoff` is the folio's page offset. */
+@inline
+export function partStart(vma: Vma, pgoff: u64): u64 {
+  return pgoff > vma.pgoff ? vma.start + ((pgoff - vma.pgoff) << 12) : vma.start;
+}
+
+/** Where the part ends: see partStart(). */
+@inline
+export function partEnd(vma: Vma, pgoff: u64): u64 {
+  return min(vma.end, vma.start + ((pgoff + PMD_PAGES - vma.pgoff) << 12));
+}
+
 /** A KSM item names an anon_vma: it stays, even when no vma is left in it. */
 export function anonVmaHold(id: u32): void {
   anonVmaAt(id).held++;
@@ -273,7 +286,7 @@ export function anonVmaHold(id: u32): void {
 
 export function anonVmaRelease(id: u32): void {
   const anon = anonVmaAt(id);
-  if (!--anon.held && !anon.first) poolFree(TABLE_ANON_VMA, changetype<usize>(anon));
+  if (!--anon.held && !anon.first) poolFree(RESOURCE_ANON_VMA, changetype<usize>(anon));
 }
 
 /**

@@ -4,15 +4,9 @@
 // The swap cache is for pages that cannot leave, or not alone: somebody else refers to them, or other entries name the
 // slot. From page to slot it is a hash table in linear memory: pairs of u32 (pfn, slot), open addressing.
 
-import {
-  FOLIO_DIRTY,
-  FOLIO_FREE,
-  FOLIO_LOCKED,
-  FOLIO_SWAP_CACHE,
-  HDR_SWAP_HASH,
-  HDR_SWAP_HASH_MASK,
-  SWAP_ZONE,
-} from "../../abi/struct";
+import { FOLIO_DIRTY, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SWAP_CACHE } from "../../abi/frame";
+import { HDR_SWAP_HASH, HDR_SWAP_HASH_MASK } from "../../abi/header";
+import { SWAP_ZONE } from "../../abi/zone";
 import { header } from "../base/layout";
 import { Folio, folioOf } from "../frame/folio";
 import { allocFrame, freeFrame, getPage, putPage } from "../frame/page-alloc";

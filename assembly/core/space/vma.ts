@@ -3,25 +3,17 @@
 
 import { PTE_NO_ACCESS } from "../../uapi/pte";
 import {
-  MM_VMA_ROOT,
-  TABLE_VMA,
-  VMA_ANON_VMA,
-  VMA_CHAIN,
   VMA_END,
   VMA_FILE,
-  VMA_FILE_NEXT,
-  VMA_FILE_PREV,
   VMA_FLAGS,
   VMA_GENERATION,
-  VMA_LEFT,
   VMA_MM,
   VMA_NEXT,
   VMA_PGOFF,
-  VMA_PREV,
-  VMA_RIGHT,
-  VMA_SIZE,
   VMA_START,
-} from "../../abi/struct";
+} from "../../abi/object";
+import { RESOURCE_VMA } from "../../abi/pool";
+import { VMA_SIZE } from "../base/layout";
 import { VM_ACCESS, VM_MAYWRITE, VM_SHARED, VM_SPECIAL } from "../../uapi/vm";
 import { exists } from "../base/object";
 import { poolAlloc, poolFree } from "../base/pool";
@@ -71,15 +63,8 @@ if (offsetof<Vma>("end") != VMA_END) ERROR("VMA_END");
 if (offsetof<Vma>("pgoff") != VMA_PGOFF) ERROR("VMA_PGOFF");
 if (offsetof<Vma>("flags") != VMA_FLAGS) ERROR("VMA_FLAGS");
 if (offsetof<Vma>("mmId") != VMA_MM) ERROR("VMA_MM");
-if (offsetof<Vma>("prev") != VMA_PREV) ERROR("VMA_PREV");
 if (offsetof<Vma>("next") != VMA_NEXT) ERROR("VMA_NEXT");
-if (offsetof<Vma>("left") != VMA_LEFT) ERROR("VMA_LEFT");
-if (offsetof<Vma>("right") != VMA_RIGHT) ERROR("VMA_RIGHT");
-if (offsetof<Vma>("anonVma") != VMA_ANON_VMA) ERROR("VMA_ANON_VMA");
-if (offsetof<Vma>("chain") != VMA_CHAIN) ERROR("VMA_CHAIN");
 if (offsetof<Vma>("file") != VMA_FILE) ERROR("VMA_FILE");
-if (offsetof<Vma>("filePrev") != VMA_FILE_PREV) ERROR("VMA_FILE_PREV");
-if (offsetof<Vma>("fileNext") != VMA_FILE_NEXT) ERROR("VMA_FILE_NEXT");
 if (offsetof<Vma>("generation") != VMA_GENERATION) ERROR("VMA_GENERATION");
 
 
@@ -120,7 +105,7 @@ function priority(vma: usize): u32 {
 
 /** A new vma, in no tree yet; null when the table is full. */
 export function vmaAlloc(mm: Mm, start: u64, end: u64, flags: u32, pgoff: u64, file: u32): Vma {
-  const vma = changetype<Vma>(poolAlloc(TABLE_VMA));
+  const vma = changetype<Vma>(poolAlloc(RESOURCE_VMA));
   if (!exists(vma)) return vma;
   vma.start = start;
   vma.end = end;
@@ -135,7 +120,7 @@ export function vmaAlloc(mm: Mm, start: u64, end: u64, flags: u32, pgoff: u64, f
 export function vmaFree(vma: Vma): void {
   vma.flags = 0;
   vma.generation = 0;
-  poolFree(TABLE_VMA, vma.ptr);
+  poolFree(RESOURCE_VMA, vma.ptr);
 }
 
 /** find_vma: the first vma that ends above addr, or null. It may start above addr. */
@@ -148,9 +133,9 @@ export function findVmaFrom(mm: Mm, addr: u64): Vma {
     if (addr < load<u64>(node, VMA_END)) {
       best = node;
       if (addr >= load<u64>(node, VMA_START)) break;
-      node = load<u32>(node, VMA_LEFT);
+      node = load<u32>(node, offsetof<Vma>("left"));
     } else {
-      node = load<u32>(node, VMA_RIGHT);
+      node = load<u32>(node, offsetof<Vma>("right"));
     }
   }
   if (best) mm.vmaCache = <u32>best;
@@ -197,24 +182,24 @@ export function vmaInsert(mm: Mm, vma: Vma): void {
 
 function treeInsert(mm: Mm, vma: Vma): void {
   const rank = priority(vma.ptr);
-  let at = changetype<usize>(mm) + MM_VMA_ROOT;
+  let at = changetype<usize>(mm) + offsetof<Mm>("vmaRoot");
   let node: usize = load<u32>(at);
   while (node && priority(node) >= rank) {
-    at = node + (vma.start < load<u64>(node, VMA_START) ? VMA_LEFT : VMA_RIGHT);
+    at = node + (vma.start < load<u64>(node, VMA_START) ? offsetof<Vma>("left") : offsetof<Vma>("right"));
     node = load<u32>(at);
   }
   store<u32>(at, <u32>vma.ptr);
   // What hung there is parted into what lies left and right of the new node.
-  let left = vma.ptr + VMA_LEFT;
-  let right = vma.ptr + VMA_RIGHT;
+  let left = vma.ptr + offsetof<Vma>("left");
+  let right = vma.ptr + offsetof<Vma>("right");
   while (node) {
     if (load<u64>(node, VMA_START) < vma.start) {
       store<u32>(left, <u32>node);
-      left = node + VMA_RIGHT;
+      left = node + offsetof<Vma>("right");
       node = load<u32>(left);
     } else {
       store<u32>(right, <u32>node);
-      right = node + VMA_LEFT;
+      right = node + offsetof<Vma>("left");
       node = load<u32>(right);
     }
   }
@@ -224,22 +209,22 @@ function treeInsert(mm: Mm, vma: Vma): void {
 
 /** Takes a vma out of its mm's tree and list. */
 export function vmaRemove(mm: Mm, vma: Vma): void {
-  let at = changetype<usize>(mm) + MM_VMA_ROOT;
+  let at = changetype<usize>(mm) + offsetof<Mm>("vmaRoot");
   while (load<u32>(at) != <u32>vma.ptr) {
     const node: usize = load<u32>(at);
     assert(node, "vmaRemove: not in the tree");
-    at = node + (vma.start < load<u64>(node, VMA_START) ? VMA_LEFT : VMA_RIGHT);
+    at = node + (vma.start < load<u64>(node, VMA_START) ? offsetof<Vma>("left") : offsetof<Vma>("right"));
   }
   let left: usize = vma.left;
   let right: usize = vma.right;
   while (left && right) {
     if (priority(left) > priority(right)) {
       store<u32>(at, <u32>left);
-      at = left + VMA_RIGHT;
+      at = left + offsetof<Vma>("right");
       left = load<u32>(at);
     } else {
       store<u32>(at, <u32>right);
-      at = right + VMA_LEFT;
+      at = right + offsetof<Vma>("left");
       right = load<u32>(at);
     }
   }

@@ -9,23 +9,11 @@ import {
   PTE_PRESENT,
   PTE_SPECIAL,
 } from "../../uapi/pte";
-import {
-  FOLIO_ANON,
-  FOLIO_ANON_EXCLUSIVE,
-  FOLIO_COUNT_MASK,
-  FOLIO_DIRTY,
-  FOLIO_FLAGS,
-  FOLIO_LRU,
-  FOLIO_MAPS,
-  FOLIO_REFERENCED,
-  FOLIO_RESERVED,
-  FOLIO_SHMEM,
-  FOLIO_SIZE,
-  HDR_FOLIOS,
-} from "../../abi/struct";
+import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_LRU, FOLIO_RESERVED, FOLIO_SHMEM, FOLIO_SIZE } from "../../abi/frame";
+import { HDR_FOLIOS } from "../../abi/header";
 import { header, LARGE_PAGES } from "../base/layout";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
-import { Folio, folioOf } from "../frame/folio";
+import { Folio, FOLIO_COUNTS, FOLIO_MARKS, FOLIO_SOLE, folioOf } from "../frame/folio";
 import { memcgUncharge } from "../frame/memcg";
 import { clearFolio, freeGroup, putPage } from "../frame/page-alloc";
 import { hugeZeroPut, isHugeZero } from "../table/huge";
@@ -86,16 +74,13 @@ export function zapPte(mm: Mm, pte: u64): void {
   }
 }
 
-/** Flags that the folio of a page may have, beside FOLIO_ANON and FOLIO_LRU, for zapSole() to take it. */
-const USUAL: u32 = FOLIO_DIRTY | FOLIO_ANON_EXCLUSIVE | FOLIO_REFERENCED;
-
 /**
- * Clears the entries from `at` on as long as their pages are this mm's alone: present, anonymous, in RAM, with one mapping and
- * its reference, charged as the mm is. Their frames go back by bitmap words. Returns the first entry that is not so.
+ * Clears the entries from `at` on as long as their pages are this mm's alone: present, anonymous, in RAM, sole, charged as
+ * the mm is. Their frames go back by bitmap words. Returns the first entry that is not so, for zapPte().
  */
 function zapSole(mm: Mm, at: usize, last: usize): usize {
   const folios = header(HDR_FOLIOS);
-  const own = (mm.memcg << 24) | 1;
+  const sole = FOLIO_SOLE | (mm.memcg << 24);
   const first = at;
   let group: u32 = 0; // pfn / 64
   let bits: u64 = 0;
@@ -103,11 +88,11 @@ function zapSole(mm: Mm, at: usize, last: usize): usize {
     const pte = load<u64>(at);
     if ((pteFlags(pte) & ((<u32>PTE_PRESENT) | PTE_SPECIAL)) != <u32>PTE_PRESENT) break;
     const pfn = ptePfn(pte);
-    const folio = folios + pfn * FOLIO_SIZE;
-    if (load<u32>(folio) != own || (load<u32>(folio, FOLIO_MAPS) & FOLIO_COUNT_MASK) != 1) break;
-    if ((load<u16>(folio, FOLIO_FLAGS) & ~USUAL) != (FOLIO_ANON | FOLIO_LRU)) break;
+    const folio = changetype<Folio>(folios + pfn * FOLIO_SIZE);
+    if ((folio.counts & (FOLIO_COUNTS | 0xff000000)) != sole) break;
+    if ((folio.flags & ~FOLIO_MARKS) != (FOLIO_ANON | FOLIO_LRU)) break;
     store<u64>(at, 0);
-    clearFolio(changetype<Folio>(folio));
+    clearFolio(folio);
     if (pfn >> 6 != group) {
       if (bits) freeGroup(group, bits);
       group = pfn >> 6;
@@ -124,7 +109,9 @@ function zapSole(mm: Mm, at: usize, last: usize): usize {
 
 /** Clears every entry of [start, end). Huge mappings lie inside it, or outside. */
 export function zapRange(mm: Mm, start: u64, end: u64): void {
-  for (let addr = start, next = start; addr < end; addr = next) {
+  let next = start;
+  while (next < end) {
+    const addr = next;
     const table = leafTable(mm.pgd, addr);
     next = spanEnd(mm.pgd, table, addr, end);
     if (!table) continue;

@@ -2,7 +2,7 @@
 
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import { PTE_HUGE, PTE_SPECIAL } from "../../uapi/pte";
-import { HDR_HUGE_ZERO, HDR_HUGE_ZERO_MAPS, HDR_ZERO_PFN } from "../../abi/struct";
+import { HDR_HUGE_ZERO, HDR_HUGE_ZERO_MAPS, HDR_ZERO_PFN } from "../../abi/header";
 import { header, LARGE_PAGES, setHeader } from "../base/layout";
 import { makePte, pteFlags } from "../base/pte";
 import { putLarge, zeroLarge } from "../frame/large";

@@ -10,7 +10,8 @@
 
 import { MMAP_MIN_ADDR, PAGE_SIZE, PGD_SHIFT, PMD_SHIFT, PUD_SHIFT, TASK_SIZE } from "../../uapi/page";
 import { PTE_HUGE, PTE_PRESENT } from "../../uapi/pte";
-import { HDR_TABLE_META, POOL_BASE, TABLE_PAGE_TABLE } from "../../abi/struct";
+import { HDR_TABLE_META } from "../../abi/header";
+import { POOL_BASE, RESOURCE_PAGE_TABLE } from "../../abi/pool";
 import { header, pool, TABLE_META_SIZE } from "../base/layout";
 import { poolAlloc, poolFree } from "../base/pool";
 
@@ -34,13 +35,13 @@ export class TableMeta {
 }
 
 export function tableMeta(table: usize): TableMeta {
-  const index = (<u32>table - load<u32>(pool(TABLE_PAGE_TABLE), POOL_BASE)) >> 12;
+  const index = (<u32>table - load<u32>(pool(RESOURCE_PAGE_TABLE), POOL_BASE)) >> 12;
   return changetype<TableMeta>(header(HDR_TABLE_META) + index * TABLE_META_SIZE);
 }
 
 /** A new empty table, or 0. */
 export function allocTable(owner: u32, level: u32, addr: u64): usize {
-  const table = poolAlloc(TABLE_PAGE_TABLE);
+  const table = poolAlloc(RESOURCE_PAGE_TABLE);
   if (!table) return 0;
   const meta = tableMeta(table);
   meta.owner = owner;
@@ -52,7 +53,7 @@ export function allocTable(owner: u32, level: u32, addr: u64): usize {
 
 export function freeTable(table: usize): void {
   tableMeta(table).owner = 0;
-  poolFree(TABLE_PAGE_TABLE, table);
+  poolFree(RESOURCE_PAGE_TABLE, table);
 }
 
 
@@ -197,7 +198,9 @@ export function leafEnd(addr: u64, end: u64): u64 {
 //
 // The walk over the leaf tables of [start, end), and over the entries of each:
 //
-//   for (let addr = start, next = start; addr < end; addr = next) {
+//   let next = start;
+//   while (next < end) {
+//     const addr = next;
 //     const table = leafTable(root, addr);
 //     next = spanEnd(root, table, addr, end);
 //     if (!table) continue;

@@ -1,17 +1,8 @@
 // What verify() knows of KSM pages.
 
-import {
-  FOLIO_ANON,
-  FOLIO_ANON_EXCLUSIVE,
-  FOLIO_KSM,
-  FOLIO_LOCKED,
-  HDR_DEVICE_BASE,
-  HDR_DEVICE_NEXT,
-  HDR_SYSTEM_FRAMES,
-  TABLE_KSM_ITEM,
-  TABLE_KSM_NODE,
-  TABLE_MM,
-} from "../../abi/struct";
+import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_KSM, FOLIO_LOCKED } from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_DEVICE_NEXT, HDR_SYSTEM_FRAMES } from "../../abi/header";
+import { RESOURCE_KSM_ITEM, RESOURCE_KSM_NODE, RESOURCE_MM } from "../../abi/pool";
 import { header, RESERVED_FRAMES } from "../base/layout";
 import { exists } from "../base/object";
 import { poolHigh, poolObject, poolUsed } from "../base/pool";
@@ -47,14 +38,14 @@ export function ksmCheck(): u32 {
     if (!known || !folio.has(FOLIO_ANON) || folio.has(FOLIO_ANON_EXCLUSIVE)) return pfn;
   }
   let items: u32 = 0;
-  for (let id: u32 = 1; id <= poolHigh(TABLE_KSM_NODE); id++) {
-    const node = ksmNodeAt(poolObject(TABLE_KSM_NODE, id));
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_KSM_NODE); id++) {
+    const node = ksmNodeAt(poolObject(RESOURCE_KSM_NODE, id));
     if (!node.pfn) continue;
     const own = checkNode(node);
     if (own < 0) return node.pfn;
     items += own;
   }
-  return items + looseItems() == poolUsed(TABLE_KSM_ITEM) ? 0 : 1;
+  return items + looseItems() == poolUsed(RESOURCE_KSM_ITEM) ? 0 : 1;
 }
 
 /** How many items without an address space a node's list has; -1 if node or list are broken. */
@@ -75,11 +66,11 @@ function checkNode(node: KsmNode): i32 {
 /** The items in the lists of address spaces; more than all there are if a list is out of order. */
 function looseItems(): u32 {
   let n: u32 = 0;
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MM); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MM); id++) {
     const mm = mmOf(id);
     let before: u64 = 0;
     for (let at: usize = exists(mm) ? <usize>mm.ksmItems : 0; at; at = ksmItemAt(at).mmNext) {
-      if (ksmItemAt(at).mm != id || ksmItemAt(at).address <= before) return poolUsed(TABLE_KSM_ITEM) + 1;
+      if (ksmItemAt(at).mm != id || ksmItemAt(at).address <= before) return poolUsed(RESOURCE_KSM_ITEM) + 1;
       before = ksmItemAt(at).address;
       n++;
     }

@@ -26,6 +26,8 @@ import {
   FOLIO_RESERVED,
   FOLIO_SHMEM,
   FOLIO_SWAP_CACHE,
+} from "../../abi/frame";
+import {
   HDR_CMD_DEPTH,
   HDR_DEVICE_BASE,
   HDR_DEVICE_NEXT,
@@ -33,10 +35,9 @@ import {
   HDR_HUGE_ZERO,
   HDR_SYSTEM_FRAMES,
   HDR_VERIFY_CODE,
-  TABLE_DEVICE_TABLE,
-  TABLE_MIGRATION,
-  TABLE_MM,
-  TABLE_PAGE_TABLE,
+} from "../../abi/header";
+import { RESOURCE_DEVICE_TABLE, RESOURCE_MIGRATION, RESOURCE_MM, RESOURCE_PAGE_TABLE } from "../../abi/pool";
+import {
   VERIFY_ANON_VMA,
   VERIFY_ARENA,
   VERIFY_DEVICE_PRESENT,
@@ -56,7 +57,7 @@ import {
   VERIFY_VMA_ORDER,
   VERIFY_VMA_TREE,
   VERIFY_WRITE_BIT,
-} from "../../abi/struct";
+} from "../../abi/verify";
 import { VM_MIXEDMAP, VM_WRITE } from "../../uapi/vm";
 import { arenaCheck } from "../base/arena";
 import { header, LARGE_PAGES, pool, RESERVED_FRAMES, setHeader } from "../base/layout";
@@ -88,8 +89,8 @@ import { broken, checkGroups, checkPools, checkSlots, checkZones } from "./zones
 
 export function verify(): i32 {
   setHeader(HDR_VERIFY_CODE, VERIFY_OK);
-  const migrations = poolUsed(TABLE_MIGRATION);
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MM); id++) {
+  const migrations = poolUsed(RESOURCE_MIGRATION);
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MM); id++) {
     const mm = mmOf(id);
     if (!exists(mm)) continue;
     checkVmas(mm, id);
@@ -102,7 +103,7 @@ export function verify(): i32 {
   checkZones();
   checkGroups();
   checkPools();
-  for (let id: u32 = 1; id <= poolHigh(TABLE_DEVICE_TABLE); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_DEVICE_TABLE); id++) {
     const table = deviceTableOf(id);
     if (changetype<usize>(table) && table.mm) checkMirror(table, migrations != 0);
   }
@@ -185,8 +186,8 @@ function nextEntry(root: usize, from: u64, end: u64): u64 {
 
 /** Takes off (-1) or puts back (1) what every entry of every leaf table has of its page's counts. -1 also checks. */
 function shareEntries(by: i32, migrating: bool): void {
-  for (let i: u32 = 1; i <= poolHigh(TABLE_PAGE_TABLE); i++) {
-    const table: usize = load<u32>(pool(TABLE_PAGE_TABLE)) + (i << 12);
+  for (let i: u32 = 1; i <= poolHigh(RESOURCE_PAGE_TABLE); i++) {
+    const table: usize = load<u32>(pool(RESOURCE_PAGE_TABLE)) + (i << 12);
     const meta = tableMeta(table);
     if (!meta.owner || meta.level || meta.owner & DEVICE_OWNER) continue;
     if (meta.owner & FILE_OWNER) {
@@ -312,7 +313,7 @@ function checkFolios(busy: bool): void {
   left += folioOf(1).refcount - 1;
   let explained: u64 =
     header(HDR_EXTERNAL_REFS) + commandsHold() + cached + (header(HDR_HUGE_ZERO) ? LARGE_PAGES : 0);
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MIGRATION); id++) {
     const m = migrationOf(id);
     if (!exists(m)) continue;
     for (let i: u32 = 0; i < m.npages; i++)
@@ -344,7 +345,7 @@ function checkMirror(table: DeviceTable, migrating: bool): void {
     else if (pteFlags(device) & PTE_WRITE && !(pteFlags(cpu) & PTE_WRITE))
       broken(VERIFY_MIRROR_WRITE, table.mm, addr, pfn);
   }
-  if (found != table.entries) broken(VERIFY_POOL, table.mm, TABLE_DEVICE_TABLE, found, table.entries);
+  if (found != table.entries) broken(VERIFY_POOL, table.mm, RESOURCE_DEVICE_TABLE, found, table.entries);
 }
 
 /** As nextEntry(), over a space that is mostly holes. */

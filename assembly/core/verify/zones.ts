@@ -1,9 +1,7 @@
 // verify(), of frames and tables of objects: free lists, swap slots, memory cgroups, pools.
 
+import { FOLIO_ANON_EXCLUSIVE, FOLIO_FREE, FOLIO_SWAP_CACHE } from "../../abi/frame";
 import {
-  FOLIO_ANON_EXCLUSIVE,
-  FOLIO_FREE,
-  FOLIO_SWAP_CACHE,
   HDR_DEVICE_BASE,
   HDR_DEVICE_NEXT,
   HDR_SYSTEM_FRAMES,
@@ -12,12 +10,10 @@ import {
   HDR_VERIFY_C,
   HDR_VERIFY_CODE,
   HDR_VERIFY_MM,
-  MEMCG_USAGE,
-  POOL_FREE,
-  POOL_HIGH,
-  SWAP_ZONE,
-  TABLE_MEMCG,
-  TABLE_POOLS,
+} from "../../abi/header";
+import { MEMCG_USAGE } from "../../abi/object";
+import { POOL_COUNT, POOL_FREE, POOL_HIGH, RESOURCE_MEMCG } from "../../abi/pool";
+import {
   VERIFY_EXCLUSIVE,
   VERIFY_FREE_LIST,
   VERIFY_MEMCG,
@@ -25,8 +21,8 @@ import {
   VERIFY_POOL,
   VERIFY_REFCOUNT,
   VERIFY_RMAP,
-  ZONE_COUNT,
-} from "../../abi/struct";
+} from "../../abi/verify";
+import { SWAP_ZONE, ZONE_COUNT } from "../../abi/zone";
 import { header, pool, RESERVED_FRAMES, setHeader, setHeaderF64 } from "../base/layout";
 import { poolHigh, poolUsed } from "../base/pool";
 import { folioOf } from "../frame/folio";
@@ -80,7 +76,7 @@ export function checkZones(): void {
 }
 
 export function checkGroups(): void {
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MEMCG); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MEMCG); id++) {
     const group = memcgOf(id);
     if (!group) continue;
     let charged: u32 = 0;
@@ -97,7 +93,7 @@ export function checkGroups(): void {
 
 /** used + free list = ids ever handed out. */
 export function checkPools(): void {
-  for (let table: u32 = 0; table < <u32>TABLE_POOLS; table++) {
+  for (let table: u32 = 0; table < <u32>POOL_COUNT; table++) {
     const p = pool(table);
     let free: u32 = 0;
     const high = load<u32>(p, POOL_HIGH);

@@ -14,7 +14,8 @@ import {
   PAGE_SIZE,
   type HmmEvents,
 } from "../../../src/index.ts";
-import { FOLIO_REFS, FOLIO_SIZE, HDR_FOLIOS } from "../../../assembly/abi/struct.ts";
+import { FOLIO_REFS, FOLIO_SIZE } from "../../../assembly/abi/frame.ts";
+import { HDR_FOLIOS } from "../../../assembly/abi/header.ts";
 import { contextOf } from "../../../src/engine/context.ts";
 import { onEachBuild } from "../../util/builds.ts";
 import { errorOf, makeHmm, MIB, pattern, rejectionOf, TestGpu } from "../../util/driver.ts";

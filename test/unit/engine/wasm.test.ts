@@ -1,5 +1,5 @@
 import * as assert from "uvu/assert";
-import { HDR_ARENA } from "../../../assembly/abi/struct.ts";
+import { HDR_ARENA } from "../../../assembly/abi/header.ts";
 import { boot, checkConfig } from "../../../src/engine/config.ts";
 import { bindExports } from "../../../src/engine/wasm.ts";
 import { onEachBuild } from "../../util/builds.ts";
@@ -19,7 +19,7 @@ onEachBuild("wasm", (test, module) => {
     const core = bindExports(new WebAssembly.Instance(module, {}).exports);
     const { mem } = boot(core, checkConfig({ systemMemory: 1 << 20, deviceMemory: 0 }));
     const error = errorOf(() => core.arenaFree(mem.header(HDR_ARENA) + 64))!;
-    assert.match(error.message, /^heteromem core panic: arenaFree: .+ \(assembly\/core\/arena\.ts:\d+\)$/);
+    assert.match(error.message, /^heteromem core panic: arenaFree: .+ \(assembly\/core\/base\/arena\.ts:\d+\)$/);
     assert.instance(error.cause, WebAssembly.RuntimeError);
   });
 

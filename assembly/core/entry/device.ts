@@ -1,0 +1,115 @@
+// The exports of accesses and of HMM: the CPU's and the driver's touches, range faults, migration, exclusive access.
+
+import { XBUF_SIZE } from "../../abi/argument";
+import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES } from "../../abi/header";
+import { EINVAL, ENOMEM } from "../../uapi/errno";
+import { PAGE_SIZE } from "../../uapi/page";
+import { AccessCmd, PinCmd } from "../access/access";
+import { header } from "../base/layout";
+import { exists } from "../base/object";
+import { ExclusiveCmd } from "../hmm/exclusive";
+import { RangeFaultCmd } from "../hmm/range-fault";
+import { MigrateDeviceSetupCmd, MigratePagesCmd, MigrateSetupCmd } from "../migrate/cmd";
+import {
+  commandPush,
+  OP_ACCESS,
+  OP_EXCLUSIVE,
+  OP_FAULT,
+  OP_MIGRATE_DEVICE_SETUP,
+  OP_MIGRATE_PAGES,
+  OP_MIGRATE_SETUP,
+  OP_PIN,
+  OP_RANGE_FAULT,
+} from "../operation/cmd";
+import { migrationOf } from "../space/migration";
+import { begin, notBegun, run } from "./run";
+
+/** Copies up to XBUF_SIZE bytes between an address space and the exchange buffer. Returns the bytes copied. */
+export function access(mm: u32, addr: f64, length: u32, flags: u32): i32 {
+  const cmd = changetype<AccessCmd>(begin(OP_ACCESS, mm, addr, addr + <f64>min<u32>(length, XBUF_SIZE)));
+  if (!exists(cmd)) return notBegun(mm);
+  cmd.flags = flags;
+  return run(cmd);
+}
+
+/** Faults the page of one address in. Returns VM_FAULT_* bits or a negative errno. */
+export function fault(mm: u32, addr: f64, flags: u32): i32 {
+  const cmd = changetype<AccessCmd>(begin(OP_FAULT, mm, addr, addr));
+  if (!exists(cmd)) return notBegun(mm);
+  cmd.start &= ~(PAGE_SIZE - 1);
+  cmd.flags = flags;
+  return run(cmd);
+}
+
+/** pin_user_pages: `out` receives npages pfns (u32 each). Returns the pages pinned. */
+export function pin(mm: u32, addr: f64, npages: u32, out: usize, flags: u32): i32 {
+  const cmd = changetype<PinCmd>(begin(OP_PIN, mm, addr, addr + <f64>npages * PAGE_SIZE));
+  if (!exists(cmd)) return notBegun(mm);
+  cmd.out = <u32>out;
+  cmd.flags = flags;
+  return run(cmd);
+}
+
+/** hmm_range_fault: `pfns` is the address of a u32 for each page of [start, end). */
+export function hmmRangeFault(
+  mm: u32,
+  start: f64,
+  end: f64,
+  pfns: usize,
+  defaultFlags: u32,
+  mask: u32,
+  owner: u32,
+  notifier: u32,
+  seq: u32,
+): i32 {
+  const cmd = changetype<RangeFaultCmd>(begin(OP_RANGE_FAULT, mm, start, end));
+  if (!exists(cmd)) return notBegun(mm);
+  cmd.pfns = <u32>pfns;
+  cmd.defaultFlags = defaultFlags;
+  cmd.mask = mask;
+  cmd.owner = owner;
+  cmd.notifier = notifier;
+  cmd.seq = seq;
+  return run(cmd);
+}
+
+/** migrate_vma_setup: returns the migration's id. */
+export function migrateSetup(mm: u32, start: f64, end: f64, select: u32, owner: u32, faultPage: u32): i32 {
+  const cmd = changetype<MigrateSetupCmd>(begin(OP_MIGRATE_SETUP, mm, start, end));
+  if (!exists(cmd)) return notBegun(mm);
+  cmd.select = select;
+  cmd.owner = owner;
+  cmd.lockedPage = faultPage;
+  return run(cmd);
+}
+
+/** migrate_device_range of n device pages from pfn on: returns the migration's id. */
+export function migrateDeviceSetup(pfn: u32, n: u32): i32 {
+  const base = header(HDR_DEVICE_BASE);
+  const frames = header(HDR_DEVICE_FRAMES);
+  if (!n || pfn < base || n > frames || pfn - base > frames - n) return -EINVAL;
+  const cmd = changetype<MigrateDeviceSetupCmd>(commandPush(OP_MIGRATE_DEVICE_SETUP, 0));
+  if (!exists(cmd)) return -ENOMEM;
+  cmd.first = pfn;
+  cmd.npages = n;
+  return run(cmd);
+}
+
+/** migrate_vma_pages of a migration that is set up. */
+export function migratePages(migration: u32): i32 {
+  const m = migrationOf(migration);
+  if (!exists(m)) return -EINVAL;
+  const cmd = changetype<MigratePagesCmd>(commandPush(OP_MIGRATE_PAGES, m.mm));
+  if (!exists(cmd)) return -ENOMEM;
+  cmd.migration = <u32>changetype<usize>(m);
+  return run(cmd);
+}
+
+/** make_device_exclusive: `out` receives npages pfns (u32 each). Returns the pages reached. */
+export function makeDeviceExclusive(mm: u32, start: f64, npages: u32, out: usize, owner: u32): i32 {
+  const cmd = changetype<ExclusiveCmd>(begin(OP_EXCLUSIVE, mm, start, start + <f64>npages * PAGE_SIZE));
+  if (!exists(cmd)) return notBegun(mm);
+  cmd.out = <u32>out;
+  cmd.owner = owner;
+  return run(cmd);
+}

@@ -1,0 +1,50 @@
+// The command blocks of migrations: the arguments of the two setups and of pages(), and how far each is.
+
+import { COMMAND_SIZE } from "../../abi/header";
+import { Cmd } from "../operation/cmd";
+
+/** What both setups have in common, for finishSetup(). */
+@unmanaged
+export class SetupCmd extends Cmd {
+  /** The address of the Migration, once it is made. */
+  migration: u32;
+  /** The slot that unmapAll() is at. */
+  slot: u32;
+  /** How many slots hold pages that unmapAll() has to isolate and unmap elsewhere. */
+  unfinished: u32;
+}
+
+/** OP_MIGRATE_SETUP: the arguments of migrate_vma_setup, for [start, end). */
+@unmanaged
+export class MigrateSetupCmd extends SetupCmd {
+  /** MIGRATE_VMA_SELECT_*. */
+  select: u32;
+  owner: u32;
+  /** The device page that a CPU fault has locked (migrate_vma.fault_page); 0 none. */
+  lockedPage: u32;
+}
+
+/** OP_MIGRATE_DEVICE_SETUP: the arguments of migrate_device_range. */
+@unmanaged
+export class MigrateDeviceSetupCmd extends SetupCmd {
+  /** The first pfn, and how many follow it. */
+  first: u32;
+  npages: u32;
+  /** The slot whose large folio is being split. */
+  splitting: u32;
+}
+
+/** OP_MIGRATE_PAGES: moves the pages of a migration that is set up. */
+@unmanaged
+export class MigratePagesCmd extends Cmd {
+  /** The address of the Migration. */
+  migration: u32;
+  /** The slot at which the walk goes on. */
+  slot: u32;
+  /** 1 once the second window, from the first hole that is filled, has been asked for. */
+  windowAsked: u32;
+}
+
+if (<i32>offsetof<MigrateSetupCmd>() > COMMAND_SIZE) ERROR("MigrateSetupCmd");
+if (<i32>offsetof<MigrateDeviceSetupCmd>() > COMMAND_SIZE) ERROR("MigrateDeviceSetupCmd");
+if (<i32>offsetof<MigratePagesCmd>() > COMMAND_SIZE) ERROR("MigratePagesCmd");

@@ -1,0 +1,62 @@
+// Random numbers by SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014),
+// and permutations without a table. Whole numbers only: every platform draws the same ones.
+
+import { RANDOM_STATE, setState, state } from "./memory";
+
+/** The finaliser of SplitMix64: mixes the bits of a word. */
+@inline
+export function mix(word: u64): u64 {
+  word = (word ^ (word >> 30)) * 0xbf58476d1ce4e5b9;
+  word = (word ^ (word >> 27)) * 0x94d049bb133111eb;
+  return word ^ (word >> 31);
+}
+
+/** Starts the sequence of a seed. */
+export function seedRandom(seed: u64): void {
+  setState(RANDOM_STATE, seed);
+}
+
+/** The next 64 random bits. */
+@inline
+export function nextRandom(): u64 {
+  const next = state(RANDOM_STATE) + 0x9e3779b97f4a7c15;
+  setState(RANDOM_STATE, next);
+  return mix(next);
+}
+
+/** The high 64 bits of a product of two words. */
+@inline
+function multiplyHigh(a: u64, b: u64): u64 {
+  const low = (a & 0xffffffff) * (b & 0xffffffff);
+  const left = (a >> 32) * (b & 0xffffffff) + (low >> 32);
+  const right = (a & 0xffffffff) * (b >> 32) + (left & 0xffffffff);
+  return (a >> 32) * (b >> 32) + (left >> 32) + (right >> 32);
+}
+
+/** Scales 64 random bits to a whole number below `count`: Lemire's multiplication, without its rejection step. */
+@inline
+export function scale(bits: u64, count: u64): u64 {
+  return multiplyHigh(bits, count);
+}
+
+/** 64 random bits as a real number in [0, 1). */
+@inline
+export function unit(bits: u64): f64 {
+  return <f64>(bits >> 11) * (1.0 / 9007199254740992.0);
+}
+
+/**
+ * The place of `index` in a permutation of [0, 2^bits) that `key` chooses: two rounds of an odd multiplication and a
+ * shift, each of which is a bijection of `bits`-bit numbers.
+ */
+@inline
+export function permute(index: u64, bits: u64, key: u64): u64 {
+  const mask = bits >= 64 ? <u64>-1 : ((<u64>1) << bits) - 1;
+  const shift = (bits >> 1) + 1;
+  let at = (index ^ key) & mask;
+  at = (at * (0x9e3779b97f4a7c15 | 1)) & mask;
+  at ^= at >> shift;
+  at = (at * ((key >> 7) | 1)) & mask;
+  at ^= at >> shift;
+  return (at * 0xbf58476d1ce4e5b9) & mask;
+}
