@@ -20,6 +20,16 @@ const DEFINITION = { program: 1, recorder: 2, module: 3, name: 4, thread: 5 };
 const END_BYTES = 32;
 const EVENT_BYTES = 24;
 
+/** Loaded when the first decoder is made; it has no state of its own. */
+let zstd: Promise<ZSTDDecoder> | undefined;
+
+async function loadZstd(): Promise<ZSTDDecoder> {
+  const { ZSTDDecoder } = await import("zstddec");
+  const decoder = new ZSTDDecoder();
+  await decoder.init();
+  return decoder;
+}
+
 /** A trace that breaks a rule of docs/hmt.md. */
 export class HmtFormatError extends Error {
   override readonly name = "HmtFormatError";
@@ -126,16 +136,13 @@ export class HmtDecoder {
 
   /** A decoder in the text module. `file` is what errors call the trace. */
   static async create(text: TextModule, file?: string): Promise<HmtDecoder> {
-    const { ZSTDDecoder } = await import("zstddec");
-    const zstd = new ZSTDDecoder();
-    await zstd.init();
-    return new HmtDecoder(text, zstd, file);
+    return new HmtDecoder(text, await (zstd ??= loadZstd()), file);
   }
 
   /** Decodes `bytes` and hands each block that they complete to `use`. */
   feed(bytes: Uint8Array, use: (block: HmtBlock) => void): void {
     if (this.#closed) throw new TypeError("the decoder is closed");
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       if (!this.#stats.cut) this.#fail("bytes after the end block");
       const n = Math.min(this.#need - this.#have, bytes.length - at);
       this.#stored(this.#have, n).set(bytes.subarray(at, at + n));
@@ -214,7 +221,8 @@ export class HmtDecoder {
   #closeBlock(use: (block: HmtBlock) => void): void {
     const view = this.#view();
     const stored = view.getUint32(12, true);
-    if (!this.#text.hmtChecks(this.#handle, stored)) this.#fail("the block's checksum is wrong: it is damaged");
+    if (!this.#text.hmtChecks(this.#handle, stored))
+      this.#fail("the block's checksum is wrong: it is damaged");
     const [type, codec, thread] = [view.getUint8(8), view.getUint8(9), view.getUint16(10, true)];
     const [plain, records] = [view.getUint32(16, true), view.getUint32(20, true)];
     if (type >= BLOCK.skippedFrom) return;
@@ -242,6 +250,7 @@ export class HmtDecoder {
 
   #unpack(packed: Uint8Array, plain: number): Uint8Array {
     let unpacked: Uint8Array | null = null;
+    if (plain === 0) this.#fail("a packed payload of 0 bytes"); // the library would believe what the frame says
     try {
       unpacked = this.#zstd.decode(packed, plain);
     } catch {
@@ -291,7 +300,7 @@ export class HmtDecoder {
   }
 
   #define(payload: DataView): void {
-    for (let at = 0; at < payload.byteLength; ) {
+    for (let at = 0; at < payload.byteLength;) {
       if (at + 4 > payload.byteLength) this.#fail("a definition without its length");
       const [tag, length] = [payload.getUint16(at, true), payload.getUint16(at + 2, true)];
       at += 4;

@@ -286,7 +286,7 @@ function readRecords(payload: Reader, thread: number, count: number): Pick<HmtBl
     const length = form & FORM.LENGTH;
     if (length === 7) payload.fail(`form ${form} is not defined`);
     const scale = form & FORM.SCALED ? site.size & -site.size : 1;
-    const delta = literals.signed(length) * scale;
+    const delta = wrap(literals.signed(length) * scale);
     const base = form & FORM.PREVIOUS ? previous : site.last;
     if (form & FORM.SET) {
       site.delta = delta;
@@ -345,7 +345,7 @@ export function readHmt(bytes: Uint8Array): Hmt {
   if (bytes.length < FILE_HEADER || MAGIC.some((byte, i) => bytes[i] !== byte))
     throw new HmtError(0, "not an .hmt trace");
   const version = new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true);
-  if (version !== 1) throw new HmtError(8, `version ${version} is not known`);
+  if (version !== 1) throw new HmtError(0, `version ${version} is not known`);
   let at = FILE_HEADER;
   while (at < bytes.length) {
     if (hmt.end !== null) throw new HmtError(at, "bytes after the end block");
