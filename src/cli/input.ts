@@ -12,6 +12,8 @@ import { fileError, UserError } from "./errors.ts";
 
 /** Bytes in a chunk, at most. Each takes a turn of another thread. */
 const CHUNK = 1 << 20;
+/** Bytes at the beginning that tell a format. */
+const HEAD = 8;
 /** Bytes that may wait, decompressed, for the caller. */
 const AHEAD = 4 * CHUNK;
 
@@ -120,10 +122,10 @@ function isGzip(head: Uint8Array): boolean {
   return head[0] === 0x1f && head[1] === 0x8b;
 }
 
-/** The source's first two bytes (fewer if it has fewer), which stay in it. */
+/** The source's first bytes, as many as tell its format (fewer if it has fewer), which stay in it. */
 async function firstBytes(source: Readable): Promise<Uint8Array> {
   for (;;) {
-    const head = source.read(2) as Buffer | null;
+    const head = source.read(HEAD) as Buffer | null;
     if (head !== null) {
       source.unshift(head);
       return head;

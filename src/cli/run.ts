@@ -2,6 +2,7 @@
 import { HmmError } from "../index.ts";
 import type { Backing, Policy } from "../sim/report.ts";
 import { Simulation, SimulationError } from "../sim/simulation.ts";
+import { isHmt } from "../text/hmt.ts";
 import { loadText } from "../text/index.ts";
 import { LackeyDecoder, type LackeyStats } from "../text/lackey.ts";
 import type { NamedRange } from "./args.ts";
@@ -10,6 +11,7 @@ import { TraceInput } from "./input.ts";
 import { lineOfRecord } from "./locate.ts";
 import { Progress } from "./progress.ts";
 import { formatReport, type RunReport } from "./report.ts";
+import { replayHmt } from "./run-hmt.ts";
 
 export interface RunOptions {
   offload: NamedRange[];
@@ -48,11 +50,10 @@ export async function run(path: string, options: RunOptions): Promise<number> {
 
 /** Everything but the printing: the trace from its file through decoder and simulation. Row P15 measures it. */
 export async function replay(input: TraceInput, options: RunOptions, progress: Progress): Promise<RunReport> {
-  const decoder = new LackeyDecoder(loadText(), { offload: options.offload, file: input.name });
   using simulation = await createSimulation(options);
   if (options.failAlloc !== null) simulation.failAllocation(options.failAlloc);
   const start = performance.now();
-  const stats = await replayAll(input, decoder, simulation, progress);
+  const stats = await replayAll(input, options.offload, simulation, progress);
   const wallSeconds = (performance.now() - start) / 1000;
   if (!input.stopped) checkTrace(input, stats, options.offload);
   return makeReport(input, stats, simulation, options, wallSeconds);
@@ -69,15 +70,37 @@ async function createSimulation(options: RunOptions): Promise<Simulation> {
   }
 }
 
-/** Decodes and replays chunk by chunk, until the trace or the user's patience ends. */
+/** Decodes and replays a trace of the format that its first bytes say. */
 async function replayAll(
   input: TraceInput,
+  offload: readonly NamedRange[],
+  simulation: Simulation,
+  progress: Progress,
+): Promise<LackeyStats> {
+  const decoder = new LackeyDecoder(loadText(), { offload, file: input.name });
+  const chunks = input.chunks(() => decoder.stats().lines);
+  const first = await chunks.next();
+  const all = prepend(first, chunks);
+  if (first.done !== true && isHmt(first.value)) return replayHmt(input, all, simulation, progress, offload);
+  return replayLackey(input, all, decoder, simulation, progress);
+}
+
+/** What came first, then what is to come. */
+async function* prepend<T>(first: IteratorResult<T, void>, rest: AsyncIterable<T>): AsyncGenerator<T> {
+  if (first.done !== true) yield first.value;
+  yield* rest;
+}
+
+/** Decodes and replays chunk by chunk, until the trace or the user's patience ends. */
+async function replayLackey(
+  input: TraceInput,
+  chunks: AsyncIterable<Uint8Array>,
   decoder: LackeyDecoder,
   simulation: Simulation,
   progress: Progress,
 ): Promise<LackeyStats> {
   let tail: Uint8Array = new Uint8Array(); // what the chunks so far left of an incomplete line
-  for await (const chunk of input.chunks(() => decoder.stats().lines)) {
+  for await (const chunk of chunks) {
     const { lines } = decoder.stats();
     let before = 0; // records of this chunk in earlier batches
     decoder.feed(chunk, (records) => {
