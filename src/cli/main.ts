@@ -11,7 +11,8 @@ import { run } from "./run.ts";
 const WRONG_USAGE = 2;
 
 const RUN_HELP = `
-TRACE is what valgrind --tool=lackey --trace-mem=yes printed, plain or gzip; - reads standard input.
+TRACE is an .hmt trace of the recorder (docs/record.md), or what valgrind --tool=lackey --trace-mem=yes printed;
+plain or gzip, told by its first bytes. - reads standard input.
 SIZE is a number of bytes, or a number with a unit: 256KiB, 64MiB, 1.5GiB.
 
 Example:

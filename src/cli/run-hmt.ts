@@ -7,6 +7,7 @@ import type { NamedRange } from "./args.ts";
 import { UserError } from "./errors.ts";
 import type { TraceInput } from "./input.ts";
 import type { Progress } from "./progress.ts";
+import { plural } from "./report.ts";
 
 /** Decodes and replays block by block, until the trace or the user's patience ends. Throws UserError. */
 export async function replayHmt(
@@ -58,7 +59,7 @@ function finish(input: TraceInput, decoder: HmtDecoder): HmtStats {
   if (stats.accesses === 0) throw new UserError(`${input.name}: no access in this trace`);
   if (stats.cut)
     process.stderr.write(
-      `heteromem: ${input.name} was cut off: the report is about its ${stats.blocks} whole blocks\n`,
+      `heteromem: ${input.name} was cut off: the report is about its ${plural(stats.blocks, "whole block")}\n`,
     );
   return stats;
 }

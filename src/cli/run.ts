@@ -70,19 +70,22 @@ async function createSimulation(options: RunOptions): Promise<Simulation> {
   }
 }
 
+type TraceStats = LackeyStats & Pick<RunReport["trace"], "format">;
+
 /** Decodes and replays a trace of the format that its first bytes say. */
 async function replayAll(
   input: TraceInput,
   offload: readonly NamedRange[],
   simulation: Simulation,
   progress: Progress,
-): Promise<LackeyStats> {
+): Promise<TraceStats> {
   const decoder = new LackeyDecoder(loadText(), { offload, file: input.name });
   const chunks = input.chunks(() => decoder.stats().lines);
   const first = await chunks.next();
   const all = prepend(first, chunks);
-  if (first.done !== true && isHmt(first.value)) return replayHmt(input, all, simulation, progress, offload);
-  return replayLackey(input, all, decoder, simulation, progress);
+  if (first.done !== true && isHmt(first.value))
+    return { format: "hmt", ...(await replayHmt(input, all, simulation, progress, offload)) };
+  return { format: "lackey", ...(await replayLackey(input, all, decoder, simulation, progress)) };
 }
 
 /** What came first, then what is to come. */
@@ -171,7 +174,7 @@ function checkTrace(input: TraceInput, stats: LackeyStats, ranges: readonly Name
 
 function makeReport(
   input: TraceInput,
-  stats: LackeyStats,
+  stats: TraceStats,
   simulation: Simulation,
   options: RunOptions,
   wallSeconds: number,
@@ -182,6 +185,7 @@ function makeReport(
     partial: input.stopped,
     trace: {
       file: input.name,
+      format: stats.format,
       lines: stats.lines,
       instructions: stats.instructions,
       accesses: replayed,

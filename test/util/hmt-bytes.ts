@@ -130,3 +130,36 @@ export function zstdFrame(content: Uint8Array): Uint8Array {
   bytes.put((content.length << 3) | 1, 3); // the last block, raw
   return Uint8Array.from([...bytes.all, ...content]);
 }
+
+export interface PlainAccess {
+  address: number;
+  size: number;
+  kind: number;
+  agent: number;
+}
+
+/** The payload of a block with these accesses: each names its site, and its address is a literal of 6 bytes. */
+export function payloadOf(accesses: readonly PlainAccess[]): Uint8Array {
+  const ids = new Map<string, number>();
+  const [sites, named, literals] = [new Bytes(), new Bytes(), new Bytes()];
+  const last: number[] = [];
+  const refs = accesses.map(({ size, kind, agent }) => {
+    const key = `${size} ${kind} ${agent}`;
+    if (!ids.has(key)) {
+      ids.set(key, ids.size);
+      sites.put(size, 2).put(kind, 1).put(agent, 1).put(0, 4);
+    }
+    return ids.get(key)!;
+  });
+  accesses.forEach(({ address }, i) => {
+    named.put(refs[i], ids.size > 256 ? 2 : 1);
+    literals.put((address - (last[refs[i]] ?? 0) + 2 ** 48) % 2 ** 48, 6);
+    last[refs[i]] = address;
+  });
+  const n = accesses.length;
+  const head = new Bytes();
+  for (const count of [ids.size, 0, n, n, n, 6 * n]) head.put(count, 4);
+  const forms = Array<number>(n).fill(64 | 6);
+  const runs = Array<number>(n).fill(0);
+  return Uint8Array.from([...head.all, ...sites.all, ...forms, ...runs, ...named.all, ...literals.all]);
+}
