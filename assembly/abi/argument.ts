@@ -1,7 +1,8 @@
 // This file is shared by the core (asc) and the TypeScript API (tsc) and must remain portable.
+//
 // Values with a meaning of their own in arguments of the core's exports.
 
-/** File of mmap(): a driver's mapping of ordinary kernel pages, zeroed, all inserted at once (VM_MIXEDMAP). */
+/** File of mmap(): a driver's mapping of kernel pages, zeroed, all inserted at once (VM_MIXEDMAP). */
 export const MAP_FILE_MIXED = 0xfffffffe;
 /** File of mmap(): a driver's mapping of memory without pages (VM_PFNMAP, VM_IO). */
 export const MAP_FILE_PFN = 0xffffffff;

@@ -1,5 +1,6 @@
 // This file is shared by the core (asc) and the TypeScript API (tsc) and must remain portable.
-// The boot configuration, by offset from HEADER + BOOT_CONFIG: written by TypeScript before layoutBytes() and boot().
+//
+// The boot configuration, by offset from HEADER + BOOT_CONFIG. TypeScript writes it before layoutBytes().
 
 export const BOOT_DATA = 0; //           u32  1: frames have bytes
 export const BOOT_SYSTEM_FRAMES = 4; //  u32

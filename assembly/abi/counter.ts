@@ -1,4 +1,5 @@
 // This file is shared by the core (asc) and the TypeScript API (tsc) and must remain portable.
+//
 // Counters: u64 each, by index from HEADER + COUNTERS. Nothing in the core reads them.
 
 /** One for each FAULT_KIND_*, by kind. */

@@ -10,7 +10,7 @@
 //  └─────┴───────────┴─────┴───────────┴─────────────────┴─────────┴─────────┘
 //    8      24         8      24              32              16        16     bits
 //  index: page offset in the anon_vma or file, 40 bits. mapping: anon_vma id (FOLIO_ANON) or file id.
-//  KSM pages (FOLIO_KSM with FOLIO_ANON): index is the address of their node, mapping 0.
+//  KSM pages (FOLIO_KSM and FOLIO_ANON): index is the address of their node, mapping 0.
 //  Free device pages that the driver has not heard of are linked through index.
 //
 // Block, one for 512 frames, at HDR_BLOCKS + BLOCK_SIZE * (pfn / 512):
@@ -19,8 +19,8 @@
 //  ┌───────────────────────────────┬───────────┬──────────┬─────────┬─────────┬──────────┐
 //  │ bitmap: u64[8], 1 = free      │ prev/live │   next   │  free   │  zone   │   pfn    │
 //  └───────────────────────────────┴───────────┴──────────┴─────────┴─────────┴──────────┘
-//  prev, next: blocks on the same list. live: of a block that is a large folio, and so on no list, the frames that
-//  have references. free: free frames. pfn: its first frame.
+//  prev, next: blocks on the same list.  live: frames with references, of a block that is a large folio and so
+//  on no list.  free: free frames.  pfn: its first frame.
 
 export const FOLIO_SIZE = 16;
 export const FOLIO_REFS = 0; //          u32

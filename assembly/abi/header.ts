@@ -1,7 +1,7 @@
 // This file is shared by the core (asc) and the TypeScript API (tsc) and must remain portable.
 //
-// The core's linear memory from HEADER on. Addresses are bytes in linear memory (u32), 0 is "none"; virtual addresses
-// are u64. Below HEADER lies the module's static data, above the commands what core/base/layout.ts places.
+// The core's linear memory from HEADER on. Its addresses are u32, and 0 is "none"; virtual addresses are u64.
+// The module's static data lies below HEADER; core/base/layout.ts places the rest after the commands.
 //
 //   HEADER + 0    ┌──────────────────────────────────────────┐
 //                 │ header words: HDR_*, below               │
@@ -31,7 +31,7 @@ export const COMMAND_COUNT = 16;
 // ── Header words, by offset from HEADER ────────────────────────────────────────────────────────────────────
 export const HDR_MAGIC = 0; //           u32  HEADER_MAGIC
 export const HDR_FLAGS = 4; //           u32  HDR_FLAG_*
-export const HDR_PANIC_MESSAGE = 8; //   u32  address of an AssemblyScript string (UTF-16, byte length at -4), 0 none
+export const HDR_PANIC_MESSAGE = 8; //   u32  address of a string: UTF-16, byte length at -4; 0 none
 export const HDR_PANIC_FILE = 12; //     u32  likewise
 export const HDR_PANIC_LINE = 16; //     u32
 export const HDR_EXHAUSTED = 20; //      u32  RESOURCE_*: what ran out at the last -ENOMEM
@@ -49,13 +49,13 @@ export const HDR_REQ_EVENT = 72; //      u32  invalidate: MMU_NOTIFY_*
 export const HDR_REQ_OWNER = 76; //      u32  invalidate: owner of the event, 0 none
 export const HDR_REQ_START = 80; //      f64  invalidate: first byte; device fault: page address
 export const HDR_REQ_END = 88; //        f64  invalidate: end, exclusive
-export const HDR_REQ_SEQ = 96; //        u32  invalidate: the mm's sequence number to store with notifierSetSeq
+export const HDR_REQ_SEQ = 96; //        u32  invalidate: the mm's sequence number, for notifierSetSeq
 export const HDR_REQ_DEVMEM = 100; //    u32  device fault
-export const HDR_REQ_PAGE = 104; //      u32  device fault: the page's pfn, locked and referenced by the core
+export const HDR_REQ_PAGE = 104; //      u32  device fault: the page's pfn; the core has locked it
 export const HDR_REQ_VMA = 108; //       u32  device fault: vma pointer
 export const HDR_REQ_FLAGS = 112; //     u32  device fault: ACCESS_*
-export const HDR_REQ_ANSWER = 116; //    u32  device fault: TypeScript writes VM_FAULT_* here before resume()
-export const HDR_REQ_ORDER = 120; //     u32  device fault: order of the faulting entry, 0 a page, 9 a huge page
+export const HDR_REQ_ANSWER = 116; //    u32  device fault: VM_FAULT_*, written before resume()
+export const HDR_REQ_ORDER = 120; //     u32  device fault: order of the entry, 0 a page, 9 a huge page
 
 // What verify() found.
 export const HDR_VERIFY_CODE = 128; //   u32  VERIFY_*
@@ -65,7 +65,7 @@ export const HDR_VERIFY_B = 144; //      f64
 export const HDR_VERIFY_C = 152; //      f64
 
 // KSM.
-export const HDR_KSM_HASH = 160; //      u32  two tables of chains, by checksum: KSM pages, then pages seen in a pass
+export const HDR_KSM_HASH = 160; //      u32  two tables of chains: KSM pages, then pages seen in a pass
 export const HDR_KSM_HASH_MASK = 164; // u32
 export const HDR_KSM_MMS = 168; //       u32  the first mm with mergeable memory
 export const HDR_KSM_SHARED = 172; //    u32  KSM pages in use after the last ksmScan
@@ -95,8 +95,8 @@ export const HDR_FAIL_ALLOC = 260; //    u32  countdown: the n-th allocation fro
 export const HDR_GENERATION = 264; //    u32  the newest generation given to an mm or vma
 export const HDR_LRU_HEAD = 268; //      u32  pfn of the device page that a device used last
 export const HDR_LRU_TAIL = 272; //      u32  pfn of the one that a device used longest ago
-export const HDR_EXTERNAL_REFS = 276; // u32  page references that callers hold: pins, pageGet, pages allocated
-export const HDR_FAULT_AROUND = 280; //  u32  pages that a read fault of a file maps at most; a power of two, 1 off
+export const HDR_EXTERNAL_REFS = 276; // u32  page references that callers hold
+export const HDR_FAULT_AROUND = 280; //  u32  pages that a file's read fault maps: a power of two, 1 off
 export const HDR_SWAP_FRAMES = 284; //   u32
 export const HDR_SWAP_HASH = 288; //     u32  the swap cache's hash table
 export const HDR_SWAP_HASH_MASK = 292; //u32

@@ -1,6 +1,6 @@
 // This file is shared by the core (asc) and the TypeScript API (tsc) and must remain portable.
 //
-// The event log: a ring of HDR_LOG_ENTRIES records at HDR_LOG, which the core writes while HDR_FLAG_LOG is set.
+// The event log: a ring of HDR_LOG_ENTRIES records at HDR_LOG. The core writes it while HDR_FLAG_LOG is set.
 //
 //   0      4      8               16     20     24
 //  ┌──────┬──────┬───────────────┬──────┬──────┐

@@ -1,7 +1,8 @@
 // This file is shared by the core (asc) and the TypeScript API (tsc) and must remain portable.
 //
-// The fields of pool objects that TypeScript reads or writes. The core's classes have further ones, which are private to
-// the core ("own" in the drawings); it compares these offsets with its classes when it is compiled.
+// The fields of pool objects that TypeScript reads or writes. The core's classes have further ones, which are
+// private to the core ("own" in the drawings); it compares these offsets with its classes when it is
+// compiled.
 
 // ── Address space ──────────────────────────────────────────────────────────────────────────────────────────
 //
@@ -43,7 +44,7 @@ export const FILE_KIND = 0; //           u32  FILE_DISK, FILE_SHMEM; 0: not in u
 export const FILE_BYTES = 8; //          u64  its length
 export const FILE_PAGES = 16; //         u32  pages in the cache
 
-/** On a disk: written pages are dirty until msync writes them back; shared mappings notice writes by write faults. */
+/** On a disk: written pages stay dirty until msync; shared mappings notice writes by write faults. */
 export const FILE_DISK = 1;
 /** tmpfs and shared anonymous memory: never written back. */
 export const FILE_SHMEM = 2;
@@ -61,10 +62,10 @@ export const MEMCG_FLAGS = 12; //        u32  1: in use
 
 // ── Open migration ─────────────────────────────────────────────────────────────────────────────────────────
 //
-//   0       4    8     12     16      24    32       36       40    44     48        52     60      64      96
-//  ┌───────┬────┬─────┬─────┬───────┬─────┬────────┬────────┬─────┬──────┬─────────┬──────┬───────┬───────┐
-//  │ state │ mm │ vma │ own │ start │ end │ npages │ cpages │ src │ own  │ reasons │ own  │ moved │  own  │
-//  └───────┴────┴─────┴─────┴───────┴─────┴────────┴────────┴─────┴──────┴─────────┴──────┴───────┴───────┘
+//   0       4    8     12    16      24    32       36       40    44    48        52    60      64    96
+//  ┌───────┬────┬─────┬─────┬───────┬─────┬────────┬────────┬─────┬─────┬─────────┬─────┬───────┬─────┐
+//  │ state │ mm │ vma │ own │ start │ end │ npages │ cpages │ src │ own │ reasons │ own │ moved │ own │
+//  └───────┴────┴─────┴─────┴───────┴─────┴────────┴────────┴─────┴─────┴─────────┴─────┴───────┴─────┘
 export const MIGRATION_STATE = 0; //     u32  MIGRATION_SETUP, MIGRATION_PAGES; 0: not in use
 export const MIGRATION_MM = 4; //        u32  0: a device range, in any mm
 export const MIGRATION_VMA = 8; //       u32

@@ -6,19 +6,19 @@
 //  ┌──────┬──┬─────┬──────┬────────────┬────────────────────────────────────────┐
 //  │  0   │D │  0  │ kind │ size, bytes│                address                 │
 //  └──────┴──┴─────┴──────┴────────────┴────────────────────────────────────────┘
-//  D: the device makes it.  kind: RECORD_KIND_*
+//  D: the device makes it.  kind: 0 for a load, or RECORD_KIND_*
 
 export const RECORD_SIZE_SHIFT = 48;
 export const RECORD_KIND_SHIFT = 56;
 export const RECORD_DEVICE_SHIFT = 60;
 export const RECORD_SIZE_MAX = 0xff;
 
-export const RECORD_KIND_LOAD = 0;
 export const RECORD_KIND_STORE = 1;
 /** A load, then a store. */
 export const RECORD_KIND_MODIFY = 2;
 
-// Why replay() stopped: HDR_RESULT holds the records done, HDR_FAULT_ADDR the page, HDR_FAULT_CODE 1 if it was a write.
+// Why replay() stopped: HDR_RESULT has the records done, HDR_FAULT_ADDR the page, HDR_FAULT_CODE 1 for
+// writes.
 export const REPLAY_DONE = 0;
 /** The access touched memory that no vma covers. */
 export const REPLAY_NO_VMA = 1;

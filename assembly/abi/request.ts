@@ -1,5 +1,6 @@
 // This file is shared by the core (asc) and the TypeScript API (tsc) and must remain portable.
-// What the core asks TypeScript to do when an operation answers REQUEST: the request block in the header has the rest.
+//
+// What an operation asks TypeScript to do when it answers REQUEST. The header's request block has the rest.
 
 /** HDR_REQ_KIND: tell the subscribers of mm that [start, end) is about to change. */
 export const REQUEST_INVALIDATE = 1;

@@ -1,4 +1,5 @@
 // This file is shared by the core (asc) and the TypeScript API (tsc) and must remain portable.
+//
 // What verify() finds broken. mm, a, b and c are the header's HDR_VERIFY_*.
 
 export const VERIFY_OK = 0;
@@ -10,7 +11,7 @@ export const VERIFY_MIRROR_PAGE = 5; //    a address, b pfn of the device, c pfn
 export const VERIFY_MIRROR_WRITE = 6; //   a address, b pfn: the device may write, the CPU may not
 export const VERIFY_RSS = 7; //            a kind (0 anon, 1 file, 2 shmem, 3 swap), b counted, c found
 export const VERIFY_MEMCG = 8; //          a memcg, b counted, c found
-export const VERIFY_MIGRATION_ENTRY = 9; //a address, b pfn: an entry without an open migration, or an unlocked page
+export const VERIFY_MIGRATION_ENTRY = 9; //a address, b pfn: an entry whose page no open migration locks
 export const VERIFY_VMA_ORDER = 10; //     a address: vmas overlap, are empty or out of order
 export const VERIFY_VMA_TREE = 11; //      a address: tree and list of vmas differ
 export const VERIFY_ENTRY_OUTSIDE = 12; // a address: an entry that no vma covers

@@ -1,9 +1,9 @@
 /**
- * The text module: what the heteromem command does with text, bound by as-bind (tools/as-bind-transform.mjs,
- * src/text/bind.ts). Exports that are called once a chunk or less pass strings and typed arrays; a chunk's bytes and
- * records stay in this module's memory, where the caller writes and reads them by address.
+ * The text module: decodes traces for the heteromem command. as-bind binds it (tools/as-bind-transform.mjs,
+ * src/text/bind.ts), so exports that are called at most once a chunk pass strings and typed arrays. A chunk's
+ * bytes and its records stay in this module's memory, where the caller writes and reads them by address.
  *
- * A decoder is named by its handle, the address of its state.
+ * A decoder's handle is the address of its state.
  */
 import {
   Hmt,
@@ -33,27 +33,36 @@ import {
 import { offloadEntries, offloadNew } from "./offload";
 import { Lackey } from "./state";
 
-/** Characters of a faulty line that its error shows. */
+/** Characters of a wrong line that its error shows. */
 const SHOWN: i32 = 60;
 
-/** A decoder of chunks up to `capacity` bytes. Code at starts[i] <= pc < ends[i] runs on the device (offload.ts). */
+/**
+ * Makes a decoder of chunks of at most `capacity` bytes. Code at starts[i] <= pc < ends[i] is the device's
+ * (offload.ts).
+ */
 export function lackeyOpen(capacity: u32, starts: Float64Array, ends: Float64Array): usize {
   return changetype<usize>(lackeyNew(capacity, offloadNew(starts, ends)));
 }
 
+/** Frees the decoder. */
 export function lackeyClose(handle: usize): void {
   lackeyFree(changetype<Lackey>(handle));
 }
 
-/** The address where a chunk is to be written, and where the records are after lackeyDecode: see lackey.ts. */
+/** The address where the caller writes a chunk. */
 export function lackeyInput(handle: usize): usize {
   return changetype<Lackey>(handle).input;
 }
+
+/** The address of the records that the last lackeyDecode made. */
 export function lackeyOutput(handle: usize): usize {
   return changetype<Lackey>(handle).output;
 }
 
-/** Decodes the `length` bytes at lackeyInput. Returns the count of records at lackeyOutput, -1 after an error. */
+/**
+ * Decodes the `length` bytes at lackeyInput. Returns the number of records at lackeyOutput; -1 after an
+ * error.
+ */
 export function lackeyDecode(handle: usize, length: u32): i32 {
   return decode(changetype<Lackey>(handle), length);
 }
@@ -63,7 +72,7 @@ export function lackeyPending(handle: usize): bool {
   return changetype<Lackey>(handle).carry != 0;
 }
 
-/** What is wrong with line `lackeyCounts()[0] + 1`; "" if nothing is. */
+/** What is wrong with line `lackeyCounts()[0] + 1`; "" without an error. */
 export function lackeyError(handle: usize): string {
   const s = changetype<Lackey>(handle);
   switch (s.error) {
@@ -79,7 +88,7 @@ export function lackeyError(handle: usize): string {
   return "";
 }
 
-/** The line at `p` in quotes: cut off after SHOWN characters, bytes that do not print as "?". */
+/** The line at `p` in quotes, with at most SHOWN characters and "?" for bytes that do not print. */
 function show(p: usize): string {
   let text = "";
   for (let i = 0; i <= SHOWN; i++) {
@@ -90,7 +99,9 @@ function show(p: usize): string {
   return "'" + text + "…'";
 }
 
-/** lines, instructions, accesses, stores, modifies, accesses by the device, kernel addresses, comment lines */
+/**
+ * Counts so far: lines, instructions, accesses, stores, modifies, device accesses, kernel accesses, comments.
+ */
 export function lackeyCounts(handle: usize): Float64Array {
   const s = changetype<Lackey>(handle);
   const counts = new Float64Array(8);
@@ -105,7 +116,7 @@ export function lackeyCounts(handle: usize): Float64Array {
   return counts;
 }
 
-/** How often each offload range was entered, in the order in which lackeyOpen got them. */
+/** How often each offload range was entered, in the order of lackeyOpen. */
 export function lackeyEntries(handle: usize): Float64Array {
   const offload = changetype<Lackey>(handle).offload;
   const entries = new Float64Array(offload.count);

@@ -31,7 +31,7 @@ export const MIGRATE_PFN_VALID = 0x80000000;
 export const MIGRATE_PFN_MIGRATE = 0x40000000;
 export const MIGRATE_PFN_WRITE = 0x20000000;
 export const MIGRATE_PFN_COMPOUND = 0x10000000;
-/** Written into dst by a driver: the next CPU access to the page is SIGBUS, as Linux's document of 2018 promises. */
+/** Written into dst by a driver: the next CPU access to the page is SIGBUS (Linux's document of 2018). */
 export const MIGRATE_PFN_ERROR = 0x08000000;
 
 export const PFN_MASK = 0x07ffffff;
@@ -42,7 +42,7 @@ export const MIGRATE_VMA_SELECT_DEVICE_COHERENT = 4;
 export const MIGRATE_VMA_SELECT_COMPOUND = 8;
 
 /**
- * In a word that a device table returns, beside HMM_PFN_VALID, HMM_PFN_WRITE and the pfn: the device wrote through the
- * entry since it was mapped.
+ * In a word that a device table returns, beside HMM_PFN_VALID, HMM_PFN_WRITE and the pfn: the device wrote
+ * through the entry since it was mapped.
  */
 export const DEVICE_PFN_DIRTY = 0x20000000;

@@ -10,11 +10,12 @@
 //  X exclusive (migration entries: the page was anon-exclusive)  N no access (PROT_NONE)
 //  Z special: a page that nobody counts (the zero page)
 //
-// P, W and H stand where hmm_pfn has VALID, WRITE and order 2 (2 MiB): encoding a present entry is
-// `high | low & PTE_HMM`. A huge mapping (x86: a PMD leaf) is a leaf table whose 512 entries all have H: the table that
-// Linux keeps in reserve for the day the mapping is split, filled at once. Code that reads entries need not know, and
-// splitting needs no memory. An entry that is neither present nor 0 has a kind; its W, Y, D and X bits keep what the
-// page's entry had. Entries of upper levels have P, and the next table's address in linear memory in the high word.
+// P, W and H stand where hmm_pfn has VALID, WRITE and order 2 (2 MiB): a present entry is encoded by `high |
+// low & PTE_HMM`. A huge mapping (x86: a PMD leaf) is a leaf table whose 512 entries all have H: the table
+// that Linux keeps in reserve for the day the mapping is split, filled at once. Code that reads entries need
+// not know, and splitting needs no memory. An entry that is neither present nor 0 has a kind; its W, Y, D and
+// X bits keep what the page's entry had. Entries of upper levels have P, and the next table's address in
+// linear memory in the high word.
 
 export const PTE_PRESENT = 0x80000000;
 export const PTE_WRITE = 0x40000000;

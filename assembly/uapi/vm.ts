@@ -54,7 +54,7 @@ export const VM_MAYWRITE = 0x20;
 export const VM_MAYEXEC = 0x40;
 export const VM_MAYSHARE = 0x80;
 export const VM_ACCESS = 0x7;
-/** userfaultfd with the SIGBUS feature: an access to a missing page is a signal, and the range's handler fills it. */
+/** userfaultfd with the SIGBUS feature: an access to a missing page is a signal, whose handler fills it. */
 export const VM_UFFD_MISSING = 0x200;
 export const VM_PFNMAP = 0x400;
 export const VM_LOCKED = 0x2000;
@@ -63,12 +63,12 @@ export const VM_SEQ_READ = 0x8000;
 export const VM_RAND_READ = 0x10000;
 export const VM_DONTCOPY = 0x20000;
 export const VM_DONTEXPAND = 0x40000;
-/** A private mapping that may be written, which Linux counts against the commit limit. Here it only decides merging. */
+/** A writable private mapping, which Linux counts against the commit limit. Here it only decides merging. */
 export const VM_ACCOUNT = 0x100000;
 export const VM_HUGETLB = 0x400000;
 export const VM_WIPEONFORK = 0x2000000;
 export const VM_MIXEDMAP = 0x10000000;
-/** VM_IO, VM_DONTEXPAND, VM_PFNMAP, VM_MIXEDMAP: a driver's mapping, which merges with no other and does not migrate. */
+/** Any of four flags: a driver's mapping, which merges with no other and does not migrate. */
 export const VM_SPECIAL = 0x10044400;
 export const VM_HUGEPAGE = 0x20000000;
 export const VM_NOHUGEPAGE = 0x40000000;
@@ -86,7 +86,7 @@ export const VM_FAULT_ERROR = 0x43;
 // How memory is touched: the flags of access(), fault() and pin().
 /** A write; without it, a read. */
 export const ACCESS_WRITE = 1;
-/** Past protection, as a debugger may (FOLL_FORCE): reads need VM_MAYREAD, writes a private mapping with VM_MAYWRITE. */
+/** Past protection, as a debugger (FOLL_FORCE): reads need VM_MAYREAD, writes a copy-on-write mapping. */
 export const ACCESS_FORCE = 2;
 /** By get_user_pages (pins): reads need VM_READ; failure is -EFAULT. */
 export const ACCESS_GUP = 4;

@@ -1,11 +1,12 @@
 import type { DmirrorDevice } from "./device.ts";
 
+/** What a Dmirror is made with. */
 export interface DmirrorOptions {
-  /** The device to mirror on. Default: a new one, which is closed with the mirror. */
+  /** The device to mirror on. Default: a new device, which the mirror closes with itself. */
   device?: DmirrorDevice;
-  /** Bytes of memory of the new device. */
+  /** Bytes of memory of the new device. Default 64 MiB. */
   deviceMemory?: number;
-  /** Pages that are faulted in or looked at in one piece. Default 32. */
+  /** Pages that are faulted in or snapshotted in one piece. Default 32. */
   faultPages?: number;
   /** Pages that are migrated in one piece. Default 512. */
   migratePages?: number;

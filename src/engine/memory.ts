@@ -12,8 +12,8 @@ import { POOL_BASE, POOL_OBJECT_SIZE, POOL_STRIDE } from "../../assembly/abi/poo
 const HIGH = 2 ** 32;
 
 /**
- * The core's linear memory as JavaScript reads it. The memory has its final size when this is made and never grows
- * afterwards, so the views never detach. Addresses are byte addresses in linear memory.
+ * The core's linear memory as JavaScript reads it. The memory has its final size when this object is made and
+ * never grows afterwards, so the views never detach. Addresses are byte addresses in linear memory.
  */
 export class Memory {
   readonly buffer: ArrayBuffer;
@@ -28,18 +28,22 @@ export class Memory {
     this.doubles = new Float64Array(this.buffer);
   }
 
+  /** A u32. */
   u32(address: number): number {
     return this.words[address >>> 2];
   }
 
+  /** Writes a u32. */
   setU32(address: number, value: number): void {
     this.words[address >>> 2] = value;
   }
 
+  /** An f64. */
   f64(address: number): number {
     return this.doubles[address >>> 3];
   }
 
+  /** Writes an f64. */
   setF64(address: number, value: number): void {
     this.doubles[address >>> 3] = value;
   }
@@ -55,6 +59,7 @@ export class Memory {
     return this.words[(HEADER + offset) >>> 2];
   }
 
+  /** Writes a u32 of the header, by its HDR_* offset. */
   setHeader(offset: number, value: number): void {
     this.words[(HEADER + offset) >>> 2] = value;
   }
@@ -80,6 +85,7 @@ export class Memory {
   }
 }
 
+/** Reads a string of AssemblyScript at `address`; 0 is the empty string. */
 function assemblyString(view: DataView, address: number): string {
   if (address === 0) return "";
   const bytes = view.getUint32(address - 4, true);
@@ -89,8 +95,8 @@ function assemblyString(view: DataView, address: number): string {
 }
 
 /**
- * What the core left behind when it trapped: an error with message, file and line of the broken assertion. Anything
- * that is not a trap is returned as it is.
+ * Makes the error of a trap from what the core left behind: message, file and line of the broken assertion.
+ * Returns anything that is not a trap unchanged.
  */
 export function panicError(memory: WebAssembly.Memory, trap: unknown): unknown {
   if (!(trap instanceof WebAssembly.RuntimeError)) return trap;
@@ -103,7 +109,8 @@ export function panicError(memory: WebAssembly.Memory, trap: unknown): unknown {
     const line = view.getUint32(HEADER + HDR_PANIC_LINE, true);
     if (line !== 0) {
       const message = assemblyString(view, view.getUint32(HEADER + HDR_PANIC_MESSAGE, true));
-      where = `${message || "assertion failed"} (${assemblyString(view, view.getUint32(HEADER + HDR_PANIC_FILE, true))}:${line})`;
+      const file = assemblyString(view, view.getUint32(HEADER + HDR_PANIC_FILE, true));
+      where = `${message || "assertion failed"} (${file}:${line})`;
     }
   }
   return new Error(`heteromem core panic: ${where}`, { cause: trap });

@@ -27,7 +27,10 @@ interface Finding {
   c: number;
 }
 
-/** A broken invariant: the sentence that says so, and which of a, b and c name pages and which an address of mm. */
+/**
+ * A broken invariant: the sentence that says so, and which of a, b and c name pages and which an address of
+ * mm.
+ */
 interface Invariant {
   says: (f: Finding) => string;
   pages?: readonly ("a" | "b" | "c")[];

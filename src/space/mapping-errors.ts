@@ -1,9 +1,11 @@
+/** What was wrong with the arguments of a system call on mappings, as a phrase for its error. */
 import { EEXIST, EFAULT, EINVAL } from "../../assembly/uapi/errno.ts";
 import { hex } from "../engine/errors.ts";
 
+/** What a prot argument must be. */
 export const PROTECTIONS = "made of PROT_READ, PROT_WRITE and PROT_EXEC";
 
-/** What was wrong with the arguments of an mmap that failed. */
+/** Says what was wrong with the arguments of an mmap that failed; undefined if it was not the arguments. */
 export function whyNotMapped(
   errno: number,
   addr: number,
@@ -20,7 +22,7 @@ export function whyNotMapped(
   );
 }
 
-/** What was wrong with the arguments of an mremap that failed. */
+/** Says what was wrong with the arguments of an mremap that failed; undefined if it was not the arguments. */
 export function whyNotRemapped(
   errno: number,
   addr: number,

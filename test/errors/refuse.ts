@@ -30,6 +30,8 @@ import type { Refusal, Row } from "./row.ts";
 import type { Callable } from "./surface.ts";
 import { javascriptState, linearMemory, makeWorld, type World } from "./world.ts";
 
+const { PAGE_SIZE } = heteromem;
+
 type Call = (...args: unknown[]) => unknown;
 
 export const EXPORTS: Record<string, unknown> = { ...heteromem, ...dmirror, ...testing };
@@ -325,10 +327,15 @@ export class Refusals {
     const now = linearMemory(this.#world);
     if (Buffer.compare(now, this.#before) === 0) return null;
     const scratch = core ? SCRATCH.flatMap((area) => area.ranges(this.#world)) : [];
-    const at = now.findIndex(
-      (byte, i) => byte !== this.#before[i] && !scratch.some(([from, to]) => i >= from && i < to),
-    );
-    return at < 0 ? null : `HEADER + ${at - HEADER}`;
+    for (let page = 0; page < now.length; page += PAGE_SIZE) {
+      const end = Math.min(page + PAGE_SIZE, now.length);
+      if (Buffer.compare(now.subarray(page, end), this.#before.subarray(page, end)) === 0) continue;
+      for (let i = page; i < end; i++) {
+        if (now[i] !== this.#before[i] && !scratch.some(([from, to]) => i >= from && i < to))
+          return `HEADER + ${i - HEADER}`;
+      }
+    }
+    return null;
   }
 }
 

@@ -119,8 +119,15 @@ function makeClosed(hmm: Hmm) {
   return { ...ended, device, dmirror, delayed, devmem, pfns, addresses, memcg };
 }
 
-/** What explore() finds where an agent fails. */
-function scheduleError(): ScheduleError {
+let scheduleError: ScheduleError | undefined;
+
+/** The error of explore() where an agent fails. Nothing changes it, so there is one for all worlds. */
+function failedSchedule(): ScheduleError {
+  scheduleError ??= exploreFailure();
+  return scheduleError;
+}
+
+function exploreFailure(): ScheduleError {
   const failing = function* (): Generator<string, void, void> {
     yield "fail";
     throw new Error("on purpose");
@@ -218,7 +225,7 @@ export function makeWorld(module: WebAssembly.Module) {
     lent,
     random: new Random(1),
     lock: new Lock(),
-    failure: scheduleError(),
+    failure: failedSchedule(),
     spareMemcg: new Memcg(),
     /** Open migrations, of those rows that prepare them. */
     moved: null as Migration | null,

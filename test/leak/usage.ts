@@ -1,4 +1,4 @@
-/** What of an engine's tables and memory is in use, read from its linear memory. */
+/** Reads from an engine's linear memory how much of its tables and memory is in use. */
 import { FOLIO_FLAGS, FOLIO_FREE, FOLIO_SIZE } from "../../assembly/abi/frame.ts";
 import {
   HDR_ARENA,
@@ -22,7 +22,15 @@ import {
   ZONE_PFN_FIRST,
   ZONE_SIZE,
 } from "../../assembly/abi/zone.ts";
-import type { Hmm } from "../../src/index.ts";
+import type { Hmm, HmmConfig } from "../../src/index.ts";
+
+/** The engine of the tests here. */
+export const SMALL: HmmConfig = {
+  systemMemory: 2 << 20,
+  deviceMemory: 8 << 20,
+  swap: 1 << 16,
+  arena: 1 << 18,
+};
 
 /** By what it counts. */
 export type Usage = Record<string, number>;
@@ -99,4 +107,10 @@ export class LeakCheck {
     const differences = Object.entries(this.usage).filter(([name, n]) => n !== (this.#atBoot[name] ?? 0));
     return differences.map(([name, n]) => `${n} ${name}`).join(", ");
   }
+}
+
+/** Closes what a test holds, and then all that is left open in the engine. */
+export function closeAll(hmm: Hmm, held: { close(): void }[]): void {
+  for (const object of held) object.close();
+  hmm.close();
 }

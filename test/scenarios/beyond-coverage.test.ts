@@ -68,7 +68,7 @@ coverage(
   () => {
     const files = readdirSync(FOLDER).filter((name) => /^hmm-tests.*\.test\.ts$/.test(name));
     const text = files.map((name) => readFileSync(join(FOLDER, name), "utf8")).join("\n");
-    const calls = /(?:scenario|add)\(\s*["`](\w+)|const name = `(\w+)/g;
+    const calls = /(?:scenario|add|test)\(\s*["`](\w+)|const name = `(\w+)/g;
     const names = new Set([...text.matchAll(calls)].map(([, direct, named]) => direct ?? named));
     const without = KERNEL_TESTS_WITHOUT_TEST.map(({ name }) => name);
     assert.equal([...names, ...without].sort(), [...KERNEL_TESTS].sort());

@@ -1,7 +1,7 @@
 /**
  * The two functions of which a driver consists, written on the public API: a device's fault handler with the calls of
  * 2018 (`hmm_vma_fault`, `hmm_vma_range_done`: docs/linux.md), and a migration to the device whose copies take time
- * (docs/testing.md calls it `toDevice`).
+ * (docs/guide/testing-a-driver.md calls it `toDevice`).
  */
 import * as assert from "uvu/assert";
 import {

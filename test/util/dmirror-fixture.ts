@@ -81,7 +81,8 @@ function runScenario(
 
 /** The bytes of n pages whose word i is f(i). */
 export function words(npages: number, f: (i: number) => number = (i) => i): Uint8Array {
-  const array = Uint32Array.from({ length: (npages * PAGE_SIZE) / 4 }, (_, i) => f(i));
+  const array = new Uint32Array((npages * PAGE_SIZE) / 4);
+  for (let i = 0; i < array.length; i++) array[i] = f(i);
   return new Uint8Array(array.buffer);
 }
 

@@ -1,4 +1,4 @@
-// CPU accesses: whole ranges through the exchange buffer, single words in place, page faults alone, and pins.
+// Accesses: ranges through the exchange buffer, single words in place, page faults alone, and pins.
 
 import { FOLIO_ANON_EXCLUSIVE } from "../../abi/frame";
 import { COMMAND_SIZE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_RESULT, HDR_XBUF, HEADER } from "../../abi/header";
@@ -17,19 +17,21 @@ import { Cmd } from "../operation/cmd";
 import { mmAt } from "../space/mm";
 import { Vma, vmaLookup } from "../space/vma";
 import { addressOf, readPte, walk } from "../table/pagetable";
+import { bytesInPage, readPage, writePage } from "./bytes";
 
-/** Does the entry allow the access as it stands? */
+/** Does the entry allow the access as it is, without a fault? */
 function suffices(pte: u64, vma: Vma, flags: u32): bool {
   if (!ptePresent(pte)) return false;
   if (!(flags & ACCESS_WRITE) || pteFlags(pte) & PTE_WRITE) return true;
-  // A forced write needs no write bit, but a page that is nobody else's.
+  // A forced write needs no write bit, but a page that this address space has alone.
   if (!(flags & ACCESS_FORCE) || vma.flags & VM_WRITE || pteFlags(pte) & PTE_SPECIAL) return false;
   return folioOf(ptePfn(pte)).has(FOLIO_ANON_EXCLUSIVE);
 }
 
 /**
- * Makes the page at addr accessible and returns its entry's address; 0 if it cannot be now. Then cmd.error says what to
- * return: REQUEST, -EAGAIN, or -EFAULT (HDR_FAULT_CODE and HDR_FAULT_ADDR say more).
+ * Makes the page of addr accessible, faulting it in where needed. Returns the address of its entry; 0 if the
+ * page cannot be accessed now: then cmd.error is what to return, REQUEST, -EAGAIN or -EFAULT, and
+ * HDR_FAULT_CODE and HDR_FAULT_ADDR say more.
  */
 export function reach(cmd: Cmd, addr: u64, flags: u32): usize {
   const mm = mmAt(cmd.mm);
@@ -56,13 +58,6 @@ export function reach(cmd: Cmd, addr: u64, flags: u32): usize {
   setHeaderF64(HDR_FAULT_ADDR, page);
   cmd.error = -EFAULT;
   return 0;
-}
-
-/** memory.copy, which costs a call out of the module, but for a word. */
-@inline
-function copyBytes(to: usize, from: usize, length: usize): void {
-  if (length == 4) store<u32>(to, load<u32>(from));
-  else memory.copy(to, from, length);
 }
 
 /** OP_ACCESS: bytes [start, end) through the exchange buffer. OP_FAULT: the page at start. */
@@ -93,18 +88,15 @@ export function accessStep(cmd: AccessCmd): i32 {
     }
     const pte = load<u64>(slot);
     if (cmd.flags & ACCESS_FORCE) markAccessed(pte);
-    const offset = (<usize>cmd.cursor) & (PAGE_SIZE - 1);
-    const length = min<usize>(<usize>PAGE_SIZE - offset, <usize>(cmd.end - cmd.cursor));
+    const length = bytesInPage(cmd.cursor, <usize>(cmd.end - cmd.cursor));
     const outside = buffer + <usize>(cmd.cursor - cmd.start);
     if (cmd.flags & ACCESS_WRITE) {
       store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY);
-      // Memory without pages has nothing that could keep it: its entries name the page of zeros.
-      if (frameOf(0) && !(pteFlags(pte) & PTE_SPECIAL))
-        copyBytes(frameOf(ptePfn(pte)) + offset, outside, length);
+      // The entries of memory without pages name the zero page: what is written there is lost.
+      if (!(pteFlags(pte) & PTE_SPECIAL)) writePage(ptePfn(pte), cmd.cursor, outside, length);
     } else {
       store<u64>(slot, pte | PTE_YOUNG);
-      if (frameOf(0)) copyBytes(outside, frameOf(ptePfn(pte)) + offset, length);
-      else memory.fill(outside, 0, length);
+      readPage(ptePfn(pte), cmd.cursor, outside, length);
     }
     cmd.cursor += length;
   }
@@ -148,17 +140,22 @@ export function pinStep(cmd: PinCmd): i32 {
   return <i32>((cmd.end - cmd.start) >> 12);
 }
 
-/** Gives back what a pin that is cancelled has got so far. */
+/** Drops the references that a pin has taken when it is cancelled. */
 export function cancelPin(cmd: PinCmd): void {
   unpin(cmd.out, <u32>((cmd.cursor - cmd.start) >> 12));
 }
 
+/** unpin_user_pages: drops a reference on each of n pfns (u32 each). */
 export function unpin(pfns: usize, n: u32): i32 {
   for (let i: u32 = 0; i < n; i++) putPage(load<u32>(pfns + i * 4));
   addExternalRefs(-(<i32>n));
   return 0;
 }
 
+/**
+ * Loads a word through a readable entry, without a command. `addr` is a multiple of 4 below 2^52. -1 if the
+ * load would fault, or pages have no contents.
+ */
 export function load32(mmId: u32, addr: f64): f64 {
   const at = addressOf(addr);
   const slot = walk(mmAt(mmId).pgd, at);
@@ -170,6 +167,10 @@ export function load32(mmId: u32, addr: f64): f64 {
   return <f64>load<u32>(frameOf(ptePfn(pte)) + ((<usize>at) & (PAGE_SIZE - 1)));
 }
 
+/**
+ * Stores a word through a writable entry, without a command. 0 if the store would fault, or pages have no
+ * contents.
+ */
 export function store32(mmId: u32, addr: f64, value: u32): i32 {
   const at = addressOf(addr);
   const slot = walk(mmAt(mmId).pgd, at);
@@ -182,6 +183,7 @@ export function store32(mmId: u32, addr: f64, value: u32): i32 {
   return 1;
 }
 
+/** Returns the low word of addr's entry, 0 where there is none; its pfn is HDR_RESULT. */
 export function lookupPte(mmId: u32, addr: f64): u32 {
   const pte = readPte(mmAt(mmId).pgd, <u64>addr);
   store<f64>(HEADER + HDR_RESULT, <f64>(pte >> 32));

@@ -1,9 +1,10 @@
-// Memory for arrays that live in linear memory: pfn arrays, the arrays of a migration. Blocks follow one another, each
-// with 8 bytes before it; the first one that fits is used.
+// The arena: arrays of any size in linear memory, such as pfn arrays and the arrays of a migration. Blocks
+// follow one another, each with a head of 8 bytes; an allocation takes the first free block that is large
+// enough.
 //
 //   0            4         8
 //  ┌────────────┬─────────┬───────────────┐
-//  │ size, bytes│ in use  │ payload …     │   size: of the payload, a multiple of 8
+//  │ size       │ in use  │ payload …     │   size: bytes of the payload, a multiple of 8;  in use: 0 or 1
 //  └────────────┴─────────┴═══════════════┘
 
 import { HDR_ARENA, HDR_ARENA_END } from "../../abi/header";
@@ -12,13 +13,17 @@ import { exhausted, header, mayAllocate, zeroObject } from "./layout";
 
 const HEAD: u32 = 8;
 
+/** Makes the whole arena one free block; boot calls it once. */
 export function arenaInit(): void {
   const start = header(HDR_ARENA);
   store<u32>(start, header(HDR_ARENA_END) - start - HEAD);
   store<u32>(start, 0, 4);
 }
 
-/** A zeroed array of at least `bytes` bytes, 8-byte aligned; 0 when nothing fits. */
+/**
+ * Allocates an array: at least `bytes` bytes, zeroed, 8-byte aligned. Returns its address; 0 when no block is
+ * large enough, which the header then reports as RESOURCE_ARENA.
+ */
 export function arenaAlloc(bytes: u32): usize {
   if (!mayAllocate()) return 0;
   const size = (max<u32>(bytes, 8) + 7) & ~7;
@@ -41,7 +46,7 @@ export function arenaAlloc(bytes: u32): usize {
   return 0;
 }
 
-/** Joins the free blocks that follow a free block to it. */
+/** Joins the free block at `at` with the free blocks after it. */
 function absorb(at: usize, end: usize): void {
   let next = at + HEAD + load<u32>(at);
   while (next < end && !load<u32>(next, 4)) {
@@ -50,6 +55,7 @@ function absorb(at: usize, end: usize): void {
   }
 }
 
+/** Frees an array of arenaAlloc(). Returns 0, as TypeScript expects of a call that may fail. */
 export function arenaFree(payload: usize): i32 {
   const at = payload - HEAD;
   assert(load<u32>(at, 4) == 1, "arenaFree: not an array of the arena");
@@ -58,7 +64,7 @@ export function arenaFree(payload: usize): i32 {
   return 0;
 }
 
-/** Is the chain of blocks whole? 0, or the address where it is broken. */
+/** Checks the chain of blocks. Returns 0, or the address of the block that is broken. */
 export function arenaCheck(): usize {
   const end = header(HDR_ARENA_END);
   let at: usize = header(HDR_ARENA);

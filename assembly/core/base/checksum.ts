@@ -1,16 +1,16 @@
-// A word that any changed byte of a range changes.
+// The checksum of a range of bytes, for snapshots: 32 bits, each of which depends on every byte.
 
-/** Odd numbers, so that multiplying by them loses nothing. */
+/** Odd factors: a multiplication by them modulo 2^32 is a bijection, so that no step loses information. */
 const FACTOR_A: i32 = <i32>0x9e3779b1;
 const FACTOR_B: i32 = <i32>0x85ebca77;
 
-/** One step of four lanes: what they hold is mixed with four words. */
+/** Mixes the four words at `at` into four lanes. */
 @inline
 function mix(lanes: v128, at: usize, factor: i32): v128 {
   return i32x4.mul(v128.xor(lanes, v128.load(at)), i32x4.splat(factor));
 }
 
-
+/** Folds four lanes into one word. */
 @inline
 function fold(lanes: v128): u32 {
   const a = i32x4.extract_lane(lanes, 0) ^ (<i32>rotl<u32>(i32x4.extract_lane(lanes, 1), 7));
@@ -19,7 +19,10 @@ function fold(lanes: v128): u32 {
   return a ^ b;
 }
 
-/** Of [start, end), a multiple of 64 bytes. Sixteen lanes, as the steps of one depend on each other. */
+/**
+ * Returns the checksum of the bytes [start, end), whose number is a multiple of 64. It runs sixteen lanes
+ * side by side, since each step of a lane waits for the multiplication of the step before.
+ */
 export function checksum(start: usize, end: usize): u32 {
   let a = i32x4(1, 2, 3, 4);
   let b = i32x4(5, 6, 7, 8);

@@ -1,9 +1,15 @@
-// The memory map: where every table stands, computed once from the boot configuration.
+// The memory map: where each table lies in linear memory, computed once from the boot configuration.
 //
-//   0 ─ static data │ HEADER ─ header, pools, zones, commands │ exchange buffer │ event log │ pools of objects │
-//   arena │ page-table pages' metadata │ blocks │ folios │ page-table pages │ frames
+//   0        4096          HEADER (0x10000)
+//  ┌────────┬──────────────┬────────────────────────────────┬─────────────────┬───────────┬───────┐
+//  │ zeros  │ static data  │ header, pools, zones, commands │ exchange buffer │ event log │ pools │ …
+//  └────────┴──────────────┴────────────────────────────────┴─────────────────┴───────────┴───────┘
+//  ┌────────────┬───────┬───────────────┬────────┬────────┬───────────┬─────────────┬────────┐
+//  │ KSM chains │ arena │ table records │ blocks │ folios │ swap hash │ page tables │ frames │
+//  └────────────┴───────┴───────────────┴────────┴────────┴───────────┴─────────────┴────────┘
 //
-// The core has no mutable globals: the map's addresses are words of the header.
+// The core has no mutable globals: the addresses of the map are words of the header. The zeros before the
+// static data are a page table of empty entries, which readPte() relies on.
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE, PMD_PAGES } from "../../uapi/page";
@@ -73,52 +79,57 @@ import {
   RESOURCE_VMA,
 } from "../../abi/pool";
 
-/** Frames before the first one that can be allocated: pfn 0 (none) and pfn 1 (the zero page). */
+/** The number of frames before the first that can be allocated: pfn 0 ("none") and pfn 1 (the zero page). */
 export const RESERVED_FRAMES: u32 = RESERVED;
-/** Pages of a large folio: as many as a huge mapping covers. */
+/** The number of pages of a large folio: a huge mapping covers as many. */
 export const LARGE_PAGES: u32 = <u32>PMD_PAGES;
 /**
- * Blocks left out before device memory where system memory has 2^15 frames or more: sizes of memory are mostly multiples of
- * 256 MiB, and pages that are such a multiple apart are slow to copy (frame.ts).
+ * The number of blocks without frames before device memory, where system memory has GAP_FROM frames or more.
+ * Sizes of memory are mostly multiples of 256 MiB, and pages at such a distance alias in L1, which makes a
+ * copy 50 % slower.
  */
 const GAP_BLOCKS: u64 = 2;
 const GAP_FROM: u64 = 1 << 15;
-// Sizes of the pools' objects, which their classes check.
+/** The sizes of the pools' objects in bytes, which their classes check. */
 export const MM_SIZE: u32 = 96;
 export const VMA_SIZE: u32 = 72;
 export const ANON_VMA_SIZE: u32 = 28;
 export const AVC_SIZE: u32 = 24;
 export const NOTIFIER_SIZE: u32 = 32;
-export const MEMCG_SIZE: u32 = 16;
+const MEMCG_SIZE: u32 = 16;
 export const MIGRATION_SIZE: u32 = 96;
 export const DEVICE_TABLE_SIZE: u32 = 16;
 export const FILE_SIZE: u32 = 48;
 export const KSM_NODE_SIZE: u32 = 24;
 export const KSM_ITEM_SIZE: u32 = 40;
+/** The size of a page table's record in bytes (table/pagetable.ts). */
 export const TABLE_META_SIZE: u32 = 16;
 
-
+/** Returns a word of the header (HDR_*). */
 @inline
 export function header(offset: u32): u32 {
   return load<u32>(HEADER + offset);
 }
 
-
+/** Sets a word of the header (HDR_*). */
 @inline
 export function setHeader(offset: u32, value: u32): void {
   store<u32>(HEADER + offset, value);
 }
 
-
+/** Sets a field of the header that TypeScript reads as a float64: addresses and counts beyond 32 bits. */
 @inline
 export function setHeaderF64(offset: u32, value: u64): void {
   store<f64>(HEADER + offset, <f64>value);
 }
 
-/** Bytes from which on memory.fill, which leaves the module for V8's own code, is worth its 20 ns. */
+/**
+ * From this size in bytes on memory.fill is faster than a loop: it calls out of the module, which takes 20
+ * ns.
+ */
 const FILL_MIN: u32 = 512;
 
-/** Zeroes an object: a multiple of 4 bytes. */
+/** Zeroes `bytes` bytes at `at`: a multiple of 4. */
 export function zeroObject(at: usize, bytes: u32): void {
   if (bytes >= FILL_MIN) return memory.fill(at, 0, bytes);
   const end = at + bytes;
@@ -126,19 +137,21 @@ export function zeroObject(at: usize, bytes: u32): void {
   for (; at < end; at += 4) store<u32>(at, 0);
 }
 
-/** Notes what ran out; the caller returns 0 or -ENOMEM. */
+/** Notes in the header which table or memory ran out (RESOURCE_*). The caller then returns 0 or -ENOMEM. */
 export function exhausted(table: u32): void {
   setHeader(HDR_EXHAUSTED, table);
 }
 
-/** Fault injection: false for the n-th allocation after HDR_FAIL_ALLOC was set to n. */
+/**
+ * Fault injection: returns false for the n-th allocation after HDR_FAIL_ALLOC was set to n; true otherwise.
+ */
 @inline
 export function mayAllocate(): bool {
   if (!header(HDR_FAIL_ALLOC)) return true;
   return injectedFailure();
 }
 
-
+/** Counts the allocations down to the one that fails. Returns false for it. */
 @inline
 function injectedFailure(): bool {
   const left = header(HDR_FAIL_ALLOC) - 1;
@@ -148,21 +161,24 @@ function injectedFailure(): bool {
   return false;
 }
 
-
+/** Returns the address of a pool's descriptor (RESOURCE_*), whose fields are POOL_*. */
 @inline
 export function pool(table: u32): usize {
   return HEADER + POOLS + table * POOL_STRIDE;
 }
 
+/** Returns the number of objects that a pool is configured for. */
 function capacity(table: u32): u32 {
   return load<u32>(HEADER + BOOT_CONFIG + BOOT_CAPACITY + table * 4);
 }
 
+/** Configures a pool for `value` objects, unless its capacity is set. */
 function defaultCapacity(table: u32, value: u32): void {
   const at = HEADER + BOOT_CONFIG + BOOT_CAPACITY + table * 4;
   if (!load<u32>(at)) store<u32>(at, value);
 }
 
+/** Sets the capacities that the configuration leaves 0. `mergeable`: the frames that KSM may merge. */
 function defaults(frames: u32, mergeable: u32): void {
   defaultCapacity(RESOURCE_MM, 1024);
   defaultCapacity(RESOURCE_VMA, 65530);
@@ -178,12 +194,13 @@ function defaults(frames: u32, mergeable: u32): void {
   defaultCapacity(RESOURCE_KSM_ITEM, 1 + mergeable);
 }
 
-
+/** Rounds `value` up to a multiple of `to`, a power of two. */
 @inline
 function alignUp(value: u64, to: u64): u64 {
   return (value + to - 1) & ~(to - 1);
 }
 
+/** Places a pool of objects of `size` bytes at `at`. Returns the address after it. */
 function placePool(table: u32, size: u32, at: u64): u64 {
   const p = pool(table);
   store<u32>(p, <u32>at, POOL_BASE);
@@ -193,8 +210,8 @@ function placePool(table: u32, size: u32, at: u64): u64 {
 }
 
 /**
- * Computes the memory map and returns its size in bytes, or -EINVAL for a configuration that cannot be, or -ENOMEM
- * where it does not fit 4 GiB. Capacities that are 0 get their defaults.
+ * Computes the memory map from the boot configuration, whose capacities of 0 get their defaults. Returns the
+ * map's size in bytes; -EINVAL for a configuration out of bounds; -ENOMEM where the map does not fit 4 GiB.
  */
 export function layoutBytes(): f64 {
   const config = HEADER + BOOT_CONFIG;
@@ -206,7 +223,7 @@ export function layoutBytes(): f64 {
   const swap: u64 = load<u32>(config + BOOT_SWAP_FRAMES);
   const frames = deviceBase + alignUp(device, PMD_PAGES) + alignUp(swap, PMD_PAGES);
   if (frames > <u64>PFN_MASK) return <f64>-ENOMEM;
-  // Pages without bytes are never alike.
+  // Without page contents KSM has nothing to merge.
   defaults(<u32>frames, load<u32>(config + BOOT_DATA) ? <u32>system : 0);
   if (
     capacity(RESOURCE_ANON_VMA) > 0xffff ||
@@ -241,7 +258,7 @@ export function layoutBytes(): f64 {
   return <f64>placeFrames(at, system, device, deviceBase, frames);
 }
 
-/** KSM's two tables of chains: about two nodes a chain. */
+/** Places KSM's two tables of chains, with about two nodes a chain. Returns the address after them. */
 function placeHash(at: u64): u64 {
   const chains: u64 = (<u64>1) << (63 - clz<u64>(capacity(RESOURCE_KSM_NODE) / 2 + 1));
   setHeader(HDR_KSM_HASH, <u32>at);
@@ -249,6 +266,10 @@ function placeHash(at: u64): u64 {
   return alignUp(at + chains * 8, 64);
 }
 
+/**
+ * Places what grows with the number of frames, and sets the header's numbers. Returns the map's size, or
+ * -ENOMEM.
+ */
 function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frames: u64): i64 {
   const config = HEADER + BOOT_CONFIG;
   const swap: u64 = load<u32>(config + BOOT_SWAP_FRAMES);

@@ -1,4 +1,4 @@
-// Counters and the event log. Neither changes what the engine does.
+// Counters and the event log. No operation depends on either.
 
 import {
   COUNTERS,
@@ -19,14 +19,17 @@ import {
 } from "../../abi/log";
 import { header, setHeader } from "./layout";
 
-
+/** Adds `by` to a counter (COUNT_*). */
 @inline
 export function count(counter: u32, by: u32 = 1): void {
   const at = HEADER + COUNTERS + counter * 8;
   store<u64>(at, load<u64>(at) + by);
 }
 
-/** Appends to the event log, if anybody listens. The ring keeps the newest HDR_LOG_ENTRIES records. */
+/**
+ * Appends a record (LOG_*) to the event log if anybody listens. The ring keeps the newest HDR_LOG_ENTRIES
+ * records.
+ */
 @inline
 export function log(kind: u32, mm: u32, a: u64, b: u32, c: u32): void {
   if (header(HDR_FLAGS) & HDR_FLAG_LOG) append(kind, mm, a, b, c);

@@ -16,7 +16,7 @@ import { makePte, ptePfn } from "../base/pte";
 import { folioOf } from "../frame/folio";
 import { copyFrame } from "../frame/frame";
 import { cacheGet, cacheLookup, File, fileAt } from "../space/file";
-import { anonVmaPrepare } from "../space/rmap";
+import { anonVmaPrepare } from "../space/anon-vma";
 import { pgoffOf, protection, Vma } from "../space/vma";
 import { addRss } from "../space/zap";
 import { addNewAnon, allocUserPage, busError, done, mustWait, outOfMemory, writtenFlags } from "./common";

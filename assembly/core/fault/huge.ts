@@ -21,7 +21,7 @@ import { allocLarge } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { splitMapping } from "../operation/split";
 import { Mm } from "../space/mm";
-import { anonVmaPrepare } from "../space/rmap";
+import { anonVmaPrepare } from "../space/anon-vma";
 import { isAnonymous, protection, Vma } from "../space/vma";
 import { fillLeaf, HUGE_MASK, hugeZeroGet, isHugeZero } from "../table/huge";
 import { dropLeaf, leafTable, readPte, walkAlloc } from "../table/pagetable";

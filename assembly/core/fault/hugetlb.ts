@@ -22,7 +22,7 @@ import { takeHugetlb } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { mmOf } from "../space/mm";
-import { anonVmaPrepare } from "../space/rmap";
+import { anonVmaPrepare } from "../space/anon-vma";
 import { protection, Vma, vmaAt } from "../space/vma";
 import { unmapLarge } from "../space/zap";
 import { fillLeaf, HUGE_MASK } from "../table/huge";

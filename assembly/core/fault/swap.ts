@@ -15,7 +15,7 @@ import { makePte, pteFlags, ptePfn } from "../base/pte";
 import { folioOf } from "../frame/folio";
 import { copyFrame } from "../frame/frame";
 import { getPage } from "../frame/page-alloc";
-import { anonVmaAt } from "../space/rmap";
+import { anonVmaAt } from "../space/anon-vma";
 import { freeSwap, swapCacheAdd, swapCached, swapPutMapped } from "../space/swap";
 import { pgoffOf, protection, Vma } from "../space/vma";
 import { allocUserPage, done, mustWait, outOfMemory } from "./common";

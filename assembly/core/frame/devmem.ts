@@ -1,5 +1,6 @@
-// Device memory. A devmem is a zone of frames that a driver adds; its id is the zone's. CPUs map its pages only if it is
-// coherent. A removed zone leaves its frames behind, and a later devmem of the same size uses them again.
+// Device memory. A devmem is a zone of frames that a driver adds; its id is the zone's. CPUs map its pages
+// only if it is coherent. A removed zone leaves its frames behind, and a later devmem of the same size uses
+// them again.
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PMD_PAGES } from "../../uapi/page";
@@ -15,7 +16,8 @@ import {
 import { RESOURCE_DEVICE_MEMORY, RESOURCE_DEVMEM } from "../../abi/pool";
 import { SWAP_ZONE, ZONE_FLAG_COHERENT } from "../../abi/zone";
 import { exhausted, header, setHeader } from "../base/layout";
-import { takeFreed, zoneInit } from "./page-alloc";
+import { zoneInit } from "./page-alloc";
+import { takeFreed } from "./page-free";
 import { ZONE_IN_USE, ZONE_REMOVING, zoneOf } from "./zone";
 
 /** The largest devmem in bytes: 4 TiB. */
@@ -37,8 +39,8 @@ function unusedZone(): u32 {
 }
 
 /**
- * hmm_devmem_add: adds device memory of at least `bytes` bytes, in whole blocks of 2 MiB. Returns its id, -EINVAL for a
- * size out of bounds, or -ENOMEM when device memory or the table of devmems is exhausted.
+ * hmm_devmem_add: adds device memory of at least `bytes` bytes, in whole blocks of 2 MiB. Returns its id,
+ * -EINVAL for a size out of bounds, or -ENOMEM when device memory or the table of devmems is exhausted.
  */
 export function devmemAdd(bytes: f64, owner: u32, coherent: u32): i32 {
   const id = addZone(bytes, owner);
@@ -89,8 +91,8 @@ export function isOpenDevmem(id: u32): bool {
 }
 
 /**
- * hmm_devmem_remove: from now on the devmem allocates no page. Returns the number of its pages that are in use; 0: the
- * devmem is gone.
+ * hmm_devmem_remove: from now on the devmem allocates no page. Returns the number of its pages that are in
+ * use; 0: the devmem is gone.
  */
 export function devmemRemove(id: u32): i32 {
   if (!isDevmem(id)) return -EINVAL;
@@ -104,8 +106,8 @@ export function devmemRemove(id: u32): i32 {
 }
 
 /**
- * Writes the pfns of up to `max` freed pages into the exchange buffer, oldest first, and returns their number. From now
- * on the devmem may allocate these pages again.
+ * Writes the pfns of up to `max` freed pages into the exchange buffer, oldest first, and returns their
+ * number. From now on the devmem may allocate these pages again.
  */
 export function devmemTakeFreed(id: u32, max: u32): i32 {
   if (!isDevmem(id)) return -EINVAL;

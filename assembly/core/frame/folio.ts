@@ -1,4 +1,4 @@
-// Folios: what is known of each frame. (Drawn in abi/frame.ts.)
+// Folios: a record of 16 bytes for each frame. It is drawn in abi/frame.ts.
 
 import {
   FOLIO_ANON,
@@ -20,64 +20,58 @@ import { HDR_DEVICE_BASE, HDR_FOLIOS, HDR_FRAMES } from "../../abi/header";
 import { header } from "../base/layout";
 import { DEBUG } from "../base/panic";
 
-
+/** What is known of a frame. */
 @unmanaged
 export class Folio {
   /** memcg id << 24 | references */
   refs: u32;
-  /** index bits 32…39 << 24 | mappings, migration entries not among them */
+  /** index bits 32…39 << 24 | mappings; a migration entry is none */
   maps: u32;
   /** index bits 0…31 */
   index: u32;
+  /** The id of the anon_vma or file. */
   mapping: u16;
+  /** FOLIO_* */
   flags: u16;
 
-
+  /** References: of entries, of pins and drivers, of a cache, of an open migration. */
   @inline get refcount(): u32 {
     return this.refs & FOLIO_COUNT_MASK;
   }
-
-
+  /** Entries that map the page. */
   @inline get mapcount(): u32 {
     return this.maps & FOLIO_COUNT_MASK;
   }
-
   /** Both words that hold counts: `refs`, and `maps` in the high half. */
   @inline get counts(): u64 {
     return load<u64>(changetype<usize>(this));
   }
-
-
+  /** The id of the group that the page is charged to; 0: none. */
   @inline get memcg(): u32 {
     return this.refs >> 24;
   }
-
-
+  /** Sets the group; the references stay. */
   @inline set memcg(id: u32) {
     this.refs = (this.refs & FOLIO_COUNT_MASK) | (id << 24);
   }
-  /** Page offset in the anon_vma or file. */
+  /** The page's offset in its anon_vma or file, in pages: 40 bits. */
   @inline get pgoff(): u64 {
     return ((<u64>(this.maps >> 24)) << 32) | this.index;
   }
-
-
+  /** Sets the offset; the mappings stay. */
   @inline set pgoff(value: u64) {
     this.index = <u32>value;
     this.maps = (this.maps & FOLIO_COUNT_MASK) | ((<u32>(value >> 32)) << 24);
   }
-
-
+  /** Tells whether any of the bits `flag` is set. */
   @inline has(flag: u32): bool {
     return (this.flags & flag) != 0;
   }
-
-
+  /** Sets the bits `flag`. */
   @inline set(flag: u32): void {
     this.flags = <u16>(this.flags | flag);
   }
-
-
+  /** Clears the bits `flag`. */
   @inline clear(flag: u32): void {
     this.flags = <u16>(this.flags & ~flag);
   }
@@ -90,53 +84,61 @@ if (offsetof<Folio>("index") != FOLIO_INDEX) ERROR("FOLIO_INDEX");
 if (offsetof<Folio>("mapping") != FOLIO_MAPPING) ERROR("FOLIO_MAPPING");
 if (offsetof<Folio>("flags") != FOLIO_FLAGS) ERROR("FOLIO_FLAGS");
 
-
+/** Returns the record of a frame. */
 @inline
 export function folioOf(pfn: u32): Folio {
   return changetype<Folio>(header(HDR_FOLIOS) + pfn * FOLIO_SIZE);
 }
 
-
+/** Tells whether a pfn lies above system memory: in device memory, or in swap space. */
 @inline
 export function isDevicePfn(pfn: u32): bool {
   return pfn >= header(HDR_DEVICE_BASE);
 }
 
-/** Address of a frame's bytes. Only where frames have bytes. */
+/**
+ * Returns the address of a frame's bytes. Where frames have none, frameOf(0) is 0, and no other result means
+ * anything.
+ */
 @inline
 export function frameOf(pfn: u32): usize {
   return header(HDR_FRAMES) + (pfn << 12);
 }
 
-// ── Rules ─────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Rules ──────────────────────────────────────────────────────────────────────────────────────────────────
 //
-// What is true of a page in every form of the code that handles it: a page at a time, a run of pages, a large folio.
+// What holds for a page in each form of the code that handles it: one page, a run of pages, a large folio.
 
-/** The flags that move with a page to another frame. The others describe the frame (its lock) or its users (its LRU). */
-export const FOLIO_MOVES: u32 =
-  FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_DIRTY | FOLIO_REFERENCED | FOLIO_KSM;
-/** The flags that an anonymous page has or lacks without a consequence for how its last mapping goes away. */
+/**
+ * The flags that move with a page to another frame. The others belong to the frame: its lock, its place on
+ * the LRU.
+ */
+const FOLIO_MOVES: u32 = FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_DIRTY | FOLIO_REFERENCED | FOLIO_KSM;
+/** The flags of an anonymous page that do not matter when its only mapping goes away. */
 export const FOLIO_MARKS: u32 = FOLIO_DIRTY | FOLIO_ANON_EXCLUSIVE | FOLIO_REFERENCED;
-/** The bits of Folio.counts that count: references in the low half, mappings in the high half. */
+/** The bits of Folio.counts that are counts: references in the low half, mappings in the high half. */
 export const FOLIO_COUNTS: u64 = ((<u64>FOLIO_COUNT_MASK) << 32) | FOLIO_COUNT_MASK;
-/** Folio.counts & FOLIO_COUNTS of a sole page: one mapping, with the one reference. */
+/** The counts (Folio.counts & FOLIO_COUNTS) of a sole page: one mapping, whose reference is the only one. */
 export const FOLIO_SOLE: u64 = 0x0000000100000001;
 
-/** Of a folio's 16 bytes, those that move with a page: memcg, index, mapping and FOLIO_MOVES. The rest stays. */
+/** Returns the mask of a folio's bits that move with a page: memcg, offset, mapping and FOLIO_MOVES. */
 @inline
 function moving(): v128 {
   return i32x4(~FOLIO_COUNT_MASK, ~FOLIO_COUNT_MASK, -1, (FOLIO_MOVES << 16) | 0xffff);
 }
 
-/** Of a folio's 16 bytes, those that stay with a frame that a page moves to: both counts, and the flags it has. */
+/**
+ * Returns the mask of a folio's bits that a frame keeps when a page moves to it: both counts, and its flags.
+ */
 @inline
 function staying(): v128 {
   return i32x4(FOLIO_COUNT_MASK, FOLIO_COUNT_MASK, 0, 0xffff0000);
 }
 
 /**
- * folio_migrate_mapping and folio_migrate_flags: the frame of `to` becomes the page that `from` was. The counts of both
- * stay, and so does what `from` says of its place, for migration entries that still name it; its charge moves.
+ * Makes `to` the page that `from` was (folio_migrate_mapping and folio_migrate_flags): place, FOLIO_MOVES and
+ * charge go to `to`. The counts of both stay. `from` keeps its place, by which the reverse map finds its
+ * migration entries.
  */
 @inline
 export function moveFolio(from: Folio, to: Folio): void {

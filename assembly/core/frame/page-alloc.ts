@@ -1,8 +1,11 @@
-// The frame allocator. A block's bitmap says which of its frames are free. Single frames come from partly free blocks in
-// ascending order, so that wholly free blocks last as long as they can: each is room for a huge page.
+// The frame allocator. The bitmap of a block says which of its frames are free. Single frames come from
+// partly free blocks, in ascending order, so that free blocks last: each is room for a huge page.
+//
+//   refcount falls to 0:  a page of system memory ─▶ its bit in the bitmap
+//                         a device page           ─▶ the zone's queue, until takeFreed() has told the driver
+//                         a part of a large folio ─▶ nothing, until no part has a reference
 
 import { PMD_PAGES } from "../../uapi/page";
-import { PFN_MASK } from "../../uapi/pfn";
 import { PTE_SPECIAL } from "../../uapi/pte";
 import {
   BLOCK_BITMAP,
@@ -14,33 +17,27 @@ import {
   FOLIO_FLAGS,
   FOLIO_FREE,
   FOLIO_HEAD,
-  FOLIO_INDEX,
   FOLIO_LARGE,
   FOLIO_LOCKED,
   FOLIO_MAPPING,
   FOLIO_REFERENCED,
   FOLIO_RESERVED,
-  FOLIO_SIZE,
   FOLIO_TAIL,
 } from "../../abi/frame";
-import {
-  HDR_DEVICE_BASE,
-  HDR_EXTERNAL_REFS,
-  HDR_FOLIOS,
-  HDR_HUGETLB,
-  HDR_HUGETLB_FREE,
-  HEADER,
-} from "../../abi/header";
+import { HDR_EXTERNAL_REFS, HDR_HUGETLB, HDR_HUGETLB_FREE, HEADER } from "../../abi/header";
 import { RESOURCE_DEVICE_MEMORY, RESOURCE_SYSTEM_MEMORY } from "../../abi/pool";
 import { ZONE_SIZE } from "../../abi/zone";
 import { exhausted, header, LARGE_PAGES, mayAllocate, setHeader } from "../base/layout";
 import { pteFlags, ptePfn } from "../base/pte";
 import { Folio, folioOf, isDevicePfn } from "./folio";
 import { memcgUncharge } from "./memcg";
-import { lruRemove, lruRemoveAll } from "./recency";
+import { freeFrame, queueFreed } from "./page-free";
 import { blockOf, listPush, listRemove, Zone, ZONE_IN_USE, zoneOf } from "./zone";
 
-/** Makes [first, end) a zone's free frames. Blocks that it covers in part start partly free. */
+/**
+ * Makes [first, end) the frames of a zone, all of them free. A block that the range covers in part begins
+ * partly free.
+ */
 export function zoneInit(zone: u32, first: u32, end: u32, owner: u32): void {
   const z = zoneOf(zone);
   memory.fill(changetype<usize>(z), 0, ZONE_SIZE);
@@ -70,7 +67,10 @@ export function zoneInit(zone: u32, first: u32, end: u32, owner: u32): void {
   }
 }
 
-/** The block that the zone's next frame comes from; 0 where none is free. */
+/**
+ * Returns the block that the zone's next frame comes from; 0 where no frame is free, which the header then
+ * reports.
+ */
 @inline
 export function blockWithFree(zone: u32): usize {
   const z = zoneOf(zone);
@@ -79,7 +79,7 @@ export function blockWithFree(zone: u32): usize {
   return block;
 }
 
-/** A free frame gets its first reference, and `flags`. */
+/** Gives a free frame its first reference, and `flags`. */
 @inline
 export function initFrame(pfn: u32, flags: u32): void {
   const folio = changetype<usize>(folioOf(pfn));
@@ -88,7 +88,7 @@ export function initFrame(pfn: u32, flags: u32): void {
   store<u32>(folio, flags << 16, FOLIO_MAPPING); // and flags
 }
 
-/** `taken` of the block's frames are free no more: 64 at most, and fewer than all. */
+/** Accounts for `taken` frames (at most 64) removed from the block. */
 @inline
 export function tookFrames(zone: u32, block: usize, taken: u32): void {
   if (!taken) return;
@@ -102,7 +102,10 @@ export function tookFrames(zone: u32, block: usize, taken: u32): void {
   z.freePages -= taken;
 }
 
-/** A frame of the zone with one reference and no flags, or 0. Its bytes are what they were. */
+/**
+ * Allocates a frame of a zone, with one reference and without flags. Returns its pfn, or 0. Its bytes are
+ * left as they were.
+ */
 export function allocFrame(zone: u32): u32 {
   if (!mayAllocate()) return 0;
   const block = blockWithFree(zone);
@@ -117,7 +120,10 @@ export function allocFrame(zone: u32): u32 {
   return pfn;
 }
 
-/** A large folio: a wholly free block, whose frames have one reference each. Its first pfn, or 0; then nothing is lost. */
+/**
+ * Allocates a free block of a zone as a large folio, with one reference to each part. Returns its first pfn,
+ * or 0.
+ */
 export function allocLarge(zone: u32): u32 {
   if (!mayAllocate()) return 0;
   const z = zoneOf(zone);
@@ -133,7 +139,7 @@ export function allocLarge(zone: u32): u32 {
   return first;
 }
 
-/** A large folio is one no more: what nobody refers to is free, the other frames are pages like any. */
+/** Splits a large folio: parts without references become free, each other part becomes a page of its own. */
 export function dissolveLarge(first: u32): void {
   for (let pfn = first; pfn < first + LARGE_PAGES; pfn++) {
     const folio = folioOf(pfn);
@@ -142,7 +148,10 @@ export function dissolveLarge(first: u32): void {
   }
 }
 
-/** The last reference to a part of a large folio is gone: the folio is freed as a whole, with its last part. */
+/**
+ * Notes that a part of a large folio has lost its last reference. With the last such part the whole folio is
+ * freed.
+ */
 function releasePart(pfn: u32): void {
   const block = blockOf(pfn);
   const live = load<u32>(block, BLOCK_LIVE) - 1;
@@ -153,7 +162,7 @@ function releasePart(pfn: u32): void {
   else dissolveLarge(head);
 }
 
-/** A hugetlb page that nobody refers to goes to the list of free ones. */
+/** Puts a hugetlb page without references on the list of free hugetlb pages. */
 export function keepHugetlb(head: u32): void {
   for (let i: u32 = 0; i < LARGE_PAGES; i++) {
     clearFolio(folioOf(head + i));
@@ -163,7 +172,9 @@ export function keepHugetlb(head: u32): void {
   setHeader(HDR_HUGETLB_FREE, header(HDR_HUGETLB_FREE) + 1);
 }
 
-/** A free hugetlb page, whose frames have one reference each; 0 when there is none. */
+/**
+ * Takes a free hugetlb page, with one reference to each part. Returns its first pfn; 0 where there is none.
+ */
 export function takeHugetlb(): u32 {
   const block: usize = header(HDR_HUGETLB);
   if (!block || !mayAllocate()) return 0;
@@ -175,87 +186,25 @@ export function takeHugetlb(): u32 {
   return head;
 }
 
-/** Puts the frames of one bitmap word back: those of `bits`. */
-function freeBits(block: usize, word: usize, bits: u64): void {
-  const z = zoneOf(load<u16>(block, BLOCK_ZONE));
-  assert(!(load<u64>(word) & bits), "freeFrame: the frame is free");
-  store<u64>(word, load<u64>(word) | bits);
-  const n = <u32>popcnt(bits);
-  const before = load<u16>(block, BLOCK_FREE);
-  const free = before + n;
-  store<u16>(block, free, BLOCK_FREE);
-  z.freePages += n;
-  if (!before) listPush(changetype<usize>(z) + offsetof<Zone>("partialBlocks"), block);
-  if (free == PMD_PAGES) {
-    listRemove(changetype<usize>(z) + offsetof<Zone>("partialBlocks"), block);
-    listPush(changetype<usize>(z) + offsetof<Zone>("freeBlocks"), block);
-  }
-}
-
-/** Puts a frame that nobody refers to back on its zone's lists. */
-export function freeFrame(pfn: u32): void {
-  const block = blockOf(pfn);
-  freeBits(block, block + ((pfn & 511) >> 6) * 8, (<u64>1) << (pfn & 63));
-}
-
-/** Are the pfns of four words neighbours, in ascending order? */
-@inline
-function areNeighbours(words: usize): bool {
-  const next = i32x4.sub(i32x4.splat(load<u32>(words)), i32x4(0, -1, -2, -3));
-  return !v128.any_true(v128.and(v128.xor(v128.load(words), next), i32x4.splat(PFN_MASK)));
-}
-
-/**
- * freeFrame() of the pfn in each word from `at` on that is not 0, as long as it is below `until`: neighbours go back together.
- * The first word that is left.
- */
-function freeRun(at: usize, last: usize, until: u32): usize {
-  let group: u32 = 0; // pfn / 64
-  let bits: u64 = 0;
-  for (; at < last; at += 4) {
-    const pfn = load<u32>(at) & PFN_MASK;
-    if (pfn >= until) break;
-    if (!pfn) continue;
-    if (pfn >> 6 != group) {
-      if (bits) freeGroup(group, bits);
-      group = pfn >> 6;
-      bits = 0;
-    }
-    // Mostly they are neighbours: four at a time. `until` does not come between them, as it is a block's first.
-    if (at + 16 <= last && (pfn & 63) <= 60 && areNeighbours(at)) {
-      bits |= (<u64>15) << (pfn & 63);
-      at += 12;
-    } else bits |= (<u64>1) << (pfn & 63);
-  }
-  if (bits) freeGroup(group, bits);
-  return at;
-}
-
-/** Frees the frames of `bits` among the 64 from 64 * group on. */
-export function freeGroup(group: u32, bits: u64): void {
-  const block = blockOf(group << 6);
-  freeBits(block, block + (group & 7) * 8, bits);
-}
-
-/** References that callers hold beyond what the engine itself can explain: so that verify() can add up. */
+/** Counts references that pins and drivers hold, for verify() to account for. */
 @inline
 export function addExternalRefs(by: i32): void {
   setHeader(HDR_EXTERNAL_REFS, header(HDR_EXTERNAL_REFS) + by);
 }
 
-
+/** Takes a reference to a page. */
 @inline
 export function getPage(pfn: u32): void {
   folioOf(pfn).refs++;
 }
 
-/** mark_page_accessed, for a page that get_user_pages has got at. */
+/** Notes that get_user_pages has reached the page of an entry (mark_page_accessed). */
 @inline
 export function markAccessed(pte: u64): void {
   if (!(pteFlags(pte) & PTE_SPECIAL)) folioOf(ptePfn(pte)).set(FOLIO_REFERENCED);
 }
 
-/** Drops a reference; the last one frees the page. */
+/** Drops a reference to a page; the last one frees the page. */
 @inline
 export function putPage(pfn: u32): void {
   const folio = folioOf(pfn);
@@ -264,13 +213,14 @@ export function putPage(pfn: u32): void {
   if (!(refs & 0xffffff)) releasePage(pfn, folio);
 }
 
-/** Nobody's any more; its frame is still to be freed. */
+/** Resets the record of a page without references. The caller frees the frame. */
 @inline
 export function clearFolio(folio: Folio): void {
   store<u64>(changetype<usize>(folio), 0); // references, memcg, mappings
   store<u32>(changetype<usize>(folio), FOLIO_FREE << 16, FOLIO_MAPPING); // and flags
 }
 
+/** Frees a page that has lost its last reference. */
 function releasePage(pfn: u32, folio: Folio): void {
   assert(!folio.mapcount, "releasePage: the page is mapped");
   assert(!folio.has(FOLIO_LOCKED), "releasePage: the page is locked");
@@ -279,68 +229,4 @@ function releasePage(pfn: u32, folio: Folio): void {
   clearFolio(folio);
   if (isDevicePfn(pfn)) queueFreed(pfn, folio);
   else freeFrame(pfn);
-}
-
-/** A device page's end is news for its driver: it waits here, in order, until takeFreed(). */
-function queueFreed(pfn: u32, folio: Folio): void {
-  const z = zoneOf(load<u16>(blockOf(pfn), BLOCK_ZONE));
-  lruRemove(pfn);
-  folio.index = 0;
-  if (z.freedTail) folioOf(z.freedTail).index = pfn;
-  else z.freedHead = pfn;
-  z.freedTail = pfn;
-  z.freedCount++;
-}
-
-/** The pages of the words that are not 0, whose folios are free already: back they go, or to their drivers' queues. */
-export function freePages(words: usize, n: u32): void {
-  lruRemoveAll(words, n);
-  const base = header(HDR_DEVICE_BASE);
-  const last = words + n * 4;
-  for (let at = words; at < last;) {
-    at = freeRun(at, last, base);
-    if (at < last) at = queueRun(at, last);
-  }
-}
-
-/** queueFreed() of the words from `at` on whose pages are in the block of the first one. The word after. */
-@inline
-function queueRun(at: usize, last: usize): usize {
-  let pfn = load<u32>(at) & PFN_MASK;
-  const block = pfn >> 9;
-  const z = zoneOf(load<u16>(blockOf(pfn), BLOCK_ZONE));
-  const start = at;
-  const indexes = header(HDR_FOLIOS) + FOLIO_INDEX;
-  let tail = z.freedTail;
-  if (!tail) z.freedHead = pfn;
-  do {
-    if (tail) store<u32>(indexes + tail * FOLIO_SIZE, pfn);
-    tail = pfn;
-    at += 4;
-    pfn = at < last ? load<u32>(at) & PFN_MASK : 0;
-  } while (pfn >> 9 == block);
-  folioOf(tail).index = 0;
-  z.freedTail = tail;
-  z.freedCount += (<u32>(at - start)) >> 2;
-  return at;
-}
-
-/** Frees up to max pages that wait in the zone's queue for good, oldest first; their pfns go to out. How many. */
-export function takeFreed(zone: u32, out: usize, max: u32): u32 {
-  const z = zoneOf(zone);
-  let pfn = z.freedHead;
-  let n: u32 = 0;
-  while (pfn && n < max) {
-    store<u32>(out + n * 4, pfn);
-    n++;
-    const next = folioOf(pfn).index;
-    // Mostly it is the neighbour: a guess, which spares the wait for the load.
-    if (next == pfn + 1) pfn++;
-    else pfn = next;
-  }
-  z.freedHead = pfn;
-  if (!pfn) z.freedTail = 0;
-  z.freedCount -= n;
-  freeRun(out, out + n * 4, PFN_MASK + 1);
-  return n;
 }

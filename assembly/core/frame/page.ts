@@ -1,5 +1,5 @@
-// What a driver may do with a single page: take and drop references, lock it, isolate it from the LRU, reach its bytes.
-// Each function refuses a pfn that names no page in use with -EINVAL.
+// What a driver may do with a single page: take and drop references, lock it, isolate it from the LRU, reach
+// its bytes. Each function refuses a pfn that names no page in use with -EINVAL.
 
 import { EINVAL } from "../../uapi/errno";
 import { FOLIO_FREE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_RESERVED } from "../../abi/frame";
@@ -28,7 +28,10 @@ export function pageGet(pfn: u32): i32 {
   return 0;
 }
 
-/** put_page: drops a reference that the caller owns. -EINVAL if all references of the page belong to its mappings. */
+/**
+ * put_page: drops a reference that the caller owns. -EINVAL if all references of the page belong to its
+ * mappings.
+ */
 export function pagePut(pfn: u32): i32 {
   if (!isUsable(pfn)) return -EINVAL;
   const folio = folioOf(pfn);
@@ -56,8 +59,8 @@ export function pageUnlock(pfn: u32): i32 {
 }
 
 /**
- * folio_isolate_lru: takes the page off the LRU, and a reference that the caller owns. Returns 1, or 0 if the page is not
- * on the LRU.
+ * folio_isolate_lru: takes the page off the LRU, and a reference that the caller owns. Returns 1, or 0 if the
+ * page is not on the LRU.
  */
 export function pageIsolate(pfn: u32): i32 {
   if (!isUsable(pfn)) return -EINVAL;
@@ -67,7 +70,9 @@ export function pageIsolate(pfn: u32): i32 {
   return 1;
 }
 
-/** folio_putback_lru: undoes pageIsolate(). Returns 0, or -EINVAL for a page that pageIsolate() did not take. */
+/**
+ * folio_putback_lru: undoes pageIsolate(). Returns 0, or -EINVAL for a page that pageIsolate() did not take.
+ */
 export function pagePutback(pfn: u32): i32 {
   if (!isUsable(pfn) || isDevicePfn(pfn) || folioOf(pfn).has(FOLIO_LRU | FOLIO_RESERVED)) return -EINVAL;
   const refused = pagePut(pfn);
@@ -75,7 +80,10 @@ export function pagePutback(pfn: u32): i32 {
   return refused;
 }
 
-/** Returns the address of the page's 4096 bytes in linear memory; 0 for no page in use, or where frames have no bytes. */
+/**
+ * Returns the address of the page's 4096 bytes in linear memory; 0 for no page in use, or where frames have
+ * no bytes.
+ */
 export function pageData(pfn: u32): u32 {
   return isUsable(pfn) && frameOf(0) ? <u32>frameOf(pfn) : 0;
 }

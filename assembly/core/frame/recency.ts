@@ -1,34 +1,38 @@
-// Which device pages a device used how recently: a list of pfns, so that a simulation can evict the oldest. A page
-// joins when it is migrated to the device and leaves when it is freed. The links are an array of the arena, which only
-// simulations make (trackUse() in src/sim/replay.ts); without it HDR_LRU is 0, and nothing is remembered.
+// Which device pages were used how recently: a list of pfns, from which a simulation evicts the least
+// recently used. A page joins when it migrates to the device and leaves when it is freed. The links are an
+// array of the arena that only simulations make (trackUse() in src/sim/replay.ts); while HDR_LRU is 0, there
+// is no list.
+//
+//   HDR_LRU_HEAD ─▶ pfn ─▶ pfn ─▶ … ◀─ HDR_LRU_TAIL     a link: newer pfn, older pfn (u32 each; 0 is the end)
 
 import { PFN_MASK } from "../../uapi/pfn";
 import { HDR_DEVICE_BASE, HDR_LRU, HDR_LRU_HEAD, HDR_LRU_TAIL } from "../../abi/header";
 import { header, setHeader } from "../base/layout";
 
-/** Does somebody want to know? */
+/** Tells whether there is a list. */
 @inline
 export function lruIsKept(): bool {
   return header(HDR_LRU) != 0;
 }
 
-
+/** Returns the address of a page's two links. */
 @inline
 function links(pfn: u32): usize {
   return header(HDR_LRU) + (pfn - header(HDR_DEVICE_BASE)) * 8;
 }
 
-
+/** Tells whether a page is in the list. */
 @inline
 function isLinked(pfn: u32): bool {
   return load<u64>(links(pfn)) != 0 || header(HDR_LRU_HEAD) == pfn;
 }
 
-/** The page before, towards the most recently used. */
+/** Returns the page that was used next after this one; 0 for the most recently used. */
 export function lruNewer(pfn: u32): u32 {
   return load<u32>(links(pfn));
 }
 
+/** Takes a page out of the list, if it is in it. */
 export function lruRemove(pfn: u32): void {
   if (!lruIsKept() || !isLinked(pfn)) return;
   const newer = load<u32>(links(pfn));
@@ -40,14 +44,14 @@ export function lruRemove(pfn: u32): void {
   store<u64>(links(pfn), 0);
 }
 
-/** Makes pfn the head, which it is not yet; the header's word of the head is the caller's. */
+/** Moves a page that is not the head before the head. The caller then sets HDR_LRU_HEAD. */
 @inline
 export function lruMoveToHead(pfn: u32, head: u32): void {
   const all = header(HDR_LRU) - header(HDR_DEVICE_BASE) * 8;
   const at = all + pfn * 8;
   const newer = load<u32>(at);
   const older = load<u32>(at, 4);
-  // Only the head has none before it; other pages without one are not in the list yet.
+  // Only the head has no newer page; any other page without one is not in the list yet.
   if (newer) {
     store<u32>(all + newer * 8, older, 4);
     if (older) store<u32>(all + older * 8, newer);
@@ -58,7 +62,7 @@ export function lruMoveToHead(pfn: u32, head: u32): void {
   else setHeader(HDR_LRU_TAIL, pfn);
 }
 
-/** The device used this page now. */
+/** Makes a page the most recently used. */
 @inline
 export function lruTouch(pfn: u32): void {
   if (!lruIsKept()) return;
@@ -68,7 +72,9 @@ export function lruTouch(pfn: u32): void {
   setHeader(HDR_LRU_HEAD, pfn);
 }
 
-/** lruRemove() of the device pages that n words name; words of 0 and of system pages are skipped. */
+/**
+ * Calls lruRemove() for the device pages among n words; words that are 0 or name system pages are skipped.
+ */
 @inline
 export function lruRemoveAll(words: usize, n: u32): void {
   if (!lruIsKept()) return;
@@ -92,7 +98,7 @@ export function lruRemoveAll(words: usize, n: u32): void {
   setHeader(HDR_LRU_TAIL, tail);
 }
 
-/** lruTouch() of the device pages that n words name, in their order. */
+/** Calls lruTouch() for the device pages among n words, in their order. */
 export function lruTouchAll(words: usize, n: u32): void {
   if (!lruIsKept()) return;
   const base = header(HDR_DEVICE_BASE);

@@ -1,4 +1,4 @@
-// The life of an address space: made empty, forked, closed.
+// The life of an address space: it is made empty, forked and closed.
 
 import { FOLIO_ANON_EXCLUSIVE, FOLIO_MIGRATION_SHARED } from "../../abi/frame";
 import { COMMAND_SIZE } from "../../abi/header";
@@ -39,7 +39,7 @@ import { notifierRemove, notifyEnd, notifyStart } from "../operation/notify";
 import { clearDeviceTablesOf } from "../space/device-table";
 import { vmaAdd, vmaDestroy } from "../space/merge";
 import { Mm, MM_ALIVE, MM_MERGEABLE, mmAt, newGeneration } from "../space/mm";
-import { anonVmaFork } from "../space/rmap";
+import { anonVmaFork } from "../space/anon-vma";
 import { swapGet } from "../space/swap";
 import { isCow, Vma, vmaAlloc, vmaAt, vmaFree } from "../space/vma";
 import { addRss, zapRange } from "../space/zap";
@@ -48,15 +48,16 @@ import {
   allocTable,
   freeAllTables,
   hasPmdTable,
-  holeEnd,
-  leafEnd,
   leafTable,
   makePmdTable,
   slotOf,
+  slotsEnd,
   SPACE_END,
+  spanEnd,
   walkAlloc,
 } from "../table/pagetable";
 
+/** Makes an empty address space, charged to a memcg (0: none). Returns its id, -EINVAL or -ENOMEM. */
 export function mmCreate(memcg: u32): i32 {
   if (memcg && !memcgOf(memcg)) return -EINVAL;
   const mm = changetype<Mm>(poolAlloc(RESOURCE_MM));
@@ -75,7 +76,7 @@ export function mmCreate(memcg: u32): i32 {
   return mm.id;
 }
 
-/** Ends an address space that nobody will be told of: entries, mappings, tables, subscriptions. */
+/** Frees everything that an address space has, without telling its subscribers. */
 function destroyMm(mm: Mm): void {
   const id = mm.id;
   clearDeviceTablesOf(id);
@@ -92,7 +93,7 @@ function destroyMm(mm: Mm): void {
   poolFree(RESOURCE_MM, changetype<usize>(mm));
 }
 
-/** OP_CLOSE. */
+/** OP_CLOSE: tells the subscribers `release`, then frees the address space. -EBUSY inside an invalidation. */
 export function closeStep(cmd: Cmd): i32 {
   const mm = mmAt(cmd.mm);
   if (cmd.phase == 0) {
@@ -122,8 +123,9 @@ const FORK_VMA: u32 = 1;
 const FORK_ENTRIES: u32 = 2;
 
 /**
- * OP_FORK: copies a vma at a time, first the vma, then its entries, which are write-protected in both address spaces where
- * pages are shared copy-on-write. Returns the child's id; -ENOMEM if a table ran out, and the child is undone.
+ * OP_FORK: copies a vma at a time, first the vma, then its entries, which are write-protected in both address
+ * spaces where pages are shared copy-on-write. Returns the child's id; -ENOMEM if a table ran out, and the
+ * child is undone.
  */
 export function forkStep(cmd: ForkCmd): i32 {
   const mm = mmAt(cmd.mm);
@@ -146,7 +148,7 @@ export function forkStep(cmd: ForkCmd): i32 {
       cmd.phase = FORK_ENTRIES;
     }
     if (needsCopy(vma)) {
-      // hugetlb mappings are told by another name: copy_hugetlb_page_range.
+      // copy_hugetlb_page_range announces by another event.
       const event = vma.flags & VM_HUGETLB ? MMU_NOTIFY_CLEAR : MMU_NOTIFY_PROTECTION_PAGE;
       if (isCow(vma) && !notifyStart(cmd, cmd.mm, vma.start, vma.end, event, 0)) return REQUEST;
       const copied = copyEntries(mm, child, vma);
@@ -160,17 +162,19 @@ export function forkStep(cmd: ForkCmd): i32 {
   return cmd.child;
 }
 
+/** Undoes a child whose copy ran out of memory. */
 function forkFailed(child: Mm): i32 {
   destroyMm(child);
   return -ENOMEM;
 }
 
-/** Memory that was never written needs no copy of its entries: a fault makes them again. */
+/** vma_needs_copy: entries that faults would make again are not copied. */
 function needsCopy(vma: Vma): bool {
   if (vma.flags & VM_WIPEONFORK) return false;
   return vma.anonVma != 0 || (vma.flags & (VM_PFNMAP | VM_MIXEDMAP)) != 0;
 }
 
+/** Gives the child a vma like this one, without its locks. False when a table is full. */
 function copyMapping(child: Mm, vma: Vma): bool {
   const copy = vmaAlloc(
     child,
@@ -189,28 +193,27 @@ function copyMapping(child: Mm, vma: Vma): bool {
   return true;
 }
 
-/** copy_page_range. False when the child's page tables run out; what was copied is whole. */
+/** copy_page_range. False when page tables run out; the child is consistent all the same. */
 function copyEntries(mm: Mm, child: Mm, vma: Vma): bool {
   const cow = isCow(vma);
   const childId = child.id;
-  let addr = vma.start;
-  while (addr < vma.end) {
+  let next = vma.start;
+  while (next < vma.end) {
+    const addr = next;
     const table = leafTable(mm.pgd, addr);
+    next = spanEnd(mm.pgd, table, addr, vma.end);
     if (!table) {
-      // The child gets the parent's upper tables, too: a later mprotect can tell.
+      // The child gets the parent's upper tables, too: what a later mprotect announces depends on them.
       if (hasPmdTable(mm.pgd, addr) && !makePmdTable(child.pgd, childId, addr)) return false;
-      addr = holeEnd(mm.pgd, addr);
       continue;
     }
-    const until = leafEnd(addr, vma.end);
     let to = walkAlloc(child.pgd, childId, addr);
     if (!to) return false;
     if (isHugeZero(table)) hugeZeroGet();
-    const last = slotOf(table, addr) + ((<usize>(until - addr)) >> 9);
+    const last = slotsEnd(table, addr, next);
     for (let at = slotOf(table, addr); at < last; at += 8, to += 8) {
       if (load<u64>(at)) store<u64>(to, copyPte(child, vma, at, cow));
     }
-    addr = until;
   }
   return true;
 }
@@ -220,7 +223,7 @@ function copyEntries(mm: Mm, child: Mm, vma: Vma): bool {
 function copyPte(child: Mm, vma: Vma, at: usize, cow: bool): u64 {
   let pte = load<u64>(at);
   if (pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE) {
-    // What is lent to a device is taken back first, then shared like any page.
+    // Exclusive access ends first; then the page is shared like any other.
     pte = restoredPte(pte, vma);
     store<u64>(at, pte);
     folioOf(ptePfn(pte)).maps++;
@@ -250,7 +253,7 @@ function copyPte(child: Mm, vma: Vma, at: usize, cow: bool): u64 {
   return pte & ~(<u64>PTE_YOUNG);
 }
 
-
+/** Does an entry of this kind, not present, name a page that the child gets a reference to? */
 @inline
 function hasPage(kind: u32): bool {
   return kind == PTE_KIND_MIGRATION || kind == PTE_KIND_DEVICE;

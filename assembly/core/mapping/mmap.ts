@@ -50,23 +50,24 @@ import { HUGE_MASK } from "../table/huge";
 import { USER_END, USER_START, walkAlloc } from "../table/pagetable";
 import { freeTablesOfGap, unmapRange } from "./unmap";
 
-/** Addresses are handed out from here downwards: the stack's part of the space stays free. */
+/** The end of the highest mapping that mmap chooses; the space after it is the stack's, as in Linux. */
 const MMAP_BASE: u64 = USER_END - 0x7fff000;
 
-/** Nothing mapped in [start, end)? */
+/** Is nothing mapped in [start, end)? */
 function isFree(mm: Mm, start: u64, end: u64): bool {
   const vma = findVmaFrom(mm, start);
   return !exists(vma) || vma.start >= end;
 }
 
-/** The highest aligned address with `length` bytes below ceiling; 0 if there are not so many. */
+/** The highest aligned address at which `length` bytes end at or before the ceiling; 0 if there is none. */
 @inline
 function below(ceiling: u64, length: u64, align: u64): u64 {
   return ceiling >= length ? (ceiling - length) & ~(align - 1) : 0;
 }
 
 /**
- * get_unmapped_area: the hint if it is free, else the highest aligned gap that fits below MMAP_BASE. 0 when there is none.
+ * get_unmapped_area: returns the hint if `length` bytes are free there, else the highest aligned address
+ * below MMAP_BASE where they are; 0 if there is none.
  */
 export function findGap(mm: Mm, hint: u64, length: u64, align: u64): u64 {
   if (hint >= USER_START && hint + length <= USER_END && isFree(mm, hint, hint + length)) return hint;
@@ -84,7 +85,7 @@ export function findGap(mm: Mm, hint: u64, length: u64, align: u64): u64 {
   return 0;
 }
 
-/** Maps [start, end), which is free. False when a table is full. */
+/** Maps [start, end), where nothing is mapped. False when a table is full. */
 export function mapRange(mm: Mm, start: u64, end: u64, flags: u32, pgoff: u64, file: u32): bool {
   const next = findVmaFrom(mm, start);
   const prev = exists(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
@@ -155,7 +156,7 @@ function mapNew(cmd: MmapCmd, mm: Mm): bool {
   return mapped;
 }
 
-/** A driver's mapping: its entries are made with it, all or none. */
+/** Makes a driver's mapping with all of its entries. False, and nothing is mapped, when memory runs out. */
 function mapSpecial(cmd: MmapCmd, mm: Mm, flags: u32): bool {
   const start = cmd.start;
   const end = cmd.end;
@@ -173,7 +174,9 @@ function mapSpecial(cmd: MmapCmd, mm: Mm, flags: u32): bool {
   return true;
 }
 
-/** vm_insert_page, or one page of remap_pfn_range (of which nobody here can see more than zeros). */
+/**
+ * vm_insert_page, or one page of remap_pfn_range, whose contents are zeros here. False when memory runs out.
+ */
 function insertSpecial(vma: Vma, addr: u64, mixed: bool): bool {
   const slot = walkAlloc(vma.mm.pgd, vma.mmId, addr);
   if (!slot) return false;
@@ -192,7 +195,10 @@ function insertSpecial(vma: Vma, addr: u64, mixed: bool): bool {
   return true;
 }
 
-/** Of a hugetlb mapping, whose length is rounded up: private, aligned where it is fixed, and in the pool. 0 or an errno. */
+/**
+ * Checks a hugetlb mapping, and rounds its length up: it must be private, aligned where it is fixed, and the
+ * pool must have its pages. 0 or a negative errno.
+ */
 function checkHugetlb(cmd: MmapCmd): i32 {
   if (cmd.flags & MAP_SHARED || !(cmd.flags & MAP_ANONYMOUS)) return -EINVAL;
   if (cmd.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) && cmd.hint & HUGE_MASK) return -EINVAL;
@@ -202,7 +208,7 @@ function checkHugetlb(cmd: MmapCmd): i32 {
   return -ENOMEM;
 }
 
-/** Checks the arguments and sets [start, end). 0 or an errno. */
+/** Checks the arguments and sets [start, end). 0 or a negative errno. */
 function chooseAddress(cmd: MmapCmd, mm: Mm): i32 {
   const kind = cmd.flags & (MAP_SHARED | MAP_PRIVATE);
   if (!cmd.length || (kind != MAP_SHARED && kind != MAP_PRIVATE) || cmd.prot & ~VM_ACCESS) return -EINVAL;
@@ -226,6 +232,7 @@ function chooseAddress(cmd: MmapCmd, mm: Mm): i32 {
   return gap ? choose(cmd, gap) : -ENOMEM;
 }
 
+/** Sets [start, end). */
 function choose(cmd: MmapCmd, start: u64): i32 {
   cmd.start = start;
   cmd.end = start + cmd.length;

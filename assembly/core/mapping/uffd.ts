@@ -20,7 +20,10 @@ export class UffdCmd extends Cmd {
 
 if (<i32>offsetof<UffdCmd>() > COMMAND_SIZE) ERROR("UffdCmd");
 
-/** OP_UFFD: changes the flag of a vma at a time. -EINVAL, and nothing changes, where a part is not anonymous or not mapped. */
+/**
+ * OP_UFFD: changes the flag of a vma at a time. -EINVAL, and nothing changes, where a part is not anonymous
+ * or not mapped.
+ */
 export function uffdStep(cmd: UffdCmd): i32 {
   const mm = mmAt(cmd.mm);
   if (cmd.phase == 0) {

@@ -1,4 +1,4 @@
-// Unmapping a range: munmap, and what a fixed mmap or mremap does to its target first.
+// Unmapping a range: munmap, and the first step of a fixed mmap or mremap.
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { LOG_MUNMAP } from "../../abi/log";
@@ -23,7 +23,9 @@ export function freeTablesOfGap(mm: Mm, start: u64, end: u64): void {
   freeUnusedTables(mm, start, end, exists(prev) ? prev.end : 0, exists(next) ? next.start : SPACE_END);
 }
 
-/** Destroys the vmas of [start, end), which lie wholly inside it, and frees tables that none needs any more. */
+/**
+ * Destroys the vmas of [start, end), which lie wholly inside it, and frees the tables that no vma needs now.
+ */
 function removeVmas(mm: Mm, start: u64, end: u64): void {
   let vma = findVmaFrom(mm, start);
   const prev = exists(vma) ? vmaAt(vma.prev) : vmaAt(mm.vmaLast);
@@ -38,8 +40,8 @@ function removeVmas(mm: Mm, start: u64, end: u64): void {
 }
 
 /**
- * do_munmap as a part of an operation: 0 when [start, end) is unmapped (also if nothing was mapped there), -ENOMEM when
- * a vma would have to be split and cannot be, or REQUEST.
+ * do_munmap of [start, end), as a part of any operation: announced as `unmap`. 0, also if nothing was mapped
+ * there; REQUEST; -EINVAL if an end lies inside a hugetlb page; -ENOMEM if no vma is left for a split.
  */
 export function unmapRange(cmd: Cmd, start: u64, end: u64): i32 {
   const mm = mmAt(cmd.mm);
@@ -67,7 +69,7 @@ export function unmapRange(cmd: Cmd, start: u64, end: u64): i32 {
   return 0;
 }
 
-/** OP_MUNMAP: [start, end). */
+/** OP_MUNMAP: unmapRange() of the command's range. */
 export function munmapStep(cmd: Cmd): i32 {
   return unmapRange(cmd, cmd.start, cmd.end);
 }

@@ -1,45 +1,46 @@
 // Commands: the state of operations in progress.
 //
-// An operation may need the outside before it can go on: subscribers must hear of a change first, or a driver has to
-// bring a page back. WebAssembly cannot wait, so the operation keeps its state in a command block and returns REQUEST;
-// resume() calls the same step function again, which continues from the block.
+// An operation may need the outside before it can go on: subscribers must hear of a change first, or a driver
+// has to bring a page back. WebAssembly cannot wait, so the operation keeps its state in a command block and
+// returns REQUEST; resume() calls the same step function again, which continues from the block.
 //
 //   entry/*.ts: push a block, fill its fields ──▶ run() ──▶ xxxStep(cmd) ──▶ 0 or -errno ──▶ pop the block
 //                                                   ▲            │
 //                                                   │            ▼ REQUEST: the block stays
 //                                                resume() ◀── TypeScript serves the request
 //
-// While TypeScript serves a request, other operations may begin and end: the blocks form a stack of COMMAND_COUNT. A
-// step that runs again must come to the same request; notifyStart() recognizes the window that it opened and passes.
+// While TypeScript serves a request, other operations may begin and end: the blocks form a stack of
+// COMMAND_COUNT. A step that runs again must come to the same request; notifyStart() recognizes the window
+// that it opened and passes.
 //
-// A block is COMMAND_SIZE bytes. Cmd, the first part, belongs to this file and to the helpers that may suspend inside
-// an operation; each field below `cursor` has the one owner named at the margin. The rest belongs to the operation: its
-// step function's file declares a class XxxCmd that extends Cmd with the operation's own named fields.
+// A block is COMMAND_SIZE bytes. Its first part, the class Cmd, belongs to this file and to the helpers that
+// may suspend inside any operation; the margin names each row's owner. The rest belongs to the operation: the
+// file of its step function declares a class XxxCmd that extends Cmd with named fields.
 //
-//   0         4         8         12        16
-//  ┌─────────┬─────────┬─────────┬─────────┐
-//  │   op    │   mm    │  phase  │  error  │        what runs, where, how far; why reach() found no entry
-//  ├─────────┴─────────┼─────────┴─────────┤
-//  │       start       │        end        │  16    the range
-//  ├───────────────────┼─────────┬─────────┤
-//  │      cursor       │  link   │unmapPhas│  32    how far; vmas being told of one page; mapping/unmap
-//  ├───────────────────┼─────────┴─────────┤
-//  │    windowStart    │     windowEnd     │  48    operation/notify: the window that is open …
-//  ├─────────┬─────────┼─────────┬─────────┤
-//  │windowMm │windowEv.│ innerMm │  edges  │  64    … and one inside it; operation/split: splitEdges()
-//  ├─────────┴─────────┼─────────┴─────────┤
-//  │    innerStart     │     innerEnd      │  80
-//  ├─────────┬─────────┼─────────┬─────────┤
-//  │splitHead│splitLink│splitLeft│splitSec.│  96    operation/split: splitFolio()
-//  ├─────────┼─────────┼─────────┼─────────┤
-//  │faultPage│faultTri.│ newPage │ ksmDone │ 112    fault; ksm: breakKsm()
-//  ├─────────┴─────────┼─────────┴─────────┤
-//  │     faultAddr     │  populateCursor   │ 128    fault; access/populate
-//  ├───────────────────┴───────────────────┤
-//  │  the operation's own fields …         │ 144
-//  └───────────────────────────────────────┘ 256
+//   0           4           8           12          16
+//  ┌───────────┬───────────┬───────────┬───────────┐
+//  │    op     │    mm     │   phase   │   error   │   0  what runs, where, how far; what reach() met
+//  ├───────────┴───────────┼───────────┴───────────┤
+//  │         start         │          end          │  16  the operation's range
+//  ├───────────────────────┼───────────┬───────────┤
+//  │        cursor         │   link    │unmapPhase │  32  how far; tell.ts; mapping/unmap.ts
+//  ├───────────────────────┼───────────┴───────────┤
+//  │      windowStart      │       windowEnd       │  48  notify.ts: the window that is open …
+//  ├───────────┬───────────┼───────────┬───────────┤
+//  │ windowMm  │windowEvent│  innerMm  │   edges   │  64  … and one inside it; split.ts: splitEdges()
+//  ├───────────┴───────────┼───────────┴───────────┤
+//  │      innerStart       │       innerEnd        │  80
+//  ├───────────┬───────────┼───────────┬───────────┤
+//  │ splitHead │ splitLink │ splitLeft │splitSecond│  96  split.ts: splitFolio()
+//  ├───────────┼───────────┼───────────┼───────────┤
+//  │ faultPage │faultTries │  newPage  │  ksmDone  │ 112  fault/fault.ts; ksm/ksm.ts: breakKsm()
+//  ├───────────┴───────────┼───────────┴───────────┤
+//  │       faultAddr       │    populateCursor     │ 128  fault/fault.ts; access/populate.ts
+//  ├───────────────────────┴───────────────────────┤
+//  │          the operation's own fields           │ 144
+//  └───────────────────────────────────────────────┘ 256
 
-import { COMMANDS, COMMAND_COUNT, COMMAND_SIZE, HDR_CMD_DEPTH, HEADER } from "../../abi/header";
+import { COMMAND_COUNT, COMMAND_SIZE, COMMANDS, HDR_CMD_DEPTH, HEADER } from "../../abi/header";
 import { RESOURCE_COMMANDS } from "../../abi/pool";
 import { exhausted, header, setHeader, zeroObject } from "../base/layout";
 import { none } from "../base/object";
@@ -66,7 +67,7 @@ export const OP_MSYNC: u32 = 19;
 export const OP_UFFD: u32 = 20;
 export const OP_KSM: u32 = 24;
 
-/** The part of a command block that all operations share: a block is a Cmd, or a class of its operation that extends it. */
+/** A command block, as far as all operations share it; the drawing above says who owns each field. */
 @unmanaged
 export class Cmd {
   /** OP_*. */
@@ -82,7 +83,7 @@ export class Cmd {
   end: u64;
   /** How far the operation is; begins at start. */
   cursor: u64;
-  /** Walks that tell each vma that may map one page: the link (or vma) being told, 0 between walks. */
+  /** tell.ts: where the walk over the vmas that may map a page stands; 0 between walks. */
   link: u32;
   /** unmapRange(): 1 while the vmas are split and the subscribers are told. */
   unmapPhase: u32;
@@ -127,7 +128,9 @@ function commandAt(depth: u32): Cmd {
   return changetype<Cmd>(HEADER + COMMANDS + depth * COMMAND_SIZE);
 }
 
-/** Pushes a zeroed block for an operation on the stack. Null when COMMAND_COUNT operations are nested already. */
+/**
+ * Pushes a zeroed block for an operation on the stack. Null when COMMAND_COUNT operations are nested already.
+ */
 export function commandPush(op: u32, mm: u32): Cmd {
   const depth = header(HDR_CMD_DEPTH);
   if (depth == COMMAND_COUNT) {

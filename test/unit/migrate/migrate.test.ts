@@ -244,9 +244,9 @@ onEachBuild("migrate", (test, module) => {
     assert.match(errorOf(() => m.pages())!.message, /called twice/);
     m.finalize();
     m.finalize();
-    assert.match(errorOf(() => m.src)!.message, /finalised/);
-    assert.match(errorOf(() => m.pages())!.message, /finalised/);
-    assert.match(errorOf(() => gpu.table.mapMigrated(m))!.message, /finalised/);
+    assert.match(errorOf(() => m.src)!.message, /finalized/);
+    assert.match(errorOf(() => m.pages())!.message, /finalized/);
+    assert.match(errorOf(() => gpu.table.mapMigrated(m))!.message, /finalized/);
     const bad = migrateVmaSetup({ ...args, start: addr + P, end: addr + 2 * P });
     bad.dst[0] = 0x80000007;
     bad.finalize();

@@ -1,0 +1,151 @@
+// Freeing frames: one, those of a bitmap word, those that an array names; and the queues of freed device pages,
+// which become free when their driver has heard of them.
+
+import { PMD_PAGES } from "../../uapi/page";
+import { PFN_MASK } from "../../uapi/pfn";
+import { BLOCK_FREE, BLOCK_ZONE, FOLIO_INDEX, FOLIO_SIZE } from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_FOLIOS } from "../../abi/header";
+import { header } from "../base/layout";
+import { DEBUG } from "../base/panic";
+import { Folio, folioOf } from "./folio";
+import { lruRemove, lruRemoveAll } from "./recency";
+import { blockOf, listPush, listRemove, Zone, zoneOf } from "./zone";
+
+/** Frees the frames of one word of a bitmap: those whose bits are set in `bits`. */
+function freeBits(block: usize, word: usize, bits: u64): void {
+  const z = zoneOf(load<u16>(block, BLOCK_ZONE));
+  assert(!(load<u64>(word) & bits), "freeFrame: the frame is free");
+  store<u64>(word, load<u64>(word) | bits);
+  const n = <u32>popcnt(bits);
+  const before = load<u16>(block, BLOCK_FREE);
+  const free = before + n;
+  store<u16>(block, free, BLOCK_FREE);
+  z.freePages += n;
+  if (!before) listPush(changetype<usize>(z) + offsetof<Zone>("partialBlocks"), block);
+  if (free == PMD_PAGES) {
+    listRemove(changetype<usize>(z) + offsetof<Zone>("partialBlocks"), block);
+    listPush(changetype<usize>(z) + offsetof<Zone>("freeBlocks"), block);
+  }
+}
+
+/** Makes a frame without references free. */
+export function freeFrame(pfn: u32): void {
+  const block = blockOf(pfn);
+  freeBits(block, block + ((pfn & 511) >> 6) * 8, (<u64>1) << (pfn & 63));
+}
+
+/** Tells whether four words name neighbors in ascending order. */
+@inline
+function areNeighbors(words: usize): bool {
+  const next = i32x4.sub(i32x4.splat(load<u32>(words)), i32x4(0, -1, -2, -3));
+  return !v128.any_true(v128.and(v128.xor(v128.load(words), next), i32x4.splat(PFN_MASK)));
+}
+
+/**
+ * Calls freeFrame() for the pfns of the words from `at` on, skipping words of 0, up to the first pfn that is
+ * not below `until`: neighbors are freed together. Returns the address of that word, or `last`.
+ */
+function freeRun(at: usize, last: usize, until: u32): usize {
+  let group: u32 = 0; // pfn / 64
+  let bits: u64 = 0;
+  for (; at < last; at += 4) {
+    const pfn = load<u32>(at) & PFN_MASK;
+    if (pfn >= until) break;
+    if (!pfn) continue;
+    if (pfn >> 6 != group) {
+      if (bits) freeGroup(group, bits);
+      group = pfn >> 6;
+      bits = 0;
+    }
+    // Mostly they are neighbors: four at a time. None of them reaches `until`, which is the first pfn of a
+    // block.
+    if (at + 16 <= last && (pfn & 63) <= 60 && areNeighbors(at)) {
+      if (DEBUG)
+        for (let i: u32 = 1; i < 4; i++) assert((load<u32>(at + i * 4) & PFN_MASK) == pfn + i, "freeRun");
+      bits |= (<u64>15) << (pfn & 63);
+      at += 12;
+    } else bits |= (<u64>1) << (pfn & 63);
+  }
+  if (bits) freeGroup(group, bits);
+  return at;
+}
+
+/** Frees, of the 64 frames from 64 * group on, those whose bits are set in `bits`. */
+export function freeGroup(group: u32, bits: u64): void {
+  const block = blockOf(group << 6);
+  freeBits(block, block + (group & 7) * 8, bits);
+}
+/**
+ * Queues a freed device page: its driver has to know, so the frame stays taken until takeFreed() reports it.
+ */
+export function queueFreed(pfn: u32, folio: Folio): void {
+  const z = zoneOf(load<u16>(blockOf(pfn), BLOCK_ZONE));
+  lruRemove(pfn);
+  folio.index = 0;
+  if (z.freedTail) folioOf(z.freedTail).index = pfn;
+  else z.freedHead = pfn;
+  z.freedTail = pfn;
+  z.freedCount++;
+}
+
+/**
+ * Frees the frames that n words name, whose records clearFolio() has reset: frames of system memory at once,
+ * device pages through their drivers' queues. Words of 0 are skipped.
+ */
+export function freePages(words: usize, n: u32): void {
+  lruRemoveAll(words, n);
+  const base = header(HDR_DEVICE_BASE);
+  const last = words + n * 4;
+  for (let at = words; at < last;) {
+    at = freeRun(at, last, base);
+    if (at < last) at = queueRun(at, last);
+  }
+}
+
+/**
+ * Calls queueFreed() for the words from `at` on whose pages lie in the block of the first. Returns the
+ * address after them.
+ */
+@inline
+function queueRun(at: usize, last: usize): usize {
+  let pfn = load<u32>(at) & PFN_MASK;
+  const block = pfn >> 9;
+  const z = zoneOf(load<u16>(blockOf(pfn), BLOCK_ZONE));
+  const start = at;
+  const indexes = header(HDR_FOLIOS) + FOLIO_INDEX;
+  let tail = z.freedTail;
+  if (!tail) z.freedHead = pfn;
+  do {
+    if (tail) store<u32>(indexes + tail * FOLIO_SIZE, pfn);
+    tail = pfn;
+    at += 4;
+    pfn = at < last ? load<u32>(at) & PFN_MASK : 0;
+  } while (pfn >> 9 == block);
+  folioOf(tail).index = 0;
+  z.freedTail = tail;
+  z.freedCount += (<u32>(at - start)) >> 2;
+  return at;
+}
+
+/**
+ * Frees up to `max` pages of the zone's queue, oldest first, and stores their pfns at `out`. Returns their
+ * number.
+ */
+export function takeFreed(zone: u32, out: usize, max: u32): u32 {
+  const z = zoneOf(zone);
+  let pfn = z.freedHead;
+  let n: u32 = 0;
+  while (pfn && n < max) {
+    store<u32>(out + n * 4, pfn);
+    n++;
+    const next = folioOf(pfn).index;
+    // Mostly it is the neighbor: a right guess need not wait for the load.
+    if (next == pfn + 1) pfn++;
+    else pfn = next;
+  }
+  z.freedHead = pfn;
+  if (!pfn) z.freedTail = 0;
+  z.freedCount -= n;
+  freeRun(out, out + n * 4, PFN_MASK + 1);
+  return n;
+}
