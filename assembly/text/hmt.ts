@@ -24,8 +24,6 @@ const PAYLOAD_HEADER: u32 = 24;
 const SITE_BYTES: u32 = 8;
 const EVENT_BYTES: u32 = 24;
 const RECORD_BYTES: usize = 16;
-/** Pages that an access of 65,535 bytes touches, at most: it becomes as many words (hmt-words.ts). */
-const WORDS_MAX: usize = 17;
 const EVENT_KIND: u32 = 16;
 
 const ADDRESS_BITS: u64 = 48;
@@ -66,6 +64,7 @@ class Site {
   shift: u32;
 }
 
+
 @unmanaged
 export class Hmt {
   stored: usize;
@@ -102,7 +101,7 @@ export function hmtNew(): Hmt {
   s.stored = heap.alloc(BLOCK_HEADER + PAYLOAD_MAX + MARGIN);
   s.plain = heap.alloc(PAYLOAD_MAX + MARGIN);
   s.output = heap.alloc(<usize>RECORDS_MAX * RECORD_BYTES);
-  s.words = heap.alloc((<usize>RECORDS_MAX * WORDS_MAX) << 3);
+  s.words = heap.alloc((<usize>RECORDS_MAX) << 3);
   s.sites = heap.alloc(<usize>SITES_MAX * offsetof<Site>());
   return s;
 }
@@ -161,7 +160,7 @@ function makeSites(s: Hmt, p: usize, thread: u32): bool {
     if (size == 0 || kind >= EVENT_KIND) return false;
     site.high = (<u64>size) << ADDRESS_BITS;
     site.low =
-      <u64>kind |
+      (<u64>kind) |
       ((<u64>load<u8>(p, 3)) << AGENT_SHIFT) |
       ((<u64>thread) << THREAD_SHIFT) |
       ((<u64>load<u32>(p, 4)) << CODE_SHIFT);
@@ -247,7 +246,7 @@ function takeAccess(s: Hmt, form: u32): u32 {
     if (length > LITERAL_MAX || s.literals + length > s.literalsEnd) return HMT_FORM;
     // The bytes come to the top of the word and back down, which extends the sign; no bytes are 0.
     const unused = <u64>(64 - 8 * length);
-    let literal = select<i64>(<i64>(load<u64>(s.literals) << unused) >> unused, 0, length != 0);
+    let literal = select<i64>((<i64>(load<u64>(s.literals) << unused)) >> unused, 0, length != 0);
     s.literals += length;
     if (form & FORM_SCALED) literal <<= <i64>site.shift;
     const chained = form & FORM_PREVIOUS;
