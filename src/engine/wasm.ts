@@ -1,12 +1,13 @@
 import binary from "#hmm.wasm";
 import type { CoreExports } from "./core.ts";
 import { badType } from "./errors.ts";
+import type { Bytes, WasmModule } from "./host.ts";
 import { panicError } from "./memory.ts";
 
-let embedded: WebAssembly.Module | undefined;
+let embedded: WasmModule | undefined;
 
 /** Returns `module`. Throws TypeError unless it is a compiled module. */
-export function checkModule(module: unknown, op = "Hmm.create"): WebAssembly.Module {
+export function checkModule(module: unknown, op = "Hmm.create"): WasmModule {
   if (!(module instanceof WebAssembly.Module)) throw badType(op, "module", "a WebAssembly.Module", module);
   return module;
 }
@@ -15,19 +16,19 @@ export function checkModule(module: unknown, op = "Hmm.create"): WebAssembly.Mod
  * The bytes of a module that is a string, a character for each byte: gzip compresses that as well as the
  * module itself.
  */
-function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+function bytesOf(text: string): Bytes {
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
 }
 
 /** Returns the package's core, compiled on first use and kept: a compiled module has no state. */
-export function compileEmbedded(): WebAssembly.Module {
+export function compileEmbedded(): WasmModule {
   return (embedded ??= new WebAssembly.Module(bytesOf(binary)));
 }
 
 /** Returns the package's core as {@link compileEmbedded} does, without blocking the thread. */
-export async function compileEmbeddedAsync(): Promise<WebAssembly.Module> {
+export async function compileEmbeddedAsync(): Promise<WasmModule> {
   return (embedded ??= await WebAssembly.compile(bytesOf(binary)));
 }
 
@@ -51,13 +52,13 @@ function trapped(call: Numeric, memory: WebAssembly.Memory): Numeric {
 }
 
 /** Makes an instance of the core, which imports nothing. Returns its exports, typed. */
-export function instantiate(module: WebAssembly.Module): CoreExports {
+export function instantiate(module: WasmModule): CoreExports {
   const { exports } = new WebAssembly.Instance(module, {});
   return bindExports(exports);
 }
 
 /** Makes an instance as {@link instantiate} does, without blocking the thread. */
-export async function instantiateAsync(module: WebAssembly.Module): Promise<CoreExports> {
+export async function instantiateAsync(module: WasmModule): Promise<CoreExports> {
   const { exports } = await WebAssembly.instantiate(module, {});
   return bindExports(exports);
 }
