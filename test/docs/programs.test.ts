@@ -1,7 +1,7 @@
 /**
- * The programs in README.md and in the guide pages do what the pages say: each block of ts is run against the sources, and
- * has to print what the block of text after it shows, or nothing if no such block follows. On a page that is marked as one
- * program, each block continues the blocks before it.
+ * The programs in README.md and in the guide pages do what the pages say: each block of ts is run against the
+ * sources, and has to print what the block of text after it shows, or nothing if no such block follows. On a
+ * page that is marked as one program, each block continues the blocks before it.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
