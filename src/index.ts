@@ -2,6 +2,14 @@
  * heteromem: Linux's Heterogeneous Memory Management as a library. The names are the kernel's, in camel case.
  */
 
+// The engine. It comes first, so that bundles begin with the core's bytes (see hmm.ts).
+export { Hmm } from "./hmm.ts";
+export type { HmmCapacities, HmmConfig, HmmSettings } from "./engine/config.ts";
+export { EDEADLK, EINVARIANT, ELOOP, HmmError, type HmmErrorFields } from "./engine/errors.ts";
+export type { HmmEventName, HmmEvents } from "./engine/events.ts";
+export type { FaultStats, HmmStats } from "./engine/stats.ts";
+export type { DevmemAttachment, RestoreAttachments, SnapshotOptions } from "./snapshot.ts";
+
 // The protocol's constants.
 export * from "../assembly/uapi/errno.ts";
 export * from "../assembly/uapi/page.ts";
@@ -44,14 +52,6 @@ export type {
   VmFault,
   VmFlags,
 } from "./engine/protocol.ts";
-
-// The engine.
-export { Hmm } from "./hmm.ts";
-export type { HmmCapacities, HmmConfig, HmmSettings } from "./engine/config.ts";
-export { EDEADLK, EINVARIANT, ELOOP, HmmError, type HmmErrorFields } from "./engine/errors.ts";
-export type { HmmEventName, HmmEvents } from "./engine/events.ts";
-export type { FaultStats, HmmStats } from "./engine/stats.ts";
-export type { DevmemAttachment, RestoreAttachments, SnapshotOptions } from "./snapshot.ts";
 
 // Address spaces, files and groups.
 export { Mm, type FaultCounts, type Rss } from "./space/mm.ts";

@@ -35,11 +35,11 @@ import { protectionOf } from "./protection.ts";
 
 /** How often a range may change during a command before the command gives up with -EBUSY. */
 const RETRIES = 100;
+/** One past the highest address. */
 const ADDRESS_SPACE = 2 ** 48;
 
 /**
- * A device's mirror of an address space: the device reads and writes memory at the addresses that the process
- * uses.
+ * A device's mirror of an address space: the device uses the addresses that the process uses.
  *
  * One table and one callback do the work. `#table` holds the pages that the device may use now; `#invalidate`
  * is called before the CPU's page table changes, and drops the entries. What is missing from the table is
@@ -47,9 +47,8 @@ const ADDRESS_SPACE = 2 ** 48;
  * table.map; a driver with threads holds its update lock there, and takes the same lock in the callback.
  *
  * Commands return {@link DmirrorResult}. ret is -EINVAL for addresses that are not page aligned, for no
- * pages, and for ranges that end beyond the address space; it is -EFAULT when the address space is gone. All
- * commands throw TypeError after close(), and HmmError EAGAIN where they would have to wait for an open
- * migration.
+ * pages, and for ranges that end beyond the address space; -EFAULT when the address space is gone. All
+ * commands throw TypeError after close(), and HmmError EAGAIN where an open migration is in the way.
  */
 export class Dmirror {
   readonly mm: Mm;
@@ -230,9 +229,8 @@ export class Dmirror {
   }
 
   /**
-   * Migrates this device's pages among npages pages from addr on to system memory. cpages of them moved; a
-   * huge page counts as one. ret: -EINVAL as for {@link migrateToDevice}; -ENOMEM, no system memory is left
-   * for one.
+   * Migrates this device's pages among npages pages from addr on to system memory: cpages of them, a huge
+   * page counting as one. ret: -EINVAL as for {@link migrateToDevice}; -ENOMEM, system memory ran out.
    */
   migrateToSystem(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("migrateToSystem", addr, npages);

@@ -1,4 +1,18 @@
-import * as errno from "../../assembly/uapi/errno.ts";
+import {
+  EPERM,
+  ENOENT,
+  EINTR,
+  EIO,
+  EAGAIN,
+  ENOMEM,
+  EACCES,
+  EFAULT,
+  EBUSY,
+  EEXIST,
+  EINVAL,
+  EOVERFLOW,
+  EOPNOTSUPP,
+} from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { FaultCode } from "./protocol.ts";
 
@@ -9,10 +23,26 @@ export const ELOOP = 40;
 /** The errno of a broken invariant of the engine (see `Hmm.verify`); Linux has no such number. */
 export const EINVARIANT = 1000;
 
-const NAMES = new Map<number, string>(
-  [...Object.entries(errno), ["EDEADLK", EDEADLK], ["ELOOP", ELOOP], ["EINVARIANT", EINVARIANT]].map(
-    ([name, number]) => [number as number, name as string],
-  ),
+/** The names of the error numbers. */
+const NAMES = new Map(
+  Object.entries({
+    EPERM,
+    ENOENT,
+    EINTR,
+    EIO,
+    EAGAIN,
+    ENOMEM,
+    EACCES,
+    EFAULT,
+    EBUSY,
+    EEXIST,
+    EINVAL,
+    EOVERFLOW,
+    EOPNOTSUPP,
+    EDEADLK,
+    ELOOP,
+    EINVARIANT,
+  }).map(([name, number]) => [number, name]),
 );
 
 /** What a {@link HmmError} may carry beside its code. */

@@ -18,6 +18,19 @@ export interface TextModule {
   lackeyError(handle: number): string;
   lackeyCounts(handle: number): Float64Array;
   lackeyEntries(handle: number): Float64Array;
+  hmtOpen(): number;
+  hmtClose(handle: number): void;
+  hmtStored(handle: number): number;
+  hmtPlain(handle: number): number;
+  hmtOutput(handle: number): number;
+  hmtEvents(handle: number): number;
+  hmtEventCount(handle: number): number;
+  hmtChecks(handle: number, length: number): boolean;
+  hmtDecode(handle: number, packed: boolean, length: number, count: number, thread: number): number;
+  hmtToWords(handle: number, count: number): number;
+  hmtWords(handle: number): number;
+  hmtKernel(handle: number): number;
+  hmtError(handle: number): string;
   /** Collects what earlier calls left in the module's heap; nothing else does. */
   __collect(): void;
 }

@@ -12,7 +12,7 @@ import { LARGE_PAGES } from "../base/layout";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { handleFault } from "../fault/fault";
 import { allocHuge, hugeFits, mapHuge } from "../fault/huge";
-import { Folio, folioOf } from "../frame/folio";
+import { Folio, folioOf, isDevicePfn } from "../frame/folio";
 import { copyFrame, zeroFrame } from "../frame/frame";
 import { memcgHasRoom } from "../frame/memcg";
 import { zoneOf } from "../frame/zone";
@@ -22,7 +22,7 @@ import { isAnonymous, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";
 import { headOf, largeMaps, largeRefs } from "../frame/large";
 import { HUGE_MASK } from "../table/huge";
-import { isHuge, leafTable, readPte } from "../table/pagetable";
+import { isHuge, leafTable, readPte, spanEnd } from "../table/pagetable";
 
 /** Success; other results are positive errnos, kept unless a later block overrides them. */
 const SCAN_SUCCEED: i32 = 0;
@@ -64,7 +64,7 @@ export function collapseRange(cmd: Cmd, state: CollapseState, vma: Vma, start: u
     state.collapsed = 0;
     state.step = STEP_LOOK;
   }
-  for (; state.block < last; state.block += PMD_SIZE) {
+  while (state.block < last) {
     const result = collapseBlock(cmd, state, vma, state.block);
     if (result == REQUEST) return REQUEST;
     state.step = STEP_LOOK;
@@ -73,6 +73,9 @@ export function collapseRange(cmd: Cmd, state: CollapseState, vma: Vma, start: u
       state.error = <u32>(result & ~STOPS);
       if (result & STOPS) break;
     }
+    // The blocks of a hole all give the same errno: they are skipped together.
+    const pgd = vma.mm.pgd;
+    state.block = spanEnd(pgd, leafTable(pgd, state.block), state.block, last);
   }
   state.step = STEP_BEGIN;
   // Like Linux: reject a range that holds no 2 MiB boundary; accept one that begins and ends at the same
@@ -125,6 +128,8 @@ function scan(vma: Vma, table: usize, away: bool): i32 {
       if (away) continue;
       return EINVAL;
     }
+    // A coherent device page (SCAN_PAGE_NULL).
+    if (isDevicePfn(ptePfn(pte))) return EINVAL;
     const folio = folioOf(ptePfn(pte));
     if (!folio.has(FOLIO_ANON)) return STOPS | EINVAL;
     if (folio.has(FOLIO_LOCKED) || !folio.has(FOLIO_LRU) || isHeld(ptePfn(pte), folio)) return EAGAIN;

@@ -14,7 +14,9 @@ import {
   VM_DONTEXPAND,
   VM_HUGETLB,
   VM_LOCKED,
+  VM_MAYSHARE,
   VM_PFNMAP,
+  VM_SHARED,
   VM_UFFD_MISSING,
 } from "../../uapi/vm";
 import { populateLocked } from "../access/populate";
@@ -32,7 +34,6 @@ import { findVmaFrom, isAnonymous, pgoffOf, Vma, vmaAlloc, vmaAt, vmaFree, vmaLo
 import { HUGE_MASK } from "../table/huge";
 import {
   isHuge,
-  leafEnd,
   leafTable,
   makePmdTable,
   moveLeaf,
@@ -96,7 +97,7 @@ export function mremapStep(cmd: MremapCmd): i32 {
         result = move(cmd, mm);
         break;
       case PHASE_UNMAP_OLD:
-        result = unmapRange(cmd, cmd.oldAddr, cmd.oldAddr + cmd.oldLength);
+        result = cmd.oldLength ? unmapRange(cmd, cmd.oldAddr, cmd.oldAddr + cmd.oldLength) : 0;
         // Where no vma is left for a split, the old mapping stays, without pages: those have moved.
         if (result == -ENOMEM) result = 0;
         if (!result) cmd.phase = cmd.locked ? PHASE_POPULATE : PHASE_DONE;
@@ -168,8 +169,8 @@ function shrink(cmd: MremapCmd): i32 {
 /** vma_to_resize: may the old range, which begins in this vma, get the new length? 0 or a negative errno. */
 function resizable(cmd: MremapCmd, vma: Vma): i32 {
   if (!exists(vma)) return -EFAULT;
-  // A second mapping of the same pages is not built.
-  if (!cmd.oldLength) return -EINVAL;
+  // With an old length of 0 a second mapping of the same pages is made, which only shared memory can have.
+  if (!cmd.oldLength && !(vma.flags & (VM_SHARED | VM_MAYSHARE))) return -EINVAL;
   if (cmd.flags & MREMAP_DONTUNMAP && vma.flags & (VM_DONTEXPAND | VM_PFNMAP)) return -EINVAL;
   if (cmd.oldLength > vma.end - cmd.oldAddr) return -EFAULT;
   if (cmd.newLength > cmd.oldLength && vma.flags & (VM_DONTEXPAND | VM_PFNMAP)) return -EFAULT;
@@ -212,12 +213,13 @@ function prepareMove(cmd: MremapCmd, mm: Mm): i32 {
   }
   if (!(cmd.flags & MREMAP_FIXED)) cmd.newAddr = findGap(mm, cmd.newAddr, cmd.newLength, PAGE_SIZE);
   if (!cmd.newAddr) return -ENOMEM;
+  cmd.locked = vma.flags & VM_LOCKED;
   const made = makeTables(mm, cmd.mm, cmd.oldAddr, cmd.oldAddr + cmd.oldLength, cmd.newAddr);
   if (!made || !exists(copyVma(mm, vma, cmd.oldAddr, cmd.newAddr, cmd.newLength))) {
     freeTablesOfGap(mm, cmd.newAddr, cmd.newAddr + cmd.newLength);
     return -ENOMEM;
   }
-  cmd.phase = PHASE_MOVE;
+  cmd.phase = cmd.oldLength ? PHASE_MOVE : PHASE_UNMAP_OLD;
   return 0;
 }
 
@@ -297,8 +299,12 @@ function movesWhole(addr: u64, end: u64, to: u64): bool {
 
 /** Splits the huge mappings whose leaf tables cannot move as a whole. 0 or REQUEST. */
 function splitUnaligned(cmd: MremapCmd, vma: Vma, start: u64, end: u64, to: u64): i32 {
-  for (let addr = start; addr < end; addr = leafEnd(addr, end)) {
-    const table = leafTable(vma.mm.pgd, addr);
+  const pgd = vma.mm.pgd;
+  let next = start;
+  while (next < end) {
+    const addr = next;
+    const table = leafTable(pgd, addr);
+    next = spanEnd(pgd, table, addr, end);
     if (!table || !isHuge(table) || movesWhole(addr, end, to + (addr - start))) continue;
     if (splitMapping(cmd, vma, addr) == REQUEST) return REQUEST;
   }
@@ -315,7 +321,6 @@ function move(cmd: MremapCmd, mm: Mm): i32 {
   notifyEnd(cmd);
   const vma = vmaLookup(mm, cmd.oldAddr);
   const copy = vmaLookup(mm, cmd.newAddr);
-  cmd.locked = copy.flags & VM_LOCKED;
   if (cmd.flags & MREMAP_DONTUNMAP) {
     if (vma.flags & VM_LOCKED) mm.lockedPages -= <u32>vma.pages;
     vma.flags &= ~VM_LOCKED;

@@ -120,10 +120,12 @@ export function punchHole(cmd: Cmd, file: File, start: u64, end: u64): i32 {
   if (!cmd.link && mustWaitFor(file, start >> 12, (end + 4095) >> 12)) return -EAGAIN;
   const first = (start + 4095) >> 12;
   const last = end >> 12;
-  if (first < last) {
-    if (unmapPages(cmd, file, first, last, false) == REQUEST) return REQUEST;
-    dropCache(file, first, last);
-  }
+  // shmem_fallocate computes the last byte of the whole pages as an unsigned number: for a hole that ends
+  // inside the first page it wraps around, and the mappings lose all pages from `first` on. The cache keeps
+  // them.
+  const unmapped = last || file.kind == FILE_DISK ? last : LAST_INDEX;
+  if (first < unmapped && unmapPages(cmd, file, first, unmapped, false) == REQUEST) return REQUEST;
+  if (first < last) dropCache(file, first, last);
   zeroEdges(file, start, end);
   return 0;
 }

@@ -14,7 +14,7 @@ import { vmaDestroy, vmaSplit } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
 import { findVmaFrom, vmaAt } from "../space/vma";
 import { freeUnusedTables, zapRange } from "../space/zap";
-import { SPACE_END } from "../table/pagetable";
+import { SPACE_END, USER_END } from "../table/pagetable";
 
 /** Frees the tables of [start, end), where nothing is mapped, that the vmas on both sides do not need. */
 export function freeTablesOfGap(mm: Mm, start: u64, end: u64): void {
@@ -41,11 +41,13 @@ function removeVmas(mm: Mm, start: u64, end: u64): void {
 
 /**
  * do_munmap of [start, end), as a part of any operation: announced as `unmap`. 0, also if nothing was mapped
- * there; REQUEST; -EINVAL if an end lies inside a hugetlb page; -ENOMEM if no vma is left for a split.
+ * there; REQUEST; -EINVAL if an end lies inside a hugetlb page or beyond user space; -ENOMEM if no vma is
+ * left for a split.
  */
 export function unmapRange(cmd: Cmd, start: u64, end: u64): i32 {
   const mm = mmAt(cmd.mm);
   if (!cmd.unmapPhase) {
+    if (end > USER_END) return -EINVAL;
     let vma = findVmaFrom(mm, start);
     if (!exists(vma) || vma.start >= end) return 0;
     if (vma.start < start) {

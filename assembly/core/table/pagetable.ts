@@ -10,9 +10,9 @@
 
 import { MMAP_MIN_ADDR, PAGE_SIZE, PGD_SHIFT, PMD_SHIFT, PUD_SHIFT, TASK_SIZE } from "../../uapi/page";
 import { PTE_HUGE, PTE_PRESENT } from "../../uapi/pte";
-import { HDR_TABLE_META } from "../../abi/header";
+import { HDR_DESCENTS, HDR_TABLE_META } from "../../abi/header";
 import { POOL_BASE, RESOURCE_PAGE_TABLE } from "../../abi/pool";
-import { header, pool, TABLE_META_SIZE } from "../base/layout";
+import { header, pool, setHeader, TABLE_META_SIZE } from "../base/layout";
 import { DEBUG } from "../base/panic";
 import { poolAlloc, poolFree } from "../base/pool";
 
@@ -76,9 +76,15 @@ function nextTable(entry: usize): usize {
   return load<u32>(entry, 4);
 }
 
+/** Counts a descent, so that a test can tell whether a walk looked at every page of a hole. */
+function countDescent(): void {
+  setHeader(HDR_DESCENTS, header(HDR_DESCENTS) + 1);
+}
+
 /** Returns the leaf table that covers addr, or 0. */
 @inline
 export function leafTable(root: usize, addr: u64): usize {
+  if (DEBUG) countDescent();
   const pud = nextTable(slot(root, addr, PGD_SHIFT));
   if (!pud) return 0;
   const pmd = nextTable(slot(pud, addr, PUD_SHIFT));
@@ -99,6 +105,7 @@ export function walk(root: usize, addr: u64): usize {
  */
 @inline
 export function readPte(root: usize, addr: u64): u64 {
+  if (DEBUG) countDescent();
   const pud = nextTable(slot(root, addr, PGD_SHIFT));
   const pmd = nextTable(slot(pud, addr, PUD_SHIFT));
   const pte = load<u64>(slot(nextTable(slot(pmd, addr, PMD_SHIFT)), addr, 12));
