@@ -1,6 +1,6 @@
 /**
- * A simple reader of .hmt traces (docs/hmt.md), for tests: it follows the document step by step, checks all that can be
- * checked, and keeps the whole trace in memory.
+ * A simple reader of .hmt traces (docs/hmt.md), for tests: it follows the document step by step, checks all
+ * that can be checked, and keeps the whole trace in memory.
  */
 import { decompress } from "fzstd";
 import { HmtError, Reader } from "./hmt-reader.ts";
