@@ -1,5 +1,5 @@
-// What the module exports. What may suspend begins in entry/ and goes on in resume(); everything else ends in
-// one call.
+// The exports of the module. Operations that may suspend begin in entry/ and go on in resume(); all others
+// end in one call.
 
 export { checksum } from "./base/checksum";
 export { layoutBytes } from "./base/layout";

@@ -6,6 +6,22 @@
  * A decoder's handle is the address of its state.
  */
 import {
+  Hmt,
+  HMT_COLUMNS,
+  HMT_EVENT,
+  HMT_FORM,
+  HMT_LEFT,
+  HMT_NAMED,
+  HMT_RECORDS,
+  HMT_RUN,
+  HMT_SITE,
+  hmtChecks as checks,
+  hmtDecode as decodeBlock,
+  hmtFree,
+  hmtNew,
+} from "./hmt";
+import { hmtToWords as toWords } from "./hmt-words";
+import {
   ERROR_ADDRESS,
   ERROR_LINE,
   ERROR_LONG,
@@ -106,4 +122,80 @@ export function lackeyEntries(handle: usize): Float64Array {
   const entries = new Float64Array(offload.count);
   for (let i = 0; i < entries.length; i++) entries[i] = <f64>offloadEntries(offload, i);
   return entries;
+}
+
+/** A decoder of .hmt blocks (hmt.ts). */
+export function hmtOpen(): usize {
+  return changetype<usize>(hmtNew());
+}
+
+export function hmtClose(handle: usize): void {
+  hmtFree(changetype<Hmt>(handle));
+}
+
+/** Where a block is to be written as it is stored, and where its payload is if that was packed. */
+export function hmtStored(handle: usize): usize {
+  return changetype<Hmt>(handle).stored;
+}
+export function hmtPlain(handle: usize): usize {
+  return changetype<Hmt>(handle).plain;
+}
+
+/** Where the records of the last block are. */
+export function hmtOutput(handle: usize): usize {
+  return changetype<Hmt>(handle).output;
+}
+
+/** Where the events of the last block are, 24 bytes each; how many they are. */
+export function hmtEvents(handle: usize): usize {
+  return changetype<Hmt>(handle).events;
+}
+export function hmtEventCount(handle: usize): u32 {
+  return changetype<Hmt>(handle).eventCount;
+}
+
+/** Whether the block at hmtStored, with a payload of `length` bytes, has the checksum that it says. */
+export function hmtChecks(handle: usize, length: u32): bool {
+  return checks(changetype<Hmt>(handle), length);
+}
+
+/** Decodes a block of `count` records, whose plain payload has `length` bytes. Returns `count`, or -1 after an error. */
+export function hmtDecode(handle: usize, packed: bool, length: u32, count: u32, thread: u32): i32 {
+  return decodeBlock(changetype<Hmt>(handle), packed, length, count, thread);
+}
+
+/** Turns the block's first `count` records into words (hmt-words.ts), at hmtWords; returns how many they are. */
+export function hmtToWords(handle: usize, count: u32): u32 {
+  return toWords(changetype<Hmt>(handle), count);
+}
+export function hmtWords(handle: usize): usize {
+  return changetype<Hmt>(handle).words;
+}
+
+/** Accesses in the kernel's half, which gave no word. */
+export function hmtKernel(handle: usize): f64 {
+  return <f64>changetype<Hmt>(handle).kernel;
+}
+
+/** What is wrong with the block; "" if nothing is. */
+export function hmtError(handle: usize): string {
+  switch (changetype<Hmt>(handle).error) {
+    case HMT_COLUMNS:
+      return "the columns do not fill the payload";
+    case HMT_SITE:
+      return "a site has no size, or an unknown kind";
+    case HMT_EVENT:
+      return "an event is missing, or has an unknown kind";
+    case HMT_RUN:
+      return "a run is missing, or longer than three bytes";
+    case HMT_FORM:
+      return "a form is not defined, or its literal is missing";
+    case HMT_NAMED:
+      return "an access of a site that the block does not have";
+    case HMT_RECORDS:
+      return "more records than the block's header says";
+    case HMT_LEFT:
+      return "the block's columns are not used up by its records";
+  }
+  return "";
 }

@@ -10,10 +10,26 @@ export const MAP_SHARED = 0x01;
 export const MAP_PRIVATE = 0x02;
 export const MAP_FIXED = 0x10;
 export const MAP_ANONYMOUS = 0x20;
+/** A stack: it grows down to the addresses below it that a CPU accesses. */
+export const MAP_GROWSDOWN = 0x100;
+/** Ignored, as in Linux. */
+export const MAP_DENYWRITE = 0x800;
+/** Ignored, as in Linux. */
+export const MAP_EXECUTABLE = 0x1000;
+/** The mapping is locked and populated, as by mlock. */
+export const MAP_LOCKED = 0x2000;
+/** Without effect: memory is never reserved for a mapping. */
+export const MAP_NORESERVE = 0x4000;
 export const MAP_POPULATE = 0x8000;
+/** With MAP_POPULATE: nothing is populated. */
+export const MAP_NONBLOCK = 0x10000;
+/** Without effect, as in Linux. */
+export const MAP_STACK = 0x20000;
 /** Maps 2 MiB pages from the pool (HmmConfig.hugetlb). */
 export const MAP_HUGETLB = 0x40000;
 export const MAP_FIXED_NOREPLACE = 0x100000;
+/** With MAP_HUGETLB: the size of the pages, of which 2 MiB is the only one built. */
+export const MAP_HUGE_2MB = 0x54000000;
 
 export const MS_ASYNC = 1;
 export const MS_INVALIDATE = 2;
@@ -54,6 +70,8 @@ export const VM_MAYWRITE = 0x20;
 export const VM_MAYEXEC = 0x40;
 export const VM_MAYSHARE = 0x80;
 export const VM_ACCESS = 0x7;
+/** A stack: the vma grows down, and other mappings keep a gap below it. */
+export const VM_GROWSDOWN = 0x100;
 /** userfaultfd with the SIGBUS feature: an access to a missing page is a signal, whose handler fills it. */
 export const VM_UFFD_MISSING = 0x200;
 export const VM_PFNMAP = 0x400;

@@ -11,6 +11,8 @@ import { fileError, UserError } from "./errors.ts";
 
 /** Bytes of a chunk, at most. */
 const CHUNK = 1 << 20;
+/** Bytes at the beginning of a trace that identify its format. */
+const HEAD = 8;
 /** Decompressed bytes that may wait for the caller. */
 const AHEAD = 4 * CHUNK;
 
@@ -121,10 +123,10 @@ function isGzip(head: Uint8Array): boolean {
   return head[0] === 0x1f && head[1] === 0x8b;
 }
 
-/** The source's first two bytes, or fewer if it has no more. They stay in the source. */
+/** The source's first bytes, or fewer if it has no more. They stay in the source. */
 async function firstBytes(source: Readable): Promise<Uint8Array> {
   for (;;) {
-    const head = source.read(2) as Buffer | null;
+    const head = source.read(HEAD) as Buffer | null;
     if (head !== null) {
       source.unshift(head);
       return head;

@@ -14,7 +14,8 @@ import { run } from "./run.ts";
 const WRONG_USAGE = 2;
 
 const RUN_HELP = `
-TRACE is the output of valgrind --tool=lackey --trace-mem=yes, plain or gzip; - reads standard input.
+TRACE is an .hmt trace of the recorder, or the output of valgrind --tool=lackey --trace-mem=yes; plain or gzip.
+- reads standard input.
 SIZE is a number of bytes, or a number with a unit: 256KiB, 64MiB, 1.5GiB.
 
 Example:

@@ -11,6 +11,8 @@ export interface RunReport extends SimulationReport {
   partial: boolean;
   trace: {
     file: string;
+    format: "lackey" | "hmt";
+    /** Of an .hmt trace: its blocks. */
     lines: number;
     instructions: number;
     /** Loads, stores and modifies that were replayed. */
@@ -41,7 +43,8 @@ export function count(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-const plural = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+export const plural = (value: number, noun: string): string =>
+  `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 const percent = (part: number, whole: number): string =>
   whole === 0 ? "–" : `${((100 * part) / whole).toFixed(1)} %`;
 
@@ -74,7 +77,9 @@ function kinds(list: [value: number, words: string][]): string {
 function heading({ trace, policy, backing, memory, offload }: RunReport): string[] {
   const how = policy === "migrate" ? "moves 64 KiB clusters to the device" : "leaves pages in RAM, mirrored";
   const lines = [
-    `${trace.file}: ${count(trace.lines)} lines, ${count(trace.instructions)} instructions`,
+    trace.format === "hmt"
+      ? `${trace.file}: ${plural(trace.lines, "block")}`
+      : `${trace.file}: ${count(trace.lines)} lines, ${count(trace.instructions)} instructions`,
     row("policy", policy, how),
     row(
       "system memory",
@@ -86,7 +91,9 @@ function heading({ trace, policy, backing, memory, offload }: RunReport): string
   for (const { name, start, end, entries } of offload) {
     lines.push(row("offloaded", name, `${start}-${end}, entered ${plural(entries, "time")}`));
   }
-  if (offload.length === 0) lines.push(row("offloaded", "nothing", "the CPU does it all; see --offload"));
+  if (trace.format === "hmt") lines.push(row("offloaded", "recorded", "the trace says what the device does"));
+  else if (offload.length === 0)
+    lines.push(row("offloaded", "nothing", "the CPU does it all; see --offload"));
   const skipped = trace.skippedKernel + trace.skippedUnmappable;
   if (skipped > 0) lines.push(row("skipped accesses", skipped, "to addresses that a program cannot map"));
   return lines;
@@ -229,7 +236,7 @@ export function formatReport(report: RunReport): string {
     [`${wallSeconds.toFixed(2)} s, ${count(Math.round(accessesPerSecond))} accesses a second`],
   ];
   if (report.partial) {
-    const notice = `PARTIAL REPORT: interrupted after line ${count(trace.lines)}; the trace goes on.`;
+    const notice = `PARTIAL REPORT: interrupted after ${trace.format === "hmt" ? "block" : "line"} ${count(trace.lines)}; the trace goes on.`;
     blocks.unshift([notice]);
     blocks.push([notice]);
   }

@@ -2,6 +2,7 @@
 import { HmmError } from "../index.ts";
 import type { Backing, Policy } from "../sim/report.ts";
 import { Simulation, SimulationError } from "../sim/simulation.ts";
+import { isHmt } from "../text/hmt.ts";
 import { loadText } from "../text/index.ts";
 import { LackeyDecoder, type LackeyStats } from "../text/lackey.ts";
 import type { NamedRange } from "./args.ts";
@@ -10,6 +11,7 @@ import { TraceInput } from "./input.ts";
 import { lineOfRecord } from "./locate.ts";
 import { Progress } from "./progress.ts";
 import { formatReport, type RunReport } from "./report.ts";
+import { replayHmt } from "./run-hmt.ts";
 
 /** The command's options, parsed. */
 export interface RunOptions {
@@ -49,11 +51,10 @@ export async function run(path: string, options: RunOptions): Promise<number> {
 
 /** Replays an open trace and returns the report: all of `run` but the printing. Bench row P15 measures it. */
 export async function replay(input: TraceInput, options: RunOptions, progress: Progress): Promise<RunReport> {
-  const decoder = new LackeyDecoder(loadText(), { offload: options.offload, file: input.name });
   using simulation = await createSimulation(options);
   if (options.failAlloc !== null) simulation.failAllocation(options.failAlloc);
   const start = performance.now();
-  const stats = await replayAll(input, decoder, simulation, progress);
+  const stats = await replayAll(input, options.offload, simulation, progress);
   const wallSeconds = (performance.now() - start) / 1000;
   if (!input.stopped) checkTrace(input, stats, options.offload);
   return makeReport(input, stats, simulation, options, wallSeconds);
@@ -70,15 +71,40 @@ async function createSimulation(options: RunOptions): Promise<Simulation> {
   }
 }
 
-/** Decodes and replays chunk by chunk, until the trace ends or Ctrl-C stops it. */
+type TraceStats = LackeyStats & Pick<RunReport["trace"], "format">;
+
+/** Decodes and replays a trace in the format that its first bytes name. */
 async function replayAll(
   input: TraceInput,
+  offload: readonly NamedRange[],
+  simulation: Simulation,
+  progress: Progress,
+): Promise<TraceStats> {
+  const decoder = new LackeyDecoder(loadText(), { offload, file: input.name });
+  const chunks = input.chunks(() => decoder.stats().lines);
+  const first = await chunks.next();
+  const all = prepend(first, chunks);
+  if (first.done !== true && isHmt(first.value))
+    return { format: "hmt", ...(await replayHmt(input, all, simulation, progress, offload)) };
+  return { format: "lackey", ...(await replayLackey(input, all, decoder, simulation, progress)) };
+}
+
+/** Yields the chunk that was read to recognize the format, then the others. */
+async function* prepend<T>(first: IteratorResult<T, void>, rest: AsyncIterable<T>): AsyncGenerator<T> {
+  if (first.done !== true) yield first.value;
+  yield* rest;
+}
+
+/** Decodes and replays chunk by chunk, until the trace ends or Ctrl-C stops it. */
+async function replayLackey(
+  input: TraceInput,
+  chunks: AsyncIterable<Uint8Array>,
   decoder: LackeyDecoder,
   simulation: Simulation,
   progress: Progress,
 ): Promise<LackeyStats> {
   let tail: Uint8Array = new Uint8Array(); // the incomplete line before the chunk
-  for await (const chunk of input.chunks(() => decoder.stats().lines)) {
+  for await (const chunk of chunks) {
     const { lines } = decoder.stats();
     let before = 0; // records of this chunk in earlier batches
     decoder.feed(chunk, (records) => {
@@ -149,7 +175,7 @@ function checkTrace(input: TraceInput, stats: LackeyStats, ranges: readonly Name
 
 function makeReport(
   input: TraceInput,
-  stats: LackeyStats,
+  stats: TraceStats,
   simulation: Simulation,
   options: RunOptions,
   wallSeconds: number,
@@ -160,6 +186,7 @@ function makeReport(
     partial: input.stopped,
     trace: {
       file: input.name,
+      format: stats.format,
       lines: stats.lines,
       instructions: stats.instructions,
       accesses: replayed,

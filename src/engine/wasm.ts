@@ -1,8 +1,9 @@
 import binary from "#hmm.wasm";
 import type { CoreExports } from "./core.ts";
 import { badType } from "./errors.ts";
-import type { Bytes, WasmModule } from "./host.ts";
+import type { WasmModule } from "./host.ts";
 import { panicError } from "./memory.ts";
+import { wasmBytes } from "./wasm-bytes.ts";
 
 let embedded: WasmModule | undefined;
 
@@ -12,24 +13,14 @@ export function checkModule(module: unknown, op = "Hmm.create"): WasmModule {
   return module;
 }
 
-/**
- * The bytes of a module that is a string, a character for each byte: gzip compresses that as well as the
- * module itself.
- */
-function bytesOf(text: string): Bytes {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
-
 /** Returns the package's core, compiled on first use and kept: a compiled module has no state. */
 export function compileEmbedded(): WasmModule {
-  return (embedded ??= new WebAssembly.Module(bytesOf(binary)));
+  return (embedded ??= new WebAssembly.Module(wasmBytes(binary)));
 }
 
 /** Returns the package's core as {@link compileEmbedded} does, without blocking the thread. */
 export async function compileEmbeddedAsync(): Promise<WasmModule> {
-  return (embedded ??= await WebAssembly.compile(bytesOf(binary)));
+  return (embedded ??= await WebAssembly.compile(wasmBytes(binary)));
 }
 
 type Numeric = (...args: number[]) => number;

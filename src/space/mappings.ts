@@ -1,8 +1,8 @@
 /** The system calls that change an address space's mappings. Mm's methods of the same names document them. */
-import { EAGAIN, EINVAL } from "../../assembly/uapi/errno.ts";
+import { EAGAIN, EINVAL, ENOMEM } from "../../assembly/uapi/errno.ts";
 import { MAP_FILE_MIXED, MAP_FILE_PFN } from "../../assembly/abi/argument.ts";
 import { HDR_RESULT } from "../../assembly/abi/header.ts";
-import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
 import {
   MADV_COLD,
   MADV_COLLAPSE,
@@ -37,7 +37,7 @@ import {
 import type { MmapFlags, Prot } from "../engine/protocol.ts";
 import { run } from "../engine/request.ts";
 import { checkFile, type HmmFile } from "./file.ts";
-import { PROTECTIONS, whyNotMapped, whyNotRemapped } from "./mapping-errors.ts";
+import { PROTECTIONS, whyNotMapped, whyNotRemapped, whyNotUnmapped } from "./mapping-errors.ts";
 import type { Space } from "./space.ts";
 
 /** What `mm.mmap` takes. */
@@ -175,7 +175,8 @@ export function mmapSpecial(
 export function munmap(space: Space, addr: number, length: number): void {
   const op = "mm.munmap";
   const bytes = checkRange(space, op, addr, length, 1);
-  hold(space, op, true, () => space.core.munmap(space.id, addr, bytes));
+  const call = (): number => space.core.munmap(space.id, addr, bytes);
+  hold(space, op, true, call, undefined, (errno) => whyNotUnmapped(errno, addr, bytes));
 }
 
 /** @internal Mm.mprotect. */
@@ -283,6 +284,7 @@ export function mincore(space: Space, addr: number, length: number): Uint8Array 
   const op = "mm.mincore";
   const bytes = checkRange(space, op, addr, length, 0);
   const npages = bytes / PAGE_SIZE;
+  if (addr + bytes > TASK_SIZE) throw new HmmError(ENOMEM, op, `no memory is mapped at ${hex(TASK_SIZE)}`);
   checkInteger(op, "length in pages", npages, 0, 2 ** 28);
   if (npages === 0) return new Uint8Array(0);
   const { ctx } = space;

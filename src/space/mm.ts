@@ -132,7 +132,8 @@ export class Mm {
 
   /**
    * Unmaps [addr, addr + length), bytes, rounded up to pages (munmap). Holes are allowed. Takes mmapSem for
-   * write. Throws HmmError ENOMEM if a mapping has to be split and no vma is left.
+   * write. Throws HmmError EINVAL, and changes nothing, if the range ends beyond user space (TASK_SIZE);
+   * ENOMEM if a mapping has to be split and no vma is left.
    */
   munmap(addr: number, length: number): void {
     mappings.munmap(this, addr, length);

@@ -1,68 +1,10 @@
-/**
- * The programs in README.md and in the guide pages do what the pages say: each block of ts is run against the sources, and
- * has to print what the block of text after it shows, or nothing if no such block follows.
- */
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+/** The programs in README.md and in the guide pages do what the pages say. */
+import { readdirSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { joined, ONE_PROGRAM, programsOf, readPage, run } from "./programs.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const README_LINES_MAX = 30;
-/** The package's own entries, by the name that users import them under. */
-const ENTRIES: Record<string, string> = {
-  heteromem: "src/index.ts",
-  "heteromem/dmirror": "src/dmirror.ts",
-  "heteromem/testing": "src/testing.ts",
-};
-
-interface Program {
-  /** The line of the page on which it begins. */
-  line: number;
-  source: string;
-  output: string;
-}
-
-/** Returns the programs of a Markdown page, with the output that has to follow each. */
-function programsOf(markdown: string): Program[] {
-  const blocks = [...markdown.matchAll(/^```([^\n`]*)\n(.*?)^```$/gms)];
-  return blocks.flatMap(([, language, source], i) => {
-    if (language !== "ts" && language !== "js") return [];
-    const next = blocks.at(i + 1);
-    const output = next?.[1] === "text" ? next[2] : "";
-    return { line: markdown.slice(0, blocks[i].index).split("\n").length + 1, source, output };
-  });
-}
-
-/** Replaces the package's names in a program by the files that they stand for. */
-function againstSources(source: string): string {
-  return source.replace(
-    /(from\s+|import\s+|import\()"(heteromem[^"]*)"/g,
-    (_, before: string, name: string) => {
-      if (!(name in ENTRIES))
-        throw new Error(`the program imports "${name}", which the package does not export`);
-      return `${before}${JSON.stringify(new URL(`../../${ENTRIES[name]}`, import.meta.url).href)}`;
-    },
-  );
-}
-
-/** Runs a program as a module of its own. Returns what it printed. Throws Error if it fails. */
-function run(source: string): string {
-  mkdirSync(join(ROOT, "build"), { recursive: true });
-  const folder = mkdtempSync(join(ROOT, "build", "page-"));
-  try {
-    const file = join(folder, "program.mts");
-    writeFileSync(file, againstSources(source));
-    const options = { cwd: ROOT, encoding: "utf8", timeout: 60_000 } as const;
-    const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", file], options);
-    if (status !== 0) throw new Error(`the program ends with ${status}:\n${stderr}`);
-    return stdout;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
 
 const extraction = suite("docs: extraction");
 
@@ -103,18 +45,26 @@ extraction("notices a program that fails or imports an unknown entry", () => {
   assert.throws(() => run('import { x } from "heteromem/secret";'), /imports "heteromem\/secret"/);
   assert.throws(() => run('import { nothing } from "heteromem"; nothing();'), /nothing/);
 });
+extraction("joins the programs of a page that is marked as one program", () => {
+  const [whole, ...others] = joined(`${ONE_PROGRAM}\n${FIXTURE}`);
+  assert.equal(others, []);
+  assert.match(whole.source, /^import[^]*const quiet = 1;\n$/);
+  assert.is(whole.output, "pages: 16 0\n");
+});
 extraction.run();
 
-const readme = readFileSync(join(ROOT, "README.md"), "utf8");
-const guides = readdirSync(join(ROOT, "docs/guide")).map((name) => `docs/guide/${name}`);
+/** The driver's page has a test of its own: driver-guide.test.ts. */
+const guides = readdirSync("docs/guide")
+  .filter((name) => name !== "driver.md")
+  .map((name) => `docs/guide/${name}`);
 
 const programs = suite("docs: programs");
 for (const page of ["README.md", ...guides]) {
-  for (const { line, source, output } of programsOf(readFileSync(join(ROOT, page), "utf8")))
+  for (const { line, source, output } of joined(readPage(page)))
     programs(`${page}:${line} prints what the page says`, () => assert.is(run(source), output));
 }
 programs("README's first program is short, shows its output, and imports the package", () => {
-  const [{ source, output }] = programsOf(readme);
+  const [{ source, output }] = programsOf(readPage("README.md"));
   const lines = source.trimEnd().split("\n").length;
   assert.ok(lines <= README_LINES_MAX, `${lines} lines, ${README_LINES_MAX} allowed`);
   assert.match(source, /from "heteromem"/);

@@ -1,4 +1,7 @@
-/** Drivers that break the protocol are caught within a second, by a schedule that does it again. */
+/**
+ * explore() catches drivers that break the protocol within a second, with a schedule that reproduces the
+ * failure.
+ */
 import * as assert from "uvu/assert";
 import { explore, ScheduleError, type Agent, type ExploreOptions } from "../../src/testing.ts";
 import { onEachBuild } from "../util/builds.ts";
@@ -19,7 +22,7 @@ function caught(agents: Agents, options: ExploreOptions<World>): ScheduleError {
   return error as ScheduleError;
 }
 
-/** Agents, and the first lines of the report. */
+/** Name, agents, and the first lines of the report. */
 const drivers: [name: string, agents: Agents, report: string, generation?: 2020][] = [
   [
     "skips hmmVmaRangeDone",
@@ -31,7 +34,7 @@ const drivers: [name: string, agents: Agents, report: string, generation?: 2020]
 replay with schedule: ["gpu","cpu","gpu"]`,
   ],
   [
-    "never calls hmmVmaRangeDone, and maps what the engine has left of its range",
+    "never calls hmmVmaRangeDone, and maps what the engine leaves of its range",
     { gpu: broken.neverEndsTheRange, cpu: discard },
     `explore: at the end: mm 1: hmmVmaRangeDone is due: 0x7ffff7ffd000…0x7ffff8000000
   1. gpu  fault the range in

@@ -29,7 +29,7 @@ function describe({ scenario, index, op, args, nth, said, problem }: Trial): str
   return `${where}: allocation ${nth} fails, it says ${JSON.stringify(said)}\n    ${problem}`;
 }
 
-/** What happened so far. */
+/** Counts so far. */
 class Tally {
   readonly outcomes = { reported: 0, partly: 0, same: 0 };
   problems = 0;

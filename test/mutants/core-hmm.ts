@@ -120,15 +120,15 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "reasons-mixed-up",
     file: core("migrate/setup"),
-    before: "m.stay(cmd.slot, REASON_PINNED)",
-    after: "m.stay(cmd.slot, REASON_STILL_MAPPED)",
+    before: "+ cache ? REASON_PINNED : 0;",
+    after: "+ cache ? REASON_STILL_MAPPED : 0;",
     ask: ["scenarios/reasons"],
   },
   {
     name: "page-that-somebody-refers-to-moves",
     file: core("migrate/pages"),
-    before: "(load<u32>(from) & FOLIO_COUNT_MASK) != own) break;",
-    after: "(load<u32>(from) & FOLIO_COUNT_MASK) < own) break;",
+    before: "    if (from.refcount != ownRefs(pfn, faultPage)) break;",
+    after: "    if (from.refcount < ownRefs(pfn, faultPage)) break;",
     ask: ["scenarios/reasons"],
   },
   {
@@ -140,15 +140,15 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "fault-page-that-is-pinned-is-collected",
     file: core("migrate/collect"),
-    before: "!= 0x0000000100000001 + <u64>fault) break;",
-    after: "!= 0x0000000100000001 && !fault) break;",
+    before: "!= FOLIO_SOLE + <u64>fault) break;",
+    after: "!= FOLIO_SOLE && !fault) break;",
     ask: ["unit/devmem"],
   },
   {
     name: "migration-forgets-that-a-page-was-exclusive",
     file: core("migrate/collect"),
-    before: "const exclusive: u32 = flags & FOLIO_ANON_EXCLUSIVE ? PTE_EXCLUSIVE : 0;",
-    after: "const exclusive: u32 = 0;",
+    before: "takenEntry(pte, (flags & FOLIO_ANON_EXCLUSIVE) != 0)",
+    after: "takenEntry(pte, false)",
   },
   {
     name: "migration-forgets-a-dirty-bit",
@@ -180,12 +180,12 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "verify-does-not-look-at-device-tables",
     file: core("verify/verify"),
-    before: "    if (changetype<usize>(table) && table.mm) checkMirror(table, migrations != 0);\n",
+    before: "    if (exists(table) && table.mm) checkMirror(table, migrations != 0);\n",
     after: "",
   },
   {
     name: "verify-does-not-count-references",
-    file: core("verify/verify"),
+    file: core("verify/zones"),
     before: "  if (left != explained) broken(VERIFY_REFCOUNT, 0, 0, explained, left);\n",
     after: "",
     ask: ["unit/engine"],

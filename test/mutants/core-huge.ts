@@ -98,7 +98,7 @@ export const CORE_HUGE: readonly Mutant[] = [
   {
     name: "unit-that-somebody-holds-moves",
     file: core("migrate/huge"),
-    before: "    if (folioOf(pfn).refcount > explained) return REASON_PINNED;\n",
+    before: "    if (folioOf(pfn).refcount > expectedRefs(pfn, m.faultPage)) return REASON_PINNED;\n",
     after: "",
     ask: ["unit/compound"],
   },
@@ -118,7 +118,7 @@ export const CORE_HUGE: readonly Mutant[] = [
   },
   {
     name: "merged-page-written-in-place",
-    file: core("fault/fault"),
+    file: core("fault/common"),
     before: "if (folio.has(FOLIO_KSM | FOLIO_LOCKED)) return false;",
     after: "if (folio.has(FOLIO_LOCKED)) return false;",
     ask: ["unit/ksm"],

@@ -144,22 +144,22 @@ export const CORE_MEMORY: readonly Mutant[] = [
   },
   {
     name: "copy-on-write-writes-a-page-with-another-reference",
-    file: core("fault/fault"),
+    file: core("fault/common"),
     before: "  return folio.refcount == 1;\n",
     after: "  return folio.refcount <= 2;\n",
   },
   {
     name: "run-of-writes-to-pages-with-another-reference",
     file: core("fault/run"),
-    before: "      if (folio.refcount != 1) break;\n",
-    after: "      if (folio.refcount > 2) break;\n",
+    before: "&& folio.refcount != 1) break;\n",
+    after: "&& folio.refcount > 2) break;\n",
     ask: ["unit/populate"],
   },
   {
     name: "run-of-copies-keeps-its-pages",
     file: core("fault/run"),
-    before: "load<u64>(changetype<usize>(old)) - ONE);",
-    after: "load<u64>(changetype<usize>(old)));",
+    before: "old.counts - FOLIO_SOLE);",
+    after: "old.counts);",
     ask: ["unit/populate"],
   },
   {

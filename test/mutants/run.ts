@@ -115,11 +115,15 @@ async function run(mutants: readonly Mutant[]): Promise<number> {
   const judge = new Judge(ROOT);
   const trees = await makeTrees(Math.min(availableParallelism(), mutants.length));
   const verdicts: Verdict[] = [];
-  await onTrees(trees, mutants, async (tree, mutant) => {
-    const verdict = await judge.judge(tree, mutant);
-    verdicts.push(verdict);
-    console.log(`${`${verdicts.length}`.padStart(3)}/${mutants.length} ${describe(verdict)}`);
-  });
+  try {
+    await onTrees(trees, mutants, async (tree, mutant) => {
+      const verdict = await judge.judge(tree, mutant);
+      verdicts.push(verdict);
+      console.log(`${`${verdicts.length}`.padStart(3)}/${mutants.length} ${describe(verdict)}`);
+    });
+  } finally {
+    for (const tree of trees) tree.stop(); // their compilers would keep this process alive
+  }
   const caught = verdicts.filter(({ caughtBy }) => caughtBy !== undefined);
   console.log(`\nmutants: caught by ${bySuite(caught)}; ${elapsed()}`);
   console.log(`${caught.length} passed, ${verdicts.length - caught.length} failed`);

@@ -148,6 +148,10 @@ class Reader {
   u64(): number {
     return Number(this.#view.getBigUint64(this.#take(8), true));
   }
+  /** An address: the low 48 bits of 8 bytes. */
+  address(): number {
+    return Number(BigInt.asUintN(48, this.#view.getBigUint64(this.#take(8), true)));
+  }
   column(n: number): Reader {
     const at = this.#take(n);
     return new Reader(this.bytes.subarray(at, at + n), this.#offset);
@@ -216,7 +220,7 @@ function readEvents(payload: Reader, count: number): HmtEvent[] {
       advice: payload.u8(),
       device: payload.u16(),
       name: payload.u32(),
-      address: payload.u64(),
+      address: payload.address(),
       bytes: payload.u64(),
     };
     if (event.kind < 16) payload.fail(`event ${i} has kind ${event.kind}`);
@@ -264,7 +268,7 @@ function readRecords(payload: Reader, thread: number, count: number): Pick<HmtBl
       if (seen === eventCount) payload.fail("more events than the block has");
       if (records.length === count) payload.fail(`more than the ${count} records that the block says`);
       const { kind, device, address } = events[seen];
-      records.push({ address: wrap(address), size: device, kind, agent: 0, thread, code: seen++ });
+      records.push({ address, size: device, kind, agent: 0, thread, code: seen++ });
       continue;
     }
     let site: Site | undefined = expected();
@@ -282,7 +286,7 @@ function readRecords(payload: Reader, thread: number, count: number): Pick<HmtBl
     const length = form & FORM.LENGTH;
     if (length === 7) payload.fail(`form ${form} is not defined`);
     const scale = form & FORM.SCALED ? site.size & -site.size : 1;
-    const delta = literals.signed(length) * scale;
+    const delta = wrap(literals.signed(length) * scale);
     const base = form & FORM.PREVIOUS ? previous : site.last;
     if (form & FORM.SET) {
       site.delta = delta;
@@ -341,7 +345,7 @@ export function readHmt(bytes: Uint8Array): Hmt {
   if (bytes.length < FILE_HEADER || MAGIC.some((byte, i) => bytes[i] !== byte))
     throw new HmtError(0, "not an .hmt trace");
   const version = new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true);
-  if (version !== 1) throw new HmtError(8, `version ${version} is not known`);
+  if (version !== 1) throw new HmtError(0, `version ${version} is not known`);
   let at = FILE_HEADER;
   while (at < bytes.length) {
     if (hmt.end !== null) throw new HmtError(at, "bytes after the end block");

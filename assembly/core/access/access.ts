@@ -6,15 +6,17 @@ import { REQUEST } from "../../abi/request";
 import { EAGAIN, EFAULT } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import { ACCESS_FORCE, ACCESS_WRITE, FAULT_NONE, VM_FAULT_ERROR, VM_WRITE } from "../../uapi/vm";
+import { ACCESS_FORCE, ACCESS_GUP, ACCESS_WRITE, FAULT_NONE, VM_FAULT_ERROR, VM_WRITE } from "../../uapi/vm";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
+import { exists } from "../base/object";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { checkAccess } from "../fault/common";
 import { handleFault } from "../fault/fault";
 import { folioOf, frameOf } from "../frame/folio";
 import { addExternalRefs, getPage, markAccessed, putPage } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
-import { mmAt } from "../space/mm";
+import { Mm, mmAt } from "../space/mm";
+import { growStack } from "../space/stack";
 import { Vma, vmaLookup } from "../space/vma";
 import { addressOf, readPte, walk } from "../table/pagetable";
 import { bytesInPage, readPage, writePage } from "./bytes";
@@ -29,6 +31,16 @@ function suffices(pte: u64, vma: Vma, flags: u32): bool {
 }
 
 /**
+ * The vma that covers a page; a stack grows down to it, except for get_user_pages. None if there is no such
+ * vma.
+ */
+@inline
+function vmaFor(mm: Mm, page: u64, flags: u32): Vma {
+  const vma = vmaLookup(mm, page);
+  return exists(vma) || flags & ACCESS_GUP ? vma : growStack(mm, page);
+}
+
+/**
  * Makes the page of addr accessible, faulting it in where needed. Returns the address of its entry; 0 if the
  * page cannot be accessed now: then cmd.error is what to return, REQUEST, -EAGAIN or -EFAULT, and
  * HDR_FAULT_CODE and HDR_FAULT_ADDR say more.
@@ -37,7 +49,7 @@ export function reach(cmd: Cmd, addr: u64, flags: u32): usize {
   const mm = mmAt(cmd.mm);
   const page = addr & ~(PAGE_SIZE - 1);
   while (true) {
-    const vma = vmaLookup(mm, page);
+    const vma = vmaFor(mm, page, flags);
     if (!cmd.faultPage) {
       const refused = checkAccess(vma, flags);
       if (refused != FAULT_NONE) {
@@ -106,7 +118,7 @@ export function accessStep(cmd: AccessCmd): i32 {
 /** OP_FAULT: faults one page in. Returns what handleFault() returns. */
 export function faultStep(cmd: AccessCmd): i32 {
   const mm = mmAt(cmd.mm);
-  const vma = vmaLookup(mm, cmd.start);
+  const vma = vmaFor(mm, cmd.start, cmd.flags);
   if (!cmd.faultPage) {
     const refused = checkAccess(vma, cmd.flags);
     if (refused != FAULT_NONE) {

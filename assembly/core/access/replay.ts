@@ -39,6 +39,7 @@ import { zoneOfPfn } from "../frame/zone";
 import { deviceTableOf } from "../space/device-table";
 import { Mm, mmAt } from "../space/mm";
 import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
+import { isBelowStack } from "../space/stack";
 import { vmaLookup } from "../space/vma";
 import { leafTable, walk } from "../table/pagetable";
 
@@ -133,7 +134,7 @@ function stop(mm: Mm, done: u32, page: u64, write: u64, device: bool): i32 {
   setHeaderF64(HDR_RESULT, done);
   setHeaderF64(HDR_FAULT_ADDR, page << 12);
   setHeader(HDR_FAULT_CODE, <u32>write);
-  if (!exists(vmaLookup(mm, page << 12))) return REPLAY_NO_VMA;
+  if (!exists(vmaLookup(mm, page << 12)) && (device || !isBelowStack(mm, page << 12))) return REPLAY_NO_VMA;
   return device ? REPLAY_DEVICE_FAULT : REPLAY_CPU_FAULT;
 }
 

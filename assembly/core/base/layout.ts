@@ -1,6 +1,6 @@
 // The memory map: where each table lies in linear memory, computed once from the boot configuration.
 //
-//   0        4096           HEADER
+//   0        4096          HEADER (0x10000)
 //  ┌────────┬──────────────┬────────────────────────────────┬─────────────────┬───────────┬───────┐
 //  │ zeros  │ static data  │ header, pools, zones, commands │ exchange buffer │ event log │ pools │ …
 //  └────────┴──────────────┴────────────────────────────────┴─────────────────┴───────────┴───────┘
@@ -96,7 +96,7 @@ export const VMA_SIZE: u32 = 72;
 export const ANON_VMA_SIZE: u32 = 28;
 export const AVC_SIZE: u32 = 24;
 export const NOTIFIER_SIZE: u32 = 32;
-export const MEMCG_SIZE: u32 = 16;
+const MEMCG_SIZE: u32 = 16;
 export const MIGRATION_SIZE: u32 = 96;
 export const DEVICE_TABLE_SIZE: u32 = 16;
 export const FILE_SIZE: u32 = 48;
@@ -137,7 +137,7 @@ export function zeroObject(at: usize, bytes: u32): void {
   for (; at < end; at += 4) store<u32>(at, 0);
 }
 
-/** Notes in the header which table or memory ran out (TABLE_*). The caller then returns 0 or -ENOMEM. */
+/** Notes in the header which table or memory ran out (RESOURCE_*). The caller then returns 0 or -ENOMEM. */
 export function exhausted(table: u32): void {
   setHeader(HDR_EXHAUSTED, table);
 }
@@ -161,7 +161,7 @@ function injectedFailure(): bool {
   return false;
 }
 
-/** Returns the address of a pool's descriptor (TABLE_*), whose fields are POOL_*. */
+/** Returns the address of a pool's descriptor (RESOURCE_*), whose fields are POOL_*. */
 @inline
 export function pool(table: u32): usize {
   return HEADER + POOLS + table * POOL_STRIDE;

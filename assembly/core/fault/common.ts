@@ -1,10 +1,17 @@
 // What all kinds of faults share: who may access what, new pages, and a fault's answers.
 
-import { EAGAIN } from "../../uapi/errno";
 import { COUNT_FAULT } from "../../abi/counter";
-import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE } from "../../abi/frame";
+import {
+  FOLIO_ANON,
+  FOLIO_ANON_EXCLUSIVE,
+  FOLIO_KSM,
+  FOLIO_LARGE,
+  FOLIO_LOCKED,
+  FOLIO_SWAP_CACHE,
+} from "../../abi/frame";
 import { HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_OPEN_MIGRATION } from "../../abi/header";
 import { LOG_FAULT } from "../../abi/log";
+import { EAGAIN } from "../../uapi/errno";
 import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
 import {
   ACCESS_FORCE,
@@ -30,10 +37,12 @@ import { LARGE_PAGES, setHeader } from "../base/layout";
 import { exists } from "../base/object";
 import { count, log } from "../base/stat";
 import { Folio, folioOf } from "../frame/folio";
+import { headOf, largeRefs } from "../frame/large";
 import { memcgCharge, memcgUncharge } from "../frame/memcg";
 import { allocFrame } from "../frame/page-alloc";
 import { migrationHolding } from "../space/migration";
 import { Mm } from "../space/mm";
+import { freeSwap } from "../space/swap";
 import { isCow, pgoffOf, protection, Vma } from "../space/vma";
 
 /**
@@ -77,6 +86,42 @@ export function addNewAnon(vma: Vma, addr: u64, folio: Folio, lru: u32): void {
   folio.mapping = <u16>vma.anonVma;
   folio.flags = <u16>(folio.flags | FOLIO_ANON | FOLIO_ANON_EXCLUSIVE | lru);
   vma.mm.rssAnon++;
+}
+
+/**
+ * Is the folio as addNewAnon() leaves a fresh page of the vma with page offset `pgoff`, with the flags
+ * `more`?
+ */
+export function isNewAnon(vma: Vma, pgoff: u64, folio: Folio, more: u32): bool {
+  if (folio.refs != 1 || folio.mapcount != 1 || folio.pgoff != pgoff) return false;
+  return folio.mapping == <u16>vma.anonVma && folio.flags == (FOLIO_ANON | FOLIO_ANON_EXCLUSIVE | more);
+}
+
+/** The page of a write-protected entry belongs to the vma of `anonVma` alone, and is marked so. */
+@inline
+export function makeExclusive(folio: Folio, anonVma: u32): void {
+  if (folio.has(FOLIO_ANON_EXCLUSIVE)) return;
+  folio.set(FOLIO_ANON_EXCLUSIVE);
+  folio.mapping = <u16>anonVma;
+}
+
+/**
+ * May a write to a write-protected anonymous page be made in place, since nobody but its mapping refers to
+ * the page?
+ */
+export function mayReuse(pfn: u32, folio: Folio): bool {
+  return folio.has(FOLIO_ANON_EXCLUSIVE) || onlyOurs(pfn, folio);
+}
+
+/**
+ * Does nobody but this mapping refer to a page that is not marked exclusive? Drops it from the swap cache to
+ * see.
+ */
+function onlyOurs(pfn: u32, folio: Folio): bool {
+  if (folio.has(FOLIO_KSM | FOLIO_LOCKED)) return false;
+  if (folio.has(FOLIO_LARGE) && largeRefs(headOf(pfn)) != 1) return false;
+  if (folio.has(FOLIO_SWAP_CACHE) && folio.refcount == 2) freeSwap(pfn, folio);
+  return folio.refcount == 1;
 }
 
 /** addNewAnon() of all parts of a large folio, for the 2 MiB at `from`. */

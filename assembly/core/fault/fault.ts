@@ -11,17 +11,7 @@
 //   migration          -EAGAIN: the caller must wait    the same
 
 import { COUNT_FAULT, COUNT_REQUEST } from "../../abi/counter";
-import {
-  FOLIO_ANON,
-  FOLIO_ANON_EXCLUSIVE,
-  FOLIO_DIRTY,
-  FOLIO_FILE,
-  FOLIO_KSM,
-  FOLIO_LARGE,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  FOLIO_SWAP_CACHE,
-} from "../../abi/frame";
+import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_FILE, FOLIO_LOCKED, FOLIO_LRU } from "../../abi/frame";
 import {
   HDR_FAULT_CODE,
   HDR_FAULT_KIND,
@@ -78,20 +68,29 @@ import {
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { count } from "../base/stat";
-import { Folio, folioOf } from "../frame/folio";
+import { folioOf } from "../frame/folio";
 import { copyFrame, zeroFrame } from "../frame/frame";
+import { headOf } from "../frame/large";
 import { getPage, putPage } from "../frame/page-alloc";
 import { zoneOfPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
-import { mmAt } from "../space/mm";
 import { anonVmaPrepare } from "../space/anon-vma";
-import { freeSwap } from "../space/swap";
+import { mmAt } from "../space/mm";
 import { protection, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";
-import { headOf, largeRefs } from "../table/huge";
 import { leafTable, readPte, slotOf, walkAlloc } from "../table/pagetable";
-import { addNewAnon, allocUserPage, busError, done, mustWait, outOfMemory, writtenFlags } from "./common";
+import {
+  addNewAnon,
+  allocUserPage,
+  busError,
+  done,
+  makeExclusive,
+  mayReuse,
+  mustWait,
+  outOfMemory,
+  writtenFlags,
+} from "./common";
 import { fileFault } from "./file";
 import { FALLBACK, hugeFault, hugeWriteFault } from "./huge";
 import { hugetlbFault } from "./hugetlb";
@@ -162,17 +161,6 @@ function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
   return done(vma, addr, FAULT_KIND_ANON, pfn);
 }
 
-/**
- * Does nobody but this mapping refer to a page that is not marked exclusive? Drops it from the swap cache to
- * see.
- */
-function onlyOurs(pfn: u32, folio: Folio): bool {
-  if (folio.has(FOLIO_KSM | FOLIO_LOCKED)) return false;
-  if (folio.has(FOLIO_LARGE) && largeRefs(headOf(pfn)) != 1) return false;
-  if (folio.has(FOLIO_SWAP_CACHE) && folio.refcount == 2) freeSwap(pfn, folio);
-  return folio.refcount == 1;
-}
-
 /** do_wp_page: a write to a present entry that is write-protected. */
 function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, entry: u64): i32 {
   if (pteFlags(entry) & PTE_HUGE) {
@@ -189,11 +177,8 @@ function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, entry: u6
     if (folio.has(FOLIO_FILE)) folio.set(FOLIO_DIRTY);
     return reusePage(vma, addr, slot, pte);
   }
-  if (!zero && folio.has(FOLIO_ANON) && (folio.has(FOLIO_ANON_EXCLUSIVE) || onlyOurs(pfn, folio))) {
-    if (!folio.has(FOLIO_ANON_EXCLUSIVE)) {
-      folio.set(FOLIO_ANON_EXCLUSIVE);
-      folio.mapping = <u16>vma.anonVma;
-    }
+  if (!zero && folio.has(FOLIO_ANON) && mayReuse(pfn, folio)) {
+    makeExclusive(folio, vma.anonVma);
     return reusePage(vma, addr, slot, pte);
   }
   return copyPage(cmd, vma, addr, slot, pte, writtenFlags(vma));
@@ -278,7 +263,7 @@ function deviceFault(cmd: Cmd, vma: Vma, addr: u64, pte: u64, flags: u32): i32 {
  * Drops the lock and the reference that deviceFault() took on the page that the driver was asked for, if it
  * did.
  */
-export function releaseFaultPage(cmd: Cmd): void {
+function releaseFaultPage(cmd: Cmd): void {
   const pfn = cmd.faultPage;
   if (!pfn) return;
   cmd.faultPage = 0;

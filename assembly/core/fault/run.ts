@@ -8,7 +8,6 @@ import {
   BLOCK_PFN,
   FOLIO_ANON,
   FOLIO_ANON_EXCLUSIVE,
-  FOLIO_DIRTY,
   FOLIO_FLAGS,
   FOLIO_INDEX,
   FOLIO_LRU,
@@ -22,21 +21,19 @@ import { PTE_DIRTY, PTE_HUGE, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } f
 import { VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { header, setHeader } from "../base/layout";
 import { exists, none } from "../base/object";
+import { DEBUG } from "../base/panic";
 import { makePte, pteFlags, ptePfn } from "../base/pte";
 import { count, log } from "../base/stat";
-import { Folio } from "../frame/folio";
+import { Folio, FOLIO_MARKS, FOLIO_SOLE } from "../frame/folio";
 import { copyFrame } from "../frame/frame";
 import { blockWithFree, tookFrames } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { anybodyListens } from "../operation/notify";
 import { pgoffOf, Vma } from "../space/vma";
-import { writtenFlags } from "./common";
+import { isNewAnon, makeExclusive, mayReuse, writtenFlags } from "./common";
 
 /** The flags that a folio which a run serves may have, beside FOLIO_ANON. */
-const USUAL: u32 = FOLIO_LRU | FOLIO_DIRTY | FOLIO_REFERENCED | FOLIO_ANON_EXCLUSIVE;
-
-/** One reference and one mapping, of a folio's first eight bytes. */
-const ONE: u64 = 0x100000001;
+const USUAL: u32 = FOLIO_LRU | FOLIO_MARKS;
 
 /**
  * Serves write faults, with mark_page_accessed, on entries of [addr, end), which lies in one leaf table: from
@@ -82,11 +79,10 @@ function reuseRun(vma: Vma, addr: u64, slot: usize, last: usize): u32 {
     const pte = load<u64>(at);
     const folio = readOnlyFolio(pte, folios);
     if (!exists(folio)) break;
-    if (!folio.has(FOLIO_ANON_EXCLUSIVE)) {
-      if (folio.refcount != 1) break;
-      folio.mapping = anonVma;
-    }
-    folio.set(FOLIO_ANON_EXCLUSIVE | FOLIO_REFERENCED);
+    if (!folio.has(FOLIO_ANON_EXCLUSIVE) && folio.refcount != 1) break;
+    if (DEBUG) assert(mayReuse(ptePfn(pte), folio), "reuseRun: a page that writeProtectFault() copies");
+    makeExclusive(folio, anonVma);
+    folio.set(FOLIO_REFERENCED);
     store<u64>(at, pte | PTE_WRITE | PTE_YOUNG | PTE_DIRTY);
     log(LOG_FAULT, vma.mmId, addr + ((<u64>(at - slot)) << 9), FAULT_KIND_REUSE, ptePfn(pte));
   }
@@ -110,6 +106,8 @@ function copyRun(vma: Vma, addr: u64, slot: usize, last: usize): u32 {
   const folios = header(HDR_FOLIOS);
   const flags = writtenFlags(vma);
   const marks: u64 = FOLIO_ANON | FOLIO_ANON_EXCLUSIVE | FOLIO_LRU | FOLIO_REFERENCED;
+  // A folio's second eight bytes: index, anon_vma, flags. Its first: one reference, one mapping, the index's
+  // high bits.
   const made = ((<u64>vma.anonVma) << 32) | (marks << 48);
   let pgoff = pgoffOf(vma, addr);
   let at = slot;
@@ -128,9 +126,14 @@ function copyRun(vma: Vma, addr: u64, slot: usize, last: usize): u32 {
       const copy = base + <u32>ctz(bits);
       copyFrame(copy, ptePfn(pte));
       const folio = folios + copy * FOLIO_SIZE;
-      store<u64>(folio, ONE | ((pgoff >> 32) << 56));
+      store<u64>(folio, FOLIO_SOLE | ((pgoff >> 32) << 56));
       store<u64>(folio, made | (<u64>(<u32>pgoff)), FOLIO_INDEX);
-      store<u64>(changetype<usize>(old), load<u64>(changetype<usize>(old)) - ONE);
+      if (DEBUG)
+        assert(
+          isNewAnon(vma, pgoff, changetype<Folio>(folio), FOLIO_LRU | FOLIO_REFERENCED),
+          "copyRun: folio",
+        );
+      store<u64>(changetype<usize>(old), old.counts - FOLIO_SOLE);
       store<u64>(at, makePte(copy, flags));
       log(LOG_FAULT, vma.mmId, addr + ((<u64>(at - slot)) << 9), FAULT_KIND_COW, copy);
     }

@@ -6,6 +6,7 @@ import { PFN_MASK } from "../../uapi/pfn";
 import { BLOCK_FREE, BLOCK_ZONE, FOLIO_INDEX, FOLIO_SIZE } from "../../abi/frame";
 import { HDR_DEVICE_BASE, HDR_FOLIOS } from "../../abi/header";
 import { header } from "../base/layout";
+import { DEBUG } from "../base/panic";
 import { Folio, folioOf } from "./folio";
 import { lruRemove, lruRemoveAll } from "./recency";
 import { blockOf, listPush, listRemove, Zone, zoneOf } from "./zone";
@@ -59,6 +60,8 @@ function freeRun(at: usize, last: usize, until: u32): usize {
     // Mostly they are neighbors: four at a time. None of them reaches `until`, which is the first pfn of a
     // block.
     if (at + 16 <= last && (pfn & 63) <= 60 && areNeighbors(at)) {
+      if (DEBUG)
+        for (let i: u32 = 1; i < 4; i++) assert((load<u32>(at + i * 4) & PFN_MASK) == pfn + i, "freeRun");
       bits |= (<u64>15) << (pfn & 63);
       at += 12;
     } else bits |= (<u64>1) << (pfn & 63);

@@ -79,6 +79,16 @@ export function zoneOfPfn(pfn: u32): u32 {
   return load<u16>(blockOf(pfn), BLOCK_ZONE);
 }
 
+/**
+ * Returns the pfn after `pfn` in a walk over all frames of system and device memory: there may be a gap
+ * between them.
+ *
+ *   for (let pfn = RESERVED_FRAMES; pfn < header(HDR_DEVICE_NEXT); pfn = pfnAfter(pfn)) …
+ */
+export function pfnAfter(pfn: u32): u32 {
+  return pfn + 1 == RESERVED_FRAMES + header(HDR_SYSTEM_FRAMES) ? header(HDR_DEVICE_BASE) : pfn + 1;
+}
+
 /** Tells whether a user may name this pfn: a frame of system memory or of a devmem that is not reserved. */
 export function validPfn(pfn: u32): bool {
   return pfn >= RESERVED_FRAMES && zoneOfPfn(pfn) < <u32>ZONE_COUNT;

@@ -13,8 +13,8 @@ import { Cmd } from "../operation/cmd";
 import { Vma } from "../space/vma";
 
 /** What a slot asks of its entry: a fault, for writing. */
-export const NEED_FAULT: u32 = 1;
-export const NEED_WRITE: u32 = 2;
+const NEED_FAULT: u32 = 1;
+const NEED_WRITE: u32 = 2;
 /** Answer of the walk beside 0 and errors: [faultStart, faultEnd) is to be faulted in. */
 export const FAULT_RANGE: i32 = 1;
 

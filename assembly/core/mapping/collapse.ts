@@ -1,5 +1,5 @@
-// MADV_COLLAPSE: small pages become a huge one, by copying. Pages that are elsewhere (swap, a device) are
-// brought first, holes and zero pages are filled with zeros.
+// MADV_COLLAPSE: copies small pages to a huge one. Pages that are elsewhere (in swap space, on a device) are
+// brought first; holes and zero pages become zeros.
 
 import { EAGAIN, EBUSY, EINVAL, ENOMEM } from "../../uapi/errno";
 import { FOLIO_ANON, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE } from "../../abi/frame";
@@ -12,7 +12,7 @@ import { LARGE_PAGES } from "../base/layout";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { handleFault } from "../fault/fault";
 import { allocHuge, hugeFits, mapHuge } from "../fault/huge";
-import { Folio, folioOf } from "../frame/folio";
+import { Folio, folioOf, isDevicePfn } from "../frame/folio";
 import { copyFrame, zeroFrame } from "../frame/frame";
 import { memcgHasRoom } from "../frame/memcg";
 import { zoneOf } from "../frame/zone";
@@ -20,27 +20,29 @@ import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { isAnonymous, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";
-import { headOf, HUGE_MASK, largeMaps, largeRefs } from "../table/huge";
-import { isHuge, leafTable, readPte } from "../table/pagetable";
+import { headOf, largeMaps, largeRefs } from "../frame/large";
+import { HUGE_MASK } from "../table/huge";
+import { isHuge, leafTable, readPte, spanEnd } from "../table/pagetable";
 
 /** Success; other results are positive errnos, kept unless a later block overrides them. */
 const SCAN_SUCCEED: i32 = 0;
 /** Set beside an errno: no later block is looked at. */
 const STOPS: i32 = 0x100;
 
-/** CollapseState.step: nothing begun; looking at a block; bringing its pages; telling `clear`. */
+/** CollapseState.step: begin; look at a block; bring its pages; announce `clear` and copy. */
 const STEP_BEGIN: u32 = 0;
 const STEP_LOOK: u32 = 1;
 const STEP_BRING: u32 = 2;
 const STEP_CLEAR: u32 = 3;
 
-/** How far collapseRange() is; step is STEP_BEGIN before and after. */
+/** The state of collapseRange(), embedded in MadviseCmd; step is STEP_BEGIN before and after. */
 @unmanaged
 export class CollapseState {
-  /** The 2 MiB at hand. */
+  /** The block at hand: its first address. */
   block: u64;
-  /** In it, the page that is looked at or brought. */
+  /** STEP_BRING: the address in it that is next. */
   cursor: u64;
+  /** STEP_*: what is next for the block. */
   step: u32;
   /** How many blocks are huge. */
   collapsed: u32;
@@ -62,7 +64,7 @@ export function collapseRange(cmd: Cmd, state: CollapseState, vma: Vma, start: u
     state.collapsed = 0;
     state.step = STEP_LOOK;
   }
-  for (; state.block < last; state.block += PMD_SIZE) {
+  while (state.block < last) {
     const result = collapseBlock(cmd, state, vma, state.block);
     if (result == REQUEST) return REQUEST;
     state.step = STEP_LOOK;
@@ -71,6 +73,9 @@ export function collapseRange(cmd: Cmd, state: CollapseState, vma: Vma, start: u
       state.error = <u32>(result & ~STOPS);
       if (result & STOPS) break;
     }
+    // The blocks of a hole all give the same errno: they are skipped together.
+    const pgd = vma.mm.pgd;
+    state.block = spanEnd(pgd, leafTable(pgd, state.block), state.block, last);
   }
   state.step = STEP_BEGIN;
   // Like Linux: reject a range that holds no 2 MiB boundary; accept one that begins and ends at the same
@@ -79,7 +84,7 @@ export function collapseRange(cmd: Cmd, state: CollapseState, vma: Vma, start: u
   return <u64>state.collapsed == (last - first) / PMD_SIZE ? 0 : -(<i32>state.error);
 }
 
-/** One 2 MiB: SCAN_SUCCEED, an errno (with STOPS or not), or REQUEST. */
+/** Collapses one block: SCAN_SUCCEED, an errno (with STOPS or not), or REQUEST. */
 function collapseBlock(cmd: Cmd, state: CollapseState, vma: Vma, from: u64): i32 {
   const pgd = vma.mm.pgd;
   const table = leafTable(pgd, from);
@@ -107,8 +112,8 @@ function collapseBlock(cmd: Cmd, state: CollapseState, vma: Vma, from: u64): i32
 }
 
 /**
- * Can the pages of a leaf table become one? 0 or an errno (with STOPS or not). `away`: those that are not
- * present may be brought.
+ * hpage_collapse_scan_pmd: may the pages of a leaf table become one? SCAN_SUCCEED or an errno (with STOPS or
+ * not). `away`: entries that are not present do not matter, as their pages will be brought.
  */
 function scan(vma: Vma, table: usize, away: bool): i32 {
   let writable = false;
@@ -123,6 +128,8 @@ function scan(vma: Vma, table: usize, away: bool): i32 {
       if (away) continue;
       return EINVAL;
     }
+    // A coherent device page (SCAN_PAGE_NULL).
+    if (isDevicePfn(ptePfn(pte))) return EINVAL;
     const folio = folioOf(ptePfn(pte));
     if (!folio.has(FOLIO_ANON)) return STOPS | EINVAL;
     if (folio.has(FOLIO_LOCKED) || !folio.has(FOLIO_LRU) || isHeld(ptePfn(pte), folio)) return EAGAIN;
@@ -131,7 +138,7 @@ function scan(vma: Vma, table: usize, away: bool): i32 {
   return writable || !away ? SCAN_SUCCEED : EINVAL;
 }
 
-/** Does anybody refer to the page's folio beside its entries and the swap cache? */
+/** Has the page's folio references beside those of its entries and the swap cache? */
 function isHeld(pfn: u32, folio: Folio): bool {
   if (folio.has(FOLIO_LARGE)) return largeRefs(headOf(pfn)) != largeMaps(headOf(pfn));
   return folio.refcount != folio.mapcount + (folio.has(FOLIO_SWAP_CACHE) ? 1 : 0);
@@ -154,7 +161,7 @@ function bringPages(cmd: Cmd, state: CollapseState, vma: Vma, end: u64): i32 {
   return 0;
 }
 
-/** The large folio takes the place of the pages of a leaf table, with their contents. */
+/** Copies the pages of a leaf table to the large folio at `head`, which takes their place in the table. */
 function copyAll(vma: Vma, from: u64, table: usize, head: u32): void {
   const mm = vma.mm;
   for (let i: u32 = 0; i < LARGE_PAGES; i++) {

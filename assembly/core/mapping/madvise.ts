@@ -66,6 +66,29 @@ import { punchHole } from "./truncate";
 const NO_LRU: u32 = VM_LOCKED | VM_PFNMAP | VM_HUGETLB;
 /** Mappings that KSM silently leaves alone. */
 const NEVER_MERGED: u32 = VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB;
+/** The advice that is built, a bit each. */
+const BUILT: u32 =
+  (1 << MADV_NORMAL) |
+  (1 << MADV_RANDOM) |
+  (1 << MADV_SEQUENTIAL) |
+  (1 << MADV_WILLNEED) |
+  (1 << MADV_DONTNEED) |
+  (1 << MADV_FREE) |
+  (1 << MADV_REMOVE) |
+  (1 << MADV_DONTFORK) |
+  (1 << MADV_DOFORK) |
+  (1 << MADV_MERGEABLE) |
+  (1 << MADV_UNMERGEABLE) |
+  (1 << MADV_HUGEPAGE) |
+  (1 << MADV_NOHUGEPAGE) |
+  (1 << MADV_WIPEONFORK) |
+  (1 << MADV_KEEPONFORK) |
+  (1 << MADV_COLD) |
+  (1 << MADV_PAGEOUT) |
+  (1 << MADV_POPULATE_READ) |
+  (1 << MADV_POPULATE_WRITE) |
+  (1 << MADV_COLLAPSE);
+
 /** advisedFlags() of advice that a vma cannot be given. */
 const REFUSED: u32 = 0xffffffff;
 
@@ -91,6 +114,7 @@ if (<i32>(offsetof<MadviseCmd>() + offsetof<CollapseState>()) > COMMAND_SIZE) ER
 
 /** OP_MADVISE: gives the advice to each piece. -ENOMEM at the end if a part of the range is not mapped. */
 export function madviseStep(cmd: MadviseCmd): i32 {
+  if (!isAdvice(cmd.advice)) return -EINVAL;
   if (cmd.advice == MADV_POPULATE_READ) return populateRange(cmd, cmd.start, cmd.end, false);
   if (cmd.advice == MADV_POPULATE_WRITE) return populateRange(cmd, cmd.start, cmd.end, true);
   const mm = mmAt(cmd.mm);
@@ -101,6 +125,14 @@ export function madviseStep(cmd: MadviseCmd): i32 {
     cmd.cursor = end;
   }
   return cmd.holeMet ? -ENOMEM : 0;
+}
+
+/**
+ * madvise_behavior_valid: is this advice that is built? An unknown one is refused before the range is looked
+ * at.
+ */
+function isAdvice(advice: u32): bool {
+  return advice < 32 && ((BUILT >> advice) & 1) != 0;
 }
 
 /** Gives the advice to one piece, [start, end) of vma. 0, a negative errno or REQUEST. */
@@ -132,7 +164,9 @@ function advise(cmd: MadviseCmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
   return mark(cmd, mm, vma, start, end);
 }
 
-/** MADV_DONTNEED drops the pages of a piece; MADV_FREE marks them clean and old, and drops what is swapped. */
+/**
+ * MADV_DONTNEED drops the pages of a piece; MADV_FREE marks them clean and old, and drops what is swapped.
+ */
 function drop(cmd: MadviseCmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
   const dropping = cmd.advice == MADV_DONTNEED;
   if (vma.flags & (VM_LOCKED | VM_PFNMAP)) return -EINVAL;

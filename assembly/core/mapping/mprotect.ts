@@ -101,7 +101,9 @@ function firstPopulated(mm: Mm, start: u64, end: u64): u64 {
   return min(addr, end);
 }
 
-/** The flags of a vma under another protection, with VM_ACCOUNT where its pages come to count as committed. */
+/**
+ * The flags of a vma under another protection, with VM_ACCOUNT where its pages come to count as committed.
+ */
 function newFlags(vma: Vma, prot: u32): u32 {
   let flags = (vma.flags & ~VM_ACCESS) | prot;
   if (flags & VM_WRITE) {

@@ -31,8 +31,8 @@ export class MsyncCmd extends PiecesCmd {
 if (<i32>offsetof<MsyncCmd>() > COMMAND_SIZE) ERROR("MsyncCmd");
 
 /**
- * Writes the dirty pages [cmd.page, end) of a disk file back: each is clean afterwards, and so are the entries
- * that map it in shared mappings, which lose their write bit. 0, REQUEST or -EAGAIN.
+ * Writes the dirty pages [cmd.page, end) of a disk file back: each is clean afterwards, and so are the
+ * entries that map it in shared mappings, which lose their write bit. 0, REQUEST or -EAGAIN.
  */
 function writeBack(cmd: MsyncCmd, file: File, end: u64): i32 {
   if (file.kind != FILE_DISK) return 0;
@@ -56,7 +56,10 @@ function writePage(cmd: Cmd, file: File, index: u64): i32 {
   return 0;
 }
 
-/** page_mkclean: makes the entries of shared mappings clean and read-only, announced as `prot_page`. 0 or REQUEST. */
+/**
+ * page_mkclean: makes the entries of shared mappings clean and read-only, announced as `prot_page`. 0 or
+ * REQUEST.
+ */
 function cleanPage(cmd: Cmd, file: File, index: u64, pfn: u32): i32 {
   let told = firstFileVma(cmd, file, index, index + 1, MMU_NOTIFY_PROTECTION_PAGE, false);
   for (; told; told = nextFileVma(cmd, index, index + 1, MMU_NOTIFY_PROTECTION_PAGE, false)) {

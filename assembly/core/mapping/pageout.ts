@@ -78,12 +78,17 @@ function outPage(cmd: Cmd, state: PageoutState, mm: Mm, start: u64, end: u64): i
   return 0;
 }
 
-/** As in Linux, what is huge in a leaf is split, and its pages leave, before the next leaf is looked at. 0 or REQUEST. */
+/**
+ * As in Linux, what is huge in a leaf is split, and its pages leave, before the next leaf is looked at. 0 or
+ * REQUEST.
+ */
 function splitBlock(cmd: Cmd, mm: Mm, from: u64, end: u64): i32 {
   return splitLarge(cmd, vmaLookup(mm, from), from, leafEnd(from, end), true);
 }
 
-/** Marks the page of an entry (0: none) as not used lately and, if it may leave, puts it into the swap cache. */
+/**
+ * Marks the page of an entry (0: none) as not used lately and, if it may leave, puts it into the swap cache.
+ */
 function choosePage(state: PageoutState, entry: usize): bool {
   const pte: u64 = entry ? load<u64>(entry) : 0;
   if (!ptePresent(pte) || pteFlags(pte) & PTE_SPECIAL) return false;

@@ -108,8 +108,8 @@ export function truncateStep(cmd: FileCmd): i32 {
 }
 
 /**
- * FALLOC_FL_PUNCH_HOLE of bytes [start, end): whole pages leave the mappings and the cache, the parts of pages
- * at both ends become zeros. 0, REQUEST, or -EAGAIN if an open migration has one of the pages.
+ * FALLOC_FL_PUNCH_HOLE of bytes [start, end): whole pages leave the mappings and the cache, the parts of
+ * pages at both ends become zeros. 0, REQUEST, or -EAGAIN if an open migration has one of the pages.
  */
 export function punchHole(cmd: Cmd, file: File, start: u64, end: u64): i32 {
   // A disk file has nothing after its end; shmem looks there all the same.
@@ -120,10 +120,12 @@ export function punchHole(cmd: Cmd, file: File, start: u64, end: u64): i32 {
   if (!cmd.link && mustWaitFor(file, start >> 12, (end + 4095) >> 12)) return -EAGAIN;
   const first = (start + 4095) >> 12;
   const last = end >> 12;
-  if (first < last) {
-    if (unmapPages(cmd, file, first, last, false) == REQUEST) return REQUEST;
-    dropCache(file, first, last);
-  }
+  // shmem_fallocate computes the last byte of the whole pages as an unsigned number: for a hole that ends
+  // inside the first page it wraps around, and the mappings lose all pages from `first` on. The cache keeps
+  // them.
+  const unmapped = last || file.kind == FILE_DISK ? last : LAST_INDEX;
+  if (first < unmapped && unmapPages(cmd, file, first, unmapped, false) == REQUEST) return REQUEST;
+  if (first < last) dropCache(file, first, last);
   zeroEdges(file, start, end);
   return 0;
 }

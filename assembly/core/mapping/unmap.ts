@@ -1,4 +1,4 @@
-// Unmapping a range: munmap, and what a fixed mmap or mremap does to its target first.
+// Unmapping a range: munmap, and the first step of a fixed mmap or mremap.
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { LOG_MUNMAP } from "../../abi/log";
@@ -14,7 +14,7 @@ import { vmaDestroy, vmaSplit } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
 import { findVmaFrom, vmaAt } from "../space/vma";
 import { freeUnusedTables, zapRange } from "../space/zap";
-import { SPACE_END } from "../table/pagetable";
+import { SPACE_END, USER_END } from "../table/pagetable";
 
 /** Frees the tables of [start, end), where nothing is mapped, that the vmas on both sides do not need. */
 export function freeTablesOfGap(mm: Mm, start: u64, end: u64): void {
@@ -24,7 +24,7 @@ export function freeTablesOfGap(mm: Mm, start: u64, end: u64): void {
 }
 
 /**
- * Destroys the vmas of [start, end), which lie wholly inside it, and frees tables that none needs any more.
+ * Destroys the vmas of [start, end), which lie wholly inside it, and frees the tables that no vma needs now.
  */
 function removeVmas(mm: Mm, start: u64, end: u64): void {
   let vma = findVmaFrom(mm, start);
@@ -40,12 +40,14 @@ function removeVmas(mm: Mm, start: u64, end: u64): void {
 }
 
 /**
- * do_munmap as a part of an operation: 0 when [start, end) is unmapped (also if nothing was mapped there),
- * -ENOMEM when a vma would have to be split and cannot be, or REQUEST.
+ * do_munmap of [start, end), as a part of any operation: announced as `unmap`. 0, also if nothing was mapped
+ * there; REQUEST; -EINVAL if an end lies inside a hugetlb page or beyond user space; -ENOMEM if no vma is
+ * left for a split.
  */
 export function unmapRange(cmd: Cmd, start: u64, end: u64): i32 {
   const mm = mmAt(cmd.mm);
   if (!cmd.unmapPhase) {
+    if (end > USER_END) return -EINVAL;
     let vma = findVmaFrom(mm, start);
     if (!exists(vma) || vma.start >= end) return 0;
     if (vma.start < start) {
@@ -69,7 +71,7 @@ export function unmapRange(cmd: Cmd, start: u64, end: u64): i32 {
   return 0;
 }
 
-/** OP_MUNMAP: [start, end). */
+/** OP_MUNMAP: unmapRange() of the command's range. */
 export function munmapStep(cmd: Cmd): i32 {
   return unmapRange(cmd, cmd.start, cmd.end);
 }

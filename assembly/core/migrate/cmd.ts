@@ -8,9 +8,9 @@ import { Cmd } from "../operation/cmd";
 export class SetupCmd extends Cmd {
   /** The address of the Migration, once it is made. */
   migration: u32;
-  /** The slot that unmapAll() is at. */
-  slot: u32;
-  /** How many slots hold pages that unmapAll() has to isolate and unmap elsewhere. */
+  /** The index of the page that unmapAll() is at. */
+  index: u32;
+  /** How many pages unmapAll() has to isolate and unmap elsewhere. */
   unfinished: u32;
 }
 
@@ -30,7 +30,7 @@ export class MigrateDeviceSetupCmd extends SetupCmd {
   /** The first pfn, and how many follow it. */
   first: u32;
   npages: u32;
-  /** The slot whose large folio is being split. */
+  /** The index of the page whose large folio is being split. */
   splitting: u32;
 }
 
@@ -39,8 +39,8 @@ export class MigrateDeviceSetupCmd extends SetupCmd {
 export class MigratePagesCmd extends Cmd {
   /** The address of the Migration. */
   migration: u32;
-  /** The slot at which the walk goes on. */
-  slot: u32;
+  /** The index of the page at which the step continues. */
+  index: u32;
   /** 1 once the second window, from the first hole that is filled, has been asked for. */
   windowAsked: u32;
 }

@@ -1,4 +1,5 @@
-// migrate_vma_collect: which pages of a range are candidates of a migration. Their entries become migration entries at once.
+// migrate_vma_collect: which pages of a range are candidates of a migration. Migration entries take the place
+// of their entries at once.
 
 import { OWNER_ANY } from "../../abi/argument";
 import {
@@ -7,12 +8,10 @@ import {
   FOLIO_COUNT_MASK,
   FOLIO_DIRTY,
   FOLIO_FILE,
-  FOLIO_FLAGS,
   FOLIO_HEAD,
   FOLIO_LARGE,
   FOLIO_LOCKED,
   FOLIO_LRU,
-  FOLIO_MAPS,
   FOLIO_SHMEM,
   FOLIO_SIZE,
   FOLIO_TAIL,
@@ -32,15 +31,12 @@ import {
 } from "../../uapi/pfn";
 import {
   PTE_DIRTY,
-  PTE_EXCLUSIVE,
   PTE_KIND_DEVICE,
   PTE_KIND_MASK,
   PTE_KIND_MIGRATION,
-  PTE_NO_ACCESS,
   PTE_PRESENT,
   PTE_SPECIAL,
   PTE_WRITE,
-  PTE_YOUNG,
 } from "../../uapi/pte";
 import {
   REASON_HOLE_NOT_ANON,
@@ -53,34 +49,42 @@ import {
   REASON_OTHER_OWNER,
 } from "../../uapi/reason";
 import { header } from "../base/layout";
-import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
-import { folioOf, isDevicePfn } from "../frame/folio";
+import { DEBUG } from "../base/panic";
+import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { Folio, FOLIO_COUNTS, FOLIO_SOLE, folioOf, isDevicePfn } from "../frame/folio";
 import { ownFrames, zoneOf, zoneOfPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
 import { splitFolio, splitMapping } from "../operation/split";
-import { Migration, pfnOf, takeEntry } from "../space/migration";
+import { hasPage, Migration, pfnOf, takeEntry, takenEntry } from "../space/migration";
 import { mmAt } from "../space/mm";
 import { isAnonymous, vmaAt } from "../space/vma";
 import { isHugeZero } from "../table/huge";
-import { holeEnd, isHuge, leafEnd, leafTable, slotOf, walk } from "../table/pagetable";
+import { isHuge, leafTable, slotOf, spanEnd, walk } from "../table/pagetable";
 import { SetupCmd } from "./cmd";
 import { isHoleUnit, mayBeUnit, stayUnit, takeUnit } from "./huge";
 
-/** In src, during setup: the page is still to be isolated and unmapped elsewhere. */
+/** A flag in src during setup: the page has yet to be isolated and unmapped elsewhere. */
 export const UNFINISHED: u32 = 0x08000000;
 
-/** Is this huge mapping a unit of the migration? */
+/** Is the huge mapping at addr, whose leaf table is `table`, a unit of the migration? */
 function isUnitTable(m: Migration, addr: u64, table: usize): bool {
   if (isHugeZero(table)) return (m.select & MIGRATE_VMA_SELECT_SYSTEM) != 0 && isHoleUnit(m, addr);
   return mayBeUnit(m, addr) && !selected(m, load<u64>(table));
 }
 
-/** Splits what is huge in the range and not to move as one, as far as that can be. 0 or REQUEST. */
+/**
+ * Splits the huge mappings and large folios of the range that do not move as units, where nobody refers to
+ * them. 0 or REQUEST.
+ */
 export function splitHuge(cmd: Cmd, m: Migration): i32 {
   const vma = vmaAt(m.vma);
   if (cmd.splitHead && splitFolio(cmd, cmd.splitHead, m.faultPage) == REQUEST) return REQUEST;
-  for (let addr = m.start; addr < m.end; addr = leafEnd(addr, m.end)) {
-    const table = leafTable(vma.mm.pgd, addr);
+  const pgd = vma.mm.pgd;
+  let next = m.start;
+  while (next < m.end) {
+    const addr = next;
+    const table = leafTable(pgd, addr);
+    next = spanEnd(pgd, table, addr, m.end);
     if (!table || !isHuge(table) || isUnitTable(m, addr, table)) continue;
     const result = isHugeZero(table)
       ? splitMapping(cmd, vma, addr)
@@ -91,8 +95,8 @@ export function splitHuge(cmd: Cmd, m: Migration): i32 {
 }
 
 /**
- * migrate_vma_collect. Runs of pages that are this entry's alone are taken in one step; others go an entry at a time.
- * Returns how many pages are unfinished.
+ * migrate_vma_collect: takes the runs of sole pages, each in one loop, and other pages an entry at a time.
+ * Returns how many pages are UNFINISHED.
  */
 export function collect(m: Migration): u32 {
   const vma = vmaAt(m.vma);
@@ -101,22 +105,22 @@ export function collect(m: Migration): u32 {
   const frames = ownFrames(m.owner);
   const first = <u32>(frames >> 32);
   const size = <u32>frames;
-  let addr = m.start;
   let i: u32 = 0;
   let unfinished: u32 = 0;
   let candidates: u32 = 0;
-  while (addr < m.end) {
+  let next = m.start;
+  while (next < m.end) {
+    const addr = next;
     const table = leafTable(pgd, addr);
-    const until = table ? leafEnd(addr, m.end) : min(holeEnd(pgd, addr), m.end);
+    next = spanEnd(pgd, table, addr, m.end);
     let at = table ? slotOf(table, addr) : 0;
-    const last = i + <u32>((until - addr) >> 12);
+    const last = i + <u32>((next - addr) >> 12);
     const unit = table ? isHuge(table) && isUnitTable(m, addr, table) : anonymous && isHoleUnit(m, addr);
     if (unit) {
       unfinished += collectUnit(m, i, table);
       candidates += m.source(i) & MIGRATE_PFN_MIGRATE ? 1 : 0;
       i = last;
     }
-    addr = until;
     for (; i < last; i++, at += 8) {
       if (table) {
         const end = takeSole(m, i, last, at, first, size);
@@ -137,10 +141,10 @@ export function collect(m: Migration): u32 {
 }
 
 /**
- * From slot i on, whose entry is at `at`: pages that are nobody else's, anonymous, not locked, with the mapping's reference
- * alone (or a fault's lock and reference, too), in RAM and on the LRU if RAM is selected, in device memory
- * [first, first + size) if that is. Locks and isolates them, and puts migration entries in their places. Returns the first
- * slot whose page is not so.
+ * The fast form of collectEntry() and unmapAll(), from page i on, whose entry is at `at`: takes pages that
+ * are sole (but for a fault's lock and reference), anonymous and not locked; in RAM and on the LRU, if RAM is
+ * selected; in device memory [first, first + size), if that is. Locks and isolates them, and takes their
+ * entries. Returns the index of the first page that is not so.
  */
 @inline
 function takeSole(m: Migration, i: u32, last: u32, at: usize, first: u32, size: u32): u32 {
@@ -159,28 +163,28 @@ function takeSole(m: Migration, i: u32, last: u32, at: usize, first: u32, size: 
       if (kind != PTE_KIND_DEVICE || !device || pfn - first >= size) break;
       lru = 0;
     }
-    const folio = folios + pfn * FOLIO_SIZE;
-    const flags = <u32>load<u16>(folio, FOLIO_FLAGS);
-    const counts = load<u64>(folio);
+    const folio = changetype<Folio>(folios + pfn * FOLIO_SIZE);
+    const flags = <u32>folio.flags;
     // The page of a fault that is being served has a lock and a reference for that.
     const fault: u32 = pfn == m.faultPage ? 1 : 0;
-    if ((counts & 0x00ffffff00ffffff) != 0x0000000100000001 + <u64>fault) break;
+    if ((folio.counts & FOLIO_COUNTS) != FOLIO_SOLE + <u64>fault) break;
     const usual = FOLIO_ANON | lru | (fault ? FOLIO_LOCKED : 0);
     if ((flags & (FOLIO_LOCKED | FOLIO_ANON | FOLIO_HEAD | FOLIO_TAIL | FOLIO_LRU)) != usual) break;
-    const kept = pteFlags(pte) & (PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS);
-    const exclusive: u32 = flags & FOLIO_ANON_EXCLUSIVE ? PTE_EXCLUSIVE : 0;
-    const dirty: u32 = lru && kept & PTE_DIRTY ? FOLIO_DIRTY : 0;
-    // As takeEntry() does: whether the page is exclusive, the entry knows from here on.
-    store<u16>(folio, (flags & ~(FOLIO_LRU | FOLIO_ANON_EXCLUSIVE)) | FOLIO_LOCKED | dirty, FOLIO_FLAGS);
-    store<u32>(folio, (<u32>(counts >> 32)) & ~FOLIO_COUNT_MASK, FOLIO_MAPS);
-    store<u64>(at, makePte(pfn, kept | exclusive | PTE_KIND_MIGRATION));
-    const write: u32 = kept & PTE_WRITE ? MIGRATE_PFN_WRITE : 0;
+    if (DEBUG) assert(!refusal(m, i, pte), "takeSole: a page that collectEntry() leaves");
+    const dirty: u32 = lru && pteFlags(pte) & PTE_DIRTY ? FOLIO_DIRTY : 0;
+    folio.flags = <u16>((flags & ~(FOLIO_LRU | FOLIO_ANON_EXCLUSIVE)) | FOLIO_LOCKED | dirty);
+    folio.maps &= ~FOLIO_COUNT_MASK;
+    store<u64>(at, takenEntry(pte, (flags & FOLIO_ANON_EXCLUSIVE) != 0));
+    const write: u32 = pteFlags(pte) & PTE_WRITE ? MIGRATE_PFN_WRITE : 0;
     store<u32>(src, (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE | write | pfn);
   }
   return i;
 }
 
-/** A huge mapping (or a hole: table 0) as one unit. 1 if its folio was collected, and is to be isolated and unmapped elsewhere. */
+/**
+ * Collects the unit at index i: a huge mapping with leaf table `table`, or a hole (0). 1 if it is UNFINISHED
+ * now, else 0.
+ */
 function collectUnit(m: Migration, i: u32, table: usize): u32 {
   if (!table || isHugeZero(table)) {
     m.setSource(i, MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND);
@@ -192,7 +196,7 @@ function collectUnit(m: Migration, i: u32, table: usize): u32 {
   return word ? 1 : 0;
 }
 
-/** Is a page of this kind and owner wanted? REASON_NONE (0) or why not. */
+/** Does the migration select pages of this entry's kind and owner? 0, or the reason why not. */
 function selected(m: Migration, pte: u64): u32 {
   const present = ptePresent(pte);
   if (present && !isDevicePfn(ptePfn(pte)))
@@ -206,25 +210,35 @@ function selected(m: Migration, pte: u64): u32 {
   return owner == m.owner || m.owner == <u32>OWNER_ANY ? 0 : REASON_OTHER_OWNER;
 }
 
-/** Any entry. 1 if its page was collected, and is to be isolated and unmapped elsewhere. */
+/** Is the entry a mapping of the zero page, which migrates like a hole? */
+@inline
+function isZeroPte(pte: u64): bool {
+  return ptePresent(pte) && (pteFlags(pte) & PTE_SPECIAL) != 0;
+}
+
+/** Why the page that the entry of page i names is not collected; 0: it is. */
+function refusal(m: Migration, i: u32, pte: u64): u32 {
+  const reason = selected(m, pte);
+  if (reason || isZeroPte(pte)) return reason;
+  const pfn = ptePfn(pte);
+  const folio = folioOf(pfn);
+  if (!folio.has(FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM)) return REASON_NO_MAPPING;
+  if (folio.has(FOLIO_LARGE)) return REASON_LARGE_FOLIO;
+  return folio.has(FOLIO_LOCKED) && (pfn != m.faultPage || isCollected(m, i, pfn)) ? REASON_LOCKED : 0;
+}
+
+/** Collects page i, whose entry is `pte` at `at`. 1 if it is UNFINISHED now, else 0. */
 function collectEntry(m: Migration, i: u32, at: usize, pte: u64): u32 {
   const pfn = ptePfn(pte);
   const folio = folioOf(pfn);
-  let reason = selected(m, pte);
-  if (!reason) {
-    if (ptePresent(pte) && pteFlags(pte) & PTE_SPECIAL) {
-      m.setSource(i, MIGRATE_PFN_MIGRATE);
-      return 0;
-    }
-    if (!folio.has(FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM)) reason = REASON_NO_MAPPING;
-    else if (folio.has(FOLIO_LARGE)) {
-      reason = REASON_LARGE_FOLIO;
-      if (splitsParts(m, pfn)) m.parts++;
-    } else if (folio.has(FOLIO_LOCKED) && (pfn != m.faultPage || isCollected(m, i, pfn)))
-      reason = REASON_LOCKED;
-  }
+  const reason = refusal(m, i, pte);
   if (reason) {
+    if (reason == REASON_LARGE_FOLIO && splitsParts(m, pfn)) m.parts++;
     m.stay(i, reason);
+    return 0;
+  }
+  if (isZeroPte(pte)) {
+    m.setSource(i, MIGRATE_PFN_MIGRATE);
     return 0;
   }
   folio.set(FOLIO_LOCKED);
@@ -235,26 +249,29 @@ function collectEntry(m: Migration, i: u32, at: usize, pte: u64): u32 {
   return 1;
 }
 
-/** Does one of the first slots have the page? The fault page is locked before any has; one of KSM's has several addresses. */
-function isCollected(m: Migration, slots: u32, pfn: u32): bool {
-  for (let i: u32 = 0; i < slots; i++) {
+/**
+ * Is the page among the first n of src? The fault page is locked before it is collected, and KSM maps a page
+ * repeatedly.
+ */
+function isCollected(m: Migration, n: u32, pfn: u32): bool {
+  for (let i: u32 = 0; i < n; i++) {
     const word = m.source(i);
-    if (word & (<u32>MIGRATE_PFN_VALID) && pfnOf(word) == pfn) return true;
+    if (hasPage(word) && pfnOf(word) == pfn) return true;
   }
   return false;
 }
 
 /**
- * Is the large folio of a page that is mapped by itself split? A device page could never come back if it stayed; and drivers
- * that know of huge pages are of a kernel that splits.
+ * Does setup split the large folio of a page that is mapped alone? Yes for a device page, which could never
+ * come back if it stayed, and for drivers that select units: the kernels that know of units split.
  */
 function splitsParts(m: Migration, pfn: u32): bool {
   return isDevicePfn(pfn) || (m.select & MIGRATE_VMA_SELECT_COMPOUND) != 0;
 }
 
 /**
- * Collects parts of large folios after all, when these are split: from cmd.cursor on, each slot that has to be unmapped
- * elsewhere counted in cmd.unfinished. 0 or REQUEST.
+ * Splits the large folios of pages that collect() left for that reason, and collects the pages; from
+ * cmd.cursor on. Counts those that are UNFINISHED in cmd.unfinished. 0 or REQUEST.
  */
 export function collectParts(cmd: SetupCmd, m: Migration): i32 {
   for (; cmd.cursor < m.end; cmd.cursor += PAGE_SIZE) {

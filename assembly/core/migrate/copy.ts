@@ -1,5 +1,5 @@
-// copyPages: what a driver without a copy engine of its own calls between setup and pages. It copies each candidate of a
-// migration to its destination, and zeroes the destinations of holes.
+// copyPages: what a driver without a copy engine of its own calls between setup and pages. It copies each
+// candidate of a migration to its destination, and zeroes the destinations of holes.
 
 import { EINVAL } from "../../uapi/errno";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../../uapi/pfn";
@@ -11,7 +11,7 @@ import { folioOf } from "../frame/folio";
 import { copyFrame, zeroFrame } from "../frame/frame";
 import { isUnit } from "../space/migration";
 
-/** Does a word name no page, or one in use? `end` is the pfn after the last. */
+/** Does a word name a page in use, or none? `end` is the pfn after the last. */
 @inline
 function isUsable(word: u32, end: u32): bool {
   const pfn = word & PFN_MASK;
@@ -19,8 +19,9 @@ function isUsable(word: u32, end: u32): bool {
 }
 
 /**
- * Copies each candidate's page to its destination; zeroes the destinations of holes. Pages done; -EINVAL, before any,
- * for a pfn that is none or a page that is free.
+ * Copies the page of each candidate among n words of src to its destination in dst, and zeroes the
+ * destinations of holes. Returns the number of pages, or -EINVAL, and changes nothing, if a word names a pfn
+ * that does not exist or is free.
  */
 export function copyPages(src: usize, dst: usize, n: u32): i32 {
   const end = header(HDR_DEVICE_BASE) + header(HDR_DEVICE_FRAMES);
@@ -53,7 +54,7 @@ function partOf(to: u32, dst: usize, j: u32): u32 {
   return isUnit(to) ? to + j : load<u32>(dst + j * 4);
 }
 
-/** How many pages of a unit have a destination; -EINVAL for one that is none. */
+/** Counts the pages of a unit that have a destination; -EINVAL if one of them is not usable. */
 function checkUnit(from: u32, to: u32, dst: usize, end: u32): i32 {
   if (!(from & MIGRATE_PFN_MIGRATE)) return 0;
   if (from >> 31 && (from & PFN_MASK) + LARGE_PAGES > end) return -EINVAL;
@@ -65,6 +66,7 @@ function checkUnit(from: u32, to: u32, dst: usize, end: u32): i32 {
   return pages;
 }
 
+/** copyData() of a unit. */
 function copyUnit(from: u32, to: u32, dst: usize): void {
   for (let j: u32 = 0; j < LARGE_PAGES; j++) {
     const word = partOf(to, dst, j);
@@ -74,6 +76,7 @@ function copyUnit(from: u32, to: u32, dst: usize): void {
   }
 }
 
+/** Copies and zeroes the bytes; copyPages() has checked the words. */
 function copyData(src: usize, dst: usize, n: u32): void {
   for (const last = src + n * 4; src < last; src += 4, dst += 4) {
     const from = load<u32>(src);

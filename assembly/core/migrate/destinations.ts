@@ -1,10 +1,10 @@
-// The destinations of a migration: drivers allocate them for the candidates of src, and pages() checks them before anything
-// moves.
+// The destinations of a migration. A driver allocates them for the candidates of src, and pages() checks them
+// before anything moves.
 //
-//   src                    dst, when a page was allocated
-//   MIGRATE | pfn          VALID | pfn: a locked frame with one reference
-//   MIGRATE (a hole)       the same
-//   COMPOUND | …           VALID | COMPOUND | pfn: a large folio; or 512 such frames, where no block is free
+//   src[i]                     dst[i], allocated
+//   VALID | MIGRATE | pfn      VALID | pfn: a locked frame with one reference, which the driver owns
+//   MIGRATE (a hole)           the same
+//   … | COMPOUND               VALID | COMPOUND | pfn: a large folio, or 512 frames, where no block is free
 
 import { EINVAL } from "../../uapi/errno";
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../../uapi/pfn";
@@ -24,6 +24,7 @@ import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR } from "../../abi/he
 import { header, LARGE_PAGES, mayAllocate, setHeaderF64 } from "../base/layout";
 import { isDevmem, isOpenDevmem } from "../frame/devmem";
 import { folioOf } from "../frame/folio";
+import { largeAll } from "../frame/large";
 import {
   addExternalRefs,
   allocFrame,
@@ -32,9 +33,9 @@ import {
   initFrame,
   tookFrames,
 } from "../frame/page-alloc";
-import { isUnit, Migration, pfnOf } from "../space/migration";
+import { hasPage, isUnit, Migration, pfnOf } from "../space/migration";
 
-/** A locked frame with one reference; 0 when the zone has none. */
+/** Allocates a locked frame with one reference. 0 when the zone has none. */
 function allocLocked(zone: u32): u32 {
   const pfn = allocFrame(zone);
   if (!pfn) return 0;
@@ -43,14 +44,19 @@ function allocLocked(zone: u32): u32 {
   return pfn;
 }
 
+/**
+ * Allocates a locked page of a devmem, with one reference that the caller owns. 0 when the devmem has none to
+ * give.
+ */
 export function devmemAllocPage(id: u32): i32 {
   if (!isDevmem(id) || !isOpenDevmem(id)) return 0;
   return allocLocked(id);
 }
 
 /**
- * A frame with one reference and `flags` for every word of src that has all of `wanted` and whose word of dst is 0: it
- * becomes `tag | pfn`. Stops where memory ends. Frames allocated.
+ * Allocates a frame with one reference and the folio flags `flags` for every word of src that has all bits of
+ * `wanted` and whose word of dst is 0, which becomes `tag | pfn`. Units are left out. Stops when memory is
+ * exhausted. Returns the number of frames.
  */
 function allocFrames(zone: u32, src: usize, dst: usize, n: u32, wanted: u32, flags: u32, tag: u32): u32 {
   let filled: u32 = 0;
@@ -83,8 +89,7 @@ function allocFrames(zone: u32, src: usize, dst: usize, n: u32, wanted: u32, fla
 }
 
 /**
- * As allocFrames(), for the units among the words of src: a large folio each, or, where no block is free, 512 frames. Frames
- * allocated.
+ * allocFrames() for the units of src: a large folio for each, or 512 locked frames where no block is free.
  */
 function allocUnits(zone: u32, src: usize, dst: usize, n: u32, wanted: u32): u32 {
   let filled: u32 = 0;
@@ -104,13 +109,14 @@ function allocUnits(zone: u32, src: usize, dst: usize, n: u32, wanted: u32): u32
   return filled;
 }
 
-/** Is one of n words a unit's? The last few are not looked at: a unit has 512. */
+/** Does a unit begin among n words? The last few are not looked at, since a unit has 512. */
 function haveUnit(words: usize, n: u32): bool {
   let all = i32x4.splat(0);
   for (const last = words + n * 4; words + 16 <= last; words += 16) all = v128.or(all, v128.load(words));
   return v128.any_true(v128.and(all, i32x4.splat(MIGRATE_PFN_COMPOUND)));
 }
 
+/** Allocates destinations in a zone, units first. Returns the number of frames, which the caller owns. */
 function allocFor(zone: u32, src: usize, dst: usize, n: u32, wanted: u32): i32 {
   const large = haveUnit(src, n) ? allocUnits(zone, src, dst, n, wanted) : 0;
   const filled = large + allocFrames(zone, src, dst, n, wanted, FOLIO_LOCKED, <u32>MIGRATE_PFN_VALID);
@@ -118,30 +124,39 @@ function allocFor(zone: u32, src: usize, dst: usize, n: u32, wanted: u32): i32 {
   return filled;
 }
 
+/**
+ * Allocates device pages for the candidates among n words of src whose word of dst is 0. Returns how many;
+ * fewer than there are candidates when the devmem is full; -EINVAL for an id that is no devmem's.
+ */
 export function devmemAllocPages(id: u32, src: usize, dst: usize, n: u32): i32 {
   if (!isDevmem(id)) return -EINVAL;
   return isOpenDevmem(id) ? allocFor(id, src, dst, n, MIGRATE_PFN_MIGRATE) : 0;
 }
 
+/**
+ * Allocates a locked page of system memory, with one reference that the caller owns. 0 when memory is
+ * exhausted.
+ */
 export function systemAllocPage(): i32 {
   return allocLocked(0);
 }
 
+/** devmemAllocPages() in system memory, for the candidates that have a page: holes are left out. */
 export function systemAllocPages(src: usize, dst: usize, n: u32): i32 {
   return allocFor(0, src, dst, n, (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE);
 }
 
-/** May a driver give this large folio as a destination: all of its pages locked, and mapped nowhere? */
-export function isSoundUnit(head: u32, frames: u32): bool {
+/** May a driver give this large folio as a destination: are all of its pages locked and in nobody's use? */
+function isSoundUnit(head: u32, frames: u32): bool {
   if (head > frames - LARGE_PAGES || !folioOf(head).has(FOLIO_HEAD) || folioOf(head).mapcount) return false;
   const used = <u32>(FOLIO_FREE | FOLIO_ANON | FOLIO_RESERVED);
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
-    if ((folioOf(pfn).flags & (used | FOLIO_LOCKED)) != FOLIO_LOCKED) return false;
-  }
-  return true;
+  return largeAll(head, used | FOLIO_LOCKED, FOLIO_LOCKED);
 }
 
-/** May a driver give this page as a destination: locked, referenced, mapped nowhere, and not given already? */
+/**
+ * May a driver give this page as a destination: is it locked and in nobody's use? `frames` is the pfn after
+ * the last.
+ */
 @inline
 function isSound(pfn: u32, frames: u32): bool {
   if (pfn >= frames) return false;
@@ -151,8 +166,9 @@ function isSound(pfn: u32, frames: u32): bool {
 }
 
 /**
- * Are all destinations sound, and does none come twice? Each one's folio notes its slot in the index, which nobody needs of a
- * page that is mapped nowhere: if it names an earlier slot that has the page, too, it has come before.
+ * Are all destinations sound, and does none come twice? If not, HDR_FAULT_ADDR is the index of the first that
+ * is wrong. Each destination's folio notes its place i in the field `index`, which has no other use while the
+ * page is mapped nowhere: if it names an earlier place whose word has the page, too, the page comes twice.
  */
 export function destinationsAreSound(m: Migration): bool {
   const frames = header(HDR_DEVICE_BASE) + header(HDR_DEVICE_FRAMES);
@@ -160,7 +176,7 @@ export function destinationsAreSound(m: Migration): bool {
   const npages = m.npages;
   for (let i: u32 = 0; i < npages; i++) {
     const word = load<u32>(dst + i * 4);
-    if (!(word & (<u32>MIGRATE_PFN_VALID))) continue;
+    if (!hasPage(word)) continue;
     const pfn = pfnOf(word);
     const folio = folioOf(pfn);
     if (isUnit(word) ? isSoundUnit(pfn, frames) && i + LARGE_PAGES <= npages : isSound(pfn, frames)) {

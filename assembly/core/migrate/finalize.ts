@@ -9,16 +9,7 @@ import {
   MIGRATE_PFN_VALID,
   PFN_MASK,
 } from "../../uapi/pfn";
-import {
-  PTE_DIRTY,
-  PTE_EXCLUSIVE,
-  PTE_KIND_DEVICE,
-  PTE_KIND_MIGRATION,
-  PTE_NO_ACCESS,
-  PTE_PRESENT,
-  PTE_WRITE,
-  PTE_YOUNG,
-} from "../../uapi/pte";
+import { PTE_KIND_MIGRATION } from "../../uapi/pte";
 import {
   FOLIO_ANON,
   FOLIO_ANON_EXCLUSIVE,
@@ -26,7 +17,6 @@ import {
   FOLIO_FLAGS,
   FOLIO_LOCKED,
   FOLIO_LRU,
-  FOLIO_MAPS,
   FOLIO_MIGRATION_SHARED,
   FOLIO_SIZE,
 } from "../../abi/frame";
@@ -34,13 +24,16 @@ import { HDR_DEVICE_BASE, HDR_FLAGS, HDR_FLAG_COHERENT, HDR_FOLIOS } from "../..
 import { MIGRATION_PAGES } from "../../abi/object";
 import { header } from "../base/layout";
 import { exists } from "../base/object";
-import { makePte, pteFlags } from "../base/pte";
+import { pteFlags } from "../base/pte";
 import { isCoherentPfn } from "../frame/coherent";
 import { Folio, folioOf, isDevicePfn } from "../frame/folio";
 import { addExternalRefs, clearFolio, putPage } from "../frame/page-alloc";
 import { freePages } from "../frame/page-free";
 import {
+  endedEntry,
+  hasPage,
   isUnit,
+  keptExclusive,
   letGo,
   Migration,
   migrationFree,
@@ -54,7 +47,7 @@ import { walk } from "../table/pagetable";
 import { destinationsAreSound } from "./destinations";
 import { endUnit } from "./huge";
 
-/** Slots whose entries are neighbours: from i on, as far as one leaf table goes. */
+/** The index after the last page, from i on, whose entry is in the same leaf table. */
 @inline
 function leafRun(m: Migration, i: u32): u32 {
   const page = <u32>(m.start >> 12) + i;
@@ -62,49 +55,51 @@ function leafRun(m: Migration, i: u32): u32 {
 }
 
 /**
- * The usual end of slots from i on, whose entries are at `slot`: the page has moved, one entry waits for it, and its
- * source has no other user. The driver's reference to the destination becomes the entry's, the source is free but for
- * its frame. Returns the first slot that is not so.
+ * The fast form of endPage(), for the pages from i on, whose entries are at `slot`, that have moved, that one
+ * entry waits for, and whose source has no other user. The driver's reference to the destination becomes the
+ * entry's. The source folio is cleared; migrateFinalize() frees its frame. Returns the index of the first
+ * page that is not so.
  */
 @inline
 function endRun(m: Migration, i: u32, last: u32, slot: usize): u32 {
   const base = header(HDR_DEVICE_BASE);
   const folios = header(HDR_FOLIOS);
-  const both = (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE;
+  const candidate = (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE;
   const coherent = (header(HDR_FLAGS) & HDR_FLAG_COHERENT) != 0;
   let src = m.src + i * 4;
   let dst = m.dst + i * 4;
   for (; i < last; i++, src += 4, dst += 4, slot += 8) {
     const word = load<u32>(src);
-    if ((word & (both | MIGRATE_PFN_COMPOUND)) != both) break;
+    if ((word & (candidate | MIGRATE_PFN_COMPOUND)) != candidate) break;
     const pfn = word & PFN_MASK;
     const pte = load<u64>(slot);
     const from = folios + pfn * FOLIO_SIZE;
     if ((pte & 0xffffffff80000f00) != (((<u64>pfn) << 32) | PTE_KIND_MIGRATION)) break;
     if (load<u32>(from) != 1 || load<u16>(from, FOLIO_FLAGS) & FOLIO_MIGRATION_SHARED) break;
     const toPfn = load<u32>(dst) & PFN_MASK;
-    const to = folios + toPfn * FOLIO_SIZE;
+    const to = changetype<Folio>(folios + toPfn * FOLIO_SIZE);
     const kept = pteFlags(pte);
-    let flags = (<u32>load<u16>(to, FOLIO_FLAGS)) & ~FOLIO_LOCKED;
-    if (kept & (PTE_WRITE | PTE_EXCLUSIVE) && flags & FOLIO_ANON) flags |= FOLIO_ANON_EXCLUSIVE;
-    let entry = kept & (PTE_WRITE | PTE_NO_ACCESS);
+    let flags = (<u32>to.flags) & ~FOLIO_LOCKED;
+    if (keptExclusive(kept) && flags & FOLIO_ANON) flags |= FOLIO_ANON_EXCLUSIVE;
     if (toPfn < base) flags |= FOLIO_LRU;
-    store<u16>(to, flags, FOLIO_FLAGS);
-    if (toPfn < base || (coherent && isCoherentPfn(toPfn))) {
-      entry |= (<u32>PTE_PRESENT) | (kept & (flags & FOLIO_DIRTY ? PTE_YOUNG | PTE_DIRTY : PTE_YOUNG));
-    } else entry |= PTE_KIND_DEVICE;
-    store<u32>(to, load<u32>(to, FOLIO_MAPS) + 1, FOLIO_MAPS);
-    store<u64>(slot, makePte(toPfn, entry));
+    to.flags = <u16>flags;
+    to.maps++;
+    const isPrivate = toPfn >= base && !(coherent && isCoherentPfn(toPfn));
+    store<u64>(slot, endedEntry(kept, toPfn, isPrivate, (flags & FOLIO_DIRTY) != 0));
     clearFolio(changetype<Folio>(from));
   }
   return i;
 }
 
-/** migrate_vma_finalize: entries name pages again, the destination's or the source's, and everything is let go. */
+/**
+ * migrate_vma_finalize: migration entries name pages again, the destination's or the source's; locks and
+ * references are dropped, and the migration ends. Without a migratePages() before, nothing has moved, and
+ * everything is as before the setup. Returns 0, or -EINVAL for an id that is no open migration's or for
+ * destinations that are not sound.
+ */
 export function migrateFinalize(id: u32): i32 {
   const m = migrationOf(id);
   if (!exists(m)) return -EINVAL;
-  // Without pages() nothing moved, whatever the destinations say.
   const ran = m.state == MIGRATION_PAGES;
   if (!ran && !destinationsAreSound(m)) return -EINVAL;
   const pgd: usize = m.mm ? <usize>mmAt(m.mm).pgd : 0;
@@ -120,23 +115,26 @@ export function migrateFinalize(id: u32): i32 {
         given += i - from;
       }
       if (i == last) break;
-      given += endSlot(m, i, slot ? slot + ((<usize>(i - first)) << 3) : 0, ran);
+      given += endPage(m, i, slot ? slot + ((<usize>(i - first)) << 3) : 0, ran);
     }
   }
-  // The drivers' references to destinations are no more, and the frames of the pages that have moved are free.
+  // The drivers' references to destinations are gone, and the frames of the pages that moved are free.
   addExternalRefs(-given);
   freePages(m.src, m.npages);
   migrationFree(m);
   return 0;
 }
 
-/** The end of any slot. Its frame is not among those that are freed afterwards. The pages that the driver gave for it. */
-function endSlot(m: Migration, i: u32, slot: usize, ran: bool): u32 {
+/**
+ * Ends page i, whose entry was at `slot` (0 unknown); `ran`: migratePages() ran. Clears its word of src, so
+ * that its frame is not freed twice. Returns how many destinations the driver gave for it.
+ */
+function endPage(m: Migration, i: u32, slot: usize, ran: bool): u32 {
   const word = m.source(i);
   const target = m.target(i);
   m.setSource(i, 0);
-  const to = target & (<u32>MIGRATE_PFN_VALID) ? pfnOf(target) : 0;
-  if (word & (<u32>MIGRATE_PFN_VALID)) {
+  const to = hasPage(target) ? pfnOf(target) : 0;
+  if (hasPage(word)) {
     const moved = ran && (word & MIGRATE_PFN_MIGRATE) != 0;
     const lost = ran && !moved && (target & MIGRATE_PFN_ERROR) != 0;
     const pfn = pfnOf(word);
@@ -153,7 +151,7 @@ function endSlot(m: Migration, i: u32, slot: usize, ran: bool): u32 {
   return given;
 }
 
-/** Unlocks a destination and drops the driver's reference: if nothing maps it, it is free. */
+/** Unlocks a destination and drops the driver's reference, which frees a destination that nothing maps. */
 function releaseDestination(pfn: u32): void {
   const folio = folioOf(pfn);
   const lru: u32 = !isDevicePfn(pfn) && folio.mapcount ? FOLIO_LRU : 0;

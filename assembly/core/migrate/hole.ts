@@ -1,4 +1,4 @@
-// Holes of a migration: a new page (or a huge one) where nothing was, or the zero page.
+// Holes of a migration: pages() maps a new page, or a huge one, where nothing or the zero page was.
 
 import { COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
 import { FOLIO_LRU } from "../../abi/frame";
@@ -26,9 +26,10 @@ import { VM_UFFD_MISSING, VM_WRITE } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
 import { makePte, pteFlags, ptePresent } from "../base/pte";
 import { count } from "../base/stat";
-import { addNewAnon } from "../fault/common";
+import { addNewAnon, addNewAnonLarge } from "../fault/common";
 import { isPrivatePfn } from "../frame/coherent";
 import { folioOf, isDevicePfn } from "../frame/folio";
+import { chargeLarge } from "../frame/large";
 import { memcgCharge } from "../frame/memcg";
 import { lruTouch } from "../frame/recency";
 import { notifyStart } from "../operation/notify";
@@ -40,7 +41,10 @@ import { fillLeaf, hugeZeroPut, isHugeZero } from "../table/huge";
 import { dropLeaf, leafTable, walkAlloc } from "../table/pagetable";
 import { MigratePagesCmd } from "./cmd";
 
-/** The second window, from the first hole that is filled on. False: return REQUEST. */
+/**
+ * Opens a second `migrate` window, from the first hole that is filled (page i, at the first call) to the
+ * range's end. False: the operation returns REQUEST.
+ */
 export function fillWindow(cmd: MigratePagesCmd, m: Migration, i: u32): bool {
   if (!m.holesFrom) m.holesFrom = i + 1;
   const from = m.start + ((<u64>(m.holesFrom - 1)) << 12);
@@ -51,7 +55,10 @@ export function fillWindow(cmd: MigratePagesCmd, m: Migration, i: u32): bool {
   return true;
 }
 
-/** migrate_vma_insert_page: a new page where there was none, or the zero page. 0 or REQUEST. */
+/**
+ * migrate_vma_insert_page: maps the destination `pfn` at page i, which was a hole, or notes why not. 0 or
+ * REQUEST.
+ */
 export function fillHole(cmd: MigratePagesCmd, m: Migration, i: u32, pfn: u32): i32 {
   if (!fillWindow(cmd, m, i)) return REQUEST;
   const vma = vmaAt(m.vma);
@@ -68,6 +75,7 @@ export function fillHole(cmd: MigratePagesCmd, m: Migration, i: u32, pfn: u32): 
   return 0;
 }
 
+/** Maps a page at addr. A reason to leave the hole, or 0. */
 function insertPage(m: Migration, vma: Vma, addr: u64, pfn: u32): u32 {
   if (!isAnonymous(vma)) return REASON_HOLE_NOT_ANON;
   if (vma.flags & VM_UFFD_MISSING) return REASON_UFFD;
@@ -87,7 +95,7 @@ function insertPage(m: Migration, vma: Vma, addr: u64, pfn: u32): u32 {
   return 0;
 }
 
-/** The flags of the entry of a page that is inserted. */
+/** The flags of the entry of a page that is inserted; `device`: CPUs may not map it. */
 function insertedFlags(vma: Vma, device: bool): u32 {
   const write: u32 = vma.flags & VM_WRITE ? PTE_WRITE : 0;
   return (
@@ -97,7 +105,9 @@ function insertedFlags(vma: Vma, device: bool): u32 {
   );
 }
 
-/** A huge page where nothing was, or the huge zero page. A reason, or 0. */
+/**
+ * Maps the large folio at `head` over the 2 MiB at addr, which were a hole. A reason to leave the hole, or 0.
+ */
 export function insertUnit(m: Migration, vma: Vma, addr: u64, head: u32): u32 {
   if (!isAnonymous(vma)) return REASON_HOLE_NOT_ANON;
   if (vma.flags & VM_UFFD_MISSING) return REASON_UFFD;
@@ -113,12 +123,11 @@ export function insertUnit(m: Migration, vma: Vma, addr: u64, head: u32): u32 {
   }
   if (there) hugeZeroPut();
   const device = isDevicePfn(head);
-  for (let j: u32 = 0; j < LARGE_PAGES; j++) {
-    const folio = folioOf(head + j);
-    folio.memcg = mm.memcg;
-    folio.refs++;
-    addNewAnon(vma, addr + ((<u64>j) << 12), folio, device ? 0 : FOLIO_LRU);
-    if (device) lruTouch(head + j);
+  chargeLarge(head, mm.memcg);
+  addNewAnonLarge(vma, addr, head, device ? 0 : FOLIO_LRU);
+  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
+    folioOf(pfn).refs++;
+    if (device) lruTouch(pfn);
   }
   fillLeaf(table, head, insertedFlags(vma, isPrivatePfn(head)));
   m.moved += LARGE_PAGES;

@@ -1,21 +1,15 @@
-// Migration of huge pages as one (MIGRATE_VMA_SELECT_COMPOUND). A unit is an aligned 2 MiB of the range: its first slot has
-// MIGRATE_PFN_COMPOUND, the other 511 are 0. Where the driver has no large destination, the unit falls apart into 512 slots.
+// Huge pages that migrate as one (MIGRATE_VMA_SELECT_COMPOUND). A unit is an aligned 2 MiB of the range: the
+// first of its 512 words in src has MIGRATE_PFN_COMPOUND, the others are 0. Without a large destination the
+// unit falls apart into 512 pages.
 //
-//   src                    dst             what happens
-//   COMPOUND | pfn         COMPOUND | pfn  the large folio moves, its mapping stays huge
-//   COMPOUND | pfn         512 pages       the source is split, each page moves by itself
-//   COMPOUND (a hole)      COMPOUND | pfn  a huge page where nothing, or the huge zero page, was
-//   COMPOUND (a hole)      512 pages       512 holes
+//   src[i]               dst[i]           what pages() does
+//   COMPOUND | pfn       COMPOUND | pfn   moves the large folio; its mapping stays huge
+//   COMPOUND | pfn       512 pages        splits the source, and moves each page
+//   COMPOUND (a hole)    COMPOUND | pfn   maps a huge page where nothing or the huge zero page was
+//   COMPOUND (a hole)    512 pages        fills 512 holes
 
 import { COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
-import {
-  FOLIO_ANON,
-  FOLIO_DIRTY,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  FOLIO_MIGRATION_SHARED,
-  FOLIO_REFERENCED,
-} from "../../abi/frame";
+import { FOLIO_LOCKED, FOLIO_LRU, FOLIO_MIGRATION_SHARED } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
@@ -36,40 +30,54 @@ import {
 import { LARGE_PAGES } from "../base/layout";
 import { pteFlags, ptePfn } from "../base/pte";
 import { count } from "../base/stat";
-import { folioOf, isDevicePfn } from "../frame/folio";
+import { folioOf, isDevicePfn, moveFolio } from "../frame/folio";
+import { largeAll, largeMaps, markLarge } from "../frame/large";
 import { dissolveLarge, putPage } from "../frame/page-alloc";
 import { lruTouch } from "../frame/recency";
 import { Cmd } from "../operation/cmd";
 import { firstPart, nextPart } from "../operation/tell";
-import { letGo, mapsPage, Migration, pfnOf, removeMigrationEntries, takeEntry } from "../space/migration";
+import {
+  expectedRefs,
+  hasPage,
+  letGo,
+  mapsPage,
+  Migration,
+  ownRefs,
+  pfnOf,
+  removeMigrationEntries,
+  takeEntry,
+} from "../space/migration";
 import { partEnd, partStart, rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
 import { vmaAt } from "../space/vma";
-import { HUGE_MASK, largeMaps, splitLeaf } from "../table/huge";
+import { HUGE_MASK, splitLeaf } from "../table/huge";
 import { isHuge, leafTable, walk } from "../table/pagetable";
 
-/** Is the 2 MiB at addr, slot i, a unit if it is huge: selected, aligned and wholly in the range? */
+/**
+ * Could a huge mapping at addr be a unit: are units selected, is addr aligned, do the 2 MiB lie in the range?
+ */
 export function mayBeUnit(m: Migration, addr: u64): bool {
   return (m.select & MIGRATE_VMA_SELECT_COMPOUND) != 0 && (addr & HUGE_MASK) == 0 && addr + PMD_SIZE <= m.end;
 }
 
-/** Does a hole (or the huge zero page) at addr become a unit? Only where it is all that was asked for. */
+/** Is a hole (or the huge zero page) at addr a unit? Only if the range is these 2 MiB. */
 export function isHoleUnit(m: Migration, addr: u64): bool {
   return mayBeUnit(m, addr) && addr == m.start && m.end - m.start == PMD_SIZE;
 }
 
-/** The whole unit stays, for this reason. */
+/** Notes that all pages of the unit at index i stay, and why. */
 export function stayUnit(m: Migration, i: u32, reason: u32): void {
   m.setSource(i, m.source(i) & ~MIGRATE_PFN_COMPOUND);
   for (let j: u32 = 0; j < LARGE_PAGES; j++) m.stay(i + j, reason);
 }
 
-/** Locks the large folio of a huge mapping and puts migration entries in its place. Its slot's word; 0: it is locked. */
+/**
+ * Locks the large folio of a huge mapping and takes its entries. Its word for src; 0: somebody has locked a
+ * page of it.
+ */
 export function takeUnit(m: Migration, table: usize): u32 {
   const first = load<u64>(table);
   const head = ptePfn(first);
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
-    if (pfn != m.faultPage && folioOf(pfn).has(FOLIO_LOCKED)) return 0;
-  }
+  if (!largeAll(head, FOLIO_LOCKED, 0, m.faultPage)) return 0;
   for (let j: u32 = 0; j < LARGE_PAGES; j++) {
     const at = table + j * 8;
     folioOf(head + j).set(FOLIO_LOCKED);
@@ -79,12 +87,14 @@ export function takeUnit(m: Migration, table: usize): u32 {
   return (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND | write | head;
 }
 
-/** Isolates a unit's folio and replaces what other vmas have of it. A reason, 0 if it can move, or REQUEST. */
+/**
+ * Isolates a unit's folio and replaces what other mappings have of it. A reason to stay, 0 if it can move, or
+ * REQUEST.
+ */
 export function unmapUnit(cmd: Cmd, m: Migration, head: u32): i32 {
   if (!cmd.link && !isDevicePfn(head)) {
-    for (let pfn = head; pfn < head + LARGE_PAGES; pfn++)
-      if (!folioOf(pfn).has(FOLIO_LRU)) return REASON_NOT_ISOLATED;
-    for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) folioOf(pfn).clear(FOLIO_LRU);
+    if (!largeAll(head, FOLIO_LRU, FOLIO_LRU)) return REASON_NOT_ISOLATED;
+    markLarge(head, FOLIO_LRU, 0);
   }
   const part = folioOf(head);
   let told = cmd.link || largeMaps(head) ? firstPart(cmd, part, MMU_NOTIFY_CLEAR, 0) : 0;
@@ -95,13 +105,12 @@ export function unmapUnit(cmd: Cmd, m: Migration, head: u32): i32 {
   }
   if (largeMaps(head)) return REASON_STILL_MAPPED;
   for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
-    const explained: u32 = 1 + (isDevicePfn(pfn) ? 1 : 0) + (pfn == m.faultPage ? 1 : 0);
-    if (folioOf(pfn).refcount > explained) return REASON_PINNED;
+    if (folioOf(pfn).refcount > expectedRefs(pfn, m.faultPage)) return REASON_PINNED;
   }
   return 0;
 }
 
-/** Migration entries for what [start, end) maps of a large folio. */
+/** takeEntry() of the entries of [start, end) that map pages of the large folio. */
 function takeParts(pgd: usize, start: u64, end: u64, head: u32): void {
   for (let addr = start; addr < end; addr += PAGE_SIZE) {
     const slot = walk(pgd, addr);
@@ -114,7 +123,10 @@ function takeParts(pgd: usize, start: u64, end: u64, head: u32): void {
   }
 }
 
-/** The end of slot i's unit: its entries name `to` (0: poison), its locks and the migration's references go. */
+/**
+ * Ends the unit at index i: its migration entries name the folio at `to` (0: they are poisoned), and its
+ * locks and the migration's references are dropped. `slot` is the first entry of its 2 MiB, 0 unknown.
+ */
 export function endUnit(m: Migration, i: u32, slot: usize, head: u32, to: u32): void {
   for (let j: u32 = 0; j < LARGE_PAGES; j++) {
     removeMigrationEntries(m, slot ? slot + j * 8 : 0, head + j, to ? to + j : 0);
@@ -122,19 +134,13 @@ export function endUnit(m: Migration, i: u32, slot: usize, head: u32, to: u32): 
   }
 }
 
-/** A unit's folio becomes the large destination. A reason, or 0. */
+/** Moves a unit's folio to the large folio at `to`. A reason to stay, or 0. */
 export function moveUnit(m: Migration, head: u32, to: u32): u32 {
   for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
-    if (folioOf(pfn).refcount != <u32>(1 + (pfn == m.faultPage ? 1 : 0))) return REASON_REFERENCED;
+    if (folioOf(pfn).refcount != ownRefs(pfn, m.faultPage)) return REASON_REFERENCED;
   }
   for (let j: u32 = 0; j < LARGE_PAGES; j++) {
-    const from = folioOf(head + j);
-    const target = folioOf(to + j);
-    target.mapping = from.mapping;
-    target.pgoff = from.pgoff;
-    target.set(from.flags & (FOLIO_ANON | FOLIO_DIRTY | FOLIO_REFERENCED));
-    target.memcg = from.memcg;
-    from.memcg = 0;
+    moveFolio(folioOf(head + j), folioOf(to + j));
     if (isDevicePfn(to)) lruTouch(to + j);
   }
   m.moved += LARGE_PAGES;
@@ -145,10 +151,13 @@ export function moveUnit(m: Migration, head: u32, to: u32): u32 {
   return 0;
 }
 
-/** A unit falls apart: 512 slots, and 512 pages where its folio was. What took its place in a table meanwhile stays. */
+/**
+ * The unit at index i falls apart: 512 words, and 512 pages where its folio was. A huge mapping that took its
+ * place in a table meanwhile stays whole.
+ */
 export function splitUnit(m: Migration, i: u32): void {
   const word = m.source(i) & ~MIGRATE_PFN_COMPOUND;
-  const page: u32 = word & (<u32>MIGRATE_PFN_VALID) ? 1 : 0;
+  const page: u32 = hasPage(word) ? 1 : 0;
   for (let j: u32 = 0; j < LARGE_PAGES; j++) m.setSource(i + j, word + page * j);
   if (!page) return;
   const head = pfnOf(word);

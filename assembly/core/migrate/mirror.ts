@@ -1,23 +1,27 @@
-// What a device's own table learns of a migration.
+// A device's own page table learns what a migration moved, between pages() and finalize().
 
 import { EINVAL } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
-import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID } from "../../uapi/pfn";
+import { MIGRATE_PFN_MIGRATE } from "../../uapi/pfn";
 import { PTE_KIND_MIGRATION, PTE_PRESENT, PTE_WRITE } from "../../uapi/pte";
 import { MIGRATION_PAGES } from "../../abi/object";
 import { exists } from "../base/object";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { isDevicePfn } from "../frame/folio";
 import { clearDeviceRange, DeviceTable, deviceTableOf, deviceTableSet } from "../space/device-table";
-import { mapsPage, Migration, migrationOf, pagesOf, pfnOf } from "../space/migration";
+import { hasPage, mapsPage, Migration, migrationOf, pagesOf, pfnOf } from "../space/migration";
 import { mmAt } from "../space/mm";
 import { readPte } from "../table/pagetable";
 
-/** Between pages() and finalize(): a device's table learns what moved to a device, and forgets what left for RAM. */
+/**
+ * Maps the pages that a migration moved to a device in the device's table, and clears the entries of those
+ * that left for RAM. Returns how many it mapped, or -EINVAL if migratePages() has not run or the ids name
+ * nothing.
+ */
 export function deviceTableMapMigrated(tableId: u32, migrationId: u32): i32 {
   const table = deviceTableOf(tableId);
   const m = migrationOf(migrationId);
-  if (!changetype<usize>(table) || !exists(m) || m.state != MIGRATION_PAGES || !m.mm) return -EINVAL;
+  if (!exists(table) || !exists(m) || m.state != MIGRATION_PAGES || !m.mm) return -EINVAL;
   let mapped = 0;
   for (let i: u32 = 0; i < m.npages; i++) {
     const word = m.source(i);
@@ -27,10 +31,10 @@ export function deviceTableMapMigrated(tableId: u32, migrationId: u32): i32 {
   return mapped;
 }
 
-/** Page j of slot i's unit. 1 if the device has it now. */
+/** Maps or clears page j of the unit (or the page) at index i. 1 if the device's table maps it now. */
 function mapOne(tableId: u32, table: DeviceTable, m: Migration, i: u32, j: u32): i32 {
   const word = m.source(i);
-  const page = word & (<u32>MIGRATE_PFN_VALID) ? word + j : word;
+  const page = hasPage(word) ? word + j : word;
   const addr = m.start + ((<u64>(i + j)) << 12);
   const to = pfnOf(m.target(i)) + j;
   const entry: u64 = isDevicePfn(to) ? entryOf(m, page, addr, to) : 0;
@@ -39,16 +43,16 @@ function mapOne(tableId: u32, table: DeviceTable, m: Migration, i: u32, j: u32):
     return 0;
   }
   const pte = makePte(to, (<u32>PTE_PRESENT) | (pteFlags(entry) & PTE_WRITE));
-  // A slot that no table can be made for has no stale entry either.
+  // Where no table can be made there is no stale entry either.
   return deviceTableSet(tableId, table, addr, pte) ? 1 : 0;
 }
 
 /**
- * The CPU's entry as it stands for the page now; 0 if it was dropped (MADV_DONTNEED) since setup. It may have lost its
- * write bit since then, too (fork).
+ * The CPU's entry of the page, whose write bit fork may have cleared since setup; 0 if the entry has been
+ * dropped (MADV_DONTNEED).
  */
 function entryOf(m: Migration, word: u32, addr: u64, to: u32): u64 {
   const pte = readPte(mmAt(m.mm).pgd, addr);
-  if (!(word & (<u32>MIGRATE_PFN_VALID))) return mapsPage(pte, to) ? pte : 0;
+  if (!hasPage(word)) return mapsPage(pte, to) ? pte : 0;
   return !ptePresent(pte) && pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfnOf(word) ? pte : 0;
 }

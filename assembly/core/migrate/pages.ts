@@ -1,22 +1,14 @@
-// migrate_vma_pages and migrate_vma_finalize: what happens to the candidates once a driver has given destinations.
+// migrate_vma_pages: the candidates move to the destinations that the driver gave. What is known of a page
+// (its place in its mapping, its charge, some flags) moves from folio to folio; entries still are migration
+// entries.
 
-import { EINVAL } from "../../uapi/errno";
 import { COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
-import {
-  FOLIO_ANON,
-  FOLIO_COUNT_MASK,
-  FOLIO_DIRTY,
-  FOLIO_FILE,
-  FOLIO_FLAGS,
-  FOLIO_KSM,
-  FOLIO_REFERENCED,
-  FOLIO_SHMEM,
-  FOLIO_SIZE,
-} from "../../abi/frame";
+import { FOLIO_ANON, FOLIO_KSM, FOLIO_SIZE } from "../../abi/frame";
 import { HDR_DEVICE_BASE, HDR_FOLIOS } from "../../abi/header";
 import { LOG_MIGRATE } from "../../abi/log";
 import { MIGRATION_PAGES, MIGRATION_SETUP } from "../../abi/object";
 import { REQUEST } from "../../abi/request";
+import { EINVAL } from "../../uapi/errno";
 import {
   MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_ERROR,
@@ -33,21 +25,24 @@ import {
 } from "../../uapi/reason";
 import { header, LARGE_PAGES } from "../base/layout";
 import { count, log } from "../base/stat";
-import { folioOf, isDevicePfn } from "../frame/folio";
+import { Folio, folioOf, isDevicePfn, moveFolio } from "../frame/folio";
 import { lruTouch, lruTouchAll } from "../frame/recency";
 import { notifyEnd } from "../operation/notify";
 import { splitMapping } from "../operation/split";
 import { cacheReplace, fileAt } from "../space/file";
 import { ksmNodeAt } from "../space/ksm-item";
-import { isUnit, Migration, pfnOf } from "../space/migration";
+import { hasPage, isUnit, Migration, ownRefs, pfnOf } from "../space/migration";
 import { freeSwap } from "../space/swap";
 import { vmaAt } from "../space/vma";
 import { isHugeZero } from "../table/huge";
 import { leafTable } from "../table/pagetable";
-import { destinationsAreSound } from "./destinations";
 import { MigratePagesCmd } from "./cmd";
+import { destinationsAreSound } from "./destinations";
 import { fillHole, fillWindow, insertUnit } from "./hole";
 import { moveUnit, splitUnit } from "./huge";
+
+/** The bits of a destination's word that say what it is; a page that is no unit has VALID alone. */
+const DESTINATION_BITS: u32 = <u32>(MIGRATE_PFN_VALID | MIGRATE_PFN_ERROR | MIGRATE_PFN_COMPOUND);
 
 /** OP_MIGRATE_PAGES: moves what each page is to its destination, and fills holes. */
 export function migratePagesStep(cmd: MigratePagesCmd): i32 {
@@ -56,22 +51,22 @@ export function migratePagesStep(cmd: MigratePagesCmd): i32 {
     if (m.state != MIGRATION_SETUP || !destinationsAreSound(m)) return -EINVAL;
     cmd.phase = 1;
   }
-  for (let i = cmd.slot; i < m.npages; i++) {
+  for (let i = cmd.index; i < m.npages; i++) {
     i = moveRun(m, i);
     if (i == m.npages) break;
     if (isUnit(m.source(i))) {
-      cmd.slot = i;
-      if (moveSlotUnit(cmd, m, i) == REQUEST) return REQUEST;
+      cmd.index = i;
+      if (moveOrSplitUnit(cmd, m, i) == REQUEST) return REQUEST;
     }
     const word = m.source(i);
     if (!(word & MIGRATE_PFN_MIGRATE) || isUnit(word)) continue;
     const to = m.target(i);
     if (isUnit(to)) m.stay(i, REASON_ORDER);
     else if (to & MIGRATE_PFN_ERROR) m.stay(i, REASON_DRIVER_ERROR);
-    else if (!(to & (<u32>MIGRATE_PFN_VALID))) m.stay(i, REASON_NO_DESTINATION);
-    else if (word & (<u32>MIGRATE_PFN_VALID)) movePage(m, i, pfnOf(word), pfnOf(to));
+    else if (!hasPage(to)) m.stay(i, REASON_NO_DESTINATION);
+    else if (hasPage(word)) movePage(m, i, pfnOf(word), pfnOf(to));
     else {
-      cmd.slot = i;
+      cmd.index = i;
       if (fillHole(cmd, m, i, pfnOf(to)) == REQUEST) return REQUEST;
     }
   }
@@ -81,16 +76,17 @@ export function migratePagesStep(cmd: MigratePagesCmd): i32 {
   return m.moved;
 }
 
-/** A unit's slot: it moves, stays, or falls apart into slots that are looked at next. 0 or REQUEST. */
-function moveSlotUnit(cmd: MigratePagesCmd, m: Migration, i: u32): i32 {
+/**
+ * The unit at index i moves, stays, or falls apart into pages, which the step looks at next. 0 or REQUEST.
+ */
+function moveOrSplitUnit(cmd: MigratePagesCmd, m: Migration, i: u32): i32 {
   const word = m.source(i);
   const to = m.target(i);
   if (!(word & MIGRATE_PFN_MIGRATE)) return 0;
-  const page = (word & (<u32>MIGRATE_PFN_VALID)) != 0;
   let reason: u32 = 0;
   if (to & MIGRATE_PFN_ERROR) reason = REASON_DRIVER_ERROR;
-  else if (!(to & (<u32>MIGRATE_PFN_VALID))) reason = REASON_NO_DESTINATION;
-  else if (!page) {
+  else if (!hasPage(to)) reason = REASON_NO_DESTINATION;
+  else if (!hasPage(word)) {
     if (!fillWindow(cmd, m, i)) return REQUEST;
     const vma = vmaAt(m.vma);
     const addr = m.start + ((<u64>i) << 12);
@@ -110,55 +106,33 @@ function moveSlotUnit(cmd: MigratePagesCmd, m: Migration, i: u32): i32 {
   return 0;
 }
 
-/** folio_migrate_mapping and folio_migrate_flags: the destination becomes the page. */
+/** migrate_folio: the destination becomes page i, unless the page has to stay. */
 function movePage(m: Migration, i: u32, pfn: u32, toPfn: u32): void {
   const from = folioOf(pfn);
-  const to = folioOf(toPfn);
   const toDevice = isDevicePfn(toPfn);
-  if (!from.has(FOLIO_ANON) ? toDevice : !freeSwap(pfn, from)) return m.stay(i, REASON_FILE_PAGE);
   const cached = !from.has(FOLIO_ANON);
-  if (from.refcount != <u32>(1 + (pfn == m.faultPage ? 1 : 0) + (cached ? 1 : 0)))
-    return m.stay(i, REASON_REFERENCED);
+  if (cached ? toDevice : !freeSwap(pfn, from)) return m.stay(i, REASON_FILE_PAGE);
+  if (from.refcount != ownRefs(pfn, m.faultPage) + (cached ? 1 : 0)) return m.stay(i, REASON_REFERENCED);
   if (cached) cacheReplace(fileAt(from.mapping), from.pgoff, pfn, toPfn);
-  to.mapping = from.mapping;
-  to.pgoff = from.pgoff;
-  to.set(from.flags & (FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_DIRTY | FOLIO_REFERENCED | FOLIO_KSM));
+  moveFolio(from, folioOf(toPfn));
   if (from.has(FOLIO_KSM)) ksmNodeAt(from.index).pfn = toPfn;
-  to.memcg = from.memcg;
-  from.memcg = 0;
   m.moved++;
   if (toDevice) lruTouch(toPfn);
   count(toDevice ? (isDevicePfn(pfn) ? COUNT_DEVICE_TO_DEVICE : COUNT_TO_DEVICE) : COUNT_TO_SYSTEM);
 }
 
-/** Of a folio's flags, what moves with the page. */
-const MOVES: u32 = FOLIO_ANON | FOLIO_DIRTY | FOLIO_REFERENCED;
-
-/** Of a folio, what stays with its frame: both counts, and the flags. */
-@inline
-function staying(): v128 {
-  return i32x4(FOLIO_COUNT_MASK, FOLIO_COUNT_MASK, 0, ~0xffff);
-}
-
-/** … and what moves with the page: memcg, index, mapping, some flags. */
-@inline
-function moving(): v128 {
-  return i32x4(~FOLIO_COUNT_MASK, ~FOLIO_COUNT_MASK, -1, (MOVES << 16) | 0xffff);
-}
-
 /**
- * movePage() of slots from i on, as long as they have destinations and pages that are anonymous, not KSM, and have no
- * reference beyond the migration's (and a fault's). Returns the first slot that has not.
+ * The fast form of movePage(), for the pages from i on that are anonymous, not KSM's, and have a destination
+ * and no reference beyond the migration's (and a fault's). Returns the index of the first page that is not
+ * so.
  */
 @inline
 function moveRun(m: Migration, i: u32): u32 {
   const base = header(HDR_DEVICE_BASE);
   const folios = header(HDR_FOLIOS);
-  const both = (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE;
+  const candidate = (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE;
   const faultPage = m.faultPage;
   const first = i;
-  const stays = staying();
-  const moves = moving();
   let toDevice: u32 = 0;
   let toSystem: u32 = 0;
   let src = m.src + i * 4;
@@ -166,21 +140,14 @@ function moveRun(m: Migration, i: u32): u32 {
   for (const last = m.npages; i < last; i++, src += 4, dst += 4) {
     const word = load<u32>(src);
     const target = load<u32>(dst);
-    if ((word & (both | MIGRATE_PFN_COMPOUND)) != both) break;
-    if (
-      (target & (<u32>(MIGRATE_PFN_VALID | MIGRATE_PFN_ERROR | MIGRATE_PFN_COMPOUND))) !=
-      <u32>MIGRATE_PFN_VALID
-    )
-      break;
+    if ((word & (candidate | MIGRATE_PFN_COMPOUND)) != candidate) break;
+    if ((target & DESTINATION_BITS) != <u32>MIGRATE_PFN_VALID) break;
     const pfn = word & PFN_MASK;
     const toPfn = target & PFN_MASK;
-    const from = folios + pfn * FOLIO_SIZE;
-    const to = folios + toPfn * FOLIO_SIZE;
-    const own: u32 = pfn == faultPage ? 2 : 1;
-    if ((load<u16>(from, FOLIO_FLAGS) & (FOLIO_ANON | FOLIO_KSM)) != FOLIO_ANON) break;
-    if ((load<u32>(from) & FOLIO_COUNT_MASK) != own) break;
-    v128.store(to, v128.or(v128.and(v128.load(to), stays), v128.and(v128.load(from), moves)));
-    store<u32>(from, own);
+    const from = changetype<Folio>(folios + pfn * FOLIO_SIZE);
+    if ((from.flags & (FOLIO_ANON | FOLIO_KSM)) != FOLIO_ANON) break;
+    if (from.refcount != ownRefs(pfn, faultPage)) break;
+    moveFolio(from, changetype<Folio>(folios + toPfn * FOLIO_SIZE));
     toSystem += toPfn < base ? 1 : 0;
     toDevice += (pfn < base ? 1 : 0) & (toPfn < base ? 0 : 1);
   }

@@ -1,5 +1,20 @@
-// migrate_vma_setup and migrate_device_range: which pages of a range can move, with their entries replaced, so that
-// nobody touches them until the end. (Which pages of a range are candidates: migrate-collect.ts.)
+// migrate_vma_setup and migrate_device_range: find out which pages of a range can move. Migration entries
+// take the place of their entries, so that whoever touches them waits until the migration ends.
+//
+// An anonymous page P that one process maps moves to the device frame D:
+//
+//   after            entry           src[i]               dst[i]  P                            D
+//   before           present → P     0                    0       refs 1, maps 1, LRU          free
+//   collect()        migration → P   VALID | MIGRATE | P  0       refs 1, maps 0, LRU, locked  free
+//   unmapAll()       the same        the same             0       refs 1, maps 0, locked       free
+//   the driver       the same        the same             D       the same                     refs 1, locked
+//   pages()          the same        the same             D       the same, uncharged         locked, charged
+//   finalize()       device → D      –                    –       free                         refs 1, maps 1
+//
+// collect() makes the entry's reference the migration's. unmapAll() takes P off the LRU, and replaces the
+// entries of other mappings, whose references are dropped. If P has a reference beyond these, it stays:
+//
+//   restoreDropped() present → P     0, and reasons[i]    0       refs 1, maps 1, LRU          free
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { COUNT_MIGRATIONS } from "../../abi/counter";
@@ -39,6 +54,8 @@ import { notifyEnd, notifyStart } from "../operation/notify";
 import { splitFolio } from "../operation/split";
 import { firstMapping, nextMapping } from "../operation/tell";
 import {
+  expectedRefs,
+  hasPage,
   isUnit,
   letGo,
   Migration,
@@ -90,7 +107,10 @@ export function migrateSetupStep(cmd: MigrateSetupCmd): i32 {
   return finishSetup(cmd, m);
 }
 
-/** OP_MIGRATE_DEVICE_SETUP: splits the large folios of the range, then takes its pages wherever they are mapped. */
+/**
+ * OP_MIGRATE_DEVICE_SETUP: splits the large folios of the range, then takes its pages wherever they are
+ * mapped.
+ */
 export function migrateDeviceSetupStep(cmd: MigrateDeviceSetupCmd): i32 {
   if (cmd.phase == 0) {
     const m = migrationAlloc(cmd.npages);
@@ -112,6 +132,7 @@ export function migrateDeviceSetupStep(cmd: MigrateDeviceSetupCmd): i32 {
   return finishSetup(cmd, m);
 }
 
+/** The end of both setups, which may suspend. The migration's id, or REQUEST. */
 function finishSetup(cmd: SetupCmd, m: Migration): i32 {
   if (cmd.unfinished) {
     if (unmapAll(cmd, m) == REQUEST) return REQUEST;
@@ -122,7 +143,7 @@ function finishSetup(cmd: SetupCmd, m: Migration): i32 {
   return poolId(RESOURCE_MIGRATION, changetype<usize>(m));
 }
 
-/** A page of the device, wherever it is mapped. */
+/** migrate_device_pfn_lock: takes page i of a device range, wherever it is mapped, or notes why it stays. */
 function collectPfn(m: Migration, i: u32, pfn: u32): void {
   const folio = folioOf(pfn);
   if (folio.has(FOLIO_FREE)) return m.stay(i, REASON_FREE_PAGE);
@@ -133,43 +154,48 @@ function collectPfn(m: Migration, i: u32, pfn: u32): void {
   m.setSource(i, UNFINISHED | (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE | pfn);
 }
 
-/** migrate_device_unmap: isolates each page, and replaces the entries that other mappings have of it. */
+/**
+ * migrate_device_unmap: isolates each collected page, and replaces the entries that other mappings have of
+ * it. 0 or REQUEST.
+ */
 function unmapAll(cmd: SetupCmd, m: Migration): i32 {
-  for (; cmd.slot < m.npages; cmd.slot++) {
-    const word = m.source(cmd.slot);
+  for (; cmd.index < m.npages; cmd.index++) {
+    const word = m.source(cmd.index);
     if (!(word & UNFINISHED)) continue;
     const pfn = pfnOf(word);
     if (isUnit(word)) {
       const reason = unmapUnit(cmd, m, pfn);
       if (reason == REQUEST) return REQUEST;
-      m.setSource(cmd.slot, m.source(cmd.slot) & ~(UNFINISHED | (reason ? MIGRATE_PFN_MIGRATE : 0)));
-      if (reason) for (let j: u32 = 0; j < LARGE_PAGES; j++) m.note(cmd.slot + j, reason);
+      m.setSource(cmd.index, m.source(cmd.index) & ~(UNFINISHED | (reason ? MIGRATE_PFN_MIGRATE : 0)));
+      if (reason) for (let j: u32 = 0; j < LARGE_PAGES; j++) m.note(cmd.index + j, reason);
       continue;
     }
-    const folio = folioOf(pfn);
-    if (!cmd.link && !isDevicePfn(pfn)) {
-      if (!folio.has(FOLIO_LRU)) {
-        m.stay(cmd.slot, REASON_NOT_ISOLATED);
-        m.setSource(cmd.slot, m.source(cmd.slot) & ~UNFINISHED);
-        continue;
-      }
-      folio.clear(FOLIO_LRU);
-    }
-    if ((folio.mapcount || cmd.link) && unmapElsewhere(cmd, pfn, folio) == REQUEST) return REQUEST;
-    const explained: u32 =
-      1 +
-      (isDevicePfn(pfn) ? 1 : 0) +
-      (pfn == m.faultPage ? 1 : 0) +
-      (folio.has(FOLIO_FILE | FOLIO_SHMEM | FOLIO_SWAP_CACHE) ? 1 : 0);
-    if (folio.mapcount) m.stay(cmd.slot, REASON_STILL_MAPPED);
-    else if (folio.refcount > explained) m.stay(cmd.slot, REASON_PINNED);
-    m.setSource(cmd.slot, m.source(cmd.slot) & ~UNFINISHED);
+    const reason = unmapPageElsewhere(cmd, m, pfn);
+    if (reason == REQUEST) return REQUEST;
+    m.setSource(cmd.index, m.source(cmd.index) & ~UNFINISHED);
+    if (reason) m.stay(cmd.index, reason);
   }
   return 0;
 }
 
+/**
+ * Isolates a page and replaces what other mappings have of it. A reason to stay, 0 if it can move, or
+ * REQUEST.
+ */
+function unmapPageElsewhere(cmd: SetupCmd, m: Migration, pfn: u32): i32 {
+  const folio = folioOf(pfn);
+  if (!cmd.link && !isDevicePfn(pfn)) {
+    if (!folio.has(FOLIO_LRU)) return REASON_NOT_ISOLATED;
+    folio.clear(FOLIO_LRU);
+  }
+  if ((folio.mapcount || cmd.link) && replaceEntries(cmd, pfn, folio) == REQUEST) return REQUEST;
+  const cache: u32 = folio.has(FOLIO_FILE | FOLIO_SHMEM | FOLIO_SWAP_CACHE) ? 1 : 0;
+  if (folio.mapcount) return REASON_STILL_MAPPED;
+  return folio.refcount > expectedRefs(pfn, m.faultPage) + cache ? REASON_PINNED : 0;
+}
+
 /** try_to_migrate: migration entries take the place of all entries that map the page. 0 or REQUEST. */
-function unmapElsewhere(cmd: Cmd, pfn: u32, folio: Folio): i32 {
+function replaceEntries(cmd: Cmd, pfn: u32, folio: Folio): i32 {
   let slot = firstMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0);
   for (; slot; slot = nextMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0)) {
     if (slot == REQUEST) return REQUEST;
@@ -180,7 +206,7 @@ function unmapElsewhere(cmd: Cmd, pfn: u32, folio: Folio): i32 {
   return 0;
 }
 
-/** Pages that turned out to be unable to move get their entries back; what can move is counted. */
+/** Gives the pages that cannot move their entries back, and counts those that can. */
 function restoreDropped(m: Migration): void {
   const pgd = m.mm ? mmAt(m.mm).pgd : 0;
   let candidates: u32 = 0;
@@ -190,7 +216,7 @@ function restoreDropped(m: Migration): void {
       candidates++;
       continue;
     }
-    if (!(word & (<u32>MIGRATE_PFN_VALID))) continue;
+    if (!hasPage(word)) continue;
     const pfn = pfnOf(word);
     const slot = pgd ? walk(pgd, m.start + ((<u64>i) << 12)) : 0;
     if (isUnit(word)) {

@@ -40,7 +40,7 @@
 //  │          the operation's own fields           │ 144
 //  └───────────────────────────────────────────────┘ 256
 
-import { COMMANDS, COMMAND_COUNT, COMMAND_SIZE, HDR_CMD_DEPTH, HEADER } from "../../abi/header";
+import { COMMAND_COUNT, COMMAND_SIZE, COMMANDS, HDR_CMD_DEPTH, HEADER } from "../../abi/header";
 import { RESOURCE_COMMANDS } from "../../abi/pool";
 import { exhausted, header, setHeader, zeroObject } from "../base/layout";
 import { none } from "../base/object";

@@ -26,14 +26,14 @@ import { partEnd, partStart, rmapFirstLarge, rmapNextLarge, rmapVma } from "../s
 import { protection, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";
 import { HUGE_MASK, splitLeaf } from "../table/huge";
-import { hasPmdTable, holeEnd, isHuge, leafEnd, leafTable, readPte, slotOf, walk } from "../table/pagetable";
+import { hasPmdTable, isHuge, leafEnd, leafTable, nextPage, readPte, slotOf, walk } from "../table/pagetable";
 import { Cmd } from "./cmd";
 import { innerEnd, innerStart } from "./notify";
 
 /** An answer of splitFolio(): the folio is split. The others are SPLIT_REFUSED and REQUEST. */
 export const SPLIT_DONE: i32 = 0;
 /** An answer of splitFolio(): somebody refers to a page of the folio, so that it stays whole. */
-export const SPLIT_REFUSED: i32 = 1;
+const SPLIT_REFUSED: i32 = 1;
 
 /**
  * split_huge_pmd: splits the huge mapping of the 2 MiB around addr. May be called inside a window. 0 or
@@ -118,21 +118,21 @@ function coversFolio(pgd: usize, addr: u64, end: u64, pfn: u32): bool {
  */
 export function splitLarge(cmd: Cmd, vma: Vma, start: u64, end: u64, whole: bool = false): i32 {
   const pgd = vma.mm.pgd;
-  for (let addr = start; addr < end;) {
+  let next = start;
+  while (next < end) {
+    const addr = next;
     const table = leafTable(pgd, addr);
-    if (!table) {
-      addr = holeEnd(pgd, addr);
-      continue;
-    }
+    next = nextPage(pgd, table, addr);
+    if (!table) continue;
     const pte = load<u64>(slotOf(table, addr));
     const pfn = ptePfn(pte);
     const large = ptePresent(pte) && !(pteFlags(pte) & PTE_SPECIAL) && folioOf(pfn).has(FOLIO_LARGE);
     if (large && !whole && coversFolio(pgd, addr, end, pfn)) {
-      addr += PMD_SIZE;
+      next = addr + PMD_SIZE;
       continue;
     }
     if (large && !largeShared(headOf(pfn)) && splitFolio(cmd, pfn) == REQUEST) return REQUEST;
-    addr = isHuge(table) ? leafEnd(addr, end) : addr + PAGE_SIZE;
+    if (isHuge(table)) next = leafEnd(addr, end);
   }
   return 0;
 }

@@ -16,7 +16,7 @@ import { pgoffOf, Vma, vmaAt } from "./vma";
 
 /** An anon_vma: the list of vmas that may map some anonymous pages. */
 @unmanaged
-export class AnonVma {
+class AnonVma {
   /**
    * The id of the oldest ancestor. It comes first, where a free object has its link: so `first` of a free one
    * is 0.
@@ -37,7 +37,7 @@ export class AnonVma {
 
 /** A link between a vma and an anon_vma (anon_vma_chain). */
 @unmanaged
-export class Link {
+class Link {
   vma: u32;
   anonVma: u32;
   /** The neighbors in the chain of the vma. */

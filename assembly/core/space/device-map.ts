@@ -102,7 +102,7 @@ export function deviceTableMap(id: u32, start: f64, pfns: usize, n: u32): i32 {
       addr += PAGE_SIZE;
       continue;
     }
-    // Within one leaf table the entries are neighbours.
+    // Within one leaf table the entries are neighbors.
     let slot = walkAlloc(table.root, DEVICE_OWNER | id, addr);
     if (!slot) return -ENOMEM;
     const last = min(words, pfns + ((<usize>(leafEnd(addr, u64.MAX_VALUE) - addr)) >> 10));

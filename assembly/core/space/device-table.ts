@@ -48,7 +48,7 @@ if (offsetof<DeviceTable>("entries") != DEVICE_TABLE_ENTRIES) ERROR("DEVICE_TABL
 
 /** Returns the object of an id, in use or not. */
 @inline
-export function deviceTableAt(id: u32): DeviceTable {
+function deviceTableAt(id: u32): DeviceTable {
   return changetype<DeviceTable>(poolObject(RESOURCE_DEVICE_TABLE, id));
 }
 

@@ -34,7 +34,7 @@ export function vmaDestroy(mm: Mm, vma: Vma): void {
 }
 
 /** Gives a vma a new range and page offset, and moves it in the lists that are ordered by them. */
-function setRange(vma: Vma, start: u64, end: u64, pgoff: u64): void {
+export function setRange(vma: Vma, start: u64, end: u64, pgoff: u64): void {
   unlinkForUpdate(vma);
   fileRemove(vma);
   vma.start = start;

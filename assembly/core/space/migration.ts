@@ -7,21 +7,6 @@
 //   dst      0, then the driver's VALID | pfn  dst is the page now
 //   reason                                     why the page stays
 
-import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../../uapi/pfn";
-import {
-  PTE_DIRTY,
-  PTE_EXCLUSIVE,
-  PTE_HUGE,
-  PTE_KIND_DEVICE,
-  PTE_KIND_HWPOISON,
-  PTE_KIND_MIGRATION,
-  PTE_NO_ACCESS,
-  PTE_PRESENT,
-  PTE_SPECIAL,
-  PTE_WRITE,
-  PTE_YOUNG,
-} from "../../uapi/pte";
-import { REASON_NOT_ISOLATED } from "../../uapi/reason";
 import { COUNT_STAYED } from "../../abi/counter";
 import {
   FOLIO_ANON,
@@ -44,6 +29,21 @@ import {
   MIGRATION_VMA,
 } from "../../abi/object";
 import { RESOURCE_MIGRATION } from "../../abi/pool";
+import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../../uapi/pfn";
+import {
+  PTE_DIRTY,
+  PTE_EXCLUSIVE,
+  PTE_HUGE,
+  PTE_KIND_DEVICE,
+  PTE_KIND_HWPOISON,
+  PTE_KIND_MIGRATION,
+  PTE_NO_ACCESS,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PTE_YOUNG,
+} from "../../uapi/pte";
+import { REASON_NOT_ISOLATED } from "../../uapi/reason";
 import { arenaAlloc, arenaFree } from "../base/arena";
 import { LARGE_PAGES, MIGRATION_SIZE } from "../base/layout";
 import { exists, none } from "../base/object";
@@ -146,7 +146,7 @@ export function migrationHolding(pfn: u32): u32 {
     if (!exists(m)) continue;
     for (let i: u32 = 0; i < m.npages; i++) {
       const word = m.source(i);
-      if (word & (<u32>MIGRATE_PFN_VALID) && pfn - pfnOf(word) < pagesOf(word)) return id;
+      if (hasPage(word) && pfn - pfnOf(word) < pagesOf(word)) return id;
     }
   }
   return 0;
@@ -280,10 +280,34 @@ function removeSharedEntries(from: u32, to: u32): void {
   folio.clear(FOLIO_MIGRATION_SHARED);
 }
 
-/** A word of a unit's first slot. */
+/** Does a word of src or dst name a page? */
+@inline
+export function hasPage(word: u32): bool {
+  return (word & (<u32>MIGRATE_PFN_VALID)) != 0;
+}
+
+/** Is it the first word of a unit? */
 @inline
 export function isUnit(word: u32): bool {
   return (word & MIGRATE_PFN_COMPOUND) != 0;
+}
+
+/**
+ * Returns the references of an unmapped page that nobody else refers to: the migration's, and a fault's on its
+ * faultPage.
+ */
+@inline
+export function ownRefs(pfn: u32, faultPage: u32): u32 {
+  return pfn == faultPage ? 2 : 1;
+}
+
+/**
+ * Returns up to how many references setup lets an unmapped page be a candidate. Like Linux, it allows a device
+ * page one more.
+ */
+@inline
+export function expectedRefs(pfn: u32, faultPage: u32): u32 {
+  return ownRefs(pfn, faultPage) + (isDevicePfn(pfn) ? 1 : 0);
 }
 
 /** Returns the number of pages that a slot's word stands for. */

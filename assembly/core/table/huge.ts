@@ -9,8 +9,6 @@ import { putLarge, zeroLarge } from "../frame/large";
 import { allocLarge } from "../frame/page-alloc";
 import { isHuge } from "./pagetable";
 
-export { headOf, largeMaps, largeRefs, largeShared } from "../frame/large";
-
 /** The bits of an address that lie inside its 2 MiB. */
 export const HUGE_MASK: u64 = <u64>PMD_SIZE - 1;
 

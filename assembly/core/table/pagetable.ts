@@ -10,9 +10,9 @@
 
 import { MMAP_MIN_ADDR, PAGE_SIZE, PGD_SHIFT, PMD_SHIFT, PUD_SHIFT, TASK_SIZE } from "../../uapi/page";
 import { PTE_HUGE, PTE_PRESENT } from "../../uapi/pte";
-import { HDR_TABLE_META } from "../../abi/header";
+import { HDR_DESCENTS, HDR_TABLE_META } from "../../abi/header";
 import { POOL_BASE, RESOURCE_PAGE_TABLE } from "../../abi/pool";
-import { header, pool, TABLE_META_SIZE } from "../base/layout";
+import { header, pool, setHeader, TABLE_META_SIZE } from "../base/layout";
 import { DEBUG } from "../base/panic";
 import { poolAlloc, poolFree } from "../base/pool";
 
@@ -59,7 +59,7 @@ export function allocTable(owner: u32, level: u32, addr: u64): usize {
 }
 
 /** Frees a table page, whatever its entries are. */
-export function freeTable(table: usize): void {
+function freeTable(table: usize): void {
   tableMeta(table).owner = 0;
   poolFree(RESOURCE_PAGE_TABLE, table);
 }
@@ -76,9 +76,15 @@ function nextTable(entry: usize): usize {
   return load<u32>(entry, 4);
 }
 
+/** Counts a descent, so that a test can tell whether a walk looked at every page of a hole. */
+function countDescent(): void {
+  setHeader(HDR_DESCENTS, header(HDR_DESCENTS) + 1);
+}
+
 /** Returns the leaf table that covers addr, or 0. */
 @inline
 export function leafTable(root: usize, addr: u64): usize {
+  if (DEBUG) countDescent();
   const pud = nextTable(slot(root, addr, PGD_SHIFT));
   if (!pud) return 0;
   const pmd = nextTable(slot(pud, addr, PUD_SHIFT));
@@ -99,6 +105,7 @@ export function walk(root: usize, addr: u64): usize {
  */
 @inline
 export function readPte(root: usize, addr: u64): u64 {
+  if (DEBUG) countDescent();
   const pud = nextTable(slot(root, addr, PGD_SHIFT));
   const pmd = nextTable(slot(pud, addr, PUD_SHIFT));
   const pte = load<u64>(slot(nextTable(slot(pmd, addr, PMD_SHIFT)), addr, 12));
@@ -167,7 +174,7 @@ export function makePmdTable(root: usize, owner: u32, addr: u64): bool {
 /**
  * Returns the address of the entry that names the leaf table of addr, or 0 where there is no table for it.
  */
-export function pmdSlot(root: usize, addr: u64): usize {
+function pmdSlot(root: usize, addr: u64): usize {
   const pud = nextTable(slot(root, addr, PGD_SHIFT));
   const pmd = pud ? nextTable(slot(pud, addr, PUD_SHIFT)) : 0;
   return pmd ? slot(pmd, addr, PMD_SHIFT) : 0;
