@@ -76,7 +76,7 @@ export class MmuIntervalNotifier {
     start: number,
     length: number,
     ops: MmuIntervalNotifierOps,
-    options: { id?: string; /** @internal */ restored?: number } = {},
+    options: { id?: string | undefined; /** @internal */ restored?: number | undefined } = {},
   ) {
     const op = "new MmuIntervalNotifier";
     const ctx = checkMm(op, mm);

@@ -12,7 +12,8 @@ import { MmuIntervalNotifier } from "./notifier.ts";
 const RETURNED = [0, -EBUSY, -EFAULT, -EINVAL, -EPERM, -ENOMEM];
 
 /**
- * Ends a call of the protocol. Returns an answer that the protocol defines; throws HmmError for any other.
+ * @internal Ends a call of the protocol. Returns an answer that the protocol defines; throws HmmError for any
+ * other.
  */
 export function protocolAnswer(op: string, ctx: Context, answer: number): number {
   if (answer !== 0 && !RETURNED.includes(answer))
@@ -28,11 +29,11 @@ export interface HmmRangeFaultArgs {
   /**
    * The subscription that covers the range. The call answers -EBUSY if it was invalidated since notifierSeq.
    */
-  notifier?: MmuIntervalNotifier;
+  notifier?: MmuIntervalNotifier | undefined;
   /** What notifier.readBegin() returned; needed with a notifier. */
-  notifierSeq?: number;
+  notifierSeq?: number | undefined;
   /** The address space; needed without a notifier. */
-  mm?: Mm;
+  mm?: Mm | undefined;
   /** The first byte, a page address. */
   start: number;
   /** The end, exclusive, a page address. */
@@ -43,9 +44,9 @@ export interface HmmRangeFaultArgs {
    */
   pfns: Uint32Array;
   /** HMM_PFN_REQ_* bits that are requested for every slot. Default 0: nothing is faulted in. */
-  defaultFlags?: HmmPfnFlags;
+  defaultFlags?: HmmPfnFlags | undefined;
   /** The bits of the slots that count as requests. Default 0. */
-  pfnFlagsMask?: HmmPfnFlags;
+  pfnFlagsMask?: HmmPfnFlags | undefined;
   /** Whose device pages stay where they are and are reported (dev_private_owner). Default: no owner's. */
   owner?: unknown;
 }

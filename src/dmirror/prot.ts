@@ -4,8 +4,8 @@
 //  ┌─────────────────┬─────┬─────┬─────┬─────┬─────┐
 //  │      place      │ZERO │ PUD │ PMD │WRITE│READ │
 //  └─────────────────┴─────┴─────┴─────┴─────┴─────┘
-//  place: 0 system memory, else one of the DEV_* values below; the REMOTE ones also set the bit of ZERO, which
-//  means the zero page only where place is 0
+// place: 0 system memory, else one of the DEV_* values below; the REMOTE ones also set the bit of ZERO, which
+// means the zero page only where place is 0
 
 /** No mapping, or a mapping without VM_READ. */
 export const DMIRROR_PROT_ERROR = 0xff;

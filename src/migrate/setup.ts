@@ -28,12 +28,12 @@ export interface MigrateVmaArgs {
    * MIGRATE_PFN_COMPOUND, and the 511 others are 0. An untouched, aligned 2 MiB that is all of the range is
    * one too.
    */
-  select?: MigrateSelect;
+  select?: MigrateSelect | undefined;
   /**
    * The page that a fault callback was given. Default: in a fault callback, its page, if start…end holds the
    * address.
    */
-  faultPage?: Page;
+  faultPage?: Page | undefined;
 }
 
 /** Checks the arguments. Returns the mapping; null: EINVAL. */
@@ -49,7 +49,10 @@ function checkSetup(op: string, args: MigrateVmaArgs): Vma | null {
   return vma;
 }
 
-/** Begins a migration; `legacy` applies the defaults of 2018. Returns -EINVAL where nothing was done. */
+/**
+ * @internal Begins a migration; `legacy` applies the defaults of 2018. Returns -EINVAL where nothing was
+ * done.
+ */
 export function setup(op: string, args: MigrateVmaArgs, legacy: boolean): Migration | number {
   const vma = checkSetup(op, args);
   if (vma === null) return -EINVAL;
