@@ -45,7 +45,7 @@ const SCRATCH: { name: string; why: string; ranges(w: World): [number, number][]
   },
   {
     name: "command blocks",
-    why: "the stack of operations in progress: there is none, and what ended ones leave is cleared at the next use",
+    why: "the stack of operations: none is in progress, and each operation clears its block first",
     ranges: () => [[HEADER + COMMANDS, HEADER + COMMANDS + COMMAND_COUNT * COMMAND_SIZE]],
   },
   {

@@ -1,6 +1,6 @@
 /**
- * An engine with one of everything in it, open and closed, and another engine beside it: what the rows of the table
- * call, and call with.
+ * An engine with one of everything in it, open and closed, and another engine beside it: what the rows of the
+ * table call, and call with.
  */
 import {
   DeviceTable,
@@ -149,7 +149,10 @@ function lend(mm: Mm): ExclusivePages {
 
 export type World = ReturnType<typeof makeWorld>;
 
-/** Migrations of the main address space: one that has moved its page, one that has not, one of a device's pages. */
+/**
+ * Migrations of the main address space: one that has moved its page, one that has not, one of a device's
+ * pages.
+ */
 export function prepareMigrations(w: World): void {
   const { mm, addr, hmm, devmem } = w;
   using _sem = mm.mmapSem.read();
@@ -170,7 +173,9 @@ export function prepareMigrations(w: World): void {
 type Other = ReturnType<typeof makeEngine> & { migration: Migration };
 const others = new Map<WebAssembly.Module, Other>();
 
-/** An engine whose objects are foreign to every world. Nothing changes it, so there is one for all of them. */
+/**
+ * An engine whose objects are foreign to every world. Nothing changes it, so there is one for all of them.
+ */
 function otherEngine(module: WebAssembly.Module): Other {
   const known = others.get(module);
   if (known !== undefined) return known;
@@ -212,7 +217,10 @@ export function makeWorld(module: WebAssembly.Module) {
     migratingAddr: open.addr,
     pfns,
     addresses,
-    /** A page of system memory that is free, one that is locked and referenced, one that is mapped, and one that there is not. */
+    /**
+     * A page of system memory that is free, one that is locked and referenced, one that is mapped, and one
+     * that there is not.
+     */
     pages: { free, held, mapped, none: 300 },
     end: addr + PAGES * PAGE_SIZE,
     vma: mm.findVma(addr)!,

@@ -6,11 +6,11 @@ export interface BlockOptions {
   thread?: number;
   records?: number;
   codec?: number;
-  /** Bytes of the payload when plain, if it is not. */
+  /** Size of the uncompressed payload, if the payload is compressed. */
   plain?: number;
 }
 
-/** A block with a right header. */
+/** Makes a block with a valid header. */
 export function block(type: number, payload: Uint8Array, options: BlockOptions = {}): Uint8Array {
   const { thread = 0, records = 0, codec = 0, plain = payload.length } = options;
   const bytes = new Uint8Array(24 + payload.length);
@@ -25,7 +25,7 @@ export function block(type: number, payload: Uint8Array, options: BlockOptions =
   return bytes;
 }
 
-/** A file of these blocks. */
+/** Makes a file of these blocks. */
 export function hmtFile(...blocks: Uint8Array[]): Uint8Array {
   return Buffer.concat([
     Uint8Array.of(0x89, 0x48, 0x4d, 0x54, 0x0d, 0x0a, 0x1a, 0x0a, 1, 0, 0, 0, 0, 0, 0, 0),

@@ -56,7 +56,7 @@ onEachBuild("device-table", (test, module) => {
     hmm.verify();
   });
 
-  test("accesses stop at what is missing", () => {
+  test("accesses stop at the first missing entry", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const table = new DeviceTable(mm);
@@ -100,7 +100,7 @@ onEachBuild("device-table", (test, module) => {
     }
   });
 
-  test("verify compares it with the CPU's table", () => {
+  test("verify() compares a device table with the CPU's table", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * P });
