@@ -25,7 +25,7 @@ A run performs some 250 operations on both sides and compares answers, all visib
 hmm.verify() after each. Every fourth seed also stands for a run on the engine alone, in which its tables run out and
 allocations fail. On a difference it prints the seed and a shortened sequence, and exits 1. Wrong usage: 2.`;
 
-/** Seeds that are multiples of this run a second time, while tables run out. */
+/** Seeds that are multiples of this run a second time, with full tables. */
 const EXHAUST_EVERY = 4;
 
 const PROGRESS_MS = 5000;

@@ -1,4 +1,6 @@
-/** The system calls on the mappings of a process of the reference model. Each returns 0 or a negative errno. */
+/**
+ * The system calls on the mappings of a process of the reference model. Each returns 0 or a negative errno.
+ */
 import { ModelFile } from "./file.ts";
 import {
   EACCES,
@@ -39,7 +41,9 @@ import {
   WIPEONFORK,
 } from "./vma.ts";
 
-/** What is mapped: nothing but memory, memory that is shared, a file from some page on, or what a driver has. */
+/**
+ * What is mapped: nothing but memory, memory that is shared, a file from some page on, or what a driver has.
+ */
 export interface Mapped {
   kind: "anon" | "sanon" | "shared" | "private" | "mixed" | "pfn" | "hugetlb";
   file?: ModelFile;

@@ -26,7 +26,9 @@ export function unmapEverywhere(page: Page, taker: Mm | null, taken: number): vo
   throw new Error("model: a mapping is in no vma that could map the page");
 }
 
-/** References that are no mappings keep a page where it is, but one of them on a device shows only at the end. */
+/**
+ * References that are no mappings keep a page where it is, but one of them on a device shows only at the end.
+ */
 export function mayMove(page: Page): boolean {
   return page.held <= (page.place === RAM ? 0 : 1);
 }
@@ -104,7 +106,10 @@ function singles(mm: Mm, a: number, b: number, choice: Choice, seen: Set<Page>):
   return found;
 }
 
-/** Huge pages of which single pages are to move are split, if they are a device's or may move as one; else those stay. */
+/**
+ * Huge pages of which single pages are to move are split, if they are a device's or may move as one; else
+ * those stay.
+ */
 function parts(mm: Mm, taken: (Single | Whole)[], { zeros, compound }: Choice): (Single | Whole)[] {
   return taken.flatMap((one) => {
     if (!("page" in one) || !one.page) return [one];

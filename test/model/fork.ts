@@ -4,7 +4,9 @@ import type { Mm } from "./mm.ts";
 import { HUGE_PAGES } from "./page.ts";
 import { DONTFORK, HUGETLB, LOCKED, MIXED, PFN, SHARED, UFFD, Vma, WIPEONFORK } from "./vma.ts";
 
-/** The mappings of `parent`, and its pages where they could not be found again, to a process that has none. */
+/**
+ * The mappings of `parent`, and its pages where they could not be found again, to a process that has none.
+ */
 export function forkInto(parent: Mm, child: Mm): void {
   for (const vma of parent.vmas.list) {
     if (vma.flags & DONTFORK) continue;

@@ -1,6 +1,7 @@
 /**
- * Huge pages of the reference model: 512 pages that begin at a multiple of 512. A huge mapping is 512 entries and a mark
- * that they are one; a huge page (a folio) is 512 pages that stay together until it is split or wholly free.
+ * Huge pages of the reference model: 512 pages that begin at a multiple of 512. A huge mapping is 512 entries
+ * and a mark that they are one; a huge page (a folio) is 512 pages that stay together until it is split or
+ * wholly free.
  */
 import { HUGE_PAGES, present, W, type FaultKind, type Page } from "./page.ts";
 import type { Mm } from "./mm.ts";
@@ -124,7 +125,10 @@ export function splitMapping(mm: Mm, pn: number): void {
   unmarkHuge(mm, block);
 }
 
-/** Entries of [a, a + n), of one block, to another place. All of a block takes its table along, and stays huge. */
+/**
+ * Entries of [a, a + n), of one block, to another place. All of a block takes its table along, and stays
+ * huge.
+ */
 export function moveBlock(mm: Mm, a: number, n: number, b: number): void {
   const block = blockOf(a);
   if (mm.huge.has(block) && n < HUGE_PAGES) splitMapping(mm, a);

@@ -6,7 +6,10 @@ import type { World } from "./world.ts";
 
 /** Addresses that one page is given to by merging; forks may exceed it. */
 const SHARING_MAX = 256;
-/** An address is looked at in so many scans before some leave it out; and how many, by how often it was looked at. */
+/**
+ * An address is looked at in so many scans before some leave it out; and how many, by how often it was looked
+ * at.
+ */
 const AGE_SKIPPED = 3;
 const skipsOf = (age: number): number => (age <= 3 ? 1 : age <= 5 ? 2 : age <= 8 ? 4 : 8);
 
@@ -230,7 +233,9 @@ export class Ksm {
     this.leave(item);
   }
 
-  /** From here on a page stays as it is, and its process has to fault before it writes. False: it is pinned. */
+  /**
+   * From here on a page stays as it is, and its process has to fault before it writes. False: it is pinned.
+   */
   private protect({ mm, pn }: Item, page: Page): boolean {
     this.world.notify(mm!, "clear", pn, pn + 1);
     const entry = mm!.entries.get(pn)!;
@@ -256,7 +261,10 @@ export class Ksm {
     page.merged!.splice(at, 0, item);
   }
 
-  /** An item leaves its page, if it has one; for forks that need it another takes its place. False: it has to stay. */
+  /**
+   * An item leaves its page, if it has one; for forks that need it another takes its place. False: it has to
+   * stay.
+   */
   private leave(item: Item): boolean {
     const { page, mm, pn } = item;
     if (!page) return true;

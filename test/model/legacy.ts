@@ -30,7 +30,10 @@ export function invalidateTracked(range: Tracked | null, [, from, to]: Event): v
   range.slots.fill(0, Math.max(from, range.a) - range.a, Math.min(to, range.b) - range.a);
 }
 
-/** hmm_vma_get_pfns, or with a `mode` hmm_vma_fault: 1 for reading, 2 for writing. The range is tracked if it is 0. */
+/**
+ * hmm_vma_get_pfns, or with a `mode` hmm_vma_fault: 1 for reading, 2 for writing. The range is tracked if it
+ * is 0.
+ */
 export function look(mirror: Mirror, mirrored: boolean, a: number, n: number, mode: number): Looked {
   const { mm, device } = mirror;
   const vma = mm?.vmas.find(a);

@@ -6,8 +6,9 @@ import type { Mm } from "./mm.ts";
 import type { Vma } from "./vma.ts";
 
 /**
- * make_device_exclusive: pages from `a` on are faulted in for writing, then those that are anonymous are lent. `use` gets
- * each while it is locked; null: not lent. Returns how many pages were reached, or the first one's error.
+ * make_device_exclusive: pages from `a` on are faulted in for writing, then those that are anonymous are
+ * lent. `use` gets each while it is locked; null: not lent. Returns how many pages were reached, or the first
+ * one's error.
  */
 export function lend(
   mm: Mm,

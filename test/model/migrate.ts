@@ -1,4 +1,6 @@
-/** Migration between RAM and devices, the walk over all mappings of a page, and faults on behalf of a device. */
+/**
+ * Migration between RAM and devices, the walk over all mappings of a page, and faults on behalf of a device.
+ */
 import { collect, mayMove, unmapEverywhere, type Single, type Whole } from "./collect.ts";
 import { blockOf, fallApart, Folio, mapFolio, splitFolio, splitMapping } from "./huge.ts";
 import {
@@ -39,8 +41,8 @@ interface Unit extends Whole {
 }
 
 /**
- * A migration between its two halves: pages are locked, and wait for finish() wherever they are mapped; frames are
- * taken. Outside of tests both halves follow each other.
+ * A migration between its two halves: pages are locked, and wait for finish() wherever they are mapped;
+ * frames are taken. Outside of tests both halves follow each other.
  */
 export class OpenMigration {
   private readonly slots: (Slot | Unit)[];
@@ -129,7 +131,10 @@ export class OpenMigration {
     this.filling = true;
   }
 
-  /** A block moves as one, or falls apart before its pages move; it stays if there is no frame for its first page. */
+  /**
+   * A block moves as one, or falls apart before its pages move; it stays if there is no frame for its first
+   * page.
+   */
   private moveUnit({ pn, folio, arrivals, large }: Unit): Single[] {
     const mm = this.mm!;
     if (!arrivals[0]) return [];
@@ -287,8 +292,9 @@ export function bringBack(mm: Mm, vma: Vma, pn: number, page: Page): number {
 }
 
 /**
- * hmm_range_fault over [a, b) for `device`: 0 when every page can be given to it, -EBUSY when faults were taken and
- * `changed` says that what was seen before may not be true any more. `where`: the page that an error is about.
+ * hmm_range_fault over [a, b) for `device`: 0 when every page can be given to it, -EBUSY when faults were
+ * taken and `changed` says that what was seen before may not be true any more. `where`: the page that an
+ * error is about.
  */
 export function rangeFault(
   mm: Mm,

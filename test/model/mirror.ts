@@ -1,4 +1,7 @@
-/** A device's driver, the records' one or another (see DriverRules): a device table for one process, and the commands that use it. */
+/**
+ * A device's driver, the records' one or another (see DriverRules): a device table for one process, and the
+ * commands that use it.
+ */
 import { blockOf } from "./huge.ts";
 import { lend } from "./lend.ts";
 import {
@@ -211,7 +214,10 @@ export class Mirror {
     return -ENOENT;
   }
 
-  /** The oldest open migration's end. What moved is mapped if nothing came between. Returns how many pages moved. */
+  /**
+   * The oldest open migration's end. What moved is mapped if nothing came between. Returns how many pages
+   * moved.
+   */
   end(): number {
     const { migration, invalidations } = this.open.shift()!;
     const unchanged = this.invalidations === invalidations;

@@ -42,7 +42,10 @@ export class Mm {
   readonly entries = new Map<number, Entry>();
   /** 1 GiB regions that have page tables. */
   readonly tables = new Set<number>();
-  /** 2 MiB regions that have page tables, and those of them that are mapped as one: a huge page (null), or its zero page. */
+  /**
+   * 2 MiB regions that have page tables, and those of them that are mapped as one: a huge page (null), or its
+   * zero page.
+   */
   readonly leaves = new Set<number>();
   readonly huge = new Map<number, HugeZero | null>();
   /** Pages held by pin(); null is the zero page. */
@@ -207,7 +210,10 @@ export class Mm {
     return (page.folio ?? page).refs === 1;
   }
 
-  /** A new anonymous page with the content of another one, or zeros. If it takes an entry's place mirrors are told. */
+  /**
+   * A new anonymous page with the content of another one, or zeros. If it takes an entry's place mirrors are
+   * told.
+   */
   copyToNew(vma: Vma, pn: number, old: Page | null): number {
     vma.prepare();
     const page = this.world.newPage("anon", vma.anon, vma.offset(pn));
@@ -263,7 +269,10 @@ export class Mm {
     return 0;
   }
 
-  /** The kernel gets hold of a page, as ptrace, mlock, populate and pin do. `single`: not as a part of a huge mapping. */
+  /**
+   * The kernel gets hold of a page, as ptrace, mlock, populate and pin do. `single`: not as a part of a huge
+   * mapping.
+   */
   getPage(pn: number, write: boolean, force: boolean, single = false): number {
     const vma = this.vmas.find(pn);
     const refused = this.refuses(vma, write, force);
@@ -291,7 +300,9 @@ export class Mm {
     return entry.page?.content ?? new Content();
   }
 
-  /** Pins a page a time and stops at the first that it cannot get: the count, or the error if there is none. */
+  /**
+   * Pins a page a time and stops at the first that it cannot get: the count, or the error if there is none.
+   */
   pin(a: number, n: number, write = false): number {
     if (n === 0) return -EINVAL;
     for (let i = 0; i < n; i++) {

@@ -70,7 +70,10 @@ export const hex = (value: number, digits: number): string => value.toString(16)
 
 export const RAM = -1;
 
-/** By which counter of a process a page is resident; a driver's own pages count as a file's, no one is shown hugetlb's. */
+/**
+ * By which counter of a process a page is resident; a driver's own pages count as a file's, no one is shown
+ * hugetlb's.
+ */
 export type PageKind = "anon" | "file" | "shmem" | "hugetlb";
 
 /** A page. Migration changes its place; everything else about it stays. */
@@ -134,8 +137,8 @@ export class Page {
 }
 
 /**
- * One page-table entry. Device pages have entries too; a null page is the zero page, unless `slot` (swapped out) or
- * `raw` (memory without a page behind it) says something else.
+ * One page-table entry. Device pages have entries too; a null page is the zero page, unless `slot` (swapped
+ * out) or `raw` (memory without a page behind it) says something else.
  */
 export interface Entry {
   page: Page | null;

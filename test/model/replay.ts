@@ -198,8 +198,8 @@ const OWNER_THIS = 1;
 const OWNER_OTHER = 2;
 
 /**
- * The state of a process as the records write it, for the pages [first, end). Takes the events that its handles have
- * collected, and shows those about these pages, or (`allEvents`) all.
+ * The state of a process as the records write it, for the pages [first, end). Takes the events that its
+ * handles have collected, and shows those about these pages, or (`allEvents`) all.
  */
 export function stateOf(world: World, pid: number, end: number, first = 0, allEvents = false): ProcessState {
   const mm = world.mms.get(pid)!;

@@ -7,7 +7,10 @@ import type { Mm } from "./mm.ts";
 import type { World } from "./world.ts";
 import { HUGETLB, LOCKED, PFN, type AnonVma, type Vma } from "./vma.ts";
 
-/** A place in swap space: what a page held, how many entries name it, and the page that the swap cache has for it. */
+/**
+ * A place in swap space: what a page held, how many entries name it, and the page that the swap cache has for
+ * it.
+ */
 export class Slot {
   readonly content = new Content();
   names = 0;

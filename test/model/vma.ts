@@ -158,7 +158,9 @@ interface Shape {
   file: ModelFile | null;
 }
 
-/** A range with anon_vma `a` may join `into`: the same anon_vma, or one has none and `into` has one link only. */
+/**
+ * A range with anon_vma `a` may join `into`: the same anon_vma, or one has none and `into` has one link only.
+ */
 function anonFits(a: AnonVma | null, into: Vma): boolean {
   return a === into.anon || ((!a || !into.anon) && into.chain.length === 1);
 }

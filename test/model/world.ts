@@ -48,9 +48,9 @@ export interface DriverRules {
   /** Pages, aligned to this, that come back together when the CPU touches one. */
   cluster: number;
   /**
-   * true: an invalidation drops what it names, unless this file's own migration caused it. false, as the records'
-   * driver: one page more, but nothing if this device's migration caused it; entries of pages that come back are
-   * dropped at the address of the fault, in the table of the file that had migrated them.
+   * true: an invalidation drops what it names, unless this file's own migration caused it. false, as the
+   * records' driver: one page more, but nothing if this device's migration caused it; entries of pages that
+   * come back are dropped at the address of the fault, in the table of the file that had migrated them.
    */
   exact: boolean;
   /** The end of a device file brings all pages of its device back. */

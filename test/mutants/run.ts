@@ -53,7 +53,7 @@ function parseOptions(args: string[]): Options {
   return { mutants: exact.length > 0 ? exact : chosen, list, help };
 }
 
-/** Runs `work` on every item, one a tree at a time. */
+/** Runs `work` on every item, one item at a time in each tree. */
 async function onTrees<T>(
   trees: Tree[],
   items: readonly T[],
@@ -82,7 +82,7 @@ function describe({ mutant, caughtBy, failure, problem, asked, seconds }: Verdic
   return `ok   ${name} ${time}  ${caughtBy}${verified}: ${failure.test}: ${oneLine(failure.message)}`;
 }
 
-/** How many each suite caught: "golden 20, unit 12". */
+/** Returns the number of mutants that each kind of test caught: "golden 20, unit 12". */
 function bySuite(verdicts: readonly Verdict[]): string {
   const counts = new Map<string, number>();
   for (const { caughtBy } of verdicts) {
@@ -93,7 +93,7 @@ function bySuite(verdicts: readonly Verdict[]): string {
   return sorted.map(([suite, n]) => `${suite} ${n}`).join(", ");
 }
 
-/** Copies of the project in a scratch folder, all with the unmutated core. The folder goes when the process does. */
+/** Makes copies of the project with the unmutated core in a scratch folder, which is removed at exit. */
 async function makeTrees(count: number): Promise<Tree[]> {
   const scratch = mkdtempSync(join(tmpdir(), "heteromem-mutants-"));
   const trees: Tree[] = [];
@@ -108,7 +108,7 @@ async function makeTrees(count: number): Promise<Tree[]> {
   return trees;
 }
 
-/** Judges the mutants. Returns how many were not caught. */
+/** Judges the mutants. Returns the number that survive. */
 async function run(mutants: readonly Mutant[]): Promise<number> {
   const start = performance.now();
   const elapsed = (): string => `${((performance.now() - start) / 1000).toFixed(0)} s`;

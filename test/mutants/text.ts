@@ -1,4 +1,4 @@
-/** Mutants of the text module (assembly/text): the decoder of traces, and who runs an instruction. */
+/** Mutants of the text module (assembly/text): the decoder of traces, and the agent of an instruction. */
 import type { Mutant } from "./mutant.ts";
 
 const FAST = "assembly/text/fast-lines.ts";
