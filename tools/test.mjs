@@ -87,9 +87,13 @@ function runFile(file) {
   });
 }
 
+function countsOf({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+}
+
 function print(file, { passed, failed, skipped, problems, output }, seconds) {
   const bad = failed > 0 || problems.length > 0;
-  const counts = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+  const counts = countsOf({ passed, failed, skipped });
   console.log(`${bad ? "FAIL" : "ok  "} ${file}: ${counts} (${seconds.toFixed(1)} s)`);
   if (bad) console.log(output.trimEnd().replace(/^/gm, "     "));
   for (const problem of problems) console.log(`     ${file}: ${problem}`);
@@ -120,9 +124,7 @@ async function main(args) {
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  console.log(
-    `\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`,
-  );
+  console.log(`\n${countsOf(total)}`);
   process.exitCode = total.failed > 0 ? 1 : 0;
 }
 

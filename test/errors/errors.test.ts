@@ -56,36 +56,33 @@ rows("every function and class at run time is in the surface", () => {
     [],
   );
 });
-rows(
-  "a call that accepts a wrong value, changes state, says too little, or has no row is reported",
-  async () => {
-    const wrong = (value: number, outcome: Wrong["outcome"], says: RegExp): Wrong => ({
-      given: () => value,
-      outcome,
-      says,
-    });
-    const length: Argument = {
-      right: () => 4096,
-      wrongs: [
-        wrong(8192, "RangeError", /./),
-        wrong(0, "RangeError", /an odd number/),
-        wrong(-1, "TypeError", /./),
-      ],
-    };
-    const callable = { key: "Mm#mmap", parameters: ["args", "args.length", "args.prot"] };
-    const test = new Refusals(callable, { args: { args: bag(false), "args.length": length } }, builds[0][1]);
-    await test.run();
-    const expected = [
-      /the row lacks argument args\.prot/,
-      /args\.length = 8192: not refused/,
-      /args\.length = 8192: linear memory changed/,
-      /args\.length = 0: the message lacks .*odd/,
-      /args\.length = -1: RangeError, not TypeError/,
-    ];
-    assert.is(test.problems.length, expected.length, test.problems.join("\n"));
-    test.problems.forEach((problem, i) => assert.match(problem, expected[i]));
-  },
-);
+rows("calls that accept wrong values, change state, say too little or lack a row are reported", async () => {
+  const wrong = (value: number, outcome: Wrong["outcome"], says: RegExp): Wrong => ({
+    given: () => value,
+    outcome,
+    says,
+  });
+  const length: Argument = {
+    right: () => 4096,
+    wrongs: [
+      wrong(8192, "RangeError", /./),
+      wrong(0, "RangeError", /an odd number/),
+      wrong(-1, "TypeError", /./),
+    ],
+  };
+  const callable = { key: "Mm#mmap", parameters: ["args", "args.length", "args.prot"] };
+  const test = new Refusals(callable, { args: { args: bag(false), "args.length": length } }, builds[0][1]);
+  await test.run();
+  const expected = [
+    /the row lacks argument args\.prot/,
+    /args\.length = 8192: not refused/,
+    /args\.length = 8192: linear memory changed/,
+    /args\.length = 0: the message lacks .*odd/,
+    /args\.length = -1: RangeError, not TypeError/,
+  ];
+  assert.is(test.problems.length, expected.length, test.problems.join("\n"));
+  test.problems.forEach((problem, i) => assert.match(problem, expected[i]));
+});
 rows.run();
 
 for (const [build, module] of builds) {

@@ -15,9 +15,10 @@ function show(value: unknown): string {
 /** Describes a failure; `full` is the original, `short` the shortened one. */
 export function describe(full: Failure, short: Failure): string {
   const saved: Saved = { plan: short.plan, ops: short.ops.map(formatOp) };
+  const { seed, capacities } = full.plan;
+  const what = capacities ? "the engine, short of memory, is wrong" : "model and engine differ";
   return [
-    `seed ${full.plan.seed}: ${full.plan.capacities ? "the engine, short of memory, is wrong" : "model and engine differ"} ` +
-      `after operation ${full.ops.length} (${formatOp(full.ops.at(-1)!)})`,
+    `seed ${seed}: ${what} after operation ${full.ops.length} (${formatOp(full.ops.at(-1)!)})`,
     `shortened to ${short.ops.length} operations:`,
     ...saved.ops.map((op) => `    ${op}`),
     `${short.field}:`,

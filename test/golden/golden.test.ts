@@ -38,11 +38,9 @@ test("every supported scenario gives the kernel's answers", () => {
     const result = replayScenario(scenario, makeEngineWorld);
     results.push(result);
     const first = result.mismatches.at(0);
-    assert.is(
-      result.mismatches.length,
-      0,
-      `${scenario.name} #${first?.index} ${first?.op} ${first?.field}: expected ${JSON.stringify(first?.expected)}, got ${JSON.stringify(first?.got)}`,
-    );
+    const where = `${scenario.name} #${first?.index} ${first?.op} ${first?.field}`;
+    const what = `expected ${JSON.stringify(first?.expected)}, got ${JSON.stringify(first?.got)}`;
+    assert.is(result.mismatches.length, 0, `${where}: ${what}`);
     operations += result.operations;
     details += result.details.length;
     fields += detailFields(result);

@@ -79,7 +79,8 @@ test("a change of any kind of field is a mismatch in that field alone", () => {
     }
   }
   const kinds =
-    "ret cpages faults snap ok sig rets data vec current shared sharing flt smaps st.rss st.dev st.vma st.pm st.snap st.dpt st.inv";
+    "ret cpages faults snap ok sig rets data vec current shared sharing flt smaps " +
+    "st.rss st.dev st.vma st.pm st.snap st.dpt st.inv";
   for (const kind of kinds.split(" ")) assert.ok(seen.has(kind), `no record has ${kind}`);
 });
 

@@ -13,7 +13,8 @@ import type { Mutant } from "./mutant.ts";
 import { MUTANTS } from "./table.ts";
 import { Tree } from "./tree.ts";
 
-const HELP = `Breaks the engine in named ways, one at a time, in copies of the project, and finds the test that notices.
+const HELP = `Breaks the engine in named ways, one at a time, in copies of the project, and finds
+the test that notices.
 
   npm run mutants -- [options]
 
@@ -21,8 +22,9 @@ const HELP = `Breaks the engine in named ways, one at a time, in copies of the p
   --list        only list the mutants
   --help        print this text
 
-A test file counts only if it passes without any mutant, which is found out before it is first asked. A mutant that
-no test notices is a failure, and so is a mutant whose text is no longer in the code. Wrong usage: exit status 2.`;
+A test file counts only if it passes without a mutant, which is checked before it is first asked. A mutant
+that no test notices is a failure, and so is a mutant whose text is no longer in the code. Wrong usage: exit
+status 2.`;
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const NAME_WIDTH = Math.max(...MUTANTS.map(({ name }) => name.length));
