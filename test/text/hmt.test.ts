@@ -1,4 +1,7 @@
-/** The decoder of .hmt traces, against the reference reader (test/util/hmt.ts): the same records, or both an error. */
+/**
+ * The decoder of .hmt traces, against the reference reader (test/util/hmt.ts): the same records, or both an
+ * error.
+ */
 import { zstdFrame } from "../util/hmt-bytes.ts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
