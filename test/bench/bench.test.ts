@@ -1,4 +1,6 @@
-/** Every bench row runs with tiny sizes, and both sides of each comparison compute the same. Asserts no times. */
+/**
+ * Every bench row runs with tiny sizes, and both sides of each comparison compute the same. Asserts no times.
+ */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ROWS, runRow } from "../../bench/rows.ts";

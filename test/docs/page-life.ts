@@ -1,6 +1,6 @@
 /**
- * The life of one page: what the CPU's tables, a device's table and the frames say after each step. docs/architecture.md
- * shows what this program draws; architecture.test.ts compares the two.
+ * The life of one page: what the CPU's tables, a device's table and the frames say after each step.
+ * docs/architecture.md shows what this program draws; architecture.test.ts compares the two.
  */
 import * as frame from "../../assembly/abi/frame.ts";
 import { HDR_FOLIOS, HEADER } from "../../assembly/abi/header.ts";
@@ -156,7 +156,9 @@ class Life {
     return 0;
   }
 
-  /** Adds a line: step, the CPU's entry, the child's, the device's, and the frames that have come up so far. */
+  /**
+   * Adds a line: step, the CPU's entry, the child's, the device's, and the frames that have come up so far.
+   */
   #draw(step: string): this {
     const word = this.#table.lookup(this.#start);
     const device = (word & HMM_PFN_VALID) === 0 ? "–" : this.#deviceEntry(word);

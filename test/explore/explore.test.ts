@@ -126,9 +126,11 @@ waiting("a held lock is waited for", () => {
 waiting("a deadlock is a failure, and replays", () => {
   const agents = { a: locker("one", "two"), b: locker("two", "one") };
   const error = failure(agents, { setup: locks });
+  const waits =
+    'a, step "take two", waits for: two, which b holds; b, step "take one", waits for: one, which a holds';
   assert.is(
     error.message,
-    `explore: deadlock: a, step "take two", waits for: two, which b holds; b, step "take one", waits for: one, which a holds
+    `explore: deadlock: ${waits}
   1. a  take one
   2. b  take two
 replay with schedule: ["a","b"]`,
@@ -260,10 +262,8 @@ test("beyond the limit, schedules are random; the same seed makes the same sched
   const find = (seed: number): string =>
     failure(large, { ...options, invariants: rare, samples: 5000, seed }).message;
   const found = find(3);
-  assert.match(
-    found,
-    /^explore: c, step "c3": invariant "rare": it does not hold\n[^]*\nfound by random schedule \d+ of seed 3$/,
-  );
+  assert.match(found, /^explore: c, step "c3": invariant "rare": it does not hold\n/);
+  assert.match(found, /\nfound by random schedule \d+ of seed 3$/);
   assert.is(find(3), found);
   assert.is.not(find(4), found);
 });
@@ -325,8 +325,9 @@ test("the example of docs/guide/testing-a-driver.md is example.ts", () => {
     .trim();
   assert.ok(docs.includes(`\`\`\`ts\n${code}\n\`\`\``));
   const { complete, schedules, pruned, states, waits } = example.result;
-  const written = `complete: ${complete}, schedules: ${schedules}, pruned: ${pruned}, states: ${states}, waits: ${waits}`;
-  assert.ok(code.includes(`{ ${written}, … }`), written);
+  const counts = `schedules: ${schedules}, pruned: ${pruned}, states: ${states}, waits: ${waits}`;
+  const written = `{ complete: ${complete}, ${counts}, … }`;
+  assert.ok(code.includes(written), written);
 });
 
 test("docs/guide/testing-a-driver.md shows what explore() reports of its driver without read retry", () => {

@@ -36,7 +36,7 @@ onEachBuild("leak: no memory left in a table", (test, module) => {
     });
   }
 
-  test("a mremap that fails leaves memory as it was", () => {
+  test("a failed mremap leaves memory unchanged", () => {
     for (let vmas = 1; vmas < 5; vmas++) {
       const hmm = makeHmm(module, { ...SMALL, capacities: { vmas } });
       const mm = hmm.createMm();

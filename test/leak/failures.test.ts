@@ -6,7 +6,7 @@ import { failures, HARMLESS, isIntact } from "./failures.ts";
 import { fileFailures } from "./files.ts";
 import { closeAll, LeakCheck, SMALL } from "./usage.ts";
 
-/** More allocations than any operation here makes. */
+/** More allocations than any operation in failures.ts makes. */
 const ALLOCATIONS_MAX = 200;
 
 onEachBuild("leak: every allocation fails once", (test, module) => {
@@ -14,7 +14,7 @@ onEachBuild("leak: every allocation fails once", (test, module) => {
     test(name, async () => {
       let failed = 0;
       for (let nth = 1; ; nth++) {
-        assert.ok(nth < ALLOCATIONS_MAX, "an operation of so many allocations");
+        assert.ok(nth < ALLOCATIONS_MAX, `an operation makes more than ${ALLOCATIONS_MAX} allocations`);
         const hmm = makeHmm(module, SMALL);
         const check = new LeakCheck(hmm);
         const held: { close(): void }[] = [];
@@ -23,7 +23,7 @@ onEachBuild("leak: every allocation fails once", (test, module) => {
         const error = await rejectionOf(async () => call());
         const reached = check.allocationsToFailure === 0;
         hmm.failAllocation(0);
-        // mlock() and drivers' fault callbacks have their own words for it.
+        // mlock() and drivers' fault callbacks report the failure in their own words.
         if (error !== undefined)
           assert.match(String(error), /ENOMEM|injected failure|SIGBUS/, `allocation ${nth}`);
         hmm.verify();

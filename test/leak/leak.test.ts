@@ -1,4 +1,4 @@
-/** After work of every kind, and after everything is closed, nothing is left in use: no frame, table, link or byte. */
+/** After every kind of work, once everything is closed, no frame, table, link or byte is in use. */
 import * as assert from "uvu/assert";
 import { PAGE_SIZE } from "../../src/index.ts";
 import { onEachBuild } from "../util/builds.ts";
@@ -18,7 +18,7 @@ onEachBuild("leak", (test, module) => {
     });
   }
 
-  test("what is still open is noticed", () => {
+  test("LeakCheck reports what is still open", () => {
     const hmm = makeHmm(module, SMALL);
     const check = new LeakCheck(hmm);
     const mm = hmm.createMm();

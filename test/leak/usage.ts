@@ -24,7 +24,7 @@ import {
 } from "../../assembly/abi/zone.ts";
 import type { Hmm, HmmConfig } from "../../src/index.ts";
 
-/** The engine of the tests here. */
+/** The configuration of this folder's tests. */
 export const SMALL: HmmConfig = {
   systemMemory: 2 << 20,
   deviceMemory: 8 << 20,
@@ -32,17 +32,17 @@ export const SMALL: HmmConfig = {
   arena: 1 << 18,
 };
 
-/** By what it counts. */
+/** Counts of what is in use, by name. */
 export type Usage = Record<string, number>;
 
-const NAMES =
-  "mms vmas anonVmas anonVmaLinks pageTables notifiers memcgs migrations deviceTables files ksmPages ksmAddresses".split(
-    " ",
-  );
-/** pfn 0 and the zero page. */
+const NAMES = [
+  ...["mms", "vmas", "anonVmas", "anonVmaLinks", "pageTables", "notifiers", "memcgs"],
+  ...["migrations", "deviceTables", "files", "ksmPages", "ksmAddresses"],
+];
+/** Frames that are always in use: pfn 0 and the zero page. */
 const RESERVED = 2;
 
-/** Bytes of the arena that are in use, the heads of blocks included. Free blocks side by side count as one. */
+/** Returns the bytes of the arena in use, block headers included. Adjacent free blocks count as one block. */
 function arenaInUse(view: DataView): number {
   const u32 = (at: number): number => view.getUint32(at, true);
   const end = u32(HEADER + HDR_ARENA_END);
@@ -53,7 +53,7 @@ function arenaInUse(view: DataView): number {
   return used;
 }
 
-/** Reads the usage. Allocates nothing. */
+/** Reads the usage without an allocation. */
 export function readUsage(memory: ArrayBuffer): Usage {
   const view = new DataView(memory);
   const u32 = (at: number): number => view.getUint32(at, true);
@@ -79,7 +79,7 @@ export function readUsage(memory: ArrayBuffer): Usage {
   return usage;
 }
 
-/** Watches an engine from boot on. */
+/** Compares an engine's usage with that at boot. */
 export class LeakCheck {
   readonly hmm: Hmm;
   readonly #memory: ArrayBuffer;
@@ -97,12 +97,12 @@ export class LeakCheck {
     return readUsage(this.#memory);
   }
 
-  /** Allocations until the injected failure; 0: it has come. */
+  /** Allocations left until the injected failure; 0 if it has occurred. */
   get allocationsToFailure(): number {
     return new DataView(this.#memory).getUint32(HEADER + HDR_FAIL_ALLOC, true);
   }
 
-  /** What is in use and was not at boot, as text; empty if nothing is. */
+  /** What is in use and was not at boot, as text; empty if nothing. */
   get leaked(): string {
     const differences = Object.entries(this.usage).filter(([name, n]) => n !== (this.#atBoot[name] ?? 0));
     return differences.map(([name, n]) => `${n} ${name}`).join(", ");

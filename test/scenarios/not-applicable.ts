@@ -1,9 +1,9 @@
 /**
- * Which of the kernel's own HMM tests and of the scenarios E01 to E80 have no test, and which parts of tested ones are left
- * out. docs/linux.md shows the same rows; beyond-coverage.test.ts checks that.
+ * The kernel's own HMM tests and the scenarios E01 to E80 that have no test, and the parts of scenarios that
+ * their tests leave out. docs/linux.md shows the same rows; beyond-coverage.test.ts compares the two.
  */
 
-/** The kernel's own tests, in its order. */
+/** The kernel's own tests, in the kernel's order. */
 export const KERNEL_TESTS = [
   "open_close",
   "anon_read",
@@ -99,7 +99,7 @@ export const WITHOUT_TEST: readonly WithoutTest[] = [
   },
 ];
 
-/** What the test of a scenario does not show. */
+/** The parts of scenarios that their tests leave out. */
 export const LEFT_OUT: readonly WithoutTest[] = [
   {
     number: 36,

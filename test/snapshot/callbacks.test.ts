@@ -13,7 +13,7 @@ import { onEachBuild } from "../util/builds.ts";
 import { errorOf, makeHmm, pattern } from "../util/driver.ts";
 
 onEachBuild("snapshot: not inside a callback", (test, module) => {
-  /** What a snapshot throws in the callback that `act` has called. */
+  /** Returns what hmm.snapshot() throws in the callback that `act` triggers. */
   function inside(act: (hmm: Hmm, callback: () => void) => void): string {
     const hmm = makeHmm(module);
     let thrown: unknown = "the callback was not called";

@@ -1,4 +1,4 @@
-/** Hmm.restore refuses bytes that are no snapshot, and callbacks that are missing. */
+/** Hmm.restore refuses bytes that are not a snapshot, and attachments without the callbacks. */
 import * as assert from "uvu/assert";
 import { Hmm } from "../../src/index.ts";
 import { onEachBuild } from "../util/builds.ts";
@@ -7,7 +7,10 @@ import { Player, STEPS } from "./play.ts";
 
 const NAMES = Object.keys(STEPS);
 
-/** The message of what restoring throws; "" if it does not. It must be one that is meant for a reader. */
+/**
+ * Returns the message of the error that restoring throws, or "". The message must name the argument and its
+ * value.
+ */
 function refusal(module: WebAssembly.Module, player: Player, bytes: unknown): string {
   const error = errorOf(() => Hmm.restore(bytes as Uint8Array, { ...player.attachments, module }));
   if (error === undefined) return "";
@@ -16,14 +19,14 @@ function refusal(module: WebAssembly.Module, player: Player, bytes: unknown): st
   return error.message;
 }
 
-onEachBuild("snapshot: what is none", (test, module) => {
+onEachBuild("snapshot: refused", (test, module) => {
   const player = new Player(module);
   for (const name of NAMES.slice(0, 12)) STEPS[name](player);
   const good = player.hmm.snapshot();
   const text = Buffer.from(good.buffer, 0, 4096).toString("latin1");
   const headerEnd = text.indexOf("}\0") + 1;
 
-  test("other things than bytes", () => {
+  test("values that are not bytes", () => {
     for (const bytes of [
       null,
       undefined,
@@ -37,7 +40,7 @@ onEachBuild("snapshot: what is none", (test, module) => {
     }
   });
 
-  test("truncated at any place", () => {
+  test("a snapshot truncated at any place", () => {
     const places = Array.from({ length: headerEnd / 3 + 40 }, (_, i) => (i < 40 ? i : 3 * i));
     for (const length of [...places, good.length / 2, good.length - 65536, good.length - 1]) {
       assert.match(
@@ -48,7 +51,7 @@ onEachBuild("snapshot: what is none", (test, module) => {
     }
   });
 
-  test("something after it", () => {
+  test("a snapshot with bytes after it", () => {
     for (const n of [1, 16, 65536]) {
       const longer = new Uint8Array(good.length + n);
       longer.set(good);
@@ -56,7 +59,7 @@ onEachBuild("snapshot: what is none", (test, module) => {
     }
   });
 
-  test("bytes of somebody else", () => {
+  test("bytes of another format or version", () => {
     for (const foreign of [
       pattern(4),
       new Uint8Array(1 << 20),
@@ -77,7 +80,7 @@ onEachBuild("snapshot: what is none", (test, module) => {
     }
   });
 
-  test("a header that is JSON, and none of ours", () => {
+  test("a header that is JSON but not a snapshot's", () => {
     const from = text.indexOf("{");
     for (const json of ["{}", "[]", "null", "5", '{"mms":[1]}', '{"settings":{},"owners":-1}']) {
       const bytes = good.slice();
@@ -95,7 +98,7 @@ onEachBuild("snapshot: what is none", (test, module) => {
     }
   });
 
-  test("callbacks that are missing, or no callbacks", () => {
+  test("callbacks that are missing or not functions", () => {
     const { mirrors, notifiers, devmems } = player.attachments;
     const cases: [object, RegExp][] = [
       [{ notifiers, devmems }, /attach\.mirrors\["the mirror"\] must be given/],

@@ -1,6 +1,6 @@
 /**
- * A snapshot is the whole state: an engine that is restored from a snapshot continues to the same bytes as the engine
- * that the snapshot was taken from, also in the middle of a migration.
+ * A snapshot is the whole state: a restored engine continues to the same bytes as the engine that the
+ * snapshot was taken from, even in the middle of a migration.
  */
 import * as assert from "uvu/assert";
 import { Hmm, HmmMirror, hmmMirrorRegister, PAGE_SIZE } from "../../src/index.ts";
@@ -15,7 +15,10 @@ interface Played {
   last: Uint8Array;
 }
 
-/** Plays all steps, with a new engine before those of `cuts`; `look` sees the snapshot after each. */
+/**
+ * Plays all steps, with a restored engine before the steps of `cuts`; `look` gets the snapshot after each
+ * step.
+ */
 function play(
   module: WebAssembly.Module,
   cuts: readonly number[] = [],
@@ -33,17 +36,17 @@ function play(
 
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
-onEachBuild("snapshot: going on", (test, module) => {
+onEachBuild("snapshot: continued", (test, module) => {
   const states: Uint8Array[] = [];
   const straight = play(module, [], (state) => states.push(state));
 
-  /** The run has come to the same bytes, and its drivers have heard the same. */
+  /** Asserts that a run ends with the same bytes and that its drivers heard the same calls. */
   function isTheSame({ player, last }: Played): void {
     assert.ok(same(last, straight.last), "other bytes at the end");
     assert.equal(player.heard, straight.player.heard);
   }
 
-  test("the same calls make the same bytes, at every step", () => {
+  test("the same calls make the same bytes after every step", () => {
     const different: string[] = [];
     isTheSame(play(module, [], (state, i) => void (same(state, states[i]) || different.push(NAMES[i]))));
     assert.equal(different, []);
@@ -66,10 +69,9 @@ onEachBuild("snapshot: going on", (test, module) => {
     for (const name of NAMES) {
       STEPS[name](player);
       for (const m of player.hmm.migrations()) {
-        const filled = m.dst.some((word) => word !== 0);
-        stages.add(
-          `${m.vma === null ? "device range" : "mapping"}, ${filled ? "filled" : "empty"}, ${m.result.moved > 0}`,
-        );
+        const source = m.vma === null ? "device range" : "mapping";
+        const destinations = m.dst.some((word) => word !== 0) ? "filled" : "empty";
+        stages.add(`${source}, ${destinations}, ${m.result.moved > 0}`);
       }
     }
     assert.equal([...stages].sort(), [
@@ -80,7 +82,7 @@ onEachBuild("snapshot: going on", (test, module) => {
     ]);
   });
 
-  test("two engines from one snapshot do not know each other", () => {
+  test("two engines from one snapshot are independent", () => {
     const player = new Player(module);
     for (const name of NAMES.slice(0, 9)) STEPS[name](player);
     const bytes = player.hmm.snapshot();
@@ -93,7 +95,7 @@ onEachBuild("snapshot: going on", (test, module) => {
     assert.ok(same(player.hmm.snapshot(), kept));
   });
 
-  test("ids in any script", () => {
+  test("an id may be in any script", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const id = "зеркало 鏡 🪞";

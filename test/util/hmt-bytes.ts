@@ -6,11 +6,11 @@ export interface BlockOptions {
   thread?: number;
   records?: number;
   codec?: number;
-  /** Bytes of the payload when plain, if it is not. */
+  /** Size of the uncompressed payload, if the payload is compressed. */
   plain?: number;
 }
 
-/** A block with a right header. */
+/** Makes a block with a valid header. */
 export function block(type: number, payload: Uint8Array, options: BlockOptions = {}): Uint8Array {
   const { thread = 0, records = 0, codec = 0, plain = payload.length } = options;
   const bytes = new Uint8Array(24 + payload.length);
@@ -25,7 +25,7 @@ export function block(type: number, payload: Uint8Array, options: BlockOptions =
   return bytes;
 }
 
-/** A file of these blocks. */
+/** Makes a file of these blocks. */
 export function hmtFile(...blocks: Uint8Array[]): Uint8Array {
   return Buffer.concat([
     Uint8Array.of(0x89, 0x48, 0x4d, 0x54, 0x0d, 0x0a, 0x1a, 0x0a, 1, 0, 0, 0, 0, 0, 0, 0),
@@ -74,8 +74,8 @@ function randomEvents(random: Random, count: number): Bytes {
 }
 
 /**
- * A payload of a records block that is right, with random sites, tokens and events, and the number of records that it may
- * have in its header.
+ * A payload of a records block that is right, with random sites, tokens and events, and the number of records
+ * that it may have in its header.
  */
 export function randomPayload(random: Random): { bytes: Uint8Array; records: number } {
   const siteCount = random.chance(0.1) ? random.between(257, 300) : random.between(1, 6);
@@ -138,7 +138,9 @@ export interface PlainAccess {
   agent: number;
 }
 
-/** The payload of a block with these accesses: each names its site, and its address is a literal of 6 bytes. */
+/**
+ * The payload of a block with these accesses: each names its site, and its address is a literal of 6 bytes.
+ */
 export function payloadOf(accesses: readonly PlainAccess[]): Uint8Array {
   const ids = new Map<string, number>();
   const [sites, named, literals] = [new Bytes(), new Bytes(), new Bytes()];

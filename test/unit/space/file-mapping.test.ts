@@ -24,7 +24,7 @@ const P = PAGE_SIZE;
 
 type Event = [event: number, firstPage: number, pages: number];
 
-/** What an interval notifier of the whole address space hears; pages count from `base` on. */
+/** Returns what an interval notifier of the whole address space hears, with pages counted from `base`. */
 function events(mm: Mm, base: number): Event[] {
   const heard: Event[] = [];
   new MmuIntervalNotifier(mm, 0, 2 ** 48, {
@@ -33,7 +33,7 @@ function events(mm: Mm, base: number): Event[] {
   return heard;
 }
 
-/** A file of n pages with the test pattern in it. */
+/** Creates a file of n pages that hold pattern(). */
 function filled(hmm: Hmm, npages: number, kind: "disk" | "shmem" = "disk"): HmmFile {
   const file = hmm.createFile({ kind });
   file.write(0, pattern(npages));
@@ -44,7 +44,7 @@ const resident = (mm: Mm, addr: number, npages: number): string =>
   Array.from({ length: npages }, (_, i) => (mm.lookupPte(addr + i * P) === null ? "." : "x")).join("");
 
 onEachBuild("file-mapping", (test, module) => {
-  test("shared mappings are the file, private ones copy what they write", () => {
+  test("writes of a shared mapping change the file, writes of a private mapping make copies", () => {
     const hmm = makeHmm(module);
     const file = filled(hmm, 4);
     const mm = hmm.createMm();
@@ -82,7 +82,7 @@ onEachBuild("file-mapping", (test, module) => {
     hmm.verify();
   });
 
-  test("MADV_REMOVE punches the hole where the mapping is", () => {
+  test("MADV_REMOVE punches a hole into the file of the mapping", () => {
     const hmm = makeHmm(module);
     const file = filled(hmm, 4);
     const mm = hmm.createMm();
@@ -222,7 +222,7 @@ onEachBuild("file-mapping", (test, module) => {
     hmm.verify();
   });
 
-  test("shared anonymous memory is shared with children, and goes with the last of them", () => {
+  test("shared anonymous memory is shared with children and freed with the last of them", () => {
     const hmm = makeHmm(module);
     const free = hmm.freePages;
     const mm = hmm.createMm();
@@ -241,7 +241,7 @@ onEachBuild("file-mapping", (test, module) => {
     hmm.verify();
   });
 
-  test("a file that is closed lives on while it is mapped", () => {
+  test("a closed file exists while it is mapped", () => {
     const hmm = makeHmm(module);
     const free = hmm.freePages;
     const file = filled(hmm, 4);
