@@ -123,8 +123,8 @@ export const TEXT: readonly Mutant[] = [
   {
     name: "return-from-a-nested-call-ends-the-region",
     file: OFFLOAD,
-    before: "pc == o.returnPc && last == o.pop",
-    after: "pc == o.returnPc",
+    before: "    if (jumped && isReturn(o, last)) return false;\n",
+    after: "",
     ask: RULE,
   },
   {
@@ -137,7 +137,7 @@ export const TEXT: readonly Mutant[] = [
   {
     name: "callee-in-another-range-is-no-entry",
     file: OFFLOAD,
-    before: "  if (pushed && inside && o.range != before) enter(o);\n",
+    before: "  if (pushed) return enter(o);\n",
     after: "",
     ask: RULE,
   },
