@@ -9,7 +9,7 @@ import {
   checkMethod,
   checkOptions,
   checkText,
-  checkU32,
+  checkWord,
   HmmError,
   show,
 } from "../engine/errors.ts";
@@ -130,7 +130,7 @@ export class MmuIntervalNotifier {
   readRetry(seq: number): boolean {
     const op = "notifier.readRetry";
     this.#check(op);
-    checkU32(op, "seq", seq);
+    checkWord(op, "seq", seq);
     return this.#ctx.core.notifierReadRetry(this.notifier, seq) !== 0;
   }
 
