@@ -7,6 +7,7 @@ import {
   COMMAND_SIZE,
   HDR_ARENA,
   HDR_ARENA_END,
+  HDR_DESCENTS,
   HDR_EXHAUSTED,
   HDR_FAULT_ADDR,
   HDR_XBUF,
@@ -42,6 +43,11 @@ const SCRATCH: { name: string; why: string; ranges(w: World): [number, number][]
     name: "results",
     why: "what the core says about the operation that ended last: error code, address, what ran out",
     ranges: () => [[HEADER + HDR_EXHAUSTED, HEADER + HDR_FAULT_ADDR + 8]],
+  },
+  {
+    name: "walk counter",
+    why: "how often the debug build has walked a page table",
+    ranges: () => [[HEADER + HDR_DESCENTS, HEADER + HDR_DESCENTS + 4]],
   },
   {
     name: "command blocks",
