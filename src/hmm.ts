@@ -20,6 +20,7 @@ import type { CoreExports } from "./engine/core.ts";
 import { dispose } from "./engine/dispose.ts";
 import { checkOptions } from "./engine/errors.ts";
 import { EventLog, type HmmEventName, type HmmEvents } from "./engine/events.ts";
+import type { WasmModule } from "./engine/host.ts";
 import * as knobs from "./engine/knobs.ts";
 import type { Memory } from "./engine/memory.ts";
 import { readStats, type HmmStats } from "./engine/stats.ts";
@@ -52,15 +53,15 @@ declare module "./engine/forward.ts" {
  */
 export class Hmm {
   readonly #ctx: Context;
-  readonly #module: WebAssembly.Module;
+  readonly #module: WasmModule;
 
-  private constructor(core: CoreExports, module: WebAssembly.Module, mem: Memory, settings: HmmSettings) {
+  private constructor(core: CoreExports, module: WasmModule, mem: Memory, settings: HmmSettings) {
     this.#module = module;
     this.#ctx = new Context(this, core, mem, settings, new EventLog(mem));
   }
 
   /** @internal The engine over a core that has been booted. */
-  static over(core: CoreExports, module: WebAssembly.Module, mem: Memory, settings: HmmSettings): Hmm {
+  static over(core: CoreExports, module: WasmModule, mem: Memory, settings: HmmSettings): Hmm {
     return new Hmm(core, module, mem, settings);
   }
 
@@ -80,9 +81,9 @@ export class Hmm {
    * configuration; by default the package's own is compiled (browsers may refuse to compile large modules on
    * the main thread).
    */
-  static createSync(module: WebAssembly.Module, config?: HmmConfig): Hmm;
+  static createSync(module: WasmModule, config?: HmmConfig): Hmm;
   static createSync(config?: HmmConfig): Hmm;
-  static createSync(first: WebAssembly.Module | HmmConfig = {}, second?: HmmConfig): Hmm {
+  static createSync(first: WasmModule | HmmConfig = {}, second?: HmmConfig): Hmm {
     const given = first instanceof WebAssembly.Module;
     if (!given && second !== undefined) checkModule(first);
     const config = !given ? first : second === undefined ? {} : second;
@@ -91,7 +92,7 @@ export class Hmm {
     return Hmm.#boot(instantiate(checkModule(module)), module, settings);
   }
 
-  static #boot(core: CoreExports, module: WebAssembly.Module, wanted: HmmSettings): Hmm {
+  static #boot(core: CoreExports, module: WasmModule, wanted: HmmSettings): Hmm {
     const { mem, settings } = boot(core, wanted);
     return new Hmm(core, module, mem, settings);
   }
@@ -102,7 +103,7 @@ export class Hmm {
   }
 
   /** The compiled core, to make more engines from. */
-  get module(): WebAssembly.Module {
+  get module(): WasmModule {
     return this.#module;
   }
 
@@ -112,7 +113,7 @@ export class Hmm {
    * Makes an empty address space, charged to a memory cgroup if one is given. The caller closes it. Throws
    * HmmError ENOMEM if none is left, TypeError for a memcg that is closed or belongs to another engine.
    */
-  createMm(options: { memcg?: Memcg } = {}): Mm {
+  createMm(options: { memcg?: Memcg | undefined } = {}): Mm {
     const op = "hmm.createMm";
     checkOptions(op, "options", options);
     const ctx = this.#ctx;

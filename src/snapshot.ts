@@ -9,6 +9,7 @@ import { growTo, type HmmSettings } from "./engine/config.ts";
 import type { Context } from "./engine/context.ts";
 import type { CoreExports } from "./engine/core.ts";
 import { badRange, badType, checkMethod, checkOptions } from "./engine/errors.ts";
+import type { WasmModule } from "./engine/host.ts";
 import { Memory } from "./engine/memory.ts";
 import { Migration } from "./migrate/migration.ts";
 import { HmmFile } from "./space/file.ts";
@@ -30,7 +31,7 @@ export interface SnapshotOptions {
   /**
    * The array that the snapshot goes to, at its beginning; the caller may use it again. Default: a new array.
    */
-  into?: Uint8Array;
+  into?: Uint8Array | undefined;
 }
 
 /** The callbacks of a devmem that is restored, and its owner. Devmems that had one owner need one value. */
@@ -44,11 +45,11 @@ export interface DeprecatedOwner {
 
 /** The callbacks that a restored engine needs, by the stable id of the object that had them. */
 export interface RestoreAttachments {
-  mirrors?: Record<string, HmmMirrorOps>;
-  notifiers?: Record<string, MmuIntervalNotifierOps>;
-  devmems?: Record<string, DevmemAttachment>;
+  mirrors?: Record<string, HmmMirrorOps> | undefined;
+  notifiers?: Record<string, MmuIntervalNotifierOps> | undefined;
+  devmems?: Record<string, DevmemAttachment> | undefined;
   /** The core, which must be the one that the snapshot was taken with. Default: the package's own. */
-  module?: WebAssembly.Module;
+  module?: WasmModule | undefined;
 }
 
 interface SubscriberRecord {
@@ -60,7 +61,7 @@ interface SubscriberRecord {
   last: number;
 }
 
-/** What a snapshot contains beside the memory: which objects were open. */
+/** @internal What a snapshot contains beside the memory: which objects were open. */
 export interface SnapshotHeader {
   settings: HmmSettings;
   owners: number;
@@ -137,8 +138,8 @@ function destination(ctx: Context, into: unknown, length: number): Uint8Array {
 }
 
 /**
- * Hmm.snapshot. A snapshot consists of a magic line, a line with the checksum of all that follows and the
- * header's length, the header as JSON, padding, and the used part of linear memory.
+ * @internal Hmm.snapshot. A snapshot consists of a magic line, a line with the checksum of all that follows
+ * and the header's length, the header as JSON, padding, and the used part of linear memory.
  */
 export function takeSnapshot(ctx: Context, options: SnapshotOptions): Uint8Array {
   checkOptions(TAKE, "options", options);
@@ -161,7 +162,7 @@ export function takeSnapshot(ctx: Context, options: SnapshotOptions): Uint8Array
   return bytes;
 }
 
-/** Reads a snapshot's header and fills a fresh core's memory with its bytes. */
+/** @internal Reads a snapshot's header and fills a fresh core's memory with its bytes. */
 export function openSnapshot(
   core: CoreExports,
   bytes: Uint8Array,
@@ -224,7 +225,7 @@ function ownerOf(attachment: DevmemAttachment): unknown {
   return "owner" in attachment ? attachment.owner : attachment.device;
 }
 
-/** Makes the objects that the header names. */
+/** @internal Makes the objects that the header names. */
 export function restoreObjects(ctx: Context, header: SnapshotHeader, attach: RestoreAttachments): void {
   Object.assign(ctx.ids, header.ids);
   for (let number = 1; number <= header.owners; number++) ctx.owners.restore(number, { owner: number });

@@ -64,7 +64,7 @@ export function layerOf(tree: string, file: string): string {
 function purposeOf(folder: string): string {
   const text = readFileSync(join(folder, "README.md"), "utf8").replace(/^# .*\n+/, "");
   const paragraph = text.split(/\n\s*\n/)[0].replaceAll("\n", " ");
-  return /^(.*?[.:])(?:\s|$)/.exec(paragraph)?.[1].replace(/[.:]$/, "") ?? paragraph;
+  return /^(.*?)\.(?:\s|$)/.exec(paragraph)?.[1] ?? paragraph;
 }
 
 /** The table of one tree, in Markdown. */

@@ -1,20 +1,19 @@
 /**
- * Records of an .hmt block as the replay takes them: words of 8 bytes (state.ts), for one device.
+ * Records of an .hmt block as the replay takes them: words of 8 bytes (abi/record.ts), for one device.
  *
  * A word's size has 8 bits. A longer access, which is a part of a copy, becomes an access to each page that it touches.
  * Events and instruction fetches give no word; addresses in the kernel's half are counted and left out.
  */
+import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_MAX } from "../abi/record";
 import { PAGE_SHIFT } from "../uapi/page";
 import { Hmt } from "./hmt";
-import { AGENT_SHIFT, KERNEL_SHIFT, record } from "./state";
+import { KERNEL_SHIFT, record } from "./state";
 
-const SIZE_MAX: u32 = 255;
 const ADDRESS_BITS: u64 = 48;
 const ADDRESS_MASK: u64 = (1 << 48) - 1;
 const KIND_MASK: u32 = 3;
 const FETCH: u32 = 3;
 const EVENT: u32 = 16;
-const WORD_KIND_SHIFT: u64 = 56;
 
 /** A word for each page of the access; returns where the next word goes. */
 function split(out: usize, address: u64, size: u32, bits: u64): usize {
@@ -22,7 +21,7 @@ function split(out: usize, address: u64, size: u32, bits: u64): usize {
   while (address < end) {
     const pageEnd = ((address >> PAGE_SHIFT) + 1) << PAGE_SHIFT;
     const here = min<u64>(end, pageEnd) - address;
-    store<u64>(out, record(address, <u32>min<u64>(here, SIZE_MAX)) | bits);
+    store<u64>(out, record(address, <u32>min<u64>(here, RECORD_SIZE_MAX)) | bits);
     out += 8;
     address += here;
   }
@@ -44,8 +43,8 @@ export function hmtToWords(s: Hmt, count: u32): u32 {
     }
     const size = <u32>(high >> ADDRESS_BITS);
     const device = select<u64>(1, 0, (low & 0xff00) != 0);
-    const bits = (device << AGENT_SHIFT) | ((<u64>(low & KIND_MASK)) << WORD_KIND_SHIFT);
-    if (size > SIZE_MAX) {
+    const bits = (device << RECORD_DEVICE_SHIFT) | ((<u64>(low & KIND_MASK)) << RECORD_KIND_SHIFT);
+    if (size > <u32>RECORD_SIZE_MAX) {
       out = split(out, address, size, bits);
       continue;
     }

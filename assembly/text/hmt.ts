@@ -66,6 +66,7 @@ class Site {
   shift: u32;
 }
 
+
 @unmanaged
 export class Hmt {
   stored: usize;
@@ -161,7 +162,7 @@ function makeSites(s: Hmt, p: usize, thread: u32): bool {
     if (size == 0 || kind >= EVENT_KIND) return false;
     site.high = (<u64>size) << ADDRESS_BITS;
     site.low =
-      <u64>kind |
+      (<u64>kind) |
       ((<u64>load<u8>(p, 3)) << AGENT_SHIFT) |
       ((<u64>thread) << THREAD_SHIFT) |
       ((<u64>load<u32>(p, 4)) << CODE_SHIFT);
@@ -247,7 +248,7 @@ function takeAccess(s: Hmt, form: u32): u32 {
     if (length > LITERAL_MAX || s.literals + length > s.literalsEnd) return HMT_FORM;
     // The bytes come to the top of the word and back down, which extends the sign; no bytes are 0.
     const unused = <u64>(64 - 8 * length);
-    let literal = select<i64>(<i64>(load<u64>(s.literals) << unused) >> unused, 0, length != 0);
+    let literal = select<i64>((<i64>(load<u64>(s.literals) << unused)) >> unused, 0, length != 0);
     s.literals += length;
     if (form & FORM_SCALED) literal <<= <i64>site.shift;
     const chained = form & FORM_PREVIOUS;

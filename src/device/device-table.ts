@@ -54,7 +54,7 @@ export class DeviceTable {
    *
    * Throws TypeError for any other value, HmmError ENOMEM if no device table or page table is left.
    */
-  constructor(of: Mm | Forward["Hmm"], options: { /** @internal */ restored?: number } = {}) {
+  constructor(of: Mm | Forward["Hmm"], options: { /** @internal */ restored?: number | undefined } = {}) {
     const op = "new DeviceTable";
     this.mm = of instanceof Mm ? of : null;
     this.#ctx = of instanceof Mm ? checkMm(op, of) : contextOf(op, of, "of", "an Mm or an Hmm");

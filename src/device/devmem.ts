@@ -282,7 +282,7 @@ export function hmmDevmemAdd(
   ops: HmmDevmemOps,
   owner: unknown,
   size: number,
-  options: { id?: string; coherent?: boolean } = {},
+  options: { id?: string | undefined; coherent?: boolean | undefined } = {},
 ): HmmDevmem {
   const op = "hmmDevmemAdd";
   const ctx = contextOf(op, hmm);

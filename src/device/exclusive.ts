@@ -2,6 +2,7 @@ import { EFAULT } from "../../assembly/uapi/errno.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { checkInteger, checkPageAddress } from "../engine/errors.ts";
+import type { Words } from "../engine/host.ts";
 import { run } from "../engine/request.ts";
 import { accessError } from "../space/access.ts";
 import { checkMm, type Mm } from "../space/mm.ts";
@@ -14,17 +15,17 @@ import { checkMm, type Mm } from "../space/mm.ts";
  */
 export class ExclusivePages {
   /** The pages that were reached, in address order; 0 where a page could not be made exclusive. */
-  readonly pages: Uint32Array<ArrayBuffer>;
+  readonly pages: Words;
   readonly #ctx: Context;
   #closed = false;
 
-  private constructor(ctx: Context, pages: Uint32Array<ArrayBuffer>) {
+  private constructor(ctx: Context, pages: Words) {
     this.#ctx = ctx;
     this.pages = pages;
   }
 
   /** @internal Pages that the core has just made exclusive. */
-  static of(ctx: Context, pages: Uint32Array<ArrayBuffer>): ExclusivePages {
+  static of(ctx: Context, pages: Words): ExclusivePages {
     return new ExclusivePages(ctx, pages);
   }
 

@@ -42,14 +42,14 @@ export interface HmmMirrorOps {
    * operation, so it must not take mmapSem for write. What it throws is thrown by the API call, after the
    * operation is complete.
    */
-  update?: HmmMirrorUpdate;
+  update?: HmmMirrorUpdate | undefined;
   /** The 2018 code's name for `update`; one of the two is needed. */
-  syncCpuDevicePagetables?: HmmMirrorUpdate;
+  syncCpuDevicePagetables?: HmmMirrorUpdate | undefined;
   /**
    * Called when the mm goes away. The mirror is unregistered already; do not use it or the mm after this
    * returns.
    */
-  release?: (mirror: HmmMirror) => void;
+  release?: ((mirror: HmmMirror) => void) | undefined;
 }
 
 /**
@@ -78,7 +78,7 @@ export class HmmMirror {
    *
    * Throws TypeError for bad options; {@link hmmMirrorRegister} checks `ops`.
    */
-  constructor(ops: HmmMirrorOps, options: { id?: string } = {}) {
+  constructor(ops: HmmMirrorOps, options: { id?: string | undefined } = {}) {
     const op = "new HmmMirror";
     checkOptions(op, "options", options);
     checkText(op, "options.id", options.id);

@@ -9,7 +9,7 @@ import {
   checkMethod,
   checkOptions,
   checkText,
-  checkU32,
+  checkWord,
   HmmError,
   show,
 } from "../engine/errors.ts";
@@ -76,7 +76,7 @@ export class MmuIntervalNotifier {
     start: number,
     length: number,
     ops: MmuIntervalNotifierOps,
-    options: { id?: string; /** @internal */ restored?: number } = {},
+    options: { id?: string | undefined; /** @internal */ restored?: number | undefined } = {},
   ) {
     const op = "new MmuIntervalNotifier";
     const ctx = checkMm(op, mm);
@@ -130,7 +130,7 @@ export class MmuIntervalNotifier {
   readRetry(seq: number): boolean {
     const op = "notifier.readRetry";
     this.#check(op);
-    checkU32(op, "seq", seq);
+    checkWord(op, "seq", seq);
     return this.#ctx.core.notifierReadRetry(this.notifier, seq) !== 0;
   }
 

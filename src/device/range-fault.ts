@@ -1,7 +1,7 @@
 import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOMEM, EPERM } from "../../assembly/uapi/errno.ts";
 import { HDR_FAULT_ADDR } from "../../assembly/abi/header.ts";
 import type { Context } from "../engine/context.ts";
-import { badType, checkAddress, checkOptions, checkPageRange, checkU32 } from "../engine/errors.ts";
+import { badType, checkAddress, checkOptions, checkPageRange, checkWord } from "../engine/errors.ts";
 import type { HmmPfnFlags } from "../engine/protocol.ts";
 import { run } from "../engine/request.ts";
 import { checkPfns, withPfns } from "../page/arrays.ts";
@@ -12,7 +12,8 @@ import { MmuIntervalNotifier } from "./notifier.ts";
 const RETURNED = [0, -EBUSY, -EFAULT, -EINVAL, -EPERM, -ENOMEM];
 
 /**
- * Ends a call of the protocol. Returns an answer that the protocol defines; throws HmmError for any other.
+ * @internal Ends a call of the protocol. Returns an answer that the protocol defines; throws HmmError for any
+ * other.
  */
 export function protocolAnswer(op: string, ctx: Context, answer: number): number {
   if (answer !== 0 && !RETURNED.includes(answer))
@@ -28,11 +29,11 @@ export interface HmmRangeFaultArgs {
   /**
    * The subscription that covers the range. The call answers -EBUSY if it was invalidated since notifierSeq.
    */
-  notifier?: MmuIntervalNotifier;
+  notifier?: MmuIntervalNotifier | undefined;
   /** What notifier.readBegin() returned; needed with a notifier. */
-  notifierSeq?: number;
+  notifierSeq?: number | undefined;
   /** The address space; needed without a notifier. */
-  mm?: Mm;
+  mm?: Mm | undefined;
   /** The first byte, a page address. */
   start: number;
   /** The end, exclusive, a page address. */
@@ -43,9 +44,9 @@ export interface HmmRangeFaultArgs {
    */
   pfns: Uint32Array;
   /** HMM_PFN_REQ_* bits that are requested for every slot. Default 0: nothing is faulted in. */
-  defaultFlags?: HmmPfnFlags;
+  defaultFlags?: HmmPfnFlags | undefined;
   /** The bits of the slots that count as requests. Default 0. */
-  pfnFlagsMask?: HmmPfnFlags;
+  pfnFlagsMask?: HmmPfnFlags | undefined;
   /** Whose device pages stay where they are and are reported (dev_private_owner). Default: no owner's. */
   owner?: unknown;
 }
@@ -69,13 +70,13 @@ function checkFaultArgs(op: string, args: HmmRangeFaultArgs): Call & { npages: n
   const ctx = checkMm(op, mm);
   if (args.mm !== undefined && args.mm !== mm)
     throw new TypeError(`${op}: mm must be the notifier's: it is another mm`);
-  if (notifier !== undefined) checkU32(op, "notifierSeq", args.notifierSeq);
+  if (notifier !== undefined) checkWord(op, "notifierSeq", args.notifierSeq);
   const npages = checkPageRange(op, args.start, args.end);
   checkAddress(op, "start", args.start);
   checkPfns(op, "pfns", args.pfns, npages);
   const { defaultFlags = 0, pfnFlagsMask = 0 } = args;
-  checkU32(op, "defaultFlags", defaultFlags);
-  checkU32(op, "pfnFlagsMask", pfnFlagsMask);
+  checkWord(op, "defaultFlags", defaultFlags);
+  checkWord(op, "pfnFlagsMask", pfnFlagsMask);
   mm!.mmapSem.demand(op, false);
   return { args, ctx, mm: mm!, npages };
 }

@@ -52,7 +52,7 @@ export interface ReplayStop {
 }
 
 /** Records (RECORD_*, u64 each) in an engine's linear memory. The caller closes it. */
-export class RecordArray extends BigUint64Array<ArrayBuffer> {
+export class RecordArray extends BigUint64Array {
   #ctx: Context | null;
 
   /** Allocates room for n records, at most 2^28. Throws HmmError ENOMEM if the arena has none. */

@@ -23,11 +23,11 @@ import {
 /** What a {@link DmirrorDevice} is made with. */
 export interface DmirrorDeviceOptions {
   /** Bytes of device memory. Default 64 MiB. */
-  memory?: number;
+  memory?: number | undefined;
   /** A stable name for Hmm.restore. Default: "devmem1", "devmem2", … */
-  id?: string;
+  id?: string | undefined;
   /** CPUs access its memory directly. Default false: device-private memory. */
-  coherent?: boolean;
+  coherent?: boolean | undefined;
 }
 
 const DEVICE_MEMORY = 64 << 20;
@@ -158,7 +158,7 @@ export class DmirrorDevice {
   }
 }
 
-/** Counts the pages (not holes) that are to move or, after m.pages(), have moved. */
+/** @internal Counts the pages (not holes) that are to move or, after m.pages(), have moved. */
 export function countPages(m: Migration): number {
   let count = 0;
   for (const word of m.src) if ((word & PAGE_TO_MIGRATE) >>> 0 === PAGE_TO_MIGRATE) count++;

@@ -4,8 +4,8 @@
 //  ┌─────────────────┬─────┬─────┬─────┬─────┬─────┐
 //  │      place      │ZERO │ PUD │ PMD │WRITE│READ │
 //  └─────────────────┴─────┴─────┴─────┴─────┴─────┘
-//  place: 0 system memory, else one of the DEV_* values below; the REMOTE ones also set the bit of ZERO, which
-//  means the zero page only where place is 0
+// place: 0 system memory, else one of the DEV_* values below; the REMOTE ones also set the bit of ZERO, which
+// means the zero page only where place is 0
 
 /** No mapping, or a mapping without VM_READ. */
 export const DMIRROR_PROT_ERROR = 0xff;
@@ -17,7 +17,7 @@ export const DMIRROR_PROT_READ = 0x01;
 export const DMIRROR_PROT_WRITE = 0x02;
 /** The mapping covers 2 MiB. */
 export const DMIRROR_PROT_PMD = 0x04;
-/** The mapping covers 1 GiB. */
+/** The mapping covers 1 GiB, as in the kernel's driver; the engine makes no such mappings. */
 export const DMIRROR_PROT_PUD = 0x08;
 /** The zero page. */
 export const DMIRROR_PROT_ZERO = 0x10;

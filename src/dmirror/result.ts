@@ -10,10 +10,10 @@ export interface DmirrorResult {
    * The bytes that were read (read, migrateToDevice, exclusive), or a DMIRROR_PROT_* byte for each page
    * (snapshot). Only if ret is 0.
    */
-  data?: Uint8Array;
+  data?: Uint8Array | undefined;
 }
 
-/** Makes the answer of a command that has done nothing. */
+/** @internal Makes the answer of a command that has done nothing. */
 export function failure(ret: number): DmirrorResult {
   return { ret, cpages: 0, faults: 0 };
 }

@@ -28,6 +28,7 @@ import {
 import { RESERVED_FRAMES } from "../../assembly/abi/frame.ts";
 import type { CoreExports } from "./core.ts";
 import { badRange, checkInteger, checkOptions, HmmError } from "./errors.ts";
+import type { WasmModule } from "./host.ts";
 import { Memory } from "./memory.ts";
 import { checkModule } from "./wasm.ts";
 
@@ -36,50 +37,50 @@ import { checkModule } from "./wasm.ts";
  * has them.
  */
 export interface HmmCapacities {
-  mms?: number;
-  vmas?: number;
-  anonVmas?: number;
-  anonVmaLinks?: number;
+  mms?: number | undefined;
+  vmas?: number | undefined;
+  anonVmas?: number | undefined;
+  anonVmaLinks?: number | undefined;
   /** Page-table pages, of all address spaces and device tables together. */
-  pageTables?: number;
-  notifiers?: number;
-  memcgs?: number;
+  pageTables?: number | undefined;
+  notifiers?: number | undefined;
+  memcgs?: number | undefined;
   /** Open migrations. */
-  migrations?: number;
-  deviceTables?: number;
+  migrations?: number | undefined;
+  deviceTables?: number | undefined;
   /** Files, including the file of each shared anonymous mapping. */
-  files?: number;
+  files?: number | undefined;
   /** Pages that KSM has merged. */
-  ksmPages?: number;
+  ksmPages?: number | undefined;
   /** Addresses that KSM looks at. */
-  ksmAddresses?: number;
+  ksmAddresses?: number | undefined;
 }
 
 /** What an engine is made with. All memory is allocated at once and never grows. */
 export interface HmmConfig {
   /** Bytes of RAM frames. Default 256 MiB. */
-  systemMemory?: number;
+  systemMemory?: number | undefined;
   /** Bytes of device frames, shared out by hmmDevmemAdd. Default 256 MiB. */
-  deviceMemory?: number;
+  deviceMemory?: number | undefined;
   /** Bytes of swap space, for MADV_PAGEOUT. Default 0: none. */
-  swap?: number;
+  swap?: number | undefined;
   /**
    * Bytes of systemMemory that are reserved for hugetlb pages (MAP_HUGETLB), rounded up to 2 MiB; at most
    * systemMemory without its first 2 MiB. Default 0: none.
    */
-  hugetlb?: number;
+  hugetlb?: number | undefined;
   /**
    * "data": frames have bytes. "metadata": they have none, for simulations larger than memory. Default
    * "data".
    */
-  backing?: "data" | "metadata";
-  capacities?: HmmCapacities;
+  backing?: "data" | "metadata" | undefined;
+  capacities?: HmmCapacities | undefined;
   /** Bytes for pfn arrays and open migrations. Default: follows from the memory sizes. */
-  arena?: number;
+  arena?: number | undefined;
   /** How many records the event log holds between deliveries: a power of two. Default 4096. */
-  eventLog?: number;
+  eventLog?: number | undefined;
   /** The core (hmm.wasm), compiled by the caller. Default: the package's own. */
-  module?: WebAssembly.Module;
+  module?: WasmModule | undefined;
 }
 
 /** A configuration with every default filled in. */
@@ -89,7 +90,7 @@ export interface HmmSettings {
   readonly swap: number;
   readonly hugetlb: number;
   readonly backing: "data" | "metadata";
-  readonly capacities: Readonly<Required<HmmCapacities>>;
+  readonly capacities: { readonly [K in keyof HmmCapacities]-?: number };
   readonly arena: number;
   readonly eventLog: number;
 }
@@ -145,7 +146,7 @@ function refuseUnknown(object: object, known: readonly string[], what: string): 
   if (unknown !== undefined) throw badRange(OP, what, `made of ${known.join(", ")}`, unknown);
 }
 
-/** Checks a configuration. In the result 0 stands for a value that the core chooses. */
+/** @internal Checks a configuration. In the result 0 stands for a value that the core chooses. */
 export function checkConfig(config: HmmConfig): HmmSettings {
   checkOptions(OP, "config", config);
   if (config.module !== undefined) checkModule(config.module);
@@ -190,8 +191,8 @@ function mostHugetlb(systemMemory: number): number {
 }
 
 /**
- * Writes the boot configuration, lays memory out and boots. Returns the memory, and the settings with all
- * defaults. Throws HmmError ENOMEM.
+ * @internal Writes the boot configuration, lays memory out and boots. Returns the memory, and the settings
+ * with all defaults. Throws HmmError ENOMEM.
  */
 export function boot(core: CoreExports, settings: HmmSettings): { mem: Memory; settings: HmmSettings } {
   const base = HEADER + BOOT_CONFIG;
@@ -238,7 +239,7 @@ function tooLarge(errno: number): Error {
 
 const WASM_PAGE = 65536;
 
-/** Grows a memory to at least `bytes`. Throws HmmError ENOMEM if the host does not have them. */
+/** @internal Grows a memory to at least `bytes`. Throws HmmError ENOMEM if the host does not have them. */
 export function growTo(memory: WebAssembly.Memory, bytes: number): void {
   const missing = Math.ceil((bytes - memory.buffer.byteLength) / WASM_PAGE);
   if (missing <= 0) return;

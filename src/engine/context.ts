@@ -13,6 +13,7 @@ import type { CoreExports } from "./core.ts";
 import { badType, EDEADLK, HmmError, type HmmErrorFields } from "./errors.ts";
 import type { EventLog } from "./events.ts";
 import type { Forward } from "./forward.ts";
+import type { Words } from "./host.ts";
 import type { Memory } from "./memory.ts";
 import { RESOURCE_NAMES } from "./names.ts";
 import { Owners } from "./owners.ts";
@@ -31,8 +32,8 @@ const NOTHING = 0xffffffff;
 /** The arrays of a migration: src begins at `address`, and dst follows it. */
 export interface MigrationArrays {
   readonly address: number;
-  readonly src: Uint32Array<ArrayBuffer>;
-  readonly dst: Uint32Array<ArrayBuffer>;
+  readonly src: Words;
+  readonly dst: Words;
 }
 
 const contexts = new WeakMap<object, Context>();

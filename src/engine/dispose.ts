@@ -1,7 +1,9 @@
+import type { DisposeSymbol } from "./host.ts";
+
 /**
- * `Symbol.dispose`, made where the host lacks it, so that `using` (lowered by a compiler) and the classes
- * here agree on one symbol. Files import the symbol from here: bundlers drop a bare import for its side
- * effect.
+ * Returns `Symbol.dispose`, and makes it where the host lacks it, so that `using` (lowered by a compiler) and
+ * the classes here agree on one symbol. Files import the symbol from here: bundlers drop a bare import for
+ * its side effect.
  */
 function disposeSymbol(): symbol {
   const host = Symbol as { dispose?: symbol };
@@ -12,4 +14,4 @@ function disposeSymbol(): symbol {
 }
 
 /** The symbol of the method that `using` calls. */
-export const dispose: typeof Symbol.dispose = disposeSymbol() as typeof Symbol.dispose;
+export const dispose: DisposeSymbol = disposeSymbol() as DisposeSymbol;

@@ -49,13 +49,13 @@ const NAMES = new Map(
 export interface HmmErrorFields {
   cause?: unknown;
   /** FAULT_*: why an access failed. */
-  faultCode?: FaultCode;
+  faultCode?: FaultCode | undefined;
   /** The virtual address at which it failed. */
-  address?: number;
+  address?: number | undefined;
   /** How many bytes (accesses) or pages (pins) were done before it failed. */
-  done?: number;
+  done?: number | undefined;
   /** The id of the open migration that was in the way (EAGAIN). */
-  migration?: number;
+  migration?: number | undefined;
 }
 
 /**
@@ -96,17 +96,17 @@ export class HmmError extends Error {
   }
 }
 
-/** Returns the name of a positive errno: "ENOMEM" for 12. */
+/** @internal Returns the name of a positive errno: "ENOMEM" for 12. */
 export function errnoName(number: number): string {
   return NAMES.get(number) ?? `E${number}`;
 }
 
-/** Writes an address for a message: 0x7f0000000000. */
+/** @internal Writes an address for a message: 0x7f0000000000. */
 export function hex(value: number): string {
   return `0x${value.toString(16)}`;
 }
 
-/** Writes a value for a message. */
+/** @internal Writes a value for a message. */
 export function show(value: unknown): string {
   if (typeof value === "number")
     return Number.isInteger(value) && value > 0xffff ? hex(value) : String(value);
@@ -119,18 +119,19 @@ export function show(value: unknown): string {
   return name === undefined || name === "Object" ? "an object" : `a ${name}`;
 }
 
-/** Makes a RangeError that names operation, argument, expectation and value. */
+/** @internal Makes a RangeError that names operation, argument, expectation and value. */
 export function badRange(op: string, argument: string, expected: string, value: unknown): RangeError {
   return new RangeError(`${op}: ${argument} must be ${expected}, got ${show(value)}`);
 }
 
-/** Makes a TypeError that names operation, argument, expectation and value. */
+/** @internal Makes a TypeError that names operation, argument, expectation and value. */
 export function badType(op: string, argument: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${op}: ${argument} must be ${expected}, got ${show(value)}`);
 }
 
 /**
- * Returns `value`. Throws TypeError or RangeError unless it is an integer from min to max, both inclusive.
+ * @internal Returns `value`. Throws TypeError or RangeError unless it is an integer from min to max, both
+ * inclusive.
  */
 export function checkInteger(op: string, argument: string, value: unknown, min: number, max: number): number {
   if (typeof value !== "number") throw badType(op, argument, "a number", value);
@@ -140,23 +141,23 @@ export function checkInteger(op: string, argument: string, value: unknown, min: 
   return value;
 }
 
-/** Refuses anything but an object. */
+/** @internal Refuses anything but an object. */
 export function checkOptions(op: string, argument: string, value: unknown): void {
   if (typeof value !== "object" || value === null) throw badType(op, argument, "an object", value);
 }
 
-/** Returns an optional flag, by default false. Throws TypeError unless it is a boolean. */
+/** @internal Returns an optional flag, by default false. Throws TypeError unless it is a boolean. */
 export function checkFlag(op: string, argument: string, value: unknown): boolean {
   if (value !== undefined && typeof value !== "boolean") throw badType(op, argument, "a boolean", value);
   return value === true;
 }
 
-/** Refuses anything but a string or undefined. */
+/** @internal Refuses anything but a string or undefined. */
 export function checkText(op: string, argument: string, value: unknown): void {
   if (value !== undefined && typeof value !== "string") throw badType(op, argument, "a string", value);
 }
 
-/** Refuses an object whose member `name` is no function; an `optional` member may be undefined. */
+/** @internal Refuses an object whose member `name` is no function; an `optional` member may be undefined. */
 export function checkMethod(
   op: string,
   argument: string,
@@ -169,10 +170,10 @@ export function checkMethod(
   throw badType(op, `${argument}.${name}`, "a function", member);
 }
 
-/** One past the highest address: the engine computes with 48 bits. */
+/** @internal One past the highest address: the engine computes with 48 bits. */
 export const ADDRESS_LIMIT = 2 ** 48;
 
-/** Returns `value`. Throws TypeError or RangeError unless it is an address below 2^48. */
+/** @internal Returns `value`. Throws TypeError or RangeError unless it is an address below 2^48. */
 export function checkAddress(op: string, argument: string, value: unknown): number {
   if (typeof value !== "number") throw badType(op, argument, "an address (a number)", value);
   if (!Number.isInteger(value) || value < 0 || value >= ADDRESS_LIMIT) {
@@ -181,12 +182,15 @@ export function checkAddress(op: string, argument: string, value: unknown): numb
   return value;
 }
 
-/** Rounds `value` down to a multiple of `size`, a power of two: with addresses ten times as fast as `%`. */
+/**
+ * @internal Rounds `value` down to a multiple of `size`, a power of two: with addresses ten times as fast as
+ * `%`.
+ */
 export function roundDown(value: number, size: number): number {
   return Math.floor(value / size) * size;
 }
 
-/** Returns `value`. Throws TypeError or RangeError unless it is a page address below 2^48. */
+/** @internal Returns `value`. Throws TypeError or RangeError unless it is a page address below 2^48. */
 export function checkPageAddress(op: string, argument: string, value: unknown): number {
   const address = checkAddress(op, argument, value);
   if (roundDown(address, PAGE_SIZE) !== address)
@@ -195,22 +199,32 @@ export function checkPageAddress(op: string, argument: string, value: unknown): 
 }
 
 /**
- * Returns a number of bytes, rounded up to whole pages as the system calls do. Throws TypeError or RangeError
- * unless it is an integer from min to 2^48.
+ * @internal Returns a number of bytes, rounded up to whole pages as the system calls do. Throws TypeError or
+ * RangeError unless it is an integer from min to 2^48.
  */
 export function checkLength(op: string, argument: string, value: unknown, min: number): number {
   const length = checkInteger(op, argument, value, min, ADDRESS_LIMIT);
   return Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
 }
 
-/** Returns `value`. Throws TypeError or RangeError unless it is an unsigned 32-bit integer. */
+/** @internal Returns `value`. Throws TypeError or RangeError unless it is an unsigned 32-bit integer. */
 export function checkU32(op: string, argument: string, value: unknown): number {
   return checkInteger(op, argument, value, 0, 0xffffffff);
 }
 
 /**
- * Returns the number of pages of [start, end). Throws TypeError or RangeError unless both are page addresses,
- * end above start.
+ * @internal Returns `value`. Throws TypeError or RangeError unless it is a word of 32 bits, signed or
+ * unsigned: JavaScript's bit operations make both.
+ */
+export function checkWord(op: string, argument: string, value: unknown): number {
+  if (typeof value !== "number") throw badType(op, argument, "a number", value);
+  if (value >>> 0 === value || (value | 0) === value) return value;
+  throw badRange(op, argument, "a word of 32 bits", value);
+}
+
+/**
+ * @internal Returns the number of pages of [start, end). Throws TypeError or RangeError unless both are page
+ * addresses, end above start.
  */
 export function checkPageRange(op: string, start: unknown, end: unknown): number {
   const from = checkPageAddress(op, "start", start);

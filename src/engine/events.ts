@@ -49,7 +49,10 @@ const ALL_PAGES = 0xffffffff;
 
 type Listener = (event: never) => void;
 
-/** The event log: a ring that the core writes while there are listeners, read at the end of each API call. */
+/**
+ * @internal The event log: a ring that the core writes while there are listeners, read at the end of each API
+ * call.
+ */
 export class EventLog {
   readonly #mem: Memory;
   readonly #listeners = new Map<HmmEventName, Set<Listener>>();

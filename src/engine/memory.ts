@@ -7,6 +7,7 @@ import {
   HEADER_MAGIC,
   POOLS,
 } from "../../assembly/abi/header.ts";
+import type { Bytes, Words } from "./host.ts";
 import { POOL_BASE, POOL_OBJECT_SIZE, POOL_STRIDE } from "../../assembly/abi/pool.ts";
 
 const HIGH = 2 ** 32;
@@ -17,8 +18,8 @@ const HIGH = 2 ** 32;
  */
 export class Memory {
   readonly buffer: ArrayBuffer;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly words: Uint32Array<ArrayBuffer>;
+  readonly bytes: Bytes;
+  readonly words: Words;
   readonly doubles: Float64Array<ArrayBuffer>;
 
   constructor(memory: WebAssembly.Memory) {
@@ -80,7 +81,7 @@ export class Memory {
   }
 
   /** n words at `address`, as a live view. */
-  wordsAt(address: number, n: number): Uint32Array<ArrayBuffer> {
+  wordsAt(address: number, n: number): Words {
     return new Uint32Array(this.buffer, address, n);
   }
 }

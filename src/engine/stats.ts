@@ -61,7 +61,7 @@ export interface HmmStats {
   pagesStayed: number;
 }
 
-/** Hmm.stats. */
+/** @internal Hmm.stats. */
 export function readStats(mem: Memory): HmmStats {
   const count = (index: number): number => mem.u64(HEADER + COUNTERS + 8 * index);
   const fault = (kind: FaultKind): number => count(COUNT_FAULT + kind);

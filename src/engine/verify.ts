@@ -33,8 +33,8 @@ interface Finding {
  */
 interface Invariant {
   says: (f: Finding) => string;
-  pages?: readonly ("a" | "b" | "c")[];
-  address?: "a";
+  pages?: readonly ("a" | "b" | "c")[] | undefined;
+  address?: "a" | undefined;
 }
 
 const KINDS_OF_RSS = ["anon", "file", "shmem", "swap"];

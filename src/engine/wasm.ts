@@ -1,24 +1,25 @@
 import binary from "#hmm.wasm";
 import type { CoreExports } from "./core.ts";
 import { badType } from "./errors.ts";
+import type { WasmModule } from "./host.ts";
 import { panicError } from "./memory.ts";
 import { wasmBytes } from "./wasm-bytes.ts";
 
-let embedded: WebAssembly.Module | undefined;
+let embedded: WasmModule | undefined;
 
 /** Returns `module`. Throws TypeError unless it is a compiled module. */
-export function checkModule(module: unknown, op = "Hmm.create"): WebAssembly.Module {
+export function checkModule(module: unknown, op = "Hmm.create"): WasmModule {
   if (!(module instanceof WebAssembly.Module)) throw badType(op, "module", "a WebAssembly.Module", module);
   return module;
 }
 
 /** Returns the package's core, compiled on first use and kept: a compiled module has no state. */
-export function compileEmbedded(): WebAssembly.Module {
+export function compileEmbedded(): WasmModule {
   return (embedded ??= new WebAssembly.Module(wasmBytes(binary)));
 }
 
 /** Returns the package's core as {@link compileEmbedded} does, without blocking the thread. */
-export async function compileEmbeddedAsync(): Promise<WebAssembly.Module> {
+export async function compileEmbeddedAsync(): Promise<WasmModule> {
   return (embedded ??= await WebAssembly.compile(wasmBytes(binary)));
 }
 
@@ -42,13 +43,13 @@ function trapped(call: Numeric, memory: WebAssembly.Memory): Numeric {
 }
 
 /** Makes an instance of the core, which imports nothing. Returns its exports, typed. */
-export function instantiate(module: WebAssembly.Module): CoreExports {
+export function instantiate(module: WasmModule): CoreExports {
   const { exports } = new WebAssembly.Instance(module, {});
   return bindExports(exports);
 }
 
 /** Makes an instance as {@link instantiate} does, without blocking the thread. */
-export async function instantiateAsync(module: WebAssembly.Module): Promise<CoreExports> {
+export async function instantiateAsync(module: WasmModule): Promise<CoreExports> {
   const { exports } = await WebAssembly.instantiate(module, {});
   return bindExports(exports);
 }

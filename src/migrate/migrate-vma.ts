@@ -37,11 +37,11 @@ export interface MigrateVmaAsyncOps<P = undefined> {
 /** What {@link migrateVma} takes beside its ops. */
 export interface MigrateVmaCall<P = undefined> extends MigrateVmaArgs {
   /** The source words that the callbacks see, at least npages long. Default: the engine's own array. */
-  src?: Uint32Array;
+  src?: Uint32Array | undefined;
   /** The destination words that the callbacks see, at least npages long. Default: the engine's own array. */
-  dst?: Uint32Array;
+  dst?: Uint32Array | undefined;
   /** A value that is passed on to the callbacks. */
-  priv?: P;
+  priv?: P | undefined;
 }
 
 const FAILED = MigrateResult.of(-EINVAL, 0, 0, 0, new Uint8Array(0), false);

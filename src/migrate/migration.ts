@@ -15,6 +15,7 @@ import { RESOURCE_MIGRATION } from "../../assembly/abi/pool.ts";
 import type { Context, MigrationArrays } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { show } from "../engine/errors.ts";
+import type { Bytes, Words } from "../engine/host.ts";
 import { run } from "../engine/request.ts";
 import type { Mm } from "../space/mm.ts";
 import type { Vma } from "../space/vma.ts";
@@ -50,7 +51,7 @@ export class Migration {
   #closed = false;
   /** What became of the pages, from finalize() on; #stayed null: every page moved. */
   #moved = 0;
-  #stayed: Uint8Array<ArrayBuffer> | null = null;
+  #stayed: Bytes | null = null;
   #ran = false;
   #result: MigrateResult | null = null;
   #ended: Promise<void> | null = null;
@@ -103,13 +104,13 @@ export class Migration {
    * The source words (migrate_pfn), live in linear memory until finalize(); read them only. Throws TypeError
    * afterwards.
    */
-  get src(): Uint32Array<ArrayBuffer> {
+  get src(): Words {
     this.#open("migration.src");
     return this.#arrays.src;
   }
 
   /** The destination words, which the driver writes; live until finalize(). Throws TypeError afterwards. */
-  get dst(): Uint32Array<ArrayBuffer> {
+  get dst(): Words {
     this.#open("migration.dst");
     return this.#arrays.dst;
   }
@@ -118,7 +119,7 @@ export class Migration {
    * A copy of the reasons, a REASON_* for each slot: why its page stays. 0: it moved, or is still a
    * candidate.
    */
-  get reasons(): Uint8Array<ArrayBuffer> {
+  get reasons(): Bytes {
     return this.#closed ? this.result.reasons : this.#reasons();
   }
 
@@ -211,7 +212,7 @@ export class Migration {
     if (this.#closed) throw new TypeError(`${op}: the migration is finalized`);
   }
 
-  #reasons(): Uint8Array<ArrayBuffer> {
+  #reasons(): Bytes {
     const { mem } = this.#ctx;
     const address = mem.u32(this.#address + MIGRATION_REASONS);
     return mem.bytes.slice(address, address + this.npages);

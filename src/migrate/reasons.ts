@@ -1,4 +1,5 @@
 import { REASON_NONE } from "../../assembly/uapi/reason.ts";
+import type { Bytes } from "../engine/host.ts";
 import type { MigrateReason, OrNumber } from "../engine/protocol.ts";
 
 /** The phrases of the reasons, by REASON_*. */
@@ -54,7 +55,7 @@ export class MigrateResult {
   /** How many pages moved; a huge page counts as 512. */
   readonly moved: number;
   readonly #ran: boolean;
-  #reasons: Uint8Array<ArrayBuffer> | null;
+  #reasons: Bytes | null;
   #stayed: StayedPage[] | null = null;
 
   private constructor(
@@ -62,7 +63,7 @@ export class MigrateResult {
     npages: number,
     cpages: number,
     moved: number,
-    reasons: Uint8Array<ArrayBuffer> | null,
+    reasons: Bytes | null,
     ran: boolean,
   ) {
     this.ret = ret;
@@ -79,14 +80,14 @@ export class MigrateResult {
     npages: number,
     cpages: number,
     moved: number,
-    reasons: Uint8Array<ArrayBuffer> | null,
+    reasons: Bytes | null,
     ran: boolean,
   ): MigrateResult {
     return new MigrateResult(ret, npages, cpages, moved, reasons, ran);
   }
 
   /** A REASON_* for each slot; 0: the page moved. */
-  get reasons(): Uint8Array<ArrayBuffer> {
+  get reasons(): Bytes {
     return (this.#reasons ??= new Uint8Array(this.npages));
   }
 

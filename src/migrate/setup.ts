@@ -2,7 +2,16 @@ import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { MIGRATE_VMA_SELECT_DEVICE_PRIVATE, MIGRATE_VMA_SELECT_SYSTEM } from "../../assembly/uapi/pfn.ts";
 import { OWNER_ANY } from "../../assembly/abi/argument.ts";
-import { badType, checkAddress, checkInteger, checkU32, hex, HmmError, roundDown } from "../engine/errors.ts";
+import {
+  badType,
+  checkAddress,
+  checkInteger,
+  checkU32,
+  checkWord,
+  hex,
+  HmmError,
+  roundDown,
+} from "../engine/errors.ts";
 import type { MigrateSelect } from "../engine/protocol.ts";
 import { run } from "../engine/request.ts";
 import type { Page } from "../page/words.ts";
@@ -28,12 +37,12 @@ export interface MigrateVmaArgs {
    * MIGRATE_PFN_COMPOUND, and the 511 others are 0. An untouched, aligned 2 MiB that is all of the range is
    * one too.
    */
-  select?: MigrateSelect;
+  select?: MigrateSelect | undefined;
   /**
    * The page that a fault callback was given. Default: in a fault callback, its page, if start…end holds the
    * address.
    */
-  faultPage?: Page;
+  faultPage?: Page | undefined;
 }
 
 /** Checks the arguments. Returns the mapping; null: EINVAL. */
@@ -49,7 +58,10 @@ function checkSetup(op: string, args: MigrateVmaArgs): Vma | null {
   return vma;
 }
 
-/** Begins a migration; `legacy` applies the defaults of 2018. Returns -EINVAL where nothing was done. */
+/**
+ * @internal Begins a migration; `legacy` applies the defaults of 2018. Returns -EINVAL where nothing was
+ * done.
+ */
 export function setup(op: string, args: MigrateVmaArgs, legacy: boolean): Migration | number {
   const vma = checkSetup(op, args);
   if (vma === null) return -EINVAL;
@@ -65,7 +77,7 @@ export function setup(op: string, args: MigrateVmaArgs, legacy: boolean): Migrat
     : own
       ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE
       : MIGRATE_VMA_SELECT_SYSTEM;
-  const select = args.select === undefined ? usual : checkU32(op, "select", args.select);
+  const select = args.select === undefined ? usual : checkWord(op, "select", args.select);
   let owner = ctx.ownerNumber(args.owner);
   if (owner === 0) owner = own ? fault.devmem.ownerNumber : legacy ? OWNER_ANY : 0;
   const faultPage =

@@ -10,7 +10,7 @@ const LENGTH_MAX = 2 ** 28;
  * by `hmm.pfnArray(n)`, zeroed. The caller ends it with `close()` or `using` and must not use it afterwards.
  * Methods that make a new array (slice, map) make plain Uint32Arrays.
  */
-export class PfnArray extends Uint32Array<ArrayBuffer> {
+export class PfnArray extends Uint32Array {
   #ctx: Context | null;
   readonly #address: number;
 
@@ -60,7 +60,7 @@ export class PfnArray extends Uint32Array<ArrayBuffer> {
  * A Float64Array in the engine's linear memory, for the addresses of `mm.translate`. Made by
  * `hmm.addressArray(n)`; otherwise like {@link PfnArray}.
  */
-export class AddressArray extends Float64Array<ArrayBuffer> {
+export class AddressArray extends Float64Array {
   #ctx: Context | null;
 
   private constructor(ctx: Context, address: number, n: number) {
@@ -101,10 +101,12 @@ function free(ctx: Context, array: PfnArray | AddressArray): void {
   ctx.core.arenaFree(array.byteOffset);
 }
 
-/** How a call uses an array of words. */
+/** @internal How a call uses an array of words. */
 export type PfnUse = "in" | "out" | "inout";
 
-/** Returns `array`. Throws TypeError or RangeError unless it is an open array of at least n words. */
+/**
+ * @internal Returns `array`. Throws TypeError or RangeError unless it is an open array of at least n words.
+ */
 export function checkPfns(op: string, argument: string, array: unknown, n: number): Uint32Array {
   if (!(array instanceof Uint32Array)) throw badType(op, argument, "a PfnArray or a Uint32Array", array);
   // Cheaper than asking for the class: plain arrays have no such property.
@@ -114,9 +116,9 @@ export function checkPfns(op: string, argument: string, array: unknown, n: numbe
 }
 
 /**
- * Runs `body` with the address of n words in linear memory: those of `array` itself if it lives there, else
- * of a copy that is copied in and out as `use` says. `of` is passed on to `body`, which then needs no
- * closure: that is faster.
+ * @internal Runs `body` with the address of n words in linear memory: those of `array` itself if it lives
+ * there, else of a copy that is copied in and out as `use` says. `of` is passed on to `body`, which then
+ * needs no closure: that is faster.
  */
 export function withPfns<T, Of = undefined>(
   ctx: Context,

@@ -37,18 +37,18 @@ export interface AccessOptions {
   /**
    * The access ignores the mapping's protection, as a debugger's does (ptrace, FOLL_FORCE). Default false.
    */
-  force?: boolean;
+  force?: boolean | undefined;
   /** The access stands for a system call of the process: the rules and errors are the same. Default false. */
-  kernel?: boolean;
+  kernel?: boolean | undefined;
 }
 
 /** How a page is faulted in. */
 export interface FaultOptions extends AccessOptions {
   /** The fault is for a write. Default false. */
-  write?: boolean;
+  write?: boolean | undefined;
 }
 
-/** One access in progress. */
+/** @internal One access in progress. */
 export interface Access {
   op: string;
   ctx: Context;
@@ -66,7 +66,9 @@ function accessFlags(op: string, options: AccessOptions): number {
   return checkFlag(op, "options.force", options.force) ? ACCESS_FORCE : 0;
 }
 
-/** Checks the arguments of a read or write. A `target` that is a number of bytes makes a new array. */
+/**
+ * @internal Checks the arguments of a read or write. A `target` that is a number of bytes makes a new array.
+ */
 export function beginAccess(
   op: string,
   mm: Space,
@@ -88,7 +90,7 @@ export function beginAccess(
   return { op, ctx, mm, addr, bytes, flags, done: 0 };
 }
 
-/** Makes the error of the access that just failed, from what the core reports about it. */
+/** @internal Makes the error of the access that just failed, from what the core reports about it. */
 export function accessError(mm: Space, op: string, answer: number, done: number): HmmError {
   const { ctx } = mm;
   const faultCode = ctx.mem.header(HDR_FAULT_CODE) as FaultCode;
@@ -118,14 +120,14 @@ export function accessError(mm: Space, op: string, answer: number, done: number)
   }
 }
 
-/** Issues the next piece of an access to the core. Returns the core's answer. */
+/** @internal Issues the next piece of an access to the core. Returns the core's answer. */
 export function issue({ ctx, mm, addr, bytes, flags, done }: Access, buffer: number): number {
   const n = Math.min(bytes.length - done, XBUF_SIZE);
   if ((flags & ACCESS_WRITE) !== 0) ctx.mem.bytes.set(bytes.subarray(done, done + n), buffer);
   return ctx.core.access(mm.id, addr + done, n, flags);
 }
 
-/** Takes over the n bytes of a piece that the core has done. */
+/** @internal Takes over the n bytes of a piece that the core has done. */
 export function take(access: Access, buffer: number, n: number): void {
   if ((access.flags & ACCESS_WRITE) === 0) {
     access.bytes.set(access.ctx.mem.bytes.subarray(buffer, buffer + n), access.done);
@@ -133,7 +135,7 @@ export function take(access: Access, buffer: number, n: number): void {
   access.done += n;
 }
 
-/** Runs a read or write to its end. Throws HmmError with the bytes that were done. */
+/** @internal Runs a read or write to its end. Throws HmmError with the bytes that were done. */
 export function accessSync(access: Access): Uint8Array {
   const { op, ctx, mm, bytes } = access;
   let error: HmmError | null = null;
@@ -155,12 +157,12 @@ export function accessSync(access: Access): Uint8Array {
   return bytes;
 }
 
-/** mm.load32 where the fast path fails. */
+/** @internal mm.load32 where the fast path fails. */
 export function slowLoad(mm: Space, addr: number): number {
   return accessWord(mm, "mm.load32", addr, 0, false);
 }
 
-/** mm.store32 where the fast path fails. */
+/** @internal mm.store32 where the fast path fails. */
 export function slowStore(mm: Space, addr: number, value: number): void {
   const op = "mm.store32";
   if (typeof value !== "number") throw badType(op, "value", "a number", value);
@@ -192,7 +194,7 @@ function accessWord(mm: Space, op: string, addr: number, value: number, write: b
   return word;
 }
 
-/** Checks the arguments of a fault. Returns ACCESS_* flags. */
+/** @internal Checks the arguments of a fault. Returns ACCESS_* flags. */
 export function faultFlags(op: string, mm: Space, addr: number, options: FaultOptions): AccessFlags {
   mm.check(op);
   checkAddress(op, "addr", addr);
@@ -201,11 +203,12 @@ export function faultFlags(op: string, mm: Space, addr: number, options: FaultOp
 }
 
 /**
- * Faults that one call takes before it gives up: a page of a driver may need a second fault for the write.
+ * @internal Faults that one call takes before it gives up: a page of a driver may need a second fault for the
+ * write.
  */
 export const FAULTS_MAX = 8;
 
-/** Returns whether the entry of addr now allows the access of `flags`. */
+/** @internal Returns whether the entry of addr now allows the access of `flags`. */
 export function settled(ctx: Context, mm: Space, addr: number, flags: number): boolean {
   if ((flags & ACCESS_FORCE) !== 0) return true;
   const needed = (flags & ACCESS_WRITE) !== 0 ? PTE_PRESENT + PTE_WRITE : PTE_PRESENT;
@@ -213,12 +216,12 @@ export function settled(ctx: Context, mm: Space, addr: number, flags: number): b
   return (pte & needed) >>> 0 === needed;
 }
 
-/** Returns whether a fault's answer is a failure: an errno, or VM_FAULT_ERROR bits. */
+/** @internal Returns whether a fault's answer is a failure: an errno, or VM_FAULT_ERROR bits. */
 export function failed(answer: number): boolean {
   return answer < 0 || (answer & VM_FAULT_ERROR) !== 0;
 }
 
-/** Makes the error of a page that never becomes accessible. */
+/** @internal Makes the error of a page that never becomes accessible. */
 export function faultLoop(ctx: Context, op: string, addr: number): HmmError {
   return ctx.error(op, ELOOP, `the page at ${hex(addr)} never becomes accessible`, {
     faultCode: FAULT_LOOP,
@@ -227,7 +230,7 @@ export function faultLoop(ctx: Context, op: string, addr: number): HmmError {
   });
 }
 
-/** Mm.fault. */
+/** @internal Mm.fault. */
 export function faultSync(mm: Space, addr: number, options: FaultOptions): FaultKind {
   const op = "mm.fault";
   const flags = faultFlags(op, mm, addr, options);
@@ -251,8 +254,11 @@ export function faultSync(mm: Space, addr: number, options: FaultOptions): Fault
   return kind as FaultKind;
 }
 
-/** Checks the options of a pin. Returns ACCESS_* flags. */
-export function pinFlags(op: string, options: { write?: boolean; force?: boolean }): AccessFlags {
+/** @internal Checks the options of a pin. Returns ACCESS_* flags. */
+export function pinFlags(
+  op: string,
+  options: { write?: boolean | undefined; force?: boolean | undefined },
+): AccessFlags {
   checkOptions(op, "options", options);
   const write = checkFlag(op, "options.write", options.write) ? ACCESS_WRITE : 0;
   return ACCESS_GUP | write | (checkFlag(op, "options.force", options.force) ? ACCESS_FORCE : 0);

@@ -16,17 +16,17 @@ export type FileKind = "disk" | "shmem";
 /** What `hmm.createFile` takes. */
 export interface FileOptions {
   /** The size in bytes; all of it reads as zeros until it is written. Default 0. */
-  size?: number;
+  size?: number | undefined;
   /** @deprecated Write `size`. */
-  bytes?: number;
+  bytes?: number | undefined;
   /** Default "disk". */
-  kind?: FileKind;
+  kind?: FileKind | undefined;
 }
 
 /** How a file is written. */
 export interface FileWriteOptions {
   /** The group that new pages are charged to. Default: none. */
-  memcg?: Memcg;
+  memcg?: Memcg | undefined;
 }
 
 const KINDS: readonly (readonly [FileKind, number])[] = [
@@ -200,8 +200,8 @@ function checkSpan(op: string, offset: number, length: number): void {
 }
 
 /**
- * Returns the id of the file that mmap maps, 0 for none. Throws TypeError for a closed file or another
- * engine's.
+ * @internal Returns the id of the file that mmap maps, 0 for none. Throws TypeError for a closed file or
+ * another engine's.
  */
 export function checkFile(ctx: Context, op: string, file: unknown): number {
   if (file === undefined || file === null) return 0;

@@ -16,7 +16,7 @@ export interface KsmCounts {
   pagesSharing: number;
 }
 
-/** Hmm.ksmScan. */
+/** @internal Hmm.ksmScan. */
 export function ksmScan(ctx: Context, passes: number): KsmCounts {
   const op = "hmm.ksmScan";
   checkInteger(op, "passes", passes, 0, 2 ** 31 - 1);

@@ -31,6 +31,7 @@ import {
   checkOptions,
   checkPageAddress,
   checkU32,
+  checkWord,
   hex,
   HmmError,
 } from "../engine/errors.ts";
@@ -45,18 +46,18 @@ export interface MmapArgs {
   /** Bytes, rounded up to pages. */
   length: number;
   /** PROT_* bits. Default: PROT_READ | PROT_WRITE. */
-  prot?: Prot;
+  prot?: Prot | undefined;
   /** MAP_* bits. Default: MAP_PRIVATE | MAP_ANONYMOUS, or with a file MAP_SHARED. */
-  flags?: MmapFlags;
+  flags?: MmapFlags | undefined;
   /**
    * A page address: with MAP_FIXED the address itself (what is mapped there is replaced), else a hint.
    * Default 0.
    */
-  addr?: number;
+  addr?: number | undefined;
   /** The file to map, made by `hmm.createFile()`. Default: anonymous memory. */
-  file?: HmmFile | null;
+  file?: HmmFile | null | undefined;
   /** Where the mapping begins in the file: bytes, a multiple of the page size. Default 0. */
-  offset?: number;
+  offset?: number | undefined;
 }
 
 /** The kinds of mappings that `mm.mmapSpecial` makes. */
@@ -76,8 +77,8 @@ const READ_ADVICE = new Set<number>([
 ]);
 
 /**
- * Runs a core operation while mmapSem is held for read or write. `done` runs before anything else can happen,
- * if the operation succeeded; `why` says what was wrong with the arguments, if it failed.
+ * @internal Runs a core operation while mmapSem is held for read or write. `done` runs before anything else
+ * can happen, if the operation succeeded; `why` says what was wrong with the arguments, if it failed.
  */
 export function hold(
   space: Space,
@@ -123,7 +124,7 @@ function checkRange(space: Space, op: string, addr: number, length: number, min:
   return checkLength(op, "length", length, min);
 }
 
-/** Mm.mmap. */
+/** @internal Mm.mmap. */
 export function mmap(space: Space, args: MmapArgs): number {
   const op = "mm.mmap";
   const ctx = space.check(op);
@@ -132,8 +133,8 @@ export function mmap(space: Space, args: MmapArgs): number {
   const usual = file === 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
   const { prot = PROT_READ | PROT_WRITE, flags = usual, addr = 0, offset = 0 } = args;
   const length = checkLength(op, "length", args.length, 1);
-  checkU32(op, "prot", prot);
-  checkU32(op, "flags", flags);
+  checkWord(op, "prot", prot);
+  checkWord(op, "flags", flags);
   checkPageAddress(op, "addr", addr);
   checkPageAddress(op, "offset", offset);
   if (file !== 0 && (flags & MAP_ANONYMOUS) !== 0)
@@ -142,11 +143,11 @@ export function mmap(space: Space, args: MmapArgs): number {
     space,
     op,
     () => space.core.mmap(space.id, addr, length, prot, flags, file, offset),
-    (errno) => whyNotMapped(errno, addr, length, prot, flags),
+    (errno) => whyNotMapped(errno, addr, length, prot >>> 0, flags >>> 0),
   );
 }
 
-/** Mm.mmapSpecial. */
+/** @internal Mm.mmapSpecial. */
 export function mmapSpecial(
   space: Space,
   kind: SpecialKind,
@@ -158,8 +159,8 @@ export function mmapSpecial(
   if (typeof args !== "object" || args === null) throw badType(op, "args", "an object", args);
   const { prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED, addr = 0 } = args;
   const length = checkLength(op, "length", args.length, 1);
-  checkU32(op, "prot", prot);
-  checkU32(op, "flags", flags);
+  checkWord(op, "prot", prot);
+  checkWord(op, "flags", flags);
   checkPageAddress(op, "addr", addr);
   if ((flags & MAP_ANONYMOUS) !== 0) throw badRange(op, "flags", "without MAP_ANONYMOUS", flags);
   const what = kind === "mixed" ? MAP_FILE_MIXED : MAP_FILE_PFN;
@@ -167,11 +168,11 @@ export function mmapSpecial(
     space,
     op,
     () => space.core.mmap(space.id, addr, length, prot, flags, what, 0),
-    (errno) => whyNotMapped(errno, addr, length, prot, flags),
+    (errno) => whyNotMapped(errno, addr, length, prot >>> 0, flags >>> 0),
   );
 }
 
-/** Mm.munmap. */
+/** @internal Mm.munmap. */
 export function munmap(space: Space, addr: number, length: number): void {
   const op = "mm.munmap";
   const bytes = checkRange(space, op, addr, length, 1);
@@ -179,13 +180,13 @@ export function munmap(space: Space, addr: number, length: number): void {
   hold(space, op, true, call, undefined, (errno) => whyNotUnmapped(errno, addr, bytes));
 }
 
-/** Mm.mprotect. */
+/** @internal Mm.mprotect. */
 export function mprotect(space: Space, addr: number, length: number, prot: Prot): void {
   const op = "mm.mprotect";
   const bytes = checkRange(space, op, addr, length, 0);
-  checkU32(op, "prot", prot);
+  checkWord(op, "prot", prot);
   if ((prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)) !== 0)
-    throw new HmmError(EINVAL, op, `prot ${hex(prot)} must be ${PROTECTIONS}`);
+    throw new HmmError(EINVAL, op, `prot ${hex(prot >>> 0)} must be ${PROTECTIONS}`);
   space.protecting = prot;
   try {
     hold(space, op, true, () => space.core.mprotect(space.id, addr, bytes, prot));
@@ -194,7 +195,7 @@ export function mprotect(space: Space, addr: number, length: number, prot: Prot)
   }
 }
 
-/** Mm.madvise, and what is built on it: `op` names the method. */
+/** @internal Mm.madvise, and what is built on it: `op` names the method. */
 export function madvise(space: Space, op: string, addr: number, length: number, advice: number): void {
   const bytes = checkRange(space, op, addr, length, 0);
   checkU32(op, "advice", advice);
@@ -204,15 +205,20 @@ export function madvise(space: Space, op: string, addr: number, length: number, 
   );
 }
 
-/** Mm.populate. */
-export function populate(space: Space, addr: number, length: number, options: { write?: boolean }): void {
+/** @internal Mm.populate. */
+export function populate(
+  space: Space,
+  addr: number,
+  length: number,
+  options: { write?: boolean | undefined },
+): void {
   const op = "mm.populate";
   checkOptions(op, "options", options);
   const write = options.write === undefined || checkFlag(op, "options.write", options.write);
   madvise(space, op, addr, length, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 }
 
-/** Mm.mremap. */
+/** @internal Mm.mremap. */
 export function mremap(
   space: Space,
   addr: number,
@@ -226,18 +232,18 @@ export function mremap(
   checkPageAddress(op, "addr", addr);
   const from = checkLength(op, "oldLength", oldLength, 0);
   const to = checkLength(op, "newLength", newLength, 1);
-  checkU32(op, "flags", flags);
+  checkWord(op, "flags", flags);
   if ((flags & MREMAP_FIXED) !== 0) checkPageAddress(op, "newAddr", newAddr);
   else checkAddress(op, "newAddr", newAddr);
   return holdForAddress(
     space,
     op,
     () => space.core.mremap(space.id, addr, from, to, flags, newAddr),
-    (errno) => whyNotRemapped(errno, addr, from, to, flags, newAddr),
+    (errno) => whyNotRemapped(errno, addr, from, to, flags >>> 0, newAddr),
   );
 }
 
-/** Mm.mlock. */
+/** @internal Mm.mlock. */
 export function mlock(space: Space, addr: number, length: number): void {
   const op = "mm.mlock";
   const bytes = checkRange(space, op, addr, length, 0);
@@ -249,14 +255,14 @@ export function mlock(space: Space, addr: number, length: number): void {
   );
 }
 
-/** Mm.munlock. */
+/** @internal Mm.munlock. */
 export function munlock(space: Space, addr: number, length: number): void {
   const op = "mm.munlock";
   const bytes = checkRange(space, op, addr, length, 0);
   hold(space, op, true, () => space.core.munlock(space.id, addr, bytes));
 }
 
-/** Mm.uffdRegister and Mm.uffdUnregister. */
+/** @internal Mm.uffdRegister and Mm.uffdUnregister. */
 export function uffd(space: Space, op: string, addr: number, length: number, on: boolean): void {
   const bytes = checkRange(space, op, addr, length, 1);
   const call = (): number => space.core.uffdRegister(space.id, addr, bytes, on ? 1 : 0);
@@ -267,14 +273,14 @@ export function uffd(space: Space, op: string, addr: number, length: number, on:
   );
 }
 
-/** Mm.msync. */
+/** @internal Mm.msync. */
 export function msync(space: Space, addr: number, length: number): void {
   const op = "mm.msync";
   const bytes = checkRange(space, op, addr, length, 0);
   hold(space, op, false, () => space.core.msync(space.id, addr, bytes));
 }
 
-/** Mm.mincore. */
+/** @internal Mm.mincore. */
 export function mincore(space: Space, addr: number, length: number): Uint8Array {
   const op = "mm.mincore";
   const bytes = checkRange(space, op, addr, length, 0);

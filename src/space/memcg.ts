@@ -22,7 +22,7 @@ export class Memcg {
    *
    * Throws RangeError and TypeError unless the limit is Infinity or an integer from 0 to 2^32 - 2.
    */
-  constructor(options: { limit?: number } = {}) {
+  constructor(options: { limit?: number | undefined } = {}) {
     checkOptions("new Memcg", "options", options);
     this.#limit = limitOf("new Memcg", options.limit);
   }
@@ -114,8 +114,8 @@ function limitOf(op: string, limit: number | undefined): number {
 }
 
 /**
- * Returns the id of an optional memcg in ctx's engine, 0 for none. Throws TypeError for a wrong or closed
- * group.
+ * @internal Returns the id of an optional memcg in ctx's engine, 0 for none. Throws TypeError for a wrong or
+ * closed group.
  */
 export function attachMemcg(ctx: Context, op: string, argument: string, memcg: unknown): number {
   if (memcg === undefined) return 0;

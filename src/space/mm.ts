@@ -161,7 +161,7 @@ export class Mm {
    * Faults [addr, addr + length) in, for writing unless options.write is false (MADV_POPULATE_WRITE,
    * MADV_POPULATE_READ). Throws as {@link madvise}.
    */
-  populate(addr: number, length: number, options: { write?: boolean } = {}): void {
+  populate(addr: number, length: number, options: { write?: boolean | undefined } = {}): void {
     mappings.populate(this, addr, length, options);
   }
 
@@ -462,7 +462,7 @@ export class Mm {
   }
 }
 
-/** Returns the context of an mm. Throws TypeError for any other value, and for a closed mm. */
+/** @internal Returns the context of an mm. Throws TypeError for any other value, and for a closed mm. */
 export function checkMm(op: string, mm: unknown): Context {
   if (!(mm instanceof Mm)) throw badType(op, "mm", "an Mm", mm);
   return mm.check(op);

@@ -3,6 +3,7 @@ import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { checkFlag, checkInteger, checkPageAddress, HmmError } from "../engine/errors.ts";
+import type { Words } from "../engine/host.ts";
 import type { DeviceMemory } from "../engine/registry.ts";
 import { run } from "../engine/request.ts";
 import { accessError, pinFlags } from "./access.ts";
@@ -14,14 +15,14 @@ const PIECE = XBUF_SIZE / 4;
 /** How pages are pinned. */
 export interface PinOptions {
   /** The pages will be written: copy-on-write pages are copied first (FOLL_WRITE). Default false. */
-  write?: boolean;
+  write?: boolean | undefined;
   /** The pin ignores the mapping's protection (FOLL_FORCE). Default false. */
-  force?: boolean;
+  force?: boolean | undefined;
   /**
    * The pin will last (FOLL_LONGTERM): pages in coherent device memory move to system memory first. Default
    * false.
    */
-  longTerm?: boolean;
+  longTerm?: boolean | undefined;
 }
 
 /**
@@ -30,17 +31,17 @@ export interface PinOptions {
  */
 export class Pin {
   /** The page frame numbers, in address order: fewer than requested if a later page failed. */
-  readonly pages: Uint32Array<ArrayBuffer>;
+  readonly pages: Words;
   readonly #ctx: Context;
   #closed = false;
 
-  private constructor(ctx: Context, pages: Uint32Array<ArrayBuffer>) {
+  private constructor(ctx: Context, pages: Words) {
     this.#ctx = ctx;
     this.pages = pages;
   }
 
   /** @internal A pin of pages that the core has just pinned. */
-  static of(ctx: Context, pages: Uint32Array<ArrayBuffer>): Pin {
+  static of(ctx: Context, pages: Words): Pin {
     return new Pin(ctx, pages);
   }
 
@@ -72,7 +73,7 @@ export class Pin {
   }
 }
 
-/** Mm.pin. */
+/** @internal Mm.pin. */
 export function pinPages(mm: Space, addr: number, npages: number, options: PinOptions): Pin {
   const op = "mm.pin";
   const ctx = mm.check(op);

@@ -43,16 +43,16 @@ interface Copy extends PendingCopy {
 /** What a {@link DelayedDevice} is made with. */
 export interface DelayedDeviceOptions {
   /** Bytes of device memory. Default 4 MiB. */
-  memory?: number;
+  memory?: number | undefined;
   /** The seed of the order in which {@link DelayedDevice.settle} makes the copies. Default 1. */
-  seed?: number;
+  seed?: number | undefined;
   /**
    * What a synchronous CPU access to the device's pages does: "copy" (default) brings the page back at once,
    * "sigbus" fails, to show that a test uses asynchronous accesses only.
    */
-  synchronousFaults?: "copy" | "sigbus";
+  synchronousFaults?: "copy" | "sigbus" | undefined;
   /** A stable name for Hmm.restore. Default: "devmem1", "devmem2", … */
-  id?: string;
+  id?: string | undefined;
 }
 
 /**

@@ -59,7 +59,7 @@ function mustWait(op: string, what: string): HmmError {
 /** A held {@link Lock}, which `close()` or the end of the `using` block gives back. Closing is idempotent. */
 export interface LockGuard {
   close(): void;
-  [Symbol.dispose](): void;
+  [dispose](): void;
 }
 
 /**

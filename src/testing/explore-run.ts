@@ -26,7 +26,7 @@ interface Actor {
   label: string | null;
 }
 
-/** A world and its agents, in the middle of one schedule. */
+/** @internal A world and its agents, in the middle of one schedule. */
 export class Run<W> {
   readonly hmm: Hmm;
   readonly world: W;

@@ -8,32 +8,34 @@ import { Random } from "./random.ts";
 
 /** What {@link explore} takes beside the agents. */
 export interface ExploreOptions<W> {
-  /** Makes the world in a fresh engine, by the same calls in each run. Each agent is given what it returns. */
+  /**
+   * Makes the world in a fresh engine, by the same calls in each run. Each agent is given what it returns.
+   */
   setup: (hmm: Hmm) => W;
   /** The engine's configuration. Default: a small one; see docs/testing.md. */
-  config?: HmmConfig;
+  config?: HmmConfig | undefined;
   /**
    * What must hold after every step, by name: an invariant is broken if it throws or returns false. It must
    * not change anything.
    */
-  invariants?: Record<string, (world: W) => unknown>;
+  invariants?: Record<string, (world: W) => unknown> | undefined;
   /** Checks the world when all agents are done: throws if something is wrong. It may change the world. */
-  atEnd?: (world: W) => void;
+  atEnd?: ((world: W) => void) | undefined;
   /**
    * Returns state that decides what comes next and that is neither in the engine nor in the agents' labels:
    * any value that JSON can write.
    */
-  state?: (world: W) => unknown;
+  state?: ((world: W) => unknown) | undefined;
   /** How many steps a schedule may have; more are a failure: an agent tries forever. Default 200. */
-  steps?: number;
+  steps?: number | undefined;
   /** How many runs may be made before random schedules replace the rest. Default 20,000. */
-  limit?: number;
+  limit?: number | undefined;
   /** How many random schedules are made beyond the limit. Default 1000. */
-  samples?: number;
+  samples?: number | undefined;
   /** The seed of the random schedules. Default 1. */
-  seed?: number;
+  seed?: number | undefined;
   /** Makes only this schedule, that of a {@link ScheduleError}. It may end before the agents do. */
-  schedule?: readonly string[];
+  schedule?: readonly string[] | undefined;
 }
 
 /** What {@link explore} has explored. */
@@ -46,7 +48,9 @@ export interface ExploreResult {
   pruned: number;
   /** How many different states there were. */
   states: number;
-  /** How many steps were made, including those that repeat the way to where the next schedule branches off. */
+  /**
+   * How many steps were made, including those that repeat the way to where the next schedule branches off.
+   */
   steps: number;
   /** How many steps had to wait, and were undone. */
   waits: number;
@@ -63,12 +67,12 @@ const OP = "explore";
  * each step. Returns what was explored.
  *
  * A step that has to wait counts as not begun, and is tried again after steps of other agents. It has to wait
- * where the engine throws HmmError EAGAIN or EDEADLK (an open migration, a held mmapSem), for
- * {@link waitFor}, and for a held {@link Lock}.
+ * where the engine throws HmmError EAGAIN or EDEADLK (an open migration, a held mmapSem), for {@link
+ * waitFor}, and for a held {@link Lock}.
  *
  * Throws {@link ScheduleError} for the first schedule in which a check fails, an agent throws, the agents
- * wait for each other, or an agent never ends. Throws RangeError and TypeError for bad arguments, and Error if
- * setup and agents do not do the same each time.
+ * wait for each other, or an agent never ends. Throws RangeError and TypeError for bad arguments, and Error
+ * if setup and agents do not do the same each time.
  */
 export function explore<W>(agents: Record<string, Agent<W>>, options: ExploreOptions<W>): ExploreResult {
   checkArguments(agents, options);

@@ -78,6 +78,10 @@ export function integer(
 
 export const u32 = (right: number | Given | undefined): Argument => integer(right, 0, 0xffffffff);
 
+/** A word of 32 bits, signed or unsigned. */
+export const word = (right: number | Given | undefined): Argument =>
+  integer(right, -0x80000000, 0xffffffff, /a word of 32 bits/);
+
 /** A virtual address that is a multiple of `alignment` bytes. */
 export function address(right: Given | undefined, alignment = 1): Argument {
   const below = /must be an address below 2\^48/;

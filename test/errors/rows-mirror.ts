@@ -24,7 +24,7 @@ import {
   pageAddress,
   rangeEnd,
   text,
-  u32,
+  word,
   words,
   type Argument,
   type Given,
@@ -246,7 +246,7 @@ const notifiers: Table = {
       },
     ],
   },
-  "MmuIntervalNotifier#readRetry": { args: { seq: u32((w: World) => w.notifier.readBegin()) } },
+  "MmuIntervalNotifier#readRetry": { args: { seq: word((w: World) => w.notifier.readBegin()) } },
   "MmuIntervalNotifier#close": {
     afterClose: TWICE,
     more: [
@@ -269,7 +269,7 @@ const faultArgs: Record<string, Argument> = {
     ended((w) => w.closed.notifier, /notifier is closed|mm is closed/),
     ended((w) => w.other.notifier, /another mm/),
   ),
-  "args.notifierSeq": u32((w: World) => w.notifier.readBegin()),
+  "args.notifierSeq": word((w: World) => w.notifier.readBegin()),
   "args.mm": also(
     object((w) => w.mm, "an Mm", [], [null]),
     ended((w) => w.closed.mm, /the mm is closed/),
@@ -278,8 +278,8 @@ const faultArgs: Record<string, Argument> = {
   "args.start": pageAddress(start),
   "args.end": rangeEnd(end, start),
   "args.pfns": words((w) => w.pfns, 4),
-  "args.defaultFlags": u32(undefined),
-  "args.pfnFlagsMask": u32(undefined),
+  "args.defaultFlags": word(undefined),
+  "args.pfnFlagsMask": word(undefined),
   "args.owner": anything(undefined, OWNER),
 };
 const noSpace = (call: typeof hmmRangeFault | typeof hmmRangeFaultAsync): Refusal => ({

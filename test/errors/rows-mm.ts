@@ -21,6 +21,7 @@ import {
   pageAddress,
   text,
   u32,
+  word,
   words,
   type Argument,
   type Given,
@@ -94,8 +95,8 @@ const sysCalls: Table = {
     args: {
       args: bag(false),
       "args.length": length(PAGE_SIZE, 1),
-      "args.prot": u32(undefined),
-      "args.flags": u32(undefined),
+      "args.prot": word(undefined),
+      "args.flags": word(undefined),
       "args.addr": pageAddress(undefined),
       "args.offset": pageAddress(undefined),
       "args.file": also(
@@ -126,7 +127,7 @@ const sysCalls: Table = {
   },
   "Mm#munmap": { args: range(1), takes: "write" },
   "Mm#mprotect": {
-    args: { ...range(0), prot: u32(1) },
+    args: { ...range(0), prot: word(1) },
     takes: "write",
     more: [
       refusal("unknown protection", "EINVAL", "prot 0x100", /PROT_READ, PROT_WRITE and PROT_EXEC/, (w) =>
@@ -149,7 +150,7 @@ const sysCalls: Table = {
       addr: pageAddress(addr),
       oldLength: length(PAGE_SIZE, 0),
       newLength: length(PAGE_SIZE, 1),
-      flags: u32(undefined),
+      flags: word(undefined),
       newAddr: address(undefined),
     },
     takes: "write",

@@ -9,7 +9,7 @@ import { build, type Metafile } from "esbuild";
 import ts from "typescript";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { CORE_LAYERS, layerOf, SRC_LAYERS } from "../../tools/layers.ts";
+import { CORE_LAYERS, layerOf, SRC_LAYERS, withTables } from "../../tools/layers.ts";
 
 const FILE_LINES_MAX = 350;
 const FUNCTION_LINES_MAX = 60;
@@ -165,6 +165,10 @@ const src = suite("tidy: src");
 src("imports point from a folder to the ones below it, and never in a circle, types included", () => {
   assert.equal(layerErrors("src", SRC_LAYERS), []);
   assert.equal(circles("src"), []);
+});
+src("docs/architecture.md has the tables of today's folders; npm run layers writes them", () => {
+  const page = readFileSync("docs/architecture.md", "utf8");
+  assert.is(withTables(page), page);
 });
 src.run();
 

@@ -1,5 +1,5 @@
-// Freeing frames: one, those of a bitmap word, those that an array names; and the queues of freed device pages,
-// which become free when their driver has heard of them.
+// Freeing frames: one, those of a bitmap word, those that an array names; and the queues of freed device
+// pages, which become free when their driver has heard of them.
 
 import { PMD_PAGES } from "../../uapi/page";
 import { PFN_MASK } from "../../uapi/pfn";

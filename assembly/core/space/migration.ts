@@ -293,8 +293,8 @@ export function isUnit(word: u32): bool {
 }
 
 /**
- * Returns the references of an unmapped page that nobody else refers to: the migration's, and a fault's on its
- * faultPage.
+ * Returns the references of an unmapped page that nobody else refers to: the migration's, and a fault's on
+ * its faultPage.
  */
 @inline
 export function ownRefs(pfn: u32, faultPage: u32): u32 {
@@ -302,8 +302,8 @@ export function ownRefs(pfn: u32, faultPage: u32): u32 {
 }
 
 /**
- * Returns up to how many references setup lets an unmapped page be a candidate. Like Linux, it allows a device
- * page one more.
+ * Returns up to how many references setup lets an unmapped page be a candidate. Like Linux, it allows a
+ * device page one more.
  */
 @inline
 export function expectedRefs(pfn: u32, faultPage: u32): u32 {

@@ -210,7 +210,7 @@ export function moveLeaf(root: usize, from: u64, to: u64): void {
 /**
  * Returns the end of the hole at addr, which no leaf table covers: the end of the span of the missing table.
  */
-export function holeEnd(root: usize, addr: u64): u64 {
+function holeEnd(root: usize, addr: u64): u64 {
   const pud = nextTable(slot(root, addr, PGD_SHIFT));
   if (!pud) return ((addr >> PGD_SHIFT) + 1) << PGD_SHIFT;
   const pmd = nextTable(slot(pud, addr, PUD_SHIFT));
