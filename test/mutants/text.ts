@@ -74,8 +74,8 @@ export const TEXT: readonly Mutant[] = [
   {
     name: "size-above-255-runs-over",
     file: LACKEY,
-    before: "min<u32>(size, SIZE_MAX)",
-    after: "size & SIZE_MAX",
+    before: "min<u32>(size, RECORD_SIZE_MAX)",
+    after: "size & RECORD_SIZE_MAX",
     ask: LINES,
   },
   {
