@@ -146,10 +146,10 @@ export class ModelFile {
     if (this.busy(Math.floor(start / PAGE), Math.ceil(end / PAGE))) return -EAGAIN;
     const first = Math.ceil(start / PAGE);
     const last = Math.floor(end / PAGE);
-    if (first < last) {
-      this.unmap(first, last, false);
-      this.drop(first, last);
-    }
+    // shmem's last whole byte is an unsigned number: with a hole inside the first page it is a huge one.
+    const unmapped = this.kind === "shm" && last === 0 ? Infinity : last;
+    if (first < unmapped) this.unmap(first, unmapped, false);
+    if (first < last) this.drop(first, last);
     this.zero(start, end);
     return 0;
   }
