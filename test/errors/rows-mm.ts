@@ -192,7 +192,7 @@ const sysCalls: Table = {
         names: "length in pages",
         shows: "0x10000001",
         says: /an integer from 0 to/,
-        call: (w) => w.mm.mincore(w.addr, (2 ** 28 + 1) * PAGE_SIZE),
+        call: (w) => w.mm.mincore(2 ** 32, (2 ** 28 + 1) * PAGE_SIZE),
       },
     ],
   },
