@@ -3,6 +3,7 @@ import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { checkFlag, checkInteger, checkPageAddress, HmmError } from "../engine/errors.ts";
+import { count, inspect, line } from "../engine/inspect.ts";
 import type { Words } from "../engine/host.ts";
 import type { DeviceMemory } from "../engine/registry.ts";
 import { run } from "../engine/request.ts";
@@ -66,6 +67,11 @@ export class Pin {
     }
     restore();
     ctx.finish(op, answer);
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return line("Pin", this.#closed && "closed", () => [count(this.npages, "page")]);
   }
 
   [dispose](): void {

@@ -1,4 +1,4 @@
-/** Mutants of what changes mappings: unmapping, fork, mprotect, mremap, files. */
+/** Mutants of the operations on mappings: unmapping, fork, mprotect, mremap, files. */
 import type { Mutant } from "./mutant.ts";
 
 const core = (file: string): string => `assembly/core/${file}.ts`;
