@@ -198,6 +198,8 @@ export const FOLIO_MAPPING = 12;
 export const FOLIO_FLAGS = 14;
 
 export const FOLIO_COUNT_MASK = 0x00ffffff;
+/** A long-term pin is this many references (GUP_PIN_COUNTING_BIAS): a page with as many is taken for pinned. */
+export const PIN_BIAS = 1024;
 export const FOLIO_LOCKED = 0x0001;
 /** On the LRU: every system page with a user, unless it is isolated. */
 export const FOLIO_LRU = 0x0002;
@@ -262,6 +264,8 @@ export const MM_KSM_NEXT = 92; //        u32  the next mm with mergeable memory
 export const MM_ALIVE = 1;
 /** It is in the list of address spaces that ksmScan looks through. */
 export const MM_MERGEABLE = 0x10;
+/** Some of its pages have been pinned for long: fork has to look. */
+export const MM_HAS_PINNED = 0x20;
 
 // ── vma ────────────────────────────────────────────────────────────────────────────────────────────────────
 export const VMA_SIZE = 72;
@@ -326,8 +330,8 @@ export const MIGRATION_START = 16; //    u64
 export const MIGRATION_END = 24; //      u64
 export const MIGRATION_NPAGES = 32; //   u32
 export const MIGRATION_CPAGES = 36; //   u32  candidates after setup
-export const MIGRATION_SRC = 40; //      u32  address of u32[npages]
-export const MIGRATION_DST = 44; //      u32  address of u32[npages]
+export const MIGRATION_SRC = 40; //      u32  address of u32[npages]: the driver's; the core works on copies of its own
+export const MIGRATION_DST = 44; //      u32  address of u32[npages]: the driver's
 export const MIGRATION_REASONS = 48; //  u32  address of u8[npages]
 export const MIGRATION_OWNER = 52; //    u32
 export const MIGRATION_FAULT_PAGE = 56; //u32
@@ -336,6 +340,11 @@ export const MIGRATION_HOLES_FROM = 64; //u32  index of the first hole filled + 
 
 export const MIGRATION_SETUP = 1;
 export const MIGRATION_PAGES = 2;
+/** pages() is running: it waits for a subscriber. */
+export const MIGRATION_MOVING = 3;
+/** What HDR_FAULT_CODE says after -EINVAL of migratePages() or migrateFinalize(): which word HDR_FAULT_ADDR numbers. */
+export const MIGRATION_WRONG_SRC = 1;
+export const MIGRATION_WRONG_DST = 2;
 
 // ── Device table ───────────────────────────────────────────────────────────────────────────────────────────
 export const DEVICE_TABLE_SIZE = 16;

@@ -22,6 +22,7 @@ import {
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badRange, badType, checkInteger, checkU32, HmmError, show } from "../engine/errors.ts";
+import { isEngineMemory } from "../engine/memory.ts";
 
 /** A page is its page frame number; 0 is none. */
 export type Page = number;
@@ -148,6 +149,10 @@ function withCopy<T, Of>(
   body: (address: number, of: Of) => T,
   of: Of,
 ): T {
+  if (isEngineMemory(array))
+    throw new TypeError(
+      `${op}: the array must be of this Hmm or a plain Uint32Array, got one of another Hmm`,
+    );
   return ctx.withScratch(op, Math.max(4 * n, 8), (address) => {
     const words = ctx.mem.wordsAt(address, n);
     if (use !== "out") words.set(n === array.length ? array : array.subarray(0, n));

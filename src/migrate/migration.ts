@@ -1,31 +1,36 @@
-import { EINVAL } from "../../assembly/uapi/errno.ts";
+import { EBUSY, EINVAL } from "../../assembly/uapi/errno.ts";
 import {
   HDR_FAULT_ADDR,
+  HDR_FAULT_CODE,
   MIGRATION_CPAGES,
   MIGRATION_END,
+  MIGRATION_MOVING,
   MIGRATION_MOVED,
   MIGRATION_NPAGES,
   MIGRATION_PAGES,
   MIGRATION_REASONS,
+  MIGRATION_SETUP,
   MIGRATION_SRC,
   MIGRATION_START,
   MIGRATION_STATE,
+  MIGRATION_WRONG_DST,
   TABLE_MIGRATION,
 } from "../../assembly/abi/struct.ts";
 import type { Context, MigrationArrays } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
-import { show } from "../engine/errors.ts";
+import { hex, HmmError, show } from "../engine/errors.ts";
 import type { Mm } from "../space/mm.ts";
 import type { Vma } from "../space/vma.ts";
 import { MigrateResult } from "./reasons.ts";
 
 /**
- * An open migration: what stands between migrate_vma_setup and migrate_vma_finalize. While it is open its pages are
- * locked and a synchronous CPU access to them fails with EAGAIN.
+ * An open migration: what stands between migrate_vma_setup and migrate_vma_finalize. While it is open its
+ * pages are locked and a synchronous CPU access to them fails with EAGAIN.
  *
- * The driver fills `dst` with locked pages of its own (VALID | pfn; 0: leave this page where it is) for the slots of
- * `src` that have MIGRATE, copies their contents, calls `pages()`, updates its table by what is left of MIGRATE in
- * `src`, and finalises. `close()` is `finalize()`; without `pages()` it puts everything back as it was.
+ * The driver fills `dst` with locked pages of its own (VALID | pfn; 0: leave this page where it is) for the
+ * slots of `src` that have MIGRATE, copies their contents, calls `pages()`, updates its table by what is left
+ * of MIGRATE in `src`, and finalises. `close()` is `finalize()`; without `pages()` it puts everything back as
+ * it was.
  */
 export class Migration {
   /** The core's number of it, as EAGAIN errors name it. */
@@ -71,8 +76,8 @@ export class Migration {
   }
 
   /**
-   * @internal The migration that setup's answer names, at the end of its API call. If a callback has thrown, nobody
-   * will get it: it is given up before the exception goes on.
+   * @internal The migration that setup's answer names, at the end of its API call. If a callback has thrown,
+   * nobody will get it: it is given up before the exception goes on.
    */
   static begin(ctx: Context, op: string, answer: number, mm: Mm | null, vma: Vma | null): Migration {
     if (answer < 0) ctx.finish(op, answer);
@@ -91,13 +96,20 @@ export class Migration {
     return this.#closed;
   }
 
-  /** The source words (migrate_pfn), live in linear memory until finalize(). Read them only. TypeError afterwards. */
+  /**
+   * The source words (migrate_pfn), in linear memory until finalize(); TypeError afterwards. Before pages()
+   * the driver may clear MIGRATE in a word, which leaves that page where it is, and change nothing else;
+   * afterwards MIGRATE says what moved.
+   */
   get src(): Uint32Array<ArrayBuffer> {
     this.#open("migration.src");
     return this.#arrays.src;
   }
 
-  /** The destination words, which the driver writes; live in linear memory until finalize(). TypeError afterwards. */
+  /**
+   * The destination words, in linear memory until finalize(); TypeError afterwards. The driver writes them
+   * before pages(), which takes the pages over: what is written later has no effect.
+   */
   get dst(): Uint32Array<ArrayBuffer> {
     this.#open("migration.dst");
     return this.#arrays.dst;
@@ -118,37 +130,34 @@ export class Migration {
   }
 
   /**
-   * migrate_vma_pages: moves the pages whose dst is filled; what does not move loses MIGRATE in src. Call it once,
-   * with mmapSem still held. Returns how many pages moved. Throws TypeError when called twice, after finalize(), or
-   * with the lock free; HmmError EINVAL, before anything moves, if a slot of dst is not a page that may be given.
+   * migrate_vma_pages: moves the pages whose dst is filled; what does not move loses MIGRATE in src. Call it
+   * once, with mmapSem still held. Returns how many pages moved. Throws TypeError when called twice, after
+   * finalize(), or with the lock free; HmmError EINVAL, before anything moves, if a word of src was changed
+   * or a word of dst names no page that may be given.
    */
   pages(): number {
     const op = "migration.pages";
     this.#open(op);
-    if (this.#pagesDone) throw new TypeError(`${op}: called twice`);
+    if (this.#state !== MIGRATION_SETUP) throw new TypeError(`${op}: called twice`);
     this.mm?.mmapSem.demand(op, false);
     const ctx = this.#ctx;
     const moved = ctx.run(ctx.core.migratePages(this.id));
     if (moved !== -EINVAL) return ctx.finish(op, moved);
-    const slot = ctx.mem.headerF64(HDR_FAULT_ADDR);
-    return ctx.abort(
-      ctx.error(
-        op,
-        EINVAL,
-        `dst[${slot}] must name a locked page of yours that is mapped nowhere, got ${show(this.#arrays.dst[slot])}`,
-      ),
-    );
+    return ctx.abort(ctx.error(op, EINVAL, this.#wrongWord()));
   }
 
   /**
-   * migrate_vma_finalize: every entry names the page where it now is, pages are unlocked, and the references to the
-   * destinations that were not used are dropped. Wakes whoever waits for the migration. Twice: nothing.
+   * migrate_vma_finalize: every entry names the page where it now is, pages are unlocked, and the references
+   * to the destinations that were not used are dropped. Wakes whoever waits for the migration. Twice:
+   * nothing.
    */
   finalize(): void {
     if (this.#closed) return;
+    const ctx = this.#ctx;
+    if (this.#state === MIGRATION_MOVING)
+      throw new HmmError(EBUSY, "migration.finalize", "pages() is still running: a callback must not end it");
     this.#look();
     this.#closed = true;
-    const ctx = this.#ctx;
     const { migrations } = ctx;
     const last = migrations.pop();
     if (last !== this) migrations[migrations.indexOf(this)] = last!;
@@ -190,8 +199,24 @@ export class Migration {
     return this;
   }
 
+  get #state(): number {
+    return this.#ctx.mem.u32(this.#address + MIGRATION_STATE);
+  }
+
   get #pagesDone(): boolean {
-    return this.#ctx.mem.u32(this.#address + MIGRATION_STATE) === MIGRATION_PAGES;
+    return this.#state === MIGRATION_PAGES;
+  }
+
+  /** What is wrong with the word that the core refused. */
+  #wrongWord(): string {
+    const { mem } = this.#ctx;
+    const i = mem.headerF64(HDR_FAULT_ADDR);
+    if (mem.header(HDR_FAULT_CODE) === MIGRATION_WRONG_DST)
+      return `dst[${i}] must name a locked page of yours that is mapped nowhere, got ${show(this.#arrays.dst[i])}`;
+    // The core's own words of src follow the driver's two arrays.
+    const own = mem.u32(this.#arrays.address + 8 * this.npages + 4 * i);
+    const got = show(this.#arrays.src[i]);
+    return `src[${i}] must be ${hex(own)}, as setup left it, or that without MIGRATE, got ${got}`;
   }
 
   #open(op: string): void {

@@ -4,6 +4,7 @@ import { HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_FAULT_KIND, XBUF_SIZE } from "../..
 import {
   ACCESS_FORCE,
   ACCESS_GUP,
+  ACCESS_PIN,
   ACCESS_WRITE,
   FAULT_ACCERR,
   FAULT_LOOP,
@@ -224,8 +225,12 @@ export function faultSync(mm: Mm, addr: number, options: { write?: boolean } & A
 }
 
 /** The flags of a pin. */
-export function pinFlags(op: string, options: { write?: boolean; force?: boolean }): number {
+export function pinFlags(
+  op: string,
+  options: { write?: boolean; force?: boolean; longTerm?: boolean },
+): number {
   checkOptions(op, "options", options);
+  const kind = ACCESS_GUP | (checkFlag(op, "options.longTerm", options.longTerm) ? ACCESS_PIN : 0);
   const write = checkFlag(op, "options.write", options.write) ? ACCESS_WRITE : 0;
-  return ACCESS_GUP | write | (checkFlag(op, "options.force", options.force) ? ACCESS_FORCE : 0);
+  return kind | write | (checkFlag(op, "options.force", options.force) ? ACCESS_FORCE : 0);
 }

@@ -1,9 +1,10 @@
-import { EBUSY, EFAULT } from "../../assembly/uapi/errno.ts";
-import { XBUF_SIZE } from "../../assembly/abi/struct.ts";
+import { EBUSY, EFAULT, EINVAL } from "../../assembly/uapi/errno.ts";
+import { HDR_FAULT_ADDR, XBUF_SIZE } from "../../assembly/abi/struct.ts";
+import { ACCESS_PIN } from "../../assembly/uapi/vm.ts";
 import { evictPages, type HmmDevmem } from "../device/devmem.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
-import { checkFlag, checkInteger, checkPageAddress, HmmError } from "../engine/errors.ts";
+import { checkInteger, checkPageAddress, HmmError } from "../engine/errors.ts";
 import { accessError, pinFlags } from "./access.ts";
 import type { Mm } from "./mm.ts";
 
@@ -16,28 +17,43 @@ export interface PinOptions {
   write?: boolean;
   /** Past the mapping's protection (FOLL_FORCE). */
   force?: boolean;
-  /** For a long time (FOLL_LONGTERM): what lies in a device's coherent memory is moved to system memory first. */
+  /**
+   * For a long time (FOLL_PIN | FOLL_LONGTERM), as for a device that does DMA: the pages stay their mapping's
+   * own. fork copies them for the child; MADV_PAGEOUT leaves them; a pin to read first unshares a page that
+   * is shared copy-on-write, the zero page, or a private mapping's page of a file. Pages in a device's
+   * coherent memory are moved to system memory first. EFAULT for a write pin of a shared mapping of a disk
+   * file, which could not hear of the writes.
+   */
   longTerm?: boolean;
 }
 
-/** References on pages of an address space (get_user_pages). They keep the pages where they are. Close it to drop them. */
+/**
+ * References on pages of an address space (get_user_pages). They keep the pages where they are. Close it to
+ * drop them.
+ */
 export class Pin {
   /** The page frame numbers, in address order. Fewer than asked for where a page failed. */
   readonly pages: Uint32Array<ArrayBuffer>;
   readonly #ctx: Context;
+  /** ACCESS_*. */
+  readonly #flags: number;
   #closed = false;
 
   /** @internal */
-  constructor(ctx: Context, pages: Uint32Array<ArrayBuffer>) {
+  constructor(ctx: Context, pages: Uint32Array<ArrayBuffer>, flags: number) {
     this.#ctx = ctx;
     this.pages = pages;
+    this.#flags = flags;
   }
 
   get npages(): number {
     return this.pages.length;
   }
 
-  /** unpin_user_pages. Twice: nothing. */
+  /**
+   * unpin_user_pages: drops the references. Idempotent. Throws HmmError EINVAL if somebody else has dropped
+   * one of them (`hmm.pagePut` of a page that it did not get); the others are dropped all the same.
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -49,10 +65,18 @@ export class Pin {
     for (let at = 0; at < this.pages.length; at += PIECE) {
       const pages = this.pages.subarray(at, at + PIECE);
       ctx.mem.wordsAt(address, pages.length).set(pages);
-      answer = Math.min(answer, ctx.core.unpin(address, pages.length));
+      answer = Math.min(answer, ctx.core.unpin(address, pages.length, this.#flags));
     }
     restore();
-    ctx.finish(op, answer);
+    if (answer >= 0) return void ctx.finish(op, answer);
+    const page = ctx.mem.headerF64(HDR_FAULT_ADDR);
+    ctx.abort(
+      new HmmError(
+        EINVAL,
+        op,
+        `page ${page} must have the pin's reference, but somebody else has dropped it`,
+      ),
+    );
   }
 
   [dispose](): void {
@@ -67,7 +91,7 @@ export function pinPages(mm: Mm, addr: number, npages: number, options: PinOptio
   checkPageAddress(op, "addr", addr);
   checkInteger(op, "npages", npages, 1, 2 ** 27);
   const flags = pinFlags(op, options);
-  const longTerm = checkFlag(op, "options.longTerm", options.longTerm);
+  const longTerm = (flags & ACCESS_PIN) !== 0;
   for (;;) {
     const pin = pinOnce(op, ctx, mm, addr, npages, flags);
     const coherent = longTerm ? [...pin.pages].filter((page) => coherentHome(ctx, page) !== null) : [];
@@ -100,7 +124,7 @@ function pinOnce(op: string, ctx: Context, mm: Mm, addr: number, npages: number,
     mm.mmapSem.leaveRead(op);
   }
   if (answer <= 0) ctx.abort(accessError(mm, op, answer === 0 ? -EFAULT : answer, 0));
-  const pin = new Pin(ctx, pages);
+  const pin = new Pin(ctx, pages, flags);
   try {
     ctx.settle();
   } catch (error) {

@@ -1,6 +1,6 @@
 // CPU accesses: whole ranges through the exchange buffer, single words in place, page faults alone, and pins.
 
-import { EAGAIN, EFAULT } from "../../uapi/errno";
+import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
@@ -12,15 +12,19 @@ import {
   HDR_RESULT,
   HDR_XBUF,
   HEADER,
+  MM_HAS_PINNED,
+  PIN_BIAS,
 } from "../../abi/struct";
-import { ACCESS_FORCE, ACCESS_WRITE, FAULT_NONE, VM_FAULT_ERROR, VM_WRITE } from "../../uapi/vm";
+import { ACCESS_FORCE, ACCESS_PIN, ACCESS_WRITE, FAULT_NONE, VM_FAULT_ERROR, VM_WRITE } from "../../uapi/vm";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { checkAccess } from "../fault/common";
+import { mustUnshare } from "../fault/cow";
 import { handleFault } from "../fault/fault";
 import { folioOf, frameOf } from "../frame/folio";
-import { addExternalRefs, getPage, markAccessed, putPage } from "../frame/page-alloc";
+import { markAccessed } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
+import { dropCallerRefs, takeRefs } from "../operation/refs";
 import { mmAt } from "../space/mm";
 import { Vma, vmaLookup } from "../space/vma";
 import { addressOf, readPte, walk } from "../table/pagetable";
@@ -28,6 +32,7 @@ import { addressOf, readPte, walk } from "../table/pagetable";
 /** Does the entry allow the access as it stands? */
 function suffices(pte: u64, vma: Vma, flags: u32): bool {
   if (!ptePresent(pte)) return false;
+  if ((flags & (ACCESS_WRITE | ACCESS_PIN)) == ACCESS_PIN) return !mustUnshare(pte, vma);
   if (!(flags & ACCESS_WRITE) || pteFlags(pte) & PTE_WRITE) return true;
   // A forced write needs no write bit, but a page that is nobody else's.
   if (!(flags & ACCESS_FORCE) || vma.flags & VM_WRITE || pteFlags(pte) & PTE_SPECIAL) return false;
@@ -35,8 +40,8 @@ function suffices(pte: u64, vma: Vma, flags: u32): bool {
 }
 
 /**
- * Makes the page at addr accessible and returns its entry's address; 0 if it cannot be now. Then cmd.error says what to
- * return: REQUEST, -EAGAIN, or -EFAULT (HDR_FAULT_CODE and HDR_FAULT_ADDR say more).
+ * Makes the page at addr accessible and returns its entry's address; 0 if it cannot be now. Then cmd.error
+ * says what to return: REQUEST, -EAGAIN, or -EFAULT (HDR_FAULT_CODE and HDR_FAULT_ADDR say more).
  */
 export function reach(cmd: Cmd, addr: u64, flags: u32): usize {
   const mm = mmAt(cmd.mm);
@@ -135,6 +140,12 @@ export function faultStep(cmd: AccessCmd): i32 {
   return result;
 }
 
+/** How many references a pin takes. */
+@inline
+function pinRefs(flags: u32): u32 {
+  return flags & ACCESS_PIN ? PIN_BIAS : 1;
+}
+
 /** OP_PIN: takes a reference on each page. Returns the pages pinned, or the first page's error. */
 export function pinStep(cmd: PinCmd): i32 {
   while (cmd.cursor < cmd.end) {
@@ -147,8 +158,8 @@ export function pinStep(cmd: PinCmd): i32 {
     const pte = load<u64>(slot);
     const pfn = ptePfn(pte);
     markAccessed(pte);
-    getPage(pfn);
-    addExternalRefs(1);
+    if (!takeRefs(pfn, pinRefs(cmd.flags))) return n ? n : -ENOMEM;
+    if (cmd.flags & ACCESS_PIN) mmAt(cmd.mm).flags |= MM_HAS_PINNED;
     store<u32>(cmd.out + n * 4, pfn);
     cmd.cursor += PAGE_SIZE;
   }
@@ -157,13 +168,22 @@ export function pinStep(cmd: PinCmd): i32 {
 
 /** Gives back what a pin that is cancelled has got so far. */
 export function cancelPin(cmd: PinCmd): void {
-  unpin(cmd.out, <u32>((cmd.cursor - cmd.start) >> 12));
+  unpin(cmd.out, <u32>((cmd.cursor - cmd.start) >> 12), cmd.flags);
 }
 
-export function unpin(pfns: usize, n: u32): i32 {
-  for (let i: u32 = 0; i < n; i++) putPage(load<u32>(pfns + i * 4));
-  addExternalRefs(-(<i32>n));
-  return 0;
+/**
+ * unpin_user_pages: drops the references of n pfns. -EINVAL if somebody else has dropped one of them before,
+ * and HDR_FAULT_ADDR is the page; the others are dropped all the same.
+ */
+export function unpin(pfns: usize, n: u32, flags: u32): i32 {
+  let result: i32 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const pfn = load<u32>(pfns + i * 4);
+    if (dropCallerRefs(pfn, pinRefs(flags))) continue;
+    setHeaderF64(HDR_FAULT_ADDR, pfn);
+    result = -EINVAL;
+  }
+  return result;
 }
 
 export function load32(mmId: u32, addr: f64): f64 {

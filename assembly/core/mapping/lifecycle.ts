@@ -3,6 +3,7 @@
 import { EBUSY, EINVAL, ENOMEM } from "../../uapi/errno";
 import { LOG_FORK, REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_PAGE, MMU_NOTIFY_RELEASE } from "../../uapi/event";
+import { PAGE_SIZE } from "../../uapi/page";
 import {
   PTE_EXCLUSIVE,
   PTE_KIND_DEVICE,
@@ -46,7 +47,7 @@ import { vmaAdd, vmaDestroy } from "../space/merge";
 import { Mm, mmAt, newGeneration } from "../space/mm";
 import { anonVmaFork } from "../space/rmap";
 import { swapGet } from "../space/swap";
-import { isCow, Vma, vmaAlloc, vmaAt, vmaFree } from "../space/vma";
+import { isCow, Vma, vmaAlloc, vmaAt, vmaFree, vmaLookup } from "../space/vma";
 import { addRss, zapRange } from "../space/zap";
 import { hugeZeroGet, isHugeZero } from "../table/huge";
 import {
@@ -54,6 +55,7 @@ import {
   freeAllTables,
   hasPmdTable,
   holeEnd,
+  isHuge,
   leafEnd,
   leafTable,
   makePmdTable,
@@ -61,6 +63,7 @@ import {
   SPACE_END,
   walkAlloc,
 } from "../table/pagetable";
+import { copyPinned, copyPinnedHugetlb, isPinnedPte, mayHavePinned, splitPinned } from "./fork-pinned";
 
 export function mmCreate(memcg: u32): i32 {
   if (memcg && !memcgOf(memcg)) return -EINVAL;
@@ -154,6 +157,7 @@ export function forkStep(cmd: ForkCmd): i32 {
       // hugetlb mappings are told by another name: copy_hugetlb_page_range.
       const event = vma.flags & VM_HUGETLB ? MMU_NOTIFY_CLEAR : MMU_NOTIFY_PROTECTION_PAGE;
       if (isCow(vma) && !notifyStart(cmd, cmd.mm, vma.start, vma.end, event, 0)) return REQUEST;
+      if (mayHavePinned(vma) && splitPinned(cmd, vma) == REQUEST) return REQUEST;
       const copied = copyEntries(mm, child, vma);
       notifyEnd(cmd);
       if (!copied) return forkFailed(child);
@@ -198,6 +202,8 @@ function copyMapping(child: Mm, vma: Vma): bool {
 function copyEntries(mm: Mm, child: Mm, vma: Vma): bool {
   const cow = isCow(vma);
   const childId = child.id;
+  // The child's vma, where the parent's may have pages that are pinned for long.
+  const copy = mayHavePinned(vma) ? vmaLookup(child, vma.start) : vmaAt(0);
   let addr = vma.start;
   while (addr < vma.end) {
     const table = leafTable(mm.pgd, addr);
@@ -212,24 +218,38 @@ function copyEntries(mm: Mm, child: Mm, vma: Vma): bool {
     if (!to) return false;
     if (isHugeZero(table)) hugeZeroGet();
     const last = slotOf(table, addr) + ((<usize>(until - addr)) >> 9);
-    for (let at = slotOf(table, addr); at < last; at += 8, to += 8) {
-      if (load<u64>(at)) store<u64>(to, copyPte(child, vma, at, cow));
+    if (exists(copy) && isHuge(table) && vma.flags & VM_HUGETLB && isPinnedPte(load<u64>(table))) {
+      if (!copyPinnedHugetlb(copy, addr, to, ptePfn(load<u64>(table)))) return false;
+      addr = until;
+      continue;
     }
-    addr = until;
+    for (let at = slotOf(table, addr); at < last; at += 8, to += 8, addr += PAGE_SIZE) {
+      if (!load<u64>(at)) continue;
+      const pte = takeBack(vma, at);
+      const entry =
+        exists(copy) && isPinnedPte(pte) ? copyPinned(copy, addr, ptePfn(pte)) : copyPte(child, pte, at, cow);
+      if (!entry) return false;
+      store<u64>(to, entry);
+    }
   }
   return true;
 }
 
-/** Shares what the entry at `at` names with the child, and returns the child's entry. */
+/** The parent's entry at `at`, after a page that a device has exclusively was taken back (copy_nonpresent_pte). */
 @inline
-function copyPte(child: Mm, vma: Vma, at: usize, cow: bool): u64 {
-  let pte = load<u64>(at);
-  if (pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE) {
-    // What is lent to a device is taken back first, then shared like any page.
-    pte = restoredPte(pte, vma);
-    store<u64>(at, pte);
-    folioOf(ptePfn(pte)).maps++;
-  }
+function takeBack(vma: Vma, at: usize): u64 {
+  const pte = load<u64>(at);
+  if (pteKind(pte) != PTE_KIND_DEVICE_EXCLUSIVE) return pte;
+  const restored = restoredPte(pte, vma);
+  store<u64>(at, restored);
+  folioOf(ptePfn(restored)).maps++;
+  return restored;
+}
+
+/** Shares what the parent's entry `pte` at `at` names with the child, and returns the child's entry. */
+@inline
+function copyPte(child: Mm, entry: u64, at: usize, cow: bool): u64 {
+  let pte = entry;
   const kind = pteKind(pte);
   if (kind == PTE_KIND_SWAP && !ptePresent(pte)) {
     swapGet(ptePfn(pte));

@@ -20,6 +20,7 @@ import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { allocUserPage } from "../fault/common";
 import { Folio, folioOf } from "../frame/folio";
 import { copyFrame } from "../frame/frame";
+import { maybePinned } from "../frame/large";
 import { putPage } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { splitLarge } from "../operation/split";
@@ -63,7 +64,7 @@ export function pageOut(cmd: Cmd, state: PageoutState, start: u64, end: u64): i3
       store<u64>(entry, pte & ~(<u64>PTE_YOUNG));
       state.pfn = ptePfn(pte);
       folioOf(state.pfn).clear(FOLIO_REFERENCED);
-      if (!on || !mayLeave(folioOf(state.pfn))) continue;
+      if (!on || !mayLeave(state.pfn, folioOf(state.pfn))) continue;
       state.slot = swapAlloc();
       if (!state.slot) continue;
       swapCacheAdd(state.slot, state.pfn);
@@ -85,12 +86,14 @@ function splitBlock(cmd: Cmd, mm: Mm, from: u64, end: u64): i32 {
   return splitLarge(cmd, vmaLookup(mm, from), from, leafEnd(from, end), true);
 }
 
-function mayLeave(folio: Folio): bool {
+/** May MADV_PAGEOUT try to write the page to swap space? One that is pinned for long stays. */
+function mayLeave(pfn: u32, folio: Folio): bool {
   return (
     folio.has(FOLIO_ANON) &&
     folio.has(FOLIO_LRU) &&
     !folio.has(FOLIO_LOCKED | FOLIO_SWAP_CACHE | FOLIO_LARGE) &&
-    folio.mapcount == 1
+    folio.mapcount == 1 &&
+    !maybePinned(pfn)
   );
 }
 

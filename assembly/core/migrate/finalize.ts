@@ -1,6 +1,6 @@
 // migrate_vma_finalize: the entries name pages again, and locks and references are dropped.
 
-import { EINVAL } from "../../uapi/errno";
+import { EBUSY, EINVAL } from "../../uapi/errno";
 import { TABLE_ENTRIES } from "../../uapi/page";
 import {
   MIGRATE_PFN_COMPOUND,
@@ -24,6 +24,7 @@ import {
   HDR_FLAGS,
   HDR_FOLIOS,
   MIGRATION_PAGES,
+  MIGRATION_SETUP,
 } from "../../abi/struct";
 import { header } from "../base/layout";
 import { exists } from "../base/object";
@@ -47,7 +48,7 @@ import {
 } from "../space/migration";
 import { mmAt } from "../space/mm";
 import { walk } from "../table/pagetable";
-import { destinationsAreSound } from "./destinations";
+import { takeDestinations, unmarkDestination } from "./destinations";
 import { endUnit } from "./huge";
 
 /** The index after the last page, from i on, whose entry is in the same leaf table. */
@@ -103,8 +104,9 @@ function endRun(m: Migration, i: u32, last: u32, slot: usize): u32 {
 export function migrateFinalize(id: u32): i32 {
   const m = migrationOf(id);
   if (!exists(m)) return -EINVAL;
+  if (m.state != MIGRATION_PAGES && m.state != MIGRATION_SETUP) return -EBUSY;
   const ran = m.state == MIGRATION_PAGES;
-  if (!ran && !destinationsAreSound(m)) return -EINVAL;
+  if (!ran && !takeDestinations(m)) return -EINVAL;
   const pgd: usize = m.mm ? <usize>mmAt(m.mm).pgd : 0;
   let given: u32 = 0;
   for (let i: u32 = 0; i < m.npages;) {
@@ -157,6 +159,7 @@ function endPage(m: Migration, i: u32, slot: usize, ran: bool): u32 {
 /** Unlocks a destination and drops the driver's reference, which frees a destination that nothing maps. */
 function releaseDestination(pfn: u32): void {
   const folio = folioOf(pfn);
+  unmarkDestination(pfn);
   const lru: u32 = !isDevicePfn(pfn) && folio.mapcount ? FOLIO_LRU : 0;
   folio.flags = <u16>((folio.flags & ~FOLIO_LOCKED) | lru);
   putPage(pfn);

@@ -2,7 +2,7 @@
 // (its place in its mapping, its charge, some flags) moves from folio to folio; entries still are migration
 // entries.
 
-import { EINVAL } from "../../uapi/errno";
+import { EBUSY, EINVAL } from "../../uapi/errno";
 import { LOG_MIGRATE, REQUEST } from "../../abi/request";
 import {
   MIGRATE_PFN_COMPOUND,
@@ -26,11 +26,15 @@ import {
   FOLIO_KSM,
   FOLIO_SIZE,
   HDR_DEVICE_BASE,
+  HDR_FAULT_ADDR,
+  HDR_FAULT_CODE,
   HDR_FOLIOS,
+  MIGRATION_MOVING,
   MIGRATION_PAGES,
   MIGRATION_SETUP,
+  MIGRATION_WRONG_SRC,
 } from "../../abi/struct";
-import { header, LARGE_PAGES } from "../base/layout";
+import { header, LARGE_PAGES, setHeader, setHeaderF64 } from "../base/layout";
 import { count, log } from "../base/stat";
 import { Folio, folioOf, isDevicePfn, moveFolio } from "../frame/folio";
 import { lruTouch, lruTouchAll } from "../frame/recency";
@@ -38,13 +42,13 @@ import { notifyEnd } from "../operation/notify";
 import { splitMapping } from "../operation/split";
 import { cacheReplace, fileAt } from "../space/file";
 import { ksmNodeAt } from "../space/ksm-item";
-import { hasPage, isUnit, Migration, ownRefs, pfnOf } from "../space/migration";
+import { adoptSource, hasPage, isUnit, Migration, ownRefs, pfnOf, publishSource } from "../space/migration";
 import { freeSwap } from "../space/swap";
 import { vmaAt } from "../space/vma";
 import { isHugeZero } from "../table/huge";
 import { leafTable } from "../table/pagetable";
-import { destinationsAreSound } from "./destinations";
 import { MigratePagesCmd } from "./cmd";
+import { takeDestinations } from "./destinations";
 import { fillHole, fillWindow, insertUnit } from "./hole";
 import { moveUnit, splitUnit } from "./huge";
 
@@ -55,7 +59,15 @@ const DESTINATION_BITS: u32 = <u32>(MIGRATE_PFN_VALID | MIGRATE_PFN_ERROR | MIGR
 export function migratePagesStep(cmd: MigratePagesCmd): i32 {
   const m = changetype<Migration>(cmd.migration);
   if (cmd.phase == 0) {
-    if (m.state != MIGRATION_SETUP || !destinationsAreSound(m)) return -EINVAL;
+    if (m.state != MIGRATION_SETUP) return -EBUSY;
+    const wrong = adoptSource(m);
+    if (wrong < m.npages) {
+      setHeader(HDR_FAULT_CODE, MIGRATION_WRONG_SRC);
+      setHeaderF64(HDR_FAULT_ADDR, wrong);
+      return -EINVAL;
+    }
+    if (!takeDestinations(m)) return -EINVAL;
+    m.state = MIGRATION_MOVING;
     cmd.phase = 1;
   }
   for (let i = cmd.index; i < m.npages; i++) {
@@ -78,6 +90,7 @@ export function migratePagesStep(cmd: MigratePagesCmd): i32 {
     }
   }
   notifyEnd(cmd);
+  publishSource(m);
   m.state = MIGRATION_PAGES;
   log(LOG_MIGRATE, m.mm, m.start, m.cpages, m.moved);
   return m.moved;

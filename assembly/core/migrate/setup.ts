@@ -61,6 +61,7 @@ import {
   Migration,
   migrationAlloc,
   pfnOf,
+  publishSource,
   removeMigrationEntries,
   takeEntry,
 } from "../space/migration";
@@ -138,6 +139,7 @@ function finishSetup(cmd: SetupCmd, m: Migration): i32 {
     if (unmapAll(cmd, m) == REQUEST) return REQUEST;
     restoreDropped(m);
   }
+  publishSource(m);
   m.state = MIGRATION_SETUP;
   count(COUNT_MIGRATIONS);
   return poolId(TABLE_MIGRATION, changetype<usize>(m));

@@ -74,8 +74,9 @@ export class Migration {
   end: u64;
   npages: u32;
   cpages: u32;
-  src: u32;
-  dst: u32;
+  /** The driver's arrays: it reads src and writes dst, but may write anything anywhere. */
+  driverSrc: u32;
+  driverDst: u32;
   reasons: u32;
   owner: u32;
   faultPage: u32;
@@ -83,7 +84,9 @@ export class Migration {
   holesFrom: u32;
   /** Device pages that were not collected since they are parts of large folios. */
   parts: u32;
-  reserved1: u64;
+  /** The core's own arrays, which only checked words enter: see publish() and adopt…(). */
+  src: u32;
+  dst: u32;
   reserved2: u64;
   reserved3: u64;
 
@@ -121,8 +124,8 @@ if (offsetof<Migration>("start") != MIGRATION_START) ERROR("MIGRATION_START");
 if (offsetof<Migration>("end") != MIGRATION_END) ERROR("MIGRATION_END");
 if (offsetof<Migration>("npages") != MIGRATION_NPAGES) ERROR("MIGRATION_NPAGES");
 if (offsetof<Migration>("cpages") != MIGRATION_CPAGES) ERROR("MIGRATION_CPAGES");
-if (offsetof<Migration>("src") != MIGRATION_SRC) ERROR("MIGRATION_SRC");
-if (offsetof<Migration>("dst") != MIGRATION_DST) ERROR("MIGRATION_DST");
+if (offsetof<Migration>("driverSrc") != MIGRATION_SRC) ERROR("MIGRATION_SRC");
+if (offsetof<Migration>("driverDst") != MIGRATION_DST) ERROR("MIGRATION_DST");
 if (offsetof<Migration>("reasons") != MIGRATION_REASONS) ERROR("MIGRATION_REASONS");
 if (offsetof<Migration>("owner") != MIGRATION_OWNER) ERROR("MIGRATION_OWNER");
 if (offsetof<Migration>("faultPage") != MIGRATION_FAULT_PAGE) ERROR("MIGRATION_FAULT_PAGE");
@@ -149,23 +152,61 @@ export function migrationHolding(pfn: u32): u32 {
   return 0;
 }
 
-/** A migration of n pages with its three arrays, one block of the arena; null when something ran out. */
+/** Makes a migration of n pages, with its arrays in one block of the arena. Null when something ran out. */
 export function migrationAlloc(n: u32): Migration {
   const m = changetype<Migration>(poolAlloc(TABLE_MIGRATION));
   if (!exists(m)) return m;
   m.npages = n;
-  m.src = <u32>arenaAlloc(n * 9);
-  m.dst = m.src + n * 4;
-  m.reasons = m.dst + n * 4;
-  if (m.src) return m;
+  m.driverSrc = <u32>arenaAlloc(n * 17);
+  if (m.driverSrc) {
+    m.driverDst = m.driverSrc + n * 4;
+    m.src = m.driverDst + n * 4;
+    m.dst = m.src + n * 4;
+    m.reasons = m.dst + n * 4;
+    return m;
+  }
   poolFree(TABLE_MIGRATION, changetype<usize>(m));
   return none<Migration>();
 }
 
 export function migrationFree(m: Migration): void {
-  arenaFree(m.src);
+  arenaFree(m.driverSrc);
   m.src = 0;
   poolFree(TABLE_MIGRATION, changetype<usize>(m));
+}
+
+/** Shows the driver the core's words of src. */
+export function publishSource(m: Migration): void {
+  memory.copy(m.driverSrc, m.src, m.npages * 4);
+}
+
+/** Takes over the driver's words of dst, which are to be checked. */
+export function adoptTarget(m: Migration): void {
+  memory.copy(m.dst, m.driverDst, m.npages * 4);
+}
+
+/**
+ * Takes over the driver's words of src, if they are the core's but for MIGRATE, which a driver may clear to
+ * leave a page where it is. Returns the index of the first word that is not so; npages: all are.
+ */
+export function adoptSource(m: Migration): u32 {
+  const n = m.npages;
+  const others = i32x4.splat(~MIGRATE_PFN_MIGRATE);
+  let i: u32 = 0;
+  // Four words at a time, as long as they differ in nothing but a MIGRATE that is cleared.
+  for (; i + 4 <= n; i += 4) {
+    const own = v128.load(m.src + i * 4);
+    const words = v128.load(m.driverSrc + i * 4);
+    const changed = v128.and(v128.xor(own, words), others);
+    if (v128.any_true(v128.or(changed, v128.andnot(words, own)))) break;
+  }
+  for (; i < n; i++) {
+    const own = m.source(i);
+    const word = load<u32>(m.driverSrc + i * 4);
+    if (word != own && word != (own & ~MIGRATE_PFN_MIGRATE)) return i;
+  }
+  memory.copy(m.src, m.driverSrc, n * 4);
+  return n;
 }
 
 /** Does this entry map the page (as a page in RAM or on a device)? */
