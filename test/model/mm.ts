@@ -45,8 +45,11 @@ export class Mm {
   /** 2 MiB regions that have page tables, and those of them that are mapped as one: a huge page (null), or its zero page. */
   readonly leaves = new Set<number>();
   readonly huge = new Map<number, HugeZero | null>();
-  /** Pages held by pin(); null is the zero page. */
+  /** Pages held by pin(); null is the zero page. Which of them are pinned for long. */
   pinned: (Page | HugeZero | null)[] = [];
+  longPins: boolean[] = [];
+  /** Some page has been pinned for long: fork looks for more. */
+  hasPinned = false;
   readonly rss = { anon: 0, file: 0, shmem: 0, swap: 0, hugetlb: 0 };
   /** Page faults taken so far. */
   faults = 0;
@@ -192,13 +195,54 @@ export class Mm {
       return this.as("reuse", 0);
     }
     if (page?.kind === "anon" && (page.exclusive || (!page.merged && this.onlyOurs(page)))) {
-      if (!page.exclusive && vma.anon) for (const one of page.folio?.pages ?? [page]) one.home = vma.anon;
-      page.exclusive = true;
+      this.makeExclusive(vma, page);
       entry.write = (vma.flags & W) !== 0;
       entry.dirty = true;
       return this.as("reuse", 0);
     }
     return this.as("cow", this.copyToNew(vma, pn, page));
+  }
+
+  /** The page is the vma's alone from now on. */
+  private makeExclusive(vma: Vma, page: Page): void {
+    if (!page.exclusive && vma.anon) for (const one of page.folio?.pages ?? [page]) one.home = vma.anon;
+    page.exclusive = true;
+  }
+
+  /** A pin for long, to read, of a page that a write would copy away: a page that is the mapping's alone takes its place. */
+  private unshare(vma: Vma, pn: number): number {
+    const error = this.handleUnshare(vma, pn);
+    if (error === 0) this.count(this.lastFault);
+    return error;
+  }
+
+  private handleUnshare(vma: Vma, pn: number): number {
+    if (vma.flags & HUGETLB) {
+      const done = hugetlbFault(this, vma, pn, false, true);
+      return typeof done === "number" ? done : this.as(done, 0);
+    }
+    const entry = this.entries.get(pn)!;
+    const { page } = entry;
+    if (this.huge.has(blockOf(pn))) {
+      if (page?.folio?.refs === HUGE_PAGES) {
+        for (const one of page.folio.pages) this.makeExclusive(vma, one);
+        return this.as("reuse", 0);
+      }
+      splitMapping(this, pn);
+    }
+    if (page?.kind === "anon" && !page.merged && this.onlyOurs(page)) {
+      this.makeExclusive(vma, page);
+      return this.as("reuse", 0);
+    }
+    const error = this.copyToNew(vma, pn, page);
+    if (error === 0) Object.assign(this.entries.get(pn)!, { write: false, dirty: false });
+    return this.as("cow", error);
+  }
+
+  /** Would a write, by whomever, give the entry another page? */
+  private isShared(vma: Vma, { page }: Entry): boolean {
+    if (page?.kind === "anon" || page?.kind === "hugetlb") return !page.exclusive;
+    return !(vma.flags & SHARED);
   }
 
   /** Has nobody else a reference? */
@@ -263,9 +307,13 @@ export class Mm {
     return 0;
   }
 
-  /** The kernel gets hold of a page, as ptrace, mlock, populate and pin do. `single`: not as a part of a huge mapping. */
-  getPage(pn: number, write: boolean, force: boolean, single = false): number {
+  /**
+   * The kernel gets hold of a page, as ptrace, mlock, populate and pin do. `single`: not as a part of a huge mapping; `long`:
+   * for long.
+   */
+  getPage(pn: number, write: boolean, force: boolean, single = false, long = false): number {
     const vma = this.vmas.find(pn);
+    if (long && write && vma?.file?.kind === "disk" && vma.flags & SHARED && vma.flags & W) return -EFAULT;
     const refused = this.refuses(vma, write, force);
     if (refused || !vma) return refused;
     for (;;) {
@@ -273,6 +321,11 @@ export class Mm {
       if (this.allows(pn, false)) {
         const entry = this.entries.get(pn)!;
         const forced = !(vma.flags & W) && entry.page?.exclusive;
+        if (long && !write && this.isShared(vma, entry)) {
+          const error = this.unshare(vma, pn);
+          if (error) return error;
+          continue;
+        }
         if (!write || entry.write || forced) return 0;
       }
       const error = this.fault(vma, pn, write);
@@ -292,14 +345,17 @@ export class Mm {
   }
 
   /** Pins a page a time and stops at the first that it cannot get: the count, or the error if there is none. */
-  pin(a: number, n: number, write = false): number {
+  pin(a: number, n: number, write = false, long = false): number {
     if (n === 0) return -EINVAL;
     for (let i = 0; i < n; i++) {
-      const error = this.getPage(a + i, write, false);
+      const error = this.getPage(a + i, write, false, false, long);
       if (error) return i || (error === -EBUS ? -EFAULT : error);
       const page = this.entries.get(a + i)!.page ?? this.huge.get(blockOf(a + i)) ?? null;
       if (page) page.pins++;
+      if (long && page instanceof Page) page.longPins++;
+      this.hasPinned ||= long;
       this.pinned.push(page);
+      this.longPins.push(long);
     }
     return n;
   }
@@ -308,7 +364,7 @@ export class Mm {
   pinForLong(a: number, n: number, write: boolean): number {
     const before = this.pinned.length;
     for (;;) {
-      const count = this.pin(a, n, write);
+      const count = this.pin(a, n, write, true);
       const pages = new Set(this.pinned.slice(before));
       const away = [...pages].filter((page) => page instanceof Page && page.place !== RAM);
       if (away.length === 0) return count;
@@ -321,9 +377,11 @@ export class Mm {
   /** Lets all pins go, or all but the first ones. */
   unpin(keep = 0): number {
     const ended = this.pinned.splice(keep);
-    for (const page of ended) {
+    const long = this.longPins.splice(keep);
+    for (const [i, page] of ended.entries()) {
       if (!page) continue;
       page.pins--;
+      if (long[i] && page instanceof Page) page.longPins--;
       if (page instanceof HugeZero) page.release();
       else this.world.release(page);
     }
@@ -332,10 +390,12 @@ export class Mm {
 
   // --- life ------------------------------------------------------------------------------------
 
-  fork(): Mm {
+  /** The child; null: memory ran out for the copies of pinned pages. */
+  fork(): Mm | null {
     const child = new Mm(this.world);
-    forkInto(this, child);
-    return child;
+    if (forkInto(this, child)) return child;
+    child.exit();
+    return null;
   }
 
   /** The end of the process: no events, its mirrors are told by the world. */

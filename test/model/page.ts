@@ -84,6 +84,8 @@ export class Page {
   maps = 0;
   /** Further references: they keep it where it is. */
   pins = 0;
+  /** How many of them are pins for long. */
+  longPins = 0;
   /** The entry that lends it to a device, if one does. */
   lender: Entry | null = null;
   /** In an open migration: its entries wait, and nobody gets at it. */
@@ -120,6 +122,12 @@ export class Page {
   /** Is it lent to a device for exclusive access? */
   get lent(): boolean {
     return this.lender?.lent === true;
+  }
+
+  /** Is it, or a page that it comes and goes with, pinned for long? */
+  get pinnedLong(): boolean {
+    const pages = this.folio?.pages ?? this.block?.pages ?? [this];
+    return pages.some(({ longPins }) => longPins > 0);
   }
 
   /** References that no migration can take away: pins, and of an entry that lends it. */
