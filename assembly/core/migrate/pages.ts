@@ -14,6 +14,7 @@ import {
 import {
   REASON_DRIVER_ERROR,
   REASON_FILE_PAGE,
+  REASON_HOLE_NOT_ANON,
   REASON_NO_DESTINATION,
   REASON_ORDER,
   REASON_REFERENCED,
@@ -23,7 +24,9 @@ import {
   COUNT_TO_DEVICE,
   COUNT_TO_SYSTEM,
   FOLIO_ANON,
+  FOLIO_FILE,
   FOLIO_KSM,
+  FOLIO_SHMEM,
   FOLIO_SIZE,
   HDR_DEVICE_BASE,
   HDR_FAULT_ADDR,
@@ -35,6 +38,7 @@ import {
   MIGRATION_WRONG_SRC,
 } from "../../abi/struct";
 import { header, LARGE_PAGES, setHeader, setHeaderF64 } from "../base/layout";
+import { exists } from "../base/object";
 import { count, log } from "../base/stat";
 import { Folio, folioOf, isDevicePfn, moveFolio } from "../frame/folio";
 import { lruTouch, lruTouchAll } from "../frame/recency";
@@ -44,12 +48,11 @@ import { cacheReplace, fileAt } from "../space/file";
 import { ksmNodeAt } from "../space/ksm-item";
 import { adoptSource, hasPage, isUnit, Migration, ownRefs, pfnOf, publishSource } from "../space/migration";
 import { freeSwap } from "../space/swap";
-import { vmaAt } from "../space/vma";
 import { isHugeZero } from "../table/huge";
 import { leafTable } from "../table/pagetable";
 import { MigratePagesCmd } from "./cmd";
 import { takeDestinations } from "./destinations";
-import { fillHole, fillWindow, insertUnit } from "./hole";
+import { fillHole, fillWindow, insertUnit, vmaOfHole } from "./hole";
 import { moveUnit, splitUnit } from "./huge";
 
 /** The bits of a destination's word that say what it is; a page that is no unit has VALID alone. */
@@ -107,10 +110,11 @@ function moveOrSplitUnit(cmd: MigratePagesCmd, m: Migration, i: u32): i32 {
   if (to & MIGRATE_PFN_ERROR) reason = REASON_DRIVER_ERROR;
   else if (!hasPage(to)) reason = REASON_NO_DESTINATION;
   else if (!hasPage(word)) {
-    if (!fillWindow(cmd, m, i)) return REQUEST;
-    const vma = vmaAt(m.vma);
     const addr = m.start + ((<u64>i) << 12);
-    if (isUnit(to)) reason = insertUnit(m, vma, addr, pfnOf(to));
+    const vma = vmaOfHole(m, addr, LARGE_PAGES);
+    if (exists(vma) && !fillWindow(cmd, m, i)) return REQUEST;
+    if (!exists(vma)) reason = REASON_HOLE_NOT_ANON;
+    else if (isUnit(to)) reason = insertUnit(m, vma, addr, pfnOf(to));
     else {
       const table = leafTable(vma.mm.pgd, addr);
       if (table && isHugeZero(table) && splitMapping(cmd, vma, addr) == REQUEST) return REQUEST;
@@ -130,7 +134,8 @@ function moveOrSplitUnit(cmd: MigratePagesCmd, m: Migration, i: u32): i32 {
 function movePage(m: Migration, i: u32, pfn: u32, toPfn: u32): void {
   const from = folioOf(pfn);
   const toDevice = isDevicePfn(toPfn);
-  const cached = !from.has(FOLIO_ANON);
+  // A page of a driver's own, which nobody maps, is in no cache either.
+  const cached = from.has(FOLIO_FILE | FOLIO_SHMEM);
   if (cached ? toDevice : !freeSwap(pfn, from)) return m.stay(i, REASON_FILE_PAGE);
   if (from.refcount != ownRefs(pfn, m.faultPage) + (cached ? 1 : 0)) return m.stay(i, REASON_REFERENCED);
   if (cached) cacheReplace(fileAt(from.mapping), from.pgoff, pfn, toPfn);
