@@ -61,7 +61,7 @@ export type Seen = Map<string, { done: number; refused: number }>;
 /** An error that no driver may be shown: a panic, or an exception of the engine's own code. */
 export class Broken extends Error {}
 
-export class World {
+class World {
   readonly hmm: Hmm;
   readonly #random: Random;
   readonly #devmems: HmmDevmem[];
@@ -73,14 +73,14 @@ export class World {
   #depth = 0;
   /** Whether drivers of this run write random words: few migrations get far then. */
   readonly #writes: boolean;
-  readonly trace: string[] = [];
+  readonly #trace: string[] = [];
   /** How often each call worked, and how often it was refused. */
   readonly seen: Seen = new Map();
 
   constructor(seed: number, module?: WebAssembly.Module) {
     const random = new Random(seed);
     const config = { systemMemory: 8 << 20, deviceMemory: 12 << 20, swap: 1 << 20, hugetlb: 4 << 20 };
-    this.hmm = Hmm.createSync(module === undefined ? config : { ...config, module });
+    this.hmm = module === undefined ? Hmm.createSync(config) : Hmm.createSync(module, config);
     this.#random = random;
     this.#writes = random.chance(0.4);
     const fault = (devmem: HmmDevmem, _vma: unknown, address: number): number => this.#serve(devmem, address);
@@ -196,7 +196,7 @@ export class World {
 
   /** Runs a call. Its refusal is right; anything else that it throws is not. */
   #try(name: string, call: () => void): void {
-    this.trace.push(`${" ".repeat(this.#depth)}${name}`);
+    this.#trace.push(`${" ".repeat(this.#depth)}${name}`);
     const kind = name.replace(/ \d+$/, "");
     const seen = this.seen.get(kind) ?? { done: 0, refused: 0 };
     this.seen.set(kind, seen);
@@ -388,7 +388,7 @@ export class World {
   }
 
   #fail(error: unknown): never {
-    const last = this.trace.slice(process.env.MISUSE_DEBUG ? -60 : -12).join("\n    ");
+    const last = this.#trace.slice(-12).join("\n    ");
     throw new Broken(`${String(error)}; the last calls:\n    ${last}`, { cause: error });
   }
 
@@ -414,7 +414,7 @@ export function misuse(seed: number, steps: number, module?: WebAssembly.Module)
   try {
     for (let i = 0; i < steps; i++) {
       world.step();
-      if (process.env.MISUSE_DEBUG || i % VERIFY_EVERY === 0) world.verify();
+      if (i % VERIFY_EVERY === 0) world.verify();
     }
     world.end();
     return world.seen;

@@ -44,7 +44,6 @@ import { Cmd } from "../operation/cmd";
 import { notifierRemove, notifyEnd, notifyStart } from "../operation/notify";
 import { clearDeviceTablesOf } from "../space/device-table";
 import { vmaAdd, vmaDestroy } from "../space/merge";
-import { migrationsForget } from "../space/migration";
 import { Mm, mmAt, newGeneration } from "../space/mm";
 import { anonVmaFork } from "../space/rmap";
 import { swapGet } from "../space/swap";
@@ -88,7 +87,6 @@ export function mmCreate(memcg: u32): i32 {
 function destroyMm(mm: Mm): void {
   const id = mm.id;
   clearDeviceTablesOf(id);
-  migrationsForget(id);
   for (let vma = vmaAt(mm.vmaFirst); exists(vma); vma = vmaAt(mm.vmaFirst)) {
     zapRange(mm, vma.start, vma.end);
     vmaDestroy(mm, vma);

@@ -43,7 +43,7 @@ import { MigratePagesCmd } from "./cmd";
 
 /** The mapping of a hole's `pages` pages, which may have changed since setup; null if there is none. */
 export function vmaOfHole(m: Migration, addr: u64, pages: u32): Vma {
-  const vma = m.mm ? vmaLookup(mmAt(m.mm), addr) : vmaAt(0);
+  const vma = vmaLookup(mmAt(m.mm), addr);
   return exists(vma) && addr + ((<u64>pages) << 12) <= vma.end ? vma : vmaAt(0);
 }
 

@@ -175,14 +175,6 @@ export function migrationFree(m: Migration): void {
   poolFree(TABLE_MIGRATION, changetype<usize>(m));
 }
 
-/** Of an address space that ends: what its open migrations still hold is found by the reverse map from now on. */
-export function migrationsForget(mm: u32): void {
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
-    const m = migrationOf(id);
-    if (exists(m) && m.mm == mm) m.mm = m.vma = 0;
-  }
-}
-
 /** Shows the driver the core's words of src. */
 export function publishSource(m: Migration): void {
   memory.copy(m.driverSrc, m.src, m.npages * 4);

@@ -19,7 +19,10 @@ onEachBuild("wasm", (test, module) => {
     const core = bindExports(new WebAssembly.Instance(module, {}).exports);
     const { mem } = boot(core, checkConfig({ systemMemory: 1 << 20, deviceMemory: 0 }));
     const error = errorOf(() => core.arenaFree(mem.header(HDR_ARENA) + 64))!;
-    assert.match(error.message, /^heteromem core panic: arenaFree: .+ \(assembly\/core\/base\/arena\.ts:\d+\)$/);
+    assert.match(
+      error.message,
+      /^heteromem core panic: arenaFree: .+ \(assembly\/core\/base\/arena\.ts:\d+\)$/,
+    );
     assert.instance(error.cause, WebAssembly.RuntimeError);
   });
 
