@@ -4,7 +4,7 @@
  */
 import type { Hmm } from "../src/index.ts";
 import { SimDevice } from "../src/sim/device.ts";
-import { RecordArray } from "../src/sim/replay.ts";
+import { RecordArray } from "../src/device/replay.ts";
 import type { SimulationConfig } from "../src/sim/simulation.ts";
 import { grow } from "../src/sim/space.ts";
 import { median } from "./harness.ts";

@@ -3,7 +3,7 @@
  * result needs: four-level tables for the CPU and the device, translation buffers, frames with contents, and
  * an LRU list.
  */
-import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT } from "../assembly/abi/struct.ts";
+import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT } from "../assembly/abi/record.ts";
 import { PAGE } from "./engine.ts";
 
 const CLUSTER_PAGES = 16;

@@ -2,7 +2,7 @@
  * Accesses of two synthetic programs, as decoded records (RECORD_*). In both, a CPU and a device take turns
  * on one address space. Device memory for half of their bytes makes pages leave the device and come back.
  */
-import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT } from "../assembly/abi/struct.ts";
+import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT } from "../assembly/abi/record.ts";
 import { MIB, PAGE } from "./engine.ts";
 import { random } from "./harness.ts";
 

@@ -63,6 +63,7 @@ typedef int64_t i64;
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define WEAK __attribute__((weak))
+#define COLD __attribute__((cold, noinline))
 #define CALLER ((u64)__builtin_return_address(0))
 #define BARRIER() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
@@ -151,16 +152,16 @@ struct thread {
 struct site {
 	u64 what, last;
 	i64 delta, seen_stride, seen_chain;
-	u32 next;
+	struct site *next;
 	u16 size;
 	u8 shift, previous, times;
-};
+} __attribute__((aligned(64)));
 
 struct encoder {
 	int lock;
 	u32 generation, sites, tokens, events;
 	u32 hash[HASH_SIZE]; /* generation << 16 | site */
-	struct site site[RECORDS];
+	struct site site[RECORDS + 1];
 	u8 forms[RECORDS], runs[3 * RECORDS], literals[6 * RECORDS + 8];
 	u16 refs[RECORDS];
 	u32 run_bytes, ref_count, literal_bytes;
@@ -560,7 +561,7 @@ static void put_token(struct encoder *e, u32 run, u32 form)
 	e->forms[e->tokens++] = (u8)form;
 }
 
-static u32 site_of(struct encoder *e, u64 what, u16 size)
+static struct site *site_of(struct encoder *e, u64 what, u16 size)
 {
 	u64 h = (what ^ (u64)size << 40) * 0x9e3779b97f4a7c15ull;
 	u32 at = (u32)(h >> 40) & (HASH_SIZE - 1);
@@ -569,12 +570,12 @@ static u32 site_of(struct encoder *e, u64 what, u16 size)
 	for (; e->hash[at] >> 16 == e->generation; at = (at + 1) & (HASH_SIZE - 1)) {
 		s = &e->site[e->hash[at] & 0xffff];
 		if (s->what == what && s->size == size)
-			return e->hash[at] & 0xffff;
+			return s;
 	}
 	s = &e->site[e->sites];
-	*s = (struct site){ .what = what, .size = size, .next = e->sites + 1, .shift = (u8)__builtin_ctz(size) };
-	e->hash[at] = e->generation << 16 | e->sites;
-	return e->sites++;
+	*s = (struct site){ .what = what, .size = size, .next = s + 1, .shift = (u8)__builtin_ctz(size) };
+	e->hash[at] = e->generation << 16 | e->sites++;
+	return s;
 }
 
 /* The address is not where the site was expected to go: says where it went, and what to expect from now on. */
@@ -609,33 +610,31 @@ static u32 put_address(struct encoder *e, struct site *s, i64 stride, i64 chain)
 
 static void encode_records(struct encoder *e, const struct raw *r, u32 count)
 {
-	u32 run = 0, expected = 0, form;
+	u32 run = 0, form;
 	u64 previous = 0;
-	struct site *current = NULL;
+	struct site *current = NULL, *expected = e->site;
 
 	for (u32 i = 0; i < count; i++, r++) {
 		u64 address = r->where & ADDRESS_MASK;
 		u16 size = (u16)(r->where >> ADDRESS_BITS);
 		i64 stride, chain;
-		struct site *s = &e->site[expected];
+		struct site *s = expected;
 		int predicted;
 
-		if (UNLIKELY((r->what >> KIND_SHIFT & 0xff) >= DEVICE_BEGIN)) {
-			put_token(e, run, FORM_EVENT);
-			e->events++;
-			run = 0;
-			continue;
-		}
 		form = 0;
-		if (UNLIKELY(expected >= e->sites || s->what != r->what || s->size != size)) {
-			u32 at = site_of(e, r->what, size);
-
-			s = &e->site[at];
-			if (at != expected) {
+		if (UNLIKELY(s->what != r->what || s->size != size || s >= e->site + e->sites)) {
+			if ((r->what >> KIND_SHIFT & 0xff) >= DEVICE_BEGIN) {
+				put_token(e, run, FORM_EVENT);
+				e->events++;
+				run = 0;
+				continue;
+			}
+			s = site_of(e, r->what, size);
+			if (s != expected) {
 				form = FORM_NAMED;
-				e->refs[e->ref_count++] = (u16)at;
+				e->refs[e->ref_count++] = (u16)(s - e->site);
 				if (current)
-					current->next = at;
+					current->next = s;
 			}
 		}
 		stride = signed_address(address - s->last);
@@ -854,26 +853,36 @@ static inline void enter(struct thread *t)
 	BARRIER();
 }
 
-static inline void quit(struct thread *t)
+static inline void leave_hook(struct thread *t)
 {
 	BARRIER();
 	t->busy = 0;
 	BARRIER();
+}
+
+static inline void quit(struct thread *t)
+{
+	leave_hook(t);
 	if (UNLIKELY(t->pending)) {
 		t->busy = 1;
 		end_by(t->pending);
 	}
 }
 
-/* Stores a record; the thread is busy. */
-static inline void store(struct thread *t, u64 address, u32 size, u64 pc, u32 kind)
+/* Stores a record for which there is room; the thread is busy. */
+static inline void put_record(struct thread *t, u64 address, u32 size, u64 pc, u32 kind)
 {
 	u32 n = t->count;
 
 	t->records[n].where = (address & ADDRESS_MASK) | (u64)size << ADDRESS_BITS;
 	t->records[n].what = (pc & PC_MASK) | (u64)kind << KIND_SHIFT | t->agent;
 	__atomic_store_n(&t->count, n + 1, __ATOMIC_RELEASE);
-	if (UNLIKELY(n + 1 == RECORDS))
+}
+
+static inline void store(struct thread *t, u64 address, u32 size, u64 pc, u32 kind)
+{
+	put_record(t, address, size, pc, kind);
+	if (UNLIKELY(t->count == RECORDS))
 		flush(t);
 }
 
@@ -1374,14 +1383,47 @@ void __tsan_init(void)
 
 /* ---- the hooks of loads and stores ------------------------------------------------------------------------------- */
 
-static inline void access_at(const volatile void *address, u32 size, u64 pc, u32 kind)
+/* A thread's first access, or one in a signal handler that interrupted a hook. */
+static COLD void access_slowly(u64 address, u32 size, u64 pc, u32 kind)
 {
 	struct thread *t = begin();
 
-	if (LIKELY(t != NULL)) {
-		store(t, (u64)address, size, pc, kind);
+	if (t) {
+		store(t, address, size, pc, kind);
 		quit(t);
 	}
+}
+
+static COLD void flush_and_quit(struct thread *t)
+{
+	flush(t);
+	quit(t);
+}
+
+static COLD void end_pending(struct thread *t)
+{
+	t->busy = 1;
+	end_by(t->pending);
+}
+
+/* What is rare is called last, and in functions of its own, so that this needs no stack. */
+static inline void access_at(const volatile void *address, u32 size, u64 pc, u32 kind)
+{
+	struct thread *t = self;
+
+	if (UNLIKELY(!t || t->busy)) {
+		access_slowly((u64)address, size, pc, kind);
+		return;
+	}
+	enter(t);
+	put_record(t, (u64)address, size, pc, kind);
+	if (UNLIKELY(t->count == RECORDS)) {
+		flush_and_quit(t);
+		return;
+	}
+	leave_hook(t);
+	if (UNLIKELY(t->pending))
+		end_pending(t);
 }
 
 #define HOOK(name, size, kind)                              \

@@ -1,4 +1,7 @@
-/** `heteromem/dmirror`: the reference driver, the counterpart of the kernel's HMM test driver (lib/test_hmm.c). */
+/**
+ * `heteromem/dmirror`: the reference driver, the counterpart of the kernel's HMM test driver
+ * (lib/test_hmm.c).
+ */
 export { Dmirror } from "./dmirror/dmirror.ts";
 export { DmirrorDevice, type DmirrorDeviceOptions } from "./dmirror/device.ts";
 export type { DmirrorOptions } from "./dmirror/options.ts";

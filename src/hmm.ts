@@ -1,43 +1,34 @@
-// First, so that bundles begin with the core: gzip looks back 32 KiB, and code on both sides of it costs 1 KiB.
-import { compileEmbedded, compileEmbeddedAsync, instantiate, instantiateAsync } from "./engine/wasm.ts";
-import { PAGE_SIZE, PMD_SIZE } from "../assembly/uapi/page.ts";
+// First, so that bundles begin with the core: gzip looks back 32 KiB, and code on both sides of it costs 1
+// KiB.
 import {
-  HDR_DEVICE_BASE,
-  HDR_FAIL_ALLOC,
-  HDR_FAULT_AROUND,
-  HDR_FLAGS,
-  HDR_FLAG_SWAP,
-  HDR_HUGETLB_FREE,
-  HDR_ZERO_PFN,
-  HEADER,
-  ZONES,
-  ZONE_FREE_PAGES,
-} from "../assembly/abi/struct.ts";
+  checkModule,
+  compileEmbedded,
+  compileEmbeddedAsync,
+  instantiate,
+  instantiateAsync,
+} from "./engine/wasm.ts";
+import { HDR_DEVICE_BASE, HDR_HUGETLB_FREE, HDR_ZERO_PFN, HEADER, ZONES } from "../assembly/abi/header.ts";
+import { ZONE_FREE_PAGES } from "../assembly/abi/zone.ts";
 import type { DeviceTable } from "./device/device-table.ts";
 import type { HmmDevmem } from "./device/devmem.ts";
 import type { HmmMirror } from "./device/mirror.ts";
 import type { MmuIntervalNotifier } from "./device/notifier.ts";
-import {
-  allocPagesInto,
-  checkPage,
-  copyPages,
-  pageBytes,
-  pageCall,
-  PfnArray,
-  AddressArray,
-  type Page,
-} from "./device/pages.ts";
 import { closeAll } from "./engine/close.ts";
 import { boot, checkConfig, type HmmConfig, type HmmSettings } from "./engine/config.ts";
 import { Context, contextOf } from "./engine/context.ts";
 import type { CoreExports } from "./engine/core.ts";
 import { dispose } from "./engine/dispose.ts";
-import { badRange, badType, checkInteger, checkOptions } from "./engine/errors.ts";
+import { checkOptions } from "./engine/errors.ts";
 import { EventLog, type HmmEventName, type HmmEvents } from "./engine/events.ts";
+import type { WasmModule } from "./engine/host.ts";
+import * as knobs from "./engine/knobs.ts";
 import type { Memory } from "./engine/memory.ts";
 import { readStats, type HmmStats } from "./engine/stats.ts";
 import { verify } from "./engine/verify.ts";
 import type { Migration } from "./migrate/migration.ts";
+import { AddressArray, PfnArray } from "./page/arrays.ts";
+import { allocPagesInto, checkPage, copyPages, pageBytes, pageCall } from "./page/pages.ts";
+import type { Page } from "./page/words.ts";
 import {
   openSnapshot,
   restoreObjects,
@@ -45,30 +36,39 @@ import {
   type RestoreAttachments,
   type SnapshotOptions,
 } from "./snapshot.ts";
-import { createFile, type FileOptions, type HmmFile } from "./space/file.ts";
+import { HmmFile, type FileOptions } from "./space/file.ts";
 import { ksmScan, type KsmCounts } from "./space/ksm.ts";
-import { Memcg } from "./space/memcg.ts";
+import { attachMemcg, type Memcg } from "./space/memcg.ts";
 import { Mm } from "./space/mm.ts";
 
-export type { HmmCapacities, HmmConfig, HmmSettings } from "./engine/config.ts";
-export type { RestoreAttachments, SnapshotOptions } from "./snapshot.ts";
+declare module "./engine/forward.ts" {
+  interface Forward {
+    Hmm: Hmm;
+  }
+}
 
 /**
- * An engine: system memory, device memory, address spaces, and the protocol between them. Independent of every other
- * engine. It has no threads and no timers; everything it is lives in one WebAssembly memory.
+ * An engine: system memory, device memory, address spaces, and the protocol between them. It is independent
+ * of every other engine, has no threads and no timers, and keeps all of its state in one WebAssembly memory.
  */
 export class Hmm {
   readonly #ctx: Context;
-  readonly #module: WebAssembly.Module;
+  readonly #module: WasmModule;
 
-  private constructor(core: CoreExports, module: WebAssembly.Module, mem: Memory, settings: HmmSettings) {
+  private constructor(core: CoreExports, module: WasmModule, mem: Memory, settings: HmmSettings) {
     this.#module = module;
     this.#ctx = new Context(this, core, mem, settings, new EventLog(mem));
   }
 
+  /** @internal The engine over a core that has been booted. */
+  static over(core: CoreExports, module: WasmModule, mem: Memory, settings: HmmSettings): Hmm {
+    return new Hmm(core, module, mem, settings);
+  }
+
   /**
-   * Makes an engine. Throws RangeError and TypeError for a bad configuration, HmmError ENOMEM if it needs more than
-   * 4 GiB of linear memory or the host has not got them.
+   * Makes an engine. The caller may close it, or just drop it. Throws RangeError and TypeError for a bad
+   * configuration, HmmError ENOMEM if it needs more than 4 GiB of linear memory or the host does not have
+   * that much.
    */
   static async create(config: HmmConfig = {}): Promise<Hmm> {
     const settings = checkConfig(config);
@@ -77,12 +77,13 @@ export class Hmm {
   }
 
   /**
-   * As {@link create}, at once. The module may stand first or in the configuration; without one the package's own is
-   * compiled (which browsers may refuse on the main thread for large modules).
+   * Makes an engine as {@link create} does, synchronously. The module may be the first argument or in the
+   * configuration; by default the package's own is compiled (browsers may refuse to compile large modules on
+   * the main thread).
    */
-  static createSync(module: WebAssembly.Module, config?: HmmConfig): Hmm;
+  static createSync(module: WasmModule, config?: HmmConfig): Hmm;
   static createSync(config?: HmmConfig): Hmm;
-  static createSync(first: WebAssembly.Module | HmmConfig = {}, second?: HmmConfig): Hmm {
+  static createSync(first: WasmModule | HmmConfig = {}, second?: HmmConfig): Hmm {
     const given = first instanceof WebAssembly.Module;
     if (!given && second !== undefined) checkModule(first);
     const config = !given ? first : second === undefined ? {} : second;
@@ -91,7 +92,7 @@ export class Hmm {
     return Hmm.#boot(instantiate(checkModule(module)), module, settings);
   }
 
-  static #boot(core: CoreExports, module: WebAssembly.Module, wanted: HmmSettings): Hmm {
+  static #boot(core: CoreExports, module: WasmModule, wanted: HmmSettings): Hmm {
     const { mem, settings } = boot(core, wanted);
     return new Hmm(core, module, mem, settings);
   }
@@ -101,239 +102,252 @@ export class Hmm {
     return this.#ctx.settings;
   }
 
-  /** The compiled core, to make further engines from. */
-  get module(): WebAssembly.Module {
+  /** The compiled core, to make more engines from. */
+  get module(): WasmModule {
     return this.#module;
   }
 
-  // ── address spaces and groups ──
+  // ── address spaces, files and groups ──
 
   /**
-   * A new, empty address space, charged to a memory cgroup if one is given. The caller closes it. Throws HmmError
-   * ENOMEM if none is left, TypeError for a memcg that is closed or another engine's.
+   * Makes an empty address space, charged to a memory cgroup if one is given. The caller closes it. Throws
+   * HmmError ENOMEM if none is left, TypeError for a memcg that is closed or belongs to another engine.
    */
-  createMm(options: { memcg?: Memcg } = {}): Mm {
+  createMm(options: { memcg?: Memcg | undefined } = {}): Mm {
     const op = "hmm.createMm";
     checkOptions(op, "options", options);
-    const { memcg } = options;
-    if (memcg !== undefined && !(memcg instanceof Memcg)) throw badType(op, "memcg", "a Memcg", memcg);
-    const group = memcg === undefined ? 0 : memcg.attach(this.#ctx, op);
-    return new Mm(this.#ctx, this.#ctx.finish(op, this.#ctx.core.mmCreate(group)));
+    const ctx = this.#ctx;
+    const group = attachMemcg(ctx, op, "memcg", options.memcg);
+    return Mm.open(ctx, ctx.finish(op, ctx.core.mmCreate(group)));
   }
 
   /**
-   * A new file, all holes. The caller closes it. Throws HmmError ENOMEM if no file or page table is left, RangeError and
-   * TypeError.
+   * Makes a file that consists of holes. The caller closes it. Throws HmmError ENOMEM if no file or page
+   * table is left, RangeError and TypeError.
    */
   createFile(options: FileOptions = {}): HmmFile {
-    return createFile(this.#ctx, options);
+    return HmmFile.create(this.#ctx, options);
   }
 
-  /** The address spaces that are open, by id. */
+  /** Returns the open address spaces, by id. */
   mms(): Mm[] {
-    return [...this.#ctx.mms.values()].sort((a, b) => a.id - b.id);
+    return byId(this.#ctx.mms.values() as Iterable<Mm>);
   }
 
-  /** The migrations that are open. */
+  /** Returns the open migrations, by id. */
   migrations(): Migration[] {
-    return [...this.#ctx.migrations].sort((a, b) => a.id - b.id);
+    return byId(this.#ctx.migrations as unknown as Iterable<Migration>);
   }
 
-  /** The device tables that are open. */
+  /** Returns the open device tables, in the order in which they were made. */
   deviceTables(): DeviceTable[] {
-    return [...this.#ctx.tables.values()].sort((a, b) => a.table - b.table);
+    return byId(this.#ctx.deviceTables.values() as Iterable<DeviceTable>);
   }
 
-  /** The devices' memories. */
+  /** Returns the devices' memories, by their place in device memory. */
   devmems(): HmmDevmem[] {
-    return [...this.#ctx.devmems.values()].sort((a, b) => a.zone - b.zone);
+    const devmems = [...(this.#ctx.devmems.values() as Iterable<HmmDevmem>)];
+    return devmems.sort((a, b) => a.zone - b.zone);
   }
 
-  /** The files that are not closed. */
+  /** Returns the files that are not closed, by id. */
   files(): HmmFile[] {
-    return [...this.#ctx.files.values()].sort((a, b) => a.id - b.id);
+    return byId(this.#ctx.files.values() as Iterable<HmmFile>);
   }
 
-  /** The registered mirrors, oldest first. */
+  /** Returns the registered mirrors, oldest first. */
   mirrors(): HmmMirror[] {
-    return [...this.#ctx.mirrors];
+    return [...this.#ctx.mirrors] as HmmMirror[];
   }
 
-  /** The interval notifiers, oldest first. */
+  /** Returns the open interval notifiers, oldest first. */
   notifiers(): MmuIntervalNotifier[] {
-    return [...this.#ctx.notifiers];
+    return [...this.#ctx.notifiers] as MmuIntervalNotifier[];
   }
 
-  /** The memory cgroups that have been used. */
+  /** Returns the memory cgroups that belong to this engine. */
   memcgs(): Memcg[] {
-    return [...this.#ctx.memcgs.values()];
+    return [...this.#ctx.memcgs.values()] as Memcg[];
   }
 
   // ── pages ──
 
   /**
-   * A zeroed array of n words in linear memory, which the protocol's calls use without a copy. The caller closes it.
-   * Throws HmmError ENOMEM if the arena has no room.
+   * Makes a zeroed array of n words in linear memory, which the protocol's calls use without a copy. The
+   * caller closes it. Throws HmmError ENOMEM if the arena has no room, RangeError and TypeError.
    */
   pfnArray(n: number): PfnArray {
-    const op = "hmm.pfnArray";
-    checkInteger(op, "n", n, 0, 2 ** 28);
-    return new PfnArray(this.#ctx, this.#ctx.alloc(op, Math.max(8, 4 * n)), n);
+    return PfnArray.allocate(this.#ctx, n);
   }
 
-  /** As {@link pfnArray}, n addresses (f64): for `mm.translate`. */
+  /** Makes a zeroed array of n addresses for `mm.translate`, as {@link pfnArray} makes words. */
   addressArray(n: number): AddressArray {
-    const op = "hmm.addressArray";
-    checkInteger(op, "n", n, 0, 2 ** 28);
-    return new AddressArray(this.#ctx, this.#ctx.alloc(op, Math.max(8, 8 * n)), n);
+    return AddressArray.allocate(this.#ctx, n);
   }
 
   /**
-   * For every slot with a source (src: VALID and MIGRATE) and a destination (dst: VALID) copies the page; where the
-   * source is a hole (MIGRATE alone) zero-fills it. Of a huge page (COMPOUND) all 512 are. Returns how many pages were
-   * written.
+   * Copies the page of each slot that has a source (src: VALID and MIGRATE) and a destination (dst: VALID),
+   * and zero-fills the destination of a hole (src: MIGRATE alone). A huge page (COMPOUND) is copied as a
+   * whole. Returns how many pages it wrote. Throws HmmError EINVAL if a slot names no page in use, RangeError
+   * if dst is shorter than src, TypeError.
    */
   copyPages(src: Uint32Array, dst: Uint32Array): number {
     return copyPages(this.#ctx, src, dst);
   }
 
   /**
-   * A page of system memory for each page of src that is a candidate (VALID and MIGRATE; a hole gets none) and whose dst
-   * is 0: locked, one reference, not zeroed. dst stays 0 where memory ran out. Huge pages as in devmem.allocPages. Returns
-   * how many pages.
+   * Allocates a page of system memory for each page of src that is a candidate (VALID and MIGRATE; a hole
+   * gets none) and whose dst is 0: locked, with one reference, not zeroed. dst stays 0 where memory ran out.
+   * Huge pages as in devmem.allocPages. Returns how many pages it allocated. Throws RangeError if dst is
+   * shorter than src, TypeError.
    */
   allocPages(src: Uint32Array, dst: Uint32Array): number {
     return allocPagesInto(this.#ctx, "hmm.allocPages", src, dst, 0);
   }
 
-  /** A page of system memory: locked, one reference, not zeroed; 0 if there is none. */
+  /** Allocates a page of system memory: locked, with one reference, not zeroed. Returns 0 if none is left. */
   allocPage(): Page {
     return this.#ctx.core.systemAllocPage() >>> 0;
   }
 
-  /** Takes a reference on a page that is in use. Throws RangeError for what is no page, HmmError EINVAL for a free one. */
+  /**
+   * Takes a reference on a page in use (get_page). Throws RangeError for what is no page, HmmError EINVAL for
+   * a free page.
+   */
   pageGet(page: Page): void {
-    const op = "hmm.pageGet";
-    pageCall(this.#ctx, op, page, "in use", (ctx) => ctx.core.pageGet(page));
+    pageCall(this.#ctx, "hmm.pageGet", page, "in use", ({ core }) => core.pageGet(page));
   }
 
-  /** Drops a reference; the last one frees the page. */
+  /** Drops a reference (put_page); the last one frees the page. Throws as {@link pageGet}. */
   pagePut(page: Page): void {
-    const op = "hmm.pagePut";
-    pageCall(this.#ctx, op, page, "in use with a reference of yours", (ctx) => ctx.core.pagePut(page));
+    const kind = "in use with a reference of yours";
+    pageCall(this.#ctx, "hmm.pagePut", page, kind, ({ core }) => core.pagePut(page));
   }
 
-  /** trylock_page: true if the page is locked now, false if it was already. */
+  /** Locks a page (trylock_page). Returns false if it was locked already. Throws as {@link pageGet}. */
   pageLock(page: Page): boolean {
-    const op = "hmm.pageLock";
-    return pageCall(this.#ctx, op, page, "in use", (ctx) => ctx.core.pageTryLock(page)) !== 0;
-  }
-
-  /** unlock_page. */
-  pageUnlock(page: Page): void {
-    const op = "hmm.pageUnlock";
-    pageCall(this.#ctx, op, page, "in use that is locked", (ctx) => ctx.core.pageUnlock(page));
+    return pageCall(this.#ctx, "hmm.pageLock", page, "in use", ({ core }) => core.pageTryLock(page)) !== 0;
   }
 
   /**
-   * folio_isolate_lru: takes a page of system memory off the list of pages that reclaim and migrations look at, and a
-   * reference, as who moves or compacts pages by himself does. False if it is not there: somebody has isolated it, or it
-   * never was (device memory, hugetlb, a driver's own page). Until {@link pagePutback} nobody migrates it (NOT_ISOLATED),
-   * pages it out or collapses it; CPUs and devices reach it as before. Throws RangeError for what is no page, HmmError
-   * EINVAL for a free one.
+   * Unlocks a page (unlock_page). Throws as {@link pageGet}, and HmmError EINVAL for a page that is not
+   * locked.
+   */
+  pageUnlock(page: Page): void {
+    const kind = "in use that you have locked";
+    pageCall(this.#ctx, "hmm.pageUnlock", page, kind, ({ core }) => core.pageUnlock(page));
+  }
+
+  /**
+   * Takes a page of system memory off the LRU list, which reclaim and migrations look at, and takes a
+   * reference on it (folio_isolate_lru): for code that moves or compacts pages itself. Until {@link
+   * pagePutback} the page is neither migrated (NOT_ISOLATED) nor paged out nor collapsed; CPUs and devices
+   * reach it as before. Returns false if the page is not on the list: it is isolated already, or never was on
+   * it (device memory, hugetlb, a driver's page). Throws as {@link pageGet}.
    */
   pageIsolate(page: Page): boolean {
-    const op = "hmm.pageIsolate";
-    return pageCall(this.#ctx, op, page, "in use", (ctx) => ctx.core.pageIsolate(page)) !== 0;
-  }
-
-  /** folio_putback_lru: ends {@link pageIsolate}. Throws as it, and HmmError EINVAL for a page that is not isolated. */
-  pagePutback(page: Page): void {
-    const op = "hmm.pagePutback";
-    pageCall(this.#ctx, op, page, "in use that you have isolated", (ctx) => ctx.core.pagePutback(page));
+    const isolated = pageCall(this.#ctx, "hmm.pageIsolate", page, "in use", ({ core }) =>
+      core.pageIsolate(page),
+    );
+    return isolated !== 0;
   }
 
   /**
-   * Runs `body` with the page's 4096 bytes, live; they must not be kept. Returns what it returns. Throws HmmError
-   * EOPNOTSUPP with backing "metadata".
+   * Ends {@link pageIsolate} (folio_putback_lru). Throws as {@link pageGet}, and EINVAL for a page that is
+   * not isolated.
+   */
+  pagePutback(page: Page): void {
+    const kind = "in use that you have isolated";
+    pageCall(this.#ctx, "hmm.pagePutback", page, kind, ({ core }) => core.pagePutback(page));
+  }
+
+  /**
+   * Runs `body` with a live view of the page's 4096 bytes, which must not be kept. Returns what `body`
+   * returns. Throws RangeError for what is no page, HmmError EINVAL for a free page, EOPNOTSUPP with backing
+   * "metadata".
    */
   pageBytes<T>(page: Page, body: (bytes: Uint8Array) => T): T {
     return pageBytes(this.#ctx, page, body);
   }
 
-  /** Where a page is: null system memory, else its devmem. Throws RangeError for what is no page. */
+  /**
+   * Returns the device memory that a page lies in, or null for system memory. Throws RangeError for what is
+   * no page.
+   */
   pageDevmem(page: Page): HmmDevmem | null {
-    const op = "hmm.pageDevmem";
-    const zone = pageCall(this.#ctx, op, page, "of some memory", (ctx) => ctx.core.pageZone(page));
-    return this.#ctx.devmems.get(zone) ?? null;
+    const kind = "of some memory";
+    const zone = pageCall(this.#ctx, "hmm.pageDevmem", page, kind, ({ core }) => core.pageZone(page));
+    return (this.#ctx.devmems.get(zone) as HmmDevmem | undefined) ?? null;
   }
 
-  /** Whether a page is device memory. Throws RangeError for what is no page. */
+  /** Returns whether a page is device memory. Throws RangeError for what is no page. */
   isDevicePage(page: Page): boolean {
     return checkPage(this.#ctx, "hmm.isDevicePage", page) >= this.#ctx.mem.header(HDR_DEVICE_BASE);
   }
 
-  /** The page of zeros that untouched anonymous memory reads as. */
+  /** The zero page: untouched anonymous memory reads it. */
   get zeroPage(): Page {
     return this.#ctx.mem.header(HDR_ZERO_PFN);
   }
 
-  /** Pages of system memory that are free. */
+  /** How many pages of system memory are free. */
   get freePages(): number {
     return this.#ctx.mem.u32(HEADER + ZONES + ZONE_FREE_PAGES);
   }
 
-  /** hugetlb pages (2 MiB each) that nobody uses: HugePages_Free. */
+  /** How many hugetlb pages, of 2 MiB, are free (HugePages_Free). */
   get freeHugetlbPages(): number {
     return this.#ctx.mem.header(HDR_HUGETLB_FREE);
   }
 
+  // ── settings and KSM ──
+
   /**
-   * The n-th allocation inside the core from now on fails, once: a frame, a table, an object or an array. 0 stops that.
-   * For tests of a driver's failure paths.
+   * Makes the n-th allocation inside the core from now on fail, once: a frame, a table, an object or an
+   * array. 0 cancels that. For tests of a driver's failure paths. Throws RangeError and TypeError.
    */
   failAllocation(n: number): void {
-    this.#ctx.mem.setHeader(HDR_FAIL_ALLOC, checkInteger("hmm.failAllocation", "n", n, 0, 0xffffffff));
+    knobs.failAllocation(this.#ctx, n);
+  }
+
+  /** Which allocation from now on {@link failAllocation} lets fail; 0: none, or it has failed. */
+  get failingAllocation(): number {
+    return knobs.failingAllocation(this.#ctx);
   }
 
   /**
-   * Bytes around a read fault of a file's mapping whose pages are mapped with it, if the file has them: a power of two
-   * from 4096 (off) to 2 MiB. Default 64 KiB.
+   * How many bytes around a read fault of a file's mapping are mapped with it, where the page cache has their
+   * pages: a power of two from 4096 (off) to 2 MiB. Default 64 KiB. Setting it throws RangeError and
+   * TypeError.
    */
   get faultAround(): number {
-    return this.#ctx.mem.header(HDR_FAULT_AROUND) * PAGE_SIZE;
+    return knobs.faultAround(this.#ctx);
   }
 
   set faultAround(bytes: number) {
-    checkInteger("hmm.faultAround", "bytes", bytes, PAGE_SIZE, PMD_SIZE);
-    if ((bytes & (bytes - 1)) !== 0) throw badRange("hmm.faultAround", "bytes", "a power of two", bytes);
-    this.#ctx.mem.setHeader(HDR_FAULT_AROUND, bytes / PAGE_SIZE);
+    knobs.setFaultAround(this.#ctx, bytes);
   }
 
   /**
-   * Whether pages may be paged out: swapon and swapoff of the swap space that the engine was made with. What is swapped
-   * out stays there and comes back on access. Throws RangeError where there is no swap space.
+   * Whether pages may be paged out to the engine's swap space (swapon, swapoff). Pages that are swapped out
+   * stay there and come back on access. Setting it throws RangeError where there is no swap space, TypeError.
    */
   get swapOn(): boolean {
-    return (this.#ctx.mem.header(HDR_FLAGS) & HDR_FLAG_SWAP) !== 0;
+    return knobs.swapOn(this.#ctx);
   }
 
   set swapOn(on: boolean) {
-    if (typeof on !== "boolean") throw badType("hmm.swapOn", "on", "a boolean", on);
-    const { mem, settings } = this.#ctx;
-    if (on && settings.swap === 0)
-      throw badRange("hmm.swapOn", "on", "false: the engine was made without swap space", on);
-    const flags = mem.header(HDR_FLAGS);
-    mem.setHeader(HDR_FLAGS, on ? flags | HDR_FLAG_SWAP : flags & ~HDR_FLAG_SWAP);
+    knobs.setSwapOn(this.#ctx, on);
   }
 
   /**
-   * ksmd: `passes` times looks at every page of the mappings that MADV_MERGEABLE has marked, and merges those that are
-   * alike into one read-only page; mirrors are told of each. A page is merged in the second pass that finds it unchanged,
-   * at the earliest. Pinned pages, and pages on a device, are left alone. Returns what is merged now.
+   * Merges pages as ksmd does: looks `passes` times at every page of the mappings that MADV_MERGEABLE has
+   * marked, and merges equal pages into one read-only page, after the mirrors were told. A page is merged at
+   * the earliest in the second pass that finds it unchanged. Pinned pages and pages on a device stay as they
+   * are. Returns what is merged now.
    *
-   * Throws RangeError; HmmError ENOMEM (nested operations), EOPNOTSUPP with backing "metadata", EDEADLK where a mmapSem is
-   * held for write, or from a notifier's callback.
+   * Throws RangeError; HmmError ENOMEM (nested operations), EOPNOTSUPP with backing "metadata", EDEADLK where
+   * a mmapSem is held for write, or from a notifier's callback.
    */
   ksmScan(passes = 1): KsmCounts {
     return ksmScan(this.#ctx, passes);
@@ -342,30 +356,32 @@ export class Hmm {
   // ── watching ──
 
   /**
-   * Calls `listener` for each event of this name, at the end of the API call in which it happened. Returns the
-   * function that ends it. Events cost nothing while nobody listens.
+   * Calls `listener` for each event of this name, at the end of the API call in which it happened. Returns
+   * the function that ends that. Events cost nothing while there is no listener. Throws RangeError and
+   * TypeError.
    */
   on<N extends HmmEventName>(name: N, listener: (event: HmmEvents[N]) => void): () => void {
     return this.#ctx.log.on(name, listener);
   }
 
-  /** Counters since boot. */
+  /** The counters since boot. */
   get stats(): HmmStats {
     return readStats(this.#ctx.mem);
   }
 
   /**
-   * Checks every invariant. Throws HmmError EINVARIANT: the first broken one, and what surrounds it;
-   * TypeError inside a driver's callback, where an operation is half done.
+   * Checks every invariant of the engine. Throws HmmError EINVARIANT with the first broken invariant and what
+   * surrounds it; TypeError inside a driver's callback, where an operation is half done.
    */
   verify(): void {
     verify(this.#ctx);
   }
 
   /**
-   * Closes what is open: migrations, address spaces (their mirrors are released), device tables, files, arrays, devmems
-   * and groups. Not needed to give the memory back, which goes with the last reference to the engine. Throws what closing
-   * them throws, after all were tried (pinned device pages keep a devmem).
+   * Closes what is open: migrations, address spaces (their mirrors are released), device tables, files,
+   * arrays, devmems and groups. The memory itself goes with the last reference to the engine, closed or not.
+   * Throws, after everything was tried, what closing the objects threw (pinned device pages keep a devmem);
+   * TypeError inside a driver's callback.
    */
   close(): void {
     this.#ctx.demandOutermost("hmm.close");
@@ -379,35 +395,39 @@ export class Hmm {
   // ── snapshots ──
 
   /**
-   * The whole state as bytes: the same calls make the same bytes. Throws TypeError inside a driver's callback. What
-   * lives in JavaScript is not in it: callbacks, held locks, pins, lent pages, pfn arrays, 2018 snapshots in progress.
+   * Returns the whole state as bytes: the same calls make the same bytes. State in JavaScript is not part of
+   * it: callbacks, held locks, pins, exclusive pages, pfn arrays, tracked 2018 ranges. Throws TypeError
+   * inside a driver's callback.
    *
-   * The bytes are a new array, or the first ones of `options.into`: who takes many snapshots saves the time in which new
-   * memory is made, which is most of it. How long a snapshot is depends on the sizes that the engine was made with and, by a
-   * few bytes for each, on the objects that it has; the RangeError for an `into` that is too short tells the length.
+   * The bytes are a new array, or the first ones of `options.into`: reusing one array avoids most of the
+   * cost. Their number depends on the sizes that the engine was made with and, by a few bytes for each, on
+   * the open objects; the RangeError for an array that is too short names the number.
    */
   snapshot(options: SnapshotOptions = {}): Uint8Array {
     return takeSnapshot(this.#ctx, options);
   }
 
   /**
-   * An engine that goes on from a snapshot. `attach` gives each mirror, notifier and devmem, named by its stable id,
-   * its callbacks again; what is missing is a RangeError that names it. Open migrations, address spaces and device
-   * tables are found by `migrations()`, `mms()` and `deviceTables()`.
+   * Makes an engine that goes on from a snapshot. `attach` gives each mirror, notifier and devmem, named by
+   * its stable id, its callbacks again; a missing one is a RangeError that names it. `migrations()`, `mms()`
+   * and `deviceTables()` find the open objects. Throws also RangeError for bytes that are no snapshot of this
+   * version, TypeError, HmmError ENOMEM.
    */
   static restore(bytes: Uint8Array, attach: RestoreAttachments = {}): Hmm {
-    checkOptions("Hmm.restore", "attach", attach);
-    const given = attach.module === undefined ? compileEmbedded() : attach.module;
-    const module = checkModule(given, "Hmm.restore");
+    const op = "Hmm.restore";
+    checkOptions(op, "attach", attach);
+    const module = checkModule(attach.module === undefined ? compileEmbedded() : attach.module, op);
     const core = instantiate(module);
     const { mem, header } = openSnapshot(core, bytes, attach);
     const hmm = new Hmm(core, module, mem, header.settings);
-    restoreObjects(contextOf("Hmm.restore", hmm), header, attach);
+    restoreObjects(contextOf(op, hmm), header, attach);
     return hmm;
   }
 }
 
-function checkModule(module: unknown, op = "Hmm.create"): WebAssembly.Module {
-  if (!(module instanceof WebAssembly.Module)) throw badType(op, "module", "a WebAssembly.Module", module);
-  return module;
+/**
+ * The objects of a registry by id. The context knows them by small interfaces; the caller names their class.
+ */
+function byId<T extends { id: number }>(objects: Iterable<T>): T[] {
+  return [...objects].sort((a, b) => a.id - b.id);
 }

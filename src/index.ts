@@ -1,7 +1,16 @@
 /**
- * heteromem: Linux's Heterogeneous Memory Management as a library. The names are the kernel's, camelCased.
+ * heteromem: Linux's Heterogeneous Memory Management as a library. The names are the kernel's, in camel case.
  */
 
+// The engine. It comes first, so that bundles begin with the core's bytes (see hmm.ts).
+export { Hmm } from "./hmm.ts";
+export type { HmmCapacities, HmmConfig, HmmSettings } from "./engine/config.ts";
+export { EDEADLK, EINVARIANT, ELOOP, HmmError, type HmmErrorFields } from "./engine/errors.ts";
+export type { HmmEventName, HmmEvents } from "./engine/events.ts";
+export type { FaultStats, HmmStats } from "./engine/stats.ts";
+export type { DevmemAttachment, RestoreAttachments, SnapshotOptions } from "./snapshot.ts";
+
+// The protocol's constants.
 export * from "../assembly/uapi/errno.ts";
 export * from "../assembly/uapi/page.ts";
 export * from "../assembly/uapi/pfn.ts";
@@ -26,28 +35,62 @@ export {
   MMU_NOTIFY_SOFT_DIRTY,
   MMU_NOTIFY_UNMAP,
 } from "../assembly/uapi/event.ts";
+export type {
+  AccessFlags,
+  FaultCode,
+  FaultKind,
+  HmmPfnFlags,
+  MadviseAdvice,
+  MigrateReason,
+  MigrateSelect,
+  MmapFlags,
+  MmuNotifyEvent,
+  MremapFlags,
+  OrNumber,
+  Prot,
+  PteFlags,
+  VmFault,
+  VmFlags,
+} from "./engine/protocol.ts";
 
-export {
-  Hmm,
-  type HmmCapacities,
-  type HmmConfig,
-  type HmmSettings,
-  type RestoreAttachments,
-  type SnapshotOptions,
-} from "./hmm.ts";
-export { EDEADLK, EINVARIANT, ELOOP, HmmError, type HmmErrorFields } from "./engine/errors.ts";
-export type { FaultStats, HmmStats } from "./engine/stats.ts";
-export type { HmmEventName, HmmEvents } from "./engine/events.ts";
-
+// Address spaces, files and groups.
 export { Mm, type FaultCounts, type Rss } from "./space/mm.ts";
-export type { MmapArgs } from "./space/mappings.ts";
-export type { AccessOptions } from "./space/access.ts";
+export type { MmapArgs, SpecialKind } from "./space/mappings.ts";
+export type { AccessOptions, FaultOptions } from "./space/access.ts";
 export { Pin, type PinOptions } from "./space/pin.ts";
 export { MmapGuard, MmapSem } from "./space/sem.ts";
 export { Vma } from "./space/vma.ts";
 export { HmmFile, type FileKind, type FileOptions, type FileWriteOptions } from "./space/file.ts";
 export { Memcg } from "./space/memcg.ts";
+export type { KsmCounts } from "./space/ksm.ts";
 
+// Pages and the words that name them.
+export { AddressArray, PfnArray } from "./page/arrays.ts";
+export {
+  hmmPfn,
+  hmmPfnToMapOrder,
+  hmmPfnToPage,
+  hmmPfnValid,
+  hmmPfnWritable,
+  migratePfn,
+  migratePfnToPage,
+  type Page,
+} from "./page/words.ts";
+
+// Migration.
+export {
+  hmmVmaAllocLockedPage,
+  migrateVma,
+  migrateVmaAsync,
+  type MigrateVmaAsyncOps,
+  type MigrateVmaCall,
+  type MigrateVmaOps,
+} from "./migrate/migrate-vma.ts";
+export { Migration } from "./migrate/migration.ts";
+export { explain, MigrateResult, type StayedPage } from "./migrate/reasons.ts";
+export { migrateVmaSetup, type MigrateVmaArgs } from "./migrate/setup.ts";
+
+// Devices: mirrors, notifiers, range faults, memory, page tables.
 export {
   HMM_UPDATE_INVALIDATE,
   HMM_UPDATE_WRITE_PROTECT,
@@ -57,51 +100,22 @@ export {
   hmmMirrorUnregister,
   type HmmMirrorOps,
   type HmmMirrorUpdate,
+  type HmmUpdateAction,
 } from "./device/mirror.ts";
-export { MmuIntervalNotifier, type MmuIntervalNotifierOps } from "./device/notifier.ts";
-export type { MmuNotifierRange, VmFault } from "./engine/request.ts";
 export {
-  HmmRange,
-  hmmRangeFault,
-  hmmRangeFaultAsync,
-  hmmVmaFault,
-  hmmVmaGetPfns,
-  hmmVmaRangeDone,
-  type HmmRangeFaultArgs,
-} from "./device/range.ts";
-
+  MmuIntervalNotifier,
+  type MmuIntervalNotifierOps,
+  type MmuNotifierRange,
+} from "./device/notifier.ts";
+export { hmmRangeFault, hmmRangeFaultAsync, type HmmRangeFaultArgs } from "./device/range-fault.ts";
+export { HmmRange, hmmVmaFault, hmmVmaGetPfns, hmmVmaRangeDone } from "./device/range.ts";
 export {
   HmmDevmem,
   hmmDevmemAdd,
   hmmDevmemRemove,
+  migrateDeviceRange,
   type DevmemRemoveReport,
   type HmmDevmemOps,
 } from "./device/devmem.ts";
-export {
-  hmmVmaAllocLockedPage,
-  migrateDeviceRange,
-  migrateVma,
-  migrateVmaAsync,
-  migrateVmaSetup,
-  type MigrateVmaArgs,
-  type MigrateVmaAsyncOps,
-  type MigrateVmaCall,
-  type MigrateVmaOps,
-} from "./migrate/migrate.ts";
-export type { KsmCounts } from "./space/ksm.ts";
-export { Migration } from "./migrate/migration.ts";
-export { explain, MigrateResult, type StayedPage } from "./migrate/reasons.ts";
 export { DeviceTable } from "./device/device-table.ts";
 export { ExclusivePages, makeDeviceExclusive } from "./device/exclusive.ts";
-export {
-  AddressArray,
-  hmmPfn,
-  hmmPfnToMapOrder,
-  hmmPfnToPage,
-  hmmPfnValid,
-  hmmPfnWritable,
-  migratePfn,
-  migratePfnToPage,
-  PfnArray,
-  type Page,
-} from "./device/pages.ts";

@@ -1,13 +1,6 @@
-import {
-  HDR_END,
-  HDR_FLAGS,
-  HDR_FLAG_LOG,
-  HDR_MAGIC,
-  HEADER_MAGIC,
-  MIGRATION_MM,
-  MIGRATION_VMA,
-  TABLE_MIGRATION,
-} from "../assembly/abi/struct.ts";
+import { HDR_END, HDR_FLAGS, HDR_FLAG_LOG, HDR_MAGIC, HEADER_MAGIC } from "../assembly/abi/header.ts";
+import { MIGRATION_MM, MIGRATION_VMA } from "../assembly/abi/object.ts";
+import { RESOURCE_MIGRATION } from "../assembly/abi/pool.ts";
 import { DeviceTable } from "./device/device-table.ts";
 import { HmmDevmem, type HmmDevmemOps } from "./device/devmem.ts";
 import { HmmMirror, type HmmMirrorOps } from "./device/mirror.ts";
@@ -16,37 +9,47 @@ import { growTo, type HmmSettings } from "./engine/config.ts";
 import type { Context } from "./engine/context.ts";
 import type { CoreExports } from "./engine/core.ts";
 import { badRange, badType, checkMethod, checkOptions } from "./engine/errors.ts";
+import type { WasmModule } from "./engine/host.ts";
 import { Memory } from "./engine/memory.ts";
 import { Migration } from "./migrate/migration.ts";
 import { HmmFile } from "./space/file.ts";
 import { Memcg } from "./space/memcg.ts";
 import { Mm } from "./space/mm.ts";
-import { Vma } from "./space/vma.ts";
 
 const TAKE = "hmm.snapshot";
 const OP = "Hmm.restore";
 const MAGIC = "heteromem snapshot 2\n";
-/** More than magic and line have. */
-const LINE_MAX = 64;
+/** More bytes than the two lines have. */
+const LINES_MAX = 64;
 const ALIGN = 16;
 const WASM_PAGE = 65536;
-/** Bytes of memory that are copied and summed in one go: the second of the two finds much of them in the cache. */
+/** Bytes of memory that are copied and summed at a time: the second step finds much of them in the cache. */
 const PIECE = 1 << 20;
 
-/** What `hmm.snapshot()` may be told. */
+/** How a snapshot is taken. */
 export interface SnapshotOptions {
-  /** Where the snapshot goes: bytes of yours, to be used again and again. Default: a new array. */
-  into?: Uint8Array;
+  /**
+   * The array that the snapshot goes to, at its beginning; the caller may use it again. Default: a new array.
+   */
+  into?: Uint8Array | undefined;
 }
 
-/** The callbacks that a restored engine needs, by the stable id of what had them. */
+/** The callbacks of a devmem that is restored, and its owner. Devmems that had one owner need one value. */
+export type DevmemAttachment = { ops: HmmDevmemOps } & ({ owner: unknown } | DeprecatedOwner);
+
+/** The owner under the name that 0.1.0 had for it. */
+export interface DeprecatedOwner {
+  /** @deprecated Write `owner`. */
+  device: unknown;
+}
+
+/** The callbacks that a restored engine needs, by the stable id of the object that had them. */
 export interface RestoreAttachments {
-  mirrors?: Record<string, HmmMirrorOps>;
-  notifiers?: Record<string, MmuIntervalNotifierOps>;
-  /** device: the owner; devmems that had one owner need one value. */
-  devmems?: Record<string, { ops: HmmDevmemOps; device: unknown }>;
-  /** The core; it must be the one that the snapshot was taken with. Default: the package's own. */
-  module?: WebAssembly.Module;
+  mirrors?: Record<string, HmmMirrorOps> | undefined;
+  notifiers?: Record<string, MmuIntervalNotifierOps> | undefined;
+  devmems?: Record<string, DevmemAttachment> | undefined;
+  /** The core, which must be the one that the snapshot was taken with. Default: the package's own. */
+  module?: WasmModule | undefined;
 }
 
 interface SubscriberRecord {
@@ -58,7 +61,7 @@ interface SubscriberRecord {
   last: number;
 }
 
-/** What a snapshot says beside the memory: which objects were there. */
+/** @internal What a snapshot contains beside the memory: which objects were open. */
 export interface SnapshotHeader {
   settings: HmmSettings;
   owners: number;
@@ -68,10 +71,10 @@ export interface SnapshotHeader {
   devmems: { id: string; zone: number }[];
   subscribers: SubscriberRecord[];
   tables: { table: number; mm: number }[];
-  /** Those that somebody holds. */
+  /** Files that a handle held. */
   files: number[];
   migrations: number[];
-  /** Arena addresses of pfn arrays: their JavaScript side is gone, the restored engine frees them. */
+  /** Arena addresses of pfn arrays: their JavaScript side is gone, so the restored engine frees them. */
   arrays: number[];
 }
 
@@ -80,12 +83,8 @@ function describe(ctx: Context): SnapshotHeader {
   const subscribers: SubscriberRecord[] = [];
   for (const id of sorted(ctx.mms.keys())) {
     for (const subscriber of ctx.mms.get(id)!.subscribers) {
-      const { notifier, start, last } = subscriber;
-      if (subscriber instanceof HmmMirror) {
-        subscribers.push({ kind: "mirror", id: subscriber.id, mm: id, notifier, start, last });
-      } else if (subscriber instanceof MmuIntervalNotifier) {
-        subscribers.push({ kind: "notifier", id: subscriber.id, mm: id, notifier, start, last });
-      }
+      const { kind, id: name, notifier, start, last } = subscriber;
+      subscribers.push({ kind, id: name, mm: id, notifier, start, last });
     }
   }
   return {
@@ -96,7 +95,10 @@ function describe(ctx: Context): SnapshotHeader {
     memcgs: sorted(ctx.memcgs.keys()),
     devmems: sorted(ctx.devmems.keys()).map((zone) => ({ id: ctx.devmems.get(zone)!.id, zone })),
     subscribers,
-    tables: sorted(ctx.tables.keys()).map((table) => ({ table, mm: ctx.tables.get(table)!.mm?.id ?? 0 })),
+    tables: sorted(ctx.deviceTables.keys()).map((table) => ({
+      table,
+      mm: ctx.deviceTables.get(table)!.mm?.id ?? 0,
+    })),
     files: sorted(ctx.files.keys()),
     migrations: sorted(ctx.migrations.map(({ id }) => id)),
     arrays: sorted([...ctx.arrays].map((array) => array.byteOffset)),
@@ -104,8 +106,8 @@ function describe(ctx: Context): SnapshotHeader {
 }
 
 /**
- * Has `copy` copy the first `used` bytes of memory, piece by piece. Returns a word that any changed byte of the header's
- * text or of that memory changes; `when` says whether a piece is summed before it is copied or afterwards.
+ * Copies the first `used` bytes of memory with `copy`, piece by piece. Returns a checksum of the header's
+ * text and of that memory; `when` says whether a piece is summed before it is copied or afterwards.
  */
 function copyMemory(
   core: CoreExports,
@@ -125,7 +127,7 @@ function copyMemory(
   return sum >>> 0;
 }
 
-/** The array that a snapshot of so many bytes goes to. */
+/** Returns the array that a snapshot of `length` bytes goes to. */
 function destination(ctx: Context, into: unknown, length: number): Uint8Array {
   const name = "options.into";
   if (into === undefined) return new Uint8Array(length);
@@ -136,8 +138,8 @@ function destination(ctx: Context, into: unknown, length: number): Uint8Array {
 }
 
 /**
- * hmm.snapshot(): magic, a line with the checksum of all that follows and the bytes of the header, the header as JSON,
- * padding, the used part of linear memory.
+ * @internal Hmm.snapshot. A snapshot consists of a magic line, a line with the checksum of all that follows
+ * and the header's length, the header as JSON, padding, and the used part of linear memory.
  */
 export function takeSnapshot(ctx: Context, options: SnapshotOptions): Uint8Array {
   checkOptions(TAKE, "options", options);
@@ -160,7 +162,7 @@ export function takeSnapshot(ctx: Context, options: SnapshotOptions): Uint8Array
   return bytes;
 }
 
-/** Reads a snapshot's header and fills a fresh core's memory with its bytes. */
+/** @internal Reads a snapshot's header and fills a fresh core's memory with its bytes. */
 export function openSnapshot(
   core: CoreExports,
   bytes: Uint8Array,
@@ -188,9 +190,9 @@ function notOne(bytes: Uint8Array): RangeError {
   return badRange(OP, "bytes", "a snapshot of this version", bytes.length);
 }
 
-/** The first two lines, and the header's text. Nothing that it says is known to be true yet. */
+/** Reads the two lines and the header's text. The checksum is not checked yet. */
 function readLine(bytes: Uint8Array): { sum: number; text: Uint8Array; from: number } {
-  const start = new TextDecoder().decode(bytes.subarray(0, LINE_MAX));
+  const start = new TextDecoder().decode(bytes.subarray(0, LINES_MAX));
   const line = start.startsWith(MAGIC) ? /^([0-9a-f]{8}) (\d+)\n/.exec(start.slice(MAGIC.length)) : null;
   if (line === null) throw notOne(bytes);
   const at = MAGIC.length + line[0].length;
@@ -213,41 +215,45 @@ function checkAttachments(header: SnapshotHeader, attach: RestoreAttachments): v
   }
   for (const { id } of header.devmems) {
     const devmem = attach.devmems?.[id];
-    if (typeof devmem?.ops?.fault !== "function" || devmem.device == null) {
-      throw badRange(OP, `attach.devmems[${JSON.stringify(id)}]`, "given, with ops and device", devmem);
+    if (devmem === undefined || typeof devmem.ops?.fault !== "function" || ownerOf(devmem) == null) {
+      throw badRange(OP, `attach.devmems[${JSON.stringify(id)}]`, "given, with ops and owner", devmem);
     }
   }
 }
 
-/** Makes the objects that the header names. */
+function ownerOf(attachment: DevmemAttachment): unknown {
+  return "owner" in attachment ? attachment.owner : attachment.device;
+}
+
+/** @internal Makes the objects that the header names. */
 export function restoreObjects(ctx: Context, header: SnapshotHeader, attach: RestoreAttachments): void {
   Object.assign(ctx.ids, header.ids);
   for (let number = 1; number <= header.owners; number++) ctx.owners.restore(number, { owner: number });
   for (const id of header.memcgs) Memcg.restore(ctx, id);
-  for (const id of header.mms) new Mm(ctx, id);
+  const mms = new Map(header.mms.map((id) => [id, Mm.open(ctx, id)]));
   for (const { id, zone } of header.devmems) {
-    const { ops, device } = attach.devmems![id];
-    const devmem = new HmmDevmem(ctx, zone, ops, device, id);
-    ctx.owners.restore(devmem.ownerNumber, device);
+    const attachment = attach.devmems![id];
+    const owner = ownerOf(attachment);
+    const devmem = HmmDevmem.open(ctx, zone, attachment.ops, owner, id);
+    ctx.owners.restore(devmem.ownerNumber, owner);
   }
-  for (const record of header.subscribers) restoreSubscriber(ctx, record, attach);
-  for (const { table, mm } of header.tables) new DeviceTable(ctx.mms.get(mm) ?? ctx.hmm, { restored: table });
-  for (const id of header.files) new HmmFile(ctx, id);
-  for (const id of header.migrations) restoreMigration(ctx, id);
+  for (const record of header.subscribers) restoreSubscriber(ctx, mms.get(record.mm)!, record, attach);
+  for (const { table, mm } of header.tables) new DeviceTable(mms.get(mm) ?? ctx.hmm, { restored: table });
+  for (const id of header.files) HmmFile.restore(ctx, id);
+  for (const id of header.migrations) restoreMigration(ctx, mms, id);
   for (const address of header.arrays) ctx.core.arenaFree(address);
 }
 
-function restoreSubscriber(ctx: Context, record: SubscriberRecord, attach: RestoreAttachments): void {
-  const { kind, id, mm: mmId, notifier, start, last } = record;
-  const mm = ctx.mms.get(mmId)!;
+function restoreSubscriber(ctx: Context, mm: Mm, record: SubscriberRecord, attach: RestoreAttachments): void {
+  const { kind, id, notifier, start, last } = record;
   if (kind === "mirror") new HmmMirror(attach.mirrors![id], { id }).attach(OP, mm, ctx, notifier);
   else
     new MmuIntervalNotifier(mm, start, last - start + 1, attach.notifiers![id], { id, restored: notifier });
 }
 
-function restoreMigration(ctx: Context, id: number): void {
-  const address = ctx.mem.objectAddress(TABLE_MIGRATION, id);
-  const mm = ctx.mms.get(ctx.mem.u32(address + MIGRATION_MM)) ?? null;
+function restoreMigration(ctx: Context, mms: ReadonlyMap<number, Mm>, id: number): void {
+  const address = ctx.mem.objectAddress(RESOURCE_MIGRATION, id);
+  const mm = mms.get(ctx.mem.u32(address + MIGRATION_MM)) ?? null;
   const pointer = ctx.mem.u32(address + MIGRATION_VMA);
-  new Migration(ctx, id, mm, mm === null || pointer === 0 ? null : new Vma(mm, ctx, pointer));
+  Migration.restore(ctx, id, mm === null || pointer === 0 ? null : mm.vmaAt(pointer), mm);
 }

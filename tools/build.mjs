@@ -8,7 +8,7 @@
  *   dist   src/{index,dmirror,testing}.ts, src/cli/main.ts → dist/ (also builds core and text)
  *
  * TypeScript imports a WebAssembly module by `import binary from "#hmm.wasm"` (or "#text.wasm"). package.json's "imports"
- * maps the name to build/hmm.wasm.js, whose default export is a string with one byte in each character;
+ * maps the name to build/hmm.wasm.js, whose default export is a string that src/engine/wasm-bytes.ts reads;
  * src/engine/wasm-modules.d.ts types it as string. Node, tsx and esbuild resolve the name in the same way, and esbuild
  * inlines the string. Tests of the debug build read build/hmm.debug.wasm with node:fs. Its source map is for debuggers
  * and for tools/where.mjs; the module names the map by an absolute URL, because debuggers know no other base.
@@ -112,8 +112,9 @@ async function compile(entry, target, output, { embed = false, map = false, args
   const mapArgs = map ? ["--sourceMap", pathToFileURL(`${output}.map`).href] : [];
   await run(process.execPath, [ASC, entry, "--target", target, "--outFile", file, ...mapArgs, ...args]);
   if (embed) {
-    const text = JSON.stringify(readFileSync(file, "latin1"));
-    writeAtomic(`${output}.js`, `export default ${text};\n`);
+    // As src/engine/wasm-bytes.ts reads it, which says why.
+    const masked = readFileSync(file).map((byte) => byte ^ 0x4b);
+    writeAtomic(`${output}.js`, `export default ${JSON.stringify(masked.toString("latin1"))};\n`);
   }
   moveInto(folder, dirname(output));
 }
@@ -178,7 +179,7 @@ async function declarations(outDir) {
   ]);
   for (const file of list(outDir, ".d.ts")) {
     const text = readFileSync(file, "utf8");
-    writeFileSync(file, text.replace(/(from "|import\(")(\.[^"]*)\.ts"/g, '$1$2.js"'));
+    writeFileSync(file, text.replace(/(from "|import\("|declare module ")(\.[^"]*)\.ts"/g, '$1$2.js"'));
   }
 }
 

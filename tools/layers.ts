@@ -7,7 +7,7 @@
  * README.md.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Folders of assembly/core, from the bottom up; "." holds index.ts and boot.ts. */
@@ -28,12 +28,16 @@ export const CORE_LAYERS: readonly string[] = [
   ".",
 ];
 
-/** Folders of src, from the bottom up; "." holds Hmm, its snapshots and the package's entries. */
+/**
+ * Folders of src, from the bottom up; "." holds Hmm, its snapshots and the package's main entry. A device's page table and
+ * its memory use migrations, so device stands above migrate.
+ */
 export const SRC_LAYERS: readonly string[] = [
   "engine",
+  "page",
   "space",
-  "device",
   "migrate",
+  "device",
   ".",
   "dmirror",
   "testing",
@@ -45,11 +49,22 @@ export const SRC_LAYERS: readonly string[] = [
 const PAGE = "docs/architecture.md";
 const TREES: Record<string, readonly string[]> = { "assembly/core": CORE_LAYERS, src: SRC_LAYERS };
 
+/**
+ * The layer of a file of `tree`: the folder that it lies in. An entry `NAME.ts` that stands beside the folder NAME belongs
+ * to that folder.
+ */
+export function layerOf(tree: string, file: string): string {
+  const [folder, ...rest] = relative(tree, file).split("/");
+  if (rest.length > 0) return folder;
+  const name = folder.replace(/\.ts$/, "");
+  return TREES[tree].includes(name) ? name : ".";
+}
+
 /** The first paragraph after the heading of a folder's README.md, up to its first full stop. */
 function purposeOf(folder: string): string {
   const text = readFileSync(join(folder, "README.md"), "utf8").replace(/^# .*\n+/, "");
   const paragraph = text.split(/\n\s*\n/)[0].replaceAll("\n", " ");
-  return /^(.*?[.:])(?:\s|$)/.exec(paragraph)?.[1].replace(/[.:]$/, "") ?? paragraph;
+  return /^(.*?)\.(?:\s|$)/.exec(paragraph)?.[1] ?? paragraph;
 }
 
 /** The table of one tree, in Markdown. */
@@ -58,6 +73,7 @@ function tableOf(tree: string): string {
     const folder = join(tree, layer);
     const files = readdirSync(folder)
       .filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"))
+      .filter((name) => layerOf(tree, join(folder, name)) === layer)
       .map((name) => `\`${name.replace(/\.ts$/, "")}\``);
     return `| ${layer === "." ? `${tree}/` : `${layer}/`} | ${files.sort().join(" ")} | ${purposeOf(folder)} |`;
   });

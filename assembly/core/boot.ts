@@ -1,12 +1,12 @@
-// Boot: everything from zeroed memory to a machine without address spaces. layoutBytes() ran before.
+// Boot: from zeroed memory, in which layoutBytes() has written the memory map, to a machine without address
+// spaces.
 
 import { EINVAL, ENOMEM } from "../uapi/errno";
 import { PMD_PAGES } from "../uapi/page";
+import { BOOT_HUGETLB_PAGES } from "../abi/boot";
+import { BLOCK_ZONE, FOLIO_RESERVED } from "../abi/frame";
 import {
-  BLOCK_ZONE,
   BOOT_CONFIG,
-  BOOT_HUGETLB_PAGES,
-  FOLIO_RESERVED,
   HDR_DEVICE_BASE,
   HDR_DEVICE_FRAMES,
   HDR_END,
@@ -16,21 +16,25 @@ import {
   HDR_ZERO_PFN,
   HEADER,
   HEADER_MAGIC,
-  SWAP_ZONE,
-  ZONE_COUNT,
-} from "../abi/struct";
+} from "../abi/header";
+import { SWAP_ZONE, ZONE_COUNT } from "../abi/zone";
 import { arenaInit } from "./base/arena";
 import { header, RESERVED_FRAMES, setHeader } from "./base/layout";
 import { folioOf } from "./frame/folio";
 import { allocLarge, keepHugetlb, zoneInit } from "./frame/page-alloc";
 import { blockOf } from "./frame/zone";
 
+/** Takes a frame out of use for good: it has a reference and belongs to no zone's free frames. */
 function reserve(pfn: u32): void {
   const folio = folioOf(pfn);
   folio.refs = 1;
   folio.flags = <u16>FOLIO_RESERVED;
 }
 
+/**
+ * Makes the zones, the hugetlb pool and the arena as the boot configuration says. Returns -EINVAL if the
+ * machine has been booted already or its memory is too small, -ENOMEM if RAM does not hold the hugetlb pool.
+ */
 export function boot(): i32 {
   if (header(HDR_MAGIC) == HEADER_MAGIC || !header(HDR_END)) return -EINVAL;
   if (__heap_base > <usize>HEADER) return -EINVAL;

@@ -1,4 +1,5 @@
-// What the module exports. What may suspend begins in entry/ and goes on in resume(); everything else ends in one call.
+// The exports of the module. Operations that may suspend begin in entry/ and go on in resume(); all others
+// end in one call.
 
 export { checksum } from "./base/checksum";
 export { layoutBytes } from "./base/layout";
@@ -34,13 +35,13 @@ export { deviceTableMapMigrated } from "./migrate/mirror";
 export {
   deviceTableCreate,
   deviceTableDestroy,
-  deviceTableMap,
   deviceTableClear,
   deviceTableProtect,
   deviceTableLookup,
   deviceTableSnapshot,
   deviceTableAccess,
 } from "./space/device-table";
+export { deviceTableMap } from "./space/device-map";
 export { replay, replayCount, replayOldest } from "./access/replay";
 export { arenaAlloc, arenaFree } from "./base/arena";
 export { fileClose, fileCreate } from "./space/file";

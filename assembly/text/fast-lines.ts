@@ -1,16 +1,16 @@
 /**
- * The fast way through lines as lackey prints them.
+ * The fast path for lines as lackey prints them.
  *
- * Where a line starts depends on where the one before ends, so whatever finds that end is a chain of instructions that
- * each wait for the one before. Most lines are as long as "I  04001000,3": lackey prints eight digits at least, and
- * sizes of two are rare. Whether a comma and a newline stand where such a line has them is a branch, which the processor
- * predicts, so that it is at the next line before it has looked at this one; and two such lines fill a vector with their
- * digits. Of other lines the newline is searched for, and digits are taken from the comma back.
+ * A line starts where the line before it ends, so finding the ends is a chain of dependent instructions. Most
+ * lines have the length of "I 04001000,3" with two blanks: lackey prints at least eight digits, and sizes of
+ * two digits are rare. So the loop guesses that length and checks the comma and the newline by a branch: the
+ * processor predicts it and starts on the next line before it has seen this one. The digits of two such lines
+ * fill one vector. For other lines the loop searches the newline and takes the digits that end at the comma.
  */
+import { RECORD_DEVICE_SHIFT } from "../abi/record";
 import { areNibbles, hexNibbles, joinEights, joinNibbles, keepLast, OF_0A } from "./hex";
 import { offloadLeaves, offloadReturns } from "./offload";
 import {
-  AGENT_SHIFT,
   COMMA,
   INSTRUCTION,
   KERNEL_SHIFT,
@@ -26,36 +26,32 @@ import {
   ZERO,
 } from "./state";
 
-/** A usual line: where its comma is, and its bytes. */
+/** The usual line: the offset of its comma, and its length. */
 const COMMA_AT: usize = 11;
 const USUAL_BYTES: usize = 14;
-/** ",0\n", what a usual line ends with, but for the size; and these three bytes of a word. */
+/** The end of a usual line with size 0, ",0\n", and the mask of its three bytes. */
 const SIZE_ZERO: u32 = 0x0a302c;
 const SIZE_MASK: u32 = 0xffffff;
 
-/** The size in the line at `p` if that is a usual one as far as its end, else anything but 1 … 9. */
-// @ts-ignore: decorator
+/** The size in the line at `p`, 1 to 9, if the line ends as a usual one does; any other number if not. */
 @inline
 function usualSize(p: usize): u32 {
   return rotr<u32>((load<u32>(p, COMMA_AT) ^ SIZE_ZERO) & SIZE_MASK, 8);
 }
 
-/** The characters of two addresses, of the usual lines at `p` and behind it. */
-// @ts-ignore: decorator
+/** The digits of two addresses: of the usual line at `p` and of the one after it. */
 @inline
 function usualDigits(p: usize): v128 {
   return v128.load_lane<u64>(p + PREFIX_BYTES + USUAL_BYTES, v128.load64_zero(p + PREFIX_BYTES), 1);
 }
 
-/** The first newline of the 16 bytes at `p`; if there is none, the 16th byte behind them. */
-// @ts-ignore: decorator
+/** The address of the first newline in the 16 bytes at `p`; p + 32 if there is none. */
 @inline
 function lineFeedNear(p: usize): usize {
   return p + ctz(i8x16.bitmask(i8x16.eq(v128.load(p), v128.load(OF_0A))));
 }
 
-/** The size of one or two digits between what should be a comma and the newline; 0 if they are not that. */
-// @ts-ignore: decorator
+/** The size, of one or two digits, between a comma and a newline; 0 if anything else stands there. */
 @inline
 function sizeBetween(comma: usize, lineFeed: usize): u32 {
   const ones = <u32>load<u8>(lineFeed - 1) - ZERO;
@@ -64,17 +60,17 @@ function sizeBetween(comma: usize, lineFeed: usize): u32 {
 }
 
 /**
- * Decodes lines from `p` on as lackey prints them, up to one that is not like that or that may change who runs. Returns
- * where it begins, or `end`. Nothing is called in the loop, so that all state is in registers.
+ * Decodes the lines from `p` on until one has another form or may change the agent. Returns the address of
+ * that line, or `end`. The loop calls no function, so that its state stays in registers.
  */
 export function fastLines(s: Lackey, p: usize, end: usize): usize {
   const offload = s.offload;
-  const agent = (<u64>s.agent) << AGENT_SHIFT;
+  const agent = (<u64>s.agent) << RECORD_DEVICE_SHIFT;
   let out = s.out;
   let last = s.last;
   let instructions: u64 = 0;
-  let kinds: u64 = 0; // stores in the low half, modifies in the high one
-  let ahead: u64 = 0; // the address in the line at `p`, if it was parsed along with the line before
+  let kinds: u64 = 0; // stores in the low half, modifies in the high half
+  let ahead: u64 = 0; // the address in the line at `p` if the line before it has parsed it, else 0
 
   while (p < end) {
     let after = p + USUAL_BYTES;
@@ -128,8 +124,7 @@ export function fastLines(s: Lackey, p: usize, end: usize): usize {
   return p;
 }
 
-/** Counts what came since records went to `s.out`, up to `out`. */
-// @ts-ignore: decorator
+/** Counts the records from `s.out` to `out`, and moves `s.out` there. */
 @inline
 function account(s: Lackey, out: usize, instructions: u64, kinds: u64): void {
   const accesses = (<u64>(out - s.out)) >> 3;

@@ -1,10 +1,26 @@
 /**
- * The text module: what the heteromem command does with text, bound by as-bind (tools/as-bind-transform.mjs,
- * src/text/bind.ts). Exports that are called once a chunk or less pass strings and typed arrays; a chunk's bytes and
- * records stay in this module's memory, where the caller writes and reads them by address.
+ * The text module: decodes traces for the heteromem command. as-bind binds it (tools/as-bind-transform.mjs,
+ * src/text/bind.ts), so exports that are called at most once a chunk pass strings and typed arrays. A chunk's
+ * bytes and its records stay in this module's memory, where the caller writes and reads them by address.
  *
- * A decoder is named by its handle, the address of its state.
+ * A decoder's handle is the address of its state.
  */
+import {
+  Hmt,
+  HMT_COLUMNS,
+  HMT_EVENT,
+  HMT_FORM,
+  HMT_LEFT,
+  HMT_NAMED,
+  HMT_RECORDS,
+  HMT_RUN,
+  HMT_SITE,
+  hmtChecks as checks,
+  hmtDecode as decodeBlock,
+  hmtFree,
+  hmtNew,
+} from "./hmt";
+import { hmtToWords as toWords } from "./hmt-words";
 import {
   ERROR_ADDRESS,
   ERROR_LINE,
@@ -17,27 +33,36 @@ import {
 import { offloadEntries, offloadNew } from "./offload";
 import { Lackey } from "./state";
 
-/** Characters of a faulty line that its error shows. */
+/** Characters of a wrong line that its error shows. */
 const SHOWN: i32 = 60;
 
-/** A decoder of chunks up to `capacity` bytes. Code at starts[i] <= pc < ends[i] runs on the device (offload.ts). */
+/**
+ * Makes a decoder of chunks of at most `capacity` bytes. Code at starts[i] <= pc < ends[i] is the device's
+ * (offload.ts).
+ */
 export function lackeyOpen(capacity: u32, starts: Float64Array, ends: Float64Array): usize {
   return changetype<usize>(lackeyNew(capacity, offloadNew(starts, ends)));
 }
 
+/** Frees the decoder. */
 export function lackeyClose(handle: usize): void {
   lackeyFree(changetype<Lackey>(handle));
 }
 
-/** The address where a chunk is to be written, and where the records are after lackeyDecode: see lackey.ts. */
+/** The address where the caller writes a chunk. */
 export function lackeyInput(handle: usize): usize {
   return changetype<Lackey>(handle).input;
 }
+
+/** The address of the records that the last lackeyDecode made. */
 export function lackeyOutput(handle: usize): usize {
   return changetype<Lackey>(handle).output;
 }
 
-/** Decodes the `length` bytes at lackeyInput. Returns the count of records at lackeyOutput, -1 after an error. */
+/**
+ * Decodes the `length` bytes at lackeyInput. Returns the number of records at lackeyOutput; -1 after an
+ * error.
+ */
 export function lackeyDecode(handle: usize, length: u32): i32 {
   return decode(changetype<Lackey>(handle), length);
 }
@@ -47,7 +72,7 @@ export function lackeyPending(handle: usize): bool {
   return changetype<Lackey>(handle).carry != 0;
 }
 
-/** What is wrong with line `lackeyCounts()[0] + 1`; "" if nothing is. */
+/** What is wrong with line `lackeyCounts()[0] + 1`; "" without an error. */
 export function lackeyError(handle: usize): string {
   const s = changetype<Lackey>(handle);
   switch (s.error) {
@@ -63,7 +88,7 @@ export function lackeyError(handle: usize): string {
   return "";
 }
 
-/** The line at `p` in quotes: cut off after SHOWN characters, bytes that do not print as "?". */
+/** The line at `p` in quotes, with at most SHOWN characters and "?" for bytes that do not print. */
 function show(p: usize): string {
   let text = "";
   for (let i = 0; i <= SHOWN; i++) {
@@ -74,7 +99,9 @@ function show(p: usize): string {
   return "'" + text + "…'";
 }
 
-/** lines, instructions, accesses, stores, modifies, accesses by the device, kernel addresses, comment lines */
+/**
+ * Counts so far: lines, instructions, accesses, stores, modifies, device accesses, kernel accesses, comments.
+ */
 export function lackeyCounts(handle: usize): Float64Array {
   const s = changetype<Lackey>(handle);
   const counts = new Float64Array(8);
@@ -89,10 +116,86 @@ export function lackeyCounts(handle: usize): Float64Array {
   return counts;
 }
 
-/** How often each offload range was entered, in the order in which lackeyOpen got them. */
+/** How often each offload range was entered, in the order of lackeyOpen. */
 export function lackeyEntries(handle: usize): Float64Array {
   const offload = changetype<Lackey>(handle).offload;
   const entries = new Float64Array(offload.count);
   for (let i = 0; i < entries.length; i++) entries[i] = <f64>offloadEntries(offload, i);
   return entries;
+}
+
+/** A decoder of .hmt blocks (hmt.ts). */
+export function hmtOpen(): usize {
+  return changetype<usize>(hmtNew());
+}
+
+export function hmtClose(handle: usize): void {
+  hmtFree(changetype<Hmt>(handle));
+}
+
+/** Where a block is to be written as it is stored, and where its payload is if that was packed. */
+export function hmtStored(handle: usize): usize {
+  return changetype<Hmt>(handle).stored;
+}
+export function hmtPlain(handle: usize): usize {
+  return changetype<Hmt>(handle).plain;
+}
+
+/** Where the records of the last block are. */
+export function hmtOutput(handle: usize): usize {
+  return changetype<Hmt>(handle).output;
+}
+
+/** Where the events of the last block are, 24 bytes each; how many they are. */
+export function hmtEvents(handle: usize): usize {
+  return changetype<Hmt>(handle).events;
+}
+export function hmtEventCount(handle: usize): u32 {
+  return changetype<Hmt>(handle).eventCount;
+}
+
+/** Whether the block at hmtStored, with a payload of `length` bytes, has the checksum that it says. */
+export function hmtChecks(handle: usize, length: u32): bool {
+  return checks(changetype<Hmt>(handle), length);
+}
+
+/** Decodes a block of `count` records, whose plain payload has `length` bytes. Returns `count`, or -1 after an error. */
+export function hmtDecode(handle: usize, packed: bool, length: u32, count: u32, thread: u32): i32 {
+  return decodeBlock(changetype<Hmt>(handle), packed, length, count, thread);
+}
+
+/** Turns the block's first `count` records into words (hmt-words.ts), at hmtWords; returns how many they are. */
+export function hmtToWords(handle: usize, count: u32): u32 {
+  return toWords(changetype<Hmt>(handle), count);
+}
+export function hmtWords(handle: usize): usize {
+  return changetype<Hmt>(handle).words;
+}
+
+/** Accesses in the kernel's half, which gave no word. */
+export function hmtKernel(handle: usize): f64 {
+  return <f64>changetype<Hmt>(handle).kernel;
+}
+
+/** What is wrong with the block; "" if nothing is. */
+export function hmtError(handle: usize): string {
+  switch (changetype<Hmt>(handle).error) {
+    case HMT_COLUMNS:
+      return "the columns do not fill the payload";
+    case HMT_SITE:
+      return "a site has no size, or an unknown kind";
+    case HMT_EVENT:
+      return "an event is missing, or has an unknown kind";
+    case HMT_RUN:
+      return "a run is missing, or longer than three bytes";
+    case HMT_FORM:
+      return "a form is not defined, or its literal is missing";
+    case HMT_NAMED:
+      return "an access of a site that the block does not have";
+    case HMT_RECORDS:
+      return "more records than the block's header says";
+    case HMT_LEFT:
+      return "the block's columns are not used up by its records";
+  }
+  return "";
 }

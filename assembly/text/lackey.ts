@@ -1,27 +1,29 @@
 /**
- * A streaming decoder of what `valgrind --tool=lackey --trace-mem=yes` prints.
+ * A streaming decoder of the output of `valgrind --tool=lackey --trace-mem=yes`.
  *
- *   I  04001000,3     an instruction at 0x4001000, 3 bytes long: tells who runs (offload.ts), gives no record
+ *   I  04001000,3     an instruction of 3 bytes: decides the agent (offload.ts), gives no record
  *    L 1ffeffe7e0,8   a load of 8 bytes        ┐
  *    S 1ffeffe7e0,8   a store                  ├ a record each
  *    M 1ffeffe7e0,8   a load, then a store     ┘
- *   ==123== text      valgrind's own messages; also with -- or **. Skipped and counted, as are blank lines
+ *   ==123== text      valgrind's own messages, also with -- or **: skipped and counted, as are blank lines
  *
- * Accesses at 2^47 and above (the kernel's half, e.g. the vsyscall page) are counted and give no record.
+ * Accesses at 2^47 and above (the kernel's half, such as the vsyscall page) are counted and give no record.
  *
- * Memory: the caller writes a chunk at `input`. The incomplete line at the end of a chunk is moved to right before
- * `input`, so that the next chunk completes it in place. Lines are read 16 bytes at a time; margins on both sides
- * keep that within our memory. Records are at `output`, which has room for the most that a chunk can give. Nothing
- * is allocated while decoding.
+ *   ┌────────┬─────────────────┬─────────────────────────┬────────┐
+ *   │ margin │ incomplete line │ input: chunk            │ margin │      output: records of one chunk
+ *   └────────┴─────────────────┴─────────────────────────┴────────┘
  *
- * Lines as lackey prints them go through fast-lines.ts. What that does not take goes to `slowLine`, which knows all that is
- * allowed, and all rules.
+ * The caller writes a chunk at `input`. The incomplete line at its end moves to before `input`, so that the
+ * next chunk completes it in place. Lines are read 16 bytes at a time; the margins keep such reads inside the
+ * buffer. `output` has room for the most records that a chunk can give. Decoding allocates nothing.
+ *
+ * Usual lines go through fast-lines.ts. All others go to `slowLine`, which knows every form and every rule.
  */
+import { RECORD_DEVICE_SHIFT, RECORD_SIZE_MAX } from "../abi/record";
 import { fastLines } from "./fast-lines";
 import { areNibbles, hexNibbles, joinNibbles, keepLast } from "./hex";
 import { Offload, offloadStep } from "./offload";
 import {
-  AGENT_SHIFT,
   COMMA,
   INSTRUCTION,
   KERNEL_SHIFT,
@@ -37,9 +39,9 @@ import {
   ZERO,
 } from "./state";
 
-/** The longest line that may be split over two chunks; only a comment may be longer. */
+/** The longest line that may be split over two chunks. Only a comment may be longer. */
 const CARRY_BYTES: usize = 1024;
-/** Bytes before and behind the text that may be read. */
+/** Bytes before and after the text that may be read. */
 const MARGIN_BYTES: usize = 64;
 /** The shortest line that gives a record: " L 0,1\n". */
 const LINE_BYTES_MIN: usize = 7;
@@ -48,8 +50,7 @@ const LF: u32 = 0x0a;
 const CR: u32 = 0x0d;
 const SPACE: u32 = 0x20;
 
-const SIZE_MAX: u32 = 255;
-/** Sizes above it are taken for it. */
+/** Larger sizes are read as this one. */
 const SIZE_LIMIT: u32 = 0xffff;
 
 /** What is wrong with a line; index.ts has the words. */
@@ -58,6 +59,7 @@ export const ERROR_ADDRESS: u32 = 2;
 export const ERROR_SIZE: u32 = 3;
 export const ERROR_LONG: u32 = 4;
 
+/** Allocates a decoder of chunks of at most `capacity` bytes; it owns `offload`. */
 export function lackeyNew(capacity: usize, offload: Offload): Lackey {
   const s = changetype<Lackey>(heap.alloc(offsetof<Lackey>()));
   memory.fill(changetype<usize>(s), 0, offsetof<Lackey>());
@@ -71,6 +73,7 @@ export function lackeyNew(capacity: usize, offload: Offload): Lackey {
   return s;
 }
 
+/** Frees the decoder, its buffers and its offload rule. */
 export function lackeyFree(s: Lackey): void {
   heap.free(s.input - CARRY_BYTES - MARGIN_BYTES);
   heap.free(s.output);
@@ -84,7 +87,7 @@ function lineEnd(p: usize, end: usize): usize {
   return p;
 }
 
-/** Whether `p` starts a message of valgrind's: two of the same mark, then the process id. */
+/** Whether the line at `p` is valgrind's own: a mark twice, then the process id. */
 function isComment(p: usize): bool {
   const mark = <u32>load<u8>(p);
   if (mark != 0x3d && mark != 0x2d && mark != 0x2a) return false; // = - *
@@ -99,20 +102,22 @@ function isBlank(p: usize, end: usize): bool {
   return true;
 }
 
-// @ts-ignore: decorator
+
 @inline
 function isAccess(prefix: u32): u32 {
   return u32(prefix == INSTRUCTION) | u32(prefix == LOAD) | u32(prefix == STORE) | u32(prefix == MODIFY);
 }
 
-/** False. */
+/** Notes what is wrong with the line at `p`. Returns false. */
 function fail(s: Lackey, error: u32, p: usize): bool {
   s.error = error;
   s.errorAt = p;
   return false;
 }
 
-/** Takes any line: an access in all its forms, a comment or a blank line. False: it is none, and the error is set. */
+/**
+ * Decodes one line of any form. Returns false, with the error set, if it is no access, comment or blank line.
+ */
 function slowLine(s: Lackey, p: usize, end: usize): bool {
   const e = lineEnd(p, end);
   s.lineEnd = e;
@@ -141,11 +146,11 @@ function slowLine(s: Lackey, p: usize, end: usize): bool {
   return true;
 }
 
-/** Does what a line says that was found to be right. */
+/** Counts an access, and appends its record or decides the agent of an instruction. */
 function takeAccess(s: Lackey, prefix: u32, address: u64, size: u32): void {
   if (prefix == INSTRUCTION) {
     s.instructions++;
-    s.agent = offloadStep(s.offload, address, s.last & ~((<u64>1) << AGENT_SHIFT), s.next);
+    s.agent = offloadStep(s.offload, address, s.last & ~((<u64>1) << RECORD_DEVICE_SHIFT), s.next);
     s.last = 0;
     s.next = address + size;
     return;
@@ -155,7 +160,7 @@ function takeAccess(s: Lackey, prefix: u32, address: u64, size: u32): void {
     s.last = 0;
     return;
   }
-  s.last = record(address, min<u32>(size, SIZE_MAX)) | ((<u64>s.agent) << AGENT_SHIFT);
+  s.last = record(address, min<u32>(size, RECORD_SIZE_MAX)) | ((<u64>s.agent) << RECORD_DEVICE_SHIFT);
   if (prefix == STORE) {
     s.last |= KIND_STORE;
     s.stores++;
@@ -169,8 +174,8 @@ function takeAccess(s: Lackey, prefix: u32, address: u64, size: u32): void {
 }
 
 /**
- * Decodes the chunk of `length` bytes that the caller wrote at `input`, and returns how many records are at
- * `output`, or -1 after an error. The line before which decoding stops is line `lines + 1`.
+ * Decodes the chunk of `length` bytes at `input`. Returns the number of records at `output`, or -1 after an
+ * error, which is in line `lines + 1`.
  */
 export function lackeyDecode(s: Lackey, length: usize): i32 {
   if (s.error != 0) return -1;
@@ -180,7 +185,7 @@ export function lackeyDecode(s: Lackey, length: usize): i32 {
   if (s.dropping != 0) {
     p = lineEnd(p, end);
     if (p == end) return 0;
-    p++; // behind the newline
+    p++; // after the newline
     s.dropping = 0;
   }
   const complete = lastLineEnd(p, end);
@@ -189,13 +194,15 @@ export function lackeyDecode(s: Lackey, length: usize): i32 {
   return <i32>((s.out - s.output) >> 3);
 }
 
-/** The place behind the last newline of p … end, or `p` if there is none. */
+/** The address after the last newline of [p, end), or `p` if there is none. */
 function lastLineEnd(p: usize, end: usize): usize {
   while (end > p && load<u8>(end - 1) != LF) end--;
   return end;
 }
 
-/** Moves the incomplete line p … end before `input`. False after an error: no line is that long. */
+/**
+ * Moves the incomplete line [p, end) to before `input`. Returns false, with the error set, if it is too long.
+ */
 function keepTail(s: Lackey, p: usize, end: usize): bool {
   const bytes = end - p;
   if (bytes > CARRY_BYTES) {
@@ -212,7 +219,7 @@ function keepTail(s: Lackey, p: usize, end: usize): bool {
   return true;
 }
 
-/** Decodes the complete lines p … end - 1, or those before the first that is wrong. */
+/** Decodes the complete lines of [p, end), up to the first wrong one. */
 function decodeLines(s: Lackey, p: usize, end: usize): void {
   s.out = s.output;
   while (p < end) {

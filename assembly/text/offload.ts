@@ -1,15 +1,15 @@
 /**
- * Who runs an instruction: the CPU or the device.
+ * The rule that tells who runs an instruction: the CPU or the device.
  *
- * A program that was traced ran on a CPU alone. Offload ranges name the code that is to count as device code
- * (kernels, in a GPU's words): from entering that code until leaving it, calls included, every load and store is
- * the device's. All that a trace shows of control flow is the address of each instruction and its data accesses,
- * so calls and returns are recognised by what they do to the stack:
+ * The traced program ran on a CPU alone. Offload ranges name the code that counts as the device's (kernels,
+ * in a GPU's words): from entering that code until leaving it, calls included, every load and store is the
+ * device's. A trace shows the address of each instruction and its data accesses, and no more of control flow.
+ * So the rule recognizes calls and returns by what they do to the stack:
  *
- *   push    the last data access of the instruction before was an 8-byte store at SP, and control did not simply
- *           go on to the next instruction: a call. It returns to the address behind the calling instruction.
+ *   push    the last data access of the instruction before was an 8-byte store at SP, and control did not go on
+ *           to the next instruction: a call. It returns to the address after the calling instruction.
  *   pop     control arrives at that address, and the last data access of the instruction before was an 8-byte
- *           load at the same SP: the return from that very call, at whatever depth of recursion.
+ *           load at the same SP: the return from that call, at any depth of recursion.
  *
  *          entered by push                     entered by a jump, a fall-through or a return
  *   CPU ─────────────────────> CALLED   CPU ────────────────────────────────────────────────> JUMPED
@@ -19,16 +19,16 @@
  *                                       JUMPED ──push, to outside all ranges──> OUTSIDE
  *                                       JUMPED <─────────pop of that push────── OUTSIDE
  *
- *   CALLED   on the device until the call that entered returns; nothing in between matters, the ranges included.
+ *   CALLED   on the device until the entering call returns, whatever comes in between.
  *   JUMPED   on the device while instructions are in the ranges.
  *   OUTSIDE  on the device, in a function that device code called, until it returns.
  *
- * The push of the entering call is the CPU's, the pop of the return the device's. Limits: a region that is left by
- * longjmp or an exception ends only when its return address is popped at its SP; entering by a tail call through
- * a stub counts as JUMPED, which ends at the return as well, since the caller is outside.
+ * The push of the entering call is the CPU's, the pop of the return the device's. Limits: a region that is
+ * left by longjmp or an exception ends only when its return address is popped at its SP; entering by a tail
+ * call through a stub counts as JUMPED, which ends at the return as well, since the caller is outside.
  *
- * A range's entry count tells how often it was entered: a region began in it, or a call came into it from other
- * device code. A range that was never entered was probably given a wrong address.
+ * A range's entry count tells how often it was entered: a region began in it, or a call came into it from
+ * other device code. A range that was never entered was probably given a wrong address.
  */
 
 const CPU: u32 = 0;
@@ -67,7 +67,7 @@ export class Offload {
 
 const RANGE_BYTES: usize = 24;
 
-// @ts-ignore: decorator
+
 @inline
 function rangeAt(o: Offload, index: i32): usize {
   return changetype<usize>(o) + offsetof<Offload>() + <usize>index * RANGE_BYTES;
@@ -129,23 +129,23 @@ function awaitReturn(o: Offload, mode: u32, last: u64, next: u64): void {
 }
 
 /**
- * Whether control leaves the interval, or arrives where CALLED or OUTSIDE may end. If neither, offloadStep would change
- * nothing: in the mode CPU intervals are gaps, in JUMPED they are ranges.
+ * Whether control leaves the interval, or arrives where CALLED or OUTSIDE may end. If neither, offloadStep
+ * would change nothing: in the mode CPU intervals are gaps, in JUMPED they are ranges.
  */
-// @ts-ignore: decorator
 @inline
 export function offloadLeaves(o: Offload, pc: u64): bool {
   return pc - o.lo >= o.span;
 }
-// @ts-ignore: decorator
+
+
 @inline
 export function offloadReturns(o: Offload, pc: u64): bool {
   return pc == o.returnPc;
 }
 
 /**
- * Takes the instruction at `pc` and returns who runs it: 0 the CPU, 1 the device. `last` is the record of the last
- * data access of the instruction before (0: it had none), `next` the address behind that instruction.
+ * Takes the instruction at `pc` and returns who runs it: 0 the CPU, 1 the device. `last` is the record of the
+ * last data access of the instruction before (0: it had none), `next` the address behind that instruction.
  */
 export function offloadStep(o: Offload, pc: u64, last: u64, next: u64): u32 {
   const before = o.range;

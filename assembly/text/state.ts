@@ -1,15 +1,5 @@
-/**
- * The state of a decoder of lackey traces, and its records.
- *
- * A record is a little-endian u64:
- *
- *      63        61 60 59  58 57 56 55          48 47                                             0
- *     ├────────────┼──┼──────┼─────┼──────────────┼───────────────────────────────────────────────┤
- *     │ 0          │ A│ 0    │ K   │ size         │ address                                       │
- *     └────────────┴──┴──────┴─────┴──────────────┴───────────────────────────────────────────────┘
- *     A  who accesses: 0 CPU, 1 device        K  0 load, 1 store, 2 modify
- *     size in bytes, 255 for anything longer
- */
+/** The state of a decoder of lackey traces, and how its records are made (abi/record.ts draws them). */
+import { RECORD_KIND_MODIFY, RECORD_KIND_SHIFT, RECORD_KIND_STORE, RECORD_SIZE_SHIFT } from "../abi/record";
 import { Offload } from "./offload";
 
 /** What the line of an access begins with: three characters. */
@@ -23,51 +13,51 @@ export const PREFIX_MASK: u32 = 0xffffff;
 export const COMMA: u32 = 0x2c;
 export const ZERO: u32 = 0x30;
 
-export const AGENT_SHIFT: u64 = 60;
-export const KIND_STORE: u64 = (<u64>1) << 56;
-export const KIND_MODIFY: u64 = (<u64>2) << 56;
-const SIZE_SHIFT: u64 = 48;
-/** Addresses with a bit from this one on are the kernel's. */
+export const KIND_STORE: u64 = (<u64>RECORD_KIND_STORE) << RECORD_KIND_SHIFT;
+export const KIND_MODIFY: u64 = (<u64>RECORD_KIND_MODIFY) << RECORD_KIND_SHIFT;
+/** Addresses with this bit or a higher one are the kernel's. */
 export const KERNEL_SHIFT: u64 = 47;
 
-
+/** A decoder. Its buffers are drawn in lackey.ts. */
 @unmanaged
 export class Lackey {
-  /** Where the caller writes a chunk, of up to `capacity` bytes. */
+  /** Where the caller writes a chunk of at most `capacity` bytes. */
   input: usize;
   capacity: usize;
   output: usize;
-  /** Bytes of an incomplete line right before `input`. */
+  /** Bytes of an incomplete line, which end where `input` begins. */
   carry: usize;
   offload: Offload;
   /** 1 while the rest of a long comment is being dropped. */
   dropping: u32;
-  /** 0, or what is wrong with the line at `errorAt`; nothing is decoded after an error. */
+  /** ERROR_*: what is wrong with the line at `errorAt`. Nothing is decoded after an error. */
   error: u32;
   errorAt: usize;
   /** 1 while the device runs. */
   agent: u32;
-  /** The record of the last data access of the current instruction, 0 if it had none; where the next one is. */
+  /** The record of the last data access of the current instruction; 0 if it had none. */
   last: u64;
+  /** The address after the current instruction. */
   next: u64;
   lines: u64;
   instructions: u64;
-  /** Records, and how many of them are stores, modifies, and the device's. */
+  /** Records, and how many of them are stores, modifies, and made by the device. */
   accesses: u64;
   stores: u64;
   modifies: u64;
   device: u64;
+  /** Accesses to the kernel's half of the address space, which give no record. */
   kernel: u64;
+  /** Lines that valgrind wrote about itself. */
   comments: u64;
   /** Where the next record goes. */
   out: usize;
-  /** The end of the line that slowLine took. */
+  /** The end of the line that slowLine decoded. */
   lineEnd: usize;
 }
 
 /** The record of a load by the CPU. */
-// @ts-ignore: decorator
 @inline
 export function record(address: u64, size: u32): u64 {
-  return address | ((<u64>size) << SIZE_SHIFT);
+  return address | ((<u64>size) << RECORD_SIZE_SHIFT);
 }

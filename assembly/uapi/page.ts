@@ -20,5 +20,5 @@ export const PMD_SIZE = 0x200000;
 export const PMD_PAGES = 512;
 /** First address above user space (x86-64, four levels): 2^47 less one guard page. */
 export const TASK_SIZE = 0x7ffffffff000;
-/** Lowest address that mmap hands out or accepts: Linux's default vm.mmap_min_addr. */
+/** The lowest address that mmap accepts or returns: Linux's default vm.mmap_min_addr. */
 export const MMAP_MIN_ADDR = 0x10000;

@@ -3,7 +3,8 @@
  * samples have 4096 calls each, because reading a clock costs as much as ten calls.
  */
 import { measure } from "mitata";
-import { TABLE_MIGRATION, MIGRATION_DST, MIGRATION_SRC } from "../../assembly/abi/struct.ts";
+import { MIGRATION_SRC } from "../../assembly/abi/object.ts";
+import { RESOURCE_MIGRATION } from "../../assembly/abi/pool.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import {
   HMM_PFN_REQ_FAULT,
@@ -75,9 +76,9 @@ function oneMigration({ hmm, mm, device, start }: World): { call: () => number; 
   const move = (select: number, alloc: (src: number, dst: number) => void): number => {
     core.migrateSetup(mm.id, start, start + PAGE, select, ownerNumber, 0);
     const id = core.resume(); // after the mirror's callback
-    const address = mem.objectAddress(TABLE_MIGRATION, id);
+    const address = mem.objectAddress(RESOURCE_MIGRATION, id);
     const src = mem.u32(address + MIGRATION_SRC);
-    const dst = mem.u32(address + MIGRATION_DST);
+    const dst = src + 4; // the words of dst follow those of src
     alloc(src, dst);
     core.copyPages(src, dst, 1);
     const moved = core.migratePages(id);

@@ -5,6 +5,7 @@
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { contextOf } from "../../src/engine/context.ts";
+import { wasmBytes } from "../../src/engine/wasm-bytes.ts";
 import { Hmm } from "../../src/index.ts";
 import { GIB, MIB, PAGE, createEngine } from "../engine.ts";
 import { median } from "../harness.ts";
@@ -36,7 +37,7 @@ const boot: Side = {
  */
 async function noteCompilation(context: Context): Promise<void> {
   const { default: binary } = await import("#hmm.wasm");
-  const bytes = Uint8Array.from(binary, (char) => char.charCodeAt(0));
+  const bytes = wasmBytes(binary);
   const samples: number[] = [];
   for (let i = 0; i < (context.smoke ? 1 : 9); i++) {
     const unknown = Uint8Array.of(...bytes, 0, 3, 1, "x".charCodeAt(0), i);

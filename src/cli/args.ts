@@ -1,4 +1,4 @@
-/** The values of the command's options: sizes, policies and offload ranges, and what is wrong with them. */
+/** Parses the values of the command's options, and says what is wrong with them. */
 import { readFileSync } from "node:fs";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { OffloadRange } from "../text/lackey.ts";
@@ -8,7 +8,10 @@ const SIZE = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)?$/i;
 const UNIT: Record<string, number> = { b: 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40 };
 const RANGE = /^(?:([^=\s]+)=)?0x([0-9a-f]{1,12})-0x([0-9a-f]{1,12})$/i;
 
-/** Bytes: "256KiB", "1.5MiB", "1GiB" or "65536". Whole pages, and at least `least` bytes. */
+/**
+ * Parses a number of bytes, "65536", "256KiB" or "1.5GiB". Throws UserError unless it is whole pages, at
+ * least `least`.
+ */
 export function parseSize(option: string, text: string, least: number = PAGE_SIZE): number {
   const match = SIZE.exec(text.trim());
   if (!match)
@@ -22,20 +25,21 @@ export function parseSize(option: string, text: string, least: number = PAGE_SIZ
   return bytes;
 }
 
-/** A whole number from 1 to 2^32 - 1. */
+/** Parses a whole number from 1 to 2^32 - 1. Throws UserError for anything else. */
 export function parseCount(option: string, text: string): number {
   const n = /^\d+$/.test(text) ? Number(text) : 0;
   if (n < 1 || n > 0xffffffff) throw new UserError(`${option} ${text}: expected a whole number from 1 on`);
   return n;
 }
 
+/** Parses one of `choices`. Throws UserError for anything else. */
 export function parseChoice<T extends string>(option: string, text: string, choices: readonly T[]): T {
   const choice = choices.find((one) => one === text);
   if (choice === undefined) throw new UserError(`${option} ${text}: expected ${choices.join(" or ")}`);
   return choice;
 }
 
-/** An offload range, and where it was written, for messages. */
+/** An offload range, and for messages, where it was written. */
 export interface NamedRange extends OffloadRange {
   origin: string;
 }
@@ -46,11 +50,11 @@ function parseRange(origin: string, text: string): NamedRange {
   const start = Number.parseInt(match[2], 16);
   const end = Number.parseInt(match[3], 16);
   if (end <= start)
-    throw new UserError(`${origin}: the range ${text} is empty: its end is the first address behind it`);
+    throw new UserError(`${origin}: the range ${text} is empty: its end is the first address after it`);
   return { name: match[1] ?? `0x${match[2]}-0x${match[3]}`, start, end, origin };
 }
 
-/** The ranges of a file: one a line; blank lines and what follows a # do not count. */
+/** Reads the ranges of a file: one a line, without blank lines and comments, which start with a #. */
 function readRanges(path: string): NamedRange[] {
   let text: string;
   try {
@@ -66,7 +70,7 @@ function readRanges(path: string): NamedRange[] {
   return ranges;
 }
 
-/** All --offload values: ranges, and @FILE for the ranges of a file. */
+/** Parses all --offload values: ranges, and @FILE for the ranges of a file. Throws UserError for overlaps. */
 export function parseOffload(values: readonly string[]): NamedRange[] {
   const ranges = values.flatMap((value) =>
     value.startsWith("@") ? readRanges(value.slice(1)) : [parseRange(`--offload ${value}`, value)],

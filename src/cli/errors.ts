@@ -1,9 +1,12 @@
-/** What the user can put right: printed as one line on stderr; the command exits with code 2. */
+/**
+ * An error that the user can correct: the command prints its message on stderr, in one line, and exits with
+ * code 2.
+ */
 export class UserError extends Error {
   override readonly name = "UserError";
 }
 
-/** Node's words for what went wrong with a file, without the call and the path that it puts around them. */
+/** Names a file and what went wrong with it, in Node's words without the call and the path that Node adds. */
 export function fileError(path: string, error: unknown): UserError {
   const { code, message } = error as NodeJS.ErrnoException;
   const reasons: Record<string, string> = {

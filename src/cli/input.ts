@@ -1,28 +1,30 @@
 /**
- * A trace file as a stream of bytes: plain or gzip (told by its first bytes, not by its name), or "-" for standard
- * input. Reading and inflating run in other threads while the caller works on the chunk before; a few chunks at
- * most are in memory, whatever the size of the trace. A chunk's memory is given back as soon as the caller asks for the
- * next one, and not when it is collected: new memory for each chunk, and a collection every few chunks, would take longer
- * than inflating does.
+ * A trace file as a stream of bytes: plain or gzip, which its first bytes tell, or "-" for standard input.
+ * Reading and inflating run in other threads while the caller works on the previous chunk; at most a few
+ * chunks are in memory. A chunk's memory is freed when the caller asks for the next one: leaving it to the
+ * garbage collector takes longer than inflating does.
  */
 import { createReadStream, fstatSync, openSync, readSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { fileError, UserError } from "./errors.ts";
 
-/** Bytes in a chunk, at most. Each takes a turn of another thread. */
+/** Bytes of a chunk, at most. */
 const CHUNK = 1 << 20;
-/** Bytes that may wait, decompressed, for the caller. */
+/** Bytes at the beginning of a trace that identify its format. */
+const HEAD = 8;
+/** Decompressed bytes that may wait for the caller. */
 const AHEAD = 4 * CHUNK;
 
-/** A port without another end: what is transferred to it is gone. */
+/** A port without another end: transferring a buffer to it frees the buffer. */
 const { port1: nowhere } = new MessageChannel();
 nowhere.close();
 
+/** An open trace file. */
 export class TraceInput {
-  /** What messages call it. */
+  /** What messages call the file. */
   readonly name: string;
-  /** Bytes of the file as it is stored; undefined where that is not known. */
+  /** The stored file's length in bytes; undefined for a pipe. */
   readonly size: number | undefined;
   readonly #source: Readable & { bytesRead?: number };
   readonly #gzip: boolean;
@@ -35,7 +37,7 @@ export class TraceInput {
     this.#gzip = gzip;
   }
 
-  /** Opens the file; throws a UserError if it cannot be read. The caller closes it. */
+  /** Opens a file, which the caller closes. Throws UserError if it cannot be read. */
   static async open(path: string): Promise<TraceInput> {
     if (path === "-") return TraceInput.#pipe("standard input", process.stdin);
     try {
@@ -52,12 +54,12 @@ export class TraceInput {
     }
   }
 
-  /** What comes out of a pipe can be read only once: its first bytes are put back. */
+  /** Opens a pipe. It can be read only once, so its first bytes are put back. */
   static async #pipe(name: string, source: Readable): Promise<TraceInput> {
     return new TraceInput(name, undefined, source, isGzip(await firstBytes(source)));
   }
 
-  /** Bytes of the file, as it is stored, that were read so far. */
+  /** Bytes of the stored file that were read so far. */
   get bytesRead(): number {
     return this.#source.bytesRead ?? 0;
   }
@@ -67,24 +69,25 @@ export class TraceInput {
     return this.#stopped;
   }
 
-  /** Ends the stream early: `chunks` finishes as if the trace ended here. */
+  /** Ends the stream early: `chunks` returns as if the trace ended here. */
   stop(): void {
     this.#stopped = true;
     this.close();
   }
 
-  /** Reads no more. A pipe that is open keeps the process alive, whether anything comes or not. */
+  /** Closes the file. An open pipe would keep the process alive. */
   close(): void {
     this.#source.destroy();
   }
 
   /**
-   * The trace's text; a chunk is valid until the next one is asked for. `lines` says how many lines were decoded, for the
-   * message about a damaged file.
+   * Yields the trace's text; a chunk is valid until the next one is asked for. `lines` returns how many lines
+   * were decoded, for the message about a damaged file. Throws UserError if the file is damaged or cannot be
+   * read.
    */
   async *chunks(lines: () => number): AsyncGenerator<Uint8Array, void, void> {
     try {
-      // Made only now: an error before anybody listens would end the process.
+      // The stream is made here: an error that comes before anything listens for it would end the process.
       for await (const chunk of chunksOf(this.#gzip ? inflate(this.#source) : this.#source)) {
         yield chunk;
         release(chunk);
@@ -109,8 +112,8 @@ export class TraceInput {
 }
 
 /**
- * Frees the memory of a chunk that was used. A stream fills a buffer from its start, so one whose end has been used is used
- * up. Smaller buffers than ours are not our streams': others may have a part of them.
+ * Frees the memory of a chunk after its use. A stream fills a buffer from its start, so the buffer is used up
+ * with the chunk at its end. Buffers of another length are not this file's streams', and may be shared.
  */
 function release({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): void {
   if (buffer.byteLength === CHUNK && byteOffset + byteLength === CHUNK) nowhere.postMessage(null, [buffer]);
@@ -120,10 +123,10 @@ function isGzip(head: Uint8Array): boolean {
   return head[0] === 0x1f && head[1] === 0x8b;
 }
 
-/** The source's first two bytes (fewer if it has fewer), which stay in it. */
+/** The source's first bytes, or fewer if it has no more. They stay in the source. */
 async function firstBytes(source: Readable): Promise<Uint8Array> {
   for (;;) {
-    const head = source.read(2) as Buffer | null;
+    const head = source.read(HEAD) as Buffer | null;
     if (head !== null) {
       source.unshift(head);
       return head;
@@ -136,8 +139,8 @@ async function firstBytes(source: Readable): Promise<Uint8Array> {
 }
 
 /**
- * A stream's chunks, and only then its error: a stream that fails drops what nobody has read yet, and how much that is,
- * is a matter of time. A stream that was destroyed ends.
+ * Yields a stream's chunks, and throws its error after them. (A stream that fails drops the chunks that wait,
+ * and how many do depends on timing.) A destroyed stream ends.
  */
 async function* chunksOf(stream: Readable): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   const waiting: Uint8Array<ArrayBuffer>[] = [];

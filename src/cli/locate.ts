@@ -1,12 +1,12 @@
-/** Finds the line of a trace that an access stands in: the decoder gives records, and messages name lines. */
+/** Finds the line of an access: the decoder gives records, and messages name lines. */
 
-/** Loads, stores and modifies that get a record: addresses from 2^47 on get none. */
+/** The line of a load, store or modify. Addresses from KERNEL on give no record. */
 const ACCESS = /^ [LSM] ([0-9a-f]+),/i;
 const KERNEL = 2 ** 47;
 
 /**
- * The number of the line with record `index` (from 0) of `text`, the first line of which has number `first`. `text`
- * is the chunk that was decoded, with what the chunks before left incomplete.
+ * Returns the number of the line that gave record `index`, counted from 0, of `text`. `text` is the decoded
+ * chunk, completed by the incomplete line before it; its first line has number `first`.
  */
 export function lineOfRecord(text: string, index: number, first: number): number {
   const lines = text.split("\n");

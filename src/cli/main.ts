@@ -1,4 +1,7 @@
-/** The heteromem command. Exit codes: 0 done, 2 wrong usage or input, 130 interrupted (after a partial report). */
+/**
+ * The heteromem command. Exit codes: 0 done, 2 wrong usage or input, 130 interrupted (after a partial
+ * report).
+ */
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { CLUSTER_SIZE } from "../sim/cluster.ts";
@@ -11,7 +14,8 @@ import { run } from "./run.ts";
 const WRONG_USAGE = 2;
 
 const RUN_HELP = `
-TRACE is what valgrind --tool=lackey --trace-mem=yes printed, plain or gzip; - reads standard input.
+TRACE is an .hmt trace of the recorder, or the output of valgrind --tool=lackey --trace-mem=yes; plain or gzip.
+- reads standard input.
 SIZE is a number of bytes, or a number with a unit: 256KiB, 64MiB, 1.5GiB.
 
 Example:
@@ -61,7 +65,8 @@ function makeProgram(): Command {
     .argument("<trace>", "the trace")
     .option(
       "--offload <[NAME=]0xSTART-0xEND>",
-      "code that runs on the device, calls included; END is the first address behind it; @FILE for the ranges in a file (repeatable)",
+      "code that runs on the device, calls included; END is the first address after it; " +
+        "@FILE reads ranges from a file (repeatable)",
       (value: string, before: string[] = []) => [...before, value],
     )
     .option("--system-memory <SIZE>", "RAM", "1GiB")
@@ -78,7 +83,7 @@ function makeProgram(): Command {
     )
     .option(
       "--fail-alloc <N>",
-      "the N-th allocation inside the engine fails, once; the report says what became of it",
+      "make the N-th allocation inside the engine fail once; the report says what came of it",
     )
     .option("--json", "print the report as JSON")
     .option("--quiet", "no progress bar")
@@ -87,9 +92,9 @@ function makeProgram(): Command {
   return program;
 }
 
-/** The exit code for an error, after telling the user about it. */
+/** Prints an error for the user. Returns the exit code for it. */
 function fail(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE; // it has printed
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE; // it is printed
   if (error instanceof UserError || error instanceof TraceError) {
     process.stderr.write(`heteromem: ${error.message}\n`);
     return WRONG_USAGE;
@@ -97,7 +102,7 @@ function fail(error: unknown): number {
   throw error;
 }
 
-// A reader that has seen enough (heteromem … | head) is no error.
+// A reader that stops early (heteromem … | head) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });

@@ -2,7 +2,7 @@ import cliProgress from "cli-progress";
 import type { TraceInput } from "./input.ts";
 import { count } from "./report.ts";
 
-/** Shows how far a run is. The bar is on stderr, and only if that is a terminal; it is gone when the run ends. */
+/** Shows how far a run is, by a bar on stderr if that is a terminal. The bar disappears when the run ends. */
 export class Progress {
   readonly #input: TraceInput;
   readonly #start = performance.now();
@@ -19,16 +19,17 @@ export class Progress {
       stream: process.stderr,
       clearOnComplete: true,
       hideCursor: true,
-      gracefulExit: false, // Ctrl-C is ours: it prints the report
+      gracefulExit: false, // run.ts handles Ctrl-C: it prints the report
     });
     this.#bar.start(input.size, 0, { lines: "0", left: "" });
   }
 
+  /** Shows that `lines` lines are decoded. */
   update(lines: number): void {
     this.#bar?.update(this.#input.bytesRead, { lines: count(lines), left: this.#left() });
   }
 
-  /** How long it will take at the speed so far. */
+  /** The time that is left at the speed so far. */
   #left(): string {
     const { bytesRead, size = 0 } = this.#input;
     const seconds = (performance.now() - this.#start) / 1000;
@@ -36,6 +37,7 @@ export class Progress {
     return `${count(Math.ceil((seconds * (size - bytesRead)) / bytesRead))} s left`;
   }
 
+  /** Takes the bar away. */
   stop(): void {
     this.#bar?.stop();
   }

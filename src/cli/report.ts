@@ -1,20 +1,23 @@
-/** The report of `heteromem run`: the object that --json prints, and the text that people read. */
+/** The report of `heteromem run`: the object that --json prints, and its text. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { Accesses, CpuFaults, SimulationReport } from "../sim/report.ts";
 import type { FailedAllocation } from "../sim/simulation.ts";
 
+/** The keys are stable; docs/run.md describes each. */
 export interface RunReport extends SimulationReport {
   /** The version of heteromem. */
   version: string;
-  /** True when the run was interrupted: the figures are those of the part of the trace before. */
+  /** The run was interrupted: the figures are those of the trace up to there. */
   partial: boolean;
   trace: {
     file: string;
+    format: "lackey" | "hmt";
+    /** Of an .hmt trace: its blocks. */
     lines: number;
     instructions: number;
     /** Loads, stores and modifies that were replayed. */
     accesses: number;
-    /** Accesses to the kernel's half of the address space, which no program memory can be at. */
+    /** Accesses to the kernel's half of the address space, where no program memory can be. */
     skippedKernel: number;
     /** Accesses to the lowest 64 KiB or the topmost page, where nothing can be mapped. */
     skippedUnmappable: number;
@@ -32,16 +35,20 @@ export interface RunReport extends SimulationReport {
 const LABEL = 24;
 const VALUE = 14;
 
-/** A whole number with its thousands marked: 1,234,567. (For the first toLocaleString() ICU starts, which takes 12 ms.) */
+/**
+ * A whole number with its thousands marked: 1,234,567. (The first toLocaleString() would start ICU, in 12
+ * ms.)
+ */
 export function count(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-const plural = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+export const plural = (value: number, noun: string): string =>
+  `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 const percent = (part: number, whole: number): string =>
   whole === 0 ? "–" : `${((100 * part) / whole).toFixed(1)} %`;
 
-/** Bytes in the largest unit that keeps the number at 1 or above: 1.5 MiB. */
+/** A number of bytes in the largest unit that keeps it at 1 or above: 1.5 MiB. */
 export function bytes(value: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let unit = 0;
@@ -59,7 +66,7 @@ function row(label: string, value: string | number, note = ""): string {
   return `  ${label.padEnd(LABEL - 2)}${text.padStart(VALUE)}${note === "" ? "" : `  ${note}`}`;
 }
 
-/** "3 first writes, 2 reads of untouched memory": the kinds that occurred. */
+/** The kinds that occurred, as words: "3 first writes, 2 reads of untouched memory". */
 function kinds(list: [value: number, words: string][]): string {
   return list
     .filter(([value]) => value > 0)
@@ -70,7 +77,9 @@ function kinds(list: [value: number, words: string][]): string {
 function heading({ trace, policy, backing, memory, offload }: RunReport): string[] {
   const how = policy === "migrate" ? "moves 64 KiB clusters to the device" : "leaves pages in RAM, mirrored";
   const lines = [
-    `${trace.file}: ${count(trace.lines)} lines, ${count(trace.instructions)} instructions`,
+    trace.format === "hmt"
+      ? `${trace.file}: ${plural(trace.lines, "block")}`
+      : `${trace.file}: ${count(trace.lines)} lines, ${count(trace.instructions)} instructions`,
     row("policy", policy, how),
     row(
       "system memory",
@@ -82,7 +91,9 @@ function heading({ trace, policy, backing, memory, offload }: RunReport): string
   for (const { name, start, end, entries } of offload) {
     lines.push(row("offloaded", name, `${start}-${end}, entered ${plural(entries, "time")}`));
   }
-  if (offload.length === 0) lines.push(row("offloaded", "nothing", "the CPU does it all; see --offload"));
+  if (trace.format === "hmt") lines.push(row("offloaded", "recorded", "the trace says what the device does"));
+  else if (offload.length === 0)
+    lines.push(row("offloaded", "nothing", "the CPU does it all; see --offload"));
   const skipped = trace.skippedKernel + trace.skippedUnmappable;
   if (skipped > 0) lines.push(row("skipped accesses", skipped, "to addresses that a program cannot map"));
   return lines;
@@ -211,7 +222,7 @@ function failure({ number, reached, access, error }: FailedAllocation): string[]
   ];
 }
 
-/** The report as text, without a final newline. */
+/** Returns the report as text, without a final newline. */
 export function formatReport(report: RunReport): string {
   const { wallSeconds, accessesPerSecond, trace } = report;
   const blocks = [
@@ -225,7 +236,7 @@ export function formatReport(report: RunReport): string {
     [`${wallSeconds.toFixed(2)} s, ${count(Math.round(accessesPerSecond))} accesses a second`],
   ];
   if (report.partial) {
-    const notice = `PARTIAL REPORT: interrupted after line ${count(trace.lines)}; the trace goes on.`;
+    const notice = `PARTIAL REPORT: interrupted after ${trace.format === "hmt" ? "block" : "line"} ${count(trace.lines)}; the trace goes on.`;
     blocks.unshift([notice]);
     blocks.push([notice]);
   }

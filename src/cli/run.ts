@@ -1,7 +1,8 @@
-/** `heteromem run TRACE`: reads a trace, has the simulation replay it, prints the report. */
+/** `heteromem run TRACE`: reads and decodes a trace, replays it in a simulation, and prints the report. */
 import { HmmError } from "../index.ts";
 import type { Backing, Policy } from "../sim/report.ts";
 import { Simulation, SimulationError } from "../sim/simulation.ts";
+import { isHmt } from "../text/hmt.ts";
 import { loadText } from "../text/index.ts";
 import { LackeyDecoder, type LackeyStats } from "../text/lackey.ts";
 import type { NamedRange } from "./args.ts";
@@ -10,25 +11,27 @@ import { TraceInput } from "./input.ts";
 import { lineOfRecord } from "./locate.ts";
 import { Progress } from "./progress.ts";
 import { formatReport, type RunReport } from "./report.ts";
+import { replayHmt } from "./run-hmt.ts";
 
+/** The command's options, parsed. */
 export interface RunOptions {
   offload: NamedRange[];
   systemMemory: number;
   deviceMemory: number;
   policy: Policy;
   backing: Backing;
-  /** The allocation inside the engine that is to fail; null: none. */
+  /** The number of the allocation inside the engine that is to fail; null: none. */
   failAlloc: number | null;
   json: boolean;
   quiet: boolean;
   version: string;
 }
 
-/** Exit code of a run that Ctrl-C ended: 128 + SIGINT, as shells have it. */
+/** The exit code after Ctrl-C: 128 + SIGINT, as in shells. */
 const INTERRUPTED = 130;
 const LINE_FEED = 0x0a;
 
-/** Runs the command; returns its exit code. Throws UserError before anything is printed to stdout. */
+/** Runs the command and returns its exit code. Throws UserError, and then has printed nothing to stdout. */
 export async function run(path: string, options: RunOptions): Promise<number> {
   const input = await TraceInput.open(path);
   const interrupt = (): void => input.stop();
@@ -46,13 +49,12 @@ export async function run(path: string, options: RunOptions): Promise<number> {
   return report.partial ? INTERRUPTED : 0;
 }
 
-/** Everything but the printing: the trace from its file through decoder and simulation. Row P15 measures it. */
+/** Replays an open trace and returns the report: all of `run` but the printing. Bench row P15 measures it. */
 export async function replay(input: TraceInput, options: RunOptions, progress: Progress): Promise<RunReport> {
-  const decoder = new LackeyDecoder(loadText(), { offload: options.offload, file: input.name });
   using simulation = await createSimulation(options);
   if (options.failAlloc !== null) simulation.failAllocation(options.failAlloc);
   const start = performance.now();
-  const stats = await replayAll(input, decoder, simulation, progress);
+  const stats = await replayAll(input, options.offload, simulation, progress);
   const wallSeconds = (performance.now() - start) / 1000;
   if (!input.stopped) checkTrace(input, stats, options.offload);
   return makeReport(input, stats, simulation, options, wallSeconds);
@@ -69,15 +71,40 @@ async function createSimulation(options: RunOptions): Promise<Simulation> {
   }
 }
 
-/** Decodes and replays chunk by chunk, until the trace or the user's patience ends. */
+type TraceStats = LackeyStats & Pick<RunReport["trace"], "format">;
+
+/** Decodes and replays a trace in the format that its first bytes name. */
 async function replayAll(
   input: TraceInput,
+  offload: readonly NamedRange[],
+  simulation: Simulation,
+  progress: Progress,
+): Promise<TraceStats> {
+  const decoder = new LackeyDecoder(loadText(), { offload, file: input.name });
+  const chunks = input.chunks(() => decoder.stats().lines);
+  const first = await chunks.next();
+  const all = prepend(first, chunks);
+  if (first.done !== true && isHmt(first.value))
+    return { format: "hmt", ...(await replayHmt(input, all, simulation, progress, offload)) };
+  return { format: "lackey", ...(await replayLackey(input, all, decoder, simulation, progress)) };
+}
+
+/** Yields the chunk that was read to recognize the format, then the others. */
+async function* prepend<T>(first: IteratorResult<T, void>, rest: AsyncIterable<T>): AsyncGenerator<T> {
+  if (first.done !== true) yield first.value;
+  yield* rest;
+}
+
+/** Decodes and replays chunk by chunk, until the trace ends or Ctrl-C stops it. */
+async function replayLackey(
+  input: TraceInput,
+  chunks: AsyncIterable<Uint8Array>,
   decoder: LackeyDecoder,
   simulation: Simulation,
   progress: Progress,
 ): Promise<LackeyStats> {
-  let tail: Uint8Array = new Uint8Array(); // what the chunks so far left of an incomplete line
-  for await (const chunk of input.chunks(() => decoder.stats().lines)) {
+  let tail: Uint8Array = new Uint8Array(); // the incomplete line before the chunk
+  for await (const chunk of chunks) {
     const { lines } = decoder.stats();
     let before = 0; // records of this chunk in earlier batches
     decoder.feed(chunk, (records) => {
@@ -93,7 +120,7 @@ async function replayAll(
   return finish(input, decoder, simulation);
 }
 
-/** The end of the trace. What an interruption left of a line is not a line. */
+/** Ends the decoding. After an interruption an incomplete line is no line. */
 function finish(input: TraceInput, decoder: LackeyDecoder, simulation: Simulation): LackeyStats {
   if (!input.stopped) {
     return decoder.end((records) => replayBatch(simulation, records, input, () => decoder.stats().lines));
@@ -103,18 +130,18 @@ function finish(input: TraceInput, decoder: LackeyDecoder, simulation: Simulatio
   return stats;
 }
 
-/** Lets timers (the bar's) and signals (Ctrl-C) in. */
+/** Lets the bar's timer and Ctrl-C have their turn. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A copy of the incomplete line at the end of a chunk, which `tail` may begin. */
+/** A copy of the incomplete line at the end of `tail` and `chunk`. */
 function incomplete(tail: Uint8Array, chunk: Uint8Array): Uint8Array {
   const end = chunk.lastIndexOf(LINE_FEED);
   return end < 0 ? Buffer.concat([tail, chunk]) : new Uint8Array(chunk.subarray(end + 1));
 }
 
-/** Replays a batch; an access that cannot be made becomes a message with the line that it stands in. */
+/** Replays a batch. Throws UserError that names the line of an access that cannot be made. */
 function replayBatch(
   simulation: Simulation,
   records: BigUint64Array,
@@ -129,7 +156,7 @@ function replayBatch(
   }
 }
 
-/** What shows only at the end: a trace without accesses, and ranges that match nothing. */
+/** Throws UserError for a trace without accesses, and for a range that no instruction is in. */
 function checkTrace(input: TraceInput, stats: LackeyStats, ranges: readonly NamedRange[]): void {
   const { lines, loads, stores, modifies } = stats;
   if (loads + stores + modifies === 0) {
@@ -148,7 +175,7 @@ function checkTrace(input: TraceInput, stats: LackeyStats, ranges: readonly Name
 
 function makeReport(
   input: TraceInput,
-  stats: LackeyStats,
+  stats: TraceStats,
   simulation: Simulation,
   options: RunOptions,
   wallSeconds: number,
@@ -159,6 +186,7 @@ function makeReport(
     partial: input.stopped,
     trace: {
       file: input.name,
+      format: stats.format,
       lines: stats.lines,
       instructions: stats.instructions,
       accesses: replayed,

@@ -1,7 +1,9 @@
 import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { PFN_MASK } from "../../assembly/uapi/pfn.ts";
-import { DEVICE_TABLE_ENTRIES, TABLE_DEVICE_TABLE, XBUF_SIZE } from "../../assembly/abi/struct.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
+import { DEVICE_TABLE_ENTRIES } from "../../assembly/abi/object.ts";
+import { RESOURCE_DEVICE_TABLE } from "../../assembly/abi/pool.ts";
 import { contextOf, type Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import {
@@ -14,64 +16,70 @@ import {
   checkPageRange,
   show,
 } from "../engine/errors.ts";
-import type { Hmm } from "../hmm.ts";
+import type { Forward } from "../engine/forward.ts";
 import { Migration } from "../migrate/migration.ts";
+import { checkPfns, withPfns } from "../page/arrays.ts";
+import { hmmPfnValid } from "../page/words.ts";
 import { checkMm, Mm } from "../space/mm.ts";
-import { checkPfns, hmmPfnValid, withPfns } from "./pages.ts";
 
 /** What one map() works on. */
 interface MapCall {
   ctx: Context;
-  table: number;
+  id: number;
   start: number;
   n: number;
 }
 
-const mapAt = (address: number, { ctx, table, start, n }: MapCall): number =>
-  ctx.core.deviceTableMap(table, start, address, n);
+const mapAt = (address: number, { ctx, id, start, n }: MapCall): number =>
+  ctx.core.deviceTableMap(id, start, address, n);
 
 /**
- * A device's own page table, in the core: the same walker as the CPU's, another root. It holds no reference on pages;
- * what keeps it true is the driver, which drops entries when the mirror is told to. Made for an mm, `hmm.verify()`
- * checks it against the CPU's table. Entries are hmm_pfn words: VALID, WRITE, page.
+ * A device's own page table, in the core: the CPU's walker under another root. It holds no references on
+ * pages. The driver keeps it true: it drops entries when its mirror or notifier is told to. `hmm.verify()`
+ * checks a table that was made for an mm against the CPU's page table. Entries are words: VALID, WRITE,
+ * DEVICE_PFN_DIRTY (the device wrote through the entry since it was mapped), and the page. Every method
+ * throws TypeError after close().
  */
 export class DeviceTable {
   /** The mm that it mirrors, or null. */
   readonly mm: Mm | null;
-  /** @internal */
-  readonly table: number;
+  /** @internal The core's number of the table. */
+  readonly id: number;
   readonly #ctx: Context;
   #closed = false;
 
   /**
-   * @param of the mm that it mirrors, or an Hmm: then it is checked against nothing. Closed with its mm.
+   * @param of the mm that it mirrors, or an Hmm: then the table is checked against nothing. The caller closes
+   * the table; closing the mm closes it too.
    *
-   * Throws TypeError for anything else, HmmError ENOMEM if no device table or page table is left.
+   * Throws TypeError for any other value, HmmError ENOMEM if no device table or page table is left.
    */
-  constructor(of: Mm | Hmm, options: { /** @internal */ restored?: number } = {}) {
+  constructor(of: Mm | Forward["Hmm"], options: { /** @internal */ restored?: number | undefined } = {}) {
     const op = "new DeviceTable";
     this.mm = of instanceof Mm ? of : null;
     this.#ctx = of instanceof Mm ? checkMm(op, of) : contextOf(op, of, "of", "an Mm or an Hmm");
-    this.table = options.restored ?? this.#ctx.finish(op, this.#ctx.core.deviceTableCreate(this.mm?.id ?? 0));
-    this.#ctx.tables.set(this.table, this);
+    this.id = options.restored ?? this.#ctx.finish(op, this.#ctx.core.deviceTableCreate(this.mm?.id ?? 0));
+    this.#ctx.deviceTables.set(this.id, this);
   }
 
-  /** Entries that it holds. */
+  /** How many entries it holds. */
   get entries(): number {
     const ctx = this.#check("deviceTable.entries");
-    return ctx.mem.u32(ctx.mem.objectAddress(TABLE_DEVICE_TABLE, this.table) + DEVICE_TABLE_ENTRIES);
+    return ctx.mem.u32(ctx.mem.objectAddress(RESOURCE_DEVICE_TABLE, this.id) + DEVICE_TABLE_ENTRIES);
   }
 
+  /** Whether it is closed. */
   get closed(): boolean {
     return this.#closed;
   }
 
   /**
-   * Maps page start/PAGE_SIZE + i to the page of pfns[i], for the slots that are VALID (writable where they have
-   * WRITE); other entries stay as they are. Returns the number of slots mapped.
-   * @param n slots; all of pfns by default
+   * Enters the page of pfns[i] for the address start + i * PAGE_SIZE, for each slot that is VALID, writable
+   * where the slot has WRITE; other entries stay as they are. Returns how many entries it made.
+   * @param n how many slots. Default: all of pfns
    *
-   * Throws RangeError, TypeError, and HmmError ENOMEM if no page table is left (what was mapped before stays).
+   * Throws RangeError and TypeError, HmmError EINVAL if a slot names no page, ENOMEM if no page table is left
+   * (entries that were made before stay).
    */
   map(
     start: number,
@@ -84,15 +92,16 @@ export class DeviceTable {
     checkInteger(op, "n", n, 0, (ADDRESS_LIMIT - start) / PAGE_SIZE);
     checkPfns(op, "pfns", pfns, n);
     if (n === 0) return 0;
-    const answer = withPfns(ctx, op, pfns, n, "in", mapAt, { ctx, table: this.table, start, n });
+    const answer = withPfns(ctx, op, pfns, n, "in", mapAt, { ctx, id: this.id, start, n });
     if (answer !== -EINVAL) return ctx.finish(op, answer);
     const at = pfns.findIndex((word) => hmmPfnValid(word) && ctx.core.pageZone(word & PFN_MASK) < 0);
     return ctx.abort(ctx.error(op, EINVAL, `pfns[${at}] must name a page, got ${show(pfns[at])}`));
   }
 
   /**
-   * After `m.pages()` and before `m.finalize()`: maps what has migrated to device memory, and drops the entries of
-   * what has left it. Returns the number of entries mapped. Throws as {@link map}.
+   * Enters what a migration has moved to device memory, and drops the entries of what has left it. Call it
+   * after `m.pages()` and before `m.finalize()`. Returns how many entries it made. Throws as {@link map}, and
+   * TypeError before m.pages() or for a migration of another mm.
    */
   mapMigrated(m: Migration): number {
     const op = "deviceTable.mapMigrated";
@@ -103,35 +112,43 @@ export class DeviceTable {
       throw new TypeError(
         `${op}: m must be a migration of the table's mm, and it is of another mm or of none`,
       );
-    const answer = ctx.core.deviceTableMapMigrated(this.table, m.id);
+    const answer = ctx.core.deviceTableMapMigrated(this.id, m.id);
     if (answer === -EINVAL) throw new TypeError(`${op}: m must have had its pages(), and it has not`);
     return ctx.finish(op, answer);
   }
 
-  /** Drops the entries of [start, end), page addresses. Returns how many there were. What an update callback calls. */
+  /**
+   * Drops the entries of [start, end), page addresses, as an update or invalidate callback does. Returns how
+   * many there were. Throws RangeError and TypeError.
+   */
   clear(start: number, end: number): number {
     const op = "deviceTable.clear";
     const ctx = this.#check(op);
     checkPageRange(op, start, end);
-    return ctx.finish(op, ctx.core.deviceTableClear(this.table, start, end));
+    return ctx.finish(op, ctx.core.deviceTableClear(this.id, start, end));
   }
 
-  /** Takes the right to write from the entries of [start, end), page addresses. Returns how many lost it. */
+  /**
+   * Takes the right to write from the entries of [start, end), page addresses. Returns how many entries lost
+   * it. Throws RangeError and TypeError.
+   */
   protect(start: number, end: number): number {
     const op = "deviceTable.protect";
     const ctx = this.#check(op);
     checkPageRange(op, start, end);
-    return ctx.finish(op, ctx.core.deviceTableProtect(this.table, start, end));
+    return ctx.finish(op, ctx.core.deviceTableProtect(this.id, start, end));
   }
 
-  /** The entry of the page that holds addr: VALID | WRITE | page, 0 if there is none. */
+  /** Returns the entry of the page that holds addr: VALID | WRITE | DEVICE_PFN_DIRTY | page, or 0. */
   lookup(addr: number): number {
-    const ctx = this.#check("deviceTable.lookup");
-    return ctx.core.deviceTableLookup(this.table, checkAddress("deviceTable.lookup", "addr", addr)) >>> 0;
+    const op = "deviceTable.lookup";
+    const ctx = this.#check(op);
+    return ctx.core.deviceTableLookup(this.id, checkAddress(op, "addr", addr)) >>> 0;
   }
 
   /**
-   * The entries of n pages from `start` (a page address) on, into `out` (a new array by default). Returns the array.
+   * Copies the entries of n pages from `start` (a page address) on into `out`, by default a new array.
+   * Returns the array. Throws RangeError and TypeError.
    */
   snapshot(start: number, n: number, out?: Uint32Array): Uint32Array {
     const op = "deviceTable.snapshot";
@@ -142,31 +159,32 @@ export class DeviceTable {
     checkPfns(op, "out", out, n);
     if (n === 0) return out;
     const answer = withPfns(ctx, op, out, n, "inout", (address) =>
-      ctx.core.deviceTableSnapshot(this.table, start, n, address),
+      ctx.core.deviceTableSnapshot(this.id, start, n, address),
     );
     ctx.finish(op, answer);
     return out;
   }
 
   /**
-   * Reads device memory and system memory as the device would: from addr on into bytes, up to the first page without
-   * an entry. Returns the bytes read; fewer than bytes.length: the page at addr + that has to be faulted in.
+   * Reads through the table as the device does, from addr on into `bytes`, up to the first page without an
+   * entry. Returns how many bytes it read: if fewer than bytes.length, the page at addr plus that number has
+   * to be faulted in.
    */
   read(addr: number, bytes: Uint8Array): number {
     return this.#access("deviceTable.read", addr, bytes, false);
   }
 
-  /** As {@link read}, the other way: stops at the first page without a writable entry. Returns the bytes written. */
+  /** Writes through the table as {@link read} reads, up to the first page without a writable entry. */
   write(addr: number, bytes: Uint8Array): number {
     return this.#access("deviceTable.write", addr, bytes, true);
   }
 
-  /** Gives the table and its page tables back. Twice: nothing. */
+  /** Gives the table back to the engine. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#ctx.tables.delete(this.table);
-    this.#ctx.finish("deviceTable.close", this.#ctx.core.deviceTableDestroy(this.table));
+    this.#ctx.deviceTables.delete(this.id);
+    this.#ctx.finish("deviceTable.close", this.#ctx.core.deviceTableDestroy(this.id));
   }
 
   [dispose](): void {
@@ -186,7 +204,7 @@ export class DeviceTable {
     while (done < bytes.length) {
       const n = Math.min(bytes.length - done, XBUF_SIZE);
       if (write) memory.set(bytes.subarray(done, done + n), address);
-      answer = ctx.core.deviceTableAccess(this.table, addr + done, n, write ? 1 : 0);
+      answer = ctx.core.deviceTableAccess(this.id, addr + done, n, write ? 1 : 0);
       if (answer > 0 && !write) bytes.set(memory.subarray(address, address + answer), done);
       if (answer > 0) done += answer;
       if (answer !== n) break;

@@ -1,19 +1,17 @@
 import { EBUSY } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
+import { HDR_XBUF, HEADER, ZONES } from "../../assembly/abi/header.ts";
 import {
-  HDR_XBUF,
-  HEADER,
-  XBUF_SIZE,
-  ZONES,
-  ZONE_FLAG_COHERENT,
   ZONE_FLAGS,
+  ZONE_FLAG_COHERENT,
   ZONE_FREED_COUNT,
   ZONE_FREE_PAGES,
   ZONE_OWNER,
   ZONE_PFN_END,
   ZONE_PFN_FIRST,
   ZONE_SIZE,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/zone.ts";
 import { contextOf, type Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import {
@@ -25,77 +23,89 @@ import {
   checkText,
   HmmError,
 } from "../engine/errors.ts";
-import type { VmFault } from "../engine/request.ts";
-import type { Hmm } from "../hmm.ts";
-import { migrateDeviceRange } from "../migrate/migrate.ts";
+import type { Forward } from "../engine/forward.ts";
+import type { AccessFlags, VmFault } from "../engine/protocol.ts";
+import { beginDeviceRange, evictPages } from "../migrate/evict.ts";
+import type { Migration } from "../migrate/migration.ts";
+import { allocPagesInto } from "../page/pages.ts";
+import type { Page } from "../page/words.ts";
 import type { Vma } from "../space/vma.ts";
-import { allocPagesInto, type Page } from "./pages.ts";
 
-/** Freed pages up to which they are taken one by one. */
+/** Up to this number, freed pages are taken one by one. */
 const FREED_FEW = 4;
+/** Pages that are evicted at a time. */
+const EVICT_PAGES = 512;
 
-/** `struct hmm_devmem_ops`, the modern `dev_pagemap_ops`. */
+/** The callbacks of a device's memory (`struct hmm_devmem_ops`, today `dev_pagemap_ops`). */
 export interface HmmDevmemOps {
-  /** The last user of the page is gone; the engine hands it out again from now on. Runs after the API call's work. */
+  /**
+   * The last reference on the page is gone, and the engine may allocate it again. Called at the end of the
+   * API call that dropped the reference. What it throws is thrown by that call.
+   */
   free?(devmem: HmmDevmem, page: Page): void;
   /**
-   * A CPU (or another device) touched `address`, whose page is in this device's memory. Migrate it to system memory
-   * (and neighbours, if you like): migrateVma and migrateVmaSetup know the faulting page by themselves. mmapSem is
-   * held for read. Answer 0, or VM_FAULT_* bits; what it throws is SIGBUS, with the exception as the error's cause.
-   * @param flags ACCESS_* of the access
-   * @param order how much the faulting entry maps: 0, the page alone; 9, the aligned 2 MiB around it, a huge page that
-   * MIGRATE_VMA_SELECT_COMPOUND brings back as one. Migrating less splits it.
+   * A CPU, or another device, touched `address`, whose page is in this device's memory. Migrate the page to
+   * system memory, and neighbors if you like: migrateVma and migrateVmaSetup know the faulting page. mmapSem
+   * is held for read. Answer 0 or VM_FAULT_* bits; what it throws is SIGBUS, with the exception as the
+   * error's cause.
+   * @param flags ACCESS_* bits of the access
+   * @param order how much the faulting entry maps: 0, the page alone; 9, the aligned 2 MiB around it, a huge
+   * page that MIGRATE_VMA_SELECT_COMPOUND brings back as one. Migrating less splits the huge page.
    */
   fault(
     devmem: HmmDevmem,
     vma: Vma,
     address: number,
     page: Page,
-    flags: number,
+    flags: AccessFlags,
     order: number,
   ): VmFault | void;
-  /** The same for `mm.readAsync` and its like, which prefer it. mmapSem is held for read until it settles. */
+  /**
+   * As `fault`, for `mm.readAsync` and the like, which prefer it. mmapSem is held for read until the promise
+   * settles.
+   */
   faultAsync?(
     devmem: HmmDevmem,
     vma: Vma,
     address: number,
     page: Page,
-    flags: number,
+    flags: AccessFlags,
     order: number,
   ): Promise<VmFault | void>;
 }
 
 /**
- * A device's memory (`struct hmm_devmem`): pages [pfnFirst, pfnEnd), which no CPU may map unless it is coherent. Made by
- * {@link hmmDevmemAdd}; {@link hmmDevmemRemove} takes it away.
+ * A device's memory (`struct hmm_devmem`): pages [pfnFirst, pfnEnd), which no CPU may map unless the memory
+ * is coherent. Made by {@link hmmDevmemAdd}; {@link hmmDevmemRemove} ends it. Methods throw TypeError once it
+ * is removed.
  */
 export class HmmDevmem {
-  readonly hmm: Hmm;
+  /** The engine that it belongs to. */
+  readonly hmm: Forward["Hmm"];
   readonly ops: HmmDevmemOps;
   /** The owner: events and ranges that name it are this device's own. */
-  readonly device: unknown;
-  /** Names it in snapshots. */
+  readonly owner: unknown;
+  /** The stable name that snapshots use. */
   readonly id: string;
-  /** First page frame number. */
+  /** The first page frame number. */
   readonly pfnFirst: Page;
-  /** End, exclusive. */
+  /** The end, exclusive. */
   readonly pfnEnd: Page;
-  /** Whether CPUs map its pages and reach them directly (MEMORY_DEVICE_COHERENT). */
+  /** Whether CPUs map its pages and access them directly (MEMORY_DEVICE_COHERENT). */
   readonly coherent: boolean;
-  /** @internal */
+  /** @internal The core's number of the memory. */
   readonly zone: number;
-  /** @internal */
+  /** @internal The core's number of the owner. */
   readonly ownerNumber: number;
   readonly #ctx: Context;
   #removed = false;
 
-  /** @internal */
-  constructor(ctx: Context, zone: number, ops: HmmDevmemOps, device: unknown, id: string) {
+  private constructor(ctx: Context, zone: number, ops: HmmDevmemOps, owner: unknown, id: string) {
     this.hmm = ctx.hmm;
     this.#ctx = ctx;
     this.zone = zone;
     this.ops = ops;
-    this.device = device;
+    this.owner = owner;
     this.id = id;
     this.pfnFirst = ctx.mem.u32(this.#field(ZONE_PFN_FIRST));
     this.pfnEnd = ctx.mem.u32(this.#field(ZONE_PFN_END));
@@ -104,28 +114,40 @@ export class HmmDevmem {
     ctx.listDevmem(this, true);
   }
 
-  /** Pages in all. */
+  /** @internal The memory that the core has under this zone, which is new. */
+  static open(ctx: Context, zone: number, ops: HmmDevmemOps, owner: unknown, id: string): HmmDevmem {
+    return new HmmDevmem(ctx, zone, ops, owner, id);
+  }
+
+  /** @deprecated Read `owner`. */
+  get device(): unknown {
+    return this.owner;
+  }
+
+  /** How many pages it has. */
   get npages(): number {
     return this.pfnEnd - this.pfnFirst;
   }
 
-  /** Pages that can be allocated now. */
+  /** How many pages can be allocated now. */
   get freePages(): number {
     return this.#removed ? 0 : this.#ctx.mem.u32(this.#field(ZONE_FREE_PAGES));
   }
 
-  /** Pages in use, those included whose `free` is still to be called. */
+  /** How many pages are in use, including freed pages that `free` was not yet called for. */
   get usedPages(): number {
     return this.#removed ? 0 : this.npages - this.freePages;
   }
 
+  /** Whether it is removed. */
   get removed(): boolean {
     return this.#removed;
   }
 
   /**
-   * A page for a migration's destination: locked, one reference, not zeroed. Returns 0 when none is left. It belongs
-   * to the migration as soon as it stands in dst; until then put it back with pageUnlock and pagePut.
+   * Allocates a page for a migration's destination: locked, with one reference, not zeroed. Returns 0 when
+   * none is left. The page belongs to the migration once it stands in dst; until then the caller returns it
+   * with pageUnlock and pagePut.
    */
   allocPage(): Page {
     this.check("devmem.allocPage");
@@ -134,9 +156,10 @@ export class HmmDevmem {
   }
 
   /**
-   * A page for each candidate of src (MIGRATE set) whose dst is 0, as {@link allocPage}: dst[i] = VALID | pfn. It stays
-   * 0 where memory ran out. A huge page (COMPOUND) gets a large folio, dst[i] = VALID | COMPOUND | its first pfn, or, where
-   * no aligned 2 MiB is free, 512 pages in the slots from i on. Returns how many pages.
+   * Allocates a page, as {@link allocPage} does, for each candidate of src (MIGRATE set) whose dst is 0:
+   * dst[i] = VALID | pfn, or still 0 where memory ran out. A huge page (COMPOUND) gets a large folio, dst[i]
+   * = VALID | COMPOUND | its first pfn, or, where no aligned 2 MiB is free, 512 pages in the slots from i on.
+   * Returns how many pages it allocated. Throws TypeError, and RangeError if dst is shorter than src.
    */
   allocPages(src: Uint32Array, dst: Uint32Array): number {
     const op = "devmem.allocPages";
@@ -145,7 +168,9 @@ export class HmmDevmem {
     return allocPagesInto(ctx, op, src, dst, this.zone);
   }
 
-  /** As {@link hmmDevmemRemove}, but throws HmmError EBUSY if pages are still in use. */
+  /**
+   * Removes the memory, as {@link hmmDevmemRemove} does, but throws HmmError EBUSY if pages are still in use.
+   */
   close(): void {
     const { stillInUse } = hmmDevmemRemove(this);
     if (stillInUse > 0) throw new HmmError(EBUSY, "devmem.close", `${stillInUse} pages are still in use`);
@@ -155,7 +180,32 @@ export class HmmDevmem {
     this.close();
   }
 
-  /** @internal Reports freed pages to the driver, oldest first; they can be allocated again from then on. */
+  // ── for the other classes: see DeviceMemory ──
+
+  /** @internal */
+  get faultsAsync(): boolean {
+    return this.ops.faultAsync !== undefined;
+  }
+
+  /** @internal */
+  fault(vma: Vma, address: number, page: Page, flags: AccessFlags, order: number): unknown {
+    return this.ops.fault(this, vma, address, page, flags, order);
+  }
+
+  /** @internal */
+  faultAsync(vma: Vma, address: number, page: Page, flags: AccessFlags, order: number): unknown {
+    return this.ops.faultAsync!(this, vma, address, page, flags, order);
+  }
+
+  /** @internal */
+  evict(first: Page, n: number): number {
+    return evictPages(this.check("migrateDeviceRange"), "migrateDeviceRange", first, n);
+  }
+
+  /**
+   * @internal Reports freed pages to the driver, oldest first; the engine may allocate them again from then
+   * on.
+   */
   deliverFreed(): void {
     const ctx = this.#ctx;
     for (;;) {
@@ -166,7 +216,7 @@ export class HmmDevmem {
     }
   }
 
-  /** One page: the usual case after a fault, without arrays. */
+  /** Reports one page without making an array: the usual case after a fault. */
   #deliverOne(): void {
     const { core, mem } = this.#ctx;
     const address = mem.header(HDR_XBUF);
@@ -198,13 +248,13 @@ export class HmmDevmem {
     ctx.depth--;
   }
 
-  /** @internal */
+  /** @internal Returns the context. Throws TypeError, naming the operation `op`, if the memory is removed. */
   check(op: string): Context {
     if (this.#removed) throw new TypeError(`${op}: the devmem was removed`);
     return this.#ctx;
   }
 
-  /** @internal */
+  /** @internal The core has given the memory back. */
   gone(): void {
     this.#removed = true;
     this.#ctx.listDevmem(this, false);
@@ -216,59 +266,62 @@ export class HmmDevmem {
 }
 
 /**
- * hmm_devmem_add: takes `size` bytes of the engine's device memory (rounded up to 2 MiB blocks) for a device.
- * @param device the owner: any value; devmems with equal values are one owner's. Also what hmmRangeFault and
+ * Gives a device memory of its own (hmm_devmem_add): `size` bytes of the engine's device memory, rounded up
+ * to 2 MiB. Returns the memory, which the caller removes or closes.
+ * @param owner any value but null: devmems with equal values have one owner. It is what hmmRangeFault and
  * migrateVmaSetup take as `owner`
- * @param options.coherent CPUs map its pages and reach them directly: accesses do not fault, and `fault` is never called.
- * False by default: device-private memory
- * @param options.id a stable name for Hmm.restore; "devmem1", "devmem2", … by default
+ * @param options.coherent CPUs map its pages and access them directly: accesses do not fault, and `fault` is
+ * never called. Default false: device-private memory
+ * @param options.id a stable name for Hmm.restore. Default: "devmem1", "devmem2", …
  *
- * Throws RangeError and TypeError for bad arguments, HmmError ENOMEM if that much is not left, or no devmem (15).
+ * Throws RangeError and TypeError for bad arguments, HmmError ENOMEM if so much memory is not left, or if
+ * there are 14 devmems already.
  */
 export function hmmDevmemAdd(
-  hmm: Hmm,
+  hmm: Forward["Hmm"],
   ops: HmmDevmemOps,
-  device: unknown,
+  owner: unknown,
   size: number,
-  options: { id?: string; coherent?: boolean } = {},
+  options: { id?: string | undefined; coherent?: boolean | undefined } = {},
 ): HmmDevmem {
   const op = "hmmDevmemAdd";
   const ctx = contextOf(op, hmm);
   checkMethod(op, "ops", ops, "fault");
   checkMethod(op, "ops", ops, "free", true);
   checkMethod(op, "ops", ops, "faultAsync", true);
-  if (device === null || device === undefined)
-    throw badType(op, "device", "a value that is not null", device);
+  if (owner === null || owner === undefined) throw badType(op, "owner", "a value that is not null", owner);
   checkInteger(op, "size", size, PAGE_SIZE, 2 ** 39);
   checkOptions(op, "options", options);
   checkText(op, "options.id", options.id);
   const { coherent = false } = options;
   const kind = checkFlag(op, "options.coherent", coherent) ? 1 : 0;
-  const zone = ctx.finish(op, ctx.core.devmemAdd(size, ctx.owners.number(device), kind));
-  return new HmmDevmem(ctx, zone, ops, device, options.id ?? `devmem${++ctx.ids.devmem}`);
+  const zone = ctx.finish(op, ctx.core.devmemAdd(size, ctx.owners.number(owner), kind));
+  return HmmDevmem.open(ctx, zone, ops, owner, options.id ?? `devmem${++ctx.ids.devmem}`);
 }
 
 /** What {@link hmmDevmemRemove} could not do. */
 export interface DevmemRemoveReport {
-  /** Pages that could not be brought back to system memory; 0: the devmem is gone. */
+  /** How many pages could not be brought back to system memory; 0: the memory is removed. */
   stillInUse: number;
 }
 
 /**
- * hmm_devmem_remove: no page is handed out any more; what the device's memory holds is migrated back to system memory,
- * in every address space; then the memory is given back. Pages that cannot move (no system memory, extra references,
- * an open migration) keep the devmem alive: the report says how many, and the call may be repeated. null is tolerated.
+ * Removes a device's memory (hmm_devmem_remove): no page is allocated from it any more, its pages are
+ * migrated back to system memory in every address space, and then the memory is given back. Pages that cannot
+ * move (no system memory, extra references, an open migration) keep it alive: the report says how many, and
+ * the call may be repeated. null is tolerated. Throws TypeError for other values, for a removed devmem, and
+ * inside a driver's callback.
  */
 export function hmmDevmemRemove(devmem: HmmDevmem | null): DevmemRemoveReport {
   const op = "hmmDevmemRemove";
   if (devmem === null) return { stillInUse: 0 };
-  if (!(devmem instanceof HmmDevmem)) throw badType(op, "devmem", "a HmmDevmem", devmem);
-  const ctx = devmem.check(op);
+  const ctx = checkDevmem(op, devmem);
   ctx.demandOutermost(op);
   devmem.deliverFreed();
   let inUse = ctx.finish(op, ctx.core.devmemRemove(devmem.zone));
   if (inUse > 0) {
-    evict(ctx, devmem);
+    for (let first = devmem.pfnFirst; first < devmem.pfnEnd; first += EVICT_PAGES)
+      devmem.evict(first, Math.min(EVICT_PAGES, devmem.pfnEnd - first));
     devmem.deliverFreed();
     inUse = ctx.finish(op, ctx.core.devmemRemove(devmem.zone));
   }
@@ -276,24 +329,22 @@ export function hmmDevmemRemove(devmem: HmmDevmem | null): DevmemRemoveReport {
   return { stillInUse: inUse };
 }
 
-const EVICT_PAGES = 512;
-
-/** Migrates what it can of the device's pages to system memory, a piece at a time. */
-function evict(ctx: Context, devmem: HmmDevmem): void {
-  for (let first = devmem.pfnFirst; first < devmem.pfnEnd; first += EVICT_PAGES)
-    evictPages(ctx, devmem, first, Math.min(EVICT_PAGES, devmem.pfnEnd - first));
+/**
+ * Begins a migration of pages [first, first + n) of device memory, wherever they are mapped, for eviction
+ * (migrate_device_range). Free pages and pages that are locked stay where they are. No lock is needed.
+ * Returns the migration, which the caller finalizes.
+ *
+ * Throws TypeError, RangeError unless all are pages of devmem, HmmError ENOMEM.
+ */
+export function migrateDeviceRange(devmem: HmmDevmem, first: Page, n: number): Migration {
+  const op = "migrateDeviceRange";
+  const ctx = checkDevmem(op, devmem);
+  checkInteger(op, "first", first, devmem.pfnFirst, devmem.pfnEnd - 1);
+  checkInteger(op, "n", n, 1, devmem.pfnEnd - first);
+  return beginDeviceRange(ctx, op, first, n);
 }
 
-/** @internal Migrates what it can of n of the device's pages to system memory, wherever they are mapped. How many. */
-export function evictPages(ctx: Context, devmem: HmmDevmem, first: Page, n: number): number {
-  const migration = migrateDeviceRange(devmem, first, n);
-  try {
-    if (migration.cpages === 0) return 0;
-    const { src, dst, npages } = migration;
-    ctx.core.systemAllocPages(src.byteOffset, dst.byteOffset, npages);
-    ctx.core.copyPages(src.byteOffset, dst.byteOffset, npages);
-    return migration.pages();
-  } finally {
-    migration.finalize();
-  }
+function checkDevmem(op: string, devmem: unknown): Context {
+  if (!(devmem instanceof HmmDevmem)) throw badType(op, "devmem", "a HmmDevmem", devmem);
+  return devmem.check(op);
 }

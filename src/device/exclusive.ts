@@ -2,41 +2,49 @@ import { EFAULT } from "../../assembly/uapi/errno.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { checkInteger, checkPageAddress } from "../engine/errors.ts";
+import type { Words } from "../engine/host.ts";
+import { run } from "../engine/request.ts";
 import { accessError } from "../space/access.ts";
 import { checkMm, type Mm } from "../space/mm.ts";
 
 /**
- * Pages that are lent to a device for exclusive (atomic) access, as {@link makeDeviceExclusive} found them: locked, with
- * a reference each. While they are locked nobody can take them back, so this is the time to enter them in the device's
- * table. Close it then: from then on a CPU access takes its page back, after it has told the mirrors.
+ * The pages that {@link makeDeviceExclusive} made device-exclusive, for atomic access: locked, with a
+ * reference each. As long as they are locked no CPU can take them back: this is the time to enter them in the
+ * device's page table. Then close the object: from then on a CPU access takes its page back, after it has
+ * told the mirrors.
  */
 export class ExclusivePages {
-  /** The pages in address order, 0 where one could not be lent. Only those that were reached. */
-  readonly pages: Uint32Array<ArrayBuffer>;
+  /** The pages that were reached, in address order; 0 where a page could not be made exclusive. */
+  readonly pages: Words;
   readonly #ctx: Context;
   #closed = false;
 
-  /** @internal */
-  constructor(ctx: Context, pages: Uint32Array<ArrayBuffer>) {
+  private constructor(ctx: Context, pages: Words) {
     this.#ctx = ctx;
     this.pages = pages;
   }
 
-  /** Pages that could be faulted in, lent or not: fewer than asked for if a later one could not. */
+  /** @internal Pages that the core has just made exclusive. */
+  static of(ctx: Context, pages: Words): ExclusivePages {
+    return new ExclusivePages(ctx, pages);
+  }
+
+  /** How many pages could be faulted in, exclusive or not: fewer than requested if a later one could not. */
   get reached(): number {
     return this.pages.length;
   }
 
-  /** Pages that are lent. */
+  /** How many pages are device-exclusive. */
   get lent(): number {
     return this.pages.reduce((count, page) => (page === 0 ? count : count + 1), 0);
   }
 
+  /** Whether it is closed. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Unlocks the pages and drops the references; the entries stay exclusive. Twice: nothing. */
+  /** Unlocks the pages and drops the references; the entries stay exclusive. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -54,19 +62,20 @@ export class ExclusivePages {
 }
 
 /**
- * make_device_exclusive: lends npages pages from addr (a page address) on to a device, for atomic access. Each is
- * faulted in for writing (copied first if it is shared), and every CPU entry of it becomes a device-exclusive one,
- * announced by MMU_NOTIFY_EXCLUSIVE for that page. A CPU access to it faults, tells the mirrors by another such event,
- * and takes the page back. rss and charges stay.
+ * Makes npages pages from addr (a page address) on exclusive to a device, for atomic access
+ * (make_device_exclusive). Each page is faulted in for writing (copied first if it is shared), and every CPU
+ * entry of it becomes a device-exclusive entry, announced by MMU_NOTIFY_EXCLUSIVE for that page. A CPU access
+ * to the page faults, tells the mirrors by another such event, and takes the page back. rss and charges stay.
  *
- * mmapSem must be held. The caller closes the result, after it has mapped what is lent in its device table. A page
- * cannot be lent if it is not anonymous (a shared mapping's, a file's), or if somebody has it locked; and nothing is
- * lent beyond the first page that cannot be faulted in (a hole, a mapping that may not be written).
+ * mmapSem must be held. The caller closes the result, after it has entered the pages in its device table. A
+ * page cannot become exclusive if it is not anonymous (a page of a shared mapping or a file), or if it is
+ * locked; and no page beyond the first one that cannot be faulted in (a hole, a mapping that must not be
+ * written) becomes exclusive.
+ * @param owner is named in these events, so that a driver can recognize its own. Default: none
  *
- * `owner` is named in the events of the lending, so that a driver can tell its own; default: nobody.
- *
- * Throws as mm.pin if the first page cannot be faulted in: HmmError EFAULT, ENOMEM, EAGAIN (an open migration, or pages
- * lent already and not closed yet), ELOOP. RangeError and TypeError before anything happens.
+ * Throws as mm.pin if the first page cannot be faulted in: HmmError EFAULT, ENOMEM, EAGAIN (an open
+ * migration, or exclusive pages that are not closed yet), ELOOP. Throws RangeError and TypeError before
+ * anything happens.
  */
 export function makeDeviceExclusive(mm: Mm, addr: number, npages: number, owner?: unknown): ExclusivePages {
   const op = "makeDeviceExclusive";
@@ -77,16 +86,16 @@ export function makeDeviceExclusive(mm: Mm, addr: number, npages: number, owner?
   const number = ctx.ownerNumber(owner);
   let pages = new Uint32Array(0);
   const answer = ctx.withScratch(op, Math.max(8, 4 * npages), (out) => {
-    const reached = ctx.run(ctx.core.makeDeviceExclusive(mm.id, addr, npages, out, number));
+    const reached = run(ctx, ctx.core.makeDeviceExclusive(mm.id, addr, npages, out, number));
     if (reached > 0) pages = ctx.mem.wordsAt(out, reached).slice();
     return reached;
   });
   if (answer <= 0) ctx.abort(accessError(mm, op, answer === 0 ? -EFAULT : answer, 0));
-  const exclusive = new ExclusivePages(ctx, pages);
+  const exclusive = ExclusivePages.of(ctx, pages);
   try {
     ctx.settle();
   } catch (error) {
-    // A callback has thrown: nobody will get the pages.
+    // A callback has thrown, so the caller gets no pages to close.
     exclusive.close();
     throw error;
   }

@@ -8,61 +8,77 @@ import { PROT_READ } from "../../assembly/uapi/vm.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { ADDRESS_LIMIT, badType, checkOptions, checkText } from "../engine/errors.ts";
-import type { MmuNotifierRange, Subscriber } from "../engine/request.ts";
+import type { MmuNotifyEvent } from "../engine/protocol.ts";
 import { checkMm, type Mm } from "../space/mm.ts";
+import type { MmuNotifierRange } from "./notifier.ts";
 
-/** `update`: the device must drop its entries of the range. */
+/** The action of `update` after which the device must not use its entries of the range. */
 export const HMM_UPDATE_INVALIDATE = 0;
-/** `update`: it is enough that the device stops writing. */
+/** The action of `update` after which the device must not write through its entries of the range. */
 export const HMM_UPDATE_WRITE_PROTECT = 1;
+
+/** HMM_UPDATE_*: what a mirror's `update` has to do. */
+export type HmmUpdateAction = typeof HMM_UPDATE_INVALIDATE | typeof HMM_UPDATE_WRITE_PROTECT;
 
 /**
  * @param action HMM_UPDATE_*
- * @param start first byte, as the event has it: not clipped to anything
+ * @param start the first byte, as the event has it: not clipped to any mapping
  * @param end exclusive
- * @param event MMU_NOTIFY_*: why
+ * @param event MMU_NOTIFY_*: why the entries change
  */
 export type HmmMirrorUpdate = (
   mirror: HmmMirror,
-  action: number,
+  action: HmmUpdateAction,
   start: number,
   end: number,
-  event: number,
+  event: MmuNotifyEvent,
 ) => void;
 
-/** `struct hmm_mirror_ops`. */
+/** The callbacks of a mirror (`struct hmm_mirror_ops`). */
 export interface HmmMirrorOps {
   /**
-   * Called before the CPU's entries of [start, end) change: on return the device must not use its entries of that
-   * range any more (INVALIDATE) or must not write through them (WRITE_PROTECT). Runs inside the operation: it may not
-   * take mmapSem for write. What it throws is thrown by the API call after the operation has been completed.
+   * Called before the CPU's entries of [start, end) change: once it has returned, the device must not use its
+   * own entries of that range (INVALIDATE), or must not write through them (WRITE_PROTECT). Runs inside the
+   * operation, so it must not take mmapSem for write. What it throws is thrown by the API call, after the
+   * operation is complete.
    */
-  update?: HmmMirrorUpdate;
+  update?: HmmMirrorUpdate | undefined;
   /** The 2018 code's name for `update`; one of the two is needed. */
-  syncCpuDevicePagetables?: HmmMirrorUpdate;
-  /** The mm goes away. The mirror is unregistered already; do not use it or the mm after this returns. */
-  release?: (mirror: HmmMirror) => void;
+  syncCpuDevicePagetables?: HmmMirrorUpdate | undefined;
+  /**
+   * Called when the mm goes away. The mirror is unregistered already; do not use it or the mm after this
+   * returns.
+   */
+  release?: ((mirror: HmmMirror) => void) | undefined;
 }
 
 /**
- * A device's mirror of an address space (`struct hmm_mirror`). Register it with {@link hmmMirrorRegister}; an mm may
- * have several, a mirror has one mm at a time.
+ * A device's mirror of an address space (`struct hmm_mirror`). Register it with {@link hmmMirrorRegister}; an
+ * mm may have several, a mirror has one mm at a time.
  */
-export class HmmMirror implements Subscriber {
+export class HmmMirror {
   readonly ops: HmmMirrorOps;
-  /** Names it in snapshots; given at registration if the constructor was not told. */
+  /** The stable name that snapshots use; assigned at registration if the constructor was given none. */
   id: string;
   /** The mm that it mirrors; null unless registered. */
   mm: Mm | null = null;
-  /** @internal */
+  /** @internal See Subscriber. */
+  readonly kind = "mirror";
+  /** @internal The core's id of the subscription. */
   notifier = 0;
+  /** The first byte that it mirrors. */
   readonly start = 0;
+  /** The last byte that it mirrors, inclusive. */
   readonly last = ADDRESS_LIMIT - 1;
   /** @internal */
   ctx: Context | null = null;
 
-  /** @param options.id a stable name for Hmm.restore; "mirror1", "mirror2", … by default. */
-  constructor(ops: HmmMirrorOps, options: { id?: string } = {}) {
+  /**
+   * @param options.id a stable name for Hmm.restore. Default: "mirror1", "mirror2", …
+   *
+   * Throws TypeError for bad options; {@link hmmMirrorRegister} checks `ops`.
+   */
+  constructor(ops: HmmMirrorOps, options: { id?: string | undefined } = {}) {
     const op = "new HmmMirror";
     checkOptions(op, "options", options);
     checkText(op, "options.id", options.id);
@@ -70,16 +86,17 @@ export class HmmMirror implements Subscriber {
     this.id = options.id ?? "";
   }
 
+  /** Whether it is registered. */
   get registered(): boolean {
     return this.mm !== null;
   }
 
-  /** @internal */
+  /** @internal See Subscriber. */
   get closed(): boolean {
     return this.mm === null;
   }
 
-  /** As {@link hmmMirrorUnregister}. */
+  /** Unregisters the mirror, as {@link hmmMirrorUnregister} does. Idempotent. */
   close(): void {
     hmmMirrorUnregister(this);
   }
@@ -88,14 +105,14 @@ export class HmmMirror implements Subscriber {
     hmmMirrorUnregister(this);
   }
 
-  /** @internal */
+  /** @internal See Subscriber. */
   notify(range: MmuNotifierRange): boolean {
     const update = this.ops.update ?? this.ops.syncCpuDevicePagetables;
     update?.call(this.ops, this, actionOf(range), range.start, range.end, range.event);
     return true;
   }
 
-  /** @internal */
+  /** @internal Registers the mirror; `restored`: the core has its subscription already, under this id. */
   attach(op: string, mm: Mm, ctx: Context, restored?: number): void {
     this.notifier = restored ?? ctx.finish(op, ctx.core.notifierInsert(mm.id, this.start, this.last));
     this.mm = mm;
@@ -105,7 +122,7 @@ export class HmmMirror implements Subscriber {
     ctx.mirrors.add(this);
   }
 
-  /** @internal */
+  /** @internal Unregisters the mirror. */
   detach(): void {
     const { mm, ctx } = this;
     if (mm === null || ctx === null) return;
@@ -115,8 +132,8 @@ export class HmmMirror implements Subscriber {
     this.mm = null;
   }
 
-  /** @internal The mm is closing: its last update, then release. The callbacks' exceptions are kept. */
-  release(): void {
+  /** @internal See Subscriber: the last update, then release. What the callbacks throw is kept. */
+  mmClosed(): void {
     const { mm, ctx } = this;
     if (mm === null || ctx === null) return;
     ctx.depth++;
@@ -136,10 +153,10 @@ export class HmmMirror implements Subscriber {
 }
 
 /**
- * Losing the right to write is all that a write-protected page or a protection with PROT_READ takes away. Which
- * protection mprotect() installs is known while it runs.
+ * A write-protected page, or a protection with PROT_READ, takes only the right to write away. While
+ * mprotect() runs, the mm knows the protection that it installs.
  */
-function actionOf(range: MmuNotifierRange): number {
+function actionOf(range: MmuNotifierRange): HmmUpdateAction {
   if (range.event === MMU_NOTIFY_PROTECTION_PAGE) return HMM_UPDATE_WRITE_PROTECT;
   const keepsRead = range.event === MMU_NOTIFY_PROTECTION_VMA && (range.mm.protecting & PROT_READ) !== 0;
   return keepsRead ? HMM_UPDATE_WRITE_PROTECT : HMM_UPDATE_INVALIDATE;
@@ -169,24 +186,29 @@ function register(op: string, mirror: HmmMirror | null, mm: Mm | null, locked: b
 }
 
 /**
- * hmm_mirror_register: from now on the mirror hears of every change to mm. Takes mm's mmapSem for write; use the
- * `…Locked` form where it is held. Returns 0, or -EINVAL if mirror, its ops or mm are null.
+ * Registers a mirror (hmm_mirror_register): from now on its `update` is called for every change to mm. Takes
+ * mm's mmapSem for write; use hmmMirrorRegisterLocked where the lock is held. Returns 0, or -EINVAL if
+ * mirror, its ops or mm are null.
  *
- * Throws TypeError (not a mirror, no update callback, registered already, mm closed) and HmmError ENOMEM (no notifier
- * left), EDEADLK (mmapSem is held).
+ * Throws TypeError (not a mirror, no update callback, registered already, mm closed) and HmmError ENOMEM (no
+ * notifier is left), EDEADLK (mmapSem is held).
  */
 export function hmmMirrorRegister(mirror: HmmMirror | null, mm: Mm | null): number {
   return register("hmmMirrorRegister", mirror, mm, false);
 }
 
-/** As {@link hmmMirrorRegister}, with mm's mmapSem held for write by somebody; TypeError if it is not. */
+/**
+ * Registers a mirror as {@link hmmMirrorRegister} does. Throws TypeError unless mm's mmapSem is held for
+ * write.
+ */
 export function hmmMirrorRegisterLocked(mirror: HmmMirror | null, mm: Mm | null): number {
   return register("hmmMirrorRegisterLocked", mirror, mm, true);
 }
 
 /**
- * hmm_mirror_unregister: the mirror hears nothing any more. Of a mirror that is not registered (or whose mm is gone)
- * it does nothing. The mm's other mirrors go on; this one may be registered again.
+ * Unregisters a mirror (hmm_mirror_unregister): its callbacks are not called any more. Does nothing for a
+ * mirror that is not registered, or whose mm is gone. The mm's other mirrors stay, and this one may be
+ * registered again. Throws TypeError for anything but a mirror.
  */
 export function hmmMirrorUnregister(mirror: HmmMirror): void {
   if (!(mirror instanceof HmmMirror)) throw badType("hmmMirrorUnregister", "mirror", "a HmmMirror", mirror);

@@ -13,34 +13,50 @@ import {
   HmmError,
   show,
 } from "../engine/errors.ts";
-import type { MmuNotifierRange, Subscriber } from "../engine/request.ts";
+import type { MmuNotifyEvent } from "../engine/protocol.ts";
 import { checkMm, type Mm } from "../space/mm.ts";
 
-/** `struct mmu_interval_notifier_ops`. */
+/** What is about to change (`struct mmu_notifier_range`). */
+export interface MmuNotifierRange {
+  mm: Mm;
+  /** The first byte. */
+  start: number;
+  /** The end, exclusive. */
+  end: number;
+  /** MMU_NOTIFY_*: why the entries change. */
+  event: MmuNotifyEvent;
+  /** The owner that the operation names (MMU_NOTIFY_MIGRATE, MMU_NOTIFY_EXCLUSIVE), else null. */
+  owner: unknown;
+}
+
+/** The callback of an interval notifier (`struct mmu_interval_notifier_ops`). */
 export interface MmuIntervalNotifierOps {
   /**
-   * Called before the CPU's entries of [range.start, range.end) change. On return the device must not use them any
-   * more. Runs inside the operation: what it may not do is take mmapSem for write or wait for it. The sequence number
-   * is stored for it (mmu_interval_set_seq) unless it returns false: "the event is my own, and I ignore it". What it
-   * throws is thrown by the API call after the operation has been completed.
+   * Called before the CPU's entries of [range.start, range.end) change: once it has returned, the device must
+   * not use its own entries of that range. Runs inside the operation, so it must not take mmapSem for write
+   * or wait for it. `seq` becomes the notifier's sequence number (mmu_interval_set_seq), unless the callback
+   * returns false: "the event is my own, and I ignore it". What it throws is thrown by the API call, after
+   * the operation is complete.
    */
   invalidate(range: MmuNotifierRange, seq: number): boolean | void;
 }
 
 /**
- * A subscription to the invalidations of [start, start + length) of an mm (`struct mmu_interval_notifier`, with
- * mmu_interval_notifier_insert). Made and inserted in one. Whoever made it closes it; closing the mm closes it too,
- * after MMU_NOTIFY_RELEASE.
+ * A subscription to the invalidations of [start, start + length), in bytes, of an mm (`struct
+ * mmu_interval_notifier`). The constructor inserts it (mmu_interval_notifier_insert). The caller closes it;
+ * closing the mm closes it too, after MMU_NOTIFY_RELEASE.
  */
-export class MmuIntervalNotifier implements Subscriber {
+export class MmuIntervalNotifier {
   readonly mm: Mm;
-  /** First byte. */
+  /** The first byte. */
   readonly start: number;
-  /** Last byte, inclusive. */
+  /** The last byte, inclusive. */
   readonly last: number;
-  /** Names it in snapshots. */
+  /** The stable name that snapshots use. */
   readonly id: string;
-  /** @internal */
+  /** @internal See Subscriber. */
+  readonly kind = "notifier";
+  /** @internal The core's id of the subscription. */
   readonly notifier: number;
   readonly #ctx: Context;
   readonly #ops: MmuIntervalNotifierOps;
@@ -48,18 +64,19 @@ export class MmuIntervalNotifier implements Subscriber {
   #busy = 0;
 
   /**
-   * @param start first byte
-   * @param length bytes; 0 or beyond 2^48 throws HmmError EOVERFLOW
-   * @param options.id a stable name for Hmm.restore; "notifier1", "notifier2", … by default
+   * @param start the first byte
+   * @param length bytes; what reaches beyond 2^48 is cut off
+   * @param options.id a stable name for Hmm.restore. Default: "notifier1", "notifier2", …
    *
-   * Throws TypeError for bad arguments or a closed mm, HmmError ENOMEM if no notifier is left.
+   * Throws TypeError and RangeError for bad arguments or a closed mm, HmmError EOVERFLOW if the range is
+   * empty or wraps around 2^64, ENOMEM if no notifier is left.
    */
   constructor(
     mm: Mm,
     start: number,
     length: number,
     ops: MmuIntervalNotifierOps,
-    options: { id?: string; /** @internal */ restored?: number } = {},
+    options: { id?: string | undefined; /** @internal */ restored?: number | undefined } = {},
   ) {
     const op = "new MmuIntervalNotifier";
     const ctx = checkMm(op, mm);
@@ -83,13 +100,15 @@ export class MmuIntervalNotifier implements Subscriber {
     ctx.notifiers.add(this);
   }
 
+  /** Whether it is closed. */
   get closed(): boolean {
     return this.#closed;
   }
 
   /**
-   * mmu_interval_read_begin: the sequence number to pass to {@link readRetry}. Throws HmmError EAGAIN inside an
-   * invalidation that touches this notifier (the kernel would sleep), TypeError after close.
+   * Returns the sequence number to pass to {@link readRetry} (mmu_interval_read_begin). Throws HmmError
+   * EAGAIN inside an invalidation that touches this notifier, where the kernel would sleep; TypeError after
+   * close().
    */
   readBegin(): number {
     this.#check("notifier.readBegin");
@@ -104,7 +123,10 @@ export class MmuIntervalNotifier implements Subscriber {
     return seq >>> 0;
   }
 
-  /** mmu_interval_read_retry: true if the range was invalidated since `readBegin()` returned seq. */
+  /**
+   * Returns whether the range was invalidated since `readBegin()` returned seq (mmu_interval_read_retry).
+   * Throws TypeError after close() and unless seq is a 32-bit word.
+   */
   readRetry(seq: number): boolean {
     const op = "notifier.readRetry";
     this.#check(op);
@@ -113,29 +135,29 @@ export class MmuIntervalNotifier implements Subscriber {
   }
 
   /**
-   * mmu_interval_notifier_remove. Twice: nothing. Throws HmmError EBUSY from its own callback, where the kernel would
-   * wait for itself.
+   * Ends the subscription (mmu_interval_notifier_remove). Idempotent. Throws HmmError EBUSY from its own
+   * callback, where the kernel would wait for itself.
    */
   close(): void {
     if (this.#closed) return;
     if (this.#busy > 0)
       throw new HmmError(EBUSY, "notifier.close", "called from the notifier's own callback");
     this.#ctx.core.notifierRemove(this.notifier);
-    this.released();
+    this.mmClosed();
   }
 
   [dispose](): void {
     this.close();
   }
 
-  /** @internal The core dropped it with its mm. */
-  released(): void {
+  /** @internal See Subscriber: the core has dropped the subscription. */
+  mmClosed(): void {
     this.#closed = true;
     this.mm.unsubscribe(this);
     this.#ctx.notifiers.delete(this);
   }
 
-  /** @internal */
+  /** @internal See Subscriber. */
   notify(range: MmuNotifierRange, seq: number): boolean {
     this.#busy++;
     try {
@@ -145,7 +167,9 @@ export class MmuIntervalNotifier implements Subscriber {
     }
   }
 
-  /** @internal The context, if the notifier is open and mm's. */
+  /**
+   * @internal Returns the context. Throws TypeError, naming the operation `op`, if the notifier is closed.
+   */
   check(op: string): Context {
     this.#check(op);
     return this.#ctx;

@@ -1,4 +1,4 @@
-import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOMEM, EPERM } from "../../assembly/uapi/errno.ts";
+import { EAGAIN, EBUSY, EINVAL, EPERM } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import {
   HMM_PFN_ERROR,
@@ -7,55 +7,55 @@ import {
   HMM_PFN_VALID,
   HMM_PFN_WRITE,
 } from "../../assembly/uapi/pfn.ts";
-import { HDR_FAULT_ADDR, HEADER, OWNER_ANY } from "../../assembly/abi/struct.ts";
+import { OWNER_ANY } from "../../assembly/abi/argument.ts";
+import { HDR_FAULT_ADDR, HEADER } from "../../assembly/abi/header.ts";
 import { VM_READ } from "../../assembly/uapi/vm.ts";
 import type { Context } from "../engine/context.ts";
-import {
-  badType,
-  checkAddress,
-  checkOptions,
-  checkPageAddress,
-  checkPageRange,
-  checkU32,
-} from "../engine/errors.ts";
-import { checkMm, type Mm } from "../space/mm.ts";
+import { badType, checkOptions, checkPageAddress } from "../engine/errors.ts";
+import type { HmmPfnFlags } from "../engine/protocol.ts";
+import { run } from "../engine/request.ts";
+import { checkPfns, withPfns } from "../page/arrays.ts";
+import type { Mm } from "../space/mm.ts";
 import { Vma } from "../space/vma.ts";
-import { MmuIntervalNotifier } from "./notifier.ts";
-import { checkPfns, withPfns } from "./pages.ts";
+import { protocolAnswer } from "./range-fault.ts";
 
 /** Walks that an invalidation from within may restart before hmmVmaFault answers -EBUSY. */
 const WALKS = 8;
 
 /**
- * A tracked snapshot of the 2018 calls (`struct hmm_range`): between a successful hmmVmaGetPfns or hmmVmaFault and
- * hmmVmaRangeDone the engine knows of it, and an invalidation that overlaps it makes it invalid and sets the
- * overlapped slots to 0. Any number of ranges may be tracked; one object is tracked once at a time.
+ * A range of the 2018 calls (`struct hmm_range`). The engine tracks it between a successful hmmVmaGetPfns or
+ * hmmVmaFault and hmmVmaRangeDone: an invalidation that overlaps it makes it invalid and sets the overlapped
+ * slots to 0. Any number of ranges may be tracked, and one object is tracked once at a time.
  */
 export class HmmRange {
-  /** First byte of the last call. */
+  /** The first byte of the last call. */
   start = 0;
-  /** End, exclusive. */
+  /** The end of the last call, exclusive. */
   end = 0;
   /** The slots of the last call. */
   pfns: Uint32Array | null = null;
-  /** Whether nothing changed since. */
+  /** Whether nothing has changed since. */
   valid = false;
-  /** Whose device pages count as one's own; undefined: anybody's, as in 2018. Set it where an mm has several devices. */
+  /**
+   * The owner whose device pages are reported instead of faulted back. undefined: every owner's, as in 2018.
+   * Set it where an mm has several devices.
+   */
   owner: unknown;
   /** @internal The mm that tracks it. */
   mm: Mm | null = null;
 
+  /** @param options.owner see {@link owner}. Throws TypeError for bad options. */
   constructor(options: { owner?: unknown } = {}) {
     checkOptions("new HmmRange", "options", options);
     this.owner = options.owner;
   }
 
-  /** Whether hmmVmaRangeDone is due. */
+  /** Whether the range is tracked: hmmVmaRangeDone is due. */
   get tracked(): boolean {
     return this.mm !== null;
   }
 
-  /** @internal An invalidation of [start, end), half open like the range. */
+  /** @internal See TrackedRange: [start, end) is invalidated. */
   invalidate(start: number, end: number): void {
     if (end <= this.start || start >= this.end) return;
     this.valid = false;
@@ -64,9 +64,14 @@ export class HmmRange {
     const to = Math.ceil((Math.min(end, this.end) - this.start) / PAGE_SIZE);
     this.pfns.fill(0, from, to);
   }
+
+  /** @internal See TrackedRange. */
+  mmClosed(): void {
+    this.mm = null;
+  }
 }
 
-/** What one 2018 call works on. */
+/** What one call works on. */
 interface Call {
   op: string;
   ctx: Context;
@@ -77,10 +82,10 @@ interface Call {
   pfns: Uint32Array;
   npages: number;
   owner: number;
-  flags: number;
+  flags: HmmPfnFlags;
 }
 
-/** The checks both calls share, in the kernel's order. A negative errno ends the call. */
+/** Makes the checks that both calls share, in the kernel's order. A negative errno ends the call. */
 function prepare(
   op: string,
   vma: Vma | null,
@@ -88,7 +93,7 @@ function prepare(
   start: number,
   end: number,
   pfns: Uint32Array,
-  flags: number,
+  flags: HmmPfnFlags,
 ): Call | number {
   if (!(range instanceof HmmRange)) throw badType(op, "range", "a HmmRange", range);
   if (range.tracked) throw new TypeError(`${op}: the range is tracked already; hmmVmaRangeDone ends that`);
@@ -151,10 +156,10 @@ function walkOnce(call: Call): number {
 }
 
 function walkAt(address: number, { ctx, mm, start, end, flags, owner }: Call): number {
-  return ctx.run(ctx.core.hmmRangeFault(mm.id, start, end, address, flags, 0, owner, 0, 0));
+  return run(ctx, ctx.core.hmmRangeFault(mm.id, start, end, address, flags, 0, owner, 0, 0));
 }
 
-/** The failing slot keeps ERROR, what comes after it is 0. */
+/** Marks the failing slot as ERROR, and clears the slots after it. */
 function markFailure(call: Call): void {
   const { ctx, start, end, pfns, npages } = call;
   let failed = ctx.mem.headerF64(HDR_FAULT_ADDR);
@@ -164,6 +169,7 @@ function markFailure(call: Call): void {
   pfns.fill(0, index + 1, npages);
 }
 
+/** The first slot whose page lacks what the call needs. */
 function firstLacking(call: Call): number {
   const { op, ctx, mm, start, end, npages, owner, flags } = call;
   const needed = (flags & HMM_PFN_REQ_WRITE) !== 0 ? HMM_PFN_WRITE : HMM_PFN_VALID;
@@ -174,15 +180,29 @@ function firstLacking(call: Call): number {
   });
 }
 
+/** Walks, and ends the API call. An open migration is EAGAIN if the call may block, else -EBUSY. */
+function finish(call: Call, block: boolean): number {
+  const { op, ctx, mm, range } = call;
+  const answer = walk(call);
+  try {
+    return protocolAnswer(op, ctx, answer === -EAGAIN && !block ? -EBUSY : answer);
+  } catch (error) {
+    // A callback has thrown, so the caller does not learn that the range is tracked: it must not be.
+    if (range.tracked) untrack(mm, range);
+    throw error;
+  }
+}
+
 /**
- * hmm_vma_get_pfns: what the CPU's table says of [start, end), without faulting anything in. Slots: 0 nothing (also
- * swapped out or migrating), else VALID | page, WRITE where the CPU may write; the pages of device memory are reported
- * like others, WRITE as their entry has it.
+ * Fills the slots of [start, end) with what the CPU's page table says, and faults nothing in
+ * (hmm_vma_get_pfns). A slot is 0 where nothing is present (also swapped out or migrating), else VALID |
+ * page, with WRITE where the CPU may write. Pages of device memory are reported like others, with WRITE as
+ * their entry has it. mmapSem must be held, until hmmVmaRangeDone.
  *
- * Returns 0: the range is tracked now and hmmVmaRangeDone is due; -EINVAL: no mapping, start…end not inside it, no
- * registered mirror, or a special mapping (every slot is ERROR then: the words have no bit for SPECIAL); -EPERM: the
- * mapping has no VM_READ (every slot is 0). mmapSem must be held, until hmmVmaRangeDone. Throws RangeError (unaligned,
- * pfns too short) and TypeError (stale vma, range tracked already, lock not held) before anything happens.
+ * Returns 0: the range is tracked now, and hmmVmaRangeDone is due; -EINVAL: no mapping, start…end not inside
+ * it, no registered mirror, or a special mapping (every slot is ERROR then: the words have no bit for
+ * SPECIAL); -EPERM: the mapping has no VM_READ (every slot is 0). Throws RangeError (unaligned, pfns too
+ * short) and TypeError (stale vma, range tracked already, lock not held) before anything happens.
  */
 export function hmmVmaGetPfns(
   vma: Vma | null,
@@ -192,18 +212,17 @@ export function hmmVmaGetPfns(
   pfns: Uint32Array,
 ): number {
   const call = prepare("hmmVmaGetPfns", vma, range, start, end, pfns, 0);
-  if (typeof call === "number") return call;
-  return protocolAnswer(call, walk(call), true);
+  return typeof call === "number" ? call : finish(call, true);
 }
 
 /**
- * hmm_vma_fault: as {@link hmmVmaGetPfns}, but every page is faulted in first, for writing if `write`. Device pages of
- * the range's owner stay where they are.
+ * Fills slots as {@link hmmVmaGetPfns} does, but faults every page in first, for writing if `write`
+ * (hmm_vma_fault). Device pages of the range's owner stay where they are.
  *
- * Returns also -EBUSY: try again from mm.findVma on (what was read changed meanwhile, or, with `block` false, a page
- * is in an open migration); -EFAULT, -EPERM (write, and the mapping is read-only), -ENOMEM: the failing slot is ERROR,
- * the slots after it are 0, and the range is not tracked. With `block` true an open migration throws HmmError EAGAIN:
- * a synchronous call cannot wait for it.
+ * Returns also -EBUSY: try again from mm.findVma on, because what was read changed meanwhile or, with `block`
+ * false, because a page is in an open migration; -EFAULT, -EPERM (write, and the mapping is read-only),
+ * -ENOMEM: the failing slot is ERROR, the slots after it are 0, and the range is not tracked. With `block`
+ * true an open migration throws HmmError EAGAIN: a synchronous call cannot wait for it.
  */
 export function hmmVmaFault(
   vma: Vma | null,
@@ -219,38 +238,13 @@ export function hmmVmaFault(
   if (typeof block !== "boolean") throw badType(op, "block", "a boolean", block);
   const flags = (write ? HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT) >>> 0;
   const call = prepare(op, vma, range, start, end, pfns, flags);
-  if (typeof call === "number") return call;
-  return protocolAnswer(call, walk(call), block);
-}
-
-const RETURNED = [0, -EBUSY, -EFAULT, -EINVAL, -EPERM, -ENOMEM];
-
-/** What the protocol returns; the rest is thrown. Ends the API call. */
-function protocolAnswer(
-  { op, mm, range }: { op: string; mm: Mm; range?: HmmRange },
-  answer: number,
-  block: boolean,
-): number {
-  const { ctx } = mm;
-  if (answer === -EAGAIN && !block) answer = -EBUSY;
-  if (answer !== 0 && !RETURNED.includes(answer))
-    return ctx.finish(op, answer, {
-      address: answer === -EAGAIN ? ctx.mem.headerF64(HDR_FAULT_ADDR) : undefined,
-    });
-  try {
-    ctx.settle();
-  } catch (error) {
-    // A callback has thrown: the caller does not learn that a range is tracked, so none is.
-    if (range?.tracked === true) untrack(mm, range);
-    throw error;
-  }
-  return answer;
+  return typeof call === "number" ? call : finish(call, block);
 }
 
 /**
- * hmm_vma_range_done: ends the tracking, and tells whether the snapshot is still true. Call it with the lock held that
- * the mirror's update takes, before the device's table is written. mmapSem must be held. Throws TypeError if the range
- * is not tracked (called twice, or the call before had failed).
+ * Ends the tracking of a range, and returns whether its slots are still true (hmm_vma_range_done). Call it
+ * with the lock held that the mirror's update takes, before the device's page table is written. mmapSem must
+ * be held. Throws TypeError if the range is not tracked (called twice, or the call before had failed).
  */
 export function hmmVmaRangeDone(vma: Vma | null, range: HmmRange): boolean {
   const op = "hmmVmaRangeDone";
@@ -262,94 +256,4 @@ export function hmmVmaRangeDone(vma: Vma | null, range: HmmRange): boolean {
   mm.mmapSem.demand(op, false);
   untrack(mm, range);
   return range.valid;
-}
-
-/** What {@link hmmRangeFault} takes: the modern `struct hmm_range`. */
-export interface HmmRangeFaultArgs {
-  /** The subscription that covers the range; -EBUSY if it was invalidated since notifierSeq. */
-  notifier?: MmuIntervalNotifier;
-  /** What notifier.readBegin() returned. */
-  notifierSeq?: number;
-  /** The address space, where no notifier says it. */
-  mm?: Mm;
-  /** First byte, a page address. */
-  start: number;
-  /** End, exclusive, a page address. */
-  end: number;
-  /** A slot a page: in, REQ_FAULT and REQ_WRITE where pfnFlagsMask lets them through; out, hmm_pfn words. */
-  pfns: Uint32Array;
-  /** HMM_PFN_REQ_* for every slot. Default 0: a snapshot. */
-  defaultFlags?: number;
-  /** Which bits of the slots count as requests. Default 0. */
-  pfnFlagsMask?: number;
-  /** Whose device pages stay where they are and are reported (dev_private_owner). Default: nobody's. */
-  owner?: unknown;
-}
-
-/** What one modern call works on. */
-type FaultCall = { args: HmmRangeFaultArgs; ctx: Context; mm: Mm; npages: number };
-
-function checkFaultArgs(op: string, args: HmmRangeFaultArgs): FaultCall {
-  checkOptions(op, "args", args);
-  const { notifier } = args;
-  if (notifier !== undefined && !(notifier instanceof MmuIntervalNotifier)) {
-    throw badType(op, "notifier", "a MmuIntervalNotifier", notifier);
-  }
-  const mm = notifier?.mm ?? args.mm;
-  notifier?.check(op);
-  if (args.mm !== undefined) checkMm(op, args.mm);
-  const ctx = checkMm(op, mm);
-  if (args.mm !== undefined && args.mm !== mm)
-    throw new TypeError(`${op}: mm must be the notifier's: it is another mm`);
-  if (notifier !== undefined) checkU32(op, "notifierSeq", args.notifierSeq);
-  const npages = checkPageRange(op, args.start, args.end);
-  checkAddress(op, "start", args.start);
-  checkPfns(op, "pfns", args.pfns, npages);
-  const { defaultFlags = 0, pfnFlagsMask = 0 } = args;
-  checkU32(op, "defaultFlags", defaultFlags);
-  checkU32(op, "pfnFlagsMask", pfnFlagsMask);
-  mm!.mmapSem.demand(op, false);
-  return { args, ctx, mm: mm!, npages };
-}
-
-function rangeFault(op: string, args: HmmRangeFaultArgs): { ctx: Context; mm: Mm; answer: number } {
-  const call = checkFaultArgs(op, args);
-  const { ctx, mm, npages } = call;
-  return { ctx, mm, answer: withPfns(ctx, op, args.pfns, npages, "inout", faultAt, call) };
-}
-
-function faultAt(address: number, { args, ctx, mm }: FaultCall): number {
-  const { start, end, notifier, notifierSeq = 0, defaultFlags = 0, pfnFlagsMask = 0 } = args;
-  const owner = ctx.ownerNumber(args.owner);
-  const id = notifier?.notifier ?? 0;
-  return ctx.run(
-    ctx.core.hmmRangeFault(mm.id, start, end, address, defaultFlags, pfnFlagsMask, owner, id, notifierSeq),
-  );
-}
-
-/**
- * hmm_range_fault: fills the slots of [start, end), faulting in what is requested. The range may cover several
- * mappings and holes (ERROR; -EFAULT where requested). mmapSem must be held, and `notifier.readRetry(notifierSeq)`
- * checked under the driver's own lock before the slots are used.
- *
- * Returns 0, -EBUSY (invalidated since notifierSeq: start again from readBegin), -EFAULT, -EPERM, -ENOMEM. Throws
- * HmmError EAGAIN when a requested page is in an open migration ({@link hmmRangeFaultAsync} waits), and RangeError or
- * TypeError before anything happens.
- */
-export function hmmRangeFault(args: HmmRangeFaultArgs): number {
-  const op = "hmmRangeFault";
-  const { mm, answer } = rangeFault(op, args);
-  return protocolAnswer({ op, mm }, answer, true);
-}
-
-/** As {@link hmmRangeFault}, but waits for the end of open migrations. mmapSem must be held until it settles. */
-export async function hmmRangeFaultAsync(args: HmmRangeFaultArgs): Promise<number> {
-  const op = "hmmRangeFaultAsync";
-  for (;;) {
-    const { ctx, mm, answer } = rangeFault(op, args);
-    const migration = answer === -EAGAIN ? ctx.metMigration() : undefined;
-    if (migration === undefined) return protocolAnswer({ op, mm }, answer, true);
-    ctx.settle();
-    await migration.ended;
-  }
 }

@@ -5,7 +5,7 @@ import type { DmirrorOptions } from "./options.ts";
 const PIECE_MAX = 2 ** 27;
 const MEMORY_MAX = 2 ** 39;
 
-/** A value as messages write it. */
+/** Writes a value for a message. */
 function written(value: unknown): string {
   if (typeof value === "number" && Number.isInteger(value) && value > 0xffff)
     return `0x${value.toString(16)}`;
@@ -16,6 +16,7 @@ function written(value: unknown): string {
   return value.constructor === Object ? "an object" : `a ${value.constructor.name}`;
 }
 
+/** Makes a TypeError that names operation, argument, expectation and value. */
 export function badType(op: string, name: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${op}: ${name} must be ${expected}, got ${written(value)}`);
 }
@@ -28,7 +29,7 @@ function checkInteger(op: string, name: string, value: unknown, min: number, max
   throw new RangeError(`${op}: ${name} must be ${range}, got ${written(value)}`);
 }
 
-/** Refuses what no mirror can be made with, before anything is made. */
+/** Refuses bad arguments of a mirror, before anything is made. */
 export function checkMirror(mm: Mm, options: DmirrorOptions): void {
   const op = "new Dmirror";
   if (!(mm instanceof Mm)) throw badType(op, "mm", "an Mm", mm);

@@ -20,35 +20,37 @@ import {
   type Vma,
 } from "../index.ts";
 
+/** What a {@link DmirrorDevice} is made with. */
 export interface DmirrorDeviceOptions {
   /** Bytes of device memory. Default 64 MiB. */
-  memory?: number;
-  /** A stable name for Hmm.restore. */
-  id?: string;
-  /** CPUs reach its memory directly. Default false: device-private memory. */
-  coherent?: boolean;
+  memory?: number | undefined;
+  /** A stable name for Hmm.restore. Default: "devmem1", "devmem2", … */
+  id?: string | undefined;
+  /** CPUs access its memory directly. Default false: device-private memory. */
+  coherent?: boolean | undefined;
 }
 
 const DEVICE_MEMORY = 64 << 20;
 /** Pages that are evicted at a time. */
 const EVICT_PAGES = 512;
-/** @internal What a migration selects: huge pages move as they are, where that can be. */
+/** @internal What a migration to the device selects: huge pages move as a whole where possible. */
 export const TO_DEVICE = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND;
-/** Pages of a huge page. */
+/** The pages of a huge page. */
 const HUGE_PAGES = 512;
-/** In a migration's src: a candidate that is a page; MIGRATE alone is a hole, or the zero page. */
+/** The bits of a candidate in src that is a page; MIGRATE alone is a hole, or the zero page. */
 const PAGE_TO_MIGRATE = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
 /**
- * A simulated device: memory that CPUs cannot touch, or, if it is coherent, use like their own. Several mirrors may share it. It is the owner of its memory: what
- * names it as owner is this device's own.
+ * A simulated device: memory that CPUs cannot touch or, if it is coherent, use like their own. Several
+ * mirrors may share it. It is the owner of its memory: events and ranges that name it as owner are this
+ * device's own.
  */
 export class DmirrorDevice {
   readonly hmm: Hmm;
   readonly devmem: HmmDevmem;
   #failNext = false;
 
-  /** Throws as hmmDevmemAdd. The caller closes it. */
+  /** Makes the device. The caller closes it. Throws as hmmDevmemAdd. */
   constructor(hmm: Hmm, options: DmirrorDeviceOptions = {}) {
     if (typeof options !== "object" || options === null)
       throw new TypeError(`new DmirrorDevice: options must be an object, got ${JSON.stringify(options)}`);
@@ -59,22 +61,25 @@ export class DmirrorDevice {
     this.devmem = hmmDevmemAdd(hmm, { fault }, this, memory, { id, coherent });
   }
 
-  /** @internal What migrateVmaSetup has to select for this device's own pages: MIGRATE_VMA_SELECT_DEVICE_*. */
+  /** @internal The MIGRATE_VMA_SELECT_DEVICE_* bit that selects this device's pages. */
   get select(): number {
     return this.devmem.coherent ? MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
   }
 
-  /** @internal The same, with huge pages as they are. */
+  /** @internal The bits that select this device's pages, with huge pages as a whole. */
   get toSystem(): number {
     return this.select | MIGRATE_VMA_SELECT_COMPOUND;
   }
 
-  /** The next allocation, of device memory or of system memory to migrate to, fails once. */
+  /** Makes the next allocation, of device memory or of system memory to migrate to, fail once. */
   failNextAlloc(): void {
     this.#failNext = true;
   }
 
-  /** Migrates all pages of the device's memory to system memory, in every address space. Returns how many went. */
+  /**
+   * Migrates all pages of the device's memory to system memory, in every address space. Returns how many
+   * moved.
+   */
   evict(): number {
     const { devmem } = this;
     let moved = 0;
@@ -86,7 +91,10 @@ export class DmirrorDevice {
     return moved;
   }
 
-  /** Evicts everything and gives the memory back. Throws HmmError EBUSY if a page cannot be evicted. */
+  /**
+   * Evicts everything and gives the memory back. Idempotent. Throws HmmError EBUSY if a page cannot be
+   * evicted.
+   */
   close(): void {
     if (!this.devmem.removed) this.devmem.close();
   }
@@ -95,7 +103,9 @@ export class DmirrorDevice {
     this.close();
   }
 
-  /** @internal Gives the candidates of m device memory, as far as there is some, and copies them there. */
+  /**
+   * @internal Allocates device memory for the candidates of m, as far as there is any, and copies them there.
+   */
   copyToDevice(m: Migration): void {
     const candidates = this.#candidates(m, MIGRATE_PFN_MIGRATE, () => this.devmem.allocPage());
     this.devmem.allocPages(candidates, m.dst);
@@ -103,8 +113,8 @@ export class DmirrorDevice {
   }
 
   /**
-   * @internal Gives the pages among the candidates of m system memory and copies them there; holes stay holes. false:
-   * memory ran out for one.
+   * @internal Allocates system memory for the pages among the candidates of m and copies them there; holes
+   * stay holes. Returns false if memory ran out for one.
    */
   copyToSystem(m: Migration): boolean {
     this.hmm.allocPages(
@@ -116,8 +126,8 @@ export class DmirrorDevice {
   }
 
   /**
-   * The words of m.src that have all of `flags`, less the one whose allocation is to fail. A huge page has small ones
-   * instead then, by `alloc`.
+   * Returns the words of m.src that have all of `flags`, without the one whose allocation is to fail. If that
+   * one is a huge page, it gets small pages by `alloc` instead.
    */
   #candidates(m: Migration, flags: number, alloc: () => number): Uint32Array {
     const words = m.src.map((word) => ((word & flags) >>> 0 === flags ? word : 0));
@@ -135,8 +145,9 @@ export class DmirrorDevice {
   }
 
   /**
-   * A CPU, or another device, touches a page of ours: what its entry maps goes back, `size` bytes, one page or a huge
-   * one. The engine knows owner and the faulting page here, because it is the engine that called.
+   * Serves a CPU's or another device's access to a page of this device: what the entry maps, `size` bytes,
+   * one page or a huge page, goes back. The engine knows owner and faulting page here, because the engine
+   * made the call.
    */
   #fault(vma: Vma, address: number, size: number): VmFault {
     const start = address - (address % size);
@@ -147,7 +158,7 @@ export class DmirrorDevice {
   }
 }
 
-/** Pages (not holes) that are to move, and after m.pages() those that have. */
+/** @internal Counts the pages (not holes) that are to move or, after m.pages(), have moved. */
 export function countPages(m: Migration): number {
   let count = 0;
   for (const word of m.src) if ((word & PAGE_TO_MIGRATE) >>> 0 === PAGE_TO_MIGRATE) count++;

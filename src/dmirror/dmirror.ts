@@ -1,13 +1,6 @@
 /**
- * The reference driver, the counterpart of the kernel's HMM test driver: a device with memory of its own, and mirrors
- * of address spaces on it. It is written on the public API alone; start here to write your own driver.
- *
- *   const device = new DmirrorDevice(hmm, { memory: 16 << 20 });
- *   const mirror = new Dmirror(mm, { device });
- *   mirror.migrateToDevice(addr, 16);
- *   mirror.write(addr, bytes);          // the device writes; the CPU reads it with mm.read(addr, …)
- *   mirror.close();
- *   device.close();
+ * The reference driver, the counterpart of the kernel's HMM test driver (lib/test_hmm.c): a device with
+ * memory of its own, and mirrors of address spaces on it. It uses the public API alone.
  */
 import { dispose } from "../engine/dispose.ts";
 import {
@@ -38,23 +31,24 @@ import { badType, checkMirror } from "./check.ts";
 import { countPages, DmirrorDevice, TO_DEVICE } from "./device.ts";
 import type { DmirrorOptions } from "./options.ts";
 import { failure, type DmirrorResult } from "./result.ts";
-import { protectionOf } from "./snapshot.ts";
+import { protectionOf } from "./protection.ts";
 
-/** Rounds in which a range changes under our hands before a command gives up with -EBUSY. */
+/** How often a range may change during a command before the command gives up with -EBUSY. */
 const RETRIES = 100;
+/** One past the highest address. */
 const ADDRESS_SPACE = 2 ** 48;
 
 /**
- * A device's mirror of an address space: the device reads and writes memory by the same addresses as the process.
+ * A device's mirror of an address space: the device uses the addresses that the process uses.
  *
- * Everything turns on one table and one callback. `#table` says which pages the device may use now; `#invalidate` is
- * told before the CPU's table changes, and drops the entries. What is missing from the table is asked for again with
- * hmmRangeFault. There are no threads here, so between readRetry and table.map nothing can come between; a driver that
- * has some holds its update lock there, and takes the same lock in the callback.
+ * One table and one callback do the work. `#table` holds the pages that the device may use now; `#invalidate`
+ * is called before the CPU's page table changes, and drops the entries. What is missing from the table is
+ * requested again with hmmRangeFault. There are no threads here, so nothing runs between readRetry and
+ * table.map; a driver with threads holds its update lock there, and takes the same lock in the callback.
  *
- * Commands return {@link DmirrorResult}; ret is -EINVAL for addresses that are not page aligned, for no pages or for
- * ranges that end beyond the address space, and -EFAULT when the address space is gone. All throw TypeError after
- * close(), and HmmError EAGAIN where they would have to wait for an open migration.
+ * Commands return {@link DmirrorResult}. ret is -EINVAL for addresses that are not page aligned, for no
+ * pages, and for ranges that end beyond the address space; -EFAULT when the address space is gone. All
+ * commands throw TypeError after close(), and HmmError EAGAIN where an open migration is in the way.
  */
 export class Dmirror {
   readonly mm: Mm;
@@ -63,15 +57,15 @@ export class Dmirror {
   readonly migratePages: number;
   readonly #table: DeviceTable;
   readonly #notifier: MmuIntervalNotifier;
-  /** The device, if it was made with the mirror. */
+  /** The device, if the mirror made it, else null. */
   readonly #own: DmirrorDevice | null;
   readonly #atomic = new AtomicTags();
   #migrating = false;
   #closed = false;
 
   /**
-   * Opens the mirror. Throws TypeError and RangeError for bad arguments, HmmError ENOMEM when a device table, a notifier
-   * or the memory of the new device is not to be had.
+   * Opens the mirror. The caller closes it. Throws TypeError and RangeError for bad arguments, HmmError
+   * ENOMEM when no device table, no notifier or no memory for the new device is left.
    */
   constructor(mm: Mm, options: DmirrorOptions = {}) {
     checkMirror(mm, options);
@@ -93,18 +87,21 @@ export class Dmirror {
     this.#table = table;
   }
 
-  /** Entries that the device's table holds. */
+  /** How many entries the device's page table holds. */
   get entries(): number {
     return this.#table.closed ? 0 : this.#table.entries;
   }
 
-  /** The next allocation of the device fails once: a page stays where it is, and the command says so. */
+  /**
+   * Makes the next allocation of the device fail, once: a page stays where it is, and the command reports
+   * that.
+   */
   failNextAlloc(): void {
     this.#open("failNextAlloc");
     this.device.failNextAlloc();
   }
 
-  /** Ends the mirroring. Pages stay on the device, unless the device was made with the mirror. Twice: nothing. */
+  /** Ends the mirroring. Pages stay on the device, unless the mirror made the device. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -119,7 +116,10 @@ export class Dmirror {
 
   // ── Reading and writing ─────────────────────────────────────────────────────────────────────────────────
 
-  /** The device reads npages pages from addr on. -EFAULT: no mapping, or one without VM_READ. */
+  /**
+   * Reads npages pages from addr on as the device. ret: -EFAULT, there is no mapping, or the mapping has no
+   * VM_READ.
+   */
   read(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("read", addr, npages);
     if (ret !== 0) return failure(ret);
@@ -129,8 +129,8 @@ export class Dmirror {
   }
 
   /**
-   * The device writes whole pages from addr on. -EFAULT as {@link read}, -EPERM: the mapping may not be written. Pages
-   * before the one that failed are written.
+   * Writes whole pages from addr on as the device. ret: -EFAULT as for {@link read}; -EPERM, the mapping must
+   * not be written. Pages before the one that failed are written.
    */
   write(addr: number, data: Uint8Array): DmirrorResult {
     if (!(data instanceof Uint8Array)) throw badType("dmirror.write", "data", "a Uint8Array", data);
@@ -140,7 +140,7 @@ export class Dmirror {
     return this.#access(addr, npages, true, (at, done) => this.#table.write(at, data.subarray(done)));
   }
 
-  /** Copies as far as the table's entries go, has the rest faulted in, and goes on. */
+  /** Copies as far as the table's entries go, faults the rest in, and goes on. */
   #access(
     addr: number,
     npages: number,
@@ -160,7 +160,7 @@ export class Dmirror {
     }
   }
 
-  /** Has [start, end) faulted in and puts it into the table, a piece at a time. */
+  /** Faults [start, end) in and enters it in the table, a piece at a time. */
   #faultIn(start: number, end: number, write: boolean): number {
     const piece = this.faultPages * PAGE_SIZE;
     for (let at = start; at < end; at += piece) {
@@ -181,8 +181,8 @@ export class Dmirror {
         this.#table.map(start, pfns);
         return 0;
       }
-      // A page of our own that the CPU's table has read-only (after fork, say) is reported as it is. It has to go back
-      // to system memory, where the write fault that it needs can be had.
+      // A page of this device that the CPU's table has read-only, after a fork for example, is reported as it
+      // is. It goes back to system memory, where a write fault can make it writable.
       for (const slot of readOnly) {
         const page = start + slot * PAGE_SIZE;
         const { ret: back } = this.#migrate(page, page + PAGE_SIZE, this.device.select);
@@ -192,7 +192,9 @@ export class Dmirror {
     return -EBUSY;
   }
 
-  /** The retry loop of the protocol: until what was read is still true. Then nothing else runs before we use it. */
+  /**
+   * Runs the protocol's retry loop until what was read is true. Nothing else runs before the caller uses it.
+   */
   #rangeFault(args: HmmRangeFaultArgs): number {
     const notifier = this.#notifier;
     using _sem = this.mm.mmapSem.read();
@@ -208,9 +210,9 @@ export class Dmirror {
   // ── Migration ───────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Migrates what it can of npages pages from addr on to the device's memory, and then reads them through the table.
-   * -EINVAL: a hole, an unreadable or a special mapping (earlier mappings have migrated); -ENOENT: a page is not
-   * there, because it cannot move or memory ran out; cpages pages from addr on are.
+   * Migrates what it can of npages pages from addr on to the device's memory, and then reads them through the
+   * table. ret: -EINVAL, a hole or an unreadable or special mapping (mappings before it have migrated);
+   * -ENOENT, a page is not there because it cannot move or memory ran out: cpages pages from addr on are.
    */
   migrateToDevice(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("migrateToDevice", addr, npages);
@@ -219,7 +221,7 @@ export class Dmirror {
     return moved !== 0 ? failure(moved) : this.#readBack(addr, npages);
   }
 
-  /** What the device can read now without a fault. */
+  /** Reads what the device can read now without a fault. */
   #readBack(addr: number, npages: number): DmirrorResult {
     const data = new Uint8Array(npages * PAGE_SIZE);
     const cpages = Math.floor(this.#table.read(addr, data) / PAGE_SIZE);
@@ -227,9 +229,8 @@ export class Dmirror {
   }
 
   /**
-   * Migrates this device's pages among npages pages from addr on to system memory; cpages of them went, a huge page
-   * counting as one. -EINVAL as
-   * {@link migrateToDevice}; -ENOMEM: no system memory for one.
+   * Migrates this device's pages among npages pages from addr on to system memory: cpages of them, a huge
+   * page counting as one. ret: -EINVAL as for {@link migrateToDevice}; -ENOMEM, system memory ran out.
    */
   migrateToSystem(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("migrateToSystem", addr, npages);
@@ -238,7 +239,7 @@ export class Dmirror {
     return { ...result, faults: 0 };
   }
 
-  /** Migrates [start, end), cut at mappings and pieces. A device that is full is no error, full system memory is. */
+  /** Migrates [start, end), cut at mappings and pieces. A full device is no error; full system memory is. */
   #migrate(start: number, end: number, select: number): { ret: number; cpages: number } {
     using _sem = this.mm.mmapSem.read();
     const result = { ret: 0, cpages: 0 };
@@ -272,7 +273,7 @@ export class Dmirror {
     }
   }
 
-  /** HMM_DMIRROR_RELEASE: evicts all pages of the device, of every address space. cpages of them went. */
+  /** Evicts all pages of the device, of every address space (HMM_DMIRROR_RELEASE). cpages of them moved. */
   release(): DmirrorResult {
     this.#open("release");
     return { ret: 0, cpages: this.device.evict(), faults: 0 };
@@ -281,18 +282,22 @@ export class Dmirror {
   // ── Exclusive access ────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Has npages pages from addr on lent to the device for atomic access, page by page, and reads them. The CPU's next
-   * access to one takes it back. Fails as soon as one cannot be lent, those before it stay lent: -EFAULT: a hole, or a
-   * mapping that may not be written; -EOPNOTSUPP: not anonymous memory; -EBUSY: locked by somebody.
+   * Makes npages pages from addr on exclusive to the device, page by page, for atomic access, and reads them.
+   * The CPU's next access takes its page back. Stops at the first page that cannot become exclusive; those
+   * before it are. ret: -EFAULT, a hole or a mapping that must not be written; -EOPNOTSUPP, no anonymous
+   * memory; -EBUSY, the page is locked.
    */
   exclusive(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("exclusive", addr, npages);
     if (ret !== 0) return failure(ret);
-    const lent = this.#atomic.lend(this.mm, this.#table, addr, npages, this.device);
-    return lent !== 0 ? failure(lent) : this.#readBack(addr, npages);
+    const failed = this.#atomic.make(this.mm, this.#table, addr, npages, this.device);
+    return failed !== 0 ? failure(failed) : this.#readBack(addr, npages);
   }
 
-  /** -EPERM if the device still has one of npages pages from addr on for exclusive access, else 0. */
+  /**
+   * Checks that the device has none of npages pages from addr on for exclusive access. ret: -EPERM if it has
+   * one.
+   */
   checkExclusive(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("checkExclusive", addr, npages);
     return failure(ret === 0 && this.#atomic.some(addr, addr + npages * PAGE_SIZE) ? -EPERM : ret);
@@ -300,7 +305,7 @@ export class Dmirror {
 
   // ── Looking ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The state of npages pages from addr on, a DMIRROR_PROT_* byte each. Nothing is faulted in. */
+  /** Returns the state of npages pages from addr on as a DMIRROR_PROT_* byte each. Faults nothing in. */
   snapshot(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("snapshot", addr, npages);
     if (ret !== 0) return failure(ret);
@@ -322,7 +327,7 @@ export class Dmirror {
 
   // ── Common ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The CPU's entries of the range are about to change: the device may not use its own any more. */
+  /** Handles an invalidation: the device must not use its entries of the range any more. */
   #invalidate({ event, owner, start, end }: MmuNotifierRange): boolean {
     // Our own migration: mapMigrated() sets the entries right, and what we have just read stays true.
     if (event === MMU_NOTIFY_MIGRATE && owner === this.device && this.#migrating) return false;

@@ -1,12 +1,13 @@
 import type { DmirrorDevice } from "./device.ts";
 
+/** What a Dmirror is made with. */
 export interface DmirrorOptions {
-  /** The device to mirror on. Default: a new one, which is closed with the mirror. */
-  device?: DmirrorDevice;
-  /** Bytes of memory of the new device. */
-  deviceMemory?: number;
-  /** Pages that are faulted in or looked at in one piece. Default 32. */
-  faultPages?: number;
+  /** The device to mirror on. Default: a new device, which the mirror closes with itself. */
+  device?: DmirrorDevice | undefined;
+  /** Bytes of memory of the new device. Default 64 MiB. */
+  deviceMemory?: number | undefined;
+  /** Pages that are faulted in or snapshotted in one piece. Default 32. */
+  faultPages?: number | undefined;
   /** Pages that are migrated in one piece. Default 512. */
-  migratePages?: number;
+  migratePages?: number | undefined;
 }

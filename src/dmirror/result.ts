@@ -1,16 +1,19 @@
-/** What a command answers. */
+/** The answer of a command. */
 export interface DmirrorResult {
   /** 0, or a negative errno. */
   ret: number;
-  /** Pages done, also by a command that failed. */
+  /** How many pages were done, also if the command failed. */
   cpages: number;
-  /** How often the device had to have pages faulted in: once a round, not once a page. */
+  /** How often the device faulted pages in: once for each round, not for each page. */
   faults: number;
-  /** What was read (read, migrateToDevice, exclusive) or a DMIRROR_PROT_* byte a page (snapshot). Only if ret is 0. */
-  data?: Uint8Array;
+  /**
+   * The bytes that were read (read, migrateToDevice, exclusive), or a DMIRROR_PROT_* byte for each page
+   * (snapshot). Only if ret is 0.
+   */
+  data?: Uint8Array | undefined;
 }
 
-/** The answer of a command that has done nothing. */
+/** @internal Makes the answer of a command that has done nothing. */
 export function failure(ret: number): DmirrorResult {
   return { ret, cpages: 0, faults: 0 };
 }

@@ -1,22 +1,30 @@
 import type { Context } from "./context.ts";
+import type { Closable } from "./registry.ts";
 
-/** Hmm.close: migrations first, then what the entries of address spaces hold, then the rest. */
+/**
+ * Hmm.close: closes the migrations first, then the address spaces and whatever their entries hold, then the
+ * rest. Throws what closing them threw, after every object was tried.
+ */
 export function closeAll(ctx: Context): void {
   const errors: unknown[] = [];
-  const close = (object: { close(): void }): void => {
+  const close = (object: Closable): void => {
     try {
       object.close();
     } catch (error) {
       errors.push(error);
     }
   };
-  for (const migration of [...ctx.migrations]) close(migration);
-  for (const mm of [...ctx.mms.values()]) close(mm);
-  for (const table of [...ctx.tables.values()]) close(table);
-  for (const file of [...ctx.files.values()]) close(file);
-  for (const array of [...ctx.arrays]) close(array);
-  for (const devmem of [...ctx.devmems.values()]) close(devmem);
-  for (const memcg of [...ctx.memcgs.values()]) close(memcg);
+  const registries = [
+    ctx.migrations,
+    ctx.mms.values(),
+    ctx.deviceTables.values(),
+    ctx.files.values(),
+    ctx.arrays,
+    ctx.devmems.values(),
+    ctx.memcgs.values(),
+  ];
+  // Closing an object removes it from its registry, so each registry is copied, when its turn comes.
+  for (const registry of registries) for (const object of [...registry]) close(object);
   ctx.log.disable();
   if (errors.length === 1) throw errors[0];
   if (errors.length > 1)

@@ -3,110 +3,119 @@ import { PAGE_SIZE, PMD_PAGES, PMD_SIZE } from "../../assembly/uapi/page.ts";
 import {
   BOOT_ARENA_BYTES,
   BOOT_CAPACITY,
-  BOOT_CONFIG,
   BOOT_DATA,
   BOOT_DEVICE_FRAMES,
-  BOOT_LOG_ENTRIES,
   BOOT_HUGETLB_PAGES,
+  BOOT_LOG_ENTRIES,
   BOOT_SWAP_FRAMES,
   BOOT_SYSTEM_FRAMES,
-  HEADER,
-  TABLE_ANON_VMA,
-  TABLE_AVC,
-  TABLE_DEVICE_TABLE,
-  TABLE_FILE,
-  TABLE_KSM_ITEM,
-  TABLE_KSM_NODE,
-  TABLE_MEMCG,
-  TABLE_MIGRATION,
-  TABLE_MM,
-  TABLE_NOTIFIER,
-  TABLE_PAGE_TABLE,
-  TABLE_VMA,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/boot.ts";
+import { BOOT_CONFIG, HEADER } from "../../assembly/abi/header.ts";
+import {
+  RESOURCE_ANON_VMA,
+  RESOURCE_AVC,
+  RESOURCE_DEVICE_TABLE,
+  RESOURCE_FILE,
+  RESOURCE_KSM_ITEM,
+  RESOURCE_KSM_NODE,
+  RESOURCE_MEMCG,
+  RESOURCE_MIGRATION,
+  RESOURCE_MM,
+  RESOURCE_NOTIFIER,
+  RESOURCE_PAGE_TABLE,
+  RESOURCE_VMA,
+} from "../../assembly/abi/pool.ts";
+import { RESERVED_FRAMES } from "../../assembly/abi/frame.ts";
 import type { CoreExports } from "./core.ts";
-import { badRange, badType, checkInteger, checkOptions, HmmError } from "./errors.ts";
+import { badRange, checkInteger, checkOptions, HmmError } from "./errors.ts";
+import type { WasmModule } from "./host.ts";
 import { Memory } from "./memory.ts";
+import { checkModule } from "./wasm.ts";
 
-/** How many of each kind of object there may be at a time. What is left out follows from the memory sizes. */
+/**
+ * How many objects of each kind there may be at a time. Defaults follow from the memory sizes; `hmm.config`
+ * has them.
+ */
 export interface HmmCapacities {
-  mms?: number;
-  vmas?: number;
-  anonVmas?: number;
-  anonVmaLinks?: number;
+  mms?: number | undefined;
+  vmas?: number | undefined;
+  anonVmas?: number | undefined;
+  anonVmaLinks?: number | undefined;
   /** Page-table pages, of all address spaces and device tables together. */
-  pageTables?: number;
-  notifiers?: number;
-  memcgs?: number;
+  pageTables?: number | undefined;
+  notifiers?: number | undefined;
+  memcgs?: number | undefined;
   /** Open migrations. */
-  migrations?: number;
-  deviceTables?: number;
-  /** Files, and shared anonymous mappings. */
-  files?: number;
-  /** KSM: pages that are merged, and addresses that are looked at. */
-  ksmPages?: number;
-  ksmAddresses?: number;
+  migrations?: number | undefined;
+  deviceTables?: number | undefined;
+  /** Files, including the file of each shared anonymous mapping. */
+  files?: number | undefined;
+  /** Pages that KSM has merged. */
+  ksmPages?: number | undefined;
+  /** Addresses that KSM looks at. */
+  ksmAddresses?: number | undefined;
 }
 
-/** What an engine is made with. Everything is allocated at once and never grows. */
+/** What an engine is made with. All memory is allocated at once and never grows. */
 export interface HmmConfig {
   /** Bytes of RAM frames. Default 256 MiB. */
-  systemMemory?: number;
+  systemMemory?: number | undefined;
   /** Bytes of device frames, shared out by hmmDevmemAdd. Default 256 MiB. */
-  deviceMemory?: number;
+  deviceMemory?: number | undefined;
   /** Bytes of swap space, for MADV_PAGEOUT. Default 0: none. */
-  swap?: number;
+  swap?: number | undefined;
   /**
-   * Bytes of systemMemory set aside for hugetlb pages (MAP_HUGETLB), rounded up to 2 MiB. Default 0: none. At most what is
-   * left of systemMemory without its first 2 MiB.
+   * Bytes of systemMemory that are reserved for hugetlb pages (MAP_HUGETLB), rounded up to 2 MiB; at most
+   * systemMemory without its first 2 MiB. Default 0: none.
    */
-  hugetlb?: number;
-  /** "metadata": frames have no bytes, for simulations larger than memory. Default "data". */
-  backing?: "data" | "metadata";
-  capacities?: HmmCapacities;
-  /** Bytes for pfn arrays and open migrations. */
-  arena?: number;
-  /** Records that the event log holds between deliveries: a power of two. Default 4096. */
-  eventLog?: number;
-  /** The core, compiled elsewhere (hmm.wasm). Default: the one in the package. */
-  module?: WebAssembly.Module;
+  hugetlb?: number | undefined;
+  /**
+   * "data": frames have bytes. "metadata": they have none, for simulations larger than memory. Default
+   * "data".
+   */
+  backing?: "data" | "metadata" | undefined;
+  capacities?: HmmCapacities | undefined;
+  /** Bytes for pfn arrays and open migrations. Default: follows from the memory sizes. */
+  arena?: number | undefined;
+  /** How many records the event log holds between deliveries: a power of two. Default 4096. */
+  eventLog?: number | undefined;
+  /** The core (hmm.wasm), compiled by the caller. Default: the package's own. */
+  module?: WasmModule | undefined;
 }
 
-/** A configuration with nothing left out. */
+/** A configuration with every default filled in. */
 export interface HmmSettings {
   readonly systemMemory: number;
   readonly deviceMemory: number;
   readonly swap: number;
   readonly hugetlb: number;
   readonly backing: "data" | "metadata";
-  readonly capacities: Readonly<Required<HmmCapacities>>;
+  readonly capacities: { readonly [K in keyof HmmCapacities]-?: number };
   readonly arena: number;
   readonly eventLog: number;
 }
 
 const DEFAULT_MEMORY = 2 ** 28;
 const DEFAULT_LOG = 4096;
-/** Frames before the first one of system memory. */
-const RESERVED_FRAMES = 2;
-/** What the pfn words can number. */
+/** Bytes of the frames that the pfn words can number. */
 const MEMORY_MAX = 2 ** 39;
 
-const CAPACITY_TABLES: readonly (readonly [keyof HmmCapacities, number])[] = [
-  ["mms", TABLE_MM],
-  ["vmas", TABLE_VMA],
-  ["anonVmas", TABLE_ANON_VMA],
-  ["anonVmaLinks", TABLE_AVC],
-  ["pageTables", TABLE_PAGE_TABLE],
-  ["notifiers", TABLE_NOTIFIER],
-  ["memcgs", TABLE_MEMCG],
-  ["migrations", TABLE_MIGRATION],
-  ["deviceTables", TABLE_DEVICE_TABLE],
-  ["files", TABLE_FILE],
-  ["ksmPages", TABLE_KSM_NODE],
-  ["ksmAddresses", TABLE_KSM_ITEM],
+const CAPACITY_POOLS: readonly (readonly [keyof HmmCapacities, number])[] = [
+  ["mms", RESOURCE_MM],
+  ["vmas", RESOURCE_VMA],
+  ["anonVmas", RESOURCE_ANON_VMA],
+  ["anonVmaLinks", RESOURCE_AVC],
+  ["pageTables", RESOURCE_PAGE_TABLE],
+  ["notifiers", RESOURCE_NOTIFIER],
+  ["memcgs", RESOURCE_MEMCG],
+  ["migrations", RESOURCE_MIGRATION],
+  ["deviceTables", RESOURCE_DEVICE_TABLE],
+  ["files", RESOURCE_FILE],
+  ["ksmPages", RESOURCE_KSM_NODE],
+  ["ksmAddresses", RESOURCE_KSM_ITEM],
 ];
 
-/** What a page's description has bits for. */
+/** The largest numbers that the bits of a folio can hold. */
 const MOST: HmmCapacities = { anonVmas: 0xffff, memcgs: 0xff, files: 0xffff };
 
 const OP = "Hmm.create";
@@ -137,11 +146,10 @@ function refuseUnknown(object: object, known: readonly string[], what: string): 
   if (unknown !== undefined) throw badRange(OP, what, `made of ${known.join(", ")}`, unknown);
 }
 
-/** Checks a configuration; 0 stands for what the core chooses. */
+/** @internal Checks a configuration. In the result 0 stands for a value that the core chooses. */
 export function checkConfig(config: HmmConfig): HmmSettings {
   checkOptions(OP, "config", config);
-  if (config.module !== undefined && !(config.module instanceof WebAssembly.Module))
-    throw badType(OP, "module", "a WebAssembly.Module", config.module);
+  if (config.module !== undefined) checkModule(config.module);
   refuseUnknown(config, KNOWN, "config");
   const given = config as Record<string, unknown>;
   const { backing = "data", capacities = {} } = config;
@@ -150,11 +158,11 @@ export function checkConfig(config: HmmConfig): HmmSettings {
   checkOptions(OP, "capacities", capacities);
   refuseUnknown(
     capacities,
-    CAPACITY_TABLES.map(([name]) => name),
+    CAPACITY_POOLS.map(([name]) => name),
     "capacities",
   );
   const sizes: Record<string, number> = {};
-  for (const [name] of CAPACITY_TABLES)
+  for (const [name] of CAPACITY_POOLS)
     sizes[name] = optional(capacities as Record<string, unknown>, name, 1, MOST[name] ?? 2 ** 28, 0);
   const eventLog = optional(given, "eventLog", 1, 2 ** 26, DEFAULT_LOG);
   if ((eventLog & (eventLog - 1)) !== 0) throw badRange(OP, "eventLog", "a power of two", eventLog);
@@ -171,7 +179,10 @@ export function checkConfig(config: HmmConfig): HmmSettings {
   };
 }
 
-/** Whole blocks of 2 MiB: the first one has the zero page in it. */
+/**
+ * The bytes that hugetlb pages may have: whole blocks of 2 MiB, without the first one, which contains the
+ * zero page.
+ */
 function mostHugetlb(systemMemory: number): number {
   return (
     Math.max(0, Math.floor((Math.ceil(systemMemory / PAGE_SIZE) + RESERVED_FRAMES) / PMD_PAGES) - 1) *
@@ -179,7 +190,10 @@ function mostHugetlb(systemMemory: number): number {
   );
 }
 
-/** Writes the boot configuration, lays memory out and boots. Returns the memory, and the settings with all defaults. */
+/**
+ * @internal Writes the boot configuration, lays memory out and boots. Returns the memory, and the settings
+ * with all defaults. Throws HmmError ENOMEM.
+ */
 export function boot(core: CoreExports, settings: HmmSettings): { mem: Memory; settings: HmmSettings } {
   const base = HEADER + BOOT_CONFIG;
   growTo(core.memory, base + 4096);
@@ -192,7 +206,7 @@ export function boot(core: CoreExports, settings: HmmSettings): { mem: Memory; s
   set(BOOT_HUGETLB_PAGES, Math.ceil(settings.hugetlb / PMD_SIZE));
   set(BOOT_LOG_ENTRIES, settings.eventLog);
   set(BOOT_ARENA_BYTES, settings.arena);
-  for (const [name, table] of CAPACITY_TABLES) set(BOOT_CAPACITY + 4 * table, settings.capacities[name]);
+  for (const [name, pool] of CAPACITY_POOLS) set(BOOT_CAPACITY + 4 * pool, settings.capacities[name]);
   const bytes = core.layoutBytes();
   if (bytes < 0) throw tooLarge(-bytes);
   growTo(core.memory, bytes);
@@ -200,7 +214,7 @@ export function boot(core: CoreExports, settings: HmmSettings): { mem: Memory; s
   if (answer < 0) throw new HmmError(-answer, OP, "the core does not boot with this configuration");
   const mem = new Memory(core.memory);
   const capacities: Record<string, number> = {};
-  for (const [name, table] of CAPACITY_TABLES) capacities[name] = mem.u32(base + BOOT_CAPACITY + 4 * table);
+  for (const [name, pool] of CAPACITY_POOLS) capacities[name] = mem.u32(base + BOOT_CAPACITY + 4 * pool);
   return {
     mem,
     settings: {
@@ -225,7 +239,7 @@ function tooLarge(errno: number): Error {
 
 const WASM_PAGE = 65536;
 
-/** Grows a memory once, to at least so many bytes. Throws HmmError ENOMEM if the host has not got them. */
+/** @internal Grows a memory to at least `bytes`. Throws HmmError ENOMEM if the host does not have them. */
 export function growTo(memory: WebAssembly.Memory, bytes: number): void {
   const missing = Math.ceil((bytes - memory.buffer.byteLength) / WASM_PAGE);
   if (missing <= 0) return;

@@ -1,79 +1,44 @@
 import { EAGAIN, EBUSY, EFAULT, ENOMEM } from "../../assembly/uapi/errno.ts";
-import { REQUEST } from "../../assembly/abi/request.ts";
 import {
   HDR_CMD_DEPTH,
   HDR_EXHAUSTED,
   HDR_FAULT_CODE,
   HDR_OPEN_MIGRATION,
   HDR_XBUF,
-  POOL_CAPACITY,
-  TABLE_POOLS,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/header.ts";
+import { POOL_CAPACITY, POOL_COUNT } from "../../assembly/abi/pool.ts";
 import { FAULT_MIGRATION } from "../../assembly/uapi/vm.ts";
-import type { DeviceTable } from "../device/device-table.ts";
-import type { HmmDevmem } from "../device/devmem.ts";
-import type { HmmMirror } from "../device/mirror.ts";
-import type { MmuIntervalNotifier } from "../device/notifier.ts";
-import type { AddressArray, PfnArray } from "../device/pages.ts";
-import type { Hmm, HmmSettings } from "../hmm.ts";
-import type { Migration } from "../migrate/migration.ts";
-import type { HmmFile } from "../space/file.ts";
-import type { Memcg } from "../space/memcg.ts";
-import type { Mm } from "../space/mm.ts";
+import type { HmmSettings } from "./config.ts";
 import type { CoreExports } from "./core.ts";
 import { badType, EDEADLK, HmmError, type HmmErrorFields } from "./errors.ts";
 import type { EventLog } from "./events.ts";
+import type { Forward } from "./forward.ts";
+import type { Words } from "./host.ts";
 import type { Memory } from "./memory.ts";
+import { RESOURCE_NAMES } from "./names.ts";
 import { Owners } from "./owners.ts";
-import { serve } from "./request.ts";
+import type {
+  AddressSpace,
+  ArenaArray,
+  Closable,
+  DeviceMemory,
+  FaultRequest,
+  OpenDeviceTable,
+  OpenMigration,
+} from "./registry.ts";
 
-const TABLE_NAMES = [
-  "address spaces",
-  "vmas",
-  "anon_vmas",
-  "anon_vma links",
-  "page tables",
-  "notifiers",
-  "memory cgroups",
-  "open migrations",
-  "device tables",
-  "files",
-  "KSM pages",
-  "KSM addresses",
-];
-const OTHER_NAMES = [
-  "system memory",
-  "device memory",
-  "arena",
-  "nested operations",
-  "memory cgroup limit",
-  "address space",
-  "devmems",
-  "injected failure",
-  "hugetlb pages",
-];
-const FIRST_OTHER = 16;
 const NOTHING = 0xffffffff;
 
-/** A device fault that a driver is serving now. */
-export interface DeviceFault {
-  mm: Mm;
-  devmem: HmmDevmem;
-  address: number;
-  /** The pfn that the core holds locked and referenced. */
-  page: number;
-}
-
-/** The arrays of a migration: src begins at `address`, dst follows it. */
+/** The arrays of a migration: src begins at `address`, and dst follows it. */
 export interface MigrationArrays {
   readonly address: number;
-  readonly src: Uint32Array<ArrayBuffer>;
-  readonly dst: Uint32Array<ArrayBuffer>;
+  readonly src: Words;
+  readonly dst: Words;
 }
 
 const contexts = new WeakMap<object, Context>();
 
-/** The context of an Hmm. Throws TypeError for anything else. */
+/** Returns the context of an Hmm. Throws TypeError for any other value. */
 export function contextOf(op: string, hmm: unknown, argument = "hmm", expected = "an Hmm"): Context {
   const ctx = typeof hmm === "object" && hmm !== null ? contexts.get(hmm) : undefined;
   if (ctx === undefined) throw badType(op, argument, expected, hmm);
@@ -81,47 +46,54 @@ export function contextOf(op: string, hmm: unknown, argument = "hmm", expected =
 }
 
 /**
- * What the objects of one engine share: the core, its memory, and who is registered. One `run` serves all operations:
- * it runs the core, serves what it asks for, and runs it on.
+ * What the objects of one engine share: the core, its memory, and the registries of the objects that are
+ * open. The context knows those objects by the interfaces of registry.ts; each registers itself when it is
+ * made.
  */
 export class Context {
-  /** How many driver callbacks are running, nested. */
+  /** How many callbacks of drivers are running, nested. */
   depth = 0;
-  /** How many of them are notifier callbacks. */
+  /** How many of them are invalidation callbacks. */
   invalidating = 0;
   /** Device faults that drivers are serving, innermost last. */
-  readonly faults: DeviceFault[] = [];
-  readonly mms = new Map<number, Mm>();
-  readonly memcgs = new Map<number, Memcg>();
-  /** By zone. Changed by listDevmem only. */
-  readonly devmems = new Map<number, HmmDevmem>();
-  readonly mirrors = new Set<HmmMirror>();
-  readonly notifiers = new Set<MmuIntervalNotifier>();
-  /** Open ones; the last is mostly the one that was begun last. */
-  readonly migrations: Migration[] = [];
-  readonly tables = new Map<number, DeviceTable>();
-  /** Those that somebody holds. */
-  readonly files = new Map<number, HmmFile>();
-  readonly arrays = new Set<PfnArray | AddressArray>();
+  readonly faults: FaultRequest[] = [];
+  /** Open address spaces, by id. */
+  readonly mms = new Map<number, AddressSpace>();
+  /** Memory cgroups that belong to this engine, by id. */
+  readonly memcgs = new Map<number, Closable>();
+  /** Devices' memories, by zone. Only listDevmem changes it. */
+  readonly devmems = new Map<number, DeviceMemory>();
+  /** Registered mirrors, oldest first. */
+  readonly mirrors = new Set<object>();
+  /** Open interval notifiers, oldest first. */
+  readonly notifiers = new Set<object>();
+  /** Open migrations. The last is mostly the one that was begun last. */
+  readonly migrations: OpenMigration[] = [];
+  /** Open device tables, by id. */
+  readonly deviceTables = new Map<number, OpenDeviceTable>();
+  /** Files that a handle holds, by id. */
+  readonly files = new Map<number, Closable>();
+  /** Open arrays in the arena. */
+  readonly arrays = new Set<ArenaArray>();
   readonly owners = new Owners();
-  /** Device faults that an asynchronous driver is serving, by pfn. */
+  /** Device faults that a driver is serving asynchronously, by pfn. */
   readonly asyncFaults = new Map<number, Promise<void>>();
-  /** Counters of default ids. */
+  /** The counters of default names. */
   readonly ids = { mirror: 0, devmem: 0, notifier: 0, table: 0 };
-  #listed: readonly HmmDevmem[] = [];
+  #listed: readonly DeviceMemory[] = [];
   /** What the last fault callback threw: the cause of the error that the access ends with. */
   faultCause: unknown = undefined;
   readonly #errors: unknown[] = [];
   readonly #migrationArrays: MigrationArrays[] = [];
   #settling = false;
 
-  readonly hmm: Hmm;
+  readonly hmm: Forward["Hmm"];
   readonly core: CoreExports;
   readonly mem: Memory;
   readonly settings: HmmSettings;
   readonly log: EventLog;
 
-  constructor(hmm: Hmm, core: CoreExports, mem: Memory, settings: HmmSettings, log: EventLog) {
+  constructor(hmm: Forward["Hmm"], core: CoreExports, mem: Memory, settings: HmmSettings, log: EventLog) {
     contexts.set(hmm, this);
     this.hmm = hmm;
     this.core = core;
@@ -131,19 +103,10 @@ export class Context {
     mem.setHeader(HDR_EXHAUSTED, NOTHING);
   }
 
-  /** Runs an operation, of which `answer` is the first one, to its end: serves each request and resumes. */
-  run(answer: number): number {
-    while (answer === REQUEST) {
-      serve(this);
-      answer = this.core.resume();
-    }
-    return answer;
-  }
-
   /**
-   * Ends an API call: a negative answer becomes an HmmError; at the outermost call, freed device pages are reported,
-   * the event log is delivered, and what notifier callbacks threw is thrown. Else returns the answer. `fields`: of the
-   * error.
+   * Ends an API call. A negative answer becomes an HmmError with `fields`. At the end of the outermost call,
+   * freed device pages are reported, the event log is delivered, and what notifier callbacks threw is thrown.
+   * Returns the answer.
    */
   finish(op: string, answer: number, fields?: HmmErrorFields): number {
     if (answer >= 0) {
@@ -153,7 +116,7 @@ export class Context {
     return this.abort(this.error(op, -answer, undefined, fields));
   }
 
-  /** Ends an API call that failed. Throws `error`, with what callbacks threw beside it. */
+  /** Ends an API call that failed. Throws `error`; if callbacks threw too, an AggregateError of all. */
   abort(error: unknown): never {
     const thrown: unknown[] = [error];
     try {
@@ -165,7 +128,7 @@ export class Context {
     throw new AggregateError(thrown, String(error));
   }
 
-  /** The HmmError for a positive errno, with what the core tells about it. */
+  /** Makes the HmmError for a positive errno, with what the core reports about it. */
   error(op: string, errno: number, detail?: string, fields: HmmErrorFields = {}): HmmError {
     const more = { cause: this.faultCause, ...fields };
     if (errno === EAGAIN) more.migration = this.metMigration()?.id;
@@ -185,33 +148,39 @@ export class Context {
     return "";
   }
 
-  /** The open migration whose page the last operation met (-EAGAIN); undefined: somebody else holds the page's lock. */
-  metMigration(): Migration | undefined {
+  /**
+   * The open migration whose page the last operation met (-EAGAIN); undefined if the page is locked for
+   * another reason.
+   */
+  metMigration(): OpenMigration | undefined {
     if (this.mem.header(HDR_FAULT_CODE) !== FAULT_MIGRATION) return undefined;
     const id = this.mem.header(HDR_OPEN_MIGRATION);
     return this.migrations.find((migration) => migration.id === id);
   }
 
-  /** What ran out at the last -ENOMEM: "page tables (capacity 1024)"; empty if nothing did. */
+  /** What ran out at the last -ENOMEM, as in "page tables (capacity 1024)"; empty if nothing did. */
   exhausted(): string {
-    const table = this.mem.header(HDR_EXHAUSTED);
-    if (table < TABLE_POOLS) return `${TABLE_NAMES[table]} (capacity ${this.mem.pool(table, POOL_CAPACITY)})`;
-    return OTHER_NAMES[table - FIRST_OTHER] ?? "";
+    const resource = this.mem.header(HDR_EXHAUSTED);
+    const name = RESOURCE_NAMES[resource] ?? "";
+    return resource < POOL_COUNT ? `${name} (capacity ${this.mem.pool(resource, POOL_CAPACITY)})` : name;
   }
 
-  /** Adds a devmem, or takes it away. */
-  listDevmem(devmem: HmmDevmem, present: boolean): void {
+  /** Adds a device's memory to the registry, or removes it. */
+  listDevmem(devmem: DeviceMemory, present: boolean): void {
     if (present) this.devmems.set(devmem.zone, devmem);
     else this.devmems.delete(devmem.zone);
     this.#listed = [...this.devmems.values()];
   }
 
-  /** Keeps what a notifier or free callback threw: the operation goes on, and its API call throws it. */
+  /**
+   * Keeps what an invalidation or free callback threw: the operation goes on, and its API call throws it at
+   * the end.
+   */
   keep(error: unknown): void {
     this.#errors.push(error);
   }
 
-  /** The outermost call's end: news for drivers and listeners, then what callbacks threw. */
+  /** At the end of the outermost call: informs drivers and listeners, then throws what callbacks threw. */
   settle(): void {
     this.mem.setHeader(HDR_EXHAUSTED, NOTHING);
     if (this.depth !== 0 || this.#settling) return;
@@ -230,8 +199,8 @@ export class Context {
   }
 
   /**
-   * The exchange buffer's address, for n bytes. An operation that is nested in another one's callback keeps what the
-   * outer one has there: call the returned `restore` when done.
+   * Returns the exchange buffer's address, for n bytes, and a function to call when the caller is done with
+   * it: an operation that runs inside another one's callback gives the outer one's bytes back.
    */
   exchange(n: number): { address: number; restore: () => void } {
     const address = this.mem.header(HDR_XBUF);
@@ -240,7 +209,7 @@ export class Context {
     return { address, restore: () => this.mem.bytes.set(saved, address) };
   }
 
-  /** Bytes from the arena, zeroed, 8-byte aligned. Throws HmmError ENOMEM. */
+  /** Allocates zeroed bytes from the arena, 8-byte aligned. The caller frees them. Throws HmmError ENOMEM. */
   alloc(op: string, bytes: number): number {
     const address = this.core.arenaAlloc(bytes) >>> 0;
     if (address === 0) throw this.error(op, ENOMEM, "arena (config.arena)");
@@ -248,8 +217,9 @@ export class Context {
   }
 
   /**
-   * The arrays, of n words, of migration `id`. A view costs more than most calls, so the last ones of each id are kept: the
-   * next migration often has the same id and the same place in the arena.
+   * Returns the arrays, of n words each, of migration `id`. Making a view costs more than most calls do, so
+   * the latest arrays of each id are kept: the next migration often has the same id and the same place in the
+   * arena.
    */
   migrationArrays(id: number, address: number, n: number): MigrationArrays {
     const kept = this.#migrationArrays[id];
@@ -259,7 +229,7 @@ export class Context {
     return made;
   }
 
-  /** Runs `body` with n bytes of the arena. */
+  /** Runs `body` with n bytes of the arena. Throws HmmError ENOMEM. */
   withScratch<T>(op: string, bytes: number, body: (address: number) => T): T {
     const address = this.alloc(op, bytes);
     try {
@@ -269,13 +239,16 @@ export class Context {
     }
   }
 
-  /** Refuses what changes mappings inside a notifier callback: it may run under a walk over them. */
+  /**
+   * Refuses an operation that changes mappings inside an invalidation callback: a walk over them may be
+   * running.
+   */
   demandNoInvalidation(op: string): void {
     if (this.invalidating === 0) return;
     throw new HmmError(EDEADLK, op, "would deadlock: called from a notifier's callback");
   }
 
-  /** Refuses what may not happen inside a driver's callback. */
+  /** Refuses an operation that must not happen inside a driver's callback. */
   demandOutermost(op: string): void {
     this.core.demandWhole();
     if (this.depth !== 0 || this.mem.header(HDR_CMD_DEPTH) !== 0) {
@@ -283,7 +256,10 @@ export class Context {
     }
   }
 
-  /** The owner's number: of any value, of a HmmDevmem, or of an object that has one as `devmem`. */
+  /**
+   * Returns the number of an owner: of any value, of a HmmDevmem, or of an object that has one as its
+   * `devmem`.
+   */
   ownerNumber(owner: unknown): number {
     if (typeof owner !== "object" || owner === null) return this.owners.number(owner);
     const candidate = (owner as { devmem?: unknown }).devmem ?? owner;
@@ -294,5 +270,5 @@ export class Context {
 }
 
 function nothing(): void {
-  // The exchange buffer is nobody else's: nothing to restore.
+  // No outer operation uses the exchange buffer: nothing to restore.
 }

@@ -1,49 +1,50 @@
-import { REQUEST } from "../../assembly/abi/request.ts";
-
-export { REQUEST };
-
 /**
- * What the core module exports: numbers in, numbers out. Addresses and byte counts are f64 (48-bit, exact),
- * ids and pointers are u32 (read a pointer with `>>> 0`). Unless a line says otherwise a function returns 0
- * or a count, or a negative errno, or REQUEST: then the request block in the header says what the core wants,
- * and after serving it `resume()` runs the operation on, which again returns one of these. Operations marked
- * "(no request)" never ask.
+ * What the core module exports: numbers in, numbers out. Addresses and byte counts are f64 (exact integers of
+ * 48 bits); ids and pointers are u32 (read a pointer with `>>> 0`).
  *
- * An address that an operation returns is in HDR_RESULT. After -ENOMEM, HDR_EXHAUSTED names what ran out.
+ * A function returns 0, a count or an id, or a negative errno, unless its text says otherwise. An operation
+ * that needs the outside returns REQUEST: the request block in the header says what the core asks for, and
+ * `resume()`, after the request was served, goes on and returns one of these again. Functions that never
+ * return REQUEST are marked "No request." The address that an operation results in stands at HDR_RESULT.
+ * After -ENOMEM, HDR_EXHAUSTED says what ran out.
  */
 export interface CoreExports {
   readonly memory: WebAssembly.Memory;
   /** Throws once the core has trapped: "this engine is broken since …". Every other function then throws the same. */
   demandWhole(): void;
 
-  // ── boot ──
+  // ── boot: no request ──
   /**
-   * Bytes of linear memory that the boot configuration (HEADER + BOOT_CONFIG) needs; fills in capacities that
-   * are 0 with defaults. -EINVAL/-ENOMEM if it exceeds 4 GiB.
+   * Returns the bytes of linear memory that the boot configuration (HEADER + BOOT_CONFIG) needs, and replaces
+   * capacities that are 0 by defaults. -EINVAL or -ENOMEM: more than 4 GiB.
    */
   layoutBytes(): number;
-  /** Lays everything out. The memory must have layoutBytes() bytes, all zero beyond the header. Once. */
+  /** Lays memory out. Called once; memory has layoutBytes() bytes, all zero beyond the header. */
   boot(): number;
 
   // ── protocol ──
-  /** Runs the topmost operation on after its request was served. */
+  /** Goes on with the topmost operation after its request was served. */
   resume(): number;
   /**
-   * Drops the topmost operation, which has asked for a device fault, and undoes what it holds. What it did
-   * before stays done. (no request)
+   * Ends the topmost operation, which has asked for a device fault, and undoes what it holds. What it did
+   * before stays done. No request.
    */
   cancel(): number;
 
-  // ── memory cgroups ──
-  memcgCreate(limitPages: number): number; // id. 0xffffffff: no limit (no request)
+  // ── memory cgroups: no request ──
+  /** Makes a memory cgroup. limitPages 0xffffffff: no limit. Returns its id. */
+  memcgCreate(limitPages: number): number;
   memcgSetLimit(memcg: number, limitPages: number): number;
-  memcgDestroy(memcg: number): number; // -EBUSY while an mm or page is charged to it (no request)
+  /** -EBUSY while an mm or a page is charged to the group. */
+  memcgDestroy(memcg: number): number;
 
   // ── address spaces ──
-  mmCreate(memcg: number): number; // id; memcg 0: none (no request)
-  mmFork(mm: number): number; // id of the child
+  /** Makes an address space. memcg 0: none. Returns its id. No request. */
+  mmCreate(memcg: number): number;
+  /** Returns the id of the child. */
+  mmFork(mm: number): number;
   mmClose(mm: number): number;
-  /** HDR_RESULT: the address. MAP_FIXED replaces what is there; without it addr is a hint. */
+  /** HDR_RESULT: the address. MAP_FIXED replaces what is mapped there; without it addr is a hint. */
   mmap(
     mm: number,
     addr: number,
@@ -67,100 +68,97 @@ export interface CoreExports {
   ): number;
   mlock(mm: number, addr: number, length: number): number;
   munlock(mm: number, addr: number, length: number): number;
-  /** Writes a byte a page (bit 0: resident) to out. length/PAGE_SIZE bytes. (no request) */
+  /** Writes a byte for each page of the range to out; bit 0: resident. No request. */
   mincore(mm: number, addr: number, length: number, out: number): number;
   /**
-   * userfaultfd, missing pages, SIGBUS feature: registers (on 1) or unregisters [addr, addr + length).
-   * -EINVAL over holes and files. (no request)
+   * Registers (on 1) or unregisters (on 0) [addr, addr + length) with userfaultfd, for missing pages, with
+   * the SIGBUS feature. -EINVAL over holes and files. No request.
    */
   uffdRegister(mm: number, addr: number, length: number, on: number): number;
-  /** Pointer of the vma that holds addr, 0 none. (no request) */
+  /** Returns the pointer of the vma that holds addr, 0 for none. No request. */
   findVma(mm: number, addr: number): number;
-  /**
-   * The CPU's entry for addr: low word (PTE_*); its pfn at HDR_RESULT. 0 where there is none. (no request)
-   */
+  /** Returns the low word (PTE_*) of the CPU's entry of addr, 0 for none. HDR_RESULT: its pfn. No request. */
   lookupPte(mm: number, addr: number): number;
 
-  // ── CPU access ──
-  /**
-   * The 32-bit word at addr (4-byte aligned) if a mapped page holds it, else -1: use access(). (no request)
-   */
+  // ── CPU accesses ──
+  /** Returns the 32-bit word at addr, 4-byte aligned, or -1 if access() is needed. No request. */
   load32(mm: number, addr: number): number;
-  /** 1 if stored, 0 if the slow way is needed. (no request) */
+  /** Returns 1 if it stored the word, 0 if access() is needed. No request. */
   store32(mm: number, addr: number, value: number): number;
   /**
    * Copies min(length, XBUF_SIZE) bytes between memory and the exchange buffer, faulting pages in as a CPU
-   * would. flags: ACCESS_*. Returns the bytes copied: less than asked when a page failed (HDR_FAULT_CODE,
-   * HDR_FAULT_ADDR say why and where), or -EFAULT when that was the first; -EAGAIN when it met an open
+   * does. flags: ACCESS_*. Returns the bytes copied, fewer than requested when a page failed (HDR_FAULT_CODE
+   * and HDR_FAULT_ADDR say why and where); -EFAULT when the first page failed; -EAGAIN when it met an open
    * migration (HDR_OPEN_MIGRATION).
    */
   access(mm: number, addr: number, length: number, flags: number): number;
   /**
-   * Faults the page at addr in, as a CPU access would. Returns VM_FAULT_* bits (0: done); -EAGAIN as
-   * access().
+   * Faults the page at addr in, as a CPU access does. Returns VM_FAULT_* bits (0: done); -EAGAIN as access().
    */
   fault(mm: number, addr: number, flags: number): number;
   /**
-   * get_user_pages: faults in, takes a reference on each of npages pages, writes their pfns (u32) to out. A
-   * count, possibly short; errno if the first failed.
+   * Faults npages pages in, takes a reference on each, and writes their pfns (u32) to out (get_user_pages).
+   * Returns how many, or an errno if the first page failed.
    */
   pin(mm: number, addr: number, npages: number, out: number, flags: number): number;
   /**
-   * Drops what pin() with these flags took on each of n pfns. -EINVAL if somebody else has dropped it before:
-   * HDR_FAULT_ADDR is the page; the others are dropped. (no request)
+   * Drops what pin() with these flags took on each of n pfns. -EINVAL if somebody else has dropped it from
+   * one of them before, and HDR_FAULT_ADDR is the page; the others are dropped all the same. No request.
    */
   unpin(pfns: number, n: number, flags: number): number;
 
   // ── files ──
   /**
-   * A file in memory. kind: FILE_DISK or FILE_SHMEM; bytes: its size, all holes. Id; the caller holds it
-   * until fileClose. (no request)
+   * Makes a file of holes. kind: FILE_DISK or FILE_SHMEM. Returns its id, held until fileClose. No request.
    */
   fileCreate(kind: number, bytes: number): number;
-  /** Drops the caller's hold: the file goes when nothing maps it any more. (no request) */
+  /** Drops the caller's hold: the file goes when nothing maps it any more. No request. */
   fileClose(file: number): number;
-  /**
-   * Copies min(length, XBUF_SIZE) bytes at offset to the exchange buffer; less at the end of the file. Bytes.
-   * (no request)
-   */
+  /** Copies min(length, XBUF_SIZE) bytes at offset to the exchange buffer. Returns how many. No request. */
   fileRead(file: number, offset: number, length: number): number;
   /**
-   * Copies min(length, XBUF_SIZE) bytes from the exchange buffer to the file, which grows as needed; its new
-   * pages are charged to memcg (0: nobody). Bytes, less when memory ran out after some; -ENOMEM. (no request)
+   * Copies min(length, XBUF_SIZE) bytes from the exchange buffer to the file, which grows as needed. New
+   * pages are charged to memcg (0: none). Returns how many bytes; -ENOMEM if memory ran out before the first.
+   * No request.
    */
   fileWrite(file: number, offset: number, length: number, memcg: number): number;
-  /** Sets the size in bytes. What lies beyond is unmapped everywhere, private copies too, and dropped. */
+  /**
+   * Sets the size in bytes. What lies beyond is unmapped everywhere, private copies included, and dropped.
+   */
   fileTruncate(file: number, bytes: number): number;
   /**
-   * Drops the whole pages of [offset, offset + length), unmapping them (private copies stay), and zeroes the
+   * Unmaps and drops the whole pages of [offset, offset + length), private copies excepted, and zeroes the
    * parts of pages.
    */
   filePunchHole(file: number, offset: number, length: number): number;
   /**
-   * MS_SYNC: writes dirty pages of disk files back; their entries become clean and write-protected. -ENOMEM
+   * Writes dirty pages of disk files back (MS_SYNC): their entries become clean and write-protected. -ENOMEM
    * over a hole.
    */
   msync(mm: number, addr: number, length: number): number;
 
-  // ── notifiers ──
-  /** Subscribes [start, last] (last inclusive) of mm. Id. -EOVERFLOW if empty or wrapping. (no request) */
-  notifierInsert(mm: number, start: number, last: number): number;
-  notifierRemove(id: number): number; // (no request)
+  // ── notifiers: no request ──
   /**
-   * mmu_interval_read_begin: the sequence to pass to notifierReadRetry; -EAGAIN inside an invalidation that
-   * touches id. (no request)
+   * Subscribes [start, last], both inclusive, of mm. Returns an id; -EOVERFLOW if the range is empty or
+   * wraps.
+   */
+  notifierInsert(mm: number, start: number, last: number): number;
+  notifierRemove(id: number): number;
+  /**
+   * Returns the sequence number for notifierReadRetry (mmu_interval_read_begin); -EAGAIN inside an
+   * invalidation that touches the subscription.
    */
   notifierReadBegin(id: number): number;
-  /** 1 if an invalidation touched id since. (no request) */
+  /** Returns 1 if an invalidation has touched the subscription since. */
   notifierReadRetry(id: number, seq: number): number;
-  /** mmu_interval_set_seq, to be called while an invalidation is served. (no request) */
+  /** Stores the sequence number (mmu_interval_set_seq). Called while an invalidation is served. */
   notifierSetSeq(id: number, seq: number): number;
 
   // ── hmm_range_fault ──
   /**
-   * Fills pfns (u32 hmm_pfn each) for [start, end). Input request of a slot: (slot & mask) | defaultFlags.
-   * notifier 0: none checked; else -EBUSY when it was invalidated since seq.
-   * Returns 0, -EBUSY, -EFAULT, -EPERM, -ENOMEM, -EAGAIN (met an open migration).
+   * Fills pfns (u32 hmm_pfn words) for [start, end). A slot's request is (slot & mask) | defaultFlags. With a
+   * notifier (0: none) the answer is -EBUSY if it was invalidated since seq. Returns 0, -EBUSY, -EFAULT,
+   * -EPERM, -ENOMEM, or -EAGAIN when it met an open migration.
    */
   hmmRangeFault(
     mm: number,
@@ -174,49 +172,51 @@ export interface CoreExports {
     seq: number,
   ): number;
 
-  // ── device memory ──
-  /** coherent 1: the CPU maps its pages. (no request) */
-  devmemAdd(bytes: number, owner: number, coherent: number): number; // id 1…14
+  // ── device memory: no request ──
+  /** Adds a device's memory. coherent 1: CPUs map its pages. Returns its zone, 1 to 14. */
+  devmemAdd(bytes: number, owner: number, coherent: number): number;
   /**
-   * Pages still in use (0: the devmem is gone). No more pages can be allocated from it either way. (no
-   * request)
+   * Returns how many pages are still in use; 0: it is removed. No page can be allocated from it in either
+   * case.
    */
   devmemRemove(devmem: number): number;
-  /** A locked page with one reference, zeroed never. 0 when none is left. (no request) */
+  /** Returns a locked page with one reference, not zeroed; 0 when none is left. */
   devmemAllocPage(devmem: number): number;
   /**
-   * Fills dst[i] (VALID | pfn) for each candidate of src (MIGRATE set) whose dst is 0. Count. (no request)
+   * Fills dst[i] (VALID | pfn) for each candidate of src (MIGRATE) whose dst is 0. Returns how many pages.
    */
   devmemAllocPages(devmem: number, src: number, dst: number, n: number): number;
-  /** Moves up to max freed pfns to the exchange buffer; they are free from then on. Count. (no request) */
+  /** Moves up to max freed pfns to the exchange buffer; they are free from then on. Returns how many. */
   devmemTakeFreed(devmem: number, max: number): number;
 
-  // ── pages (no request, all of them) ──
-  /** A RAM page for a migration's destination: locked, one reference, not zeroed. 0 when there is none. */
+  // ── pages: no request ──
+  /**
+   * Returns a page of system memory for a migration: locked, with one reference, not zeroed; 0: none is left.
+   */
   systemAllocPage(): number;
   /**
-   * Likewise for every page of src (MIGRATE and VALID: holes have nothing to bring) whose dst is 0. Count.
+   * Fills dst[i] for each page of src (MIGRATE and VALID: holes get none) whose dst is 0. Returns how many.
    */
   systemAllocPages(src: number, dst: number, n: number): number;
   pageGet(pfn: number): number;
   pagePut(pfn: number): number;
-  pageTryLock(pfn: number): number; // 1 locked now, 0 it was
+  /** Returns 1 if it locked the page, 0 if the page was locked. */
+  pageTryLock(pfn: number): number;
   pageUnlock(pfn: number): number;
-  pageIsolate(pfn: number): number; // 1 isolated now, 0 it is not on the LRU
+  /** Returns 1 if it isolated the page, 0 if the page is not on the LRU. */
+  pageIsolate(pfn: number): number;
   pagePutback(pfn: number): number;
-  /**
-   * Copies src[i]'s page to dst[i]'s (or zero-fills for holes) where both are there. Pages copied or zeroed.
-   */
+  /** Copies the pages of src to those of dst, and zero-fills for holes. Returns how many pages it wrote. */
   copyPages(src: number, dst: number, n: number): number;
-  /** Address of a frame's bytes; 0 with backing "metadata". */
+  /** Returns the address of a frame's bytes; 0 with backing "metadata". */
   pageData(pfn: number): number;
-  /** Zone (0 system, else the devmem) of a pfn; -EINVAL outside. */
+  /** Returns the zone of a pfn: 0 for system memory, else the devmem; -EINVAL outside of memory. */
   pageZone(pfn: number): number;
 
   // ── migration ──
   /**
-   * migrate_vma_setup. Id of the migration. owner 0: none. faultPage: the pfn that a fault callback was
-   * given, or 0.
+   * Begins a migration (migrate_vma_setup). owner 0: none. faultPage: the pfn that a fault callback was
+   * given, or 0. Returns the migration's id.
    */
   migrateSetup(
     mm: number,
@@ -227,96 +227,96 @@ export interface CoreExports {
     faultPage: number,
   ): number;
   /**
-   * migrate_device_range: pages [pfn, pfn + n) of device memory, wherever they are mapped. Id of the
-   * migration.
+   * Begins a migration of pages [pfn, pfn + n) of device memory, wherever they are mapped
+   * (migrate_device_range). Returns the migration's id.
    */
   migrateDeviceSetup(pfn: number, n: number): number;
   /**
-   * Pages moved. -EINVAL, before any moves, if a word is wrong: HDR_FAULT_CODE is MIGRATION_WRONG_SRC or
-   * MIGRATION_WRONG_DST, HDR_FAULT_ADDR the index. -EBUSY if it has been called before.
+   * Returns how many pages moved. -EINVAL, before any moves, if a word is wrong: HDR_FAULT_CODE is
+   * MIGRATION_WRONG_SRC or MIGRATION_WRONG_DST, HDR_FAULT_ADDR the index. -EBUSY if it was called before.
    */
   migratePages(migration: number): number;
   /**
-   * 0; the id is free again. -EINVAL as migratePages(), of dst; -EBUSY while migratePages() waits. (no
-   * request)
+   * The id is free afterwards. -EINVAL as migratePages(), for dst; -EBUSY while migratePages() waits. No
+   * request.
    */
   migrateFinalize(migration: number): number;
 
   // ── device-exclusive access ──
   /**
-   * make_device_exclusive over npages pages: faults them in for writing, and replaces the CPU's entries by
-   * exclusive ones. Writes pfns (u32) to out: each locked, with a reference; 0 for pages that cannot be lent
-   * (not anonymous, or locked by somebody). Returns the pages reached (the rest could not be faulted in), or
-   * the errno of the first. owner: of the events of the lending, 0 none.
+   * Faults npages pages in for writing, and replaces the CPU's entries by exclusive ones
+   * (make_device_exclusive). Writes pfns (u32) to out, each locked and with a reference; 0 for a page that
+   * cannot become exclusive (not anonymous, or locked). owner: named in the events, 0 for none. Returns how
+   * many pages it reached (the rest could not be faulted in), or the errno of the first.
    */
   makeDeviceExclusive(mm: number, start: number, npages: number, out: number, owner: number): number;
 
-  // ── device tables ──
-  deviceTableCreate(mm: number): number; // id (no request)
+  // ── device tables: no request ──
+  /** Makes a device table. mm 0: none. Returns its id. */
+  deviceTableCreate(mm: number): number;
   deviceTableDestroy(table: number): number;
   /**
-   * Maps the VALID slots of pfns (hmm_pfn) from start on; others are left alone. Slots mapped. (no request)
+   * Enters the VALID slots of pfns (hmm_pfn) from start on; other entries stay. Returns how many it entered.
    */
   deviceTableMap(table: number, start: number, pfns: number, n: number): number;
   /**
-   * After pages(), before finalize(): maps what migrated, drops the entries of what left. Slots mapped. (no
-   * request)
+   * Between pages() and finalize(): enters what a migration has moved to a device, and drops the entries of
+   * what has left. Returns how many it entered.
    */
   deviceTableMapMigrated(table: number, migration: number): number;
-  /** Drops the entries of [start, end). Entries dropped. (no request) */
+  /** Drops the entries of [start, end). Returns how many there were. */
   deviceTableClear(table: number, start: number, end: number): number;
-  /** Takes the write bit from [start, end). Entries changed. (no request) */
+  /** Clears the write bit of the entries of [start, end). Returns how many had it. */
   deviceTableProtect(table: number, start: number, end: number): number;
-  /** The entry of addr: VALID | WRITE | DEVICE_PFN_DIRTY | pfn, 0 none. (no request) */
+  /** Returns the entry of addr: VALID | WRITE | DEVICE_PFN_DIRTY | pfn, 0 for none. */
   deviceTableLookup(table: number, addr: number): number;
-  /** As lookup for n pages, into out (u32 each). Entries found. (no request) */
+  /** Writes the entries of n pages to out (u32 each). Returns how many are not 0. */
   deviceTableSnapshot(table: number, start: number, n: number, out: number): number;
   /**
-   * Copies min(length, XBUF_SIZE) bytes through the table: stops at the first missing (or, writing,
-   * read-only) entry. Bytes. (no request)
+   * Copies min(length, XBUF_SIZE) bytes through the table, up to the first missing (or, writing, read-only)
+   * entry. Returns how many bytes.
    */
   deviceTableAccess(table: number, addr: number, length: number, write: number): number;
 
-  // ── translation ──
+  // ── translation: no request ──
   /**
-   * For n virtual addresses (f64 each, at addrs): what the CPU's entry names, as an hmm_pfn word (u32 each,
-   * at out), 0 where it names nothing. Words that are not 0. (no request)
+   * Writes what the CPU's entries of n addresses (f64 each, at addrs) name to out: an hmm_pfn word (u32)
+   * each, 0 for nothing. Returns how many words are not 0.
    */
   translate(mm: number, addrs: number, n: number, out: number): number;
-
-  /** How many of the n f64 at addrs, from the first on, are addresses below 2^48. (no request) */
+  /** Returns how many of the n f64 at addrs, from the first on, are addresses below 2^48. */
   addressesBelow48(addrs: number, n: number): number;
 
   // ── KSM ──
   /**
-   * ksmd: looks through mergeable memory `passes` times, merging pages that are alike. HDR_KSM_SHARED and
-   * HDR_KSM_SHARING count what is merged then.
+   * Looks through mergeable memory `passes` times and merges equal pages. HDR_KSM_SHARED and HDR_KSM_SHARING
+   * count what is merged.
    */
   ksmScan(passes: number): number;
 
-  // ── replay ──
+  // ── replay: no request ──
   /**
-   * Runs records [at, n) (u64 each); table 0: no device. Records done are at HDR_RESULT, the page that
-   * stopped it at HDR_FAULT_ADDR, 1 at HDR_FAULT_CODE if by a write; returns REPLAY_*. (no request)
+   * Makes the accesses of records [at, n) (u64 each); table 0: no device. HDR_RESULT: the record that stopped
+   * it; HDR_FAULT_ADDR: the page that this record needs; HDR_FAULT_CODE: 1 for a write. Returns REPLAY_*.
    */
   replay(mm: number, table: number, records: number, at: number, n: number): number;
   /**
-   * Counts n records to the exchange buffer (u32 each): loads, stores, modifies, 0 by the CPU; the same by
-   * the device. 0.
+   * Counts n records to the exchange buffer (u32 each): loads, stores and modifies of the CPU and 0, then the
+   * same of the device.
    */
   replayCount(records: number, n: number): number;
   /**
-   * Up to max pfns of devmem, least recently used by the device first, to the exchange buffer: (pfn u32, and
-   * its address / PAGE_SIZE as f64) as two arrays of max. Count; -EINVAL where HDR_LRU is 0. (no request)
+   * Writes up to max pfns of devmem, the least recently used by the device first, to the exchange buffer, as
+   * two arrays of max: pfns (u32), addresses in pages (f64). Returns how many; -EINVAL where HDR_LRU is 0.
    */
   replayOldest(mm: number, devmem: number, max: number): number;
 
-  // ── housekeeping (no request) ──
-  /** Allocates from the arena for pfn arrays and the like (8-byte aligned, zeroed); 0 when it is full. */
+  // ── housekeeping: no request ──
+  /** Allocates zeroed bytes from the arena, 8-byte aligned. Returns their address; 0: the arena is full. */
   arenaAlloc(bytes: number): number;
   arenaFree(address: number): number;
-  /** A word that any changed byte of [start, end) changes; both are multiples of 64. (no request) */
+  /** Returns a checksum of [start, end); both are multiples of 64. */
   checksum(start: number, end: number): number;
-  /** Checks every invariant. VERIFY_*; details in the header. */
+  /** Checks every invariant. Returns VERIFY_*; details are in the header. */
   verify(): number;
 }

@@ -1,45 +1,84 @@
-import * as errno from "../../assembly/uapi/errno.ts";
+import {
+  EPERM,
+  ENOENT,
+  EINTR,
+  EIO,
+  EAGAIN,
+  ENOMEM,
+  EACCES,
+  EFAULT,
+  EBUSY,
+  EEXIST,
+  EINVAL,
+  EOVERFLOW,
+  EOPNOTSUPP,
+} from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import type { FaultCode } from "./protocol.ts";
 
-/** Error numbers by name, for those that only the API's own locks and checks use. */
+/** The errno of a wait that could never end. */
 export const EDEADLK = 35;
+/** The errno of a fault that never makes progress. */
 export const ELOOP = 40;
-/** No Linux number: a broken invariant of the engine's own (see `Hmm.verify`). */
+/** The errno of a broken invariant of the engine (see `Hmm.verify`); Linux has no such number. */
 export const EINVARIANT = 1000;
 
-const NAMES = new Map<number, string>(
-  [...Object.entries(errno), ["EDEADLK", EDEADLK], ["ELOOP", ELOOP], ["EINVARIANT", EINVARIANT]].map(
-    ([name, number]) => [number as number, name as string],
-  ),
+/** The names of the error numbers. */
+const NAMES = new Map(
+  Object.entries({
+    EPERM,
+    ENOENT,
+    EINTR,
+    EIO,
+    EAGAIN,
+    ENOMEM,
+    EACCES,
+    EFAULT,
+    EBUSY,
+    EEXIST,
+    EINVAL,
+    EOVERFLOW,
+    EOPNOTSUPP,
+    EDEADLK,
+    ELOOP,
+    EINVARIANT,
+  }).map(([name, number]) => [number, name]),
 );
 
-/** What an {@link HmmError} may carry beside its code. */
+/** What a {@link HmmError} may carry beside its code. */
 export interface HmmErrorFields {
   cause?: unknown;
   /** FAULT_*: why an access failed. */
-  faultCode?: number;
-  /** Virtual address at which it failed. */
-  address?: number;
-  /** Bytes (accesses) or pages (pins) that were done before it failed. */
-  done?: number;
+  faultCode?: FaultCode | undefined;
+  /** The virtual address at which it failed. */
+  address?: number | undefined;
+  /** How many bytes (accesses) or pages (pins) were done before it failed. */
+  done?: number | undefined;
   /** The id of the open migration that was in the way (EAGAIN). */
-  migration?: number;
+  migration?: number | undefined;
 }
 
 /**
- * An operation failed as a system call or a kernel function would fail: `code` is the errno's name ("ENOMEM"), `errno`
- * its positive number, `op` the operation, `detail` a sentence about what was in the way. Wrong arguments are not
- * this: they are RangeError or TypeError, thrown before anything happened.
+ * The failure of an operation, as a system call or a kernel function would fail. Wrong arguments are reported
+ * by RangeError or TypeError instead, before anything happens.
  */
 export class HmmError extends Error {
   override readonly name: string = "HmmError";
+  /** The name of the errno, as in "ENOMEM". */
   readonly code: string;
+  /** The errno, a positive number. */
   readonly errno: number;
+  /** The operation that failed, as in "mm.mmap". */
   readonly op: string;
+  /** A phrase about the cause; empty if there is nothing to add. */
   readonly detail: string;
-  readonly faultCode: number | undefined;
+  /** FAULT_*: why an access failed. */
+  readonly faultCode: FaultCode | undefined;
+  /** The virtual address at which it failed. */
   readonly address: number | undefined;
+  /** How many bytes (accesses) or pages (pins) were done before it failed. */
   readonly done: number | undefined;
+  /** The id of the open migration that was in the way (EAGAIN). */
   readonly migration: number | undefined;
 
   constructor(errno: number, op: string, detail: string, fields: HmmErrorFields = {}) {
@@ -57,17 +96,17 @@ export class HmmError extends Error {
   }
 }
 
-/** The name of a positive errno: 12 → "ENOMEM". */
+/** @internal Returns the name of a positive errno: "ENOMEM" for 12. */
 export function errnoName(number: number): string {
   return NAMES.get(number) ?? `E${number}`;
 }
 
-/** An address as it is written in messages: 0x7f0000000000. */
+/** @internal Writes an address for a message: 0x7f0000000000. */
 export function hex(value: number): string {
   return `0x${value.toString(16)}`;
 }
 
-/** A value as it is written in messages. */
+/** @internal Writes a value for a message. */
 export function show(value: unknown): string {
   if (typeof value === "number")
     return Number.isInteger(value) && value > 0xffff ? hex(value) : String(value);
@@ -80,17 +119,20 @@ export function show(value: unknown): string {
   return name === undefined || name === "Object" ? "an object" : `a ${name}`;
 }
 
-/** A RangeError that names operation, argument, expectation and value. */
+/** @internal Makes a RangeError that names operation, argument, expectation and value. */
 export function badRange(op: string, argument: string, expected: string, value: unknown): RangeError {
   return new RangeError(`${op}: ${argument} must be ${expected}, got ${show(value)}`);
 }
 
-/** A TypeError that names operation, argument, expectation and value. */
+/** @internal Makes a TypeError that names operation, argument, expectation and value. */
 export function badType(op: string, argument: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${op}: ${argument} must be ${expected}, got ${show(value)}`);
 }
 
-/** Refuses anything but an integer in [min, max]. */
+/**
+ * @internal Returns `value`. Throws TypeError or RangeError unless it is an integer from min to max, both
+ * inclusive.
+ */
 export function checkInteger(op: string, argument: string, value: unknown, min: number, max: number): number {
   if (typeof value !== "number") throw badType(op, argument, "a number", value);
   if (!Number.isInteger(value) || value < min || value > max) {
@@ -99,23 +141,23 @@ export function checkInteger(op: string, argument: string, value: unknown, min: 
   return value;
 }
 
-/** Refuses what has no members to look at. */
+/** @internal Refuses anything but an object. */
 export function checkOptions(op: string, argument: string, value: unknown): void {
   if (typeof value !== "object" || value === null) throw badType(op, argument, "an object", value);
 }
 
-/** Refuses anything but a boolean, or nothing: false. */
+/** @internal Returns an optional flag, by default false. Throws TypeError unless it is a boolean. */
 export function checkFlag(op: string, argument: string, value: unknown): boolean {
   if (value !== undefined && typeof value !== "boolean") throw badType(op, argument, "a boolean", value);
   return value === true;
 }
 
-/** Refuses anything but a string, or nothing. */
+/** @internal Refuses anything but a string or undefined. */
 export function checkText(op: string, argument: string, value: unknown): void {
   if (value !== undefined && typeof value !== "string") throw badType(op, argument, "a string", value);
 }
 
-/** Refuses an object whose member `name` is no function (or, if `optional`, something else than left out). */
+/** @internal Refuses an object whose member `name` is no function; an `optional` member may be undefined. */
 export function checkMethod(
   op: string,
   argument: string,
@@ -128,10 +170,10 @@ export function checkMethod(
   throw badType(op, `${argument}.${name}`, "a function", member);
 }
 
-/** One past the highest address that fits the 48 bits that the engine computes with. */
+/** @internal One past the highest address: the engine computes with 48 bits. */
 export const ADDRESS_LIMIT = 2 ** 48;
 
-/** Refuses anything but a 48-bit address. */
+/** @internal Returns `value`. Throws TypeError or RangeError unless it is an address below 2^48. */
 export function checkAddress(op: string, argument: string, value: unknown): number {
   if (typeof value !== "number") throw badType(op, argument, "an address (a number)", value);
   if (!Number.isInteger(value) || value < 0 || value >= ADDRESS_LIMIT) {
@@ -140,12 +182,15 @@ export function checkAddress(op: string, argument: string, value: unknown): numb
   return value;
 }
 
-/** `value` rounded down to a multiple of `size`, a power of two. What `%` does with addresses takes ten times as long. */
+/**
+ * @internal Rounds `value` down to a multiple of `size`, a power of two: with addresses ten times as fast as
+ * `%`.
+ */
 export function roundDown(value: number, size: number): number {
   return Math.floor(value / size) * size;
 }
 
-/** Refuses anything but a 48-bit address that is a multiple of PAGE_SIZE. */
+/** @internal Returns `value`. Throws TypeError or RangeError unless it is a page address below 2^48. */
 export function checkPageAddress(op: string, argument: string, value: unknown): number {
   const address = checkAddress(op, argument, value);
   if (roundDown(address, PAGE_SIZE) !== address)
@@ -153,18 +198,24 @@ export function checkPageAddress(op: string, argument: string, value: unknown): 
   return address;
 }
 
-/** Refuses anything but a byte count in [min, 2^48], and rounds it up to whole pages, as the system calls do. */
+/**
+ * @internal Returns a number of bytes, rounded up to whole pages as the system calls do. Throws TypeError or
+ * RangeError unless it is an integer from min to 2^48.
+ */
 export function checkLength(op: string, argument: string, value: unknown, min: number): number {
   const length = checkInteger(op, argument, value, min, ADDRESS_LIMIT);
   return Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
 }
 
-/** Refuses anything but an unsigned 32-bit integer (flags, words, page frame numbers). */
+/** @internal Returns `value`. Throws TypeError or RangeError unless it is an unsigned 32-bit integer. */
 export function checkU32(op: string, argument: string, value: unknown): number {
   return checkInteger(op, argument, value, 0, 0xffffffff);
 }
 
-/** Refuses ranges that are not page aligned or of which end is not above start. Returns the number of pages. */
+/**
+ * @internal Returns the number of pages of [start, end). Throws TypeError or RangeError unless both are page
+ * addresses, end above start.
+ */
 export function checkPageRange(op: string, start: unknown, end: unknown): number {
   const from = checkPageAddress(op, "start", start);
   if (end !== ADDRESS_LIMIT) checkPageAddress(op, "end", end);

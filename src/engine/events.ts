@@ -1,39 +1,43 @@
 import {
+  HDR_FLAGS,
+  HDR_FLAG_LOG,
+  HDR_LOG,
+  HDR_LOG_ENTRIES,
+  HDR_LOG_HEAD,
+} from "../../assembly/abi/header.ts";
+import {
   LOG_FAULT,
   LOG_FORK,
   LOG_INVALIDATE,
   LOG_MIGRATE,
   LOG_MMAP,
   LOG_MUNMAP,
-} from "../../assembly/abi/request.ts";
-import {
-  HDR_FLAGS,
-  HDR_FLAG_LOG,
-  HDR_LOG,
-  HDR_LOG_ENTRIES,
-  HDR_LOG_HEAD,
   LOG_RECORD_A,
   LOG_RECORD_B,
   LOG_RECORD_C,
   LOG_RECORD_KIND,
   LOG_RECORD_MM,
   LOG_RECORD_SIZE,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/log.ts";
 import { badRange, badType } from "./errors.ts";
 import type { Memory } from "./memory.ts";
+import type { FaultKind, MmuNotifyEvent } from "./protocol.ts";
 
-/** What listeners of `hmm.on` hear, by the event's name. `mm` is the address space's id. */
+/** What listeners of `hmm.on` are given, by the event's name. `mm` is the address space's id. */
 export interface HmmEvents {
-  /** A CPU fault was resolved; kind is FAULT_KIND_*, pfn the page that is mapped now. */
-  fault: { mm: number; address: number; kind: number; pfn: number };
-  /** A migration's pages() is done: pages collected and moved. */
+  /** A CPU fault was resolved. kind: FAULT_KIND_*; pfn: the page that is mapped now. */
+  fault: { mm: number; address: number; kind: FaultKind; pfn: number };
+  /** A migration's pages() is done: how many pages were collected, and how many moved. */
   migrate: { mm: number; start: number; collected: number; moved: number };
-  /** [start, start + npages pages) was invalidated; event is MMU_NOTIFY_*, npages Infinity for everything. */
-  invalidate: { mm: number; start: number; npages: number; event: number };
+  /** npages pages from start on were invalidated (Infinity: all). event: MMU_NOTIFY_*. */
+  invalidate: { mm: number; start: number; npages: number; event: MmuNotifyEvent };
+  /** npages pages from start on were mapped. */
   mmap: { mm: number; start: number; npages: number };
+  /** npages pages from start on were unmapped. */
   munmap: { mm: number; start: number; npages: number };
+  /** The address space was forked. child: the id of the child. */
   fork: { mm: number; child: number };
-  /** So many records were overwritten before they could be delivered (see HmmConfig.eventLog). */
+  /** count records were overwritten before they could be delivered (see HmmConfig.eventLog). */
   lost: { count: number };
 }
 
@@ -45,7 +49,10 @@ const ALL_PAGES = 0xffffffff;
 
 type Listener = (event: never) => void;
 
-/** The event log: a ring that the core writes while somebody listens, read at the end of each API call. */
+/**
+ * @internal The event log: a ring that the core writes while there are listeners, read at the end of each API
+ * call.
+ */
 export class EventLog {
   readonly #mem: Memory;
   readonly #listeners = new Map<HmmEventName, Set<Listener>>();
@@ -56,12 +63,12 @@ export class EventLog {
     this.#read = mem.header(HDR_LOG_HEAD);
   }
 
-  /** Adds a listener. Returns the function that takes it away. */
+  /** Adds a listener. Returns the function that removes it. Throws RangeError and TypeError. */
   on<N extends HmmEventName>(name: N, listener: (event: HmmEvents[N]) => void): () => void {
     if (!NAMES.includes(name)) throw badRange("hmm.on", "name", `one of ${NAMES.join(", ")}`, name);
     if (typeof listener !== "function") throw badType("hmm.on", "listener", "a function", listener);
     const set = this.#listeners.get(name) ?? new Set();
-    // A wrapper: the same function may listen twice.
+    // A wrapper, so that the same function may listen twice.
     const entry: Listener = (event) => listener(event);
     this.#listeners.set(name, set.add(entry));
     if (!this.#enabled) this.#read = this.#mem.header(HDR_LOG_HEAD);
@@ -72,12 +79,12 @@ export class EventLog {
     };
   }
 
-  /** Stops the core's writing. */
+  /** Stops the core from writing records. */
   disable(): void {
     this.#mem.setHeader(HDR_FLAGS, this.#mem.header(HDR_FLAGS) & ~HDR_FLAG_LOG);
   }
 
-  /** Delivers what the core wrote since the last time. What a listener throws goes through. */
+  /** Delivers what the core has written since the last delivery. Throws what a listener throws. */
   deliver(): void {
     if (!this.#enabled) return;
     const capacity = this.#mem.header(HDR_LOG_ENTRIES);
@@ -111,10 +118,11 @@ export class EventLog {
     const a = this.#mem.f64(record + LOG_RECORD_A);
     const b = this.#mem.u32(record + LOG_RECORD_B);
     const c = this.#mem.u32(record + LOG_RECORD_C);
-    if (kind === LOG_FAULT) this.#emit("fault", { mm, address: a, kind: b, pfn: c });
+    if (kind === LOG_FAULT) this.#emit("fault", { mm, address: a, kind: b as FaultKind, pfn: c });
     else if (kind === LOG_MIGRATE) this.#emit("migrate", { mm, start: a, collected: b, moved: c });
     else if (kind === LOG_INVALIDATE) {
-      this.#emit("invalidate", { mm, start: a, npages: c === ALL_PAGES ? Infinity : c, event: b });
+      const npages = c === ALL_PAGES ? Infinity : c;
+      this.#emit("invalidate", { mm, start: a, npages, event: b as MmuNotifyEvent });
     } else if (kind === LOG_MMAP) this.#emit("mmap", { mm, start: a, npages: b });
     else if (kind === LOG_MUNMAP) this.#emit("munmap", { mm, start: a, npages: b });
     else if (kind === LOG_FORK) this.#emit("fork", { mm, child: b });

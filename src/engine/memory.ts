@@ -1,15 +1,14 @@
 import {
+  HDR_MAGIC,
   HDR_PANIC_FILE,
   HDR_PANIC_LINE,
   HDR_PANIC_MESSAGE,
   HEADER,
   HEADER_MAGIC,
-  HDR_MAGIC,
   POOLS,
-  POOL_BASE,
-  POOL_OBJECT_SIZE,
-  POOL_STRIDE,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/header.ts";
+import type { Bytes, Words } from "./host.ts";
+import { POOL_BASE, POOL_OBJECT_SIZE, POOL_STRIDE } from "../../assembly/abi/pool.ts";
 
 const HIGH = 2 ** 32;
 
@@ -22,13 +21,13 @@ export function isEngineMemory(array: Uint32Array): boolean {
 }
 
 /**
- * The core's linear memory as JavaScript reads it. The memory has its final size when this is made and never grows
- * afterwards, so the views never detach. Addresses are byte addresses in linear memory.
+ * The core's linear memory as JavaScript reads it. The memory has its final size when this object is made and
+ * never grows afterwards, so the views never detach. Addresses are byte addresses in linear memory.
  */
 export class Memory {
   readonly buffer: ArrayBuffer;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly words: Uint32Array<ArrayBuffer>;
+  readonly bytes: Bytes;
+  readonly words: Words;
   readonly doubles: Float64Array<ArrayBuffer>;
 
   constructor(memory: WebAssembly.Memory) {
@@ -39,18 +38,22 @@ export class Memory {
     this.doubles = new Float64Array(this.buffer);
   }
 
+  /** A u32. */
   u32(address: number): number {
     return this.words[address >>> 2];
   }
 
+  /** Writes a u32. */
   setU32(address: number, value: number): void {
     this.words[address >>> 2] = value;
   }
 
+  /** An f64. */
   f64(address: number): number {
     return this.doubles[address >>> 3];
   }
 
+  /** Writes an f64. */
   setF64(address: number, value: number): void {
     this.doubles[address >>> 3] = value;
   }
@@ -66,6 +69,7 @@ export class Memory {
     return this.words[(HEADER + offset) >>> 2];
   }
 
+  /** Writes a u32 of the header, by its HDR_* offset. */
   setHeader(offset: number, value: number): void {
     this.words[(HEADER + offset) >>> 2] = value;
   }
@@ -75,22 +79,23 @@ export class Memory {
     return this.doubles[(HEADER + offset) >>> 3];
   }
 
-  /** A u32 of the descriptor of table TABLE_*, by its POOL_* offset. */
-  pool(table: number, offset: number): number {
-    return this.u32(HEADER + POOLS + table * POOL_STRIDE + offset);
+  /** A u32 of the descriptor of a pool, RESOURCE_*, by its POOL_* offset. */
+  pool(resource: number, offset: number): number {
+    return this.u32(HEADER + POOLS + resource * POOL_STRIDE + offset);
   }
 
-  /** The address of object `id` of table TABLE_*. */
-  objectAddress(table: number, id: number): number {
-    return this.pool(table, POOL_BASE) + id * this.pool(table, POOL_OBJECT_SIZE);
+  /** The address of object `id` of a pool, RESOURCE_*. */
+  objectAddress(resource: number, id: number): number {
+    return this.pool(resource, POOL_BASE) + id * this.pool(resource, POOL_OBJECT_SIZE);
   }
 
   /** n words at `address`, as a live view. */
-  wordsAt(address: number, n: number): Uint32Array<ArrayBuffer> {
+  wordsAt(address: number, n: number): Words {
     return new Uint32Array(this.buffer, address, n);
   }
 }
 
+/** Reads a string of AssemblyScript at `address`; 0 is the empty string. */
 function assemblyString(view: DataView, address: number): string {
   if (address === 0) return "";
   const bytes = view.getUint32(address - 4, true);
@@ -100,8 +105,8 @@ function assemblyString(view: DataView, address: number): string {
 }
 
 /**
- * What the core left behind when it trapped: an error with message, file and line of the broken assertion. Anything
- * that is not a trap is returned as it is.
+ * Makes the error of a trap from what the core left behind: message, file and line of the broken assertion.
+ * Returns anything that is not a trap unchanged.
  */
 export function panicError(memory: WebAssembly.Memory, trap: unknown): unknown {
   if (!(trap instanceof WebAssembly.RuntimeError)) return trap;
@@ -114,7 +119,8 @@ export function panicError(memory: WebAssembly.Memory, trap: unknown): unknown {
     const line = view.getUint32(HEADER + HDR_PANIC_LINE, true);
     if (line !== 0) {
       const message = assemblyString(view, view.getUint32(HEADER + HDR_PANIC_MESSAGE, true));
-      where = `${message || "assertion failed"} (${assemblyString(view, view.getUint32(HEADER + HDR_PANIC_FILE, true))}:${line})`;
+      const file = assemblyString(view, view.getUint32(HEADER + HDR_PANIC_FILE, true));
+      where = `${message || "assertion failed"} (${file}:${line})`;
     }
   }
   return new Error(`heteromem core panic: ${where}`, { cause: trap });

@@ -1,12 +1,12 @@
 /**
- * Owners of device memory and of invalidations: any value in TypeScript, a number in the core. Equal values are the
- * same owner. Numbers count up from 1; 0 is nobody.
+ * The owners of device memory and of invalidations: any value in TypeScript, a number in the core. Equal
+ * values are the same owner. Numbers count up from 1; 0 means that there is no owner.
  */
 export class Owners {
   readonly #numbers = new Map<unknown, number>();
   readonly #values: unknown[] = [null];
 
-  /** The number of `owner`, given out on first use. */
+  /** Returns the number of `owner`, assigned on first use. null and undefined are 0. */
   number(owner: unknown): number {
     if (owner === null || owner === undefined) return 0;
     const known = this.#numbers.get(owner);
@@ -16,17 +16,17 @@ export class Owners {
     return number;
   }
 
-  /** The owner with this number, null for nobody. */
+  /** Returns the owner with this number, or null if there is none. */
   value(number: number): unknown {
     return this.#values[number] ?? null;
   }
 
-  /** How many numbers were given out. */
+  /** How many numbers are assigned. */
   get count(): number {
     return this.#values.length - 1;
   }
 
-  /** Restores a number from a snapshot: `owner`, or a placeholder where nobody says whose it was. */
+  /** Restores a number from a snapshot: `owner` is the value, or a placeholder if the owner is unknown. */
   restore(number: number, owner: unknown): void {
     while (this.#values.length <= number) this.#values.push(null);
     this.#values[number] = owner;

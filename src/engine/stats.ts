@@ -1,5 +1,4 @@
 import {
-  COUNTERS,
   COUNT_DEVICE_TO_DEVICE,
   COUNT_FAULT,
   COUNT_INVALIDATE,
@@ -10,11 +9,23 @@ import {
   COUNT_STAYED,
   COUNT_TO_DEVICE,
   COUNT_TO_SYSTEM,
-  HEADER,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/counter.ts";
+import { COUNTERS, HEADER } from "../../assembly/abi/header.ts";
+import {
+  FAULT_KIND_ANON,
+  FAULT_KIND_COW,
+  FAULT_KIND_DEVICE,
+  FAULT_KIND_EXCLUSIVE,
+  FAULT_KIND_FILE,
+  FAULT_KIND_REUSE,
+  FAULT_KIND_SPURIOUS,
+  FAULT_KIND_SWAP,
+  FAULT_KIND_ZERO,
+} from "../../assembly/uapi/event.ts";
 import type { Memory } from "./memory.ts";
+import type { FaultKind } from "./protocol.ts";
 
-/** Faults by what they did (FAULT_KIND_*). */
+/** CPU faults by what they did (FAULT_KIND_*). */
 export interface FaultStats {
   zero: number;
   anon: number;
@@ -27,32 +38,45 @@ export interface FaultStats {
   spurious: number;
 }
 
-/** Counters since boot, in pages where they count pages. */
+/** Counters since boot. */
 export interface HmmStats {
   faults: FaultStats;
-  /** Ranges that were invalidated. */
+  /** How many ranges were invalidated. */
   invalidations: number;
-  /** Requests of the core that were served. */
+  /** How many requests of the core were served. */
   requests: number;
+  /** Pages that migrated from system to device memory. */
   pagesToDevice: number;
+  /** Pages that migrated from device to system memory. */
   pagesToSystem: number;
+  /** Pages that migrated from one device's memory to another's, or within it. */
   pagesDeviceToDevice: number;
+  /** How many migrations were begun. */
   migrations: number;
+  /** Pages that copyPages copied. */
   pagesCopied: number;
+  /** Pages that copyPages filled with zeros. */
   pagesZeroed: number;
-  /** Pages that migrations left where they were. */
+  /** Candidates that migrations left where they were. */
   pagesStayed: number;
 }
 
-/** hmm.stats. */
+/** @internal Hmm.stats. */
 export function readStats(mem: Memory): HmmStats {
   const count = (index: number): number => mem.u64(HEADER + COUNTERS + 8 * index);
-  const fault = (kind: number): number => count(COUNT_FAULT + kind);
-  const [zero, anon, cow, reuse, device, file, swap, exclusive, spurious] = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(
-    fault,
-  );
+  const fault = (kind: FaultKind): number => count(COUNT_FAULT + kind);
   return {
-    faults: { zero, anon, cow, reuse, device, file, swap, exclusive, spurious },
+    faults: {
+      zero: fault(FAULT_KIND_ZERO),
+      anon: fault(FAULT_KIND_ANON),
+      cow: fault(FAULT_KIND_COW),
+      reuse: fault(FAULT_KIND_REUSE),
+      device: fault(FAULT_KIND_DEVICE),
+      file: fault(FAULT_KIND_FILE),
+      swap: fault(FAULT_KIND_SWAP),
+      exclusive: fault(FAULT_KIND_EXCLUSIVE),
+      spurious: fault(FAULT_KIND_SPURIOUS),
+    },
     invalidations: count(COUNT_INVALIDATE),
     requests: count(COUNT_REQUEST),
     pagesToDevice: count(COUNT_TO_DEVICE),

@@ -1,6 +1,23 @@
-import * as struct from "../../assembly/abi/struct.ts";
+import {
+  FOLIO_COUNT_MASK,
+  FOLIO_INDEX,
+  FOLIO_MAPPING,
+  FOLIO_MAPS,
+  FOLIO_REFS,
+  FOLIO_SIZE,
+} from "../../assembly/abi/frame.ts";
+import {
+  HDR_FOLIOS,
+  HDR_VERIFY_A,
+  HDR_VERIFY_B,
+  HDR_VERIFY_C,
+  HDR_VERIFY_CODE,
+  HDR_VERIFY_MM,
+} from "../../assembly/abi/header.ts";
+import * as code from "../../assembly/abi/verify.ts";
 import type { Context } from "./context.ts";
 import { EINVARIANT, hex, HmmError } from "./errors.ts";
+import { folioFlags, pteFlags, RESOURCE_NAMES } from "./names.ts";
 
 /** What verify() found: mm is an id, the meaning of a, b and c depends on the code. */
 interface Finding {
@@ -10,93 +27,113 @@ interface Finding {
   c: number;
 }
 
+/**
+ * A broken invariant: the sentence that says so, and which of a, b and c name pages and which an address of
+ * mm.
+ */
+interface Invariant {
+  says: (f: Finding) => string;
+  pages?: readonly ("a" | "b" | "c")[] | undefined;
+  address?: "a" | undefined;
+}
+
+const KINDS_OF_RSS = ["anon", "file", "shmem", "swap"];
+
 /** By VERIFY_*. */
-const SENTENCES: Record<number, (f: Finding) => string> = {
-  [struct.VERIFY_REFCOUNT]: (f) => `page ${f.a} has refcount ${f.c}, and ${f.b} references can be counted`,
-  [struct.VERIFY_MAPCOUNT]: (f) => `page ${f.a} has mapcount ${f.c}, and ${f.b} entries name it`,
-  [struct.VERIFY_FREE_LIST]: (f) => `page ${f.a} is free and used, on two free lists, or on none`,
-  [struct.VERIFY_DEVICE_PRESENT]: (f) =>
-    `the CPU may touch private device page ${f.b} at ${hex(f.a)}, or not a coherent one`,
-  [struct.VERIFY_MIRROR_PAGE]: (f) => `at ${hex(f.a)} the device has page ${f.b} and the CPU ${f.c}`,
-  [struct.VERIFY_MIRROR_WRITE]: (f) => `the device may write page ${f.b} at ${hex(f.a)}, and the CPU may not`,
-  [struct.VERIFY_RSS]: (f) =>
-    `rss of ${["anon", "file", "shmem", "swap"][f.a] ?? f.a} is ${f.c}, and ${f.b} entries can be counted`,
-  [struct.VERIFY_MEMCG]: (f) => `memory cgroup ${f.a} has usage ${f.c}, and ${f.b} pages are charged to it`,
-  [struct.VERIFY_MIGRATION_ENTRY]: (f) =>
-    `a migration entry at ${hex(f.a)} names page ${f.b}, which no open migration has locked`,
-  [struct.VERIFY_VMA_ORDER]: (f) => `mappings overlap, are empty or out of order at ${hex(f.a)}`,
-  [struct.VERIFY_VMA_TREE]: (f) => `the tree and the list of mappings differ at ${hex(f.a)}`,
-  [struct.VERIFY_ENTRY_OUTSIDE]: (f) => `an entry at ${hex(f.a)} lies in no mapping`,
-  [struct.VERIFY_WRITE_BIT]: (f) => `the entry at ${hex(f.a)} is writable, its mapping is not`,
-  [struct.VERIFY_RMAP]: (f) => `the reverse map of page ${f.b} does not find its entry at ${hex(f.a)}`,
-  [struct.VERIFY_POOL]: (f) => `table ${f.a} says ${f.c} objects are used, and ${f.b} can be counted`,
-  [struct.VERIFY_EXCLUSIVE]: (f) => `page ${f.a} is one process's own, and mapped more than once`,
-  [struct.VERIFY_ANON_VMA]: (f) => `anon_vma ${f.a} has wrong links or counts`,
-  [struct.VERIFY_ARENA]: (f) => `the arena is broken at ${hex(f.a)}`,
-  [struct.VERIFY_TABLE_META]: (f) => `the page table at ${hex(f.a)} has the wrong owner or level`,
-  [struct.VERIFY_LOCKED]: (f) => `page ${f.a} is locked, and no migration is open`,
-  [struct.VERIFY_HUGE]: (f) => `the entries of the huge mapping at ${hex(f.a)} do not belong together`,
+const INVARIANTS: Readonly<Record<number, Invariant>> = {
+  [code.VERIFY_REFCOUNT]: {
+    says: ({ a, b, c }) => `page ${a} has refcount ${c}, and ${b} references can be counted`,
+    pages: ["a"],
+  },
+  [code.VERIFY_MAPCOUNT]: {
+    says: ({ a, b, c }) => `page ${a} has mapcount ${c}, and ${b} entries name it`,
+    pages: ["a"],
+  },
+  [code.VERIFY_FREE_LIST]: {
+    says: ({ a }) => `page ${a} is free and used, on two free lists, or on none`,
+    pages: ["a"],
+  },
+  [code.VERIFY_DEVICE_PRESENT]: {
+    says: ({ a, b }) =>
+      `the entry at ${hex(a)} lets the CPU touch private device page ${b}, or keeps it from a coherent one`,
+    pages: ["b"],
+    address: "a",
+  },
+  [code.VERIFY_MIRROR_PAGE]: {
+    says: ({ a, b, c }) => `at ${hex(a)} the device has page ${b} and the CPU ${c}`,
+    pages: ["b", "c"],
+    address: "a",
+  },
+  [code.VERIFY_MIRROR_WRITE]: {
+    says: ({ a, b }) => `the device may write page ${b} at ${hex(a)}, and the CPU may not`,
+    pages: ["b"],
+    address: "a",
+  },
+  [code.VERIFY_RSS]: {
+    says: ({ a, b, c }) => `rss of ${KINDS_OF_RSS[a] ?? a} is ${c}, and ${b} entries can be counted`,
+  },
+  [code.VERIFY_MEMCG]: {
+    says: ({ a, b, c }) => `memory cgroup ${a} has usage ${c}, and ${b} pages are charged to it`,
+  },
+  [code.VERIFY_MIGRATION_ENTRY]: {
+    says: ({ a, b }) => `a migration entry at ${hex(a)} names page ${b}, which no open migration has locked`,
+    pages: ["b"],
+    address: "a",
+  },
+  [code.VERIFY_VMA_ORDER]: {
+    says: ({ a }) => `mappings overlap, are empty or out of order at ${hex(a)}`,
+    address: "a",
+  },
+  [code.VERIFY_VMA_TREE]: {
+    says: ({ a }) => `the tree and the list of mappings differ at ${hex(a)}`,
+    address: "a",
+  },
+  [code.VERIFY_ENTRY_OUTSIDE]: {
+    says: ({ a }) => `an entry at ${hex(a)} lies in no mapping`,
+    address: "a",
+  },
+  [code.VERIFY_WRITE_BIT]: {
+    says: ({ a }) => `the entry at ${hex(a)} is writable, its mapping is not`,
+    address: "a",
+  },
+  [code.VERIFY_RMAP]: {
+    says: ({ a, b }) => `the reverse map of page ${b} does not find its entry at ${hex(a)}`,
+    pages: ["b"],
+    address: "a",
+  },
+  [code.VERIFY_POOL]: {
+    says: ({ a, b, c }) =>
+      `the pool of ${RESOURCE_NAMES[a] ?? a} says that ${c} objects are used, and ${b} can be counted`,
+  },
+  [code.VERIFY_EXCLUSIVE]: {
+    says: ({ a }) => `page ${a} is one process's own, and mapped more than once`,
+    pages: ["a"],
+  },
+  [code.VERIFY_ANON_VMA]: { says: ({ a }) => `anon_vma ${a} has wrong links or counts` },
+  [code.VERIFY_ARENA]: { says: ({ a }) => `the arena is broken at ${hex(a)}` },
+  [code.VERIFY_TABLE_META]: { says: ({ a }) => `the page table at ${hex(a)} has the wrong owner or level` },
+  [code.VERIFY_LOCKED]: {
+    says: ({ a }) => `page ${a} is locked, and no migration is open`,
+    pages: ["a"],
+  },
+  [code.VERIFY_HUGE]: {
+    says: ({ a }) => `the entries of the huge mapping at ${hex(a)} do not belong together`,
+    address: "a",
+  },
 };
-
-const PAGE_IN_A = new Set([
-  struct.VERIFY_REFCOUNT,
-  struct.VERIFY_MAPCOUNT,
-  struct.VERIFY_FREE_LIST,
-  struct.VERIFY_EXCLUSIVE,
-  struct.VERIFY_LOCKED,
-]);
-const PAGE_IN_B = new Set([
-  struct.VERIFY_DEVICE_PRESENT,
-  struct.VERIFY_MIRROR_PAGE,
-  struct.VERIFY_MIRROR_WRITE,
-  struct.VERIFY_MIGRATION_ENTRY,
-  struct.VERIFY_RMAP,
-]);
-const ADDRESS_IN_A = new Set([
-  struct.VERIFY_DEVICE_PRESENT,
-  struct.VERIFY_MIRROR_PAGE,
-  struct.VERIFY_MIRROR_WRITE,
-  struct.VERIFY_MIGRATION_ENTRY,
-  struct.VERIFY_VMA_ORDER,
-  struct.VERIFY_VMA_TREE,
-  struct.VERIFY_ENTRY_OUTSIDE,
-  struct.VERIFY_WRITE_BIT,
-  struct.VERIFY_RMAP,
-  struct.VERIFY_HUGE,
-]);
-
-const FOLIO_FLAG_NAMES = [
-  "locked",
-  "lru",
-  "dirty",
-  "anon",
-  "anon-exclusive",
-  "file",
-  "shmem",
-  "swap-cache",
-  "head",
-  "tail",
-  "ksm",
-  "mlocked",
-  "migration-shared",
-  "free",
-  "poisoned",
-  "reserved",
-];
 
 /** The fields of a folio, as one line. */
 export function describeFolio(ctx: Context, pfn: number): string {
   const { mem } = ctx;
-  const address = mem.header(struct.HDR_FOLIOS) + pfn * struct.FOLIO_SIZE;
-  const refs = mem.u32(address + struct.FOLIO_REFS);
-  const maps = mem.u32(address + struct.FOLIO_MAPS);
-  const index = mem.u32(address + struct.FOLIO_INDEX) + (maps >>> 24) * 2 ** 32;
-  const last = mem.u32(address + struct.FOLIO_MAPPING);
-  const flags = FOLIO_FLAG_NAMES.filter((_, bit) => ((last >>> 16) & (1 << bit)) !== 0);
-  const count = struct.FOLIO_COUNT_MASK;
+  const address = mem.header(HDR_FOLIOS) + pfn * FOLIO_SIZE;
+  const refs = mem.u32(address + FOLIO_REFS);
+  const maps = mem.u32(address + FOLIO_MAPS);
+  const index = mem.u32(address + FOLIO_INDEX) + (maps >>> 24) * 2 ** 32;
+  const last = mem.u32(address + FOLIO_MAPPING); // and FOLIO_FLAGS above it
+  const count = FOLIO_COUNT_MASK;
   return (
     `page ${pfn}: refcount ${refs & count}, mapcount ${maps & count}, memcg ${refs >>> 24}, ` +
-    `mapping ${last & 0xffff}, index ${index}, flags ${flags.join(" ") || "none"}`
+    `mapping ${last & 0xffff}, index ${index}, flags ${folioFlags(last >>> 16)}`
   );
 }
 
@@ -106,9 +143,8 @@ function describeMm(ctx: Context, id: number, address: number | null): string[] 
   const lines: string[] = [];
   if (address !== null) {
     const pte = mm.lookupPte(address);
-    lines.push(
-      `mm ${id}, entry of ${hex(address)}: ${pte === null ? "none" : `${hex(pte.flags)} pfn ${pte.pfn}`}`,
-    );
+    const entry = pte === null ? "none" : `${pteFlags(pte.flags)}, pfn ${pte.pfn}`;
+    lines.push(`mm ${id}, entry of ${hex(address)}: ${entry}`);
   }
   const all = mm.vmas();
   lines.push(`mm ${id}, ${all.length} mappings`);
@@ -124,20 +160,18 @@ function describeMm(ctx: Context, id: number, address: number | null): string[] 
 export function verify(ctx: Context): void {
   const { mem } = ctx;
   ctx.demandOutermost("hmm.verify");
-  if (ctx.core.verify() === struct.VERIFY_OK) return;
-  const code = mem.header(struct.HDR_VERIFY_CODE);
+  if (ctx.core.verify() === code.VERIFY_OK) return;
+  const number = mem.header(HDR_VERIFY_CODE);
   const finding: Finding = {
-    mm: mem.header(struct.HDR_VERIFY_MM),
-    a: mem.headerF64(struct.HDR_VERIFY_A),
-    b: mem.headerF64(struct.HDR_VERIFY_B),
-    c: mem.headerF64(struct.HDR_VERIFY_C),
+    mm: mem.header(HDR_VERIFY_MM),
+    a: mem.headerF64(HDR_VERIFY_A),
+    b: mem.headerF64(HDR_VERIFY_B),
+    c: mem.headerF64(HDR_VERIFY_C),
   };
-  const sentence =
-    SENTENCES[code]?.(finding) ?? `invariant ${code} is broken (${finding.a}, ${finding.b}, ${finding.c})`;
+  const { says, pages = [], address } = INVARIANTS[number];
+  const sentence = says(finding);
   const lines = [finding.mm === 0 ? sentence : `mm ${finding.mm}: ${sentence}`];
-  const page = PAGE_IN_A.has(code) ? finding.a : PAGE_IN_B.has(code) ? finding.b : 0;
-  if (page !== 0) lines.push(describeFolio(ctx, page));
-  if (code === struct.VERIFY_MIRROR_PAGE && finding.c !== 0) lines.push(describeFolio(ctx, finding.c));
-  lines.push(...describeMm(ctx, finding.mm, ADDRESS_IN_A.has(code) ? finding.a : null));
+  for (const name of pages) if (finding[name] !== 0) lines.push(describeFolio(ctx, finding[name]));
+  lines.push(...describeMm(ctx, finding.mm, address === undefined ? null : finding[address]));
   throw new HmmError(EINVARIANT, "hmm.verify", lines.join("\n"));
 }

@@ -1,34 +1,36 @@
 import binary from "#hmm.wasm";
 import type { CoreExports } from "./core.ts";
+import { badType } from "./errors.ts";
+import type { WasmModule } from "./host.ts";
 import { panicError } from "./memory.ts";
+import { wasmBytes } from "./wasm-bytes.ts";
 
-let embedded: WebAssembly.Module | undefined;
+let embedded: WasmModule | undefined;
 
-/** Each character is a byte: gzip finds in such a string what it finds in the module, and little of that in base64. */
-function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
+/** Returns `module`. Throws TypeError unless it is a compiled module. */
+export function checkModule(module: unknown, op = "Hmm.create"): WasmModule {
+  if (!(module instanceof WebAssembly.Module)) throw badType(op, "module", "a WebAssembly.Module", module);
+  return module;
 }
 
-/** The core that is part of the package, compiled on first use and kept: a compiled module has no state. */
-export function compileEmbedded(): WebAssembly.Module {
-  return (embedded ??= new WebAssembly.Module(bytesOf(binary)));
+/** Returns the package's core, compiled on first use and kept: a compiled module has no state. */
+export function compileEmbedded(): WasmModule {
+  return (embedded ??= new WebAssembly.Module(wasmBytes(binary)));
 }
 
-/** As {@link compileEmbedded}, without blocking the thread. */
-export async function compileEmbeddedAsync(): Promise<WebAssembly.Module> {
-  return (embedded ??= await WebAssembly.compile(bytesOf(binary)));
+/** Returns the package's core as {@link compileEmbedded} does, without blocking the thread. */
+export async function compileEmbeddedAsync(): Promise<WasmModule> {
+  return (embedded ??= await WebAssembly.compile(wasmBytes(binary)));
 }
 
 type Numeric = (...args: number[]) => number;
 
-/** The fast path of single CPU accesses stays bare; it does not assert. */
+/** The fast paths of single CPU accesses are not wrapped: they never trap. */
 const BARE = new Set(["load32", "store32"]);
 
 /**
- * An export that turns a trap into an error with the core's own message. No export has more than nine parameters;
- * WebAssembly ignores the ones that are too many.
+ * Wraps an export so that a trap becomes an error with the core's own message. No export has more than nine
+ * parameters, and WebAssembly ignores excess arguments.
  */
 function trapped(call: Numeric, memory: WebAssembly.Memory, onTrap: (error: unknown) => void): Numeric {
   return (a, b, c, d, e, f, g, h, i) => {
@@ -42,21 +44,22 @@ function trapped(call: Numeric, memory: WebAssembly.Memory, onTrap: (error: unkn
   };
 }
 
-/** A fresh instance of the core, its exports typed. Imports nothing. */
-export function instantiate(module: WebAssembly.Module): CoreExports {
+/** Makes an instance of the core, which imports nothing. Returns its exports, typed. */
+export function instantiate(module: WasmModule): CoreExports {
   const { exports } = new WebAssembly.Instance(module, {});
   return bindExports(exports);
 }
 
-/** As {@link instantiate}, without blocking the thread. */
-export async function instantiateAsync(module: WebAssembly.Module): Promise<CoreExports> {
+/** Makes an instance as {@link instantiate} does, without blocking the thread. */
+export async function instantiateAsync(module: WasmModule): Promise<CoreExports> {
   const { exports } = await WebAssembly.instantiate(module, {});
   return bindExports(exports);
 }
 
 /**
- * The exports, typed, with traps turned into errors. Made in one go: of an object that gets so many properties one after
- * the other V8 makes a hash table, and looking a function up there costs more than calling it.
+ * Returns the exports, typed, with traps turned into errors. The object is made in one step: if so many
+ * properties were added one after the other, V8 would make it a hash table, where looking a function up costs
+ * more than calling it.
  */
 export function bindExports(exports: WebAssembly.Exports): CoreExports {
   const memory = exports.memory as WebAssembly.Memory;

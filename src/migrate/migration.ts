@@ -1,7 +1,6 @@
 import { EBUSY, EINVAL } from "../../assembly/uapi/errno.ts";
+import { HDR_FAULT_ADDR, HDR_FAULT_CODE } from "../../assembly/abi/header.ts";
 import {
-  HDR_FAULT_ADDR,
-  HDR_FAULT_CODE,
   MIGRATION_CPAGES,
   MIGRATION_END,
   MIGRATION_MOVING,
@@ -14,54 +13,55 @@ import {
   MIGRATION_START,
   MIGRATION_STATE,
   MIGRATION_WRONG_DST,
-  TABLE_MIGRATION,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/object.ts";
+import { RESOURCE_MIGRATION } from "../../assembly/abi/pool.ts";
 import type { Context, MigrationArrays } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { hex, HmmError, show } from "../engine/errors.ts";
+import type { Bytes, Words } from "../engine/host.ts";
+import { run } from "../engine/request.ts";
 import type { Mm } from "../space/mm.ts";
 import type { Vma } from "../space/vma.ts";
 import { MigrateResult } from "./reasons.ts";
 
 /**
- * An open migration: what stands between migrate_vma_setup and migrate_vma_finalize. While it is open its
- * pages are locked and a synchronous CPU access to them fails with EAGAIN.
+ * An open migration: what exists between migrate_vma_setup and migrate_vma_finalize. While it is open its
+ * pages are locked, and a synchronous CPU access to them fails with EAGAIN.
  *
- * The driver fills `dst` with locked pages of its own (VALID | pfn; 0: leave this page where it is) for the
- * slots of `src` that have MIGRATE, copies their contents, calls `pages()`, updates its table by what is left
- * of MIGRATE in `src`, and finalises. `close()` is `finalize()`; without `pages()` it puts everything back as
- * it was.
+ * For each slot of `src` that has MIGRATE, the driver puts a locked page of its own into `dst` (VALID | pfn),
+ * or leaves 0 there so that the page stays. It copies the contents, calls `pages()`, updates its page table
+ * by what is left of MIGRATE in `src`, and finalizes. `close()` is `finalize()`; without `pages()` it puts
+ * everything back as it was.
  */
 export class Migration {
-  /** The core's number of it, as EAGAIN errors name it. */
+  /** The core's number of the migration, which EAGAIN errors name. */
   readonly id: number;
-  /** The mapping; null: a range of device memory, in any address space. */
+  /** The mapping; null for a range of device memory, which any address space may map. */
   readonly vma: Vma | null;
-  /** @internal */
+  /** @internal The address space of the mapping. */
   readonly mm: Mm | null;
-  /** First byte. */
+  /** The first byte. */
   readonly start: number;
-  /** End, exclusive. */
+  /** The end, exclusive. */
   readonly end: number;
-  /** Slots. */
+  /** How many slots src and dst have: one for each page. */
   readonly npages: number;
-  /** Candidates that setup collected. */
+  /** How many candidates setup collected. */
   readonly cpages: number;
   readonly #ctx: Context;
   readonly #address: number;
   readonly #arrays: MigrationArrays;
   #closed = false;
-  /** What became of it, from finalize() on; reasons null: every page moved. */
+  /** What became of the pages, from finalize() on; #stayed null: every page moved. */
   #moved = 0;
-  #stayed: Uint8Array<ArrayBuffer> | null = null;
+  #stayed: Bytes | null = null;
   #ran = false;
   #result: MigrateResult | null = null;
   #ended: Promise<void> | null = null;
   #end: (() => void) | null = null;
 
-  /** @internal */
-  constructor(ctx: Context, id: number, mm: Mm | null, vma: Vma | null) {
-    const address = ctx.mem.objectAddress(TABLE_MIGRATION, id);
+  private constructor(ctx: Context, id: number, vma: Vma | null, mm: Mm | null) {
+    const address = ctx.mem.objectAddress(RESOURCE_MIGRATION, id);
     this.#ctx = ctx;
     this.#address = address;
     this.id = id;
@@ -76,12 +76,12 @@ export class Migration {
   }
 
   /**
-   * @internal The migration that setup's answer names, at the end of its API call. If a callback has thrown,
-   * nobody will get it: it is given up before the exception goes on.
+   * @internal Makes the migration that setup's answer names, and ends setup's API call. If a callback has
+   * thrown, the caller gets no migration: it is finalized before the exception goes on.
    */
-  static begin(ctx: Context, op: string, answer: number, mm: Mm | null, vma: Vma | null): Migration {
+  static begin(ctx: Context, op: string, answer: number, vma: Vma | null): Migration {
     if (answer < 0) ctx.finish(op, answer);
-    const migration = new Migration(ctx, answer, mm, vma);
+    const migration = new Migration(ctx, answer, vma, vma === null ? null : vma.mm);
     try {
       ctx.settle();
     } catch (error) {
@@ -91,49 +91,60 @@ export class Migration {
     return migration;
   }
 
-  /** Whether it is finalised. */
+  /**
+   * @internal The migration of a snapshot that had this id. Its mapping may be gone, though its mm is open.
+   */
+  static restore(ctx: Context, id: number, vma: Vma | null, mm: Mm | null): Migration {
+    return new Migration(ctx, id, vma, mm);
+  }
+
+  /** Whether it is finalized. */
   get closed(): boolean {
     return this.#closed;
   }
 
   /**
-   * The source words (migrate_pfn), in linear memory until finalize(); TypeError afterwards. Before pages()
-   * the driver may clear MIGRATE in a word, which leaves that page where it is, and change nothing else;
-   * afterwards MIGRATE says what moved.
+   * The source words (migrate_pfn), in linear memory until finalize(); throws TypeError afterwards. Before
+   * pages() the driver may clear MIGRATE in a word, which leaves that page where it is, and may change
+   * nothing else; after pages() MIGRATE says what moved.
    */
-  get src(): Uint32Array<ArrayBuffer> {
+  get src(): Words {
     this.#open("migration.src");
     return this.#arrays.src;
   }
 
   /**
-   * The destination words, in linear memory until finalize(); TypeError afterwards. The driver writes them
-   * before pages(), which takes the pages over: what is written later has no effect.
+   * The destination words, in linear memory until finalize(); throws TypeError afterwards. The driver writes
+   * them before pages(), which takes the pages over: what is written later has no effect.
    */
-  get dst(): Uint32Array<ArrayBuffer> {
+  get dst(): Words {
     this.#open("migration.dst");
     return this.#arrays.dst;
   }
 
-  /** A REASON_* for each slot: why its page stays (0: it moved, or still may). A copy. */
-  get reasons(): Uint8Array<ArrayBuffer> {
+  /**
+   * A copy of the reasons, a REASON_* for each slot: why its page stays. 0: it moved, or is still a
+   * candidate.
+   */
+  get reasons(): Bytes {
     return this.#closed ? this.result.reasons : this.#reasons();
   }
 
-  /** What became of it so far; final after finalize(). */
+  /** What became of the migration so far; final after finalize(). */
   get result(): MigrateResult {
     if (!this.#closed) this.#look();
     const { npages, cpages } = this;
-    const made = this.#result ?? new MigrateResult(0, npages, cpages, this.#moved, this.#stayed, this.#ran);
+    const made = this.#result ?? MigrateResult.of(0, npages, cpages, this.#moved, this.#stayed, this.#ran);
     if (this.#closed) this.#result = made;
     return made;
   }
 
   /**
-   * migrate_vma_pages: moves the pages whose dst is filled; what does not move loses MIGRATE in src. Call it
-   * once, with mmapSem still held. Returns how many pages moved. Throws TypeError when called twice, after
-   * finalize(), or with the lock free; HmmError EINVAL, before anything moves, if a word of src was changed
-   * or a word of dst names no page that may be given.
+   * Moves the pages whose dst is filled; a page that does not move loses MIGRATE in src (migrate_vma_pages).
+   * Returns how many pages moved. Call it once, with mmapSem still held.
+   *
+   * Throws TypeError when called twice, after finalize(), or with the lock free; HmmError EINVAL, before
+   * anything moves, if a word of src was changed or a word of dst does not name a page that the driver may give.
    */
   pages(): number {
     const op = "migration.pages";
@@ -141,15 +152,15 @@ export class Migration {
     if (this.#state !== MIGRATION_SETUP) throw new TypeError(`${op}: called twice`);
     this.mm?.mmapSem.demand(op, false);
     const ctx = this.#ctx;
-    const moved = ctx.run(ctx.core.migratePages(this.id));
+    const moved = run(ctx, ctx.core.migratePages(this.id));
     if (moved !== -EINVAL) return ctx.finish(op, moved);
     return ctx.abort(ctx.error(op, EINVAL, this.#wrongWord()));
   }
 
   /**
-   * migrate_vma_finalize: every entry names the page where it now is, pages are unlocked, and the references
-   * to the destinations that were not used are dropped. Wakes whoever waits for the migration. Twice:
-   * nothing.
+   * Ends the migration (migrate_vma_finalize): every entry names the page where it now is, pages are
+   * unlocked, and references on destinations that were not used are dropped. Wakes the accesses that wait for
+   * the migration. Idempotent.
    */
   finalize(): void {
     if (this.#closed) return;
@@ -162,7 +173,8 @@ export class Migration {
     const last = migrations.pop();
     if (last !== this) migrations[migrations.indexOf(this)] = last!;
     let answer = ctx.core.migrateFinalize(this.id);
-    // Destinations that pages() has refused, or would have: they are not the migration's to let go.
+    // Destinations that pages() refused, or would have refused, do not belong to the migration: it must not
+    // drop them.
     for (let left = this.npages; answer === -EINVAL && left > 0; left--) {
       this.#arrays.dst[ctx.mem.headerF64(HDR_FAULT_ADDR)] = 0;
       answer = ctx.core.migrateFinalize(this.id);
@@ -171,7 +183,7 @@ export class Migration {
     ctx.finish("migration.finalize", answer);
   }
 
-  /** As finalize(). */
+  /** Ends the migration, as {@link finalize} does. */
   close(): void {
     this.finalize();
   }
@@ -180,19 +192,19 @@ export class Migration {
     this.finalize();
   }
 
-  /** Settles when it is finalised. */
+  /** Settles when the migration is finalized. */
   get ended(): Promise<void> {
     if (this.closed) return Promise.resolve();
     return (this.#ended ??= new Promise((resolve) => (this.#end = resolve)));
   }
 
-  /** @internal The address of src, if these are its arrays and it is open: dst follows it. Else 0. */
+  /** @internal See OpenMigration. */
   addressOf(src: unknown, dst: unknown): number {
     const { address, src: own, dst: ownDst } = this.#arrays;
     return src === own && dst === ownDst && !this.#closed ? address : 0;
   }
 
-  /** @internal */
+  /** @internal Returns the migration. Throws TypeError if it is finalized or belongs to another engine. */
   check(op: string, ctx: Context): this {
     this.#open(op);
     if (this.#ctx !== ctx) throw new TypeError(`${op}: the migration belongs to another Hmm`);
@@ -220,16 +232,16 @@ export class Migration {
   }
 
   #open(op: string): void {
-    if (this.#closed) throw new TypeError(`${op}: the migration is finalised`);
+    if (this.#closed) throw new TypeError(`${op}: the migration is finalized`);
   }
 
-  #reasons(): Uint8Array<ArrayBuffer> {
+  #reasons(): Bytes {
     const { mem } = this.#ctx;
     const address = mem.u32(this.#address + MIGRATION_REASONS);
     return mem.bytes.slice(address, address + this.npages);
   }
 
-  /** Takes over what the core knows of it now. */
+  /** Takes over what the core knows of the migration now. */
   #look(): void {
     this.#moved = this.#ctx.mem.u32(this.#address + MIGRATION_MOVED);
     this.#stayed = this.#moved === this.npages ? null : this.#reasons();

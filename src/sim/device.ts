@@ -1,6 +1,7 @@
 /**
- * A simulated device: a driver on the public API alone. It has memory of its own, a page table, and a mirror of one
- * address space; it moves clusters in and out by the migrate_vma protocol, and accesses RAM by hmm_range_fault.
+ * A simulated device: a driver that uses the public API alone. It has memory of its own, a page table, and a
+ * mirror of one address space. It moves clusters in and out by the migrate_vma protocol, and reaches RAM by
+ * hmm_range_fault.
  */
 import { EBUSY } from "../../assembly/uapi/errno.ts";
 import {
@@ -40,15 +41,15 @@ import {
   type Vma,
 } from "../index.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE, clusterOf } from "./cluster.ts";
-import { oldestPages, trackUse } from "./replay.ts";
+import { oldestPages, trackUse } from "../device/replay.ts";
 import type { DeviceCounts, Invalidations } from "./report.ts";
 
-/** Device memory is handed out in blocks of 2 MiB; the driver keeps to the size that it was given. */
+/** The engine hands out device memory in blocks of 2 MiB. */
 const BLOCK = 2 << 20;
-/** Times that an access through the mirror may be overtaken by an invalidation. */
+/** Attempts at mapping a page of RAM; an invalidation may overtake each. */
 const RETRIES = 16;
 
-/** In src: a page, not a hole, that may move. */
+/** In src: a page, and no hole, that may move. */
 const COLLECTED = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
 /** A range of pages. */
@@ -57,11 +58,12 @@ interface Range {
   end: number;
 }
 
-/** The bytes of device memory that the engine needs for `size` bytes of a device's. */
+/** Returns the bytes of device memory that the engine needs for a device with `size` bytes. */
 export function deviceMemoryFor(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK;
 }
 
+/** The device and its driver, for one address space. */
 export class SimDevice {
   readonly table: DeviceTable;
   readonly counts: DeviceCounts = {
@@ -80,13 +82,16 @@ export class SimDevice {
   readonly #mm: Mm;
   readonly #capacity: number;
   readonly #notifier: MmuIntervalNotifier;
-  /** A slot a page of a cluster: what hmmRangeFault fills, and what the device's table has. */
+  /** A word for each page of a cluster: what hmmRangeFault fills, and what the device's table has. */
   readonly #pfns: PfnArray;
   readonly #entries: PfnArray;
-  /** By cluster: which of its pages left the device, a bit each. */
+  /** By cluster: the pages that have left the device, a bit each. */
   readonly #left = new Map<number, number>();
 
-  /** @param size bytes of device memory that it uses */
+  /**
+   * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`.
+   * @param size bytes of device memory that it uses
+   */
   constructor(hmm: Hmm, mm: Mm, size: number) {
     this.#hmm = hmm;
     this.#mm = mm;
@@ -102,20 +107,20 @@ export class SimDevice {
     this.#entries = hmm.pfnArray(CLUSTER_PAGES);
   }
 
-  /** Pages in its memory. */
+  /** Pages in the device's memory. */
   get pages(): number {
     return this.devmem.usedPages;
   }
 
-  /** Whether the device can access `addr` now. */
+  /** Whether the device can access `addr` now, by its table. */
   reaches(addr: number, write: boolean): boolean {
     const word = this.table.lookup(addr);
     return (word & (write ? HMM_PFN_WRITE : HMM_PFN_VALID)) !== 0;
   }
 
   /**
-   * Moves the cluster around `addr` to the device; makes room for it first. Returns how many pages came: none if
-   * there is no room, or nothing that could move.
+   * Moves the cluster around `addr` to the device, after making room for it. Returns how many pages moved: 0
+   * if there is no room, or nothing that can move.
    */
   moveIn(vma: Vma, addr: number): number {
     const range = clusterOf(addr, vma);
@@ -143,14 +148,14 @@ export class SimDevice {
     }
   }
 
-  /** Evicts what has to go before the cluster around `addr` can come; moveIn does so by itself. False if it cannot be. */
+  /** Evicts pages until the cluster around `addr` has room, as moveIn does. Returns false if that fails. */
   makeRoom(vma: Vma, addr: number): boolean {
     const range = clusterOf(addr, vma);
     using _sem = this.#mm.mmapSem.read();
     return this.#makeRoom(this.#missing(range), range);
   }
 
-  /** Gives the device access to the page of `addr` where it is. Returns 0, or a negative errno. */
+  /** Maps the page of `addr` for the device, where the page is. Returns 0, or a negative errno. */
   mirror(vma: Vma, addr: number, write: boolean): number {
     const { start, end } = clusterOf(addr, vma);
     const pfns = this.#pfns.subarray(0, (end - start) / PAGE_SIZE);
@@ -166,10 +171,10 @@ export class SimDevice {
       const answer = hmmRangeFault({ notifier, notifierSeq, start, end, pfns, pfnFlagsMask, owner: this });
       if (answer !== 0 && answer !== -EBUSY) return answer;
       if (answer !== 0 || notifier.readRetry(notifierSeq)) continue;
-      // Entries that are there already stay: they remember whether the device wrote.
+      // Entries that exist stay: they remember whether the device wrote.
       const entries = this.#snapshot({ start, end });
-      entries.forEach((word, slot) => {
-        if (word !== 0 && slot !== wanted) pfns[slot] = 0;
+      entries.forEach((word, i) => {
+        if (word !== 0 && i !== wanted) pfns[i] = 0;
       });
       this.table.map(start, pfns);
       return 0;
@@ -177,26 +182,26 @@ export class SimDevice {
     return -EBUSY;
   }
 
-  /** Gives everything back that outlives the address space, which is closed before. */
+  /** Gives back what outlives the address space, which must be closed before. */
   close(): void {
     this.#pfns.close();
     this.#entries.close();
     this.devmem.close();
   }
 
-  /** A CPU touched a page of the device's: its cluster goes back to RAM. */
+  /** The devmem's fault callback: a CPU touched a device page, and its cluster goes back to RAM. */
   #cpuFault(vma: Vma, addr: number): number {
     const page = roundDown(addr, PAGE_SIZE);
     return this.#moveOut(vma, clusterOf(addr, vma), page).includes(page) ? 0 : VM_FAULT_OOM;
   }
 
   /**
-   * Moves the device's pages of the range to RAM, `first` before others if RAM is scarce. Returns the addresses of the
-   * pages that moved.
+   * Moves the device's pages of the range to RAM; `first` gets a page even if RAM is scarce. Returns the
+   * addresses of the pages that moved.
    */
   #moveOut(vma: Vma, range: Range, first: number): number[] {
     const { start, end } = range;
-    const entries = this.#snapshot(range); // what setup takes away is still to be counted
+    const entries = this.#snapshot(range); // before setup invalidates them
     const m = migrateVmaSetup({ vma, start, end, owner: this, select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE });
     try {
       if (m.cpages === 0) return [];
@@ -210,7 +215,7 @@ export class SimDevice {
     }
   }
 
-  /** Counts what moved to RAM. Returns its addresses. */
+  /** Counts the pages that moved to RAM. Returns their addresses. */
   #countOut({ src, start }: Migration, entries: Uint32Array): number[] {
     const moved: number[] = [];
     const cluster = Math.floor(start / CLUSTER_SIZE);
@@ -219,7 +224,7 @@ export class SimDevice {
       if ((src[i] & COLLECTED) >>> 0 !== COLLECTED) continue;
       const addr = start + i * PAGE_SIZE;
       moved.push(addr);
-      left |= slotBit(addr);
+      left |= pageBit(addr);
       if ((entries[i] & DEVICE_PFN_DIRTY) !== 0) this.counts.pagesOutDirty++;
     }
     this.#left.set(cluster, left);
@@ -227,7 +232,10 @@ export class SimDevice {
     return moved;
   }
 
-  /** A page of RAM for each page that was collected, as far as there are any; for slot `first` before all others. */
+  /**
+   * Allocates RAM for each collected page while there is any, for page `first` of the range before all
+   * others.
+   */
   #allocRam(m: Migration, first: number): void {
     const { src, dst } = m;
     this.#hmm.allocPages(src, dst);
@@ -239,7 +247,7 @@ export class SimDevice {
     dst[last] = 0;
   }
 
-  /** Evicts until `wanted` more pages have room; `keep` stays. False if that cannot be. */
+  /** Evicts clusters outside `keep` until `wanted` more pages have room. Returns false if that fails. */
   #makeRoom(wanted: number, keep: Range): boolean {
     while (this.#capacity - this.devmem.usedPages < wanted) {
       const victim = this.#oldest(keep);
@@ -253,16 +261,16 @@ export class SimDevice {
     return true;
   }
 
-  /** The address of the page that the device has not used for the longest time, outside of `keep`. */
+  /** The address of the page outside `keep` that the device used longest ago. */
   #oldest(keep: Range): number | null {
     const isVictim = (addr: number): boolean => addr < keep.start || addr >= keep.end;
-    // Nearly always it is the very first.
+    // It is nearly always the first.
     const [first] = oldestPages(this.#mm, this.devmem, 1);
     if (first === undefined || isVictim(first)) return first ?? null;
     return oldestPages(this.#mm, this.devmem, CLUSTER_PAGES + 1).find(isVictim) ?? null;
   }
 
-  /** Pages of the range that are not in its memory. */
+  /** How many pages of the range are not in the device's memory. */
   #missing(range: Range): number {
     let missing = 0;
     const entries = this.#snapshot(range);
@@ -270,7 +278,7 @@ export class SimDevice {
     return missing;
   }
 
-  /** What the device's table has for the pages of the range. */
+  /** The entries of the device's table for the pages of the range; the next call overwrites them. */
   #snapshot({ start, end }: Range): Uint32Array {
     const n = (end - start) / PAGE_SIZE;
     const entries = n === CLUSTER_PAGES ? this.#entries : this.#entries.subarray(0, n);
@@ -289,13 +297,13 @@ export class SimDevice {
     for (let i = 0; i < src.length; i++) {
       if ((src[i] & MIGRATE_PFN_MIGRATE) === 0) continue;
       if ((src[i] & MIGRATE_PFN_VALID) !== 0) counts.pagesCopied++;
-      if ((left & slotBit(start + i * PAGE_SIZE)) !== 0) counts.pagesInAgain++;
+      if ((left & pageBit(start + i * PAGE_SIZE)) !== 0) counts.pagesInAgain++;
     }
     counts.pagesIn += moved;
     counts.pagesPeak = Math.max(counts.pagesPeak, this.pages);
   }
 
-  /** The CPU's table is about to change. Events of its own migrations say nothing new to it. */
+  /** The notifier's callback: drops entries. Migrations of the device itself need none. */
   #invalidate({ start, end, event, owner }: MmuNotifierRange): boolean {
     this.#countInvalidation(event);
     if (event === MMU_NOTIFY_MIGRATE && owner === this) return false;
@@ -329,6 +337,6 @@ export class SimDevice {
 }
 
 /** The bit of a page in its cluster's word. */
-function slotBit(addr: number): number {
+function pageBit(addr: number): number {
   return 1 << ((addr / PAGE_SIZE) & (CLUSTER_PAGES - 1));
 }

@@ -1,14 +1,17 @@
 /**
- * What a simulation reports. The keys are stable: `heteromem run --json` prints this object, and docs/run.md
+ * The report of a simulation. The keys are stable: `heteromem run --json` prints this object, and docs/run.md
  * describes every key. Pages are 4 KiB.
  */
+
+/** What a device fault does: move the cluster to the device, or map the page where it is. */
 export type Policy = "migrate" | "mirror";
+/** Whether pages have bytes. */
 export type Backing = "data" | "metadata";
 
 export const POLICIES: readonly Policy[] = ["migrate", "mirror"];
 export const BACKINGS: readonly Backing[] = ["data", "metadata"];
 
-/** What an agent's loads and stores were; a modify is one of each. */
+/** The loads and stores of the CPU or the device; a modify is one of each. */
 export interface Accesses {
   loads: number;
   stores: number;
@@ -22,11 +25,11 @@ export interface CpuFaults {
   anon: number;
   /** The first write after a read of untouched memory: a copy of the zero page. */
   cow: number;
-  /** A write to a read-only page that was this process's alone. */
+  /** A write to a read-only page that belonged to this process alone. */
   reuse: number;
   /** The page was in device memory and came back. */
   device: number;
-  /** Everything else: another fault had mapped the page before. */
+  /** All others: another fault had mapped the page. */
   other: number;
 }
 
@@ -38,7 +41,7 @@ export interface DeviceFaults {
   mirror: number;
 }
 
-/** Invalidations by why the CPU table was about to change; Linux's mmu_notifier_event. */
+/** Invalidations by the reason why the CPU's table was about to change (Linux's mmu_notifier_event). */
 export interface Invalidations {
   migrate: number;
   clear: number;
@@ -47,6 +50,7 @@ export interface Invalidations {
   other: number;
 }
 
+/** What happened in a simulation so far. */
 export interface SimulationReport {
   policy: Policy;
   backing: Backing;
@@ -56,7 +60,9 @@ export interface SimulationReport {
   faults: { cpu: number; device: number };
   faultsByKind: { cpu: CpuFaults; device: DeviceFaults };
   device: {
-    /** Pages that came to be in device memory: pagesCopied moved there from RAM, the others were made there. */
+    /**
+     * Pages that came to be in device memory: pagesCopied moved there from RAM, the others were made there.
+     */
     pagesIn: number;
     pagesCopied: number;
     /** Of pagesIn: pages that had left the device before. Thrashing. */
@@ -74,7 +80,7 @@ export interface SimulationReport {
   };
   /** Clusters that were moved out to make room. */
   evictions: number;
-  /** Notices that the device's mirror got: that a range of the CPU table is about to change. */
+  /** Notices to the device that a range of the CPU's table was about to change. */
   invalidations: number;
   invalidationsByEvent: Invalidations;
   /** Where pages are at the end. */
@@ -90,7 +96,7 @@ export interface SimulationReport {
   };
 }
 
-/** What happened to pages on the device's side; the driver counts. */
+/** What the device's driver counts; SimulationReport describes each. */
 export interface DeviceCounts {
   pagesIn: number;
   pagesCopied: number;

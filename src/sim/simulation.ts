@@ -1,6 +1,6 @@
 /**
- * Replays memory accesses over a CPU and a device that share one address space. The engine runs the accesses; what it
- * stops at (unmapped memory, CPU faults, device faults) is decided here, by the placement policy.
+ * Replays memory accesses over a CPU and a device that share one address space. The engine runs the accesses;
+ * this class serves what stops it (unmapped memory, CPU faults, device faults) by the placement policy.
  */
 import { ENOMEM } from "../../assembly/uapi/errno.ts";
 import {
@@ -11,14 +11,14 @@ import {
   FAULT_KIND_ZERO,
 } from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { HDR_FAIL_ALLOC, RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT } from "../../assembly/abi/struct.ts";
-import { contextOf } from "../engine/context.ts";
+import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT } from "../../assembly/abi/record.ts";
 import { Hmm, HmmError, type Mm, type Vma } from "../index.ts";
 import { deviceMemoryFor, SimDevice } from "./device.ts";
-import { RecordArray, type ReplayStop } from "./replay.ts";
+import { RecordArray, type ReplayStop } from "../device/replay.ts";
 import type { Accesses, Backing, CpuFaults, DeviceFaults, Policy, SimulationReport } from "./report.ts";
 import { grow, mappable } from "./space.ts";
 
+/** What is simulated. */
 export interface SimulationConfig {
   policy: Policy;
   backing: Backing;
@@ -28,22 +28,22 @@ export interface SimulationConfig {
   deviceMemory: number;
 }
 
-/** What became of an allocation that was made to fail. */
+/** What came of an allocation that was made to fail. */
 export interface FailedAllocation {
-  /** Which allocation of the core it was, from the first record on. */
+  /** Its number among the core's allocations, counted from 1 at the first record. */
   number: number;
-  /** Whether the trace made so many; else the other fields say nothing. */
+  /** Whether the trace made that many allocations; if not, the other fields mean nothing. */
   reached: boolean;
-  /** Accesses that were made before. */
+  /** Accesses that were made before it. */
   access: number;
-  /** The error that the access met, which was then repeated; null: the simulation did without the allocation. */
+  /** The error of the access, which was then repeated; null: the simulation did without the allocation. */
   error: string | null;
 }
 
-/** An access that cannot be made: memory is too small. */
+/** Thrown for an access that cannot be made because memory is too small. */
 export class SimulationError extends Error {
   override readonly name = "SimulationError";
-  /** Which record of the batch. */
+  /** The record's index in the array that replay() got. */
   readonly record: number;
 
   constructor(record: number, message: string, cause: unknown) {
@@ -55,11 +55,12 @@ export class SimulationError extends Error {
 /** Records that are replayed at a time. */
 const BATCH = 1 << 15;
 /**
- * Device faults of one record after which its pages are no longer moved, only mapped: an access that straddles two
- * clusters would have each push the other out where device memory is that small.
+ * Device faults of one record that move clusters; further ones only map the page. An access that straddles
+ * two clusters would otherwise have each evict the other where device memory holds only one.
  */
 const MOVES_MAX = 2;
 
+/** One simulation: an engine, an address space, a device. The caller closes it. */
 export class Simulation {
   readonly config: SimulationConfig;
   readonly #hmm: Hmm;
@@ -77,12 +78,15 @@ export class Simulation {
   #growths = 0;
   #replayed = 0;
   #skipped = 0;
-  /** Records of the current batch that were left out. */
+  /** Records of the current batch that were skipped. */
   readonly #left: number[] = [];
-  /** The record that the last device fault belongs to, and how many it has had. */
+  /** The record of the last device fault, and how many device faults it has had. */
   #faulting = { record: -1, times: 0 };
 
-  /** With an engine of its own. Throws HmmError or RangeError if that cannot have so much memory. */
+  /**
+   * Makes a simulation with an engine of its own. Throws HmmError or RangeError if memory cannot be that
+   * large.
+   */
   static async create(config: SimulationConfig): Promise<Simulation> {
     const hmm = await Hmm.create({
       systemMemory: config.systemMemory,
@@ -93,8 +97,9 @@ export class Simulation {
   }
 
   /**
-   * In an engine that has what the configuration says, and room for the device.
-   * @param owned close() closes the engine, too
+   * Makes a simulation in an engine that has the memory of `config`, and room for the device
+   * (deviceMemoryFor).
+   * @param owned close() also closes the engine
    */
   constructor(hmm: Hmm, config: SimulationConfig, owned = false) {
     this.config = config;
@@ -106,15 +111,15 @@ export class Simulation {
   }
 
   /**
-   * The n-th allocation inside the core from now on fails, once. Then every invariant is checked, and the access that
-   * met the failure is repeated. Throws RangeError unless n is an integer from 1 on.
+   * Makes the n-th allocation inside the core from now on fail, once. The access that meets the failure is
+   * repeated after verify(). Throws RangeError unless n is an integer of at least 1.
    */
   failAllocation(n: number): void {
     this.#hmm.failAllocation(n);
     this.#failed = { number: n, reached: false, access: 0, error: null };
   }
 
-  /** What became of it; null if none was to fail. */
+  /** What came of that allocation; null without failAllocation. */
   get failedAllocation(): FailedAllocation | null {
     return this.#failed;
   }
@@ -124,7 +129,7 @@ export class Simulation {
     return this.#replayed;
   }
 
-  /** Accesses left out, because nothing can be mapped at their address. */
+  /** Accesses skipped because nothing can be mapped at their address. */
   get skipped(): number {
     return this.#skipped;
   }
@@ -140,7 +145,7 @@ export class Simulation {
     }
   }
 
-  /** What happened so far. */
+  /** Returns what happened so far, as a copy. */
   report(): SimulationReport {
     const { policy, backing, systemMemory, deviceMemory } = this.config;
     const { evictions, ...counts } = this.#device.counts;
@@ -173,6 +178,7 @@ export class Simulation {
     this.#hmm.verify();
   }
 
+  /** Closes the address space, the device, and the engine if the simulation owns it. */
   close(): void {
     this.#records.close();
     this.#mm.close();
@@ -184,7 +190,7 @@ export class Simulation {
     this.close();
   }
 
-  /** Runs the first n records of the array; `base` is the first one's index for messages. */
+  /** Runs the first n records of the array. The first one has index `base` in what replay() got. */
   #replayBatch(n: number, base: number): void {
     this.#faulting.record = -1;
     for (let at = 0; at < n;) {
@@ -202,14 +208,13 @@ export class Simulation {
     }
   }
 
-  get #allocationsToFailure(): number {
-    return contextOf("simulation", this.#hmm).mem.header(HDR_FAIL_ALLOC);
-  }
-
-  /** True if the allocation that is to fail has failed just now: the engine is still whole then, or this throws. */
+  /**
+   * Whether the allocation that is to fail has just failed. Throws HmmError if it broke an invariant of the
+   * engine.
+   */
   #noteFailure(at: number, error: unknown): boolean {
     const failed = this.#failed;
-    if (failed === null || failed.reached || this.#allocationsToFailure > 0) return false;
+    if (failed === null || failed.reached || this.#hmm.failingAllocation > 0) return false;
     if (error !== null && !(error instanceof HmmError)) return false;
     failed.reached = true;
     failed.access = this.#replayed + at - this.#left.length;
@@ -218,7 +223,10 @@ export class Simulation {
     return true;
   }
 
-  /** Does what the access needs before it can be made. Returns the records to leave out: 1 if it never can be. */
+  /**
+   * Serves what stopped the replay. Returns how many records to skip: 1 if nothing can be mapped at its
+   * address.
+   */
   #serve({ reason, at, address, write }: ReplayStop): number {
     if (!mappable(address)) {
       this.#skipped++;
@@ -231,7 +239,7 @@ export class Simulation {
     return 0;
   }
 
-  /** The mapping around an address, made if there is none. */
+  /** Returns the mapping around an address, and makes one if there is none. */
   #vmaOf(address: number): Vma {
     const vma = this.#mm.findVma(address);
     if (vma !== null) return vma;
@@ -280,7 +288,7 @@ export class Simulation {
       throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page", { address });
   }
 
-  /** Counts the first n records of the array, those that were left out excepted. */
+  /** Counts the first n records of the array, without those that were skipped. */
   #countBatch(n: number): void {
     const counts = this.#records.count(n);
     for (const record of this.#left) counts[kindOf(this.#records[record])]--;
@@ -298,7 +306,7 @@ export class Simulation {
   }
 }
 
-/** Where RecordArray.count() counts a record. */
+/** The index at which RecordArray.count() counts a record. */
 function kindOf(record: bigint): number {
   const kind = Number((record >> BigInt(RECORD_KIND_SHIFT)) & 3n);
   return record & (1n << BigInt(RECORD_DEVICE_SHIFT)) ? kind + 4 : kind;

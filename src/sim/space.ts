@@ -1,8 +1,8 @@
 /**
- * An address space that grows by demand. A trace has no mmap calls, so what it touches gets memory: the 2 MiB-aligned
- * piece around the address becomes a private anonymous mapping, readable and writable, and the engine merges it with
- * its neighbours. 2 MiB is what one page of page tables covers: growth is rare and costs no tables that would not be
- * needed anyway, while pages still come to be one by one, on first touch.
+ * An address space that grows on demand. A trace has no mmap calls, so an access to unmapped memory maps it:
+ * the 2 MiB-aligned piece around the address becomes a private anonymous mapping, readable and writable, and
+ * the engine merges it with its neighbors. One page of page tables covers 2 MiB, so growth is rare and needs
+ * no extra tables; pages are still made one by one, on first touch.
  */
 import { MMAP_MIN_ADDR, PMD_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
 import {
@@ -14,12 +14,15 @@ import {
 } from "../../assembly/uapi/vm.ts";
 import type { Mm } from "../index.ts";
 
-/** Whether anything can be mapped at `addr`: not in the lowest 64 KiB, nor from the topmost user page on. */
+/** Whether anything can be mapped at `addr`: not in the lowest 64 KiB, and not at or above TASK_SIZE. */
 export function mappable(addr: number): boolean {
   return addr >= MMAP_MIN_ADDR && addr < TASK_SIZE;
 }
 
-/** Makes a mapping around `addr`, which is mappable and in none. */
+/**
+ * Maps the piece around `addr`, which is mappable and in no mapping. Throws HmmError ENOMEM if there is no
+ * room.
+ */
 export function grow(mm: Mm, addr: number): void {
   const piece = addr - (addr % PMD_SIZE);
   const start = Math.max(piece, MMAP_MIN_ADDR);

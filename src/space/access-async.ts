@@ -1,6 +1,7 @@
 import { EAGAIN, EFAULT, ENOMEM } from "../../assembly/uapi/errno.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
+import { HDR_FAULT_KIND, HDR_REQ_DEVMEM, HDR_REQ_KIND } from "../../assembly/abi/header.ts";
 import { REQUEST, REQUEST_DEVICE_FAULT } from "../../assembly/abi/request.ts";
-import { HDR_FAULT_KIND, HDR_REQ_DEVMEM, HDR_REQ_KIND, XBUF_SIZE } from "../../assembly/abi/struct.ts";
 import {
   FAULT_LOOP,
   FAULT_MAPERR,
@@ -13,7 +14,9 @@ import {
 import type { Context } from "../engine/context.ts";
 import type { HmmError } from "../engine/errors.ts";
 import { ELOOP, hex } from "../engine/errors.ts";
-import { checkFaultAnswer, readFaultRequest, serve, type FaultRequest } from "../engine/request.ts";
+import type { FaultKind } from "../engine/protocol.ts";
+import type { FaultRequest } from "../engine/registry.ts";
+import { checkFaultAnswer, readFaultRequest, serve } from "../engine/request.ts";
 import {
   accessError,
   failed,
@@ -24,25 +27,25 @@ import {
   settled,
   take,
   type Access,
-  type AccessOptions,
+  type FaultOptions,
 } from "./access.ts";
-import type { Mm } from "./mm.ts";
+import type { Space } from "./space.ts";
 
-/** Asynchronous faults on one page without progress, after which a driver's faultAsync is given up. */
+/** Asynchronous faults on one page without progress, after which the access fails. */
 const ASYNC_FAULTS_MAX = 16;
 
-/** What an asynchronous access has to wait for before it goes on. */
+/** What an asynchronous access waits for before it goes on; null: nothing. */
 type Wait = { migration: Promise<void> } | { fault: FaultRequest } | null;
 
 /**
- * Serves requests like Context.run, but stops at a device fault that a driver wants to serve asynchronously: the
- * operation is dropped then, and issued again when the page is back.
+ * Serves requests like run(), but stops at a device fault that a driver serves asynchronously. The operation
+ * is canceled then; the caller issues it again when the page is back.
  */
 function runUntilAsync(ctx: Context, answer: number): { answer: number; fault: FaultRequest | null } {
   while (answer === REQUEST) {
     if (ctx.mem.header(HDR_REQ_KIND) === REQUEST_DEVICE_FAULT) {
       const devmem = ctx.devmems.get(ctx.mem.header(HDR_REQ_DEVMEM));
-      if (devmem?.ops.faultAsync !== undefined) {
+      if (devmem?.faultsAsync === true) {
         const fault = readFaultRequest(ctx);
         ctx.core.cancel();
         return { answer: 0, fault };
@@ -54,7 +57,7 @@ function runUntilAsync(ctx: Context, answer: number): { answer: number; fault: F
   return { answer, fault: null };
 }
 
-/** Does what can be done of the access without waiting. */
+/** Does as much of the access as is possible without waiting. */
 function advance(access: Access): Wait {
   const { op, ctx, mm, addr, bytes } = access;
   const { address, restore } = ctx.exchange(Math.min(bytes.length, XBUF_SIZE));
@@ -80,11 +83,11 @@ function advance(access: Access): Wait {
   }
 }
 
-/** Repeats `step` under mmapSem, held for read, until it has nothing to wait for. */
+/** Repeats `step`, with mmapSem held for read, until it has nothing to wait for. */
 async function repeat(
   op: string,
   ctx: Context,
-  mm: Mm,
+  mm: Space,
   step: () => Wait,
   progress: () => number,
 ): Promise<void> {
@@ -100,7 +103,7 @@ async function repeat(
         const same = last.address === address && last.progress === progress();
         last = { address, progress: progress(), times: same ? last.times + 1 : 1 };
         if (last.times > ASYNC_FAULTS_MAX) throw loopError(ctx, op, address, progress());
-        await faultAsync(op, ctx, wait.fault, progress());
+        await faultAsync(op, ctx, mm, wait.fault, progress());
       }
     } finally {
       guard.close();
@@ -116,13 +119,19 @@ function loopError(ctx: Context, op: string, address: number, done: number): Hmm
   return ctx.error(op, ELOOP, detail, { faultCode: FAULT_LOOP, address, done });
 }
 
-/** Has the driver bring a page back; one call a page, however many accesses wait for it. */
-async function faultAsync(op: string, ctx: Context, request: FaultRequest, done: number): Promise<void> {
-  const { page, mm } = request;
+/** Has the driver bring a page back: one call for each page, however many accesses wait for the page. */
+async function faultAsync(
+  op: string,
+  ctx: Context,
+  mm: Space,
+  request: FaultRequest,
+  done: number,
+): Promise<void> {
+  const { page } = request;
   const running = ctx.asyncFaults.get(page);
   if (running !== undefined) return running;
   const call = callDriver(op, ctx, request, done);
-  // Others only wait for the end; the error is the first one's.
+  // Other accesses only wait for the end: the error belongs to the first one.
   const ended = call.catch(() => undefined);
   ctx.asyncFaults.set(page, ended);
   mm.mmapSem.nest(1);
@@ -139,7 +148,7 @@ async function callDriver(op: string, ctx: Context, request: FaultRequest, done:
   let answer: number;
   let cause: unknown;
   try {
-    answer = checkFaultAnswer(ctx, await devmem.ops.faultAsync!(devmem, vma, address, page, flags, order));
+    answer = checkFaultAnswer(ctx, await devmem.faultAsync(vma, address, page, flags, order));
   } catch (error) {
     answer = VM_FAULT_ERROR;
     cause = error;
@@ -174,11 +183,7 @@ export async function accessAsync(access: Access): Promise<Uint8Array> {
 }
 
 /** Mm.faultAsync. */
-export async function faultAsyncOf(
-  mm: Mm,
-  addr: number,
-  options: { write?: boolean } & AccessOptions,
-): Promise<number> {
+export async function faultAsyncOf(mm: Space, addr: number, options: FaultOptions): Promise<FaultKind> {
   const op = "mm.faultAsync";
   const flags = faultFlags(op, mm, addr, options);
   const { ctx } = mm;
@@ -198,5 +203,5 @@ export async function faultAsyncOf(
     return ctx.abort(faultLoop(ctx, op, addr));
   };
   await repeat(op, ctx, mm, step, () => 0);
-  return kind;
+  return kind as FaultKind;
 }

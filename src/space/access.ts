@@ -1,6 +1,7 @@
 import { EAGAIN, EFAULT, ENOMEM } from "../../assembly/uapi/errno.ts";
 import { PTE_PRESENT, PTE_WRITE } from "../../assembly/uapi/pte.ts";
-import { HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_FAULT_KIND, XBUF_SIZE } from "../../assembly/abi/struct.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
+import { HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_FAULT_KIND } from "../../assembly/abi/header.ts";
 import {
   ACCESS_FORCE,
   ACCESS_GUP,
@@ -15,7 +16,7 @@ import {
   VM_FAULT_ERROR,
 } from "../../assembly/uapi/vm.ts";
 import type { Context } from "../engine/context.ts";
-import type { HmmError } from "../engine/errors.ts";
+import type { HmmError, HmmErrorFields } from "../engine/errors.ts";
 import {
   ADDRESS_LIMIT,
   badRange,
@@ -26,26 +27,37 @@ import {
   checkOptions,
   ELOOP,
   hex,
+  roundDown,
 } from "../engine/errors.ts";
-import type { Mm } from "./mm.ts";
+import type { AccessFlags, FaultCode, FaultKind } from "../engine/protocol.ts";
+import { run } from "../engine/request.ts";
+import type { Space } from "./space.ts";
 
 /** How memory is accessed. */
 export interface AccessOptions {
-  /** Past the mapping's protection, as a debugger may (ptrace, FOLL_FORCE). */
-  force?: boolean;
-  /** By a system call on the process's behalf: the same rules and the same error. */
-  kernel?: boolean;
+  /**
+   * The access ignores the mapping's protection, as a debugger's does (ptrace, FOLL_FORCE). Default false.
+   */
+  force?: boolean | undefined;
+  /** The access stands for a system call of the process: the rules and errors are the same. Default false. */
+  kernel?: boolean | undefined;
 }
 
-/** One access in progress: what is asked for, and how far it came. */
+/** How a page is faulted in. */
+export interface FaultOptions extends AccessOptions {
+  /** The fault is for a write. Default false. */
+  write?: boolean | undefined;
+}
+
+/** @internal One access in progress. */
 export interface Access {
   op: string;
   ctx: Context;
-  mm: Mm;
+  mm: Space;
   addr: number;
   bytes: Uint8Array;
-  /** ACCESS_*. */
-  flags: number;
+  flags: AccessFlags;
+  /** Bytes done so far. */
   done: number;
 }
 
@@ -55,10 +67,12 @@ function accessFlags(op: string, options: AccessOptions): number {
   return checkFlag(op, "options.force", options.force) ? ACCESS_FORCE : 0;
 }
 
-/** Checks the arguments of a read or write. A number of bytes makes a new array. */
+/**
+ * @internal Checks the arguments of a read or write. A `target` that is a number of bytes makes a new array.
+ */
 export function beginAccess(
   op: string,
-  mm: Mm,
+  mm: Space,
   addr: number,
   target: unknown,
   write: boolean,
@@ -77,12 +91,12 @@ export function beginAccess(
   return { op, ctx, mm, addr, bytes, flags, done: 0 };
 }
 
-/** The error of the access that just failed, from what the core says about it. */
-export function accessError(mm: Mm, op: string, answer: number, done: number): HmmError {
+/** @internal Makes the error of the access that just failed, from what the core reports about it. */
+export function accessError(mm: Space, op: string, answer: number, done: number): HmmError {
   const { ctx } = mm;
-  const faultCode = ctx.mem.header(HDR_FAULT_CODE);
+  const faultCode = ctx.mem.header(HDR_FAULT_CODE) as FaultCode;
   const address = ctx.mem.headerF64(HDR_FAULT_ADDR);
-  const fields = { faultCode, address, done };
+  const fields: HmmErrorFields = { faultCode, address, done };
   const at = `at ${hex(address)}`;
   switch (faultCode) {
     case FAULT_MAPERR:
@@ -107,14 +121,14 @@ export function accessError(mm: Mm, op: string, answer: number, done: number): H
   }
 }
 
-/** Asks the core for the next piece of an access. */
+/** @internal Issues the next piece of an access to the core. Returns the core's answer. */
 export function issue({ ctx, mm, addr, bytes, flags, done }: Access, buffer: number): number {
   const n = Math.min(bytes.length - done, XBUF_SIZE);
   if ((flags & ACCESS_WRITE) !== 0) ctx.mem.bytes.set(bytes.subarray(done, done + n), buffer);
   return ctx.core.access(mm.id, addr + done, n, flags);
 }
 
-/** Takes over what a piece brought. */
+/** @internal Takes over the n bytes of a piece that the core has done. */
 export function take(access: Access, buffer: number, n: number): void {
   if ((access.flags & ACCESS_WRITE) === 0) {
     access.bytes.set(access.ctx.mem.bytes.subarray(buffer, buffer + n), access.done);
@@ -122,7 +136,7 @@ export function take(access: Access, buffer: number, n: number): void {
   access.done += n;
 }
 
-/** Runs a read or write to its end. Throws HmmError with what was done. */
+/** @internal Runs a read or write to its end. Throws HmmError with the bytes that were done. */
 export function accessSync(access: Access): Uint8Array {
   const { op, ctx, mm, bytes } = access;
   let error: HmmError | null = null;
@@ -131,7 +145,7 @@ export function accessSync(access: Access): Uint8Array {
     const { address, restore } = ctx.exchange(Math.min(bytes.length, XBUF_SIZE));
     while (access.done < bytes.length && error === null) {
       const asked = Math.min(bytes.length - access.done, XBUF_SIZE);
-      const answer = ctx.run(issue(access, address));
+      const answer = run(ctx, issue(access, address));
       if (answer > 0) take(access, address, answer);
       if (answer !== asked) error = accessError(mm, op, answer, access.done);
     }
@@ -144,16 +158,33 @@ export function accessSync(access: Access): Uint8Array {
   return bytes;
 }
 
-/** The slow way of load32 and store32: one aligned word, through the exchange buffer. Returns it. */
-export function accessWord(mm: Mm, op: string, addr: number, value: number, write: boolean): number {
-  const { ctx } = mm;
+/** @internal mm.load32 where the fast path fails. */
+export function slowLoad(mm: Space, addr: number): number {
+  return accessWord(mm, "mm.load32", addr, 0, false);
+}
+
+/** @internal mm.store32 where the fast path fails. */
+export function slowStore(mm: Space, addr: number, value: number): void {
+  const op = "mm.store32";
+  if (typeof value !== "number") throw badType(op, "value", "a number", value);
+  if (!Number.isInteger(value) || value < -0x80000000 || value > 0xffffffff) {
+    throw badRange(op, "value", "an integer of 32 bits", value);
+  }
+  accessWord(mm, op, addr, value, true);
+}
+
+/** Reads or writes one aligned word through the exchange buffer. Returns the word. */
+function accessWord(mm: Space, op: string, addr: number, value: number, write: boolean): number {
+  const ctx = mm.check(op);
+  checkAddress(op, "addr", addr);
+  if (roundDown(addr, 4) !== addr) throw badRange(op, "addr", "a multiple of 4", addr);
   let answer: number;
   let word: number;
   mm.mmapSem.enterRead(op);
   try {
     const { address, restore } = ctx.exchange(4);
     if (write) ctx.mem.setU32(address, value);
-    answer = ctx.run(ctx.core.access(mm.id, addr, 4, write ? ACCESS_WRITE : 0));
+    answer = run(ctx, ctx.core.access(mm.id, addr, 4, write ? ACCESS_WRITE : 0));
     word = ctx.mem.u32(address);
     restore();
   } finally {
@@ -164,34 +195,34 @@ export function accessWord(mm: Mm, op: string, addr: number, value: number, writ
   return word;
 }
 
-/** Checks the arguments of a fault. Returns ACCESS_* flags. */
-export function faultFlags(
-  op: string,
-  mm: Mm,
-  addr: number,
-  options: { write?: boolean } & AccessOptions,
-): number {
+/** @internal Checks the arguments of a fault. Returns ACCESS_* flags. */
+export function faultFlags(op: string, mm: Space, addr: number, options: FaultOptions): AccessFlags {
   mm.check(op);
   checkAddress(op, "addr", addr);
   const flags = accessFlags(op, options);
   return checkFlag(op, "options.write", options.write) ? flags | ACCESS_WRITE : flags;
 }
 
-/** Faults that one call takes before it gives up: a driver's page may need a second one for the write. */
+/**
+ * @internal Faults that one call takes before it gives up: a page of a driver may need a second fault for the
+ * write.
+ */
 export const FAULTS_MAX = 8;
 
-/** One step of a fault: its answer, and whether the entry now allows what was asked for. */
-export function settled(ctx: Context, mm: Mm, addr: number, flags: number): boolean {
+/** @internal Returns whether the entry of addr now allows the access of `flags`. */
+export function settled(ctx: Context, mm: Space, addr: number, flags: number): boolean {
   if ((flags & ACCESS_FORCE) !== 0) return true;
   const needed = (flags & ACCESS_WRITE) !== 0 ? PTE_PRESENT + PTE_WRITE : PTE_PRESENT;
   const pte = ctx.core.lookupPte(mm.id, addr) >>> 0;
   return (pte & needed) >>> 0 === needed;
 }
 
+/** @internal Returns whether a fault's answer is a failure: an errno, or VM_FAULT_ERROR bits. */
 export function failed(answer: number): boolean {
   return answer < 0 || (answer & VM_FAULT_ERROR) !== 0;
 }
 
+/** @internal Makes the error of a page that never becomes accessible. */
 export function faultLoop(ctx: Context, op: string, addr: number): HmmError {
   return ctx.error(op, ELOOP, `the page at ${hex(addr)} never becomes accessible`, {
     faultCode: FAULT_LOOP,
@@ -200,8 +231,8 @@ export function faultLoop(ctx: Context, op: string, addr: number): HmmError {
   });
 }
 
-/** Mm.fault: returns FAULT_KIND_*. */
-export function faultSync(mm: Mm, addr: number, options: { write?: boolean } & AccessOptions): number {
+/** @internal Mm.fault. */
+export function faultSync(mm: Space, addr: number, options: FaultOptions): FaultKind {
   const op = "mm.fault";
   const flags = faultFlags(op, mm, addr, options);
   const { ctx } = mm;
@@ -211,7 +242,7 @@ export function faultSync(mm: Mm, addr: number, options: { write?: boolean } & A
   mm.mmapSem.enterRead(op);
   try {
     for (let i = 0; i < FAULTS_MAX && !good && !failed(answer); i++) {
-      answer = ctx.run(ctx.core.fault(mm.id, addr, flags));
+      answer = run(ctx, ctx.core.fault(mm.id, addr, flags));
       kind = ctx.mem.header(HDR_FAULT_KIND);
       good = !failed(answer) && settled(ctx, mm, addr, flags);
     }
@@ -221,14 +252,14 @@ export function faultSync(mm: Mm, addr: number, options: { write?: boolean } & A
   if (failed(answer)) ctx.abort(accessError(mm, op, answer, 0));
   if (!good) ctx.abort(faultLoop(ctx, op, addr));
   ctx.settle();
-  return kind;
+  return kind as FaultKind;
 }
 
-/** The flags of a pin. */
+/** @internal Checks the options of a pin. Returns ACCESS_* flags. */
 export function pinFlags(
   op: string,
-  options: { write?: boolean; force?: boolean; longTerm?: boolean },
-): number {
+  options: { write?: boolean | undefined; force?: boolean | undefined; longTerm?: boolean | undefined },
+): AccessFlags {
   checkOptions(op, "options", options);
   const kind = ACCESS_GUP | (checkFlag(op, "options.longTerm", options.longTerm) ? ACCESS_PIN : 0);
   const write = checkFlag(op, "options.write", options.write) ? ACCESS_WRITE : 0;

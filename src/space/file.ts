@@ -1,32 +1,32 @@
-import {
-  FILE_BYTES,
-  FILE_DISK,
-  FILE_KIND,
-  FILE_PAGES,
-  FILE_SHMEM,
-  TABLE_FILE,
-  XBUF_SIZE,
-} from "../../assembly/abi/struct.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
+import { FILE_BYTES, FILE_DISK, FILE_KIND, FILE_PAGES, FILE_SHMEM } from "../../assembly/abi/object.ts";
+import { RESOURCE_FILE } from "../../assembly/abi/pool.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { ADDRESS_LIMIT, badRange, badType, checkInteger, checkOptions } from "../engine/errors.ts";
-import { Memcg } from "./memcg.ts";
+import { run } from "../engine/request.ts";
+import { attachMemcg, type Memcg } from "./memcg.ts";
 
-/** "disk": pages that were written are dirty until msync writes them back. "shmem": tmpfs, which never writes back. */
+/**
+ * "disk": written pages are dirty until msync writes them back. "shmem": tmpfs, which has nothing to write
+ * back to.
+ */
 export type FileKind = "disk" | "shmem";
 
 /** What `hmm.createFile` takes. */
 export interface FileOptions {
-  /** Its size; all of it reads as zeros until it is written. Default 0. */
-  bytes?: number;
+  /** The size in bytes; all of it reads as zeros until it is written. Default 0. */
+  size?: number | undefined;
+  /** @deprecated Write `size`. */
+  bytes?: number | undefined;
   /** Default "disk". */
-  kind?: FileKind;
+  kind?: FileKind | undefined;
 }
 
 /** How a file is written. */
 export interface FileWriteOptions {
-  /** The group that is charged for pages that are new. Default: nobody. */
-  memcg?: Memcg;
+  /** The group that new pages are charged to. Default: none. */
+  memcg?: Memcg | undefined;
 }
 
 const KINDS: readonly (readonly [FileKind, number])[] = [
@@ -35,48 +35,71 @@ const KINDS: readonly (readonly [FileKind, number])[] = [
 ];
 
 /**
- * A file in memory, made by `hmm.createFile()`, for `mm.mmap({ file, offset })`. Its page cache is all there is of it: it
- * holds what was written, by `write` or through shared mappings. Whoever has it closes it; it lives on while something
- * maps it. All methods throw TypeError after close(), RangeError and TypeError for bad arguments before anything
- * happens.
+ * A file in memory, made by `hmm.createFile()`, for `mm.mmap({ file, offset })`. Its page cache is all that
+ * it consists of: what `write` and shared mappings have written. The caller closes it; the file lives on
+ * while something maps it. Every method throws TypeError after close(), and RangeError or TypeError for bad
+ * arguments before anything happens.
  */
 export class HmmFile {
-  /** Its number, as `vma.file` has it; numbers of files that are gone are used again. */
+  /** Its number, which `vma.file` names. Numbers of files that are gone are used again. */
   readonly id: number;
   readonly #ctx: Context;
   readonly #address: number;
   #closed = false;
 
-  /** @internal */
-  constructor(ctx: Context, id: number) {
+  private constructor(ctx: Context, id: number) {
     this.#ctx = ctx;
     this.id = id;
-    this.#address = ctx.mem.objectAddress(TABLE_FILE, id);
+    this.#address = ctx.mem.objectAddress(RESOURCE_FILE, id);
     ctx.files.set(id, this);
   }
 
+  /** @internal hmm.createFile. */
+  static create(ctx: Context, options: FileOptions): HmmFile {
+    const op = "hmm.createFile";
+    checkOptions(op, "options", options);
+    const { bytes = 0, size = bytes, kind = "disk" } = options;
+    checkInteger(
+      op,
+      options.size === undefined ? "options.bytes" : "options.size",
+      size,
+      0,
+      ADDRESS_LIMIT - 1,
+    );
+    const known = KINDS.find(([other]) => other === kind);
+    if (known === undefined) throw badRange(op, "options.kind", '"disk" or "shmem"', kind);
+    return new HmmFile(ctx, ctx.finish(op, ctx.core.fileCreate(known[1], size)));
+  }
+
+  /** @internal The file of a snapshot that had this id. */
+  static restore(ctx: Context, id: number): HmmFile {
+    return new HmmFile(ctx, id);
+  }
+
+  /** Whether the handle is closed. */
   get closed(): boolean {
     return this.#closed;
   }
 
+  /** What kind of file it is. */
   get kind(): FileKind {
     const kind = this.check("file.kind").mem.u32(this.#address + FILE_KIND);
     return kind === FILE_DISK ? "disk" : "shmem";
   }
 
-  /** Its size in bytes. */
+  /** The size in bytes. */
   get size(): number {
     return this.check("file.size").mem.u64(this.#address + FILE_BYTES);
   }
 
-  /** Pages that its page cache has; the others are holes. */
+  /** How many pages the page cache holds; the others are holes. */
   get cachedPages(): number {
     return this.check("file.cachedPages").mem.u32(this.#address + FILE_PAGES);
   }
 
   /**
-   * Reads from `offset` on: into `target`, or into a new array of so many bytes. Returns the bytes read as a part of it,
-   * fewer than asked for at the end of the file. Holes read as zeros.
+   * Reads from byte `offset` on, into `target` or into a new array of `target` bytes. Returns the part of the
+   * array that was filled, which is shorter at the end of the file. Holes read as zeros.
    */
   read(offset: number, target: Uint8Array | number): Uint8Array {
     const op = "file.read";
@@ -99,9 +122,9 @@ export class HmmFile {
   }
 
   /**
-   * Writes from `offset` on. The file grows as needed. Throws HmmError ENOMEM when memory, page tables or the group's
-   * limit run out, EAGAIN where a page is in an open migration (error.migration; await its `ended`); error.done bytes
-   * are written then, and the file has grown by them alone.
+   * Writes `bytes` from byte `offset` on; the file grows as needed. Throws HmmError ENOMEM when memory, page
+   * tables or the group's limit run out, EAGAIN where a page is in an open migration (error.migration; await
+   * its `ended`). Then error.done bytes are written, and the file has grown by those alone.
    */
   write(offset: number, bytes: Uint8Array, options: FileWriteOptions = {}): void {
     const op = "file.write";
@@ -109,10 +132,7 @@ export class HmmFile {
     if (!(bytes instanceof Uint8Array)) throw badType(op, "bytes", "a Uint8Array", bytes);
     checkSpan(op, offset, bytes.length);
     checkOptions(op, "options", options);
-    const { memcg } = options;
-    if (memcg !== undefined && !(memcg instanceof Memcg))
-      throw badType(op, "options.memcg", "a Memcg", memcg);
-    const group = memcg === undefined ? 0 : memcg.attach(ctx, op);
+    const group = attachMemcg(ctx, op, "options.memcg", options.memcg);
     const { address, restore } = ctx.exchange(Math.min(bytes.length, XBUF_SIZE));
     let done = 0;
     let answer = 1;
@@ -127,22 +147,23 @@ export class HmmFile {
   }
 
   /**
-   * ftruncate: sets the size. What lies beyond it is unmapped in every address space, private copies too, after their
-   * mirrors were told; then it is dropped. Needs no mmapSem. Throws HmmError EDEADLK from a notifier's callback, EAGAIN
-   * where a page that it would take or change is in an open migration (nothing has changed then).
+   * Sets the size in bytes (ftruncate). What lies beyond it is unmapped in every address space, private
+   * copies included, after the mirrors were told, and then dropped. Needs no mmapSem. Throws HmmError EDEADLK
+   * from a notifier's callback, and EAGAIN, before anything has changed, where a page that it would drop or
+   * change is in an open migration.
    */
-  truncate(bytes: number): void {
+  truncate(size: number): void {
     const op = "file.truncate";
     const ctx = this.check(op);
-    checkInteger(op, "bytes", bytes, 0, ADDRESS_LIMIT - 1);
+    checkInteger(op, "size", size, 0, ADDRESS_LIMIT - 1);
     ctx.demandNoInvalidation(op);
-    ctx.finish(op, ctx.run(ctx.core.fileTruncate(this.id, bytes)));
+    ctx.finish(op, run(ctx, ctx.core.fileTruncate(this.id, size)));
   }
 
   /**
-   * fallocate(FALLOC_FL_PUNCH_HOLE): [offset, offset + length) reads as zeros afterwards. Whole pages are unmapped in
-   * every address space (private copies stay), after their mirrors were told, and dropped; parts of pages are zeroed.
-   * The size stays. Throws as {@link truncate}.
+   * Makes [offset, offset + length), in bytes, read as zeros (fallocate with FALLOC_FL_PUNCH_HOLE). Whole
+   * pages are unmapped in every address space (private copies stay), after the mirrors were told, and
+   * dropped; parts of pages are zeroed. The size stays. Throws as {@link truncate}.
    */
   punchHole(offset: number, length: number): void {
     const op = "file.punchHole";
@@ -150,10 +171,10 @@ export class HmmFile {
     checkInteger(op, "length", length, 1, ADDRESS_LIMIT - 1);
     checkSpan(op, offset, length);
     ctx.demandNoInvalidation(op);
-    ctx.finish(op, ctx.run(ctx.core.filePunchHole(this.id, offset, length)));
+    ctx.finish(op, run(ctx, ctx.core.filePunchHole(this.id, offset, length)));
   }
 
-  /** Lets go of it: it is gone when nothing maps it any more. Twice: nothing. */
+  /** Drops the handle's hold: the file goes when nothing maps it any more. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -165,31 +186,23 @@ export class HmmFile {
     this.close();
   }
 
-  /** @internal The context, unless closed. */
+  /** @internal Returns the context. Throws TypeError, naming the operation `op`, if the handle is closed. */
   check(op: string): Context {
     if (this.#closed) throw new TypeError(`${op}: the file is closed`);
     return this.#ctx;
   }
 }
 
-/** Refuses spans that do not lie below 2^48. */
+/** Refuses a span of bytes that does not end below 2^48. */
 function checkSpan(op: string, offset: number, length: number): void {
   checkInteger(op, "offset", offset, 0, ADDRESS_LIMIT - 1);
   if (offset + length >= ADDRESS_LIMIT) throw badRange(op, "length", "such that it ends below 2^48", length);
 }
 
-/** @internal hmm.createFile. */
-export function createFile(ctx: Context, options: FileOptions): HmmFile {
-  const op = "hmm.createFile";
-  checkOptions(op, "options", options);
-  const { bytes = 0, kind = "disk" } = options;
-  checkInteger(op, "options.bytes", bytes, 0, ADDRESS_LIMIT - 1);
-  const known = KINDS.find(([name]) => name === kind);
-  if (known === undefined) throw badRange(op, "options.kind", '"disk" or "shmem"', kind);
-  return new HmmFile(ctx, ctx.finish(op, ctx.core.fileCreate(known[1], bytes)));
-}
-
-/** @internal What mmap maps: the number of a file of this engine, 0 for none. */
+/**
+ * @internal Returns the id of the file that mmap maps, 0 for none. Throws TypeError for a closed file or
+ * another engine's.
+ */
 export function checkFile(ctx: Context, op: string, file: unknown): number {
   if (file === undefined || file === null) return 0;
   if (!(file instanceof HmmFile)) throw badType(op, "file", "a HmmFile", file);

@@ -1,18 +1,22 @@
 import { EOPNOTSUPP } from "../../assembly/uapi/errno.ts";
-import { HDR_KSM_SHARED, HDR_KSM_SHARING } from "../../assembly/abi/struct.ts";
+import { HDR_KSM_SHARED, HDR_KSM_SHARING } from "../../assembly/abi/header.ts";
 import type { Context } from "../engine/context.ts";
 import { checkInteger, HmmError } from "../engine/errors.ts";
-import type { Mm } from "./mm.ts";
+import type { AddressSpace } from "../engine/registry.ts";
+import { run } from "../engine/request.ts";
 
-/** What KSM has merged, as /sys/kernel/mm/ksm shows it. */
+/** What KSM has merged, under the names of /sys/kernel/mm/ksm. */
 export interface KsmCounts {
-  /** pages_shared: merged pages. */
+  /** Merged pages (pages_shared). */
   pagesShared: number;
-  /** pages_sharing: addresses that have one of them, less one for each: what merging saves. */
+  /**
+   * Addresses that map a merged page, less one for each merged page (pages_sharing): the pages that merging
+   * saves.
+   */
   pagesSharing: number;
 }
 
-/** @internal hmm.ksmScan. */
+/** @internal Hmm.ksmScan. */
 export function ksmScan(ctx: Context, passes: number): KsmCounts {
   const op = "hmm.ksmScan";
   checkInteger(op, "passes", passes, 0, 2 ** 31 - 1);
@@ -20,14 +24,14 @@ export function ksmScan(ctx: Context, passes: number): KsmCounts {
   if (settings.backing === "metadata")
     throw new HmmError(EOPNOTSUPP, op, 'frames have no bytes with backing "metadata"');
   ctx.demandNoInvalidation(op);
-  const held: Mm[] = [];
+  const held: AddressSpace[] = [];
   let answer: number;
   try {
     for (const mm of ctx.mms.values()) {
       mm.mmapSem.enterRead(op);
       held.push(mm);
     }
-    answer = ctx.run(ctx.core.ksmScan(passes));
+    answer = run(ctx, ctx.core.ksmScan(passes));
   } finally {
     for (const mm of held) mm.mmapSem.leaveRead(op);
   }

@@ -1,14 +1,15 @@
 import { EBUSY } from "../../assembly/uapi/errno.ts";
-import { MEMCG_LIMIT, MEMCG_MEMBERS, MEMCG_USAGE, TABLE_MEMCG } from "../../assembly/abi/struct.ts";
+import { MEMCG_LIMIT, MEMCG_MEMBERS, MEMCG_USAGE } from "../../assembly/abi/object.ts";
+import { RESOURCE_MEMCG } from "../../assembly/abi/pool.ts";
+import { NO_LIMIT } from "../../assembly/abi/argument.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
-import { checkInteger, checkOptions, HmmError } from "../engine/errors.ts";
-
-const NO_LIMIT = 0xffffffff;
+import { badType, checkInteger, checkOptions, HmmError } from "../engine/errors.ts";
 
 /**
- * A memory cgroup: the pages of its address spaces are charged to it, in system memory and in device memory alike. It
- * belongs to no engine until the first `hmm.createMm({ memcg })` that names it, and to that engine afterwards.
+ * A memory cgroup: pages of its address spaces are charged to it, in system memory and in device memory
+ * alike. It belongs to no engine until `hmm.createMm({ memcg })` or `file.write` first names it, and to that
+ * engine afterwards.
  */
 export class Memcg {
   #ctx: Context | null = null;
@@ -17,54 +18,57 @@ export class Memcg {
   #closed = false;
 
   /**
-   * @param options.limit pages that may be charged; no limit if left out. Throws RangeError unless an integer from 0
-   * to 2^32 - 2.
+   * @param options.limit how many pages may be charged. Default: no limit.
+   *
+   * Throws RangeError and TypeError unless the limit is Infinity or an integer from 0 to 2^32 - 2.
    */
-  constructor(options: { limit?: number } = {}) {
+  constructor(options: { limit?: number | undefined } = {}) {
     checkOptions("new Memcg", "options", options);
     this.#limit = limitOf("new Memcg", options.limit);
   }
 
-  /** Pages that may be charged; Infinity without a limit. */
+  /** How many pages may be charged; Infinity without a limit. */
   get limit(): number {
-    const limit =
-      this.#ctx === null || this.#closed
-        ? this.#limit
-        : this.#ctx.mem.u32(this.#address(this.#ctx) + MEMCG_LIMIT);
+    const limit = this.#field(MEMCG_LIMIT, this.#limit);
     return limit === NO_LIMIT ? Infinity : limit;
   }
 
-  /** A new limit (Infinity: none). What is charged beyond it stays. Throws RangeError, and TypeError after close(). */
+  /**
+   * Sets the limit, in pages (Infinity: none). Pages that are charged beyond a lower limit stay charged.
+   * Throws RangeError as the constructor does, TypeError after close().
+   */
   set limit(pages: number) {
-    if (this.#closed) throw new TypeError("memcg.limit: memcg is closed");
-    this.#limit = limitOf("memcg.limit", pages);
-    if (this.#ctx === null) return;
-    this.#ctx.finish("memcg.limit", this.#ctx.core.memcgSetLimit(this.#id, this.#limit));
+    const op = "memcg.limit";
+    if (this.#closed) throw new TypeError(`${op}: memcg is closed`);
+    this.#limit = limitOf(op, pages);
+    this.#ctx?.finish(op, this.#ctx.core.memcgSetLimit(this.#id, this.#limit));
   }
 
-  /** Pages charged now, device memory included. */
+  /** How many pages are charged now, device memory included. */
   get usage(): number {
-    return this.#ctx === null || this.#closed ? 0 : this.#ctx.mem.u32(this.#address(this.#ctx) + MEMCG_USAGE);
+    return this.#field(MEMCG_USAGE, 0);
   }
 
-  /** Address spaces that are charged to it. */
+  /** How many address spaces are charged to it. */
   get members(): number {
-    return this.#ctx === null || this.#closed
-      ? 0
-      : this.#ctx.mem.u32(this.#address(this.#ctx) + MEMCG_MEMBERS);
+    return this.#field(MEMCG_MEMBERS, 0);
   }
 
-  /** Gives the group back. Throws HmmError EBUSY while an address space or a page is charged to it. Twice: nothing. */
+  /**
+   * Gives the group back. Idempotent. Throws HmmError EBUSY while an address space or a page is charged to
+   * it.
+   */
   close(): void {
     if (this.#closed) return;
     if (this.#ctx !== null) {
-      this.#limit = this.#ctx.mem.u32(this.#address(this.#ctx) + MEMCG_LIMIT);
+      const op = "memcg.close";
+      this.#limit = this.#field(MEMCG_LIMIT, this.#limit);
       const answer = this.#ctx.core.memcgDestroy(this.#id);
       if (answer === -EBUSY) {
         const detail = `${this.members} address spaces and ${this.usage} pages are charged to it`;
-        throw new HmmError(EBUSY, "memcg.close", detail);
+        throw new HmmError(EBUSY, op, detail);
       }
-      this.#ctx.finish("memcg.close", answer);
+      this.#ctx.finish(op, answer);
       this.#ctx.memcgs.delete(this.#id);
     }
     this.#closed = true;
@@ -74,32 +78,47 @@ export class Memcg {
     this.close();
   }
 
-  /** @internal The id in ctx's engine, made on first use. */
+  /** @internal The group of a snapshot that had this id. */
+  static restore(ctx: Context, id: number): Memcg {
+    const memcg = new Memcg();
+    memcg.#belong(ctx, id);
+    return memcg;
+  }
+
+  /** @internal Returns the group's id in ctx's engine, which the group belongs to from now on. */
   attach(ctx: Context, op: string): number {
     if (this.#closed) throw new TypeError(`${op}: memcg is closed`);
     if (this.#ctx === ctx) return this.#id;
     if (this.#ctx !== null) throw new TypeError(`${op}: memcg belongs to another Hmm`);
-    this.#id = ctx.finish(op, ctx.core.memcgCreate(this.#limit));
-    this.#ctx = ctx;
-    ctx.memcgs.set(this.#id, this);
+    this.#belong(ctx, ctx.finish(op, ctx.core.memcgCreate(this.#limit)));
     return this.#id;
   }
 
-  /** @internal A group that a snapshot held. */
-  static restore(ctx: Context, id: number): Memcg {
-    const memcg = new Memcg();
-    memcg.#ctx = ctx;
-    memcg.#id = id;
-    ctx.memcgs.set(id, memcg);
-    return memcg;
+  #belong(ctx: Context, id: number): void {
+    this.#ctx = ctx;
+    this.#id = id;
+    ctx.memcgs.set(id, this);
   }
 
-  #address(ctx: Context): number {
-    return ctx.mem.objectAddress(TABLE_MEMCG, this.#id);
+  /** A field of the core's object, or `otherwise` while there is none. */
+  #field(offset: number, otherwise: number): number {
+    if (this.#ctx === null || this.#closed) return otherwise;
+    const { mem } = this.#ctx;
+    return mem.u32(mem.objectAddress(RESOURCE_MEMCG, this.#id) + offset);
   }
 }
 
 function limitOf(op: string, limit: number | undefined): number {
   if (limit === undefined || limit === Infinity) return NO_LIMIT;
   return checkInteger(op, "limit", limit, 0, NO_LIMIT - 1);
+}
+
+/**
+ * @internal Returns the id of an optional memcg in ctx's engine, 0 for none. Throws TypeError for a wrong or
+ * closed group.
+ */
+export function attachMemcg(ctx: Context, op: string, argument: string, memcg: unknown): number {
+  if (memcg === undefined) return 0;
+  if (!(memcg instanceof Memcg)) throw badType(op, argument, "a Memcg", memcg);
+  return memcg.attach(ctx, op);
 }

@@ -1,6 +1,6 @@
 import { EBUSY } from "../../assembly/uapi/errno.ts";
+import { HDR_RESULT } from "../../assembly/abi/header.ts";
 import {
-  HDR_RESULT,
   MM_FAULTS,
   MM_MAJOR_FAULTS,
   MM_RSS_ANON,
@@ -8,24 +8,40 @@ import {
   MM_RSS_SHMEM,
   MM_RSS_SWAP,
   MM_VMA_FIRST,
-  TABLE_MM,
-} from "../../assembly/abi/struct.ts";
-import { HmmMirror } from "../device/mirror.ts";
-import { MmuIntervalNotifier } from "../device/notifier.ts";
-import type { HmmRange } from "../device/range.ts";
+} from "../../assembly/abi/object.ts";
+import { RESOURCE_MM } from "../../assembly/abi/pool.ts";
 import type { Context } from "../engine/context.ts";
+import type { CoreExports } from "../engine/core.ts";
 import { dispose } from "../engine/dispose.ts";
-import { badRange, badType, checkAddress, HmmError, roundDown } from "../engine/errors.ts";
-import type { Subscriber } from "../engine/request.ts";
-import type { Hmm } from "../hmm.ts";
+import { badType, checkAddress, HmmError } from "../engine/errors.ts";
+import type { Forward } from "../engine/forward.ts";
+import type { FaultKind, MadviseAdvice, MremapFlags, OrNumber, Prot, PteFlags } from "../engine/protocol.ts";
+import type { Subscriber, TrackedRange } from "../engine/registry.ts";
+import { run } from "../engine/request.ts";
 import { accessAsync, faultAsyncOf } from "./access-async.ts";
-import { accessSync, accessWord, beginAccess, faultSync, type AccessOptions } from "./access.ts";
-import { Mappings } from "./mappings.ts";
+import {
+  accessSync,
+  beginAccess,
+  faultSync,
+  slowLoad,
+  slowStore,
+  type AccessOptions,
+  type FaultOptions,
+} from "./access.ts";
+import * as mappings from "./mappings.ts";
+import type { MmapArgs, SpecialKind } from "./mappings.ts";
 import { pinPages, type Pin, type PinOptions } from "./pin.ts";
+import { MmapSem } from "./sem.ts";
 import { translate } from "./translate.ts";
-import { listVmas, Vma } from "./vma.ts";
+import { Vma } from "./vma.ts";
 
-/** Resident pages by kind, and swapped ones. */
+declare module "../engine/forward.ts" {
+  interface Forward {
+    Mm: Mm;
+  }
+}
+
+/** The resident pages of an address space by kind, device memory included, and its swapped pages. */
 export interface Rss {
   anon: number;
   file: number;
@@ -35,7 +51,7 @@ export interface Rss {
   total: number;
 }
 
-/** CPU faults taken. */
+/** The CPU faults that an address space has taken. */
 export interface FaultCounts {
   minor: number;
   major: number;
@@ -45,62 +61,196 @@ export interface FaultCounts {
 const WORD_LIMIT = 2 ** 46;
 
 /**
- * An address space (`struct mm_struct`), made by `hmm.createMm()` or `fork()`. Whoever has it closes it. All methods
- * throw TypeError after close(), RangeError and TypeError for bad arguments before anything happens, and HmmError
- * EDEADLK where mmapSem is held in a way that they would wait for.
+ * An address space (`struct mm_struct`), made by `hmm.createMm()` or `fork()`. The caller closes it.
+ * Addresses are bytes, below 2^48. Every method throws TypeError after close(), RangeError or TypeError for
+ * bad arguments before anything happens, and HmmError EDEADLK where mmapSem is held in a way that the method
+ * would wait for.
  */
-export class Mm extends Mappings {
-  readonly hmm: Hmm;
-  /** @internal Replaced, never changed: an invalidation may be walking it. Oldest first. */
+export class Mm {
+  /** Its number. Numbers of closed address spaces are used again. */
+  readonly id: number;
+  /** The engine that it belongs to. */
+  readonly hmm: Forward["Hmm"];
+  /** The lock over its mappings. */
+  readonly mmapSem = new MmapSem();
+  /** @internal PROT_* bits that a running mprotect installs, else 0. */
+  protecting = 0;
+  /** @internal Oldest first. Replaced, never changed: an invalidation may be walking the list. */
   subscribers: readonly Subscriber[] = [];
-  /** @internal Tracked 2018 snapshots. */
-  readonly ranges: HmmRange[] = [];
+  /** @internal Ranges between hmmVmaGetPfns or hmmVmaFault and hmmVmaRangeDone. */
+  readonly ranges: TrackedRange[] = [];
+  /** @internal */
+  readonly ctx: Context;
+  /** @internal */
+  readonly core: CoreExports;
+  /** The core's object, an address in linear memory. */
   readonly #address: number;
   #closed = false;
 
-  /** @internal */
-  constructor(ctx: Context, id: number) {
-    super(ctx, id);
+  private constructor(ctx: Context, id: number) {
+    this.ctx = ctx;
+    this.core = ctx.core;
+    this.id = id;
     this.hmm = ctx.hmm;
-    this.#address = ctx.mem.objectAddress(TABLE_MM, id);
+    this.#address = ctx.mem.objectAddress(RESOURCE_MM, id);
     ctx.mms.set(id, this);
   }
 
+  /** @internal The address space that the core has under this id, which is new. */
+  static open(ctx: Context, id: number): Mm {
+    return new Mm(ctx, id);
+  }
+
+  /** Whether it is closed. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** fork: a child with a copy of every mapping; private pages are shared until written. The caller closes it. */
+  // ── mappings ──
+
+  /**
+   * Makes a mapping (mmap). Returns its address. A shared anonymous mapping has a file of its own, which goes
+   * with its last mapping. With MAP_HUGETLB (private anonymous memory only) it consists of hugetlb pages: the
+   * length is rounded up to 2 MiB, and a fixed address must be a multiple of that. Takes mmapSem for write.
+   *
+   * Throws HmmError ENOMEM (address space, vmas, files or hugetlb pages run out), EINVAL (flags or prot),
+   * EEXIST (MAP_FIXED_NOREPLACE).
+   */
+  mmap(args: MmapArgs): number {
+    return mappings.mmap(this, args);
+  }
+
+  /**
+   * Makes a mapping as a driver's mmap does. Returns its address. "mixed": zeroed pages, all present at once,
+   * that belong to no file and are not anonymous (vm_insert_page, VM_MIXEDMAP). "pfn": memory without pages
+   * (remap_pfn_range, VM_PFNMAP), which a CPU may read and a device may not; a CPU's writes to it are lost.
+   * Such mappings never merge and never migrate. Throws as {@link mmap}.
+   */
+  mmapSpecial(kind: SpecialKind, args: Omit<MmapArgs, "file" | "offset">): number {
+    return mappings.mmapSpecial(this, kind, args);
+  }
+
+  /**
+   * Unmaps [addr, addr + length), bytes, rounded up to pages (munmap). Holes are allowed. Takes mmapSem for
+   * write. Throws HmmError EINVAL, and changes nothing, if the range ends beyond user space (TASK_SIZE);
+   * ENOMEM if a mapping has to be split and no vma is left.
+   */
+  munmap(addr: number, length: number): void {
+    mappings.munmap(this, addr, length);
+  }
+
+  /**
+   * Sets the protection of [addr, addr + length), bytes, rounded up to pages (mprotect). Takes mmapSem for
+   * write. Throws HmmError ENOMEM for a hole in the range (what precedes the hole is changed), EACCES for a
+   * file that must not be written, EINVAL for other bits than PROT_READ, PROT_WRITE and PROT_EXEC.
+   */
+  mprotect(addr: number, length: number, prot: Prot): void {
+    mappings.mprotect(this, addr, length, prot);
+  }
+
+  /**
+   * Gives advice about [addr, addr + length), bytes, rounded up to pages (madvise). Throws HmmError EINVAL
+   * (unknown advice, or advice that does not fit the mapping), ENOMEM (a hole; the mapped parts are done),
+   * EFAULT (populating failed).
+   */
+  madvise(addr: number, length: number, advice: OrNumber<MadviseAdvice>): void {
+    mappings.madvise(this, "mm.madvise", addr, length, advice);
+  }
+
+  /**
+   * Faults [addr, addr + length) in, for writing unless options.write is false (MADV_POPULATE_WRITE,
+   * MADV_POPULATE_READ). Throws as {@link madvise}.
+   */
+  populate(addr: number, length: number, options: { write?: boolean | undefined } = {}): void {
+    mappings.populate(this, addr, length, options);
+  }
+
+  /**
+   * Resizes or moves a mapping (mremap). Lengths are bytes, rounded up to pages; newAddr counts with
+   * MREMAP_FIXED only. Returns the new address. Takes mmapSem for write. Throws HmmError EFAULT (a hole),
+   * ENOMEM, EINVAL.
+   */
+  mremap(addr: number, oldLength: number, newLength: number, flags: MremapFlags = 0, newAddr = 0): number {
+    return mappings.mremap(this, addr, oldLength, newLength, flags, newAddr);
+  }
+
+  /**
+   * Keeps [addr, addr + length) resident (mlock). Throws HmmError ENOMEM (a hole), EAGAIN (a page is not
+   * available).
+   */
+  mlock(addr: number, length: number): void {
+    mappings.mlock(this, addr, length);
+  }
+
+  /** Ends {@link mlock} over [addr, addr + length) (munlock). Throws HmmError ENOMEM (a hole). */
+  munlock(addr: number, length: number): void {
+    mappings.munlock(this, addr, length);
+  }
+
+  /**
+   * Registers [addr, addr + length) with userfaultfd, for missing pages, with the SIGBUS feature: touching a
+   * page that was never present is a SIGBUS (HmmError EFAULT), and a migration does not fill holes. Fork and
+   * mremap drop the registration. Throws HmmError EINVAL for holes and for mappings of files.
+   */
+  uffdRegister(addr: number, length: number): void {
+    mappings.uffd(this, "mm.uffdRegister", addr, length, true);
+  }
+
+  /** Ends {@link uffdRegister} over [addr, addr + length). Throws as uffdRegister does. */
+  uffdUnregister(addr: number, length: number): void {
+    mappings.uffd(this, "mm.uffdUnregister", addr, length, false);
+  }
+
+  /**
+   * Writes back the dirty pages of disk files that are mapped shared in [addr, addr + length) (msync with
+   * MS_SYNC). Their entries become clean and write-protected, after the mirrors were told: the next write
+   * faults. Throws HmmError ENOMEM for a hole in the range; the mapped parts are written back all the same.
+   */
+  msync(addr: number, length: number): void {
+    mappings.msync(this, addr, length);
+  }
+
+  /**
+   * Returns a byte for each page of [addr, addr + length): bit 0 says resident (mincore). Throws HmmError
+   * ENOMEM (a hole).
+   */
+  mincore(addr: number, length: number): Uint8Array {
+    return mappings.mincore(this, addr, length);
+  }
+
+  /**
+   * Makes a child with a copy of every mapping (fork). Private pages are shared until one side writes. Takes
+   * mmapSem for write. The caller closes the child. Throws HmmError ENOMEM.
+   */
   fork(): Mm {
     const op = "mm.fork";
     const ctx = this.check(op);
     let child: Mm | null = null;
-    this.hold(
-      op,
-      true,
-      () => this.core.mmFork(this.id),
-      (id) => (child = new Mm(ctx, id)),
-    );
+    const call = (): number => this.core.mmFork(this.id);
+    mappings.hold(this, op, true, call, (id) => (child = new Mm(ctx, id)));
     return child!;
   }
 
-  /** The mapping that holds addr, or null. */
+  /** Returns the mapping that holds addr, or null. */
   findVma(addr: number): Vma | null {
     const op = "mm.findVma";
     const ctx = this.check(op);
     checkAddress(op, "addr", addr);
     const pointer = this.core.findVma(this.id, addr) >>> 0;
-    return pointer === 0 ? null : new Vma(this, ctx, pointer);
+    return pointer === 0 ? null : Vma.at(this, ctx, pointer);
   }
 
-  /** All mappings, in address order. */
+  /** Returns all mappings, in address order. */
   vmas(): Vma[] {
     const ctx = this.check("mm.vmas");
-    return listVmas(this, ctx, ctx.mem.u32(this.#address + MM_VMA_FIRST));
+    return Vma.list(this, ctx, this.#field(MM_VMA_FIRST));
   }
 
-  /** The CPU's page-table entry for addr, or null where there is none: PTE_* flags, and a pfn or swap slot. */
-  lookupPte(addr: number): { flags: number; pfn: number } | null {
+  /**
+   * Returns the CPU's page-table entry of addr: PTE_* flags, and a pfn or the number of a swapped page. null:
+   * no entry.
+   */
+  lookupPte(addr: number): { flags: PteFlags; pfn: number } | null {
     const op = "mm.lookupPte";
     const ctx = this.check(op);
     checkAddress(op, "addr", addr);
@@ -109,9 +259,10 @@ export class Mm extends Mappings {
   }
 
   /**
-   * What the CPU's entries name for many addresses at once: an hmm_pfn word each (VALID, WRITE, page), 0 where nothing
-   * is mapped. Faults nothing in. Copies nothing if both arrays are the engine's (addressArray, pfnArray). Returns the
-   * number of words that are not 0. Throws RangeError if out is shorter than addresses.
+   * Writes what the CPU's entries of many addresses name to `out`: an hmm_pfn word each (VALID, WRITE, page),
+   * 0 where nothing is mapped. Faults nothing in. Copies nothing if both arrays are the engine's
+   * (hmm.addressArray, hmm.pfnArray). Returns how many words are not 0. Throws RangeError if out is shorter
+   * than addresses, or for an address from 2^48 on.
    */
   translate(addresses: Float64Array, out: Uint32Array): number {
     return translate(this, addresses, out);
@@ -120,8 +271,8 @@ export class Mm extends Mappings {
   // ── CPU accesses ──
 
   /**
-   * Reads like a CPU from addr on: into `target`, or into a new array of so many bytes. Returns the array. Pages are
-   * faulted in; device pages come back by their driver's fault callback.
+   * Reads as a CPU does from addr on, into `target` or into a new array of `target` bytes. Returns the array.
+   * Pages are faulted in; device pages come back by their driver's fault callback.
    *
    * Throws HmmError EFAULT ("SEGV_MAPERR", "SEGV_ACCERR", "SIGBUS"), ENOMEM, EAGAIN (an open migration: use
    * readAsync) and ELOOP (the driver never moves the page), with faultCode, address and done (bytes).
@@ -130,22 +281,25 @@ export class Mm extends Mappings {
     return accessSync(beginAccess("mm.read", this, addr, target, false, options));
   }
 
-  /** Writes like a CPU from addr on. Throws as {@link read}; error.done bytes are written then. */
+  /** Writes as a CPU does from addr on. Throws as {@link read}: error.done bytes are written then. */
   write(addr: number, bytes: Uint8Array, options?: AccessOptions): void {
     accessSync(beginAccess("mm.write", this, addr, bytes, true, options));
   }
 
-  /** As {@link read}; waits for open migrations, and calls a driver's faultAsync where it has one. */
+  /**
+   * Reads as {@link read} does, but waits for open migrations, and calls a driver's faultAsync if there is
+   * one.
+   */
   async readAsync(addr: number, target: Uint8Array | number, options?: AccessOptions): Promise<Uint8Array> {
     return accessAsync(beginAccess("mm.readAsync", this, addr, target, false, options));
   }
 
-  /** As {@link write}; waits like {@link readAsync}. */
+  /** Writes as {@link write} does, and waits as {@link readAsync} does. */
   async writeAsync(addr: number, bytes: Uint8Array, options?: AccessOptions): Promise<void> {
     await accessAsync(beginAccess("mm.writeAsync", this, addr, bytes, true, options));
   }
 
-  /** The unsigned 32-bit word at addr, a multiple of 4. Throws as {@link read}. */
+  /** Returns the unsigned 32-bit word at addr, a multiple of 4. Throws as {@link read}. */
   load32(addr: number): number {
     const word = typeof addr === "number" ? addr * 0.25 : -1;
     if (
@@ -158,10 +312,10 @@ export class Mm extends Mappings {
       const value = this.core.load32(this.id, addr);
       if (value !== -1) return value >>> 0;
     }
-    return this.#slowLoad(addr);
+    return slowLoad(this, addr);
   }
 
-  /** Writes an integer's low 32 bits at addr, a multiple of 4. Throws as {@link write}. */
+  /** Writes the low 32 bits of an integer at addr, a multiple of 4. Throws as {@link write}. */
   store32(addr: number, value: number): void {
     const word = typeof addr === "number" ? addr * 0.25 : -1;
     if (
@@ -176,25 +330,27 @@ export class Mm extends Mappings {
     ) {
       return;
     }
-    this.#slowStore(addr, value);
+    slowStore(this, addr, value);
   }
 
   /**
-   * Faults the page at addr in, as a CPU access would. Returns what that was: FAULT_KIND_*. Throws as {@link read}.
+   * Faults the page at addr in as a CPU access does (handle_mm_fault). Returns FAULT_KIND_*. Throws as {@link
+   * read}.
    */
-  fault(addr: number, options: { write?: boolean } & AccessOptions = {}): number {
+  fault(addr: number, options: FaultOptions = {}): FaultKind {
     return faultSync(this, addr, options);
   }
 
-  /** As {@link fault}; waits like {@link readAsync}. */
-  async faultAsync(addr: number, options: { write?: boolean } & AccessOptions = {}): Promise<number> {
+  /** Faults as {@link fault} does, and waits as {@link readAsync} does. */
+  async faultAsync(addr: number, options: FaultOptions = {}): Promise<FaultKind> {
     return faultAsyncOf(this, addr, options);
   }
 
   /**
-   * get_user_pages: faults npages pages in from addr (a page address) on and takes a reference on each. Returns them;
-   * the caller closes the pin. Fewer pages than asked for where a later one failed; throws as {@link read} if the
-   * first did, and HmmError EBUSY if options.longTerm has to move a page that cannot be moved.
+   * Faults npages pages in from addr (a page address) on and takes a reference on each (get_user_pages).
+   * Returns the pin, which the caller closes; it has fewer pages where a later one failed. Throws as {@link
+   * read} if the first page failed, and HmmError EBUSY if options.longTerm has to move a page that cannot
+   * move.
    */
   pin(addr: number, npages: number, options: PinOptions = {}): Pin {
     return pinPages(this, addr, npages, options);
@@ -202,7 +358,7 @@ export class Mm extends Mappings {
 
   // ── accounting ──
 
-  /** Resident pages by kind, device memory included. */
+  /** The resident pages by kind, device memory included. */
   get rss(): Rss {
     this.check("mm.rss");
     const anon = this.#field(MM_RSS_ANON);
@@ -211,7 +367,7 @@ export class Mm extends Mappings {
     return { anon, file, shmem, swap: this.#field(MM_RSS_SWAP), total: anon + file + shmem };
   }
 
-  /** CPU faults that it has taken. */
+  /** The CPU faults taken so far. */
   get faults(): FaultCounts {
     this.check("mm.faults");
     const total = this.#field(MM_FAULTS);
@@ -222,11 +378,12 @@ export class Mm extends Mappings {
   // ── the end ──
 
   /**
-   * exit_mmap: tells the mirrors (update with MMU_NOTIFY_RELEASE, then release) and the interval notifiers, and gives
-   * everything back. Its vmas, notifiers and device tables are dead afterwards. Twice: nothing.
+   * Closes the address space (exit_mmap): tells the mirrors (update with MMU_NOTIFY_RELEASE, then release)
+   * and the interval notifiers, and gives everything back. Its vmas, notifiers and device tables are dead
+   * afterwards. Idempotent.
    *
-   * Throws HmmError EBUSY while a migration of it is open, EDEADLK while mmapSem is held; and what callbacks threw,
-   * after it has been closed.
+   * Throws HmmError EBUSY while one of its migrations is open, EDEADLK while mmapSem is held; and, when it is
+   * closed, what callbacks threw.
    */
   close(): void {
     if (this.#closed) return;
@@ -237,10 +394,10 @@ export class Mm extends Mappings {
     }
     ctx.demandNoInvalidation(op);
     if (this.mmapSem.mode !== "free") this.mmapSem.enterWrite(op);
-    for (const range of this.ranges) range.invalidate(0, Infinity);
+    this.invalidateRanges(0, Infinity);
     // The most recently registered one first; a release callback may unregister others.
-    for (let mirror = this.#lastMirror(); mirror !== null; mirror = this.#lastMirror()) mirror.release();
-    const answer = ctx.run(this.core.mmClose(this.id));
+    for (let mirror = this.#lastMirror(); mirror !== null; mirror = this.#lastMirror()) mirror.mmClosed();
+    const answer = run(ctx, this.core.mmClose(this.id));
     if (answer >= 0) this.#gone();
     ctx.finish(op, answer);
   }
@@ -253,28 +410,31 @@ export class Mm extends Mappings {
     const { ctx } = this;
     this.#closed = true;
     ctx.mms.delete(this.id);
-    for (const range of this.ranges) range.mm = null;
+    for (const range of this.ranges) range.mmClosed();
     this.ranges.length = 0;
-    for (const subscriber of this.subscribers) {
-      if (subscriber instanceof MmuIntervalNotifier) subscriber.released();
-    }
-    for (const table of [...ctx.tables.values()]) if (table.mm === this) table.close();
+    for (const subscriber of this.subscribers) subscriber.mmClosed();
+    for (const table of [...ctx.deviceTables.values()]) if (table.mm === this) table.close();
   }
 
-  #lastMirror(): HmmMirror | null {
+  #lastMirror(): Subscriber | null {
     for (let i = this.subscribers.length - 1; i >= 0; i--) {
       const subscriber = this.subscribers[i];
-      if (subscriber instanceof HmmMirror) return subscriber;
+      if (subscriber.kind === "mirror") return subscriber;
     }
     return null;
   }
 
-  // ── for the other classes ──
+  // ── for the other classes: see Space and AddressSpace ──
 
-  /** @internal The context, unless closed. */
-  override check(op: string): Context {
+  /** @internal */
+  check(op: string): Context {
     if (this.#closed) throw new TypeError(`${op}: the mm is closed`);
     return this.ctx;
+  }
+
+  /** @internal */
+  vmaAt(pointer: number): Vma {
+    return Vma.at(this, this.ctx, pointer);
   }
 
   /** @internal Whether a mirror is registered. */
@@ -282,17 +442,17 @@ export class Mm extends Mappings {
     return this.#lastMirror() !== null;
   }
 
-  /** @internal */
+  /** @internal Adds a subscriber, the newest from now on. */
   subscribe(subscriber: Subscriber): void {
     this.subscribers = [...this.subscribers, subscriber];
   }
 
-  /** @internal */
+  /** @internal Removes a subscriber. */
   unsubscribe(subscriber: Subscriber): void {
     this.subscribers = this.subscribers.filter((other) => other !== subscriber);
   }
 
-  /** @internal An invalidation of [start, end). */
+  /** @internal */
   invalidateRanges(start: number, end: number): void {
     for (const range of this.ranges) range.invalidate(start, end);
   }
@@ -300,28 +460,9 @@ export class Mm extends Mappings {
   #field(offset: number): number {
     return this.ctx.mem.u32(this.#address + offset);
   }
-
-  #slowLoad(addr: number): number {
-    return this.#word("mm.load32", addr, 0, false);
-  }
-
-  #slowStore(addr: number, value: number): void {
-    if (typeof value !== "number") throw badType("mm.store32", "value", "a number", value);
-    if (!Number.isInteger(value) || value < -0x80000000 || value > 0xffffffff) {
-      throw badRange("mm.store32", "value", "an integer of 32 bits", value);
-    }
-    this.#word("mm.store32", addr, value, true);
-  }
-
-  #word(op: string, addr: number, value: number, write: boolean): number {
-    this.check(op);
-    checkAddress(op, "addr", addr);
-    if (roundDown(addr, 4) !== addr) throw badRange(op, "addr", "a multiple of 4", addr);
-    return accessWord(this, op, addr, value, write);
-  }
 }
 
-/** @internal The context of an mm. Throws TypeError for anything else, and for a closed one. */
+/** @internal Returns the context of an mm. Throws TypeError for any other value, and for a closed mm. */
 export function checkMm(op: string, mm: unknown): Context {
   if (!(mm instanceof Mm)) throw badType(op, "mm", "an Mm", mm);
   return mm.check(op);

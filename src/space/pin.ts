@@ -1,57 +1,65 @@
 import { EBUSY, EFAULT, EINVAL } from "../../assembly/uapi/errno.ts";
-import { HDR_FAULT_ADDR, XBUF_SIZE } from "../../assembly/abi/struct.ts";
 import { ACCESS_PIN } from "../../assembly/uapi/vm.ts";
-import { evictPages, type HmmDevmem } from "../device/devmem.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
+import { HDR_FAULT_ADDR } from "../../assembly/abi/header.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { checkInteger, checkPageAddress, HmmError } from "../engine/errors.ts";
+import type { Words } from "../engine/host.ts";
+import type { DeviceMemory } from "../engine/registry.ts";
+import { run } from "../engine/request.ts";
 import { accessError, pinFlags } from "./access.ts";
-import type { Mm } from "./mm.ts";
+import type { Space } from "./space.ts";
 
-/** Pages that are let go at a time. */
+/** Pages that are unpinned at a time. */
 const PIECE = XBUF_SIZE / 4;
 
 /** How pages are pinned. */
 export interface PinOptions {
-  /** For writing: copy-on-write pages are copied first. */
-  write?: boolean;
-  /** Past the mapping's protection (FOLL_FORCE). */
-  force?: boolean;
+  /** The pages will be written: copy-on-write pages are copied first (FOLL_WRITE). Default false. */
+  write?: boolean | undefined;
+  /** The pin ignores the mapping's protection (FOLL_FORCE). Default false. */
+  force?: boolean | undefined;
   /**
-   * For a long time (FOLL_PIN | FOLL_LONGTERM), as for a device that does DMA: the pages stay their mapping's
-   * own. fork copies them for the child; MADV_PAGEOUT leaves them; a pin to read first unshares a page that
-   * is shared copy-on-write, the zero page, or a private mapping's page of a file. Pages in a device's
-   * coherent memory are moved to system memory first. EFAULT for a write pin of a shared mapping of a disk
-   * file, which could not hear of the writes.
+   * The pin will last, as for a device that does DMA (FOLL_PIN | FOLL_LONGTERM): the pages stay their
+   * mapping's own. fork copies them for the child, and MADV_PAGEOUT leaves them. A pin to read first unshares
+   * a page that is shared copy-on-write, the zero page, and a private mapping's page of a file. Pages in
+   * coherent device memory move to system memory first. EFAULT for a write pin of a shared mapping of a disk
+   * file, which would not hear of the writes. Default false.
    */
-  longTerm?: boolean;
+  longTerm?: boolean | undefined;
 }
 
 /**
- * References on pages of an address space (get_user_pages). They keep the pages where they are. Close it to
- * drop them.
+ * References on pages of an address space, made by `mm.pin` (get_user_pages). A pinned page stays where it
+ * is. The caller drops the references with `close()` or `using`.
  */
 export class Pin {
-  /** The page frame numbers, in address order. Fewer than asked for where a page failed. */
-  readonly pages: Uint32Array<ArrayBuffer>;
+  /** The page frame numbers, in address order: fewer than requested if a later page failed. */
+  readonly pages: Words;
   readonly #ctx: Context;
   /** ACCESS_*. */
   readonly #flags: number;
   #closed = false;
 
-  /** @internal */
-  constructor(ctx: Context, pages: Uint32Array<ArrayBuffer>, flags: number) {
+  private constructor(ctx: Context, pages: Words, flags: number) {
     this.#ctx = ctx;
     this.pages = pages;
     this.#flags = flags;
   }
 
+  /** @internal A pin of pages that the core has just pinned. */
+  static of(ctx: Context, pages: Words, flags: number): Pin {
+    return new Pin(ctx, pages, flags);
+  }
+
+  /** How many pages are pinned. */
   get npages(): number {
     return this.pages.length;
   }
 
   /**
-   * unpin_user_pages: drops the references. Idempotent. Throws HmmError EINVAL if somebody else has dropped
+   * Drops the references (unpin_user_pages). Idempotent. Throws HmmError EINVAL if somebody else has dropped
    * one of them (`hmm.pagePut` of a page that it did not get); the others are dropped all the same.
    */
   close(): void {
@@ -59,7 +67,7 @@ export class Pin {
     this.#closed = true;
     const ctx = this.#ctx;
     const op = "pin.close";
-    // Through the exchange buffer: giving back must not fail for want of memory.
+    // Through the exchange buffer: unpinning must not fail for lack of memory.
     const { address, restore } = ctx.exchange(4 * Math.min(this.pages.length, PIECE));
     let answer = 0;
     for (let at = 0; at < this.pages.length; at += PIECE) {
@@ -84,8 +92,8 @@ export class Pin {
   }
 }
 
-/** Mm.pin. */
-export function pinPages(mm: Mm, addr: number, npages: number, options: PinOptions): Pin {
+/** @internal Mm.pin. */
+export function pinPages(mm: Space, addr: number, npages: number, options: PinOptions): Pin {
   const op = "mm.pin";
   const ctx = mm.check(op);
   checkPageAddress(op, "addr", addr);
@@ -98,25 +106,25 @@ export function pinPages(mm: Mm, addr: number, npages: number, options: PinOptio
     if (coherent.length === 0) return pin;
     pin.close();
     for (const page of new Set(coherent)) {
-      if (evictPages(ctx, coherentHome(ctx, page)!, page, 1) === 0)
+      if (coherentHome(ctx, page)!.evict(page, 1) === 0)
         throw new HmmError(EBUSY, op, `device page ${page} cannot be moved to system memory`);
     }
   }
 }
 
-/** The devmem of a page, if it is coherent; else null. */
-function coherentHome(ctx: Context, page: number): HmmDevmem | null {
+/** Returns the device memory that a page lies in if that is coherent, else null. */
+function coherentHome(ctx: Context, page: number): DeviceMemory | null {
   const home = ctx.devmems.get(ctx.core.pageZone(page));
   return home?.coherent === true ? home : null;
 }
 
-function pinOnce(op: string, ctx: Context, mm: Mm, addr: number, npages: number, flags: number): Pin {
+function pinOnce(op: string, ctx: Context, mm: Space, addr: number, npages: number, flags: number): Pin {
   mm.mmapSem.enterRead(op);
   let answer: number;
   let pages = new Uint32Array(0);
   try {
     answer = ctx.withScratch(op, 4 * npages, (out) => {
-      const pinned = ctx.run(ctx.core.pin(mm.id, addr, npages, out, flags));
+      const pinned = run(ctx, ctx.core.pin(mm.id, addr, npages, out, flags));
       if (pinned > 0) pages = ctx.mem.wordsAt(out, pinned).slice();
       return pinned;
     });
@@ -124,11 +132,11 @@ function pinOnce(op: string, ctx: Context, mm: Mm, addr: number, npages: number,
     mm.mmapSem.leaveRead(op);
   }
   if (answer <= 0) ctx.abort(accessError(mm, op, answer === 0 ? -EFAULT : answer, 0));
-  const pin = new Pin(ctx, pages, flags);
+  const pin = Pin.of(ctx, pages, flags);
   try {
     ctx.settle();
   } catch (error) {
-    // A callback has thrown: nobody will get the pin.
+    // A callback has thrown, so the caller gets no pin to close.
     pin.close();
     throw error;
   }

@@ -2,20 +2,24 @@ import { dispose } from "../engine/dispose.ts";
 import { checkText, EDEADLK, HmmError } from "../engine/errors.ts";
 
 /**
- * A held mmapSem. It is a capability: whoever has it may make the calls that demand the lock; the lock is given back
- * by `close()` or at the end of the `using` block. Closing twice does nothing.
+ * A hold of a mmapSem. The guard's owner may make the calls that demand the lock, and gives the lock back by
+ * `close()` or at the end of the `using` block.
  */
 export class MmapGuard {
   readonly mode: "read" | "write";
-  /** Who took it, as messages name it. */
+  /** The name of the hold in messages. */
   readonly holder: string;
   #sem: MmapSem | null;
 
-  /** @internal */
-  constructor(mode: "read" | "write", holder: string, sem: MmapSem) {
+  private constructor(mode: "read" | "write", holder: string, sem: MmapSem) {
     this.mode = mode;
     this.holder = holder;
     this.#sem = sem;
+  }
+
+  /** @internal The guard of a hold that was just entered. */
+  static of(mode: "read" | "write", holder: string, sem: MmapSem): MmapGuard {
+    return new MmapGuard(mode, holder, sem);
   }
 
   /** Whether the lock is still held through this guard. */
@@ -23,6 +27,7 @@ export class MmapGuard {
     return this.#sem !== null;
   }
 
+  /** Gives the lock back. Idempotent. */
   close(): void {
     const sem = this.#sem;
     if (sem === null) return;
@@ -43,11 +48,11 @@ interface Waiter {
 }
 
 /**
- * The lock over an address space's mappings: many readers or one writer, and checked. There is no "current task", so a
- * holder is a guard; what would be a deadlock in a kernel is an error here that says who holds the lock.
+ * The lock over an address space's mappings (mmap_lock): many readers or one writer. There is no "current
+ * task", so a hold is a {@link MmapGuard}; a wait that could never end is an error that names the holders.
  *
- * mmap, munmap, mprotect, mremap, fork and close take it for write themselves, CPU accesses, faults and pins for
- * read. The protocol's calls (hmmVmaFault, migrateVmaSetup, …) demand that somebody holds it.
+ * mmap, munmap, mprotect, mremap, fork and close take the lock for write themselves; CPU accesses, faults and
+ * pins take it for read. The protocol's calls (hmmVmaFault, migrateVmaSetup, …) demand that it is held.
  */
 export class MmapSem {
   readonly #readers: string[] = [];
@@ -55,12 +60,12 @@ export class MmapSem {
   #writer: string | null = null;
   #nested = 0;
 
-  /** How it is held now. */
+  /** How the lock is held now. */
   get mode(): "free" | "read" | "write" {
     return this.#writer !== null ? "write" : this.#readers.length > 0 ? "read" : "free";
   }
 
-  /** Who holds it now, one name a hold. */
+  /** The names of the present holds, one for each. */
   get holders(): readonly string[] {
     return this.#writer !== null ? [this.#writer] : [...this.#readers];
   }
@@ -70,18 +75,21 @@ export class MmapSem {
     return this.#writer !== null;
   }
 
-  /** Takes the lock for read. Throws HmmError EDEADLK if a writer holds it. `holder` names the guard in messages. */
+  /**
+   * Takes the lock for read; `holder` names the hold in messages. Throws HmmError EDEADLK if a writer holds
+   * it.
+   */
   read(holder = "mmapSem.read()"): MmapGuard {
     checkText("mmapSem.read()", "holder", holder);
     this.enterRead(holder);
-    return new MmapGuard("read", holder, this);
+    return MmapGuard.of("read", holder, this);
   }
 
-  /** Takes the lock for write. Throws HmmError EDEADLK if anybody holds it. */
+  /** Takes the lock for write; `holder` names the hold in messages. Throws HmmError EDEADLK if it is held. */
   write(holder = "mmapSem.write()"): MmapGuard {
     checkText("mmapSem.write()", "holder", holder);
     this.enterWrite(holder);
-    return new MmapGuard("write", holder, this);
+    return MmapGuard.of("write", holder, this);
   }
 
   /** Takes the lock for read, or returns null if a writer holds it. */
@@ -90,60 +98,64 @@ export class MmapSem {
     return this.#writer === null ? this.read(holder) : null;
   }
 
-  /** Takes the lock for write, or returns null if anybody holds it. */
+  /** Takes the lock for write, or returns null if it is held. */
   tryWrite(holder = "mmapSem.tryWrite()"): MmapGuard | null {
     checkText("mmapSem.tryWrite()", "holder", holder);
     return this.mode === "free" ? this.write(holder) : null;
   }
 
-  /** Takes the lock for read as soon as the writers that came before have had it. Rejects never. */
+  /** Takes the lock for read, after the writers that were waiting before. Never rejects. */
   async readAsync(holder = "mmapSem.readAsync()"): Promise<MmapGuard> {
     checkText("mmapSem.readAsync()", "holder", holder);
     if (this.#writer === null && (this.#queue.length === 0 || this.#nested > 0)) return this.read(holder);
     return this.#wait(false, holder);
   }
 
-  /** Takes the lock for write as soon as everybody who came before has given it back. Rejects never. */
+  /** Takes the lock for write, after every hold and waiter from before. Never rejects. */
   async writeAsync(holder = "mmapSem.writeAsync()"): Promise<MmapGuard> {
     checkText("mmapSem.writeAsync()", "holder", holder);
     if (this.mode === "free" && this.#queue.length === 0) return this.write(holder);
     return this.#wait(true, holder);
   }
 
-  /** @internal For the duration of a synchronous call: the holds nest like the calls. */
+  /**
+   * @internal Takes the lock for read for the duration of a synchronous call: such holds nest like the calls.
+   */
   enterRead(op: string): void {
     if (this.#writer !== null) throw this.#deadlock(op);
     this.#readers.push(op);
   }
 
-  /** @internal */
+  /** @internal Ends {@link enterRead}. */
   leaveRead(op: string): void {
     const readers = this.#readers;
     const last = readers.pop();
-    // Holds that are given back in another order: the name in the way takes the free place.
+    // Holds may end in another order: then the name that was popped takes the place of the one that leaves.
     if (last !== undefined && last !== op) readers[readers.lastIndexOf(op)] = last;
     if (this.#queue.length > 0) this.#next();
   }
 
-  /** @internal */
+  /** @internal Takes the lock for write for the duration of a synchronous call. */
   enterWrite(op: string): void {
     if (this.mode !== "free") throw this.#deadlock(op);
     this.#writer = op;
   }
 
-  /** @internal */
+  /** @internal Ends {@link enterWrite}. */
   leaveWrite(): void {
     this.#writer = null;
     if (this.#queue.length > 0) this.#next();
   }
 
-  /** @internal A driver's faultAsync runs under a read hold: its own readAsync must not wait behind a writer. */
+  /**
+   * @internal A driver's faultAsync runs under a read hold: its own readAsync must not wait behind a writer.
+   */
   nest(by: 1 | -1): void {
     this.#nested += by;
     if (this.#nested > 0 && this.#writer === null) this.#grantReaders();
   }
 
-  /** @internal Throws unless somebody holds the lock (for write, if `write`). */
+  /** @internal Throws TypeError unless the lock is held (for write, if `write`). */
   demand(op: string, write: boolean): void {
     if (write ? this.#writer !== null : this.mode !== "free") return;
     const how = write ? "held for write" : "held (for read at least)";

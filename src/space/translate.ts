@@ -1,11 +1,11 @@
-import { AddressArray, checkPfns, withPfns } from "../device/pages.ts";
 import { badRange, badType } from "../engine/errors.ts";
-import type { Mm } from "./mm.ts";
+import { AddressArray, checkPfns, withPfns } from "../page/arrays.ts";
+import type { Space } from "./space.ts";
 
 const OP = "mm.translate";
 
 /** Mm.translate. */
-export function translate(mm: Mm, addresses: Float64Array, out: Uint32Array): number {
+export function translate(mm: Space, addresses: Float64Array, out: Uint32Array): number {
   const ctx = mm.check(OP);
   if (!(addresses instanceof Float64Array)) {
     throw badType(OP, "addresses", "an AddressArray or a Float64Array", addresses);

@@ -1,5 +1,4 @@
 import {
-  TABLE_VMA,
   VMA_END,
   VMA_FILE,
   VMA_FLAGS,
@@ -8,97 +7,108 @@ import {
   VMA_NEXT,
   VMA_PGOFF,
   VMA_START,
-} from "../../assembly/abi/struct.ts";
-import {
-  VM_ACCESS,
-  VM_DONTEXPAND,
-  VM_HUGETLB,
-  VM_IO,
-  VM_MIXEDMAP,
-  VM_PFNMAP,
-} from "../../assembly/uapi/vm.ts";
+} from "../../assembly/abi/object.ts";
+import { POOL_CAPACITY, RESOURCE_VMA } from "../../assembly/abi/pool.ts";
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { VM_ACCESS, VM_HUGETLB, VM_SPECIAL } from "../../assembly/uapi/vm.ts";
 import type { Context } from "../engine/context.ts";
-import type { Mm } from "./mm.ts";
-
-/** A mapping that HMM does not handle: hugetlb, or with one of these flags. */
-const VM_SPECIAL = VM_HUGETLB | VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP;
+import type { Forward } from "../engine/forward.ts";
+import type { Prot, VmFlags } from "../engine/protocol.ts";
 
 /**
- * A handle of one mapping (`struct vm_area_struct`). The mapping lives in the core; the handle knows when it has gone
- * (unmapped, split away or merged): then `stale` is true and everything else throws TypeError. Handles need not be
- * closed.
+ * A handle of one mapping (`struct vm_area_struct`). The mapping itself lives in the core. Once it is
+ * unmapped, split away or merged, `stale` is true and every other property throws TypeError; look the mapping
+ * up again with `mm.findVma`. A handle holds nothing and need not be closed.
  */
 export class Vma {
-  readonly mm: Mm;
+  /** The address space that the mapping belongs to. */
+  readonly mm: Forward["Mm"];
   readonly #ctx: Context;
-  /** @internal The vma's address in linear memory. */
-  readonly pointer: number;
+  /** The vma's address in linear memory. */
+  readonly #pointer: number;
   readonly #generation: number;
 
-  /** @internal */
-  constructor(mm: Mm, ctx: Context, pointer: number) {
+  private constructor(mm: Forward["Mm"], ctx: Context, pointer: number) {
     this.mm = mm;
     this.#ctx = ctx;
-    this.pointer = pointer;
+    this.#pointer = pointer;
     this.#generation = ctx.mem.u32(pointer + VMA_GENERATION);
   }
 
-  /** Whether the mapping that this handle names is gone. Look it up again with `mm.findVma`. */
+  /** @internal The handle of the vma at `pointer`, an address in linear memory. */
+  static at(mm: Forward["Mm"], ctx: Context, pointer: number): Vma {
+    return new Vma(mm, ctx, pointer);
+  }
+
+  /** @internal The vmas of an mm in address order, from the pointer of the first one. */
+  static list(mm: Forward["Mm"], ctx: Context, first: number): Vma[] {
+    const list: Vma[] = [];
+    const limit = ctx.mem.pool(RESOURCE_VMA, POOL_CAPACITY);
+    for (let at = first; at !== 0 && list.length < limit; at = ctx.mem.u32(at + VMA_NEXT)) {
+      list.push(new Vma(mm, ctx, at));
+    }
+    return list;
+  }
+
+  /** Whether the mapping that this handle names is gone. */
   get stale(): boolean {
     const { mem } = this.#ctx;
     return (
-      mem.u32(this.pointer + VMA_GENERATION) !== this.#generation ||
-      mem.u32(this.pointer + VMA_MM) !== this.mm.id
+      mem.u32(this.#pointer + VMA_GENERATION) !== this.#generation ||
+      mem.u32(this.#pointer + VMA_MM) !== this.mm.id
     );
   }
 
-  /** First byte, a page address. */
+  /** The first byte, a page address. */
   get start(): number {
     return this.#ctx.mem.u64(this.#alive("vma.start") + VMA_START);
   }
 
-  /** End, exclusive, a page address. */
+  /** The end, exclusive, a page address. */
   get end(): number {
     return this.#ctx.mem.u64(this.#alive("vma.end") + VMA_END);
   }
 
   /** VM_* bits. */
-  get flags(): number {
+  get flags(): VmFlags {
     return this.#ctx.mem.u32(this.#alive("vma.flags") + VMA_FLAGS);
   }
 
   /** PROT_* bits. */
-  get prot(): number {
+  get prot(): Prot {
     return this.flags & VM_ACCESS;
   }
 
-  /** Offset in the file (for private anonymous memory: in the address space at the time of mmap), in pages. */
+  /**
+   * The offset, in pages, in the file; for private anonymous memory, in the address space at the time of
+   * mmap.
+   */
   get pgoff(): number {
     return this.#ctx.mem.u64(this.#alive("vma.pgoff") + VMA_PGOFF);
   }
 
-  /** The id of the file that it maps (shared anonymous memory has one, too); 0: private anonymous memory. */
+  /** The id of the mapped file, which shared anonymous memory has too; 0 for private anonymous memory. */
   get file(): number {
     return this.#ctx.mem.u32(this.#alive("vma.file") + VMA_FILE);
   }
 
-  /** Whether HMM refuses it: hugetlb, VM_IO, VM_PFNMAP, VM_MIXEDMAP or VM_DONTEXPAND. */
+  /** Whether HMM refuses the mapping: hugetlb, VM_IO, VM_PFNMAP, VM_MIXEDMAP or VM_DONTEXPAND. */
   get special(): boolean {
-    return (this.flags & VM_SPECIAL) !== 0;
+    return (this.flags & (VM_SPECIAL | VM_HUGETLB)) !== 0;
   }
 
-  /** Length in pages. */
+  /** The length in pages. */
   get npages(): number {
-    return (this.end - this.start) / 4096;
+    return (this.end - this.start) / PAGE_SIZE;
   }
 
-  /** The next mapping of the address space, or null. */
+  /** The next mapping of the address space in address order, or null. */
   get next(): Vma | null {
     const pointer = this.#ctx.mem.u32(this.#alive("vma.next") + VMA_NEXT);
     return pointer === 0 ? null : new Vma(this.mm, this.#ctx, pointer);
   }
 
-  /** @internal Throws if stale; `op` is what was tried. */
+  /** @internal Returns the handle itself. Throws TypeError, naming the operation `op`, if it is stale. */
   check(op: string): this {
     this.#alive(op);
     return this;
@@ -107,16 +117,6 @@ export class Vma {
   #alive(op: string): number {
     if (this.stale)
       throw new TypeError(`${op}: vma is stale: its mapping is gone; look it up again with mm.findVma()`);
-    return this.pointer;
+    return this.#pointer;
   }
-}
-
-/** @internal The vmas of an mm in address order, from the pointer of the first one. */
-export function listVmas(mm: Mm, ctx: Context, first: number): Vma[] {
-  const list: Vma[] = [];
-  const limit = ctx.mem.pool(TABLE_VMA, 8);
-  for (let at = first; at !== 0 && list.length < limit; at = ctx.mem.u32(at + VMA_NEXT)) {
-    list.push(new Vma(mm, ctx, at));
-  }
-  return list;
 }

@@ -1,4 +1,3 @@
-import { checkPfns } from "../device/pages.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badRange, badType, checkOptions, checkText, checkU32 } from "../engine/errors.ts";
 import {
@@ -15,22 +14,23 @@ import {
   type VmFault,
   type Vma,
 } from "../index.ts";
+import { checkPfns } from "../page/arrays.ts";
 import { Random } from "./random.ts";
 
-/** A copy that a {@link DelayedDevice} has been told to make and has not made yet. */
+/** A copy that a {@link DelayedDevice} was told to make and has not made yet. */
 export interface PendingCopy {
-  /** Counts the device's copies from 1. */
+  /** The number of the copy; a device counts its copies from 1. */
   readonly id: number;
   readonly src: Uint32Array;
   readonly dst: Uint32Array;
-  /** What dma() was told that it is for. */
+  /** The label that dma() was given. */
   readonly label: string;
 }
 
-/** Turns of the event loop without anything happening, after which waiting is given up. */
+/** Turns of the event loop without progress, after which waiting fails. */
 const PATIENCE = 100;
 
-/** Lets everything run that can. */
+/** Waits one turn of the event loop, so that everything that can run does. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
@@ -40,43 +40,45 @@ interface Copy extends PendingCopy {
   reject: (error: unknown) => void;
 }
 
+/** What a {@link DelayedDevice} is made with. */
 export interface DelayedDeviceOptions {
   /** Bytes of device memory. Default 4 MiB. */
-  memory?: number;
-  /** Seed of the order in which {@link DelayedDevice.settle} makes the copies. Default 1. */
-  seed?: number;
+  memory?: number | undefined;
+  /** The seed of the order in which {@link DelayedDevice.settle} makes the copies. Default 1. */
+  seed?: number | undefined;
   /**
-   * What a synchronous CPU access to the device's pages gets: "copy" (default) brings the page back at once, "sigbus"
-   * refuses, to show that a test goes through the asynchronous accesses only.
+   * What a synchronous CPU access to the device's pages does: "copy" (default) brings the page back at once,
+   * "sigbus" fails, to show that a test uses asynchronous accesses only.
    */
-  synchronousFaults?: "copy" | "sigbus";
-  /** A stable name for Hmm.restore. */
-  id?: string;
+  synchronousFaults?: "copy" | "sigbus" | undefined;
+  /** A stable name for Hmm.restore. Default: "devmem1", "devmem2", … */
+  id?: string | undefined;
 }
 
 /**
- * A fake device whose copies finish later, and in another order than they were started: {@link dma} returns a promise,
- * and the bytes move when the test says so. Nothing runs by itself, there are no timers; the same seed and the same
- * calls give the same run.
+ * A fake device whose copies finish later, and in another order than they were started: {@link dma} returns a
+ * promise, and the bytes move when the test says so. Nothing runs by itself, and there are no timers: the
+ * same seed and the same calls make the same run.
  *
- *   const done = toDevice(device, mm, start, end);    // awaits device.dma(m.src, m.dst) somewhere
- *   await device.until(1);                            // the copy has been asked for; pages are locked
- *   device.finish(device.pending[0]);                 // now it is made
- *   await done;
+ *    const done = toDevice(device, mm, start, end);    // awaits device.dma(m.src, m.dst) somewhere
+ *    await device.until(1);                            // the copy was requested; the pages are locked
+ *    device.finish(device.pending[0]);                 // now it is made
+ *    await done;
  *
- * CPU faults on its pages, by mm.readAsync and its like, are served by such copies too.
+ * CPU faults on its pages, by mm.readAsync and the like, use such copies too.
  */
 export class DelayedDevice {
   readonly hmm: Hmm;
   readonly devmem: HmmDevmem;
-  /** Copies made, in the order in which they were made, by id. */
+  /** The numbers of the copies that were made, in their order. */
   readonly finished: number[] = [];
-  /** Pages given back by the engine. */
+  /** How many of its pages were freed. */
   freed = 0;
   readonly #random: Random;
   #copies: Copy[] = [];
   #count = 0;
 
+  /** Throws TypeError and RangeError for bad arguments, HmmError ENOMEM. The caller closes the device. */
   constructor(hmm: Hmm, options: DelayedDeviceOptions = {}) {
     const op = "new DelayedDevice";
     checkOptions(op, "options", options);
@@ -96,12 +98,15 @@ export class DelayedDevice {
     this.devmem = hmmDevmemAdd(hmm, ops, this, memory, { id });
   }
 
-  /** Copies that wait, oldest first. */
+  /** The copies that are not made yet, oldest first. */
   get pending(): readonly PendingCopy[] {
     return this.#copies;
   }
 
-  /** Asks for a copy of src's pages to dst's (hmm.copyPages). Resolves when it has been made. */
+  /**
+   * Requests a copy of src's pages to dst's (hmm.copyPages). The promise resolves when the copy was made.
+   * Rejects with TypeError and RangeError for bad arguments.
+   */
   async dma(src: Uint32Array, dst: Uint32Array, label = "dma"): Promise<void> {
     const op = this.#open("dma");
     checkPfns(op, "src", src, 0);
@@ -112,19 +117,21 @@ export class DelayedDevice {
     });
   }
 
-  /** Makes one copy; by default one that the seed picks. */
+  /** Makes one copy, by default one that the seed picks. Throws RangeError unless it is pending. */
   finish(copy?: PendingCopy): void {
     const { src, dst, resolve } = this.#take("finish", copy);
     this.hmm.copyPages(src, dst);
     resolve();
   }
 
-  /** The copy is not made: its dma() rejects. */
+  /**
+   * Drops a copy without making it: its dma() rejects with `error`. Throws RangeError unless it is pending.
+   */
   fail(copy?: PendingCopy, error: unknown = new Error("the copy failed")): void {
     this.#take("fail", copy).reject(error);
   }
 
-  /** Waits until at least n copies are pending. Throws if that does not come about. */
+  /** Waits until at least n copies are pending. Rejects with Error if that does not happen. */
   async until(n: number): Promise<void> {
     checkU32("delayedDevice.until", "n", n);
     for (let i = 0; this.#copies.length < n; i++) {
@@ -134,8 +141,8 @@ export class DelayedDevice {
   }
 
   /**
-   * Makes copies in the seed's order, and those that follow from them, until `work` is done. Returns what it resolves
-   * to. Throws if it waits for something else than a copy.
+   * Makes copies in the seed's order, and those that follow from them, until `work` is done. Returns what
+   * `work` resolves to. Rejects with Error if `work` waits for anything but a copy.
    */
   async settle<T>(work: Promise<T>): Promise<T> {
     if (!(work instanceof Promise)) throw badType("delayedDevice.settle", "work", "a promise", work);
@@ -155,7 +162,10 @@ export class DelayedDevice {
     return work;
   }
 
-  /** Gives the memory back. Throws HmmError EBUSY while copies are pending, or if a page cannot be evicted. */
+  /**
+   * Gives the memory back. Idempotent. Throws HmmError EBUSY while copies are pending, or if a page cannot be
+   * evicted.
+   */
   close(): void {
     if (this.#copies.length > 0) {
       throw new HmmError(EBUSY, "delayedDevice.close", `${this.#copies.length} copies are pending`);
@@ -167,7 +177,7 @@ export class DelayedDevice {
     this.close();
   }
 
-  /** The name of a method for messages. Throws TypeError after close(). */
+  /** Returns a method's name for messages. Throws TypeError after close(). */
   #open(name: string): string {
     if (this.devmem.removed) throw new TypeError(`delayedDevice.${name}: the device is closed`);
     return `delayedDevice.${name}`;
@@ -182,7 +192,10 @@ export class DelayedDevice {
     return taken;
   }
 
-  /** A CPU touches one of our pages and cannot wait. The engine knows owner, selection and faulting page here. */
+  /**
+   * Serves a CPU access to a page of the device that cannot wait. The engine knows owner, selection and
+   * faulting page here.
+   */
   #fault(vma: Vma, address: number): VmFault {
     const start = address - (address % PAGE_SIZE);
     using m = migrateVmaSetup({ vma, start, end: start + PAGE_SIZE });
@@ -192,7 +205,7 @@ export class DelayedDevice {
     return 0;
   }
 
-  /** As #fault, for an access that waits; mmapSem is held meanwhile. */
+  /** Serves an access that waits, as #fault does; mmapSem is held meanwhile. */
   async #faultAsync(vma: Vma, address: number): Promise<VmFault> {
     const start = address - (address % PAGE_SIZE);
     const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;

@@ -1,22 +1,26 @@
 import type { ScheduleStep } from "./explore-run.ts";
 
-/** The steps as a numbered list, names in a column. */
+/** Writes the steps as a numbered list, with the names in a column. */
 function list(steps: readonly ScheduleStep[]): string[] {
   const width = Math.max(0, ...steps.map(({ agent }) => agent.length));
   return steps.map(({ agent, label }, i) => `${String(i + 1).padStart(3)}. ${agent.padEnd(width)}  ${label}`);
 }
 
 /**
- * What {@link explore} throws: a schedule in which something goes wrong. The message has the schedule as a numbered
- * list. `explore(agents, { ...options, schedule: error.schedule })` makes the same steps again, and fails in the same way.
+ * The failure of a schedule, which {@link explore} throws. The message shows the schedule as a numbered list.
+ * `explore(agents, { ...options, schedule: error.schedule })` makes the same steps again, and fails in the
+ * same way.
  */
 export class ScheduleError extends Error {
   override readonly name: string = "ScheduleError";
-  /** The agent whose step failed; null: no step, but the state after the last one (a deadlock, `atEnd`). */
+  /**
+   * The agent whose step failed; null if not a step failed but the state after the last one (a deadlock,
+   * `atEnd`).
+   */
   readonly agent: string | null;
-  /** What the agent has called the step; null as `agent`. */
+  /** The label of the step that failed; null where `agent` is. */
   readonly step: string | null;
-  /** The steps made, the failing one last. */
+  /** The steps that were made, the failing one last. */
   readonly steps: readonly ScheduleStep[];
 
   /** @internal `failing`: the last of the steps is the one that failed. */
@@ -33,7 +37,7 @@ export class ScheduleError extends Error {
     this.steps = [...steps];
   }
 
-  /** The agents' names in the order of their steps: what explore's option of this name takes. */
+  /** The agents' names in the order of their steps, for explore's option of this name. */
   get schedule(): string[] {
     return this.steps.map(({ agent }) => agent);
   }

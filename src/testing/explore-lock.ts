@@ -5,14 +5,14 @@ import { EAGAIN } from "../index.ts";
 /** @internal A step of an agent that is being made. */
 export interface Step {
   agent: string;
-  /** What it has met that it has to wait for. */
+  /** What the step has to wait for, if anything. */
   waits: string | null;
 }
 
-/** Everything is synchronous, so there is at most one. */
+/** The step that is being made. Steps are synchronous, so there is at most one. */
 let current: Step | null = null;
 
-/** @internal Makes a step. What it throws is thrown; `step.waits` says whether it has to wait. */
+/** @internal Makes a step. Throws what it throws; `step.waits` says whether it has to wait. */
 export function makeStep<T>(step: Step, body: () => T): T {
   current = step;
   try {
@@ -25,7 +25,7 @@ export function makeStep<T>(step: Step, body: () => T): T {
   }
 }
 
-/** Why the caller of an engine's function would have to wait; null if the error is none of that kind. */
+/** Says why the caller of an engine's function would have to wait; null if the error has another reason. */
 function reasonToWait(error: unknown): string | null {
   if (error instanceof AggregateError) {
     return error.errors.map(reasonToWait).find((reason) => reason !== null) ?? null;
@@ -35,9 +35,10 @@ function reasonToWait(error: unknown): string | null {
 }
 
 /**
- * In an agent of {@link explore}, or in what it calls: the running step needs `condition`. If it does not hold, the step
- * counts as not begun, and is tried again when other agents have gone on.
- * @param what names the condition in a deadlock's report
+ * Makes the running step of an agent wait unless `condition` holds: the step counts as not begun, and is
+ * tried again after steps of other agents. Call it in an agent of {@link explore} or in what the agent calls.
+ * Throws HmmError EAGAIN for that, and TypeError for bad arguments.
+ * @param what names the condition in the report of a deadlock
  */
 export function waitFor(condition: boolean, what: string): asserts condition {
   const op = "waitFor";
@@ -46,27 +47,30 @@ export function waitFor(condition: boolean, what: string): asserts condition {
   if (!condition) throw mustWait(op, what);
 }
 
-/** Notes that the running step has to wait: whoever calls a callback may swallow the exception, the note stays. */
+/**
+ * Notes that the running step has to wait. The note stays even if the caller of a callback swallows the
+ * exception.
+ */
 function mustWait(op: string, what: string): HmmError {
   if (current !== null) current.waits ??= what;
   return new HmmError(EAGAIN, op, what);
 }
 
-/** A held {@link Lock}; `close()` or the end of the `using` block gives it back. Closing twice does nothing. */
+/** A held {@link Lock}, which `close()` or the end of the `using` block gives back. Closing is idempotent. */
 export interface LockGuard {
   close(): void;
-  [Symbol.dispose](): void;
+  [dispose](): void;
 }
 
 /**
- * A driver's lock, for drivers under {@link explore}: the one that its invalidation callback and its updates of the
- * device's table both take. Make it where the world is made. An agent may keep it across yields.
+ * A driver's lock, for drivers under {@link explore}: the lock that the invalidation callback and the updates
+ * of the device's page table both take. Make it where the world is made. An agent may hold it across yields.
  */
 export class Lock {
   readonly name: string;
   #holder: string | null = null;
 
-  /** @param name what reports call it */
+  /** @param name the lock's name in reports. Throws TypeError unless it is a string. */
   constructor(name = "the driver's lock") {
     checkText("new Lock", "name", name);
     this.name = name;
@@ -77,7 +81,7 @@ export class Lock {
     return this.#holder;
   }
 
-  /** Takes the lock. If somebody has it, the running step has to wait: see {@link waitFor}. */
+  /** Takes the lock. If it is held, the running step has to wait, as in {@link waitFor}. */
   acquire(): LockGuard {
     if (this.#holder !== null) throw mustWait("lock.acquire", `${this.name}, which ${this.#holder} holds`);
     this.#holder = current?.agent ?? "somebody";

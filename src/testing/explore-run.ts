@@ -1,32 +1,32 @@
-import { contextOf } from "../engine/context.ts";
 import { badType, hex } from "../engine/errors.ts";
 import type { Hmm } from "../index.ts";
+import { stateOf } from "../inside.ts";
 import { makeStep, type Step } from "./explore-lock.ts";
 import { Hash, hashEngine } from "./explore-state.ts";
 
 /**
- * One of those that act at the same time. A generator: each `yield` names the step that comes next, and the code up to
- * the following `yield` is that step. Other agents' steps come between, never inside.
+ * A participant of {@link explore}, as a generator: each `yield` names the next step, and the code up to the
+ * following `yield` is that step. Steps of other agents run between its steps, never inside one.
  */
 export type Agent<W> = (world: W) => Generator<string, void, void>;
 
-/** A step of a schedule: whose it is, and what its agent has called it. */
+/** A step of a schedule: its agent, and the name that the agent gave it. */
 export interface ScheduleStep {
   agent: string;
   label: string;
 }
 
-/** An agent on its way. */
+/** An agent in the middle of a schedule. */
 interface Actor {
   readonly name: string;
   readonly generator: Generator<string, void, void>;
-  /** What it has said so far: with the world's state it tells what the agent will do. */
+  /** The labels so far. Together with the world's state they decide what the agent does next. */
   readonly story: Hash;
   /** Its next step; null when it is done. */
   label: string | null;
 }
 
-/** A world and its agents, in the middle of one schedule. */
+/** @internal A world and its agents, in the middle of one schedule. */
 export class Run<W> {
   readonly hmm: Hmm;
   readonly world: W;
@@ -44,21 +44,24 @@ export class Run<W> {
     }
   }
 
-  /** Who has not come to the end: whoever made the last step first, so that schedules switch as rarely as they can. */
+  /**
+   * The agents that are not done. The one that made the last step comes first, so that schedules switch
+   * agents as rarely as possible.
+   */
   get unfinished(): string[] {
     const last = this.steps.at(-1)?.agent;
     const names = [...this.#actors.values()].filter(({ label }) => label !== null).map(({ name }) => name);
     return last !== undefined && names.includes(last) ? [last, ...names.filter((n) => n !== last)] : names;
   }
 
-  /** What the agent does next; null if there is no such agent, or it is done. */
+  /** Returns the label of the agent's next step; null if there is no such agent, or it is done. */
   labelOf(agent: string): string | null {
     return this.#actors.get(agent)?.label ?? null;
   }
 
   /**
-   * Makes an unfinished agent's next step. Returns null, or what it has to wait for: then the world is spoilt, and the
-   * run must be dropped. Throws what the agent throws.
+   * Makes the next step of an agent that is not done. Returns null, or what the step has to wait for: then
+   * the world is spoiled, and the run must be dropped. Throws what the agent throws.
    */
   step(agent: string): string | null {
     const actor = this.#actors.get(agent)!;
@@ -74,16 +77,16 @@ export class Run<W> {
     return null;
   }
 
-  /** What tells this state from others: same number, same future. */
+  /** Returns a number for this state: states with the same number have the same future. */
   state(more: unknown): number {
     const hash = new Hash();
-    hashEngine(hash, contextOf("explore", this.hmm));
+    hashEngine(hash, stateOf("explore", this.hmm));
     for (const { story } of this.#actors.values()) hash.hash(story);
     if (more !== undefined) hash.text(JSON.stringify(more));
     return hash.value;
   }
 
-  /** What nobody will end any more, now that all agents are done; null: nothing. */
+  /** What is left open now that all agents are done; null: nothing. */
   get leftOver(): string | null {
     for (const { id, mmapSem, ranges } of this.hmm.mms()) {
       const held = mmapSem.holders.join(", ");

@@ -1,11 +1,8 @@
-/** When two engines are in the same state: what the explorer recognises a state by. */
+/** Hashes the state of engines, so that the explorer recognizes a state that it has explored. */
 import { PAGE_SIZE, PMD_PAGES } from "../../assembly/uapi/page.ts";
+import { BLOCK_SIZE, FOLIO_COUNT_MASK, FOLIO_REFS, FOLIO_SIZE } from "../../assembly/abi/frame.ts";
 import {
-  BLOCK_SIZE,
   COUNTERS,
-  FOLIO_COUNT_MASK,
-  FOLIO_REFS,
-  FOLIO_SIZE,
   HDR_ARENA,
   HDR_ARENA_END,
   HDR_BLOCKS,
@@ -15,20 +12,21 @@ import {
   HDR_LOG_ENTRIES,
   HDR_XBUF,
   HEADER,
-  LOG_RECORD_SIZE,
-  MM_VMA_CACHE,
+  POOLS,
+  ZONES,
+} from "../../assembly/abi/header.ts";
+import { LOG_RECORD_SIZE } from "../../assembly/abi/log.ts";
+import { MM_VMA_CACHE } from "../../assembly/abi/object.ts";
+import {
   POOL_BASE,
   POOL_HIGH,
   POOL_OBJECT_SIZE,
-  POOLS,
-  TABLE_MM,
-  TABLE_PAGE_TABLE,
-  ZONE_COUNT,
-  ZONE_SIZE,
-  ZONES,
-} from "../../assembly/abi/struct.ts";
-import type { Context } from "../engine/context.ts";
+  RESOURCE_MM,
+  RESOURCE_PAGE_TABLE,
+} from "../../assembly/abi/pool.ts";
+import { ZONE_COUNT, ZONE_SIZE } from "../../assembly/abi/zone.ts";
 import type { Memory } from "../engine/memory.ts";
+import type { EngineState } from "../inside.ts";
 
 /** A running hash of 64 bits, in two lanes. */
 export class Hash {
@@ -40,16 +38,21 @@ export class Hash {
     this.#mix(value | 0, Math.floor(value / 2 ** 32));
   }
 
+  /** Takes in a string. */
   text(value: string): void {
     this.number(value.length);
     for (let i = 0; i < value.length; i++) this.#mix(value.charCodeAt(i), i);
   }
 
+  /** Takes in another hash. */
   hash(other: Hash): void {
     this.#mix(other.#a, other.#b);
   }
 
-  /** The words of [from, to), byte addresses. Words that are 0 cost nothing: the others are taken with their place. */
+  /**
+   * Takes in the words of [from, to), byte addresses. A word that is 0 costs nothing: the others are taken in
+   * with their place.
+   */
   words(words: Uint32Array, from: number, to: number): void {
     let a = this.#a;
     let b = this.#b;
@@ -63,7 +66,7 @@ export class Hash {
     this.#b = b;
   }
 
-  /** 53 bits of it. */
+  /** 53 bits of the hash. */
   get value(): number {
     const a = Math.imul(this.#a ^ (this.#a >>> 16), 0x85ebca6b);
     const b = Math.imul(this.#b ^ (this.#b >>> 16), 0xc2b2ae35);
@@ -77,13 +80,13 @@ export class Hash {
 }
 
 /**
- * Takes in the engine's state between two API calls: linear memory without what says nothing of the future (the last
- * operation's results and scratch, counters, the event log, lookup caches, free arrays and free frames), and what
- * stands in JavaScript: held locks, and the tracked 2018 ranges.
+ * Takes in the engine's state between two API calls: linear memory without what does not affect the future
+ * (results and scratch of the last operation, counters, the event log, lookup caches, free arrays and free
+ * frames), and state in JavaScript: held locks and tracked 2018 ranges.
  */
-export function hashEngine(hash: Hash, ctx: Context): void {
-  hashMemory(hash, ctx.mem);
-  for (const mm of ctx.mms.values()) {
+export function hashEngine(hash: Hash, state: EngineState): void {
+  hashMemory(hash, state.mem);
+  for (const mm of state.mms) {
     hash.number(mm.id);
     hash.text(mm.mmapSem.mode + mm.mmapSem.holders.join());
     for (const { start, end, valid, pfns } of mm.ranges) {
@@ -95,27 +98,27 @@ export function hashEngine(hash: Hash, ctx: Context): void {
 function hashMemory(hash: Hash, mem: Memory): void {
   const { words } = mem;
   const logEnd = mem.header(HDR_LOG) + mem.header(HDR_LOG_ENTRIES) * LOG_RECORD_SIZE;
-  const tables = mem.pool(TABLE_PAGE_TABLE, POOL_BASE);
+  const tables = mem.pool(RESOURCE_PAGE_TABLE, POOL_BASE);
   hash.words(words, HEADER + HDR_XBUF, HEADER + COUNTERS);
   hash.words(words, HEADER + POOLS, HEADER + ZONES + ZONE_COUNT * ZONE_SIZE);
   hashWithout(hash, words, logEnd, mem.header(HDR_ARENA), lookupCaches(mem));
   hashArena(hash, mem);
-  // Page-table metadata, blocks, folios; then the tables that were ever used.
+  // Page-table metadata, blocks and folios; then the page tables that were ever used.
   hash.words(words, mem.header(HDR_ARENA_END), tables);
-  hash.words(words, tables, tables + (mem.pool(TABLE_PAGE_TABLE, POOL_HIGH) + 1) * PAGE_SIZE);
+  hash.words(words, tables, tables + (mem.pool(RESOURCE_PAGE_TABLE, POOL_HIGH) + 1) * PAGE_SIZE);
   hashFrames(hash, mem);
 }
 
-/** Where each address space keeps the mapping that it found last. */
+/** The addresses of the words in which address spaces keep the mapping that they found last. */
 function lookupCaches(mem: Memory): number[] {
-  const size = mem.pool(TABLE_MM, POOL_OBJECT_SIZE);
+  const size = mem.pool(RESOURCE_MM, POOL_OBJECT_SIZE);
   return Array.from(
-    { length: mem.pool(TABLE_MM, POOL_HIGH) },
-    (_, i) => mem.pool(TABLE_MM, POOL_BASE) + (i + 1) * size + MM_VMA_CACHE,
+    { length: mem.pool(RESOURCE_MM, POOL_HIGH) },
+    (_, i) => mem.pool(RESOURCE_MM, POOL_BASE) + (i + 1) * size + MM_VMA_CACHE,
   );
 }
 
-/** [from, to) without the words at `left`, ascending. */
+/** Takes in [from, to) without the words at `left`, ascending. */
 function hashWithout(hash: Hash, words: Uint32Array, from: number, to: number, left: number[]): void {
   for (const address of left) {
     hash.words(words, from, address);
@@ -124,7 +127,7 @@ function hashWithout(hash: Hash, words: Uint32Array, from: number, to: number, l
   hash.words(words, from, to);
 }
 
-/** Blocks follow one another: bytes, in use (1) or free (0), payload. */
+/** Takes in the arena. Its blocks follow one another: bytes, in use (1) or free (0), payload. */
 function hashArena(hash: Hash, mem: Memory): void {
   const end = mem.header(HDR_ARENA_END);
   for (let at = mem.header(HDR_ARENA); at < end;) {
@@ -134,12 +137,13 @@ function hashArena(hash: Hash, mem: Memory): void {
   }
 }
 
-/** The bytes of frames that somebody has a reference on. */
+/** Takes in the bytes of the frames that have a reference. */
 function hashFrames(hash: Hash, mem: Memory): void {
   const frames = mem.header(HDR_FRAMES);
   if (frames === 0) return;
   const folios = mem.header(HDR_FOLIOS);
-  // Of system memory, device memory and swap space: a block is 512 of them. Folios follow the blocks, aligned.
+  // Of system memory, device memory and swap space: a block is 512 of them. Folios follow the blocks,
+  // aligned.
   const end = Math.floor((folios - mem.header(HDR_BLOCKS)) / BLOCK_SIZE) * PMD_PAGES;
   for (let pfn = 0; pfn < end; pfn++) {
     const refs = mem.u32(folios + pfn * FOLIO_SIZE + FOLIO_REFS) & FOLIO_COUNT_MASK;

@@ -1,64 +1,78 @@
 import { badRange, badType, checkInteger, checkMethod, checkOptions, checkU32 } from "../engine/errors.ts";
 import type { Hmm, HmmConfig } from "../index.ts";
-import { Engines } from "./explore-engine.ts";
+import type { Rewinder } from "../inside.ts";
+import { makeRewinder } from "./explore-engine.ts";
 import { ScheduleError } from "./explore-error.ts";
 import { Run, type Agent, type ScheduleStep } from "./explore-run.ts";
 import { Random } from "./random.ts";
 
 /** What {@link explore} takes beside the agents. */
 export interface ExploreOptions<W> {
-  /** Makes the world in a fresh engine, once for every run: the same calls each time. The agents are given what it returns. */
+  /**
+   * Makes the world in a fresh engine, by the same calls in each run. Each agent is given what it returns.
+   */
   setup: (hmm: Hmm) => W;
   /** The engine's configuration. Default: a small one; see docs/testing.md. */
-  config?: HmmConfig;
-  /** What holds after every step, by name: broken if it throws or returns false. It must not change anything. */
-  invariants?: Record<string, (world: W) => unknown>;
-  /** What holds when all agents are done: broken if it throws. It may do anything. */
-  atEnd?: (world: W) => void;
-  /** What of the world is in neither the engine nor the agents' labels, and decides what comes: anything for JSON. */
-  state?: (world: W) => unknown;
-  /** Steps that a schedule may have; more of them are a failure (somebody tries for ever). Default 200. */
-  steps?: number;
-  /** Runs after which not every interleaving is tried any more, but `samples` random ones. Default 20,000. */
-  limit?: number;
-  /** Random schedules beyond the limit. Default 1000. */
-  samples?: number;
-  /** Seed of the random schedules. Default 1. */
-  seed?: number;
-  /** Makes this schedule only: `schedule` of a {@link ScheduleError}. It may end before the agents do. */
-  schedule?: readonly string[];
+  config?: HmmConfig | undefined;
+  /**
+   * What must hold after every step, by name: an invariant is broken if it throws or returns false. It must
+   * not change anything.
+   */
+  invariants?: Record<string, (world: W) => unknown> | undefined;
+  /** Checks the world when all agents are done: throws if something is wrong. It may change the world. */
+  atEnd?: ((world: W) => void) | undefined;
+  /**
+   * Returns state that decides what comes next and that is neither in the engine nor in the agents' labels:
+   * any value that JSON can write.
+   */
+  state?: ((world: W) => unknown) | undefined;
+  /** How many steps a schedule may have; more are a failure: an agent tries forever. Default 200. */
+  steps?: number | undefined;
+  /** How many runs may be made before random schedules replace the rest. Default 20,000. */
+  limit?: number | undefined;
+  /** How many random schedules are made beyond the limit. Default 1000. */
+  samples?: number | undefined;
+  /** The seed of the random schedules. Default 1. */
+  seed?: number | undefined;
+  /** Makes only this schedule, that of a {@link ScheduleError}. It may end before the agents do. */
+  schedule?: readonly string[] | undefined;
 }
 
-/** What {@link explore} has looked at. */
+/** What {@link explore} has explored. */
 export interface ExploreResult {
-  /** Whether every interleaving was covered; false: the limit was reached, and the rest sampled. */
+  /** Whether every interleaving was covered; false: the limit was reached, and the rest was sampled. */
   complete: boolean;
-  /** Schedules that came to their end. */
+  /** How many schedules came to their end. */
   schedules: number;
-  /** Schedules given up because they came to a state that was known: whatever follows had been looked at. */
+  /** How many schedules were given up in a known state, whose futures were explored before. */
   pruned: number;
-  /** Different states. */
+  /** How many different states there were. */
   states: number;
-  /** Steps made, those included that lead again to where the next schedule branches off. */
+  /**
+   * How many steps were made, including those that repeat the way to where the next schedule branches off.
+   */
   steps: number;
-  /** Steps that had to wait, and were undone. */
+  /** How many steps had to wait, and were undone. */
   waits: number;
-  /** Random schedules, and their seed. */
+  /** How many random schedules were made. */
   sampled: number;
+  /** The seed of the random schedules. */
   seed: number;
 }
 
 const OP = "explore";
 
 /**
- * Runs agents through every interleaving of their steps, and checks after each step `hmm.verify()` and the invariants.
- * Throws {@link ScheduleError} for the first schedule in which one of them fails, an agent throws, the agents wait for
- * each other, or somebody never ends. Returns what was looked at.
+ * Runs agents through every interleaving of their steps, and checks `hmm.verify()` and the invariants after
+ * each step. Returns what was explored.
  *
- * A step that has to wait (HmmError EAGAIN or EDEADLK: an open migration, a held mmapSem; {@link waitFor}; a held
- * {@link Lock}) counts as not begun: it is tried again after the others' steps.
+ * A step that has to wait counts as not begun, and is tried again after steps of other agents. It has to wait
+ * where the engine throws HmmError EAGAIN or EDEADLK (an open migration, a held mmapSem), for {@link
+ * waitFor}, and for a held {@link Lock}.
  *
- * Throws RangeError and TypeError for bad arguments, and Error if the agents do not do the same thing twice.
+ * Throws {@link ScheduleError} for the first schedule in which a check fails, an agent throws, the agents
+ * wait for each other, or an agent never ends. Throws RangeError and TypeError for bad arguments, and Error
+ * if setup and agents do not do the same each time.
  */
 export function explore<W>(agents: Record<string, Agent<W>>, options: ExploreOptions<W>): ExploreResult {
   checkArguments(agents, options);
@@ -96,15 +110,18 @@ class Explorer<W> {
   readonly result: ExploreResult;
   readonly #agents: Record<string, Agent<W>>;
   readonly #options: ExploreOptions<W>;
-  readonly #engines: Engines;
+  readonly #engines: Rewinder;
   readonly #seen = new Set<number>();
-  /** The first schedule at whose end something was left over. A schedule that goes wrong says more: it has precedence. */
+  /**
+   * The first schedule at whose end something was left over. A schedule that fails says more and has
+   * precedence.
+   */
   #untidy: ScheduleError | null = null;
 
   constructor(agents: Record<string, Agent<W>>, options: ExploreOptions<W>) {
     this.#agents = agents;
     this.#options = options;
-    this.#engines = new Engines(options.config);
+    this.#engines = makeRewinder(options.config);
     const { seed = 1 } = options;
     const counts = { schedules: 0, pruned: 0, states: 0, steps: 0, waits: 0, sampled: 0 };
     this.result = { complete: true, ...counts, seed };
@@ -118,7 +135,7 @@ class Explorer<W> {
     return this.result;
   }
 
-  /** The same failure with as few steps as can be had by leaving out one after the other. */
+  /** Returns the same failure with fewer steps, by leaving out one after the other. */
   shortened(error: ScheduleError): ScheduleError {
     let shortest = error;
     for (let left = error.schedule.length - 2; left >= 0; left--) {
@@ -133,7 +150,7 @@ class Explorer<W> {
     return shortest;
   }
 
-  /** All interleavings; beyond the limit random ones. */
+  /** Makes all interleavings; beyond the limit, random ones. */
   #everything(): void {
     const run = this.#begin([]);
     this.#isNew(run);
@@ -147,7 +164,7 @@ class Explorer<W> {
     }
   }
 
-  /** One schedule; when it ends before the agents do, they go on one after the other. */
+  /** Makes one schedule. When it ends before the agents do, they go on one after the other. */
   #one(schedule: readonly string[]): void {
     this.result.complete = false;
     let next = 0;
@@ -161,14 +178,14 @@ class Explorer<W> {
     });
   }
 
-  /** Depth first: whatever can come after a state that was not seen before. Uses the run up. */
+  /** Explores, depth first, whatever can follow a new state. The run cannot be used afterwards. */
   #visit(run: Run<W>): void {
     const path = [...run.steps];
     const agents = run.unfinished;
     const waiting = new Map<string, string>();
     for (const agent of agents) {
       if (this.#limitReached) return;
-      // Generators cannot be copied: the second branch, and the ones after, start again from the beginning.
+      // Generators cannot be copied: every branch but the first starts again from the beginning.
       const branch = agent === agents[0] ? run : this.#begin(path);
       const why = this.#step(branch, agent);
       if (why !== null) waiting.set(agent, why);
@@ -178,7 +195,7 @@ class Explorer<W> {
     if (waiting.size === agents.length) this.#end(waiting.size === 0 ? run : this.#begin(path), waiting);
   }
 
-  /** One way to the end: `choose` picks from the agents that can go on, after so many steps. */
+  /** Makes one schedule to its end: `choose` picks from the agents that can go on, after `made` steps. */
   #follow(choose: (agents: readonly string[], made: number) => string): void {
     let run = this.#begin([]);
     let agents = run.unfinished;
@@ -213,20 +230,21 @@ class Explorer<W> {
     return true;
   }
 
-  /** A fresh world, brought to where these steps lead. */
+  /** Makes a fresh world, and the steps of `path` in it. */
   #begin(path: readonly ScheduleStep[]): Run<W> {
     const run = new Run(this.#engines.next(), this.#options.setup, this.#agents);
     for (const [i, { agent, label }] of path.entries()) {
       const now = run.labelOf(agent);
       this.result.steps++;
       if (now === label && run.step(agent) === null) continue;
-      const what = `step ${i + 1} was ${agent}'s "${label}", and is ${now === label ? "to wait" : `"${now}"`}`;
+      const found = now === label ? "to wait" : `"${now}"`;
+      const what = `step ${i + 1} was ${agent}'s "${label}", and is ${found}`;
       throw new Error(`${OP}: setup and agents must do the same each time: ${what}`);
     }
     return run;
   }
 
-  /** Makes a step that is new, and looks at what it has done. Returns what it has to wait for, or null. */
+  /** Makes a new step, and checks the world after it. Returns what the step has to wait for, or null. */
   #step(run: Run<W>, agent: string): string | null {
     const { steps: most = 200, invariants = {} } = this.#options;
     const steps = [...run.steps, { agent, label: run.labelOf(agent)! }];
@@ -251,7 +269,7 @@ class Explorer<W> {
     return null;
   }
 
-  /** Nobody can go on: all are done, or all that are not wait. */
+  /** No agent can go on: each is done, or waits. */
   #end(run: Run<W>, waiting: ReadonlyMap<string, string>): void {
     this.result.schedules++;
     if (waiting.size > 0) {

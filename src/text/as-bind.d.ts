@@ -1,6 +1,6 @@
-/** as-bind 0.8.2's runtime. Its own declaration describes the compiler transform instead. */
+/** The runtime of as-bind 0.8.2. The package's own declaration describes its compiler transform instead. */
 declare module "as-bind/dist/as-bind.esm.js" {
-  /** What a converter gets to see of the module that is bound. */
+  /** The bound module as converters see it. */
   export interface AsBindInstance {
     exports: Record<string, unknown>;
     getTypeId(typeName: string): number;
@@ -13,7 +13,7 @@ declare module "as-bind/dist/as-bind.esm.js" {
     jsToAsc(asbind: AsBindInstance, value: unknown, typeName: string): unknown;
   }
 
-  /** Looked up in order: a string is a type's name, a regular expression is tested against it. */
+  /** Searched in order. A string is a type's name; a regular expression is tested against the name. */
   export const converters: Map<string | RegExp, Converter>;
   export function instantiateSync(source: BufferSource, imports: WebAssembly.Imports): AsBindInstance;
 }

@@ -1,13 +1,14 @@
 /**
- * as-bind for current AssemblyScript: refills as-bind's table of converters.
+ * Makes as-bind work with current AssemblyScript, by replacing its table of converters.
  *
- * as-bind was made for AssemblyScript 0.19. Since then the runtime ids of ArrayBuffer and String and the layout of
- * the runtime type table have changed, and as-bind's own converters know the old ones. The ones below take every
- * runtime id from the section that tools/as-bind-transform.mjs writes. They also return copies (as-bind's live
- * views change under their holder), unsigned numbers for unsigned types, and booleans for bool.
+ * as-bind was made for AssemblyScript 0.19. Since then, the runtime ids of ArrayBuffer and String and the
+ * layout of the runtime type table have changed, and as-bind's own converters use the old ones. The
+ * converters here take every runtime id from the section that tools/as-bind-transform.mjs writes. They also
+ * return copies (as-bind returns live views), unsigned numbers for unsigned types, and booleans for bool.
  *
- * Every managed pointer is made unsigned before use, so objects above 2 GiB work. Lifted values never alias the
- * module's memory. The module has to be built with `--runtime minimal`: nothing is collected during a call.
+ * Managed pointers are made unsigned before use, so objects above 2 GiB work. Results never alias the
+ * module's memory. The module must be built with `--runtime minimal`: then nothing is collected during a
+ * call.
  */
 import {
   converters,
@@ -34,7 +35,7 @@ interface Runtime {
   __unpin(pointer: number): void;
 }
 
-/** Where the fields of managed objects are: sizes lie before the object, a view's fields in it. */
+/** Offsets of the fields of managed objects; an object's byte length lies before it. */
 const OBJECT_SIZE = -4;
 const VIEW = { buffer: 0, dataStart: 4, byteLength: 8, bytes: 12 };
 const ARRAY = { ...VIEW, length: 12, bytes: 16 };
@@ -42,7 +43,8 @@ const ARRAY = { ...VIEW, length: 12, bytes: 16 };
 const ARRAY_BUFFER = "~lib/arraybuffer/ArrayBuffer";
 const STRING = "~lib/string/String";
 const ARRAY_TYPE = /^~lib\/array\/Array<(.+)>$/;
-const CHUNK = 4096; // characters for one call of String.fromCharCode
+/** Characters for one call of String.fromCharCode. */
+const CHUNK = 4096;
 
 const TYPED_ARRAYS: Record<string, ElementArrayType> = {
   Int8Array: Int8Array,
@@ -58,7 +60,7 @@ const TYPED_ARRAYS: Record<string, ElementArrayType> = {
   Float64Array: Float64Array,
 };
 
-/** What holds the elements of an Array<T>. Pointers are the elements of arrays of managed objects. */
+/** The typed array that holds the elements of an Array<T>. Arrays of managed objects hold pointers. */
 const ELEMENTS: Record<string, ElementArrayType> = {
   bool: TYPED_ARRAYS.Uint8Array,
   i8: TYPED_ARRAYS.Int8Array,
@@ -83,10 +85,10 @@ const u32At = (rt: Runtime, pointer: number, offset: number): number =>
 const setU32At = (rt: Runtime, pointer: number, offset: number, value: number): void =>
   new DataView(rt.memory.buffer).setUint32(pointer + offset, value, true);
 
-/** Allocates; the result is pinned, so that further allocations cannot take it. */
+/** Allocates an object and pins it, so that further allocations cannot collect it. */
 const allocate = (rt: Runtime, size: number, id: number): number => rt.__pin(rt.__new(size, id) >>> 0) >>> 0;
 
-/** A pointer that the module gave us, as a number that can be used as an offset. 0 stands for null. */
+/** A pointer of the module as an unsigned offset. 0 stands for null. */
 const pointerOf = (value: unknown): number => (value as number) >>> 0;
 
 function wrong(typeName: string, value: unknown): TypeError {
@@ -94,7 +96,7 @@ function wrong(typeName: string, value: unknown): TypeError {
   return new TypeError(`expected ${typeName.replace(/~lib\/\w+\//g, "")}, got ${got}`);
 }
 
-/** Numbers go in as they are (WebAssembly itself converts them) and come out through `lift`. */
+/** Numbers go in as they are, since WebAssembly converts them, and come out through `lift`. */
 function scalar(lift: (value: never) => unknown): Converter {
   return { ascToJs: (_asbind, value) => lift(value as never), jsToAsc: (_asbind, value) => value };
 }
@@ -138,7 +140,7 @@ const arrayBuffer: Converter = {
   },
 };
 
-/** Makes the object that stands for `byteLength` bytes of elements, and returns it and where they go. */
+/** Makes a view object of `byteLength` bytes of elements. Returns its address and that of its elements. */
 function newView(
   asbind: AsBindInstance,
   typeName: string,
@@ -176,7 +178,7 @@ function typedArray(type: ElementArrayType): Converter {
   };
 }
 
-/** Array<T>: its elements go through the converter of T, one by one. */
+/** Array<T>: each element goes through the converter of T. */
 const array: Converter = {
   ascToJs(asbind, value, typeName) {
     const pointer = pointerOf(value);
@@ -222,7 +224,9 @@ function converterOf(typeName: string): Converter {
   return unknown;
 }
 
-/** Classes, StaticArray, Map and v128 have no counterpart; as-bind would pass their address. */
+/**
+ * Refuses classes, StaticArray, Map and v128, which have no counterpart; as-bind would pass their address.
+ */
 const unknown: Converter = {
   ascToJs: (_asbind, _value, typeName) => refuse(typeName),
   jsToAsc: (_asbind, _value, typeName) => refuse(typeName),
@@ -259,8 +263,9 @@ function install(): void {
 }
 
 /**
- * Instantiates a module that was built with the transform, and returns its exports with their types converted. At once:
- * as-bind's other way asks for the global `Response`, for which Node loads its HTTP client, and that takes 30 ms.
+ * Instantiates a module that was built with the transform, and returns its exports with arguments and results
+ * converted. It is synchronous because as-bind's other form reads the global `Response`, for which Node loads
+ * its HTTP client in 30 ms.
  */
 export function bind<Exports>(source: BufferSource, imports: WebAssembly.Imports = {}): Exports {
   install();

@@ -1,11 +1,12 @@
 /**
- * The text module (assembly/text) and what it exports, converted by as-bind. Only the heteromem command uses it:
- * the engine's entries never reach this folder (test/tidy/tidy.test.ts checks that).
+ * Loads the text module (assembly/text) and types its exports, whose arguments and results as-bind converts.
+ * Only the heteromem command uses it: the engine's entries never reach this folder, which test/tidy checks.
  */
 import binary from "#text.wasm";
+import { wasmBytes } from "../engine/wasm-bytes.ts";
 import { bind } from "./bind.ts";
 
-/** The exports of assembly/text/index.ts, where each is described. `handle` is a decoder's. */
+/** The exports of assembly/text/index.ts, which describes each. `handle` names a decoder. */
 export interface TextModule {
   readonly memory: WebAssembly.Memory;
   lackeyOpen(capacity: number, starts: Float64Array, ends: Float64Array): number;
@@ -17,11 +18,24 @@ export interface TextModule {
   lackeyError(handle: number): string;
   lackeyCounts(handle: number): Float64Array;
   lackeyEntries(handle: number): Float64Array;
-  /** Collects what earlier calls left in the module's heap; it never collects by itself. */
+  hmtOpen(): number;
+  hmtClose(handle: number): void;
+  hmtStored(handle: number): number;
+  hmtPlain(handle: number): number;
+  hmtOutput(handle: number): number;
+  hmtEvents(handle: number): number;
+  hmtEventCount(handle: number): number;
+  hmtChecks(handle: number, length: number): boolean;
+  hmtDecode(handle: number, packed: boolean, length: number, count: number, thread: number): number;
+  hmtToWords(handle: number, count: number): number;
+  hmtWords(handle: number): number;
+  hmtKernel(handle: number): number;
+  hmtError(handle: number): string;
+  /** Collects what earlier calls left in the module's heap; nothing else does. */
   __collect(): void;
 }
 
-/** A new instance of the text module, with a memory of its own. */
+/** Returns a new instance of the text module, with a memory of its own. */
 export function loadText(): TextModule {
-  return bind<TextModule>(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
+  return bind<TextModule>(wasmBytes(binary));
 }

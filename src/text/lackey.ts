@@ -1,18 +1,11 @@
 /**
- * Decoding of valgrind's lackey traces, chunk by chunk. The format, the records and the rule that tells device
- * code from CPU code are described in assembly/text/lackey.ts and assembly/text/offload.ts.
+ * Decodes valgrind's lackey traces chunk by chunk, in the text module. assembly/text/lackey.ts describes the
+ * format, assembly/text/offload.ts the rule that tells device code from CPU code, assembly/abi/record.ts the
+ * records.
  */
 import type { TextModule } from "./index.ts";
 
-/** Records are u64 words: address, size, kind and agent. */
-export const RECORD_ADDRESS_BITS = 48;
-export const RECORD_SIZE_SHIFT = 48;
-export const RECORD_KIND_SHIFT = 56;
-export const RECORD_AGENT_SHIFT = 60;
-export const KIND_LOAD = 0;
-export const KIND_STORE = 1;
-export const KIND_MODIFY = 2;
-
+/** Bytes of a chunk that the module decodes at a time. */
 const CAPACITY = 1 << 18;
 const ADDRESS_END = 2 ** 48;
 
@@ -23,9 +16,13 @@ export interface OffloadRange {
   end: number;
 }
 
+/** What a decoder has counted. */
 export interface LackeyStats {
+  /** Lines of any kind. */
   lines: number;
+  /** `I` lines. */
   instructions: number;
+  /** `L`, `S` and `M` lines that gave a record. */
   loads: number;
   stores: number;
   modifies: number;
@@ -35,14 +32,14 @@ export interface LackeyStats {
   kernelSkipped: number;
   /** Lines that valgrind wrote about itself. */
   comments: number;
-  /** How often each offload range was entered; 0 says that its addresses match nothing. */
+  /** How often each offload range was entered; 0: no instruction is in the range. */
   offload: { name: string; entries: number }[];
 }
 
-/** A line that cannot be decoded. */
+/** Thrown for a line that cannot be decoded: the message is "file:line: reason". */
 export class TraceError extends Error {
   override readonly name = "TraceError";
-  /** Counted from 1. */
+  /** The line's number, counted from 1. */
   readonly line: number;
   readonly reason: string;
   readonly file?: string;
@@ -55,7 +52,10 @@ export class TraceError extends Error {
   }
 }
 
-/** Checks the ranges and returns them in order of their addresses. */
+/**
+ * Returns the ranges in order of their addresses. Throws RangeError for bounds that cannot be, and for an
+ * overlap.
+ */
 function sorted(ranges: readonly OffloadRange[]): OffloadRange[] {
   const result = [...ranges].sort((a, b) => a.start - b.start);
   result.forEach((range, i) => {
@@ -72,19 +72,26 @@ function sorted(ranges: readonly OffloadRange[]): OffloadRange[] {
 }
 
 /**
- * Decodes one trace. `push` takes its bytes in chunks of any size, split anywhere; `end` closes the decoder and
- * returns the counts. A line that cannot be decoded throws a TraceError; the decoder is of no more use then.
+ * Decodes one trace. `push` takes its bytes in chunks of any length, split anywhere; `end` closes the decoder
+ * and returns the counts. A line that cannot be decoded throws TraceError; after it, only `stats` and `close`
+ * are of use.
  */
 export class LackeyDecoder {
   readonly #text: TextModule;
   readonly #handle: number;
-  /** As given, and in order of their addresses, as the module has them. */
+  /** The ranges as given. */
   readonly #offload: readonly OffloadRange[];
+  /** The ranges in order of their addresses, as the module has them. */
   readonly #ranges: OffloadRange[];
   readonly #file?: string;
   #closed = false;
   #input: Uint8Array;
 
+  /**
+   * @param text the module; the decoder lives in its memory until `end` or `close`
+   * @param options.offload code that runs on the device. Throws RangeError for empty or overlapping ranges.
+   * @param options.file what errors call the trace
+   */
   constructor(text: TextModule, options: { offload?: readonly OffloadRange[]; file?: string } = {}) {
     this.#text = text;
     this.#offload = options.offload ?? [];
@@ -96,7 +103,7 @@ export class LackeyDecoder {
     this.#input = this.#room();
   }
 
-  /** Decodes `bytes` and returns a copy of their records, in order. */
+  /** Decodes `bytes` and returns their records, in order, in an array of the caller's. Throws TraceError. */
   push(bytes: Uint8Array): BigUint64Array {
     const parts: BigUint64Array[] = [];
     this.feed(bytes, (records) => parts.push(records.slice()));
@@ -111,8 +118,9 @@ export class LackeyDecoder {
   }
 
   /**
-   * Decodes `bytes` and hands their records to `use`, in one or more batches. The array is a view of the text
-   * module's memory: it is valid until `use` returns.
+   * Decodes `bytes` and passes their records to `use`, in one or more batches. A batch is a view of the text
+   * module's memory, valid until `use` returns. Throws TraceError; `use` has then got the records of all
+   * chunks before.
    */
   feed(bytes: Uint8Array, use: (records: BigUint64Array) => void): void {
     for (let at = 0; at < bytes.length; at += CAPACITY) {
@@ -123,15 +131,15 @@ export class LackeyDecoder {
   }
 
   /**
-   * Where `decode` expects bytes, for a caller who can write them there itself. It is a view of the text module's
-   * memory: ask for it again after any other call of the module.
+   * Where `decode` expects its bytes, for callers that can write them there themselves. This is a view of the
+   * text module's memory: read the property again after any other call of the module.
    */
   get input(): Uint8Array {
     if (this.#input.length === 0) this.#input = this.#room(); // the memory has grown
     return this.#input;
   }
 
-  /** Decodes the first `length` bytes of `input`. */
+  /** Decodes the first `length` bytes of `input`, as `feed` does. */
   decode(length: number, use: (records: BigUint64Array) => void): void {
     if (this.#closed) throw new TypeError("the decoder is closed");
     if (!(length >= 0 && length <= CAPACITY))
@@ -142,7 +150,10 @@ export class LackeyDecoder {
     if (count > 0) use(new BigUint64Array(text.memory.buffer, text.lackeyOutput(this.#handle), count));
   }
 
-  /** Completes a last line that has no newline (its record goes to `use`), closes, and returns the counts. */
+  /**
+   * Decodes a last line without a newline (`use` gets its record), closes the decoder, and returns the
+   * counts.
+   */
   end(use?: (records: BigUint64Array) => void): LackeyStats {
     if (this.#text.lackeyPending(this.#handle)) {
       this.input[0] = 0x0a;
@@ -153,7 +164,7 @@ export class LackeyDecoder {
     return stats;
   }
 
-  /** The counts so far. */
+  /** The counts so far. Throws TypeError once the decoder is closed. */
   stats(): LackeyStats {
     if (this.#closed) throw new TypeError("the decoder is closed");
     const [lines, instructions, accesses, stores, modifies, device, kernelSkipped, comments] =
@@ -167,7 +178,7 @@ export class LackeyDecoder {
     return { lines, instructions, loads, stores, modifies, device, kernelSkipped, comments, offload };
   }
 
-  /** Frees the decoder's memory. `end` does it, too. */
+  /** Frees the decoder's memory, as `end` does. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

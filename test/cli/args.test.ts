@@ -1,4 +1,4 @@
-/** The values of the command's options, and where in a trace a record stands. */
+/** The values of the command's options, and the line of a trace on which a record stands. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

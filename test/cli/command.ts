@@ -1,4 +1,4 @@
-/** The command under test: bundled as the published package has it, and run as its users run it. */
+/** The command under test, bundled as in the published package and run as its users run it. */
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import type { RunReport } from "../../src/cli/report.ts";
 export const folder = mkdtempSync(join(tmpdir(), "heteromem-cli-"));
 const command = join(folder, "cli.mjs");
 
-/** Bundles the command. For a suite's `before`. */
+/** Bundles the command, in a suite's `before`. */
 export async function setUp(): Promise<void> {
   await build({
     entryPoints: ["src/cli/main.ts"],
@@ -26,7 +26,7 @@ export async function setUp(): Promise<void> {
   });
 }
 
-/** For a suite's `after`. */
+/** Removes the bundle, in a suite's `after`. */
 export function tearDown(): void {
   rmSync(folder, { recursive: true });
 }
@@ -49,19 +49,19 @@ export function startHeteromem(args: string[]): ChildProcessWithoutNullStreams {
   return spawn(process.execPath, [command, ...args]);
 }
 
-/** Writes a file into the tests' folder; its path. */
+/** Writes a file into the tests' folder, and returns its path. */
 export function file(name: string, content: string | Uint8Array): string {
   const path = join(folder, name);
   writeFileSync(path, content);
   return path;
 }
 
-/** `heteromem run`. */
+/** Runs `heteromem run`. */
 export function run(...args: string[]): Outcome {
   return heteromem(["run", ...args]);
 }
 
-/** `heteromem run --json`, which has to succeed. */
+/** Runs `heteromem run --json`, which must succeed, and returns its report. */
 export function report(...args: string[]): RunReport {
   const { status, stdout, stderr } = run(...args, "--json");
   assert.is(stderr, "");

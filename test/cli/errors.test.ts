@@ -18,11 +18,11 @@ const trace = file("program.lackey", PROGRAM.text);
 const LONG = readFileSync(new URL("../../examples/programs/jacobi.lackey.gz", import.meta.url));
 const HALF = LONG.subarray(0, LONG.length >> 1);
 
-/** Whole lines in what a truncated gzip file has. */
+/** Returns the number of whole lines in a truncated gzip file. */
 const linesOf = (gz: Uint8Array): number =>
   gunzipSync(gz, { finishFlush: constants.Z_SYNC_FLUSH }).toString().split("\n").length - 1;
 
-/** What goes wrong: arguments, and the one line that stderr has. */
+/** Name, arguments, and the one line on stderr. */
 const wrong: [what: string, args: () => string[], says: string | RegExp][] = [
   ["a missing file", () => [join(folder, "nothing.gz")], /^heteromem: .*nothing\.gz: no such file$/],
   ["a directory", () => [folder], /this is a directory$/],
@@ -41,7 +41,7 @@ const wrong: [what: string, args: () => string[], says: string | RegExp][] = [
     /truncated\.gz:\d+: the gzip file ends too early: it is truncated$/,
   ],
   [
-    "half of a long gzip file: the line is that where the text ends, whoever was faster",
+    "half of a long gzip file: the error names the line where the text ends, whatever the timing",
     () => [file("half.gz", HALF)],
     `half.gz:${linesOf(HALF) + 1}: the gzip file ends too early: it is truncated`,
   ],
@@ -74,7 +74,7 @@ const wrong: [what: string, args: () => string[], says: string | RegExp][] = [
   ["too little device memory", () => [trace, "--device-memory", "4KiB"], /--device-memory 4KiB: too small/],
   ["too little system memory", () => [trace, "--system-memory", "4KiB"], /--system-memory 4KiB: too small/],
   [
-    "more memory than there can be",
+    "more memory than an engine can have",
     () => [trace, "--system-memory", "64GiB"],
     /^heteromem: --system-memory and --device-memory: .*--backing metadata/,
   ],
@@ -90,7 +90,7 @@ const wrong: [what: string, args: () => string[], says: string | RegExp][] = [
   ["two traces", () => [trace, trace], /too many arguments/],
 ];
 wrong.forEach(([what, args, says], i) => {
-  const flags = i % 2 === 0 ? [] : ["--json"]; // it makes no difference
+  const flags = i % 2 === 0 ? [] : ["--json"]; // the same error with and without --json
   bad(`${what} is one line on stderr`, () => {
     const { status, stdout, stderr } = run(...args(), ...flags);
     assert.is(status, 2, stderr);
@@ -126,7 +126,7 @@ bad("a line that two chunks share is named by its number", () => {
 
 bad("an error ends the command although the pipe that it reads stays open", async () => {
   const child = startHeteromem(["run", "-", "--system-memory", "64GiB"]);
-  child.stdin.on("error", () => {}); // it closes the pipe
+  child.stdin.on("error", () => {}); // the command closes the pipe early
   child.stdin.write("I  00401000,3\n");
   const late = setTimeout(() => child.kill("SIGKILL"), 60_000);
   const [code] = (await once(child, "exit")) as [number | null];

@@ -1,6 +1,6 @@
 /**
- * A second, obvious simulation of docs/run.md's rules: Maps and loops, one page at a time. It reads the text of a
- * trace itself, and knows nothing of the engine.
+ * A second, plain simulation of the rules in docs/run.md: Maps and loops, one page at a time. The model reads
+ * the text of a trace itself and does not use the engine.
  */
 const PAGE = 4096;
 const CLUSTER = 16;
@@ -10,14 +10,16 @@ type Place = "ram" | "device" | "zero";
 
 interface Page {
   place: Place;
-  /** By the device, since it came in. */
+  /** Whether the device has accessed the page since the page came in. */
   dirty: boolean;
   used: number;
-  /** It was on the device before. */
+  /** Whether the page was on the device before. */
   left: boolean;
 }
 
-/** Who makes each access of the text: the naive way, by the program counter. Code in neither range goes on as it was. */
+/**
+ * Returns the agent of each access by the program counter. Code in neither range keeps the agent before it.
+ */
 export function* readAccesses(
   text: string,
   kernel: { start: number; end: number },
@@ -64,7 +66,7 @@ export class Model {
       if (kind !== "L") agent.stores++;
       const first = Math.floor(address / PAGE);
       const last = Math.floor((address + size - 1) / PAGE);
-      // An access that faults is made again from its first byte on.
+      // An access that faults starts again at its first byte.
       for (let page = first; page <= last;) {
         const done = device ? this.#device(page, kind !== "L") : this.#cpu(page, kind !== "L");
         page = done ? page + 1 : first;
@@ -77,7 +79,7 @@ export class Model {
     return [...this.#pages.values()].filter((page) => page.place === place).length;
   }
 
-  /** Touches a page; false if that was a fault. */
+  /** Touches a page. Returns false for a fault. */
   #cpu(number: number, write: boolean): boolean {
     const page = this.#pages.get(number);
     if (page === undefined) {

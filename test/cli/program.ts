@@ -1,6 +1,6 @@
-/** Writes small lackey traces, and remembers who makes each access. */
+/** Writes small lackey traces, and records the agent of each access. */
 
-/** Where the code of the traced program is. */
+/** Addresses of the traced program's code. */
 export const KERNEL = { start: 0x402000, end: 0x402100 };
 export const KERNEL_RANGE = "kernel=0x402000-0x402100";
 const MAIN = 0x401000;
@@ -9,12 +9,12 @@ const STACK = 0x1fff000d00;
 
 const hex = (value: number): string => value.toString(16).padStart(8, "0");
 
-/** A load, store or modify: "L", address, bytes. */
+/** A load, store or modify as "L" (or "S", "M"), address, bytes. */
 export type Access = [kind: "L" | "S" | "M", address: number, size: number];
 
 /**
- * Writes the trace of a program that works at MAIN and calls a kernel at KERNEL, which calls a function that main calls,
- * too. Remembers who makes each access, by construction.
+ * Writes the trace of a program that works at MAIN and calls a kernel at KERNEL. The kernel calls a function
+ * that main calls too. The agent of each access is known by construction.
  */
 export class Program {
   readonly lines: string[] = [
@@ -28,7 +28,7 @@ export class Program {
     return this.#body("cpu", MAIN, accesses);
   }
 
-  /** The CPU calls the callee of the kernel, which is outside of the kernel's range. */
+  /** The CPU calls the kernel's callee, which lies outside the kernel's range. */
   cpuCallee(accesses: Access[]): this {
     this.#instruction(MAIN + 0x40, 5);
     this.#access("cpu", ["S", STACK, 8]);
@@ -39,7 +39,7 @@ export class Program {
     return this;
   }
 
-  /** The CPU calls the kernel, which makes the accesses; `callee` are those that its callee makes for it. */
+  /** The CPU calls the kernel, which makes `accesses`; the kernel's callee makes `callee` for it. */
   kernel(accesses: Access[], callee: Access[] = []): this {
     this.#instruction(MAIN + 0x20, 5);
     this.#access("cpu", ["S", STACK, 8]);
@@ -57,7 +57,7 @@ export class Program {
     return this;
   }
 
-  /** A line as it is, which gives no access. */
+  /** Adds a line that is no access. */
   line(text: string): this {
     this.lines.push(text);
     return this;
@@ -86,12 +86,12 @@ export class Program {
   }
 }
 
-/** n accesses, `stride` bytes apart. */
+/** Makes n accesses, `stride` bytes apart. */
 export function strided(kind: Access[0], start: number, n: number, stride: number, size = 8): Access[] {
   return Array.from({ length: n }, (_, i) => [kind, start + i * stride, size]);
 }
 
-/** Small numbers from a seed, for accesses without a pattern. */
+/** Returns small numbers from a seed, for accesses without a pattern. */
 function* random(seed: number): Generator<number, never> {
   for (let x = seed; ;) {
     x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
@@ -112,7 +112,7 @@ function scattered(seed: number, n: number, start: number, bytes: number): Acces
 const A = 0x5000000;
 const B = 0x7000000;
 
-/** A program that streams, scatters, calls functions, straddles pages, and looks at what the device left. */
+/** A program that streams, scatters, calls functions, straddles pages, and reads the device's results. */
 export const PROGRAM = new Program()
   .cpu(strided("S", A, 40, 4096))
   .cpu(strided("L", B + 0x20000, 3, 4096))

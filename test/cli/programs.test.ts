@@ -1,4 +1,4 @@
-/** The traces that are checked in: what they have to be, and what `npm start` and README.md say about them. */
+/** The traces in the repository: their properties, and what `npm start` and README.md say about them. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { suite } from "uvu";
@@ -12,7 +12,7 @@ programs.after(tearDown);
 const FOLDER = "examples/programs";
 const NAMES = ["jacobi", "hashjoin"];
 
-/** Loads and stores in a trace, the naive way; a modify is both. */
+/** Counts the loads and stores in the text of a trace; a modify counts as both. */
 function count(name: string): { loads: number; stores: number; text: string } {
   const text = gunzipSync(readFileSync(`${FOLDER}/${name}.lackey.gz`)).toString("latin1");
   const of = (kind: string): number => text.split(`\n ${kind} `).length - 1;

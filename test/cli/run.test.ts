@@ -1,4 +1,4 @@
-/** `heteromem run` from end to end, on small traces that are made here. */
+/** `heteromem run` from end to end, on small traces that this file writes. */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
@@ -16,19 +16,19 @@ cli.after(tearDown);
 const OPTIONS = ["--offload", KERNEL_RANGE, "--device-memory", "128KiB"];
 const TRACE_LINES = PROGRAM.text.split("\n").length - 1;
 const trace = file("program.lackey", PROGRAM.text);
-/** The report of the trace with the usual options. */
+/** Returns the report of the trace with the usual options. */
 let usual: RunReport;
 cli.before(() => {
   usual = report(trace, ...OPTIONS);
 });
 
-/** The report without what differs from run to run. */
+/** Returns the report without the values that differ from run to run. */
 function stable({ wallSeconds, accessesPerSecond, ...rest }: RunReport): unknown {
   assert.ok(wallSeconds > 0 && accessesPerSecond > 0);
   return rest;
 }
 
-/** Every path in an object, as docs/run.md writes them. */
+/** Returns every path in an object, in the notation of docs/run.md. */
 function keys(value: unknown, path = ""): string[] {
   if (Array.isArray(value)) return [...new Set(value.flatMap((item) => keys(item, `${path}[]`)))];
   if (typeof value !== "object" || value === null) return [path];
@@ -118,7 +118,7 @@ for (const deviceMemory of [128, 192, 512, 4096]) {
 const settings: string[][] = [
   ["--policy", "migrate"],
   ["--policy", "mirror"],
-  // Room for one cluster: an access that straddles two needs one of them to be accessed in RAM.
+  // The device has room for one cluster: an access that straddles two accesses one of them in RAM.
   ["--device-memory", "64KiB"],
   ["--device-memory", "68KiB"],
   ["--system-memory", "768KiB", "--device-memory", "256KiB"],
@@ -258,7 +258,7 @@ cli("Ctrl-C prints the report so far, and says that it is partial", async () => 
     let stdout = "";
     child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
     const exit = once(child, "exit");
-    // More than a pipe holds: when the last of it is written, most of it was read. The trace never ends.
+    // More than a pipe holds: when the last byte is written, most bytes are read. The trace never ends.
     const text = PROGRAM.text.repeat(200);
     await new Promise((resolve) => child.stdin.write(text, resolve));
     await new Promise((resolve) => setTimeout(resolve, 300));

@@ -1,11 +1,11 @@
-/** The simulation itself: the engine's invariants hold after every batch, and nothing is left when it closes. */
+/** The simulation: the engine's invariants hold after every batch, and close() leaves nothing in use. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { EINVAL } from "../../assembly/uapi/errno.ts";
-import { HDR_LRU } from "../../assembly/abi/struct.ts";
+import { HDR_LRU } from "../../assembly/abi/header.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { Hmm, hmmDevmemAdd, HmmError, migrateVmaSetup, PAGE_SIZE } from "../../src/index.ts";
-import { oldestPages, trackUse } from "../../src/sim/replay.ts";
+import { oldestPages, trackUse } from "../../src/device/replay.ts";
 import { loadText } from "../../src/text/index.ts";
 import { LackeyDecoder } from "../../src/text/lackey.ts";
 import type { Policy, SimulationReport } from "../../src/sim/report.ts";
@@ -65,12 +65,12 @@ simulation("the size of a batch does not matter", async () => {
 simulation("what the device has used again is not what is evicted", async () => {
   const config = { policy: "migrate", backing: "data", systemMemory: 1024 * KIB } as const;
   using sim = await Simulation.create({ ...config, deviceMemory: 128 * KIB });
-  // Room for two clusters: the third one takes the place of the second, since every page of the first was used after it.
+  // Room for two clusters: the third replaces the second, since every page of the first was used later.
   const cluster = (i: number): Access[] => strided("L", 0x5000000 + i * 64 * KIB, 16, 4096);
   const clusters = [0, 1, 0, 2, 0].flatMap(cluster);
   sim.replay(records(new Program().kernel(clusters).text));
   const { faultsByKind, evictions } = sim.report();
-  // Three clusters, and that of the stack, from which the kernel returns.
+  // Three clusters, and the cluster of the stack, from which the kernel returns.
   assert.is(faultsByKind.device.migrate, 4);
   assert.is(evictions, 2);
 });
@@ -101,7 +101,7 @@ simulation("only who tracks use pays for the list, and is told what was used las
   const at = mem.header(HDR_LRU);
   trackUse(hmm);
   assert.is(mem.header(HDR_LRU), at);
-  // What came before is not known.
+  // Earlier accesses are unknown.
   assert.is(move(start + PAGE_SIZE), 1);
   assert.equal(oldestPages(mm, devmem, 2), [start + PAGE_SIZE]);
   mm.close();

@@ -6,7 +6,9 @@ export type Given = (w: World) => unknown;
 /** A wrong value. */
 export interface Wrong {
   given: Given;
-  /** TypeError, RangeError, an HmmError's code, or what the call returns (protocol functions answer -EINVAL). */
+  /**
+   * TypeError, RangeError, an HmmError's code, or what the call returns (protocol functions answer -EINVAL).
+   */
   outcome: "TypeError" | "RangeError" | `E${string}` | number;
   /** The expectation, as the message has it. */
   says: RegExp;

@@ -1,7 +1,7 @@
 /**
- * Everything that can be called refuses every kind of wrong argument, says which, what it was and what it should have
- * been, and leaves the engine as it was. What there is to call is read from the sources: a new export, method or
- * parameter fails here until it has its row in rows-*.ts.
+ * Everything that can be called refuses every kind of wrong argument, says which, what it was and what it
+ * should have been, and leaves the engine as it was. What there is to call is read from the sources: a new
+ * export, method or parameter fails here until it has its row in rows-*.ts.
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

@@ -40,7 +40,7 @@ export const RECEIVERS: Record<string, Receiver> = {
   Migration: {
     open: (w) => w.migration,
     closed: (w) => w.closed.migration,
-    closedSays: /the migration is finalised/,
+    closedSays: /the migration is finalized/,
     op: "migration",
   },
   ExclusivePages: { open: (w) => w.lent, closed: (w) => w.closed.lent, op: "exclusivePages" },

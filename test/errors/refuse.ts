@@ -1,24 +1,26 @@
 /** Makes the wrong calls of a row, and looks at what comes of them. */
 import * as assert from "uvu/assert";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
 import {
+  COMMANDS,
   COMMAND_COUNT,
   COMMAND_SIZE,
-  COMMANDS,
   HDR_ARENA,
   HDR_ARENA_END,
   HDR_EXHAUSTED,
   HDR_FAULT_ADDR,
   HDR_XBUF,
   HEADER,
-  MM_VMA_CACHE,
+  POOLS,
+} from "../../assembly/abi/header.ts";
+import { MM_VMA_CACHE } from "../../assembly/abi/object.ts";
+import {
   POOL_BASE,
   POOL_CAPACITY,
   POOL_OBJECT_SIZE,
   POOL_STRIDE,
-  POOLS,
-  TABLE_MM,
-  XBUF_SIZE,
-} from "../../assembly/abi/struct.ts";
+  RESOURCE_MM,
+} from "../../assembly/abi/pool.ts";
 import * as dmirror from "../../src/dmirror.ts";
 import * as heteromem from "../../src/index.ts";
 import * as testing from "../../src/testing.ts";
@@ -27,6 +29,8 @@ import { RECEIVERS } from "./receivers.ts";
 import type { Refusal, Row } from "./row.ts";
 import type { Callable } from "./surface.ts";
 import { javascriptState, linearMemory, makeWorld, type World } from "./world.ts";
+
+const { PAGE_SIZE } = heteromem;
 
 type Call = (...args: unknown[]) => unknown;
 
@@ -41,7 +45,7 @@ const SCRATCH: { name: string; why: string; ranges(w: World): [number, number][]
   },
   {
     name: "command blocks",
-    why: "the stack of operations in progress: there is none, and what ended ones leave is cleared at the next use",
+    why: "the stack of operations: none is in progress, and each operation clears its block first",
     ranges: () => [[HEADER + COMMANDS, HEADER + COMMANDS + COMMAND_COUNT * COMMAND_SIZE]],
   },
   {
@@ -66,7 +70,7 @@ function word(w: World, address: number): number {
 }
 
 /** Where the table of address spaces is described. */
-const MMS = HEADER + POOLS + TABLE_MM * POOL_STRIDE;
+const MMS = HEADER + POOLS + RESOURCE_MM * POOL_STRIDE;
 
 function cacheOf(w: World, id: number): [number, number] {
   const at = word(w, MMS + POOL_BASE) + id * word(w, MMS + POOL_OBJECT_SIZE) + MM_VMA_CACHE;
@@ -323,10 +327,15 @@ export class Refusals {
     const now = linearMemory(this.#world);
     if (Buffer.compare(now, this.#before) === 0) return null;
     const scratch = core ? SCRATCH.flatMap((area) => area.ranges(this.#world)) : [];
-    const at = now.findIndex(
-      (byte, i) => byte !== this.#before[i] && !scratch.some(([from, to]) => i >= from && i < to),
-    );
-    return at < 0 ? null : `HEADER + ${at - HEADER}`;
+    for (let page = 0; page < now.length; page += PAGE_SIZE) {
+      const end = Math.min(page + PAGE_SIZE, now.length);
+      if (Buffer.compare(now.subarray(page, end), this.#before.subarray(page, end)) === 0) continue;
+      for (let i = page; i < end; i++) {
+        if (now[i] !== this.#before[i] && !scratch.some(([from, to]) => i >= from && i < to))
+          return `HEADER + ${i - HEADER}`;
+      }
+    }
+    return null;
   }
 }
 

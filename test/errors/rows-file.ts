@@ -46,6 +46,7 @@ const files: Table = {
   "Hmm#createFile": {
     args: {
       options: bag(true),
+      "options.size": integer(undefined, 0, 2 ** 48 - 1),
       "options.bytes": integer(undefined, 0, 2 ** 48 - 1),
       "options.kind": { right: () => undefined, wrongs: choice('"disk" or "shmem"', "RangeError") },
     },
@@ -79,7 +80,7 @@ const files: Table = {
     more: beyond((w) => w.file.write(2 ** 48 - 8, new Uint8Array(16))),
   },
   "HmmFile#truncate": {
-    args: { bytes: integer(4096, 0, 2 ** 48 - 1) },
+    args: { size: integer(4096, 0, 2 ** 48 - 1) },
     more: [inNotifier((w) => w.file.truncate(0))],
   },
   "HmmFile#punchHole": {

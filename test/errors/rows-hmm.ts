@@ -156,11 +156,9 @@ const engines: Table = {
       ),
       "attach.devmems": record(
         () =>
-          Object.fromEntries(
-            [1, 2, 3].map((n) => [`devmem${n}`, { ops: { fault: () => 0 }, device: { n } }]),
-          ),
+          Object.fromEntries([1, 2, 3].map((n) => [`devmem${n}`, { ops: { fault: () => 0 }, owner: { n } }])),
         'attach.devmems["devmem1"]',
-        /must be given, with ops and device/,
+        /must be given, with ops and owner/,
       ),
       "attach.module": optional(module),
     },
@@ -187,6 +185,7 @@ const engines: Table = {
   "Hmm#freeHugetlbPages": getter,
   "Hmm#stats": getter,
   "Hmm#verify": getter,
+  "Hmm#failingAllocation": getter,
   "Hmm#failAllocation": { args: { n: u32(0) } },
   "Hmm#on": {
     args: {

@@ -172,7 +172,7 @@ const memories: Table = {
       "ops.free": callback(undefined),
       "ops.fault": callback(() => () => 0),
       "ops.faultAsync": callback(undefined),
-      device: {
+      owner: {
         right: () => ({}),
         wrongs: [null, undefined].map((value) => ({
           given: () => value,
@@ -202,6 +202,7 @@ const memories: Table = {
     },
     more: [fromCallback((w) => w.devmem.close())],
   },
+  "HmmDevmem#device": { afterClose: "it is what it was", nothing: NO_ARGUMENT },
   "HmmDevmem#npages": { afterClose: "it is what it was", nothing: NO_ARGUMENT },
   "HmmDevmem#freePages": { afterClose: "none is left", nothing: NO_ARGUMENT },
   "HmmDevmem#usedPages": { afterClose: "none is left", nothing: NO_ARGUMENT },
@@ -268,7 +269,7 @@ const tables: Table = {
     args: {
       m: also(
         object((w) => w.moved, "a Migration"),
-        ended((w) => w.closed.migration, /the migration is finalised/),
+        ended((w) => w.closed.migration, /the migration is finalized/),
         ended((w) => w.other.migration, /another Hmm/),
         ended((w) => w.migration, /another mm/),
         ended((w) => w.deviceMigration, /of an mm|another mm/),

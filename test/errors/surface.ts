@@ -1,6 +1,7 @@
 /**
- * What the package lets others call, read from its own types: functions, and the constructors, methods and accessors
- * of classes, with every parameter, and every member of a parameter that is a bag of options. What is tagged
+ * What the package lets others call, read from its own types: functions, and the constructors, methods and
+ * accessors of classes, with every parameter, and every member of a parameter that is a bag of options. What
+ * is tagged
  * @internal is left out, as it is in the published types.
  */
 import ts from "typescript";

@@ -1,6 +1,6 @@
 /**
- * An engine with one of everything in it, open and closed, and another engine beside it: what the rows of the table
- * call, and call with.
+ * An engine with one of everything in it, open and closed, and another engine beside it: what the rows of the
+ * table call, and call with.
  */
 import {
   DeviceTable,
@@ -119,8 +119,15 @@ function makeClosed(hmm: Hmm) {
   return { ...ended, device, dmirror, delayed, devmem, pfns, addresses, memcg };
 }
 
-/** What explore() finds where an agent fails. */
-function scheduleError(): ScheduleError {
+let scheduleError: ScheduleError | undefined;
+
+/** The error of explore() where an agent fails. Nothing changes it, so there is one for all worlds. */
+function failedSchedule(): ScheduleError {
+  scheduleError ??= exploreFailure();
+  return scheduleError;
+}
+
+function exploreFailure(): ScheduleError {
   const failing = function* (): Generator<string, void, void> {
     yield "fail";
     throw new Error("on purpose");
@@ -142,7 +149,10 @@ function lend(mm: Mm): ExclusivePages {
 
 export type World = ReturnType<typeof makeWorld>;
 
-/** Migrations of the main address space: one that has moved its page, one that has not, one of a device's pages. */
+/**
+ * Migrations of the main address space: one that has moved its page, one that has not, one of a device's
+ * pages.
+ */
 export function prepareMigrations(w: World): void {
   const { mm, addr, hmm, devmem } = w;
   using _sem = mm.mmapSem.read();
@@ -163,7 +173,9 @@ export function prepareMigrations(w: World): void {
 type Other = ReturnType<typeof makeEngine> & { migration: Migration };
 const others = new Map<WebAssembly.Module, Other>();
 
-/** An engine whose objects are foreign to every world. Nothing changes it, so there is one for all of them. */
+/**
+ * An engine whose objects are foreign to every world. Nothing changes it, so there is one for all of them.
+ */
 function otherEngine(module: WebAssembly.Module): Other {
   const known = others.get(module);
   if (known !== undefined) return known;
@@ -205,7 +217,10 @@ export function makeWorld(module: WebAssembly.Module) {
     migratingAddr: open.addr,
     pfns,
     addresses,
-    /** A page of system memory that is free, one that is locked and referenced, one that is mapped, and one that there is not. */
+    /**
+     * A page of system memory that is free, one that is locked and referenced, one that is mapped, and one
+     * that there is not.
+     */
     pages: { free, held, mapped, none: 300 },
     end: addr + PAGES * PAGE_SIZE,
     vma: mm.findVma(addr)!,
@@ -218,7 +233,7 @@ export function makeWorld(module: WebAssembly.Module) {
     lent,
     random: new Random(1),
     lock: new Lock(),
-    failure: scheduleError(),
+    failure: failedSchedule(),
     spareMemcg: new Memcg(),
     /** Open migrations, of those rows that prepare them. */
     moved: null as Migration | null,

@@ -1,4 +1,4 @@
-/** Drivers and threads as agents: each yield names the step that comes next. */
+/** Drivers and threads as agents: each yield names the next step. */
 import {
   EBUSY,
   HMM_PFN_REQ_FAULT,
@@ -23,7 +23,7 @@ import type { Gpu, World } from "./world.ts";
 
 export type Steps = Generator<string, void, void>;
 
-/** The 2018 protocol. */
+/** Populates the device's table with the protocol of 2018. */
 export function* populate({ mm, start, end }: World, gpu: Gpu): Steps {
   for (let mapped = false; !mapped;) {
     yield "fault the range in";
@@ -41,7 +41,9 @@ export function* populate({ mm, start, end }: World, gpu: Gpu): Steps {
   }
 }
 
-/** The modern one: mmapSem is free while the driver waits for its lock. */
+/**
+ * Populates the device's table with the modern protocol: mmapSem is free while the driver waits for its lock.
+ */
 export function* populateModern({ mm, start, end }: World, gpu: Gpu): Steps {
   const notifier = gpu.notifier!;
   const defaultFlags = (HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE) >>> 0;
@@ -75,8 +77,8 @@ export function* populateModern({ mm, start, end }: World, gpu: Gpu): Steps {
 }
 
 /**
- * A migration to the device, its copies a step of their own. What was invalidated since setup (by MADV_DONTNEED, which
- * mmapSem held for read does not keep out) may be gone, and is not mapped.
+ * Migrates to the device, with the copies as a step of their own. Does not map pages that were invalidated
+ * since setup: MADV_DONTNEED, which runs with mmapSem held for read, may have dropped them.
  */
 export function* toDevice({ hmm, mm }: World, gpu: Gpu, start: number, npages: number): Steps {
   yield "setup";
@@ -101,7 +103,7 @@ export function mapMigrated(gpu: Gpu, m: Migration, invalidations = gpu.invalida
   if (gpu.invalidations === invalidations) gpu.table.mapMigrated(m);
 }
 
-/** The device's memory is wanted back: everything in it goes to system memory. */
+/** Moves everything in the device's memory to system memory. */
 export function* evict({ hmm }: World, gpu: Gpu): Steps {
   yield "evict: setup";
   const { pfnFirst } = gpu.devmem;
@@ -114,7 +116,7 @@ export function* evict({ hmm }: World, gpu: Gpu): Steps {
   yield "evict: finalize";
 }
 
-/** The device writes a word, if its table lets it; what it cannot write it leaves. */
+/** The device writes a word to each page that its table lets it write. */
 export function* deviceWrite(w: World, gpu: Gpu, value: number, page = 0): Steps {
   yield `the device writes ${value}`;
   if (gpu.table.closed) return;
@@ -128,7 +130,7 @@ function borrow({ mm, start }: World, gpu: Gpu): ExclusivePages {
   return makeDeviceExclusive(mm, start, 1, gpu);
 }
 
-/** Atomic access: the page is the device's alone until a CPU wants it. */
+/** Atomic access: the device has the page exclusively until a CPU touches the page. */
 export function* exclusive(w: World, gpu: Gpu): Steps {
   yield "make exclusive";
   const lent = borrow(w, gpu);
@@ -143,7 +145,7 @@ export function* exclusive(w: World, gpu: Gpu): Steps {
   yield* deviceWrite(w, gpu, 30);
 }
 
-/** The CPU writes to a page, once a value. */
+/** The CPU writes each of the values to a page. */
 export function* store(w: World, values: number[], page = 0): Steps {
   for (const value of values) {
     yield `write ${value}`;
@@ -163,7 +165,7 @@ export const protect: Agent<World> = function* ({ mm, start, end }) {
   mm.mprotect(start, end - start, PROT_READ);
 };
 
-/** A fork, and a write of each of the two. */
+/** Forks; then the parent and the child both write. */
 export const fork: Agent<World> = function* (w) {
   yield "fork";
   w.child = { mm: w.mm.fork(), values: [...w.values] };
@@ -175,14 +177,14 @@ export const fork: Agent<World> = function* (w) {
   w.child.values[0] = 8;
 };
 
-/** Memory is given back and comes again as zeros; mmapSem is held for read only. */
+/** Drops memory, which comes back as zeros, with mmapSem held for read. */
 export const discard: Agent<World> = function* (w) {
   yield "MADV_DONTNEED";
   w.mm.madvise(w.start, w.end - w.start, MADV_DONTNEED);
   w.values.fill(0);
 };
 
-/** The process ends. */
+/** Ends the process. */
 export const exit: Agent<World> = function* ({ mm, hmm }) {
   yield "exit";
   waitFor(
@@ -192,7 +194,7 @@ export const exit: Agent<World> = function* ({ mm, hmm }) {
   mm.close();
 };
 
-// ── agents of the usual world ──
+// ── Agents of the usual world ──
 
 export const driver: Agent<World> = (w) => populate(w, w.gpu);
 export const modern: Agent<World> = (w) => populateModern(w, w.gpu);

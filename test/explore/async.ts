@@ -1,10 +1,10 @@
-/** Migrations whose copies a device makes when it likes: each copy is an agent of its own. */
+/** Migrations whose copies finish at any time: each copy is an agent of its own. */
 import { migrateVmaSetup, PAGE_SIZE, type Hmm } from "../../src/index.ts";
 import { waitFor, type Agent } from "../../src/testing.ts";
 import { mapMigrated } from "./agents.ts";
 import { makeWorld, type World } from "./world.ts";
 
-/** A copy that was asked for. */
+/** A copy that a migration waits for. */
 interface Copy {
   src: Uint32Array;
   dst: Uint32Array;
@@ -12,13 +12,13 @@ interface Copy {
 }
 
 export interface AsyncWorld extends World {
-  /** By page. */
+  /** Copies by page. */
   copies: (Copy | undefined)[];
 }
 
 export const makeAsyncWorld = (hmm: Hmm): AsyncWorld => ({ ...makeWorld(hmm), copies: [] });
 
-/** Migrates one page, and waits for its copy. */
+/** Migrates one page and waits for its copy. */
 export const migratePage = (page: number): Agent<AsyncWorld> =>
   function* ({ mm, gpu, start, copies }) {
     yield "setup, and ask for the copy";
@@ -35,7 +35,7 @@ export const migratePage = (page: number): Agent<AsyncWorld> =>
     yield "finalize";
   };
 
-/** The device's copy engine, for that page. */
+/** The device's copy engine for one page. */
 export const copyPage = (page: number): Agent<AsyncWorld> =>
   function* ({ hmm, copies }) {
     yield `copy page ${page}`;

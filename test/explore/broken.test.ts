@@ -1,4 +1,7 @@
-/** Drivers that break the protocol are caught within a second, by a schedule that does it again. */
+/**
+ * explore() catches drivers that break the protocol within a second, with a schedule that reproduces the
+ * failure.
+ */
 import * as assert from "uvu/assert";
 import { explore, ScheduleError, type Agent, type ExploreOptions } from "../../src/testing.ts";
 import { onEachBuild } from "../util/builds.ts";
@@ -19,19 +22,22 @@ function caught(agents: Agents, options: ExploreOptions<World>): ScheduleError {
   return error as ScheduleError;
 }
 
-/** Agents, and the first lines of the report. */
+const STALE = "hmm.verify: EINVARIANT: mm 1: at 0x7ffff7ffd000 the device has page 2 and the CPU 0";
+const LOST = 'invariant "no write is lost": the process has 0 in page 1, and 101 was written';
+
+/** Name, agents, and the first lines of the report. */
 const drivers: [name: string, agents: Agents, report: string, generation?: 2020][] = [
   [
     "skips hmmVmaRangeDone",
     { gpu: broken.skipsRangeDone, cpu: discard },
-    `explore: gpu, step "map, locked": hmm.verify: EINVARIANT: mm 1: at 0x7ffff7ffd000 the device has page 2 and the CPU 0
+    `explore: gpu, step "map, locked": ${STALE}
   1. gpu  fault the range in
   2. cpu  MADV_DONTNEED
   3. gpu  map, locked  <- here
 replay with schedule: ["gpu","cpu","gpu"]`,
   ],
   [
-    "never calls hmmVmaRangeDone, and maps what the engine has left of its range",
+    "never calls hmmVmaRangeDone, and maps what the engine leaves of its range",
     { gpu: broken.neverEndsTheRange, cpu: discard },
     `explore: at the end: mm 1: hmmVmaRangeDone is due: 0x7ffff7ffd000…0x7ffff8000000
   1. gpu  fault the range in
@@ -42,7 +48,7 @@ replay with schedule: ["gpu","gpu","cpu"]`,
   [
     "checks hmmVmaRangeDone outside its lock",
     { gpu: broken.checksOutsideItsLock, cpu: discard, thread: write(1, 2) },
-    `explore: gpu, step "map, locked": hmm.verify: EINVARIANT: mm 1: at 0x7ffff7ffd000 the device has page 2 and the CPU 0
+    `explore: gpu, step "map, locked": ${STALE}
   1. gpu  fault the range in
   2. gpu  range done
   3. cpu  MADV_DONTNEED
@@ -52,7 +58,7 @@ replay with schedule: ["gpu","gpu","cpu","gpu"]`,
   [
     "skips readRetry",
     { gpu: broken.skipsReadRetry, cpu: munmap },
-    `explore: gpu, step "map, locked": hmm.verify: EINVARIANT: mm 1: at 0x7ffff7ffd000 the device has page 2 and the CPU 0
+    `explore: gpu, step "map, locked": ${STALE}
   1. gpu  fault the range in
   2. cpu  munmap
   3. gpu  map, locked  <- here
@@ -62,7 +68,7 @@ replay with schedule: ["gpu","cpu","gpu"]`,
   [
     "forgets to copy a page",
     { gpu: broken.forgetsACopy, cpu: write(1) },
-    `explore: gpu, step "pages, map, finalize": invariant "no write is lost": the process has 0 in page 1, and 101 was written
+    `explore: gpu, step "pages, map, finalize": ${LOST}
   1. gpu  setup
   2. gpu  copy
   3. gpu  pages, map, finalize  <- here

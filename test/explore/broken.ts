@@ -11,7 +11,7 @@ import type { Agent } from "../../src/testing.ts";
 import { mapMigrated } from "./agents.ts";
 import type { World } from "./world.ts";
 
-/** Takes what it has read for true, in entries of its own, and never asks whether it still is. */
+/** Trusts what it has read, in entries of its own, and never asks whether it is still true. */
 export const skipsRangeDone: Agent<World> = function* ({ mm, gpu, start, end }) {
   yield "fault the range in";
   using _sem = mm.mmapSem.read("gpu");
@@ -23,7 +23,9 @@ export const skipsRangeDone: Agent<World> = function* ({ mm, gpu, start, end }) 
   gpu.table.map(start, entries);
 };
 
-/** The same with the engine's array: what was invalidated is 0 there and not mapped, but the range stays tracked. */
+/**
+ * The same with the engine's array: invalidated entries are 0 and stay unmapped, but the range stays tracked.
+ */
 export const neverEndsTheRange: Agent<World> = function* ({ mm, gpu, start, end }) {
   yield "fault the range in";
   using _sem = mm.mmapSem.read("gpu");
@@ -33,7 +35,7 @@ export const neverEndsTheRange: Agent<World> = function* ({ mm, gpu, start, end 
   gpu.table.map(start, gpu.pfns);
 };
 
-/** Asks, and takes its lock only then. */
+/** Asks before it takes its lock. */
 export const checksOutsideItsLock: Agent<World> = function* ({ mm, gpu, start, end }) {
   for (;;) {
     yield "fault the range in";
@@ -50,7 +52,7 @@ export const checksOutsideItsLock: Agent<World> = function* ({ mm, gpu, start, e
   }
 };
 
-/** The modern form: no read retry. */
+/** The modern form without read retry. */
 export const skipsReadRetry: Agent<World> = function* ({ mm, gpu, start, end }) {
   yield "fault the range in";
   const sem = mm.mmapSem.read("gpu");
@@ -65,7 +67,7 @@ export const skipsReadRetry: Agent<World> = function* ({ mm, gpu, start, end }) 
   gpu.table.map(start, pfns);
 };
 
-/** Migrates, and forgets the copy of the second page. */
+/** Migrates and forgets to copy the second page. */
 export const forgetsACopy: Agent<World> = function* ({ hmm, mm, gpu, start, end }) {
   yield "setup";
   using _sem = mm.mmapSem.read("gpu");
@@ -78,7 +80,7 @@ export const forgetsACopy: Agent<World> = function* ({ hmm, mm, gpu, start, end 
   mapMigrated(gpu, m);
 };
 
-/** Never finalises. */
+/** Migrates and never finalizes. */
 export const forgetsToFinalize: Agent<World> = function* ({ hmm, mm, gpu, start, end }) {
   yield "migrate";
   using _sem = mm.mmapSem.read("gpu");

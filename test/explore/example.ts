@@ -2,14 +2,14 @@ import { DeviceTable, HMM_PFN_REQ_FAULT, hmmRangeFault, MADV_DONTNEED } from "..
 import { MmuIntervalNotifier, PAGE_SIZE, type Hmm, type MmuNotifierRange } from "../../src/index.ts";
 import { explore, Lock, type Agent } from "../../src/testing.ts";
 
-/** The world, made anew for each schedule: a process with a page, and a device that mirrors it. */
+/** Creates the world of one schedule: a process with a page, and a device that mirrors it. */
 export function setup(hmm: Hmm) {
   const mm = hmm.createMm();
   const start = mm.mmap({ length: PAGE_SIZE });
   const table = new DeviceTable(mm);
   const lock = new Lock();
   const invalidate = (range: MmuNotifierRange): void => {
-    using _lock = lock.acquire(); // in the middle of a CPU's step: while the driver has it, that step waits
+    using _lock = lock.acquire(); // runs inside a CPU's step, which waits while the driver holds the lock
     table.clear(range.start, range.end);
   };
   const notifier = new MmuIntervalNotifier(mm, start, PAGE_SIZE, { invalidate });
@@ -17,7 +17,7 @@ export function setup(hmm: Hmm) {
 }
 export type World = ReturnType<typeof setup>;
 
-/** The driver: if something has changed before it has its lock, it begins again. */
+/** The driver. It starts over if something has changed before it holds its lock. */
 const driver: Agent<World> = function* ({ mm, start, table, lock, notifier, pfns }) {
   for (;;) {
     yield "read begin, and fault the page in";
@@ -36,7 +36,7 @@ const driver: Agent<World> = function* ({ mm, start, table, lock, notifier, pfns
   }
 };
 
-/** A thread of the process. */
+/** A thread of the process, on the CPU. */
 export const cpu: Agent<World> = function* (w) {
   yield "write 1";
   w.mm.store32(w.start, 1);
@@ -49,7 +49,7 @@ export const cpu: Agent<World> = function* (w) {
   w.value = 2;
 };
 
-/** The device reads no stale page. */
+/** Returns whether the device reads no stale page. */
 export function deviceReads({ table, start, value }: World): boolean {
   const bytes = new Uint8Array(4);
   return table.read(start, bytes) < 4 || bytes[0] === value;

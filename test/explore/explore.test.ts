@@ -1,4 +1,4 @@
-/** The explorer itself: that it tries everything, waits, finds deadlocks, samples, and replays. */
+/** explore() tries every interleaving, waits, finds deadlocks, samples, and replays. */
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -20,13 +20,13 @@ import * as example from "./example.ts";
 import { makeWorld, state, type World } from "./world.ts";
 import { errorOf } from "../util/driver.ts";
 
-/** A world that is a list of what was done. */
+/** A world that is the list of the steps taken. */
 const setup = (): string[] => [];
 let calls = 0;
-/** Every state is another one: nothing is pruned. */
+/** Makes every state different, so nothing is pruned. */
 const noPruning = (): number => ++calls;
 
-/** So many steps, which are named and noted. */
+/** An agent of n named steps, each of which it writes down. */
 const steps = (name: string, n: number): Agent<string[]> =>
   function* (done) {
     for (let i = 1; i <= n; i++) {
@@ -43,7 +43,7 @@ function failure<W>(agents: Record<string, Agent<W>>, options: ExploreOptions<W>
 
 const test = suite("explore");
 
-test("every interleaving comes once", () => {
+test("every interleaving runs once", () => {
   const seen: string[] = [];
   const atEnd = (done: string[]): void => void seen.push(done.join(" "));
   const agents = { a: steps("a", 3), b: steps("b", 2) };
@@ -56,14 +56,14 @@ test("every interleaving comes once", () => {
   assert.is(explore(three, { setup, state: noPruning }).schedules, 210); // 7! / (3! 2! 2!)
 });
 
-test("states that are the same are looked at once; what stands beside the engine counts if `state` says it", () => {
+test("equal states are explored once; `state` adds what the engine does not hold", () => {
   const agents = { a: steps("a", 3), b: steps("b", 2) };
   const pruned = explore(agents, { setup });
   assert.equal([pruned.schedules, pruned.states, pruned.pruned], [1, 12, 6]);
   assert.is(explore(agents, { setup, state: (done) => done }).schedules, 10);
 });
 
-test("an agent's labels are its story: what it has seen can be said in them", () => {
+test("an agent's labels are part of the state: they can say what the agent has seen", () => {
   const reader = (tells: boolean): Agent<World> =>
     function* ({ mm, start }) {
       yield "read";
@@ -76,7 +76,7 @@ test("an agent's labels are its story: what it has seen can be said in them", ()
   assert.ok(states(true) > states(false));
 });
 
-test("pruning leaves out nothing: the ends are the same ones", () => {
+test("pruning misses nothing: it finds the same end states", () => {
   const ends = (more: object): string[] => {
     const found = new Set<string>();
     const atEnd = ({ gpu, values, mm, start }: World): void =>
@@ -126,9 +126,11 @@ waiting("a held lock is waited for", () => {
 waiting("a deadlock is a failure, and replays", () => {
   const agents = { a: locker("one", "two"), b: locker("two", "one") };
   const error = failure(agents, { setup: locks });
+  const waits =
+    'a, step "take two", waits for: two, which b holds; b, step "take one", waits for: one, which a holds';
   assert.is(
     error.message,
-    `explore: deadlock: a, step "take two", waits for: two, which b holds; b, step "take one", waits for: one, which a holds
+    `explore: deadlock: ${waits}
   1. a  take one
   2. b  take two
 replay with schedule: ["a","b"]`,
@@ -137,7 +139,7 @@ replay with schedule: ["a","b"]`,
   assert.is(failure(agents, { setup: locks, schedule: error.schedule }).message, error.message);
 });
 
-/** Memory that is taken from the process for a while: by an open migration. */
+/** An agent that takes memory from the process for a while, by an open migration. */
 const migrates: Agent<World> = function* ({ mm, start, end }) {
   yield "setup";
   using _sem = mm.mmapSem.read("the migration");
@@ -158,7 +160,7 @@ waiting("EAGAIN and a held mmapSem are waited for, whatever the step had done be
 });
 
 waiting(
-  "a callback that has to wait makes the step wait, even if the engine or the driver swallows it",
+  "a callback that must wait makes the step wait, even if the engine or the driver swallows its exception",
   () => {
     const world = (hmm: Hmm): { hmm: Hmm; lock: Lock; read: () => number } => {
       const mm = hmm.createMm();
@@ -204,7 +206,7 @@ waiting("waitFor names what it waits for", () => {
   assert.throws(() => waitFor(false, "outside"), /EAGAIN: outside/);
 });
 
-test("who never ends is a failure", () => {
+test("an agent that never ends is a failure", () => {
   const forEver: Agent<string[]> = function* () {
     for (;;) yield "again";
   };
@@ -216,7 +218,7 @@ test("who never ends is a failure", () => {
   assert.is(error.steps.length, 13);
 });
 
-test("what is left over at the end is a failure", () => {
+test("memory left in use at the end is a failure", () => {
   const holds: Agent<World> = function* ({ mm }) {
     yield "lock";
     mm.mmapSem.read("somebody");
@@ -228,7 +230,7 @@ test("what is left over at the end is a failure", () => {
   );
 });
 
-test("invariants: false, an exception; and what an agent throws", () => {
+test("an invariant that is false or throws, and an agent that throws, are failures", () => {
   const agents = { a: steps("a", 2), b: steps("b", 1) };
   const isShort = failure(agents, { setup, invariants: { short: (done: string[]) => done.length < 2 } });
   assert.match(isShort.message, /^explore: a, step "a2": invariant "short": it does not hold\n/);
@@ -250,31 +252,29 @@ test("invariants: false, an exception; and what an agent throws", () => {
 });
 
 const large = { a: steps("a", 6), b: steps("b", 6), c: steps("c", 6) };
-/** Comes about in few of the 17 million schedules. */
+/** A failure that few of the 17 million schedules reach. */
 const rare = { rare: (done: string[]) => !done.join(" ").endsWith("c1 b1 a1 b2 c2 c3") };
 
-test("beyond the limit, random schedules; the same seed makes the same ones", () => {
+test("beyond the limit, schedules are random; the same seed makes the same schedules", () => {
   const options = { setup, state: noPruning, limit: 50, samples: 30 };
   const result = explore(large, options);
   assert.equal([result.complete, result.schedules, result.sampled, result.seed], [false, 80, 30, 1]);
   const find = (seed: number): string =>
     failure(large, { ...options, invariants: rare, samples: 5000, seed }).message;
   const found = find(3);
-  assert.match(
-    found,
-    /^explore: c, step "c3": invariant "rare": it does not hold\n[^]*\nfound by random schedule \d+ of seed 3$/,
-  );
+  assert.match(found, /^explore: c, step "c3": invariant "rare": it does not hold\n/);
+  assert.match(found, /\nfound by random schedule \d+ of seed 3$/);
   assert.is(find(3), found);
   assert.is.not(find(4), found);
 });
 
-test("a failing schedule has no step that can be left out", () => {
+test("a failing schedule has no unnecessary step", () => {
   const agents = { a: steps("a", 3), b: steps("b", 3), c: steps("c", 3) };
   const invariants = { order: (done: string[]) => done.at(-1) !== "a2" || !done.includes("c1") };
   assert.equal(failure(agents, { setup, state: noPruning, invariants }).schedule, ["a", "c", "a"]);
 });
 
-test("a schedule is made again as it was, and must be one", () => {
+test("a schedule is replayed as recorded, and an invalid schedule is refused", () => {
   const made: string[] = [];
   const atEnd = (done: string[]): void => void made.push(done.join(" "));
   const agents = { a: steps("a", 2), b: steps("b", 1) };
@@ -295,7 +295,7 @@ test("a schedule is made again as it was, and must be one", () => {
   );
 });
 
-test("agents that do not do the same thing twice are found out", () => {
+test("agents that are not deterministic are reported", () => {
   let count = 0;
   const counts: Agent<string[]> = function* () {
     yield `${++count}`;
@@ -307,7 +307,7 @@ test("agents that do not do the same thing twice are found out", () => {
   );
 });
 
-test("a label is a string", () => {
+test("a label must be a string", () => {
   const agents = {
     a: function* () {
       yield 1;
@@ -316,20 +316,21 @@ test("a label is a string", () => {
   assert.throws(() => explore(agents, { setup }), /explore: what agent a yields must be a string, got 1/);
 });
 
-const docs = readFileSync(new URL("../../docs/testing.md", import.meta.url), "utf8");
+const docs = readFileSync(new URL("../../docs/guide/testing-a-driver.md", import.meta.url), "utf8");
 
-test("the example of docs/testing.md is the one that runs here", () => {
+test("the example of docs/guide/testing-a-driver.md is example.ts", () => {
   const code = readFileSync(new URL("example.ts", import.meta.url), "utf8")
     .replaceAll("../../src/index.ts", "heteromem")
     .replaceAll("../../src/testing.ts", "heteromem/testing")
     .trim();
   assert.ok(docs.includes(`\`\`\`ts\n${code}\n\`\`\``));
   const { complete, schedules, pruned, states, waits } = example.result;
-  const written = `complete: ${complete}, schedules: ${schedules}, pruned: ${pruned}, states: ${states}, waits: ${waits}`;
-  assert.ok(code.includes(`{ ${written}, … }`), written);
+  const counts = `schedules: ${schedules}, pruned: ${pruned}, states: ${states}, waits: ${waits}`;
+  const written = `{ complete: ${complete}, ${counts}, … }`;
+  assert.ok(code.includes(written), written);
 });
 
-test("what docs/testing.md says that explore says of its driver without read retry", () => {
+test("docs/guide/testing-a-driver.md shows what explore() reports of its driver without read retry", () => {
   const driver: Agent<example.World> = function* ({ mm, start, table, lock, notifier, pfns }) {
     yield "read begin, and fault the page in";
     const notifierSeq = notifier.readBegin();

@@ -1,4 +1,4 @@
-/** A process with some memory and a device that mirrors it: what the explorer's agents act on. */
+/** The world of the explorer's agents: a process with some memory, and a device that mirrors it. */
 import { PTE_KIND_MASK, PTE_KIND_MIGRATION } from "../../assembly/uapi/pte.ts";
 import {
   DeviceTable,
@@ -24,7 +24,10 @@ import {
 } from "../../src/index.ts";
 import { Lock } from "../../src/testing.ts";
 
-/** A driver with the lock that the protocol asks for: its callback takes it, and so does whoever changes the table. */
+/**
+ * A driver with the lock that the protocol requires: its callback and all code that changes the table take
+ * it.
+ */
 export class Gpu {
   readonly name: string;
   readonly mm: Mm;
@@ -32,12 +35,12 @@ export class Gpu {
   readonly devmem: HmmDevmem;
   readonly lock: Lock;
   readonly pfns: PfnArray;
-  /** Heard by the callback so far. */
+  /** Calls of the callback so far. */
   invalidations = 0;
   readonly mirror: HmmMirror | null;
   readonly notifier: MmuIntervalNotifier | null;
 
-  /** @param generation which interface it uses: the 2018 mirror or the modern notifier */
+  /** @param generation the interface: the mirror of 2018 or the modern notifier */
   constructor(mm: Mm, npages: number, generation: 2018 | 2020 = 2018, name = "gpu") {
     const { hmm } = mm;
     this.name = name;
@@ -63,7 +66,7 @@ export class Gpu {
     else this.table.protect(start, end);
   }
 
-  /** A CPU needs a page of ours. */
+  /** Serves a CPU fault on a page of the device. */
   #toSystem(vma: Vma, start: number): number {
     using m = migrateVmaSetup({
       vma,
@@ -79,7 +82,7 @@ export class Gpu {
   }
 }
 
-/** What all scenarios have: NPAGES pages from `start` to `end`. */
+/** The world of all scenarios: NPAGES pages from `start` to `end`. */
 export interface World {
   hmm: Hmm;
   mm: Mm;
@@ -88,14 +91,14 @@ export interface World {
   other: Gpu | null;
   start: number;
   end: number;
-  /** What the first word of each page was last set to. */
+  /** The value last written to the first word of each page. */
   values: number[];
-  /** A forked process, and its first words. */
+  /** A forked process and the first words of its pages. */
   child: { mm: Mm; values: number[] } | null;
 }
 
 export const NPAGES = 3;
-/** The words at the beginning: 100, 101, … */
+/** The initial words: 100, 101, … */
 const FIRST = 100;
 
 export interface WorldOptions {
@@ -122,7 +125,7 @@ export function makeWorld(hmm: Hmm, { generation = 2018, other = false }: WorldO
   };
 }
 
-/** The page that has what is at addr, without touching it; 0: none. */
+/** Returns the pfn of the page at addr without touching it, or 0. */
 function pageAt(mm: Mm, addr: number): Page {
   const pte = mm.closed ? null : mm.lookupPte(addr);
   if (pte === null) return 0;
@@ -153,13 +156,13 @@ function expectWords(
   });
 }
 
-/** Where a CPU has a page, it has the value that was written last. */
+/** Each page that a CPU maps holds the value written last. */
 function nothingLost({ hmm, mm, start, values, child }: World): void {
   expectWords(hmm, "the process", start, values, (addr) => pageAt(mm, addr));
   if (child !== null) expectWords(hmm, "the child", start, child.values, (addr) => pageAt(child.mm, addr));
 }
 
-/** What a device reads is what was written last. */
+/** A device reads the value written last. */
 function nothingStale({ hmm, start, values, gpu, other }: World): void {
   for (const { table, name } of [gpu, ...(other === null ? [] : [other])]) {
     if (table.closed) continue;
@@ -171,7 +174,7 @@ function nothingStale({ hmm, start, values, gpu, other }: World): void {
   }
 }
 
-/** What stands beside the engine and decides what comes: what is written where, and what drivers remember. */
+/** The state outside the engine that decides what follows: words written, and what drivers remember. */
 export function state({ values, child, gpu, other }: World): unknown {
   return [values, child?.values, gpu.invalidations, other?.invalidations];
 }
@@ -181,7 +184,7 @@ export const invariants = {
   "no device reads a stale page": nothingStale,
 };
 
-/** What is still mapped reads as it should, by accesses that bring pages back. */
+/** Mapped memory reads as expected, by accesses that bring pages back. */
 export function readAll({ hmm, mm, start, values, child }: World): void {
   const processes = [{ mm, values }, ...(child === null ? [] : [child])];
   for (const process of processes) {

@@ -1,16 +1,21 @@
-/** What memory holds: looked at without touching it, so that an injected failure finds what it would have found. */
+/**
+ * The contents of memory, read without touching it, so that an injected failure meets an unchanged engine.
+ */
 import { PAGE_SIZE, type Hmm, type Mm } from "../../src/index.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { PTE_KIND_MASK, PTE_KIND_SWAP, PTE_PRESENT, PTE_SPECIAL } from "../../assembly/uapi/pte.ts";
-import { FOLIO_INDEX, FOLIO_SIZE, HDR_FOLIOS, HDR_FRAMES } from "../../assembly/abi/struct.ts";
+import { FOLIO_INDEX, FOLIO_SIZE } from "../../assembly/abi/frame.ts";
+import { HDR_FOLIOS, HDR_FRAMES } from "../../assembly/abi/header.ts";
 import { encodePage, type PageContent } from "../golden/codec.ts";
 import { isPfnMap } from "../golden/state.ts";
 import type { EngineWorld } from "../golden/world.ts";
 
-/** By place (`0:17`, page 17 of process 0; `shm 1:0`): what is there. A place whose content is not known is left out. */
+/**
+ * Contents by place: `0:17` is page 17 of process 0; `shm 1:0`. A place with unknown contents is left out.
+ */
 export type Contents = Map<string, PageContent>;
 
-/** The contents of all processes and files. */
+/** Returns the contents of all processes and files. */
 export function look(world: EngineWorld): Contents {
   const contents: Contents = new Map();
   for (const [pid, { mm }] of world.processes) {
@@ -32,7 +37,7 @@ export function look(world: EngineWorld): Contents {
   return contents;
 }
 
-/** What a page holds. Of a file's mapping that has no entry the file knows. */
+/** Returns the contents of a page; the file has them where its mapping has no entry. */
 function contentAt(hmm: Hmm, mm: Mm, address: number, ofFile: boolean): PageContent | undefined {
   const entry = mm.lookupPte(address);
   if (entry === null) return ofFile ? undefined : 0;
@@ -42,7 +47,7 @@ function contentAt(hmm: Hmm, mm: Mm, address: number, ofFile: boolean): PageCont
   return encodePage(frame(hmm, swapped ? cachedPage(hmm, pfn) || pfn : pfn));
 }
 
-/** The page that the swap cache has for a slot; 0 if none. */
+/** Returns the page in the swap cache for a slot, or 0. */
 function cachedPage(hmm: Hmm, slot: number): number {
   const { mem } = contextOf("look", hmm);
   return mem.u32(mem.header(HDR_FOLIOS) + slot * FOLIO_SIZE + FOLIO_INDEX);
@@ -54,7 +59,9 @@ function frame(hmm: Hmm, pfn: number): Uint8Array {
   return mem.bytes.subarray(at, at + PAGE_SIZE);
 }
 
-/** What processes find when they read all their memory, signals included: what pages hold, for good. */
+/**
+ * Returns what processes read in all their memory, signals included. The reads change the engine for good.
+ */
 export function readAll(world: EngineWorld): Contents {
   const contents: Contents = new Map();
   const buffer = new Uint8Array(PAGE_SIZE);

@@ -1,6 +1,7 @@
 /**
- * Allocations inside the core fail, one at a time, in recorded runs: the operation says so or gets by without, nothing is
- * broken, no byte is lost, and repeated it succeeds. A sample; `npm run fail-alloc` has them all.
+ * Allocations inside the core fail, one at a time, in recorded runs: the operation reports the failure or
+ * does without, nothing breaks, no byte is lost, and the repeated operation succeeds. This is a sample; `npm
+ * run fail-alloc` runs all.
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -12,13 +13,13 @@ import { selectScenarios } from "../golden/replay.ts";
 
 const { run } = selectScenarios(loadScenarios(RECORDS), { notBuilt: NOT_BUILT });
 
-/** Every so many-th allocation of every so many-th scenario, and of the trace. */
+/** The sample: every 29th allocation of every fifth scenario, and every ninth of the trace. */
 const SCENARIO_STEP = 5;
 const ALLOCATION_STEP = 29;
 const TRACE_STEP = 9;
-/** Operations that the sample has to have reached, whatever becomes of the records. */
+/** Operations that the sample must reach, whatever records are added. */
 const OPERATIONS = ["r", "w", "dread", "dwrite", "dmig", "mmap", "munmap", "mprotect", "mremap", "fork"];
-/** Operations that cannot do without: no driver asks again, nothing can stay as it is. */
+/** Operations that cannot do without an allocation: no driver retries, and no page can stay in place. */
 const ALWAYS_REPORT = ["mmap", "munmap", "mprotect", "fork"];
 
 const test = suite("fail-alloc");
@@ -36,7 +37,7 @@ test("allocations of the golden scenarios", () => {
         const { index, op, args, nth, said, outcome, problem } = trial;
         const what = `${scenario.name} #${index} ${op} ${args.join(" ")}, allocation ${nth}`;
         assert.is(problem, undefined, `${what} says ${JSON.stringify(said)}: ${problem}`);
-        // What fails by rule has the same to say.
+        // An operation that fails by rule gives the same answer.
         if (outcome === "same" && (said.ret ?? 0) < 0) continue;
         seen.set(op, (seen.get(op) ?? new Set()).add(outcome));
       }

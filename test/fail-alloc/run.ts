@@ -10,14 +10,15 @@ import { selectScenarios } from "../golden/replay.ts";
 import { countTraceAllocations, runTrace, shortTrace } from "./trace.ts";
 import { countAllocations, trials, type Trial } from "./trial.ts";
 
-const HELP = `Makes every allocation inside the core fail, once each, in recorded runs: the golden scenarios and a short trace.
+const HELP = `Makes every allocation inside the core fail once, in recorded runs: the golden scenarios and
+a short trace.
 
   npm run fail-alloc -- [--only NAME] [--help]
 
-  --only NAME   the scenario NAME, or those whose name has NAME in it, or "trace"
+  --only NAME   only the scenario NAME, or the scenarios whose name contains NAME, or "trace"
 
-Each time the operation has to report it, or to get by without; every invariant holds, no byte of any page is lost, and
-the operation succeeds when it is repeated. Exit codes: 0, 1 if that is not so somewhere, 2 wrong usage.`;
+Each time the operation must report the failure or do without the allocation; every invariant holds,
+no byte is lost, and the repeated operation succeeds. Exit status: 0; 1 if an allocation breaks a rule; 2 for wrong usage.`;
 
 const PROGRESS_MS = 5000;
 const PROBLEMS_PRINTED = 20;
@@ -29,7 +30,7 @@ function describe({ scenario, index, op, args, nth, said, problem }: Trial): str
   return `${where}: allocation ${nth} fails, it says ${JSON.stringify(said)}\n    ${problem}`;
 }
 
-/** What happened so far. */
+/** Counts so far. */
 class Tally {
   readonly outcomes = { reported: 0, partly: 0, same: 0 };
   problems = 0;

@@ -1,12 +1,12 @@
 /**
- * A recorded trace, run with real bytes: every store writes, every load is compared with what was stored. One allocation
- * fails; the access that met it is repeated.
+ * A recorded trace, run with real bytes: every store writes, every load is compared with the value stored.
+ * One allocation fails, and the access that met the failure is repeated.
  */
 import { Hmm, HmmError, PAGE_SIZE, type Mm } from "../../src/index.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { SimDevice } from "../../src/sim/device.ts";
 import { grow } from "../../src/sim/space.ts";
-import { HDR_FAIL_ALLOC } from "../../assembly/abi/struct.ts";
+import { HDR_FAIL_ALLOC } from "../../assembly/abi/header.ts";
 import type { Access } from "../cli/program.ts";
 
 export interface TracedAccess {
@@ -14,30 +14,30 @@ export interface TracedAccess {
   access: Access;
 }
 
-/** What became of the failure. */
+/** The outcome of the failure. */
 export interface TraceTrial {
-  /** Allocations that were still to go: 0, the failure has come. */
+  /** Allocations left until the failure; 0 if it has occurred. */
   left: number;
-  /** The access that reported it; undefined: the run got by without. */
+  /** The access that reported the failure; undefined if the run did without the allocation. */
   reported?: { at: number; code: string };
 }
 
 const KIB = 1024;
-/** Device memory is smaller than what the device touches: pages are evicted, too. */
+/** Device memory is smaller than the device's working set, so that pages are evicted. */
 const CONFIG = { systemMemory: 4096 * KIB, deviceMemory: 2048 * KIB } as const;
 const DEVICE_SIZE = 128 * KIB;
-/** Accesses of each phase of a program in which one agent works. */
+/** Accesses taken from each phase of a program (a phase has one agent). */
 const PHASE_ACCESSES = 6;
 
 class TraceRun {
   readonly hmm = Hmm.createSync(CONFIG);
   readonly #mm: Mm = this.hmm.createMm();
   readonly #device = new SimDevice(this.hmm, this.#mm, DEVICE_SIZE);
-  /** What was stored, by page. */
+  /** Stored bytes by page. */
   readonly #stored = new Map<number, Uint8Array>();
   #value = 0;
 
-  /** Makes an access. It throws what the engine throws; then nothing has been stored that was not to be stored. */
+  /** Makes an access. Throws what the engine throws; then only bytes of this access are stored. */
   perform({ agent, access: [kind, address, size] }: TracedAccess): void {
     const device = agent === "device";
     for (let at = address; at < address + size; at++) if (this.#mm.findVma(at) === null) grow(this.#mm, at);
@@ -71,7 +71,9 @@ class TraceRun {
     return this.#stored.get(Math.floor(address / PAGE_SIZE))?.[address % PAGE_SIZE] ?? 0;
   }
 
-  /** The device reads or writes through its table, a page at a time; what it lacks is moved to it, or mirrored. */
+  /**
+   * The device reads or writes through its table, one page at a time; missing pages migrate or are mirrored.
+   */
   #onDevice(address: number, bytes: Uint8Array, write: boolean): void {
     for (let done = 0; done < bytes.length;) {
       const at = address + done;
@@ -89,7 +91,7 @@ class TraceRun {
     }
   }
 
-  /** Everything that was stored is there, and every invariant holds. Faults nothing in. */
+  /** Checks all stored bytes and every invariant, without a fault. */
   check(): void {
     this.hmm.verify();
     for (const [page, stored] of this.#stored) {
@@ -99,7 +101,7 @@ class TraceRun {
     }
   }
 
-  /** Allocations until the injected failure. */
+  /** Allocations left until the injected failure. */
   get left(): number {
     return contextOf("fail-alloc", this.hmm).mem.header(HDR_FAIL_ALLOC);
   }
@@ -112,8 +114,8 @@ class TraceRun {
 }
 
 /**
- * Runs the accesses with the nth allocation failing. Throws if an access reports something else than a lack of memory,
- * or a second time, or if a byte is lost.
+ * Runs the accesses with the nth allocation failing. Throws if an access reports anything but a lack of
+ * memory, if a second access reports one, or if a byte is lost.
  */
 export function runTrace(accesses: readonly TracedAccess[], nth: number): TraceTrial {
   const run = new TraceRun();
@@ -139,7 +141,9 @@ export function runTrace(accesses: readonly TracedAccess[], nth: number): TraceT
   return trial;
 }
 
-/** The code of an error that says that memory ran out, itself or as what the driver's callback threw. */
+/**
+ * Returns the code of an error that reports a lack of memory, thrown by the engine or by a driver's callback.
+ */
 function lackOfMemory(error: unknown): string | undefined {
   if (!(error instanceof HmmError)) return undefined;
   const { cause } = error;
@@ -147,7 +151,9 @@ function lackOfMemory(error: unknown): string | undefined {
   return undefined;
 }
 
-/** The part of a recorded program that every allocation of is worth failing: each of its phases, its first accesses. */
+/**
+ * Returns the part of a recorded program whose allocations fail one by one: the first accesses of each phase.
+ */
 export function shortTrace(accesses: readonly TracedAccess[]): TracedAccess[] {
   const short: TracedAccess[] = [];
   let phase = 0;
@@ -158,7 +164,7 @@ export function shortTrace(accesses: readonly TracedAccess[]): TracedAccess[] {
   return short;
 }
 
-/** How many allocations the accesses make where none fails. */
+/** Returns the number of allocations that the accesses make if none fails. */
 export function countTraceAllocations(accesses: readonly TracedAccess[]): number {
   const many = 0xffffffff;
   return many - runTrace(accesses, many).left;

@@ -1,43 +1,44 @@
 /**
- * One allocation of one recorded operation fails, once. The operation has to say so, or to get by without it; nothing may
- * be broken, no byte lost; and when it is repeated, everything is as if nothing had happened.
+ * One allocation of one recorded operation fails once. The operation must report the failure or do without
+ * the allocation; nothing breaks, no byte is lost; and the repeated operation leaves the state of a run
+ * without failure.
  */
 import { EAGAIN, EBUSY, EFAULT, EINVAL, EIO, ENOENT, ENOMEM, HmmError } from "../../src/index.ts";
 import { contextOf } from "../../src/engine/context.ts";
-import { HDR_FAIL_ALLOC } from "../../assembly/abi/struct.ts";
+import { HDR_FAIL_ALLOC } from "../../assembly/abi/header.ts";
 import type { Answer, GoldenRecord, Scenario } from "../golden/records.ts";
 import { makeEngineWorld, type EngineWorld } from "../golden/world.ts";
 import { look, readAll, type Contents } from "./contents.ts";
 
-/** What an operation answered; `error` is what it threw. */
+/** An operation's answer; `error` is what it threw. */
 type Said = Answer & { error?: string };
 
 export interface Trial {
   scenario: string;
-  /** The operation's number, and the operation. */
+  /** The operation's number and the operation. */
   index: number;
   op: string;
   args: (number | string)[];
-  /** Which of its allocations failed. */
+  /** The number of the allocation that failed. */
   nth: number;
-  /** What the operation answered: an error; less than without the failure; the same. */
+  /** The operation's answer: an error, less than without the failure, or the same. */
   outcome: "reported" | "partly" | "same";
   said: Said;
-  /** What is wrong. */
+  /** Problems found. */
   problem?: string;
 }
 
 /** More allocations than any operation makes. */
 const MANY = 0xffffffff;
 
-/** A world in which the operations before lines[at] have been performed. */
+/** Returns a world after the operations before lines[at]. */
 function before(scenario: Scenario, at: number): EngineWorld {
   const world = makeEngineWorld(scenario);
   for (const line of scenario.lines.slice(0, at)) world.act(line);
   return world;
 }
 
-/** Performs an operation. An HmmError is an answer, too. */
+/** Performs an operation. An HmmError counts as an answer. */
 function say(world: EngineWorld, line: GoldenRecord): Said {
   try {
     return world.act(line);
@@ -48,7 +49,7 @@ function say(world: EngineWorld, line: GoldenRecord): Said {
   }
 }
 
-/** As say(), with the nth allocation failing. Returns the allocations that were left to go, too. */
+/** Like say(), with the nth allocation failing. Also returns the allocations left until the failure. */
 function sayFailing(world: EngineWorld, line: GoldenRecord, nth: number): { said: Said; left: number } {
   world.hmm.failAllocation(nth);
   try {
@@ -59,7 +60,7 @@ function sayFailing(world: EngineWorld, line: GoldenRecord, nth: number): { said
   }
 }
 
-/** How many allocations each line makes. */
+/** Returns the number of allocations of each line. */
 export function countAllocations(scenario: Scenario): number[] {
   const world = makeEngineWorld(scenario);
   const counts = scenario.lines.map((line) => MANY - sayFailing(world, line, MANY).left);
@@ -67,12 +68,13 @@ export function countAllocations(scenario: Scenario): number[] {
   return counts;
 }
 
-/** What the operation does where nothing fails. */
+/** Returns what the operation does if nothing fails. */
 interface Clean {
   said: Said;
   /**
-   * What memory may hold afterwards, looked at and read. If the operation fails by rule, there are two states: after
-   * it, and after it was repeated, since a device that has mapped more by then writes more.
+   * Returns the contents that memory may have afterwards. An operation that fails by rule allows two: those
+   * after the operation, and those after a repetition, since a device that has mapped more pages by then
+   * writes more.
    */
   contents: Contents[];
   read: Contents[];
@@ -92,7 +94,7 @@ function cleanRun(scenario: Scenario, at: number): Clean {
   return clean;
 }
 
-/** Performs lines[at] once for each of these allocations of its, which fails. */
+/** Performs lines[at] once for each of the given allocations, with that allocation failing. */
 export function* trials(scenario: Scenario, at: number, allocations: readonly number[]): Generator<Trial> {
   const line = scenario.lines[at];
   const clean = cleanRun(scenario, at);
@@ -117,11 +119,11 @@ function attempt(world: EngineWorld, line: GoldenRecord, clean: Clean, trial: Tr
   if (left > 0) throw new Error("the operation made fewer allocations than before");
   world.verify();
   const now = look(world);
-  // An operation that fails by rule does not say which failure it met: it is repeated, too.
+  // An operation that fails by rule does not say which failure it met, so it is repeated.
   if (trial.outcome === "same" && !isError(clean.said))
     demandSame("without a word, it has lost", now, clean.contents);
   else {
-    // A file that could not be filled is a new one all the same.
+    // A file that could not be filled is a new file all the same.
     if (line.op !== "file") demandSame("it has lost", now, [old, ...clean.contents]);
     if (isError(said) && !isError(clean.said) && !saysNoMemory(line, said))
       throw new Error("that does not say that memory ran out");
@@ -136,10 +138,10 @@ function attempt(world: EngineWorld, line: GoldenRecord, clean: Clean, trial: Tr
 }
 
 /**
- * Performs an operation again, with what the kernel's test driver needs where a part of the first attempt has had an
- * effect. Pages that have moved to a device whose table then had no room for them do not move again: the device faults
- * their entries in when it reads them. A write of the device to pages of its own that fork has shared is EFAULT, unless
- * a page before them needs a fault, which then takes them back, too; after the first attempt none does.
+ * Performs an operation again, with what the kernel's test driver needs where part of the first attempt took
+ * effect. Pages that moved to a device whose table then had no room do not move again: the device faults
+ * their entries in when it reads them. A device write to its own pages that fork has shared is EFAULT, unless
+ * a page before them needs a fault, which takes them back as well; after the first attempt no page does.
  */
 function repeat(world: EngineWorld, line: GoldenRecord, clean: Said): Said {
   const said = say(world, line);
@@ -151,7 +153,7 @@ function repeat(world: EngineWorld, line: GoldenRecord, clean: Said): Said {
   return say(world, line);
 }
 
-/** What counts as an answer: not how many faults and pages it took to get there. */
+/** Returns the part of an answer that must agree: the counts of faults and pages may differ. */
 function essence({ faults: _faults, flt: _flt, cpages: _cpages, ...rest }: Said): string {
   return JSON.stringify(rest);
 }
@@ -163,7 +165,7 @@ function isError({ error, ret, ok, sig, rets, data }: Said): boolean {
   return [...(sig ?? []), ...(rets ?? []), ...(data ?? [])].some((value) => negative(value) || signal(value));
 }
 
-/** How an operation says that memory ran out, where it is not ENOMEM, or EFAULT where a driver's callback threw it. */
+/** Reports of a lack of memory other than ENOMEM, and than EFAULT where a driver's callback threw. */
 const CODES: Readonly<Record<string, readonly number[]>> = {
   mlock: [EAGAIN],
   // The page could not be read back through the device's table.
@@ -172,12 +174,12 @@ const CODES: Readonly<Record<string, readonly number[]>> = {
   dexcl: [EBUSY],
   // A page that MADV_COLLAPSE needs could not be swapped in: as the kernel says it.
   "madv collapse": [EINVAL],
-  // What /proc/PID/mem answers to a failed access.
+  // The answer of /proc/PID/mem to a failed access.
   memread: [EIO],
   memwrite: [EIO],
 };
 
-/** Is the error one that this operation answers when memory runs out? */
+/** Whether the operation may answer this error when memory runs out. */
 function saysNoMemory({ op, args }: GoldenRecord, { error, ret = 0, rets = [], sig = [] }: Said): boolean {
   const name = op === "madv" ? `madv ${args![2]}` : op;
   const known = [ENOMEM, EFAULT, ...(CODES[name] ?? [])];
@@ -192,7 +194,7 @@ function outcomeOf(said: Said, clean: Said): Trial["outcome"] {
   return isError(said) ? "reported" : "partly";
 }
 
-/** Each place of which `allowed` all know the content has one of these contents. */
+/** Each place whose contents all of `allowed` know has one of these contents. */
 function demandSame(what: string, now: Contents, allowed: readonly Contents[]): void {
   for (const [place, content] of now) {
     const known = allowed.flatMap((contents) => contents.get(place) ?? []);

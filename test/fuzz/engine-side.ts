@@ -2,18 +2,9 @@
 import { Hmm, Memcg, PAGE_SIZE, type HmmFile, type Mm, type Pin } from "../../src/index.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { PTE_KIND_MASK, PTE_KIND_SWAP, PTE_PRESENT, PTE_SPECIAL } from "../../assembly/uapi/pte.ts";
-import {
-  HEADER,
-  POOL_CAPACITY,
-  POOL_FREE,
-  POOL_HIGH,
-  POOL_USED,
-  SWAP_ZONE,
-  TABLE_POOLS,
-  ZONE_FREE_PAGES,
-  ZONE_SIZE,
-  ZONES,
-} from "../../assembly/abi/struct.ts";
+import { HEADER, ZONES } from "../../assembly/abi/header.ts";
+import { POOL_CAPACITY, POOL_COUNT, POOL_FREE, POOL_HIGH, POOL_USED } from "../../assembly/abi/pool.ts";
+import { SWAP_ZONE, ZONE_FREE_PAGES, ZONE_SIZE } from "../../assembly/abi/zone.ts";
 import { PMD_SIZE } from "../../assembly/uapi/page.ts";
 import { encodeBytes } from "../golden/codec.ts";
 import { frameBytes, swappedBytes } from "../golden/inspect.ts";
@@ -140,7 +131,7 @@ export class EngineSide {
     if (lost !== 0) throw new Error(`${lost} pages of system memory are lost`);
     if (this.swapped > 0) throw new Error(`${this.swapped} slots of swap space are lost`);
     const { mem } = contextOf("fuzz", this.hmm);
-    for (let table = 0; table < TABLE_POOLS; table++) {
+    for (let table = 0; table < POOL_COUNT; table++) {
       const field = (offset: number): number => mem.pool(table, offset);
       if (field(POOL_USED) === 0) continue;
       const numbers = `high ${field(POOL_HIGH)}, capacity ${field(POOL_CAPACITY)}, free ${field(POOL_FREE)}`;

@@ -74,7 +74,7 @@ export class Handle {
   moveTo(hmm: Hmm): void {
     if (this.orphaned) return;
     this.mm = hmm.mms().find(({ id }) => id === this.mm.id)!;
-    this.table = hmm.deviceTables().find(({ table }) => table === this.table.table)!;
+    this.table = hmm.deviceTables().find(({ id }) => id === this.table.id)!;
     this.notifier = hmm.notifiers().find(({ id }) => id === this.notifier.id)!;
     this.legacy.moveTo(hmm);
   }

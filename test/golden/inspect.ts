@@ -11,9 +11,8 @@ import {
   FOLIO_MAPS,
   FOLIO_REFERENCED,
   FOLIO_SIZE,
-  HDR_FOLIOS,
-  HDR_FRAMES,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/frame.ts";
+import { HDR_FOLIOS, HDR_FRAMES } from "../../assembly/abi/header.ts";
 
 export interface PageInfo {
   /** Entries that name the page, in all address spaces. */

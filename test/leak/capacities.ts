@@ -1,4 +1,4 @@
-/** Each thing that can run out, run out. */
+/** Every resource that can run out, used up. */
 import { Dmirror } from "../../src/dmirror.ts";
 import {
   DeviceTable,
@@ -78,7 +78,7 @@ const objects: Capacity[] = [
   },
 ];
 
-/** Address spaces whose notifiers each change the next one. */
+/** Address spaces whose notifiers each change the next address space. */
 function nested(hmm: Hmm): () => void {
   let depth = 0;
   const spaces = Array.from({ length: 20 }, () => {

@@ -1,4 +1,4 @@
-/** Tables of the address spaces, run out. */
+/** The tables of address spaces, used up. */
 import {
   DeviceTable,
   hmmPfn,
@@ -11,7 +11,9 @@ import {
 } from "../../src/index.ts";
 import { few, GIB, PART, place, SPLIT, written, type Capacity } from "./capacity.ts";
 
-/** One mapping of many pages, of which every second one is treated otherwise: each call splits it. */
+/**
+ * One mapping of many pages, of which every second page is treated differently: each call splits the mapping.
+ */
 const splitting =
   (split: (mm: Mm, addr: number) => void): Capacity["use"] =>
   (hmm) => {

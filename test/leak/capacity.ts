@@ -10,15 +10,17 @@ import {
 export interface Capacity {
   name: string;
   config: HmmConfig;
-  /** What fails sooner or later, called with 0, 1, 2, …; what it opens goes to `held`. */
+  /**
+   * A call that fails sooner or later, called with 0, 1, 2, …; it adds the objects that it opens to `held`.
+   */
   use(hmm: Hmm, held: { close(): void }[]): (i: number) => void;
-  /** How the error names what ran out. */
+  /** The error's name for the resource that ran out. */
   says: RegExp;
-  /** What a call that failed may leave behind until the end, as in Linux. */
+  /** Usage that a failed call may leave until the end, as in Linux. */
   keeps?: readonly string[];
 }
 
-/** The first of two splits of a mapping, which changes nothing that can be seen. */
+/** The first of two splits of a mapping, which has no visible effect. */
 export const SPLIT = ["vmas", "anonVmaLinks"];
 /** Tables on the way to an entry. */
 export const PART = ["pageTables"];
@@ -27,7 +29,7 @@ export const few = (capacities: HmmConfig["capacities"]): HmmConfig => ({ capaci
 export const FIXED = 0x100032; // private, anonymous, fixed, replacing nothing
 export const GIB = 2 ** 30;
 
-/** Written pages that are not neighbours. */
+/** Written pages that are not neighbors. */
 export function place(mm: Mm, addr: number, npages = 1): number {
   return mm.mmap({ length: npages * PAGE_SIZE, addr, flags: FIXED });
 }

@@ -1,4 +1,4 @@
-/** Operations of which every single allocation is made to fail, one at a time. */
+/** Operations whose allocations failures.test.ts makes fail, one at a time. */
 import { Dmirror, DmirrorDevice } from "../../src/dmirror.ts";
 import {
   DeviceTable,
@@ -30,7 +30,7 @@ import {
 import { DelayedDevice } from "../../src/testing.ts";
 import { TestGpu } from "../util/driver.ts";
 
-/** Prepares, and returns the operation. What it opens and hmm.close() does not close goes to `held`. */
+/** Prepares and returns the operation. Adds to `held` the objects that hmm.close() does not close. */
 type Failure = (hmm: Hmm, held: { close(): void }[]) => () => unknown;
 
 const GIB = 2 ** 30;
@@ -39,7 +39,7 @@ const PRIVATE = 0x22;
 const FIXED = PRIVATE | 0x10;
 const POPULATE = PRIVATE | 0x8000;
 
-/** Eight pages on both sides of a boundary between page tables; the first half is written. */
+/** Eight pages, four on each side of a boundary between page tables; the first half is written. */
 function space(hmm: Hmm, options: { memcg?: Memcg } = {}): { mm: Mm; addr: number; end: number } {
   const mm = hmm.createMm(options);
   const addr = GIB - HALF;
@@ -48,16 +48,16 @@ function space(hmm: Hmm, options: { memcg?: Memcg } = {}): { mm: Mm; addr: numbe
   return { mm, addr, end: addr + 2 * HALF };
 }
 
-/** Operations that, if they fail, have not touched what is in memory. */
+/** Operations that leave memory unchanged if they fail. */
 export const HARMLESS = /^(createMm|mmap$|munmap|mprotect|madvise|mlock|mremap to|fork)/;
 
-/** Whether the first address space has what space() wrote. */
+/** Whether the first address space holds what space() wrote. */
 export function isIntact(hmm: Hmm): boolean {
   const [mm] = hmm.mms();
   return mm === undefined || mm.vmas().length === 0 || mm.read(GIB - HALF, HALF).every((byte) => byte === 1);
 }
 
-/** The same with the pages on a device. */
+/** Like space(), with the pages on a device. */
 function onDevice(hmm: Hmm): ReturnType<typeof space> & { gpu: TestGpu } {
   const made = space(hmm);
   const gpu = new TestGpu(made.mm, 2 << 20);

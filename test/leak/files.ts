@@ -1,4 +1,4 @@
-/** Files, shared memory and swap space: work with them, and every allocation of it made to fail. */
+/** Files, shared memory and swap space: scenarios, capacities, and operations whose allocations fail. */
 import * as assert from "uvu/assert";
 import {
   MADV_DONTNEED,
@@ -31,7 +31,7 @@ function fileOf(hmm: Hmm, kind: "disk" | "shmem"): HmmFile {
   return file;
 }
 
-/** A file that two address spaces map, one of them also privately. */
+/** A file that two address spaces map; one of them also maps it privately. */
 function shared(
   hmm: Hmm,
   kind: "disk" | "shmem",

@@ -3,7 +3,7 @@ import { pattern } from "../util/driver.ts";
 
 export type Scenario = (hmm: Hmm) => void | Promise<void>;
 
-/** An address space with npages written pages. */
+/** Creates an address space with npages written pages. */
 export function populated(hmm: Hmm, npages: number): { mm: Mm; addr: number; end: number } {
   const mm = hmm.createMm();
   const addr = mm.mmap({ length: npages * PAGE_SIZE });

@@ -1,4 +1,4 @@
-/** Work of every kind, all of it closed at the end. */
+/** Every kind of work; each scenario closes everything at its end. */
 import * as assert from "uvu/assert";
 import { Dmirror, DmirrorDevice } from "../../src/dmirror.ts";
 import {
@@ -32,7 +32,7 @@ import { populated, setup, type Scenario } from "./scenario.ts";
 
 const RW = PROT_READ | PROT_WRITE;
 
-/** Three generations, each with writes of its own. */
+/** Three generations of processes, each with writes of its own. */
 function family(hmm: Hmm): Mm[] {
   const { mm, addr } = populated(hmm, 16);
   const child = mm.fork();

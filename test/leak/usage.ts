@@ -1,8 +1,6 @@
-/** What of an engine's tables and memory is in use, read from its linear memory. */
+/** Reads from an engine's linear memory how much of its tables and memory is in use. */
+import { FOLIO_FLAGS, FOLIO_FREE, FOLIO_SIZE } from "../../assembly/abi/frame.ts";
 import {
-  FOLIO_FLAGS,
-  FOLIO_FREE,
-  FOLIO_SIZE,
   HDR_ARENA,
   HDR_ARENA_END,
   HDR_CMD_DEPTH,
@@ -11,32 +9,40 @@ import {
   HDR_FOLIOS,
   HDR_SYSTEM_FRAMES,
   HEADER,
-  POOL_STRIDE,
-  POOL_USED,
   POOLS,
+  ZONES,
+} from "../../assembly/abi/header.ts";
+import { POOL_COUNT, POOL_STRIDE, POOL_USED } from "../../assembly/abi/pool.ts";
+import {
   SWAP_ZONE,
-  TABLE_POOLS,
   ZONE_COUNT,
   ZONE_FLAGS,
   ZONE_FREE_PAGES,
   ZONE_PFN_END,
   ZONE_PFN_FIRST,
   ZONE_SIZE,
-  ZONES,
-} from "../../assembly/abi/struct.ts";
-import type { Hmm } from "../../src/index.ts";
+} from "../../assembly/abi/zone.ts";
+import type { Hmm, HmmConfig } from "../../src/index.ts";
 
-/** By what it counts. */
+/** The configuration of this folder's tests. */
+export const SMALL: HmmConfig = {
+  systemMemory: 2 << 20,
+  deviceMemory: 8 << 20,
+  swap: 1 << 16,
+  arena: 1 << 18,
+};
+
+/** Counts of what is in use, by name. */
 export type Usage = Record<string, number>;
 
-const NAMES =
-  "mms vmas anonVmas anonVmaLinks pageTables notifiers memcgs migrations deviceTables files ksmPages ksmAddresses".split(
-    " ",
-  );
-/** pfn 0 and the zero page. */
+const NAMES = [
+  ...["mms", "vmas", "anonVmas", "anonVmaLinks", "pageTables", "notifiers", "memcgs"],
+  ...["migrations", "deviceTables", "files", "ksmPages", "ksmAddresses"],
+];
+/** Frames that are always in use: pfn 0 and the zero page. */
 const RESERVED = 2;
 
-/** Bytes of the arena that are in use, the heads of blocks included. Free blocks side by side count as one. */
+/** Returns the bytes of the arena in use, block headers included. Adjacent free blocks count as one block. */
 function arenaInUse(view: DataView): number {
   const u32 = (at: number): number => view.getUint32(at, true);
   const end = u32(HEADER + HDR_ARENA_END);
@@ -47,12 +53,12 @@ function arenaInUse(view: DataView): number {
   return used;
 }
 
-/** Reads the usage. Allocates nothing. */
+/** Reads the usage without an allocation. */
 export function readUsage(memory: ArrayBuffer): Usage {
   const view = new DataView(memory);
   const u32 = (at: number): number => view.getUint32(at, true);
   const usage: Usage = {};
-  for (let table = 0; table < TABLE_POOLS; table++) {
+  for (let table = 0; table < POOL_COUNT; table++) {
     usage[NAMES[table] ?? `table ${table}`] = u32(HEADER + POOLS + table * POOL_STRIDE + POOL_USED);
   }
   for (let zone = 0; zone < ZONE_COUNT; zone++) {
@@ -73,7 +79,7 @@ export function readUsage(memory: ArrayBuffer): Usage {
   return usage;
 }
 
-/** Watches an engine from boot on. */
+/** Compares an engine's usage with that at boot. */
 export class LeakCheck {
   readonly hmm: Hmm;
   readonly #memory: ArrayBuffer;
@@ -91,14 +97,20 @@ export class LeakCheck {
     return readUsage(this.#memory);
   }
 
-  /** Allocations until the injected failure; 0: it has come. */
+  /** Allocations left until the injected failure; 0 if it has occurred. */
   get allocationsToFailure(): number {
     return new DataView(this.#memory).getUint32(HEADER + HDR_FAIL_ALLOC, true);
   }
 
-  /** What is in use and was not at boot, as text; empty if nothing is. */
+  /** What is in use and was not at boot, as text; empty if nothing. */
   get leaked(): string {
     const differences = Object.entries(this.usage).filter(([name, n]) => n !== (this.#atBoot[name] ?? 0));
     return differences.map(([name, n]) => `${n} ${name}`).join(", ");
   }
+}
+
+/** Closes what a test holds, and then all that is left open in the engine. */
+export function closeAll(hmm: Hmm, held: { close(): void }[]): void {
+  for (const object of held) object.close();
+  hmm.close();
 }

@@ -48,7 +48,7 @@ export const CORE_HMM: readonly Mutant[] = [
   },
   {
     name: "snapshot-loses-the-write-bit",
-    file: core("hmm/range-fault"),
+    file: core("hmm/encode"),
     before: "v128.store(slot, v128.or(pfns, v128.and(flags, i32x4.splat(<i32>PTE_HMM))));",
     after: "v128.store(slot, v128.or(pfns, v128.and(flags, i32x4.splat(<i32>0x80000000))));",
   },
@@ -61,7 +61,7 @@ export const CORE_HMM: readonly Mutant[] = [
   },
   {
     name: "range-fault-reports-another-device-page",
-    file: core("hmm/range-fault"),
+    file: core("hmm/slots"),
     before: "return cmd.owner == <u32>OWNER_ANY || zoneOf(zoneOfPfn(ptePfn(pte))).owner == cmd.owner;",
     after: "return zoneOf(zoneOfPfn(ptePfn(pte))).owner != 0;",
   },
@@ -180,12 +180,12 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "verify-does-not-look-at-device-tables",
     file: core("verify/verify"),
-    before: "    if (changetype<usize>(table) && table.mm) checkMirror(table, migrations != 0);\n",
+    before: "    if (exists(table) && table.mm) checkMirror(table, migrations != 0);\n",
     after: "",
   },
   {
     name: "verify-does-not-count-references",
-    file: core("verify/verify"),
+    file: core("verify/zones"),
     before: "  if (left != explained) broken(VERIFY_REFCOUNT, 0, 0, explained, left);\n",
     after: "",
     ask: ["unit/engine"],

@@ -20,7 +20,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
   {
     name: "block-off-the-list-when-a-frame-comes-back",
     file: core("frame/page-free"),
-    before: "  if (!before) listPush(changetype<usize>(z) + ZONE_PARTIAL_BLOCKS, block);\n",
+    before: '  if (!before) listPush(changetype<usize>(z) + offsetof<Zone>("partialBlocks"), block);\n',
     after: "",
     ask: ["unit/devmem"],
   },
@@ -108,7 +108,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
   },
   {
     name: "reverse-map-link-not-in-the-list",
-    file: core("space/rmap"),
+    file: core("space/anon-vma"),
     before: "  treeInsert(anonVmaAt(anonId), link);\n",
     after: "",
   },

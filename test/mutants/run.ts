@@ -1,5 +1,5 @@
 /**
- * Breaks the engine in many ways, one at a time, and sees which test notices. See docs/testing.md.
+ * Breaks the engine in many ways, one at a time, and finds the test that notices. See docs/testing.md.
  *
  *   npm run mutants -- [--only NAME] [--list] [--help]
  */
@@ -13,16 +13,16 @@ import type { Mutant } from "./mutant.ts";
 import { MUTANTS } from "./table.ts";
 import { Tree } from "./tree.ts";
 
-const HELP = `Breaks the engine in named ways, one at a time, in copies of the project, and sees which test notices.
+const HELP = `Breaks the engine in named ways, one at a time, in copies of the project, and finds the test that notices.
 
   npm run mutants -- [options]
 
-  --only NAME   the mutant NAME, or those whose name has NAME in it (repeatable)
-  --list        the mutants, and nothing else
-  --help        this text
+  --only NAME   only the mutant NAME, or else the mutants whose name contains NAME (repeatable)
+  --list        only list the mutants
+  --help        print this text
 
-First the engine without any mutant has to pass all tests that will be asked (with --only: those that are asked). A
-mutant that no test notices is a failure, and so is one whose text is no longer in the code. Wrong usage: 2.`;
+A test file counts only if it passes without any mutant, which is found out before it is first asked. A mutant that
+no test notices is a failure, and so is a mutant whose text is no longer in the code. Wrong usage: exit status 2.`;
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const NAME_WIDTH = Math.max(...MUTANTS.map(({ name }) => name.length));
@@ -114,16 +114,16 @@ async function run(mutants: readonly Mutant[]): Promise<number> {
   const elapsed = (): string => `${((performance.now() - start) / 1000).toFixed(0)} s`;
   const judge = new Judge(ROOT);
   const trees = await makeTrees(Math.min(availableParallelism(), mutants.length));
-  if (mutants.length === MUTANTS.length) {
-    await onTrees(trees, judge.files, async (tree, file) => void (await judge.clean(tree, file)));
-    console.log(`mutants: the engine without any passes ${judge.files.length} test files (${elapsed()})`);
-  }
   const verdicts: Verdict[] = [];
-  await onTrees(trees, mutants, async (tree, mutant) => {
-    const verdict = await judge.judge(tree, mutant);
-    verdicts.push(verdict);
-    console.log(`${`${verdicts.length}`.padStart(3)}/${mutants.length} ${describe(verdict)}`);
-  });
+  try {
+    await onTrees(trees, mutants, async (tree, mutant) => {
+      const verdict = await judge.judge(tree, mutant);
+      verdicts.push(verdict);
+      console.log(`${`${verdicts.length}`.padStart(3)}/${mutants.length} ${describe(verdict)}`);
+    });
+  } finally {
+    for (const tree of trees) tree.stop(); // their compilers would keep this process alive
+  }
   const caught = verdicts.filter(({ caughtBy }) => caughtBy !== undefined);
   console.log(`\nmutants: caught by ${bySuite(caught)}; ${elapsed()}`);
   console.log(`${caught.length} passed, ${verdicts.length - caught.length} failed`);

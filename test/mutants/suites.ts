@@ -1,8 +1,8 @@
-/** Which test files are asked whether they notice a mutant, and in which order. */
+/** The test files that are asked whether they notice a mutant, in order. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** Those that find most, soonest, come first; what is not named here comes last. */
+/** The kinds in the order in which they are asked: first what finds most in the least time. The others come last. */
 const ORDER = [
   "golden",
   "unit",
@@ -16,7 +16,7 @@ const ORDER = [
   "text",
 ];
 
-/** Not asked: they are about the text of the sources, about other parts, or about tests. */
+/** Not asked: they test the text of the sources, other parts of the project, or the tests themselves. */
 const LEFT_OUT = ["tidy", "docs", "bench", "runner", "mutants", "text/bind", "golden/harness", "cli/args"];
 
 /** The kind and the subject of a test file: `unit/swap` for `test/unit/space/swap.test.ts`. */

@@ -1,5 +1,5 @@
 /** A copy of the project in a scratch folder, in which mutants are made, built and tested. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { fork, spawn, type ChildProcess } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -34,8 +34,15 @@ interface Ended {
   report: string;
 }
 
+/** What compiler.mjs answers. */
+interface Compiled {
+  failed: boolean;
+  output: string;
+}
+
 export class Tree {
   #child: ChildProcess | undefined;
+  #compiler: ChildProcess | undefined;
 
   /** @param root the project; @param folder where the copy goes, a folder that does not exist yet */
   constructor(
@@ -96,15 +103,30 @@ export class Tree {
     for (const [name, bytes] of modules) writeFileSync(join(this.folder, name), bytes);
   }
 
-  /** Ends what runs in it. */
+  /** Ends the processes that run in the tree. */
   stop(): void {
     this.#child?.kill("SIGKILL");
+    this.#compiler?.kill("SIGKILL");
+    this.#compiler = undefined;
   }
 
   async #compile(entry: string, output: string, options: string[]): Promise<void> {
-    const asc = "node_modules/assemblyscript/bin/asc.js";
-    const { code, output: said } = await this.#run([asc, entry, "--outFile", output, ...options], 120);
-    if (code !== 0) throw new BuildError(said);
+    this.#compiler ??= fork("test/mutants/compiler.mjs", {
+      cwd: this.folder,
+      execArgv: [],
+      stdio: "inherit",
+    });
+    const compiler = this.#compiler;
+    const { failed, output: said } = await new Promise<Compiled>((resolve, reject) => {
+      const ended = (code: number | null): void => reject(new Error(`the compiler ended with ${code}`));
+      compiler.once("exit", ended);
+      compiler.once("message", (answer) => {
+        compiler.off("exit", ended);
+        resolve(answer as Compiled);
+      });
+      compiler.send([entry, "--outFile", output, ...options]);
+    });
+    if (failed) throw new BuildError(said);
   }
 
   /** Writes a module as the string that programs import (tools/build.mjs). */

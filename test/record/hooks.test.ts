@@ -1,7 +1,20 @@
 /** Each hook that a compiler calls: what it records, and that what it stands for is done. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Test } from "uvu";
 import * as assert from "uvu/assert";
 import { EVENT, accesses, events } from "../util/hmt.ts";
-import { accessesIn, buildProgram, checkTotals, printed, record, withCompilers } from "./recorder.ts";
+import {
+  accessesIn,
+  buildProgram,
+  checkTotals,
+  folder,
+  has,
+  printed,
+  record,
+  skipping,
+  withCompilers,
+} from "./recorder.ts";
 
 const LOADS_AND_STORES = `
 #include <stdint.h>
@@ -131,6 +144,49 @@ withCompilers("hooks", (test, compiler) => {
         expected.map((kind) => `${kind} 0,${size}`),
       );
     }
+  });
+
+  const cxx = compiler.replace("gcc", "g++").replace("clang", "clang++");
+  const withCxx: Test = has(cxx, "--version") ? test : skipping(test);
+  withCxx("C++: virtual calls, new, and a function in a namespace on the device", () => {
+    const source = `
+      #include <cstdio>
+      namespace lab {
+        struct Shape { virtual long area() = 0; virtual ~Shape() {} };
+        struct Square : Shape { long side; Square(long s) : side(s) {} long area() override { return side * side; } };
+        __attribute__((noinline)) long sweep(Shape **shapes, int n)
+        {
+          long sum = 0;
+          for (int i = 0; i < n; i++) sum += shapes[i]->area();
+          return sum;
+        }
+      }
+      static lab::Shape *shapes[4];
+      int main()
+      {
+        for (long i = 0; i < 4; i++) shapes[i] = new lab::Square(i);
+        long sum = lab::sweep(shapes, 4);
+        std::printf("shapes %p\\nfirst %p\\nsum %ld\\n", (void *)shapes, (void *)shapes[0], sum);
+        return 0;
+      }`;
+    const path = join(folder, `${cxx}.cc`);
+    writeFileSync(path, source);
+    const program = buildProgram(cxx, path, { flags: ["-std=gnu++17"], with: compiler });
+    const { trace, stdout, stderr, status } = record(program, [], { HETEROMEM_DEVICE: "sweep" });
+    assert.is(stderr, "");
+    assert.is(status, 0);
+    const at = printed(stdout);
+    assert.is(at.get("sum"), 14);
+    const list = accesses(trace).filter(
+      ({ address }) => Math.floor((address - at.get("shapes")!) / 32) === 0,
+    );
+    assert.equal(
+      list.map(({ kind, agent }) => [kind, agent]).slice(0, 8),
+      [1, 1, 1, 1, 0, 0, 0, 0].map((kind) => [kind, 1 - kind]),
+    );
+    const first = accesses(trace).filter(({ address }) => address === at.get("first"));
+    assert.is(first[0].kind, 1, "the constructor stores the table of virtual functions");
+    assert.ok(first.some(({ kind, agent }) => kind === 0 && agent === 1));
   });
 
   test("blocks of malloc have the names of their call sites, and end", () => {

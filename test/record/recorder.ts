@@ -74,22 +74,24 @@ export interface BuildOptions {
   /** For the recorder. */
   recorder?: string[];
   link?: string[];
+  /** The C compiler that compiles the recorder, if the program's is another one. */
+  with?: string;
 }
 
 const programs = new Map<string, string>();
 
 /** Compiles and links a program from its source text or, if there is such a file, its path; once for all who ask. */
 export function buildProgram(compiler: string, source: string, options: BuildOptions = {}): string {
-  const { flags = [], recorder = [], link = [] } = options;
+  const { flags = [], recorder = [], link = [], with: cc = compiler } = options;
   const id = JSON.stringify([compiler, source, options]);
   const known = programs.get(id);
   if (known !== undefined) return known;
   const program = join(folder, `program-${programs.size}`);
   const path = existsSync(source) ? source : `${program}.c`;
   if (path !== source) writeFileSync(path, source);
-  const hooks = ["-std=gnu11", "-O1", "-fsanitize=thread", "-Irecord"];
+  const hooks = [...(source.endsWith(".cc") ? [] : ["-std=gnu11"]), "-O1", "-fsanitize=thread", "-Irecord"];
   must(compiler, [...hooks, ...flags, "-c", path, "-o", `${program}.o`]);
-  must(compiler, [`${program}.o`, recorderObject(compiler, ...recorder), "-o", program, "-pthread", ...link]);
+  must(compiler, [`${program}.o`, recorderObject(cc, ...recorder), "-o", program, "-pthread", ...link]);
   programs.set(id, program);
   return program;
 }

@@ -1,9 +1,13 @@
-/** The kernel's own tests, and scenarios E01 to E80: each has a test, or one row in not-applicable.ts and in docs/linux.md. */
+/**
+ * Each kernel test and each scenario E01 to E80 has a test, or one row in not-applicable.ts and in
+ * docs/linux.md.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { MM_RSS_ANON, TABLE_MM } from "../../assembly/abi/struct.ts";
+import { MM_RSS_ANON } from "../../assembly/abi/object.ts";
+import { RESOURCE_MM } from "../../assembly/abi/pool.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { PAGE_SIZE } from "../../src/index.ts";
 import { builds } from "../util/builds.ts";
@@ -21,7 +25,7 @@ const LAST = 80;
 const LAST_PROMISE = 16;
 const FOLDER = import.meta.dirname;
 
-/** The numbers of the tests of a series, from the files' text: `scenario("E04 …`. */
+/** Returns the numbers of a series' tests, read from the text of the files: `scenario("E04 …`. */
 function tested(series: "E" | "D", files: RegExp): number[] {
   const call = new RegExp(`^scenario\\(\\s*["'\`]${series}(\\d+) `, "gm");
   return readdirSync(FOLDER)
@@ -41,7 +45,7 @@ function row({ number, kind, reason }: WithoutTest): string {
 
 const readLinux = (): string => readFileSync(join(FOLDER, "../../docs/linux.md"), "utf8");
 
-/** The rows of the table that follows a line of docs/linux.md. */
+/** Returns the rows of the table that follows a line of docs/linux.md. */
 function documented(after: string): string[] {
   const text = readLinux();
   const at = text.indexOf(after);
@@ -62,17 +66,14 @@ coverage("each number has a test or a row, and only one of them", () => {
   assert.equal(numbers, upTo(LAST));
 });
 
-coverage(
-  "each of the kernel's own tests has one here or a row, and nothing else has its kind of name",
-  () => {
-    const files = readdirSync(FOLDER).filter((name) => /^hmm-tests.*\.test\.ts$/.test(name));
-    const text = files.map((name) => readFileSync(join(FOLDER, name), "utf8")).join("\n");
-    const calls = /(?:scenario|add)\(\s*["`](\w+)|const name = `(\w+)/g;
-    const names = new Set([...text.matchAll(calls)].map(([, direct, named]) => direct ?? named));
-    const without = KERNEL_TESTS_WITHOUT_TEST.map(({ name }) => name);
-    assert.equal([...names, ...without].sort(), [...KERNEL_TESTS].sort());
-  },
-);
+coverage("each kernel test has a test here or a row, and no other test has a kernel test's name", () => {
+  const files = readdirSync(FOLDER).filter((name) => /^hmm-tests.*\.test\.ts$/.test(name));
+  const text = files.map((name) => readFileSync(join(FOLDER, name), "utf8")).join("\n");
+  const calls = /(?:scenario|add|test)\(\s*["`](\w+)|const name = `(\w+)/g;
+  const names = new Set([...text.matchAll(calls)].map(([, direct, named]) => direct ?? named));
+  const without = KERNEL_TESTS_WITHOUT_TEST.map(({ name }) => name);
+  assert.equal([...names, ...without].sort(), [...KERNEL_TESTS].sort());
+});
 
 coverage("what is left out of a test is left out of one that exists", () => {
   const numbers = tested("E", BEYOND);
@@ -105,7 +106,7 @@ coverage("a sum that is wrong is seen at the end of the call that made it wrong"
   const mm = hmm.createMm();
   const addr = filled(mm, 2);
   const { mem } = contextOf("test", hmm);
-  const anon = mem.objectAddress(TABLE_MM, mm.id) + MM_RSS_ANON;
+  const anon = mem.objectAddress(RESOURCE_MM, mm.id) + MM_RSS_ANON;
   mem.setU32(anon, mem.u32(anon) - 1);
   assert.match(errorOf(() => mm.munmap(addr, PAGE_SIZE))!.message, /^rss of mm/);
   mem.setU32(anon, mem.u32(anon) + 1);

@@ -20,7 +20,7 @@ import { Beyond, entries, entry, filled, holds, P, page, pfnAt, times, type Worl
 const scenarios = new Beyond();
 const scenario = scenarios.add;
 
-scenario("E65 the driver answers 0 and moves nothing: a loop is reported", ({ mm, gpu }) => {
+scenario("E65 the driver answers 0 and moves nothing: the engine reports a loop", ({ mm, gpu }) => {
   const addr = filled(mm, 2);
   gpu.toDevice(addr, addr + 2 * P);
   gpu.onFault = () => 0;
@@ -57,7 +57,7 @@ scenario("E66 sixteen accesses to one device page: one migration, the others wai
   assert.is(mm.mmapSem.mode, "free");
 });
 
-scenario("E67 SIGBUS goes to who touched the page; the entry stays", ({ mm, gpu }) => {
+scenario("E67 SIGBUS goes to the process that touched the page; the entry stays", ({ mm, gpu }) => {
   const addr = filled(mm, 2);
   gpu.toDevice(addr, addr + 2 * P);
   const child = mm.fork();
@@ -73,7 +73,7 @@ scenario("E67 SIGBUS goes to who touched the page; the entry stays", ({ mm, gpu 
   holds(mm, addr, 2);
 });
 
-scenario("E68 no page to bring it back to: out of memory, and nothing is lost", (world) => {
+scenario("E68 no system page to bring the page back to: out of memory, and nothing is lost", (world) => {
   const { mm, gpu } = world;
   const addr = filled(mm, 2);
   gpu.toDevice(addr, addr + 2 * P);
@@ -86,8 +86,8 @@ scenario("E68 no page to bring it back to: out of memory, and nothing is lost", 
 });
 
 /**
- * A driver that brings `npages` pages around the faulting one back: that one first, then as many as there is memory
- * for. The first time the allocation of page number `fail` fails.
+ * A driver that brings back `npages` pages around the faulting page: the faulting page first, then as many as
+ * memory allows. The first time, the allocation of page number `fail` fails.
  */
 function bringAround({ hmm }: World, npages: number, fail = 0): (vma: Vma, address: number) => number {
   return (vma, address) => {
@@ -106,30 +106,33 @@ function bringAround({ hmm }: World, npages: number, fail = 0): (vma: Vma, addre
   };
 }
 
-scenario("E69 one fault brings 64 neighbours; the faulting page comes even if others cannot", (world) => {
-  const { mm, gpu } = world;
-  // A multiple of 64 pages, so that the driver's window is the mapping.
-  const addr = mm.mmap({ addr: 0x40000000, length: 64 * P });
-  for (let i = 0; i < 64; i++) mm.write(addr + i * P, page(i + 1));
-  gpu.onFault = bringAround(world, 64);
-  gpu.toDevice(addr, addr + 64 * P);
-  mm.load32(addr + 20 * P);
-  assert.is(gpu.faults, 1);
-  assert.equal(entries(mm, addr, 64), times(64, "present w"));
-  assert.is(gpu.devmem.usedPages, 0);
-  holds(mm, addr, 64);
-  assert.is(gpu.faults, 1);
-  gpu.toDevice(addr, addr + 64 * P);
-  gpu.onFault = bringAround(world, 64, 5);
-  assert.is(mm.load32(addr + 20 * P), 0x15151515);
-  assert.is(gpu.faults, 2);
-  assert.equal(
-    entries(mm, addr, 64),
-    times(64, "").map((_, i) => (i < 3 || i === 20 ? "present w" : "device w")),
-    "the faulting page, and three more",
-  );
-  holds(mm, addr, 64);
-});
+scenario(
+  "E69 one fault brings 64 neighbors back; the faulting page comes back even if others cannot",
+  (world) => {
+    const { mm, gpu } = world;
+    // A multiple of 64 pages, so that the driver's window is the mapping.
+    const addr = mm.mmap({ addr: 0x40000000, length: 64 * P });
+    for (let i = 0; i < 64; i++) mm.write(addr + i * P, page(i + 1));
+    gpu.onFault = bringAround(world, 64);
+    gpu.toDevice(addr, addr + 64 * P);
+    mm.load32(addr + 20 * P);
+    assert.is(gpu.faults, 1);
+    assert.equal(entries(mm, addr, 64), times(64, "present w"));
+    assert.is(gpu.devmem.usedPages, 0);
+    holds(mm, addr, 64);
+    assert.is(gpu.faults, 1);
+    gpu.toDevice(addr, addr + 64 * P);
+    gpu.onFault = bringAround(world, 64, 5);
+    assert.is(mm.load32(addr + 20 * P), 0x15151515);
+    assert.is(gpu.faults, 2);
+    assert.equal(
+      entries(mm, addr, 64),
+      times(64, "").map((_, i) => (i < 3 || i === 20 ? "present w" : "device w")),
+      "the faulting page and three more",
+    );
+    holds(mm, addr, 64);
+  },
+);
 
 scenario("E70 get_user_pages, a debugger and a core dump bring pages back", ({ hmm, mm, gpu }) => {
   const addr = filled(mm, 4);
@@ -148,32 +151,35 @@ scenario("E70 get_user_pages, a debugger and a core dump bring pages back", ({ h
   assert.equal(mm.read(addr + 3 * P, P, { force: true }), page(9));
 });
 
-scenario("E71 the last mapping goes: free once, for all mappings, after a migration", ({ hmm, mm, gpu }) => {
-  const addr = filled(mm, 3);
-  gpu.toDevice(addr, addr + 3 * P);
-  const [alone, shared, moving] = [0, 1, 2].map((i) => pfnAt(mm, addr + i * P));
-  mm.munmap(addr, P);
-  assert.equal(gpu.freed, [alone]);
-  const child = mm.fork();
-  mm.munmap(addr + P, P);
-  assert.equal(gpu.freed, [alone]);
-  child.munmap(addr + P, P);
-  assert.equal(gpu.freed, [alone, shared]);
-  child.close();
-  assert.equal(gpu.freed, [alone, shared]);
-  const sem = mm.mmapSem.read();
-  const vma = mm.findVma(addr + 2 * P);
-  const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-  const m = migrateVmaSetup({ vma, start: addr + 2 * P, end: addr + 3 * P, owner: gpu, select });
-  hmm.allocPages(m.src, m.dst);
-  hmm.copyPages(m.src, m.dst);
-  assert.is(m.pages(), 1);
-  sem.close();
-  mm.munmap(addr + 2 * P, P);
-  assert.is(mm.rss.anon, 0);
-  assert.equal(gpu.freed, [alone, shared], "the migration still has it");
-  m.finalize();
-  assert.equal(gpu.freed, [alone, shared, moving]);
-});
+scenario(
+  "E71 the last mapping goes: free runs once, for all mappings, after a migration",
+  ({ hmm, mm, gpu }) => {
+    const addr = filled(mm, 3);
+    gpu.toDevice(addr, addr + 3 * P);
+    const [alone, shared, moving] = [0, 1, 2].map((i) => pfnAt(mm, addr + i * P));
+    mm.munmap(addr, P);
+    assert.equal(gpu.freed, [alone]);
+    const child = mm.fork();
+    mm.munmap(addr + P, P);
+    assert.equal(gpu.freed, [alone]);
+    child.munmap(addr + P, P);
+    assert.equal(gpu.freed, [alone, shared]);
+    child.close();
+    assert.equal(gpu.freed, [alone, shared]);
+    const sem = mm.mmapSem.read();
+    const vma = mm.findVma(addr + 2 * P);
+    const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+    const m = migrateVmaSetup({ vma, start: addr + 2 * P, end: addr + 3 * P, owner: gpu, select });
+    hmm.allocPages(m.src, m.dst);
+    hmm.copyPages(m.src, m.dst);
+    assert.is(m.pages(), 1);
+    sem.close();
+    mm.munmap(addr + 2 * P, P);
+    assert.is(mm.rss.anon, 0);
+    assert.equal(gpu.freed, [alone, shared], "the migration still has it");
+    m.finalize();
+    assert.equal(gpu.freed, [alone, shared, moving]);
+  },
+);
 
 scenarios.run("beyond: device faults");

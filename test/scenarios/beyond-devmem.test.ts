@@ -1,4 +1,4 @@
-/** The life of device memory, of exclusive pages, and the sums: scenarios E72 to E80. */
+/** The life of device memory and of exclusive pages, and the sums over all entries: scenarios E72 to E80. */
 import * as assert from "uvu/assert";
 import { Dmirror } from "../../src/dmirror.ts";
 import {
@@ -23,7 +23,7 @@ const scenario = scenarios.add;
 
 const ops = { fault: (): void => {} };
 
-scenario("E72 remove brings back what it can, and reports what it cannot", ({ hmm, mm, gpu }) => {
+scenario("E72 remove brings back the pages that can move and reports the others", ({ hmm, mm, gpu }) => {
   const addr = filled(mm, 4);
   gpu.toDevice(addr, addr + 4 * P);
   const held = pfnAt(mm, addr + P);
@@ -45,60 +45,54 @@ scenario("E72 remove brings back what it can, and reports what it cannot", ({ hm
   assert.equal(hmmDevmemRemove(null), { stillInUse: 0 });
 });
 
-scenario(
-  "E73 add: whole blocks, never overlapping, until there is none; what is removed is used again",
-  (world) => {
-    const { hmm, gpu } = world;
-    // 8 MiB of device memory, of which the world's device has 4.
-    const add = (size: number): HmmDevmem => hmmDevmemAdd(hmm, ops, {}, size);
-    const a = add(P);
-    const b = add(2 * MIB - 1);
-    for (const devmem of [a, b]) assert.is(devmem.npages, 512, "rounded up to 2 MiB");
-    const ranges = [gpu.devmem, a, b].map(({ pfnFirst, pfnEnd }) => [pfnFirst, pfnEnd]);
-    ranges.sort(([x], [y]) => x - y);
-    for (let i = 1; i < ranges.length; i++) assert.ok(ranges[i - 1][1] <= ranges[i][0]);
-    const error = errorOf(() => add(P))!;
-    assert.match(error.message, /ENOMEM: device memory/);
-    const { pfnFirst } = a;
-    a.close();
-    assert.is(
-      codeOf(() => add(2 * MIB + 1)),
-      "ENOMEM",
-      "too large for the hole",
-    );
-    const again = add(2 * MIB);
-    assert.is(again.pfnFirst, pfnFirst);
-    assert.equal(hmm.devmems().length, 3);
-  },
-);
+scenario("E73 add takes whole disjoint blocks until none is left; removed blocks are used again", (world) => {
+  const { hmm, gpu } = world;
+  // Device memory is 8 MiB; the world's device has 4 MiB of it.
+  const add = (size: number): HmmDevmem => hmmDevmemAdd(hmm, ops, {}, size);
+  const a = add(P);
+  const b = add(2 * MIB - 1);
+  for (const devmem of [a, b]) assert.is(devmem.npages, 512, "rounded up to 2 MiB");
+  const ranges = [gpu.devmem, a, b].map(({ pfnFirst, pfnEnd }) => [pfnFirst, pfnEnd]);
+  ranges.sort(([x], [y]) => x - y);
+  for (let i = 1; i < ranges.length; i++) assert.ok(ranges[i - 1][1] <= ranges[i][0]);
+  const error = errorOf(() => add(P))!;
+  assert.match(error.message, /ENOMEM: device memory/);
+  const { pfnFirst } = a;
+  a.close();
+  assert.is(
+    codeOf(() => add(2 * MIB + 1)),
+    "ENOMEM",
+    "the hole is too small",
+  );
+  const again = add(2 * MIB);
+  assert.is(again.pfnFirst, pfnFirst);
+  assert.equal(hmm.devmems().length, 3);
+});
+
+scenario("E75 exit with device pages and exclusive entries: release runs before pages are freed", (world) => {
+  const { hmm, memcg, mm, gpu } = world;
+  const addr = filled(mm, 6);
+  gpu.toDevice(addr, addr + 3 * P);
+  {
+    using _sem = mm.mmapSem.read();
+    using lent = makeDeviceExclusive(mm, addr + 3 * P, 2, gpu);
+    assert.is(lent.lent, 2);
+  }
+  assert.equal(entries(mm, addr, 6).slice(2), ["device w", "exclusive w", "exclusive w", "present w"]);
+  assert.equal([mm.rss.anon, memcg.usage], [6, 6]);
+  const { freePages } = hmm;
+  let atRelease: number[] = [];
+  listen(mm, { onRelease: () => (atRelease = [gpu.devmem.usedPages, gpu.freed.length, memcg.usage]) });
+  mm.close();
+  assert.equal(atRelease, [3, 0, 6]);
+  assert.is(gpu.released, 1);
+  assert.is(memcg.usage, 0);
+  assert.equal([gpu.devmem.usedPages, gpu.freed.length], [0, 3]);
+  assert.is(hmm.freePages, freePages + 3);
+});
 
 scenario(
-  "E75 exit with device pages and exclusive entries: release comes before pages are freed",
-  (world) => {
-    const { hmm, memcg, mm, gpu } = world;
-    const addr = filled(mm, 6);
-    gpu.toDevice(addr, addr + 3 * P);
-    {
-      using _sem = mm.mmapSem.read();
-      using lent = makeDeviceExclusive(mm, addr + 3 * P, 2, gpu);
-      assert.is(lent.lent, 2);
-    }
-    assert.equal(entries(mm, addr, 6).slice(2), ["device w", "exclusive w", "exclusive w", "present w"]);
-    assert.equal([mm.rss.anon, memcg.usage], [6, 6]);
-    const { freePages } = hmm;
-    let atRelease: number[] = [];
-    listen(mm, { onRelease: () => (atRelease = [gpu.devmem.usedPages, gpu.freed.length, memcg.usage]) });
-    mm.close();
-    assert.equal(atRelease, [3, 0, 6]);
-    assert.is(gpu.released, 1);
-    assert.is(memcg.usage, 0);
-    assert.equal([gpu.devmem.usedPages, gpu.freed.length], [0, 3]);
-    assert.is(hmm.freePages, freePages + 3);
-  },
-);
-
-scenario(
-  "E76 device-exclusive access: what is refused, who is told, and what it leaves",
+  "E76 device-exclusive access: what is refused, which mirrors are told, and what stays",
   ({ hmm, mm, gpu }) => {
     const addr = filled(mm, 4);
     const shared = mm.mmap({ length: P, flags: MAP_SHARED | MAP_ANONYMOUS });
@@ -118,7 +112,7 @@ scenario(
     assert.equal(heard, [[addr, a]]);
     assert.is(lend(addr, b), 1);
     assert.equal(heard.slice(1), [
-      [addr, null], // a is told that it has lost the page
+      [addr, null], // mirror a hears that it has lost the page
       [addr, b],
     ]);
     assert.is(entry(mm, addr), "exclusive w");
@@ -161,12 +155,12 @@ scenario("E80 the sums after each step", (world) => {
   sums(0, 0, 0);
   for (let i = 0; i < 4; i++) mm.store32(addr + i * P, i);
   sums(4, 0, 4);
-  assert.is(gpu.toDevice(addr, addr + 6 * P).moved, 6); // two of them holes
+  assert.is(gpu.toDevice(addr, addr + 6 * P).moved, 6); // two of the six are holes
   sums(6, 0, 6);
   const child = mm.fork();
   sums(6, 0, 6);
   assert.is(child.rss.anon, 6);
-  child.store32(addr, 9); // comes back, and is copied
+  child.store32(addr, 9); // the page comes back and is copied
   sums(6, 0, 7);
   mm.mprotect(addr + P, P, PROT_READ);
   child.munmap(addr + P, 3 * P);
@@ -187,7 +181,7 @@ scenario("E80 the sums after each step", (world) => {
   sums(7, 1, 8);
   using pin = mm.pin(addr + 2 * P, 1);
   mm.munmap(addr + 2 * P, P);
-  sums(6, 1, 8); // the pinned page is nobody's, and still charged
+  sums(6, 1, 8); // no mm counts the pinned page, which is still charged
   pin.close();
   sums(6, 1, 7);
   mm.munmap(shared, 2 * P);

@@ -1,4 +1,7 @@
-/** Files, swap space and userfaultfd, beyond the kernel's own tests: scenarios E24, E36, E46, E47, E50, E78 and E79. */
+/**
+ * Files, swap space and userfaultfd, beyond the kernel's own tests: scenarios E24, E36, E46, E47, E50, E78
+ * and E79.
+ */
 import * as assert from "uvu/assert";
 import {
   EFAULT,
@@ -40,14 +43,14 @@ import {
 const scenarios = new Beyond();
 const scenario = scenarios.add;
 
-/** hmmRangeFault over n pages. */
+/** Calls hmmRangeFault over n pages. */
 function rangeFault({ mm }: World, start: number, n: number, defaultFlags = 0): [number, Uint32Array] {
   const pfns = new Uint32Array(n);
   using _sem = mm.mmapSem.read();
   return [hmmRangeFault({ mm, start, end: start + n * P, pfns, defaultFlags }), pfns];
 }
 
-scenario("E24 a page that is swapped out: nothing in a snapshot, read back by a fault", (world) => {
+scenario("E24 a swapped page: a snapshot shows nothing, a fault reads it back", (world) => {
   const { mm } = world;
   const addr = filled(mm, 4);
   mm.madvise(addr + P, 2 * P, MADV_PAGEOUT);
@@ -65,7 +68,7 @@ scenario("E24 a page that is swapped out: nothing in a snapshot, read back by a 
   holds(mm, addr, 4);
 });
 
-scenario("E36 missing memory of a userfaultfd range is an error for the device, never success", (world) => {
+scenario("E36 missing memory of a userfaultfd range is an error for the device", (world) => {
   const { mm } = world;
   const addr = mm.mmap({ length: 4 * P });
   mm.store32(addr, 5);
@@ -85,7 +88,7 @@ scenario("E36 missing memory of a userfaultfd range is an error for the device, 
   assert.is(rangeFault(world, addr, 4, HMM_PFN_REQ_FAULT)[0], 0);
 });
 
-scenario("E46 a file's page is taken, copied, refused and restored; a private copy migrates", (world) => {
+scenario("E46 a file's page is collected, copied, refused and restored; a private copy migrates", (world) => {
   const { hmm, mm, gpu } = world;
   using file = hmm.createFile({ bytes: 3 * P });
   file.write(0, page(1));
@@ -115,7 +118,7 @@ scenario("E46 a file's page is taken, copied, refused and restored; a private co
   assert.equal([mm.rss.file, mm.rss.anon], [1, 1]);
 });
 
-scenario("E47 the swap cache: dropped for a migration, unless somebody else's entry needs it", (world) => {
+scenario("E47 a migration drops a page's swap cache, unless another entry needs it", (world) => {
   const { hmm, mm, gpu } = world;
   const addr = filled(mm, 1);
   mm.madvise(addr, P, MADV_PAGEOUT);
@@ -138,7 +141,7 @@ scenario("E47 the swap cache: dropped for a migration, unless somebody else's en
   holds(mm, addr, 1);
 });
 
-scenario("E50 a hole of a userfaultfd range is dropped, and nobody is asked", (world) => {
+scenario("E50 a hole of a userfaultfd range is dropped without a userfaultfd event", (world) => {
   const { mm, gpu } = world;
   const addr = mm.mmap({ length: 2 * P });
   mm.store32(addr, 5);
@@ -153,7 +156,7 @@ scenario("E50 a hole of a userfaultfd range is dropped, and nobody is asked", (w
   assert.is(gpu.freed.length, 1, "its destination");
 });
 
-scenario("E78 truncation tells the mirrors of who maps the file, and holds no mmapSem", (world) => {
+scenario("E78 truncation tells the mirrors of all processes that map the file, without mmapSem", (world) => {
   const { hmm, memcg, mm, gpu } = world;
   using file = hmm.createFile();
   file.write(0, page(1), { memcg });
@@ -177,7 +180,7 @@ scenario("E78 truncation tells the mirrors of who maps the file, and holds no mm
     end: start + n * P,
     event: MMU_NOTIFY_CLEAR,
   });
-  // Twice: once more for private copies that were made meanwhile.
+  // The second event is for private copies made in between.
   assert.equal(mine.heard, [clear(addr + 2 * P, 2), clear(addr + 2 * P, 2)]);
   assert.equal(second.heard, [clear(theirs, 2), clear(theirs, 2)]);
   assert.equal(modes, ["free", "free", "free", "free"]);
@@ -189,7 +192,7 @@ scenario("E78 truncation tells the mirrors of who maps the file, and holds no mm
   mm.munmap(addr, 4 * P);
 });
 
-scenario("E79 two pages are merged: their mirrors are told, and both are read-only", (world) => {
+scenario("E79 two pages are merged: their mirrors are told, and both entries are read-only", (world) => {
   const { hmm, memcg, mm, gpu } = world;
   const addr = filled(mm, 2);
   mm.write(addr + P, page(1));
@@ -202,7 +205,7 @@ scenario("E79 two pages are merged: their mirrors are told, and both are read-on
   const charged = memcg.usage;
   assert.equal(hmm.ksmScan(2), { pagesShared: 1, pagesSharing: 1 });
   const clear = (start: number): unknown => ({ start, end: start + P, event: MMU_NOTIFY_CLEAR });
-  // The second page is protected; the first is, and is replaced.
+  // The second page is protected; the first is protected and replaced.
   assert.equal(heard, [clear(addr + P), clear(addr), clear(addr)]);
   assert.is(gpu.table.entries, 0);
   assert.equal(entries(mm, addr, 2), ["present", "present"]);

@@ -1,4 +1,4 @@
-/** Huge pages, beyond the kernel's own tests: scenarios E30, E31, E59 to E61, E63, E77, and parts of E22 and E76. */
+/** Huge pages, beyond the kernel's own tests: E30, E31, E59 to E61, E63, E77, and parts of E22 and E76. */
 import * as assert from "uvu/assert";
 import {
   HMM_PFN_ERROR,
@@ -35,7 +35,7 @@ import { Beyond, entries, entry, P, pfnAt, RW, times, type World } from "./beyon
 
 const scenarios = new Beyond({ systemMemory: 12 * MIB });
 const scenario = scenarios.add;
-/** A part of a scenario whose test is elsewhere. */
+/** A part of a scenario whose main test is in another file. */
 const part = scenarios.add;
 
 const SYSTEM = MIGRATE_VMA_SELECT_SYSTEM;
@@ -43,7 +43,7 @@ const PRIVATE = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
 const COMPOUND = MIGRATE_VMA_SELECT_COMPOUND;
 const REQ_BOTH = (HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE) >>> 0;
 
-/** A huge page at AT whose page i begins with the byte i | 1. */
+/** Makes a huge page at AT whose page i begins with the byte i | 1. */
 function huge(mm: Mm): number {
   advised(mm);
   for (let i = 0; i < PAGES; i++) write(mm, AT + i * P, i | 1);
@@ -51,12 +51,12 @@ function huge(mm: Mm): number {
   return AT;
 }
 
-/** n pages from addr on are those of huge() from page `first` on. */
+/** Asserts that n pages from addr hold the pages of huge() from page `first`. */
 function holds(mm: Mm, addr: number, n = PAGES, first = 0): void {
   for (let i = 0; i < n; i++) assert.is(byteAt(mm, addr + i * P), ((first + i) | 1) & 255, `page ${i}`);
 }
 
-/** From here on a fault brings the huge page back as one, if its mapping is huge. */
+/** Makes the driver bring a huge page back as one, if its mapping is huge. */
 function bringsWhole(gpu: TestGpu): void {
   gpu.onFault = (vma: Vma, address: number): void => {
     const size = isHuge(vma.mm, address) ? PMD : P;
@@ -75,7 +75,7 @@ function rangeFault({ mm }: World, start: number, n: number, args: object = {}):
   return pfns;
 }
 
-/** Sets up a migration to the device, has `give` fill in destinations, and ends it. */
+/** Sets up a migration to the device, lets `give` fill in destinations, and ends the migration. */
 function migrate(
   { hmm, mm, gpu }: World,
   select: number,
@@ -91,7 +91,7 @@ function migrate(
   return m;
 }
 
-scenario("E30 a write request over a huge page that is read-only after fork: 512 writable pages", (world) => {
+scenario("E30 a write request over a huge page that fork made read-only: 512 writable pages", (world) => {
   const { mm } = world;
   huge(mm);
   const shared = pfnAt(mm, AT);
@@ -106,7 +106,7 @@ scenario("E30 a write request over a huge page that is read-only after fork: 512
   holds(child, AT);
 });
 
-scenario("E31 a range that has half of a huge page: order 9 in each slot", (world) => {
+scenario("E31 a range over half of a huge page: order 9 in each slot", (world) => {
   huge(world.mm);
   const pfns = rangeFault(world, AT + 128 * P, 256);
   const first = pfnAt(world.mm, AT) + 128;
@@ -150,7 +150,7 @@ scenario(
     ]);
     assert.equal(orders(mm, AT + 200 * P, without), new Set([0]), "small pages");
     holds(mm, AT);
-    // What a unit gets is not for the small pages that the huge page has become.
+    // The destination of the huge page is not used for the small pages into which it was split.
     const large = migrate(world, SYSTEM | COMPOUND, (m) => {
       assert.ok(m.src.every((word) => (word & MIGRATE_PFN_COMPOUND) === 0));
       const head = Uint32Array.of((MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND) >>> 0);
@@ -165,7 +165,7 @@ scenario(
   },
 );
 
-scenario("E60 a range that has half of a huge page: it is split, and half migrates", (world) => {
+scenario("E60 a range over half of a huge page: the page is split, and half of it migrates", (world) => {
   const { mm, gpu } = world;
   for (const select of [SYSTEM, SYSTEM | COMPOUND]) {
     huge(mm);
@@ -179,7 +179,7 @@ scenario("E60 a range that has half of a huge page: it is split, and half migrat
 });
 
 scenario(
-  "E61 the huge zero page: 512 holes without COMPOUND, and nothing if only device pages are asked for",
+  "E61 the huge zero page: 512 holes without COMPOUND, and nothing if only device pages are selected",
   (world) => {
     const { mm, gpu } = world;
     advised(mm);
@@ -199,7 +199,7 @@ scenario(
   },
 );
 
-scenario("E63 eviction of a huge device page: it is split first; one that cannot be stays", (world) => {
+scenario("E63 eviction splits a huge device page first; a page that cannot be split stays", (world) => {
   const { hmm, mm, gpu } = world;
   huge(mm);
   migrate(world, SYSTEM | COMPOUND, (m) => void gpu.devmem.allocPages(m.src, m.dst));
@@ -223,7 +223,7 @@ scenario("E63 eviction of a huge device page: it is split first; one that cannot
 });
 
 scenario(
-  "E77 half of a huge device page moved, one of its pages protected, another written after fork",
+  "E77 a huge device page: half of it moves, one page is protected, another is written after fork",
   (world) => {
     const { mm, gpu } = world;
     bringsWhole(gpu);

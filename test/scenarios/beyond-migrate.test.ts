@@ -39,7 +39,7 @@ import {
 const scenarios = new Beyond();
 const scenario = scenarios.add;
 
-/** The device's driver, for a process that need not be its own. */
+/** Migrates for a process that may be another than the driver's own. */
 function toDevice({ hmm, gpu }: World, mm: Mm, start: number, end: number): MigrateResult {
   using _sem = mm.mmapSem.read();
   using m = migrateVmaSetup({ vma: mm.findVma(start), start, end, owner: gpu });
@@ -51,7 +51,7 @@ function toDevice({ hmm, gpu }: World, mm: Mm, start: number, end: number): Migr
 
 const nothing = { allocAndCopy: (): void => {}, finalizeAndMap: (): void => {} };
 
-scenario("E38 start and end are rounded down; what is empty then is -EINVAL", ({ mm }) => {
+scenario("E38 start and end are rounded down; a range that is then empty is -EINVAL", ({ mm }) => {
   const addr = filled(mm, 4);
   using _sem = mm.mmapSem.read();
   const vma = mm.findVma(addr);
@@ -105,10 +105,10 @@ scenario("E39 nothing can move: 0, and neither callback runs", ({ mm }) => {
   assert.equal(entries(mm, addr, 4), before);
 });
 
-scenario("E40 one page of sixteen is pinned: its entry is as it was, the others move", ({ mm, gpu }) => {
+scenario("E40 one page of sixteen is pinned: its entry is unchanged, the others move", ({ mm, gpu }) => {
   for (const forked of [false, true]) {
     const addr = filled(mm, 16);
-    // Its entries stay read-only until somebody writes.
+    // Its entries stay read-only until the next write.
     if (forked) mm.fork().close();
     assert.is(entry(mm, addr + 5 * P), forked ? "present" : "present w");
     using pin = mm.pin(addr + 5 * P, 1);
@@ -128,7 +128,7 @@ scenario("E40 one page of sixteen is pinned: its entry is as it was, the others 
   }
 });
 
-scenario("E41 somebody else holds a page's lock: it is dropped at once, its entry untouched", (world) => {
+scenario("E41 a page locked by another holder is dropped at once, its entry untouched", (world) => {
   const { hmm, mm, gpu } = world;
   const addr = filled(mm, 3);
   const locked = pfnAt(mm, addr + P);
@@ -137,7 +137,7 @@ scenario("E41 somebody else holds a page's lock: it is dropped at once, its entr
   const m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + 3 * P, owner: gpu });
   assert.equal(entries(mm, addr, 3), ["migration w", "present w", "migration w"]);
   assert.equal([m.cpages, m.src[1], m.reasons[1]], [2, 0, REASON_LOCKED]);
-  // Released meanwhile: too late for this migration.
+  // The lock is released too late for this migration.
   hmm.pageUnlock(locked);
   gpu.devmem.allocPages(m.src, m.dst);
   hmm.copyPages(m.src, m.dst);
@@ -148,7 +148,7 @@ scenario("E41 somebody else holds a page's lock: it is dropped at once, its entr
 });
 
 scenario(
-  "E43 a page of three processes: migration entries in all, then read-only device entries",
+  "E43 a page of three processes: migration entries in all three, then read-only device entries",
   (world) => {
     const { hmm, mm, gpu } = world;
     const addr = filled(mm, 2);
@@ -197,7 +197,7 @@ scenario("E44 two processes' device page: one CPU fault brings it back for both"
   holds(mm, addr, 2);
 });
 
-scenario("E45 every second destination is left empty: those pages are restored", (world) => {
+scenario("E45 every second destination is left empty: its page is restored", (world) => {
   const { hmm, mm, gpu } = world;
   const addr = filled(mm, 16);
   const before = Array.from({ length: 16 }, (_, i) => mm.lookupPte(addr + i * P));
@@ -242,7 +242,7 @@ scenario("E48 the CPU fills a hole between setup and pages: its page is kept", (
   assert.is(mm.rss.anon, 2);
 });
 
-scenario("E49 at a group's limit a hole stays, and what is there may come back", (world) => {
+scenario("E49 at a group's limit a hole stays, and existing pages may come back", (world) => {
   const { hmm, memcg, mm, gpu } = world;
   const none = new Memcg({ limit: 0 });
   const poor = hmm.createMm({ memcg: none });
@@ -267,7 +267,7 @@ scenario("E49 at a group's limit a hole stays, and what is there may come back",
   holds(mm, addr, 4);
 });
 
-scenario("E51 a hole becomes an entry as writable as its mapping, and counts", (world) => {
+scenario("E51 a hole becomes an entry as writable as its mapping, and is counted", (world) => {
   const { mm, gpu } = world;
   for (const prot of [PROT_READ, RW]) {
     const addr = mm.mmap({ length: 2 * P, prot });

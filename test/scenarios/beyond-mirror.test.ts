@@ -28,7 +28,7 @@ const scenario = scenarios.add;
 
 const STALE = 0x1234567;
 
-/** Tracks n pages from start on; the caller holds mmapSem. */
+/** Tracks n pages from start; the caller holds mmapSem. */
 function track(mm: Mm, start: number, n: number): { range: HmmRange; pfns: Uint32Array } {
   const range = new HmmRange();
   const pfns = new Uint32Array(n);
@@ -84,7 +84,7 @@ scenario("E03 a range that crosses an end of its mapping: -EINVAL, no slot touch
       assert.is(answer, -EINVAL, `${from} to ${to}`);
       assert.ok(
         pfns.every((word) => word === STALE),
-        "slots are as they were",
+        "the slots have changed",
       );
       assert.not(range.tracked);
     }
@@ -130,31 +130,34 @@ scenario("E06 one event: the two ranges that it overlaps are invalid, the third 
   );
 });
 
-scenario("E07 two mirrors hear each event once and whole; one leaves, and comes back", ({ mm }) => {
-  const addr = filled(mm, 16);
-  const order: string[] = [];
-  const a = listen(mm, { onUpdate: () => order.push("a") });
-  const b = listen(mm, { onUpdate: () => order.push("b") });
-  const unmap = (from: number, n: number): unknown => {
-    for (const each of [a, b]) each.heard.length = 0;
-    mm.munmap(addr + from * P, n * P);
-    return { start: addr + from * P, end: addr + (from + n) * P, event: MMU_NOTIFY_UNMAP };
-  };
-  const first = unmap(1, 3);
-  assert.equal([a.heard, b.heard], [[first], [first]]);
-  assert.equal(order, ["b", "a"], "the one that came last hears first");
-  hmmMirrorUnregister(b.mirror);
-  const second = unmap(5, 2);
-  assert.equal([a.heard, b.heard], [[second], []]);
-  assert.is(hmmMirrorRegister(b.mirror, mm), 0);
-  const third = unmap(8, 4);
-  assert.equal([a.heard, b.heard], [[third], [third]]);
-  for (const each of [a, b]) hmmMirrorUnregister(each.mirror);
-  unmap(13, 1);
-  assert.equal([a.heard, b.heard], [[], []]);
-  assert.is(hmmMirrorRegister(a.mirror, mm), 0, "after the last one has left, too");
-  assert.equal([unmap(14, 1)], a.heard);
-});
+scenario(
+  "E07 two mirrors hear each event once and unclipped; one unregisters and registers again",
+  ({ mm }) => {
+    const addr = filled(mm, 16);
+    const order: string[] = [];
+    const a = listen(mm, { onUpdate: () => order.push("a") });
+    const b = listen(mm, { onUpdate: () => order.push("b") });
+    const unmap = (from: number, n: number): unknown => {
+      for (const each of [a, b]) each.heard.length = 0;
+      mm.munmap(addr + from * P, n * P);
+      return { start: addr + from * P, end: addr + (from + n) * P, event: MMU_NOTIFY_UNMAP };
+    };
+    const first = unmap(1, 3);
+    assert.equal([a.heard, b.heard], [[first], [first]]);
+    assert.equal(order, ["b", "a"], "the one that came last hears first");
+    hmmMirrorUnregister(b.mirror);
+    const second = unmap(5, 2);
+    assert.equal([a.heard, b.heard], [[second], []]);
+    assert.is(hmmMirrorRegister(b.mirror, mm), 0);
+    const third = unmap(8, 4);
+    assert.equal([a.heard, b.heard], [[third], [third]]);
+    for (const each of [a, b]) hmmMirrorUnregister(each.mirror);
+    unmap(13, 1);
+    assert.equal([a.heard, b.heard], [[], []]);
+    assert.is(hmmMirrorRegister(a.mirror, mm), 0, "after the last one has left, too");
+    assert.equal([unmap(14, 1)], a.heard);
+  },
+);
 
 scenario("E08 register: null is -EINVAL; unregistering twice is harmless", ({ mm }) => {
   const mirror = new HmmMirror({ update: () => {} });
@@ -172,7 +175,7 @@ scenario("E08 register: null is -EINVAL; unregistering twice is harmless", ({ mm
   assert.is(hmmMirrorRegister(mirror, mm), 0);
 });
 
-scenario("E09 the mm goes: each mirror is released once, outside of all locks", ({ hmm, memcg }) => {
+scenario("E09 the mm goes: each mirror is released once, outside all locks", ({ hmm, memcg }) => {
   const mm = hmm.createMm({ memcg });
   filled(mm, 4);
   const modes: string[] = [];
@@ -185,7 +188,7 @@ scenario("E09 the mm goes: each mirror is released once, outside of all locks", 
     assert.equal(
       heard.map(({ event }) => event),
       [MMU_NOTIFY_RELEASE],
-      "the last thing that it hears",
+      "release is the last call",
     );
     assert.not(mirror.registered);
     hmmMirrorUnregister(mirror);
@@ -214,7 +217,7 @@ scenario("E10 a release callback may trigger an invalidation", ({ hmm, memcg }) 
       [MMU_NOTIFY_CLEAR, addr + P],
       [MMU_NOTIFY_RELEASE, 0],
     ],
-    "the other mirror is still there",
+    "the other mirror is still registered",
   );
   assert.equal(
     goes.heard.map(({ event }) => event),

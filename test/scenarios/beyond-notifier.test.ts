@@ -17,7 +17,7 @@ import { Beyond, codeOf, filled, P } from "./beyond.ts";
 const scenarios = new Beyond();
 const scenario = scenarios.add;
 
-/** A subscription to n pages from start on. */
+/** Subscribes to n pages from start. */
 function subscribe(
   mm: Mm,
   start: number,
@@ -31,39 +31,42 @@ function drop(mm: Mm, start: number, n = 1): void {
   mm.madvise(start, n * P, MADV_DONTNEED);
 }
 
-scenario("E13 insert: empty or wrapping is EOVERFLOW; during an invalidation it waits", ({ mm }) => {
-  const addr = filled(mm, 4);
-  for (const length of [0, Infinity]) {
-    assert.is(
-      codeOf(() => new MmuIntervalNotifier(mm, addr, length, { invalidate: () => {} })),
-      "EOVERFLOW",
-    );
-  }
-  let born: MmuIntervalNotifier | undefined;
-  let heard = 0;
-  const outer = subscribe(mm, addr, 4, () => {
-    born = subscribe(mm, addr + P, 1, () => void heard++);
-    assert.is(
-      codeOf(() => born!.readBegin()),
-      "EAGAIN",
-      "it would wait for the end",
-    );
-  });
-  drop(mm, addr + P);
-  outer.close();
-  assert.is(heard, 0);
-  const seq = born!.readBegin();
-  assert.is(born!.readRetry(seq), false);
-  drop(mm, addr + P);
-  assert.is(heard, 1);
-  assert.is(born!.readRetry(seq), true);
-});
+scenario(
+  "E13 insert: an empty or wrapping interval is EOVERFLOW; during an invalidation insert waits",
+  ({ mm }) => {
+    const addr = filled(mm, 4);
+    for (const length of [0, Infinity]) {
+      assert.is(
+        codeOf(() => new MmuIntervalNotifier(mm, addr, length, { invalidate: () => {} })),
+        "EOVERFLOW",
+      );
+    }
+    let born: MmuIntervalNotifier | undefined;
+    let heard = 0;
+    const outer = subscribe(mm, addr, 4, () => {
+      born = subscribe(mm, addr + P, 1, () => void heard++);
+      assert.is(
+        codeOf(() => born!.readBegin()),
+        "EAGAIN",
+        "readBegin would wait for the end of the invalidation",
+      );
+    });
+    drop(mm, addr + P);
+    outer.close();
+    assert.is(heard, 0);
+    const seq = born!.readBegin();
+    assert.is(born!.readRetry(seq), false);
+    drop(mm, addr + P);
+    assert.is(heard, 1);
+    assert.is(born!.readRetry(seq), true);
+  },
+);
 
 scenario("E14 remove during an invalidation: no callback afterwards", ({ mm }) => {
   const addr = filled(mm, 4);
   const heard: string[] = [];
   const older = subscribe(mm, addr, 4, () => void heard.push("older"));
-  // Newest first: this one hears before the other.
+  // The newest subscription hears first.
   const newer = subscribe(mm, addr, 4, () => {
     heard.push("newer");
     older.close();
@@ -71,7 +74,7 @@ scenario("E14 remove during an invalidation: no callback afterwards", ({ mm }) =
     assert.is(
       codeOf(() => newer.close()),
       "EBUSY",
-      "it cannot wait for itself",
+      "a callback cannot wait for its own end",
     );
   });
   drop(mm, addr);
@@ -82,7 +85,7 @@ scenario("E14 remove during an invalidation: no callback afterwards", ({ mm }) =
   assert.equal(heard, ["newer", "newer"]);
 });
 
-scenario("E15 nested invalidations: the sequence is even after the last end only", ({ mm }) => {
+scenario("E15 nested invalidations: the sequence is even only after the last end", ({ mm }) => {
   const addr = filled(mm, 8);
   const inner = subscribe(mm, addr + 4 * P, 4);
   let between = 0;
@@ -90,7 +93,7 @@ scenario("E15 nested invalidations: the sequence is even after the last end only
     between = inner.readBegin();
     assert.is(inner.readRetry(between), false);
     drop(mm, addr + 4 * P);
-    // The inner one has ended, the outer one has not.
+    // The inner invalidation has ended, the outer one has not.
     assert.is(inner.readRetry(between), true);
     assert.is(
       codeOf(() => inner.readBegin()),
@@ -119,7 +122,7 @@ scenario("E16 read_begin while another subscription is invalidated does not wait
   assert.is(other.readRetry(seq), false);
 });
 
-scenario("E17 a driver ignores its own MIGRATE event, a foreign one must retry", ({ hmm, mm, gpu }) => {
+scenario("E17 a driver ignores its own MIGRATE event; another driver must retry", ({ hmm, mm, gpu }) => {
   const addr = filled(mm, 4);
   const ignoring = (owner: unknown) => (range: MmuNotifierRange) =>
     range.event !== MMU_NOTIFY_MIGRATE || range.owner !== owner;
@@ -136,7 +139,7 @@ scenario("E17 a driver ignores its own MIGRATE event, a foreign one must retry",
     using _m = migrateVmaSetup({ vma: mm.findVma(addr), start, end, owner: gpu });
   }
   assert.equal([own.readRetry(seqs[0]), foreign.readRetry(seqs[1])], [false, true]);
-  // The migration was given up, so what the owner has read is still true.
+  // The migration was given up, so what the owner has read is still valid.
   assert.is(hmmRangeFault({ notifier: own, notifierSeq: seqs[0], start, end, pfns }), 0);
   assert.equal([...pfns], seen);
   assert.is(hmmRangeFault({ notifier: foreign, notifierSeq: seqs[1], start, end, pfns }), -EBUSY);

@@ -1,4 +1,4 @@
-/** What a migration keeps, selects and puts back, beyond the kernel's own tests: scenarios E52 to E64. */
+/** What a migration keeps, selects and restores, beyond the kernel's own tests: scenarios E52 to E64. */
 import * as assert from "uvu/assert";
 import { PTE_DIRTY } from "../../assembly/uapi/pte.ts";
 import {
@@ -24,52 +24,58 @@ import { Beyond, codeOf, entries, entry, filled, flagsOf, holds, P, pfnAt, times
 const scenarios = new Beyond();
 const scenario = scenarios.add;
 
-scenario("E52 a stray reference appears between setup and pages: restored", ({ hmm, mm, gpu }) => {
-  const addr = filled(mm, 2);
-  const before = mm.lookupPte(addr);
-  using _sem = mm.mmapSem.read();
-  const m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + 2 * P, owner: gpu });
-  gpu.devmem.allocPages(m.src, m.dst);
-  hmm.copyPages(m.src, m.dst);
-  hmm.pageGet(before!.pfn);
-  assert.is(m.pages(), 1);
-  assert.is(m.src[0] & MIGRATE_PFN_MIGRATE, 0);
-  m.finalize();
-  assert.is(m.reasons[0], REASON_REFERENCED);
-  assert.equal(mm.lookupPte(addr), before);
-  assert.is(gpu.freed.length, 1, "its destination is free again");
-  hmm.pagePut(before!.pfn);
-  holds(mm, addr, 2);
-});
+scenario(
+  "E52 a stray reference appears between setup and pages: the page is restored",
+  ({ hmm, mm, gpu }) => {
+    const addr = filled(mm, 2);
+    const before = mm.lookupPte(addr);
+    using _sem = mm.mmapSem.read();
+    const m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + 2 * P, owner: gpu });
+    gpu.devmem.allocPages(m.src, m.dst);
+    hmm.copyPages(m.src, m.dst);
+    hmm.pageGet(before!.pfn);
+    assert.is(m.pages(), 1);
+    assert.is(m.src[0] & MIGRATE_PFN_MIGRATE, 0);
+    m.finalize();
+    assert.is(m.reasons[0], REASON_REFERENCED);
+    assert.equal(mm.lookupPte(addr), before);
+    assert.is(gpu.freed.length, 1, "its destination is free again");
+    hmm.pagePut(before!.pfn);
+    holds(mm, addr, 2);
+  },
+);
 
-scenario("E53 collected writable, restored into a mapping that is read-only by then", ({ hmm, mm, gpu }) => {
-  const addr = filled(mm, 2);
-  const sem = mm.mmapSem.read();
-  const m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + 2 * P, owner: gpu });
-  assert.is(
-    codeOf(() => mm.mprotect(addr, 2 * P, PROT_READ)),
-    "EDEADLK",
-    "not while the lock is held",
-  );
-  gpu.devmem.allocPages(
-    m.src.map((word, i) => (i === 0 ? word : 0)),
-    m.dst,
-  );
-  hmm.copyPages(m.src, m.dst);
-  assert.is(m.pages(), 1);
-  sem.close();
-  mm.mprotect(addr, 2 * P, PROT_READ);
-  assert.equal(entries(mm, addr, 2), ["migration", "migration"]);
-  m.finalize();
-  assert.equal(entries(mm, addr, 2), ["device", "present"]);
-  assert.is(
-    codeOf(() => mm.store32(addr + P, 1)),
-    "EFAULT",
-  );
-  holds(mm, addr, 2);
-});
+scenario(
+  "E53 a page collected writable is restored into a mapping that is now read-only",
+  ({ hmm, mm, gpu }) => {
+    const addr = filled(mm, 2);
+    const sem = mm.mmapSem.read();
+    const m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + 2 * P, owner: gpu });
+    assert.is(
+      codeOf(() => mm.mprotect(addr, 2 * P, PROT_READ)),
+      "EDEADLK",
+      "not while the lock is held",
+    );
+    gpu.devmem.allocPages(
+      m.src.map((word, i) => (i === 0 ? word : 0)),
+      m.dst,
+    );
+    hmm.copyPages(m.src, m.dst);
+    assert.is(m.pages(), 1);
+    sem.close();
+    mm.mprotect(addr, 2 * P, PROT_READ);
+    assert.equal(entries(mm, addr, 2), ["migration", "migration"]);
+    m.finalize();
+    assert.equal(entries(mm, addr, 2), ["device", "present"]);
+    assert.is(
+      codeOf(() => mm.store32(addr + P, 1)),
+      "EFAULT",
+    );
+    holds(mm, addr, 2);
+  },
+);
 
-scenario("E54 a page of a locked mapping migrates, and stays locked when it is back", ({ mm, gpu }) => {
+scenario("E54 a page of a locked mapping migrates and is locked after it comes back", ({ mm, gpu }) => {
   const addr = filled(mm, 2);
   mm.mlock(addr, 2 * P);
   const locked = (): void => {
@@ -102,7 +108,7 @@ scenario("E56 a page that the CPU wrote is dirty when it comes back from the dev
   mm.load32(addr);
   assert.is(entry(mm, addr), "present w");
   assert.ok(flagsOf(hmm, pfnAt(mm, addr)).includes("dirty"));
-  // Given up: the entry is dirty as it was.
+  // The migration is given up: the entry is still dirty.
   {
     using _sem = mm.mmapSem.read();
     using _m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + P, owner: gpu });
@@ -110,7 +116,7 @@ scenario("E56 a page that the CPU wrote is dirty when it comes back from the dev
   assert.ok(flagsOf(hmm, pfnAt(mm, addr)).includes("dirty"));
 });
 
-scenario("E57 what is selected of a mixed range", ({ mm, gpu }) => {
+scenario("E57 the pages that each selection collects from a mixed range", ({ mm, gpu }) => {
   const addr = mm.mmap({ length: 6 * P });
   for (const i of [0, 1, 2, 3]) mm.store32(addr + i * P, i);
   gpu.toDevice(addr + 2 * P, addr + 4 * P);
@@ -209,32 +215,35 @@ scenario("E62 migrate_device_range over free, used, locked and pinned pages of t
   holds(other, theirs, 2, 51);
 });
 
-scenario("E64 finalize after setup, nothing given and pages skipped: all is as it was", ({ mm, gpu }) => {
-  const addr = filled(mm, 6);
-  gpu.toDevice(addr, addr + 2 * P);
-  mm.mprotect(addr + 4 * P, 2 * P, PROT_READ);
-  mm.fork().close();
-  const before = times(6, 0).map((_, i) => mm.lookupPte(addr + i * P));
-  const rss = mm.rss;
-  const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | MIGRATE_VMA_SELECT_SYSTEM;
-  for (const [from, to] of [
-    [0, 4],
-    [4, 6],
-  ]) {
-    using _sem = mm.mmapSem.read();
-    const range = { start: addr + from * P, end: addr + to * P };
-    const m = migrateVmaSetup({ vma: mm.findVma(range.start), ...range, owner: gpu, select });
-    assert.is(m.cpages, to - from);
-    m.finalize();
-    assert.is(m.result.moved, 0);
-  }
-  assert.equal(
-    before.map((_, i) => mm.lookupPte(addr + i * P)),
-    before,
-  );
-  assert.equal(mm.rss, rss);
-  assert.equal(gpu.freed, []);
-  holds(mm, addr, 6);
-});
+scenario(
+  "E64 finalize right after setup, without destinations or pages(): everything is unchanged",
+  ({ mm, gpu }) => {
+    const addr = filled(mm, 6);
+    gpu.toDevice(addr, addr + 2 * P);
+    mm.mprotect(addr + 4 * P, 2 * P, PROT_READ);
+    mm.fork().close();
+    const before = times(6, 0).map((_, i) => mm.lookupPte(addr + i * P));
+    const rss = mm.rss;
+    const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | MIGRATE_VMA_SELECT_SYSTEM;
+    for (const [from, to] of [
+      [0, 4],
+      [4, 6],
+    ]) {
+      using _sem = mm.mmapSem.read();
+      const range = { start: addr + from * P, end: addr + to * P };
+      const m = migrateVmaSetup({ vma: mm.findVma(range.start), ...range, owner: gpu, select });
+      assert.is(m.cpages, to - from);
+      m.finalize();
+      assert.is(m.result.moved, 0);
+    }
+    assert.equal(
+      before.map((_, i) => mm.lookupPte(addr + i * P)),
+      before,
+    );
+    assert.equal(mm.rss, rss);
+    assert.equal(gpu.freed, []);
+    holds(mm, addr, 6);
+  },
+);
 
-scenarios.run("beyond: what migration keeps");
+scenarios.run("beyond: restored pages");

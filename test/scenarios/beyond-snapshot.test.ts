@@ -32,7 +32,7 @@ const scenario = scenarios.add;
 const PMD = 512 * P;
 const REQ_BOTH = (HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE) >>> 0;
 
-/** hmmRangeFault over n pages; the slots go in as they are given, or as 0. */
+/** Calls hmmRangeFault over n pages with the given slots, or with zeros. */
 function rangeFault(
   { mm }: World,
   start: number,
@@ -44,15 +44,15 @@ function rangeFault(
   return { answer: hmmRangeFault({ mm, start, end: start + n * P, ...args, pfns }), pfns };
 }
 
-/** A slot in short: "-" nothing, "r" readable, "w" writable, "E" error. */
+/** Shortens a slot to a letter: "-" nothing, "r" readable, "w" writable, "E" error. */
 function short(word: number): string {
   if ((word & HMM_PFN_ERROR) !== 0) return "E";
   return !hmmPfnValid(word) ? "-" : hmmPfnWritable(word) ? "w" : "r";
 }
 
-scenario("E19 slot 3 alone asks: it and the rest of its chunk are faulted in", (world) => {
+scenario("E19 only slot 3 has a request: that slot and the rest of its chunk are faulted in", (world) => {
   const { mm } = world;
-  // Eight pages up to a multiple of 2 MiB, four beyond.
+  // Eight pages below a multiple of 2 MiB, four above.
   const addr = mm.mmap({
     addr: 64 * PMD - 8 * P,
     length: 12 * P,
@@ -74,7 +74,7 @@ scenario("E19 slot 3 alone asks: it and the rest of its chunk are faulted in", (
   assert.is(hmmPfnToPage(pfns[1]), pfnAt(mm, addr + P));
 });
 
-scenario("E20 REQ_WRITE without REQ_FAULT asks for nothing", (world) => {
+scenario("E20 REQ_WRITE without REQ_FAULT requests nothing", (world) => {
   const { mm } = world;
   const addr = mm.mmap({ length: 4 * P });
   mm.load32(addr + P);
@@ -91,19 +91,22 @@ scenario("E20 REQ_WRITE without REQ_FAULT asks for nothing", (world) => {
   assert.equal(entries(mm, addr, 4), ["none", "zero", "present w", "none"]);
 });
 
-scenario("E21 one's own read-only device page: reported without WRITE, whatever is asked", (world) => {
-  const { mm, gpu } = world;
-  const addr = filled(mm, 2);
-  gpu.toDevice(addr, addr + 2 * P);
-  mm.fork();
-  assert.equal(entries(mm, addr, 2), ["device", "device"]);
-  const device = pfnAt(mm, addr);
-  const { answer, pfns } = rangeFault(world, addr, 2, { defaultFlags: REQ_BOTH, owner: gpu });
-  assert.is(answer, 0);
-  assert.is([...pfns].map(short).join(""), "rr");
-  assert.is(hmmPfnToPage(pfns[0]), device);
-  assert.is(gpu.faults, 0);
-});
+scenario(
+  "E21 the caller's own read-only device page is reported without WRITE, whatever is requested",
+  (world) => {
+    const { mm, gpu } = world;
+    const addr = filled(mm, 2);
+    gpu.toDevice(addr, addr + 2 * P);
+    mm.fork();
+    assert.equal(entries(mm, addr, 2), ["device", "device"]);
+    const device = pfnAt(mm, addr);
+    const { answer, pfns } = rangeFault(world, addr, 2, { defaultFlags: REQ_BOTH, owner: gpu });
+    assert.is(answer, 0);
+    assert.is([...pfns].map(short).join(""), "rr");
+    assert.is(hmmPfnToPage(pfns[0]), device);
+    assert.is(gpu.faults, 0);
+  },
+);
 
 scenario("E22 a foreign device page: 0 in a snapshot, brought back by REQ_FAULT", (world) => {
   const { hmm, mm, gpu } = world;
@@ -123,30 +126,33 @@ scenario("E22 a foreign device page: 0 in a snapshot, brought back by REQ_FAULT"
   assert.equal(mm.read(addr + P, P), page(2));
 });
 
-scenario("E25 a page in a migration: 0 in a snapshot at once, a fault waits for its end", async (world) => {
-  const { hmm, mm, gpu } = world;
-  const addr = filled(mm, 2);
-  using _sem = mm.mmapSem.read();
-  const [start, end] = [addr, addr + 2 * P];
-  const m = migrateVmaSetup({ vma: mm.findVma(addr), start, end: addr + P, owner: gpu });
-  assert.is([...rangeFault(world, addr, 2).pfns].map(short).join(""), "-w");
-  const faulting = { mm, start, end, owner: gpu, defaultFlags: HMM_PFN_REQ_FAULT };
-  const error = errorOf(() => hmmRangeFault({ ...faulting, pfns: new Uint32Array(2) })) as HmmError;
-  assert.equal([error.code, error.migration, error.address], ["EAGAIN", m.id, addr]);
-  const pfns = new Uint32Array(2);
-  const waiting = hmmRangeFaultAsync({ ...faulting, pfns });
-  assert.not(await settled(waiting));
-  gpu.devmem.allocPages(m.src, m.dst);
-  const moved = migratePfnToPage(m.dst[0]);
-  hmm.copyPages(m.src, m.dst);
-  m.pages();
-  assert.not(await settled(waiting), "pages() is not the end");
-  m.finalize();
-  assert.is(await waiting, 0);
-  assert.is(pfnAt(mm, addr), hmmPfnToPage(pfns[0]));
-  assert.is(hmmPfnToPage(pfns[0]), moved, "the new page");
-  assert.equal([...pfns].map(short).join(""), "ww");
-});
+scenario(
+  "E25 a page in a migration: 0 in a snapshot, which does not wait; a fault waits for the end",
+  async (world) => {
+    const { hmm, mm, gpu } = world;
+    const addr = filled(mm, 2);
+    using _sem = mm.mmapSem.read();
+    const [start, end] = [addr, addr + 2 * P];
+    const m = migrateVmaSetup({ vma: mm.findVma(addr), start, end: addr + P, owner: gpu });
+    assert.is([...rangeFault(world, addr, 2).pfns].map(short).join(""), "-w");
+    const faulting = { mm, start, end, owner: gpu, defaultFlags: HMM_PFN_REQ_FAULT };
+    const error = errorOf(() => hmmRangeFault({ ...faulting, pfns: new Uint32Array(2) })) as HmmError;
+    assert.equal([error.code, error.migration, error.address], ["EAGAIN", m.id, addr]);
+    const pfns = new Uint32Array(2);
+    const waiting = hmmRangeFaultAsync({ ...faulting, pfns });
+    assert.not(await settled(waiting));
+    gpu.devmem.allocPages(m.src, m.dst);
+    const moved = migratePfnToPage(m.dst[0]);
+    hmm.copyPages(m.src, m.dst);
+    m.pages();
+    assert.not(await settled(waiting), "pages() is not the end");
+    m.finalize();
+    assert.is(await waiting, 0);
+    assert.is(pfnAt(mm, addr), hmmPfnToPage(pfns[0]));
+    assert.is(hmmPfnToPage(pfns[0]), moved, "the new page");
+    assert.equal([...pfns].map(short).join(""), "ww");
+  },
+);
 
 scenario("E26 a lost page: 0 in a snapshot, -EFAULT for a fault, SIGBUS for the CPU", (world) => {
   const { mm, gpu } = world;

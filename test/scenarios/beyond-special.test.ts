@@ -53,7 +53,7 @@ scenario("E02 the calls of 2018 on a special mapping: -EINVAL, every slot ERROR,
   }
 });
 
-scenario("E33 hugetlb not yet faulted: no slot is valid, until one is asked for", ({ hmm, mm }) => {
+scenario("E33 hugetlb not yet faulted: no slot is valid until one is requested", ({ hmm, mm }) => {
   const addr = hugetlb(mm);
   using notifier = new MmuIntervalNotifier(mm, addr, 512 * P, { invalidate: () => true });
   const pfns = hmm.pfnArray(512);

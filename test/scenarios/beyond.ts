@@ -1,6 +1,6 @@
 /**
- * What the scenarios beyond the kernel's own tests share: a process with a driver, checks of its entries, and sums
- * over all entries that are taken after every step of every scenario.
+ * The fixture of the scenarios beyond the kernel's own tests: a process with a driver, checks of its entries,
+ * and sums over all entries after every step of every scenario.
  */
 import * as assert from "uvu/assert";
 import {
@@ -13,7 +13,7 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
 } from "../../assembly/uapi/pte.ts";
-import { HDR_LOG_HEAD } from "../../assembly/abi/struct.ts";
+import { HDR_LOG_HEAD } from "../../assembly/abi/header.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import {
   type Hmm,
@@ -38,18 +38,18 @@ export const RW = PROT_READ | PROT_WRITE;
 
 export interface World {
   hmm: Hmm;
-  /** Without a limit; mm and its children are charged to it. */
+  /** A group without a limit, to which mm and its children are charged. */
   memcg: Memcg;
   mm: Mm;
-  /** A mirror of mm, and 4 MiB of device memory. */
+  /** A mirror of mm with 4 MiB of device memory. */
   gpu: TestGpu;
 }
 
 type Body = (world: World) => void | Promise<void>;
 
 /**
- * Numbered scenarios, each run on a fresh world and on both builds. After each step the sums must hold (E80), and at
- * the end nothing may be left over.
+ * Numbered scenarios. Each runs on a fresh world and on both builds. After each step the sums must hold
+ * (E80), and at the end nothing may be left in use.
  */
 export class Beyond {
   readonly #bodies: [name: string, body: Body][] = [];
@@ -92,7 +92,7 @@ async function runScenario(module: WebAssembly.Module, config: HmmConfig, body: 
   hmm.verify();
 }
 
-/** At the end of each API call in which something happened. */
+/** Runs at the end of each API call that changed something. */
 export function checkEachStep(hmm: Hmm): void {
   const { mem } = contextOf("checkEachStep", hmm);
   const names: HmmEventName[] = ["fault", "migrate", "invalidate", "mmap", "munmap", "fork"];
@@ -105,12 +105,12 @@ export function checkEachStep(hmm: Hmm): void {
   for (const name of names) hmm.on(name, check);
 }
 
-/** Resident pages are entries that name a page, counted one by one; verify() adds them up by kind, and the charges. */
+/** Counts the entries that name a page, one by one; verify() sums resident pages by kind, and the charges. */
 export function checkSums(hmm: Hmm): void {
   for (const mm of hmm.mms()) {
     const counted = { pages: 0, swapped: 0 };
     for (const vma of mm.vmas()) {
-      if ((vma.flags & VM_HUGETLB) !== 0) continue; // counts for nobody
+      if ((vma.flags & VM_HUGETLB) !== 0) continue; // no process counts hugetlb pages
       for (let addr = vma.start; addr < vma.end; addr += P) {
         const state = entry(mm, addr).split(" ")[0];
         if (state === "swap") counted.swapped++;
@@ -131,8 +131,8 @@ const STATES: Record<number, string> = {
 };
 
 /**
- * What the entry at addr is: "none", "zero", "swap", "other" (a lost page), or "present", "device", "migration",
- * "exclusive", with " w" if writable.
+ * Returns the kind of the entry at addr: "none", "zero", "swap", "other" (a lost page), or "present",
+ * "device", "migration", "exclusive", with " w" if writable.
  */
 export function entry(mm: Mm, addr: number): string {
   const flags = mm.lookupPte(addr)?.flags ?? 0;
@@ -142,30 +142,30 @@ export function entry(mm: Mm, addr: number): string {
   return (flags & PTE_WRITE) !== 0 ? `${state} w` : state;
 }
 
-/** The entries of n pages from addr on. */
+/** Returns the entries of n pages from addr. */
 export function entries(mm: Mm, addr: number, n: number): string[] {
   return Array.from({ length: n }, (_, i) => entry(mm, addr + i * P));
 }
 
-/** n times the same. */
+/** Returns an array of n equal elements. */
 export function times<T>(n: number, value: T): T[] {
   return new Array<T>(n).fill(value);
 }
 
-/** The page that the entry at addr names. */
+/** Returns the page that the entry at addr names. */
 export function pfnAt(mm: Mm, addr: number): number {
   const pte = mm.lookupPte(addr);
   assert.ok(pte !== null && pte.pfn !== 0, "an entry that names a page");
   return pte.pfn;
 }
 
-/** The flags of a page as the engine's dumps name them. */
+/** Returns the flags of a page as the engine's dumps name them. */
 export function flagsOf(hmm: Hmm, pfn: number): string[] {
   const text = describeFolio(contextOf("flagsOf", hmm), pfn);
   return text.slice(text.indexOf("flags ") + 6).split(" ");
 }
 
-/** A new mapping of n pages, page i filled with i + 1. */
+/** Makes a mapping of n pages, page i filled with i + 1. */
 export function filled(mm: Mm, n: number, seed = 1): number {
   const addr = mm.mmap({ length: n * P });
   for (let i = 0; i < n; i++) mm.write(addr + i * P, page(seed + i));
@@ -176,17 +176,17 @@ export function page(byte: number): Uint8Array {
   return new Uint8Array(P).fill(byte & 255);
 }
 
-/** Pages addr … addr + n still hold what `filled` put there. */
+/** Asserts that n pages from addr hold what filled() wrote. */
 export function holds(mm: Mm, addr: number, n: number, seed = 1): void {
   for (let i = 0; i < n; i++) assert.equal(mm.read(addr + i * P, P), page(seed + i), `page ${i}`);
 }
 
-/** The code of the HmmError that `body` throws. */
+/** Returns the code of the HmmError that `body` throws. */
 export function codeOf(body: () => unknown): string | undefined {
   return (errorOf(body) as HmmError | undefined)?.code;
 }
 
-/** What a mirror hears. */
+/** One update that a mirror hears. */
 export interface Heard {
   start: number;
   end: number;
@@ -199,7 +199,7 @@ export interface Listener {
   released: number;
 }
 
-/** A mirror that keeps nothing and writes down what it hears. */
+/** A mirror without entries that writes down what it hears. */
 export function listen(mm: Mm, also: { onUpdate?: () => void; onRelease?: () => void } = {}): Listener {
   const listener: Listener = {
     mirror: new HmmMirror({

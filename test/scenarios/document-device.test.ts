@@ -1,6 +1,6 @@
 /**
- * Where the HMM document of 2018 and the code of its time disagree, rows D4, D9, D10 and D12 of docs/linux.md:
- * what is promised here instead, a test a row.
+ * Where the HMM document of 2018 and the code of its time disagree: one test for each of the rows D4, D9, D10
+ * and D12 of docs/linux.md, with what heteromem promises.
  */
 import * as assert from "uvu/assert";
 import {
@@ -21,7 +21,7 @@ const scenario = scenarios.add;
 
 const STALE = 0x1234567;
 
-scenario("D4 migrate_vma takes no mentries: start and end say how many", ({ hmm, mm, gpu }) => {
+scenario("D4 migrate_vma takes no mentries: start and end give the count", ({ hmm, mm, gpu }) => {
   const addr = filled(mm, 4);
   const src = new Uint32Array(6).fill(STALE);
   const dst = new Uint32Array(6).fill(STALE);
@@ -47,7 +47,7 @@ scenario("D4 migrate_vma takes no mentries: start and end say how many", ({ hmm,
   holds(mm, addr, 4);
 });
 
-scenario("D9 MIGRATE_PFN_ERROR: the next CPU access is SIGBUS, the neighbours are there", ({ mm }) => {
+scenario("D9 MIGRATE_PFN_ERROR: the next CPU access is SIGBUS, the neighbors are unaffected", ({ mm }) => {
   const addr = filled(mm, 3);
   const { freePages } = mm.hmm;
   using _sem = mm.mmapSem.read();

@@ -1,7 +1,6 @@
 /**
- * Where the HMM document of 2018 and the code of its time disagree, all rows of docs/linux.md but D4, D9, D10 and
- * D12 (document-device.test.ts):
- * what is promised here instead, a test a row.
+ * Where the HMM document of 2018 and the code of its time disagree: one test for each row of docs/linux.md
+ * except D4, D9, D10 and D12 (document-device.test.ts), with what heteromem promises.
  */
 import * as assert from "uvu/assert";
 import {
@@ -40,7 +39,7 @@ const scenario = scenarios.add;
 
 const STALE = 0x1234567;
 
-/** hmmVmaFault over n pages; the caller holds mmapSem. */
+/** Calls hmmVmaFault over n pages; the caller holds mmapSem. */
 function fault(
   mm: Mm,
   addr: number,
@@ -52,7 +51,7 @@ function fault(
   return [hmmVmaFault(mm.findVma(addr), range, addr, addr + n * P, pfns, write, block), pfns];
 }
 
-scenario("D1 two registrations: one takes mmapSem for write, the other demands it", ({ mm }) => {
+scenario("D1 two ways to register: one takes mmapSem for write, the other requires it", ({ mm }) => {
   const mirror = new HmmMirror({ update: () => {} });
   const error = errorOf(() => hmmMirrorRegisterLocked(mirror, mm));
   assert.instance(error, TypeError);
@@ -80,7 +79,7 @@ scenario("D1 two registrations: one takes mmapSem for write, the other demands i
   assert.is(mm.mmapSem.mode, "free");
 });
 
-scenario("D2 the callback has the code's name, and the document's as well", ({ mm }) => {
+scenario("D2 the callback may have the code's name or the document's", ({ mm }) => {
   const addr = filled(mm, 1);
   const heard: string[] = [];
   const callback =
@@ -94,26 +93,29 @@ scenario("D2 the callback has the code's name, and the document's as well", ({ m
   assert.equal(heard, [`sync ${HMM_UPDATE_INVALIDATE}`, `update ${HMM_UPDATE_INVALIDATE}`]);
 });
 
-scenario("D3 the action says whether it is enough to stop writing, an extra argument says why", ({ mm }) => {
-  const addr = filled(mm, 4);
-  const heard: number[][] = [];
-  const update = (_mirror: HmmMirror, action: number, _s: number, _e: number, event: number): void =>
-    void heard.push([action, event]);
-  hmmMirrorRegister(new HmmMirror({ update }), mm);
-  mm.mprotect(addr, P, PROT_READ);
-  mm.fork().close();
-  mm.madvise(addr, P, MADV_DONTNEED);
-  mm.munmap(addr, 4 * P);
-  assert.equal(heard, [
-    [HMM_UPDATE_WRITE_PROTECT, MMU_NOTIFY_PROTECTION_VMA],
-    [HMM_UPDATE_WRITE_PROTECT, MMU_NOTIFY_PROTECTION_PAGE], // the page that was protected
-    [HMM_UPDATE_WRITE_PROTECT, MMU_NOTIFY_PROTECTION_PAGE], // the others
-    [HMM_UPDATE_INVALIDATE, MMU_NOTIFY_CLEAR],
-    [HMM_UPDATE_INVALIDATE, MMU_NOTIFY_UNMAP],
-  ]);
-});
+scenario(
+  "D3 the action tells invalidation from write protection, an extra argument gives the event",
+  ({ mm }) => {
+    const addr = filled(mm, 4);
+    const heard: number[][] = [];
+    const update = (_mirror: HmmMirror, action: number, _s: number, _e: number, event: number): void =>
+      void heard.push([action, event]);
+    hmmMirrorRegister(new HmmMirror({ update }), mm);
+    mm.mprotect(addr, P, PROT_READ);
+    mm.fork().close();
+    mm.madvise(addr, P, MADV_DONTNEED);
+    mm.munmap(addr, 4 * P);
+    assert.equal(heard, [
+      [HMM_UPDATE_WRITE_PROTECT, MMU_NOTIFY_PROTECTION_VMA],
+      [HMM_UPDATE_WRITE_PROTECT, MMU_NOTIFY_PROTECTION_PAGE], // the page that was protected
+      [HMM_UPDATE_WRITE_PROTECT, MMU_NOTIFY_PROTECTION_PAGE], // the others
+      [HMM_UPDATE_INVALIDATE, MMU_NOTIFY_CLEAR],
+      [HMM_UPDATE_INVALIDATE, MMU_NOTIFY_UNMAP],
+    ]);
+  },
+);
 
-scenario("D5 where the lock would be dropped the answer is -EBUSY", ({ mm }) => {
+scenario("D5 where the kernel drops the lock, the answer is -EBUSY", ({ mm }) => {
   const addr = filled(mm, 2);
   using _sem = mm.mmapSem.read();
   const m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr + P, end: addr + 2 * P });
@@ -128,7 +130,7 @@ scenario("D5 where the lock would be dropped the answer is -EBUSY", ({ mm }) => 
   assert.is(hmmVmaRangeDone(mm.findVma(addr), range), true);
 });
 
-scenario("D6 block: the lock is never dropped; what would have to wait is an error", ({ mm }) => {
+scenario("D6 block: the lock is never dropped; a call that would wait throws", ({ mm }) => {
   const addr = filled(mm, 2);
   using sem = mm.mmapSem.read("the caller");
   const m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + P });
@@ -143,7 +145,7 @@ scenario("D6 block: the lock is never dropped; what would have to wait is an err
   sem.close();
 });
 
-scenario("D7 a failed fault leaves ERROR at its slot, and NONE after it", ({ mm }) => {
+scenario("D7 a failed fault leaves ERROR in its slot and NONE in the slots after it", ({ mm }) => {
   const addr = filled(mm, 4);
   {
     using _sem = mm.mmapSem.read();
@@ -195,7 +197,7 @@ scenario("D11 the device is told before the CPU's table changes", ({ mm }) => {
   mm.madvise(addr, P, MADV_DONTNEED);
   mm.mprotect(addr + P, P, PROT_READ);
   const child = mm.fork();
-  mm.store32(addr + 2 * P, 1); // a copy: the old page must go from the device first
+  mm.store32(addr + 2 * P, 1); // a copy: the device must drop the old page first
   {
     using _sem = mm.mmapSem.read();
     using _m = migrateVmaSetup({ vma: mm.findVma(addr + 3 * P), start: addr + 3 * P, end: addr + 4 * P });
@@ -216,12 +218,12 @@ scenario("D11 the device is told before the CPU's table changes", ({ mm }) => {
   assert.equal(entries(child, addr, 4), ["none", "present", "present", "present"]);
 });
 
-scenario("D13 unregister undoes register, however often", ({ hmm, memcg }) => {
+scenario("D13 unregister undoes register, any number of times", ({ hmm, memcg }) => {
   const mm = hmm.createMm({ memcg });
   const addr = filled(mm, 2);
   let heard = 0;
   const mirrors = [0, 1].map(() => new HmmMirror({ update: () => void heard++ }));
-  // Far more often than there are notifiers.
+  // Far more times than the table has notifiers.
   const rounds = 2 * hmm.config.capacities.notifiers;
   for (let i = 0; i < rounds; i++) {
     for (const mirror of mirrors) assert.is(hmmMirrorRegister(mirror, mm), 0);
@@ -234,7 +236,7 @@ scenario("D13 unregister undoes register, however often", ({ hmm, memcg }) => {
   assert.is(heard, 1);
 });
 
-scenario("D14 a walk that fails says so, and fills the rest of the slots", ({ mm }) => {
+scenario("D14 a failed walk returns an error and fills the rest of the slots", ({ mm }) => {
   const addr = filled(mm, 6);
   {
     using _sem = mm.mmapSem.read();
@@ -248,7 +250,7 @@ scenario("D14 a walk that fails says so, and fills the rest of the slots", ({ mm
   assert.is(answer, -EFAULT);
   assert.not(range.tracked);
   assert.equal([...pfns.subarray(2)], [HMM_PFN_ERROR, 0, 0, 0], "no slot keeps what was in it");
-  // A snapshot has no such failure: the page is not there.
+  // A snapshot cannot fail this way: the page is absent.
   const slots = new Uint32Array(6).fill(STALE);
   assert.is(hmmVmaGetPfns(mm.findVma(addr), range, addr, addr + 6 * P, slots), 0);
   assert.equal(
@@ -269,13 +271,13 @@ scenario("D15 an invalidated slot is NONE", ({ mm }) => {
   mm.madvise(addr + P, P, MADV_DONTNEED);
   assert.equal([...pfns], [before[0], 0, before[2]], "at once, not only at the end");
   assert.is(hmmVmaRangeDone(mm.findVma(addr), range), false);
-  // The same word as an empty page's.
+  // The same word as for an empty page.
   assert.is(hmmVmaGetPfns(mm.findVma(addr), range, addr, addr + 3 * P, pfns), 0);
   assert.equal([...pfns], [before[0], 0, before[2]]);
   hmmVmaRangeDone(mm.findVma(addr), range);
 });
 
-scenario("D16 a range that only touches the invalidation is not invalidated", ({ mm }) => {
+scenario("D16 an invalidation that only touches the ends of a range leaves the range valid", ({ mm }) => {
   const addr = filled(mm, 6);
   using _sem = mm.mmapSem.read();
   const range = new HmmRange();

@@ -1,7 +1,7 @@
 /**
- * The two functions of which a driver consists, written on the public API: a device's fault handler with the calls of
- * 2018 (`hmm_vma_fault`, `hmm_vma_range_done`: docs/linux.md), and a migration to the device whose copies take time
- * (docs/testing.md calls it `toDevice`).
+ * The two functions of which a driver consists, written on the public API: a device's fault handler with the
+ * calls of 2018 (`hmm_vma_fault`, `hmm_vma_range_done`: docs/linux.md), and a migration to the device whose
+ * copies take time (docs/guide/testing-a-driver.md calls it `toDevice`).
  */
 import * as assert from "uvu/assert";
 import {
@@ -31,7 +31,7 @@ const P = PAGE_SIZE;
 const RETRIES = 4;
 let hmm: Hmm;
 
-/** A lock that says when it is taken, and that cannot be taken twice. */
+/** A lock with a callback for each acquisition; taking it twice is a failure. */
 class UpdateLock {
   held = false;
   onAcquire: () => void = () => undefined;
@@ -89,7 +89,7 @@ class TestGpu implements Gpu {
   readonly devmem: HmmDevmem;
   readonly mirror: HmmMirror;
   updates = 0;
-  /** What the copies wait for. */
+  /** The copies wait for this promise. */
   copying: Promise<void> | undefined;
 
   constructor(mm: Mm, pages: number) {
@@ -102,7 +102,7 @@ class TestGpu implements Gpu {
     this.mirror = new HmmMirror({ update });
     hmmMirrorRegister(this.mirror, mm);
     this.devmem = hmmDevmemAdd(mm.hmm, { fault: () => undefined }, this, 2 << 20);
-    // All but so many pages are somebody else's.
+    // Other code holds all but `pages` pages.
     while (this.devmem.freePages > pages) this.devmem.allocPage();
   }
 
@@ -128,7 +128,7 @@ function scene(module: WebAssembly.Module, devicePages = 8): Scene {
 }
 
 onEachBuild("driver: populate", (test, module) => {
-  test("maps what the CPU has, and faults in what it has not", () => {
+  test("maps the pages that the CPU has and faults in the others", () => {
     const { mm, gpu, addr, end } = scene(module);
     assert.is(populate(gpu, mm, addr, end, true), 8);
     const seen = new Uint8Array(4 * P);
@@ -147,7 +147,7 @@ onEachBuild("driver: populate", (test, module) => {
     gpu.updateLock.onAcquire = () => {
       gpu.updateLock.onAcquire = () => void tries++;
       tries++;
-      // Before the lock is taken: the CPU's page is dropped, and a new one comes.
+      // Before the driver has the lock, the CPU's page is dropped and replaced.
       mm.madvise(addr, P, 4);
       mm.store32(addr, 0x1234);
     };
@@ -158,7 +158,7 @@ onEachBuild("driver: populate", (test, module) => {
     hmm.verify();
   });
 
-  test("gives up when it is invalidated again and again", () => {
+  test("gives up after repeated invalidations", () => {
     const { mm, gpu, addr, end } = scene(module);
     let inside = false;
     gpu.updateLock.onAcquire = () => {
@@ -174,7 +174,7 @@ onEachBuild("driver: populate", (test, module) => {
     hmm.verify();
   });
 
-  test("does not wait for an open migration, and succeeds after its end", async () => {
+  test("does not wait for an open migration and succeeds after its end", async () => {
     const { mm, gpu, addr, end } = scene(module);
     let finish: () => void = () => undefined;
     gpu.copying = new Promise((resolve) => (finish = resolve));
@@ -191,7 +191,7 @@ onEachBuild("driver: populate", (test, module) => {
 }).run();
 
 onEachBuild("driver: toDevice", (test, module) => {
-  test("moves what it is asked for", async () => {
+  test("moves the range", async () => {
     const { mm, gpu, addr, end } = scene(module);
     const result = await toDevice(gpu, mm, addr, end);
     assert.is(result.moved, 8);
@@ -204,7 +204,7 @@ onEachBuild("driver: toDevice", (test, module) => {
     hmm.verify();
   });
 
-  test("leaves where it is what the device has no room for", async () => {
+  test("leaves the pages in place for which the device has no room", async () => {
     const { mm, gpu, addr, end } = scene(module, 3);
     const result = await toDevice(gpu, mm, addr, end);
     assert.is(result.moved, 3);
@@ -217,7 +217,7 @@ onEachBuild("driver: toDevice", (test, module) => {
     hmm.verify();
   });
 
-  test("waits for copies, and others wait for it", async () => {
+  test("waits for copies, and accesses wait for the migration", async () => {
     hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 8 * P });
@@ -249,7 +249,7 @@ onEachBuild("driver: toDevice", (test, module) => {
     assert.equal(await bytes, pattern(8));
   });
 
-  test("a copy that fails leaves everything as it was", async () => {
+  test("a failed copy leaves everything unchanged", async () => {
     const { mm, gpu, addr, end } = scene(module);
     gpu.copying = Promise.reject(new Error("the copy failed"));
     assert.match(String(await rejectionOf(() => toDevice(gpu, mm, addr, end))), /the copy failed/);

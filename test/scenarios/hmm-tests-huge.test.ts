@@ -1,6 +1,7 @@
 /**
- * The scenarios of the kernel's HMM self-tests that need huge pages, under their kernel names. `thp` is an aligned 2 MiB that is
- * advised to be a huge page, `pages` memory of the same size that is not. Word i holds i, as there.
+ * The scenarios of the kernel's HMM self-tests that need huge pages, under their kernel names. `thp` is an
+ * aligned 2 MiB with MADV_HUGEPAGE, `pages` memory of the same size without. As in the kernel's tests, word i
+ * holds i.
  */
 import * as assert from "uvu/assert";
 import { Dmirror } from "../../src/dmirror.ts";
@@ -26,7 +27,7 @@ const IS = words(PAGES);
 const ZEROS = new Uint8Array(PMD);
 const NEGATIVE = (npages: number): Uint8Array => words(npages, (i) => -i);
 
-/** A mapping at AT whose word i is i. */
+/** Makes a mapping at AT whose word i is i. */
 function filled(mm: Mm, kind: Kind, length = PMD): number {
   advised(mm, length);
   if (kind === "pages") mm.madvise(AT, length, MADV_NOHUGEPAGE);
@@ -35,14 +36,14 @@ function filled(mm: Mm, kind: Kind, length = PMD): number {
   return AT;
 }
 
-/** An advised mapping that may only be read. */
+/** Makes a read-only mapping with MADV_HUGEPAGE. */
 function readOnly(mm: Mm): number {
   const addr = advised(mm);
   mm.mprotect(addr, PMD, PROT_READ);
   return addr;
 }
 
-/** Migrates 2 MiB and finds them all on the device. */
+/** Migrates 2 MiB and asserts that the device has all of it. */
 function toDevice({ mm, mirrors: [mirror], devices: [device] }: Fixture, addr: number, data = IS): void {
   const answer = mirror.migrateToDevice(addr, PAGES);
   assert.equal(result(answer), DONE);
@@ -51,7 +52,7 @@ function toDevice({ mm, mirrors: [mirror], devices: [device] }: Fixture, addr: n
   mm.hmm.verify();
 }
 
-/** The CPU reads them back: as many faults as there are mappings to bring back. */
+/** The CPU reads 2 MiB back, with one fault for each mapping that comes back. */
 function readsBack({ mm, devices: [device] }: Fixture, addr: number, faults: number, data = IS): void {
   const { device: before } = mm.hmm.stats.faults;
   same(mm.read(addr, PMD), data);
@@ -65,8 +66,8 @@ for (const migrated of [false, true]) {
     ["thp", PAGES],
   ] as const) {
     for (const reads of [true, false]) {
-      const name = `anon_write_child, ${what}${migrated ? ", migrated" : ""}${reads ? "" : ", the child does not read first"}`;
-      scenario(name, ({ mm, devices, mirrors: [mirror] }) => {
+      const how = `${migrated ? ", migrated" : ""}${reads ? "" : ", the child does not read first"}`;
+      scenario(`anon_write_child, ${what}${how}`, ({ mm, devices, mirrors: [mirror] }) => {
         const addr = what === "thp" ? filled(mm, "thp") : buffer(mm, npages);
         if (migrated) assert.equal(result(mirror.migrateToDevice(addr, npages)), [0, npages, 0]);
         using child = mm.fork();
@@ -204,7 +205,7 @@ scenario("migrate_anon_huge_zero_err", (fixture) => {
 scenarios.run("hmm-tests: huge pages");
 
 const ROUNDS = 1 + 5;
-/** Its largest size, 256 MiB, shows nothing that 8 MiB do not, but how fast it is: that is for bench/. */
+/** The sizes stop at 8 MiB: the kernel's largest, 256 MiB, only adds speed, which bench/ measures. */
 const SIZES = [MIB / 2, MIB, 2 * MIB, 4 * MIB, 8 * MIB];
 const benchmark = new Scenarios({ systemMemory: 20 * MIB, deviceMemory: 20 * MIB, perDevice: 10 * MIB });
 for (const size of SIZES) {

@@ -1,7 +1,7 @@
 /**
- * The scenarios of the kernel's HMM self-tests that single pages can show, under their kernel names (the others:
- * hmm-tests-huge.test.ts), each with device-private and with device-coherent memory. Buffers hold the word i at word i,
- * as there.
+ * The scenarios of the kernel's HMM self-tests that need only single pages, under their kernel names, each
+ * with device-private and with device-coherent memory. hmm-tests-huge.test.ts has the others. As in the
+ * kernel's tests, word i of a buffer holds i.
  */
 import * as assert from "uvu/assert";
 import {
@@ -191,10 +191,10 @@ scenario("anon_read_multiple", ({ mm, mirrors: [mirror] }) => {
   }
 });
 
-/** Pages of each piece that the device reads, with the lock free between two. */
+/** Pages that the device reads at once; the lock is free between two pieces. */
 const PIECE = 4;
 
-/** What the processes of anon_teardown work on: a buffer whose word i is i + c, and a mirror. */
+/** What the processes of anon_teardown use: a buffer whose word i is i + c, and a mirror. */
 function teardownWorld(hmm: Hmm, c: number) {
   const mm = hmm.createMm();
   const mirror = new Dmirror(mm, { deviceMemory: 2 << 20, faultPages: PIECE });
@@ -270,7 +270,7 @@ scenario("double_map", ({ mm, mirrors: [first, second], coherent }) => {
   const pulled = first.read(addr, 6);
   assert.equal(result(pulled), [0, 6, 1]);
   same(pulled.data, words(6));
-  // The first device's read pulls private pages off the second; coherent ones it reads there.
+  // The first device's read brings private pages back from the second device and reads coherent pages there.
   assert.is(second.device.devmem.usedPages, coherent ? 6 : 0);
 });
 

@@ -1,6 +1,6 @@
 /**
- * From setup to finalize a migration's pages are locked and their contents do not change: whoever else wants one waits,
- * also where his own table does not name it yet.
+ * From setup to finalize, a migration's pages are locked and their contents do not change: every other user
+ * waits, even if its own page table does not name the page yet.
  */
 import * as assert from "uvu/assert";
 import { MADV_PAGEOUT, MAP_PRIVATE, migrateVmaSetup } from "../../src/index.ts";
@@ -10,7 +10,7 @@ import { Beyond, codeOf, entry, filled, P, page, pfnAt } from "./beyond.ts";
 const scenarios = new Beyond();
 const scenario = scenarios.add;
 
-scenario("a file's page: other processes' faults wait for the end", ({ hmm, memcg, mm, gpu }) => {
+scenario("a file's page: other processes' faults wait for the migration's end", ({ hmm, memcg, mm, gpu }) => {
   using file = hmm.createFile();
   file.write(0, page(3), { memcg });
   const [sharer, copier] = [hmm.createMm({ memcg }), hmm.createMm({ memcg })];
@@ -33,28 +33,31 @@ scenario("a file's page: other processes' faults wait for the end", ({ hmm, memc
   assert.equal(sharer.read(shared, P), page(3));
 });
 
-scenario("a page of the swap cache: who has it swapped out waits for the end", async ({ mm, gpu }) => {
-  const addr = filled(mm, 1);
-  mm.madvise(addr, P, MADV_PAGEOUT);
-  const child = mm.fork();
-  mm.load32(addr);
-  assert.is(entry(child, addr), "swap");
-  let waiting: Promise<Uint8Array>;
-  {
-    using _sem = mm.mmapSem.read();
-    using m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + P, owner: gpu });
-    assert.is(m.cpages, 1);
-    assert.is(
-      codeOf(() => child.load32(addr)),
-      "EAGAIN",
-    );
-    waiting = child.readAsync(addr, P);
-    waiting.catch(() => {});
-    assert.not(await settled(waiting));
-  }
-  assert.equal(await waiting, page(1));
-  assert.is(pfnAt(child, addr), pfnAt(mm, addr));
-});
+scenario(
+  "a page of the swap cache: a process with a swap entry waits for the migration's end",
+  async ({ mm, gpu }) => {
+    const addr = filled(mm, 1);
+    mm.madvise(addr, P, MADV_PAGEOUT);
+    const child = mm.fork();
+    mm.load32(addr);
+    assert.is(entry(child, addr), "swap");
+    let waiting: Promise<Uint8Array>;
+    {
+      using _sem = mm.mmapSem.read();
+      using m = migrateVmaSetup({ vma: mm.findVma(addr), start: addr, end: addr + P, owner: gpu });
+      assert.is(m.cpages, 1);
+      assert.is(
+        codeOf(() => child.load32(addr)),
+        "EAGAIN",
+      );
+      waiting = child.readAsync(addr, P);
+      waiting.catch(() => {});
+      assert.not(await settled(waiting));
+    }
+    assert.equal(await waiting, page(1));
+    assert.is(pfnAt(child, addr), pfnAt(mm, addr));
+  },
+);
 
 scenario("a file's page may go to another page of system memory", ({ hmm, memcg, mm, gpu }) => {
   using file = hmm.createFile();

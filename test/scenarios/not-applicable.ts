@@ -1,9 +1,9 @@
 /**
- * Which of the kernel's own HMM tests and of the scenarios E01 to E80 have no test, and which parts of tested ones are left
- * out. docs/linux.md shows the same rows; beyond-coverage.test.ts checks that.
+ * The kernel's own HMM tests and the scenarios E01 to E80 that have no test, and the parts of scenarios that
+ * their tests leave out. docs/linux.md shows the same rows; beyond-coverage.test.ts compares the two.
  */
 
-/** The kernel's own tests, in its order. */
+/** The kernel's own tests, in the kernel's order. */
 export const KERNEL_TESTS = [
   "open_close",
   "anon_read",
@@ -52,8 +52,6 @@ export interface KernelTestWithoutTest {
 }
 
 export const KERNEL_TESTS_WITHOUT_TEST: readonly KernelTestWithoutTest[] = [
-  { name: "anon_write_hugetlbfs", kind: "not built yet", reason: "needs hugetlb mappings" },
-  { name: "compound", kind: "not built yet", reason: "needs hugetlb mappings" },
   {
     name: "userfaultfd_read",
     kind: "not applicable",
@@ -73,20 +71,24 @@ export const WITHOUT_TEST: readonly WithoutTest[] = [
     kind: "not applicable",
     reason: "every event may block: there is no OOM reaper, and a callback cannot refuse",
   },
-  { number: 18, kind: "not applicable", reason: "notifiers in two passes are of 2026, and not offered" },
+  {
+    number: 18,
+    kind: "not applicable",
+    reason: "two-pass notifiers (2026) are newer than the modeled kernel",
+  },
   {
     number: 23,
     kind: "not applicable",
-    reason: "a slot cannot ask for its own device page to come back: only words of 2018 could",
+    reason: "a slot cannot request its own device page: only the words of 2018 could",
   },
   { number: 27, kind: "not built yet", reason: "needs guard regions and poison markers" },
-  { number: 29, kind: "not applicable", reason: "one node: there are no NUMA hinting faults" },
+  { number: 29, kind: "not applicable", reason: "there is one node, and there are no NUMA hinting faults" },
   { number: 32, kind: "not built yet", reason: "needs pages of 1 GiB" },
-  { number: 34, kind: "not applicable", reason: "the words of 32 bits have no sticky bits" },
+  { number: 34, kind: "not applicable", reason: "words of 32 bits have no sticky bits" },
   {
     number: 37,
     kind: "not applicable",
-    reason: "there are no fatal signals, and no fault that takes the lock itself",
+    reason: "there are no fatal signals, and no fault takes the lock itself",
   },
   { number: 42, kind: "not applicable", reason: "there are no per-CPU caches that could hold a page" },
   { number: 55, kind: "not built yet", reason: "needs soft-dirty tracking and userfaultfd write protection" },
@@ -97,7 +99,7 @@ export const WITHOUT_TEST: readonly WithoutTest[] = [
   },
 ];
 
-/** What the test of a scenario does not show. */
+/** The parts of scenarios that their tests leave out. */
 export const LEFT_OUT: readonly WithoutTest[] = [
   {
     number: 36,

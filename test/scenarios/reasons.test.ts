@@ -1,6 +1,6 @@
 /**
- * Why a page stays where it is: every REASON_* is produced here and seen as its own code, or is listed as one that
- * cannot come about yet. The kernel has one 0 for all of them.
+ * Why a page stays in place: this test produces every REASON_* and sees its code, or lists it as a reason
+ * that cannot occur. The kernel reports 0 for all of them.
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -36,12 +36,12 @@ const SYSTEM = MIGRATE_VMA_SELECT_SYSTEM;
 const PRIVATE = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
 
 /**
- * Codes that cannot come about: the kernel's ways to them are a page in a mapping that is special only to some, and one
- * that the reverse map does not show (the stack of a program being started, races with mlock).
+ * Reasons that cannot occur: in the kernel they come from a page in a mapping that is special only in part,
+ * and from a mapping that the reverse map does not show (the stack of a starting program, races with mlock).
  */
 const IMPOSSIBLE: Record<string, string> = {
-  REASON_NO_MAPPING: "pages of a driver's are in special mappings only, which setup refuses as a whole",
-  REASON_STILL_MAPPED: "every mapping is found by the reverse map, and no new one can come about meanwhile",
+  REASON_NO_MAPPING: "a driver's own pages are only in special mappings, which setup refuses as a whole",
+  REASON_STILL_MAPPED: "the reverse map finds every mapping, and no new mapping can appear meanwhile",
 };
 
 class Case {
@@ -57,12 +57,12 @@ class Case {
     this.gpu = new TestGpu(this.mm, 2 * MIB);
   }
 
-  /** Migrates one page to the device; `between` runs after setup, with destinations given. */
+  /** Migrates one page to the device; `between` runs after setup and after the destinations are set. */
   one(addr: number, between?: (m: Migration) => void, select = SYSTEM, mm = this.mm): MigrateResult {
     return this.migrate(addr, 1, between, select, mm);
   }
 
-  /** As one(), n pages. */
+  /** Like one(), for n pages. */
   migrate(
     addr: number,
     n: number,
@@ -81,7 +81,7 @@ class Case {
     return m.result;
   }
 
-  /** Drops what the driver has put into dst. */
+  /** Clears the destinations that the driver has set. */
   takeBack(m: Migration, i = 0): void {
     const page = m.dst[i] & 0x07ffffff;
     m.dst[i] = 0;
@@ -90,7 +90,7 @@ class Case {
   }
 }
 
-/** A way to each reason; the page in question is the result's first, and no other moves. */
+/** A way to each reason. The page with the reason is the first of the result, and no other page moves. */
 const WAYS: Record<string, (module: WebAssembly.Module) => MigrateResult> = {
   REASON_NONE: (module) => {
     const c = new Case(module);
@@ -189,7 +189,7 @@ const WAYS: Record<string, (module: WebAssembly.Module) => MigrateResult> = {
     return c.one(addr, () => c.mm.store32(addr, 1));
   },
   REASON_NO_TABLE: (module) => {
-    // One root each: of the mm's table and of the device's.
+    // One root for the mm's table and one for the device's.
     const c = new Case(module, { capacities: { pageTables: 3 } });
     return c.one(c.mm.mmap({ length: P }));
   },
@@ -201,7 +201,7 @@ const WAYS: Record<string, (module: WebAssembly.Module) => MigrateResult> = {
   REASON_NO_ANON_VMA: (module) => {
     const c = new Case(module, { capacities: { anonVmas: 1 } });
     filled(c.mm, 1);
-    // Of another kind and far away, so that no neighbour's can be shared.
+    // Of another kind and far away, so that it shares no table with a neighbor.
     return c.one(c.mm.mmap({ addr: 0x10000000, length: P, prot: PROT_READ }));
   },
   REASON_ORDER: (module) => {

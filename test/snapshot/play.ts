@@ -1,7 +1,7 @@
 /**
- * A play in small steps: two devices, a mirror, a notifier, a family of address spaces, and migrations of which every
- * stage is a step of its own. Between any two steps the engine may be replaced by one restored from its snapshot: the
- * steps find everything through the engine, and the callbacks belong to the player.
+ * A play in small steps: two devices, a mirror, a notifier, a family of address spaces, and migrations whose
+ * stages are steps of their own. Between any two steps a restored engine may replace the engine: the steps
+ * find everything through the engine, and the callbacks belong to the player.
  */
 import * as assert from "uvu/assert";
 import {
@@ -33,7 +33,7 @@ export const PAGES = 8;
 export const ADDR = 2 ** 40;
 const P = PAGE_SIZE;
 const FIXED = 0x32;
-/** As small as it can be: snapshots are compared after every step. */
+/** Small, since snapshots are compared after every step. */
 const CONFIG = {
   systemMemory: 64 * P,
   deviceMemory: 4 << 20,
@@ -50,13 +50,13 @@ const CONFIG = {
     files: 4,
   },
 };
-/** The owners, equal in every life. */
+/** The owners, equal before and after a restore. */
 const DEVICES = ["first device", "second device"];
 
-/** The engine's users: what a snapshot does not hold. */
+/** The engine's user, with what a snapshot does not hold. */
 export class Player {
   hmm: Hmm;
-  /** What the callbacks heard. */
+  /** Calls of the callbacks. */
   readonly heard: string[] = [];
   readonly #module: WebAssembly.Module;
 
@@ -65,14 +65,14 @@ export class Player {
     this.hmm = Hmm.createSync(module, CONFIG);
   }
 
-  /** Goes on with an engine made from the snapshot of the one so far. */
+  /** Replaces the engine by one restored from its snapshot. */
   restart(): void {
     const bytes = this.hmm.snapshot();
     this.hmm = Hmm.restore(bytes, this.attachments);
     assert.is(
       Buffer.compare(this.hmm.snapshot(), bytes),
       0,
-      "a restored engine's snapshot is the one it is from",
+      "the restored engine's snapshot differs from the snapshot it was restored from",
     );
   }
 
@@ -161,7 +161,7 @@ export class Player {
 
 const half = (words: Uint32Array): Uint32Array => words.subarray(0, words.length / 2);
 
-/** The steps, by what they do. */
+/** The steps by name. */
 export const STEPS: Record<string, (player: Player) => void> = {
   "make everything": (player) => player.create(),
   write: ({ mm }) => mm.write(ADDR, pattern(PAGES - 1)),

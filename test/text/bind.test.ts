@@ -1,5 +1,5 @@
 /**
- * The contract of src/text/bind.ts: every type, both directions, on the AssemblyScript that is installed.
+ * The contract of src/text/bind.ts: every type in both directions, with the installed AssemblyScript.
  * test/assembly/bind-fixture.ts has an echo function for each.
  */
 import { readFileSync } from "node:fs";
@@ -136,8 +136,8 @@ rules("holds its memory when collected between calls", () => {
 rules("works with objects above 2 GiB", () => {
   const fixture = load();
   const memory = fixture.memory;
-  memory.grow(40_000 - memory.buffer.byteLength / 65536); // 2.6 GB of addresses, not of memory
-  const big = 2 ** 30 - 64; // the largest object that the allocator gives
+  memory.grow(40_000 - memory.buffer.byteLength / 65536); // 2.6 GB of address space, not of memory
+  const big = 2 ** 30 - 64; // the allocator's largest object
   fixture.__pin(fixture.__new(big, 1));
   fixture.__pin(fixture.__new(big, 1));
   const pointer = fixture.__new(16, 1) >>> 0;

@@ -1,11 +1,11 @@
-/** A decoder of lackey traces for tests: text in, records as text out. */
+/** Decodes lackey traces for tests: from text to records as text. */
 import { loadText } from "../../src/text/index.ts";
 import { LackeyDecoder, type LackeyStats, type OffloadRange } from "../../src/text/lackey.ts";
 
 export const text = loadText();
 export const encode = (source: string): Uint8Array => new TextEncoder().encode(source);
 
-/** A record as `agent kind address,size`. */
+/** Formats a record as `agent kind address,size`. */
 export function show(record: bigint): string {
   const agent = (record >> 60n) & 1n ? "dev" : "cpu";
   const kind = "LSM"[Number((record >> 56n) & 3n)];
@@ -17,7 +17,7 @@ export interface Decoded {
   stats: LackeyStats;
 }
 
-/** Decodes a whole trace, handed over in pieces that end at `cuts`. */
+/** Decodes a whole trace that arrives in pieces which end at `cuts`. */
 export function decode(source: string, offload: OffloadRange[] = [], cuts: number[] = []): Decoded {
   const decoder = new LackeyDecoder(text, { offload });
   const bytes = encode(source);

@@ -1,4 +1,4 @@
-/** The decoder of lackey traces against a plain parser, on random mixes of lines. */
+/** The decoder of lackey traces agrees with a plain parser on random mixes of lines. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../src/testing/random.ts";
@@ -9,7 +9,7 @@ const SEED = 20261123;
 
 const test = suite("lackey: any lines");
 
-/** What a trace decodes to, or the number of its first wrong line. */
+/** Returns the records of a trace, or the number of its first wrong line. */
 type Outcome =
   { records: string[]; instructions: number; comments: number; kernel: number } | { wrong: number };
 
@@ -26,7 +26,7 @@ function outcome(source: string): Outcome {
   }
 }
 
-/** The same, a line at a time. */
+/** The plain parser: the same result, one line at a time. */
 function plainly(source: string): Outcome {
   const result = { records: [] as string[], instructions: 0, comments: 0, kernel: 0 };
   for (const [at, line] of source.split("\n").entries()) {
@@ -50,7 +50,7 @@ function hex(random: Random, digits: number): string {
   return Array.from({ length: digits }, () => random.below(16).toString(16)).join("");
 }
 
-test("takes any mix of lines as a plain parser does, up to the first that is wrong", () => {
+test("decodes any mix of lines like the plain parser, up to the first wrong line", () => {
   const random = new Random(SEED);
   const pick = <T>(...from: T[]): T => from[random.below(from.length)];
   const usualAddress = (): string => pick(hex(random, 7), hex(random, 8)).padStart(8, "0");
@@ -65,7 +65,7 @@ test("takes any mix of lines as a plain parser does, up to the first that is wro
     pick(`${access()}\r`, "", "==7== x", `==1${usualAddress().slice(1)}5,4`, access().toUpperCase());
   const wrong = (): string => {
     const line = [...access()];
-    const at = pick(random.below(line.length), line.length - 1); // anywhere, or in the size
+    const at = pick(random.below(line.length), line.length - 1); // anywhere in the line, or in its size
     line[at] = pick(" ", ",", "/", ":", "@", "g", "G", "0", "\n", "\u007f");
     return line.join("");
   };

@@ -1,4 +1,7 @@
-/** The decoder of lackey traces: records, counts, errors, chunks split anywhere, and the rule for offloaded code. */
+/**
+ * The decoder of lackey traces: records, counts, errors, chunks cut anywhere, and the rule for offloaded
+ * code.
+ */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { LackeyDecoder, type LackeyStats, type OffloadRange, TraceError } from "../../src/text/lackey.ts";
@@ -171,14 +174,16 @@ errors("refuses ranges that make no sense", () => {
 });
 errors.run();
 
-/** Offloaded code: [name, entries] of the ranges, and the records. A program is written one instruction a word. */
+/**
+ * Offloaded code: [name, entries] of each range, and the records. A program is text, one instruction a word.
+ */
 const agent = suite("lackey: offload");
 const KERNEL: OffloadRange = { name: "kernel", start: 0x2000, end: 0x2100 };
 const HELPER: OffloadRange = { name: "helper", start: 0x3000, end: 0x3100 };
 
 /**
- * "pc access …; pc access …": instructions of 4 bytes, and what they access: S and L are of 8 bytes, the stack's
- * addresses begin with f, s and l are of 4 bytes.
+ * "pc access …; pc access …": instructions of 4 bytes with their accesses. S and L access 8 bytes, s and l 4
+ * bytes; addresses that begin with f are the stack's.
  */
 function program(source: string): string {
   const lines: string[] = [];
@@ -222,11 +227,16 @@ agent("a callee in another range is an entry of that range", () => {
   assert.equal(agents(source, KERNEL, HELPER), { ...result, entries: [1, 1] });
   assert.equal(agents(source, HELPER, KERNEL), { ...result, entries: [1, 1] }, "in the order given");
 });
+const RECURSION =
+  "1000 Sff8; 2000 Sff0; 1000 Sfe8; 2000 l20; 2004 Lfe8; 1004 l41; " +
+  "1008 Lff0; 2004 l21; 2008 Lff8; 1004 l42";
 agent("recursion: only the outermost return ends it", () => {
-  // The callee outside calls the kernel again from the place that entered it, deeper in the stack.
-  const source =
-    "1000 Sff8; 2000 Sff0; 1000 Sfe8; 2000 l20; 2004 Lfe8; 1004 l41; 1008 Lff0; 2004 l21; 2008 Lff8; 1004 l42";
-  assert.equal(agents(source, KERNEL), { cpu: "ff8 42", dev: "ff0 fe8 20 fe8 41 ff0 21 ff8", entries: [2] });
+  // The callee outside the kernel calls the kernel again from the place that entered it, deeper in the stack.
+  assert.equal(agents(RECURSION, KERNEL), {
+    cpu: "ff8 42",
+    dev: "ff0 fe8 20 fe8 41 ff0 21 ff8",
+    entries: [2],
+  });
 });
 agent("direct recursion in the range is one entry", () => {
   const source = "1000 Sff8; 2000 Sff0; 2000 l20; 2004 Lff0; 2004 l21; 2008 Lff8; 1004 l42";
@@ -270,7 +280,7 @@ agent("a call through a stub ends with the function's return", () => {
   });
 });
 agent("a call ends where it returns, though control was in the caller's gap already", () => {
-  // The kernel jumps to a function beside the caller, which returns for it.
+  // The kernel jumps to a function next to the caller, and that function returns for the kernel.
   assert.equal(agents("1000 Sff8; 2000 l20; 1500 l50; 1504 Lff8; 1004 l40", KERNEL), {
     cpu: "ff8 40",
     dev: "20 50 ff8",
@@ -305,9 +315,7 @@ agent("the last address there is lies behind all ranges", () => {
   assert.equal(agents(source), { cpu: "10 20 11 12", dev: "", entries: [] });
 });
 agent("the state survives a split at every byte", () => {
-  const source = program(
-    "1000 Sff8; 2000 Sff0; 1000 Sfe8; 2000 l20; 2004 Lfe8; 1004 l41; 1008 Lff0; 2004 l21; 2008 Lff8; 1004 l42",
-  );
+  const source = program(RECURSION);
   const whole = decode(source, [KERNEL]);
   for (let cut = 0; cut <= source.length; cut++) assert.equal(decode(source, [KERNEL], [cut]), whole);
 });

@@ -19,13 +19,13 @@ export interface Fixture {
   hmm: Hmm;
   mm: Mm;
   device: DelayedDevice;
-  /** N pages, page i filled with i + 1. */
+  /** Address of N pages, page i filled with i + 1. */
   addr: number;
 }
 
 type Body = (fixture: Fixture) => Promise<void>;
 
-/** Scenarios, each run on a fresh fixture and on both builds; nothing may be left over at the end. */
+/** Scenarios. Each runs on a fresh fixture and on both builds; at the end nothing may be in use. */
 export class AsyncScenarios {
   readonly #bodies: [name: string, body: Body][] = [];
 
@@ -65,7 +65,9 @@ export function page(byte: number): Uint8Array {
   return new Uint8Array(PAGE_SIZE).fill(byte);
 }
 
-/** The device's driver: what a user would write. Pages are locked from setup until the copy is there. */
+/**
+ * Migrates to the device as a user's driver would. Pages are locked from setup until the copy is complete.
+ */
 export async function toDevice(
   device: DelayedDevice,
   mm: Mm,
@@ -96,13 +98,13 @@ export async function toSystem(
   return m.result;
 }
 
-/** Has the first npages pages on the device. */
+/** Moves the first npages pages to the device. */
 export async function migrated({ device, mm, addr }: Fixture, npages = N): Promise<void> {
   const result = await device.settle(toDevice(device, mm, addr, addr + npages * PAGE_SIZE));
   assert.is(result.moved, npages);
 }
 
-/** Whether a promise has settled by now. */
+/** Whether a promise has settled. */
 export async function settled(promise: Promise<unknown>): Promise<boolean> {
   const pending = Symbol();
   await new Promise((resolve) => setTimeout(resolve, 1));

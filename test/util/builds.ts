@@ -5,13 +5,13 @@ function compile(file: string): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(new URL(`../../build/${file}`, import.meta.url)));
 }
 
-/** The core as it ships and as it is debugged: the same tests run on both. */
+/** The release build and the debug build of the core. */
 export const builds: readonly (readonly [name: string, module: WebAssembly.Module])[] = [
   ["release", compile("hmm.wasm")],
   ["debug", compile("hmm.debug.wasm")],
 ];
 
-/** Defines and runs one suite a build. */
+/** Defines a suite for each build; run() runs them. */
 export function onEachBuild(
   name: string,
   define: (test: Test, module: WebAssembly.Module) => void,

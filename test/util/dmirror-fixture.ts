@@ -1,4 +1,7 @@
-/** Two devices and a process that has a mirror on each: the kernel's self-tests' fixture, and ours for Dmirror. */
+/**
+ * Two devices and a process with a mirror on each: the fixture of the kernel's self-tests and of Dmirror's
+ * tests.
+ */
 import * as assert from "uvu/assert";
 import { Dmirror, DmirrorDevice, type DmirrorResult } from "../../src/dmirror.ts";
 import { Hmm, PAGE_SIZE, type Mm } from "../../src/index.ts";
@@ -18,17 +21,20 @@ export interface Fixture {
   coherent: boolean;
 }
 
-/** Bytes of a fixture's memories. */
+/** Sizes of a fixture's memories in bytes. */
 interface Sizes {
   systemMemory: number;
   deviceMemory: number;
-  /** Of each of the two devices. */
+  /** Memory of each of the two devices. */
   perDevice: number;
 }
 
 const SMALL: Sizes = { systemMemory: 8 << 20, deviceMemory: 12 << 20, perDevice: 4 << 20 };
 
-/** Scenarios, each run on a fresh fixture and on both builds; verified at the end, and nothing may be left over. */
+/**
+ * Scenarios. Each runs on a fresh fixture and on both builds; at the end verify() holds and nothing is in
+ * use.
+ */
 export class Scenarios {
   readonly #bodies: [name: string, body: (fixture: Fixture) => void][] = [];
   readonly #sizes: Sizes;
@@ -41,7 +47,7 @@ export class Scenarios {
     this.#bodies.push([name, body]);
   };
 
-  /** `variants`: of the devices; coherent or not. */
+  /** @param variants whether the devices' memory is coherent, for each run */
   run(suite: string, variants: readonly boolean[] = [false]): void {
     onEachBuild(suite, (test, module) => {
       for (const coherent of variants) {
@@ -79,13 +85,14 @@ function runScenario(
   hmm.verify();
 }
 
-/** The bytes of n pages whose word i is f(i). */
+/** Returns the bytes of n pages whose word i is f(i). */
 export function words(npages: number, f: (i: number) => number = (i) => i): Uint8Array {
-  const array = Uint32Array.from({ length: (npages * PAGE_SIZE) / 4 }, (_, i) => f(i));
+  const array = new Uint32Array((npages * PAGE_SIZE) / 4);
+  for (let i = 0; i < array.length; i++) array[i] = f(i);
   return new Uint8Array(array.buffer);
 }
 
-/** A new mapping whose word i is i. */
+/** Makes a mapping whose word i is i. */
 export function buffer(mm: Mm, npages = N): number {
   const addr = mm.mmap({ length: npages * PAGE_SIZE });
   mm.write(addr, words(npages));

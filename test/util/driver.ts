@@ -17,12 +17,12 @@ import {
 
 export const MIB = 1 << 20;
 
-/** A small engine: 8 MiB of RAM, 8 MiB of device memory. */
+/** Creates a small engine: 8 MiB of RAM, 8 MiB of device memory. */
 export function makeHmm(module: WebAssembly.Module, config: HmmConfig = {}): Hmm {
   return Hmm.createSync(module, { systemMemory: 8 * MIB, deviceMemory: 8 * MIB, ...config });
 }
 
-/** One update that a mirror heard. */
+/** One update that a mirror hears. */
 export interface Update {
   action: number;
   start: number;
@@ -41,7 +41,7 @@ export class TestGpu {
   readonly freed: number[] = [];
   released = 0;
   faults = 0;
-  /** Replaces what a CPU fault does. */
+  /** Replaces the handler of CPU faults. */
   onFault: ((vma: Vma, address: number, page: number) => number | void) | null = null;
 
   constructor(mm: Mm, size = 4 * MIB) {
@@ -90,19 +90,19 @@ export class TestGpu {
     this.hmm.allocPages(m.src, m.dst);
     this.hmm.copyPages(m.src, m.dst);
     m.pages();
-    // Another process's page: its update has told this one's table already.
+    // The page of another process: that process's update has already changed this table.
     if (vma.mm === this.mm) this.table.mapMigrated(m);
     m.finalize();
     return m.result;
   }
 }
 
-/** n pages, byte i of page k is (seed + k + i) & 255. */
+/** Returns n pages; byte i of page k is (seed + k + i) & 255. */
 export function pattern(npages: number, seed = 0): Uint8Array {
   return Uint8Array.from({ length: npages * PAGE_SIZE }, (_, i) => (seed + (i >> 12) + i) & 255);
 }
 
-/** The error that `body` throws, or undefined. */
+/** Returns the error that `body` throws, or undefined. */
 export function errorOf(body: () => unknown): Error | undefined {
   try {
     body();
@@ -112,7 +112,7 @@ export function errorOf(body: () => unknown): Error | undefined {
   }
 }
 
-/** The error that `body` rejects with, or undefined. */
+/** Returns the error with which `body` rejects, or undefined. */
 export async function rejectionOf(body: () => Promise<unknown>): Promise<Error | undefined> {
   try {
     await body();

@@ -1,4 +1,4 @@
-/** What tests of huge pages have in common. */
+/** Helpers for tests of huge pages. */
 import * as assert from "uvu/assert";
 import { PTE_HUGE } from "../../assembly/uapi/pte.ts";
 import {
@@ -23,7 +23,7 @@ export const PMD = 2 * MIB;
 export const AT = 0x10000000;
 export const PAGES = 512;
 
-/** [AT, AT + length), advised to have huge pages. */
+/** Maps [AT, AT + length) with MADV_HUGEPAGE. */
 export function advised(mm: Mm, length = PMD, addr = AT): number {
   const prot = PROT_READ | PROT_WRITE;
   mm.mmap({ addr, length, prot, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED });
@@ -31,7 +31,7 @@ export function advised(mm: Mm, length = PMD, addr = AT): number {
   return addr;
 }
 
-/** The orders of the mappings of `n` pages from addr on, as a device sees them. */
+/** Returns the orders of the mappings of `n` pages from addr, as a device sees them. */
 export function orders(mm: Mm, addr: number, n = PAGES): Set<number> {
   const pfns = mm.hmm.pfnArray(n);
   using _sem = mm.mmapSem.read();
@@ -41,19 +41,19 @@ export function orders(mm: Mm, addr: number, n = PAGES): Set<number> {
   return new Set(Array.from(pfns, (word) => ((word & HMM_PFN_VALID) === 0 ? -1 : hmmPfnToMapOrder(word))));
 }
 
-/** Whether the entry of a page is a part of a huge mapping. */
+/** Whether the entry of a page is part of a huge mapping. */
 export function isHuge(mm: Mm, addr: number): boolean {
   return ((mm.lookupPte(addr)?.flags ?? 0) & PTE_HUGE) !== 0;
 }
 
-/** What drivers hear of, in pages from AT on: "event first-end". */
+/** Returns the events that drivers hear, in pages from AT: "event first-end". */
 export function listen(mm: Mm): string[] {
   const heard: string[] = [];
   new MmuIntervalNotifier(mm, 0, 2 ** 46, {
-    invalidate: ({ event, start, end }) =>
-      void heard.push(
-        `${event === MMU_NOTIFY_CLEAR ? "clear" : event} ${(start - AT) / PAGE_SIZE}-${(end - AT) / PAGE_SIZE}`,
-      ),
+    invalidate: ({ event, start, end }) => {
+      const name = event === MMU_NOTIFY_CLEAR ? "clear" : event;
+      heard.push(`${name} ${(start - AT) / PAGE_SIZE}-${(end - AT) / PAGE_SIZE}`);
+    },
   });
   return heard;
 }

@@ -1,22 +1,22 @@
-// CPU accesses: whole ranges through the exchange buffer, single words in place, page faults alone, and pins.
+// Accesses: ranges through the exchange buffer, single words in place, page faults alone, and pins.
 
-import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
+import { FOLIO_ANON_EXCLUSIVE, PIN_BIAS } from "../../abi/frame";
+import { COMMAND_SIZE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_RESULT, HDR_XBUF, HEADER } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
+import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
 import {
-  COMMAND_SIZE,
-  FOLIO_ANON_EXCLUSIVE,
-  HDR_FAULT_ADDR,
-  HDR_FAULT_CODE,
-  HDR_RESULT,
-  HDR_XBUF,
-  HEADER,
-  MM_HAS_PINNED,
-  PIN_BIAS,
-} from "../../abi/struct";
-import { ACCESS_FORCE, ACCESS_PIN, ACCESS_WRITE, FAULT_NONE, VM_FAULT_ERROR, VM_WRITE } from "../../uapi/vm";
+  ACCESS_FORCE,
+  ACCESS_GUP,
+  ACCESS_PIN,
+  ACCESS_WRITE,
+  FAULT_NONE,
+  VM_FAULT_ERROR,
+  VM_WRITE,
+} from "../../uapi/vm";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
+import { exists } from "../base/object";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { checkAccess } from "../fault/common";
 import { mustUnshare } from "../fault/cow";
@@ -25,29 +25,42 @@ import { folioOf, frameOf } from "../frame/folio";
 import { markAccessed } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { dropCallerRefs, takeRefs } from "../operation/refs";
-import { mmAt } from "../space/mm";
+import { Mm, MM_HAS_PINNED, mmAt } from "../space/mm";
+import { growStack } from "../space/stack";
 import { Vma, vmaLookup } from "../space/vma";
 import { addressOf, readPte, walk } from "../table/pagetable";
+import { bytesInPage, readPage, writePage } from "./bytes";
 
-/** Does the entry allow the access as it stands? */
+/** Does the entry allow the access as it is, without a fault? */
 function suffices(pte: u64, vma: Vma, flags: u32): bool {
   if (!ptePresent(pte)) return false;
   if ((flags & (ACCESS_WRITE | ACCESS_PIN)) == ACCESS_PIN) return !mustUnshare(pte, vma);
   if (!(flags & ACCESS_WRITE) || pteFlags(pte) & PTE_WRITE) return true;
-  // A forced write needs no write bit, but a page that is nobody else's.
+  // A forced write needs no write bit, but a page that this address space has alone.
   if (!(flags & ACCESS_FORCE) || vma.flags & VM_WRITE || pteFlags(pte) & PTE_SPECIAL) return false;
   return folioOf(ptePfn(pte)).has(FOLIO_ANON_EXCLUSIVE);
 }
 
 /**
- * Makes the page at addr accessible and returns its entry's address; 0 if it cannot be now. Then cmd.error
- * says what to return: REQUEST, -EAGAIN, or -EFAULT (HDR_FAULT_CODE and HDR_FAULT_ADDR say more).
+ * The vma that covers a page; a stack grows down to it, except for get_user_pages. None if there is no such
+ * vma.
+ */
+@inline
+function vmaFor(mm: Mm, page: u64, flags: u32): Vma {
+  const vma = vmaLookup(mm, page);
+  return exists(vma) || flags & ACCESS_GUP ? vma : growStack(mm, page);
+}
+
+/**
+ * Makes the page of addr accessible, faulting it in where needed. Returns the address of its entry; 0 if the
+ * page cannot be accessed now: then cmd.error is what to return, REQUEST, -EAGAIN or -EFAULT, and
+ * HDR_FAULT_CODE and HDR_FAULT_ADDR say more.
  */
 export function reach(cmd: Cmd, addr: u64, flags: u32): usize {
   const mm = mmAt(cmd.mm);
   const page = addr & ~(PAGE_SIZE - 1);
   while (true) {
-    const vma = vmaLookup(mm, page);
+    const vma = vmaFor(mm, page, flags);
     if (!cmd.faultPage) {
       const refused = checkAccess(vma, flags);
       if (refused != FAULT_NONE) {
@@ -68,13 +81,6 @@ export function reach(cmd: Cmd, addr: u64, flags: u32): usize {
   setHeaderF64(HDR_FAULT_ADDR, page);
   cmd.error = -EFAULT;
   return 0;
-}
-
-/** memory.copy, which costs a call out of the module, but for a word. */
-@inline
-function copyBytes(to: usize, from: usize, length: usize): void {
-  if (length == 4) store<u32>(to, load<u32>(from));
-  else memory.copy(to, from, length);
 }
 
 /** OP_ACCESS: bytes [start, end) through the exchange buffer. OP_FAULT: the page at start. */
@@ -105,18 +111,15 @@ export function accessStep(cmd: AccessCmd): i32 {
     }
     const pte = load<u64>(slot);
     if (cmd.flags & ACCESS_FORCE) markAccessed(pte);
-    const offset = (<usize>cmd.cursor) & (PAGE_SIZE - 1);
-    const length = min<usize>(<usize>PAGE_SIZE - offset, <usize>(cmd.end - cmd.cursor));
+    const length = bytesInPage(cmd.cursor, <usize>(cmd.end - cmd.cursor));
     const outside = buffer + <usize>(cmd.cursor - cmd.start);
     if (cmd.flags & ACCESS_WRITE) {
       store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY);
-      // Memory without pages has nothing that could keep it: its entries name the page of zeros.
-      if (frameOf(0) && !(pteFlags(pte) & PTE_SPECIAL))
-        copyBytes(frameOf(ptePfn(pte)) + offset, outside, length);
+      // The entries of memory without pages name the zero page: what is written there is lost.
+      if (!(pteFlags(pte) & PTE_SPECIAL)) writePage(ptePfn(pte), cmd.cursor, outside, length);
     } else {
       store<u64>(slot, pte | PTE_YOUNG);
-      if (frameOf(0)) copyBytes(outside, frameOf(ptePfn(pte)) + offset, length);
-      else memory.fill(outside, 0, length);
+      readPage(ptePfn(pte), cmd.cursor, outside, length);
     }
     cmd.cursor += length;
   }
@@ -126,7 +129,7 @@ export function accessStep(cmd: AccessCmd): i32 {
 /** OP_FAULT: faults one page in. Returns what handleFault() returns. */
 export function faultStep(cmd: AccessCmd): i32 {
   const mm = mmAt(cmd.mm);
-  const vma = vmaLookup(mm, cmd.start);
+  const vma = vmaFor(mm, cmd.start, cmd.flags);
   if (!cmd.faultPage) {
     const refused = checkAccess(vma, cmd.flags);
     if (refused != FAULT_NONE) {
@@ -166,14 +169,15 @@ export function pinStep(cmd: PinCmd): i32 {
   return <i32>((cmd.end - cmd.start) >> 12);
 }
 
-/** Gives back what a pin that is cancelled has got so far. */
+/** Drops the references that a pin has taken when it is cancelled. */
 export function cancelPin(cmd: PinCmd): void {
   unpin(cmd.out, <u32>((cmd.cursor - cmd.start) >> 12), cmd.flags);
 }
 
 /**
- * unpin_user_pages: drops the references of n pfns. -EINVAL if somebody else has dropped one of them before,
- * and HDR_FAULT_ADDR is the page; the others are dropped all the same.
+ * unpin_user_pages: drops what a pin with these ACCESS_* flags took on each of n pfns (u32 each). -EINVAL if
+ * somebody else has dropped it from one of them before, and HDR_FAULT_ADDR is the page; the others are
+ * dropped all the same.
  */
 export function unpin(pfns: usize, n: u32, flags: u32): i32 {
   let result: i32 = 0;
@@ -186,6 +190,10 @@ export function unpin(pfns: usize, n: u32, flags: u32): i32 {
   return result;
 }
 
+/**
+ * Loads a word through a readable entry, without a command. `addr` is a multiple of 4 below 2^52. -1 if the
+ * load would fault, or pages have no contents.
+ */
 export function load32(mmId: u32, addr: f64): f64 {
   const at = addressOf(addr);
   const slot = walk(mmAt(mmId).pgd, at);
@@ -197,6 +205,10 @@ export function load32(mmId: u32, addr: f64): f64 {
   return <f64>load<u32>(frameOf(ptePfn(pte)) + ((<usize>at) & (PAGE_SIZE - 1)));
 }
 
+/**
+ * Stores a word through a writable entry, without a command. 0 if the store would fault, or pages have no
+ * contents.
+ */
 export function store32(mmId: u32, addr: f64, value: u32): i32 {
   const at = addressOf(addr);
   const slot = walk(mmAt(mmId).pgd, at);
@@ -209,6 +221,7 @@ export function store32(mmId: u32, addr: f64, value: u32): i32 {
   return 1;
 }
 
+/** Returns the low word of addr's entry, 0 where there is none; its pfn is HDR_RESULT. */
 export function lookupPte(mmId: u32, addr: f64): u32 {
   const pte = readPte(mmAt(mmId).pgd, <u64>addr);
   store<f64>(HEADER + HDR_RESULT, <f64>(pte >> 32));

@@ -1,10 +1,10 @@
-// Faulting whole ranges in: MADV_POPULATE, mlock and MAP_POPULATE.
+// Populating ranges: MADV_POPULATE_READ and _WRITE, mlock and MAP_POPULATE.
 
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
+import { HDR_FAULT_CODE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_PRESENT, PTE_WRITE } from "../../uapi/pte";
-import { HDR_FAULT_CODE } from "../../abi/struct";
 import {
   ACCESS_GUP,
   ACCESS_WRITE,
@@ -31,12 +31,14 @@ import { mmAt } from "../space/mm";
 import { Vma, vmaLookup } from "../space/vma";
 import { leafEnd, walk } from "../table/pagetable";
 
-/** Faults [cmd.populateCursor, end) of one vma in, moving the cursor. 0, REQUEST, -EAGAIN or VM_FAULT_* bits. */
+/**
+ * Faults [cmd.populateCursor, end) of one vma in, moving the cursor. 0, REQUEST, -EAGAIN or VM_FAULT_* bits.
+ */
 function populateVma(cmd: Cmd, vma: Vma, end: u64, flags: u32): i32 {
   const pgd = vma.mm.pgd;
   const enough = flags & ACCESS_WRITE ? (<u32>PTE_PRESENT) | PTE_WRITE : <u32>PTE_PRESENT;
   while (cmd.populateCursor < end) {
-    // Within one leaf table the entries are neighbours.
+    // In one leaf table the entries are neighbors.
     let slot: usize = cmd.faultPage ? 0 : walk(pgd, cmd.populateCursor);
     const until = leafEnd(cmd.populateCursor, end);
     while (slot && cmd.populateCursor < until) {
@@ -83,8 +85,9 @@ export function populateRange(cmd: Cmd, start: u64, end: u64, write: bool): i32 
 }
 
 /**
- * mm_populate of [start, end): what a locked mapping needs present. Writable private mappings are write-faulted, so that
- * no copy is needed later; mappings without any permission cannot be populated. 0, REQUEST or a negative errno.
+ * mm_populate of [start, end): what a locked mapping needs present. Writable private mappings are
+ * write-faulted, so that no copy is needed later; mappings without any permission cannot be populated. 0,
+ * REQUEST or a negative errno.
  */
 export function populateLocked(cmd: Cmd, start: u64, end: u64): i32 {
   if (!cmd.populateCursor) cmd.populateCursor = start;

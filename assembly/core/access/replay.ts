@@ -1,8 +1,8 @@
-// Replay: runs recorded accesses at full speed, and stops wherever somebody has to decide something.
+// Replay: runs recorded accesses at full speed, and stops wherever a decision is needed.
 //
-// A small translation buffer stands before the tables, as it does in hardware: 256 entries each for the CPU and the
-// device, direct mapped; behind it the leaf tables that misses have found, 16 for each. Both live in the exchange buffer
-// and start empty with every call, since anything may have changed in between.
+// A small translation buffer stands before the tables, as in hardware: 256 entries each for the CPU and the
+// device, direct mapped; after it the leaf tables that misses have found, 16 for each. Both lie in the
+// exchange buffer and are empty at the start of a call, as anything may have changed between calls.
 //
 //   0                        8        12       16      of a page (bit 0: writable), or of 512:
 //  ┌────────────────────────┬────────┬────────┐
@@ -20,6 +20,8 @@ import {
   HDR_LRU_TAIL,
   HDR_RESULT,
   HDR_XBUF,
+} from "../../abi/header";
+import {
   RECORD_DEVICE_SHIFT,
   RECORD_KIND_SHIFT,
   RECORD_SIZE_SHIFT,
@@ -27,7 +29,7 @@ import {
   REPLAY_DEVICE_FAULT,
   REPLAY_DONE,
   REPLAY_NO_VMA,
-} from "../../abi/struct";
+} from "../../abi/record";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
 import { pteFlags, ptePfn } from "../base/pte";
@@ -37,22 +39,25 @@ import { zoneOfPfn } from "../frame/zone";
 import { deviceTableOf } from "../space/device-table";
 import { Mm, mmAt } from "../space/mm";
 import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
+import { isBelowStack } from "../space/stack";
 import { vmaLookup } from "../space/vma";
 import { leafTable, walk } from "../table/pagetable";
 
 const TLB_ENTRIES: u32 = 256;
 const TLB_BYTES: u32 = TLB_ENTRIES * 16;
-/** Leaf tables that each agent's misses remember. */
+/** Leaf tables that the misses of each agent remember. */
 const LEAVES: u32 = 16;
 const LEAVES_BYTES: u32 = LEAVES * 16;
 
-
+/** The address of the translation buffer's entry for a page. */
 @inline
 function tlbEntry(tlb: usize, page: u64): usize {
   return tlb + (((<u32>page) & (TLB_ENTRIES - 1)) << 4);
 }
 
-/** The entry of a page: its address, or 0 where no leaf table is. `leaves`: leaf tables that were found before. */
+/**
+ * The address of a page's PTE, or 0 without a leaf table. `leaves` holds leaf tables that were found before.
+ */
 @inline
 function cachedWalk(root: usize, leaves: usize, page: u64): usize {
   const span = page >> 9;
@@ -66,7 +71,7 @@ function cachedWalk(root: usize, leaves: usize, page: u64): usize {
   return load<u32>(at, 8) + (((<u32>page) & (TABLE_ENTRIES - 1)) << 3);
 }
 
-/** A miss: looks into the table and fills the entry. False when the access faults. */
+/** Fills the buffer's entry from the page table after a miss. False when the access faults. */
 @inline
 function tlbFill(root: usize, leaves: usize, entry: usize, page: u64, write: u64, device: bool): bool {
   const slot = cachedWalk(root, leaves, page);
@@ -81,7 +86,7 @@ function tlbFill(root: usize, leaves: usize, entry: usize, page: u64, write: u64
   return true;
 }
 
-/** Runs records [at, n). Returns why it stopped; the records done are at HDR_RESULT. */
+/** Runs records [at, n). Returns REPLAY_*, why it stopped; HDR_RESULT is the number of records done. */
 export function replay(mmId: u32, tableId: u32, records: usize, at: u32, n: u32): i32 {
   const mm = mmAt(mmId);
   const table = deviceTableOf(tableId);
@@ -89,9 +94,9 @@ export function replay(mmId: u32, tableId: u32, records: usize, at: u32, n: u32)
   const cpuTlb: usize = header(HDR_XBUF);
   const cpuLeaves = cpuTlb + TLB_BYTES * 2;
   memory.fill(cpuTlb, 0, (TLB_BYTES + LEAVES_BYTES) * 2);
-  // Pages from here on are listed by use; none is where nobody wants to know.
+  // The first page whose use is tracked; none without `trackUse`.
   const base = lruIsKept() ? header(HDR_DEVICE_BASE) : <u32>-1;
-  // Without a device every access is the CPU's.
+  // Without a device table every access is the CPU's.
   const deviceBit: u64 = deviceRoot ? 1 : 0;
   let head = header(HDR_LRU_HEAD);
   const last = records + ((<usize>n) << 3);
@@ -124,41 +129,42 @@ export function replay(mmId: u32, tableId: u32, records: usize, at: u32, n: u32)
   return REPLAY_DONE;
 }
 
+/** Says where the replay stopped and why. */
 function stop(mm: Mm, done: u32, page: u64, write: u64, device: bool): i32 {
   setHeaderF64(HDR_RESULT, done);
   setHeaderF64(HDR_FAULT_ADDR, page << 12);
   setHeader(HDR_FAULT_CODE, <u32>write);
-  if (!exists(vmaLookup(mm, page << 12))) return REPLAY_NO_VMA;
+  if (!exists(vmaLookup(mm, page << 12)) && (device || !isBelowStack(mm, page << 12))) return REPLAY_NO_VMA;
   return device ? REPLAY_DEVICE_FAULT : REPLAY_CPU_FAULT;
 }
 
-/** Records that are counted together, and how often their counts fit the bytes of a vector. */
+/** Records that are counted at once, one in each byte of a vector; a byte holds the counts of 255 groups. */
 const GROUP: u32 = 16;
 const GROUPS_MAX: u32 = 255;
-/** In the bytes of kindsOf(): the device's records. */
+/** The bit of the device's records in the bytes of kindsOf(). */
 const BY_DEVICE: i8 = 0x10;
 
-/** Of four records: the words with the kind and the agent. */
+/** Returns the high words of four records, which hold the kind and the agent. */
 @inline
 function highWords(records: usize): v128 {
   return v128.shuffle<u32>(v128.load(records), v128.load(records, 16), 1, 3, 5, 7);
 }
 
-/** Of eight records: as 16-bit lanes, the kind and, at BY_DEVICE, the agent. */
+/** Returns the kind and, at BY_DEVICE, the agent of eight records, in 16-bit lanes. */
 @inline
 function kindsOfEight(records: usize): v128 {
   const first = i32x4.shr_u(highWords(records), RECORD_KIND_SHIFT - 32);
   return i16x8.narrow_i32x4_u(first, i32x4.shr_u(highWords(records + 32), RECORD_KIND_SHIFT - 32));
 }
 
-/** Of a group of records: a byte each, 0 to 2 and BY_DEVICE. */
+/** Returns a byte for each record of a group: its kind, and BY_DEVICE. */
 @inline
 function kindsOf(records: usize): v128 {
   const all = i8x16.narrow_i16x8_u(kindsOfEight(records), kindsOfEight(records + 64));
   return v128.and(all, i8x16.splat(BY_DEVICE | 3));
 }
 
-
+/** Adds the sum of 16 bytes to the u32 at `out`. */
 @inline
 function addBytes(out: usize, bytes: v128): void {
   const sums = i32x4.extadd_pairwise_i16x8_u(i16x8.extadd_pairwise_i8x16_u(bytes));
@@ -166,7 +172,7 @@ function addBytes(out: usize, bytes: v128): void {
   store<u32>(out, load<u32>(out) + two + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3));
 }
 
-/** Counts at most GROUPS_MAX groups. A comparison gives -1 in the bytes of the records that it is true of. */
+/** Counts up to GROUPS_MAX groups. A comparison gives -1 in the bytes of the records for which it holds. */
 function countGroups(records: usize, groups: u32, out: usize): void {
   let loads = i8x16.splat(0);
   let stores = loads;
@@ -191,7 +197,10 @@ function countGroups(records: usize, groups: u32, out: usize): void {
   addBytes(out + 24, deviceModifies);
 }
 
-/** Counts n records into the exchange buffer (u32 each): loads, stores, modifies and 0 of the CPU's, then of the device's. */
+/**
+ * Counts n records into the exchange buffer: loads, stores, modifies and a 0 (u32 each) of the CPU, then the
+ * device.
+ */
 export function replayCount(records: usize, n: u32): i32 {
   const out: usize = header(HDR_XBUF);
   memory.fill(out, 0, 32);
@@ -211,7 +220,7 @@ export function replayCount(records: usize, n: u32): i32 {
   return 0;
 }
 
-/** Where a page is mapped in mm; 0 if nowhere. */
+/** An address at which mm maps the page; 0 if there is none. */
 function addressIn(mmId: u32, pfn: u32): u64 {
   const folio = folioOf(pfn);
   for (let link = rmapFirst(folio); link; link = rmapNext(link, folio)) {
@@ -225,8 +234,8 @@ function addressIn(mmId: u32, pfn: u32): u64 {
 }
 
 /**
- * The devmem's pages that the device used longest ago: max pfns (u32), then max addresses (f64, in pages). -EINVAL where
- * nobody keeps the list.
+ * Writes the devmem's pages that the device used longest ago into the exchange buffer: max pfns (u32), then
+ * max page numbers of their addresses (f64). Returns how many there are; -EINVAL without `trackUse`.
  */
 export function replayOldest(mmId: u32, devmem: u32, max: u32): i32 {
   if (!lruIsKept()) return -EINVAL;

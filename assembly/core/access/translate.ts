@@ -1,4 +1,4 @@
-// Translation in batches: what a CPU's loads would find, without any of their effects.
+// Translation in batches: what loads would find, without their effects.
 
 import { EINVAL } from "../../uapi/errno";
 import { PTE_HMM } from "../../uapi/pte";
@@ -6,38 +6,39 @@ import { pteFlags, ptePfn } from "../base/pte";
 import { mmAt } from "../space/mm";
 import { readPte } from "../table/pagetable";
 
-/** 2^52: an address below it, added to it, stands in the low 52 bits of the sum. */
+/** 2^52: adding it to a smaller address leaves the address in the low 52 bits of the sum. */
 const MAGIC: f64 = 4503599627370496.0;
-/** The top 16 bits of the sum for an address below 2^48. */
+/** The top 16 bits of that sum, if the address is below 2^48. */
 const TOP: u64 = 0x4330;
 
-/** How many of n f64, from the first on, are addresses below 2^48: n if all are. NaN is none. */
+/** Counts the addresses (f64 each) before the first that is not below 2^48, or is NaN: n if there is none. */
 export function addressesBelow48(addrs: usize, n: u32): u32 {
   let i: u32 = 0;
   while (i < n && reinterpret<u64>(load<f64>(addrs + (i << 3)) + MAGIC) >> 48 == TOP) i++;
   return i;
 }
 
-/** -1 if an entry is present, else 0. */
+/** -1 if the entry is present, else 0. */
 @inline
 function presentMask(pte: u64): i32 {
   return (<i32>pteFlags(pte)) >> 31;
 }
 
-/** An entry as an hmm_pfn word if it is present, else 0. */
+/** The entry as an hmm_pfn word if it is present, else 0. */
 @inline
 function presentWord(pte: u64): u32 {
   return ((pteFlags(pte) & (<u32>PTE_HMM)) | ptePfn(pte)) & (<u32>presentMask(pte));
 }
 
 /**
- * For n addresses (f64 each): what the CPU's entry names, as an hmm_pfn word. Words that are not 0; -EINVAL, with out
- * undefined, if addressesBelow48() of them is less than n.
+ * Translates n addresses (f64 each): out receives an hmm_pfn word for each that the CPU can access, else 0.
+ * Returns how many are not 0; -EINVAL, with out undefined, if an address is not below 2^48.
  */
 export function translate(mmId: u32, addrs: usize, n: u32, out: usize): i32 {
   const pgd = mmAt(mmId).pgd;
   const magic = f64x2.splat(MAGIC);
-  // The bits that all sums have, and those that any has: the top 16 are MAGIC's own in both if every address is below 2^48.
+  // The bits that all sums have, and those that any sum has: the top 16 of both are TOP if every address is
+  // below 2^48.
   let all = magic;
   let any = magic;
   let found: i32 = 0;

@@ -7,7 +7,8 @@
 //  │ size       │ in use  │ payload …     │   size: bytes of the payload, a multiple of 8;  in use: 0 or 1
 //  └────────────┴─────────┴═══════════════┘
 
-import { HDR_ARENA, HDR_ARENA_END, TABLE_ARENA } from "../../abi/struct";
+import { HDR_ARENA, HDR_ARENA_END } from "../../abi/header";
+import { RESOURCE_ARENA } from "../../abi/pool";
 import { exhausted, header, mayAllocate, zeroObject } from "./layout";
 
 const HEAD: u32 = 8;
@@ -21,7 +22,7 @@ export function arenaInit(): void {
 
 /**
  * Allocates an array: at least `bytes` bytes, zeroed, 8-byte aligned. Returns its address; 0 when no block is
- * large enough, which the header then reports as TABLE_ARENA.
+ * large enough, which the header then reports as RESOURCE_ARENA.
  */
 export function arenaAlloc(bytes: u32): usize {
   if (!mayAllocate()) return 0;
@@ -41,7 +42,7 @@ export function arenaAlloc(bytes: u32): usize {
     zeroObject(at + HEAD, load<u32>(at));
     return at + HEAD;
   }
-  exhausted(TABLE_ARENA);
+  exhausted(RESOURCE_ARENA);
   return 0;
 }
 

@@ -1,6 +1,6 @@
 // The memory map: where each table lies in linear memory, computed once from the boot configuration.
 //
-//   0        4096           HEADER
+//   0        4096          HEADER (0x10000)
 //  ┌────────┬──────────────┬────────────────────────────────┬─────────────────┬───────────┬───────┐
 //  │ zeros  │ static data  │ header, pools, zones, commands │ exchange buffer │ event log │ pools │ …
 //  └────────┴──────────────┴────────────────────────────────┴─────────────────┴───────────┴───────┘
@@ -14,22 +14,22 @@
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE, PMD_PAGES } from "../../uapi/page";
 import { PFN_MASK } from "../../uapi/pfn";
+import { XBUF_SIZE } from "../../abi/argument";
 import {
-  BLOCK_SIZE,
   BOOT_ARENA_BYTES,
   BOOT_CAPACITY,
-  BOOT_CONFIG,
   BOOT_DATA,
   BOOT_DEVICE_FRAMES,
   BOOT_LOG_ENTRIES,
   BOOT_SWAP_FRAMES,
   BOOT_SYSTEM_FRAMES,
+} from "../../abi/boot";
+import { BLOCK_SIZE, FOLIO_SIZE, RESERVED_FRAMES as RESERVED } from "../../abi/frame";
+import {
+  BOOT_CONFIG,
+  COMMANDS,
   COMMAND_COUNT,
   COMMAND_SIZE,
-  COMMANDS,
-  DEVICE_TABLE_SIZE,
-  FILE_SIZE,
-  FOLIO_SIZE,
   HDR_ARENA,
   HDR_ARENA_END,
   HDR_BLOCKS,
@@ -40,9 +40,8 @@ import {
   HDR_EXHAUSTED,
   HDR_FAIL_ALLOC,
   HDR_FAULT_AROUND,
-  HDR_FLAG_DATA,
-  HDR_FLAG_SWAP,
   HDR_FLAGS,
+  HDR_FLAG_SWAP,
   HDR_FOLIOS,
   HDR_FRAMES,
   HDR_KSM_HASH,
@@ -57,37 +56,31 @@ import {
   HDR_XBUF,
   HDR_ZERO_PFN,
   HEADER,
-  KSM_ITEM_SIZE,
-  KSM_NODE_SIZE,
-  LOG_RECORD_SIZE,
-  MEMCG_SIZE,
-  MIGRATION_SIZE,
-  MM_SIZE,
-  NOTIFIER_SIZE,
+  POOLS,
+} from "../../abi/header";
+import { LOG_RECORD_SIZE } from "../../abi/log";
+import {
   POOL_BASE,
   POOL_CAPACITY,
   POOL_OBJECT_SIZE,
   POOL_STRIDE,
-  POOLS,
-  TABLE_ANON_VMA,
-  TABLE_AVC,
-  TABLE_DEVICE_TABLE,
-  TABLE_FILE,
-  TABLE_INJECTED,
-  TABLE_KSM_ITEM,
-  TABLE_KSM_NODE,
-  TABLE_MEMCG,
-  TABLE_MIGRATION,
-  TABLE_MM,
-  TABLE_NOTIFIER,
-  TABLE_PAGE_TABLE,
-  TABLE_VMA,
-  VMA_SIZE,
-  XBUF_SIZE,
-} from "../../abi/struct";
+  RESOURCE_ANON_VMA,
+  RESOURCE_AVC,
+  RESOURCE_DEVICE_TABLE,
+  RESOURCE_FILE,
+  RESOURCE_INJECTED,
+  RESOURCE_KSM_ITEM,
+  RESOURCE_KSM_NODE,
+  RESOURCE_MEMCG,
+  RESOURCE_MIGRATION,
+  RESOURCE_MM,
+  RESOURCE_NOTIFIER,
+  RESOURCE_PAGE_TABLE,
+  RESOURCE_VMA,
+} from "../../abi/pool";
 
 /** The number of frames before the first that can be allocated: pfn 0 ("none") and pfn 1 (the zero page). */
-export const RESERVED_FRAMES: u32 = 2;
+export const RESERVED_FRAMES: u32 = RESERVED;
 /** The number of pages of a large folio: a huge mapping covers as many. */
 export const LARGE_PAGES: u32 = <u32>PMD_PAGES;
 /**
@@ -97,10 +90,18 @@ export const LARGE_PAGES: u32 = <u32>PMD_PAGES;
  */
 const GAP_BLOCKS: u64 = 2;
 const GAP_FROM: u64 = 1 << 15;
-/** The size of an AnonVma in bytes (space/rmap.ts). */
+/** The sizes of the pools' objects in bytes, which their classes check. */
+export const MM_SIZE: u32 = 96;
+export const VMA_SIZE: u32 = 72;
 export const ANON_VMA_SIZE: u32 = 28;
-/** The size of a Link between a vma and an anon_vma in bytes (space/rmap.ts). */
 export const AVC_SIZE: u32 = 24;
+export const NOTIFIER_SIZE: u32 = 32;
+const MEMCG_SIZE: u32 = 16;
+export const MIGRATION_SIZE: u32 = 96;
+export const DEVICE_TABLE_SIZE: u32 = 16;
+export const FILE_SIZE: u32 = 48;
+export const KSM_NODE_SIZE: u32 = 24;
+export const KSM_ITEM_SIZE: u32 = 40;
 /** The size of a page table's record in bytes (table/pagetable.ts). */
 export const TABLE_META_SIZE: u32 = 16;
 
@@ -136,7 +137,7 @@ export function zeroObject(at: usize, bytes: u32): void {
   for (; at < end; at += 4) store<u32>(at, 0);
 }
 
-/** Notes in the header which table or memory ran out (TABLE_*). The caller then returns 0 or -ENOMEM. */
+/** Notes in the header which table or memory ran out (RESOURCE_*). The caller then returns 0 or -ENOMEM. */
 export function exhausted(table: u32): void {
   setHeader(HDR_EXHAUSTED, table);
 }
@@ -156,11 +157,11 @@ function injectedFailure(): bool {
   const left = header(HDR_FAIL_ALLOC) - 1;
   setHeader(HDR_FAIL_ALLOC, left);
   if (left) return true;
-  exhausted(TABLE_INJECTED);
+  exhausted(RESOURCE_INJECTED);
   return false;
 }
 
-/** Returns the address of a pool's descriptor (TABLE_*), whose fields are POOL_*. */
+/** Returns the address of a pool's descriptor (RESOURCE_*), whose fields are POOL_*. */
 @inline
 export function pool(table: u32): usize {
   return HEADER + POOLS + table * POOL_STRIDE;
@@ -179,18 +180,18 @@ function defaultCapacity(table: u32, value: u32): void {
 
 /** Sets the capacities that the configuration leaves 0. `mergeable`: the frames that KSM may merge. */
 function defaults(frames: u32, mergeable: u32): void {
-  defaultCapacity(TABLE_MM, 1024);
-  defaultCapacity(TABLE_VMA, 65530);
-  defaultCapacity(TABLE_ANON_VMA, 65535);
-  defaultCapacity(TABLE_AVC, 131072);
-  defaultCapacity(TABLE_PAGE_TABLE, 2048 + frames / 128);
-  defaultCapacity(TABLE_NOTIFIER, 256);
-  defaultCapacity(TABLE_MEMCG, 255);
-  defaultCapacity(TABLE_MIGRATION, 64);
-  defaultCapacity(TABLE_DEVICE_TABLE, 64);
-  defaultCapacity(TABLE_FILE, 1024);
-  defaultCapacity(TABLE_KSM_NODE, 1 + mergeable / 4);
-  defaultCapacity(TABLE_KSM_ITEM, 1 + mergeable);
+  defaultCapacity(RESOURCE_MM, 1024);
+  defaultCapacity(RESOURCE_VMA, 65530);
+  defaultCapacity(RESOURCE_ANON_VMA, 65535);
+  defaultCapacity(RESOURCE_AVC, 131072);
+  defaultCapacity(RESOURCE_PAGE_TABLE, 2048 + frames / 128);
+  defaultCapacity(RESOURCE_NOTIFIER, 256);
+  defaultCapacity(RESOURCE_MEMCG, 255);
+  defaultCapacity(RESOURCE_MIGRATION, 64);
+  defaultCapacity(RESOURCE_DEVICE_TABLE, 64);
+  defaultCapacity(RESOURCE_FILE, 1024);
+  defaultCapacity(RESOURCE_KSM_NODE, 1 + mergeable / 4);
+  defaultCapacity(RESOURCE_KSM_ITEM, 1 + mergeable);
 }
 
 /** Rounds `value` up to a multiple of `to`, a power of two. */
@@ -224,7 +225,11 @@ export function layoutBytes(): f64 {
   if (frames > <u64>PFN_MASK) return <f64>-ENOMEM;
   // Without page contents KSM has nothing to merge.
   defaults(<u32>frames, load<u32>(config + BOOT_DATA) ? <u32>system : 0);
-  if (capacity(TABLE_ANON_VMA) > 0xffff || capacity(TABLE_FILE) > 0xffff || capacity(TABLE_MEMCG) > 0xff)
+  if (
+    capacity(RESOURCE_ANON_VMA) > 0xffff ||
+    capacity(RESOURCE_FILE) > 0xffff ||
+    capacity(RESOURCE_MEMCG) > 0xff
+  )
     return <f64>-EINVAL;
   if (!load<u32>(config + BOOT_ARENA_BYTES))
     store<u32>(config + BOOT_ARENA_BYTES, <u32>(0x400000 + frames * 12));
@@ -235,17 +240,17 @@ export function layoutBytes(): f64 {
   setHeader(HDR_LOG, <u32>at);
   setHeader(HDR_LOG_ENTRIES, load<u32>(config + BOOT_LOG_ENTRIES));
   at = alignUp(at + <u64>load<u32>(config + BOOT_LOG_ENTRIES) * LOG_RECORD_SIZE, 64);
-  at = placePool(TABLE_MM, MM_SIZE, at);
-  at = placePool(TABLE_VMA, VMA_SIZE, at);
-  at = placePool(TABLE_ANON_VMA, ANON_VMA_SIZE, at);
-  at = placePool(TABLE_AVC, AVC_SIZE, at);
-  at = placePool(TABLE_NOTIFIER, NOTIFIER_SIZE, at);
-  at = placePool(TABLE_MEMCG, MEMCG_SIZE, at);
-  at = placePool(TABLE_MIGRATION, MIGRATION_SIZE, at);
-  at = placePool(TABLE_DEVICE_TABLE, DEVICE_TABLE_SIZE, at);
-  at = placePool(TABLE_FILE, FILE_SIZE, at);
-  at = placePool(TABLE_KSM_NODE, KSM_NODE_SIZE, at);
-  at = placePool(TABLE_KSM_ITEM, KSM_ITEM_SIZE, at);
+  at = placePool(RESOURCE_MM, MM_SIZE, at);
+  at = placePool(RESOURCE_VMA, VMA_SIZE, at);
+  at = placePool(RESOURCE_ANON_VMA, ANON_VMA_SIZE, at);
+  at = placePool(RESOURCE_AVC, AVC_SIZE, at);
+  at = placePool(RESOURCE_NOTIFIER, NOTIFIER_SIZE, at);
+  at = placePool(RESOURCE_MEMCG, MEMCG_SIZE, at);
+  at = placePool(RESOURCE_MIGRATION, MIGRATION_SIZE, at);
+  at = placePool(RESOURCE_DEVICE_TABLE, DEVICE_TABLE_SIZE, at);
+  at = placePool(RESOURCE_FILE, FILE_SIZE, at);
+  at = placePool(RESOURCE_KSM_NODE, KSM_NODE_SIZE, at);
+  at = placePool(RESOURCE_KSM_ITEM, KSM_ITEM_SIZE, at);
   at = placeHash(at);
   setHeader(HDR_ARENA, <u32>at);
   at = alignUp(at + load<u32>(config + BOOT_ARENA_BYTES), 64);
@@ -255,7 +260,7 @@ export function layoutBytes(): f64 {
 
 /** Places KSM's two tables of chains, with about two nodes a chain. Returns the address after them. */
 function placeHash(at: u64): u64 {
-  const chains: u64 = (<u64>1) << (63 - clz<u64>(capacity(TABLE_KSM_NODE) / 2 + 1));
+  const chains: u64 = (<u64>1) << (63 - clz<u64>(capacity(RESOURCE_KSM_NODE) / 2 + 1));
   setHeader(HDR_KSM_HASH, <u32>at);
   setHeader(HDR_KSM_HASH_MASK, <u32>chains - 1);
   return alignUp(at + chains * 8, 64);
@@ -271,7 +276,7 @@ function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frame
   const data = load<u32>(config + BOOT_DATA);
   let at = from;
   setHeader(HDR_TABLE_META, <u32>at);
-  at = alignUp(at + <u64>TABLE_META_SIZE * <u64>(capacity(TABLE_PAGE_TABLE) + 1), 64);
+  at = alignUp(at + <u64>TABLE_META_SIZE * <u64>(capacity(RESOURCE_PAGE_TABLE) + 1), 64);
   setHeader(HDR_BLOCKS, <u32>at);
   at = alignUp(at + (frames / PMD_PAGES) * BLOCK_SIZE, 64);
   setHeader(HDR_FOLIOS, <u32>at);
@@ -281,12 +286,12 @@ function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frame
   setHeader(HDR_SWAP_HASH_MASK, <u32>cells - 1);
   setHeader(HDR_SWAP_FRAMES, <u32>swap);
   at = alignUp(at + cells * 8, PAGE_SIZE);
-  at = alignUp(placePool(TABLE_PAGE_TABLE, PAGE_SIZE, at), PAGE_SIZE);
+  at = alignUp(placePool(RESOURCE_PAGE_TABLE, PAGE_SIZE, at), PAGE_SIZE);
   setHeader(HDR_FRAMES, data ? <u32>at : 0);
   if (data) at += frames * PAGE_SIZE;
   if (at > 0xffff0000) return -ENOMEM;
   setHeader(HDR_END, <u32>(alignUp(at, 0x10000) >> 16));
-  setHeader(HDR_FLAGS, (data ? HDR_FLAG_DATA : 0) | (swap ? HDR_FLAG_SWAP : 0));
+  setHeader(HDR_FLAGS, swap ? HDR_FLAG_SWAP : 0);
   setHeader(HDR_SYSTEM_FRAMES, <u32>system);
   setHeader(HDR_DEVICE_FRAMES, <u32>device);
   setHeader(HDR_DEVICE_BASE, <u32>deviceBase);

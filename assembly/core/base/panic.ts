@@ -1,6 +1,6 @@
 // Panics: when the core finds its own state broken, it leaves a record that TypeScript reads after the trap.
 
-import { HDR_PANIC_FILE, HDR_PANIC_LINE, HDR_PANIC_MESSAGE, HEADER } from "../../abi/struct";
+import { HDR_PANIC_FILE, HDR_PANIC_LINE, HDR_PANIC_MESSAGE, HEADER } from "../../abi/header";
 
 /**
  * True in the debug build, where every fast form of an operation also runs the plain form and asserts that

@@ -1,14 +1,7 @@
 // Pools: tables of objects of one class. An object has an id, from 1 on, and is zeroed when it is handed out.
 // Free objects form a list through their first word.
 
-import {
-  POOL_BASE,
-  POOL_CAPACITY,
-  POOL_FREE,
-  POOL_HIGH,
-  POOL_OBJECT_SIZE,
-  POOL_USED,
-} from "../../abi/struct";
+import { POOL_BASE, POOL_CAPACITY, POOL_FREE, POOL_HIGH, POOL_OBJECT_SIZE, POOL_USED } from "../../abi/pool";
 import { exhausted, mayAllocate, pool, zeroObject } from "./layout";
 
 /**

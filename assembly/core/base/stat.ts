@@ -2,19 +2,21 @@
 
 import {
   COUNTERS,
-  HDR_FLAG_LOG,
   HDR_FLAGS,
+  HDR_FLAG_LOG,
   HDR_LOG,
   HDR_LOG_ENTRIES,
   HDR_LOG_HEAD,
   HEADER,
+} from "../../abi/header";
+import {
   LOG_RECORD_A,
   LOG_RECORD_B,
   LOG_RECORD_C,
   LOG_RECORD_KIND,
   LOG_RECORD_MM,
   LOG_RECORD_SIZE,
-} from "../../abi/struct";
+} from "../../abi/log";
 import { header, setHeader } from "./layout";
 
 /** Adds `by` to a counter (COUNT_*). */

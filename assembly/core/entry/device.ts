@@ -1,13 +1,16 @@
-// The exports of accesses and of HMM: the CPU's and the driver's touches, range faults, migration, exclusive access.
+// The exports of accesses and of HMM: loads, stores and pins, range faults, migration, exclusive access. Each
+// returns REQUEST if it has to wait (see run.ts), else what its comment says, and a negative errno on
+// failure.
 
+import { XBUF_SIZE } from "../../abi/argument";
+import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES } from "../../abi/header";
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
-import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, XBUF_SIZE } from "../../abi/struct";
 import { AccessCmd, PinCmd } from "../access/access";
 import { header } from "../base/layout";
 import { exists } from "../base/object";
 import { ExclusiveCmd } from "../hmm/exclusive";
-import { RangeFaultCmd } from "../hmm/range-fault";
+import { RangeFaultCmd } from "../hmm/slots";
 import { MigrateDeviceSetupCmd, MigratePagesCmd, MigrateSetupCmd } from "../migrate/cmd";
 import {
   commandPush,
@@ -23,7 +26,9 @@ import {
 import { migrationOf } from "../space/migration";
 import { begin, notBegun, run } from "./run";
 
-/** Copies up to XBUF_SIZE bytes between an address space and the exchange buffer. Returns the bytes copied. */
+/**
+ * Copies up to XBUF_SIZE bytes between an address space and the exchange buffer. Returns the bytes copied.
+ */
 export function access(mm: u32, addr: f64, length: u32, flags: u32): i32 {
   const cmd = changetype<AccessCmd>(begin(OP_ACCESS, mm, addr, addr + <f64>min<u32>(length, XBUF_SIZE)));
   if (!exists(cmd)) return notBegun(mm);
@@ -31,7 +36,7 @@ export function access(mm: u32, addr: f64, length: u32, flags: u32): i32 {
   return run(cmd);
 }
 
-/** Faults the page of one address in. Returns VM_FAULT_* bits or a negative errno. */
+/** Faults the page of one address in. Returns VM_FAULT_* bits, 0 for success. */
 export function fault(mm: u32, addr: f64, flags: u32): i32 {
   const cmd = changetype<AccessCmd>(begin(OP_FAULT, mm, addr, addr));
   if (!exists(cmd)) return notBegun(mm);
@@ -49,7 +54,7 @@ export function pin(mm: u32, addr: f64, npages: u32, out: usize, flags: u32): i3
   return run(cmd);
 }
 
-/** hmm_range_fault: `pfns` is the address of a u32 for each page of [start, end). */
+/** hmm_range_fault of [start, end): `pfns` is the address of a u32 for each page. Returns 0. */
 export function hmmRangeFault(
   mm: u32,
   start: f64,
@@ -72,7 +77,7 @@ export function hmmRangeFault(
   return run(cmd);
 }
 
-/** migrate_vma_setup: returns the migration's id. */
+/** migrate_vma_setup of [start, end). Returns the migration's id. */
 export function migrateSetup(mm: u32, start: f64, end: f64, select: u32, owner: u32, faultPage: u32): i32 {
   const cmd = changetype<MigrateSetupCmd>(begin(OP_MIGRATE_SETUP, mm, start, end));
   if (!exists(cmd)) return notBegun(mm);
@@ -82,7 +87,7 @@ export function migrateSetup(mm: u32, start: f64, end: f64, select: u32, owner: 
   return run(cmd);
 }
 
-/** migrate_device_range of n device pages from pfn on: returns the migration's id. */
+/** migrate_device_range of n device pages from pfn on. Returns the migration's id. */
 export function migrateDeviceSetup(pfn: u32, n: u32): i32 {
   const base = header(HDR_DEVICE_BASE);
   const frames = header(HDR_DEVICE_FRAMES);
@@ -94,7 +99,7 @@ export function migrateDeviceSetup(pfn: u32, n: u32): i32 {
   return run(cmd);
 }
 
-/** migrate_vma_pages of a migration that is set up. */
+/** migrate_vma_pages of a migration that is set up. Returns 0. */
 export function migratePages(migration: u32): i32 {
   const m = migrationOf(migration);
   if (!exists(m)) return -EINVAL;

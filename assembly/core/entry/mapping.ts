@@ -1,4 +1,5 @@
-// The exports that change or look at mappings: system calls, fork and close, files, KSM.
+// The exports that change or look at mappings: system calls, fork and close, files, KSM. Each returns REQUEST
+// if it has to wait (see run.ts), else what its comment says or 0, and a negative errno on failure.
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { exists } from "../base/object";
@@ -31,19 +32,19 @@ import { mmOf } from "../space/mm";
 import { findVmaFrom } from "../space/vma";
 import { begin, notBegun, run } from "./run";
 
-/** fork: returns the child's id. */
+/** fork. Returns the child's id. */
 export function mmFork(mm: u32): i32 {
   const cmd = begin(OP_FORK, mm, 0, 0);
   return exists(cmd) ? run(cmd) : notBegun(mm);
 }
 
-/** exit_mmap: the address space goes, its subscribers being told `release`. */
+/** exit_mmap: frees the address space, after telling its subscribers `release`. */
 export function mmClose(mm: u32): i32 {
   const cmd = begin(OP_CLOSE, mm, 0, 0);
   return exists(cmd) ? run(cmd) : notBegun(mm);
 }
 
-/** mmap: HDR_RESULT is the address. `offset`: bytes, page aligned. */
+/** mmap. HDR_RESULT is the address; `offset` is in bytes, page aligned. */
 export function mmap(mm: u32, addr: f64, length: f64, prot: u32, flags: u32, file: u32, offset: f64): i32 {
   const cmd = changetype<MmapCmd>(begin(OP_MMAP, mm, 0, 0));
   if (!exists(cmd)) return notBegun(mm);
@@ -56,11 +57,13 @@ export function mmap(mm: u32, addr: f64, length: f64, prot: u32, flags: u32, fil
   return run(cmd);
 }
 
+/** munmap of [addr, addr + length). */
 export function munmap(mm: u32, addr: f64, length: f64): i32 {
   const cmd = begin(OP_MUNMAP, mm, addr, addr + length);
   return exists(cmd) ? run(cmd) : notBegun(mm);
 }
 
+/** mprotect of [addr, addr + length); `prot`: PROT_*. */
 export function mprotect(mm: u32, addr: f64, length: f64, prot: u32): i32 {
   const cmd = changetype<MprotectCmd>(begin(OP_MPROTECT, mm, addr, addr + length));
   if (!exists(cmd)) return notBegun(mm);
@@ -68,6 +71,7 @@ export function mprotect(mm: u32, addr: f64, length: f64, prot: u32): i32 {
   return run(cmd);
 }
 
+/** madvise of [addr, addr + length); `advice`: MADV_*. */
 export function madvise(mm: u32, addr: f64, length: f64, advice: u32): i32 {
   const cmd = changetype<MadviseCmd>(begin(OP_MADVISE, mm, addr, addr + length));
   if (!exists(cmd)) return notBegun(mm);
@@ -75,7 +79,7 @@ export function madvise(mm: u32, addr: f64, length: f64, advice: u32): i32 {
   return run(cmd);
 }
 
-/** mremap: HDR_RESULT is the new address. */
+/** mremap. HDR_RESULT is the new address; `newAddr` is a hint without MREMAP_FIXED. */
 export function mremap(mm: u32, addr: f64, oldLength: f64, newLength: f64, flags: u32, newAddr: f64): i32 {
   const cmd = changetype<MremapCmd>(begin(OP_MREMAP, mm, 0, 0));
   if (!exists(cmd)) return notBegun(mm);
@@ -87,6 +91,7 @@ export function mremap(mm: u32, addr: f64, oldLength: f64, newLength: f64, flags
   return run(cmd);
 }
 
+/** mlock of [addr, addr + length). */
 export function mlock(mm: u32, addr: f64, length: f64): i32 {
   const cmd = changetype<MlockCmd>(begin(OP_MLOCK, mm, addr, addr + length));
   if (!exists(cmd)) return notBegun(mm);
@@ -94,12 +99,13 @@ export function mlock(mm: u32, addr: f64, length: f64): i32 {
   return run(cmd);
 }
 
+/** munlock of [addr, addr + length). */
 export function munlock(mm: u32, addr: f64, length: f64): i32 {
   const cmd = begin(OP_MLOCK, mm, addr, addr + length);
   return exists(cmd) ? run(cmd) : notBegun(mm);
 }
 
-/** UFFDIO_REGISTER in missing mode, or with on = 0 UFFDIO_UNREGISTER. */
+/** UFFDIO_REGISTER in missing mode of [addr, addr + length), or with `on` = 0 UFFDIO_UNREGISTER. */
 export function uffdRegister(mm: u32, addr: f64, length: f64, on: u32): i32 {
   const cmd = changetype<UffdCmd>(begin(OP_UFFD, mm, addr, addr + length));
   if (!exists(cmd)) return notBegun(mm);
@@ -107,12 +113,13 @@ export function uffdRegister(mm: u32, addr: f64, length: f64, on: u32): i32 {
   return run(cmd);
 }
 
+/** msync(MS_SYNC) of [addr, addr + length). */
 export function msync(mm: u32, addr: f64, length: f64): i32 {
   const cmd = begin(OP_MSYNC, mm, addr, addr + length);
   return exists(cmd) ? run(cmd) : notBegun(mm);
 }
 
-/** The address of the vma that covers addr; 0 if none does. */
+/** Returns the address of the vma that covers addr; 0 if none does. */
 export function findVma(mm: u32, addr: f64): u32 {
   const space = mmOf(mm);
   if (!exists(space)) return 0;
@@ -120,7 +127,7 @@ export function findVma(mm: u32, addr: f64): u32 {
   return exists(vma) && vma.start <= <u64>addr ? <u32>vma.ptr : 0;
 }
 
-/** Runs passes of ksmd over all mergeable memory. */
+/** Runs `passes` passes of ksmd over all mergeable memory. */
 export function ksmScan(passes: u32): i32 {
   const cmd = changetype<KsmCmd>(commandPush(OP_KSM, 0));
   if (!exists(cmd)) return -ENOMEM;
@@ -128,6 +135,7 @@ export function ksmScan(passes: u32): i32 {
   return run(cmd);
 }
 
+/** Runs an operation on bytes [start, end) of a file. */
 function beginFile(op: u32, file: u32, start: f64, end: f64): i32 {
   if (!exists(fileOf(file))) return -EINVAL;
   const cmd = changetype<FileCmd>(commandPush(op, 0));
@@ -138,7 +146,7 @@ function beginFile(op: u32, file: u32, start: f64, end: f64): i32 {
   return run(cmd);
 }
 
-/** ftruncate: `bytes` is the new size. */
+/** ftruncate to a size in bytes. */
 export function fileTruncate(file: u32, bytes: f64): i32 {
   return beginFile(OP_TRUNCATE, file, 0, bytes);
 }

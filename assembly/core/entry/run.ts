@@ -1,5 +1,5 @@
-// Running operations: from the command block that an entry has filled to the step function that it belongs to, once at
-// first and again each time TypeScript has served what the operation asked for.
+// Running operations: from the command block that an entry has filled to the step function that it belongs
+// to, once at first and again each time TypeScript has served what the operation asked for.
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { REQUEST } from "../../abi/request";
@@ -8,7 +8,8 @@ import { exists, none } from "../base/object";
 import { cancelDeviceFault } from "../fault/fault";
 import { putPage } from "../frame/page-alloc";
 import { cancelExclusive, ExclusiveCmd, exclusiveStep } from "../hmm/exclusive";
-import { RangeFaultCmd, rangeFaultStep } from "../hmm/range-fault";
+import { rangeFaultStep } from "../hmm/range-fault";
+import { RangeFaultCmd } from "../hmm/slots";
 import { KsmCmd } from "../ksm/merge";
 import { ksmStep } from "../ksm/scan";
 import { closeStep, ForkCmd, forkStep } from "../mapping/lifecycle";
@@ -54,7 +55,10 @@ import {
 import { notifyEnd } from "../operation/notify";
 import { mmOf } from "../space/mm";
 
-/** Pushes a command over [start, end) of an mm. Null if there is no such mm or no free block: notBegun() says which. */
+/**
+ * Pushes a command over [start, end) of an mm. Null if there is no such mm or no free block: notBegun() says
+ * which.
+ */
 export function begin(op: u32, mm: u32, start: f64, end: f64): Cmd {
   if (!exists(mmOf(mm))) return none<Cmd>();
   const cmd = commandPush(op, mm);
@@ -70,7 +74,10 @@ export function notBegun(mm: u32): i32 {
   return exists(mmOf(mm)) ? -ENOMEM : -EINVAL;
 }
 
-/** Runs an operation until it ends or asks for something. At its end, lets go of what it still holds and pops its block. */
+/**
+ * Runs an operation until it ends or asks for something. At its end, lets go of what it still holds and pops
+ * its block.
+ */
 export function run(cmd: Cmd): i32 {
   const result = step(cmd);
   if (result == REQUEST) return result;
@@ -134,7 +141,9 @@ function step(cmd: Cmd): i32 {
   return -EINVAL;
 }
 
-/** Goes on with the operation on top of the stack, whose request has been served. Returns what run() returns. */
+/**
+ * Goes on with the operation on top of the stack, whose request has been served. Returns what run() returns.
+ */
 export function resume(): i32 {
   const cmd = commandTop();
   return exists(cmd) ? run(cmd) : -EINVAL;

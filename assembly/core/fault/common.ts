@@ -1,21 +1,19 @@
 // What all kinds of faults share: who may access what, new pages, and a fault's answers.
 
-import { EAGAIN } from "../../uapi/errno";
-import { LOG_FAULT } from "../../abi/request";
-import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
+import { COUNT_FAULT } from "../../abi/counter";
 import {
-  COUNT_FAULT,
-  FILE_DISK,
   FOLIO_ANON,
   FOLIO_ANON_EXCLUSIVE,
   FOLIO_KSM,
   FOLIO_LARGE,
   FOLIO_LOCKED,
   FOLIO_SWAP_CACHE,
-  HDR_FAULT_CODE,
-  HDR_FAULT_KIND,
-  HDR_OPEN_MIGRATION,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_OPEN_MIGRATION } from "../../abi/header";
+import { LOG_FAULT } from "../../abi/log";
+import { FILE_DISK } from "../../abi/object";
+import { EAGAIN } from "../../uapi/errno";
+import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
 import {
   ACCESS_FORCE,
   ACCESS_GUP,

@@ -8,18 +8,18 @@
 //   shared page, file      maps a copy, writable        maps a copy, write-protected
 //   zero page              maps a new page, writable    maps a new page, write-protected
 
+import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY, FOLIO_FILE, FOLIO_LRU } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { FAULT_KIND_COW, FAULT_KIND_REUSE, MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_HUGE, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY, FOLIO_FILE, FOLIO_LRU } from "../../abi/struct";
 import { ACCESS_PIN, ACCESS_WRITE, VM_HUGETLB, VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { makePte, pteFlags, ptePfn } from "../base/pte";
 import { folioOf } from "../frame/folio";
 import { copyFrame, zeroFrame } from "../frame/frame";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
-import { anonVmaPrepare } from "../space/rmap";
+import { anonVmaPrepare } from "../space/anon-vma";
 import { isCow, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";
 import {

@@ -10,6 +10,22 @@
 //                      `exclusive`
 //   migration          -EAGAIN: the caller must wait    the same
 
+import { COUNT_FAULT, COUNT_REQUEST } from "../../abi/counter";
+import { FOLIO_LOCKED, FOLIO_LRU } from "../../abi/frame";
+import {
+  HDR_FAULT_CODE,
+  HDR_FAULT_KIND,
+  HDR_REQ_ANSWER,
+  HDR_REQ_DEVMEM,
+  HDR_REQ_FLAGS,
+  HDR_REQ_KIND,
+  HDR_REQ_MM,
+  HDR_REQ_ORDER,
+  HDR_REQ_PAGE,
+  HDR_REQ_START,
+  HDR_REQ_VMA,
+  HDR_ZERO_PFN,
+} from "../../abi/header";
 import { REQUEST, REQUEST_DEVICE_FAULT } from "../../abi/request";
 import {
   FAULT_KIND_ANON,
@@ -33,24 +49,6 @@ import {
   PTE_YOUNG,
 } from "../../uapi/pte";
 import {
-  COUNT_FAULT,
-  COUNT_REQUEST,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  HDR_FAULT_CODE,
-  HDR_FAULT_KIND,
-  HDR_REQ_ANSWER,
-  HDR_REQ_DEVMEM,
-  HDR_REQ_FLAGS,
-  HDR_REQ_KIND,
-  HDR_REQ_MM,
-  HDR_REQ_ORDER,
-  HDR_REQ_PAGE,
-  HDR_REQ_START,
-  HDR_REQ_VMA,
-  HDR_ZERO_PFN,
-} from "../../abi/struct";
-import {
   ACCESS_PIN,
   ACCESS_WRITE,
   FAULT_LOOP,
@@ -69,14 +67,14 @@ import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { count } from "../base/stat";
 import { folioOf } from "../frame/folio";
 import { zeroFrame } from "../frame/frame";
+import { headOf } from "../frame/large";
 import { getPage, putPage } from "../frame/page-alloc";
 import { zoneOfPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
+import { anonVmaPrepare } from "../space/anon-vma";
 import { mmAt } from "../space/mm";
-import { anonVmaPrepare } from "../space/rmap";
 import { protection, Vma } from "../space/vma";
-import { headOf } from "../table/huge";
 import { leafTable, readPte, slotOf, walkAlloc } from "../table/pagetable";
 import { addNewAnon, allocUserPage, busError, done, mustWait, outOfMemory, writtenFlags } from "./common";
 import { mustUnshare, unshareFault, writeProtectFault } from "./cow";

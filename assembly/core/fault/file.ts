@@ -4,24 +4,19 @@
 //   write, shared    maps the page, which is written in place
 //   write, private   maps a copy
 
+import { FOLIO_DIRTY, FOLIO_LOCKED, FOLIO_LRU } from "../../abi/frame";
+import { HDR_FAULT_AROUND } from "../../abi/header";
+import { FILE_DISK, FILE_SHMEM } from "../../abi/object";
 import { FAULT_KIND_COW, FAULT_KIND_FILE } from "../../uapi/event";
 import { TABLE_ENTRIES } from "../../uapi/page";
 import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import {
-  FILE_DISK,
-  FILE_SHMEM,
-  FOLIO_DIRTY,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  HDR_FAULT_AROUND,
-} from "../../abi/struct";
 import { ACCESS_WRITE, VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { header } from "../base/layout";
 import { makePte, ptePfn } from "../base/pte";
 import { folioOf } from "../frame/folio";
 import { copyFrame } from "../frame/frame";
 import { cacheGet, cacheLookup, File, fileAt } from "../space/file";
-import { anonVmaPrepare } from "../space/rmap";
+import { anonVmaPrepare } from "../space/anon-vma";
 import { pgoffOf, protection, Vma } from "../space/vma";
 import { addRss } from "../space/zap";
 import { addNewAnon, allocUserPage, busError, done, mustWait, outOfMemory, writtenFlags } from "./common";

@@ -6,11 +6,11 @@
 //   huge zero page         –                         splits it; then as for the small zero page
 //   huge, write-protected  –                         reuses it, or splits it; then one page is copied
 
+import { FOLIO_ANON_EXCLUSIVE, FOLIO_LRU } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { FAULT_KIND_ANON, FAULT_KIND_REUSE, FAULT_KIND_ZERO } from "../../uapi/event";
 import { PMD_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import { FOLIO_ANON_EXCLUSIVE, FOLIO_LRU } from "../../abi/struct";
 import { ACCESS_WRITE, VM_HUGEPAGE, VM_UFFD_MISSING, VM_WRITE } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
 import { ptePfn } from "../base/pte";
@@ -21,7 +21,7 @@ import { allocLarge } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { splitMapping } from "../operation/split";
 import { Mm } from "../space/mm";
-import { anonVmaPrepare } from "../space/rmap";
+import { anonVmaPrepare } from "../space/anon-vma";
 import { isAnonymous, protection, Vma } from "../space/vma";
 import { fillLeaf, HUGE_MASK, hugeZeroGet, isHugeZero } from "../table/huge";
 import { dropLeaf, leafTable, readPte, walkAlloc } from "../table/pagetable";

@@ -1,5 +1,8 @@
 // Faults on hugetlb mappings. They map 2 MiB at a time, from the pool of hugetlb pages, and are never split.
 
+import { FOLIO_ANON_EXCLUSIVE } from "../../abi/frame";
+import { RESOURCE_MM } from "../../abi/pool";
+import { HDR_HUGETLB_FREE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import {
   FAULT_KIND_ANON,
@@ -10,7 +13,6 @@ import {
 } from "../../uapi/event";
 import { PMD_SIZE } from "../../uapi/page";
 import { PTE_WRITE } from "../../uapi/pte";
-import { FOLIO_ANON_EXCLUSIVE, HDR_HUGETLB_FREE, TABLE_MM } from "../../abi/struct";
 import { ACCESS_PIN, ACCESS_WRITE, VM_HUGETLB } from "../../uapi/vm";
 import { header, LARGE_PAGES } from "../base/layout";
 import { exists } from "../base/object";
@@ -22,7 +24,7 @@ import { takeHugetlb } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { mmOf } from "../space/mm";
-import { anonVmaPrepare } from "../space/rmap";
+import { anonVmaPrepare } from "../space/anon-vma";
 import { Vma, vmaAt } from "../space/vma";
 import { unmapLarge } from "../space/zap";
 import { fillLeaf, HUGE_MASK } from "../table/huge";
@@ -96,7 +98,7 @@ function replace(vma: Vma, from: u64, table: usize, head: u32, copy: u32, flags:
 /** Counts the huge pages that mmap promised to mappings and that no access has taken from the pool yet. */
 export function hugetlbReserved(): u32 {
   let n: u32 = 0;
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MM); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MM); id++) {
     const mm = mmOf(id);
     if (!exists(mm)) continue;
     for (let vma = vmaAt(mm.vmaFirst); exists(vma); vma = vmaAt(vma.next)) {

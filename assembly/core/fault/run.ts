@@ -2,13 +2,10 @@
 // entries of a leaf table as need the same, and nothing from the outside. Where a run ends, handleFault()
 // serves the next page.
 
-import { LOG_FAULT } from "../../abi/request";
-import { FAULT_KIND_COW, FAULT_KIND_REUSE } from "../../uapi/event";
-import { PTE_DIRTY, PTE_HUGE, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
+import { COUNT_FAULT } from "../../abi/counter";
 import {
   BLOCK_BITMAP,
   BLOCK_PFN,
-  COUNT_FAULT,
   FOLIO_ANON,
   FOLIO_ANON_EXCLUSIVE,
   FOLIO_FLAGS,
@@ -16,10 +13,11 @@ import {
   FOLIO_LRU,
   FOLIO_REFERENCED,
   FOLIO_SIZE,
-  HDR_FAIL_ALLOC,
-  HDR_FAULT_KIND,
-  HDR_FOLIOS,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_FAIL_ALLOC, HDR_FAULT_KIND, HDR_FOLIOS } from "../../abi/header";
+import { LOG_FAULT } from "../../abi/log";
+import { FAULT_KIND_COW, FAULT_KIND_REUSE } from "../../uapi/event";
+import { PTE_DIRTY, PTE_HUGE, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
 import { VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { header, setHeader } from "../base/layout";
 import { exists, none } from "../base/object";

@@ -9,13 +9,13 @@ import {
   FOLIO_LOCKED,
   FOLIO_LRU,
   FOLIO_SWAP_CACHE,
-} from "../../abi/struct";
+} from "../../abi/frame";
 import { ACCESS_WRITE, VM_LOCKED, VM_WRITE } from "../../uapi/vm";
 import { makePte, pteFlags, ptePfn } from "../base/pte";
 import { folioOf } from "../frame/folio";
 import { copyFrame } from "../frame/frame";
 import { getPage } from "../frame/page-alloc";
-import { anonVmaAt } from "../space/rmap";
+import { anonVmaAt } from "../space/anon-vma";
 import { freeSwap, swapCacheAdd, swapCached, swapPutMapped } from "../space/swap";
 import { pgoffOf, protection, Vma } from "../space/vma";
 import { allocUserPage, done, mustWait, outOfMemory } from "./common";

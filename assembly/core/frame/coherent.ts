@@ -1,7 +1,8 @@
 // The two kinds of device memory. A page of private memory stands in the CPU's page tables as an entry that
 // is not present; a page of coherent memory is mapped like any other.
 
-import { HDR_FLAG_COHERENT, HDR_FLAGS, ZONE_FLAG_COHERENT } from "../../abi/struct";
+import { HDR_FLAGS, HDR_FLAG_COHERENT } from "../../abi/header";
+import { ZONE_FLAG_COHERENT } from "../../abi/zone";
 import { header } from "../base/layout";
 import { isDevicePfn } from "./folio";
 import { zoneOf, zoneOfPfn } from "./zone";

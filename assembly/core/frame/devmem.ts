@@ -4,19 +4,17 @@
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PMD_PAGES } from "../../uapi/page";
+import { XBUF_SIZE } from "../../abi/argument";
 import {
   HDR_DEVICE_BASE,
   HDR_DEVICE_FRAMES,
   HDR_DEVICE_NEXT,
-  HDR_FLAG_COHERENT,
   HDR_FLAGS,
+  HDR_FLAG_COHERENT,
   HDR_XBUF,
-  SWAP_ZONE,
-  TABLE_DEVICE_MEMORY,
-  TABLE_DEVMEM,
-  XBUF_SIZE,
-  ZONE_FLAG_COHERENT,
-} from "../../abi/struct";
+} from "../../abi/header";
+import { RESOURCE_DEVICE_MEMORY, RESOURCE_DEVMEM } from "../../abi/pool";
+import { SWAP_ZONE, ZONE_FLAG_COHERENT } from "../../abi/zone";
 import { exhausted, header, setHeader } from "../base/layout";
 import { zoneInit } from "./page-alloc";
 import { takeFreed } from "./page-free";
@@ -69,12 +67,12 @@ function addZone(bytes: f64, owner: u32): i32 {
     return again;
   }
   if (!pages) {
-    exhausted(TABLE_DEVICE_MEMORY);
+    exhausted(RESOURCE_DEVICE_MEMORY);
     return -ENOMEM;
   }
   const id = unusedZone();
   if (!id) {
-    exhausted(TABLE_DEVMEM);
+    exhausted(RESOURCE_DEVMEM);
     return -ENOMEM;
   }
   zoneInit(id, first, first + pages, owner);

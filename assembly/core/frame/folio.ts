@@ -1,4 +1,4 @@
-// Folios: a record of 16 bytes for each frame. It is drawn in abi/struct.ts.
+// Folios: a record of 16 bytes for each frame. It is drawn in abi/frame.ts.
 
 import {
   FOLIO_ANON,
@@ -15,10 +15,8 @@ import {
   FOLIO_REFS,
   FOLIO_SHMEM,
   FOLIO_SIZE,
-  HDR_DEVICE_BASE,
-  HDR_FOLIOS,
-  HDR_FRAMES,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_FOLIOS, HDR_FRAMES } from "../../abi/header";
 import { header } from "../base/layout";
 import { DEBUG } from "../base/panic";
 
@@ -115,8 +113,7 @@ export function frameOf(pfn: u32): usize {
  * The flags that move with a page to another frame. The others belong to the frame: its lock, its place on
  * the LRU.
  */
-export const FOLIO_MOVES: u32 =
-  FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_DIRTY | FOLIO_REFERENCED | FOLIO_KSM;
+const FOLIO_MOVES: u32 = FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_DIRTY | FOLIO_REFERENCED | FOLIO_KSM;
 /** The flags of an anonymous page that do not matter when its only mapping goes away. */
 export const FOLIO_MARKS: u32 = FOLIO_DIRTY | FOLIO_ANON_EXCLUSIVE | FOLIO_REFERENCED;
 /** The bits of Folio.counts that are counts: references in the low half, mappings in the high half. */

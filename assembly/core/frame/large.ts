@@ -1,7 +1,7 @@
 // Large folios: the 512 frames of a block, as long as they stay together. Each part has a folio record and
 // counts of its own; these functions go over all parts.
 
-import { FOLIO_LARGE, FOLIO_TAIL, PIN_BIAS } from "../../abi/struct";
+import { FOLIO_LARGE, FOLIO_TAIL, PIN_BIAS } from "../../abi/frame";
 import { LARGE_PAGES } from "../base/layout";
 import { folioOf } from "./folio";
 import { copyFrame, zeroFrame } from "./frame";

@@ -23,22 +23,16 @@ import {
   FOLIO_REFERENCED,
   FOLIO_RESERVED,
   FOLIO_TAIL,
-  HDR_EXTERNAL_REFS,
-  HDR_HUGETLB,
-  HDR_HUGETLB_FREE,
-  HEADER,
-  TABLE_DEVICE_MEMORY,
-  TABLE_SYSTEM_MEMORY,
-  ZONE_FREE_BLOCKS,
-  ZONE_PARTIAL_BLOCKS,
-  ZONE_SIZE,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_EXTERNAL_REFS, HDR_HUGETLB, HDR_HUGETLB_FREE, HEADER } from "../../abi/header";
+import { RESOURCE_DEVICE_MEMORY, RESOURCE_SYSTEM_MEMORY } from "../../abi/pool";
+import { ZONE_SIZE } from "../../abi/zone";
 import { exhausted, header, LARGE_PAGES, mayAllocate, setHeader } from "../base/layout";
 import { pteFlags, ptePfn } from "../base/pte";
 import { Folio, folioOf, isDevicePfn } from "./folio";
 import { memcgUncharge } from "./memcg";
 import { freeFrame, queueFreed } from "./page-free";
-import { blockOf, listPush, listRemove, ZONE_IN_USE, zoneOf } from "./zone";
+import { blockOf, listPush, listRemove, Zone, ZONE_IN_USE, zoneOf } from "./zone";
 
 /**
  * Makes [first, end) the frames of a zone, all of them free. A block that the range covers in part begins
@@ -65,7 +59,8 @@ export function zoneInit(zone: u32, first: u32, end: u32, owner: u32): void {
     store<u16>(block, <u16>zone, BLOCK_ZONE);
     store<u32>(block, from & ~(PMD_PAGES - 1), BLOCK_PFN);
     listPush(
-      changetype<usize>(z) + (last - from == PMD_PAGES ? ZONE_FREE_BLOCKS : ZONE_PARTIAL_BLOCKS),
+      changetype<usize>(z) +
+        (last - from == PMD_PAGES ? offsetof<Zone>("freeBlocks") : offsetof<Zone>("partialBlocks")),
       block,
     );
     last = from;
@@ -80,7 +75,7 @@ export function zoneInit(zone: u32, first: u32, end: u32, owner: u32): void {
 export function blockWithFree(zone: u32): usize {
   const z = zoneOf(zone);
   const block: usize = z.partialBlocks ? z.partialBlocks : z.freeBlocks;
-  if (!block) exhausted(zone ? TABLE_DEVICE_MEMORY : TABLE_SYSTEM_MEMORY);
+  if (!block) exhausted(zone ? RESOURCE_DEVICE_MEMORY : RESOURCE_SYSTEM_MEMORY);
   return block;
 }
 
@@ -101,9 +96,9 @@ export function tookFrames(zone: u32, block: usize, taken: u32): void {
   const before = <u32>load<u16>(block, BLOCK_FREE);
   store<u16>(block, before - taken, BLOCK_FREE);
   if (before == LARGE_PAGES) {
-    listRemove(changetype<usize>(z) + ZONE_FREE_BLOCKS, block);
-    listPush(changetype<usize>(z) + ZONE_PARTIAL_BLOCKS, block);
-  } else if (before == taken) listRemove(changetype<usize>(z) + ZONE_PARTIAL_BLOCKS, block);
+    listRemove(changetype<usize>(z) + offsetof<Zone>("freeBlocks"), block);
+    listPush(changetype<usize>(z) + offsetof<Zone>("partialBlocks"), block);
+  } else if (before == taken) listRemove(changetype<usize>(z) + offsetof<Zone>("partialBlocks"), block);
   z.freePages -= taken;
 }
 
@@ -134,7 +129,7 @@ export function allocLarge(zone: u32): u32 {
   const z = zoneOf(zone);
   const block: usize = z.freeBlocks;
   if (!block) return 0;
-  listRemove(changetype<usize>(z) + ZONE_FREE_BLOCKS, block);
+  listRemove(changetype<usize>(z) + offsetof<Zone>("freeBlocks"), block);
   memory.fill(block + BLOCK_BITMAP, 0, 64);
   store<u16>(block, 0, BLOCK_FREE);
   store<u32>(block, LARGE_PAGES, BLOCK_LIVE);

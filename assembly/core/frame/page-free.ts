@@ -1,22 +1,15 @@
-// Freeing frames: one, those of a bitmap word, those that an array names; and the queues of freed device pages,
-// which become free when their driver has heard of them.
+// Freeing frames: one, those of a bitmap word, those that an array names; and the queues of freed device
+// pages, which become free when their driver has heard of them.
 
 import { PMD_PAGES } from "../../uapi/page";
 import { PFN_MASK } from "../../uapi/pfn";
-import {
-  BLOCK_FREE,
-  BLOCK_ZONE,
-  FOLIO_INDEX,
-  FOLIO_SIZE,
-  HDR_DEVICE_BASE,
-  HDR_FOLIOS,
-  ZONE_FREE_BLOCKS,
-  ZONE_PARTIAL_BLOCKS,
-} from "../../abi/struct";
+import { BLOCK_FREE, BLOCK_ZONE, FOLIO_INDEX, FOLIO_SIZE } from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_FOLIOS } from "../../abi/header";
 import { header } from "../base/layout";
+import { DEBUG } from "../base/panic";
 import { Folio, folioOf } from "./folio";
 import { lruRemove, lruRemoveAll } from "./recency";
-import { blockOf, listPush, listRemove, zoneOf } from "./zone";
+import { blockOf, listPush, listRemove, Zone, zoneOf } from "./zone";
 
 /** Frees the frames of one word of a bitmap: those whose bits are set in `bits`. */
 function freeBits(block: usize, word: usize, bits: u64): void {
@@ -28,10 +21,10 @@ function freeBits(block: usize, word: usize, bits: u64): void {
   const free = before + n;
   store<u16>(block, free, BLOCK_FREE);
   z.freePages += n;
-  if (!before) listPush(changetype<usize>(z) + ZONE_PARTIAL_BLOCKS, block);
+  if (!before) listPush(changetype<usize>(z) + offsetof<Zone>("partialBlocks"), block);
   if (free == PMD_PAGES) {
-    listRemove(changetype<usize>(z) + ZONE_PARTIAL_BLOCKS, block);
-    listPush(changetype<usize>(z) + ZONE_FREE_BLOCKS, block);
+    listRemove(changetype<usize>(z) + offsetof<Zone>("partialBlocks"), block);
+    listPush(changetype<usize>(z) + offsetof<Zone>("freeBlocks"), block);
   }
 }
 
@@ -67,6 +60,8 @@ function freeRun(at: usize, last: usize, until: u32): usize {
     // Mostly they are neighbors: four at a time. None of them reaches `until`, which is the first pfn of a
     // block.
     if (at + 16 <= last && (pfn & 63) <= 60 && areNeighbors(at)) {
+      if (DEBUG)
+        for (let i: u32 = 1; i < 4; i++) assert((load<u32>(at + i * 4) & PFN_MASK) == pfn + i, "freeRun");
       bits |= (<u64>15) << (pfn & 63);
       at += 12;
     } else bits |= (<u64>1) << (pfn & 63);

@@ -6,7 +6,7 @@
 //   HDR_LRU_HEAD ─▶ pfn ─▶ pfn ─▶ … ◀─ HDR_LRU_TAIL     a link: newer pfn, older pfn (u32 each; 0 is the end)
 
 import { PFN_MASK } from "../../uapi/pfn";
-import { HDR_DEVICE_BASE, HDR_LRU, HDR_LRU_HEAD, HDR_LRU_TAIL } from "../../abi/struct";
+import { HDR_DEVICE_BASE, HDR_LRU, HDR_LRU_HEAD, HDR_LRU_TAIL } from "../../abi/header";
 import { header, setHeader } from "../base/layout";
 
 /** Tells whether there is a list. */

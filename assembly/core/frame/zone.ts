@@ -2,32 +2,27 @@
 // of 512 frames, the size of a huge page. A block is on its zone's list of free blocks, on its list of partly
 // free blocks, or full and on no list.
 
+import { OWNER_ANY } from "../../abi/argument";
+import { BLOCK_NEXT, BLOCK_PREV, BLOCK_SIZE, BLOCK_ZONE } from "../../abi/frame";
 import {
-  BLOCK_NEXT,
-  BLOCK_PREV,
-  BLOCK_SIZE,
-  BLOCK_ZONE,
   HDR_BLOCKS,
   HDR_DEVICE_BASE,
   HDR_DEVICE_FRAMES,
   HDR_SYSTEM_FRAMES,
   HEADER,
-  OWNER_ANY,
+  ZONES,
+} from "../../abi/header";
+import {
   SWAP_ZONE,
   ZONE_COUNT,
   ZONE_FLAGS,
-  ZONE_FREE_BLOCKS,
-  ZONE_FREE_PAGES,
   ZONE_FREED_COUNT,
-  ZONE_FREED_HEAD,
-  ZONE_FREED_TAIL,
+  ZONE_FREE_PAGES,
   ZONE_OWNER,
-  ZONE_PARTIAL_BLOCKS,
   ZONE_PFN_END,
   ZONE_PFN_FIRST,
   ZONE_SIZE,
-  ZONES,
-} from "../../abi/struct";
+} from "../../abi/zone";
 import { header, RESERVED_FRAMES } from "../base/layout";
 import { isDevicePfn } from "./folio";
 
@@ -59,10 +54,6 @@ if (offsetof<Zone>("pfnFirst") != ZONE_PFN_FIRST) ERROR("ZONE_PFN_FIRST");
 if (offsetof<Zone>("pfnEnd") != ZONE_PFN_END) ERROR("ZONE_PFN_END");
 if (offsetof<Zone>("owner") != ZONE_OWNER) ERROR("ZONE_OWNER");
 if (offsetof<Zone>("freePages") != ZONE_FREE_PAGES) ERROR("ZONE_FREE_PAGES");
-if (offsetof<Zone>("freeBlocks") != ZONE_FREE_BLOCKS) ERROR("ZONE_FREE_BLOCKS");
-if (offsetof<Zone>("partialBlocks") != ZONE_PARTIAL_BLOCKS) ERROR("ZONE_PARTIAL_BLOCKS");
-if (offsetof<Zone>("freedHead") != ZONE_FREED_HEAD) ERROR("ZONE_FREED_HEAD");
-if (offsetof<Zone>("freedTail") != ZONE_FREED_TAIL) ERROR("ZONE_FREED_TAIL");
 if (offsetof<Zone>("freedCount") != ZONE_FREED_COUNT) ERROR("ZONE_FREED_COUNT");
 if (offsetof<Zone>("flags") != ZONE_FLAGS) ERROR("ZONE_FLAGS");
 
@@ -86,6 +77,16 @@ export function zoneOfPfn(pfn: u32): u32 {
   if (!isDevicePfn(pfn)) return pfn < RESERVED_FRAMES + header(HDR_SYSTEM_FRAMES) ? 0 : ZONE_COUNT;
   if (pfn >= header(HDR_DEVICE_BASE) + header(HDR_DEVICE_FRAMES)) return ZONE_COUNT;
   return load<u16>(blockOf(pfn), BLOCK_ZONE);
+}
+
+/**
+ * Returns the pfn after `pfn` in a walk over all frames of system and device memory: there may be a gap
+ * between them.
+ *
+ *   for (let pfn = RESERVED_FRAMES; pfn < header(HDR_DEVICE_NEXT); pfn = pfnAfter(pfn)) …
+ */
+export function pfnAfter(pfn: u32): u32 {
+  return pfn + 1 == RESERVED_FRAMES + header(HDR_SYSTEM_FRAMES) ? header(HDR_DEVICE_BASE) : pfn + 1;
 }
 
 /** Tells whether a user may name this pfn: a frame of system memory or of a devmem that is not reserved. */

@@ -1,19 +1,20 @@
-// make_device_exclusive: lends pages to a device for atomic access. The CPU's entry becomes a device-exclusive one, so
-// that a CPU access faults and takes the page back, telling the devices first.
+// make_device_exclusive: gives a device exclusive access to pages, for atomic operations. The CPU's entries
+// become device-exclusive ones, so that a CPU access faults; the fault handler restores them, after telling
+// the devices.
 
-import { REQUEST } from "../../abi/request";
-import { MMU_NOTIFY_EXCLUSIVE } from "../../uapi/event";
-import { PAGE_SIZE } from "../../uapi/page";
-import { PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../../uapi/pte";
 import {
-  COMMAND_SIZE,
   FOLIO_ANON,
   FOLIO_DIRTY,
   FOLIO_HEAD,
   FOLIO_LOCKED,
   FOLIO_RESERVED,
   FOLIO_TAIL,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_EXCLUSIVE } from "../../uapi/event";
+import { PAGE_SIZE } from "../../uapi/page";
+import { PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../../uapi/pte";
 import { ACCESS_GUP, ACCESS_WRITE, VM_HUGETLB, VM_WRITE } from "../../uapi/vm";
 import { reach } from "../access/access";
 import { exists } from "../base/object";
@@ -35,7 +36,7 @@ import { readPte, walk } from "../table/pagetable";
 export class ExclusiveCmd extends Cmd {
   /** The address of u32[], a pfn for each page reached; 0 where the page could not be made exclusive. */
   out: u32;
-  /** The device's owner: its own subscribers can tell that the event is theirs. */
+  /** The device's owner, so that its subscribers recognize the event as their own. */
   owner: u32;
   /** Pages reached, each with a reference. */
   reached: u32;
@@ -47,17 +48,18 @@ if (<i32>offsetof<ExclusiveCmd>() > COMMAND_SIZE) ERROR("ExclusiveCmd");
 
 /** cmd.phase of OP_EXCLUSIVE. */
 const PHASE_REACH: u32 = 0;
-const PHASE_LEND: u32 = 1;
+const PHASE_CONVERT: u32 = 1;
 
 /**
- * OP_EXCLUSIVE: faults pages in for writing, until one cannot be, and takes a reference on each; then makes each of them
- * exclusive. A page that is has its lock and that reference. Returns the pages reached, or the first one's error.
+ * OP_EXCLUSIVE: faults pages in for writing, up to the first that cannot be, and takes a reference on each;
+ * then makes each exclusive to the device. The caller owns the lock and that reference of each page whose pfn
+ * is in the array at the end. Returns the pages reached, or the error of the first.
  */
 export function exclusiveStep(cmd: ExclusiveCmd): i32 {
   if (cmd.phase == PHASE_REACH) {
     const refused = reachAll(cmd);
     if (refused) return refused;
-    cmd.phase = PHASE_LEND;
+    cmd.phase = PHASE_CONVERT;
   }
   for (; cmd.index < cmd.reached; cmd.index++) {
     const at: usize = cmd.out + cmd.index * 4;
@@ -70,8 +72,8 @@ export function exclusiveStep(cmd: ExclusiveCmd): i32 {
       }
       folio.set(FOLIO_LOCKED);
     }
-    if (lend(cmd, pfn, folio) == REQUEST) return REQUEST;
-    if (!isLent(cmd, pfn)) {
+    if (convert(cmd, pfn, folio) == REQUEST) return REQUEST;
+    if (!isExclusive(cmd, pfn)) {
       folio.clear(FOLIO_LOCKED);
       dropPage(at, pfn);
     }
@@ -79,10 +81,12 @@ export function exclusiveStep(cmd: ExclusiveCmd): i32 {
   return cmd.reached;
 }
 
-/** 0 when the pages that can be reached are: cmd.reached of them. */
+/**
+ * Reaches pages up to the first that cannot be: cmd.reached of them. 0, REQUEST, or the error of the first.
+ */
 function reachAll(cmd: ExclusiveCmd): i32 {
   while (cmd.cursor < cmd.end) {
-    // Not while a driver's fault callback is under way.
+    // A device page that is being brought back keeps its huge mapping until the fault is over.
     if (!cmd.faultPage && splitHere(cmd) == REQUEST) return REQUEST;
     const slot = reach(cmd, cmd.cursor, ACCESS_GUP | ACCESS_WRITE);
     if (!slot) return cmd.error == REQUEST || !cmd.reached ? cmd.error : 0;
@@ -99,7 +103,7 @@ function reachAll(cmd: ExclusiveCmd): i32 {
   return 0;
 }
 
-/** FOLL_SPLIT_PMD: single pages are reached, before they are faulted in for writing. 0 or REQUEST. */
+/** FOLL_SPLIT_PMD: splits a huge mapping of a writable vma before its page is reached. 0 or REQUEST. */
 function splitHere(cmd: ExclusiveCmd): i32 {
   const vma = vmaLookup(mmAt(cmd.mm), cmd.cursor);
   if (!exists(vma) || !(vma.flags & VM_WRITE) || vma.flags & VM_HUGETLB) return 0;
@@ -107,31 +111,33 @@ function splitHere(cmd: ExclusiveCmd): i32 {
   return ptePresent(pte) && pteFlags(pte) & PTE_HUGE ? splitMapping(cmd, vma, cmd.cursor) : 0;
 }
 
+/** Drops the reference of a page that does not become exclusive, and clears its pfn in the array. */
 function dropPage(at: usize, pfn: u32): void {
   store<u32>(at, 0);
   dropCallerRefs(pfn, 1);
 }
 
-/** Gives back what an operation that is cancelled has reached. */
+/** Drops the pages that a cancelled operation has reached and not made exclusive. */
 export function cancelExclusive(cmd: ExclusiveCmd): void {
   for (let i = cmd.index; i < cmd.reached; i++) dropPage(cmd.out + i * 4, load<u32>(cmd.out + i * 4));
 }
 
 /**
- * Every mapping of the page becomes a device-exclusive entry, each vma that may have one being told first. With the first
- * page of a large folio go all others, with any other none: that is how Linux 6.12 does it.
+ * Makes every entry that maps the page a device-exclusive one. The first page of a large folio takes all
+ * other pages along, any other page none: that is how Linux 6.12 does it. 0 or REQUEST.
  */
-function lend(cmd: ExclusiveCmd, pfn: u32, folio: Folio): i32 {
-  if (folio.has(FOLIO_HEAD)) return lendLarge(cmd, pfn, folio);
+function convert(cmd: ExclusiveCmd, pfn: u32, folio: Folio): i32 {
+  if (folio.has(FOLIO_HEAD)) return convertLarge(cmd, pfn, folio);
   let slot = firstMapping(cmd, pfn, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner);
   for (; slot; slot = nextMapping(cmd, pfn, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner)) {
     if (slot == REQUEST) return REQUEST;
-    lendEntry(slot, pfn);
+    convertEntry(slot, pfn);
   }
   return 0;
 }
 
-function lendLarge(cmd: ExclusiveCmd, head: u32, folio: Folio): i32 {
+/** convert() of all pages of a large folio. 0 or REQUEST. */
+function convertLarge(cmd: ExclusiveCmd, head: u32, folio: Folio): i32 {
   let told = firstPart(cmd, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner);
   for (; told; told = nextPart(cmd, head, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner)) {
     if (told == REQUEST) return REQUEST;
@@ -141,14 +147,14 @@ function lendLarge(cmd: ExclusiveCmd, head: u32, folio: Folio): i32 {
     let pfn = head + <u32>(pgoffOf(vma, addr) - folio.pgoff);
     for (; addr < end; addr += PAGE_SIZE, pfn++) {
       const slot = walk(vma.mm.pgd, addr);
-      if (slot && mapsPage(load<u64>(slot), pfn)) lendEntry(slot, pfn);
+      if (slot && mapsPage(load<u64>(slot), pfn)) convertEntry(slot, pfn);
     }
   }
   return 0;
 }
 
 /** The entry at `slot`, which maps the page, becomes a device-exclusive one. */
-function lendEntry(slot: usize, pfn: u32): void {
+function convertEntry(slot: usize, pfn: u32): void {
   const pte = load<u64>(slot);
   const folio = folioOf(pfn);
   if (pteFlags(pte) & PTE_DIRTY) folio.set(FOLIO_DIRTY);
@@ -156,8 +162,8 @@ function lendEntry(slot: usize, pfn: u32): void {
   folio.maps--;
 }
 
-/** Does the caller's own entry lend the page now, writably? */
-function isLent(cmd: ExclusiveCmd, pfn: u32): bool {
+/** Is the caller's own entry device-exclusive for this page, and writable? */
+function isExclusive(cmd: ExclusiveCmd, pfn: u32): bool {
   const pte = readPte(mmAt(cmd.mm).pgd, cmd.start + ((<u64>cmd.index) << 12));
   return pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE && ptePfn(pte) == pfn && (pteFlags(pte) & PTE_WRITE) != 0;
 }

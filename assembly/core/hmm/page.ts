@@ -1,8 +1,9 @@
 // What a driver may do with a single page: take and drop references, lock it, isolate it from the LRU, reach
 // its bytes. Each function refuses a pfn that names no page in use with -EINVAL.
 
+import { FOLIO_FREE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_RESERVED } from "../../abi/frame";
+import { HDR_ZERO_PFN } from "../../abi/header";
 import { EINVAL, ENOMEM } from "../../uapi/errno";
-import { FOLIO_FREE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_RESERVED, HDR_ZERO_PFN } from "../../abi/struct";
 import { header } from "../base/layout";
 import { folioOf, frameOf, isDevicePfn } from "../frame/folio";
 import { validPfn, zoneOfPfn } from "../frame/zone";

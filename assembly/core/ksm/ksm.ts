@@ -1,9 +1,11 @@
-// KSM: what the other operations have to know of it. Which address spaces have mergeable memory; breaking pages up again
-// (MADV_UNMERGEABLE, mremap); and when an item may leave its page.
+// The part of KSM that other operations call: which address spaces have mergeable memory, unmerging pages
+// (MADV_UNMERGEABLE, mremap), and when an item may leave its page.
 
 import { EAGAIN, EFAULT, ENOMEM } from "../../uapi/errno";
+import { FOLIO_KSM } from "../../abi/frame";
+import { HDR_KSM_MMS, HDR_KSM_SHARED, HDR_KSM_SHARING } from "../../abi/header";
+import { RESOURCE_KSM_NODE } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
-import { PAGE_SIZE } from "../../uapi/page";
 import {
   PTE_KIND_DEVICE,
   PTE_KIND_MIGRATION,
@@ -12,14 +14,6 @@ import {
   PTE_SPECIAL,
   PTE_YOUNG,
 } from "../../uapi/pte";
-import {
-  FOLIO_KSM,
-  HDR_KSM_MMS,
-  HDR_KSM_SHARED,
-  HDR_KSM_SHARING,
-  MM_MERGEABLE,
-  TABLE_KSM_NODE,
-} from "../../abi/struct";
 import { VM_FAULT_OOM } from "../../uapi/vm";
 import { header, setHeader } from "../base/layout";
 import { exists } from "../base/object";
@@ -41,13 +35,13 @@ import {
   nodeFree,
   removeItem,
 } from "../space/ksm-item";
-import { Mm, mmAt } from "../space/mm";
-import { anonVmaAt, anonVmaRelease, linkAt } from "../space/rmap";
+import { Mm, MM_MERGEABLE, mmAt } from "../space/mm";
+import { anonVmaAt, anonVmaRelease, linkAt } from "../space/anon-vma";
 import { swapCached } from "../space/swap";
 import { protection, Vma, vmaAt } from "../space/vma";
-import { holeEnd, leafTable, readPte, slotOf } from "../table/pagetable";
+import { leafTable, nextPage, readPte, slotOf } from "../table/pagetable";
 
-/** __ksm_enter: from now on ksmScan looks through this address space, after all others. */
+/** __ksm_enter: puts an address space at the end of the list that ksmScan looks through. Idempotent. */
 export function ksmEnter(mm: Mm): void {
   if (mm.flags & MM_MERGEABLE) return;
   mm.flags |= MM_MERGEABLE;
@@ -58,7 +52,7 @@ export function ksmEnter(mm: Mm): void {
   last.ksmNext = mm.id;
 }
 
-/** Takes an address space out of the list. */
+/** Takes an address space out of the list that ksmScan looks through. */
 export function ksmUnlist(mm: Mm): void {
   const id = mm.id;
   mm.flags &= ~MM_MERGEABLE;
@@ -68,7 +62,10 @@ export function ksmUnlist(mm: Mm): void {
   before.ksmNext = mm.ksmNext;
 }
 
-/** ksm_exit: an address space without mappings goes. Its items stay with pages that forks of it may have. */
+/**
+ * ksm_exit of an address space that has no mappings any more. Its items outlive it where they have a page,
+ * which forks of it may map.
+ */
 export function ksmExit(mm: Mm): void {
   if (mm.flags & MM_MERGEABLE) ksmUnlist(mm);
   for (let at: usize = mm.ksmItems; at;) {
@@ -81,13 +78,16 @@ export function ksmExit(mm: Mm): void {
   ksmPrune();
 }
 
-/** Gives back the nodes of pages that are gone, and the items that nobody needs. Counts what is left. */
+/**
+ * Frees the nodes of pages that are gone and the items without use; counts the pages shared and their
+ * mappings.
+ */
 export function ksmPrune(): void {
   let shared: u32 = 0;
   let sharing: u32 = 0;
-  const last = poolUsed(TABLE_KSM_NODE) ? poolHigh(TABLE_KSM_NODE) : 0;
+  const last = poolUsed(RESOURCE_KSM_NODE) ? poolHigh(RESOURCE_KSM_NODE) : 0;
   for (let id: u32 = 1; id <= last; id++) {
-    const node = ksmNodeAt(poolObject(TABLE_KSM_NODE, id));
+    const node = ksmNodeAt(poolObject(RESOURCE_KSM_NODE, id));
     if (!node.pfn) continue;
     const alive = isAlive(node);
     for (let at: usize = node.first; at;) {
@@ -107,13 +107,15 @@ export function ksmPrune(): void {
   setHeader(HDR_KSM_SHARING, sharing);
 }
 
-/** The item's address has its page no more. */
+/** Takes an item, whose address has another page now, from its node. */
 function dropItem(item: KsmItem): void {
   removeItem(item);
   anonVmaRelease(item.anonVma);
 }
 
-/** Does an entry stand for this page, in whatever form? */
+/**
+ * Does an entry name this page: present, swapped with the page in the swap cache, on a device, or migrating?
+ */
 export function names(pte: u64, pfn: u32): bool {
   const kind = pteKind(pte);
   if (ptePresent(pte)) return ptePfn(pte) == pfn;
@@ -121,6 +123,7 @@ export function names(pte: u64, pfn: u32): bool {
   return (kind == PTE_KIND_DEVICE || kind == PTE_KIND_MIGRATION) && ptePfn(pte) == pfn;
 }
 
+/** Has the node an item for this address? */
 function hasItem(node: KsmNode, mm: u32, address: u64): bool {
   for (let at: usize = node.first; at; at = ksmItemAt(at).next) {
     if (ksmItemAt(at).mm == mm && ksmItemAt(at).address == address) return true;
@@ -128,7 +131,7 @@ function hasItem(node: KsmNode, mm: u32, address: u64): bool {
   return false;
 }
 
-/** Is this item how the reverse map finds the mapping of a fork, which has no item of its own yet? */
+/** Does the reverse map find the mapping of a fork, which has no item of its own yet, by this item alone? */
 function forksNeed(item: KsmItem): bool {
   const node = ksmNodeAt(item.node);
   for (let link: usize = anonVmaAt(item.anonVma).first; link; link = linkAt(link).next) {
@@ -141,8 +144,8 @@ function forksNeed(item: KsmItem): bool {
 }
 
 /**
- * remove_rmap_item_from_tree: the item leaves its KSM page, if it has one; for forks that need it, another item takes its
- * place. False if it has to stay: its address has the page, or there is no other item.
+ * remove_rmap_item_from_tree: takes the item from its KSM page, if it has one, leaving another item in its
+ * place if forks need it. False if it has to stay: its address still has the page, or no item is free.
  */
 export function ksmLeave(item: KsmItem): bool {
   const node = ksmNodeAt(item.node);
@@ -162,12 +165,13 @@ export function ksmLeave(item: KsmItem): bool {
   return true;
 }
 
-/** How a page that is copied only to be unshared is mapped: as if it had just been read. */
+/** Flags of the entry of a page that was copied only to unshare it: those of a page that was just read. */
 @inline
 export function unsharedFlags(vma: Vma): u32 {
   return (<u32>PTE_PRESENT) | PTE_YOUNG | protection(vma);
 }
 
+/** Is the page of an entry, present, on a device or migrating, a KSM page? */
 function isKsm(pte: u64): bool {
   const kind = pteKind(pte);
   if (ptePresent(pte) ? pteFlags(pte) & PTE_SPECIAL : kind != PTE_KIND_DEVICE && kind != PTE_KIND_MIGRATION)
@@ -176,25 +180,23 @@ function isKsm(pte: u64): bool {
 }
 
 /**
- * unmerge_ksm_pages: each KSM page of [start, end) of one vma gets copied, `clear` being told; those on a device come back
- * first. 0, REQUEST, or a negative errno; what was copied by then stays so. cmd.ksmDone is 0 before and after.
+ * unmerge_ksm_pages: copies each KSM page of [start, end) of one vma, announced as `clear`; device pages come
+ * back first. 0, REQUEST, or a negative errno, which leaves copied what was copied. cmd.ksmDone is 0 before
+ * and after.
  */
 export function breakKsm(cmd: Cmd, vma: Vma, start: u64, end: u64): i32 {
-  if (!poolUsed(TABLE_KSM_NODE)) return 0;
+  if (!poolUsed(RESOURCE_KSM_NODE)) return 0;
   const pgd = vma.mm.pgd;
   let addr = start + ((<u64>cmd.ksmDone) << 12);
   while (addr < end) {
     const table = leafTable(pgd, addr);
-    if (!table) {
-      addr = holeEnd(pgd, addr);
+    const slot = table ? slotOf(table, addr) : 0;
+    const pte: u64 = slot ? load<u64>(slot) : 0;
+    if (!slot || (!cmd.faultPage && !isKsm(pte))) {
+      addr = nextPage(pgd, table, addr);
       continue;
     }
-    const slot = slotOf(table, addr);
-    const pte = load<u64>(slot);
-    if (!cmd.faultPage && !isKsm(pte)) {
-      addr += PAGE_SIZE;
-      continue;
-    }
+    // A page that is copied, or back from a device, is looked at again.
     cmd.ksmDone = <u32>((addr - start) >> 12);
     const absent = cmd.faultPage || !ptePresent(pte);
     const result = absent

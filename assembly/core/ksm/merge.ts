@@ -1,12 +1,8 @@
-// Merging two pages, for ksm-scan.ts. An entry is write-protected first (`clear` is told), so that its page changes no more,
-// then replaced (`clear` again). A pinned page cannot be protected: what was made ready for it is undone.
+// Merging two pages, for scan.ts: an entry is made read-only first (announced as `clear`), so that its page
+// no longer changes, then replaced (`clear` again). A pinned page cannot be made read-only: the merge is
+// undone.
 
-import { REQUEST } from "../../abi/request";
-import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
-import { PAGE_SIZE } from "../../uapi/page";
-import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
 import {
-  COMMAND_SIZE,
   FOLIO_ANON,
   FOLIO_ANON_EXCLUSIVE,
   FOLIO_DIRTY,
@@ -14,7 +10,12 @@ import {
   FOLIO_LARGE,
   FOLIO_LOCKED,
   FOLIO_SWAP_CACHE,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
+import { PAGE_SIZE } from "../../uapi/page";
+import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
 import { VM_MERGEABLE } from "../../uapi/vm";
 import { exists } from "../base/object";
 import { makePte, pteFlags, ptePfn, ptePresent } from "../base/pte";
@@ -36,7 +37,7 @@ import {
   nodeFree,
 } from "../space/ksm-item";
 import { mmAt } from "../space/mm";
-import { anonVmaAt, anonVmaHold, linkAt } from "../space/rmap";
+import { anonVmaAt, anonVmaHold, linkAt } from "../space/anon-vma";
 import { swapSlotOf } from "../space/swap";
 import { Vma, vmaAt, vmaLookup } from "../space/vma";
 import { unmapPage } from "../space/zap";
@@ -62,51 +63,60 @@ export class KsmCmd extends Cmd {
 
 if (<i32>offsetof<KsmCmd>() > COMMAND_SIZE) ERROR("KsmCmd");
 
-/** cmd.phase: nothing is being merged. */
+/** cmd.phase of OP_KSM: nothing is being merged. */
 export const PHASE_SCAN: u32 = 0;
-/** … or this comes first. */
+/** cmd.phase while two pages are merged; merge() draws how they follow each other. */
 export const PHASE_PROTECT: u32 = 1;
 const PHASE_REPLACE: u32 = 2;
 const PHASE_PROTECT_OTHER: u32 = 3;
 const PHASE_REPLACE_OTHER: u32 = 4;
 const PHASE_BREAK: u32 = 5;
 
-/** Between 0 and REQUEST: the entry is not what it was, or its page may not be merged. */
+/** Answer of a step beside 0 and REQUEST: the entry is not what it was, or its page may not be merged. */
 const REFUSED: i32 = 1;
 
-/** May a page with such an entry be merged? */
+/** May the page of this entry be merged: is it present, anonymous and in system memory? */
 export function isCandidate(pte: u64): bool {
   if (!ptePresent(pte) || pteFlags(pte) & PTE_SPECIAL || isDevicePfn(ptePfn(pte))) return false;
   const folio = folioOf(ptePfn(pte));
   return folio.has(FOLIO_ANON);
 }
 
-
+/** Have two pages the same contents? */
 @inline
 export function alike(a: u32, b: u32): bool {
   return memory.compare(frameOf(a), frameOf(b), PAGE_SIZE) == 0;
 }
 
-/** find_mergeable_vma: the item's mapping; null if it has changed so that nothing may be merged there. */
+/** find_mergeable_vma: the vma at the item's address; null if nothing may be merged there any more. */
 function vmaOf(item: KsmItem): Vma {
   const vma = vmaLookup(mmAt(item.mm), item.address);
   return exists(vma) && vma.flags & VM_MERGEABLE && vma.anonVma ? vma : vmaAt(0);
 }
 
-/** The page at an item's address, if it could be merged; else 0. */
+/** The page at an item's address if it may be merged, else 0. */
 export function pageOf(item: KsmItem): u32 {
   const pte = readPte(mmAt(item.mm).pgd, item.address);
   return exists(vmaOf(item)) && isCandidate(pte) ? ptePfn(pte) : 0;
 }
 
-/** The item's address has the node's page. `behind`: the item that its own stands behind, 0: it is the first. */
+/**
+ * Adds an item, whose address has the node's page, to the node: after the item `behind`, or with 0 as the
+ * first.
+ */
 export function join(item: KsmItem, node: KsmNode, behind: usize): void {
   item.anonVma = vmaLookup(mmAt(item.mm), item.address).anonVma;
   anonVmaHold(item.anonVma);
   addItem(node, item, behind);
 }
 
-/** try_to_merge_with_ksm_page and try_to_merge_two_pages. 0 when all is said and done, or REQUEST. */
+/**
+ * try_to_merge_with_ksm_page, where cmd.node is a KSM page's, and try_to_merge_two_pages. 0 when it is over,
+ * whether the pages are merged or not, or REQUEST.
+ *
+ *   with a KSM page   PROTECT ─▶ REPLACE
+ *   two pages         PROTECT ─▶ PROTECT_OTHER ─▶ REPLACE_OTHER, and where one of these fails ─▶ BREAK
+ */
 export function merge(cmd: KsmCmd): i32 {
   const item = ksmItemAt(cmd.item);
   const other = ksmItemAt(cmd.other);
@@ -140,7 +150,7 @@ export function merge(cmd: KsmCmd): i32 {
   return breakAgain(cmd, item);
 }
 
-/** write_protect_page: the page stays as it is from here on. 0, REFUSED (somebody else refers to it), or REQUEST. */
+/** write_protect_page: makes the entry read-only, so that the page stays as it is. 0, REFUSED or REQUEST. */
 function protect(cmd: KsmCmd, item: KsmItem, pfn: u32): i32 {
   const folio = folioOf(pfn);
   // A part of a huge page becomes a page of its own first; one of zeros may be the zero page then.
@@ -163,13 +173,13 @@ function protect(cmd: KsmCmd, item: KsmItem, pfn: u32): i32 {
   return result;
 }
 
-/** While somebody was told, the entry became something else. */
+/** The entry changed while subscribers were told: closes the window. */
 function gone(cmd: KsmCmd): i32 {
   notifyEnd(cmd);
   return REFUSED;
 }
 
-/** The protected page becomes a KSM page, with the item as its first. False where the reverse map would lose mappings. */
+/** Makes the protected page a KSM page with one item. False where the reverse map would lose mappings. */
 function makeKsm(item: KsmItem, pfn: u32): bool {
   const folio = folioOf(pfn);
   const vma = vmaOf(item);
@@ -187,7 +197,7 @@ function makeKsm(item: KsmItem, pfn: u32): bool {
   return true;
 }
 
-/** In how many of an anon_vma's vmas the entry at this address stands for the page. */
+/** Counts the vmas of an anon_vma whose entry at this address names the page. */
 function entriesAt(anon: u32, addr: u64, pfn: u32): u32 {
   let found: u32 = 0;
   for (let link: usize = anonVmaAt(anon).first; link; link = linkAt(link).next) {
@@ -198,7 +208,7 @@ function entriesAt(anon: u32, addr: u64, pfn: u32): u32 {
   return found;
 }
 
-/** replace_page: the entry of a protected page gets the KSM page. 0, REFUSED, or REQUEST. */
+/** replace_page: the entry of a protected page gets the KSM page. 0, REFUSED or REQUEST. */
 function replace(cmd: KsmCmd, item: KsmItem, pfn: u32, node: KsmNode): i32 {
   if (!pfn || pageOf(item) != pfn || !isAlive(node)) return gone(cmd);
   if (!notifyStart(cmd, item.mm, item.address, item.address + PAGE_SIZE, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
@@ -218,7 +228,7 @@ function replace(cmd: KsmCmd, item: KsmItem, pfn: u32, node: KsmNode): i32 {
   return 0;
 }
 
-/** break_cow: the page that was to be shared has no partner. 0 or REQUEST. */
+/** break_cow: unshares the KSM page that got no second mapping. 0 or REQUEST. */
 function breakAgain(cmd: KsmCmd, item: KsmItem): i32 {
   const vma = vmaOf(item);
   const slot = exists(vma) ? walk(vma.mm.pgd, item.address) : 0;
@@ -227,7 +237,7 @@ function breakAgain(cmd: KsmCmd, item: KsmItem): i32 {
     if (copyPage(cmd, vma, item.address, slot, pte, unsharedFlags(vma)) == REQUEST) return REQUEST;
   } else notifyEnd(cmd);
   const node = ksmNodeAt(item.node);
-  // A pin may keep the page, which is alike with others as before.
+  // A pin may keep the page a KSM page: then its node stays, too.
   if (ksmLeave(item) && !node.length && !isAlive(node)) nodeFree(node);
   return 0;
 }

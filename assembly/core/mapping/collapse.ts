@@ -1,18 +1,18 @@
-// MADV_COLLAPSE: small pages become a huge one, by copying. Pages that are elsewhere (swap, a device) are brought first,
-// holes and zero pages are filled with zeros.
+// MADV_COLLAPSE: copies small pages to a huge one. Pages that are elsewhere (in swap space, on a device) are
+// brought first; holes and zero pages become zeros.
 
 import { EAGAIN, EBUSY, EINVAL, ENOMEM } from "../../uapi/errno";
+import { FOLIO_ANON, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import { PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
-import { FOLIO_ANON, FOLIO_LARGE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_SWAP_CACHE } from "../../abi/struct";
 import { VM_NOHUGEPAGE, VM_UFFD_MISSING } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { handleFault } from "../fault/fault";
 import { allocHuge, hugeFits, mapHuge } from "../fault/huge";
-import { Folio, folioOf } from "../frame/folio";
+import { Folio, folioOf, isDevicePfn } from "../frame/folio";
 import { copyFrame, zeroFrame } from "../frame/frame";
 import { memcgHasRoom } from "../frame/memcg";
 import { zoneOf } from "../frame/zone";
@@ -20,27 +20,29 @@ import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { isAnonymous, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";
-import { headOf, HUGE_MASK, largeMaps, largeRefs } from "../table/huge";
-import { isHuge, leafTable, readPte } from "../table/pagetable";
+import { headOf, largeMaps, largeRefs } from "../frame/large";
+import { HUGE_MASK } from "../table/huge";
+import { isHuge, leafTable, readPte, spanEnd } from "../table/pagetable";
 
 /** Success; other results are positive errnos, kept unless a later block overrides them. */
 const SCAN_SUCCEED: i32 = 0;
 /** Set beside an errno: no later block is looked at. */
 const STOPS: i32 = 0x100;
 
-/** CollapseState.step: nothing begun; looking at a block; bringing its pages; telling `clear`. */
+/** CollapseState.step: begin; look at a block; bring its pages; announce `clear` and copy. */
 const STEP_BEGIN: u32 = 0;
 const STEP_LOOK: u32 = 1;
 const STEP_BRING: u32 = 2;
 const STEP_CLEAR: u32 = 3;
 
-/** How far collapseRange() is; step is STEP_BEGIN before and after. */
+/** The state of collapseRange(), embedded in MadviseCmd; step is STEP_BEGIN before and after. */
 @unmanaged
 export class CollapseState {
-  /** The 2 MiB at hand. */
+  /** The block at hand: its first address. */
   block: u64;
-  /** In it, the page that is looked at or brought. */
+  /** STEP_BRING: the address in it that is next. */
   cursor: u64;
+  /** STEP_*: what is next for the block. */
   step: u32;
   /** How many blocks are huge. */
   collapsed: u32;
@@ -49,8 +51,8 @@ export class CollapseState {
 }
 
 /**
- * madvise_collapse of [start, end), which one vma has: every 2 MiB block that lies in it wholly becomes a huge page. 0,
- * REQUEST, or the errno of the last block that did not.
+ * madvise_collapse of [start, end), which one vma has: every 2 MiB block that lies in it wholly becomes a
+ * huge page. 0, REQUEST, or the errno of the last block that did not.
  */
 export function collapseRange(cmd: Cmd, state: CollapseState, vma: Vma, start: u64, end: u64): i32 {
   const first = (start + HUGE_MASK) & ~HUGE_MASK;
@@ -62,7 +64,7 @@ export function collapseRange(cmd: Cmd, state: CollapseState, vma: Vma, start: u
     state.collapsed = 0;
     state.step = STEP_LOOK;
   }
-  for (; state.block < last; state.block += PMD_SIZE) {
+  while (state.block < last) {
     const result = collapseBlock(cmd, state, vma, state.block);
     if (result == REQUEST) return REQUEST;
     state.step = STEP_LOOK;
@@ -71,14 +73,18 @@ export function collapseRange(cmd: Cmd, state: CollapseState, vma: Vma, start: u
       state.error = <u32>(result & ~STOPS);
       if (result & STOPS) break;
     }
+    // The blocks of a hole all give the same errno: they are skipped together.
+    const pgd = vma.mm.pgd;
+    state.block = spanEnd(pgd, leafTable(pgd, state.block), state.block, last);
   }
   state.step = STEP_BEGIN;
-  // Like Linux: reject a range that holds no 2 MiB boundary; accept one that begins and ends at the same boundary.
+  // Like Linux: reject a range that holds no 2 MiB boundary; accept one that begins and ends at the same
+  // boundary.
   if (last < first) return -EINVAL;
   return <u64>state.collapsed == (last - first) / PMD_SIZE ? 0 : -(<i32>state.error);
 }
 
-/** One 2 MiB: SCAN_SUCCEED, an errno (with STOPS or not), or REQUEST. */
+/** Collapses one block: SCAN_SUCCEED, an errno (with STOPS or not), or REQUEST. */
 function collapseBlock(cmd: Cmd, state: CollapseState, vma: Vma, from: u64): i32 {
   const pgd = vma.mm.pgd;
   const table = leafTable(pgd, from);
@@ -105,7 +111,10 @@ function collapseBlock(cmd: Cmd, state: CollapseState, vma: Vma, from: u64): i32
   return refused ? refused : head ? SCAN_SUCCEED : STOPS | ENOMEM;
 }
 
-/** Can the pages of a leaf table become one? 0 or an errno (with STOPS or not). `away`: those that are not present may be brought. */
+/**
+ * hpage_collapse_scan_pmd: may the pages of a leaf table become one? SCAN_SUCCEED or an errno (with STOPS or
+ * not). `away`: entries that are not present do not matter, as their pages will be brought.
+ */
 function scan(vma: Vma, table: usize, away: bool): i32 {
   let writable = false;
   for (let at = table; at < table + PAGE_SIZE; at += 8) {
@@ -119,6 +128,8 @@ function scan(vma: Vma, table: usize, away: bool): i32 {
       if (away) continue;
       return EINVAL;
     }
+    // A coherent device page (SCAN_PAGE_NULL).
+    if (isDevicePfn(ptePfn(pte))) return EINVAL;
     const folio = folioOf(ptePfn(pte));
     if (!folio.has(FOLIO_ANON)) return STOPS | EINVAL;
     if (folio.has(FOLIO_LOCKED) || !folio.has(FOLIO_LRU) || isHeld(ptePfn(pte), folio)) return EAGAIN;
@@ -127,13 +138,16 @@ function scan(vma: Vma, table: usize, away: bool): i32 {
   return writable || !away ? SCAN_SUCCEED : EINVAL;
 }
 
-/** Does anybody refer to the page's folio beside its entries and the swap cache? */
+/** Has the page's folio references beside those of its entries and the swap cache? */
 function isHeld(pfn: u32, folio: Folio): bool {
   if (folio.has(FOLIO_LARGE)) return largeRefs(headOf(pfn)) != largeMaps(headOf(pfn));
   return folio.refcount != folio.mapcount + (folio.has(FOLIO_SWAP_CACHE) ? 1 : 0);
 }
 
-/** __collapse_huge_page_swapin: faults in what of [state.cursor, end) is elsewhere. 0, an errno (with STOPS or not) or REQUEST. */
+/**
+ * __collapse_huge_page_swapin: faults in what of [state.cursor, end) is elsewhere. 0, an errno (with STOPS or
+ * not) or REQUEST.
+ */
 function bringPages(cmd: Cmd, state: CollapseState, vma: Vma, end: u64): i32 {
   while (state.cursor < end) {
     const pte = readPte(vma.mm.pgd, state.cursor);
@@ -147,7 +161,7 @@ function bringPages(cmd: Cmd, state: CollapseState, vma: Vma, end: u64): i32 {
   return 0;
 }
 
-/** The large folio takes the place of the pages of a leaf table, with their contents. */
+/** Copies the pages of a leaf table to the large folio at `head`, which takes their place in the table. */
 function copyAll(vma: Vma, from: u64, table: usize, head: u32): void {
   const mm = vma.mm;
   for (let i: u32 = 0; i < LARGE_PAGES; i++) {

@@ -1,9 +1,9 @@
 // fork and pages that are pinned for long. A device may be writing such a page, and the page must stay its owner's; so
 // fork does not share it copy-on-write. The child gets a copy, and the parent's entry stays (copy_present_page).
 
+import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_LRU } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
-import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_LRU, MM_HAS_PINNED } from "../../abi/struct";
 import { VM_HUGETLB, VM_WRITE } from "../../uapi/vm";
 import { makePte, pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { addNewAnon, allocUserPage, readFlags, writtenFlags } from "../fault/common";
@@ -14,6 +14,7 @@ import { copyLarge, maybePinned } from "../frame/large";
 import { takeHugetlb } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { splitMapping } from "../operation/split";
+import { MM_HAS_PINNED } from "../space/mm";
 import { isCow, Vma } from "../space/vma";
 import { isHuge, leafTable, spanEnd } from "../table/pagetable";
 

@@ -1,7 +1,11 @@
-// The life of an address space: made empty, forked, closed.
+// The life of an address space: it is made empty, forked and closed.
 
+import { FOLIO_ANON_EXCLUSIVE, FOLIO_MIGRATION_SHARED } from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
+import { LOG_FORK } from "../../abi/log";
+import { RESOURCE_MM, RESOURCE_NOTIFIER } from "../../abi/pool";
+import { REQUEST } from "../../abi/request";
 import { EBUSY, EINVAL, ENOMEM } from "../../uapi/errno";
-import { LOG_FORK, REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_PAGE, MMU_NOTIFY_RELEASE } from "../../uapi/event";
 import { PAGE_SIZE } from "../../uapi/page";
 import {
@@ -14,15 +18,6 @@ import {
   PTE_WRITE,
   PTE_YOUNG,
 } from "../../uapi/pte";
-import {
-  COMMAND_SIZE,
-  FOLIO_ANON_EXCLUSIVE,
-  FOLIO_MIGRATION_SHARED,
-  MM_ALIVE,
-  MM_MERGEABLE,
-  TABLE_MM,
-  TABLE_NOTIFIER,
-} from "../../abi/struct";
 import {
   VM_DONTCOPY,
   VM_HUGETLB,
@@ -44,8 +39,8 @@ import { Cmd } from "../operation/cmd";
 import { notifierRemove, notifyEnd, notifyStart } from "../operation/notify";
 import { clearDeviceTablesOf } from "../space/device-table";
 import { vmaAdd, vmaDestroy } from "../space/merge";
-import { Mm, mmAt, newGeneration } from "../space/mm";
-import { anonVmaFork } from "../space/rmap";
+import { Mm, MM_ALIVE, MM_MERGEABLE, mmAt, newGeneration } from "../space/mm";
+import { anonVmaFork } from "../space/anon-vma";
 import { swapGet } from "../space/swap";
 import { isCow, Vma, vmaAlloc, vmaAt, vmaFree, vmaLookup } from "../space/vma";
 import { addRss, zapRange } from "../space/zap";
@@ -54,24 +49,24 @@ import {
   allocTable,
   freeAllTables,
   hasPmdTable,
-  holeEnd,
-  isHuge,
-  leafEnd,
   leafTable,
   makePmdTable,
   slotOf,
+  slotsEnd,
   SPACE_END,
+  spanEnd,
   walkAlloc,
 } from "../table/pagetable";
 import { copyPinned, copyPinnedHugetlb, isPinnedPte, mayHavePinned, splitPinned } from "./fork-pinned";
 
+/** Makes an empty address space, charged to a memcg (0: none). Returns its id, -EINVAL or -ENOMEM. */
 export function mmCreate(memcg: u32): i32 {
   if (memcg && !memcgOf(memcg)) return -EINVAL;
-  const mm = changetype<Mm>(poolAlloc(TABLE_MM));
+  const mm = changetype<Mm>(poolAlloc(RESOURCE_MM));
   if (!exists(mm)) return -ENOMEM;
   const pgd = allocTable(mm.id, 3, 0);
   if (!pgd) {
-    poolFree(TABLE_MM, changetype<usize>(mm));
+    poolFree(RESOURCE_MM, changetype<usize>(mm));
     return -ENOMEM;
   }
   mm.pgd = <u32>pgd;
@@ -83,7 +78,7 @@ export function mmCreate(memcg: u32): i32 {
   return mm.id;
 }
 
-/** Ends an address space that nobody will be told of: entries, mappings, tables, subscriptions. */
+/** Frees everything that an address space has, without telling its subscribers. */
 function destroyMm(mm: Mm): void {
   const id = mm.id;
   clearDeviceTablesOf(id);
@@ -91,16 +86,16 @@ function destroyMm(mm: Mm): void {
     zapRange(mm, vma.start, vma.end);
     vmaDestroy(mm, vma);
   }
-  while (mm.notifiers) notifierRemove(poolId(TABLE_NOTIFIER, mm.notifiers));
+  while (mm.notifiers) notifierRemove(poolId(RESOURCE_NOTIFIER, mm.notifiers));
   freeAllTables(mm.pgd);
   ksmExit(mm);
   memcgLeave(mm.memcg);
   mm.flags = 0;
   mm.generation = 0;
-  poolFree(TABLE_MM, changetype<usize>(mm));
+  poolFree(RESOURCE_MM, changetype<usize>(mm));
 }
 
-/** OP_CLOSE. */
+/** OP_CLOSE: tells the subscribers `release`, then frees the address space. -EBUSY inside an invalidation. */
 export function closeStep(cmd: Cmd): i32 {
   const mm = mmAt(cmd.mm);
   if (cmd.phase == 0) {
@@ -130,8 +125,9 @@ const FORK_VMA: u32 = 1;
 const FORK_ENTRIES: u32 = 2;
 
 /**
- * OP_FORK: copies a vma at a time, first the vma, then its entries, which are write-protected in both address spaces where
- * pages are shared copy-on-write. Returns the child's id; -ENOMEM if a table ran out, and the child is undone.
+ * OP_FORK: copies a vma at a time, first the vma, then its entries, which are write-protected in both address
+ * spaces where pages are shared copy-on-write. Returns the child's id; -ENOMEM if a table ran out, and the
+ * child is undone.
  */
 export function forkStep(cmd: ForkCmd): i32 {
   const mm = mmAt(cmd.mm);
@@ -154,7 +150,7 @@ export function forkStep(cmd: ForkCmd): i32 {
       cmd.phase = FORK_ENTRIES;
     }
     if (needsCopy(vma)) {
-      // hugetlb mappings are told by another name: copy_hugetlb_page_range.
+      // copy_hugetlb_page_range announces by another event.
       const event = vma.flags & VM_HUGETLB ? MMU_NOTIFY_CLEAR : MMU_NOTIFY_PROTECTION_PAGE;
       if (isCow(vma) && !notifyStart(cmd, cmd.mm, vma.start, vma.end, event, 0)) return REQUEST;
       if (mayHavePinned(vma) && splitPinned(cmd, vma) == REQUEST) return REQUEST;
@@ -169,17 +165,19 @@ export function forkStep(cmd: ForkCmd): i32 {
   return cmd.child;
 }
 
+/** Undoes a child whose copy ran out of memory. */
 function forkFailed(child: Mm): i32 {
   destroyMm(child);
   return -ENOMEM;
 }
 
-/** Memory that was never written needs no copy of its entries: a fault makes them again. */
+/** vma_needs_copy: entries that faults would make again are not copied. */
 function needsCopy(vma: Vma): bool {
   if (vma.flags & VM_WIPEONFORK) return false;
   return vma.anonVma != 0 || (vma.flags & (VM_PFNMAP | VM_MIXEDMAP)) != 0;
 }
 
+/** Gives the child a vma like this one, without its locks. False when a table is full. */
 function copyMapping(child: Mm, vma: Vma): bool {
   const copy = vmaAlloc(
     child,
@@ -198,29 +196,28 @@ function copyMapping(child: Mm, vma: Vma): bool {
   return true;
 }
 
-/** copy_page_range. False when the child's page tables run out; what was copied is whole. */
+/** copy_page_range. False when page tables run out; the child is consistent all the same. */
 function copyEntries(mm: Mm, child: Mm, vma: Vma): bool {
   const cow = isCow(vma);
   const childId = child.id;
   // The child's vma, where the parent's may have pages that are pinned for long.
   const copy = mayHavePinned(vma) ? vmaLookup(child, vma.start) : vmaAt(0);
-  let addr = vma.start;
-  while (addr < vma.end) {
+  let next = vma.start;
+  while (next < vma.end) {
+    let addr = next;
     const table = leafTable(mm.pgd, addr);
+    next = spanEnd(mm.pgd, table, addr, vma.end);
     if (!table) {
-      // The child gets the parent's upper tables, too: a later mprotect can tell.
+      // The child gets the parent's upper tables, too: what a later mprotect announces depends on them.
       if (hasPmdTable(mm.pgd, addr) && !makePmdTable(child.pgd, childId, addr)) return false;
-      addr = holeEnd(mm.pgd, addr);
       continue;
     }
-    const until = leafEnd(addr, vma.end);
     let to = walkAlloc(child.pgd, childId, addr);
     if (!to) return false;
     if (isHugeZero(table)) hugeZeroGet();
-    const last = slotOf(table, addr) + ((<usize>(until - addr)) >> 9);
-    if (exists(copy) && isHuge(table) && vma.flags & VM_HUGETLB && isPinnedPte(load<u64>(table))) {
+    const last = slotsEnd(table, addr, next);
+    if (exists(copy) && vma.flags & VM_HUGETLB && isPinnedPte(load<u64>(table))) {
       if (!copyPinnedHugetlb(copy, addr, to, ptePfn(load<u64>(table)))) return false;
-      addr = until;
       continue;
     }
     for (let at = slotOf(table, addr); at < last; at += 8, to += 8, addr += PAGE_SIZE) {
@@ -235,7 +232,7 @@ function copyEntries(mm: Mm, child: Mm, vma: Vma): bool {
   return true;
 }
 
-/** The parent's entry at `at`, after a page that a device has exclusively was taken back (copy_nonpresent_pte). */
+/** Returns the parent's entry at `at`, after ending a device's exclusive access to its page. */
 @inline
 function takeBack(vma: Vma, at: usize): u64 {
   const pte = load<u64>(at);
@@ -246,7 +243,7 @@ function takeBack(vma: Vma, at: usize): u64 {
   return restored;
 }
 
-/** Shares what the parent's entry `pte` at `at` names with the child, and returns the child's entry. */
+/** Shares what the parent's entry `pte` at `at` names with the child. Returns the child's entry. */
 @inline
 function copyPte(child: Mm, entry: u64, at: usize, cow: bool): u64 {
   let pte = entry;
@@ -275,7 +272,7 @@ function copyPte(child: Mm, entry: u64, at: usize, cow: bool): u64 {
   return pte & ~(<u64>PTE_YOUNG);
 }
 
-
+/** Does an entry of this kind, not present, name a page that the child gets a reference to? */
 @inline
 function hasPage(kind: u32): bool {
   return kind == PTE_KIND_MIGRATION || kind == PTE_KIND_DEVICE;

@@ -1,10 +1,11 @@
-// madvise: advice that drops, populates or marks. Paging out without swap space moves nothing.
+// madvise: advice that drops, populates, marks, moves to swap space, collapses or merges.
 
-import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
+import { FOLIO_REFERENCED } from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
+import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PTE_DIRTY, PTE_KIND_SWAP, PTE_SPECIAL, PTE_YOUNG } from "../../uapi/pte";
-import { COMMAND_SIZE, FOLIO_REFERENCED } from "../../abi/struct";
 import {
   MADV_COLD,
   MADV_COLLAPSE,
@@ -55,15 +56,40 @@ import { Mm, mmAt } from "../space/mm";
 import { isAnonymous, pgoffOf, Vma } from "../space/vma";
 import { zapPte, zapRange } from "../space/zap";
 import { HUGE_MASK } from "../table/huge";
-import { holeEnd, leafEnd, leafTable, slotOf } from "../table/pagetable";
+import { leafTable, slotOf, slotsEnd, spanEnd } from "../table/pagetable";
 import { collapseRange, CollapseState } from "./collapse";
 import { pageOut, PageoutState, swapAhead } from "./pageout";
 import { nextPiece, PiecesCmd } from "./pieces";
 import { punchHole } from "./truncate";
 
+/** Mappings whose pages do not age (can_madv_lru_vma refuses them). */
 const NO_LRU: u32 = VM_LOCKED | VM_PFNMAP | VM_HUGETLB;
-/** KSM leaves such mappings alone, and does not say so. */
+/** Mappings that KSM silently leaves alone. */
 const NEVER_MERGED: u32 = VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB;
+/** The advice that is built, a bit each. */
+const BUILT: u32 =
+  (1 << MADV_NORMAL) |
+  (1 << MADV_RANDOM) |
+  (1 << MADV_SEQUENTIAL) |
+  (1 << MADV_WILLNEED) |
+  (1 << MADV_DONTNEED) |
+  (1 << MADV_FREE) |
+  (1 << MADV_REMOVE) |
+  (1 << MADV_DONTFORK) |
+  (1 << MADV_DOFORK) |
+  (1 << MADV_MERGEABLE) |
+  (1 << MADV_UNMERGEABLE) |
+  (1 << MADV_HUGEPAGE) |
+  (1 << MADV_NOHUGEPAGE) |
+  (1 << MADV_WIPEONFORK) |
+  (1 << MADV_KEEPONFORK) |
+  (1 << MADV_COLD) |
+  (1 << MADV_PAGEOUT) |
+  (1 << MADV_POPULATE_READ) |
+  (1 << MADV_POPULATE_WRITE) |
+  (1 << MADV_COLLAPSE);
+
+/** advisedFlags() of advice that a vma cannot be given. */
 const REFUSED: u32 = 0xffffffff;
 
 /** OP_MADVISE of [start, end), a piece at a time. */
@@ -88,6 +114,7 @@ if (<i32>(offsetof<MadviseCmd>() + offsetof<CollapseState>()) > COMMAND_SIZE) ER
 
 /** OP_MADVISE: gives the advice to each piece. -ENOMEM at the end if a part of the range is not mapped. */
 export function madviseStep(cmd: MadviseCmd): i32 {
+  if (!isAdvice(cmd.advice)) return -EINVAL;
   if (cmd.advice == MADV_POPULATE_READ) return populateRange(cmd, cmd.start, cmd.end, false);
   if (cmd.advice == MADV_POPULATE_WRITE) return populateRange(cmd, cmd.start, cmd.end, true);
   const mm = mmAt(cmd.mm);
@@ -100,28 +127,20 @@ export function madviseStep(cmd: MadviseCmd): i32 {
   return cmd.holeMet ? -ENOMEM : 0;
 }
 
-/** One piece, [start, end) of vma. 0, a negative errno or REQUEST. */
+/**
+ * madvise_behavior_valid: is this advice that is built? An unknown one is refused before the range is looked
+ * at.
+ */
+function isAdvice(advice: u32): bool {
+  return advice < 32 && ((BUILT >> advice) & 1) != 0;
+}
+
+/** Gives the advice to one piece, [start, end) of vma. 0, a negative errno or REQUEST. */
 function advise(cmd: MadviseCmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
   switch (cmd.advice) {
     case MADV_DONTNEED:
-    case MADV_FREE: {
-      if (vma.flags & (VM_LOCKED | VM_PFNMAP)) return -EINVAL;
-      if (cmd.advice == MADV_FREE && !isAnonymous(vma)) return -EINVAL;
-      if (vma.flags & VM_HUGETLB) {
-        // Whole huge pages only; one that the range ends in stays.
-        if (start & HUGE_MASK) return -EINVAL;
-        end &= ~HUGE_MASK;
-        if (end <= start) return 0;
-      }
-      if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
-      const dropping = cmd.advice == MADV_DONTNEED;
-      if ((dropping ? splitPartial(cmd, vma, start, end) : splitLarge(cmd, vma, start, end)) == REQUEST)
-        return REQUEST;
-      if (dropping) zapRange(mm, start, end);
-      else clearFlags(mm, start, end, PTE_YOUNG | PTE_DIRTY);
-      notifyEnd(cmd);
-      return 0;
-    }
+    case MADV_FREE:
+      return drop(cmd, mm, vma, start, end);
     case MADV_COLD: {
       if (vma.flags & NO_LRU) return -EINVAL;
       if (splitLarge(cmd, vma, start, end) == REQUEST) return REQUEST;
@@ -142,6 +161,33 @@ function advise(cmd: MadviseCmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
       return punchHole(cmd, fileAt(vma.file), pgoffOf(vma, start) << 12, pgoffOf(vma, end) << 12);
     }
   }
+  return mark(cmd, mm, vma, start, end);
+}
+
+/**
+ * MADV_DONTNEED drops the pages of a piece; MADV_FREE marks them clean and old, and drops what is swapped.
+ */
+function drop(cmd: MadviseCmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
+  const dropping = cmd.advice == MADV_DONTNEED;
+  if (vma.flags & (VM_LOCKED | VM_PFNMAP)) return -EINVAL;
+  if (!dropping && !isAnonymous(vma)) return -EINVAL;
+  if (vma.flags & VM_HUGETLB) {
+    // Whole huge pages only; one that the range ends in stays.
+    if (start & HUGE_MASK) return -EINVAL;
+    end &= ~HUGE_MASK;
+    if (end <= start) return 0;
+  }
+  if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
+  if ((dropping ? splitPartial(cmd, vma, start, end) : splitLarge(cmd, vma, start, end)) == REQUEST)
+    return REQUEST;
+  if (dropping) zapRange(mm, start, end);
+  else clearFlags(mm, start, end, PTE_YOUNG | PTE_DIRTY);
+  notifyEnd(cmd);
+  return 0;
+}
+
+/** Advice that changes the flags of a piece's vma. */
+function mark(cmd: MadviseCmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
   if (cmd.advice == MADV_MERGEABLE && !(vma.flags & NEVER_MERGED)) ksmEnter(mm);
   if (cmd.advice == MADV_UNMERGEABLE && vma.flags & VM_MERGEABLE) {
     const result = breakKsm(cmd, vma, start, end);
@@ -156,7 +202,7 @@ function advise(cmd: MadviseCmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
   return exists(vmaModify(mm, vma, start, end, flags)) ? 0 : -ENOMEM;
 }
 
-/** The vma's flags after advice that is only remembered; REFUSED if it cannot be given here. */
+/** The flags of the vma after advice that is only remembered; REFUSED if the vma cannot be given it. */
 function advisedFlags(vma: Vma, advice: u32): u32 {
   const flags = vma.flags;
   switch (advice) {
@@ -187,20 +233,18 @@ function advisedFlags(vma: Vma, advice: u32): u32 {
 }
 
 /**
- * Clears flags of the present entries of [start, end). MADV_FREE (PTE_DIRTY) drops what is swapped out; what is cold has
- * not been referenced, either.
+ * Clears PTE flags of the present entries of [start, end). With PTE_DIRTY among them this is MADV_FREE, which
+ * drops swap entries; without it MADV_COLD, which marks the pages as not referenced, too.
  */
 function clearFlags(mm: Mm, start: u64, end: u64, flags: u32): void {
   const freeing = (flags & PTE_DIRTY) != 0;
-  let addr = start;
-  while (addr < end) {
+  let next = start;
+  while (next < end) {
+    const addr = next;
     const table = leafTable(mm.pgd, addr);
-    if (!table) {
-      addr = holeEnd(mm.pgd, addr);
-      continue;
-    }
-    const until = leafEnd(addr, end);
-    const last = slotOf(table, addr) + ((<usize>(until - addr)) >> 9);
+    next = spanEnd(mm.pgd, table, addr, end);
+    if (!table) continue;
+    const last = slotsEnd(table, addr, next);
     for (let at = slotOf(table, addr); at < last; at += 8) {
       const pte = load<u64>(at);
       if (ptePresent(pte) && !(pteFlags(pte) & PTE_SPECIAL)) {
@@ -212,6 +256,5 @@ function clearFlags(mm: Mm, start: u64, end: u64, flags: u32): void {
         zapPte(mm, pte);
       }
     }
-    addr = until;
   }
 }

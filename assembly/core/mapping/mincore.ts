@@ -17,8 +17,8 @@ function isResident(pte: u64): bool {
 }
 
 /**
- * mincore of [addr, addr + length), page aligned: a byte for each page at `out`, 1 if it is resident. -ENOMEM at the first
- * address that no vma covers.
+ * mincore of [addr, addr + length), page aligned: a byte for each page at `out`, 1 if it is resident. -ENOMEM
+ * at the first address that no vma covers.
  */
 export function mincore(mmId: u32, addr: f64, length: f64, out: usize): i32 {
   const mm = mmOf(mmId);

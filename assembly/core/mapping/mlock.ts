@@ -1,8 +1,8 @@
 // mlock and munlock.
 
-import { ENOMEM } from "../../uapi/errno";
+import { COMMAND_SIZE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
-import { COMMAND_SIZE } from "../../abi/struct";
+import { ENOMEM } from "../../uapi/errno";
 import { VM_LOCKED, VM_SPECIAL } from "../../uapi/vm";
 import { populateLocked } from "../access/populate";
 import { exists } from "../base/object";

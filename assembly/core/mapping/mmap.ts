@@ -1,32 +1,37 @@
 // mmap: choosing an address and making the mapping.
 
+import { MAP_FILE_MIXED } from "../../abi/argument";
+import { COMMAND_SIZE, HDR_HUGETLB_FREE, HDR_RESULT, HDR_ZERO_PFN } from "../../abi/header";
+import { LOG_MMAP } from "../../abi/log";
+import { FILE_SHMEM } from "../../abi/object";
+import { RESOURCE_ADDRESS_SPACE, RESOURCE_HUGETLB } from "../../abi/pool";
+import { REQUEST } from "../../abi/request";
 import { EEXIST, EINVAL, ENOMEM } from "../../uapi/errno";
-import { LOG_MMAP, REQUEST } from "../../abi/request";
 import { PAGE_SIZE, PMD_SHIFT, PMD_SIZE } from "../../uapi/page";
 import { PTE_PRESENT, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
 import {
-  COMMAND_SIZE,
-  FILE_SHMEM,
-  HDR_HUGETLB_FREE,
-  HDR_RESULT,
-  HDR_ZERO_PFN,
-  TABLE_ADDRESS_SPACE,
-  TABLE_HUGETLB,
-} from "../../abi/struct";
-import { MAP_FILE_MIXED } from "../../abi/mapping";
-import {
   MAP_ANONYMOUS,
+  MAP_DENYWRITE,
+  MAP_EXECUTABLE,
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
+  MAP_GROWSDOWN,
+  MAP_HUGE_2MB,
   MAP_HUGETLB,
+  MAP_LOCKED,
+  MAP_NONBLOCK,
+  MAP_NORESERVE,
   MAP_POPULATE,
   MAP_PRIVATE,
   MAP_SHARED,
+  MAP_STACK,
   VM_ACCESS,
   VM_ACCOUNT,
   VM_DONTEXPAND,
+  VM_GROWSDOWN,
   VM_HUGETLB,
   VM_IO,
+  VM_LOCKED,
   VM_MAYEXEC,
   VM_MAYREAD,
   VM_MAYSHARE,
@@ -49,48 +54,79 @@ import { Cmd } from "../operation/cmd";
 import { fileAlloc, fileOf, fileRelease } from "../space/file";
 import { vmaAdd, vmaDestroy, vmaMergeNew } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
+import { startWithGap } from "../space/stack";
 import { findVmaFrom, protection, Vma, vmaAlloc, vmaAt, vmaLookup } from "../space/vma";
 import { zapRange } from "../space/zap";
 import { HUGE_MASK } from "../table/huge";
 import { USER_END, USER_START, walkAlloc } from "../table/pagetable";
 import { freeTablesOfGap, unmapRange } from "./unmap";
 
-/** Addresses are handed out from here downwards: the stack's part of the space stays free. */
+/** The end of the highest mapping that mmap chooses; the space after it is the stack's, as in Linux. */
 const MMAP_BASE: u64 = USER_END - 0x7fff000;
 
-/** Nothing mapped in [start, end)? */
+/** The flags that mmap takes, but for the size of hugetlb pages. */
+const KNOWN: u32 =
+  MAP_SHARED |
+  MAP_PRIVATE |
+  MAP_FIXED |
+  MAP_ANONYMOUS |
+  MAP_GROWSDOWN |
+  MAP_DENYWRITE |
+  MAP_EXECUTABLE |
+  MAP_LOCKED |
+  MAP_NORESERVE |
+  MAP_POPULATE |
+  MAP_NONBLOCK |
+  MAP_STACK |
+  MAP_HUGETLB |
+  MAP_FIXED_NOREPLACE;
+
+/** Are all flags built, or without effect in Linux, too? Any other is refused rather than ignored. */
+function isKnown(flags: u32): bool {
+  const rest = flags & ~KNOWN;
+  return !rest || (rest == MAP_HUGE_2MB && (flags & MAP_HUGETLB) != 0);
+}
+
+/** Is nothing mapped in [start, end)? */
 function isFree(mm: Mm, start: u64, end: u64): bool {
   const vma = findVmaFrom(mm, start);
   return !exists(vma) || vma.start >= end;
 }
 
-/** The highest aligned address with `length` bytes below ceiling; 0 if there are not so many. */
+/** isFree() for a mapping that may lie elsewhere, too: it leaves the gap below a stack alone. */
+function isRoomy(mm: Mm, start: u64, end: u64): bool {
+  const vma = findVmaFrom(mm, start);
+  return !exists(vma) || startWithGap(vma) >= end;
+}
+
+/** The highest aligned address at which `length` bytes end at or before the ceiling; 0 if there is none. */
 @inline
 function below(ceiling: u64, length: u64, align: u64): u64 {
   return ceiling >= length ? (ceiling - length) & ~(align - 1) : 0;
 }
 
 /**
- * get_unmapped_area: the hint if it is free, else the highest aligned gap that fits below MMAP_BASE. 0 when there is none.
+ * get_unmapped_area: returns the hint if `length` bytes are free there, else the highest aligned address
+ * below MMAP_BASE where they are; 0 if there is none.
  */
 export function findGap(mm: Mm, hint: u64, length: u64, align: u64): u64 {
-  if (hint >= USER_START && hint + length <= USER_END && isFree(mm, hint, hint + length)) return hint;
+  if (hint >= USER_START && hint + length <= USER_END && isRoomy(mm, hint, hint + length)) return hint;
   let ceiling = MMAP_BASE;
   let vma = vmaAt(mm.vmaLast);
   while (exists(vma)) {
     const at = below(ceiling, length, align);
     if (at >= vma.end) return at;
-    ceiling = min(ceiling, vma.start);
+    ceiling = min(ceiling, startWithGap(vma));
     vma = vmaAt(vma.prev);
   }
   const at = below(ceiling, length, align);
   if (at >= USER_START) return at;
-  exhausted(TABLE_ADDRESS_SPACE);
+  exhausted(RESOURCE_ADDRESS_SPACE);
   return 0;
 }
 
-/** Maps [start, end), which is free. False when a table is full. */
-export function mapRange(mm: Mm, start: u64, end: u64, flags: u32, pgoff: u64, file: u32): bool {
+/** Maps [start, end), where nothing is mapped. False when a table is full. */
+function mapRange(mm: Mm, start: u64, end: u64, flags: u32, pgoff: u64, file: u32): bool {
   const next = findVmaFrom(mm, start);
   const prev = exists(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
   if (exists(vmaMergeNew(prev, next, start, end, flags, pgoff, file, 0))) return true;
@@ -136,12 +172,13 @@ export function mmapStep(cmd: MmapCmd): i32 {
     log(LOG_MMAP, cmd.mm, cmd.start, <u32>min<u64>(cmd.length >> 12, 0xffffffff), 0);
     cmd.phase = 2;
   }
-  if (cmd.flags & MAP_POPULATE && populateLocked(cmd, cmd.start, cmd.end) == REQUEST) return REQUEST;
+  const populate = cmd.flags & MAP_LOCKED || (cmd.flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
+  if (populate && populateLocked(cmd, cmd.start, cmd.end) == REQUEST) return REQUEST;
   setHeaderF64(HDR_RESULT, cmd.start);
   return 0;
 }
 
-/** Makes the mapping at [start, end). Shared anonymous memory gets a file of its own. */
+/** Makes the mapping at [start, end). False when a table is full. */
 function mapNew(cmd: MmapCmd, mm: Mm): bool {
   const start = cmd.start;
   const end = cmd.end;
@@ -149,18 +186,32 @@ function mapNew(cmd: MmapCmd, mm: Mm): bool {
   const shared = (cmd.flags & MAP_SHARED) != 0;
   if (shared) flags |= VM_SHARED | VM_MAYSHARE;
   else if (flags & VM_WRITE) flags |= VM_ACCOUNT;
-  if (cmd.flags & MAP_HUGETLB) flags |= VM_HUGETLB | VM_DONTEXPAND;
   if (cmd.file >= <u32>MAP_FILE_MIXED) return mapSpecial(cmd, mm, flags);
-  if (!(cmd.flags & MAP_ANONYMOUS)) return mapRange(mm, start, end, flags, cmd.pgoff, cmd.file);
-  if (!shared) return mapRange(mm, start, end, flags, start >> 12, 0);
-  const file = fileAlloc(FILE_SHMEM, cmd.length);
+  if (cmd.flags & MAP_GROWSDOWN) flags |= VM_GROWSDOWN;
+  if (cmd.flags & MAP_HUGETLB) flags |= VM_HUGETLB | VM_DONTEXPAND;
+  else if (cmd.flags & MAP_LOCKED) flags |= VM_LOCKED;
+  const mapped = !(cmd.flags & MAP_ANONYMOUS)
+    ? mapRange(mm, start, end, flags, cmd.pgoff, cmd.file)
+    : shared
+      ? mapShared(mm, start, end, flags)
+      : mapRange(mm, start, end, flags, start >> 12, 0);
+  if (mapped && flags & VM_LOCKED) mm.lockedPages += <u32>(cmd.length >> 12);
+  return mapped;
+}
+
+/**
+ * Maps shared anonymous memory: a file of its own, which goes with its last mapping. False when a table is
+ * full.
+ */
+function mapShared(mm: Mm, start: u64, end: u64, flags: u32): bool {
+  const file = fileAlloc(FILE_SHMEM, end - start);
   if (!exists(file)) return false;
   const mapped = mapRange(mm, start, end, flags, 0, file.id);
   fileRelease(file);
   return mapped;
 }
 
-/** A driver's mapping: its entries are made with it, all or none. */
+/** Makes a driver's mapping with all of its entries. False, and nothing is mapped, when memory runs out. */
 function mapSpecial(cmd: MmapCmd, mm: Mm, flags: u32): bool {
   const start = cmd.start;
   const end = cmd.end;
@@ -178,7 +229,9 @@ function mapSpecial(cmd: MmapCmd, mm: Mm, flags: u32): bool {
   return true;
 }
 
-/** vm_insert_page, or one page of remap_pfn_range (of which nobody here can see more than zeros). */
+/**
+ * vm_insert_page, or one page of remap_pfn_range, whose contents are zeros here. False when memory runs out.
+ */
 function insertSpecial(vma: Vma, addr: u64, mixed: bool): bool {
   const slot = walkAlloc(vma.mm.pgd, vma.mmId, addr);
   if (!slot) return false;
@@ -197,22 +250,29 @@ function insertSpecial(vma: Vma, addr: u64, mixed: bool): bool {
   return true;
 }
 
-/** Of a hugetlb mapping, whose length is rounded up: private, aligned where it is fixed, and in the pool. 0 or an errno. */
+/**
+ * Checks a hugetlb mapping, and rounds its length up: it must be private, aligned where it is fixed, and the
+ * pool must have its pages. 0 or a negative errno.
+ */
 function checkHugetlb(cmd: MmapCmd): i32 {
   if (cmd.flags & MAP_SHARED || !(cmd.flags & MAP_ANONYMOUS)) return -EINVAL;
   if (cmd.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) && cmd.hint & HUGE_MASK) return -EINVAL;
   cmd.length = (cmd.length + HUGE_MASK) & ~HUGE_MASK;
   if ((cmd.length >> PMD_SHIFT) + hugetlbReserved() <= <u64>header(HDR_HUGETLB_FREE)) return 0;
-  exhausted(TABLE_HUGETLB);
+  exhausted(RESOURCE_HUGETLB);
   return -ENOMEM;
 }
 
-/** Checks the arguments and sets [start, end). 0 or an errno. */
+/** Checks the arguments and sets [start, end). 0 or a negative errno. */
 function chooseAddress(cmd: MmapCmd, mm: Mm): i32 {
   const kind = cmd.flags & (MAP_SHARED | MAP_PRIVATE);
   if (!cmd.length || (kind != MAP_SHARED && kind != MAP_PRIVATE) || cmd.prot & ~VM_ACCESS) return -EINVAL;
   if (!(cmd.flags & MAP_ANONYMOUS) && cmd.file < <u32>MAP_FILE_MIXED && !exists(fileOf(cmd.file)))
     return -EINVAL;
+  if (!isKnown(cmd.flags)) return -EINVAL;
+  // Only private anonymous memory of small pages grows.
+  const stack = MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN;
+  if (cmd.flags & MAP_GROWSDOWN && (cmd.flags & (stack | MAP_HUGETLB)) != stack) return -EINVAL;
   if (cmd.length > USER_END) return -ENOMEM;
   if (cmd.flags & MAP_HUGETLB) {
     const refused = checkHugetlb(cmd);
@@ -231,6 +291,7 @@ function chooseAddress(cmd: MmapCmd, mm: Mm): i32 {
   return gap ? choose(cmd, gap) : -ENOMEM;
 }
 
+/** Sets [start, end). */
 function choose(cmd: MmapCmd, start: u64): i32 {
   cmd.start = start;
   cmd.end = start + cmd.length;

@@ -1,7 +1,9 @@
-// mprotect: flags of mappings, and the write bits of the entries below them.
+// mprotect: changes the flags of mappings, then the write bits of their entries.
 
-import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
+import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_SHMEM } from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
+import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
 import { MMU_NOTIFY_PROTECTION_VMA } from "../../uapi/event";
 import { PUD_SHIFT } from "../../uapi/page";
 import {
@@ -14,7 +16,6 @@ import {
   PTE_SPECIAL,
   PTE_WRITE,
 } from "../../uapi/pte";
-import { COMMAND_SIZE, FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_SHMEM } from "../../abi/struct";
 import { VM_ACCESS, VM_ACCOUNT, VM_HUGETLB, VM_LOCKED, VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { populateLocked } from "../access/populate";
 import { exists } from "../base/object";
@@ -26,11 +27,11 @@ import { cutsHugetlb, splitEdges } from "../operation/split";
 import { vmaModify } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
 import { isAnonymous, protection, Vma, vmaLookup } from "../space/vma";
-import { hasPmdTable, holeEnd, leafEnd, leafTable, slotOf } from "../table/pagetable";
+import { hasPmdTable, leafTable, slotOf, slotsEnd, spanEnd } from "../table/pagetable";
 
-/** Can a present entry of a writable vma be written through without a fault that has something to do first? */
+/** May a present entry of a writable vma be writable: does no first write have to be noticed by a fault? */
 function mayBeWritable(pte: u64, vma: Vma): bool {
-  // hugetlb_change_protection gives no write bit back.
+  // Like hugetlb_change_protection: a hugetlb entry gets its write bit back by a fault only.
   if (pteFlags(pte) & PTE_SPECIAL || vma.flags & VM_HUGETLB) return false;
   const folio = folioOf(ptePfn(pte));
   if (!(vma.flags & VM_SHARED)) return folio.has(FOLIO_ANON_EXCLUSIVE);
@@ -38,13 +39,13 @@ function mayBeWritable(pte: u64, vma: Vma): bool {
   return folio.has(FOLIO_SHMEM) || (pteFlags(pte) & PTE_DIRTY) != 0;
 }
 
-/** What an entry becomes when its vma's protection changed. */
+/** The entry after its vma's protection changed, but for PTE_NO_ACCESS. */
 @inline
 function changedPte(pte: u64, vma: Vma): u64 {
   if (ptePresent(pte)) {
     return vma.flags & VM_WRITE && mayBeWritable(pte, vma) ? pte | PTE_WRITE : pte & ~(<u64>PTE_WRITE);
   }
-  // Entries that are not present lose their write bit and get it back by a fault only.
+  // An entry that is not present may lose its write bit, and gets it back by a fault only.
   const kind = pteKind(pte);
   if (!(pteFlags(pte) & PTE_WRITE)) return pte;
   if (kind == PTE_KIND_MIGRATION) {
@@ -56,8 +57,8 @@ function changedPte(pte: u64, vma: Vma): u64 {
 }
 
 /**
- * Present entries from `at` on that lose the right to write, four at a time: nothing has to be looked up for that.
- * Returns where the run of them ends, or fewer than four are left.
+ * Present entries from `at` on that lose the right to write, four at a time: nothing has to be looked up for
+ * that. Returns where the run of them ends, or fewer than four are left.
  */
 @inline
 function dropWrite(at: usize, last: usize, bits: u32): usize {
@@ -73,16 +74,15 @@ function dropWrite(at: usize, last: usize, bits: u32): usize {
   return at;
 }
 
+/** change_protection: gives the entries of [start, end) what the flags of their vma allow. */
 function changeEntries(mm: Mm, vma: Vma, start: u64, end: u64): void {
-  let addr = start;
-  while (addr < end) {
+  let next = start;
+  while (next < end) {
+    const addr = next;
     const table = leafTable(mm.pgd, addr);
-    if (!table) {
-      addr = holeEnd(mm.pgd, addr);
-      continue;
-    }
-    const until = leafEnd(addr, end);
-    const last = slotOf(table, addr) + ((<usize>(until - addr)) >> 9);
+    next = spanEnd(mm.pgd, table, addr, end);
+    if (!table) continue;
+    const last = slotsEnd(table, addr, next);
     for (let at = slotOf(table, addr); at < last; at += 8) {
       if (!(vma.flags & VM_WRITE)) {
         at = dropWrite(at, last, protection(vma));
@@ -91,17 +91,19 @@ function changeEntries(mm: Mm, vma: Vma, start: u64, end: u64): void {
       const pte = load<u64>(at);
       if (pte) store<u64>(at, (changedPte(pte, vma) & ~(<u64>PTE_NO_ACCESS)) | protection(vma));
     }
-    addr = until;
   }
 }
 
-/** Where in [start, end) the first page tables are, by 1 GiB; `end` if there are none. */
+/** The address of the first page tables in [start, end), to 1 GiB; `end` if there are none. */
 function firstPopulated(mm: Mm, start: u64, end: u64): u64 {
   let addr = start;
   while (addr < end && !hasPmdTable(mm.pgd, addr)) addr = max(((addr >> PUD_SHIFT) + 1) << PUD_SHIFT, addr);
   return min(addr, end);
 }
 
+/**
+ * The flags of a vma under another protection, with VM_ACCOUNT where its pages come to count as committed.
+ */
 function newFlags(vma: Vma, prot: u32): u32 {
   let flags = (vma.flags & ~VM_ACCESS) | prot;
   if (flags & VM_WRITE) {
@@ -112,7 +114,10 @@ function newFlags(vma: Vma, prot: u32): u32 {
   return flags;
 }
 
-/** OP_MPROTECT: [start, end), a piece (one vma's part of it) at a time; the piece at hand is [cursor, pieceEnd). */
+/**
+ * OP_MPROTECT: [start, end), a piece (one vma's part of it) at a time; the piece at hand is [cursor,
+ * pieceEnd).
+ */
 @unmanaged
 export class MprotectCmd extends Cmd {
   pieceEnd: u64;
@@ -124,7 +129,10 @@ export class MprotectCmd extends Cmd {
 
 if (<i32>offsetof<MprotectCmd>() > COMMAND_SIZE) ERROR("MprotectCmd");
 
-/** cmd.phase of OP_MPROTECT: the vma is next, its entries, or populating what is locked and has become writable. */
+/**
+ * cmd.phase of OP_MPROTECT: the vma is next, its entries, or populating what is locked and has become
+ * writable.
+ */
 const PHASE_VMA: u32 = 0;
 const PHASE_ENTRIES: u32 = 1;
 const PHASE_POPULATE: u32 = 2;
@@ -160,13 +168,16 @@ export function mprotectStep(cmd: MprotectCmd): i32 {
   }
 }
 
-/** The piece is done: the next one begins where it ends. */
+/** Goes on to the next piece, which begins where this one ends. */
 function endPiece(cmd: MprotectCmd): void {
   cmd.cursor = cmd.pieceEnd;
   cmd.phase = PHASE_VMA;
 }
 
-/** Gives the piece at cmd.cursor its new flags. 1: its entries are next; 0: nothing to change; a negative errno or REQUEST. */
+/**
+ * Gives the piece at cmd.cursor its new flags. 1: its entries are next; 0: nothing to change; a negative
+ * errno or REQUEST.
+ */
 function beginPiece(cmd: MprotectCmd, mm: Mm): i32 {
   const vma = vmaLookup(mm, cmd.cursor);
   if (!exists(vma)) return -ENOMEM;

@@ -1,11 +1,12 @@
-// mremap: shrinking, growing and moving a mapping. A move takes the entries along, whatever they are: pages, device
-// entries and the zero page change their address and nothing else.
+// mremap: shrinking, growing and moving a mapping. A move takes all entries along: pages, device entries and
+// the zero page change their address and nothing else.
 
-import { EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
+import { COMMAND_SIZE, HDR_RESULT } from "../../abi/header";
+import { RESOURCE_VMA } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
+import { EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
 import { MMU_NOTIFY_UNMAP } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
-import { COMMAND_SIZE, HDR_RESULT, TABLE_VMA } from "../../abi/struct";
 import {
   MREMAP_DONTUNMAP,
   MREMAP_FIXED,
@@ -13,7 +14,9 @@ import {
   VM_DONTEXPAND,
   VM_HUGETLB,
   VM_LOCKED,
+  VM_MAYSHARE,
   VM_PFNMAP,
+  VM_SHARED,
   VM_UFFD_MISSING,
 } from "../../uapi/vm";
 import { populateLocked } from "../access/populate";
@@ -26,17 +29,17 @@ import { notifyEnd, notifyStart } from "../operation/notify";
 import { cutsHugetlb, splitMapping } from "../operation/split";
 import { vmaAdd, vmaMergeNew } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
-import { anonVmaClone, unlinkAnonVmas } from "../space/rmap";
+import { anonVmaClone, unlinkAnonVmas } from "../space/anon-vma";
 import { findVmaFrom, isAnonymous, pgoffOf, Vma, vmaAlloc, vmaAt, vmaFree, vmaLookup } from "../space/vma";
 import { HUGE_MASK } from "../table/huge";
 import {
-  holeEnd,
   isHuge,
-  leafEnd,
   leafTable,
   makePmdTable,
   moveLeaf,
   slotOf,
+  slotsEnd,
+  spanEnd,
   USER_END,
   USER_START,
   walk,
@@ -45,6 +48,7 @@ import {
 import { findGap } from "./mmap";
 import { freeTablesOfGap, unmapRange } from "./unmap";
 
+/** cmd.phase of OP_MREMAP: what is next. */
 const PHASE_CHECK: u32 = 0;
 const PHASE_CLEAR_TARGET: u32 = 1;
 const PHASE_SHRINK: u32 = 2;
@@ -71,7 +75,7 @@ export class MremapCmd extends Cmd {
 
 if (<i32>offsetof<MremapCmd>() > COMMAND_SIZE) ERROR("MremapCmd");
 
-/** OP_MREMAP. */
+/** OP_MREMAP: runs the phases. HDR_RESULT is the new address. */
 export function mremapStep(cmd: MremapCmd): i32 {
   const mm = mmAt(cmd.mm);
   while (true) {
@@ -93,8 +97,8 @@ export function mremapStep(cmd: MremapCmd): i32 {
         result = move(cmd, mm);
         break;
       case PHASE_UNMAP_OLD:
-        result = unmapRange(cmd, cmd.oldAddr, cmd.oldAddr + cmd.oldLength);
-        // What cannot be split off stays, empty: the pages have moved.
+        result = cmd.oldLength ? unmapRange(cmd, cmd.oldAddr, cmd.oldAddr + cmd.oldLength) : 0;
+        // Where no vma is left for a split, the old mapping stays, without pages: those have moved.
         if (result == -ENOMEM) result = 0;
         if (!result) cmd.phase = cmd.locked ? PHASE_POPULATE : PHASE_DONE;
         break;
@@ -109,12 +113,14 @@ export function mremapStep(cmd: MremapCmd): i32 {
   }
 }
 
+/** The mapping is as it should be, at addr. */
 function finish(cmd: MremapCmd, addr: u64): i32 {
   cmd.newAddr = addr;
   cmd.phase = PHASE_DONE;
   return 0;
 }
 
+/** Checks the arguments. 0 or a negative errno. */
 function check(cmd: MremapCmd, mm: Mm): i32 {
   const flags = cmd.flags;
   if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) return -EINVAL;
@@ -140,13 +146,14 @@ function check(cmd: MremapCmd, mm: Mm): i32 {
   return 0;
 }
 
+/** Unmaps what MREMAP_FIXED replaces. 0, REQUEST or a negative errno. */
 function clearTarget(cmd: MremapCmd): i32 {
   const result = unmapRange(cmd, cmd.newAddr, cmd.newAddr + cmd.newLength);
   if (!result) cmd.phase = PHASE_SHRINK;
   return result;
 }
 
-/** Unmaps what the new length leaves behind. */
+/** Unmaps what the new length leaves out. 0, REQUEST or a negative errno. */
 function shrink(cmd: MremapCmd): i32 {
   if (cmd.oldLength > cmd.newLength) {
     const result = unmapRange(cmd, cmd.oldAddr + cmd.newLength, cmd.oldAddr + cmd.oldLength);
@@ -159,18 +166,18 @@ function shrink(cmd: MremapCmd): i32 {
   return 0;
 }
 
-/** vma_to_resize: may [start, start + old length) of this vma become as long as asked? */
+/** vma_to_resize: may the old range, which begins in this vma, get the new length? 0 or a negative errno. */
 function resizable(cmd: MremapCmd, vma: Vma): i32 {
   if (!exists(vma)) return -EFAULT;
-  // A second mapping of the same pages is for shared memory.
-  if (!cmd.oldLength) return -EINVAL;
+  // With an old length of 0 a second mapping of the same pages is made, which only shared memory can have.
+  if (!cmd.oldLength && !(vma.flags & (VM_SHARED | VM_MAYSHARE))) return -EINVAL;
   if (cmd.flags & MREMAP_DONTUNMAP && vma.flags & (VM_DONTEXPAND | VM_PFNMAP)) return -EINVAL;
   if (cmd.oldLength > vma.end - cmd.oldAddr) return -EFAULT;
   if (cmd.newLength > cmd.oldLength && vma.flags & (VM_DONTEXPAND | VM_PFNMAP)) return -EFAULT;
   return 0;
 }
 
-/** Grows in place where there is room, else moves if that is allowed. */
+/** Grows the mapping in place if there is room, else goes on to move it if that is allowed. */
 function growOrMove(cmd: MremapCmd, mm: Mm): i32 {
   const vma = vmaLookup(mm, cmd.oldAddr);
   const refused = resizable(cmd, vma);
@@ -191,37 +198,41 @@ function growOrMove(cmd: MremapCmd, mm: Mm): i32 {
   return prepareMove(cmd, mm);
 }
 
-/** Makes the mapping at the new address, and every table that the move will need. Nothing has moved yet. */
+/** Makes the mapping at the new address, and every table that the move needs: afterwards it cannot fail. */
 function prepareMove(cmd: MremapCmd, mm: Mm): i32 {
   const vma = vmaLookup(mm, cmd.oldAddr);
   const refused = resizable(cmd, vma);
   if (refused) return refused;
-  // KSM pages are told apart by their addresses: none may move.
+  // The reverse map finds KSM pages by their addresses: they are unshared, not moved.
   const broken = breakKsm(cmd, vma, cmd.oldAddr, cmd.oldAddr + cmd.oldLength);
   if (broken) return broken;
-  // The copy, and two splits of the old mapping: refused now, not half done later.
-  if (poolLeft(TABLE_VMA) < 3) {
-    exhausted(TABLE_VMA);
+  // The copy and two splits of the old mapping need vmas: refuse now rather than fail half done.
+  if (poolLeft(RESOURCE_VMA) < 3) {
+    exhausted(RESOURCE_VMA);
     return -ENOMEM;
   }
   if (!(cmd.flags & MREMAP_FIXED)) cmd.newAddr = findGap(mm, cmd.newAddr, cmd.newLength, PAGE_SIZE);
   if (!cmd.newAddr) return -ENOMEM;
+  cmd.locked = vma.flags & VM_LOCKED;
   const made = makeTables(mm, cmd.mm, cmd.oldAddr, cmd.oldAddr + cmd.oldLength, cmd.newAddr);
   if (!made || !exists(copyVma(mm, vma, cmd.oldAddr, cmd.newAddr, cmd.newLength))) {
     freeTablesOfGap(mm, cmd.newAddr, cmd.newAddr + cmd.newLength);
     return -ENOMEM;
   }
-  cmd.phase = PHASE_MOVE;
+  cmd.phase = cmd.oldLength ? PHASE_MOVE : PHASE_UNMAP_OLD;
   return 0;
 }
 
-/** copy_vma: a mapping of `length` bytes at `to`, with the properties of vma at `from`. */
+/**
+ * copy_vma: maps `length` bytes at `to` with the properties that vma has at `from`. Null when a table is
+ * full.
+ */
 function copyVma(mm: Mm, vma: Vma, from: u64, to: u64, length: u64): Vma {
   // Memory that was never faulted takes the page offset of its new place, so that it can merge there.
   const pgoff = isAnonymous(vma) && !vma.anonVma ? to >> 12 : pgoffOf(vma, from);
   const next = findVmaFrom(mm, to);
   const prev = exists(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
-  // Memory that moves leaves its userfaultfd.
+  // Memory that moves is no longer registered with userfaultfd.
   const flags = vma.flags & ~VM_UFFD_MISSING;
   let copy = vmaMergeNew(prev, next, to, to + length, flags, pgoff, vma.file, vma.anonVma);
   if (!exists(copy)) {
@@ -238,67 +249,69 @@ function copyVma(mm: Mm, vma: Vma, from: u64, to: u64, length: u64): Vma {
   return copy;
 }
 
-/** Leaf tables for [to, …) wherever [start, end) has one. */
+/** Makes the tables at `to` that the entries of [start, end) need. False when tables run out. */
 function makeTables(mm: Mm, mmId: u32, start: u64, end: u64, to: u64): bool {
-  let addr = start;
-  while (addr < end) {
-    if (!leafTable(mm.pgd, addr)) {
-      addr = holeEnd(mm.pgd, addr);
+  let next = start;
+  while (next < end) {
+    const addr = next;
+    const table = leafTable(mm.pgd, addr);
+    next = spanEnd(mm.pgd, table, addr, end);
+    if (!table) continue;
+    const target = to + (addr - start);
+    if (movesWhole(addr, end, target)) {
+      if (!makePmdTable(mm.pgd, mmId, target)) return false;
       continue;
     }
-    const until = leafEnd(addr, end);
-    if (movesWhole(addr, end, to + (addr - start))) {
-      if (!makePmdTable(mm.pgd, mmId, to + (addr - start))) return false;
-      addr = until;
-      continue;
-    }
-    if (!walkAlloc(mm.pgd, mmId, to + (addr - start))) return false;
-    if (!walkAlloc(mm.pgd, mmId, to + (until - 1 - start))) return false;
-    addr = until;
+    if (!walkAlloc(mm.pgd, mmId, target)) return false;
+    if (!walkAlloc(mm.pgd, mmId, to + (next - 1 - start))) return false;
   }
   return true;
 }
 
+/** move_page_tables: moves the entries of [start, end) to `to`, where makeTables() has made their tables. */
 function moveEntries(mm: Mm, start: u64, end: u64, to: u64): void {
-  let addr = start;
-  while (addr < end) {
+  let next = start;
+  while (next < end) {
+    const addr = next;
     const table = leafTable(mm.pgd, addr);
-    if (!table) {
-      addr = holeEnd(mm.pgd, addr);
-      continue;
-    }
-    const until = leafEnd(addr, end);
+    next = spanEnd(mm.pgd, table, addr, end);
+    if (!table) continue;
     if (movesWhole(addr, end, to + (addr - start))) {
       moveLeaf(mm.pgd, addr, to + (addr - start));
-      addr = until;
       continue;
     }
-    for (; addr < until; addr += PAGE_SIZE) {
-      const at = slotOf(table, addr);
+    let target = to + (addr - start);
+    const last = slotsEnd(table, addr, next);
+    for (let at = slotOf(table, addr); at < last; at += 8, target += PAGE_SIZE) {
       const pte = load<u64>(at);
       if (!pte) continue;
       store<u64>(at, 0);
-      store<u64>(walk(mm.pgd, to + (addr - start)), pte);
+      store<u64>(walk(mm.pgd, target), pte);
     }
   }
 }
 
-/** May the whole leaf table of addr move: 2 MiB of old and new addresses that are aligned alike? */
+/** May the leaf table of addr move as a whole: do old and new address both begin 2 MiB? */
 @inline
 function movesWhole(addr: u64, end: u64, to: u64): bool {
   return ((addr | to) & HUGE_MASK) == 0 && addr + PMD_SIZE <= end;
 }
 
-/** Splits the huge mappings that cannot move as they are. 0 or REQUEST. */
+/** Splits the huge mappings whose leaf tables cannot move as a whole. 0 or REQUEST. */
 function splitUnaligned(cmd: MremapCmd, vma: Vma, start: u64, end: u64, to: u64): i32 {
-  for (let addr = start; addr < end; addr = leafEnd(addr, end)) {
-    const table = leafTable(vma.mm.pgd, addr);
+  const pgd = vma.mm.pgd;
+  let next = start;
+  while (next < end) {
+    const addr = next;
+    const table = leafTable(pgd, addr);
+    next = spanEnd(pgd, table, addr, end);
     if (!table || !isHuge(table) || movesWhole(addr, end, to + (addr - start))) continue;
     if (splitMapping(cmd, vma, addr) == REQUEST) return REQUEST;
   }
   return 0;
 }
 
+/** move_vma: moves the entries, announced as `unmap` of the old range. 0 or REQUEST. */
 function move(cmd: MremapCmd, mm: Mm): i32 {
   const end = cmd.oldAddr + cmd.oldLength;
   if (!notifyStart(cmd, cmd.mm, cmd.oldAddr, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;
@@ -308,7 +321,6 @@ function move(cmd: MremapCmd, mm: Mm): i32 {
   notifyEnd(cmd);
   const vma = vmaLookup(mm, cmd.oldAddr);
   const copy = vmaLookup(mm, cmd.newAddr);
-  cmd.locked = copy.flags & VM_LOCKED;
   if (cmd.flags & MREMAP_DONTUNMAP) {
     if (vma.flags & VM_LOCKED) mm.lockedPages -= <u32>vma.pages;
     vma.flags &= ~VM_LOCKED;

@@ -1,10 +1,12 @@
 // msync: writing the dirty pages of mapped files back.
 
-import { ENOMEM } from "../../uapi/errno";
+import { FOLIO_DIRTY, FOLIO_LOCKED } from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
+import { FILE_DISK } from "../../abi/object";
 import { REQUEST } from "../../abi/request";
+import { ENOMEM } from "../../uapi/errno";
 import { MMU_NOTIFY_PROTECTION_PAGE } from "../../uapi/event";
 import { PTE_DIRTY, PTE_WRITE } from "../../uapi/pte";
-import { COMMAND_SIZE, FILE_DISK, FOLIO_DIRTY, FOLIO_LOCKED } from "../../abi/struct";
 import { VM_SHARED } from "../../uapi/vm";
 import { exists } from "../base/object";
 import { ptePfn, ptePresent } from "../base/pte";
@@ -14,7 +16,7 @@ import { Cmd } from "../operation/cmd";
 import { firstFileVma, nextFileVma } from "../operation/tell";
 import { cacheLookup, File, fileAddress, fileAt } from "../space/file";
 import { pgoffOf, vmaAt } from "../space/vma";
-import { holeEnd, leafTable, walk } from "../table/pagetable";
+import { leafTable, nextPage, walk } from "../table/pagetable";
 import { nextPiece, PiecesCmd } from "./pieces";
 
 /** OP_MSYNC of [start, end), synchronously, a piece at a time. */
@@ -29,27 +31,35 @@ export class MsyncCmd extends PiecesCmd {
 if (<i32>offsetof<MsyncCmd>() > COMMAND_SIZE) ERROR("MsyncCmd");
 
 /**
- * Writes the dirty pages [cmd.page, end) of a disk file back: each is clean afterwards, and the entries of shared mappings
- * are clean and write-protected, each vma that may have one being told (`prot_page`). 0, REQUEST or -EAGAIN.
+ * Writes the dirty pages [cmd.page, end) of a disk file back: each is clean afterwards, and so are the
+ * entries that map it in shared mappings, which lose their write bit. 0, REQUEST or -EAGAIN.
  */
 function writeBack(cmd: MsyncCmd, file: File, end: u64): i32 {
   if (file.kind != FILE_DISK) return 0;
   const until = min(end, file.length);
-  for (; cmd.page < until; cmd.page++) {
-    if (!leafTable(file.root, cmd.page << 12)) {
-      cmd.page = (holeEnd(file.root, cmd.page << 12) >> 12) - 1;
-      continue;
-    }
-    const pfn = cacheLookup(file, cmd.page);
-    if (!pfn || !folioOf(pfn).has(FOLIO_DIRTY)) continue;
-    if (folioOf(pfn).has(FOLIO_LOCKED)) return mustWait(pfn);
-    if (folioOf(pfn).mapcount && cleanPage(cmd, file, cmd.page, pfn) == REQUEST) return REQUEST;
-    folioOf(pfn).clear(FOLIO_DIRTY);
+  while (cmd.page < until) {
+    const table = leafTable(file.root, cmd.page << 12);
+    const result = table ? writePage(cmd, file, cmd.page) : 0;
+    if (result) return result;
+    cmd.page = nextPage(file.root, table, cmd.page << 12) >> 12;
   }
   return 0;
 }
 
-/** page_mkclean: the entries of shared mappings are clean and write-protected. 0 or REQUEST. */
+/** writeBack() of one page: 0 (also if the cache does not have it, or has it clean), REQUEST or -EAGAIN. */
+function writePage(cmd: Cmd, file: File, index: u64): i32 {
+  const pfn = cacheLookup(file, index);
+  if (!pfn || !folioOf(pfn).has(FOLIO_DIRTY)) return 0;
+  if (folioOf(pfn).has(FOLIO_LOCKED)) return mustWait(pfn);
+  if (folioOf(pfn).mapcount && cleanPage(cmd, file, index, pfn) == REQUEST) return REQUEST;
+  folioOf(pfn).clear(FOLIO_DIRTY);
+  return 0;
+}
+
+/**
+ * page_mkclean: makes the entries of shared mappings clean and read-only, announced as `prot_page`. 0 or
+ * REQUEST.
+ */
 function cleanPage(cmd: Cmd, file: File, index: u64, pfn: u32): i32 {
   let told = firstFileVma(cmd, file, index, index + 1, MMU_NOTIFY_PROTECTION_PAGE, false);
   for (; told; told = nextFileVma(cmd, index, index + 1, MMU_NOTIFY_PROTECTION_PAGE, false)) {
@@ -62,7 +72,10 @@ function cleanPage(cmd: Cmd, file: File, index: u64, pfn: u32): i32 {
   return 0;
 }
 
-/** OP_MSYNC: writes back what shared mappings of files have in each piece. -ENOMEM at the end if there was a hole. */
+/**
+ * OP_MSYNC: writes back what shared mappings of files have in each piece. -ENOMEM at the end if there was a
+ * hole.
+ */
 export function msyncStep(cmd: MsyncCmd): i32 {
   for (let vma = nextPiece(cmd); exists(vma); vma = nextPiece(cmd)) {
     const end = min(vma.end, cmd.end);

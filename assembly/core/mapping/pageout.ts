@@ -1,9 +1,5 @@
-// MADV_PAGEOUT: writes anonymous pages to swap space and takes them away; and reading them ahead again.
+// MADV_PAGEOUT moves anonymous pages to swap space; MADV_WILLNEED reads them ahead from there.
 
-import { REQUEST } from "../../abi/request";
-import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
-import { PAGE_SIZE } from "../../uapi/page";
-import { PTE_EXCLUSIVE, PTE_KIND_SWAP, PTE_NO_ACCESS, PTE_SPECIAL, PTE_YOUNG } from "../../uapi/pte";
 import {
   FOLIO_ANON,
   FOLIO_ANON_EXCLUSIVE,
@@ -12,9 +8,11 @@ import {
   FOLIO_LRU,
   FOLIO_REFERENCED,
   FOLIO_SWAP_CACHE,
-  HDR_FLAG_SWAP,
-  HDR_FLAGS,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_FLAG_SWAP, HDR_FLAGS } from "../../abi/header";
+import { REQUEST } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
+import { PTE_EXCLUSIVE, PTE_KIND_SWAP, PTE_NO_ACCESS, PTE_SPECIAL, PTE_YOUNG } from "../../uapi/pte";
 import { header } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { allocUserPage } from "../fault/common";
@@ -30,63 +28,84 @@ import { rmapVma } from "../space/rmap";
 import { swapAlloc, swapCacheAdd, swapCached, swapCacheDrop, swapGet } from "../space/swap";
 import { vmaLookup } from "../space/vma";
 import { HUGE_MASK } from "../table/huge";
-import { leafEnd, readPte, walk } from "../table/pagetable";
+import { leafEnd, leafTable, nextPage, slotOf, slotsEnd, spanEnd, walk } from "../table/pagetable";
 
-/** How far pageOut() is; all 0 before and after. */
+/** The state of pageOut(), embedded in MadviseCmd; all 0 before and after. */
 @unmanaged
 export class PageoutState {
-  /** The page at hand. */
+  /** The address at hand. */
   cursor: u64;
+  /** 1 once the cursor is set. */
   begun: u32;
-  /** Its pfn, and the slot of swap space that it is to have. */
+  /** The page that is leaving, and the slot of swap space that it gets. */
   pfn: u32;
   slot: u32;
 }
 
 /**
- * MADV_PAGEOUT of [start, end), which one vma has: pages leave for swap space. A page stays if several processes map it, if
- * it is locked or not anonymous, or if swap space is full or off. 0 or REQUEST.
+ * MADV_PAGEOUT of [start, end), which lies in one vma: moves its anonymous pages to swap space. A page stays
+ * if several processes map it, if it is locked, or if swap space is full or off. 0 or REQUEST.
  */
 export function pageOut(cmd: Cmd, state: PageoutState, start: u64, end: u64): i32 {
   const mm = mmAt(cmd.mm);
-  const on = (header(HDR_FLAGS) & HDR_FLAG_SWAP) != 0;
   if (!state.begun) {
     state.cursor = start;
     state.begun = 1;
   }
-  for (; state.cursor < end; state.cursor += PAGE_SIZE) {
-    if (!cmd.link) {
-      const first = state.cursor == start || (state.cursor & HUGE_MASK) == 0;
-      if (first && splitBlock(cmd, mm, state.cursor, end) == REQUEST) return REQUEST;
-      const entry = walk(mm.pgd, state.cursor);
-      const pte: u64 = entry ? load<u64>(entry) : 0;
-      if (!ptePresent(pte) || pteFlags(pte) & PTE_SPECIAL) continue;
-      store<u64>(entry, pte & ~(<u64>PTE_YOUNG));
-      state.pfn = ptePfn(pte);
-      folioOf(state.pfn).clear(FOLIO_REFERENCED);
-      if (!on || !mayLeave(state.pfn, folioOf(state.pfn))) continue;
-      state.slot = swapAlloc();
-      if (!state.slot) continue;
-      swapCacheAdd(state.slot, state.pfn);
-    }
-    const folio = folioOf(state.pfn);
-    if (unmapToSwap(cmd, folio, state.pfn, state.slot) == REQUEST) return REQUEST;
-    // With only the cache's reference left the page goes; a page that others hold stays in the cache.
-    if (folio.refcount == 1) {
-      copyFrame(state.slot, state.pfn);
-      swapCacheDrop(state.pfn);
-    }
+  while (state.cursor < end) {
+    const table = leafTable(mm.pgd, state.cursor);
+    if ((table || cmd.link) && outPage(cmd, state, mm, start, end) == REQUEST) return REQUEST;
+    state.cursor = nextPage(mm.pgd, table, state.cursor);
   }
   state.begun = 0;
   return 0;
 }
 
-/** As Linux does, leaf by leaf: what is huge in a leaf is split, and its pages leave, before the next. 0 or REQUEST. */
+/** pageOut() of the page at state.cursor, which a leaf table covers. 0 or REQUEST. */
+function outPage(cmd: Cmd, state: PageoutState, mm: Mm, start: u64, end: u64): i32 {
+  const addr = state.cursor;
+  if (!cmd.link) {
+    const first = addr == start || (addr & HUGE_MASK) == 0;
+    if (first && splitBlock(cmd, mm, addr, end) == REQUEST) return REQUEST;
+    if (!choosePage(state, walk(mm.pgd, addr))) return 0;
+  }
+  const folio = folioOf(state.pfn);
+  if (unmapToSwap(cmd, folio, state.pfn, state.slot) == REQUEST) return REQUEST;
+  // With only the cache's reference left the page goes; a page that others hold stays in the cache.
+  if (folio.refcount == 1) {
+    copyFrame(state.slot, state.pfn);
+    swapCacheDrop(state.pfn);
+  }
+  return 0;
+}
+
+/**
+ * As in Linux, what is huge in a leaf is split, and its pages leave, before the next leaf is looked at. 0 or
+ * REQUEST.
+ */
 function splitBlock(cmd: Cmd, mm: Mm, from: u64, end: u64): i32 {
   return splitLarge(cmd, vmaLookup(mm, from), from, leafEnd(from, end), true);
 }
 
-/** May MADV_PAGEOUT try to write the page to swap space? One that is pinned for long stays. */
+/**
+ * Marks the page of an entry (0: none) as not used lately and, if it may leave, puts it into the swap cache.
+ */
+function choosePage(state: PageoutState, entry: usize): bool {
+  const pte: u64 = entry ? load<u64>(entry) : 0;
+  if (!ptePresent(pte) || pteFlags(pte) & PTE_SPECIAL) return false;
+  store<u64>(entry, pte & ~(<u64>PTE_YOUNG));
+  const pfn = ptePfn(pte);
+  const folio = folioOf(pfn);
+  folio.clear(FOLIO_REFERENCED);
+  if (!(header(HDR_FLAGS) & HDR_FLAG_SWAP) || !mayLeave(pfn, folio)) return false;
+  state.pfn = pfn;
+  state.slot = swapAlloc();
+  if (!state.slot) return false;
+  swapCacheAdd(state.slot, pfn);
+  return true;
+}
+
+/** Is the page anonymous, on the LRU, unlocked, small, not swapped already, mapped once, and not pinned for long? */
 function mayLeave(pfn: u32, folio: Folio): bool {
   return (
     folio.has(FOLIO_ANON) &&
@@ -97,7 +116,7 @@ function mayLeave(pfn: u32, folio: Folio): bool {
   );
 }
 
-/** try_to_unmap: swap entries take the place of all entries that map the page. 0 or REQUEST. */
+/** try_to_unmap: replaces all entries that map the page by swap entries. 0 or REQUEST. */
 function unmapToSwap(cmd: Cmd, folio: Folio, pfn: u32, slot: u32): i32 {
   let entry = firstMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0);
   for (; entry; entry = nextMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0)) {
@@ -116,16 +135,29 @@ function unmapToSwap(cmd: Cmd, folio: Folio, pfn: u32, slot: u32): i32 {
   return 0;
 }
 
-/** MADV_WILLNEED over swapped pages: reads them into the swap cache, as far as memory reaches. */
+/** MADV_WILLNEED: reads the swapped pages of [start, end) into the swap cache, as far as memory reaches. */
 export function swapAhead(mm: Mm, start: u64, end: u64): void {
-  for (let addr = start; addr < end; addr += PAGE_SIZE) {
-    const pte = readPte(mm.pgd, addr);
-    if (pteKind(pte) != PTE_KIND_SWAP || swapCached(ptePfn(pte))) continue;
-    const pfn = allocUserPage(mm);
-    if (!pfn) return;
-    copyFrame(pfn, ptePfn(pte));
-    folioOf(pfn).set(FOLIO_LRU);
-    swapCacheAdd(ptePfn(pte), pfn);
-    putPage(pfn);
+  let next = start;
+  while (next < end) {
+    const addr = next;
+    const table = leafTable(mm.pgd, addr);
+    next = spanEnd(mm.pgd, table, addr, end);
+    if (!table) continue;
+    const last = slotsEnd(table, addr, next);
+    for (let at = slotOf(table, addr); at < last; at += 8) {
+      const pte = load<u64>(at);
+      if (pteKind(pte) == PTE_KIND_SWAP && !swapCached(ptePfn(pte)) && !readSlot(mm, ptePfn(pte))) return;
+    }
   }
+}
+
+/** Reads a slot of swap space into the swap cache. False when memory is exhausted. */
+function readSlot(mm: Mm, slot: u32): bool {
+  const pfn = allocUserPage(mm);
+  if (!pfn) return false;
+  copyFrame(pfn, slot);
+  folioOf(pfn).set(FOLIO_LRU);
+  swapCacheAdd(slot, pfn);
+  putPage(pfn);
+  return true;
 }

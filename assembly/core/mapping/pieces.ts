@@ -1,10 +1,10 @@
-// The pieces of a range: what each vma has of it, for calls that go on after a hole and report it at the end.
+// Pieces: what each vma has of a range. For calls that skip what is not mapped, and report it at the end.
 
-import { COMMAND_SIZE } from "../../abi/struct";
-import { exists, none } from "../base/object";
+import { COMMAND_SIZE } from "../../abi/header";
+import { exists } from "../base/object";
 import { Cmd } from "../operation/cmd";
 import { mmAt } from "../space/mm";
-import { findVmaFrom, Vma } from "../space/vma";
+import { Vma, vmaInRange } from "../space/vma";
 
 /** An operation on the pieces of [start, end). */
 @unmanaged
@@ -16,15 +16,12 @@ export class PiecesCmd extends Cmd {
 if (<i32>offsetof<PiecesCmd>() > COMMAND_SIZE) ERROR("PiecesCmd");
 
 /**
- * Returns the vma of the next piece, which begins at cmd.cursor: holes before it are skipped. Null at the end of the
- * range. The caller moves the cursor to the piece's end when the piece is done.
+ * Returns the vma of the next piece, [cmd.cursor, min(vma.end, cmd.end)), skipping holes; null at the end of
+ * the range. The caller moves the cursor to the piece's end when the piece is done.
  */
 export function nextPiece(cmd: PiecesCmd): Vma {
-  if (cmd.cursor >= cmd.end) return none<Vma>();
-  const vma = findVmaFrom(mmAt(cmd.mm), cmd.cursor);
-  if (exists(vma) && vma.start <= cmd.cursor) return vma;
-  cmd.holeMet = 1;
-  if (!exists(vma) || vma.start >= cmd.end) return none<Vma>();
-  cmd.cursor = vma.start;
+  const vma = vmaInRange(mmAt(cmd.mm), cmd.cursor, cmd.end);
+  if (exists(vma) ? vma.start > cmd.cursor : cmd.cursor < cmd.end) cmd.holeMet = 1;
+  if (exists(vma)) cmd.cursor = max(cmd.cursor, vma.start);
   return vma;
 }

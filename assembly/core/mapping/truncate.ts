@@ -1,14 +1,18 @@
 // Taking pages out of a file that is mapped: truncate and punching holes.
 //
-// Each vma that maps a part of the range is told first (`clear`), then loses its entries. A truncation looks twice: once
-// before the pages go, once after, for private copies that were made meanwhile. A hole leaves private copies alone.
+// Each vma that maps a part of the range is told first (`clear`), then loses its entries. A truncation looks
+// twice: once before the pages go, once after, for private copies that were made meanwhile. A hole leaves
+// private copies alone.
 
-import { EAGAIN } from "../../uapi/errno";
+import { FOLIO_ANON } from "../../abi/frame";
+import { COMMAND_SIZE } from "../../abi/header";
+import { FILE_DISK } from "../../abi/object";
+import { RESOURCE_MIGRATION } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
+import { EAGAIN } from "../../uapi/errno";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_SPECIAL } from "../../uapi/pte";
-import { COMMAND_SIZE, FILE_DISK, FOLIO_ANON, TABLE_MIGRATION } from "../../abi/struct";
 import { exists } from "../base/object";
 import { poolHigh } from "../base/pool";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";
@@ -21,22 +25,21 @@ import { migrationOf, pfnOf } from "../space/migration";
 import { Mm } from "../space/mm";
 import { vmaAt } from "../space/vma";
 import { zapPte, zapRange } from "../space/zap";
-import { holeEnd, leafEnd, leafTable, slotOf } from "../table/pagetable";
+import { leafTable, slotOf, slotsEnd, spanEnd } from "../table/pagetable";
 
+/** A page offset after the last that a file can have. */
 const LAST_INDEX: u64 = (<u64>1) << 36;
 
-/** Zaps what [start, end) has of the file's own pages; private copies stay. */
+/** Clears the entries of [start, end) that map the file's own pages; private copies stay. */
 function zapFilePages(mm: Mm, start: u64, end: u64): void {
-  let addr = start;
-  while (addr < end) {
+  let next = start;
+  while (next < end) {
+    const addr = next;
     const table = leafTable(mm.pgd, addr);
-    if (!table) {
-      addr = holeEnd(mm.pgd, addr);
-      continue;
-    }
-    const until = leafEnd(addr, end);
-    for (; addr < until; addr += PAGE_SIZE) {
-      const at = slotOf(table, addr);
+    next = spanEnd(mm.pgd, table, addr, end);
+    if (!table) continue;
+    const last = slotsEnd(table, addr, next);
+    for (let at = slotOf(table, addr); at < last; at += 8) {
       const pte = load<u64>(at);
       if (!ptePresent(pte) || pteFlags(pte) & PTE_SPECIAL || folioOf(ptePfn(pte)).has(FOLIO_ANON)) continue;
       store<u64>(at, 0);
@@ -45,9 +48,9 @@ function zapFilePages(mm: Mm, start: u64, end: u64): void {
   }
 }
 
-/** Has an open migration one of the pages [first, end)? Then nothing of them may change. */
+/** Has an open migration one of the file's pages [first, end)? Then none of them may change now. */
 function mustWaitFor(file: File, first: u64, end: u64): bool {
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MIGRATION); id++) {
     const m = migrationOf(id);
     for (let i: u32 = 0; exists(m) && i < m.npages; i++) {
       const pfn = pfnOf(m.source(i));
@@ -104,9 +107,12 @@ export function truncateStep(cmd: FileCmd): i32 {
   return unmapPages(cmd, file, first, LAST_INDEX, true);
 }
 
-/** Punches a hole of [start, end) bytes, as a part of an operation that uses link. 0, REQUEST, or -EAGAIN: a page is locked. */
+/**
+ * FALLOC_FL_PUNCH_HOLE of bytes [start, end): whole pages leave the mappings and the cache, the parts of
+ * pages at both ends become zeros. 0, REQUEST, or -EAGAIN if an open migration has one of the pages.
+ */
 export function punchHole(cmd: Cmd, file: File, start: u64, end: u64): i32 {
-  // A disk file has nothing beyond its end; shmem looks all the same.
+  // A disk file has nothing after its end; shmem looks there all the same.
   if (file.kind == FILE_DISK) {
     if (start >= file.bytes) return 0;
     end = min(end, file.length << 12);
@@ -114,15 +120,17 @@ export function punchHole(cmd: Cmd, file: File, start: u64, end: u64): i32 {
   if (!cmd.link && mustWaitFor(file, start >> 12, (end + 4095) >> 12)) return -EAGAIN;
   const first = (start + 4095) >> 12;
   const last = end >> 12;
-  if (first < last) {
-    if (unmapPages(cmd, file, first, last, false) == REQUEST) return REQUEST;
-    dropCache(file, first, last);
-  }
+  // shmem_fallocate computes the last byte of the whole pages as an unsigned number: for a hole that ends
+  // inside the first page it wraps around, and the mappings lose all pages from `first` on. The cache keeps
+  // them.
+  const unmapped = last || file.kind == FILE_DISK ? last : LAST_INDEX;
+  if (first < unmapped && unmapPages(cmd, file, first, unmapped, false) == REQUEST) return REQUEST;
+  if (first < last) dropCache(file, first, last);
   zeroEdges(file, start, end);
   return 0;
 }
 
-/** The parts of pages at a hole's ends. */
+/** Zeroes the parts of pages at both ends of bytes [start, end). */
 function zeroEdges(file: File, start: u64, end: u64): void {
   const from = (<u32>start) & 4095;
   const to = (<u32>end) & 4095;
@@ -134,7 +142,7 @@ function zeroEdges(file: File, start: u64, end: u64): void {
   if (to) zeroPart(file, end >> 12, 0, to);
 }
 
-/** OP_PUNCH. */
+/** OP_PUNCH: punchHole() of the command's range. */
 export function punchStep(cmd: FileCmd): i32 {
   return punchHole(cmd, fileAt(cmd.file), cmd.start, cmd.end);
 }

@@ -1,8 +1,8 @@
 // Registering ranges with userfaultfd: a fault on a missing page there is SIGBUS, as no handler exists here.
 
-import { EINVAL, ENOMEM } from "../../uapi/errno";
+import { COMMAND_SIZE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
-import { COMMAND_SIZE } from "../../abi/struct";
+import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { VM_UFFD_MISSING } from "../../uapi/vm";
 import { exists } from "../base/object";
 import { Cmd } from "../operation/cmd";
@@ -20,7 +20,10 @@ export class UffdCmd extends Cmd {
 
 if (<i32>offsetof<UffdCmd>() > COMMAND_SIZE) ERROR("UffdCmd");
 
-/** OP_UFFD: changes the flag of a vma at a time. -EINVAL, and nothing changes, where a part is not anonymous or not mapped. */
+/**
+ * OP_UFFD: changes the flag of a vma at a time. -EINVAL, and nothing changes, where a part is not anonymous
+ * or not mapped.
+ */
 export function uffdStep(cmd: UffdCmd): i32 {
   const mm = mmAt(cmd.mm);
   if (cmd.phase == 0) {

@@ -1,7 +1,8 @@
-// Unmapping a range: munmap, and what a fixed mmap or mremap does to its target first.
+// Unmapping a range: munmap, and the first step of a fixed mmap or mremap.
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
-import { LOG_MUNMAP, REQUEST } from "../../abi/request";
+import { LOG_MUNMAP } from "../../abi/log";
+import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_UNMAP } from "../../uapi/event";
 import { VM_LOCKED } from "../../uapi/vm";
 import { exists } from "../base/object";
@@ -13,7 +14,7 @@ import { vmaDestroy, vmaSplit } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
 import { findVmaFrom, vmaAt } from "../space/vma";
 import { freeUnusedTables, zapRange } from "../space/zap";
-import { SPACE_END } from "../table/pagetable";
+import { SPACE_END, USER_END } from "../table/pagetable";
 
 /** Frees the tables of [start, end), where nothing is mapped, that the vmas on both sides do not need. */
 export function freeTablesOfGap(mm: Mm, start: u64, end: u64): void {
@@ -22,7 +23,9 @@ export function freeTablesOfGap(mm: Mm, start: u64, end: u64): void {
   freeUnusedTables(mm, start, end, exists(prev) ? prev.end : 0, exists(next) ? next.start : SPACE_END);
 }
 
-/** Destroys the vmas of [start, end), which lie wholly inside it, and frees tables that none needs any more. */
+/**
+ * Destroys the vmas of [start, end), which lie wholly inside it, and frees the tables that no vma needs now.
+ */
 function removeVmas(mm: Mm, start: u64, end: u64): void {
   let vma = findVmaFrom(mm, start);
   const prev = exists(vma) ? vmaAt(vma.prev) : vmaAt(mm.vmaLast);
@@ -37,12 +40,14 @@ function removeVmas(mm: Mm, start: u64, end: u64): void {
 }
 
 /**
- * do_munmap as a part of an operation: 0 when [start, end) is unmapped (also if nothing was mapped there), -ENOMEM when
- * a vma would have to be split and cannot be, or REQUEST.
+ * do_munmap of [start, end), as a part of any operation: announced as `unmap`. 0, also if nothing was mapped
+ * there; REQUEST; -EINVAL if an end lies inside a hugetlb page or beyond user space; -ENOMEM if no vma is
+ * left for a split.
  */
 export function unmapRange(cmd: Cmd, start: u64, end: u64): i32 {
   const mm = mmAt(cmd.mm);
   if (!cmd.unmapPhase) {
+    if (end > USER_END) return -EINVAL;
     let vma = findVmaFrom(mm, start);
     if (!exists(vma) || vma.start >= end) return 0;
     if (vma.start < start) {
@@ -66,7 +71,7 @@ export function unmapRange(cmd: Cmd, start: u64, end: u64): i32 {
   return 0;
 }
 
-/** OP_MUNMAP: [start, end). */
+/** OP_MUNMAP: unmapRange() of the command's range. */
 export function munmapStep(cmd: Cmd): i32 {
   return unmapRange(cmd, cmd.start, cmd.end);
 }

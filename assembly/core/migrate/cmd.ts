@@ -1,6 +1,6 @@
 // The command blocks of migrations: the arguments of the two setups and of pages(), and how far each is.
 
-import { COMMAND_SIZE } from "../../abi/struct";
+import { COMMAND_SIZE } from "../../abi/header";
 import { Cmd } from "../operation/cmd";
 
 /** What both setups have in common, for finishSetup(). */

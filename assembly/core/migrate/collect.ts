@@ -1,6 +1,22 @@
 // migrate_vma_collect: which pages of a range are candidates of a migration. Migration entries take the place
 // of their entries at once.
 
+import { OWNER_ANY } from "../../abi/argument";
+import {
+  FOLIO_ANON,
+  FOLIO_ANON_EXCLUSIVE,
+  FOLIO_COUNT_MASK,
+  FOLIO_DIRTY,
+  FOLIO_FILE,
+  FOLIO_HEAD,
+  FOLIO_LARGE,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_SHMEM,
+  FOLIO_SIZE,
+  FOLIO_TAIL,
+} from "../../abi/frame";
+import { HDR_FOLIOS } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
 import {
@@ -32,22 +48,6 @@ import {
   REASON_NOT_SELECTED,
   REASON_OTHER_OWNER,
 } from "../../uapi/reason";
-import {
-  FOLIO_ANON,
-  FOLIO_ANON_EXCLUSIVE,
-  FOLIO_COUNT_MASK,
-  FOLIO_DIRTY,
-  FOLIO_FILE,
-  FOLIO_HEAD,
-  FOLIO_LARGE,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  FOLIO_SHMEM,
-  FOLIO_SIZE,
-  FOLIO_TAIL,
-  HDR_FOLIOS,
-  OWNER_ANY,
-} from "../../abi/struct";
 import { header } from "../base/layout";
 import { DEBUG } from "../base/panic";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";

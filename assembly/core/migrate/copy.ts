@@ -3,13 +3,8 @@
 
 import { EINVAL } from "../../uapi/errno";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../../uapi/pfn";
-import {
-  COUNT_PAGES_COPIED,
-  COUNT_PAGES_ZEROED,
-  HDR_DEVICE_BASE,
-  HDR_DEVICE_FRAMES,
-  HDR_FRAMES,
-} from "../../abi/struct";
+import { COUNT_PAGES_COPIED, COUNT_PAGES_ZEROED } from "../../abi/counter";
+import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FRAMES } from "../../abi/header";
 import { header, LARGE_PAGES, RESERVED_FRAMES } from "../base/layout";
 import { count } from "../base/stat";
 import { folioOf } from "../frame/folio";

@@ -6,6 +6,8 @@
 //   MIGRATE (a hole)           the same
 //   … | COMPOUND               VALID | COMPOUND | pfn: a large folio, or 512 frames, where no block is free
 
+import { MIGRATION_WRONG_DST } from "../../abi/object";
+import { RESOURCE_MIGRATION } from "../../abi/pool";
 import { EINVAL } from "../../uapi/errno";
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID } from "../../uapi/pfn";
 import {
@@ -19,13 +21,8 @@ import {
   FOLIO_LOCKED,
   FOLIO_RESERVED,
   FOLIO_SHMEM,
-  HDR_DEVICE_BASE,
-  HDR_DEVICE_FRAMES,
-  HDR_FAULT_ADDR,
-  HDR_FAULT_CODE,
-  MIGRATION_WRONG_DST,
-  TABLE_MIGRATION,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FAULT_CODE } from "../../abi/header";
 import { header, LARGE_PAGES, mayAllocate, setHeader, setHeaderF64 } from "../base/layout";
 import { poolId } from "../base/pool";
 import { isDevmem, isOpenDevmem } from "../frame/devmem";
@@ -191,7 +188,7 @@ function isSoundUnit(head: u32, end: u32): bool {
 export function takeDestinations(m: Migration): bool {
   adoptTarget(m);
   const end = header(HDR_DEVICE_BASE) + header(HDR_DEVICE_FRAMES);
-  const mark = <u16>poolId(TABLE_MIGRATION, changetype<usize>(m));
+  const mark = <u16>poolId(RESOURCE_MIGRATION, changetype<usize>(m));
   const npages = m.npages;
   const dst: usize = m.dst;
   for (let i: u32 = 0; i < npages; i++) {

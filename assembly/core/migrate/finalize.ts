@@ -19,13 +19,9 @@ import {
   FOLIO_LRU,
   FOLIO_MIGRATION_SHARED,
   FOLIO_SIZE,
-  HDR_DEVICE_BASE,
-  HDR_FLAG_COHERENT,
-  HDR_FLAGS,
-  HDR_FOLIOS,
-  MIGRATION_PAGES,
-  MIGRATION_SETUP,
-} from "../../abi/struct";
+} from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_FLAGS, HDR_FLAG_COHERENT, HDR_FOLIOS } from "../../abi/header";
+import { MIGRATION_PAGES, MIGRATION_SETUP } from "../../abi/object";
 import { header } from "../base/layout";
 import { exists } from "../base/object";
 import { pteFlags } from "../base/pte";

@@ -1,5 +1,7 @@
 // Holes of a migration: pages() maps a new page, or a huge one, where nothing or the zero page was.
 
+import { COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
+import { FOLIO_LRU } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_MIGRATE } from "../../uapi/event";
 import { MIGRATE_PFN_MIGRATE } from "../../uapi/pfn";
@@ -20,7 +22,6 @@ import {
   REASON_NO_TABLE,
   REASON_UFFD,
 } from "../../uapi/reason";
-import { COUNT_TO_DEVICE, COUNT_TO_SYSTEM, FOLIO_LRU } from "../../abi/struct";
 import { VM_UFFD_MISSING, VM_WRITE } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
 import { exists } from "../base/object";
@@ -35,7 +36,7 @@ import { lruTouch } from "../frame/recency";
 import { notifyStart } from "../operation/notify";
 import { Migration } from "../space/migration";
 import { mmAt } from "../space/mm";
-import { anonVmaPrepare } from "../space/rmap";
+import { anonVmaPrepare } from "../space/anon-vma";
 import { isAnonymous, protection, Vma, vmaAt, vmaLookup } from "../space/vma";
 import { fillLeaf, hugeZeroPut, isHugeZero } from "../table/huge";
 import { dropLeaf, leafTable, walkAlloc } from "../table/pagetable";

@@ -8,6 +8,8 @@
 //   COMPOUND (a hole)    COMPOUND | pfn   maps a huge page where nothing or the huge zero page was
 //   COMPOUND (a hole)    512 pages        fills 512 holes
 
+import { COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
+import { FOLIO_LOCKED, FOLIO_LRU, FOLIO_MIGRATION_SHARED } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
@@ -25,14 +27,6 @@ import {
   REASON_REFERENCED,
   REASON_STILL_MAPPED,
 } from "../../uapi/reason";
-import {
-  COUNT_DEVICE_TO_DEVICE,
-  COUNT_TO_DEVICE,
-  COUNT_TO_SYSTEM,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  FOLIO_MIGRATION_SHARED,
-} from "../../abi/struct";
 import { LARGE_PAGES } from "../base/layout";
 import { pteFlags, ptePfn } from "../base/pte";
 import { count } from "../base/stat";
@@ -55,7 +49,7 @@ import {
 } from "../space/migration";
 import { partEnd, partStart, rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
 import { vmaAt } from "../space/vma";
-import { HUGE_MASK, largeMaps, splitLeaf } from "../table/huge";
+import { HUGE_MASK, splitLeaf } from "../table/huge";
 import { isHuge, leafTable, walk } from "../table/pagetable";
 
 /**

@@ -4,7 +4,7 @@ import { EINVAL } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
 import { MIGRATE_PFN_MIGRATE } from "../../uapi/pfn";
 import { PTE_KIND_MIGRATION, PTE_PRESENT, PTE_WRITE } from "../../uapi/pte";
-import { MIGRATION_PAGES } from "../../abi/struct";
+import { MIGRATION_PAGES } from "../../abi/object";
 import { exists } from "../base/object";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { isDevicePfn } from "../frame/folio";

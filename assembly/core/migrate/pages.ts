@@ -2,8 +2,13 @@
 // (its place in its mapping, its charge, some flags) moves from folio to folio; entries still are migration
 // entries.
 
+import { COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
+import { FOLIO_ANON, FOLIO_FILE, FOLIO_KSM, FOLIO_SHMEM, FOLIO_SIZE } from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_FOLIOS } from "../../abi/header";
+import { LOG_MIGRATE } from "../../abi/log";
+import { MIGRATION_MOVING, MIGRATION_PAGES, MIGRATION_SETUP, MIGRATION_WRONG_SRC } from "../../abi/object";
+import { REQUEST } from "../../abi/request";
 import { EBUSY, EINVAL } from "../../uapi/errno";
-import { LOG_MIGRATE, REQUEST } from "../../abi/request";
 import {
   MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_ERROR,
@@ -19,24 +24,6 @@ import {
   REASON_ORDER,
   REASON_REFERENCED,
 } from "../../uapi/reason";
-import {
-  COUNT_DEVICE_TO_DEVICE,
-  COUNT_TO_DEVICE,
-  COUNT_TO_SYSTEM,
-  FOLIO_ANON,
-  FOLIO_FILE,
-  FOLIO_KSM,
-  FOLIO_SHMEM,
-  FOLIO_SIZE,
-  HDR_DEVICE_BASE,
-  HDR_FAULT_ADDR,
-  HDR_FAULT_CODE,
-  HDR_FOLIOS,
-  MIGRATION_MOVING,
-  MIGRATION_PAGES,
-  MIGRATION_SETUP,
-  MIGRATION_WRONG_SRC,
-} from "../../abi/struct";
 import { header, LARGE_PAGES, setHeader, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
 import { count, log } from "../base/stat";

@@ -17,6 +17,19 @@
 //   restoreDropped() present → P     0, and reasons[i]    0       refs 1, maps 1, LRU          free
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
+import { COUNT_MIGRATIONS } from "../../abi/counter";
+import {
+  FOLIO_FILE,
+  FOLIO_FREE,
+  FOLIO_LARGE,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_MIGRATION_SHARED,
+  FOLIO_SHMEM,
+  FOLIO_SWAP_CACHE,
+} from "../../abi/frame";
+import { MIGRATION_SETUP } from "../../abi/object";
+import { RESOURCE_MIGRATION } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_MIGRATE } from "../../uapi/event";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_VMA_SELECT_DEVICE_PRIVATE } from "../../uapi/pfn";
@@ -28,19 +41,6 @@ import {
   REASON_PINNED,
   REASON_STILL_MAPPED,
 } from "../../uapi/reason";
-import {
-  COUNT_MIGRATIONS,
-  FOLIO_FILE,
-  FOLIO_FREE,
-  FOLIO_LARGE,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  FOLIO_MIGRATION_SHARED,
-  FOLIO_SHMEM,
-  FOLIO_SWAP_CACHE,
-  MIGRATION_SETUP,
-  TABLE_MIGRATION,
-} from "../../abi/struct";
 import { VM_HUGETLB, VM_SPECIAL } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
 import { exists } from "../base/object";
@@ -142,7 +142,7 @@ function finishSetup(cmd: SetupCmd, m: Migration): i32 {
   publishSource(m);
   m.state = MIGRATION_SETUP;
   count(COUNT_MIGRATIONS);
-  return poolId(TABLE_MIGRATION, changetype<usize>(m));
+  return poolId(RESOURCE_MIGRATION, changetype<usize>(m));
 }
 
 /** migrate_device_pfn_lock: takes page i of a device range, wherever it is mapped, or notes why it stays. */

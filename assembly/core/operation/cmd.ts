@@ -13,42 +13,35 @@
 // COMMAND_COUNT. A step that runs again must come to the same request; notifyStart() recognizes the window
 // that it opened and passes.
 //
-// A block is COMMAND_SIZE bytes. Cmd, the first part, belongs to this file and to the helpers that may
-// suspend inside an operation; each field below `cursor` has the one owner named at the margin. The rest
-// belongs to the operation: its step function's file declares a class XxxCmd that extends Cmd with the
-// operation's own named fields.
+// A block is COMMAND_SIZE bytes. Its first part, the class Cmd, belongs to this file and to the helpers that
+// may suspend inside any operation; the margin names each row's owner. The rest belongs to the operation: the
+// file of its step function declares a class XxxCmd that extends Cmd with named fields.
 //
-//   0         4         8         12        16
-//  ┌─────────┬─────────┬─────────┬─────────┐
-//  │   op    │   mm    │  phase  │  error  │        what runs, where, how far; why reach() found no entry
-//  ├─────────┴─────────┼─────────┴─────────┤
-//  │       start       │        end        │  16    the range
-//  ├───────────────────┼─────────┬─────────┤
-//  │      cursor       │  link   │unmapPhas│  32    how far; vmas being told of one page; mapping/unmap
-//  ├───────────────────┼─────────┴─────────┤
-//  │    windowStart    │     windowEnd     │  48    operation/notify: the window that is open …
-//  ├─────────┬─────────┼─────────┬─────────┤
-//  │windowMm │windowEv.│ innerMm │  edges  │  64    … and one inside it; operation/split: splitEdges()
-//  ├─────────┴─────────┼─────────┴─────────┤
-//  │    innerStart     │     innerEnd      │  80
-//  ├─────────┬─────────┼─────────┬─────────┤
-//  │splitHead│splitLink│splitLeft│splitSec.│  96    operation/split: splitFolio()
-//  ├─────────┼─────────┼─────────┼─────────┤
-//  │faultPage│faultTri.│ newPage │ ksmDone │ 112    fault; ksm: breakKsm()
-//  ├─────────┴─────────┼─────────┴─────────┤
-//  │     faultAddr     │  populateCursor   │ 128    fault; access/populate
-//  ├───────────────────┴───────────────────┤
-//  │  the operation's own fields …         │ 144
-//  └───────────────────────────────────────┘ 256
+//   0           4           8           12          16
+//  ┌───────────┬───────────┬───────────┬───────────┐
+//  │    op     │    mm     │   phase   │   error   │   0  what runs, where, how far; what reach() met
+//  ├───────────┴───────────┼───────────┴───────────┤
+//  │         start         │          end          │  16  the operation's range
+//  ├───────────────────────┼───────────┬───────────┤
+//  │        cursor         │   link    │unmapPhase │  32  how far; tell.ts; mapping/unmap.ts
+//  ├───────────────────────┼───────────┴───────────┤
+//  │      windowStart      │       windowEnd       │  48  notify.ts: the window that is open …
+//  ├───────────┬───────────┼───────────┬───────────┤
+//  │ windowMm  │windowEvent│  innerMm  │   edges   │  64  … and one inside it; split.ts: splitEdges()
+//  ├───────────┴───────────┼───────────┴───────────┤
+//  │      innerStart       │       innerEnd        │  80
+//  ├───────────┬───────────┼───────────┬───────────┤
+//  │ splitHead │ splitLink │ splitLeft │splitSecond│  96  split.ts: splitFolio()
+//  ├───────────┼───────────┼───────────┼───────────┤
+//  │ faultPage │faultTries │  newPage  │  ksmDone  │ 112  fault/fault.ts; ksm/ksm.ts: breakKsm()
+//  ├───────────┴───────────┼───────────┴───────────┤
+//  │       faultAddr       │    populateCursor     │ 128  fault/fault.ts; access/populate.ts
+//  ├───────────────────────┴───────────────────────┤
+//  │          the operation's own fields           │ 144
+//  └───────────────────────────────────────────────┘ 256
 
-import {
-  COMMAND_COUNT,
-  COMMAND_SIZE,
-  COMMANDS,
-  HDR_CMD_DEPTH,
-  HEADER,
-  TABLE_COMMANDS,
-} from "../../abi/struct";
+import { COMMAND_COUNT, COMMAND_SIZE, COMMANDS, HDR_CMD_DEPTH, HEADER } from "../../abi/header";
+import { RESOURCE_COMMANDS } from "../../abi/pool";
 import { exhausted, header, setHeader, zeroObject } from "../base/layout";
 import { none } from "../base/object";
 
@@ -74,10 +67,7 @@ export const OP_MSYNC: u32 = 19;
 export const OP_UFFD: u32 = 20;
 export const OP_KSM: u32 = 24;
 
-/**
- * The part of a command block that all operations share: a block is a Cmd, or a class of its operation that
- * extends it.
- */
+/** A command block, as far as all operations share it; the drawing above says who owns each field. */
 @unmanaged
 export class Cmd {
   /** OP_*. */
@@ -93,7 +83,7 @@ export class Cmd {
   end: u64;
   /** How far the operation is; begins at start. */
   cursor: u64;
-  /** Walks that tell each vma that may map one page: the link (or vma) being told, 0 between walks. */
+  /** tell.ts: where the walk over the vmas that may map a page stands; 0 between walks. */
   link: u32;
   /** unmapRange(): 1 while the vmas are split and the subscribers are told. */
   unmapPhase: u32;
@@ -144,7 +134,7 @@ function commandAt(depth: u32): Cmd {
 export function commandPush(op: u32, mm: u32): Cmd {
   const depth = header(HDR_CMD_DEPTH);
   if (depth == COMMAND_COUNT) {
-    exhausted(TABLE_COMMANDS);
+    exhausted(RESOURCE_COMMANDS);
     return none<Cmd>();
   }
   const cmd = commandAt(depth);

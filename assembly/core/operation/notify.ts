@@ -10,11 +10,8 @@
 //   notifier.seq   the mm's number when the notifier was last told; readers with another number retry
 
 import { EAGAIN, EINVAL, ENOMEM, EOVERFLOW } from "../../uapi/errno";
-import { LOG_INVALIDATE, REQUEST_INVALIDATE } from "../../abi/request";
-import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
+import { COUNT_INVALIDATE, COUNT_REQUEST } from "../../abi/counter";
 import {
-  COUNT_INVALIDATE,
-  COUNT_REQUEST,
   HDR_REQ_END,
   HDR_REQ_EVENT,
   HDR_REQ_KIND,
@@ -22,15 +19,12 @@ import {
   HDR_REQ_OWNER,
   HDR_REQ_SEQ,
   HDR_REQ_START,
-  NOTIFIER_LAST,
-  NOTIFIER_MM,
-  NOTIFIER_NEXT,
-  NOTIFIER_SEQ,
-  NOTIFIER_SIZE,
-  NOTIFIER_START,
-  TABLE_NOTIFIER,
-} from "../../abi/struct";
-import { setHeader, setHeaderF64 } from "../base/layout";
+} from "../../abi/header";
+import { LOG_INVALIDATE } from "../../abi/log";
+import { RESOURCE_NOTIFIER } from "../../abi/pool";
+import { REQUEST_INVALIDATE } from "../../abi/request";
+import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
+import { NOTIFIER_SIZE, setHeader, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { count, log } from "../base/stat";
@@ -53,11 +47,6 @@ export class Notifier {
 }
 
 if (offsetof<Notifier>() != NOTIFIER_SIZE) ERROR("NOTIFIER_SIZE");
-if (offsetof<Notifier>("next") != NOTIFIER_NEXT) ERROR("NOTIFIER_NEXT");
-if (offsetof<Notifier>("mm") != NOTIFIER_MM) ERROR("NOTIFIER_MM");
-if (offsetof<Notifier>("start") != NOTIFIER_START) ERROR("NOTIFIER_START");
-if (offsetof<Notifier>("last") != NOTIFIER_LAST) ERROR("NOTIFIER_LAST");
-if (offsetof<Notifier>("seq") != NOTIFIER_SEQ) ERROR("NOTIFIER_SEQ");
 
 /** The notifier at an address; null for 0. */
 @inline
@@ -67,8 +56,8 @@ function notifierAt(ptr: usize): Notifier {
 
 /** The notifier of an id; null for an id that names none. */
 function notifierOf(id: u32): Notifier {
-  if (!id || id > poolHigh(TABLE_NOTIFIER)) return notifierAt(0);
-  const notifier = notifierAt(poolObject(TABLE_NOTIFIER, id));
+  if (!id || id > poolHigh(RESOURCE_NOTIFIER)) return notifierAt(0);
+  const notifier = notifierAt(poolObject(RESOURCE_NOTIFIER, id));
   return notifier.mm ? notifier : notifierAt(0);
 }
 
@@ -80,7 +69,7 @@ export function notifierInsert(mmId: u32, start: f64, last: f64): i32 {
   const mm = mmOf(mmId);
   if (!exists(mm)) return -EINVAL;
   if (last < start) return -EOVERFLOW;
-  const notifier = notifierAt(poolAlloc(TABLE_NOTIFIER));
+  const notifier = notifierAt(poolAlloc(RESOURCE_NOTIFIER));
   if (!exists(notifier)) return -ENOMEM;
   notifier.mm = mmId;
   notifier.start = <u64>start;
@@ -91,7 +80,7 @@ export function notifierInsert(mmId: u32, start: f64, last: f64): i32 {
   if (mm.invalidations) mm.seq |= 1;
   notifier.next = mm.notifiers;
   mm.notifiers = <u32>changetype<usize>(notifier);
-  return poolId(TABLE_NOTIFIER, changetype<usize>(notifier));
+  return poolId(RESOURCE_NOTIFIER, changetype<usize>(notifier));
 }
 
 /** mmu_interval_notifier_remove: ends a subscription. Returns 0 or -EINVAL. */
@@ -108,7 +97,7 @@ export function notifierRemove(id: u32): i32 {
     at.next = notifier.next;
   }
   notifier.mm = 0;
-  poolFree(TABLE_NOTIFIER, changetype<usize>(notifier));
+  poolFree(RESOURCE_NOTIFIER, changetype<usize>(notifier));
   return 0;
 }
 

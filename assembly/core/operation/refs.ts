@@ -3,17 +3,11 @@
 // a reference which is not its own would free a page under its users, so all that callers drop goes through
 // dropCallerRefs().
 
+import { FOLIO_ANON, FOLIO_FILE, FOLIO_SHMEM, FOLIO_SWAP_CACHE } from "../../abi/frame";
+import { HDR_HUGE_ZERO, HDR_ZERO_PFN } from "../../abi/header";
+import { MIGRATION_SETUP } from "../../abi/object";
+import { RESOURCE_MIGRATION } from "../../abi/pool";
 import { PTE_KIND_DEVICE_EXCLUSIVE } from "../../uapi/pte";
-import {
-  FOLIO_ANON,
-  FOLIO_FILE,
-  FOLIO_SHMEM,
-  FOLIO_SWAP_CACHE,
-  HDR_HUGE_ZERO,
-  HDR_ZERO_PFN,
-  MIGRATION_SETUP,
-  TABLE_MIGRATION,
-} from "../../abi/struct";
 import { header, LARGE_PAGES } from "../base/layout";
 import { exists } from "../base/object";
 import { poolHigh, poolUsed } from "../base/pool";
@@ -46,9 +40,9 @@ function holds(m: Migration, pfn: u32): bool {
 
 /** How many references open migrations have to the page. */
 function migrationRefs(pfn: u32): u32 {
-  if (!poolUsed(TABLE_MIGRATION)) return 0;
+  if (!poolUsed(RESOURCE_MIGRATION)) return 0;
   let refs: u32 = 0;
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MIGRATION); id++) {
     const m = migrationOf(id);
     if (exists(m) && holds(m, pfn)) refs++;
   }

@@ -10,10 +10,11 @@
 //                                                   splitFolio      ┌──┬──┬──┬─ … ─┬──┐
 //                                                                   └──┴──┴──┴─ … ─┴──┘  512 folios
 
+import { FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED } from "../../abi/frame";
+import { HDR_ZERO_PFN } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import { PTE_PRESENT, PTE_SPECIAL } from "../../uapi/pte";
-import { FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED, HDR_ZERO_PFN } from "../../abi/struct";
 import { VM_HUGETLB, VM_LOCKED } from "../../uapi/vm";
 import { header, LARGE_PAGES } from "../base/layout";
 import { makePte, pteFlags, ptePfn, ptePresent } from "../base/pte";

@@ -1,26 +1,14 @@
-// Files in memory. A file's page cache is the file: a table like a page table, indexed by page offset. Disk files know
-// which of their pages are dirty; shmem (tmpfs, shared anonymous memory) does not care. The vmas that map a file form a
-// list sorted by page offset: the reverse map of its pages.
+// Files in memory. The page cache of a file is the file: a table like a page table, indexed by page offset. A
+// disk file knows which of its pages are dirty; a shmem file (tmpfs, shared anonymous memory) needs no such
+// knowledge. The vmas that map a file form a list in the order of their page offsets: the reverse map of the
+// file's pages.
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PTE_PRESENT } from "../../uapi/pte";
-import {
-  FILE_BYTES,
-  FILE_DISK,
-  FILE_FIRST,
-  FILE_HOLDS,
-  FILE_KIND,
-  FILE_LAST,
-  FILE_PAGES,
-  FILE_ROOT,
-  FILE_SHMEM,
-  FILE_SIZE,
-  FOLIO_DIRTY,
-  FOLIO_FILE,
-  FOLIO_LRU,
-  FOLIO_SHMEM,
-  TABLE_FILE,
-} from "../../abi/struct";
+import { FOLIO_DIRTY, FOLIO_FILE, FOLIO_LRU, FOLIO_SHMEM } from "../../abi/frame";
+import { FILE_BYTES, FILE_DISK, FILE_KIND, FILE_PAGES, FILE_SHMEM } from "../../abi/object";
+import { RESOURCE_FILE } from "../../abi/pool";
+import { FILE_SIZE } from "../base/layout";
 import { exists, none } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { makePte, ptePfn } from "../base/pte";
@@ -43,27 +31,30 @@ import {
 } from "../table/pagetable";
 import { Vma, vmaAt } from "./vma";
 
-
+/** A file. */
 @unmanaged
 export class File {
-  /** 0: not in use */
+  /** FILE_DISK or FILE_SHMEM; 0: not in use. */
   kind: u32;
+  /** The root table of the page cache. */
   root: u32;
+  /** The size in bytes. */
   bytes: u64;
-  /** Pages in the cache. */
+  /** The number of pages in the cache. */
   pages: u32;
-  /** The caller's hold, and one for each vma. */
+  /** The number of holds: the caller's, and one for each vma. */
   holds: u32;
+  /** The ends of the list of vmas. */
   first: u32;
   last: u32;
-  unused0: u64;
-  unused1: u64;
+  reserved0: u64;
+  reserved1: u64;
 
-
+  /** The file's id. */
   @inline get id(): u32 {
-    return poolId(TABLE_FILE, changetype<usize>(this));
+    return poolId(RESOURCE_FILE, changetype<usize>(this));
   }
-  /** Size in pages, the last one perhaps in part. */
+  /** The size in pages; the last page may lie in the file in part. */
   @inline get length(): u64 {
     return (this.bytes + 4095) >> 12;
   }
@@ -71,33 +62,29 @@ export class File {
 
 if (offsetof<File>() != FILE_SIZE) ERROR("FILE_SIZE");
 if (offsetof<File>("kind") != FILE_KIND) ERROR("FILE_KIND");
-if (offsetof<File>("root") != FILE_ROOT) ERROR("FILE_ROOT");
 if (offsetof<File>("bytes") != FILE_BYTES) ERROR("FILE_BYTES");
 if (offsetof<File>("pages") != FILE_PAGES) ERROR("FILE_PAGES");
-if (offsetof<File>("holds") != FILE_HOLDS) ERROR("FILE_HOLDS");
-if (offsetof<File>("first") != FILE_FIRST) ERROR("FILE_FIRST");
-if (offsetof<File>("last") != FILE_LAST) ERROR("FILE_LAST");
 
-
+/** Returns the object of an id, in use or not. */
 @inline
 export function fileAt(id: u32): File {
-  return changetype<File>(poolObject(TABLE_FILE, id));
+  return changetype<File>(poolObject(RESOURCE_FILE, id));
 }
 
-/** The file of an id, or null. */
+/** Returns the file of an id, or none. */
 export function fileOf(id: u32): File {
-  if (!id || id > poolHigh(TABLE_FILE)) return none<File>();
+  if (!id || id > poolHigh(RESOURCE_FILE)) return none<File>();
   const file = fileAt(id);
   return file.root && file.holds ? file : none<File>();
 }
 
-/** An empty file that the caller holds; null when a table is full. */
+/** Creates an empty file, which the caller holds. Returns none when a pool is exhausted. */
 export function fileAlloc(kind: u32, bytes: u64): File {
-  const file = changetype<File>(poolAlloc(TABLE_FILE));
+  const file = changetype<File>(poolAlloc(RESOURCE_FILE));
   if (!exists(file)) return file;
   const root = allocTable(FILE_OWNER | file.id, 3, 0);
   if (!root) {
-    poolFree(TABLE_FILE, changetype<usize>(file));
+    poolFree(RESOURCE_FILE, changetype<usize>(file));
     return none<File>();
   }
   file.kind = kind;
@@ -107,22 +94,24 @@ export function fileAlloc(kind: u32, bytes: u64): File {
   return file;
 }
 
+/** Creates a file of a kind and size, which the caller holds. Returns its id, -EINVAL or -ENOMEM. */
 export function fileCreate(kind: u32, bytes: f64): i32 {
   if ((kind != FILE_DISK && kind != FILE_SHMEM) || !(bytes >= 0 && bytes < 281474976710656)) return -EINVAL;
   const file = fileAlloc(kind, addressOf(bytes));
   return exists(file) ? file.id : -ENOMEM;
 }
 
-/** Drops a hold; the last one ends the file. Nothing maps it then. */
+/** Drops a hold. The last one frees the file, which no vma maps then. */
 export function fileRelease(file: File): void {
   if (--file.holds) return;
   dropCache(file, 0, (<u64>1) << 36);
   freeAllTables(file.root);
   file.root = 0;
   file.kind = 0;
-  poolFree(TABLE_FILE, changetype<usize>(file));
+  poolFree(RESOURCE_FILE, changetype<usize>(file));
 }
 
+/** Drops the caller's hold of the file with this id. Returns 0, or -EINVAL. */
 export function fileClose(id: u32): i32 {
   const file = fileOf(id);
   if (!exists(file)) return -EINVAL;
@@ -130,7 +119,9 @@ export function fileClose(id: u32): i32 {
   return 0;
 }
 
-/** Takes the pages [first, end) out of the cache. They are free unless somebody holds them otherwise. */
+/**
+ * Drops the pages [first, end) from the cache: each is freed, unless an entry or a pin still refers to it.
+ */
 export function dropCache(file: File, first: u64, end: u64): void {
   const last = end << 12;
   let next = first << 12;
@@ -152,13 +143,16 @@ export function dropCache(file: File, first: u64, end: u64): void {
   }
 }
 
-/** The page of an offset if it is in the cache, else 0. */
+/** Returns the pfn of a page that the cache has, else 0. */
 @inline
 export function cacheLookup(file: File, index: u64): u32 {
   return ptePfn(readPte(file.root, index << 12));
 }
 
-/** The page of an offset, made (zeroed, charged to the group) if it is not there; 0 when memory ran out. */
+/**
+ * Returns the pfn of a page. If the cache lacks it, adds a zeroed page, charged to the group; 0 when memory
+ * ran out.
+ */
 export function cacheGet(file: File, index: u64, memcg: u32): u32 {
   const found = cacheLookup(file, index);
   if (found) return found;
@@ -180,36 +174,36 @@ export function cacheGet(file: File, index: u64, memcg: u32): u32 {
   return pfn;
 }
 
-/** Another page takes the place of one in the cache, with the cache's reference. */
+/** Replaces a page of the cache by another one, which takes over the cache's reference. */
 export function cacheReplace(file: File, index: u64, from: u32, to: u32): void {
   store<u64>(walk(file.root, index << 12), makePte(to, <u32>PTE_PRESENT));
   folioOf(to).refs++;
   folioOf(from).refs--;
 }
 
-/** Zeroes [from, to) of the page of an offset, where the cache has it. Within one page. */
+/** Zeroes the bytes [from, to) of one page, if the cache has it. */
 export function zeroPart(file: File, index: u64, from: u32, to: u32): void {
   const pfn = cacheLookup(file, index);
   if (pfn && frameOf(0)) memory.fill(frameOf(pfn) + from, 0, to - from);
 }
 
-// ── The vmas that map a file ──────────────────────────────────────────────────────────────────────────────────
+// ── The vmas that map a file ───────────────────────────────────────────────────────────────────────────────
 
-/** A vma joins its file's list, behind those with the same page offset, and holds the file. */
+/** Adds a vma to the list of its file, after the vmas with the same page offset; the vma holds the file. */
 export function fileAttach(vma: Vma): void {
   if (!vma.file) return;
   fileAt(vma.file).holds++;
   fileInsert(vma);
 }
 
-/** A vma leaves its file, which may end with it. */
+/** Takes a vma out of the list of its file and drops its hold, which may free the file. */
 export function fileDetach(vma: Vma): void {
   if (!vma.file) return;
   fileRemove(vma);
   fileRelease(fileAt(vma.file));
 }
 
-/** Puts a vma where its page offset belongs. */
+/** Inserts a vma into the list of its file, in the order of page offsets. */
 export function fileInsert(vma: Vma): void {
   if (!vma.file) return;
   const file = fileAt(vma.file);
@@ -223,6 +217,7 @@ export function fileInsert(vma: Vma): void {
   else file.last = <u32>vma.ptr;
 }
 
+/** Takes a vma out of the list of its file; its hold stays. */
 export function fileRemove(vma: Vma): void {
   if (!vma.file) return;
   const file = fileAt(vma.file);
@@ -232,18 +227,18 @@ export function fileRemove(vma: Vma): void {
   else file.last = vma.filePrev;
 }
 
-/** The first vma of the list, from `vma` on, that maps a part of the pages [first, end); null at the end. */
+/** Returns the first vma, from `from` on in the list, that maps a part of the pages [first, end), or none. */
 export function fileCovering(from: Vma, first: u64, end: u64): Vma {
   let vma = from;
   while (exists(vma)) {
-    if (vma.pgoff >= end) return vmaAt(0);
+    if (vma.pgoff >= end) return none<Vma>();
     if (vma.pgoff + vma.pages > first) return vma;
     vma = vmaAt(vma.fileNext);
   }
   return vma;
 }
 
-/** Where a vma maps the page offset (which it covers). */
+/** Returns the address at which a vma maps a page that it covers. */
 @inline
 export function fileAddress(vma: Vma, index: u64): u64 {
   return vma.start + ((index - vma.pgoff) << 12);

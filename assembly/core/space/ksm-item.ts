@@ -1,5 +1,6 @@
-// KSM's objects. Each page that was merged (FOLIO_KSM) has a node; each address that a pass has looked at has an item.
-// An item whose address has a KSM page is in its node's list, the newest first: that list is the page's reverse map.
+// KSM's objects. Each merged page (FOLIO_KSM) has a node; each address that a pass has looked at has an item.
+// The items whose addresses map a KSM page are in the list of its node, newest first: the reverse map of the
+// page.
 //
 //   mm ──ksmItems──▶ item ──mmNext──▶ item ──▶ …     by address
 //                      │ ▲               │
@@ -10,97 +11,95 @@
 //                  pfn ▼ │ index
 //                     folio
 //
-// A second table of chains has the items of pages that the present pass has seen and found nothing alike for (Linux: the
-// unstable tree). Items are in it through `next`, too: none is in both.
+// A second table of chains has the items of pages for which the current pass has found no equal page yet
+// (Linux: the unstable tree). It links items through `next`, too: no item is in a chain and in a list.
 
-import {
-  FOLIO_KSM,
-  HDR_KSM_HASH,
-  HDR_KSM_HASH_MASK,
-  KSM_ITEM_SIZE,
-  KSM_NODE_SIZE,
-  TABLE_KSM_ITEM,
-  TABLE_KSM_NODE,
-} from "../../abi/struct";
-import { header } from "../base/layout";
+import { FOLIO_KSM } from "../../abi/frame";
+import { HDR_KSM_HASH, HDR_KSM_HASH_MASK } from "../../abi/header";
+import { RESOURCE_KSM_ITEM, RESOURCE_KSM_NODE } from "../../abi/pool";
+import { header, KSM_ITEM_SIZE, KSM_NODE_SIZE } from "../base/layout";
 import { exists } from "../base/object";
 import { poolAlloc, poolFree } from "../base/pool";
 import { folioOf } from "../frame/folio";
 
-
+/** A merged page. */
 @unmanaged
 export class KsmNode {
-  /** In its chain. */
+  /** The next node of its chain. */
   next: u32;
-  /** 0: not in use */
+  /** The page; 0: not in use. */
   pfn: u32;
   checksum: u32;
+  /** The newest item of its list. */
   first: u32;
-  /** Items in its list. */
+  /** The number of items in its list. */
   length: u32;
-  unused: u32;
+  reserved: u32;
 }
 
-
+/** An address that a pass has looked at. */
 @unmanaged
 export class KsmItem {
+  /** The item of the mm's next address. */
   mmNext: u32;
-  /** 0: stands in for an address whose own item has left, or whose mm has closed */
+  /** The id of the mm; 0: the item stands in for an address whose own item is gone, or whose mm is closed. */
   mm: u32;
   address: u64;
+  /** The next item in the list of the node, or in the chain of seen items. */
   next: u32;
-  /** 0: none */
+  /** The node whose page the address maps; 0: none. */
   node: u32;
   /** With a node: the anon_vma whose vmas may map the page at this address. The item holds it. */
   anonVma: u32;
-  /** Of the page, when it was last looked at. */
+  /** The checksum of the page when a pass last looked at it. */
   checksum: u32;
-  /** Passes that have found a page here that was not KSM's, up to 255; and how many of the next ones leave it out. */
+  /** How many passes have found a page here that was not merged, 255 at most. */
   age: u8;
+  /** How many of the next passes skip the address. */
   skips: u8;
-  unused0: u16;
-  unused1: u32;
+  reserved0: u16;
+  reserved1: u32;
 }
 
 if (offsetof<KsmNode>() != KSM_NODE_SIZE) ERROR("KSM_NODE_SIZE");
 if (offsetof<KsmItem>() != KSM_ITEM_SIZE) ERROR("KSM_ITEM_SIZE");
 
-
+/** Returns the node at an address of linear memory. */
 @inline
 export function ksmNodeAt(ptr: usize): KsmNode {
   return changetype<KsmNode>(ptr);
 }
 
-
+/** Returns the item at an address of linear memory. */
 @inline
 export function ksmItemAt(ptr: usize): KsmItem {
   return changetype<KsmItem>(ptr);
 }
 
-/** Where the chain of nodes with this checksum begins. */
+/** Returns the address of the head of the chain of nodes with this checksum. */
 export function nodeChain(checksum: u32): usize {
   return header(HDR_KSM_HASH) + (checksum & header(HDR_KSM_HASH_MASK)) * 4;
 }
 
-/** … of items that this pass has seen. */
+/** Returns the address of the head of the chain of seen items with this checksum. */
 export function seenChain(checksum: u32): usize {
   return nodeChain(checksum) + (header(HDR_KSM_HASH_MASK) + 1) * 4;
 }
 
-/** A pass begins: it has seen nothing. */
+/** Empties the chains of seen items: a pass begins. */
 export function clearSeen(): void {
   memory.fill(seenChain(0), 0, (header(HDR_KSM_HASH_MASK) + 1) * 4);
 }
 
-/** Does the node's page still exist? */
+/** Tells whether the page of a node still exists. */
 export function isAlive(node: KsmNode): bool {
   const folio = folioOf(node.pfn);
   return folio.has(FOLIO_KSM) && folio.index == <u32>changetype<usize>(node);
 }
 
-/** A node for a page; null when the table is full. */
+/** Creates a node for a page. Returns none when the pool is exhausted. */
 export function nodeAlloc(pfn: u32, checksum: u32): KsmNode {
-  const node = ksmNodeAt(poolAlloc(TABLE_KSM_NODE));
+  const node = ksmNodeAt(poolAlloc(RESOURCE_KSM_NODE));
   if (!exists(node)) return node;
   const chain = nodeChain(checksum);
   node.pfn = pfn;
@@ -110,14 +109,14 @@ export function nodeAlloc(pfn: u32, checksum: u32): KsmNode {
   return node;
 }
 
-/** Of a node without items. */
+/** Frees a node without items. */
 export function nodeFree(node: KsmNode): void {
   unlink(nodeChain(node.checksum), <u32>changetype<usize>(node), 0);
   node.pfn = 0;
-  poolFree(TABLE_KSM_NODE, changetype<usize>(node));
+  poolFree(RESOURCE_KSM_NODE, changetype<usize>(node));
 }
 
-/** Puts an item into the node's list: first, or behind another one. */
+/** Inserts an item into the list of a node: as the first (`behind` is 0), or after the item `behind`. */
 export function addItem(node: KsmNode, item: KsmItem, behind: usize): void {
   const at = behind
     ? behind + offsetof<KsmItem>("next")
@@ -128,7 +127,7 @@ export function addItem(node: KsmNode, item: KsmItem, behind: usize): void {
   node.length++;
 }
 
-/** Takes an item out of its node's list. */
+/** Takes an item out of the list of its node. */
 export function removeItem(item: KsmItem): void {
   const node = ksmNodeAt(item.node);
   const first = changetype<usize>(node) + offsetof<KsmNode>("first");
@@ -137,27 +136,31 @@ export function removeItem(item: KsmItem): void {
   item.node = 0;
 }
 
-/** Takes an item that merged out of the chain of what this pass has seen. */
+/** Takes an item out of the chain of seen items: its page was merged. */
 export function forgetSeen(item: KsmItem): void {
   unlink(seenChain(item.checksum), <u32>changetype<usize>(item), offsetof<KsmItem>("next"));
 }
 
-/** Takes an object out of a list that begins at `first`; each links to the next at `offset`. */
+/**
+ * Takes an object out of a list whose head is at the address `first`; objects link to the next one at
+ * `offset`.
+ */
 function unlink(first: usize, object: u32, offset: usize): void {
   let at = first;
   while (load<u32>(at) != object) at = <usize>load<u32>(at) + offset;
   store<u32>(at, load<u32>(<usize>object + offset));
 }
 
-/** An item of an address, in no list; null when the table is full. */
+/** Creates an item for an address, in no list. Returns none when the pool is exhausted. */
 export function itemAlloc(mm: u32, address: u64): KsmItem {
-  const item = ksmItemAt(poolAlloc(TABLE_KSM_ITEM));
+  const item = ksmItemAt(poolAlloc(RESOURCE_KSM_ITEM));
   if (!exists(item)) return item;
   item.mm = mm;
   item.address = address;
   return item;
 }
 
+/** Frees an item that is in no list. */
 export function itemFree(item: KsmItem): void {
-  poolFree(TABLE_KSM_ITEM, changetype<usize>(item));
+  poolFree(RESOURCE_KSM_ITEM, changetype<usize>(item));
 }

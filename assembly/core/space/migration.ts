@@ -1,10 +1,34 @@
-// An open migration: its object, its arrays, and the entries that hold its pages' places.
+// An open migration: its object, its arrays, and the migration entries that stand where its pages were
+// mapped. Slot i of the arrays belongs to page i of the range:
 //
-//   setup:  collect ─▶ unmap elsewhere        pages: metadata moves        finalize: entries name pages again
-//   src   VALID|MIGRATE|pfn   …    cleared where a page stays             dst or src
-//   dst        0              driver: VALID|pfn
-//   reasons    why a page stays, a byte each
+//            setup()                           pages()                       finalize()
+//   entry    migration entry                                                 dst, or src of a page that stays
+//   src      VALID | MIGRATE | pfn             MIGRATE cleared: page stays
+//   dst      0, then the driver's VALID | pfn  dst is the page now
+//   reason                                     why the page stays
 
+import { COUNT_STAYED } from "../../abi/counter";
+import {
+  FOLIO_ANON,
+  FOLIO_ANON_EXCLUSIVE,
+  FOLIO_DIRTY,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_MIGRATION_SHARED,
+} from "../../abi/frame";
+import {
+  MIGRATION_CPAGES,
+  MIGRATION_END,
+  MIGRATION_MM,
+  MIGRATION_MOVED,
+  MIGRATION_NPAGES,
+  MIGRATION_REASONS,
+  MIGRATION_SRC,
+  MIGRATION_START,
+  MIGRATION_STATE,
+  MIGRATION_VMA,
+} from "../../abi/object";
+import { RESOURCE_MIGRATION } from "../../abi/pool";
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../../uapi/pfn";
 import {
   PTE_DIRTY,
@@ -20,34 +44,8 @@ import {
   PTE_YOUNG,
 } from "../../uapi/pte";
 import { REASON_NOT_ISOLATED } from "../../uapi/reason";
-import {
-  COUNT_STAYED,
-  FOLIO_ANON,
-  FOLIO_ANON_EXCLUSIVE,
-  FOLIO_DIRTY,
-  FOLIO_LOCKED,
-  FOLIO_LRU,
-  FOLIO_MIGRATION_SHARED,
-  MIGRATION_CPAGES,
-  MIGRATION_DST,
-  MIGRATION_END,
-  MIGRATION_FAULT_PAGE,
-  MIGRATION_HOLES_FROM,
-  MIGRATION_MM,
-  MIGRATION_MOVED,
-  MIGRATION_NPAGES,
-  MIGRATION_OWNER,
-  MIGRATION_REASONS,
-  MIGRATION_SELECT,
-  MIGRATION_SIZE,
-  MIGRATION_SRC,
-  MIGRATION_START,
-  MIGRATION_STATE,
-  MIGRATION_VMA,
-  TABLE_MIGRATION,
-} from "../../abi/struct";
 import { arenaAlloc, arenaFree } from "../base/arena";
-import { LARGE_PAGES } from "../base/layout";
+import { LARGE_PAGES, MIGRATION_SIZE } from "../base/layout";
 import { exists, none } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolObject } from "../base/pool";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
@@ -61,54 +59,60 @@ import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "./rmap";
 import { dropUnmapped } from "./swap";
 import { addRss } from "./zap";
 
-
+/** An open migration. */
 @unmanaged
 export class Migration {
-  /** 0: not in use; MIGRATION_SETUP, MIGRATION_PAGES */
+  /** MIGRATION_SETUP or MIGRATION_PAGES; 0: not in use. */
   state: u32;
-  /** 0: pages of a device, wherever they are mapped */
+  /** The id of the mm; 0: pages of a device, wherever they are mapped. */
   mm: u32;
   vma: u32;
+  /** MIGRATE_VMA_SELECT_* */
   select: u32;
   start: u64;
   end: u64;
+  /** The number of slots. */
   npages: u32;
+  /** The number of candidates: pages that can move. */
   cpages: u32;
-  /** The driver's arrays: it reads src and writes dst, but may write anything anywhere. */
+  /** The addresses of the driver's arrays: it reads src and writes dst, but may write anything anywhere. */
   driverSrc: u32;
   driverDst: u32;
   reasons: u32;
+  /** The owner whose device pages are selected. */
   owner: u32;
+  /** The page of the fault that is being served: it has a lock and a reference for the fault; 0: no fault. */
   faultPage: u32;
+  /** The number of pages that moved. */
   moved: u32;
+  /** The first slot of the window that fills holes. */
   holesFrom: u32;
   /** Device pages that were not collected since they are parts of large folios. */
   parts: u32;
-  /** The core's own arrays, which only checked words enter: see publish() and adopt…(). */
+  /** The addresses of the core's own arrays, which only words that were checked enter. */
   src: u32;
   dst: u32;
   reserved2: u64;
   reserved3: u64;
 
-
+  /** The source word of slot i. */
   @inline source(i: u32): u32 {
     return load<u32>(this.src + i * 4);
   }
-
-
+  /** Sets the source word of slot i. */
   @inline setSource(i: u32, word: u32): void {
     store<u32>(this.src + i * 4, word);
   }
-
-
+  /** The destination word of slot i. */
   @inline target(i: u32): u32 {
     return load<u32>(this.dst + i * 4);
   }
-  /** The page of slot i stays, for this reason. */
+  /** The page of slot i stays: clears MIGRATE and notes the reason. */
   stay(i: u32, reason: u32): void {
     this.setSource(i, this.source(i) & ~MIGRATE_PFN_MIGRATE);
     this.note(i, reason);
   }
+  /** Notes why the page of slot i stays. */
   note(i: u32, reason: u32): void {
     store<u8>(this.reasons + i, <u8>reason);
     count(COUNT_STAYED);
@@ -119,29 +123,27 @@ if (offsetof<Migration>() != MIGRATION_SIZE) ERROR("MIGRATION_SIZE");
 if (offsetof<Migration>("state") != MIGRATION_STATE) ERROR("MIGRATION_STATE");
 if (offsetof<Migration>("mm") != MIGRATION_MM) ERROR("MIGRATION_MM");
 if (offsetof<Migration>("vma") != MIGRATION_VMA) ERROR("MIGRATION_VMA");
-if (offsetof<Migration>("select") != MIGRATION_SELECT) ERROR("MIGRATION_SELECT");
 if (offsetof<Migration>("start") != MIGRATION_START) ERROR("MIGRATION_START");
 if (offsetof<Migration>("end") != MIGRATION_END) ERROR("MIGRATION_END");
 if (offsetof<Migration>("npages") != MIGRATION_NPAGES) ERROR("MIGRATION_NPAGES");
 if (offsetof<Migration>("cpages") != MIGRATION_CPAGES) ERROR("MIGRATION_CPAGES");
 if (offsetof<Migration>("driverSrc") != MIGRATION_SRC) ERROR("MIGRATION_SRC");
-if (offsetof<Migration>("driverDst") != MIGRATION_DST) ERROR("MIGRATION_DST");
 if (offsetof<Migration>("reasons") != MIGRATION_REASONS) ERROR("MIGRATION_REASONS");
-if (offsetof<Migration>("owner") != MIGRATION_OWNER) ERROR("MIGRATION_OWNER");
-if (offsetof<Migration>("faultPage") != MIGRATION_FAULT_PAGE) ERROR("MIGRATION_FAULT_PAGE");
 if (offsetof<Migration>("moved") != MIGRATION_MOVED) ERROR("MIGRATION_MOVED");
-if (offsetof<Migration>("holesFrom") != MIGRATION_HOLES_FROM) ERROR("MIGRATION_HOLES_FROM");
 
-/** The migration of an id, or null. */
+/** Returns the migration of an id, or none. */
 export function migrationOf(id: u32): Migration {
-  if (!id || id > poolHigh(TABLE_MIGRATION)) return none<Migration>();
-  const m = changetype<Migration>(poolObject(TABLE_MIGRATION, id));
+  if (!id || id > poolHigh(RESOURCE_MIGRATION)) return none<Migration>();
+  const m = changetype<Migration>(poolObject(RESOURCE_MIGRATION, id));
   return m.src ? m : none<Migration>();
 }
 
-/** The open migration that has the page, 0 if none has: somebody else holds its lock. */
+/**
+ * Returns the id of the open migration that has a page; 0 if no migration has it (then a driver holds its
+ * lock).
+ */
 export function migrationHolding(pfn: u32): u32 {
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MIGRATION); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MIGRATION); id++) {
     const m = migrationOf(id);
     if (!exists(m)) continue;
     for (let i: u32 = 0; i < m.npages; i++) {
@@ -152,9 +154,12 @@ export function migrationHolding(pfn: u32): u32 {
   return 0;
 }
 
-/** Makes a migration of n pages, with its arrays in one block of the arena. Null when something ran out. */
+/**
+ * Creates a migration of n pages; its arrays are one block of the arena. Returns none when memory ran
+ * out.
+ */
 export function migrationAlloc(n: u32): Migration {
-  const m = changetype<Migration>(poolAlloc(TABLE_MIGRATION));
+  const m = changetype<Migration>(poolAlloc(RESOURCE_MIGRATION));
   if (!exists(m)) return m;
   m.npages = n;
   m.driverSrc = <u32>arenaAlloc(n * 17);
@@ -165,14 +170,15 @@ export function migrationAlloc(n: u32): Migration {
     m.reasons = m.dst + n * 4;
     return m;
   }
-  poolFree(TABLE_MIGRATION, changetype<usize>(m));
+  poolFree(RESOURCE_MIGRATION, changetype<usize>(m));
   return none<Migration>();
 }
 
+/** Frees a migration with its arrays. */
 export function migrationFree(m: Migration): void {
   arenaFree(m.driverSrc);
   m.src = 0;
-  poolFree(TABLE_MIGRATION, changetype<usize>(m));
+  poolFree(RESOURCE_MIGRATION, changetype<usize>(m));
 }
 
 /** Shows the driver the core's words of src. */
@@ -180,7 +186,7 @@ export function publishSource(m: Migration): void {
   memory.copy(m.driverSrc, m.src, m.npages * 4);
 }
 
-/** Takes over the driver's words of dst, which are to be checked. */
+/** Takes over the driver's words of dst, which the caller checks. */
 export function adoptTarget(m: Migration): void {
   memory.copy(m.dst, m.driverDst, m.npages * 4);
 }
@@ -209,26 +215,23 @@ export function adoptSource(m: Migration): u32 {
   return n;
 }
 
-/** Does this entry map the page (as a page in RAM or on a device)? */
+/** Tells whether an entry maps the page `pfn`, in RAM or on a device. */
 @inline
 export function mapsPage(pte: u64, pfn: u32): bool {
   if (ptePfn(pte) != pfn) return false;
   return ptePresent(pte) ? !(pteFlags(pte) & PTE_SPECIAL) : pteKind(pte) == PTE_KIND_DEVICE;
 }
 
-
+/** Tells whether an entry is a migration entry for the page `pfn`. */
 @inline
 function waitsFor(pte: u64, pfn: u32): bool {
   return pteKind(pte) == PTE_KIND_MIGRATION && ptePfn(pte) == pfn && !ptePresent(pte);
 }
 
-/** What a migration entry keeps of the entry that it replaces, beside the page. */
+/** The flags that a migration entry keeps from the entry that it replaces. */
 const KEPT: u32 = PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS | PTE_HUGE;
 
-/**
- * The migration entry for an entry `pte` that maps a page; `exclusive`: the page belonged to this mapping
- * alone.
- */
+/** Returns the migration entry that replaces the entry `pte`; `exclusive`: the folio was anon-exclusive. */
 @inline
 export function takenEntry(pte: u64, exclusive: bool): u64 {
   return makePte(
@@ -238,8 +241,8 @@ export function takenEntry(pte: u64, exclusive: bool): u64 {
 }
 
 /**
- * The entry that names `pfn` at the end of a migration; `kept`: the flags of the migration entry, `dirty`:
- * the folio's.
+ * Returns the entry that replaces a migration entry with the flags `kept`: it names `pfn`, whose folio is
+ * `dirty` or not.
  */
 @inline
 export function endedEntry(kept: u32, pfn: u32, isPrivate: bool, dirty: bool): u64 {
@@ -249,7 +252,8 @@ export function endedEntry(kept: u32, pfn: u32, isPrivate: bool, dirty: bool): u
 }
 
 /**
- * Does a migration entry with the flags `kept` say that the page, if it is anonymous, is its mapping's alone?
+ * Tells whether a migration entry with the flags `kept` makes its page, if it is anonymous, anon-exclusive at
+ * the end.
  */
 @inline
 export function keptExclusive(kept: u32): bool {
@@ -257,8 +261,8 @@ export function keptExclusive(kept: u32): bool {
 }
 
 /**
- * Replaces an entry that maps a page by a migration entry. The mapping's reference goes to the caller. From
- * here on the entry, and not the folio, knows whether the page is exclusive: fork may share it meanwhile.
+ * Replaces an entry that maps a page by a migration entry. The mapping's reference goes to the caller. The
+ * entry, instead of the folio, now records whether the page is exclusive, since fork may share it meanwhile.
  */
 @inline
 export function takeEntry(slot: usize, pte: u64, pfn: u32, folio: Folio): void {
@@ -268,7 +272,7 @@ export function takeEntry(slot: usize, pte: u64, pfn: u32, folio: Folio): void {
   folio.maps--;
 }
 
-/** What an entry becomes at the end: it names `pfn`, with what the migration entry kept. */
+/** Replaces a migration entry by one that names `pfn`. */
 function restoreEntry(slot: usize, pte: u64, pfn: u32): void {
   const folio = folioOf(pfn);
   const kept = pteFlags(pte);
@@ -278,13 +282,15 @@ function restoreEntry(slot: usize, pte: u64, pfn: u32): void {
   folio.refs++;
 }
 
-/** The page is lost: whoever touches it gets SIGBUS. */
+/** Replaces a migration entry whose page is lost: an access gets SIGBUS. */
 function poisonEntry(slot: usize, mm: Mm, folio: Folio): void {
   store<u64>(slot, makePte(0, PTE_KIND_HWPOISON));
   addRss(mm, folio, -1);
 }
 
-/** Ends the entry at `slot`, if it waits for page `from`. */
+/**
+ * Replaces the entry at `slot` if it is a migration entry for the page `from`. Returns whether it was one.
+ */
 function endEntry(slot: usize, mmId: u32, from: u32, to: u32): bool {
   const pte = load<u64>(slot);
   if (!waitsFor(pte, from)) return false;
@@ -294,15 +300,16 @@ function endEntry(slot: usize, mmId: u32, from: u32, to: u32): bool {
 }
 
 /**
- * remove_migration_ptes: every migration entry that waits for page `from` names page `to` again (0: none; it
- * is poisoned). `slot` is the entry that collect replaced (0 unknown), in the migration's mm; mremap may have
- * moved it.
+ * Makes every migration entry for the page `from` name the page `to` (0: the page is lost), as
+ * remove_migration_ptes. `slot`: the address of the entry that collect replaced, in the migration's mm; 0 if
+ * it is unknown. mremap may have moved that entry meanwhile: then the reverse map finds it.
  */
 export function removeMigrationEntries(m: Migration, slot: usize, from: u32, to: u32): void {
   const found = slot != 0 && endEntry(slot, m.mm, from, to);
   if (!found || folioOf(from).has(FOLIO_MIGRATION_SHARED)) removeSharedEntries(from, to);
 }
 
+/** As removeMigrationEntries(), for all entries that the reverse map finds. */
 function removeSharedEntries(from: u32, to: u32): void {
   const folio = folioOf(from);
   for (let link = rmapFirst(folio); link; link = rmapNext(link, folio)) {
@@ -326,8 +333,8 @@ export function isUnit(word: u32): bool {
 }
 
 /**
- * The references of an unmapped page that nobody else refers to: the migration's, and a fault's on its
- * faultPage.
+ * Returns the references of an unmapped page that nobody else refers to: the migration's, and a fault's on
+ * its faultPage.
  */
 @inline
 export function ownRefs(pfn: u32, faultPage: u32): u32 {
@@ -335,23 +342,23 @@ export function ownRefs(pfn: u32, faultPage: u32): u32 {
 }
 
 /**
- * Up to how many references setup lets an unmapped page be a candidate. Like Linux, it allows a device page
- * one more.
+ * Returns up to how many references setup lets an unmapped page be a candidate. Like Linux, it allows a
+ * device page one more.
  */
 @inline
 export function expectedRefs(pfn: u32, faultPage: u32): u32 {
   return ownRefs(pfn, faultPage) + (isDevicePfn(pfn) ? 1 : 0);
 }
 
-/** How many pages a word stands for. */
+/** Returns the number of pages that a slot's word stands for. */
 @inline
 export function pagesOf(word: u32): u32 {
   return word & MIGRATE_PFN_COMPOUND ? LARGE_PAGES : 1;
 }
 
 /**
- * Unlocks slot i's page, puts it back on the LRU, unless somebody else took it off, and drops the migration's
- * reference.
+ * Unlocks the page of slot i, puts it back on the LRU unless a driver had isolated it, and drops the
+ * migration's reference.
  */
 export function letGo(m: Migration, i: u32, pfn: u32): void {
   const folio = folioOf(pfn);
@@ -362,7 +369,7 @@ export function letGo(m: Migration, i: u32, pfn: u32): void {
   putPage(pfn);
 }
 
-/** The pfn in a word of src or dst. */
+/** Returns the pfn of a slot's word. */
 @inline
 export function pfnOf(word: u32): u32 {
   return word & PFN_MASK;

@@ -1,30 +1,27 @@
-// Swap space: a zone of frames that no table maps. A swap entry names a slot (such a frame); the slot's reference count
-// is the number of entries that name it, and its index the page that the swap cache has for it, if any.
+// Swap space: a zone of frames that no entry maps. Each such frame is a slot, which swap entries name:
 //
-// The swap cache is for pages that cannot leave, or not alone: somebody else refers to them, or other entries name the
-// slot. From page to slot it is a hash table in linear memory: pairs of u32 (pfn, slot), open addressing.
+//   swap entry ──▶ slot: a folio, whose refs are the entries that name it; index: the cached page, or 0
+//
+// The swap cache keeps pages whose swap entries exist while other references to the page, or other entries
+// for the slot, remain. The way from a page to its slot is a hash table in linear memory: pairs of u32 (pfn,
+// slot), open addressing.
 
-import {
-  FOLIO_DIRTY,
-  FOLIO_FREE,
-  FOLIO_LOCKED,
-  FOLIO_SWAP_CACHE,
-  HDR_SWAP_HASH,
-  HDR_SWAP_HASH_MASK,
-  SWAP_ZONE,
-} from "../../abi/struct";
+import { FOLIO_DIRTY, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SWAP_CACHE } from "../../abi/frame";
+import { HDR_SWAP_HASH, HDR_SWAP_HASH_MASK } from "../../abi/header";
+import { SWAP_ZONE } from "../../abi/zone";
 import { header } from "../base/layout";
 import { Folio, folioOf } from "../frame/folio";
 import { allocFrame, getPage, putPage } from "../frame/page-alloc";
 import { freeFrame } from "../frame/page-free";
 
-/** A slot that nothing names yet, or 0 when swap space is full (or there is none). */
+/** Allocates a slot, which no entry names yet. Returns 0 when swap space is full, or there is none. */
 export function swapAlloc(): u32 {
   const slot = allocFrame(SWAP_ZONE);
   if (slot) folioOf(slot).refs = 0;
   return slot;
 }
 
+/** Frees a slot that no entry names. */
 function freeSlot(slot: u32): void {
   const folio = folioOf(slot);
   folio.refs = 0;
@@ -33,18 +30,21 @@ function freeSlot(slot: u32): void {
   freeFrame(slot);
 }
 
-
+/** Returns the page that the swap cache has for a slot, or 0. */
 @inline
 export function swapCached(slot: u32): u32 {
   return folioOf(slot).index;
 }
 
-/** One more entry names the slot. */
+/** Counts an entry that names the slot in. */
 export function swapGet(slot: u32): void {
   folioOf(slot).refs++;
 }
 
-/** One entry less. A slot that nothing names goes, with the page that only the cache still has. */
+/**
+ * Counts an entry out. The last one frees the slot, and drops its page from the cache if nothing maps or
+ * locks it.
+ */
 export function swapPut(slot: u32): void {
   const folio = folioOf(slot);
   assert(folio.refs > 0, "swapPut: no entry names this slot");
@@ -54,38 +54,40 @@ export function swapPut(slot: u32): void {
   if (!folioOf(pfn).mapcount && !folioOf(pfn).has(FOLIO_LOCKED)) swapCacheDrop(pfn);
 }
 
-/** As swapPut(), of an entry that is being replaced by a mapping of the cached page: the page stays in the cache. */
+/** As swapPut(), for an entry that becomes a mapping of the cached page: the page stays in the cache. */
 export function swapPutMapped(slot: u32): void {
   const folio = folioOf(slot);
   assert(folio.refs > 0, "swapPutMapped: no entry names this slot");
   if (!--folio.refs && !folio.index) freeSlot(slot);
 }
 
-// ── The swap cache ────────────────────────────────────────────────────────────────────────────────────────────
+// ── The swap cache ─────────────────────────────────────────────────────────────────────────────────────────
 
+/** Returns the number of the cell where the search for a page begins. */
 @inline
 function home(pfn: u32): u32 {
   return (pfn * 0x9e3779b1) & header(HDR_SWAP_HASH_MASK);
 }
 
-
+/** Returns the address of a cell. */
 @inline
 function cell(at: u32): usize {
   return header(HDR_SWAP_HASH) + at * 8;
 }
 
+/** Returns the number of a page's cell; of the empty cell where it belongs, if it has none. */
 function find(pfn: u32): u32 {
   let at = home(pfn);
   while (load<u32>(cell(at)) && load<u32>(cell(at)) != pfn) at = (at + 1) & header(HDR_SWAP_HASH_MASK);
   return at;
 }
 
-/** The slot of a page in the swap cache. */
+/** Returns the slot of a page that is in the swap cache. */
 export function swapSlotOf(pfn: u32): u32 {
   return load<u32>(cell(find(pfn)), 4);
 }
 
-/** The cache takes a reference on the page. */
+/** Adds a page to the cache, which takes a reference to it. */
 export function swapCacheAdd(slot: u32, pfn: u32): void {
   folioOf(slot).index = pfn;
   folioOf(pfn).set(FOLIO_SWAP_CACHE);
@@ -95,11 +97,11 @@ export function swapCacheAdd(slot: u32, pfn: u32): void {
   store<u32>(at, slot, 4);
 }
 
-/** The cache lets go of a page: it may be free afterwards, and its slot too. */
+/** Drops a page from the cache. Page and slot are freed if nothing else refers to them. */
 export function swapCacheDrop(pfn: u32): void {
   let at = find(pfn);
   const slot = load<u32>(cell(at), 4);
-  // Later cells of the same cluster move up, so that no search ends too early.
+  // Later cells of the cluster move up, so that no search ends too early.
   const mask = header(HDR_SWAP_HASH_MASK);
   let next = (at + 1) & mask;
   while (load<u32>(cell(next))) {
@@ -117,7 +119,9 @@ export function swapCacheDrop(pfn: u32): void {
   putPage(pfn);
 }
 
-/** folio_free_swap: takes a page out of the cache if no entry names its slot any more. False if one does. */
+/**
+ * Drops a page from the cache if no entry names its slot (folio_free_swap). Returns false if an entry does.
+ */
 export function freeSwap(pfn: u32, folio: Folio): bool {
   if (!folio.has(FOLIO_SWAP_CACHE)) return true;
   if (folioOf(swapSlotOf(pfn)).refcount) return false;
@@ -126,7 +130,7 @@ export function freeSwap(pfn: u32, folio: Folio): bool {
   return true;
 }
 
-/** Out of the swap cache with a page that nothing maps any more, if that is all that is left of it. */
+/** Drops an unmapped page from the swap cache if no entry names its slot. */
 @inline
 export function dropUnmapped(pfn: u32, folio: Folio): void {
   if (folio.has(FOLIO_SWAP_CACHE) && !folio.mapcount) freeSwap(pfn, folio);

@@ -1,65 +1,65 @@
-// Mappings of an address space: a treap keyed by start (its priorities are hashes of the objects' addresses, so that
-// the same inputs give the same tree), threaded by a sorted list.
+// Mappings of an address space (vmas): a treap keyed by start, and a list in the same order. The priorities
+// of the treap are hashes of the objects' addresses, so that the same inputs give the same tree.
 
 import { PTE_NO_ACCESS } from "../../uapi/pte";
 import {
-  MM_VMA_ROOT,
-  TABLE_VMA,
-  VMA_ANON_VMA,
-  VMA_CHAIN,
   VMA_END,
   VMA_FILE,
-  VMA_FILE_NEXT,
-  VMA_FILE_PREV,
   VMA_FLAGS,
   VMA_GENERATION,
-  VMA_LEFT,
   VMA_MM,
   VMA_NEXT,
   VMA_PGOFF,
-  VMA_PREV,
-  VMA_RIGHT,
-  VMA_SIZE,
   VMA_START,
-} from "../../abi/struct";
+} from "../../abi/object";
+import { RESOURCE_VMA } from "../../abi/pool";
+import { VMA_SIZE } from "../base/layout";
 import { VM_ACCESS, VM_MAYWRITE, VM_SHARED, VM_SPECIAL } from "../../uapi/vm";
-import { exists } from "../base/object";
+import { exists, none } from "../base/object";
 import { poolAlloc, poolFree } from "../base/pool";
 import { Mm, mmAt, newGeneration } from "./mm";
 
-
+/** A mapping. */
 @unmanaged
 export class Vma {
   start: u64;
-  /** exclusive */
+  /** Exclusive. */
   end: u64;
-  /** Page offset of start: in the file, or of the address where anonymous memory was first faulted. */
+  /**
+   * The page offset of start: in the file; for anonymous memory, the page number at which it was first
+   * faulted.
+   */
   pgoff: u64;
+  /** VM_* */
   flags: u32;
   mmId: u32;
+  /** The neighbors in the list of the mm. */
   prev: u32;
   next: u32;
+  /** The children in the treap. */
   left: u32;
   right: u32;
+  /** The id of the anon_vma of pages that are faulted here; 0: none yet. */
   anonVma: u32;
-  /** List of anon_vma links, newest first. */
+  /** The list of links to anon_vmas, newest first. */
   chain: u32;
+  /** The id of the file; 0: none. */
   file: u32;
+  /** A number that tells a vma from earlier ones at its address. */
   generation: u32;
+  /** The neighbors in the list of the file. */
   filePrev: u32;
   fileNext: u32;
 
-
+  /** The address space. */
   @inline get mm(): Mm {
     return mmAt(this.mmId);
   }
-
-
+  /** The address of the object; 0 for none. */
   @inline get ptr(): usize {
     return changetype<usize>(this);
   }
-
-
+  /** The length in pages. */
   @inline get pages(): u64 {
     return (this.end - this.start) >> 12;
   }
@@ -71,56 +71,55 @@ if (offsetof<Vma>("end") != VMA_END) ERROR("VMA_END");
 if (offsetof<Vma>("pgoff") != VMA_PGOFF) ERROR("VMA_PGOFF");
 if (offsetof<Vma>("flags") != VMA_FLAGS) ERROR("VMA_FLAGS");
 if (offsetof<Vma>("mmId") != VMA_MM) ERROR("VMA_MM");
-if (offsetof<Vma>("prev") != VMA_PREV) ERROR("VMA_PREV");
 if (offsetof<Vma>("next") != VMA_NEXT) ERROR("VMA_NEXT");
-if (offsetof<Vma>("left") != VMA_LEFT) ERROR("VMA_LEFT");
-if (offsetof<Vma>("right") != VMA_RIGHT) ERROR("VMA_RIGHT");
-if (offsetof<Vma>("anonVma") != VMA_ANON_VMA) ERROR("VMA_ANON_VMA");
-if (offsetof<Vma>("chain") != VMA_CHAIN) ERROR("VMA_CHAIN");
 if (offsetof<Vma>("file") != VMA_FILE) ERROR("VMA_FILE");
-if (offsetof<Vma>("filePrev") != VMA_FILE_PREV) ERROR("VMA_FILE_PREV");
-if (offsetof<Vma>("fileNext") != VMA_FILE_NEXT) ERROR("VMA_FILE_NEXT");
 if (offsetof<Vma>("generation") != VMA_GENERATION) ERROR("VMA_GENERATION");
 
-
+/** Returns the vma at an address of linear memory. */
 @inline
 export function vmaAt(ptr: usize): Vma {
   return changetype<Vma>(ptr);
 }
 
-/** Anonymous: without a file, and not a driver's. (Shared anonymous memory has one, of kind shmem.) */
+/**
+ * Tells whether a vma is anonymous: without a file (shared anonymous memory has one), and no driver's
+ * mapping.
+ */
 @inline
 export function isAnonymous(vma: Vma): bool {
   return vma.file == 0 && !(vma.flags & VM_SPECIAL);
 }
 
-/** May this mapping's pages be shared copy-on-write: private, and writable at some time? */
+/**
+ * Tells whether pages of a vma may be shared copy-on-write: it is private, and may become writable
+ * (is_cow_mapping).
+ */
 @inline
 export function isCow(vma: Vma): bool {
   return (vma.flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE;
 }
 
-/** What every entry of the vma says of its protection, but for the write bit. */
+/** Returns what each entry of a vma has of the vma's protection, except the write bit: PTE_NO_ACCESS or 0. */
 @inline
 export function protection(vma: Vma): u32 {
   return vma.flags & VM_ACCESS ? 0 : PTE_NO_ACCESS;
 }
 
-/** linear_page_index: the page offset of an address in its mapping. */
+/** Returns the page offset of an address in a vma (linear_page_index). */
 @inline
 export function pgoffOf(vma: Vma, addr: u64): u64 {
   return vma.pgoff + ((addr - vma.start) >> 12);
 }
 
-
+/** Returns the priority of a node in the treap. */
 @inline
 function priority(vma: usize): u32 {
   return ((<u32>vma) >> 6) * 0x9e3779b1;
 }
 
-/** A new vma, in no tree yet; null when the table is full. */
+/** Creates a vma, in no tree and list. Returns none when the pool is exhausted. */
 export function vmaAlloc(mm: Mm, start: u64, end: u64, flags: u32, pgoff: u64, file: u32): Vma {
-  const vma = changetype<Vma>(poolAlloc(TABLE_VMA));
+  const vma = changetype<Vma>(poolAlloc(RESOURCE_VMA));
   if (!exists(vma)) return vma;
   vma.start = start;
   vma.end = end;
@@ -132,13 +131,14 @@ export function vmaAlloc(mm: Mm, start: u64, end: u64, flags: u32, pgoff: u64, f
   return vma;
 }
 
+/** Frees a vma that is in no tree and list. */
 export function vmaFree(vma: Vma): void {
   vma.flags = 0;
   vma.generation = 0;
-  poolFree(TABLE_VMA, vma.ptr);
+  poolFree(RESOURCE_VMA, vma.ptr);
 }
 
-/** find_vma: the first vma that ends above addr, or null. It may start above addr. */
+/** Returns the first vma that ends above addr, or none (find_vma). The vma may start above addr. */
 export function findVmaFrom(mm: Mm, addr: u64): Vma {
   const cached = vmaAt(mm.vmaCache);
   if (exists(cached) && cached.start <= addr && addr < cached.end) return cached;
@@ -148,40 +148,40 @@ export function findVmaFrom(mm: Mm, addr: u64): Vma {
     if (addr < load<u64>(node, VMA_END)) {
       best = node;
       if (addr >= load<u64>(node, VMA_START)) break;
-      node = load<u32>(node, VMA_LEFT);
+      node = load<u32>(node, offsetof<Vma>("left"));
     } else {
-      node = load<u32>(node, VMA_RIGHT);
+      node = load<u32>(node, offsetof<Vma>("right"));
     }
   }
   if (best) mm.vmaCache = <u32>best;
   return vmaAt(best);
 }
 
-/** The vma that holds addr, or null. */
+/** Returns the vma that covers addr, or none (vma_lookup). */
 @inline
 export function vmaLookup(mm: Mm, addr: u64): Vma {
   const vma = findVmaFrom(mm, addr);
-  return exists(vma) && vma.start <= addr ? vma : vmaAt(0);
+  return exists(vma) && vma.start <= addr ? vma : none<Vma>();
 }
 
 /**
- * The walk over the vmas of a range: the first vma that has a part of [cursor, end), or null.
+ * Returns the first vma that covers a part of [cursor, end), or none. The walk over the vmas of a range is:
  *
  *   for (let vma = vmaInRange(mm, cursor, end); exists(vma); vma = vmaInRange(mm, cursor, end)) {
- *     if (vma.start > cursor) …             // a hole before it
- *     …                                     // the part [max(cursor, vma.start), min(vma.end, end))
+ *     if (vma.start > cursor) …             // a hole before the vma
+ *     …                                     // its part: [max(cursor, vma.start), min(vma.end, end))
  *     cursor = min(vma.end, end);
  *   }
  *
- * Afterwards a cursor below `end` says that the range ends in a hole. The body may split, merge and replace vmas.
+ * A cursor below `end` afterwards means that the range ends in a hole. The body may split and merge vmas.
  */
 export function vmaInRange(mm: Mm, cursor: u64, end: u64): Vma {
-  if (cursor >= end) return vmaAt(0);
+  if (cursor >= end) return none<Vma>();
   const vma = findVmaFrom(mm, cursor);
-  return exists(vma) && vma.start < end ? vma : vmaAt(0);
+  return exists(vma) && vma.start < end ? vma : none<Vma>();
 }
 
-/** Links a vma into its mm. It overlaps no other. */
+/** Links a vma, which overlaps no other, into the treap and list of its mm. */
 export function vmaInsert(mm: Mm, vma: Vma): void {
   const next = findVmaFrom(mm, vma.start);
   assert(!exists(next) || next.start >= vma.end, "vmaInsert: vmas overlap");
@@ -195,26 +195,27 @@ export function vmaInsert(mm: Mm, vma: Vma): void {
   treeInsert(mm, vma);
 }
 
+/** Links a vma into the treap: above the first node of lower priority, whose subtree it divides. */
 function treeInsert(mm: Mm, vma: Vma): void {
   const rank = priority(vma.ptr);
-  let at = changetype<usize>(mm) + MM_VMA_ROOT;
+  let at = changetype<usize>(mm) + offsetof<Mm>("vmaRoot");
   let node: usize = load<u32>(at);
   while (node && priority(node) >= rank) {
-    at = node + (vma.start < load<u64>(node, VMA_START) ? VMA_LEFT : VMA_RIGHT);
+    at = node + (vma.start < load<u64>(node, VMA_START) ? offsetof<Vma>("left") : offsetof<Vma>("right"));
     node = load<u32>(at);
   }
   store<u32>(at, <u32>vma.ptr);
-  // What hung there is parted into what lies left and right of the new node.
-  let left = vma.ptr + VMA_LEFT;
-  let right = vma.ptr + VMA_RIGHT;
+  // The subtree is divided into the nodes left and right of the new node.
+  let left = vma.ptr + offsetof<Vma>("left");
+  let right = vma.ptr + offsetof<Vma>("right");
   while (node) {
     if (load<u64>(node, VMA_START) < vma.start) {
       store<u32>(left, <u32>node);
-      left = node + VMA_RIGHT;
+      left = node + offsetof<Vma>("right");
       node = load<u32>(left);
     } else {
       store<u32>(right, <u32>node);
-      right = node + VMA_LEFT;
+      right = node + offsetof<Vma>("left");
       node = load<u32>(right);
     }
   }
@@ -222,24 +223,24 @@ function treeInsert(mm: Mm, vma: Vma): void {
   store<u32>(right, 0);
 }
 
-/** Takes a vma out of its mm's tree and list. */
+/** Takes a vma out of the treap and list of its mm. */
 export function vmaRemove(mm: Mm, vma: Vma): void {
-  let at = changetype<usize>(mm) + MM_VMA_ROOT;
+  let at = changetype<usize>(mm) + offsetof<Mm>("vmaRoot");
   while (load<u32>(at) != <u32>vma.ptr) {
     const node: usize = load<u32>(at);
     assert(node, "vmaRemove: not in the tree");
-    at = node + (vma.start < load<u64>(node, VMA_START) ? VMA_LEFT : VMA_RIGHT);
+    at = node + (vma.start < load<u64>(node, VMA_START) ? offsetof<Vma>("left") : offsetof<Vma>("right"));
   }
   let left: usize = vma.left;
   let right: usize = vma.right;
   while (left && right) {
     if (priority(left) > priority(right)) {
       store<u32>(at, <u32>left);
-      at = left + VMA_RIGHT;
+      at = left + offsetof<Vma>("right");
       left = load<u32>(at);
     } else {
       store<u32>(at, <u32>right);
-      at = right + VMA_LEFT;
+      at = right + offsetof<Vma>("left");
       right = load<u32>(at);
     }
   }

@@ -1,4 +1,5 @@
-// Taking entries away: what unmapping, DONTNEED and exit have in common.
+// Clearing entries and dropping what they stood for: the common part of munmap, MADV_DONTNEED, truncate and
+// exit.
 
 import {
   PTE_DIRTY,
@@ -12,15 +13,19 @@ import {
 import {
   FOLIO_ANON,
   FOLIO_DIRTY,
+  FOLIO_LARGE,
+  FOLIO_LOCKED,
   FOLIO_LRU,
   FOLIO_RESERVED,
   FOLIO_SHMEM,
   FOLIO_SIZE,
-  HDR_FOLIOS,
-} from "../../abi/struct";
+  FOLIO_SWAP_CACHE,
+} from "../../abi/frame";
+import { HDR_FOLIOS } from "../../abi/header";
 import { header, LARGE_PAGES } from "../base/layout";
+import { DEBUG } from "../base/panic";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
-import { Folio, FOLIO_COUNTS, FOLIO_MARKS, FOLIO_SOLE, folioOf } from "../frame/folio";
+import { Folio, FOLIO_COUNTS, FOLIO_MARKS, FOLIO_SOLE, folioOf, isDevicePfn } from "../frame/folio";
 import { memcgUncharge } from "../frame/memcg";
 import { clearFolio, putPage } from "../frame/page-alloc";
 import { freeGroup } from "../frame/page-free";
@@ -29,7 +34,7 @@ import { dropLeaf, freeTables, isHuge, leafTable, slotOf, slotsEnd, spanEnd } fr
 import { Mm } from "./mm";
 import { dropUnmapped, swapPut } from "./swap";
 
-/** Counts a page of an mm in or out, by kind. hugetlb pages are not counted. */
+/** Adds `by` to the number of pages of an mm, by the page's kind. hugetlb pages do not count. */
 @inline
 export function addRss(mm: Mm, folio: Folio, by: i32): void {
   if (folio.has(FOLIO_RESERVED)) return;
@@ -38,7 +43,7 @@ export function addRss(mm: Mm, folio: Folio, by: i32): void {
   else mm.rssFile += by;
 }
 
-/** One entry less names the page, and its reference goes. The page may be free afterwards. */
+/** Drops a mapping of a page with its reference, which may free the page. */
 @inline
 export function unmapPage(pfn: u32, folio: Folio): void {
   folio.maps--;
@@ -46,12 +51,12 @@ export function unmapPage(pfn: u32, folio: Folio): void {
   putPage(pfn);
 }
 
-/** One entry less names each part of a large folio. */
+/** Drops a mapping of each part of a large folio. */
 export function unmapLarge(head: u32): void {
   for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) unmapPage(pfn, folioOf(pfn));
 }
 
-/** Undoes what an entry that was just cleared stood for. */
+/** Drops what an entry stood for that the caller has cleared. */
 export function zapPte(mm: Mm, pte: u64): void {
   const pfn = ptePfn(pte);
   if (ptePresent(pte)) {
@@ -74,7 +79,7 @@ export function zapPte(mm: Mm, pte: u64): void {
     mm.rssSwap--;
     swapPut(pfn);
   } else if (kind == PTE_KIND_DEVICE_EXCLUSIVE) {
-    // The entry kept its reference, but no mapping.
+    // The entry had a reference, but no mapping.
     const folio = folioOf(pfn);
     addRss(mm, folio, -1);
     dropUnmapped(pfn, folio);
@@ -83,8 +88,22 @@ export function zapPte(mm: Mm, pte: u64): void {
 }
 
 /**
- * Clears the entries from `at` on as long as their pages are this mm's alone: present, anonymous, in RAM, sole, charged as
- * the mm is. Their frames go back by bitmap words. Returns the first entry that is not so, for zapPte().
+ * Tells whether zapPte() would free the page of an entry and change nothing else: what zapSole() finds with
+ * masks.
+ */
+function isOurs(mm: Mm, pte: u64): bool {
+  const pfn = ptePfn(pte);
+  const folio = folioOf(pfn);
+  if (!ptePresent(pte) || pteFlags(pte) & PTE_SPECIAL || isDevicePfn(pfn)) return false;
+  if (!folio.has(FOLIO_ANON) || folio.has(FOLIO_LARGE | FOLIO_SWAP_CACHE | FOLIO_LOCKED | FOLIO_RESERVED))
+    return false;
+  return folio.refcount == 1 && folio.mapcount == 1 && folio.memcg == mm.memcg;
+}
+
+/**
+ * Clears the entries from `at` on whose pages are this mm's alone: present, anonymous, in RAM, sole, and
+ * charged to the mm's group. Their frames are freed by bitmap words. Returns the address of the first other
+ * entry, which zapPte() handles.
  */
 function zapSole(mm: Mm, at: usize, last: usize): usize {
   const folios = header(HDR_FOLIOS);
@@ -99,6 +118,7 @@ function zapSole(mm: Mm, at: usize, last: usize): usize {
     const folio = changetype<Folio>(folios + pfn * FOLIO_SIZE);
     if ((folio.counts & (FOLIO_COUNTS | 0xff000000)) != sole) break;
     if ((folio.flags & ~FOLIO_MARKS) != (FOLIO_ANON | FOLIO_LRU)) break;
+    if (DEBUG) assert(isOurs(mm, pte), "zapSole: zapPte() would do something else");
     store<u64>(at, 0);
     clearFolio(folio);
     if (pfn >> 6 != group) {
@@ -115,7 +135,10 @@ function zapSole(mm: Mm, at: usize, last: usize): usize {
   return at;
 }
 
-/** Clears every entry of [start, end). Huge mappings lie inside it, or outside. */
+/**
+ * Clears all entries of [start, end) and drops what they stood for. No huge mapping crosses an end of the
+ * range.
+ */
 export function zapRange(mm: Mm, start: u64, end: u64): void {
   let next = start;
   while (next < end) {
@@ -134,12 +157,15 @@ export function zapRange(mm: Mm, start: u64, end: u64): void {
       store<u64>(at, 0);
       zapPte(mm, pte);
     }
-    // Where a huge mapping was there is no table, and may be a huge page again.
+    // Without a leaf table the next fault may map a huge page again.
     if (huge) dropLeaf(mm.pgd, addr);
   }
 }
 
-/** Frees the tables that only [start, end) needed, given the neighbours that remain: floor and ceiling of the gap. */
+/**
+ * Frees the page tables that only [start, end) needed; `floor`, `ceiling`: the ends of the gap between its
+ * neighbors.
+ */
 export function freeUnusedTables(mm: Mm, start: u64, end: u64, floor: u64, ceiling: u64): void {
   freeTables(mm.pgd, start, end, floor, ceiling);
 }

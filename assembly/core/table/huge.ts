@@ -1,19 +1,21 @@
-// Huge mappings: leaf tables whose entries belong together, and the huge zero page.
+// Huge mappings: leaf tables whose 512 entries map one large folio, and the huge zero page.
 
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import { PTE_HUGE, PTE_SPECIAL } from "../../uapi/pte";
-import { HDR_HUGE_ZERO, HDR_HUGE_ZERO_MAPS, HDR_ZERO_PFN } from "../../abi/struct";
+import { HDR_HUGE_ZERO, HDR_HUGE_ZERO_MAPS, HDR_ZERO_PFN } from "../../abi/header";
 import { header, LARGE_PAGES, setHeader } from "../base/layout";
 import { makePte, pteFlags } from "../base/pte";
 import { putLarge, zeroLarge } from "../frame/large";
 import { allocLarge } from "../frame/page-alloc";
 import { isHuge } from "./pagetable";
 
-export { headOf, largeMaps, largeRefs, largeShared } from "../frame/large";
-
+/** The bits of an address that lie inside its 2 MiB. */
 export const HUGE_MASK: u64 = <u64>PMD_SIZE - 1;
 
-/** One more huge mapping of the huge zero page: its first pfn. 0 when there is no block for it. */
+/**
+ * Counts a huge mapping of the huge zero page in; the first one makes the page. Returns its first pfn, or 0
+ * without a free block.
+ */
 export function hugeZeroGet(): u32 {
   let zero = header(HDR_HUGE_ZERO);
   if (!zero) {
@@ -26,7 +28,10 @@ export function hugeZeroGet(): u32 {
   return zero;
 }
 
-/** One less. With the last the page goes; what is pinned of it stays until then. */
+/**
+ * Counts a huge mapping of the huge zero page out. The last one frees the page, but for parts that are
+ * pinned.
+ */
 export function hugeZeroPut(): void {
   const maps = header(HDR_HUGE_ZERO_MAPS) - 1;
   setHeader(HDR_HUGE_ZERO_MAPS, maps);
@@ -36,18 +41,21 @@ export function hugeZeroPut(): void {
   putLarge(zero);
 }
 
-/** Is this leaf table a huge mapping of the huge zero page? */
+/** Tells whether a leaf table is a huge mapping of the huge zero page. */
 @inline
 export function isHugeZero(table: usize): bool {
   return isHuge(table) && (load<u32>(table) & PTE_SPECIAL) != 0;
 }
 
-/** Fills an empty leaf table with a huge mapping of the folio at `head`. */
+/** Makes an empty leaf table a huge mapping of the folio at `head`, with these flags (PTE_HUGE is added). */
 export function fillLeaf(table: usize, head: u32, flags: u32): void {
   for (let i: u32 = 0; i < LARGE_PAGES; i++) store<u64>(table + i * 8, makePte(head + i, flags | PTE_HUGE));
 }
 
-/** __split_huge_pmd: the entries of a huge mapping are entries like any. The huge zero page becomes 512 small ones. */
+/**
+ * Makes a huge mapping 512 mappings of single pages (__split_huge_pmd), for the huge zero page: of the zero
+ * page.
+ */
 export function splitLeaf(table: usize): void {
   const zero = isHugeZero(table);
   for (let at = table; at < table + PAGE_SIZE; at += 8) {

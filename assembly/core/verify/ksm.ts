@@ -1,27 +1,19 @@
-// What verify() knows of KSM pages.
+// verify(): KSM pages, nodes and items.
 
-import {
-  FOLIO_ANON,
-  FOLIO_ANON_EXCLUSIVE,
-  FOLIO_KSM,
-  FOLIO_LOCKED,
-  HDR_DEVICE_BASE,
-  HDR_DEVICE_NEXT,
-  HDR_SYSTEM_FRAMES,
-  TABLE_KSM_ITEM,
-  TABLE_KSM_NODE,
-  TABLE_MM,
-} from "../../abi/struct";
+import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_KSM, FOLIO_LOCKED } from "../../abi/frame";
+import { HDR_DEVICE_NEXT } from "../../abi/header";
+import { RESOURCE_KSM_ITEM, RESOURCE_KSM_NODE, RESOURCE_MM } from "../../abi/pool";
 import { header, RESERVED_FRAMES } from "../base/layout";
 import { exists } from "../base/object";
 import { poolHigh, poolObject, poolUsed } from "../base/pool";
 import { Folio, folioOf } from "../frame/folio";
+import { pfnAfter } from "../frame/zone";
 import { isAlive, ksmItemAt, KsmNode, ksmNodeAt, nodeChain } from "../space/ksm-item";
 import { mmOf } from "../space/mm";
-import { linkAt } from "../space/rmap";
+import { linkAt } from "../space/anon-vma";
 import { Vma } from "../space/vma";
 
-/** Does a KSM page's list find its entry at addr of this vma: an item there, of the vma's own mm or of one that it forked from? */
+/** Tells whether the list of a KSM page has an item for addr whose anon_vma lists the vma. */
 export function ksmReaches(folio: Folio, vma: Vma, addr: u64): bool {
   for (let at: usize = ksmNodeAt(folio.index).first; at; at = ksmItemAt(at).next) {
     const item = ksmItemAt(at);
@@ -33,31 +25,28 @@ export function ksmReaches(folio: Folio, vma: Vma, addr: u64): bool {
   return false;
 }
 
-/** A KSM page that is not what it must be, or whose node is not; 0 if there is none. */
+/** Checks all KSM pages, nodes and items. Returns 0, or a page that is broken (1: the number of items is). */
 export function ksmCheck(): u32 {
-  const systemEnd = RESERVED_FRAMES + header(HDR_SYSTEM_FRAMES);
-  for (let pfn = RESERVED_FRAMES; pfn < header(HDR_DEVICE_NEXT); pfn++) {
-    if (pfn == systemEnd) pfn = header(HDR_DEVICE_BASE);
-    if (pfn >= header(HDR_DEVICE_NEXT)) break;
+  for (let pfn = RESERVED_FRAMES; pfn < header(HDR_DEVICE_NEXT); pfn = pfnAfter(pfn)) {
     const folio = folioOf(pfn);
     if (!folio.has(FOLIO_KSM)) continue;
-    // While a migration is open its node may name the destination.
+    // While a migration is open, the node may name the destination.
     const known =
       isAlive(ksmNodeAt(folio.index)) && (ksmNodeAt(folio.index).pfn == pfn || folio.has(FOLIO_LOCKED));
     if (!known || !folio.has(FOLIO_ANON) || folio.has(FOLIO_ANON_EXCLUSIVE)) return pfn;
   }
   let items: u32 = 0;
-  for (let id: u32 = 1; id <= poolHigh(TABLE_KSM_NODE); id++) {
-    const node = ksmNodeAt(poolObject(TABLE_KSM_NODE, id));
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_KSM_NODE); id++) {
+    const node = ksmNodeAt(poolObject(RESOURCE_KSM_NODE, id));
     if (!node.pfn) continue;
     const own = checkNode(node);
     if (own < 0) return node.pfn;
     items += own;
   }
-  return items + looseItems() == poolUsed(TABLE_KSM_ITEM) ? 0 : 1;
+  return items + looseItems() == poolUsed(RESOURCE_KSM_ITEM) ? 0 : 1;
 }
 
-/** How many items without an address space a node's list has; -1 if node or list are broken. */
+/** Returns the number of items without an mm in the list of a node; -1 if the node or its list is broken. */
 function checkNode(node: KsmNode): i32 {
   let chained = false;
   for (let at: usize = load<u32>(nodeChain(node.checksum)); at; at = ksmNodeAt(at).next) {
@@ -72,14 +61,14 @@ function checkNode(node: KsmNode): i32 {
   return chained && length == node.length ? orphans : -1;
 }
 
-/** The items in the lists of address spaces; more than all there are if a list is out of order. */
+/** Returns the number of items in the lists of address spaces; more than exist if a list is out of order. */
 function looseItems(): u32 {
   let n: u32 = 0;
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MM); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MM); id++) {
     const mm = mmOf(id);
     let before: u64 = 0;
     for (let at: usize = exists(mm) ? <usize>mm.ksmItems : 0; at; at = ksmItemAt(at).mmNext) {
-      if (ksmItemAt(at).mm != id || ksmItemAt(at).address <= before) return poolUsed(TABLE_KSM_ITEM) + 1;
+      if (ksmItemAt(at).mm != id || ksmItemAt(at).address <= before) return poolUsed(RESOURCE_KSM_ITEM) + 1;
       before = ksmItemAt(at).address;
       n++;
     }

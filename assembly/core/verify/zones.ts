@@ -1,51 +1,62 @@
-// verify(), of frames and tables of objects: free lists, swap slots, memory cgroups, pools.
+// verify(): frames and pools. What is left of the counts, free frames, swap slots, memory cgroups.
 
+import { MIGRATE_PFN_VALID } from "../../uapi/pfn";
+import { FOLIO_ANON_EXCLUSIVE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SWAP_CACHE } from "../../abi/frame";
+import { HDR_DEVICE_NEXT, HDR_EXTERNAL_REFS, HDR_HUGE_ZERO, HDR_ZERO_PFN } from "../../abi/header";
+import { MEMCG_USAGE } from "../../abi/object";
+import { POOL_COUNT, POOL_FREE, POOL_HIGH, RESOURCE_MEMCG, RESOURCE_MIGRATION } from "../../abi/pool";
 import {
-  FOLIO_ANON_EXCLUSIVE,
-  FOLIO_FREE,
-  FOLIO_SWAP_CACHE,
-  HDR_DEVICE_BASE,
-  HDR_DEVICE_NEXT,
-  HDR_SYSTEM_FRAMES,
-  HDR_VERIFY_A,
-  HDR_VERIFY_B,
-  HDR_VERIFY_C,
-  HDR_VERIFY_CODE,
-  HDR_VERIFY_MM,
-  MEMCG_USAGE,
-  POOL_FREE,
-  POOL_HIGH,
-  SWAP_ZONE,
-  TABLE_MEMCG,
-  TABLE_POOLS,
   VERIFY_EXCLUSIVE,
   VERIFY_FREE_LIST,
+  VERIFY_LOCKED,
+  VERIFY_MAPCOUNT,
   VERIFY_MEMCG,
-  VERIFY_OK,
   VERIFY_POOL,
   VERIFY_REFCOUNT,
   VERIFY_RMAP,
-  ZONE_COUNT,
-} from "../../abi/struct";
-import { header, pool, RESERVED_FRAMES, setHeader, setHeaderF64 } from "../base/layout";
+} from "../../abi/verify";
+import { SWAP_ZONE, ZONE_COUNT } from "../../abi/zone";
+import { header, LARGE_PAGES, pool, RESERVED_FRAMES } from "../base/layout";
+import { exists } from "../base/object";
 import { poolHigh, poolUsed } from "../base/pool";
 import { folioOf } from "../frame/folio";
 import { memcgOf } from "../frame/memcg";
-import { blockOf, zoneOf } from "../frame/zone";
+import { blockOf, pfnAfter, zoneOf } from "../frame/zone";
+import { commandsHold } from "../operation/cmd";
+import { migrationOf, pagesOf } from "../space/migration";
 import { swapSlotOf } from "../space/swap";
+import { broken } from "./broken";
 
-/** Notes the first broken invariant. */
-export function broken(code: u32, mm: u32, a: u64, b: u64 = 0, c: u64 = 0): void {
-  if (header(HDR_VERIFY_CODE) != VERIFY_OK) return;
-  setHeader(HDR_VERIFY_CODE, code);
-  setHeader(HDR_VERIFY_MM, mm);
-  setHeaderF64(HDR_VERIFY_A, a);
-  setHeaderF64(HDR_VERIFY_B, b);
-  setHeaderF64(HDR_VERIFY_C, c);
+/** Checks the counts that are left when each entry has taken its share. `busy`: pages may be locked. */
+export function checkFolios(busy: bool): void {
+  let left: u64 = 0;
+  let cached: u64 = 0;
+  for (let pfn = RESERVED_FRAMES; pfn < header(HDR_DEVICE_NEXT); pfn = pfnAfter(pfn)) {
+    const folio = folioOf(pfn);
+    if (folio.mapcount) broken(VERIFY_MAPCOUNT, 0, pfn, 0, folio.maps);
+    if (folio.has(FOLIO_FREE) ? folio.refcount != 0 : folio.refcount > 0xfff000)
+      broken(VERIFY_REFCOUNT, 0, pfn, 0, folio.refs);
+    if (folio.has(FOLIO_LOCKED) && !busy) broken(VERIFY_LOCKED, 0, pfn);
+    left += folio.refcount;
+    if (folio.has(FOLIO_SWAP_CACHE)) cached++;
+  }
+  checkSlots();
+  left += folioOf(header(HDR_ZERO_PFN)).refcount - 1;
+  let explained: u64 =
+    header(HDR_EXTERNAL_REFS) + commandsHold() + cached + (header(HDR_HUGE_ZERO) ? LARGE_PAGES : 0);
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MIGRATION); id++) {
+    const m = migrationOf(id);
+    if (!exists(m)) continue;
+    for (let i: u32 = 0; i < m.npages; i++)
+      if (m.source(i) & (<u32>MIGRATE_PFN_VALID)) explained += pagesOf(m.source(i));
+  }
+  if (left != explained) broken(VERIFY_REFCOUNT, 0, 0, explained, left);
 }
 
-/** Swap slots, when the entries have taken their shares: none is left, and none is unused and not free. */
-export function checkSlots(): void {
+/**
+ * Checks swap slots, when each entry has taken its share: no reference is left, and the swap cache agrees.
+ */
+function checkSlots(): void {
   const zone = zoneOf(SWAP_ZONE);
   for (let slot = zone.pfnFirst; slot < zone.pfnEnd; slot++) {
     const folio = folioOf(slot);
@@ -56,6 +67,7 @@ export function checkSlots(): void {
   }
 }
 
+/** Checks the bitmaps, the numbers of free frames and the queues of freed device pages. */
 export function checkZones(): void {
   for (let id: u32 = 0; id < <u32>ZONE_COUNT; id++) {
     const zone = zoneOf(id);
@@ -79,15 +91,13 @@ export function checkZones(): void {
   }
 }
 
+/** Checks the charge of each memory cgroup. */
 export function checkGroups(): void {
-  for (let id: u32 = 1; id <= poolHigh(TABLE_MEMCG); id++) {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MEMCG); id++) {
     const group = memcgOf(id);
     if (!group) continue;
     let charged: u32 = 0;
-    const systemEnd = RESERVED_FRAMES + header(HDR_SYSTEM_FRAMES);
-    for (let pfn = RESERVED_FRAMES; pfn < header(HDR_DEVICE_NEXT); pfn++) {
-      if (pfn == systemEnd) pfn = header(HDR_DEVICE_BASE);
-      if (pfn >= header(HDR_DEVICE_NEXT)) break;
+    for (let pfn = RESERVED_FRAMES; pfn < header(HDR_DEVICE_NEXT); pfn = pfnAfter(pfn)) {
       if (folioOf(pfn).memcg == id) charged++;
     }
     if (charged != load<u32>(group, MEMCG_USAGE))
@@ -95,9 +105,9 @@ export function checkGroups(): void {
   }
 }
 
-/** used + free list = ids ever handed out. */
+/** Checks that objects in use and free objects add up to the ids ever handed out, in each pool. */
 export function checkPools(): void {
-  for (let table: u32 = 0; table < <u32>TABLE_POOLS; table++) {
+  for (let table: u32 = 0; table < <u32>POOL_COUNT; table++) {
     const p = pool(table);
     let free: u32 = 0;
     const high = load<u32>(p, POOL_HIGH);

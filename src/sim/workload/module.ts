@@ -1,5 +1,6 @@
 /** The workload module (assembly/workload): a WebAssembly instance that makes records, and the memory it makes them in. */
 import binary from "#workload.wasm";
+import { wasmBytes } from "../../engine/wasm-bytes.ts";
 
 /** The exports of assembly/workload/index.ts, where each is described. */
 export interface WorkloadExports {
@@ -46,7 +47,7 @@ export class WorkloadModule {
    * (graphs.ts) keep it below 4 GiB.
    */
   constructor(graph?: { scale: number; edges: number }) {
-    compiled ??= new WebAssembly.Module(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
+    compiled ??= new WebAssembly.Module(wasmBytes(binary));
     this.exports = new WebAssembly.Instance(compiled, {}).exports as unknown as WorkloadExports;
     const { exports } = this;
     const bytes = Math.max(exports.baseBytes(), graph ? exports.graphBytes(graph.scale, graph.edges) : 0);

@@ -74,7 +74,7 @@ onEachBuild("coherent", (test, module) => {
     hmm.close();
   }
 
-  test("the CPU reads and writes the device's pages where they are; the device sees it", () => {
+  test("the CPU reads and writes the device's pages in place, and the device sees the writes", () => {
     const world = make();
     const { hmm, mm, device, mirror, memcg } = world;
     assert.is(device.devmem.coherent, true);
@@ -98,7 +98,7 @@ onEachBuild("coherent", (test, module) => {
     end(world);
   });
 
-  test("hmmRangeFault reports them as any present page, to other owners as well", () => {
+  test("hmmRangeFault reports coherent pages like any present page, to other owners too", () => {
     const world = make();
     const { hmm, mm, mirror } = world;
     const addr = written(mm, 2);
@@ -133,7 +133,7 @@ onEachBuild("coherent", (test, module) => {
     end(world);
   });
 
-  test("only SELECT_DEVICE_COHERENT of their owner collects them", () => {
+  test("only SELECT_DEVICE_COHERENT with their owner collects coherent pages", () => {
     const world = make();
     const { hmm, mm, device, mirror } = world;
     const addr = written(mm, 1);
@@ -158,7 +158,7 @@ onEachBuild("coherent", (test, module) => {
     end(world);
   });
 
-  test("fork shares them; a write copies to system memory, the last owner writes in place", () => {
+  test("fork shares coherent pages; a write copies to system memory, the last owner writes in place", () => {
     const world = make();
     const { mm, device, mirror } = world;
     const addr = written(mm, 2);
@@ -171,14 +171,14 @@ onEachBuild("coherent", (test, module) => {
     mm.write(addr, filled(8));
     assert.is(pageAt(mm, addr), page, "the parent's alone now");
     assert.equal([byteAt(mm, addr), byteAt(child, addr), byteAt(child, addr + PAGE_SIZE)], [8, 9, 2]);
-    // The device's write, too, takes a copy where the page is shared.
+    // A device write to a shared page makes a copy too.
     assert.is(mirror.write(addr + PAGE_SIZE, filled(7)).ret, 0);
     assert.equal([byteAt(mm, addr + PAGE_SIZE), byteAt(child, addr + PAGE_SIZE)], [7, 2]);
     mirror.close();
     end(world);
   });
 
-  test("what several processes share moves for all of them, both ways", () => {
+  test("a page that several processes share moves for all of them, both ways", () => {
     const world = make();
     const { hmm, mm, device, mirror } = world;
     const addr = written(mm, 2);
@@ -194,7 +194,7 @@ onEachBuild("coherent", (test, module) => {
     end(world);
   });
 
-  test("closing the devmem brings every page back; pinned ones keep it", () => {
+  test("closing the devmem brings every page back; pinned pages keep it open", () => {
     const world = make();
     const { hmm, mm, device, mirror } = world;
     const addr = written(mm, 3);
@@ -211,7 +211,7 @@ onEachBuild("coherent", (test, module) => {
     end(world);
   });
 
-  test("a pin for long moves them away first, and says so where it cannot", () => {
+  test("a long-term pin first moves coherent pages away, and throws if it cannot", () => {
     const world = make();
     const { hmm, mm, device, mirror } = world;
     const addr = written(mm, 3);
@@ -275,7 +275,7 @@ onEachBuild("coherent", (test, module) => {
     hmm.close();
   });
 
-  test("exclusive access and restored engines know them", () => {
+  test("exclusive access and restored engines handle coherent pages", () => {
     const world = make();
     const { hmm, mm, mirror, device } = world;
     const addr = written(mm, 2);

@@ -51,7 +51,7 @@ onEachBuild("device-table", (test, module) => {
     hmm.verify();
   });
 
-  test("accesses stop at what is missing", () => {
+  test("accesses stop at the first missing entry", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const table = new DeviceTable(mm);
@@ -70,7 +70,7 @@ onEachBuild("device-table", (test, module) => {
     assert.ok(mm.lookupPte(addr) !== null && hmmPfnToPage(table.lookup(addr)) === mm.lookupPte(addr)!.pfn);
   });
 
-  test("verify compares it with the CPU's table", () => {
+  test("verify() compares a device table with the CPU's table", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * P });

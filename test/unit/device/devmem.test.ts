@@ -24,7 +24,7 @@ const P = PAGE_SIZE;
 const OPS: HmmDevmemOps = { fault: () => VM_FAULT_SIGBUS };
 
 onEachBuild("devmem", (test, module) => {
-  test("add: disjoint ranges, until device memory is out; removed memory is used again", () => {
+  test("add gives disjoint ranges until device memory is used up; removed memory is used again", () => {
     const hmm = makeHmm(module);
     const a = hmmDevmemAdd(hmm, OPS, "a", 4 * MIB);
     const b = hmmDevmemAdd(hmm, OPS, "b", 2 * MIB);
@@ -69,7 +69,7 @@ onEachBuild("devmem", (test, module) => {
     assert.equal(hmm.devmems(), []);
   });
 
-  test("pages: allocated locked, freed through the driver, then allocated again", () => {
+  test("pages are allocated locked, freed through the driver, and allocated again", () => {
     const hmm = makeHmm(module);
     const freed: number[] = [];
     const devmem = hmmDevmemAdd(hmm, { ...OPS, free: (_d, page) => void freed.push(page) }, 1, 2 * MIB);
@@ -88,7 +88,7 @@ onEachBuild("devmem", (test, module) => {
     hmm.verify();
   });
 
-  test("a device knows every page of its memory, the first and the last one too", () => {
+  test("a device knows every page of its memory, from the first to the last", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm, 2 * MIB);
@@ -109,7 +109,7 @@ onEachBuild("devmem", (test, module) => {
     assert.is(known(other), 0);
   });
 
-  test("what a driver does while it serves a fault leaves the access that faulted alone", () => {
+  test("operations of a driver that serves a fault do not disturb the access that faulted", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -154,7 +154,7 @@ onEachBuild("devmem", (test, module) => {
     hmm.verify();
   });
 
-  test("the driver's failures: SIGBUS, out of memory, an exception, a promise, a loop", () => {
+  test("failures of the fault callback: SIGBUS, out of memory, an exception, a promise, a loop", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -184,7 +184,7 @@ onEachBuild("devmem", (test, module) => {
     hmm.verify();
   });
 
-  test("a driver that touches the page it is asked for does not hang", () => {
+  test("a driver that touches the faulting page does not hang", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -221,7 +221,7 @@ onEachBuild("devmem", (test, module) => {
     hmm.verify();
   });
 
-  test("fault-around: one callback may bring the neighbours too", () => {
+  test("one callback may bring back the neighbors too", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -235,13 +235,14 @@ onEachBuild("devmem", (test, module) => {
     hmm.verify();
   });
 
-  // The page of a fault has a reference for that. One more may be its driver's until pages() looks; two are a pin.
+  // The faulting page has one reference for the fault. One more may be its driver's until pages(); two are a
+  // pin.
   for (const [extra, inSetup, inTheEnd] of [
     [0, REASON_NONE, REASON_NONE],
     [1, REASON_NONE, REASON_REFERENCED],
     [2, REASON_PINNED, REASON_PINNED],
   ]) {
-    test(`a fault's page with ${extra} references beside the fault's, and its cluster`, () => {
+    test(`a faulting page with ${extra} references besides the fault's, and its cluster`, () => {
       const hmm = makeHmm(module);
       const mm = hmm.createMm();
       const gpu = new TestGpu(mm);
@@ -275,7 +276,7 @@ onEachBuild("devmem", (test, module) => {
     });
   }
 
-  test("remove brings everything back, and says what it could not", () => {
+  test("remove brings all pages back and reports those that cannot move", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -298,7 +299,7 @@ onEachBuild("devmem", (test, module) => {
     hmm.verify();
   });
 
-  test("what free throws comes out of the call that freed the page", () => {
+  test("an exception of free comes out of the call that freed the page", () => {
     const hmm = makeHmm(module);
     const devmem = hmmDevmemAdd(
       hmm,
@@ -317,7 +318,7 @@ onEachBuild("devmem", (test, module) => {
     hmm.verify();
   });
 
-  test("free may allocate: the page is free by then", () => {
+  test("free may allocate the page, which is already free", () => {
     const hmm = makeHmm(module);
     let again = 0;
     const devmem = hmmDevmemAdd(hmm, { ...OPS, free: (d) => void (again ||= d.allocPage()) }, 1, 2 * MIB);

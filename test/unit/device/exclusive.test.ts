@@ -23,7 +23,9 @@ import { errorOf, makeHmm, pattern, TestGpu } from "../../util/driver.ts";
 
 const P = PAGE_SIZE;
 
-/** What an interval notifier of the whole address space heard: page (from `base` on) and owner. */
+/**
+ * Returns what an interval notifier of the whole address space hears: pages (counted from `base`) and owner.
+ */
 function exclusiveEvents(mm: Mm, base: number): [page: number, owner: unknown][] {
   const heard: [number, unknown][] = [];
   new MmuIntervalNotifier(mm, 0, 2 ** 48, {
@@ -42,7 +44,7 @@ function lend(mm: Mm, addr: number, npages: number, owner?: unknown): ExclusiveP
 }
 
 onEachBuild("exclusive", (test, module) => {
-  test("a page whose mapping goes while devices are told is not lent, and not left locked", () => {
+  test("a page that loses its mapping while devices are told is not lent and not left locked", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * P });
@@ -63,7 +65,7 @@ onEachBuild("exclusive", (test, module) => {
     hmm.verify();
   });
 
-  test("pages are lent: locked and referenced while open, the CPU takes them back afterwards", () => {
+  test("lent pages are locked and referenced until close(), and then a CPU access takes them back", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 8 * P });
@@ -98,7 +100,7 @@ onEachBuild("exclusive", (test, module) => {
     hmm.verify();
   });
 
-  test("a device table holds what is lent until it is taken back", () => {
+  test("a device table maps lent pages until the CPU takes them back", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -118,7 +120,7 @@ onEachBuild("exclusive", (test, module) => {
     hmm.verify();
   });
 
-  test("the lending names its owner, taking back names nobody", () => {
+  test("the event of lending names its owner; the event of taking back names no owner", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -154,7 +156,7 @@ onEachBuild("exclusive", (test, module) => {
     hmm.verify();
   });
 
-  test("nothing is lent beyond a page that cannot be reached; the first one's error is thrown", () => {
+  test("nothing is lent beyond an unreachable page; if that is the first page, its error is thrown", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 8 * P });
@@ -177,7 +179,7 @@ onEachBuild("exclusive", (test, module) => {
     hmm.verify();
   });
 
-  test("a page that somebody has locked is not lent", () => {
+  test("a locked page is not lent", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * P });
@@ -222,7 +224,7 @@ onEachBuild("exclusive", (test, module) => {
     assert.is(hmm.freePages, free);
   });
 
-  test("the write bit that mprotect takes does not come back with the page", () => {
+  test("a page taken back does not get back the write bit that mprotect removed", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: P });
@@ -234,7 +236,7 @@ onEachBuild("exclusive", (test, module) => {
     hmm.verify();
   });
 
-  test("who may not access the page may not when fork, or a forced read, takes it back", () => {
+  test("a process without access has none after fork or a forced read takes the page back", () => {
     for (const forced of [false, true]) {
       const hmm = makeHmm(module);
       const mm = hmm.createMm();
@@ -252,7 +254,7 @@ onEachBuild("exclusive", (test, module) => {
     }
   });
 
-  test("what outlives its mapping is freed by close()", () => {
+  test("close() frees pages that outlive their mapping", () => {
     const hmm = makeHmm(module);
     const free = hmm.freePages;
     const mm = hmm.createMm();
@@ -280,7 +282,7 @@ onEachBuild("exclusive", (test, module) => {
     assert.equal([...m.reasons.subarray(0, 2)], [REASON_NOT_PRESENT, REASON_NOT_PRESENT]);
   });
 
-  test("a callback that throws: nobody gets the pages, and nothing stays locked", () => {
+  test("if a callback throws, no page is lent and none stays locked", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * P });

@@ -27,7 +27,7 @@ onEachBuild("pageIsolate", (test, module) => {
   };
   const pageAt = (mm: Mm, addr: number): number => mm.lookupPte(addr)!.pfn;
 
-  /** Migrates to the device; the reasons of the first two pages. */
+  /** Migrates to the device. Returns the reasons of the first two pages. */
   function reasons(mm: Mm, gpu: TestGpu, addr: number, npages: number, select: number): number[] {
     using _sem = mm.mmapSem.read();
     const end = addr + npages * PAGE_SIZE;
@@ -39,7 +39,7 @@ onEachBuild("pageIsolate", (test, module) => {
     return [...m.result.reasons.slice(0, 2)];
   }
 
-  test("an isolated page stays where it is, each time, until it is put back", () => {
+  test("an isolated page stays in place until it is put back", () => {
     const { hmm, mm, gpu } = make();
     const addr = written(mm);
     const page = pageAt(mm, addr);
@@ -61,7 +61,7 @@ onEachBuild("pageIsolate", (test, module) => {
     hmm.verify();
   });
 
-  test("an isolated page outlives its mapping, and goes when it is put back", () => {
+  test("an isolated page outlives its mapping and is freed when it is put back", () => {
     const { hmm, mm } = make();
     const addr = written(mm);
     const page = pageAt(mm, addr);
@@ -76,7 +76,7 @@ onEachBuild("pageIsolate", (test, module) => {
     hmm.verify();
   });
 
-  test("device pages and a driver's own are on no list", () => {
+  test("device pages and a driver's own pages are on no list", () => {
     const { hmm, mm, gpu } = make();
     const addr = written(mm);
     gpu.toDevice(addr, addr + PAGE_SIZE);
@@ -88,7 +88,7 @@ onEachBuild("pageIsolate", (test, module) => {
     hmm.pagePut(own);
   });
 
-  test("one isolated page keeps a large folio in its place, and the others may still be isolated", () => {
+  test("one isolated page keeps a large folio in place, and the other pages may still be isolated", () => {
     const { hmm, mm, gpu } = make();
     const addr = advised(mm);
     write(mm, addr, 7);
@@ -107,7 +107,7 @@ onEachBuild("pageIsolate", (test, module) => {
     hmm.verify();
   });
 
-  test("MADV_COLLAPSE does not take an isolated page along", () => {
+  test("MADV_COLLAPSE does not collapse an isolated page", () => {
     const { hmm, mm } = make();
     const addr = advised(mm, 2 * PMD);
     mm.munmap(addr, PMD);

@@ -25,7 +25,7 @@ onEachBuild("mirror", (test, module) => {
       update: (_m, action, start, end, event) => void updates.push({ action, start, end, event }),
     });
 
-  test("two mirrors hear each event once, unclipped; one that left hears nothing, and may come back", () => {
+  test("two mirrors hear each event once, unclipped; one unregisters and registers again", () => {
     const mm = makeHmm(module).createMm();
     const addr = mm.mmap({ length: 8 * PAGE_SIZE });
     const [a, b]: [Update[], Update[]] = [[], []];
@@ -52,7 +52,7 @@ onEachBuild("mirror", (test, module) => {
     assert.is(a.length, 2);
   });
 
-  test("the code's name for update is accepted", () => {
+  test("the callback may have the kernel code's name", () => {
     const mm = makeHmm(module).createMm();
     const addr = mm.mmap({ length: PAGE_SIZE });
     let calls = 0;
@@ -62,7 +62,7 @@ onEachBuild("mirror", (test, module) => {
     assert.is(calls, 1);
   });
 
-  test("write protection is told apart from invalidation", () => {
+  test("the action tells write protection from invalidation", () => {
     const mm = makeHmm(module).createMm();
     const addr = mm.mmap({ length: PAGE_SIZE });
     mm.populate(addr, PAGE_SIZE);
@@ -83,7 +83,7 @@ onEachBuild("mirror", (test, module) => {
     );
   });
 
-  test("register: nulls are -EINVAL, locks and classes are checked", () => {
+  test("register: null is -EINVAL; locks and classes are checked", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const mirror = listen([]);
@@ -121,7 +121,7 @@ onEachBuild("mirror", (test, module) => {
     );
   });
 
-  test("the end of the mm: a last update, release once each, unregister afterwards does nothing", () => {
+  test("the end of the mm: a last update and one release for each mirror", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * PAGE_SIZE });
@@ -138,7 +138,7 @@ onEachBuild("mirror", (test, module) => {
       return mirror;
     };
     const first = make("first");
-    // A release callback that itself invalidates, and one that unregisters.
+    // One release callback invalidates, another one unregisters.
     make("second", () => mm.munmap(addr, PAGE_SIZE));
     const third = make("third", () => hmmMirrorUnregister(third));
     mm.close();
@@ -156,7 +156,7 @@ onEachBuild("mirror", (test, module) => {
     hmm.verify();
   });
 
-  test("exit with device pages: released, freed, nothing left", () => {
+  test("exit with device pages: released, freed, nothing in use", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const free = hmm.freePages;
@@ -173,7 +173,7 @@ onEachBuild("mirror", (test, module) => {
     hmm.verify();
   });
 
-  test("what release throws comes out after the mm is closed", () => {
+  test("an exception of release comes out after the mm is closed", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     hmmMirrorRegister(

@@ -17,7 +17,7 @@ import { onEachBuild } from "../../util/builds.ts";
 import { errorOf, makeHmm, TestGpu } from "../../util/driver.ts";
 
 onEachBuild("notifier", (test, module) => {
-  test("hears what overlaps, and nothing else", () => {
+  test("hears exactly the events that overlap its interval", () => {
     const mm = makeHmm(module).createMm();
     const addr = mm.mmap({ length: 8 * PAGE_SIZE });
     mm.populate(addr, 8 * PAGE_SIZE);
@@ -45,7 +45,7 @@ onEachBuild("notifier", (test, module) => {
     assert.is(heard[0].mm, mm);
   });
 
-  test("hears of its first and of its last byte, also if nobody else listens", () => {
+  test("hears events on its first and last byte, even as the only subscription", () => {
     const mm = makeHmm(module).createMm();
     const addr = mm.mmap({ length: 8 * PAGE_SIZE });
     const hears = (start: number, length: number): boolean => {
@@ -86,7 +86,7 @@ onEachBuild("notifier", (test, module) => {
     assert.not(notifier.readRetry(seq));
   });
 
-  test("an event that is ignored does not collide", () => {
+  test("an ignored event does not collide", () => {
     const mm = makeHmm(module).createMm();
     const gpu = new TestGpu(mm);
     const addr = mm.mmap({ length: PAGE_SIZE });
@@ -110,7 +110,7 @@ onEachBuild("notifier", (test, module) => {
     ]);
   });
 
-  test("inside its callback: readBegin and close cannot wait, mmapSem for write neither", () => {
+  test("a callback cannot wait: readBegin, close and mmapSem for write throw", () => {
     const mm = makeHmm(module).createMm();
     const addr = mm.mmap({ length: 2 * PAGE_SIZE });
     mm.populate(addr, 2 * PAGE_SIZE);
@@ -132,7 +132,7 @@ onEachBuild("notifier", (test, module) => {
     notifier.close();
   });
 
-  test("what callbacks throw comes out after the operation is done", () => {
+  test("exceptions of callbacks come out after the operation is complete", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * PAGE_SIZE });
@@ -153,7 +153,7 @@ onEachBuild("notifier", (test, module) => {
     bad("second");
     const both = errorOf(() => mm.munmap(addr + PAGE_SIZE, PAGE_SIZE)) as AggregateError;
     assert.instance(both, AggregateError);
-    // The most recently registered one first.
+    // The most recently registered notifier hears first.
     assert.equal(
       both.errors.map((error: Error) => error.message),
       ["second", "first"],
@@ -162,7 +162,7 @@ onEachBuild("notifier", (test, module) => {
     hmm.verify();
   });
 
-  test("bad intervals, and the end of the mm", () => {
+  test("bad intervals and the end of the mm", () => {
     const hmm = makeHmm(module, { capacities: { notifiers: 1 } });
     const mm = hmm.createMm();
     const ops = { invalidate: (range: MmuNotifierRange) => void events.push(range.event) };
@@ -192,7 +192,7 @@ onEachBuild("notifier", (test, module) => {
     hmm.verify();
   });
 
-  test("a copy on write is heard before it happens", () => {
+  test("the event of a copy on write comes before the copy", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: PAGE_SIZE });

@@ -35,7 +35,7 @@ const bits = (pfns: Uint32Array): string =>
     .join("");
 
 onEachBuild("range", (test, module) => {
-  test("get_pfns looks, fault brings in; done tells whether it still holds", () => {
+  test("get_pfns looks, fault brings pages in; done tells whether the result is still valid", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     new TestGpu(mm);
@@ -58,7 +58,7 @@ onEachBuild("range", (test, module) => {
     hmm.verify();
   });
 
-  test("an invalidation in the middle: invalid, exactly those slots cleared; what only touches is nothing", () => {
+  test("an invalidation inside clears exactly its slots and invalidates the range", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     new TestGpu(mm);
@@ -88,7 +88,7 @@ onEachBuild("range", (test, module) => {
     );
   });
 
-  test("what is refused, in which order, and what the slots hold then", () => {
+  test("refused calls: the order of the checks and the slots afterwards", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 4 * P });
@@ -134,7 +134,7 @@ onEachBuild("range", (test, module) => {
     sem.close();
   });
 
-  test("a failing page: ERROR in its slot, nothing after it", () => {
+  test("a page that fails: ERROR in its slot, nothing after it", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     new TestGpu(mm);
@@ -151,7 +151,7 @@ onEachBuild("range", (test, module) => {
     hmmVmaRangeDone(mm.findVma(addr), range);
   });
 
-  test("device pages: anybody's by default, the named owner's if one is named", () => {
+  test("device pages of any owner by default, of the named owner if one is named", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm, 1 << 21);
@@ -183,7 +183,7 @@ onEachBuild("range", (test, module) => {
     assert.not(hmm.isDevicePage(hmmPfnToPage(pfns[0])));
   });
 
-  test("a callback that throws: the exception comes out, and the range is not tracked", () => {
+  test("if a callback throws, the exception comes out and the range is not tracked", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     let broken = false;
@@ -209,7 +209,7 @@ onEachBuild("range", (test, module) => {
     assert.ok(hmmVmaRangeDone(mm.findVma(addr), range));
   });
 
-  test("an open migration: -EBUSY, or with block an error that names it", () => {
+  test("an open migration: -EBUSY, or with block an error that names the migration", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     new TestGpu(mm);
@@ -230,7 +230,7 @@ onEachBuild("range", (test, module) => {
     assert.not(range.tracked);
   });
 
-  test("hmmRangeFault: several mappings, holes, requests a slot", () => {
+  test("hmmRangeFault: several mappings, holes, a request for each slot", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 4 * P });

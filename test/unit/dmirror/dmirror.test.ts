@@ -46,7 +46,7 @@ scenario(
   },
 );
 
-scenario("an invalidation drops the entries of its range and no other", ({ mm, mirrors: [mirror] }) => {
+scenario("an invalidation drops exactly the entries of its range", ({ mm, mirrors: [mirror] }) => {
   const addr = buffer(mm, 8);
   mirror.read(addr, 8);
   assert.is(mirror.entries, 8);
@@ -56,7 +56,7 @@ scenario("an invalidation drops the entries of its range and no other", ({ mm, m
   assert.equal(result(mirror.read(addr, 8)), [0, 8, 1]);
 });
 
-scenario("a write that fails in the middle has written what comes before", ({ mm, mirrors: [mirror] }) => {
+scenario("a write that fails in the middle has written the bytes before", ({ mm, mirrors: [mirror] }) => {
   const addr = buffer(mm, 4);
   mirror.write(addr, words(2));
   mm.mprotect(addr + 2 * PAGE_SIZE, 2 * PAGE_SIZE, PROT_READ);
@@ -86,21 +86,18 @@ scenario(
   },
 );
 
-scenario(
-  "migrateToSystem moves this device's pages and leaves holes alone",
-  ({ mm, mirrors: [first, second] }) => {
-    const addr = mm.mmap({ length: 6 * PAGE_SIZE });
-    mm.write(addr, words(4));
-    first.migrateToDevice(addr, 2);
-    second.migrateToDevice(addr + 2 * PAGE_SIZE, 1);
-    assert.equal(result(first.migrateToSystem(addr, 6)), [0, 2, 0]);
-    assert.equal(snapshot(first, addr, 6), [WRITE, WRITE, NONE, WRITE, NONE, NONE]);
-    assert.is(mm.rss.anon, 4);
-    assert.is(second.device.devmem.usedPages, 1);
-  },
-);
+scenario("migrateToSystem moves this device's pages and leaves holes", ({ mm, mirrors: [first, second] }) => {
+  const addr = mm.mmap({ length: 6 * PAGE_SIZE });
+  mm.write(addr, words(4));
+  first.migrateToDevice(addr, 2);
+  second.migrateToDevice(addr + 2 * PAGE_SIZE, 1);
+  assert.equal(result(first.migrateToSystem(addr, 6)), [0, 2, 0]);
+  assert.equal(snapshot(first, addr, 6), [WRITE, WRITE, NONE, WRITE, NONE, NONE]);
+  assert.is(mm.rss.anon, 4);
+  assert.is(second.device.devmem.usedPages, 1);
+});
 
-scenario("memory that runs out: what fits has migrated", ({ hmm, mm }) => {
+scenario("when memory runs out, the pages that fit have migrated", ({ hmm, mm }) => {
   const big = mm.mmap({ length: 600 * PAGE_SIZE });
   mm.write(big, words(600));
   using hog = new Dmirror(mm, { deviceMemory: 2 << 20 });
@@ -111,7 +108,7 @@ scenario("memory that runs out: what fits has migrated", ({ hmm, mm }) => {
   hmm.verify();
 });
 
-scenario("failNextAlloc: to the device a page stays", ({ mm, mirrors: [mirror] }) => {
+scenario("failNextAlloc: a page that should move to the device stays", ({ mm, mirrors: [mirror] }) => {
   const addr = buffer(mm, 4);
   mirror.failNextAlloc();
   assert.equal(result(mirror.migrateToDevice(addr, 4)), [-ENOENT, 0, 0]);
@@ -119,21 +116,25 @@ scenario("failNextAlloc: to the device a page stays", ({ mm, mirrors: [mirror] }
   assert.equal(result(mirror.migrateToDevice(addr, 4)), [0, 4, 0], "once");
 });
 
-scenario("failNextAlloc: to system memory it is ENOMEM, and nothing is lost", ({ mm, mirrors: [mirror] }) => {
-  const addr = buffer(mm, 4);
-  mirror.migrateToDevice(addr, 4);
-  mirror.failNextAlloc();
-  assert.equal(result(mirror.migrateToSystem(addr, 4)), [-ENOMEM, 3, 0]);
-  mirror.failNextAlloc();
-  assert.throws(
-    () => mm.load32(addr),
-    (error: unknown) => error instanceof HmmError && error.code === "ENOMEM" && error.faultCode === FAULT_OOM,
-  );
-  same(mm.read(addr, 4 * PAGE_SIZE), words(4));
-});
+scenario(
+  "failNextAlloc: migration to system memory is ENOMEM, and nothing is lost",
+  ({ mm, mirrors: [mirror] }) => {
+    const addr = buffer(mm, 4);
+    mirror.migrateToDevice(addr, 4);
+    mirror.failNextAlloc();
+    assert.equal(result(mirror.migrateToSystem(addr, 4)), [-ENOMEM, 3, 0]);
+    mirror.failNextAlloc();
+    assert.throws(
+      () => mm.load32(addr),
+      (error: unknown) =>
+        error instanceof HmmError && error.code === "ENOMEM" && error.faultCode === FAULT_OOM,
+    );
+    same(mm.read(addr, 4 * PAGE_SIZE), words(4));
+  },
+);
 
 scenario(
-  "two mirrors of one mm on one device never disagree",
+  "two mirrors of one mm on one device always agree",
   ({ hmm, mm, devices: [device], mirrors: [one] }) => {
     using two = new Dmirror(mm, { device });
     const addr = buffer(mm, 8);
@@ -183,7 +184,7 @@ scenario(
   },
 );
 
-scenario("exclusive access fails at the page that cannot be lent", ({ hmm, mm, mirrors: [mirror] }) => {
+scenario("exclusive access fails at a page that cannot be lent", ({ hmm, mm, mirrors: [mirror] }) => {
   const addr = buffer(mm, 4);
   mm.mprotect(addr + 2 * PAGE_SIZE, PAGE_SIZE, PROT_READ);
   assert.equal(result(mirror.exclusive(addr, 4)), [-EFAULT, 0, 0]);
@@ -195,7 +196,7 @@ scenario("exclusive access fails at the page that cannot be lent", ({ hmm, mm, m
   hmm.pageUnlock(pfn);
 });
 
-scenario("pieces are an option, and change nothing but the events", ({ hmm, mm, devices: [device] }) => {
+scenario("the size of pieces changes only the events", ({ hmm, mm, devices: [device] }) => {
   using mirror = new Dmirror(mm, { device, faultPages: 5, migratePages: 7 });
   const addr = buffer(mm);
   const events: number[] = [];
@@ -219,7 +220,7 @@ scenario("pieces are an option, and change nothing but the events", ({ hmm, mm, 
 });
 
 scenario(
-  "the address space goes: commands answer EFAULT, the device lives on",
+  "after the address space ends, commands answer EFAULT and the device still works",
   ({ hmm, devices: [device] }) => {
     const mm = hmm.createMm();
     const mirror = new Dmirror(mm, { device });
@@ -234,7 +235,7 @@ scenario(
   },
 );
 
-scenario("a device of its own goes with its mirror, its pages come back", ({ mm }) => {
+scenario("a mirror's own device closes with the mirror, and its pages come back", ({ mm }) => {
   const addr = buffer(mm, 4);
   const mirror = new Dmirror(mm, { deviceMemory: 2 << 20 });
   assert.equal(result(mirror.migrateToDevice(addr, 4)), [0, 4, 0]);

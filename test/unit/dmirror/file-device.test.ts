@@ -30,7 +30,7 @@ function filled(hmm: Hmm, npages: number): HmmFile {
 }
 
 scenario(
-  "the device reads and writes shared pages, which are the file's",
+  "the device reads and writes shared pages, which are the file's own",
   ({ hmm, mm, mirrors: [mirror] }) => {
     using file = filled(hmm, 4);
     const addr = mm.mmap({ file, length: 4 * PAGE_SIZE });
@@ -48,36 +48,33 @@ scenario(
   },
 );
 
-scenario(
-  "file pages do not migrate, private copies of them do",
-  ({ hmm, mm, devices, mirrors: [mirror] }) => {
-    using file = filled(hmm, 4);
-    const shared = mm.mmap({ file, length: 4 * PAGE_SIZE });
-    const copy = mm.mmap({ file, length: 4 * PAGE_SIZE, flags: MAP_PRIVATE });
-    mm.read(shared, 3 * PAGE_SIZE);
-    mm.store32(shared, 7);
-    mm.read(copy, 4 * PAGE_SIZE);
-    mm.store32(copy + PAGE_SIZE, 8);
-    {
-      using _sem = mm.mmapSem.read();
-      const end = shared + 4 * PAGE_SIZE;
-      using m = migrateVmaSetup({ vma: mm.findVma(shared), start: shared, end, owner: devices[0] });
-      devices[0].devmem.allocPages(m.src, m.dst);
-      assert.is(m.pages(), 0);
-      assert.equal([...m.reasons], [FILE, FILE, FILE, FILE]);
-    }
-    hmm.verify();
-    assert.equal(result(mirror.migrateToDevice(shared, 4)), [-ENOENT, 0, 0]);
-    assert.equal(result(mirror.migrateToDevice(copy, 4)), [-ENOENT, 0, 0]);
-    assert.equal(snapshot(mirror, copy, 4), [READ, LOCAL | WRITE, READ, READ]);
-    hmm.verify();
-    file.truncate(0);
-    assert.is(devices[0].devmem.usedPages, 0, "they go with their file's end");
-    assert.equal(result(mirror.read(copy, 1)), [-EFAULT, 0, 0]);
-  },
-);
+scenario("file pages do not migrate, their private copies do", ({ hmm, mm, devices, mirrors: [mirror] }) => {
+  using file = filled(hmm, 4);
+  const shared = mm.mmap({ file, length: 4 * PAGE_SIZE });
+  const copy = mm.mmap({ file, length: 4 * PAGE_SIZE, flags: MAP_PRIVATE });
+  mm.read(shared, 3 * PAGE_SIZE);
+  mm.store32(shared, 7);
+  mm.read(copy, 4 * PAGE_SIZE);
+  mm.store32(copy + PAGE_SIZE, 8);
+  {
+    using _sem = mm.mmapSem.read();
+    const end = shared + 4 * PAGE_SIZE;
+    using m = migrateVmaSetup({ vma: mm.findVma(shared), start: shared, end, owner: devices[0] });
+    devices[0].devmem.allocPages(m.src, m.dst);
+    assert.is(m.pages(), 0);
+    assert.equal([...m.reasons], [FILE, FILE, FILE, FILE]);
+  }
+  hmm.verify();
+  assert.equal(result(mirror.migrateToDevice(shared, 4)), [-ENOENT, 0, 0]);
+  assert.equal(result(mirror.migrateToDevice(copy, 4)), [-ENOENT, 0, 0]);
+  assert.equal(snapshot(mirror, copy, 4), [READ, LOCAL | WRITE, READ, READ]);
+  hmm.verify();
+  file.truncate(0);
+  assert.is(devices[0].devmem.usedPages, 0, "they go with their file's end");
+  assert.equal(result(mirror.read(copy, 1)), [-EFAULT, 0, 0]);
+});
 
-scenario("a hole of the file takes the device's entries", ({ hmm, mm, mirrors: [mirror] }) => {
+scenario("punching a hole in the file drops the device's entries", ({ hmm, mm, mirrors: [mirror] }) => {
   using file = filled(hmm, 4);
   const addr = mm.mmap({ file, length: 4 * PAGE_SIZE });
   mirror.read(addr, 4);
@@ -89,7 +86,7 @@ scenario("a hole of the file takes the device's entries", ({ hmm, mm, mirrors: [
   assert.equal(snapshot(mirror, addr, 4), [READ, NONE, NONE, NONE]);
 });
 
-scenario("exclusive access is for anonymous pages", ({ hmm, mm, mirrors: [mirror] }) => {
+scenario("exclusive access needs anonymous pages", ({ hmm, mm, mirrors: [mirror] }) => {
   using file = filled(hmm, 4);
   const shared = mm.mmap({ file, length: 4 * PAGE_SIZE });
   assert.equal(result(mirror.exclusive(shared, 1)), [-EOPNOTSUPP, 0, 0]);
@@ -100,10 +97,13 @@ scenario("exclusive access is for anonymous pages", ({ hmm, mm, mirrors: [mirror
   assert.is(mm.rss.anon, 4);
 });
 
-scenario("a read-only mapping of a file is not written", ({ hmm, mm, mirrors: [mirror] }) => {
-  using file = filled(hmm, 1);
-  const addr = mm.mmap({ file, length: PAGE_SIZE, prot: PROT_READ });
-  assert.equal(result(mirror.write(addr, words(1))), [-EPERM, 0, 0]);
-});
+scenario(
+  "the device cannot write through a read-only mapping of a file",
+  ({ hmm, mm, mirrors: [mirror] }) => {
+    using file = filled(hmm, 1);
+    const addr = mm.mmap({ file, length: PAGE_SIZE, prot: PROT_READ });
+    assert.equal(result(mirror.write(addr, words(1))), [-EPERM, 0, 0]);
+  },
+);
 
 scenarios.run("file-device");

@@ -14,7 +14,8 @@ import {
   PAGE_SIZE,
   type HmmEvents,
 } from "../../../src/index.ts";
-import { FOLIO_REFS, FOLIO_SIZE, HDR_FOLIOS } from "../../../assembly/abi/struct.ts";
+import { FOLIO_REFS, FOLIO_SIZE } from "../../../assembly/abi/frame.ts";
+import { HDR_FOLIOS } from "../../../assembly/abi/header.ts";
 import { contextOf } from "../../../src/engine/context.ts";
 import { onEachBuild } from "../../util/builds.ts";
 import { errorOf, makeHmm, MIB, pattern, rejectionOf, TestGpu } from "../../util/driver.ts";
@@ -22,7 +23,7 @@ import { errorOf, makeHmm, MIB, pattern, rejectionOf, TestGpu } from "../../util
 const P = PAGE_SIZE;
 
 onEachBuild("engine", (test, module) => {
-  test("create, createSync, and the filled-in configuration", async () => {
+  test("create, createSync and the complete configuration", async () => {
     const hmm = await Hmm.create({ module, systemMemory: 4 * MIB, deviceMemory: 0, eventLog: 64 });
     assert.is(hmm.config.systemMemory, 4 * MIB);
     assert.is(hmm.config.deviceMemory, 0);
@@ -66,7 +67,7 @@ onEachBuild("engine", (test, module) => {
     assert.is(huge.code, "ENOMEM");
   });
 
-  test("metadata: frames without bytes, for more memory than there is", () => {
+  test("metadata: frames without bytes, for more memory than the machine has", () => {
     const hmm = makeHmm(module, { backing: "metadata", systemMemory: 16 * 2 ** 30, deviceMemory: 2 ** 30 });
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm, 2 ** 30);
@@ -105,7 +106,7 @@ onEachBuild("engine", (test, module) => {
     hmm.verify();
   });
 
-  test("an array never reaches into the next one, whatever was given back before it", () => {
+  test("arrays never overlap, whatever was freed before", () => {
     const hmm = makeHmm(module);
     for (let n = 1; n <= 12; n++) {
       const gap = hmm.pfnArray(6);
@@ -218,7 +219,7 @@ onEachBuild("engine", (test, module) => {
     assert.equal([rest.pagesToDevice, rest.pagesToSystem, rest.pagesCopied, rest.pagesZeroed], [4, 1, 3, 2]);
   });
 
-  test("allocation failure is injected", () => {
+  test("failAllocation makes an allocation fail", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 4 * P });
@@ -264,7 +265,7 @@ onEachBuild("engine", (test, module) => {
     hmm.verify();
   });
 
-  test("close gives everything back", () => {
+  test("close frees everything", () => {
     const hmm = makeHmm(module);
     const free = hmm.freePages;
     const mm = hmm.createMm({ memcg: new Memcg() });
@@ -288,7 +289,7 @@ onEachBuild("engine", (test, module) => {
     assert.is(new HmmError(9999, "x", "").message, "x: E9999");
   });
 
-  test("verify finds a reference that nobody has", () => {
+  test("verify finds a reference without a holder", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: PAGE_SIZE });

@@ -26,7 +26,7 @@ onEachBuild("snapshot", (test, module) => {
     return { hmm, gpu, addr };
   };
 
-  /** Callbacks for scene()'s objects; `log` hears of them. */
+  /** Returns callbacks for scene()'s objects that write to `log`. */
   const attachments = (log: string[], hmm: () => Hmm): RestoreAttachments => ({
     module,
     mirrors: {
@@ -52,7 +52,7 @@ onEachBuild("snapshot", (test, module) => {
     },
   });
 
-  test("files come along, and names that were given are not given again", () => {
+  test("files are in the snapshot, and used names are not used again", () => {
     const hmm = makeHmm(module);
     const file = hmm.createFile({ bytes: 2 * P });
     file.write(0, pattern(2));
@@ -74,7 +74,7 @@ onEachBuild("snapshot", (test, module) => {
     assert.equal(scene().hmm.snapshot(), scene().hmm.snapshot());
   });
 
-  test("an engine goes on from it, as the first one does", () => {
+  test("a restored engine continues like the first", () => {
     const { hmm, gpu, addr } = scene();
     const bytes = hmm.snapshot();
     const log: string[] = [];
@@ -101,7 +101,7 @@ onEachBuild("snapshot", (test, module) => {
     assert.is(log.filter((line) => line === "free").length, 4);
     assert.ok(log.includes("watch"));
     other.verify();
-    // The first one has not noticed.
+    // The first engine is unaffected.
     assert.is(gpu.devmem.usedPages, 4);
     assert.equal(gpu.mm.read(addr, 8 * P), pattern(8));
     hmm.verify();
@@ -109,7 +109,7 @@ onEachBuild("snapshot", (test, module) => {
     other.verify();
   });
 
-  test("an open migration is continued", () => {
+  test("an open migration continues", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 4 * P });
@@ -139,7 +139,7 @@ onEachBuild("snapshot", (test, module) => {
     assert.equal(seen, pattern(4));
   });
 
-  test("what is missing or broken is refused", () => {
+  test("missing or damaged parts are refused", () => {
     const { hmm } = scene();
     const bytes = hmm.snapshot();
     const whole = attachments([], () => hmm);
@@ -157,7 +157,7 @@ onEachBuild("snapshot", (test, module) => {
     assert.instance(refused(bytes.subarray(0, 60), whole), RangeError);
   });
 
-  test("into an array that was used before: the same bytes, and none behind them", () => {
+  test("snapshot(into) writes the same bytes into a used array, and none after them", () => {
     const { hmm, gpu, addr } = scene();
     const fresh = hmm.snapshot();
     const buffer = new Uint8Array(fresh.length + 100).fill(0xa5);
@@ -178,7 +178,7 @@ onEachBuild("snapshot", (test, module) => {
     assert.equal(other.mms()[0].read(addr + 4 * P, P), pattern(8).subarray(4 * P, 5 * P));
   });
 
-  test("an array that is too short is left as it is, and the error says what is needed", () => {
+  test("an array that is too short is unchanged, and the error gives the length needed", () => {
     const { hmm } = scene();
     const { length } = hmm.snapshot();
     const into = new Uint8Array(length - 1).fill(0xa5);
@@ -187,7 +187,7 @@ onEachBuild("snapshot", (test, module) => {
     assert.ok(into.every((byte) => byte === 0xa5));
   });
 
-  test("not inside a callback", () => {
+  test("a callback cannot take a snapshot", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: P });
@@ -198,7 +198,7 @@ onEachBuild("snapshot", (test, module) => {
     assert.not(error instanceof HmmError);
   });
 
-  test("arrays of the first engine do not occupy the arena of the second", () => {
+  test("arrays of the first engine take no room in the second engine's arena", () => {
     const hmm = makeHmm(module, { arena: 65536 });
     hmm.pfnArray(15000);
     const other = Hmm.restore(hmm.snapshot(), { module });

@@ -1,5 +1,5 @@
 import * as assert from "uvu/assert";
-import { HDR_ARENA } from "../../../assembly/abi/struct.ts";
+import { HDR_ARENA } from "../../../assembly/abi/header.ts";
 import { boot, checkConfig } from "../../../src/engine/config.ts";
 import { bindExports } from "../../../src/engine/wasm.ts";
 import { onEachBuild } from "../../util/builds.ts";
@@ -26,7 +26,7 @@ onEachBuild("wasm", (test, module) => {
     assert.instance(error.cause, WebAssembly.RuntimeError);
   });
 
-  test("engines of one module do not share anything", () => {
+  test("engines of one module share nothing", () => {
     const [a, b] = [makeHmm(module), makeHmm(module)];
     const mm = a.createMm();
     mm.write(mm.mmap({ length: 4096 }), Uint8Array.of(1));

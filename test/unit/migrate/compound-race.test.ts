@@ -1,4 +1,4 @@
-/** What takes the place of a huge page while that is on its way to a device. */
+/** The page that takes the place of a huge page while the huge page migrates to a device. */
 import * as assert from "uvu/assert";
 import {
   Hmm,
@@ -14,9 +14,9 @@ import { advised, AT, byteAt, MIB, PAGES, PMD, write } from "../../util/huge.ts"
 
 const SELECT = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND;
 
-onEachBuild("a huge page that was let go of on its way", (test, module) => {
+onEachBuild("a huge page that is dropped while it migrates", (test, module) => {
   for (const what of ["the huge zero page", "another huge page"]) {
-    test(`falls apart for single destinations; ${what} in its place stays huge`, () => {
+    test(`is split for single destinations; ${what} in its place stays huge`, () => {
       const hmm = Hmm.createSync(module, { systemMemory: 16 * MIB, deviceMemory: 8 * MIB });
       const mm = hmm.createMm();
       const owner = {};

@@ -32,7 +32,7 @@ const TO_SYSTEM = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | MIGRATE_VMA_SELECT_COMPOUN
 const UNIT = (MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND) >>> 0;
 const PAGE_UNIT = (UNIT | MIGRATE_PFN_VALID) >>> 0;
 
-/** An engine, a process and a device that moves huge pages as one. */
+/** An engine, a process, and a device that moves huge pages as one. */
 class World {
   readonly hmm: Hmm;
   readonly mm: Mm;
@@ -79,7 +79,7 @@ class World {
     return m;
   }
 
-  /** Whether the entry of a page is a part of a huge mapping. */
+  /** Whether the entry of a page is part of a huge mapping. */
   huge(addr = AT): boolean {
     return ((this.mm.lookupPte(addr)?.flags ?? 0) & 0x10000000) !== 0;
   }
@@ -120,7 +120,7 @@ onEachBuild("migration of huge pages as one", (test, module) => {
     assert.equal([devmem.usedPages, w.freed, w.huge()], [0, PAGES, true]);
   });
 
-  test("a migration that is given up leaves the huge page as it was", () => {
+  test("a migration that is given up leaves the huge page unchanged", () => {
     for (const run of [false, true]) {
       const w = new World(module);
       advised(w.mm);
@@ -136,7 +136,7 @@ onEachBuild("migration of huge pages as one", (test, module) => {
     }
   });
 
-  test("an untouched 2 MiB, and the huge zero page, become huge device pages", () => {
+  test("an untouched 2 MiB and the huge zero page become huge device pages", () => {
     for (const touched of [false, true]) {
       const w = new World(module);
       advised(w.mm);
@@ -159,13 +159,13 @@ onEachBuild("migration of huge pages as one", (test, module) => {
     }
   });
 
-  test("a device without a free block gets 512 pages, and the source is split; with fewer the rest stays", () => {
+  test("a device without a free block takes single pages of the split source; the rest stays", () => {
     for (const left of [PAGES, 100]) {
       const w = new World(module);
       advised(w.mm);
       w.fill();
       const taken: number[] = [];
-      // One page of each block, and then all but `left`.
+      // First one page of each block, then all pages but `left`.
       while (w.devmem.freePages > left) taken.push(w.devmem.allocPage());
       if (left === PAGES) {
         taken.push(w.devmem.allocPage());
@@ -183,7 +183,7 @@ onEachBuild("migration of huge pages as one", (test, module) => {
     }
   });
 
-  test("fork: both processes' huge mappings wait, and both come back", () => {
+  test("fork: the huge mappings of both processes wait and come back", () => {
     const w = new World(module);
     advised(w.mm);
     w.fill();
@@ -199,7 +199,7 @@ onEachBuild("migration of huge pages as one", (test, module) => {
     w.check();
   });
 
-  test("fork of a huge device page; a part of it unmapped, protected, moved: the rest comes back page by page", () => {
+  test("a huge device page that is shared or changed in part comes back page by page", () => {
     const w = new World(module);
     advised(w.mm);
     w.fill();
@@ -221,7 +221,7 @@ onEachBuild("migration of huge pages as one", (test, module) => {
     w.hmm.verify();
   });
 
-  test("MADV_FREE leaves a huge device page alone, MADV_DONTNEED frees it", () => {
+  test("MADV_FREE does not change a huge device page, MADV_DONTNEED frees it", () => {
     const w = new World(module);
     advised(w.mm);
     w.fill();
@@ -235,7 +235,7 @@ onEachBuild("migration of huge pages as one", (test, module) => {
     assert.is(w.huge(), true);
   });
 
-  test("pages that are held or locked keep the huge page where it is", () => {
+  test("a held or locked part keeps the huge page in place", () => {
     const w = new World(module);
     advised(w.mm);
     w.fill();
@@ -262,7 +262,7 @@ onEachBuild("migration of huge pages as one", (test, module) => {
     w.check();
   });
 
-  test("a large destination for a small page is refused by its order, and goes back", () => {
+  test("a large destination for a small page is refused because of its order, and freed", () => {
     const w = new World(module);
     advised(w.mm, 2 * PMD);
     w.fill();
@@ -281,7 +281,7 @@ onEachBuild("migration of huge pages as one", (test, module) => {
     w.check();
   });
 
-  test("destinations that are no large folio, or a part of one, are EINVAL before anything moves", () => {
+  test("a destination that is no large folio, or a part of one, is EINVAL before anything moves", () => {
     const w = new World(module);
     advised(w.mm);
     w.fill();
@@ -308,7 +308,7 @@ onEachBuild("migration of huge pages as one", (test, module) => {
     w.check();
   });
 
-  test("the device goes away: its huge pages are split and brought back", () => {
+  test("when the device closes, its huge pages are split and brought back", () => {
     const w = new World(module);
     advised(w.mm);
     w.fill();
@@ -320,7 +320,7 @@ onEachBuild("migration of huge pages as one", (test, module) => {
     w.hmm.verify();
   });
 
-  test("an open migration of a huge page: others wait, unmapping and forking it is safe", () => {
+  test("an open migration of a huge page: other users wait; unmapping and forking are safe", () => {
     const w = new World(module);
     advised(w.mm);
     w.fill();

@@ -17,7 +17,7 @@ import { advised, AT, MIB, PMD } from "../../util/huge.ts";
 const TO = AT + 16 * PMD;
 
 onEachBuild("holes of a migration", (test, module) => {
-  test("a page that the memcg refuses leaves the mapping its anon_vma, huge or not", () => {
+  test("a page that the memcg refuses leaves its mapping with an anon_vma, huge or not", () => {
     for (const select of [
       MIGRATE_VMA_SELECT_SYSTEM,
       MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND,
@@ -38,7 +38,7 @@ onEachBuild("holes of a migration", (test, module) => {
         mm.mremap(AT, PMD, PMD, MREMAP_MAYMOVE | MREMAP_FIXED, TO);
         return mm.findVma(TO)!.pgoff;
       };
-      // Memory that never had an anon_vma takes the offset of its new place.
+      // A mapping that never had an anon_vma takes the page offset of its new place.
       assert.is(moved(false), TO / PAGE_SIZE);
       assert.is(moved(true), AT / PAGE_SIZE);
       assert.equal([mm.rss.anon, devmem.usedPages], [0, 0]);

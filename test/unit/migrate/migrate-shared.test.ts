@@ -14,7 +14,7 @@ import { errorOf, makeHmm, pattern, TestGpu } from "../../util/driver.ts";
 
 const P = PAGE_SIZE;
 
-onEachBuild("migrate, several parties", (test, module) => {
+onEachBuild("migrate: shared pages", (test, module) => {
   test("a page of three processes moves for all of them", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
@@ -34,7 +34,7 @@ onEachBuild("migrate, several parties", (test, module) => {
     hmm.verify();
   });
 
-  test("a process that is forked off while a page migrates gets it, moved or not", () => {
+  test("a process forked while a page migrates gets the page, whether it moves or not", () => {
     for (const moves of [true, false]) {
       const hmm = makeHmm(module);
       const mm = hmm.createMm();
@@ -59,7 +59,7 @@ onEachBuild("migrate, several parties", (test, module) => {
     }
   });
 
-  test("a hole under a memory cgroup's limit stays; what is there may come back", () => {
+  test("a hole at a memory cgroup's limit stays; existing pages may come back", () => {
     const hmm = makeHmm(module);
     const memcg = new Memcg({ limit: 2 });
     const mm = hmm.createMm({ memcg });
@@ -77,7 +77,7 @@ onEachBuild("migrate, several parties", (test, module) => {
     hmm.verify();
   });
 
-  test("what a callback throws during setup comes out, and nothing stays open", () => {
+  test("an exception of a callback during setup comes out, and nothing stays open", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: P });
@@ -95,7 +95,7 @@ onEachBuild("migrate, several parties", (test, module) => {
     hmm.verify();
   });
 
-  test("inside another mm's notifier callback mappings cannot be changed, and memory can be read", () => {
+  test("a notifier callback of another mm cannot change mappings and can read memory", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * P });

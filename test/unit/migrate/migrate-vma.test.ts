@@ -32,7 +32,7 @@ onEachBuild("migrateVma", (test, module) => {
     },
   });
 
-  test("the 2018 call, with the driver's arrays and without", () => {
+  test("the call of 2018, with and without the driver's arrays", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -54,7 +54,7 @@ onEachBuild("migrateVma", (test, module) => {
     hmm.verify();
   });
 
-  test("-EINVAL is an answer; nothing to do calls nothing", () => {
+  test("-EINVAL is returned; without pages to move, no callback runs", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -82,7 +82,7 @@ onEachBuild("migrateVma", (test, module) => {
     hmm.verify();
   });
 
-  test("a callback that throws leaves everything as it was", () => {
+  test("a callback that throws leaves everything unchanged", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -106,7 +106,7 @@ onEachBuild("migrateVma", (test, module) => {
     hmm.verify();
   });
 
-  test("callbacks that take their time", async () => {
+  test("asynchronous callbacks", async () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);

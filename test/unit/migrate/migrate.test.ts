@@ -27,7 +27,7 @@ import { errorOf, makeHmm, pattern, TestGpu } from "../../util/driver.ts";
 const P = PAGE_SIZE;
 
 onEachBuild("migrate", (test, module) => {
-  test("there and back, with the bytes, the counts and the device table", () => {
+  test("pages migrate there and back: bytes, counts and device table", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -55,7 +55,7 @@ onEachBuild("migrate", (test, module) => {
     hmm.verify();
   });
 
-  test("across the border of two page tables, whether pages move or stay", () => {
+  test("pages move or stay across the border of two page tables", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -77,7 +77,7 @@ onEachBuild("migrate", (test, module) => {
     assert.equal(mm.read(addr, 8 * P), pattern(8));
   });
 
-  test("destinations that are refused are left as they were", () => {
+  test("refused destinations are unchanged", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -99,7 +99,7 @@ onEachBuild("migrate", (test, module) => {
     assert.equal(mm.read(addr, 4 * P), pattern(4));
   });
 
-  test("given up before pages(): everything is as it was, and the driver has its pages back", () => {
+  test("a migration given up before pages() changes nothing, and the driver gets its pages back", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -120,7 +120,7 @@ onEachBuild("migrate", (test, module) => {
     hmm.verify();
   });
 
-  test("each page that stays says why", () => {
+  test("each page that stays has a reason", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -183,7 +183,7 @@ onEachBuild("migrate", (test, module) => {
     hmm.verify();
   });
 
-  test("a CPU that meets an open migration is told which", () => {
+  test("an access that meets an open migration throws an error that names the migration", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * P });
@@ -233,7 +233,7 @@ onEachBuild("migrate", (test, module) => {
       TypeError,
     );
     const m = migrateVmaSetup(args);
-    // A page that is mapped is no destination.
+    // A mapped page is no destination.
     m.dst[0] = migratePfn(mm.lookupPte(addr + P)!.pfn);
     const error = errorOf(() => m.pages()) as HmmError;
     assert.is(error.code, "EINVAL");
@@ -244,9 +244,9 @@ onEachBuild("migrate", (test, module) => {
     assert.match(errorOf(() => m.pages())!.message, /called twice/);
     m.finalize();
     m.finalize();
-    assert.match(errorOf(() => m.src)!.message, /finalised/);
-    assert.match(errorOf(() => m.pages())!.message, /finalised/);
-    assert.match(errorOf(() => gpu.table.mapMigrated(m))!.message, /finalised/);
+    assert.match(errorOf(() => m.src)!.message, /finalized/);
+    assert.match(errorOf(() => m.pages())!.message, /finalized/);
+    assert.match(errorOf(() => gpu.table.mapMigrated(m))!.message, /finalized/);
     const bad = migrateVmaSetup({ ...args, start: addr + P, end: addr + 2 * P });
     bad.dst[0] = 0x80000007;
     bad.finalize();
@@ -279,7 +279,7 @@ onEachBuild("migrate", (test, module) => {
     hmm.verify();
   });
 
-  test("mremap between pages() and finalize(): the entries have moved, and name pages again", () => {
+  test("mremap between pages() and finalize(): the entries move and name pages again", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);

@@ -141,7 +141,7 @@ onEachBuild("misuse of migrations", (test, module) => {
         () => all.hmm.pagePut(page),
         /EINVAL: page must be a page in use with a reference of yours/,
       );
-      assert.throws(() => all.hmm.pageUnlock(page), /EINVAL: page must be a page in use that is locked/);
+      assert.throws(() => all.hmm.pageUnlock(page), /EINVAL: page must be a page in use that you have locked/);
     }
     m.finalize();
     sem.close();

@@ -1,4 +1,7 @@
-/** BFS and PageRank against a plain implementation of the same graph, written from the definitions with big integers. */
+/**
+ * BFS and PageRank against a plain implementation of the same graph, written from the definitions with big
+ * integers.
+ */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { openWorkload } from "../../../src/sim/workload/index.ts";
@@ -123,7 +126,7 @@ test("pagerank reads every vertex's row, neighbors and their ranks, and swaps th
   assert.equal(places, expected);
 });
 
-test("a graph with too many edges is refused", () => {
+test("refuses a graph with too many edges", () => {
   assert.throws(() => openWorkload("bfs:scale=27,edges=1024"), /edges: 536870912 is the limit/);
 });
 

@@ -77,7 +77,8 @@ test("stream: copy, scale, add and triad read and write a, b and c as McCalpin's
 });
 
 test("stencil2d: the one inner point of a 3 × 3 square, from its neighbors", () => {
-  // Two arrays of 9 points of 8 bytes. The point is 1 × 24 + 8 = 32; its neighbors lie 24 above and below, 8 aside.
+  // Two arrays of 9 points of 8 bytes. The point is 1 × 24 + 8 = 32; its neighbors lie 24 above and below, 8
+  // aside.
   const around = (a: number, b: number): string[] => [
     ...[8, 24, 40, 32, 56].map((offset) => `L ${a}+${offset}`),
     `S ${b}+32`,
@@ -108,7 +109,7 @@ test("matmul: rows of A times columns of B, and by tiles", () => {
   assert.equal(places(`matmul:size=96,tile=2,${options}`), tile);
 });
 
-test("gups: so many updates of whole words, all over the table, the same for the same seed", () => {
+test("gups: the given number of updates of words all over the table, the same for the same seed", () => {
   const spec = "gups:size=1MiB,updates=20000,seed=7";
   const found = records(spec).filter(({ kind }) => kind === "M");
   assert.is(found.length, 20000);
@@ -166,7 +167,7 @@ test("zipf: ranks appear in proportion to their powers, below the table's limit 
   }
 });
 
-test("zipf: exponent 0 makes all pieces alike; writes is the share of stores", () => {
+test("zipf: exponent 0 makes all pieces equally likely; writes is the share of stores", () => {
   const found = records("zipf:size=400KiB,accesses=100000,exponent=0,writes=25%").filter(
     ({ kind }) => kind.length === 1,
   );
@@ -196,8 +197,8 @@ test("hashjoin: R is read once and fills every second bucket at most once; S is 
 });
 
 test("kvcache: a prompt is written, a step reads the context and writes a token, layer by layer", () => {
-  // A token is 1 head × 8 numbers × 2 bytes = 16 bytes a layer, a block of 2 tokens 32. The prompt has 1 or 2 tokens,
-  // as the seed draws: its size says which. The next token stands right after it.
+  // A token is 1 head × 8 numbers × 2 bytes = 16 bytes a layer, a block of 2 tokens 32. The prompt has 1 or 2
+  // tokens, as the seed draws: its size says which. The next token stands right after it.
   const spec = "kvcache:layers=2,requests=1,prompt=1,output=1,heads=1,dim=8,block=2,size=4KiB";
   const layer = 1024; // 4 KiB are 32 blocks in each of two layers, keys and values apart
   const pair = (kind: string, offset: number): string[] => [`${kind} 0+${offset}`, `${kind} 1+${offset}`];
@@ -216,7 +217,7 @@ test("kvcache: a prompt is written, a step reads the context and writes a token,
   assert.equal(decode.slice(4, 8), both("S", prompt));
 });
 
-test("kvcache: when the cache is full the last request moves to the host, and comes back", () => {
+test("kvcache: when the cache is full, the last request moves to the host and comes back", () => {
   const spec = "kvcache:layers=1,requests=6,batch=3,prompt=8,output=8,heads=1,dim=8,block=2,size=1152";
   const open = openWorkload(spec);
   const blocks = [...open.blocks()].length;
@@ -231,7 +232,7 @@ test("kvcache: when the cache is full the last request moves to the host, and co
   assert.is(host.filter(({ kind }) => kind === "L").length, host.filter(({ kind }) => kind === "S").length);
 });
 
-test("a name or a value that there is not is an error that says what there is", () => {
+test("an unknown name or value is an error that lists the known ones", () => {
   const message = (text: string): string => {
     try {
       openWorkload(text);
@@ -253,7 +254,7 @@ test("a name or a value that there is not is an error that says what there is", 
   assert.match(message("stencil2d:size=64"), /give no rows of whole 64-byte grains/);
 });
 
-test("every workload runs with its defaults in small, and names its kernels", () => {
+test("every workload runs with scaled-down defaults and names its kernels", () => {
   for (const name of Object.keys(WORKLOADS)) {
     const { parameters } = WORKLOADS[name];
     const small = ["scale" in parameters ? "scale=6" : "", "accesses" in parameters ? "accesses=999" : ""];

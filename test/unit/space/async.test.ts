@@ -63,7 +63,7 @@ class SlowGpu {
 }
 
 onEachBuild("async", (test, module) => {
-  test("accesses wait for open migrations, and call faultAsync", async () => {
+  test("accesses wait for open migrations and call faultAsync", async () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new SlowGpu(mm);
@@ -86,7 +86,7 @@ onEachBuild("async", (test, module) => {
     hmm.verify();
   });
 
-  test("one page, many waiters: the driver is asked once", async () => {
+  test("many accesses wait for one page: the driver is called once", async () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new SlowGpu(mm);
@@ -144,7 +144,7 @@ onEachBuild("async", (test, module) => {
     hmm.verify();
   });
 
-  test("unmapped while it waits, and closed while it waits", async () => {
+  test("munmap and close while an access waits", async () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const gpu = new SlowGpu(mm);
@@ -202,7 +202,7 @@ onEachBuild("async", (test, module) => {
     assert.ok(hmm.isDevicePage(pfns[0] & 0x7ffffff));
   });
 
-  test("a driver without faultAsync is asked in the ordinary way", async () => {
+  test("a driver without faultAsync gets a synchronous fault", async () => {
     const mm = makeHmm(module).createMm();
     const gpu = new TestGpu(mm);
     const addr = mm.mmap({ length: P });

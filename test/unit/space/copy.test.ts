@@ -1,4 +1,4 @@
-/** Pages that are a multiple of 256 MiB apart are copied in another way than others. */
+/** The core copies pages that are a multiple of 256 MiB apart in a different way. */
 import * as assert from "uvu/assert";
 import {
   Hmm,
@@ -26,7 +26,7 @@ onEachBuild("copies of pages", (test, module) => {
     const distance = (page: number): number =>
       child.lookupPte(start + page * PAGE_SIZE)!.pfn - parent.lookupPte(start + page * PAGE_SIZE)!.pfn;
 
-    // Two other pages, so that the next frame is the right one.
+    // Two more pages, so that the next frame lies 256 MiB away.
     for (const i of [1000, 1001]) child.store32(start + i * PAGE_SIZE, 7);
     child.store32(start, 7);
     assert.is(distance(0), 65536);
@@ -46,7 +46,7 @@ onEachBuild("copies of pages", (test, module) => {
     hmm.close();
   });
 
-  test("device memory begins 4 MiB later where system memory has 128 MiB, and right above it where it has less", () => {
+  test("device memory begins 4 MiB later above 128 MiB of system memory, and right above less", () => {
     for (const [size, pages] of [
       [126 * MIB, 0],
       [128 * MIB, 1024],
@@ -55,7 +55,8 @@ onEachBuild("copies of pages", (test, module) => {
       const callbacks = { free: () => undefined, fault: () => assert.unreachable() };
       const devmem = hmmDevmemAdd(hmm, callbacks, {}, 2 * MIB);
       const page = devmem.allocPage();
-      // Two frames below system memory are nobody's; device memory begins with a huge page's first frame.
+      // The two frames below system memory are unused; device memory begins with the first frame of a huge
+      // page.
       const above = Math.ceil((2 + size / PAGE_SIZE) / 512) * 512;
       assert.is(page, above + pages);
       hmm.verify();

@@ -24,7 +24,7 @@ const P = PAGE_SIZE;
 
 type Event = [event: number, firstPage: number, pages: number];
 
-/** What an interval notifier of the whole address space hears; pages count from `base` on. */
+/** Returns what an interval notifier of the whole address space hears, with pages counted from `base`. */
 function events(mm: Mm, base: number): Event[] {
   const heard: Event[] = [];
   new MmuIntervalNotifier(mm, 0, 2 ** 48, {
@@ -33,7 +33,7 @@ function events(mm: Mm, base: number): Event[] {
   return heard;
 }
 
-/** A file of n pages with the test pattern in it. */
+/** Creates a file of n pages that hold pattern(). */
 function filled(hmm: Hmm, npages: number, kind: "disk" | "shmem" = "disk"): HmmFile {
   const file = hmm.createFile({ kind });
   file.write(0, pattern(npages));
@@ -44,7 +44,7 @@ const resident = (mm: Mm, addr: number, npages: number): string =>
   Array.from({ length: npages }, (_, i) => (mm.lookupPte(addr + i * P) === null ? "." : "x")).join("");
 
 onEachBuild("file-mapping", (test, module) => {
-  test("shared mappings are the file, private ones copy what they write", () => {
+  test("writes of a shared mapping change the file, writes of a private mapping make copies", () => {
     const hmm = makeHmm(module);
     const file = filled(hmm, 4);
     const mm = hmm.createMm();
@@ -82,7 +82,7 @@ onEachBuild("file-mapping", (test, module) => {
     hmm.verify();
   });
 
-  test("MADV_REMOVE punches the hole where the mapping is", () => {
+  test("MADV_REMOVE punches a hole into the file of the mapping", () => {
     const hmm = makeHmm(module);
     const file = filled(hmm, 4);
     const mm = hmm.createMm();
@@ -95,6 +95,81 @@ onEachBuild("file-mapping", (test, module) => {
     assert.is((errorOf(() => mm.madvise(copy, P, MADV_REMOVE)) as HmmError).code, "EACCES");
     assert.is((errorOf(() => mm.madvise(anon, P, MADV_REMOVE)) as HmmError).code, "EINVAL");
     hmm.verify();
+  });
+
+  test("a hole inside the first page of a shmem file unmaps what follows, as in Linux", () => {
+    for (const [offset, length, kept] of [
+      [0, 100, "........"],
+      [0, P - 1, "........"],
+      [100, 100, "x......."],
+      [0, P, ".xxxxxxx"],
+      [P, 100, "xxxxxxxx"],
+    ] as const) {
+      const hmm = makeHmm(module);
+      const file = filled(hmm, 8, "shmem");
+      const mm = hmm.createMm();
+      const shared = mm.mmap({ file, length: 8 * P });
+      const copy = mm.mmap({ file, length: 8 * P, flags: MAP_PRIVATE });
+      for (const addr of [shared, copy]) mm.populate(addr, 8 * P, { write: false });
+      mm.store32(copy + 4 * P, 9);
+      const heard = events(mm, shared);
+      file.punchHole(offset, length);
+      assert.is(resident(mm, shared, 8), kept, `[${offset}, ${offset + length})`);
+      assert.is(resident(mm, copy, 8), `${kept.slice(0, 4)}x${kept.slice(5)}`, "private copies stay");
+      const told = heard.filter(([, first]) => first >= 0 && first < 8).map(([, first, n]) => [first, n]);
+      const first = kept.indexOf(".");
+      const gone = kept.lastIndexOf(".") + 1 - first;
+      assert.equal(told, first < 0 ? [] : [[first, gone]]);
+      const now = pattern(8);
+      now.fill(0, offset, offset + length);
+      assert.equal(file.read(0, 8 * P), now, "the file keeps all but the hole");
+      assert.equal(mm.read(shared, 8 * P), now);
+      hmm.verify();
+      hmm.close();
+    }
+  });
+
+  test("a hole inside the first page of a disk file unmaps nothing", () => {
+    const hmm = makeHmm(module);
+    const file = filled(hmm, 8);
+    const mm = hmm.createMm();
+    const addr = mm.mmap({ file, length: 8 * P });
+    mm.populate(addr, 8 * P, { write: false });
+    const heard = events(mm, addr);
+    file.punchHole(0, 100);
+    assert.is(resident(mm, addr, 8), "xxxxxxxx");
+    assert.equal(heard, []);
+    hmm.verify();
+    hmm.close();
+  });
+
+  test("mremap with the old length 0 makes a second mapping of shared memory", () => {
+    const hmm = makeHmm(module);
+    const file = filled(hmm, 8);
+    const mm = hmm.createMm();
+    const first = mm.mmap({ file, length: 4 * P, offset: 2 * P });
+    const heard = events(mm, first);
+    const second = mm.mremap(first + P, 0, 3 * P, MREMAP_MAYMOVE);
+    assert.equal(heard, [], "nothing moves, so nobody is told");
+    assert.is(mm.vmas().length, 2);
+    assert.equal(mm.read(second, 3 * P), pattern(8).subarray(3 * P, 6 * P));
+    mm.store32(second, 77);
+    assert.is(mm.load32(first + P), 77);
+    const anon = mm.mmap({ length: P, flags: MAP_SHARED | MAP_ANONYMOUS });
+    mm.store32(anon, 5);
+    assert.is(mm.load32(mm.mremap(anon, 0, P, MREMAP_MAYMOVE)), 5);
+    const fixed = first - 64 * P;
+    assert.is(mm.mremap(first, 0, P, MREMAP_MAYMOVE | MREMAP_FIXED, fixed), fixed);
+    assert.is((errorOf(() => mm.mremap(first, 0, P)) as HmmError).code, "ENOMEM", "it cannot stay in place");
+    const copy = mm.mmap({ file, length: P, flags: MAP_PRIVATE });
+    assert.is((errorOf(() => mm.mremap(copy, 0, P, MREMAP_MAYMOVE)) as HmmError).code, "EINVAL");
+    mm.mlock(first, P);
+    const locked = mm.mremap(first, 0, P, MREMAP_MAYMOVE);
+    assert.is(resident(mm, locked, 1), "x", "the second mapping of locked memory is locked and populated");
+    mm.munmap(first, 4 * P);
+    assert.is(mm.load32(second), 77);
+    hmm.verify();
+    hmm.close();
   });
 
   test("msync writes back: entries are clean and write-protected, the next write faults", () => {
@@ -147,7 +222,7 @@ onEachBuild("file-mapping", (test, module) => {
     hmm.verify();
   });
 
-  test("shared anonymous memory is shared with children, and goes with the last of them", () => {
+  test("shared anonymous memory is shared with children and freed with the last of them", () => {
     const hmm = makeHmm(module);
     const free = hmm.freePages;
     const mm = hmm.createMm();
@@ -166,7 +241,7 @@ onEachBuild("file-mapping", (test, module) => {
     hmm.verify();
   });
 
-  test("a file that is closed lives on while it is mapped", () => {
+  test("a closed file exists while it is mapped", () => {
     const hmm = makeHmm(module);
     const free = hmm.freePages;
     const file = filled(hmm, 4);

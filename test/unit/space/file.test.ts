@@ -23,7 +23,7 @@ const P = PAGE_SIZE;
 
 type Event = [event: number, firstPage: number, pages: number];
 
-/** What an interval notifier of the whole address space hears; pages count from `base` on. */
+/** Returns what an interval notifier of the whole address space hears, with pages counted from `base`. */
 function events(mm: Mm, base: number): Event[] {
   const heard: Event[] = [];
   new MmuIntervalNotifier(mm, 0, 2 ** 48, {
@@ -32,7 +32,7 @@ function events(mm: Mm, base: number): Event[] {
   return heard;
 }
 
-/** A file of n pages with the test pattern in it. */
+/** Creates a file of n pages that hold pattern(). */
 function filled(hmm: Hmm, npages: number, kind: "disk" | "shmem" = "disk"): HmmFile {
   const file = hmm.createFile({ kind });
   file.write(0, pattern(npages));
@@ -40,7 +40,7 @@ function filled(hmm: Hmm, npages: number, kind: "disk" | "shmem" = "disk"): HmmF
 }
 
 onEachBuild("file", (test, module) => {
-  test("a file is read and written at any offset, grows, and ends where it ends", () => {
+  test("a file is read and written at any offset, grows, and reads stop at its end", () => {
     const hmm = makeHmm(module);
     const free = hmm.freePages;
     const file = hmm.createFile({ bytes: 3 * P + 10 });
@@ -70,7 +70,7 @@ onEachBuild("file", (test, module) => {
     assert.match(errorOf(() => file.size)!.message, /file\.size: the file is closed/);
   });
 
-  test("beyond the end is SIGBUS; truncate unmaps what lies beyond, private copies too", () => {
+  test("an access beyond the end is SIGBUS; truncate unmaps pages beyond the end, private copies too", () => {
     const hmm = makeHmm(module);
     const file = filled(hmm, 4);
     const mm = hmm.createMm();
@@ -126,7 +126,7 @@ onEachBuild("file", (test, module) => {
     hmm.verify();
   });
 
-  test("new pages are charged: to the writer's group, to the group of whom they are faulted in for", () => {
+  test("new pages are charged to the group of the writer, or of the process that faults them in", () => {
     const hmm = makeHmm(module);
     const memcg = new Memcg({ limit: 4 });
     const mm = hmm.createMm({ memcg });
@@ -152,7 +152,7 @@ onEachBuild("file", (test, module) => {
     hmm.verify();
   });
 
-  test("a snapshot has its files, the restored engine's files() finds them", () => {
+  test("a snapshot contains the files, and the restored engine's files() finds them", () => {
     const hmm = makeHmm(module);
     const file = filled(hmm, 3);
     const mm = hmm.createMm();
@@ -170,7 +170,7 @@ onEachBuild("file", (test, module) => {
     assert.ok(restored.closed);
   });
 
-  test("what runs out, and what may not be", () => {
+  test("errors when something runs out, and refused calls", () => {
     const hmm = makeHmm(module, { capacities: { files: 2 } });
     const other = makeHmm(module);
     const mm = hmm.createMm();
@@ -190,7 +190,7 @@ onEachBuild("file", (test, module) => {
     hmm.verify();
   });
 
-  test("a write that fails makes the file no longer than what it wrote", () => {
+  test("a failed write extends the file only by the bytes written", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const file = hmm.createFile({ bytes: 10 });
@@ -204,7 +204,7 @@ onEachBuild("file", (test, module) => {
     hmm.verify();
   });
 
-  test("what is in an open migration is not changed: EAGAIN names it", () => {
+  test("pages in an open migration are not changed: EAGAIN names the migration", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const file = filled(hmm, 3);
@@ -262,7 +262,7 @@ onEachBuild("file", (test, module) => {
     hmm.verify();
   });
 
-  test("without bytes a file has its pages and its size, and reads as zeros", () => {
+  test("with metadata backing a file has pages and a size, and reads as zeros", () => {
     const hmm = makeHmm(module, { backing: "metadata" });
     const file = filled(hmm, 2);
     const mm = hmm.createMm();

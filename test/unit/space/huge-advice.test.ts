@@ -21,7 +21,7 @@ onEachBuild("huge pages: advice", (test, module) => {
   const engine = (): Hmm =>
     Hmm.createSync(module, { systemMemory: 16 * MIB, deviceMemory: 8 * MIB, swap: 4 * MIB });
 
-  test("MADV_COLLAPSE makes a huge page of small ones, from wherever they are", () => {
+  test("MADV_COLLAPSE makes a huge page of small pages, wherever they are", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -44,7 +44,7 @@ onEachBuild("huge pages: advice", (test, module) => {
     mm.madvise(addr, PMD, MADV_COLLAPSE);
   });
 
-  test("MADV_COLLAPSE goes on after what another try may get over, and stops elsewhere", () => {
+  test("MADV_COLLAPSE continues after an error that a retry may avoid, and stops after others", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const addr = mm.mmap({ addr: AT, length: 3 * PMD, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED });
@@ -53,7 +53,7 @@ onEachBuild("huge pages: advice", (test, module) => {
     assert.throws(() => mm.madvise(addr, 2 * PMD, MADV_COLLAPSE), /EAGAIN/);
     assert.equal(orders(mm, addr + PMD), new Set([9]), "the second one is not held");
     pin.close();
-    // A swapped page that cannot come back.
+    // A swapped page cannot come back.
     write(mm, addr + PAGE_SIZE, 1);
     mm.madvise(addr, PAGE_SIZE, MADV_PAGEOUT);
     hmm.failAllocation(1);
@@ -62,7 +62,7 @@ onEachBuild("huge pages: advice", (test, module) => {
     hmm.verify();
   });
 
-  test("MADV_COLLAPSE of a part of 2 MiB is EINVAL, unless it ends where they begin", () => {
+  test("MADV_COLLAPSE of a range without a 2 MiB boundary is EINVAL; an empty range is accepted", () => {
     const mm = engine().createMm();
     const addr = mm.mmap({ addr: AT, length: 2 * PMD, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED });
     write(mm, addr, 1);
@@ -73,7 +73,7 @@ onEachBuild("huge pages: advice", (test, module) => {
     assert.not(isHuge(mm, addr));
   });
 
-  test("MADV_COLLAPSE refuses: nothing writable, a referenced page, advised against, no room", () => {
+  test("MADV_COLLAPSE fails without a writable page or memory, with a reference, against advice", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const addr = mm.mmap({ addr: AT, length: 2 * PMD, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED });
@@ -103,7 +103,7 @@ onEachBuild("huge pages: advice", (test, module) => {
     hmm.verify();
   });
 
-  test("advice about a part of a huge page splits it, if nobody shares it; about all of it, it does not", () => {
+  test("advice for a part of an unshared huge page splits the page; advice for all of it does not", () => {
     for (const advice of [MADV_COLD, MADV_FREE]) {
       const hmm = engine();
       const mm = hmm.createMm();
@@ -121,7 +121,7 @@ onEachBuild("huge pages: advice", (test, module) => {
     }
   });
 
-  test("huge pages are paged out page by page, and come back small", () => {
+  test("huge pages are paged out page by page and come back as small pages", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     advised(mm);
@@ -133,7 +133,7 @@ onEachBuild("huge pages: advice", (test, module) => {
     hmm.verify();
   });
 
-  test("a huge page leaves before the next one is split", () => {
+  test("a huge page is paged out before the next is split", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     advised(mm, 2 * PMD);
@@ -146,7 +146,7 @@ onEachBuild("huge pages: advice", (test, module) => {
     hmm.verify();
   });
 
-  test("KSM splits huge pages that have pages alike, and merges those; a referenced one is left alone", () => {
+  test("KSM splits huge pages and merges their identical pages; a referenced huge page stays", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     advised(mm, 2 * PMD);
@@ -166,7 +166,7 @@ onEachBuild("huge pages: advice", (test, module) => {
     hmm.verify();
   });
 
-  test("a snapshot holds huge mappings and the huge zero page", () => {
+  test("a snapshot contains huge mappings and the huge zero page", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     advised(mm, 2 * PMD);

@@ -1,11 +1,11 @@
 /**
- * Huge pages under random sequences of everything that makes, splits, moves, shares and drops them. After each step
- * hmm.verify() holds, and every page has what a shadow copy says; at the end all memory is free again.
+ * Random sequences of the operations that make, split, move, share and drop huge pages. After each step
+ * hmm.verify() holds and every page equals a shadow copy; at the end all memory is free again.
  *
  *   HUGE_STEPS=2000 HUGE_SEED=1 HUGE_RUNS=2 node tools/test.mjs huge-random
  *
- * Even seeds have little memory, so that allocations fail. A failure names its seed, and the steps that are left when those
- * it does not need are taken out.
+ * Even seeds have little memory, so that allocations fail. A failure prints its seed and the steps that it
+ * needs.
  */
 import { onEachBuild } from "../../util/builds.ts";
 import { runSteps, shortened, type StepError } from "./huge-random/run.ts";

@@ -24,7 +24,7 @@ onEachBuild("huge pages", (test, module) => {
   const engine = (config = {}): Hmm =>
     Hmm.createSync(module, { systemMemory: 16 * MIB, deviceMemory: 8 * MIB, swap: 4 * MIB, ...config });
 
-  test("a write makes a huge page, a read the huge zero page; unmapping gives all of it back", () => {
+  test("a write makes a huge page, a read maps the huge zero page; unmapping frees all of it", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const free = hmm.freePages;
@@ -41,7 +41,7 @@ onEachBuild("huge pages", (test, module) => {
     hmm.verify();
   });
 
-  test("pfns of a huge page follow each other, and say whether it is writable", () => {
+  test("the pfns of a huge page are consecutive and tell whether the page is writable", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     advised(mm);
@@ -53,7 +53,7 @@ onEachBuild("huge pages", (test, module) => {
     assert.is((words[0] & HMM_PFN_WRITE) >>> 0, HMM_PFN_WRITE);
   });
 
-  test("no huge page: not advised, advised against, not wholly inside, a table is there, no block is free", () => {
+  test("no huge page without advice, beyond the mapping, over a page table, or without a block", () => {
     const hmm = engine({ systemMemory: 6 * MIB });
     const mm = hmm.createMm();
     const plain = mm.mmap({ addr: AT, length: PMD, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED });
@@ -72,7 +72,7 @@ onEachBuild("huge pages", (test, module) => {
     hmm.verify();
   });
 
-  test("an allocation that takes no frame leaves the blocks whole", () => {
+  test("a failed allocation leaves the blocks whole", () => {
     for (const asked of [false, true]) {
       const hmm = engine({ systemMemory: 6 * MIB });
       hmm.createMm().populate(hmm.mms()[0].mmap({ length: PMD }), PMD);
@@ -85,7 +85,7 @@ onEachBuild("huge pages", (test, module) => {
     }
   });
 
-  test("a memory cgroup that has no room for a huge page gets a small one", () => {
+  test("a memory cgroup without room for a huge page gets a small page", () => {
     const hmm = engine();
     const memcg = new Memcg({ limit: 100 });
     const mm = hmm.createMm({ memcg });
@@ -95,7 +95,7 @@ onEachBuild("huge pages", (test, module) => {
     hmm.verify();
   });
 
-  test("a huge page is charged as one, and until its last part is gone", () => {
+  test("a huge page is charged as a whole until its last part is gone", () => {
     const hmm = engine();
     const memcg = new Memcg({ limit: 1000 });
     const mm = hmm.createMm({ memcg });
@@ -111,7 +111,7 @@ onEachBuild("huge pages", (test, module) => {
     hmm.verify();
   });
 
-  test("drivers hear of a split: unmapping, protecting, advising and moving a part", () => {
+  test("drivers hear of a split by unmapping, protecting, advising or moving a part", () => {
     const cases: [string, (mm: Mm) => unknown, string[]][] = [
       ["munmap", (mm) => mm.munmap(AT + 4 * PAGE_SIZE, PAGE_SIZE), ["clear 0-512", "0 4-5"]],
       ["mprotect", (mm) => mm.mprotect(AT + 4 * PAGE_SIZE, PAGE_SIZE, PROT_READ), ["clear 0-512", "2 4-5"]],
@@ -146,7 +146,7 @@ onEachBuild("huge pages", (test, module) => {
     }
   });
 
-  test("fork shares a huge page; a write splits the mapping and copies one page; the last owner writes in place", () => {
+  test("fork shares a huge page; a write splits it and copies one page; a last owner writes in place", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     advised(mm);
@@ -170,7 +170,7 @@ onEachBuild("huge pages", (test, module) => {
     hmm.verify();
   });
 
-  test("a migration splits a huge page; its zeros become the zero page, but in locked memory", () => {
+  test("a migration splits a huge page; its zero pages become the zero page, except in locked memory", () => {
     for (const locked of [false, true]) {
       const hmm = engine();
       const mm = hmm.createMm();
@@ -188,7 +188,7 @@ onEachBuild("huge pages", (test, module) => {
     }
   });
 
-  test("a huge page that is all zeros: when it is split nothing of it is left", () => {
+  test("splitting a huge page of zeros frees all of it", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -202,7 +202,7 @@ onEachBuild("huge pages", (test, module) => {
     hmm.verify();
   });
 
-  test("somebody has a reference: a migration leaves a huge page whole", () => {
+  test("a migration leaves a huge page with an extra reference whole", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
@@ -217,7 +217,7 @@ onEachBuild("huge pages", (test, module) => {
     hmm.verify();
   });
 
-  test("the first page of a huge page is lent to a device with all others", () => {
+  test("device-exclusive access to the first page of a huge page lends all of it", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     advised(mm);
@@ -238,7 +238,7 @@ onEachBuild("huge pages", (test, module) => {
     hmm.verify();
   });
 
-  test("exclusive access splits before it writes: a huge page that was shared is not taken over as one", () => {
+  test("exclusive access splits a shared huge page before it writes", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     advised(mm);
@@ -256,7 +256,7 @@ onEachBuild("huge pages", (test, module) => {
     hmm.verify();
   });
 
-  test("without bytes nothing is known to be zero", () => {
+  test("with metadata backing no page is known to be zero", () => {
     const hmm = engine({ backing: "metadata" });
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);

@@ -35,7 +35,7 @@ onEachBuild("hugetlb", (test, module) => {
   const refused = (body: () => unknown, errno: RegExp): void =>
     assert.throws(body, (error: Error) => error instanceof HmmError && errno.test(error.message));
 
-  test("pages come from the pool and go back to it, and count for nobody's memory", () => {
+  test("pages come from the pool and go back to it; no process or group counts them", () => {
     const hmm = engine();
     const memcg = new Memcg({ limit: 10 });
     const mm = hmm.createMm({ memcg });
@@ -52,7 +52,7 @@ onEachBuild("hugetlb", (test, module) => {
     hmm.verify();
   });
 
-  test("mprotect takes the write bit for good: the next write is a fault that gives it back", () => {
+  test("mprotect removes the write bit; the next write faults and gets it back", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     map(mm, PMD);
@@ -67,7 +67,7 @@ onEachBuild("hugetlb", (test, module) => {
     hmm.verify();
   });
 
-  test("a mapping is promised its pages: what the pool has not is ENOMEM", () => {
+  test("a mapping reserves its pages: ENOMEM if the pool has too few", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     map(mm, 3 * PMD);
@@ -78,7 +78,7 @@ onEachBuild("hugetlb", (test, module) => {
     assert.throws(() => engine(64 * PMD), RangeError);
   });
 
-  test("addresses are multiples of 2 MiB; shared mappings and files are refused", () => {
+  test("addresses must be multiples of 2 MiB; shared mappings and files are refused", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     mm.mmap({ length: PAGE_SIZE });
@@ -106,7 +106,7 @@ onEachBuild("hugetlb", (test, module) => {
       refused(act, /EINVAL/);
       hmm.verify();
     }
-    // A range that begins between huge pages and ends in one: the first cut has been made, and stays.
+    // A range begins between huge pages and ends inside one: the first cut is made and stays.
     assert.is(mm.vmas().length, 1);
     refused(() => mm.munmap(AT + PMD, PAGE_SIZE), /EINVAL/);
     assert.equal(
@@ -125,7 +125,7 @@ onEachBuild("hugetlb", (test, module) => {
     hmm.verify();
   });
 
-  test("fork shares pages; a write copies 2 MiB after `clear`; without a free page it is SIGBUS", () => {
+  test("fork shares pages; a write copies 2 MiB after `clear`, or is SIGBUS without a free page", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     map(mm, PMD);
@@ -155,14 +155,14 @@ onEachBuild("hugetlb", (test, module) => {
     hmm.verify();
   });
 
-  test("nothing is written past the mapping's protection, not even by force", () => {
+  test("a forced write cannot override the mapping's protection", () => {
     const mm = engine().createMm();
     mm.mmap({ addr: AT, length: PMD, prot: PROT_READ, flags: HUGETLB | MAP_FIXED });
     refused(() => mm.write(AT, Uint8Array.of(1), { force: true }), /EFAULT/);
     assert.is(mm.read(AT, 1, { force: true })[0], 0);
   });
 
-  test("drivers may read and write, but not migrate or borrow", () => {
+  test("drivers may read and write, but not migrate or take exclusively", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const device = new DmirrorDevice(hmm, { memory: 2 * PMD });
@@ -180,7 +180,7 @@ onEachBuild("hugetlb", (test, module) => {
     hmm.verify();
   });
 
-  test("lending a page of one is refused, and splits nothing", () => {
+  test("exclusive access to a page of a huge page is refused and splits nothing", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     map(mm, PMD);
@@ -192,7 +192,7 @@ onEachBuild("hugetlb", (test, module) => {
     hmm.verify();
   });
 
-  test("a snapshot has the pool in it", () => {
+  test("a snapshot contains the pool", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     map(mm, PMD);

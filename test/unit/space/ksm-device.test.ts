@@ -1,4 +1,4 @@
-/** KSM pages, devices and pins together. */
+/** KSM pages with devices and pins. */
 import * as assert from "uvu/assert";
 import {
   Hmm,
@@ -20,7 +20,7 @@ const MIB = 1 << 20;
 onEachBuild("ksm: devices", (test, module) => {
   const engine = (): Hmm => Hmm.createSync(module, { systemMemory: 8 * MIB, deviceMemory: 4 * MIB });
 
-  test("a merged page comes back once, though its driver brings several of its addresses back", () => {
+  test("a merged page comes back once, even if its driver brings several of its addresses back", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const addr = mergeable(mm, 7, 7, 7);
@@ -58,17 +58,17 @@ onEachBuild("ksm: devices", (test, module) => {
     hmm.verify();
   });
 
-  test("a merged page that only a pin keeps is given to others that are alike", () => {
+  test("a merged page that only a pin keeps is merged with identical pages", () => {
     const hmm = engine();
     const device = new DmirrorDevice(hmm, { memory: 2 * MIB });
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 3 * PAGE_SIZE });
-    // Pages that came back from a device are clean, after a fork they are not exclusive: only pins hold them.
+    // Pages that came back from a device are clean, and after a fork not exclusive: only pins hold them.
     assert.is(new Dmirror(mm, { device }).migrateToDevice(addr, 3).ret, 0);
     const pin = mm.pin(addr, 3);
     mm.fork().close();
     mm.madvise(addr, 3 * PAGE_SIZE, MADV_MERGEABLE);
-    // 0 is a copy now, and cannot be protected: 1 was merged for nothing, and is copied; 2 gets its page.
+    // 0 is a copy now and cannot be protected: 1, merged in vain, is copied; 2 gets the page of 1.
     const written = mm.pin(addr, 1, { write: true });
     assert.equal(hmm.ksmScan(2), { pagesShared: 1, pagesSharing: 0 });
     assert.is(mm.lookupPte(addr + 2 * PAGE_SIZE)!.pfn, pin.pages[1]);

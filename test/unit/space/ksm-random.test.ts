@@ -1,4 +1,6 @@
-/** Random work of up to three processes and a device on mergeable memory, against plain arrays of what should be there. */
+/**
+ * Random operations of up to three processes and a device on mergeable memory, compared with plain arrays.
+ */
 import * as assert from "uvu/assert";
 import {
   Hmm,
@@ -25,7 +27,7 @@ const MOVE = MREMAP_MAYMOVE | MREMAP_FIXED;
 interface Process {
   mm: Mm;
   mirror: Dmirror;
-  /** What fills each page. */
+  /** The byte that fills each page. */
   bytes: number[];
 }
 
@@ -73,7 +75,7 @@ class Play {
     this.processes.push({ mm, mirror: new Dmirror(mm, { device: this.device }), bytes });
   }
 
-  /** One of the things that may happen, to n pages from `first` on. */
+  /** One random operation on n pages from `first`. */
   #act(process: Process, first: number, n: number): void {
     const { mm, mirror, bytes } = process;
     const addr = this.base + first * PAGE_SIZE;
@@ -108,7 +110,7 @@ class Play {
     }
   }
 
-  /** Moves a page elsewhere, and back. */
+  /** Moves a page elsewhere and back. */
   #away(mm: Mm, addr: number): void {
     const elsewhere = addr - 2 ** 30;
     mm.mremap(addr, PAGE_SIZE, PAGE_SIZE, MOVE, elsewhere);

@@ -26,12 +26,12 @@ import { onEachBuild } from "../../util/builds.ts";
 import { byteAt, filled, mergeable } from "./ksm.ts";
 
 const MIB = 1 << 20;
-/** Passes after which everything that can be merged is. */
+/** Passes after which all mergeable pages are merged. */
 const ENOUGH = 3;
 
 const pageAt = (mm: Mm, addr: number): number => mm.lookupPte(addr)!.pfn;
 
-/** Page numbers of the `clear` events of mm, from now on until it closes. */
+/** Returns the page numbers of the `clear` events of mm from now until mm closes. */
 function clears(mm: Mm, base: number): number[] {
   const pages: number[] = [];
   new MmuIntervalNotifier(mm, 0, 2 ** 47, {
@@ -49,7 +49,7 @@ onEachBuild("ksm", (test, module) => {
   const engine = (options = {}): Hmm =>
     Hmm.createSync(module, { systemMemory: 8 * MIB, deviceMemory: 4 * MIB, swap: MIB, ...options });
 
-  test("pages that are alike become one, and a write takes a copy", () => {
+  test("identical pages become one page, and a write makes a copy", () => {
     const hmm = engine();
     const memcg = new Memcg();
     const mm = hmm.createMm({ memcg });
@@ -59,7 +59,7 @@ onEachBuild("ksm", (test, module) => {
     assert.equal(hmm.ksmScan(), { pagesShared: 0, pagesSharing: 0 }, "a page must be seen twice");
     assert.equal(hmm.ksmScan(), { pagesShared: 1, pagesSharing: 2 });
     hmm.verify();
-    // 2 is alike with 0: it is protected, 0 is protected and replaced by it; then 3 is.
+    // 2 is identical to 0: 2 is protected, then 0 is protected and replaced by 2; then 3 is replaced.
     assert.equal(heard.splice(0), [2, 0, 0, 3, 3]);
     assert.is(hmm.freePages, free + 2);
     assert.is(memcg.usage, 2);
@@ -82,7 +82,7 @@ onEachBuild("ksm", (test, module) => {
     hmm.close();
   });
 
-  test("only what is marked, anonymous, private and unchanged since the last pass is merged", () => {
+  test("only mergeable private anonymous pages that did not change since the last pass are merged", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const unmarked = mm.mmap({ length: 2 * PAGE_SIZE });
@@ -104,7 +104,7 @@ onEachBuild("ksm", (test, module) => {
     hmm.verify();
   });
 
-  test("a pinned page is not merged, and the other one is its process's own again", () => {
+  test("a pinned page is not merged, and the other page belongs to its process again", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const addr = mergeable(mm, 7, 7, 7);
@@ -112,18 +112,18 @@ onEachBuild("ksm", (test, module) => {
     const heard = clears(mm, addr);
     assert.equal(hmm.ksmScan(2), { pagesShared: 0, pagesSharing: 0 });
     hmm.verify();
-    // 1 is protected, 0 cannot be, 1 is copied; 2 likewise.
+    // 1 is protected, 0 cannot be protected, 1 is copied; 2 likewise.
     assert.equal(heard.splice(0), [1, 0, 1, 2, 0, 2]);
     mm.write(addr + PAGE_SIZE, filled(7));
     assert.equal(heard, [], "in place");
     assert.is(pin.pages[0], pageAt(mm, addr));
     pin.close();
-    // Pages that were looked at in vain are left out of some passes.
+    // Some passes skip pages that earlier passes could not merge.
     assert.equal(hmm.ksmScan(4), { pagesShared: 1, pagesSharing: 2 });
     hmm.verify();
   });
 
-  test("MADV_UNMERGEABLE and mremap break pages up", () => {
+  test("MADV_UNMERGEABLE and mremap unmerge pages", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const addr = mergeable(mm, 7, 7, 7, 7);
@@ -143,7 +143,7 @@ onEachBuild("ksm", (test, module) => {
     hmm.verify();
   });
 
-  test("forks share merged pages; the page is found in all of them, whoever leaves first", () => {
+  test("forks share merged pages; the reverse map finds all of them, whichever ends first", () => {
     const hmm = engine();
     const device = new DmirrorDevice(hmm, { memory: 2 * MIB });
     const mm = hmm.createMm();
@@ -172,7 +172,7 @@ onEachBuild("ksm", (test, module) => {
     hmm.verify();
   });
 
-  test("a page that a process shares with its parent, who is not mergeable, is found in both", () => {
+  test("the reverse map finds a page in a process and in its parent, which is not mergeable", () => {
     const hmm = engine();
     const device = new DmirrorDevice(hmm, { memory: 2 * MIB });
     const mm = hmm.createMm();
@@ -194,7 +194,7 @@ onEachBuild("ksm", (test, module) => {
     hmm.close();
   });
 
-  test("a merged page with one user left pages out, and comes back as that user's own", () => {
+  test("a merged page with one user is paged out and comes back as that user's own", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const addr = mergeable(mm, 7, 7);
@@ -212,7 +212,7 @@ onEachBuild("ksm", (test, module) => {
     hmm.verify();
   });
 
-  test("a merged page that is pinned comes back from the swap cache as it was", () => {
+  test("a pinned merged page comes back from the swap cache unchanged", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const addr = mergeable(mm, 7, 7);
@@ -233,7 +233,7 @@ onEachBuild("ksm", (test, module) => {
     hmm.verify();
   });
 
-  test("256 addresses share a page; further ones get another", () => {
+  test("256 addresses share a page; further addresses share another", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     mergeable(mm, ...new Array<number>(300).fill(7));
@@ -244,7 +244,7 @@ onEachBuild("ksm", (test, module) => {
     hmm.verify();
   });
 
-  test("tables that are full keep pages from being merged, and nothing else", () => {
+  test("full tables prevent merging and nothing else", () => {
     for (const capacities of [{ ksmPages: 1 }, { ksmAddresses: 3 }]) {
       const hmm = engine({ capacities });
       const mm = hmm.createMm();
@@ -260,8 +260,8 @@ onEachBuild("ksm", (test, module) => {
     }
   });
 
-  test("memory that is never merged brings no process into the list", () => {
-    // Of two pages that are alike the one stays whose process was entered later.
+  test("memory that is never merged does not enter its process in the list", () => {
+    // Of two identical pages, the page of the process entered later stays.
     for (const shared of [false, true]) {
       const hmm = engine();
       const [one, two] = [hmm.createMm(), hmm.createMm()];
@@ -274,7 +274,7 @@ onEachBuild("ksm", (test, module) => {
     }
   });
 
-  test("a restored engine goes on merging", () => {
+  test("a restored engine continues to merge", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const addr = mergeable(mm, 7, 7, 7);
@@ -287,7 +287,7 @@ onEachBuild("ksm", (test, module) => {
     assert.equal(hmm.ksmScan(0), { pagesShared: 0, pagesSharing: 0 });
   });
 
-  test("what a callback does to the pages that are merged is seen", () => {
+  test("merging notices what a callback does to the pages", () => {
     for (const when of [1, 2, 3]) {
       const hmm = engine();
       const mm = hmm.createMm();
@@ -307,7 +307,7 @@ onEachBuild("ksm", (test, module) => {
     }
   });
 
-  test("a lock that is held, frames without bytes and callbacks are refused", () => {
+  test("a held lock, metadata backing and calls from a callback are refused", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const code = (body: () => unknown): string => {

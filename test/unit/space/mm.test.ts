@@ -47,7 +47,7 @@ onEachBuild("mm", (test, module) => {
     assert.equal(mm.read(addr, new Uint8Array(bytes.length)), bytes);
   });
 
-  test("failed accesses say why, where, and how far they came", () => {
+  test("failed accesses give the reason, the address and the bytes done", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * PAGE_SIZE });
@@ -101,7 +101,7 @@ onEachBuild("mm", (test, module) => {
     assert.is((errorOf(() => mm.load32(addr + PAGE_SIZE)) as HmmError).code, "EFAULT");
   });
 
-  test("wrong arguments are refused, and change nothing", () => {
+  test("wrong arguments are refused and change nothing", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: PAGE_SIZE });
@@ -134,7 +134,7 @@ onEachBuild("mm", (test, module) => {
     assert.equal(hmm.snapshot(), before);
   });
 
-  test("errors that the kernel would return", () => {
+  test("the kernel's errors", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * PAGE_SIZE });
@@ -199,7 +199,7 @@ onEachBuild("mm", (test, module) => {
     hmm.verify();
   });
 
-  test("fault says what it was; translate looks without faulting", () => {
+  test("fault returns the kind of fault; translate looks without a fault", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 3 * PAGE_SIZE });
@@ -245,7 +245,7 @@ onEachBuild("mm", (test, module) => {
     hmm.verify();
   });
 
-  test("mmapSem: what needs it and cannot have it says so", () => {
+  test("mmapSem: a call that needs the lock and cannot take it throws", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: PAGE_SIZE });
@@ -280,7 +280,7 @@ onEachBuild("mm", (test, module) => {
     mm.munmap(addr, PAGE_SIZE);
   });
 
-  test("exhaustion names the table, and leaves things as they were", () => {
+  test("a full table is an error that names the table and changes nothing", () => {
     const hmm = makeHmm(module, { capacities: { mms: 2, vmas: 3, pageTables: 12 } });
     const mm = hmm.createMm();
     hmm.createMm();

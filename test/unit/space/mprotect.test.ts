@@ -1,4 +1,4 @@
-/** A change of protection takes entries several at a time; it comes to what it comes to one by one. */
+/** mprotect changes several entries at a time, with the same result as one by one. */
 import * as assert from "uvu/assert";
 import {
   DeviceTable,
@@ -23,11 +23,11 @@ import {
 import { onEachBuild } from "../../util/builds.ts";
 
 const MIB = 1 << 20;
-/** More than a leaf table has entries, and no multiple of four. */
+/** More pages than a leaf table has entries, and not a multiple of four. */
 const PAGES = 703;
 const BYTES = PAGES * PAGE_SIZE;
 
-/** Entries of all kinds under a mapping and in a device's table; `protect` changes them; then what is left. */
+/** Makes entries of all kinds in a mapping and a device's table, runs `protect`, and returns the result. */
 function changed(module: WebAssembly.Module, prot: number, step: number): unknown {
   const hmm = Hmm.createSync(module, { systemMemory: 8 * MIB, deviceMemory: 2 * MIB });
   const owner = {};

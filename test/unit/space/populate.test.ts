@@ -1,4 +1,4 @@
-/** A range that is faulted in at once comes to what its pages come to one by one. */
+/** Faulting in a range at once has the same result as faulting in its pages one by one. */
 import * as assert from "uvu/assert";
 import {
   Hmm,
@@ -16,7 +16,7 @@ import { onEachBuild } from "../../util/builds.ts";
 
 const MIB = 1 << 20;
 const PRIVATE = { prot: PROT_READ | PROT_WRITE, flags: MAP_PRIVATE | MAP_ANONYMOUS };
-/** More than a leaf table has entries. */
+/** More pages than a leaf table has entries. */
 const PAGES = 700;
 
 type Touch = (mm: Mm, start: number) => void;
@@ -26,7 +26,7 @@ const store: Touch = (mm, start) => {
   for (let i = 0; i < PAGES; i++) mm.store32(start + i * PAGE_SIZE + 8, 0);
 };
 
-/** A child whose pages are shared, its own by now, zero pages and missing, is touched; then what can be seen of all. */
+/** Touches a child whose pages are shared, its own, zero pages and missing, and returns the visible state. */
 function touched(
   module: WebAssembly.Module,
   touch: Touch,
@@ -68,19 +68,19 @@ function touched(
 }
 
 onEachBuild("populate", (test, module) => {
-  test("a range that a fork shares, and one that is this mm's alone again", () => {
+  test("a range shared after fork, and a range that belongs to one mm again", () => {
     assert.equal(touched(module, populate), touched(module, store));
   });
 
-  test("of pages that are charged", () => {
+  test("charged pages", () => {
     assert.equal(touched(module, populate, { charged: true }), touched(module, store, { charged: true }));
   });
 
-  test("somebody listens to a part of it", () => {
+  test("a notifier subscribes to a part of the range", () => {
     assert.equal(touched(module, populate, { watched: true }), touched(module, store, { watched: true }));
   });
 
-  test("the page is copied before a write of the parent can reach it", () => {
+  test("the page is copied before a write of the parent can change it", () => {
     const mm = Hmm.createSync(module, { systemMemory: 4 * MIB, deviceMemory: 0 }).createMm();
     const start = mm.mmap({ length: 64 * PAGE_SIZE, ...PRIVATE });
     for (let i = 0; i < 64; i++) mm.store32(start + i * PAGE_SIZE, i + 1);

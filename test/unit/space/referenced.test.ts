@@ -20,14 +20,14 @@ import { onEachBuild } from "../../util/builds.ts";
 const MIB = 1 << 20;
 const PRIVATE = { prot: PROT_READ | PROT_WRITE, flags: MAP_PRIVATE | MAP_ANONYMOUS };
 
-/** Two pages that hold 1, written by the CPU. */
+/** Creates two pages that hold 1, written by the CPU. */
 function written(mm: Mm): number {
   const addr = mm.mmap({ length: 2 * PAGE_SIZE, ...PRIVATE });
   mm.write(addr, new Uint8Array(2 * PAGE_SIZE).fill(1));
   return addr;
 }
 
-/** PG_referenced of the page at each of two addresses. */
+/** Returns PG_referenced of the page at each of two addresses. */
 function referenced(mm: Mm, addr: number): boolean[] {
   return [addr, addr + PAGE_SIZE].map((at) => pageInfo(mm.hmm, mm.lookupPte(at)!.pfn).referenced);
 }
@@ -36,7 +36,7 @@ onEachBuild("PG_referenced", (test, module) => {
   const engine = (): Hmm =>
     Hmm.createSync(module, { systemMemory: 8 * MIB, deviceMemory: 4 * MIB, swap: MIB });
 
-  test("what a CPU touches is not marked, what get_user_pages gets at is", () => {
+  test("get_user_pages marks a page, a CPU access does not", () => {
     const mm = engine().createMm();
     const addr = written(mm);
     mm.read(addr, 2 * PAGE_SIZE);
@@ -61,7 +61,7 @@ onEachBuild("PG_referenced", (test, module) => {
     mm.hmm.verify();
   });
 
-  test("the mark moves with the page and a fork sees it; a copy has none", () => {
+  test("the mark moves with the page and is visible after fork; a copy is not marked", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const gpu = new Dmirror(mm, { device: new DmirrorDevice(hmm, { memory: 2 * MIB }) });
@@ -79,7 +79,7 @@ onEachBuild("PG_referenced", (test, module) => {
     hmm.verify();
   });
 
-  test("MADV_COLD and MADV_PAGEOUT take it away", () => {
+  test("MADV_COLD and MADV_PAGEOUT clear the mark", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     for (const advice of [MADV_COLD, MADV_PAGEOUT]) {

@@ -5,7 +5,7 @@ import { errorOf } from "../../util/driver.ts";
 
 const test = suite("sem");
 
-test("many readers, or one writer", () => {
+test("many readers or one writer", () => {
   const sem = new MmapSem();
   assert.is(sem.mode, "free");
   const first = sem.read("a");
@@ -25,7 +25,7 @@ test("many readers, or one writer", () => {
   assert.not(writer.held);
 });
 
-test("what would wait for ever says who holds it", () => {
+test("a call that would wait forever throws and names the holders", () => {
   const sem = new MmapSem();
   const reader = sem.read("populate");
   const error = errorOf(() => sem.write("munmap")) as HmmError;
@@ -38,7 +38,7 @@ test("what would wait for ever says who holds it", () => {
   writer.close();
 });
 
-test("using gives it back", () => {
+test("`using` releases the lock", () => {
   const sem = new MmapSem();
   {
     using _guard = sem.write();
@@ -47,7 +47,7 @@ test("using gives it back", () => {
   assert.is(sem.mode, "free");
 });
 
-test("waiters get it in order: a writer is not overtaken by later readers", async () => {
+test("waiters get the lock in order: later readers do not overtake a writer", async () => {
   const sem = new MmapSem();
   const order: string[] = [];
   const hold = sem.read();
@@ -66,7 +66,7 @@ test("waiters get it in order: a writer is not overtaken by later readers", asyn
   assert.is(sem.mode, "free");
 });
 
-test("a nested reader does not wait behind a writer", async () => {
+test("a nested reader does not wait for a waiting writer", async () => {
   const sem = new MmapSem();
   const outer = await sem.readAsync();
   const writer = sem.writeAsync();
@@ -83,7 +83,7 @@ test("a nested reader does not wait behind a writer", async () => {
   assert.is(sem.mode, "free");
 });
 
-test("demand names the operation and what is the case", () => {
+test("demand names the operation and the state of the lock", () => {
   const sem = new MmapSem();
   assert.match(
     errorOf(() => sem.demand("hmmVmaFault", false))!.message,

@@ -6,7 +6,7 @@ import { errorOf, makeHmm } from "../../util/driver.ts";
 const P = PAGE_SIZE;
 
 onEachBuild("special mappings", (test, module) => {
-  test("what is written to memory without pages is lost, and seen nowhere else", () => {
+  test("a write to memory without pages is lost and visible nowhere", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const device = mm.mmapSpecial("pfn", { length: P });
@@ -19,7 +19,7 @@ onEachBuild("special mappings", (test, module) => {
     hmm.verify();
   });
 
-  test("userfaultfd is for anonymous memory, not for a driver's", () => {
+  test("userfaultfd accepts anonymous memory and refuses a driver's", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     for (const kind of ["mixed", "pfn"] as const) {

@@ -33,7 +33,7 @@ onEachBuild("swap", (test, module) => {
   const engine = (swap = MIB): Hmm =>
     Hmm.createSync(module, { systemMemory: 8 * MIB, deviceMemory: 4 * MIB, swap });
 
-  test("pages leave and come back with what they held, and are counted", () => {
+  test("pages leave and come back with their contents and are counted", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const free = hmm.freePages;
@@ -53,8 +53,8 @@ onEachBuild("swap", (test, module) => {
     hmm.verify();
   });
 
-  test("pages whose places in the swap cache collide are found, whichever of them goes first", () => {
-    // Swap space of 16 slots has a table of 64 cells: pages 64 frames apart want the same cell.
+  test("pages that collide in the swap cache are found, whichever leaves first", () => {
+    // Swap space of 16 slots has a table of 64 cells: pages 64 frames apart hash to the same cell.
     const hmm = engine(16 * PAGE_SIZE);
     for (const order of [
       [0, 1, 2, 3, 4, 5],
@@ -80,7 +80,7 @@ onEachBuild("swap", (test, module) => {
     }
   });
 
-  test("without swap space, or with it off, nothing leaves", () => {
+  test("without swap space, or with swap off, no page leaves", () => {
     for (const hmm of [engine(0), engine()]) {
       hmm.swapOn = false;
       const mm = hmm.createMm();
@@ -92,7 +92,7 @@ onEachBuild("swap", (test, module) => {
     assert.throws(() => (engine(0).swapOn = true), /without swap space/);
   });
 
-  test("when swap space is full the rest stays", () => {
+  test("when swap space is full, the remaining pages stay", () => {
     const hmm = engine(4 * PAGE_SIZE);
     const mm = hmm.createMm();
     const addr = filled(mm, 6);
@@ -106,7 +106,7 @@ onEachBuild("swap", (test, module) => {
     hmm.verify();
   });
 
-  test("fork shares slots: each process reads its own copy, the page is shared until somebody writes", () => {
+  test("fork shares slots: the page that comes back is shared until the next write", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const addr = filled(mm, 2);
@@ -164,7 +164,7 @@ onEachBuild("swap", (test, module) => {
     hmm.verify();
   });
 
-  test("a device reads swapped pages in; they do not migrate as they are", () => {
+  test("a device reads swapped pages in; swapped pages do not migrate", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const addr = filled(mm, 2);
@@ -178,7 +178,7 @@ onEachBuild("swap", (test, module) => {
     hmm.verify();
   });
 
-  test("a page of the swap cache goes when its mapping went while it was in a migration, or lent to a device", () => {
+  test("a page of the swap cache that loses its mapping in a migration, or while lent, is freed", () => {
     for (const lent of [false, true]) {
       const hmm = engine();
       const mm = hmm.createMm();
@@ -200,7 +200,7 @@ onEachBuild("swap", (test, module) => {
     }
   });
 
-  test("userfaultfd: missing memory is a SIGBUS, what is there is not", () => {
+  test("userfaultfd: an access to missing memory is SIGBUS, to existing memory not", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 4 * PAGE_SIZE, ...PRIVATE });

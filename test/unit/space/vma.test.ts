@@ -4,7 +4,7 @@ import { onEachBuild } from "../../util/builds.ts";
 import { errorOf, makeHmm } from "../../util/driver.ts";
 
 onEachBuild("vma", (test, module) => {
-  test("fields, and neighbours in order", () => {
+  test("fields, and neighbors in order", () => {
     const mm = makeHmm(module).createMm();
     const addr = mm.mmap({ length: 6 * PAGE_SIZE });
     mm.mprotect(addr + 2 * PAGE_SIZE, 2 * PAGE_SIZE, PROT_READ);
@@ -25,7 +25,7 @@ onEachBuild("vma", (test, module) => {
     assert.is(c.next, null);
   });
 
-  test("a handle knows when its mapping is gone, also if the slot is used again", () => {
+  test("a handle is stale once its mapping is gone, even if the slot is used again", () => {
     const mm = makeHmm(module).createMm();
     const addr = mm.mmap({ length: PAGE_SIZE });
     const vma = mm.findVma(addr)!;

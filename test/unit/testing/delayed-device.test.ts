@@ -1,4 +1,6 @@
-/** The fake device whose copies finish later: CPU faults that it serves so, and the orders that its seeds make. */
+/**
+ * DelayedDevice, whose copies finish later: the CPU faults that it serves, and the order that its seed makes.
+ */
 import * as assert from "uvu/assert";
 import { FAULT_KIND_DEVICE, FAULT_KIND_SPURIOUS, PAGE_SIZE, type Hmm } from "../../../src/index.ts";
 import { DelayedDevice } from "../../../src/testing.ts";
@@ -16,7 +18,7 @@ import {
 const scenarios = new AsyncScenarios();
 const scenario = scenarios.add;
 
-scenario("one page comes back, however many wait for it", async (fixture) => {
+scenario("one page comes back once, however many accesses wait for it", async (fixture) => {
   const { hmm, device, mm, addr } = fixture;
   await migrated(fixture);
   const faults = [mm.faultAsync(addr), mm.faultAsync(addr)];
@@ -33,7 +35,7 @@ scenario("one page comes back, however many wait for it", async (fixture) => {
   assert.is(hmm.stats.pagesToSystem, 1);
 });
 
-scenario("faultAsync leaves the page as a CPU may use it", async (fixture) => {
+scenario("after faultAsync the CPU can use the page", async (fixture) => {
   const { device, mm, addr } = fixture;
   await migrated(fixture, 1);
   const kind = await device.settle(mm.faultAsync(addr, { write: true }));
@@ -44,7 +46,7 @@ scenario("faultAsync leaves the page as a CPU may use it", async (fixture) => {
 });
 
 scenario(
-  "a copy back that fails is the access's error; the page stays, and can be had later",
+  "a failed copy back is the error of the access; the page stays on the device and can come back later",
   async (fixture) => {
     const { hmm, device, mm, addr } = fixture;
     await migrated(fixture, 1);
@@ -74,11 +76,11 @@ scenario("accesses to several device pages are served in the seed's order", asyn
   assert.not.equal(
     order,
     [...order].sort((a, b) => a - b),
-    "copies were made in another order than they were asked for",
+    "copies are made in another order than they were requested",
   );
 });
 
-scenario("pages that two processes share: both wait, both go on", async (fixture) => {
+scenario("two processes that share pages both wait and both continue", async (fixture) => {
   const { hmm, device, mm, addr } = fixture;
   const child = mm.fork();
   const work = toDevice(device, mm, addr, addr + 4 * PAGE_SIZE);
@@ -94,7 +96,7 @@ scenario("pages that two processes share: both wait, both go on", async (fixture
   assert.equal(await device.settle(mm.readAsync(addr + PAGE_SIZE, 4)), new Uint8Array(4).fill(2));
 });
 
-/** Everything at once: four ranges go to the device and come back, and are written meanwhile. */
+/** Everything at once: four ranges go to the device and come back while they are written. */
 async function crossing(hmm: Hmm, seed: number): Promise<string> {
   const device = new DelayedDevice(hmm, { memory: 2 << 20, seed, synchronousFaults: "sigbus" });
   const { mm, addr } = makeProcess(hmm);
@@ -121,7 +123,7 @@ async function crossing(hmm: Hmm, seed: number): Promise<string> {
   return order;
 }
 
-scenario("in whichever order copies finish, the bytes at the end are the same", async ({ hmm }) => {
+scenario("the bytes at the end are the same, whatever the order of the copies", async ({ hmm }) => {
   const orders = new Set<string>();
   for (let seed = 1; seed <= 20; seed++) orders.add(await crossing(hmm, seed));
   assert.ok(orders.size > 10, "the seeds make different orders");

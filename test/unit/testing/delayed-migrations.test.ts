@@ -1,4 +1,4 @@
-/** Migrations whose copies are under way while others access memory: nobody sees half of one. */
+/** No access sees half of a migration, even while its copies are in progress. */
 import * as assert from "uvu/assert";
 import {
   DeviceTable,
@@ -19,7 +19,7 @@ import { AsyncScenarios, migrated, N, page, settled, toDevice } from "../../util
 const scenarios = new AsyncScenarios();
 const scenario = scenarios.add;
 
-scenario("a synchronous access throws EAGAIN, and names the migration", async (fixture) => {
+scenario("a synchronous access throws EAGAIN and names the migration", async (fixture) => {
   const { hmm, device, mm, addr } = fixture;
   const done = toDevice(device, mm, addr, addr + 4 * PAGE_SIZE);
   await device.until(1);
@@ -45,16 +45,19 @@ scenario("a synchronous access throws EAGAIN, and names the migration", async (f
   assert.is((await done).moved, 4);
 });
 
-scenario("a read that comes as far as an open migration says so", async ({ device, mm, addr }) => {
-  const done = toDevice(device, mm, addr + 2 * PAGE_SIZE, addr + 4 * PAGE_SIZE);
-  await device.until(1);
-  assert.throws(
-    () => mm.read(addr, 4 * PAGE_SIZE),
-    (error: unknown) => (error as HmmError).code === "EAGAIN" && (error as HmmError).done === 2 * PAGE_SIZE,
-  );
-  device.finish();
-  await done;
-});
+scenario(
+  "a read that reaches an open migration reports the bytes read and the migration",
+  async ({ device, mm, addr }) => {
+    const done = toDevice(device, mm, addr + 2 * PAGE_SIZE, addr + 4 * PAGE_SIZE);
+    await device.until(1);
+    assert.throws(
+      () => mm.read(addr, 4 * PAGE_SIZE),
+      (error: unknown) => (error as HmmError).code === "EAGAIN" && (error as HmmError).done === 2 * PAGE_SIZE,
+    );
+    device.finish();
+    await done;
+  },
+);
 
 scenario("readAsync and writeAsync wait for the migration, then for the way back", async (fixture) => {
   const { device, mm, addr } = fixture;
@@ -64,7 +67,7 @@ scenario("readAsync and writeAsync wait for the migration, then for the way back
   const write = mm.writeAsync(addr + 3 * PAGE_SIZE, page(77));
   assert.is(await settled(read), false);
   assert.is(await settled(write), false);
-  device.finish(); // the pages are on the device now; both accesses want some back
+  device.finish(); // the pages are on the device now; both accesses need some of them back
   await done;
   assert.is(await settled(write), false);
   await device.settle(write);
@@ -74,7 +77,7 @@ scenario("readAsync and writeAsync wait for the migration, then for the way back
   assert.is(device.devmem.usedPages, 0);
 });
 
-scenario("migrations of disjoint ranges overlap in time, and end in any order", async (fixture) => {
+scenario("migrations of disjoint ranges overlap in time and end in any order", async (fixture) => {
   const { hmm, device, mm, addr } = fixture;
   const ends: number[] = [];
   const works = [0, 1, 2, 3].map(async (i) => {
@@ -96,7 +99,7 @@ scenario("migrations of disjoint ranges overlap in time, and end in any order", 
   for (let i = 0; i < N; i++) assert.equal(mm.read(addr + i * PAGE_SIZE, PAGE_SIZE), page(i + 1));
 });
 
-scenario("of a range that overlaps an open migration, those pages stay", async (fixture) => {
+scenario("pages in an open migration stay when a second migration covers them", async (fixture) => {
   const { hmm, device, mm, addr } = fixture;
   const first = toDevice(device, mm, addr, addr + 8 * PAGE_SIZE);
   const second = toDevice(device, mm, addr + 4 * PAGE_SIZE, addr + 12 * PAGE_SIZE);
@@ -109,7 +112,7 @@ scenario("of a range that overlaps an open migration, those pages stay", async (
   assert.is(device.devmem.usedPages, 12);
 });
 
-scenario("migrateVmaAsync: both callbacks may be awaited", async ({ device, mm, addr }) => {
+scenario("migrateVmaAsync: both callbacks may be asynchronous", async ({ device, mm, addr }) => {
   const steps: string[] = [];
   const ops = {
     allocAndCopy: async (_vma: unknown, src: Uint32Array, dst: Uint32Array): Promise<void> => {
@@ -139,7 +142,7 @@ scenario("migrateVmaAsync: both callbacks may be awaited", async ({ device, mm, 
   assert.equal(steps, ["alloc", "copied", "map", "mapped"]);
 });
 
-scenario("a copy that fails: everything stays as it was, and whoever waited goes on", async (fixture) => {
+scenario("a failed copy changes nothing, and waiting accesses continue", async (fixture) => {
   const { hmm, device, mm, addr } = fixture;
   const work = toDevice(device, mm, addr, addr + 4 * PAGE_SIZE);
   const failed = work.then(
@@ -157,7 +160,7 @@ scenario("a copy that fails: everything stays as it was, and whoever waited goes
   hmm.verify();
 });
 
-scenario("munmap, fork and close are an error meanwhile; a waiting writer comes last", async (fixture) => {
+scenario("munmap, fork and close throw during a migration; a waiting writer comes last", async (fixture) => {
   const { device, mm, addr } = fixture;
   const work = toDevice(device, mm, addr, addr + PAGE_SIZE);
   await device.until(1);
@@ -177,7 +180,7 @@ scenario("munmap, fork and close are an error meanwhile; a waiting writer comes 
   assert.is(device.devmem.usedPages, 0);
 });
 
-scenario("a page that is unmapped goes when the migration that holds it ends", async (fixture) => {
+scenario("an unmapped page is freed at the end of the migration that holds it", async (fixture) => {
   const { hmm, device, mm, addr } = fixture;
   await migrated(fixture, 4);
   const { devmem } = device;
@@ -189,7 +192,7 @@ scenario("a page that is unmapped goes when the migration that holds it ends", a
   };
   const work = evict();
   await device.until(1);
-  mm.munmap(addr, PAGE_SIZE); // no lock is held: the range is the device's
+  mm.munmap(addr, PAGE_SIZE); // no lock is held: the migration is of a device's range
   hmm.verify();
   device.finish();
   await work;
@@ -197,21 +200,24 @@ scenario("a page that is unmapped goes when the migration that holds it ends", a
   for (let i = 1; i < N; i++) assert.equal(mm.read(addr + i * PAGE_SIZE, PAGE_SIZE), page(i + 1));
 });
 
-scenario("a snapshot shows nothing there, and does not wait", async ({ hmm, device, mm, addr }) => {
-  const work = toDevice(device, mm, addr, addr + 2 * PAGE_SIZE);
-  await device.until(1);
-  using pfns = hmm.pfnArray(4);
-  {
-    using _sem = mm.mmapSem.read();
-    assert.is(hmmRangeFault({ mm, start: addr, end: addr + 4 * PAGE_SIZE, pfns, owner: device }), 0);
-  }
-  assert.equal([pfns[0], pfns[1]], [0, 0]);
-  assert.ok(pfns[2] !== 0 && pfns[3] !== 0);
-  device.finish();
-  await work;
-});
+scenario(
+  "a device's snapshot shows nothing for migrating pages and does not wait",
+  async ({ hmm, device, mm, addr }) => {
+    const work = toDevice(device, mm, addr, addr + 2 * PAGE_SIZE);
+    await device.until(1);
+    using pfns = hmm.pfnArray(4);
+    {
+      using _sem = mm.mmapSem.read();
+      assert.is(hmmRangeFault({ mm, start: addr, end: addr + 4 * PAGE_SIZE, pfns, owner: device }), 0);
+    }
+    assert.equal([pfns[0], pfns[1]], [0, 0]);
+    assert.ok(pfns[2] !== 0 && pfns[3] !== 0);
+    device.finish();
+    await work;
+  },
+);
 
-scenario("destinations chosen by hand, copies asked for one by one", async ({ hmm, device, mm, addr }) => {
+scenario("destinations chosen by hand and copies requested one by one", async ({ hmm, device, mm, addr }) => {
   using table = new DeviceTable(mm);
   const work = async (): Promise<void> => {
     using _sem = await mm.mmapSem.readAsync();

@@ -28,7 +28,7 @@ const SYSTEM = MIGRATE_VMA_SELECT_SYSTEM;
 const PRIVATE = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
 const COMPOUND = MIGRATE_VMA_SELECT_COMPOUND;
 
-/** Destinations for a migration, as drivers give them: all, some, none, small ones for a huge page. */
+/** Fills in destinations as drivers do: all, some, none, or small pages for a huge page. */
 function giveDestinations(step: Step, m: Migration, gpu: Gpu | null): void {
   const { hmm } = step.world;
   const home = gpu === null ? hmm : gpu.devmem;
@@ -87,7 +87,7 @@ export const migrate: Operation = (step) => {
   world.open.push({ what: step.text, process, holds: stage < 2, close: end });
 };
 
-/** A new huge page goes to the device as one. */
+/** Moves a new huge page to the device as one. */
 export const lodge: Operation = (step) => {
   const { world, random } = step;
   const process = step.writable();
@@ -138,7 +138,7 @@ export const exclusive: Operation = (step) => {
   );
 };
 
-/** The device reads, and where it may writes, by its own table. */
+/** The device reads through its own table, and writes where the table allows. */
 export const device: Operation = (step) => {
   const { world, random } = step;
   const process = step.process();

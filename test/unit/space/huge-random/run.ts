@@ -1,10 +1,10 @@
-/** Runs random steps, and makes a run that failed as short as it can be. */
+/** Runs random steps, and shortens a failed run. */
 import * as devices from "./devices.ts";
 import * as mappings from "./mappings.ts";
 import { Step, type Operation } from "./step.ts";
 import { HugeWorld } from "./world.ts";
 
-/** What a failure shows of what came before it. */
+/** The number of earlier steps that a failure prints. */
 const SHOWN = 12;
 
 const end: Operation = (step) => {
@@ -22,7 +22,7 @@ const reload: Operation = (step) => {
   step.world.reload();
 };
 
-/** How often each is drawn. */
+/** The weight of each step. */
 const OPERATIONS: readonly [Operation, number][] = [
   [mappings.write, 20],
   [mappings.read, 10],
@@ -46,11 +46,11 @@ const OPERATIONS: readonly [Operation, number][] = [
 ];
 const { write, read, collapse, fork } = mappings;
 const { pin, exclusive, device } = devices;
-/** Those that an allocation which fails leaves with nothing done, or with whole pages done. */
+/** Steps that a failed allocation leaves undone, or done for whole pages. */
 const MAY_FAIL = new Set([write, read, collapse, fork, pin, exclusive, device]);
 const DRAWN = OPERATIONS.flatMap(([operation, n]) => new Array<Operation>(n).fill(operation));
 
-/** A step failed, or what came after the last one. */
+/** The failure of a step, or of the check after the last step. */
 export class StepError extends Error {
   readonly numbers: readonly number[];
 
@@ -102,7 +102,7 @@ function runStep(step: Step, scarce: boolean): void {
   world.check();
 }
 
-/** Leaves out the steps that a failure does not need: steps draw nothing from each other. */
+/** Removes the steps that a failure does not need. Each step draws its own random numbers. */
 export function shortened(module: WebAssembly.Module, seed: number, error: StepError): StepError {
   const kind = ({ cause }: Error): string => (cause as Error).message.replace(/[\dx]+[\da-f]*/g, "N");
   let best = error;

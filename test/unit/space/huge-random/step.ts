@@ -1,9 +1,11 @@
-/** A step of the random test of huge pages: what it draws comes from its seed and number alone. */
+/**
+ * A step of the random test of huge pages: its random numbers depend only on the seed and the step's number.
+ */
 import { Random } from "../../../../src/testing.ts";
 import { PAGES } from "../../../util/huge.ts";
 import { type HugeWorld, type Process, SPAN } from "./world.ts";
 
-/** One step's numbers, and what it says it did. */
+/** One step's random numbers and description. */
 export class Step {
   readonly random: Random;
   readonly world: HugeWorld;
@@ -18,7 +20,7 @@ export class Step {
     return this.random.below(one) === 0;
   }
 
-  /** A process whose mappings may change, if there is one. */
+  /** Returns a process whose mappings may change, if there is one. */
   writable(): Process | undefined {
     return this.random.pick(this.world.processes.filter((process) => !this.world.held(process)));
   }
@@ -27,13 +29,13 @@ export class Step {
     return this.random.pick(this.world.processes)!;
   }
 
-  /** First page and number; of a process, so that something is more often there than not. */
+  /** Returns a first page and a count, more often mapped than not. */
   range(process?: Process): [page: number, n: number] {
     const drawn = this.#draw();
     return process === undefined || process.mapped(drawn[0]) ? drawn : this.#draw();
   }
 
-  /** An area, half of one, some pages, or anything. */
+  /** Returns a range: an area, half an area, some pages, or any range. */
   #draw(): [page: number, n: number] {
     const { random } = this;
     const kind = random.below(8);

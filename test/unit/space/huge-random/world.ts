@@ -1,6 +1,6 @@
 /**
- * The world of the random test of huge pages: processes that have four neighbouring 2 MiB each, two devices, and beside the
- * engine a shadow of what each page must hold.
+ * The world of the random test of huge pages: processes with four adjacent areas of 2 MiB each, two devices,
+ * and a shadow copy of the contents of each page.
  */
 import * as assert from "uvu/assert";
 import {
@@ -43,7 +43,7 @@ import { AT, MIB, PAGES } from "../../../util/huge.ts";
 
 /** Pages of a process's memory: four areas of 2 MiB. */
 export const SPAN = 4 * PAGES;
-/** Where in a page its word stands. */
+/** The offset of a page's word. */
 const OFFSET = 3000;
 const UNMAPPED = -1;
 export const RW = PROT_READ | PROT_WRITE;
@@ -51,12 +51,12 @@ export const RW = PROT_READ | PROT_WRITE;
 export const at = (page: number): number => AT + page * PAGE_SIZE;
 export const wordAt = (page: number): number => at(page) + OFFSET;
 
-/** A process: what the engine has of it, and what must be there. */
+/** A process in the engine, and its expected memory. */
 export class Process {
   readonly id: number;
   mm: Mm;
   table: DeviceTable;
-  /** The word of each page. */
+  /** The expected word of each page. */
   readonly words: Uint32Array;
   /** PROT_* of each page, or UNMAPPED. */
   readonly prots: Int8Array;
@@ -73,7 +73,7 @@ export class Process {
     new MmuIntervalNotifier(mm, 0, 2 ** 47, this.ops, { id: `process ${mm.id}` });
   }
 
-  /** All of n pages from `page` on may be read (or written, too). */
+  /** Whether all n pages from `page` may be read, or read and written. */
   allows(page: number, n: number, prot = PROT_READ): boolean {
     return this.prots.subarray(page, page + n).every((has) => has !== UNMAPPED && (has & prot) === prot);
   }
@@ -82,18 +82,18 @@ export class Process {
     return !this.prots.subarray(page, page + n).includes(UNMAPPED);
   }
 
-  /** n pages from `page` on are a new mapping, or none any more. */
+  /** n pages from `page` become a new mapping, or unmapped. */
   remap(page: number, n: number, prot = UNMAPPED): void {
     this.words.fill(0, page, page + n);
     this.prots.fill(prot, page, page + n);
   }
 
-  /** n pages from `page` on are zeros. */
+  /** n pages from `page` become zeros. */
   drop(page: number, n: number): void {
     this.words.fill(0, page, page + n);
   }
 
-  /** Moves n pages; `keep`: the old mapping stays, empty. */
+  /** Moves n pages; with `keep`, the old mapping stays, empty. */
   move(from: number, to: number, n: number, keep: boolean): void {
     const words = this.words.slice(from, from + n);
     const prots = this.prots.slice(from, from + n);
@@ -103,7 +103,7 @@ export class Process {
     this.prots.set(prots, to);
   }
 
-  /** Compares what can be seen without a fault: what is swapped out, or in a migration, cannot. */
+  /** Compares the pages that are visible without a fault; swapped and migrating pages are not. */
   check(): void {
     const { hmm } = this.mm;
     for (let page = 0; page < SPAN; page++) {
@@ -128,15 +128,15 @@ function wordIn(bytes: Uint8Array): number {
   );
 }
 
-/** A device: owner of its memory. Its fault callback brings back what the faulting entry maps. */
+/** A device that owns its memory. Its fault callback brings back what the faulting entry maps. */
 export class Gpu {
   readonly name: string;
-  /** Does its fault callback bring huge pages back as one? */
+  /** Whether the fault callback brings huge pages back as one. */
   readonly compound: boolean;
   devmem: HmmDevmem;
-  /** Its own page: it makes that a block is not wholly free. */
+  /** The device's own page, which keeps one block from being wholly free. */
   spoiler = 0;
-  /** Why the last page that a fault asked for did not come back. */
+  /** The reason why the page of the last fault did not come back. */
   refused = "";
 
   constructor(hmm: Hmm, name: string, bytes: number, compound: boolean) {
@@ -171,11 +171,11 @@ export class Gpu {
   }
 }
 
-/** Something that stays open over several steps. */
+/** An object that stays open over several steps. */
 export interface Open {
   readonly what: string;
   readonly process: Process;
-  /** mmapSem is held for it. */
+  /** Whether the object holds mmapSem. */
   readonly holds: boolean;
   close(): void;
 }
@@ -188,7 +188,7 @@ export class HugeWorld {
   processes: Process[] = [];
   readonly gpus: readonly [Gpu, Gpu];
   open: Open[] = [];
-  /** Memory is short: what needs some may fail. */
+  /** Whether memory is short, so that allocations may fail. */
   short: boolean;
 
   constructor(module: WebAssembly.Module, scarce: boolean) {
@@ -205,8 +205,8 @@ export class HugeWorld {
   }
 
   /**
-   * Runs `body`, which must succeed, must fail with one of `codes`, or may ("maybe"). Whether it succeeded. Where something
-   * is open it may have to wait, and where memory is short it may get none.
+   * Runs `body`, which must succeed, must fail with one of `codes`, or may fail ("maybe"). Returns whether it
+   * succeeded. EAGAIN is allowed while an object is open, and a lack of memory while memory is short.
    */
   attempt(body: () => void, expected: boolean | "maybe", codes: readonly string[] = ["EFAULT"]): boolean {
     try {
@@ -222,25 +222,25 @@ export class HugeWorld {
     return true;
   }
 
-  /** A child with what its parent has. */
+  /** Forks a child with its parent's expected memory. */
   forked(parent: Process): Process {
     const mm = parent.mm.fork();
     this.hmm.failAllocation(0);
     return new Process(mm, parent);
   }
 
-  /** An open thing that keeps mmapSem of this process. */
+  /** Returns the open object that holds mmapSem of this process. */
   held(process: Process): boolean {
     return this.open.some((open) => open.process === process && open.holds);
   }
 
-  /** Everything that is wrong now. */
+  /** Checks everything. */
   check(): void {
     this.hmm.verify();
     for (const process of this.processes) process.check();
   }
 
-  /** The whole engine goes through a snapshot. Nothing may be open. */
+  /** Replaces the engine by one restored from its snapshot. No object may be open. */
   reload(): void {
     const notifiers = Object.fromEntries(this.processes.map(({ id, ops }) => [`process ${id}`, ops]));
     const devmems = Object.fromEntries(this.gpus.map((gpu) => [gpu.name, { ops: gpu.ops, device: gpu }]));
@@ -252,7 +252,7 @@ export class HugeWorld {
     for (const gpu of this.gpus) gpu.devmem = this.hmm.devmems().find(({ id }) => id === gpu.name)!;
   }
 
-  /** At the end all memory is free again. */
+  /** Closes everything and asserts that all memory is free. */
   close(): void {
     for (const open of this.open.splice(0)) open.close();
     this.check();
@@ -266,12 +266,12 @@ export class HugeWorld {
     assert.equal(
       this.hmm.memcgs().map(({ usage }) => usage),
       [0],
-      "pages are left charged",
+      "pages are still charged",
     );
   }
 }
 
-/** A new mapping in place of what is there. */
+/** Makes a new mapping in place of the existing one. */
 export function mapNew(process: Process, page: number, n: number, prot: number, huge: boolean): void {
   const [addr, length] = [at(page), n * PAGE_SIZE];
   process.mm.mmap({ addr, length, prot, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED });
@@ -279,7 +279,7 @@ export function mapNew(process: Process, page: number, n: number, prot: number, 
   if (huge) process.mm.madvise(addr, length, MADV_HUGEPAGE);
 }
 
-/** Gives back n locked pages that a driver has allocated. */
+/** Frees n locked pages that a driver has allocated. */
 export function letGo(hmm: Hmm, first: number, n: number): void {
   for (let page = first; page < first + n; page++) {
     hmm.pageUnlock(page);

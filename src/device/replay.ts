@@ -1,27 +1,33 @@
 /**
- * Replaying recorded accesses at the core's speed: records go into an array in linear memory, and `replay` runs them
- * until one of them needs a decision. Which pages a device used how recently is known afterwards, for eviction.
+ * Replays recorded accesses at the core's speed: records lie in an array in linear memory, and `replay` runs
+ * them until one of them needs a decision. The core also lists the devices' pages by how recently they were
+ * used, for eviction.
  */
 import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
 import {
+  HDR_DEVICE_FRAMES,
   HDR_FAULT_ADDR,
   HDR_FAULT_CODE,
-  HDR_DEVICE_FRAMES,
   HDR_LRU,
   HDR_RESULT,
+} from "../../assembly/abi/header.ts";
+import {
   REPLAY_CPU_FAULT,
   REPLAY_DEVICE_FAULT,
   REPLAY_DONE,
   REPLAY_NO_VMA,
-  XBUF_SIZE,
-} from "../../assembly/abi/struct.ts";
+} from "../../assembly/abi/record.ts";
 import { contextOf, type Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badType, checkInteger, HmmError } from "../engine/errors.ts";
-import { DeviceTable, HmmDevmem, type Hmm, type Mm } from "../index.ts";
+import type { Forward } from "../engine/forward.ts";
+import type { Mm } from "../space/mm.ts";
+import { DeviceTable } from "./device-table.ts";
+import { HmmDevmem } from "./devmem.ts";
 
-/** What stopped a replay: nothing, unmapped memory, a fault of the CPU's, a fault of the device's. */
+/** What stopped a replay: the end, unmapped memory, a CPU fault, a device fault. */
 export type ReplayReason = "done" | "no-vma" | "cpu-fault" | "device-fault";
 
 /** Words that replayCount writes. */
@@ -34,23 +40,23 @@ const REASONS: Record<number, ReplayReason> = {
   [REPLAY_DEVICE_FAULT]: "device-fault",
 };
 
-/** How far a replay came. */
+/** Where a replay stopped, and why. */
 export interface ReplayStop {
   reason: ReplayReason;
   /** The record that it stopped at; n if it ran them all. */
   at: number;
   /** The page that this record needs; 0 if it ran them all. */
   address: number;
-  /** Whether it is to be written. */
+  /** Whether the record writes it. */
   write: boolean;
 }
 
-/** Records (RECORD_*, u64 each) in an engine's linear memory. `close()` gives the memory back. */
-export class RecordArray extends BigUint64Array<ArrayBuffer> {
+/** Records (RECORD_*, u64 each) in an engine's linear memory. The caller closes it. */
+export class RecordArray extends BigUint64Array {
   #ctx: Context | null;
 
-  /** Room for n records. Throws HmmError ENOMEM if the arena has none. */
-  constructor(hmm: Hmm, n: number) {
+  /** Allocates room for n records, at most 2^28. Throws HmmError ENOMEM if the arena has none. */
+  constructor(hmm: Forward["Hmm"], n: number) {
     const op = "new RecordArray";
     const ctx = contextOf(op, hmm);
     super(ctx.mem.buffer, ctx.alloc(op, 8 * checkInteger(op, "n", n, 1, 2 ** 28)), n);
@@ -62,9 +68,9 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
   }
 
   /**
-   * Makes the accesses of records [at, n) in mm, those of the device through `table`: translates every page that they
-   * touch, and marks it as used. Stops before the first record that cannot be made; when the reason is taken away,
-   * call again from there: the record starts over. Data is not moved.
+   * Makes the accesses of records [at, n) in `mm`, those of the device through `table`: translates each page
+   * that they touch and marks it as used, without moving data. Stops at the first record that cannot be made;
+   * after serving the reason, call again from there, and the record starts over.
    */
   replay(mm: Mm, table: DeviceTable | null, at: number, n: number): ReplayStop {
     const op = "recordArray.replay";
@@ -74,7 +80,7 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
     if (table !== null && !(table instanceof DeviceTable)) throw badType(op, "table", "a DeviceTable", table);
     checkInteger(op, "n", n, 0, this.length);
     checkInteger(op, "at", at, 0, n);
-    const reason = REASONS[core.replay(mm.id, table?.table ?? 0, this.byteOffset, at, n)];
+    const reason = REASONS[core.replay(mm.id, table?.id ?? 0, this.byteOffset, at, n)];
     const stopped = reason !== "done";
     return {
       reason,
@@ -84,7 +90,9 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
     };
   }
 
-  /** How many of records [0, n) are loads, stores and modifies: by the CPU (0, 1, 2), by the device (4, 5, 6). */
+  /**
+   * Counts records [0, n): loads, stores and modifies by the CPU (at 0, 1, 2) and by the device (at 4, 5, 6).
+   */
   count(n: number): Uint32Array {
     const op = "recordArray.count";
     if (this.#ctx === null) throw new TypeError(`${op}: the array is closed`);
@@ -97,6 +105,7 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
     return counts;
   }
 
+  /** Gives the memory back. Idempotent. */
   close(): void {
     this.#ctx?.core.arenaFree(this.byteOffset);
     this.#ctx = null;
@@ -108,10 +117,11 @@ export class RecordArray extends BigUint64Array<ArrayBuffer> {
 }
 
 /**
- * From now on the engine keeps a list of the devices' pages by how recently they were used, for {@link oldestPages}: 8 bytes
- * a device frame of the arena, until the engine is closed. Twice: nothing. Throws HmmError ENOMEM if the arena has no room.
+ * Makes the engine list the devices' pages by how recently replays used them, for {@link oldestPages}. The
+ * list takes 8 bytes of the arena for each device frame, until the engine is closed. Idempotent. Throws
+ * HmmError ENOMEM if the arena has no room.
  */
-export function trackUse(hmm: Hmm): void {
+export function trackUse(hmm: Forward["Hmm"]): void {
   const op = "trackUse";
   const ctx = contextOf(op, hmm);
   const { mem } = ctx;
@@ -119,8 +129,8 @@ export function trackUse(hmm: Hmm): void {
 }
 
 /**
- * Where mm has the pages of devmem that the device used longest ago: up to `max` addresses, the oldest first. Throws HmmError
- * EINVAL unless {@link trackUse} was called before they came.
+ * Returns where `mm` maps the pages of `devmem` that the device used longest ago: at most `max` addresses,
+ * the oldest first. Throws HmmError EINVAL unless {@link trackUse} was called.
  */
 export function oldestPages(mm: Mm, devmem: HmmDevmem, max: number): number[] {
   const op = "oldestPages";
@@ -130,7 +140,7 @@ export function oldestPages(mm: Mm, devmem: HmmDevmem, max: number): number[] {
   const { address, restore } = mm.check(op).exchange(XBUF_SIZE);
   const n = core.replayOldest(mm.id, devmem.zone, max);
   if (n === -EINVAL)
-    throw new HmmError(EINVAL, op, "nobody keeps the list of used pages: call trackUse(hmm) first");
+    throw new HmmError(EINVAL, op, "the engine does not list pages by their use: call trackUse(hmm) first");
   // max pfns (u32) come first, then the addresses in pages (f64).
   const first = Math.ceil((address + 4 * max) / 8) * 8;
   const addresses = Array.from({ length: n }, (_, i) => mem.f64(first + 8 * i) * PAGE_SIZE);

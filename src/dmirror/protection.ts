@@ -17,7 +17,7 @@ import {
 const PMD_ORDER = 9;
 const PUD_ORDER = 18;
 
-/** The snapshot byte of an hmm_pfn, as `device` sees it. */
+/** Returns the DMIRROR_PROT_* byte of an hmm_pfn word, as `device` sees the page. */
 export function protectionOf({ hmm, devmem }: DmirrorDevice, pfn: number): number {
   if ((pfn & HMM_PFN_ERROR) !== 0) return DMIRROR_PROT_ERROR;
   if (!hmmPfnValid(pfn)) return DMIRROR_PROT_NONE;

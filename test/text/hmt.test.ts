@@ -1,0 +1,257 @@
+/** The decoder of .hmt traces, against the reference reader (test/util/hmt.ts): the same records, or both an error. */
+import { zstdFrame } from "../util/hmt-bytes.ts";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { HmtDecoder, HmtFormatError, isHmt, type HmtEvent, type HmtStats } from "../../src/text/hmt.ts";
+import { loadText } from "../../src/text/index.ts";
+import { Random } from "../fuzz/random.ts";
+import { block, definitions, hmtFile, randomPayload } from "../util/hmt-bytes.ts";
+import { HmtError, readHmt, type HmtRecord } from "../util/hmt.ts";
+
+const text = loadText();
+
+interface Decoded {
+  records: HmtRecord[];
+  words: bigint[];
+  events: HmtEvent[];
+  stats: HmtStats;
+}
+
+function recordOf(high: bigint, low: bigint): HmtRecord {
+  return {
+    address: Number(high & 0xffffffffffffn),
+    size: Number(high >> 48n),
+    kind: Number(low & 255n),
+    agent: Number((low >> 8n) & 255n),
+    thread: Number((low >> 16n) & 65535n),
+    code: Number(low >> 32n),
+  };
+}
+
+/** Decodes a file that comes in chunks of so many bytes. */
+async function decode(bytes: Uint8Array, chunk = bytes.length): Promise<Decoded> {
+  const decoder = await HmtDecoder.create(text, "file.hmt");
+  const got: Decoded = { records: [], words: [], events: [], stats: decoder.stats() };
+  try {
+    for (let at = 0; at < bytes.length; at += chunk) {
+      decoder.feed(bytes.subarray(at, at + chunk), ({ records, words, events }) => {
+        for (let i = 0; i < records.length; i += 2) got.records.push(recordOf(records[i], records[i + 1]));
+        for (const word of words) got.words.push(word);
+        got.events.push(...events);
+      });
+    }
+    got.stats = decoder.end();
+  } finally {
+    decoder.close();
+  }
+  return got;
+}
+
+/** The words of a record, the slow way. */
+function wordsOf({ address, size, kind, agent }: HmtRecord): bigint[] {
+  if (kind >= 16 || (kind & 3) === 3 || address >= 2 ** 47) return [];
+  const bits = (BigInt(kind & 3) << 56n) | (BigInt(agent > 0) << 60n);
+  const word = (at: number, bytes: number): bigint =>
+    BigInt(at) | (BigInt(Math.min(bytes, 255)) << 48n) | bits;
+  if (size <= 255) return [word(address, size)];
+  const words: bigint[] = [];
+  for (let at = address; at < address + size;) {
+    const end = Math.min(address + size, (Math.floor(at / 4096) + 1) * 4096);
+    words.push(word(at, end - at));
+    at = end;
+  }
+  return words;
+}
+
+/** Like assert.equal, for long lists: shows the first item that differs. */
+function same(got: readonly unknown[], expected: readonly unknown[]): void {
+  const show = (item: unknown): string =>
+    JSON.stringify(item, (_, value: unknown) => (typeof value === "bigint" ? value.toString(16) : value));
+  const at = expected.findIndex((item, i) => show(item) !== show(got[i]));
+  if (at >= 0) assert.unreachable(`item ${at}: ${show(got[at])}, expected ${show(expected[at])}`);
+  assert.is(got.length, expected.length);
+}
+
+/** What both readers say about a file. */
+async function compare(bytes: Uint8Array, chunk?: number): Promise<"records" | "error"> {
+  let expected: ReturnType<typeof readHmt> | HmtError;
+  try {
+    expected = readHmt(bytes);
+  } catch (error) {
+    assert.instance(error, HmtError);
+    expected = error as HmtError;
+  }
+  let got: Decoded | HmtFormatError;
+  try {
+    got = await decode(bytes, chunk);
+  } catch (error) {
+    assert.instance(error, HmtFormatError, String(error));
+    got = error as HmtFormatError;
+  }
+  if (expected instanceof HmtError || got instanceof HmtFormatError) {
+    assert.instance(got, HmtFormatError, "the reference reads it differently");
+    assert.instance(expected, HmtError, "the decoder reads it differently");
+    assert.is((got as HmtFormatError).offset, (expected as HmtError).offset);
+    return "error";
+  }
+  const records = expected.blocks.flatMap((each) => each.records);
+  same(got.records, records);
+  same(got.words, records.flatMap(wordsOf));
+  const events = expected.blocks.flatMap((each) => each.events);
+  const { names } = expected;
+  assert.equal(
+    got.events,
+    events.map(({ name, ...rest }) => ({ ...rest, name: names.get(name) ?? "" })),
+  );
+  assert.equal(got.stats.modules, expected.modules);
+  assert.equal([...got.stats.threads], [...expected.threads]);
+  assert.equal([got.stats.program, got.stats.recorder], [expected.program, expected.recorder]);
+  assert.is(got.stats.cut, expected.end === null);
+  return "records";
+}
+
+/** A file with everything in it. */
+function sample(random: Random): Uint8Array {
+  const payloads = Array.from({ length: 4 }, () => randomPayload(random));
+  return hmtFile(
+    block(1, definitions()),
+    ...payloads.map(({ bytes, records }, i) => block(2, bytes, { records, thread: i * 21845 })),
+    block(200, Uint8Array.of(1, 2, 3)),
+    block(3, new Uint8Array(32)),
+  );
+}
+
+const test = suite("hmt decoder");
+
+test("random files decode as the reference reads them, in chunks of any size", async () => {
+  const random = new Random(1);
+  for (let i = 0; i < 60; i++) {
+    const bytes = sample(random);
+    assert.is(await compare(bytes), "records");
+    assert.is(await compare(bytes, random.between(1, 40)), "records");
+  }
+});
+
+test("files that were cut off anywhere give their whole blocks", async () => {
+  const bytes = sample(new Random(2));
+  for (let n = 16; n < bytes.length; n += n < 60 ? 1 : 13)
+    assert.is(await compare(bytes.subarray(0, n)), "records");
+  for (let n = 0; n < 16; n++) assert.is(await compare(bytes.subarray(0, n)), "error");
+});
+
+test("fuzz: any payload gives the same records, or an error, in both", async () => {
+  const random = new Random(3);
+  const counts = { records: 0, error: 0 };
+  for (let i = 0; i < 3000; i++) {
+    const { bytes, records } = randomPayload(random);
+    for (let n = random.between(1, 3); n > 0; n--)
+      bytes[random.below(bytes.length)] = random.below(random.pick([4, 256]));
+    const count = random.chance(0.8) ? records : random.below(100);
+    const cut = random.chance(0.9) ? bytes : bytes.subarray(0, random.below(bytes.length));
+    counts[await compare(hmtFile(block(2, cut, { records: count })))]++;
+  }
+  assert.ok(counts.records > 300 && counts.error > 300, JSON.stringify(counts));
+});
+
+test("fuzz: any bytes in headers and definitions give records or an error", async () => {
+  const random = new Random(4);
+  const counts = { records: 0, error: 0 };
+  const whole = sample(random);
+  for (let i = 0; i < 800; i++) {
+    const bytes = Uint8Array.from(whole);
+    for (let n = random.between(1, 4); n > 0; n--) bytes[random.below(bytes.length)] = random.below(256);
+    counts[await compare(bytes, random.chance(0.5) ? undefined : 100)]++;
+    const content = definitions();
+    for (let n = random.between(1, 4); n > 0; n--) content[random.below(content.length)] = random.below(256);
+    counts[await compare(hmtFile(block(1, content)))]++;
+  }
+  assert.ok(counts.error > 300, JSON.stringify(counts));
+});
+
+test("a packed block decodes; one that is damaged inside is an error of its block", async () => {
+  const random = new Random(5);
+  const { bytes, records } = randomPayload(random);
+  const packed = zstdFrame(bytes);
+  const options = { records, codec: 1, plain: bytes.length };
+  assert.is(await compare(hmtFile(block(2, packed, options))), "records");
+  const first = hmtFile(block(2, packed, options)).length;
+  for (const wrong of [{ plain: bytes.length + 1 }, { plain: 0 }, { plain: 1 }, { codec: 2 }]) {
+    const file = hmtFile(block(2, packed, options), block(2, packed, { ...options, ...wrong }));
+    const error = await decode(file).then(
+      () => null,
+      (e: unknown) => e as HmtFormatError,
+    );
+    assert.instance(error, HmtFormatError);
+    assert.is(error?.offset, first);
+  }
+  const damaged = Uint8Array.from(packed);
+  damaged[0] ^= 1;
+  const error = await decode(hmtFile(block(2, damaged, options))).then(
+    () => null,
+    (e: unknown) => e as Error,
+  );
+  assert.match(error?.message ?? "", /^file\.hmt: byte 16: the payload is not a zstd frame of \d+ bytes$/);
+});
+
+test("errors name the file, the byte and what is wrong", async () => {
+  const { bytes: good, records } = randomPayload(new Random(6));
+  const message = async (file: Uint8Array): Promise<string> =>
+    decode(file).then(
+      () => "",
+      (e: unknown) => (e as Error).message,
+    );
+  const changed = (at: number, value: number): Uint8Array => {
+    const file = hmtFile(block(2, good, { records }));
+    file[at] = value;
+    return file;
+  };
+  assert.is(
+    await message(new TextEncoder().encode("I  04001000,3\n L 1ffeffe7e0,8\n")),
+    "file.hmt: byte 0: not an .hmt trace",
+  );
+  assert.match(
+    await message(changed(8, 2)),
+    /^file.hmt: byte 0: version 2 of the format; this program reads version 1$/,
+  );
+  assert.match(await message(changed(16, 2)), /^file.hmt: byte 16: expected a block$/);
+  assert.match(
+    await message(changed(31, 1)),
+    /^file.hmt: byte 16: a block of \d+ bytes; 2097152 are allowed$/,
+  );
+  assert.match(
+    await message(changed(39, 1)),
+    /^file.hmt: byte 16: a block of \d+ records; 65536 are allowed$/,
+  );
+  assert.match(
+    await message(changed(20, 1)),
+    /^file.hmt: byte 16: the block's checksum is wrong: it is damaged$/,
+  );
+  assert.match(
+    await message(hmtFile(block(9, good))),
+    /^file.hmt: byte 16: a block of type 9, which is not known$/,
+  );
+  assert.match(
+    await message(hmtFile(block(3, new Uint8Array(32)), block(3, new Uint8Array(32)))),
+    /^file.hmt: byte 72: bytes after the end block$/,
+  );
+  assert.match(
+    await message(hmtFile(block(1, Uint8Array.of(3, 0, 2, 0, 0, 0)))),
+    /a definition with tag 3 of 2 bytes$/,
+  );
+});
+
+test("isHmt knows the first bytes", () => {
+  assert.is(isHmt(hmtFile()), true);
+  assert.is(isHmt(hmtFile().subarray(0, 7)), false);
+  assert.is(isHmt(new Uint8Array(16)), false);
+});
+
+test("a decoder is of no use once it is closed", async () => {
+  const decoder = await HmtDecoder.create(text);
+  decoder.feed(hmtFile(), () => {});
+  decoder.end();
+  assert.throws(() => decoder.feed(hmtFile(), () => {}), /the decoder is closed/);
+  assert.throws(() => decoder.stats(), /the decoder is closed/);
+  decoder.close();
+});
+test.run();
