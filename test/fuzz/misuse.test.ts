@@ -1,7 +1,8 @@
 /** Drivers that do everything wrong, over fixed seeds, on both builds; see misuse.ts, which goes on from there. */
 import * as assert from "uvu/assert";
 import { onEachBuild } from "../util/builds.ts";
-import { misuse, type Seen } from "./misuse.ts";
+import type { Seen } from "./misuse-world.ts";
+import { misuse } from "./misuse.ts";
 
 const SEEDS = 60;
 const STEPS = 400;

@@ -1,29 +1,30 @@
 /** One process of the reference model: its page table, page faults, and every way to touch its memory. */
 import { fileFault } from "./file.ts";
 import { forkInto } from "./fork.ts";
-import { blockOf, blocksOf, hugeFault, HugeZero, moveBlock, splitMapping, unmarkHuge } from "./huge.ts";
+import type { HugeZero} from "./huge.ts";
+import { blockOf, blocksOf, hugeFault, moveBlock, splitMapping, unmarkHuge } from "./huge.ts";
 import { hugetlbFault } from "./hugetlb.ts";
 import { takeBack } from "./lend.ts";
-import { bringBack, leaveDevice } from "./migrate.ts";
+import { bringBack } from "./migrate.ts";
+import type {
+  Page} from "./page.ts";
 import {
   Content,
   EAGAIN,
   EBUS,
-  EBUSY,
   EFAULT,
-  EINVAL,
   ENOMEM,
   HUGE_PAGES,
-  Page,
   present,
-  RAM,
   R,
   RWX,
   W,
   type Entry,
   type FaultKind,
 } from "./page.ts";
+import { pin, pinForLong, unpin } from "./pins.ts";
 import { dropSlot, leaveSwapCache, swapIn } from "./swap.ts";
+import { isShared, unshare } from "./unshare.ts";
 import { HUGETLB, PFN, SHARED, SPECIAL, UFFD, VmaList, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
 
@@ -170,7 +171,7 @@ export class Mm {
   }
 
   /** A fault's answer, and what it did. */
-  private as(kind: FaultKind, answer: number): number {
+  as(kind: FaultKind, answer: number): number {
     this.lastFault = kind;
     return answer;
   }
@@ -204,49 +205,13 @@ export class Mm {
   }
 
   /** The page is the vma's alone from now on. */
-  private makeExclusive(vma: Vma, page: Page): void {
+  makeExclusive(vma: Vma, page: Page): void {
     if (!page.exclusive && vma.anon) for (const one of page.folio?.pages ?? [page]) one.home = vma.anon;
     page.exclusive = true;
   }
 
-  /** A pin for long, to read, of a page that a write would copy away: a page that is the mapping's alone takes its place. */
-  private unshare(vma: Vma, pn: number): number {
-    const error = this.handleUnshare(vma, pn);
-    if (error === 0) this.count(this.lastFault);
-    return error;
-  }
-
-  private handleUnshare(vma: Vma, pn: number): number {
-    if (vma.flags & HUGETLB) {
-      const done = hugetlbFault(this, vma, pn, false, true);
-      return typeof done === "number" ? done : this.as(done, 0);
-    }
-    const entry = this.entries.get(pn)!;
-    const { page } = entry;
-    if (this.huge.has(blockOf(pn))) {
-      if (page?.folio?.refs === HUGE_PAGES) {
-        for (const one of page.folio.pages) this.makeExclusive(vma, one);
-        return this.as("reuse", 0);
-      }
-      splitMapping(this, pn);
-    }
-    if (page?.kind === "anon" && !page.merged && this.onlyOurs(page)) {
-      this.makeExclusive(vma, page);
-      return this.as("reuse", 0);
-    }
-    const error = this.copyToNew(vma, pn, page);
-    if (error === 0) Object.assign(this.entries.get(pn)!, { write: false, dirty: false });
-    return this.as("cow", error);
-  }
-
-  /** Would a write, by whomever, give the entry another page? */
-  private isShared(vma: Vma, { page }: Entry): boolean {
-    if (page?.kind === "anon" || page?.kind === "hugetlb") return !page.exclusive;
-    return !(vma.flags & SHARED);
-  }
-
   /** Has nobody else a reference? */
-  private onlyOurs(page: Page): boolean {
+  onlyOurs(page: Page): boolean {
     if (page.slot && page.refs === 2) leaveSwapCache(this.world, page);
     return (page.folio ?? page).refs === 1;
   }
@@ -321,8 +286,8 @@ export class Mm {
       if (this.allows(pn, false)) {
         const entry = this.entries.get(pn)!;
         const forced = !(vma.flags & W) && entry.page?.exclusive;
-        if (long && !write && this.isShared(vma, entry)) {
-          const error = this.unshare(vma, pn);
+        if (long && !write && isShared(vma, entry)) {
+          const error = unshare(this, vma, pn);
           if (error) return error;
           continue;
         }
@@ -344,48 +309,17 @@ export class Mm {
     return entry.page?.content ?? new Content();
   }
 
-  /** Pins a page a time and stops at the first that it cannot get: the count, or the error if there is none. */
+  /** Pins pages; `long`: for long. See pins.ts. */
   pin(a: number, n: number, write = false, long = false): number {
-    if (n === 0) return -EINVAL;
-    for (let i = 0; i < n; i++) {
-      const error = this.getPage(a + i, write, false, false, long);
-      if (error) return i || (error === -EBUS ? -EFAULT : error);
-      const page = this.entries.get(a + i)!.page ?? this.huge.get(blockOf(a + i)) ?? null;
-      if (page) page.pins++;
-      if (long && page instanceof Page) page.longPins++;
-      this.hasPinned ||= long;
-      this.pinned.push(page);
-      this.longPins.push(long);
-    }
-    return n;
+    return pin(this, a, n, write, long);
   }
 
-  /** Pages on coherent devices have to go to RAM first, wherever they are mapped. One that cannot ends it. */
   pinForLong(a: number, n: number, write: boolean): number {
-    const before = this.pinned.length;
-    for (;;) {
-      const count = this.pin(a, n, write, true);
-      const pages = new Set(this.pinned.slice(before));
-      const away = [...pages].filter((page) => page instanceof Page && page.place !== RAM);
-      if (away.length === 0) return count;
-      this.unpin(before);
-      for (const page of away)
-        if (leaveDevice(this.world, [page as Page]).finish().count === 0) return -EBUSY;
-    }
+    return pinForLong(this, a, n, write);
   }
 
-  /** Lets all pins go, or all but the first ones. */
   unpin(keep = 0): number {
-    const ended = this.pinned.splice(keep);
-    const long = this.longPins.splice(keep);
-    for (const [i, page] of ended.entries()) {
-      if (!page) continue;
-      page.pins--;
-      if (long[i] && page instanceof Page) page.longPins--;
-      if (page instanceof HugeZero) page.release();
-      else this.world.release(page);
-    }
-    return ended.length;
+    return unpin(this, keep);
   }
 
   // --- life ------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ const LONG_FILES: Record<string, string> = {
 const LONG_FUNCTIONS: Record<string, string> = {};
 
 /** Size in bytes, compressed, of the core. */
-const WASM_GZIP_MAX = 36 * 1024;
+const WASM_GZIP_MAX = 38 * 1024;
 /**
  * … and of what a browser loads for `import "heteromem"`: JavaScript and core. The aim is 40 KiB (performance row P11),
  * which is not reached yet; this keeps it from growing meanwhile.

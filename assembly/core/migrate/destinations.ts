@@ -36,7 +36,8 @@ import {
   initFrame,
   tookFrames,
 } from "../frame/page-alloc";
-import { adoptTarget, hasPage, isUnit, Migration, pfnOf } from "../space/migration";
+import { hasPage, isUnit, Migration, pfnOf } from "../space/migration";
+import { adoptTarget } from "./words";
 
 /** Allocates a locked frame with one reference. 0 when the zone has none. */
 function allocLocked(zone: u32): u32 {
@@ -197,6 +198,7 @@ export function takeDestinations(m: Migration): bool {
     const pfn = pfnOf(word);
     if (isUnit(word) ? i + LARGE_PAGES > npages || !isSoundUnit(pfn, end) : !isSound(pfn, end)) {
       for (let j: u32 = 0; j < i; j++) if (hasPage(m.target(j))) unmarkDestination(pfnOf(m.target(j)));
+      memory.fill(dst, 0, npages * 4);
       setHeader(HDR_FAULT_CODE, MIGRATION_WRONG_DST);
       setHeaderF64(HDR_FAULT_ADDR, i);
       return false;

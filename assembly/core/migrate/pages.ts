@@ -33,7 +33,7 @@ import { notifyEnd } from "../operation/notify";
 import { splitMapping } from "../operation/split";
 import { cacheReplace, fileAt } from "../space/file";
 import { ksmNodeAt } from "../space/ksm-item";
-import { adoptSource, hasPage, isUnit, Migration, ownRefs, pfnOf, publishSource } from "../space/migration";
+import { hasPage, isUnit, Migration, ownRefs, pfnOf } from "../space/migration";
 import { freeSwap } from "../space/swap";
 import { isHugeZero } from "../table/huge";
 import { leafTable } from "../table/pagetable";
@@ -41,6 +41,7 @@ import { MigratePagesCmd } from "./cmd";
 import { takeDestinations } from "./destinations";
 import { fillHole, fillWindow, insertUnit, vmaOfHole } from "./hole";
 import { moveUnit, splitUnit } from "./huge";
+import { adoptSource, publishSource, wrongSource } from "./words";
 
 /** The bits of a destination's word that say what it is; a page that is no unit has VALID alone. */
 const DESTINATION_BITS: u32 = <u32>(MIGRATE_PFN_VALID | MIGRATE_PFN_ERROR | MIGRATE_PFN_COMPOUND);
@@ -50,13 +51,14 @@ export function migratePagesStep(cmd: MigratePagesCmd): i32 {
   const m = changetype<Migration>(cmd.migration);
   if (cmd.phase == 0) {
     if (m.state != MIGRATION_SETUP) return -EBUSY;
-    const wrong = adoptSource(m);
+    const wrong = wrongSource(m);
     if (wrong < m.npages) {
       setHeader(HDR_FAULT_CODE, MIGRATION_WRONG_SRC);
       setHeaderF64(HDR_FAULT_ADDR, wrong);
       return -EINVAL;
     }
     if (!takeDestinations(m)) return -EINVAL;
+    adoptSource(m);
     m.state = MIGRATION_MOVING;
     cmd.phase = 1;
   }

@@ -61,7 +61,6 @@ import {
   Migration,
   migrationAlloc,
   pfnOf,
-  publishSource,
   removeMigrationEntries,
   takeEntry,
 } from "../space/migration";
@@ -71,6 +70,7 @@ import { walk } from "../table/pagetable";
 import { MigrateDeviceSetupCmd, MigrateSetupCmd, SetupCmd } from "./cmd";
 import { collect, collectParts, splitHuge, UNFINISHED } from "./collect";
 import { endUnit, unmapUnit } from "./huge";
+import { publishSource } from "./words";
 
 /** OP_MIGRATE_SETUP: collects the range's pages under a `migrate` window, then unmaps them elsewhere. */
 export function migrateSetupStep(cmd: MigrateSetupCmd): i32 {

@@ -181,40 +181,6 @@ export function migrationFree(m: Migration): void {
   poolFree(RESOURCE_MIGRATION, changetype<usize>(m));
 }
 
-/** Shows the driver the core's words of src. */
-export function publishSource(m: Migration): void {
-  memory.copy(m.driverSrc, m.src, m.npages * 4);
-}
-
-/** Takes over the driver's words of dst, which the caller checks. */
-export function adoptTarget(m: Migration): void {
-  memory.copy(m.dst, m.driverDst, m.npages * 4);
-}
-
-/**
- * Takes over the driver's words of src, if they are the core's but for MIGRATE, which a driver may clear to
- * leave a page where it is. Returns the index of the first word that is not so; npages: all are.
- */
-export function adoptSource(m: Migration): u32 {
-  const n = m.npages;
-  const others = i32x4.splat(~MIGRATE_PFN_MIGRATE);
-  let i: u32 = 0;
-  // Four words at a time, as long as they differ in nothing but a MIGRATE that is cleared.
-  for (; i + 4 <= n; i += 4) {
-    const own = v128.load(m.src + i * 4);
-    const words = v128.load(m.driverSrc + i * 4);
-    const changed = v128.and(v128.xor(own, words), others);
-    if (v128.any_true(v128.or(changed, v128.andnot(words, own)))) break;
-  }
-  for (; i < n; i++) {
-    const own = m.source(i);
-    const word = load<u32>(m.driverSrc + i * 4);
-    if (word != own && word != (own & ~MIGRATE_PFN_MIGRATE)) return i;
-  }
-  memory.copy(m.src, m.driverSrc, n * 4);
-  return n;
-}
-
 /** Tells whether an entry maps the page `pfn`, in RAM or on a device. */
 @inline
 export function mapsPage(pte: u64, pfn: u32): bool {

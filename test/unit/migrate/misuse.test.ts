@@ -83,6 +83,23 @@ onEachBuild("misuse of migrations", (test, module) => {
     all.hmm.verify();
   });
 
+  test("pages() that is refused changes nothing: MIGRATE may be set again, and destinations given again", () => {
+    const all = world();
+    using sem = all.mm.mmapSem.read();
+    const m = setup(all);
+    all.devmem.allocPages(m.src, m.dst);
+    m.src[0] &= ~MIGRATE_PFN_MIGRATE;
+    const third = m.dst[2];
+    m.dst[2] = m.dst[1];
+    assert.match((errorOf(() => m.pages()) as HmmError).message, /dst\[2\] must name/);
+    m.dst[2] = third;
+    m.src[0] = (m.src[0] | MIGRATE_PFN_MIGRATE) >>> 0;
+    assert.is(m.pages(), 3);
+    m.finalize();
+    sem.close();
+    all.hmm.verify();
+  });
+
   test("dst is the migration's from pages() on: what is written later has no effect", () => {
     const all = world();
     using sem = all.mm.mmapSem.read();
@@ -141,7 +158,10 @@ onEachBuild("misuse of migrations", (test, module) => {
         () => all.hmm.pagePut(page),
         /EINVAL: page must be a page in use with a reference of yours/,
       );
-      assert.throws(() => all.hmm.pageUnlock(page), /EINVAL: page must be a page in use that you have locked/);
+      assert.throws(
+        () => all.hmm.pageUnlock(page),
+        /EINVAL: page must be a page in use that you have locked/,
+      );
     }
     m.finalize();
     sem.close();
