@@ -20,8 +20,8 @@ const LONG_FILES: Record<string, string> = {
 /** `file:function`. */
 const LONG_FUNCTIONS: Record<string, string> = {};
 
-/** Size in bytes, compressed, of the core: 36 KiB, and what stacks, locked mappings and refused flags added. */
-const WASM_GZIP_MAX = 36.25 * 1024;
+/** Size in bytes, compressed, of the core: 36 KiB, and what stacks, locked mappings, refused flags and long-term pins added. */
+const WASM_GZIP_MAX = 38 * 1024;
 /**
  * … and of what a browser loads for `import "heteromem"`: JavaScript and core. The aim is 40 KiB (performance
  * row P11), which is not reached yet; this keeps it from growing meanwhile.
