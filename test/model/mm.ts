@@ -1,13 +1,12 @@
 /** One process of the reference model: its page table, page faults, and every way to touch its memory. */
 import { fileFault } from "./file.ts";
 import { forkInto } from "./fork.ts";
-import type { HugeZero} from "./huge.ts";
+import type { HugeZero } from "./huge.ts";
 import { blockOf, blocksOf, hugeFault, moveBlock, splitMapping, unmarkHuge } from "./huge.ts";
 import { hugetlbFault } from "./hugetlb.ts";
 import { takeBack } from "./lend.ts";
 import { bringBack } from "./migrate.ts";
-import type {
-  Page} from "./page.ts";
+import type { Page } from "./page.ts";
 import {
   Content,
   EAGAIN,
