@@ -21,7 +21,7 @@ const ASSEMBLY = ["assembly/{core,text,workload}/**/*.ts", "test/assembly/**/*.t
 
 export default tseslint.config(
   {
-    ignores: ["build/", "dist/", "coverage/", "test/runner/fixtures/"],
+    ignores: ["build/", "dist/", "coverage/", "test/package/", "test/runner/fixtures/"],
   },
   js.configs.recommended,
   {

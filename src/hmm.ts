@@ -9,6 +9,7 @@ import {
 } from "./engine/wasm.ts";
 import { HDR_DEVICE_BASE, HDR_HUGETLB_FREE, HDR_ZERO_PFN, HEADER, ZONES } from "../assembly/abi/header.ts";
 import { ZONE_FREE_PAGES } from "../assembly/abi/zone.ts";
+import { PAGE_SIZE } from "../assembly/uapi/page.ts";
 import type { DeviceTable } from "./device/device-table.ts";
 import type { HmmDevmem } from "./device/devmem.ts";
 import type { HmmMirror } from "./device/mirror.ts";
@@ -20,6 +21,7 @@ import type { CoreExports } from "./engine/core.ts";
 import { dispose } from "./engine/dispose.ts";
 import { checkOptions } from "./engine/errors.ts";
 import { EventLog, type HmmEventName, type HmmEvents } from "./engine/events.ts";
+import { count, inspect, line } from "./engine/inspect.ts";
 import type { WasmModule } from "./engine/host.ts";
 import * as knobs from "./engine/knobs.ts";
 import type { Memory } from "./engine/memory.ts";
@@ -390,6 +392,18 @@ export class Hmm {
 
   [dispose](): void {
     this.close();
+  }
+
+  /** @internal */
+  [inspect](): string {
+    const { systemMemory, deviceMemory, backing } = this.config;
+    return line("Hmm", false, () => [
+      `${count(systemMemory / PAGE_SIZE, "page")} of system memory (${this.freePages} free)`,
+      `${deviceMemory / PAGE_SIZE} of device memory`,
+      backing === "metadata" && "without bytes",
+      count(this.#ctx.mms.size, "address space"),
+      count(this.#ctx.migrations.length, "open migration"),
+    ]);
   }
 
   // ── snapshots ──

@@ -3,11 +3,11 @@
 // The two pfn words that drivers see. Linux's layout rule (flags from the top bit down) at 32 bits.
 //
 //  hmm_pfn        31 30 29 28 27 26                               0
-//                ┌──┬──┬──┬─────┬──────────────────────────────────┐
-//                │V │W │E │order│               pfn                │  u32
-//                └──┴──┴──┴─────┴──────────────────────────────────┘
-//  V valid (input: fault)  W writable (input: write fault)  E error (device table: dirty)
-//  order: 0 page, 1 64 KiB, 2 2 MiB, 3 1 GiB
+//                ┌──┬──┬──┬──┬──┬──────────────────────────────────┐
+//                │V │W │E │O │D │               pfn                │  u32
+//                └──┴──┴──┴──┴──┴──────────────────────────────────┘
+//  V valid (input: fault)  W writable (input: write fault)  E error
+//  O order of the CPU's mapping: 0 a page, 1 2 MiB  D dirty (device tables only)
 //
 //  migrate_pfn    31 30 29 28 27 26                               0
 //                ┌──┬──┬──┬──┬──┬──────────────────────────────────┐
@@ -19,8 +19,8 @@
 export const HMM_PFN_VALID = 0x80000000;
 export const HMM_PFN_WRITE = 0x40000000;
 export const HMM_PFN_ERROR = 0x20000000;
-export const HMM_PFN_ORDER_SHIFT = 27;
-export const HMM_PFN_ORDER_MASK = 0x18000000;
+export const HMM_PFN_ORDER_SHIFT = 28;
+export const HMM_PFN_ORDER_MASK = 0x10000000;
 export const HMM_PFN_FLAGS = 0xf8000000;
 /** Input of hmmRangeFault: the page must be faulted in. */
 export const HMM_PFN_REQ_FAULT = 0x80000000;
@@ -45,4 +45,4 @@ export const MIGRATE_VMA_SELECT_COMPOUND = 8;
  * In a word that a device table returns, beside HMM_PFN_VALID, HMM_PFN_WRITE and the pfn: the device wrote
  * through the entry since it was mapped.
  */
-export const DEVICE_PFN_DIRTY = 0x20000000;
+export const DEVICE_PFN_DIRTY = 0x08000000;

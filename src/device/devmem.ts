@@ -24,6 +24,7 @@ import {
   HmmError,
 } from "../engine/errors.ts";
 import type { Forward } from "../engine/forward.ts";
+import { inspect, line } from "../engine/inspect.ts";
 import type { AccessFlags, VmFault } from "../engine/protocol.ts";
 import { beginDeviceRange, evictPages } from "../migrate/evict.ts";
 import type { Migration } from "../migrate/migration.ts";
@@ -178,6 +179,15 @@ export class HmmDevmem {
 
   [dispose](): void {
     this.close();
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return line(`HmmDevmem "${this.id}"`, this.#removed && "removed", () => [
+      `pages ${this.pfnFirst}-${this.pfnEnd}`,
+      `${this.usedPages} of ${this.npages} used`,
+      this.coherent && "coherent",
+    ]);
   }
 
   // ── for the other classes: see DeviceMemory ──

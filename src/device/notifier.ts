@@ -9,10 +9,11 @@ import {
   checkMethod,
   checkOptions,
   checkText,
-  checkU32,
+  checkWord,
   HmmError,
   show,
 } from "../engine/errors.ts";
+import { inspect, line, span } from "../engine/inspect.ts";
 import type { MmuNotifyEvent } from "../engine/protocol.ts";
 import { checkMm, type Mm } from "../space/mm.ts";
 
@@ -130,7 +131,7 @@ export class MmuIntervalNotifier {
   readRetry(seq: number): boolean {
     const op = "notifier.readRetry";
     this.#check(op);
-    checkU32(op, "seq", seq);
+    checkWord(op, "seq", seq);
     return this.#ctx.core.notifierReadRetry(this.notifier, seq) !== 0;
   }
 
@@ -148,6 +149,14 @@ export class MmuIntervalNotifier {
 
   [dispose](): void {
     this.close();
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return line(`MmuIntervalNotifier "${this.id}"`, this.#closed && "closed", () => [
+      `mm ${this.mm.id}`,
+      span(this.start, this.last + 1),
+    ]);
   }
 
   /** @internal See Subscriber: the core has dropped the subscription. */

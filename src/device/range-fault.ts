@@ -1,7 +1,7 @@
 import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOMEM, EPERM } from "../../assembly/uapi/errno.ts";
 import { HDR_FAULT_ADDR } from "../../assembly/abi/header.ts";
 import type { Context } from "../engine/context.ts";
-import { badType, checkAddress, checkOptions, checkPageRange, checkU32 } from "../engine/errors.ts";
+import { badType, checkAddress, checkOptions, checkPageRange, checkWord } from "../engine/errors.ts";
 import type { HmmPfnFlags } from "../engine/protocol.ts";
 import { run } from "../engine/request.ts";
 import { checkPfns, withPfns } from "../page/arrays.ts";
@@ -70,13 +70,13 @@ function checkFaultArgs(op: string, args: HmmRangeFaultArgs): Call & { npages: n
   const ctx = checkMm(op, mm);
   if (args.mm !== undefined && args.mm !== mm)
     throw new TypeError(`${op}: mm must be the notifier's: it is another mm`);
-  if (notifier !== undefined) checkU32(op, "notifierSeq", args.notifierSeq);
+  if (notifier !== undefined) checkWord(op, "notifierSeq", args.notifierSeq);
   const npages = checkPageRange(op, args.start, args.end);
   checkAddress(op, "start", args.start);
   checkPfns(op, "pfns", args.pfns, npages);
   const { defaultFlags = 0, pfnFlagsMask = 0 } = args;
-  checkU32(op, "defaultFlags", defaultFlags);
-  checkU32(op, "pfnFlagsMask", pfnFlagsMask);
+  checkWord(op, "defaultFlags", defaultFlags);
+  checkWord(op, "pfnFlagsMask", pfnFlagsMask);
   mm!.mmapSem.demand(op, false);
   return { args, ctx, mm: mm!, npages };
 }

@@ -17,7 +17,7 @@ export const DMIRROR_PROT_READ = 0x01;
 export const DMIRROR_PROT_WRITE = 0x02;
 /** The mapping covers 2 MiB. */
 export const DMIRROR_PROT_PMD = 0x04;
-/** The mapping covers 1 GiB. */
+/** The mapping covers 1 GiB, as in the kernel's driver; the engine makes no such mappings. */
 export const DMIRROR_PROT_PUD = 0x08;
 /** The zero page. */
 export const DMIRROR_PROT_ZERO = 0x10;

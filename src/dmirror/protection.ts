@@ -8,14 +8,12 @@ import {
   DMIRROR_PROT_ERROR,
   DMIRROR_PROT_NONE,
   DMIRROR_PROT_PMD,
-  DMIRROR_PROT_PUD,
   DMIRROR_PROT_READ,
   DMIRROR_PROT_WRITE,
   DMIRROR_PROT_ZERO,
 } from "./prot.ts";
 
 const PMD_ORDER = 9;
-const PUD_ORDER = 18;
 
 /** Returns the DMIRROR_PROT_* byte of an hmm_pfn word, as `device` sees the page. */
 export function protectionOf({ hmm, devmem }: DmirrorDevice, pfn: number): number {
@@ -23,9 +21,7 @@ export function protectionOf({ hmm, devmem }: DmirrorDevice, pfn: number): numbe
   if (!hmmPfnValid(pfn)) return DMIRROR_PROT_NONE;
   const page = hmmPfnToPage(pfn);
   let byte = hmmPfnWritable(pfn) ? DMIRROR_PROT_WRITE : DMIRROR_PROT_READ;
-  const order = hmmPfnToMapOrder(pfn);
-  if (order === PMD_ORDER) byte |= DMIRROR_PROT_PMD;
-  if (order === PUD_ORDER) byte |= DMIRROR_PROT_PUD;
+  if (hmmPfnToMapOrder(pfn) === PMD_ORDER) byte |= DMIRROR_PROT_PMD;
   if (page === hmm.zeroPage) return byte | DMIRROR_PROT_ZERO;
   const home = hmm.pageDevmem(page);
   if (home === null) return byte;

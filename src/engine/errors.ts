@@ -213,6 +213,16 @@ export function checkU32(op: string, argument: string, value: unknown): number {
 }
 
 /**
+ * @internal Returns `value`. Throws TypeError or RangeError unless it is a word of 32 bits, signed or
+ * unsigned: JavaScript's bit operations make both.
+ */
+export function checkWord(op: string, argument: string, value: unknown): number {
+  if (typeof value !== "number") throw badType(op, argument, "a number", value);
+  if (value >>> 0 === value || (value | 0) === value) return value;
+  throw badRange(op, argument, "a word of 32 bits", value);
+}
+
+/**
  * @internal Returns the number of pages of [start, end). Throws TypeError or RangeError unless both are page
  * addresses, end above start.
  */

@@ -17,7 +17,8 @@ import {
 import { RESOURCE_MIGRATION } from "../../assembly/abi/pool.ts";
 import type { Context, MigrationArrays } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
-import { hex, HmmError, show } from "../engine/errors.ts";
+import { HmmError, hex, show } from "../engine/errors.ts";
+import { count, inspect, line, span } from "../engine/inspect.ts";
 import type { Bytes, Words } from "../engine/host.ts";
 import { run } from "../engine/request.ts";
 import type { Mm } from "../space/mm.ts";
@@ -196,6 +197,20 @@ export class Migration {
   get ended(): Promise<void> {
     if (this.closed) return Promise.resolve();
     return (this.#ended ??= new Promise((resolve) => (this.#end = resolve)));
+  }
+
+  /** @internal */
+  [inspect](): string {
+    const { npages, cpages } = this;
+    const { moved, stayed } = this.result;
+    const state = this.#closed ? "finalized" : this.#pagesDone ? "pages() done" : "set up";
+    return line(`Migration ${this.id}`, false, () => [
+      this.mm === null ? "of device memory" : `mm ${this.mm.id}, ${span(this.start, this.end)}`,
+      count(npages, "page"),
+      count(cpages, "candidate"),
+      state,
+      state !== "set up" && `${moved} moved, ${stayed.length} stayed`,
+    ]);
   }
 
   /** @internal See OpenMigration. */

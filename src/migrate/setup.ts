@@ -2,7 +2,16 @@ import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { MIGRATE_VMA_SELECT_DEVICE_PRIVATE, MIGRATE_VMA_SELECT_SYSTEM } from "../../assembly/uapi/pfn.ts";
 import { OWNER_ANY } from "../../assembly/abi/argument.ts";
-import { badType, checkAddress, checkInteger, checkU32, hex, HmmError, roundDown } from "../engine/errors.ts";
+import {
+  badType,
+  checkAddress,
+  checkInteger,
+  checkU32,
+  checkWord,
+  hex,
+  HmmError,
+  roundDown,
+} from "../engine/errors.ts";
 import type { MigrateSelect } from "../engine/protocol.ts";
 import { run } from "../engine/request.ts";
 import type { Page } from "../page/words.ts";
@@ -68,7 +77,7 @@ export function setup(op: string, args: MigrateVmaArgs, legacy: boolean): Migrat
     : own
       ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE
       : MIGRATE_VMA_SELECT_SYSTEM;
-  const select = args.select === undefined ? usual : checkU32(op, "select", args.select);
+  const select = args.select === undefined ? usual : checkWord(op, "select", args.select);
   let owner = ctx.ownerNumber(args.owner);
   if (owner === 0) owner = own ? fault.devmem.ownerNumber : legacy ? OWNER_ANY : 0;
   const faultPage =

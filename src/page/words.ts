@@ -1,28 +1,18 @@
 /** The 32-bit words that name pages: hmm_pfn, and migrate_pfn (drawn in assembly/uapi/pfn.ts). */
+import { PAGE_SHIFT, PMD_SHIFT } from "../../assembly/uapi/page.ts";
 import {
   HMM_PFN_ERROR,
   HMM_PFN_ORDER_MASK,
-  HMM_PFN_ORDER_SHIFT,
   HMM_PFN_VALID,
   HMM_PFN_WRITE,
   MIGRATE_PFN_VALID,
   PFN_MASK,
 } from "../../assembly/uapi/pfn.ts";
-import { badRange, badType, checkInteger, checkU32 } from "../engine/errors.ts";
+import { checkInteger, checkWord } from "../engine/errors.ts";
 import type { HmmPfnFlags } from "../engine/protocol.ts";
 
 /** A page, named by its page frame number; 0 is no page. */
 export type Page = number;
-
-/** Mapping orders by the two order bits of an hmm_pfn. */
-const ORDERS = [0, 4, 9, 18];
-
-/** Refuses anything but a word of 32 bits, signed or unsigned: JavaScript's bit operations make both. */
-function checkWord(op: string, word: number): void {
-  if (typeof word !== "number") throw badType(op, "word", "a number", word);
-  if (word >>> 0 === word || (word | 0) === word) return;
-  throw badRange(op, "word", "a word of 32 bits", word);
-}
 
 /** Refuses anything but a page frame number that fits a word. */
 function checkPfn(op: string, page: Page): Page {
@@ -36,19 +26,19 @@ function checkPfn(op: string, page: Page): Page {
  * Throws TypeError and RangeError for anything but a 32-bit word.
  */
 export function hmmPfnToPage(word: number): Page {
-  checkWord("hmmPfnToPage", word);
+  checkWord("hmmPfnToPage", "word", word);
   return (word & HMM_PFN_VALID) !== 0 && (word & HMM_PFN_ERROR) === 0 ? word & PFN_MASK : 0;
 }
 
 /** Returns whether an hmm_pfn word names a page. Throws as {@link hmmPfnToPage}. */
 export function hmmPfnValid(word: number): boolean {
-  checkWord("hmmPfnValid", word);
+  checkWord("hmmPfnValid", "word", word);
   return (word & HMM_PFN_VALID) !== 0;
 }
 
 /** Returns whether the page of an hmm_pfn word may be written. Throws as {@link hmmPfnToPage}. */
 export function hmmPfnWritable(word: number): boolean {
-  checkWord("hmmPfnWritable", word);
+  checkWord("hmmPfnWritable", "word", word);
   return (word & HMM_PFN_WRITE) !== 0;
 }
 
@@ -57,17 +47,17 @@ export function hmmPfnWritable(word: number): boolean {
  * RangeError for a page that does not fit 27 bits, or flags that are no 32-bit word.
  */
 export function hmmPfn(page: Page, flags: HmmPfnFlags = 0): number {
-  checkU32("hmmPfn", "flags", flags);
+  checkWord("hmmPfn", "flags", flags);
   return (checkPfn("hmmPfn", page) | HMM_PFN_VALID | flags) >>> 0;
 }
 
 /**
  * Returns how far the CPU's mapping of the page goes (hmm_pfn_to_map_order), as a power of two of pages: 0
- * (one page), 4 (64 KiB), 9 (2 MiB) or 18 (1 GiB). Throws as {@link hmmPfnToPage}.
+ * (one page) or 9 (2 MiB). Throws as {@link hmmPfnToPage}.
  */
 export function hmmPfnToMapOrder(word: number): number {
-  checkWord("hmmPfnToMapOrder", word);
-  return ORDERS[(word & HMM_PFN_ORDER_MASK) >>> HMM_PFN_ORDER_SHIFT];
+  checkWord("hmmPfnToMapOrder", "word", word);
+  return (word & HMM_PFN_ORDER_MASK) === 0 ? 0 : PMD_SHIFT - PAGE_SHIFT;
 }
 
 /**
@@ -83,6 +73,6 @@ export function migratePfn(page: Page): number {
  * {@link hmmPfnToPage}.
  */
 export function migratePfnToPage(word: number): Page {
-  checkWord("migratePfnToPage", word);
+  checkWord("migratePfnToPage", "word", word);
   return (word & MIGRATE_PFN_VALID) !== 0 ? word & PFN_MASK : 0;
 }

@@ -31,6 +31,7 @@ import {
   checkOptions,
   checkPageAddress,
   checkU32,
+  checkWord,
   hex,
   HmmError,
 } from "../engine/errors.ts";
@@ -132,8 +133,8 @@ export function mmap(space: Space, args: MmapArgs): number {
   const usual = file === 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
   const { prot = PROT_READ | PROT_WRITE, flags = usual, addr = 0, offset = 0 } = args;
   const length = checkLength(op, "length", args.length, 1);
-  checkU32(op, "prot", prot);
-  checkU32(op, "flags", flags);
+  checkWord(op, "prot", prot);
+  checkWord(op, "flags", flags);
   checkPageAddress(op, "addr", addr);
   checkPageAddress(op, "offset", offset);
   if (file !== 0 && (flags & MAP_ANONYMOUS) !== 0)
@@ -142,7 +143,7 @@ export function mmap(space: Space, args: MmapArgs): number {
     space,
     op,
     () => space.core.mmap(space.id, addr, length, prot, flags, file, offset),
-    (errno) => whyNotMapped(errno, addr, length, prot, flags),
+    (errno) => whyNotMapped(errno, addr, length, prot >>> 0, flags >>> 0),
   );
 }
 
@@ -158,8 +159,8 @@ export function mmapSpecial(
   if (typeof args !== "object" || args === null) throw badType(op, "args", "an object", args);
   const { prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED, addr = 0 } = args;
   const length = checkLength(op, "length", args.length, 1);
-  checkU32(op, "prot", prot);
-  checkU32(op, "flags", flags);
+  checkWord(op, "prot", prot);
+  checkWord(op, "flags", flags);
   checkPageAddress(op, "addr", addr);
   if ((flags & MAP_ANONYMOUS) !== 0) throw badRange(op, "flags", "without MAP_ANONYMOUS", flags);
   const what = kind === "mixed" ? MAP_FILE_MIXED : MAP_FILE_PFN;
@@ -167,7 +168,7 @@ export function mmapSpecial(
     space,
     op,
     () => space.core.mmap(space.id, addr, length, prot, flags, what, 0),
-    (errno) => whyNotMapped(errno, addr, length, prot, flags),
+    (errno) => whyNotMapped(errno, addr, length, prot >>> 0, flags >>> 0),
   );
 }
 
@@ -183,9 +184,9 @@ export function munmap(space: Space, addr: number, length: number): void {
 export function mprotect(space: Space, addr: number, length: number, prot: Prot): void {
   const op = "mm.mprotect";
   const bytes = checkRange(space, op, addr, length, 0);
-  checkU32(op, "prot", prot);
+  checkWord(op, "prot", prot);
   if ((prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)) !== 0)
-    throw new HmmError(EINVAL, op, `prot ${hex(prot)} must be ${PROTECTIONS}`);
+    throw new HmmError(EINVAL, op, `prot ${hex(prot >>> 0)} must be ${PROTECTIONS}`);
   space.protecting = prot;
   try {
     hold(space, op, true, () => space.core.mprotect(space.id, addr, bytes, prot));
@@ -231,14 +232,14 @@ export function mremap(
   checkPageAddress(op, "addr", addr);
   const from = checkLength(op, "oldLength", oldLength, 0);
   const to = checkLength(op, "newLength", newLength, 1);
-  checkU32(op, "flags", flags);
+  checkWord(op, "flags", flags);
   if ((flags & MREMAP_FIXED) !== 0) checkPageAddress(op, "newAddr", newAddr);
   else checkAddress(op, "newAddr", newAddr);
   return holdForAddress(
     space,
     op,
     () => space.core.mremap(space.id, addr, from, to, flags, newAddr),
-    (errno) => whyNotRemapped(errno, addr, from, to, flags, newAddr),
+    (errno) => whyNotRemapped(errno, addr, from, to, flags >>> 0, newAddr),
   );
 }
 

@@ -15,6 +15,7 @@ import type { CoreExports } from "../engine/core.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badType, checkAddress, HmmError } from "../engine/errors.ts";
 import type { Forward } from "../engine/forward.ts";
+import { count, inspect, line } from "../engine/inspect.ts";
 import type { FaultKind, MadviseAdvice, MremapFlags, OrNumber, Prot, PteFlags } from "../engine/protocol.ts";
 import type { Subscriber, TrackedRange } from "../engine/registry.ts";
 import { run } from "../engine/request.ts";
@@ -422,6 +423,21 @@ export class Mm {
       if (subscriber.kind === "mirror") return subscriber;
     }
     return null;
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return line(`Mm ${this.id}`, this.#closed && "closed", () => {
+      const { anon, file, shmem, swap, total } = this.rss;
+      const kinds = Object.entries({ anon, file, shmem }).filter(([, n]) => n > 0);
+      const held = this.mmapSem.holders;
+      return [
+        count(this.vmas().length, "mapping"),
+        `rss ${count(total, "page")}${kinds.length > 0 ? ` (${kinds.map((k) => k.join(" ")).join(", ")})` : ""}`,
+        swap > 0 && `${swap} swapped`,
+        held.length > 0 && `mmapSem held for ${this.mmapSem.mode} by ${held.join(", ")}`,
+      ];
+    });
   }
 
   // ── for the other classes: see Space and AddressSpace ──

@@ -4,7 +4,8 @@ import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
 import { HDR_FAULT_ADDR } from "../../assembly/abi/header.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
-import { checkInteger, checkPageAddress, HmmError } from "../engine/errors.ts";
+import { HmmError, checkFlag, checkInteger, checkPageAddress } from "../engine/errors.ts";
+import { count, inspect, line } from "../engine/inspect.ts";
 import type { Words } from "../engine/host.ts";
 import type { DeviceMemory } from "../engine/registry.ts";
 import { run } from "../engine/request.ts";
@@ -85,6 +86,11 @@ export class Pin {
         `page ${page} must have the pin's reference, but somebody else has dropped it`,
       ),
     );
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return line("Pin", this.#closed && "closed", () => [count(this.npages, "page")]);
   }
 
   [dispose](): void {

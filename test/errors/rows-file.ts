@@ -1,4 +1,4 @@
-/** Files, what maps them, and settings of the engine that concern them. */
+/** Rows of files, their mappings, and the engine's settings for files. */
 import { PAGE_SIZE } from "../../src/index.ts";
 import {
   also,
@@ -10,7 +10,7 @@ import {
   length,
   object,
   pageAddress,
-  u32,
+  word,
   type Argument,
   type Wrong,
 } from "./arguments.ts";
@@ -104,8 +104,8 @@ const mappings: Table = {
       kind: { right: () => "mixed", wrongs: choice('"mixed" or "pfn"', "TypeError") },
       args: bag(false),
       "args.length": length(PAGE_SIZE, 1),
-      "args.prot": u32(undefined),
-      "args.flags": also(u32(undefined), {
+      "args.prot": word(undefined),
+      "args.flags": also(word(undefined), {
         given: () => 0x22,
         outcome: "RangeError",
         says: /without MAP_ANONYMOUS/,

@@ -1,4 +1,4 @@
-/** Migration, device memory, device tables, arrays and words: how a driver moves pages. */
+/** Rows of migration, device memory, device tables, arrays and words. */
 import { MIGRATE_PFN_VALID, migrateVmaSetup, PAGE_SIZE, PFN_MASK } from "../../src/index.ts";
 import {
   type Argument,
@@ -18,6 +18,7 @@ import {
   rangeEnd,
   text,
   u32,
+  word,
   words,
 } from "./arguments.ts";
 import { answers, badRanges, end, mm, NO_ARGUMENT, OWNER, readLock, SAYS, start, TWICE } from "./common.ts";
@@ -33,7 +34,7 @@ const setupArgs = (path: string, none: Wrong[]): Record<string, Argument> => ({
   [`${path}.start`]: address(start),
   [`${path}.end`]: integer(end, 0, 2 ** 48),
   [`${path}.owner`]: anything(undefined, OWNER),
-  [`${path}.select`]: u32(undefined),
+  [`${path}.select`]: word(undefined),
   [`${path}.faultPage`]: u32(undefined),
 });
 const noVma: Wrong[] = [null, undefined].map((value) => ({
@@ -303,7 +304,7 @@ const exclusive: Table = {
   "ExclusivePages#reached": { afterClose: "it counts what was reached", nothing: NO_ARGUMENT },
 };
 
-const word = { word: integer(0x80000005, -0x80000000, 0xffffffff, /a word of 32 bits/) };
+const wordArgument = { word: word(0x80000005) };
 const pageWord = integer(5, 0, PFN_MASK);
 
 const others: Table = {
@@ -311,11 +312,11 @@ const others: Table = {
   "PfnArray#close": { afterClose: TWICE, nothing: NO_ARGUMENT },
   "AddressArray#closed": { afterClose: SAYS, nothing: NO_ARGUMENT },
   "AddressArray#close": { afterClose: TWICE, nothing: NO_ARGUMENT },
-  hmmPfn: { args: { page: pageWord, flags: u32(undefined) } },
+  hmmPfn: { args: { page: pageWord, flags: word(undefined) } },
   migratePfn: { args: { page: pageWord } },
   ...Object.fromEntries(
     ["hmmPfnToPage", "hmmPfnValid", "hmmPfnWritable", "hmmPfnToMapOrder", "migratePfnToPage"].map(
-      (name): [string, Row] => [name, { args: word }],
+      (name): [string, Row] => [name, { args: wordArgument }],
     ),
   ),
 };

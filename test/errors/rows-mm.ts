@@ -1,4 +1,4 @@
-/** Address spaces and what belongs to them. */
+/** Rows of address spaces and their parts. */
 import {
   MADV_DONTNEED,
   MAP_ANONYMOUS,
@@ -21,6 +21,7 @@ import {
   pageAddress,
   text,
   u32,
+  word,
   words,
   type Argument,
   type Given,
@@ -34,7 +35,7 @@ const SAYS = "it says that it is closed";
 const FIELDS = "it belongs to the handle";
 const FIXED = MREMAP_FIXED | MREMAP_MAYMOVE;
 
-/** A system call's own refusal of arguments that no single check can judge. */
+/** A system call's refusal of arguments that are valid on their own. */
 function refusal(
   why: string,
   outcome: `E${string}`,
@@ -56,7 +57,7 @@ const accessOptions: Record<string, Argument> = {
   "options.kernel": flag(),
 };
 
-/** Bytes to read into, or how many. */
+/** An array to read into, or a number of bytes. */
 const target = also(
   {
     ...bytes(() => 8, /must be a Uint8Array or a length/),
@@ -88,14 +89,14 @@ const access = (op: "read" | "write", asynchronous = false): Row => ({
 
 const faultArgs = { addr: address(addr), ...accessOptions, "options.write": flag() };
 
-/** Of a mapping of the address space. */
+/** A row for a mapping of the address space. */
 const sysCalls: Table = {
   "Mm#mmap": {
     args: {
       args: bag(false),
       "args.length": length(PAGE_SIZE, 1),
-      "args.prot": u32(undefined),
-      "args.flags": u32(undefined),
+      "args.prot": word(undefined),
+      "args.flags": word(undefined),
       "args.addr": pageAddress(undefined),
       "args.offset": pageAddress(undefined),
       "args.file": also(
@@ -126,7 +127,7 @@ const sysCalls: Table = {
   },
   "Mm#munmap": { args: range(1), takes: "write" },
   "Mm#mprotect": {
-    args: { ...range(0), prot: u32(1) },
+    args: { ...range(0), prot: word(1) },
     takes: "write",
     more: [
       refusal("unknown protection", "EINVAL", "prot 0x100", /PROT_READ, PROT_WRITE and PROT_EXEC/, (w) =>
@@ -149,7 +150,7 @@ const sysCalls: Table = {
       addr: pageAddress(addr),
       oldLength: length(PAGE_SIZE, 0),
       newLength: length(PAGE_SIZE, 1),
-      flags: u32(undefined),
+      flags: word(undefined),
       newAddr: address(undefined),
     },
     takes: "write",
@@ -191,7 +192,7 @@ const sysCalls: Table = {
         names: "length in pages",
         shows: "0x10000001",
         says: /an integer from 0 to/,
-        call: (w) => w.mm.mincore(w.addr, (2 ** 28 + 1) * PAGE_SIZE),
+        call: (w) => w.mm.mincore(2 ** 32, (2 ** 28 + 1) * PAGE_SIZE),
       },
     ],
   },
@@ -263,7 +264,7 @@ const spaces: Table = {
 const vmaGetters = ["end", "file", "flags", "next", "npages", "pgoff", "prot", "special", "start"];
 
 const handles: Table = {
-  // One that is computed from others says their names.
+  // A getter that uses another getter names that one in its messages.
   ...Object.fromEntries(vmaGetters.map((name): [string, Row] => [`Vma#${name}`, {}])),
   "Vma#npages": { op: ["vma.end"] },
   "Vma#prot": { op: ["vma.flags"] },

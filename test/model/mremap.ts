@@ -4,7 +4,7 @@ import { cuts, hugeEnd } from "./hugetlb.ts";
 import { breakUp } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
 import { EFAULT, EINVAL, ENOMEM } from "./page.ts";
-import { HUGETLB, LOCKED, PFN, UFFD, Vma } from "./vma.ts";
+import { HUGETLB, LOCKED, PFN, SHARED, UFFD, Vma } from "./vma.ts";
 
 export function mresize(mm: Mm, a: number, n: number, m: number): number {
   if (m === 0) return -EINVAL;
@@ -17,7 +17,8 @@ export function mresize(mm: Mm, a: number, n: number, m: number): number {
   }
   if (m < n) return munmap(mm, a + m, n - m);
   if (m === n) return 0;
-  if (n === 0) return -EINVAL;
+  // A second mapping of shared memory could not stay in place.
+  if (n === 0 && !(vma.flags & SHARED)) return -EINVAL;
   if (n > vma.end - a || vma.flags & PFN) return -EFAULT;
   if (a + n !== vma.end || mm.vmas.within(a + n, a + m).length > 0) return -ENOMEM;
   const { end, flags, anon, file } = vma;
@@ -27,7 +28,7 @@ export function mresize(mm: Mm, a: number, n: number, m: number): number {
   return 0;
 }
 
-/** Always to a fixed place; `keep` is MREMAP_DONTUNMAP. */
+/** mremap to a fixed place; `keep` is MREMAP_DONTUNMAP. */
 export function mremap(mm: Mm, a: number, n: number, b: number, m: number, keep: boolean): number {
   if (m === 0 || (keep && n !== m)) return -EINVAL;
   const moving = mm.vmas.find(a);
@@ -43,20 +44,21 @@ export function mremap(mm: Mm, a: number, n: number, b: number, m: number, keep:
   const length = Math.min(n, m);
   const vma = mm.vmas.find(a);
   if (!vma) return -EFAULT;
-  if (length === 0) return -EINVAL;
+  if (length === 0 && !(vma.flags & SHARED)) return -EINVAL;
   if (keep && vma.flags & (PFN | HUGETLB)) return -EINVAL;
   if (length > vma.end - a) return -EFAULT;
   if (m > length && vma.flags & PFN) return -EFAULT;
-  // Merged pages are told apart by their addresses: none moves.
+  // KSM knows merged pages by their addresses, so none moves.
   const failed = breakUp(mm, vma, a, a + length);
   if (failed) return failed;
   move(mm, vma, a, length, b, m, keep);
   return 0;
 }
 
+/** Moves [a, a + n); with n = 0 the memory, which is shared, is mapped a second time. */
 function move(mm: Mm, vma: Vma, a: number, n: number, b: number, m: number, keep: boolean): void {
   const { anon, file } = vma;
-  // Memory that moves leaves its userfaultfd.
+  // Memory that moves is unregistered from its userfaultfd.
   const flags = vma.flags & ~UFFD;
   const pgoff = vma.anonymous && !anon ? b : vma.offset(a);
   let target = mm.vmas.mergeNew({ start: b, end: b + m, flags, pgoff, anon, file });
@@ -65,12 +67,14 @@ function move(mm: Mm, vma: Vma, a: number, n: number, b: number, m: number, keep
     target.anon = anon;
     target.cloneChain(vma);
   }
-  mm.world.notify(mm, "unmap", a, a + n);
-  mm.moveEntries(a, n, b);
+  if (n > 0) {
+    mm.world.notify(mm, "unmap", a, a + n);
+    mm.moveEntries(a, n, b);
+  }
   if (keep) {
     const source = mm.vmas.find(a)!;
     source.flags &= ~LOCKED;
     if (source !== target && source.start === a && source.end === a + n) source.unlink();
-  } else munmap(mm, a, n);
+  } else if (n > 0) munmap(mm, a, n);
   if (flags & LOCKED && m > n) populateLocked(mm, b + n, b + m);
 }

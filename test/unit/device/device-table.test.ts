@@ -1,11 +1,16 @@
 import * as assert from "uvu/assert";
 import type { HmmError } from "../../../src/index.ts";
 import {
+  DEVICE_PFN_DIRTY,
   DeviceTable,
+  HMM_PFN_ERROR,
   HMM_PFN_VALID,
   HMM_PFN_WRITE,
   hmmPfn,
+  hmmPfnToMapOrder,
   hmmPfnToPage,
+  hmmPfnValid,
+  hmmPfnWritable,
   PAGE_SIZE,
 } from "../../../src/index.ts";
 import { onEachBuild } from "../../util/builds.ts";
@@ -68,6 +73,31 @@ onEachBuild("device-table", (test, module) => {
     assert.is(mm.read(addr + 38 * P, 1)[0], 38);
     hmm.verify();
     assert.ok(mm.lookupPte(addr) !== null && hmmPfnToPage(table.lookup(addr)) === mm.lookupPte(addr)!.pfn);
+  });
+
+  test("an entry that the device wrote through is dirty, and still names its page", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const table = new DeviceTable(mm);
+    const addr = mm.mmap({ length: 2 * P });
+    mm.write(addr, pattern(2));
+    const pages = [0, 1].map((page) => mm.lookupPte(addr + page * P)!.pfn);
+    table.map(
+      addr,
+      Uint32Array.from(pages, (page) => hmmPfn(page, HMM_PFN_WRITE)),
+    );
+    table.write(addr, new Uint8Array(8));
+    const entries = [...table.snapshot(addr, 2)];
+    assert.equal(
+      entries.map((entry) => (entry & DEVICE_PFN_DIRTY) !== 0),
+      [true, false],
+    );
+    assert.equal(entries.map(hmmPfnToPage), pages);
+    for (const entry of entries) {
+      assert.is(entry & HMM_PFN_ERROR, 0);
+      assert.ok(hmmPfnValid(entry) && hmmPfnWritable(entry));
+      assert.is(hmmPfnToMapOrder(entry), 0);
+    }
   });
 
   test("verify() compares a device table with the CPU's table", () => {

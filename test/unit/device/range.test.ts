@@ -8,6 +8,9 @@ import {
   HMM_PFN_ERROR,
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_WRITE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  hmmPfn,
   HmmMirror,
   hmmMirrorRegister,
   hmmPfnToPage,
@@ -228,6 +231,27 @@ onEachBuild("range", (test, module) => {
     assert.is(error.code, "EAGAIN");
     assert.is(error.migration, m.id);
     assert.not(range.tracked);
+  });
+
+  test("words that JavaScript's bit operations made are accepted, signed or not", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const addr = mm.mmap({ length: PAGE_SIZE });
+    const request = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE;
+    assert.ok(request < 0);
+    using sem = mm.mmapSem.read();
+    for (const [defaultFlags, pfnFlagsMask, slot] of [
+      [request, 0, 0],
+      [0, request, request],
+    ]) {
+      const pfns = Uint32Array.of(slot);
+      const args = { mm, start: addr, end: addr + PAGE_SIZE, pfns, defaultFlags, pfnFlagsMask };
+      assert.is(hmmRangeFault(args), 0);
+      assert.ok(hmmPfnWritable(pfns[0]), `flags ${defaultFlags}, mask ${pfnFlagsMask}`);
+      assert.is(hmmPfn(hmmPfnToPage(pfns[0]), HMM_PFN_VALID | HMM_PFN_WRITE), pfns[0]);
+      assert.is(hmmPfn(hmmPfnToPage(pfns[0]), (HMM_PFN_VALID | HMM_PFN_WRITE) >>> 0), pfns[0]);
+    }
+    assert.ok(sem.held);
   });
 
   test("hmmRangeFault: several mappings, holes, a request for each slot", () => {
