@@ -3,7 +3,12 @@
  * result needs: four-level tables for the CPU and the device, translation buffers, frames with contents, and
  * an LRU list.
  */
-import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT } from "../assembly/abi/record.ts";
+import {
+  RECORD_DEVICE_SHIFT,
+  RECORD_KIND_SHIFT,
+  RECORD_SIZE_MASK,
+  RECORD_SIZE_SHIFT,
+} from "../assembly/abi/record.ts";
 import { PAGE } from "./engine.ts";
 
 const CLUSTER_PAGES = 16;
@@ -130,7 +135,7 @@ export class TypedArrayTwin {
       const high = words[i + 1];
       const device = (high >>> DEVICE_SHIFT) & 1;
       const kind = (high >>> KIND_SHIFT) & 3;
-      const size = (high >>> SIZE_SHIFT) & 0xff;
+      const size = (high >>> SIZE_SHIFT) & RECORD_SIZE_MASK; // the rows have no long accesses
       const pages = ((low & (PAGE - 1)) + size - 1) >> 12;
       for (let n = 0; n <= pages; n++) {
         const carried = (low >>> 12) + n;

@@ -145,12 +145,11 @@ export {
 export { hmmRangeFault, hmmRangeFaultAsync, type HmmRangeFaultArgs } from "./device/range-fault.ts";
 export { HmmRange, hmmVmaFault, hmmVmaGetPfns, hmmVmaRangeDone } from "./device/range.ts";
 export {
-  HmmDevmem,
   hmmDevmemAdd,
   hmmDevmemRemove,
   migrateDeviceRange,
   type DevmemRemoveReport,
-  type HmmDevmemOps,
-} from "./device/devmem.ts";
+} from "./device/devmem-calls.ts";
+export { HmmDevmem, type HmmDevmemOps } from "./device/devmem.ts";
 export { DeviceTable } from "./device/device-table.ts";
 export { ExclusivePages, makeDeviceExclusive } from "./device/exclusive.ts";

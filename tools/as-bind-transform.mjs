@@ -1,10 +1,11 @@
 /**
  * An asc transform that writes as-bind's binding section for current AssemblyScript.
  *
- * as-bind's runtime finds out what to convert from the custom section "as-bind_bindings": a JSON object with the
- * type names of each exported and imported function, and for each managed type its runtime id. as-bind's own
- * transform needs compiler internals that the package no longer exports; this one takes the same facts from the
- * compiler's tables of exports and imports. Everything as-bind reads has the names that as-bind gave it.
+ * as-bind's runtime finds out what to convert from the custom section "as-bind_bindings": a JSON object with
+ * the type names of each exported and imported function, and for each managed type its runtime id. as-bind's
+ * own transform needs compiler internals that the package no longer exports; this one takes the same facts
+ * from the compiler's tables of exports and imports. Everything as-bind reads has the names that as-bind gave
+ * it.
  */
 import { ElementKind, SourceKind } from "assemblyscript";
 import { Transform } from "assemblyscript/transform";

@@ -1,5 +1,6 @@
 /**
- * Builds the project: `node tools/build.mjs [--core] [--text] [--test] [--dist]` (no selection: core, text, dist).
+ * Builds the project: `node tools/build.mjs [--core] [--text] [--test] [--dist]` (no selection: core, text,
+ * dist).
  *
  *   core   assembly/core/index.ts    → build/hmm.wasm, build/hmm.wasm.js, build/hmm.debug.wasm and its source map
  *   text   assembly/text/index.ts    → build/text.wasm, build/text.wasm.js
@@ -7,14 +8,15 @@
  *   test   test/assembly/*.ts        → build/test/*.wasm
  *   dist   src/{index,dmirror,testing}.ts, src/cli/main.ts → dist/ (also builds core and text)
  *
- * TypeScript imports a WebAssembly module by `import binary from "#hmm.wasm"` (or "#text.wasm"). package.json's "imports"
- * maps the name to build/hmm.wasm.js, whose default export is a string that src/engine/wasm-bytes.ts reads;
- * src/engine/wasm-modules.d.ts types it as string. Node, tsx and esbuild resolve the name in the same way, and esbuild
- * inlines the string. Tests of the debug build read build/hmm.debug.wasm with node:fs. Its source map is for debuggers
- * and for tools/where.mjs; the module names the map by an absolute URL, because debuggers know no other base.
+ * TypeScript imports a WebAssembly module by `import binary from "#hmm.wasm"` (or "#text.wasm").
+ * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is a string that
+ * src/engine/wasm-bytes.ts reads; src/engine/wasm-modules.d.ts types it as string. Node, tsx and esbuild
+ * resolve the name in the same way, and esbuild inlines the string. Tests of the debug build read
+ * build/hmm.debug.wasm with node:fs. Its source map is for debuggers and for tools/where.mjs; the module
+ * names the map by an absolute URL, because debuggers know no other base.
  *
- * A step is skipped if the hash of its inputs has not changed since it last ran. Outputs are written under a temporary
- * name and renamed, so several builds may run at once, and a reader never sees half a file.
+ * A step is skipped if the hash of its inputs has not changed since it last ran. Outputs are written under a
+ * temporary name and renamed, so several builds may run at once, and a reader never sees half a file.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -104,7 +106,10 @@ function run(command, args) {
   });
 }
 
-/** Compiles AssemblyScript `entry` to `output`. `embed` also writes the module as a string, `map` its source map. */
+/**
+ * Compiles AssemblyScript `entry` to `output`. `embed` also writes the module as a string, `map` its source
+ * map.
+ */
 async function compile(entry, target, output, { embed = false, map = false, args = [] } = {}) {
   const folder = temporary(output);
   const file = join(folder, basename(output));
@@ -221,7 +226,10 @@ const require = __createRequire(import.meta.url);`;
   return Object.keys(result.metafile.inputs);
 }
 
-/** Returns the notices of the packages whose code the command contains, bundled or compiled into a WebAssembly module. */
+/**
+ * Returns the notices of the packages whose code the command contains, bundled or compiled into a WebAssembly
+ * module.
+ */
 function notices(files) {
   const bundled = files.flatMap((file) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []);
   return [...new Set([...bundled, "node_modules/assemblyscript"])]

@@ -1,10 +1,10 @@
 /**
  * The layers of the code: `npm run layers` writes their tables into docs/architecture.md.
  *
- * A folder is a layer. The lists below run from the bottom up: a file imports only from its own folder and from folders
- * that stand above its folder's name in the list. test/tidy/tidy.test.ts enforces this, and that the tables in
- * docs/architecture.md are the ones that this program writes. Each row's text is the first sentence of the folder's
- * README.md.
+ * A folder is a layer. The lists below run from the bottom up: a file imports only from its own folder and
+ * from folders that stand above its folder's name in the list. test/tidy/tidy.test.ts enforces this, and that
+ * the tables in docs/architecture.md are the ones that this program writes. Each row's text is the first
+ * sentence of the folder's README.md.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -29,8 +29,8 @@ export const CORE_LAYERS: readonly string[] = [
 ];
 
 /**
- * Folders of src, from the bottom up; "." holds Hmm, its snapshots and the package's main entry. A device's page table and
- * its memory use migrations, so device stands above migrate.
+ * Folders of src, from the bottom up; "." holds Hmm, its snapshots and the package's main entry. A device's
+ * page table and its memory use migrations, so device stands above migrate.
  */
 export const SRC_LAYERS: readonly string[] = [
   "engine",
@@ -50,8 +50,8 @@ const PAGE = "docs/architecture.md";
 const TREES: Record<string, readonly string[]> = { "assembly/core": CORE_LAYERS, src: SRC_LAYERS };
 
 /**
- * The layer of a file of `tree`: the folder that it lies in. An entry `NAME.ts` that stands beside the folder NAME belongs
- * to that folder.
+ * The layer of a file of `tree`: the folder that it lies in. An entry `NAME.ts` that stands beside the folder
+ * NAME belongs to that folder.
  */
 export function layerOf(tree: string, file: string): string {
   const [folder, ...rest] = relative(tree, file).split("/");

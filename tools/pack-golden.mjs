@@ -1,6 +1,7 @@
 /**
- * Packs golden records: `node tools/pack-golden.mjs DIR` compresses every .jsonl of DIR into test/golden/records and
- * puts its index.json beside them, one entry a line. The same input gives the same bytes.
+ * Packs golden records: `node tools/pack-golden.mjs DIR` compresses every .jsonl of DIR into
+ * test/golden/records and puts its index.json beside them, one entry a line. The same input gives the same
+ * bytes.
  */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * Runs the uvu suites of one file and writes { passed, failed, skipped, problems } as JSON to file descriptor 3.
- * tools/test.mjs starts it.
+ * Runs the uvu suites of one file and writes { passed, failed, skipped, problems } as JSON to file descriptor
+ * 3. tools/test.mjs starts it.
  */
 import { readFileSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
@@ -9,7 +9,10 @@ import { pathToFileURL } from "node:url";
 const file = process.argv[2];
 const result = { passed: 0, failed: 0, skipped: 0, problems: [] };
 
-/** The suites that the file makes at its top level and does not run. A suite that is not run is not in uvu's queue. */
+/**
+ * The suites that the file makes at its top level and does not run. A suite that is not run is not in uvu's
+ * queue.
+ */
 function suitesNotRun(source) {
   const suites = [...source.matchAll(/^(?:export )?(?:const|let|var) (\w+)\s*=\s*suite\b/gm)].map(
     (match) => match[1],

@@ -1,12 +1,14 @@
 /**
  * Runs uvu test files: `node tools/test.mjs [--root test] [filter …]`.
  *
- * Runs every **\/*.test.ts under the root whose path contains one of the filters, or every file without a filter. The
- * slash of a filter also stands for the folders in between: `unit/swap` selects test/unit/space/swap.test.ts. Each file
- * runs in a process of its own, as many at a time as there are processors.
+ * Runs every **\/*.test.ts under the root whose path contains one of the filters, or every file without a
+ * filter. The slash of a filter also stands for the folders in between: `unit/swap` selects
+ * test/unit/space/swap.test.ts. Each file runs in a process of its own, as many at a time as there are
+ * processors.
  *
- * uvu alone reports some failures as success. Here each of these is a failure: no file is found; a file has no test; a
- * suite is not run(); a before hook throws; a file ends before its tests do; with CI=true, a test is skipped.
+ * uvu alone reports some failures as success. Here each of these is a failure: no file is found; a file has
+ * no test; a suite is not run(); a before hook throws; a file ends before its tests do; with CI=true, a test
+ * is skipped.
  *
  * The last line is `N passed, N failed`, with `, N skipped` if any were.
  */
@@ -18,7 +20,10 @@ import { fileURLToPath } from "node:url";
 
 const CHILD = fileURLToPath(new URL("test-file.mjs", import.meta.url));
 const FILE_SECONDS_MAX = Number(process.env.TEST_FILE_SECONDS ?? 600);
-/** What takes longer than five seconds, the longest first: it is started first, so that no processor waits at the end. */
+/**
+ * What takes longer than five seconds, the longest first: it is started first, so that no processor waits at
+ * the end.
+ */
 const LONGEST = [
   "fuzz/canaries",
   "fuzz/fuzz",
@@ -82,9 +87,13 @@ function runFile(file) {
   });
 }
 
+function countsOf({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+}
+
 function print(file, { passed, failed, skipped, problems, output }, seconds) {
   const bad = failed > 0 || problems.length > 0;
-  const counts = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+  const counts = countsOf({ passed, failed, skipped });
   console.log(`${bad ? "FAIL" : "ok  "} ${file}: ${counts} (${seconds.toFixed(1)} s)`);
   if (bad) console.log(output.trimEnd().replace(/^/gm, "     "));
   for (const problem of problems) console.log(`     ${file}: ${problem}`);
@@ -115,9 +124,7 @@ async function main(args) {
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  console.log(
-    `\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`,
-  );
+  console.log(`\n${countsOf(total)}`);
   process.exitCode = total.failed > 0 ? 1 : 0;
 }
 

@@ -13,7 +13,10 @@ const map = new SourceMap(
   JSON.parse(readFileSync(new URL("../build/hmm.debug.wasm.map", import.meta.url), "utf8")),
 );
 
-/** Returns "assembly/core/…ts:line" for a byte offset in the module. A wasm source map counts bytes as columns of line 0. */
+/**
+ * Returns "assembly/core/…ts:line" for a byte offset in the module. A wasm source map counts bytes as columns
+ * of line 0.
+ */
 function positionOf(offset) {
   const { originalSource, originalLine } = map.findEntry(0, offset);
   return originalSource === undefined ? "no source" : `${originalSource}:${originalLine + 1}`;

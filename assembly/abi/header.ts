@@ -71,6 +71,10 @@ export const HDR_KSM_MMS = 168; //       u32  the first mm with mergeable memory
 export const HDR_KSM_SHARED = 172; //    u32  KSM pages in use after the last ksmScan
 export const HDR_KSM_SHARING = 176; //   u32  further addresses that map them
 
+// What the last replay() counted.
+export const HDR_RAM_LOADS = 180; //     u32  loads by the device from system memory
+export const HDR_RAM_STORES = 184; //    u32
+
 // Where layout.ts placed things, and how many there are.
 export const HDR_XBUF = 192; //          u32  the exchange buffer, XBUF_SIZE bytes
 export const HDR_FOLIOS = 196; //        u32  folio of pfn 0

@@ -2,16 +2,19 @@
 //
 // A replay record: one memory access of a trace, u64. The text module writes them, replay() runs them.
 //
-//   63  61 60 59 58 57  56 55        48 47                                     0
-//  ┌──────┬──┬─────┬──────┬────────────┬────────────────────────────────────────┐
-//  │  0   │D │  0  │ kind │ size, bytes│                address                 │
-//  └──────┴──┴─────┴──────┴────────────┴────────────────────────────────────────┘
+//   63 62  61 60         48 47                                     0
+//  ┌──┬──────┬─────────────┬────────────────────────────────────────┐
+//  │D │ kind │    size     │                address                 │
+//  └──┴──────┴─────────────┴────────────────────────────────────────┘
 //  D: the device makes it.  kind: 0 for a load, or RECORD_KIND_*
+//  size: bytes below RECORD_SIZE_LONG; longer accesses have RECORD_SIZE_LONG and, in the bits below it, how many
+//  pages they touch after the first.
 
 export const RECORD_SIZE_SHIFT = 48;
-export const RECORD_KIND_SHIFT = 56;
-export const RECORD_DEVICE_SHIFT = 60;
-export const RECORD_SIZE_MAX = 0xff;
+export const RECORD_KIND_SHIFT = 61;
+export const RECORD_DEVICE_SHIFT = 63;
+export const RECORD_SIZE_MASK = 0x1fff;
+export const RECORD_SIZE_LONG = 0x1000;
 
 export const RECORD_KIND_STORE = 1;
 /** A load, then a store. */

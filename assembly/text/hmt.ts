@@ -24,8 +24,6 @@ const PAYLOAD_HEADER: u32 = 24;
 const SITE_BYTES: u32 = 8;
 const EVENT_BYTES: u32 = 24;
 const RECORD_BYTES: usize = 16;
-/** Pages that an access of 65,535 bytes touches, at most: it becomes as many words (hmt-words.ts). */
-const WORDS_MAX: usize = 17;
 const EVENT_KIND: u32 = 16;
 
 const ADDRESS_BITS: u64 = 48;
@@ -103,7 +101,7 @@ export function hmtNew(): Hmt {
   s.stored = heap.alloc(BLOCK_HEADER + PAYLOAD_MAX + MARGIN);
   s.plain = heap.alloc(PAYLOAD_MAX + MARGIN);
   s.output = heap.alloc(<usize>RECORDS_MAX * RECORD_BYTES);
-  s.words = heap.alloc((<usize>RECORDS_MAX * WORDS_MAX) << 3);
+  s.words = heap.alloc((<usize>RECORDS_MAX) << 3);
   s.sites = heap.alloc(<usize>SITES_MAX * offsetof<Site>());
   return s;
 }

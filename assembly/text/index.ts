@@ -25,23 +25,39 @@ import {
   ERROR_ADDRESS,
   ERROR_LINE,
   ERROR_LONG,
+  ERROR_NUL,
   ERROR_SIZE,
+  ERROR_VALGRIND,
   lackeyDecode as decode,
   lackeyFree,
   lackeyNew,
 } from "./lackey";
-import { offloadEntries, offloadNew } from "./offload";
+import { offloadEntries, offloadNew, offloadWaits } from "./offload";
 import { Lackey } from "./state";
 
 /** Characters of a wrong line that its error shows. */
 const SHOWN: i32 = 60;
 
 /**
- * Makes a decoder of chunks of at most `capacity` bytes. Code at starts[i] <= pc < ends[i] is the device's
- * (offload.ts).
+ * Makes a decoder of chunks of at most `capacity` bytes. Code at starts[i] <= pc < ends[i] is the device's, on a
+ * machine that calls as `calls` says (CALLS_* of offload.ts). With `skipForeign`, lines that are no trace's are
+ * counted, and are no errors. Only lines of process `pid` are decoded, if that is not 0; the first line is one of
+ * process `currentPid`.
  */
-export function lackeyOpen(capacity: u32, starts: Float64Array, ends: Float64Array): usize {
-  return changetype<usize>(lackeyNew(capacity, offloadNew(starts, ends)));
+export function lackeyOpen(
+  capacity: u32,
+  starts: Float64Array,
+  ends: Float64Array,
+  calls: u32,
+  skipForeign: bool,
+  pid: u32,
+  currentPid: u32,
+): usize {
+  const s = lackeyNew(capacity, offloadNew(starts, ends, calls));
+  s.skipForeign = u32(skipForeign);
+  s.pid = pid;
+  s.currentPid = currentPid;
+  return changetype<usize>(s);
 }
 
 /** Frees the decoder. */
@@ -60,16 +76,21 @@ export function lackeyOutput(handle: usize): usize {
 }
 
 /**
- * Decodes the `length` bytes at lackeyInput. Returns the number of records at lackeyOutput; -1 after an
- * error.
+ * Decodes the `length` bytes at lackeyInput, up to a wrong line. Returns the number of records at lackeyOutput;
+ * lackeyErrorKind tells whether a line was wrong.
  */
-export function lackeyDecode(handle: usize, length: u32): i32 {
+export function lackeyDecode(handle: usize, length: u32): u32 {
   return decode(changetype<Lackey>(handle), length);
 }
 
 /** Whether a last line without a newline waits to be completed. */
 export function lackeyPending(handle: usize): bool {
   return changetype<Lackey>(handle).carry != 0;
+}
+
+/** ERROR_* of line `lackeyCounts()[0] + 1`; 0 without an error. */
+export function lackeyErrorKind(handle: usize): u32 {
+  return changetype<Lackey>(handle).error;
 }
 
 /** What is wrong with line `lackeyCounts()[0] + 1`; "" without an error. */
@@ -81,9 +102,13 @@ export function lackeyError(handle: usize): string {
     case ERROR_ADDRESS:
       return "expected a hexadecimal address of 16 digits or fewer and a comma, found " + show(s.errorAt);
     case ERROR_SIZE:
-      return "expected a size in bytes and the end of the line, found " + show(s.errorAt);
+      return "expected a size below 16 MiB and the end of the line, found " + show(s.errorAt);
     case ERROR_LONG:
       return "the line is too long, it starts " + show(s.errorAt);
+    case ERROR_NUL:
+      return "NUL bytes: the file was not written to its end";
+    case ERROR_VALGRIND:
+      return "valgrind itself failed: " + show(s.errorAt);
   }
   return "";
 }
@@ -100,11 +125,13 @@ function show(p: usize): string {
 }
 
 /**
- * Counts so far: lines, instructions, accesses, stores, modifies, device accesses, kernel accesses, comments.
+ * Counts so far: lines, instructions, accesses, stores, modifies, device accesses, kernel accesses, comments,
+ * superblocks, foreign lines, lines of other processes, the current process, CALLS_*, the rule's switches, missed
+ * and stacks, and 1 while it waits for a return.
  */
 export function lackeyCounts(handle: usize): Float64Array {
   const s = changetype<Lackey>(handle);
-  const counts = new Float64Array(8);
+  const counts = new Float64Array(17);
   counts[0] = <f64>s.lines;
   counts[1] = <f64>s.instructions;
   counts[2] = <f64>s.accesses;
@@ -113,7 +140,24 @@ export function lackeyCounts(handle: usize): Float64Array {
   counts[5] = <f64>s.device;
   counts[6] = <f64>s.kernel;
   counts[7] = <f64>s.comments;
+  counts[8] = <f64>s.superblocks;
+  counts[9] = <f64>s.foreign;
+  counts[10] = <f64>s.otherPid;
+  counts[11] = <f64>s.currentPid;
+  counts[12] = <f64>s.offload.calls;
+  counts[13] = <f64>s.offload.switches;
+  counts[14] = <f64>s.offload.missed;
+  counts[15] = <f64>s.offload.stacks;
+  counts[16] = offloadWaits(s.offload) ? 1 : 0;
   return counts;
+}
+
+/** The processes that lines have named, at most PIDS_MAX. */
+export function lackeyProcesses(handle: usize): Float64Array {
+  const s = changetype<Lackey>(handle);
+  const pids = new Float64Array(s.processes);
+  for (let i = 0; i < pids.length; i++) pids[i] = <f64>load<u32>(s.pids + ((<usize>i) << 2));
+  return pids;
 }
 
 /** How often each offload range was entered, in the order of lackeyOpen. */

@@ -5,59 +5,67 @@
  *    L 1ffeffe7e0,8   a load of 8 bytes        ┐
  *    S 1ffeffe7e0,8   a store                  ├ a record each
  *    M 1ffeffe7e0,8   a load, then a store     ┘
+ *   SB 04001000       a superblock, with --trace-superblocks=yes: skipped and counted
  *   ==123== text      valgrind's own messages, also with -- or **: skipped and counted, as are blank lines
  *
- * Accesses at 2^47 and above (the kernel's half, such as the vsyscall page) are counted and give no record.
+ * Blanks may be missing before L, S and M, and stand after any line; one or more follow the letter. A byte order
+ * mark may open the file. Accesses at 2^47 and above (the kernel's half, such as the vsyscall page) are counted and
+ * give no record.
+ *
+ * Lines name no process, but valgrind's messages do. Where several processes write to one file, lines count for the
+ * process that the last message names; `pid` selects one process.
  *
  *   ┌────────┬─────────────────┬─────────────────────────┬────────┐
  *   │ margin │ incomplete line │ input: chunk            │ margin │      output: records of one chunk
  *   └────────┴─────────────────┴─────────────────────────┴────────┘
  *
- * The caller writes a chunk at `input`. The incomplete line at its end moves to before `input`, so that the
- * next chunk completes it in place. Lines are read 16 bytes at a time; the margins keep such reads inside the
- * buffer. `output` has room for the most records that a chunk can give. Decoding allocates nothing.
+ * The caller writes a chunk at `input`. The incomplete line at its end moves to before `input`, so that the next
+ * chunk completes it in place. Lines are read 16 bytes at a time; the margins keep such reads inside the buffer.
+ * `output` has room for the most records that a chunk can give. Decoding allocates nothing.
  *
  * Usual lines go through fast-lines.ts. All others go to `slowLine`, which knows every form and every rule.
  */
-import { RECORD_DEVICE_SHIFT, RECORD_SIZE_MAX } from "../abi/record";
+import { RECORD_DEVICE_SHIFT } from "../abi/record";
 import { fastLines } from "./fast-lines";
 import { areNibbles, hexNibbles, joinNibbles, keepLast } from "./hex";
-import { Offload, offloadStep } from "./offload";
-import {
-  COMMA,
-  INSTRUCTION,
-  KERNEL_SHIFT,
-  KIND_MODIFY,
-  KIND_STORE,
-  Lackey,
-  LOAD,
-  MODIFY,
-  PREFIX_BYTES,
-  PREFIX_MASK,
-  record,
-  STORE,
-  ZERO,
-} from "./state";
+import { CALLS_LINK, CALLS_PUSH, CALLS_UNKNOWN, Offload, offloadLearn, offloadStep } from "./offload";
+import { anyRecord, COMMA, KERNEL_SHIFT, KIND_MODIFY, KIND_STORE, Lackey, PIDS_MAX, ZERO } from "./state";
 
 /** The longest line that may be split over two chunks. Only a comment may be longer. */
 const CARRY_BYTES: usize = 1024;
 /** Bytes before and after the text that may be read. */
 const MARGIN_BYTES: usize = 64;
-/** The shortest line that gives a record: " L 0,1\n". */
-const LINE_BYTES_MIN: usize = 7;
+/** The shortest line that gives a record: "L 0,1\n". */
+const LINE_BYTES_MIN: usize = 6;
 
 const LF: u32 = 0x0a;
 const CR: u32 = 0x0d;
 const SPACE: u32 = 0x20;
+const TAB: u32 = 0x09;
+/** The letters that open the lines of accesses. */
+const I: u32 = 0x49;
+const L: u32 = 0x4c;
+const M: u32 = 0x4d;
+const S: u32 = 0x53;
+const BYTE_ORDER_MARK: u32 = 0xbfbbef;
+/** "SB " and "valg". */
+const SUPERBLOCK: u32 = 0x204253;
+const VALGRIND: u32 = 0x676c6176;
 
-/** Larger sizes are read as this one. */
-const SIZE_LIMIT: u32 = 0xffff;
+/** The largest size that a record can express: it touches 4,095 pages after the first. */
+const SIZE_MAX: u32 = 0xfff000;
+/** Instructions without an odd length, after which the machine is taken for one with a link register. */
+const LEARNING: u64 = 4096;
 
 /** What is wrong with a line; index.ts has the words. */
 export const ERROR_LINE: u32 = 1;
 export const ERROR_ADDRESS: u32 = 2;
 export const ERROR_SIZE: u32 = 3;
 export const ERROR_LONG: u32 = 4;
+/** The line begins with NUL bytes: the file was not written to its end. */
+export const ERROR_NUL: u32 = 5;
+/** Valgrind reports an error of its own. */
+export const ERROR_VALGRIND: u32 = 6;
 
 /** Allocates a decoder of chunks of at most `capacity` bytes; it owns `offload`. */
 export function lackeyNew(capacity: usize, offload: Offload): Lackey {
@@ -69,6 +77,7 @@ export function lackeyNew(capacity: usize, offload: Offload): Lackey {
   s.input = buffer + MARGIN_BYTES + CARRY_BYTES;
   s.capacity = capacity;
   s.output = heap.alloc(((CARRY_BYTES + capacity) / LINE_BYTES_MIN + 1) << 3);
+  s.pids = heap.alloc(PIDS_MAX * 4);
   s.offload = offload;
   return s;
 }
@@ -77,6 +86,7 @@ export function lackeyNew(capacity: usize, offload: Offload): Lackey {
 export function lackeyFree(s: Lackey): void {
   heap.free(s.input - CARRY_BYTES - MARGIN_BYTES);
   heap.free(s.output);
+  heap.free(s.pids);
   heap.free(changetype<usize>(s.offload));
   heap.free(changetype<usize>(s));
 }
@@ -94,63 +104,109 @@ function isComment(p: usize): bool {
   return load<u8>(p, 1) == mark && <u32>load<u8>(p, 2) - ZERO < 10;
 }
 
-function isBlank(p: usize, end: usize): bool {
-  while (p < end) {
-    const c = <u32>load<u8>(p++);
-    if (c != SPACE && c != CR && c != 0x09) return false;
-  }
-  return true;
+/** Notes the process that the comment at `p` names: its number stands between two pairs of the same mark. */
+function notePid(s: Lackey, p: usize, end: usize): void {
+  const mark = load<u16>(p);
+  let pid: u32 = 0;
+  for (p += 2; p < end && <u32>load<u8>(p) - ZERO < 10; p++) pid = pid * 10 + load<u8>(p) - ZERO;
+  if (p + 2 > end || load<u16>(p) != mark || pid == s.currentPid) return;
+  s.currentPid = pid;
+  s.last = 0;
+  for (let i: u32 = 0; i < s.processes; i++) if (load<u32>(s.pids + i * 4) == pid) return;
+  if (s.processes == PIDS_MAX) return;
+  store<u32>(s.pids + s.processes * 4, pid);
+  s.processes++;
 }
 
 
 @inline
-function isAccess(prefix: u32): u32 {
-  return u32(prefix == INSTRUCTION) | u32(prefix == LOAD) | u32(prefix == STORE) | u32(prefix == MODIFY);
+function isBlank(c: u32): bool {
+  return c == SPACE || c == TAB || c == CR;
 }
 
-/** Notes what is wrong with the line at `p`. Returns false. */
-function fail(s: Lackey, error: u32, p: usize): bool {
+/** The first character of [p, end) that is no blank, or `end`. */
+function skipBlanks(p: usize, end: usize): usize {
+  while (p < end && isBlank(load<u8>(p))) p++;
+  return p;
+}
+
+/** Notes what is wrong with the line at `p`, or counts it if such lines are to be skipped. */
+function refuse(s: Lackey, error: u32, p: usize): bool {
+  if (s.skipForeign != 0) {
+    s.foreign++;
+    s.lines++;
+    return true;
+  }
   s.error = error;
   s.errorAt = p;
   return false;
 }
 
-/**
- * Decodes one line of any form. Returns false, with the error set, if it is no access, comment or blank line.
- */
+/** Decodes one line of any form. Returns false, with the error set, if it is no line of a trace. */
 function slowLine(s: Lackey, p: usize, end: usize): bool {
+  if (s.lines == 0 && (load<u32>(p) & 0xffffff) == BYTE_ORDER_MARK) p += 3;
   const e = lineEnd(p, end);
   s.lineEnd = e;
-  const prefix = load<u32>(p) & PREFIX_MASK;
-  if (!isAccess(prefix)) {
-    if (isComment(p)) s.comments++;
-    else if (!isBlank(p, e)) return fail(s, ERROR_LINE, p);
+  if (isComment(p)) {
+    notePid(s, p, e);
+    s.comments++;
     s.lines++;
     return true;
   }
-  let comma = p + PREFIX_BYTES;
-  while (load<u8>(comma) != COMMA && comma < e) comma++;
-  const digits = comma - p - PREFIX_BYTES;
-  if (digits - 1 >= 16 || comma == e) return fail(s, ERROR_ADDRESS, p);
+  if (isMuted(s)) {
+    s.otherPid++;
+    s.lines++;
+    return true;
+  }
+  const q = skipBlanks(p, e);
+  if (q == e) {
+    s.lines++;
+    return true;
+  }
+  const letter = <u32>load<u8>(q);
+  if ((letter == I || letter == L || letter == S || letter == M) && q + 1 < e && isBlank(load<u8>(q, 1)))
+    return accessLine(s, letter, skipBlanks(q + 1, e), e, p);
+  if ((load<u32>(q) & 0xffffff) == SUPERBLOCK) {
+    s.superblocks++;
+    s.lines++;
+    return true;
+  }
+  if (letter == 0) return refuse(s, ERROR_NUL, p);
+  return refuse(s, load<u32>(p) == VALGRIND ? ERROR_VALGRIND : ERROR_LINE, p);
+}
+
+/** Whether the lines from here on are another process's than the one that is asked for. */
+@inline
+function isMuted(s: Lackey): bool {
+  return s.pid != 0 && s.currentPid != s.pid;
+}
+
+/** Decodes the line at `line` of an access, the address of which begins at `p`. */
+function accessLine(s: Lackey, letter: u32, p: usize, end: usize, line: usize): bool {
+  let comma = p;
+  while (comma < end && load<u8>(comma) != COMMA) comma++;
+  const digits = comma - p;
+  if (digits - 1 >= 16 || comma == end) return refuse(s, ERROR_ADDRESS, line);
   const nibbles = keepLast(hexNibbles(v128.load(comma - 16)), digits);
-  if (!areNibbles(nibbles)) return fail(s, ERROR_ADDRESS, p);
+  if (!areNibbles(nibbles)) return refuse(s, ERROR_ADDRESS, line);
   let size: u32 = 0;
   let q = comma + 1;
   for (let digit = <u32>load<u8>(q) - ZERO; digit < 10; digit = <u32>load<u8>(++q) - ZERO) {
-    size = min<u32>(size * 10 + digit, SIZE_LIMIT);
+    size = min<u32>(size * 10 + digit, SIZE_MAX + 1);
   }
-  if (load<u8>(q) == CR) q++;
-  if (size == 0 || q != e) return fail(s, ERROR_SIZE, p);
+  if (size - 1 >= SIZE_MAX || skipBlanks(q, end) != end) return refuse(s, ERROR_SIZE, line);
   s.lines++;
-  takeAccess(s, prefix, joinNibbles(nibbles), size);
+  takeAccess(s, letter, joinNibbles(nibbles), size);
   return true;
 }
 
 /** Counts an access, and appends its record or decides the agent of an instruction. */
-function takeAccess(s: Lackey, prefix: u32, address: u64, size: u32): void {
-  if (prefix == INSTRUCTION) {
+function takeAccess(s: Lackey, letter: u32, address: u64, size: u32): void {
+  if (letter == I) {
     s.instructions++;
-    s.agent = offloadStep(s.offload, address, s.last & ~((<u64>1) << RECORD_DEVICE_SHIFT), s.next);
+    const access = s.last & ~((<u64>1) << RECORD_DEVICE_SHIFT);
+    s.agent = offloadStep(s.offload, address, access, s.next);
+    if (isLearning(s)) learn(s, size);
     s.last = 0;
     s.next = address + size;
     return;
@@ -160,11 +216,11 @@ function takeAccess(s: Lackey, prefix: u32, address: u64, size: u32): void {
     s.last = 0;
     return;
   }
-  s.last = record(address, min<u32>(size, RECORD_SIZE_MAX)) | ((<u64>s.agent) << RECORD_DEVICE_SHIFT);
-  if (prefix == STORE) {
+  s.last = anyRecord(address, size) | ((<u64>s.agent) << RECORD_DEVICE_SHIFT);
+  if (letter == S) {
     s.last |= KIND_STORE;
     s.stores++;
-  } else if (prefix == MODIFY) {
+  } else if (letter == M) {
     s.last |= KIND_MODIFY;
     s.modifies++;
   }
@@ -173,12 +229,25 @@ function takeAccess(s: Lackey, prefix: u32, address: u64, size: u32): void {
   s.device += s.agent;
 }
 
+/** Whether the trace has still to tell how the machine calls. Without ranges nobody needs to know. */
+@inline
+function isLearning(s: Lackey): bool {
+  return s.offload.calls == CALLS_UNKNOWN && s.offload.count != 0;
+}
+
+/** Learns from an instruction of `size` bytes how the machine calls. */
+function learn(s: Lackey, size: u32): void {
+  if (size & 1) offloadLearn(s.offload, CALLS_PUSH);
+  else if (s.instructions >= LEARNING) offloadLearn(s.offload, CALLS_LINK);
+}
+
 /**
- * Decodes the chunk of `length` bytes at `input`. Returns the number of records at `output`, or -1 after an
- * error, which is in line `lines + 1`.
+ * Decodes the chunk of `length` bytes at `input`, up to a wrong line, which is line `lines + 1`. Returns the number
+ * of records at `output`.
  */
-export function lackeyDecode(s: Lackey, length: usize): i32 {
-  if (s.error != 0) return -1;
+export function lackeyDecode(s: Lackey, length: usize): u32 {
+  s.out = s.output;
+  if (s.error != 0) return 0;
   let p = s.input - s.carry;
   const end = s.input + length;
   s.carry = 0;
@@ -190,8 +259,8 @@ export function lackeyDecode(s: Lackey, length: usize): i32 {
   }
   const complete = lastLineEnd(p, end);
   decodeLines(s, p, complete);
-  if (s.error != 0 || !keepTail(s, complete, end)) return -1;
-  return <i32>((s.out - s.output) >> 3);
+  if (s.error == 0) keepTail(s, complete, end);
+  return <u32>((s.out - s.output) >> 3);
 }
 
 /** The address after the last newline of [p, end), or `p` if there is none. */
@@ -200,30 +269,31 @@ function lastLineEnd(p: usize, end: usize): usize {
   return end;
 }
 
-/**
- * Moves the incomplete line [p, end) to before `input`. Returns false, with the error set, if it is too long.
- */
-function keepTail(s: Lackey, p: usize, end: usize): bool {
+/** Moves the incomplete line [p, end) to before `input`, unless it is too long. */
+function keepTail(s: Lackey, p: usize, end: usize): void {
   const bytes = end - p;
   if (bytes > CARRY_BYTES) {
     if (isComment(p)) {
+      notePid(s, p, end);
       s.comments++;
       s.lines++;
       s.dropping = 1;
-      return true;
-    }
-    return fail(s, ERROR_LONG, p);
+    } else if (refuse(s, load<u8>(p) == 0 ? ERROR_NUL : ERROR_LONG, p)) s.dropping = 1;
+    return;
   }
   memory.copy(s.input - bytes, p, bytes);
   s.carry = bytes;
-  return true;
+}
+
+/** Whether lines have to go through slowLine: other processes' lines, and while the machine is unknown. */
+function isSlow(s: Lackey): bool {
+  return isMuted(s) || isLearning(s);
 }
 
 /** Decodes the complete lines of [p, end), up to the first wrong one. */
 function decodeLines(s: Lackey, p: usize, end: usize): void {
-  s.out = s.output;
   while (p < end) {
-    p = fastLines(s, p, end);
+    if (!isSlow(s)) p = fastLines(s, p, end);
     if (p == end) break;
     if (!slowLine(s, p, end)) break;
     p = s.lineEnd + 1;

@@ -1,5 +1,12 @@
 /** The state of a decoder of lackey traces, and how its records are made (abi/record.ts draws them). */
-import { RECORD_KIND_MODIFY, RECORD_KIND_SHIFT, RECORD_KIND_STORE, RECORD_SIZE_SHIFT } from "../abi/record";
+import {
+  RECORD_KIND_MODIFY,
+  RECORD_KIND_SHIFT,
+  RECORD_KIND_STORE,
+  RECORD_SIZE_LONG,
+  RECORD_SIZE_SHIFT,
+} from "../abi/record";
+import { PAGE_SHIFT, PAGE_SIZE } from "../uapi/page";
 import { Offload } from "./offload";
 
 /** What the line of an access begins with: three characters. */
@@ -18,6 +25,9 @@ export const KIND_MODIFY: u64 = (<u64>RECORD_KIND_MODIFY) << RECORD_KIND_SHIFT;
 /** Addresses with this bit or a higher one are the kernel's. */
 export const KERNEL_SHIFT: u64 = 47;
 
+/** Processes that a decoder tells apart. */
+export const PIDS_MAX: u32 = 64;
+
 /** A decoder. Its buffers are drawn in lackey.ts. */
 @unmanaged
 export class Lackey {
@@ -35,6 +45,15 @@ export class Lackey {
   errorAt: usize;
   /** 1 while the device runs. */
   agent: u32;
+  /** Lines that are no trace's are skipped and counted, instead of an error. */
+  skipForeign: u32;
+  /** The process whose lines are decoded; 0: of all processes. */
+  pid: u32;
+  /** The process of the last line that names one; 0: none did. */
+  currentPid: u32;
+  /** Where the first PIDS_MAX processes that lines have named are listed (u32 each), and how many they are. */
+  pids: usize;
+  processes: u32;
   /** The record of the last data access of the current instruction; 0 if it had none. */
   last: u64;
   /** The address after the current instruction. */
@@ -50,14 +69,26 @@ export class Lackey {
   kernel: u64;
   /** Lines that valgrind wrote about itself. */
   comments: u64;
+  /** SB lines, which lackey prints with --trace-superblocks=yes. */
+  superblocks: u64;
+  /** Lines that are no trace's, and lines of other processes than `pid`. */
+  foreign: u64;
+  otherPid: u64;
   /** Where the next record goes. */
   out: usize;
   /** The end of the line that slowLine decoded. */
   lineEnd: usize;
 }
 
-/** The record of a load by the CPU. */
+/** The record of a load by the CPU of fewer than RECORD_SIZE_LONG bytes. */
 @inline
 export function record(address: u64, size: u32): u64 {
   return address | ((<u64>size) << RECORD_SIZE_SHIFT);
+}
+
+/** The record of a load by the CPU of at most SIZE_MAX bytes. */
+@inline
+export function anyRecord(address: u64, size: u32): u64 {
+  if (size < <u32>RECORD_SIZE_LONG) return record(address, size);
+  return record(address, RECORD_SIZE_LONG | ((((<u32>address) & (PAGE_SIZE - 1)) + size - 1) >> PAGE_SHIFT));
 }

@@ -18,6 +18,7 @@ import type { SimulationConfig } from "../../src/sim/simulation.ts";
 import { loadText } from "../../src/text/index.ts";
 import type { TextModule } from "../../src/text/index.ts";
 import { LackeyDecoder } from "../../src/text/lackey.ts";
+import type { OffloadRange } from "../../src/text/lackey.ts";
 import { parseOffload } from "../../src/cli/args.ts";
 import { MIB } from "../engine.ts";
 import { median } from "../harness.ts";
@@ -69,10 +70,16 @@ function countLines(path: string): Side {
   };
 }
 
+/** The range that the device runs. */
+function ranges(): OffloadRange[] {
+  return parseOffload([OFFLOAD]).filter((value) => "start" in value);
+}
+
 /** `heteromem run` without printing. The hash is the number of accesses replayed. */
 function endToEnd(path: string): Side {
-  const offload = parseOffload([OFFLOAD]);
-  const options = { ...CONFIG, offload, json: true, quiet: true, version: "", failAlloc: null };
+  const offload = { values: parseOffload([OFFLOAD]), binary: null, base: null, calls: null };
+  const rest = { pid: null, skipForeign: false, json: true, quiet: true, version: "", failAlloc: null };
+  const options = { ...CONFIG, ...rest, offload };
   return {
     async run() {
       const start = performance.now();
@@ -97,7 +104,7 @@ function inflateAlone(path: string): Side {
 
 /** Decodes from memory, with the rule that tells device code from CPU code. */
 function decodeAlone(text: TextModule, bytes: Uint8Array): Side {
-  const offload = parseOffload([OFFLOAD]);
+  const offload = ranges();
   return {
     run() {
       const start = performance.now();
@@ -156,7 +163,7 @@ async function measureWhole(
   context: Context,
 ): Promise<Result[]> {
   const text = loadText();
-  const decoder = new LackeyDecoder(text, { offload: parseOffload([OFFLOAD]) });
+  const decoder = new LackeyDecoder(text, { offload: ranges() });
   const one = decoder.push(plain);
   decoder.close();
   const records = new BigUint64Array(one.length * copies);

@@ -6,7 +6,12 @@ import { fileError, UserError } from "./errors.ts";
 
 const SIZE = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)?$/i;
 const UNIT: Record<string, number> = { b: 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40 };
-const RANGE = /^(?:([^=\s]+)=)?0x([0-9a-f]{1,12})-0x([0-9a-f]{1,12})$/i;
+/** Addresses with 0x, or as nm prints them: 8 or 16 digits. */
+const HEX = "(?:0x([0-9a-f]{1,16})|([0-9a-f]{8}|[0-9a-f]{16}))";
+const RANGE = new RegExp(`^(?:([^=\\s]+)=)?${HEX}-${HEX}$`, "i");
+const SYMBOL = /^(?:([^=\s]+)=)?([^=\s-]+)$/;
+/** Addresses of user space, of which the engine's are the lower 2^47. */
+const ADDRESS_END = 2 ** 48;
 
 /**
  * Parses a number of bytes, "65536", "256KiB" or "1.5GiB". Throws UserError unless it is whole pages, at
@@ -39,42 +44,66 @@ export function parseChoice<T extends string>(option: string, text: string, choi
   return choice;
 }
 
+/** Parses an address, with or without 0x. Throws UserError for anything else. */
+export function parseAddress(option: string, text: string): number {
+  const value = /^(?:0x)?[0-9a-f]{1,16}$/i.test(text) ? Number.parseInt(text, 16) : NaN;
+  if (!(value < ADDRESS_END))
+    throw new UserError(`${option} ${text}: expected an address below 2^48, as 0x…`);
+  return value;
+}
+
 /** An offload range, and for messages, where it was written. */
 export interface NamedRange extends OffloadRange {
   origin: string;
 }
 
-function parseRange(origin: string, text: string): NamedRange {
-  const match = RANGE.exec(text);
-  if (!match) throw new UserError(`${origin}: expected [NAME=]0xSTART-0xEND, found '${text}'`);
-  const start = Number.parseInt(match[2], 16);
-  const end = Number.parseInt(match[3], 16);
-  if (end <= start)
+/** A value of --offload: a range, or the name of a function of --binary. */
+export type OffloadValue = NamedRange | { name: string; symbol: string; origin: string };
+
+function parseValue(origin: string, text: string): OffloadValue {
+  const range = RANGE.exec(text);
+  const named = SYMBOL.exec(text);
+  if (range === null && (named === null || /^0x/i.test(text)))
+    throw new UserError(`${origin}: expected [NAME=]0xSTART-0xEND or a function's name, found '${text}'`);
+  if (range === null) return { name: named![1] ?? named![2], symbol: named![2], origin };
+  const [, name, start, bareStart, end, bareEnd] = range;
+  const digits = [start ?? bareStart, end ?? bareEnd];
+  const [from, to] = digits.map((text) => Number.parseInt(text, 16));
+  if (from >= ADDRESS_END || to > ADDRESS_END)
+    throw new UserError(`${origin}: expected addresses below 2^48, found '${text}'`);
+  if (to <= from)
     throw new UserError(`${origin}: the range ${text} is empty: its end is the first address after it`);
-  return { name: match[1] ?? `0x${match[2]}-0x${match[3]}`, start, end, origin };
+  return { name: name ?? `0x${digits[0]}-0x${digits[1]}`, start: from, end: to, origin };
 }
 
-/** Reads the ranges of a file: one a line, without blank lines and comments, which start with a #. */
-function readRanges(path: string): NamedRange[] {
+/** Reads the values of a file: one a line, without blank lines and comments, which start with a #. */
+function readValues(path: string): OffloadValue[] {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
     throw fileError(path, error);
   }
-  const ranges = text.split("\n").flatMap((line, i) => {
-    const content = line.replace(/#.*/, "").trim();
-    return content === "" ? [] : [parseRange(`${path}:${i + 1}`, content)];
-  });
-  if (ranges.length === 0) throw new UserError(`${path}:1: no offload range in this file`);
-  return ranges;
+  const values = text
+    .replace(/^\ufeff/, "")
+    .split("\n")
+    .flatMap((line, i) => {
+      const content = line.replace(/#.*/, "").trim();
+      return content === "" ? [] : [parseValue(`${path}:${i + 1}`, content)];
+    });
+  if (values.length === 0) throw new UserError(`${path}:1: no offload range in this file`);
+  return values;
 }
 
-/** Parses all --offload values: ranges, and @FILE for the ranges of a file. Throws UserError for overlaps. */
-export function parseOffload(values: readonly string[]): NamedRange[] {
-  const ranges = values.flatMap((value) =>
-    value.startsWith("@") ? readRanges(value.slice(1)) : [parseRange(`--offload ${value}`, value)],
+/** Parses all --offload values: ranges, functions, and @FILE for those of a file. */
+export function parseOffload(values: readonly string[]): OffloadValue[] {
+  return values.flatMap((value) =>
+    value.startsWith("@") ? readValues(value.slice(1)) : [parseValue(`--offload ${value}`, value)],
   );
+}
+
+/** Returns the ranges. Throws UserError for two of one name, and for ranges that overlap. */
+export function checkRanges(ranges: NamedRange[]): NamedRange[] {
   const sorted = [...ranges].sort((a, b) => a.start - b.start);
   sorted.forEach((range, i) => {
     const before = sorted[i - 1];

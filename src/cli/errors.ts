@@ -6,6 +6,16 @@ export class UserError extends Error {
   override readonly name = "UserError";
 }
 
+/** The trace's file is damaged from here on; what comes before is good. */
+export class DamagedError extends UserError {
+  readonly reason: string;
+
+  constructor(where: string, reason: string) {
+    super(`${where}: ${reason}`);
+    this.reason = reason;
+  }
+}
+
 /** Names a file and what went wrong with it, in Node's words without the call and the path that Node adds. */
 export function fileError(path: string, error: unknown): UserError {
   const { code, message } = error as NodeJS.ErrnoException;

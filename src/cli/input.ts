@@ -7,7 +7,7 @@
 import { createReadStream, fstatSync, openSync, readSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { fileError, UserError } from "./errors.ts";
+import { DamagedError, fileError } from "./errors.ts";
 
 /** Bytes of a chunk, at most. */
 const CHUNK = 1 << 20;
@@ -22,7 +22,7 @@ nowhere.close();
 
 /** An open trace file. */
 export class TraceInput {
-  /** What messages call the file. */
+  /** What messages call the file: its path, but for standard input. */
   readonly name: string;
   /** The stored file's length in bytes; undefined for a pipe. */
   readonly size: number | undefined;
@@ -103,10 +103,10 @@ export class TraceInput {
 
   #damaged(error: unknown, line: number): unknown {
     const { code, message } = error as NodeJS.ErrnoException;
+    const where = `${this.name}:${line}`;
     if (code === "Z_BUF_ERROR")
-      return new UserError(`${this.name}:${line}: the gzip file ends too early: it is truncated`);
-    if (code?.startsWith("Z_"))
-      return new UserError(`${this.name}:${line}: the gzip file is damaged: ${message}`);
+      return new DamagedError(where, "the gzip file ends too early: it is truncated");
+    if (code?.startsWith("Z_")) return new DamagedError(where, `the gzip file is damaged: ${message}`);
     return code === undefined ? error : fileError(`${this.name}:${line}`, error);
   }
 }

@@ -1,19 +1,24 @@
 /** Finds the line of an access: the decoder gives records, and messages name lines. */
+import { loadText } from "../text/index.ts";
+import { LackeyDecoder, type LackeyOptions } from "../text/lackey.ts";
 
-/** The line of a load, store or modify. Addresses from KERNEL on give no record. */
-const ACCESS = /^ [LSM] ([0-9a-f]+),/i;
-const KERNEL = 2 ** 47;
+const LINE_FEED = 0x0a;
 
 /**
- * Returns the number of the line that gave record `index`, counted from 0, of `text`. `text` is the decoded
- * chunk, completed by the incomplete line before it; its first line has number `first`.
+ * Returns the number of the line that gave record `index`, counted from 0, of `text`, which a decoder with `options`
+ * has decoded: its first line has number `first`.
  */
-export function lineOfRecord(text: string, index: number, first: number): number {
-  const lines = text.split("\n");
-  let record = -1;
-  for (let i = 0; i < lines.length; i++) {
-    const match = ACCESS.exec(lines[i]);
-    if (match && Number.parseInt(match[1], 16) < KERNEL && ++record === index) return first + i;
+export function lineOfRecord(text: Uint8Array, index: number, options: LackeyOptions, first: number): number {
+  const decoder = new LackeyDecoder(loadText(), options);
+  let records = 0;
+  let line = first;
+  for (let at = 0; at < text.length; line++) {
+    const end = text.indexOf(LINE_FEED, at) + 1 || text.length;
+    records += decoder.push(text.subarray(at, end)).length;
+    if (end === text.length) decoder.finish((rest) => (records += rest.length));
+    if (records > index) break;
+    at = end;
   }
-  return first + lines.length - 1;
+  decoder.close();
+  return line;
 }

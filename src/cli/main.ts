@@ -1,13 +1,13 @@
 /**
- * The heteromem command. Exit codes: 0 done, 2 wrong usage or input, 130 interrupted (after a partial
- * report).
+ * The heteromem command. Exit codes: 0 done, 2 wrong usage or input, 3 done as far as the trace goes, which ends
+ * early, 130 interrupted (after a partial report).
  */
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { CLUSTER_SIZE } from "../sim/cluster.ts";
 import { BACKINGS, POLICIES } from "../sim/report.ts";
 import { TraceError } from "../text/lackey.ts";
-import { parseChoice, parseCount, parseOffload, parseSize } from "./args.ts";
+import { parseAddress, parseChoice, parseCount, parseOffload, parseSize } from "./args.ts";
 import { UserError } from "./errors.ts";
 import { run } from "./run.ts";
 
@@ -18,13 +18,22 @@ TRACE is an .hmt trace of the recorder, or the output of valgrind --tool=lackey 
 - reads standard input.
 SIZE is a number of bytes, or a number with a unit: 256KiB, 64MiB, 1.5GiB.
 
-Example:
+Examples:
   heteromem run jacobi.lackey.gz --offload sweep=0x401615-0x401695 --device-memory 256KiB
+  heteromem run prog.lackey --binary ./prog --offload sweep
 
-Exit codes: 0 done, 2 wrong usage or input, 130 interrupted (Ctrl-C prints the report so far).`;
+Exit codes: 0 done, 2 wrong usage or input, 3 the trace ends early (the report is on what there is),
+130 interrupted (Ctrl-C prints the report so far).`;
+
+const CALLS = ["push", "register"] as const;
 
 interface RunFlags {
   offload?: string[];
+  binary?: string;
+  base?: string;
+  calls?: string;
+  pid?: string;
+  skipForeign?: true;
   systemMemory: string;
   deviceMemory: string;
   policy: string;
@@ -36,7 +45,14 @@ interface RunFlags {
 
 async function runCommand(trace: string, flags: RunFlags): Promise<void> {
   process.exitCode = await run(trace, {
-    offload: parseOffload(flags.offload ?? []),
+    offload: {
+      values: parseOffload(flags.offload ?? []),
+      binary: flags.binary ?? null,
+      base: flags.base === undefined ? null : parseAddress("--base", flags.base),
+      calls: flags.calls === undefined ? null : parseChoice("--calls", flags.calls, CALLS),
+    },
+    pid: flags.pid === undefined ? null : parseCount("--pid", flags.pid),
+    skipForeign: flags.skipForeign ?? false,
     systemMemory: parseSize("--system-memory", flags.systemMemory, CLUSTER_SIZE),
     deviceMemory: parseSize("--device-memory", flags.deviceMemory, CLUSTER_SIZE),
     policy: parseChoice("--policy", flags.policy, POLICIES),
@@ -66,9 +82,20 @@ function makeProgram(): Command {
     .option(
       "--offload <[NAME=]0xSTART-0xEND>",
       "code that runs on the device, calls included; END is the first address after it; " +
-        "@FILE reads ranges from a file (repeatable)",
+        "or [NAME=]FUNCTION of --binary; @FILE reads them from a file (repeatable)",
       (value: string, before: string[] = []) => [...before, value],
     )
+    .option("--binary <PROGRAM>", "the program that was traced, for the functions of --offload")
+    .option(
+      "--base <ADDRESS>",
+      "where a position-independent program was loaded: added to --offload's addresses",
+    )
+    .option(
+      "--calls <HOW>",
+      "push: calls push their return address (x86); register: they do not (default: recognized)",
+    )
+    .option("--pid <N>", "replay only the accesses of process N, where a log has several")
+    .option("--skip-foreign", "skip and count lines that are no trace's, such as the program's own output")
     .option("--system-memory <SIZE>", "RAM", "1GiB")
     .option("--device-memory <SIZE>", "device memory", "256MiB")
     .option(

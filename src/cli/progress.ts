@@ -1,6 +1,6 @@
 import cliProgress from "cli-progress";
 import type { TraceInput } from "./input.ts";
-import { count } from "./report.ts";
+import { count } from "./words.ts";
 
 /** Shows how far a run is, by a bar on stderr if that is a terminal. The bar disappears when the run ends. */
 export class Progress {

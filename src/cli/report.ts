@@ -1,14 +1,21 @@
 /** The report of `heteromem run`: the object that --json prints, and its text. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import type { Accesses, CpuFaults, SimulationReport } from "../sim/report.ts";
+import type { Accesses, CpuFaults, DeviceAccesses, SimulationReport } from "../sim/report.ts";
 import type { FailedAllocation } from "../sim/simulation.ts";
+import type { Calls } from "../text/lackey.ts";
+import type { Warning } from "./warnings.ts";
+import { count, percent, plural } from "./words.ts";
 
 /** The keys are stable; docs/run.md describes each. */
 export interface RunReport extends SimulationReport {
   /** The version of heteromem. */
   version: string;
-  /** The run was interrupted: the figures are those of the trace up to there. */
+  /** The run was interrupted, or the trace ends early: the figures are those of the trace up to there. */
   partial: boolean;
+  /** Why; null if the report is on all of the trace. */
+  partialReason: string | null;
+  /** What the trace cannot tell, or what was left out of it. */
+  warnings: Warning[];
   trace: {
     file: string;
     format: "lackey" | "hmt";
@@ -23,6 +30,14 @@ export interface RunReport extends SimulationReport {
     skippedUnmappable: number;
     /** Lines that valgrind wrote about itself. */
     comments: number;
+    /** SB lines. */
+    superblocks: number;
+    /** Lines of other text, which --skip-foreign skips. */
+    foreign: number;
+    /** Processes that valgrind's lines name. */
+    processes: number[];
+    /** How the program's machine keeps return addresses, as told or recognized; null: unknown. */
+    calls: Calls | null;
   };
   /** The code that counted as the device's, and how often it was entered. */
   offload: { name: string; start: string; end: string; entries: number }[];
@@ -34,19 +49,6 @@ export interface RunReport extends SimulationReport {
 
 const LABEL = 24;
 const VALUE = 14;
-
-/**
- * A whole number with its thousands marked: 1,234,567. (The first toLocaleString() would start ICU, in 12
- * ms.)
- */
-export function count(value: number): string {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
-}
-
-export const plural = (value: number, noun: string): string =>
-  `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
-const percent = (part: number, whole: number): string =>
-  whole === 0 ? "–" : `${((100 * part) / whole).toFixed(1)} %`;
 
 /** A number of bytes in the largest unit that keeps it at 1 or above: 1.5 MiB. */
 export function bytes(value: number): string {
@@ -66,11 +68,11 @@ function row(label: string, value: string | number, note = ""): string {
   return `  ${label.padEnd(LABEL - 2)}${text.padStart(VALUE)}${note === "" ? "" : `  ${note}`}`;
 }
 
-/** The kinds that occurred, as words: "3 first writes, 2 reads of untouched memory". */
-function kinds(list: [value: number, words: string][]): string {
+/** The kinds that occurred, as words: "3 first writes, 1 page replaced". */
+function kinds(list: [value: number, one: string, many: string][]): string {
   return list
     .filter(([value]) => value > 0)
-    .map(([value, words]) => `${count(value)} ${words}`)
+    .map(([value, one, many]) => plural(value, one, many))
     .join(", ");
 }
 
@@ -99,29 +101,30 @@ function heading({ trace, policy, backing, memory, offload }: RunReport): string
   return lines;
 }
 
-function accesses({ cpu, device }: { cpu: Accesses; device: Accesses }): string[] {
+function accesses({ cpu, device }: { cpu: Accesses; device: DeviceAccesses }): string[] {
   const sum = (one: Accesses): number => one.loads + one.stores;
   const all = { loads: cpu.loads + device.loads, stores: cpu.stores + device.stores };
   const line = (label: string, cells: string[]): string =>
     label.padEnd(LABEL) + cells.map((cell) => cell.padStart(VALUE)).join("");
-  const agent = (label: string, one: Accesses): string =>
-    line(label, [count(one.loads), count(one.stores), count(sum(one)), percent(sum(one), sum(all))]);
+  const agent = (label: string, one: Accesses, of: Accesses): string =>
+    line(label, [count(one.loads), count(one.stores), count(sum(one)), percent(sum(one), sum(of))]);
   return [
     line("Accesses", ["loads", "stores", "total", "share"]),
-    agent("  CPU", cpu),
-    agent("  device", device),
-    agent("  both", all),
+    agent("  CPU", cpu, all),
+    agent("  device", device, all),
+    ...(sum(device) === 0 ? [] : [agent("    of these, to RAM", device.ram, device)]),
+    agent("  both", all, all),
   ];
 }
 
 function cpuKinds(faults: CpuFaults): string {
   return kinds([
-    [faults.anon, "first writes"],
-    [faults.zero, "reads of untouched memory"],
-    [faults.cow, "writes after such a read"],
-    [faults.reuse, "writes to read-only pages"],
-    [faults.device, "pages back from the device"],
-    [faults.other, "others"],
+    [faults.anon, "first write", "first writes"],
+    [faults.zero, "read of untouched memory", "reads of untouched memory"],
+    [faults.cow, "write after such a read", "writes after such a read"],
+    [faults.reuse, "write to a read-only page", "writes to read-only pages"],
+    [faults.device, "page back from the device", "pages back from the device"],
+    [faults.other, "other", "others"],
   ]);
 }
 
@@ -135,8 +138,8 @@ function faults(report: RunReport): string[] {
       "device",
       report.faults.device,
       kinds([
-        [device.migrate, "moved a cluster"],
-        [device.mirror, "mapped RAM"],
+        [device.migrate, "moved a cluster", "moved a cluster"],
+        [device.mirror, "mapped RAM", "mapped RAM"],
       ]),
     ),
   ];
@@ -182,11 +185,11 @@ function traffic({ device, evictions }: RunReport): string[] {
 
 function mirror({ invalidations, invalidationsByEvent: by }: RunReport): string[] {
   const why = kinds([
-    [by.migrate, "migrations"],
-    [by.clear, "pages replaced"],
-    [by.protection, "protection changes"],
-    [by.unmap, "unmaps"],
-    [by.other, "others"],
+    [by.migrate, "migration", "migrations"],
+    [by.clear, "page replaced", "pages replaced"],
+    [by.protection, "protection change", "protection changes"],
+    [by.unmap, "unmap", "unmaps"],
+    [by.other, "other", "others"],
   ]);
   return ["Mirror", row("invalidations", invalidations, why)];
 }
@@ -209,7 +212,7 @@ function ending({ residency, rss, space }: RunReport): string[] {
 
 function failure({ number, reached, access, error }: FailedAllocation): string[] {
   const heading = `Allocation ${count(number)} was made to fail`;
-  if (!reached) return [heading, "  the run does not make so many"];
+  if (!reached) return [heading, "  the run makes fewer allocations"];
   const outcome =
     error === null
       ? "the simulation did without it"
@@ -222,11 +225,16 @@ function failure({ number, reached, access, error }: FailedAllocation): string[]
   ];
 }
 
+function warnings(all: readonly Warning[]): string[] {
+  return ["Warnings", ...all.map(({ count: times, text }) => row("", times, text).trimEnd())];
+}
+
 /** Returns the report as text, without a final newline. */
 export function formatReport(report: RunReport): string {
   const { wallSeconds, accessesPerSecond, trace } = report;
   const blocks = [
     heading(report),
+    ...(report.warnings.length === 0 ? [] : [warnings(report.warnings)]),
     accesses(report.accesses),
     faults(report),
     traffic(report),
@@ -235,8 +243,8 @@ export function formatReport(report: RunReport): string {
     ...(report.failedAllocation === null ? [] : [failure(report.failedAllocation)]),
     [`${wallSeconds.toFixed(2)} s, ${count(Math.round(accessesPerSecond))} accesses a second`],
   ];
-  if (report.partial) {
-    const notice = `PARTIAL REPORT: interrupted after ${trace.format === "hmt" ? "block" : "line"} ${count(trace.lines)}; the trace goes on.`;
+  if (report.partialReason !== null) {
+    const notice = `PARTIAL REPORT, up to line ${count(trace.lines)}: ${report.partialReason}`;
     blocks.unshift([notice]);
     blocks.push([notice]);
   }

@@ -2,21 +2,24 @@
 import { SimulationError, type Simulation } from "../sim/simulation.ts";
 import { HmtDecoder, HmtFormatError, type HmtStats } from "../text/hmt.ts";
 import { loadText } from "../text/index.ts";
-import type { LackeyStats } from "../text/lackey.ts";
 import type { NamedRange } from "./args.ts";
 import { UserError } from "./errors.ts";
 import type { TraceInput } from "./input.ts";
+import type { TraceOutcome } from "./outcome.ts";
 import type { Progress } from "./progress.ts";
-import { plural } from "./report.ts";
+import { plural } from "./words.ts";
 
-/** Decodes and replays block by block, until the trace or the user's patience ends. Throws UserError. */
-export async function replayHmt(
-  input: TraceInput,
-  chunks: AsyncIterable<Uint8Array>,
-  simulation: Simulation,
-  progress: Progress,
-  offload: readonly NamedRange[],
-): Promise<LackeyStats> {
+export interface HmtSetting {
+  input: TraceInput;
+  chunks: AsyncIterable<Uint8Array>;
+  simulation: Simulation;
+  progress: Progress;
+  offload: readonly NamedRange[];
+}
+
+/** Decodes and replays block by block, until the trace ends or Ctrl-C stops it. Throws UserError. */
+export async function replayHmt(setting: HmtSetting): Promise<TraceOutcome> {
+  const { input, chunks, simulation, progress, offload } = setting;
   if (offload.length > 0) {
     const { origin } = offload[0];
     throw new UserError(
@@ -30,7 +33,7 @@ export async function replayHmt(
       progress.update(decoder.stats().blocks);
       await new Promise((resolve) => setImmediate(resolve)); // lets the bar's timer and Ctrl-C in
     }
-    return inLines(finish(input, decoder));
+    return finish(input, decoder);
   } catch (error) {
     throw error instanceof HmtFormatError ? new UserError(error.message) : error;
   } finally {
@@ -52,20 +55,22 @@ function replayBlock(
   }
 }
 
-/** The end of the trace. One that was cut off is replayed as far as it goes, and that is said. */
-function finish(input: TraceInput, decoder: HmtDecoder): HmtStats {
-  if (input.stopped) return decoder.stats();
+/** The end of the trace. One that was cut off is replayed as far as it goes, and the report says so. */
+function finish(input: TraceInput, decoder: HmtDecoder): TraceOutcome {
+  if (input.stopped) return outcomeOf(decoder.stats(), "interrupted");
   const stats = decoder.end();
   if (stats.accesses === 0) throw new UserError(`${input.name}: no access in this trace`);
-  if (stats.cut)
-    process.stderr.write(
-      `heteromem: ${input.name} was cut off: the report is about its ${plural(stats.blocks, "whole block")}\n`,
-    );
-  return stats;
+  const cut = `${input.name} is cut off after ${plural(stats.blocks, "whole block")}`;
+  return outcomeOf(stats, stats.cut ? cut : null);
 }
 
 /** The trace's counts in the terms of a text trace: blocks stand for lines. */
-function inLines({ blocks, accesses, kernelSkipped }: HmtStats): LackeyStats {
-  const none = { instructions: 0, stores: 0, modifies: 0, device: 0, comments: 0, offload: [] };
-  return { ...none, lines: blocks, loads: accesses, kernelSkipped };
+function outcomeOf({ blocks, kernelSkipped }: HmtStats, partial: string | null): TraceOutcome {
+  const none = { instructions: 0, comments: 0, superblocks: 0, foreign: 0, processes: [], offload: [] };
+  return {
+    format: "hmt",
+    counts: { ...none, lines: blocks, kernelSkipped, calls: null },
+    partial,
+    warnings: [],
+  };
 }

@@ -11,6 +11,8 @@ import {
   HDR_FAULT_ADDR,
   HDR_FAULT_CODE,
   HDR_LRU,
+  HDR_RAM_LOADS,
+  HDR_RAM_STORES,
   HDR_RESULT,
 } from "../../assembly/abi/header.ts";
 import {
@@ -49,6 +51,9 @@ export interface ReplayStop {
   address: number;
   /** Whether the record writes it. */
   write: boolean;
+  /** Loads and stores of system memory that the device made before, a modify being both. */
+  ramLoads: number;
+  ramStores: number;
 }
 
 /** Records (RECORD_*, u64 each) in an engine's linear memory. The caller closes it. */
@@ -87,6 +92,8 @@ export class RecordArray extends BigUint64Array {
       at: mem.headerF64(HDR_RESULT),
       address: stopped ? mem.headerF64(HDR_FAULT_ADDR) : 0,
       write: stopped && mem.header(HDR_FAULT_CODE) !== 0,
+      ramLoads: mem.header(HDR_RAM_LOADS),
+      ramStores: mem.header(HDR_RAM_STORES),
     };
   }
 

@@ -155,20 +155,25 @@ export class SimDevice {
     return this.#makeRoom(this.#missing(range), range);
   }
 
-  /** Maps the page of `addr` for the device, where the page is. Returns 0, or a negative errno. */
+  /**
+   * Maps the page of `addr` for the device where the page is, faulting it in, and the pages of its cluster that
+   * are in RAM as they are. Returns 0, or a negative errno.
+   */
   mirror(vma: Vma, addr: number, write: boolean): number {
     const { start, end } = clusterOf(addr, vma);
     const pfns = this.#pfns.subarray(0, (end - start) / PAGE_SIZE);
-    const wanted = Math.floor((addr - start) / PAGE_SIZE);
-    const request = write ? HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT;
-    const pfnFlagsMask = (HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE) >>> 0;
+    const page = roundDown(addr, PAGE_SIZE);
+    const wanted = (page - start) / PAGE_SIZE;
+    const only = { start: page, end: page + PAGE_SIZE, pfns: pfns.subarray(wanted, wanted + 1) };
+    const defaultFlags = write ? HMM_PFN_REQ_FAULT + HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT;
     const notifier = this.#notifier;
     using _sem = this.#mm.mmapSem.read();
     for (let i = 0; i < RETRIES; i++) {
       const notifierSeq = notifier.readBegin();
-      pfns.fill(0);
-      pfns[wanted] = request;
-      const answer = hmmRangeFault({ notifier, notifierSeq, start, end, pfns, pfnFlagsMask, owner: this });
+      const call = { notifier, notifierSeq, owner: this };
+      // The page alone first: a fault in a hole fills the whole hole, as in Linux.
+      let answer = hmmRangeFault({ ...call, ...only, defaultFlags });
+      if (answer === 0) answer = hmmRangeFault({ ...call, start, end, pfns });
       if (answer !== 0 && answer !== -EBUSY) return answer;
       if (answer !== 0 || notifier.readRetry(notifierSeq)) continue;
       // Entries that exist stay: they remember whether the device wrote.

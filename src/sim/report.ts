@@ -17,6 +17,11 @@ export interface Accesses {
   stores: number;
 }
 
+/** The device's loads and stores, and how many of them were of RAM, over its link; the others were of its memory. */
+export interface DeviceAccesses extends Accesses {
+  ram: Accesses;
+}
+
 /** CPU faults by what they did. */
 export interface CpuFaults {
   /** A read of untouched memory: the zero page was mapped. */
@@ -56,7 +61,7 @@ export interface SimulationReport {
   backing: Backing;
   /** Bytes of each kind of memory, as configured. */
   memory: { system: number; device: number };
-  accesses: { cpu: Accesses; device: Accesses };
+  accesses: { cpu: Accesses; device: DeviceAccesses };
   faults: { cpu: number; device: number };
   faultsByKind: { cpu: CpuFaults; device: DeviceFaults };
   device: {

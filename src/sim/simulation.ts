@@ -11,11 +11,11 @@ import {
   FAULT_KIND_ZERO,
 } from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT } from "../../assembly/abi/record.ts";
+import { RECORD_KIND_SHIFT } from "../../assembly/abi/record.ts";
 import { Hmm, HmmError, type Mm, type Vma } from "../index.ts";
 import { deviceMemoryFor, SimDevice } from "./device.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
-import type { Accesses, Backing, CpuFaults, DeviceFaults, Policy, SimulationReport } from "./report.ts";
+import type { Backing, CpuFaults, DeviceFaults, Policy, SimulationReport } from "./report.ts";
 import { grow, mappable } from "./space.ts";
 
 /** What is simulated. */
@@ -68,9 +68,9 @@ export class Simulation {
   readonly #mm: Mm;
   readonly #device: SimDevice;
   readonly #records: RecordArray;
-  readonly #accesses: { cpu: Accesses; device: Accesses } = {
+  readonly #accesses: SimulationReport["accesses"] = {
     cpu: { loads: 0, stores: 0 },
-    device: { loads: 0, stores: 0 },
+    device: { loads: 0, stores: 0, ram: { loads: 0, stores: 0 } },
   };
   readonly #cpuFaults: CpuFaults = { zero: 0, anon: 0, cow: 0, reuse: 0, device: 0, other: 0 };
   readonly #deviceFaults: DeviceFaults = { migrate: 0, mirror: 0 };
@@ -193,8 +193,11 @@ export class Simulation {
   /** Runs the first n records of the array. The first one has index `base` in what replay() got. */
   #replayBatch(n: number, base: number): void {
     this.#faulting.record = -1;
+    const { ram } = this.#accesses.device;
     for (let at = 0; at < n;) {
       const stop = this.#records.replay(this.#mm, this.#device.table, at, n);
+      ram.loads += stop.ramLoads;
+      ram.stores += stop.ramStores;
       at = stop.at;
       if (stop.reason === "done") return;
       try {
@@ -301,15 +304,17 @@ export class Simulation {
   }
 
   #tooSmall({ address, detail }: HmmError): string {
-    const why = address === undefined ? detail : `no page is left for 0x${address.toString(16)}`;
+    const where = address === undefined ? "" : ` at 0x${address.toString(16)}`;
+    const what = detail.replace(/, at 0x.*/, "");
+    if (what !== "system memory" && what !== "") return `the engine has run out of ${what}${where}`;
+    const why = address === undefined ? "no page is left" : `no page is left for 0x${address.toString(16)}`;
     return `--system-memory ${this.config.systemMemory / 1024}KiB is too small for this trace: ${why}`;
   }
 }
 
 /** The index at which RecordArray.count() counts a record. */
 function kindOf(record: bigint): number {
-  const kind = Number((record >> BigInt(RECORD_KIND_SHIFT)) & 3n);
-  return record & (1n << BigInt(RECORD_DEVICE_SHIFT)) ? kind + 4 : kind;
+  return Number(record >> BigInt(RECORD_KIND_SHIFT));
 }
 
 function sum(counts: object): number {

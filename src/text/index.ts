@@ -9,14 +9,24 @@ import { bind } from "./bind.ts";
 /** The exports of assembly/text/index.ts, which describes each. `handle` names a decoder. */
 export interface TextModule {
   readonly memory: WebAssembly.Memory;
-  lackeyOpen(capacity: number, starts: Float64Array, ends: Float64Array): number;
+  lackeyOpen(
+    capacity: number,
+    starts: Float64Array,
+    ends: Float64Array,
+    calls: number,
+    skipForeign: boolean,
+    pid: number,
+    currentPid: number,
+  ): number;
   lackeyClose(handle: number): void;
   lackeyInput(handle: number): number;
   lackeyOutput(handle: number): number;
   lackeyDecode(handle: number, length: number): number;
   lackeyPending(handle: number): boolean;
+  lackeyErrorKind(handle: number): number;
   lackeyError(handle: number): string;
   lackeyCounts(handle: number): Float64Array;
+  lackeyProcesses(handle: number): Float64Array;
   lackeyEntries(handle: number): Float64Array;
   hmtOpen(): number;
   hmtClose(handle: number): void;

@@ -16,6 +16,42 @@ export interface OffloadRange {
   end: number;
 }
 
+/** How the program's machine keeps return addresses: on the stack (x86) or in a register. */
+export type Calls = "push" | "register";
+
+/** By CALLS_* of assembly/text/offload.ts; null while that is not known. */
+const CALLS: readonly (Calls | null)[] = [null, "push", "register"];
+
+/** What is wrong with a line. `nul` and `valgrind` mean that the trace ends there. */
+export type LineError = "line" | "address" | "size" | "long" | "nul" | "valgrind";
+
+/** By ERROR_* of assembly/text/lackey.ts. */
+const LINE_ERRORS: readonly (LineError | null)[] = [
+  null,
+  "line",
+  "address",
+  "size",
+  "long",
+  "nul",
+  "valgrind",
+];
+
+/** What to decode, and how. */
+export interface LackeyOptions {
+  /** Code that runs on the device. */
+  offload?: readonly OffloadRange[];
+  /** How the machine calls; if left out, the trace tells. */
+  calls?: Calls;
+  /** Count lines that are no trace's, instead of throwing. */
+  skipForeign?: boolean;
+  /** Decode only what this process did; if left out, what all did. */
+  pid?: number;
+  /** The process of the first line, where the text begins in the middle of a file. */
+  currentPid?: number;
+  /** What errors call the trace. */
+  file?: string;
+}
+
 /** What a decoder has counted. */
 export interface LackeyStats {
   /** Lines of any kind. */
@@ -32,6 +68,26 @@ export interface LackeyStats {
   kernelSkipped: number;
   /** Lines that valgrind wrote about itself. */
   comments: number;
+  /** `SB` lines. */
+  superblocks: number;
+  /** Lines that are no trace's. */
+  foreign: number;
+  /** Lines of other processes. */
+  otherPid: number;
+  /** The processes that lines have named, at most 64. */
+  processes: number[];
+  /** The process that the last such line has named; 0: none did. */
+  currentPid: number;
+  /** How the machine calls, as told or recognized; null: not known. */
+  calls: Calls | null;
+  /** Times that a switch of threads showed in the device's code (assembly/text/offload.ts). */
+  switches: number;
+  /** Regions of device code that ended without their return. */
+  missed: number;
+  /** Regions that began on another stack than the region before. */
+  stacks: number;
+  /** Whether a return from device code, or to it, is still to come. */
+  waiting: boolean;
   /** How often each offload range was entered; 0: no instruction is in the range. */
   offload: { name: string; entries: number }[];
 }
@@ -39,13 +95,15 @@ export interface LackeyStats {
 /** Thrown for a line that cannot be decoded: the message is "file:line: reason". */
 export class TraceError extends Error {
   override readonly name = "TraceError";
+  readonly kind: LineError;
   /** The line's number, counted from 1. */
   readonly line: number;
   readonly reason: string;
   readonly file?: string;
 
-  constructor(line: number, reason: string, file?: string) {
+  constructor(kind: LineError, line: number, reason: string, file?: string) {
     super(`${file ?? "trace"}:${line}: ${reason}`);
+    this.kind = kind;
     this.line = line;
     this.reason = reason;
     if (file !== undefined) this.file = file;
@@ -85,21 +143,23 @@ export class LackeyDecoder {
   readonly #ranges: OffloadRange[];
   readonly #file?: string;
   #closed = false;
+  #finishing = false;
   #input: Uint8Array;
 
   /**
-   * @param text the module; the decoder lives in its memory until `end` or `close`
-   * @param options.offload code that runs on the device. Throws RangeError for empty or overlapping ranges.
-   * @param options.file what errors call the trace
+   * @param text the module; the decoder lives in its memory until `end` or `close`. Throws RangeError for offload
+   * ranges that are empty or overlap.
    */
-  constructor(text: TextModule, options: { offload?: readonly OffloadRange[]; file?: string } = {}) {
+  constructor(text: TextModule, options: LackeyOptions = {}) {
+    const { offload = [], calls, skipForeign = false, pid = 0, currentPid = 0, file } = options;
     this.#text = text;
-    this.#offload = options.offload ?? [];
-    this.#ranges = sorted(this.#offload);
-    this.#file = options.file;
+    this.#offload = offload;
+    this.#ranges = sorted(offload);
+    this.#file = file;
     const starts = Float64Array.from(this.#ranges, (range) => range.start);
     const ends = Float64Array.from(this.#ranges, (range) => range.end);
-    this.#handle = text.lackeyOpen(CAPACITY, starts, ends);
+    const how = CALLS.indexOf(calls ?? null);
+    this.#handle = text.lackeyOpen(CAPACITY, starts, ends, how, skipForeign, pid, currentPid);
     this.#input = this.#room();
   }
 
@@ -146,8 +206,9 @@ export class LackeyDecoder {
       throw new RangeError(`length ${length} exceeds the decoder's input`);
     const text = this.#text;
     const count = text.lackeyDecode(this.#handle, length);
-    if (count < 0) throw this.#error();
     if (count > 0) use(new BigUint64Array(text.memory.buffer, text.lackeyOutput(this.#handle), count));
+    const kind = LINE_ERRORS[text.lackeyErrorKind(this.#handle)];
+    if (kind !== null) throw this.#error(kind);
   }
 
   /**
@@ -155,27 +216,57 @@ export class LackeyDecoder {
    * counts.
    */
   end(use?: (records: BigUint64Array) => void): LackeyStats {
-    if (this.#text.lackeyPending(this.#handle)) {
-      this.input[0] = 0x0a;
-      this.decode(1, (records) => use?.(records));
-    }
+    this.finish(use);
     const stats = this.stats();
     this.close();
     return stats;
   }
 
+  /** Decodes a last line without a newline; `use` gets its record. Throws TraceError, and `finishing` is true then. */
+  finish(use?: (records: BigUint64Array) => void): void {
+    this.#finishing = true;
+    if (!this.#text.lackeyPending(this.#handle)) return;
+    this.input[0] = 0x0a;
+    this.decode(1, (records) => use?.(records));
+  }
+
+  /** Whether the last line was decoded by `finish`: it has no newline. */
+  get finishing(): boolean {
+    return this.#finishing;
+  }
+
   /** The counts so far. Throws TypeError once the decoder is closed. */
   stats(): LackeyStats {
     if (this.#closed) throw new TypeError("the decoder is closed");
-    const [lines, instructions, accesses, stores, modifies, device, kernelSkipped, comments] =
-      this.#text.lackeyCounts(this.#handle);
-    const entries = this.#text.lackeyEntries(this.#handle);
-    const offload = this.#offload.map((range) => ({
-      name: range.name,
-      entries: entries[this.#ranges.indexOf(range)],
-    }));
-    const loads = accesses - stores - modifies;
-    return { lines, instructions, loads, stores, modifies, device, kernelSkipped, comments, offload };
+    const handle = this.#handle;
+    const [lines, instructions, accesses, stores, modifies, device, kernelSkipped, comments, ...rest] =
+      this.#text.lackeyCounts(handle);
+    const [superblocks, foreign, otherPid, currentPid, calls, switches, missed, stacks, waiting] = rest;
+    const entries = this.#text.lackeyEntries(handle);
+    return {
+      lines,
+      instructions,
+      loads: accesses - stores - modifies,
+      stores,
+      modifies,
+      device,
+      kernelSkipped,
+      comments,
+      superblocks,
+      foreign,
+      otherPid,
+      processes: [...this.#text.lackeyProcesses(handle)],
+      currentPid,
+      calls: CALLS[calls],
+      switches,
+      missed,
+      stacks,
+      waiting: waiting !== 0,
+      offload: this.#offload.map((range) => ({
+        name: range.name,
+        entries: entries[this.#ranges.indexOf(range)],
+      })),
+    };
   }
 
   /** Frees the decoder's memory, as `end` does. Idempotent. */
@@ -190,8 +281,8 @@ export class LackeyDecoder {
     return new Uint8Array(this.#text.memory.buffer, this.#text.lackeyInput(this.#handle), CAPACITY);
   }
 
-  #error(): TraceError {
+  #error(kind: LineError): TraceError {
     const line = this.#text.lackeyCounts(this.#handle)[0] + 1;
-    return new TraceError(line, this.#text.lackeyError(this.#handle), this.#file);
+    return new TraceError(kind, line, this.#text.lackeyError(this.#handle), this.#file);
   }
 }

@@ -4,10 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { parseChoice, parseOffload, parseSize } from "../../src/cli/args.ts";
+import {
+  checkRanges,
+  parseAddress,
+  parseChoice,
+  parseOffload,
+  parseSize,
+  type NamedRange,
+} from "../../src/cli/args.ts";
 import { UserError } from "../../src/cli/errors.ts";
 import { lineOfRecord } from "../../src/cli/locate.ts";
-import { bytes, count } from "../../src/cli/report.ts";
+import { bytes } from "../../src/cli/report.ts";
+import { count } from "../../src/cli/words.ts";
 
 const args = suite("cli args");
 const folder = mkdtempSync(join(tmpdir(), "heteromem-args-"));
@@ -60,16 +68,52 @@ args("choices", () => {
   );
 });
 
+/** The ranges of --offload values that name no functions. */
+function parseRanges(values: string[]): NamedRange[] {
+  return checkRanges(
+    parseOffload(values).map((value) => {
+      if ("symbol" in value) throw new Error(`${value.symbol} is no range`);
+      return value;
+    }),
+  );
+}
+
 args("offload ranges, with and without a name", () => {
-  const [first, second] = parseOffload(["sweep=0x401000-0x401080", "0xFF-0x100"]);
+  const [first, second] = parseRanges(["sweep=0x401000-0x401080", "0xFF-0x100"]);
   assert.equal([first.name, first.start, first.end], ["sweep", 0x401000, 0x401080]);
   assert.equal([second.name, second.start, second.end], ["0xFF-0x100", 0xff, 0x100]);
+});
+
+args("offload ranges as nm prints addresses", () => {
+  const text = "sweep=0x0000000000401615-0x0000000000401695";
+  assert.equal(
+    [text, text.replaceAll("0x", ""), "sweep=00401615-00401695"].flatMap((one) =>
+      parseRanges([one]).map(({ name, start, end }) => [name, start, end]),
+    ),
+    Array.from({ length: 3 }, () => ["sweep", 0x401615, 0x401695]),
+  );
+});
+
+args("functions of a program", () => {
+  assert.equal(parseOffload(["sweep", "k=_ZN3fooEv.isra.0"]), [
+    { name: "sweep", symbol: "sweep", origin: "--offload sweep" },
+    { name: "k", symbol: "_ZN3fooEv.isra.0", origin: "--offload k=_ZN3fooEv.isra.0" },
+  ]);
+});
+
+args("addresses", () => {
+  assert.equal([parseAddress("--base", "0x108000"), parseAddress("--base", "108000")], [0x108000, 0x108000]);
+  for (const text of ["", "12g", "0x1000000000000", "-1"])
+    assert.match(
+      messageOf(() => parseAddress("--base", text)),
+      /^--base .*: expected an address below 2\^48/,
+    );
 });
 
 args("offload ranges from a file, with comments", () => {
   const file = join(folder, "ranges");
   writeFileSync(file, "# the kernels\n\nsweep=0x10-0x20 # first\nprobe=0x20-0x30\r\n");
-  const ranges = parseOffload([`@${file}`, "last=0x30-0x40"]);
+  const ranges = parseRanges([`@${file}`, "last=0x30-0x40"]);
   assert.equal(
     ranges.map(({ name, start, end }) => [name, start, end]),
     [
@@ -87,7 +131,8 @@ const ranges: [values: string[], says: RegExp][] = [
   [["a=b=0x10-0x20"], /expected \[NAME=\]/],
   [["0x20-0x20"], /is empty/],
   [["0x20-0x10"], /is empty/],
-  [["0x1000000000000-0x1000000000001"], /expected \[NAME=\]/],
+  [["0x1000000000000-0x1000000000001"], /expected addresses below 2\^48/],
+  [["0x10-0x12345678123456789"], /expected \[NAME=\]/],
   [["a=0x10-0x30", "b=0x20-0x40"], /b overlaps a/],
   [["a=0x10-0x20", "a=0x20-0x40"], /two offload ranges are named a/],
   [["@/does/not/exist"], /^\/does\/not\/exist: no such file$/],
@@ -96,7 +141,7 @@ const ranges: [values: string[], says: RegExp][] = [
 for (const [values, says] of ranges) {
   args(`--offload ${values.join(" ").replace(folder, "FOLDER")} is refused`, () => {
     assert.match(
-      messageOf(() => parseOffload(values)),
+      messageOf(() => parseRanges(values)),
       says,
     );
   });
@@ -104,10 +149,10 @@ for (const [values, says] of ranges) {
 
 args("a bad line of an offload file is named", () => {
   const file = join(folder, "bad");
-  writeFileSync(file, "a=0x10-0x20\nnonsense\n");
+  writeFileSync(file, "a=0x10-0x20\nnon sense\n");
   assert.is(
     messageOf(() => parseOffload([`@${file}`])),
-    `${file}:2: expected [NAME=]0xSTART-0xEND, found 'nonsense'`,
+    `${file}:2: expected [NAME=]0xSTART-0xEND or a function's name, found 'non sense'`,
   );
   writeFileSync(file, "# nothing\n");
   assert.is(
@@ -117,10 +162,15 @@ args("a bad line of an offload file is named", () => {
 });
 
 args("the line of a record", () => {
-  const text = "I  1,2\n L 10,8\n==1== x\n S ffffffffff600000,8\n S 20,8\nI  3,4\n M 30,8\n";
-  assert.is(lineOfRecord(text, 0, 1), 2);
-  assert.is(lineOfRecord(text, 1, 1), 5);
-  assert.is(lineOfRecord(text, 2, 101), 107);
+  const text = "I  1,2\n L 10,8\n==1== x\n S ffffffffff600000,8\nS 20,8\nI  3,4\n M 30,8\n==2== y\n L 40,8";
+  const bytes = new TextEncoder().encode(text);
+  assert.is(lineOfRecord(bytes, 0, {}, 1), 2);
+  assert.is(lineOfRecord(bytes, 1, {}, 1), 5);
+  assert.is(lineOfRecord(bytes, 2, {}, 101), 107);
+  assert.is(lineOfRecord(bytes, 0, { pid: 2 }, 1), 9);
+  assert.is(lineOfRecord(bytes, 2, { pid: 1, currentPid: 1 }, 1), 7);
+  const foreign = new TextEncoder().encode("hello\n L 10,8\n");
+  assert.is(lineOfRecord(foreign, 0, { skipForeign: true }, 1), 2);
 });
 
 args("counts have their thousands marked", () => {

@@ -1,10 +1,11 @@
-/** Wrong usage and bad input: one line on stderr, nothing on stdout, exit code 2. */
+/** Wrong usage and bad input: one line on stderr, exit code 2. Traces that end early: a report, exit code 3. */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { constants, gunzipSync, gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { RunReport } from "../../src/cli/report.ts";
 import { file, folder, run, setUp, startHeteromem, tearDown } from "./command.ts";
 import { KERNEL_RANGE, PROGRAM } from "./program.ts";
 
@@ -12,7 +13,6 @@ const bad = suite("heteromem run, bad input");
 bad.before(setUp);
 bad.after(tearDown);
 
-const OPTIONS = ["--offload", KERNEL_RANGE, "--device-memory", "128KiB"];
 const trace = file("program.lackey", PROGRAM.text);
 
 const LONG = readFileSync(new URL("../../examples/programs/jacobi.lackey.gz", import.meta.url));
@@ -30,34 +30,29 @@ const wrong: [what: string, args: () => string[], says: string | RegExp][] = [
   [
     "a trace without accesses",
     () => [file("none", "==1== Lackey\nI  00401000,3\n")],
-    /none:2: no load or store in this trace: was it recorded with --trace-mem=yes\?$/,
+    /none:2: 1 instruction, and no load or store: were the lines with L, S and M filtered out\?$/,
   ],
-  ["a malformed line", () => [file("bad", " L 05000000,8\nhello\n")], /bad:2: expected .* found 'hello'$/],
-  ["a malformed last line", () => [file("cut", " L 05000000,8\n S 0500")], /cut:2: expected/],
+  [
+    "a trace of messages alone",
+    () => [file("messages", "==1== Lackey\n")],
+    /messages:1: no load or store in this trace: was it recorded with --trace-mem=yes\?$/,
+  ],
+  [
+    "a malformed line",
+    () => [file("bad", " L 05000000,8\nhello\n")],
+    /bad:2: expected .* found 'hello'; .*--log-file=FILE, or skip such lines by --skip-foreign$/,
+  ],
+  ["a malformed last line, and nothing before", () => [file("cut", " S 0500")], /cut:1: expected/],
   ["a malformed size", () => [file("size", " L 05000000,x\n")], /size:1: expected a size/],
   [
-    "a truncated gzip file",
-    () => [file("truncated.gz", gzipSync(PROGRAM.text).subarray(0, -200)), ...OPTIONS],
-    /truncated\.gz:\d+: the gzip file ends too early: it is truncated$/,
-  ],
-  [
-    "half of a long gzip file: the error names the line where the text ends, whatever the timing",
-    () => [file("half.gz", HALF)],
-    `half.gz:${linesOf(HALF) + 1}: the gzip file ends too early: it is truncated`,
-  ],
-  [
-    "a damaged gzip file",
-    () => {
-      const gz = gzipSync(PROGRAM.text);
-      gz.fill(0xff, gz.length >> 1, (gz.length >> 1) + 50);
-      return [file("damaged.gz", gz)];
-    },
-    /damaged\.gz:\d+: (the gzip file is damaged|expected)/,
+    "a gzip file that is cut off in its first bytes",
+    () => [file("short.gz", gzipSync(PROGRAM.text).subarray(0, 12))],
+    /short\.gz:1: the gzip file ends too early: it is truncated$/,
   ],
   [
     "a range that matches nothing",
     () => [trace, "--offload", KERNEL_RANGE, "--offload", "typo=0x999000-0x999100"],
-    /--offload typo=0x999000-0x999100: no instruction of .*program\.lackey is in the range typo$/,
+    /--offload typo=0x999000-0x999100: no instruction of .*program\.lackey is in the range typo \(0x999000-0x999100\): the trace's code lies at 0x401000-.*PIE/,
   ],
   [
     "a range of a file that matches nothing",
@@ -98,6 +93,54 @@ wrong.forEach(([what, args, says], i) => {
     assert.is(stderr.split("\n").length, 2, stderr);
     assert.match(stderr.trimEnd(), says);
     assert.ok(stderr.startsWith("heteromem: "), stderr);
+  });
+});
+
+/** Name, trace, lines that are reported, and why the report ends there: exit code 3. */
+const early: [
+  what: string,
+  content: () => string | Uint8Array,
+  lines: number | null,
+  reason: string | RegExp,
+][] = [
+  ["a cut line", () => " L 05000000,8\n S 0500", 1, "line 2 is cut off"],
+  ["a cut size", () => " L 05000000,8\n S 05000000,", 1, "line 2 is cut off"],
+  ["NUL bytes at the end", () => ` L 05000000,8\n${"\0".repeat(70)}`, 1, /^line 2: NUL bytes/],
+  ["many NUL bytes", () => ` L 05000000,8\n${"\0".repeat(300_000)}`, 1, /^line 2: NUL bytes/],
+  [
+    "an error of valgrind's",
+    () => " L 05000000,8\nvalgrind: oh no\n L 1,1\n",
+    1,
+    /valgrind itself failed: 'val/,
+  ],
+  ["a truncated gzip file", () => gzipSync(PROGRAM.text).subarray(0, -200), null, /it is truncated$/],
+  // The report ends where the text does, whatever the timing is.
+  ["half of a long gzip file", () => HALF, linesOf(HALF), /it is truncated$/],
+  [
+    "a damaged gzip file",
+    () => {
+      const gz = gzipSync(PROGRAM.text.repeat(50), { level: 1 });
+      gz.fill(0xff, gz.length - 300, gz.length - 200);
+      return gz;
+    },
+    null,
+    /damaged|truncated|cut off|NUL/,
+  ],
+];
+early.forEach(([what, content, lines, reason]) => {
+  bad(`${what}: the report so far, and exit code 3`, () => {
+    const path = file("early", content());
+    const { status, stdout, stderr } = run(path, "--json");
+    assert.is(status, 3, stderr);
+    assert.is(stderr, "");
+    const got = JSON.parse(stdout) as RunReport;
+    assert.is(got.partial, true);
+    assert.match(got.partialReason!, reason);
+    assert.ok(got.trace.accesses > 0);
+    if (lines !== null) assert.is(got.trace.lines, lines);
+    const text = run(path);
+    assert.is(text.status, 3);
+    assert.match(text.stdout, /^PARTIAL REPORT, up to line [\d,]+: /);
   });
 });
 

@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import type { RunReport } from "../../src/cli/report.ts";
 import { file, heteromem, report, run, setUp, startHeteromem, tearDown } from "./command.ts";
 import { Model, readAccesses } from "./model.ts";
-import { KERNEL, KERNEL_RANGE, PROGRAM } from "./program.ts";
+import { KERNEL, KERNEL_RANGE, Program, PROGRAM } from "./program.ts";
 
 const cli = suite("heteromem run");
 cli.before(setUp);
@@ -37,7 +37,8 @@ function keys(value: unknown, path = ""): string[] {
 
 cli("counts what the trace says, by agent", () => {
   const { accesses, trace: counts, offload, faults } = usual;
-  const expected = { cpu: { loads: 0, stores: 0 }, device: { loads: 0, stores: 0 } };
+  const ram = { loads: 0, stores: 0 };
+  const expected = { cpu: { loads: 0, stores: 0 }, device: { loads: 0, stores: 0, ram } };
   for (const { agent, access } of PROGRAM.accesses) {
     if (access[0] !== "S") expected[agent].loads++;
     if (access[0] !== "L") expected[agent].stores++;
@@ -146,7 +147,29 @@ cli("the mirror policy moves nothing", () => {
   assert.is(got.faultsByKind.device.migrate, 0);
   assert.is(got.faultsByKind.cpu.device, 0);
   assert.ok(got.faultsByKind.device.mirror > 0);
-  assert.equal(got.accesses, usual.accesses);
+  const { loads, stores, ram } = got.accesses.device;
+  assert.equal({ loads, stores }, ram);
+  assert.equal({ ...got.accesses.device, ram: null }, { ...usual.accesses.device, ram: null });
+});
+
+cli("the device's accesses count by the place of the page: a straddling one by its last byte", () => {
+  // One cluster of device memory: an access that straddles two clusters has one of its pages in RAM.
+  const kernel = new Program().kernel([
+    ["L", 0x5000000, 8],
+    ["S", 0x5000008, 8],
+    ["M", 0x5000010, 8],
+    ["S", 0x500fffc, 8],
+    ["L", 0x5000020, 8],
+  ]);
+  const args = ["--offload", KERNEL_RANGE, "--device-memory", "64KiB"];
+  const path = file("places", kernel.text);
+  const sum = (one: { loads: number; stores: number }): number => one.loads + one.stores;
+  assert.is(sum(report(path, "--offload", KERNEL_RANGE).accesses.device.ram), 0);
+  const { device } = report(path, ...args).accesses;
+  assert.equal([device.loads, device.stores], [4, 2 + 1]);
+  assert.equal(device.ram, { loads: 0, stores: 1 });
+  const mirrored = report(path, ...args, "--policy", "mirror").accesses.device;
+  assert.equal(mirrored.ram, { loads: 4, stores: 3 });
 });
 
 function sumOf(counts: object): number {
@@ -155,7 +178,7 @@ function sumOf(counts: object): number {
 
 cli("without --offload the CPU does it all", () => {
   const got = report(trace);
-  assert.equal(got.accesses.device, { loads: 0, stores: 0 });
+  assert.equal(got.accesses.device, { loads: 0, stores: 0, ram: { loads: 0, stores: 0 } });
   assert.is(got.faults.device, 0);
   assert.equal(got.offload, []);
 });
@@ -218,7 +241,8 @@ cli("the documented keys are the keys of the report", () => {
   const documented = [...text.slice(text.indexOf("| key |")).matchAll(/^\| `([^`]+)` \|/gm)].map(
     (match) => match[1],
   );
-  assert.equal(keys(usual).sort(), documented.sort());
+  const warned = report(file("foreign", `hello\n${PROGRAM.text}`), ...OPTIONS, "--skip-foreign");
+  assert.equal(keys(warned).sort(), documented.sort());
 });
 
 cli("the report for people has the figures", () => {
@@ -270,7 +294,7 @@ cli("Ctrl-C prints the report so far, and says that it is partial", async () => 
       assert.is(got.partial, true);
       assert.ok(got.trace.accesses > 0 && got.trace.lines <= TRACE_LINES * 200);
     } else {
-      assert.match(stdout, /^PARTIAL REPORT: interrupted after line [\d,]+; the trace goes on\.\n/);
+      assert.match(stdout, /^PARTIAL REPORT, up to line [\d,]+: interrupted\n/);
     }
     child.stdin.destroy();
   }

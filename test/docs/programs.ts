@@ -1,6 +1,7 @@
 /**
- * The programs of a Markdown page: its blocks of ts or js. Each has to print what the block of text after it shows, or nothing
- * if no such block follows. On a page that is marked as one program, each block continues the blocks before it.
+ * The programs of a Markdown page: its blocks of ts or js. Each has to print what the block of text after it
+ * shows, or nothing if no such block follows. On a page that is marked as one program, each block continues
+ * the blocks before it.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

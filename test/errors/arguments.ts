@@ -1,4 +1,4 @@
-/** Kinds of arguments: a right value, and every kind of wrong one with what the refusal must say. */
+/** Kinds of arguments: a valid value, and every kind of wrong value with what its refusal must say. */
 import type { World } from "./world.ts";
 
 export type Given = (w: World) => unknown;
@@ -10,27 +10,27 @@ export interface Wrong {
    * TypeError, RangeError, an HmmError's code, or what the call returns (protocol functions answer -EINVAL).
    */
   outcome: "TypeError" | "RangeError" | `E${string}` | number;
-  /** The expectation, as the message has it. */
+  /** The expectation as the message states it. */
   says: RegExp;
-  /** How messages show the value, if not as {@link shown} does. */
+  /** The value as messages show it, unless {@link shown} gives it. */
   shows?: string | RegExp;
-  /** What messages call the argument, if this value makes a difference. */
+  /** The argument's name in messages, if this value changes the name. */
   names?: string | RegExp;
-  /** The core refused it: areas of its memory that hold no state may differ. */
+  /** Whether the core refuses the value: then areas of linear memory that hold no state may change. */
   core?: boolean;
 }
 
 export interface Argument {
-  /** undefined: left out. */
+  /** Returns the valid value; undefined leaves the argument out. */
   right: Given;
   wrongs: Wrong[];
   /** Why there is no wrong value. */
   reason?: string;
-  /** Its name in messages, if not the parameter's. */
+  /** The argument's name in messages, unless it is the parameter's. */
   as?: string;
 }
 
-/** How messages show a value. */
+/** Returns a value as messages show it. */
 export function shown(value: unknown): string {
   if (typeof value === "number")
     return Number.isInteger(value) && value > 0xffff ? `0x${value.toString(16)}` : `${value}`;
@@ -55,10 +55,10 @@ const ranges = (values: readonly number[], says: RegExp): Wrong[] =>
 const NO_NUMBERS = ["4096", null, {}, [], true, 4096n, constant(1)];
 const asGiven = (right: unknown): Given => (typeof right === "function" ? (right as Given) : constant(right));
 
-/** undefined, unless it may be left out. */
+/** The wrong value undefined, unless the argument is optional. */
 const missing = (right: unknown): undefined[] => (right === undefined ? [] : [undefined]);
 
-/** An integer from min to max. `right` undefined: it may be left out. */
+/** An integer from min to max. `right` undefined makes it optional. */
 export function integer(
   right: number | Given | undefined,
   min: number,
@@ -82,7 +82,7 @@ export const u32 = (right: number | Given | undefined): Argument => integer(righ
 export const word = (right: number | Given | undefined): Argument =>
   integer(right, -0x80000000, 0xffffffff, /a word of 32 bits/);
 
-/** A virtual address; a page's, or a multiple of so many bytes. */
+/** A virtual address that is a multiple of `alignment` bytes. */
 export function address(right: Given | undefined, alignment = 1): Argument {
   const below = /must be an address below 2\^48/;
   const unaligned =
@@ -99,13 +99,13 @@ export function address(right: Given | undefined, alignment = 1): Argument {
 
 export const pageAddress = (right: Given | undefined): Argument => address(right, 4096);
 
-/** Bytes, at least min. */
+/** A number of bytes, at least min. */
 export const length = (right: number, min: number): Argument => integer(right, min, 2 ** 48);
 
 /** The end of a range of pages: above its start. */
 export function rangeEnd(right: Given, start: Given): Argument {
   const page = pageAddress(right);
-  // 2^48 is an end.
+  // 2^48 is a valid end.
   const wrongs = page.wrongs.filter(({ given }) => given({} as World) !== 2 ** 48);
   const above = /must be above start \(0x/;
   return {
@@ -119,13 +119,13 @@ export function rangeEnd(right: Given, start: Given): Argument {
   };
 }
 
-/** An argument that may be left out, and is not here. */
+/** An argument that may also be left out. */
 export const optional = (argument: Argument): Argument => ({
   ...argument,
   wrongs: argument.wrongs.filter(({ given }) => !isUndefined(given)),
 });
 
-/** Some values are made from a world; those that are left out are not. */
+/** Whether a wrong value is undefined. Some values need a world; those are not. */
 function isUndefined(given: Given): boolean {
   try {
     return given({} as World) === undefined;
@@ -176,7 +176,7 @@ export function bytes(right: Given, says = /must be a Uint8Array/): Argument {
   };
 }
 
-/** true, false, or (if `right` is left out) nothing. */
+/** true, false or, if `right` is undefined, nothing. */
 export function flag(right?: boolean): Argument {
   return {
     right: constant(right),
@@ -184,7 +184,7 @@ export function flag(right?: boolean): Argument {
   };
 }
 
-/** A string, or nothing. */
+/** An optional string. */
 export function text(): Argument {
   return { right: constant(undefined), wrongs: types([1, true, null, {}, ["id"]], /must be a string/) };
 }
@@ -195,7 +195,10 @@ export function callback(right: unknown): Argument {
   return { right: constant(right), wrongs: types(wrong, /must be a function/) };
 }
 
-/** An object of a class, as the messages call it. `more`: those that are closed, or somebody else's. */
+/**
+ * An object of a class, with the class as messages name it. `more`: closed objects, or objects of another
+ * engine.
+ */
 export function object(
   right: Given,
   expected: string,
@@ -207,7 +210,7 @@ export function object(
   return { right, wrongs: [...strangers, ...more] };
 }
 
-/** A closed object of the right class: the message says what it is. */
+/** A closed object of the right class; the message says so. */
 export const ended = (given: Given, says: RegExp): Wrong => ({
   given,
   outcome: "TypeError",
@@ -215,25 +218,25 @@ export const ended = (given: Given, says: RegExp): Wrong => ({
   shows: "",
 });
 
-/** An object of options; `optional`: may be left out. */
+/** An object of options, optional if `optional`. */
 export function bag(optional: boolean): Argument {
   const wrong = [null, 5, "options", true, ...(optional ? [] : [undefined])];
   return { right: constant(undefined), wrongs: types(wrong, /must be an object/) };
 }
 
-/** The same values refused in another way: protocol functions answer a negative errno. */
+/** The same values with another outcome: protocol functions return a negative errno. */
 export const answering = (argument: Argument, outcome: number): Argument => ({
   ...argument,
   wrongs: argument.wrongs.map((wrong) => ({ ...wrong, outcome })),
 });
 
-/** More values that are wrong. */
+/** Adds wrong values. */
 export const also = (argument: Argument, ...wrongs: Wrong[]): Argument => ({
   ...argument,
   wrongs: [...argument.wrongs, ...wrongs],
 });
 
-/** An argument of which nothing is wrong, for this reason. */
+/** An argument without wrong values, for the given reason. */
 export const anything = (right: unknown, reason: string): Argument => ({
   right: asGiven(right),
   wrongs: [],

@@ -14,7 +14,7 @@ export const NO_ARGUMENT = "it has no argument";
 
 export const readLock = { mode: "read" as const, of: (w: World) => w.mm };
 
-/** A value that is answered, and not thrown for. */
+/** A wrong value for which the call returns an errno and does not throw. */
 export const answers = (value: unknown, outcome = -EINVAL): Wrong => ({
   given: () => value,
   outcome,
@@ -27,7 +27,7 @@ export const mm: Argument = also(
   ended((w) => w.closed.mm, /the mm is closed/),
 );
 
-/** Ranges that no check of one argument can judge. */
+/** Wrong ranges whose start and end are valid on their own. */
 export const badRanges: [why: string, from: Given, to: Given][] = [
   ["an empty range", start, start],
   ["a range that ends before it starts", end, start],

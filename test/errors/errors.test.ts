@@ -1,6 +1,6 @@
 /**
- * Everything that can be called refuses every kind of wrong argument, says which, what it was and what it
- * should have been, and leaves the engine as it was. What there is to call is read from the sources: a new
+ * Every public call refuses every kind of wrong argument with an error that names the argument, the value
+ * and what was expected, and leaves the engine unchanged. The test reads the calls from the sources: a new
  * export, method or parameter fails here until it has its row in rows-*.ts.
  */
 import { suite } from "uvu";
@@ -32,7 +32,7 @@ const table: Table = {
 const surface = readSurface();
 
 const rows = suite("errors: the table");
-rows("every export has its rows, and every row its export", () => {
+rows("every export has a row, and every row an export", () => {
   const keys = surface.map(({ key }) => key);
   assert.equal(
     keys.filter((key) => !(key in table)),
@@ -46,7 +46,7 @@ rows("every export has its rows, and every row its export", () => {
   );
   assert.ok(keys.length > 150);
 });
-rows("every function and class that is there at run time is in the surface", () => {
+rows("every function and class at run time is in the surface", () => {
   const known = new Set(surface.map(({ key }) => key.replace(/^new /, "").split(/[#.]/)[0]));
   const unknown = Object.entries(EXPORTS).filter(
     ([name, value]) => typeof value === "function" && !known.has(name),
@@ -56,7 +56,7 @@ rows("every function and class that is there at run time is in the surface", () 
     [],
   );
 });
-rows("what is taken, changes something, says too little or has no row is noticed", async () => {
+rows("calls that accept wrong values, change state, say too little or lack a row are reported", async () => {
   const wrong = (value: number, outcome: Wrong["outcome"], says: RegExp): Wrong => ({
     given: () => value,
     outcome,

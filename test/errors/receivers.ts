@@ -1,12 +1,12 @@
 import type { World } from "./world.ts";
 
-/** What the methods of a class are called on. */
+/** The objects on which the methods of a class are called. */
 export interface Receiver {
   open: (w: World) => object;
-  /** One that has ended, and what its methods say then. */
+  /** A closed object, and the message of its methods. */
   closed?: (w: World) => object;
   closedSays?: RegExp;
-  /** What messages call it. */
+  /** The object's name in messages. */
   op: string;
 }
 

@@ -1,32 +1,13 @@
-/** Makes the wrong calls of a row, and looks at what comes of them. */
+/** Makes the wrong calls of a row and checks their outcomes. */
 import * as assert from "uvu/assert";
-import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
-import {
-  COMMANDS,
-  COMMAND_COUNT,
-  COMMAND_SIZE,
-  HDR_ARENA,
-  HDR_ARENA_END,
-  HDR_EXHAUSTED,
-  HDR_FAULT_ADDR,
-  HDR_XBUF,
-  HEADER,
-  POOLS,
-} from "../../assembly/abi/header.ts";
-import { MM_VMA_CACHE } from "../../assembly/abi/object.ts";
-import {
-  POOL_BASE,
-  POOL_CAPACITY,
-  POOL_OBJECT_SIZE,
-  POOL_STRIDE,
-  RESOURCE_MM,
-} from "../../assembly/abi/pool.ts";
+import { HEADER } from "../../assembly/abi/header.ts";
 import * as dmirror from "../../src/dmirror.ts";
 import * as heteromem from "../../src/index.ts";
 import * as testing from "../../src/testing.ts";
 import { shown, type Argument, type Wrong } from "./arguments.ts";
 import { RECEIVERS } from "./receivers.ts";
 import type { Refusal, Row } from "./row.ts";
+import { SCRATCH } from "./scratch.ts";
 import type { Callable } from "./surface.ts";
 import { javascriptState, linearMemory, makeWorld, type World } from "./world.ts";
 
@@ -36,66 +17,16 @@ type Call = (...args: unknown[]) => unknown;
 
 export const EXPORTS: Record<string, unknown> = { ...heteromem, ...dmirror, ...testing };
 
-/** Where the core may leave something behind when it is the core that refuses. None of it is state. */
-const SCRATCH: { name: string; why: string; ranges(w: World): [number, number][] }[] = [
-  {
-    name: "results",
-    why: "what the core says about the operation that ended last: error code, address, what ran out",
-    ranges: () => [[HEADER + HDR_EXHAUSTED, HEADER + HDR_FAULT_ADDR + 8]],
-  },
-  {
-    name: "command blocks",
-    why: "the stack of operations: none is in progress, and each operation clears its block first",
-    ranges: () => [[HEADER + COMMANDS, HEADER + COMMANDS + COMMAND_COUNT * COMMAND_SIZE]],
-  },
-  {
-    name: "exchange buffer",
-    why: "bytes on their way through the boundary",
-    ranges: (w) => [[word(w, HEADER + HDR_XBUF), word(w, HEADER + HDR_XBUF) + XBUF_SIZE]],
-  },
-  {
-    name: "lookup caches",
-    why: "the mapping that each address space found last",
-    ranges: (w) => Array.from({ length: word(w, MMS + POOL_CAPACITY) }, (_, i) => cacheOf(w, i + 1)),
-  },
-  {
-    name: "free blocks of the arena",
-    why: "copies of the caller's arrays, freed again",
-    ranges: freeArenaBlocks,
-  },
-];
-
-function word(w: World, address: number): number {
-  return new DataView(w.pfns.buffer).getUint32(address, true);
-}
-
-/** Where the table of address spaces is described. */
-const MMS = HEADER + POOLS + RESOURCE_MM * POOL_STRIDE;
-
-function cacheOf(w: World, id: number): [number, number] {
-  const at = word(w, MMS + POOL_BASE) + id * word(w, MMS + POOL_OBJECT_SIZE) + MM_VMA_CACHE;
-  return [at, at + 4];
-}
-
-function freeArenaBlocks(w: World): [number, number][] {
-  const blocks: [number, number][] = [];
-  const end = word(w, HEADER + HDR_ARENA_END);
-  for (let at = word(w, HEADER + HDR_ARENA); at < end; at += word(w, at) + 8) {
-    if (word(w, at + 4) === 0) blocks.push([at + 8, at + 8 + word(w, at)]);
-  }
-  return blocks;
-}
-
-/** What a refusal must be like. */
+/** The expected refusal. */
 type Verdict = Omit<Refusal, "why" | "call">;
 
-/** What a call came to. */
+/** The outcome of a call. */
 interface Outcome {
   returned?: unknown;
   thrown?: unknown;
 }
 
-/** What a promise that does not settle stands for: the call was not refused. */
+/** Stands for a promise that does not settle: the call was not refused. */
 const PENDING = "a promise that is pending";
 const PATIENCE_MS = 50;
 
@@ -110,15 +41,15 @@ async function attempt(body: () => unknown): Promise<Outcome> {
   }
 }
 
-/** Tests run one after the other: they use one copy of linear memory. */
+/** A copy of linear memory that all tests use, one after the other. */
 let spareCopy = new Uint8Array(0);
 
-/** The tests of one thing that can be called, on one build. */
+/** The tests of one call on one build. */
 export class Refusals {
   readonly key: string;
   readonly row: Row;
   readonly problems: string[] = [];
-  /** Wrong calls that were made. */
+  /** Number of wrong calls made. */
   count = 0;
   readonly #module: WebAssembly.Module;
   readonly #parameters: string[];
@@ -155,7 +86,7 @@ export class Refusals {
     this.problems.push(`${this.key}: ${text}`);
   }
 
-  /** A parameter without a line in the row is a problem, and a line without a parameter. */
+  /** Reports parameters without a line in the row, and lines without a parameter. */
   #covered(): void {
     const lines = Object.keys(this.row.args ?? {});
     for (const path of this.#parameters)
@@ -176,7 +107,7 @@ export class Refusals {
     this.#state = JSON.stringify(javascriptState(w));
   }
 
-  /** Calls with the right arguments but one. */
+  /** Calls with one wrong argument among valid ones. */
   async #wrongArgument(path: string, { as }: Argument, wrong: Wrong): Promise<void> {
     const w = this.#world;
     const value = wrong.given(w);
@@ -194,7 +125,7 @@ export class Refusals {
     return this.key.split(/[#.]/)[0];
   }
 
-  /** The right arguments, but for the wrong one. */
+  /** Returns the valid arguments, with the wrong value in its place. */
   #values(w: World, wrongPath = "", wrong?: unknown): unknown[] {
     const build = (path: string): unknown => {
       if (path === wrongPath) return wrong;
@@ -263,7 +194,7 @@ export class Refusals {
     this.#state = JSON.stringify(javascriptState(w));
   }
 
-  /** The right arguments are right. */
+  /** Checks that the valid arguments are accepted. */
   async #right(): Promise<void> {
     const w = this.#world;
     const { thrown, returned } = await attempt(() => this.#call(this.#open(w), this.#values(w)));
@@ -341,7 +272,7 @@ export class Refusals {
 
 const shownError = (thrown: unknown): string => (thrown instanceof Error ? String(thrown) : shown(thrown));
 
-/** Where two texts part, with what stands around. */
+/** Returns the first difference of two texts with its surroundings. */
 function firstDifference(a: string, b: string): string {
   let at = 0;
   while (a[at] === b[at]) at++;
@@ -349,7 +280,7 @@ function firstDifference(a: string, b: string): string {
   return `…${around(a)}… is now …${around(b)}…`;
 }
 
-/** What assert has to say about problems: all of them at once. */
+/** Asserts that there are no problems, and prints all of them otherwise. */
 export function assertNone(problems: string[]): void {
   assert.is(problems.length, 0, `\n${problems.join("\n")}`);
 }

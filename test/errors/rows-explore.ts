@@ -1,4 +1,4 @@
-/** What explores interleavings. */
+/** Rows of explore() and waitFor(). */
 import { Lock, waitFor, type Agent } from "../../src/testing.ts";
 import { bag, callback, flag, integer, text, u32, type Argument, type Wrong } from "./arguments.ts";
 import { NO_ARGUMENT } from "./common.ts";

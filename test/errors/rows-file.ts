@@ -1,4 +1,4 @@
-/** Files, what maps them, and settings of the engine that concern them. */
+/** Rows of files, their mappings, and the engine's settings for files. */
 import { PAGE_SIZE } from "../../src/index.ts";
 import {
   also,

@@ -1,4 +1,4 @@
-/** The engine itself, and small things that belong to nothing. */
+/** Rows of the engine and of small functions. */
 import { Hmm, PAGE_SIZE } from "../../src/index.ts";
 import {
   address,
@@ -24,7 +24,7 @@ const getter: Row = { nothing: "it has no argument, and an engine has no end" };
 
 const AROUND = "the operation whose callback it is goes on";
 
-/** Makes a call from a notifier's callback, and throws what it threw. */
+/** Makes a call inside a notifier's callback and rethrows its exception. */
 export function inCallback(w: World, body: () => unknown): void {
   let thrown: unknown;
   const start = w.readOnly;
@@ -57,7 +57,7 @@ const choice: Wrong[] = ["both", 5, null, {}].map((value) => ({
   outcome: "RangeError",
   says: /must be "data" or "metadata"/,
 }));
-/** In the place of a module: taken for a configuration that has nothing in it. */
+/** An undefined module counts as an empty configuration. */
 const leftOut: Wrong = {
   given: () => undefined,
   outcome: "TypeError",
@@ -66,7 +66,7 @@ const leftOut: Wrong = {
 };
 const module: Argument = object((w) => w.module, "a WebAssembly.Module");
 
-/** The members of a configuration, by their path. */
+/** The members of a configuration by their paths. */
 export const configuration = (path: string): Record<string, Argument> => ({
   [path]: bag(true),
   [`${path}.systemMemory`]: optional(integer(1 << 16, PAGE_SIZE, 2 ** 39)),
@@ -109,7 +109,7 @@ const refusedConfigs = (make: (w: World, config: object) => unknown): Refusal[] 
     call: (w) => make(w, config),
   }));
 
-/** Callbacks by id, of which one is missing or none. */
+/** Callbacks by id, of which one is missing or not a function. */
 const record = (right: Given, names: string, says: RegExp): Argument => ({
   right,
   wrongs: [undefined, {}, 5].map((value) => ({

@@ -1,4 +1,4 @@
-/** Migration, device memory, device tables, arrays and words: how a driver moves pages. */
+/** Rows of migration, device memory, device tables, arrays and words. */
 import { MIGRATE_PFN_VALID, migrateVmaSetup, PAGE_SIZE, PFN_MASK } from "../../src/index.ts";
 import {
   type Argument,

@@ -1,4 +1,4 @@
-/** Mirrors, notifiers and ranges: how a driver reads the CPU's table. */
+/** Rows of mirrors, notifiers and ranges. */
 import {
   EINVAL,
   HmmMirror,
@@ -35,7 +35,7 @@ import type { Refusal, Row, Table } from "./row.ts";
 import { inCallback } from "./rows-hmm.ts";
 import type { World } from "./world.ts";
 
-/** A mapping; null and undefined are answered with -EINVAL, as findVma() found nothing then. */
+/** A mapping; for null and undefined, findVma()'s answers for no mapping, the call returns -EINVAL. */
 const vma: Argument = also(
   object((w) => w.vma, "a Vma", [answers(null), answers(undefined)], []),
   ended((w) => w.closed.vma, /vma is stale/),
@@ -58,7 +58,7 @@ const pfnArgs: Record<string, Argument> = {
   pfns: words((w) => w.pfns, 4),
 };
 
-/** A range is tracked while a call of it is refused. */
+/** A call on a range that is tracked is refused. */
 function withTracked(w: World, call: (range: HmmRange) => unknown): unknown {
   const range = new HmmRange();
   hmmVmaGetPfns(w.vma, range, w.addr, w.addr + PAGE_SIZE, w.pfns);
@@ -70,7 +70,7 @@ function withTracked(w: World, call: (range: HmmRange) => unknown): unknown {
   }
 }
 
-/** Ranges that no check of one argument can judge: the kernel answers -EINVAL. */
+/** Wrong ranges whose start and end are valid on their own: the kernel answers -EINVAL. */
 function legacyRefusals(call: (w: World, from: number, to: number, range?: HmmRange) => unknown): Refusal[] {
   const answer = (why: string, from: Given, to: Given): Refusal => ({
     why,

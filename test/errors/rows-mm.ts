@@ -1,4 +1,4 @@
-/** Address spaces and what belongs to them. */
+/** Rows of address spaces and their parts. */
 import {
   MADV_DONTNEED,
   MAP_ANONYMOUS,
@@ -35,7 +35,7 @@ const SAYS = "it says that it is closed";
 const FIELDS = "it belongs to the handle";
 const FIXED = MREMAP_FIXED | MREMAP_MAYMOVE;
 
-/** A system call's own refusal of arguments that no single check can judge. */
+/** A system call's refusal of arguments that are valid on their own. */
 function refusal(
   why: string,
   outcome: `E${string}`,
@@ -57,7 +57,7 @@ const accessOptions: Record<string, Argument> = {
   "options.kernel": flag(),
 };
 
-/** Bytes to read into, or how many. */
+/** An array to read into, or a number of bytes. */
 const target = also(
   {
     ...bytes(() => 8, /must be a Uint8Array or a length/),
@@ -102,7 +102,7 @@ const described: Record<string, Argument> = {
   },
 };
 
-/** Of a mapping of the address space. */
+/** A row for a mapping of the address space. */
 const sysCalls: Table = {
   "Mm#mmap": {
     args: {
@@ -207,7 +207,7 @@ const sysCalls: Table = {
         names: "length in pages",
         shows: "0x10000001",
         says: /an integer from 0 to/,
-        call: (w) => w.mm.mincore(w.addr, (2 ** 28 + 1) * PAGE_SIZE),
+        call: (w) => w.mm.mincore(2 ** 32, (2 ** 28 + 1) * PAGE_SIZE),
       },
     ],
   },
@@ -279,7 +279,7 @@ const spaces: Table = {
 const vmaGetters = ["end", "file", "flags", "next", "npages", "pgoff", "prot", "special", "start"];
 
 const handles: Table = {
-  // One that is computed from others says their names.
+  // A getter that uses another getter names that one in its messages.
   ...Object.fromEntries(vmaGetters.map((name): [string, Row] => [`Vma#${name}`, {}])),
   "Vma#npages": { op: ["vma.end"] },
   "Vma#prot": { op: ["vma.flags"] },

@@ -1,4 +1,4 @@
-/** Calls about pages by their numbers, and arrays of them. */
+/** Rows of calls on pages by number and on arrays of pages. */
 import { also, callback, integer, words, type Argument, type Given, type Wrong } from "./arguments.ts";
 import type { Table } from "./row.ts";
 import { PAGES, type World } from "./world.ts";

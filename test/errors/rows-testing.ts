@@ -1,4 +1,4 @@
-/** heteromem/dmirror and heteromem/testing. */
+/** Rows of heteromem/dmirror and heteromem/testing. */
 import { DelayedDevice } from "../../src/testing.ts";
 import { EINVAL, PAGE_SIZE } from "../../src/index.ts";
 import {
@@ -83,7 +83,7 @@ const mirror: Table = {
   "Dmirror#release": {},
 };
 
-/** A copy that waits; others are refused. */
+/** A pending copy; other values are refused. */
 const copy: Argument = {
   right: (w) => w.delayed.pending[0],
   wrongs: [

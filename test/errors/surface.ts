@@ -1,18 +1,17 @@
 /**
- * What the package lets others call, read from its own types: functions, and the constructors, methods and
- * accessors of classes, with every parameter, and every member of a parameter that is a bag of options. What
- * is tagged
- * @internal is left out, as it is in the published types.
+ * Reads the package's public calls from its types: functions, and the constructors, methods and accessors of
+ * classes, with every parameter and every member of an options object. Leaves out what the published types
+ * leave out, which is tagged `@internal`.
  */
 import ts from "typescript";
 
 export const ENTRIES = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"] as const;
 
-/** Something that can be called, by the name that the table of tests has it under. */
+/** A public call, with its key in the table of rows. */
 export interface Callable {
   /** `name` of a function, `new Class`, `Class.static`, `Class#method`, `Class#get`, `Class#set=`. */
   key: string;
-  /** Parameters, and `parameter.member` of those that are bags of options. */
+  /** Parameters, and `parameter.member` of options objects. */
   parameters: string[];
 }
 
@@ -32,7 +31,10 @@ const internal = (symbol: ts.Symbol): boolean =>
   symbol.getJsDocTags().some(({ name }) => name === "internal") ||
   (symbol.declarations ?? []).some((node) => /\/\*\*\s*@internal/.test(leading(node)));
 
-/** The comments before a node: those of a parameter or of a member of a type literal are no JSDoc tags. */
+/**
+ * Returns the comments before a node. Comments of a parameter or of a type literal's member are no JSDoc
+ * tags.
+ */
 function leading(node: ts.Node): string {
   return node.getSourceFile().text.slice(node.getFullStart(), node.getStart());
 }
@@ -40,7 +42,7 @@ function leading(node: ts.Node): string {
 const ours = (symbol: ts.Symbol): boolean =>
   (symbol.declarations ?? []).some((node) => !node.getSourceFile().fileName.includes("node_modules"));
 
-/** Reads the surface of the entries. Takes a few seconds: the compiler looks at all of src. */
+/** Reads the surface of the entries. Takes about two seconds: the compiler reads all of src. */
 export function readSurface(entries: readonly string[] = ENTRIES): Callable[] {
   const program = ts.createProgram([...entries, "src/engine/wasm-modules.d.ts"], options);
   const reader = new Reader(program.getTypeChecker());
@@ -101,14 +103,14 @@ class Reader {
     this.found.set(key, { key, parameters });
   }
 
-  /** The parameter, and the members of a bag of options, which may be bags themselves. */
+  /** Returns the parameter and, recursively, the members of an options object. */
   #parameter(parameter: ts.Symbol): string[] {
     if (internal(parameter)) return [];
     const type = this.#checker.getNonNullableType(this.#checker.getTypeOfSymbol(parameter));
     const parts = type.isIntersection() ? type.types : [type];
     if (!parts.every((part) => isBag(part))) return [parameter.name];
     const members = type.getProperties().filter((member) => !internal(member));
-    // A bag with nothing in it that is public is not there for the public.
+    // An options object without a public member is not public.
     if (members.length === 0) return [];
     const inner = members.flatMap((member) => this.#parameter(member));
     return [parameter.name, ...inner.map((name) => `${parameter.name}.${name}`)];
@@ -121,7 +123,7 @@ function isPrivate(member: ts.Symbol): boolean {
   return name !== undefined && ts.isPrivateIdentifier(name);
 }
 
-/** A constructor that users may call. */
+/** Whether users may call a constructor. */
 function isPublic(declaration: ts.Declaration | undefined): boolean {
   if (declaration === undefined) return true;
   const hidden = ts.ModifierFlags.Private | ts.ModifierFlags.Protected;
@@ -129,10 +131,13 @@ function isPublic(declaration: ts.Declaration | undefined): boolean {
   return !/@internal/.test(leading(declaration));
 }
 
-/** An interface or literal type of the package's own: members are arguments in all but name. */
+/**
+ * Whether a type is an options object: an interface or literal type of the package, whose members are
+ * arguments.
+ */
 function isBag(type: ts.Type): boolean {
   const symbol = type.getSymbol();
-  // Omit<…> and its like of such a type.
+  // Omit<…> and similar utility types of an options object.
   if (type.aliasSymbol !== undefined && !ours(type.aliasSymbol)) {
     const members = type.getProperties();
     return members.length > 0 && members.every(ours);

@@ -1,6 +1,6 @@
 /**
- * An engine with one of everything in it, open and closed, and another engine beside it: what the rows of the
- * table call, and call with.
+ * The receivers and arguments of the rows: an engine with one object of each kind, open and closed, and a
+ * second engine.
  */
 import {
   DeviceTable,
@@ -47,7 +47,7 @@ const CONFIG = {
 
 const noFault = { fault: (): void => undefined };
 
-/** Objects of one engine. */
+/** Creates the objects of one engine. */
 function makeEngine(hmm: Hmm) {
   const mm = hmm.createMm();
   const addr = mm.mmap({ length: PAGES * PAGE_SIZE });
@@ -75,7 +75,7 @@ function moveToDevice(hmm: Hmm, mm: Mm, devmem: HmmDevmem, start: number): void 
   m.pages();
 }
 
-/** A migration that is open, of an address space of its own. */
+/** Opens a migration in an address space of its own. */
 function openMigration(hmm: Hmm): { mm: Mm; addr: number; migration: Migration } {
   const mm = hmm.createMm();
   const addr = mm.mmap({ length: 4 * PAGE_SIZE });
@@ -85,7 +85,7 @@ function openMigration(hmm: Hmm): { mm: Mm; addr: number; migration: Migration }
   return { mm, addr, migration };
 }
 
-/** One of each thing, after its end. */
+/** Creates and closes an object of each kind. */
 function makeClosed(hmm: Hmm) {
   const mm = hmm.createMm();
   const addr = mm.mmap({ length: PAGE_SIZE });
@@ -102,7 +102,7 @@ function makeClosed(hmm: Hmm) {
   const dmirror = new Dmirror(mm, { device });
   dmirror.close();
   device.close();
-  // Each device's memory is what the one before it gave back.
+  // Each device gets the memory that the device before it freed.
   const delayed = new DelayedDevice(hmm, { memory: 2 << 20 });
   delayed.close();
   const devmem = hmmDevmemAdd(hmm, noFault, {}, 2 << 20);
@@ -121,7 +121,9 @@ function makeClosed(hmm: Hmm) {
 
 let scheduleError: ScheduleError | undefined;
 
-/** The error of explore() where an agent fails. Nothing changes it, so there is one for all worlds. */
+/**
+ * Returns explore()'s error for an agent that fails. All worlds share the error, since nothing changes it.
+ */
 function failedSchedule(): ScheduleError {
   scheduleError ??= exploreFailure();
   return scheduleError;
@@ -140,7 +142,7 @@ function exploreFailure(): ScheduleError {
   throw new Error("explore() has not found the failure");
 }
 
-/** A page that is lent to a device. */
+/** Makes a page device-exclusive. */
 function lend(mm: Mm): ExclusivePages {
   const addr = mm.mmap({ length: PAGE_SIZE });
   using _sem = mm.mmapSem.read();
@@ -150,8 +152,8 @@ function lend(mm: Mm): ExclusivePages {
 export type World = ReturnType<typeof makeWorld>;
 
 /**
- * Migrations of the main address space: one that has moved its page, one that has not, one of a device's
- * pages.
+ * Opens migrations of the main address space: one that has moved its page, one that has not, and one of a
+ * device's pages.
  */
 export function prepareMigrations(w: World): void {
   const { mm, addr, hmm, devmem } = w;
@@ -174,7 +176,7 @@ type Other = ReturnType<typeof makeEngine> & { migration: Migration };
 const others = new Map<WebAssembly.Module, Other>();
 
 /**
- * An engine whose objects are foreign to every world. Nothing changes it, so there is one for all of them.
+ * Returns an engine whose objects are foreign to every world. All worlds share it, since nothing changes it.
  */
 function otherEngine(module: WebAssembly.Module): Other {
   const known = others.get(module);
@@ -212,14 +214,13 @@ export function makeWorld(module: WebAssembly.Module) {
     closed,
     other,
     migration: open.migration,
-    /** The address space that the open migration is of. */
+    /** The address space of the open migration. */
     migrating: open.mm,
     migratingAddr: open.addr,
     pfns,
     addresses,
     /**
-     * A page of system memory that is free, one that is locked and referenced, one that is mapped, and one
-     * that there is not.
+     * Pages of system memory: free, locked and referenced, mapped, and nonexistent.
      */
     pages: { free, held, mapped, none: 300 },
     end: addr + PAGES * PAGE_SIZE,
@@ -235,18 +236,18 @@ export function makeWorld(module: WebAssembly.Module) {
     lock: new Lock(),
     failure: failedSchedule(),
     spareMemcg: new Memcg(),
-    /** Open migrations, of those rows that prepare them. */
+    /** Open migrations, in the rows that prepare them. */
     moved: null as Migration | null,
     unmoved: null as Migration | null,
     deviceMigration: null as Migration | null,
-    /** A notifier of the read-only mapping, and what it does when it is told. */
+    /** A notifier of the read-only mapping, and the action of its callback. */
     outside,
     onInvalidate: null as (() => void) | null,
   };
   return world;
 }
 
-/** The lists and locks that live in JavaScript: what a refused call must leave as it is. */
+/** Returns the lists and locks in JavaScript, which a refused call must not change. */
 export function javascriptState(w: World): unknown {
   const { hmm } = w;
   const mms = hmm.mms();
@@ -264,7 +265,7 @@ export function javascriptState(w: World): unknown {
   };
 }
 
-/** The engine's linear memory, live. */
+/** Returns the engine's live linear memory. */
 export function linearMemory(w: World): Uint8Array {
   return new Uint8Array(w.pfns.buffer);
 }

@@ -18,7 +18,8 @@ a short trace.
   --only NAME   only the scenario NAME, or the scenarios whose name contains NAME, or "trace"
 
 Each time the operation must report the failure or do without the allocation; every invariant holds,
-no byte is lost, and the repeated operation succeeds. Exit status: 0; 1 if an allocation breaks a rule; 2 for wrong usage.`;
+no byte is lost, and the repeated operation succeeds. Exit status: 0; 1 if an allocation breaks
+a rule; 2 for wrong usage.`;
 
 const PROGRESS_MS = 5000;
 const PROBLEMS_PRINTED = 20;

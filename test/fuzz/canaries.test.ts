@@ -1,4 +1,4 @@
-/** The fuzzer itself: models that are broken on purpose have to be noticed, and shortened to what shows it. */
+/** The fuzzer notices models that are broken on purpose and shortens each failure. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Hmm } from "../../src/index.ts";
@@ -7,15 +7,15 @@ import { runOps, runSeed, type Failure } from "./replay.ts";
 import { describe, parseSaved } from "./report.ts";
 import { shrink } from "./shrink.ts";
 
-/** Runs in which a broken model has to show. */
+/** Runs within which a broken model must fail. */
 const CANARY_RUNS = 100;
-/** Operations that its shortened sequence has at most; where memory has to run out for it, it takes some to use it up. */
+/** Length limit of a shortened sequence. Failures that need full memory take some operations to fill it. */
 const CANARY_OPS = 20;
 
 const test = suite("canaries");
 const { module } = Hmm.createSync({ systemMemory: 4096, deviceMemory: 0 });
 
-/** The first failure from seed 1 on. */
+/** Returns the first failure from seed 1. */
 function firstFailure(): Failure | null {
   for (let seed = 1; seed <= CANARY_RUNS; seed++) {
     const { failure } = runSeed(seed, module);

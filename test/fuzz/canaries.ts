@@ -1,4 +1,4 @@
-/** Ways to break the reference model: a fuzzer that does not notice them would not notice a broken engine either. */
+/** Ways to break the reference model. A fuzzer that misses them would also miss a broken engine. */
 import { ModelFile } from "../model/file.ts";
 import { Folio } from "../model/huge.ts";
 import { Ksm } from "../model/ksm.ts";
@@ -12,7 +12,7 @@ import { World } from "../model/world.ts";
 /** Runs its argument while the model is broken. */
 type Broken = (body: () => void) => void;
 
-/** A model in which a method is another one, made from the right one. */
+/** Returns a model with one method replaced by a method made from the original. */
 function broken<T extends object, K extends keyof T>(
   prototype: T,
   key: K,
@@ -29,7 +29,7 @@ function broken<T extends object, K extends keyof T>(
   };
 }
 
-/** By what is wrong in the model: "a model in which …". */
+/** Broken models by what is wrong: "a model in which …". */
 export const CANARIES: readonly [name: string, withBrokenModel: Broken][] = [
   [
     "fork leaves the parent its right to write",

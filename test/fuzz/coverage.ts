@@ -1,17 +1,20 @@
-/** Reads README.md's table of what the fuzzer drives. */
+/** Reads README.md's table of the calls that the fuzzer drives. */
 import { readFileSync } from "node:fs";
 
 export interface CoverageRow {
-  /** Operations of the fuzzer, or words of ALL_ALONG. */
+  /** Operations of the fuzzer or words of ALL_ALONG. */
   drivenBy: string[];
-  /** Why nothing drives it; empty if something does. */
+  /** Why no operation drives the call; empty if one does. */
   why: string;
 }
 
-/** Not operations, but what every run does: making its world, looking at all state after each operation, ending. */
+/**
+ * Phases of every run that are no operations: making the world, reading all state after each operation,
+ * ending.
+ */
 export const ALL_ALONG = new Set(["start", "state", "end", "driver", "fail"]);
 
-/** By the key that test/errors/surface.ts gives each callable of the API. */
+/** The table by the key that test/errors/surface.ts gives each public call. */
 export function readCoverage(): Map<string, CoverageRow> {
   const text = readFileSync(new URL("README.md", import.meta.url), "utf8");
   const rows = new Map<string, CoverageRow>();

@@ -1,6 +1,6 @@
 /**
- * A device on the public API: its memory, and what becomes of pages that the CPU touches. With handle.ts the counterpart
- * of the reference model's Mirror under exact rules (test/model/world.ts).
+ * A device on the public API: its memory, and the faults of CPUs on its pages. With handle.ts it is the
+ * counterpart of the reference model's Mirror under exact rules (test/model/world.ts).
  */
 import {
   hmmDevmemAdd,
@@ -29,16 +29,16 @@ import type { DriverRules } from "../model/world.ts";
 
 const MOVES = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
-/** Is this word of src a page that is to move, or after pages() one that has? Holes are not. */
+/** Whether a word of src is a page that will move or, after pages(), has moved. A hole is not. */
 export const moves = (word: number): boolean => (word & MOVES) >>> 0 === MOVES;
 
 /** Pages of a huge page. */
 const UNIT = 512;
 
-/** The destination that a page is; 0: there was none. */
+/** Returns a page as a destination; 0 for no page. */
 const word = (page: Page): number => (page === 0 ? 0 : migratePfn(page));
 
-/** Pages that a word of src or dst stands for. */
+/** Number of pages for which a word of src or dst stands. */
 export const unitPages = (of: number): number =>
   of === 0 ? 0 : (of & MIGRATE_PFN_COMPOUND) !== 0 ? UNIT : 1;
 
@@ -47,14 +47,14 @@ export class Device {
   hmm: Hmm;
   devmem: HmmDevmem;
   readonly rules: DriverRules;
-  /** What the engine calls. */
+  /** The engine's callbacks. */
   readonly ops: HmmDevmemOps;
-  /** Pages that the driver hands out at most. */
+  /** Number of pages that the driver hands out at most. */
   private readonly capacity: number;
-  /** Pages in use, those that came first first. */
+  /** Pages in use, in order of arrival. */
   private readonly pages = new Set<Page>();
 
-  /** Takes `pages` pages of device memory, of which the driver uses `capacity`. */
+  /** Allocates `pages` pages of device memory, of which the driver uses `capacity`. */
   constructor(hmm: Hmm, rules: DriverRules, pages: number, capacity: number, coherent: boolean) {
     this.hmm = hmm;
     this.rules = rules;
@@ -67,18 +67,18 @@ export class Device {
     this.devmem = hmmDevmemAdd(hmm, this.ops, this, pages * PAGE_SIZE, { coherent });
   }
 
-  /** Goes on on an engine that was restored from a snapshot. */
+  /** Continues on an engine restored from a snapshot. */
   moveTo(hmm: Hmm): void {
     this.hmm = hmm;
     this.devmem = hmm.devmems().find(({ id }) => id === this.devmem.id)!;
   }
 
-  /** Pages in use, as the engine counts them. */
+  /** Number of pages in use by the engine's count. */
   get used(): number {
     return this.devmem.usedPages;
   }
 
-  /** Pages in use, as the driver has been told. */
+  /** Number of pages in use by the driver's count. */
   get known(): number {
     return this.pages.size;
   }
@@ -87,7 +87,7 @@ export class Device {
     if (!this.pages.delete(page)) throw new Error(`page ${page} is freed, which is not in use`);
   }
 
-  /** Destinations in device memory for the candidates of src, as long as there are any. */
+  /** Fills in destinations in device memory for the candidates of src, as far as memory reaches. */
   fill(src: Uint32Array, dst: Uint32Array): void {
     if (this.capacity >= this.devmem.npages && !this.rules.compound) this.devmem.allocPages(src, dst);
     else
@@ -101,14 +101,14 @@ export class Device {
       for (let i = 0; i < unitPages(target); i++) this.pages.add(migratePfnToPage(target) + i);
   }
 
-  /** A huge page for a huge page, or as many single ones as there are. */
+  /** Fills in a huge page for a huge page, or as many single pages as there are. */
   private fillUnit(src: Uint32Array, dst: Uint32Array): void {
     const { devmem, capacity, rules } = this;
     if (rules.largeDevice && devmem.usedPages + UNIT <= capacity) devmem.allocPages(src, dst);
     else for (let i = 0; i < UNIT && devmem.usedPages < capacity; i++) dst[i] = word(devmem.allocPage());
   }
 
-  /** Destinations in system memory, but not for holes. */
+  /** Fills in destinations in system memory, except for holes. */
   fillSystem(src: Uint32Array, dst: Uint32Array): void {
     if (!this.rules.largeRam)
       src.forEach((source, at) => {
@@ -118,7 +118,7 @@ export class Device {
     this.hmm.allocPages(src, dst);
   }
 
-  /** The CPU, or another device, touches a page of a huge mapping. */
+  /** Serves a fault of a CPU or another device on a page of a huge mapping. */
   private bringBackUnit(vma: Vma, address: number, page: Page): number {
     const start = address - (address % (UNIT * PAGE_SIZE));
     const end = start + UNIT * PAGE_SIZE;
@@ -131,21 +131,21 @@ export class Device {
     return 0;
   }
 
-  /** What a migration selects: system memory's pages, or this device's. */
+  /** Options of a migration that selects system memory's pages or this device's. */
   select(system: boolean): number {
     const own = this.devmem.coherent ? MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
     const from = system ? MIGRATE_VMA_SELECT_SYSTEM : own;
     return this.rules.compound ? from | MIGRATE_VMA_SELECT_COMPOUND : from;
   }
 
-  /** The same for a page by itself: it goes to system memory, with what is left of its cluster. */
+  /** Serves a fault on a single page, which goes to system memory with the rest of its cluster. */
   private bringBack(vma: Vma, address: number, page: Page): number {
     const size = this.rules.cluster * PAGE_SIZE;
     const from = address - (address % size);
     const start = Math.max(from, vma.start);
     const end = Math.min(from + size, vma.end);
     using m = migrateVmaSetup({ vma, start, end, owner: this, select: this.select(false), faultPage: page });
-    // Of a merged page's addresses the first one in the cluster has the slot.
+    // The first of a merged page's addresses in the cluster has the slot.
     const wanted = m.src.findIndex((word) => moves(word) && migratePfnToPage(word) === page);
     if (wanted < 0) throw new Error(`the faulting page ${page} is no candidate`);
     const target = hmmVmaAllocLockedPage(vma, address);
@@ -157,14 +157,14 @@ export class Device {
     return 0;
   }
 
-  /** Every page to system memory, wherever it is mapped; those for which there is none stay. */
+  /** Moves every page to system memory, wherever it is mapped; pages without a destination stay. */
   evict(): void {
     const { devmem } = this;
     if (this.rules.evictSingly) for (const page of [...this.pages]) this.evictRange(page, 1);
     else this.evictRange(devmem.pfnFirst, devmem.npages);
   }
 
-  /** The oldest page's way to system memory, up to the point where it is locked and copied; null if none can move. */
+  /** Starts to move the oldest page to system memory, up to the copy. Returns null if no page can move. */
   beginEvict(): Migration | null {
     for (const page of this.pages) {
       const m = migrateDeviceRange(this.devmem, page, 1);

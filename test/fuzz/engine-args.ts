@@ -1,4 +1,4 @@
-/** What the operations on the engine share: their arguments, and what a call's outcome is to a process. */
+/** Arguments of the operations on the engine, and the outcome of a call as a process sees it. */
 import {
   EAGAIN,
   EFAULT,
@@ -24,7 +24,7 @@ export const num = (args: Args, i: number): number => Number(args[i]);
 export const page = (args: Args, i: number): number => ARENA + num(args, i) * PAGE_SIZE;
 export const bytes = (args: Args, i: number): number => num(args, i) * PAGE_SIZE;
 
-/** 0, or the negative errno that `call` fails with. What the API refuses beforehand is EINVAL to a kernel. */
+/** Returns 0 or the negative errno of `call`. What the API refuses itself is EINVAL in a kernel. */
 export function retOf(call: () => unknown): number {
   try {
     call();
@@ -44,13 +44,13 @@ const SIGNALS = new Map([
   [FAULT_MIGRATION, "EAGAIN"],
 ]);
 
-/** Of signals that are none to a process. */
+/** Errno values of errors that are no signal to a process. */
 export const ERRNOS = new Map([
   ["OOM", ENOMEM],
   ["EAGAIN", EAGAIN],
 ]);
 
-/** What an access ends in: 0, or the signal, and the bytes that were done before it. */
+/** Returns the outcome of an access: 0 or a signal, and the bytes done before. */
 export function signalOf(access: () => unknown): { signal: number | string; done: number } {
   try {
     access();

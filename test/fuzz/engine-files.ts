@@ -1,4 +1,4 @@
-/** The operations of a run on files, and the mappings of files and of drivers, on the engine. */
+/** The engine's side of the operations on files, and on mappings of files and of drivers. */
 import {
   HmmError,
   MAP_ANONYMOUS,
@@ -15,7 +15,7 @@ import type { EngineSide } from "./engine-side.ts";
 import { digest } from "./plan.ts";
 import { fileName } from "./view.ts";
 
-/** What a driver maps, by the record's word for it. */
+/** A driver's mappings by the records' word for them. */
 const SPECIAL: Readonly<Record<string, "mixed" | "pfn">> = { dev: "mixed", devmem: "pfn" };
 
 function fileOf(side: EngineSide, args: Args): HmmFile {
@@ -39,7 +39,7 @@ export const mmap: Perform = ({ mm }, args, side) => {
   return { ret: retOf(() => mm.mmap({ ...place, flags, file, offset: num(args, 5) * PAGE_SIZE })) };
 };
 
-/** A new file; one that had this name goes on where it is mapped. */
+/** Creates a file. An older file of this name stays where it is mapped. */
 const create: Perform = (_process, args, side) => {
   const name = fileName(args);
   side.files.get(name)?.close();
@@ -52,7 +52,7 @@ const read: Perform = (_process, args, side) => ({
   data: digest(fileOf(side, args).read(num(args, 2), num(args, 3))),
 });
 
-/** Byte i is value + i. The group is charged, or nobody. */
+/** Writes value + i to byte i. Charges the group, if any. */
 const write: Perform = (_process, args, side) => {
   const bytes = Uint8Array.from({ length: num(args, 3) }, (_, i) => num(args, 4) + i);
   const options = num(args, 5) === 1 ? { memcg: side.memcg } : {};

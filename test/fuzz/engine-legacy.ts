@@ -1,4 +1,4 @@
-/** The calls of 2018, and what else the records do not have, on the engine. */
+/** The engine's side of the calls of 2018 and of other calls that no record contains. */
 import { hmmPfnValid, hmmPfnWritable, PAGE_SIZE, type Mm } from "../../src/index.ts";
 import * as kinds from "../../assembly/uapi/event.ts";
 import { encodeBytes } from "../golden/codec.ts";
@@ -19,7 +19,7 @@ const FAULT_KINDS = new Map<number, string>([
   [kinds.FAULT_KIND_SPURIOUS, "spurious"],
 ]);
 
-/** An operation on what a device file has of 2018: handle, page, pages, … */
+/** An operation on the interface of 2018 of a device file: handle, page, pages, … */
 function legacy(run: (legacy: Legacy, args: Args) => Answer): Perform {
   return ({ handles }, args) => run(handles.get(num(args, 0))!.legacy, args);
 }

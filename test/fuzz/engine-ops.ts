@@ -1,4 +1,4 @@
-/** The operations of a run on the engine, by name. */
+/** The engine's side of the operations, by name. */
 import {
   EFAULT,
   EIO,
@@ -63,7 +63,7 @@ function each<T>(args: Args, access: (address: number, i: number) => T): T[] {
   return Array.from({ length: num(args, 1) }, (_, i) => access(page(args, 0) + i * PAGE_SIZE, i));
 }
 
-/** Adds the page faults that the process took meanwhile. */
+/** Adds the page faults that the process takes during `body`. */
 function counted(body: Perform): Perform {
   return (process, args, side) => {
     const before = process.mm.faults.total;
@@ -111,7 +111,7 @@ const writeSpan: Perform = ({ mm }, args) => {
   return { sig: signal, done: signal === 0 ? buffer.length : done };
 };
 
-/** PAGE_SIZE, or the negative errno of the system call whose access this is. */
+/** Returns PAGE_SIZE or the negative errno of the system call that makes the access. */
 function copied(errno: number, access: () => unknown): number {
   const { signal } = signalOf(access);
   return signal === 0 ? PAGE_SIZE : -(ERRNOS.get(String(signal)) ?? errno);

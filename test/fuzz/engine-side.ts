@@ -1,4 +1,4 @@
-/** The engine's side of a run: performs the operations through the public API and shows the state after each. */
+/** The engine's side of a run: performs operations through the public API and reads the state after each. */
 import { Hmm, Memcg, PAGE_SIZE, type HmmFile, type Mm, type Pin } from "../../src/index.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { PTE_KIND_MASK, PTE_KIND_SWAP, PTE_PRESENT, PTE_SPECIAL } from "../../assembly/uapi/pte.ts";
@@ -27,10 +27,10 @@ import {
   type State,
 } from "./plan.ts";
 
-/** Where page 0 is. */
+/** Address of page 0. */
 export const ARENA = 0x100000000000;
 
-/** Enough of everything for PROCESSES_MAX processes that share a small arena. */
+/** Capacities for PROCESSES_MAX processes that share a small arena. */
 const CAPACITIES = {
   mms: 8,
   vmas: 1024,
@@ -46,14 +46,14 @@ const CAPACITIES = {
   ksmAddresses: 2048,
 };
 
-/** For pfn arrays and the arrays of migrations. */
+/** Bytes for pfn arrays and the arrays of migrations. */
 const ARENA_BYTES = 1 << 17;
 const HUGE_ARENA_BYTES = 1 << 20;
 
 /** A process: an address space, device files, pins. */
 export interface Process {
   mm: Mm;
-  /** Device files by number, inherited ones included. */
+  /** Device files by number, including inherited files. */
   readonly handles: Map<number, Handle>;
   readonly opened: Set<number>;
   pins: Pin[];
@@ -64,7 +64,7 @@ export class EngineSide {
   readonly devices: Device[];
   readonly processes = new Map<number, Process>();
   memcg: Memcg;
-  /** Files that have a name. */
+  /** Named files. */
   readonly files = new Map<string, HmmFile>();
   private readonly plan: Plan;
   private readonly pagesAtStart: number;
@@ -72,8 +72,8 @@ export class EngineSide {
   constructor(plan: Plan, module?: WebAssembly.Module) {
     this.plan = plan;
     const { ram, devices, coherent, charge, swap, hugetlb } = plan.limits;
-    // Devices take whole blocks of 512 pages, but for the last one: the first one's driver keeps to its limit itself, and
-    // both do where there are huge pages, which need whole blocks.
+    // Devices take whole blocks of 512 pages, except for the last: the first device's driver enforces its
+    // limit itself, and with huge pages, which need whole blocks, both drivers do.
     const [one, other] = plan.huge ? [HUGE_MEMORY, HUGE_MEMORY] : [MEMORY_MAX, devices[1]];
     this.hmm = Hmm.createSync({
       module,
@@ -113,7 +113,7 @@ export class EngineSide {
       if (used !== known) throw new Error(`${used} device pages in use, the driver knows ${known}`);
   }
 
-  /** Ends everything, and throws if something is left. */
+  /** Closes everything. Throws if anything is still in use. */
   close(): void {
     for (const { handles } of this.processes.values())
       for (const handle of handles.values()) {
@@ -139,7 +139,7 @@ export class EngineSide {
     }
   }
 
-  /** Takes a snapshot, and goes on on an engine that is made from it. Pins cannot come along. */
+  /** Takes a snapshot and continues on an engine restored from it. Pins are not in a snapshot. */
   reboot(): void {
     const handles = new Set([...this.processes.values()].flatMap((process) => [...process.handles.values()]));
     const notifiers = Object.fromEntries([...handles].map(({ notifier, ops }) => [notifier.id, ops]));
@@ -192,7 +192,7 @@ export class EngineSide {
     this.processes.set(pid, child);
   }
 
-  /** The address space goes first, then the files. */
+  /** Closes the address space, then the files. */
   exit(pid: number): void {
     const process = this.processes.get(pid)!;
     this.processes.delete(pid);
@@ -201,12 +201,12 @@ export class EngineSide {
     for (const number of [...process.handles.keys()]) this.closeHandle(process, number);
   }
 
-  /** The device that `device` is not. */
+  /** Returns the other device. */
   peerOf(device: Device): Device {
     return this.devices.find((other) => other !== device)!;
   }
 
-  /** The process that a device file mirrors; -1: it has ended. */
+  /** Returns the process that a device file mirrors, or -1 if the process has ended. */
   mirrored({ mm }: Handle): number {
     return [...this.processes].find(([, process]) => process.mm === mm)?.[0] ?? -1;
   }
@@ -236,7 +236,7 @@ export class EngineSide {
     };
   }
 
-  /** Slots of swap space in use. */
+  /** Number of swap slots in use. */
   private get swapped(): number {
     const { mem } = contextOf("fuzz", this.hmm);
     return this.plan.limits.swap - mem.u32(HEADER + ZONES + SWAP_ZONE * ZONE_SIZE + ZONE_FREE_PAGES);
@@ -277,7 +277,7 @@ export class EngineSide {
     return vmas.map(({ start, end }) => ({ start: pageOf(start), end: pageOf(end) }));
   }
 
-  /** What each page of the arena holds: 0, too, where there is nothing; null where it is not the process's alone. */
+  /** Returns the contents of each page: 0 for no page, null for a page that other processes share. */
   contents(pid: number): (number | string | null)[] {
     const { mm } = this.processes.get(pid)!;
     return Array.from({ length: this.plan.end - this.plan.first }, (_, i) => {
@@ -288,7 +288,7 @@ export class EngineSide {
     });
   }
 
-  /** Pagemap bits and contents of one page. */
+  /** Returns the pagemap bits and contents of one page. */
   private page(mm: Mm, address: number, look: Look, pm: number[], contents: (string | number)[]): void {
     pm.push(pagemap(mm, address));
     if (look === "none") return;
@@ -296,7 +296,7 @@ export class EngineSide {
     if (content !== null) contents.push(content);
   }
 
-  /** What `look` makes of the bytes of a page, swapped out or not; null where there is none. */
+  /** Returns `look` of the bytes of a page, swapped or not; null for no page. */
   private content<T>(mm: Mm, address: number, look: (bytes: Uint8Array) => T): T | null {
     const entry = mm.lookupPte(address);
     if (entry === null || (entry.flags & PTE_SPECIAL) !== 0) return null;

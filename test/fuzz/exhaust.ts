@@ -1,6 +1,6 @@
 /**
- * Runs on the engine alone, in which its tables run out and allocations fail: no model says what has to happen then, but
- * nothing may be broken, and nothing lost. What an operation does not write it leaves as it was, whether it fails or not.
+ * Runs on the engine alone, with full tables and failing allocations. No model predicts the answers, but
+ * invariants hold, nothing is lost, and an operation changes only what it writes, whether it fails or not.
  */
 import { HmmError } from "../../src/index.ts";
 import { EINVARIANT } from "../../src/engine/errors.ts";
@@ -9,7 +9,7 @@ import { DEVICE_OPS, type Op, type Plan } from "./plan.ts";
 import { caught, type Difference, type Runner } from "./replay.ts";
 import type { View, ViewedHandle } from "./view.ts";
 
-/** Operations that change no process's memory, but perhaps where it is and who may touch it. */
+/** Operations that change no contents, though perhaps the place of pages and the right to access them. */
 const PRESERVING = new Set([
   "mprotect",
   "mlock",
@@ -64,7 +64,7 @@ const PRESERVING = new Set([
   "reboot",
 ]);
 
-/** Advice that takes content away; of what is swapped out, MADV_FREE does. */
+/** Advice that drops contents; MADV_FREE drops swapped pages. */
 const DROPPING = new Set(["dontneed", "free", "remove"]);
 
 type Contents = Map<number, (number | string | null)[]>;
@@ -97,7 +97,7 @@ export class ExhaustRun implements Runner {
     this.contents = this.read();
     const preserving = PRESERVING.has(op) || (op === "madv" && !DROPPING.has(String(args[2])));
     for (const [pid, pages] of this.contents) {
-      // A child has what its parent had, or nothing.
+      // A child has its parent's contents, or nothing.
       const old = before.get(pid) ?? before.get(p)!;
       if (pid === target && !preserving) continue;
       const wrong = pages.findIndex(
@@ -112,7 +112,7 @@ export class ExhaustRun implements Runner {
     return caught("close", () => this.engine.close());
   }
 
-  /** The process whose memory an operation is about. */
+  /** Returns the process whose memory an operation concerns. */
   private target({ p, op, args }: Op): number {
     const { processes } = this.engine;
     if (!DEVICE_OPS.has(op)) return p;
@@ -124,7 +124,7 @@ export class ExhaustRun implements Runner {
   }
 }
 
-/** Runs an operation that may run out of something, or find that something is in use. */
+/** Runs an operation that may fail for lack of memory or because of a lock. */
 function attempt(body: () => unknown): void {
   try {
     body();
@@ -182,7 +182,7 @@ class EngineView implements View {
     return false;
   }
 
-  /** Nothing is compared here. */
+  /** Does nothing: there is no model to compare with. */
   lendsLocked(): boolean {
     return false;
   }

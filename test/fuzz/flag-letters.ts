@@ -1,4 +1,4 @@
-/** How flags of mappings are shown. */
+/** Letters for the flags of mappings. */
 import {
   VM_ACCOUNT,
   VM_DONTCOPY,

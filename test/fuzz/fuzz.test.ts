@@ -1,6 +1,6 @@
 /**
- * The engine against the reference model, over random operations with fixed seeds. `npm run fuzz` goes on from there.
- * That the fuzzer sees something canaries.test.ts says.
+ * The engine agrees with the reference model over random operations with fixed seeds. `npm run fuzz` runs
+ * more seeds; canaries.test.ts shows that the fuzzer notices mistakes.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
@@ -38,20 +38,20 @@ test(`nothing breaks and nothing is lost over ${EXHAUST_STEPS} operations while 
   }
 });
 
-test("a run repeats itself", () => {
+test("a run is reproducible", () => {
   const { steps, failure } = runSeed(1, module);
   assert.is(failure, null);
   assert.is(runSeed(1, module).steps, steps);
 });
 
-test("the model answers as the records do", () => {
+test("the model gives the recorded answers", () => {
   const { scenarios, strict, detail } = replayGolden(join(import.meta.dirname, "../golden/records"));
   assert.equal(strict, []);
   assert.equal(detail, []);
   assert.is(scenarios, 340);
 });
 
-test("the list of what the fuzzer drives is whole, and names operations that there are", () => {
+test("the table of what the fuzzer drives is complete and names existing operations", () => {
   const operations = new Set(WEIGHTS.map(([op]) => op));
   const rows = readCoverage();
   assert.equal(
@@ -84,14 +84,14 @@ function command(...args: string[]): { status: number | null; output: string } {
   return { status, output: stdout + stderr };
 }
 
-test("the command says what it did", () => {
+test("the command prints a summary", () => {
   const { status, output } = command("--seed", "1", "--runs", "2");
   assert.match(output, /^fuzz: seed 1\n/);
   assert.match(output, /fuzz: seed 1, 2 runs, \d+ operations, [\d.]+ s \(\d+ a second\), 0 runs differ\n$/);
   assert.is(status, 0);
 });
 
-test("the command refuses what it does not know", () => {
+test("the command refuses wrong usage", () => {
   for (const args of [
     ["--seed", "x"],
     ["--sed", "1"],

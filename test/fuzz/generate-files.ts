@@ -1,13 +1,13 @@
-/** Random arguments of operations on files, and what a mapping is of. */
+/** Random arguments of operations on files and of mappings. */
 import { FILE_PAGES_MAX, FILES_MAX } from "./plan.ts";
 import type { Random } from "./random.ts";
 import type { View } from "./view.ts";
 
 const PAGE = 4096;
-/** Where in a page small writes, truncations and holes begin or end. */
+/** Offsets in a page at which small writes, truncations and holes begin or end. */
 const OFFSETS = [0, 0, 0, 1, 2048, 4095];
 
-/** mmap's arguments after the protection. */
+/** Returns mmap's arguments after the protection. */
 export function mappedArgs(random: Random, view: View): (number | string)[] {
   const files = view.files();
   const populate = random.chance(0.05) ? ["populate"] : [];
@@ -21,7 +21,7 @@ export function mappedArgs(random: Random, view: View): (number | string)[] {
   return [random.chance(0.1) ? "sanon" : "anon", ...populate];
 }
 
-/** The arguments of an operation on a file: its kind and number, then bytes. */
+/** Returns the arguments of an operation on a file: its kind and number, then bytes. */
 export function fileArgs(random: Random, op: string, value: number): (number | string)[] {
   const kind = random.pick(["disk", "shm"]);
   const file = [kind, random.below(FILES_MAX)];

@@ -1,12 +1,13 @@
 /**
- * Runs that are about huge pages: arenas of a few blocks of 512 pages, ranges that often end at a block's edge, and so much
- * memory that it is never scattered. What a driver or the memory cgroup has may be scarce all the same.
+ * Runs with huge pages: arenas of a few blocks of 512 pages, and ranges that often end at a block's edge.
+ * System memory is ample, so it never fragments; the memory of a driver or of the memory cgroup may be
+ * scarce.
  */
 import { HUGE_PAGES } from "../model/page.ts";
 import { NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import type { Random } from "./random.ts";
 
-/** One run out of so many. */
+/** The share of runs with huge pages. */
 export const HUGE_SHARE = 0.12;
 /** Pages of system memory, and of each device. */
 export const HUGE_MEMORY = 32 * HUGE_PAGES;
@@ -48,18 +49,18 @@ export function makeHugePlan(plan: Plan, random: Random): Plan {
   };
 }
 
-/** The first operations, in most runs. */
+/** The first operations of most runs. */
 export function firstHuge({ first, end }: Plan): Op[] {
   return [{ p: 0, op: "madv", args: [first, end - first, "hugepage"] }];
 }
 
-/** Steps that are about a whole block: what ordinary ranges seldom are. */
+/** Steps on a whole block, which ordinary ranges seldom hit. */
 const BLOCK_SHARE = 0.3;
 const BLOCK_ADVICE = ["pageout", "pageout", "free", "dontneed", "cold", "nohugepage", "hugepage", "willneed"];
 
 /**
- * Operations on a whole block, or two, of process p, in this order; none: an ordinary one is due. `h`: a device file,
- * `child`: the number of a process that there is not yet.
+ * Returns operations on one or two whole blocks of process p, in order, or none for an ordinary operation.
+ * `h` is a device file, `child` an unused process number.
  */
 export function blockOps(plan: Plan, random: Random, p: number, h: number, child: number): Op[] {
   if (!random.chance(BLOCK_SHARE)) return [];
@@ -87,25 +88,27 @@ export function blockOps(plan: Plan, random: Random, p: number, h: number, child
   ])();
 }
 
-/** Where the arena's whole blocks begin. */
+/** Returns the first pages of the arena's whole blocks. */
 function wholeBlocks({ first, end }: Plan): number[] {
   const from = Math.ceil(first / HUGE_PAGES);
   return Array.from({ length: Math.floor(end / HUGE_PAGES) - from }, (_, i) => (from + i) * HUGE_PAGES);
 }
 
-/** Advice on huge pages, or the usual one. */
+/** Returns advice for huge pages, or any advice. */
 export function hugeAdvice(random: Random, usual: string): string {
   return random.chance(0.5) ? random.pick(ADVICE) : usual;
 }
 
-/** A page near the edges of a block, or in its middle. */
+/** Returns a page near an edge or in the middle of a block. */
 export function hugePage({ first, end }: Plan, random: Random): number {
   const block = random.between(Math.floor(first / HUGE_PAGES), Math.floor((end - 1) / HUGE_PAGES));
   const at = block * HUGE_PAGES + random.pick([0, 0, 0, 1, 255, 256, 511, 510, random.below(HUGE_PAGES)]);
   return Math.min(Math.max(at, first), end - 1);
 }
 
-/** Pages from a on: up to the edge of its block or the next one, or up to half of it; 0: as usual. */
+/**
+ * Returns a length from a: to the edge of its block or the next, or to half of it; 0 for an ordinary length.
+ */
 export function hugeCount(plan: Plan, random: Random, a: number): number {
   if (random.chance(0.5)) return 0;
   const edge = (Math.floor(a / HUGE_PAGES) + random.pick([1, 1, 1, 2])) * HUGE_PAGES;

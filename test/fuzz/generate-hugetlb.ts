@@ -2,14 +2,19 @@
 import { MEMORY_MAX, NO_LIMIT, PROCESSES_MAX, type Plan } from "./plan.ts";
 import type { Random } from "./random.ts";
 
-/** Runs with hugetlb mappings have large arenas: they are few and short. */
+/** Runs with hugetlb mappings have large arenas, so they are few and short. */
 export const HUGETLB_SHARE = 0.05;
 const HUGETLB_STEPS = 60;
 const HUGETLB_ARENA = 3 * 512;
-/** Other mappings in them are so small that no huge page would fit: where one could be, changes of mappings are events. */
+/**
+ * Other mappings in these runs are too small for a huge page: where one fits, changes of mappings are events.
+ */
 export const SMALL = 40;
 
-/** A plan for a run with hugetlb mappings: an arena of several blocks, and a pool that has fewer than all may want. */
+/**
+ * Returns a plan with hugetlb mappings: an arena of several blocks, and a pool with fewer than processes may
+ * want.
+ */
 export function makeHugetlbPlan(seed: number, random: Random): Plan {
   return {
     seed,

@@ -1,4 +1,4 @@
-/** The plans of runs: arena, memory, how the drivers work. */
+/** The plans of runs: arena, memory, rules of the drivers. */
 import { HUGE_SHARE, makeHugePlan } from "./generate-huge.ts";
 import { HUGETLB_SHARE, makeHugetlbPlan } from "./generate-hugetlb.ts";
 import { MEMORY_MAX, NO_LIMIT, type Plan } from "./plan.ts";
@@ -36,7 +36,7 @@ function makeSmallPlan(seed: number, random: Random): Plan {
       cluster: random.pick([1, 1, 4, 16]),
       exact: true,
       evictOnClose: random.chance(0.5),
-      // Which pages find room in scarce memory depends on the order.
+      // With scarce memory, the order decides which pages find room.
       evictSingly: scarce || random.chance(0.5),
       compound: false,
       largeRam: false,
@@ -45,7 +45,7 @@ function makeSmallPlan(seed: number, random: Random): Plan {
   };
 }
 
-/** A plan for a run in which tables run out, and allocations fail. */
+/** Returns a plan for a run with full tables and failing allocations. */
 export function makeExhaustPlan(seed: number, random: Random): Plan {
   const plan = makeSmallPlan(seed, random);
   const few = (min: number, max: number): number => random.between(min, random.chance(0.5) ? max : min * 2);

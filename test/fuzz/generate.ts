@@ -1,6 +1,6 @@
 /**
- * Random runs. Each has a plan of its own (arena, memory, how the drivers work), switches some operations off
- * altogether, and touches a few hot pages more often than others: what collides is what breaks.
+ * Random runs. Each has its own plan (arena, memory, rules of the drivers), switches some operations off, and
+ * touches a few hot pages more often than others, since collisions find mistakes.
  */
 import { fileArgs, mappedArgs } from "./generate-files.ts";
 import { blockOps, firstHuge, hugeAdvice, hugeCount, hugePage } from "./generate-huge.ts";
@@ -36,17 +36,17 @@ const ADVICE = [
 const OFFSETS = [0, 1, 3, 2047, 4095];
 const WORD_OFFSETS = [0, 4092, 2044];
 
-/** The next allocations succeed, but the n-th one of the next operation does not. */
+/** Makes the n-th allocation of the next operation fail. */
 export function failingAllocation(random: Random): Op {
   return { p: 0, op: "fail", args: [random.between(1, random.pick([2, 5, 20]))] };
 }
 
-/** Makes the operations of one run, each for the state in which the ones before have left the model. */
+/** Generates the operations of one run, each for the state of the model after the operations before. */
 export class Generator {
   private readonly weights: (readonly [string, number])[];
   private readonly hot: number[];
   private numbers = 2;
-  /** Operations that belong together, still to be made. */
+  /** Operations of a group that are still to come. */
   private due: Op[] = [];
 
   constructor(
@@ -54,14 +54,14 @@ export class Generator {
     private readonly random: Random,
     private readonly view: View,
   ) {
-    // What KSM does with huge pages is not modelled.
+    // The model does not cover KSM on huge pages.
     this.weights = chooseWeights(random).filter(([op]) => !plan.huge || op !== "ksm");
     this.hot = Array.from({ length: 3 }, () =>
       plan.huge ? hugePage(plan, random) : random.between(plan.first, plan.end - 1),
     );
   }
 
-  /** The first operations, in most runs: something to work on. */
+  /** The first operations of most runs, which make mappings. */
   first(): Op[] {
     const { first, end, huge, limits } = this.plan;
     if (limits.hugetlb > 0) return [{ p: 0, op: "mmap", args: [first, 512, "rw", "huge"] }];
@@ -101,7 +101,7 @@ export class Generator {
     return random.between(plan.first, plan.end - 1);
   }
 
-  /** Pages from a on: at least `min`, and within the arena. */
+  /** Returns a length from a: at least `min`, within the arena. */
   private count(a: number, min = 0): number {
     const { random, plan } = this;
     const most = plan.end - a;
@@ -121,7 +121,7 @@ export class Generator {
     return [a, within ? Math.min(n, within.end - a) : n];
   }
 
-  /** A range of whole blocks of a hugetlb mapping. */
+  /** Returns a range of whole blocks of a hugetlb mapping. */
   private blocks(): [number, number] {
     const last = this.plan.end / 512 - 1;
     const first = this.random.between(0, last);
@@ -140,7 +140,7 @@ export class Generator {
     return held.length > 0 ? this.random.pick(held)[0] : -1;
   }
 
-  /** A device file, and pages of the process that it mirrors. */
+  /** Returns a device file and pages of the process that it mirrors. */
   private deviceRange(p: number): number[] {
     const h = this.handle(p);
     const mirrored = this.view.handles().get(h)?.mirrored ?? -1;
@@ -155,12 +155,12 @@ export class Generator {
     return this.memoryArgs(op, p, value) ?? this.systemArgs(op, value);
   }
 
-  /** What is written: often what was written before, that pages may be alike. */
+  /** Returns a value to write, often an earlier value, so that pages may be identical. */
   private value(): number {
     return this.random.chance(0.6) ? this.random.below(3) : this.random.between(0, 255);
   }
 
-  /** A device file, and most often a range. */
+  /** Returns a device file and usually a range. */
   private deviceArgs(op: string, p: number, value: number): (number | string)[] {
     if (["close", "drel", "ebeg", "mend", "mirror", "unmirror", "vend"].includes(op)) return [this.handle(p)];
     if (op === "vlook" || op === "vbeg") return [...this.deviceRange(p), this.random.below(3)];
@@ -216,7 +216,7 @@ export class Generator {
     }
   }
 
-  /** What is mapped; where huge pages are wanted, mostly anonymous memory. */
+  /** Returns the kind of a mapping; in runs with huge pages, mostly anonymous memory. */
   private mapped(): (number | string)[] {
     const mapped = mappedArgs(this.random, this.view);
     return this.plan.huge && this.random.chance(0.8) ? ["anon"] : mapped;
@@ -253,7 +253,7 @@ export class Generator {
     }
   }
 
-  /** mmap a n protection kind …: where there is a pool, mostly of it. */
+  /** mmap a n protection kind …: with a pool, mostly hugetlb. */
   private mapArgs(p: number): (number | string)[] {
     const { random, plan } = this;
     const protection = random.pick(PROTECTIONS);
@@ -263,7 +263,7 @@ export class Generator {
     return [...this.range(p), protection, "huge", ...(random.chance(0.1) ? ["populate"] : [])];
   }
 
-  /** mremap a n b m: mostly whole mappings and equal lengths, mostly not onto themselves. */
+  /** mremap a n b m: mostly whole mappings, equal lengths, and no overlap. */
   private moveArgs(p: number): (number | string)[] {
     const { random, plan } = this;
     const vma = this.mapping(p, this.page(p));

@@ -1,4 +1,4 @@
-/** An open file of a device: mirrors one address space, exactly: it drops what an invalidation names, and no more. */
+/** An open file of a device. It mirrors one address space and drops exactly what an invalidation names. */
 import {
   DeviceTable,
   EBUSY,
@@ -29,11 +29,13 @@ import { Lent } from "./lent.ts";
 import { answerOf, failure, moved, type Reply } from "./reply.ts";
 import { entryKind, eventName, snapshotByte } from "./seen.ts";
 
-/** Restarts of one hmmRangeFault before the driver gives up: nothing else runs here, so a few are plenty. */
+/** Restarts of one hmmRangeFault before the driver gives up. Nothing else runs, so a few are enough. */
 const RETRIES = 100;
 const ADDRESS_SPACE = 2 ** 48;
 
-/** A migration between its two halves. `sem`: null for an eviction, which needs no lock and has no table to fill. */
+/**
+ * A migration between its two halves. `sem` is null for an eviction, which needs no lock and fills no table.
+ */
 interface OpenMigration {
   m: Migration;
   sem: MmapGuard | null;
@@ -41,21 +43,21 @@ interface OpenMigration {
   leave: boolean;
 }
 
-/** An open file of a device: mirrors the address space of the process that opened it. */
+/** An open file of a device, which mirrors the address space of the process that opened it. */
 export class Handle {
   readonly device: Device;
   mm: Mm;
   table: DeviceTable;
-  /** Processes that have it open. */
+  /** Processes that have the file open. */
   references = 1;
   notifier: MmuIntervalNotifier;
-  /** What the engine calls. */
+  /** The engine's callbacks. */
   readonly ops: MmuIntervalNotifierOps = { invalidate: (range) => this.invalidate(range) };
   readonly lent = new Lent(this);
   readonly legacy = new Legacy(this);
   private migrating = false;
   private events: MmuNotifierRange[] = [];
-  /** Begun migrations, the oldest first. */
+  /** Open migrations, oldest first. */
   readonly open: OpenMigration[] = [];
 
   constructor(device: Device, mm: Mm) {
@@ -70,7 +72,7 @@ export class Handle {
     }
   }
 
-  /** Goes on on an engine that was restored from a snapshot. Locks are not in it. */
+  /** Continues on an engine restored from a snapshot, which contains no locks. */
   moveTo(hmm: Hmm): void {
     if (this.orphaned) return;
     this.mm = hmm.mms().find(({ id }) => id === this.mm.id)!;
@@ -79,7 +81,9 @@ export class Handle {
     this.legacy.moveTo(hmm);
   }
 
-  /** The same for its open migrations, also those of a file whose process is gone. */
+  /**
+   * Continues the open migrations on the restored engine, including those of a file whose process has ended.
+   */
   moveMigrations(hmm: Hmm): void {
     for (const open of this.open) {
       open.m = hmm.migrations().find(({ id }) => id === open.m.id)!;
@@ -98,7 +102,10 @@ export class Handle {
     if (this.device.rules.evictOnClose) this.device.evict();
   }
 
-  /** What it was told since the last call, as [event, start, end, owner]: 0 nobody, 1 this device, 2 another. */
+  /**
+   * Returns the events since the last call as [event, start, end, owner]; owner is 0 none, 1 this device, 2
+   * another.
+   */
   takeEvents(): [event: string, start: number, end: number, owner: number][] {
     const events = this.events;
     this.events = [];
@@ -125,7 +132,7 @@ export class Handle {
     return this.access(start, n, false, bytes, (at, done) => this.table.read(at, bytes.subarray(done)));
   }
 
-  /** Page i is filled with the byte value + i. */
+  /** Fills page i with the byte value + i. */
   write(start: number, n: number, value: number): Reply {
     const bytes = patternPages(n, value);
     return this.access(start, n, true, undefined, (at, done) => this.table.write(at, bytes.subarray(done)));
@@ -174,7 +181,7 @@ export class Handle {
       if (answer !== 0) return answer;
       if (!notifier.readRetry(notifierSeq)) break;
     }
-    // An own device page is reported whatever its permission: the driver finds out here.
+    // The engine reports the device's own pages whatever their permission, so the driver checks it here.
     const readOnly = write ? pfns.findIndex((pfn) => (pfn & HMM_PFN_WRITE) === 0) : -1;
     this.table.map(start, pfns, readOnly < 0 ? pfns.length : readOnly);
     return readOnly < 0 ? 0 : -EFAULT;
@@ -200,7 +207,7 @@ export class Handle {
     return reply.ret === 0 ? this.readBack(start, n) : reply;
   }
 
-  /** Has n pages lent to the device, then reads them through the device table. */
+  /** Makes n pages exclusive to the device, then reads them through the device table. */
   exclusive(start: number, n: number): Reply {
     if (n === 0 || this.orphaned) return failure(-EINVAL);
     const ret = this.lent.lend(start, n);
@@ -261,7 +268,7 @@ export class Handle {
     return Math.min(end, start + this.device.rules.piece * PAGE_SIZE, vma.end);
   }
 
-  /** Runs `body` as a migration of its own: the device's events in it are no news. */
+  /** Runs `body` as a migration of this device, which ignores its own events. */
   own<T>(body: () => T): T {
     this.migrating = true;
     try {
@@ -273,7 +280,7 @@ export class Handle {
 
   // --- migrations whose halves are apart ---------------------------------------------------------
 
-  /** One piece of n pages to the device (or to system memory: `leave`), until its pages are locked and copied. */
+  /** Starts to move one piece of n pages to the device, or with `leave` to system memory, up to the copy. */
   begin(start: number, n: number, leave: boolean): number {
     const { device, mm } = this;
     if (n === 0 || this.orphaned) return -EINVAL;
@@ -296,7 +303,7 @@ export class Handle {
     return 0;
   }
 
-  /** The device's oldest page to system memory, wherever it is mapped. */
+  /** Starts to move the device's oldest page to system memory, wherever it is mapped. */
   beginEvict(): number {
     const m = this.device.beginEvict();
     if (m === null) return -ENOENT;
@@ -304,7 +311,10 @@ export class Handle {
     return 0;
   }
 
-  /** The oldest open migration's end: the device table gets what moved, if nothing came between. */
+  /**
+   * Ends the oldest open migration. The device table gets the moved pages unless an invalidation came
+   * between.
+   */
   end(): number {
     const { m, sem, notifierSeq, leave } = this.open.shift()!;
     const unchanged = !leave && !this.notifier.readRetry(notifierSeq);
@@ -317,7 +327,7 @@ export class Handle {
 
   // --- what it sees ----------------------------------------------------------------------------
 
-  /** A byte a page, as the golden records have it. */
+  /** Returns one byte for each page, as in the golden records. */
   snapshot(start: number, n: number): { ret: number; cpages: number; bytes: number[] } {
     if (n === 0 || this.orphaned) return { ret: -EINVAL, cpages: 0, bytes: [] };
     const { mm, notifier, device } = this;

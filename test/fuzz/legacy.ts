@@ -35,7 +35,7 @@ import { eventName, snapshotByte } from "./seen.ts";
 
 type Update = [event: string, start: number, end: number, action: number];
 
-/** A call whose hmmVmaRangeDone is due. */
+/** A call whose hmmVmaRangeDone is still due. */
 interface Tracked {
   vma: Vma;
   range: HmmRange;
@@ -45,7 +45,7 @@ interface Tracked {
 
 export class Legacy {
   mirror: HmmMirror | null = null;
-  /** What the engine calls. */
+  /** The engine's callback. */
   readonly ops: HmmMirrorOps = {
     update: (_mirror, action, start, end, event) =>
       void this.updates.push([eventName(event), start, end, action]),
@@ -67,19 +67,22 @@ export class Legacy {
     this.mirror = null;
   }
 
-  /** Goes on on an engine that was restored from a snapshot. */
+  /** Continues on an engine restored from a snapshot. */
   moveTo(hmm: Hmm): void {
     if (this.mirror) this.mirror = hmm.mirrors().find(({ id }) => id === this.mirror!.id)!;
   }
 
-  /** What the mirror was told since the last call; null: there is none. */
+  /** Returns the updates since the last call; null without a mirror. */
   takeUpdates(): Update[] | null {
     const updates = this.updates;
     this.updates = [];
     return this.mirror ? updates : null;
   }
 
-  /** hmmVmaGetPfns, or with a `mode` hmmVmaFault: 1 for reading, 2 for writing. If `keep`, the range stays tracked. */
+  /**
+   * Calls hmmVmaGetPfns, or with a `mode` hmmVmaFault (1 to read, 2 to write). With `keep` the range stays
+   * tracked.
+   */
   look(start: number, n: number, mode: number, keep: boolean): Answer {
     const { mm, device } = this.handle;
     const sem = mm.mmapSem.read();
@@ -104,7 +107,7 @@ export class Legacy {
     return keep ? { ret, snap } : { ret, snap, ...this.done() };
   }
 
-  /** hmmVmaRangeDone: whether what the call said is true, and what is left of it. */
+  /** Calls hmmVmaRangeDone. Returns whether the earlier result is still valid, and the slots. */
   done(): Answer {
     const { vma, range, pfns, sem } = this.tracked!;
     this.tracked = null;
@@ -117,7 +120,7 @@ export class Legacy {
     return encodeBytes(Array.from(pfns, (pfn) => snapshotByte(this.handle.device, pfn)));
   }
 
-  /** migrateVma to the device, whose table gets what moved. */
+  /** Calls migrateVma to the device, whose table gets the moved pages. */
   migrate(start: number, n: number): Answer {
     const { device, mm, table } = this.handle;
     using _sem = mm.mmapSem.read();
@@ -127,7 +130,7 @@ export class Legacy {
         device.hmm.copyPages(src, dst);
       },
       finalizeAndMap: (vma: Vma, src: Uint32Array, dst: Uint32Array, from: number): void => {
-        // What has moved is where it was no more, whether or not there is room for its new entry.
+        // A moved page has left its old place, whether or not its new entry has room.
         src.forEach((word, i) => {
           const at = from + i * PAGE_SIZE;
           if ((word & MIGRATE_PFN_MIGRATE) !== 0) table.clear(at, at + PAGE_SIZE);
@@ -152,7 +155,7 @@ export class Legacy {
   }
 }
 
-/** migrateVma to other pages of system memory. */
+/** Calls migrateVma to other pages of system memory. */
 export function moveInRam(mm: Mm, start: number, n: number): Answer {
   using _sem = mm.mmapSem.read();
   const ops = {

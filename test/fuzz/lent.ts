@@ -1,4 +1,4 @@
-/** What a device file has for exclusive access: tags on entries of its device table. */
+/** A device file's exclusive access: tags on entries of its device table. */
 import {
   EBUSY,
   EINVAL,
@@ -21,12 +21,12 @@ export class Lent {
     return this.pages.has(address);
   }
 
-  /** The entries of [start, end) are gone. */
+  /** Removes the tags of [start, end). */
   drop(start: number, end: number): void {
     for (const address of this.pages) if (address >= start && address < end) this.pages.delete(address);
   }
 
-  /** Has n pages lent, a piece at a time, and enters them in the device table: 0 or -EBUSY. */
+  /** Makes n pages exclusive, one piece at a time, and maps them in the device table. Returns 0 or -EBUSY. */
   lend(start: number, n: number): number {
     const { mm, device } = this.handle;
     const size = device.rules.piece;
@@ -38,7 +38,7 @@ export class Lent {
     return 0;
   }
 
-  /** Nothing of a piece is entered unless all of it was reached. Returns the pages entered. */
+  /** Maps a piece only if all of it was reached. Returns the number of pages mapped. */
   private lendPiece(start: number, n: number): number {
     const { mm, table, device } = this.handle;
     let entered = 0;
@@ -57,7 +57,7 @@ export class Lent {
     return entered;
   }
 
-  /** EPERM if one of n pages is lent to the device. */
+  /** Returns -EPERM if one of n pages is exclusive to the device. */
   check(start: number, n: number): Reply {
     if (n === 0) return failure(-EINVAL);
     for (let i = 0; i < n; i++) if (this.has(start + i * PAGE_SIZE)) return failure(-EPERM);

@@ -1,4 +1,4 @@
-/** Operations on files that the records do not have: by bytes, not by pages. */
+/** The model's side of operations on the bytes of files; the records only have operations on pages. */
 import { ModelFile } from "../model/file.ts";
 import type { World } from "../model/world.ts";
 import { digest, type Answer } from "./plan.ts";

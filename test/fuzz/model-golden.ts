@@ -1,6 +1,6 @@
 /**
- * Replays the recorded kernel answers on the reference model and counts what does not match:
- * node --import tsx test/model-golden.ts [folder of the records] [--only scenario] [-v]
+ * Replays the recorded kernel answers on the reference model and counts the mismatches:
+ * node --import tsx test/fuzz/model-golden.ts [folder of the records] [--only scenario] [-v]
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -82,7 +82,7 @@ export interface Outcome {
   detail: Mismatch[];
 }
 
-/** A file of records, packed or not. */
+/** Reads a file of records, compressed or not. */
 function lines(folder: string, file: string): string[] {
   const path = join(folder, file);
   const text = existsSync(path) ? readFileSync(path) : gunzipSync(readFileSync(`${path}.gz`));
@@ -92,7 +92,7 @@ function lines(folder: string, file: string): string[] {
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 const UNORDERED = new Set(["drel", "close", "exit"]);
 
-/** Replays every scenario that `select` accepts; a scenario goes on after a mismatch. */
+/** Replays every scenario that `select` accepts; a scenario continues after a mismatch. */
 export function replayGolden(folder: string, select: (name: string) => boolean = () => true): Outcome {
   const index = JSON.parse(readFileSync(join(folder, "index.json"), "utf8")) as Scenario[];
   const wanted = index.filter((s) => s.tags.every((t) => KNOWN.has(t)) && select(s.s));

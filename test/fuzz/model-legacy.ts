@@ -1,4 +1,4 @@
-/** The calls of 2018, and what else the records do not have, on the reference model. */
+/** The model's side of the calls of 2018 and of other calls that no record contains. */
 import { look, migrateVma, rangeDone, translate } from "../model/legacy.ts";
 import type { Mirror } from "../model/mirror.ts";
 import type { Mm } from "../model/mm.ts";

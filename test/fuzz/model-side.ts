@@ -56,7 +56,7 @@ const FLAG_LETTERS: readonly [number, string][] = [
 ];
 
 const EDEADLK = 35;
-/** What takes mmapSem for write. */
+/** Operations that take mmapSem for write. */
 const CHANGING = new Set([
   "mmap",
   "munmap",
@@ -94,7 +94,7 @@ export class ModelSide implements View {
     this.world.swapOn = plan.limits.swap > 0;
   }
 
-  // --- what the making of operations looks at ----------------------------------------------------
+  // --- the generator's view ----------------------------------------------------------------------
 
   processes(): number[] {
     return [...this.world.mms.keys()];
@@ -162,7 +162,7 @@ export class ModelSide implements View {
     return execute(this.world, p, op, args)!;
   }
 
-  /** While a migration of its pages is open its mappings cannot be changed. */
+  /** Whether an open migration of its pages prevents changes of a process's mappings. */
   private deadlock({ p, op, args }: Op): Answer | null {
     if (!this.migrating(op === "mirror" ? this.handles().get(Number(args[0]))!.mirrored : p)) return null;
     if (op === "madv" ? !CHANGING_ADVICE.has(String(args[2])) : !CHANGING.has(op)) return null;
@@ -223,7 +223,7 @@ function sampled(content: Content): string {
   return text;
 }
 
-/** The accesses that the records do not have: words, and spans that cross pages. */
+/** Accesses that no record contains: words, and spans that cross pages. */
 function spanOp(mm: Mm, op: string, [pn, offset, x, value]: number[]): Answer | undefined {
   switch (op) {
     case "lw": {
@@ -252,7 +252,7 @@ function spanOp(mm: Mm, op: string, [pn, offset, x, value]: number[]): Answer | 
   return undefined;
 }
 
-/** Goes over `length` bytes, page by page, up to the first page that cannot be accessed. */
+/** Walks `length` bytes page by page up to the first inaccessible page. */
 function span(
   mm: Mm,
   pn: number,

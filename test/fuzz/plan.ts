@@ -1,62 +1,62 @@
-/** What the two sides of a run have in common: the run's plan, its operations, and what is compared. */
+/** The types that both sides of a run share: its plan, its operations, and the state compared. */
 import { encodePage } from "../golden/codec.ts";
 import { PAGE } from "../model/page.ts";
 import type { HmmCapacities } from "../../src/index.ts";
 import type { DriverRules, Limits } from "../model/world.ts";
 
-/** Everything about a run but its operations. */
+/** A run without its operations. */
 export interface Plan {
   seed: number;
-  /** Operations generated. */
+  /** Number of operations generated. */
   steps: number;
-  /** Is this run about huge pages (generate-huge.ts)? */
+  /** Whether the run is about huge pages (generate-huge.ts). */
   huge?: boolean;
-  /** Pages [first, end) are the arena: all addresses lie in it. */
+  /** The arena is pages [first, end); all addresses lie in it. */
   first: number;
   end: number;
   limits: Limits;
   rules: DriverRules;
-  /** Where they are given tables run out: a run on the engine alone (see exhaust.ts). */
+  /** Capacities of the tables in a run that fills them, on the engine alone (exhaust.ts). */
   capacities?: HmmCapacities;
   arena?: number;
 }
 
-/** One operation, in the words of the golden records: who does it, what, and to what. */
+/** One operation in the terms of the golden records: process, name and arguments. */
 export interface Op {
   p: number;
   op: string;
   args: (number | string)[];
 }
 
-/** What an operation answered, and the state of everything after it. Both compared field by field. */
+/** The answer of an operation and the state after it, compared field by field. */
 export type Answer = Record<string, unknown>;
 
 export interface State {
-  /** By process number. */
+  /** Processes by number. */
   st: Record<string, ProcessState>;
-  /** Pages in use: of system memory, of each device, and charged to the memory cgroup. */
+  /** Pages in use in system memory and on each device, and pages charged to the memory cgroup. */
   used: number[];
-  /** Blocks that the pool for hugetlb mappings has. */
+  /** Blocks in the hugetlb pool. */
   pool: number;
   charged: number;
-  /** Slots of swap space in use. */
+  /** Swap slots in use. */
   swapped: number;
-  /** Page faults by what they did. */
+  /** Page faults by kind. */
   faults: Record<string, number>;
-  /** By name: size, pages in the cache, content (see contentOf). */
+  /** Files by name: size, pages in the cache, contents (contentOf). */
   files: Record<string, [size: number, pages: number, content: number | string]>;
 }
 
 export interface ProcessState {
   /** `first-end`, permissions and other flags, page offset. */
   vma: string[];
-  /** Pagemap bits a page. */
+  /** Pagemap bits of each page. */
   pm: string;
-  /** Anonymous, of files, shared, and swapped out. */
+  /** Resident anonymous, file and shared pages, and swapped pages. */
   rss: number[];
-  /** Contents a page: some bytes, or a digest of all. */
+  /** Contents of each page: some bytes, or a digest of all. */
   bytes: string;
-  /** By number, the device files that it opened: snapshot, device table, events since the last time. */
+  /** The process's device files by number: snapshot, device table, events since the last state. */
   h: Record<string, HandleState>;
 }
 
@@ -64,32 +64,32 @@ export interface HandleState {
   snap: string;
   dpt: string;
   inv: unknown[][];
-  /** What a mirror of 2018 was told; null: there is none. */
+  /** Updates of a mirror of 2018; null without a mirror. */
   upd: unknown[][] | null;
 }
 
-/** Offsets at which the bytes of every page are looked at after each operation. Writes begin and end at some of them. */
+/** Offsets at which each page is compared after every operation. Writes begin and end at some of them. */
 export const SAMPLES = [0, 1, 2, 3, 4, 2047, 2048, 4094, 4095];
 
-/** Operations whose events come in no particular order when a driver evicts all its pages at once. */
+/** Operations whose events have no fixed order when a driver evicts all its pages at once. */
 const EVICTING = new Set(["drel", "close", "exit"]);
 
 export const unordered = (plan: Plan, { op }: Op): boolean => EVICTING.has(op) && !plan.rules.evictSingly;
 
-/** The largest memory of each kind: as good as unlimited for arenas of this size. */
+/** The largest memory of each kind, practically unlimited for arenas of this size. */
 export const MEMORY_MAX = 512;
 export const PROCESSES_MAX = 4;
 export const HANDLES_MAX = 6;
 export const OPEN_MIGRATIONS_MAX = 4;
-/** Files of each kind that have a name at a time. */
+/** Number of named files of each kind. */
 export const FILES_MAX = 2;
-/** Pages that files have at most. */
+/** Size limit of files in pages. */
 export const FILE_PAGES_MAX = 24;
 
-/** A number that both JSON and comparisons take for "no limit". */
+/** A number that means "no limit" in JSON and in comparisons. */
 export const NO_LIMIT = 1e9;
 
-/** Operations on a device file, whose number is their first argument. */
+/** Operations whose first argument is the number of a device file. */
 export const DEVICE_OPS = new Set([
   "dread",
   "dwrite",
@@ -101,14 +101,14 @@ export const DEVICE_OPS = new Set([
   "dexcl",
   "dchk",
   "dpeer",
-  // The calls of 2018: a mirror, snapshots, one that stays tracked, a migration.
+  // The calls of 2018: a mirror, snapshots, a tracked range, a migration.
   "mirror",
   "unmirror",
   "vlook",
   "vbeg",
   "vend",
   "vmig",
-  // The halves of a migration: to the device, to system memory, evicting one page; the second half.
+  // The first halves of migrations to the device, to system memory, and of an eviction; the second half.
   "mbeg",
   "sbeg",
   "ebeg",
@@ -125,7 +125,7 @@ export function parseOp(line: string): Op {
   return { p: Number(p), op, args };
 }
 
-/** Bytes as the golden records write them: a number when all are equal, else first byte and hash as "bb:hhhhhhhh". */
+/** Returns bytes in the records' form: a number if all are equal, else first byte and hash, "bb:hhhhhhhh". */
 export function digest(bytes: Uint8Array): number | string {
   const { buffer, byteOffset, length } = bytes;
   if (length % 4 !== 0 || byteOffset % 4 !== 0) return encodePage(bytes);
@@ -135,14 +135,14 @@ export function digest(bytes: Uint8Array): number | string {
   return bytes[0];
 }
 
-/** Contents of the pages that `bytes` is made of. */
+/** Returns the contents of each page of `bytes`. */
 export function digests(bytes: Uint8Array): (number | string)[] {
   const pages: (number | string)[] = [];
   for (let at = 0; at < bytes.length; at += PAGE) pages.push(digest(bytes.subarray(at, at + PAGE)));
   return pages;
 }
 
-/** A file's content: a digest of all bytes, or some of each page. */
+/** Returns a file's contents: a digest of all bytes, or some bytes of each page. */
 export function contentOf(bytes: Uint8Array, full: boolean): number | string {
   if (full) return digest(bytes);
   let text = "";
@@ -150,10 +150,10 @@ export function contentOf(bytes: Uint8Array, full: boolean): number | string {
   return text;
 }
 
-/** What is looked at of contents: nothing, some bytes of each page, all. */
+/** How much of the contents is compared: nothing, some bytes of each page, or all. */
 export type Look = "none" | "some" | "all";
 
-/** The bytes of a page at SAMPLES. */
+/** Returns the bytes of a page at SAMPLES. */
 export function sample(bytes: Uint8Array): string {
   let text = "";
   for (const offset of SAMPLES) text += `${bytes[offset]},`;

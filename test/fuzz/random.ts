@@ -16,12 +16,12 @@ export class Random {
     return (x ^ (x >>> 15)) >>> 0;
   }
 
-  /** An integer from 0 to n - 1. */
+  /** Returns an integer from 0 to n - 1. */
   below(n: number): number {
     return Math.floor((this.bits() / 2 ** 32) * n);
   }
 
-  /** An integer from `min` to `max`, both included. */
+  /** Returns an integer from `min` to `max` inclusive. */
   between(min: number, max: number): number {
     return min + this.below(max - min + 1);
   }
@@ -34,7 +34,7 @@ export class Random {
     return items[this.below(items.length)];
   }
 
-  /** An item by weight; weights are not negative, and not all 0. */
+  /** Returns an item by weight. Weights are not negative and not all 0. */
   weighted<T>(items: readonly (readonly [item: T, weight: number])[]): T {
     let at = this.below(items.reduce((sum, [, weight]) => sum + weight, 0));
     for (const [item, weight] of items) {

@@ -1,4 +1,4 @@
-/** Runs operations on both sides and looks for the first difference. */
+/** Runs operations on both sides and finds the first difference. */
 import { EngineSide } from "./engine-side.ts";
 import { ExhaustRun } from "./exhaust.ts";
 import { failingAllocation, Generator } from "./generate.ts";
@@ -8,15 +8,15 @@ import { unordered, type Look, type Op, type Plan, type State } from "./plan.ts"
 import { Random } from "./random.ts";
 import { applies, type View } from "./view.ts";
 
-/** After so many operations every byte is compared, not only some of each page. */
+/** Interval of operations at which every byte is compared, instead of some of each page. */
 const FULL_EVERY = 16;
-/** And in runs with huge pages no contents at all but after so many. */
+/** Interval of operations at which runs with huge pages compare contents. */
 const HUGE_EVERY = 4;
 
-/** How a run failed: what was different after which operation. */
+/** A failure: the difference and the operation before it. */
 export interface Failure {
   plan: Plan;
-  /** All operations up to the one that showed it. */
+  /** All operations up to the failure. */
   ops: Op[];
   /** `ret`, `st.0.rss`, …; "engine" or "model" if that side threw, "verify" or "close". */
   field: string;
@@ -33,19 +33,19 @@ export interface RunResult {
 
 export type Difference = Pick<Failure, "field" | "model" | "engine">;
 
-/** One way to run operations and to look for what is wrong. */
+/** A way to run operations and to check them. */
 export interface Runner {
   readonly view: View;
-  /** Performs one operation that applies. */
+  /** Performs one applicable operation. */
   step(op: Op): Difference | null;
-  /** The end of everything. */
+  /** Closes everything. */
   close(): Difference | null;
 }
 
 const makeRunner = (plan: Plan, module?: WebAssembly.Module): Runner =>
   plan.capacities ? new ExhaustRun(plan, module) : new ComparedRun(plan, module);
 
-/** The run that a seed stands for: against the model, or (`exhaust`) on the engine alone while tables run out. */
+/** Runs a seed against the model or, with `exhaust`, on the engine alone with full tables. */
 export function runSeed(seed: number, module?: WebAssembly.Module, exhaust = false): RunResult {
   const random = new Random(seed);
   const plan = exhaust ? makeExhaustPlan(seed, random) : makePlan(seed, random);
@@ -63,7 +63,7 @@ export function runSeed(seed: number, module?: WebAssembly.Module, exhaust = fal
   });
 }
 
-/** A run of operations that are known. What does not apply is left out. */
+/** Runs given operations and skips those that do not apply. */
 export function runOps(plan: Plan, ops: readonly Op[], module?: WebAssembly.Module): RunResult {
   const run = makeRunner(plan, module);
   let next = 0;
@@ -85,7 +85,7 @@ function runAll(plan: Plan, run: Runner, next: () => Op | null): RunResult {
   return { plan, steps: done.length, failure: difference && { plan, ops: done, ...difference } };
 }
 
-/** Every operation on model and engine, and their answers and states compared. */
+/** Runs every operation on the model and the engine, and compares answers and states. */
 class ComparedRun implements Runner {
   readonly view: View;
   private readonly model: ModelSide;
@@ -119,7 +119,10 @@ class ComparedRun implements Runner {
     return states ?? differs("", expected, got) ?? caught("verify", () => engine.verify());
   }
 
-  /** How closely contents are looked at now. Of huge pages there are many: what they hold is seen some time later. */
+  /**
+   * Returns how much of the contents to compare. Huge pages are large, so their contents are compared less
+   * often.
+   */
   private look(): Look {
     const { plan } = this;
     if (++this.steps % FULL_EVERY === 0 || this.steps === plan.steps) return "all";
@@ -144,7 +147,7 @@ export function caught(field: string, body: () => unknown): Difference | null {
   }
 }
 
-/** Where the order of events says nothing they are sorted. */
+/** Sorts events whose order has no meaning. */
 function ordered(state: State, sort: boolean): State {
   if (!sort) return state;
   for (const { h } of Object.values(state.st))
@@ -157,7 +160,7 @@ function ordered(state: State, sort: boolean): State {
 
 const byText = (a: unknown, b: unknown): number => (String(a) < String(b) ? -1 : 1);
 
-/** The first field in which two values differ. */
+/** Returns the first field in which two values differ. */
 function differs(path: string, model: unknown, engine: unknown): Difference | null {
   if (model === engine) return null;
   if (typeof model !== "object" || typeof engine !== "object" || model === null || engine === null)
@@ -168,7 +171,7 @@ function differs(path: string, model: unknown, engine: unknown): Difference | nu
     return { field: path, model, engine };
   for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
     const found = differs(path === "" ? key : `${path}.${key}`, a[key], b[key]);
-    // Of a list of events the whole says more than the element.
+    // Report a whole list of events, which says more than one element.
     if (found) return Array.isArray(model) ? { field: path, model, engine } : found;
   }
   return null;

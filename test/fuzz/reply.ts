@@ -1,8 +1,8 @@
-/** What commands of the fuzzer's driver answer. */
+/** The answers of the fuzzer's driver. */
 import { EAGAIN, HmmError, type Migration } from "../../src/index.ts";
 import { moves, unitPages } from "./device.ts";
 
-/** What a device command answers; `bytes` is the buffer of one that succeeded. */
+/** The answer of a device command; `bytes` is the buffer of a successful command. */
 export interface Reply {
   ret: number;
   cpages: number;
@@ -10,7 +10,7 @@ export interface Reply {
   bytes?: Uint8Array;
 }
 
-/** What a call returns, or the negative errno of an open migration that is in its way. */
+/** Returns the result of a call, or -EAGAIN if an open migration blocks it. */
 export function answerOf(call: () => number): number {
   try {
     return call();
@@ -20,7 +20,7 @@ export function answerOf(call: () => number): number {
   }
 }
 
-/** Pages that have moved, holes aside. */
+/** Returns the number of moved pages, without holes. */
 export const moved = ({ src }: Migration): number =>
   src.reduce((sum, word) => sum + (moves(word) ? unitPages(word) : 0), 0);
 

@@ -1,4 +1,4 @@
-/** Failures as text: what differed, and the shortened sequence in a form that `--replay` takes. */
+/** Failures as text: the difference, and the shortened sequence in the form that `--replay` reads. */
 import { formatOp, parseOp, type Op, type Plan } from "./plan.ts";
 import type { Failure } from "./replay.ts";
 
@@ -12,12 +12,13 @@ function show(value: unknown): string {
   return text.length > 2000 ? `${text.slice(0, 2000)}… (${text.length} characters)` : text;
 }
 
-/** `full` is the failure as it was found, `short` as it was shortened. */
+/** Describes a failure; `full` is the original, `short` the shortened one. */
 export function describe(full: Failure, short: Failure): string {
   const saved: Saved = { plan: short.plan, ops: short.ops.map(formatOp) };
+  const { seed, capacities } = full.plan;
+  const what = capacities ? "the engine, short of memory, is wrong" : "model and engine differ";
   return [
-    `seed ${full.plan.seed}: ${full.plan.capacities ? "the engine, short of memory, is wrong" : "model and engine differ"} ` +
-      `after operation ${full.ops.length} (${formatOp(full.ops.at(-1)!)})`,
+    `seed ${seed}: ${what} after operation ${full.ops.length} (${formatOp(full.ops.at(-1)!)})`,
     `shortened to ${short.ops.length} operations:`,
     ...saved.ops.map((op) => `    ${op}`),
     `${short.field}:`,
@@ -28,7 +29,7 @@ export function describe(full: Failure, short: Failure): string {
   ].join("\n");
 }
 
-/** Reads what {@link describe} wrote: the line alone, or the whole text. */
+/** Reads the output of {@link describe}: its last line or the whole text. */
 export function parseSaved(text: string): { plan: Plan; ops: Op[] } {
   const line = text.split("\n").find((candidate) => candidate.startsWith('{"plan":'));
   if (line === undefined) throw new Error('no line that begins with {"plan":');

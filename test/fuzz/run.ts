@@ -14,18 +14,19 @@ const HELP = `Compares the engine with the reference model (test/model) over ran
 
   npm run fuzz -- [options]
 
-  --seconds N     how long to go on (default 60; 0: no end)
+  --seconds N     how long to run (default 60; 0: no end)
   --seed S        the first run's seed, a number; runs have the seeds S, S + 1, … (default: from the clock)
-  --runs N        so many runs at most; --seed S --runs 1 repeats one run
-  --keep-going    does not stop at the first difference: shows one of each kind
-  --replay FILE   runs the sequence that a difference printed, and nothing else; - reads standard input
-  --help          this text
+  --runs N        the number of runs at most; --seed S --runs 1 repeats one run
+  --keep-going    continue after the first difference, and show one of each kind
+  --replay FILE   only run the sequence that a difference printed; - reads standard input
+  --help          print this text
 
-A run performs some 250 operations on both sides and compares answers, all visible state and the invariants of
-hmm.verify() after each. Every fourth seed also stands for a run on the engine alone, in which its tables run out and
-allocations fail. On a difference it prints the seed and a shortened sequence, and exits 1. Wrong usage: 2.`;
+A run performs some 250 operations on both sides and compares answers and all visible state after each, and
+checks the invariants of hmm.verify(). Every fourth seed also runs on the engine alone, with full tables and
+failing allocations. On a difference the command prints the seed and a shortened sequence, and exits with 1.
+Wrong usage: exit status 2.`;
 
-/** Seeds that are multiples of this run a second time, while tables run out. */
+/** Seeds that are multiples of this run a second time, with full tables. */
 const EXHAUST_EVERY = 4;
 
 const PROGRESS_MS = 5000;

@@ -1,4 +1,4 @@
-/** What a driver sees, in the golden records' terms. */
+/** A driver's view in the terms of the golden records. */
 import {
   HMM_PFN_ERROR,
   HMM_PFN_VALID,
@@ -29,7 +29,7 @@ export function eventName(event: number): string {
   return EVENT_NAMES.get(event) ?? `event ${event}`;
 }
 
-/** The byte of a snapshot that stands for an hmm_pfn word, for this device. */
+/** Returns the snapshot byte of an hmm_pfn word for this device. */
 export function snapshotByte({ hmm, devmem }: Device, pfn: number): number {
   if ((pfn & HMM_PFN_ERROR) !== 0) return 0xff;
   if ((pfn & HMM_PFN_VALID) === 0) return 0;

@@ -1,10 +1,10 @@
-/** Makes the sequence of a failed run as short and simple as it can be while it still fails in the same way. */
+/** Shortens and simplifies the sequence of a failed run while it still fails in the same way. */
 import type { DriverRules, Limits } from "../model/world.ts";
 import { HUGE_MEMORY } from "./generate-huge.ts";
 import { MEMORY_MAX, NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import { runOps, type Failure } from "./replay.ts";
 
-/** Runs that shortening may take; a sequence that is not minimal then is still a failing one. */
+/** Runs that shortening may take. A sequence that is then not minimal still fails. */
 const RUNS_MAX = 6000;
 
 class Shrinker {
@@ -29,12 +29,12 @@ class Shrinker {
     return this.best;
   }
 
-  /** How much is left: operations, and digits in them. */
+  /** Returns the size of a sequence: operations, and digits in them. */
   private get size(): number {
     return JSON.stringify([this.best.plan, this.best.ops]).length;
   }
 
-  /** Does this sequence fail in the same way? Then it is the best so far. */
+  /** Keeps a sequence as the best so far if it fails in the same way. */
   private try(plan: Plan, ops: Op[]): boolean {
     if (this.runs++ >= RUNS_MAX) return false;
     const { failure } = runOps(plan, ops, this.module);
@@ -43,7 +43,7 @@ class Shrinker {
     return true;
   }
 
-  /** Delta debugging: leaves out larger and smaller pieces. */
+  /** Delta debugging: removes pieces of decreasing size. */
   private removeOps(): void {
     for (let piece = Math.ceil(this.best.ops.length / 2); piece >= 1; piece = Math.floor(piece / 2)) {
       for (let at = this.best.ops.length - piece; at >= 0; at -= piece) {
@@ -85,7 +85,7 @@ class Shrinker {
     if (JSON.stringify(plan) !== JSON.stringify(this.best.plan)) this.try(plan, this.best.ops);
   }
 
-  /** Smaller numbers, and the first process, where that does not matter. */
+  /** Replaces numbers by smaller ones, and processes by the first, where the failure stays. */
   private simplifyArgs(): void {
     for (let at = 0; at < this.best.ops.length; at++) {
       for (let i = 0; i < (this.best.ops[at]?.args.length ?? 0); i++) {
@@ -110,10 +110,10 @@ function replaced<T>(list: readonly T[], at: number, value: T): T[] {
   return list.map((other, i) => (i === at ? value : other));
 }
 
-/** Fields that say that something was thrown. */
+/** Fields of failures that are exceptions. */
 const FAILED = new Set(["engine", "model", "state", "verify"]);
 
-/** Numbers aside, what differs after which operation. */
+/** Returns the kind of a failure: the difference without numbers, and the operation. */
 export function kindOf({ ops, field, engine }: Failure): string {
   const what = field.replace(/\d+/g, "N");
   const [error] = typeof engine === "string" ? engine.replace(/\d+/g, "N").split("\n") : [""];

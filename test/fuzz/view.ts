@@ -1,34 +1,34 @@
-/** What the making of operations needs to know of a run's state. */
+/** The generator's view of a run's state. */
 import { DEVICE_OPS, FILES_MAX, HANDLES_MAX, OPEN_MIGRATIONS_MAX, PROCESSES_MAX, type Op } from "./plan.ts";
 
 export interface ViewedHandle {
-  /** Processes that have it. */
+  /** Processes that have the device file. */
   readonly holders: ReadonlySet<number>;
-  /** The process that it mirrors; -1: it has ended. */
+  /** The process that the device file mirrors, or -1 after the process has ended. */
   readonly mirrored: number;
-  /** How many migrations it has begun. */
+  /** Number of open migrations. */
   readonly open: number;
-  /** Has it a mirror of 2018, and a range that is tracked? */
+  /** Whether there is a mirror of 2018, and a tracked range. */
   readonly mirror: boolean;
   readonly tracked: boolean;
 }
 
 export interface View {
   processes(): number[];
-  /** The mappings of a process, in pages. */
+  /** Returns the mappings of a process in pages. */
   mappings(pid: number): { start: number; end: number }[];
   handles(): ReadonlyMap<number, ViewedHandle>;
-  /** The files that have a name: "disk 1". */
+  /** Named files: "disk 1". */
   files(): string[];
-  /** Has anybody pinned pages? */
+  /** Whether any process has pinned pages. */
   pinned(): boolean;
-  /** Is a migration of this process's pages open, or a range of it tracked? */
+  /** Whether a migration of the process's pages is open, or a range of it tracked. */
   migrating(pid: number): boolean;
-  /** Has it lent a page that an open migration has locked? */
+  /** Whether a page of the process is device-exclusive and locked by an open migration. */
   lendsLocked(pid: number): boolean;
 }
 
-/** Can this be done at all: does its process live, has it this device file? What cannot is left out of a run. */
+/** Whether an operation applies: its process and device file exist. A run skips other operations. */
 export function applies(view: View, { p, op, args }: Op): boolean {
   const pids = view.processes();
   if (!pids.includes(p)) return false;
@@ -61,15 +61,15 @@ export function applies(view: View, { p, op, args }: Op): boolean {
   return true;
 }
 
-/** Operations on a file that has a name. */
+/** Operations on a named file. */
 const FILE_OPS = new Set(["fr", "fw", "ft", "fp", "fc"]);
 
-/** Of a kind and a number. tmpfs files and disk files are numbered apart. */
+/** Returns the name of a file; tmpfs files and disk files have separate numbers. */
 export function fileName([kind, number]: (number | string)[]): string {
   return `${String(kind).endsWith("shm") ? "shm" : "disk"} ${number}`;
 }
 
-/** A driver ends its migrations before the end of its file. */
+/** A driver ends its migrations before its file closes. */
 function mayClose(p: number, { holders, open, tracked }: ViewedHandle): boolean {
   return (open === 0 && !tracked) || !holders.has(p) || holders.size > 1;
 }

@@ -1,4 +1,4 @@
-/** How often a run performs which operation. */
+/** The frequency of each operation in a run. */
 import type { Random } from "./random.ts";
 
 /** Usual weights of the operations. */
@@ -67,9 +67,9 @@ export const WEIGHTS: readonly (readonly [op: string, weight: number])[] = [
   ["flt", 4],
   ["reboot", 1],
 ];
-/** A snapshot takes as long as a hundred other operations. */
+/** The share of runs with snapshots: a snapshot takes as long as a hundred other operations. */
 const REBOOT_SHARE = 0.1;
-/** Operations that belong together are left out together in some runs: the fewer there are, the oftener they meet. */
+/** Groups of operations that some runs leave out: with fewer operations, the others meet more often. */
 const GROUPS: readonly (readonly [share: number, ops: readonly string[]])[] = [
   [0.4, ["file", "fr", "fw", "ft", "fp", "fc", "fa", "msync"]],
   [0.4, ["dexcl", "dchk"]],
@@ -80,13 +80,15 @@ const GROUPS: readonly (readonly [share: number, ops: readonly string[]])[] = [
   [0.5, ["mirror", "unmirror", "vlook", "vbeg", "vend"]],
   [0.5, ["vmig", "mram", "dpeer"]],
 ];
-/** Migrations stay open in some runs only: while they do, much else cannot happen. */
+/** The share of runs in which migrations stay open: an open migration blocks many other operations. */
 const OPEN_SHARE = 0.4;
 
-/** Never switched off: without them nothing happens, or nothing else does. */
+/** Operations that are never switched off, since the others depend on them. */
 const ALWAYS = new Set(["w", "mmap", "mend"]);
 
-/** The weights of one run. Some operations never happen in it, and some often: what collides is what breaks. */
+/**
+ * Returns the weights of one run. Some operations never run and some often, since collisions find mistakes.
+ */
 export function chooseWeights(random: Random): (readonly [op: string, weight: number])[] {
   const open = random.chance(OPEN_SHARE);
   const reboots = random.chance(REBOOT_SHARE);

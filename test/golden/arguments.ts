@@ -1,4 +1,4 @@
-/** What the operations share: their arguments, and what a call's outcome is to a process. */
+/** Arguments of the operations, and the outcome of a call as a process sees it. */
 import {
   EAGAIN,
   EINVAL,
@@ -30,7 +30,7 @@ export function num(args: Arguments, index: number): number {
   return value;
 }
 
-/** The address of the page that an argument names. */
+/** Returns the address of the page that an argument names. */
 export function page(args: Arguments, index: number): number {
   return ARENA + num(args, index) * PAGE_SIZE;
 }
@@ -44,7 +44,7 @@ export function protOf(text: string | number): number {
   return text === "none" ? 0 : [...String(text)].reduce((prot, letter) => prot | bits[letter], 0);
 }
 
-/** 0, or the negative errno that `call` failed with. What the API refuses beforehand is EINVAL to a kernel. */
+/** Returns 0 or the negative errno of `call`. What the API refuses itself is EINVAL in a kernel. */
 export function retOf(call: () => unknown): number {
   try {
     call();
@@ -56,7 +56,7 @@ export function retOf(call: () => unknown): number {
   }
 }
 
-/** The signal that a CPU access dies of; 0: it does not. */
+/** Returns the signal that ends a CPU access, or 0. */
 export function signalOf(access: () => unknown): number | string {
   try {
     access();

@@ -1,10 +1,10 @@
-/** How the records write bytes and pages. */
+/** The records' encoding of bytes and pages. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 
-/** Content of a page: a byte that fills it, or `"bb:hhhhhhhh"` (first byte, FNV-1a-32 of the page), or a signal. */
+/** A page's contents: the byte that fills it, or `"bb:hhhhhhhh"` (first byte, FNV-1a-32), or a signal. */
 export type PageContent = number | string;
 
-/** What a failed sub-operation leaves in its buffer. */
+/** The byte that a failed sub-operation leaves in its buffer. */
 export const UNTOUCHED = 0xee;
 
 /** `[2, 2, 2, 255]` → `"02*3 ff"`. */
@@ -40,21 +40,21 @@ export function fnv1a(bytes: Uint8Array): number {
   return hash >>> 0;
 }
 
-/** One page's content as the records write it. */
+/** Returns one page's contents in the records' form. */
 export function encodePage(page: Uint8Array): PageContent {
   const first = page[0];
   if (page.every((byte) => byte === first)) return first;
   return `${first.toString(16).padStart(2, "0")}:${fnv1a(page).toString(16).padStart(8, "0")}`;
 }
 
-/** The content of each page of `bytes`. */
+/** Returns the contents of each page of `bytes`. */
 export function encodePages(bytes: Uint8Array): PageContent[] {
   return Array.from({ length: bytes.length / PAGE_SIZE }, (_, i) =>
     encodePage(bytes.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE)),
   );
 }
 
-/** The pattern that writes use: page i is filled with (value + i) & 255. */
+/** Returns the pattern that writes use: page i is filled with (value + i) & 255. */
 export function patternPages(npages: number, value: number): Uint8Array {
   const bytes = new Uint8Array(npages * PAGE_SIZE);
   for (let i = 0; i < npages; i++) bytes.fill((value + i) & 0xff, i * PAGE_SIZE, (i + 1) * PAGE_SIZE);

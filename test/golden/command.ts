@@ -1,18 +1,18 @@
-/** What device commands have in common. */
+/** Types of device commands. */
 
-/** Pages that the driver faults, snapshots, migrates or lends at a time. */
+/** Pages that the driver faults, snapshots, migrates or takes exclusively at a time. */
 export const PIECE = 64;
 
-/** What a device command answers. */
+/** The answer of a device command. */
 export interface CommandResult {
   ret: number;
   cpages: number;
   faults: number;
-  /** The buffer of a command that succeeded. */
+  /** The buffer of a successful command. */
   bytes?: Uint8Array;
 }
 
-/** The answer of a command that has done nothing. */
+/** Returns the answer of a command that did nothing. */
 export function failure(ret: number): CommandResult {
   return { ret, cpages: 0, faults: 0 };
 }

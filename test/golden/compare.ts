@@ -1,4 +1,4 @@
-/** Compares a record with what the engine answered, field by field. */
+/** Compares a record with the engine's answer, field by field. */
 import { decodeBytes } from "./codec.ts";
 import type { EventRecord, GoldenRecord, HandleState, ProcessState, Smaps } from "./records.ts";
 
@@ -9,26 +9,26 @@ export interface Difference {
   got: unknown;
 }
 
-/** What percentages are given of: the strict fields together, and each sort of detail field. */
+/** The columns of percentages: the strict fields together, and each kind of detail field. */
 export const COLUMNS = ["strict", "vma", "pm", "flt", "smaps"] as const;
 export type Column = (typeof COLUMNS)[number];
 
 export interface Comparison {
-  /** Differences in fields that must match in every record. */
+  /** Differences in strict fields, which must match in every record. */
   strict: Difference[];
-  /** Differences in fields that are reported as a percentage. */
+  /** Differences in detail fields, which are reported as a percentage. */
   detail: Difference[];
-  /** Fields compared. */
+  /** Number of fields compared. */
   compared: Record<Column, number>;
 }
 
-/** The column of a field in which records differ in detail. */
+/** Returns the column of a detail field. */
 export function detailColumn(field: string): Column {
   if (field.startsWith("smaps.")) return "smaps";
   return COLUMNS.find((column) => field.split(".").at(-1) === column)!;
 }
 
-/** Fields of a record that must match; `st` has more of them: snap, dpt, inv, rss, dev. */
+/** Strict fields of a record; `st` has more: snap, dpt, inv, rss, dev. */
 export const STRICT_FIELDS = [
   "ret",
   "cpages",
@@ -44,7 +44,7 @@ export const STRICT_FIELDS = [
   "sharing",
 ] as const;
 
-/** Operations that reach pages in an order of their own: their events are compared as a multiset. */
+/** Operations without a fixed order of pages, whose events are compared as a multiset. */
 const UNORDERED_EVENTS: ReadonlySet<string> = new Set(["drel", "close", "exit"]);
 
 export function compareRecords(expected: GoldenRecord, got: GoldenRecord): Comparison {
@@ -121,7 +121,7 @@ function same(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** Two byte strings, whichever way their runs are cut. */
+/** Whether two byte strings are equal, however their runs are split. */
 function sameBytes(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== "string" || typeof b !== "string") return false;

@@ -1,6 +1,6 @@
 /**
- * The counterpart of the kernel's test driver, its quirks included: what the records show and is neither HMM's nor the
- * engine's. See README.md for the list; heteromem/dmirror is the driver without them.
+ * The counterpart of the kernel's test driver with its quirks, which the records show and which are not part
+ * of HMM. README.md lists them; heteromem/dmirror is the driver without them.
  */
 import {
   DeviceTable,
@@ -44,17 +44,17 @@ import type { EventRecord } from "./records.ts";
 
 const ADDRESS_SPACE = 2 ** 48;
 
-/** In src: a page that is to move, and after pages() one that has. */
+/** In src: a page that will move or, after pages(), has moved. */
 const CANDIDATE_PAGE = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
-/** A device with memory of its own; handles open it. */
+/** A device with memory of its own, which handles open. */
 export class GoldenDevice {
   readonly hmm: Hmm;
   readonly devmem: HmmDevmem;
-  /** Handle that migrated a page here, by page: the one whose entry goes when the page goes. */
+  /** The handle that migrated each page here, whose entry goes when the page goes. */
   readonly owners = new Map<Page, GoldenHandle>();
 
-  /** `memory`: bytes of device memory. */
+  /** @param memory bytes of device memory */
   constructor(hmm: Hmm, memory: number) {
     this.hmm = hmm;
     const ops = {
@@ -65,12 +65,12 @@ export class GoldenDevice {
     this.devmem = hmmDevmemAdd(hmm, ops, this, memory);
   }
 
-  /** Pages in use. */
+  /** Number of pages in use. */
   get used(): number {
     return this.devmem.usedPages;
   }
 
-  /** A CPU, or another device, touches a page of this device: this one page goes back. */
+  /** Serves a fault of a CPU or another device: the faulting page alone goes back. */
   private bringBack(vma: Vma, address: number, page: Page): void {
     const handle = this.owners.get(page);
     if (handle === undefined) throw new Error(`page ${page} faults, which nobody migrated`);
@@ -95,7 +95,7 @@ export class GoldenDevice {
   }
 }
 
-/** An open file of a device: mirrors the address space of the process that opened it. */
+/** An open file of a device, which mirrors the address space of the process that opened it. */
 export class GoldenHandle {
   readonly device: GoldenDevice;
   readonly mm: Mm;
@@ -115,19 +115,19 @@ export class GoldenHandle {
     this.notifier = new MmuIntervalNotifier(mm, 0, ADDRESS_SPACE, { invalidate });
   }
 
-  /** Whether the mirrored address space is gone. */
+  /** Whether the mirrored address space has ended. */
   get orphaned(): boolean {
     return this.mm.closed;
   }
 
-  /** The last reference is gone: stops mirroring, and every page of the device is evicted. */
+  /** Runs after the last reference is gone: stops mirroring and evicts every page of the device. */
   close(): void {
     this.notifier.close();
     if (!this.table.closed) this.table.close();
     this.device.evict();
   }
 
-  /** The invalidations since the last call that touch `npages` pages from `base` on. */
+  /** Returns the invalidations since the last call that touch `npages` pages from `base`. */
   takeEvents(base: number, npages: number): EventRecord[] {
     const events = this.events.filter(({ start, end }) => start < base + npages * PAGE_SIZE && end > base);
     this.events = [];
@@ -137,7 +137,7 @@ export class GoldenHandle {
   private invalidate(range: MmuNotifierRange): boolean {
     this.events.push({ ...range });
     if (range.event === MMU_NOTIFY_MIGRATE && range.owner === this.device) return false;
-    // The kernel's driver takes the end for inclusive: it drops one page more.
+    // The kernel's driver treats the end as inclusive, so it drops one page more.
     this.drop(range.start, Math.min(range.end + PAGE_SIZE, ADDRESS_SPACE));
     return true;
   }
@@ -150,7 +150,7 @@ export class GoldenHandle {
 
   // ── Commands ────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Copies n pages from `start` to a buffer, through the device table; faults what is missing. */
+  /** Copies n pages from `start` to a buffer through the device table, and faults missing pages in. */
   read(start: number, n: number): CommandResult {
     const bytes = new Uint8Array(n * PAGE_SIZE);
     return this.access(start, n, false, bytes, (address, done) =>
@@ -186,7 +186,7 @@ export class GoldenHandle {
     }
   }
 
-  /** Faults [start, end) in, a piece at a time, and puts it into the device table. */
+  /** Faults [start, end) in, one piece at a time, and maps it in the device table. */
   private fault(start: number, end: number, write: boolean): number {
     for (let at = start; at < end; at += PIECE * PAGE_SIZE) {
       const answer = this.faultPiece(at, Math.min(at + PIECE * PAGE_SIZE, end), write);
@@ -207,7 +207,7 @@ export class GoldenHandle {
       if (answer !== 0) return answer;
       if (!notifier.readRetry(notifierSeq)) break;
     }
-    // An own device page is reported whatever its permission: the driver finds out here.
+    // The engine reports the device's own pages whatever their permission, so the driver checks it here.
     const readOnly = write ? pfns.findIndex((pfn) => (pfn & HMM_PFN_WRITE) === 0) : -1;
     this.table.map(start, pfns, readOnly < 0 ? pfns.length : readOnly);
     return readOnly < 0 ? 0 : -EFAULT;
@@ -258,10 +258,10 @@ export class GoldenHandle {
     return { ret, cpages, faults: 0 };
   }
 
-  /** Gives each candidate a page of system memory and drops its device entry, before it is known to have moved. */
+  /** Gives each candidate a page of system memory, and drops its device entry before the page has moved. */
   copyToSystem(m: Migration, vma: Vma): void {
     for (let i = 0; i < m.npages; i++) {
-      // Holes are candidates, too; they stay holes.
+      // Holes are candidates too and stay holes.
       if ((m.src[i] & CANDIDATE_PAGE) >>> 0 !== CANDIDATE_PAGE) continue;
       const address = m.start + i * PAGE_SIZE;
       const page = hmmVmaAllocLockedPage(vma, address);
@@ -272,7 +272,10 @@ export class GoldenHandle {
     this.device.hmm.copyPages(m.src, m.dst);
   }
 
-  /** Runs `migrate` over [start, end), cut at vmas and pieces. A hole or an unreadable vma ends it with EINVAL. */
+  /**
+   * Runs `migrate` over [start, end), cut at vmas and pieces. A hole or an unreadable vma ends it with
+   * EINVAL.
+   */
   private migratePieces(
     start: number,
     end: number,
@@ -294,7 +297,7 @@ export class GoldenHandle {
     return 0;
   }
 
-  /** The state of n pages from `start` as this device may see it, a byte each. */
+  /** Returns the state of n pages from `start` as this device sees them, one byte each. */
   snapshot(start: number, n: number): { ret: number; cpages: number; bytes: number[] } {
     if (n === 0 || this.orphaned) return { ret: -EINVAL, cpages: 0, bytes: [] };
     const { mm, notifier, device } = this;
@@ -318,7 +321,7 @@ export class GoldenHandle {
     return { ret: 0, cpages: 0, faults: 0 };
   }
 
-  /** The device table's n entries from `start`: 0 none, 1 read-only, 3 writable, 2 exclusive. */
+  /** Returns the device table's n entries from `start`: 0 none, 1 read-only, 3 writable, 2 exclusive. */
   entries(start: number, n: number): number[] {
     return Array.from(this.table.snapshot(start, n), (entry, i) => {
       if ((entry & HMM_PFN_VALID) === 0) return 0;

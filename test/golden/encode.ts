@@ -1,4 +1,4 @@
-/** What a device sees, as the records write it: snapshot bytes and notifier events. */
+/** A device's view in the records' form: snapshot bytes and notifier events. */
 import {
   hmmPfnToMapOrder,
   hmmPfnToPage,
@@ -19,7 +19,7 @@ import {
 import type { GoldenDevice } from "./driver.ts";
 import type { EventRecord } from "./records.ts";
 
-/** End of what an address space can hold, as an event for all of it has it at least. */
+/** The end of an address space; events for all of it end here or later. */
 const ADDRESS_SPACE_END = 2 ** 47 - PAGE_SIZE;
 
 /** Snapshot bytes. */
@@ -33,7 +33,7 @@ const SNAP_DEVICE_REMOTE = 0x30;
 
 const PMD_ORDER = 9;
 
-/** The snapshot byte of an hmm_pfn, as `device` sees it. */
+/** Returns the snapshot byte of an hmm_pfn as `device` sees it. */
 export function snapshotByte({ hmm, devmem }: GoldenDevice, pfn: number): number {
   if ((pfn & HMM_PFN_ERROR) !== 0) return SNAP_ERROR;
   if ((pfn & HMM_PFN_VALID) === 0) return 0;
@@ -57,7 +57,7 @@ const EVENT_NAMES = new Map([
   [MMU_NOTIFY_EXCLUSIVE, "exclusive"],
 ]);
 
-/** An invalidation as `device` hears it; page numbers count from `base`. */
+/** Returns an invalidation as `device` hears it, with pages counted from `base`. */
 export function eventRecord(
   { start, end, event, owner }: MmuNotifierRange,
   device: GoldenDevice,

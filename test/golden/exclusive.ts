@@ -1,4 +1,4 @@
-/** Device-exclusive access as the kernel's test driver does it: see driver.ts. */
+/** Device-exclusive access of the kernel's test driver (driver.ts). */
 import {
   EBUSY,
   EINVAL,
@@ -12,7 +12,7 @@ import {
 } from "../../src/index.ts";
 import { failure, PIECE, type CommandResult } from "./command.ts";
 
-/** Tags of a device table: the entries that were made for exclusive access. They allow reading alone. */
+/** Tags of a device table's entries for exclusive access, which allow only reads. */
 export class ExclusiveTags {
   private readonly pages = new Set<number>();
 
@@ -20,12 +20,14 @@ export class ExclusiveTags {
     return this.pages.has(address);
   }
 
-  /** The entries of [start, end) are gone. */
+  /** Removes the tags of [start, end). */
   drop(start: number, end: number): void {
     for (const address of this.pages) if (address >= start && address < end) this.pages.delete(address);
   }
 
-  /** Has n pages from `start` lent, a piece at a time, and enters them in the table. 0, or a negative errno. */
+  /**
+   * Makes n pages from `start` exclusive, one piece at a time, and maps them. Returns 0 or a negative errno.
+   */
   lend(mm: Mm, table: DeviceTable, start: number, n: number): number {
     using _sem = mm.mmapSem.read();
     for (let done = 0; done < n; done += PIECE) {
@@ -35,7 +37,7 @@ export class ExclusiveTags {
     return 0;
   }
 
-  /** Nothing of a piece is entered unless all of it was reached. Returns the pages entered. */
+  /** Maps a piece only if all of it was reached. Returns the number of pages mapped. */
   private lendPiece(mm: Mm, table: DeviceTable, start: number, n: number): number {
     let mapped = 0;
     try {
@@ -53,7 +55,7 @@ export class ExclusiveTags {
     return mapped;
   }
 
-  /** EPERM if one of n entries from `start` on is exclusive. */
+  /** Returns -EPERM if one of n entries from `start` is exclusive. */
   check(start: number, n: number): CommandResult {
     if (n === 0) return failure(-EINVAL);
     for (let i = 0; i < n; i++) if (this.has(start + i * PAGE_SIZE)) return failure(-EPERM);

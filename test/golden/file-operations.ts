@@ -1,4 +1,4 @@
-/** Mappings and files. */
+/** Operations on mappings and files. */
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -16,10 +16,10 @@ import type { Process } from "./process.ts";
 import type { Answer } from "./records.ts";
 import type { EngineWorld } from "./world.ts";
 
-/** What a new disk file's first page is filled with; page after page one more. */
+/** The byte of a new disk file's first page; each following page has one more. */
 const DISK_CONTENT = 0xa0;
 
-/** tmpfs files and disk files are numbered apart. */
+/** Returns the name of a file; tmpfs files and disk files have separate numbers. */
 function fileName(args: Arguments): string {
   return `${args[0] === "shm" ? "shm" : "disk"} ${num(args, 1)}`;
 }
@@ -30,7 +30,7 @@ function fileOf(world: EngineWorld, name: string): HmmFile {
   return file;
 }
 
-/** What is mapped, by the kind that mmap's fourth argument names. */
+/** Mappings by the kind that mmap's fourth argument names. */
 function kindOf(args: Arguments, world: EngineWorld): Pick<MmapArgs, "flags" | "file" | "offset"> {
   const kind = String(args[3]);
   switch (kind) {
@@ -53,7 +53,7 @@ function kindOf(args: Arguments, world: EngineWorld): Pick<MmapArgs, "flags" | "
   }
 }
 
-/** Mappings that drivers make: of the device's file, and of physical memory. */
+/** Mappings that drivers make, of the device's file and of physical memory. */
 const SPECIAL: Record<string, "mixed" | "pfn"> = { dev: "mixed", devmem: "pfn" };
 
 export function mmap({ mm }: Process, args: Arguments, world: EngineWorld): Answer {
@@ -67,7 +67,7 @@ export function mmap({ mm }: Process, args: Arguments, world: EngineWorld): Answ
   return { ret: retOf(() => mm.mmap({ ...place, ...what })) };
 }
 
-/** A new file in the place of one that has this name. What maps the old one goes on doing so. */
+/** Creates a file in place of an older file of this name. Mappings of the older file stay. */
 function create(_process: Process, args: Arguments, world: EngineWorld): Answer {
   const { hmm, memcg, files } = world;
   const name = fileName(args);
@@ -82,7 +82,7 @@ function create(_process: Process, args: Arguments, world: EngineWorld): Answer 
   return { ret: 0 };
 }
 
-/** fsync: a new disk file is clean. */
+/** Calls fsync, so that a new disk file is clean. */
 function sync(hmm: Hmm, file: HmmFile): void {
   using mm = hmm.createMm();
   mm.msync(mm.mmap({ file, length: file.size }), file.size);
@@ -109,13 +109,13 @@ function punch(_process: Process, args: Arguments, world: EngineWorld): Answer {
   return { ret: retOf(() => fileOf(world, fileName(args)).punchHole(bytes(args, 2), bytes(args, 3))) };
 }
 
-/** The kernel rounds down to a power of two pages, one at least, and refuses more than a page table. */
+/** The kernel rounds down to a power of two, at least one page, and refuses more than a page table. */
 function faultAround(_process: Process, args: Arguments, { hmm }: EngineWorld): Answer {
   const wanted = Math.max(num(args, 0), PAGE_SIZE);
   return { ret: retOf(() => (hmm.faultAround = 2 ** Math.floor(Math.log2(wanted)))) };
 }
 
-/** Each has its own name, but msync, which is an operation on memory. */
+/** Operations on files by name; msync is an operation on memory. */
 export const FILE_OPERATIONS: readonly (readonly [string, Perform])[] = [
   ["file", create],
   ["fread", read],

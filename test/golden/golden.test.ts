@@ -16,12 +16,12 @@ const test = suite("golden");
 const scenarios = loadScenarios(RECORDS);
 const { run, notRun } = selectScenarios(scenarios, { notBuilt: NOT_BUILT });
 
-/** The tags that the engine has to be able to do; nobody takes them off by putting them on the list. */
+/** Tags that the engine supports; the list of what is not built must not name them. */
 const BUILT = ["anon", "fork", "remap", "kernel-access", "advice", "accounting", "exclusive", "file"];
-/** Detail fields that match at least, in percent. */
+/** The percentage of detail fields that must match. */
 const DETAIL_MIN = 99;
 
-/** What the first test has found. */
+/** The results of the first test. */
 const results: ScenarioResult[] = [];
 
 function named(name: string): Scenario {
@@ -30,7 +30,7 @@ function named(name: string): Scenario {
   return scenario;
 }
 
-test("every scenario of what is built answers as the kernel did", () => {
+test("every supported scenario gives the kernel's answers", () => {
   let operations = 0;
   let details = 0;
   let fields = 0;
@@ -38,11 +38,9 @@ test("every scenario of what is built answers as the kernel did", () => {
     const result = replayScenario(scenario, makeEngineWorld);
     results.push(result);
     const first = result.mismatches.at(0);
-    assert.is(
-      result.mismatches.length,
-      0,
-      `${scenario.name} #${first?.index} ${first?.op} ${first?.field}: expected ${JSON.stringify(first?.expected)}, got ${JSON.stringify(first?.got)}`,
-    );
+    const where = `${scenario.name} #${first?.index} ${first?.op} ${first?.field}`;
+    const what = `expected ${JSON.stringify(first?.expected)}, got ${JSON.stringify(first?.got)}`;
+    assert.is(result.mismatches.length, 0, `${where}: ${what}`);
     operations += result.operations;
     details += result.details.length;
     fields += detailFields(result);
@@ -53,14 +51,14 @@ test("every scenario of what is built answers as the kernel did", () => {
   assert.ok(percent >= DETAIL_MIN, `only ${percent} % of the detail fields match`);
 });
 
-test("docs/linux.md has the table of what matches; npm run golden -- --table writes it", () => {
+test("docs/linux.md has the table of matches; npm run golden -- --table writes it", () => {
   const document = readFileSync(new URL("../../docs/linux.md", import.meta.url), "utf8");
   const table = goldenTable(scenarios, results);
   assert.is(tableIn(document), table);
   assert.is(withTable(document, table), document, "writing it again changes nothing");
 });
 
-test("the table counts what differs, in its column, and nothing else", () => {
+test("the table counts each difference in its column and nothing else", () => {
   const scenario = named("a09-dread-then-cpuwrite");
   const cells = (changed: Scenario): string[] => {
     const row = goldenTable([scenario], [replayScenario(changed, makeEngineWorld)])
@@ -78,7 +76,7 @@ test("the table counts what differs, in its column, and nothing else", () => {
   }
 });
 
-test("what is built runs, and what is not run is on the list", () => {
+test("supported scenarios run, and scenarios that do not run are on the list", () => {
   for (const { tags } of run) assert.not(tags.some((tag) => NOT_BUILT.includes(tag)));
   for (const { scenario, needs } of notRun) {
     assert.ok(needs.length > 0 && needs.every((need) => NOT_BUILT.includes(need)), scenario.name);
@@ -89,7 +87,7 @@ test("what is built runs, and what is not run is on the list", () => {
   }
 });
 
-test("a record that is changed is noticed, field by field, at that field and nowhere else", () => {
+test("a changed record is a mismatch in the changed field and nowhere else", () => {
   const seen = new Set<string>();
   for (const scenario of run) {
     for (const { kind, path, index, strict } of mutableFields(scenario)) {
@@ -103,15 +101,15 @@ test("a record that is changed is noticed, field by field, at that field and now
       );
     }
   }
-  // What only KSM answers is shown on a stand-in (golden/harness.test.ts).
+  // harness.test.ts shows fields of KSM alone, on a stand-in.
   const fields = STRICT_FIELDS.filter((field) => field !== "shared" && field !== "sharing");
   for (const kind of [...fields, "st.rss", "st.dev", "st.snap", "st.dpt", "st.inv"]) {
     assert.ok(seen.has(kind), `no record has ${kind}`);
   }
 });
 
-test("a broken invariant is noticed by verify(), after the operation that broke it", () => {
-  /** A device entry that outlives the CPU's: what a driver that forgets an invalidation would leave behind. */
+test("verify() reports a broken invariant after the operation that broke it", () => {
+  /** Leaves a device entry that outlives the CPU's, like a driver that forgets an invalidation. */
   class Forgetful extends EngineWorld {
     override perform(operation: Parameters<EngineWorld["perform"]>[0]): GoldenRecord {
       const table = this.processes.get(0)?.handles.get(0)?.table;
@@ -129,7 +127,7 @@ test("a broken invariant is noticed by verify(), after the operation that broke 
   assert.match(String(result.mismatches[0].got), /EINVARIANT/);
 });
 
-test("an engine that throws is a mismatch, and what is left over at the end is one", () => {
+test("an engine that throws is a mismatch, and so is memory in use at the end", () => {
   class Throwing extends EngineWorld {
     override perform(operation: Parameters<EngineWorld["perform"]>[0]): GoldenRecord {
       if (operation.i === 1) throw new Error("out of order");
@@ -180,7 +178,7 @@ function write(path: string, lines: GoldenRecord[]): void {
   writeFileSync(path, lines.map((line) => JSON.stringify(line)).join("\n") + "\n");
 }
 
-test("the command replays a directory without an index, and emits the engine's own lines", async () => {
+test("the command replays a directory without an index and emits the engine's lines", async () => {
   await withDirectory(async (dir) => {
     const lines = [
       ...named("a09-dread-then-cpuwrite").lines,
@@ -199,7 +197,7 @@ test("the command replays a directory without an index, and emits the engine's o
   });
 });
 
-test("the command fails for a mismatch, and for what it does not know", async () => {
+test("the command fails for a mismatch and for unknown operations", async () => {
   await withDirectory(async (dir) => {
     const scenario = named("a09-dread-then-cpuwrite");
     write(join(dir, "one.jsonl"), withChange(scenario, 2, ["cpages"]).lines);
@@ -217,7 +215,7 @@ test("the command fails for a mismatch, and for what it does not know", async ()
     assert.is(unknown.code, 1);
     assert.match(unknown.out, /unknown operation teleport\n.*0 operations.*1 not run\n$/);
 
-    // What is known to be not built yet is no failure.
+    // A scenario on the list of what is not built is no failure.
     const later = scenarios.find(({ tags }) => tags.some((tag) => NOT_BUILT.includes(tag)));
     if (later === undefined) return;
     write(join(dir, "one.jsonl"), later.lines);
@@ -225,7 +223,7 @@ test("the command fails for a mismatch, and for what it does not know", async ()
   });
 });
 
-test("the command shows the operations of one scenario, and refuses what it cannot read", async () => {
+test("the command shows the operations of one scenario and refuses unreadable files", async () => {
   const one = await golden("--only", "a09-dread-then-cpuwrite");
   assert.is(one.code, 0);
   assert.match(one.out, /#2 p0 w 1 1 44 {2}\{"ok":1,"flt":1\} {2}ok\n/);

@@ -30,7 +30,7 @@ test("pages are written as one byte or as first byte and hash", () => {
   assert.is(encodePage(page), "15:96255d47", "as a kernel's record has it");
 });
 
-test("all records are there, and their operations show the tags that the index gives them", () => {
+test("all records exist, and their operations need the tags that the index gives them", () => {
   assert.is(scenarios.length, 340);
   assert.is(
     scenarios.reduce((n, { lines }) => n + lines.length - 1, 0),
@@ -46,7 +46,7 @@ test("all records are there, and their operations show the tags that the index g
   }
 });
 
-test("a world that gives the recorded answers has no mismatch, and emits the records", () => {
+test("a world with the recorded answers has no mismatch and emits the records", () => {
   let details = 0;
   for (const scenario of scenarios) {
     const result = replayScenario(scenario, (of) => new RecordedWorld(of));
@@ -59,7 +59,7 @@ test("a world that gives the recorded answers has no mismatch, and emits the rec
   assert.ok(details > 15_000, "detail fields are compared");
 });
 
-test("every kind of field is noticed when it changes, and nothing else is", () => {
+test("a change of any kind of field is a mismatch in that field alone", () => {
   const seen = new Set<string>();
   for (const scenario of scenarios) {
     for (const { kind, path, index, strict } of mutableFields(scenario)) {
@@ -79,11 +79,12 @@ test("every kind of field is noticed when it changes, and nothing else is", () =
     }
   }
   const kinds =
-    "ret cpages faults snap ok sig rets data vec current shared sharing flt smaps st.rss st.dev st.vma st.pm st.snap st.dpt st.inv";
+    "ret cpages faults snap ok sig rets data vec current shared sharing flt smaps " +
+    "st.rss st.dev st.vma st.pm st.snap st.dpt st.inv";
   for (const kind of kinds.split(" ")) assert.ok(seen.has(kind), `no record has ${kind}`);
 });
 
-test("a missing or an additional process, handle or field is noticed", () => {
+test("a missing or additional process, handle or field is a mismatch", () => {
   const scenario = scenarios.find(({ name }) => name === "c13-dev-fork-parent-exit")!;
   for (const edit of [
     (line: (typeof scenario.lines)[0]) => delete line.st["1"],
@@ -100,7 +101,7 @@ test("a missing or an additional process, handle or field is noticed", () => {
   }
 });
 
-test("events are a sequence, except where the kernel's order is its own business", () => {
+test("events are a sequence, except where the kernel's order is unspecified", () => {
   const swapped = (op: string): number => {
     const events = (inv: unknown[]): boolean =>
       inv.length > 1 && new Set(inv.map((e) => JSON.stringify(e))).size > 1;
@@ -121,7 +122,7 @@ test("events are a sequence, except where the kernel's order is its own business
   assert.is(swapped("munmap"), 1);
 });
 
-test("a verify() that throws is a mismatch, and ends the scenario", () => {
+test("a verify() that throws is a mismatch and ends the scenario", () => {
   const scenario = scenarios.find(({ name }) => name === "a09-dread-then-cpuwrite")!;
   class Broken extends RecordedWorld {
     private steps = 0;
@@ -137,7 +138,7 @@ test("a verify() that throws is a mismatch, and ends the scenario", () => {
   assert.is(result.operations, 2);
 });
 
-test("scenarios are selected by name and tags; what needs something unknown is not run", () => {
+test("scenarios are selected by name and tags; a scenario with an unknown need does not run", () => {
   const select = (options: { only?: string; tags?: string[] }) =>
     selectScenarios(scenarios, { notBuilt: NOT_BUILT, ...options });
   assert.ok(select({}).run.length + select({}).notRun.length === 340);
@@ -151,7 +152,7 @@ test("scenarios are selected by name and tags; what needs something unknown is n
   assert.equal(tagsOf({ s: "x", i: 0, op: "madv", args: [0, 1, "fancy"] }), ["unknown advice fancy"]);
 });
 
-test("records are read plain and compressed, and a broken line is named", () => {
+test("records are read plain and compressed, and the error for a broken line names the line", () => {
   const dir = mkdtempSync(join(tmpdir(), "heteromem-golden-"));
   try {
     const text = scenarios[0].lines.map((line) => JSON.stringify(line)).join("\n");

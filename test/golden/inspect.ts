@@ -1,4 +1,4 @@
-/** What the public API does not show of a page, for pagemap and smaps. */
+/** Properties of pages that the public API does not show, for pagemap and smaps. */
 import { PAGE_SIZE, type Hmm, type Page } from "../../src/index.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import {
@@ -15,7 +15,7 @@ import {
 import { HDR_FOLIOS, HDR_FRAMES } from "../../assembly/abi/header.ts";
 
 export interface PageInfo {
-  /** Entries that name the page, in all address spaces. */
+  /** Number of entries that name the page in all address spaces. */
   mapcount: number;
   anon: boolean;
   dirty: boolean;
@@ -36,14 +36,14 @@ export function pageInfo(hmm: Hmm, page: Page): PageInfo {
   };
 }
 
-/** What a slot of swap space, or the swap cache's page for it, holds. */
+/** Returns the contents of a swap slot, or of the swap cache's page for the slot. */
 export function swappedBytes(hmm: Hmm, slot: number): Uint8Array {
   const { mem } = contextOf("swappedBytes", hmm);
   const cached = mem.u32(mem.header(HDR_FOLIOS) + slot * FOLIO_SIZE + FOLIO_INDEX);
   return frameBytes(hmm, cached === 0 ? slot : cached);
 }
 
-/** The bytes of any frame, also of those that are nobody's page: the zero page's, a swap slot's. */
+/** Returns the bytes of any frame, including the zero page and swap slots. */
 export function frameBytes(hmm: Hmm, frame: number): Uint8Array {
   const { mem } = contextOf("frameBytes", hmm);
   const start = mem.header(HDR_FRAMES) + frame * PAGE_SIZE;

@@ -1,18 +1,18 @@
-/** Changes records a field at a time, to show that the harness notices. */
+/** Changes records one field at a time, for tests of the harness. */
 import { STRICT_FIELDS } from "./compare.ts";
 import type { GoldenRecord, Scenario } from "./records.ts";
 
 export interface MutableField {
-  /** What sort of field it is: `ret`, `st.snap`, … */
+  /** The kind of field: `ret`, `st.snap`, … */
   kind: string;
-  /** Where a difference in it is reported; for smaps, the first figure. */
+  /** The path under which a difference is reported; for smaps, the first figure. */
   path: string[];
   /** Index into the scenario's lines. */
   index: number;
   strict: boolean;
 }
 
-/** Every field of every record of a scenario that is compared. */
+/** Returns every compared field of every record of a scenario. */
 export function* mutableFields(scenario: Scenario): Generator<MutableField> {
   for (const [index, line] of scenario.lines.entries()) {
     for (const field of STRICT_FIELDS) {
@@ -40,7 +40,7 @@ function* stateFields(line: GoldenRecord, index: number): Generator<MutableField
   }
 }
 
-/** A copy of `scenario` in which the value at `path` of one line is another one of the same sort. */
+/** Returns a copy of `scenario` with another value of the same kind at `path` of one line. */
 export function withChange(scenario: Scenario, index: number, path: string[]): Scenario {
   const copy = structuredClone(scenario);
   let parent = copy.lines[index] as unknown as Record<string, unknown>;

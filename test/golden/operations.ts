@@ -1,4 +1,4 @@
-/** The records' operations, through the public API. */
+/** The records' operations through the public API. */
 import {
   EFAULT,
   EIO,
@@ -55,12 +55,12 @@ function adviceOf(name: string | number): number {
   return advice;
 }
 
-/** PAGE_SIZE, or -errno if the access fails for a reason that a process sees as a signal. */
+/** Returns PAGE_SIZE, or -errno if the access fails with an error that a process sees as a signal. */
 function transfer(errno: number, access: () => unknown): number {
   return signalOf(access) === 0 ? PAGE_SIZE : -errno;
 }
 
-/** Runs `body` and adds the page faults that the process took meanwhile. */
+/** Runs `body` and adds the page faults that the process takes. */
 function withFaults(process: Process, body: () => Answer): Answer {
   const before = process.mm.faults.total;
   const answer = body();
@@ -74,7 +74,7 @@ function cpuRead({ mm }: Process, args: Arguments): Answer {
     const signal = signalOf(() => mm.read(page(args, 0) + i * PAGE_SIZE, buffer));
     data.push(signal === 0 ? encodePage(buffer) : signal);
   }
-  // What physical memory holds is the machine's affair: the records leave it out.
+  // The contents of physical memory depend on the machine, so the records leave them out.
   return isPfnMap(mm, page(args, 0)) ? {} : { data };
 }
 
@@ -92,7 +92,7 @@ function cpuWriteByte({ mm }: Process, args: Arguments): Answer {
   return signal === 0 ? { ok: 1 } : { ok: 0, sig: [signal] };
 }
 
-/** Another one than the process's own instructions reads its pages. */
+/** Reads pages on behalf of something other than the process's instructions. */
 function readFor(errno: number, options: { kernel?: boolean; force?: boolean }): Perform {
   return ({ mm }, args) => {
     const rets: number[] = [];
@@ -144,7 +144,7 @@ function unpin(process: Process): Answer {
   return { ret };
 }
 
-/** A device command on n pages from a on, with the handle that its first argument names. */
+/** Runs a device command on n pages from a with the handle that its first argument names. */
 function command(run: (handle: GoldenHandle, args: Arguments) => CommandResult): Perform {
   return (process, args) => {
     const { ret, cpages, faults, bytes: content } = run(handleOf(process, num(args, 0)), args);
@@ -158,10 +158,10 @@ function snapshot(process: Process, args: Arguments): Answer {
   return { ret, cpages, faults: 0, snap: encodeBytes(states) };
 }
 
-/** The recorder lets ksmd run until it has looked at everything so often. */
+/** Full scans of ksmd for which the recorder waits. */
 const KSM_PASSES = 5;
 
-/** What each operation does; it answers what the record has beside the state. */
+/** The operations by name. Each returns the fields of its record other than the state. */
 export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>([
   // memory
   ["mmap", mmap],

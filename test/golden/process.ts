@@ -5,14 +5,14 @@ import type { GoldenHandle } from "./driver.ts";
 export interface Process {
   readonly pid: number;
   readonly mm: Mm;
-  /** Device files by number, those inherited from a parent included. */
+  /** Device files by number, including files inherited from a parent. */
   readonly handles: Map<number, GoldenHandle>;
-  /** Numbers of the device files that it opened itself. */
+  /** Numbers of the device files that the process itself opened. */
   readonly opened: Set<number>;
   pins: Pin[];
 }
 
-/** The open device file with this number. */
+/** Returns the open device file with this number. */
 export function handleOf(process: Process, number: number): GoldenHandle {
   const handle = process.handles.get(number);
   if (handle === undefined) throw new Error(`process ${process.pid} has no handle ${number}`);

@@ -1,4 +1,4 @@
-/** A stand-in for the engine that gives the recorded answers: to test the harness itself. */
+/** A stand-in for the engine that gives the recorded answers, for tests of the harness. */
 import type { GoldenRecord, Operation, Scenario } from "./records.ts";
 import type { World } from "./replay.ts";
 
@@ -14,10 +14,10 @@ export class RecordedWorld implements World {
   }
 
   verify(): void {
-    // Nothing can be wrong.
+    // There are no invariants.
   }
 
   close(): void {
-    // Nothing to give back.
+    // There is nothing to free.
   }
 }

@@ -1,14 +1,16 @@
-/** The records: their shape, where they come from, and what a scenario needs of the engine. */
+/** The records: their shape, their files, and what a scenario needs of the engine. */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import type { PageContent } from "./codec.ts";
 
-/** Where page 0 of the records is. */
+/** Address of the records' page 0. */
 export const ARENA = 0x100000000000;
 
-/** A notifier event: name, first page, end page (exclusive), owner (0 none, 1 this device, 2 another device). */
+/**
+ * A notifier event: name, first page, end page (exclusive), owner (0 none, 1 this device, 2 another device).
+ */
 export type EventRecord =
   [event: string, first: number, end: number, owner: number] | [event: "x", all: "all"];
 
@@ -23,7 +25,7 @@ export interface ProcessState {
   pm: string;
   /** RssAnon, RssFile, RssShmem, VmSwap, in pages. */
   rss: number[];
-  /** By handle number: the device files that this process opened. */
+  /** The device files that this process opened, by handle number. */
   h: Record<string, HandleState>;
   /** Pages in use on device 0 and on device 1. */
   dev: number[];
@@ -31,7 +33,7 @@ export interface ProcessState {
 
 export type Smaps = Record<string, number | string>;
 
-/** What an operation answered. Each operation has some of these. */
+/** The answer of an operation, which has some of these fields. */
 export interface Answer {
   ret?: number;
   cpages?: number;
@@ -73,26 +75,26 @@ export interface Scenario {
   /** Number of pages observed. */
   win: number;
   tags: string[];
-  /** The start line, then an operation each. */
+  /** The start line, then one line for each operation. */
   lines: GoldenRecord[];
 }
 
-/** A record file cannot be read; the message names file and line. */
+/** A record file is unreadable; the message names the file and the line. */
 export class RecordError extends Error {
   override name = "RecordError";
 }
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
-/** The project's own copy of the records. */
+/** The project's records. */
 export const RECORDS = join(HERE, "records");
 
-/** Tags of what the engine does not do yet. */
+/** Tags that the engine does not support yet. */
 export const NOT_BUILT = JSON.parse(readFileSync(join(HERE, "not-built-yet.json"), "utf8")) as string[];
 
 // ── What a scenario needs ─────────────────────────────────────────────────────────────────────────────────
 
-/** Tag that an operation needs, beside those that its arguments need. null: nothing special. */
+/** The tag that an operation needs besides those of its arguments; null for none. */
 const TAG_OF_OP: Readonly<Record<string, string | null>> = {
   start: null,
   mmap: null,
@@ -169,7 +171,7 @@ const TAG_OF_ADVICE: Readonly<Record<string, string | null>> = {
   unmergeable: "ksm",
 };
 
-/** The tags that an operation needs; an operation or argument that nobody knows gives a tag `unknown …`. */
+/** Returns the tags that an operation needs. An unknown operation or argument gives a tag `unknown …`. */
 export function tagsOf(record: Operation): string[] {
   const own = TAG_OF_OP[record.op];
   if (own === undefined) return [`unknown operation ${record.op}`];
@@ -188,7 +190,9 @@ export function tagsOf(record: Operation): string[] {
 
 // ── Reading ───────────────────────────────────────────────────────────────────────────────────────────────
 
-/** The scenarios of every .jsonl and .jsonl.gz file of `dir`, in order. index.json, where there is one, may add tags. */
+/**
+ * Returns the scenarios of every .jsonl and .jsonl.gz file of `dir`, in order. An index.json may add tags.
+ */
 export function loadScenarios(dir: string): Scenario[] {
   if (!existsSync(dir)) throw new RecordError(`${dir}: no such directory`);
   const files = recordFiles(dir);
@@ -197,7 +201,9 @@ export function loadScenarios(dir: string): Scenario[] {
   return files.flatMap((file) => scenariosOf(file, parse(file, readText(join(dir, file))), index));
 }
 
-/** Record files of `dir`; a plain file goes before a compressed one of the same name. */
+/**
+ * Returns the record files of `dir`. A plain file takes precedence over a compressed file of the same name.
+ */
 export function recordFiles(dir: string): string[] {
   const names = readdirSync(dir).filter((name) => /\.jsonl(\.gz)?$/.test(name));
   return names.filter((name) => !name.endsWith(".gz") || !names.includes(name.slice(0, -3))).sort();
@@ -212,7 +218,7 @@ function readText(path: string): string {
   }
 }
 
-/** Tags by scenario name. A scenario needs these, and what its operations show that it needs. */
+/** Returns tags by scenario name. A scenario needs these and the tags of its operations. */
 function readIndex(dir: string): Map<string, string[]> {
   const path = join(dir, "index.json");
   if (!existsSync(path)) return new Map();

@@ -1,14 +1,14 @@
-/** Replays scenarios and says where the answers differ. */
+/** Replays scenarios and collects the differences. */
 import { COLUMNS, compareRecords, type Column, type Difference } from "./compare.ts";
 import type { GoldenRecord, Operation, Scenario } from "./records.ts";
 
-/** What a scenario is replayed on: the engine, or in tests a stand-in. */
+/** The target of a replay: the engine, or a stand-in in tests. */
 export interface World {
-  /** Performs an operation (or shows the state before the first one) and returns the line that it produces. */
+  /** Performs an operation, or reads the state before the first, and returns the resulting line. */
   perform(operation: Operation): GoldenRecord;
-  /** Throws when an invariant of the engine is broken. */
+  /** Throws if an invariant of the engine is broken. */
   verify(): void;
-  /** Gives everything back. */
+  /** Frees everything. */
   close(): void;
 }
 
@@ -24,27 +24,27 @@ export interface Mismatch extends Difference {
 
 export interface ScenarioResult {
   scenario: Scenario;
-  /** Operations performed, the start not counted. */
+  /** Number of operations performed, without the start. */
   operations: number;
   mismatches: Mismatch[];
   details: Mismatch[];
-  /** Fields compared. */
+  /** Number of fields compared. */
   compared: Record<Column, number>;
-  /** The engine's own lines. */
+  /** The engine's lines. */
   lines: GoldenRecord[];
 }
 
-/** The detail fields compared. */
+/** Number of detail fields compared. */
 export function detailFields({ compared }: ScenarioResult): number {
   return COLUMNS.reduce((sum, column) => sum + (column === "strict" ? 0 : compared[column]), 0);
 }
 
-/** Called after each line: the record, and what of it differs. */
+/** Called after each line with the record and its differences. */
 export type LineListener = (record: GoldenRecord, strict: Mismatch[], detail: Mismatch[]) => void;
 
 /**
- * Replays one scenario. Strict differences go on being collected to its end, unless the engine throws or verify()
- * fails: what follows would say nothing.
+ * Replays one scenario and collects strict differences to its end, unless the engine throws or verify()
+ * fails: what follows would have no meaning.
  */
 export function replayScenario(
   scenario: Scenario,
@@ -104,7 +104,7 @@ function replayLine(record: GoldenRecord, world: World, result: ScenarioResult):
   return step;
 }
 
-/** Closing a world checks that nothing is left over; after a failure that says nothing any more. */
+/** Closes a world, which checks that nothing is in use. After a failure the check has no meaning. */
 function closeWorld(world: World, failed: boolean, scenario: Scenario, result: ScenarioResult): void {
   try {
     world.close();
@@ -124,13 +124,14 @@ function describeError(error: unknown): string {
 
 export interface Selection {
   run: Scenario[];
-  /** Scenarios that need what is not built, with the first thing that they need. */
+  /** Scenarios that need an unsupported tag, with the first such tag. */
   notRun: { scenario: Scenario; needs: string[] }[];
 }
 
 /**
- * `notBuilt` names the tags that the engine does not have yet, `only` a scenario (or a part of its name), `tags` the
- * tags that a scenario may have at most. What `only` and `tags` leave out counts neither as run nor as not run.
+ * Selects scenarios. `notBuilt` names unsupported tags, `only` a scenario or a part of its name, `tags` the
+ * tags that a scenario may need. Scenarios that `only` and `tags` leave out count neither as run nor as not
+ * run.
  */
 export function selectScenarios(
   scenarios: Scenario[],

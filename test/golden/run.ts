@@ -1,14 +1,14 @@
 /**
- * Replays records of what a Linux kernel answered, and compares.
+ * Replays the recorded answers of a Linux kernel and compares.
  *
  *   npm run golden -- [DIR] [--only NAME] [--tags a,b] [--emit OUT] [--table]
  *
- *   DIR      every .jsonl and .jsonl.gz in it; without it: test/golden/records
- *   --only   the scenario NAME, or those whose name has NAME in it; prints every operation
- *   --tags   only scenarios whose tags are all among these
- *   --emit   for every record line the line that the engine itself produced: OUT/<file>.jsonl for each file of
- *            DIR, or one file if OUT ends in .jsonl
- *   --table  writes the table of docs/linux.md, of the project's own records
+ *   DIR      a folder of .jsonl and .jsonl.gz files; without it: test/golden/records
+ *   --only   the scenario NAME, or those whose name contains NAME; prints every operation
+ *   --tags   only scenarios that need no other tags
+ *   --emit   writes the engine's line for every record line: OUT/<file>.jsonl for each file of DIR, or one
+ *            file if OUT ends in .jsonl
+ *   --table  writes the table of docs/linux.md for the project's records
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -31,10 +31,10 @@ import {
 import { goldenTable, withTable } from "./table.ts";
 import { makeEngineWorld } from "./world.ts";
 
-/** Mismatches printed at most; the last line counts them all. */
+/** Number of mismatches printed; the last line counts all. */
 const PRINTED_MISMATCHES = 100;
 const PROGRESS_MS = 2000;
-/** The document that has the table. */
+/** The page with the table. */
 const DOCUMENT = new URL("../../docs/linux.md", import.meta.url);
 
 interface Options {
@@ -67,7 +67,7 @@ function parseOptions(args: string[]): Options {
   }
 }
 
-/** `text` of a value, cut where nobody reads on. */
+/** Returns a value as text, shortened. */
 function show(value: unknown): string {
   const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing");
   return text.length > 1000 ? `${text.slice(0, 1000)}… (${text.length} characters)` : text;
@@ -88,7 +88,7 @@ function printLine(record: GoldenRecord, strict: Mismatch[], detail: Mismatch[])
   }
 }
 
-/** A line now and then while a long run goes on; on a terminal it is written over. */
+/** Prints the progress of a long run now and then; a terminal shows one line. */
 class Progress {
   private last = performance.now();
 
@@ -142,7 +142,7 @@ function replayAll(run: Scenario[], verbose: boolean): ScenarioResult[] {
   return results;
 }
 
-/** The number of scenarios that did not run, by what they need. */
+/** Returns the number of scenarios that did not run, by the tag that they need. */
 function reportNotRun(notRun: { scenario: Scenario; needs: string[] }[]): boolean {
   const counts = new Map<string, number>();
   for (const { needs } of notRun) for (const need of needs) counts.set(need, (counts.get(need) ?? 0) + 1);

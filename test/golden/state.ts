@@ -1,4 +1,4 @@
-/** The state of a process as the records have it. */
+/** The state of a process in the records' form. */
 import type { Mm, Vma } from "../../src/index.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import {
@@ -85,9 +85,9 @@ function permissions({ flags }: Vma): string {
 
 // ── Pagemap and smaps: reported in detail ─────────────────────────────────────────────────────────────────
 
-/** What an entry names, as pagemap and smaps see it. */
+/** An entry's page as pagemap and smaps see it. */
 interface Mapped {
-  /** Present, or a device page, which counts as present. */
+  /** Whether the entry is present or names a device page, which counts as present. */
   counted: boolean;
   referenced: boolean;
   dirty: boolean;
@@ -96,12 +96,12 @@ interface Mapped {
   ksm: boolean;
 }
 
-/** Is this address in a mapping of memory without pages? */
+/** Whether the address is in a mapping of memory without pages. */
 export function isPfnMap(mm: Mm, address: number): boolean {
   return ((mm.findVma(address)?.flags ?? 0) & VM_PFNMAP) !== 0;
 }
 
-/** Pagemap bits of a page. */
+/** Returns the pagemap bits of a page. */
 export function pagemap(mm: Mm, address: number): number {
   const entry = mm.lookupPte(address);
   if (entry === null) return 0;
@@ -115,7 +115,7 @@ export function pagemap(mm: Mm, address: number): number {
   return PM_PRESENT | (anon ? 0 : PM_FILE) | (mapcount === 1 ? PM_MAPPED_ONCE : 0);
 }
 
-/** The page behind an entry; null for none, the zero page and swap. */
+/** Returns the page of an entry; null for none, the zero page and swap. */
 function mapped(mm: Mm, address: number): Mapped | null {
   const entry = mm.lookupPte(address);
   if (entry === null || (entry.flags & PTE_SPECIAL) !== 0) return null;
@@ -161,7 +161,7 @@ const VM_FLAG_NAMES: readonly [bit: number, name: string][] = [
 
 const PAGE_KB = PAGE_SIZE / 1024;
 
-/** The figures of a mapping, in kB. */
+/** Returns the figures of a mapping in kB. */
 export function smapsOf(mm: Mm): Smaps[] {
   return mm.vmas().map((vma) => {
     const figures = new Figures();
@@ -199,7 +199,7 @@ class Figures {
     if (page.referenced) this.referenced++;
     if (page.ksm) this.ksm++;
     if ((flags & PTE_HUGE) !== 0) this.huge++;
-    // Who else names an entry that is not present is not known: it counts as shared, and in full.
+    // Other entries for a page that is not present are unknown, so the page counts as shared, and in full.
     const share = page.counted && page.mapcount > 1 ? 1 / page.mapcount : 1;
     this.pss += share;
     if (page.dirty) this.pssDirty += share;

@@ -1,13 +1,13 @@
-/** How much of each record file the engine matches: the table of docs/linux.md. */
+/** The table of docs/linux.md: how much of each record file the engine matches. */
 import { COLUMNS, detailColumn, type Column } from "./compare.ts";
 import type { Scenario } from "./records.ts";
 import type { ScenarioResult } from "./replay.ts";
 
-/** What the table stands between, in the document. */
+/** The marks around the table on the page. */
 const BEGIN = "<!-- golden: written by `npm run golden -- --table` -->";
 const END = "<!-- /golden -->";
 
-/** How many fields of each column were compared, and how many of them differ. */
+/** Counts of compared and of different fields for each column. */
 interface Sum {
   scenarios: number;
   operations: number;
@@ -28,7 +28,7 @@ function sumOf(results: readonly ScenarioResult[]): Sum {
   return sum;
 }
 
-/** A percentage that is 100 only if nothing differs, of how many; "–" of nothing. */
+/** Formats a percentage and its total. It is 100 only without a difference, and "–" for a total of 0. */
 function share(differ: number, compared: number): string {
   if (compared === 0) return "–";
   const percent = (100 * (compared - differ)) / compared;
@@ -42,7 +42,9 @@ function row(name: string, all: number, sum: Sum): string {
   return `| ${[name, ran, sum.operations.toLocaleString("en-US"), ...cells].join(" | ")} |`;
 }
 
-/** The table: a row a record file. `scenarios` are all, `results` those of the ones that were replayed. */
+/**
+ * Returns the table with one row for each record file. `results` are the results of the replayed scenarios.
+ */
 export function goldenTable(scenarios: readonly Scenario[], results: readonly ScenarioResult[]): string {
   const files = [...new Set(scenarios.map(({ file }) => file))].sort();
   const rows = files.map((file) => {
@@ -61,13 +63,13 @@ export function goldenTable(scenarios: readonly Scenario[], results: readonly Sc
   ].join("\n");
 }
 
-/** The document's table. Throws if it has no place for one. */
+/** Returns the page's table. Throws if the page has no place for it. */
 export function tableIn(document: string): string {
   const [from, to] = place(document);
   return document.slice(from, to).trim();
 }
 
-/** The document with another table. Throws if it has no place for one. */
+/** Returns the page with another table. Throws if the page has no place for it. */
 export function withTable(document: string, table: string): string {
   const [from, to] = place(document);
   return `${document.slice(0, from)}\n${table}\n${document.slice(to)}`;

@@ -1,4 +1,6 @@
-/** The processes of a scenario on an engine of their own: performs the records' operations through the public API. */
+/**
+ * The processes of a scenario on their own engine, which perform the records' operations by the public API.
+ */
 import { Hmm, Memcg, PAGE_SIZE, PMD_SIZE, type HmmFile } from "../../src/index.ts";
 import { GoldenDevice, GoldenHandle } from "./driver.ts";
 import { OPERATIONS } from "./operations.ts";
@@ -10,8 +12,8 @@ import { stateOf } from "./state.ts";
 const MEMORY_MIN = 2 << 20;
 
 /**
- * Memory that is enough for a scenario, and little, because each scenario has an engine of its own: every page of
- * every mapping in every process, in system memory and on each device, and as much again.
+ * The sizes of memory for a scenario, small because each scenario has its own engine: room for every page of
+ * every mapping of every process, in system memory and on each device, twice.
  */
 function memoryFor({ lines }: Scenario): number {
   let pages = 0;
@@ -40,7 +42,7 @@ export class EngineWorld implements World {
   private readonly chargedAtStart: number;
   private readonly freeAtStart: number;
 
-  /** `memory`: bytes of system memory and of each of the two devices' memory. */
+  /** @param memory bytes of system memory and of each of the two devices' memory */
   constructor(
     readonly win: number,
     memory: number,
@@ -69,7 +71,7 @@ export class EngineWorld implements World {
     return { ...defined(operation), ...this.act(operation), st: this.state() };
   }
 
-  /** Performs an operation, and does not look at the state. */
+  /** Performs an operation without a look at the state. */
   act({ p = 0, op, args = [] }: Operation): Answer {
     if (op === "start") return {};
     const process = this.processes.get(p);
@@ -83,7 +85,7 @@ export class EngineWorld implements World {
     this.hmm.verify();
   }
 
-  /** Ends the processes that still run and closes the files, and checks that nothing is left. */
+  /** Ends the running processes, closes the files, and checks that nothing is in use. */
   close(): void {
     for (const process of [...this.processes.values()]) this.exit(process);
     for (const file of this.files.values()) file.close();
@@ -104,7 +106,9 @@ export class EngineWorld implements World {
     process.opened.add(number);
   }
 
-  /** Closes a process's file; the last one to do so closes the handle. If that fails, it is still to be closed. */
+  /**
+   * Closes a process's file; the last process to do so closes the handle. If that fails, the file stays open.
+   */
   closeHandle(process: Process, number: number): void {
     const handle = handleOf(process, number);
     if (handle.references === 1) handle.close();
@@ -122,7 +126,7 @@ export class EngineWorld implements World {
     this.processes.set(pid, child);
   }
 
-  /** The address space goes first, then the files, as in a kernel. If that fails, it goes on when it is called again. */
+  /** Closes the address space, then the files, as a kernel does. After a failure, a second call continues. */
   exit(process: Process): void {
     for (const pin of process.pins) pin.close();
     process.mm.close();
@@ -138,7 +142,7 @@ export class EngineWorld implements World {
   }
 }
 
-/** Without the keys that the record does not have. */
+/** Returns the state without keys that the record lacks. */
 function defined(operation: Operation): Operation {
   return Object.fromEntries(
     Object.entries(operation).filter(([, value]) => value !== undefined),

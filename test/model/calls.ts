@@ -1,4 +1,6 @@
-/** The system calls on the mappings of a process of the reference model. Each returns 0 or a negative errno. */
+/**
+ * The system calls on the mappings of a process of the reference model. Each returns 0 or a negative errno.
+ */
 import { ModelFile } from "./file.ts";
 import {
   EACCES,
@@ -39,12 +41,14 @@ import {
   WIPEONFORK,
 } from "./vma.ts";
 
-/** What is mapped: nothing but memory, memory that is shared, a file from some page on, or what a driver has. */
+/**
+ * The backing of a mapping: private memory, shared memory, a file from some page on, or a driver's memory.
+ */
 export interface Mapped {
   kind: "anon" | "sanon" | "shared" | "private" | "mixed" | "pfn" | "hugetlb";
   file?: ModelFile;
   pgoff?: number;
-  /** Of a driver's mapping: private. */
+  /** Whether a driver's mapping is private. */
   copied?: boolean;
 }
 
@@ -63,7 +67,7 @@ export function mmap(mm: Mm, a: number, n: number, prot: number, what: Mapped, p
   return 0;
 }
 
-/** Whole blocks, and no more of them than the pool can give to all that it has promised some. */
+/** Maps whole blocks, at most as many as the pool can still reserve. */
 function mapHuge(mm: Mm, a: number, n: number, prot: number, populated: boolean): number {
   if (a % HUGE_PAGES) return -EINVAL;
   if (n / HUGE_PAGES + promised(mm.world) > mm.world.hugeFree) return -ENOMEM;
@@ -74,7 +78,7 @@ function mapHuge(mm: Mm, a: number, n: number, prot: number, populated: boolean)
   return 0;
 }
 
-/** All its entries are made at once; if memory does not reach, none. */
+/** Maps a driver's memory with all its entries at once, or none if memory runs out. */
 function mapSpecial(mm: Mm, a: number, n: number, prot: number, { kind, copied }: Mapped): number {
   const flags = prot | (kind === "mixed" ? MIXED : PFN) | (copied ? 0 : SHARED);
   const vma = mm.vmas.map(a, a + n, flags, null);
@@ -158,9 +162,9 @@ export function mprotect(mm: Mm, a: number, n: number, prot: number): number {
   });
 }
 
-/** Has nothing to happen before the first write through this entry? */
+/** Whether the first write through this entry needs no fault. */
 function mayWrite({ page, dirty }: Entry, flags: number): boolean {
-  // A hugetlb mapping gets its write bit back by a fault only.
+  // A hugetlb mapping gets its write bit back only by a fault.
   if (!page || flags & HUGETLB) return false;
   return flags & SHARED ? page.kind === "shmem" || dirty === true : page.exclusive;
 }
@@ -186,7 +190,7 @@ function setLocked(mm: Mm, a: number, n: number, locked: number): number {
   });
 }
 
-/** Ends at the first page that cannot be had; nobody takes the earlier ones away again. */
+/** Faults pages in up to the first that fails; earlier pages stay. */
 export function populateLocked(mm: Mm, a: number, b: number): number {
   for (let pn = a; pn < b; pn++) {
     const { flags } = mm.vmas.find(pn)!;
@@ -221,7 +225,7 @@ export function madvise(mm: Mm, a: number, n: number, advice: string): number {
 function drop(mm: Mm, vma: Vma, a: number, b: number, lazily: boolean): number {
   if (vma.flags & (LOCKED | PFN) || (lazily && !vma.anonymous)) return -EINVAL;
   if (vma.flags & HUGETLB) {
-    // Whole blocks; one that the range ends in stays.
+    // Only whole blocks; a block in which the range ends stays.
     if (cuts(vma, a)) return -EINVAL;
     b = hugeStart(b);
     if (b <= a) return 0;
@@ -308,7 +312,7 @@ function populate(mm: Mm, a: number, b: number, write: boolean): number {
   return 0;
 }
 
-/** A byte a page, or a negative errno. */
+/** Returns a byte for each page, or a negative errno. */
 export function mincore(mm: Mm, a: number, n: number): number[] | number {
   const vec: number[] = [];
   for (let pn = a; pn < a + n; pn++) {
@@ -322,7 +326,7 @@ export function mincore(mm: Mm, a: number, n: number): number[] | number {
   return vec;
 }
 
-/** Over holes: what is mapped is written back, then ENOMEM. */
+/** Writes back what is mapped; ENOMEM if the range has holes. */
 export function msync(mm: Mm, a: number, n: number): number {
   let mapped = 0;
   for (const vma of mm.vmas.within(a, a + n)) {
@@ -336,7 +340,7 @@ export function msync(mm: Mm, a: number, n: number): number {
   return mapped === n ? 0 : -ENOMEM;
 }
 
-/** userfaultfd for missing pages, on or off. */
+/** Registers userfaultfd for missing pages, or unregisters it. */
 export function uffd(mm: Mm, a: number, n: number, on: boolean): number {
   if (n === 0) return -EINVAL;
   if (pieces(mm, a, a + n, (vma) => (vma.anonymous ? 0 : -EINVAL))) return -EINVAL;

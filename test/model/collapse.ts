@@ -4,7 +4,7 @@ import type { Mm } from "./mm.ts";
 import { EAGAIN, EBUSY, EINVAL, ENOMEM, HUGE_PAGES, isZero, present, type Page } from "./page.ts";
 import { NOHUGE, UFFD, type Vma } from "./vma.ts";
 
-/** Why a block is not collapsed; `ends`: the blocks after it are not tried, either. */
+/** Why a block is not collapsed; with `ends`, the blocks after it are not tried. */
 interface Refusal {
   error: number;
   ends: boolean;
@@ -13,12 +13,12 @@ interface Refusal {
 const goOn = (error: number): Refusal => ({ error, ends: false });
 const end = (error: number): Refusal => ({ error, ends: true });
 
-/** Every block that lies wholly in [a, b) becomes a huge page. */
+/** Makes a huge page of every block that lies wholly in [a, b). */
 export function collapse(mm: Mm, vma: Vma, a: number, b: number): number {
   const last = blockOf(vma.end) - 1;
   if (!vma.anonymous || vma.flags & NOHUGE || vma.end - HUGE_PAGES < 0) return -EINVAL;
   if (!hasBlock(vma, last)) return -EINVAL;
-  // Neither a whole block nor the edge of one.
+  // The range contains no block boundary.
   if (blockOf(a + HUGE_PAGES - 1) > blockOf(b)) return -EINVAL;
   let answer = 0;
   for (const [block, from, to] of blocksOf(a, b)) {
@@ -62,7 +62,9 @@ function collapseBlock(mm: Mm, vma: Vma, block: number): Refusal | null {
   return null;
 }
 
-/** May these pages become one? At `first` those that are elsewhere may, too, and one has to be writable. */
+/**
+ * Whether these pages may become one. With `first`, swapped and device pages may, and one must be writable.
+ */
 function suits(mm: Mm, vma: Vma, a: number, b: number, first: boolean): Refusal | null {
   let writable = !first;
   for (let pn = a; pn < b; pn++) {
@@ -83,7 +85,7 @@ function suits(mm: Mm, vma: Vma, a: number, b: number, first: boolean): Refusal 
   return writable ? null : goOn(-EINVAL);
 }
 
-/** Does somebody refer to it besides its entries and the swap cache? */
+/** Whether a page has references besides its entries and the swap cache. */
 function isHeld(page: Page): boolean {
   const { folio } = page;
   return folio ? folio.held : page.pins > 0;

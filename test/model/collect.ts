@@ -1,17 +1,17 @@
-/** What of a range is to move, and the walk over all mappings of it. */
+/** Collects the candidates of a migration, with the walk over all mappings of a page. */
 import { blocksOf, splitFolio, splitMapping, type Folio } from "./huge.ts";
 import { mappingsOf } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
 import { HUGE_PAGES, isZero, RAM, type Entry, type Page } from "./page.ts";
 
 /**
- * Tells every vma that could map the page, in tree order, until no mapping is left. The migrating process
- * took its own entry before: that one does not count any more, but its vma hears of it like the others.
+ * Tells every vma that could map the page, in tree order, until no mapping is left. The migrating process's
+ * own entry was taken before and does not count, but its vma hears the event like the others.
  */
 export function unmapEverywhere(page: Page, taker: Mm | null, taken: number): void {
   let left = page.maps - (taker ? 1 : 0);
   if (left === 0) return;
-  // A merged page's addresses may be met twice.
+  // The walk may meet a merged page's addresses twice.
   const met = new Set<Entry>();
   for (const [vma, pn] of mappingsOf(page)) {
     vma.mm.world.notify(vma.mm, "clear", pn, pn + 1);
@@ -26,7 +26,10 @@ export function unmapEverywhere(page: Page, taker: Mm | null, taken: number): vo
   throw new Error("model: a mapping is in no vma that could map the page");
 }
 
-/** References that are no mappings keep a page where it is, but one of them on a device shows only at the end. */
+/**
+ * References other than mappings keep a page in place; one such reference of a device page shows only at the
+ * end.
+ */
 export function mayMove(page: Page): boolean {
   return page.held <= (page.place === RAM ? 0 : 1);
 }
@@ -37,22 +40,22 @@ export interface Single {
   page: Page | null;
 }
 
-/** A block that is to move as one: a huge page, or (null) nothing or the huge zero page. */
+/** A block that moves as one: a huge page, or (null) a hole or the huge zero page. */
 export interface Whole {
   pn: number;
   folio: Folio | null;
 }
 
 export interface Choice {
-  /** Where nothing is, and where the zero page is. */
+  /** Whether holes and zero pages are candidates. */
   holes: boolean;
   zeros: boolean;
   wants: (page: Page) => boolean;
-  /** Huge pages may move as one. */
+  /** Whether huge pages may move as one. */
   compound: boolean;
 }
 
-/** What may move of the vma's part [a, b). */
+/** Returns the candidates in the vma's part [a, b). */
 export function collect(mm: Mm, a: number, b: number, choice: Choice): (Single | Whole)[] {
   const blocks = blocksOf(a, b).map(([block, from, to]) => {
     const whole = choice.compound && to - from === HUGE_PAGES;
@@ -60,7 +63,7 @@ export function collect(mm: Mm, a: number, b: number, choice: Choice): (Single |
   });
   for (const { block, from, unit } of blocks)
     if (unit === undefined && mm.huge.has(block)) splitHuge(mm, from);
-  // A merged page is one candidate, wherever its addresses are.
+  // A merged page is one candidate for all its addresses.
   const seen = new Set<Page>();
   const taken = blocks.flatMap(({ from, to, unit }): (Single | Whole)[] => {
     if (unit === undefined) return singles(mm, from, to, choice, seen);
@@ -69,7 +72,7 @@ export function collect(mm: Mm, a: number, b: number, choice: Choice): (Single |
   return parts(mm, taken, choice).filter((one) => isFree(mm, one));
 }
 
-/** The huge page or the hole (null) that this block is, if it can move as one. */
+/** Returns the huge page or the hole (null) of a block that can move as one. */
 function unitAt(mm: Mm, block: number, pn: number, pages: number, choice: Choice): Folio | null | undefined {
   const hole = pages === HUGE_PAGES && mm.vmas.find(pn)!.anonymous;
   if (!mm.leaves.has(block)) return hole && choice.holes ? null : undefined;
@@ -80,7 +83,7 @@ function unitAt(mm: Mm, block: number, pn: number, pages: number, choice: Choice
   return hole && choice.zeros ? null : undefined;
 }
 
-/** Before single pages of a huge mapping can move. */
+/** Splits huge mappings, before their single pages can move. */
 function splitHuge(mm: Mm, pn: number): void {
   const folio = mm.entries.get(pn)!.page?.folio;
   if (folio) splitFolio(folio);
@@ -104,7 +107,9 @@ function singles(mm: Mm, a: number, b: number, choice: Choice, seen: Set<Page>):
   return found;
 }
 
-/** Huge pages of which single pages are to move are split, if they are a device's or may move as one; else those stay. */
+/**
+ * Splits huge pages whose single pages will move, if they are a device's or may move as one; the others stay.
+ */
 function parts(mm: Mm, taken: (Single | Whole)[], { zeros, compound }: Choice): (Single | Whole)[] {
   return taken.flatMap((one) => {
     if (!("page" in one) || !one.page) return [one];
@@ -117,7 +122,7 @@ function parts(mm: Mm, taken: (Single | Whole)[], { zeros, compound }: Choice): 
   });
 }
 
-/** After every mapping of it was told: does nobody else hold it? */
+/** Whether a page has no other holder after the walk over its mappings. */
 function isFree(mm: Mm, one: Single | Whole): boolean {
   if ("page" in one) {
     if (one.page) unmapEverywhere(one.page, mm, one.pn);
@@ -128,7 +133,7 @@ function isFree(mm: Mm, one: Single | Whole): boolean {
   return !folio || folio.pages.every(mayMove);
 }
 
-/** The same for a huge page, which the migrating process had at `taken`. */
+/** The same for a huge page that the migrating process had at `taken`. */
 function unmapHuge(folio: Folio, taker: Mm, taken: number): void {
   let left = folio.maps - HUGE_PAGES;
   for (const vma of folio.around()) {

@@ -8,21 +8,21 @@ import type { World } from "./world.ts";
 let stamp = 0;
 
 export class ModelFile {
-  /** The page cache, by page offset. What is not in it reads as zeros. */
+  /** The page cache by page offset. Other pages read as zeros. */
   readonly pages = new Map<number, Page>();
   /** The vmas that map it, with the moment of their (last) insertion. */
   private readonly mappings = new Map<Vma, number>();
-  /** Does somebody have it open? */
+  /** Whether the file is open. */
   open = true;
 
   constructor(
     private readonly world: World,
     readonly kind: "disk" | "shm",
-    /** In bytes. */
+    /** Size in bytes. */
     public size: number,
   ) {}
 
-  /** In pages, the last one perhaps in part. */
+  /** Size in pages; the last page may be partial. */
   get length(): number {
     return Math.ceil(this.size / PAGE);
   }
@@ -33,7 +33,7 @@ export class ModelFile {
     this.mappings.set(vma, ++stamp);
   }
 
-  /** Nothing that maps it, nobody who has it open: it is gone. */
+  /** Frees the file if nothing maps it and it is not open. */
   detach(vma: Vma): void {
     this.mappings.delete(vma);
     this.endIfUnused();
@@ -48,7 +48,7 @@ export class ModelFile {
     if (!this.open && this.mappings.size === 0) this.drop(0, Infinity);
   }
 
-  /** The vmas that map a part of [first, end): by first offset, then by insertion. */
+  /** Returns the vmas that map a part of [first, end), by first offset, then by insertion. */
   within(first: number, end: number): Vma[] {
     return [...this.mappings]
       .filter(([v]) => v.pgoff < end && first < v.pgoff + v.pages)
@@ -62,7 +62,10 @@ export class ModelFile {
 
   // --- its pages ---------------------------------------------------------------------------------
 
-  /** The page of an offset, made if there is none; null when memory or the group's limit is exhausted. */
+  /**
+   * Returns the page of an offset, which it creates if needed; null if memory or the group's limit is
+   * exhausted.
+   */
   get(index: number, charged: boolean): Page | null {
     const found = this.pages.get(index);
     if (found) return found;
@@ -83,14 +86,14 @@ export class ModelFile {
     }
   }
 
-  /** Is a page of [first, end) in an open migration? */
+  /** Whether a page of [first, end) is in an open migration. */
   private busy(first: number, end: number): boolean {
     return [...this.pages].some(([index, { locked }]) => locked && first <= index && index < end);
   }
 
   // --- calls -------------------------------------------------------------------------------------
 
-  /** The bytes from `offset` on, fewer at the end. */
+  /** Returns the bytes from `offset`, fewer at the end. */
   read(offset: number, length: number): Uint8Array {
     const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - offset)));
     let page: Page | undefined;
@@ -102,7 +105,7 @@ export class ModelFile {
     return bytes;
   }
 
-  /** Writes byte after byte what `value` gives. Returns 0, or an error with some pages written. */
+  /** Writes the bytes that `value` gives. Returns 0, or an errno after some pages are written. */
   write(
     offset: number,
     length: number,
@@ -127,7 +130,7 @@ export class ModelFile {
     if (size < this.size) {
       if (this.busy(Math.floor(size / PAGE), Infinity)) return -EAGAIN;
       this.size = size;
-      // Twice: private copies may have been made meanwhile.
+      // A second time, for private copies made in between.
       this.unmap(first, Infinity, true);
       this.drop(first, Infinity);
       this.zero(size, first * PAGE);
@@ -154,7 +157,7 @@ export class ModelFile {
     return 0;
   }
 
-  /** Zeroes bytes of pages that are there. */
+  /** Zeroes bytes of existing pages. */
   private zero(start: number, end: number): void {
     for (let at = start; at < end; at++) {
       const page = this.pages.get(Math.floor(at / PAGE));
@@ -174,7 +177,7 @@ export class ModelFile {
     }
   }
 
-  /** msync of the pages [first, end): what is dirty is written back, and hears of the next write again. */
+  /** msync of the pages [first, end): writes dirty pages back, so that the next write faults again. */
   writeBack(first: number, end: number): number {
     if (this.kind !== "disk") return 0;
     for (let index = first; index < Math.min(end, this.length); index++) {
@@ -200,7 +203,7 @@ export class ModelFile {
 
 // --- faults --------------------------------------------------------------------------------------
 
-/** Nothing is mapped yet at `pn` of a file's mapping. */
+/** Serves a fault at `pn` of a file's mapping, where nothing is mapped. */
 export function fileFault(mm: Mm, vma: Vma, pn: number, write: boolean): number {
   const file = vma.file!;
   const index = vma.offset(pn);
@@ -221,7 +224,7 @@ function mapPage(mm: Mm, vma: Vma, pn: number, page: Page, written: boolean): vo
   mm.setEntry(pn, entry);
 }
 
-/** A read fault maps what the cache has around it. Was the page itself among that? */
+/** Maps the cached pages around a read fault. Returns whether the faulting page was one of them. */
 function mapAround(mm: Mm, vma: Vma, pn: number): boolean {
   const window = mm.world.faultAround;
   if (window === 1) return false;

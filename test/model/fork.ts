@@ -4,7 +4,7 @@ import type { Mm } from "./mm.ts";
 import { HUGE_PAGES } from "./page.ts";
 import { DONTFORK, HUGETLB, LOCKED, MIXED, PFN, SHARED, UFFD, Vma, WIPEONFORK } from "./vma.ts";
 
-/** The mappings of `parent`, and its pages where they could not be found again, to a process that has none. */
+/** Copies the mappings of `parent` to an empty process, and the pages that a later fault could not find. */
 export function forkInto(parent: Mm, child: Mm): void {
   for (const vma of parent.vmas.list) {
     if (vma.flags & DONTFORK) continue;
@@ -16,7 +16,7 @@ export function forkInto(parent: Mm, child: Mm): void {
   }
 }
 
-/** Of private memory both sides lose the write bit, and no page is exclusive any more. */
+/** Private entries lose the write bit on both sides, and no page stays exclusive. */
 function copyEntries(parent: Mm, child: Mm, vma: Vma): void {
   const cow = !(vma.flags & SHARED);
   const event = vma.flags & HUGETLB ? "clear" : "prot_page";

@@ -1,6 +1,7 @@
 /**
- * Huge pages of the reference model: 512 pages that begin at a multiple of 512. A huge mapping is 512 entries and a mark
- * that they are one; a huge page (a folio) is 512 pages that stay together until it is split or wholly free.
+ * Huge pages of the reference model: 512 pages that begin at a multiple of 512. A huge mapping is 512 entries
+ * with a mark; a huge page (a folio) is 512 pages that stay together until the page is split or all of them
+ * are free.
  */
 import { HUGE_PAGES, present, W, type FaultKind, type Page } from "./page.ts";
 import type { Mm } from "./mm.ts";
@@ -9,7 +10,7 @@ import type { World } from "./world.ts";
 
 export const blockOf = (pn: number): number => Math.floor(pn / HUGE_PAGES);
 
-/** [a, b) cut at multiples of 512. */
+/** Returns [a, b) cut at multiples of 512. */
 export function blocksOf(a: number, b: number): [block: number, from: number, to: number][] {
   const parts: [number, number, number][] = [];
   for (let at = a; at < b;) {
@@ -21,7 +22,7 @@ export function blocksOf(a: number, b: number): [block: number, from: number, to
   return parts;
 }
 
-/** A huge page. Its pages keep counts of their own. */
+/** A huge page. Each of its pages has its own counts. */
 export class Folio {
   constructor(readonly pages: Page[]) {
     for (const page of pages) page.folio = this;
@@ -35,12 +36,12 @@ export class Folio {
     return this.pages.reduce((sum, { maps }) => sum + maps, 0);
   }
 
-  /** Does more than one process map the same part of it? */
+  /** Whether several entries map the same part. */
   get shared(): boolean {
     return this.pages.some(({ maps }) => maps > 1);
   }
 
-  /** Does anything refer to it but the mappings that can be seen: pins, migrations, devices that borrow? */
+  /** Whether it has references other than mappings: pins, migrations, device-exclusive entries. */
   get held(): boolean {
     return this.refs !== this.maps || this.pages.some(({ locked }) => locked) || this.lent;
   }
@@ -56,33 +57,33 @@ export class Folio {
     });
   }
 
-  /** The vmas that could map a part of it. */
+  /** Returns the vmas that could map a part. */
   around(): Vma[] {
     const [{ home, index }] = this.pages;
     return home!.within(index, index + HUGE_PAGES);
   }
 
-  /** Where `vma` has it, as far as it does. */
+  /** Returns the part of the huge page that `vma` covers. */
   span(vma: Vma): [a: number, b: number] {
     const at = vma.start + this.pages[0].index - vma.pgoff;
     return [Math.max(vma.start, at), Math.min(vma.end, at + HUGE_PAGES)];
   }
 
-  /** How many entries of [a, b) map it. */
+  /** Returns the number of entries in [a, b) that map it. */
   mappedIn(mm: Mm, a: number, b: number): number {
     let count = 0;
     for (let pn = a; pn < b; pn++) if (mm.entries.get(pn)?.page?.folio === this) count++;
     return count;
   }
 
-  /** Its pages are pages of their own from now on. */
+  /** Dissolves the huge page into single pages. */
   dissolve(): Page[] {
     for (const page of this.pages) page.folio = null;
     return this.pages;
   }
 }
 
-/** The huge zero page, there as long as somebody maps it or holds a part of it. */
+/** The huge zero page, which exists while a mapping or a pin refers to it. */
 export class HugeZero {
   maps = 0;
   pins = 0;
@@ -103,7 +104,7 @@ function markHuge(mm: Mm, block: number, zero: HugeZero | null): void {
   if (zero) zero.maps++;
 }
 
-/** A block's entries are entries like any, or gone. */
+/** Removes the mark of a huge mapping, whose entries become ordinary or are gone. */
 export function unmarkHuge(mm: Mm, block: number): void {
   const zero = mm.huge.get(block);
   mm.huge.delete(block);
@@ -112,19 +113,19 @@ export function unmarkHuge(mm: Mm, block: number): void {
   zero.release();
 }
 
-/** A mapping like another one, of the same process or another. */
+/** Marks a mapping like another, of the same process or another. */
 export function copyMark(from: Mm, block: number, to: Mm, target: number): void {
   if (from.huge.has(block)) markHuge(to, target, from.huge.get(block)!);
 }
 
-/** Around pn a huge mapping becomes 512 single ones. Mirrors are told whether or not there is one. */
+/** Splits the huge mapping around pn into 512 entries. Mirrors are told whether or not there is one. */
 export function splitMapping(mm: Mm, pn: number): void {
   const block = blockOf(pn);
   mm.world.notify(mm, "clear", block * HUGE_PAGES, (block + 1) * HUGE_PAGES);
   unmarkHuge(mm, block);
 }
 
-/** Entries of [a, a + n), of one block, to another place. All of a block takes its table along, and stays huge. */
+/** Moves the entries of [a, a + n) within one block. A whole block moves with its table and stays huge. */
 export function moveBlock(mm: Mm, a: number, n: number, b: number): void {
   const block = blockOf(a);
   if (mm.huge.has(block) && n < HUGE_PAGES) splitMapping(mm, a);
@@ -141,7 +142,7 @@ export function moveBlock(mm: Mm, a: number, n: number, b: number): void {
   unmarkHuge(mm, block);
 }
 
-/** Before a vma ends, or begins, at `edge`: what is in the middle of a block that it had whole is split. */
+/** Splits the block around `edge` before a vma that had all of the block ends or begins there. */
 export function splitAtEdge(vma: Vma, edge: number): void {
   const from = blockOf(edge) * HUGE_PAGES;
   if (from === edge || from < vma.start || from + HUGE_PAGES > vma.end || !vma.mm.tables.has(edge >> 18))
@@ -149,7 +150,7 @@ export function splitAtEdge(vma: Vma, edge: number): void {
   splitMapping(vma.mm, edge);
 }
 
-/** split_folio: false where somebody but its mappings refers to it, and then nothing has happened. */
+/** split_folio. Returns false, with nothing changed, if the huge page has references other than mappings. */
 export function splitFolio(folio: Folio): boolean {
   const { world } = folio.around()[0]?.mm ?? {};
   if (!world || folio.held) return false;
@@ -168,7 +169,7 @@ export function splitFolio(folio: Folio): boolean {
   return true;
 }
 
-/** A huge page in a migration becomes single pages, without a word: its entries are not there just now. */
+/** Splits a huge page in a migration without an event: it has no entries at this point. */
 export function fallApart(folio: Folio): void {
   for (const vma of folio.around()) {
     const [a] = folio.span(vma);
@@ -178,7 +179,7 @@ export function fallApart(folio: Folio): void {
   folio.dissolve();
 }
 
-/** Pages of a split folio that are all zeros make way for the zero page, but in locked memory. */
+/** Replaces the zero-filled pages of a split folio by the zero page, except in locked memory. */
 function dropZeros(vma: Vma, folio: Folio): void {
   const { mm } = vma;
   const [a, b] = folio.span(vma);
@@ -193,7 +194,7 @@ function dropZeros(vma: Vma, folio: Folio): void {
   }
 }
 
-/** Splits the huge pages of which [a, b) has a part only (`whole`: all), unless processes share them. */
+/** Splits the unshared huge pages that [a, b) covers in part, or with `whole` all that it touches. */
 export function splitParts(mm: Mm, a: number, b: number, whole: boolean): void {
   for (let pn = a; pn < b; pn++) {
     const entry = mm.entries.get(pn);
@@ -211,11 +212,11 @@ export function splitParts(mm: Mm, a: number, b: number, whole: boolean): void {
 
 // --- faults --------------------------------------------------------------------------------------
 
-/** Does the vma have the whole block of a page? */
+/** Whether the vma covers the whole block of a page. */
 export const hasBlock = (vma: Vma, block: number): boolean =>
   block * HUGE_PAGES >= vma.start && (block + 1) * HUGE_PAGES <= vma.end;
 
-/** What a fault does with a huge page; null: one page must do. */
+/** Serves a fault with a huge page; null if it needs a single page. */
 export function hugeFault(mm: Mm, vma: Vma, pn: number, write: boolean): FaultKind | null {
   const block = blockOf(pn);
   if (mm.huge.has(block)) return write ? hugeWrite(mm, vma, pn) : "spurious";
@@ -232,7 +233,7 @@ function newHuge(mm: Mm, vma: Vma, block: number): FaultKind | null {
   return "anon";
 }
 
-/** A huge page over a block that has nothing. */
+/** Maps a huge page over an empty block. */
 export function mapFolio(mm: Mm, vma: Vma, block: number, folio: Folio): void {
   folio.pages.forEach((page, i) =>
     mm.setEntry(block * HUGE_PAGES + i, { page, write: (vma.flags & W) !== 0 }),
@@ -249,7 +250,7 @@ function newHugeZero(mm: Mm, block: number): FaultKind | null {
   return "zero";
 }
 
-/** A huge page that nobody else has becomes writable; else the mapping is split, and one page is written. */
+/** Makes an unshared huge page writable; splits the mapping of a shared one and writes one page. */
 function hugeWrite(mm: Mm, vma: Vma, pn: number): FaultKind | null {
   const entry = mm.entries.get(pn)!;
   if (entry.write) return "spurious";

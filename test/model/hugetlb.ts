@@ -1,4 +1,6 @@
-/** hugetlb mappings of the reference model: blocks of 512 pages from a pool of their own, never cut. */
+/**
+ * hugetlb mappings of the reference model: blocks of 512 pages from their own pool, which are never split.
+ */
 import { EBUS, HUGE_PAGES, Page, W, type FaultKind } from "./page.ts";
 import type { Mm } from "./mm.ts";
 import { HUGETLB, type Vma } from "./vma.ts";
@@ -7,7 +9,7 @@ import type { World } from "./world.ts";
 export const hugeStart = (pn: number): number => pn - (pn % HUGE_PAGES);
 export const hugeEnd = (pn: number): number => hugeStart(pn + HUGE_PAGES - 1);
 
-/** A block that the pool has given out: its pages come and go together. */
+/** A block from the pool, whose pages come and go together. */
 export class Block {
   readonly pages: Page[];
 
@@ -21,7 +23,7 @@ export class Block {
   }
 }
 
-/** Blocks that mappings have been promised and have not touched yet. */
+/** Blocks reserved for mappings and not yet touched. */
 export function promised(world: World): number {
   let count = 0;
   for (const mm of world.mms.values())
@@ -31,17 +33,17 @@ export function promised(world: World): number {
   return count;
 }
 
-/** May a mapping not begin, end or change its kind at this page? */
+/** Whether a mapping must not begin, end or change its kind at this page. */
 export function cuts(vma: Vma | undefined, pn: number): boolean {
   return vma !== undefined && (vma.flags & HUGETLB) !== 0 && pn % HUGE_PAGES !== 0;
 }
 
-/** Nobody refers to a page of a block any more: if that is so for all of them, it is the pool's again. */
+/** Drops the last reference to a page. The block goes back to the pool with its last page. */
 export function releaseBlock(world: World, { pages }: Block): void {
   if (!pages.some(({ refs }) => refs > 0)) world.hugeFree++;
 }
 
-/** A fault anywhere in a block is one on all of it. What it did, or -EBUS when the pool is empty. */
+/** Serves a fault on the whole block of a page. Returns the kind of fault, or -EBUS if the pool is empty. */
 export function hugetlbFault(mm: Mm, vma: Vma, pn: number, write: boolean): FaultKind | number {
   const first = hugeStart(pn);
   const entry = mm.entries.get(first);

@@ -1,40 +1,40 @@
-/** KSM of the reference model: pages that are alike become one, in as many full scans as one asks for. */
+/** KSM of the reference model: a given number of full scans, which merge identical pages. */
 import { ENOMEM, present, RAM, type Content, type Entry, type Page } from "./page.ts";
 import type { Mm } from "./mm.ts";
 import { MERGEABLE, type AnonVma, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
 
-/** Addresses that one page is given to by merging; forks may exceed it. */
+/** Addresses that merging gives to one page; forks may exceed the limit. */
 const SHARING_MAX = 256;
-/** An address is looked at in so many scans before some leave it out; and how many, by how often it was looked at. */
+/** The number of scans that skip an address after each look, by the number of looks. */
 const AGE_SKIPPED = 3;
 const skipsOf = (age: number): number => (age <= 3 ? 1 : age <= 5 ? 2 : age <= 8 ? 4 : 8);
 
-/** An address that a scan has looked at. */
+/** An address that a scan has visited. */
 export class Item {
-  /** The merged page that it was given. The item is in that page's list then. */
+  /** The merged page of the address; the item is then in that page's list. */
   page: Page | null = null;
-  /** With a page: the vmas that may map it at this address are in here. */
+  /** With a page: the anon_vma of the vmas that may map the page at this address. */
   anon: AnonVma | null = null;
-  /** What the page held when it was last looked at. */
+  /** The page's contents at the last visit. */
   seen: number | string | null = null;
   age = 0;
   skips = 0;
 
   constructor(
-    /** Null: it stands in for an item that has left, or whose process has ended, because forks need it. */
+    /** Null for a stand-in of an item that has left or whose process has ended, which forks still need. */
     public mm: Mm | null,
     readonly pn: number,
   ) {}
 }
 
-/** Does an entry stand for the page, wherever the page is? */
+/** Whether an entry names the page, wherever the page is. */
 const names = (mm: Mm, pn: number, page: Page): boolean => {
   const entry = mm.entries.get(pn);
   return entry !== undefined && (entry.page === page || entry.slot?.page === page);
 };
 
-/** Only anonymous pages in RAM that are mapped are looked at. */
+/** Scans visit only mapped anonymous pages in RAM. */
 function candidate(entry: Entry | undefined): Page | null {
   const page = entry?.page;
   return page && present(entry) && page.kind === "anon" && page.place === RAM ? page : null;
@@ -47,18 +47,18 @@ function alike(a: Content, b: Content): boolean {
 
 const mergeable = (vma: Vma | undefined): vma is Vma => !!vma && (vma.flags & MERGEABLE) !== 0 && !!vma.anon;
 
-/** The vmas that could map a page, and where, in the order in which they hear of its moves. */
+/** Returns the vmas that could map a page, and the addresses, in the order of their events. */
 export function mappingsOf(page: Page): [vma: Vma, pn: number][] {
   const { merged, home, index } = page;
   if (!merged) return home!.around(index).map((vma) => [vma, vma.start + index - vma.pgoff]);
-  // First each address's own mapping, then what forks have made of it.
+  // First each address's own mapping, then the mappings of forks.
   const all = merged.flatMap((item) => item.anon!.covering(item.pn).map((vma) => ({ vma, item })));
   const own = all.filter(({ vma, item }) => vma.mm === item.mm);
   const forked = all.filter(({ vma, item }) => vma.mm !== item.mm);
   return [...own, ...forked].map(({ vma, item }) => [vma, item.pn]);
 }
 
-/** The address gets a page of its own again, which it may not write to before a fault. */
+/** Gives the address its own page again, which needs a fault before a write. */
 function unshare(mm: Mm, vma: Vma, pn: number): number {
   const error = mm.copyToNew(vma, pn, mm.entries.get(pn)!.page);
   if (error) return error;
@@ -67,7 +67,7 @@ function unshare(mm: Mm, vma: Vma, pn: number): number {
   return 0;
 }
 
-/** No merged page is left in [a, b) of a vma; those on a device come back first. */
+/** Unmerges all merged pages in [a, b) of a vma; those on a device come back first. */
 export function breakUp(mm: Mm, vma: Vma, a: number, b: number): number {
   for (let pn = a; pn < b; pn++) {
     for (let entry = mm.entries.get(pn); entry?.page?.merged; entry = mm.entries.get(pn)) {
@@ -79,12 +79,12 @@ export function breakUp(mm: Mm, vma: Vma, a: number, b: number): number {
 }
 
 export class Ksm {
-  /** Processes with mergeable memory, in the order in which they came. */
+  /** Processes with mergeable memory, in order of entry. */
   private readonly mms: Mm[] = [];
   private readonly items = new Map<Mm, Map<number, Item>>();
-  /** Merged pages, the newest first. */
+  /** Merged pages, newest first. */
   private pages: Page[] = [];
-  /** Addresses that this scan has found nothing alike for, the newest first. */
+  /** Addresses of this scan without an identical page so far, newest first. */
   private unmatched: Item[] = [];
 
   constructor(private readonly world: World) {}
@@ -93,7 +93,7 @@ export class Ksm {
     return this.mms.includes(mm);
   }
 
-  /** A process has mergeable memory from now on. */
+  /** Enters a process with mergeable memory. */
   enter(mm: Mm): void {
     if (this.has(mm)) return;
     this.mms.push(mm);
@@ -105,20 +105,20 @@ export class Ksm {
     this.items.delete(mm);
   }
 
-  /** A process has ended. */
+  /** Removes a process that has ended. */
   exit(mm: Mm): void {
     for (const item of this.items.get(mm)?.values() ?? []) item.mm = null;
     this.drop(mm);
     this.prune();
   }
 
-  /** A merged page is no more. */
+  /** Removes a merged page that is freed. */
   gone(page: Page): void {
     for (const item of page.merged!) item.page = null;
     this.pages = this.pages.filter((other) => other !== page);
   }
 
-  /** Items of processes that have ended stay as long as forks need them. */
+  /** Keeps the items of ended processes while forks need them. */
   private prune(): void {
     for (const page of this.pages)
       page.merged = page.merged!.filter((item) => item.mm !== null || forksNeed(item));
@@ -126,7 +126,7 @@ export class Ksm {
 
   // --- scans -------------------------------------------------------------------------------------
 
-  /** So many full scans. How many pages are merged then, and how many that saves. */
+  /** Makes full scans. Returns the number of merged pages and of pages saved. */
   scan(passes: number): { shared: number; sharing: number } {
     for (let i = 0; i < passes; i++) {
       this.prune();
@@ -156,13 +156,13 @@ export class Ksm {
     if (items.size === 0 && !mm.vmas.list.some(({ flags }) => flags & MERGEABLE)) this.drop(mm);
   }
 
-  /** Addresses of [from, to) where there is nothing to look at any more. */
+  /** Removes items in [from, to) whose addresses have no page to visit. */
   private forget(items: Map<number, Item>, from: number, to: number): void {
     for (const [pn, item] of [...items].sort(([a], [b]) => a - b))
       if (from <= pn && pn < to && this.leave(item)) items.delete(pn);
   }
 
-  /** Does this scan leave the address out, as one that was often looked at in vain? */
+  /** Whether this scan skips the address, which earlier scans visited in vain. */
   private leftOut(item: Item, page: Page): boolean {
     if (page.merged) return false;
     const age = item.age;
@@ -177,10 +177,10 @@ export class Ksm {
     return true;
   }
 
-  /** What becomes of an address with this page. */
+  /** Visits an address with its page. */
   private look(vma: Vma, item: Item, page: Page): void {
     if ((page.merged && item.page === page) || !this.leave(item)) return;
-    // A fork's.
+    // The page belongs to a fork.
     if (page.merged) return this.join(vma, item, page, 0);
     const before = item.seen;
     item.seen = page.content.digest();
@@ -209,12 +209,12 @@ export class Ksm {
 
   // --- merging -----------------------------------------------------------------------------------
 
-  /** The item's page becomes a merged one, and the other's address gets it. */
+  /** Makes the item's page a merged page and gives it to the other address. */
   private mergeTwo(vma: Vma, item: Item, page: Page, other: Item): void {
     if (!this.protect(item, page)) return;
     const entries = page.maps + (page.slot?.names ?? 0);
     const anon = entries === 1 ? vma.anon! : (page.home as AnonVma);
-    // All its mappings have to be found at this very address.
+    // All its mappings must be at this address.
     if (anon.covering(item.pn).filter(({ mm }) => names(mm, item.pn, page)).length !== entries) return;
     page.merged = [item];
     this.pages.unshift(page);
@@ -230,7 +230,7 @@ export class Ksm {
     this.leave(item);
   }
 
-  /** From here on a page stays as it is, and its process has to fault before it writes. False: it is pinned. */
+  /** Write-protects a page. Returns false if the page is pinned. */
   private protect({ mm, pn }: Item, page: Page): boolean {
     this.world.notify(mm!, "clear", pn, pn + 1);
     const entry = mm!.entries.get(pn)!;
@@ -241,7 +241,7 @@ export class Ksm {
     return true;
   }
 
-  /** The item's address gets a merged page. */
+  /** Gives a merged page to the item's address. */
   private give(vma: Vma, item: Item, page: Page, at: number): void {
     const { mm, pn } = item;
     this.world.notify(mm!, "clear", pn, pn + 1);
@@ -256,7 +256,7 @@ export class Ksm {
     page.merged!.splice(at, 0, item);
   }
 
-  /** An item leaves its page, if it has one; for forks that need it another takes its place. False: it has to stay. */
+  /** Takes an item from its page, with a stand-in if forks need one. Returns false if the item must stay. */
   private leave(item: Item): boolean {
     const { page, mm, pn } = item;
     if (!page) return true;
@@ -274,12 +274,12 @@ export class Ksm {
   }
 }
 
-/** The page that could be merged at an item's address. */
+/** Returns the mergeable page at an item's address. */
 function pageOf({ mm, pn }: Item): Page | null {
   return mergeable(mm!.vmas.find(pn)) ? candidate(mm!.entries.get(pn)) : null;
 }
 
-/** Is this item how the mapping of a fork is found, which has no item of its own? */
+/** Whether a fork without its own item needs this item to find its mapping. */
 function forksNeed({ mm, pn, page, anon }: Item): boolean {
   return anon!
     .covering(pn)

@@ -5,17 +5,17 @@ import type { Mirror } from "./mirror.ts";
 import type { Mm } from "./mm.ts";
 import { SPECIAL } from "./vma.ts";
 
-/** Walks that an invalidation from within may restart. */
+/** Limit of walks that an invalidation from within restarts. */
 const WALKS = 8;
 
-/** What a call answers: on success the slots, else the first slot with an error (-1: none). */
+/** The answer of a call: the slots on success, else the first slot with an error, or -1. */
 export interface Looked {
   ret: number;
   snap?: number[];
   at?: number;
 }
 
-/** What a call reported of [a, b), until somebody asks whether it is still true. */
+/** The tracked result of a call over [a, b), until hmm_vma_range_done. */
 export interface Tracked {
   a: number;
   b: number;
@@ -23,14 +23,17 @@ export interface Tracked {
   valid: boolean;
 }
 
-/** A change of [from, to): what a tracked range says of it is true no more. */
+/** Invalidates [from, to) in a tracked range. */
 export function invalidateTracked(range: Tracked | null, [, from, to]: Event): void {
   if (!range || to <= range.a || from >= range.b) return;
   range.valid = false;
   range.slots.fill(0, Math.max(from, range.a) - range.a, Math.min(to, range.b) - range.a);
 }
 
-/** hmm_vma_get_pfns, or with a `mode` hmm_vma_fault: 1 for reading, 2 for writing. The range is tracked if it is 0. */
+/**
+ * hmm_vma_get_pfns, or with a `mode` hmm_vma_fault: 1 for reading, 2 for writing. The range is tracked if it
+ * is 0.
+ */
 export function look(mirror: Mirror, mirrored: boolean, a: number, n: number, mode: number): Looked {
   const { mm, device } = mirror;
   const vma = mm?.vmas.find(a);
@@ -63,7 +66,7 @@ export function rangeDone(mirror: Mirror): { valid: boolean; snap: number[] } {
   return { valid, snap: slots };
 }
 
-/** migrate_vma, to a mirror's device or (null) to other pages of RAM. It needs no right to read. */
+/** migrate_vma to a mirror's device or (null) to other pages of RAM. It needs no VM_READ. */
 export function migrateVma(
   mm: Mm | null,
   a: number,

@@ -1,4 +1,4 @@
-/** Device-exclusive access: pages that are lent to a device until a CPU wants them back. */
+/** Device-exclusive access: pages that a device has exclusively until a CPU touches them. */
 import type { Folio } from "./huge.ts";
 import { EBUSY, type Entry, type Page } from "./page.ts";
 import { mappingsOf } from "./ksm.ts";
@@ -6,8 +6,9 @@ import type { Mm } from "./mm.ts";
 import type { Vma } from "./vma.ts";
 
 /**
- * make_device_exclusive: pages from `a` on are faulted in for writing, then those that are anonymous are lent. `use` gets
- * each while it is locked; null: not lent. Returns how many pages were reached, or the first one's error.
+ * make_device_exclusive: faults pages from `a` in for writing, then makes the anonymous pages exclusive
+ * ("lent"). `use` gets each page while it is locked, or null. Returns the number of pages reached, or the
+ * first page's error.
  */
 export function lend(
   mm: Mm,
@@ -26,7 +27,7 @@ export function lend(
   }
   reached.forEach((page, i) => {
     if (page.kind !== "anon" || page.locked) return;
-    // A huge page is lent as a whole with its first page, and not at all for another one.
+    // A huge page is lent as a whole with its first page, and not for another page.
     if (page.folio && page !== page.folio.pages[0]) return;
     if (page.folio) lendFolio(page.folio, owner);
     else lendPage(page, owner);
@@ -47,7 +48,7 @@ function lendPage(page: Page, owner: number): void {
 }
 
 function lendFolio(folio: Folio, owner: number): void {
-  // Entries that lend a part already are no mappings of it.
+  // Entries that already lend a part do not count as mappings.
   const unlent = (vma: Vma): Entry[] => {
     const [a, b] = folio.span(vma);
     const entries = Array.from({ length: b - a }, (_, i) => vma.mm.entries.get(a + i));

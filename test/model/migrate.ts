@@ -1,4 +1,6 @@
-/** Migration between RAM and devices, the walk over all mappings of a page, and faults on behalf of a device. */
+/**
+ * Migration between RAM and devices, the walk over all mappings of a page, and faults on behalf of a device.
+ */
 import { collect, mayMove, unmapEverywhere, type Single, type Whole } from "./collect.ts";
 import { blockOf, fallApart, Folio, mapFolio, splitFolio, splitMapping } from "./huge.ts";
 import {
@@ -21,7 +23,7 @@ import { leaveSwapCache } from "./swap.ts";
 import { PFN, UFFD, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
 
-/** A page that moved, or a hole that was filled: where, and whether it may be written. */
+/** A moved page or a filled hole: its address, and whether it is writable. */
 export interface Moved {
   pn: number;
   write: boolean;
@@ -32,33 +34,33 @@ interface Slot extends Single {
   arrival: number;
 }
 
-/** A block with frames: one large one, or for each of its pages one (0: none). */
+/** A block with frames: one large frame, or one for each page (0 for none). */
 interface Unit extends Whole {
   arrivals: number[];
   large: boolean;
 }
 
 /**
- * A migration between its two halves: pages are locked, and wait for finish() wherever they are mapped; frames are
- * taken. Outside of tests both halves follow each other.
+ * A migration between its two halves: its pages are locked wherever they are mapped, and its frames are
+ * allocated, until finish(). Only open migrations separate the halves.
  */
 export class OpenMigration {
   private readonly slots: (Slot | Unit)[];
-  /** Has the event of the holes been sent? */
+  /** Whether the event of the holes has been sent. */
   private filling = false;
 
   constructor(
     private readonly world: World,
-    /** Null: pages of a device, in all processes. */
+    /** The migrating process; null for a device's pages in all processes. */
     readonly mm: Mm | null,
     private readonly to: number,
-    /** Who migrates to a device. */
+    /** The mirror that migrates to a device. */
     private readonly mover: object | null,
     /** The end of the range, for holes. */
     private readonly end: number,
     wanted: (Single | Whole)[],
     first?: Page,
-    /** Whom the events name. */
+    /** The owner in the events. */
     private readonly owner = to,
   ) {
     this.slots = wanted.map((one) =>
@@ -87,7 +89,7 @@ export class OpenMigration {
     return this.slots.length;
   }
 
-  /** What became of it; a page that nobody maps any more has moved, too. */
+  /** The outcome. A page without mappings can move too. */
   finish(): { moved: Moved[]; count: number } {
     const moved: Moved[] = [];
     const { pages } = this;
@@ -106,7 +108,7 @@ export class OpenMigration {
     return { moved, count };
   }
 
-  /** One page, or one hole: itself, or nothing if it stays. */
+  /** Finishes one page or hole. Returns it, or nothing if it stays. */
   private move({ pn, page, arrival }: Slot): Single[] {
     const { world, to } = this;
     if (!arrival) return [];
@@ -123,13 +125,13 @@ export class OpenMigration {
     return [{ pn, page }];
   }
 
-  /** Before the first hole is filled. */
+  /** Sends the event before the first hole is filled. */
   private announce(pn: number): void {
     if (!this.filling) this.world.notify(this.mm!, "migrate", pn, this.end, this.owner);
     this.filling = true;
   }
 
-  /** A block moves as one, or falls apart before its pages move; it stays if there is no frame for its first page. */
+  /** Moves a block as one, or splits it and moves its pages. It stays if its first page has no frame. */
   private moveUnit({ pn, folio, arrivals, large }: Unit): Single[] {
     const mm = this.mm!;
     if (!arrivals[0]) return [];
@@ -148,7 +150,7 @@ export class OpenMigration {
     });
   }
 
-  /** A huge page where nothing was, or the huge zero page. */
+  /** Fills a block that had nothing or the huge zero page. */
   private fillBlock(pn: number, arrivals: number[]): boolean {
     const mm = this.mm!;
     const { world } = this;
@@ -166,7 +168,7 @@ export class OpenMigration {
     return true;
   }
 
-  /** Files have no pages on devices, and a page whose swap slot others name stays with it. */
+  /** Whether a page stays: a file's page, or a page whose swap slot has other entries. */
   private canMove(page: Page): boolean {
     if (page.held > 0) return false;
     return page.kind === "anon" ? leaveSwapCache(this.world, page) : this.to === RAM;
@@ -177,19 +179,19 @@ export class OpenMigration {
     page.hidden = this.to !== RAM && !this.world.coherent[this.to];
     page.arrival = arrival;
     page.mover = this.mover;
-    // Entries of pages that no CPU reaches are not dirty.
+    // Entries of pages that CPUs cannot access are not dirty.
     if (!page.hidden) return;
     for (const { entries } of this.world.mms.values())
       for (const entry of entries.values()) if (entry.page === page) entry.dirty = false;
   }
 
-  /** A new page where there was none, unless somebody came first. */
+  /** Fills a hole with a new page, unless a fault has filled it. */
   private fill(pn: number, arrival: number): boolean {
     const mm = this.mm!;
     const vma = mm.vmas.find(pn)!;
     const refused = !vma.anonymous || (vma.flags & UFFD) !== 0;
     if (!refused) {
-      // Whether or not the page can be charged then.
+      // Before the charge, which may fail.
       vma.prepare();
       mm.addTable(pn);
     }
@@ -208,7 +210,7 @@ export class OpenMigration {
   }
 }
 
-/** RAM pages, holes and zero pages of [a, b) to `device`; `mover` is remembered in each page. */
+/** Migrates RAM pages, holes and zero pages of [a, b) to `device`; each page records `mover`. */
 export function toDevice(
   mm: Mm,
   a: number,
@@ -223,7 +225,7 @@ export function toDevice(
   return new OpenMigration(mm.world, mm, device, mover, b, wanted);
 }
 
-/** Another device's pages and holes of [a, b) to `device`. */
+/** Migrates another device's pages and holes of [a, b) to `device`. */
 export function fromPeer(
   mm: Mm,
   a: number,
@@ -239,7 +241,7 @@ export function fromPeer(
   return new OpenMigration(mm.world, mm, device, mover, b, wanted, undefined, peer);
 }
 
-/** RAM pages, holes and zero pages of [a, b) to other frames of RAM. */
+/** Migrates RAM pages, holes and zero pages of [a, b) to other frames of RAM. */
 export function moveInRam(mm: Mm, a: number, b: number): OpenMigration {
   mm.world.notify(mm, "migrate", a, b);
   const wants = ({ place }: Page): boolean => place === RAM;
@@ -247,7 +249,7 @@ export function moveInRam(mm: Mm, a: number, b: number): OpenMigration {
   return new OpenMigration(mm.world, mm, RAM, null, b, wanted);
 }
 
-/** This device's pages of [a, b) to RAM; `first` gets a frame before the others. */
+/** Migrates this device's pages of [a, b) to RAM; `first` gets a frame before the others. */
 export function toSystem(mm: Mm, a: number, b: number, device: number, first?: Page): OpenMigration {
   mm.world.notify(mm, "migrate", a, b, device);
   const { compound } = mm.world.rules;
@@ -256,7 +258,7 @@ export function toSystem(mm: Mm, a: number, b: number, device: number, first?: P
   return new OpenMigration(mm.world, mm, RAM, null, b, wanted, first);
 }
 
-/** These pages of a device to RAM, whoever maps them. */
+/** Migrates pages of a device to RAM, whichever processes map them. */
 export function leaveDevice(world: World, pages: Page[]): OpenMigration {
   for (const { folio } of pages) if (folio) splitFolio(folio);
   const single = pages.filter(({ folio, maps, pins }) => !folio && maps + pins > 0);
@@ -265,19 +267,19 @@ export function leaveDevice(world: World, pages: Page[]): OpenMigration {
   return new OpenMigration(world, null, RAM, null, 0, wanted);
 }
 
-/** All pages of a device to RAM, but for those that are just migrating. */
+/** Migrates all pages of a device to RAM, except pages in open migrations. */
 export function evict(world: World, device: number): void {
   const pages = world.pagesOn(device);
   if (!world.rules.evictSingly) leaveDevice(world, pages).finish();
   else for (const page of pages) leaveDevice(world, [page]).finish();
 }
 
-/** The CPU fault on a device page: it comes back, and perhaps its neighbours. */
+/** Serves a CPU fault on a device page, which comes back, perhaps with its neighbors. */
 export function bringBack(mm: Mm, vma: Vma, pn: number, page: Page): number {
   const { world } = mm;
   const { mover, place } = page;
   const { cluster } = world.rules;
-  // A huge mapping comes back as one, if the driver knows of such.
+  // A huge mapping comes back as one if the driver supports huge pages.
   const size = mm.huge.has(blockOf(pn)) ? HUGE_PAGES : cluster;
   const from = pn - (pn % size);
   toSystem(mm, Math.max(from, vma.start), Math.min(from + size, vma.end), place, page).finish();
@@ -287,8 +289,8 @@ export function bringBack(mm: Mm, vma: Vma, pn: number, page: Page): number {
 }
 
 /**
- * hmm_range_fault over [a, b) for `device`: 0 when every page can be given to it, -EBUSY when faults were taken and
- * `changed` says that what was seen before may not be true any more. `where`: the page that an error is about.
+ * hmm_range_fault over [a, b) for `device`. Returns 0 if the device can map every page, or -EBUSY if faults
+ * were taken and `changed` reports an invalidation. `where` is the page of an error.
  */
 export function rangeFault(
   mm: Mm,
@@ -308,7 +310,7 @@ export function rangeFault(
       continue;
     }
     const there = mm.entries.get(pn);
-    // What is lent is a fault first of all, with its own reasons to fail.
+    // A lent page faults first, and that fault may fail.
     if (there?.page?.locked && !there.lent) return -EAGAIN;
     if (write && !(vma.flags & W)) return -EPERM;
     const end = Math.min(b, vma.end, (pn | 511) + 1);

@@ -1,4 +1,4 @@
-/** A device's driver, the records' one or another (see DriverRules): a device table for one process, and the commands that use it. */
+/** A device's driver (DriverRules): a device table for one process, and the commands that use it. */
 import { blockOf } from "./huge.ts";
 import { lend } from "./lend.ts";
 import {
@@ -39,22 +39,22 @@ export interface Reply {
 interface DeviceEntry {
   page: Page | null;
   write: boolean;
-  /** Lent to this device. */
+  /** Whether the entry is for exclusive access. */
   exclusive?: boolean;
 }
 
 export class Mirror {
   readonly table = new Map<number, DeviceEntry>();
-  /** Events since the last time somebody looked. */
+  /** Events since the last state. */
   events: Event[] = [];
 
-  /** Those that were not its own. */
+  /** Events that this mirror's own migrations did not cause. */
   private invalidations = 0;
   private migrating = false;
-  /** A mirror of 2018 beside it: what it was told, and of what. Null: none is registered. */
+  /** The updates of a mirror of 2018; null if none is registered. */
   updates: [...Event, action: number][] | null = null;
   tracked: Tracked | null = null;
-  /** Begun migrations, the oldest first. */
+  /** Open migrations, oldest first. */
   readonly open: { migration: OpenMigration; invalidations: number }[] = [];
 
   constructor(
@@ -87,7 +87,7 @@ export class Mirror {
     return this.run(a, n, true, ({ page }, i) => page!.content.set(value + i));
   }
 
-  /** Goes on while the table has what is needed; faults the rest of the range when it has not. */
+  /** Accesses the range while the table has the entries, and faults the rest in. */
   private run(a: number, n: number, write: boolean, use: (entry: DeviceEntry, i: number) => void): Reply {
     const reply: Reply = { ret: 0, cpages: 0, faults: 0 };
     if (n === 0) return { ...reply, ret: -EINVAL };
@@ -120,7 +120,7 @@ export class Mirror {
     return 0;
   }
 
-  /** Starts again whenever an invalidation came between. */
+  /** Faults a piece in, and restarts after an invalidation. */
   private rangeFault(mm: Mm, a: number, b: number, write: boolean): number {
     for (;;) {
       const { invalidations } = this;
@@ -151,7 +151,7 @@ export class Mirror {
     });
   }
 
-  /** Another device's pages among n to this one. */
+  /** Migrates another device's pages among n to this device. */
   fromPeer(a: number, n: number, peer: number): Reply {
     return this.migrate(a, n, (mm, from, to) => {
       const { moved, count } = fromPeer(mm, from, to, peer, this.device, this).finish();
@@ -160,7 +160,7 @@ export class Mirror {
     });
   }
 
-  /** migrate_vma, to this device. */
+  /** migrate_vma to this device. */
   migrateVma(a: number, n: number): Record<string, number> {
     this.migrating = true;
     const answer = migrateVma(this.mm, a, n, this);
@@ -182,7 +182,7 @@ export class Mirror {
     return reply;
   }
 
-  /** Where a piece of [a, b) ends that is migrated at once; `a` if there can be none. */
+  /** Returns the end of the piece of [a, b) that migrates at once; `a` if no piece can. */
   private pieceEnd(mm: Mm, a: number, b: number): number {
     const vma = mm.vmas.find(a);
     return vma && vma.flags & R && !(vma.flags & SPECIAL) ? Math.min(a + this.rules.piece, b, vma.end) : a;
@@ -190,7 +190,7 @@ export class Mirror {
 
   // --- migrations whose halves are apart (not in the records) ------------------------------------
 
-  /** One piece to the device or to RAM, up to the point where its pages are locked and copied. */
+  /** Starts to move one piece to the device or to RAM, up to the copy. */
   begin(a: number, n: number, leave: boolean): number {
     const { mm, device } = this;
     const end = mm && n > 0 ? this.pieceEnd(mm, a, a + n) : a;
@@ -200,7 +200,7 @@ export class Mirror {
     return 0;
   }
 
-  /** The device's oldest page that can move to RAM, wherever it is mapped. */
+  /** Starts to move the device's oldest movable page to RAM, wherever it is mapped. */
   beginEvict(world: World): number {
     for (const page of world.pagesOn(this.device)) {
       const migration = leaveDevice(world, [page]);
@@ -211,7 +211,10 @@ export class Mirror {
     return -ENOENT;
   }
 
-  /** The oldest open migration's end. What moved is mapped if nothing came between. Returns how many pages moved. */
+  /**
+   * Ends the oldest open migration, and maps its pages if no invalidation came between. Returns the number
+   * moved.
+   */
   end(): number {
     const { migration, invalidations } = this.open.shift()!;
     const unchanged = this.invalidations === invalidations;
@@ -228,7 +231,7 @@ export class Mirror {
 
   // --- exclusive access --------------------------------------------------------------------------
 
-  /** Pages are lent a piece at a time; a piece that could not be faulted in as a whole is not entered. */
+  /** Lends pages one piece at a time, and maps only pieces that were faulted in as a whole. */
   exclusive(a: number, n: number): Reply {
     const { mm, device, rules } = this;
     if (n === 0 || !mm) return { ret: -EINVAL, cpages: 0, faults: 0 };
@@ -243,7 +246,7 @@ export class Mirror {
     return this.readBack(a, n);
   }
 
-  /** Is a page of n still lent to this device? */
+  /** Whether any of n pages is still lent to this device. */
   check(a: number, n: number): Reply {
     const reply: Reply = { ret: 0, cpages: 0, faults: 0 };
     if (n === 0) return { ...reply, ret: -EINVAL };
@@ -251,7 +254,7 @@ export class Mirror {
     return reply;
   }
 
-  /** The check after a migration: what the device can read without a fault. */
+  /** Returns what the device can read without a fault, the check after a migration. */
   private readBack(a: number, n: number): Reply {
     const data: (number | string)[] = [];
     for (let pn = a; pn < a + n; pn++) {
@@ -283,11 +286,11 @@ export class Mirror {
       return access | (page.place === this.device ? 0x40 : 0x50);
     }
     if (page?.place === this.device && !entry.lent) return 0x20 | access;
-    // Another device's huge page is an error, its single pages are nothing.
+    // Another device's huge page is an error, its single pages show as nothing.
     return huge ? 0xff : 0;
   }
 
-  /** The device table as the records show it: 0 none, 1 read, 3 write, 2 exclusive. */
+  /** Returns the device table in the records' form: 0 none, 1 read, 3 write, 2 exclusive. */
   shown(a: number, n: number): number[] {
     return Array.from({ length: n }, (_, i) => {
       const entry = this.table.get(a + i);

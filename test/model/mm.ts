@@ -1,4 +1,4 @@
-/** One process of the reference model: its page table, page faults, and every way to touch its memory. */
+/** One process of the reference model: its page table, page faults, and all accesses to its memory. */
 import { fileFault } from "./file.ts";
 import { forkInto } from "./fork.ts";
 import { blockOf, blocksOf, hugeFault, HugeZero, moveBlock, splitMapping, unmarkHuge } from "./huge.ts";
@@ -27,10 +27,10 @@ import { dropSlot, leaveSwapCache, swapIn } from "./swap.ts";
 import { HUGETLB, PFN, SHARED, SPECIAL, UFFD, VmaList, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
 
-/** What a CPU access can end in, besides success. */
+/** Failures of a CPU access. */
 export type Signal = "SIGSEGV/1" | "SIGSEGV/2" | "SIGBUS/2" | "OOM" | "EAGAIN";
 
-/** Of a fault's errors: the signal. */
+/** The signal of each error of a fault. */
 const SIGNALS = new Map<number, Signal>([
   [-EAGAIN, "EAGAIN"],
   [-EBUS, "SIGBUS/2"],
@@ -42,17 +42,19 @@ export class Mm {
   readonly entries = new Map<number, Entry>();
   /** 1 GiB regions that have page tables. */
   readonly tables = new Set<number>();
-  /** 2 MiB regions that have page tables, and those of them that are mapped as one: a huge page (null), or its zero page. */
+  /**
+   * 2 MiB regions with page tables, and the regions mapped as one: a huge page (null) or the huge zero page.
+   */
   readonly leaves = new Set<number>();
   readonly huge = new Map<number, HugeZero | null>();
   /** Pages held by pin(); null is the zero page. */
   pinned: (Page | HugeZero | null)[] = [];
   readonly rss = { anon: 0, file: 0, shmem: 0, swap: 0, hugetlb: 0 };
-  /** Page faults taken so far. */
+  /** Number of page faults. */
   faults = 0;
-  /** What the last one did. */
+  /** The kind of the last fault. */
   lastFault: FaultKind = "spurious";
-  /** What the last mprotect installs. */
+  /** The flags that the last mprotect installs. */
   protecting = 0;
 
   constructor(readonly world: World) {}
@@ -73,7 +75,7 @@ export class Mm {
     }
   }
 
-  /** The page tables above a page. */
+  /** Adds the page tables above a page. */
   addTable(pn: number): void {
     this.tables.add(pn >> 18);
     this.leaves.add(pn >> 9);
@@ -107,7 +109,7 @@ export class Mm {
     }
   }
 
-  /** Entries of [a, a + n) to [b, b + n), which has none. A whole block moves with its table. */
+  /** Moves the entries of [a, a + n) to the empty [b, b + n). A whole block moves with its table. */
   moveEntries(a: number, n: number, b: number): void {
     for (let at = a; at < a + n;) {
       const target = b + at - a;
@@ -123,7 +125,7 @@ export class Mm {
 
   // --- faults ----------------------------------------------------------------------------------
 
-  /** One run of the page fault handler. 0, or -ENOMEM, -EBUS or -EAGAIN (an open migration). */
+  /** Runs the page fault handler once. Returns 0, -ENOMEM, -EBUS or -EAGAIN (an open migration). */
   fault(vma: Vma, pn: number, write: boolean): number {
     this.tables.add(pn >> 18);
     const error = this.handleHuge(vma, pn, write) ?? this.handle(vma, pn, write);
@@ -131,13 +133,13 @@ export class Mm {
     return error;
   }
 
-  /** A fault that did something. */
+  /** Counts a fault. */
   count(kind: FaultKind): void {
     this.faults++;
     this.world.faults[kind]++;
   }
 
-  /** Undefined: one page must do. */
+  /** Serves a fault with a huge page; undefined if it needs a single page. */
   private handleHuge(vma: Vma, pn: number, write: boolean): number | undefined {
     if (vma.flags & HUGETLB) {
       this.leaves.add(blockOf(pn));
@@ -166,7 +168,7 @@ export class Mm {
     return this.as("spurious", 0);
   }
 
-  /** A fault's answer, and what it did. */
+  /** A fault's answer and kind. */
   private as(kind: FaultKind, answer: number): number {
     this.lastFault = kind;
     return answer;
@@ -201,13 +203,16 @@ export class Mm {
     return this.as("cow", this.copyToNew(vma, pn, page));
   }
 
-  /** Has nobody else a reference? */
+  /** Whether the entry's page has no other reference. */
   private onlyOurs(page: Page): boolean {
     if (page.slot && page.refs === 2) leaveSwapCache(this.world, page);
     return (page.folio ?? page).refs === 1;
   }
 
-  /** A new anonymous page with the content of another one, or zeros. If it takes an entry's place mirrors are told. */
+  /**
+   * Maps a new anonymous page with the contents of another or zeros, and tells mirrors if it replaces an
+   * entry.
+   */
   copyToNew(vma: Vma, pn: number, old: Page | null): number {
     vma.prepare();
     const page = this.world.newPage("anon", vma.anon, vma.offset(pn));
@@ -223,7 +228,7 @@ export class Mm {
 
   // --- access ----------------------------------------------------------------------------------
 
-  /** A load or store of the program: null when the entry allows it in the end. */
+  /** Makes a load or store of the program. Returns null on success. */
   access(pn: number, write: boolean): Signal | null {
     const vma = this.vmas.find(pn);
     if (!vma) return "SIGSEGV/1";
@@ -235,13 +240,13 @@ export class Mm {
     return null;
   }
 
-  /** Does the entry allow an access as it is? */
+  /** Whether the entry allows an access without a fault. */
   allows(pn: number, write: boolean): boolean {
     const entry = this.entries.get(pn);
     return present(entry) && (!write || entry!.write);
   }
 
-  /** Page faults until an access is allowed, at least one: what the last one did, or the signal. */
+  /** Faults at least once until an access is allowed. Returns the kind of the last fault, or the signal. */
   faultAt(pn: number, write: boolean): FaultKind | Signal {
     const vma = this.vmas.find(pn);
     if (!vma) return "SIGSEGV/1";
@@ -253,17 +258,19 @@ export class Mm {
     return this.lastFault;
   }
 
-  /** May the kernel get hold of a page: 0 or -EFAULT. `force` overrides permissions of private memory. */
+  /**
+   * Whether get_user_pages may take a page: 0 or -EFAULT. `force` overrides permissions of private memory.
+   */
   refuses(vma: Vma | undefined, write: boolean, force: boolean): number {
     if (!vma || vma.flags & PFN) return -EFAULT;
-    // Of these nothing is written past its protection.
+    // Even a forced write cannot override the protection of these mappings.
     if (vma.flags & HUGETLB && write && !(vma.flags & W)) return -EFAULT;
     if (force ? write && vma.flags & SHARED && !(vma.flags & W) : !(vma.flags & (write ? W : R)))
       return -EFAULT;
     return 0;
   }
 
-  /** The kernel gets hold of a page, as ptrace, mlock, populate and pin do. `single`: not as a part of a huge mapping. */
+  /** get_user_pages, as for ptrace, mlock, populate and pin. With `single`, not as part of a huge mapping. */
   getPage(pn: number, write: boolean, force: boolean, single = false): number {
     const vma = this.vmas.find(pn);
     const refused = this.refuses(vma, write, force);
@@ -284,14 +291,14 @@ export class Mm {
     return this.entries.get(pn)?.page?.content.digest() ?? 0;
   }
 
-  /** A page's content, to be written to. What is written to memory without pages is lost. */
+  /** Returns the contents of a page for a write. A write to memory without pages is lost. */
   writable(pn: number): Content {
     const entry = this.entries.get(pn)!;
     entry.dirty = true;
     return entry.page?.content ?? new Content();
   }
 
-  /** Pins a page a time and stops at the first that it cannot get: the count, or the error if there is none. */
+  /** Pins page by page up to the first failure. Returns the count, or the error if the count is 0. */
   pin(a: number, n: number, write = false): number {
     if (n === 0) return -EINVAL;
     for (let i = 0; i < n; i++) {
@@ -304,7 +311,10 @@ export class Mm {
     return n;
   }
 
-  /** Pages on coherent devices have to go to RAM first, wherever they are mapped. One that cannot ends it. */
+  /**
+   * Pins for long: pages on coherent devices go to RAM first, wherever they are mapped. One that stays is an
+   * error.
+   */
   pinForLong(a: number, n: number, write: boolean): number {
     const before = this.pinned.length;
     for (;;) {
@@ -318,7 +328,7 @@ export class Mm {
     }
   }
 
-  /** Lets all pins go, or all but the first ones. */
+  /** Releases all pins, or all but the first. */
   unpin(keep = 0): number {
     const ended = this.pinned.splice(keep);
     for (const page of ended) {
@@ -338,7 +348,7 @@ export class Mm {
     return child;
   }
 
-  /** The end of the process: no events, its mirrors are told by the world. */
+  /** Ends the process without events: the world tells its mirrors. */
   exit(): void {
     this.unpin();
     for (const pn of [...this.entries.keys()]) this.dropEntry(pn);

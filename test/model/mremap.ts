@@ -28,7 +28,7 @@ export function mresize(mm: Mm, a: number, n: number, m: number): number {
   return 0;
 }
 
-/** Always to a fixed place; `keep` is MREMAP_DONTUNMAP. */
+/** mremap to a fixed place; `keep` is MREMAP_DONTUNMAP. */
 export function mremap(mm: Mm, a: number, n: number, b: number, m: number, keep: boolean): number {
   if (m === 0 || (keep && n !== m)) return -EINVAL;
   const moving = mm.vmas.find(a);
@@ -48,7 +48,7 @@ export function mremap(mm: Mm, a: number, n: number, b: number, m: number, keep:
   if (keep && vma.flags & (PFN | HUGETLB)) return -EINVAL;
   if (length > vma.end - a) return -EFAULT;
   if (m > length && vma.flags & PFN) return -EFAULT;
-  // Merged pages are told apart by their addresses: none moves.
+  // KSM knows merged pages by their addresses, so none moves.
   const failed = breakUp(mm, vma, a, a + length);
   if (failed) return failed;
   move(mm, vma, a, length, b, m, keep);
@@ -58,7 +58,7 @@ export function mremap(mm: Mm, a: number, n: number, b: number, m: number, keep:
 /** Moves [a, a + n); with n = 0 the memory, which is shared, is mapped a second time. */
 function move(mm: Mm, vma: Vma, a: number, n: number, b: number, m: number, keep: boolean): void {
   const { anon, file } = vma;
-  // Memory that moves leaves its userfaultfd.
+  // Memory that moves is unregistered from its userfaultfd.
   const flags = vma.flags & ~UFFD;
   const pgoff = vma.anonymous && !anon ? b : vma.offset(a);
   let target = mm.vmas.mergeNew({ start: b, end: b + m, flags, pgoff, anon, file });

@@ -1,4 +1,4 @@
-/** What a page is in the reference model, and the small constants that every file of it uses. */
+/** Pages and entries of the reference model, and the constants that all its files use. */
 import type { ModelFile } from "./file.ts";
 import type { Folio } from "./huge.ts";
 import type { Block } from "./hugetlb.ts";
@@ -17,7 +17,7 @@ export const RWX = R | W | X;
 export const EPERM = 1;
 export const ENOENT = 2;
 export const EIO = 5;
-/** What a fault answers that ends in SIGBUS. */
+/** The answer of a fault that ends in SIGBUS. */
 export const EBUS = 7;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
@@ -30,7 +30,7 @@ export const EINVAL = 22;
 export type EventName = "migrate" | "clear" | "prot_vma" | "prot_page" | "unmap" | "exclusive";
 export type Event = readonly [name: EventName, first: number, end: number, owner: number];
 
-/** The 4096 bytes of a page: one value repeated, until somebody writes less than a whole page. */
+/** The 4096 bytes of a page: one repeated value until a write of less than a page. */
 export class Content {
   fill = 0;
   bytes: Uint8Array | null = null;
@@ -45,7 +45,7 @@ export class Content {
     this.bytes[offset] = value;
   }
 
-  /** The byte at an offset. */
+  /** Returns the byte at an offset. */
   at(offset: number): number {
     return this.bytes?.[offset] ?? this.fill;
   }
@@ -55,7 +55,7 @@ export class Content {
     this.bytes = other.bytes?.slice() ?? null;
   }
 
-  /** A number when all bytes are equal, else first byte and FNV-1a hash as "bb:hhhhhhhh". */
+  /** Returns a number if all bytes are equal, else first byte and FNV-1a hash, "bb:hhhhhhhh". */
   digest(): number | string {
     const bytes = this.bytes;
     if (bytes === null) return this.fill;
@@ -70,98 +70,107 @@ export const hex = (value: number, digits: number): string => value.toString(16)
 
 export const RAM = -1;
 
-/** By which counter of a process a page is resident; a driver's own pages count as a file's, no one is shown hugetlb's. */
+/**
+ * The counter of a process for a resident page. A driver's own pages count as a file's; hugetlb pages do not
+ * count.
+ */
 export type PageKind = "anon" | "file" | "shmem" | "hugetlb";
 
-/** A page. Migration changes its place; everything else about it stays. */
+/** A page. Migration changes its place and nothing else. */
 export class Page {
   readonly content = new Content();
-  /** RAM, or the number of the device it is on. */
+  /** RAM, or the number of the page's device. */
   place = RAM;
-  /** On a device whose memory no CPU reaches. */
+  /** Whether the page is on a device whose memory CPUs cannot access. */
   hidden = false;
-  /** Entries that name it, in all processes. */
+  /** Number of entries that name the page, in all processes. */
   maps = 0;
-  /** Further references: they keep it where it is. */
+  /** Further references, which keep the page in place. */
   pins = 0;
-  /** The entry that lends it to a device, if one does. */
+  /** The entry that lends the page to a device, if any. */
   lender: Entry | null = null;
-  /** In an open migration: its entries wait, and nobody gets at it. */
+  /** Whether an open migration has locked the page: accesses wait. */
   locked = false;
-  /** Known to belong to one process: may be written where it is. */
+  /** Whether the page belongs to one process, which may write in place. */
   exclusive = true;
-  /** Who migrated it to its device (the golden driver drops that one's entry when it comes back). */
+  /**
+   * The mirror that migrated the page to its device; the golden driver drops that mirror's entry on the way
+   * back.
+   */
   mover: object | null = null;
-  /** Pages came to devices in this order. */
+  /** The order in which pages came to devices. */
   arrival = 0;
-  /** Counted by the memory cgroup. */
+  /** Whether the memory cgroup counts the page. */
   charged = true;
-  /** KSM has merged it: the addresses that share it, the newest first. */
+  /** Of a merged page: the addresses that share it, newest first. */
   merged: Item[] | null = null;
-  /** Of a hugetlb mapping: the pages that it comes and goes with. */
+  /** Of a hugetlb page: its block. */
   block: Block | null = null;
-  /** The swap cache has it, as the page of this slot. */
+  /** The slot for which the swap cache has the page. */
   slot: Slot | null = null;
-  /** Of a file: the page cache has it. */
+  /** The file whose page cache has the page. */
   cached = false;
-  /** Of a disk file: written since it was last written back. */
+  /** Of a disk file: whether the page was written since the last write-back. */
   dirty = false;
-  /** The huge page that it is a part of. */
+  /** The huge page of which the page is a part. */
   folio: Folio | null = null;
 
   constructor(
     readonly kind: PageKind,
-    /** The vmas that could map it are in here (null: nobody has mapped it yet, or it is a driver's) … */
+    /**
+     * The anon_vma of the vmas that could map the page; null before the first mapping and for a driver's
+     * page.
+     */
     public home: AnonVma | ModelFile | null,
-    /** … around this offset. */
+    /** The page's offset in the anon_vma. */
     public index: number,
   ) {}
 
-  /** Is it lent to a device for exclusive access? */
+  /** Whether the page is lent to a device for exclusive access. */
   get lent(): boolean {
     return this.lender?.lent === true;
   }
 
-  /** References that no migration can take away: pins, and of an entry that lends it. */
+  /** References that a migration cannot take: pins, and the entry that lends the page. */
   get held(): number {
     return this.pins + (this.lent ? 1 : 0);
   }
 
-  /** References: entries, pins, and a cache's. */
+  /** All references: entries, pins, and a cache's. */
   get refs(): number {
     return this.maps + this.pins + (this.cached ? 1 : 0) + (this.slot ? 1 : 0);
   }
 }
 
 /**
- * One page-table entry. Device pages have entries too; a null page is the zero page, unless `slot` (swapped out) or
- * `raw` (memory without a page behind it) says something else.
+ * One page-table entry. Device pages have entries too. A null page is the zero page, unless `slot` (swapped
+ * out) or `raw` (memory without a page) is set.
  */
 export interface Entry {
   page: Page | null;
   write: boolean;
-  /** Written through, of a shared mapping: mprotect may give the write bit back. */
+  /** Of a shared mapping: whether the entry was written, so that mprotect may restore the write bit. */
   dirty?: boolean;
-  /** Lent to a device for exclusive access. */
+  /** Whether the entry lends its page to a device. */
   lent?: boolean;
   slot?: Slot;
-  /** Of a swapped page: it was exclusive when it left. */
+  /** Of a swapped page: whether it was exclusive when it left. */
   own?: boolean;
   raw?: boolean;
 }
 
-/** Can a CPU read through this entry as it is? */
+/** Whether a CPU can read through this entry without a fault. */
 export function present(entry: Entry | undefined): boolean {
   if (!entry || entry.slot || entry.lent) return false;
   return !entry.page || (!entry.page.locked && !entry.page.hidden);
 }
 
-/** Is this the zero page's entry? */
+/** Whether the entry is the zero page's. */
 export function isZero({ page, slot, raw }: Entry): boolean {
   return !page && !slot && !raw;
 }
 
-/** What a fault did, by the name that hmm.stats has for it. */
+/** The kind of a fault, by its name in hmm.stats. */
 export const FAULT_KINDS = [
   "zero",
   "anon",

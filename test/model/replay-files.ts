@@ -1,19 +1,22 @@
-/** Operations on files, written as in the records. */
+/** Operations on files in the records' form. */
 import type { Mapped } from "./calls.ts";
 import { ModelFile } from "./file.ts";
 import { Content, PAGE } from "./page.ts";
 import type { Answer, Arg } from "./replay.ts";
 import type { World } from "./world.ts";
 
-/** What a new disk file's first page is filled with; page after page one more. */
+/** The byte of a new disk file's first page; each following page has one more. */
 const DISK_CONTENT = 0xa0;
 const UNTOUCHED = 238;
 
-/** tmpfs files and disk files are numbered apart. */
+/** Returns the name of a file; tmpfs files and disk files have separate numbers. */
 const named = (kind: Arg, number: Arg): string =>
   `${String(kind).endsWith("shm") ? "shm" : "disk"} ${number}`;
 
-/** What mmap's arguments from the fourth on name: a kind, a file's number, an offset in pages. */
+/**
+ * Returns the backing that mmap's arguments from the fourth name: a kind, a file's number, an offset in
+ * pages.
+ */
 export function mappedBy(world: World, args: readonly Arg[]): Mapped {
   const kind = String(args[3]);
   if (kind === "anon" || kind === "sanon") return { kind };

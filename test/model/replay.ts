@@ -1,4 +1,4 @@
-/** Runs operations, written as in the records, on the reference model. */
+/** Runs operations in the records' form on the reference model. */
 import * as calls from "./calls.ts";
 import { blockOf } from "./huge.ts";
 import { fileOp, mappedBy } from "./replay-files.ts";
@@ -24,14 +24,14 @@ import type { World } from "./world.ts";
 
 export type Arg = number | string;
 
-/** What one operation answered, with the keys of a record. */
+/** The answer of one operation, with the keys of a record. */
 export type Answer = Record<string, unknown>;
 
 /** The state of a process, with the keys of a record's `st`. */
 export interface ProcessState {
   vma: string[];
   pm: string;
-  /** Anonymous, of files, shared, and swapped out. */
+  /** Resident anonymous, file and shared pages, and swapped pages. */
   rss: number[];
   h: Record<string, { snap: string; dpt: string; inv: unknown[][] }>;
   dev: number[];
@@ -54,15 +54,15 @@ export function runs(bytes: readonly number[]): string {
   return out.join(" ");
 }
 
-/** One page after the other: what `access` returns for each. */
+/** Returns what `access` returns for each page in turn. */
 const each = <T>(a: number, n: number, access: (pn: number, i: number) => T): T[] =>
   Array.from({ length: n }, (_, i) => access(a + i, i));
 
 const UNTOUCHED = 238;
-/** The recorder lets ksmd look at everything so often. */
+/** Full scans of ksmd for which the recorder waits. */
 const RECORDED_PASSES = 5;
 
-/** Executes `op` of process `pid`; undefined: the model does not know it. */
+/** Executes `op` of process `pid`. Returns undefined for an unknown operation. */
 export function execute(world: World, pid: number, op: string, args: readonly Arg[]): Answer | undefined {
   const num = args.map(Number);
   const device = deviceOp(world, op, num);
@@ -90,7 +90,7 @@ function deviceOp(world: World, op: string, [h, a, n, v]: number[]): Answer | un
   return { ...reply, snap: runs(reply.snap!) };
 }
 
-/** What a system call's copy returns for one page. */
+/** Returns the result of a system call's copy for one page. */
 function copied(failure: Signal | number | null): number {
   if (failure === null || failure === 0) return PAGE;
   if (failure === "EAGAIN" || failure === -EAGAIN) return -EAGAIN;
@@ -198,8 +198,8 @@ const OWNER_THIS = 1;
 const OWNER_OTHER = 2;
 
 /**
- * The state of a process as the records write it, for the pages [first, end). Takes the events that its handles have
- * collected, and shows those about these pages, or (`allEvents`) all.
+ * Returns the state of a process in the records' form, for the pages [first, end). Takes the collected events
+ * of its handles, and shows those that touch these pages, or with `allEvents` all.
  */
 export function stateOf(world: World, pid: number, end: number, first = 0, allEvents = false): ProcessState {
   const mm = world.mms.get(pid)!;

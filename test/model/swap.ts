@@ -1,4 +1,4 @@
-/** Swap space of the reference model: pages leave for slots and come back. */
+/** Swap space of the reference model: pages move to slots and come back. */
 import { blocksOf, splitParts } from "./huge.ts";
 import { mappingsOf } from "./ksm.ts";
 import type { Page } from "./page.ts";
@@ -7,14 +7,14 @@ import type { Mm } from "./mm.ts";
 import type { World } from "./world.ts";
 import { HUGETLB, LOCKED, PFN, type AnonVma, type Vma } from "./vma.ts";
 
-/** A place in swap space: what a page held, how many entries name it, and the page that the swap cache has for it. */
+/** A swap slot: its contents, the number of entries that name it, and the swap cache's page for it. */
 export class Slot {
   readonly content = new Content();
   names = 0;
   page: Page | null = null;
 }
 
-/** MADV_PAGEOUT: what one process alone maps leaves, while there is swap space. */
+/** MADV_PAGEOUT: pages that only one process maps leave, while there is swap space. */
 export function pageOut(mm: Mm, vma: Vma, a: number, b: number): number {
   if (vma.flags & (LOCKED | PFN | HUGETLB)) return -EINVAL;
   for (const [, from, to] of blocksOf(a, b)) {
@@ -24,7 +24,7 @@ export function pageOut(mm: Mm, vma: Vma, a: number, b: number): number {
   return 0;
 }
 
-/** Single pages leave; parts of huge pages that could not be split stay. */
+/** Pages out single pages; parts of huge pages that could not be split stay. */
 function pagesOut(mm: Mm, a: number, b: number): void {
   const { world } = mm;
   for (let pn = a; pn < b; pn++) {
@@ -47,14 +47,14 @@ function pagesOut(mm: Mm, a: number, b: number): void {
     slot.names = 1;
     mm.entries.set(pn, { page: null, write: false, slot, own: page.exclusive });
     page.exclusive = false;
-    // Pinned pages stay, and are found in the swap cache.
+    // Pinned pages stay in the swap cache.
     if (page.pins > 0) continue;
     slot.content.copyFrom(page.content);
     uncache(world, page);
   }
 }
 
-/** The swap cache lets go of a page. */
+/** Removes a page from the swap cache. */
 function uncache(world: World, page: Page): void {
   const slot = page.slot!;
   page.slot = null;
@@ -63,7 +63,7 @@ function uncache(world: World, page: Page): void {
   world.release(page);
 }
 
-/** Out of the swap cache with a page whose slot nothing names any more. False: something does. */
+/** Removes a page from the swap cache if no entry names its slot. Returns whether it did. */
 export function leaveSwapCache(world: World, page: Page): boolean {
   if (!page.slot) return true;
   if (page.slot.names > 0) return false;
@@ -71,14 +71,14 @@ export function leaveSwapCache(world: World, page: Page): boolean {
   return true;
 }
 
-/** An entry that names a slot is gone. */
+/** Drops an entry's reference to a slot. */
 export function dropSlot(world: World, slot: Slot): void {
   if (--slot.names > 0) return;
   if (!slot.page) world.swapUsed--;
   else if (slot.page.maps === 0 && !slot.page.locked) uncache(world, slot.page);
 }
 
-/** A fault on a swapped page. */
+/** Serves a fault on a swapped page. */
 export function swapIn(mm: Mm, vma: Vma, pn: number, entry: Entry, write: boolean): number {
   const slot = entry.slot!;
   const page = slot.page ?? readBack(mm, slot);
@@ -111,7 +111,7 @@ function cache(slot: Slot, page: Page): void {
   page.slot = slot;
 }
 
-/** A new page with a slot's content. Which mappings it belongs to is known when it is mapped. */
+/** Makes a new page with a slot's contents. The page gets its anon_vma when it is mapped. */
 function readBack(mm: Mm, slot: Slot): Page | null {
   const page = mm.world.newPage("anon", null, 0);
   if (!page) return null;
@@ -120,7 +120,7 @@ function readBack(mm: Mm, slot: Slot): Page | null {
   return page;
 }
 
-/** MADV_WILLNEED: swapped pages are read into the swap cache, as far as memory reaches. */
+/** MADV_WILLNEED: reads swapped pages into the swap cache, as far as memory reaches. */
 export function swapAhead(mm: Mm, a: number, b: number): void {
   for (let pn = a; pn < b; pn++) {
     const slot = mm.entries.get(pn)?.slot;

@@ -12,21 +12,21 @@ import type { Mm } from "./mm.ts";
 export const LOCKED = 8;
 export const DONTFORK = 16;
 export const WIPEONFORK = 32;
-/** Counted as committed memory: mappings that are or were writable. Only matters for merging. */
+/** Committed memory: mappings that are or were writable. It only matters for merging. */
 export const ACCOUNT = 64;
 export const SHARED = 128;
-/** userfaultfd: memory that is missing is a signal. */
+/** userfaultfd: an access to missing memory is a signal. */
 export const UFFD = 256;
 /** A driver's mapping: of pages, or of memory without pages. */
 export const MIXED = 512;
 export const PFN = 1024;
-/** Of blocks of 512 pages: see hugetlb.ts. */
+/** Blocks of 512 pages (hugetlb.ts). */
 export const HUGETLB = 16384;
 export const SPECIAL = MIXED | PFN | HUGETLB;
-/** How it will be read: matters for merging alone. */
+/** The expected order of reads. It only matters for merging. */
 export const SEQUENTIAL = 2048;
 export const RANDOM = 4096;
-/** Huge pages are wanted, or not wanted. */
+/** Advice for or against huge pages. */
 export const HUGE = 8192;
 export const NOHUGE = 65536;
 /** KSM may merge its pages. */
@@ -46,7 +46,7 @@ export class AnonVma {
     this.parent.children++;
   }
 
-  /** The vmas that cover page offset `index`: by first offset, then by insertion. */
+  /** Returns the vmas that cover page offset `index`, by first offset, then by insertion. */
   around(index: number): Vma[] {
     return this.within(index, index + 1);
   }
@@ -56,7 +56,7 @@ export class AnonVma {
     return this.sorted((v) => v.pgoff < end && first < v.pgoff + v.pages);
   }
 
-  /** Those that cover address `pn`. */
+  /** Returns the vmas that cover address `pn`. */
   covering(pn: number): Vma[] {
     return this.sorted((v) => v.start <= pn && pn < v.end);
   }
@@ -82,7 +82,7 @@ export class Vma {
     readonly file: ModelFile | null = null,
   ) {}
 
-  /** Private memory without a file. */
+  /** Whether the vma is private memory without a file. */
   get anonymous(): boolean {
     return !this.file && !(this.flags & SPECIAL);
   }
@@ -91,7 +91,7 @@ export class Vma {
     return this.end - this.start;
   }
 
-  /** Page offset of address `at`. */
+  /** Returns the page offset of address `at`. */
   offset(at: number): number {
     return this.pgoff + (at - this.start);
   }
@@ -101,7 +101,7 @@ export class Vma {
     this.chain.push(anon);
   }
 
-  /** After a change of the range: out of the trees and in again. */
+  /** Removes the vma from the trees and inserts it again, after a change of its range. */
   relink(): void {
     for (const anon of this.chain) {
       anon.links.delete(this);
@@ -110,7 +110,7 @@ export class Vma {
     this.file?.attach(this);
   }
 
-  /** Link to everything that `other` is linked to. May adopt an anon_vma that no vma owns any more. */
+  /** Links to everything that `other` is linked to. May adopt an anon_vma that no vma owns. */
   cloneChain(other: Vma): void {
     for (const anon of other.chain) {
       this.link(anon);
@@ -129,7 +129,7 @@ export class Vma {
     this.anon = null;
   }
 
-  /** Own an anon_vma, before the first page is put in. */
+  /** Gets an anon_vma of its own before the first page is mapped. */
   prepare(): void {
     if (this.anon) return;
     this.anon = this.mm.vmas.reusableAnon(this) ?? new AnonVma();
@@ -137,7 +137,7 @@ export class Vma {
     this.anon.active++;
   }
 
-  /** As child's copy of `parent` at fork. */
+  /** Becomes the child's copy of `parent` at fork. */
   forkAnon(parent: Vma): void {
     if (!parent.anon) return;
     this.cloneChain(parent);
@@ -148,7 +148,7 @@ export class Vma {
   }
 }
 
-/** What a range must look like to become part of a neighbour. */
+/** The properties that a range must share with a neighbor to merge. */
 interface Shape {
   start: number;
   end: number;
@@ -158,12 +158,15 @@ interface Shape {
   file: ModelFile | null;
 }
 
-/** A range with anon_vma `a` may join `into`: the same anon_vma, or one has none and `into` has one link only. */
+/**
+ * Whether a range with anon_vma `a` may join `into`: equal anon_vmas, or one has none and `into` has one
+ * link.
+ */
 function anonFits(a: AnonVma | null, into: Vma): boolean {
   return a === into.anon || ((!a || !into.anon) && into.chain.length === 1);
 }
 
-/** `dst` grows over `src`: it takes over the links if it has none. */
+/** `dst` grows over `src` and takes over its links if it has none. */
 function takeAnon(dst: Vma, src: Vma): void {
   if (!src.anon || dst.anon) return;
   dst.anon = src.anon;
@@ -179,7 +182,7 @@ export class VmaList {
     return this.list.find((v) => v.start <= pn && pn < v.end);
   }
 
-  /** The vmas that touch [a, b). */
+  /** Returns the vmas that overlap [a, b). */
   within(a: number, b: number): Vma[] {
     return this.list.filter((v) => v.start < b && a < v.end);
   }
@@ -199,14 +202,14 @@ export class VmaList {
     return vma;
   }
 
-  /** Drop a vma whose pages are gone or belong to a neighbour now. */
+  /** Drops a vma whose pages are gone or now belong to a neighbor. */
   remove(vma: Vma): void {
     vma.unlink();
     this.list.splice(this.list.indexOf(vma), 1);
     vma.file?.detach(vma);
   }
 
-  /** Cut `vma` in two at `at`; `vma` itself stays the upper half if `newBelow`, else the lower one. */
+  /** Splits `vma` at `at`. `vma` itself becomes the upper half if `newBelow`, else the lower half. */
   split(vma: Vma, at: number, newBelow: boolean): void {
     const part = newBelow
       ? new Vma(this.mm, vma.start, at, vma.flags, vma.pgoff, vma.file)
@@ -237,7 +240,7 @@ export class VmaList {
     return { left, right };
   }
 
-  /** Let the neighbours of a range that nobody has yet grow over it. Undefined: they do not fit. */
+  /** Lets the neighbors of an empty range grow over it. Returns undefined if they do not fit. */
   mergeNew(s: Shape): Vma | undefined {
     const { left, right } = this.mergeable(s);
     const grown = left ?? right;
@@ -248,7 +251,7 @@ export class VmaList {
     return grown;
   }
 
-  /** Give [a, b) of `vma` other flags: merge with the neighbours if they fit, else split. */
+  /** Changes the flags of [a, b) of `vma`: merges with the neighbors if they fit, else splits. */
   modify(vma: Vma, a: number, b: number, flags: number): Vma {
     const { anon, file } = vma;
     const m = this.mergeable({ start: a, end: b, flags, pgoff: vma.offset(a), anon, file });
@@ -281,7 +284,7 @@ export class VmaList {
     return vma;
   }
 
-  /** The anon_vma of an adjacent vma that could one day be merged with `vma`, permissions aside. */
+  /** Returns the anon_vma of an adjacent vma that could merge with `vma`, permissions aside. */
   reusableAnon(vma: Vma): AnonVma | null {
     const next = this.after(vma.end);
     const prev = this.before(vma.start);
@@ -292,7 +295,7 @@ export class VmaList {
     return null;
   }
 
-  /** A new mapping at an empty place: of a file from page `pgoff` on, or without one. */
+  /** Makes a new mapping at an empty place, of a file from page `pgoff` or without a file. */
   map(start: number, end: number, flags: number, file: ModelFile | null, pgoff = start): Vma {
     if (flags & W && !(flags & SHARED)) flags |= ACCOUNT;
     const merged = this.mergeNew({ start, end, flags, pgoff, anon: null, file });

@@ -19,16 +19,16 @@ import { Mm } from "./mm.ts";
 import { leaveSwapCache } from "./swap.ts";
 import type { AnonVma } from "./vma.ts";
 
-/** Frames that there are, and pages that may be charged. */
+/** Numbers of frames, and of pages that may be charged. */
 export interface Limits {
   ram: number;
   devices: number[];
-  /** Of each device: do the CPUs reach its memory as they do RAM? */
+  /** Whether CPUs access each device's memory like RAM. */
   coherent: boolean[];
   charge: number;
-  /** Slots of swap space. */
+  /** Number of swap slots. */
   swap: number;
-  /** Blocks for hugetlb mappings. */
+  /** Number of blocks for hugetlb mappings. */
   hugetlb: number;
 }
 
@@ -41,26 +41,29 @@ export const NO_LIMITS: Limits = {
   hugetlb: Infinity,
 };
 
-/** What a device's driver decides for itself. */
+/** The choices of a device's driver. */
 export interface DriverRules {
-  /** Pages that it faults in or migrates at a time. */
+  /** Pages that the driver faults in or migrates at a time. */
   piece: number;
-  /** Pages, aligned to this, that come back together when the CPU touches one. */
+  /** Number of pages, aligned to this number, that come back together when the CPU touches one. */
   cluster: number;
   /**
-   * true: an invalidation drops what it names, unless this file's own migration caused it. false, as the records'
-   * driver: one page more, but nothing if this device's migration caused it; entries of pages that come back are
-   * dropped at the address of the fault, in the table of the file that had migrated them.
+   * true: an invalidation drops exactly its range, unless this file's own migration caused it. false, like
+   * the records' driver: an invalidation drops one page more, and nothing if this device's migration caused
+   * it; entries of pages that come back are dropped at the faulting address, in the table of the file that
+   * migrated them.
    */
   exact: boolean;
-  /** The end of a device file brings all pages of its device back. */
+  /** Whether closing a device file brings all pages of its device back. */
   evictOnClose: boolean;
-  /** Huge pages move as one … */
+  /** Whether huge pages move as one. */
   compound: boolean;
-  /** … to huge pages of RAM, and of the device, as long as there are any; else to single pages. */
+  /**
+   * Whether huge pages move to huge pages of RAM and of the device while there are any, else to single pages.
+   */
   largeRam: boolean;
   largeDevice: boolean;
-  /** Pages are evicted one at a time, in the order in which they came, not all at once. */
+  /** Whether pages are evicted one at a time, in order of arrival, instead of all at once. */
   evictSingly: boolean;
 }
 
@@ -75,7 +78,7 @@ export const RECORDS_DRIVER: DriverRules = {
   largeDevice: false,
 };
 
-/** An open device file: the processes that have it, and who opened it. */
+/** An open device file, with the processes that have it and the process that opened it. */
 interface Handle {
   mirror: Mirror;
   opener: number;
@@ -91,20 +94,20 @@ export class World {
   readonly coherent: readonly boolean[];
   /** Pages that may be charged. */
   chargeLimit: number;
-  /** Pages charged to the memory cgroup: those that exist, wherever they are. */
+  /** Pages charged to the memory cgroup, wherever they are. */
   charged = 0;
-  /** By name: "disk 1". */
+  /** Files by name: "disk 1". */
   readonly files = new Map<string, ModelFile>();
-  /** Pages around a read fault of a file that are mapped with it. */
+  /** Number of pages around a read fault of a file that are mapped with it. */
   faultAround = 16;
   readonly swapSize: number;
   swapUsed = 0;
-  /** Blocks that the pool for hugetlb mappings has. */
+  /** Blocks in the hugetlb pool. */
   hugeFree: number;
-  /** Page faults by what they did. */
+  /** Page faults by kind. */
   readonly faults = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
   swapOn = false;
-  /** While somebody maps it. */
+  /** The huge zero page, while it is mapped. */
   hugeZero: HugeZero | null = null;
   readonly ksm = new Ksm(this);
   private arrivals = 0;
@@ -135,7 +138,7 @@ export class World {
     this.used[place + 1]--;
   }
 
-  /** A new page in RAM; null when memory or the group's limit is exhausted. */
+  /** Returns a new page in RAM; null if memory or the group's limit is exhausted. */
   newPage(kind: PageKind, home: AnonVma | ModelFile | null, index: number, charged = true): Page | null {
     if (!this.takeFrame(RAM)) return null;
     const page = this.chargePage(kind, home, index, charged);
@@ -143,7 +146,7 @@ export class World {
     return page;
   }
 
-  /** A page object for a frame that the caller has. */
+  /** Returns a page for a frame that the caller has allocated. */
   chargePage(kind: PageKind, home: AnonVma | ModelFile | null, index: number, charged = true): Page | null {
     if (charged && this.charged >= this.chargeLimit) return null;
     if (charged) this.charged++;
@@ -152,36 +155,39 @@ export class World {
     return page;
   }
 
-  /** A new huge page in RAM; null when memory or the group's limit does not have that much. */
+  /** Returns a new huge page in RAM; null if memory or the group's limit is too small. */
   newFolio(home: AnonVma, index: number): Folio | null {
     if (this.charged + HUGE_PAGES > this.chargeLimit || !this.takeBlock(RAM)) return null;
     this.charged += HUGE_PAGES;
     return new Folio(Array.from({ length: HUGE_PAGES }, (_, i) => new Page("anon", home, index + i)));
   }
 
-  /** Does a driver take huge pages there? */
+  /** Whether a driver uses huge pages in that place. */
   large(place: number): boolean {
     return place === RAM ? this.rules.largeRam : this.rules.largeDevice;
   }
 
-  /** The frames of a huge page. */
+  /** Takes the frames of a huge page. */
   takeBlock(place: number): boolean {
     if (this.used[place + 1] + HUGE_PAGES > this.most[place + 1]) return false;
     this.used[place + 1] += HUGE_PAGES;
     return true;
   }
 
-  /** An entry or a migration has let go of a page: if no other has it, the swap cache need not keep it. */
+  /**
+   * Runs after an entry or a migration drops a page: the swap cache drops the page too if nothing else has
+   * it.
+   */
   letGo(page: Page): void {
     if (page.slot && page.maps === 0 && !page.locked) leaveSwapCache(this, page);
     else this.release(page);
   }
 
-  /** A page that nothing refers to any more is free. */
+  /** Frees a page without references. */
   release(page: Page): void {
     if (page.refs > 0 || page.locked) return;
     if (page.block) return releaseBlock(this, page.block);
-    // A huge page is free as a whole.
+    // A huge page is freed as a whole.
     const { folio } = page;
     if (folio?.pages.some(({ refs, locked }) => refs > 0 || locked)) return;
     for (const one of folio?.dissolve() ?? [page]) {
@@ -191,12 +197,12 @@ export class World {
     }
   }
 
-  /** The next number of {@link Page.arrival}. */
+  /** Returns the next number of {@link Page.arrival}. */
   arrive(): number {
     return ++this.arrivals;
   }
 
-  /** The device's pages that are not migrating, those that came first first. */
+  /** Returns the device's pages that are not in a migration, in order of arrival. */
   pagesOn(device: number): Page[] {
     const pages = new Set<Page>();
     for (const { entries, pinned } of this.mms.values())
@@ -213,7 +219,7 @@ export class World {
       if (mirror.mm === mm) mirror.invalidate([name, a, b, owner]);
   }
 
-  /** The records' driver forgets the address at which a page was wanted back. */
+  /** The records' driver drops the entry at the faulting address of a page. */
   cameBack(mover: object | null, pn: number): void {
     if (mover instanceof Mirror && !this.rules.exact) mover.table.delete(pn);
   }
@@ -257,7 +263,7 @@ export class World {
     return 0;
   }
 
-  /** Everything off the device of an open file. */
+  /** Evicts all pages of an open file's device. */
   evictAll(h: number): number {
     evict(this, this.handles.get(h)!.mirror.device);
     return 0;

@@ -1,4 +1,7 @@
-/** Mutants of HMM itself: notifiers, range faults, device tables, migration, exclusive access, replay, verify(). */
+/**
+ * Mutants of HMM itself: notifiers, range faults, device tables, migration, exclusive access, replay,
+ * verify().
+ */
 import type { Mutant } from "./mutant.ts";
 
 const core = (file: string): string => `assembly/core/${file}.ts`;

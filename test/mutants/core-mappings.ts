@@ -1,4 +1,4 @@
-/** Mutants of what changes mappings: unmapping, fork, mprotect, mremap, files. */
+/** Mutants of the operations on mappings: unmapping, fork, mprotect, mremap, files. */
 import type { Mutant } from "./mutant.ts";
 
 const core = (file: string): string => `assembly/core/${file}.ts`;
@@ -94,7 +94,7 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
     name: "stack-grows-into-the-guard-gap",
     file: core("space/stack"),
     before: "addr - prev.end < STACK_GUARD_GAP",
-    after: "addr - prev.end < PAGE_SHIFT",
+    after: "addr == prev.end",
     ask: ["unit/stack"],
   },
   {

@@ -1,4 +1,6 @@
-/** Mutants of what is below the operations: tables, frames, charges, the reverse map, swap space, faults. */
+/**
+ * Mutants of the layers below the operations: tables, frames, charges, the reverse map, swap space, faults.
+ */
 import type { Mutant } from "./mutant.ts";
 
 const core = (file: string): string => `assembly/core/${file}.ts`;

@@ -1,7 +1,7 @@
 /**
- * Preloaded (node --import) before tools/test-file.mjs: a test that fails ends the process at once, and its suite, name
- * and error go to file descriptor 3 as JSON. For that, what imports uvu gets uvu.mjs. This module is loaded twice: by
- * the process, and by Node's thread for module hooks.
+ * Preloaded (node --import) before tools/test-file.mjs. A failing test ends the process at once and writes
+ * its suite, name and error to file descriptor 3 as JSON: every import of uvu gets uvu.mjs. Node loads this
+ * module twice, in the process and in its thread for module hooks.
  */
 import { register } from "node:module";
 import { isMainThread } from "node:worker_threads";

@@ -1,34 +1,34 @@
-/** Finds out which test notices a mutant. */
+/** Finds the test that notices a mutant. */
 import { mutate, MutantError, type Mutant } from "./mutant.ts";
 import { asked, suiteName, testFiles } from "./suites.ts";
 import { BuildError, type Failure, type Tree } from "./tree.ts";
 
 export interface Verdict {
   mutant: Mutant;
-  /** The test file that noticed it; undefined: none did, or the mutant cannot be made. */
+  /** The test file that noticed the mutant; undefined if none did or the mutant cannot be made. */
   caughtBy?: string;
   failure?: Failure;
-  /** Why there is no mutant to ask about. */
+  /** Why the mutant cannot be made. */
   problem?: string;
-  /** Test files asked. */
+  /** Number of test files asked. */
   asked: number;
   seconds: number;
 }
 
-/** An unmutated engine fails a test: nothing can be said about mutants. */
+/** The engine fails a test without a mutant, so mutants prove nothing. */
 export class CleanError extends Error {
   override readonly name = "CleanError";
 }
 
-/** Seconds that a test file may take without a mutant. */
+/** Time limit of a test file without a mutant, in seconds. */
 const CLEAN_SECONDS_MAX = 600;
-/** With a mutant it may take so many times as long, and so many seconds more: then it hangs. */
+/** With a mutant a test file hangs after SLOWER times its clean time plus SECONDS_MORE. */
 const SLOWER = 4;
 const SECONDS_MORE = 20;
 
 /**
- * The test files that are asked. Each is believed only if it passes without a mutant, which is found out once; how long
- * that took is its measure.
+ * Asks test files about mutants. A test file counts only if it passes without a mutant, which runs once and
+ * gives the file's clean time.
  */
 export class Judge {
   readonly files: readonly string[];
@@ -38,7 +38,10 @@ export class Judge {
     this.files = only ?? testFiles(root);
   }
 
-  /** Runs a file in a tree without a mutant, unless that was done. Seconds; CleanError if a test fails. */
+  /**
+   * Runs a file once in a tree without a mutant. Returns its time in seconds. Throws CleanError if a test
+   * fails.
+   */
   clean(tree: Tree, file: string): Promise<number> {
     const known = this.#seconds.get(file);
     if (known !== undefined) return known;
@@ -50,7 +53,7 @@ export class Judge {
     return seconds;
   }
 
-  /** Makes a mutant in a tree, asks the test files, and puts the tree back. Throws CleanError. */
+  /** Makes a mutant in a tree, asks the test files, and restores the tree. Throws CleanError. */
   async judge(tree: Tree, mutant: Mutant): Promise<Verdict> {
     const start = performance.now();
     const { file } = mutant;
@@ -62,7 +65,7 @@ export class Judge {
     try {
       const mutated = mutate(original, mutant);
       for (const suite of asked(this.files, mutant.ask ?? [])) {
-        // Files that nobody has run yet are run without the mutant first.
+        // A file that has not run yet runs without the mutant first.
         if (!this.#seconds.has(suite)) {
           tree.write(file, original);
           tree.modules = modules;

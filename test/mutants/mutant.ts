@@ -1,23 +1,26 @@
-/** One way to break the engine: a change of one place in one file, and what is wrong with it then. */
+/** One way to break the engine: a change of one place in one file. */
 export interface Mutant {
-  /** In kebab case, unique. */
+  /** The mistake in kebab case, unique. */
   name: string;
-  /** From the project's root. */
+  /** The file's path from the project's root. */
   file: string;
-  /** What stands there; it must be there exactly once. */
+  /** The text to replace, which must occur exactly once in the file. */
   before: string;
-  /** What stands there instead. */
+  /** The replacement. */
   after: string;
-  /** Test files to ask first, as `golden` (a kind) or `unit/swap` (suites.ts); asking them first only saves time. */
+  /**
+   * Test files to ask first, as `golden` (a kind) or `unit/swap` (suites.ts); asking them first only saves
+   * time.
+   */
   ask?: readonly string[];
 }
 
-/** A mutant that cannot be made: it no longer fits the code. */
+/** A mutant that no longer fits the code. */
 export class MutantError extends Error {
   override readonly name = "MutantError";
 }
 
-/** The text of the mutant's file with the mutant in it. Throws MutantError unless `before` is there exactly once. */
+/** Returns the file's text with the mutant. Throws MutantError unless `before` occurs exactly once. */
 export function mutate(text: string, { name, file, before, after }: Mutant): string {
   const found = text.split(before).length - 1;
   if (found !== 1) {

@@ -1,6 +1,6 @@
 /**
- * Mutants fit the code, and the judge of mutants judges: `npm run mutants` takes minutes, so here one test file is asked
- * about mutants of its own.
+ * Mutants fit the code, and their judge works. `npm run mutants` takes minutes, so this test asks one test
+ * file about a few mutants.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ import { Tree } from "./tree.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MUTANTS_MIN = 40;
-/** A small test file, and lines that it depends on. */
+/** A small test file, and mutants that it notices. */
 const ASKED = "test/unit/space/vma.test.ts";
 const STALE: Mutant = {
   name: "stale-handle-looks-alive",
@@ -34,7 +34,7 @@ const FLAGS: Mutant = {
 
 const test = suite("mutants");
 
-test("every mutant's text is in the code, once, and its name is its own", () => {
+test("every mutant's text occurs once in the code, and names are unique", () => {
   assert.ok(MUTANTS.length >= MUTANTS_MIN, `only ${MUTANTS.length} mutants`);
   assert.is(new Set(MUTANTS.map(({ name }) => name)).size, MUTANTS.length);
   const files = testFiles(ROOT);
@@ -44,7 +44,7 @@ test("every mutant's text is in the code, once, and its name is its own", () => 
   }
 });
 
-test("a mutant that does not fit is refused, with what to do", () => {
+test("a mutant that does not fit is refused with advice", () => {
   const mutant: Mutant = { name: "m", file: "f.ts", before: "a b", after: "c" };
   assert.is(mutate("x a b y", mutant), "x c y");
   assert.is(mutate("x a b y", { ...mutant, after: "$&" }), "x $& y", "it is text, not a pattern");
@@ -56,7 +56,7 @@ test("a mutant that does not fit is refused, with what to do", () => {
   assert.throws(() => mutate("a b", { ...mutant, after: "a b" }), /changes nothing/);
 });
 
-test("files that a mutant names are asked first, and the others, too", () => {
+test("the files that a mutant names are asked first, then the others", () => {
   const files = ["test/golden/golden.test.ts", "test/unit/space/a.test.ts", "test/unit/space/b.test.ts"];
   assert.equal(asked(files, []), files);
   assert.equal(asked(files, ["unit/b"]), [files[2], files[0], files[1]]);
@@ -64,7 +64,7 @@ test("files that a mutant names are asked first, and the others, too", () => {
   assert.throws(() => asked(files, ["unit/c"]), /no test file unit\/c/);
 });
 
-test("a mutant is caught, survives, or cannot be made; the tree is as it was", async () => {
+test("a mutant is caught, survives, or cannot be made, and the tree is restored", async () => {
   const scratch = mkdtempSync(join(tmpdir(), "heteromem-mutants-"));
   try {
     const tree = new Tree(ROOT, join(scratch, "tree"));
@@ -85,7 +85,7 @@ test("a mutant is caught, survives, or cannot be made; the tree is as it was", a
     const nonsense = await judge.judge(tree, { ...STALE, after: "vma.generation(;" });
     assert.match(nonsense.problem ?? "", /ERROR/);
 
-    // An engine that fails without any mutant proves nothing.
+    // An engine that fails without a mutant proves nothing.
     tree.write(FLAGS.file, "throw new Error('broken');");
     let error: unknown;
     await new Judge(ROOT, [ASKED]).judge(tree, STALE).catch((thrown: unknown) => (error = thrown));
@@ -95,7 +95,7 @@ test("a mutant is caught, survives, or cannot be made; the tree is as it was", a
   }
 });
 
-test("the command lists mutants, and refuses what it does not know", () => {
+test("the command lists mutants and refuses wrong usage", () => {
   const command = (...args: string[]): { status: number | null; output: string } => {
     const run = join(ROOT, "test/mutants/run.ts");
     const options = { cwd: ROOT, encoding: "utf8" } as const;

@@ -13,7 +13,8 @@ import type { Mutant } from "./mutant.ts";
 import { MUTANTS } from "./table.ts";
 import { Tree } from "./tree.ts";
 
-const HELP = `Breaks the engine in named ways, one at a time, in copies of the project, and finds the test that notices.
+const HELP = `Breaks the engine in named ways, one at a time, in copies of the project, and finds
+the test that notices.
 
   npm run mutants -- [options]
 
@@ -21,8 +22,9 @@ const HELP = `Breaks the engine in named ways, one at a time, in copies of the p
   --list        only list the mutants
   --help        print this text
 
-A test file counts only if it passes without any mutant, which is found out before it is first asked. A mutant that
-no test notices is a failure, and so is a mutant whose text is no longer in the code. Wrong usage: exit status 2.`;
+A test file counts only if it passes without a mutant, which is checked before it is first asked. A mutant
+that no test notices is a failure, and so is a mutant whose text is no longer in the code. Wrong usage: exit
+status 2.`;
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const NAME_WIDTH = Math.max(...MUTANTS.map(({ name }) => name.length));
@@ -53,7 +55,7 @@ function parseOptions(args: string[]): Options {
   return { mutants: exact.length > 0 ? exact : chosen, list, help };
 }
 
-/** Runs `work` on every item, one a tree at a time. */
+/** Runs `work` on every item, one item at a time in each tree. */
 async function onTrees<T>(
   trees: Tree[],
   items: readonly T[],
@@ -82,7 +84,7 @@ function describe({ mutant, caughtBy, failure, problem, asked, seconds }: Verdic
   return `ok   ${name} ${time}  ${caughtBy}${verified}: ${failure.test}: ${oneLine(failure.message)}`;
 }
 
-/** How many each suite caught: "golden 20, unit 12". */
+/** Returns the number of mutants that each kind of test caught: "golden 20, unit 12". */
 function bySuite(verdicts: readonly Verdict[]): string {
   const counts = new Map<string, number>();
   for (const { caughtBy } of verdicts) {
@@ -93,7 +95,7 @@ function bySuite(verdicts: readonly Verdict[]): string {
   return sorted.map(([suite, n]) => `${suite} ${n}`).join(", ");
 }
 
-/** Copies of the project in a scratch folder, all with the unmutated core. The folder goes when the process does. */
+/** Makes copies of the project with the unmutated core in a scratch folder, which is removed at exit. */
 async function makeTrees(count: number): Promise<Tree[]> {
   const scratch = mkdtempSync(join(tmpdir(), "heteromem-mutants-"));
   const trees: Tree[] = [];
@@ -108,7 +110,7 @@ async function makeTrees(count: number): Promise<Tree[]> {
   return trees;
 }
 
-/** Judges the mutants. Returns how many were not caught. */
+/** Judges the mutants. Returns the number that survive. */
 async function run(mutants: readonly Mutant[]): Promise<number> {
   const start = performance.now();
   const elapsed = (): string => `${((performance.now() - start) / 1000).toFixed(0)} s`;

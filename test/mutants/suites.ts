@@ -2,7 +2,10 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** The kinds in the order in which they are asked: first what finds most in the least time. The others come last. */
+/**
+ * The kinds in the order in which they are asked: first what finds most in the least time. The others come
+ * last.
+ */
 const ORDER = [
   "golden",
   "unit",
@@ -19,12 +22,12 @@ const ORDER = [
 /** Not asked: they test the text of the sources, other parts of the project, or the tests themselves. */
 const LEFT_OUT = ["tidy", "docs", "bench", "runner", "mutants", "text/bind", "golden/harness", "cli/args"];
 
-/** The kind and the subject of a test file: `unit/swap` for `test/unit/space/swap.test.ts`. */
+/** Returns the kind and the subject of a test file: `unit/swap` for `test/unit/space/swap.test.ts`. */
 export function suiteName(file: string): string {
   return file.replace(/^test\/([^/]+)\/(?:.*\/)?([^/]+)\.test\.ts$/, "$1/$2");
 }
 
-/** All test files that are asked, in the order in which they are. */
+/** Returns all test files that are asked, in order. */
 export function testFiles(root: string): string[] {
   const files = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".test.ts"))
@@ -43,7 +46,7 @@ function matches(file: string, part: string): boolean {
   return name === part || name.startsWith(`${part}/`);
 }
 
-/** The files with those that `ask` names in front. Throws if it names none of them. */
+/** Returns the files with those that `ask` names first. Throws if a name of `ask` matches no file. */
 export function asked(files: readonly string[], ask: readonly string[]): string[] {
   const first = ask.flatMap((part) => {
     const found = files.filter((file) => matches(file, part));

@@ -1,4 +1,4 @@
-/** Mutants of the text module (assembly/text): the decoder of traces, and who runs an instruction. */
+/** Mutants of the text module (assembly/text): the decoder of traces, and the agent of an instruction. */
 import type { Mutant } from "./mutant.ts";
 
 const FAST = "assembly/text/fast-lines.ts";
@@ -74,8 +74,8 @@ export const TEXT: readonly Mutant[] = [
   {
     name: "size-above-255-runs-over",
     file: LACKEY,
-    before: "min<u32>(size, SIZE_MAX)",
-    after: "size & SIZE_MAX",
+    before: "min<u32>(size, RECORD_SIZE_MAX)",
+    after: "size & RECORD_SIZE_MAX",
     ask: LINES,
   },
   {

@@ -1,18 +1,18 @@
-/** A copy of the project in a scratch folder, in which mutants are made, built and tested. */
+/** A copy of the project in a scratch folder, which makes, builds and tests mutants. */
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** What a build reads and tests import; everything else of the project is linked. */
+/** Files that a build reads and tests import; everything else of the project is linked. */
 const COPIED = ["assembly", "src", "test", "tools", "package.json", "asconfig.json", "tsconfig.json"];
 const NOT_NEEDED = ["build", "dist", "coverage", ".git"];
-/** What builds make, and tests load. */
+/** Files that builds make and tests load. */
 const CORE = ["build/hmm.debug.wasm", "build/hmm.wasm", "build/hmm.wasm.js"] as const;
 const TEXT = ["build/text.wasm", "build/text.wasm.js"] as const;
 
-/** What a test file says. */
+/** The outcome of a test file. */
 export interface Outcome {
-  /** undefined: all tests pass. */
+  /** The first failure; undefined if all tests pass. */
   failure?: Failure;
   seconds: number;
 }
@@ -34,7 +34,7 @@ interface Ended {
   report: string;
 }
 
-/** What compiler.mjs answers. */
+/** The answer of compiler.mjs. */
 interface Compiled {
   failed: boolean;
   output: string;
@@ -44,7 +44,7 @@ export class Tree {
   #child: ChildProcess | undefined;
   #compiler: ChildProcess | undefined;
 
-  /** @param root the project; @param folder where the copy goes, a folder that does not exist yet */
+  /** @param root the project; @param folder the copy, a folder that does not exist yet */
   constructor(
     root: string,
     readonly folder: string,
@@ -68,8 +68,8 @@ export class Tree {
   }
 
   /**
-   * Compiles the module that `file` belongs to, and puts it where tests look for it. The core is compiled without
-   * optimisation, which is four times as fast, and is the release build as well as the debug build. Throws BuildError.
+   * Compiles the module of `file` and puts it where tests load it. The core is compiled without optimization,
+   * which is four times as fast, and serves as the release build and the debug build. Throws BuildError.
    */
   async build(file: string): Promise<void> {
     if (!file.startsWith("assembly/text/")) {
@@ -82,23 +82,23 @@ export class Tree {
     }
   }
 
-  /** The core as it is built now. */
+  /** The core as built now. */
   get core(): Uint8Array {
     return readFileSync(join(this.folder, CORE[0]));
   }
 
-  /** Puts in a core that was built elsewhere. */
+  /** Installs a core that was built elsewhere. */
   set core(binary: Uint8Array) {
     for (const name of CORE.slice(0, 2)) writeFileSync(join(this.folder, name), binary);
     this.#embed(binary, CORE[2]);
   }
 
-  /** All that is built, by its name. */
+  /** All built files by name. */
   get modules(): ReadonlyMap<string, Uint8Array> {
     return new Map([...CORE, ...TEXT].map((name) => [name, readFileSync(join(this.folder, name))]));
   }
 
-  /** Puts back what was built before. */
+  /** Restores built files. */
   set modules(modules: ReadonlyMap<string, Uint8Array>) {
     for (const [name, bytes] of modules) writeFileSync(join(this.folder, name), bytes);
   }
@@ -135,7 +135,7 @@ export class Tree {
     writeFileSync(join(this.folder, name), text);
   }
 
-  /** Runs a test file up to its first failure. What takes longer than `limit` seconds has failed, too. */
+  /** Runs a test file up to its first failure. A file that takes longer than `limit` seconds fails. */
   async test(file: string, limit: number): Promise<Outcome> {
     const start = performance.now();
     const args = ["--expose-gc", "--import", "tsx", "--import", "./test/mutants/first-failure.mjs"];
@@ -167,7 +167,7 @@ export class Tree {
   }
 }
 
-/** What of a run of tools/test-file.mjs counts as a failure. */
+/** Returns the failure of a run of tools/test-file.mjs, if any. */
 function failureOf({ code, late, output, report }: Ended, limit: number): Failure | undefined {
   if (late) return { test: "(time)", message: `still running after ${limit.toFixed(0)} s` };
   if (report === "") return { test: "(end)", message: `ended before its tests did (exit code ${code})` };

@@ -123,7 +123,7 @@ export const TYPESCRIPT: readonly Mutant[] = [
   },
   {
     name: "incomplete-line-in-memory-that-was-given-back",
-    file: "src/cli/run.ts",
+    file: "src/cli/run-lackey.ts",
     before: "new Uint8Array(chunk.subarray(end + 1))",
     after: "chunk.subarray(end + 1)",
     ask: ["cli/errors"],

@@ -1,4 +1,4 @@
-/** uvu whose tests end the process when they fail. See first-failure.mjs. */
+/** uvu with tests that end the process when they fail (first-failure.mjs). */
 import { writeSync } from "node:fs";
 import * as uvu from "uvu";
 

@@ -1,9 +1,11 @@
 /**
- * The example programs, recorded by valgrind's lackey and by the recorder: the same accesses in the same order, but for
- * those that the recorder does not see (the C library's, the stack's) and constants, which have addresses of their own.
+ * The example programs, recorded by valgrind's lackey and by the recorder: the same accesses in the same
+ * order, but for those that the recorder does not see (the C library's, the stack's) and constants, which
+ * have addresses of their own.
  *
- * Both runs take their memory from the heap (MALLOC_MMAP_THRESHOLD_), where blocks lie one after the other: with one
- * block's address known from each run, all addresses compare. That also shows that the recorder allocates nothing there.
+ * Both runs take their memory from the heap (MALLOC_MMAP_THRESHOLD_), where blocks lie one after the other:
+ * with one block's address known from each run, all addresses compare. That also shows that the recorder
+ * allocates nothing there.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";

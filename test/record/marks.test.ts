@@ -1,4 +1,7 @@
-/** What a program and its environment tell the recorder, how the file is written, and what is said about mistakes. */
+/**
+ * What a program and its environment tell the recorder, how the file is written, and what is said about
+ * mistakes.
+ */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -80,7 +80,10 @@ export interface BuildOptions {
 
 const programs = new Map<string, string>();
 
-/** Compiles and links a program from its source text or, if there is such a file, its path; once for all who ask. */
+/**
+ * Compiles and links a program from its source text or, if there is such a file, its path; once for all who
+ * ask.
+ */
 export function buildProgram(compiler: string, source: string, options: BuildOptions = {}): string {
   const { flags = [], recorder = [], link = [], with: cc = compiler } = options;
   const id = JSON.stringify([compiler, source, options]);

@@ -1,15 +1,30 @@
-/** Decodes lackey traces for tests: from text to records as text. */
+/** A decoder of lackey traces for tests: text in, records as text out. */
+import {
+  RECORD_DEVICE_SHIFT,
+  RECORD_KIND_SHIFT,
+  RECORD_SIZE_LONG,
+  RECORD_SIZE_MASK,
+  RECORD_SIZE_SHIFT,
+} from "../../assembly/abi/record.ts";
 import { loadText } from "../../src/text/index.ts";
-import { LackeyDecoder, type LackeyStats, type OffloadRange } from "../../src/text/lackey.ts";
+import {
+  LackeyDecoder,
+  type LackeyOptions,
+  type LackeyStats,
+  type OffloadRange,
+} from "../../src/text/lackey.ts";
 
 export const text = loadText();
 export const encode = (source: string): Uint8Array => new TextEncoder().encode(source);
 
-/** Formats a record as `agent kind address,size`. */
+/** A record as `agent kind address,size`; the size of a long access as `+n`, the pages that it touches after the first. */
 export function show(record: bigint): string {
-  const agent = (record >> 60n) & 1n ? "dev" : "cpu";
-  const kind = "LSM"[Number((record >> 56n) & 3n)];
-  return `${agent} ${kind} ${(record & ((1n << 48n) - 1n)).toString(16)},${(record >> 48n) & 255n}`;
+  const field = (shift: number, mask: number): number => Number(record >> BigInt(shift)) & mask;
+  const agent = field(RECORD_DEVICE_SHIFT, 1) ? "dev" : "cpu";
+  const kind = "LSM"[field(RECORD_KIND_SHIFT, 3)];
+  const size = field(RECORD_SIZE_SHIFT, RECORD_SIZE_MASK);
+  const length = size & RECORD_SIZE_LONG ? `+${size - RECORD_SIZE_LONG}` : size;
+  return `${agent} ${kind} ${(record & ((1n << 48n) - 1n)).toString(16)},${length}`;
 }
 
 export interface Decoded {
@@ -17,9 +32,14 @@ export interface Decoded {
   stats: LackeyStats;
 }
 
-/** Decodes a whole trace that arrives in pieces which end at `cuts`. */
-export function decode(source: string, offload: OffloadRange[] = [], cuts: number[] = []): Decoded {
-  const decoder = new LackeyDecoder(text, { offload });
+/** Decodes a whole trace, handed over in pieces that end at `cuts`. */
+export function decode(
+  source: string,
+  offload: OffloadRange[] = [],
+  cuts: number[] = [],
+  options: LackeyOptions = {},
+): Decoded {
+  const decoder = new LackeyDecoder(text, { ...options, offload });
   const bytes = encode(source);
   const records: string[] = [];
   const bounds = [0, ...cuts, bytes.length];

@@ -1,4 +1,10 @@
 /** The decoder of .hmt traces, against the reference reader (test/util/hmt.ts): the same records, or both an error. */
+import {
+  RECORD_DEVICE_SHIFT,
+  RECORD_KIND_SHIFT,
+  RECORD_SIZE_LONG,
+  RECORD_SIZE_SHIFT,
+} from "../../assembly/abi/record.ts";
 import { zstdFrame } from "../util/hmt-bytes.ts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -47,20 +53,17 @@ async function decode(bytes: Uint8Array, chunk = bytes.length): Promise<Decoded>
   return got;
 }
 
-/** The words of a record, the slow way. */
+/** The replay record of an .hmt record, the slow way; none for events, fetches and the kernel's half. */
 function wordsOf({ address, size, kind, agent }: HmtRecord): bigint[] {
   if (kind >= 16 || (kind & 3) === 3 || address >= 2 ** 47) return [];
-  const bits = (BigInt(kind & 3) << 56n) | (BigInt(agent > 0) << 60n);
-  const word = (at: number, bytes: number): bigint =>
-    BigInt(at) | (BigInt(Math.min(bytes, 255)) << 48n) | bits;
-  if (size <= 255) return [word(address, size)];
-  const words: bigint[] = [];
-  for (let at = address; at < address + size;) {
-    const end = Math.min(address + size, (Math.floor(at / 4096) + 1) * 4096);
-    words.push(word(at, end - at));
-    at = end;
-  }
-  return words;
+  const pages = Math.floor((address + size - 1) / 4096) - Math.floor(address / 4096);
+  const field = (value: number, shift: number): bigint => BigInt(value) << BigInt(shift);
+  return [
+    BigInt(address) |
+      field(size < 4096 ? size : RECORD_SIZE_LONG + pages, RECORD_SIZE_SHIFT) |
+      field(kind & 3, RECORD_KIND_SHIFT) |
+      field(agent > 0 ? 1 : 0, RECORD_DEVICE_SHIFT),
+  ];
 }
 
 /** Like assert.equal, for long lists: shows the first item that differs. */

@@ -30,20 +30,25 @@ function outcome(source: string): Outcome {
 function plainly(source: string): Outcome {
   const result = { records: [] as string[], instructions: 0, comments: 0, kernel: 0 };
   for (const [at, line] of source.split("\n").entries()) {
-    const access = /^(I {2}| [LSM] )([0-9a-fA-F]{1,16}),([0-9]+)\r?$/.exec(line);
+    const access = /^(?:(I)|[ \t\r]*([LSM]))[ \t\r]+([0-9a-fA-F]{1,16}),([0-9]+)[ \t\r]*$/.exec(line);
     if (access === null) {
       if (/^([=*-])\1[0-9]/.test(line)) result.comments++;
       else if (!/^[ \t\r]*$/.test(line)) return { wrong: at + 1 };
       continue;
     }
-    const [, prefix, digits, size] = access;
+    const [, instruction, letter, digits, size] = access;
     const address = BigInt(`0x${digits}`);
-    if (Number(size) === 0) return { wrong: at + 1 };
-    if (prefix === "I  ") result.instructions++;
+    if (Number(size) === 0 || Number(size) > 0xfff000) return { wrong: at + 1 };
+    if (instruction !== undefined) result.instructions++;
     else if (address >> 47n !== 0n) result.kernel++;
-    else result.records.push(`cpu ${prefix[1]} ${address.toString(16)},${Math.min(Number(size), 255)}`);
+    else result.records.push(`cpu ${letter} ${address.toString(16)},${sizeOf(address, Number(size))}`);
   }
   return result;
+}
+
+/** The size as `show` writes it. */
+function sizeOf(address: bigint, size: number): string {
+  return size < 4096 ? `${size}` : `+${((address & 4095n) + BigInt(size) - 1n) >> 12n}`;
 }
 
 function hex(random: Random, digits: number): string {
@@ -59,10 +64,21 @@ test("decodes any mix of lines like the plain parser, up to the first wrong line
       ? usualAddress()
       : pick("00000000", "0", hex(random, 10), `8${hex(random, 11)}`, "f".repeat(16));
   const size = (): string =>
-    random.below(6) > 0 ? `${1 + random.below(9)}` : pick("16", "32", "99", "100", "255", "07");
+    random.below(6) > 0
+      ? `${1 + random.below(9)}`
+      : pick("16", "32", "99", "100", "464", "4095", "4096", "70000", "07");
   const access = (): string => `${pick("I  ", "I  ", " L ", " S ", " M ")}${address()},${size()}`;
   const odd = (): string =>
-    pick(`${access()}\r`, "", "==7== x", `==1${usualAddress().slice(1)}5,4`, access().toUpperCase());
+    pick(
+      `${access()}\r`,
+      "",
+      "==7== x",
+      `==1${usualAddress().slice(1)}5,4`,
+      access().toUpperCase(),
+      access().trim(),
+      `${access()} \t`,
+      access().replace(/ +/g, () => pick(" ", "  ", "\t")),
+    );
   const wrong = (): string => {
     const line = [...access()];
     const at = pick(random.below(line.length), line.length - 1); // anywhere in the line, or in its size

@@ -5,7 +5,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { LackeyDecoder, type LackeyStats, type OffloadRange, TraceError } from "../../src/text/lackey.ts";
-import { decode, encode, show, text } from "./decode.ts";
+import { decode, type Decoded, encode, show, text } from "./decode.ts";
 
 function errorOf(source: string): TraceError {
   try {
@@ -50,6 +50,16 @@ const STATS: LackeyStats = {
   device: 0,
   kernelSkipped: 1,
   comments: 5,
+  superblocks: 0,
+  foreign: 0,
+  otherPid: 0,
+  processes: [4242],
+  currentPid: 4242,
+  calls: null,
+  switches: 0,
+  missed: 0,
+  stacks: 0,
+  waiting: false,
   offload: [],
 };
 
@@ -91,12 +101,52 @@ lines("takes addresses of 1 to 16 digits", () => {
     some.flatMap((address) => [`cpu S ${address},1`, `cpu S ${address},1`]),
   );
 });
-lines("caps the size at 255", () => {
-  assert.equal(decode(" L 10,255\n L 10,256\n S 10,4294967297\n").records, [
-    "cpu L 10,255",
-    "cpu L 10,255",
+lines("keeps sizes below a page, and of larger ones the pages that they touch", () => {
+  const sizes = [255, 464, 4095, 4096, 4097, 8176, 0xfff000];
+  assert.equal(decode(sizes.map((size) => ` S 10,${size}\n`).join("")).records, [
     "cpu S 10,255",
+    "cpu S 10,464",
+    "cpu S 10,4095",
+    "cpu S 10,+1",
+    "cpu S 10,+1",
+    "cpu S 10,+1",
+    "cpu S 10,+4095",
   ]);
+  assert.equal(decode(" L fff,4096\n L fff,4098\n L 1000,4096\n").records, [
+    "cpu L fff,+1",
+    "cpu L fff,+2",
+    "cpu L 1000,+0",
+  ]);
+});
+lines(
+  "takes the forms that tools and hands give: no indent, one blank, trailing blanks, a byte order mark",
+  () => {
+    const source = "\ufeffI 401000,3\nL 10,4\n S 20,4 \n\tM  30,4\t\r\nI\t401003,2  \n   L 40,4\n";
+    const { records, stats } = decode(source);
+    assert.equal(records, ["cpu L 10,4", "cpu S 20,4", "cpu M 30,4", "cpu L 40,4"]);
+    assert.equal([stats.instructions, stats.lines], [2, 6]);
+  },
+);
+lines("counts superblocks, which give no record", () => {
+  const { records, stats } = decode("SB 00401000\nI  00401000,3\n L 10,4\nSB 00401003\n");
+  assert.equal([records, stats.superblocks, stats.lines], [["cpu L 10,4"], 2, 4]);
+});
+lines("skips lines that are no trace's if it is told to", () => {
+  const source = " L 10,4\nhello\nwait...I  00401000,3\n L 10\n L 10,0\n\0\0\nvalgrind: oh\n S 20,4\n";
+  const { records, stats } = decode(source, [], [], { skipForeign: true });
+  assert.equal([records, stats.foreign, stats.lines], [["cpu L 10,4", "cpu S 20,4"], 6, 8]);
+  const long = `${"x".repeat(300_000)}\n L 10,4\n`;
+  assert.is(decode(long, [], [], { skipForeign: true }).stats.foreign, 1);
+});
+lines("names the processes, and decodes one of them", () => {
+  const source = "==7== a\n L 10,4\n==8== b\n S 20,4\n--8-- c\n S 28,4\n**7** d\n L 30,4\n==7= e\n==9x== f\n";
+  const all = decode(source);
+  assert.equal(all.records, ["cpu L 10,4", "cpu S 20,4", "cpu S 28,4", "cpu L 30,4"]);
+  assert.equal([all.stats.processes, all.stats.otherPid], [[7, 8], 0]);
+  const one = decode(source, [], [], { pid: 8 });
+  assert.equal([one.records, one.stats.otherPid], [["cpu S 20,4", "cpu S 28,4"], 2]);
+  assert.equal(decode(source, [], [], { pid: 5 }).records, []);
+  assert.equal(decode(" L 10,4\n==8== b\n", [], [], { pid: 7, currentPid: 7 }).records, ["cpu L 10,4"]);
 });
 lines("skips the kernel's half and counts it", () => {
   const { records, stats } = decode(" L 7fffffffffff,1\n L 800000000000,1\n S ffffffffffffffff,8\n");
@@ -127,9 +177,10 @@ lines.run();
 const errors = suite("lackey: errors");
 const faulty: [line: string, reason: RegExp][] = [
   ["hello", /expected 'I {2}addr,size' or ' L\|S\|M addr,size', found 'hello'/],
-  ["L 10,4", /expected 'I/],
+  ["L10,4", /expected 'I/],
   [" X 10,4", /expected 'I/],
-  ["I 10,4", /expected 'I/],
+  ["i 10,4", /expected 'I/],
+  ["SBx", /expected 'I/],
   ["=5== text", /expected 'I/],
   [" L ,4", /hexadecimal address/],
   [" L 1g,4", /hexadecimal address/],
@@ -139,8 +190,12 @@ const faulty: [line: string, reason: RegExp][] = [
   [" L 10,x", /expected a size/],
   [" L 10,0", /expected a size/],
   [" L 10,-4", /expected a size/],
-  [" L 10,4 ", /expected a size/],
+  [" L 10,4 5", /expected a size/],
   [" L 10,4x", /expected a size/],
+  [" L 10,16773121", /expected a size below 16 MiB/],
+  [" S 10,4294967297", /expected a size below 16 MiB/],
+  ["\0\0\0", /NUL bytes: the file was not written to its end/],
+  ["valgrind: the 'impossible' happened:", /valgrind itself failed: 'valgrind: the/],
   ["I  10,", /expected a size/],
   [`\u0007${"y".repeat(100)}`, /found '\?y{60}…'/],
   ["z".repeat(300_000), /too long, it starts 'z{61}…'/],
@@ -159,6 +214,15 @@ errors("names the file, and stays an error", () => {
   assert.throws(failing, /^a\.lackey:1: expected/);
   assert.throws(failing, /^a\.lackey:1: expected/);
   decoder.close();
+  decoder.close();
+});
+errors("the records before a wrong line come first", () => {
+  const decoder = new LackeyDecoder(text);
+  const records: string[] = [];
+  const use = (batch: BigUint64Array): void => batch.forEach((record) => records.push(show(record)));
+  assert.throws(() => decoder.feed(encode(" L 10,4\n S 20,4\nwhat\n L 30,4\n"), use), /^trace:3: /);
+  assert.equal(records, ["cpu L 10,4", "cpu S 20,4"]);
+  assert.is(decoder.stats().lines, 2);
   decoder.close();
 });
 errors("an incomplete last line is checked, too", () => assert.is(errorOf(" L 10,4\n L 10,").line, 2));
@@ -198,8 +262,18 @@ function program(source: string): string {
   return lines.join("\n") + "\n";
 }
 
-function agents(source: string, ...ranges: OffloadRange[]): { cpu: string; dev: string; entries: number[] } {
-  const { records, stats } = decode(program(source), ranges);
+interface Agents {
+  cpu: string;
+  dev: string;
+  entries: number[];
+}
+
+/** Who makes the accesses of a program for x86. */
+function agents(source: string, ...ranges: OffloadRange[]): Agents {
+  return agentsOf(decode(program(source), ranges, [], { calls: "push" }));
+}
+
+function agentsOf({ records, stats }: Decoded): Agents {
   const of = (who: string): string =>
     records
       .filter((record) => record.startsWith(who))
@@ -313,6 +387,109 @@ agent("the last address there is lies behind all ranges", () => {
   const source = "ffffffffffffffff l10; 2000 l20; ffffffffffffffff l11; ffffffffffffffff l12";
   assert.equal(agents(source, KERNEL), { cpu: "10 11 12", dev: "20", entries: [1] });
   assert.equal(agents(source), { cpu: "10 20 11 12", dev: "", entries: [] });
+});
+agent("a jump to the first instruction of another range is an entry, one into its middle is none", () => {
+  const source = "1000 Sff8; 2000 l20; 3000 l30; 3004 Lff8; 1004 l40";
+  assert.equal(agents(source, KERNEL, HELPER), { cpu: "ff8 40", dev: "20 30 ff8", entries: [1, 1] });
+  const loop = "1000 Sff8; 2000 l20; 3000 l30; 2004 l21; 3008; 2000 l22; 2008 Lff8; 1004 l40";
+  assert.equal(agents(loop, KERNEL, HELPER).entries, [2, 1]);
+});
+agent("a range that code outside jumps to is entered", () => {
+  // The kernel calls a stub outside, which jumps to the helper through a loaded address.
+  const source = "1000 Sff8; 2000 Sff0; 4000 L400; 3000 l30; 3004 Lff0; 2004 l20; 2008 Lff8; 1004 l40";
+  assert.equal(agents(source, KERNEL, HELPER).entries, [1, 1]);
+});
+agent("on a 32-bit x86 a call pushes four bytes", () => {
+  const source = "1000 sffc; 2000 sff8; 5000 l50; 5004 lff8; 2004 l20; 2008 lffc; 1004 l40";
+  assert.equal(agents(source, KERNEL), { cpu: "ffc 40", dev: "ff8 50 ff8 20 ffc", entries: [1] });
+});
+
+/** The same for a machine that keeps return addresses in a register. */
+function linked(source: string, ...ranges: OffloadRange[]): Agents {
+  return agentsOf(decode(program(source), ranges, [], { calls: "register" }));
+}
+
+agent(
+  "with a link register, a call is an arrival at a range, and it ends behind the calling instruction",
+  () => {
+    const source =
+      "1000; 2000 Sff0; 2004; 5000 l50; 5004; 2008 Lff0; 200c; 1004 l40; 1008; 2000 l21; 2004; 100c l41";
+    assert.equal(linked(source, KERNEL), { cpu: "40 41", dev: "ff0 50 ff0 21", entries: [2] });
+    assert.equal(linked("1000; 2000; 2004; 3000 l30; 3004; 2008 l20; 200c; 1004 l40", KERNEL, HELPER), {
+      cpu: "40",
+      dev: "30 20",
+      entries: [1, 1],
+    });
+  },
+);
+agent("with a link register, code entered in another way is left as soon as control is outside", () => {
+  const source = "1ffc l10; 2000 l20; 2004 l21; 5000 l50; 2008 l22; 3000 l30";
+  assert.equal(linked(source, KERNEL), { cpu: "10 50 30", dev: "20 21 22", entries: [1] });
+});
+agent("the machine is recognized: by an odd length, by a push, by many even lengths", () => {
+  const calls = (source: string): unknown => decode(source, [KERNEL]).stats.calls;
+  assert.is(calls("I  1000,4\nI  1004,2\n"), null);
+  assert.is(calls("I  1000,4\nI  1004,3\n"), "push");
+  const even = Array.from({ length: 4096 }, () => "I  1000,4\n").join("");
+  assert.is(calls(even), "register");
+  assert.is(calls(`${even}I  1000,3\n`), "register");
+  // A few instructions of four bytes: a store that jumps is a push, a plain jump to a range a call by register.
+  const unknown = (source: string): Agents => agentsOf(decode(program(source), [KERNEL]));
+  assert.equal(unknown("1000 Sff8; 2000 l20; 5000 l50; 2004 Lff8; 1004 l40"), {
+    cpu: "ff8 40",
+    dev: "20 50 ff8",
+    entries: [1],
+  });
+  assert.equal(unknown("1000; 2000 l20; 5000 l50; 2004; 1004 l40"), {
+    cpu: "40",
+    dev: "20 50",
+    entries: [1],
+  });
+  // The region was taken for a call by register; the odd length says that it was a jump.
+  const late = decode("I  1000,2\nI  2000,4\n L 20,4\nI  2004,3\nI  5000,4\n L 50,4\n", [KERNEL]);
+  assert.equal(late.records, ["dev L 20,4", "cpu L 50,4"]);
+});
+
+/** What the rule noticed of threads. */
+function noticed(source: string): [switches: number, missed: number, stacks: number, waiting: boolean] {
+  const { switches, missed, stacks, waiting } = decode(program(source), [KERNEL, HELPER], [], {
+    calls: "push",
+  }).stats;
+  return [switches, missed, stacks, waiting];
+}
+
+agent("notices control that leaves the kernel without a call and comes back to the next instruction", () => {
+  const source = "1000 S1ffefff000; 2000 S500; 6000 S700; 2004 L1ffefff000; 1004 l40";
+  assert.equal(noticed(source), [1, 0, 0, false]);
+  assert.equal(agents(source, KERNEL), {
+    cpu: "1ffefff000 40",
+    dev: "500 700 1ffefff000",
+    entries: [1],
+  });
+  assert.equal(noticed("1000 Sff8; 2000 Sff0; 5000; 5004 Lff0; 2004 Lff8; 1004"), [0, 0, 0, false]);
+});
+agent("a switch of threads at the return ends the region all the same", () => {
+  const source = "1000 Sff8; 2000 l20; 2004 Lff8; 7000 l70; 1004 l40";
+  assert.equal(agents(source, KERNEL), { cpu: "ff8 70 40", dev: "20 ff8", entries: [1] });
+  assert.is(noticed(source)[0], 1);
+  // The other thread is in the kernel, too: the return shows when its address comes.
+  const same = "1000 Sff8; 2000 l20; 2004 Lff8; 2010 l21; 1004 l40";
+  assert.equal(agents(same, KERNEL).cpu, "ff8 40");
+  assert.is(noticed(same)[0], 1);
+});
+agent("a region whose frame is gone has ended: the next call of the kernel begins another one", () => {
+  const source = "1000 Sff0; 2000 l20; 5000 l50; 1800 l18; 1804 Sff8; 2000 l21; 2004 Lff8; 1808 l40";
+  assert.equal(noticed(source), [0, 1, 0, false]);
+  assert.equal(agents(source, KERNEL), { cpu: "ff0 40", dev: "20 50 18 ff8 21 ff8", entries: [2] });
+});
+agent("notices a return that never comes, and regions on different stacks", () => {
+  assert.equal(noticed("1000 Sff8; 2000 l20; 5000 l50"), [0, 0, 0, true]);
+  assert.equal(noticed("1000 l10; 2000 Sff8; 5000 l50"), [0, 0, 0, true]);
+  assert.equal(noticed("1000 Sff8; 2000 Lff8; 1004 S7fff8; 2000 L7fff8; 1008"), [0, 0, 0, false]);
+  assert.equal(
+    noticed("1000 S1ffff8; 2000 L1ffff8; 1004 S9ffff8; 2000 L9ffff8; 1008 S1ffff8; 2000 L1ffff8; 100c"),
+    [0, 0, 2, false],
+  );
 });
 agent("the state survives a split at every byte", () => {
   const source = program(RECURSION);

@@ -74,8 +74,8 @@ function randomEvents(random: Random, count: number): Bytes {
 }
 
 /**
- * A payload of a records block that is right, with random sites, tokens and events, and the number of records that it may
- * have in its header.
+ * A payload of a records block that is right, with random sites, tokens and events, and the number of records
+ * that it may have in its header.
  */
 export function randomPayload(random: Random): { bytes: Uint8Array; records: number } {
   const siteCount = random.chance(0.1) ? random.between(257, 300) : random.between(1, 6);
@@ -138,7 +138,9 @@ export interface PlainAccess {
   agent: number;
 }
 
-/** The payload of a block with these accesses: each names its site, and its address is a literal of 6 bytes. */
+/**
+ * The payload of a block with these accesses: each names its site, and its address is a literal of 6 bytes.
+ */
 export function payloadOf(accesses: readonly PlainAccess[]): Uint8Array {
   const ids = new Map<string, number>();
   const [sites, named, literals] = [new Bytes(), new Bytes(), new Bytes()];

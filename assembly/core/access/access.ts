@@ -18,7 +18,7 @@ import { Cmd } from "../operation/cmd";
 import { Mm, mmAt } from "../space/mm";
 import { growStack } from "../space/stack";
 import { Vma, vmaLookup } from "../space/vma";
-import { addressOf, readPte, walk } from "../table/pagetable";
+import { addressOf, leafTable, readPte, slotOf } from "../table/pagetable";
 import { bytesInPage, readPage, writePage } from "./bytes";
 
 /** Does the entry allow the access as it is, without a fault? */
@@ -56,7 +56,8 @@ export function reach(cmd: Cmd, addr: u64, flags: u32): usize {
         setHeader(HDR_FAULT_CODE, refused);
         break;
       }
-      const slot = walk(mm.pgd, page);
+      const table = leafTable(mm.pgd, page);
+      const slot = table ? slotOf(table, page) : 0;
       if (slot && suffices(load<u64>(slot), vma, flags)) return slot;
     }
     const result = handleFault(cmd, vma, page, flags);
@@ -170,8 +171,9 @@ export function unpin(pfns: usize, n: u32): i32 {
  */
 export function load32(mmId: u32, addr: f64): f64 {
   const at = addressOf(addr);
-  const slot = walk(mmAt(mmId).pgd, at);
-  if (!slot) return -1;
+  const table = leafTable(mmAt(mmId).pgd, at);
+  if (!table) return -1;
+  const slot = slotOf(table, at);
   const pte = load<u64>(slot);
   const readable = (pteFlags(pte) & ((<u32>PTE_PRESENT) | PTE_NO_ACCESS)) == <u32>PTE_PRESENT;
   if (!readable || !frameOf(0)) return -1;
@@ -185,8 +187,9 @@ export function load32(mmId: u32, addr: f64): f64 {
  */
 export function store32(mmId: u32, addr: f64, value: u32): i32 {
   const at = addressOf(addr);
-  const slot = walk(mmAt(mmId).pgd, at);
-  if (!slot) return 0;
+  const table = leafTable(mmAt(mmId).pgd, at);
+  if (!table) return 0;
+  const slot = slotOf(table, at);
   const pte = load<u64>(slot);
   if ((pteFlags(pte) & (PTE_WRITE | PTE_SPECIAL)) != PTE_WRITE || !ptePresent(pte) || !frameOf(0)) return 0;
   const used = PTE_YOUNG | PTE_DIRTY;

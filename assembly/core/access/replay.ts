@@ -18,12 +18,17 @@ import {
   HDR_FAULT_CODE,
   HDR_LRU_HEAD,
   HDR_LRU_TAIL,
+  HDR_RAM_LOADS,
+  HDR_RAM_STORES,
   HDR_RESULT,
   HDR_XBUF,
 } from "../../abi/header";
 import {
   RECORD_DEVICE_SHIFT,
   RECORD_KIND_SHIFT,
+  RECORD_KIND_STORE,
+  RECORD_SIZE_LONG,
+  RECORD_SIZE_MASK,
   RECORD_SIZE_SHIFT,
   REPLAY_CPU_FAULT,
   REPLAY_DEVICE_FAULT,
@@ -94,19 +99,23 @@ export function replay(mmId: u32, tableId: u32, records: usize, at: u32, n: u32)
   const cpuTlb: usize = header(HDR_XBUF);
   const cpuLeaves = cpuTlb + TLB_BYTES * 2;
   memory.fill(cpuTlb, 0, (TLB_BYTES + LEAVES_BYTES) * 2);
+  const deviceBase = header(HDR_DEVICE_BASE);
   // The first page whose use is tracked; none without `trackUse`.
-  const base = lruIsKept() ? header(HDR_DEVICE_BASE) : <u32>-1;
+  const base = lruIsKept() ? deviceBase : <u32>-1;
   // Without a device table every access is the CPU's.
   const deviceBit: u64 = deviceRoot ? 1 : 0;
   let head = header(HDR_LRU_HEAD);
+  setHeader(HDR_RAM_LOADS, 0);
+  setHeader(HDR_RAM_STORES, 0);
   const last = records + ((<usize>n) << 3);
   for (let next = records + ((<usize>at) << 3); next < last; next += 8) {
     const record = load<u64>(next);
     const addr = record & 0xffffffffffff;
-    const size = (record >> RECORD_SIZE_SHIFT) & 0xff;
+    const size = (record >> RECORD_SIZE_SHIFT) & RECORD_SIZE_MASK;
     const write: u64 = (record >> RECORD_KIND_SHIFT) & 3 ? 1 : 0;
     const device = (record >> RECORD_DEVICE_SHIFT) & deviceBit;
-    const lastPage = (addr + size - (size ? 1 : 0)) >> 12;
+    let lastPage = (addr + size - (size ? 1 : 0)) >> 12;
+    if (size & RECORD_SIZE_LONG) lastPage = (addr >> 12) + (size & (RECORD_SIZE_LONG - 1));
     for (let page = addr >> 12; page <= lastPage; page++) {
       const entry = tlbEntry(cpuTlb + <usize>device * TLB_BYTES, page);
       // One comparison: a load may use an entry that is writable or not, a store only one that is.
@@ -119,7 +128,11 @@ export function replay(mmId: u32, tableId: u32, records: usize, at: u32, n: u32)
       }
       if (!device) continue;
       const pfn = load<u32>(entry, 8);
-      if (pfn == head || pfn < base) continue;
+      if (pfn == head) continue;
+      if (pfn < base) {
+        if (pfn < deviceBase && page == lastPage) countRam(record);
+        continue;
+      }
       lruMoveToHead(pfn, head);
       head = pfn;
     }
@@ -127,6 +140,13 @@ export function replay(mmId: u32, tableId: u32, records: usize, at: u32, n: u32)
   setHeader(HDR_LRU_HEAD, head);
   setHeaderF64(HDR_RESULT, n);
   return REPLAY_DONE;
+}
+
+/** Counts an access of the device to system memory: where its last byte lies, so that it counts once. */
+function countRam(record: u64): void {
+  const kind = (<u32>(record >> RECORD_KIND_SHIFT)) & 3;
+  if (kind != RECORD_KIND_STORE) setHeader(HDR_RAM_LOADS, header(HDR_RAM_LOADS) + 1);
+  if (kind) setHeader(HDR_RAM_STORES, header(HDR_RAM_STORES) + 1);
 }
 
 /** Says where the replay stopped and why. */
@@ -142,7 +162,7 @@ function stop(mm: Mm, done: u32, page: u64, write: u64, device: bool): i32 {
 const GROUP: u32 = 16;
 const GROUPS_MAX: u32 = 255;
 /** The bit of the device's records in the bytes of kindsOf(). */
-const BY_DEVICE: i8 = 0x10;
+const BY_DEVICE: i32 = 1 << (RECORD_DEVICE_SHIFT - RECORD_KIND_SHIFT);
 
 /** Returns the high words of four records, which hold the kind and the agent. */
 @inline
@@ -160,8 +180,7 @@ function kindsOfEight(records: usize): v128 {
 /** Returns a byte for each record of a group: its kind, and BY_DEVICE. */
 @inline
 function kindsOf(records: usize): v128 {
-  const all = i8x16.narrow_i16x8_u(kindsOfEight(records), kindsOfEight(records + 64));
-  return v128.and(all, i8x16.splat(BY_DEVICE | 3));
+  return i8x16.narrow_i16x8_u(kindsOfEight(records), kindsOfEight(records + 64));
 }
 
 /** Adds the sum of 16 bytes to the u32 at `out`. */
@@ -185,9 +204,9 @@ function countGroups(records: usize, groups: u32, out: usize): void {
     loads = i8x16.sub(loads, i8x16.eq(kinds, i8x16.splat(0)));
     stores = i8x16.sub(stores, i8x16.eq(kinds, i8x16.splat(1)));
     modifies = i8x16.sub(modifies, i8x16.eq(kinds, i8x16.splat(2)));
-    deviceLoads = i8x16.sub(deviceLoads, i8x16.eq(kinds, i8x16.splat(BY_DEVICE)));
-    deviceStores = i8x16.sub(deviceStores, i8x16.eq(kinds, i8x16.splat(BY_DEVICE | 1)));
-    deviceModifies = i8x16.sub(deviceModifies, i8x16.eq(kinds, i8x16.splat(BY_DEVICE | 2)));
+    deviceLoads = i8x16.sub(deviceLoads, i8x16.eq(kinds, i8x16.splat(<i8>BY_DEVICE)));
+    deviceStores = i8x16.sub(deviceStores, i8x16.eq(kinds, i8x16.splat(<i8>(BY_DEVICE | 1))));
+    deviceModifies = i8x16.sub(deviceModifies, i8x16.eq(kinds, i8x16.splat(<i8>(BY_DEVICE | 2))));
   }
   addBytes(out, loads);
   addBytes(out + 4, stores);
@@ -213,8 +232,7 @@ export function replayCount(records: usize, n: u32): i32 {
   }
   for (; records < last; records += 8) {
     const high = load<u32>(records, 4);
-    const kind = (high >> (RECORD_KIND_SHIFT - 32)) & 3;
-    const at = out + ((kind | (((high >> (RECORD_DEVICE_SHIFT - 32)) & 1) << 2)) << 2);
+    const at = out + ((high >> (RECORD_KIND_SHIFT - 32)) << 2);
     store<u32>(at, load<u32>(at) + 1);
   }
   return 0;

@@ -34,7 +34,8 @@ onEachBuild("madvise's errors", (test, module) => {
   test("unknown advice is refused before the range is looked at", () => {
     const mm = Hmm.createSync(module, { systemMemory: MIB, deviceMemory: 0 }).createMm();
     const addr = mm.mmap({ length: PAGE_SIZE });
-    // 16, 17, 24, 100 and 101 are Linux's DONTDUMP, DODUMP, DONTNEED_LOCKED, HWPOISON and SOFT_OFFLINE: not built.
+    // 16, 17, 24, 100 and 101 are Linux's DONTDUMP, DODUMP, DONTNEED_LOCKED, HWPOISON and SOFT_OFFLINE: not
+    // built.
     for (const advice of [5, 7, 16, 17, 24, 26, 31, 32, 33, 100, 101, 102, 103, 999, 0xffffffff]) {
       for (const [at, length] of [
         [addr, PAGE_SIZE],

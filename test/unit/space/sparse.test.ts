@@ -28,7 +28,10 @@ import { builds } from "../../util/builds.ts";
 
 const debug = builds.find(([name]) => name === "debug")![1];
 const LENGTH = 2 ** 42;
-/** One descent for each page of two leaves, some for each GiB: far below the 2^21 leaves that the range could have. */
+/**
+ * One descent for each page of two leaves, some for each GiB: far below the 2^21 leaves that the range could
+ * have.
+ */
 const DESCENTS_MAX = 3 * 512 + 4 * (LENGTH / 2 ** 30);
 
 interface World {
