@@ -6,10 +6,11 @@
 
 // ── Address space ──────────────────────────────────────────────────────────────────────────────────────────
 //
-//   0       12          16          20      24     28     32      36     40      56       60       64      96
-//  ┌───────┬───────────┬───────────┬───────┬──────┬──────┬───────┬──────┬───────┬────────┬────────┬───────┐
-//  │  own  │ first vma │ vma cache │  own  │ anon │ file │ shmem │ swap │  own  │ faults │ major  │  own  │
-//  └───────┴───────────┴───────────┴───────┴──────┴──────┴───────┴──────┴───────┴────────┴────────┴───────┘
+//   0     4     12          16          20    24     28     32      36     40    56       60      64    96
+//  ┌─────┬─────┬───────────┬───────────┬─────┬──────┬──────┬───────┬──────┬─────┬────────┬───────┬─────┐
+//  │ pgd │ own │ first vma │ vma cache │ own │ anon │ file │ shmem │ swap │ own │ faults │ major │ own │
+//  └─────┴─────┴───────────┴───────────┴─────┴──────┴──────┴───────┴──────┴─────┴────────┴───────┴─────┘
+export const MM_PGD = 0; //              u32  address of the root page table
 export const MM_VMA_FIRST = 12; //       u32  the lowest vma
 export const MM_VMA_CACHE = 16; //       u32  the vma that was found last
 export const MM_RSS_ANON = 24; //        u32  resident pages by kind

@@ -4,6 +4,7 @@ import { HDR_GENERATION } from "../../abi/header";
 import {
   MM_FAULTS,
   MM_MAJOR_FAULTS,
+  MM_PGD,
   MM_RSS_ANON,
   MM_RSS_FILE,
   MM_RSS_SHMEM,
@@ -68,6 +69,7 @@ export class Mm {
 }
 
 if (offsetof<Mm>() != MM_SIZE) ERROR("MM_SIZE");
+if (offsetof<Mm>("pgd") != MM_PGD) ERROR("MM_PGD");
 if (offsetof<Mm>("vmaFirst") != MM_VMA_FIRST) ERROR("MM_VMA_FIRST");
 if (offsetof<Mm>("vmaCache") != MM_VMA_CACHE) ERROR("MM_VMA_CACHE");
 if (offsetof<Mm>("rssAnon") != MM_RSS_ANON) ERROR("MM_RSS_ANON");
