@@ -9,6 +9,7 @@ import {
 } from "./engine/wasm.ts";
 import { HDR_DEVICE_BASE, HDR_HUGETLB_FREE, HDR_ZERO_PFN, HEADER, ZONES } from "../assembly/abi/header.ts";
 import { ZONE_FREE_PAGES } from "../assembly/abi/zone.ts";
+import { PAGE_SIZE } from "../assembly/uapi/page.ts";
 import type { DeviceTable } from "./device/device-table.ts";
 import type { HmmDevmem } from "./device/devmem.ts";
 import type { HmmMirror } from "./device/mirror.ts";
@@ -17,9 +18,11 @@ import { closeAll } from "./engine/close.ts";
 import { boot, checkConfig, type HmmConfig, type HmmSettings } from "./engine/config.ts";
 import { Context, contextOf } from "./engine/context.ts";
 import type { CoreExports } from "./engine/core.ts";
+import { describeAddress, type AddressDescription } from "./engine/describe.ts";
 import { dispose } from "./engine/dispose.ts";
 import { checkOptions } from "./engine/errors.ts";
 import { EventLog, type HmmEventName, type HmmEvents } from "./engine/events.ts";
+import { count, inspect, line } from "./engine/inspect.ts";
 import type { WasmModule } from "./engine/host.ts";
 import * as knobs from "./engine/knobs.ts";
 import type { Memory } from "./engine/memory.ts";
@@ -234,7 +237,7 @@ export class Hmm {
    * locked.
    */
   pageUnlock(page: Page): void {
-    const kind = "in use that is locked";
+    const kind = "in use that you have locked";
     pageCall(this.#ctx, "hmm.pageUnlock", page, kind, ({ core }) => core.pageUnlock(page));
   }
 
@@ -378,6 +381,15 @@ export class Hmm {
   }
 
   /**
+   * Describes an address in every address space that has a mapping or an entry there: its mapping, its entry
+   * with the page, and the entries of device tables. Each description has a `text`, too. Throws TypeError and
+   * RangeError unless addr is an address below 2^48.
+   */
+  describe(addr: number): AddressDescription[] {
+    return describeAddress(this.#ctx, addr);
+  }
+
+  /**
    * Closes what is open: migrations, address spaces (their mirrors are released), device tables, files,
    * arrays, devmems and groups. The memory itself goes with the last reference to the engine, closed or not.
    * Throws, after everything was tried, what closing the objects threw (pinned device pages keep a devmem);
@@ -390,6 +402,18 @@ export class Hmm {
 
   [dispose](): void {
     this.close();
+  }
+
+  /** @internal */
+  [inspect](): string {
+    const { systemMemory, deviceMemory, backing } = this.config;
+    return line("Hmm", false, () => [
+      `${count(systemMemory / PAGE_SIZE, "page")} of system memory (${this.freePages} free)`,
+      `${deviceMemory / PAGE_SIZE} of device memory`,
+      backing === "metadata" && "without bytes",
+      count(this.#ctx.mms.size, "address space"),
+      count(this.#ctx.migrations.length, "open migration"),
+    ]);
   }
 
   // ── snapshots ──

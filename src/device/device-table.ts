@@ -17,6 +17,7 @@ import {
   show,
 } from "../engine/errors.ts";
 import type { Forward } from "../engine/forward.ts";
+import { inspect, line } from "../engine/inspect.ts";
 import { Migration } from "../migrate/migration.ts";
 import { checkPfns, withPfns } from "../page/arrays.ts";
 import { hmmPfnValid } from "../page/words.ts";
@@ -189,6 +190,14 @@ export class DeviceTable {
 
   [dispose](): void {
     this.close();
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return line(`DeviceTable ${this.id}`, this.#closed && "closed", () => [
+      this.mm !== null && `mm ${this.mm.id}`,
+      this.entries === 1 ? "1 entry" : `${this.entries} entries`,
+    ]);
   }
 
   #access(op: string, addr: number, bytes: Uint8Array, write: boolean): number {

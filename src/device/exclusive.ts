@@ -2,6 +2,7 @@ import { EFAULT } from "../../assembly/uapi/errno.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { checkInteger, checkPageAddress } from "../engine/errors.ts";
+import { count, inspect, line } from "../engine/inspect.ts";
 import type { Words } from "../engine/host.ts";
 import { run } from "../engine/request.ts";
 import { accessError } from "../space/access.ts";
@@ -54,6 +55,13 @@ export class ExclusivePages {
       if (page !== 0) answer = Math.min(answer, core.pageUnlock(page), core.pagePut(page));
     }
     this.#ctx.finish("exclusivePages.close", answer);
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return line("ExclusivePages", this.#closed && "closed", () => [
+      `${this.lent} of ${count(this.reached, "page")} exclusive`,
+    ]);
   }
 
   [dispose](): void {

@@ -8,6 +8,7 @@ import { PROT_READ } from "../../assembly/uapi/vm.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { ADDRESS_LIMIT, badType, checkOptions, checkText } from "../engine/errors.ts";
+import { inspect, line } from "../engine/inspect.ts";
 import type { MmuNotifyEvent } from "../engine/protocol.ts";
 import { checkMm, type Mm } from "../space/mm.ts";
 import type { MmuNotifierRange } from "./notifier.ts";
@@ -103,6 +104,11 @@ export class HmmMirror {
 
   [dispose](): void {
     hmmMirrorUnregister(this);
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return line(`HmmMirror "${this.id}"`, this.mm === null && "not registered", () => [`mm ${this.mm!.id}`]);
   }
 
   /** @internal See Subscriber. */

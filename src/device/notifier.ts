@@ -13,6 +13,7 @@ import {
   HmmError,
   show,
 } from "../engine/errors.ts";
+import { inspect, line, span } from "../engine/inspect.ts";
 import type { MmuNotifyEvent } from "../engine/protocol.ts";
 import { checkMm, type Mm } from "../space/mm.ts";
 
@@ -148,6 +149,14 @@ export class MmuIntervalNotifier {
 
   [dispose](): void {
     this.close();
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return line(`MmuIntervalNotifier "${this.id}"`, this.#closed && "closed", () => [
+      `mm ${this.mm.id}`,
+      span(this.start, this.last + 1),
+    ]);
   }
 
   /** @internal See Subscriber: the core has dropped the subscription. */

@@ -12,6 +12,7 @@ import { HDR_FAULT_ADDR, HEADER } from "../../assembly/abi/header.ts";
 import { VM_READ } from "../../assembly/uapi/vm.ts";
 import type { Context } from "../engine/context.ts";
 import { badType, checkOptions, checkPageAddress } from "../engine/errors.ts";
+import { inspect, line, span } from "../engine/inspect.ts";
 import type { HmmPfnFlags } from "../engine/protocol.ts";
 import { run } from "../engine/request.ts";
 import { checkPfns, withPfns } from "../page/arrays.ts";
@@ -53,6 +54,15 @@ export class HmmRange {
   /** Whether the range is tracked: hmmVmaRangeDone is due. */
   get tracked(): boolean {
     return this.mm !== null;
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return line("HmmRange", !this.tracked && "not tracked", () => [
+      `mm ${this.mm!.id}`,
+      span(this.start, this.end),
+      this.valid ? "valid" : "invalid",
+    ]);
   }
 
   /** @internal See TrackedRange: [start, end) is invalidated. */

@@ -4,6 +4,7 @@ import { RESOURCE_FILE } from "../../assembly/abi/pool.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { ADDRESS_LIMIT, badRange, badType, checkInteger, checkOptions } from "../engine/errors.ts";
+import { count, inspect, line } from "../engine/inspect.ts";
 import { run } from "../engine/request.ts";
 import { attachMemcg, type Memcg } from "./memcg.ts";
 
@@ -184,6 +185,15 @@ export class HmmFile {
 
   [dispose](): void {
     this.close();
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return line(`HmmFile ${this.id}`, this.#closed && "closed", () => [
+      this.kind,
+      count(this.size, "byte"),
+      `${count(this.cachedPages, "page")} cached`,
+    ]);
   }
 
   /** @internal Returns the context. Throws TypeError, naming the operation `op`, if the handle is closed. */

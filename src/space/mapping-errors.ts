@@ -24,7 +24,7 @@ export function whyNotMapped(
   );
 }
 
-/** What was wrong with the range of a munmap that failed. */
+/** Says what was wrong with the range of a munmap that failed; undefined if it was not the range. */
 export function whyNotUnmapped(errno: number, addr: number, length: number): string | undefined {
   if (errno !== EINVAL) return undefined;
   return (

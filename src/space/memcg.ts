@@ -5,6 +5,7 @@ import { NO_LIMIT } from "../../assembly/abi/argument.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badType, checkInteger, checkOptions, HmmError } from "../engine/errors.ts";
+import { count, inspect, line } from "../engine/inspect.ts";
 
 /**
  * A memory cgroup: pages of its address spaces are charged to it, in system memory and in device memory
@@ -76,6 +77,14 @@ export class Memcg {
 
   [dispose](): void {
     this.close();
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return line("Memcg", this.#closed && "closed", () => [
+      `${this.usage} of ${this.limit} pages charged`,
+      count(this.members, "address space"),
+    ]);
   }
 
   /** @internal The group of a snapshot that had this id. */

@@ -1,5 +1,6 @@
 import { dispose } from "../engine/dispose.ts";
 import { checkText, EDEADLK, HmmError } from "../engine/errors.ts";
+import { inspect } from "../engine/inspect.ts";
 
 /**
  * A hold of a mmapSem. The guard's owner may make the calls that demand the lock, and gives the lock back by
@@ -68,6 +69,11 @@ export class MmapSem {
   /** The names of the present holds, one for each. */
   get holders(): readonly string[] {
     return this.#writer !== null ? [this.#writer] : [...this.#readers];
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return `MmapSem (${this.#describe()})`;
   }
 
   /** @internal Whether a CPU access would have to wait. */

@@ -12,7 +12,9 @@ import { POOL_CAPACITY, RESOURCE_VMA } from "../../assembly/abi/pool.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { VM_ACCESS, VM_HUGETLB, VM_SPECIAL } from "../../assembly/uapi/vm.ts";
 import type { Context } from "../engine/context.ts";
+import { hex } from "../engine/errors.ts";
 import type { Forward } from "../engine/forward.ts";
+import { count, inspect, line, span } from "../engine/inspect.ts";
 import type { Prot, VmFlags } from "../engine/protocol.ts";
 
 /**
@@ -106,6 +108,18 @@ export class Vma {
   get next(): Vma | null {
     const pointer = this.#ctx.mem.u32(this.#alive("vma.next") + VMA_NEXT);
     return pointer === 0 ? null : new Vma(this.mm, this.#ctx, pointer);
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return line("Vma", this.stale && "stale", () => [
+      span(this.start, this.end),
+      count(this.npages, "page"),
+      `prot ${this.prot}`,
+      `flags ${hex(this.flags)}`,
+      this.file > 0 && `file ${this.file}`,
+      `mm ${this.mm.id}`,
+    ]);
   }
 
   /** @internal Returns the handle itself. Throws TypeError, naming the operation `op`, if it is stale. */

@@ -1,32 +1,13 @@
 /** Makes the wrong calls of a row and checks their outcomes. */
 import * as assert from "uvu/assert";
-import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
-import {
-  COMMANDS,
-  COMMAND_COUNT,
-  COMMAND_SIZE,
-  HDR_ARENA,
-  HDR_ARENA_END,
-  HDR_EXHAUSTED,
-  HDR_FAULT_ADDR,
-  HDR_XBUF,
-  HEADER,
-  POOLS,
-} from "../../assembly/abi/header.ts";
-import { MM_VMA_CACHE } from "../../assembly/abi/object.ts";
-import {
-  POOL_BASE,
-  POOL_CAPACITY,
-  POOL_OBJECT_SIZE,
-  POOL_STRIDE,
-  RESOURCE_MM,
-} from "../../assembly/abi/pool.ts";
+import { HEADER } from "../../assembly/abi/header.ts";
 import * as dmirror from "../../src/dmirror.ts";
 import * as heteromem from "../../src/index.ts";
 import * as testing from "../../src/testing.ts";
 import { shown, type Argument, type Wrong } from "./arguments.ts";
 import { RECEIVERS } from "./receivers.ts";
 import type { Refusal, Row } from "./row.ts";
+import { SCRATCH } from "./scratch.ts";
 import type { Callable } from "./surface.ts";
 import { javascriptState, linearMemory, makeWorld, type World } from "./world.ts";
 
@@ -35,56 +16,6 @@ const { PAGE_SIZE } = heteromem;
 type Call = (...args: unknown[]) => unknown;
 
 export const EXPORTS: Record<string, unknown> = { ...heteromem, ...dmirror, ...testing };
-
-/** Areas that may change when the core refuses a call. None of them holds state. */
-const SCRATCH: { name: string; why: string; ranges(w: World): [number, number][] }[] = [
-  {
-    name: "results",
-    why: "what the core says about the operation that ended last: error code, address, what ran out",
-    ranges: () => [[HEADER + HDR_EXHAUSTED, HEADER + HDR_FAULT_ADDR + 8]],
-  },
-  {
-    name: "command blocks",
-    why: "the stack of operations: none is in progress, and each operation clears its block first",
-    ranges: () => [[HEADER + COMMANDS, HEADER + COMMANDS + COMMAND_COUNT * COMMAND_SIZE]],
-  },
-  {
-    name: "exchange buffer",
-    why: "bytes on their way through the boundary",
-    ranges: (w) => [[word(w, HEADER + HDR_XBUF), word(w, HEADER + HDR_XBUF) + XBUF_SIZE]],
-  },
-  {
-    name: "lookup caches",
-    why: "the mapping that each address space found last",
-    ranges: (w) => Array.from({ length: word(w, MMS + POOL_CAPACITY) }, (_, i) => cacheOf(w, i + 1)),
-  },
-  {
-    name: "free blocks of the arena",
-    why: "copies of the caller's arrays, freed again",
-    ranges: freeArenaBlocks,
-  },
-];
-
-function word(w: World, address: number): number {
-  return new DataView(w.pfns.buffer).getUint32(address, true);
-}
-
-/** Address of the descriptor of the table of address spaces. */
-const MMS = HEADER + POOLS + RESOURCE_MM * POOL_STRIDE;
-
-function cacheOf(w: World, id: number): [number, number] {
-  const at = word(w, MMS + POOL_BASE) + id * word(w, MMS + POOL_OBJECT_SIZE) + MM_VMA_CACHE;
-  return [at, at + 4];
-}
-
-function freeArenaBlocks(w: World): [number, number][] {
-  const blocks: [number, number][] = [];
-  const end = word(w, HEADER + HDR_ARENA_END);
-  for (let at = word(w, HEADER + HDR_ARENA); at < end; at += word(w, at) + 8) {
-    if (word(w, at + 4) === 0) blocks.push([at + 8, at + 8 + word(w, at)]);
-  }
-  return blocks;
-}
 
 /** The expected refusal. */
 type Verdict = Omit<Refusal, "why" | "call">;

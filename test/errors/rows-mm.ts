@@ -89,6 +89,19 @@ const access = (op: "read" | "write", asynchronous = false): Row => ({
 
 const faultArgs = { addr: address(addr), ...accessOptions, "options.write": flag() };
 
+const described: Record<string, Argument> = {
+  range: bag(true),
+  "range.start": pageAddress(undefined),
+  "range.end": {
+    ...pageAddress(undefined),
+    // 2^48 is an end.
+    wrongs: [
+      ...pageAddress(undefined).wrongs.filter(({ given }) => given({} as World) !== 2 ** 48),
+      { given: () => 0, outcome: "RangeError", says: /must be above start \(0x0\)/ },
+    ],
+  },
+};
+
 /** A row for a mapping of the address space. */
 const sysCalls: Table = {
   "Mm#mmap": {
@@ -125,6 +138,8 @@ const sysCalls: Table = {
       ),
     ],
   },
+  "Mm#describe": { args: described },
+  "Mm#dump": { args: described },
   "Mm#munmap": { args: range(1), takes: "write" },
   "Mm#mprotect": {
     args: { ...range(0), prot: word(1) },
@@ -192,7 +207,7 @@ const sysCalls: Table = {
         names: "length in pages",
         shows: "0x10000001",
         says: /an integer from 0 to/,
-        call: (w) => w.mm.mincore(w.addr, (2 ** 28 + 1) * PAGE_SIZE),
+        call: (w) => w.mm.mincore(2 ** 32, (2 ** 28 + 1) * PAGE_SIZE),
       },
     ],
   },

@@ -19,7 +19,7 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
   },
   {
     name: "dirty-bit-lost-at-the-first-write-to-a-clean-page",
-    file: core("fault/fault"),
+    file: core("fault/cow"),
     before: "    if (folio.has(FOLIO_FILE)) folio.set(FOLIO_DIRTY);\n",
     after: "",
     ask: ["unit/file-mapping"],
@@ -96,7 +96,7 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
     name: "stack-grows-into-the-guard-gap",
     file: core("space/stack"),
     before: "addr - prev.end < STACK_GUARD_GAP",
-    after: "addr - prev.end < PAGE_SHIFT",
+    after: "addr == prev.end",
     ask: ["unit/stack"],
   },
   {

@@ -42,7 +42,6 @@ import {
   spanEnd,
   USER_END,
   USER_START,
-  walk,
   walkAlloc,
 } from "../table/pagetable";
 import { findGap } from "./mmap";
@@ -286,7 +285,7 @@ function moveEntries(mm: Mm, start: u64, end: u64, to: u64): void {
       const pte = load<u64>(at);
       if (!pte) continue;
       store<u64>(at, 0);
-      store<u64>(walk(mm.pgd, target), pte);
+      store<u64>(slotOf(leafTable(mm.pgd, target), target), pte);
     }
   }
 }

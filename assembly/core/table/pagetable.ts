@@ -92,8 +92,10 @@ export function leafTable(root: usize, addr: u64): usize {
   return nextTable(slot(pmd, addr, PMD_SHIFT));
 }
 
-/** Returns the address of the entry of addr, or 0 where there is no leaf table. */
-@inline
+/**
+ * Returns the address of the entry of addr, or 0 where there is no leaf table. It is a call of a function: the hottest
+ * paths use leafTable() and slotOf(), which are inlined.
+ */
 export function walk(root: usize, addr: u64): usize {
   const table = leafTable(root, addr);
   return table ? slot(table, addr, 12) : 0;
