@@ -279,8 +279,8 @@ export class Mm {
   }
 
   /**
-   * The kernel gets hold of a page, as ptrace, mlock, populate and pin do. `single`: not as a part of a huge mapping; `long`:
-   * for long.
+   * The kernel gets hold of a page, as ptrace, mlock, populate and pin do. `single`: not as a part of a huge
+   * mapping; `long`: for long.
    */
   getPage(pn: number, write: boolean, force: boolean, single = false, long = false): number {
     const vma = this.vmas.find(pn);

@@ -1,4 +1,7 @@
-/** What a driver may not do with a migration and its pages: each is refused, or works, and never breaks the engine. */
+/**
+ * What a driver may not do with a migration and its pages: each is refused, or works, and never breaks the
+ * engine.
+ */
 import * as assert from "uvu/assert";
 import {
   Hmm,
@@ -83,7 +86,7 @@ onEachBuild("misuse of migrations", (test, module) => {
     all.hmm.verify();
   });
 
-  test("pages() that is refused changes nothing: MIGRATE may be set again, and destinations given again", () => {
+  test("pages() that is refused changes nothing: MIGRATE and destinations may be given again", () => {
     const all = world();
     using sem = all.mm.mmapSem.read();
     const m = setup(all);

@@ -105,7 +105,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("a pin to read unshares the zero page, an untouched page, and a private mapping's page of a file", () => {
+  test("a pin to read unshares the zero page, an untouched page, and a private page of a file", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     mm.mmap({ addr: AT, length: 2 * P, flags: PRIVATE });
@@ -170,7 +170,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("a huge page that only one process still has is taken over whole, and the huge zero page is split", () => {
+  test("a huge page that one process has is taken over whole, and the huge zero page is split", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     mm.mmap({ addr: AT, length: 2 * PMD, flags: PRIVATE });
@@ -187,7 +187,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("hugetlb: fork copies the page for the child; a pin to read takes a page of its own; none left is an error", () => {
+  test("hugetlb: fork copies the page; a pin to read takes its own; none left: an error", () => {
     const hmm = engine(4 * PMD);
     const mm = hmm.createMm();
     mm.mmap({ addr: AT, length: PMD, flags: PRIVATE | MAP_HUGETLB });
