@@ -237,7 +237,7 @@ export class Hmm {
    * locked.
    */
   pageUnlock(page: Page): void {
-    const kind = "in use that is locked";
+    const kind = "in use that you have locked";
     pageCall(this.#ctx, "hmm.pageUnlock", page, kind, ({ core }) => core.pageUnlock(page));
   }
 

@@ -96,7 +96,8 @@ hmt("what is wrong is one line, with the byte", () => {
     [[file("empty.hmt", hmtFile(END))], `${file("empty.hmt", hmtFile(END))}: no access in this trace`],
     [
       [file("good.hmt", TRACE), "--offload", "k=0x1-0x2"],
-      `--offload k=0x1-0x2: ${file("good.hmt", TRACE)} says itself what the device does; HETEROMEM_DEVICE marks it`,
+      `--offload k=0x1-0x2: ${file("good.hmt", TRACE)} says itself what the device does; ` +
+        "HETEROMEM_DEVICE marks it",
     ],
   ];
   for (const [args, message] of cases) {

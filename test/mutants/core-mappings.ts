@@ -19,7 +19,7 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
   },
   {
     name: "dirty-bit-lost-at-the-first-write-to-a-clean-page",
-    file: core("fault/fault"),
+    file: core("fault/cow"),
     before: "    if (folio.has(FOLIO_FILE)) folio.set(FOLIO_DIRTY);\n",
     after: "",
     ask: ["unit/file-mapping"],
@@ -34,9 +34,11 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
     name: "unmap-announced-after-the-change",
     file: core("mapping/unmap"),
     before:
-      "  if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;\n  removeVmas(mm, start, end);\n",
+      "  if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;\n" +
+      "  removeVmas(mm, start, end);\n",
     after:
-      "  removeVmas(mm, start, end);\n  if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;\n",
+      "  removeVmas(mm, start, end);\n" +
+      "  if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;\n",
     ask: ["scenarios/document"],
   },
   {

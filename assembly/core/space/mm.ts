@@ -21,6 +21,8 @@ import { poolHigh, poolId, poolObject } from "../base/pool";
 export const MM_ALIVE: u32 = 1;
 /** It is in the list of address spaces that ksmScan looks through. */
 export const MM_MERGEABLE: u32 = 0x10;
+/** A flag of Mm: some of its pages have been pinned for long, so that fork has to look for them. */
+export const MM_HAS_PINNED: u32 = 0x20;
 
 /** An address space. */
 @unmanaged
