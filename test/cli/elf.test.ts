@@ -1,4 +1,7 @@
-/** --offload FUNCTION --binary PROGRAM: symbols of ELF programs, and where a position-independent one was loaded. */
+/**
+ * --offload FUNCTION --binary PROGRAM: symbols of ELF programs, and where a position-independent one was
+ * loaded.
+ */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { functionsNamed, parseElf, readElf, type ElfProgram } from "../../src/cli/elf.ts";
@@ -64,7 +67,8 @@ function traceAt(base: number): string {
   return (
     `I  04001000,5\nI  04001005,3\nI  04002000,2\nI  ${at(0x1000)},4\nI  ${at(0x1004)},5\n` +
     ` S 1ffefff010,8\nI  04003000,5\n S 1ffefff008,8\nI  ${at(0x1100)},5\n S 1ffefff000,8\n` +
-    `I  ${at(0x2000)},4\n S 00500000,8\nI  ${at(0x2004)},1\n L 1ffefff000,8\nI  ${at(0x1105)},3\n L 00500000,8\n`
+    `I  ${at(0x2000)},4\n S 00500000,8\nI  ${at(0x2004)},1\n L 1ffefff000,8\n` +
+    `I  ${at(0x1105)},3\n L 00500000,8\n`
   );
 }
 const args = (name: string, program: Partial<PlainElf>, ...more: string[]): string[] => [

@@ -1,4 +1,6 @@
-/** Wrong usage and bad input: one line on stderr, exit code 2. Traces that end early: a report, exit code 3. */
+/**
+ * Wrong usage and bad input: one line on stderr, exit code 2. Traces that end early: a report, exit code 3.
+ */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -52,7 +54,10 @@ const wrong: [what: string, args: () => string[], says: string | RegExp][] = [
   [
     "a range that matches nothing",
     () => [trace, "--offload", KERNEL_RANGE, "--offload", "typo=0x999000-0x999100"],
-    /--offload typo=0x999000-0x999100: no instruction of .*program\.lackey is in the range typo \(0x999000-0x999100\): the trace's code lies at 0x401000-.*PIE/,
+    new RegExp(
+      "--offload typo=0x999000-0x999100: no instruction of .*program\\.lackey is in the range typo " +
+        "\\(0x999000-0x999100\\): the trace's code lies at 0x401000-.*PIE",
+    ),
   ],
   [
     "a range of a file that matches nothing",

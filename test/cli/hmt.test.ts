@@ -91,12 +91,13 @@ hmt("what is wrong is one line, with the byte", () => {
   damaged[TRACE.length - END.length - 3] ^= 1;
   const path = file("damaged.hmt", damaged);
   const second = 16 + BLOCKS[0].length;
+  const good = file("good.hmt", TRACE);
   const cases: [string[], string][] = [
     [[path], `${path}: byte ${second}: the block's checksum is wrong: it is damaged`],
     [[file("empty.hmt", hmtFile(END))], `${file("empty.hmt", hmtFile(END))}: no access in this trace`],
     [
-      [file("good.hmt", TRACE), "--offload", "k=0x1-0x2"],
-      `--offload k=0x1-0x2: ${file("good.hmt", TRACE)} says itself what the device does; HETEROMEM_DEVICE marks it`,
+      [good, "--offload", "k=0x1-0x2"],
+      `--offload k=0x1-0x2: ${good} says itself what the device does; HETEROMEM_DEVICE marks it`,
     ],
   ];
   for (const [args, message] of cases) {

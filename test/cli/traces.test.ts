@@ -1,4 +1,7 @@
-/** `heteromem run` on traces as strangers have them: other machines, threads, processes, hands, and files that are none. */
+/**
+ * `heteromem run` on traces as strangers have them: other machines, threads, processes, hands, and files that
+ * are none.
+ */
 import { gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -55,8 +58,8 @@ traces("calls of a 32-bit program push four bytes", () => {
   const path = file(
     "i386",
     lackey(
-      "08049100,5; S feb82000,4; 08049000,5; S feb81ffc,4; 08049050,4; L 0804c000,4; 08049054,3; S 0804c000,4; " +
-        "08049057,1; L feb81ffc,4; 08049005,1; L feb82000,4; 08049105,3; S 0804d000,4",
+      "08049100,5; S feb82000,4; 08049000,5; S feb81ffc,4; 08049050,4; L 0804c000,4; 08049054,3; " +
+        "S 0804c000,4; 08049057,1; L feb81ffc,4; 08049005,1; L feb82000,4; 08049105,3; S 0804d000,4",
     ),
   );
   const got = report(path, "--offload", "k=0x8049000-0x8049010");
@@ -74,8 +77,8 @@ traces("calls of a 32-bit program push four bytes", () => {
 });
 
 const AARCH64 = lackey(
-  "00401000,4; 00402000,4; S 1ffefff7e0,16; 00402004,4; 00403000,4; L 00500000,8; 00403004,4; S 00500008,8; " +
-    "00403008,4; 00402008,4; L 1ffefff7e0,16; 0040200c,4; 00401004,4; S 00600000,8",
+  "00401000,4; 00402000,4; S 1ffefff7e0,16; 00402004,4; 00403000,4; L 00500000,8; 00403004,4; " +
+    "S 00500008,8; 00403008,4; 00402008,4; L 1ffefff7e0,16; 0040200c,4; 00401004,4; S 00600000,8",
 );
 traces("calls that push nothing: told, or recognized and said so", () => {
   const path = file("aarch64", AARCH64);

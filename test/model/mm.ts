@@ -42,9 +42,7 @@ export class Mm {
   readonly entries = new Map<number, Entry>();
   /** 1 GiB regions that have page tables. */
   readonly tables = new Set<number>();
-  /**
-   * 2 MiB regions with page tables, and the regions mapped as one: a huge page (null) or the huge zero page.
-   */
+  /** 2 MiB regions with page tables, and regions mapped as one: a huge page (null) or the huge zero page. */
   readonly leaves = new Set<number>();
   readonly huge = new Map<number, HugeZero | null>();
   /** Pages held by pin(); null is the zero page. */
@@ -209,10 +207,7 @@ export class Mm {
     return (page.folio ?? page).refs === 1;
   }
 
-  /**
-   * Maps a new anonymous page with the contents of another or zeros, and tells mirrors if it replaces an
-   * entry.
-   */
+  /** Maps a new page with the contents of another or zeros. Tells mirrors if it replaces an entry. */
   copyToNew(vma: Vma, pn: number, old: Page | null): number {
     vma.prepare();
     const page = this.world.newPage("anon", vma.anon, vma.offset(pn));
@@ -258,9 +253,7 @@ export class Mm {
     return this.lastFault;
   }
 
-  /**
-   * Whether get_user_pages may take a page: 0 or -EFAULT. `force` overrides permissions of private memory.
-   */
+  /** get_user_pages' check of a page: 0 or -EFAULT. `force` overrides permissions of private memory. */
   refuses(vma: Vma | undefined, write: boolean, force: boolean): number {
     if (!vma || vma.flags & PFN) return -EFAULT;
     // Even a forced write cannot override the protection of these mappings.
@@ -311,10 +304,7 @@ export class Mm {
     return n;
   }
 
-  /**
-   * Pins for long: pages on coherent devices go to RAM first, wherever they are mapped. One that stays is an
-   * error.
-   */
+  /** A long-term pin: coherent device pages go to RAM first, wherever mapped. One that stays is an error. */
   pinForLong(a: number, n: number, write: boolean): number {
     const before = this.pinned.length;
     for (;;) {

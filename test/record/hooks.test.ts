@@ -110,7 +110,7 @@ withCompilers("hooks", (test, compiler) => {
     checkTotals(trace);
   });
 
-  test("memset, memcpy and memmove: in pieces of 4 KiB, load and store in turns, and what they do is right", () => {
+  test("memset, memcpy and memmove: pieces of 4 KiB, loads and stores in turns, the right bytes", () => {
     const { trace, stdout, status } = record(buildProgram(compiler, COPIES));
     assert.is(status, 0);
     const at = printed(stdout);
@@ -153,7 +153,9 @@ withCompilers("hooks", (test, compiler) => {
       #include <cstdio>
       namespace lab {
         struct Shape { virtual long area() = 0; virtual ~Shape() {} };
-        struct Square : Shape { long side; Square(long s) : side(s) {} long area() override { return side * side; } };
+        struct Square : Shape {
+          long side; Square(long s) : side(s) {} long area() override { return side * side; }
+        };
         __attribute__((noinline)) long sweep(Shape **shapes, int n)
         {
           long sum = 0;

@@ -17,7 +17,10 @@ import {
 export const text = loadText();
 export const encode = (source: string): Uint8Array => new TextEncoder().encode(source);
 
-/** A record as `agent kind address,size`; the size of a long access as `+n`, the pages that it touches after the first. */
+/**
+ * A record as `agent kind address,size`; the size of a long access as `+n`, the pages that it touches after
+ * the first.
+ */
 export function show(record: bigint): string {
   const field = (shift: number, mask: number): number => Number(record >> BigInt(shift)) & mask;
   const agent = field(RECORD_DEVICE_SHIFT, 1) ? "dev" : "cpu";

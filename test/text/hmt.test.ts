@@ -1,4 +1,7 @@
-/** The decoder of .hmt traces, against the reference reader (test/util/hmt.ts): the same records, or both an error. */
+/**
+ * The decoder of .hmt traces, against the reference reader (test/util/hmt.ts): the same records, or both an
+ * error.
+ */
 import {
   RECORD_DEVICE_SHIFT,
   RECORD_KIND_SHIFT,

@@ -20,7 +20,9 @@ const LONG_FILES: Record<string, string> = {
 /** `file:function`. */
 const LONG_FUNCTIONS: Record<string, string> = {};
 
-/** Size in bytes, compressed, of the core: 36 KiB, and what stacks, locked mappings and refused flags added. */
+/**
+ * Size in bytes, compressed, of the core: 36 KiB, and what stacks, locked mappings and refused flags added.
+ */
 const WASM_GZIP_MAX = 36.25 * 1024;
 /**
  * … and of what a browser loads for `import "heteromem"`: JavaScript and core. The aim is 40 KiB (performance
