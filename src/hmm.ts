@@ -18,6 +18,7 @@ import { closeAll } from "./engine/close.ts";
 import { boot, checkConfig, type HmmConfig, type HmmSettings } from "./engine/config.ts";
 import { Context, contextOf } from "./engine/context.ts";
 import type { CoreExports } from "./engine/core.ts";
+import { describeAddress, type AddressDescription } from "./engine/describe.ts";
 import { dispose } from "./engine/dispose.ts";
 import { checkOptions } from "./engine/errors.ts";
 import { EventLog, type HmmEventName, type HmmEvents } from "./engine/events.ts";
@@ -236,7 +237,7 @@ export class Hmm {
    * locked.
    */
   pageUnlock(page: Page): void {
-    const kind = "in use that is locked";
+    const kind = "in use that you have locked";
     pageCall(this.#ctx, "hmm.pageUnlock", page, kind, ({ core }) => core.pageUnlock(page));
   }
 
@@ -377,6 +378,15 @@ export class Hmm {
    */
   verify(): void {
     verify(this.#ctx);
+  }
+
+  /**
+   * Describes an address in every address space that has a mapping or an entry there: its mapping, its entry
+   * with the page, and the entries of device tables. Each description has a `text`, too. Throws TypeError and
+   * RangeError unless addr is an address below 2^48.
+   */
+  describe(addr: number): AddressDescription[] {
+    return describeAddress(this.#ctx, addr);
   }
 
   /**

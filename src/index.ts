@@ -5,7 +5,7 @@
 // The engine. It comes first, so that bundles begin with the core's bytes (see hmm.ts).
 export { Hmm } from "./hmm.ts";
 export type { HmmCapacities, HmmConfig, HmmSettings } from "./engine/config.ts";
-export { EDEADLK, EINVARIANT, ELOOP, HmmError, type HmmErrorFields } from "./engine/errors.ts";
+export { EDEADLK, EINVARIANT, ELOOP, errnoName, HmmError, type HmmErrorFields } from "./engine/errors.ts";
 export type { HmmEventName, HmmEvents } from "./engine/events.ts";
 export type { FaultStats, HmmStats } from "./engine/stats.ts";
 export type { DevmemAttachment, RestoreAttachments, SnapshotOptions } from "./snapshot.ts";
@@ -35,6 +35,23 @@ export {
   MMU_NOTIFY_SOFT_DIRTY,
   MMU_NOTIFY_UNMAP,
 } from "../assembly/uapi/event.ts";
+export {
+  PTE_DIRTY,
+  PTE_EXCLUSIVE,
+  PTE_HUGE,
+  PTE_KIND_DEVICE,
+  PTE_KIND_DEVICE_EXCLUSIVE,
+  PTE_KIND_HWPOISON,
+  PTE_KIND_MARKER,
+  PTE_KIND_MASK,
+  PTE_KIND_MIGRATION,
+  PTE_KIND_SWAP,
+  PTE_NO_ACCESS,
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_WRITE,
+  PTE_YOUNG,
+} from "../assembly/uapi/pte.ts";
 export type {
   AccessFlags,
   FaultCode,
@@ -53,8 +70,26 @@ export type {
   VmFlags,
 } from "./engine/protocol.ts";
 
+// Names for numbers, and descriptions.
+export {
+  describePfn,
+  describePte,
+  describeVmFlags,
+  eventName,
+  faultCodeName,
+  faultKindName,
+} from "./engine/names.ts";
+export type {
+  AddressDescription,
+  EntryDescription,
+  MappingDescription,
+  PageDescription,
+  SpaceDescription,
+  TableDescription,
+} from "./engine/describe.ts";
+
 // Address spaces, files and groups.
-export { Mm, type FaultCounts, type Rss } from "./space/mm.ts";
+export { Mm, type AddressRange, type FaultCounts, type Rss } from "./space/mm.ts";
 export type { MmapArgs, SpecialKind } from "./space/mappings.ts";
 export type { AccessOptions, FaultOptions } from "./space/access.ts";
 export { Pin, type PinOptions } from "./space/pin.ts";
@@ -110,12 +145,11 @@ export {
 export { hmmRangeFault, hmmRangeFaultAsync, type HmmRangeFaultArgs } from "./device/range-fault.ts";
 export { HmmRange, hmmVmaFault, hmmVmaGetPfns, hmmVmaRangeDone } from "./device/range.ts";
 export {
-  HmmDevmem,
   hmmDevmemAdd,
   hmmDevmemRemove,
   migrateDeviceRange,
   type DevmemRemoveReport,
-  type HmmDevmemOps,
-} from "./device/devmem.ts";
+} from "./device/devmem-calls.ts";
+export { HmmDevmem, type HmmDevmemOps } from "./device/devmem.ts";
 export { DeviceTable } from "./device/device-table.ts";
 export { ExclusivePages, makeDeviceExclusive } from "./device/exclusive.ts";

@@ -30,6 +30,8 @@ export const FOLIO_MAPPING = 12; //      u16
 export const FOLIO_FLAGS = 14; //        u16  the flags below
 /** The refcount in FOLIO_REFS, and the mapcount in FOLIO_MAPS. */
 export const FOLIO_COUNT_MASK = 0x00ffffff;
+/** The references of a pin for long (GUP_PIN_COUNTING_BIAS): a page with as many is taken for pinned. */
+export const PIN_BIAS = 1024;
 
 export const FOLIO_LOCKED = 0x0001;
 /** On the LRU: every system page with a user, unless it is isolated. */

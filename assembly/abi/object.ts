@@ -6,10 +6,11 @@
 
 // ── Address space ──────────────────────────────────────────────────────────────────────────────────────────
 //
-//   0       12          16          20      24     28     32      36     40      56       60       64      96
-//  ┌───────┬───────────┬───────────┬───────┬──────┬──────┬───────┬──────┬───────┬────────┬────────┬───────┐
-//  │  own  │ first vma │ vma cache │  own  │ anon │ file │ shmem │ swap │  own  │ faults │ major  │  own  │
-//  └───────┴───────────┴───────────┴───────┴──────┴──────┴───────┴──────┴───────┴────────┴────────┴───────┘
+//   0     4     12          16          20    24     28     32      36     40    56       60      64    96
+//  ┌─────┬─────┬───────────┬───────────┬─────┬──────┬──────┬───────┬──────┬─────┬────────┬───────┬─────┐
+//  │ pgd │ own │ first vma │ vma cache │ own │ anon │ file │ shmem │ swap │ own │ faults │ major │ own │
+//  └─────┴─────┴───────────┴───────────┴─────┴──────┴──────┴───────┴──────┴─────┴────────┴───────┴─────┘
+export const MM_PGD = 0; //              u32  address of the root page table
 export const MM_VMA_FIRST = 12; //       u32  the lowest vma
 export const MM_VMA_CACHE = 16; //       u32  the vma that was found last
 export const MM_RSS_ANON = 24; //        u32  resident pages by kind
@@ -73,7 +74,7 @@ export const MIGRATION_START = 16; //    u64
 export const MIGRATION_END = 24; //      u64  exclusive
 export const MIGRATION_NPAGES = 32; //   u32
 export const MIGRATION_CPAGES = 36; //   u32  candidates after setup
-export const MIGRATION_SRC = 40; //      u32  address of u32[npages]; those of dst follow
+export const MIGRATION_SRC = 40; //      u32  address of u32[npages], the driver's; those of dst follow, then the core's own
 export const MIGRATION_REASONS = 48; //  u32  address of u8[npages]
 export const MIGRATION_MOVED = 60; //    u32  pages moved by pages()
 
@@ -81,6 +82,12 @@ export const MIGRATION_MOVED = 60; //    u32  pages moved by pages()
 export const MIGRATION_SETUP = 1;
 /** MIGRATION_STATE: pages() has run. */
 export const MIGRATION_PAGES = 2;
+/** MIGRATION_STATE: pages() is running, and waits for a subscriber. */
+export const MIGRATION_MOVING = 3;
+
+// HDR_FAULT_CODE after -EINVAL of migratePages() or migrateFinalize(): the array whose word HDR_FAULT_ADDR numbers.
+export const MIGRATION_WRONG_SRC = 1;
+export const MIGRATION_WRONG_DST = 2;
 
 // ── Device table ───────────────────────────────────────────────────────────────────────────────────────────
 //

@@ -27,7 +27,7 @@ export {
   pagePutback,
   pageData,
   pageZone,
-} from "./frame/page";
+} from "./hmm/page";
 export { devmemAllocPage, devmemAllocPages, systemAllocPage, systemAllocPages } from "./migrate/destinations";
 export { copyPages } from "./migrate/copy";
 export { migrateFinalize } from "./migrate/finalize";

@@ -1,5 +1,4 @@
 import { EBUSY } from "../../assembly/uapi/errno.ts";
-import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
 import { HDR_XBUF, HEADER, ZONES } from "../../assembly/abi/header.ts";
 import {
@@ -12,22 +11,13 @@ import {
   ZONE_PFN_FIRST,
   ZONE_SIZE,
 } from "../../assembly/abi/zone.ts";
-import { contextOf, type Context } from "../engine/context.ts";
+import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
-import {
-  badType,
-  checkFlag,
-  checkInteger,
-  checkMethod,
-  checkOptions,
-  checkText,
-  HmmError,
-} from "../engine/errors.ts";
+import { HmmError } from "../engine/errors.ts";
 import type { Forward } from "../engine/forward.ts";
 import { inspect, line } from "../engine/inspect.ts";
 import type { AccessFlags, VmFault } from "../engine/protocol.ts";
-import { beginDeviceRange, evictPages } from "../migrate/evict.ts";
-import type { Migration } from "../migrate/migration.ts";
+import { evictPages } from "../migrate/evict.ts";
 import { allocPagesInto } from "../page/pages.ts";
 import type { Page } from "../page/words.ts";
 import type { Vma } from "../space/vma.ts";
@@ -77,7 +67,7 @@ export interface HmmDevmemOps {
 
 /**
  * A device's memory (`struct hmm_devmem`): pages [pfnFirst, pfnEnd), which no CPU may map unless the memory
- * is coherent. Made by {@link hmmDevmemAdd}; {@link hmmDevmemRemove} ends it. Methods throw TypeError once it
+ * is coherent. Made by hmmDevmemAdd; hmmDevmemRemove ends it. Methods throw TypeError once it
  * is removed.
  */
 export class HmmDevmem {
@@ -170,11 +160,11 @@ export class HmmDevmem {
   }
 
   /**
-   * Removes the memory, as {@link hmmDevmemRemove} does, but throws HmmError EBUSY if pages are still in use.
+   * Removes the memory, as hmmDevmemRemove does, but throws HmmError EBUSY if pages are still in use.
    */
   close(): void {
-    const { stillInUse } = hmmDevmemRemove(this);
-    if (stillInUse > 0) throw new HmmError(EBUSY, "devmem.close", `${stillInUse} pages are still in use`);
+    const inUse = this.remove("hmmDevmemRemove");
+    if (inUse > 0) throw new HmmError(EBUSY, "devmem.close", `${inUse} pages are still in use`);
   }
 
   [dispose](): void {
@@ -264,97 +254,28 @@ export class HmmDevmem {
     return this.#ctx;
   }
 
-  /** @internal The core has given the memory back. */
-  gone(): void {
-    this.#removed = true;
-    this.#ctx.listDevmem(this, false);
+  /**
+   * @internal hmmDevmemRemove: evicts what it can. Returns how many pages are still in use; 0: it is removed.
+   */
+  remove(op: string): number {
+    const ctx = this.check(op);
+    ctx.demandOutermost(op);
+    this.deliverFreed();
+    let inUse = ctx.finish(op, ctx.core.devmemRemove(this.zone));
+    if (inUse > 0) {
+      for (let first = this.pfnFirst; first < this.pfnEnd; first += EVICT_PAGES)
+        this.evict(first, Math.min(EVICT_PAGES, this.pfnEnd - first));
+      this.deliverFreed();
+      inUse = ctx.finish(op, ctx.core.devmemRemove(this.zone));
+    }
+    if (inUse === 0) {
+      this.#removed = true;
+      ctx.listDevmem(this, false);
+    }
+    return inUse;
   }
 
   #field(offset: number): number {
     return HEADER + ZONES + this.zone * ZONE_SIZE + offset;
   }
-}
-
-/**
- * Gives a device memory of its own (hmm_devmem_add): `size` bytes of the engine's device memory, rounded up
- * to 2 MiB. Returns the memory, which the caller removes or closes.
- * @param owner any value but null: devmems with equal values have one owner. It is what hmmRangeFault and
- * migrateVmaSetup take as `owner`
- * @param options.coherent CPUs map its pages and access them directly: accesses do not fault, and `fault` is
- * never called. Default false: device-private memory
- * @param options.id a stable name for Hmm.restore. Default: "devmem1", "devmem2", …
- *
- * Throws RangeError and TypeError for bad arguments, HmmError ENOMEM if so much memory is not left, or if
- * there are 14 devmems already.
- */
-export function hmmDevmemAdd(
-  hmm: Forward["Hmm"],
-  ops: HmmDevmemOps,
-  owner: unknown,
-  size: number,
-  options: { id?: string | undefined; coherent?: boolean | undefined } = {},
-): HmmDevmem {
-  const op = "hmmDevmemAdd";
-  const ctx = contextOf(op, hmm);
-  checkMethod(op, "ops", ops, "fault");
-  checkMethod(op, "ops", ops, "free", true);
-  checkMethod(op, "ops", ops, "faultAsync", true);
-  if (owner === null || owner === undefined) throw badType(op, "owner", "a value that is not null", owner);
-  checkInteger(op, "size", size, PAGE_SIZE, 2 ** 39);
-  checkOptions(op, "options", options);
-  checkText(op, "options.id", options.id);
-  const { coherent = false } = options;
-  const kind = checkFlag(op, "options.coherent", coherent) ? 1 : 0;
-  const zone = ctx.finish(op, ctx.core.devmemAdd(size, ctx.owners.number(owner), kind));
-  return HmmDevmem.open(ctx, zone, ops, owner, options.id ?? `devmem${++ctx.ids.devmem}`);
-}
-
-/** What {@link hmmDevmemRemove} could not do. */
-export interface DevmemRemoveReport {
-  /** How many pages could not be brought back to system memory; 0: the memory is removed. */
-  stillInUse: number;
-}
-
-/**
- * Removes a device's memory (hmm_devmem_remove): no page is allocated from it any more, its pages are
- * migrated back to system memory in every address space, and then the memory is given back. Pages that cannot
- * move (no system memory, extra references, an open migration) keep it alive: the report says how many, and
- * the call may be repeated. null is tolerated. Throws TypeError for other values, for a removed devmem, and
- * inside a driver's callback.
- */
-export function hmmDevmemRemove(devmem: HmmDevmem | null): DevmemRemoveReport {
-  const op = "hmmDevmemRemove";
-  if (devmem === null) return { stillInUse: 0 };
-  const ctx = checkDevmem(op, devmem);
-  ctx.demandOutermost(op);
-  devmem.deliverFreed();
-  let inUse = ctx.finish(op, ctx.core.devmemRemove(devmem.zone));
-  if (inUse > 0) {
-    for (let first = devmem.pfnFirst; first < devmem.pfnEnd; first += EVICT_PAGES)
-      devmem.evict(first, Math.min(EVICT_PAGES, devmem.pfnEnd - first));
-    devmem.deliverFreed();
-    inUse = ctx.finish(op, ctx.core.devmemRemove(devmem.zone));
-  }
-  if (inUse === 0) devmem.gone();
-  return { stillInUse: inUse };
-}
-
-/**
- * Begins a migration of pages [first, first + n) of device memory, wherever they are mapped, for eviction
- * (migrate_device_range). Free pages and pages that are locked stay where they are. No lock is needed.
- * Returns the migration, which the caller finalizes.
- *
- * Throws TypeError, RangeError unless all are pages of devmem, HmmError ENOMEM.
- */
-export function migrateDeviceRange(devmem: HmmDevmem, first: Page, n: number): Migration {
-  const op = "migrateDeviceRange";
-  const ctx = checkDevmem(op, devmem);
-  checkInteger(op, "first", first, devmem.pfnFirst, devmem.pfnEnd - 1);
-  checkInteger(op, "n", n, 1, devmem.pfnEnd - first);
-  return beginDeviceRange(ctx, op, first, n);
-}
-
-function checkDevmem(op: string, devmem: unknown): Context {
-  if (!(devmem instanceof HmmDevmem)) throw badType(op, "devmem", "a HmmDevmem", devmem);
-  return devmem.check(op);
 }

@@ -250,6 +250,7 @@ export class Context {
 
   /** Refuses an operation that must not happen inside a driver's callback. */
   demandOutermost(op: string): void {
+    this.core.demandWhole();
     if (this.depth !== 0 || this.mem.header(HDR_CMD_DEPTH) !== 0) {
       throw new TypeError(`${op}: must not be called from a driver's callback`);
     }

@@ -10,6 +10,8 @@
  */
 export interface CoreExports {
   readonly memory: WebAssembly.Memory;
+  /** Throws once the core has trapped: "this engine is broken since …". Every other function then throws the same. */
+  demandWhole(): void;
 
   // ── boot: no request ──
   /**
@@ -99,8 +101,11 @@ export interface CoreExports {
    * Returns how many, or an errno if the first page failed.
    */
   pin(mm: number, addr: number, npages: number, out: number, flags: number): number;
-  /** Drops the reference on each of n pfns. No request. */
-  unpin(pfns: number, n: number): number;
+  /**
+   * Drops what pin() with these flags took on each of n pfns. -EINVAL if somebody else has dropped it from
+   * one of them before, and HDR_FAULT_ADDR is the page; the others are dropped all the same. No request.
+   */
+  unpin(pfns: number, n: number, flags: number): number;
 
   // ── files ──
   /**
@@ -226,9 +231,15 @@ export interface CoreExports {
    * (migrate_device_range). Returns the migration's id.
    */
   migrateDeviceSetup(pfn: number, n: number): number;
-  /** Returns how many pages moved. */
+  /**
+   * Returns how many pages moved. -EINVAL, before any moves, if a word is wrong: HDR_FAULT_CODE is
+   * MIGRATION_WRONG_SRC or MIGRATION_WRONG_DST, HDR_FAULT_ADDR the index. -EBUSY if it was called before.
+   */
   migratePages(migration: number): number;
-  /** The id is free afterwards. No request. */
+  /**
+   * The id is free afterwards. -EINVAL as migratePages(), for dst; -EBUSY while migratePages() waits. No
+   * request.
+   */
   migrateFinalize(migration: number): number;
 
   // ── device-exclusive access ──

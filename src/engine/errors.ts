@@ -96,7 +96,7 @@ export class HmmError extends Error {
   }
 }
 
-/** @internal Returns the name of a positive errno: "ENOMEM" for 12. */
+/** Returns the name of a positive errno: "ENOMEM" for 12, "E999" for one without a name. */
 export function errnoName(number: number): string {
   return NAMES.get(number) ?? `E${number}`;
 }

@@ -5,8 +5,8 @@ import { hex } from "./errors.ts";
 export const inspect: unique symbol = Symbol.for("nodejs.util.inspect.custom") as never;
 
 /**
- * Writes an object as one line: `name { part, part }`. `ended` says why it has no parts to show ("closed"), or is
- * false. Parts that are false or empty are left out.
+ * Writes an object as one line: `name { part, part }`. `ended` says why it has no parts to show ("closed"),
+ * or is false. Parts that are false or empty are left out.
  */
 export function line(name: string, ended: string | false, parts: () => readonly (string | false)[]): string {
   return ended === false ? `${name} { ${parts().filter(Boolean).join(", ")} }` : `${name} (${ended})`;

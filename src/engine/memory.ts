@@ -12,6 +12,14 @@ import { POOL_BASE, POOL_OBJECT_SIZE, POOL_STRIDE } from "../../assembly/abi/poo
 
 const HIGH = 2 ** 32;
 
+/** The linear memories of all engines. */
+const engineMemories = new WeakSet<ArrayBufferLike>();
+
+/** Does the array lie in the linear memory of some engine? */
+export function isEngineMemory(array: Uint32Array): boolean {
+  return engineMemories.has(array.buffer);
+}
+
 /**
  * The core's linear memory as JavaScript reads it. The memory has its final size when this object is made and
  * never grows afterwards, so the views never detach. Addresses are byte addresses in linear memory.
@@ -24,6 +32,7 @@ export class Memory {
 
   constructor(memory: WebAssembly.Memory) {
     this.buffer = memory.buffer;
+    engineMemories.add(this.buffer);
     this.bytes = new Uint8Array(this.buffer);
     this.words = new Uint32Array(this.buffer);
     this.doubles = new Float64Array(this.buffer);

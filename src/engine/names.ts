@@ -56,6 +56,67 @@ import {
   PTE_WRITE,
   PTE_YOUNG,
 } from "../../assembly/uapi/pte.ts";
+import {
+  FAULT_KIND_ANON,
+  FAULT_KIND_COW,
+  FAULT_KIND_DEVICE,
+  FAULT_KIND_EXCLUSIVE,
+  FAULT_KIND_FILE,
+  FAULT_KIND_REUSE,
+  FAULT_KIND_SPURIOUS,
+  FAULT_KIND_SWAP,
+  FAULT_KIND_ZERO,
+  MMU_NOTIFY_CLEAR,
+  MMU_NOTIFY_EXCLUSIVE,
+  MMU_NOTIFY_MIGRATE,
+  MMU_NOTIFY_PROTECTION_PAGE,
+  MMU_NOTIFY_PROTECTION_VMA,
+  MMU_NOTIFY_RELEASE,
+  MMU_NOTIFY_SOFT_DIRTY,
+  MMU_NOTIFY_UNMAP,
+} from "../../assembly/uapi/event.ts";
+import {
+  DEVICE_PFN_DIRTY,
+  HMM_PFN_ERROR,
+  HMM_PFN_ORDER_MASK,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  PFN_MASK,
+} from "../../assembly/uapi/pfn.ts";
+import {
+  FAULT_ACCERR,
+  FAULT_LOOP,
+  FAULT_MAPERR,
+  FAULT_MIGRATION,
+  FAULT_NONE,
+  FAULT_OOM,
+  FAULT_SIGBUS,
+  VM_ACCOUNT,
+  VM_DONTCOPY,
+  VM_DONTEXPAND,
+  VM_EXEC,
+  VM_HUGEPAGE,
+  VM_HUGETLB,
+  VM_IO,
+  VM_LOCKED,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYSHARE,
+  VM_MAYWRITE,
+  VM_MERGEABLE,
+  VM_MIXEDMAP,
+  VM_NOHUGEPAGE,
+  VM_PFNMAP,
+  VM_RAND_READ,
+  VM_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_UFFD_MISSING,
+  VM_WIPEONFORK,
+  VM_WRITE,
+} from "../../assembly/uapi/vm.ts";
+import { checkWord } from "./errors.ts";
+import type { FaultCode, FaultKind, MmuNotifyEvent, OrNumber, PteFlags, VmFlags } from "./protocol.ts";
 
 /** What ran out, by RESOURCE_*. */
 export const RESOURCE_NAMES: Readonly<Record<number, string>> = {
@@ -122,17 +183,127 @@ const PTE_KIND_NAMES: Readonly<Record<number, string>> = {
   [PTE_KIND_MARKER]: "marker",
 };
 
+const VM_FLAG_NAMES: FlagNames = [
+  [VM_READ, "read"],
+  [VM_WRITE, "write"],
+  [VM_EXEC, "exec"],
+  [VM_SHARED, "shared"],
+  [VM_MAYREAD, "mayread"],
+  [VM_MAYWRITE, "maywrite"],
+  [VM_MAYEXEC, "mayexec"],
+  [VM_MAYSHARE, "mayshare"],
+  [VM_UFFD_MISSING, "uffd-missing"],
+  [VM_PFNMAP, "pfnmap"],
+  [VM_LOCKED, "locked"],
+  [VM_IO, "io"],
+  [VM_SEQ_READ, "seqread"],
+  [VM_RAND_READ, "randread"],
+  [VM_DONTCOPY, "dontcopy"],
+  [VM_DONTEXPAND, "dontexpand"],
+  [VM_ACCOUNT, "account"],
+  [VM_HUGETLB, "hugetlb"],
+  [VM_WIPEONFORK, "wipeonfork"],
+  [VM_MIXEDMAP, "mixedmap"],
+  [VM_HUGEPAGE, "hugepage"],
+  [VM_NOHUGEPAGE, "nohugepage"],
+  [VM_MERGEABLE, "mergeable"],
+];
+
+const PFN_FLAG_NAMES: FlagNames = [
+  [HMM_PFN_VALID, "valid"],
+  [HMM_PFN_WRITE, "write"],
+  [HMM_PFN_ERROR, "error"],
+  [HMM_PFN_ORDER_MASK, "2MiB"],
+  [DEVICE_PFN_DIRTY, "dirty"],
+];
+
+const EVENT_NAMES: Readonly<Record<MmuNotifyEvent, string>> = {
+  [MMU_NOTIFY_UNMAP]: "UNMAP",
+  [MMU_NOTIFY_CLEAR]: "CLEAR",
+  [MMU_NOTIFY_PROTECTION_VMA]: "PROTECTION_VMA",
+  [MMU_NOTIFY_PROTECTION_PAGE]: "PROTECTION_PAGE",
+  [MMU_NOTIFY_SOFT_DIRTY]: "SOFT_DIRTY",
+  [MMU_NOTIFY_RELEASE]: "RELEASE",
+  [MMU_NOTIFY_MIGRATE]: "MIGRATE",
+  [MMU_NOTIFY_EXCLUSIVE]: "EXCLUSIVE",
+};
+
+const FAULT_KIND_NAMES: Readonly<Record<FaultKind, string>> = {
+  [FAULT_KIND_ZERO]: "ZERO",
+  [FAULT_KIND_ANON]: "ANON",
+  [FAULT_KIND_COW]: "COW",
+  [FAULT_KIND_REUSE]: "REUSE",
+  [FAULT_KIND_DEVICE]: "DEVICE",
+  [FAULT_KIND_FILE]: "FILE",
+  [FAULT_KIND_SWAP]: "SWAP",
+  [FAULT_KIND_EXCLUSIVE]: "EXCLUSIVE",
+  [FAULT_KIND_SPURIOUS]: "SPURIOUS",
+};
+
+const FAULT_CODE_NAMES: Readonly<Record<FaultCode, string>> = {
+  [FAULT_NONE]: "NONE",
+  [FAULT_MAPERR]: "MAPERR",
+  [FAULT_ACCERR]: "ACCERR",
+  [FAULT_SIGBUS]: "SIGBUS",
+  [FAULT_OOM]: "OOM",
+  [FAULT_MIGRATION]: "MIGRATION",
+  [FAULT_LOOP]: "LOOP",
+};
+
 function flagNames(names: FlagNames, word: number): string[] {
   return names.filter(([flag]) => (word & flag) !== 0).map(([, name]) => name);
 }
 
-/** The names of a folio's flags: "lru anon", or "none". */
+/** @internal Returns the names of a folio's flags: "lru anon", or "none". */
 export function folioFlags(flags: number): string {
   return flagNames(FOLIO_FLAG_NAMES, flags).join(" ") || "none";
 }
 
-/** What the low word of a page-table entry says: "present write young", "migration write". */
-export function pteFlags(word: number): string {
+/**
+ * Says what the low word (PTE_*) of a page-table entry means: "present write young", "migration write".
+ * Throws TypeError and RangeError for anything but a 32-bit word.
+ */
+export function describePte(word: PteFlags): string {
+  checkWord("describePte", "word", word);
   const kind = PTE_KIND_NAMES[word & PTE_KIND_MASK];
-  return [...(kind === undefined ? [] : [kind]), ...flagNames(PTE_FLAG_NAMES, word)].join(" ");
+  return [...(kind === undefined ? [] : [kind]), ...flagNames(PTE_FLAG_NAMES, word)].join(" ") || "none";
+}
+
+/**
+ * Says what a mapping's VM_* bits mean: "read write mayread mayshare". Throws TypeError and RangeError for
+ * anything but a 32-bit word.
+ */
+export function describeVmFlags(flags: VmFlags): string {
+  checkWord("describeVmFlags", "flags", flags);
+  return flagNames(VM_FLAG_NAMES, flags).join(" ") || "none";
+}
+
+/**
+ * Says what an hmm_pfn word means: "valid write 2MiB page 70", "error". Throws TypeError and RangeError for
+ * anything but a 32-bit word.
+ */
+export function describePfn(word: number): string {
+  checkWord("describePfn", "word", word);
+  const names = flagNames(PFN_FLAG_NAMES, word);
+  if ((word & HMM_PFN_VALID) !== 0) names.push(`page ${word & PFN_MASK}`);
+  return names.join(" ") || "none";
+}
+
+/** Returns the name of an event: "MMU_NOTIFY_UNMAP". */
+export function eventName(event: OrNumber<MmuNotifyEvent>): string {
+  return nameOf("MMU_NOTIFY_", EVENT_NAMES, event);
+}
+
+/** Returns the name of what a CPU fault did: "FAULT_KIND_ANON". */
+export function faultKindName(kind: OrNumber<FaultKind>): string {
+  return nameOf("FAULT_KIND_", FAULT_KIND_NAMES, kind);
+}
+
+/** Returns the name of the reason why an access failed: "FAULT_MAPERR". */
+export function faultCodeName(code: OrNumber<FaultCode>): string {
+  return nameOf("FAULT_", FAULT_CODE_NAMES, code);
+}
+
+function nameOf(prefix: string, names: Readonly<Record<number, string>>, number: number): string {
+  return prefix + (names[number] ?? `? (${number})`);
 }

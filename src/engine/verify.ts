@@ -1,13 +1,4 @@
 import {
-  FOLIO_COUNT_MASK,
-  FOLIO_INDEX,
-  FOLIO_MAPPING,
-  FOLIO_MAPS,
-  FOLIO_REFS,
-  FOLIO_SIZE,
-} from "../../assembly/abi/frame.ts";
-import {
-  HDR_FOLIOS,
   HDR_VERIFY_A,
   HDR_VERIFY_B,
   HDR_VERIFY_C,
@@ -16,8 +7,10 @@ import {
 } from "../../assembly/abi/header.ts";
 import * as code from "../../assembly/abi/verify.ts";
 import type { Context } from "./context.ts";
+import { describeEntry, describeFolio, describeMapping, entryText, mappingText } from "./describe.ts";
 import { EINVARIANT, hex, HmmError } from "./errors.ts";
-import { folioFlags, pteFlags, RESOURCE_NAMES } from "./names.ts";
+import { count } from "./inspect.ts";
+import { RESOURCE_NAMES } from "./names.ts";
 
 /** What verify() found: mm is an id, the meaning of a, b and c depends on the code. */
 interface Finding {
@@ -122,37 +115,18 @@ const INVARIANTS: Readonly<Record<number, Invariant>> = {
   },
 };
 
-/** The fields of a folio, as one line. */
-export function describeFolio(ctx: Context, pfn: number): string {
-  const { mem } = ctx;
-  const address = mem.header(HDR_FOLIOS) + pfn * FOLIO_SIZE;
-  const refs = mem.u32(address + FOLIO_REFS);
-  const maps = mem.u32(address + FOLIO_MAPS);
-  const index = mem.u32(address + FOLIO_INDEX) + (maps >>> 24) * 2 ** 32;
-  const last = mem.u32(address + FOLIO_MAPPING); // and FOLIO_FLAGS above it
-  const count = FOLIO_COUNT_MASK;
-  return (
-    `page ${pfn}: refcount ${refs & count}, mapcount ${maps & count}, memcg ${refs >>> 24}, ` +
-    `mapping ${last & 0xffff}, index ${index}, flags ${folioFlags(last >>> 16)}`
-  );
-}
-
 function describeMm(ctx: Context, id: number, address: number | null): string[] {
   const mm = ctx.mms.get(id);
   if (mm === undefined) return [];
   const lines: string[] = [];
   if (address !== null) {
     const pte = mm.lookupPte(address);
-    const entry = pte === null ? "none" : `${pteFlags(pte.flags)}, pfn ${pte.pfn}`;
+    const entry = pte === null ? "none" : entryText(describeEntry(ctx, address, pte.flags, pte.pfn));
     lines.push(`mm ${id}, entry of ${hex(address)}: ${entry}`);
   }
   const all = mm.vmas();
-  lines.push(`mm ${id}, ${all.length} mappings`);
-  for (const vma of all.slice(0, 64)) {
-    lines.push(
-      `  ${hex(vma.start)}-${hex(vma.end)} flags ${hex(vma.flags)} pgoff ${vma.pgoff} file ${vma.file}`,
-    );
-  }
+  lines.push(`mm ${id}, ${count(all.length, "mapping")}`);
+  for (const vma of all.slice(0, 64)) lines.push(`  ${mappingText(describeMapping(vma))}`);
   return lines;
 }
 

@@ -1,8 +1,8 @@
 import type { Bytes } from "./host.ts";
 
 /**
- * tools/build.mjs writes each byte of a module as the character `byte ^ MASK`. With this value most bytes become
- * printable characters, which bundlers need not escape: the bundle shrinks by 1.6 KiB after gzip.
+ * tools/build.mjs writes each byte of a module as the character `byte ^ MASK`. With this value most bytes
+ * become printable characters, which bundlers need not escape: the bundle shrinks by 1.6 KiB after gzip.
  */
 const MASK = 0x4b;
 

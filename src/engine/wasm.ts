@@ -32,12 +32,14 @@ const BARE = new Set(["load32", "store32"]);
  * Wraps an export so that a trap becomes an error with the core's own message. No export has more than nine
  * parameters, and WebAssembly ignores excess arguments.
  */
-function trapped(call: Numeric, memory: WebAssembly.Memory): Numeric {
+function trapped(call: Numeric, memory: WebAssembly.Memory, onTrap: (error: unknown) => void): Numeric {
   return (a, b, c, d, e, f, g, h, i) => {
     try {
       return call(a, b, c, d, e, f, g, h, i);
     } catch (error) {
-      throw panicError(memory, error);
+      const panic = panicError(memory, error);
+      onTrap(panic);
+      throw panic;
     }
   };
 }
@@ -61,9 +63,19 @@ export async function instantiateAsync(module: WasmModule): Promise<CoreExports>
  */
 export function bindExports(exports: WebAssembly.Exports): CoreExports {
   const memory = exports.memory as WebAssembly.Memory;
+  // After a trap the core's state is whatever the operation left: every later call says so, and does nothing.
+  const onTrap = (panic: unknown): void => {
+    const message = panic instanceof Error ? panic.message : String(panic);
+    const broken = (): never => {
+      throw new Error(`this engine is broken since ${message}`, { cause: panic });
+    };
+    for (const name of Object.keys(core)) if (typeof core[name] === "function") core[name] = broken;
+    core.demandWhole = broken;
+  };
   const bound = Object.entries(exports).map(([name, value]) => {
     const call = typeof value === "function" && !BARE.has(name);
-    return [name, call ? trapped(value as Numeric, memory) : value] as const;
+    return [name, call ? trapped(value as Numeric, memory, onTrap) : value] as const;
   });
-  return Object.fromEntries(bound) as unknown as CoreExports;
+  const core: Record<string, unknown> = Object.fromEntries([...bound, ["demandWhole", () => undefined]]);
+  return core as unknown as CoreExports;
 }

@@ -1,20 +1,23 @@
-import { EINVAL } from "../../assembly/uapi/errno.ts";
-import { HDR_FAULT_ADDR } from "../../assembly/abi/header.ts";
+import { EBUSY, EINVAL } from "../../assembly/uapi/errno.ts";
+import { HDR_FAULT_ADDR, HDR_FAULT_CODE } from "../../assembly/abi/header.ts";
 import {
   MIGRATION_CPAGES,
   MIGRATION_END,
+  MIGRATION_MOVING,
   MIGRATION_MOVED,
   MIGRATION_NPAGES,
   MIGRATION_PAGES,
   MIGRATION_REASONS,
+  MIGRATION_SETUP,
   MIGRATION_SRC,
   MIGRATION_START,
   MIGRATION_STATE,
+  MIGRATION_WRONG_DST,
 } from "../../assembly/abi/object.ts";
 import { RESOURCE_MIGRATION } from "../../assembly/abi/pool.ts";
 import type { Context, MigrationArrays } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
-import { show } from "../engine/errors.ts";
+import { HmmError, hex, show } from "../engine/errors.ts";
 import { count, inspect, line, span } from "../engine/inspect.ts";
 import type { Bytes, Words } from "../engine/host.ts";
 import { run } from "../engine/request.ts";
@@ -102,15 +105,19 @@ export class Migration {
   }
 
   /**
-   * The source words (migrate_pfn), live in linear memory until finalize(); read them only. Throws TypeError
-   * afterwards.
+   * The source words (migrate_pfn), in linear memory until finalize(); throws TypeError afterwards. Before
+   * pages() the driver may clear MIGRATE in a word, which leaves that page where it is, and may change
+   * nothing else; after pages() MIGRATE says what moved.
    */
   get src(): Words {
     this.#open("migration.src");
     return this.#arrays.src;
   }
 
-  /** The destination words, which the driver writes; live until finalize(). Throws TypeError afterwards. */
+  /**
+   * The destination words, in linear memory until finalize(); throws TypeError afterwards. The driver writes
+   * them before pages(), which takes the pages over: what is written later has no effect.
+   */
   get dst(): Words {
     this.#open("migration.dst");
     return this.#arrays.dst;
@@ -138,19 +145,17 @@ export class Migration {
    * Returns how many pages moved. Call it once, with mmapSem still held.
    *
    * Throws TypeError when called twice, after finalize(), or with the lock free; HmmError EINVAL, before
-   * anything moves, if a slot of dst does not name a page that the driver may give.
+   * anything moves, if a word of src was changed or a word of dst does not name a page that the driver may give.
    */
   pages(): number {
     const op = "migration.pages";
     this.#open(op);
-    if (this.#pagesDone) throw new TypeError(`${op}: called twice`);
+    if (this.#state !== MIGRATION_SETUP) throw new TypeError(`${op}: called twice`);
     this.mm?.mmapSem.demand(op, false);
     const ctx = this.#ctx;
     const moved = run(ctx, ctx.core.migratePages(this.id));
     if (moved !== -EINVAL) return ctx.finish(op, moved);
-    const slot = ctx.mem.headerF64(HDR_FAULT_ADDR);
-    const rule = `dst[${slot}] must name a locked page of yours that is mapped nowhere`;
-    return ctx.abort(ctx.error(op, EINVAL, `${rule}, got ${show(this.#arrays.dst[slot])}`));
+    return ctx.abort(ctx.error(op, EINVAL, this.#wrongWord()));
   }
 
   /**
@@ -160,9 +165,11 @@ export class Migration {
    */
   finalize(): void {
     if (this.#closed) return;
+    const ctx = this.#ctx;
+    if (this.#state === MIGRATION_MOVING)
+      throw new HmmError(EBUSY, "migration.finalize", "pages() is still running: a callback must not end it");
     this.#look();
     this.#closed = true;
-    const ctx = this.#ctx;
     const { migrations } = ctx;
     const last = migrations.pop();
     if (last !== this) migrations[migrations.indexOf(this)] = last!;
@@ -219,8 +226,24 @@ export class Migration {
     return this;
   }
 
+  get #state(): number {
+    return this.#ctx.mem.u32(this.#address + MIGRATION_STATE);
+  }
+
   get #pagesDone(): boolean {
-    return this.#ctx.mem.u32(this.#address + MIGRATION_STATE) === MIGRATION_PAGES;
+    return this.#state === MIGRATION_PAGES;
+  }
+
+  /** What is wrong with the word that the core refused. */
+  #wrongWord(): string {
+    const { mem } = this.#ctx;
+    const i = mem.headerF64(HDR_FAULT_ADDR);
+    if (mem.header(HDR_FAULT_CODE) === MIGRATION_WRONG_DST)
+      return `dst[${i}] must name a locked page of yours that is mapped nowhere, got ${show(this.#arrays.dst[i])}`;
+    // The core's own words of src follow the driver's two arrays.
+    const own = mem.u32(this.#arrays.address + 8 * this.npages + 4 * i);
+    const got = show(this.#arrays.src[i]);
+    return `src[${i}] must be ${hex(own)}, as setup left it, or that without MIGRATE, got ${got}`;
   }
 
   #open(op: string): void {

@@ -1,6 +1,7 @@
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badRange, badType, checkInteger } from "../engine/errors.ts";
+import { isEngineMemory } from "../engine/memory.ts";
 
 /** Words and addresses that one array may have. */
 const LENGTH_MAX = 2 ** 28;
@@ -145,6 +146,10 @@ function withCopy<T, Of>(
   body: (address: number, of: Of) => T,
   of: Of,
 ): T {
+  if (isEngineMemory(array))
+    throw new TypeError(
+      `${op}: the array must be of this Hmm or a plain Uint32Array, got one of another Hmm`,
+    );
   return ctx.withScratch(op, Math.max(4 * n, 8), (address) => {
     const words = ctx.mem.wordsAt(address, n);
     if (use !== "out") words.set(n === array.length ? array : array.subarray(0, n));

@@ -5,6 +5,7 @@ import { HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_FAULT_KIND } from "../../assembly/a
 import {
   ACCESS_FORCE,
   ACCESS_GUP,
+  ACCESS_PIN,
   ACCESS_WRITE,
   FAULT_ACCERR,
   FAULT_LOOP,
@@ -257,9 +258,10 @@ export function faultSync(mm: Space, addr: number, options: FaultOptions): Fault
 /** @internal Checks the options of a pin. Returns ACCESS_* flags. */
 export function pinFlags(
   op: string,
-  options: { write?: boolean | undefined; force?: boolean | undefined },
+  options: { write?: boolean | undefined; force?: boolean | undefined; longTerm?: boolean | undefined },
 ): AccessFlags {
   checkOptions(op, "options", options);
+  const kind = ACCESS_GUP | (checkFlag(op, "options.longTerm", options.longTerm) ? ACCESS_PIN : 0);
   const write = checkFlag(op, "options.write", options.write) ? ACCESS_WRITE : 0;
-  return ACCESS_GUP | write | (checkFlag(op, "options.force", options.force) ? ACCESS_FORCE : 0);
+  return kind | write | (checkFlag(op, "options.force", options.force) ? ACCESS_FORCE : 0);
 }

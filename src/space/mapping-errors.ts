@@ -19,12 +19,12 @@ export function whyNotMapped(
   if (errno !== EINVAL) return undefined;
   return (
     `flags ${hex(flags)}, prot ${hex(prot)}, addr ${hex(addr)}: MAP_SHARED or MAP_PRIVATE must be set, ` +
-    `MAP_ANONYMOUS where no file is given, MAP_GROWSDOWN only with MAP_PRIVATE | MAP_ANONYMOUS, other flags must ` +
-    `be MAP_* that are built, prot must be ${PROTECTIONS}, a fixed addr at least 0x10000`
+    `MAP_ANONYMOUS where no file is given, MAP_GROWSDOWN only with MAP_PRIVATE | MAP_ANONYMOUS, ` +
+    `other flags must be MAP_* that are built, prot must be ${PROTECTIONS}, a fixed addr at least 0x10000`
   );
 }
 
-/** What was wrong with the range of a munmap that failed. */
+/** Says what was wrong with the range of a munmap that failed; undefined if it was not the range. */
 export function whyNotUnmapped(errno: number, addr: number, length: number): string | undefined {
   if (errno !== EINVAL) return undefined;
   return (

@@ -12,8 +12,16 @@ import {
 import { RESOURCE_MM } from "../../assembly/abi/pool.ts";
 import type { Context } from "../engine/context.ts";
 import type { CoreExports } from "../engine/core.ts";
+import { describeSpace, spaceText, type SpaceDescription } from "../engine/describe.ts";
 import { dispose } from "../engine/dispose.ts";
-import { badType, checkAddress, HmmError } from "../engine/errors.ts";
+import {
+  ADDRESS_LIMIT,
+  badType,
+  checkAddress,
+  checkOptions,
+  checkPageRange,
+  HmmError,
+} from "../engine/errors.ts";
 import type { Forward } from "../engine/forward.ts";
 import { count, inspect, line } from "../engine/inspect.ts";
 import type { FaultKind, MadviseAdvice, MremapFlags, OrNumber, Prot, PteFlags } from "../engine/protocol.ts";
@@ -50,6 +58,14 @@ export interface Rss {
   swap: number;
   /** anon + file + shmem. */
   total: number;
+}
+
+/** A range of page addresses. */
+export interface AddressRange {
+  /** The first byte. Default 0. */
+  start?: number | undefined;
+  /** The end, exclusive. Default 2^48. */
+  end?: number | undefined;
 }
 
 /** The CPU faults that an address space has taken. */
@@ -376,6 +392,23 @@ export class Mm {
     return { minor: total - major, major, total };
   }
 
+  /**
+   * Describes [range.start, range.end), by default everything: the mappings, the page tables level by level,
+   * and each entry with its page. An object for pictures; {@link dump} writes it as text. Throws RangeError
+   * unless both are page addresses, TypeError.
+   */
+  describe(range: AddressRange = {}): SpaceDescription {
+    return describeRange(this, "mm.describe", range);
+  }
+
+  /**
+   * Writes what {@link describe} returns as text, a line for each mapping, table and entry. Throws as
+   * describe does.
+   */
+  dump(range: AddressRange = {}): string {
+    return spaceText(describeRange(this, "mm.dump", range));
+  }
+
   // ── the end ──
 
   /**
@@ -430,12 +463,13 @@ export class Mm {
     return line(`Mm ${this.id}`, this.#closed && "closed", () => {
       const { anon, file, shmem, swap, total } = this.rss;
       const kinds = Object.entries({ anon, file, shmem }).filter(([, n]) => n > 0);
-      const held = this.mmapSem.holders;
+      const byKind = kinds.map((kind) => kind.join(" ")).join(", ");
+      const { mode, holders } = this.mmapSem;
       return [
         count(this.vmas().length, "mapping"),
-        `rss ${count(total, "page")}${kinds.length > 0 ? ` (${kinds.map((k) => k.join(" ")).join(", ")})` : ""}`,
+        `rss ${count(total, "page")}${byKind && ` (${byKind})`}`,
         swap > 0 && `${swap} swapped`,
-        held.length > 0 && `mmapSem held for ${this.mmapSem.mode} by ${held.join(", ")}`,
+        holders.length > 0 && `mmapSem held for ${mode} by ${holders.join(", ")}`,
       ];
     });
   }
@@ -476,6 +510,14 @@ export class Mm {
   #field(offset: number): number {
     return this.ctx.mem.u32(this.#address + offset);
   }
+}
+
+function describeRange(mm: Mm, op: string, range: AddressRange): SpaceDescription {
+  const ctx = mm.check(op);
+  checkOptions(op, "range", range);
+  const { start = 0, end = ADDRESS_LIMIT } = range;
+  checkPageRange(op, start, end);
+  return describeSpace(ctx, mm, start, end);
 }
 
 /** @internal Returns the context of an mm. Throws TypeError for any other value, and for a closed mm. */

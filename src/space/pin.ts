@@ -1,8 +1,10 @@
-import { EBUSY, EFAULT } from "../../assembly/uapi/errno.ts";
+import { EBUSY, EFAULT, EINVAL } from "../../assembly/uapi/errno.ts";
+import { ACCESS_PIN } from "../../assembly/uapi/vm.ts";
 import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
+import { HDR_FAULT_ADDR } from "../../assembly/abi/header.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
-import { checkFlag, checkInteger, checkPageAddress, HmmError } from "../engine/errors.ts";
+import { HmmError, checkFlag, checkInteger, checkPageAddress } from "../engine/errors.ts";
 import { count, inspect, line } from "../engine/inspect.ts";
 import type { Words } from "../engine/host.ts";
 import type { DeviceMemory } from "../engine/registry.ts";
@@ -20,8 +22,11 @@ export interface PinOptions {
   /** The pin ignores the mapping's protection (FOLL_FORCE). Default false. */
   force?: boolean | undefined;
   /**
-   * The pin will last (FOLL_LONGTERM): pages in coherent device memory move to system memory first. Default
-   * false.
+   * The pin will last, as for a device that does DMA (FOLL_PIN | FOLL_LONGTERM): the pages stay their
+   * mapping's own. fork copies them for the child, and MADV_PAGEOUT leaves them. A pin to read first unshares
+   * a page that is shared copy-on-write, the zero page, and a private mapping's page of a file. Pages in
+   * coherent device memory move to system memory first. EFAULT for a write pin of a shared mapping of a disk
+   * file, which would not hear of the writes. Default false.
    */
   longTerm?: boolean | undefined;
 }
@@ -34,16 +39,19 @@ export class Pin {
   /** The page frame numbers, in address order: fewer than requested if a later page failed. */
   readonly pages: Words;
   readonly #ctx: Context;
+  /** ACCESS_*. */
+  readonly #flags: number;
   #closed = false;
 
-  private constructor(ctx: Context, pages: Words) {
+  private constructor(ctx: Context, pages: Words, flags: number) {
     this.#ctx = ctx;
     this.pages = pages;
+    this.#flags = flags;
   }
 
   /** @internal A pin of pages that the core has just pinned. */
-  static of(ctx: Context, pages: Words): Pin {
-    return new Pin(ctx, pages);
+  static of(ctx: Context, pages: Words, flags: number): Pin {
+    return new Pin(ctx, pages, flags);
   }
 
   /** How many pages are pinned. */
@@ -51,7 +59,10 @@ export class Pin {
     return this.pages.length;
   }
 
-  /** Drops the references (unpin_user_pages). Idempotent. */
+  /**
+   * Drops the references (unpin_user_pages). Idempotent. Throws HmmError EINVAL if somebody else has dropped
+   * one of them (`hmm.pagePut` of a page that it did not get); the others are dropped all the same.
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -63,10 +74,18 @@ export class Pin {
     for (let at = 0; at < this.pages.length; at += PIECE) {
       const pages = this.pages.subarray(at, at + PIECE);
       ctx.mem.wordsAt(address, pages.length).set(pages);
-      answer = Math.min(answer, ctx.core.unpin(address, pages.length));
+      answer = Math.min(answer, ctx.core.unpin(address, pages.length, this.#flags));
     }
     restore();
-    ctx.finish(op, answer);
+    if (answer >= 0) return void ctx.finish(op, answer);
+    const page = ctx.mem.headerF64(HDR_FAULT_ADDR);
+    ctx.abort(
+      new HmmError(
+        EINVAL,
+        op,
+        `page ${page} must have the pin's reference, but somebody else has dropped it`,
+      ),
+    );
   }
 
   /** @internal */
@@ -86,7 +105,7 @@ export function pinPages(mm: Space, addr: number, npages: number, options: PinOp
   checkPageAddress(op, "addr", addr);
   checkInteger(op, "npages", npages, 1, 2 ** 27);
   const flags = pinFlags(op, options);
-  const longTerm = checkFlag(op, "options.longTerm", options.longTerm);
+  const longTerm = (flags & ACCESS_PIN) !== 0;
   for (;;) {
     const pin = pinOnce(op, ctx, mm, addr, npages, flags);
     const coherent = longTerm ? [...pin.pages].filter((page) => coherentHome(ctx, page) !== null) : [];
@@ -119,7 +138,7 @@ function pinOnce(op: string, ctx: Context, mm: Space, addr: number, npages: numb
     mm.mmapSem.leaveRead(op);
   }
   if (answer <= 0) ctx.abort(accessError(mm, op, answer === 0 ? -EFAULT : answer, 0));
-  const pin = Pin.of(ctx, pages);
+  const pin = Pin.of(ctx, pages, flags);
   try {
     ctx.settle();
   } catch (error) {

@@ -1,6 +1,7 @@
 /** Rows of the engine and of small functions. */
 import { Hmm, PAGE_SIZE } from "../../src/index.ts";
 import {
+  address,
   also,
   anything,
   bag,
@@ -11,6 +12,7 @@ import {
   object,
   optional,
   u32,
+  word,
   type Argument,
   type Given,
   type Wrong,
@@ -186,6 +188,7 @@ const engines: Table = {
   "Hmm#stats": getter,
   "Hmm#verify": getter,
   "Hmm#failingAllocation": getter,
+  "Hmm#describe": { args: { addr: address((w) => w.addr) } },
   "Hmm#failAllocation": { args: { n: u32(0) } },
   "Hmm#on": {
     args: {
@@ -229,6 +232,8 @@ const engines: Table = {
 
 const REPORT = "an error reports; if it were refused, the one that it is about would be lost";
 
+const FOR_MESSAGES = "it is for messages, and has a name for anything";
+
 const small: Table = {
   "new HmmError": {
     args: Object.fromEntries(
@@ -250,6 +255,20 @@ const small: Table = {
     args: { reason: anything(7, "every value has an answer: what is no REASON_* is said to be unknown") },
     nothing: "it is for messages, and has words for anything",
   },
+  ...Object.fromEntries(
+    [
+      ["eventName", "event"],
+      ["faultKindName", "kind"],
+      ["faultCodeName", "code"],
+      ["errnoName", "number"],
+    ].map(([name, parameter]) => [
+      name,
+      { args: { [parameter]: anything(1, FOR_MESSAGES) }, nothing: FOR_MESSAGES },
+    ]),
+  ),
+  describePte: { args: { word: word(0x80000000) } },
+  describePfn: { args: { word: word(0x80000005) } },
+  describeVmFlags: { args: { flags: word(0x3) } },
   "MigrateResult#reasons": { nothing: "it has no argument, and the result is the caller's" },
   "MigrateResult#stayed": { nothing: "it has no argument, and the result is the caller's" },
 };

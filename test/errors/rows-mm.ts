@@ -89,6 +89,19 @@ const access = (op: "read" | "write", asynchronous = false): Row => ({
 
 const faultArgs = { addr: address(addr), ...accessOptions, "options.write": flag() };
 
+const described: Record<string, Argument> = {
+  range: bag(true),
+  "range.start": pageAddress(undefined),
+  "range.end": {
+    ...pageAddress(undefined),
+    // 2^48 is an end.
+    wrongs: [
+      ...pageAddress(undefined).wrongs.filter(({ given }) => given({} as World) !== 2 ** 48),
+      { given: () => 0, outcome: "RangeError", says: /must be above start \(0x0\)/ },
+    ],
+  },
+};
+
 /** A row for a mapping of the address space. */
 const sysCalls: Table = {
   "Mm#mmap": {
@@ -125,6 +138,8 @@ const sysCalls: Table = {
       ),
     ],
   },
+  "Mm#describe": { args: described },
+  "Mm#dump": { args: described },
   "Mm#munmap": { args: range(1), takes: "write" },
   "Mm#mprotect": {
     args: { ...range(0), prot: word(1) },

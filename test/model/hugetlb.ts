@@ -43,26 +43,38 @@ export function releaseBlock(world: World, { pages }: Block): void {
   if (!pages.some(({ refs }) => refs > 0)) world.hugeFree++;
 }
 
-/** Serves a fault on the whole block of a page. Returns the kind of fault, or -EBUS if the pool is empty. */
-export function hugetlbFault(mm: Mm, vma: Vma, pn: number, write: boolean): FaultKind | number {
+/** A fault anywhere in a block is one on all of it. What it did, or -EBUS when the pool is empty. */
+export function hugetlbFault(
+  mm: Mm,
+  vma: Vma,
+  pn: number,
+  write: boolean,
+  unshare = false,
+): FaultKind | number {
   const first = hugeStart(pn);
   const entry = mm.entries.get(first);
   if (!entry) return mapNew(mm, vma, first, write) ? "anon" : -EBUS;
-  if (!write || entry.write) return "spurious";
+  if (!unshare && (!write || entry.write)) return "spurious";
   const old = entry.page!.block!;
   const copied = old.pages[0].maps > 1;
   if (copied) {
     if (mm.world.hugeFree === 0) return -EBUS;
     mm.world.notify(mm, "clear", first, first + HUGE_PAGES);
     mm.zap(first, first + HUGE_PAGES);
-    mapNew(mm, vma, first, true);
+    mapNew(mm, vma, first, !unshare);
     for (let i = 0; i < HUGE_PAGES; i++)
       mm.entries.get(first + i)!.page!.content.copyFrom(old.pages[i].content);
-  } else for (let i = 0; i < HUGE_PAGES; i++) mm.entries.get(first + i)!.write = (vma.flags & W) !== 0;
+  } else
+    for (let i = 0; i < HUGE_PAGES; i++) {
+      const one = mm.entries.get(first + i)!;
+      one.page!.exclusive = true;
+      if (!unshare) one.write = (vma.flags & W) !== 0;
+    }
   return copied ? "cow" : "reuse";
 }
 
-function mapNew(mm: Mm, vma: Vma, first: number, write: boolean): boolean {
+/** A block of zeros for a block of a mapping that has none. False: the pool is empty. */
+export function mapNew(mm: Mm, vma: Vma, first: number, write: boolean): boolean {
   vma.prepare();
   if (mm.world.hugeFree === 0) return false;
   mm.world.hugeFree--;

@@ -1,29 +1,29 @@
 /** One process of the reference model: its page table, page faults, and all accesses to its memory. */
 import { fileFault } from "./file.ts";
 import { forkInto } from "./fork.ts";
-import { blockOf, blocksOf, hugeFault, HugeZero, moveBlock, splitMapping, unmarkHuge } from "./huge.ts";
+import type { HugeZero } from "./huge.ts";
+import { blockOf, blocksOf, hugeFault, moveBlock, splitMapping, unmarkHuge } from "./huge.ts";
 import { hugetlbFault } from "./hugetlb.ts";
 import { takeBack } from "./lend.ts";
-import { bringBack, leaveDevice } from "./migrate.ts";
+import { bringBack } from "./migrate.ts";
+import type { Page } from "./page.ts";
 import {
   Content,
   EAGAIN,
   EBUS,
-  EBUSY,
   EFAULT,
-  EINVAL,
   ENOMEM,
   HUGE_PAGES,
-  Page,
   present,
-  RAM,
   R,
   RWX,
   W,
   type Entry,
   type FaultKind,
 } from "./page.ts";
+import { pin, pinForLong, unpin } from "./pins.ts";
 import { dropSlot, leaveSwapCache, swapIn } from "./swap.ts";
+import { isShared, unshare } from "./unshare.ts";
 import { HUGETLB, PFN, SHARED, SPECIAL, UFFD, VmaList, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
 
@@ -45,8 +45,11 @@ export class Mm {
   /** 2 MiB regions with page tables, and regions mapped as one: a huge page (null) or the huge zero page. */
   readonly leaves = new Set<number>();
   readonly huge = new Map<number, HugeZero | null>();
-  /** Pages held by pin(); null is the zero page. */
+  /** Pages held by pin(); null is the zero page. Which of them are pinned for long. */
   pinned: (Page | HugeZero | null)[] = [];
+  longPins: boolean[] = [];
+  /** Some page has been pinned for long: fork looks for more. */
+  hasPinned = false;
   readonly rss = { anon: 0, file: 0, shmem: 0, swap: 0, hugetlb: 0 };
   /** Number of page faults. */
   faults = 0;
@@ -166,8 +169,8 @@ export class Mm {
     return this.as("spurious", 0);
   }
 
-  /** A fault's answer and kind. */
-  private as(kind: FaultKind, answer: number): number {
+  /** A fault's answer, and what it did. */
+  as(kind: FaultKind, answer: number): number {
     this.lastFault = kind;
     return answer;
   }
@@ -192,8 +195,7 @@ export class Mm {
       return this.as("reuse", 0);
     }
     if (page?.kind === "anon" && (page.exclusive || (!page.merged && this.onlyOurs(page)))) {
-      if (!page.exclusive && vma.anon) for (const one of page.folio?.pages ?? [page]) one.home = vma.anon;
-      page.exclusive = true;
+      this.makeExclusive(vma, page);
       entry.write = (vma.flags & W) !== 0;
       entry.dirty = true;
       return this.as("reuse", 0);
@@ -201,8 +203,14 @@ export class Mm {
     return this.as("cow", this.copyToNew(vma, pn, page));
   }
 
-  /** Whether the entry's page has no other reference. */
-  private onlyOurs(page: Page): boolean {
+  /** The page is the vma's alone from now on. */
+  makeExclusive(vma: Vma, page: Page): void {
+    if (!page.exclusive && vma.anon) for (const one of page.folio?.pages ?? [page]) one.home = vma.anon;
+    page.exclusive = true;
+  }
+
+  /** Has nobody else a reference? */
+  onlyOurs(page: Page): boolean {
     if (page.slot && page.refs === 2) leaveSwapCache(this.world, page);
     return (page.folio ?? page).refs === 1;
   }
@@ -263,9 +271,13 @@ export class Mm {
     return 0;
   }
 
-  /** get_user_pages, as for ptrace, mlock, populate and pin. With `single`, not as part of a huge mapping. */
-  getPage(pn: number, write: boolean, force: boolean, single = false): number {
+  /**
+   * The kernel gets hold of a page, as ptrace, mlock, populate and pin do. `single`: not as a part of a huge
+   * mapping; `long`: for long.
+   */
+  getPage(pn: number, write: boolean, force: boolean, single = false, long = false): number {
     const vma = this.vmas.find(pn);
+    if (long && write && vma?.file?.kind === "disk" && vma.flags & SHARED && vma.flags & W) return -EFAULT;
     const refused = this.refuses(vma, write, force);
     if (refused || !vma) return refused;
     for (;;) {
@@ -273,6 +285,11 @@ export class Mm {
       if (this.allows(pn, false)) {
         const entry = this.entries.get(pn)!;
         const forced = !(vma.flags & W) && entry.page?.exclusive;
+        if (long && !write && isShared(vma, entry)) {
+          const error = unshare(this, vma, pn);
+          if (error) return error;
+          continue;
+        }
         if (!write || entry.write || forced) return 0;
       }
       const error = this.fault(vma, pn, write);
@@ -291,51 +308,27 @@ export class Mm {
     return entry.page?.content ?? new Content();
   }
 
-  /** Pins page by page up to the first failure. Returns the count, or the error if the count is 0. */
-  pin(a: number, n: number, write = false): number {
-    if (n === 0) return -EINVAL;
-    for (let i = 0; i < n; i++) {
-      const error = this.getPage(a + i, write, false);
-      if (error) return i || (error === -EBUS ? -EFAULT : error);
-      const page = this.entries.get(a + i)!.page ?? this.huge.get(blockOf(a + i)) ?? null;
-      if (page) page.pins++;
-      this.pinned.push(page);
-    }
-    return n;
+  /** Pins pages; `long`: for long. See pins.ts. */
+  pin(a: number, n: number, write = false, long = false): number {
+    return pin(this, a, n, write, long);
   }
 
-  /** A long-term pin: coherent device pages go to RAM first, wherever mapped. One that stays is an error. */
   pinForLong(a: number, n: number, write: boolean): number {
-    const before = this.pinned.length;
-    for (;;) {
-      const count = this.pin(a, n, write);
-      const pages = new Set(this.pinned.slice(before));
-      const away = [...pages].filter((page) => page instanceof Page && page.place !== RAM);
-      if (away.length === 0) return count;
-      this.unpin(before);
-      for (const page of away)
-        if (leaveDevice(this.world, [page as Page]).finish().count === 0) return -EBUSY;
-    }
+    return pinForLong(this, a, n, write);
   }
 
-  /** Releases all pins, or all but the first. */
   unpin(keep = 0): number {
-    const ended = this.pinned.splice(keep);
-    for (const page of ended) {
-      if (!page) continue;
-      page.pins--;
-      if (page instanceof HugeZero) page.release();
-      else this.world.release(page);
-    }
-    return ended.length;
+    return unpin(this, keep);
   }
 
   // --- life ------------------------------------------------------------------------------------
 
-  fork(): Mm {
+  /** The child; null: memory ran out for the copies of pinned pages. */
+  fork(): Mm | null {
     const child = new Mm(this.world);
-    forkInto(this, child);
-    return child;
+    if (forkInto(this, child)) return child;
+    child.exit();
+    return null;
   }
 
   /** Ends the process without events: the world tells its mirrors. */

@@ -87,7 +87,9 @@ export class Page {
   maps = 0;
   /** Further references, which keep the page in place. */
   pins = 0;
-  /** The entry that lends the page to a device, if any. */
+  /** How many of them are pins for long. */
+  longPins = 0;
+  /** The entry that lends it to a device, if one does. */
   lender: Entry | null = null;
   /** Whether an open migration has locked the page: accesses wait. */
   locked = false;
@@ -131,7 +133,13 @@ export class Page {
     return this.lender?.lent === true;
   }
 
-  /** References that a migration cannot take: pins, and the entry that lends the page. */
+  /** Is it, or a page that it comes and goes with, pinned for long? */
+  get pinnedLong(): boolean {
+    const pages = this.folio?.pages ?? this.block?.pages ?? [this];
+    return pages.some(({ longPins }) => longPins > 0);
+  }
+
+  /** References that no migration can take away: pins, and of an entry that lends it. */
   get held(): number {
     return this.pins + (this.lent ? 1 : 0);
   }

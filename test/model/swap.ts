@@ -31,7 +31,7 @@ function pagesOut(mm: Mm, a: number, b: number): void {
     const entry = mm.entries.get(pn);
     const page = entry?.page;
     if (!entry || !page || !present(entry) || page.place !== RAM || page.folio) continue;
-    if (page.kind !== "anon" || page.slot || page.maps !== 1) continue;
+    if (page.kind !== "anon" || page.slot || page.maps !== 1 || page.pinnedLong) continue;
     if (!world.swapOn || world.swapUsed === world.swapSize) continue;
     world.swapUsed++;
     const slot = new Slot();

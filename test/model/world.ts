@@ -5,6 +5,7 @@ import { releaseBlock } from "./hugetlb.ts";
 import { Ksm } from "./ksm.ts";
 import {
   EINVAL,
+  ENOMEM,
   FAULT_KINDS,
   HUGE_PAGES,
   RAM,
@@ -243,7 +244,9 @@ export class World {
 
   fork(pid: number, child: number): number {
     const parent = this.mms.get(pid)!;
-    this.mms.set(child, parent.fork());
+    const mm = parent.fork();
+    if (!mm) return -ENOMEM;
+    this.mms.set(child, mm);
     if (this.ksm.has(parent)) this.ksm.enter(this.mms.get(child)!);
     for (const { holders } of this.handles.values()) if (holders.has(pid)) holders.add(child);
     return 0;

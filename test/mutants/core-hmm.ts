@@ -116,9 +116,9 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "destination-that-comes-twice-is-not-noticed",
     file: core("migrate/destinations"),
-    before: "      folio.index = i;\n",
+    before: "    folioOf(pfn).mapping = mark;\n",
     after: "",
-    ask: ["unit/migrate"],
+    ask: ["unit/misuse"],
   },
   {
     name: "reasons-mixed-up",
@@ -213,5 +213,33 @@ export const CORE_HMM: readonly Mutant[] = [
     before: "return v128.any_true(i64x2.shr_u(v128.xor(all, any), 48)) ? -EINVAL : found;",
     after: "return found;",
     ask: ["unit/mm"],
+  },
+  {
+    name: "words-of-src-believed",
+    file: core("migrate/words"),
+    before: "if (word != own && word != (own & ~MIGRATE_PFN_MIGRATE)) return i;",
+    after: "",
+    ask: ["unit/misuse"],
+  },
+  {
+    name: "anybody-drops-a-migration-s-reference",
+    file: core("operation/refs"),
+    before: "folio.mapcount + migrationRefs(pfn) + commandsHoldPage(pfn)",
+    after: "folio.mapcount + commandsHoldPage(pfn)",
+    ask: ["unit/misuse"],
+  },
+  {
+    name: "callback-ends-the-migration-that-moves",
+    file: core("migrate/pages"),
+    before: "    m.state = MIGRATION_MOVING;\n",
+    after: "",
+    ask: ["unit/misuse"],
+  },
+  {
+    name: "hole-filled-in-a-mapping-that-is-gone",
+    file: core("migrate/hole"),
+    before: "  const vma = vmaLookup(mmAt(m.mm), addr);\n",
+    after: "  const vma = vmaAt(m.vma);\n",
+    ask: ["unit/misuse"],
   },
 ];

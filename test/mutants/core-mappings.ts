@@ -19,7 +19,7 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
   },
   {
     name: "dirty-bit-lost-at-the-first-write-to-a-clean-page",
-    file: core("fault/fault"),
+    file: core("fault/cow"),
     before: "    if (folio.has(FOLIO_FILE)) folio.set(FOLIO_DIRTY);\n",
     after: "",
     ask: ["unit/file-mapping"],

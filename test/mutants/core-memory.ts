@@ -140,7 +140,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
   },
   {
     name: "copy-on-write-without-the-copy",
-    file: core("fault/fault"),
+    file: core("fault/cow"),
     before: "  else copyFrame(copy, pfn);\n",
     after: "",
   },
@@ -214,7 +214,42 @@ export const CORE_MEMORY: readonly Mutant[] = [
   {
     name: "pin-without-a-reference",
     file: core("access/access"),
-    before: "    getPage(pfn);\n    addExternalRefs(1);",
-    after: "    addExternalRefs(1);",
+    before: "    if (!takeRefs(pfn, pinRefs(cmd.flags))) return n ? n : -ENOMEM;\n",
+    after: "",
+  },
+  {
+    name: "fork-shares-a-page-that-is-pinned-for-long",
+    file: core("mapping/fork-pinned"),
+    before: "return isCow(vma) && (vma.mm.flags & MM_HAS_PINNED) != 0;",
+    after: "return false;",
+    ask: ["unit/pin-long"],
+  },
+  {
+    name: "pin-to-read-of-a-shared-page",
+    file: core("fault/cow"),
+    before: "return anonymous ? !folio.has(FOLIO_ANON_EXCLUSIVE) : isCow(vma);",
+    after: "return anonymous ? false : isCow(vma);",
+    ask: ["unit/pin-long"],
+  },
+  {
+    name: "pin-to-read-of-the-zero-page",
+    file: core("fault/cow"),
+    before: "return anonymous ? !folio.has(FOLIO_ANON_EXCLUSIVE) : isCow(vma);",
+    after: "return anonymous && !folio.has(FOLIO_ANON_EXCLUSIVE);",
+    ask: ["unit/pin-long"],
+  },
+  {
+    name: "pinned-huge-page-shared-whole",
+    file: core("mapping/fork-pinned"),
+    before: "    if (splitMapping(cmd, vma, addr) == REQUEST) return REQUEST;\n",
+    after: "",
+    ask: ["unit/pin-long"],
+  },
+  {
+    name: "page-pinned-for-long-leaves-for-swap-space",
+    file: core("mapping/pageout"),
+    before: " &&\n    !maybePinned(pfn)",
+    after: "",
+    ask: ["unit/pin-long"],
   },
 ];

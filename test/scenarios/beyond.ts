@@ -29,7 +29,7 @@ import {
   type HmmEventName,
   type Mm,
 } from "../../src/index.ts";
-import { describeFolio } from "../../src/engine/verify.ts";
+import { describeFolio } from "../../src/engine/describe.ts";
 import { onEachBuild } from "../util/builds.ts";
 import { errorOf, makeHmm, MIB, TestGpu } from "../util/driver.ts";
 

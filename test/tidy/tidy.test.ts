@@ -21,14 +21,15 @@ const LONG_FILES: Record<string, string> = {
 const LONG_FUNCTIONS: Record<string, string> = {};
 
 /**
- * Size in bytes, compressed, of the core: 36 KiB, and what stacks, locked mappings and refused flags added.
+ * Size in bytes, compressed, of the core: 36 KiB, and what stacks, locked mappings, refused flags and
+ * long-term pins added.
  */
-const WASM_GZIP_MAX = 36.25 * 1024;
+const WASM_GZIP_MAX = 38 * 1024;
 /**
  * … and of what a browser loads for `import "heteromem"`: JavaScript and core. The aim is 40 KiB (performance
  * row P11), which is not reached yet; this keeps it from growing meanwhile.
  */
-const ENTRY_GZIP_MAX = 67 * 1024;
+const ENTRY_GZIP_MAX = 69 * 1024;
 const ENTRIES = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"];
 /** Folders that belong to the command. */
 const COMMAND_ONLY = ["src/cli/", "src/text/", "src/sim/", "node_modules/"];

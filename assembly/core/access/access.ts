@@ -1,21 +1,31 @@
 // Accesses: ranges through the exchange buffer, single words in place, page faults alone, and pins.
 
-import { FOLIO_ANON_EXCLUSIVE } from "../../abi/frame";
+import { FOLIO_ANON_EXCLUSIVE, PIN_BIAS } from "../../abi/frame";
 import { COMMAND_SIZE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_RESULT, HDR_XBUF, HEADER } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
-import { EAGAIN, EFAULT } from "../../uapi/errno";
+import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import { ACCESS_FORCE, ACCESS_GUP, ACCESS_WRITE, FAULT_NONE, VM_FAULT_ERROR, VM_WRITE } from "../../uapi/vm";
+import {
+  ACCESS_FORCE,
+  ACCESS_GUP,
+  ACCESS_PIN,
+  ACCESS_WRITE,
+  FAULT_NONE,
+  VM_FAULT_ERROR,
+  VM_WRITE,
+} from "../../uapi/vm";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { checkAccess } from "../fault/common";
+import { mustUnshare } from "../fault/cow";
 import { handleFault } from "../fault/fault";
 import { folioOf, frameOf } from "../frame/folio";
-import { addExternalRefs, getPage, markAccessed, putPage } from "../frame/page-alloc";
+import { markAccessed } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
-import { Mm, mmAt } from "../space/mm";
+import { dropCallerRefs, takeRefs } from "../operation/refs";
+import { Mm, MM_HAS_PINNED, mmAt } from "../space/mm";
 import { growStack } from "../space/stack";
 import { Vma, vmaLookup } from "../space/vma";
 import { addressOf, leafTable, readPte, slotOf } from "../table/pagetable";
@@ -24,6 +34,7 @@ import { bytesInPage, readPage, writePage } from "./bytes";
 /** Does the entry allow the access as it is, without a fault? */
 function suffices(pte: u64, vma: Vma, flags: u32): bool {
   if (!ptePresent(pte)) return false;
+  if ((flags & (ACCESS_WRITE | ACCESS_PIN)) == ACCESS_PIN) return !mustUnshare(pte, vma);
   if (!(flags & ACCESS_WRITE) || pteFlags(pte) & PTE_WRITE) return true;
   // A forced write needs no write bit, but a page that this address space has alone.
   if (!(flags & ACCESS_FORCE) || vma.flags & VM_WRITE || pteFlags(pte) & PTE_SPECIAL) return false;
@@ -133,6 +144,12 @@ export function faultStep(cmd: AccessCmd): i32 {
   return result;
 }
 
+/** How many references a pin takes. */
+@inline
+function pinRefs(flags: u32): u32 {
+  return flags & ACCESS_PIN ? PIN_BIAS : 1;
+}
+
 /** OP_PIN: takes a reference on each page. Returns the pages pinned, or the first page's error. */
 export function pinStep(cmd: PinCmd): i32 {
   while (cmd.cursor < cmd.end) {
@@ -145,8 +162,8 @@ export function pinStep(cmd: PinCmd): i32 {
     const pte = load<u64>(slot);
     const pfn = ptePfn(pte);
     markAccessed(pte);
-    getPage(pfn);
-    addExternalRefs(1);
+    if (!takeRefs(pfn, pinRefs(cmd.flags))) return n ? n : -ENOMEM;
+    if (cmd.flags & ACCESS_PIN) mmAt(cmd.mm).flags |= MM_HAS_PINNED;
     store<u32>(cmd.out + n * 4, pfn);
     cmd.cursor += PAGE_SIZE;
   }
@@ -155,14 +172,23 @@ export function pinStep(cmd: PinCmd): i32 {
 
 /** Drops the references that a pin has taken when it is cancelled. */
 export function cancelPin(cmd: PinCmd): void {
-  unpin(cmd.out, <u32>((cmd.cursor - cmd.start) >> 12));
+  unpin(cmd.out, <u32>((cmd.cursor - cmd.start) >> 12), cmd.flags);
 }
 
-/** unpin_user_pages: drops a reference on each of n pfns (u32 each). */
-export function unpin(pfns: usize, n: u32): i32 {
-  for (let i: u32 = 0; i < n; i++) putPage(load<u32>(pfns + i * 4));
-  addExternalRefs(-(<i32>n));
-  return 0;
+/**
+ * unpin_user_pages: drops what a pin with these ACCESS_* flags took on each of n pfns (u32 each). -EINVAL if
+ * somebody else has dropped it from one of them before, and HDR_FAULT_ADDR is the page; the others are
+ * dropped all the same.
+ */
+export function unpin(pfns: usize, n: u32, flags: u32): i32 {
+  let result: i32 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const pfn = load<u32>(pfns + i * 4);
+    if (dropCallerRefs(pfn, pinRefs(flags))) continue;
+    setHeaderF64(HDR_FAULT_ADDR, pfn);
+    result = -EINVAL;
+  }
+  return result;
 }
 
 /**

@@ -11,11 +11,13 @@ import {
 } from "../../abi/frame";
 import { HDR_FAULT_CODE, HDR_FAULT_KIND, HDR_OPEN_MIGRATION } from "../../abi/header";
 import { LOG_FAULT } from "../../abi/log";
+import { FILE_DISK } from "../../abi/object";
 import { EAGAIN } from "../../uapi/errno";
 import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
 import {
   ACCESS_FORCE,
   ACCESS_GUP,
+  ACCESS_PIN,
   ACCESS_WRITE,
   FAULT_ACCERR,
   FAULT_MAPERR,
@@ -31,6 +33,7 @@ import {
   VM_MAYREAD,
   VM_PFNMAP,
   VM_READ,
+  VM_SHARED,
   VM_WRITE,
 } from "../../uapi/vm";
 import { LARGE_PAGES, setHeader } from "../base/layout";
@@ -40,10 +43,20 @@ import { Folio, folioOf } from "../frame/folio";
 import { headOf, largeRefs } from "../frame/large";
 import { memcgCharge, memcgUncharge } from "../frame/memcg";
 import { allocFrame } from "../frame/page-alloc";
+import { fileAt } from "../space/file";
 import { migrationHolding } from "../space/migration";
 import { Mm } from "../space/mm";
 import { freeSwap } from "../space/swap";
 import { isCow, pgoffOf, protection, Vma } from "../space/vma";
+
+/**
+ * vma_needs_dirty_tracking: does a file have to hear of writes through the mapping? A device that writes a
+ * page pinned for long would not tell it (writable_file_mapping_allowed).
+ */
+function tracksWrites(vma: Vma): bool {
+  const writes = (vma.flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE);
+  return writes && vma.file != 0 && fileAt(vma.file).kind == FILE_DISK;
+}
 
 /**
  * Checks an access against a mapping (null: no mapping is there); `flags` are ACCESS_*. Returns FAULT_NONE,
@@ -55,6 +68,7 @@ export function checkAccess(vma: Vma, flags: u32): u32 {
   // get_user_pages needs pages, and these mappings may have none.
   if (flags & (ACCESS_GUP | ACCESS_FORCE) && has & (VM_IO | VM_PFNMAP)) return FAULT_ACCERR;
   if (flags & ACCESS_WRITE) {
+    if (flags & ACCESS_PIN && tracksWrites(vma)) return FAULT_ACCERR;
     if (has & VM_WRITE) return FAULT_NONE;
     return flags & ACCESS_FORCE && isCow(vma) && !(has & VM_HUGETLB) ? FAULT_NONE : FAULT_ACCERR;
   }
@@ -129,10 +143,16 @@ export function addNewAnonLarge(vma: Vma, from: u64, head: u32, lru: u32): void 
   for (let i: u32 = 0; i < LARGE_PAGES; i++) addNewAnon(vma, from + ((<u64>i) << 12), folioOf(head + i), lru);
 }
 
+/** The flags of a present entry that a read fault makes. */
+@inline
+export function readFlags(vma: Vma): u32 {
+  return (<u32>PTE_PRESENT) | PTE_YOUNG | protection(vma);
+}
+
 /** The flags of a present entry that a write fault makes. */
 @inline
 export function writtenFlags(vma: Vma): u32 {
-  const flags = (<u32>PTE_PRESENT) | PTE_YOUNG | protection(vma);
+  const flags = readFlags(vma);
   return vma.flags & VM_WRITE ? flags | PTE_DIRTY | PTE_WRITE : flags;
 }
 

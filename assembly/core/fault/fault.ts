@@ -11,7 +11,7 @@
 //   migration          -EAGAIN: the caller must wait    the same
 
 import { COUNT_FAULT, COUNT_REQUEST } from "../../abi/counter";
-import { FOLIO_ANON, FOLIO_DIRTY, FOLIO_FILE, FOLIO_LOCKED, FOLIO_LRU } from "../../abi/frame";
+import { FOLIO_LOCKED, FOLIO_LRU } from "../../abi/frame";
 import {
   HDR_FAULT_CODE,
   HDR_FAULT_KIND,
@@ -29,13 +29,10 @@ import {
 import { REQUEST, REQUEST_DEVICE_FAULT } from "../../abi/request";
 import {
   FAULT_KIND_ANON,
-  FAULT_KIND_COW,
   FAULT_KIND_DEVICE,
   FAULT_KIND_EXCLUSIVE,
-  FAULT_KIND_REUSE,
   FAULT_KIND_SPURIOUS,
   FAULT_KIND_ZERO,
-  MMU_NOTIFY_CLEAR,
   MMU_NOTIFY_EXCLUSIVE,
 } from "../../uapi/event";
 import { PAGE_SIZE, TABLE_SHIFT } from "../../uapi/page";
@@ -52,6 +49,7 @@ import {
   PTE_YOUNG,
 } from "../../uapi/pte";
 import {
+  ACCESS_PIN,
   ACCESS_WRITE,
   FAULT_LOOP,
   FAULT_OOM,
@@ -60,7 +58,6 @@ import {
   VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
   VM_HUGETLB,
-  VM_SHARED,
   VM_SPECIAL,
   VM_UFFD_MISSING,
   VM_WRITE,
@@ -69,7 +66,7 @@ import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { count } from "../base/stat";
 import { folioOf } from "../frame/folio";
-import { copyFrame, zeroFrame } from "../frame/frame";
+import { zeroFrame } from "../frame/frame";
 import { headOf } from "../frame/large";
 import { getPage, putPage } from "../frame/page-alloc";
 import { zoneOfPfn } from "../frame/zone";
@@ -78,21 +75,11 @@ import { notifyEnd, notifyStart } from "../operation/notify";
 import { anonVmaPrepare } from "../space/anon-vma";
 import { mmAt } from "../space/mm";
 import { protection, Vma } from "../space/vma";
-import { addRss, unmapPage } from "../space/zap";
 import { leafTable, readPte, slotOf, walkAlloc } from "../table/pagetable";
-import {
-  addNewAnon,
-  allocUserPage,
-  busError,
-  done,
-  makeExclusive,
-  mayReuse,
-  mustWait,
-  outOfMemory,
-  writtenFlags,
-} from "./common";
+import { addNewAnon, allocUserPage, busError, done, mustWait, outOfMemory, writtenFlags } from "./common";
+import { mustUnshare, unshareFault, writeProtectFault } from "./cow";
 import { fileFault } from "./file";
-import { FALLBACK, hugeFault, hugeWriteFault } from "./huge";
+import { FALLBACK, hugeFault } from "./huge";
 import { hugetlbFault } from "./hugetlb";
 import { swapFault } from "./swap";
 
@@ -138,6 +125,8 @@ export function handleEntry(cmd: Cmd, vma: Vma, addr: u64, slot: usize, flags: u
   }
   if (flags & ACCESS_WRITE && !(pteFlags(pte) & PTE_WRITE))
     return writeProtectFault(cmd, vma, addr, slot, pte);
+  if ((flags & (ACCESS_WRITE | ACCESS_PIN)) == ACCESS_PIN && mustUnshare(pte, vma))
+    return unshareFault(cmd, vma, addr, slot, pte);
   store<u64>(slot, pte | PTE_YOUNG | (flags & ACCESS_WRITE ? PTE_DIRTY : 0));
   return done(vma, addr, FAULT_KIND_SPURIOUS, ptePfn(pte));
 }
@@ -159,61 +148,6 @@ function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
   addNewAnon(vma, addr, folioOf(pfn), FOLIO_LRU);
   store<u64>(slot, makePte(pfn, writtenFlags(vma)));
   return done(vma, addr, FAULT_KIND_ANON, pfn);
-}
-
-/** do_wp_page: a write to a present entry that is write-protected. */
-function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, entry: u64): i32 {
-  if (pteFlags(entry) & PTE_HUGE) {
-    if (vma.flags & VM_HUGETLB) return hugetlbFault(cmd, vma, addr, ACCESS_WRITE);
-    const result = hugeWriteFault(cmd, vma, addr);
-    if (result != FALLBACK) return result;
-  }
-  const pte = load<u64>(slot);
-  const pfn = ptePfn(pte);
-  const zero = (pteFlags(pte) & PTE_SPECIAL) != 0;
-  const folio = folioOf(pfn);
-  if (vma.flags & VM_SHARED) {
-    // page_mkwrite: the file hears of the first write to a clean page, and the page is written in place.
-    if (folio.has(FOLIO_FILE)) folio.set(FOLIO_DIRTY);
-    return reusePage(vma, addr, slot, pte);
-  }
-  if (!zero && folio.has(FOLIO_ANON) && mayReuse(pfn, folio)) {
-    makeExclusive(folio, vma.anonVma);
-    return reusePage(vma, addr, slot, pte);
-  }
-  return copyPage(cmd, vma, addr, slot, pte, writtenFlags(vma));
-}
-
-/** wp_page_reuse: the page is written in place. */
-function reusePage(vma: Vma, addr: u64, slot: usize, pte: u64): i32 {
-  store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY | (vma.flags & VM_WRITE ? PTE_WRITE : 0));
-  return done(vma, addr, FAULT_KIND_REUSE, ptePfn(pte));
-}
-
-/**
- * wp_page_copy: tells subscribers, then gives the entry a copy of its page with the flags `flags`; the copy
- * is exclusive to the vma's mm. 0, VM_FAULT_OOM or REQUEST: cmd.newPage keeps the copy's frame meanwhile.
- */
-export function copyPage(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64, flags: u32): i32 {
-  const pfn = ptePfn(pte);
-  const zero = (pteFlags(pte) & PTE_SPECIAL) != 0;
-  const folio = folioOf(pfn);
-  if (!anonVmaPrepare(vma)) return outOfMemory();
-  if (!cmd.newPage) cmd.newPage = allocUserPage(vma.mm);
-  if (!cmd.newPage) return outOfMemory();
-  if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
-  const copy = cmd.newPage;
-  cmd.newPage = 0;
-  if (zero) zeroFrame(copy);
-  else copyFrame(copy, pfn);
-  addNewAnon(vma, addr, folioOf(copy), FOLIO_LRU);
-  store<u64>(slot, makePte(copy, flags));
-  if (!zero) {
-    addRss(vma.mm, folio, -1);
-    unmapPage(pfn, folio);
-  }
-  notifyEnd(cmd);
-  return done(vma, addr, FAULT_KIND_COW, copy);
 }
 
 /** The present entry that a device-exclusive entry stands for: the same page, as accessible as it was. */

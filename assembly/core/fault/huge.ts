@@ -25,7 +25,7 @@ import { anonVmaPrepare } from "../space/anon-vma";
 import { isAnonymous, protection, Vma } from "../space/vma";
 import { fillLeaf, HUGE_MASK, hugeZeroGet, isHugeZero } from "../table/huge";
 import { dropLeaf, leafTable, readPte, walkAlloc } from "../table/pagetable";
-import { addNewAnonLarge, done, outOfMemory, writtenFlags } from "./common";
+import { addNewAnonLarge, done, makeExclusive, outOfMemory, writtenFlags } from "./common";
 
 /** An answer of hugeFault() and hugeWriteFault(): the caller serves the fault with a single page. */
 export const FALLBACK: i32 = -1;
@@ -100,6 +100,21 @@ export function hugeWriteFault(cmd: Cmd, vma: Vma, addr: u64): i32 {
     return done(vma, addr, FAULT_KIND_REUSE, ptePfn(readPte(vma.mm.pgd, addr)));
   }
   return splitMapping(cmd, vma, addr) == REQUEST ? REQUEST : FALLBACK;
+}
+
+/** unshareFault() of a huge mapping. 0, REQUEST, or FALLBACK when the mapping is split. */
+export function hugeUnshareFault(cmd: Cmd, vma: Vma, addr: u64): i32 {
+  const table = leafTable(vma.mm.pgd, addr);
+  const head = ptePfn(load<u64>(table));
+  if (isHugeZero(table) || largeRefs(head) != LARGE_PAGES)
+    return splitMapping(cmd, vma, addr) == REQUEST ? REQUEST : FALLBACK;
+  makeExclusiveLarge(vma, head);
+  return done(vma, addr, FAULT_KIND_REUSE, ptePfn(readPte(vma.mm.pgd, addr)));
+}
+
+/** Marks the parts of a large folio that only this mapping refers to as exclusive. */
+export function makeExclusiveLarge(vma: Vma, head: u32): void {
+  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) makeExclusive(folioOf(pfn), vma.anonVma);
 }
 
 /** wp_page_reuse of a whole huge page: this mm alone has it, so that it becomes writable in place. */

@@ -1,5 +1,6 @@
 // Faults on hugetlb mappings. They map 2 MiB at a time, from the pool of hugetlb pages, and are never split.
 
+import { FOLIO_ANON_EXCLUSIVE } from "../../abi/frame";
 import { RESOURCE_MM } from "../../abi/pool";
 import { HDR_HUGETLB_FREE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
@@ -11,28 +12,29 @@ import {
   MMU_NOTIFY_CLEAR,
 } from "../../uapi/event";
 import { PMD_SIZE } from "../../uapi/page";
-import { PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import { ACCESS_WRITE, VM_HUGETLB } from "../../uapi/vm";
+import { PTE_WRITE } from "../../uapi/pte";
+import { ACCESS_PIN, ACCESS_WRITE, VM_HUGETLB } from "../../uapi/vm";
 import { header, LARGE_PAGES } from "../base/layout";
 import { exists } from "../base/object";
 import { poolHigh } from "../base/pool";
 import { ptePfn } from "../base/pte";
+import { folioOf } from "../frame/folio";
 import { copyLarge, largeMaps, zeroLarge } from "../frame/large";
 import { takeHugetlb } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { mmOf } from "../space/mm";
 import { anonVmaPrepare } from "../space/anon-vma";
-import { protection, Vma, vmaAt } from "../space/vma";
+import { Vma, vmaAt } from "../space/vma";
 import { unmapLarge } from "../space/zap";
 import { fillLeaf, HUGE_MASK } from "../table/huge";
 import { dropLeaf, leafTable, walkAlloc } from "../table/pagetable";
-import { addNewAnonLarge, busError, done, writtenFlags } from "./common";
-import { reuseHuge } from "./huge";
+import { addNewAnonLarge, busError, done, readFlags, writtenFlags } from "./common";
+import { makeExclusiveLarge, reuseHuge } from "./huge";
 
 /**
- * hugetlb_fault: a fault on an empty entry, or a write to a write-protected one. 0, VM_FAULT_SIGBUS or
- * REQUEST.
+ * hugetlb_fault: a fault on an empty entry, a write to a write-protected one, or a pin for long (ACCESS_PIN
+ * without a write) of a page that is not exclusive. 0, VM_FAULT_SIGBUS or REQUEST.
  */
 export function hugetlbFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
   const from = addr & ~HUGE_MASK;
@@ -43,17 +45,20 @@ export function hugetlbFault(cmd: Cmd, vma: Vma, addr: u64, flags: u32): i32 {
     return head ? done(vma, addr, FAULT_KIND_ANON, head + part) : busError();
   }
   const head = ptePfn(load<u64>(table));
-  if (!(flags & ACCESS_WRITE) || load<u32>(table) & PTE_WRITE)
+  const unshare =
+    (flags & (ACCESS_WRITE | ACCESS_PIN)) == ACCESS_PIN && !folioOf(head).has(FOLIO_ANON_EXCLUSIVE);
+  if (!unshare && (!(flags & ACCESS_WRITE) || load<u32>(table) & PTE_WRITE))
     return done(vma, addr, FAULT_KIND_SPURIOUS, head + part);
   if (largeMaps(head) == LARGE_PAGES) {
-    reuseHuge(vma, table, head);
+    if (unshare) makeExclusiveLarge(vma, head);
+    else reuseHuge(vma, table, head);
     return done(vma, addr, FAULT_KIND_REUSE, head + part);
   }
   // If there is no page for the copy, subscribers hear nothing.
   if (!cmd.windowMm && !header(HDR_HUGETLB_FREE)) return busError();
   if (!notifyStart(cmd, vma.mmId, from, from + PMD_SIZE, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
   const copy = anonVmaPrepare(vma) ? takeHugetlb() : 0;
-  if (copy) replace(vma, from, table, head, copy);
+  if (copy) replace(vma, from, table, head, copy, unshare ? readFlags(vma) : writtenFlags(vma));
   notifyEnd(cmd);
   return copy ? done(vma, addr, FAULT_KIND_COW, copy + part) : busError();
 }
@@ -72,22 +77,21 @@ function mapNew(vma: Vma, from: u64, flags: u32): u32 {
     return 0;
   }
   zeroLarge(head);
-  const read = (<u32>PTE_PRESENT) | PTE_YOUNG | protection(vma);
-  map(vma, from, table, head, flags & ACCESS_WRITE ? writtenFlags(vma) : read);
+  mapHugetlb(vma, from, table, head, flags & ACCESS_WRITE ? writtenFlags(vma) : readFlags(vma));
   return head;
 }
 
 /** Maps a new hugetlb page at `from`. The counters of resident pages leave it out. */
-function map(vma: Vma, from: u64, table: usize, head: u32, flags: u32): void {
+export function mapHugetlb(vma: Vma, from: u64, table: usize, head: u32, flags: u32): void {
   addNewAnonLarge(vma, from, head, 0);
   vma.mm.rssAnon -= LARGE_PAGES;
   fillLeaf(table, head, flags);
 }
 
 /** hugetlb_wp: the mapping gets the page `copy`, with the contents of `head`. */
-function replace(vma: Vma, from: u64, table: usize, head: u32, copy: u32): void {
+function replace(vma: Vma, from: u64, table: usize, head: u32, copy: u32, flags: u32): void {
   copyLarge(copy, head);
-  map(vma, from, table, copy, writtenFlags(vma));
+  mapHugetlb(vma, from, table, copy, flags);
   unmapLarge(head);
 }
 

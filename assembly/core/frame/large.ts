@@ -1,7 +1,7 @@
 // Large folios: the 512 frames of a block, as long as they stay together. Each part has a folio record and
 // counts of its own; these functions go over all parts.
 
-import { FOLIO_TAIL } from "../../abi/frame";
+import { FOLIO_LARGE, FOLIO_TAIL, PIN_BIAS } from "../../abi/frame";
 import { LARGE_PAGES } from "../base/layout";
 import { folioOf } from "./folio";
 import { copyFrame, zeroFrame } from "./frame";
@@ -66,6 +66,18 @@ export function markLarge(head: u32, clear: u32, set: u32): void {
 /** Notes in each part that it is charged to a group. The caller charges the group. */
 export function chargeLarge(head: u32, memcg: u32): void {
   for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) folioOf(pfn).memcg = memcg;
+}
+
+/**
+ * folio_maybe_dma_pinned: may the page, or a part of its large folio, be pinned for long? Like Linux, takes a page
+ * with PIN_BIAS references of any kind for pinned.
+ */
+export function maybePinned(pfn: u32): bool {
+  if (!folioOf(pfn).has(FOLIO_LARGE)) return folioOf(pfn).refcount >= <u32>PIN_BIAS;
+  const head = headOf(pfn);
+  for (let part = head; part < head + LARGE_PAGES; part++)
+    if (folioOf(part).refcount >= <u32>PIN_BIAS) return true;
+  return false;
 }
 
 /** Zeroes the bytes of all parts. */

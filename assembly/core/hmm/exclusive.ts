@@ -20,8 +20,9 @@ import { reach } from "../access/access";
 import { exists } from "../base/object";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { Folio, folioOf } from "../frame/folio";
-import { addExternalRefs, getPage, markAccessed, putPage } from "../frame/page-alloc";
+import { addExternalRefs, getPage, markAccessed } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
+import { dropCallerRefs } from "../operation/refs";
 import { splitMapping } from "../operation/split";
 import { firstMapping, firstPart, nextMapping, nextPart } from "../operation/tell";
 import { mapsPage } from "../space/migration";
@@ -113,8 +114,7 @@ function splitHere(cmd: ExclusiveCmd): i32 {
 /** Drops the reference of a page that does not become exclusive, and clears its pfn in the array. */
 function dropPage(at: usize, pfn: u32): void {
   store<u32>(at, 0);
-  putPage(pfn);
-  addExternalRefs(-1);
+  dropCallerRefs(pfn, 1);
 }
 
 /** Drops the pages that a cancelled operation has reached and not made exclusive. */

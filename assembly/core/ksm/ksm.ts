@@ -19,7 +19,8 @@ import { header, setHeader } from "../base/layout";
 import { exists } from "../base/object";
 import { poolHigh, poolObject, poolUsed } from "../base/pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
-import { copyPage, handleFault } from "../fault/fault";
+import { copyPage } from "../fault/cow";
+import { handleFault } from "../fault/fault";
 import { folioOf } from "../frame/folio";
 import { Cmd } from "../operation/cmd";
 import {

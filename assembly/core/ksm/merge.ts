@@ -19,7 +19,7 @@ import { PTE_DIRTY, PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
 import { VM_MERGEABLE } from "../../uapi/vm";
 import { exists } from "../base/object";
 import { makePte, pteFlags, ptePfn, ptePresent } from "../base/pte";
-import { copyPage } from "../fault/fault";
+import { copyPage } from "../fault/cow";
 import { folioOf, frameOf, isDevicePfn } from "../frame/folio";
 import { getPage } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";

@@ -7,6 +7,7 @@ import { RESOURCE_MM, RESOURCE_NOTIFIER } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
 import { EBUSY, EINVAL, ENOMEM } from "../../uapi/errno";
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_PROTECTION_PAGE, MMU_NOTIFY_RELEASE } from "../../uapi/event";
+import { PAGE_SIZE } from "../../uapi/page";
 import {
   PTE_EXCLUSIVE,
   PTE_KIND_DEVICE,
@@ -41,7 +42,7 @@ import { vmaAdd, vmaDestroy } from "../space/merge";
 import { Mm, MM_ALIVE, MM_MERGEABLE, mmAt, newGeneration } from "../space/mm";
 import { anonVmaFork } from "../space/anon-vma";
 import { swapGet } from "../space/swap";
-import { isCow, Vma, vmaAlloc, vmaAt, vmaFree } from "../space/vma";
+import { isCow, Vma, vmaAlloc, vmaAt, vmaFree, vmaLookup } from "../space/vma";
 import { addRss, zapRange } from "../space/zap";
 import { hugeZeroGet, isHugeZero } from "../table/huge";
 import {
@@ -56,6 +57,7 @@ import {
   spanEnd,
   walkAlloc,
 } from "../table/pagetable";
+import { copyPinned, copyPinnedHugetlb, isPinnedPte, mayHavePinned, splitPinned } from "./fork-pinned";
 
 /** Makes an empty address space, charged to a memcg (0: none). Returns its id, -EINVAL or -ENOMEM. */
 export function mmCreate(memcg: u32): i32 {
@@ -151,6 +153,7 @@ export function forkStep(cmd: ForkCmd): i32 {
       // copy_hugetlb_page_range announces by another event.
       const event = vma.flags & VM_HUGETLB ? MMU_NOTIFY_CLEAR : MMU_NOTIFY_PROTECTION_PAGE;
       if (isCow(vma) && !notifyStart(cmd, cmd.mm, vma.start, vma.end, event, 0)) return REQUEST;
+      if (mayHavePinned(vma) && splitPinned(cmd, vma) == REQUEST) return REQUEST;
       const copied = copyEntries(mm, child, vma);
       notifyEnd(cmd);
       if (!copied) return forkFailed(child);
@@ -197,9 +200,11 @@ function copyMapping(child: Mm, vma: Vma): bool {
 function copyEntries(mm: Mm, child: Mm, vma: Vma): bool {
   const cow = isCow(vma);
   const childId = child.id;
+  // The child's vma, where the parent's may have pages that are pinned for long.
+  const copy = mayHavePinned(vma) ? vmaLookup(child, vma.start) : vmaAt(0);
   let next = vma.start;
   while (next < vma.end) {
-    const addr = next;
+    let addr = next;
     const table = leafTable(mm.pgd, addr);
     next = spanEnd(mm.pgd, table, addr, vma.end);
     if (!table) {
@@ -211,23 +216,37 @@ function copyEntries(mm: Mm, child: Mm, vma: Vma): bool {
     if (!to) return false;
     if (isHugeZero(table)) hugeZeroGet();
     const last = slotsEnd(table, addr, next);
-    for (let at = slotOf(table, addr); at < last; at += 8, to += 8) {
-      if (load<u64>(at)) store<u64>(to, copyPte(child, vma, at, cow));
+    if (exists(copy) && vma.flags & VM_HUGETLB && isPinnedPte(load<u64>(table))) {
+      if (!copyPinnedHugetlb(copy, addr, to, ptePfn(load<u64>(table)))) return false;
+      continue;
+    }
+    for (let at = slotOf(table, addr); at < last; at += 8, to += 8, addr += PAGE_SIZE) {
+      if (!load<u64>(at)) continue;
+      const pte = takeBack(vma, at);
+      const entry =
+        exists(copy) && isPinnedPte(pte) ? copyPinned(copy, addr, ptePfn(pte)) : copyPte(child, pte, at, cow);
+      if (!entry) return false;
+      store<u64>(to, entry);
     }
   }
   return true;
 }
 
-/** Shares what the entry at `at` names with the child, and returns the child's entry. */
+/** Returns the parent's entry at `at`, after ending a device's exclusive access to its page. */
 @inline
-function copyPte(child: Mm, vma: Vma, at: usize, cow: bool): u64 {
-  let pte = load<u64>(at);
-  if (pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE) {
-    // Exclusive access ends first; then the page is shared like any other.
-    pte = restoredPte(pte, vma);
-    store<u64>(at, pte);
-    folioOf(ptePfn(pte)).maps++;
-  }
+function takeBack(vma: Vma, at: usize): u64 {
+  const pte = load<u64>(at);
+  if (pteKind(pte) != PTE_KIND_DEVICE_EXCLUSIVE) return pte;
+  const restored = restoredPte(pte, vma);
+  store<u64>(at, restored);
+  folioOf(ptePfn(restored)).maps++;
+  return restored;
+}
+
+/** Shares what the parent's entry `pte` at `at` names with the child. Returns the child's entry. */
+@inline
+function copyPte(child: Mm, entry: u64, at: usize, cow: bool): u64 {
+  let pte = entry;
   const kind = pteKind(pte);
   if (kind == PTE_KIND_SWAP && !ptePresent(pte)) {
     swapGet(ptePfn(pte));

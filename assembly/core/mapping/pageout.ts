@@ -18,6 +18,7 @@ import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { allocUserPage } from "../fault/common";
 import { Folio, folioOf } from "../frame/folio";
 import { copyFrame } from "../frame/frame";
+import { maybePinned } from "../frame/large";
 import { putPage } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { splitLarge } from "../operation/split";
@@ -96,7 +97,7 @@ function choosePage(state: PageoutState, entry: usize): bool {
   const pfn = ptePfn(pte);
   const folio = folioOf(pfn);
   folio.clear(FOLIO_REFERENCED);
-  if (!(header(HDR_FLAGS) & HDR_FLAG_SWAP) || !mayLeave(folio)) return false;
+  if (!(header(HDR_FLAGS) & HDR_FLAG_SWAP) || !mayLeave(pfn, folio)) return false;
   state.pfn = pfn;
   state.slot = swapAlloc();
   if (!state.slot) return false;
@@ -104,13 +105,14 @@ function choosePage(state: PageoutState, entry: usize): bool {
   return true;
 }
 
-/** Is the page anonymous, on the LRU, unlocked, small, not swapped already, and mapped once? */
-function mayLeave(folio: Folio): bool {
+/** Is the page anonymous, on the LRU, unlocked, small, not swapped already, mapped once, and not pinned for long? */
+function mayLeave(pfn: u32, folio: Folio): bool {
   return (
     folio.has(FOLIO_ANON) &&
     folio.has(FOLIO_LRU) &&
     !folio.has(FOLIO_LOCKED | FOLIO_SWAP_CACHE | FOLIO_LARGE) &&
-    folio.mapcount == 1
+    folio.mapcount == 1 &&
+    !maybePinned(pfn)
   );
 }
 

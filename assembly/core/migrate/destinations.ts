@@ -6,8 +6,10 @@
 //   MIGRATE (a hole)           the same
 //   … | COMPOUND               VALID | COMPOUND | pfn: a large folio, or 512 frames, where no block is free
 
+import { MIGRATION_WRONG_DST } from "../../abi/object";
+import { RESOURCE_MIGRATION } from "../../abi/pool";
 import { EINVAL } from "../../uapi/errno";
-import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, PFN_MASK } from "../../uapi/pfn";
+import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID } from "../../uapi/pfn";
 import {
   BLOCK_BITMAP,
   BLOCK_PFN,
@@ -20,8 +22,9 @@ import {
   FOLIO_RESERVED,
   FOLIO_SHMEM,
 } from "../../abi/frame";
-import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR } from "../../abi/header";
-import { header, LARGE_PAGES, mayAllocate, setHeaderF64 } from "../base/layout";
+import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FAULT_CODE } from "../../abi/header";
+import { header, LARGE_PAGES, mayAllocate, setHeader, setHeaderF64 } from "../base/layout";
+import { poolId } from "../base/pool";
 import { isDevmem, isOpenDevmem } from "../frame/devmem";
 import { folioOf } from "../frame/folio";
 import { largeAll } from "../frame/large";
@@ -34,6 +37,7 @@ import {
   tookFrames,
 } from "../frame/page-alloc";
 import { hasPage, isUnit, Migration, pfnOf } from "../space/migration";
+import { adoptTarget } from "./words";
 
 /** Allocates a locked frame with one reference. 0 when the zone has none. */
 function allocLocked(zone: u32): u32 {
@@ -146,51 +150,67 @@ export function systemAllocPages(src: usize, dst: usize, n: u32): i32 {
   return allocFor(0, src, dst, n, (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE);
 }
 
-/** May a driver give this large folio as a destination: are all of its pages locked and in nobody's use? */
-function isSoundUnit(head: u32, frames: u32): bool {
-  if (head > frames - LARGE_PAGES || !folioOf(head).has(FOLIO_HEAD) || folioOf(head).mapcount) return false;
-  const used = <u32>(FOLIO_FREE | FOLIO_ANON | FOLIO_RESERVED);
-  return largeAll(head, used | FOLIO_LOCKED, FOLIO_LOCKED);
-}
+// ── Soundness
+// ─────────────────────────────────────────────────────────────────────────────────────────────────
+//
+// A destination that a migration has taken is marked: `mapping`, which is 0 while a page is nobody's, is the
+// migration's id. So no page can be given twice, to one migration or to two.
+
+/** Folio flags of a page that somebody uses. */
+const USED: u32 = FOLIO_FREE | FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_RESERVED;
 
 /**
- * May a driver give this page as a destination: is it locked and in nobody's use? `frames` is the pfn after
- * the last.
+ * May a driver give this page as a destination: is it locked and in nobody's use? `end` is the pfn after the
+ * last.
  */
 @inline
-function isSound(pfn: u32, frames: u32): bool {
-  if (pfn >= frames) return false;
+function isSound(pfn: u32, end: u32): bool {
+  if (pfn >= end) return false;
   const folio = folioOf(pfn);
-  const used = <u32>(FOLIO_FREE | FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_RESERVED | FOLIO_LARGE);
-  return (folio.flags & (used | FOLIO_LOCKED)) == FOLIO_LOCKED && !folio.mapcount;
+  return (
+    (folio.flags & (USED | FOLIO_LARGE | FOLIO_LOCKED)) == FOLIO_LOCKED && !(folio.mapcount | folio.mapping)
+  );
 }
 
 /**
- * Are all destinations sound, and does none come twice? If not, HDR_FAULT_ADDR is the index of the first that
- * is wrong. Each destination's folio notes its place i in the field `index`, which has no other use while the
- * page is mapped nowhere: if it names an earlier place whose word has the page, too, the page comes twice.
+ * May a driver give the large folio at `head` as a destination: are all of its pages locked and in nobody's
+ * use?
  */
-export function destinationsAreSound(m: Migration): bool {
-  const frames = header(HDR_DEVICE_BASE) + header(HDR_DEVICE_FRAMES);
-  const dst: usize = m.dst;
+function isSoundUnit(head: u32, end: u32): bool {
+  if (head > end - LARGE_PAGES || !folioOf(head).has(FOLIO_HEAD)) return false;
+  if (folioOf(head).mapcount | folioOf(head).mapping) return false;
+  return largeAll(head, USED | FOLIO_LOCKED, FOLIO_LOCKED);
+}
+
+/**
+ * Takes over the driver's destinations, and marks them. If one is not sound, or comes twice, nothing is
+ * marked; HDR_FAULT_ADDR is the index of the first that is wrong.
+ */
+export function takeDestinations(m: Migration): bool {
+  adoptTarget(m);
+  const end = header(HDR_DEVICE_BASE) + header(HDR_DEVICE_FRAMES);
+  const mark = <u16>poolId(RESOURCE_MIGRATION, changetype<usize>(m));
   const npages = m.npages;
+  const dst: usize = m.dst;
   for (let i: u32 = 0; i < npages; i++) {
     const word = load<u32>(dst + i * 4);
     if (!hasPage(word)) continue;
     const pfn = pfnOf(word);
-    const folio = folioOf(pfn);
-    if (isUnit(word) ? isSoundUnit(pfn, frames) && i + LARGE_PAGES <= npages : isSound(pfn, frames)) {
-      const before = folio.index;
-      folio.index = i;
-      if (
-        before >= i ||
-        (load<u32>(dst + before * 4) & (<u32>(MIGRATE_PFN_VALID | PFN_MASK))) !=
-          ((<u32>MIGRATE_PFN_VALID) | pfn)
-      )
-        continue;
+    if (isUnit(word) ? i + LARGE_PAGES > npages || !isSoundUnit(pfn, end) : !isSound(pfn, end)) {
+      for (let j: u32 = 0; j < i; j++) if (hasPage(m.target(j))) unmarkDestination(pfnOf(m.target(j)));
+      memory.fill(dst, 0, npages * 4);
+      setHeader(HDR_FAULT_CODE, MIGRATION_WRONG_DST);
+      setHeaderF64(HDR_FAULT_ADDR, i);
+      return false;
     }
-    setHeaderF64(HDR_FAULT_ADDR, i);
-    return false;
+    folioOf(pfn).mapping = mark;
   }
   return true;
+}
+
+/** The migration gives a destination back, unless it has become a page that is mapped. */
+@inline
+export function unmarkDestination(pfn: u32): void {
+  const folio = folioOf(pfn);
+  if (!folio.has(FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM)) folio.mapping = 0;
 }

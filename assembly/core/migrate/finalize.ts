@@ -1,6 +1,6 @@
 // migrate_vma_finalize: the entries name pages again, and locks and references are dropped.
 
-import { EINVAL } from "../../uapi/errno";
+import { EBUSY, EINVAL } from "../../uapi/errno";
 import { TABLE_ENTRIES } from "../../uapi/page";
 import {
   MIGRATE_PFN_COMPOUND,
@@ -21,7 +21,7 @@ import {
   FOLIO_SIZE,
 } from "../../abi/frame";
 import { HDR_DEVICE_BASE, HDR_FLAGS, HDR_FLAG_COHERENT, HDR_FOLIOS } from "../../abi/header";
-import { MIGRATION_PAGES } from "../../abi/object";
+import { MIGRATION_PAGES, MIGRATION_SETUP } from "../../abi/object";
 import { header } from "../base/layout";
 import { exists } from "../base/object";
 import { pteFlags } from "../base/pte";
@@ -44,7 +44,7 @@ import {
 } from "../space/migration";
 import { mmAt } from "../space/mm";
 import { walk } from "../table/pagetable";
-import { destinationsAreSound } from "./destinations";
+import { takeDestinations, unmarkDestination } from "./destinations";
 import { endUnit } from "./huge";
 
 /** The index after the last page, from i on, whose entry is in the same leaf table. */
@@ -100,8 +100,9 @@ function endRun(m: Migration, i: u32, last: u32, slot: usize): u32 {
 export function migrateFinalize(id: u32): i32 {
   const m = migrationOf(id);
   if (!exists(m)) return -EINVAL;
+  if (m.state != MIGRATION_PAGES && m.state != MIGRATION_SETUP) return -EBUSY;
   const ran = m.state == MIGRATION_PAGES;
-  if (!ran && !destinationsAreSound(m)) return -EINVAL;
+  if (!ran && !takeDestinations(m)) return -EINVAL;
   const pgd: usize = m.mm ? <usize>mmAt(m.mm).pgd : 0;
   let given: u32 = 0;
   for (let i: u32 = 0; i < m.npages;) {
@@ -154,6 +155,7 @@ function endPage(m: Migration, i: u32, slot: usize, ran: bool): u32 {
 /** Unlocks a destination and drops the driver's reference, which frees a destination that nothing maps. */
 function releaseDestination(pfn: u32): void {
   const folio = folioOf(pfn);
+  unmarkDestination(pfn);
   const lru: u32 = !isDevicePfn(pfn) && folio.mapcount ? FOLIO_LRU : 0;
   folio.flags = <u16>((folio.flags & ~FOLIO_LOCKED) | lru);
   putPage(pfn);

@@ -24,6 +24,7 @@ import {
 } from "../../uapi/reason";
 import { VM_UFFD_MISSING, VM_WRITE } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
+import { exists } from "../base/object";
 import { makePte, pteFlags, ptePresent } from "../base/pte";
 import { count } from "../base/stat";
 import { addNewAnon, addNewAnonLarge } from "../fault/common";
@@ -36,10 +37,16 @@ import { notifyStart } from "../operation/notify";
 import { Migration } from "../space/migration";
 import { mmAt } from "../space/mm";
 import { anonVmaPrepare } from "../space/anon-vma";
-import { isAnonymous, protection, Vma, vmaAt } from "../space/vma";
+import { isAnonymous, protection, Vma, vmaAt, vmaLookup } from "../space/vma";
 import { fillLeaf, hugeZeroPut, isHugeZero } from "../table/huge";
 import { dropLeaf, leafTable, walkAlloc } from "../table/pagetable";
 import { MigratePagesCmd } from "./cmd";
+
+/** The mapping of a hole's `pages` pages, which may have changed since setup; null if there is none. */
+export function vmaOfHole(m: Migration, addr: u64, pages: u32): Vma {
+  const vma = vmaLookup(mmAt(m.mm), addr);
+  return exists(vma) && addr + ((<u64>pages) << 12) <= vma.end ? vma : vmaAt(0);
+}
 
 /**
  * Opens a second `migrate` window, from the first hole that is filled (page i, at the first call) to the
@@ -60,10 +67,10 @@ export function fillWindow(cmd: MigratePagesCmd, m: Migration, i: u32): bool {
  * REQUEST.
  */
 export function fillHole(cmd: MigratePagesCmd, m: Migration, i: u32, pfn: u32): i32 {
-  if (!fillWindow(cmd, m, i)) return REQUEST;
-  const vma = vmaAt(m.vma);
   const addr = m.start + ((<u64>i) << 12);
-  const reason = insertPage(m, vma, addr, pfn);
+  const vma = vmaOfHole(m, addr, 1);
+  if (exists(vma) && !fillWindow(cmd, m, i)) return REQUEST;
+  const reason = exists(vma) ? insertPage(m, vma, addr, pfn) : REASON_HOLE_NOT_ANON;
   if (reason) {
     m.stay(i, reason);
     return 0;

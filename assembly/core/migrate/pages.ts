@@ -3,12 +3,12 @@
 // entries.
 
 import { COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
-import { FOLIO_ANON, FOLIO_KSM, FOLIO_SIZE } from "../../abi/frame";
-import { HDR_DEVICE_BASE, HDR_FOLIOS } from "../../abi/header";
+import { FOLIO_ANON, FOLIO_FILE, FOLIO_KSM, FOLIO_SHMEM, FOLIO_SIZE } from "../../abi/frame";
+import { HDR_DEVICE_BASE, HDR_FAULT_ADDR, HDR_FAULT_CODE, HDR_FOLIOS } from "../../abi/header";
 import { LOG_MIGRATE } from "../../abi/log";
-import { MIGRATION_PAGES, MIGRATION_SETUP } from "../../abi/object";
+import { MIGRATION_MOVING, MIGRATION_PAGES, MIGRATION_SETUP, MIGRATION_WRONG_SRC } from "../../abi/object";
 import { REQUEST } from "../../abi/request";
-import { EINVAL } from "../../uapi/errno";
+import { EBUSY, EINVAL } from "../../uapi/errno";
 import {
   MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_ERROR,
@@ -19,11 +19,13 @@ import {
 import {
   REASON_DRIVER_ERROR,
   REASON_FILE_PAGE,
+  REASON_HOLE_NOT_ANON,
   REASON_NO_DESTINATION,
   REASON_ORDER,
   REASON_REFERENCED,
 } from "../../uapi/reason";
-import { header, LARGE_PAGES } from "../base/layout";
+import { header, LARGE_PAGES, setHeader, setHeaderF64 } from "../base/layout";
+import { exists } from "../base/object";
 import { count, log } from "../base/stat";
 import { Folio, folioOf, isDevicePfn, moveFolio } from "../frame/folio";
 import { lruTouch, lruTouchAll } from "../frame/recency";
@@ -33,13 +35,13 @@ import { cacheReplace, fileAt } from "../space/file";
 import { ksmNodeAt } from "../space/ksm-item";
 import { hasPage, isUnit, Migration, ownRefs, pfnOf } from "../space/migration";
 import { freeSwap } from "../space/swap";
-import { vmaAt } from "../space/vma";
 import { isHugeZero } from "../table/huge";
 import { leafTable } from "../table/pagetable";
 import { MigratePagesCmd } from "./cmd";
-import { destinationsAreSound } from "./destinations";
-import { fillHole, fillWindow, insertUnit } from "./hole";
+import { takeDestinations } from "./destinations";
+import { fillHole, fillWindow, insertUnit, vmaOfHole } from "./hole";
 import { moveUnit, splitUnit } from "./huge";
+import { adoptSource, publishSource, wrongSource } from "./words";
 
 /** The bits of a destination's word that say what it is; a page that is no unit has VALID alone. */
 const DESTINATION_BITS: u32 = <u32>(MIGRATE_PFN_VALID | MIGRATE_PFN_ERROR | MIGRATE_PFN_COMPOUND);
@@ -48,7 +50,16 @@ const DESTINATION_BITS: u32 = <u32>(MIGRATE_PFN_VALID | MIGRATE_PFN_ERROR | MIGR
 export function migratePagesStep(cmd: MigratePagesCmd): i32 {
   const m = changetype<Migration>(cmd.migration);
   if (cmd.phase == 0) {
-    if (m.state != MIGRATION_SETUP || !destinationsAreSound(m)) return -EINVAL;
+    if (m.state != MIGRATION_SETUP) return -EBUSY;
+    const wrong = wrongSource(m);
+    if (wrong < m.npages) {
+      setHeader(HDR_FAULT_CODE, MIGRATION_WRONG_SRC);
+      setHeaderF64(HDR_FAULT_ADDR, wrong);
+      return -EINVAL;
+    }
+    if (!takeDestinations(m)) return -EINVAL;
+    adoptSource(m);
+    m.state = MIGRATION_MOVING;
     cmd.phase = 1;
   }
   for (let i = cmd.index; i < m.npages; i++) {
@@ -71,6 +82,7 @@ export function migratePagesStep(cmd: MigratePagesCmd): i32 {
     }
   }
   notifyEnd(cmd);
+  publishSource(m);
   m.state = MIGRATION_PAGES;
   log(LOG_MIGRATE, m.mm, m.start, m.cpages, m.moved);
   return m.moved;
@@ -87,10 +99,11 @@ function moveOrSplitUnit(cmd: MigratePagesCmd, m: Migration, i: u32): i32 {
   if (to & MIGRATE_PFN_ERROR) reason = REASON_DRIVER_ERROR;
   else if (!hasPage(to)) reason = REASON_NO_DESTINATION;
   else if (!hasPage(word)) {
-    if (!fillWindow(cmd, m, i)) return REQUEST;
-    const vma = vmaAt(m.vma);
     const addr = m.start + ((<u64>i) << 12);
-    if (isUnit(to)) reason = insertUnit(m, vma, addr, pfnOf(to));
+    const vma = vmaOfHole(m, addr, LARGE_PAGES);
+    if (exists(vma) && !fillWindow(cmd, m, i)) return REQUEST;
+    if (!exists(vma)) reason = REASON_HOLE_NOT_ANON;
+    else if (isUnit(to)) reason = insertUnit(m, vma, addr, pfnOf(to));
     else {
       const table = leafTable(vma.mm.pgd, addr);
       if (table && isHugeZero(table) && splitMapping(cmd, vma, addr) == REQUEST) return REQUEST;
@@ -110,7 +123,8 @@ function moveOrSplitUnit(cmd: MigratePagesCmd, m: Migration, i: u32): i32 {
 function movePage(m: Migration, i: u32, pfn: u32, toPfn: u32): void {
   const from = folioOf(pfn);
   const toDevice = isDevicePfn(toPfn);
-  const cached = !from.has(FOLIO_ANON);
+  // A page of a driver's own, which nobody maps, is in no cache either.
+  const cached = from.has(FOLIO_FILE | FOLIO_SHMEM);
   if (cached ? toDevice : !freeSwap(pfn, from)) return m.stay(i, REASON_FILE_PAGE);
   if (from.refcount != ownRefs(pfn, m.faultPage) + (cached ? 1 : 0)) return m.stay(i, REASON_REFERENCED);
   if (cached) cacheReplace(fileAt(from.mapping), from.pgoff, pfn, toPfn);

@@ -70,6 +70,7 @@ import { walk } from "../table/pagetable";
 import { MigrateDeviceSetupCmd, MigrateSetupCmd, SetupCmd } from "./cmd";
 import { collect, collectParts, splitHuge, UNFINISHED } from "./collect";
 import { endUnit, unmapUnit } from "./huge";
+import { publishSource } from "./words";
 
 /** OP_MIGRATE_SETUP: collects the range's pages under a `migrate` window, then unmaps them elsewhere. */
 export function migrateSetupStep(cmd: MigrateSetupCmd): i32 {
@@ -138,6 +139,7 @@ function finishSetup(cmd: SetupCmd, m: Migration): i32 {
     if (unmapAll(cmd, m) == REQUEST) return REQUEST;
     restoreDropped(m);
   }
+  publishSource(m);
   m.state = MIGRATION_SETUP;
   count(COUNT_MIGRATIONS);
   return poolId(RESOURCE_MIGRATION, changetype<usize>(m));

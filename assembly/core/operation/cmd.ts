@@ -158,6 +158,23 @@ export function commandTop(): Cmd {
   return depth ? commandAt(depth - 1) : none<Cmd>();
 }
 
+/** How many references operations in progress hold to the page. */
+export function commandsHoldPage(pfn: u32): u32 {
+  let n: u32 = 0;
+  for (let depth: u32 = 0; depth < header(HDR_CMD_DEPTH); depth++) {
+    const cmd = commandAt(depth);
+    n += (cmd.faultPage == pfn ? 1 : 0) + (cmd.newPage == pfn ? 1 : 0);
+  }
+  return n;
+}
+
+/** Has an operation in progress asked a driver to bring the page back? */
+export function commandsServeFault(pfn: u32): bool {
+  for (let depth: u32 = 0; depth < header(HDR_CMD_DEPTH); depth++)
+    if (commandAt(depth).faultPage == pfn) return true;
+  return false;
+}
+
 /** Counts the page references that operations in progress hold, for verify(). */
 export function commandsHold(): u32 {
   let n: u32 = 0;

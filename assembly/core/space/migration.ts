@@ -75,9 +75,9 @@ export class Migration {
   npages: u32;
   /** The number of candidates: pages that can move. */
   cpages: u32;
-  /** The addresses of the arrays. */
-  src: u32;
-  dst: u32;
+  /** The addresses of the driver's arrays: it reads src and writes dst, but may write anything anywhere. */
+  driverSrc: u32;
+  driverDst: u32;
   reasons: u32;
   /** The owner whose device pages are selected. */
   owner: u32;
@@ -89,7 +89,9 @@ export class Migration {
   holesFrom: u32;
   /** Device pages that were not collected since they are parts of large folios. */
   parts: u32;
-  reserved1: u64;
+  /** The addresses of the core's own arrays, which only words that were checked enter. */
+  src: u32;
+  dst: u32;
   reserved2: u64;
   reserved3: u64;
 
@@ -125,7 +127,7 @@ if (offsetof<Migration>("start") != MIGRATION_START) ERROR("MIGRATION_START");
 if (offsetof<Migration>("end") != MIGRATION_END) ERROR("MIGRATION_END");
 if (offsetof<Migration>("npages") != MIGRATION_NPAGES) ERROR("MIGRATION_NPAGES");
 if (offsetof<Migration>("cpages") != MIGRATION_CPAGES) ERROR("MIGRATION_CPAGES");
-if (offsetof<Migration>("src") != MIGRATION_SRC) ERROR("MIGRATION_SRC");
+if (offsetof<Migration>("driverSrc") != MIGRATION_SRC) ERROR("MIGRATION_SRC");
 if (offsetof<Migration>("reasons") != MIGRATION_REASONS) ERROR("MIGRATION_REASONS");
 if (offsetof<Migration>("moved") != MIGRATION_MOVED) ERROR("MIGRATION_MOVED");
 
@@ -153,24 +155,28 @@ export function migrationHolding(pfn: u32): u32 {
 }
 
 /**
- * Creates a migration of n pages; its three arrays are one block of the arena. Returns none when memory ran
+ * Creates a migration of n pages; its arrays are one block of the arena. Returns none when memory ran
  * out.
  */
 export function migrationAlloc(n: u32): Migration {
   const m = changetype<Migration>(poolAlloc(RESOURCE_MIGRATION));
   if (!exists(m)) return m;
   m.npages = n;
-  m.src = <u32>arenaAlloc(n * 9);
-  m.dst = m.src + n * 4;
-  m.reasons = m.dst + n * 4;
-  if (m.src) return m;
+  m.driverSrc = <u32>arenaAlloc(n * 17);
+  if (m.driverSrc) {
+    m.driverDst = m.driverSrc + n * 4;
+    m.src = m.driverDst + n * 4;
+    m.dst = m.src + n * 4;
+    m.reasons = m.dst + n * 4;
+    return m;
+  }
   poolFree(RESOURCE_MIGRATION, changetype<usize>(m));
   return none<Migration>();
 }
 
 /** Frees a migration with its arrays. */
 export function migrationFree(m: Migration): void {
-  arenaFree(m.src);
+  arenaFree(m.driverSrc);
   m.src = 0;
   poolFree(RESOURCE_MIGRATION, changetype<usize>(m));
 }

@@ -4,6 +4,7 @@ import { HDR_GENERATION } from "../../abi/header";
 import {
   MM_FAULTS,
   MM_MAJOR_FAULTS,
+  MM_PGD,
   MM_RSS_ANON,
   MM_RSS_FILE,
   MM_RSS_SHMEM,
@@ -20,6 +21,8 @@ import { poolHigh, poolId, poolObject } from "../base/pool";
 export const MM_ALIVE: u32 = 1;
 /** It is in the list of address spaces that ksmScan looks through. */
 export const MM_MERGEABLE: u32 = 0x10;
+/** A flag of Mm: some of its pages have been pinned for long, so that fork has to look for them. */
+export const MM_HAS_PINNED: u32 = 0x20;
 
 /** An address space. */
 @unmanaged
@@ -66,6 +69,7 @@ export class Mm {
 }
 
 if (offsetof<Mm>() != MM_SIZE) ERROR("MM_SIZE");
+if (offsetof<Mm>("pgd") != MM_PGD) ERROR("MM_PGD");
 if (offsetof<Mm>("vmaFirst") != MM_VMA_FIRST) ERROR("MM_VMA_FIRST");
 if (offsetof<Mm>("vmaCache") != MM_VMA_CACHE) ERROR("MM_VMA_CACHE");
 if (offsetof<Mm>("rssAnon") != MM_RSS_ANON) ERROR("MM_RSS_ANON");

@@ -111,7 +111,7 @@ onEachBuild("device-table", (test, module) => {
     assert.is(error.code, "EINVARIANT");
     assert.match(error.detail, /the device has page \d+ and the CPU \d+/);
     assert.match(error.detail, /page \d+: refcount 1, mapcount 1/);
-    assert.match(error.detail, /mm 1, 1 mappings/);
+    assert.match(error.detail, /mm 1, 1 mapping/);
     table.clear(addr, addr + P);
     hmm.verify();
   });

@@ -1,17 +1,17 @@
 // What a driver may do with a single page: take and drop references, lock it, isolate it from the LRU, reach
 // its bytes. Each function refuses a pfn that names no page in use with -EINVAL.
 
-import { EINVAL } from "../../uapi/errno";
 import { FOLIO_FREE, FOLIO_LOCKED, FOLIO_LRU, FOLIO_RESERVED } from "../../abi/frame";
 import { HDR_ZERO_PFN } from "../../abi/header";
+import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { header } from "../base/layout";
-import { folioOf, frameOf, isDevicePfn } from "./folio";
-import { addExternalRefs, getPage, putPage } from "./page-alloc";
-import { validPfn, zoneOfPfn } from "./zone";
+import { folioOf, frameOf, isDevicePfn } from "../frame/folio";
+import { validPfn, zoneOfPfn } from "../frame/zone";
+import { dropCallerRefs, isLockedByEngine, takeRefs } from "../operation/refs";
 
 /** Is it a page in use, to which a caller may refer? */
 function isUsable(pfn: u32): bool {
-  return validPfn(pfn) && !folioOf(pfn).has(FOLIO_FREE);
+  return validPfn(pfn) && folioOf(pfn).refcount != 0;
 }
 
 /** Returns the zone of a page: 0 for system memory (the zero page included), else its devmem's id. */
@@ -23,9 +23,7 @@ export function pageZone(pfn: u32): i32 {
 /** get_page: takes a reference that the caller owns from now on. Returns 0. */
 export function pageGet(pfn: u32): i32 {
   if (!isUsable(pfn)) return -EINVAL;
-  getPage(pfn);
-  addExternalRefs(1);
-  return 0;
+  return takeRefs(pfn, 1) ? 0 : -ENOMEM;
 }
 
 /**
@@ -34,12 +32,7 @@ export function pageGet(pfn: u32): i32 {
  */
 export function pagePut(pfn: u32): i32 {
   if (!isUsable(pfn)) return -EINVAL;
-  const folio = folioOf(pfn);
-  if (folio.refcount <= folio.mapcount) return -EINVAL;
-  if (folio.refcount == 1) folio.clear(FOLIO_LOCKED);
-  putPage(pfn);
-  addExternalRefs(-1);
-  return 0;
+  return dropCallerRefs(pfn, 1) ? 0 : -EINVAL;
 }
 
 /** trylock_page: returns 1 if the caller holds the page's lock now, 0 if the page was locked before. */
@@ -53,7 +46,7 @@ export function pageTryLock(pfn: u32): i32 {
 
 /** unlock_page: returns 0, or -EINVAL if the page is not locked. */
 export function pageUnlock(pfn: u32): i32 {
-  if (!isUsable(pfn) || !folioOf(pfn).has(FOLIO_LOCKED)) return -EINVAL;
+  if (!isUsable(pfn) || !folioOf(pfn).has(FOLIO_LOCKED) || isLockedByEngine(pfn)) return -EINVAL;
   folioOf(pfn).clear(FOLIO_LOCKED);
   return 0;
 }

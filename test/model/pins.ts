@@ -1,0 +1,48 @@
+/** Pins of the reference model, short and long-term. */
+import { blockOf, HugeZero } from "./huge.ts";
+import { leaveDevice } from "./migrate.ts";
+import type { Mm } from "./mm.ts";
+import { EBUS, EBUSY, EFAULT, EINVAL, Page, RAM } from "./page.ts";
+
+/** Pins page by page up to the first failure. Returns the count, or the error if the count is 0. */
+export function pin(mm: Mm, a: number, n: number, write = false, long = false): number {
+  if (n === 0) return -EINVAL;
+  for (let i = 0; i < n; i++) {
+    const error = mm.getPage(a + i, write, false, false, long);
+    if (error) return i || (error === -EBUS ? -EFAULT : error);
+    const page = mm.entries.get(a + i)!.page ?? mm.huge.get(blockOf(a + i)) ?? null;
+    if (page) page.pins++;
+    if (long && page instanceof Page) page.longPins++;
+    mm.hasPinned ||= long;
+    mm.pinned.push(page);
+    mm.longPins.push(long);
+  }
+  return n;
+}
+
+/** A long-term pin: coherent device pages go to RAM first, wherever mapped. One that stays is an error. */
+export function pinForLong(mm: Mm, a: number, n: number, write: boolean): number {
+  const before = mm.pinned.length;
+  for (;;) {
+    const count = mm.pin(a, n, write, true);
+    const pages = new Set(mm.pinned.slice(before));
+    const away = [...pages].filter((page) => page instanceof Page && page.place !== RAM);
+    if (away.length === 0) return count;
+    mm.unpin(before);
+    for (const page of away) if (leaveDevice(mm.world, [page as Page]).finish().count === 0) return -EBUSY;
+  }
+}
+
+/** Releases all pins, or all but the first. */
+export function unpin(mm: Mm, keep = 0): number {
+  const ended = mm.pinned.splice(keep);
+  const long = mm.longPins.splice(keep);
+  for (const [i, page] of ended.entries()) {
+    if (!page) continue;
+    page.pins--;
+    if (long[i] && page instanceof Page) page.longPins--;
+    if (page instanceof HugeZero) page.release();
+    else mm.world.release(page);
+  }
+  return ended.length;
+}
