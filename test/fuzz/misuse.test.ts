@@ -1,4 +1,7 @@
-/** Drivers that do everything wrong, over fixed seeds, on both builds; see misuse.ts, which goes on from there. */
+/**
+ * Drivers that do everything wrong, over fixed seeds, on both builds; see misuse.ts, which goes on from
+ * there.
+ */
 import * as assert from "uvu/assert";
 import { onEachBuild } from "../util/builds.ts";
 import type { Seen } from "./misuse-world.ts";

@@ -1,7 +1,7 @@
 /**
- * Drivers that do everything wrong: random words in src and dst, locks and references of pages that are not theirs, calls
- * from callbacks, at any step of a migration. Whatever they do, each call works or is refused with an error that says why;
- * the core never panics, and when all is closed the engine is whole.
+ * Drivers that do everything wrong: random words in src and dst, locks and references of pages that are not
+ * theirs, calls from callbacks, at any step of a migration. Whatever they do, each call works or is refused
+ * with an error that says why; the core never panics, and when all is closed the engine is whole.
  *
  *   node --import tsx test/fuzz/misuse.ts [--seed N] [--seconds N] [--steps N]
  */

@@ -6,8 +6,8 @@ import { HUGE_PAGES, present, W, type Entry, type Page } from "./page.ts";
 import { DONTFORK, HUGETLB, LOCKED, MIXED, PFN, SHARED, UFFD, Vma, WIPEONFORK } from "./vma.ts";
 
 /**
- * The mappings of `parent`, and its pages where they could not be found again, to a process that has none. False when memory runs
- * out for a copy of a page that is pinned for long; what is done by then stays so.
+ * The mappings of `parent`, and its pages where they could not be found again, to a process that has none.
+ * False when memory runs out for a copy of a page that is pinned for long; what is done by then stays so.
  */
 export function forkInto(parent: Mm, child: Mm): boolean {
   for (const vma of parent.vmas.list) {
