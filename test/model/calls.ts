@@ -1,6 +1,4 @@
-/**
- * The system calls on the mappings of a process of the reference model. Each returns 0 or a negative errno.
- */
+/** System calls of the reference model on the mappings of a process. Each returns 0 or a negative errno. */
 import { ModelFile } from "./file.ts";
 import {
   EACCES,
@@ -41,9 +39,7 @@ import {
   WIPEONFORK,
 } from "./vma.ts";
 
-/**
- * The backing of a mapping: private memory, shared memory, a file from some page on, or a driver's memory.
- */
+/** The backing of a mapping: private or shared memory, a file from some page on, or a driver's memory. */
 export interface Mapped {
   kind: "anon" | "sanon" | "shared" | "private" | "mixed" | "pfn" | "hugetlb";
   file?: ModelFile;

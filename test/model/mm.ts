@@ -42,9 +42,7 @@ export class Mm {
   readonly entries = new Map<number, Entry>();
   /** 1 GiB regions that have page tables. */
   readonly tables = new Set<number>();
-  /**
-   * 2 MiB regions with page tables, and the regions mapped as one: a huge page (null) or the huge zero page.
-   */
+  /** 2 MiB regions with page tables, and regions mapped as one: a huge page (null) or the huge zero page. */
   readonly leaves = new Set<number>();
   readonly huge = new Map<number, HugeZero | null>();
   /** Pages held by pin(); null is the zero page. Which of them are pinned for long. */
@@ -217,10 +215,7 @@ export class Mm {
     return (page.folio ?? page).refs === 1;
   }
 
-  /**
-   * Maps a new anonymous page with the contents of another or zeros, and tells mirrors if it replaces an
-   * entry.
-   */
+  /** Maps a new page with the contents of another or zeros. Tells mirrors if it replaces an entry. */
   copyToNew(vma: Vma, pn: number, old: Page | null): number {
     vma.prepare();
     const page = this.world.newPage("anon", vma.anon, vma.offset(pn));
@@ -266,9 +261,7 @@ export class Mm {
     return this.lastFault;
   }
 
-  /**
-   * Whether get_user_pages may take a page: 0 or -EFAULT. `force` overrides permissions of private memory.
-   */
+  /** get_user_pages' check of a page: 0 or -EFAULT. `force` overrides permissions of private memory. */
   refuses(vma: Vma | undefined, write: boolean, force: boolean): number {
     if (!vma || vma.flags & PFN) return -EFAULT;
     // Even a forced write cannot override the protection of these mappings.

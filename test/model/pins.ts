@@ -1,10 +1,10 @@
-/** Pins of the reference model, for long or not. */
+/** Pins of the reference model, short and long-term. */
 import { blockOf, HugeZero } from "./huge.ts";
 import { leaveDevice } from "./migrate.ts";
 import type { Mm } from "./mm.ts";
 import { EBUS, EBUSY, EFAULT, EINVAL, Page, RAM } from "./page.ts";
 
-/** Pins a page a time and stops at the first that it cannot get: the count, or the error if there is none. */
+/** Pins page by page up to the first failure. Returns the count, or the error if the count is 0. */
 export function pin(mm: Mm, a: number, n: number, write = false, long = false): number {
   if (n === 0) return -EINVAL;
   for (let i = 0; i < n; i++) {
@@ -20,7 +20,7 @@ export function pin(mm: Mm, a: number, n: number, write = false, long = false): 
   return n;
 }
 
-/** Pages on coherent devices have to go to RAM first, wherever they are mapped. One that cannot ends it. */
+/** A long-term pin: coherent device pages go to RAM first, wherever mapped. One that stays is an error. */
 export function pinForLong(mm: Mm, a: number, n: number, write: boolean): number {
   const before = mm.pinned.length;
   for (;;) {
@@ -33,7 +33,7 @@ export function pinForLong(mm: Mm, a: number, n: number, write: boolean): number
   }
 }
 
-/** Lets all pins go, or all but the first ones. */
+/** Releases all pins, or all but the first. */
 export function unpin(mm: Mm, keep = 0): number {
   const ended = mm.pinned.splice(keep);
   const long = mm.longPins.splice(keep);

@@ -1,6 +1,5 @@
 /**
- * What a driver may not do with a migration and its pages: each is refused, or works, and never breaks the
- * engine.
+ * A driver's misuse of a migration and its pages is refused or works, and never breaks the engine.
  */
 import * as assert from "uvu/assert";
 import {
@@ -70,7 +69,7 @@ onEachBuild("misuse of migrations", (test, module) => {
     });
   }
 
-  test("a driver may clear MIGRATE: that page stays", () => {
+  test("a page whose MIGRATE a driver clears stays", () => {
     const all = world();
     using sem = all.mm.mmapSem.read();
     const m = setup(all);
@@ -86,7 +85,7 @@ onEachBuild("misuse of migrations", (test, module) => {
     all.hmm.verify();
   });
 
-  test("pages() that is refused changes nothing: MIGRATE and destinations may be given again", () => {
+  test("a refused pages() changes nothing: MIGRATE and destinations may be set again", () => {
     const all = world();
     using sem = all.mm.mmapSem.read();
     const m = setup(all);
@@ -103,7 +102,7 @@ onEachBuild("misuse of migrations", (test, module) => {
     all.hmm.verify();
   });
 
-  test("dst is the migration's from pages() on: what is written later has no effect", () => {
+  test("writes to dst after pages() have no effect", () => {
     const all = world();
     using sem = all.mm.mmapSem.read();
     const m = setup(all);
@@ -122,7 +121,7 @@ onEachBuild("misuse of migrations", (test, module) => {
     all.hmm.verify();
   });
 
-  test("a page goes to one migration only, and to one place in it", () => {
+  test("a destination belongs to one migration and one place", () => {
     const all = world();
     using sem = all.mm.mmapSem.read();
     const first = setup(all, 1);
@@ -149,7 +148,7 @@ onEachBuild("misuse of migrations", (test, module) => {
     assert.is(all.devmem.usedPages, 0);
   });
 
-  test("a migration's pages cannot be put or unlocked, and a fault's neither", () => {
+  test("the pages of a migration or of a fault cannot be put or unlocked", () => {
     const all = world();
     using sem = all.mm.mmapSem.read();
     const m = setup(all);
@@ -236,7 +235,7 @@ onEachBuild("misuse of migrations", (test, module) => {
     all.hmm.verify();
   });
 
-  test("a driver's own page on its device does not move: nobody maps it", () => {
+  test("a driver's own page on its device does not move, since no process maps it", () => {
     const all = world();
     const page = all.devmem.allocPage();
     all.hmm.pageUnlock(page);

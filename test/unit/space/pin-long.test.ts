@@ -45,7 +45,7 @@ onEachBuild("pins for long", (test, module) => {
   const engine = (hugetlb = 0): Hmm =>
     Hmm.createSync(module, { systemMemory: 16 << 20, deviceMemory: 4 << 20, swap: 1 << 20, hugetlb });
 
-  test("fork copies a pinned page for the child, and the parent keeps it", () => {
+  test("fork copies a long-term pinned page for the child, and the parent keeps the page", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     mm.mmap({ addr: AT, length: 4 * P, flags: PRIVATE });
@@ -61,7 +61,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("a plain pin does not: fork shares the page, and the process writes to a copy", () => {
+  test("with a short pin, fork shares the page, and the process writes to a copy", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     mm.mmap({ addr: AT, length: P, flags: PRIVATE });
@@ -74,7 +74,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("after the pin is closed fork shares the page again", () => {
+  test("after the pin is closed, fork shares the page again", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     mm.mmap({ addr: AT, length: P, flags: PRIVATE });
@@ -84,7 +84,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("a pin to read unshares a page that a fork shares, and tells the mirrors", () => {
+  test("a pin for reads unshares a page after fork and tells the mirrors", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     mm.mmap({ addr: AT, length: 2 * P, flags: PRIVATE });
@@ -105,7 +105,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("a pin to read unshares the zero page, an untouched page, and a private page of a file", () => {
+  test("a pin for reads unshares the zero page, a hole, and a file's page in a private mapping", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     mm.mmap({ addr: AT, length: 2 * P, flags: PRIVATE });
@@ -128,7 +128,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("a pin of a shared mapping is of the file's page; a disk file's cannot be pinned for writes", () => {
+  test("a pin of a shared mapping pins the file's page; a disk file's cannot be pinned for writes", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const map = (kind: "disk" | "shmem", addr: number): void => {
@@ -147,7 +147,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("huge pages: fork splits the mapping and copies, a pin to read splits or takes the page over", () => {
+  test("huge pages: fork splits and copies; a pin for reads splits or takes over the page", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     mm.mmap({ addr: AT, length: 2 * PMD, flags: PRIVATE });
@@ -170,7 +170,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("a huge page that one process has is taken over whole, and the huge zero page is split", () => {
+  test("a pin takes over a huge page of one process as a whole, and splits the huge zero page", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     mm.mmap({ addr: AT, length: 2 * PMD, flags: PRIVATE });
@@ -187,7 +187,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("hugetlb: fork copies the page; a pin to read takes its own; none left: an error", () => {
+  test("hugetlb: fork copies for the child, a pin for reads takes its own; no free page: an error", () => {
     const hmm = engine(4 * PMD);
     const mm = hmm.createMm();
     mm.mmap({ addr: AT, length: PMD, flags: PRIVATE | MAP_HUGETLB });
@@ -211,7 +211,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("fork fails without memory for the copy, and leaves nothing behind", () => {
+  test("fork fails without memory for the copy and leaves nothing in use", () => {
     const hmm = engine();
     const memcg = new Memcg({ limit: 3 });
     const mm = hmm.createMm({ memcg });
@@ -223,7 +223,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("PAGEOUT and migration leave a pinned page, for long or not", () => {
+  test("PAGEOUT and migration leave a pinned page, with a short or a long-term pin", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     mm.mmap({ addr: AT, length: 2 * P, flags: PRIVATE });
@@ -241,7 +241,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("the page outlives its mapping until the pin is closed; who drops the pin's reference is told", () => {
+  test("a pinned page outlives its mapping; a put of the pin's reference is refused", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const free = hmm.freePages;
