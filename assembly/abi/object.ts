@@ -74,7 +74,7 @@ export const MIGRATION_START = 16; //    u64
 export const MIGRATION_END = 24; //      u64  exclusive
 export const MIGRATION_NPAGES = 32; //   u32
 export const MIGRATION_CPAGES = 36; //   u32  candidates after setup
-export const MIGRATION_SRC = 40; //      u32  address of u32[npages], the driver's; those of dst follow, then the core's own
+export const MIGRATION_SRC = 40; //      u32  the driver's u32[npages]; dst's follow, then the core's
 export const MIGRATION_REASONS = 48; //  u32  address of u8[npages]
 export const MIGRATION_MOVED = 60; //    u32  pages moved by pages()
 
@@ -85,7 +85,8 @@ export const MIGRATION_PAGES = 2;
 /** MIGRATION_STATE: pages() is running, and waits for a subscriber. */
 export const MIGRATION_MOVING = 3;
 
-// HDR_FAULT_CODE after -EINVAL of migratePages() or migrateFinalize(): the array whose word HDR_FAULT_ADDR numbers.
+// HDR_FAULT_CODE after -EINVAL of migratePages() or migrateFinalize(): the array whose word HDR_FAULT_ADDR
+// numbers.
 export const MIGRATION_WRONG_SRC = 1;
 export const MIGRATION_WRONG_DST = 2;
 

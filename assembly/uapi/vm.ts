@@ -108,7 +108,10 @@ export const ACCESS_WRITE = 1;
 export const ACCESS_FORCE = 2;
 /** By get_user_pages (pins): reads need VM_READ; failure is -EFAULT. */
 export const ACCESS_GUP = 4;
-/** With ACCESS_GUP: the page is pinned for long (FOLL_PIN | FOLL_LONGTERM), so that it must become its mapping's own. */
+/**
+ * With ACCESS_GUP: the page is pinned for long (FOLL_PIN | FOLL_LONGTERM), so that it must become its
+ * mapping's own.
+ */
 export const ACCESS_PIN = 8;
 
 // Why an access failed: HDR_FAULT_CODE.

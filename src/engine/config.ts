@@ -41,11 +41,17 @@ export interface HmmCapacities {
   mms?: number | undefined;
   /** Mappings, of all address spaces together. Default 65,530, which Linux allows one process. */
   vmas?: number | undefined;
-  /** anon_vmas, one for each group of processes that share anonymous memory. Default 65,535, the most possible. */
+  /**
+   * anon_vmas, one for each group of processes that share anonymous memory. Default 65,535, the most
+   * possible.
+   */
   anonVmas?: number | undefined;
   /** Links between mappings and anon_vmas. Default 131,072. */
   anonVmaLinks?: number | undefined;
-  /** Page tables, of address spaces, files and device tables together. Default 2048 + 2 for each MiB of memory. */
+  /**
+   * Page tables, of address spaces, files and device tables together. Default 2048 + 2 for each MiB of
+   * memory.
+   */
   pageTables?: number | undefined;
   /** Mirrors and interval notifiers together. Default 256 + 2 for each MiB of memory. */
   notifiers?: number | undefined;

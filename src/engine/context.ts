@@ -83,7 +83,9 @@ export class Context {
   #listed: readonly DeviceMemory[] = [];
   /** What the last fault callback threw: the cause of the error that the access ends with. */
   faultCause: unknown = undefined;
-  /** What the last fault callback did that made the access fail: "answered VM_FAULT_OOM"; empty if none did. */
+  /**
+   * What the last fault callback did that made the access fail: "answered VM_FAULT_OOM"; empty if none did.
+   */
   faultBlame = "";
   readonly #errors: unknown[] = [];
   readonly #migrationArrays: MigrationArrays[] = [];

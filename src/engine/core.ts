@@ -10,7 +10,10 @@
  */
 export interface CoreExports {
   readonly memory: WebAssembly.Memory;
-  /** Throws once the core has trapped: "this engine is broken since …". Every other function then throws the same. */
+  /**
+   * Throws once the core has trapped: "this engine is broken since …". Every other function then throws the
+   * same.
+   */
   demandWhole(): void;
 
   // ── boot: no request ──

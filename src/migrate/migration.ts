@@ -145,7 +145,8 @@ export class Migration {
    * Returns how many pages moved. Call it once, with mmapSem still held.
    *
    * Throws TypeError when called twice, after finalize(), or with the lock free; HmmError EINVAL, before
-   * anything moves, if a word of src was changed or a word of dst does not name a page that the driver may give.
+   * anything moves, if a word of src was changed or a word of dst does not name a page that the driver may
+   * give.
    */
   pages(): number {
     const op = "migration.pages";
@@ -238,8 +239,10 @@ export class Migration {
   #wrongWord(): string {
     const { mem } = this.#ctx;
     const i = mem.headerF64(HDR_FAULT_ADDR);
-    if (mem.header(HDR_FAULT_CODE) === MIGRATION_WRONG_DST)
-      return `dst[${i}] must name a locked page of yours that is mapped nowhere, got ${show(this.#arrays.dst[i])}`;
+    if (mem.header(HDR_FAULT_CODE) === MIGRATION_WRONG_DST) {
+      const got = show(this.#arrays.dst[i]);
+      return `dst[${i}] must name a locked page of yours that is mapped nowhere, got ${got}`;
+    }
     // The core's own words of src follow the driver's two arrays.
     const own = mem.u32(this.#arrays.address + 8 * this.npages + 4 * i);
     const got = show(this.#arrays.src[i]);

@@ -14,7 +14,7 @@ const REFUSAL = /^[\w.()]+: /;
 export type Seen = Map<string, { done: number; refused: number }>;
 
 /** An error that no driver may be shown: a panic, or an exception of the engine's own code. */
-export class Broken extends Error {}
+class Broken extends Error {}
 
 export class World {
   readonly hmm: api.Hmm;

@@ -1,5 +1,5 @@
-// Copy on write. A private page that several mappings share is write-protected in each; a write, or a pin for long,
-// gets the page for its mapping alone: in place, where nobody else refers to the page, else by a copy.
+// Copy on write. A private page that several mappings share is write-protected in each; a write, or a pin for
+// long, gets the page for its mapping alone: in place, where nobody else refers to the page, else by a copy.
 //
 //   entry                  write                        pin for long, to read (FAULT_FLAG_UNSHARE)
 //   of a shared mapping    writes in place              the page as it is

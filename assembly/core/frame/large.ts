@@ -69,8 +69,8 @@ export function chargeLarge(head: u32, memcg: u32): void {
 }
 
 /**
- * folio_maybe_dma_pinned: may the page, or a part of its large folio, be pinned for long? Like Linux, takes a page
- * with PIN_BIAS references of any kind for pinned.
+ * folio_maybe_dma_pinned: may the page, or a part of its large folio, be pinned for long? Like Linux, takes a
+ * page with PIN_BIAS references of any kind for pinned.
  */
 export function maybePinned(pfn: u32): bool {
   if (!folioOf(pfn).has(FOLIO_LARGE)) return folioOf(pfn).refcount >= <u32>PIN_BIAS;

@@ -1,5 +1,6 @@
-// fork and pages that are pinned for long. A device may be writing such a page, and the page must stay its owner's; so
-// fork does not share it copy-on-write. The child gets a copy, and the parent's entry stays (copy_present_page).
+// fork and pages that are pinned for long. A device may be writing such a page, and the page must stay its
+// owner's; so fork does not share it copy-on-write. The child gets a copy, and the parent's entry stays
+// (copy_present_page).
 
 import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_LRU } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
@@ -30,7 +31,10 @@ export function isPinnedPte(pte: u64): bool {
   return folio.has(FOLIO_ANON) && folio.has(FOLIO_ANON_EXCLUSIVE) && maybePinned(ptePfn(pte));
 }
 
-/** Splits the huge mappings of a vma that have a pinned page: the child gets copies of single pages. 0 or REQUEST. */
+/**
+ * Splits the huge mappings of a vma that have a pinned page: the child gets copies of single pages. 0 or
+ * REQUEST.
+ */
 export function splitPinned(cmd: Cmd, vma: Vma): i32 {
   if (vma.flags & VM_HUGETLB) return 0;
   const pgd = vma.mm.pgd;
@@ -45,7 +49,10 @@ export function splitPinned(cmd: Cmd, vma: Vma): i32 {
   return 0;
 }
 
-/** Copies a pinned page for the child's vma. The child's entry; 0 when memory or its group's limit is exhausted. */
+/**
+ * Copies a pinned page for the child's vma. The child's entry; 0 when memory or its group's limit is
+ * exhausted.
+ */
 export function copyPinned(copy: Vma, addr: u64, pfn: u32): u64 {
   const page = allocUserPage(copy.mm);
   if (!page) return 0;
@@ -54,7 +61,10 @@ export function copyPinned(copy: Vma, addr: u64, pfn: u32): u64 {
   return makePte(page, readFlags(copy) | PTE_DIRTY | (copy.flags & VM_WRITE ? PTE_WRITE : 0));
 }
 
-/** copyPinned() of the hugetlb page at addr, in the child's empty leaf table `to`. False when the pool is empty. */
+/**
+ * copyPinned() of the hugetlb page at addr, in the child's empty leaf table `to`. False when the pool is
+ * empty.
+ */
 export function copyPinnedHugetlb(copy: Vma, addr: u64, to: usize, head: u32): bool {
   const page = takeHugetlb();
   if (!page) return false;

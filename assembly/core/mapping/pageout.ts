@@ -105,7 +105,10 @@ function choosePage(state: PageoutState, entry: usize): bool {
   return true;
 }
 
-/** Is the page anonymous, on the LRU, unlocked, small, not swapped already, mapped once, and not pinned for long? */
+/**
+ * Is the page anonymous, on the LRU, unlocked, small, not swapped already, mapped once, and not pinned for
+ * long?
+ */
 function mayLeave(pfn: u32, folio: Folio): bool {
   return (
     folio.has(FOLIO_ANON) &&

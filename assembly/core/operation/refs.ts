@@ -20,7 +20,10 @@ import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
 import { readPte } from "../table/pagetable";
 import { commandsHoldPage, commandsServeFault } from "./cmd";
 
-/** Callers get no more references to a page than this: the counter has 24 bits, and the engine needs some, too. */
+/**
+ * Callers get no more references to a page than this: the counter has 24 bits, and the engine needs some,
+ * too.
+ */
 const REFS_MAX: u32 = 0xff0000;
 
 /** Does one of the n words from `words` on name the page? */

@@ -93,8 +93,8 @@ export function leafTable(root: usize, addr: u64): usize {
 }
 
 /**
- * Returns the address of the entry of addr, or 0 where there is no leaf table. It is a call of a function: the hottest
- * paths use leafTable() and slotOf(), which are inlined.
+ * Returns the address of the entry of addr, or 0 where there is no leaf table. It is a call of a function:
+ * the hottest paths use leafTable() and slotOf(), which are inlined.
  */
 export function walk(root: usize, addr: u64): usize {
   const table = leafTable(root, addr);
