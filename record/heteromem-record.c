@@ -1,14 +1,15 @@
 /*
  * Records the memory accesses of a program as a .hmt trace (docs/hmt.md). docs/record.md says how to use it.
  *
- * gcc and clang with -fsanitize=thread call a hook at each load and store of the code that they compile. This file has
- * the hooks; linked in place of the sanitizer's runtime, it stores each access in a buffer of the thread. A full buffer
- * becomes one block of the trace, in one write(): what is written survives whatever ends the program.
+ * gcc and clang with -fsanitize=thread call a hook at each load and store of the code that they compile. This
+ * file has the hooks; linked in place of the sanitizer's runtime, it stores each access in a buffer of the
+ * thread. A full buffer becomes one block of the trace, in one write(): what is written survives whatever
+ * ends the program.
  *
- * Rules that keep this code from disturbing the program: hooks allocate nothing and call nothing of the C library but
- * system calls; `busy` marks a thread that is inside of this file, so that a signal handler which interrupts it records
- * nothing (its accesses are counted as lost) and a signal that ends the program waits for the hook to end; whoever ends
- * the process waits a bounded time for a lock.
+ * Rules that keep this code from disturbing the program: hooks allocate nothing and call nothing of the C
+ * library but system calls; `busy` marks a thread that is inside of this file, so that a signal handler which
+ * interrupts it records nothing (its accesses are counted as lost) and a signal that ends the program waits
+ * for the hook to end; whoever ends the process waits a bounded time for a lock.
  */
 #define _GNU_SOURCE
 #include "heteromem-record.h"
@@ -86,7 +87,8 @@ enum {
 	THREAD_START = 22,
 	THREAD_END = 23,
 };
-enum { FORM_PREVIOUS = 8, FORM_SET = 16, FORM_SCALED = 32, FORM_NAMED = 64, FORM_PREDICTED = 128, FORM_EVENT = 7 };
+enum { FORM_EVENT = 7, FORM_PREVIOUS = 8, FORM_SET = 16, FORM_SCALED = 32, FORM_NAMED = 64 };
+enum { FORM_PREDICTED = 128 };
 #define NO_DEVICE 0xffff
 #define NO_THREAD 0xffff
 
@@ -222,7 +224,7 @@ static int stopping; /* the end has begun: what comes now is dropped */
 static int stopped;  /* … and is over */
 static pid_t owner;  /* the process that records: a child of vfork() has its memory, but is another one */
 
-/* ---- messages, locks, memory ------------------------------------------------------------------------------------ */
+/* ---- messages, locks, memory --------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
 {
@@ -282,8 +284,8 @@ static void *map(size_t bytes)
 }
 
 /*
- * memcpy, memmove and memset are replaced for the whole program, so this file has its own. The empty statement keeps
- * the compiler from making a call of them out of the loop.
+ * memcpy, memmove and memset are replaced for the whole program, so this file has its own. The empty
+ * statement keeps the compiler from making a call of them out of the loop.
  */
 struct __attribute__((packed, may_alias)) word {
 	u64 a, b;
@@ -337,7 +339,7 @@ static void set(void *to, int c, size_t n)
 	}
 }
 
-/* ---- the file --------------------------------------------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------------------------------------ */
 
 static u32 load32(const u8 *p)
 {
@@ -400,7 +402,10 @@ static void write_all(const u8 *p, size_t n)
 	}
 }
 
-/* Fills in the header at `block`, whose payload is behind it already, and writes the block. file_lock is held. */
+/*
+ * Fills in the header at `block`, whose payload is behind it already, and writes the block. file_lock is
+ * held.
+ */
 static void write_block(u8 *block, int type, int codec, u32 thread, u32 stored, u32 plain, u32 records)
 {
 	u8 *p = put(block, MARK, 4) + 4;
@@ -473,7 +478,9 @@ static void define_new(void)
 	}
 }
 
-/* Opens the file, with another name if a process that lives writes to it (a program that runs itself, say). */
+/*
+ * Opens the file, with another name if a process that lives writes to it (a program that runs itself, say).
+ */
 static int open_file(void)
 {
 	struct stat status;
@@ -524,7 +531,7 @@ static int start_file(void)
 	return 1;
 }
 
-/* ---- blocks ------------------------------------------------------------------------------------------------------ */
+/* ---- blocks -------------------------------------------------------------------------------------------- */
 
 static u32 code_of(u64 pc)
 {
@@ -578,7 +585,9 @@ static struct site *site_of(struct encoder *e, u64 what, u16 size)
 	return s;
 }
 
-/* The address is not where the site was expected to go: says where it went, and what to expect from now on. */
+/*
+ * The address is not where the site was expected to go: says where it went, and what to expect from now on.
+ */
 static u32 put_address(struct encoder *e, struct site *s, i64 stride, i64 chain)
 {
 	u32 form = 0;
@@ -753,7 +762,7 @@ static void flush(struct thread *t)
 	unlock(&t->lock);
 }
 
-/* ---- the end of the process ------------------------------------------------------------------------------------- */
+/* ---- the end of the process ---------------------------------------------------------------------------- */
 
 /* Writes what all threads have, and the end block. Whoever comes second waits until that is done. */
 static void finish(int signal)
@@ -843,7 +852,7 @@ __attribute__((destructor(101))) static void at_exit(void)
 	finish(0);
 }
 
-/* ---- threads ---------------------------------------------------------------------------------------------------- */
+/* ---- threads ------------------------------------------------------------------------------------------- */
 
 static void init(void);
 
@@ -1024,9 +1033,9 @@ static void after_fork_in_parent(void)
 }
 
 /*
- * The child writes a file of its own, from its first full buffer or its end on. What this thread had collected before
- * is the parent's to write. A child of a signal handler that interrupted a hook records nothing: what the hook was
- * about is half done.
+ * The child writes a file of its own, from its first full buffer or its end on. What this thread had
+ * collected before is the parent's to write. A child of a signal handler that interrupted a hook records
+ * nothing: what the hook was about is half done.
  */
 static void after_fork_in_child(void)
 {
@@ -1062,7 +1071,7 @@ static void after_fork_in_child(void)
 	after_fork();
 }
 
-/* ---- names and symbols ------------------------------------------------------------------------------------------- */
+/* ---- names and symbols --------------------------------------------------------------------------------- */
 
 static int find_module(struct dl_phdr_info *info, size_t size, void *unused)
 {
@@ -1206,7 +1215,9 @@ static u32 add_name(const char *text, u32 length, u64 pc)
 	return name_count - 1;
 }
 
-/* The thread is busy, here and below: a signal handler that wants a name would wait for table_lock for ever. */
+/*
+ * The thread is busy, here and below: a signal handler that wants a name would wait for table_lock for ever.
+ */
 static u32 name_of(const char *text)
 {
 	u32 id;
@@ -1301,7 +1312,7 @@ static void find_device_functions(const char *list)
 	}
 }
 
-/* ---- start ------------------------------------------------------------------------------------------------------- */
+/* ---- start --------------------------------------------------------------------------------------------- */
 
 /* HETEROMEM_TRACE=FILE; without it PROGRAM.hmt in the current directory. Empty: nothing is recorded. */
 static int choose_path(void)
@@ -1381,7 +1392,7 @@ void __tsan_init(void)
 		mark_module(CALLER);
 }
 
-/* ---- the hooks of loads and stores ------------------------------------------------------------------------------- */
+/* ---- the hooks of loads and stores --------------------------------------------------------------------- */
 
 /* A thread's first access, or one in a signal handler that interrupted a hook. */
 static COLD void access_slowly(u64 address, u32 size, u64 pc, u32 kind)
@@ -1502,7 +1513,7 @@ void __tsan_ignore_thread_end(void)
 {
 }
 
-/* ---- memcpy and its like ------------------------------------------------------------------------------------------ */
+/* ---- memcpy and its like ------------------------------------------------------------------------------- */
 
 WEAK void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
@@ -1549,7 +1560,7 @@ void *__tsan_memset(void *to, int c, size_t n)
 	return to;
 }
 
-/* ---- atomics: recorded, then done in the strictest order --------------------------------------------------------- */
+/* ---- atomics: recorded, then done in the strictest order ----------------------------------------------- */
 
 #define FETCH(bits, type, name, builtin)                                    \
 	type __tsan_atomic##bits##_fetch_##name(volatile type *p, type v, int order) \
@@ -1705,7 +1716,7 @@ void __tsan_atomic_signal_fence(int order)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/* ---- who accesses -------------------------------------------------------------------------------------------------- */
+/* ---- who accesses -------------------------------------------------------------------------------------- */
 
 /* The thread is busy. */
 static void push_agent(struct thread *t, u32 name, u32 device)
@@ -1737,8 +1748,9 @@ static void leave_function(struct thread *t)
 }
 
 /*
- * A function that HETEROMEM_DEVICE names opens a section for device 0, calls that it makes included. Frames tell when
- * longjmp left it: the stack grows down, so a function that is entered above its frame is not one that it called.
+ * A function that HETEROMEM_DEVICE names opens a section for device 0, calls that it makes included. Frames
+ * tell when longjmp left it: the stack grows down, so a function that is entered above its frame is not one
+ * that it called.
  */
 static void function_entry(struct thread *t, u64 pc, u64 frame)
 {
@@ -1861,11 +1873,11 @@ void hm_prefetch(const void *start, size_t bytes, int device)
 	event((struct event){ PREFETCH, 0, number, 0, (u64)start, bytes });
 }
 
-/* ---- blocks of malloc ---------------------------------------------------------------------------------------------- */
+/* ---- blocks of malloc ---------------------------------------------------------------------------------- */
 
 /*
- * glibc has its allocator under a second name, so that no pointer to the first one has to be found. In a static program
- * these definitions give way to the library's, and blocks have no names.
+ * glibc has its allocator under a second name, so that no pointer to the first one has to be found. In a
+ * static program these definitions give way to the library's, and blocks have no names.
  */
 #ifdef __GLIBC__
 void *__libc_malloc(size_t);
@@ -1943,12 +1955,12 @@ WEAK void free(void *p)
 }
 #endif
 
-/* ---- the order of threads ------------------------------------------------------------------------------------------ */
+/* ---- the order of threads ------------------------------------------------------------------------------ */
 
 /*
- * Blocks are in the order in which they were written. Where one thread starts or awaits others, it writes what it has
- * first, so that what is before in the program is before in the trace. Static programs have no second definition that
- * could be called from here: -DHETEROMEM_STATIC leaves this out.
+ * Blocks are in the order in which they were written. Where one thread starts or awaits others, it writes
+ * what it has first, so that what is before in the program is before in the trace. Static programs have no
+ * second definition that could be called from here: -DHETEROMEM_STATIC leaves this out.
  */
 WEAK void _exit(int code)
 {
@@ -2007,7 +2019,8 @@ static void *run_thread(void *p)
 
 static int (*real_pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
-WEAK int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*routine)(void *), void *argument)
+WEAK int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*routine)(void *),
+			void *argument)
 {
 	struct start *start;
 	int error;
@@ -2077,7 +2090,10 @@ static struct team open_team(void (*function)(void *), void *data)
 	struct thread *t = self ? self : attach();
 
 	flush_self();
-	return (struct team){ .function = function, .data = data, .agent = t ? t->agent : 0, .parent = t ? t->id : NO_THREAD };
+	return (struct team){ .function = function,
+			      .data = data,
+			      .agent = t ? t->agent : 0,
+			      .parent = t ? t->id : NO_THREAD };
 }
 
 #define PARALLEL(type, name, parameters, ...)                                                \
@@ -2088,17 +2104,19 @@ static struct team open_team(void (*function)(void *), void *data)
 		return REAL(name)(run_team, &team, __VA_ARGS__);                             \
 	}
 #define LOOP(name) \
-	PARALLEL(void, name, (void (*function)(void *), void *data, unsigned threads, long start, long end, long step, \
-			      long chunk, unsigned flags), threads, start, end, step, chunk, flags)
+	PARALLEL(void, name, (void (*function)(void *), void *data, unsigned threads, long start, long end, \
+			      long step, long chunk, unsigned flags), threads, start, end, step, chunk, flags)
 #define LOOP_RUNTIME(name) \
-	PARALLEL(void, name, (void (*function)(void *), void *data, unsigned threads, long start, long end, long step, \
-			      unsigned flags), threads, start, end, step, flags)
+	PARALLEL(void, name, (void (*function)(void *), void *data, unsigned threads, long start, long end, \
+			      long step, unsigned flags), threads, start, end, step, flags)
 
-PARALLEL(void, GOMP_parallel, (void (*function)(void *), void *data, unsigned threads, unsigned flags), threads, flags)
-PARALLEL(unsigned, GOMP_parallel_reductions, (void (*function)(void *), void *data, unsigned threads, unsigned flags),
+PARALLEL(void, GOMP_parallel, (void (*function)(void *), void *data, unsigned threads, unsigned flags),
 	 threads, flags)
+PARALLEL(unsigned, GOMP_parallel_reductions,
+	 (void (*function)(void *), void *data, unsigned threads, unsigned flags), threads, flags)
 PARALLEL(void, GOMP_parallel_sections,
-	 (void (*function)(void *), void *data, unsigned threads, unsigned count, unsigned flags), threads, count, flags)
+	 (void (*function)(void *), void *data, unsigned threads, unsigned count, unsigned flags),
+	 threads, count, flags)
 LOOP(GOMP_parallel_loop_static)
 LOOP(GOMP_parallel_loop_dynamic)
 LOOP(GOMP_parallel_loop_guided)
@@ -2137,8 +2155,8 @@ static void run_micro(int *global, int *bound, ...)
 	agent = join_team(team);
 	a = team->arguments;
 	/* The function takes as many as it has; further ones do not harm in the calling conventions of Linux. */
-	((micro *)(void *)team->function)(global, bound, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10],
-					  a[11], a[12], a[13], a[14], a[15], a[16], a[17], a[18], a[19], a[20], a[21],
+	((micro *)(void *)team->function)(global, bound, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8],
+					  a[9], a[10], a[11], a[12], a[13], a[14], a[15], a[16], a[17], a[18], a[19], a[20], a[21],
 					  a[22], a[23], a[24], a[25], a[26], a[27], a[28], a[29], a[30], a[31]);
 	leave_team(agent);
 }

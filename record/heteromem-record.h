@@ -1,6 +1,7 @@
 /*
- * What a program may tell the recorder (heteromem-record.c, docs/record.md). None of it is needed for a trace: without
- * it, every access is the CPU's unless HETEROMEM_DEVICE names functions, and data has the names of its call sites.
+ * What a program may tell the recorder (heteromem-record.c, docs/record.md). None of it is needed for a
+ * trace: without it, every access is the CPU's unless HETEROMEM_DEVICE names functions, and data has the
+ * names of its call sites.
  *
  * Compile with -DHETEROMEM_OFF to build the program without the recorder: all of this becomes nothing.
  */
@@ -35,8 +36,9 @@ extern "C" {
 #endif
 
 /*
- * From here to hm_device_end(), this thread's accesses are made by `device` (0 to 253) in a kernel called `name`. Threads
- * that it creates meanwhile and the teams of its OpenMP regions work for the device, too. Sections nest, 16 deep.
+ * From here to hm_device_end(), this thread's accesses are made by `device` (0 to 253) in a kernel called
+ * `name`. Threads that it creates meanwhile and the teams of its OpenMP regions work for the device, too.
+ * Sections nest, 16 deep.
  */
 void hm_device_begin(const char *name, int device);
 void hm_device_end(void);

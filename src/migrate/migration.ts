@@ -239,11 +239,10 @@ export class Migration {
   #wrongWord(): string {
     const { mem } = this.#ctx;
     const i = mem.headerF64(HDR_FAULT_ADDR);
-    if (mem.header(HDR_FAULT_CODE) === MIGRATION_WRONG_DST)
-      return (
-        `dst[${i}] must name a locked page of yours that is mapped nowhere, ` +
-        `got ${show(this.#arrays.dst[i])}`
-      );
+    if (mem.header(HDR_FAULT_CODE) === MIGRATION_WRONG_DST) {
+      const got = show(this.#arrays.dst[i]);
+      return `dst[${i}] must name a locked page of yours that is mapped nowhere, got ${got}`;
+    }
     // The core's own words of src follow the driver's two arrays.
     const own = mem.u32(this.#arrays.address + 8 * this.npages + 4 * i);
     const got = show(this.#arrays.src[i]);

@@ -91,7 +91,6 @@ hmt("what is wrong is one line, with the byte", () => {
   damaged[TRACE.length - END.length - 3] ^= 1;
   const path = file("damaged.hmt", damaged);
   const second = 16 + BLOCKS[0].length;
-  const good = file("good.hmt", TRACE);
   const cases: [string[], string][] = [
     [[path], `${path}: byte ${second}: the block's checksum is wrong: it is damaged`],
     [[file("empty.hmt", hmtFile(END))], `${file("empty.hmt", hmtFile(END))}: no access in this trace`],

@@ -2,8 +2,8 @@
 // core works on copies, which only words that were checked enter.
 //
 //   setup      publishSource: the driver's src is the core's
-//   pages()    wrongSource and takeDestinations check, adoptSource and adoptTarget take over; at the end
-//              publishSource
+//   pages()    wrongSource and takeDestinations check, adoptSource and adoptTarget take over; publishSource
+//              at the end
 //   finalize() reads the core's words only
 
 import { MIGRATE_PFN_MIGRATE } from "../../uapi/pfn";
