@@ -104,9 +104,6 @@ function isUsed(file: string, name: string): boolean {
   return names?.has("*") === true || names?.has(name) === true || ownTypes(file).has(name);
 }
 
-/** Members of CoreExports that are no functions of the module: its memory, and what wasm.ts adds. */
-const OWN_MEMBERS = ["memory", "demandWhole"];
-
 const exported = suite("tidy: exports");
 exported("something imports what a file exports", () => {
   const dead = sources
@@ -118,6 +115,7 @@ exported("something imports what a file exports", () => {
     );
   assert.equal(dead, []);
 });
+
 /** Members of CoreExports that the core does not export as functions: its memory, and what wasm.ts adds. */
 const NOT_CORE = new Set(["memory", "demandWhole"]);
 exported("TypeScript knows every export of the core, and calls it", () => {
