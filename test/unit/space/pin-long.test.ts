@@ -128,7 +128,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("a pin of a shared mapping pins the file's page; a disk file's page cannot be pinned for writes", () => {
+  test("a pin of a shared mapping pins the file's page; a disk file's cannot be pinned for writes", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const map = (kind: "disk" | "shmem", addr: number): void => {
@@ -147,7 +147,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("huge pages: fork splits the mapping and copies; a pin for reads splits or takes over the page", () => {
+  test("huge pages: fork splits the mapping and copies; a pin for reads splits or takes over", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     mm.mmap({ addr: AT, length: 2 * PMD, flags: PRIVATE });
@@ -187,7 +187,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("hugetlb: fork copies for the child, a pin for reads takes its own page; no free page is an error", () => {
+  test("hugetlb: fork copies for the child, a pin for reads takes a page, none free is an error", () => {
     const hmm = engine(4 * PMD);
     const mm = hmm.createMm();
     mm.mmap({ addr: AT, length: PMD, flags: PRIVATE | MAP_HUGETLB });
@@ -241,7 +241,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("a pinned page outlives its mapping; a put of the pin's reference is refused", () => {
+  test("a pinned page outlives its mapping; close() reports a reference that the driver has put", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const free = hmm.freePages;
