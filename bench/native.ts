@@ -26,7 +26,7 @@ const OUTPUT = fileURLToPath(new URL("../build/bench", import.meta.url));
 const FLAGS = ["-std=gnu17", "-Wall", "-Wextra", "-O3"];
 
 /** The two builds of every twin. */
-export const BUILDS = { O3: [], native: ["-march=native"] } as const;
+const BUILDS = { O3: [], native: ["-march=native"] } as const;
 export type Build = keyof typeof BUILDS;
 
 let found: string | null | undefined;

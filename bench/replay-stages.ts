@@ -22,7 +22,7 @@ export type Stages = Record<Stage, number>;
  * engine and counting them; "fault" is CPU faults that RAM serves, "fault back" CPU faults that bring pages
  * back from the device.
  */
-export function stagesOf(hmm: Hmm, config: SimulationConfig, records: BigUint64Array): Stages {
+function stagesOf(hmm: Hmm, config: SimulationConfig, records: BigUint64Array): Stages {
   const spent: Stages = { records: 0, translate: 0, fault: 0, "fault back": 0, evict: 0, "move in": 0 };
   let since = performance.now();
   const lap = (stage: Stage): void => {

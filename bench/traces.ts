@@ -51,7 +51,7 @@ class Recorder {
  * plate to another and back, with five accesses a cell. Every 64 rows the CPU reads the row that the device
  * has just written.
  */
-export function stencil(accesses: number, bytes: number): Trace {
+function stencil(accesses: number, bytes: number): Trace {
   const recorder = new Recorder(accesses);
   const plate = bytes / 2;
   const rows = plate / PAGE;
@@ -83,7 +83,7 @@ const BUCKET = 16;
  * the results. Buckets are random within a quarter of the table, which moves by 64 KiB a batch. One bucket in
  * 1024 lies anywhere.
  */
-export function hashJoin(accesses: number, bytes: number): Trace {
+function hashJoin(accesses: number, bytes: number): Trace {
   const recorder = new Recorder(accesses);
   const below = random(19);
   const ring = bytes / 32;

@@ -74,6 +74,7 @@ export type {
 export {
   describePfn,
   describePte,
+  describeVmFault,
   describeVmFlags,
   eventName,
   faultCodeName,

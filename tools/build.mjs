@@ -2,7 +2,7 @@
  * Builds the project: `node tools/build.mjs [--core] [--text] [--test] [--dist]` (no selection: core, text,
  * dist).
  *
- *   core   assembly/core/index.ts    → build/hmm.wasm, build/hmm.wasm.js, build/hmm.debug.wasm and its source map
+ *   core   assembly/core/index.ts    → build/hmm.wasm, build/hmm.wasm.js, build/hmm.debug.wasm and its map
  *   text   assembly/text/index.ts    → build/text.wasm, build/text.wasm.js
  *          assembly/workload/index.ts → build/workload.wasm, build/workload.wasm.js
  *   test   test/assembly/*.ts        → build/test/*.wasm
@@ -237,7 +237,8 @@ function notices(files) {
     .map((folder) => {
       const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
       const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
-      return `${name} ${version} (${license})\n\n${file ? readFileSync(join(folder, file), "utf8").trim() : license}\n`;
+      const text = file ? readFileSync(join(folder, file), "utf8").trim() : license;
+      return `${name} ${version} (${license})\n\n${text}\n`;
     })
     .join(`\n${"-".repeat(80)}\n\n`);
 }

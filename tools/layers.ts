@@ -75,7 +75,8 @@ function tableOf(tree: string): string {
       .filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"))
       .filter((name) => layerOf(tree, join(folder, name)) === layer)
       .map((name) => `\`${name.replace(/\.ts$/, "")}\``);
-    return `| ${layer === "." ? `${tree}/` : `${layer}/`} | ${files.sort().join(" ")} | ${purposeOf(folder)} |`;
+    const name = layer === "." ? tree : layer;
+    return `| ${name}/ | ${files.sort().join(" ")} | ${purposeOf(folder)} |`;
   });
   return ["| folder | files | what lives there |", "|---|---|---|", ...rows].join("\n");
 }

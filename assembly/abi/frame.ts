@@ -19,8 +19,8 @@
 //  ┌───────────────────────────────┬───────────┬──────────┬─────────┬─────────┬──────────┐
 //  │ bitmap: u64[8], 1 = free      │ prev/live │   next   │  free   │  zone   │   pfn    │
 //  └───────────────────────────────┴───────────┴──────────┴─────────┴─────────┴──────────┘
-//  prev, next: blocks on the same list.  live: frames with references, of a block that is a large folio and so
-//  on no list.  free: free frames.  pfn: its first frame.
+//  prev, next: blocks on the same list.  live: frames with references, of a block that is a large folio
+//  and so on no list.  free: free frames.  pfn: its first frame.
 
 export const FOLIO_SIZE = 16;
 export const FOLIO_REFS = 0; //          u32

@@ -108,7 +108,7 @@ export const HDR_HUGE_ZERO = 296; //     u32  first pfn of the huge zero page, 0
 export const HDR_HUGE_ZERO_MAPS = 300; //u32  huge mappings of it
 export const HDR_HUGETLB = 304; //       u32  free hugetlb pages: a list of blocks
 export const HDR_HUGETLB_FREE = 308; //  u32  how many
-export const HDR_DESCENTS = 312; //      u32  debug build: how often a table was walked down to a leaf (mod 2^32)
+export const HDR_DESCENTS = 312; //      u32  debug build: walks of a table down to a leaf (mod 2^32)
 
 /** "HMM1" */
 export const HEADER_MAGIC = 0x314d4d48;

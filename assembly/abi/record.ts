@@ -7,8 +7,8 @@
 //  │D │ kind │    size     │                address                 │
 //  └──┴──────┴─────────────┴────────────────────────────────────────┘
 //  D: the device makes it.  kind: 0 for a load, or RECORD_KIND_*
-//  size: bytes below RECORD_SIZE_LONG; longer accesses have RECORD_SIZE_LONG and, in the bits below it, how many
-//  pages they touch after the first.
+//  size: bytes below RECORD_SIZE_LONG; longer accesses have RECORD_SIZE_LONG and, in the bits below it, how
+//  many pages they touch after the first.
 
 export const RECORD_SIZE_SHIFT = 48;
 export const RECORD_KIND_SHIFT = 61;

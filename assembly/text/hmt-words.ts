@@ -1,6 +1,6 @@
 /**
- * Turns the records of an .hmt block into replay records (abi/record.ts), of 8 bytes, for one device. Events and
- * instruction fetches give none; addresses in the kernel's half are counted and left out.
+ * Turns the records of an .hmt block into replay records (abi/record.ts), of 8 bytes, for one device. Events
+ * and instruction fetches give none; addresses in the kernel's half are counted and left out.
  */
 import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT } from "../abi/record";
 import { Hmt } from "./hmt";

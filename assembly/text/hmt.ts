@@ -1,17 +1,18 @@
 /**
  * Decodes the records blocks of .hmt traces (docs/hmt.md).
  *
- * A block's stored bytes are written at `stored`, from the header on; its payload, if it had to be decompressed, at
- * `plain`. Records of 16 bytes are at `output` afterwards, and the block's events stay where they are in the payload.
- * Nothing is allocated while decoding.
+ * A block's stored bytes are written at `stored`, from the header on; its payload, if it had to be
+ * decompressed, at `plain`. Records of 16 bytes are at `output` afterwards, and the block's events stay where
+ * they are in the payload. Nothing is allocated while decoding.
  *
- * The time goes into `hits`: an expected access takes six loads, three stores, an addition and no branch but the loop's.
+ * The time goes into `hits`: an expected access takes six loads, three stores, an addition and no branch but
+ * the loop's.
  */
 import { xxh32 } from "./xxh32";
 
 /** Bounds of the format: bytes of a payload, records of a block, sites of a block. */
-export const PAYLOAD_MAX: usize = 1 << 21;
-export const RECORDS_MAX: u32 = 1 << 16;
+const PAYLOAD_MAX: usize = 1 << 21;
+const RECORDS_MAX: u32 = 1 << 16;
 const SITES_MAX: u32 = 1 << 16;
 
 const BLOCK_HEADER: usize = 24;
@@ -51,7 +52,9 @@ export const HMT_NAMED: u32 = 6;
 export const HMT_RECORDS: u32 = 7;
 export const HMT_LEFT: u32 = 8;
 
-/** What is known of a site while a block is decoded. Both words of its records are ready but for the address. */
+/**
+ * What is known of a site while a block is decoded. Both words of its records are ready but for the address.
+ */
 @unmanaged
 class Site {
   high: u64;
@@ -64,13 +67,16 @@ class Site {
   shift: u32;
 }
 
-
+/** The state of a decoder of .hmt traces. */
 @unmanaged
 export class Hmt {
   stored: usize;
   plain: usize;
   output: usize;
-  /** Where the records' words are (hmt-words.ts), and how many accesses gave none as they are in the kernel's half. */
+  /**
+   * Where the records' words are (hmt-words.ts), and how many accesses gave none as they are in the kernel's
+   * half.
+   */
   words: usize;
   kernel: u64;
   /** Events of the last block: where they are, and how many. */
@@ -88,7 +94,10 @@ export class Hmt {
   namedEnd: usize;
   literals: usize;
   literalsEnd: usize;
-  /** While decoding: where the next record goes, the address of the last access, its site, and the one that comes next. */
+  /**
+   * While decoding: where the next record goes, the address of the last access, its site, and the one that
+   * comes next.
+   */
   out: usize;
   previous: u64;
   current: usize;
@@ -266,7 +275,10 @@ function takeAccess(s: Hmt, form: u32): u32 {
   return 0;
 }
 
-/** All tokens, and the expected accesses after the last one, up to `end` of the output. Returns 0 or what is wrong. */
+/**
+ * All tokens, and the expected accesses after the last one, up to `end` of the output. Returns 0 or what is
+ * wrong.
+ */
 function takeTokens(s: Hmt, thread: u32, end: usize): u32 {
   let event: u32 = 0;
   while (s.forms != s.formsEnd) {
@@ -295,8 +307,9 @@ function takeTokens(s: Hmt, thread: u32, end: usize): u32 {
 }
 
 /**
- * Decodes a payload of `length` bytes, at most PAYLOAD_MAX, with `count` records, at most RECORDS_MAX: the one at `plain`
- * if the block was packed, else the one in `stored`. Returns `count`, or -1 and leaves what is wrong in `error`.
+ * Decodes a payload of `length` bytes, at most PAYLOAD_MAX, with `count` records, at most RECORDS_MAX: the
+ * one at `plain` if the block was packed, else the one in `stored`. Returns `count`, or -1 and leaves what is
+ * wrong in `error`.
  */
 export function hmtDecode(s: Hmt, packed: bool, length: u32, count: u32, thread: u32): i32 {
   const payload = packed ? s.plain : s.stored + BLOCK_HEADER;

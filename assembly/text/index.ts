@@ -39,10 +39,10 @@ import { Lackey } from "./state";
 const SHOWN: i32 = 60;
 
 /**
- * Makes a decoder of chunks of at most `capacity` bytes. Code at starts[i] <= pc < ends[i] is the device's, on a
- * machine that calls as `calls` says (CALLS_* of offload.ts). With `skipForeign`, lines that are no trace's are
- * counted, and are no errors. Only lines of process `pid` are decoded, if that is not 0; the first line is one of
- * process `currentPid`.
+ * Makes a decoder of chunks of at most `capacity` bytes. Code at starts[i] <= pc < ends[i] is the device's,
+ * on a machine that calls as `calls` says (CALLS_* of offload.ts). With `skipForeign`, lines that are no
+ * trace's are counted, and are no errors. Only lines of process `pid` are decoded, if that is not 0; the
+ * first line is one of process `currentPid`.
  */
 export function lackeyOpen(
   capacity: u32,
@@ -76,8 +76,8 @@ export function lackeyOutput(handle: usize): usize {
 }
 
 /**
- * Decodes the `length` bytes at lackeyInput, up to a wrong line. Returns the number of records at lackeyOutput;
- * lackeyErrorKind tells whether a line was wrong.
+ * Decodes the `length` bytes at lackeyInput, up to a wrong line. Returns the number of records at
+ * lackeyOutput; lackeyErrorKind tells whether a line was wrong.
  */
 export function lackeyDecode(handle: usize, length: u32): u32 {
   return decode(changetype<Lackey>(handle), length);
@@ -126,8 +126,8 @@ function show(p: usize): string {
 
 /**
  * Counts so far: lines, instructions, accesses, stores, modifies, device accesses, kernel accesses, comments,
- * superblocks, foreign lines, lines of other processes, the current process, CALLS_*, the rule's switches, missed
- * and stacks, and 1 while it waits for a return.
+ * superblocks, foreign lines, lines of other processes, the current process, CALLS_*, the rule's switches,
+ * missed and stacks, and 1 while it waits for a return.
  */
 export function lackeyCounts(handle: usize): Float64Array {
   const s = changetype<Lackey>(handle);
@@ -203,12 +203,17 @@ export function hmtChecks(handle: usize, length: u32): bool {
   return checks(changetype<Hmt>(handle), length);
 }
 
-/** Decodes a block of `count` records, whose plain payload has `length` bytes. Returns `count`, or -1 after an error. */
+/**
+ * Decodes a block of `count` records, whose plain payload has `length` bytes. Returns `count`, or -1 after an
+ * error.
+ */
 export function hmtDecode(handle: usize, packed: bool, length: u32, count: u32, thread: u32): i32 {
   return decodeBlock(changetype<Hmt>(handle), packed, length, count, thread);
 }
 
-/** Turns the block's first `count` records into words (hmt-words.ts), at hmtWords; returns how many they are. */
+/**
+ * Turns the block's first `count` records into words (hmt-words.ts), at hmtWords; returns how many they are.
+ */
 export function hmtToWords(handle: usize, count: u32): u32 {
   return toWords(changetype<Hmt>(handle), count);
 }

@@ -8,20 +8,20 @@
  *   SB 04001000       a superblock, with --trace-superblocks=yes: skipped and counted
  *   ==123== text      valgrind's own messages, also with -- or **: skipped and counted, as are blank lines
  *
- * Blanks may be missing before L, S and M, and stand after any line; one or more follow the letter. A byte order
- * mark may open the file. Accesses at 2^47 and above (the kernel's half, such as the vsyscall page) are counted and
- * give no record.
+ * Blanks may be missing before L, S and M, and stand after any line; one or more follow the letter. A byte
+ * order mark may open the file. Accesses at 2^47 and above (the kernel's half, such as the vsyscall page) are
+ * counted and give no record.
  *
- * Lines name no process, but valgrind's messages do. Where several processes write to one file, lines count for the
- * process that the last message names; `pid` selects one process.
+ * Lines name no process, but valgrind's messages do. Where several processes write to one file, lines count
+ * for the process that the last message names; `pid` selects one process.
  *
  *   ┌────────┬─────────────────┬─────────────────────────┬────────┐
  *   │ margin │ incomplete line │ input: chunk            │ margin │      output: records of one chunk
  *   └────────┴─────────────────┴─────────────────────────┴────────┘
  *
- * The caller writes a chunk at `input`. The incomplete line at its end moves to before `input`, so that the next
- * chunk completes it in place. Lines are read 16 bytes at a time; the margins keep such reads inside the buffer.
- * `output` has room for the most records that a chunk can give. Decoding allocates nothing.
+ * The caller writes a chunk at `input`. The incomplete line at its end moves to before `input`, so that the
+ * next chunk completes it in place. Lines are read 16 bytes at a time; the margins keep such reads inside the
+ * buffer. `output` has room for the most records that a chunk can give. Decoding allocates nothing.
  *
  * Usual lines go through fast-lines.ts. All others go to `slowLine`, which knows every form and every rule.
  */
@@ -118,7 +118,7 @@ function notePid(s: Lackey, p: usize, end: usize): void {
   s.processes++;
 }
 
-
+/** Whether a character is a blank, or the first half of a Windows line end. */
 @inline
 function isBlank(c: u32): bool {
   return c == SPACE || c == TAB || c == CR;
@@ -242,8 +242,8 @@ function learn(s: Lackey, size: u32): void {
 }
 
 /**
- * Decodes the chunk of `length` bytes at `input`, up to a wrong line, which is line `lines + 1`. Returns the number
- * of records at `output`.
+ * Decodes the chunk of `length` bytes at `input`, up to a wrong line, which is line `lines + 1`. Returns the
+ * number of records at `output`.
  */
 export function lackeyDecode(s: Lackey, length: usize): u32 {
   s.out = s.output;

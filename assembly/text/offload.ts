@@ -1,14 +1,14 @@
 /**
  * The rule that tells who runs an instruction: the CPU or the device.
  *
- * The traced program ran on a CPU alone. Offload ranges name the code that counts as the device's (kernels, in a
- * GPU's words): from entering that code until leaving it, calls included, every load and store is the device's.
- * A trace shows the address of each instruction and its data accesses, and no more of control flow. So the rule
- * recognizes calls and returns by what they do:
+ * The traced program ran on a CPU alone. Offload ranges name the code that counts as the device's (kernels,
+ * in a GPU's words): from entering that code until leaving it, calls included, every load and store is the
+ * device's. A trace shows the address of each instruction and its data accesses, and no more of control flow.
+ * So the rule recognizes calls and returns by what they do:
  *
  *   call     control goes elsewhere than to the next instruction, and
- *            - on x86, the last data access of the calling instruction stores a word (4 or 8 bytes): the push of
- *              the return address, which is the address after the calling instruction;
+ *            - on x86, the last data access of the calling instruction stores a word (4 or 8 bytes): the push
+ *              of the return address, which is the address after the calling instruction;
  *            - on machines that keep the return address in a register, arrives at the first instruction of a
  *              range (so ranges must be whole functions there).
  *   return   control arrives at the return address, and on x86, the last data access of the returning
@@ -30,13 +30,13 @@
  *
  * The push of the entering call is the CPU's, the pop of the return the device's.
  *
- * Entries: a range is entered when the device's code begins in it; when other device code calls into it, or jumps
- * to its first instruction (a tail call); and the first time that control arrives there in any way.
+ * Entries: a range is entered when the device's code begins in it; when other device code calls into it, or
+ * jumps to its first instruction (a tail call); and the first time that control arrives there in any way.
  *
  * A trace does not name threads. Where a switch of threads may show, it is counted:
  *
- *   switches  a return after which control goes elsewhere (the region ends all the same); control that leaves a
- *             range and comes back to the next instruction without a call
+ *   switches  a return after which control goes elsewhere (the region ends all the same); control that
+ *             leaves a range and comes back to the next instruction without a call
  *   missed    regions whose stack frame is gone without their return: after longjmp, an exception or a switch
  *   stacks    regions that begin on another stack than the region before
  */
@@ -98,13 +98,15 @@ export class Offload {
 
 const RANGE_BYTES: usize = 24;
 
-
+/** Where range `index` is. */
 @inline
 function rangeAt(o: Offload, index: i32): usize {
   return changetype<usize>(o) + offsetof<Offload>() + <usize>index * RANGE_BYTES;
 }
 
-/** Allocates the rule for `starts[i] <= pc < ends[i]`, sorted and disjoint, and for a machine that calls so. */
+/**
+ * Allocates the rule for `starts[i] <= pc < ends[i]`, sorted and disjoint, and for a machine that calls so.
+ */
 export function offloadNew(starts: Float64Array, ends: Float64Array, calls: u32): Offload {
   const count = starts.length;
   const bytes = offsetof<Offload>() + <usize>count * RANGE_BYTES;
@@ -127,7 +129,9 @@ export function offloadEntries(o: Offload, index: i32): u64 {
   return load<u64>(rangeAt(o, index), 16);
 }
 
-/** Whether device code that was entered by a call, or has called code outside the ranges, has not returned. */
+/**
+ * Whether device code that was entered by a call, or has called code outside the ranges, has not returned.
+ */
 export function offloadWaits(o: Offload): bool {
   return o.mode == CALLED || o.mode == OUTSIDE;
 }
@@ -166,7 +170,7 @@ function shapeOf(access: u64): u64 {
   return access >> RECORD_SIZE_SHIFT;
 }
 
-
+/** Whether an access is a load of 4 or 8 bytes, by its shape. */
 @inline
 function isWord(shape: u64): bool {
   return shape == 8 || shape == 4;
@@ -200,7 +204,9 @@ function isAbove(o: Offload, access: u64): bool {
   return o.pop != 0 && ((access - o.pop) & ADDRESS_MASK) - 1 < REGION_BYTES;
 }
 
-/** Waits for the return to `next` from a call, whose push was `push`, or 0 where a register has the address. */
+/**
+ * Waits for the return to `next` from a call, whose push was `push`, or 0 where a register has the address.
+ */
 function awaitReturn(o: Offload, mode: u32, push: u64, next: u64): void {
   o.mode = mode;
   o.returnPc = next;
@@ -214,8 +220,8 @@ function stopWaiting(o: Offload, mode: u32): void {
 }
 
 /**
- * Whether control leaves the interval, or arrives where CALLED or OUTSIDE may end. If neither, offloadStep would
- * change nothing: in the mode CPU intervals are gaps, in JUMPED they are ranges.
+ * Whether control leaves the interval, or arrives where CALLED or OUTSIDE may end. If neither, offloadStep
+ * would change nothing: in the mode CPU intervals are gaps, in JUMPED they are ranges.
  */
 @inline
 export function offloadLeaves(o: Offload, pc: u64): bool {
@@ -228,7 +234,9 @@ export function offloadReturns(o: Offload, pc: u64): bool {
   return pc == o.returnPc;
 }
 
-/** Learns how the machine calls: an instruction of odd length is x86's. A region that began before ends by it. */
+/**
+ * Learns how the machine calls: an instruction of odd length is x86's. A region that began before ends by it.
+ */
 export function offloadLearn(o: Offload, calls: u32): void {
   o.calls = calls;
   if (calls == CALLS_PUSH && o.mode == CALLED && o.pop == 0) stopWaiting(o, o.range >= 0 ? JUMPED : CPU);
@@ -277,9 +285,9 @@ function begin(o: Offload, pc: u64, last: u64, next: u64, jumped: bool, pushed: 
 }
 
 /**
- * Takes the instruction at `pc` and returns who runs it: 0 the CPU, 1 the device. `last` is the record of the last
- * data access of the instruction before, as a load or store of the CPU's (0: it had none), `next` the address after
- * that instruction.
+ * Takes the instruction at `pc` and returns who runs it: 0 the CPU, 1 the device. `last` is the record of the
+ * last data access of the instruction before, as a load or store of the CPU's (0: it had none), `next` the
+ * address after that instruction.
  */
 export function offloadStep(o: Offload, pc: u64, last: u64, next: u64): u32 {
   const before = o.range;

@@ -51,7 +51,9 @@ export class Lackey {
   pid: u32;
   /** The process of the last line that names one; 0: none did. */
   currentPid: u32;
-  /** Where the first PIDS_MAX processes that lines have named are listed (u32 each), and how many they are. */
+  /**
+   * Where the first PIDS_MAX processes that lines have named are listed (u32 each), and how many they are.
+   */
   pids: usize;
   processes: u32;
   /** The record of the last data access of the current instruction; 0 if it had none. */

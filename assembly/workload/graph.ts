@@ -1,12 +1,14 @@
-// A random graph and what runs over it. The graph is an R-MAT one (Chakrabarti, Zhan, Faloutsos, SDM 2004) with
-// Graph500's probabilities 0.57, 0.19, 0.19, 0.05 and scrambled vertex numbers, as compressed sparse rows.
+// A random graph and what runs over it. The graph is an R-MAT one (Chakrabarti, Zhan, Faloutsos, SDM 2004)
+// with Graph500's probabilities 0.57, 0.19, 0.19, 0.05 and scrambled vertex numbers, as compressed sparse
+// rows.
 //
 //   GRAPH:  ┌────────────────────┬──────────────────────┬───────────────┬───────────────┐
 //           │ rows, u32 × (V+1)  │ neighbors, u32 × E   │ level, u32 × V│ queue, u32 × V│
 //           └────────────────────┴──────────────────────┴───────────────┴───────────────┘
 //
-// The accesses that a run makes are to arrays of the same form in the simulated address space, whose addresses the
-// description gives: rows, neighbors, then two arrays of a word a vertex (BFS: level and queue; PageRank: ranks).
+// The accesses that a run makes are to arrays of the same form in the simulated address space, whose
+// addresses the description gives: rows, neighbors, then two arrays of a word a vertex (BFS: level and queue;
+// PageRank: ranks).
 
 import { described, GRAPH, GRAPH_STATE, RECORDS, RECORDS_MAX, setState, state } from "./memory";
 import { nextRandom, permute, seedRandom } from "./random";
@@ -35,31 +37,31 @@ const LOAD: u64 = 0;
 const STORE: u64 = 1;
 const UNSEEN: u32 = 0xffffffff;
 
-
+/** The number of vertices. */
 @inline
 function vertices(): u32 {
   return (<u32>1) << (<u32>state(SCALE));
 }
 
-
+/** Where the index of the first edge of vertex v is. */
 @inline
 function row(v: u32): usize {
   return GRAPH + ((<usize>v) << 2);
 }
 
-
+/** Where the vertex at the end of edge e is. */
 @inline
 function neighbor(e: u32): usize {
   return row(vertices() + 1) + ((<usize>e) << 2);
 }
 
-
+/** Where the level of vertex v is. */
 @inline
 function levelOf(v: u32): usize {
   return neighbor(<u32>state(EDGES)) + ((<usize>v) << 2);
 }
 
-
+/** Where entry i of the queue is. */
 @inline
 function queueAt(i: u32): usize {
   return levelOf(vertices()) + ((<usize>i) << 2);
@@ -70,7 +72,9 @@ export function graphBytes(scale: u32, edges: u32): f64 {
   return <f64>GRAPH + 4.0 * (3.0 * NativeMath.pow(2, scale) + 1 + edges);
 }
 
-/** One edge: source in the high word, target in the low one. Four levels of the matrix a draw, 16 bits each. */
+/**
+ * One edge: source in the high word, target in the low one. Four levels of the matrix a draw, 16 bits each.
+ */
 function drawEdge(scale: u32, key: u64): u64 {
   let from: u64 = 0;
   let to: u64 = 0;
@@ -100,7 +104,7 @@ function eachEdge(seed: u64, drawn: u32, both: bool, fill: bool): void {
   }
 }
 
-
+/** Counts an edge, or writes it with `fill`. */
 @inline
 function addEdge(from: u32, to: u32, fill: bool): void {
   const at = load<u32>(row(from));
@@ -109,8 +113,8 @@ function addEdge(from: u32, to: u32, fill: bool): void {
 }
 
 /**
- * Builds the graph of the description: scale, edges drawn, 1 if each is entered in both directions, seed, and the four
- * arrays' addresses, the agent, the first range id.
+ * Builds the graph of the description: scale, edges drawn, 1 if each is entered in both directions, seed, and
+ * the four arrays' addresses, the agent, the first range id.
  */
 export function buildGraph(): void {
   const drawn = <u32>described(1);
@@ -133,7 +137,7 @@ export function buildGraph(): void {
   store<u32>(row(0), 0);
 }
 
-
+/** The second word of a record of an access to `array`. */
 @inline
 function tail(kind: u64, thread: u32, array: u32): u64 {
   return tailOf(kind, state(AGENT), thread & 0xffff, state(IDS) + array);
@@ -214,7 +218,10 @@ function visitNeighbors(out: usize, v: u32, thread: u32): usize {
   return out;
 }
 
-/** Begins an iteration of PageRank: a kernel of its own. Ranks are read from one array and written to the other. */
+/**
+ * Begins an iteration of PageRank: a kernel of its own. Ranks are read from one array and written to the
+ * other.
+ */
 export function beginPageRank(iteration: u32): void {
   setState(HEAD, 0);
   setState(EDGE, 0);

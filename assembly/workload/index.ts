@@ -1,5 +1,5 @@
-// The workload module: generators of memory accesses. No imports, no mutable globals; all state is in linear memory,
-// so a generator can be stopped, snapshot and continued. src/sim/workload drives it.
+// The workload module: generators of memory accesses. No imports, no mutable globals; all state is in linear
+// memory, so a generator can be stopped, snapshot and continued. src/sim/workload drives it.
 
 import {
   described,

@@ -1,14 +1,20 @@
-// Loop nests: up to four loops around up to eight accesses, whose addresses follow from the loops' indices. Streams,
-// stencils, matrix products, random updates, pointer chases, hash joins and key-value caches are all nests; TypeScript
-// (src/sim/workload) describes them one after the other.
+// Loop nests: up to four loops around up to eight accesses, whose addresses follow from the loops' indices.
+// Streams, stencils, matrix products, random updates, pointer chases, hash joins and key-value caches are all
+// nests; TypeScript (src/sim/workload) describes them one after the other.
 //
-//   description, f64 each:                                          of each access, 16 numbers from 16 + 16 × i:
-//    0      1         2..5    6..9            10       11           0    1    2    3    4     5   6..9     10    11   12
-//   ┌──────┬─────────┬───────┬───────────────┬────────┬──────┐     ┌────┬────┬────┬────┬─────┬───┬────────┬─────┬────┬──────┐
-//   │depth │accesses │trips  │thread strides │gathered│ key  │     │mode│base│size│kind│agent│id │strides │count│unit│writes│
-//   └──────┴─────────┴───────┴───────────────┴────────┴──────┘     └────┴────┴────┴────┴─────┴───┴────────┴─────┴────┴──────┘
+//   description, f64 each:
+//    0      1         2..5    6..9            10       11
+//   ┌──────┬─────────┬───────┬───────────────┬────────┬──────┐
+//   │depth │accesses │trips  │thread strides │gathered│ key  │
+//   └──────┴─────────┴───────┴───────────────┴────────┴──────┘
+//   of access i, 16 numbers from 16 + 16 × i:
+//    0    1    2    3    4     5   6..9     10    11   12
+//   ┌────┬────┬────┬────┬─────┬───┬────────┬─────┬────┬──────┐
+//   │mode│base│size│kind│agent│id │strides │count│unit│writes│
+//   └────┴────┴────┴────┴─────┴───┴────────┴─────┴────┴──────┘
 //
-// Loop 0 is the outermost. `gathered` is the loop whose index selects one of the byte offsets at OFFSETS; 4: none.
+// Loop 0 is the outermost. `gathered` is the loop whose index selects one of the byte offsets at OFFSETS; 4:
+// none.
 
 import { described, describedF64, NEST, OFFSETS, RECORDS, RECORDS_MAX } from "./memory";
 import { nextRandom, permute, scale } from "./random";
@@ -21,14 +27,16 @@ const MODE_AFFINE: u32 = 0;
 const MODE_GATHER: u32 = 1;
 /** One of `count` units, at random. */
 const MODE_RANDOM: u32 = 2;
-/** Each of `count` units, a power of two, once, in an order that the nest's key chooses: the n-th iteration's. */
+/**
+ * Each of `count` units, a power of two, once, in an order that the nest's key chooses: the n-th iteration's.
+ */
 const MODE_PERMUTED: u32 = 3;
 // 4: one of `count` units by Zipf's distribution; ranks are scattered by the nest's key.
 
 const LOOPS: u32 = 4;
 const KIND_STORE: u64 = 1;
 
-
+/** The loop nest that runs. */
 @unmanaged
 class Nest {
   depth: u32;
@@ -55,7 +63,7 @@ class Nest {
   thread: u64;
 }
 
-
+/** One access of the innermost loop. */
 @unmanaged
 class Access {
   mode: u32;
@@ -77,13 +85,13 @@ class Access {
 
 const ACCESSES: usize = NEST + 256;
 
-
+/** The loop nest that runs. */
 @inline
 function nestOf(): Nest {
   return changetype<Nest>(NEST);
 }
 
-
+/** Access i of the innermost loop. */
 @inline
 function accessAt(i: u32): Access {
   return changetype<Access>(ACCESSES + <usize>i * offsetof<Access>());
@@ -100,8 +108,8 @@ const INDICES: usize = NEST + offsetof<Nest>("index0");
 const THREADS: usize = NEST + offsetof<Nest>("thread0");
 
 /**
- * Turns strides into steps: when loop d goes on, the loops inside it have run to their ends and start over, so the
- * address moves by the stride of d less what they moved it.
+ * Turns strides into steps: when loop d goes on, the loops inside it have run to their ends and start over,
+ * so the address moves by the stride of d less what they moved it.
  */
 function stepsOf(strides: u32, depth: u32, steps: usize): void {
   for (let d: u32 = 0; d < depth; d++) {
@@ -192,7 +200,10 @@ function advance(nest: Nest): bool {
   return true;
 }
 
-/** Appends records after the first `n`, until the nest ends or no iteration fits. Returns how many there are then. */
+/**
+ * Appends records after the first `n`, until the nest ends or no iteration fits. Returns how many there are
+ * then.
+ */
 export function runNest(n: u32): u32 {
   const nest = nestOf();
   if (nest.done) return n;

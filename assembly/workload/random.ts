@@ -1,11 +1,11 @@
-// Random numbers by SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014),
-// and permutations without a table. Whole numbers only: every platform draws the same ones.
+// Random numbers by SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA
+// 2014), and permutations without a table. Whole numbers only: every platform draws the same ones.
 
 import { RANDOM_STATE, setState, state } from "./memory";
 
 /** The finaliser of SplitMix64: mixes the bits of a word. */
 @inline
-export function mix(word: u64): u64 {
+function mix(word: u64): u64 {
   word = (word ^ (word >> 30)) * 0xbf58476d1ce4e5b9;
   word = (word ^ (word >> 27)) * 0x94d049bb133111eb;
   return word ^ (word >> 31);
@@ -33,7 +33,9 @@ function multiplyHigh(a: u64, b: u64): u64 {
   return (a >> 32) * (b >> 32) + (left >> 32) + (right >> 32);
 }
 
-/** Scales 64 random bits to a whole number below `count`: Lemire's multiplication, without its rejection step. */
+/**
+ * Scales 64 random bits to a whole number below `count`: Lemire's multiplication, without its rejection step.
+ */
 @inline
 export function scale(bits: u64, count: u64): u64 {
   return multiplyHigh(bits, count);
@@ -46,8 +48,8 @@ export function unit(bits: u64): f64 {
 }
 
 /**
- * The place of `index` in a permutation of [0, 2^bits) that `key` chooses: two rounds of an odd multiplication and a
- * shift, each of which is a bijection of `bits`-bit numbers.
+ * The place of `index` in a permutation of [0, 2^bits) that `key` chooses: two rounds of an odd
+ * multiplication and a shift, each of which is a bijection of `bits`-bit numbers.
  */
 @inline
 export function permute(index: u64, bits: u64, key: u64): u64 {

@@ -1,8 +1,8 @@
 // Zipf's distribution over ranks 1 … n: rank k is drawn in proportion to k^-s.
 //
-// The first ranks (at most ZIPF_RANKS) have an entry each in a table of aliases (Walker 1977, Vose 1991), and one more
-// entry stands for all others; of these a rank is drawn by inverting the integral of x^-s, which for ranks that far out
-// differs from the sum by less than one part in a million.
+// The first ranks (at most ZIPF_RANKS) have an entry each in a table of aliases (Walker 1977, Vose 1991), and
+// one more entry stands for all others; of these a rank is drawn by inverting the integral of x^-s, which for
+// ranks that far out differs from the sum by less than one part in a million.
 //
 //   table, 12 bytes an entry:  ┌───────────────────────────┬─────────┐
 //                              │ threshold, 64 random bits │  alias  │
@@ -26,13 +26,15 @@ function integral(a: f64, b: f64, s: f64): f64 {
   return (NativeMath.pow(b, 1.0 - s) - NativeMath.pow(a, 1.0 - s)) / (1.0 - s);
 }
 
-
+/** Where entry i of the table is. */
 @inline
 function entry(i: u32): usize {
   return ZIPF + <usize>i * 12;
 }
 
-/** Prepares draws of `items` ranks with exponent s. The graph's memory serves as a scratch list while it does. */
+/**
+ * Prepares draws of `items` ranks with exponent s. The graph's memory serves as a scratch list while it does.
+ */
 export function prepareZipf(items: u64, s: f64, scratch: usize): void {
   const ranks = <u32>min<u64>(items, ZIPF_RANKS - 1);
   const rest = items > <u64>ranks;

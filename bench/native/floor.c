@@ -1,8 +1,9 @@
 // The lower bounds that memory sets for the rows.
 //
 // floor copy BYTES REPEATS    memcpy of BYTES.
-// floor alone BYTES REPEATS   memcpy of BYTES, 4 KiB at a time. A pause of 1.5 µs after each page, which is not
-//                             counted, ensures that no copy starts while the previous one still waits for memory.
+// floor alone BYTES REPEATS   memcpy of BYTES, 4 KiB at a time. A pause of 1.5 µs after each page, which is
+//                             not counted, ensures that no copy starts while the previous one still waits
+//                             for memory.
 // floor fill BYTES REPEATS    memset of BYTES.
 // floor gather BYTES REPEATS  Loads a u64 from each of BYTES / 8 random places. The loads are independent.
 #include "twin.h"

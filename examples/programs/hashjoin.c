@@ -1,8 +1,9 @@
 /*
  * A hash join: hashjoin [ROWS [PROBES]]
  *
- * The CPU builds a hash table of ROWS orders (open addressing, half full) and writes PROBES line items that name
- * orders at random. probe() looks each of them up and stands for the kernel that would be offloaded to a device:
+ * The CPU builds a hash table of ROWS orders (open addressing, half full) and writes PROBES line items that
+ * name orders at random. probe() looks each of them up and stands for the kernel that would be offloaded to a
+ * device:
  * its reads of the table have no locality at all, its reads of the items and its writes of the result are
  * sequential. The CPU adds the result up.
  */
@@ -100,7 +101,8 @@ int main(int argc, char **argv)
 	build(table, slots - 1, rows);
 	draw_items(items, probes, rows);
 	probe(result, items, probes, table, slots - 1);
-	printf("hashjoin: %ld orders, %ld items: total %llu\n", rows, probes, (unsigned long long)total(result, probes));
+	printf("hashjoin: %ld orders, %ld items: total %llu\n", rows, probes,
+	       (unsigned long long)total(result, probes));
 	free(table);
 	free(items);
 	free(result);

@@ -1,9 +1,9 @@
 /*
  * A two-dimensional Jacobi stencil: jacobi [N [SWEEPS [EVERY]]]
  *
- * Heat spreads over an N x N plate whose upper edge is held at 100 degrees. sweep() computes each inner cell from
- * its four neighbours and stands for the kernel that would be offloaded to a device. The CPU sets the plate up,
- * looks at the middle row every EVERY sweeps, and adds everything up at the end.
+ * Heat spreads over an N x N plate whose upper edge is held at 100 degrees. sweep() computes each inner cell
+ * from its four neighbors and stands for the kernel that would be offloaded to a device. The CPU sets the
+ * plate up, looks at the middle row every EVERY sweeps, and adds everything up at the end.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,7 +89,8 @@ int main(int argc, char **argv)
 		if (i % every == 0)
 			middle += middle_row(from, n);
 	}
-	printf("jacobi: %ld x %ld, %ld sweeps: middle %.6f, checksum %.6f\n", n, n, sweeps, middle, checksum(from, n));
+	printf("jacobi: %ld x %ld, %ld sweeps: middle %.6f, checksum %.6f\n", n, n, sweeps, middle,
+	       checksum(from, n));
 	free(from);
 	free(to);
 	return 0;

@@ -1,4 +1,7 @@
-/** Where the code of a trace lies, from a sample of its instructions: for the message about a range without any. */
+/**
+ * Where the code of a trace lies, from a sample of its instructions: for the message about a range without
+ * any.
+ */
 import { address, percent } from "./words.ts";
 
 /** Instructions of a chunk that are looked at, at most. */
@@ -11,7 +14,9 @@ const AREAS_MAX = 4;
 export class CodeAreas {
   readonly #addresses: number[] = [];
 
-  /** Takes a sample of the chunk's `I` lines: all of a short chunk, some at equal distances of a longer one. */
+  /**
+   * Takes a sample of the chunk's `I` lines: all of a short chunk, some at equal distances of a longer one.
+   */
   look(chunk: Uint8Array): void {
     const step = Math.max(1, Math.floor(chunk.length / SAMPLES));
     for (let from = 0; from < chunk.length;) {

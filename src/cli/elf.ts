@@ -1,6 +1,7 @@
 /**
- * Reads from an ELF program what --offload SYMBOL needs: its functions, whether it can be loaded anywhere (PIE), where
- * it starts, and for which machine it is. ELF32 and ELF64, little-endian. The format is in elf(5).
+ * Reads from an ELF program what --offload SYMBOL needs: its functions, whether it can be loaded anywhere
+ * (PIE), where it starts, and for which machine it is. ELF32 and ELF64, little-endian. The format is in
+ * elf(5).
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { Calls } from "../text/lackey.ts";
@@ -156,7 +157,10 @@ function nameAt(strings: DataView, offset: number): string {
   return name;
 }
 
-/** The functions in order, each once (.dynsym repeats some of .symtab). A function without a size ends at the next. */
+/**
+ * The functions in order, each once (.dynsym repeats some of .symtab). A function without a size ends at the
+ * next.
+ */
 function distinct(functions: readonly ElfFunction[]): ElfFunction[] {
   const seen = new Map(functions.map((one) => [`${one.start} ${one.name}`, one]));
   const sorted = [...seen.values()].sort((a, b) => a.start - b.start);
@@ -168,8 +172,8 @@ function distinct(functions: readonly ElfFunction[]): ElfFunction[] {
 }
 
 /**
- * Returns the code of function `symbol`: also its parts and copies, which compilers name SYMBOL.cold, SYMBOL.isra.0 or
- * SYMBOL._omp_fn.0, and static functions of one name. Empty if there is none.
+ * Returns the code of function `symbol`: also its parts and copies, which compilers name SYMBOL.cold,
+ * SYMBOL.isra.0 or SYMBOL._omp_fn.0, and static functions of one name. Empty if there is none.
  */
 export function functionsNamed({ functions }: ElfProgram, symbol: string): ElfFunction[] {
   const named = functions.filter(

@@ -1,7 +1,7 @@
 /**
- * Finds where a position-independent program was loaded when its trace was recorded. A trace names no files, but the
- * program's entry point runs, and its functions are called: a base fits if control jumps to the entry point and to two
- * other functions at that distance.
+ * Finds where a position-independent program was loaded when its trace was recorded. A trace names no files,
+ * but the program's entry point runs, and its functions are called: a base fits if control jumps to the entry
+ * point and to two other functions at that distance.
  */
 import type { ElfProgram } from "./elf.ts";
 import { UserError } from "./errors.ts";

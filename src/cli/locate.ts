@@ -5,8 +5,8 @@ import { LackeyDecoder, type LackeyOptions } from "../text/lackey.ts";
 const LINE_FEED = 0x0a;
 
 /**
- * Returns the number of the line that gave record `index`, counted from 0, of `text`, which a decoder with `options`
- * has decoded: its first line has number `first`.
+ * Returns the number of the line that gave record `index`, counted from 0, of `text`, which a decoder with
+ * `options` has decoded: its first line has number `first`.
  */
 export function lineOfRecord(text: Uint8Array, index: number, options: LackeyOptions, first: number): number {
   const decoder = new LackeyDecoder(loadText(), options);

@@ -1,6 +1,6 @@
 /**
- * The heteromem command. Exit codes: 0 done, 2 wrong usage or input, 3 done as far as the trace goes, which ends
- * early, 130 interrupted (after a partial report).
+ * The heteromem command. Exit codes: 0 done, 2 wrong usage or input, 3 done as far as the trace goes, which
+ * ends early, 130 interrupted (after a partial report).
  */
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
@@ -14,8 +14,8 @@ import { run } from "./run.ts";
 const WRONG_USAGE = 2;
 
 const RUN_HELP = `
-TRACE is an .hmt trace of the recorder, or the output of valgrind --tool=lackey --trace-mem=yes; plain or gzip.
-- reads standard input.
+TRACE is an .hmt trace of the recorder, or the output of valgrind --tool=lackey --trace-mem=yes; plain or
+gzip. - reads standard input.
 SIZE is a number of bytes, or a number with a unit: 256KiB, 64MiB, 1.5GiB.
 
 Examples:

@@ -24,8 +24,9 @@ export interface Offload {
 }
 
 /**
- * Reads the program, finds where it was loaded if `trace` has to tell, and returns the ranges. Throws UserError for a
- * function that the program lacks, for a base that cannot be found, and for ranges that overlap.
+ * Reads the program, finds where it was loaded if `trace` has to tell, and returns the ranges. Throws
+ * UserError for a function that the program lacks, for a base that cannot be found, and for ranges that
+ * overlap.
  */
 export async function resolveOffload(options: OffloadOptions, trace: TraceInput): Promise<Offload> {
   const program = options.binary === null ? null : readElf(options.binary);

@@ -1,4 +1,7 @@
-/** Why a file is no trace, a trace has no accesses, or a range no instructions: true sentences, and what to do. */
+/**
+ * Why a file is no trace, a trace has no accesses, or a range no instructions: true sentences, and what to
+ * do.
+ */
 import type { LackeyStats, TraceError } from "../text/lackey.ts";
 import { recognizeBytes, recognizeText } from "../text/recognize.ts";
 import type { NamedRange } from "./args.ts";
@@ -7,7 +10,9 @@ import { address, count, plural } from "./words.ts";
 
 const READS = "heteromem run reads traces of valgrind --tool=lackey --trace-mem=yes, and .hmt traces";
 
-/** A line that cannot be decoded. `head`: the file's first bytes, if no access was decoded before; else null. */
+/**
+ * A line that cannot be decoded. `head`: the file's first bytes, if no access was decoded before; else null.
+ */
 export function whyNoTrace(name: string, error: TraceError, head: Uint8Array | null): UserError {
   if (head !== null) {
     const found = recognizeBytes(head) ?? recognizeText(new TextDecoder("latin1").decode(head));
@@ -20,7 +25,8 @@ export function whyNoTrace(name: string, error: TraceError, head: Uint8Array | n
   }
   if (error.kind === "size") return new UserError(error.message);
   return new UserError(
-    `${error.message}; if the program printed this, record with --log-file=FILE, or skip such lines by --skip-foreign`,
+    `${error.message}; if the program printed this, record with --log-file=FILE, ` +
+      "or skip such lines by --skip-foreign",
   );
 }
 
@@ -59,7 +65,8 @@ export function whyNoAccess(
   if (foreign > 0) return fail(`${plural(foreign, "line")}, and none of them is of a trace; ${READS}`);
   if (instructions > 0) {
     return fail(
-      `${plural(instructions, "instruction")}, and no load or store: were the lines with L, S and M filtered out?`,
+      `${plural(instructions, "instruction")}, and no load or store: ` +
+        "were the lines with L, S and M filtered out?",
     );
   }
   return fail("no load or store in this trace: was it recorded with --trace-mem=yes?");
@@ -73,7 +80,8 @@ export function whyUnused(
 ): UserError {
   const where = areas === "" ? "the trace has no instructions" : `the trace's code lies at ${areas}`;
   return new UserError(
-    `${origin}: no instruction of ${name} is in the range ${range} (${address(start)}-${address(end)}): ${where}; ` +
+    `${origin}: no instruction of ${name} is in the range ${range} ` +
+      `(${address(start)}-${address(end)}): ${where}; ` +
       "a position-independent program (PIE) is loaded at an address that --base adds, or --binary finds",
   );
 }

@@ -14,7 +14,10 @@ export interface Warning {
   text: string;
 }
 
-/** Returns the warnings of a trace. `told`: the options say how the machine calls. `whole`: it was read to its end. */
+/**
+ * Returns the warnings of a trace. `told`: the options say how the machine calls. `whole`: it was read to its
+ * end.
+ */
 export function warningsOf(
   stats: LackeyStats,
   { told, whole }: { told: boolean; whole: boolean },
@@ -27,8 +30,8 @@ export function warningsOf(
     [
       "switches",
       switches,
-      `control left device code without a call or return ${plural(switches, "time")}: another thread, a signal, ` +
-        "or code that lies elsewhere; its accesses count for whoever ran before",
+      `control left device code without a call or return ${plural(switches, "time")}: another thread, a ` +
+        "signal, or code that lies elsewhere; its accesses count for whoever ran before",
     ],
     [
       "missed",
@@ -39,13 +42,14 @@ export function warningsOf(
     [
       "stacks",
       stacks,
-      `device code began on another stack ${plural(stacks, "time")}: the program has threads, which lackey does ` +
-        "not name; what other threads do while the device runs counts for the device",
+      `device code began on another stack ${plural(stacks, "time")}: the program has threads, which lackey ` +
+        "does not name; what other threads do while the device runs counts for the device",
     ],
     [
       "no-return",
       whole && stats.waiting ? 1 : 0,
-      "device code had not returned when the trace ended: all accesses since its last call count for the device",
+      "device code had not returned when the trace ended: all accesses since its last call count for the " +
+        "device",
     ],
     [
       "calls",
@@ -56,8 +60,8 @@ export function warningsOf(
     [
       "processes",
       several ? processes.length : 0,
-      `${processes.length} processes are in this trace (${processes.join(", ")}): their address spaces lie over ` +
-        "each other; --pid selects one",
+      `${processes.length} processes are in this trace (${processes.join(", ")}): their address spaces lie ` +
+        "over each other; --pid selects one",
     ],
     ["foreign", foreign, `${plural(foreign, "line")} of other text skipped`],
     ["other-process", otherPid, `${plural(otherPid, "line")} of other processes skipped`],

@@ -1,6 +1,9 @@
 /** Numbers as the command writes them. */
 
-/** A whole number with its thousands marked: 1,234,567. (The first toLocaleString() would start ICU, in 12 ms.) */
+/**
+ * A whole number with its thousands marked: 1,234,567. (The first toLocaleString() would start ICU, in 12
+ * ms.)
+ */
 export function count(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 }

@@ -33,26 +33,33 @@ import { Memory } from "./memory.ts";
 import { checkModule } from "./wasm.ts";
 
 /**
- * How many objects of each kind there may be at a time. Defaults follow from the memory sizes; `hmm.config`
- * has them.
+ * How many objects of each kind there may be at a time. Memory, in the defaults, is system and device memory;
+ * `hmm.config` has the numbers.
  */
 export interface HmmCapacities {
+  /** Address spaces. Default 1024. */
   mms?: number | undefined;
+  /** Mappings, of all address spaces together. Default 65,530, which Linux allows one process. */
   vmas?: number | undefined;
+  /** anon_vmas, one for each group of processes that share anonymous memory. Default 65,535, the most possible. */
   anonVmas?: number | undefined;
+  /** Links between mappings and anon_vmas. Default 131,072. */
   anonVmaLinks?: number | undefined;
-  /** Page-table pages, of all address spaces and device tables together. */
+  /** Page tables, of address spaces, files and device tables together. Default 2048 + 2 for each MiB of memory. */
   pageTables?: number | undefined;
+  /** Mirrors and interval notifiers together. Default 256 + 2 for each MiB of memory. */
   notifiers?: number | undefined;
+  /** Memory cgroups. Default 255, the most possible. */
   memcgs?: number | undefined;
-  /** Open migrations. */
+  /** Open migrations. Default 64. */
   migrations?: number | undefined;
+  /** Device tables. Default 64. */
   deviceTables?: number | undefined;
-  /** Files, including the file of each shared anonymous mapping. */
+  /** Files, including the file of each shared anonymous mapping. Default 1024. */
   files?: number | undefined;
-  /** Pages that KSM has merged. */
+  /** Pages that KSM has merged. Default 1 + a quarter of the frames of system memory that have bytes. */
   ksmPages?: number | undefined;
-  /** Addresses that KSM looks at. */
+  /** Addresses that KSM looks at. Default 1 + the frames of system memory that have bytes. */
   ksmAddresses?: number | undefined;
 }
 

@@ -83,6 +83,8 @@ export class Context {
   #listed: readonly DeviceMemory[] = [];
   /** What the last fault callback threw: the cause of the error that the access ends with. */
   faultCause: unknown = undefined;
+  /** What the last fault callback did that made the access fail: "answered VM_FAULT_OOM"; empty if none did. */
+  faultBlame = "";
   readonly #errors: unknown[] = [];
   readonly #migrationArrays: MigrationArrays[] = [];
   #settling = false;
@@ -132,7 +134,7 @@ export class Context {
   error(op: string, errno: number, detail?: string, fields: HmmErrorFields = {}): HmmError {
     const more = { cause: this.faultCause, ...fields };
     if (errno === EAGAIN) more.migration = this.metMigration()?.id;
-    this.faultCause = undefined;
+    this.forgetFault();
     return new HmmError(errno, op, detail ?? this.#detail(errno, more.migration), more);
   }
 
@@ -165,6 +167,12 @@ export class Context {
     return resource < POOL_COUNT ? `${name} (capacity ${this.mem.pool(resource, POOL_CAPACITY)})` : name;
   }
 
+  /** The last fault callback is no longer the cause of anything. */
+  forgetFault(): void {
+    this.faultCause = undefined;
+    this.faultBlame = "";
+  }
+
   /** Adds a device's memory to the registry, or removes it. */
   listDevmem(devmem: DeviceMemory, present: boolean): void {
     if (present) this.devmems.set(devmem.zone, devmem);
@@ -191,7 +199,7 @@ export class Context {
     } finally {
       this.#settling = false;
     }
-    this.faultCause = undefined;
+    this.forgetFault();
     if (this.#errors.length === 0) return;
     const errors = this.#errors.splice(0);
     if (errors.length === 1) throw errors[0];

@@ -95,6 +95,11 @@ import {
   VM_DONTCOPY,
   VM_DONTEXPAND,
   VM_EXEC,
+  VM_FAULT_MAJOR,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+  VM_FAULT_SIGSEGV,
   VM_HUGEPAGE,
   VM_HUGETLB,
   VM_IO,
@@ -116,7 +121,15 @@ import {
   VM_WRITE,
 } from "../../assembly/uapi/vm.ts";
 import { checkWord } from "./errors.ts";
-import type { FaultCode, FaultKind, MmuNotifyEvent, OrNumber, PteFlags, VmFlags } from "./protocol.ts";
+import type {
+  FaultCode,
+  FaultKind,
+  MmuNotifyEvent,
+  OrNumber,
+  PteFlags,
+  VmFault,
+  VmFlags,
+} from "./protocol.ts";
 
 /** What ran out, by RESOURCE_*. */
 export const RESOURCE_NAMES: Readonly<Record<number, string>> = {
@@ -217,6 +230,14 @@ const PFN_FLAG_NAMES: FlagNames = [
   [DEVICE_PFN_DIRTY, "dirty"],
 ];
 
+const VM_FAULT_NAMES: FlagNames = [
+  [VM_FAULT_OOM, "OOM"],
+  [VM_FAULT_SIGBUS, "SIGBUS"],
+  [VM_FAULT_SIGSEGV, "SIGSEGV"],
+  [VM_FAULT_MAJOR, "MAJOR"],
+  [VM_FAULT_RETRY, "RETRY"],
+];
+
 const EVENT_NAMES: Readonly<Record<MmuNotifyEvent, string>> = {
   [MMU_NOTIFY_UNMAP]: "UNMAP",
   [MMU_NOTIFY_CLEAR]: "CLEAR",
@@ -287,6 +308,15 @@ export function describePfn(word: number): string {
   const names = flagNames(PFN_FLAG_NAMES, word);
   if ((word & HMM_PFN_VALID) !== 0) names.push(`page ${word & PFN_MASK}`);
   return names.join(" ") || "none";
+}
+
+/** Says what the bits mean that a fault handler answers: "VM_FAULT_OOM"; "0" if the access is tried again. */
+export function describeVmFault(answer: VmFault): string {
+  return (
+    flagNames(VM_FAULT_NAMES, answer)
+      .map((name) => `VM_FAULT_${name}`)
+      .join(" | ") || String(answer)
+  );
 }
 
 /** Returns the name of an event: "MMU_NOTIFY_UNMAP". */

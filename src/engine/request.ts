@@ -16,9 +16,10 @@ import {
 import { REQUEST, REQUEST_DEVICE_FAULT, REQUEST_INVALIDATE } from "../../assembly/abi/request.ts";
 import { VM_FAULT_ERROR, VM_FAULT_SIGBUS } from "../../assembly/uapi/vm.ts";
 import type { Context } from "./context.ts";
-import { badType } from "./errors.ts";
+import { badType, show } from "./errors.ts";
+import { describeVmFault } from "./names.ts";
 import type { MmuNotifyEvent, VmFault } from "./protocol.ts";
-import type { AddressSpace, FaultRequest, Invalidation } from "./registry.ts";
+import type { AddressSpace, DeviceMemory, FaultRequest, Invalidation } from "./registry.ts";
 
 /**
  * Runs an operation to its end: serves each of its requests and resumes it. `answer` is the operation's first
@@ -110,9 +111,13 @@ function deviceFault(ctx: Context, request: FaultRequest): VmFault {
   ctx.faults.push(request);
   ctx.depth++;
   try {
-    return checkFaultAnswer(ctx, devmem.fault(vma, address, page, flags, order));
+    const answer = checkFaultAnswer(devmem.fault(vma, address, page, flags, order));
+    if ((answer & VM_FAULT_ERROR) === 0) ctx.forgetFault();
+    else ctx.faultBlame = blame(devmem, "fault", answer);
+    return answer;
   } catch (error) {
     ctx.faultCause = error;
+    ctx.faultBlame = blame(devmem, "fault", error);
     return VM_FAULT_SIGBUS;
   } finally {
     ctx.depth--;
@@ -120,8 +125,17 @@ function deviceFault(ctx: Context, request: FaultRequest): VmFault {
   }
 }
 
+/** Says that a driver's callback is the culprit: `did` is the number that it answered, or what it threw. */
+export function blame(devmem: DeviceMemory, callback: string, did: unknown): string {
+  const what =
+    typeof did === "number"
+      ? `answered ${describeVmFault(did)}`
+      : `threw ${did instanceof Error ? did : show(did)}`;
+  return `the ${callback} callback of ${devmem.id} ${what}`;
+}
+
 /** Checks what a driver's fault callback answered. Throws TypeError, the cause of the access's SIGBUS. */
-export function checkFaultAnswer(ctx: Context, answer: unknown): VmFault {
+export function checkFaultAnswer(answer: unknown): VmFault {
   if (answer === undefined) return 0;
   if (typeof answer !== "number" || !Number.isInteger(answer) || answer < 0) {
     throw badType(
@@ -131,6 +145,5 @@ export function checkFaultAnswer(ctx: Context, answer: unknown): VmFault {
       answer,
     );
   }
-  if ((answer & VM_FAULT_ERROR) === 0) ctx.faultCause = undefined;
   return answer;
 }

@@ -156,8 +156,8 @@ export class SimDevice {
   }
 
   /**
-   * Maps the page of `addr` for the device where the page is, faulting it in, and the pages of its cluster that
-   * are in RAM as they are. Returns 0, or a negative errno.
+   * Maps the page of `addr` for the device where the page is, faulting it in, and the pages of its cluster
+   * that are in RAM as they are. Returns 0, or a negative errno.
    */
   mirror(vma: Vma, addr: number, write: boolean): number {
     const { start, end } = clusterOf(addr, vma);

@@ -17,7 +17,10 @@ export interface Accesses {
   stores: number;
 }
 
-/** The device's loads and stores, and how many of them were of RAM, over its link; the others were of its memory. */
+/**
+ * The device's loads and stores, and how many of them were of RAM, over its link; the others were of its
+ * memory.
+ */
 export interface DeviceAccesses extends Accesses {
   ram: Accesses;
 }

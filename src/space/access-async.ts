@@ -14,9 +14,9 @@ import {
 import type { Context } from "../engine/context.ts";
 import type { HmmError } from "../engine/errors.ts";
 import { ELOOP, hex } from "../engine/errors.ts";
-import type { FaultKind } from "../engine/protocol.ts";
+import type { FaultCode, FaultKind } from "../engine/protocol.ts";
 import type { FaultRequest } from "../engine/registry.ts";
-import { checkFaultAnswer, readFaultRequest, serve } from "../engine/request.ts";
+import { blame, checkFaultAnswer, readFaultRequest, serve } from "../engine/request.ts";
 import {
   accessError,
   failed,
@@ -145,28 +145,24 @@ async function faultAsync(
 
 async function callDriver(op: string, ctx: Context, request: FaultRequest, done: number): Promise<void> {
   const { devmem, vma, address, page, flags, order } = request;
+  const at = `at ${hex(address)}`;
   let answer: number;
   let cause: unknown;
+  let culprit: string;
   try {
-    answer = checkFaultAnswer(ctx, await devmem.faultAsync(vma, address, page, flags, order));
+    answer = checkFaultAnswer(await devmem.faultAsync(vma, address, page, flags, order));
+    if ((answer & VM_FAULT_ERROR) === 0) return;
+    culprit = blame(devmem, "faultAsync", answer);
   } catch (error) {
     answer = VM_FAULT_ERROR;
     cause = error;
+    culprit = blame(devmem, "faultAsync", error);
   }
-  if ((answer & VM_FAULT_ERROR) === 0) return;
-  const at = `at ${hex(address)}`;
-  if (answer === VM_FAULT_OOM) {
-    throw ctx.error(op, ENOMEM, `out of memory, ${at}`, { faultCode: FAULT_OOM, address, done, cause });
-  }
-  if (answer === VM_FAULT_SIGSEGV) {
-    throw ctx.error(op, EFAULT, `SEGV_MAPERR ${at}`, { faultCode: FAULT_MAPERR, address, done, cause });
-  }
-  throw ctx.error(op, EFAULT, `SIGBUS ${at}: the page cannot be brought`, {
-    faultCode: FAULT_SIGBUS,
-    address,
-    done,
-    cause,
-  });
+  const fail = (errno: number, detail: string, faultCode: FaultCode): HmmError =>
+    ctx.error(op, errno, detail, { faultCode, address, done, cause });
+  if (answer === VM_FAULT_OOM) throw fail(ENOMEM, `${culprit}, ${at}`, FAULT_OOM);
+  if (answer === VM_FAULT_SIGSEGV) throw fail(EFAULT, `SEGV_MAPERR ${at}: ${culprit}`, FAULT_MAPERR);
+  throw fail(EFAULT, `SIGBUS ${at}: ${culprit}`, FAULT_SIGBUS);
 }
 
 /** Runs a read or write to its end, waiting for migrations and asynchronous drivers. */

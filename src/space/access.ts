@@ -100,13 +100,13 @@ export function accessError(mm: Space, op: string, answer: number, done: number)
   const at = `at ${hex(address)}`;
   switch (faultCode) {
     case FAULT_MAPERR:
-      return ctx.error(op, EFAULT, `SEGV_MAPERR ${at}: no mapping`, fields);
+      return ctx.error(op, EFAULT, `SEGV_MAPERR ${at}: ${ctx.faultBlame || "no mapping"}`, fields);
     case FAULT_ACCERR:
       return ctx.error(op, EFAULT, `SEGV_ACCERR ${at}: no permission`, fields);
     case FAULT_SIGBUS:
-      return ctx.error(op, EFAULT, `SIGBUS ${at}: the page cannot be brought`, fields);
+      return ctx.error(op, EFAULT, `SIGBUS ${at}: ${ctx.faultBlame || "the page cannot be brought"}`, fields);
     case FAULT_OOM:
-      return ctx.error(op, ENOMEM, `${ctx.exhausted() || "out of memory"}, at ${hex(address)}`, fields);
+      return ctx.error(op, ENOMEM, `${ctx.faultBlame || ctx.exhausted() || "out of memory"}, ${at}`, fields);
     case FAULT_MIGRATION:
       return ctx.error(op, EAGAIN, undefined, fields);
     case FAULT_LOOP:

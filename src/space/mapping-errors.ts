@@ -19,8 +19,8 @@ export function whyNotMapped(
   if (errno !== EINVAL) return undefined;
   return (
     `flags ${hex(flags)}, prot ${hex(prot)}, addr ${hex(addr)}: MAP_SHARED or MAP_PRIVATE must be set, ` +
-    `MAP_ANONYMOUS where no file is given, MAP_GROWSDOWN only with MAP_PRIVATE | MAP_ANONYMOUS, ` +
-    `other flags must be MAP_* that are built, prot must be ${PROTECTIONS}, a fixed addr at least 0x10000`
+    `MAP_ANONYMOUS where no file is given, MAP_GROWSDOWN only with MAP_PRIVATE | MAP_ANONYMOUS, other ` +
+    `flags must be MAP_* that are built, prot must be ${PROTECTIONS}, a fixed addr at least 0x10000`
   );
 }
 

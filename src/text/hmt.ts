@@ -1,12 +1,12 @@
 /**
- * Decoding of .hmt traces (docs/hmt.md), chunk by chunk: blocks are found, checked and decompressed here, and decoded in
- * the text module (assembly/text/hmt.ts).
+ * Decoding of .hmt traces (docs/hmt.md), chunk by chunk: blocks are found, checked and decompressed here, and
+ * decoded in the text module (assembly/text/hmt.ts).
  */
 import type { ZSTDDecoder } from "zstddec";
 import type { TextModule } from "./index.ts";
 
 /** The first bytes of an .hmt file. */
-export const HMT_MAGIC = Uint8Array.of(0x89, 0x48, 0x4d, 0x54, 0x0d, 0x0a, 0x1a, 0x0a);
+const HMT_MAGIC = Uint8Array.of(0x89, 0x48, 0x4d, 0x54, 0x0d, 0x0a, 0x1a, 0x0a);
 
 const VERSION = 1;
 const FILE_HEADER = 16;
@@ -65,12 +65,17 @@ export interface HmtModule {
   path: string;
 }
 
-/** A decoded block. Its arrays are views of the text module's memory: they are valid until the next block is decoded. */
+/**
+ * A decoded block. Its arrays are views of the text module's memory: they are valid until the next block is
+ * decoded.
+ */
 export interface HmtBlock {
   thread: number;
   /** Two words a record: address and size; then kind, agent, thread and code. */
   readonly records: BigUint64Array;
-  /** The records without events, as the replay takes them: one word each, a long access split at page bounds. */
+  /**
+   * The records without events, as the replay takes them: one word each, a long access split at page bounds.
+   */
   readonly words: BigUint64Array;
   readonly events: HmtEvent[];
 }
@@ -100,9 +105,9 @@ export function isHmt(head: Uint8Array): boolean {
 }
 
 /**
- * Decodes one trace. `feed` takes its bytes in chunks of any size, split anywhere; `end` closes the decoder and returns
- * what the trace says about itself. A file that is not as docs/hmt.md says throws an HmtFormatError; the decoder is of
- * no more use then.
+ * Decodes one trace. `feed` takes its bytes in chunks of any size, split anywhere; `end` closes the decoder
+ * and returns what the trace says about itself. A file that is not as docs/hmt.md says throws an
+ * HmtFormatError; the decoder is of no more use then.
  */
 export class HmtDecoder {
   readonly #text: TextModule;
@@ -152,7 +157,10 @@ export class HmtDecoder {
     }
   }
 
-  /** Closes, and returns what the trace says about itself. What is there of a block that is not whole is left out. */
+  /**
+   * Closes, and returns what the trace says about itself. What is there of a block that is not whole is left
+   * out.
+   */
   end(): HmtStats {
     if (this.#offset === 0) this.#fail("not an .hmt trace: it is shorter than 16 bytes");
     const stats = this.stats();
@@ -250,7 +258,8 @@ export class HmtDecoder {
 
   #unpack(packed: Uint8Array, plain: number): Uint8Array {
     let unpacked: Uint8Array | null = null;
-    if (plain === 0) this.#fail("a packed payload of 0 bytes"); // the library would believe what the frame says
+    // The library would believe what the frame says.
+    if (plain === 0) this.#fail("a packed payload of 0 bytes");
     try {
       unpacked = this.#zstd.decode(packed, plain);
     } catch {

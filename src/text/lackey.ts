@@ -147,8 +147,8 @@ export class LackeyDecoder {
   #input: Uint8Array;
 
   /**
-   * @param text the module; the decoder lives in its memory until `end` or `close`. Throws RangeError for offload
-   * ranges that are empty or overlap.
+   * @param text the module; the decoder lives in its memory until `end` or `close`. Throws RangeError for
+   * offload ranges that are empty or overlap.
    */
   constructor(text: TextModule, options: LackeyOptions = {}) {
     const { offload = [], calls, skipForeign = false, pid = 0, currentPid = 0, file } = options;
@@ -222,7 +222,10 @@ export class LackeyDecoder {
     return stats;
   }
 
-  /** Decodes a last line without a newline; `use` gets its record. Throws TraceError, and `finishing` is true then. */
+  /**
+   * Decodes a last line without a newline; `use` gets its record. Throws TraceError, and `finishing` is true
+   * then.
+   */
   finish(use?: (records: BigUint64Array) => void): void {
     this.#finishing = true;
     if (!this.#text.lackeyPending(this.#handle)) return;

@@ -1,6 +1,6 @@
 /**
- * Names files that are no lackey traces, by their first bytes or lines, and says what to do with them. The command
- * asks when a file cannot be decoded from its first lines on.
+ * Names files that are no lackey traces, by their first bytes or lines, and says what to do with them. The
+ * command asks when a file cannot be decoded from its first lines on.
  */
 
 /** A file's format in words, "an xz archive", and what to do with it; "" if there is nothing to do. */
@@ -99,7 +99,9 @@ function isWide(head: Uint8Array): boolean {
   return head.length > 8 && Math.max(...zeros) > head.length / 2.5 && Math.min(...zeros) === 0;
 }
 
-/** Names a file by its first bytes, decompressed; null if it has no known magic number and looks like text. */
+/**
+ * Names a file by its first bytes, decompressed; null if it has no known magic number and looks like text.
+ */
 export function recognizeBytes(head: Uint8Array): Recognized | null {
   const found = MAGIC.find(([offset, bytes]) => hasBytes(head, offset, bytes));
   if (found !== undefined) return { what: found[2], advice: found[3] };

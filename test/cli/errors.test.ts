@@ -54,10 +54,7 @@ const wrong: [what: string, args: () => string[], says: string | RegExp][] = [
   [
     "a range that matches nothing",
     () => [trace, "--offload", KERNEL_RANGE, "--offload", "typo=0x999000-0x999100"],
-    new RegExp(
-      "--offload typo=0x999000-0x999100: no instruction of .*program\\.lackey is in the range typo " +
-        "\\(0x999000-0x999100\\): the trace's code lies at 0x401000-.*PIE",
-    ),
+    /--offload typo=0x999000-.* no instruction of .*program.lackey is in the range typo .*at 0x401000-.*PIE/,
   ],
   [
     "a range of a file that matches nothing",

@@ -96,8 +96,9 @@ hmt("what is wrong is one line, with the byte", () => {
     [[path], `${path}: byte ${second}: the block's checksum is wrong: it is damaged`],
     [[file("empty.hmt", hmtFile(END))], `${file("empty.hmt", hmtFile(END))}: no access in this trace`],
     [
-      [good, "--offload", "k=0x1-0x2"],
-      `--offload k=0x1-0x2: ${good} says itself what the device does; HETEROMEM_DEVICE marks it`,
+      [file("good.hmt", TRACE), "--offload", "k=0x1-0x2"],
+      `--offload k=0x1-0x2: ${file("good.hmt", TRACE)} says itself what the device does; ` +
+        "HETEROMEM_DEVICE marks it",
     ],
   ];
   for (const [args, message] of cases) {

@@ -261,6 +261,7 @@ const small: Table = {
       ["faultKindName", "kind"],
       ["faultCodeName", "code"],
       ["errnoName", "number"],
+      ["describeVmFault", "answer"],
     ].map(([name, parameter]) => [
       name,
       { args: { [parameter]: anything(1, FOR_MESSAGES) }, nothing: FOR_MESSAGES },

@@ -5,7 +5,7 @@
  */
 import ts from "typescript";
 
-export const ENTRIES = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"] as const;
+const ENTRIES = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"] as const;
 
 /** A public call, with its key in the table of rows. */
 export interface Callable {

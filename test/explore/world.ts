@@ -97,7 +97,7 @@ export interface World {
   child: { mm: Mm; values: number[] } | null;
 }
 
-export const NPAGES = 3;
+const NPAGES = 3;
 /** The initial words: 100, 101, … */
 const FIRST = 100;
 

@@ -25,7 +25,7 @@ function fileOf(side: EngineSide, args: Args): HmmFile {
 }
 
 /** mmap a n prot kind [file page] [populate] */
-export const mmap: Perform = ({ mm }, args, side) => {
+const mmap: Perform = ({ mm }, args, side) => {
   const kind = String(args[3]);
   const sharing = kind === "anon" || kind === "huge" || kind.startsWith("p") ? MAP_PRIVATE : MAP_SHARED;
   const flags = MAP_FIXED | sharing | (args.at(-1) === "populate" ? MAP_POPULATE : 0);

@@ -204,7 +204,7 @@ export function loadScenarios(dir: string): Scenario[] {
 /**
  * Returns the record files of `dir`. A plain file takes precedence over a compressed file of the same name.
  */
-export function recordFiles(dir: string): string[] {
+function recordFiles(dir: string): string[] {
   const names = readdirSync(dir).filter((name) => /\.jsonl(\.gz)?$/.test(name));
   return names.filter((name) => !name.endsWith(".gz") || !names.includes(name.slice(0, -3))).sort();
 }

@@ -26,7 +26,7 @@ export const SPLIT = ["vmas", "anonVmaLinks"];
 export const PART = ["pageTables"];
 
 export const few = (capacities: HmmConfig["capacities"]): HmmConfig => ({ capacities });
-export const FIXED = 0x100032; // private, anonymous, fixed, replacing nothing
+const FIXED = 0x100032; // private, anonymous, fixed, replacing nothing
 export const GIB = 2 ** 30;
 
 /** Written pages that are not neighbors. */

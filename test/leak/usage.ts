@@ -54,7 +54,7 @@ function arenaInUse(view: DataView): number {
 }
 
 /** Reads the usage without an allocation. */
-export function readUsage(memory: ArrayBuffer): Usage {
+function readUsage(memory: ArrayBuffer): Usage {
   const view = new DataView(memory);
   const u32 = (at: number): number => view.getUint32(at, true);
   const usage: Usage = {};

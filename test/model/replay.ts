@@ -37,7 +37,7 @@ export interface ProcessState {
   dev: number[];
 }
 
-export function protOf(text: string): number {
+function protOf(text: string): number {
   if (text === "none") return 0;
   return [...text].reduce((p, c) => p | (c === "r" ? R : c === "w" ? W : X), 0);
 }

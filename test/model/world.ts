@@ -33,7 +33,7 @@ export interface Limits {
   hugetlb: number;
 }
 
-export const NO_LIMITS: Limits = {
+const NO_LIMITS: Limits = {
   ram: Infinity,
   devices: [Infinity, Infinity],
   coherent: [false, false],
@@ -68,7 +68,7 @@ export interface DriverRules {
   evictSingly: boolean;
 }
 
-export const RECORDS_DRIVER: DriverRules = {
+const RECORDS_DRIVER: DriverRules = {
   piece: 64,
   cluster: 1,
   exact: false,

@@ -174,6 +174,20 @@ export const CORE_HMM: readonly Mutant[] = [
     ask: ["cli/simulation"],
   },
   {
+    name: "straddling-access-to-ram-counted-for-each-page",
+    file: core("access/replay"),
+    before: "if (pfn < deviceBase && page == lastPage) countRam(record);",
+    after: "if (pfn < deviceBase) countRam(record);",
+    ask: ["cli/run"],
+  },
+  {
+    name: "long-access-touches-its-first-pages",
+    file: core("access/replay"),
+    before: "    if (size & RECORD_SIZE_LONG) lastPage = (addr >> 12) + (size & (RECORD_SIZE_LONG - 1));\n",
+    after: "",
+    ask: ["cli/traces"],
+  },
+  {
     name: "migrated-pages-are-the-oldest",
     file: core("frame/recency"),
     before: "      setHeader(HDR_LRU_HEAD, pfn);\n    } else lruTouch(pfn);",

@@ -34,9 +34,11 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
     name: "unmap-announced-after-the-change",
     file: core("mapping/unmap"),
     before:
-      "  if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;\n  removeVmas(mm, start, end);\n",
+      "  if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;\n" +
+      "  removeVmas(mm, start, end);\n",
     after:
-      "  removeVmas(mm, start, end);\n  if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;\n",
+      "  removeVmas(mm, start, end);\n" +
+      "  if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;\n",
     ask: ["scenarios/document"],
   },
   {

@@ -98,7 +98,8 @@ export const CORE_MEMORY: readonly Mutant[] = [
     file: core("frame/memcg"),
     before: "  if (!memcgHasRoom(id, pages)) {\n    exhausted(",
     after:
-      "  if (!memcgHasRoom(id, pages)) {\n    store<u32>(group, load<u32>(group, MEMCG_USAGE) + 1, MEMCG_USAGE);\n    exhausted(",
+      "  if (!memcgHasRoom(id, pages)) {\n" +
+      "    store<u32>(group, load<u32>(group, MEMCG_USAGE) + 1, MEMCG_USAGE);\n    exhausted(",
     ask: ["unit/engine"],
   },
   {

@@ -5,7 +5,7 @@ const FAST = "assembly/text/fast-lines.ts";
 const LACKEY = "assembly/text/lackey.ts";
 const OFFLOAD = "assembly/text/offload.ts";
 const LINES = ["text/lackey-random", "text/lackey"];
-const RULE = ["text/lackey"];
+const RULE = ["text/offload", "text/lackey"];
 
 export const TEXT: readonly Mutant[] = [
   {
@@ -72,10 +72,38 @@ export const TEXT: readonly Mutant[] = [
     ask: RULE,
   },
   {
-    name: "size-above-255-runs-over",
+    name: "long-access-without-its-first-bytes-offset",
+    file: "assembly/text/state.ts",
+    before: "((((<u32>address) & (PAGE_SIZE - 1)) + size - 1) >> PAGE_SHIFT)",
+    after: "((size - 1) >> PAGE_SHIFT)",
+    ask: LINES,
+  },
+  {
+    name: "tail-call-is-no-entry",
+    file: OFFLOAD,
+    before: "  if (pc == o.lo && !isReturn(o, last)) enter(o);\n",
+    after: "",
+    ask: RULE,
+  },
+  {
+    name: "four-byte-push-is-no-call",
+    file: OFFLOAD,
+    before: "return shape == 8 || shape == 4;",
+    after: "return shape == 8;",
+    ask: RULE,
+  },
+  {
+    name: "return-of-another-thread-never-ends-it",
+    file: OFFLOAD,
+    before: "  } else if (!popped) return false;\n",
+    after: "  } else return false;\n",
+    ask: RULE,
+  },
+  {
+    name: "line-of-another-process-decoded",
     file: LACKEY,
-    before: "min<u32>(size, RECORD_SIZE_MAX)",
-    after: "size & RECORD_SIZE_MAX",
+    before: "return s.pid != 0 && s.currentPid != s.pid;",
+    after: "return false;",
     ask: LINES,
   },
   {
@@ -95,8 +123,8 @@ export const TEXT: readonly Mutant[] = [
   {
     name: "return-from-a-nested-call-ends-the-region",
     file: OFFLOAD,
-    before: "pc == o.returnPc && last == o.pop",
-    after: "pc == o.returnPc",
+    before: "if (o.pop == 0 || popped) return true;",
+    after: "return true;",
     ask: RULE,
   },
   {
@@ -109,7 +137,7 @@ export const TEXT: readonly Mutant[] = [
   {
     name: "callee-in-another-range-is-no-entry",
     file: OFFLOAD,
-    before: "  if (pushed && inside && o.range != before) enter(o);\n",
+    before: "  if (pushed) return enter(o);\n",
     after: "",
     ask: RULE,
   },

@@ -2,6 +2,7 @@
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { MASK } from "../../src/engine/wasm-bytes.ts";
 
 /** Files that a build reads and tests import; everything else of the project is linked. */
 const COPIED = ["assembly", "src", "test", "tools", "package.json", "asconfig.json", "tsconfig.json"];
@@ -131,7 +132,8 @@ export class Tree {
 
   /** Writes a module as the string that programs import (tools/build.mjs). */
   #embed(binary: Uint8Array, name: string): void {
-    const text = `export default ${JSON.stringify(Buffer.from(binary).toString("latin1"))};\n`;
+    const masked = Buffer.from(binary).map((byte) => byte ^ MASK);
+    const text = `export default ${JSON.stringify(Buffer.from(masked).toString("latin1"))};\n`;
     writeFileSync(join(this.folder, name), text);
   }
 

@@ -25,10 +25,9 @@ const WAITS = `
 #include <stdlib.h>
 #include <unistd.h>
 static volatile long data[1000], other[1000];
-static void *spin(void *p)
-{
-	for (long i = 0;; i++) { other[i % 1000] = i; if (i % 1000 == 0) usleep(1000); }
-	return p;
+static void *spin(void *p) {
+  for (long i = 0;; i++) { other[i % 1000] = i; if (i % 1000 == 0) usleep(1000); }
+  return p;
 }
 static void leave(int signal) { data[0] = signal; _exit(7); }
 int main(void)

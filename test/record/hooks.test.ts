@@ -110,7 +110,7 @@ withCompilers("hooks", (test, compiler) => {
     checkTotals(trace);
   });
 
-  test("memset, memcpy and memmove: pieces of 4 KiB, loads and stores in turns, the right bytes", () => {
+  test("memset, memcpy and memmove: pieces of 4 KiB, loads and stores in turns, right results", () => {
     const { trace, stdout, status } = record(buildProgram(compiler, COPIES));
     assert.is(status, 0);
     const at = printed(stdout);

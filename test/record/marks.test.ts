@@ -119,7 +119,7 @@ withCompilers("marks", (test, compiler) => {
   });
 
   for (const pie of [["-pie"], ["-no-pie"]]) {
-    test(`HETEROMEM_DEVICE: a function and its callees, until it returns or is left (${pie[0]})`, () => {
+    test(`HETEROMEM_DEVICE: a function and its calls, until it returns or jumps away (${pie[0]})`, () => {
       const program = buildProgram(compiler, MARKS, {
         flags: [pie[0] === "-pie" ? "-fpie" : "-fno-pie"],
         link: pie,
@@ -167,7 +167,7 @@ withCompilers("marks", (test, compiler) => {
     assert.match(stderr, /hm_device_end\(\) without hm_device_begin\(\)/);
   });
 
-  test("the trace goes to HETEROMEM_TRACE or the current directory; an error is reported at once", () => {
+  test("where the trace goes: HETEROMEM_TRACE, the current directory, nowhere; errors at once", () => {
     const program = buildProgram(compiler, MARKS);
     const inFolder = (env: NodeJS.ProcessEnv) => {
       const cwd = join(folder, `cwd-${compiler}`);

@@ -18,7 +18,6 @@ export function has(command: string, ...args: string[]): boolean {
 export const COMPILERS = ["gcc", "clang", "clang-14"].filter(
   (name, i, all) => has(name, "--version") && !(name === "clang-14" && has(all[1], "--version")),
 );
-export const COMPILER = COMPILERS[0];
 
 /** Runs a suite's tests once for each compiler; says in one line that there is none. */
 export function withCompilers(name: string, tests: (test: Test, compiler: string) => void): void {
@@ -165,7 +164,7 @@ export function printed(stdout: string): Map<string, number> {
 const KINDS = ["L", "S", "M", "I"];
 
 /** An access as text: kind (L, S, M; + atomic, * bulk), offset from `base`, size. */
-export function show({ kind, address, size }: HmtRecord, base: number): string {
+function show({ kind, address, size }: HmtRecord, base: number): string {
   return `${KINDS[kind & 3]}${kind & 4 ? "+" : ""}${kind & 8 ? "*" : ""} ${address - base},${size}`;
 }
 

@@ -127,7 +127,7 @@ withCompilers("threads", (test, compiler) => {
     assert.equal([...parents], [0]);
   });
 
-  test("pthreads: a thread's accesses in order, its parent, and accesses before a barrier first", () => {
+  test("pthreads: a thread's accesses in order, its parent, and first what came before a barrier", () => {
     const { trace, stdout, status } = record(buildProgram(compiler, PTHREADS));
     assert.is(status, 0);
     checkTotals(trace);

@@ -29,8 +29,8 @@ import {
 } from "../../src/index.ts";
 import { pattern } from "../util/driver.ts";
 
-export const PAGES = 8;
-export const ADDR = 2 ** 40;
+const PAGES = 8;
+const ADDR = 2 ** 40;
 const P = PAGE_SIZE;
 const FIXED = 0x32;
 /** Small, since snapshots are compared after every step. */

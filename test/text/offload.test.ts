@@ -1,12 +1,12 @@
-/**
- * The decoder's rule for offloaded code: the accesses of the CPU and of the device, and the entries of each
- * range. A program is text, one instruction a word.
- */
+/** The rule for offloaded code: whose accesses are whose, entries of ranges, and what is noticed. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type OffloadRange } from "../../src/text/lackey.ts";
+import type { OffloadRange } from "../../src/text/lackey.ts";
 import { decode, type Decoded } from "./decode.ts";
 
+/**
+ * Offloaded code: [name, entries] of each range, and the records. A program is text, one instruction a word.
+ */
 const agent = suite("lackey: offload");
 const KERNEL: OffloadRange = { name: "kernel", start: 0x2000, end: 0x2100 };
 const HELPER: OffloadRange = { name: "helper", start: 0x3000, end: 0x3100 };

@@ -126,7 +126,7 @@ export function randomPayload(random: Random): { bytes: Uint8Array; records: num
 
 /** A zstd frame of raw blocks (RFC 8878): a zstd encoder that compresses nothing. */
 export function zstdFrame(content: Uint8Array): Uint8Array {
-  // A single segment whose size has 4 bytes.
+  // A single segment, with a size of 4 bytes.
   const bytes = new Bytes().put(0xfd2fb528, 4).put(0xa0, 1).put(content.length, 4);
   bytes.put((content.length << 3) | 1, 3); // the last block, raw
   return Uint8Array.from([...bytes.all, ...content]);

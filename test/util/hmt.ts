@@ -7,9 +7,8 @@ import { HmtError, Reader } from "./hmt-reader.ts";
 import { RECORDS_MAX, readRecords, type HmtEvent, type HmtRecord } from "./hmt-records.ts";
 
 export { HmtError } from "./hmt-reader.ts";
-export type { HmtEvent, HmtRecord } from "./hmt-records.ts";
+export type { HmtRecord } from "./hmt-records.ts";
 
-export const KIND = { LOAD: 0, STORE: 1, MODIFY: 2, FETCH: 3, ATOMIC: 4, BULK: 8 } as const;
 export const EVENT = {
   DEVICE_BEGIN: 16,
   DEVICE_END: 17,

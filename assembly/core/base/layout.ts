@@ -185,7 +185,7 @@ function defaults(frames: u32, mergeable: u32): void {
   defaultCapacity(RESOURCE_ANON_VMA, 65535);
   defaultCapacity(RESOURCE_AVC, 131072);
   defaultCapacity(RESOURCE_PAGE_TABLE, 2048 + frames / 128);
-  defaultCapacity(RESOURCE_NOTIFIER, 256);
+  defaultCapacity(RESOURCE_NOTIFIER, 256 + frames / 128);
   defaultCapacity(RESOURCE_MEMCG, 255);
   defaultCapacity(RESOURCE_MIGRATION, 64);
   defaultCapacity(RESOURCE_DEVICE_TABLE, 64);

@@ -33,7 +33,7 @@ import { Cmd } from "./cmd";
 
 /** A subscription to the bytes [start, last] of an address space. */
 @unmanaged
-export class Notifier {
+class Notifier {
   /** The mm's next notifier. */
   next: u32;
   /** The mm's id; 0: the object is not in use. */

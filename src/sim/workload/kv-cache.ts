@@ -2,10 +2,10 @@
  * The key-value cache of a large language model that serves requests, in pages as vLLM keeps it (Kwon et al.,
  * "Efficient Memory Management for Large Language Model Serving with PagedAttention", SOSP 2023).
  *
- * A block holds the keys (or values) of `block` tokens in one layer. Requests take blocks as their contexts grow; up to
- * `batch` requests run at a time. Each step of the engine is a kernel: a request's first step writes its prompt, each
- * further one reads its whole context in every layer and writes one token. When no block is free, the request that came
- * last moves to host memory, and returns when there is room.
+ * A block holds the keys (or values) of `block` tokens in one layer. Requests take blocks as their contexts
+ * grow; up to `batch` requests run at a time. Each step of the engine is a kernel: a request's first step
+ * writes its prompt, each further one reads its whole context in every layer and writes one token. When no
+ * block is free, the request that came last moves to host memory, and returns when there is room.
  */
 import { Random } from "../../testing/random.ts";
 import type { Nest, NestAccess } from "./nest.ts";
@@ -119,7 +119,9 @@ class Cache {
     }
   }
 
-  /** Gives a request the blocks for more tokens; the ones that came last move out for it, itself if need be. */
+  /**
+   * Gives a request the blocks for more tokens; the ones that came last move out for it, itself if need be.
+   */
   *#makeRoom(request: Request, tokens: number): Generator<Kernel> {
     const wanted = this.#blocksOf(request.context + tokens) - request.blocks.length;
     while (this.#free.length < wanted) {

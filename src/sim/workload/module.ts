@@ -1,4 +1,7 @@
-/** The workload module (assembly/workload): a WebAssembly instance that makes records, and the memory it makes them in. */
+/**
+ * The workload module (assembly/workload): a WebAssembly instance that makes records, and the memory it makes
+ * them in.
+ */
 import binary from "#workload.wasm";
 import { wasmBytes } from "../../engine/wasm-bytes.ts";
 

@@ -21,9 +21,9 @@ export interface NestAccess {
   /** By how many bytes each loop moves it, the outermost first; absent: none does. */
   strides?: readonly number[];
   /**
-   * Where it goes besides: `gather`: on by the offset that the gathered loop selects; `random`: to one of `count` units;
-   * `permuted`: to each of `count` units (a power of two) in turn, in a shuffled order; `zipf`: to one of `count` units by
-   * frequency.
+   * Where it goes besides: `gather`: on by the offset that the gathered loop selects; `random`: to one of
+   * `count` units; `permuted`: to each of `count` units (a power of two) in turn, in a shuffled order;
+   * `zipf`: to one of `count` units by frequency.
    */
   mode?: keyof typeof MODE;
   count?: number;

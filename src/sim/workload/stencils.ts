@@ -1,4 +1,6 @@
-/** Stencils over a square or a cube: each point from its neighbors, from one array into the other and back. */
+/**
+ * Stencils over a square or a cube: each point from its neighbors, from one array into the other and back.
+ */
 import type { Nest, NestAccess } from "./nest.ts";
 import { WorkloadError } from "./spec.ts";
 import {
@@ -29,8 +31,8 @@ function sideOf(name: string, size: number, grain: number, dimensions: number): 
 }
 
 /**
- * One sweep over the inner points. With a grain of one point, left and right neighbors are accesses of their own; with
- * larger ones the grain of the point has them.
+ * One sweep over the inner points. With a grain of one point, left and right neighbors are accesses of their
+ * own; with larger ones the grain of the point has them.
  */
 function sweepPoints(
   ranges: readonly WorkloadRange[],

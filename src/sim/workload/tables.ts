@@ -118,7 +118,8 @@ export const hashjoin = workload({
     init: INIT,
   },
   plan({ size, ratio, seed, init }) {
-    // The table has two buckets a row of R, and no collisions: R takes one part, the table two, S `ratio` parts.
+    // The table has two buckets a row of R, and no collisions: R takes one part, the table two, S `ratio`
+    // parts.
     const bits = log2(size / ROW / (ratio + 3));
     if (bits < 1) throw new WorkloadError(`hashjoin: ${size} bytes hold no R, S and table`);
     const rows = 2 ** bits;

@@ -11,7 +11,10 @@ export interface WorkloadRange {
   bytes: number;
 }
 
-/** Work that the module does in several calls: each appends records after the first n and says how many there are. */
+/**
+ * Work that the module does in several calls: each appends records after the first n and says how many there
+ * are.
+ */
 export interface Step {
   /** Begins it. */
   begin(module: WorkloadModule): void;
@@ -50,7 +53,7 @@ export function workload<const P extends Parameters>(definition: {
 }
 
 /** A loop nest as a step. */
-export function nestStep(nest: Nest): Step {
+function nestStep(nest: Nest): Step {
   return {
     begin: (module) => beginNest(module, nest),
     run: (module, n) => module.exports.runNest(n),
@@ -66,7 +69,9 @@ export function nestKernel(name: string, nests: Iterable<Nest>): Kernel {
   return { name, steps: steps() };
 }
 
-/** Where ranges are placed: from 1 TiB on, as far from a program's own addresses as they can be told apart. */
+/**
+ * Where ranges are placed: from 1 TiB on, as far from a program's own addresses as they can be told apart.
+ */
 const FIRST_ADDRESS = 2 ** 40;
 const ALIGNMENT = 2 ** 21;
 
@@ -89,7 +94,7 @@ interface Sweep {
 }
 
 /** A nest that touches a range from its first byte to its last. */
-export function sweep(ranges: readonly WorkloadRange[], index: number, { agent, kind, grain }: Sweep): Nest {
+function sweep(ranges: readonly WorkloadRange[], index: number, { agent, kind, grain }: Sweep): Nest {
   const { start, bytes } = ranges[index];
   const access = { kind, range: index, base: start, size: grain, strides: [grain] } as const;
   return { agent, trips: [Math.floor(bytes / grain)], accesses: [access] };

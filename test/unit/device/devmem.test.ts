@@ -15,6 +15,7 @@ import {
   REASON_REFERENCED,
   VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
+  VM_FAULT_SIGSEGV,
   type HmmDevmemOps,
 } from "../../../src/index.ts";
 import { onEachBuild } from "../../util/builds.ts";
@@ -164,14 +165,21 @@ onEachBuild("devmem", (test, module) => {
     const outcome = (): HmmError => errorOf(() => mm.read(addr, 1)) as HmmError;
     gpu.onFault = () => VM_FAULT_SIGBUS;
     assert.is(outcome().code, "EFAULT");
-    assert.match(outcome().detail, /^SIGBUS at/);
+    assert.match(
+      outcome().detail,
+      /^SIGBUS at 0x[0-9a-f]+: the fault callback of devmem1 answered VM_FAULT_SIGBUS$/,
+    );
+    gpu.onFault = () => VM_FAULT_SIGSEGV;
+    assert.match(outcome().detail, /: the fault callback of devmem1 answered VM_FAULT_SIGSEGV$/);
     gpu.onFault = () => VM_FAULT_OOM;
     assert.is(outcome().code, "ENOMEM");
+    assert.match(outcome().detail, /^the fault callback of devmem1 answered VM_FAULT_OOM, at 0x[0-9a-f]+$/);
     const cause = new Error("dma failed");
     gpu.onFault = () => {
       throw cause;
     };
     assert.is(outcome().cause, cause);
+    assert.match(outcome().detail, /^SIGBUS at .*: the fault callback of devmem1 threw Error: dma failed$/);
     gpu.onFault = (() => Promise.resolve(0)) as never;
     assert.instance(outcome().cause, TypeError);
     gpu.onFault = () => 0;
@@ -181,6 +189,8 @@ onEachBuild("devmem", (test, module) => {
     gpu.onFault = null;
     assert.is(mm.read(addr, 2)[1], 1);
     assert.is(outcome(), undefined);
+    // What a callback did before is not blamed for later failures.
+    assert.match((errorOf(() => mm.read(0x20000, 1)) as HmmError).detail, /: no mapping$/);
     hmm.verify();
   });
 

@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import {
   describePfn,
   describePte,
+  describeVmFault,
   describeVmFlags,
   DEVICE_PFN_DIRTY,
   DeviceTable,
@@ -31,6 +32,8 @@ import {
   PTE_PRESENT,
   PTE_WRITE,
   PTE_YOUNG,
+  VM_FAULT_MAJOR,
+  VM_FAULT_OOM,
   VM_READ,
   VM_SHARED,
   type Mm,
@@ -70,6 +73,8 @@ test("numbers have names", () => {
   assert.is(faultKindName(FAULT_KIND_COW), "FAULT_KIND_COW");
   assert.is(faultCodeName(FAULT_MAPERR), "FAULT_MAPERR");
   assert.is(errnoName(EINVAL), "EINVAL");
+  assert.is(describeVmFault(VM_FAULT_OOM | VM_FAULT_MAJOR), "VM_FAULT_OOM | VM_FAULT_MAJOR");
+  assert.is(describeVmFault(0), "0");
   assert.is(describePte(0), "none");
   assert.is(describePte(PTE_PRESENT | PTE_WRITE | PTE_DIRTY), "present write dirty");
   assert.is(describePte(PTE_KIND_SWAP | PTE_YOUNG), "swap young");

@@ -6,6 +6,7 @@ import {
   hmmRangeFaultAsync,
   migrateVmaSetup,
   PAGE_SIZE,
+  VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
   type HmmDevmem,
   type Mm,
@@ -129,12 +130,18 @@ onEachBuild("async", (test, module) => {
     const outcome = async (): Promise<HmmError> =>
       (await rejectionOf(() => mm.readAsync(addr, 4))) as HmmError;
     gpu.fail = () => VM_FAULT_SIGBUS;
-    assert.match((await outcome()).detail, /^SIGBUS at/);
+    assert.match(
+      (await outcome()).detail,
+      /^SIGBUS at .*: the faultAsync callback of \w+ answered VM_FAULT_SIGBUS$/,
+    );
+    gpu.fail = () => VM_FAULT_OOM;
+    assert.match((await outcome()).detail, /^the faultAsync callback of \w+ answered VM_FAULT_OOM, at 0x/);
     const cause = new Error("link down");
     gpu.fail = () => {
       throw cause;
     };
     assert.is((await outcome()).cause, cause);
+    assert.match((await outcome()).detail, /: the faultAsync callback of \w+ threw Error: link down$/);
     gpu.fail = () => 0;
     assert.is((await outcome()).code, "ELOOP");
     assert.is(mm.mmapSem.mode, "free");

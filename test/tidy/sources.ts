@@ -1,0 +1,43 @@
+/** The project's own source files, and what they import: shared by the tests of this folder. */
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import ts from "typescript";
+
+/** All files under a folder, or the file itself, in order of their names. */
+export function list(path: string): string[] {
+  if (!existsSync(path)) return [];
+  if (statSync(path).isFile()) return [path];
+  return readdirSync(path)
+    .sort()
+    .flatMap((name) => list(join(path, name)));
+}
+
+const FOLDERS = ["assembly", "src", "test", "tools", "bench", "examples"];
+
+/** Every TypeScript, AssemblyScript and .mjs file, test fixtures excepted. */
+export const sources = FOLDERS.flatMap(list).filter(
+  (file) => /\.(ts|mjs)$/.test(file) && !file.includes("fixtures"),
+);
+
+/** The C programs and headers. */
+export const cSources = FOLDERS.flatMap(list).filter((file) => /\.[ch]$/.test(file));
+
+/** The syntax tree of a file. */
+export const parse = (file: string): ts.SourceFile =>
+  ts.createSourceFile(file, readFileSync(file, "utf8"), ts.ScriptTarget.Latest, true);
+
+/** What a file's import and export declarations import from, as they say it. */
+export function importsOf(file: string): string[] {
+  return parse(file)
+    .statements.filter((node) => ts.isImportDeclaration(node) || ts.isExportDeclaration(node))
+    .flatMap(({ moduleSpecifier }) =>
+      moduleSpecifier && ts.isStringLiteral(moduleSpecifier) ? moduleSpecifier.text : [],
+    );
+}
+
+/** The file that an import of `file` names; undefined for a package. */
+export function resolveImport(file: string, from: string): string | undefined {
+  if (!from.startsWith(".")) return undefined;
+  const path = join(dirname(file), from);
+  return /\.(ts|mjs|json)$/.test(path) ? path : `${path}.ts`;
+}
