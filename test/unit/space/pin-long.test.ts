@@ -241,7 +241,7 @@ onEachBuild("pins for long", (test, module) => {
     hmm.verify();
   });
 
-  test("a pinned page outlives its mapping; a put of the pin's reference is refused", () => {
+  test("a pinned page outlives its mapping; close() reports a reference that the driver has put", () => {
     const hmm = engine();
     const mm = hmm.createMm();
     const free = hmm.freePages;
