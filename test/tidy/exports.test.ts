@@ -104,6 +104,9 @@ function isUsed(file: string, name: string): boolean {
   return names?.has("*") === true || names?.has(name) === true || ownTypes(file).has(name);
 }
 
+/** Members of CoreExports that are no functions of the module: its memory, and what wasm.ts adds. */
+const OWN_MEMBERS = ["memory", "demandWhole"];
+
 const exported = suite("tidy: exports");
 exported("something imports what a file exports", () => {
   const dead = sources
