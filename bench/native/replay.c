@@ -15,8 +15,8 @@
 #define OLDEST_MAX (CLUSTER_PAGES + 1)
 
 #define RECORD_SIZE_SHIFT 48
-#define RECORD_KIND_SHIFT 56
-#define RECORD_DEVICE_SHIFT 60
+#define RECORD_KIND_SHIFT 61
+#define RECORD_DEVICE_SHIFT 63
 
 static u64 *records;
 static size_t count;
@@ -111,7 +111,7 @@ static size_t replay(size_t at, struct stop *stop) {
   memset(leaves, 0, sizeof leaves);
   for (size_t i = at; i < count; i++) {
     u64 record = records[i];
-    u64 address = record & 0xffffffffffff, size = record >> RECORD_SIZE_SHIFT & 0xff;
+    u64 address = record & 0xffffffffffff, size = record >> RECORD_SIZE_SHIFT & 0x1fff;
     u64 write = record >> RECORD_KIND_SHIFT & 3 ? 1 : 0;
     u64 last = (address + size - (size ? 1 : 0)) >> PAGE_SHIFT;
     bool device = record >> RECORD_DEVICE_SHIFT & 1;
