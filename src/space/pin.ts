@@ -4,7 +4,7 @@ import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
 import { HDR_FAULT_ADDR } from "../../assembly/abi/header.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
-import { HmmError, checkFlag, checkInteger, checkPageAddress } from "../engine/errors.ts";
+import { checkInteger, checkPageAddress, HmmError } from "../engine/errors.ts";
 import { count, inspect, line } from "../engine/inspect.ts";
 import type { Words } from "../engine/host.ts";
 import type { DeviceMemory } from "../engine/registry.ts";
