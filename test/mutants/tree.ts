@@ -4,6 +4,9 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSyn
 import { join } from "node:path";
 import { MASK } from "../../src/engine/wasm-bytes.ts";
 
+/** Modules that one compiler process compiles. */
+const COMPILES_MAX = 12;
+
 /** Files that a build reads and tests import; everything else of the project is linked. */
 const COPIED = ["assembly", "src", "test", "tools", "package.json", "asconfig.json", "tsconfig.json"];
 const NOT_NEEDED = ["build", "dist", "coverage", ".git"];
@@ -44,6 +47,8 @@ interface Compiled {
 export class Tree {
   #child: ChildProcess | undefined;
   #compiler: ChildProcess | undefined;
+  /** Modules that it has compiled. */
+  #compiles = 0;
 
   /** @param root the project; @param folder the copy, a folder that does not exist yet */
   constructor(
@@ -111,13 +116,19 @@ export class Tree {
     this.#compiler = undefined;
   }
 
+  /** The tree's compiler. It keeps memory of each module, so a new one takes its place after some. */
+  #freshCompiler(): ChildProcess {
+    const old = this.#compiler;
+    const gone = old !== undefined && (old.exitCode !== null || old.signalCode !== null);
+    if (old !== undefined && !gone && this.#compiles++ < COMPILES_MAX) return old;
+    old?.kill("SIGKILL");
+    this.#compiles = 1;
+    this.#compiler = fork("test/mutants/compiler.mjs", { cwd: this.folder, execArgv: [], stdio: "inherit" });
+    return this.#compiler;
+  }
+
   async #compile(entry: string, output: string, options: string[]): Promise<void> {
-    this.#compiler ??= fork("test/mutants/compiler.mjs", {
-      cwd: this.folder,
-      execArgv: [],
-      stdio: "inherit",
-    });
-    const compiler = this.#compiler;
+    const compiler = this.#freshCompiler();
     const { failed, output: said } = await new Promise<Compiled>((resolve, reject) => {
       const ended = (code: number | null): void => reject(new Error(`the compiler ended with ${code}`));
       compiler.once("exit", ended);
