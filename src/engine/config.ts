@@ -28,9 +28,9 @@ import {
 import { RESERVED_FRAMES } from "../../assembly/abi/frame.ts";
 import type { CoreExports } from "./core.ts";
 import { badRange, checkInteger, checkOptions, HmmError } from "./errors.ts";
-import type { WasmModule } from "./host.ts";
+import type { WasmModule, WasmSource } from "./host.ts";
 import { Memory } from "./memory.ts";
-import { checkModule, type WasmSource } from "./wasm.ts";
+import { checkModule } from "./wasm.ts";
 
 /**
  * How many objects of each kind there may be at a time. Memory, in the defaults, is system and device memory;

@@ -1,31 +1,13 @@
 import binary from "#hmm.wasm";
 import type { CoreExports } from "./core.ts";
 import { badType, show } from "./errors.ts";
-import type { Bytes, WasmModule } from "./host.ts";
+import type { Bytes, WasmModule, WasmResponse, WasmSource } from "./host.ts";
 import { panicError } from "./memory.ts";
 import { wasmBytes } from "./wasm-bytes.ts";
 
 let embedded: WasmModule | undefined;
 /** Modules that are known to be the core. */
 const cores = new WeakSet<WasmModule>();
-
-/** A Response of fetch(), as far as it is used. */
-export interface WasmResponse {
-  readonly ok: boolean;
-  readonly status: number;
-  readonly url: string;
-  arrayBuffer(): Promise<ArrayBuffer>;
-}
-
-/** Where the core may come from: a compiled module, bytes, a URL, or a Response of fetch() or its promise. */
-export type WasmSource =
-  | WasmModule
-  | ArrayBuffer
-  | ArrayBufferView
-  | string
-  | { readonly href: string }
-  | WasmResponse
-  | PromiseLike<WasmResponse>;
 
 /** Returns `module`. Throws TypeError unless it is a compiled module, and this package's core. */
 export function checkModule(module: unknown, op = "Hmm.create", argument = "module"): WasmModule {
