@@ -46,7 +46,7 @@ export {
 } from "./space/device-table";
 export { deviceTableMap } from "./space/device-map";
 export { replay, replayCount, replayOldest } from "./access/replay";
-export { arenaAlloc, arenaFree } from "./base/arena";
+export { arenaAlloc, arenaAllocOwn, arenaFree } from "./base/arena";
 export { fileClose, fileCreate } from "./space/file";
 export { fileRead, fileWrite } from "./access/file-io";
 export { verify } from "./verify/verify";

@@ -132,7 +132,7 @@ export function trackUse(hmm: Forward["Hmm"]): void {
   const op = "trackUse";
   const ctx = contextOf(op, hmm);
   const { mem } = ctx;
-  if (mem.header(HDR_LRU) === 0) mem.setHeader(HDR_LRU, ctx.alloc(op, 8 * mem.header(HDR_DEVICE_FRAMES)));
+  if (mem.header(HDR_LRU) === 0) mem.setHeader(HDR_LRU, ctx.allocOwn(op, 8 * mem.header(HDR_DEVICE_FRAMES)));
 }
 
 /**

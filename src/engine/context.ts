@@ -262,9 +262,19 @@ export class Context {
     return made;
   }
 
-  /** Runs `body` with n bytes of the arena. Throws HmmError ENOMEM. */
+  /**
+   * Allocates bytes as {@link alloc} does, in the core's own part of the arena, where no array of a driver
+   * has ever lain: a driver that writes to an array that it has given back changes nothing there.
+   */
+  allocOwn(op: string, bytes: number): number {
+    const address = this.core.arenaAllocOwn(bytes) >>> 0;
+    if (address === 0) throw this.error(op, ENOMEM, "arena (config.arena)");
+    return address;
+  }
+
+  /** Runs `body` with n bytes of {@link allocOwn}. Throws HmmError ENOMEM. */
   withScratch<T>(op: string, bytes: number, body: (address: number) => T): T {
-    const address = this.alloc(op, bytes);
+    const address = this.allocOwn(op, bytes);
     try {
       return body(address);
     } finally {

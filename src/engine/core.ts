@@ -328,6 +328,8 @@ export interface CoreExports {
   // ── housekeeping: no request ──
   /** Allocates zeroed bytes from the arena, 8-byte aligned. Returns their address; 0: the arena is full. */
   arenaAlloc(bytes: number): number;
+  /** As arenaAlloc(), in the part of the arena that no driver sees. */
+  arenaAllocOwn(bytes: number): number;
   arenaFree(address: number): number;
   /** Returns a checksum of [start, end); both are multiples of 64. */
   checksum(start: number, end: number): number;
