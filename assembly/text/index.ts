@@ -248,3 +248,16 @@ export function hmtError(handle: usize): string {
   }
   return "";
 }
+
+export {
+  traceClose,
+  traceCounts,
+  traceDecode,
+  traceEnd,
+  traceError,
+  traceInput,
+  traceOpen,
+  traceOutput,
+  tracePending,
+  traceShown,
+} from "./trace-exports";

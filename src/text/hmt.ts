@@ -157,13 +157,15 @@ export class HmtDecoder {
     }
   }
 
-  /**
-   * Closes, and returns what the trace says about itself. What is there of a block that is not whole is left
-   * out.
-   */
-  end(): HmtStats {
+  /** Says that there are no more bytes. What is there of a block that is not whole is left out. */
+  finish(): HmtStats {
     if (this.#offset === 0) this.#fail("not an .hmt trace: it is shorter than 16 bytes");
-    const stats = this.stats();
+    return this.stats();
+  }
+
+  /** The same as `finish`; also closes. */
+  end(): HmtStats {
+    const stats = this.finish();
     this.close();
     return stats;
   }

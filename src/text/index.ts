@@ -41,6 +41,16 @@ export interface TextModule {
   hmtWords(handle: number): number;
   hmtKernel(handle: number): number;
   hmtError(handle: number): string;
+  traceOpen(format: number, capacity: number, decimal: boolean, size: number): number;
+  traceClose(handle: number): void;
+  traceInput(handle: number): number;
+  traceOutput(handle: number): number;
+  traceDecode(handle: number, length: number): number;
+  traceEnd(handle: number): number;
+  tracePending(handle: number): number;
+  traceError(handle: number): number;
+  traceShown(handle: number): string;
+  traceCounts(handle: number): Float64Array;
   /** Collects what earlier calls left in the module's heap; nothing else does. */
   __collect(): void;
 }

@@ -1,0 +1,47 @@
+/** The decoder of .hmt traces (hmt.ts) with the interface that all decoders have (decoder.ts). */
+import type { DecoderStats, TraceDecoder, UseRecords } from "./decoder.ts";
+import { HmtDecoder, type HmtStats } from "./hmt.ts";
+import type { TextModule } from "./index.ts";
+
+export class HmtFormat implements TraceDecoder {
+  readonly #decoder: HmtDecoder;
+
+  private constructor(decoder: HmtDecoder) {
+    this.#decoder = decoder;
+  }
+
+  static async create(text: TextModule, file?: string): Promise<HmtFormat> {
+    return new HmtFormat(await HmtDecoder.create(text, file));
+  }
+
+  feed(bytes: Uint8Array, use: UseRecords): void {
+    this.#decoder.feed(bytes, ({ records, events }) => use(records, events));
+  }
+
+  finish(): string | null {
+    const { blocks, cut } = this.#decoder.finish();
+    return cut ? `it is cut off after ${blocks} whole block${blocks === 1 ? "" : "s"}` : null;
+  }
+
+  stats(): DecoderStats {
+    const { blocks, accesses } = this.#decoder.stats();
+    const counts = {
+      loads: null,
+      stores: null,
+      modifies: null,
+      kernelSkipped: 0,
+      instructions: 0,
+      skipped: 0,
+    };
+    return { lines: blocks, accesses, ...counts };
+  }
+
+  /** What the trace says about itself, as far as it has been decoded. */
+  about(): HmtStats {
+    return this.#decoder.stats();
+  }
+
+  close(): void {
+    this.#decoder.close();
+  }
+}
