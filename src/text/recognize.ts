@@ -41,7 +41,12 @@ const MAGIC: readonly (readonly [offset: number, bytes: string, what: string, ad
   [0, "\xcf\xfa\xed\xfe", "a Mach-O program", NOT_A_TRACE],
   [0, "\xca\xfe\xba\xbe", "a Mach-O program or Java class", NOT_A_TRACE],
   [0, "\0asm", "a WebAssembly module", NOT_A_TRACE],
-  [0, "PERFILE2", "a perf.data file", "print it: perf script -i FILE | heteromem run -"],
+  [
+    0,
+    "PERFILE2",
+    "a perf.data file",
+    "it has samples, and a simulation needs all accesses; page faults: perf script -i FILE | heteromem run -",
+  ],
   [0, "SQLite format 3\0", "an SQLite database", NOT_A_TRACE],
   [0, "\x89PNG", "a PNG image", NOT_A_TRACE],
   [0, "\xff\xd8\xff", "a JPEG image", NOT_A_TRACE],
