@@ -129,6 +129,11 @@ export function hmtChecks(s: Hmt, length: u32): bool {
   return xxh32(s.stored + SUMMED_AT, BLOCK_HEADER - SUMMED_AT + length) == load<u32>(s.stored, CHECKSUM_AT);
 }
 
+/** Where the plain payload is of a block that was packed, or was not. */
+export function hmtPayload(s: Hmt, packed: bool): usize {
+  return packed ? s.plain : s.stored + BLOCK_HEADER;
+}
+
 /** Finds the columns of the payload at `p`; false if they do not fill it. */
 function findColumns(s: Hmt, p: usize, length: u32): bool {
   if (length < PAYLOAD_HEADER) return false;
@@ -312,7 +317,7 @@ function takeTokens(s: Hmt, thread: u32, end: usize): u32 {
  * wrong in `error`.
  */
 export function hmtDecode(s: Hmt, packed: bool, length: u32, count: u32, thread: u32): i32 {
-  const payload = packed ? s.plain : s.stored + BLOCK_HEADER;
+  const payload = hmtPayload(s, packed);
   s.error = 0;
   s.eventCount = 0;
   if (!findColumns(s, payload, length)) s.error = HMT_COLUMNS;

@@ -19,7 +19,9 @@ import {
   hmtDecode as decodeBlock,
   hmtFree,
   hmtNew,
+  hmtPayload,
 } from "./hmt";
+import { hmtThreads as giveThreads } from "./hmt-threads";
 import { hmtToWords as toWords } from "./hmt-words";
 import {
   ERROR_ADDRESS,
@@ -249,6 +251,31 @@ export function hmtError(handle: usize): string {
   return "";
 }
 
+/**
+ * Gives the block's first `count` records the threads in the last `length` bytes but four of its payload, which
+ * has `payload` bytes. Returns whether they are as many as the records.
+ */
+export function hmtThreads(handle: usize, packed: bool, payload: u32, length: u32, count: u32): bool {
+  const s = changetype<Hmt>(handle);
+  return giveThreads(s, hmtPayload(s, packed) + payload - 4 - length, length, count);
+}
+
+export {
+  hmtWriteBlock,
+  hmtWriteClose,
+  hmtWriteCount,
+  hmtWriteEncode,
+  hmtWriteEventCount,
+  hmtWriteEvents,
+  hmtWriteInput,
+  hmtWriteMarks,
+  hmtWriteNext,
+  hmtWriteOpen,
+  hmtWriteSum,
+  hmtWriteTake,
+  hmtWriteThread,
+  hmtWriteThreads,
+} from "./hmt-write-exports";
 export {
   traceClose,
   traceCounts,

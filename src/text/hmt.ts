@@ -14,7 +14,9 @@ const BLOCK_HEADER = 24;
 const MARK = 0x42544d48; // "HMTB"
 const PAYLOAD_MAX = 1 << 21;
 const RECORDS_MAX = 1 << 16;
-const BLOCK = { definitions: 1, records: 2, end: 3, skippedFrom: 128 };
+const BLOCK = { definitions: 1, records: 2, end: 3, mixed: 4, skippedFrom: 128 };
+/** Bytes that say how long the column of threads is. */
+const THREADS_LENGTH = 4;
 const CODEC = { plain: 0, zstd: 1 };
 const DEFINITION = { program: 1, recorder: 2, module: 3, name: 4, thread: 5 };
 const END_BYTES = 32;
@@ -70,7 +72,8 @@ export interface HmtModule {
  * decoded.
  */
 export interface HmtBlock {
-  thread: number;
+  /** The thread of all records; null in a block of several threads. */
+  thread: number | null;
   /** Two words a record: address and size; then kind, agent, thread and code. */
   readonly records: BigUint64Array;
   /**
@@ -237,7 +240,9 @@ export class HmtDecoder {
     const [plain, records] = [view.getUint32(16, true), view.getUint32(20, true)];
     if (type >= BLOCK.skippedFrom) return;
     const payload = this.#payload(codec, stored, plain);
-    if (type === BLOCK.records) this.#decode(codec === CODEC.zstd, plain, records, thread, use);
+    const packed = codec === CODEC.zstd;
+    if (type === BLOCK.records) this.#decode(packed, plain, records, thread, use);
+    else if (type === BLOCK.mixed) this.#decodeMixed(packed, payload, records, use);
     else if (type === BLOCK.definitions) this.#define(payload);
     else if (type === BLOCK.end) this.#finish(payload);
     else this.#fail(`a block of type ${type}, which is not known`);
@@ -280,6 +285,24 @@ export class HmtDecoder {
   ): void {
     const [text, handle] = [this.#text, this.#handle];
     if (text.hmtDecode(handle, packed, plain, count, thread) < 0) this.#fail(text.hmtError(handle));
+    this.#hand(count, thread, use);
+  }
+
+  /** A block of several threads: the payload of a block of one, then the column of threads and its length. */
+  #decodeMixed(packed: boolean, payload: DataView, count: number, use: (block: HmtBlock) => void): void {
+    const [text, handle] = [this.#text, this.#handle];
+    const plain = payload.byteLength;
+    const length = plain < THREADS_LENGTH ? plain : payload.getUint32(plain - THREADS_LENGTH, true);
+    const rest = plain - THREADS_LENGTH - length;
+    if (rest < 0) this.#fail("the column of threads is longer than the payload");
+    if (text.hmtDecode(handle, packed, rest, count, 0) < 0) this.#fail(text.hmtError(handle));
+    if (!text.hmtThreads(handle, packed, plain, length, count))
+      this.#fail("the threads are not as many as the records");
+    this.#hand(count, null, use);
+  }
+
+  #hand(count: number, thread: number | null, use: (block: HmtBlock) => void): void {
+    const [text, handle] = [this.#text, this.#handle];
     this.#stats.blocks++;
     this.#stats.accesses += count - text.hmtEventCount(handle);
     use({
