@@ -43,6 +43,8 @@ const TEXT = "assembly/text/index.ts";
 const WORKLOAD = "assembly/workload/index.ts";
 const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"];
 const COMMAND = "src/cli/main.ts";
+/** The module of the zstd compressor, which lies beside the command. */
+const ZSTD = "node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm";
 const CONFIG = ["package.json", "asconfig.json", "tools/build.mjs"];
 
 process.chdir(ROOT);
@@ -211,10 +213,12 @@ async function bundle(outdir) {
     console.log(`build: dist: no command, ${COMMAND} does not exist`);
     return [];
   }
-  // CommonJS packages inside the bundle call require() for Node's own modules.
+  // CommonJS packages inside the bundle call require() for Node's own modules, and look for files beside them.
   const banner = `#!/usr/bin/env node
 import { createRequire as __createRequire } from "node:module";
-const require = __createRequire(import.meta.url);`;
+import { fileURLToPath as __fileURLToPath } from "node:url";
+const require = __createRequire(import.meta.url);
+const __dirname = __fileURLToPath(new URL(".", import.meta.url));`;
   const entryPoints = { cli: COMMAND };
   const result = await build({
     ...common,
@@ -264,6 +268,7 @@ async function buildDist() {
     try {
       const [files] = await Promise.all([bundle(staging), declarations(`${staging}/types`)]);
       writeFileSync(`${staging}/hmm.wasm`, readFileSync("build/hmm.wasm"));
+      writeFileSync(`${staging}/zstd.wasm`, readFileSync(ZSTD));
       writeFileSync(`${staging}/THIRD-PARTY.txt`, notices(files));
       const chunks = new Set(readdirSync(staging));
       moveInto(staging, "dist");

@@ -8,6 +8,7 @@ import { CLUSTER_SIZE } from "../sim/cluster.ts";
 import { BACKINGS, POLICIES } from "../sim/report.ts";
 import { TraceError } from "../text/lackey.ts";
 import { parseAddress, parseChoice, parseCount, parseOffload, parseSize } from "./args.ts";
+import { convert } from "./convert.ts";
 import { UserError } from "./errors.ts";
 import { run } from "./run.ts";
 
@@ -24,6 +25,18 @@ Examples:
 
 Exit codes: 0 done, 2 wrong usage or input, 3 the trace ends early (the report is on what there is),
 130 interrupted (Ctrl-C prints the report so far).`;
+
+const CONVERT_HELP = `
+IN is a trace of any format of docs/formats.md, plain, gzip or zstd, or a workload; - reads standard input.
+OUT is a file, whose name tells the format, or - for standard output with --to.
+What OUT's format cannot hold is said on stderr.
+
+Examples:
+  heteromem convert prog.lackey.gz prog.hmt
+  heteromem convert workload:gups:size=64MiB,seed=1 gups.hmt
+  heteromem convert gups.hmt gups.champsimtrace
+
+Exit codes: 0 done, 2 wrong usage or input, 3 IN ends early (OUT has what comes before), 130 interrupted.`;
 
 const CALLS = ["push", "register"] as const;
 
@@ -62,6 +75,37 @@ async function runCommand(trace: string, flags: RunFlags): Promise<void> {
     quiet: flags.quiet ?? false,
     version: packageJson.version,
   });
+}
+
+interface ConvertFlags {
+  format?: string;
+  to?: string;
+  plain?: true;
+  quiet?: true;
+}
+
+async function convertCommand(from: string, to: string, flags: ConvertFlags): Promise<void> {
+  process.exitCode = await convert(from, to, {
+    format: flags.format ?? null,
+    to: flags.to ?? null,
+    plain: flags.plain ?? false,
+    quiet: flags.quiet ?? false,
+    version: packageJson.version,
+  });
+}
+
+function addConvert(program: Command): void {
+  program
+    .command("convert")
+    .description("convert a trace, or a workload, to another format")
+    .argument("<in>", "the trace, or workload:NAME:PARAMETER=VALUE,…")
+    .argument("<out>", "the file to write")
+    .option("--format <NAME[:OPTION,…]>", "the format of IN (default: recognized by its content)")
+    .option("--to <NAME>", "the format of OUT (default: its name tells)")
+    .option("--plain", "write .hmt blocks without compressing them")
+    .option("--quiet", "no progress bar, and no summary on stderr")
+    .addHelpText("after", CONVERT_HELP)
+    .action(convertCommand);
 }
 
 function makeProgram(): Command {
@@ -116,6 +160,7 @@ function makeProgram(): Command {
     .option("--quiet", "no progress bar")
     .addHelpText("after", RUN_HELP)
     .action(runCommand);
+  addConvert(program);
   return program;
 }
 

@@ -62,8 +62,8 @@ function isChampsim(head: Uint8Array): boolean {
   if (count === 0 || isText(head)) return false;
   for (let at = 0; at < count * CHAMPSIM_BYTES; at += CHAMPSIM_BYTES) {
     const [branch, taken] = [head[at + 8], head[at + 9]];
-    const pc = head.subarray(at, at + 8);
-    if (branch > 1 || taken > branch || pc.every((byte) => byte === 0)) return false;
+    const empty = head.subarray(at, at + CHAMPSIM_BYTES).every((byte) => byte === 0);
+    if (branch > 1 || taken > branch || empty) return false;
   }
   return true;
 }

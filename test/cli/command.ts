@@ -1,6 +1,6 @@
 /** The command under test, bundled as in the published package and run as its users run it. */
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -21,9 +21,12 @@ export async function setUp(): Promise<void> {
     target: "node20",
     logLevel: "warning",
     banner: {
-      js: 'import { createRequire as __cr } from "node:module"; const require = __cr(import.meta.url);',
+      js:
+        'import { createRequire as __cr } from "node:module"; const require = __cr(import.meta.url); ' +
+        `const __dirname = ${JSON.stringify(folder)};`,
     },
   });
+  copyFileSync("node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm", join(folder, "zstd.wasm"));
 }
 
 /** Removes the bundle, in a suite's `after`. */
