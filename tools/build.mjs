@@ -6,14 +6,15 @@
  *   text   assembly/text/index.ts    → build/text.wasm, build/text.wasm.js
  *          assembly/workload/index.ts → build/workload.wasm, build/workload.wasm.js
  *   test   test/assembly/*.ts        → build/test/*.wasm
- *   dist   src/{index,dmirror,testing}.ts, src/cli/main.ts → dist/ (also builds core and text)
+ *   dist   src/{index,dmirror,testing}.ts → dist/src/, file by file; src/cli/main.ts → dist/cli.js, one file
+ *          (also builds core and text)
  *
  * TypeScript imports a WebAssembly module by `import binary from "#hmm.wasm"` (or "#text.wasm").
  * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is a string that
  * src/engine/wasm-bytes.ts reads; src/engine/wasm-modules.d.ts types it as string. Node, tsx and esbuild
- * resolve the name in the same way, and esbuild inlines the string. Tests of the debug build read
- * build/hmm.debug.wasm with node:fs. Its source map is for debuggers and for tools/where.mjs; the module
- * names the map by an absolute URL, because debuggers know no other base.
+ * resolve the name in the same way, and esbuild inlines the string; in dist/ the file is dist/hmm.wasm.js.
+ * Tests of the debug build read build/hmm.debug.wasm with node:fs. Its source map is for debuggers and for
+ * tools/where.mjs; the module names the map by an absolute URL, because debuggers know no other base.
  *
  * A step is skipped if the hash of its inputs has not changed since it last ran. Outputs are written under a
  * temporary name and renamed, so several builds may run at once, and a reader never sees half a file.
@@ -45,6 +46,8 @@ const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"];
 const COMMAND = "src/cli/main.ts";
 /** The module of the zstd compressor, which lies beside the command. */
 const ZSTD = "node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm";
+/** The modules as text, which the package has beside its code. */
+const MODULES = ["build/hmm.wasm.js", "build/text.wasm.js", "build/workload.wasm.js"];
 const CONFIG = ["package.json", "asconfig.json", "tools/build.mjs"];
 
 process.chdir(ROOT);
@@ -175,8 +178,12 @@ async function buildTest() {
   }
 }
 
-/** Writes the type declarations. tsc keeps the `.ts` of relative imports; the published ones say `.js`. */
-async function declarations(outDir) {
+/**
+ * Compiles the library file by file, so that dist/ reads as src/ does, with source maps, declarations and
+ * their maps, which lead to the sources in the package. tsc keeps the `.ts` of relative imports in
+ * declarations; the published ones say `.js`. The bytes of a module are a file of their own, hmm.wasm.js.
+ */
+async function library(outDir) {
   await run(process.execPath, [
     "node_modules/typescript/bin/tsc",
     "-p",
@@ -184,31 +191,21 @@ async function declarations(outDir) {
     "--outDir",
     outDir,
   ]);
-  for (const file of list(outDir, ".d.ts")) {
+  for (const file of list(outDir, ".ts")) {
     const text = readFileSync(file, "utf8");
     writeFileSync(file, text.replace(/(from "|import\("|declare module ")(\.[^"]*)\.ts"/g, '$1$2.js"'));
   }
+  for (const file of list(outDir, ".js")) {
+    const text = readFileSync(file, "utf8");
+    const up = relative(dirname(file), outDir);
+    const own = text.replace(/ from "#(\w+\.wasm)"/g, ` from "${up}/$1.js"`);
+    if (own !== text) writeFileSync(file, own);
+  }
 }
 
-/** Bundles the library and the command. Returns the paths of all files in the command. */
-async function bundle(outdir) {
+/** Bundles the command. Returns the paths of all files in it. */
+async function command(outdir) {
   const { build } = await import("esbuild");
-  const common = {
-    bundle: true,
-    format: "esm",
-    target: "node20",
-    outdir,
-    minifySyntax: true,
-    minifyWhitespace: true,
-    legalComments: "none",
-  };
-  // One call with splitting, so that the entries share one copy of every class.
-  await build({
-    ...common,
-    entryPoints: LIBRARY,
-    splitting: true,
-    platform: "neutral",
-  });
   if (!existsSync(COMMAND)) {
     console.log(`build: dist: no command, ${COMMAND} does not exist`);
     return [];
@@ -219,12 +216,26 @@ import { createRequire as __createRequire } from "node:module";
 import { fileURLToPath as __fileURLToPath } from "node:url";
 const require = __createRequire(import.meta.url);
 const __dirname = __fileURLToPath(new URL(".", import.meta.url));`;
-  const entryPoints = { cli: COMMAND };
+  const bytes = {
+    name: "bytes",
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /^#\w+\.wasm$/ }, ({ path }) => ({
+        path: `./${path.slice(1)}.js`,
+        external: true,
+      })),
+  };
   const result = await build({
-    ...common,
-    entryPoints,
+    bundle: true,
+    format: "esm",
+    target: "node20",
+    outdir,
+    entryPoints: { cli: COMMAND },
     platform: "node",
     banner: { js: banner },
+    plugins: [bytes],
+    sourcemap: true,
+    sourcesContent: false,
+    legalComments: "none",
     metafile: true,
   });
   return Object.keys(result.metafile.inputs);
@@ -250,31 +261,27 @@ function notices(files) {
 async function buildDist() {
   const missing = LIBRARY.filter((file) => !existsSync(file));
   if (missing.length > 0) return console.log(`build: dist: skipped, ${missing.join(", ")} missing`);
-  const wasm = ["build/hmm.wasm", "build/text.wasm", "build/workload.wasm"].filter((file) =>
-    existsSync(file),
-  );
   const config = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
   const inputs = [
     ...CONFIG,
     ...config,
-    ...wasm,
+    ...MODULES,
     ...list("src", ".ts"),
     ...FACTS.flatMap((folder) => list(folder, ".ts")),
   ];
-  const outputs = LIBRARY.map((file) => `dist/${basename(file, ".ts")}.js`).concat("dist/hmm.wasm");
+  const outputs = LIBRARY.map((file) => `dist/${file.replace(/\.ts$/, ".js")}`).concat("dist/hmm.wasm");
   if (existsSync(COMMAND)) outputs.push("dist/cli.js");
   await step("dist", inputs, outputs, async () => {
     const staging = `build/.dist-${process.pid}`;
     try {
-      const [files] = await Promise.all([bundle(staging), declarations(`${staging}/types`)]);
+      const [files] = await Promise.all([command(staging), library(staging)]);
+      for (const file of MODULES) writeFileSync(join(staging, basename(file)), readFileSync(file));
       writeFileSync(`${staging}/hmm.wasm`, readFileSync("build/hmm.wasm"));
       writeFileSync(`${staging}/zstd.wasm`, readFileSync(ZSTD));
       writeFileSync(`${staging}/THIRD-PARTY.txt`, notices(files));
-      const chunks = new Set(readdirSync(staging));
+      const made = new Set(list(staging).map((file) => relative(staging, file)));
       moveInto(staging, "dist");
-      for (const name of readdirSync("dist")) {
-        if (/^chunk-.*\.js$/.test(name) && !chunks.has(name)) rmSync(join("dist", name), { force: true });
-      }
+      for (const file of list("dist")) if (!made.has(relative("dist", file))) rmSync(file, { force: true });
     } finally {
       rmSync(staging, { recursive: true, force: true });
     }
