@@ -9,14 +9,17 @@ const SLICE = 1 << 16;
 const UNEXPECTED_END = 5;
 
 /** What Node 22 has, and the types of Node 20 do not. */
-type NewerZlib = { createZstdDecompress?: (options: { chunkSize: number }) => Transform };
+interface NewerZlib {
+  createZstdDecompress?: (options: { chunkSize: number }) => Transform;
+}
 
 /**
  * Returns a stream that takes zstd frames and gives what they hold. Its errors have Node's codes: Z_BUF_ERROR
  * for data that end too early, else one that begins with ZSTD_.
  */
 export function createUnzstd(chunkSize: number): Transform {
-  return (zlib as NewerZlib).createZstdDecompress?.({ chunkSize }) ?? new Unzstd();
+  const { createZstdDecompress } = zlib as unknown as NewerZlib;
+  return createZstdDecompress === undefined ? new Unzstd() : createZstdDecompress({ chunkSize });
 }
 
 /** fzstd as a stream. */
@@ -41,11 +44,10 @@ export class Unzstd extends Transform {
       work();
     } catch (error) {
       const { message, code } = error as { message: string; code?: number };
-      return done(
-        Object.assign(new Error(message), {
-          code: code === UNEXPECTED_END ? "Z_BUF_ERROR" : "ZSTD_error",
-        }),
-      );
+      const failure: NodeJS.ErrnoException = new Error(message);
+      failure.code = code === UNEXPECTED_END ? "Z_BUF_ERROR" : "ZSTD_error";
+      done(failure);
+      return;
     }
     done();
   }

@@ -195,9 +195,9 @@ test("the columns of the worst block fit", async () => {
 
 test("sizes: what a regular program takes, and an irregular one", async () => {
   const perAccess = async (spec: string): Promise<number> => {
-    const { blocks } = openWorkload(spec);
+    const workload = openWorkload(spec);
     const got = await there(
-      [...blocks()].map((each) => each.slice()),
+      [...workload.blocks()].map((each) => each.slice()),
       { pack: true },
     );
     return got.bytes.length / got.stats.accesses;
