@@ -20,7 +20,6 @@ import {
   hmtFree,
   hmtNew,
 } from "./hmt";
-import { hmtToWords as toWords } from "./hmt-words";
 import {
   ERROR_ADDRESS,
   ERROR_LINE,
@@ -30,6 +29,7 @@ import {
   ERROR_VALGRIND,
   lackeyDecode as decode,
   lackeyFree,
+  lackeyMore as more,
   lackeyNew,
 } from "./lackey";
 import { offloadEntries, offloadNew, offloadWaits } from "./offload";
@@ -77,10 +77,15 @@ export function lackeyOutput(handle: usize): usize {
 
 /**
  * Decodes the `length` bytes at lackeyInput, up to a wrong line. Returns the number of records at
- * lackeyOutput; lackeyErrorKind tells whether a line was wrong.
+ * lackeyOutput, of which lackeyMore may have more; lackeyErrorKind tells whether a line was wrong.
  */
 export function lackeyDecode(handle: usize, length: u32): u32 {
   return decode(changetype<Lackey>(handle), length);
+}
+
+/** Goes on with the chunk: returns the number of further records at lackeyOutput, 0 at the chunk's end. */
+export function lackeyMore(handle: usize): u32 {
+  return more(changetype<Lackey>(handle));
 }
 
 /** Whether a last line without a newline waits to be completed. */
@@ -209,21 +214,6 @@ export function hmtChecks(handle: usize, length: u32): bool {
  */
 export function hmtDecode(handle: usize, packed: bool, length: u32, count: u32, thread: u32): i32 {
   return decodeBlock(changetype<Hmt>(handle), packed, length, count, thread);
-}
-
-/**
- * Turns the block's first `count` records into words (hmt-words.ts), at hmtWords; returns how many they are.
- */
-export function hmtToWords(handle: usize, count: u32): u32 {
-  return toWords(changetype<Hmt>(handle), count);
-}
-export function hmtWords(handle: usize): usize {
-  return changetype<Hmt>(handle).words;
-}
-
-/** Accesses in the kernel's half, which gave no word. */
-export function hmtKernel(handle: usize): f64 {
-  return <f64>changetype<Hmt>(handle).kernel;
 }
 
 /** What is wrong with the block; "" if nothing is. */

@@ -71,12 +71,8 @@ export interface HmtModule {
  */
 export interface HmtBlock {
   thread: number;
-  /** Two words a record: address and size; then kind, agent, thread and code. */
+  /** Two words a record (assembly/abi/record.ts); an event's id is its index in `events`. */
   readonly records: BigUint64Array;
-  /**
-   * The records without events, as the replay takes them: one word each, a long access split at page bounds.
-   */
-  readonly words: BigUint64Array;
   readonly events: HmtEvent[];
 }
 
@@ -91,8 +87,6 @@ export interface HmtStats {
   blocks: number;
   /** Records that are accesses. */
   accesses: number;
-  /** Accesses at 2^47 and above, which have no word. */
-  kernelSkipped: number;
   /** Accesses that the recorder lost; null in a trace that was cut off. */
   lost: number | null;
   /** Whether the end block is missing: the trace was cut off, and all of its whole blocks were decoded. */
@@ -122,7 +116,6 @@ export class HmtDecoder {
     threads: new Map(),
     blocks: 0,
     accesses: 0,
-    kernelSkipped: 0,
     lost: null,
     cut: true,
   };
@@ -171,7 +164,7 @@ export class HmtDecoder {
   /** What the trace says about itself so far. */
   stats(): HmtStats {
     if (this.#closed) throw new TypeError("the decoder is closed");
-    return { ...this.#stats, kernelSkipped: this.#text.hmtKernel(this.#handle) };
+    return { ...this.#stats };
   }
 
   /** Frees the decoder's memory. `end` does it, too. */
@@ -282,13 +275,7 @@ export class HmtDecoder {
     this.#stats.accesses += count - text.hmtEventCount(handle);
     use({
       thread,
-      get records() {
-        return new BigUint64Array(text.memory.buffer, text.hmtOutput(handle), 2 * count);
-      },
-      get words() {
-        const words = text.hmtToWords(handle, count);
-        return new BigUint64Array(text.memory.buffer, text.hmtWords(handle), words);
-      },
+      records: new BigUint64Array(text.memory.buffer, text.hmtOutput(handle), 2 * count),
       events: this.#events(),
     });
   }

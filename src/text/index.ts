@@ -22,6 +22,7 @@ export interface TextModule {
   lackeyInput(handle: number): number;
   lackeyOutput(handle: number): number;
   lackeyDecode(handle: number, length: number): number;
+  lackeyMore(handle: number): number;
   lackeyPending(handle: number): boolean;
   lackeyErrorKind(handle: number): number;
   lackeyError(handle: number): string;
@@ -37,9 +38,6 @@ export interface TextModule {
   hmtEventCount(handle: number): number;
   hmtChecks(handle: number, length: number): boolean;
   hmtDecode(handle: number, packed: boolean, length: number, count: number, thread: number): number;
-  hmtToWords(handle: number, count: number): number;
-  hmtWords(handle: number): number;
-  hmtKernel(handle: number): number;
   hmtError(handle: number): string;
   /** Collects what earlier calls left in the module's heap; nothing else does. */
   __collect(): void;

@@ -29,9 +29,10 @@ const WASM_GZIP_MAX = 38 * 1024;
 /**
  * … and of what a browser loads for `import "heteromem"`: JavaScript and core. The aim is 40 KiB (performance
  * row P11), which is not reached yet; this keeps it from growing meanwhile: 67 KiB, and what names for
- * numbers, descriptions, one-line objects in console.log, long-term pins and checks of drivers added.
+ * numbers, descriptions, one-line objects in console.log, long-term pins, checks of drivers and replay records of
+ * 16 bytes with marks added.
  */
-const ENTRY_GZIP_MAX = 70 * 1024;
+const ENTRY_GZIP_MAX = 71 * 1024;
 const ENTRIES = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"];
 /** Folders that belong to the command. */
 const COMMAND_ONLY = ["src/cli/", "src/text/", "src/sim/", "node_modules/"];
