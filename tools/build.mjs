@@ -161,7 +161,11 @@ async function buildText() {
 }
 
 async function buildWorkload() {
-  const inputs = [...CONFIG, ...list("assembly/workload", ".ts")];
+  const inputs = [
+    ...CONFIG,
+    ...FACTS.flatMap((folder) => list(folder, ".ts")),
+    ...list("assembly/workload", ".ts"),
+  ];
   await step("workload", inputs, ["build/workload.wasm", "build/workload.wasm.js"], () =>
     compile(WORKLOAD, "workload", "build/workload.wasm", { embed: true }),
   );

@@ -21,6 +21,7 @@ import {
   peek,
   put,
   refuse,
+  SIZE_MAX,
   skip,
   skipBlanks,
   STORE,
@@ -46,7 +47,7 @@ function takeThread(s: Lines): bool {
 /** What follows `read` or `write`: `8 byte(s) @ 0x… by PC 0x…`. */
 function accessLine(s: Lines, kind: u32, thread: u32): bool {
   skipBlanks(s);
-  if (!takeDecimal(s) || s.value - 1 >= 65535) return refuse(s, ERROR_SIZE);
+  if (!takeDecimal(s) || s.value - 1 >= SIZE_MAX) return refuse(s, ERROR_SIZE);
   const size = s.value;
   skipBlanks(s);
   if (!takeText(s, "byte(s) @ ") || !takeHex(s)) return refuse(s, ERROR_ADDRESS);

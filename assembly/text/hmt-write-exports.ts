@@ -1,5 +1,6 @@
-/** The text module's exports for writing .hmt traces (hmt-write.ts). A handle is the address of a writer's state. */
-import { hmtEncode, hmtNext, hmtSum, hmtTake, HmtWrite, hmtWriteFree, hmtWriteNew } from "./hmt-write";
+/** The text module's exports for writing .hmt traces (hmt-write.ts). A handle is the address of a writer. */
+import { hmtEncode, hmtNext, hmtSum, hmtTake } from "./hmt-write";
+import { HmtWrite, hmtWriteFree, hmtWriteNew } from "./hmt-write-state";
 
 /** Makes a writer. */
 export function hmtWriteOpen(): usize {
@@ -18,7 +19,7 @@ export function hmtWriteBlock(handle: usize): usize {
   return changetype<HmtWrite>(handle).block;
 }
 
-/** Where the events of the block are to be written, and where the indices of their records are listed. */
+/** Where the events of the block are to be written, and where the indices of their records are. */
 export function hmtWriteEvents(handle: usize): usize {
   return changetype<HmtWrite>(handle).events;
 }

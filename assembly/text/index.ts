@@ -15,14 +15,13 @@ import {
   HMT_RECORDS,
   HMT_RUN,
   HMT_SITE,
+  HMT_THREADS,
   hmtChecks as checks,
   hmtDecode as decodeBlock,
   hmtFree,
   hmtNew,
-  hmtPayload,
 } from "./hmt";
-import { hmtThreads as giveThreads } from "./hmt-threads";
-import { hmtToWords as toWords } from "./hmt-words";
+import { hmtDecodeMixed as decodeMixed } from "./hmt-threads";
 import {
   ERROR_ADDRESS,
   ERROR_LINE,
@@ -32,6 +31,7 @@ import {
   ERROR_VALGRIND,
   lackeyDecode as decode,
   lackeyFree,
+  lackeyMore as more,
   lackeyNew,
 } from "./lackey";
 import { offloadEntries, offloadNew, offloadWaits } from "./offload";
@@ -79,10 +79,15 @@ export function lackeyOutput(handle: usize): usize {
 
 /**
  * Decodes the `length` bytes at lackeyInput, up to a wrong line. Returns the number of records at
- * lackeyOutput; lackeyErrorKind tells whether a line was wrong.
+ * lackeyOutput, of which lackeyMore may have more; lackeyErrorKind tells whether a line was wrong.
  */
 export function lackeyDecode(handle: usize, length: u32): u32 {
   return decode(changetype<Lackey>(handle), length);
+}
+
+/** Goes on with the chunk: returns the number of further records at lackeyOutput, 0 at the chunk's end. */
+export function lackeyMore(handle: usize): u32 {
+  return more(changetype<Lackey>(handle));
 }
 
 /** Whether a last line without a newline waits to be completed. */
@@ -213,21 +218,6 @@ export function hmtDecode(handle: usize, packed: bool, length: u32, count: u32, 
   return decodeBlock(changetype<Hmt>(handle), packed, length, count, thread);
 }
 
-/**
- * Turns the block's first `count` records into words (hmt-words.ts), at hmtWords; returns how many they are.
- */
-export function hmtToWords(handle: usize, count: u32): u32 {
-  return toWords(changetype<Hmt>(handle), count);
-}
-export function hmtWords(handle: usize): usize {
-  return changetype<Hmt>(handle).words;
-}
-
-/** Accesses in the kernel's half, which gave no word. */
-export function hmtKernel(handle: usize): f64 {
-  return <f64>changetype<Hmt>(handle).kernel;
-}
-
 /** What is wrong with the block; "" if nothing is. */
 export function hmtError(handle: usize): string {
   switch (changetype<Hmt>(handle).error) {
@@ -247,17 +237,15 @@ export function hmtError(handle: usize): string {
       return "more records than the block's header says";
     case HMT_LEFT:
       return "the block's columns are not used up by its records";
+    case HMT_THREADS:
+      return "the threads are not as many as the records";
   }
   return "";
 }
 
-/**
- * Gives the block's first `count` records the threads in the last `length` bytes but four of its payload, which
- * has `payload` bytes. Returns whether they are as many as the records.
- */
-export function hmtThreads(handle: usize, packed: bool, payload: u32, length: u32, count: u32): bool {
-  const s = changetype<Hmt>(handle);
-  return giveThreads(s, hmtPayload(s, packed) + payload - 4 - length, length, count);
+/** Decodes a block of several threads, as hmtDecode does. */
+export function hmtDecodeMixed(handle: usize, packed: bool, length: u32, count: u32): i32 {
+  return decodeMixed(changetype<Hmt>(handle), packed, length, count);
 }
 
 export {

@@ -5,16 +5,27 @@
  * A format is a function that takes one line, from `at` to `end`, without blanks at its end. It returns false
  * after noting what is wrong. Nothing is read beyond `end`, and nothing is allocated.
  *
- * A record is two words (workload/record.ts draws them): address and size; kind, agent, thread and id.
+ * A record is two words, which abi/record.ts draws.
  */
 
-/** Kinds of records; INSTRUCTION gives none. */
-export const LOAD: u32 = 0;
-export const STORE: u32 = 1;
-export const MODIFY: u32 = 2;
-export const INSTRUCTION: u32 = 3;
-export const KERNEL_BEGIN: u32 = 16;
-export const KERNEL_END: u32 = 17;
+import {
+  RECORD_AGENT_SHIFT,
+  RECORD_BYTES,
+  RECORD_ID_SHIFT,
+  RECORD_KIND_FETCH,
+  RECORD_KIND_LOAD,
+  RECORD_KIND_MODIFY,
+  RECORD_KIND_STORE,
+  RECORD_SIZE_MAX,
+  RECORD_SIZE_SHIFT,
+  RECORD_THREAD_SHIFT,
+} from "../abi/record";
+
+/** Kinds of accesses; INSTRUCTION gives no record. */
+export const LOAD: u32 = RECORD_KIND_LOAD;
+export const STORE: u32 = RECORD_KIND_STORE;
+export const MODIFY: u32 = RECORD_KIND_MODIFY;
+export const INSTRUCTION: u32 = RECORD_KIND_FETCH;
 /** No kind. */
 export const NONE: u32 = 255;
 
@@ -34,8 +45,8 @@ export const ERROR_CHAMPSIM: u32 = 8;
 
 /** Addresses with this bit or a higher one are the kernel's. */
 const KERNEL_SHIFT: u64 = 47;
-const SIZE_MAX: u64 = 65535;
-const RECORD_BYTES: usize = 16;
+/** The largest size that a record can have. */
+export const SIZE_MAX: u64 = RECORD_SIZE_MAX;
 
 const SPACE: u32 = 0x20;
 const TAB: u32 = 0x09;
@@ -234,11 +245,17 @@ export function takeSize(s: Lines): bool {
   return s.value - 1 < SIZE_MAX ? true : refuse(s, ERROR_SIZE);
 }
 
-/** Appends a record that is no access. */
-export function putMark(s: Lines, kind: u32, id: u32): void {
-  store<u64>(s.out, 0);
-  store<u64>(s.out, (<u64>kind) | ((<u64>id) << 32), 8);
+/** Appends a record. `about` is its kind, agent and thread. */
+@inline
+function append(s: Lines, first: u64, about: u32, id: u32): void {
+  store<u64>(s.out, first);
+  store<u64>(s.out, (<u64>about) | ((<u64>id) << RECORD_ID_SHIFT), 8);
   s.out += RECORD_BYTES;
+}
+
+/** Appends a mark. */
+export function putMark(s: Lines, kind: u32, id: u32): void {
+  append(s, 0, kind, id);
 }
 
 /** Counts an access, and appends its record. */
@@ -255,7 +272,6 @@ export function put(s: Lines, address: u64, size: u64, kind: u32, agent: u32, th
   else if (kind == STORE) s.stores++;
   else s.modifies++;
   s.device += u64(agent != 0);
-  store<u64>(s.out, address | (size << 48));
-  store<u64>(s.out, (<u64>(kind | (agent << 8) | (thread << 16))) | ((<u64>id) << 32), 8);
-  s.out += RECORD_BYTES;
+  const about = kind | (agent << RECORD_AGENT_SHIFT) | (thread << RECORD_THREAD_SHIFT);
+  append(s, address | (size << RECORD_SIZE_SHIFT), about, id);
 }

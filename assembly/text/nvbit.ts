@@ -8,13 +8,12 @@
  * begins and one where it ends. Shared and local memory is no memory of the address space: such lines are
  * skipped, and so are those of the program itself.
  */
+import { RECORD_MARK_KERNEL_BEGIN, RECORD_MARK_KERNEL_END } from "../abi/record";
 import {
   ERROR_ADDRESS,
   ERROR_LINE,
   isBlank,
   isDigit,
-  KERNEL_BEGIN,
-  KERNEL_END,
   Lines,
   LOAD,
   MODIFY,
@@ -90,7 +89,7 @@ function takeWarp(s: Lines): bool {
 
 /** Marks that a kernel ends if one runs. */
 export function endKernel(s: Lines): void {
-  if (s.inKernel != 0) putMark(s, KERNEL_END, s.kernelId);
+  if (s.inKernel != 0) putMark(s, RECORD_MARK_KERNEL_END, s.kernelId);
   s.inKernel = 0;
 }
 
@@ -99,7 +98,7 @@ function beginKernel(s: Lines, id: u32): void {
   threadsReset(s);
   s.inKernel = 1;
   s.kernelId = id;
-  putMark(s, KERNEL_BEGIN, id);
+  putMark(s, RECORD_MARK_KERNEL_BEGIN, id);
 }
 
 /** Takes the addresses of the lanes that end the line. Returns false after a wrong one. */

@@ -10,6 +10,7 @@ import {
   peek,
   put,
   refuse,
+  SIZE_MAX,
   skipBlanks,
   STORE,
   takeByte,
@@ -31,7 +32,7 @@ export function pinatraceLine(s: Lines): bool {
   let size = <u64>s.size;
   if (s.at != s.end) {
     skipBlanks(s);
-    if (!takeDecimal(s) || (s.at != s.end && !isBlank(peek(s))) || s.value - 1 >= 65535)
+    if (!takeDecimal(s) || (s.at != s.end && !isBlank(peek(s))) || s.value - 1 >= SIZE_MAX)
       return refuse(s, ERROR_SIZE);
     size = s.value; // a value that stands behind it is of no use
   }

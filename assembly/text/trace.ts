@@ -10,6 +10,7 @@
  * next chunk completes it in place. `output` has room for the most records that a chunk can give. Decoding
  * allocates nothing. What a file decodes to does not depend on how it is cut into chunks.
  */
+import { RECORD_BYTES } from "../abi/record";
 import { addrRwLine } from "./addr-rw";
 import { CHAMPSIM_BYTES, champsimRecord } from "./champsim";
 import { dineroLine } from "./dinero";
@@ -21,13 +22,13 @@ import { pinatraceLine } from "./pinatrace";
 import { threadsFree, threadsNew } from "./threads";
 
 /** The formats; src/text/formats.ts has their names. */
-export const FORMAT_ADDR_RW: u32 = 0;
-export const FORMAT_PINATRACE: u32 = 1;
-export const FORMAT_DINERO: u32 = 2;
-export const FORMAT_PERF_SCRIPT: u32 = 3;
-export const FORMAT_NVBIT: u32 = 4;
-export const FORMAT_DRMEMTRACE: u32 = 5;
-export const FORMAT_CHAMPSIM: u32 = 6;
+const FORMAT_ADDR_RW: u32 = 0;
+const FORMAT_PINATRACE: u32 = 1;
+const FORMAT_DINERO: u32 = 2;
+const FORMAT_PERF_SCRIPT: u32 = 3;
+const FORMAT_NVBIT: u32 = 4;
+const FORMAT_DRMEMTRACE: u32 = 5;
+const FORMAT_CHAMPSIM: u32 = 6;
 
 /** The longest line. A warp's line of NVBit's has some 700 bytes. */
 const LINE_BYTES_MAX: usize = 4096;
@@ -35,7 +36,6 @@ const LINE_BYTES_MAX: usize = 4096;
 const RECORD_TEXT_MIN: usize = 3;
 /** Marks of kernels, of which one line gives two. */
 const MARKS: usize = 4;
-const RECORD_BYTES: usize = 16;
 
 const LF: u32 = 0x0a;
 const CR: u32 = 0x0d;
@@ -77,8 +77,10 @@ function formatLine(s: Lines): bool {
       return perfScriptLine(s);
     case FORMAT_NVBIT:
       return nvbitLine(s);
+    case FORMAT_DRMEMTRACE:
+      return drmemtraceLine(s);
   }
-  return drmemtraceLine(s);
+  return false; // ChampSim has no lines
 }
 
 /** Decodes the line in [p, end). Returns false, with the error set, if it is no line of the format. */

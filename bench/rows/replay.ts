@@ -96,7 +96,7 @@ async function measure(trace: Trace, context: Context): Promise<Result[]> {
     const twin = [file("records", new Uint32Array(records.buffer)), start, bytes, bytes / 2];
     return context.compare({
       ours: new Replay(hmm, trace),
-      units: records.length,
+      units: records.length / 2,
       rivals: [
         fasterTwin(`twin-${name}`, "replay", twin, 1.25),
         { name: `typed-arrays-${name}`, target: 0.65, sides: [new TwinReplay(trace)] },

@@ -29,7 +29,7 @@ export async function replayHmt(setting: HmtSetting): Promise<TraceOutcome> {
   const decoder = await HmtDecoder.create(loadText(), input.name);
   try {
     for await (const chunk of chunks) {
-      decoder.feed(chunk, ({ words }) => replayBlock(simulation, words, input, decoder));
+      decoder.feed(chunk, ({ records }) => replayBlock(simulation, records, input, decoder));
       progress.update(decoder.stats().blocks);
       await new Promise((resolve) => setImmediate(resolve)); // lets the bar's timer and Ctrl-C in
     }
@@ -43,12 +43,12 @@ export async function replayHmt(setting: HmtSetting): Promise<TraceOutcome> {
 
 function replayBlock(
   simulation: Simulation,
-  words: BigUint64Array,
+  records: BigUint64Array,
   input: TraceInput,
   decoder: HmtDecoder,
 ): void {
   try {
-    simulation.replay(words);
+    simulation.replay(records);
   } catch (error) {
     if (!(error instanceof SimulationError)) throw error;
     throw new UserError(`${input.name}: block ${decoder.stats().blocks}: ${error.message}`);
@@ -65,11 +65,11 @@ function finish(input: TraceInput, decoder: HmtDecoder): TraceOutcome {
 }
 
 /** The trace's counts in the terms of a text trace: blocks stand for lines. */
-function outcomeOf({ blocks, kernelSkipped }: HmtStats, partial: string | null): TraceOutcome {
+function outcomeOf({ blocks }: HmtStats, partial: string | null): TraceOutcome {
   const none = { instructions: 0, comments: 0, superblocks: 0, foreign: 0, processes: [], offload: [] };
   return {
     format: "hmt",
-    counts: { ...none, lines: blocks, kernelSkipped, calls: null },
+    counts: { ...none, lines: blocks, kernelSkipped: 0, calls: null },
     partial,
     warnings: [],
   };

@@ -118,7 +118,7 @@ function replayChunk(reading: Reading, setting: LackeySetting, chunk: Uint8Array
     replayBatch(setting, records, (index) =>
       lineOfRecord(Buffer.concat([tail, chunk]), before + index, { ...options, currentPid }, lines + 1),
     );
-    before += records.length;
+    before += records.length / 2;
   });
   const end = chunk.lastIndexOf(LINE_FEED);
   reading.tail = end < 0 ? Buffer.concat([tail, chunk]) : new Uint8Array(chunk.subarray(end + 1));

@@ -36,7 +36,9 @@ export class Unzstd extends Transform {
   }
 
   override _flush(done: (error?: Error) => void): void {
-    this.#attempt(() => this.#decoder.push(new Uint8Array(), true), done);
+    this.#attempt(() => {
+      this.#decoder.push(new Uint8Array(), true);
+    }, done);
   }
 
   #attempt(work: () => void, done: (error?: Error) => void): void {

@@ -11,7 +11,7 @@ import {
   FAULT_KIND_ZERO,
 } from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { RECORD_KIND_SHIFT } from "../../assembly/abi/record.ts";
+import { RECORD_KIND_MASK } from "../../assembly/abi/record.ts";
 import { Hmm, HmmError, type Mm, type Vma } from "../index.ts";
 import { deviceMemoryFor, SimDevice } from "./device.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
@@ -136,12 +136,12 @@ export class Simulation {
 
   /** Makes the accesses of `records` (RECORD_*). Throws SimulationError where memory is too small. */
   replay(records: BigUint64Array): void {
-    for (let at = 0; at < records.length; at += BATCH) {
-      const batch = records.length <= BATCH ? records : records.subarray(at, at + BATCH);
+    for (let at = 0; at < records.length; at += 2 * BATCH) {
+      const batch = records.subarray(at, at + 2 * BATCH);
       this.#records.set(batch);
       this.#left.length = 0;
-      this.#replayBatch(batch.length, at);
-      this.#countBatch(batch.length);
+      this.#replayBatch(batch.length / 2, at / 2);
+      this.#countBatch(batch.length / 2);
     }
   }
 
@@ -231,6 +231,10 @@ export class Simulation {
    * address.
    */
   #serve({ reason, at, address, write }: ReplayStop): number {
+    if (reason === "mark") {
+      this.#left.push(at);
+      return 1;
+    }
     if (!mappable(address)) {
       this.#skipped++;
       this.#left.push(at);
@@ -293,8 +297,8 @@ export class Simulation {
 
   /** Counts the first n records of the array, without those that were skipped. */
   #countBatch(n: number): void {
-    const counts = this.#records.count(n);
-    for (const record of this.#left) counts[kindOf(this.#records[record])]--;
+    const counts = this.#records.count(0, n);
+    for (const record of this.#left) counts[kindOf(this.#records[2 * record + 1])]--;
     [this.#accesses.cpu, this.#accesses.device].forEach((agent, i) => {
       const [loads, stores, modifies] = counts.subarray(4 * i);
       agent.loads += loads + modifies;
@@ -314,7 +318,7 @@ export class Simulation {
 
 /** The index at which RecordArray.count() counts a record. */
 function kindOf(record: bigint): number {
-  return Number(record >> BigInt(RECORD_KIND_SHIFT));
+  return (Number(record & 0xffffn) & RECORD_KIND_MASK) | ((record & 0xff00n) === 0n ? 0 : 4);
 }
 
 function sum(counts: object): number {

@@ -15,8 +15,6 @@ const MARK = 0x42544d48; // "HMTB"
 const PAYLOAD_MAX = 1 << 21;
 const RECORDS_MAX = 1 << 16;
 const BLOCK = { definitions: 1, records: 2, end: 3, mixed: 4, skippedFrom: 128 };
-/** Bytes that say how long the column of threads is. */
-const THREADS_LENGTH = 4;
 const CODEC = { plain: 0, zstd: 1 };
 const DEFINITION = { program: 1, recorder: 2, module: 3, name: 4, thread: 5 };
 const END_BYTES = 32;
@@ -74,12 +72,8 @@ export interface HmtModule {
 export interface HmtBlock {
   /** The thread of all records; null in a block of several threads. */
   thread: number | null;
-  /** Two words a record: address and size; then kind, agent, thread and code. */
+  /** Two words a record (assembly/abi/record.ts); an event's id is its index in `events`. */
   readonly records: BigUint64Array;
-  /**
-   * The records without events, as the replay takes them: one word each, a long access split at page bounds.
-   */
-  readonly words: BigUint64Array;
   readonly events: HmtEvent[];
 }
 
@@ -94,8 +88,6 @@ export interface HmtStats {
   blocks: number;
   /** Records that are accesses. */
   accesses: number;
-  /** Accesses at 2^47 and above, which have no word. */
-  kernelSkipped: number;
   /** Accesses that the recorder lost; null in a trace that was cut off. */
   lost: number | null;
   /** Whether the end block is missing: the trace was cut off, and all of its whole blocks were decoded. */
@@ -125,7 +117,6 @@ export class HmtDecoder {
     threads: new Map(),
     blocks: 0,
     accesses: 0,
-    kernelSkipped: 0,
     lost: null,
     cut: true,
   };
@@ -176,7 +167,7 @@ export class HmtDecoder {
   /** What the trace says about itself so far. */
   stats(): HmtStats {
     if (this.#closed) throw new TypeError("the decoder is closed");
-    return { ...this.#stats, kernelSkipped: this.#text.hmtKernel(this.#handle) };
+    return { ...this.#stats };
   }
 
   /** Frees the decoder's memory. `end` does it, too. */
@@ -242,7 +233,7 @@ export class HmtDecoder {
     const payload = this.#payload(codec, stored, plain);
     const packed = codec === CODEC.zstd;
     if (type === BLOCK.records) this.#decode(packed, plain, records, thread, use);
-    else if (type === BLOCK.mixed) this.#decodeMixed(packed, payload, records, use);
+    else if (type === BLOCK.mixed) this.#decode(packed, plain, records, null, use);
     else if (type === BLOCK.definitions) this.#define(payload);
     else if (type === BLOCK.end) this.#finish(payload);
     else this.#fail(`a block of type ${type}, which is not known`);
@@ -280,40 +271,20 @@ export class HmtDecoder {
     packed: boolean,
     plain: number,
     count: number,
-    thread: number,
+    thread: number | null,
     use: (block: HmtBlock) => void,
   ): void {
     const [text, handle] = [this.#text, this.#handle];
-    if (text.hmtDecode(handle, packed, plain, count, thread) < 0) this.#fail(text.hmtError(handle));
-    this.#hand(count, thread, use);
-  }
-
-  /** A block of several threads: the payload of a block of one, then the column of threads and its length. */
-  #decodeMixed(packed: boolean, payload: DataView, count: number, use: (block: HmtBlock) => void): void {
-    const [text, handle] = [this.#text, this.#handle];
-    const plain = payload.byteLength;
-    const length = plain < THREADS_LENGTH ? plain : payload.getUint32(plain - THREADS_LENGTH, true);
-    const rest = plain - THREADS_LENGTH - length;
-    if (rest < 0) this.#fail("the column of threads is longer than the payload");
-    if (text.hmtDecode(handle, packed, rest, count, 0) < 0) this.#fail(text.hmtError(handle));
-    if (!text.hmtThreads(handle, packed, plain, length, count))
-      this.#fail("the threads are not as many as the records");
-    this.#hand(count, null, use);
-  }
-
-  #hand(count: number, thread: number | null, use: (block: HmtBlock) => void): void {
-    const [text, handle] = [this.#text, this.#handle];
+    const decoded =
+      thread === null
+        ? text.hmtDecodeMixed(handle, packed, plain, count)
+        : text.hmtDecode(handle, packed, plain, count, thread);
+    if (decoded < 0) this.#fail(text.hmtError(handle));
     this.#stats.blocks++;
     this.#stats.accesses += count - text.hmtEventCount(handle);
     use({
       thread,
-      get records() {
-        return new BigUint64Array(text.memory.buffer, text.hmtOutput(handle), 2 * count);
-      },
-      get words() {
-        const words = text.hmtToWords(handle, count);
-        return new BigUint64Array(text.memory.buffer, text.hmtWords(handle), words);
-      },
+      records: new BigUint64Array(text.memory.buffer, text.hmtOutput(handle), 2 * count),
       events: this.#events(),
     });
   }

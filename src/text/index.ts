@@ -22,6 +22,7 @@ export interface TextModule {
   lackeyInput(handle: number): number;
   lackeyOutput(handle: number): number;
   lackeyDecode(handle: number, length: number): number;
+  lackeyMore(handle: number): number;
   lackeyPending(handle: number): boolean;
   lackeyErrorKind(handle: number): number;
   lackeyError(handle: number): string;
@@ -37,11 +38,8 @@ export interface TextModule {
   hmtEventCount(handle: number): number;
   hmtChecks(handle: number, length: number): boolean;
   hmtDecode(handle: number, packed: boolean, length: number, count: number, thread: number): number;
-  hmtToWords(handle: number, count: number): number;
-  hmtWords(handle: number): number;
-  hmtKernel(handle: number): number;
   hmtError(handle: number): string;
-  hmtThreads(handle: number, packed: boolean, payload: number, length: number, count: number): boolean;
+  hmtDecodeMixed(handle: number, packed: boolean, length: number, count: number): number;
   hmtWriteOpen(): number;
   hmtWriteClose(handle: number): void;
   hmtWriteInput(handle: number): number;

@@ -1,25 +1,7 @@
 /** The decoder of lackey traces (lackey.ts) with the interface that all decoders have (decoder.ts). */
-import {
-  RECORD_DEVICE_SHIFT,
-  RECORD_KIND_SHIFT,
-  RECORD_SIZE_MASK,
-  RECORD_SIZE_SHIFT,
-} from "../../assembly/abi/record.ts";
 import type { DecoderStats, TraceDecoder, UseRecords } from "./decoder.ts";
 import type { TextModule } from "./index.ts";
 import { LackeyDecoder, TraceError, type LackeyOptions } from "./lackey.ts";
-
-/** The two words of each record of one word. */
-function widen(records: BigUint64Array): BigUint64Array {
-  const wide = new BigUint64Array(2 * records.length);
-  records.forEach((record, i) => {
-    const field = (shift: number, mask: number): bigint => (record >> BigInt(shift)) & BigInt(mask);
-    const size = field(RECORD_SIZE_SHIFT, RECORD_SIZE_MASK);
-    wide[2 * i] = (record & 0xffffffffffffn) | (size << 48n);
-    wide[2 * i + 1] = field(RECORD_KIND_SHIFT, 3) | (field(RECORD_DEVICE_SHIFT, 1) << 8n);
-  });
-  return wide;
-}
 
 export class LackeyFormat implements TraceDecoder {
   readonly #decoder: LackeyDecoder;
@@ -29,12 +11,12 @@ export class LackeyFormat implements TraceDecoder {
   }
 
   feed(bytes: Uint8Array, use: UseRecords): void {
-    this.#decoder.feed(bytes, (records) => use(widen(records), []));
+    this.#decoder.feed(bytes, (records) => use(records, []));
   }
 
   finish(use: UseRecords): string | null {
     try {
-      this.#decoder.finish((records) => use(widen(records), []));
+      this.#decoder.finish((records) => use(records, []));
       return null;
     } catch (error) {
       if (!(error instanceof TraceError) || this.stats().accesses === 0) throw error;

@@ -58,7 +58,7 @@ export interface LackeyStats {
   lines: number;
   /** `I` lines. */
   instructions: number;
-  /** `L`, `S` and `M` lines that gave a record. */
+  /** Records by what they do. An `L`, `S` or `M` line gives one, or several if its access is long. */
   loads: number;
   stores: number;
   modifies: number;
@@ -163,7 +163,10 @@ export class LackeyDecoder {
     this.#input = this.#room();
   }
 
-  /** Decodes `bytes` and returns their records, in order, in an array of the caller's. Throws TraceError. */
+  /**
+   * Decodes `bytes` and returns their records (two words each), in order, in an array of the caller's. Throws
+   * TraceError.
+   */
   push(bytes: Uint8Array): BigUint64Array {
     const parts: BigUint64Array[] = [];
     this.feed(bytes, (records) => parts.push(records.slice()));
@@ -205,8 +208,8 @@ export class LackeyDecoder {
     if (!(length >= 0 && length <= CAPACITY))
       throw new RangeError(`length ${length} exceeds the decoder's input`);
     const text = this.#text;
-    const count = text.lackeyDecode(this.#handle, length);
-    if (count > 0) use(new BigUint64Array(text.memory.buffer, text.lackeyOutput(this.#handle), count));
+    for (let n = text.lackeyDecode(this.#handle, length); n > 0; n = text.lackeyMore(this.#handle))
+      use(new BigUint64Array(text.memory.buffer, text.lackeyOutput(this.#handle), 2 * n));
     const kind = LINE_ERRORS[text.lackeyErrorKind(this.#handle)];
     if (kind !== null) throw this.#error(kind);
   }

@@ -23,7 +23,15 @@ interface PlainFormat extends Capabilities {
 
 /** The formats that can be written, besides .hmt. */
 export const PLAIN_FORMATS = {
-  lackey: { title: "lackey", extensions: [".lackey"], size: true, code: false, modify: true, fetch: true },
+  // Lines of instructions would claim to be all that ran.
+  lackey: {
+    title: "lackey without instructions",
+    extensions: [".lackey"],
+    size: true,
+    code: false,
+    modify: true,
+    fetch: false,
+  },
   "addr-rw": {
     title: "ADDRESS R|W",
     extensions: [".trace", ".txt"],
@@ -68,8 +76,8 @@ const ACCESS_MAX = 128;
 const code = (char: string): number => char.charCodeAt(0);
 const DIGITS = Uint8Array.from("0123456789abcdef", code);
 const [SPACE, COMMA, COLON, NEWLINE, ZERO, X] = Array.from(" ,:\n0x", code);
-const [LETTER_I, LETTER_L, LETTER_S, LETTER_M, LETTER_R, LETTER_W] = Array.from("ILSMRW", code);
-const LACKEY_LETTERS = [LETTER_L, LETTER_S, LETTER_M, LETTER_I];
+const [LETTER_R, LETTER_W] = Array.from("RW", code);
+const LACKEY_LETTERS = Uint8Array.from("LSM", code);
 
 /** Collects bytes and hands them on when there are many. */
 class Bytes {
@@ -228,9 +236,8 @@ export class PlainWriter {
     const letter = kind === STORE ? LETTER_W : LETTER_R;
     switch (this.#name) {
       case "lackey":
-        if (kind !== FETCH) out.put(SPACE);
+        out.put(SPACE);
         out.put(LACKEY_LETTERS[kind]);
-        if (kind === FETCH) out.put(SPACE);
         out.put(SPACE);
         out.hex(low, high, 8);
         out.put(COMMA);

@@ -46,8 +46,8 @@ export const TEXT: readonly Mutant[] = [
   {
     name: "unknown-prefix-is-a-load",
     file: FAST,
-    before: "else if (prefix != LOAD) break;",
-    after: "",
+    before: "prefix == MODIFY ? RECORD_KIND_MODIFY : RECORD_KIND_FETCH",
+    after: "prefix == MODIFY ? RECORD_KIND_MODIFY : RECORD_KIND_LOAD",
     ask: LINES,
   },
   {
@@ -72,10 +72,10 @@ export const TEXT: readonly Mutant[] = [
     ask: RULE,
   },
   {
-    name: "long-access-without-its-first-bytes-offset",
-    file: "assembly/text/state.ts",
-    before: "((((<u32>address) & (PAGE_SIZE - 1)) + size - 1) >> PAGE_SHIFT)",
-    after: "((size - 1) >> PAGE_SHIFT)",
+    name: "long-access-split-anywhere",
+    file: "assembly/text/access.ts",
+    before: "return RECORD_SIZE_MAX - ((<u32>address + RECORD_SIZE_MAX) & (PAGE_SIZE - 1));",
+    after: "return RECORD_SIZE_MAX;",
     ask: LINES,
   },
   {

@@ -40,7 +40,7 @@ export class WorkloadModule {
   readonly description: Float64Array;
   /** Byte offsets that a loop nest gathers by. */
   readonly offsets: Float64Array;
-  /** The records: two words each (assembly/workload/record.ts). */
+  /** The records: two words each (assembly/abi/record.ts). */
   readonly records: BigUint64Array;
   /** The second words of the records, in halves: kind, agent and thread, then the id. */
   readonly halves: Uint32Array;
