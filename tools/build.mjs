@@ -214,7 +214,7 @@ async function command(outdir) {
     console.log(`build: dist: no command, ${COMMAND} does not exist`);
     return [];
   }
-  // CommonJS packages inside the bundle call require() for Node's own modules, and look for files beside them.
+  // CommonJS packages in the bundle call require() for Node's own modules, and look for files beside them.
   const banner = `#!/usr/bin/env node
 import { createRequire as __createRequire } from "node:module";
 import { fileURLToPath as __fileURLToPath } from "node:url";

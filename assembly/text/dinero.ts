@@ -1,7 +1,7 @@
 /**
  * Dinero's din format: `LABEL ADDRESS`, the address hexadecimal. Labels: 0 read, 1 write, 2 fetch of an
- * instruction; 3 and 4 (escape, flush) are commands for Dinero. What follows the address is ignored, as Dinero
- * does.
+ * instruction; 3 and 4 (escape, flush) are commands for Dinero. What follows the address is ignored, as
+ * Dinero does.
  */
 import {
   ERROR_ADDRESS,

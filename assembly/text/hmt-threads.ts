@@ -49,8 +49,8 @@ function giveThreads(s: Hmt, p: usize, length: u32, count: u32): bool {
 }
 
 /**
- * Decodes a payload of `length` bytes, as hmtDecode does, with `count` records of several threads: the payload
- * of a block of one thread, the column of threads, and its length.
+ * Decodes a payload of `length` bytes, as hmtDecode does, with `count` records of several threads: the
+ * payload of a block of one thread, the column of threads, and its length.
  */
 export function hmtDecodeMixed(s: Hmt, packed: bool, length: u32, count: u32): i32 {
   const payload = hmtPayload(s, packed);

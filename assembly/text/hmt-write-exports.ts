@@ -36,8 +36,8 @@ export function hmtWriteEventCount(handle: usize): u32 {
 }
 
 /**
- * Takes up to `added` records, which follow the block's others at hmtWriteInput. Returns how many; if not all,
- * the block is to be made.
+ * Takes up to `added` records, which follow the block's others at hmtWriteInput. Returns how many; if not
+ * all, the block is to be made.
  */
 export function hmtWriteTake(handle: usize, added: u32): u32 {
   return hmtTake(changetype<HmtWrite>(handle), added);

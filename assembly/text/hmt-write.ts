@@ -1,10 +1,10 @@
 /**
- * Encodes records as blocks of an .hmt trace (docs/hmt.md). The caller writes up to 65,536 records at `input`,
- * and the events that are among them at `events`; `hmtEncode` makes the payload, which lies after a block's
- * header at `block`.
+ * Encodes records as blocks of an .hmt trace (docs/hmt.md). The caller writes up to 65,536 records at
+ * `input`, and the events that are among them at `events`; `hmtEncode` makes the payload, which lies after a
+ * block's header at `block`.
  *
- * A block has records of one thread if the trace lets it: it ends where another thread begins, unless it would
- * be short. Then it becomes a block of several threads.
+ * A block has records of one thread if the trace lets it: it ends where another thread begins, unless it
+ * would be short. Then it becomes a block of several threads.
  */
 import { RECORD_BYTES, RECORD_MARK } from "../abi/record";
 import { encodeRecords, putSites } from "./hmt-sites";

@@ -1,6 +1,6 @@
 /**
- * The state of a decoder of traces other than lackey's and .hmt (trace.ts), and what its formats share: taking
- * words and numbers from a line, and appending records.
+ * The state of a decoder of traces other than lackey's and .hmt (trace.ts), and what its formats share:
+ * taking words and numbers from a line, and appending records.
  *
  * A format is a function that takes one line, from `at` to `end`, without blanks at its end. It returns false
  * after noting what is wrong. Nothing is read beyond `end`, and nothing is allocated.
@@ -114,13 +114,13 @@ export function skip(s: Lines): bool {
   return true;
 }
 
-
+/** Whether a byte is a blank. */
 @inline
 export function isBlank(c: u32): bool {
   return c == SPACE || c == TAB;
 }
 
-
+/** Whether a byte is a decimal digit. */
 @inline
 export function isDigit(c: u32): bool {
   return c - ZERO < 10;
@@ -174,7 +174,9 @@ export function skipToken(s: Lines): void {
   while (s.at < s.end && !isBlank(load<u8>(s.at))) s.at++;
 }
 
-/** The letters that come next, small, the first in the lowest byte; 0 if there are none or more than eight. */
+/**
+ * The letters that come next, small, the first in the lowest byte; 0 if there are none or more than eight.
+ */
 export function takeWord(s: Lines): u64 {
   let word: u64 = 0;
   let shift: u64 = 0;

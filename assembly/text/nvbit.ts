@@ -1,6 +1,6 @@
 /**
- * The output of NVBit's mem_trace: a line for each warp that executes a memory instruction, with the addresses
- * of its 32 lanes. A lane that is not active has the address 0.
+ * The output of NVBit's mem_trace: a line for each warp that executes a memory instruction, with the
+ * addresses of its 32 lanes. A lane that is not active has the address 0.
  *
  *   MEMTRACE: CTX 0x55d0c0 - grid_launch_id 0 - CTA 0,0,0 - warp 0 - LDG.E - 0x7f8a01800000 0x7f8a01800008 …
  *

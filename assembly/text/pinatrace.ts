@@ -1,4 +1,6 @@
-/** Pin's pinatrace: `0x7f1234: W 0x7fff11c4b2c8`, the code address first; some versions add size and value. */
+/**
+ * Pin's pinatrace: `0x7f1234: W 0x7fff11c4b2c8`, the code address first; some versions add size and value.
+ */
 import { takeKind } from "./addr-rw";
 import {
   ERROR_ADDRESS,

@@ -27,8 +27,8 @@ export function traceOutput(handle: usize): usize {
 }
 
 /**
- * Decodes the `length` bytes at traceInput, up to what is wrong. Returns the number of records at traceOutput;
- * traceError tells whether something was wrong.
+ * Decodes the `length` bytes at traceInput, up to what is wrong. Returns the number of records at
+ * traceOutput; traceError tells whether something was wrong.
  */
 export function traceDecode(handle: usize, length: u32): u32 {
   return decode(changetype<Lines>(handle), length);
@@ -64,7 +64,10 @@ export function traceShown(handle: usize): string {
   return "'" + text + "'";
 }
 
-/** Counts so far: lines, loads, stores, modifies, device accesses, kernel accesses, instructions, skipped lines. */
+/**
+ * Counts so far: lines, loads, stores, modifies, device accesses, kernel accesses, instructions, skipped
+ * lines.
+ */
 export function traceCounts(handle: usize): Float64Array {
   const s = changetype<Lines>(handle);
   const counts = new Float64Array(8);

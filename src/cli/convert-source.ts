@@ -1,4 +1,5 @@
 /** Where `heteromem convert` has its records from: a trace of any format, or a workload. */
+import { RECORD_MARK_KERNEL_END, RECORD_MARK_RANGE } from "../../assembly/abi/record.ts";
 import { openWorkload, WorkloadError, type WorkloadRange } from "../sim/workload/index.ts";
 import type { TraceDecoder } from "../text/decoder.ts";
 import { HmtFormat } from "../text/hmt-format.ts";
@@ -18,8 +19,7 @@ const TURN = 50;
 /** CUDA's number for no advice, and what an .hmt event has for no device. */
 const NO_ADVICE = 0;
 const NO_DEVICE = 65535;
-const EVENT_RANGE = 18;
-const KERNEL_END = 17n;
+const KERNEL_END = BigInt(RECORD_MARK_KERNEL_END);
 
 /** Takes records as they come. `about` is what the trace says about itself so far. */
 export type TakeRecords = (records: BigUint64Array, eventOf: EventOf, about: HmtAbout) => void;
@@ -43,7 +43,7 @@ function bareEvent(kind: number, name: string): HmtEvent {
 /** A block that names the ranges of a workload. */
 function nameRanges(ranges: readonly WorkloadRange[], take: TakeRecords, about: HmtAbout): void {
   const marks = new BigUint64Array(2 * ranges.length);
-  ranges.forEach((_, i) => (marks[2 * i + 1] = BigInt(EVENT_RANGE) | (BigInt(i) << 32n)));
+  ranges.forEach((_, i) => (marks[2 * i + 1] = BigInt(RECORD_MARK_RANGE) | (BigInt(i) << 32n)));
   const eventOf = (kind: number, id: number): HmtEvent => {
     const { name, start, bytes } = ranges[id];
     return { kind, advice: NO_ADVICE, device: NO_DEVICE, name, address: start, bytes };

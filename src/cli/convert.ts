@@ -1,4 +1,6 @@
-/** `heteromem convert IN OUT`: reads a trace of any format, or a workload, and writes it in another format. */
+/**
+ * `heteromem convert IN OUT`: reads a trace of any format, or a workload, and writes it in another format.
+ */
 import { HmtWriter, type HmtAbout } from "../text/hmt-writer.ts";
 import { loadText, type TextModule } from "../text/index.ts";
 import { PLAIN_FORMATS, PlainWriter, type PlainFormatName } from "../text/plain-writer.ts";

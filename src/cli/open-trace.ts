@@ -78,7 +78,7 @@ async function* prepend(
 }
 
 /** A file that has no format that is read: what it is instead, or that it is not known. */
-export function whyNoFormat(name: string, head: Uint8Array): UserError {
+function whyNoFormat(name: string, head: Uint8Array): UserError {
   if (head.length === 0) return new UserError(`${name}: the file is empty`);
   const start = head.subarray(0, HEAD_BYTES);
   const found = recognizeBytes(start) ?? recognizeText(new TextDecoder("latin1").decode(start));
@@ -88,7 +88,9 @@ export function whyNoFormat(name: string, head: Uint8Array): UserError {
   return new UserError(`${name}: the format of this trace is not recognized; --format says it: ${names}`);
 }
 
-/** Why a trace ends where a decoder has thrown this; null if it should not end there, or it is no such error. */
+/**
+ * Why a trace ends where a decoder has thrown this; null if it should not end there, or it is no such error.
+ */
 export function endOf(error: unknown): string | null {
   if (error instanceof DecodeError && error.kind === "nul")
     return error.line === null ? error.reason : `line ${error.line}: ${error.reason}`;

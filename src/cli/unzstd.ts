@@ -23,7 +23,7 @@ export function createUnzstd(chunkSize: number): Transform {
 }
 
 /** fzstd as a stream. */
-export class Unzstd extends Transform {
+class Unzstd extends Transform {
   readonly #decoder = new Decompress((bytes) => {
     if (bytes.length > 0) this.push(bytes);
   });

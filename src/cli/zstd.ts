@@ -1,4 +1,6 @@
-/** The compressor of .hmt blocks: zstd as a WebAssembly module, which is loaded when the first is asked for. */
+/**
+ * The compressor of .hmt blocks: zstd as a WebAssembly module, which is loaded when the first is asked for.
+ */
 
 /** Compresses bytes to a zstd frame. */
 export type Compress = (bytes: Uint8Array) => Uint8Array;

@@ -44,7 +44,9 @@ export interface TraceDecoder {
 export type DecodeErrorKind =
   "line" | "address" | "size" | "long" | "nul" | "vector" | "no-data" | "champsim";
 
-/** A place of a trace that cannot be decoded: the message is "file:line: reason" or "file: byte N: reason". */
+/**
+ * A place of a trace that cannot be decoded: the message is "file:line: reason" or "file: byte N: reason".
+ */
 export class DecodeError extends Error {
   override readonly name = "DecodeError";
   readonly kind: DecodeErrorKind;

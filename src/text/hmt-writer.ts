@@ -1,6 +1,6 @@
 /**
- * Writes .hmt traces (docs/hmt.md): records are encoded in the text module (assembly/text/hmt-write.ts), block
- * by block, and handed on as bytes. Whoever makes the writer compresses.
+ * Writes .hmt traces (docs/hmt.md): records are encoded in the text module (assembly/text/hmt-write.ts),
+ * block by block, and handed on as bytes. Whoever makes the writer compresses.
  */
 import type { HmtEvent, HmtStats } from "./hmt.ts";
 import type { TextModule } from "./index.ts";
@@ -33,7 +33,8 @@ export type HmtAbout = Pick<HmtStats, "program" | "modules" | "threads">;
 export type EventOf = (kind: number, id: number) => HmtEvent;
 
 /**
- * Writes one trace. Bytes go to `sink`, which must not keep them: they are a view of the text module's memory.
+ * Writes one trace. Bytes go to `sink`, which must not keep them: they are a view of the text module's
+ * memory.
  */
 export class HmtWriter {
   readonly #text: TextModule;

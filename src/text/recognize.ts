@@ -134,7 +134,9 @@ const LINES: readonly (readonly [line: RegExp, what: string, advice: string])[] 
 /** Lines at the beginning of a file that are looked at. */
 const LINES_MAX = 20;
 
-/** The first whole lines of a text that say something: no blank ones, and no comments. None of binary bytes. */
+/**
+ * The first whole lines of a text that say something: no blank ones, and no comments. None of binary bytes.
+ */
 export function textLines(head: Uint8Array): string[] {
   if (!isText(head)) return [];
   const text = new TextDecoder("latin1").decode(head).replace(/^\xef\xbb\xbf/, "");

@@ -1,7 +1,7 @@
 /**
- * Reads what NVIDIA's profilers print about unified memory: what a real GPU did, to compare a simulation with.
- * nvprof prints one table for each device; `nsys stats` prints several, as columns or as CSV, of which those
- * that name unified memory are read.
+ * Reads what NVIDIA's profilers print about unified memory: what a real GPU did, to compare a simulation
+ * with. nvprof prints one table for each device; `nsys stats` prints several, as columns or as CSV, of which
+ * those that name unified memory are read.
  */
 import { LogError } from "./uvm-log.ts";
 
@@ -165,9 +165,9 @@ function readNsys(lines: readonly string[]): UnifiedMemory[] {
 }
 
 /**
- * Reads what nvprof or `nsys stats` (reports um_total_sum, cuda_gpu_mem_time_sum and cuda_gpu_mem_size_sum, as
- * columns or as CSV) printed. Returns one object for each device of nvprof, or one for nsys; none if the text
- * has nothing about unified memory. Throws LogError for a figure that cannot be read.
+ * Reads what nvprof or `nsys stats` (reports um_total_sum, cuda_gpu_mem_time_sum and cuda_gpu_mem_size_sum,
+ * as columns or as CSV) printed. Returns one object for each device of nvprof, or one for nsys; none if the
+ * text has nothing about unified memory. Throws LogError for a figure that cannot be read.
  */
 export function readUnifiedMemory(text: string): UnifiedMemory[] {
   const lines = text.split("\n").map((line) => line.replace(/\r$/, ""));

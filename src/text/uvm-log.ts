@@ -1,6 +1,7 @@
 /**
- * Reads the NVIDIA driver's log of page faults, as uvm-eval's changed driver prints it to the kernel's log: what
- * a real GPU did, to compare a simulation with. It is no trace, since a fault hides all accesses to its page.
+ * Reads the NVIDIA driver's log of page faults, as uvm-eval's changed driver prints it to the kernel's log:
+ * what a real GPU did, to compare a simulation with. It is no trace, since a fault hides all accesses to its
+ * page.
  *
  *   4,34763351536,2567418458442,-;s,
  *   4,34763351537,2567418458447,-;f,7fb144000000,1606348764141810176,0,1,2,1,0,0,0,127,1,0,1,63
@@ -15,7 +16,10 @@ export interface LoggedFault {
   address: bigint;
   /** The GPU's time in nanoseconds. */
   time: bigint;
-  /** The driver's numbers for the type of the fault and of the access (uvm_fault_type_t, uvm_fault_access_type_t). */
+  /**
+   * The driver's numbers for the type of the fault and of the access (uvm_fault_type_t,
+   * uvm_fault_access_type_t).
+   */
   type: number;
   access: number;
   /** The access types of all faults that were merged into this one, a bit each. */

@@ -208,7 +208,7 @@ const refused: [what: string, content: string | Uint8Array, says: RegExp][] = [
   [
     "another format",
     "0x12345680 R\n0x4cbd56c0 W\n",
-    /this is a trace of ADDRESS R\|W lines .*; heteromem run reads/,
+    /this is a trace of ADDRESS R\|W lines .*; read it by --format addr-rw/,
   ],
   [
     "text that says nothing",

@@ -1,4 +1,6 @@
-/** The writer of .hmt traces: what it writes, both readers read back, records, events, definitions and all. */
+/**
+ * The writer of .hmt traces: what it writes, both readers read back, records, events, definitions and all.
+ */
 import { compress, init } from "@bokuweb/zstd-wasm";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

@@ -1,6 +1,6 @@
 /**
- * The decoders of other tools' traces agree with plain ones on random lines, whatever the chunks; and any bytes
- * give records, or one error with its place, without a trap and without growing memory.
+ * The decoders of other tools' traces agree with plain ones on random lines, whatever the chunks; and any
+ * bytes give records, or one error with its place, without a trap and without growing memory.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
@@ -70,7 +70,8 @@ for (const format of TEXT_FORMATS) {
     const lines = new RandomLines(random);
     for (let round = 0; round < 400; round++) {
       const many = Array.from({ length: 1 + random.below(20) }, () => lines.line(format));
-      const source = `${random.below(9) === 0 ? "\ufeff" : ""}${many.join("\n")}${random.below(3) > 0 ? "\n" : ""}`;
+      const [mark, end] = [random.below(9) === 0 ? "\ufeff" : "", random.below(3) > 0 ? "\n" : ""];
+      const source = `${mark}${many.join("\n")}${end}`;
       const bytes = encode(source);
       const got = decode(format, bytes, cutsOf(random, bytes.length));
       const expected = plainly(format, source.replace(/^\ufeff/, ""));
@@ -186,13 +187,15 @@ test("what is wrong is said, with the line or the byte", () => {
     [
       "perf-script",
       "p 1 1.5: 1 page-faults: main+0x16 (/p)\n",
-      "file:1: a sample without the address that was accessed: record with perf record -d, found 'p 1 1.5: 1 page-faults: main+0x16 (/p)'",
+      "file:1: a sample without the address that was accessed: record with perf record -d, " +
+        "found 'p 1 1.5: 1 page-faults: main+0x16 (/p)'",
     ],
     ["dinero", "7 10\n", "file:1: expected a label from 0 to 4 and an address, found '7 10'"],
     [
       "nvbit",
       "MEMTRACE: CTX 0x1 - grid 0\n",
-      "file:1: expected 'MEMTRACE: CTX … - grid_launch_id N - CTA X,Y,Z - warp N - OPCODE - 0xADDRESS …', found 'MEMTRACE: CTX 0x1 - grid 0'",
+      "file:1: expected 'MEMTRACE: CTX … - grid_launch_id N - CTA X,Y,Z - warp N - OPCODE - 0xADDRESS …', " +
+        "found 'MEMTRACE: CTX 0x1 - grid 0'",
     ],
     [
       "champsim",

@@ -96,11 +96,11 @@ test("nvprof's table of CUDA's tutorial", () => {
 
 const COLUMNS = `[5/8] Executing 'cuda_gpu_mem_time_sum' stats report
 
- Time (%)  Total Time (ns)  Count  Avg (ns)  Med (ns)  Min (ns)  Max (ns)  StdDev (ns)               Operation
- --------  ---------------  -----  --------  --------  --------  --------  -----------  ---------------------------------
-     70.0          843,904     48  17,581.3   3,679.0     1,918    81,055     24,121.4  [CUDA Unified Memory memcpy HtoD]
-     30.0          357,344     24  14,889.3   2,751.0     1,055    79,295     23,121.4  [CUDA Unified Memory memcpy DtoH]
-      0.0            1,000      1   1,000.0   1,000.0     1,000     1,000          0.0  [CUDA memset]
+ Time (%)  Total Time (ns)  Count  Avg (ns)  Med (ns)  Min (ns)  Max (ns)               Operation
+ --------  ---------------  -----  --------  --------  --------  --------  ---------------------------------
+     70.0          843,904     48  17,581.3   3,679.0     1,918    81,055  [CUDA Unified Memory memcpy HtoD]
+     30.0          357,344     24  14,889.3   2,751.0     1,055    79,295  [CUDA Unified Memory memcpy DtoH]
+      0.0            1,000      1   1,000.0   1,000.0     1,000     1,000  [CUDA memset]
 
 [6/8] Executing 'cuda_gpu_mem_size_sum' stats report
 

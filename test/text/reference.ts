@@ -26,9 +26,9 @@ export function recordOf(first: bigint, second: bigint): PlainRecord {
   };
 }
 
-export const LOAD = 0;
-export const STORE = 1;
-export const MODIFY = 2;
+const LOAD = 0;
+const STORE = 1;
+const MODIFY = 2;
 
 const low = (text: string): number => Number(BigInt.asUintN(32, BigInt(`0x${text.replace(/^0x/i, "")}`)));
 
@@ -222,7 +222,7 @@ export class RandomLines {
       case "addr-rw":
         return this.#addrRw();
       case "pinatrace":
-        return `0x${this.#hex()}: ${this.#pick("R", "W")} 0x${this.#hex()}${this.#pick("", "", ` ${this.#size()}`, " 8 0x12")}`;
+        return this.#pinatrace();
       case "dinero":
         return `${this.#random.below(5)} ${this.#hex()}${this.#pick("", "", " 12 x")}`;
       case "perf-script":
@@ -232,6 +232,11 @@ export class RandomLines {
       case "drmemtrace":
         return this.#drmemtrace();
     }
+  }
+
+  #pinatrace(): string {
+    const rest = this.#pick("", "", ` ${this.#size()}`, " 8 0x12");
+    return `0x${this.#hex()}: ${this.#pick("R", "W")} 0x${this.#hex()}${rest}`;
   }
 
   #addrRw(): string {
@@ -253,10 +258,11 @@ export class RandomLines {
   #perf(): string {
     const pid = this.#pick(`${this.#tid()}`, `1/${this.#tid()}`);
     const head = `${this.#pick("prog", "Web Content", "a 2 b")} ${pid} ${this.#pick("", "[001] ")}12.345678:`;
+    const code = this.#random.below(16).toString(16);
     const line = this.#pick(
       `          1 page-faults:u:     ${this.#hex()} ${this.#hex()} main+0x16 (/tmp/prog)`,
       ` minor-faults:      ${this.#hex()}`,
-      ` exceptions:page_fault_user: address=0x${this.#hex()} ip=0x${this.#hex()} error_code=0x${this.#random.below(16).toString(16)}`,
+      ` exceptions:page_fault_user: address=0x${this.#hex()} ip=0x${this.#hex()} error_code=0x${code}`,
       `   1 cpu/mem-loads,ldlat=30/P:  ${this.#hex()} |OP LOAD|LVL L1 hit`,
       `   1 cpu/mem-stores/P:  ${this.#hex()}`,
       `   1000 cycles:u:  401156 main+0x10 (/tmp/prog)`,
@@ -301,7 +307,8 @@ export class RandomLines {
         "View tool results:",
         "     10 : total instructions",
       );
-    const head = `${this.#random.below(99)}   ${this.#random.below(99)}:    ${this.#pick("", "W0.T")}${this.#tid()}`;
+    const [record, instruction] = [this.#random.below(99), this.#random.below(99)];
+    const head = `${record}   ${instruction}:    ${this.#pick("", "W0.T")}${this.#tid()}`;
     return this.#pick(
       `${head} <marker: version 6>`,
       `${head} ifetch       4 byte(s) @ 0x${this.#hex()} 48 89 e7   mov    %rsp, %rdi`,
