@@ -6,7 +6,7 @@
  *   text   assembly/text/index.ts    → build/text.wasm, build/text.wasm.js
  *          assembly/workload/index.ts → build/workload.wasm, build/workload.wasm.js
  *   test   test/assembly/*.ts        → build/test/*.wasm
- *   dist   src/{index,dmirror,testing}.ts, src/cli/main.ts → dist/ (also builds core and text)
+ *   dist   src/{index,dmirror,testing,sim}.ts, src/cli/main.ts → dist/ (also builds core and text)
  *
  * TypeScript imports a WebAssembly module by `import binary from "#hmm.wasm"` (or "#text.wasm").
  * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is a string that
@@ -41,7 +41,7 @@ const CORE = "assembly/core/index.ts";
 const FACTS = ["assembly/uapi", "assembly/abi"];
 const TEXT = "assembly/text/index.ts";
 const WORKLOAD = "assembly/workload/index.ts";
-const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"];
+const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts", "src/sim.ts"];
 const COMMAND = "src/cli/main.ts";
 const CONFIG = ["package.json", "asconfig.json", "tools/build.mjs"];
 
