@@ -2,6 +2,8 @@
 // KiB.
 import {
   checkModule,
+  compile,
+  compileAsync,
   compileEmbedded,
   compileEmbeddedAsync,
   instantiate,
@@ -20,10 +22,10 @@ import { Context, contextOf } from "./engine/context.ts";
 import type { CoreExports } from "./engine/core.ts";
 import { describeAddress, type AddressDescription } from "./engine/describe.ts";
 import { dispose } from "./engine/dispose.ts";
-import { checkOptions } from "./engine/errors.ts";
+import { badRange, checkOptions } from "./engine/errors.ts";
 import { EventLog, type HmmEventName, type HmmEvents } from "./engine/events.ts";
 import { count, inspect, line } from "./engine/inspect.ts";
-import type { WasmModule } from "./engine/host.ts";
+import type { WasmModule, WasmSource } from "./engine/host.ts";
 import * as knobs from "./engine/knobs.ts";
 import type { Memory } from "./engine/memory.ts";
 import { readStats, type HmmStats } from "./engine/stats.ts";
@@ -70,13 +72,15 @@ export class Hmm {
 
   /**
    * Makes an engine. The caller may close it, or just drop it. Throws RangeError and TypeError for a bad
-   * configuration, HmmError ENOMEM if it needs more than 4 GiB of linear memory or the host does not have
-   * that much.
+   * configuration, and for a config.wasm that cannot be loaded or is another module; HmmError ENOMEM if it
+   * needs more than 4 GiB of linear memory or the host does not have that much.
    */
   static async create(config: HmmConfig = {}): Promise<Hmm> {
     const settings = checkConfig(config);
-    const module = config.module ?? (await compileEmbeddedAsync());
-    return Hmm.#boot(await instantiateAsync(checkModule(module)), module, settings);
+    const [name, source] = sourceOf(config);
+    const module =
+      source === undefined ? await compileEmbeddedAsync() : await compileAsync("Hmm.create", name, source);
+    return Hmm.#boot(await instantiateAsync(module), module, settings);
   }
 
   /**
@@ -87,12 +91,16 @@ export class Hmm {
   static createSync(module: WasmModule, config?: HmmConfig): Hmm;
   static createSync(config?: HmmConfig): Hmm;
   static createSync(first: WasmModule | HmmConfig = {}, second?: HmmConfig): Hmm {
+    const op = "Hmm.createSync";
     const given = first instanceof WebAssembly.Module;
-    if (!given && second !== undefined) checkModule(first);
+    if (!given && second !== undefined) checkModule(first, op);
     const config = !given ? first : second === undefined ? {} : second;
     const settings = checkConfig(config);
-    const module = given ? first : (config.module ?? compileEmbedded());
-    return Hmm.#boot(instantiate(checkModule(module)), module, settings);
+    if (given && config.wasm !== undefined)
+      throw badRange(op, "wasm", "left out where a module is given", config.wasm);
+    const [name, source] = given ? (["module", first] as const) : sourceOf(config);
+    const module = source === undefined ? compileEmbedded() : compile(op, name, source);
+    return Hmm.#boot(instantiate(module), module, settings);
   }
 
   static #boot(core: CoreExports, module: WasmModule, wanted: HmmSettings): Hmm {
@@ -447,6 +455,11 @@ export class Hmm {
     restoreObjects(contextOf(op, hmm), header, attach);
     return hmm;
   }
+}
+
+/** The core that a configuration names, and under which name. */
+function sourceOf({ wasm, module }: HmmConfig): readonly ["wasm" | "module", WasmSource | undefined] {
+  return module === undefined ? ["wasm", wasm] : ["module", module];
 }
 
 /**

@@ -4,6 +4,7 @@
 
 // The engine. It comes first, so that bundles begin with the core's bytes (see hmm.ts).
 export { Hmm } from "./hmm.ts";
+export type { WasmResponse, WasmSource } from "./engine/host.ts";
 export type { HmmCapacities, HmmConfig, HmmSettings } from "./engine/config.ts";
 export { EDEADLK, EINVARIANT, ELOOP, errnoName, HmmError, type HmmErrorFields } from "./engine/errors.ts";
 export type { HmmEventName, HmmEvents } from "./engine/events.ts";
@@ -91,7 +92,8 @@ export type {
 
 // Address spaces, files and groups.
 export { Mm, type AddressRange, type FaultCounts, type Rss } from "./space/mm.ts";
-export type { MmapArgs, SpecialKind } from "./space/mappings.ts";
+export type { SemOption } from "./space/hold.ts";
+export type { MmapArgs, PopulateOptions, SpecialKind } from "./space/mappings.ts";
 export type { AccessOptions, FaultOptions } from "./space/access.ts";
 export { Pin, type PinOptions } from "./space/pin.ts";
 export { MmapGuard, MmapSem } from "./space/sem.ts";
@@ -148,6 +150,7 @@ export { HmmRange, hmmVmaFault, hmmVmaGetPfns, hmmVmaRangeDone } from "./device/
 export {
   hmmDevmemAdd,
   hmmDevmemRemove,
+  migrateDevicePfns,
   migrateDeviceRange,
   type DevmemRemoveReport,
 } from "./device/devmem-calls.ts";

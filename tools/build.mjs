@@ -6,14 +6,15 @@
  *   text   assembly/text/index.ts    → build/text.wasm, build/text.wasm.js
  *          assembly/workload/index.ts → build/workload.wasm, build/workload.wasm.js
  *   test   test/assembly/*.ts        → build/test/*.wasm
- *   dist   src/{index,dmirror,testing,sim}.ts, src/cli/main.ts → dist/ (also builds core and text)
+ *   dist   src/{index,dmirror,testing,sim}.ts → dist/src/, file by file; src/cli/main.ts → dist/cli.js, one
+ *          file (also builds core and text)
  *
  * TypeScript imports a WebAssembly module by `import binary from "#hmm.wasm"` (or "#text.wasm").
  * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is a string that
  * src/engine/wasm-bytes.ts reads; src/engine/wasm-modules.d.ts types it as string. Node, tsx and esbuild
- * resolve the name in the same way, and esbuild inlines the string. Tests of the debug build read
- * build/hmm.debug.wasm with node:fs. Its source map is for debuggers and for tools/where.mjs; the module
- * names the map by an absolute URL, because debuggers know no other base.
+ * resolve the name in the same way, and esbuild inlines the string; in dist/ the file is dist/hmm.wasm.js.
+ * Tests of the debug build read build/hmm.debug.wasm with node:fs. Its source map is for debuggers and for
+ * tools/where.mjs; the module names the map by an absolute URL, because debuggers know no other base.
  *
  * A step is skipped if the hash of its inputs has not changed since it last ran. Outputs are written under a
  * temporary name and renamed, so several builds may run at once, and a reader never sees half a file.
@@ -43,6 +44,10 @@ const TEXT = "assembly/text/index.ts";
 const WORKLOAD = "assembly/workload/index.ts";
 const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts", "src/sim.ts"];
 const COMMAND = "src/cli/main.ts";
+/** What the library imports from packages. Each is a file of dist/vendor, so that the package has no dependencies. */
+const VENDORED = { zstddec: "zstddec", "as-bind/dist/as-bind.esm.js": "as-bind" };
+/** The modules as text, which the package has beside its code. */
+const MODULES = ["build/hmm.wasm.js", "build/text.wasm.js", "build/workload.wasm.js"];
 const CONFIG = ["package.json", "asconfig.json", "tools/build.mjs"];
 
 process.chdir(ROOT);
@@ -177,8 +182,12 @@ async function buildTest() {
   }
 }
 
-/** Writes the type declarations. tsc keeps the `.ts` of relative imports; the published ones say `.js`. */
-async function declarations(outDir) {
+/**
+ * Compiles the library file by file, so that dist/ reads as src/ does, with source maps, declarations and
+ * their maps, which lead to the sources in the package. tsc keeps the `.ts` of relative imports in
+ * declarations; the published ones say `.js`. The bytes of a module are a file of their own, hmm.wasm.js.
+ */
+async function library(outDir) {
   await run(process.execPath, [
     "node_modules/typescript/bin/tsc",
     "-p",
@@ -186,31 +195,32 @@ async function declarations(outDir) {
     "--outDir",
     outDir,
   ]);
-  for (const file of list(outDir, ".d.ts")) {
+  for (const file of list(outDir, ".ts")) {
     const text = readFileSync(file, "utf8");
     writeFileSync(file, text.replace(/(from "|import\("|declare module ")(\.[^"]*)\.ts"/g, '$1$2.js"'));
   }
+  for (const file of list(outDir, ".js")) {
+    const text = readFileSync(file, "utf8");
+    const up = relative(dirname(file), outDir);
+    const own = Object.entries(VENDORED).reduce(
+      (code, [name, vendored]) => code.replaceAll(`"${name}"`, `"${up}/vendor/${vendored}.js"`),
+      text.replace(/ from "#(\w+\.wasm)"/g, ` from "${up}/$1.js"`),
+    );
+    if (own !== text) writeFileSync(file, own);
+  }
 }
 
-/** Bundles the library and the command. Returns the paths of all files in the command. */
-async function bundle(outdir) {
+/** Bundles each package that the library imports into a file of its own. */
+async function vendor(outDir) {
   const { build } = await import("esbuild");
-  const common = {
-    bundle: true,
-    format: "esm",
-    target: "node20",
-    outdir,
-    minifySyntax: true,
-    minifyWhitespace: true,
-    legalComments: "none",
-  };
-  // One call with splitting, so that the entries share one copy of every class.
-  await build({
-    ...common,
-    entryPoints: LIBRARY,
-    splitting: true,
-    platform: "neutral",
-  });
+  const entryPoints = Object.fromEntries(Object.entries(VENDORED).map(([name, file]) => [file, name]));
+  const form = { bundle: true, format: "esm", platform: "neutral", target: "node20", legalComments: "none" };
+  await build({ ...form, entryPoints, outdir: join(outDir, "vendor"), mainFields: ["module", "main"] });
+}
+
+/** Bundles the command. Returns the paths of all files in it. */
+async function command(outdir) {
+  const { build } = await import("esbuild");
   if (!existsSync(COMMAND)) {
     console.log(`build: dist: no command, ${COMMAND} does not exist`);
     return [];
@@ -219,12 +229,26 @@ async function bundle(outdir) {
   const banner = `#!/usr/bin/env node
 import { createRequire as __createRequire } from "node:module";
 const require = __createRequire(import.meta.url);`;
-  const entryPoints = { cli: COMMAND };
+  const bytes = {
+    name: "bytes",
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /^#\w+\.wasm$/ }, ({ path }) => ({
+        path: `./${path.slice(1)}.js`,
+        external: true,
+      })),
+  };
   const result = await build({
-    ...common,
-    entryPoints,
+    bundle: true,
+    format: "esm",
+    target: "node20",
+    outdir,
+    entryPoints: { cli: COMMAND },
     platform: "node",
     banner: { js: banner },
+    plugins: [bytes],
+    sourcemap: true,
+    sourcesContent: false,
+    legalComments: "none",
     metafile: true,
   });
   return Object.keys(result.metafile.inputs);
@@ -250,30 +274,26 @@ function notices(files) {
 async function buildDist() {
   const missing = LIBRARY.filter((file) => !existsSync(file));
   if (missing.length > 0) return console.log(`build: dist: skipped, ${missing.join(", ")} missing`);
-  const wasm = ["build/hmm.wasm", "build/text.wasm", "build/workload.wasm"].filter((file) =>
-    existsSync(file),
-  );
   const config = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
   const inputs = [
     ...CONFIG,
     ...config,
-    ...wasm,
+    ...MODULES,
     ...list("src", ".ts"),
     ...FACTS.flatMap((folder) => list(folder, ".ts")),
   ];
-  const outputs = LIBRARY.map((file) => `dist/${basename(file, ".ts")}.js`).concat("dist/hmm.wasm");
+  const outputs = LIBRARY.map((file) => `dist/${file.replace(/\.ts$/, ".js")}`).concat("dist/hmm.wasm");
   if (existsSync(COMMAND)) outputs.push("dist/cli.js");
   await step("dist", inputs, outputs, async () => {
     const staging = `build/.dist-${process.pid}`;
     try {
-      const [files] = await Promise.all([bundle(staging), declarations(`${staging}/types`)]);
+      const [files] = await Promise.all([command(staging), library(staging), vendor(staging)]);
+      for (const file of MODULES) writeFileSync(join(staging, basename(file)), readFileSync(file));
       writeFileSync(`${staging}/hmm.wasm`, readFileSync("build/hmm.wasm"));
       writeFileSync(`${staging}/THIRD-PARTY.txt`, notices(files));
-      const chunks = new Set(readdirSync(staging));
+      const made = new Set(list(staging).map((file) => relative(staging, file)));
       moveInto(staging, "dist");
-      for (const name of readdirSync("dist")) {
-        if (/^chunk-.*\.js$/.test(name) && !chunks.has(name)) rmSync(join("dist", name), { force: true });
-      }
+      for (const file of list("dist")) if (!made.has(relative("dist", file))) rmSync(file, { force: true });
     } finally {
       rmSync(staging, { recursive: true, force: true });
     }

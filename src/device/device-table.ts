@@ -1,6 +1,7 @@
 import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { PFN_MASK } from "../../assembly/uapi/pfn.ts";
+import { PTE_DIRTY, PTE_YOUNG } from "../../assembly/uapi/pte.ts";
 import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
 import { DEVICE_TABLE_ENTRIES } from "../../assembly/abi/object.ts";
 import { RESOURCE_DEVICE_TABLE } from "../../assembly/abi/pool.ts";
@@ -12,6 +13,7 @@ import {
   badType,
   checkAddress,
   checkInteger,
+  checkOptions,
   checkPageAddress,
   checkPageRange,
   show,
@@ -22,6 +24,7 @@ import { Migration } from "../migrate/migration.ts";
 import { checkPfns, withPfns } from "../page/arrays.ts";
 import { hmmPfnValid } from "../page/words.ts";
 import { checkMm, Mm } from "../space/mm.ts";
+import { translateBatch } from "../space/translate.ts";
 
 /** What one map() works on. */
 interface MapCall {
@@ -145,6 +148,63 @@ export class DeviceTable {
     const op = "deviceTable.lookup";
     const ctx = this.#check(op);
     return ctx.core.deviceTableLookup(this.id, checkAddress(op, "addr", addr)) >>> 0;
+  }
+
+  /**
+   * Writes the entries of many addresses to `out`, a word each as {@link lookup} returns it, 0 where the
+   * device would fault. Copies nothing if both arrays are the engine's (hmm.addressArray, hmm.pfnArray).
+   * Returns how many words are not 0.
+   * @param options.access what the device does with the pages: "read" makes their entries accessed; "write"
+   * makes them accessed and dirty, and gives 0 for an entry without the right to write. Default: it only
+   * looks
+   *
+   * Throws RangeError if out is shorter than addresses, or for an address from 2^48 on; TypeError.
+   */
+  translateBatch(
+    addresses: Float64Array,
+    out: Uint32Array,
+    options: { access?: "read" | "write" | undefined } = {},
+  ): number {
+    const op = "deviceTable.translateBatch";
+    const ctx = this.#check(op);
+    checkOptions(op, "options", options);
+    const { access } = options;
+    if (access !== undefined && access !== "read" && access !== "write")
+      throw badRange(op, "options.access", '"read" or "write"', access);
+    const used = access === undefined ? 0 : access === "read" ? PTE_YOUNG : PTE_YOUNG | PTE_DIRTY;
+    return translateBatch(ctx, op, addresses, out, (from, n, to) =>
+      ctx.core.addressesBelow48(from, n) < n
+        ? -EINVAL
+        : ctx.core.deviceTableTranslate(this.id, from, n, to, used),
+    );
+  }
+
+  /**
+   * Returns a byte for each of n pages from `start` (a page address) on: 1 if the device has accessed the
+   * page since its entry was made or its accessed bit cleared, else 0. {@link read}, {@link write} and
+   * {@link translateBatch} set the bit; replays do not. Throws RangeError and TypeError.
+   */
+  accessed(start: number, n: number): Uint8Array {
+    const op = "deviceTable.accessed";
+    const ctx = this.#check(op);
+    checkPageAddress(op, "start", start);
+    checkInteger(op, "n", n, 0, Math.min((ADDRESS_LIMIT - start) / PAGE_SIZE, 2 ** 28));
+    if (n === 0) return new Uint8Array(0);
+    return ctx.withScratch(op, n, (out) => {
+      ctx.finish(op, ctx.core.deviceTableAccessed(this.id, start, n, out));
+      return ctx.mem.bytes.slice(out, out + n);
+    });
+  }
+
+  /**
+   * Clears the accessed bits of [start, end), page addresses. Returns how many were set. Throws RangeError
+   * and TypeError.
+   */
+  clearAccessed(start: number, end: number): number {
+    const op = "deviceTable.clearAccessed";
+    const ctx = this.#check(op);
+    checkPageRange(op, start, end);
+    return ctx.finish(op, ctx.core.deviceTableClearAccessed(this.id, start, end));
   }
 
   /**

@@ -2,7 +2,7 @@ import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { contextOf, type Context } from "../engine/context.ts";
 import { badType, checkFlag, checkInteger, checkMethod, checkOptions, checkText } from "../engine/errors.ts";
 import type { Forward } from "../engine/forward.ts";
-import { beginDeviceRange } from "../migrate/evict.ts";
+import { beginDevicePfns, beginDeviceRange } from "../migrate/evict.ts";
 import type { Migration } from "../migrate/migration.ts";
 import type { Page } from "../page/words.ts";
 import { HmmDevmem, type HmmDevmemOps } from "./devmem.ts";
@@ -16,8 +16,8 @@ import { HmmDevmem, type HmmDevmemOps } from "./devmem.ts";
  * never called. Default false: device-private memory
  * @param options.id a stable name for Hmm.restore. Default: "devmem1", "devmem2", …
  *
- * Throws RangeError and TypeError for bad arguments, HmmError ENOMEM if so much memory is not left, or if
- * there are 14 devmems already.
+ * Throws RangeError and TypeError for bad arguments and for the id of another devmem, HmmError ENOMEM if so
+ * much memory is not left, or if there are 14 devmems already.
  */
 export function hmmDevmemAdd(
   hmm: Forward["Hmm"],
@@ -37,8 +37,9 @@ export function hmmDevmemAdd(
   checkText(op, "options.id", options.id);
   const { coherent = false } = options;
   const kind = checkFlag(op, "options.coherent", coherent) ? 1 : 0;
+  const id = ctx.newId(op, "devmem", options.id);
   const zone = ctx.finish(op, ctx.core.devmemAdd(size, ctx.owners.number(owner), kind));
-  return HmmDevmem.open(ctx, zone, ops, owner, options.id ?? `devmem${++ctx.ids.devmem}`);
+  return HmmDevmem.open(ctx, zone, ops, owner, id);
 }
 
 /** What {@link hmmDevmemRemove} could not do. */
@@ -74,6 +75,24 @@ export function migrateDeviceRange(devmem: HmmDevmem, first: Page, n: number): M
   checkInteger(op, "first", first, devmem.pfnFirst, devmem.pfnEnd - 1);
   checkInteger(op, "n", n, 1, devmem.pfnEnd - first);
   return beginDeviceRange(ctx, op, first, n);
+}
+
+/**
+ * Begins a migration of any pages of device memory, wherever they are mapped, as {@link migrateDeviceRange}
+ * does (migrate_device_pfns). Slot i of the migration is `pfns[i]`; a page that is named twice
+ * stays at its second slot, since it is locked.
+ *
+ * Throws TypeError, RangeError unless pfns has one page at least and all are pages of devmem, HmmError
+ * ENOMEM.
+ */
+export function migrateDevicePfns(devmem: HmmDevmem, pfns: ArrayLike<Page>): Migration {
+  const op = "migrateDevicePfns";
+  const ctx = checkDevmem(op, devmem);
+  if (!Array.isArray(pfns) && !ArrayBuffer.isView(pfns)) throw badType(op, "pfns", "an array of pages", pfns);
+  const list = Array.from(pfns);
+  checkInteger(op, "pfns.length", list.length, 1, 2 ** 28);
+  list.forEach((page, i) => checkInteger(op, `pfns[${i}]`, page, devmem.pfnFirst, devmem.pfnEnd - 1));
+  return beginDevicePfns(ctx, op, list);
 }
 
 function checkDevmem(op: string, devmem: unknown): Context {

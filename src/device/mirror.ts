@@ -59,8 +59,7 @@ export interface HmmMirrorOps {
  */
 export class HmmMirror {
   readonly ops: HmmMirrorOps;
-  /** The stable name that snapshots use; assigned at registration if the constructor was given none. */
-  id: string;
+  #id: string | undefined;
   /** The mm that it mirrors; null unless registered. */
   mm: Mm | null = null;
   /** @internal See Subscriber. */
@@ -84,7 +83,15 @@ export class HmmMirror {
     checkOptions(op, "options", options);
     checkText(op, "options.id", options.id);
     this.ops = ops;
-    this.id = options.id ?? "";
+    this.#id = options.id;
+  }
+
+  /**
+   * The stable name that snapshots use. A mirror that was given none gets it at its first registration, and
+   * is "" until then.
+   */
+  get id(): string {
+    return this.#id ?? "";
   }
 
   /** Whether it is registered. */
@@ -120,10 +127,12 @@ export class HmmMirror {
 
   /** @internal Registers the mirror; `restored`: the core has its subscription already, under this id. */
   attach(op: string, mm: Mm, ctx: Context, restored?: number): void {
+    const id = ctx.newId(op, "mirror", this.#id);
     this.notifier = restored ?? ctx.finish(op, ctx.core.notifierInsert(mm.id, this.start, this.last));
+    this.#id = id;
+    ctx.taken.mirror.add(id);
     this.mm = mm;
     this.ctx = ctx;
-    if (this.id === "") this.id = `mirror${++ctx.ids.mirror}`;
     mm.subscribe(this);
     ctx.mirrors.add(this);
   }
@@ -135,6 +144,7 @@ export class HmmMirror {
     ctx.core.notifierRemove(this.notifier);
     mm.unsubscribe(this);
     ctx.mirrors.delete(this);
+    ctx.taken.mirror.delete(this.id);
     this.mm = null;
   }
 
@@ -196,8 +206,8 @@ function register(op: string, mirror: HmmMirror | null, mm: Mm | null, locked: b
  * mm's mmapSem for write; use hmmMirrorRegisterLocked where the lock is held. Returns 0, or -EINVAL if
  * mirror, its ops or mm are null.
  *
- * Throws TypeError (not a mirror, no update callback, registered already, mm closed) and HmmError ENOMEM (no
- * notifier is left), EDEADLK (mmapSem is held).
+ * Throws TypeError (not a mirror, no update callback, registered already, mm closed), RangeError (another
+ * mirror has its id) and HmmError ENOMEM (no notifier is left), EDEADLK (mmapSem is held).
  */
 export function hmmMirrorRegister(mirror: HmmMirror | null, mm: Mm | null): number {
   return register("hmmMirrorRegister", mirror, mm, false);

@@ -69,8 +69,8 @@ export class MmuIntervalNotifier {
    * @param length bytes; what reaches beyond 2^48 is cut off
    * @param options.id a stable name for Hmm.restore. Default: "notifier1", "notifier2", …
    *
-   * Throws TypeError and RangeError for bad arguments or a closed mm, HmmError EOVERFLOW if the range is
-   * empty or wraps around 2^64, ENOMEM if no notifier is left.
+   * Throws TypeError and RangeError for bad arguments, a closed mm or the id of another notifier, HmmError
+   * EOVERFLOW if the range is empty or wraps around 2^64, ENOMEM if no notifier is left.
    */
   constructor(
     mm: Mm,
@@ -95,8 +95,9 @@ export class MmuIntervalNotifier {
     if (length === 0 || start + length > 2 ** 64)
       throw new HmmError(EOVERFLOW, op, `the range is empty or wraps: length ${show(length)}`);
     this.last = Math.min(start + length, ADDRESS_LIMIT) - 1;
+    this.id = ctx.newId(op, "notifier", options.id);
     this.notifier = options.restored ?? ctx.finish(op, ctx.core.notifierInsert(mm.id, start, this.last));
-    this.id = options.id ?? `notifier${++ctx.ids.notifier}`;
+    ctx.taken.notifier.add(this.id);
     mm.subscribe(this);
     ctx.notifiers.add(this);
   }
@@ -164,6 +165,7 @@ export class MmuIntervalNotifier {
     this.#closed = true;
     this.mm.unsubscribe(this);
     this.#ctx.notifiers.delete(this);
+    this.#ctx.taken.notifier.delete(this.id);
   }
 
   /** @internal See Subscriber. */

@@ -28,7 +28,7 @@ import {
 import { RESERVED_FRAMES } from "../../assembly/abi/frame.ts";
 import type { CoreExports } from "./core.ts";
 import { badRange, checkInteger, checkOptions, HmmError } from "./errors.ts";
-import type { WasmModule } from "./host.ts";
+import type { WasmModule, WasmSource } from "./host.ts";
 import { Memory } from "./memory.ts";
 import { checkModule } from "./wasm.ts";
 
@@ -92,7 +92,12 @@ export interface HmmConfig {
   arena?: number | undefined;
   /** How many records the event log holds between deliveries: a power of two. Default 4096. */
   eventLog?: number | undefined;
-  /** The core (hmm.wasm), compiled by the caller. Default: the package's own. */
+  /**
+   * Where the core (heteromem/hmm.wasm) comes from: a compiled module, its bytes, or, for `Hmm.create`, a URL
+   * or a Response of fetch(). Default: the package's own copy.
+   */
+  wasm?: WasmSource | undefined;
+  /** Another name of `wasm`, for a compiled module. */
   module?: WasmModule | undefined;
 }
 
@@ -141,6 +146,7 @@ const KNOWN = [
   "capacities",
   "arena",
   "eventLog",
+  "wasm",
   "module",
 ];
 
@@ -163,6 +169,8 @@ function refuseUnknown(object: object, known: readonly string[], what: string): 
 export function checkConfig(config: HmmConfig): HmmSettings {
   checkOptions(OP, "config", config);
   if (config.module !== undefined) checkModule(config.module);
+  if (config.wasm !== undefined && config.module !== undefined)
+    throw badRange(OP, "module", "left out where wasm is given", config.module);
   refuseUnknown(config, KNOWN, "config");
   const given = config as Record<string, unknown>;
   const { backing = "data", capacities = {} } = config;

@@ -10,7 +10,7 @@ import { POOL_CAPACITY, POOL_COUNT } from "../../assembly/abi/pool.ts";
 import { FAULT_MIGRATION } from "../../assembly/uapi/vm.ts";
 import type { HmmSettings } from "./config.ts";
 import type { CoreExports } from "./core.ts";
-import { badType, EDEADLK, HmmError, type HmmErrorFields } from "./errors.ts";
+import { badRange, badType, EDEADLK, HmmError, type HmmErrorFields } from "./errors.ts";
 import type { EventLog } from "./events.ts";
 import type { Forward } from "./forward.ts";
 import type { Words } from "./host.ts";
@@ -78,8 +78,10 @@ export class Context {
   readonly owners = new Owners();
   /** Device faults that a driver is serving asynchronously, by pfn. */
   readonly asyncFaults = new Map<number, Promise<void>>();
-  /** The counters of default names. */
+  /** The counters of default ids. */
   readonly ids = { mirror: 0, devmem: 0, notifier: 0, table: 0 };
+  /** The ids of registered mirrors, devices' memories and open notifiers. */
+  readonly taken = { mirror: new Set<string>(), devmem: new Set<string>(), notifier: new Set<string>() };
   #listed: readonly DeviceMemory[] = [];
   /** What the last fault callback threw: the cause of the error that the access ends with. */
   faultCause: unknown = undefined;
@@ -175,10 +177,26 @@ export class Context {
     this.faultBlame = "";
   }
 
+  /**
+   * Returns the id of a new object: `given`, or by default "mirror1", "mirror2", …, the next that is free.
+   * The object adds it to {@link taken}. Throws RangeError if an open object of the kind has it already:
+   * Hmm.restore() could not tell the two apart.
+   */
+  newId(op: string, kind: keyof Context["taken"], given: string | undefined): string {
+    const taken = this.taken[kind];
+    if (given !== undefined && taken.has(given))
+      throw badRange(op, "id", `one that no other ${kind} of the engine has`, given);
+    let id = given;
+    while (id === undefined || taken.has(id)) id = `${kind}${++this.ids[kind]}`;
+    return id;
+  }
+
   /** Adds a device's memory to the registry, or removes it. */
   listDevmem(devmem: DeviceMemory, present: boolean): void {
     if (present) this.devmems.set(devmem.zone, devmem);
     else this.devmems.delete(devmem.zone);
+    if (present) this.taken.devmem.add(devmem.id);
+    else this.taken.devmem.delete(devmem.id);
     this.#listed = [...this.devmems.values()];
   }
 

@@ -234,6 +234,8 @@ export interface CoreExports {
    * (migrate_device_range). Returns the migration's id.
    */
   migrateDeviceSetup(pfn: number, n: number): number;
+  /** As migrateDeviceSetup() for the n device pages at `pfns` (u32 each), which must stay as they are. */
+  migrateDevicePfns(pfns: number, n: number): number;
   /**
    * Returns how many pages moved. -EINVAL, before any moves, if a word is wrong: HDR_FAULT_CODE is
    * MIGRATION_WRONG_SRC or MIGRATION_WRONG_DST, HDR_FAULT_ADDR the index. -EBUSY if it was called before.
@@ -273,6 +275,15 @@ export interface CoreExports {
   deviceTableProtect(table: number, start: number, end: number): number;
   /** Returns the entry of addr: VALID | WRITE | DEVICE_PFN_DIRTY | pfn, 0 for none. */
   deviceTableLookup(table: number, addr: number): number;
+  /** Makes the entries of [start, end) not accessed. Returns how many were. */
+  deviceTableClearAccessed(table: number, start: number, end: number): number;
+  /** Stores a byte for each of n pages: whether it was accessed. Returns how many were. */
+  deviceTableAccessed(table: number, start: number, n: number, out: number): number;
+  /**
+   * Stores the words of n addresses (f64 each, below 2^48) at `out`. `used`: PTE_* bits that the entries get;
+   * with PTE_DIRTY an entry without PTE_WRITE gives 0. Returns how many words are not 0.
+   */
+  deviceTableTranslate(table: number, addrs: number, n: number, out: number, used: number): number;
   /** Writes the entries of n pages to out (u32 each). Returns how many are not 0. */
   deviceTableSnapshot(table: number, start: number, n: number, out: number): number;
   /**

@@ -66,33 +66,47 @@ export class HmmError extends Error {
   override readonly name: string = "HmmError";
   /** The name of the errno, as in "ENOMEM". */
   readonly code: string;
-  /** The errno, a positive number. */
-  readonly errno: number;
-  /** The operation that failed, as in "mm.mmap". */
-  readonly op: string;
-  /** A phrase about the cause; empty if there is nothing to add. */
-  readonly detail: string;
   /** FAULT_*: why an access failed. */
-  readonly faultCode: FaultCode | undefined;
+  declare readonly faultCode: FaultCode | undefined;
   /** The virtual address at which it failed. */
-  readonly address: number | undefined;
+  declare readonly address: number | undefined;
   /** How many bytes (accesses) or pages (pins) were done before it failed. */
-  readonly done: number | undefined;
+  declare readonly done: number | undefined;
   /** The id of the open migration that was in the way (EAGAIN). */
-  readonly migration: number | undefined;
+  declare readonly migration: number | undefined;
+  // What the message says need not be printed again beside it.
+  readonly #errno: number;
+  readonly #op: string;
+  readonly #detail: string;
 
   constructor(errno: number, op: string, detail: string, fields: HmmErrorFields = {}) {
     const code = errnoName(errno);
     const cause = fields.cause === undefined ? undefined : { cause: fields.cause };
     super(`${op}: ${code}${detail === "" ? "" : `: ${detail}`}`, cause);
     this.code = code;
-    this.errno = errno;
-    this.op = op;
-    this.detail = detail;
-    this.faultCode = fields.faultCode;
-    this.address = fields.address;
-    this.done = fields.done;
-    this.migration = fields.migration;
+    this.#errno = errno;
+    this.#op = op;
+    this.#detail = detail;
+    const { faultCode, address, done, migration } = fields;
+    if (faultCode !== undefined) this.faultCode = faultCode;
+    if (address !== undefined) this.address = address;
+    if (done !== undefined) this.done = done;
+    if (migration !== undefined) this.migration = migration;
+  }
+
+  /** The errno, a positive number. */
+  get errno(): number {
+    return this.#errno;
+  }
+
+  /** The operation that failed, as in "mm.mmap". */
+  get op(): string {
+    return this.#op;
+  }
+
+  /** A phrase about the cause; empty if there is nothing to add. */
+  get detail(): string {
+    return this.#detail;
   }
 }
 

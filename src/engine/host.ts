@@ -15,6 +15,24 @@ export type WasmModule = typeof globalThis extends { WebAssembly: { Module: { pr
   ? M
   : object;
 
+/** A Response of fetch(), as far as it is used. */
+export interface WasmResponse {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly url: string;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
+/** Where the core may come from: a compiled module, bytes, a URL, or a Response of fetch() or its promise. */
+export type WasmSource =
+  | WasmModule
+  | ArrayBuffer
+  | ArrayBufferView
+  | string
+  | { readonly href: string }
+  | WasmResponse
+  | PromiseLike<WasmResponse>;
+
 declare const _own: unique symbol;
 
 /** Symbol.dispose, or a symbol of the package's own where that is not declared. */

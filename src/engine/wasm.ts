@@ -1,16 +1,80 @@
 import binary from "#hmm.wasm";
 import type { CoreExports } from "./core.ts";
-import { badType } from "./errors.ts";
-import type { WasmModule } from "./host.ts";
+import { badType, show } from "./errors.ts";
+import type { Bytes, WasmModule, WasmResponse, WasmSource } from "./host.ts";
 import { panicError } from "./memory.ts";
 import { wasmBytes } from "./wasm-bytes.ts";
 
 let embedded: WasmModule | undefined;
+/** Modules that are known to be the core. */
+const cores = new WeakSet<WasmModule>();
 
-/** Returns `module`. Throws TypeError unless it is a compiled module. */
-export function checkModule(module: unknown, op = "Hmm.create"): WasmModule {
-  if (!(module instanceof WebAssembly.Module)) throw badType(op, "module", "a WebAssembly.Module", module);
+/** Returns `module`. Throws TypeError unless it is a compiled module, and this package's core. */
+export function checkModule(module: unknown, op = "Hmm.create", argument = "module"): WasmModule {
+  if (!(module instanceof WebAssembly.Module)) throw badType(op, argument, "a WebAssembly.Module", module);
+  if (cores.has(module)) return module;
+  const ours = WebAssembly.Module.exports(module).some(({ name }) => name === "layoutBytes");
+  if (!ours || WebAssembly.Module.imports(module).length > 0)
+    throw new TypeError(
+      `${op}: ${argument} must be heteromem's core (heteromem/hmm.wasm), got another module`,
+    );
+  cores.add(module);
   return module;
+}
+
+/** Returns the bytes that `source` is; undefined if it is none. */
+function bytesOf(source: unknown): Bytes | undefined {
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  if (!ArrayBuffer.isView(source)) return undefined;
+  return new Uint8Array(source.buffer as ArrayBuffer, source.byteOffset, source.byteLength);
+}
+
+/** Returns the module that `source` is or whose bytes it is. Throws TypeError for anything else. */
+export function compile(op: string, argument: string, source: WasmSource): WasmModule {
+  const bytes = bytesOf(source);
+  if (bytes === undefined) return checkModule(source, op, argument);
+  let module: WasmModule;
+  try {
+    module = new WebAssembly.Module(bytes);
+  } catch (cause) {
+    throw notCompiled(op, argument, cause);
+  }
+  return checkModule(module, op, argument);
+}
+
+/** Returns the module of `source` as {@link compile} does, and loads it if `source` says where it is. */
+export async function compileAsync(op: string, argument: string, source: WasmSource): Promise<WasmModule> {
+  if (source instanceof WebAssembly.Module) return checkModule(source, op, argument);
+  const bytes = bytesOf(source) ?? (await load(op, argument, source));
+  const compiled = WebAssembly.compile(bytes);
+  const module = await compiled.catch((cause: unknown) => Promise.reject(notCompiled(op, argument, cause)));
+  return checkModule(module, op, argument);
+}
+
+function notCompiled(op: string, argument: string, cause: unknown): TypeError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new TypeError(`${op}: ${argument} must be a WebAssembly module: ${why}`, { cause });
+}
+
+/** Fetches the bytes behind a URL or a Response. */
+async function load(op: string, argument: string, source: unknown): Promise<ArrayBuffer> {
+  const expected = "a WebAssembly.Module, its bytes, a URL or a Response";
+  const href = typeof source === "string" ? source : (source as { href?: unknown } | null)?.href;
+  let response: unknown;
+  try {
+    response = await (typeof href === "string" ? fetch(href) : source);
+  } catch (cause) {
+    const what = typeof href === "string" ? ` from ${show(href)}` : "";
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const hint = href?.toString().startsWith("file:") === true ? "; pass the file's bytes instead" : "";
+    throw new TypeError(`${op}: ${argument} cannot be loaded${what}: ${why}${hint}`, { cause });
+  }
+  if (typeof (response as WasmResponse | null)?.arrayBuffer !== "function")
+    throw badType(op, argument, expected, response);
+  const { ok, status, url } = response as WasmResponse;
+  if (!ok)
+    throw new TypeError(`${op}: ${argument} cannot be loaded from ${show(url)}: HTTP status ${status}`);
+  return (response as WasmResponse).arrayBuffer();
 }
 
 /** Returns the package's core, compiled on first use and kept: a compiled module has no state. */

@@ -11,6 +11,17 @@ export function beginDeviceRange(ctx: Context, op: string, first: Page, n: numbe
   return Migration.begin(ctx, op, run(ctx, ctx.core.migrateDeviceSetup(first, n)), null);
 }
 
+/** Begins a migration of the device pages that `pfns` names. Throws HmmError ENOMEM. */
+export function beginDevicePfns(ctx: Context, op: string, pfns: ArrayLike<Page>): Migration {
+  const n = pfns.length;
+  // A copy: the operation may call drivers, which must not change the list under it.
+  const id = ctx.withScratch(op, 4 * n, (address) => {
+    ctx.mem.wordsAt(address, n).set(pfns);
+    return run(ctx, ctx.core.migrateDevicePfns(address, n));
+  });
+  return Migration.begin(ctx, op, id, null);
+}
+
 /**
  * Migrates what it can of pages [first, first + n) of device memory to system memory. Returns how many pages
  * moved.

@@ -36,13 +36,13 @@ import {
   HmmError,
 } from "../engine/errors.ts";
 import type { MmapFlags, Prot } from "../engine/protocol.ts";
-import { run } from "../engine/request.ts";
 import { checkFile, type HmmFile } from "./file.ts";
+import { hold, holdOf, type Hold, type SemOption } from "./hold.ts";
 import { PROTECTIONS, whyNotMapped, whyNotRemapped, whyNotUnmapped } from "./mapping-errors.ts";
 import type { Space } from "./space.ts";
 
 /** What `mm.mmap` takes. */
-export interface MmapArgs {
+export interface MmapArgs extends SemOption {
   /** Bytes, rounded up to pages. */
   length: number;
   /** PROT_* bits. Default: PROT_READ | PROT_WRITE. */
@@ -58,6 +58,12 @@ export interface MmapArgs {
   file?: HmmFile | null | undefined;
   /** Where the mapping begins in the file: bytes, a multiple of the page size. Default 0. */
   offset?: number | undefined;
+}
+
+/** What `mm.populate` takes. */
+export interface PopulateOptions extends SemOption {
+  /** Whether the pages are faulted in for writing. Default true. */
+  write?: boolean | undefined;
 }
 
 /** The kinds of mappings that `mm.mmapSpecial` makes. */
@@ -76,44 +82,16 @@ const READ_ADVICE = new Set<number>([
   MADV_COLLAPSE,
 ]);
 
-/**
- * @internal Runs a core operation while mmapSem is held for read or write. `done` runs before anything else
- * can happen, if the operation succeeded; `why` says what was wrong with the arguments, if it failed.
- */
-export function hold(
-  space: Space,
-  op: string,
-  write: boolean,
-  call: () => number,
-  done?: (answer: number) => void,
-  why?: (errno: number) => string | undefined,
-): number {
-  const { ctx, mmapSem } = space;
-  let answer: number;
-  if (write) {
-    ctx.demandNoInvalidation(op);
-    mmapSem.enterWrite(op);
-  } else mmapSem.enterRead(op);
-  try {
-    answer = run(ctx, call());
-    if (answer >= 0) done?.(answer);
-  } finally {
-    if (write) mmapSem.leaveWrite();
-    else mmapSem.leaveRead(op);
-  }
-  if (answer < 0 && why !== undefined) ctx.abort(ctx.error(op, -answer, why(-answer)));
-  return ctx.finish(op, answer);
-}
-
-/** As {@link hold} for write, for an operation whose result is an address. Returns the address. */
+/** Runs an operation as {@link hold} does, whose result is an address. Returns the address. */
 function holdForAddress(
   space: Space,
   op: string,
+  how: Hold,
   call: () => number,
   why: (errno: number) => string | undefined,
 ): number {
   let address = 0;
-  hold(space, op, true, call, () => (address = space.ctx.mem.headerF64(HDR_RESULT)), why);
+  hold(space, op, how, call, () => (address = space.ctx.mem.headerF64(HDR_RESULT)), why);
   return address;
 }
 
@@ -142,6 +120,7 @@ export function mmap(space: Space, args: MmapArgs): number {
   return holdForAddress(
     space,
     op,
+    args.sem ?? "write",
     () => space.core.mmap(space.id, addr, length, prot, flags, file, offset),
     (errno) => whyNotMapped(errno, addr, length, prot >>> 0, flags >>> 0),
   );
@@ -167,67 +146,81 @@ export function mmapSpecial(
   return holdForAddress(
     space,
     op,
+    args.sem ?? "write",
     () => space.core.mmap(space.id, addr, length, prot, flags, what, 0),
     (errno) => whyNotMapped(errno, addr, length, prot >>> 0, flags >>> 0),
   );
 }
 
-/** @internal Mm.munmap. */
-export function munmap(space: Space, addr: number, length: number): void {
-  const op = "mm.munmap";
+/** @internal Mm.munmap and Mm.munmapAsync: `op` names the method. */
+export function munmap(space: Space, op: string, addr: number, length: number, options: SemOption): void {
+  const how = holdOf(op, options);
   const bytes = checkRange(space, op, addr, length, 1);
   const call = (): number => space.core.munmap(space.id, addr, bytes);
-  hold(space, op, true, call, undefined, (errno) => whyNotUnmapped(errno, addr, bytes));
+  hold(space, op, how, call, undefined, (errno) => whyNotUnmapped(errno, addr, bytes));
 }
 
-/** @internal Mm.mprotect. */
-export function mprotect(space: Space, addr: number, length: number, prot: Prot): void {
-  const op = "mm.mprotect";
+/** @internal Mm.mprotect and Mm.mprotectAsync: `op` names the method. */
+export function mprotect(
+  space: Space,
+  op: string,
+  addr: number,
+  length: number,
+  prot: Prot,
+  options: SemOption,
+): void {
+  const how = holdOf(op, options);
   const bytes = checkRange(space, op, addr, length, 0);
   checkWord(op, "prot", prot);
   if ((prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)) !== 0)
     throw new HmmError(EINVAL, op, `prot ${hex(prot >>> 0)} must be ${PROTECTIONS}`);
   space.protecting = prot;
   try {
-    hold(space, op, true, () => space.core.mprotect(space.id, addr, bytes, prot));
+    hold(space, op, how, () => space.core.mprotect(space.id, addr, bytes, prot));
   } finally {
     space.protecting = 0;
   }
 }
 
 /** @internal Mm.madvise, and what is built on it: `op` names the method. */
-export function madvise(space: Space, op: string, addr: number, length: number, advice: number): void {
+export function madvise(
+  space: Space,
+  op: string,
+  addr: number,
+  length: number,
+  advice: number,
+  options: SemOption,
+): void {
+  checkOptions(op, "options", options);
   const bytes = checkRange(space, op, addr, length, 0);
   checkU32(op, "advice", advice);
   const call = (): number => space.core.madvise(space.id, addr, bytes, advice);
-  hold(space, op, !READ_ADVICE.has(advice), call, undefined, (errno) =>
+  const how = options.sem ?? (READ_ADVICE.has(advice) ? "read" : "write");
+  hold(space, op, how, call, undefined, (errno) =>
     errno === EINVAL ? `advice ${advice} must be a MADV_* that is built and fits the mapping` : undefined,
   );
 }
 
 /** @internal Mm.populate. */
-export function populate(
-  space: Space,
-  addr: number,
-  length: number,
-  options: { write?: boolean | undefined },
-): void {
+export function populate(space: Space, addr: number, length: number, options: PopulateOptions): void {
   const op = "mm.populate";
   checkOptions(op, "options", options);
   const write = options.write === undefined || checkFlag(op, "options.write", options.write);
-  madvise(space, op, addr, length, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+  madvise(space, op, addr, length, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ, options);
 }
 
-/** @internal Mm.mremap. */
+/** @internal Mm.mremap and Mm.mremapAsync: `op` names the method. */
 export function mremap(
   space: Space,
+  op: string,
   addr: number,
   oldLength: number,
   newLength: number,
   flags: number,
   newAddr: number,
+  options: SemOption,
 ): number {
-  const op = "mm.mremap";
+  const how = holdOf(op, options);
   space.check(op);
   checkPageAddress(op, "addr", addr);
   const from = checkLength(op, "oldLength", oldLength, 0);
@@ -238,17 +231,19 @@ export function mremap(
   return holdForAddress(
     space,
     op,
+    how,
     () => space.core.mremap(space.id, addr, from, to, flags, newAddr),
     (errno) => whyNotRemapped(errno, addr, from, to, flags >>> 0, newAddr),
   );
 }
 
 /** @internal Mm.mlock. */
-export function mlock(space: Space, addr: number, length: number): void {
+export function mlock(space: Space, addr: number, length: number, options: SemOption): void {
   const op = "mm.mlock";
+  const how = holdOf(op, options);
   const bytes = checkRange(space, op, addr, length, 0);
   const call = (): number => space.core.mlock(space.id, addr, bytes);
-  hold(space, op, true, call, undefined, (errno) =>
+  hold(space, op, how, call, undefined, (errno) =>
     errno === EAGAIN
       ? `not all pages could be brought: ${space.ctx.exhausted() || "one is busy"}`
       : undefined,
@@ -256,17 +251,26 @@ export function mlock(space: Space, addr: number, length: number): void {
 }
 
 /** @internal Mm.munlock. */
-export function munlock(space: Space, addr: number, length: number): void {
+export function munlock(space: Space, addr: number, length: number, options: SemOption): void {
   const op = "mm.munlock";
+  const how = holdOf(op, options);
   const bytes = checkRange(space, op, addr, length, 0);
-  hold(space, op, true, () => space.core.munlock(space.id, addr, bytes));
+  hold(space, op, how, () => space.core.munlock(space.id, addr, bytes));
 }
 
 /** @internal Mm.uffdRegister and Mm.uffdUnregister. */
-export function uffd(space: Space, op: string, addr: number, length: number, on: boolean): void {
+export function uffd(
+  space: Space,
+  op: string,
+  addr: number,
+  length: number,
+  on: boolean,
+  options: SemOption,
+): void {
+  const how = holdOf(op, options);
   const bytes = checkRange(space, op, addr, length, 1);
   const call = (): number => space.core.uffdRegister(space.id, addr, bytes, on ? 1 : 0);
-  hold(space, op, true, call, undefined, (errno) =>
+  hold(space, op, how, call, undefined, (errno) =>
     errno === EINVAL
       ? `addr ${hex(addr)}, length ${hex(bytes)}: must be anonymous memory without holes`
       : undefined,
@@ -277,7 +281,7 @@ export function uffd(space: Space, op: string, addr: number, length: number, on:
 export function msync(space: Space, addr: number, length: number): void {
   const op = "mm.msync";
   const bytes = checkRange(space, op, addr, length, 0);
-  hold(space, op, false, () => space.core.msync(space.id, addr, bytes));
+  hold(space, op, "read", () => space.core.msync(space.id, addr, bytes));
 }
 
 /** @internal Mm.mincore. */
@@ -295,6 +299,6 @@ export function mincore(space: Space, addr: number, length: number): Uint8Array 
     resident = ctx.mem.bytes.slice(out, out + npages);
     return answer;
   };
-  hold(space, op, false, () => ctx.withScratch(op, npages, call));
+  hold(space, op, "read", () => ctx.withScratch(op, npages, call));
   return resident;
 }

@@ -25,7 +25,7 @@ import {
 import type { Forward } from "../engine/forward.ts";
 import { count, inspect, line } from "../engine/inspect.ts";
 import type { FaultKind, MadviseAdvice, MremapFlags, OrNumber, Prot, PteFlags } from "../engine/protocol.ts";
-import type { Subscriber, TrackedRange } from "../engine/registry.ts";
+import type { OpenMigration, Subscriber, TrackedRange } from "../engine/registry.ts";
 import { run } from "../engine/request.ts";
 import { accessAsync, faultAsyncOf } from "./access-async.ts";
 import {
@@ -37,8 +37,9 @@ import {
   type AccessOptions,
   type FaultOptions,
 } from "./access.ts";
+import { hold, holdOf, whenFree, type Hold, type SemOption } from "./hold.ts";
 import * as mappings from "./mappings.ts";
-import type { MmapArgs, SpecialKind } from "./mappings.ts";
+import type { MmapArgs, PopulateOptions, SpecialKind } from "./mappings.ts";
 import { pinPages, type Pin, type PinOptions } from "./pin.ts";
 import { MmapSem } from "./sem.ts";
 import { translate } from "./translate.ts";
@@ -103,6 +104,8 @@ export class Mm {
   /** The core's object, an address in linear memory. */
   readonly #address: number;
   #closed = false;
+  /** Whether close() is running. */
+  #closing = false;
 
   private constructor(ctx: Context, id: number) {
     this.ctx = ctx;
@@ -152,8 +155,14 @@ export class Mm {
    * write. Throws HmmError EINVAL, and changes nothing, if the range ends beyond user space (TASK_SIZE);
    * ENOMEM if a mapping has to be split and no vma is left.
    */
-  munmap(addr: number, length: number): void {
-    mappings.munmap(this, addr, length);
+  munmap(addr: number, length: number, options: SemOption = {}): void {
+    mappings.munmap(this, "mm.munmap", addr, length, options);
+  }
+
+  /** Unmaps as {@link munmap} does, when mmapSem is free. */
+  async munmapAsync(addr: number, length: number): Promise<void> {
+    const op = "mm.munmapAsync";
+    await whenFree(this, op, (sem) => mappings.munmap(this, op, addr, length, { sem }));
   }
 
   /**
@@ -161,8 +170,14 @@ export class Mm {
    * write. Throws HmmError ENOMEM for a hole in the range (what precedes the hole is changed), EACCES for a
    * file that must not be written, EINVAL for other bits than PROT_READ, PROT_WRITE and PROT_EXEC.
    */
-  mprotect(addr: number, length: number, prot: Prot): void {
-    mappings.mprotect(this, addr, length, prot);
+  mprotect(addr: number, length: number, prot: Prot, options: SemOption = {}): void {
+    mappings.mprotect(this, "mm.mprotect", addr, length, prot, options);
+  }
+
+  /** Sets the protection as {@link mprotect} does, when mmapSem is free. */
+  async mprotectAsync(addr: number, length: number, prot: Prot): Promise<void> {
+    const op = "mm.mprotectAsync";
+    await whenFree(this, op, (sem) => mappings.mprotect(this, op, addr, length, prot, { sem }));
   }
 
   /**
@@ -170,15 +185,15 @@ export class Mm {
    * (unknown advice, or advice that does not fit the mapping), ENOMEM (a hole; the mapped parts are done),
    * EFAULT (populating failed).
    */
-  madvise(addr: number, length: number, advice: OrNumber<MadviseAdvice>): void {
-    mappings.madvise(this, "mm.madvise", addr, length, advice);
+  madvise(addr: number, length: number, advice: OrNumber<MadviseAdvice>, options: SemOption = {}): void {
+    mappings.madvise(this, "mm.madvise", addr, length, advice, options);
   }
 
   /**
    * Faults [addr, addr + length) in, for writing unless options.write is false (MADV_POPULATE_WRITE,
    * MADV_POPULATE_READ). Throws as {@link madvise}.
    */
-  populate(addr: number, length: number, options: { write?: boolean | undefined } = {}): void {
+  populate(addr: number, length: number, options: PopulateOptions = {}): void {
     mappings.populate(this, addr, length, options);
   }
 
@@ -187,21 +202,42 @@ export class Mm {
    * MREMAP_FIXED only. Returns the new address. Takes mmapSem for write. Throws HmmError EFAULT (a hole),
    * ENOMEM, EINVAL.
    */
-  mremap(addr: number, oldLength: number, newLength: number, flags: MremapFlags = 0, newAddr = 0): number {
-    return mappings.mremap(this, addr, oldLength, newLength, flags, newAddr);
+  mremap(
+    addr: number,
+    oldLength: number,
+    newLength: number,
+    flags: MremapFlags = 0,
+    newAddr = 0,
+    options: SemOption = {},
+  ): number {
+    return mappings.mremap(this, "mm.mremap", addr, oldLength, newLength, flags, newAddr, options);
+  }
+
+  /** Resizes or moves a mapping as {@link mremap} does, when mmapSem is free. */
+  async mremapAsync(
+    addr: number,
+    oldLength: number,
+    newLength: number,
+    flags: MremapFlags = 0,
+    newAddr = 0,
+  ): Promise<number> {
+    const op = "mm.mremapAsync";
+    return whenFree(this, op, (sem) =>
+      mappings.mremap(this, op, addr, oldLength, newLength, flags, newAddr, { sem }),
+    );
   }
 
   /**
    * Keeps [addr, addr + length) resident (mlock). Throws HmmError ENOMEM (a hole), EAGAIN (a page is not
    * available).
    */
-  mlock(addr: number, length: number): void {
-    mappings.mlock(this, addr, length);
+  mlock(addr: number, length: number, options: SemOption = {}): void {
+    mappings.mlock(this, addr, length, options);
   }
 
   /** Ends {@link mlock} over [addr, addr + length) (munlock). Throws HmmError ENOMEM (a hole). */
-  munlock(addr: number, length: number): void {
-    mappings.munlock(this, addr, length);
+  munlock(addr: number, length: number, options: SemOption = {}): void {
+    mappings.munlock(this, addr, length, options);
   }
 
   /**
@@ -209,13 +245,13 @@ export class Mm {
    * page that was never present is a SIGBUS (HmmError EFAULT), and a migration does not fill holes. Fork and
    * mremap drop the registration. Throws HmmError EINVAL for holes and for mappings of files.
    */
-  uffdRegister(addr: number, length: number): void {
-    mappings.uffd(this, "mm.uffdRegister", addr, length, true);
+  uffdRegister(addr: number, length: number, options: SemOption = {}): void {
+    mappings.uffd(this, "mm.uffdRegister", addr, length, true, options);
   }
 
   /** Ends {@link uffdRegister} over [addr, addr + length). Throws as uffdRegister does. */
-  uffdUnregister(addr: number, length: number): void {
-    mappings.uffd(this, "mm.uffdUnregister", addr, length, false);
+  uffdUnregister(addr: number, length: number, options: SemOption = {}): void {
+    mappings.uffd(this, "mm.uffdUnregister", addr, length, false, options);
   }
 
   /**
@@ -239,12 +275,21 @@ export class Mm {
    * Makes a child with a copy of every mapping (fork). Private pages are shared until one side writes. Takes
    * mmapSem for write. The caller closes the child. Throws HmmError ENOMEM.
    */
-  fork(): Mm {
-    const op = "mm.fork";
+  fork(options: SemOption = {}): Mm {
+    return this.#fork("mm.fork", holdOf("mm.fork", options));
+  }
+
+  /** Makes a child as {@link fork} does, when mmapSem is free. */
+  async forkAsync(): Promise<Mm> {
+    const op = "mm.forkAsync";
+    return whenFree(this, op, (sem) => this.#fork(op, sem));
+  }
+
+  #fork(op: string, how: Hold): Mm {
     const ctx = this.check(op);
     let child: Mm | null = null;
     const call = (): number => this.core.mmFork(this.id);
-    mappings.hold(this, op, true, call, (id) => (child = new Mm(ctx, id)));
+    hold(this, op, how, call, (id) => (child = new Mm(ctx, id)));
     return child!;
   }
 
@@ -416,18 +461,56 @@ export class Mm {
    * and the interval notifiers, and gives everything back. Its vmas, notifiers and device tables are dead
    * afterwards. Idempotent.
    *
-   * Throws HmmError EBUSY while one of its migrations is open, EDEADLK while mmapSem is held; and, when it is
-   * closed, what callbacks threw.
+   * Called again by one of these callbacks it does nothing: the first call goes on. Throws HmmError EBUSY
+   * while one of its migrations is open, EDEADLK while mmapSem is held; and, when it is closed, what
+   * callbacks threw.
    */
   close(): void {
-    if (this.#closed) return;
     const op = "mm.close";
-    const { ctx } = this;
-    for (const migration of ctx.migrations) {
-      if (migration.mm === this) throw new HmmError(EBUSY, op, `migration ${migration.id} is open`);
-    }
-    ctx.demandNoInvalidation(op);
+    if (this.#closed || this.#closing) return;
+    const open = this.#openMigration();
+    if (open !== undefined) throw new HmmError(EBUSY, op, `migration ${open.id} is open`);
+    this.ctx.demandNoInvalidation(op);
     if (this.mmapSem.mode !== "free") this.mmapSem.enterWrite(op);
+    this.#close(op);
+  }
+
+  /**
+   * Closes the address space as {@link close} does, when its open migrations have ended and mmapSem is free.
+   * Rejects with what callbacks threw.
+   */
+  async closeAsync(): Promise<void> {
+    const op = "mm.closeAsync";
+    while (!this.#closed && !this.#closing) {
+      const open = this.#openMigration();
+      if (open !== undefined) {
+        await open.ended;
+        continue;
+      }
+      const guard = await this.mmapSem.writeAsync(op);
+      try {
+        if (!this.#closed && !this.#closing && this.#openMigration() === undefined) this.#close(op);
+      } finally {
+        guard.close();
+      }
+    }
+  }
+
+  #openMigration(): OpenMigration | undefined {
+    return this.ctx.migrations.find(({ mm }) => mm === this);
+  }
+
+  #close(op: string): void {
+    this.#closing = true;
+    try {
+      this.#exit(op);
+    } finally {
+      this.#closing = false;
+    }
+  }
+
+  #exit(op: string): void {
+    const { ctx } = this;
     this.invalidateRanges(0, Infinity);
     // The most recently registered one first; a release callback may unregister others.
     for (let mirror = this.#lastMirror(); mirror !== null; mirror = this.#lastMirror()) mirror.mmClosed();

@@ -1,5 +1,5 @@
 import { dispose } from "../engine/dispose.ts";
-import { checkText, EDEADLK, HmmError } from "../engine/errors.ts";
+import { checkText, EDEADLK, HmmError, show } from "../engine/errors.ts";
 import { inspect } from "../engine/inspect.ts";
 
 /**
@@ -28,6 +28,17 @@ export class MmapGuard {
     return this.#sem !== null;
   }
 
+  /** @internal What kind of guard it is, for messages. */
+  get state(): string {
+    if (!this.held) return "a closed";
+    return this.mode === "read" ? "a read" : "another mm's";
+  }
+
+  /** @internal Whether it holds `sem` for write. */
+  holds(sem: MmapSem): boolean {
+    return this.#sem === sem && this.mode === "write";
+  }
+
   /** Gives the lock back. Idempotent. */
   close(): void {
     const sem = this.#sem;
@@ -39,6 +50,11 @@ export class MmapGuard {
 
   [dispose](): void {
     this.close();
+  }
+
+  /** @internal */
+  [inspect](): string {
+    return `MmapGuard (${this.mode} by ${this.holder}${this.held ? "" : ", closed"})`;
   }
 }
 
@@ -59,6 +75,8 @@ export class MmapSem {
   readonly #readers: string[] = [];
   readonly #queue: Waiter[] = [];
   #writer: string | null = null;
+  /** The call that runs under a write guard of the caller's. */
+  #lent: string | null = null;
   #nested = 0;
 
   /** How the lock is held now. */
@@ -151,6 +169,26 @@ export class MmapSem {
   leaveWrite(): void {
     this.#writer = null;
     if (this.#queue.length > 0) this.#next();
+  }
+
+  /**
+   * @internal Begins a call that changes mappings under a write guard that its caller holds, and keeps.
+   * Throws TypeError for a guard that is none, that is closed, or that holds another lock; HmmError EDEADLK
+   * if another call is running under the guard: this one comes from its callbacks.
+   */
+  enterLent(op: string, guard: MmapGuard): void {
+    if (!(guard instanceof MmapGuard) || !guard.holds(this)) {
+      const got = guard instanceof MmapGuard ? `${guard.state} one` : show(guard);
+      throw new TypeError(`${op}: sem must be a guard that holds this mm's mmapSem for write, got ${got}`);
+    }
+    if (this.#lent !== null)
+      throw new HmmError(EDEADLK, op, `would deadlock: ${this.#lent} is running under the same guard`);
+    this.#lent = op;
+  }
+
+  /** @internal Ends {@link enterLent}. */
+  leaveLent(): void {
+    this.#lent = null;
   }
 
   /**

@@ -1,6 +1,6 @@
 /** Arguments and reasons that several tables use. */
-import { EINVAL, PAGE_SIZE } from "../../src/index.ts";
-import { also, ended, object, type Argument, type Given, type Wrong } from "./arguments.ts";
+import { EINVAL, MmapSem, PAGE_SIZE } from "../../src/index.ts";
+import { also, bag, ended, object, type Argument, type Given, type Wrong } from "./arguments.ts";
 import type { World } from "./world.ts";
 
 /** Four pages at the start of the main mapping. */
@@ -34,3 +34,17 @@ export const badRanges: [why: string, from: Given, to: Given][] = [
   ["a range beyond the mapping", start, (w) => w.end + PAGE_SIZE],
   ["a range before the mapping", (w) => w.addr - PAGE_SIZE, end],
 ];
+
+/** A guard that a call runs under. */
+export const sem: Argument = also(
+  object(() => undefined, "a guard that holds this mm's mmapSem for write", [], []),
+  {
+    given: () => new MmapSem().write(),
+    outcome: "TypeError",
+    says: /got another mm's one/,
+    shows: "",
+  },
+);
+
+/** The options of a call that changes mappings. */
+export const held: Record<string, Argument> = { options: bag(true), "options.sem": sem };

@@ -11,6 +11,7 @@ import { exploreRows } from "./rows-explore.ts";
 import { fileRows } from "./rows-file.ts";
 import { hmmRows } from "./rows-hmm.ts";
 import { migrateRows } from "./rows-migrate.ts";
+import { tableRows } from "./rows-table.ts";
 import { mirrorRows } from "./rows-mirror.ts";
 import { mmRows } from "./rows-mm.ts";
 import { pageRows } from "./rows-page.ts";
@@ -27,6 +28,7 @@ const table: Table = {
   ...exploreRows,
   ...mirrorRows,
   ...migrateRows,
+  ...tableRows,
   ...testingRows,
 };
 const surface = readSurface();

@@ -22,7 +22,7 @@ const string: Argument = {
 
 export const exploreRows: Table = {
   explore: {
-    op: ["explore", "Hmm.create"],
+    op: ["explore", "Hmm.create", "Hmm.createSync"],
     args: {
       agents: {
         right: () => ({ one: agent }),

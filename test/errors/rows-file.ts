@@ -14,7 +14,7 @@ import {
   type Argument,
   type Wrong,
 } from "./arguments.ts";
-import { NO_ARGUMENT, SAYS, start, TWICE } from "./common.ts";
+import { held, NO_ARGUMENT, SAYS, sem, start, TWICE } from "./common.ts";
 import type { Refusal, Table } from "./row.ts";
 import { inCallback } from "./rows-hmm.ts";
 
@@ -105,6 +105,7 @@ const mappings: Table = {
       args: bag(false),
       "args.length": length(PAGE_SIZE, 1),
       "args.prot": word(undefined),
+      "args.sem": sem,
       "args.flags": also(word(undefined), {
         given: () => 0x22,
         outcome: "RangeError",
@@ -126,7 +127,7 @@ const mappings: Table = {
   },
   "Mm#msync": { args: range(0), takes: "read" },
   "Mm#uffdRegister": {
-    args: range(1),
+    args: { ...range(1), ...held },
     takes: "write",
     more: [
       {
@@ -139,7 +140,7 @@ const mappings: Table = {
       },
     ],
   },
-  "Mm#uffdUnregister": { args: range(1), takes: "write" },
+  "Mm#uffdUnregister": { args: { ...range(1), ...held }, takes: "write" },
 };
 
 const settings: Table = {

@@ -66,6 +66,18 @@ const leftOut: Wrong = {
 };
 const module: Argument = object((w) => w.module, "a WebAssembly.Module");
 
+/** Rows give a module, beside which config.wasm is refused, whatever it is. */
+const wasm: Argument = {
+  right: () => undefined,
+  wrongs: [null, new Uint8Array(8), "hmm.wasm"].map((value) => ({
+    given: () => value,
+    outcome: "RangeError",
+    says: /must be left out where wasm is given/,
+    names: "module",
+    shows: "a Module",
+  })),
+};
+
 /** The members of a configuration by their paths. */
 export const configuration = (path: string): Record<string, Argument> => ({
   [path]: bag(true),
@@ -85,6 +97,7 @@ export const configuration = (path: string): Record<string, Argument> => ({
   [`${path}.capacities.memcgs`]: few(0xff),
   [`${path}.arena`]: integer(undefined, 4096, 2 ** 32),
   [`${path}.eventLog`]: integer(undefined, 1, 2 ** 26),
+  [`${path}.wasm`]: wasm,
   [`${path}.module`]: optional(module),
 });
 
@@ -127,7 +140,7 @@ const engines: Table = {
     more: refusedConfigs((_, config) => Hmm.create(config)),
   },
   "Hmm.createSync": {
-    op: ["Hmm.create"],
+    op: ["Hmm.createSync", "Hmm.create"],
     args: {
       module: { ...module, wrongs: [...optional(module).wrongs, leftOut] },
       ...configuration("config"),

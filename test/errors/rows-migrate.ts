@@ -1,4 +1,4 @@
-/** Rows of migration, device memory, device tables, arrays and words. */
+/** Rows of migration, device memory, arrays and words. */
 import { MIGRATE_PFN_VALID, migrateVmaSetup, PAGE_SIZE, PFN_MASK } from "../../src/index.ts";
 import {
   type Argument,
@@ -7,7 +7,6 @@ import {
   also,
   anything,
   bag,
-  bytes,
   callback,
   ended,
   flag,
@@ -15,7 +14,6 @@ import {
   object,
   optional,
   pageAddress,
-  rangeEnd,
   text,
   u32,
   word,
@@ -24,7 +22,7 @@ import {
 import { answers, badRanges, end, mm, NO_ARGUMENT, OWNER, readLock, SAYS, start, TWICE } from "./common.ts";
 import type { Refusal, Row, Table } from "./row.ts";
 import { fromCallback } from "./rows-hmm.ts";
-import { PAGES, prepareMigrations, type World } from "./world.ts";
+import { PAGES, type World } from "./world.ts";
 
 const setupArgs = (path: string, none: Wrong[]): Record<string, Argument> => ({
   [`${path}.vma`]: also(
@@ -107,6 +105,31 @@ const migrations: Table = {
       ),
       first: integer((w: World) => w.devmem.pfnFirst, 512, 1023),
       n: integer(1, 1, 512),
+    },
+  },
+  migrateDevicePfns: {
+    args: {
+      devmem: also(
+        object((w) => w.devmem, "a HmmDevmem"),
+        ended((w) => w.closed.devmem, /the devmem was removed/),
+      ),
+      pfns: also(
+        object((w) => [w.devmem.pfnFirst], "an array of pages", [], [null, undefined]),
+        {
+          given: () => [],
+          outcome: "RangeError",
+          names: "pfns.length",
+          shows: "0",
+          says: /an integer from 1/,
+        },
+        ...[511, 1024, 512.5, NaN].map((page) => ({
+          given: () => [512, page],
+          outcome: "RangeError" as const,
+          names: "pfns[1]",
+          shows: String(page),
+          says: /an integer from 512 to 1023/,
+        })),
+      ),
     },
   },
   ...Object.fromEntries(["src", "dst"].map((name): [string, Row] => [`Migration#${name}`, {}])),
@@ -213,86 +236,6 @@ const memories: Table = {
   "HmmDevmem#close": { op: ["hmmDevmemRemove"], more: [fromCallback((w) => w.devmem.close())] },
 };
 
-const strangeSlot: Wrong = {
-  given: () => Uint32Array.of(0, 0xc0000000 + 300),
-  outcome: "EINVAL",
-  names: "pfns[1]",
-  shows: "0xc000012c",
-  says: /must name a page/,
-  core: true,
-};
-const tooMany: Refusal = {
-  why: "more slots than the array has",
-  outcome: "RangeError",
-  names: "pfns",
-  shows: "4",
-  says: /at least 5 words long/,
-  call: (w) => w.table.map(w.addr, new Uint32Array(4), 5),
-};
-
-const tableAccess = (call: "read" | "write"): Row => ({
-  args: { addr: address(start), bytes: bytes(() => new Uint8Array(8)) },
-  more: [
-    {
-      why: "a range that ends beyond 2^48",
-      outcome: "RangeError",
-      names: "bytes",
-      shows: "16",
-      says: /ends below 2\^48/,
-      call: (w) => w.table[call](2 ** 48 - 8, new Uint8Array(16)),
-    },
-  ],
-});
-
-const tables: Table = {
-  "new DeviceTable": {
-    args: {
-      of: also(
-        object((w) => w.mm, "an Mm or an Hmm"),
-        { ...ended((w) => w.closed.mm, /is closed/), names: "mm" },
-      ),
-    },
-  },
-  "DeviceTable#entries": {},
-  "DeviceTable#closed": { afterClose: SAYS, nothing: NO_ARGUMENT },
-  "DeviceTable#map": {
-    args: {
-      start: pageAddress(() => 0),
-      pfns: also(
-        words(() => new Uint32Array(4), 0),
-        strangeSlot,
-      ),
-      n: integer(undefined, 0, 2 ** 36),
-    },
-    more: [tooMany],
-  },
-  "DeviceTable#mapMigrated": {
-    args: {
-      m: also(
-        object((w) => w.moved, "a Migration"),
-        ended((w) => w.closed.migration, /the migration is finalized/),
-        ended((w) => w.other.migration, /another Hmm/),
-        ended((w) => w.migration, /another mm/),
-        ended((w) => w.deviceMigration, /of an mm|another mm/),
-        ended((w) => w.unmoved, /pages\(\)/),
-      ),
-    },
-    prepare: prepareMigrations,
-  },
-  "DeviceTable#clear": { args: { start: pageAddress(start), end: rangeEnd(end, start) } },
-  "DeviceTable#protect": { args: { start: pageAddress(start), end: rangeEnd(end, start) } },
-  "DeviceTable#lookup": { args: { addr: address(start) } },
-  "DeviceTable#snapshot": {
-    args: {
-      start: pageAddress(() => 0),
-      n: integer(4, 0, 2 ** 36),
-      out: optional(words(() => new Uint32Array(4), 4)),
-    },
-  },
-  "DeviceTable#read": tableAccess("read"),
-  "DeviceTable#write": tableAccess("write"),
-  "DeviceTable#close": { afterClose: TWICE, nothing: NO_ARGUMENT },
-};
 const exclusive: Table = {
   makeDeviceExclusive: {
     args: { mm, addr: pageAddress(start), npages: integer(1, 1, 2 ** 27), owner: anything(undefined, OWNER) },
@@ -321,4 +264,4 @@ const others: Table = {
   ),
 };
 
-export const migrateRows: Table = { ...migrations, ...memories, ...exclusive, ...tables, ...others };
+export const migrateRows: Table = { ...migrations, ...memories, ...exclusive, ...others };

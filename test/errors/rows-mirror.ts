@@ -191,6 +191,7 @@ const mirrors: Table = {
       "options.id": text(),
     },
   },
+  "HmmMirror#id": { afterClose: "its name stays", nothing: NO_ARGUMENT },
   "HmmMirror#registered": { afterClose: "it says that it is not registered", nothing: NO_ARGUMENT },
   "HmmMirror#close": { afterClose: TWICE, nothing: NO_ARGUMENT },
   hmmMirrorRegister: { ...registration, takes: "write" },

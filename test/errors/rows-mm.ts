@@ -26,6 +26,7 @@ import {
   type Argument,
   type Given,
 } from "./arguments.ts";
+import { held, sem } from "./common.ts";
 import type { Refusal, Row, Table } from "./row.ts";
 import type { World } from "./world.ts";
 
@@ -102,6 +103,14 @@ const described: Record<string, Argument> = {
   },
 };
 
+const moved: Record<string, Argument> = {
+  addr: pageAddress(addr),
+  oldLength: length(PAGE_SIZE, 0),
+  newLength: length(PAGE_SIZE, 1),
+  flags: word(undefined),
+  newAddr: address(undefined),
+};
+
 /** A row for a mapping of the address space. */
 const sysCalls: Table = {
   "Mm#mmap": {
@@ -112,6 +121,7 @@ const sysCalls: Table = {
       "args.flags": word(undefined),
       "args.addr": pageAddress(undefined),
       "args.offset": pageAddress(undefined),
+      "args.sem": sem,
       "args.file": also(
         object(() => undefined, "a HmmFile", [], []),
         ended((w) => w.closed.file, /file is closed/),
@@ -140,9 +150,11 @@ const sysCalls: Table = {
   },
   "Mm#describe": { args: described },
   "Mm#dump": { args: described },
-  "Mm#munmap": { args: range(1), takes: "write" },
+  "Mm#munmap": { args: { ...range(1), ...held }, takes: "write" },
+  "Mm#munmapAsync": { args: range(1) },
+  "Mm#mprotectAsync": { args: { ...range(0), prot: word(1) } },
   "Mm#mprotect": {
-    args: { ...range(0), prot: word(1) },
+    args: { ...range(0), prot: word(1), ...held },
     takes: "write",
     more: [
       refusal("unknown protection", "EINVAL", "prot 0x100", /PROT_READ, PROT_WRITE and PROT_EXEC/, (w) =>
@@ -151,7 +163,7 @@ const sysCalls: Table = {
     ],
   },
   "Mm#madvise": {
-    args: { ...range(0), advice: u32(MADV_DONTNEED) },
+    args: { ...range(0), advice: u32(MADV_DONTNEED), ...held },
     takes: "read",
     more: [
       refusal("unknown advice", "EINVAL", "advice 999", /MADV_\*/, (w) =>
@@ -159,15 +171,10 @@ const sysCalls: Table = {
       ),
     ],
   },
-  "Mm#populate": { args: { ...range(0), options: bag(true), "options.write": flag() }, takes: "read" },
+  "Mm#populate": { args: { ...range(0), ...held, "options.write": flag() }, takes: "read" },
+  "Mm#mremapAsync": { args: moved },
   "Mm#mremap": {
-    args: {
-      addr: pageAddress(addr),
-      oldLength: length(PAGE_SIZE, 0),
-      newLength: length(PAGE_SIZE, 1),
-      flags: word(undefined),
-      newAddr: address(undefined),
-    },
+    args: { ...moved, ...held },
     takes: "write",
     more: [
       {
@@ -195,8 +202,8 @@ const sysCalls: Table = {
       ),
     ],
   },
-  "Mm#mlock": { args: range(0), takes: "write" },
-  "Mm#munlock": { args: range(0), takes: "write" },
+  "Mm#mlock": { args: { ...range(0), ...held }, takes: "write" },
+  "Mm#munlock": { args: { ...range(0), ...held }, takes: "write" },
   "Mm#mincore": {
     args: range(0),
     takes: "read",
@@ -215,7 +222,8 @@ const sysCalls: Table = {
 
 const spaces: Table = {
   ...sysCalls,
-  "Mm#fork": { takes: "write" },
+  "Mm#fork": { args: held, takes: "write" },
+  "Mm#forkAsync": {},
   "Mm#findVma": { args: { addr: address(addr) } },
   "Mm#vmas": {},
   "Mm#lookupPte": { args: { addr: address(addr) } },
@@ -261,6 +269,10 @@ const spaces: Table = {
   "Mm#rss": {},
   "Mm#faults": {},
   "Mm#closed": { afterClose: SAYS, nothing: "it has no argument" },
+  "Mm#closeAsync": {
+    afterClose: TWICE,
+    nothing: "it has no argument, and waits for what close() refuses",
+  },
   "Mm#close": {
     takes: "write",
     afterClose: TWICE,

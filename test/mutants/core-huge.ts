@@ -37,7 +37,7 @@ export const CORE_HUGE: readonly Mutant[] = [
     file: core("mapping/lifecycle"),
     before: "    if (isHugeZero(table)) hugeZeroGet();\n",
     after: "",
-    ask: ["unit/huge"],
+    ask: ["unit/huge-random"],
   },
   {
     name: "huge-page-freed-with-its-first-part",

@@ -20,7 +20,17 @@ const ORDER = [
 ];
 
 /** Not asked: they test the text of the sources, other parts of the project, or the tests themselves. */
-const LEFT_OUT = ["tidy", "docs", "bench", "runner", "mutants", "text/bind", "golden/harness", "cli/args"];
+const LEFT_OUT = [
+  "tidy",
+  "docs",
+  "bench",
+  "runner",
+  "mutants",
+  "tools",
+  "text/bind",
+  "golden/harness",
+  "cli/args",
+];
 
 /** Returns the kind and the subject of a test file: `unit/swap` for `test/unit/space/swap.test.ts`. */
 export function suiteName(file: string): string {

@@ -67,6 +67,20 @@ agent("a callee in another range is an entry of that range", () => {
   assert.equal(agents(source, KERNEL, HELPER), { ...result, entries: [1, 1] });
   assert.equal(agents(source, HELPER, KERNEL), { ...result, entries: [1, 1] }, "in the order given");
 });
+agent("a call into the middle of another range is an entry, whenever it comes", () => {
+  const source =
+    "1000 Sff8; 2000 Sff0; 3000 l50; 3004 Lff0; 2004 Sff0; 3010 l51; 3014 Lff0; " +
+    "2008 l20; 200c Lff8; 1004 l40";
+  assert.equal(agents(source, KERNEL, HELPER).entries, [1, 2]);
+});
+agent("a store of an instruction before the jump is no push", () => {
+  const before = "fe0 l1; fe4 l2; fe8 l3; fec l4; ff0 l5; ";
+  assert.equal(agents(`${before}1000 Sff8; 1004; 2000 l20; 1010 l40`, KERNEL), {
+    cpu: "1 2 3 4 5 ff8 40",
+    dev: "20",
+    entries: [1],
+  });
+});
 const RECURSION =
   "1000 Sff8; 2000 Sff0; 1000 Sfe8; 2000 l20; 2004 Lfe8; 1004 l41; " +
   "1008 Lff0; 2004 l21; 2008 Lff8; 1004 l42";

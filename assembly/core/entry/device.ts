@@ -99,6 +99,19 @@ export function migrateDeviceSetup(pfn: u32, n: u32): i32 {
   return run(cmd);
 }
 
+/** migrate_device_pfns of the n device pages at `pfns` (u32 each). Returns the migration's id. */
+export function migrateDevicePfns(pfns: usize, n: u32): i32 {
+  const base = header(HDR_DEVICE_BASE);
+  const frames = header(HDR_DEVICE_FRAMES);
+  if (!n) return -EINVAL;
+  for (let i: u32 = 0; i < n; i++) if (load<u32>(pfns + i * 4) - base >= frames) return -EINVAL;
+  const cmd = changetype<MigrateDeviceSetupCmd>(commandPush(OP_MIGRATE_DEVICE_SETUP, 0));
+  if (!exists(cmd)) return -ENOMEM;
+  cmd.list = <u32>pfns;
+  cmd.npages = n;
+  return run(cmd);
+}
+
 /** migrate_vma_pages of a migration that is set up. Returns 0. */
 export function migratePages(migration: u32): i32 {
   const m = migrationOf(migration);

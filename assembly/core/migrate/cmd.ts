@@ -24,14 +24,20 @@ export class MigrateSetupCmd extends SetupCmd {
   lockedPage: u32;
 }
 
-/** OP_MIGRATE_DEVICE_SETUP: the arguments of migrate_device_range. */
+/** OP_MIGRATE_DEVICE_SETUP: the arguments of migrate_device_range or migrate_device_pfns. */
 @unmanaged
 export class MigrateDeviceSetupCmd extends SetupCmd {
-  /** The first pfn, and how many follow it. */
+  /** The address of the pfns (u32 each); 0: they are `first` and those that follow it. */
+  list: u32;
   first: u32;
   npages: u32;
   /** The index of the page whose large folio is being split. */
   splitting: u32;
+
+  /** The pfn of page i. */
+  @inline page(i: u32): u32 {
+    return this.list ? load<u32>(this.list + i * 4) : this.first + i;
+  }
 }
 
 /** OP_MIGRATE_PAGES: moves the pages of a migration that is set up. */

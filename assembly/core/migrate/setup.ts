@@ -109,7 +109,7 @@ export function migrateSetupStep(cmd: MigrateSetupCmd): i32 {
 }
 
 /**
- * OP_MIGRATE_DEVICE_SETUP: splits the large folios of the range, then takes its pages wherever they are
+ * OP_MIGRATE_DEVICE_SETUP: splits the large folios of the pages, then takes the pages wherever they are
  * mapped.
  */
 export function migrateDeviceSetupStep(cmd: MigrateDeviceSetupCmd): i32 {
@@ -124,10 +124,10 @@ export function migrateDeviceSetupStep(cmd: MigrateDeviceSetupCmd): i32 {
   const m = changetype<Migration>(cmd.migration);
   if (cmd.phase == 1) {
     for (; cmd.splitting < m.npages; cmd.splitting++) {
-      const pfn = cmd.first + cmd.splitting;
+      const pfn = cmd.page(cmd.splitting);
       if (folioOf(pfn).has(FOLIO_LARGE) && splitFolio(cmd, pfn) == REQUEST) return REQUEST;
     }
-    for (let i: u32 = 0; i < m.npages; i++) collectPfn(m, i, cmd.first + i);
+    for (let i: u32 = 0; i < m.npages; i++) collectPfn(m, i, cmd.page(i));
     cmd.phase = 2;
   }
   return finishSetup(cmd, m);

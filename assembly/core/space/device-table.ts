@@ -1,10 +1,11 @@
 // Device page tables: what a device knows of an address space. The walker is the CPU's, with another root. An
-// entry is PTE_PRESENT with the page's pfn, PTE_WRITE if the device may write, PTE_DIRTY once it has written.
+// entry is PTE_PRESENT with the page's pfn, PTE_WRITE if the device may write, PTE_YOUNG once it has accessed
+// the page, PTE_DIRTY once it has written.
 
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import { DEVICE_PFN_DIRTY } from "../../uapi/pfn";
-import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE } from "../../uapi/pte";
+import { PTE_DIRTY, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
 import { XBUF_SIZE } from "../../abi/argument";
 import { HDR_XBUF } from "../../abi/header";
 import { DEVICE_TABLE_ENTRIES } from "../../abi/object";
@@ -95,11 +96,13 @@ export function deviceTableSet(id: u32, table: DeviceTable, addr: u64, pte: u64)
   return true;
 }
 
-/** The numbers of two bits: PTE_PRESENT, which every entry has, and PTE_WRITE. */
+/** The numbers of three bits: PTE_PRESENT, which every entry has, PTE_WRITE and PTE_YOUNG. */
 const PTE_PRESENT_BIT: i32 = 31;
 const PTE_WRITE_BIT: i32 = 30;
+const PTE_YOUNG_BIT: i32 = 29;
 if (1 << PTE_PRESENT_BIT != <i32>PTE_PRESENT) ERROR("PTE_PRESENT_BIT");
 if (1 << PTE_WRITE_BIT != PTE_WRITE) ERROR("PTE_WRITE_BIT");
+if (1 << PTE_YOUNG_BIT != PTE_YOUNG) ERROR("PTE_YOUNG_BIT");
 
 /**
  * Clears the bits outside `keep` in the entries of [start, end). Returns how many entries had bit number
@@ -173,6 +176,53 @@ export function deviceTableProtect(id: u32, start: f64, end: f64): i32 {
     : -EINVAL;
 }
 
+/** Makes the entries of [start, end) not accessed. Returns how many were, or -EINVAL. */
+export function deviceTableClearAccessed(id: u32, start: f64, end: f64): i32 {
+  const table = deviceTableOf(id);
+  return exists(table)
+    ? keepBits(table.root, <u64>start, <u64>end, ~(<u64>PTE_YOUNG), PTE_YOUNG_BIT)
+    : -EINVAL;
+}
+
+/**
+ * Stores a byte for each of n pages from `start` on at `out`: 1 if the device has accessed the page through
+ * its entry, else 0. Returns how many are 1, or -EINVAL.
+ */
+export function deviceTableAccessed(id: u32, start: f64, n: u32, out: usize): i32 {
+  const table = deviceTableOf(id);
+  if (!exists(table)) return -EINVAL;
+  let found = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const young = pteFlags(readPte(table.root, <u64>start + ((<u64>i) << 12))) & PTE_YOUNG ? 1 : 0;
+    store<u8>(out + i, young);
+    found += young;
+  }
+  return found;
+}
+
+/**
+ * Stores the words of n addresses (f64 each, below 2^48) at `out`. `used` are the bits that the device's
+ * accesses set in the entries that they use: 0, PTE_YOUNG, or for writes PTE_YOUNG | PTE_DIRTY, and then an
+ * entry without PTE_WRITE gives 0. Returns how many words are not 0, or -EINVAL.
+ */
+export function deviceTableTranslate(id: u32, addrs: usize, n: u32, out: usize, used: u32): i32 {
+  const table = deviceTableOf(id);
+  if (!exists(table)) return -EINVAL;
+  let found = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const slot = walk(table.root, <u64>load<f64>(addrs + (i << 3)));
+    let pte: u64 = slot ? load<u64>(slot) : 0;
+    if (used & PTE_DIRTY && !(pte & PTE_WRITE)) pte = 0;
+    if (pte) {
+      pte |= used;
+      store<u64>(slot, pte);
+      found++;
+    }
+    store<u32>(out + i * 4, deviceWord(pte));
+  }
+  return found;
+}
+
 /** Returns an entry as drivers see it: HMM_PFN_VALID, HMM_PFN_WRITE, DEVICE_PFN_DIRTY and the pfn. */
 @inline
 function deviceWord(pte: u64): u32 {
@@ -203,8 +253,8 @@ export function deviceTableSnapshot(id: u32, start: f64, n: u32, out: usize): i3
 
 /**
  * Copies up to `length` bytes between the exchange buffer and the pages at addr, as the device: up to an
- * address without an entry, or, for a write, without the permission. A write makes entries dirty. Returns the
- * bytes done, or -EINVAL.
+ * address without an entry, or, for a write, without the permission. Entries become accessed, and by a write
+ * dirty. Returns the bytes done, or -EINVAL.
  */
 export function deviceTableAccess(id: u32, addr: f64, length: u32, write: u32): i32 {
   const table = deviceTableOf(id);
@@ -221,12 +271,12 @@ export function deviceTableAccess(id: u32, addr: f64, length: u32, write: u32): 
     const part = min<u32>(PAGE_SIZE - offset, total - done);
     const frame = frameOf(ptePfn(pte)) + offset;
     if (write) {
-      store<u64>(slot, pte | PTE_DIRTY);
+      store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY);
       if (frameOf(0)) memory.copy(frame, buffer + done, part);
-    } else if (frameOf(0)) {
-      memory.copy(buffer + done, frame, part);
     } else {
-      memory.fill(buffer + done, 0, part);
+      store<u64>(slot, pte | PTE_YOUNG);
+      if (frameOf(0)) memory.copy(buffer + done, frame, part);
+      else memory.fill(buffer + done, 0, part);
     }
     done += part;
   }

@@ -150,4 +150,67 @@ onEachBuild("device-table", (test, module) => {
       TypeError,
     );
   });
+
+  test("translateBatch: words of many addresses, and what the device's accesses leave in the entries", () => {
+    const hmm = makeHmm(module);
+    const table = new DeviceTable(hmm);
+    const [a, b] = [hmm.allocPage(), hmm.allocPage()];
+    table.map(0x200000, Uint32Array.of(hmmPfn(a), hmmPfn(b, HMM_PFN_WRITE)));
+    const addresses = Float64Array.of(0x200000 + P + 5, 0x1000, 0x200000, 2 ** 47);
+    const out = new Uint32Array(4);
+    const writable = (HMM_PFN_VALID | HMM_PFN_WRITE | b) >>> 0;
+    assert.is(table.translateBatch(addresses, out), 2);
+    assert.equal([...out], [writable, 0, (HMM_PFN_VALID | a) >>> 0, 0]);
+    assert.equal([...table.accessed(0x200000, 3)], [0, 0, 0]);
+    assert.is(table.translateBatch(addresses.subarray(2), out, { access: "read" }), 1);
+    assert.equal([...table.accessed(0x200000, 3)], [1, 0, 0]);
+    // A write needs the right to write, and makes entries dirty.
+    using mine = hmm.addressArray(4);
+    mine.set(addresses);
+    using words = hmm.pfnArray(4);
+    assert.is(table.translateBatch(mine, words, { access: "write" }), 1);
+    assert.equal([...words], [(writable | DEVICE_PFN_DIRTY) >>> 0, 0, 0, 0]);
+    assert.equal([...table.accessed(0x200000, 3)], [1, 1, 0]);
+    for (const [bad, where] of [
+      [Float64Array.of(0, 2 ** 48), /addresses\[1\] must be an address below 2\^48/],
+      [Float64Array.of(NaN), /addresses\[0\]/],
+      [[0], /addresses must be/],
+    ] as const) {
+      assert.match(errorOf(() => table.translateBatch(bad as never, out))!.message, where);
+    }
+    assert.instance(
+      errorOf(() => table.translateBatch(addresses, new Uint32Array(3))),
+      RangeError,
+    );
+    assert.match(
+      errorOf(() => table.translateBatch(addresses, out, { access: "execute" } as never))!.message,
+      /options\.access must be "read" or "write", got "execute"/,
+    );
+  });
+
+  test("accessed bits: set by reads and writes, cleared by range, new with each entry", () => {
+    const hmm = makeHmm(module);
+    const table = new DeviceTable(hmm);
+    const pages = Array.from({ length: 3 }, () => hmm.allocPage());
+    const words = Uint32Array.from(pages, (page) => hmmPfn(page, HMM_PFN_WRITE));
+    table.map(0x200000, words);
+    table.read(0x200000 + P - 1, new Uint8Array(2));
+    assert.equal([...table.accessed(0x200000, 3)], [1, 1, 0]);
+    table.write(0x200000 + 2 * P, Uint8Array.of(1));
+    assert.equal([...table.accessed(0x200000, 4)], [1, 1, 1, 0]);
+    assert.is(table.clearAccessed(0x200000 + P, 0x200000 + 4 * P), 2);
+    assert.equal([...table.accessed(0x200000, 3)], [1, 0, 0]);
+    assert.is(table.lookup(0x200000 + 2 * P), (words[2] | DEVICE_PFN_DIRTY) >>> 0);
+    table.map(0x200000, words, 1);
+    assert.equal([...table.accessed(0x200000, 1)], [0]);
+    assert.is(table.clearAccessed(0, 2 ** 48), 0);
+    assert.instance(
+      errorOf(() => table.accessed(1, 1)),
+      RangeError,
+    );
+    assert.instance(
+      errorOf(() => table.clearAccessed(P, 0)),
+      RangeError,
+    );
+  });
 }).run();

@@ -12,6 +12,7 @@ import {
   MMU_NOTIFY_PROTECTION_VMA,
   MMU_NOTIFY_RELEASE,
   MMU_NOTIFY_UNMAP,
+  MmuIntervalNotifier,
   PAGE_SIZE,
   PROT_NONE,
   PROT_READ,
@@ -188,5 +189,24 @@ onEachBuild("mirror", (test, module) => {
     assert.is(errorOf(() => mm.close())!.message, "stuck");
     assert.ok(mm.closed);
     assert.equal(hmm.mms(), []);
+  });
+
+  test("closing the mm again in the callbacks of its end does nothing", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const addr = mm.mmap({ length: 4 * PAGE_SIZE });
+    mm.populate(addr, 4 * PAGE_SIZE);
+    const open: boolean[] = [];
+    const again = (): void => {
+      mm.close();
+      open.push(!mm.closed);
+    };
+    hmmMirrorRegister(new HmmMirror({ update: again, release: again }), mm);
+    new MmuIntervalNotifier(mm, addr, PAGE_SIZE, { invalidate: () => (again(), true) });
+    mm.close();
+    assert.equal(open, [true, true, true]);
+    assert.ok(mm.closed);
+    assert.equal(hmm.mms(), []);
+    hmm.verify();
   });
 }).run();

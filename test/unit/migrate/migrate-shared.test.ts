@@ -1,9 +1,13 @@
 import * as assert from "uvu/assert";
 import {
   type HmmError,
+  hmmPfnToPage,
+  MIGRATE_PFN_MIGRATE,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   Memcg,
+  migrateDevicePfns,
   migrateDeviceRange,
+  migratePfnToPage,
   migrateVmaSetup,
   MmuIntervalNotifier,
   REASON_MEMCG_LIMIT,
@@ -163,6 +167,36 @@ onEachBuild("migrate: shared pages", (test, module) => {
       errorOf(() => migrateDeviceRange(gpu.devmem, gpu.devmem.pfnFirst, 5000)),
       RangeError,
     );
+    hmm.verify();
+  });
+
+  test("migrateDevicePfns: a list of pages, in any order; a page that is named twice moves once", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const gpu = new TestGpu(mm);
+    const addr = mm.mmap({ length: 4 * P });
+    mm.write(addr, pattern(4));
+    gpu.toDevice(addr, addr + 4 * P);
+    const at = (i: number): number => hmmPfnToPage(gpu.table.lookup(addr + i * P));
+    const list = [at(3), at(0), at(3)];
+    {
+      using m = migrateDevicePfns(gpu.devmem, list);
+      assert.is(m.cpages, 2);
+      assert.equal(
+        [...m.src].map((word) => (word & MIGRATE_PFN_MIGRATE) !== 0 && migratePfnToPage(word)),
+        [list[0], list[1], false],
+      );
+      hmm.allocPages(m.src, m.dst);
+      hmm.copyPages(m.src, m.dst);
+      assert.is(m.pages(), 2);
+    }
+    assert.is(gpu.devmem.usedPages, 2);
+    assert.equal(mm.read(addr, 4 * P), pattern(4));
+    for (const wrong of [[], [at(1), 7], [0.5], new Uint32Array(1), 3, null]) {
+      const error = errorOf(() => migrateDevicePfns(gpu.devmem, wrong as never));
+      assert.ok(error instanceof RangeError || error instanceof TypeError, String(error));
+      assert.match(error.message, /^migrateDevicePfns: pfns/);
+    }
     hmm.verify();
   });
 }).run();

@@ -15,6 +15,7 @@ import {
   PAGE_SIZE,
   PROT_READ,
   PROT_WRITE,
+  PTE_HUGE,
   migrateVmaSetup,
   REASON_PINNED,
   type Mm,
@@ -155,7 +156,10 @@ onEachBuild("pins for long", (test, module) => {
     put(mm, AT, 1);
     const first = pfnAt(mm, AT);
     using pin = mm.pin(AT + 3 * P, 1, { write: true, longTerm: true });
+    assert.ok(mm.lookupPte(AT)!.flags & PTE_HUGE);
     const child = mm.fork();
+    for (const each of [mm, child])
+      assert.not(each.lookupPte(AT)!.flags & PTE_HUGE, "fork splits the mapping");
     assert.is(pfnAt(mm, AT), first);
     assert.is.not(pfnAt(child, AT), first, "a pin of one part is a pin of the huge page");
     keeps(mm, AT + 3 * P, pin);
