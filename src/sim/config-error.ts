@@ -11,7 +11,7 @@ export class ConfigError extends RangeError {
   readonly expected: string;
 
   constructor(field: string, value: unknown, expected: string) {
-    const text = typeof value === "string" || typeof value === "number" ? String(value) : show(value);
+    const text = typeof value === "string" ? value : (JSON.stringify(value) ?? show(value));
     super(`${field} ${text}: expected ${expected}`);
     this.field = field;
     this.value = text;
