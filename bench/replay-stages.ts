@@ -5,7 +5,7 @@
 import type { Hmm } from "../src/index.ts";
 import { SimDevice } from "../src/sim/device.ts";
 import { RecordArray } from "../src/device/replay.ts";
-import type { SimulationConfig } from "../src/sim/simulation.ts";
+import type { Settings } from "../src/sim/config.ts";
 import { grow } from "../src/sim/space.ts";
 import { median } from "./harness.ts";
 import type { Context } from "./harness.ts";
@@ -22,7 +22,7 @@ export type Stages = Record<Stage, number>;
  * engine and counting them; "fault" is CPU faults that RAM serves, "fault back" CPU faults that bring pages
  * back from the device.
  */
-function stagesOf(hmm: Hmm, config: SimulationConfig, records: BigUint64Array): Stages {
+function stagesOf(hmm: Hmm, config: Pick<Settings, "deviceMemory">, records: BigUint64Array): Stages {
   const spent: Stages = { records: 0, translate: 0, fault: 0, "fault back": 0, evict: 0, "move in": 0 };
   let since = performance.now();
   const lap = (stage: Stage): void => {
@@ -72,7 +72,7 @@ function stagesOf(hmm: Hmm, config: SimulationConfig, records: BigUint64Array): 
 export function noteStages(
   name: string,
   hmm: Hmm,
-  config: SimulationConfig,
+  config: Pick<Settings, "deviceMemory">,
   records: BigUint64Array,
   context: Context,
 ): void {

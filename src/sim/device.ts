@@ -32,7 +32,7 @@ import {
   hmmRangeFault,
   migrateVmaSetup,
   MmuIntervalNotifier,
-  type Hmm,
+  Hmm,
   type HmmDevmem,
   type Migration,
   type Mm,
@@ -42,7 +42,8 @@ import {
 } from "../index.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE, clusterOf } from "./cluster.ts";
 import { oldestPages, trackUse } from "../device/replay.ts";
-import type { DeviceCounts, Invalidations } from "./report.ts";
+import type { Invalidations } from "./counts.ts";
+import type { RangeCounts } from "./range-counts.ts";
 
 /** The engine hands out device memory in blocks of 2 MiB. */
 const BLOCK = 2 << 20;
@@ -63,6 +64,44 @@ export function deviceMemoryFor(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK;
 }
 
+/** What the driver counts, in pages and clusters. */
+interface DeviceCounts {
+  pagesIn: number;
+  pagesCopied: number;
+  pagesInAgain: number;
+  pagesOut: number;
+  pagesOutDirty: number;
+  pagesOutEvicted: number;
+  evictions: number;
+}
+
+/** What a snapshot keeps of the driver, beside the engine. */
+export interface DeviceState {
+  counts: DeviceCounts;
+  invalidations: Invalidations;
+  pagesPeak: number;
+  left: [cluster: number, pages: number][];
+}
+
+/** The name of the driver's objects in the engine's snapshots. */
+const ID = "simulation";
+
+/**
+ * What the engine calls, and the owner of the device's memory. It exists before the device does when a
+ * snapshot is restored.
+ */
+class Callbacks {
+  device!: SimDevice;
+
+  fault(_devmem: HmmDevmem, vma: Vma, address: number): number {
+    return this.device.cpuFault(vma, address);
+  }
+
+  invalidate(range: MmuNotifierRange): boolean {
+    return this.device.invalidate(range);
+  }
+}
+
 /** The device and its driver, for one address space. */
 export class SimDevice {
   readonly table: DeviceTable;
@@ -73,13 +112,17 @@ export class SimDevice {
     pagesOut: 0,
     pagesOutDirty: 0,
     pagesOutEvicted: 0,
-    pagesPeak: 0,
     evictions: 0,
   };
+  /** The most pages that were in the device's memory at one time, since resetPeak. */
+  pagesPeak = 0;
   readonly invalidations: Invalidations = { migrate: 0, clear: 0, protection: 0, unmap: 0, other: 0 };
+  /** Is told where pages move; the simulation sets it. */
+  ranges: RangeCounts | null = null;
   readonly devmem: HmmDevmem;
   readonly #hmm: Hmm;
   readonly #mm: Mm;
+  readonly #owner: Callbacks;
   readonly #capacity: number;
   readonly #notifier: MmuIntervalNotifier;
   /** A word for each page of a cluster: what hmmRangeFault fills, and what the device's table has. */
@@ -91,20 +134,46 @@ export class SimDevice {
   /**
    * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`.
    * @param size bytes of device memory that it uses
+   * @param restored the owner in an engine that was restored and has the device's objects
    */
-  constructor(hmm: Hmm, mm: Mm, size: number) {
+  constructor(hmm: Hmm, mm: Mm, size: number, restored?: Callbacks) {
+    const owner = restored ?? new Callbacks();
+    owner.device = this;
     this.#hmm = hmm;
     this.#mm = mm;
+    this.#owner = owner;
     this.#capacity = size / PAGE_SIZE;
     trackUse(hmm);
-    const fault = (_devmem: HmmDevmem, vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
-    this.devmem = hmmDevmemAdd(hmm, { fault }, this, deviceMemoryFor(size));
-    this.table = new DeviceTable(mm);
-    this.#notifier = new MmuIntervalNotifier(mm, 0, TASK_SIZE, {
-      invalidate: (range) => this.#invalidate(range),
-    });
+    const id = { id: ID };
+    const made = restored !== undefined;
+    this.devmem = made ? hmm.devmems()[0] : hmmDevmemAdd(hmm, owner, owner, deviceMemoryFor(size), id);
+    this.table = made ? hmm.deviceTables()[0] : new DeviceTable(mm);
+    this.#notifier = made ? hmm.notifiers()[0] : new MmuIntervalNotifier(mm, 0, TASK_SIZE, owner, id);
     this.#pfns = hmm.pfnArray(CLUSTER_PAGES);
     this.#entries = hmm.pfnArray(CLUSTER_PAGES);
+  }
+
+  /** Restores the engine and the device from a snapshot of the engine, and from state(). */
+  static restore(
+    bytes: Uint8Array,
+    size: number,
+    state: DeviceState,
+  ): { hmm: Hmm; mm: Mm; device: SimDevice } {
+    const owner = new Callbacks();
+    const hmm = Hmm.restore(bytes, { devmems: { [ID]: { ops: owner, owner } }, notifiers: { [ID]: owner } });
+    const [mm] = hmm.mms();
+    const device = new SimDevice(hmm, mm, size, owner);
+    Object.assign(device.counts, state.counts);
+    Object.assign(device.invalidations, state.invalidations);
+    device.pagesPeak = state.pagesPeak;
+    for (const [cluster, pages] of state.left) device.#left.set(cluster, pages);
+    return { hmm, mm, device };
+  }
+
+  /** Returns what a snapshot keeps beside the engine. */
+  state(): DeviceState {
+    const { counts, invalidations, pagesPeak } = this;
+    return { counts, invalidations, pagesPeak, left: [...this.#left] };
   }
 
   /** Pages in the device's memory. */
@@ -134,7 +203,7 @@ export class SimDevice {
   }
 
   #migrateIn(vma: Vma, { start, end }: Range): number {
-    const m = migrateVmaSetup({ vma, start, end, owner: this, select: MIGRATE_VMA_SELECT_SYSTEM });
+    const m = migrateVmaSetup({ vma, start, end, owner: this.#owner, select: MIGRATE_VMA_SELECT_SYSTEM });
     try {
       if (m.cpages === 0) return 0;
       this.devmem.allocPages(m.src, m.dst);
@@ -170,7 +239,7 @@ export class SimDevice {
     using _sem = this.#mm.mmapSem.read();
     for (let i = 0; i < RETRIES; i++) {
       const notifierSeq = notifier.readBegin();
-      const call = { notifier, notifierSeq, owner: this };
+      const call = { notifier, notifierSeq, owner: this.#owner };
       // The page alone first: a fault in a hole fills the whole hole, as in Linux.
       let answer = hmmRangeFault({ ...call, ...only, defaultFlags });
       if (answer === 0) answer = hmmRangeFault({ ...call, start, end, pfns });
@@ -195,7 +264,7 @@ export class SimDevice {
   }
 
   /** The devmem's fault callback: a CPU touched a device page, and its cluster goes back to RAM. */
-  #cpuFault(vma: Vma, addr: number): number {
+  cpuFault(vma: Vma, addr: number): number {
     const page = roundDown(addr, PAGE_SIZE);
     return this.#moveOut(vma, clusterOf(addr, vma), page).includes(page) ? 0 : VM_FAULT_OOM;
   }
@@ -207,7 +276,13 @@ export class SimDevice {
   #moveOut(vma: Vma, range: Range, first: number): number[] {
     const { start, end } = range;
     const entries = this.#snapshot(range); // before setup invalidates them
-    const m = migrateVmaSetup({ vma, start, end, owner: this, select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE });
+    const m = migrateVmaSetup({
+      vma,
+      start,
+      end,
+      owner: this.#owner,
+      select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+    });
     try {
       if (m.cpages === 0) return [];
       this.#allocRam(m, (first - start) / PAGE_SIZE);
@@ -225,11 +300,13 @@ export class SimDevice {
     const moved: number[] = [];
     const cluster = Math.floor(start / CLUSTER_SIZE);
     let left = this.#left.get(cluster) ?? 0;
+    const named = this.#named;
     for (let i = 0; i < src.length; i++) {
       if ((src[i] & COLLECTED) >>> 0 !== COLLECTED) continue;
       const addr = start + i * PAGE_SIZE;
       moved.push(addr);
       left |= pageBit(addr);
+      if (named) this.ranges!.move(addr, "bytesOut");
       if ((entries[i] & DEVICE_PFN_DIRTY) !== 0) this.counts.pagesOutDirty++;
     }
     this.#left.set(cluster, left);
@@ -258,9 +335,10 @@ export class SimDevice {
       const victim = this.#oldest(keep);
       const vma = victim === null ? null : this.#mm.findVma(victim);
       if (victim === null || vma === null) return false;
-      const moved = this.#moveOut(vma, clusterOf(victim, vma), victim).length;
-      if (moved === 0) return false;
-      this.counts.pagesOutEvicted += moved;
+      const moved = this.#moveOut(vma, clusterOf(victim, vma), victim);
+      if (moved.length === 0) return false;
+      if (this.#named) for (const page of moved) this.ranges!.move(page, "bytesOutEvicted");
+      this.counts.pagesOutEvicted += moved.length;
       this.counts.evictions++;
     }
     return true;
@@ -290,6 +368,11 @@ export class SimDevice {
     return this.table.snapshot(start, n, entries);
   }
 
+  /** Whether there are ranges whose moves are counted. */
+  get #named(): boolean {
+    return this.ranges !== null && !this.ranges.empty;
+  }
+
   #isOwn(word: number): boolean {
     const pfn = word & PFN_MASK;
     return (word & HMM_PFN_VALID) !== 0 && pfn >= this.devmem.pfnFirst && pfn < this.devmem.pfnEnd;
@@ -299,19 +382,21 @@ export class SimDevice {
     const { counts } = this;
     const left = this.#left.get(Math.floor(m.start / CLUSTER_SIZE)) ?? 0;
     const { src, start } = m;
+    const named = this.#named;
     for (let i = 0; i < src.length; i++) {
       if ((src[i] & MIGRATE_PFN_MIGRATE) === 0) continue;
+      if (named) this.ranges!.move(start + i * PAGE_SIZE, "bytesIn");
       if ((src[i] & MIGRATE_PFN_VALID) !== 0) counts.pagesCopied++;
       if ((left & pageBit(start + i * PAGE_SIZE)) !== 0) counts.pagesInAgain++;
     }
     counts.pagesIn += moved;
-    counts.pagesPeak = Math.max(counts.pagesPeak, this.pages);
+    this.pagesPeak = Math.max(this.pagesPeak, this.pages);
   }
 
   /** The notifier's callback: drops entries. Migrations of the device itself need none. */
-  #invalidate({ start, end, event, owner }: MmuNotifierRange): boolean {
+  invalidate({ start, end, event, owner }: MmuNotifierRange): boolean {
     this.#countInvalidation(event);
-    if (event === MMU_NOTIFY_MIGRATE && owner === this) return false;
+    if (event === MMU_NOTIFY_MIGRATE && owner === this.#owner) return false;
     const from = roundDown(start, PAGE_SIZE);
     const to = Math.ceil(end / PAGE_SIZE) * PAGE_SIZE;
     if (event === MMU_NOTIFY_PROTECTION_PAGE) this.table.protect(from, to);

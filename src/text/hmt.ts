@@ -140,6 +140,11 @@ export class HmtDecoder {
 
   /** Decodes `bytes` and hands each block that they complete to `use`. */
   feed(bytes: Uint8Array, use: (block: HmtBlock) => void): void {
+    for (const block of this.blocks(bytes)) use(block);
+  }
+
+  /** Decodes `bytes` and yields each block that they complete; it is valid until the next is asked for. */
+  *blocks(bytes: Uint8Array): Generator<HmtBlock, void, void> {
     if (this.#closed) throw new TypeError("the decoder is closed");
     for (let at = 0; at < bytes.length;) {
       if (!this.#stats.cut) this.#fail("bytes after the end block");
@@ -147,7 +152,9 @@ export class HmtDecoder {
       this.#stored(this.#have, n).set(bytes.subarray(at, at + n));
       this.#have += n;
       at += n;
-      if (this.#have === this.#need) this.#advance(use);
+      if (this.#have !== this.#need) continue;
+      const block = this.#advance();
+      if (block !== null) yield block;
     }
   }
 
@@ -191,18 +198,23 @@ export class HmtDecoder {
     return new DataView(this.#text.memory.buffer, this.#text.hmtStored(this.#handle), this.#have);
   }
 
-  /** What was asked for is there: the file's header, a block's header, or a block. */
-  #advance(use: (block: HmtBlock) => void): void {
+  /**
+   * What was asked for is there: the file's header, a block's header, or a block. Returns a block with
+   * records, else null.
+   */
+  #advance(): HmtBlock | null {
+    let block: HmtBlock | null = null;
     if (this.#offset === 0) {
       this.#openFile();
     } else if (this.#need === BLOCK_HEADER) {
       this.#openBlock();
-      if (this.#need > BLOCK_HEADER) return; // its payload is to come
+      if (this.#need > BLOCK_HEADER) return null; // its payload is to come
     }
-    if (this.#offset !== 0) this.#closeBlock(use);
+    if (this.#offset !== 0) block = this.#closeBlock();
     this.#offset += this.#need;
     this.#have = 0;
     this.#need = BLOCK_HEADER;
+    return block;
   }
 
   #openFile(): void {
@@ -222,21 +234,22 @@ export class HmtDecoder {
     this.#need = BLOCK_HEADER + stored;
   }
 
-  #closeBlock(use: (block: HmtBlock) => void): void {
+  #closeBlock(): HmtBlock | null {
     const view = this.#view();
     const stored = view.getUint32(12, true);
     if (!this.#text.hmtChecks(this.#handle, stored))
       this.#fail("the block's checksum is wrong: it is damaged");
     const [type, codec, thread] = [view.getUint8(8), view.getUint8(9), view.getUint16(10, true)];
     const [plain, records] = [view.getUint32(16, true), view.getUint32(20, true)];
-    if (type >= BLOCK.skippedFrom) return;
+    if (type >= BLOCK.skippedFrom) return null;
     const payload = this.#payload(codec, stored, plain);
     const packed = codec === CODEC.zstd;
-    if (type === BLOCK.records) this.#decode(packed, plain, records, thread, use);
-    else if (type === BLOCK.mixed) this.#decode(packed, plain, records, null, use);
-    else if (type === BLOCK.definitions) this.#define(payload);
+    if (type === BLOCK.records) return this.#decode(packed, plain, records, thread);
+    if (type === BLOCK.mixed) return this.#decode(packed, plain, records, null);
+    if (type === BLOCK.definitions) this.#define(payload);
     else if (type === BLOCK.end) this.#finish(payload);
     else this.#fail(`a block of type ${type}, which is not known`);
+    return null;
   }
 
   /** The block's payload when plain, in the module's memory. */
@@ -267,13 +280,7 @@ export class HmtDecoder {
     return unpacked;
   }
 
-  #decode(
-    packed: boolean,
-    plain: number,
-    count: number,
-    thread: number | null,
-    use: (block: HmtBlock) => void,
-  ): void {
+  #decode(packed: boolean, plain: number, count: number, thread: number | null): HmtBlock {
     const [text, handle] = [this.#text, this.#handle];
     const decoded =
       thread === null
@@ -282,11 +289,11 @@ export class HmtDecoder {
     if (decoded < 0) this.#fail(text.hmtError(handle));
     this.#stats.blocks++;
     this.#stats.accesses += count - text.hmtEventCount(handle);
-    use({
+    return {
       thread,
       records: new BigUint64Array(text.memory.buffer, text.hmtOutput(handle), 2 * count),
       events: this.#events(),
-    });
+    };
   }
 
   #events(): HmtEvent[] {

@@ -8,7 +8,8 @@ import * as assert from "uvu/assert";
 import type { RunReport } from "../../src/cli/report.ts";
 
 export const folder = mkdtempSync(join(tmpdir(), "heteromem-cli-"));
-const command = join(folder, "cli.mjs");
+/** The bundled command. */
+export const command = join(folder, "cli.mjs");
 
 /** Bundles the command, in a suite's `before`. */
 export async function setUp(): Promise<void> {
@@ -40,12 +41,16 @@ export interface Outcome {
   stderr: string;
 }
 
+/** The line about the time that a run took, which differs from run to run. */
+const SPEED = /^\d+\.\d\d s, [\d,]+ accesses a second\n/m;
+
+/** Runs the command. The line about the time is taken out of stderr. */
 export function heteromem(args: string[], input?: Uint8Array): Outcome {
   const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
     encoding: "utf8",
     input,
   });
-  return { status, stdout, stderr };
+  return { status, stdout, stderr: stderr.replace(SPEED, "") };
 }
 
 export function startHeteromem(args: string[]): ChildProcessWithoutNullStreams {

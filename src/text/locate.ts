@@ -1,6 +1,6 @@
 /** Finds the line of an access: the decoder gives records, and messages name lines. */
-import { loadText } from "../text/index.ts";
-import { LackeyDecoder, type LackeyOptions } from "../text/lackey.ts";
+import { loadText } from "./index.ts";
+import { LackeyDecoder, type LackeyOptions } from "./lackey.ts";
 
 const LINE_FEED = 0x0a;
 
