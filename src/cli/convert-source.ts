@@ -1,7 +1,7 @@
 /** Where `heteromem convert` has its records from: a trace of any format, or a workload. */
 import { RECORD_MARK_KERNEL_END, RECORD_MARK_RANGE } from "../../assembly/abi/record.ts";
 import { openWorkload, WorkloadError, type WorkloadRange } from "../sim/workload/index.ts";
-import type { TraceDecoder } from "../text/decoder.ts";
+import type { DecodedBlock, TraceDecoder } from "../text/decoder.ts";
 import { HmtFormat } from "../text/hmt-format.ts";
 import type { EventOf, HmtAbout } from "../text/hmt-writer.ts";
 import type { HmtEvent } from "../text/hmt.ts";
@@ -12,8 +12,7 @@ import { asUserError, endOf, openTrace } from "./open-trace.ts";
 import type { Progress } from "./progress.ts";
 
 const WORKLOAD = "workload:";
-/** Bytes of a trace that are decoded at a time: an .hmt trace may have thousands of accesses a byte. */
-const SLICE = 1 << 13;
+const INTERRUPTED = "interrupted";
 /** Milliseconds of work after which the bar's timer and Ctrl-C have their turn. */
 const TURN = 50;
 /** CUDA's number for no advice, and what an .hmt event has for no device. */
@@ -71,7 +70,7 @@ export async function readWorkload(path: string, take: TakeRecords, stopped: () 
     // Each kernel has two marks; one that was stopped has no end yet.
     const open = records.length > 0 && (records[records.length - 1] & 255n) !== KERNEL_END;
     accesses -= 2 * workload.kernels.length - (open ? 1 : 0);
-    return { partial: stopped() ? "interrupted" : null, accesses, lost: 0 };
+    return { partial: stopped() ? INTERRUPTED : null, accesses, lost: 0 };
   } catch (error) {
     throw error instanceof WorkloadError ? new UserError(error.message) : error;
   }
@@ -124,20 +123,22 @@ async function readAll(
   take: TakeRecords,
   progress: Progress,
 ): Promise<string | null> {
-  const use = (records: BigUint64Array, events: readonly HmtEvent[]): void => {
-    const eventOf = (kind: number, id: number): HmtEvent => events[id] ?? bareEvent(kind, `grid ${id}`);
+  const use = ({ records, events, kernels }: DecodedBlock): void => {
+    const eventOf = (kind: number, id: number): HmtEvent =>
+      events?.[id] ?? bareEvent(kind, kernels?.[id] ?? "");
     take(records, eventOf, decoder instanceof HmtFormat ? decoder.about() : NO_ABOUT);
   };
   const turn = makeTurn();
   try {
     for await (const chunk of chunks) {
-      for (let at = 0; at < chunk.length && !input.stopped; at += SLICE) {
-        decoder.feed(chunk.subarray(at, at + SLICE), use);
+      for (const block of decoder.blocks(chunk)) {
+        use(block);
         await turn();
+        if (input.stopped) return INTERRUPTED;
       }
       progress.update(decoder.stats().lines);
     }
-    return input.stopped ? "interrupted" : decoder.finish(use);
+    return input.stopped ? INTERRUPTED : decoder.finish((_, block) => use(block));
   } catch (error) {
     const some = decoder.stats().accesses > 0;
     if (error instanceof DamagedError && some) return error.reason;

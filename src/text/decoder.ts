@@ -2,11 +2,16 @@
 import type { HmtEvent } from "./hmt.ts";
 
 /**
- * Takes records: two words each, address and size, then kind, agent, thread and id (docs/hmt.md draws them).
- * They are a view of a module's memory, valid until the function returns. `events` has what marks among the
- * records stand for: an .hmt mark's id is its index there, and other formats have none.
+ * Records that were decoded. They are a view of a module's memory, valid until the next block is asked for.
  */
-export type UseRecords = (records: BigUint64Array, events: readonly HmtEvent[]) => void;
+export interface DecodedBlock {
+  /** Two words a record (assembly/abi/record.ts). */
+  readonly records: BigUint64Array;
+  /** What marks among the records are about, by their ids; .hmt traces have it. */
+  readonly events?: readonly HmtEvent[];
+  /** The names of kernels, by the ids of the marks where they begin; NVBit's traces have it. */
+  readonly kernels?: readonly string[];
+}
 
 /** What a decoder has counted so far. */
 export interface DecoderStats {
@@ -27,17 +32,37 @@ export interface DecoderStats {
 }
 
 /**
- * Decodes one trace. `feed` takes its bytes in chunks of any length, split anywhere, and `finish` says that
- * there are no more. Both throw an error that names the line or the byte if the trace is wrong there; `use`
- * has then got the records of all that comes before. After an error, only `stats` and `close` are of use.
+ * Decodes one trace. `blocks` takes its bytes in chunks of any length, split anywhere, and `rest` says that
+ * there are no more; `feed` and `finish` are the same for callers that take records by a function. All throw
+ * an error that names the line or the byte if the trace is wrong there, after the records of all that comes
+ * before. After an error, only `stats` and `close` are of use.
  */
-export interface TraceDecoder {
-  feed(bytes: Uint8Array, use: UseRecords): void;
+export abstract class TraceDecoder {
+  /** Decodes `bytes`. All of its blocks must be asked for. */
+  abstract blocks(bytes: Uint8Array): Generator<DecodedBlock, void, void>;
+
   /** Decodes a last line without a newline. Returns why the trace is not whole, or null if it is. */
-  finish(use: UseRecords): string | null;
-  stats(): DecoderStats;
+  abstract rest(): Generator<DecodedBlock, string | null, void>;
+
+  abstract stats(): DecoderStats;
+
   /** Frees the decoder's memory. Idempotent. */
-  close(): void;
+  abstract close(): void;
+
+  /** Decodes `bytes` and hands each block to `use`. */
+  feed(bytes: Uint8Array, use: (records: BigUint64Array, block: DecodedBlock) => void): void {
+    for (const block of this.blocks(bytes)) use(block.records, block);
+  }
+
+  /** Does what `rest` does, and hands each block to `use`. */
+  finish(use: (records: BigUint64Array, block: DecodedBlock) => void): string | null {
+    const rest = this.rest();
+    for (;;) {
+      const next = rest.next();
+      if (next.done === true) return next.value;
+      use(next.value.records, next.value);
+    }
+  }
 }
 
 /** What is wrong with a trace, in one word; `nul` means that the file was not written to its end. */

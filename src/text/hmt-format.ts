@@ -1,12 +1,13 @@
 /** The decoder of .hmt traces (hmt.ts) with the interface that all decoders have (decoder.ts). */
-import type { DecoderStats, TraceDecoder, UseRecords } from "./decoder.ts";
+import { TraceDecoder, type DecodedBlock, type DecoderStats } from "./decoder.ts";
 import { HmtDecoder, type HmtStats } from "./hmt.ts";
 import type { TextModule } from "./index.ts";
 
-export class HmtFormat implements TraceDecoder {
+export class HmtFormat extends TraceDecoder {
   readonly #decoder: HmtDecoder;
 
   private constructor(decoder: HmtDecoder) {
+    super();
     this.#decoder = decoder;
   }
 
@@ -14,11 +15,12 @@ export class HmtFormat implements TraceDecoder {
     return new HmtFormat(await HmtDecoder.create(text, file));
   }
 
-  feed(bytes: Uint8Array, use: UseRecords): void {
-    this.#decoder.feed(bytes, ({ records, events }) => use(records, events));
+  *blocks(bytes: Uint8Array): Generator<DecodedBlock, void, void> {
+    yield* this.#decoder.blocks(bytes);
   }
 
-  finish(): string | null {
+  // eslint-disable-next-line require-yield
+  *rest(): Generator<DecodedBlock, string | null, void> {
     const { blocks, cut } = this.#decoder.finish();
     return cut ? `it is cut off after ${blocks} whole block${blocks === 1 ? "" : "s"}` : null;
   }

@@ -164,7 +164,7 @@ export class HmtDecoder {
     return this.stats();
   }
 
-  /** The same as `finish`; also closes. */
+  /** Does what `finish` does, and closes. */
   end(): HmtStats {
     const stats = this.finish();
     this.close();

@@ -2,12 +2,13 @@
  * Decodes the traces that other tools write, chunk by chunk, in the text module. The files of assembly/text
  * that are named after the formats describe them.
  */
+import { RECORD_MARK_KERNEL_BEGIN } from "../../assembly/abi/record.ts";
 import {
   DecodeError,
+  TraceDecoder,
+  type DecodedBlock,
   type DecodeErrorKind,
   type DecoderStats,
-  type TraceDecoder,
-  type UseRecords,
 } from "./decoder.ts";
 import type { TextModule } from "./index.ts";
 
@@ -60,11 +61,12 @@ export interface LineOptions {
  * Decodes a trace of one of the formats of lines, or of ChampSim. Throws DecodeError; TypeError once it is
  * closed.
  */
-export class LineDecoder implements TraceDecoder {
+export class LineDecoder extends TraceDecoder {
   readonly #text: TextModule;
   readonly #format: LineFormat;
   readonly #handle: number;
   readonly #file: string;
+  readonly #kernels: string[] = [];
   #closed = false;
 
   /**
@@ -72,6 +74,7 @@ export class LineDecoder implements TraceDecoder {
    * no record can have.
    */
   constructor(text: TextModule, format: LineFormat, options: LineOptions = {}) {
+    super();
     const { decimal = false, size = 1, file = "trace" } = options;
     if (!Number.isInteger(size) || size < 1 || size > SIZE_MAX)
       throw new RangeError(`size ${size}: expected a whole number from 1 to ${SIZE_MAX}`);
@@ -81,27 +84,26 @@ export class LineDecoder implements TraceDecoder {
     this.#handle = text.traceOpen(FORMATS.indexOf(format), CAPACITY, decimal, size);
   }
 
-  feed(bytes: Uint8Array, use: UseRecords): void {
+  *blocks(bytes: Uint8Array): Generator<DecodedBlock, void, void> {
     if (this.#closed) throw new TypeError("the decoder is closed");
     const { memory } = this.#text;
     for (let at = 0; at < bytes.length; at += CAPACITY) {
       const chunk = bytes.subarray(at, at + CAPACITY);
       new Uint8Array(memory.buffer, this.#text.traceInput(this.#handle), CAPACITY).set(chunk);
-      this.#hand(this.#text.traceDecode(this.#handle, chunk.length), use);
+      yield* this.#block(this.#text.traceDecode(this.#handle, chunk.length));
       this.#check();
     }
   }
 
-  finish(use: UseRecords): string | null {
+  *rest(): Generator<DecodedBlock, string | null, void> {
     if (this.#closed) throw new TypeError("the decoder is closed");
     const pending = this.#text.tracePending(this.#handle);
     if (pending > 0 && this.#format === "champsim") {
       const { lines } = this.stats();
       return `instruction ${lines + 1} is cut off: it has ${pending} of ${CHAMPSIM_BYTES} bytes`;
     }
-    let cut: string | null = null;
-    if (pending > 0) cut = this.#lastLine(use);
-    this.#hand(this.#text.traceEnd(this.#handle), use);
+    const cut = pending > 0 ? yield* this.#lastLine() : null;
+    yield* this.#block(this.#text.traceEnd(this.#handle));
     return cut;
   }
 
@@ -122,9 +124,9 @@ export class LineDecoder implements TraceDecoder {
   }
 
   /** Decodes a last line without a newline. One that is wrong was cut off. */
-  #lastLine(use: UseRecords): string | null {
+  *#lastLine(): Generator<DecodedBlock, string | null, void> {
     try {
-      this.feed(Uint8Array.of(LINE_FEED), use);
+      yield* this.blocks(Uint8Array.of(LINE_FEED));
       return null;
     } catch (error) {
       if (!(error instanceof DecodeError) || this.stats().accesses === 0) throw error;
@@ -132,9 +134,25 @@ export class LineDecoder implements TraceDecoder {
     }
   }
 
-  #hand(count: number, use: UseRecords): void {
+  /** The records that the last call of the module made; none if it made none. */
+  *#block(count: number): Generator<DecodedBlock, void, void> {
     if (count === 0) return;
-    use(new BigUint64Array(this.#text.memory.buffer, this.#text.traceOutput(this.#handle), 2 * count), []);
+    const at = this.#text.traceOutput(this.#handle);
+    const records = new BigUint64Array(this.#text.memory.buffer, at, 2 * count);
+    if (this.#format !== "nvbit") return yield { records };
+    this.#nameKernels(new Uint32Array(this.#text.memory.buffer, at, 4 * count));
+    yield { records, kernels: this.#kernels };
+  }
+
+  /**
+   * Names the kernels that begin among these records, given as halves of words, by their launches' numbers.
+   */
+  #nameKernels(halves: Uint32Array): void {
+    for (let i = 0; i < halves.length; i += 4) {
+      if ((halves[i + 2] & 255) !== RECORD_MARK_KERNEL_BEGIN) continue;
+      const launch = halves[i + 3];
+      this.#kernels[launch] = `grid ${launch}`;
+    }
   }
 
   #check(): void {
