@@ -9,6 +9,7 @@ import { fileError, UserError } from "./errors.ts";
 export interface RunConfig extends SimulationConfig {
   trace?: string;
   workload?: string;
+  format?: string;
   offload?: string[];
   binary?: string;
   base?: string;

@@ -8,7 +8,7 @@ import type { HmtEvent } from "../text/hmt.ts";
 import type { TextModule } from "../text/index.ts";
 import { DamagedError, UserError } from "./errors.ts";
 import type { TraceInput } from "./input.ts";
-import { asUserError, endOf, openTrace } from "./open-trace.ts";
+import { asUserError, endOf, makeDecoder, recognizeTrace } from "./open-trace.ts";
 import type { Progress } from "./progress.ts";
 
 const WORKLOAD = "workload:";
@@ -97,16 +97,14 @@ export async function readTrace(
   progress: Progress,
 ): Promise<Read> {
   let lines = (): number => 0;
-  const opened = await openTrace(
-    text,
+  const found = await recognizeTrace(
     input.chunks(() => lines()),
     wanted,
-    { file: input.name },
   );
-  const { decoder } = opened;
+  const { decoder, chunks } = await makeDecoder(text, found, input.name);
   lines = () => decoder.stats().lines;
   try {
-    const partial = await readAll(decoder, opened.chunks, input, take, progress);
+    const partial = await readAll(decoder, chunks, input, take, progress);
     const { accesses } = decoder.stats();
     if (accesses === 0 && !input.stopped) throw new UserError(`${input.name}: no access in this trace`);
     const lost = decoder instanceof HmtFormat ? (decoder.about().lost ?? 0) : 0;

@@ -41,6 +41,7 @@ const CALLS = ["push", "register"] as const;
 interface RunFlags {
   config?: string;
   workload?: string;
+  format?: string;
   offload?: string[];
   binary?: string;
   base?: string;
@@ -109,6 +110,7 @@ function addInput(command: Command): Command {
   return command
     .argument("[trace]", "the trace")
     .option("--workload <SPEC>", "generate the accesses: NAME:PARAMETER=VALUE,…")
+    .option("--format <NAME[:OPTION,…]>", "the format of the trace (default: recognized by its content)")
     .option("--config <FILE>", "read options from a JSON file; options on the command line win")
     .option(
       "--offload <[NAME=]0xSTART-0xEND>",

@@ -1,14 +1,9 @@
-/** Opens a trace of any format: finds out which it has, and makes its decoder. */
+/** Opens traces of any format: finds out which they have, and makes their decoders. */
 import { DecodeError, type TraceDecoder } from "../text/decoder.ts";
-import {
-  FORMATS,
-  parseFormat,
-  recognizeFormat,
-  type FormatOptions,
-  type TraceFormat,
-} from "../text/formats.ts";
+import { FORMATS, parseFormat, recognizeFormat, type TraceFormat } from "../text/formats.ts";
 import { HmtFormatError } from "../text/hmt.ts";
 import type { TextModule } from "../text/index.ts";
+import type { LineOptions } from "../text/line-decoder.ts";
 import { TraceError } from "../text/lackey.ts";
 import { recognizeBytes, recognizeText } from "../text/recognize.ts";
 import { UserError } from "./errors.ts";
@@ -16,36 +11,50 @@ import { UserError } from "./errors.ts";
 /** Bytes of a file's beginning by which its format is recognized. */
 const HEAD_BYTES = 4096;
 
-/** A trace whose format is known. */
-export interface OpenTrace {
-  format: TraceFormat;
-  decoder: TraceDecoder;
+/** The beginning of a trace, and the format that it or the user says it has. */
+export interface RecognizedTrace {
+  /** Null: neither says it. */
+  format: TraceFormat | null;
+  /** Options of `--format`. */
+  options: LineOptions;
   /** The file's first bytes, for messages. */
   head: Uint8Array;
   /** All bytes; a chunk is valid until the next one is asked for. */
   chunks: AsyncGenerator<Uint8Array, void, void>;
 }
 
+/** A trace that can be decoded. The caller closes the decoder. */
+export interface OpenTrace {
+  format: TraceFormat;
+  decoder: TraceDecoder;
+  chunks: AsyncGenerator<Uint8Array, void, void>;
+}
+
 /**
- * Reads the beginning of a trace and makes a decoder for it. The caller closes the decoder.
- *
- * @param chunks the trace's bytes, which `OpenTrace.chunks` yields again
+ * Reads the beginning of a trace, and finds out which format it has.
+ * @param chunks the trace's bytes, which `RecognizedTrace.chunks` yields again
  * @param wanted the value of `--format`; null: the file's first bytes tell
- * @param options what decoders take, with the file's name for messages
- * @throws UserError if the format is not known, or is none that is read
+ * @throws UserError if the value names no format
  */
-export async function openTrace(
-  text: TextModule,
+export async function recognizeTrace(
   chunks: AsyncGenerator<Uint8Array, void, void>,
   wanted: string | null,
-  options: FormatOptions & { file: string },
-): Promise<OpenTrace> {
+): Promise<RecognizedTrace> {
   const told = wanted === null ? null : parseWanted(wanted);
-  const head = await readHead(chunks);
+  const first = await readHead(chunks);
+  const head = first.slice(0, HEAD_BYTES);
   const format = told?.format ?? recognizeFormat(head);
-  if (format === null) throw whyNoFormat(options.file, head);
-  const decoder = await format.make(text, { ...options, ...told?.options });
-  return { format, decoder, head: head.slice(0, HEAD_BYTES), chunks: prepend(head, chunks) };
+  return { format, options: told?.options ?? {}, head, chunks: prepend(first, chunks) };
+}
+
+/** Makes a decoder for a trace. Throws UserError if its format is not known, or is none that is read. */
+export async function makeDecoder(
+  text: TextModule,
+  { format, options, head, chunks }: RecognizedTrace,
+  file: string,
+): Promise<OpenTrace> {
+  if (format === null) throw whyNoFormat(file, head);
+  return { format, decoder: await format.make(text, { ...options, file }), chunks };
 }
 
 function parseWanted(value: string): ReturnType<typeof parseFormat> {
@@ -80,8 +89,7 @@ async function* prepend(
 /** A file that has no format that is read: what it is instead, or that it is not known. */
 function whyNoFormat(name: string, head: Uint8Array): UserError {
   if (head.length === 0) return new UserError(`${name}: the file is empty`);
-  const start = head.subarray(0, HEAD_BYTES);
-  const found = recognizeBytes(start) ?? recognizeText(new TextDecoder("latin1").decode(start));
+  const found = recognizeBytes(head) ?? recognizeText(new TextDecoder("latin1").decode(head));
   if (found !== null)
     return new UserError(`${name}: this is ${found.what}; ${found.advice.replaceAll("FILE", name)}`);
   const names = FORMATS.map((format) => format.name).join(", ");

@@ -26,7 +26,8 @@ export interface RunReport extends SimulationReport {
   trace: {
     /** Its file, or the workload. */
     file: string;
-    format: "lackey" | "hmt" | "workload";
+    /** A format of docs/formats.md, or `workload`. */
+    format: string;
     /** Of an .hmt trace: its blocks. */
     lines: number;
     instructions: number;
@@ -113,7 +114,7 @@ function heading(report: RunReport): string[] {
       row(
         "offloaded",
         "recorded",
-        `the ${trace.format === "hmt" ? "trace" : "workload"} says what the device does`,
+        `the ${trace.format === "workload" ? "workload" : "trace"} says what the device does`,
       ),
     );
   else if (offload.length === 0)

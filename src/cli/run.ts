@@ -1,16 +1,18 @@
 /** `heteromem run`: replays a trace or a workload in a simulation, and prints the report. */
 import { ConfigError, feedAll, Simulation, SimulationError } from "../sim.ts";
 import { HmmError } from "../index.ts";
-import { isHmt } from "../text/hmt.ts";
+import { loadText } from "../text/index.ts";
 import { parseAddress, parseOffload } from "./args.ts";
 import { configError, simulationConfig, type Configured, type RunConfig } from "./config.ts";
 import { UserError } from "./errors.ts";
 import { TraceInput } from "./input.ts";
 import { resolveOffload } from "./offload.ts";
+import { makeDecoder, recognizeTrace } from "./open-trace.ts";
 import { Progress } from "./progress.ts";
 import { formatReport, type RunReport } from "./report.ts";
 import { HmtInput } from "./run-hmt.ts";
 import { LackeyInput } from "./run-lackey.ts";
+import { LinesInput } from "./run-lines.ts";
 import { WorkloadInput } from "./run-workload.ts";
 import type { RunInput } from "./trace-input.ts";
 import { address, count } from "./words.ts";
@@ -107,12 +109,17 @@ async function openTrace(file: TraceInput, config: RunConfig, lines: () => numbe
     },
     file,
   );
-  const chunks = file.chunks(lines);
-  const first = await chunks.next();
-  const all = untilStopped(prepend(first, chunks), file);
-  if (first.done !== true && isHmt(first.value)) return new HmtInput(file, all, ranges);
+  const found = await recognizeTrace(file.chunks(lines), config.format ?? null);
+  const all = untilStopped(found.chunks, file);
   const { pid = null, skipForeign = false } = config;
-  return new LackeyInput({ input: file, offload: ranges, calls, pid, skipForeign }, all);
+  // A file of which nothing is recognized may be a log with other text before the trace.
+  const format = found.format?.name ?? "lackey";
+  if (format === "lackey")
+    return new LackeyInput({ input: file, offload: ranges, calls, pid, skipForeign }, all);
+  if (format === "hmt") return new HmtInput(file, all, ranges);
+  if (pid !== null || skipForeign)
+    throw new UserError(`${pid === null ? "--skip-foreign" : "--pid"}: ${file.name} is no trace of lackey`);
+  return new LinesInput(file, await makeDecoder(loadText(), { ...found, chunks: all }, file.name), ranges);
 }
 
 async function createSimulation(config: RunConfig, nameOf: Configured["nameOf"]): Promise<Simulation> {
@@ -134,14 +141,8 @@ function inOptions(error: unknown, nameOf: Configured["nameOf"]): unknown {
   return new SimulationError(error.record, message, error.cause);
 }
 
-/** Yields the chunk that was read to recognize the format, then the others. */
-async function* prepend<T>(first: IteratorResult<T, void>, rest: AsyncIterable<T>): AsyncGenerator<T> {
-  if (first.done !== true) yield first.value;
-  yield* rest;
-}
-
 /** Throws where the trace was stopped: what is there of its last line is none. */
-async function* untilStopped<T>(chunks: AsyncIterable<T>, file: TraceInput): AsyncGenerator<T> {
+async function* untilStopped<T>(chunks: AsyncIterable<T>, file: TraceInput): AsyncGenerator<T, void, void> {
   yield* chunks;
   if (file.stopped) throw new Error(STOPPED);
 }

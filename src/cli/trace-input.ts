@@ -24,7 +24,8 @@ export const NO_COUNTS: TraceCounts = {
 
 /** A trace or a workload. */
 export interface RunInput {
-  readonly format: "lackey" | "hmt" | "workload";
+  /** A format of src/text/formats.ts, or `workload`. */
+  readonly format: string;
   /** What messages and the report call it. */
   readonly name: string;
   readonly source: RecordSource;

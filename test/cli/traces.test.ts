@@ -207,8 +207,8 @@ const refused: [what: string, content: string | Uint8Array, says: RegExp][] = [
   ],
   [
     "another format",
-    "0x12345680 R\n0x4cbd56c0 W\n",
-    /this is a trace of ADDRESS R\|W lines .*; read it by --format addr-rw/,
+    "0000 ffffffff 1 R1 IMAD.MOV.U32 2 R255 R255 0\n",
+    /this is an Accel-Sim trace \(\.traceg\); .*NVBit's mem_trace, which heteromem run reads/,
   ],
   [
     "text that says nothing",
