@@ -17,7 +17,7 @@ import { events, readHmt } from "../util/hmt.ts";
 import { file, folder, heteromem, setUp, startHeteromem, tearDown, type Outcome } from "./command.ts";
 
 const SEED = 20261203;
-const SAMPLES = new URL("../../../shared/cases/traces/other-formats/", import.meta.url);
+const SAMPLES = new URL("../text/samples/", import.meta.url);
 const PROGRAMS = "examples/programs";
 const PLAIN = ["lackey", "addr-rw", "pinatrace", "dinero", "champsim"];
 

@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { zstdFrame } from "../util/hmt-bytes.ts";
 import { file, report, run, setUp, tearDown } from "./command.ts";
 
-const SAMPLES = new URL("../../../shared/cases/traces/other-formats/", import.meta.url);
+const SAMPLES = new URL("../text/samples/", import.meta.url);
 const sample = (name: string): string => new URL(name, SAMPLES).pathname;
 
 const test = suite("run of other formats");

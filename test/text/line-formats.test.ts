@@ -13,7 +13,7 @@ import { LineDecoder, type LineFormat, type LineOptions } from "../../src/text/l
 import { plainly, RandomLines, recordOf, TEXT_FORMATS, type PlainRecord } from "./reference.ts";
 
 const SEED = 20261201;
-const SAMPLES = new URL("../../../shared/cases/traces/other-formats/", import.meta.url);
+const SAMPLES = new URL("./samples/", import.meta.url);
 const FORMATS: LineFormat[] = [...TEXT_FORMATS, "champsim"];
 
 const text = loadText();

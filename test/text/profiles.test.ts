@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import { readUnifiedMemory, type UnifiedMemory } from "../../src/text/um-tables.ts";
 import { LogError, readFaultLog } from "../../src/text/uvm-log.ts";
 
-const SAMPLES = new URL("../../../shared/cases/traces/other-formats/", import.meta.url);
+const SAMPLES = new URL("./samples/", import.meta.url);
 
 const test = suite("profiles");
 
