@@ -23,8 +23,9 @@ import { run } from "./run.ts";
 const WRONG_USAGE = 2;
 
 const RUN_HELP = `
-TRACE is an .hmt trace of the recorder, or the output of valgrind --tool=lackey --trace-mem=yes; plain or
-gzip. - reads standard input. In place of a trace, --workload generates the accesses.
+TRACE is an .hmt trace of the recorder, the output of valgrind --tool=lackey --trace-mem=yes, or a trace of
+another format (docs/formats.md); plain, gzip or zstd. - reads standard input. In place of a trace,
+--workload generates the accesses.
 SIZE is a number of bytes, or a number with a unit: 256KiB, 64MiB, 1.5GiB. K, KB and KiB are the same.
 
 Examples:
