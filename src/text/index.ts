@@ -1,6 +1,7 @@
 /**
  * Loads the text module (assembly/text) and types its exports, whose arguments and results as-bind converts.
- * Only the heteromem command uses it: the engine's entries never reach this folder, which test/tidy checks.
+ * Only heteromem/sim and the command use it: the engine's entries never reach this folder, which test/tidy
+ * checks.
  */
 import binary from "#text.wasm";
 import { wasmBytes } from "../engine/wasm-bytes.ts";
