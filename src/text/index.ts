@@ -9,7 +9,8 @@ import { bind } from "./bind.ts";
 
 /** The exports of assembly/text/index.ts, which describes each. `handle` names a decoder. */
 export interface TextModule {
-  readonly memory: WebAssembly.Memory;
+  /** A WebAssembly.Memory, whose type not every consumer declares. */
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   lackeyOpen(
     capacity: number,
     starts: Float64Array,
