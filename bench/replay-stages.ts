@@ -51,9 +51,9 @@ function stagesOf(hmm: Hmm, config: Pick<Settings, "deviceMemory">, records: Big
         grow(mm, address);
         lap("fault");
       } else if (stop.reason === "cpu-fault") {
-        const back = device.counts.pagesOut;
+        const back = device.books.pages.out;
         mm.fault(address, { write });
-        lap(device.counts.pagesOut === back ? "fault" : "fault back");
+        lap(device.books.pages.out === back ? "fault" : "fault back");
       } else {
         device.makeRoom(vma, address);
         lap("evict");

@@ -46,7 +46,7 @@ const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts", "src/sim.ts
 const COMMAND = "src/cli/main.ts";
 /** The module of the zstd compressor, which lies beside the command. */
 const ZSTD = "node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm";
-/** What the library imports from packages. Each is a file of dist/vendor, so that the package has no dependencies. */
+/** What the library imports from packages. Each is a file of dist/vendor: the package has no dependencies. */
 const VENDORED = { zstddec: "zstddec", "as-bind/dist/as-bind.esm.js": "as-bind" };
 /** The modules as text, which the package has beside its code. */
 const MODULES = ["build/hmm.wasm.js", "build/text.wasm.js", "build/workload.wasm.js"];

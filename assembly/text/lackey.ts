@@ -24,8 +24,8 @@
  * buffer. Decoding allocates nothing. `output` has room for a record of each line of a chunk, and for the
  * records of one access of SIZE_MAX bytes; where several such accesses need more, decoding pauses.
  *
- * Usual lines go through fast-lines.ts. All others go to `slowLine`, which knows every form and every rule, and whose
- * accesses go to access.ts.
+ * Usual lines go through fast-lines.ts. All others go to `slowLine`, which knows every form and every rule;
+ * access.ts has what their accesses give.
  */
 import { RECORD_BYTES } from "../abi/record";
 import { I, isLearning, L, M, PIECES_MAX, S, SIZE_MAX, takeAccess } from "./access";

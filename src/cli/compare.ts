@@ -33,7 +33,7 @@ function readReport(path: string): object {
 
 /** What an item of a list is called: its name where it has one, so that lists in other orders compare. */
 function labelOf(item: unknown, index: number): string {
-  const { name, kind } = (item ?? {}) as { name?: unknown; kind?: unknown };
+  const { name, kind } = (item ?? {}) as { name?: string; kind?: string };
   return String(name ?? kind ?? index);
 }
 

@@ -1,6 +1,7 @@
 /** The config of a run: what a file of --config says, and what options say instead. */
 import { readFileSync } from "node:fs";
-import { type Calls, ConfigError, type SimulationConfig } from "../sim.ts";
+import type { ConfigError } from "../sim.ts";
+import { type Calls, type SimulationConfig } from "../sim.ts";
 import schema from "../../schema/config.schema.json" with { type: "json" };
 import { CONFIG_FIELDS } from "../sim/config.ts";
 import { fileError, UserError } from "./errors.ts";

@@ -168,8 +168,8 @@ function makeProgram(): Command {
   const command = program
     .command("run")
     .description(
-      "replay the memory trace of a real program, or a generated workload, over a CPU and a device that share " +
-        "one address space",
+      "replay the memory trace of a real program, or a generated workload, over a CPU and a device that " +
+        "share one address space",
     );
   addSimulation(addInput(command))
     .option("--json", "print the report as JSON")

@@ -86,7 +86,7 @@ export async function replay(
   using simulation = await createSimulation(config, nameOf);
   input ??= await open();
   const { source } = input;
-  const onProgress = (): void => progress.update(input!.counts().lines);
+  const onProgress = (): void => progress.update(input.counts().lines);
   let partial: string | null = null;
   try {
     await feedAll(simulation, source, { onProgress, signal });

@@ -4,22 +4,13 @@
  * hmm_range_fault.
  */
 import { EBUSY } from "../../assembly/uapi/errno.ts";
-import {
-  MMU_NOTIFY_CLEAR,
-  MMU_NOTIFY_MIGRATE,
-  MMU_NOTIFY_PROTECTION_PAGE,
-  MMU_NOTIFY_PROTECTION_VMA,
-  MMU_NOTIFY_UNMAP,
-} from "../../assembly/uapi/event.ts";
+import { MMU_NOTIFY_MIGRATE, MMU_NOTIFY_PROTECTION_PAGE } from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
 import {
-  DEVICE_PFN_DIRTY,
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_WRITE,
   HMM_PFN_VALID,
   HMM_PFN_WRITE,
-  MIGRATE_PFN_MIGRATE,
-  MIGRATE_PFN_VALID,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
   PFN_MASK,
@@ -40,18 +31,14 @@ import {
   type PfnArray,
   type Vma,
 } from "../index.ts";
-import { CLUSTER_PAGES, CLUSTER_SIZE, clusterOf } from "./cluster.ts";
+import { CLUSTER_PAGES, clusterOf } from "./cluster.ts";
 import { oldestPages, trackUse } from "../device/replay.ts";
-import type { Invalidations } from "./counts.ts";
-import type { RangeCounts } from "./range-counts.ts";
+import { COLLECTED, DeviceBooks, type DeviceState } from "./device-books.ts";
 
 /** The engine hands out device memory in blocks of 2 MiB. */
 const BLOCK = 2 << 20;
 /** Attempts at mapping a page of RAM; an invalidation may overtake each. */
 const RETRIES = 16;
-
-/** In src: a page, and no hole, that may move. */
-const COLLECTED = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
 /** A range of pages. */
 interface Range {
@@ -62,25 +49,6 @@ interface Range {
 /** Returns the bytes of device memory that the engine needs for a device with `size` bytes. */
 export function deviceMemoryFor(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK;
-}
-
-/** What the driver counts, in pages and clusters. */
-interface DeviceCounts {
-  pagesIn: number;
-  pagesCopied: number;
-  pagesInAgain: number;
-  pagesOut: number;
-  pagesOutDirty: number;
-  pagesOutEvicted: number;
-  evictions: number;
-}
-
-/** What a snapshot keeps of the driver, beside the engine. */
-export interface DeviceState {
-  counts: DeviceCounts;
-  invalidations: Invalidations;
-  pagesPeak: number;
-  left: [cluster: number, pages: number][];
 }
 
 /** The name of the driver's objects in the engine's snapshots. */
@@ -105,20 +73,7 @@ class Callbacks {
 /** The device and its driver, for one address space. */
 export class SimDevice {
   readonly table: DeviceTable;
-  readonly counts: DeviceCounts = {
-    pagesIn: 0,
-    pagesCopied: 0,
-    pagesInAgain: 0,
-    pagesOut: 0,
-    pagesOutDirty: 0,
-    pagesOutEvicted: 0,
-    evictions: 0,
-  };
-  /** The most pages that were in the device's memory at one time, since resetPeak. */
-  pagesPeak = 0;
-  readonly invalidations: Invalidations = { migrate: 0, clear: 0, protection: 0, unmap: 0, other: 0 };
-  /** Is told where pages move; the simulation sets it. */
-  ranges: RangeCounts | null = null;
+  readonly books: DeviceBooks;
   readonly devmem: HmmDevmem;
   readonly #hmm: Hmm;
   readonly #mm: Mm;
@@ -128,16 +83,15 @@ export class SimDevice {
   /** A word for each page of a cluster: what hmmRangeFault fills, and what the device's table has. */
   readonly #pfns: PfnArray;
   readonly #entries: PfnArray;
-  /** By cluster: the pages that have left the device, a bit each. */
-  readonly #left = new Map<number, number>();
 
   /**
    * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`.
    * @param size bytes of device memory that it uses
-   * @param restored the owner in an engine that was restored and has the device's objects
+   * @param restored of an engine that was restored and has the device's objects: their owner, and the state
    */
-  constructor(hmm: Hmm, mm: Mm, size: number, restored?: Callbacks) {
-    const owner = restored ?? new Callbacks();
+  constructor(hmm: Hmm, mm: Mm, size: number, restored?: { owner: Callbacks; state: DeviceState }) {
+    const owner = restored?.owner ?? new Callbacks();
+    this.books = new DeviceBooks(restored?.state);
     owner.device = this;
     this.#hmm = hmm;
     this.#mm = mm;
@@ -153,7 +107,7 @@ export class SimDevice {
     this.#entries = hmm.pfnArray(CLUSTER_PAGES);
   }
 
-  /** Restores the engine and the device from a snapshot of the engine, and from state(). */
+  /** Restores the engine and the device from a snapshot of the engine, and from books.state(). */
   static restore(
     bytes: Uint8Array,
     size: number,
@@ -162,18 +116,8 @@ export class SimDevice {
     const owner = new Callbacks();
     const hmm = Hmm.restore(bytes, { devmems: { [ID]: { ops: owner, owner } }, notifiers: { [ID]: owner } });
     const [mm] = hmm.mms();
-    const device = new SimDevice(hmm, mm, size, owner);
-    Object.assign(device.counts, state.counts);
-    Object.assign(device.invalidations, state.invalidations);
-    device.pagesPeak = state.pagesPeak;
-    for (const [cluster, pages] of state.left) device.#left.set(cluster, pages);
+    const device = new SimDevice(hmm, mm, size, { owner, state });
     return { hmm, mm, device };
-  }
-
-  /** Returns what a snapshot keeps beside the engine. */
-  state(): DeviceState {
-    const { counts, invalidations, pagesPeak } = this;
-    return { counts, invalidations, pagesPeak, left: [...this.#left] };
   }
 
   /** Pages in the device's memory. */
@@ -210,7 +154,7 @@ export class SimDevice {
       this.#hmm.copyPages(m.src, m.dst);
       const moved = m.pages();
       this.table.mapMigrated(m);
-      this.#countIn(m, moved);
+      this.books.pagesIn(start, m.src, moved, this.pages);
       return moved;
     } finally {
       m.finalize();
@@ -289,29 +233,10 @@ export class SimDevice {
       this.#hmm.copyPages(m.src, m.dst);
       m.pages();
       this.table.mapMigrated(m);
-      return this.#countOut(m, entries);
+      return this.books.pagesOut(m.start, m.src, entries);
     } finally {
       m.finalize();
     }
-  }
-
-  /** Counts the pages that moved to RAM. Returns their addresses. */
-  #countOut({ src, start }: Migration, entries: Uint32Array): number[] {
-    const moved: number[] = [];
-    const cluster = Math.floor(start / CLUSTER_SIZE);
-    let left = this.#left.get(cluster) ?? 0;
-    const named = this.#named;
-    for (let i = 0; i < src.length; i++) {
-      if ((src[i] & COLLECTED) >>> 0 !== COLLECTED) continue;
-      const addr = start + i * PAGE_SIZE;
-      moved.push(addr);
-      left |= pageBit(addr);
-      if (named) this.ranges!.move(addr, "bytesOut");
-      if ((entries[i] & DEVICE_PFN_DIRTY) !== 0) this.counts.pagesOutDirty++;
-    }
-    this.#left.set(cluster, left);
-    this.counts.pagesOut += moved.length;
-    return moved;
   }
 
   /**
@@ -337,9 +262,7 @@ export class SimDevice {
       if (victim === null || vma === null) return false;
       const moved = this.#moveOut(vma, clusterOf(victim, vma), victim);
       if (moved.length === 0) return false;
-      if (this.#named) for (const page of moved) this.ranges!.move(page, "bytesOutEvicted");
-      this.counts.pagesOutEvicted += moved.length;
-      this.counts.evictions++;
+      this.books.evicted(moved);
     }
     return true;
   }
@@ -368,34 +291,14 @@ export class SimDevice {
     return this.table.snapshot(start, n, entries);
   }
 
-  /** Whether there are ranges whose moves are counted. */
-  get #named(): boolean {
-    return this.ranges !== null && !this.ranges.empty;
-  }
-
   #isOwn(word: number): boolean {
     const pfn = word & PFN_MASK;
     return (word & HMM_PFN_VALID) !== 0 && pfn >= this.devmem.pfnFirst && pfn < this.devmem.pfnEnd;
   }
 
-  #countIn(m: Migration, moved: number): void {
-    const { counts } = this;
-    const left = this.#left.get(Math.floor(m.start / CLUSTER_SIZE)) ?? 0;
-    const { src, start } = m;
-    const named = this.#named;
-    for (let i = 0; i < src.length; i++) {
-      if ((src[i] & MIGRATE_PFN_MIGRATE) === 0) continue;
-      if (named) this.ranges!.move(start + i * PAGE_SIZE, "bytesIn");
-      if ((src[i] & MIGRATE_PFN_VALID) !== 0) counts.pagesCopied++;
-      if ((left & pageBit(start + i * PAGE_SIZE)) !== 0) counts.pagesInAgain++;
-    }
-    counts.pagesIn += moved;
-    this.pagesPeak = Math.max(this.pagesPeak, this.pages);
-  }
-
   /** The notifier's callback: drops entries. Migrations of the device itself need none. */
   invalidate({ start, end, event, owner }: MmuNotifierRange): boolean {
-    this.#countInvalidation(event);
+    this.books.invalidated(event);
     if (event === MMU_NOTIFY_MIGRATE && owner === this.#owner) return false;
     const from = roundDown(start, PAGE_SIZE);
     const to = Math.ceil(end / PAGE_SIZE) * PAGE_SIZE;
@@ -403,30 +306,4 @@ export class SimDevice {
     else this.table.clear(from, to);
     return true;
   }
-
-  #countInvalidation(event: number): void {
-    const { invalidations } = this;
-    switch (event) {
-      case MMU_NOTIFY_MIGRATE:
-        invalidations.migrate++;
-        break;
-      case MMU_NOTIFY_CLEAR:
-        invalidations.clear++;
-        break;
-      case MMU_NOTIFY_PROTECTION_VMA:
-      case MMU_NOTIFY_PROTECTION_PAGE:
-        invalidations.protection++;
-        break;
-      case MMU_NOTIFY_UNMAP:
-        invalidations.unmap++;
-        break;
-      default:
-        invalidations.other++;
-    }
-  }
-}
-
-/** The bit of a page in its cluster's word. */
-function pageBit(addr: number): number {
-  return 1 << ((addr / PAGE_SIZE) & (CLUSTER_PAGES - 1));
 }

@@ -66,7 +66,7 @@ export class Ledger {
     }
     this.ranges = new RangeCounts(state?.ranges);
     this.#sections = new Sections(settings.epoch, state?.sections ?? this.#counts());
-    device.ranges = this.ranges;
+    device.books.ranges = this.ranges;
     if (state !== undefined) return;
     for (const { name, start, end } of settings.ranges) this.ranges.add(name, start, end - start);
     if (this.#countFrom === 0) this.#base = this.#counts();
@@ -106,7 +106,7 @@ export class Ledger {
     const at = (this.#position += n);
     if (at === this.#countFrom) {
       this.#base = this.#counts();
-      this.#device.pagesPeak = this.#device.pages;
+      this.#device.books.peak = this.#device.pages;
       this.ranges.clear();
       this.#sections.restart(this.#base, at);
     } else if (at > this.#countFrom && (at - this.#countFrom) % this.#epoch === 0) {
@@ -148,22 +148,22 @@ export class Ledger {
 
   /** The counts of everything so far, as a copy. */
   #counts(): Counts {
-    const { counts, invalidations } = this.#device;
-    const bytes = (pages: number): number => pages * PAGE_SIZE;
+    const { pages, invalidations } = this.#device.books;
+    const bytes = (n: number): number => n * PAGE_SIZE;
     const { cpu, device } = this.accesses;
     return {
       accesses: { cpu: { ...cpu }, device: { ...device, ram: { ...device.ram } } },
       faults: { cpu: sum(this.cpuFaults), device: sum(this.deviceFaults) },
       faultsByKind: { cpu: { ...this.cpuFaults }, device: { ...this.deviceFaults } },
       device: {
-        bytesIn: bytes(counts.pagesIn),
-        bytesCopied: bytes(counts.pagesCopied),
-        bytesInAgain: bytes(counts.pagesInAgain),
-        bytesOut: bytes(counts.pagesOut),
-        bytesOutDirty: bytes(counts.pagesOutDirty),
-        bytesOutEvicted: bytes(counts.pagesOutEvicted),
+        bytesIn: bytes(pages.in),
+        bytesCopied: bytes(pages.copied),
+        bytesInAgain: bytes(pages.inAgain),
+        bytesOut: bytes(pages.out),
+        bytesOutDirty: bytes(pages.outDirty),
+        bytesOutEvicted: bytes(pages.outEvicted),
       },
-      evictions: counts.evictions,
+      evictions: pages.evictions,
       invalidations: sum(invalidations),
       invalidationsByEvent: { ...invalidations },
     };

@@ -30,7 +30,7 @@ const TURN_MS = 20;
 /**
  * Runs a simulation of all records of a source, which is closed at the end, and returns its report. Other
  * tasks of the thread have their turn every 20 ms. Throws ConfigError, SimulationError, what the source
- * throws, and the signal's reason if it is aborted.
+ * throws, and the reason of a signal that is aborted, or an Error with that cause.
  */
 export async function simulate(
   source: RecordSource | Blocks,
@@ -77,5 +77,7 @@ function withNames(block: Block, { kernels }: RecordSource): Block {
 }
 
 function check(signal: Signal | undefined): void {
-  if (signal?.aborted === true) throw signal.reason ?? new Error("the simulation was aborted");
+  if (signal?.aborted !== true) return;
+  const { reason } = signal;
+  throw reason instanceof Error ? reason : new Error("the simulation was aborted", { cause: reason });
 }

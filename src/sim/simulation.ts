@@ -13,6 +13,7 @@ import {
 } from "../../assembly/abi/record.ts";
 import { Hmm, HmmError, type Mm } from "../index.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
+import { dispose } from "../engine/dispose.ts";
 import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
 import { deviceMemoryFor, SimDevice } from "./device.ts";
 import { outOfMemory } from "./simulation-error.ts";
@@ -85,8 +86,8 @@ export class Simulation {
   }
 
   /**
-   * Makes a simulation with an engine of its own. Throws ConfigError for a config that cannot be, and HmmError
-   * or RangeError if memory cannot be that large.
+   * Makes a simulation with an engine of its own. Throws ConfigError for a config that cannot be, and
+   * HmmError or RangeError if memory cannot be that large.
    */
   static async create(config: SimulationConfig = {}): Promise<Simulation> {
     const settings = settingsOf(config);
@@ -120,14 +121,16 @@ export class Simulation {
     return new Simulation(world, state.settings, true, state);
   }
 
-  /** Returns the whole state as bytes, for {@link Simulation.restore}. The caller notes where the source is. */
+  /**
+   * Returns the whole state as bytes, for {@link Simulation.restore}. The caller notes where the source is.
+   */
   snapshot(): Uint8Array {
-    this.#records.close(); // an engine's snapshot would keep its memory, which the restored one has no use for
+    this.#records.close(); // the snapshot would keep its memory, which the restored engine has no use for
     const engine = this.#hmm.snapshot();
     this.#openRecords();
     const state: SimulationState = {
       settings: this.#settings,
-      device: this.#device.state(),
+      device: this.#device.books.state(),
       ledger: this.#ledger.state(),
       failed: this.#failed,
       growths: this.#server.growths,
@@ -202,7 +205,7 @@ export class Simulation {
       memory: { system: systemMemory, device: deviceMemory },
       roi: { from: Math.max(skip, roi.from), to: roi.to },
       ...counts,
-      device: { ...device, bytesPeak: this.#device.pagesPeak * PAGE_SIZE },
+      device: { ...device, bytesPeak: this.#device.books.peak * PAGE_SIZE },
       residency: { system: rss - onDevice, device: onDevice },
       rss,
       space: {
@@ -230,7 +233,8 @@ export class Simulation {
     if (this.#owned) this.#hmm.close();
   }
 
-  [Symbol.dispose](): void {
+  /** Closes it, for `using`. */
+  [dispose](): void {
     this.close();
   }
 

@@ -1,7 +1,7 @@
 /** Snapshots of simulations: a line, the state beside the engine as JSON, and the engine's snapshot. */
 import { badRange, badType } from "../engine/errors.ts";
 import type { Settings } from "./config.ts";
-import type { DeviceState } from "./device.ts";
+import type { DeviceState } from "./device-books.ts";
 import type { LedgerState } from "./ledger.ts";
 import type { FailedAllocation } from "./report.ts";
 

@@ -1,6 +1,7 @@
 /**
  * Loads the text module (assembly/text) and types its exports, whose arguments and results as-bind converts.
- * Only the heteromem command uses it: the engine's entries never reach this folder, which test/tidy checks.
+ * Only heteromem/sim and the command use it: the engine's entries never reach this folder, which test/tidy
+ * checks.
  */
 import binary from "#text.wasm";
 import { wasmBytes } from "../engine/wasm-bytes.ts";
@@ -8,7 +9,8 @@ import { bind } from "./bind.ts";
 
 /** The exports of assembly/text/index.ts, which describes each. `handle` names a decoder. */
 export interface TextModule {
-  readonly memory: WebAssembly.Memory;
+  /** A WebAssembly.Memory, whose type not every consumer declares. */
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   lackeyOpen(
     capacity: number,
     starts: Float64Array,

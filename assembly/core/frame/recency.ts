@@ -1,7 +1,7 @@
 // Which device pages were used how recently: a list of pfns, from which a simulation evicts the least
 // recently used. A page joins when it migrates to the device and leaves when it is freed. The links are an
-// array of the arena that only simulations make (trackUse() in src/device/replay.ts); while HDR_LRU is 0, there
-// is no list.
+// array of the arena that only simulations make (trackUse() in src/device/replay.ts); while HDR_LRU is 0,
+// there is no list.
 //
 //   HDR_LRU_HEAD ─▶ pfn ─▶ pfn ─▶ … ◀─ HDR_LRU_TAIL     a link: newer pfn, older pfn (u32 each; 0 is the end)
 

@@ -7,7 +7,8 @@ import { wasmBytes } from "../../engine/wasm-bytes.ts";
 
 /** The exports of assembly/workload/index.ts, where each is described. */
 export interface WorkloadExports {
-  readonly memory: WebAssembly.Memory;
+  /** A WebAssembly.Memory, whose type not every consumer declares. */
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   recordsAt(): number;
   recordsMax(): number;
   offsetsAt(): number;

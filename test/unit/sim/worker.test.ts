@@ -54,7 +54,8 @@ async function script(): Promise<string> {
 
 const PAGE = `<!doctype html><script type="module">
   const worker = new Worker("/worker.js");
-  worker.onerror = ({ message }) => fetch("/result", { method: "POST", body: JSON.stringify({ error: message }) });
+  const post = (result) => fetch("/result", { method: "POST", body: JSON.stringify(result) });
+  worker.onerror = ({ message }) => post({ error: message });
   worker.postMessage(await (await fetch("/input")).json());
 </script>`;
 
@@ -100,7 +101,7 @@ async function inBrowser(command: string, given: WorkerInput): Promise<WorkerRes
   }
 }
 
-const test = browser === null ? worker.skip : worker;
+const test: typeof worker.skip = browser === null ? (...args) => worker.skip(...args) : worker;
 test("reports and generated records are those of Node", async () => {
   const given = input();
   const here = await program(given);
