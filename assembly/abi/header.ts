@@ -119,3 +119,5 @@ export const HDR_FLAG_LOG = 1;
 export const HDR_FLAG_SWAP = 4;
 /** HDR_FLAGS: there is, or was, coherent device memory. */
 export const HDR_FLAG_COHERENT = 8;
+/** HDR_FLAGS: page tables of address spaces count as system memory. */
+export const HDR_FLAG_TABLES_COUNT = 16;

@@ -32,6 +32,7 @@ import {
   addExternalRefs,
   allocFrame,
   allocLarge,
+  bitsLeft,
   blockWithFree,
   initFrame,
   tookFrames,
@@ -70,7 +71,8 @@ function allocFrames(zone: u32, src: usize, dst: usize, n: u32, wanted: u32, fla
     if (!block) break;
     let word = block + BLOCK_BITMAP;
     while (!load<u64>(word)) word += 8;
-    let bits = load<u64>(word);
+    let bits = bitsLeft(zone, word);
+    const others = load<u64>(word) ^ bits;
     const base = load<u32>(block, BLOCK_PFN) + <u32>(word - block) * 8;
     let taken: u32 = 0;
     for (; bits && src < last; src += 4, dst += 4) {
@@ -85,7 +87,7 @@ function allocFrames(zone: u32, src: usize, dst: usize, n: u32, wanted: u32, fla
       store<u32>(dst, tag | pfn);
       taken++;
     }
-    store<u64>(word, bits);
+    store<u64>(word, others | bits);
     tookFrames(zone, block, taken);
     filled += taken;
   }
