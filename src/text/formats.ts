@@ -49,8 +49,9 @@ function lineFormat(
 
 const KIND = "(?:r|rd|read|readd|readi|l|ld|load|w|wr|write|s|st|store|m|modify|i|ifetch)";
 const ADDRESS = "(?:0x)?[0-9a-f]{1,16}";
+/** A line that begins with a blank may be one of lackey's that was cut off. */
 const ADDR_RW = new RegExp(
-  `^\\s*(?:${ADDRESS}\\s+${KIND}|(?:\\d+:?\\s+)?${KIND}\\s+${ADDRESS})(?:\\s+\\d+)?\\s*$`,
+  `^(?:${ADDRESS}\\s+${KIND}|(?:\\d+:?\\s+)?${KIND}\\s+${ADDRESS})(?:\\s+\\d+)?\\s*$`,
   "i",
 );
 /** Instructions of a ChampSim trace that are looked at. */
