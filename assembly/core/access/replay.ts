@@ -26,6 +26,7 @@ import {
   RECORD_AGENT_SHIFT,
   RECORD_BYTES,
   RECORD_KIND_FETCH,
+  RECORD_KIND_LOAD,
   RECORD_KIND_MASK,
   RECORD_KIND_MODIFY,
   RECORD_KIND_STORE,
@@ -81,17 +82,24 @@ function cachedWalk(root: usize, leaves: usize, page: u64): usize {
   return load<u32>(at, 8) + (((<u32>page) & (TABLE_ENTRIES - 1)) << 3);
 }
 
-/** Fills the buffer's entry from the page table after a miss. False when the access faults. */
+/** Whether an entry of the buffer serves an access: a load may use one that is writable or not. */
 @inline
-function tlbFill(root: usize, leaves: usize, entry: usize, page: u64, write: u64, device: bool): bool {
+function tlbHits(entry: usize, page: u64, isLoad: u64): bool {
+  return (load<u64>(entry) | isLoad) == (page << 1) + 3;
+}
+
+/**
+ * Fills the buffer's entry from the page table after a miss, and sets PTE bits: `used`, and the dirty bit for
+ * a write. Returns false when the access faults.
+ */
+function tlbFill(root: usize, leaves: usize, entry: usize, page: u64, isLoad: u64, used: u32): bool {
   const slot = cachedWalk(root, leaves, page);
   if (!slot) return false;
   const pte = load<u64>(slot);
-  const needs = write ? (<u32>PTE_PRESENT) | PTE_WRITE : <u32>PTE_PRESENT;
+  const needs = isLoad ? <u32>PTE_PRESENT : (<u32>PTE_PRESENT) | PTE_WRITE;
   if ((pteFlags(pte) & (needs | PTE_NO_ACCESS)) != needs) return false;
-  const used = (device ? 0 : PTE_YOUNG) | (write ? PTE_DIRTY : 0);
-  store<u64>(slot, pte | (<u64>used));
-  store<u64>(entry, ((page + 1) << 1) | write);
+  store<u64>(slot, pte | (<u64>(used | (isLoad ? 0 : PTE_DIRTY))));
+  store<u64>(entry, ((page + 1) << 1) | (isLoad ^ 1));
   store<u32>(entry, ptePfn(pte), 8);
   return true;
 }
@@ -110,59 +118,72 @@ export function replay(mmId: u32, tableId: u32, records: usize, at: u32, n: u32)
 /** Runs the records from the one at `next` on. Without a device table every access is the CPU's. */
 function run(mm: Mm, deviceRoot: usize, records: usize, next: usize, n: u32): i32 {
   const cpuTlb: usize = header(HDR_XBUF);
-  const cpuLeaves = cpuTlb + TLB_BYTES * 2;
+  const deviceTlb = cpuTlb + TLB_BYTES;
+  const cpuLeaves = deviceTlb + TLB_BYTES;
   const deviceBase = header(HDR_DEVICE_BASE);
   // The first page whose use is tracked; none without `trackUse`.
   const base = lruIsKept() ? deviceBase : <u32>-1;
-  const deviceBit: u64 = deviceRoot ? 1 : 0;
+  const byDevice = deviceRoot ? AGENT_MASK : 0;
   // The device's pages that were used last, the newest first. A program goes back and forth between a few
   // pages, so they join the list of all (recency.ts) only when others push them out, or at the end.
   let page0: u32 = 0;
   let page1: u32 = 0;
   let page2: u32 = 0;
   let page3: u32 = 0;
+  // The pages of the current record that are done. There is one loop and not one in another, as V8 looks for
+  // interrupts wherever a loop begins.
+  let done: u64 = 0;
   const last = records + <usize>n * RECORD_BYTES;
-  for (; next < last; next += RECORD_BYTES) {
+  while (next < last) {
     const where = load<u64>(next);
     const how = load<u32>(next, 8);
     const kind = how & RECORD_KIND_MASK;
+    const addr = where & ADDRESS_MASK;
+    const isLoad: u64 = kind == RECORD_KIND_LOAD ? 1 : 0;
+    const page = (addr >> 12) + done;
+    const more = page < (addr + (where >> RECORD_SIZE_SHIFT) - 1) >> 12;
     if (kind > <u32>RECORD_KIND_MODIFY) {
+      next += RECORD_BYTES;
       if (kind == RECORD_KIND_FETCH) continue;
       noteUse(page0, page1, page2, page3);
-      setHeaderF64(HDR_RESULT, indexOf(records, next));
+      setHeaderF64(HDR_RESULT, indexOf(records, next) - 1);
       return REPLAY_MARK;
     }
-    const addr = where & ADDRESS_MASK;
-    const size = where >> RECORD_SIZE_SHIFT;
-    const write: u64 = kind ? 1 : 0;
-    const device: u64 = how & AGENT_MASK ? deviceBit : 0;
-    const lastPage = (addr + size - (size ? 1 : 0)) >> 12;
-    for (let page = addr >> 12; page <= lastPage; page++) {
-      const entry = tlbEntry(cpuTlb + <usize>device * TLB_BYTES, page);
-      // One comparison: a load may use an entry that is writable or not, a store only one that is.
-      if ((load<u64>(entry) | (write ^ 1)) != (((page + 1) << 1) | 1)) {
-        const leaves = cpuLeaves + <usize>device * LEAVES_BYTES;
-        if (!tlbFill(device ? deviceRoot : <usize>mm.pgd, leaves, entry, page, write, device != 0)) {
+    if (!(how & byDevice)) {
+      const entry = tlbEntry(cpuTlb, page);
+      if (!tlbHits(entry, page, isLoad)) {
+        if (!tlbFill(mm.pgd, cpuLeaves, entry, page, isLoad, PTE_YOUNG)) {
           noteUse(page0, page1, page2, page3);
-          return stop(mm, indexOf(records, next), page, write, device != 0);
+          return stop(mm, indexOf(records, next), page, isLoad, false);
         }
       }
-      if (!device) continue;
+    } else {
+      const entry = tlbEntry(deviceTlb, page);
+      if (!tlbHits(entry, page, isLoad)) {
+        if (!tlbFill(deviceRoot, cpuLeaves + LEAVES_BYTES, entry, page, isLoad, 0)) {
+          noteUse(page0, page1, page2, page3);
+          return stop(mm, indexOf(records, next), page, isLoad, true);
+        }
+      }
       const pfn = load<u32>(entry, 8);
-      if (pfn == page0) continue;
       if (pfn < base) {
-        if (pfn < deviceBase && page == lastPage) countRam(kind);
-        continue;
-      }
-      if (pfn != page1) {
-        if (pfn != page2) {
-          if (pfn != page3) noteUse(0, 0, 0, page3);
-          page3 = page2;
+        if (pfn < deviceBase && !more) countRam(kind);
+      } else if (pfn != page0) {
+        if (pfn != page1) {
+          if (pfn != page2) {
+            if (pfn != page3) noteUse(0, 0, 0, page3);
+            page3 = page2;
+          }
+          page2 = page1;
         }
-        page2 = page1;
+        page1 = page0;
+        page0 = pfn;
       }
-      page1 = page0;
-      page0 = pfn;
+    }
+    if (more) done++;
+    else {
+      done = 0;
+      next += RECORD_BYTES;
     }
   }
   noteUse(page0, page1, page2, page3);
@@ -190,10 +211,10 @@ function countRam(kind: u32): void {
 }
 
 /** Says where the replay stopped and why. */
-function stop(mm: Mm, done: u32, page: u64, write: u64, device: bool): i32 {
+function stop(mm: Mm, done: u32, page: u64, isLoad: u64, device: bool): i32 {
   setHeaderF64(HDR_RESULT, done);
   setHeaderF64(HDR_FAULT_ADDR, page << 12);
-  setHeader(HDR_FAULT_CODE, <u32>write);
+  setHeader(HDR_FAULT_CODE, (<u32>isLoad) ^ 1);
   if (!exists(vmaLookup(mm, page << 12)) && (device || !isBelowStack(mm, page << 12))) return REPLAY_NO_VMA;
   return device ? REPLAY_DEVICE_FAULT : REPLAY_CPU_FAULT;
 }
