@@ -17,7 +17,7 @@
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE, PMD_PAGES } from "../../uapi/page";
 import { PFN_MASK } from "../../uapi/pfn";
-import { XBUF_SIZE } from "../../abi/argument";
+import { ARENA_GRANULE, XBUF_SIZE } from "../../abi/argument";
 import {
   BOOT_ARENA_BYTES,
   BOOT_CAPACITY,
@@ -35,6 +35,8 @@ import {
   COMMAND_SIZE,
   HDR_ARENA,
   HDR_ARENA_END,
+  HDR_ARENA_HEADS,
+  HDR_ARENA_OWN,
   HDR_BLOCKS,
   HDR_DEVICE_BASE,
   HDR_DEVICE_FRAMES,
@@ -259,10 +261,23 @@ export function layoutBytes(): f64 {
   at = placePool(RESOURCE_KSM_NODE, KSM_NODE_SIZE, at);
   at = placePool(RESOURCE_KSM_ITEM, KSM_ITEM_SIZE, at);
   at = placeHash(at);
-  setHeader(HDR_ARENA, <u32>at);
-  at = alignUp(at + load<u32>(config + BOOT_ARENA_BYTES), 64);
-  setHeader(HDR_ARENA_END, <u32>at);
+  at = placeArena(at);
   return <f64>placeFrames(at, system, device, deviceBase, frames);
+}
+
+/**
+ * Places the arena and the heads of its blocks. The configured bytes are those of drivers' arrays. For 8
+ * bytes of them (a word of src and one of dst) a migration has 9 of its own. Returns the address after them.
+ */
+function placeArena(from: u64): u64 {
+  const bytes = alignUp(load<u32>(HEADER + BOOT_CONFIG + BOOT_ARENA_BYTES), ARENA_GRANULE);
+  const own = alignUp((bytes / 8) * 9, ARENA_GRANULE);
+  setHeader(HDR_ARENA_HEADS, <u32>from);
+  const at = alignUp(from + ((bytes + own) / ARENA_GRANULE) * 4, ARENA_GRANULE);
+  setHeader(HDR_ARENA, <u32>at);
+  setHeader(HDR_ARENA_OWN, <u32>(at + bytes));
+  setHeader(HDR_ARENA_END, <u32>(at + bytes + own));
+  return at + bytes + own;
 }
 
 /** Places KSM's two tables of chains, with about two nodes a chain. Returns the address after them. */

@@ -104,4 +104,27 @@ onEachBuild("page tables", (test, module) => {
     for (let i = 1; i <= 200; i++) assert.is(again.load32(GIB * i), i);
     restored.verify();
   });
+
+  test("runs that take many frames at once leave those that tables count as", () => {
+    const hmm = makeHmm(module, { systemMemory: MIB, deviceMemory: 4 * MIB });
+    const mm = hmm.createMm();
+    const addr = mm.mmap({ length: 150 * P });
+    mm.populate(addr, 150 * P);
+    const child = mm.fork();
+    const error = errorOf(() => child.populate(addr, 150 * P)) as HmmError;
+    assert.match(error.message, /ENOMEM: system memory/);
+    assert.is(hmm.freePages, hmm.pageTables);
+    child.close();
+    const left = hmm.freePages - hmm.pageTables;
+    using pfns = hmm.pfnArray(256);
+    using dst = hmm.pfnArray(256);
+    pfns.fill(0xc0000000);
+    assert.is(hmm.allocPages(pfns, dst), left);
+    assert.is(hmm.allocPage(), 0);
+    for (const word of dst.subarray(0, left)) {
+      hmm.pageUnlock(word & 0x7ffffff);
+      hmm.pagePut(word & 0x7ffffff);
+    }
+    hmm.verify();
+  });
 }).run();
