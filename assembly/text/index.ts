@@ -211,11 +211,13 @@ export function hmtChecks(handle: usize, length: u32): bool {
 }
 
 /**
- * Decodes a block of `count` records, whose plain payload has `length` bytes. Returns `count`, or -1 after an
- * error.
+ * Decodes a block of `count` records, whose plain payload has `length` bytes. `thread` is theirs; -1: they are
+ * of several threads. Returns `count`, or -1 after an error.
  */
-export function hmtDecode(handle: usize, packed: bool, length: u32, count: u32, thread: u32): i32 {
-  return decodeBlock(changetype<Hmt>(handle), packed, length, count, thread);
+export function hmtDecode(handle: usize, packed: bool, length: u32, count: u32, thread: i32): i32 {
+  const s = changetype<Hmt>(handle);
+  if (thread < 0) return decodeMixed(s, packed, length, count);
+  return decodeBlock(s, packed, length, count, thread);
 }
 
 /** What is wrong with the block; "" if nothing is. */
@@ -241,11 +243,6 @@ export function hmtError(handle: usize): string {
       return "the threads are not as many as the records";
   }
   return "";
-}
-
-/** Decodes a block of several threads, as hmtDecode does. */
-export function hmtDecodeMixed(handle: usize, packed: bool, length: u32, count: u32): i32 {
-  return decodeMixed(changetype<Hmt>(handle), packed, length, count);
 }
 
 export {

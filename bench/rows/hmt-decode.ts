@@ -1,8 +1,8 @@
 /**
- * S5: decoding of .hmt traces from memory, zstd included: a stencil, whose accesses are all predicted, and random
- * updates of a table, of which each takes a literal. The first rival is the rate that is asked for, 100 and 50
- * million accesses a second, as the time of one access; the second is the replay that the decoder feeds. The
- * notes say how many bytes an access takes in the files that `heteromem convert` writes.
+ * S5: decoding of .hmt traces from memory, zstd included: a stencil, whose accesses are all predicted, and
+ * random updates of a table, of which each takes a literal. The first rival is the rate that is asked for,
+ * 100 and 50 million accesses a second, as the time of one access; the second is the replay that the decoder
+ * feeds. The notes say how many bytes an access takes in the files that `heteromem convert` writes.
  */
 import { loadCompress } from "../../src/cli/zstd.ts";
 import { Simulation } from "../../src/sim.ts";
@@ -54,7 +54,9 @@ async function decoding(bytes: Uint8Array): Promise<Side> {
   };
 }
 
-/** Replays a workload's records, which are made before the clock starts. The hash is the number of accesses. */
+/**
+ * Replays a workload's records, which are made before the clock starts. The hash is the number of accesses.
+ */
 function replaying(spec: string, records: number): Side {
   const all = new BigUint64Array(2 * records);
   let at = 0;

@@ -282,10 +282,7 @@ export class HmtDecoder {
 
   #decode(packed: boolean, plain: number, count: number, thread: number | null): HmtBlock {
     const [text, handle] = [this.#text, this.#handle];
-    const decoded =
-      thread === null
-        ? text.hmtDecodeMixed(handle, packed, plain, count)
-        : text.hmtDecode(handle, packed, plain, count, thread);
+    const decoded = text.hmtDecode(handle, packed, plain, count, thread ?? -1);
     if (decoded < 0) this.#fail(text.hmtError(handle));
     this.#stats.blocks++;
     this.#stats.accesses += count - text.hmtEventCount(handle);

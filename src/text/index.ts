@@ -41,7 +41,6 @@ export interface TextModule {
   hmtChecks(handle: number, length: number): boolean;
   hmtDecode(handle: number, packed: boolean, length: number, count: number, thread: number): number;
   hmtError(handle: number): string;
-  hmtDecodeMixed(handle: number, packed: boolean, length: number, count: number): number;
   hmtWriteOpen(): number;
   hmtWriteClose(handle: number): void;
   hmtWriteInput(handle: number): number;

@@ -29,10 +29,10 @@ const WASM_GZIP_MAX = 38 * 1024;
 /**
  * … and of what a browser loads for `import "heteromem"`: JavaScript and core. The aim is 40 KiB (performance
  * row P11), which is not reached yet; this keeps it from growing meanwhile: 67 KiB, and what names for
- * numbers, descriptions, one-line objects in console.log, long-term pins and checks of drivers added; and
- * 3 KiB for calls under a held lock and their Async forms, lists of device pages, accessed bits of device
- * tables, page tables that count as system memory, and the sources of the core; and 1 KiB for replay records of
- * 16 bytes with marks.
+ * numbers, descriptions, one-line objects in console.log, long-term pins and checks of drivers added; and 3
+ * KiB for calls under a held lock and their Async forms, lists of device pages, accessed bits of device
+ * tables, page tables that count as system memory, and the sources of the core; and 1 KiB for replay records
+ * of 16 bytes with marks.
  */
 const ENTRY_GZIP_MAX = 74 * 1024;
 const ENTRIES = ["src/index.ts", "src/dmirror.ts", "src/testing.ts", "src/sim.ts"];
