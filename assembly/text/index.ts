@@ -211,8 +211,8 @@ export function hmtChecks(handle: usize, length: u32): bool {
 }
 
 /**
- * Decodes a block of `count` records, whose plain payload has `length` bytes. `thread` is theirs; -1: they are
- * of several threads. Returns `count`, or -1 after an error.
+ * Decodes a block of `count` records, whose plain payload has `length` bytes. `thread` is theirs; -1: they
+ * are of several threads. Returns `count`, or -1 after an error.
  */
 export function hmtDecode(handle: usize, packed: bool, length: u32, count: u32, thread: i32): i32 {
   const s = changetype<Hmt>(handle);
