@@ -27,7 +27,8 @@ export interface Message {
 /** An order to the page: run a repetition, or go on to the next program. */
 export type Order = "run" | "go on";
 
-const FLAGS = [
+/** Options of the browser: no window, and nothing in the background. */
+export const FLAGS = [
   "--headless",
   "--no-sandbox",
   "--disable-gpu",

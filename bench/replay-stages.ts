@@ -5,7 +5,7 @@
 import type { Hmm } from "../src/index.ts";
 import { SimDevice } from "../src/sim/device.ts";
 import { RecordArray } from "../src/device/replay.ts";
-import type { SimulationConfig } from "../src/sim/simulation.ts";
+import type { Settings } from "../src/sim/config.ts";
 import { grow } from "../src/sim/space.ts";
 import { median } from "./harness.ts";
 import type { Context } from "./harness.ts";
@@ -22,7 +22,7 @@ export type Stages = Record<Stage, number>;
  * engine and counting them; "fault" is CPU faults that RAM serves, "fault back" CPU faults that bring pages
  * back from the device.
  */
-function stagesOf(hmm: Hmm, config: SimulationConfig, records: BigUint64Array): Stages {
+function stagesOf(hmm: Hmm, config: Pick<Settings, "deviceMemory">, records: BigUint64Array): Stages {
   const spent: Stages = { records: 0, translate: 0, fault: 0, "fault back": 0, evict: 0, "move in": 0 };
   let since = performance.now();
   const lap = (stage: Stage): void => {
@@ -34,13 +34,14 @@ function stagesOf(hmm: Hmm, config: SimulationConfig, records: BigUint64Array): 
   const device = new SimDevice(hmm, mm, config.deviceMemory);
   const array = new RecordArray(hmm, BATCH);
   since = performance.now();
-  for (let from = 0; from < records.length; from += BATCH) {
-    const batch = records.subarray(from, from + BATCH);
+  for (let from = 0; from < records.length; from += 2 * BATCH) {
+    const batch = records.subarray(from, from + 2 * BATCH);
+    const n = batch.length / 2;
     array.set(batch);
-    array.count(batch.length);
+    array.count(0, n);
     lap("records");
-    for (let at = 0; at < batch.length;) {
-      const stop = array.replay(mm, device.table, at, batch.length);
+    for (let at = 0; at < n;) {
+      const stop = array.replay(mm, device.table, at, n);
       at = stop.at;
       lap("translate");
       if (stop.reason === "done") break;
@@ -50,9 +51,9 @@ function stagesOf(hmm: Hmm, config: SimulationConfig, records: BigUint64Array): 
         grow(mm, address);
         lap("fault");
       } else if (stop.reason === "cpu-fault") {
-        const back = device.counts.pagesOut;
+        const back = device.books.pages.out;
         mm.fault(address, { write });
-        lap(device.counts.pagesOut === back ? "fault" : "fault back");
+        lap(device.books.pages.out === back ? "fault" : "fault back");
       } else {
         device.makeRoom(vma, address);
         lap("evict");
@@ -71,13 +72,13 @@ function stagesOf(hmm: Hmm, config: SimulationConfig, records: BigUint64Array): 
 export function noteStages(
   name: string,
   hmm: Hmm,
-  config: SimulationConfig,
+  config: Pick<Settings, "deviceMemory">,
   records: BigUint64Array,
   context: Context,
 ): void {
   const runs = Array.from({ length: context.smoke ? 1 : 5 }, () => stagesOf(hmm, config, records));
   const text = STAGES.map((stage) => {
-    const ns = (median(runs.map((run) => run[stage])) * 1e6) / records.length;
+    const ns = (median(runs.map((run) => run[stage])) * 2e6) / records.length;
     return `${stage} ${ns.toFixed(2)}`;
   });
   context.note(`stages of ${name}, ns an access: ${text.join(" · ")}`);

@@ -3,12 +3,7 @@
  * result needs: four-level tables for the CPU and the device, translation buffers, frames with contents, and
  * an LRU list.
  */
-import {
-  RECORD_DEVICE_SHIFT,
-  RECORD_KIND_SHIFT,
-  RECORD_SIZE_MASK,
-  RECORD_SIZE_SHIFT,
-} from "../assembly/abi/record.ts";
+import { RECORD_AGENT_SHIFT, RECORD_KIND_MASK, RECORD_SIZE_SHIFT } from "../assembly/abi/record.ts";
 import { PAGE } from "./engine.ts";
 
 const CLUSTER_PAGES = 16;
@@ -29,8 +24,9 @@ const TLB_WORDS = TLB_ENTRIES * TLB_STRIDE;
 const TLB_WRITE = 1 << 20;
 
 const SIZE_SHIFT = RECORD_SIZE_SHIFT - 32;
-const KIND_SHIFT = RECORD_KIND_SHIFT - 32;
-const DEVICE_SHIFT = RECORD_DEVICE_SHIFT - 32;
+const AGENT_MASK = 0xff << RECORD_AGENT_SHIFT;
+/** 32-bit words of a record. */
+const WORDS = 4;
 
 const TABLES = 64;
 
@@ -113,7 +109,7 @@ export class TypedArrayTwin {
 
   /** Makes all accesses of `records`. */
   replay(records: BigUint64Array): void {
-    const words = new Uint32Array(records.buffer, records.byteOffset, 2 * records.length);
+    const words = new Uint32Array(records.buffer, records.byteOffset, (WORDS / 2) * records.length);
     for (let at = this.#run(words, 0); at < words.length; at = this.#run(words, at)) {
       const address = this.#stopAddress;
       const piece = Math.floor(address / PIECE);
@@ -130,12 +126,13 @@ export class TypedArrayTwin {
     const tlb = this.#tlb.fill(-1);
     const accesses = this.accesses;
     const firstDevice = this.#firstDevice;
-    for (let i = at; i < words.length; i += 2) {
+    for (let i = at; i < words.length; i += WORDS) {
       const low = words[i];
       const high = words[i + 1];
-      const device = (high >>> DEVICE_SHIFT) & 1;
-      const kind = (high >>> KIND_SHIFT) & 3;
-      const size = (high >>> SIZE_SHIFT) & RECORD_SIZE_MASK; // the rows have no long accesses
+      const how = words[i + 2];
+      const device = (how & AGENT_MASK) === 0 ? 0 : 1;
+      const kind = how & RECORD_KIND_MASK; // the rows have no marks
+      const size = high >>> SIZE_SHIFT;
       const pages = ((low & (PAGE - 1)) + size - 1) >> 12;
       for (let n = 0; n <= pages; n++) {
         const carried = (low >>> 12) + n;

@@ -25,6 +25,7 @@ const FILES: Readonly<Record<string, string>> = {
   P14: "engine-snapshot",
   P15: "trace-text",
   P16: "browser",
+  S5: "hmt-decode",
 };
 
 /** The numbers of all rows, in the order of the table. */

@@ -2,12 +2,13 @@
  * Accesses of two synthetic programs, as decoded records (RECORD_*). In both, a CPU and a device take turns
  * on one address space. Device memory for half of their bytes makes pages leave the device and come back.
  */
-import { RECORD_DEVICE_SHIFT, RECORD_KIND_SHIFT, RECORD_SIZE_SHIFT } from "../assembly/abi/record.ts";
+import { RECORD_AGENT_SHIFT, RECORD_SIZE_SHIFT } from "../assembly/abi/record.ts";
 import { MIB, PAGE } from "./engine.ts";
 import { random } from "./harness.ts";
 
 export interface Trace {
   readonly name: string;
+  /** Two words an access. */
   readonly records: BigUint64Array<ArrayBuffer>;
   /** All accesses lie in [start, start + bytes). */
   readonly start: number;
@@ -28,7 +29,7 @@ class Recorder {
   #at = 0;
 
   constructor(accesses: number) {
-    this.records = new BigUint64Array(accesses);
+    this.records = new BigUint64Array(2 * accesses);
     this.#words = new Uint32Array(this.records.buffer);
   }
 
@@ -39,10 +40,9 @@ class Recorder {
   add(agent: number, kind: number, address: number): void {
     if (this.full) return;
     this.#words[this.#at++] = address;
-    this.#words[this.#at++] =
-      (SIZE << (RECORD_SIZE_SHIFT - 32)) |
-      (kind << (RECORD_KIND_SHIFT - 32)) |
-      (agent << (RECORD_DEVICE_SHIFT - 32));
+    this.#words[this.#at++] = SIZE << (RECORD_SIZE_SHIFT - 32);
+    this.#words[this.#at++] = kind | (agent << RECORD_AGENT_SHIFT);
+    this.#words[this.#at++] = 0; // no code address
   }
 }
 

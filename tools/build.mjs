@@ -6,8 +6,8 @@
  *   text   assembly/text/index.ts    → build/text.wasm, build/text.wasm.js
  *          assembly/workload/index.ts → build/workload.wasm, build/workload.wasm.js
  *   test   test/assembly/*.ts        → build/test/*.wasm
- *   dist   src/{index,dmirror,testing}.ts → dist/src/, file by file; src/cli/main.ts → dist/cli.js, one file
- *          (also builds core and text)
+ *   dist   src/{index,dmirror,testing,sim}.ts → dist/src/, file by file; src/cli/main.ts → dist/cli.js, one
+ *          file (also builds core and text)
  *
  * TypeScript imports a WebAssembly module by `import binary from "#hmm.wasm"` (or "#text.wasm").
  * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is a string that
@@ -42,8 +42,12 @@ const CORE = "assembly/core/index.ts";
 const FACTS = ["assembly/uapi", "assembly/abi"];
 const TEXT = "assembly/text/index.ts";
 const WORKLOAD = "assembly/workload/index.ts";
-const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts"];
+const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts", "src/sim.ts"];
 const COMMAND = "src/cli/main.ts";
+/** The module of the zstd compressor, which lies beside the command. */
+const ZSTD = "node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm";
+/** What the library imports from packages. Each is a file of dist/vendor: the package has no dependencies. */
+const VENDORED = { zstddec: "zstddec", "as-bind/dist/as-bind.esm.js": "as-bind" };
 /** The modules as text, which the package has beside its code. */
 const MODULES = ["build/hmm.wasm.js", "build/text.wasm.js", "build/workload.wasm.js"];
 const CONFIG = ["package.json", "asconfig.json", "tools/build.mjs"];
@@ -159,7 +163,11 @@ async function buildText() {
 }
 
 async function buildWorkload() {
-  const inputs = [...CONFIG, ...list("assembly/workload", ".ts")];
+  const inputs = [
+    ...CONFIG,
+    ...FACTS.flatMap((folder) => list(folder, ".ts")),
+    ...list("assembly/workload", ".ts"),
+  ];
   await step("workload", inputs, ["build/workload.wasm", "build/workload.wasm.js"], () =>
     compile(WORKLOAD, "workload", "build/workload.wasm", { embed: true }),
   );
@@ -196,9 +204,20 @@ async function library(outDir) {
   for (const file of list(outDir, ".js")) {
     const text = readFileSync(file, "utf8");
     const up = relative(dirname(file), outDir);
-    const own = text.replace(/ from "#(\w+\.wasm)"/g, ` from "${up}/$1.js"`);
+    const own = Object.entries(VENDORED).reduce(
+      (code, [name, vendored]) => code.replaceAll(`"${name}"`, `"${up}/vendor/${vendored}.js"`),
+      text.replace(/ from "#(\w+\.wasm)"/g, ` from "${up}/$1.js"`),
+    );
     if (own !== text) writeFileSync(file, own);
   }
+}
+
+/** Bundles each package that the library imports into a file of its own. */
+async function vendor(outDir) {
+  const { build } = await import("esbuild");
+  const entryPoints = Object.fromEntries(Object.entries(VENDORED).map(([name, file]) => [file, name]));
+  const form = { bundle: true, format: "esm", platform: "neutral", target: "node20", legalComments: "none" };
+  await build({ ...form, entryPoints, outdir: join(outDir, "vendor"), mainFields: ["module", "main"] });
 }
 
 /** Bundles the command. Returns the paths of all files in it. */
@@ -208,10 +227,12 @@ async function command(outdir) {
     console.log(`build: dist: no command, ${COMMAND} does not exist`);
     return [];
   }
-  // CommonJS packages inside the bundle call require() for Node's own modules.
+  // CommonJS packages in the bundle call require() for Node's own modules, and look for files beside them.
   const banner = `#!/usr/bin/env node
 import { createRequire as __createRequire } from "node:module";
-const require = __createRequire(import.meta.url);`;
+import { fileURLToPath as __fileURLToPath } from "node:url";
+const require = __createRequire(import.meta.url);
+const __dirname = __fileURLToPath(new URL(".", import.meta.url));`;
   const bytes = {
     name: "bytes",
     setup: ({ onResolve }) =>
@@ -270,9 +291,10 @@ async function buildDist() {
   await step("dist", inputs, outputs, async () => {
     const staging = `build/.dist-${process.pid}`;
     try {
-      const [files] = await Promise.all([command(staging), library(staging)]);
+      const [files] = await Promise.all([command(staging), library(staging), vendor(staging)]);
       for (const file of MODULES) writeFileSync(join(staging, basename(file)), readFileSync(file));
       writeFileSync(`${staging}/hmm.wasm`, readFileSync("build/hmm.wasm"));
+      writeFileSync(`${staging}/zstd.wasm`, readFileSync(ZSTD));
       writeFileSync(`${staging}/THIRD-PARTY.txt`, notices(files));
       const made = new Set(list(staging).map((file) => relative(staging, file)));
       moveInto(staging, "dist");

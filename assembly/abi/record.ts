@@ -1,24 +1,41 @@
 // This file is shared by the core (asc) and the TypeScript API (tsc) and must remain portable.
 //
-// A replay record: one memory access of a trace, u64. The text module writes them, replay() runs them.
+// A replay record: one memory access of a trace, or a mark in it; 16 bytes. Decoders and generators write
+// them, replay() runs them.
 //
-//   63 62  61 60         48 47                                     0
-//  ┌──┬──────┬─────────────┬────────────────────────────────────────┐
-//  │D │ kind │    size     │                address                 │
-//  └──┴──────┴─────────────┴────────────────────────────────────────┘
-//  D: the device makes it.  kind: 0 for a load, or RECORD_KIND_*
-//  size: bytes below RECORD_SIZE_LONG; longer accesses have RECORD_SIZE_LONG and, in the bits below it, how
-//  many pages they touch after the first.
+//   63      48 47                          0      63                32 31      16 15    8 7      0
+//  ┌──────────┬─────────────────────────────┐    ┌────────────────────┬──────────┬───────┬────────┐
+//  │   size   │           address           │    │         id         │  thread  │ agent │  kind  │
+//  └──────────┴─────────────────────────────┘    └────────────────────┴──────────┴───────┴────────┘
+//  size: bytes, 1 to RECORD_SIZE_MAX; whoever writes records splits longer accesses at page bounds.
+//  agent: 0 the CPU, n the device n - 1.
+//  id: the low half of the instruction's address, or the number of the range that the access is of; of a
+//  mark, what it is about.
+//  kind: RECORD_KIND_* of the access, plus 4 if it is atomic and 8 if it is a part of a copy; or
+//  RECORD_MARK_*.
 
+export const RECORD_BYTES = 16;
 export const RECORD_SIZE_SHIFT = 48;
-export const RECORD_KIND_SHIFT = 61;
-export const RECORD_DEVICE_SHIFT = 63;
-export const RECORD_SIZE_MASK = 0x1fff;
-export const RECORD_SIZE_LONG = 0x1000;
+export const RECORD_SIZE_MAX = 0xffff;
+export const RECORD_AGENT_SHIFT = 8;
+export const RECORD_THREAD_SHIFT = 16;
+export const RECORD_ID_SHIFT = 32;
 
+/** A kind without "atomic" and "copy": RECORD_KIND_*, or a mark if it is RECORD_MARK or above. */
+export const RECORD_KIND_MASK = 0xf3;
+export const RECORD_KIND_LOAD = 0;
 export const RECORD_KIND_STORE = 1;
 /** A load, then a store. */
 export const RECORD_KIND_MODIFY = 2;
+/** The fetch of an instruction, which is not replayed. */
+export const RECORD_KIND_FETCH = 3;
+
+/** Kinds from here on are marks and no accesses; docs/hmt.md lists them. */
+export const RECORD_MARK = 16;
+export const RECORD_MARK_KERNEL_BEGIN = 16;
+export const RECORD_MARK_KERNEL_END = 17;
+export const RECORD_MARK_RANGE = 18;
+export const RECORD_MARK_RANGE_END = 19;
 
 // Why replay() stopped: HDR_RESULT has the records done, HDR_FAULT_ADDR the page, HDR_FAULT_CODE 1 for
 // writes.
@@ -29,3 +46,5 @@ export const REPLAY_NO_VMA = 1;
 export const REPLAY_CPU_FAULT = 2;
 /** The device has no entry, or none that it may write through. */
 export const REPLAY_DEVICE_FAULT = 3;
+/** The record is a mark: go on after it. */
+export const REPLAY_MARK = 4;

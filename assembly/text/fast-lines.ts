@@ -7,15 +7,21 @@
  * processor predicts it and starts on the next line before it has seen this one. The digits of two such lines
  * fill one vector. For other lines the loop searches the newline and takes the digits that end at the comma.
  */
-import { RECORD_DEVICE_SHIFT } from "../abi/record";
+import {
+  RECORD_AGENT_SHIFT,
+  RECORD_BYTES,
+  RECORD_ID_SHIFT,
+  RECORD_KIND_FETCH,
+  RECORD_KIND_LOAD,
+  RECORD_KIND_MODIFY,
+  RECORD_KIND_STORE,
+} from "../abi/record";
 import { areNibbles, hexNibbles, joinEights, joinNibbles, keepLast, OF_0A } from "./hex";
-import { offloadLeaves, offloadReturns } from "./offload";
+import { ACCESS_KIND_SHIFT, offloadLeaves, offloadReturns } from "./offload";
 import {
   COMMA,
   INSTRUCTION,
   KERNEL_SHIFT,
-  KIND_MODIFY,
-  KIND_STORE,
   Lackey,
   LOAD,
   MODIFY,
@@ -59,15 +65,23 @@ function sizeBetween(comma: usize, lineFeed: usize): u32 {
   return load<u8>(comma) == COMMA && ones < 10 && tens < 10 ? tens * 10 + ones : 0;
 }
 
+/** The kind of the access whose line begins so; RECORD_KIND_FETCH if it is none. */
+@inline
+function kindOf(prefix: u32): u64 {
+  const other: u64 = prefix == MODIFY ? RECORD_KIND_MODIFY : RECORD_KIND_FETCH;
+  return prefix == LOAD ? RECORD_KIND_LOAD : prefix == STORE ? RECORD_KIND_STORE : other;
+}
+
 /**
  * Decodes the lines from `p` on until one has another form or may change the agent. Returns the address of
  * that line, or `end`. The loop calls no function, so that its state stays in registers.
  */
 export function fastLines(s: Lackey, p: usize, end: usize): usize {
   const offload = s.offload;
-  const agent = (<u64>s.agent) << RECORD_DEVICE_SHIFT;
+  const agent = (<u64>s.agent) << RECORD_AGENT_SHIFT;
   let out = s.out;
   let last = s.last;
+  let tail = s.tail;
   let instructions: u64 = 0;
   let kinds: u64 = 0; // stores in the low half, modifies in the high half
   let ahead: u64 = 0; // the address in the line at `p` if the line before it has parsed it, else 0
@@ -102,32 +116,31 @@ export function fastLines(s: Lackey, p: usize, end: usize): usize {
       if (offloadReturns(offload, address)) break;
       instructions++;
       last = 0;
+      tail = agent | (address << RECORD_ID_SHIFT);
       s.next = address + size;
     } else {
       if (address >> KERNEL_SHIFT != 0) break;
-      let access = record(address, size) | agent;
-      if (prefix == STORE) {
-        access |= KIND_STORE;
-        kinds += 1;
-      } else if (prefix == MODIFY) {
-        access |= KIND_MODIFY;
-        kinds += (<u64>1) << 32;
-      } else if (prefix != LOAD) break;
+      const kind = kindOf(prefix);
+      if (kind == RECORD_KIND_FETCH) break;
+      kinds += (kind & RECORD_KIND_STORE) | ((kind & RECORD_KIND_MODIFY) << 31);
+      const access = record(address, size);
       store<u64>(out, access);
-      out += 8;
-      last = access;
+      store<u64>(out, tail | kind, 8);
+      out += RECORD_BYTES;
+      last = access | (kind << ACCESS_KIND_SHIFT);
     }
     p = after;
   }
   account(s, out, instructions, kinds);
   s.last = last;
+  s.tail = tail;
   return p;
 }
 
 /** Counts the records from `s.out` to `out`, and moves `s.out` there. */
 @inline
 function account(s: Lackey, out: usize, instructions: u64, kinds: u64): void {
-  const accesses = (<u64>(out - s.out)) >> 3;
+  const accesses = <u64>(out - s.out) / RECORD_BYTES;
   s.out = out;
   s.lines += instructions + accesses;
   s.instructions += instructions;

@@ -1,5 +1,5 @@
 /**
- * Decodes the records blocks of .hmt traces (docs/hmt.md).
+ * Decodes the records blocks of .hmt traces (docs/hmt.md) into the records of abi/record.ts.
  *
  * A block's stored bytes are written at `stored`, from the header on; its payload, if it had to be
  * decompressed, at `plain`. Records of 16 bytes are at `output` afterwards, and the block's events stay where
@@ -8,6 +8,14 @@
  * The time goes into `hits`: an expected access takes six loads, three stores, an addition and no branch but
  * the loop's.
  */
+import {
+  RECORD_AGENT_SHIFT,
+  RECORD_BYTES,
+  RECORD_ID_SHIFT,
+  RECORD_MARK,
+  RECORD_SIZE_SHIFT,
+  RECORD_THREAD_SHIFT,
+} from "../abi/record";
 import { xxh32 } from "./xxh32";
 
 /** Bounds of the format: bytes of a payload, records of a block, sites of a block. */
@@ -24,14 +32,8 @@ const MARGIN: usize = 8;
 const PAYLOAD_HEADER: u32 = 24;
 const SITE_BYTES: u32 = 8;
 const EVENT_BYTES: u32 = 24;
-const RECORD_BYTES: usize = 16;
-const EVENT_KIND: u32 = 16;
 
-const ADDRESS_BITS: u64 = 48;
-const ADDRESS_MASK: u64 = (1 << 48) - 1;
-const AGENT_SHIFT: u64 = 8;
-const THREAD_SHIFT: u64 = 16;
-const CODE_SHIFT: u64 = 32;
+const ADDRESS_MASK: u64 = (1 << RECORD_SIZE_SHIFT) - 1;
 
 const FORM_LENGTH: u32 = 7;
 const FORM_EVENT: u32 = 7;
@@ -51,6 +53,7 @@ export const HMT_FORM: u32 = 5;
 export const HMT_NAMED: u32 = 6;
 export const HMT_RECORDS: u32 = 7;
 export const HMT_LEFT: u32 = 8;
+export const HMT_THREADS: u32 = 9;
 
 /**
  * What is known of a site while a block is decoded. Both words of its records are ready but for the address.
@@ -73,12 +76,6 @@ export class Hmt {
   stored: usize;
   plain: usize;
   output: usize;
-  /**
-   * Where the records' words are (hmt-words.ts), and how many accesses gave none as they are in the kernel's
-   * half.
-   */
-  words: usize;
-  kernel: u64;
   /** Events of the last block: where they are, and how many. */
   events: usize;
   eventCount: u32;
@@ -110,7 +107,6 @@ export function hmtNew(): Hmt {
   s.stored = heap.alloc(BLOCK_HEADER + PAYLOAD_MAX + MARGIN);
   s.plain = heap.alloc(PAYLOAD_MAX + MARGIN);
   s.output = heap.alloc(<usize>RECORDS_MAX * RECORD_BYTES);
-  s.words = heap.alloc((<usize>RECORDS_MAX) << 3);
   s.sites = heap.alloc(<usize>SITES_MAX * offsetof<Site>());
   return s;
 }
@@ -119,7 +115,6 @@ export function hmtFree(s: Hmt): void {
   heap.free(s.stored);
   heap.free(s.plain);
   heap.free(s.output);
-  heap.free(s.words);
   heap.free(s.sites);
   heap.free(changetype<usize>(s));
 }
@@ -127,6 +122,11 @@ export function hmtFree(s: Hmt): void {
 /** Whether the block at `stored`, with a payload of `length` bytes, has the checksum that it says. */
 export function hmtChecks(s: Hmt, length: u32): bool {
   return xxh32(s.stored + SUMMED_AT, BLOCK_HEADER - SUMMED_AT + length) == load<u32>(s.stored, CHECKSUM_AT);
+}
+
+/** Where the plain payload is of a block that was packed, or was not. */
+export function hmtPayload(s: Hmt, packed: bool): usize {
+  return packed ? s.plain : s.stored + BLOCK_HEADER;
 }
 
 /** Finds the columns of the payload at `p`; false if they do not fill it. */
@@ -166,13 +166,13 @@ function makeSites(s: Hmt, p: usize, thread: u32): bool {
     const site = changetype<Site>(at);
     const size = <u32>load<u16>(p);
     const kind = <u32>load<u8>(p, 2);
-    if (size == 0 || kind >= EVENT_KIND) return false;
-    site.high = (<u64>size) << ADDRESS_BITS;
+    if (size == 0 || kind >= <u32>RECORD_MARK) return false;
+    site.high = (<u64>size) << RECORD_SIZE_SHIFT;
     site.low =
       (<u64>kind) |
-      ((<u64>load<u8>(p, 3)) << AGENT_SHIFT) |
-      ((<u64>thread) << THREAD_SHIFT) |
-      ((<u64>load<u32>(p, 4)) << CODE_SHIFT);
+      ((<u64>load<u8>(p, 3)) << RECORD_AGENT_SHIFT) |
+      ((<u64>thread) << RECORD_THREAD_SHIFT) |
+      ((<u64>load<u32>(p, 4)) << RECORD_ID_SHIFT);
     site.last = 0;
     site.delta = 0;
     site.next = i + 1 < s.siteCount ? at + offsetof<Site>() : s.sites;
@@ -223,10 +223,10 @@ function takeEvent(s: Hmt, index: u32, thread: u32): bool {
   if (index >= s.eventCount) return false;
   const event = s.events + index * EVENT_BYTES;
   const kind = <u64>load<u8>(event);
-  if (kind < EVENT_KIND) return false;
+  if (kind < <u64>RECORD_MARK) return false;
   const address = load<u64>(event, 8) & ADDRESS_MASK;
-  store<u64>(s.out, address | ((<u64>load<u16>(event, 2)) << ADDRESS_BITS));
-  store<u64>(s.out, kind | ((<u64>thread) << THREAD_SHIFT) | ((<u64>index) << CODE_SHIFT), 8);
+  store<u64>(s.out, address | ((<u64>load<u16>(event, 2)) << RECORD_SIZE_SHIFT));
+  store<u64>(s.out, kind | ((<u64>thread) << RECORD_THREAD_SHIFT) | ((<u64>index) << RECORD_ID_SHIFT), 8);
   s.out += RECORD_BYTES;
   return true;
 }
@@ -312,7 +312,7 @@ function takeTokens(s: Hmt, thread: u32, end: usize): u32 {
  * wrong in `error`.
  */
 export function hmtDecode(s: Hmt, packed: bool, length: u32, count: u32, thread: u32): i32 {
-  const payload = packed ? s.plain : s.stored + BLOCK_HEADER;
+  const payload = hmtPayload(s, packed);
   s.error = 0;
   s.eventCount = 0;
   if (!findColumns(s, payload, length)) s.error = HMT_COLUMNS;

@@ -15,12 +15,13 @@ import {
   HMT_RECORDS,
   HMT_RUN,
   HMT_SITE,
+  HMT_THREADS,
   hmtChecks as checks,
   hmtDecode as decodeBlock,
   hmtFree,
   hmtNew,
 } from "./hmt";
-import { hmtToWords as toWords } from "./hmt-words";
+import { hmtDecodeMixed as decodeMixed } from "./hmt-threads";
 import {
   ERROR_ADDRESS,
   ERROR_LINE,
@@ -30,6 +31,7 @@ import {
   ERROR_VALGRIND,
   lackeyDecode as decode,
   lackeyFree,
+  lackeyMore as more,
   lackeyNew,
 } from "./lackey";
 import { offloadEntries, offloadNew, offloadWaits } from "./offload";
@@ -77,10 +79,15 @@ export function lackeyOutput(handle: usize): usize {
 
 /**
  * Decodes the `length` bytes at lackeyInput, up to a wrong line. Returns the number of records at
- * lackeyOutput; lackeyErrorKind tells whether a line was wrong.
+ * lackeyOutput, of which lackeyMore may have more; lackeyErrorKind tells whether a line was wrong.
  */
 export function lackeyDecode(handle: usize, length: u32): u32 {
   return decode(changetype<Lackey>(handle), length);
+}
+
+/** Goes on with the chunk: returns the number of further records at lackeyOutput, 0 at the chunk's end. */
+export function lackeyMore(handle: usize): u32 {
+  return more(changetype<Lackey>(handle));
 }
 
 /** Whether a last line without a newline waits to be completed. */
@@ -204,26 +211,13 @@ export function hmtChecks(handle: usize, length: u32): bool {
 }
 
 /**
- * Decodes a block of `count` records, whose plain payload has `length` bytes. Returns `count`, or -1 after an
- * error.
+ * Decodes a block of `count` records, whose plain payload has `length` bytes. `thread` is theirs; -1: they
+ * are of several threads. Returns `count`, or -1 after an error.
  */
-export function hmtDecode(handle: usize, packed: bool, length: u32, count: u32, thread: u32): i32 {
-  return decodeBlock(changetype<Hmt>(handle), packed, length, count, thread);
-}
-
-/**
- * Turns the block's first `count` records into words (hmt-words.ts), at hmtWords; returns how many they are.
- */
-export function hmtToWords(handle: usize, count: u32): u32 {
-  return toWords(changetype<Hmt>(handle), count);
-}
-export function hmtWords(handle: usize): usize {
-  return changetype<Hmt>(handle).words;
-}
-
-/** Accesses in the kernel's half, which gave no word. */
-export function hmtKernel(handle: usize): f64 {
-  return <f64>changetype<Hmt>(handle).kernel;
+export function hmtDecode(handle: usize, packed: bool, length: u32, count: u32, thread: i32): i32 {
+  const s = changetype<Hmt>(handle);
+  if (thread < 0) return decodeMixed(s, packed, length, count);
+  return decodeBlock(s, packed, length, count, thread);
 }
 
 /** What is wrong with the block; "" if nothing is. */
@@ -245,6 +239,37 @@ export function hmtError(handle: usize): string {
       return "more records than the block's header says";
     case HMT_LEFT:
       return "the block's columns are not used up by its records";
+    case HMT_THREADS:
+      return "the threads are not as many as the records";
   }
   return "";
 }
+
+export {
+  hmtWriteBlock,
+  hmtWriteClose,
+  hmtWriteCount,
+  hmtWriteEncode,
+  hmtWriteEventCount,
+  hmtWriteEvents,
+  hmtWriteInput,
+  hmtWriteMarks,
+  hmtWriteNext,
+  hmtWriteOpen,
+  hmtWriteSum,
+  hmtWriteTake,
+  hmtWriteThread,
+  hmtWriteThreads,
+} from "./hmt-write-exports";
+export {
+  traceClose,
+  traceCounts,
+  traceDecode,
+  traceEnd,
+  traceError,
+  traceInput,
+  traceOpen,
+  traceOutput,
+  tracePending,
+  traceShown,
+} from "./trace-exports";

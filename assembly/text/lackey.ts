@@ -21,15 +21,18 @@
  *
  * The caller writes a chunk at `input`. The incomplete line at its end moves to before `input`, so that the
  * next chunk completes it in place. Lines are read 16 bytes at a time; the margins keep such reads inside the
- * buffer. `output` has room for the most records that a chunk can give. Decoding allocates nothing.
+ * buffer. Decoding allocates nothing. `output` has room for a record of each line of a chunk, and for the
+ * records of one access of SIZE_MAX bytes; where several such accesses need more, decoding pauses.
  *
- * Usual lines go through fast-lines.ts. All others go to `slowLine`, which knows every form and every rule.
+ * Usual lines go through fast-lines.ts. All others go to `slowLine`, which knows every form and every rule;
+ * access.ts has what their accesses give.
  */
-import { RECORD_DEVICE_SHIFT } from "../abi/record";
+import { RECORD_BYTES } from "../abi/record";
+import { I, isLearning, L, M, PIECES_MAX, S, SIZE_MAX, takeAccess } from "./access";
 import { fastLines } from "./fast-lines";
 import { areNibbles, hexNibbles, joinNibbles, keepLast } from "./hex";
-import { CALLS_LINK, CALLS_PUSH, CALLS_UNKNOWN, Offload, offloadLearn, offloadStep } from "./offload";
-import { anyRecord, COMMA, KERNEL_SHIFT, KIND_MODIFY, KIND_STORE, Lackey, PIDS_MAX, ZERO } from "./state";
+import { Offload } from "./offload";
+import { COMMA, Lackey, PIDS_MAX, ZERO } from "./state";
 
 /** The longest line that may be split over two chunks. Only a comment may be longer. */
 const CARRY_BYTES: usize = 1024;
@@ -42,20 +45,10 @@ const LF: u32 = 0x0a;
 const CR: u32 = 0x0d;
 const SPACE: u32 = 0x20;
 const TAB: u32 = 0x09;
-/** The letters that open the lines of accesses. */
-const I: u32 = 0x49;
-const L: u32 = 0x4c;
-const M: u32 = 0x4d;
-const S: u32 = 0x53;
 const BYTE_ORDER_MARK: u32 = 0xbfbbef;
 /** "SB " and "valg". */
 const SUPERBLOCK: u32 = 0x204253;
 const VALGRIND: u32 = 0x676c6176;
-
-/** The largest size that a record can express: it touches 4,095 pages after the first. */
-const SIZE_MAX: u32 = 0xfff000;
-/** Instructions without an odd length, after which the machine is taken for one with a link register. */
-const LEARNING: u64 = 4096;
 
 /** What is wrong with a line; index.ts has the words. */
 export const ERROR_LINE: u32 = 1;
@@ -76,10 +69,16 @@ export function lackeyNew(capacity: usize, offload: Offload): Lackey {
   memory.fill(buffer, 0, bytes);
   s.input = buffer + MARGIN_BYTES + CARRY_BYTES;
   s.capacity = capacity;
-  s.output = heap.alloc(((CARRY_BYTES + capacity) / LINE_BYTES_MIN + 1) << 3);
+  s.output = heap.alloc(roomFor(CARRY_BYTES + capacity));
   s.pids = heap.alloc(PIDS_MAX * 4);
   s.offload = offload;
   return s;
+}
+
+/** The bytes of the records that `length` bytes of text can give before decoding pauses. */
+@inline
+function roomFor(length: usize): usize {
+  return (length / LINE_BYTES_MIN + 1 + PIECES_MAX) * RECORD_BYTES;
 }
 
 /** Frees the decoder, its buffers and its offload rule. */
@@ -200,50 +199,9 @@ function accessLine(s: Lackey, letter: u32, p: usize, end: usize, line: usize): 
   return true;
 }
 
-/** Counts an access, and appends its record or decides the agent of an instruction. */
-function takeAccess(s: Lackey, letter: u32, address: u64, size: u32): void {
-  if (letter == I) {
-    s.instructions++;
-    const access = s.last & ~((<u64>1) << RECORD_DEVICE_SHIFT);
-    s.agent = offloadStep(s.offload, address, access, s.next);
-    if (isLearning(s)) learn(s, size);
-    s.last = 0;
-    s.next = address + size;
-    return;
-  }
-  if (address >> KERNEL_SHIFT != 0) {
-    s.kernel++;
-    s.last = 0;
-    return;
-  }
-  s.last = anyRecord(address, size) | ((<u64>s.agent) << RECORD_DEVICE_SHIFT);
-  if (letter == S) {
-    s.last |= KIND_STORE;
-    s.stores++;
-  } else if (letter == M) {
-    s.last |= KIND_MODIFY;
-    s.modifies++;
-  }
-  store<u64>(s.out, s.last);
-  s.out += 8;
-  s.device += s.agent;
-}
-
-/** Whether the trace has still to tell how the machine calls. Without ranges nobody needs to know. */
-@inline
-function isLearning(s: Lackey): bool {
-  return s.offload.calls == CALLS_UNKNOWN && s.offload.count != 0;
-}
-
-/** Learns from an instruction of `size` bytes how the machine calls. */
-function learn(s: Lackey, size: u32): void {
-  if (size & 1) offloadLearn(s.offload, CALLS_PUSH);
-  else if (s.instructions >= LEARNING) offloadLearn(s.offload, CALLS_LINK);
-}
-
 /**
- * Decodes the chunk of `length` bytes at `input`, up to a wrong line, which is line `lines + 1`. Returns the
- * number of records at `output`.
+ * Decodes the chunk of `length` bytes at `input`, up to a wrong line, which is line `lines + 1`, or until
+ * `output` is full: lackeyMore goes on then. Returns the number of records at `output`.
  */
 export function lackeyDecode(s: Lackey, length: usize): u32 {
   s.out = s.output;
@@ -257,10 +215,22 @@ export function lackeyDecode(s: Lackey, length: usize): u32 {
     p++; // after the newline
     s.dropping = 0;
   }
-  const complete = lastLineEnd(p, end);
-  decodeLines(s, p, complete);
-  if (s.error == 0) keepTail(s, complete, end);
-  return <u32>((s.out - s.output) >> 3);
+  s.at = p;
+  s.complete = lastLineEnd(p, end);
+  s.end = end;
+  return lackeyMore(s);
+}
+
+/** Goes on with the chunk. Returns the number of further records at `output`; 0 at the chunk's end. */
+export function lackeyMore(s: Lackey): u32 {
+  s.out = s.output;
+  if (s.error != 0 || s.end == 0) return 0;
+  decodeLines(s);
+  if (s.error == 0 && s.at == s.complete) {
+    keepTail(s, s.complete, s.end);
+    s.end = 0;
+  }
+  return <u32>((s.out - s.output) / RECORD_BYTES);
 }
 
 /** The address after the last newline of [p, end), or `p` if there is none. */
@@ -290,13 +260,17 @@ function isSlow(s: Lackey): bool {
   return isMuted(s) || isLearning(s);
 }
 
-/** Decodes the complete lines of [p, end), up to the first wrong one. */
-function decodeLines(s: Lackey, p: usize, end: usize): void {
-  while (p < end) {
+/** Decodes the complete lines from `at` on, up to the first wrong one, or until the output is full. */
+function decodeLines(s: Lackey): void {
+  let p = s.at;
+  const end = s.complete;
+  const full = s.output + roomFor(s.capacity + CARRY_BYTES);
+  while (p < end && s.out + roomFor(end - p) <= full) {
     if (!isSlow(s)) p = fastLines(s, p, end);
     if (p == end) break;
     if (!slowLine(s, p, end)) break;
     p = s.lineEnd + 1;
   }
-  s.accesses += (s.out - s.output) >> 3;
+  s.at = p;
+  s.accesses += (s.out - s.output) / RECORD_BYTES;
 }

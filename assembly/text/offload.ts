@@ -40,7 +40,7 @@
  *   missed    regions whose stack frame is gone without their return: after longjmp, an exception or a switch
  *   stacks    regions that begin on another stack than the region before
  */
-import { RECORD_KIND_SHIFT, RECORD_KIND_STORE, RECORD_SIZE_SHIFT } from "../abi/record";
+import { RECORD_KIND_STORE } from "../abi/record";
 
 const CPU: u32 = 0;
 const CALLED: u32 = 1;
@@ -52,9 +52,18 @@ export const CALLS_UNKNOWN: u32 = 0;
 export const CALLS_PUSH: u32 = 1;
 export const CALLS_LINK: u32 = 2;
 
-const ADDRESS_MASK: u64 = (1 << 48) - 1;
-/** The bit of a record that says store. */
-const STORE_BIT: u64 = (<u64>RECORD_KIND_STORE) << RECORD_KIND_SHIFT;
+// An access as the rule takes it: a word.
+//
+//   63  62 61         48 47                                     0
+//  ┌──────┬─────────────┬────────────────────────────────────────┐
+//  │ kind │    size     │                address                 │   kind: RECORD_KIND_*
+//  └──────┴─────────────┴────────────────────────────────────────┘   size: at most ACCESS_SIZE_MAX
+export const ACCESS_SIZE_MAX: u32 = 0x3fff;
+export const ACCESS_KIND_SHIFT: u64 = 62;
+const ACCESS_SIZE_SHIFT: u64 = 48;
+const ADDRESS_MASK: u64 = (1 << ACCESS_SIZE_SHIFT) - 1;
+/** The bit of an access that says store. */
+const STORE_BIT: u64 = (<u64>RECORD_KIND_STORE) << ACCESS_KIND_SHIFT;
 /** Accesses of one stack lie closer to each other than this; those of two threads' stacks do not. */
 const STACK_BYTES: u64 = 1 << 22;
 /** Frames of one region lie closer to each other than this. */
@@ -79,7 +88,7 @@ export class Offload {
   span: u64;
   /** The return address that ends CALLED and OUTSIDE. */
   returnPc: u64;
-  /** The record of the load that pops it; 0 where a register keeps it. */
+  /** The load that pops it; 0 where a register keeps it. */
   pop: u64;
   /** Where control goes on if it has left the ranges without a call or return, else NOWHERE. */
   leftAt: u64;
@@ -167,7 +176,7 @@ function enter(o: Offload): void {
 /** Size and kind of an access, the bits above its address. */
 @inline
 function shapeOf(access: u64): u64 {
-  return access >> RECORD_SIZE_SHIFT;
+  return access >> ACCESS_SIZE_SHIFT;
 }
 
 /** Whether an access is a load of 4 or 8 bytes, by its shape. */
@@ -285,9 +294,8 @@ function begin(o: Offload, pc: u64, last: u64, next: u64, jumped: bool, pushed: 
 }
 
 /**
- * Takes the instruction at `pc` and returns who runs it: 0 the CPU, 1 the device. `last` is the record of the
- * last data access of the instruction before, as a load or store of the CPU's (0: it had none), `next` the
- * address after that instruction.
+ * Takes the instruction at `pc` and returns who runs it: 0 the CPU, 1 the device. `last` is the
+ * last data access of the instruction before (0: it had none), `next` the address after that instruction.
  */
 export function offloadStep(o: Offload, pc: u64, last: u64, next: u64): u32 {
   const before = o.range;

@@ -1,12 +1,5 @@
 /** The state of a decoder of lackey traces, and how its records are made (abi/record.ts draws them). */
-import {
-  RECORD_KIND_MODIFY,
-  RECORD_KIND_SHIFT,
-  RECORD_KIND_STORE,
-  RECORD_SIZE_LONG,
-  RECORD_SIZE_SHIFT,
-} from "../abi/record";
-import { PAGE_SHIFT, PAGE_SIZE } from "../uapi/page";
+import { RECORD_SIZE_SHIFT } from "../abi/record";
 import { Offload } from "./offload";
 
 /** What the line of an access begins with: three characters. */
@@ -20,8 +13,6 @@ export const PREFIX_MASK: u32 = 0xffffff;
 export const COMMA: u32 = 0x2c;
 export const ZERO: u32 = 0x30;
 
-export const KIND_STORE: u64 = (<u64>RECORD_KIND_STORE) << RECORD_KIND_SHIFT;
-export const KIND_MODIFY: u64 = (<u64>RECORD_KIND_MODIFY) << RECORD_KIND_SHIFT;
 /** Addresses with this bit or a higher one are the kernel's. */
 export const KERNEL_SHIFT: u64 = 47;
 
@@ -45,6 +36,8 @@ export class Lackey {
   errorAt: usize;
   /** 1 while the device runs. */
   agent: u32;
+  /** The second word of the records of the current instruction's loads. */
+  tail: u64;
   /** Lines that are no trace's are skipped and counted, instead of an error. */
   skipForeign: u32;
   /** The process whose lines are decoded; 0: of all processes. */
@@ -56,7 +49,7 @@ export class Lackey {
    */
   pids: usize;
   processes: u32;
-  /** The record of the last data access of the current instruction; 0 if it had none. */
+  /** The last data access of the current instruction, as offload.ts draws it; 0 if it had none. */
   last: u64;
   /** The address after the current instruction. */
   next: u64;
@@ -78,19 +71,16 @@ export class Lackey {
   otherPid: u64;
   /** Where the next record goes. */
   out: usize;
+  /** Where decoding of the chunk goes on, the end of its complete lines, and its end (0: it is done). */
+  at: usize;
+  complete: usize;
+  end: usize;
   /** The end of the line that slowLine decoded. */
   lineEnd: usize;
 }
 
-/** The record of a load by the CPU of fewer than RECORD_SIZE_LONG bytes. */
+/** The first word of a record of at most RECORD_SIZE_MAX bytes. */
 @inline
 export function record(address: u64, size: u32): u64 {
   return address | ((<u64>size) << RECORD_SIZE_SHIFT);
-}
-
-/** The record of a load by the CPU of at most SIZE_MAX bytes. */
-@inline
-export function anyRecord(address: u64, size: u32): u64 {
-  if (size < <u32>RECORD_SIZE_LONG) return record(address, size);
-  return record(address, RECORD_SIZE_LONG | ((((<u32>address) & (PAGE_SIZE - 1)) + size - 1) >> PAGE_SHIFT));
 }

@@ -3,8 +3,8 @@
 // fault moves a 64 KiB cluster to the device, a CPU fault moves it back, and the least recently used clusters
 // make room.
 //
-// replay RECORDS START BYTES DEVICE_BYTES: RECORDS holds a u64 for each access; all accesses lie in
-// [START, START + BYTES).
+// replay RECORDS START BYTES DEVICE_BYTES: RECORDS holds two u64 for each access (assembly/abi/record.ts);
+// all accesses lie in [START, START + BYTES).
 #define KEEPS_LRU
 #include "migrate.h"
 
@@ -15,10 +15,15 @@
 #define OLDEST_MAX (CLUSTER_PAGES + 1)
 
 #define RECORD_SIZE_SHIFT 48
-#define RECORD_KIND_SHIFT 61
-#define RECORD_DEVICE_SHIFT 63
+#define ADDRESS_MASK ((1ull << RECORD_SIZE_SHIFT) - 1)
+#define KIND_MASK 0xf3u
+#define AGENT_MASK 0xff00u
+#define MODIFY 2u
 
-static u64 *records;
+static struct record {
+  u64 where;
+  u32 how, id;
+} *records;
 static size_t count;
 static u64 first_address, bytes, capacity; // capacity in pages
 static u32 device_root;
@@ -110,11 +115,13 @@ static size_t replay(size_t at, struct stop *stop) {
   memset(tlbs, 0, sizeof tlbs);
   memset(leaves, 0, sizeof leaves);
   for (size_t i = at; i < count; i++) {
-    u64 record = records[i];
-    u64 address = record & 0xffffffffffff, size = record >> RECORD_SIZE_SHIFT & 0x1fff;
-    u64 write = record >> RECORD_KIND_SHIFT & 3 ? 1 : 0;
+    u64 where = records[i].where;
+    u32 kind = records[i].how & KIND_MASK;
+    if (unlikely(kind > MODIFY)) fail("a record that is no access");
+    u64 address = where & ADDRESS_MASK, size = where >> RECORD_SIZE_SHIFT;
+    u64 write = kind ? 1 : 0;
     u64 last = (address + size - (size ? 1 : 0)) >> PAGE_SHIFT;
-    bool device = record >> RECORD_DEVICE_SHIFT & 1;
+    bool device = records[i].how & AGENT_MASK;
     for (u64 page = address >> PAGE_SHIFT; page <= last; page++) {
       struct tlb_entry *entry = &tlbs[device][page & (TLB_ENTRIES - 1)];
       bool hit = entry->tag >> 1 == page + 1 && (entry->tag & write) == write;
@@ -124,7 +131,7 @@ static size_t replay(size_t at, struct stop *stop) {
       }
       if (device && is_device(entry->pfn)) lru_touch(entry->pfn);
     }
-    counts.accesses[(record >> RECORD_KIND_SHIFT & 3) | (u64)device << 2]++;
+    counts.accesses[kind | (u32)device << 2]++;
   }
   return count;
 }

@@ -5,8 +5,7 @@
  */
 import type { Hmm } from "../../src/index.ts";
 import { Simulation } from "../../src/sim/simulation.ts";
-import type { SimulationConfig } from "../../src/sim/simulation.ts";
-import { createEngine } from "../engine.ts";
+import { createEngine, PAGE } from "../engine.ts";
 import { HASH_SEED, hashWords } from "../harness.ts";
 import type { Context, Result, Row, Sample, Side } from "../harness.ts";
 import { fasterTwin, withFolder } from "../native.ts";
@@ -17,13 +16,8 @@ import type { Trace } from "../traces.ts";
 
 const ACCESSES = 10_000_000;
 
-function configOf(trace: Trace): SimulationConfig {
-  return {
-    policy: "migrate",
-    backing: "data",
-    systemMemory: trace.bytes,
-    deviceMemory: trace.bytes / 2,
-  };
+function configOf(trace: Trace) {
+  return { backing: "data", systemMemory: trace.bytes, deviceMemory: trace.bytes / 2 } as const;
 }
 
 const clock = (work: () => void): number => {
@@ -43,8 +37,8 @@ class Replay implements Side {
   }
 
   run(): Sample {
-    const simulation = new Simulation(this.#hmm, configOf(this.#trace));
-    const ns = clock(() => simulation.replay(this.#trace.records));
+    const simulation = Simulation.over(this.#hmm, configOf(this.#trace));
+    const ns = clock(() => simulation.feed(this.#trace.records));
     const hash = this.#hash(simulation);
     simulation.close();
     return { ns, hash };
@@ -54,11 +48,14 @@ class Replay implements Side {
   #hash(simulation: Simulation): number {
     const { accesses, faultsByKind, device, evictions, space, rss, residency } = simulation.report();
     const { cpu, device: migrated } = faultsByKind;
+    const moved = [device.bytesIn, device.bytesCopied, device.bytesInAgain, device.bytesOut];
+    const pages = [...moved, device.bytesOutDirty, device.bytesOutEvicted, device.bytesPeak].map(
+      (bytes) => bytes / PAGE,
+    );
     const counts = [
       [accesses.cpu.loads, accesses.cpu.stores, accesses.device.loads, accesses.device.stores],
       [cpu.zero, cpu.anon, cpu.cow, cpu.device, migrated.migrate],
-      [device.pagesIn, device.pagesCopied, device.pagesInAgain, device.pagesOut, device.pagesOutDirty],
-      [device.pagesOutEvicted, device.pagesPeak, evictions, space.growths, rss.pages, residency.device],
+      [...pages, evictions, space.growths, rss / PAGE, residency.device / PAGE],
     ];
     return hashWords(HASH_SEED, Uint32Array.from(counts.flat()));
   }
@@ -96,7 +93,7 @@ async function measure(trace: Trace, context: Context): Promise<Result[]> {
     const twin = [file("records", new Uint32Array(records.buffer)), start, bytes, bytes / 2];
     return context.compare({
       ours: new Replay(hmm, trace),
-      units: records.length,
+      units: records.length / 2,
       rivals: [
         fasterTwin(`twin-${name}`, "replay", twin, 1.25),
         { name: `typed-arrays-${name}`, target: 0.65, sides: [new TwinReplay(trace)] },

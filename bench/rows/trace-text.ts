@@ -14,7 +14,6 @@ import { replay } from "../../src/cli/run.ts";
 import { Hmm } from "../../src/index.ts";
 import { deviceMemoryFor } from "../../src/sim/device.ts";
 import { Simulation } from "../../src/sim/simulation.ts";
-import type { SimulationConfig } from "../../src/sim/simulation.ts";
 import { loadText } from "../../src/text/index.ts";
 import type { TextModule } from "../../src/text/index.ts";
 import { LackeyDecoder } from "../../src/text/lackey.ts";
@@ -31,12 +30,7 @@ const TRACE = `${PROGRAMS}/jacobi.lackey.gz`;
 const OFFLOAD = `@${PROGRAMS}/jacobi.offload`;
 
 /** Device memory holds half of the program's working set. */
-const CONFIG: SimulationConfig = {
-  policy: "migrate",
-  backing: "data",
-  systemMemory: 64 * MIB,
-  deviceMemory: MIB / 4,
-};
+const CONFIG = { backing: "data", systemMemory: 64 * MIB, deviceMemory: MIB / 4 } as const;
 const CHUNK = 1 << 18;
 
 const since = (start: number): number => (performance.now() - start) * 1e6;
@@ -77,14 +71,14 @@ function ranges(): OffloadRange[] {
 
 /** `heteromem run` without printing. The hash is the number of accesses replayed. */
 function endToEnd(path: string): Side {
-  const offload = { values: parseOffload([OFFLOAD]), binary: null, base: null, calls: null };
-  const rest = { pid: null, skipForeign: false, json: true, quiet: true, version: "", failAlloc: null };
-  const options = { ...CONFIG, ...rest, offload };
+  const configured = { config: { ...CONFIG, offload: [OFFLOAD] }, nameOf: (field: string) => field };
+  const signal = { aborted: false, reason: new Error() };
   return {
     async run() {
       const start = performance.now();
       const input = await TraceInput.open(path);
-      const report = await replay(input, options, new Progress(input, true));
+      const watch = { progress: new Progress(input, true), signal, version: "" };
+      const report = await replay(configured, input, watch);
       return { ns: since(start), hash: report.trace.accesses };
     },
   };
@@ -122,7 +116,7 @@ function replayAlone(records: BigUint64Array): Side {
     async run() {
       const start = performance.now();
       const simulation = await Simulation.create(CONFIG);
-      simulation.replay(records);
+      simulation.feed(records);
       simulation.report();
       const ns = since(start);
       simulation.close();

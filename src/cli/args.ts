@@ -1,34 +1,10 @@
 /** Parses the values of the command's options, and says what is wrong with them. */
 import { readFileSync } from "node:fs";
-import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import type { OffloadRange } from "../text/lackey.ts";
+import type { OffloadRange } from "../sim.ts";
+import { ADDRESS_END, parseRange, whyNoRange } from "../sim/address-range.ts";
 import { fileError, UserError } from "./errors.ts";
 
-const SIZE = /^(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)?$/i;
-const UNIT: Record<string, number> = { b: 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40 };
-/** Addresses with 0x, or as nm prints them: 8 or 16 digits. */
-const HEX = "(?:0x([0-9a-f]{1,16})|([0-9a-f]{8}|[0-9a-f]{16}))";
-const RANGE = new RegExp(`^(?:([^=\\s]+)=)?${HEX}-${HEX}$`, "i");
 const SYMBOL = /^(?:([^=\s]+)=)?([^=\s-]+)$/;
-/** Addresses of user space, of which the engine's are the lower 2^47. */
-const ADDRESS_END = 2 ** 48;
-
-/**
- * Parses a number of bytes, "65536", "256KiB" or "1.5GiB". Throws UserError unless it is whole pages, at
- * least `least`.
- */
-export function parseSize(option: string, text: string, least: number = PAGE_SIZE): number {
-  const match = SIZE.exec(text.trim());
-  if (!match)
-    throw new UserError(`${option} ${text}: expected a size such as 65536, 256KiB, 64MiB or 1.5GiB`);
-  const bytes = Number(match[1]) * UNIT[(match[2] ?? "B").toLowerCase()];
-  if (!Number.isSafeInteger(bytes) || bytes % PAGE_SIZE !== 0) {
-    throw new UserError(`${option} ${text}: expected a whole number of ${PAGE_SIZE}-byte pages`);
-  }
-  if (bytes < least)
-    throw new UserError(`${option} ${text}: too small, at least ${least / 1024}KiB are needed`);
-  return bytes;
-}
 
 /** Parses a whole number from 1 to 2^32 - 1. Throws UserError for anything else. */
 export function parseCount(option: string, text: string): number {
@@ -61,21 +37,15 @@ export interface NamedRange extends OffloadRange {
 export type OffloadValue = NamedRange | { name: string; symbol: string; origin: string };
 
 function parseValue(origin: string, text: string): OffloadValue {
-  const range = RANGE.exec(text);
+  const range = parseRange(text);
   const named = SYMBOL.exec(text);
   if (range === null && (named === null || /^0x/i.test(text)))
     throw new UserError(`${origin}: expected [NAME=]0xSTART-0xEND or a function's name, found '${text}'`);
   if (range === null) return { name: named![1] ?? named![2], symbol: named![2], origin };
-  const [, name, start, bareStart, end, bareEnd] = range;
-  const digits = [start ?? bareStart, end ?? bareEnd];
-  const [from, to] = digits.map((text) => Number.parseInt(text, 16));
-  if (from >= ADDRESS_END || to > ADDRESS_END)
-    throw new UserError(`${origin}: expected addresses below 2^48, found '${text}'`);
-  if (to <= from)
-    throw new UserError(`${origin}: the range ${text} is empty: its end is the first address after it`);
-  return { name: name ?? `0x${digits[0]}-0x${digits[1]}`, start: from, end: to, origin };
+  const wrong = whyNoRange(range);
+  if (wrong !== null) throw new UserError(`${origin}: expected ${wrong}, found '${text}'`);
+  return { ...range, origin };
 }
-
 /** Reads the values of a file: one a line, without blank lines and comments, which start with a #. */
 function readValues(path: string): OffloadValue[] {
   let text: string;

@@ -4,7 +4,7 @@
  * elf(5).
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import type { Calls } from "../text/lackey.ts";
+import type { Calls } from "../sim.ts";
 import { fileError, UserError } from "./errors.ts";
 
 /** A function: its code is [start, start + size), before the program is loaded elsewhere. */

@@ -1,5 +1,5 @@
 /**
- * A trace file as a stream of bytes: plain or gzip, which its first bytes tell, or "-" for standard input.
+ * A trace file as a stream of bytes: plain, gzip or zstd, which its first bytes tell; "-" is standard input.
  * Reading and inflating run in other threads while the caller works on the previous chunk; at most a few
  * chunks are in memory. A chunk's memory is freed when the caller asks for the next one: leaving it to the
  * garbage collector takes longer than inflating does.
@@ -8,6 +8,7 @@ import { createReadStream, fstatSync, openSync, readSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { DamagedError, fileError } from "./errors.ts";
+import { createUnzstd } from "./unzstd.ts";
 
 /** Bytes of a chunk, at most. */
 const CHUNK = 1 << 20;
@@ -20,6 +21,9 @@ const AHEAD = 4 * CHUNK;
 const { port1: nowhere } = new MessageChannel();
 nowhere.close();
 
+type Packing = "gzip" | "zstd";
+const ZSTD_MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
+
 /** An open trace file. */
 export class TraceInput {
   /** What messages call the file: its path, but for standard input. */
@@ -27,14 +31,14 @@ export class TraceInput {
   /** The stored file's length in bytes; undefined for a pipe. */
   readonly size: number | undefined;
   readonly #source: Readable & { bytesRead?: number };
-  readonly #gzip: boolean;
+  readonly #packing: Packing | null;
   #stopped = false;
 
-  private constructor(name: string, size: number | undefined, source: Readable, gzip: boolean) {
+  private constructor(name: string, size: number | undefined, source: Readable, packing: Packing | null) {
     this.name = name;
     this.size = size;
     this.#source = source;
-    this.#gzip = gzip;
+    this.#packing = packing;
   }
 
   /** Opens a file, which the caller closes. Throws UserError if it cannot be read. */
@@ -46,9 +50,14 @@ export class TraceInput {
       const options = { fd, highWaterMark: CHUNK };
       if (!status.isFile() && !status.isDirectory())
         return TraceInput.#pipe(path, createReadStream("", options));
-      const head = new Uint8Array(2);
-      readSync(fd, head, 0, 2, 0);
-      return new TraceInput(path, status.size, createReadStream("", { ...options, start: 0 }), isGzip(head));
+      const head = new Uint8Array(HEAD);
+      readSync(fd, head, 0, HEAD, 0);
+      return new TraceInput(
+        path,
+        status.size,
+        createReadStream("", { ...options, start: 0 }),
+        packingOf(head),
+      );
     } catch (error) {
       throw fileError(path, error);
     }
@@ -56,7 +65,7 @@ export class TraceInput {
 
   /** Opens a pipe. It can be read only once, so its first bytes are put back. */
   static async #pipe(name: string, source: Readable): Promise<TraceInput> {
-    return new TraceInput(name, undefined, source, isGzip(await firstBytes(source)));
+    return new TraceInput(name, undefined, source, packingOf(await firstBytes(source)));
   }
 
   /** Bytes of the stored file that were read so far. */
@@ -88,7 +97,8 @@ export class TraceInput {
   async *chunks(lines: () => number): AsyncGenerator<Uint8Array, void, void> {
     try {
       // The stream is made here: an error that comes before anything listens for it would end the process.
-      for await (const chunk of chunksOf(this.#gzip ? inflate(this.#source) : this.#source)) {
+      const [source, packing] = [this.#source, this.#packing];
+      for await (const chunk of chunksOf(packing === null ? source : unpack(source, packing))) {
         yield chunk;
         release(chunk);
         if (this.#stopped) return;
@@ -104,9 +114,10 @@ export class TraceInput {
   #damaged(error: unknown, line: number): unknown {
     const { code, message } = error as NodeJS.ErrnoException;
     const where = `${this.name}:${line}`;
-    if (code === "Z_BUF_ERROR")
-      return new DamagedError(where, "the gzip file ends too early: it is truncated");
-    if (code?.startsWith("Z_")) return new DamagedError(where, `the gzip file is damaged: ${message}`);
+    const file = `the ${this.#packing} file`;
+    if (code === "Z_BUF_ERROR") return new DamagedError(where, `${file} ends too early: it is truncated`);
+    if (code !== undefined && /^Z(?:STD)?_/.test(code))
+      return new DamagedError(where, `${file} is damaged: ${message}`);
     return code === undefined ? error : fileError(`${this.name}:${line}`, error);
   }
 }
@@ -119,8 +130,10 @@ function release({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): v
   if (buffer.byteLength === CHUNK && byteOffset + byteLength === CHUNK) nowhere.postMessage(null, [buffer]);
 }
 
-function isGzip(head: Uint8Array): boolean {
-  return head[0] === 0x1f && head[1] === 0x8b;
+/** How the trace is compressed, by the file's first bytes. */
+function packingOf(head: Uint8Array): Packing | null {
+  if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
+  return ZSTD_MAGIC.every((byte, i) => head[i] === byte) ? "zstd" : null;
 }
 
 /** The source's first bytes, or fewer if it has no more. They stay in the source. */
@@ -177,11 +190,11 @@ async function* chunksOf(stream: Readable): AsyncGenerator<Uint8Array<ArrayBuffe
   }
 }
 
-function inflate(source: Readable): Readable {
-  const gunzip = createGunzip({ chunkSize: CHUNK });
-  source.on("error", (error) => gunzip.destroy(error));
+function unpack(source: Readable, packing: Packing): Readable {
+  const stream = packing === "gzip" ? createGunzip({ chunkSize: CHUNK }) : createUnzstd(CHUNK);
+  source.on("error", (error) => stream.destroy(error));
   source.on("close", () => {
-    if (!source.readableEnded) gunzip.destroy(); // stopped
+    if (!source.readableEnded) stream.destroy(); // stopped
   });
-  return source.pipe(gunzip);
+  return source.pipe(stream);
 }

@@ -1,89 +1,123 @@
 /**
- * The heteromem command. Exit codes: 0 done, 2 wrong usage or input, 3 done as far as the trace goes, which
- * ends early, 130 interrupted (after a partial report).
+ * The heteromem command. Exit codes: 0 done, 1 jobs failed (of commands that run several), 2 wrong usage or
+ * input, 3 done as far as the trace goes, which ends early, 130 interrupted (after a partial report).
  */
 import { Command, CommanderError } from "commander";
+import {
+  BACKINGS,
+  EVICTIONS,
+  MEMORY_MODELS,
+  PLACEMENTS,
+  PREFETCHERS,
+  TIME_MODELS,
+  TraceError,
+} from "../sim.ts";
 import packageJson from "../../package.json" with { type: "json" };
-import { CLUSTER_SIZE } from "../sim/cluster.ts";
-import { BACKINGS, POLICIES } from "../sim/report.ts";
-import { TraceError } from "../text/lackey.ts";
-import { parseAddress, parseChoice, parseCount, parseOffload, parseSize } from "./args.ts";
+import { parseChoice, parseCount } from "./args.ts";
+import { compare } from "./compare.ts";
+import { configured, type RunConfig } from "./config.ts";
+import { addConvert } from "./convert-command.ts";
 import { UserError } from "./errors.ts";
 import { run } from "./run.ts";
 
 const WRONG_USAGE = 2;
 
 const RUN_HELP = `
-TRACE is an .hmt trace of the recorder, or the output of valgrind --tool=lackey --trace-mem=yes; plain or
-gzip. - reads standard input.
-SIZE is a number of bytes, or a number with a unit: 256KiB, 64MiB, 1.5GiB.
+TRACE is an .hmt trace of the recorder, the output of valgrind --tool=lackey --trace-mem=yes, or a trace of
+another format (docs/formats.md); plain, gzip or zstd. - reads standard input. In place of a trace,
+--workload generates the accesses.
+SIZE is a number of bytes, or a number with a unit: 256KiB, 64MiB, 1.5GiB. K, KB and KiB are the same.
 
 Examples:
   heteromem run jacobi.lackey.gz --offload sweep=0x401615-0x401695 --device-memory 256KiB
   heteromem run prog.lackey --binary ./prog --offload sweep
+  heteromem run --workload gups:size=8GiB,seed=1 --system-memory 16GiB --device-memory 4GiB --backing metadata
 
 Exit codes: 0 done, 2 wrong usage or input, 3 the trace ends early (the report is on what there is),
 130 interrupted (Ctrl-C prints the report so far).`;
 
 const CALLS = ["push", "register"] as const;
 
+/** The options as commander gives them. */
 interface RunFlags {
+  config?: string;
+  workload?: string;
+  format?: string;
   offload?: string[];
   binary?: string;
   base?: string;
   calls?: string;
   pid?: string;
   skipForeign?: true;
-  systemMemory: string;
-  deviceMemory: string;
-  policy: string;
-  backing: string;
+  systemMemory?: string;
+  deviceMemory?: string;
+  placement?: string;
+  policy?: string;
+  prefetch?: string;
+  evict?: string;
+  memoryModel?: string;
+  time?: string;
+  backing?: string;
+  skip?: string;
+  roi?: string;
+  epoch?: string;
+  agent?: string;
+  deviceRange?: string[];
+  range?: string[];
   failAlloc?: string;
   json?: true;
   quiet?: true;
 }
 
-async function runCommand(trace: string, flags: RunFlags): Promise<void> {
-  process.exitCode = await run(trace, {
-    offload: {
-      values: parseOffload(flags.offload ?? []),
-      binary: flags.binary ?? null,
-      base: flags.base === undefined ? null : parseAddress("--base", flags.base),
-      calls: flags.calls === undefined ? null : parseChoice("--calls", flags.calls, CALLS),
-    },
-    pid: flags.pid === undefined ? null : parseCount("--pid", flags.pid),
-    skipForeign: flags.skipForeign ?? false,
-    systemMemory: parseSize("--system-memory", flags.systemMemory, CLUSTER_SIZE),
-    deviceMemory: parseSize("--device-memory", flags.deviceMemory, CLUSTER_SIZE),
-    policy: parseChoice("--policy", flags.policy, POLICIES),
-    backing: parseChoice("--backing", flags.backing, BACKINGS),
-    failAlloc: flags.failAlloc === undefined ? null : parseCount("--fail-alloc", flags.failAlloc),
-    json: flags.json ?? false,
-    quiet: flags.quiet ?? false,
-    version: packageJson.version,
-  });
+/** A number that is written in digits; other texts stay, for the config's own message. */
+function numeric(text: string | undefined): number | undefined {
+  return (text !== undefined && /^\d+$/.test(text) ? Number(text) : text) as number | undefined;
 }
 
-function makeProgram(): Command {
-  const program = new Command("heteromem")
-    .description(
-      "Linux's Heterogeneous Memory Management (HMM) as a library: simulations from the command line",
-    )
-    .version(packageJson.version)
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "heteromem: ")) })
-    .showSuggestionAfterError(false) // one line is enough
-    .exitOverride();
-  program
-    .command("run")
-    .description(
-      "replay the memory trace of a real program over a CPU and a device that share one address space",
-    )
-    .argument("<trace>", "the trace")
+async function runCommand(trace: string | undefined, flags: RunFlags): Promise<void> {
+  const { calls, pid, skip, epoch, failAlloc, deviceRange, range, policy, config, json, quiet, ...same } =
+    flags;
+  if (policy !== undefined && same.placement !== undefined)
+    throw new UserError("--policy is another name of --placement: give one of them");
+  // What an option says is checked where the config is: its type there is what it ought to be.
+  const options = {
+    ...same,
+    trace,
+    placement: same.placement ?? policy,
+    calls: calls === undefined ? undefined : parseChoice("--calls", calls, CALLS),
+    pid: pid === undefined ? undefined : parseCount("--pid", pid),
+    skip: numeric(skip),
+    epoch: numeric(epoch),
+    failAlloc: numeric(failAlloc),
+    deviceRanges: deviceRange,
+    ranges: range,
+  } as RunConfig;
+  const aliases: Record<string, string> = policy === undefined ? {} : { placement: "--policy" };
+  const report = { json: json ?? false, quiet: quiet ?? false, version: packageJson.version };
+  process.exitCode = await run(await configured(config, options, aliases), report);
+}
+
+const several = (value: string, before: string[] = []): string[] => [...before, value];
+
+/** The choices of an option, and the one that is the default. */
+function choices(names: Record<string, string>): string {
+  const [first] = Object.keys(names);
+  const list = Object.entries(names).map(([name, what]) => `${name}: ${what}`);
+  return `${list.join("; ")} (default: ${first})`;
+}
+
+/** Adds the options that say what is replayed. */
+function addInput(command: Command): Command {
+  return command
+    .argument("[trace]", "the trace")
+    .option("--workload <SPEC>", "generate the accesses: NAME:PARAMETER=VALUE,…")
+    .option("--format <NAME[:OPTION,…]>", "the format of the trace (default: recognized by its content)")
+    .option("--config <FILE>", "read options from a JSON file; options on the command line win")
     .option(
       "--offload <[NAME=]0xSTART-0xEND>",
       "code that runs on the device, calls included; END is the first address after it; " +
         "or [NAME=]FUNCTION of --binary; @FILE reads them from a file (repeatable)",
-      (value: string, before: string[] = []) => [...before, value],
+      several,
     )
     .option("--binary <PROGRAM>", "the program that was traced, for the functions of --offload")
     .option(
@@ -95,27 +129,61 @@ function makeProgram(): Command {
       "push: calls push their return address (x86); register: they do not (default: recognized)",
     )
     .option("--pid <N>", "replay only the accesses of process N, where a log has several")
-    .option("--skip-foreign", "skip and count lines that are no trace's, such as the program's own output")
-    .option("--system-memory <SIZE>", "RAM", "1GiB")
-    .option("--device-memory <SIZE>", "device memory", "256MiB")
-    .option(
-      "--policy <POLICY>",
-      "migrate: move 64 KiB clusters on a device fault; mirror: access RAM",
-      "migrate",
-    )
-    .option(
-      "--backing <BACKING>",
-      "data: pages have bytes; metadata: they have none, for large memories",
-      "data",
-    )
+    .option("--skip-foreign", "skip and count lines that are no trace's, such as the program's own output");
+}
+
+/** Adds the options that say what is simulated and counted. */
+function addSimulation(command: Command): Command {
+  return command
+    .option("--system-memory <SIZE>", "RAM (default: 1GiB)")
+    .option("--device-memory <SIZE>", "device memory (default: 256MiB)")
+    .option("--placement <NAME>", `what a device fault does: ${choices(PLACEMENTS)}`)
+    .option("--policy <NAME>", "another name of --placement")
+    .option("--prefetch <NAME>", `what moves along: ${choices(PREFETCHERS)}`)
+    .option("--evict <NAME>", `what makes room: ${choices(EVICTIONS)}`)
+    .option("--memory-model <NAME>", `how memory is shared: ${choices(MEMORY_MODELS)}`)
+    .option("--time <NAME>", `what times are computed by: ${choices(TIME_MODELS)}`)
+    .option("--backing <NAME>", choices(BACKINGS))
+    .option("--agent <WHO>", "who accesses: trace, cpu, device or threads:LIST (default: trace)")
+    .option("--device-range <[NAME=]0xSTART-0xEND>", "data that the device accesses (repeatable)", several)
+    .option("--range <[NAME=]0xSTART-0xEND>", "data whose faults and moves are counted (repeatable)", several)
+    .option("--skip <N>", "do not replay the first N accesses")
+    .option("--roi <FROM-TO>", "count accesses FROM to before TO; replay those before, and end at TO")
+    .option("--epoch <N|kernel>", "counts for each N accesses, or for each kernel")
     .option(
       "--fail-alloc <N>",
       "make the N-th allocation inside the engine fail once; the report says what came of it",
+    );
+}
+
+function makeProgram(): Command {
+  const program = new Command("heteromem")
+    .description(
+      "Linux's Heterogeneous Memory Management (HMM) as a library: simulations from the command line",
     )
+    .version(packageJson.version)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "heteromem: ")) })
+    .showSuggestionAfterError(false) // one line is enough
+    .exitOverride();
+  const command = program
+    .command("run")
+    .description(
+      "replay the memory trace of a real program, or a generated workload, over a CPU and a device that " +
+        "share one address space",
+    );
+  addSimulation(addInput(command))
     .option("--json", "print the report as JSON")
-    .option("--quiet", "no progress bar")
+    .option("--quiet", "no progress bar, and no time on stderr")
     .addHelpText("after", RUN_HELP)
     .action(runCommand);
+  addConvert(program, packageJson.version);
+  program
+    .command("compare")
+    .description("show what differs between two reports of `heteromem run --json`")
+    .argument("<a>", "the first report")
+    .argument("<b>", "the second report")
+    .option("--json", "print the differences as JSON")
+    .action(compare);
   return program;
 }
 

@@ -1,10 +1,10 @@
 /** Turns the values of --offload into ranges of addresses, with the functions of --binary. */
+import type { Calls } from "../sim.ts";
 import { checkRanges, type NamedRange, type OffloadValue } from "./args.ts";
 import { functionsNamed, readElf, similarNames, type ElfProgram } from "./elf.ts";
 import { UserError } from "./errors.ts";
 import type { TraceInput } from "./input.ts";
 import { findLoadAddress } from "./load-address.ts";
-import type { Calls } from "../text/lackey.ts";
 
 /** What the command line says about device code. */
 export interface OffloadOptions {

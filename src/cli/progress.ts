@@ -4,13 +4,15 @@ import { count } from "./words.ts";
 
 /** Shows how far a run is, by a bar on stderr if that is a terminal. The bar disappears when the run ends. */
 export class Progress {
-  readonly #input: TraceInput;
+  readonly #input: TraceInput | null;
   readonly #start = performance.now();
   readonly #bar: cliProgress.SingleBar | undefined;
 
-  constructor(input: TraceInput, quiet: boolean) {
+  /** @param input the trace; null, and no bar: a workload, whose end is not known */
+  constructor(input: TraceInput | null, quiet: boolean) {
     this.#input = input;
-    if (quiet || !process.stderr.isTTY || input.size === undefined || input.size === 0) return;
+    if (input === null || quiet || !process.stderr.isTTY || input.size === undefined || input.size === 0)
+      return;
     this.#bar = new cliProgress.SingleBar({
       format: "{bar} {percentage} %  {lines} lines  {left}",
       barCompleteChar: "█",
@@ -26,12 +28,12 @@ export class Progress {
 
   /** Shows that `lines` lines are decoded. */
   update(lines: number): void {
-    this.#bar?.update(this.#input.bytesRead, { lines: count(lines), left: this.#left() });
+    this.#bar?.update(this.#input!.bytesRead, { lines: count(lines), left: this.#left() });
   }
 
   /** The time that is left at the speed so far. */
   #left(): string {
-    const { bytesRead, size = 0 } = this.#input;
+    const { bytesRead, size = 0 } = this.#input!;
     const seconds = (performance.now() - this.#start) / 1000;
     if (seconds < 1 || bytesRead === 0) return "";
     return `${count(Math.ceil((seconds * (size - bytesRead)) / bytesRead))} s left`;

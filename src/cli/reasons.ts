@@ -2,7 +2,7 @@
  * Why a file is no trace, a trace has no accesses, or a range no instructions: true sentences, and what to
  * do.
  */
-import type { LackeyStats, TraceError } from "../text/lackey.ts";
+import type { LackeyStats, TraceError } from "../sim.ts";
 import { recognizeBytes, recognizeText } from "../text/recognize.ts";
 import type { NamedRange } from "./args.ts";
 import { UserError } from "./errors.ts";

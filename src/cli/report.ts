@@ -1,8 +1,15 @@
 /** The report of `heteromem run`: the object that --json prints, and its text. */
-import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import type { Accesses, CpuFaults, DeviceAccesses, SimulationReport } from "../sim/report.ts";
-import type { FailedAllocation } from "../sim/simulation.ts";
-import type { Calls } from "../text/lackey.ts";
+import {
+  type Accesses,
+  type Calls,
+  type Counts,
+  type CpuFaults,
+  type DeviceAccesses,
+  type EpochReport,
+  type FailedAllocation,
+  PLACEMENTS,
+  type SimulationReport,
+} from "../sim.ts";
 import type { Warning } from "./warnings.ts";
 import { count, percent, plural } from "./words.ts";
 
@@ -17,8 +24,10 @@ export interface RunReport extends SimulationReport {
   /** What the trace cannot tell, or what was left out of it. */
   warnings: Warning[];
   trace: {
+    /** Its file, or the workload. */
     file: string;
-    format: "lackey" | "hmt";
+    /** A format of docs/formats.md, or `workload`. */
+    format: string;
     /** Of an .hmt trace: its blocks. */
     lines: number;
     instructions: number;
@@ -39,12 +48,10 @@ export interface RunReport extends SimulationReport {
     /** How the program's machine keeps return addresses, as told or recognized; null: unknown. */
     calls: Calls | null;
   };
+  /** The parameters of a workload, defaults included; null for a trace. */
+  parameters: Readonly<Record<string, number | string>> | null;
   /** The code that counted as the device's, and how often it was entered. */
   offload: { name: string; start: string; end: string; entries: number }[];
-  /** What --fail-alloc did; null without it. */
-  failedAllocation: FailedAllocation | null;
-  wallSeconds: number;
-  accessesPerSecond: number;
 }
 
 const LABEL = 24;
@@ -61,8 +68,6 @@ export function bytes(value: number): string {
   return `${Number.isInteger(value) ? count(value) : value.toFixed(value < 10 ? 2 : 1)} ${units[unit]}`;
 }
 
-const pageBytes = (pages: number): string => bytes(pages * PAGE_SIZE);
-
 function row(label: string, value: string | number, note = ""): string {
   const text = typeof value === "number" ? count(value) : value;
   return `  ${label.padEnd(LABEL - 2)}${text.padStart(VALUE)}${note === "" ? "" : `  ${note}`}`;
@@ -76,26 +81,45 @@ function kinds(list: [value: number, one: string, many: string][]): string {
     .join(", ");
 }
 
-function heading({ trace, policy, backing, memory, offload }: RunReport): string[] {
-  const how = policy === "migrate" ? "moves 64 KiB clusters to the device" : "leaves pages in RAM, mirrored";
+function title({ trace }: RunReport): string {
+  if (trace.format === "workload") return `workload ${trace.file}`;
+  if (trace.format === "hmt") return `${trace.file}: ${plural(trace.lines, "block")}`;
+  return `${trace.file}: ${count(trace.lines)} lines, ${count(trace.instructions)} instructions`;
+}
+
+/** The accesses that the counts are of, if they are not all. */
+function interest({ roi }: RunReport): string[] {
+  if (roi.from === 0 && roi.to === null) return [];
+  const end = roi.to === null ? "to the end" : `to ${count(roi.to)}`;
+  return [row("counted", `from ${count(roi.from)}`, `${end}, in accesses of the trace`)];
+}
+
+function heading(report: RunReport): string[] {
+  const { trace, placement, backing, memory, offload } = report;
   const lines = [
-    trace.format === "hmt"
-      ? `${trace.file}: ${plural(trace.lines, "block")}`
-      : `${trace.file}: ${count(trace.lines)} lines, ${count(trace.instructions)} instructions`,
-    row("policy", policy, how),
+    title(report),
+    row("placement", placement, PLACEMENTS[placement]),
     row(
       "system memory",
       bytes(memory.system),
       backing === "metadata" ? "metadata only: pages have no bytes" : "",
     ),
-    row("device memory", bytes(memory.device), policy === "mirror" ? "not used by this policy" : ""),
+    row("device memory", bytes(memory.device), placement === "mirror" ? "not used by this placement" : ""),
   ];
   for (const { name, start, end, entries } of offload) {
     lines.push(row("offloaded", name, `${start}-${end}, entered ${plural(entries, "time")}`));
   }
-  if (trace.format === "hmt") lines.push(row("offloaded", "recorded", "the trace says what the device does"));
+  if (trace.format !== "lackey")
+    lines.push(
+      row(
+        "offloaded",
+        "recorded",
+        `the ${trace.format === "workload" ? "workload" : "trace"} says what the device does`,
+      ),
+    );
   else if (offload.length === 0)
     lines.push(row("offloaded", "nothing", "the CPU does it all; see --offload"));
+  lines.push(...interest(report));
   const skipped = trace.skippedKernel + trace.skippedUnmappable;
   if (skipped > 0) lines.push(row("skipped accesses", skipped, "to addresses that a program cannot map"));
   return lines;
@@ -157,29 +181,27 @@ function faults(report: RunReport): string[] {
 }
 
 function traffic({ device, evictions }: RunReport): string[] {
-  if (device.pagesIn === 0) return ["Device memory", row("pages in", 0, "nothing was moved")];
-  const made = device.pagesIn - device.pagesCopied;
-  const touched = device.pagesOut - device.pagesOutEvicted;
-  const again = percent(device.pagesInAgain, device.pagesIn);
-  const dirty = percent(device.pagesOutDirty, device.pagesOut);
+  if (device.bytesIn === 0) return ["Device memory", row("in", bytes(0), "nothing was moved")];
+  const made = device.bytesIn - device.bytesCopied;
+  const touched = device.bytesOut - device.bytesOutEvicted;
+  const again = percent(device.bytesInAgain, device.bytesIn);
+  const dirty = percent(device.bytesOutDirty, device.bytesOut);
   return [
     "Device memory",
     row(
-      "pages in",
-      device.pagesIn,
-      `${count(device.pagesCopied)} from RAM, ${count(made)} made on the device`,
+      "in",
+      bytes(device.bytesIn),
+      `${bytes(device.bytesCopied)} from RAM, ${bytes(made)} made on the device`,
     ),
-    row("  again", device.pagesInAgain, `${again}, had left before: thrashing`),
+    row("  again", bytes(device.bytesInAgain), `${again}, had left before: thrashing`),
     row(
-      "pages out",
-      device.pagesOut,
-      `${count(device.pagesOutEvicted)} evicted, ${count(touched)} because the CPU came`,
+      "out",
+      bytes(device.bytesOut),
+      `${bytes(device.bytesOutEvicted)} evicted, ${bytes(touched)} because the CPU came`,
     ),
-    row("  written there", device.pagesOutDirty, `${dirty}, the device had changed them`),
-    row("bytes in", bytes(device.bytesIn), "RAM to device"),
-    row("bytes out", bytes(device.bytesOut), "device to RAM"),
+    row("  written there", bytes(device.bytesOutDirty), `${dirty}, the device had changed them`),
     row("evictions", evictions, "clusters moved out to make room, least recently used first"),
-    row("most pages at a time", device.pagesPeak, pageBytes(device.pagesPeak)),
+    row("most at a time", bytes(device.bytesPeak)),
   ];
 }
 
@@ -195,19 +217,76 @@ function mirror({ invalidations, invalidationsByEvent: by }: RunReport): string[
 }
 
 function ending({ residency, rss, space }: RunReport): string[] {
-  const pages = residency.system + residency.device;
-  const share = (part: number): string => `${pageBytes(part)}, ${percent(part, pages)}`;
+  const all = residency.system + residency.device;
   return [
     "At the end",
-    row("pages in RAM", residency.system, share(residency.system)),
-    row("pages on the device", residency.device, share(residency.device)),
-    row("resident set", rss.pages, `${bytes(rss.bytes)}; pages on the device count, as in Linux`),
+    row("in RAM", bytes(residency.system), percent(residency.system, all)),
+    row("on the device", bytes(residency.device), percent(residency.device, all)),
+    row("resident set", bytes(rss), "memory on the device counts, as in Linux"),
     row(
       "mappings",
       space.vmas,
       `${bytes(space.bytes)} of address space, made in ${plural(space.growths, "step")}`,
     ),
   ];
+}
+
+/** Rows of a table of parts that the text shows; --json has all. */
+const PARTS_MAX = 24;
+const PART_COLUMNS = ["accesses", "device", "CPU faults", "device faults", "in", "out", "evictions"];
+
+function partsTable(
+  heading: string,
+  rows: readonly (readonly [label: string, cells: string[]])[],
+  columns: readonly string[],
+): string[] {
+  if (rows.length === 0) return [];
+  const shown = rows.slice(0, PARTS_MAX);
+  const width = Math.max(LABEL, ...shown.map(([label]) => label.length + 3));
+  const line = (label: string, cells: readonly string[]): string =>
+    label.padEnd(width) + cells.map((cell) => cell.padStart(VALUE)).join("");
+  const more = rows.length - shown.length;
+  return [
+    line(heading, columns),
+    ...shown.map(([label, cells]) => line(`  ${label}`, cells)),
+    ...(more > 0 ? [`  and ${count(more)} more; --json has all`] : []),
+  ];
+}
+
+/** The figures of a part, in the order of PART_COLUMNS. */
+function partCells({ accesses: { cpu, device }, faults, device: traffic, evictions }: Counts): string[] {
+  const onDevice = device.loads + device.stores;
+  const all = cpu.loads + cpu.stores + onDevice;
+  return [
+    count(all),
+    percent(onDevice, all),
+    count(faults.cpu),
+    count(faults.device),
+    bytes(traffic.bytesIn),
+    bytes(traffic.bytesOut),
+    count(evictions),
+  ];
+}
+
+function epochLabel({ from, to, kernel }: EpochReport): string {
+  return `${count(from)}–${count(to)}${kernel === null ? "" : ` ${kernel}`}`;
+}
+
+function parts({ epochs, kernels, ranges }: RunReport): string[][] {
+  const ofKernels = kernels.map((one) => [`${one.name} (${count(one.begins)})`, partCells(one)] as const);
+  const ofEpochs = epochs.map((one) => [epochLabel(one), partCells(one)] as const);
+  const ofRanges = ranges.map((one) => {
+    const { faults, bytesIn, bytesOut, bytesOutEvicted } = one;
+    const moved = [bytesIn, bytesOut, bytesOutEvicted].map(bytes);
+    const cells = [bytes(one.bytes), count(faults.cpu), count(faults.device), ...moved];
+    return [one.name, cells] as const;
+  });
+  const rangeColumns = ["size", "CPU faults", "device faults", "in", "out", "evicted"];
+  return [
+    partsTable("Kernels (begun)", ofKernels, PART_COLUMNS),
+    partsTable("Epochs", ofEpochs, PART_COLUMNS),
+    partsTable("Ranges", ofRanges, rangeColumns),
+  ].filter((block) => block.length > 0);
 }
 
 function failure({ number, reached, access, error }: FailedAllocation): string[] {
@@ -231,7 +310,7 @@ function warnings(all: readonly Warning[]): string[] {
 
 /** Returns the report as text, without a final newline. */
 export function formatReport(report: RunReport): string {
-  const { wallSeconds, accessesPerSecond, trace } = report;
+  const { trace } = report;
   const blocks = [
     heading(report),
     ...(report.warnings.length === 0 ? [] : [warnings(report.warnings)]),
@@ -240,8 +319,8 @@ export function formatReport(report: RunReport): string {
     traffic(report),
     mirror(report),
     ending(report),
+    ...parts(report),
     ...(report.failedAllocation === null ? [] : [failure(report.failedAllocation)]),
-    [`${wallSeconds.toFixed(2)} s, ${count(Math.round(accessesPerSecond))} accesses a second`],
   ];
   if (report.partialReason !== null) {
     const notice = `PARTIAL REPORT, up to line ${count(trace.lines)}: ${report.partialReason}`;

@@ -1,5 +1,5 @@
 /** What a trace cannot tell, and what was left out of it: the report says so, with counts. */
-import type { LackeyStats } from "../text/lackey.ts";
+import type { LackeyStats } from "../sim.ts";
 import { plural } from "./words.ts";
 
 /** What a warning is about; docs/run.md describes each. */

@@ -16,9 +16,11 @@ import {
   HDR_RESULT,
 } from "../../assembly/abi/header.ts";
 import {
+  RECORD_BYTES,
   REPLAY_CPU_FAULT,
   REPLAY_DEVICE_FAULT,
   REPLAY_DONE,
+  REPLAY_MARK,
   REPLAY_NO_VMA,
 } from "../../assembly/abi/record.ts";
 import { contextOf, type Context } from "../engine/context.ts";
@@ -29,17 +31,20 @@ import type { Mm } from "../space/mm.ts";
 import { DeviceTable } from "./device-table.ts";
 import { HmmDevmem } from "./devmem.ts";
 
-/** What stopped a replay: the end, unmapped memory, a CPU fault, a device fault. */
-export type ReplayReason = "done" | "no-vma" | "cpu-fault" | "device-fault";
+/** What stopped a replay: the end, unmapped memory, a CPU fault, a device fault, a mark in the trace. */
+export type ReplayReason = "done" | "no-vma" | "cpu-fault" | "device-fault" | "mark";
 
 /** Words that replayCount writes. */
 const COUNTS = 8;
+/** Elements of the array that a record takes. */
+const WORDS = RECORD_BYTES / BigUint64Array.BYTES_PER_ELEMENT;
 
 const REASONS: Record<number, ReplayReason> = {
   [REPLAY_DONE]: "done",
   [REPLAY_NO_VMA]: "no-vma",
   [REPLAY_CPU_FAULT]: "cpu-fault",
   [REPLAY_DEVICE_FAULT]: "device-fault",
+  [REPLAY_MARK]: "mark",
 };
 
 /** Where a replay stopped, and why. */
@@ -47,7 +52,7 @@ export interface ReplayStop {
   reason: ReplayReason;
   /** The record that it stopped at; n if it ran them all. */
   at: number;
-  /** The page that this record needs; 0 if it ran them all. */
+  /** The page that this record needs; 0 if it ran them all, and at a mark. */
   address: number;
   /** Whether the record writes it. */
   write: boolean;
@@ -56,15 +61,15 @@ export interface ReplayStop {
   ramStores: number;
 }
 
-/** Records (RECORD_*, u64 each) in an engine's linear memory. The caller closes it. */
+/** Records (RECORD_*, two words each) in an engine's linear memory. The caller closes it. */
 export class RecordArray extends BigUint64Array {
   #ctx: Context | null;
 
-  /** Allocates room for n records, at most 2^28. Throws HmmError ENOMEM if the arena has none. */
+  /** Allocates room for n records, at most 2^27. Throws HmmError ENOMEM if the arena has none. */
   constructor(hmm: Forward["Hmm"], n: number) {
     const op = "new RecordArray";
     const ctx = contextOf(op, hmm);
-    super(ctx.mem.buffer, ctx.alloc(op, 8 * checkInteger(op, "n", n, 1, 2 ** 28)), n);
+    super(ctx.mem.buffer, ctx.alloc(op, RECORD_BYTES * checkInteger(op, "n", n, 1, 2 ** 27)), WORDS * n);
     this.#ctx = ctx;
   }
 
@@ -75,7 +80,8 @@ export class RecordArray extends BigUint64Array {
   /**
    * Makes the accesses of records [at, n) in `mm`, those of the device through `table`: translates each page
    * that they touch and marks it as used, without moving data. Stops at the first record that cannot be made;
-   * after serving the reason, call again from there, and the record starts over.
+   * after serving the reason, call again from there, and the record starts over. Also stops at each mark; go
+   * on after it.
    */
   replay(mm: Mm, table: DeviceTable | null, at: number, n: number): ReplayStop {
     const op = "recordArray.replay";
@@ -83,10 +89,10 @@ export class RecordArray extends BigUint64Array {
     const { core, mem } = mm.check(op);
     if (mem !== this.#ctx.mem) throw new TypeError(`${op}: mm belongs to another Hmm`);
     if (table !== null && !(table instanceof DeviceTable)) throw badType(op, "table", "a DeviceTable", table);
-    checkInteger(op, "n", n, 0, this.length);
+    checkInteger(op, "n", n, 0, this.length / WORDS);
     checkInteger(op, "at", at, 0, n);
     const reason = REASONS[core.replay(mm.id, table?.id ?? 0, this.byteOffset, at, n)];
-    const stopped = reason !== "done";
+    const stopped = reason !== "done" && reason !== "mark";
     return {
       reason,
       at: mem.headerF64(HDR_RESULT),
@@ -98,15 +104,17 @@ export class RecordArray extends BigUint64Array {
   }
 
   /**
-   * Counts records [0, n): loads, stores and modifies by the CPU (at 0, 1, 2) and by the device (at 4, 5, 6).
+   * Counts records [at, n): loads, stores and modifies by the CPU (at 0, 1, 2) and by the devices (at 4, 5,
+   * 6). Fetches and marks are not counted.
    */
-  count(n: number): Uint32Array {
+  count(at: number, n: number): Uint32Array {
     const op = "recordArray.count";
     if (this.#ctx === null) throw new TypeError(`${op}: the array is closed`);
-    checkInteger(op, "n", n, 0, this.length);
+    checkInteger(op, "n", n, 0, this.length / WORDS);
+    checkInteger(op, "at", at, 0, n);
     const { core, mem } = this.#ctx;
     const { address, restore } = this.#ctx.exchange(COUNTS * 4);
-    core.replayCount(this.byteOffset, n);
+    core.replayCount(this.byteOffset, at, n);
     const counts = mem.words.slice(address / 4, address / 4 + COUNTS);
     restore();
     return counts;

@@ -318,7 +318,7 @@ export interface CoreExports {
    * Counts n records to the exchange buffer (u32 each): loads, stores and modifies of the CPU and 0, then the
    * same of the device.
    */
-  replayCount(records: number, n: number): number;
+  replayCount(records: number, at: number, n: number): number;
   /**
    * Writes up to max pfns of devmem, the least recently used by the device first, to the exchange buffer, as
    * two arrays of max: pfns (u32), addresses in pages (f64). Returns how many; -EINVAL where HDR_LRU is 0.

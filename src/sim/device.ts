@@ -4,22 +4,13 @@
  * hmm_range_fault.
  */
 import { EBUSY } from "../../assembly/uapi/errno.ts";
-import {
-  MMU_NOTIFY_CLEAR,
-  MMU_NOTIFY_MIGRATE,
-  MMU_NOTIFY_PROTECTION_PAGE,
-  MMU_NOTIFY_PROTECTION_VMA,
-  MMU_NOTIFY_UNMAP,
-} from "../../assembly/uapi/event.ts";
+import { MMU_NOTIFY_MIGRATE, MMU_NOTIFY_PROTECTION_PAGE } from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
 import {
-  DEVICE_PFN_DIRTY,
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_WRITE,
   HMM_PFN_VALID,
   HMM_PFN_WRITE,
-  MIGRATE_PFN_MIGRATE,
-  MIGRATE_PFN_VALID,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
   PFN_MASK,
@@ -32,7 +23,7 @@ import {
   hmmRangeFault,
   migrateVmaSetup,
   MmuIntervalNotifier,
-  type Hmm,
+  Hmm,
   type HmmDevmem,
   type Migration,
   type Mm,
@@ -40,17 +31,14 @@ import {
   type PfnArray,
   type Vma,
 } from "../index.ts";
-import { CLUSTER_PAGES, CLUSTER_SIZE, clusterOf } from "./cluster.ts";
+import { CLUSTER_PAGES, clusterOf } from "./cluster.ts";
 import { oldestPages, trackUse } from "../device/replay.ts";
-import type { DeviceCounts, Invalidations } from "./report.ts";
+import { COLLECTED, DeviceBooks, type DeviceState } from "./device-books.ts";
 
 /** The engine hands out device memory in blocks of 2 MiB. */
 const BLOCK = 2 << 20;
 /** Attempts at mapping a page of RAM; an invalidation may overtake each. */
 const RETRIES = 16;
-
-/** In src: a page, and no hole, that may move. */
-const COLLECTED = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
 /** A range of pages. */
 interface Range {
@@ -63,48 +51,73 @@ export function deviceMemoryFor(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK;
 }
 
+/** The name of the driver's objects in the engine's snapshots. */
+const ID = "simulation";
+
+/**
+ * What the engine calls, and the owner of the device's memory. It exists before the device does when a
+ * snapshot is restored.
+ */
+class Callbacks {
+  device!: SimDevice;
+
+  fault(_devmem: HmmDevmem, vma: Vma, address: number): number {
+    return this.device.cpuFault(vma, address);
+  }
+
+  invalidate(range: MmuNotifierRange): boolean {
+    return this.device.invalidate(range);
+  }
+}
+
 /** The device and its driver, for one address space. */
 export class SimDevice {
   readonly table: DeviceTable;
-  readonly counts: DeviceCounts = {
-    pagesIn: 0,
-    pagesCopied: 0,
-    pagesInAgain: 0,
-    pagesOut: 0,
-    pagesOutDirty: 0,
-    pagesOutEvicted: 0,
-    pagesPeak: 0,
-    evictions: 0,
-  };
-  readonly invalidations: Invalidations = { migrate: 0, clear: 0, protection: 0, unmap: 0, other: 0 };
+  readonly books: DeviceBooks;
   readonly devmem: HmmDevmem;
   readonly #hmm: Hmm;
   readonly #mm: Mm;
+  readonly #owner: Callbacks;
   readonly #capacity: number;
   readonly #notifier: MmuIntervalNotifier;
   /** A word for each page of a cluster: what hmmRangeFault fills, and what the device's table has. */
   readonly #pfns: PfnArray;
   readonly #entries: PfnArray;
-  /** By cluster: the pages that have left the device, a bit each. */
-  readonly #left = new Map<number, number>();
 
   /**
    * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`.
    * @param size bytes of device memory that it uses
+   * @param restored of an engine that was restored and has the device's objects: their owner, and the state
    */
-  constructor(hmm: Hmm, mm: Mm, size: number) {
+  constructor(hmm: Hmm, mm: Mm, size: number, restored?: { owner: Callbacks; state: DeviceState }) {
+    const owner = restored?.owner ?? new Callbacks();
+    this.books = new DeviceBooks(restored?.state);
+    owner.device = this;
     this.#hmm = hmm;
     this.#mm = mm;
+    this.#owner = owner;
     this.#capacity = size / PAGE_SIZE;
     trackUse(hmm);
-    const fault = (_devmem: HmmDevmem, vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
-    this.devmem = hmmDevmemAdd(hmm, { fault }, this, deviceMemoryFor(size));
-    this.table = new DeviceTable(mm);
-    this.#notifier = new MmuIntervalNotifier(mm, 0, TASK_SIZE, {
-      invalidate: (range) => this.#invalidate(range),
-    });
+    const id = { id: ID };
+    const made = restored !== undefined;
+    this.devmem = made ? hmm.devmems()[0] : hmmDevmemAdd(hmm, owner, owner, deviceMemoryFor(size), id);
+    this.table = made ? hmm.deviceTables()[0] : new DeviceTable(mm);
+    this.#notifier = made ? hmm.notifiers()[0] : new MmuIntervalNotifier(mm, 0, TASK_SIZE, owner, id);
     this.#pfns = hmm.pfnArray(CLUSTER_PAGES);
     this.#entries = hmm.pfnArray(CLUSTER_PAGES);
+  }
+
+  /** Restores the engine and the device from a snapshot of the engine, and from books.state(). */
+  static restore(
+    bytes: Uint8Array,
+    size: number,
+    state: DeviceState,
+  ): { hmm: Hmm; mm: Mm; device: SimDevice } {
+    const owner = new Callbacks();
+    const hmm = Hmm.restore(bytes, { devmems: { [ID]: { ops: owner, owner } }, notifiers: { [ID]: owner } });
+    const [mm] = hmm.mms();
+    const device = new SimDevice(hmm, mm, size, { owner, state });
+    return { hmm, mm, device };
   }
 
   /** Pages in the device's memory. */
@@ -134,14 +147,14 @@ export class SimDevice {
   }
 
   #migrateIn(vma: Vma, { start, end }: Range): number {
-    const m = migrateVmaSetup({ vma, start, end, owner: this, select: MIGRATE_VMA_SELECT_SYSTEM });
+    const m = migrateVmaSetup({ vma, start, end, owner: this.#owner, select: MIGRATE_VMA_SELECT_SYSTEM });
     try {
       if (m.cpages === 0) return 0;
       this.devmem.allocPages(m.src, m.dst);
       this.#hmm.copyPages(m.src, m.dst);
       const moved = m.pages();
       this.table.mapMigrated(m);
-      this.#countIn(m, moved);
+      this.books.pagesIn(start, m.src, moved, this.pages);
       return moved;
     } finally {
       m.finalize();
@@ -170,7 +183,7 @@ export class SimDevice {
     using _sem = this.#mm.mmapSem.read();
     for (let i = 0; i < RETRIES; i++) {
       const notifierSeq = notifier.readBegin();
-      const call = { notifier, notifierSeq, owner: this };
+      const call = { notifier, notifierSeq, owner: this.#owner };
       // The page alone first: a fault in a hole fills the whole hole, as in Linux.
       let answer = hmmRangeFault({ ...call, ...only, defaultFlags });
       if (answer === 0) answer = hmmRangeFault({ ...call, start, end, pfns });
@@ -195,7 +208,7 @@ export class SimDevice {
   }
 
   /** The devmem's fault callback: a CPU touched a device page, and its cluster goes back to RAM. */
-  #cpuFault(vma: Vma, addr: number): number {
+  cpuFault(vma: Vma, addr: number): number {
     const page = roundDown(addr, PAGE_SIZE);
     return this.#moveOut(vma, clusterOf(addr, vma), page).includes(page) ? 0 : VM_FAULT_OOM;
   }
@@ -207,34 +220,23 @@ export class SimDevice {
   #moveOut(vma: Vma, range: Range, first: number): number[] {
     const { start, end } = range;
     const entries = this.#snapshot(range); // before setup invalidates them
-    const m = migrateVmaSetup({ vma, start, end, owner: this, select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE });
+    const m = migrateVmaSetup({
+      vma,
+      start,
+      end,
+      owner: this.#owner,
+      select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+    });
     try {
       if (m.cpages === 0) return [];
       this.#allocRam(m, (first - start) / PAGE_SIZE);
       this.#hmm.copyPages(m.src, m.dst);
       m.pages();
       this.table.mapMigrated(m);
-      return this.#countOut(m, entries);
+      return this.books.pagesOut(m.start, m.src, entries);
     } finally {
       m.finalize();
     }
-  }
-
-  /** Counts the pages that moved to RAM. Returns their addresses. */
-  #countOut({ src, start }: Migration, entries: Uint32Array): number[] {
-    const moved: number[] = [];
-    const cluster = Math.floor(start / CLUSTER_SIZE);
-    let left = this.#left.get(cluster) ?? 0;
-    for (let i = 0; i < src.length; i++) {
-      if ((src[i] & COLLECTED) >>> 0 !== COLLECTED) continue;
-      const addr = start + i * PAGE_SIZE;
-      moved.push(addr);
-      left |= pageBit(addr);
-      if ((entries[i] & DEVICE_PFN_DIRTY) !== 0) this.counts.pagesOutDirty++;
-    }
-    this.#left.set(cluster, left);
-    this.counts.pagesOut += moved.length;
-    return moved;
   }
 
   /**
@@ -258,10 +260,9 @@ export class SimDevice {
       const victim = this.#oldest(keep);
       const vma = victim === null ? null : this.#mm.findVma(victim);
       if (victim === null || vma === null) return false;
-      const moved = this.#moveOut(vma, clusterOf(victim, vma), victim).length;
-      if (moved === 0) return false;
-      this.counts.pagesOutEvicted += moved;
-      this.counts.evictions++;
+      const moved = this.#moveOut(vma, clusterOf(victim, vma), victim);
+      if (moved.length === 0) return false;
+      this.books.evicted(moved);
     }
     return true;
   }
@@ -295,53 +296,14 @@ export class SimDevice {
     return (word & HMM_PFN_VALID) !== 0 && pfn >= this.devmem.pfnFirst && pfn < this.devmem.pfnEnd;
   }
 
-  #countIn(m: Migration, moved: number): void {
-    const { counts } = this;
-    const left = this.#left.get(Math.floor(m.start / CLUSTER_SIZE)) ?? 0;
-    const { src, start } = m;
-    for (let i = 0; i < src.length; i++) {
-      if ((src[i] & MIGRATE_PFN_MIGRATE) === 0) continue;
-      if ((src[i] & MIGRATE_PFN_VALID) !== 0) counts.pagesCopied++;
-      if ((left & pageBit(start + i * PAGE_SIZE)) !== 0) counts.pagesInAgain++;
-    }
-    counts.pagesIn += moved;
-    counts.pagesPeak = Math.max(counts.pagesPeak, this.pages);
-  }
-
   /** The notifier's callback: drops entries. Migrations of the device itself need none. */
-  #invalidate({ start, end, event, owner }: MmuNotifierRange): boolean {
-    this.#countInvalidation(event);
-    if (event === MMU_NOTIFY_MIGRATE && owner === this) return false;
+  invalidate({ start, end, event, owner }: MmuNotifierRange): boolean {
+    this.books.invalidated(event);
+    if (event === MMU_NOTIFY_MIGRATE && owner === this.#owner) return false;
     const from = roundDown(start, PAGE_SIZE);
     const to = Math.ceil(end / PAGE_SIZE) * PAGE_SIZE;
     if (event === MMU_NOTIFY_PROTECTION_PAGE) this.table.protect(from, to);
     else this.table.clear(from, to);
     return true;
   }
-
-  #countInvalidation(event: number): void {
-    const { invalidations } = this;
-    switch (event) {
-      case MMU_NOTIFY_MIGRATE:
-        invalidations.migrate++;
-        break;
-      case MMU_NOTIFY_CLEAR:
-        invalidations.clear++;
-        break;
-      case MMU_NOTIFY_PROTECTION_VMA:
-      case MMU_NOTIFY_PROTECTION_PAGE:
-        invalidations.protection++;
-        break;
-      case MMU_NOTIFY_UNMAP:
-        invalidations.unmap++;
-        break;
-      default:
-        invalidations.other++;
-    }
-  }
-}
-
-/** The bit of a page in its cluster's word. */
-function pageBit(addr: number): number {
-  return 1 << ((addr / PAGE_SIZE) & (CLUSTER_PAGES - 1));
 }

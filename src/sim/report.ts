@@ -1,100 +1,75 @@
 /**
  * The report of a simulation. The keys are stable: `heteromem run --json` prints this object, and docs/run.md
- * describes every key. Pages are 4 KiB.
+ * describes every key. Amounts of memory are in bytes, times in picoseconds.
  */
+import type { Counts, DeviceTraffic } from "./counts.ts";
+import type { Backing, Evict, MemoryModel, Placement, Prefetch, TimeModel } from "./names.ts";
 
-/** What a device fault does: move the cluster to the device, or map the page where it is. */
-export type Policy = "migrate" | "mirror";
-/** Whether pages have bytes. */
-export type Backing = "data" | "metadata";
+/** The name of the report's form; it changes when a key changes its meaning or goes. */
+export const REPORT_SCHEMA = "heteromem-report/1";
 
-export const POLICIES: readonly Policy[] = ["migrate", "mirror"];
-export const BACKINGS: readonly Backing[] = ["data", "metadata"];
-
-/** The loads and stores of the CPU or the device; a modify is one of each. */
-export interface Accesses {
-  loads: number;
-  stores: number;
+/** A part of the run between two accesses, numbered from 0 in the order of the trace. */
+export interface EpochReport extends Counts {
+  /** Its first access, and the first one after it. */
+  from: number;
+  to: number;
+  /** With epochs by kernel: the kernel that ran; null between kernels, and with epochs of N accesses. */
+  kernel: string | null;
 }
 
-/**
- * The device's loads and stores, and how many of them were of RAM, over its link; the others were of its
- * memory.
- */
-export interface DeviceAccesses extends Accesses {
-  ram: Accesses;
+/** What happened while a kernel ran. While several run, it counts for the one that began last. */
+export interface KernelReport extends Counts {
+  name: string;
+  /** How often a thread began it. */
+  begins: number;
 }
 
-/** CPU faults by what they did. */
-export interface CpuFaults {
-  /** A read of untouched memory: the zero page was mapped. */
-  zero: number;
-  /** The first write to untouched memory: a fresh page. */
-  anon: number;
-  /** The first write after a read of untouched memory: a copy of the zero page. */
-  cow: number;
-  /** A write to a read-only page that belonged to this process alone. */
-  reuse: number;
-  /** The page was in device memory and came back. */
-  device: number;
-  /** All others: another fault had mapped the page. */
-  other: number;
+/** What happened to the pages of a named range. */
+export interface RangeReport {
+  name: string;
+  /** First byte of the first range of this name, as 0x…. */
+  start: string;
+  /** Bytes of all ranges of this name. */
+  bytes: number;
+  faults: { cpu: number; device: number };
+  bytesIn: number;
+  bytesOut: number;
+  bytesOutEvicted: number;
 }
 
-/** Device faults by what the driver did. */
-export interface DeviceFaults {
-  /** Moved the cluster to device memory. */
-  migrate: number;
-  /** Mapped the page, and what is present of its cluster, where it is. */
-  mirror: number;
-}
-
-/** Invalidations by the reason why the CPU's table was about to change (Linux's mmu_notifier_event). */
-export interface Invalidations {
-  migrate: number;
-  clear: number;
-  protection: number;
-  unmap: number;
-  other: number;
+/** What came of an allocation that was made to fail. */
+export interface FailedAllocation {
+  /** Its number among the core's allocations, counted from 1 at the first record. */
+  number: number;
+  /** Whether the run made that many allocations; if not, the other fields mean nothing. */
+  reached: boolean;
+  /** Accesses that were made before it. */
+  access: number;
+  /** The error of the access, which was then repeated; null: the simulation did without the allocation. */
+  error: string | null;
 }
 
 /** What happened in a simulation so far. */
-export interface SimulationReport {
-  policy: Policy;
+export interface SimulationReport extends Counts {
+  schema: typeof REPORT_SCHEMA;
+  placement: Placement;
+  prefetch: Prefetch;
+  evict: Evict;
+  memoryModel: MemoryModel;
+  time: TimeModel;
   backing: Backing;
   /** Bytes of each kind of memory, as configured. */
   memory: { system: number; device: number };
-  accesses: { cpu: Accesses; device: DeviceAccesses };
-  faults: { cpu: number; device: number };
-  faultsByKind: { cpu: CpuFaults; device: DeviceFaults };
-  device: {
-    /**
-     * Pages that came to be in device memory: pagesCopied moved there from RAM, the others were made there.
-     */
-    pagesIn: number;
-    pagesCopied: number;
-    /** Of pagesIn: pages that had left the device before. Thrashing. */
-    pagesInAgain: number;
-    /** Pages that left it: evicted, or because the CPU touched them or a page of their cluster. */
-    pagesOut: number;
-    /** Of pagesOut: pages that the device had written since they came in. */
-    pagesOutDirty: number;
-    pagesOutEvicted: number;
-    /** The most pages that were in device memory at one time. */
-    pagesPeak: number;
-    /** pagesCopied and pagesOut in bytes. */
-    bytesIn: number;
-    bytesOut: number;
+  /** The accesses that the counts are of: from the first to before the last. `to` is null: to the end. */
+  roi: { from: number; to: number | null };
+  device: DeviceTraffic & {
+    /** The most bytes that were in device memory at one time. */
+    bytesPeak: number;
   };
-  /** Clusters that were moved out to make room. */
-  evictions: number;
-  /** Notices to the device that a range of the CPU's table was about to change. */
-  invalidations: number;
-  invalidationsByEvent: Invalidations;
-  /** Where pages are at the end. */
+  /** Where pages are at the end, in bytes. */
   residency: { system: number; device: number };
-  /** Resident set at the end; pages in device memory count, as in Linux. */
-  rss: { pages: number; bytes: number };
+  /** Bytes of the resident set at the end; pages in device memory count, as in Linux. */
+  rss: number;
   space: {
     /** Mappings, and the bytes that they cover. */
     vmas: number;
@@ -102,16 +77,8 @@ export interface SimulationReport {
     /** How often the address space grew. */
     growths: number;
   };
-}
-
-/** What the device's driver counts; SimulationReport describes each. */
-export interface DeviceCounts {
-  pagesIn: number;
-  pagesCopied: number;
-  pagesInAgain: number;
-  pagesOut: number;
-  pagesOutDirty: number;
-  pagesOutEvicted: number;
-  pagesPeak: number;
-  evictions: number;
+  epochs: EpochReport[];
+  kernels: KernelReport[];
+  ranges: RangeReport[];
+  failedAllocation: FailedAllocation | null;
 }

@@ -1,127 +1,149 @@
 /**
  * Replays memory accesses over a CPU and a device that share one address space. The engine runs the accesses;
- * this class serves what stops it (unmapped memory, CPU faults, device faults) by the placement policy.
+ * this class serves what stops it (unmapped memory, CPU faults, device faults, marks) by the config's
+ * policies, and counts.
  */
 import { ENOMEM } from "../../assembly/uapi/errno.ts";
+import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
 import {
-  FAULT_KIND_ANON,
-  FAULT_KIND_COW,
-  FAULT_KIND_DEVICE,
-  FAULT_KIND_REUSE,
-  FAULT_KIND_ZERO,
-} from "../../assembly/uapi/event.ts";
-import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { RECORD_KIND_SHIFT } from "../../assembly/abi/record.ts";
-import { Hmm, HmmError, type Mm, type Vma } from "../index.ts";
-import { deviceMemoryFor, SimDevice } from "./device.ts";
+  RECORD_AGENT_SHIFT,
+  RECORD_KIND_MASK,
+  RECORD_MARK,
+  RECORD_THREAD_SHIFT,
+} from "../../assembly/abi/record.ts";
+import { Hmm, HmmError, type Mm } from "../index.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
-import type { Backing, CpuFaults, DeviceFaults, Policy, SimulationReport } from "./report.ts";
-import { grow, mappable } from "./space.ts";
-
-/** What is simulated. */
-export interface SimulationConfig {
-  policy: Policy;
-  backing: Backing;
-  /** Bytes of RAM. */
-  systemMemory: number;
-  /** Bytes of device memory. */
-  deviceMemory: number;
-}
-
-/** What came of an allocation that was made to fail. */
-export interface FailedAllocation {
-  /** Its number among the core's allocations, counted from 1 at the first record. */
-  number: number;
-  /** Whether the trace made that many allocations; if not, the other fields mean nothing. */
-  reached: boolean;
-  /** Accesses that were made before it. */
-  access: number;
-  /** The error of the access, which was then repeated; null: the simulation did without the allocation. */
-  error: string | null;
-}
-
-/** Thrown for an access that cannot be made because memory is too small. */
-export class SimulationError extends Error {
-  override readonly name = "SimulationError";
-  /** The record's index in the array that replay() got. */
-  readonly record: number;
-
-  constructor(record: number, message: string, cause: unknown) {
-    super(message, { cause });
-    this.record = record;
-  }
-}
+import { dispose } from "../engine/dispose.ts";
+import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
+import { deviceMemoryFor, SimDevice } from "./device.ts";
+import { outOfMemory } from "./simulation-error.ts";
+import { Ledger } from "./ledger.ts";
+import { REPORT_SCHEMA, type FailedAllocation, type SimulationReport } from "./report.ts";
+import { Selection } from "./selection.ts";
+import { FaultServer } from "./serve.ts";
+import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
+import { blockOf, type Block, type RecordBlock } from "./source.ts";
 
 /** Records that are replayed at a time. */
-const BATCH = 1 << 15;
-/**
- * Device faults of one record that move clusters; further ones only map the page. An access that straddles
- * two clusters would otherwise have each evict the other where device memory holds only one.
- */
-const MOVES_MAX = 2;
+const BATCH = 1 << 14;
+/** 32-bit words of a record. */
+const WORDS = 4;
+/** An engine with what a simulation has in it. */
+interface World {
+  hmm: Hmm;
+  mm: Mm;
+  device: SimDevice;
+}
 
-/** One simulation: an engine, an address space, a device. The caller closes it. */
+/**
+ * One simulation: an engine, an address space, a device. Feed it blocks of records, and ask for the report at
+ * any time. The caller closes it.
+ */
 export class Simulation {
-  readonly config: SimulationConfig;
+  readonly #settings: Settings;
   readonly #hmm: Hmm;
   readonly #owned: boolean;
   readonly #mm: Mm;
   readonly #device: SimDevice;
-  readonly #records: RecordArray;
-  readonly #accesses: SimulationReport["accesses"] = {
-    cpu: { loads: 0, stores: 0 },
-    device: { loads: 0, stores: 0, ram: { loads: 0, stores: 0 } },
-  };
-  readonly #cpuFaults: CpuFaults = { zero: 0, anon: 0, cow: 0, reuse: 0, device: 0, other: 0 };
-  readonly #deviceFaults: DeviceFaults = { migrate: 0, mirror: 0 };
+  readonly #ledger: Ledger;
+  readonly #server: FaultServer;
+  readonly #selection: Selection | null;
+  #records!: RecordArray;
+  /** The records' words. */
+  #words!: Uint32Array;
   #failed: FailedAllocation | null = null;
-  #growths = 0;
   #replayed = 0;
-  #skipped = 0;
-  /** Records of the current batch that were skipped. */
+  #fed = 0;
+  readonly #skipped = { kernel: 0, unmappable: 0 };
+  /** Records of the current run that were skipped. */
   readonly #left: number[] = [];
-  /** The record of the last device fault, and how many device faults it has had. */
-  #faulting = { record: -1, times: 0 };
 
-  /**
-   * Makes a simulation with an engine of its own. Throws HmmError or RangeError if memory cannot be that
-   * large.
-   */
-  static async create(config: SimulationConfig): Promise<Simulation> {
-    const hmm = await Hmm.create({
-      systemMemory: config.systemMemory,
-      deviceMemory: deviceMemoryFor(config.deviceMemory),
-      backing: config.backing,
-    });
-    return new Simulation(hmm, config, true);
-  }
-
-  /**
-   * Makes a simulation in an engine that has the memory of `config`, and room for the device
-   * (deviceMemoryFor).
-   * @param owned close() also closes the engine
-   */
-  constructor(hmm: Hmm, config: SimulationConfig, owned = false) {
-    this.config = config;
+  private constructor(
+    { hmm, mm, device }: World,
+    settings: Settings,
+    owned: boolean,
+    state?: SimulationState,
+  ) {
+    this.#settings = settings;
     this.#hmm = hmm;
     this.#owned = owned;
-    this.#mm = hmm.createMm();
-    this.#device = new SimDevice(hmm, this.#mm, config.deviceMemory);
-    this.#records = new RecordArray(hmm, BATCH);
+    this.#mm = mm;
+    this.#device = device;
+    this.#ledger = new Ledger(settings, device, state?.ledger);
+    this.#server = new FaultServer(mm, device, this.#ledger, settings.placement);
+    this.#selection = Selection.of(settings);
+    this.#openRecords();
+    if (state !== undefined) {
+      this.#failed = state.failed;
+      this.#server.growths = state.growths;
+      this.#replayed = state.replayed;
+      this.#fed = state.fed;
+      Object.assign(this.#skipped, state.skipped);
+    } else if (settings.failAlloc !== null) {
+      hmm.failAllocation(settings.failAlloc);
+      this.#failed = { number: settings.failAlloc, reached: false, access: 0, error: null };
+    }
   }
 
   /**
-   * Makes the n-th allocation inside the core from now on fail, once. The access that meets the failure is
-   * repeated after verify(). Throws RangeError unless n is an integer of at least 1.
+   * Makes a simulation with an engine of its own. Throws ConfigError for a config that cannot be, and
+   * HmmError or RangeError if memory cannot be that large.
    */
-  failAllocation(n: number): void {
-    this.#hmm.failAllocation(n);
-    this.#failed = { number: n, reached: false, access: 0, error: null };
+  static async create(config: SimulationConfig = {}): Promise<Simulation> {
+    const settings = settingsOf(config);
+    const { systemMemory, deviceMemory, backing } = settings;
+    const device = deviceMemoryFor(deviceMemory);
+    const hmm = await Hmm.create({ systemMemory, deviceMemory: device, backing });
+    return Simulation.#in(hmm, settings, true);
   }
 
-  /** What came of that allocation; null without failAllocation. */
-  get failedAllocation(): FailedAllocation | null {
-    return this.#failed;
+  /**
+   * @internal Makes a simulation in an engine that has the memory of `config`, and room for the device
+   * (deviceMemoryFor). close() leaves the engine open.
+   */
+  static over(hmm: Hmm, config: SimulationConfig): Simulation {
+    return Simulation.#in(hmm, settingsOf(config), false);
+  }
+
+  static #in(hmm: Hmm, settings: Settings, owned: boolean): Simulation {
+    const mm = hmm.createMm();
+    const device = new SimDevice(hmm, mm, settings.deviceMemory);
+    return new Simulation({ hmm, mm, device }, settings, owned);
+  }
+
+  /**
+   * Makes a simulation that goes on where snapshot() was called: the same blocks give the same report. Throws
+   * TypeError and RangeError for bytes that are no snapshot of this version.
+   */
+  static restore(bytes: Uint8Array): Simulation {
+    const { state, engine } = unpackSnapshot(bytes);
+    const world = SimDevice.restore(engine, state.settings.deviceMemory, state.device);
+    return new Simulation(world, state.settings, true, state);
+  }
+
+  /**
+   * Returns the whole state as bytes, for {@link Simulation.restore}. The caller notes where the source is.
+   */
+  snapshot(): Uint8Array {
+    this.#records.close(); // the snapshot would keep its memory, which the restored engine has no use for
+    const engine = this.#hmm.snapshot();
+    this.#openRecords();
+    const state: SimulationState = {
+      settings: this.#settings,
+      device: this.#device.books.state(),
+      ledger: this.#ledger.state(),
+      failed: this.#failed,
+      growths: this.#server.growths,
+      replayed: this.#replayed,
+      fed: this.#fed,
+      skipped: this.#skipped,
+    };
+    return packSnapshot(state, engine);
+  }
+
+  /** Records that were fed so far, of any kind. */
+  get fed(): number {
+    return this.#fed;
   }
 
   /** Accesses made so far; a modify is one. */
@@ -129,47 +151,72 @@ export class Simulation {
     return this.#replayed;
   }
 
-  /** Accesses skipped because nothing can be mapped at their address. */
-  get skipped(): number {
-    return this.#skipped;
+  /**
+   * Accesses that were not made because nothing can be mapped at their address: those to the kernel's half of
+   * the address space, and those to its lowest 64 KiB or the page below 2^47.
+   */
+  get skipped(): { kernel: number; unmappable: number } {
+    return { ...this.#skipped };
   }
 
-  /** Makes the accesses of `records` (RECORD_*). Throws SimulationError where memory is too small. */
-  replay(records: BigUint64Array): void {
-    for (let at = 0; at < records.length; at += BATCH) {
-      const batch = records.length <= BATCH ? records : records.subarray(at, at + BATCH);
+  /** Whether the config's `roi` ends here: further blocks change nothing. */
+  get done(): boolean {
+    return this.#ledger.done;
+  }
+
+  /** Names a range of data, whose faults and moves the report counts. */
+  nameRange(name: string, start: number, bytes: number): void {
+    this.#ledger.ranges.add(name, start, bytes);
+  }
+
+  /**
+   * Makes the accesses of a block, which is not kept. Throws SimulationError where memory is too small, and
+   * TypeError for anything else than a block.
+   */
+  feed(block: Block): void {
+    const whole = blockOf(block);
+    const { records } = whole;
+    for (let at = 0; at < records.length && !this.#ledger.done; at += 2 * BATCH) {
+      const batch = records.length <= 2 * BATCH ? records : records.subarray(at, at + 2 * BATCH);
       this.#records.set(batch);
-      this.#left.length = 0;
-      this.#replayBatch(batch.length, at);
-      this.#countBatch(batch.length);
+      this.#selection?.apply(this.#words, batch.length / 2);
+      this.#run(batch.length / 2, at / 2, whole);
     }
+    this.#fed += records.length / 2;
   }
 
   /** Returns what happened so far, as a copy. */
   report(): SimulationReport {
-    const { policy, backing, systemMemory, deviceMemory } = this.config;
-    const { evictions, ...counts } = this.#device.counts;
-    const invalidations = { ...this.#device.invalidations };
-    const rss = this.#mm.rss.total;
+    const { placement, prefetch, evict, memoryModel, time, backing, systemMemory, deviceMemory } =
+      this.#settings;
+    const { sections, now, device, ...counts } = this.#ledger.report();
+    const rss = this.#mm.rss.total * PAGE_SIZE;
+    const onDevice = this.#device.pages * PAGE_SIZE;
     const vmas = this.#mm.vmas();
+    const { skip, roi } = this.#settings;
     return {
-      policy,
+      schema: REPORT_SCHEMA,
+      placement,
+      prefetch,
+      evict,
+      memoryModel,
+      time,
       backing,
       memory: { system: systemMemory, device: deviceMemory },
-      accesses: structuredClone(this.#accesses),
-      faults: { cpu: sum(this.#cpuFaults), device: sum(this.#deviceFaults) },
-      faultsByKind: { cpu: { ...this.#cpuFaults }, device: { ...this.#deviceFaults } },
-      device: { ...counts, bytesIn: counts.pagesCopied * PAGE_SIZE, bytesOut: counts.pagesOut * PAGE_SIZE },
-      evictions,
-      invalidations: sum(invalidations),
-      invalidationsByEvent: invalidations,
-      residency: { system: rss - this.#device.pages, device: this.#device.pages },
-      rss: { pages: rss, bytes: rss * PAGE_SIZE },
+      roi: { from: Math.max(skip, roi.from), to: roi.to },
+      ...counts,
+      device: { ...device, bytesPeak: this.#device.books.peak * PAGE_SIZE },
+      residency: { system: rss - onDevice, device: onDevice },
+      rss,
       space: {
         vmas: vmas.length,
         bytes: vmas.reduce((bytes, vma) => bytes + vma.end - vma.start, 0),
-        growths: this.#growths,
+        growths: this.#server.growths,
       },
+      epochs: sections.epochs(now, this.#ledger.position),
+      kernels: sections.kernels(now),
+      ranges: this.#ledger.ranges.report(),
+      failedAllocation: this.#failed && { ...this.#failed },
     };
   }
 
@@ -186,137 +233,116 @@ export class Simulation {
     if (this.#owned) this.#hmm.close();
   }
 
-  [Symbol.dispose](): void {
+  /** Closes it, for `using`. */
+  [dispose](): void {
     this.close();
   }
 
-  /** Runs the first n records of the array. The first one has index `base` in what replay() got. */
-  #replayBatch(n: number, base: number): void {
-    this.#faulting.record = -1;
-    const { ram } = this.#accesses.device;
-    for (let at = 0; at < n;) {
-      const stop = this.#records.replay(this.#mm, this.#device.table, at, n);
+  #openRecords(): void {
+    this.#records = new RecordArray(this.#hmm, BATCH);
+    this.#words = new Uint32Array(this.#records.buffer, this.#records.byteOffset, WORDS * BATCH);
+  }
+
+  /** Runs the first n records of the array. The first one has index `base` in the block. */
+  #run(n: number, base: number, block: RecordBlock): void {
+    const ledger = this.#ledger;
+    this.#server.begin();
+    for (let at = 0; at < n && !ledger.done;) {
+      const end = Math.min(n, at + ledger.left);
+      at = ledger.skipping ? this.#pass(at, end) : this.#replay(at, end, base);
+      if (at < end) {
+        const how = this.#words[WORDS * at + 2];
+        const mark = {
+          kind: how & 0xff,
+          thread: how >>> RECORD_THREAD_SHIFT,
+          id: this.#words[WORDS * at + 3],
+        };
+        ledger.mark(mark, block);
+        at++;
+      }
+    }
+  }
+
+  /**
+   * Makes the accesses of records [at, end), up to a mark. Returns where it stopped. The first record of the
+   * array has index `base` in the block.
+   */
+  #replay(from: number, end: number, base: number): number {
+    const { ram } = this.#ledger.accesses.device;
+    this.#left.length = 0;
+    for (let at = from; ;) {
+      const stop = this.#records.replay(this.#mm, this.#device.table, at, end);
       ram.loads += stop.ramLoads;
       ram.stores += stop.ramStores;
       at = stop.at;
-      if (stop.reason === "done") return;
+      if (stop.reason === "done" || stop.reason === "mark") {
+        this.#count(from, at);
+        return at;
+      }
       try {
         at += this.#serve(stop);
-        this.#noteFailure(at, null);
+        this.#noteFailure(from, at, null);
       } catch (error) {
-        if (this.#noteFailure(at, error)) continue;
+        if (this.#noteFailure(from, at, error)) continue;
         if (!(error instanceof HmmError) || error.errno !== ENOMEM) throw error;
-        throw new SimulationError(base + at, this.#tooSmall(error), error);
+        throw outOfMemory(base + at, error, this.#settings.systemMemory);
       }
     }
+  }
+
+  /** Passes over records [at, end), up to a mark. Returns where it stopped. */
+  #pass(from: number, end: number): number {
+    const words = this.#words;
+    let at = from;
+    while (at < end && (words[WORDS * at + 2] & 0xff) < RECORD_MARK) at++;
+    this.#ledger.advance(total(this.#records.count(from, at)));
+    return at;
+  }
+
+  /** Serves what stopped the replay. Returns how many records to skip: 1 if nothing can be mapped there. */
+  #serve(stop: ReplayStop): number {
+    if (this.#server.serve(stop)) return 0;
+    this.#skipped[stop.address >= TASK_SIZE + PAGE_SIZE ? "kernel" : "unmappable"]++;
+    this.#left.push(stop.at);
+    return 1;
+  }
+
+  /** Counts records [from, at), without those that were skipped. */
+  #count(from: number, at: number): void {
+    const counts = this.#records.count(from, at);
+    const all = total(counts);
+    for (const record of this.#left) counts[kindOf(this.#words[WORDS * record + 2])]--;
+    const { cpu, device } = this.#ledger.accesses;
+    cpu.loads += counts[0] + counts[2];
+    cpu.stores += counts[1] + counts[2];
+    device.loads += counts[4] + counts[6];
+    device.stores += counts[5] + counts[6];
+    this.#replayed += all - this.#left.length;
+    this.#ledger.advance(all);
   }
 
   /**
    * Whether the allocation that is to fail has just failed. Throws HmmError if it broke an invariant of the
    * engine.
    */
-  #noteFailure(at: number, error: unknown): boolean {
+  #noteFailure(from: number, at: number, error: unknown): boolean {
     const failed = this.#failed;
     if (failed === null || failed.reached || this.#hmm.failingAllocation > 0) return false;
     if (error !== null && !(error instanceof HmmError)) return false;
     failed.reached = true;
-    failed.access = this.#replayed + at - this.#left.length;
+    failed.access = this.#replayed + total(this.#records.count(from, at)) - this.#left.length;
     failed.error = error === null ? null : String(error);
     this.verify();
     return true;
   }
-
-  /**
-   * Serves what stopped the replay. Returns how many records to skip: 1 if nothing can be mapped at its
-   * address.
-   */
-  #serve({ reason, at, address, write }: ReplayStop): number {
-    if (!mappable(address)) {
-      this.#skipped++;
-      this.#left.push(at);
-      return 1;
-    }
-    if (reason === "cpu-fault") this.#cpuFault(address, write);
-    else if (reason === "device-fault") this.#deviceFault(address, write, at);
-    else this.#vmaOf(address);
-    return 0;
-  }
-
-  /** Returns the mapping around an address, and makes one if there is none. */
-  #vmaOf(address: number): Vma {
-    const vma = this.#mm.findVma(address);
-    if (vma !== null) return vma;
-    grow(this.#mm, address);
-    this.#growths++;
-    return this.#mm.findVma(address)!;
-  }
-
-  #cpuFault(address: number, write: boolean): void {
-    const kind = this.#mm.fault(address, { write });
-    const faults = this.#cpuFaults;
-    switch (kind) {
-      case FAULT_KIND_ZERO:
-        faults.zero++;
-        break;
-      case FAULT_KIND_ANON:
-        faults.anon++;
-        break;
-      case FAULT_KIND_COW:
-        faults.cow++;
-        break;
-      case FAULT_KIND_REUSE:
-        faults.reuse++;
-        break;
-      case FAULT_KIND_DEVICE:
-        faults.device++;
-        break;
-      default:
-        faults.other++;
-    }
-  }
-
-  #deviceFault(address: number, write: boolean, record: number): void {
-    const vma = this.#vmaOf(address);
-    const device = this.#device;
-    const faulting = this.#faulting;
-    faulting.times = faulting.record === record ? faulting.times + 1 : 1;
-    faulting.record = record;
-    const move = this.config.policy === "migrate" && faulting.times <= MOVES_MAX;
-    const moved = move ? device.moveIn(vma, address) : 0;
-    if (moved > 0) this.#deviceFaults.migrate++;
-    if (device.reaches(address, write)) return;
-    if (moved === 0) this.#deviceFaults.mirror++;
-    const answer = device.mirror(vma, address, write);
-    if (answer !== 0)
-      throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page", { address });
-  }
-
-  /** Counts the first n records of the array, without those that were skipped. */
-  #countBatch(n: number): void {
-    const counts = this.#records.count(n);
-    for (const record of this.#left) counts[kindOf(this.#records[record])]--;
-    [this.#accesses.cpu, this.#accesses.device].forEach((agent, i) => {
-      const [loads, stores, modifies] = counts.subarray(4 * i);
-      agent.loads += loads + modifies;
-      agent.stores += stores + modifies;
-    });
-    this.#replayed += n - this.#left.length;
-  }
-
-  #tooSmall({ address, detail }: HmmError): string {
-    const where = address === undefined ? "" : ` at 0x${address.toString(16)}`;
-    const what = detail.replace(/, at 0x.*/, "");
-    if (what !== "system memory" && what !== "") return `the engine has run out of ${what}${where}`;
-    const why = address === undefined ? "no page is left" : `no page is left for 0x${address.toString(16)}`;
-    return `--system-memory ${this.config.systemMemory / 1024}KiB is too small for this trace: ${why}`;
-  }
 }
 
-/** The index at which RecordArray.count() counts a record. */
-function kindOf(record: bigint): number {
-  return Number(record >> BigInt(RECORD_KIND_SHIFT));
+/** The index at which RecordArray.count() counts a record, by the word with its kind and agent. */
+function kindOf(how: number): number {
+  return (how & RECORD_KIND_MASK) | ((how & (0xff << RECORD_AGENT_SHIFT)) === 0 ? 0 : 4);
 }
 
-function sum(counts: object): number {
-  return (Object.values(counts) as number[]).reduce((total, value) => total + value, 0);
+/** The sum of RecordArray.count(). */
+function total(counts: Uint32Array): number {
+  return counts.reduce((sum, count) => sum + count, 0);
 }

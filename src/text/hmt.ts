@@ -14,7 +14,7 @@ const BLOCK_HEADER = 24;
 const MARK = 0x42544d48; // "HMTB"
 const PAYLOAD_MAX = 1 << 21;
 const RECORDS_MAX = 1 << 16;
-const BLOCK = { definitions: 1, records: 2, end: 3, skippedFrom: 128 };
+const BLOCK = { definitions: 1, records: 2, end: 3, mixed: 4, skippedFrom: 128 };
 const CODEC = { plain: 0, zstd: 1 };
 const DEFINITION = { program: 1, recorder: 2, module: 3, name: 4, thread: 5 };
 const END_BYTES = 32;
@@ -70,13 +70,10 @@ export interface HmtModule {
  * decoded.
  */
 export interface HmtBlock {
-  thread: number;
-  /** Two words a record: address and size; then kind, agent, thread and code. */
+  /** The thread of all records; null in a block of several threads. */
+  thread: number | null;
+  /** Two words a record (assembly/abi/record.ts); an event's id is its index in `events`. */
   readonly records: BigUint64Array;
-  /**
-   * The records without events, as the replay takes them: one word each, a long access split at page bounds.
-   */
-  readonly words: BigUint64Array;
   readonly events: HmtEvent[];
 }
 
@@ -91,8 +88,6 @@ export interface HmtStats {
   blocks: number;
   /** Records that are accesses. */
   accesses: number;
-  /** Accesses at 2^47 and above, which have no word. */
-  kernelSkipped: number;
   /** Accesses that the recorder lost; null in a trace that was cut off. */
   lost: number | null;
   /** Whether the end block is missing: the trace was cut off, and all of its whole blocks were decoded. */
@@ -122,7 +117,6 @@ export class HmtDecoder {
     threads: new Map(),
     blocks: 0,
     accesses: 0,
-    kernelSkipped: 0,
     lost: null,
     cut: true,
   };
@@ -146,6 +140,11 @@ export class HmtDecoder {
 
   /** Decodes `bytes` and hands each block that they complete to `use`. */
   feed(bytes: Uint8Array, use: (block: HmtBlock) => void): void {
+    for (const block of this.blocks(bytes)) use(block);
+  }
+
+  /** Decodes `bytes` and yields each block that they complete; it is valid until the next is asked for. */
+  *blocks(bytes: Uint8Array): Generator<HmtBlock, void, void> {
     if (this.#closed) throw new TypeError("the decoder is closed");
     for (let at = 0; at < bytes.length;) {
       if (!this.#stats.cut) this.#fail("bytes after the end block");
@@ -153,17 +152,21 @@ export class HmtDecoder {
       this.#stored(this.#have, n).set(bytes.subarray(at, at + n));
       this.#have += n;
       at += n;
-      if (this.#have === this.#need) this.#advance(use);
+      if (this.#have !== this.#need) continue;
+      const block = this.#advance();
+      if (block !== null) yield block;
     }
   }
 
-  /**
-   * Closes, and returns what the trace says about itself. What is there of a block that is not whole is left
-   * out.
-   */
-  end(): HmtStats {
+  /** Says that there are no more bytes. What is there of a block that is not whole is left out. */
+  finish(): HmtStats {
     if (this.#offset === 0) this.#fail("not an .hmt trace: it is shorter than 16 bytes");
-    const stats = this.stats();
+    return this.stats();
+  }
+
+  /** Does what `finish` does, and closes. */
+  end(): HmtStats {
+    const stats = this.finish();
     this.close();
     return stats;
   }
@@ -171,7 +174,7 @@ export class HmtDecoder {
   /** What the trace says about itself so far. */
   stats(): HmtStats {
     if (this.#closed) throw new TypeError("the decoder is closed");
-    return { ...this.#stats, kernelSkipped: this.#text.hmtKernel(this.#handle) };
+    return { ...this.#stats };
   }
 
   /** Frees the decoder's memory. `end` does it, too. */
@@ -195,18 +198,23 @@ export class HmtDecoder {
     return new DataView(this.#text.memory.buffer, this.#text.hmtStored(this.#handle), this.#have);
   }
 
-  /** What was asked for is there: the file's header, a block's header, or a block. */
-  #advance(use: (block: HmtBlock) => void): void {
+  /**
+   * What was asked for is there: the file's header, a block's header, or a block. Returns a block with
+   * records, else null.
+   */
+  #advance(): HmtBlock | null {
+    let block: HmtBlock | null = null;
     if (this.#offset === 0) {
       this.#openFile();
     } else if (this.#need === BLOCK_HEADER) {
       this.#openBlock();
-      if (this.#need > BLOCK_HEADER) return; // its payload is to come
+      if (this.#need > BLOCK_HEADER) return null; // its payload is to come
     }
-    if (this.#offset !== 0) this.#closeBlock(use);
+    if (this.#offset !== 0) block = this.#closeBlock();
     this.#offset += this.#need;
     this.#have = 0;
     this.#need = BLOCK_HEADER;
+    return block;
   }
 
   #openFile(): void {
@@ -226,19 +234,22 @@ export class HmtDecoder {
     this.#need = BLOCK_HEADER + stored;
   }
 
-  #closeBlock(use: (block: HmtBlock) => void): void {
+  #closeBlock(): HmtBlock | null {
     const view = this.#view();
     const stored = view.getUint32(12, true);
     if (!this.#text.hmtChecks(this.#handle, stored))
       this.#fail("the block's checksum is wrong: it is damaged");
     const [type, codec, thread] = [view.getUint8(8), view.getUint8(9), view.getUint16(10, true)];
     const [plain, records] = [view.getUint32(16, true), view.getUint32(20, true)];
-    if (type >= BLOCK.skippedFrom) return;
+    if (type >= BLOCK.skippedFrom) return null;
     const payload = this.#payload(codec, stored, plain);
-    if (type === BLOCK.records) this.#decode(codec === CODEC.zstd, plain, records, thread, use);
-    else if (type === BLOCK.definitions) this.#define(payload);
+    const packed = codec === CODEC.zstd;
+    if (type === BLOCK.records) return this.#decode(packed, plain, records, thread);
+    if (type === BLOCK.mixed) return this.#decode(packed, plain, records, null);
+    if (type === BLOCK.definitions) this.#define(payload);
     else if (type === BLOCK.end) this.#finish(payload);
     else this.#fail(`a block of type ${type}, which is not known`);
+    return null;
   }
 
   /** The block's payload when plain, in the module's memory. */
@@ -269,28 +280,17 @@ export class HmtDecoder {
     return unpacked;
   }
 
-  #decode(
-    packed: boolean,
-    plain: number,
-    count: number,
-    thread: number,
-    use: (block: HmtBlock) => void,
-  ): void {
+  #decode(packed: boolean, plain: number, count: number, thread: number | null): HmtBlock {
     const [text, handle] = [this.#text, this.#handle];
-    if (text.hmtDecode(handle, packed, plain, count, thread) < 0) this.#fail(text.hmtError(handle));
+    const decoded = text.hmtDecode(handle, packed, plain, count, thread ?? -1);
+    if (decoded < 0) this.#fail(text.hmtError(handle));
     this.#stats.blocks++;
     this.#stats.accesses += count - text.hmtEventCount(handle);
-    use({
+    return {
       thread,
-      get records() {
-        return new BigUint64Array(text.memory.buffer, text.hmtOutput(handle), 2 * count);
-      },
-      get words() {
-        const words = text.hmtToWords(handle, count);
-        return new BigUint64Array(text.memory.buffer, text.hmtWords(handle), words);
-      },
+      records: new BigUint64Array(text.memory.buffer, text.hmtOutput(handle), 2 * count),
       events: this.#events(),
-    });
+    };
   }
 
   #events(): HmtEvent[] {

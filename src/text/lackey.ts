@@ -58,7 +58,7 @@ export interface LackeyStats {
   lines: number;
   /** `I` lines. */
   instructions: number;
-  /** `L`, `S` and `M` lines that gave a record. */
+  /** Records by what they do. An `L`, `S` or `M` line gives one, or several if its access is long. */
   loads: number;
   stores: number;
   modifies: number;
@@ -163,7 +163,10 @@ export class LackeyDecoder {
     this.#input = this.#room();
   }
 
-  /** Decodes `bytes` and returns their records, in order, in an array of the caller's. Throws TraceError. */
+  /**
+   * Decodes `bytes` and returns their records (two words each), in order, in an array of the caller's. Throws
+   * TraceError.
+   */
   push(bytes: Uint8Array): BigUint64Array {
     const parts: BigUint64Array[] = [];
     this.feed(bytes, (records) => parts.push(records.slice()));
@@ -183,10 +186,18 @@ export class LackeyDecoder {
    * chunks before.
    */
   feed(bytes: Uint8Array, use: (records: BigUint64Array) => void): void {
+    for (const records of this.blocks(bytes)) use(records);
+  }
+
+  /**
+   * Decodes `bytes` and yields their records in one or more blocks: views of the text module's memory, valid
+   * until the next one is asked for. Throws TraceError after the records before the wrong line.
+   */
+  *blocks(bytes: Uint8Array): Generator<BigUint64Array, void, void> {
     for (let at = 0; at < bytes.length; at += CAPACITY) {
       const chunk = bytes.length - at <= CAPACITY && at === 0 ? bytes : bytes.subarray(at, at + CAPACITY);
       this.input.set(chunk);
-      this.decode(chunk.length, use);
+      yield* this.#decode(chunk.length);
     }
   }
 
@@ -201,12 +212,16 @@ export class LackeyDecoder {
 
   /** Decodes the first `length` bytes of `input`, as `feed` does. */
   decode(length: number, use: (records: BigUint64Array) => void): void {
+    for (const records of this.#decode(length)) use(records);
+  }
+
+  *#decode(length: number): Generator<BigUint64Array, void, void> {
     if (this.#closed) throw new TypeError("the decoder is closed");
     if (!(length >= 0 && length <= CAPACITY))
       throw new RangeError(`length ${length} exceeds the decoder's input`);
     const text = this.#text;
-    const count = text.lackeyDecode(this.#handle, length);
-    if (count > 0) use(new BigUint64Array(text.memory.buffer, text.lackeyOutput(this.#handle), count));
+    for (let n = text.lackeyDecode(this.#handle, length); n > 0; n = text.lackeyMore(this.#handle))
+      yield new BigUint64Array(text.memory.buffer, text.lackeyOutput(this.#handle), 2 * n);
     const kind = LINE_ERRORS[text.lackeyErrorKind(this.#handle)];
     if (kind !== null) throw this.#error(kind);
   }

@@ -17,7 +17,7 @@ const NOT_A_TRACE = "this is not a trace";
 const MAGIC: readonly (readonly [offset: number, bytes: string, what: string, advice: string])[] = [
   [0, "\xfd7zXZ\0", "xz-compressed", unpack("xz -dc")],
   [0, "BZh", "bzip2-compressed", unpack("bzip2 -dc")],
-  [0, "\x28\xb5\x2f\xfd", "zstd-compressed", unpack("zstd -dc")],
+  [0, "\x28\xb5\x2f\xfd", "zstd-compressed twice", unpack("zstd -dc")],
   [0, "\x04\x22\x4d\x18", "lz4-compressed", unpack("lz4 -dc")],
   [0, "LZIP", "lzip-compressed", unpack("lzip -dc")],
   [0, "\x89LZO", "lzop-compressed", unpack("lzop -dc")],
@@ -41,7 +41,12 @@ const MAGIC: readonly (readonly [offset: number, bytes: string, what: string, ad
   [0, "\xcf\xfa\xed\xfe", "a Mach-O program", NOT_A_TRACE],
   [0, "\xca\xfe\xba\xbe", "a Mach-O program or Java class", NOT_A_TRACE],
   [0, "\0asm", "a WebAssembly module", NOT_A_TRACE],
-  [0, "PERFILE2", "a perf.data file", "perf samples accesses, and a simulation needs all of them"],
+  [
+    0,
+    "PERFILE2",
+    "a perf.data file",
+    "it has samples, and a simulation needs all accesses; page faults: perf script -i FILE | heteromem run -",
+  ],
   [0, "SQLite format 3\0", "an SQLite database", NOT_A_TRACE],
   [0, "\x89PNG", "a PNG image", NOT_A_TRACE],
   [0, "\xff\xd8\xff", "a JPEG image", NOT_A_TRACE],
@@ -49,39 +54,103 @@ const MAGIC: readonly (readonly [offset: number, bytes: string, what: string, ad
   [0, "%PDF", "a PDF document", NOT_A_TRACE],
 ];
 
-const HEX = "(?:0x)?[0-9a-f]+";
+/** What a file of another format is read by: a command that turns it into lines of `addr-rw`. */
+const asLines = (command: string, format = "addr-rw"): string =>
+  `read it by: ${command} | heteromem run --format ${format} -`;
+const RECORD =
+  "record the program itself: heteromem run reads valgrind's lackey, NVBit's mem_trace, and docs/record.md";
+const readAs = (format: string): string => `read it by --format ${format}`;
 
-/** Formats by their lines. The first row wins of which a line among the first ones matches. */
-const LINES: readonly (readonly [line: RegExp, what: string])[] = [
-  [/^MEMTRACE: CTX /, "the output of NVBit's mem_trace"],
-  [/^[0-9a-f]{4} [0-9a-f]{8} \d+ (?:R\d+ )*[A-Z][A-Z0-9]*(?:\.[A-Z0-9]+)* /, "an Accel-Sim trace (.traceg)"],
-  [/^\s*\d+\s+\d+:\s+\d+ (?:<marker|ifetch|read|write)/, "the output of DynamoRIO's drmemtrace view tool"],
-  [/^\d+: system\.\S+: (?:T\d+ : )?0x/, "a gem5 Exec trace"],
-  [/^\s*\d+: system\.\S+: (?:Read|Write)/, "a gem5 memory trace"],
-  [/^[ruw],\d+,\d+,\d+\s*$/, "a gem5 packet trace"],
-  [/^\d+:\t(?:Read|Write)\t0x/i, "a DRAMSys trace (.stl)"],
-  [/^\[ *\d+\.\d+\] \w+,\d+/, "a log of the kernel's HMM or UVM faults"],
-  [/^\d+,\d+,\d+,-;/, "a log of the NVIDIA driver's UVM faults"],
-  [/^\d\d:\d\d:\d\d \d+ +\S+ +(?:READ|WRITE|EXEC)/i, "the output of pagefaultsnoop"],
-  [/^ *\S+ +\d+ +\d+\.\d+: .*(?:mem-loads|mem-stores|page-faults)/, "the output of perf script"],
-  [/^(?:readi|readd|read|write) 0x[0-9a-f]+ \d+/i, "a trace of a changed Cachegrind"],
-  [/^0x[0-9a-f]+: [RW] 0x/i, "the output of Pin's pinatrace"],
-  [/^\d+ [rw] 0x[0-9a-f]+ \d+/i, "a Pin cache trace"],
-  [/^[RW] \d+,\d+/i, "a Ramulator 2 trace with decimal addresses"],
-  [/^(?:LD|ST) 0x/i, "a Ramulator 2 load-store trace"],
-  [new RegExp(`^${HEX} [RW]\\s*$`, "i"), "a trace of ADDRESS R|W lines (Ramulator, DRAMSim)"],
-  [/^[rw] 0x[0-9a-f]+/i, "a trace of R|W ADDRESS lines"],
-  [/^[ls] 0x[0-9a-f]+/, "a trace of l|s ADDRESS lines"],
-  [/^[LSM]\s+0x[0-9a-f]+/i, "a trace of L|S ADDRESS lines without sizes"],
-  [/^[0-4] [0-9a-f]+\s*$/i, "a Dinero trace (.din)"],
-  [/^[IRWM]\d*[RW]?[0-9a-f]+:\d+\s*$/i, "a trace of a valgrind tool other than lackey"],
-  [/^0x[0-9a-f]+\s*$/i, "a list of addresses without kinds and sizes"],
-  [/^\s*[{[]/, "JSON"],
-  [/^\s*</, "HTML or XML"],
+/**
+ * Formats by their lines, and what to do. The first row wins of which a line among the first ones matches.
+ * The command comes here for formats that it reads (formats.ts) if the user has named another one.
+ */
+const LINES: readonly (readonly [line: RegExp, what: string, advice: string])[] = [
+  [/^MEMTRACE: CTX /, "the output of NVBit's mem_trace", readAs("nvbit")],
+  [
+    /^[0-9a-f]{4} [0-9a-f]{8} \d+ (?:R\d+ )*[A-Z][A-Z0-9]*(?:\.[A-Z0-9]+)* /,
+    "an Accel-Sim trace (.traceg)",
+    "its addresses are packed; record the program with NVBit's mem_trace, which heteromem run reads",
+  ],
+  [
+    /^\s*\d+\s+\d+:\s+\d+ (?:<marker|ifetch|read|write)/,
+    "the output of DynamoRIO's drmemtrace view tool",
+    readAs("drmemtrace"),
+  ],
+  [
+    /^\d+: system\.\S+: (?:T\d+ : )?0x/,
+    "a gem5 Exec trace",
+    asLines("sed -nE 's/.*: Mem(Read|Write) : .*A=(0x[0-9a-f]+).*/\\1 \\2/p' FILE"),
+  ],
+  [
+    /^\s*\d+: system\.\S+: (?:Read|Write)/,
+    "a gem5 memory trace",
+    `its addresses are physical; ${asLines(
+      "sed -nE 's/.*: (Read|Write) of size ([0-9]+) on address (0x[0-9a-f]+).*/\\1 \\3 \\2/p' FILE",
+    )}`,
+  ],
+  [
+    /^[ruw],\d+,\d+,\d+\s*$/,
+    "a gem5 packet trace",
+    `its addresses are physical; ${asLines("awk -F, '{print $1, $3, $2}' FILE", "addr-rw:decimal")}`,
+  ],
+  [/^\d+:\t(?:Read|Write)\t0x/i, "a DRAMSys trace (.stl)", readAs("addr-rw")],
+  [/^\[ *\d+\.\d+\] \w+,\d+/, "a log of the kernel's HMM or UVM faults", RECORD],
+  [
+    /^\d+,\d+,\d+,-;/,
+    "a log of the NVIDIA driver's UVM faults",
+    `it has faults, and a simulation needs all accesses; ${RECORD}`,
+  ],
+  [
+    /^\d\d:\d\d:\d\d \d+ +\S+ +(?:READ|WRITE|EXEC)/i,
+    "the output of pagefaultsnoop",
+    asLines("awk '{print $4, $NF}' FILE"),
+  ],
+  [
+    /^ *\S+ +\d+ +\d+\.\d+: .*(?:mem-loads|mem-stores|page-faults)/,
+    "the output of perf script",
+    readAs("perf-script"),
+  ],
+  [/^(?:readi|readd|read|write) 0x[0-9a-f]+ \d+/i, "a trace of a changed Cachegrind", readAs("addr-rw")],
+  [/^0x[0-9a-f]+: [RW] 0x/i, "the output of Pin's pinatrace", readAs("pinatrace")],
+  [/^\d+ [rw] 0x[0-9a-f]+ \d+/i, "a Pin cache trace", readAs("addr-rw")],
+  [/^[RW] \d+,\d+/i, "a Ramulator 2 trace with decimal addresses", readAs("addr-rw:decimal")],
+  [/^(?:LD|ST) 0x/i, "a Ramulator 2 load-store trace", readAs("addr-rw")],
+  [/^(?:0x)?[0-9a-f]+ [RW]\s*$/i, "a trace of ADDRESS R|W lines (Ramulator, DRAMSim)", readAs("addr-rw")],
+  [/^[rw] 0x[0-9a-f]+/i, "a trace of R|W ADDRESS lines", readAs("addr-rw")],
+  [/^[ls] 0x[0-9a-f]+/, "a trace of l|s ADDRESS lines", readAs("addr-rw")],
+  [/^[LSM]\s+0x[0-9a-f]+/i, "a trace of L|S ADDRESS lines without sizes", readAs("addr-rw")],
+  [/^[0-4] [0-9a-f]+\s*$/i, "a Dinero trace (.din)", readAs("dinero")],
+  [
+    /^[IRWM]\d*[RW]?[0-9a-f]+:\d+\s*$/i,
+    "a trace of a valgrind tool other than lackey",
+    "record with valgrind --tool=lackey --trace-mem=yes",
+  ],
+  [/^0x[0-9a-f]+\s*$/i, "a list of addresses without kinds and sizes", asLines("sed 's/^/R /' FILE")],
+  [/^\s*[{[]/, "JSON", "heteromem run reads no JSON"],
+  [/^\s*</, "HTML or XML", NOT_A_TRACE],
 ];
 
 /** Lines at the beginning of a file that are looked at. */
 const LINES_MAX = 20;
+
+/**
+ * The first whole lines of a text that say something: no blank ones, and no comments. None of binary bytes.
+ */
+export function textLines(head: Uint8Array): string[] {
+  if (!isText(head)) return [];
+  const text = new TextDecoder("latin1").decode(head).replace(/^\xef\xbb\xbf/, "");
+  const all = text.split("\n", LINES_MAX + 1);
+  const whole = all.length > LINES_MAX || (all.length > 1 && !text.endsWith("\n")) ? all.slice(0, -1) : all;
+  return whole
+    .map((line) => line.replace(/\r$/, ""))
+    .filter((line) => line.trim() !== "" && !line.startsWith("#"));
+}
+
+/** Whether bytes look like text. */
+export function isText(head: Uint8Array): boolean {
+  return !isBinary(head) && !isWide(head);
+}
 
 function hasBytes(head: Uint8Array, offset: number, bytes: string): boolean {
   return [...bytes].every((char, i) => head[offset + i] === char.charCodeAt(0));
@@ -109,8 +178,8 @@ export function recognizeBytes(head: Uint8Array): Recognized | null {
     return { what: "UTF-16 text", advice: "convert it: iconv -f UTF-16LE -t UTF-8 FILE | heteromem run -" };
   }
   if (!isBinary(head)) return null;
-  const what = head.length % 64 === 0 ? "binary, maybe a ChampSim trace" : "binary";
-  return { what, advice: "heteromem run reads text" };
+  const advice = "heteromem run reads text, .hmt, and with --format champsim ChampSim's traces";
+  return { what: head.length % 64 === 0 ? "binary, maybe a ChampSim trace" : "binary", advice };
 }
 
 /** Names a file by its first lines; null if they are of no known format. */
@@ -120,5 +189,5 @@ export function recognizeText(head: string): Recognized | null {
     .map((line) => line.replace(/\r$/, ""))
     .filter((line) => line.trim() !== "" && !line.startsWith("#"));
   const found = LINES.find(([pattern]) => lines.some((line) => pattern.test(line)));
-  return found === undefined ? null : { what: found[1], advice: "" };
+  return found === undefined ? null : { what: found[1], advice: found[2] };
 }

@@ -4,16 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import {
-  checkRanges,
-  parseAddress,
-  parseChoice,
-  parseOffload,
-  parseSize,
-  type NamedRange,
-} from "../../src/cli/args.ts";
+import { checkRanges, parseAddress, parseChoice, parseOffload, type NamedRange } from "../../src/cli/args.ts";
 import { UserError } from "../../src/cli/errors.ts";
-import { lineOfRecord } from "../../src/cli/locate.ts";
+import { lineOfRecord } from "../../src/text/locate.ts";
 import { bytes } from "../../src/cli/report.ts";
 import { count } from "../../src/cli/words.ts";
 
@@ -31,40 +24,11 @@ function messageOf(body: () => unknown): string {
   throw new Error("no UserError");
 }
 
-args("sizes", () => {
-  assert.is(parseSize("--x", "65536"), 65536);
-  assert.is(parseSize("--x", "256KiB"), 256 * 1024);
-  assert.is(parseSize("--x", "1.5MiB"), 1.5 * 1024 * 1024);
-  assert.is(parseSize("--x", "2gib"), 2 ** 31);
-  assert.is(parseSize("--x", "4096 B"), 4096);
-});
-
-const sizes: [text: string, says: RegExp][] = [
-  ["", /expected a size such as/],
-  ["lots", /--x lots: expected a size/],
-  ["-4096", /expected a size/],
-  ["12MB", /expected a size/],
-  ["1e6", /expected a size/],
-  ["1000", /whole number of 4096-byte pages/],
-  ["0.3KiB", /whole number of 4096-byte pages/],
-  ["99999999999999999999", /whole number/],
-  ["0", /too small, at least 64KiB/],
-  ["60KiB", /too small, at least 64KiB/],
-];
-for (const [text, says] of sizes) {
-  args(`size '${text}' is refused`, () => {
-    assert.match(
-      messageOf(() => parseSize("--x", text, 65536)),
-      says,
-    );
-  });
-}
-
 args("choices", () => {
-  assert.is(parseChoice("--policy", "mirror", ["migrate", "mirror"]), "mirror");
+  assert.is(parseChoice("--calls", "push", ["push", "register"]), "push");
   assert.is(
-    messageOf(() => parseChoice("--policy", "both", ["migrate", "mirror"])),
-    "--policy both: expected migrate or mirror",
+    messageOf(() => parseChoice("--calls", "both", ["push", "register"])),
+    "--calls both: expected push or register",
   );
 });
 
@@ -129,8 +93,8 @@ const ranges: [values: string[], says: RegExp][] = [
   [["401000-401080"], /--offload 401000-401080: expected \[NAME=\]0xSTART-0xEND/],
   [["0x10"], /expected \[NAME=\]0xSTART-0xEND/],
   [["a=b=0x10-0x20"], /expected \[NAME=\]/],
-  [["0x20-0x20"], /is empty/],
-  [["0x20-0x10"], /is empty/],
+  [["0x20-0x20"], /expected a range that is not empty: its end is the first address after it/],
+  [["0x20-0x10"], /expected a range that is not empty: its end is the first address after it/],
   [["0x1000000000000-0x1000000000001"], /expected addresses below 2\^48/],
   [["0x10-0x12345678123456789"], /expected \[NAME=\]/],
   [["a=0x10-0x30", "b=0x20-0x40"], /b overlaps a/],

@@ -1,6 +1,6 @@
 /** The command under test, bundled as in the published package and run as its users run it. */
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -8,7 +8,8 @@ import * as assert from "uvu/assert";
 import type { RunReport } from "../../src/cli/report.ts";
 
 export const folder = mkdtempSync(join(tmpdir(), "heteromem-cli-"));
-const command = join(folder, "cli.mjs");
+/** The bundled command. */
+export const command = join(folder, "cli.mjs");
 
 /** Bundles the command, in a suite's `before`. */
 export async function setUp(): Promise<void> {
@@ -21,9 +22,12 @@ export async function setUp(): Promise<void> {
     target: "node20",
     logLevel: "warning",
     banner: {
-      js: 'import { createRequire as __cr } from "node:module"; const require = __cr(import.meta.url);',
+      js:
+        'import { createRequire as __cr } from "node:module"; const require = __cr(import.meta.url); ' +
+        `const __dirname = ${JSON.stringify(folder)};`,
     },
   });
+  copyFileSync("node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm", join(folder, "zstd.wasm"));
 }
 
 /** Removes the bundle, in a suite's `after`. */
@@ -37,12 +41,16 @@ export interface Outcome {
   stderr: string;
 }
 
+/** The line about the time that a run took, which differs from run to run. */
+const SPEED = /^\d+\.\d\d s, [\d,]+ accesses a second\n/m;
+
+/** Runs the command. The line about the time is taken out of stderr. */
 export function heteromem(args: string[], input?: Uint8Array): Outcome {
   const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
     encoding: "utf8",
     input,
   });
-  return { status, stdout, stderr };
+  return { status, stdout, stderr: stderr.replace(SPEED, "") };
 }
 
 export function startHeteromem(args: string[]): ChildProcessWithoutNullStreams {

@@ -8,8 +8,10 @@ import { Hmm, hmmDevmemAdd, HmmError, migrateVmaSetup, PAGE_SIZE } from "../../s
 import { oldestPages, trackUse } from "../../src/device/replay.ts";
 import { loadText } from "../../src/text/index.ts";
 import { LackeyDecoder } from "../../src/text/lackey.ts";
-import type { Policy, SimulationReport } from "../../src/sim/report.ts";
-import { Simulation, SimulationError } from "../../src/sim/simulation.ts";
+import type { Placement } from "../../src/sim/names.ts";
+import type { SimulationReport } from "../../src/sim/report.ts";
+import { Simulation } from "../../src/sim/simulation.ts";
+import { SimulationError } from "../../src/sim/simulation-error.ts";
 import { KERNEL, Program, PROGRAM, strided, type Access } from "./program.ts";
 
 const simulation = suite("simulation");
@@ -22,11 +24,15 @@ function records(trace: string): BigUint64Array {
   );
 }
 
-async function replay(policy: Policy, systemMemory: number, deviceMemory: number): Promise<SimulationReport> {
-  const sim = await Simulation.create({ policy, backing: "data", systemMemory, deviceMemory });
+async function replay(
+  placement: Placement,
+  systemMemory: number,
+  deviceMemory: number,
+): Promise<SimulationReport> {
+  const sim = await Simulation.create({ placement, backing: "data", systemMemory, deviceMemory });
   const all = records(PROGRAM.text);
-  for (let at = 0; at < all.length; at += 7) {
-    sim.replay(all.subarray(at, at + 7));
+  for (let at = 0; at < all.length; at += 14) {
+    sim.feed(all.subarray(at, at + 14));
     sim.verify();
   }
   const report = sim.report();
@@ -34,41 +40,44 @@ async function replay(policy: Policy, systemMemory: number, deviceMemory: number
   return report;
 }
 
-for (const policy of ["migrate", "mirror"] as const) {
+for (const placement of ["migrate", "mirror"] as const) {
   for (const deviceMemory of [64, 100, 128, 1024]) {
-    simulation(`every invariant holds all along: ${policy}, ${deviceMemory} KiB on the device`, async () => {
-      const report = await replay(policy, 1024 * KIB, deviceMemory * KIB);
-      const { cpu, device } = report.accesses;
-      assert.is(
-        cpu.loads + cpu.stores + device.loads + device.stores,
-        PROGRAM.accesses.reduce((sum, { access }) => sum + (access[0] === "M" ? 2 : 1), 0),
-      );
-    });
+    simulation(
+      `every invariant holds all along: ${placement}, ${deviceMemory} KiB on the device`,
+      async () => {
+        const report = await replay(placement, 1024 * KIB, deviceMemory * KIB);
+        const { cpu, device } = report.accesses;
+        assert.is(
+          cpu.loads + cpu.stores + device.loads + device.stores,
+          PROGRAM.accesses.reduce((sum, { access }) => sum + (access[0] === "M" ? 2 : 1), 0),
+        );
+      },
+    );
   }
 }
 
 simulation("the size of a batch does not matter", async () => {
   const config = {
-    policy: "migrate",
+    placement: "migrate",
     backing: "data",
     systemMemory: 1024 * KIB,
     deviceMemory: 128 * KIB,
   } as const;
   const all = records(PROGRAM.text);
   using whole = await Simulation.create(config);
-  whole.replay(all);
+  whole.feed(all);
   using single = await Simulation.create(config);
-  for (let i = 0; i < all.length; i++) single.replay(all.subarray(i, i + 1));
+  for (let i = 0; i < all.length; i += 2) single.feed(all.subarray(i, i + 2));
   assert.equal(single.report(), whole.report());
 });
 
 simulation("what the device has used again is not what is evicted", async () => {
-  const config = { policy: "migrate", backing: "data", systemMemory: 1024 * KIB } as const;
+  const config = { placement: "migrate", backing: "data", systemMemory: 1024 * KIB } as const;
   using sim = await Simulation.create({ ...config, deviceMemory: 128 * KIB });
   // Room for two clusters: the third replaces the second, since every page of the first was used later.
   const cluster = (i: number): Access[] => strided("L", 0x5000000 + i * 64 * KIB, 16, 4096);
   const clusters = [0, 1, 0, 2, 0].flatMap(cluster);
-  sim.replay(records(new Program().kernel(clusters).text));
+  sim.feed(records(new Program().kernel(clusters).text));
   const { faultsByKind, evictions } = sim.report();
   // Three clusters, and the cluster of the stack, from which the kernel returns.
   assert.is(faultsByKind.device.migrate, 4);
@@ -112,14 +121,14 @@ simulation("only who tracks use pays for the list, and is told what was used las
 
 simulation("memory that runs out is an error that names the record, and the engine stays whole", async () => {
   const config = {
-    policy: "migrate",
+    placement: "migrate",
     backing: "data",
     systemMemory: 64 * KIB,
     deviceMemory: 64 * KIB,
   } as const;
   using sim = await Simulation.create(config);
   try {
-    sim.replay(records(PROGRAM.text));
+    sim.feed(records(PROGRAM.text));
     assert.unreachable("64 KiB are not enough");
   } catch (error) {
     assert.instance(error, SimulationError);

@@ -120,7 +120,7 @@ traces("device code that never returns is said", () => {
 });
 
 traces("an access touches all its pages", () => {
-  const pages = (line: string): number => report(file("large", ` S ${line}\n`)).rss.pages;
+  const pages = (line: string): number => report(file("large", ` S ${line}\n`)).rss / 4096;
   assert.equal(
     ["00500f00,512", "00500e00,512", "00500fff,4098", "00500000,65536", "00500000,16773120"].map(pages),
     [2, 1, 3, 16, 4095],
@@ -133,7 +133,7 @@ traces("the mirror policy faults in the page alone", () => {
     lackey("00401000,5; S 1ffefff000,8; 00402000,4; S 00500000,8; 00402004,1; L 1ffefff000,8; 00401005,3"),
   );
   const got = report(path, "--policy", "mirror", "--offload", "k=0x402000-0x402010");
-  assert.equal([got.rss.pages, got.accesses.device.ram], [2, { loads: 1, stores: 1 }]);
+  assert.equal([got.rss / 4096, got.accesses.device.ram], [2, { loads: 1, stores: 1 }]);
   const { stdout } = run(path, "--offload", "k=0x402000-0x402010");
   assert.match(stdout, /to RAM +0 +0 +0 +0\.0 %/);
   assert.match(stdout, /Faults\n +CPU +1 {2}1 first write\n/);
@@ -207,8 +207,8 @@ const refused: [what: string, content: string | Uint8Array, says: RegExp][] = [
   ],
   [
     "another format",
-    "0x12345680 R\n0x4cbd56c0 W\n",
-    /this is a trace of ADDRESS R\|W lines .*; heteromem run reads/,
+    "0000 ffffffff 1 R1 IMAD.MOV.U32 2 R255 R255 0\n",
+    /this is an Accel-Sim trace \(\.traceg\); .*NVBit's mem_trace, which heteromem run reads/,
   ],
   [
     "text that says nothing",

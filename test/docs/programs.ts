@@ -14,6 +14,7 @@ const ENTRIES: Record<string, string> = {
   heteromem: "src/index.ts",
   "heteromem/dmirror": "src/dmirror.ts",
   "heteromem/testing": "src/testing.ts",
+  "heteromem/sim": "src/sim.ts",
 };
 
 export interface Program {

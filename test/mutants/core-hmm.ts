@@ -176,15 +176,15 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "straddling-access-to-ram-counted-for-each-page",
     file: core("access/replay"),
-    before: "if (pfn < deviceBase && page == lastPage) countRam(record);",
-    after: "if (pfn < deviceBase) countRam(record);",
+    before: "if (pfn < deviceBase && page == lastPage) countRam(kind);",
+    after: "if (pfn < deviceBase) countRam(kind);",
     ask: ["cli/run"],
   },
   {
     name: "long-access-touches-its-first-pages",
     file: core("access/replay"),
-    before: "    if (size & RECORD_SIZE_LONG) lastPage = (addr >> 12) + (size & (RECORD_SIZE_LONG - 1));\n",
-    after: "",
+    before: "const size = where >> RECORD_SIZE_SHIFT;",
+    after: "const size = (where >> RECORD_SIZE_SHIFT) & 0xfff;",
     ask: ["cli/traces"],
   },
   {

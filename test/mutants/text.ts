@@ -6,6 +6,8 @@ const LACKEY = "assembly/text/lackey.ts";
 const OFFLOAD = "assembly/text/offload.ts";
 const LINES = ["text/lackey-random", "text/lackey"];
 const RULE = ["text/offload", "text/lackey"];
+const FORMATS = ["text/line-formats"];
+const WRITER = ["text/hmt-writer"];
 
 export const TEXT: readonly Mutant[] = [
   {
@@ -46,8 +48,8 @@ export const TEXT: readonly Mutant[] = [
   {
     name: "unknown-prefix-is-a-load",
     file: FAST,
-    before: "else if (prefix != LOAD) break;",
-    after: "",
+    before: "prefix == MODIFY ? RECORD_KIND_MODIFY : RECORD_KIND_FETCH",
+    after: "prefix == MODIFY ? RECORD_KIND_MODIFY : RECORD_KIND_LOAD",
     ask: LINES,
   },
   {
@@ -72,10 +74,10 @@ export const TEXT: readonly Mutant[] = [
     ask: RULE,
   },
   {
-    name: "long-access-without-its-first-bytes-offset",
-    file: "assembly/text/state.ts",
-    before: "((((<u32>address) & (PAGE_SIZE - 1)) + size - 1) >> PAGE_SHIFT)",
-    after: "((size - 1) >> PAGE_SHIFT)",
+    name: "long-access-split-anywhere",
+    file: "assembly/text/access.ts",
+    before: "return RECORD_SIZE_MAX - ((<u32>address + RECORD_SIZE_MAX) & (PAGE_SIZE - 1));",
+    after: "return RECORD_SIZE_MAX;",
     ask: LINES,
   },
   {
@@ -140,5 +142,47 @@ export const TEXT: readonly Mutant[] = [
     before: "  if (pushed) return enter(o);\n",
     after: "",
     ask: RULE,
+  },
+  {
+    name: "place-in-dram-is-an-address",
+    file: "assembly/text/addr-rw.ts",
+    before: "    if (s.value != address) return refuse(s, ERROR_VECTOR);\n",
+    after: "",
+    ask: FORMATS,
+  },
+  {
+    name: "warps-of-two-grids-are-one-thread",
+    file: "assembly/text/nvbit.ts",
+    before: "  threadsReset(s);\n",
+    after: "",
+    ask: FORMATS,
+  },
+  {
+    name: "write-fault-is-a-load",
+    file: "assembly/text/perf-script.ts",
+    before: "(s.value & FAULT_WRITE) != 0 ? STORE : LOAD",
+    after: "LOAD",
+    ask: FORMATS,
+  },
+  {
+    name: "line-that-two-chunks-share-loses-its-beginning",
+    file: "assembly/text/trace.ts",
+    before: "      s.carry = bytes;\n",
+    after: "",
+    ask: FORMATS,
+  },
+  {
+    name: "block-goes-on-with-another-thread",
+    file: "assembly/text/hmt-write.ts",
+    before: "      if (i >= SHORT) break;\n",
+    after: "",
+    ask: WRITER,
+  },
+  {
+    name: "step-to-a-lower-thread-goes-up",
+    file: "assembly/text/hmt-threads.ts",
+    before: "(step >> 1) ^ (0 - (step & 1))",
+    after: "(step >> 1)",
+    ask: WRITER,
   },
 ];

@@ -27,6 +27,20 @@ import {
 } from "heteromem";
 import { Dmirror, DmirrorDevice, type DmirrorResult } from "heteromem/dmirror";
 import { DelayedDevice, explore, type Agent } from "heteromem/testing";
+import {
+  ConfigError,
+  decodeHmt,
+  decodeLackey,
+  openWorkload,
+  simulate,
+  Simulation,
+  writeRecord,
+  type Block,
+  type KernelReport,
+  type RecordSource,
+  type SimulationConfig,
+  type SimulationReport,
+} from "heteromem/sim";
 
 /** An option that may be undefined can be passed on (exactOptionalPropertyTypes). */
 export async function makeEngine(systemMemory: number | undefined): Promise<Hmm> {
@@ -99,6 +113,34 @@ export async function play(hmm: Hmm, mm: Mm): Promise<DmirrorResult> {
   };
   explore({ agent }, { setup: (engine) => engine.createMm(), config: undefined });
   return new Dmirror(mm, { device: new DmirrorDevice(hmm, { memory: undefined }) }).read(0x10000, 1);
+}
+
+/** Simulations: every source, and options that may be undefined. */
+export async function simulated(bytes: Iterable<Uint8Array>, size: string | undefined): Promise<number> {
+  const config: SimulationConfig = { systemMemory: size, placement: "mirror", roi: [0, 10], epoch: "kernel" };
+  function* own(): Generator<Block> {
+    const records = new BigUint64Array(2);
+    writeRecord(records, 0, { kind: "store", address: 0x10000, size: 8, agent: undefined });
+    yield records;
+    yield { records, kernels: ["sweep"] };
+  }
+  const source: RecordSource = openWorkload("add:size=1MiB");
+  const onProgress = ({ accesses }: { accesses: number }): void => void accesses;
+  const signal: { aborted: boolean } = { aborted: false };
+  const reports: SimulationReport[] = [
+    await simulate(source, config, { onProgress, signal }),
+    await simulate(own(), { agent: { threads: [1, "2-3"] }, deviceRanges: [{ start: 0, end: 4096 }] }),
+    await simulate(decodeLackey(bytes, { offload: [{ name: "f", start: 16, end: 32 }] })),
+    await simulate(decodeHmt(bytes, { file: undefined })),
+  ];
+  const kernel: KernelReport | undefined = reports[0]?.kernels[0];
+  const simulation = await Simulation.create();
+  simulation.feed(new BigUint64Array(2));
+  const copy: Simulation = Simulation.restore(simulation.snapshot());
+  copy.close();
+  // @ts-expect-error No such placement.
+  await simulate(own(), { placement: "both" }).catch((error: unknown) => error instanceof ConfigError);
+  return (kernel?.faults.device ?? 0) + simulation.report().rss;
 }
 
 /** Only the engine makes these objects. */

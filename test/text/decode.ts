@@ -1,9 +1,8 @@
 /** A decoder of lackey traces for tests: text in, records as text out. */
 import {
-  RECORD_DEVICE_SHIFT,
-  RECORD_KIND_SHIFT,
-  RECORD_SIZE_LONG,
-  RECORD_SIZE_MASK,
+  RECORD_AGENT_SHIFT,
+  RECORD_ID_SHIFT,
+  RECORD_KIND_MASK,
   RECORD_SIZE_SHIFT,
 } from "../../assembly/abi/record.ts";
 import { loadText } from "../../src/text/index.ts";
@@ -17,17 +16,25 @@ import {
 export const text = loadText();
 export const encode = (source: string): Uint8Array => new TextEncoder().encode(source);
 
-/**
- * A record as `agent kind address,size`; the size of a long access as `+n`, the pages that it touches after
- * the first.
- */
-export function show(record: bigint): string {
-  const field = (shift: number, mask: number): number => Number(record >> BigInt(shift)) & mask;
-  const agent = field(RECORD_DEVICE_SHIFT, 1) ? "dev" : "cpu";
-  const kind = "LSM"[field(RECORD_KIND_SHIFT, 3)];
-  const size = field(RECORD_SIZE_SHIFT, RECORD_SIZE_MASK);
-  const length = size & RECORD_SIZE_LONG ? `+${size - RECORD_SIZE_LONG}` : size;
-  return `${agent} ${kind} ${(record & ((1n << 48n) - 1n)).toString(16)},${length}`;
+/** A record, of two words, as `agent kind address,size`. */
+function show(where: bigint, how: bigint): string {
+  const agent = (Number(how) >> RECORD_AGENT_SHIFT) & 0xff;
+  const kind = "LSM"[Number(how & BigInt(RECORD_KIND_MASK))];
+  const address = BigInt.asUintN(RECORD_SIZE_SHIFT, where);
+  const size = where >> BigInt(RECORD_SIZE_SHIFT);
+  return `${agent === 0 ? "cpu" : "dev"} ${kind} ${address.toString(16)},${size}`;
+}
+
+/** The records of an array, in words. */
+export function shown(records: BigUint64Array): string[] {
+  return Array.from({ length: records.length / 2 }, (_, i) => show(records[2 * i], records[2 * i + 1]));
+}
+
+/** The code addresses of an array's records. */
+export function codesOf(records: BigUint64Array): number[] {
+  return Array.from({ length: records.length / 2 }, (_, i) =>
+    Number(records[2 * i + 1] >> BigInt(RECORD_ID_SHIFT)),
+  );
 }
 
 export interface Decoded {
@@ -47,8 +54,8 @@ export function decode(
   const records: string[] = [];
   const bounds = [0, ...cuts, bytes.length];
   for (let i = 1; i < bounds.length; i++) {
-    for (const record of decoder.push(bytes.subarray(bounds[i - 1], bounds[i]))) records.push(show(record));
+    records.push(...shown(decoder.push(bytes.subarray(bounds[i - 1], bounds[i]))));
   }
-  const stats = decoder.end((rest) => rest.forEach((record) => records.push(show(record))));
+  const stats = decoder.end((rest) => records.push(...shown(rest)));
   return { records, stats };
 }

@@ -2,12 +2,6 @@
  * The decoder of .hmt traces, against the reference reader (test/util/hmt.ts): the same records, or both an
  * error.
  */
-import {
-  RECORD_DEVICE_SHIFT,
-  RECORD_KIND_SHIFT,
-  RECORD_SIZE_LONG,
-  RECORD_SIZE_SHIFT,
-} from "../../assembly/abi/record.ts";
 import { zstdFrame } from "../util/hmt-bytes.ts";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -21,7 +15,6 @@ const text = loadText();
 
 interface Decoded {
   records: HmtRecord[];
-  words: bigint[];
   events: HmtEvent[];
   stats: HmtStats;
 }
@@ -40,12 +33,11 @@ function recordOf(high: bigint, low: bigint): HmtRecord {
 /** Decodes a file that comes in chunks of so many bytes. */
 async function decode(bytes: Uint8Array, chunk = bytes.length): Promise<Decoded> {
   const decoder = await HmtDecoder.create(text, "file.hmt");
-  const got: Decoded = { records: [], words: [], events: [], stats: decoder.stats() };
+  const got: Decoded = { records: [], events: [], stats: decoder.stats() };
   try {
     for (let at = 0; at < bytes.length; at += chunk) {
-      decoder.feed(bytes.subarray(at, at + chunk), ({ records, words, events }) => {
+      decoder.feed(bytes.subarray(at, at + chunk), ({ records, events }) => {
         for (let i = 0; i < records.length; i += 2) got.records.push(recordOf(records[i], records[i + 1]));
-        for (const word of words) got.words.push(word);
         got.events.push(...events);
       });
     }
@@ -54,19 +46,6 @@ async function decode(bytes: Uint8Array, chunk = bytes.length): Promise<Decoded>
     decoder.close();
   }
   return got;
-}
-
-/** The replay record of an .hmt record, the slow way; none for events, fetches and the kernel's half. */
-function wordsOf({ address, size, kind, agent }: HmtRecord): bigint[] {
-  if (kind >= 16 || (kind & 3) === 3 || address >= 2 ** 47) return [];
-  const pages = Math.floor((address + size - 1) / 4096) - Math.floor(address / 4096);
-  const field = (value: number, shift: number): bigint => BigInt(value) << BigInt(shift);
-  return [
-    BigInt(address) |
-      field(size < 4096 ? size : RECORD_SIZE_LONG + pages, RECORD_SIZE_SHIFT) |
-      field(kind & 3, RECORD_KIND_SHIFT) |
-      field(agent > 0 ? 1 : 0, RECORD_DEVICE_SHIFT),
-  ];
 }
 
 /** Like assert.equal, for long lists: shows the first item that differs. */
@@ -102,7 +81,6 @@ async function compare(bytes: Uint8Array, chunk?: number): Promise<"records" | "
   }
   const records = expected.blocks.flatMap((each) => each.records);
   same(got.records, records);
-  same(got.words, records.flatMap(wordsOf));
   const events = expected.blocks.flatMap((each) => each.events);
   const { names } = expected;
   assert.equal(

@@ -41,14 +41,18 @@ function plainly(source: string): Outcome {
     if (Number(size) === 0 || Number(size) > 0xfff000) return { wrong: at + 1 };
     if (instruction !== undefined) result.instructions++;
     else if (address >> 47n !== 0n) result.kernel++;
-    else result.records.push(`cpu ${letter} ${address.toString(16)},${sizeOf(address, Number(size))}`);
+    else
+      for (const [at, bytes] of pieces(address, BigInt(size)))
+        result.records.push(`cpu ${letter} ${at.toString(16)},${bytes}`);
   }
   return result;
 }
 
-/** The size as `show` writes it. */
-function sizeOf(address: bigint, size: number): string {
-  return size < 4096 ? `${size}` : `+${((address & 4095n) + BigInt(size) - 1n) >> 12n}`;
+/** An access as records: each but the last ends at the last page bound that 65,535 bytes reach. */
+function pieces(address: bigint, size: bigint): [address: bigint, size: bigint][] {
+  if (size <= 65535n) return [[address, size]];
+  const end = ((address + 65535n) / 4096n) * 4096n;
+  return [[address, end - address], ...pieces(end, size - (end - address))];
 }
 
 function hex(random: Random, digits: number): string {
@@ -66,7 +70,7 @@ test("decodes any mix of lines like the plain parser, up to the first wrong line
   const size = (): string =>
     random.below(6) > 0
       ? `${1 + random.below(9)}`
-      : pick("16", "32", "99", "100", "464", "4095", "4096", "70000", "07");
+      : pick("16", "32", "99", "100", "464", "4095", "4096", "65535", "65536", "70000", "200000", "07");
   const access = (): string => `${pick("I  ", "I  ", " L ", " S ", " M ")}${address()},${size()}`;
   const odd = (): string =>
     pick(

@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { LackeyDecoder, type LackeyStats, type OffloadRange, TraceError } from "../../src/text/lackey.ts";
-import { decode, encode, show, text } from "./decode.ts";
+import { codesOf, decode, encode, shown, text } from "./decode.ts";
 
 function errorOf(source: string): TraceError {
   try {
@@ -98,22 +98,39 @@ lines("takes addresses of 1 to 16 digits", () => {
     some.flatMap((address) => [`cpu S ${address},1`, `cpu S ${address},1`]),
   );
 });
-lines("keeps sizes below a page, and of larger ones the pages that they touch", () => {
-  const sizes = [255, 464, 4095, 4096, 4097, 8176, 0xfff000];
-  assert.equal(decode(sizes.map((size) => ` S 10,${size}\n`).join("")).records, [
-    "cpu S 10,255",
-    "cpu S 10,464",
-    "cpu S 10,4095",
-    "cpu S 10,+1",
-    "cpu S 10,+1",
-    "cpu S 10,+1",
-    "cpu S 10,+4095",
+lines("keeps sizes below 64 KiB, and splits longer accesses at page bounds", () => {
+  const sizes = [255, 464, 4095, 4096, 8176, 65535];
+  assert.equal(
+    decode(sizes.map((size) => ` S 10,${size}\n`).join("")).records,
+    sizes.map((size) => `cpu S 10,${size}`),
+  );
+  assert.equal(decode(" L fff,65536\n M 1000,65536\n S 1fff,122881\n").records, [
+    "cpu L fff,61441",
+    "cpu L 10000,4095",
+    "cpu M 1000,61440",
+    "cpu M 10000,4096",
+    "cpu S 1fff,61441",
+    "cpu S 11000,61440",
   ]);
-  assert.equal(decode(" L fff,4096\n L fff,4098\n L 1000,4096\n").records, [
-    "cpu L fff,+1",
-    "cpu L fff,+2",
-    "cpu L 1000,+0",
-  ]);
+  const { records, stats } = decode(" S 10,16773120\n");
+  assert.equal([records[0], records.at(-1)], ["cpu S 10,65520", "cpu S ff1000,57360"]);
+  assert.equal([records.length, stats.stores, stats.lines], [273, 273, 1]);
+});
+lines("pauses where long accesses fill the output, and goes on", () => {
+  const count = 400;
+  const source = Array.from({ length: count }, (_, i) => ` L 10,16773120\n S ${i + 1},8\n`).join("");
+  for (const cuts of [[], [1000, 1013, 5000]]) {
+    const { records, stats } = decode(source, [], cuts);
+    assert.equal([records.length, stats.loads, stats.stores], [count * 274, count * 273, count]);
+    assert.is(records.at(-1), "cpu S 400,8");
+    assert.is(stats.lines, 2 * count);
+  }
+});
+lines("a record has the low half of its instruction's address", () => {
+  const decoder = new LackeyDecoder(text);
+  const source = " L 10,4\nI  00401000,3\n L 20,4\n S 30,500\nI  7fff00401005,16\n M 30,4\n";
+  assert.equal(codesOf(decoder.push(encode(source))), [0, 0x401000, 0x401000, 0x401005]);
+  decoder.close();
 });
 lines(
   "takes the forms that tools and hands give: no indent, one blank, trailing blanks, a byte order mark",
@@ -162,9 +179,9 @@ lines("drops a comment that is longer than any access, split over chunks", () =>
 lines("several decoders share a text module", () => {
   const one = new LackeyDecoder(text);
   const other = new LackeyDecoder(text);
-  assert.is(one.push(encode(" L 10,4\n L 2")).length, 1);
-  assert.is(other.push(encode(" S 30,4\n")).length, 1);
-  assert.equal([...one.push(encode("0,4\n"))].map(show), ["cpu L 20,4"]);
+  assert.is(one.push(encode(" L 10,4\n L 2")).length, 2);
+  assert.is(other.push(encode(" S 30,4\n")).length, 2);
+  assert.equal(shown(one.push(encode("0,4\n"))), ["cpu L 20,4"]);
   assert.is(one.end().lines, 2);
   assert.is(other.end().lines, 1);
   assert.throws(() => one.push(encode("\n")), /closed/);
@@ -216,7 +233,7 @@ errors("names the file, and stays an error", () => {
 errors("the records before a wrong line come first", () => {
   const decoder = new LackeyDecoder(text);
   const records: string[] = [];
-  const use = (batch: BigUint64Array): void => batch.forEach((record) => records.push(show(record)));
+  const use = (batch: BigUint64Array): void => void records.push(...shown(batch));
   assert.throws(() => decoder.feed(encode(" L 10,4\n S 20,4\nwhat\n L 30,4\n"), use), /^trace:3: /);
   assert.equal(records, ["cpu L 10,4", "cpu S 20,4"]);
   assert.is(decoder.stats().lines, 2);

@@ -9,7 +9,13 @@ import * as assert from "uvu/assert";
 import { parse, resolveImport, sources } from "./sources.ts";
 
 /** Files whose exports are for the outside: the package's entries, the modules' exports, the bench's rows. */
-const ENTRIES = ["src/index.ts", "src/dmirror.ts", "src/testing.ts", "src/sim/workload/index.ts"];
+const ENTRIES = [
+  "src/index.ts",
+  "src/dmirror.ts",
+  "src/testing.ts",
+  "src/sim.ts",
+  "src/sim/workload/index.ts",
+];
 const ENTRY_FILES =
   /^assembly\/\w+\/index\.ts$|^test\/assembly\/|^test\/package\/|^examples\/|^bench\/rows\//;
 const isEntry = (file: string): boolean =>

@@ -98,6 +98,27 @@ function readDefinitions(hmt: Hmt, reader: Reader): void {
   }
 }
 
+/** A block of several threads: the payload of a block of one, then runs of records of one thread. */
+function readMixed(payload: Uint8Array, at: number, count: number): ReturnType<typeof readRecords> {
+  const whole = new Reader(payload, at);
+  if (payload.length < 4) whole.fail("no length of the column of threads");
+  const length = new Reader(payload.subarray(payload.length - 4), at).u32();
+  const rest = payload.length - 4 - length;
+  if (rest < 0) whole.fail("the column of threads is too long");
+  const { records, events } = readRecords(new Reader(payload.subarray(0, rest), at), 0, count);
+  const column = new Reader(payload.subarray(rest, rest + length), at);
+  let next = 0;
+  for (let thread = 0; column.left > 0;) {
+    const [run, step] = [column.varint(), column.varint()];
+    if (run === 0 || run > RECORDS_MAX || step > 65535 || next + run > count)
+      column.fail("a run of threads is wrong");
+    thread = (thread + (step % 2 === 0 ? step / 2 : -(step + 1) / 2) + 65536) % 65536;
+    for (const end = next + run; next < end; next++) records[next].thread = thread;
+  }
+  if (next !== count) whole.fail("fewer threads than records");
+  return { records, events };
+}
+
 function readBlock(hmt: Hmt, bytes: Uint8Array, at: number): number {
   const header = new Reader(bytes.subarray(at, at + BLOCK_HEADER), at);
   if (header.u32() !== MARK) header.fail("expected a block");
@@ -119,6 +140,8 @@ function readBlock(hmt: Hmt, bytes: Uint8Array, at: number): number {
   if (type === 1) readDefinitions(hmt, reader);
   else if (type === 2)
     hmt.blocks.push({ offset: at, thread, codec, stored, ...readRecords(reader, thread, count) });
+  else if (type === 4)
+    hmt.blocks.push({ offset: at, thread, codec, stored, ...readMixed(payload, at, count) });
   else if (type === 3) {
     const [records, events, lost] = [reader.u64(), reader.u64(), reader.u64()];
     hmt.end = { records, events, lost, threads: reader.u32(), signal: reader.u32() };

@@ -16,7 +16,6 @@ import {
   HDR_DEVICE_BASE,
   HDR_FAULT_ADDR,
   HDR_FAULT_CODE,
-  HDR_LRU_HEAD,
   HDR_LRU_TAIL,
   HDR_RAM_LOADS,
   HDR_RAM_STORES,
@@ -24,22 +23,26 @@ import {
   HDR_XBUF,
 } from "../../abi/header";
 import {
-  RECORD_DEVICE_SHIFT,
-  RECORD_KIND_SHIFT,
+  RECORD_AGENT_SHIFT,
+  RECORD_BYTES,
+  RECORD_KIND_FETCH,
+  RECORD_KIND_LOAD,
+  RECORD_KIND_MASK,
+  RECORD_KIND_MODIFY,
   RECORD_KIND_STORE,
-  RECORD_SIZE_LONG,
-  RECORD_SIZE_MASK,
+  RECORD_MARK,
   RECORD_SIZE_SHIFT,
   REPLAY_CPU_FAULT,
   REPLAY_DEVICE_FAULT,
   REPLAY_DONE,
+  REPLAY_MARK,
   REPLAY_NO_VMA,
 } from "../../abi/record";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
 import { pteFlags, ptePfn } from "../base/pte";
 import { folioOf } from "../frame/folio";
-import { lruIsKept, lruMoveToHead, lruNewer } from "../frame/recency";
+import { lruIsKept, lruNewer, lruTouch } from "../frame/recency";
 import { zoneOfPfn } from "../frame/zone";
 import { deviceTableOf } from "../space/device-table";
 import { Mm, mmAt } from "../space/mm";
@@ -47,6 +50,9 @@ import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
 import { isBelowStack } from "../space/stack";
 import { vmaLookup } from "../space/vma";
 import { leafTable, walk } from "../table/pagetable";
+
+const ADDRESS_MASK: u64 = (1 << RECORD_SIZE_SHIFT) - 1;
+const AGENT_MASK: u32 = 0xff << RECORD_AGENT_SHIFT;
 
 const TLB_ENTRIES: u32 = 256;
 const TLB_BYTES: u32 = TLB_ENTRIES * 16;
@@ -76,84 +82,139 @@ function cachedWalk(root: usize, leaves: usize, page: u64): usize {
   return load<u32>(at, 8) + (((<u32>page) & (TABLE_ENTRIES - 1)) << 3);
 }
 
-/** Fills the buffer's entry from the page table after a miss. False when the access faults. */
+/** Whether an entry of the buffer serves an access: a load may use one that is writable or not. */
 @inline
-function tlbFill(root: usize, leaves: usize, entry: usize, page: u64, write: u64, device: bool): bool {
+function tlbHits(entry: usize, page: u64, isLoad: u64): bool {
+  return (load<u64>(entry) | isLoad) == (page << 1) + 3;
+}
+
+/**
+ * Fills the buffer's entry from the page table after a miss, and sets PTE bits: `used`, and the dirty bit for
+ * a write. Returns false when the access faults.
+ */
+function tlbFill(root: usize, leaves: usize, entry: usize, page: u64, isLoad: u64, used: u32): bool {
   const slot = cachedWalk(root, leaves, page);
   if (!slot) return false;
   const pte = load<u64>(slot);
-  const needs = write ? (<u32>PTE_PRESENT) | PTE_WRITE : <u32>PTE_PRESENT;
+  const needs = isLoad ? <u32>PTE_PRESENT : (<u32>PTE_PRESENT) | PTE_WRITE;
   if ((pteFlags(pte) & (needs | PTE_NO_ACCESS)) != needs) return false;
-  const used = (device ? 0 : PTE_YOUNG) | (write ? PTE_DIRTY : 0);
-  store<u64>(slot, pte | (<u64>used));
-  store<u64>(entry, ((page + 1) << 1) | write);
+  store<u64>(slot, pte | (<u64>(used | (isLoad ? 0 : PTE_DIRTY))));
+  store<u64>(entry, ((page + 1) << 1) | (isLoad ^ 1));
   store<u32>(entry, ptePfn(pte), 8);
   return true;
 }
 
 /** Runs records [at, n). Returns REPLAY_*, why it stopped; HDR_RESULT is the number of records done. */
 export function replay(mmId: u32, tableId: u32, records: usize, at: u32, n: u32): i32 {
-  const mm = mmAt(mmId);
   const table = deviceTableOf(tableId);
   const deviceRoot: usize = changetype<usize>(table) ? <usize>table.root : 0;
+  memory.fill(header(HDR_XBUF), 0, (TLB_BYTES + LEAVES_BYTES) * 2);
+  setHeader(HDR_RAM_LOADS, 0);
+  setHeader(HDR_RAM_STORES, 0);
+  setHeaderF64(HDR_RESULT, n);
+  return run(mmAt(mmId), deviceRoot, records, records + <usize>at * RECORD_BYTES, n);
+}
+
+/** Runs the records from the one at `next` on. Without a device table every access is the CPU's. */
+function run(mm: Mm, deviceRoot: usize, records: usize, next: usize, n: u32): i32 {
   const cpuTlb: usize = header(HDR_XBUF);
-  const cpuLeaves = cpuTlb + TLB_BYTES * 2;
-  memory.fill(cpuTlb, 0, (TLB_BYTES + LEAVES_BYTES) * 2);
+  const deviceTlb = cpuTlb + TLB_BYTES;
+  const cpuLeaves = deviceTlb + TLB_BYTES;
   const deviceBase = header(HDR_DEVICE_BASE);
   // The first page whose use is tracked; none without `trackUse`.
   const base = lruIsKept() ? deviceBase : <u32>-1;
-  // Without a device table every access is the CPU's.
-  const deviceBit: u64 = deviceRoot ? 1 : 0;
-  let head = header(HDR_LRU_HEAD);
-  setHeader(HDR_RAM_LOADS, 0);
-  setHeader(HDR_RAM_STORES, 0);
-  const last = records + ((<usize>n) << 3);
-  for (let next = records + ((<usize>at) << 3); next < last; next += 8) {
-    const record = load<u64>(next);
-    const addr = record & 0xffffffffffff;
-    const size = (record >> RECORD_SIZE_SHIFT) & RECORD_SIZE_MASK;
-    const write: u64 = (record >> RECORD_KIND_SHIFT) & 3 ? 1 : 0;
-    const device = (record >> RECORD_DEVICE_SHIFT) & deviceBit;
-    let lastPage = (addr + size - (size ? 1 : 0)) >> 12;
-    if (size & RECORD_SIZE_LONG) lastPage = (addr >> 12) + (size & (RECORD_SIZE_LONG - 1));
-    for (let page = addr >> 12; page <= lastPage; page++) {
-      const entry = tlbEntry(cpuTlb + <usize>device * TLB_BYTES, page);
-      // One comparison: a load may use an entry that is writable or not, a store only one that is.
-      if ((load<u64>(entry) | (write ^ 1)) != (((page + 1) << 1) | 1)) {
-        const leaves = cpuLeaves + <usize>device * LEAVES_BYTES;
-        if (!tlbFill(device ? deviceRoot : <usize>mm.pgd, leaves, entry, page, write, device != 0)) {
-          setHeader(HDR_LRU_HEAD, head);
-          return stop(mm, (<u32>(next - records)) >> 3, page, write, device != 0);
+  const byDevice = deviceRoot ? AGENT_MASK : 0;
+  // The device's pages that were used last, the newest first. A program goes back and forth between a few
+  // pages, so they join the list of all (recency.ts) only when others push them out, or at the end.
+  let page0: u32 = 0;
+  let page1: u32 = 0;
+  let page2: u32 = 0;
+  let page3: u32 = 0;
+  // The pages of the current record that are done. There is one loop and not one in another, as V8 looks for
+  // interrupts wherever a loop begins.
+  let done: u64 = 0;
+  const last = records + <usize>n * RECORD_BYTES;
+  while (next < last) {
+    const where = load<u64>(next);
+    const how = load<u32>(next, 8);
+    const kind = how & RECORD_KIND_MASK;
+    const addr = where & ADDRESS_MASK;
+    const isLoad: u64 = kind == RECORD_KIND_LOAD ? 1 : 0;
+    const page = (addr >> 12) + done;
+    const more = page < (addr + (where >> RECORD_SIZE_SHIFT) - 1) >> 12;
+    if (kind > <u32>RECORD_KIND_MODIFY) {
+      next += RECORD_BYTES;
+      if (kind == RECORD_KIND_FETCH) continue;
+      noteUse(page0, page1, page2, page3);
+      setHeaderF64(HDR_RESULT, indexOf(records, next) - 1);
+      return REPLAY_MARK;
+    }
+    if (!(how & byDevice)) {
+      const entry = tlbEntry(cpuTlb, page);
+      if (!tlbHits(entry, page, isLoad)) {
+        if (!tlbFill(mm.pgd, cpuLeaves, entry, page, isLoad, PTE_YOUNG)) {
+          noteUse(page0, page1, page2, page3);
+          return stop(mm, indexOf(records, next), page, isLoad, false);
         }
       }
-      if (!device) continue;
-      const pfn = load<u32>(entry, 8);
-      if (pfn == head) continue;
-      if (pfn < base) {
-        if (pfn < deviceBase && page == lastPage) countRam(record);
-        continue;
+    } else {
+      const entry = tlbEntry(deviceTlb, page);
+      if (!tlbHits(entry, page, isLoad)) {
+        if (!tlbFill(deviceRoot, cpuLeaves + LEAVES_BYTES, entry, page, isLoad, 0)) {
+          noteUse(page0, page1, page2, page3);
+          return stop(mm, indexOf(records, next), page, isLoad, true);
+        }
       }
-      lruMoveToHead(pfn, head);
-      head = pfn;
+      const pfn = load<u32>(entry, 8);
+      if (pfn < base) {
+        if (pfn < deviceBase && !more) countRam(kind);
+      } else if (pfn != page0) {
+        if (pfn != page1) {
+          if (pfn != page2) {
+            if (pfn != page3) noteUse(0, 0, 0, page3);
+            page3 = page2;
+          }
+          page2 = page1;
+        }
+        page1 = page0;
+        page0 = pfn;
+      }
+    }
+    if (more) done++;
+    else {
+      done = 0;
+      next += RECORD_BYTES;
     }
   }
-  setHeader(HDR_LRU_HEAD, head);
-  setHeaderF64(HDR_RESULT, n);
+  noteUse(page0, page1, page2, page3);
   return REPLAY_DONE;
 }
 
+/** Puts pages of the device at the head of the list of all, the last argument first; 0 is none. */
+function noteUse(page0: u32, page1: u32, page2: u32, page3: u32): void {
+  if (page3) lruTouch(page3);
+  if (page2) lruTouch(page2);
+  if (page1) lruTouch(page1);
+  if (page0) lruTouch(page0);
+}
+
+/** The number of the record at `record`. */
+@inline
+function indexOf(records: usize, record: usize): u32 {
+  return <u32>(record - records) / RECORD_BYTES;
+}
+
 /** Counts an access of the device to system memory: where its last byte lies, so that it counts once. */
-function countRam(record: u64): void {
-  const kind = (<u32>(record >> RECORD_KIND_SHIFT)) & 3;
+function countRam(kind: u32): void {
   if (kind != RECORD_KIND_STORE) setHeader(HDR_RAM_LOADS, header(HDR_RAM_LOADS) + 1);
   if (kind) setHeader(HDR_RAM_STORES, header(HDR_RAM_STORES) + 1);
 }
 
 /** Says where the replay stopped and why. */
-function stop(mm: Mm, done: u32, page: u64, write: u64, device: bool): i32 {
+function stop(mm: Mm, done: u32, page: u64, isLoad: u64, device: bool): i32 {
   setHeaderF64(HDR_RESULT, done);
   setHeaderF64(HDR_FAULT_ADDR, page << 12);
-  setHeader(HDR_FAULT_CODE, <u32>write);
+  setHeader(HDR_FAULT_CODE, (<u32>isLoad) ^ 1);
   if (!exists(vmaLookup(mm, page << 12)) && (device || !isBelowStack(mm, page << 12))) return REPLAY_NO_VMA;
   return device ? REPLAY_DEVICE_FAULT : REPLAY_CPU_FAULT;
 }
@@ -161,26 +222,20 @@ function stop(mm: Mm, done: u32, page: u64, write: u64, device: bool): i32 {
 /** Records that are counted at once, one in each byte of a vector; a byte holds the counts of 255 groups. */
 const GROUP: u32 = 16;
 const GROUPS_MAX: u32 = 255;
-/** The bit of the device's records in the bytes of kindsOf(). */
-const BY_DEVICE: i32 = 1 << (RECORD_DEVICE_SHIFT - RECORD_KIND_SHIFT);
 
-/** Returns the high words of four records, which hold the kind and the agent. */
+/** Returns what four records do: the words with their kinds, agents and threads. */
 @inline
-function highWords(records: usize): v128 {
-  return v128.shuffle<u32>(v128.load(records), v128.load(records, 16), 1, 3, 5, 7);
+function fourOf(records: usize): v128 {
+  const first = v128.shuffle<u32>(v128.load(records), v128.load(records, 16), 2, 6, 2, 6);
+  const second = v128.shuffle<u32>(v128.load(records, 32), v128.load(records, 48), 2, 6, 2, 6);
+  return v128.shuffle<u64>(first, second, 0, 2);
 }
 
-/** Returns the kind and, at BY_DEVICE, the agent of eight records, in 16-bit lanes. */
+/** Returns the kinds and, in the odd bytes, the agents of eight records. */
 @inline
-function kindsOfEight(records: usize): v128 {
-  const first = i32x4.shr_u(highWords(records), RECORD_KIND_SHIFT - 32);
-  return i16x8.narrow_i32x4_u(first, i32x4.shr_u(highWords(records + 32), RECORD_KIND_SHIFT - 32));
-}
-
-/** Returns a byte for each record of a group: its kind, and BY_DEVICE. */
-@inline
-function kindsOf(records: usize): v128 {
-  return i8x16.narrow_i16x8_u(kindsOfEight(records), kindsOfEight(records + 64));
+function eightOf(records: usize): v128 {
+  const four = v128.and(fourOf(records), i32x4.splat(0xffff));
+  return i16x8.narrow_i32x4_u(four, v128.and(fourOf(records + 4 * RECORD_BYTES), i32x4.splat(0xffff)));
 }
 
 /** Adds the sum of 16 bytes to the u32 at `out`. */
@@ -199,14 +254,22 @@ function countGroups(records: usize, groups: u32, out: usize): void {
   let deviceLoads = loads;
   let deviceStores = loads;
   let deviceModifies = loads;
-  for (const last = records + groups * GROUP * 8; records < last; records += GROUP * 8) {
-    const kinds = kindsOf(records);
-    loads = i8x16.sub(loads, i8x16.eq(kinds, i8x16.splat(0)));
-    stores = i8x16.sub(stores, i8x16.eq(kinds, i8x16.splat(1)));
-    modifies = i8x16.sub(modifies, i8x16.eq(kinds, i8x16.splat(2)));
-    deviceLoads = i8x16.sub(deviceLoads, i8x16.eq(kinds, i8x16.splat(<i8>BY_DEVICE)));
-    deviceStores = i8x16.sub(deviceStores, i8x16.eq(kinds, i8x16.splat(<i8>(BY_DEVICE | 1))));
-    deviceModifies = i8x16.sub(deviceModifies, i8x16.eq(kinds, i8x16.splat(<i8>(BY_DEVICE | 2))));
+  for (; groups != 0; groups--, records += GROUP * RECORD_BYTES) {
+    const first = eightOf(records);
+    const second = eightOf(records + 8 * RECORD_BYTES);
+    const evens = v128.shuffle<u8>(first, second, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const agents = v128.shuffle<u8>(first, second, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    const kinds = v128.and(evens, i8x16.splat(<i8>RECORD_KIND_MASK));
+    const device = i8x16.ne(agents, i8x16.splat(0));
+    const loading = i8x16.eq(kinds, i8x16.splat(0));
+    const storing = i8x16.eq(kinds, i8x16.splat(<i8>RECORD_KIND_STORE));
+    const modifying = i8x16.eq(kinds, i8x16.splat(<i8>RECORD_KIND_MODIFY));
+    loads = i8x16.sub(loads, v128.andnot(loading, device));
+    stores = i8x16.sub(stores, v128.andnot(storing, device));
+    modifies = i8x16.sub(modifies, v128.andnot(modifying, device));
+    deviceLoads = i8x16.sub(deviceLoads, v128.and(loading, device));
+    deviceStores = i8x16.sub(deviceStores, v128.and(storing, device));
+    deviceModifies = i8x16.sub(deviceModifies, v128.and(modifying, device));
   }
   addBytes(out, loads);
   addBytes(out + 4, stores);
@@ -217,23 +280,26 @@ function countGroups(records: usize, groups: u32, out: usize): void {
 }
 
 /**
- * Counts n records into the exchange buffer: loads, stores, modifies and a 0 (u32 each) of the CPU, then the
- * device.
+ * Counts records [at, n) into the exchange buffer: loads, stores, modifies and a 0 (u32 each) of the CPU,
+ * then the devices'. Fetches and marks are not counted.
  */
-export function replayCount(records: usize, n: u32): i32 {
+export function replayCount(records: usize, at: u32, n: u32): i32 {
   const out: usize = header(HDR_XBUF);
   memory.fill(out, 0, 32);
-  const last = records + ((<usize>n) << 3);
-  for (let left = n / GROUP; left;) {
+  const last = records + <usize>n * RECORD_BYTES;
+  records += <usize>at * RECORD_BYTES;
+  for (let left = (n - at) / GROUP; left;) {
     const groups = min(left, GROUPS_MAX);
     countGroups(records, groups, out);
-    records += groups * GROUP * 8;
+    records += groups * GROUP * RECORD_BYTES;
     left -= groups;
   }
-  for (; records < last; records += 8) {
-    const high = load<u32>(records, 4);
-    const at = out + ((high >> (RECORD_KIND_SHIFT - 32)) << 2);
-    store<u32>(at, load<u32>(at) + 1);
+  for (; records < last; records += RECORD_BYTES) {
+    const how = load<u32>(records, 8);
+    const kind = how & RECORD_KIND_MASK;
+    if (kind >= <u32>RECORD_KIND_FETCH) continue;
+    const count = out + ((kind | (how & AGENT_MASK ? 4 : 0)) << 2);
+    store<u32>(count, load<u32>(count) + 1);
   }
   return 0;
 }

@@ -1,7 +1,7 @@
 // Which device pages were used how recently: a list of pfns, from which a simulation evicts the least
 // recently used. A page joins when it migrates to the device and leaves when it is freed. The links are an
-// array of the arena that only simulations make (trackUse() in src/sim/replay.ts); while HDR_LRU is 0, there
-// is no list.
+// array of the arena that only simulations make (trackUse() in src/device/replay.ts); while HDR_LRU is 0,
+// there is no list.
 //
 //   HDR_LRU_HEAD ─▶ pfn ─▶ pfn ─▶ … ◀─ HDR_LRU_TAIL     a link: newer pfn, older pfn (u32 each; 0 is the end)
 
@@ -46,7 +46,7 @@ export function lruRemove(pfn: u32): void {
 
 /** Moves a page that is not the head before the head. The caller then sets HDR_LRU_HEAD. */
 @inline
-export function lruMoveToHead(pfn: u32, head: u32): void {
+function lruMoveToHead(pfn: u32, head: u32): void {
   const all = header(HDR_LRU) - header(HDR_DEVICE_BASE) * 8;
   const at = all + pfn * 8;
   const newer = load<u32>(at);

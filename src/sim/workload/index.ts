@@ -38,7 +38,7 @@ export interface OpenWorkload {
   /** The names of the kernels that have begun so far, in order; a marker's id is an index of it. */
   kernels: readonly string[];
   /**
-   * The records, block by block: two words each (assembly/workload/record.ts), with a marker where a kernel
+   * The records, block by block: two words each (assembly/abi/record.ts), with a marker where a kernel
    * begins and where it ends. A block is valid until the next one is asked for.
    */
   blocks(): Generator<BigUint64Array>;

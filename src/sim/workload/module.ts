@@ -7,7 +7,8 @@ import { wasmBytes } from "../../engine/wasm-bytes.ts";
 
 /** The exports of assembly/workload/index.ts, where each is described. */
 export interface WorkloadExports {
-  readonly memory: WebAssembly.Memory;
+  /** A WebAssembly.Memory, whose type not every consumer declares. */
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   recordsAt(): number;
   recordsMax(): number;
   offsetsAt(): number;
@@ -40,7 +41,7 @@ export class WorkloadModule {
   readonly description: Float64Array;
   /** Byte offsets that a loop nest gathers by. */
   readonly offsets: Float64Array;
-  /** The records: two words each (assembly/workload/record.ts). */
+  /** The records: two words each (assembly/abi/record.ts). */
   readonly records: BigUint64Array;
   /** The second words of the records, in halves: kind, agent and thread, then the id. */
   readonly halves: Uint32Array;

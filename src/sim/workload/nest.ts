@@ -1,8 +1,21 @@
 /** Describing loop nests to the workload module (assembly/workload/nest.ts). */
+import {
+  RECORD_KIND_LOAD,
+  RECORD_KIND_MODIFY,
+  RECORD_KIND_STORE,
+  RECORD_MARK_KERNEL_BEGIN,
+  RECORD_MARK_KERNEL_END,
+} from "../../../assembly/abi/record.ts";
 import type { WorkloadModule } from "./module.ts";
 
 /** Kinds of records. A trace's other kinds are in docs/hmt.md. */
-export const KIND = { load: 0, store: 1, modify: 2, kernelBegin: 16, kernelEnd: 17 } as const;
+export const KIND = {
+  load: RECORD_KIND_LOAD,
+  store: RECORD_KIND_STORE,
+  modify: RECORD_KIND_MODIFY,
+  kernelBegin: RECORD_MARK_KERNEL_BEGIN,
+  kernelEnd: RECORD_MARK_KERNEL_END,
+} as const;
 /** Who accesses. */
 export const AGENT = { cpu: 0, device: 1 } as const;
 

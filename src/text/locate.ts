@@ -1,6 +1,6 @@
 /** Finds the line of an access: the decoder gives records, and messages name lines. */
-import { loadText } from "../text/index.ts";
-import { LackeyDecoder, type LackeyOptions } from "../text/lackey.ts";
+import { loadText } from "./index.ts";
+import { LackeyDecoder, type LackeyOptions } from "./lackey.ts";
 
 const LINE_FEED = 0x0a;
 
@@ -14,8 +14,8 @@ export function lineOfRecord(text: Uint8Array, index: number, options: LackeyOpt
   let line = first;
   for (let at = 0; at < text.length; line++) {
     const end = text.indexOf(LINE_FEED, at) + 1 || text.length;
-    records += decoder.push(text.subarray(at, end)).length;
-    if (end === text.length) decoder.finish((rest) => (records += rest.length));
+    records += decoder.push(text.subarray(at, end)).length / 2;
+    if (end === text.length) decoder.finish((rest) => (records += rest.length / 2));
     if (records > index) break;
     at = end;
   }

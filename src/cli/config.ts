@@ -1,0 +1,89 @@
+/** The config of a run: what a file of --config says, and what options say instead. */
+import { readFileSync } from "node:fs";
+import type { ConfigError } from "../sim.ts";
+import { type Calls, type SimulationConfig } from "../sim.ts";
+import schema from "../../schema/config.schema.json" with { type: "json" };
+import { CONFIG_FIELDS } from "../sim/config.ts";
+import { fileError, UserError } from "./errors.ts";
+
+/** Everything that decides a run's figures. schema/config.schema.json describes each field. */
+export interface RunConfig extends SimulationConfig {
+  trace?: string;
+  workload?: string;
+  format?: string;
+  offload?: string[];
+  binary?: string;
+  base?: string;
+  calls?: Calls;
+  pid?: number;
+  skipForeign?: boolean;
+}
+
+/** A config, and where its fields come from. */
+export interface Configured {
+  config: RunConfig;
+  /** What messages call a field: the option, or the file and the field. */
+  nameOf: (field: string) => string;
+}
+
+/**
+ * Reads a config file. Throws UserError if it is no JSON, or not as the schema says. The library that
+ * validates it is loaded only here.
+ */
+async function readConfig(path: string): Promise<RunConfig> {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, "utf8").replace(/^\ufeff/, ""));
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new UserError(`${path}: this is no JSON: ${error.message}`);
+    throw fileError(path, error);
+  }
+  const { Ajv } = await import("ajv");
+  const ajv = new Ajv({ allowUnionTypes: true, strict: true });
+  const validate = ajv.compile<RunConfig & { $schema?: string }>(schema);
+  if (!validate(content)) {
+    const { instancePath = "", message = "", params = {} } = validate.errors?.at(0) ?? {};
+    const field = (params as { additionalProperty?: string }).additionalProperty;
+    const where = instancePath.slice(1).replaceAll("/", ".");
+    const what = field === undefined ? message : `must not have the field ${field}`;
+    throw new UserError(`${path}: ${where === "" ? "the config" : where} ${what}`);
+  }
+  const { $schema, ...config } = content;
+  return $schema === undefined ? content : config;
+}
+
+/**
+ * Puts the config of a run together: options win over the file.
+ * @param aliases the option that a field was given by, where that has another name
+ */
+export async function configured(
+  path: string | undefined,
+  options: RunConfig,
+  aliases: Record<string, string>,
+): Promise<Configured> {
+  const file = path === undefined ? {} : await readConfig(path);
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const config: RunConfig = { ...file, ...given };
+  // A trace on the command line takes the place of the file's workload, and the other way round.
+  if (options.trace !== undefined) delete config.workload;
+  if (options.workload !== undefined) delete config.trace;
+  const nameOf = (field: string): string =>
+    field in given || path === undefined ? (aliases[field] ?? optionOf(field)) : `${path}: ${field}`;
+  return { config, nameOf };
+}
+
+/** The option for a field: --system-memory for systemMemory. Lists are given one item at a time. */
+function optionOf(field: string): string {
+  const singular = { deviceRanges: "deviceRange", ranges: "range" }[field] ?? field;
+  return `--${singular.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** The part of the config that is the simulation's. */
+export function simulationConfig(config: RunConfig): SimulationConfig {
+  return Object.fromEntries(Object.entries(config).filter(([field]) => CONFIG_FIELDS.has(field)));
+}
+
+/** A config that cannot be, as the user's error: it names the option or the file. */
+export function configError(error: ConfigError, nameOf: Configured["nameOf"]): UserError {
+  return new UserError(`${nameOf(error.field)} ${error.value}: expected ${error.expected}`);
+}

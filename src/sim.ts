@@ -1,0 +1,54 @@
+/**
+ * `import { simulate } from "heteromem/sim"`: simulations of what a program's memory accesses cost on a CPU
+ * and a device that share one address space. Sources of records are decoders of traces, generators of
+ * workloads, or a caller's own. Runs in Node, browsers and workers.
+ */
+export { feedAll, simulate, type Progress, type Signal, type SimulateOptions } from "./sim/simulate.ts";
+export { Simulation } from "./sim/simulation.ts";
+export { SimulationError } from "./sim/simulation-error.ts";
+export { ConfigError } from "./sim/config-error.ts";
+export type { Agent, DeviceThreads, RangeConfig, SimulationConfig, Size } from "./sim/config.ts";
+export {
+  BACKINGS,
+  EVICTIONS,
+  MEMORY_MODELS,
+  PLACEMENTS,
+  PREFETCHERS,
+  TIME_MODELS,
+  type Backing,
+  type Evict,
+  type MemoryModel,
+  type Placement,
+  type Prefetch,
+  type TimeModel,
+} from "./sim/names.ts";
+export type {
+  Accesses,
+  Counts,
+  CpuFaults,
+  DeviceAccesses,
+  DeviceFaults,
+  DeviceTraffic,
+  Invalidations,
+} from "./sim/counts.ts";
+export { REPORT_SCHEMA } from "./sim/report.ts";
+export type {
+  EpochReport,
+  FailedAllocation,
+  KernelReport,
+  RangeReport,
+  SimulationReport,
+} from "./sim/report.ts";
+export { writeRecord, type Access } from "./sim/record.ts";
+export type { Block, Blocks, RecordBlock, RecordSource, TraceEvent } from "./sim/source.ts";
+export { decodeHmt, decodeLackey, type Bytes, type HmtTrace, type LackeyTrace } from "./sim/trace.ts";
+export { HmtFormatError, type HmtBlock, type HmtEvent, type HmtModule, type HmtStats } from "./text/hmt.ts";
+export {
+  TraceError,
+  type Calls,
+  type LackeyOptions,
+  type LackeyStats,
+  type LineError,
+  type OffloadRange,
+} from "./text/lackey.ts";
+export { openWorkload, WorkloadError, type OpenWorkload, type WorkloadRange } from "./sim/workload/index.ts";

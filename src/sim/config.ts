@@ -1,0 +1,222 @@
+/** The config of a simulation, as users write it, and as the simulation uses it. */
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { CLUSTER_SIZE } from "./cluster.ts";
+import { checkDisjoint, rangeOf, type AddressRange } from "./address-range.ts";
+import { ConfigError } from "./config-error.ts";
+import {
+  BACKINGS,
+  EVICTIONS,
+  MEMORY_MODELS,
+  PLACEMENTS,
+  PREFETCHERS,
+  TIME_MODELS,
+  type Backing,
+  type Evict,
+  type MemoryModel,
+  type Placement,
+  type Prefetch,
+  type TimeModel,
+} from "./names.ts";
+import { parseBytes } from "./size.ts";
+
+/** A number of bytes, or a text such as "8GiB"; K, KB and KiB are 1,024 bytes, and so on up to T. */
+export type Size = number | string;
+
+/** Accesses of some threads are the device's: numbers, or texts such as "0-31". */
+export interface DeviceThreads {
+  threads: readonly (number | string)[];
+}
+
+/**
+ * Who makes the accesses: `trace`, the agents that the records name; `cpu` or `device`, that one all of them;
+ * or the device those of some threads (as text: "threads:0-31,64"), and the CPU all others.
+ */
+export type Agent = "trace" | "cpu" | "device" | `threads:${string}` | DeviceThreads;
+
+/** A range of addresses: as text, "[NAME=]0xSTART-0xEND". The end is the first address after it. */
+export type RangeConfig = string | { name?: string | undefined; start: number; end: number };
+
+/**
+ * What is simulated, and what is counted. Every field may be left out. docs/run.md describes each by its name
+ * as an option of `heteromem run`.
+ */
+export interface SimulationConfig {
+  /** RAM: whole pages, at least 64 KiB. Default: 1 GiB. */
+  systemMemory?: Size | undefined;
+  /** The device's memory: whole pages, at least 64 KiB. Default: 256 MiB. */
+  deviceMemory?: Size | undefined;
+  /** What a device fault does. Default: migrate. */
+  placement?: Placement | undefined;
+  /** What moves along with a page that faulted. Default: cluster64K. */
+  prefetch?: Prefetch | undefined;
+  /** What makes room on the device. Default: lru. */
+  evict?: Evict | undefined;
+  /** How memory is shared. Default: hmm. */
+  memoryModel?: MemoryModel | undefined;
+  /** What the run's time is computed by. Default: none. */
+  time?: TimeModel | undefined;
+  /** Whether pages have bytes. Default: data. */
+  backing?: Backing | undefined;
+  /** The first accesses, which are not replayed: how many. Default: 0. */
+  skip?: number | undefined;
+  /**
+   * The accesses that are counted, numbered from 0 in the order of the trace: [from, to), or "FROM-TO". Those
+   * before are replayed and not counted; the run ends at `to`. Default: all.
+   */
+  roi?: string | readonly [from: number, to: number] | undefined;
+  /** Counts for each N accesses, or for each kernel and what is between them. Default: neither. */
+  epoch?: number | "kernel" | undefined;
+  /** Who makes the accesses. Default: trace. */
+  agent?: Agent | undefined;
+  /** Data that the device accesses, whoever the record names. */
+  deviceRanges?: readonly RangeConfig[] | undefined;
+  /** Data whose faults and moves are counted by name, beside the ranges that the source names. */
+  ranges?: readonly RangeConfig[] | undefined;
+  /** The number of an allocation inside the engine that fails once, from 1 on. Default: none. */
+  failAlloc?: number | undefined;
+}
+
+/** A config whose fields are checked, and all there. */
+export interface Settings {
+  systemMemory: number;
+  deviceMemory: number;
+  placement: Placement;
+  prefetch: Prefetch;
+  evict: Evict;
+  memoryModel: MemoryModel;
+  time: TimeModel;
+  backing: Backing;
+  skip: number;
+  /** `to` is null: to the end. */
+  roi: { from: number; to: number | null };
+  epoch: number | "kernel" | null;
+  /** "threads": those of `threads` are the device's. */
+  agent: "trace" | "cpu" | "device" | "threads";
+  threads: number[];
+  deviceRanges: AddressRange[];
+  ranges: AddressRange[];
+  failAlloc: number | null;
+}
+
+const THREADS_MAX = 65535;
+const COUNT_MAX = 0xffffffff;
+
+function sizeOf(field: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback;
+  const bytes = typeof value === "string" ? parseBytes(value) : typeof value === "number" ? value : NaN;
+  if (Number.isNaN(bytes))
+    throw new ConfigError(field, value, "a size such as 65536, 256KiB, 64MiB or 1.5GiB");
+  if (!Number.isSafeInteger(bytes) || bytes % PAGE_SIZE !== 0)
+    throw new ConfigError(field, value, `a whole number of ${PAGE_SIZE}-byte pages`);
+  if (bytes < CLUSTER_SIZE) throw new ConfigError(field, value, `at least ${CLUSTER_SIZE / 1024}KiB`);
+  return bytes;
+}
+
+function choiceOf<T extends string>(field: string, value: unknown, from: Record<T, string>, fallback: T): T {
+  if (value === undefined) return fallback;
+  if (typeof value === "string" && Object.hasOwn(from, value)) return value as T;
+  throw new ConfigError(field, value, Object.keys(from).join(" or "));
+}
+
+function countOf(field: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): number {
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most)
+    return value as number;
+  const end = most === Number.MAX_SAFE_INTEGER ? "on" : `to ${most}`;
+  throw new ConfigError(field, value, `a whole number from ${least} ${end}`);
+}
+
+function roiOf(value: unknown): Settings["roi"] {
+  if (value === undefined) return { from: 0, to: null };
+  const pair: unknown = typeof value === "string" ? /^(\d+)-(\d*)$/.exec(value)?.slice(1) : value;
+  const [from, to] = Array.isArray(pair) && pair.length === 2 ? (pair as unknown[]) : [];
+  const first = typeof value === "string" ? Number(from) : from;
+  const end = typeof value === "string" ? Number(to === "" ? Infinity : to) : to;
+  if (Number.isSafeInteger(first) && (first as number) >= 0 && (end as number) > (first as number))
+    return { from: first as number, to: end === Infinity ? null : (end as number) };
+  throw new ConfigError("roi", value, "FROM-TO, two numbers of accesses with FROM below TO");
+}
+
+function epochOf(value: unknown): Settings["epoch"] {
+  if (value === undefined) return null;
+  if (value === "kernel" || (Number.isSafeInteger(value) && (value as number) >= 1)) return value as "kernel";
+  throw new ConfigError("epoch", value, "a whole number of accesses from 1 on, or kernel");
+}
+
+function threadsOf(value: unknown, list: readonly unknown[]): number[] {
+  const threads = list.flatMap((item) => {
+    const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(String(item)) ?? [];
+    const [from, to] = [Number(first), Number(last)];
+    if (!(from <= to && to <= THREADS_MAX))
+      throw new ConfigError("agent", value, `threads from 0 to ${THREADS_MAX}, such as threads:0-31,64`);
+    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  });
+  return [...new Set(threads)].sort((a, b) => a - b);
+}
+
+function agentOf(value: unknown = "trace"): Pick<Settings, "agent" | "threads"> {
+  if (value === "trace" || value === "cpu" || value === "device") return { agent: value, threads: [] };
+  const listed = typeof value === "string" ? /^threads:(.*)$/.exec(value)?.[1].split(",") : undefined;
+  const threads = listed ?? (value as Partial<DeviceThreads> | null)?.threads;
+  if (!Array.isArray(threads)) throw new ConfigError("agent", value, "trace, cpu, device or threads:LIST");
+  return { agent: "threads", threads: threadsOf(value, threads) };
+}
+
+function rangesOf(field: string, value: unknown): AddressRange[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw new ConfigError(field, value, "a list of ranges");
+  return checkDisjoint(
+    field,
+    value.map((item: unknown) => rangeOf(field, item)),
+  );
+}
+
+/** The fields of a config. */
+export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig>([
+  "systemMemory",
+  "deviceMemory",
+  "placement",
+  "prefetch",
+  "evict",
+  "memoryModel",
+  "time",
+  "backing",
+  "skip",
+  "roi",
+  "epoch",
+  "agent",
+  "deviceRanges",
+  "ranges",
+  "failAlloc",
+]);
+
+/**
+ * Checks a config and fills in what it leaves out. Throws ConfigError for a field that does not exist, or
+ * whose value cannot be.
+ */
+export function settingsOf(config: SimulationConfig): Settings {
+  if (typeof config !== "object" || config === null) throw new TypeError("config: expected an object");
+  const unknown = Object.keys(config).find((field) => !CONFIG_FIELDS.has(field));
+  if (unknown !== undefined)
+    throw new ConfigError(
+      unknown,
+      (config as Record<string, unknown>)[unknown],
+      `one of ${[...CONFIG_FIELDS].join(", ")}`,
+    );
+  return {
+    systemMemory: sizeOf("systemMemory", config.systemMemory, 2 ** 30),
+    deviceMemory: sizeOf("deviceMemory", config.deviceMemory, 2 ** 28),
+    placement: choiceOf("placement", config.placement, PLACEMENTS, "migrate"),
+    prefetch: choiceOf("prefetch", config.prefetch, PREFETCHERS, "cluster64K"),
+    evict: choiceOf("evict", config.evict, EVICTIONS, "lru"),
+    memoryModel: choiceOf("memoryModel", config.memoryModel, MEMORY_MODELS, "hmm"),
+    time: choiceOf("time", config.time, TIME_MODELS, "none"),
+    backing: choiceOf("backing", config.backing, BACKINGS, "data"),
+    skip: countOf("skip", config.skip ?? 0, 0),
+    roi: roiOf(config.roi),
+    epoch: epochOf(config.epoch),
+    ...agentOf(config.agent),
+    deviceRanges: rangesOf("deviceRanges", config.deviceRanges),
+    ranges: rangesOf("ranges", config.ranges),
+    failAlloc: config.failAlloc === undefined ? null : countOf("failAlloc", config.failAlloc, 1, COUNT_MAX),
+  };
+}

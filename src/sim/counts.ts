@@ -1,0 +1,106 @@
+/** What is counted while accesses are replayed, for a whole run and for each of its parts. */
+
+/** The loads and stores of the CPU or the device; a modify is one of each. */
+export interface Accesses {
+  loads: number;
+  stores: number;
+}
+
+/**
+ * The device's loads and stores, and how many of them were of RAM, over its link; the others were of its
+ * memory.
+ */
+export interface DeviceAccesses extends Accesses {
+  ram: Accesses;
+}
+
+/** CPU faults by what they did. */
+export interface CpuFaults {
+  /** A read of untouched memory: the zero page was mapped. */
+  zero: number;
+  /** The first write to untouched memory: a fresh page. */
+  anon: number;
+  /** The first write after a read of untouched memory: a copy of the zero page. */
+  cow: number;
+  /** A write to a read-only page that belonged to this process alone. */
+  reuse: number;
+  /** The page was in device memory and came back. */
+  device: number;
+  /** All others: another fault had mapped the page. */
+  other: number;
+}
+
+/** Device faults by what the driver did. */
+export interface DeviceFaults {
+  /** Moved the cluster to device memory. */
+  migrate: number;
+  /** Mapped the page, and what is present of its cluster, where it is. */
+  mirror: number;
+}
+
+/** Invalidations by the reason why the CPU's table was about to change (Linux's mmu_notifier_event). */
+export interface Invalidations {
+  migrate: number;
+  clear: number;
+  protection: number;
+  unmap: number;
+  other: number;
+}
+
+/** Bytes that came to device memory and left it. */
+export interface DeviceTraffic {
+  /** Bytes that came to be in device memory: bytesCopied moved there from RAM, the others were made there. */
+  bytesIn: number;
+  bytesCopied: number;
+  /** Of bytesIn: bytes of pages that had left the device before. Thrashing. */
+  bytesInAgain: number;
+  /** Bytes that left it: evicted, or because the CPU touched them or a page of their cluster. */
+  bytesOut: number;
+  /** Of bytesOut: bytes of pages that the device had written since they came in. */
+  bytesOutDirty: number;
+  bytesOutEvicted: number;
+}
+
+/** What happened in a run, or in a part of one. */
+export interface Counts {
+  accesses: { cpu: Accesses; device: DeviceAccesses };
+  /** The sums of faultsByKind. */
+  faults: { cpu: number; device: number };
+  faultsByKind: { cpu: CpuFaults; device: DeviceFaults };
+  device: DeviceTraffic;
+  /** Clusters that were moved out to make room. */
+  evictions: number;
+  /** Notices to the device that a range of the CPU's table was about to change: the sum of the next. */
+  invalidations: number;
+  invalidationsByEvent: Invalidations;
+}
+
+/** Numbers, and objects of numbers. */
+type Tree = { [key: string]: number | Tree };
+
+function combine(a: Tree, b: Tree, how: (a: number, b: number) => number): Tree {
+  return Object.fromEntries(
+    Object.entries(a).map(([key, value]) => {
+      const other = b[key];
+      return [
+        key,
+        typeof value === "number" ? how(value, other as number) : combine(value, other as Tree, how),
+      ];
+    }),
+  );
+}
+
+/** Returns what was counted from `before` to `after`. */
+export function difference(after: Counts, before: Counts): Counts {
+  return combine(after as unknown as Tree, before as unknown as Tree, (a, b) => a - b) as unknown as Counts;
+}
+
+/** Returns the counts of two parts together. */
+export function together(one: Counts, other: Counts): Counts {
+  return combine(one as unknown as Tree, other as unknown as Tree, (a, b) => a + b) as unknown as Counts;
+}
+
+/** Returns the sum of an object's numbers. */
+export function sum(counts: object): number {
+  return (Object.values(counts) as number[]).reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,171 @@
+/** The books of a simulation: what was counted, for the whole run and for its parts. */
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import {
+  RECORD_MARK_KERNEL_BEGIN,
+  RECORD_MARK_KERNEL_END,
+  RECORD_MARK_RANGE,
+  RECORD_MARK_RANGE_END,
+} from "../../assembly/abi/record.ts";
+import type { Settings } from "./config.ts";
+import { difference, sum, type Counts, type CpuFaults, type DeviceFaults } from "./counts.ts";
+import type { SimDevice } from "./device.ts";
+import { RangeCounts, type RangeState } from "./range-counts.ts";
+import { Sections, type SectionsState } from "./sections.ts";
+import type { RecordBlock } from "./source.ts";
+
+/** What a snapshot keeps of the books. */
+export interface LedgerState {
+  accesses: Counts["accesses"];
+  faultsByKind: Counts["faultsByKind"];
+  position: number;
+  base: Counts | null;
+  sections: SectionsState;
+  ranges: RangeState;
+}
+
+/** A mark in the records. */
+export interface Mark {
+  kind: number;
+  thread: number;
+  id: number;
+}
+
+export class Ledger {
+  readonly accesses: Counts["accesses"] = {
+    cpu: { loads: 0, stores: 0 },
+    device: { loads: 0, stores: 0, ram: { loads: 0, stores: 0 } },
+  };
+  readonly cpuFaults: CpuFaults = { zero: 0, anon: 0, cow: 0, reuse: 0, device: 0, other: 0 };
+  readonly deviceFaults: DeviceFaults = { migrate: 0, mirror: 0 };
+  readonly ranges: RangeCounts;
+  readonly #sections: Sections;
+  readonly #device: SimDevice;
+  /** The first access that is replayed, the first that is counted, and the first after both. */
+  readonly #replayFrom: number;
+  readonly #countFrom: number;
+  readonly #end: number;
+  readonly #epoch: number;
+  /** The accesses of the trace so far, replayed or not. */
+  #position = 0;
+  /** The counts where counting began; null before. */
+  #base: Counts | null = null;
+
+  /** @param state what a snapshot kept; the ledger goes on from there */
+  constructor(settings: Settings, device: SimDevice, state?: LedgerState) {
+    this.#device = device;
+    this.#replayFrom = settings.skip;
+    this.#countFrom = Math.max(settings.skip, settings.roi.from);
+    this.#end = settings.roi.to ?? Infinity;
+    this.#epoch = typeof settings.epoch === "number" ? settings.epoch : Infinity;
+    if (state !== undefined) {
+      Object.assign(this.accesses, state.accesses);
+      Object.assign(this.cpuFaults, state.faultsByKind.cpu);
+      Object.assign(this.deviceFaults, state.faultsByKind.device);
+      this.#position = state.position;
+      this.#base = state.base;
+    }
+    this.ranges = new RangeCounts(state?.ranges);
+    this.#sections = new Sections(settings.epoch, state?.sections ?? this.#counts());
+    device.books.ranges = this.ranges;
+    if (state !== undefined) return;
+    for (const { name, start, end } of settings.ranges) this.ranges.add(name, start, end - start);
+    if (this.#countFrom === 0) this.#base = this.#counts();
+  }
+
+  /** The accesses of the trace so far, replayed or not. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Whether accesses are only passed over. */
+  get skipping(): boolean {
+    return this.#position < this.#replayFrom;
+  }
+
+  /** Whether no further access is of interest. */
+  get done(): boolean {
+    return this.#position >= this.#end;
+  }
+
+  /** How many accesses come before something changes in the books: at least 1, or Infinity. */
+  get left(): number {
+    const at = this.#position;
+    const bounds = [this.#replayFrom, this.#countFrom, this.#end, this.#epochEnd];
+    return Math.min(...bounds.filter((bound) => bound > at)) - at;
+  }
+
+  /** Where the current epoch of N accesses ends. Epochs are counted from the first access that counts. */
+  get #epochEnd(): number {
+    const done = Math.floor((this.#position - this.#countFrom) / this.#epoch);
+    return this.#position < this.#countFrom ? Infinity : this.#countFrom + (done + 1) * this.#epoch;
+  }
+
+  /** Notes that `n` accesses of the trace are done: at most as many as `left` said. */
+  advance(n: number): void {
+    if (n === 0) return;
+    const at = (this.#position += n);
+    if (at === this.#countFrom) {
+      this.#base = this.#counts();
+      this.#device.books.peak = this.#device.pages;
+      this.ranges.clear();
+      this.#sections.restart(this.#base, at);
+    } else if (at > this.#countFrom && (at - this.#countFrom) % this.#epoch === 0) {
+      this.#sections.closeEpoch(this.#counts(), at);
+    }
+  }
+
+  /** Notes a mark of the block. */
+  mark({ kind, thread, id }: Mark, { events, kernels }: RecordBlock): void {
+    const event = events?.[id];
+    if (kind === RECORD_MARK_KERNEL_BEGIN) {
+      const name = event?.name || kernels?.[id] || `kernel ${id}`;
+      this.#sections.begin(thread, name, this.#counts(), this.#position);
+    } else if (kind === RECORD_MARK_KERNEL_END) {
+      this.#sections.end(thread, this.#counts(), this.#position);
+    } else if (event !== undefined && kind === RECORD_MARK_RANGE) {
+      this.ranges.add(event.name || `0x${event.address.toString(16)}`, event.address, event.bytes);
+    } else if (event !== undefined && kind === RECORD_MARK_RANGE_END) {
+      this.ranges.end(event.address);
+    }
+  }
+
+  /** Returns the counts since counting began, and those of the parts. */
+  report(): Counts & { sections: Sections; now: Counts } {
+    const now = this.#counts();
+    return { ...difference(now, this.#base ?? now), sections: this.#sections, now };
+  }
+
+  state(): LedgerState {
+    return {
+      accesses: this.accesses,
+      faultsByKind: { cpu: this.cpuFaults, device: this.deviceFaults },
+      position: this.#position,
+      base: this.#base,
+      sections: this.#sections.state(),
+      ranges: this.ranges.state(),
+    };
+  }
+
+  /** The counts of everything so far, as a copy. */
+  #counts(): Counts {
+    const { pages, invalidations } = this.#device.books;
+    const bytes = (n: number): number => n * PAGE_SIZE;
+    const { cpu, device } = this.accesses;
+    return {
+      accesses: { cpu: { ...cpu }, device: { ...device, ram: { ...device.ram } } },
+      faults: { cpu: sum(this.cpuFaults), device: sum(this.deviceFaults) },
+      faultsByKind: { cpu: { ...this.cpuFaults }, device: { ...this.deviceFaults } },
+      device: {
+        bytesIn: bytes(pages.in),
+        bytesCopied: bytes(pages.copied),
+        bytesInAgain: bytes(pages.inAgain),
+        bytesOut: bytes(pages.out),
+        bytesOutDirty: bytes(pages.outDirty),
+        bytesOutEvicted: bytes(pages.outEvicted),
+      },
+      evictions: pages.evictions,
+      invalidations: sum(invalidations),
+      invalidationsByEvent: { ...invalidations },
+    };
+  }
+}

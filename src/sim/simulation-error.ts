@@ -1,0 +1,26 @@
+/** Accesses that cannot be made because memory is too small. */
+import type { HmmError } from "../index.ts";
+
+/** Thrown for an access that cannot be made because memory is too small. */
+export class SimulationError extends Error {
+  override readonly name = "SimulationError";
+  /** The record's index in the block that feed() got. */
+  readonly record: number;
+
+  constructor(record: number, message: string, cause: unknown) {
+    super(message, { cause });
+    this.record = record;
+  }
+}
+
+/** Returns what to throw for a record whose access met ENOMEM, with `systemMemory` bytes of RAM. */
+export function outOfMemory(record: number, error: HmmError, systemMemory: number): SimulationError {
+  const { address, detail } = error;
+  const where = address === undefined ? "" : ` at 0x${address.toString(16)}`;
+  const what = detail.replace(/, at 0x.*/, "");
+  if (what !== "system memory" && what !== "")
+    return new SimulationError(record, `the engine has run out of ${what}${where}`, error);
+  const why = address === undefined ? "no page is left" : `no page is left for 0x${address.toString(16)}`;
+  const message = `systemMemory ${systemMemory / 1024}KiB is too small for this trace: ${why}`;
+  return new SimulationError(record, message, error);
+}

@@ -1,0 +1,329 @@
+/** `heteromem convert` from end to end: there and back gives the same records, and what is lost is said. */
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { convert as convertTrace, type ConvertOptions } from "../../src/cli/convert.ts";
+import { openWorkload } from "../../src/sim/workload/index.ts";
+import { Random } from "../../src/testing/random.ts";
+import { parseFormat, recognizeFormat } from "../../src/text/formats.ts";
+import { loadText } from "../../src/text/index.ts";
+import { recordOf, type PlainRecord } from "../text/reference.ts";
+import { zstdFrame } from "../util/hmt-bytes.ts";
+import { mixedFile, someRecords } from "../util/hmt-mixed.ts";
+import { events, readHmt } from "../util/hmt.ts";
+import { file, folder, heteromem, setUp, startHeteromem, tearDown, type Outcome } from "./command.ts";
+
+const SEED = 20261203;
+const SAMPLES = new URL("../text/samples/", import.meta.url);
+const PROGRAMS = "examples/programs";
+const PLAIN = ["lackey", "addr-rw", "pinatrace", "dinero", "champsim"];
+
+const text = loadText();
+const path = (name: string): string => join(folder, name);
+const convert = (...args: string[]): Outcome => heteromem(["convert", ...args]);
+
+/** The accesses of a file, events left out. */
+async function read(name: string, format: string): Promise<PlainRecord[]> {
+  const { format: found, options } = parseFormat(format);
+  const decoder = await found.make(text, options);
+  const records: PlainRecord[] = [];
+  const use = (words: BigUint64Array): void => {
+    for (let i = 0; i < words.length; i += 2) records.push(recordOf(words[i], words[i + 1]));
+  };
+  decoder.feed(readFileSync(name), use);
+  assert.is(decoder.finish(use), null);
+  decoder.close();
+  return records.filter(({ kind }) => kind < 16);
+}
+
+/** Converts in this process, which is faster, and returns what is written on stderr. It must succeed. */
+async function converted(from: string, to: string, options: Partial<ConvertOptions> = {}): Promise<string> {
+  const write = process.stderr.write.bind(process.stderr);
+  let stderr = "";
+  process.stderr.write = (line: string) => {
+    stderr += line;
+    return true;
+  };
+  try {
+    const rest = { format: null, to: null, plain: false, quiet: true, version: "0" };
+    assert.is(await convertTrace(from, to, { ...rest, ...options }), 0);
+  } finally {
+    process.stderr.write = write;
+  }
+  return stderr;
+}
+
+/** Converts, which must succeed without a loss, and returns the path of what was made. */
+function made(from: string, to: string, ...flags: string[]): string {
+  const { status, stdout, stderr } = convert(from, path(to), "--quiet", ...flags);
+  assert.equal([status, stdout, stderr], [0, "", ""]);
+  return path(to);
+}
+
+/** What is left of records in a format. */
+function inFormat(format: string, records: readonly PlainRecord[]): PlainRecord[] {
+  return records.flatMap((record) => {
+    const kind = record.kind & 3;
+    if (kind === 3) return []; // fetches give no record
+    const { address } = record;
+    const size = format === "lackey" ? record.size : 1;
+    const id = format === "pinatrace" || format === "champsim" ? record.id : 0;
+    const kinds = kind === 2 && format !== "lackey" ? [0, 1] : [kind];
+    return kinds.map((one) => ({ address, size, kind: one, agent: 0, thread: 0, id }));
+  });
+}
+
+const test = suite("heteromem convert");
+test.before(setUp);
+test.after(tearDown);
+
+for (const name of readdirSync(SAMPLES)) {
+  const source = new URL(name, SAMPLES);
+  const format = recognizeFormat(readFileSync(source))?.name;
+  if (format === undefined) continue;
+  test(`the sample ${name}, to .hmt and back, gives the same records`, async () => {
+    const before = await read(source.pathname, format);
+    const hmt = path(`${name}.hmt`);
+    assert.is(await converted(source.pathname, hmt), "");
+    assert.equal(await read(hmt, "hmt"), before);
+    for (const to of PLAIN) {
+      const [back, again] = [path(`${name}.${to}`), path("again.hmt")];
+      await converted(hmt, back, { to });
+      assert.equal(await read(back, to), inFormat(to, before));
+      await converted(back, again, { format: to });
+      assert.equal(await read(again, "hmt"), inFormat(to, before));
+    }
+  });
+}
+
+const unpacked = (name: string): string => file("unpacked", gunzipSync(readFileSync(name)));
+
+test("the example programs, to .hmt and back, give the same records", async () => {
+  for (const name of readdirSync(PROGRAMS).filter(
+    (each) => each.endsWith(".lackey.gz") && !/10m/.test(each),
+  )) {
+    const hmt = made(`${PROGRAMS}/${name}`, "program.hmt");
+    const records = await read(hmt, "hmt");
+    assert.equal(records, await read(unpacked(`${PROGRAMS}/${name}`), "lackey"), name);
+    const back = path("program.lackey");
+    assert.match(await converted(hmt, back), /lackey without instructions has no code addresses/);
+    assert.equal(await read(back, "lackey"), inFormat("lackey", records), name);
+    const again = made(back, "program-again.hmt", "--plain");
+    assert.equal(await read(again, "hmt"), inFormat("lackey", records), name);
+    assert.ok(readFileSync(hmt).length < records.length, "less than a byte an access");
+  }
+});
+
+test("random records, in all formats", async () => {
+  const random = new Random(SEED);
+  for (let round = 0; round < 20; round++) {
+    const records = someRecords(random, 200 + random.below(300));
+    const source = file("random.hmt", mixedFile(records));
+    assert.equal(await read(source, "hmt"), records);
+    for (const plain of [false, true]) {
+      await converted(source, path("again.hmt"), { plain });
+      assert.equal(await read(path("again.hmt"), "hmt"), records);
+    }
+    for (const to of PLAIN) {
+      await converted(source, path("random"), { to });
+      assert.equal(await read(path("random"), to), inFormat(to, records), to);
+    }
+  }
+});
+
+test("a workload is written with its kernels and ranges, and has the records of the generator", async () => {
+  const spec = "stencil2d:size=256KiB,grain=8";
+  const records: PlainRecord[] = [];
+  for (const words of openWorkload(spec).blocks())
+    for (let i = 0; i < words.length; i += 2) records.push(recordOf(words[i], words[i + 1]));
+  const hmt = made(`workload:${spec}`, "stencil.hmt");
+  assert.equal(
+    await read(hmt, "hmt"),
+    records.filter(({ kind }) => kind < 16),
+  );
+  const trace = readHmt(readFileSync(hmt));
+  assert.is(trace.program, `workload ${spec}`);
+  assert.match(trace.recorder, /^heteromem convert \d/);
+  assert.equal(
+    events(trace).map(({ kind, text: name, address, bytes }) => [kind, name, address, bytes]),
+    [
+      [18, "a", 2 ** 40, 262088],
+      [18, "b", 2 ** 40 + 2 ** 21, 262088],
+      [16, "initialize", 0, 0],
+      [17, "initialize", 0, 0],
+      [16, "stencil2d", 0, 0],
+      [17, "stencil2d", 0, 0],
+      [16, "stencil2d", 0, 0],
+      [17, "stencil2d", 0, 0],
+      [16, "read back", 0, 0],
+      [17, "read back", 0, 0],
+    ].map((event) => (event[0] === 18 ? [...event.slice(0, 3), events(trace)[0].bytes] : event)),
+  );
+  const again = readHmt(readFileSync(made(hmt, "stencil-again.hmt")));
+  assert.equal(events(again), events(trace));
+  assert.equal(again.end, trace.end);
+});
+
+test("what a format cannot hold is said on stderr", () => {
+  const records = someRecords(new Random(SEED), 300);
+  const source = file("lossy.hmt", mixedFile(records));
+  const count = (what: (record: PlainRecord) => boolean): number => records.filter(what).length;
+  const out = path("lossy.din");
+  const { stderr } = convert(source, out);
+  const threads = new Set(records.map(({ thread }) => thread)).size;
+  const bytes = readFileSync(out).length;
+  assert.equal(
+    stderr.trimEnd().split("\n"),
+    [
+      `no agents: ${count(({ agent }) => agent > 0)} accesses of devices are written like the CPU's`,
+      `no threads: those of ${threads} threads are not told apart`,
+      `no sizes: ${count(({ size }) => size > 1)} accesses of more than one byte are written without theirs`,
+      `no code addresses: ${count(({ id }) => id > 0)} accesses are written without theirs`,
+      `no modifies: ${count(({ kind }) => (kind & 3) === 2)} are written as a load and a store each`,
+      `no atomic and range accesses: ${count(({ kind }) => kind > 3)} are written as any others`,
+    ]
+      .map((loss) => `heteromem: ${out}: Dinero has ${loss}`)
+      .concat(
+        `heteromem: ${out}: 300 accesses, ${bytes.toLocaleString("en")} bytes, ` +
+          `${(bytes / 300).toPrecision(3)} each`,
+      ),
+  );
+});
+
+test("plain, gzip and zstd input; standard input and output", () => {
+  const source = new TextEncoder().encode("0x10000 R\n0x20000 W\n");
+  const expected = "0 10000\n1 20000\n";
+  const two = Buffer.concat([zstdFrame(source.subarray(0, 10)), zstdFrame(source.subarray(10))]);
+  for (const bytes of [source, gzipSync(source), zstdFrame(source), two]) {
+    const { status, stdout } = convert(file("packed", bytes), "-", "--to", "dinero");
+    assert.equal([status, stdout], [0, expected]);
+    const piped = heteromem(["convert", "-", "-", "--to", "dinero", "--quiet"], bytes);
+    assert.equal([piped.status, piped.stdout], [0, expected]);
+  }
+});
+
+test("a trace that ends early is written as far as it goes, and the exit code is 3", async () => {
+  const lines = "0x10000 R\n0x20000 W\n";
+  const encode = (source: string): Uint8Array => new TextEncoder().encode(source);
+  const many = encode(lines.repeat(9000));
+  const frame = Buffer.concat([zstdFrame(many), zstdFrame(many)]);
+  const hmt = readFileSync(made(file("whole.trace", lines), "whole.hmt"));
+  const cases: [name: string, bytes: Uint8Array, why: RegExp, records: number | null][] = [
+    ["cut.trace", encode(`${lines}0x3`), /line 3 is cut off/, 2],
+    ["nul.trace", encode(`${lines.repeat(50)}\0\0\0\n`), /line 101: NUL bytes/, 100],
+    ["cut.hmt", hmt.subarray(0, hmt.length - 5), /it is cut off after 1 whole block/, 2],
+    ["cut.gz", gzipSync(many).subarray(0, -20), /the gzip file ends too early: it is truncated/, null],
+    ["cut.zst", frame.subarray(0, frame.length - 1), /the zstd file ends too early: it is truncated/, null],
+    [
+      "cut.champsim",
+      new Uint8Array(150).fill(1, 32, 33).fill(1, 96, 97),
+      /instruction 3 is cut off: it has 22 of 64 bytes/,
+      2,
+    ],
+  ];
+  for (const [name, bytes, why, records] of cases) {
+    const out = path(`${name}.hmt`);
+    const { status, stdout, stderr } = convert(file(name, bytes), out, "--quiet");
+    assert.is(stdout, "");
+    assert.match(stderr, why);
+    assert.match(stderr, `; ${out} has what comes before\n`);
+    assert.is(status, 3, name);
+    const trace = readHmt(readFileSync(out));
+    assert.is(trace.end, null, "a trace that is not whole has no end block");
+    if (records !== null) assert.is(trace.blocks.flatMap((each) => each.records).length, records);
+  }
+});
+
+test("what is wrong is one line, exit code 2, and leaves no output", () => {
+  const good = file("good.trace", "0x10000 R\n");
+  const hmt = readFileSync(made(good, "good.hmt"));
+  const damaged = Uint8Array.from(hmt);
+  damaged[hmt.length - 40] ^= 1;
+  const sample = (name: string): string => new URL(name, SAMPLES).pathname;
+  const cases: [string[], RegExp][] = [
+    [
+      [file("text.txt", "hello\n")],
+      /the format of this trace is not recognized; --format says it: hmt, lackey/,
+    ],
+    [[file("empty.txt", "")], /empty.txt: the file is empty$/],
+    [
+      [sample("gem5-pktdump.txt")],
+      /this is a gem5 packet trace; its addresses are physical; read it by: awk/,
+    ],
+    [
+      [sample("champsim.bin"), "--format", "champsim"],
+      /champsim.bin: byte 0: this is no ChampSim instruction/,
+    ],
+    [[file("wrong.txt", "0x1 R\nhello\n"), "--format", "addr-rw"], /wrong.txt:2: expected 'ADDRESS R\|W/],
+    [[file("wrong.lackey", " L 10,8\nhello\n")], /wrong.lackey:2: expected 'I {2}addr,size'/],
+    [[file("high.txt", "0xffff800000000000 R\n")], /high.txt: no access in this trace$/],
+    [[file("damaged.hmt", damaged)], /damaged.hmt: byte \d+: the block's checksum is wrong/],
+    [[good, "--format", "nothing"], /^heteromem: --format nothing: expected hmt, lackey/],
+    [[good, "--format", "addr-rw:size=0"], /^heteromem: --format addr-rw:size=0: 'size=0' is no option/],
+    [
+      [good, "--to", "nothing"],
+      /^heteromem: --to nothing: expected hmt, lackey, addr-rw, pinatrace, dinero, champsim$/,
+    ],
+    [["workload:nothing"], /no workload is named "nothing"/],
+    [["workload:gups", "--format", "hmt"], /--format hmt: a workload has no format/],
+    [[path("none")], /none: no such file/],
+  ];
+  for (const [[from, ...flags], message] of cases) {
+    const { status, stdout, stderr } = convert(from, path("wrong.hmt"), ...flags);
+    assert.equal([status, stdout], [2, ""], from);
+    assert.match(stderr.trimEnd(), message);
+    assert.is(stderr.trimEnd().split("\n").length, 1);
+    assert.not(existsSync(path("wrong.hmt")), from);
+  }
+  const unnamed = convert(good, path("unnamed"));
+  assert.match(
+    unnamed.stderr,
+    /unnamed: its name ends in none of \.hmt, \.lackey.*; --to says the format: hmt, /,
+  );
+  assert.match(convert(good, good).stderr, /good.trace: this is the input, which would be lost$/m);
+  assert.is(readFileSync(good, "utf8"), "0x10000 R\n");
+  assert.match(convert(good, path("no/folder.hmt")).stderr, /no such file/);
+});
+
+test("--help tells formats, examples and exit codes", () => {
+  const { status, stdout } = convert("--help");
+  assert.is(status, 0);
+  assert.match(stdout, /heteromem convert \[options\] <in> <out>/);
+  assert.match(stdout, /workload:gups:size=64MiB,seed=1 gups\.hmt[^]*Exit codes: 0 done/);
+});
+
+test("Ctrl-C writes what was read, and the exit code is 130", async () => {
+  const out = path("stopped.hmt");
+  const child = startHeteromem(["convert", "-", out, "--quiet"]);
+  const exit = once(child, "exit");
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  await new Promise((resolve) => child.stdin.write("0x10000 R\n".repeat(5000), resolve));
+  for (let i = 0; i < 100 && !existsSync(out); i++) await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  child.kill("SIGINT");
+  const [code] = (await exit) as [number];
+  assert.is(code, 130);
+  assert.match(stderr, /standard input: interrupted; .*stopped.hmt has what comes before\n$/);
+  assert.ok(readHmt(readFileSync(out)).blocks[0].records.length > 0);
+  child.stdin.destroy();
+  const long = startHeteromem(["convert", "workload:gups:size=1GiB,updates=4G", path("long.hmt"), "--quiet"]);
+  const end = once(long, "exit");
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  long.kill("SIGINT");
+  assert.equal((await end)[0], 130);
+});
+
+test("a reader who has seen enough is no error", async () => {
+  const child = startHeteromem(["convert", "workload:gups:updates=1M", "-", "--to", "dinero", "--quiet"]);
+  child.stdout.destroy();
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const [code] = (await once(child, "exit")) as [number];
+  assert.not.match(stderr, /EPIPE/);
+  assert.is(code, 0);
+});
+test.run();

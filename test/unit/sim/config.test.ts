@@ -1,0 +1,109 @@
+/** `heteromem/sim`: records that users write, and configs. */
+import { readFileSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { CONFIG_FIELDS } from "../../../src/sim/config.ts";
+import { parseBytes } from "../../../src/sim/size.ts";
+import {
+  BACKINGS,
+  ConfigError,
+  EVICTIONS,
+  MEMORY_MODELS,
+  PLACEMENTS,
+  PREFETCHERS,
+  Simulation,
+  TIME_MODELS,
+  writeRecord,
+  type Access,
+  type SimulationConfig,
+} from "../../../src/sim.ts";
+
+const records = suite("sim: records");
+records("a record is two words, as assembly/abi/record.ts draws it", () => {
+  const words = new BigUint64Array(4);
+  const access = { kind: "modify", address: 0x123456789abc, size: 0xfedc, agent: 3, thread: 0x4567 } as const;
+  writeRecord(words, 1, { ...access, id: 0x89abcdef });
+  assert.equal([...words], [0n, 0n, 0xfedc_1234_5678_9abcn, 0x89ab_cdef_4567_0302n]);
+});
+records("what does not fit is refused", () => {
+  const words = new BigUint64Array(2);
+  const wrong: [Access, RegExp][] = [
+    [{ kind: "load", address: 2 ** 48 }, /address must be an integer from 0 to 281474976710655/],
+    [{ kind: "load", size: 65536 }, /size must be an integer from 0 to 65535, got 65536/],
+    [{ kind: "load", agent: 256 }, /agent must be/],
+    [{ kind: "load", thread: -1 }, /thread must be/],
+    [{ kind: "load", id: 0.5 }, /id must be/],
+    [{ kind: "fetch" as "load" }, /kind must be load, store, modify, kernelBegin, kernelEnd/],
+  ];
+  for (const [access, says] of wrong) assert.throws(() => writeRecord(words, 0, access), says);
+  assert.throws(() => writeRecord(words, 1, { kind: "load" }), /index must be an integer from 0 to 0/);
+  assert.equal([...words], [0n, 0n]);
+});
+records.run();
+
+const config = suite("sim: config");
+config("sizes take K, KB and KiB, and no unit", () => {
+  assert.equal(["64K", "64KB", "64kib", "65536", "65536 B"].map(parseBytes), Array(5).fill(65536));
+  assert.equal([parseBytes("1.5GiB"), parseBytes("2T")], [1.5 * 2 ** 30, 2 ** 41]);
+  assert.ok(["", "lots", "-1", "1e6", "0.3", "99999999999999999999"].map(parseBytes).every(Number.isNaN));
+});
+const wrong: [SimulationConfig, string][] = [
+  [{ systemMemory: "lots" }, "systemMemory lots: expected a size such as 65536, 256KiB, 64MiB or 1.5GiB"],
+  [{ systemMemory: 1000 }, "systemMemory 1000: expected a whole number of 4096-byte pages"],
+  [{ deviceMemory: "0" }, "deviceMemory 0: expected at least 64KiB"],
+  [{ placement: "both" as "mirror" }, "placement both: expected migrate or mirror"],
+  [{ placement: "toString" as "mirror" }, "placement toString: expected migrate or mirror"],
+  [{ prefetch: "none" as "cluster64K" }, "prefetch none: expected cluster64K"],
+  [{ evict: "fifo" as "lru" }, "evict fifo: expected lru"],
+  [{ memoryModel: "managed" as "hmm" }, "memoryModel managed: expected hmm"],
+  [{ time: "fast" as "none" }, "time fast: expected none"],
+  [{ skip: -1 }, "skip -1: expected a whole number from 0 on"],
+  [{ roi: [5, 5] }, "roi [5,5]: expected FROM-TO, two numbers of accesses with FROM below TO"],
+  [{ roi: "5" }, "roi 5: expected FROM-TO, two numbers of accesses with FROM below TO"],
+  [{ epoch: 0 }, "epoch 0: expected a whole number of accesses from 1 on, or kernel"],
+  [{ agent: "gpu" as "cpu" }, "agent gpu: expected trace, cpu, device or threads:LIST"],
+  [
+    { agent: { threads: [65536] } },
+    'agent {"threads":[65536]}: expected threads from 0 to 65535, such as threads:0-31,64',
+  ],
+  [{ ranges: ["x"] }, "ranges x: expected [NAME=]0xSTART-0xEND"],
+  [
+    { ranges: [{ start: 5, end: 5 }] },
+    "ranges 0x5-0x5: expected a range that is not empty: its end is the first address after it",
+  ],
+  [
+    { deviceRanges: ["0x0-0x1000000000000f"] },
+    "deviceRanges 0x0-0x1000000000000f: expected addresses below 2^48",
+  ],
+  [{ failAlloc: 2 ** 32 }, "failAlloc 4294967296: expected a whole number from 1 to 4294967295"],
+  [
+    { policy: "mirror" } as SimulationConfig,
+    `policy mirror: expected one of ${[...CONFIG_FIELDS].join(", ")}`,
+  ],
+];
+for (const [field, message] of wrong) {
+  config(message, async () => {
+    const error = await Simulation.create(field).then(
+      () => null,
+      (error: unknown) => error as Error,
+    );
+    assert.instance(error, ConfigError);
+    assert.is(error?.message, message);
+  });
+}
+config("the published schema has the fields of a config, and their names", () => {
+  const schema = JSON.parse(readFileSync("schema/config.schema.json", "utf8")) as {
+    properties: Record<string, { enum?: string[] }>;
+  };
+  const fields = Object.keys(schema.properties);
+  assert.equal(fields.slice(fields.indexOf("systemMemory")), [...CONFIG_FIELDS]);
+  const names = {
+    placement: PLACEMENTS,
+    prefetch: PREFETCHERS,
+    evict: EVICTIONS,
+    memoryModel: MEMORY_MODELS,
+  };
+  for (const [field, table] of Object.entries({ ...names, time: TIME_MODELS, backing: BACKINGS }))
+    assert.equal(schema.properties[field].enum, Object.keys(table));
+});
+config.run();
