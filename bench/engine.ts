@@ -20,8 +20,12 @@ export const GIB = 1024 * MIB;
 /** Protection and flags of the rows' mappings. */
 export const PRIVATE = { prot: PROT_READ | PROT_WRITE, flags: MAP_PRIVATE | MAP_ANONYMOUS } as const;
 
-/** Creates an engine. It has no device memory unless `config` asks for some. */
-export const createEngine = (config: HmmConfig): Promise<Hmm> => Hmm.create({ deviceMemory: 0, ...config });
+/**
+ * Creates an engine. It has no device memory unless `config` asks for some. The rows' sizes are those of
+ * pages: page tables have a pool of their own, beside system memory.
+ */
+export const createEngine = (config: HmmConfig): Promise<Hmm> =>
+  Hmm.create({ deviceMemory: 0, ...config, capacities: { pageTables: 8192, ...config.capacities } });
 
 /** Pages that one migration moves. */
 export const BATCH = 512;

@@ -10,7 +10,7 @@ import {
   instantiateAsync,
 } from "./engine/wasm.ts";
 import { HDR_DEVICE_BASE, HDR_HUGETLB_FREE, HDR_ZERO_PFN, HEADER, ZONES } from "../assembly/abi/header.ts";
-import { ZONE_FREE_PAGES } from "../assembly/abi/zone.ts";
+import { ZONE_FREE_PAGES, ZONE_TABLES } from "../assembly/abi/zone.ts";
 import { PAGE_SIZE } from "../assembly/uapi/page.ts";
 import type { DeviceTable } from "./device/device-table.ts";
 import type { HmmDevmem } from "./device/devmem.ts";
@@ -301,9 +301,17 @@ export class Hmm {
     return this.#ctx.mem.header(HDR_ZERO_PFN);
   }
 
-  /** How many pages of system memory are free. */
+  /** How many pages of system memory are free. {@link pageTables} of them cannot be allocated. */
   get freePages(): number {
     return this.#ctx.mem.u32(HEADER + ZONES + ZONE_FREE_PAGES);
+  }
+
+  /**
+   * How many page tables of address spaces, of all levels, count as pages of system memory, as in Linux: all
+   * of them, or 0 where `config.capacities.pageTables` gives them a pool of their own.
+   */
+  get pageTables(): number {
+    return this.#ctx.mem.u32(HEADER + ZONES + ZONE_TABLES);
   }
 
   /** How many hugetlb pages, of 2 MiB, are free (HugePages_Free). */
@@ -432,8 +440,9 @@ export class Hmm {
    * inside a driver's callback.
    *
    * The bytes are a new array, or the first ones of `options.into`: reusing one array avoids most of the
-   * cost. Their number depends on the sizes that the engine was made with and, by a few bytes for each, on
-   * the open objects; the RangeError for an array that is too short names the number.
+   * cost. Their number depends on the sizes that the engine was made with, on the page tables that were ever
+   * in use at one time (4 KiB each) and, by a few bytes for each, on the open objects; the RangeError for an
+   * array that is too short names the number.
    */
   snapshot(options: SnapshotOptions = {}): Uint8Array {
     return takeSnapshot(this.#ctx, options);

@@ -1,6 +1,7 @@
-import { HDR_END, HDR_FLAGS, HDR_FLAG_LOG, HDR_MAGIC, HEADER_MAGIC } from "../assembly/abi/header.ts";
+import { HDR_END, HDR_FLAGS, HDR_FLAG_LOG, HDR_MAGIC, HEADER, HEADER_MAGIC } from "../assembly/abi/header.ts";
 import { MIGRATION_MM, MIGRATION_VMA } from "../assembly/abi/object.ts";
-import { RESOURCE_MIGRATION } from "../assembly/abi/pool.ts";
+import { POOL_BASE, POOL_HIGH, RESOURCE_MIGRATION, RESOURCE_PAGE_TABLE } from "../assembly/abi/pool.ts";
+import { PAGE_SIZE } from "../assembly/uapi/page.ts";
 import { DeviceTable } from "./device/device-table.ts";
 import { HmmDevmem, type HmmDevmemOps } from "./device/devmem.ts";
 import { HmmMirror, type HmmMirrorOps } from "./device/mirror.ts";
@@ -127,6 +128,13 @@ function copyMemory(
   return sum >>> 0;
 }
 
+/** Returns how many bytes of memory a snapshot has: up to the last page table that was ever in use. */
+function usedBytes(mem: Memory): number {
+  const tables = mem.pool(RESOURCE_PAGE_TABLE, POOL_HIGH) + 1;
+  const end = mem.pool(RESOURCE_PAGE_TABLE, POOL_BASE) + tables * PAGE_SIZE;
+  return Math.ceil(end / WASM_PAGE) * WASM_PAGE;
+}
+
 /** Returns the array that a snapshot of `length` bytes goes to. */
 function destination(ctx: Context, into: unknown, length: number): Uint8Array {
   const name = "options.into";
@@ -150,7 +158,7 @@ export function takeSnapshot(ctx: Context, options: SnapshotOptions): Uint8Array
     encoder.encode(`${MAGIC}${sum.toString(16).padStart(8, "0")} ${text.length}\n`);
   const at = lineOf(0).length;
   const from = Math.ceil((at + text.length) / ALIGN) * ALIGN;
-  const used = ctx.mem.header(HDR_END) * WASM_PAGE;
+  const used = usedBytes(ctx.mem);
   const bytes = destination(ctx, options.into, from + used);
   const memory = ctx.mem.bytes;
   const sum = copyMemory(ctx.core, text, used, "before", (start, end) =>
@@ -174,12 +182,14 @@ export function openSnapshot(
   const used = bytes.length - from;
   if (used <= 0 || used % WASM_PAGE !== 0) throw notOne(bytes);
   growTo(core.memory, used);
-  const mem = new Memory(core.memory);
+  const copied = new Uint8Array(core.memory.buffer);
   const found = copyMemory(core, text, used, "after", (start, end) =>
-    mem.bytes.set(bytes.subarray(from + start, from + end), start),
+    copied.set(bytes.subarray(from + start, from + end), start),
   );
-  const ours = mem.header(HDR_MAGIC) === HEADER_MAGIC && mem.header(HDR_END) * WASM_PAGE === used;
-  if (!ours || found !== sum) throw notOne(bytes);
+  if (found !== sum) throw notOne(bytes);
+  growTo(core.memory, new DataView(core.memory.buffer).getUint32(HEADER + HDR_END, true) * WASM_PAGE);
+  const mem = new Memory(core.memory);
+  if (mem.header(HDR_MAGIC) !== HEADER_MAGIC || usedBytes(mem) !== used) throw notOne(bytes);
   const header = JSON.parse(new TextDecoder().decode(text)) as SnapshotHeader;
   checkAttachments(header, attach);
   mem.setHeader(HDR_FLAGS, mem.header(HDR_FLAGS) & ~HDR_FLAG_LOG);

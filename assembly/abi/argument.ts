@@ -13,5 +13,7 @@ export const OWNER_ANY = 0xffffffff;
 /** Limit of a memory cgroup: none. */
 export const NO_LIMIT = 0xffffffff;
 
+/** Bytes that blocks of the arena are multiples of. */
+export const ARENA_GRANULE = 64;
 /** Bytes of the exchange buffer: what access() moves at most in one call. */
 export const XBUF_SIZE = 65536;

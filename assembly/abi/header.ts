@@ -76,6 +76,7 @@ export const HDR_RAM_LOADS = 180; //     u32  loads by the device from system me
 export const HDR_RAM_STORES = 184; //    u32
 
 // Where layout.ts placed things, and how many there are.
+export const HDR_ARENA_OWN = 188; //     u32  where the core's own part of the arena begins
 export const HDR_XBUF = 192; //          u32  the exchange buffer, XBUF_SIZE bytes
 export const HDR_FOLIOS = 196; //        u32  folio of pfn 0
 export const HDR_BLOCKS = 200; //        u32  block of pfn 0
@@ -109,6 +110,7 @@ export const HDR_HUGE_ZERO_MAPS = 300; //u32  huge mappings of it
 export const HDR_HUGETLB = 304; //       u32  free hugetlb pages: a list of blocks
 export const HDR_HUGETLB_FREE = 308; //  u32  how many
 export const HDR_DESCENTS = 312; //      u32  debug build: walks of a table down to a leaf (mod 2^32)
+export const HDR_ARENA_HEADS = 316; //   u32  a word for each granule: the block's size times 2, plus 1 in use
 
 /** "HMM1" */
 export const HEADER_MAGIC = 0x314d4d48;
@@ -119,3 +121,5 @@ export const HDR_FLAG_LOG = 1;
 export const HDR_FLAG_SWAP = 4;
 /** HDR_FLAGS: there is, or was, coherent device memory. */
 export const HDR_FLAG_COHERENT = 8;
+/** HDR_FLAGS: page tables of address spaces count as system memory. */
+export const HDR_FLAG_TABLES_COUNT = 16;

@@ -74,8 +74,8 @@ export const MIGRATION_START = 16; //    u64
 export const MIGRATION_END = 24; //      u64  exclusive
 export const MIGRATION_NPAGES = 32; //   u32
 export const MIGRATION_CPAGES = 36; //   u32  candidates after setup
-export const MIGRATION_SRC = 40; //      u32  the driver's u32[npages]; dst's follow, then the core's
-export const MIGRATION_REASONS = 48; //  u32  address of u8[npages]
+export const MIGRATION_SRC = 40; //      u32  the driver's u32[npages]; dst's follow
+export const MIGRATION_REASONS = 48; //  u32  address of u8[npages], after the core's src and dst
 export const MIGRATION_MOVED = 60; //    u32  pages moved by pages()
 
 /** MIGRATION_STATE: pages are collected and unmapped. */

@@ -49,7 +49,9 @@ export interface HmmCapacities {
   /** Links between mappings and anon_vmas. Default 131,072. */
   anonVmaLinks?: number | undefined;
   /**
-   * Page tables, of address spaces, files and device tables together. Default 2048 + 2 for each MiB of
+   * Page tables, of address spaces, files and device tables together. Default: those of address spaces count
+   * as system memory, as in Linux, and there is one for each page of it, and 2048 + 2 for each MiB of memory;
+   * fewer where the engine would not fit 4 GiB of linear memory. A number is a pool of its own, beside system
    * memory.
    */
   pageTables?: number | undefined;
@@ -132,6 +134,11 @@ const CAPACITY_POOLS: readonly (readonly [keyof HmmCapacities, number])[] = [
   ["ksmPages", RESOURCE_KSM_NODE],
   ["ksmAddresses", RESOURCE_KSM_ITEM],
 ];
+
+/** @internal Returns the name under which the configuration has the capacity of a pool, RESOURCE_*. */
+export function capacityName(resource: number): string {
+  return CAPACITY_POOLS.find(([, pool]) => pool === resource)![0];
+}
 
 /** The largest numbers that the bits of a folio can hold. */
 const MOST: HmmCapacities = { anonVmas: 0xffff, memcgs: 0xff, files: 0xffff };

@@ -8,7 +8,7 @@ import {
 } from "../../assembly/abi/header.ts";
 import { POOL_CAPACITY, POOL_COUNT } from "../../assembly/abi/pool.ts";
 import { FAULT_MIGRATION } from "../../assembly/uapi/vm.ts";
-import type { HmmSettings } from "./config.ts";
+import { capacityName, type HmmSettings } from "./config.ts";
 import type { CoreExports } from "./core.ts";
 import { badRange, badType, EDEADLK, HmmError, type HmmErrorFields } from "./errors.ts";
 import type { EventLog } from "./events.ts";
@@ -164,11 +164,16 @@ export class Context {
     return this.migrations.find((migration) => migration.id === id);
   }
 
-  /** What ran out at the last -ENOMEM, as in "page tables (capacity 1024)"; empty if nothing did. */
+  /**
+   * What ran out at the last -ENOMEM, as in "vmas (capacity 64), which config.capacities.vmas sets"; empty
+   * if nothing did.
+   */
   exhausted(): string {
     const resource = this.mem.header(HDR_EXHAUSTED);
     const name = RESOURCE_NAMES[resource] ?? "";
-    return resource < POOL_COUNT ? `${name} (capacity ${this.mem.pool(resource, POOL_CAPACITY)})` : name;
+    if (resource >= POOL_COUNT) return name;
+    const capacity = this.mem.pool(resource, POOL_CAPACITY);
+    return `${name} (capacity ${capacity}), which config.capacities.${capacityName(resource)} sets`;
   }
 
   /** The last fault callback is no longer the cause of anything. */

@@ -243,8 +243,8 @@ export class Migration {
       const got = show(this.#arrays.dst[i]);
       return `dst[${i}] must name a locked page of yours that is mapped nowhere, got ${got}`;
     }
-    // The core's own words of src follow the driver's two arrays.
-    const own = mem.u32(this.#arrays.address + 8 * this.npages + 4 * i);
+    // The core's own src and dst lie before the reasons.
+    const own = mem.u32(mem.u32(this.#address + MIGRATION_REASONS) - 8 * this.npages + 4 * i);
     const got = show(this.#arrays.src[i]);
     return `src[${i}] must be ${hex(own)}, as setup left it, or that without MIGRATE, got ${got}`;
   }

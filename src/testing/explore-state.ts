@@ -1,15 +1,18 @@
 /** Hashes the state of engines, so that the explorer recognizes a state that it has explored. */
+import { ARENA_GRANULE } from "../../assembly/abi/argument.ts";
 import { PAGE_SIZE, PMD_PAGES } from "../../assembly/uapi/page.ts";
 import { BLOCK_SIZE, FOLIO_COUNT_MASK, FOLIO_REFS, FOLIO_SIZE } from "../../assembly/abi/frame.ts";
 import {
   COUNTERS,
   HDR_ARENA,
   HDR_ARENA_END,
+  HDR_ARENA_HEADS,
   HDR_BLOCKS,
   HDR_FOLIOS,
   HDR_FRAMES,
   HDR_LOG,
   HDR_LOG_ENTRIES,
+  HDR_TABLE_META,
   HDR_XBUF,
   HEADER,
   POOLS,
@@ -95,17 +98,23 @@ export function hashEngine(hash: Hash, state: EngineState): void {
   }
 }
 
+/** Bytes of a page table's record (assembly/core/table/pagetable.ts). */
+const TABLE_RECORD = 16;
+
 function hashMemory(hash: Hash, mem: Memory): void {
   const { words } = mem;
   const logEnd = mem.header(HDR_LOG) + mem.header(HDR_LOG_ENTRIES) * LOG_RECORD_SIZE;
   const tables = mem.pool(RESOURCE_PAGE_TABLE, POOL_BASE);
   hash.words(words, HEADER + HDR_XBUF, HEADER + COUNTERS);
   hash.words(words, HEADER + POOLS, HEADER + ZONES + ZONE_COUNT * ZONE_SIZE);
-  hashWithout(hash, words, logEnd, mem.header(HDR_ARENA), lookupCaches(mem));
+  hashWithout(hash, words, logEnd, mem.header(HDR_ARENA_HEADS), lookupCaches(mem));
   hashArena(hash, mem);
-  // Page-table metadata, blocks and folios; then the page tables that were ever used.
-  hash.words(words, mem.header(HDR_ARENA_END), tables);
-  hash.words(words, tables, tables + (mem.pool(RESOURCE_PAGE_TABLE, POOL_HIGH) + 1) * PAGE_SIZE);
+  // Blocks and folios; then the page tables that were ever used, with their records.
+  const records = mem.header(HDR_TABLE_META);
+  hash.words(words, mem.header(HDR_ARENA_END), mem.header(HDR_FRAMES) || records);
+  const used = mem.pool(RESOURCE_PAGE_TABLE, POOL_HIGH) + 1;
+  hash.words(words, records, records + used * TABLE_RECORD);
+  hash.words(words, tables, tables + used * PAGE_SIZE);
   hashFrames(hash, mem);
 }
 
@@ -127,12 +136,15 @@ function hashWithout(hash: Hash, words: Uint32Array, from: number, to: number, l
   hash.words(words, from, to);
 }
 
-/** Takes in the arena. Its blocks follow one another: bytes, in use (1) or free (0), payload. */
+/** Takes in the arena: the heads of its blocks (assembly/core/base/arena.ts), and those that are in use. */
 function hashArena(hash: Hash, mem: Memory): void {
+  const start = mem.header(HDR_ARENA);
   const end = mem.header(HDR_ARENA_END);
-  for (let at = mem.header(HDR_ARENA); at < end;) {
-    const next = at + 8 + mem.u32(at);
-    hash.words(mem.words, at, mem.u32(at + 4) === 0 ? at + 8 : next);
+  for (let at = start; at < end;) {
+    const head = mem.u32(mem.header(HDR_ARENA_HEADS) + ((at - start) / ARENA_GRANULE) * 4);
+    const next = at + (head >>> 1) * ARENA_GRANULE;
+    hash.number(head);
+    if ((head & 1) !== 0) hash.words(mem.words, at, next);
     at = next;
   }
 }

@@ -1,5 +1,5 @@
 /** Rows of the engine and of small functions. */
-import { Hmm, PAGE_SIZE } from "../../src/index.ts";
+import { Hmm, HmmError, PAGE_SIZE } from "../../src/index.ts";
 import {
   address,
   also,
@@ -197,6 +197,7 @@ const engines: Table = {
   ),
   "Hmm#zeroPage": getter,
   "Hmm#freePages": getter,
+  "Hmm#pageTables": getter,
   "Hmm#freeHugetlbPages": getter,
   "Hmm#stats": getter,
   "Hmm#verify": getter,
@@ -248,6 +249,12 @@ const REPORT = "an error reports; if it were refused, the one that it is about w
 const FOR_MESSAGES = "it is for messages, and has a name for anything";
 
 const small: Table = {
+  ...Object.fromEntries(
+    ["errno", "op", "detail"].map((name): [string, Row] => [
+      `HmmError#${name}`,
+      { on: () => new HmmError(12, "op", "detail"), nothing: "it is a field" },
+    ]),
+  ),
   "new HmmError": {
     args: Object.fromEntries(
       [

@@ -1,11 +1,12 @@
 /** Where linear memory may change although the core refuses a call. */
-import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
+import { ARENA_GRANULE, XBUF_SIZE } from "../../assembly/abi/argument.ts";
 import {
   COMMANDS,
   COMMAND_COUNT,
   COMMAND_SIZE,
   HDR_ARENA,
   HDR_ARENA_END,
+  HDR_ARENA_HEADS,
   HDR_DESCENTS,
   HDR_EXHAUSTED,
   HDR_FAULT_ADDR,
@@ -70,10 +71,17 @@ function cacheOf(w: World, id: number): [number, number] {
 }
 
 function freeArenaBlocks(w: World): [number, number][] {
-  const blocks: [number, number][] = [];
+  const start = word(w, HEADER + HDR_ARENA);
   const end = word(w, HEADER + HDR_ARENA_END);
-  for (let at = word(w, HEADER + HDR_ARENA); at < end; at += word(w, at) + 8) {
-    if (word(w, at + 4) === 0) blocks.push([at + 8, at + 8 + word(w, at)]);
+  const heads = word(w, HEADER + HDR_ARENA_HEADS);
+  const headOf = (at: number): number => heads + ((at - start) / ARENA_GRANULE) * 4;
+  const blocks: [number, number][] = [];
+  for (let at = start; at < end;) {
+    const head = word(w, headOf(at));
+    const next = at + (head >>> 1) * ARENA_GRANULE;
+    // Within a free block heads mean nothing.
+    if ((head & 1) === 0) blocks.push([at, next], [headOf(at) + 4, headOf(next)]);
+    at = next;
   }
   return blocks;
 }

@@ -1,11 +1,9 @@
 /** A world in which drivers do everything wrong: see misuse.ts. */
 import * as api from "../../src/index.ts";
+import { accessCalls, fileCalls, mappingCalls, SPAN, type Call } from "./misuse-calls.ts";
 import { BASE, pickPfn, pickWord, SPOTS } from "./misuse-pick.ts";
 import { Random } from "./random.ts";
 
-/** Two blocks of 2 MiB, with pages in the few places below. */
-const SPAN = 1024;
-const PROT = api.PROT_READ | api.PROT_WRITE;
 /** How deep a callback may call the engine again. */
 const DEPTH_MAX = 3;
 /** What the checks of the API begin with: the name of the call. */
@@ -23,6 +21,8 @@ export class World {
   readonly #file: api.HmmFile;
   #mms: api.Mm[] = [];
   #migrations: api.Migration[] = [];
+  /** Arrays of migrations that may have ended. */
+  readonly #stale: Uint32Array[] = [];
   #pins: api.Pin[] = [];
   #exclusive: api.ExclusivePages[] = [];
   #depth = 0;
@@ -149,6 +149,7 @@ export class World {
     const mm = random.pick(this.#mms);
     const open = this.#migrations.filter((m) => !m.closed);
     this.#migrations = open;
+    if (this.#stale.length > 0 && random.chance(0.03)) this.#writeStale();
     const m = open.length > 0 ? random.pick(open) : null;
     if (m !== null && random.chance(0.5)) this.#misuseMigration(m, mm);
     else if (random.chance(0.4)) this.#misusePage();
@@ -156,13 +157,24 @@ export class World {
     else this.#live(mm);
   }
 
+  /** Writes to an array of a migration that has ended: to linear memory, which may be used otherwise. */
+  #writeStale(): void {
+    const random = this.#random;
+    const words = random.pick(this.#stale);
+    this.#try("stale words", () => {
+      for (let i = random.below(words.length); i < words.length && random.chance(0.9); i++)
+        words[i] = random.below(2 ** 32);
+    });
+  }
+
   #misuseMigration(m: api.Migration, mm: api.Mm): void {
     const random = this.#random;
+    if (this.#writes && this.#stale.length < 8 && random.chance(0.2)) this.#stale.push(m.src, m.dst);
     const words = random.chance(0.5) ? m.src : m.dst;
     const i = random.below(m.npages);
     const word = pickWord(random, m, this.#pfn());
-    const calls: [string, () => void][] = [
-      ...(this.#writes ? ([["word", () => void (words[i] = word)]] as [string, () => void][]) : []),
+    const calls: Call[] = [
+      ...(this.#writes ? ([["word", () => void (words[i] = word)]] as Call[]) : []),
       ["clear MIGRATE", () => void (m.src[i] &= ~api.MIGRATE_PFN_MIGRATE)],
       ["allocPages", () => void random.pick(this.#devmems).allocPages(m.src, m.dst)],
       ["allocPages", () => void random.pick(this.#devmems).allocPages(m.src, m.dst)],
@@ -180,7 +192,7 @@ export class World {
   #misusePage(): void {
     const random = this.#random;
     const pfn = this.#pfn();
-    const calls: [string, () => void][] = [
+    const calls: Call[] = [
       ["pageGet", () => this.hmm.pageGet(pfn)],
       ["pagePut", () => this.hmm.pagePut(pfn)],
       ["pagePut", () => this.hmm.pagePut(pfn)],
@@ -214,13 +226,20 @@ export class World {
     const args = { vma: null, start, end, owner };
     const setup = (): api.Migration =>
       api.migrateVmaSetup({ ...args, ...(select === undefined ? {} : { select }), vma: mm.findVma(start) });
-    const calls: [string, () => void][] = [
+    const calls: Call[] = [
       ["setup", () => void this.#migrations.push(this.#locked(mm, setup))],
       ["setup", () => void this.#migrations.push(this.#locked(mm, setup))],
       [
         "deviceRange",
         () =>
           void this.#migrations.push(api.migrateDeviceRange(owner, owner.pfnFirst, random.between(1, 40))),
+      ],
+      [
+        "devicePfns",
+        () => {
+          const pfns = Array.from({ length: random.between(1, 8) }, () => owner.pfnFirst + random.below(64));
+          this.#migrations.push(api.migrateDevicePfns(owner, pfns));
+        },
       ],
       [
         "pin",
@@ -246,47 +265,11 @@ export class World {
   #live(mm: api.Mm): void {
     const random = this.#random;
     const start = this.#page();
-    const length = this.#length();
-    const advice = random.pick([
-      api.MADV_DONTNEED,
-      api.MADV_PAGEOUT,
-      api.MADV_COLD,
-      api.MADV_FREE,
-      api.MADV_COLLAPSE,
-    ]);
-    const shared = random.chance(0.5) ? api.MAP_SHARED : api.MAP_PRIVATE;
-    const calls: [string, () => void][] = [
-      ["write", () => mm.write(start, new Uint8Array(length).fill(random.below(255)))],
-      ["write", () => mm.write(start, new Uint8Array(1).fill(7))],
-      ["read", () => void mm.read(start, length)],
-      ["madvise", () => void mm.madvise(start, length, advice)],
-      ["munmap", () => mm.munmap(start, length)],
-      [
-        "mmap",
-        () =>
-          void mm.mmap({
-            addr: start,
-            length,
-            prot: PROT,
-            flags: api.MAP_PRIVATE | api.MAP_ANONYMOUS | api.MAP_FIXED,
-          }),
-      ],
-      [
-        "mmap file",
-        () =>
-          void mm.mmap({
-            addr: start,
-            length,
-            prot: PROT,
-            flags: shared | api.MAP_FIXED,
-            file: this.#file,
-            offset: 0,
-          }),
-      ],
-      ["mprotect", () => mm.mprotect(start, length, random.pick([PROT, api.PROT_READ]))],
-      ["mremap", () => void mm.mremap(start, length, length, api.MREMAP_MAYMOVE)],
-      ["truncate", () => this.#file.truncate(random.below(SPAN) * api.PAGE_SIZE)],
-      ["punch", () => this.#file.punchHole(random.below(8) * api.PAGE_SIZE, random.between(1, 8192))],
+    const range = { mm, start, length: this.#length() };
+    const calls: Call[] = [
+      ...accessCalls(random, range),
+      ...mappingCalls(random, range, this.#file),
+      ...fileCalls(random, this.#file),
       ["rangeFault", () => this.#rangeFault(mm, start)],
       ["fork", () => void (this.#mms.length < 4 && this.#mms.push(mm.fork()))],
       ["close", () => this.#close(mm)],

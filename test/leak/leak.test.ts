@@ -29,6 +29,6 @@ onEachBuild("leak", (test, module) => {
     assert.is(check.leaked, "1 system pages, 1 system frames that are not free, 1 references of callers");
     pin.close();
     hmm.pfnArray(1);
-    assert.is(check.leaked, "16 arena bytes");
+    assert.is(check.leaked, "64 arena bytes");
   });
 }).run();

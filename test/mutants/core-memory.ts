@@ -15,8 +15,8 @@ export const CORE_MEMORY: readonly Mutant[] = [
   {
     name: "arena-block-too-small",
     file: core("base/arena"),
-    before: "if (room < size) continue;",
-    after: "if (room + 8 < size) continue;",
+    before: "if (room < granules) continue;",
+    after: "if (room + 1 < granules) continue;",
     ask: ["unit/engine"],
   },
   {
@@ -252,5 +252,27 @@ export const CORE_MEMORY: readonly Mutant[] = [
     before: " &&\n    !maybePinned(pfn)",
     after: "",
     ask: ["unit/pin-long"],
+  },
+  {
+    name: "page-of-a-table-never-comes-back",
+    file: core("table/pagetable"),
+    before: "  if (isSpaceOwner(tableMeta(table).owner)) putTablePage();\n",
+    after: "",
+    ask: ["unit/tables"],
+  },
+  {
+    name: "run-takes-the-frames-of-page-tables",
+    file: core("frame/page-alloc"),
+    before: "return left < 64 ? lowestBits(bits, left) : bits;",
+    after: "return bits;",
+    ask: ["unit/tables"],
+  },
+  {
+    name: "source-of-a-migration-given-as-a-destination",
+    file: core("migrate/setup"),
+    before:
+      "  if (isNobodys(folio)) folio.mapping = <u16>poolId(RESOURCE_MIGRATION, changetype<usize>(m));\n",
+    after: "",
+    ask: ["unit/misuse"],
   },
 ];

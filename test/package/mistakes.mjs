@@ -1,4 +1,4 @@
-/** `node mistakes.mjs NAME`: a program with a mistake, most of them in a driver's callback. It ends uncaught. */
+/** `node mistakes.mjs NAME`: a program with a mistake, mostly in a driver's callback. It ends uncaught. */
 import {
   Hmm,
   HmmMirror,

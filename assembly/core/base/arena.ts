@@ -1,76 +1,105 @@
-// The arena: arrays of any size in linear memory, such as pfn arrays and the arrays of a migration. Blocks
-// follow one another, each with a head of 8 bytes; an allocation takes the first free block that is large
-// enough.
+// The arena: arrays of any size in linear memory. Its first part holds the arrays that drivers see (pfn
+// arrays, src and dst of a migration, arguments on their way in), its second part those that only the core
+// sees.
 //
-//   0            4         8
-//  ┌────────────┬─────────┬───────────────┐
-//  │ size       │ in use  │ payload …     │   size: bytes of the payload, a multiple of 8;  in use: 0 or 1
-//  └────────────┴─────────┴═══════════════┘
+//   HDR_ARENA                  HDR_ARENA_OWN              HDR_ARENA_END
+//  ┌─────┬───────────┬────────┬──────────┬───────────────┐
+//  │ src │ free …    │ array  │ src copy │ free …        │   blocks of whole granules of 64 bytes
+//  └─────┴───────────┴────────┴──────────┴───────────────┘
+//
+// What a block is stands elsewhere: HDR_ARENA_HEADS is the address of a word for each granule, and the word
+// of a block's first granule is its size in granules, times 2, plus 1 while the block is in use. So a driver
+// that writes to an array which it has given back changes nothing but arrays of drivers, whose words are
+// checked.
+//
+// An allocation takes the first free block that is large enough.
 
-import { HDR_ARENA, HDR_ARENA_END } from "../../abi/header";
+import { HDR_ARENA, HDR_ARENA_END, HDR_ARENA_HEADS, HDR_ARENA_OWN } from "../../abi/header";
+import { ARENA_GRANULE } from "../../abi/argument";
 import { RESOURCE_ARENA } from "../../abi/pool";
 import { exhausted, header, mayAllocate, zeroObject } from "./layout";
 
-const HEAD: u32 = 8;
+const GRANULE_SHIFT: u32 = 6;
+if (1 << GRANULE_SHIFT != ARENA_GRANULE) ERROR("ARENA_GRANULE");
 
-/** Makes the whole arena one free block; boot calls it once. */
+/** Returns the address of the head of the block at `at`. */
+@inline
+function headOf(at: usize): usize {
+  return header(HDR_ARENA_HEADS) + (((<u32>at - header(HDR_ARENA)) >> GRANULE_SHIFT) << 2);
+}
+
+/** Returns the address after the block at `at`. */
+@inline
+function blockAfter(at: usize): usize {
+  return at + ((load<u32>(headOf(at)) >> 1) << GRANULE_SHIFT);
+}
+
+/** Makes [start, end) one free block. */
+function freeBlock(start: usize, end: usize): void {
+  store<u32>(headOf(start), ((<u32>(end - start)) >> GRANULE_SHIFT) << 1);
+}
+
+/** Makes each part of the arena one free block; boot calls it once. */
 export function arenaInit(): void {
-  const start = header(HDR_ARENA);
-  store<u32>(start, header(HDR_ARENA_END) - start - HEAD);
-  store<u32>(start, 0, 4);
+  freeBlock(header(HDR_ARENA), header(HDR_ARENA_OWN));
+  freeBlock(header(HDR_ARENA_OWN), header(HDR_ARENA_END));
 }
 
 /**
- * Allocates an array: at least `bytes` bytes, zeroed, 8-byte aligned. Returns its address; 0 when no block is
- * large enough, which the header then reports as RESOURCE_ARENA.
+ * Allocates an array that drivers see: at least `bytes` bytes, zeroed, 64-byte aligned. Returns its address;
+ * 0 when no block is large enough, which the header then reports as RESOURCE_ARENA.
  */
 export function arenaAlloc(bytes: u32): usize {
+  return allocate(bytes, header(HDR_ARENA), header(HDR_ARENA_OWN));
+}
+
+/** Allocates an array as arenaAlloc() does, which no driver sees. */
+export function arenaAllocOwn(bytes: u32): usize {
+  return allocate(bytes, header(HDR_ARENA_OWN), header(HDR_ARENA_END));
+}
+
+function allocate(bytes: u32, start: usize, end: usize): usize {
   if (!mayAllocate()) return 0;
-  const size = (max<u32>(bytes, 8) + 7) & ~7;
-  const end = header(HDR_ARENA_END);
-  for (let at: usize = header(HDR_ARENA); at < end; at += load<u32>(at) + HEAD) {
-    if (load<u32>(at, 4)) continue;
+  const granules = <u32>((<u64>max<u32>(bytes, 1) + ARENA_GRANULE - 1) >> GRANULE_SHIFT);
+  for (let at = start; at < end; at = blockAfter(at)) {
+    const head = headOf(at);
+    if (load<u32>(head) & 1) continue;
     absorb(at, end);
-    const room = load<u32>(at);
-    if (room < size) continue;
-    if (room >= size + HEAD + 8) {
-      store<u32>(at + HEAD + size, room - size - HEAD);
-      store<u32>(at + HEAD + size, 0, 4);
-      store<u32>(at, size);
-    }
-    store<u32>(at, 1, 4);
-    zeroObject(at + HEAD, load<u32>(at));
-    return at + HEAD;
+    const room = load<u32>(head) >> 1;
+    if (room < granules) continue;
+    if (room > granules) freeBlock(at + (granules << GRANULE_SHIFT), at + (room << GRANULE_SHIFT));
+    store<u32>(head, (granules << 1) | 1);
+    zeroObject(at, granules << GRANULE_SHIFT);
+    return at;
   }
   exhausted(RESOURCE_ARENA);
   return 0;
 }
 
-/** Joins the free block at `at` with the free blocks after it. */
+/** Joins the free block at `at` with the free blocks after it, up to `end`. */
 function absorb(at: usize, end: usize): void {
-  let next = at + HEAD + load<u32>(at);
-  while (next < end && !load<u32>(next, 4)) {
-    store<u32>(at, load<u32>(at) + HEAD + load<u32>(next));
-    next = at + HEAD + load<u32>(at);
-  }
+  let next = blockAfter(at);
+  while (next < end && !(load<u32>(headOf(next)) & 1)) next = blockAfter(next);
+  freeBlock(at, next);
 }
 
-/** Frees an array of arenaAlloc(). Returns 0, as TypeScript expects of a call that may fail. */
-export function arenaFree(payload: usize): i32 {
-  const at = payload - HEAD;
-  assert(load<u32>(at, 4) == 1, "arenaFree: not an array of the arena");
-  store<u32>(at, 0, 4);
-  absorb(at, header(HDR_ARENA_END));
+/** Frees an array of arenaAlloc() or arenaAllocOwn(). Returns 0, as TypeScript expects of a call. */
+export function arenaFree(at: usize): i32 {
+  const own = header(HDR_ARENA_OWN);
+  assert(load<u32>(headOf(at)) & 1 && !(at & (ARENA_GRANULE - 1)), "arenaFree: not an array of the arena");
+  absorb(at, <u32>at < own ? own : header(HDR_ARENA_END));
   return 0;
 }
 
 /** Checks the chain of blocks. Returns 0, or the address of the block that is broken. */
 export function arenaCheck(): usize {
-  const end = header(HDR_ARENA_END);
+  const end: usize = header(HDR_ARENA_END);
   let at: usize = header(HDR_ARENA);
+  let border = false;
   while (at < end) {
-    if (load<u32>(at, 4) > 1 || load<u32>(at) & 7) return at;
-    at += load<u32>(at) + HEAD;
+    if (!(load<u32>(headOf(at)) >> 1)) return at;
+    if (<u32>at == header(HDR_ARENA_OWN)) border = true;
+    at = blockAfter(at);
   }
-  return at == end ? 0 : at;
+  return at == end && border ? 0 : at;
 }

@@ -4,9 +4,12 @@
 //  ┌────────┬──────────────┬────────────────────────────────┬─────────────────┬───────────┬───────┐
 //  │ zeros  │ static data  │ header, pools, zones, commands │ exchange buffer │ event log │ pools │ …
 //  └────────┴──────────────┴────────────────────────────────┴─────────────────┴───────────┴───────┘
-//  ┌────────────┬───────┬───────────────┬────────┬────────┬───────────┬─────────────┬────────┐
-//  │ KSM chains │ arena │ table records │ blocks │ folios │ swap hash │ page tables │ frames │
-//  └────────────┴───────┴───────────────┴────────┴────────┴───────────┴─────────────┴────────┘
+//  ┌────────────┬───────┬────────┬────────┬───────────┬────────┬───────────────┬─────────────┐
+//  │ KSM chains │ arena │ blocks │ folios │ swap hash │ frames │ table records │ page tables │
+//  └────────────┴───────┴────────┴────────┴───────────┴────────┴───────────────┴─────────────┘
+//
+// Page tables come last: there may be as many as pages of system memory, few are mostly in use, and a
+// snapshot ends with the last one that was.
 //
 // The core has no mutable globals: the addresses of the map are words of the header. The zeros before the
 // static data are a page table of empty entries, which readPte() relies on.
@@ -14,7 +17,7 @@
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE, PMD_PAGES } from "../../uapi/page";
 import { PFN_MASK } from "../../uapi/pfn";
-import { XBUF_SIZE } from "../../abi/argument";
+import { ARENA_GRANULE, XBUF_SIZE } from "../../abi/argument";
 import {
   BOOT_ARENA_BYTES,
   BOOT_CAPACITY,
@@ -32,6 +35,8 @@ import {
   COMMAND_SIZE,
   HDR_ARENA,
   HDR_ARENA_END,
+  HDR_ARENA_HEADS,
+  HDR_ARENA_OWN,
   HDR_BLOCKS,
   HDR_DEVICE_BASE,
   HDR_DEVICE_FRAMES,
@@ -42,6 +47,7 @@ import {
   HDR_FAULT_AROUND,
   HDR_FLAGS,
   HDR_FLAG_SWAP,
+  HDR_FLAG_TABLES_COUNT,
   HDR_FOLIOS,
   HDR_FRAMES,
   HDR_KSM_HASH,
@@ -90,6 +96,10 @@ export const LARGE_PAGES: u32 = <u32>PMD_PAGES;
  */
 const GAP_BLOCKS: u64 = 2;
 const GAP_FROM: u64 = 1 << 15;
+/** The page tables that every engine has at least, by default. */
+const TABLES_MIN: u64 = 2048;
+/** The largest memory map in bytes. */
+const MAP_MAX: u64 = 0xffff0000;
 /** The sizes of the pools' objects in bytes, which their classes check. */
 export const MM_SIZE: u32 = 96;
 export const VMA_SIZE: u32 = 72;
@@ -184,7 +194,6 @@ function defaults(frames: u32, mergeable: u32): void {
   defaultCapacity(RESOURCE_VMA, 65530);
   defaultCapacity(RESOURCE_ANON_VMA, 65535);
   defaultCapacity(RESOURCE_AVC, 131072);
-  defaultCapacity(RESOURCE_PAGE_TABLE, 2048 + frames / 128);
   defaultCapacity(RESOURCE_NOTIFIER, 256 + frames / 128);
   defaultCapacity(RESOURCE_MEMCG, 255);
   defaultCapacity(RESOURCE_MIGRATION, 64);
@@ -252,10 +261,23 @@ export function layoutBytes(): f64 {
   at = placePool(RESOURCE_KSM_NODE, KSM_NODE_SIZE, at);
   at = placePool(RESOURCE_KSM_ITEM, KSM_ITEM_SIZE, at);
   at = placeHash(at);
-  setHeader(HDR_ARENA, <u32>at);
-  at = alignUp(at + load<u32>(config + BOOT_ARENA_BYTES), 64);
-  setHeader(HDR_ARENA_END, <u32>at);
+  at = placeArena(at);
   return <f64>placeFrames(at, system, device, deviceBase, frames);
+}
+
+/**
+ * Places the arena and the heads of its blocks. The configured bytes are those of drivers' arrays. For 8
+ * bytes of them (a word of src and one of dst) a migration has 9 of its own. Returns the address after them.
+ */
+function placeArena(from: u64): u64 {
+  const bytes = alignUp(load<u32>(HEADER + BOOT_CONFIG + BOOT_ARENA_BYTES), ARENA_GRANULE);
+  const own = alignUp((bytes / 8) * 9, ARENA_GRANULE);
+  setHeader(HDR_ARENA_HEADS, <u32>from);
+  const at = alignUp(from + ((bytes + own) / ARENA_GRANULE) * 4, ARENA_GRANULE);
+  setHeader(HDR_ARENA, <u32>at);
+  setHeader(HDR_ARENA_OWN, <u32>(at + bytes));
+  setHeader(HDR_ARENA_END, <u32>(at + bytes + own));
+  return at + bytes + own;
 }
 
 /** Places KSM's two tables of chains, with about two nodes a chain. Returns the address after them. */
@@ -267,6 +289,21 @@ function placeHash(at: u64): u64 {
 }
 
 /**
+ * Places the page tables and their records at `at`. By default there is one for each page of system memory,
+ * which they count as, and some for files and device tables; fewer where the memory map would not fit 4 GiB.
+ * With a capacity of their own they do not count. Returns the address after them.
+ */
+function placeTables(at: u64, system: u64, frames: u64): u64 {
+  const each: u64 = PAGE_SIZE + TABLE_META_SIZE;
+  const least = TABLES_MIN + frames / 128;
+  const room = at < MAP_MAX ? (MAP_MAX - at) / each : 0;
+  defaultCapacity(RESOURCE_PAGE_TABLE, <u32>max(least, min(system + least, room > 4 ? room - 4 : 0)));
+  setHeader(HDR_TABLE_META, <u32>at);
+  at = alignUp(at + <u64>TABLE_META_SIZE * <u64>(capacity(RESOURCE_PAGE_TABLE) + 1), PAGE_SIZE);
+  return alignUp(placePool(RESOURCE_PAGE_TABLE, PAGE_SIZE, at), PAGE_SIZE);
+}
+
+/**
  * Places what grows with the number of frames, and sets the header's numbers. Returns the map's size, or
  * -ENOMEM.
  */
@@ -275,8 +312,6 @@ function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frame
   const swap: u64 = load<u32>(config + BOOT_SWAP_FRAMES);
   const data = load<u32>(config + BOOT_DATA);
   let at = from;
-  setHeader(HDR_TABLE_META, <u32>at);
-  at = alignUp(at + <u64>TABLE_META_SIZE * <u64>(capacity(RESOURCE_PAGE_TABLE) + 1), 64);
   setHeader(HDR_BLOCKS, <u32>at);
   at = alignUp(at + (frames / PMD_PAGES) * BLOCK_SIZE, 64);
   setHeader(HDR_FOLIOS, <u32>at);
@@ -286,12 +321,13 @@ function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frame
   setHeader(HDR_SWAP_HASH_MASK, <u32>cells - 1);
   setHeader(HDR_SWAP_FRAMES, <u32>swap);
   at = alignUp(at + cells * 8, PAGE_SIZE);
-  at = alignUp(placePool(RESOURCE_PAGE_TABLE, PAGE_SIZE, at), PAGE_SIZE);
   setHeader(HDR_FRAMES, data ? <u32>at : 0);
   if (data) at += frames * PAGE_SIZE;
-  if (at > 0xffff0000) return -ENOMEM;
+  const apart = capacity(RESOURCE_PAGE_TABLE) != 0;
+  at = placeTables(at, system, frames);
+  if (at > MAP_MAX) return -ENOMEM;
   setHeader(HDR_END, <u32>(alignUp(at, 0x10000) >> 16));
-  setHeader(HDR_FLAGS, swap ? HDR_FLAG_SWAP : 0);
+  setHeader(HDR_FLAGS, (swap ? HDR_FLAG_SWAP : 0) | (apart ? 0 : HDR_FLAG_TABLES_COUNT));
   setHeader(HDR_SYSTEM_FRAMES, <u32>system);
   setHeader(HDR_DEVICE_FRAMES, <u32>device);
   setHeader(HDR_DEVICE_BASE, <u32>deviceBase);

@@ -26,7 +26,7 @@ import { makePte, pteFlags, ptePfn } from "../base/pte";
 import { count, log } from "../base/stat";
 import { Folio, FOLIO_MARKS, FOLIO_SOLE } from "../frame/folio";
 import { copyFrame } from "../frame/frame";
-import { blockWithFree, tookFrames } from "../frame/page-alloc";
+import { bitsLeft, blockWithFree, tookFrames } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { anybodyListens } from "../operation/notify";
 import { pgoffOf, Vma } from "../space/vma";
@@ -118,7 +118,8 @@ function copyRun(vma: Vma, addr: u64, slot: usize, last: usize): u32 {
     while (!load<u64>(word)) word += 8;
     const base = load<u32>(block, BLOCK_PFN) + <u32>(word - block) * 8;
     const first = at;
-    let bits = load<u64>(word);
+    let bits = bitsLeft(0, word);
+    const others = load<u64>(word) ^ bits;
     for (; bits && at < last; at += 8, bits &= bits - 1, pgoff++) {
       const pte = load<u64>(at);
       const old = readOnlyFolio(pte, folios);
@@ -137,7 +138,7 @@ function copyRun(vma: Vma, addr: u64, slot: usize, last: usize): u32 {
       store<u64>(at, makePte(copy, flags));
       log(LOG_FAULT, vma.mmId, addr + ((<u64>(at - slot)) << 9), FAULT_KIND_COW, copy);
     }
-    store<u64>(word, bits);
+    store<u64>(word, others | bits);
     tookFrames(0, block, (<u32>(at - first)) >> 3);
   }
   return (<u32>(at - slot)) >> 3;

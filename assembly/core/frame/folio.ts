@@ -153,3 +153,12 @@ export function moveFolio(from: Folio, to: Folio): void {
     assert(to.index == from.index && to.mapping == from.mapping, "moveFolio: place");
   }
 }
+
+/**
+ * Tells whether a page is neither anonymous memory nor a file's. The `mapping` of such a page is 0, or the id
+ * of the migration that has it.
+ */
+@inline
+export function isNobodys(folio: Folio): bool {
+  return !folio.has(FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM);
+}

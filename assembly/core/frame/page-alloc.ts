@@ -24,7 +24,14 @@ import {
   FOLIO_RESERVED,
   FOLIO_TAIL,
 } from "../../abi/frame";
-import { HDR_EXTERNAL_REFS, HDR_HUGETLB, HDR_HUGETLB_FREE, HEADER } from "../../abi/header";
+import {
+  HDR_EXTERNAL_REFS,
+  HDR_FLAGS,
+  HDR_FLAG_TABLES_COUNT,
+  HDR_HUGETLB,
+  HDR_HUGETLB_FREE,
+  HEADER,
+} from "../../abi/header";
 import { RESOURCE_DEVICE_MEMORY, RESOURCE_SYSTEM_MEMORY } from "../../abi/pool";
 import { ZONE_SIZE } from "../../abi/zone";
 import { exhausted, header, LARGE_PAGES, mayAllocate, setHeader } from "../base/layout";
@@ -68,15 +75,52 @@ export function zoneInit(zone: u32, first: u32, end: u32, owner: u32): void {
 }
 
 /**
- * Returns the block that the zone's next frame comes from; 0 where no frame is free, which the header then
- * reports.
+ * Returns the block that the zone's next frame comes from; 0 where no frame is left, which the header then
+ * reports. As many of its free frames as there are page tables stay free.
  */
 @inline
 export function blockWithFree(zone: u32): usize {
   const z = zoneOf(zone);
-  const block: usize = z.partialBlocks ? z.partialBlocks : z.freeBlocks;
-  if (!block) exhausted(zone ? RESOURCE_DEVICE_MEMORY : RESOURCE_SYSTEM_MEMORY);
-  return block;
+  if (z.freePages <= z.tables) {
+    exhausted(zone ? RESOURCE_DEVICE_MEMORY : RESOURCE_SYSTEM_MEMORY);
+    return 0;
+  }
+  return z.partialBlocks ? z.partialBlocks : z.freeBlocks;
+}
+
+/** Returns the frames of a bitmap word that a run may take: all that are free, or as many as may go. */
+@inline
+export function bitsLeft(zone: u32, word: usize): u64 {
+  const bits = load<u64>(word);
+  const left = zoneOf(zone).freePages - zoneOf(zone).tables;
+  return left < 64 ? lowestBits(bits, left) : bits;
+}
+
+/** Returns the `n` lowest set bits of a word. */
+function lowestBits(bits: u64, n: u32): u64 {
+  let rest = bits;
+  for (; n && rest; n--) rest &= rest - 1;
+  return bits ^ rest;
+}
+
+/**
+ * Counts a page table as a page of system memory, where tables count: it lies elsewhere in linear memory, but
+ * a free frame stays free for it. Returns false where none is left, which the header then reports.
+ */
+export function takeTablePage(): bool {
+  if (!(header(HDR_FLAGS) & HDR_FLAG_TABLES_COUNT)) return true;
+  const z = zoneOf(0);
+  if (z.freePages <= z.tables) {
+    exhausted(RESOURCE_SYSTEM_MEMORY);
+    return false;
+  }
+  z.tables++;
+  return true;
+}
+
+/** Ends what takeTablePage() began. */
+export function putTablePage(): void {
+  if (header(HDR_FLAGS) & HDR_FLAG_TABLES_COUNT) zoneOf(0).tables--;
 }
 
 /** Gives a free frame its first reference, and `flags`. */
@@ -128,7 +172,7 @@ export function allocLarge(zone: u32): u32 {
   if (!mayAllocate()) return 0;
   const z = zoneOf(zone);
   const block: usize = z.freeBlocks;
-  if (!block) return 0;
+  if (!block || z.freePages < z.tables + LARGE_PAGES) return 0;
   listRemove(changetype<usize>(z) + offsetof<Zone>("freeBlocks"), block);
   memory.fill(block + BLOCK_BITMAP, 0, 64);
   store<u16>(block, 0, BLOCK_FREE);

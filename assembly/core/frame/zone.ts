@@ -22,6 +22,7 @@ import {
   ZONE_PFN_END,
   ZONE_PFN_FIRST,
   ZONE_SIZE,
+  ZONE_TABLES,
 } from "../../abi/zone";
 import { header, RESERVED_FRAMES } from "../base/layout";
 import { isDevicePfn } from "./folio";
@@ -48,6 +49,8 @@ export class Zone {
   freedHead: u32;
   freedTail: u32;
   freedCount: u32;
+  /** Page tables of address spaces, of zone 0: as many of its free frames cannot be allocated. */
+  tables: u32;
 }
 
 if (offsetof<Zone>("pfnFirst") != ZONE_PFN_FIRST) ERROR("ZONE_PFN_FIRST");
@@ -55,6 +58,7 @@ if (offsetof<Zone>("pfnEnd") != ZONE_PFN_END) ERROR("ZONE_PFN_END");
 if (offsetof<Zone>("owner") != ZONE_OWNER) ERROR("ZONE_OWNER");
 if (offsetof<Zone>("freePages") != ZONE_FREE_PAGES) ERROR("ZONE_FREE_PAGES");
 if (offsetof<Zone>("freedCount") != ZONE_FREED_COUNT) ERROR("ZONE_FREED_COUNT");
+if (offsetof<Zone>("tables") != ZONE_TABLES) ERROR("ZONE_TABLES");
 if (offsetof<Zone>("flags") != ZONE_FLAGS) ERROR("ZONE_FLAGS");
 
 /** Returns the zone with this number. */

@@ -26,12 +26,13 @@ import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FAULT_CODE } fr
 import { header, LARGE_PAGES, mayAllocate, setHeader, setHeaderF64 } from "../base/layout";
 import { poolId } from "../base/pool";
 import { isDevmem, isOpenDevmem } from "../frame/devmem";
-import { folioOf } from "../frame/folio";
+import { folioOf, isNobodys } from "../frame/folio";
 import { largeAll } from "../frame/large";
 import {
   addExternalRefs,
   allocFrame,
   allocLarge,
+  bitsLeft,
   blockWithFree,
   initFrame,
   tookFrames,
@@ -70,7 +71,8 @@ function allocFrames(zone: u32, src: usize, dst: usize, n: u32, wanted: u32, fla
     if (!block) break;
     let word = block + BLOCK_BITMAP;
     while (!load<u64>(word)) word += 8;
-    let bits = load<u64>(word);
+    let bits = bitsLeft(zone, word);
+    const others = load<u64>(word) ^ bits;
     const base = load<u32>(block, BLOCK_PFN) + <u32>(word - block) * 8;
     let taken: u32 = 0;
     for (; bits && src < last; src += 4, dst += 4) {
@@ -85,7 +87,7 @@ function allocFrames(zone: u32, src: usize, dst: usize, n: u32, wanted: u32, fla
       store<u32>(dst, tag | pfn);
       taken++;
     }
-    store<u64>(word, bits);
+    store<u64>(word, others | bits);
     tookFrames(zone, block, taken);
     filled += taken;
   }
@@ -153,8 +155,8 @@ export function systemAllocPages(src: usize, dst: usize, n: u32): i32 {
 // ── Soundness
 // ─────────────────────────────────────────────────────────────────────────────────────────────────
 //
-// A destination that a migration has taken is marked: `mapping`, which is 0 while a page is nobody's, is the
-// migration's id. So no page can be given twice, to one migration or to two.
+// A page of nobody that a migration has, as a destination or as a source, is marked: `mapping`, which is 0
+// otherwise, is the migration's id. So no page can be given twice, to one migration or to two.
 
 /** Folio flags of a page that somebody uses. */
 const USED: u32 = FOLIO_FREE | FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_RESERVED;
@@ -212,5 +214,5 @@ export function takeDestinations(m: Migration): bool {
 @inline
 export function unmarkDestination(pfn: u32): void {
   const folio = folioOf(pfn);
-  if (!folio.has(FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM)) folio.mapping = 0;
+  if (isNobodys(folio)) folio.mapping = 0;
 }

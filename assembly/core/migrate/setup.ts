@@ -46,7 +46,7 @@ import { LARGE_PAGES } from "../base/layout";
 import { exists } from "../base/object";
 import { poolId } from "../base/pool";
 import { count } from "../base/stat";
-import { Folio, folioOf, isDevicePfn } from "../frame/folio";
+import { Folio, folioOf, isDevicePfn, isNobodys } from "../frame/folio";
 import { getPage, putPage } from "../frame/page-alloc";
 import { validPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
@@ -153,6 +153,8 @@ function collectPfn(m: Migration, i: u32, pfn: u32): void {
   if (folio.has(FOLIO_LARGE)) return m.stay(i, REASON_LARGE_FOLIO);
   getPage(pfn);
   folio.set(FOLIO_LOCKED);
+  // A page of nobody looks like a destination: it is marked, so that it cannot be given as one.
+  if (isNobodys(folio)) folio.mapping = <u16>poolId(RESOURCE_MIGRATION, changetype<usize>(m));
   m.setSource(i, UNFINISHED | (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE | pfn);
 }
 

@@ -44,14 +44,14 @@ import {
   PTE_YOUNG,
 } from "../../uapi/pte";
 import { REASON_NOT_ISOLATED } from "../../uapi/reason";
-import { arenaAlloc, arenaFree } from "../base/arena";
+import { arenaAlloc, arenaAllocOwn, arenaFree } from "../base/arena";
 import { LARGE_PAGES, MIGRATION_SIZE } from "../base/layout";
 import { exists, none } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolObject } from "../base/pool";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { count } from "../base/stat";
 import { isPrivatePfn } from "../frame/coherent";
-import { Folio, folioOf, isDevicePfn } from "../frame/folio";
+import { Folio, folioOf, isDevicePfn, isNobodys } from "../frame/folio";
 import { putPage } from "../frame/page-alloc";
 import { walk } from "../table/pagetable";
 import { Mm, mmAt } from "./mm";
@@ -154,22 +154,21 @@ export function migrationHolding(pfn: u32): u32 {
   return 0;
 }
 
-/**
- * Creates a migration of n pages; its arrays are one block of the arena. Returns none when memory ran
- * out.
- */
+/** Creates a migration of n pages, with its arrays. Returns none when memory ran out. */
 export function migrationAlloc(n: u32): Migration {
   const m = changetype<Migration>(poolAlloc(RESOURCE_MIGRATION));
   if (!exists(m)) return m;
   m.npages = n;
-  m.driverSrc = <u32>arenaAlloc(n * 17);
-  if (m.driverSrc) {
+  m.driverSrc = <u32>arenaAlloc(n * 8);
+  const own = m.driverSrc ? <u32>arenaAllocOwn(n * 9) : 0;
+  if (own) {
     m.driverDst = m.driverSrc + n * 4;
-    m.src = m.driverDst + n * 4;
-    m.dst = m.src + n * 4;
-    m.reasons = m.dst + n * 4;
+    m.src = own;
+    m.dst = own + n * 4;
+    m.reasons = own + n * 8;
     return m;
   }
+  if (m.driverSrc) arenaFree(m.driverSrc);
   poolFree(RESOURCE_MIGRATION, changetype<usize>(m));
   return none<Migration>();
 }
@@ -177,6 +176,7 @@ export function migrationAlloc(n: u32): Migration {
 /** Frees a migration with its arrays. */
 export function migrationFree(m: Migration): void {
   arenaFree(m.driverSrc);
+  arenaFree(m.src);
   m.src = 0;
   poolFree(RESOURCE_MIGRATION, changetype<usize>(m));
 }
@@ -331,6 +331,7 @@ export function letGo(m: Migration, i: u32, pfn: u32): void {
   const lock: u32 = pfn == m.faultPage ? 0 : FOLIO_LOCKED;
   const listed = !isDevicePfn(pfn) && load<u8>(m.reasons + i) != REASON_NOT_ISOLATED;
   folio.flags = <u16>((folio.flags & ~lock) | (listed ? FOLIO_LRU : 0));
+  if (isNobodys(folio)) folio.mapping = 0;
   dropUnmapped(pfn, folio);
   putPage(pfn);
 }

@@ -14,7 +14,8 @@ import { HDR_DESCENTS, HDR_TABLE_META } from "../../abi/header";
 import { POOL_BASE, RESOURCE_PAGE_TABLE } from "../../abi/pool";
 import { header, pool, setHeader, TABLE_META_SIZE } from "../base/layout";
 import { DEBUG } from "../base/panic";
-import { poolAlloc, poolFree } from "../base/pool";
+import { poolAlloc, poolFree, poolHigh, poolObject } from "../base/pool";
+import { putTablePage, takeTablePage } from "../frame/page-alloc";
 
 /** TableMeta.owner: the table belongs to a device table. */
 export const DEVICE_OWNER: u32 = 0x80000000;
@@ -40,16 +41,40 @@ export class TableMeta {
 
 if (offsetof<TableMeta>() > TABLE_META_SIZE) ERROR("TABLE_META_SIZE");
 
+/** Tells whether an owner of tables is an address space. */
+@inline
+function isSpaceOwner(owner: u32): bool {
+  return owner < FILE_OWNER;
+}
+
+/** Counts the tables of address spaces, for verify(). */
+export function countSpaceTables(): u32 {
+  let tables: u32 = 0;
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_PAGE_TABLE); id++) {
+    const owner = tableMeta(poolObject(RESOURCE_PAGE_TABLE, id)).owner;
+    if (owner && isSpaceOwner(owner)) tables++;
+  }
+  return tables;
+}
+
 /** Returns the record of a table page. */
 export function tableMeta(table: usize): TableMeta {
   const index = (<u32>table - load<u32>(pool(RESOURCE_PAGE_TABLE), POOL_BASE)) >> 12;
   return changetype<TableMeta>(header(HDR_TABLE_META) + index * TABLE_META_SIZE);
 }
 
-/** Allocates an empty table of a level (0 leaf … 3 root) that covers addr. Returns its address, or 0. */
+/**
+ * Allocates an empty table of a level (0 leaf … 3 root) that covers addr. Returns its address, or 0. The
+ * tables of address spaces count as system memory.
+ */
 export function allocTable(owner: u32, level: u32, addr: u64): usize {
+  const counts = isSpaceOwner(owner);
+  if (counts && !takeTablePage()) return 0;
   const table = poolAlloc(RESOURCE_PAGE_TABLE);
-  if (!table) return 0;
+  if (!table) {
+    if (counts) putTablePage();
+    return 0;
+  }
   const meta = tableMeta(table);
   meta.owner = owner;
   meta.level = level;
@@ -60,6 +85,7 @@ export function allocTable(owner: u32, level: u32, addr: u64): usize {
 
 /** Frees a table page, whatever its entries are. */
 function freeTable(table: usize): void {
+  if (isSpaceOwner(tableMeta(table).owner)) putTablePage();
   tableMeta(table).owner = 0;
   poolFree(RESOURCE_PAGE_TABLE, table);
 }

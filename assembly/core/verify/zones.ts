@@ -2,7 +2,14 @@
 
 import { MIGRATE_PFN_VALID } from "../../uapi/pfn";
 import { FOLIO_ANON_EXCLUSIVE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SWAP_CACHE } from "../../abi/frame";
-import { HDR_DEVICE_NEXT, HDR_EXTERNAL_REFS, HDR_HUGE_ZERO, HDR_ZERO_PFN } from "../../abi/header";
+import {
+  HDR_DEVICE_NEXT,
+  HDR_EXTERNAL_REFS,
+  HDR_FLAGS,
+  HDR_FLAG_TABLES_COUNT,
+  HDR_HUGE_ZERO,
+  HDR_ZERO_PFN,
+} from "../../abi/header";
 import { MEMCG_USAGE } from "../../abi/object";
 import { POOL_COUNT, POOL_FREE, POOL_HIGH, RESOURCE_MEMCG, RESOURCE_MIGRATION } from "../../abi/pool";
 import {
@@ -25,6 +32,7 @@ import { blockOf, pfnAfter, zoneOf } from "../frame/zone";
 import { commandsHold } from "../operation/cmd";
 import { migrationOf, pagesOf } from "../space/migration";
 import { swapSlotOf } from "../space/swap";
+import { countSpaceTables } from "../table/pagetable";
 import { broken } from "./broken";
 
 /** Checks the counts that are left when each entry has taken its share. `busy`: pages may be locked. */
@@ -81,6 +89,8 @@ export function checkZones(): void {
       if (!id && !bit && folio.has(FOLIO_FREE)) broken(VERIFY_FREE_LIST, 0, pfn);
       if (folio.has(FOLIO_ANON_EXCLUSIVE) && folio.mapcount > 1) broken(VERIFY_EXCLUSIVE, 0, pfn);
     }
+    if (!id && header(HDR_FLAGS) & HDR_FLAG_TABLES_COUNT && countSpaceTables() != zone.tables)
+      broken(VERIFY_FREE_LIST, 0, id, countSpaceTables(), zone.tables);
     if (free != zone.freePages) broken(VERIFY_FREE_LIST, 0, id, free, zone.freePages);
     let queued: u32 = 0;
     for (let pfn = zone.freedHead; pfn; pfn = folioOf(pfn).index) {

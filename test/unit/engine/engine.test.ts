@@ -87,6 +87,20 @@ onEachBuild("engine", (test, module) => {
     hmm.verify();
   });
 
+  test("an array goes where there is room for all of it", () => {
+    const hmm = makeHmm(module, { arena: 65536 });
+    const [first, gap, last] = [16, 16, 16].map((n) => hmm.pfnArray(n));
+    const at = gap.byteOffset;
+    gap.close();
+    using wide = hmm.pfnArray(17);
+    assert.ok(wide.byteOffset > last.byteOffset);
+    using narrow = hmm.pfnArray(16);
+    assert.is(narrow.byteOffset, at);
+    wide.fill(1);
+    assert.equal([...first, ...last, ...narrow], new Array(48).fill(0));
+    hmm.verify();
+  });
+
   test("pfn arrays", () => {
     const hmm = makeHmm(module, { arena: 65536 });
     const array = hmm.pfnArray(5);

@@ -273,4 +273,52 @@ onEachBuild("misuse of migrations", (test, module) => {
     assert.throws(() => other.hmm.copyPages(m.src, m.dst), /of another Hmm/);
     sem.close();
   });
+
+  test("writing to the arrays of a migration that has ended breaks nothing", () => {
+    const all = world();
+    const { hmm, mm, devmem } = all;
+    const stale: Uint32Array[] = [];
+    {
+      using _sem = mm.mmapSem.read();
+      for (const n of [3, 1, 2]) {
+        const m = setup(all, n);
+        stale.push(m.src, m.dst);
+        m.finalize();
+      }
+      // Other arrays take their place.
+      using _one = hmm.pfnArray(2);
+      using _two = hmm.pfnArray(40);
+      const m = setup(all);
+      devmem.allocPages(m.src, m.dst);
+      for (const words of stale) words.fill(0xffffffff);
+      // If the words of the open migration are among them, they are wrong now, and refused.
+      const refused = errorOf(() => m.pages());
+      assert.ok(refused === undefined || /src\[\d\] must be/.test(refused.message), String(refused));
+      m.finalize();
+    }
+    for (let i = 0; i < 20; i++) hmm.pfnArray(1 + i).close();
+    hmm.verify();
+  });
+
+  test("a page of nobody that a migration holds as a source cannot be a destination", () => {
+    const all = world();
+    const { hmm, mm, devmem } = all;
+    const page = devmem.allocPage();
+    hmm.pageUnlock(page);
+    const m = migrateDeviceRange(devmem, page, 1);
+    m.dst[0] = migratePfn(page);
+    assert.match(errorOf(() => m.pages())!.message, /dst\[0\] must name a locked page of yours/);
+    using sem = mm.mmapSem.read();
+    const other = setup(all);
+    other.dst[1] = migratePfn(page);
+    assert.match(errorOf(() => other.pages())!.message, /dst\[1\] must name a locked page of yours/);
+    other.dst[1] = 0;
+    other.finalize();
+    m.dst[0] = 0;
+    m.finalize();
+    sem.close();
+    hmm.pagePut(page);
+    assert.is(devmem.usedPages, 0);
+    hmm.verify();
+  });
 }).run();

@@ -194,7 +194,11 @@ onEachBuild("file", (test, module) => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
     const file = hmm.createFile({ bytes: 10 });
-    mm.populate(mm.mmap({ length: (hmm.freePages - 1) * P }), (hmm.freePages - 1) * P);
+    // Fills memory to the last page, page tables first.
+    const n = hmm.freePages;
+    const addr = mm.mmap({ length: n * P });
+    for (let page = 0; page < n; page += 512) mm.populate(addr + page * P, P);
+    for (let page = 0; hmm.freePages - hmm.pageTables > 1; page++) mm.populate(addr + page * P, P);
     const error = errorOf(() => file.write(4 * P, new Uint8Array(2 * P))) as HmmError;
     assert.is(error.code, "ENOMEM");
     assert.is(error.done, P);

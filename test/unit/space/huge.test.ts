@@ -74,7 +74,8 @@ onEachBuild("huge pages", (test, module) => {
 
   test("a failed allocation leaves the blocks whole", () => {
     for (const asked of [false, true]) {
-      const hmm = engine({ systemMemory: 6 * MIB });
+      // Sixteen pages more, for page tables.
+      const hmm = engine({ systemMemory: 6 * MIB + 16 * PAGE_SIZE });
       hmm.createMm().populate(hmm.mms()[0].mmap({ length: PMD }), PMD);
       if (asked) assert.is(hmm.allocPages(hmm.pfnArray(4), hmm.pfnArray(4)), 0);
       const mm = hmm.createMm();
