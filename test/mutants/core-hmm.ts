@@ -169,22 +169,22 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "replay-does-not-note-what-the-device-used",
     file: core("access/replay"),
-    before: "      lruMoveToHead(pfn, head);\n      head = pfn;\n",
+    before: "        page1 = page0;\n        page0 = pfn;\n",
     after: "",
     ask: ["cli/simulation"],
   },
   {
     name: "straddling-access-to-ram-counted-for-each-page",
     file: core("access/replay"),
-    before: "if (pfn < deviceBase && page == lastPage) countRam(kind);",
+    before: "if (pfn < deviceBase && !more) countRam(kind);",
     after: "if (pfn < deviceBase) countRam(kind);",
     ask: ["cli/run"],
   },
   {
     name: "long-access-touches-its-first-pages",
     file: core("access/replay"),
-    before: "const size = where >> RECORD_SIZE_SHIFT;",
-    after: "const size = (where >> RECORD_SIZE_SHIFT) & 0xfff;",
+    before: "(addr + (where >> RECORD_SIZE_SHIFT) - 1) >> 12",
+    after: "(addr + ((where >> RECORD_SIZE_SHIFT) & 0xfff) - 1) >> 12",
     ask: ["cli/traces"],
   },
   {

@@ -123,9 +123,9 @@ export const TYPESCRIPT: readonly Mutant[] = [
   },
   {
     name: "incomplete-line-in-memory-that-was-given-back",
-    file: "src/cli/run-lackey.ts",
-    before: "new Uint8Array(chunk.subarray(end + 1))",
-    after: "chunk.subarray(end + 1)",
+    file: "src/sim/trace.ts",
+    before: "joined(chunk.subarray(end + 1))",
+    after: "(chunk.subarray(end + 1) as Uint8Array<ArrayBuffer>)",
     ask: ["cli/errors"],
   },
 ];

@@ -19,18 +19,21 @@ const LONG_FILES: Record<string, string> = {
   "src/space/mm.ts": "a class that users read whole: most of it is docstrings, and methods of one line",
 };
 /** `file:function`. */
-const LONG_FUNCTIONS: Record<string, string> = {};
+const LONG_FUNCTIONS: Record<string, string> = {
+  "assembly/core/access/replay.ts:run": "the loop of the replay, whose state stays in registers",
+};
 
 /**
  * Size in bytes, compressed, of the core: 36 KiB, and what stacks, locked mappings, refused flags and
- * long-term pins added.
+ * long-term pins added; and 1 KiB for replay records of 16 bytes, a replay path for each agent, and page
+ * tables that count as memory.
  */
-const WASM_GZIP_MAX = 38 * 1024;
+const WASM_GZIP_MAX = 39 * 1024;
 /**
  * … and of what a browser loads for `import "heteromem"`: JavaScript and core. The aim is 40 KiB (performance
  * row P11), which is not reached yet; this keeps it from growing meanwhile: 67 KiB, and what names for
- * numbers, descriptions, one-line objects in console.log, long-term pins and checks of drivers added; and 3
- * KiB for calls under a held lock and their Async forms, lists of device pages, accessed bits of device
+ * numbers, descriptions, one-line objects in console.log, long-term pins and checks of drivers added; and
+ * 3 KiB for calls under a held lock and their Async forms, lists of device pages, accessed bits of device
  * tables, page tables that count as system memory, and the sources of the core; and 1 KiB for replay records
  * of 16 bytes with marks.
  */
