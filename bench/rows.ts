@@ -25,7 +25,9 @@ const FILES: Readonly<Record<string, string>> = {
   P14: "engine-snapshot",
   P15: "trace-text",
   P16: "browser",
+  S1: "replay-hits",
   S5: "hmt-decode",
+  S6: "simulated-memory",
 };
 
 /** The numbers of all rows, in the order of the table. */

@@ -241,7 +241,7 @@ export function layoutBytes(): f64 {
   )
     return <f64>-EINVAL;
   if (!load<u32>(config + BOOT_ARENA_BYTES))
-    store<u32>(config + BOOT_ARENA_BYTES, <u32>(0x400000 + frames * 6));
+    store<u32>(config + BOOT_ARENA_BYTES, <u32>(0x400000 + frames * 8));
 
   let at: u64 = HEADER + COMMANDS + COMMAND_SIZE * COMMAND_COUNT;
   setHeader(HDR_XBUF, <u32>at);
@@ -267,13 +267,11 @@ export function layoutBytes(): f64 {
 
 /**
  * Places the arena and the heads of its blocks. The configured bytes are those of drivers' arrays. For 8
- * bytes of them (a word of src and one of dst) a migration has 9 of its own, and simulations keep links of 8
- * bytes for each device frame. Returns the address after them.
+ * bytes of them (a word of src and one of dst) a migration has 9 of its own. Returns the address after them.
  */
 function placeArena(from: u64): u64 {
   const bytes = alignUp(load<u32>(HEADER + BOOT_CONFIG + BOOT_ARENA_BYTES), ARENA_GRANULE);
-  const links = <u64>load<u32>(HEADER + BOOT_CONFIG + BOOT_DEVICE_FRAMES) * 8;
-  const own = alignUp((bytes / 8) * 9 + links, ARENA_GRANULE);
+  const own = alignUp((bytes / 8) * 9, ARENA_GRANULE);
   setHeader(HDR_ARENA_HEADS, <u32>from);
   const at = alignUp(from + ((bytes + own) / ARENA_GRANULE) * 4, ARENA_GRANULE);
   setHeader(HDR_ARENA, <u32>at);
