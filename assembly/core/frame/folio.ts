@@ -144,8 +144,12 @@ function staying(): v128 {
 export function moveFolio(from: Folio, to: Folio): void {
   const source = changetype<usize>(from);
   const target = changetype<usize>(to);
-  const flags = to.flags | (from.flags & FOLIO_MOVES);
-  const counts = (to.counts & FOLIO_COUNTS) | (from.counts & ~FOLIO_COUNTS);
+  let flags: u32 = 0;
+  let counts: u64 = 0;
+  if (DEBUG) {
+    flags = to.flags | (from.flags & FOLIO_MOVES);
+    counts = (to.counts & FOLIO_COUNTS) | (from.counts & ~FOLIO_COUNTS);
+  }
   v128.store(target, v128.or(v128.and(v128.load(target), staying()), v128.and(v128.load(source), moving())));
   from.refs &= FOLIO_COUNT_MASK;
   if (DEBUG) {

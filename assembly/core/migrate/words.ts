@@ -7,16 +7,17 @@
 //   finalize() reads the core's words only
 
 import { MIGRATE_PFN_MIGRATE } from "../../uapi/pfn";
+import { copyWords } from "../base/layout";
 import { Migration } from "../space/migration";
 
 /** Shows the driver the core's words of src. */
 export function publishSource(m: Migration): void {
-  memory.copy(m.driverSrc, m.src, m.npages * 4);
+  copyWords(m.driverSrc, m.src, m.npages);
 }
 
 /** Takes over the driver's words of dst, which the caller checks. */
 export function adoptTarget(m: Migration): void {
-  memory.copy(m.dst, m.driverDst, m.npages * 4);
+  copyWords(m.dst, m.driverDst, m.npages);
 }
 
 /**
@@ -44,5 +45,5 @@ export function wrongSource(m: Migration): u32 {
 
 /** Takes over the driver's words of src, which wrongSource() has checked. */
 export function adoptSource(m: Migration): void {
-  memory.copy(m.src, m.driverSrc, m.npages * 4);
+  copyWords(m.src, m.driverSrc, m.npages);
 }
