@@ -1,6 +1,7 @@
 /**
- * S1: replay of hits: a stencil whose pages are all on the device after the first sweep. The rival is the rate
- * that is asked for, 60 million accesses a second, as the time of one access. Faults of the first sweep count.
+ * S1: replay of hits: a stencil whose pages are all on the device after the first sweep. The rival is the
+ * rate that is asked for, 60 million accesses a second, as the time of one access. Faults of the first sweep
+ * count.
  */
 import { Simulation } from "../../src/sim.ts";
 import { openWorkload } from "../../src/sim/workload/index.ts";
