@@ -1,6 +1,7 @@
 /**
  * S6: 100 GiB of simulated memory: 200 million zipf accesses of a device, from an empty engine, in one run.
- * The rivals are the limits that are asked for: 60 seconds, and 4 GiB of real memory (the peak of this process).
+ * The rivals are the limits that are asked for: 60 seconds, and 4 GiB of real memory (the peak of this
+ * process).
  */
 import { Simulation } from "../../src/sim.ts";
 import { openWorkload } from "../../src/sim/workload/index.ts";

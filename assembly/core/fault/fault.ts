@@ -73,6 +73,7 @@ import { zoneOfPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { anonVmaPrepare } from "../space/anon-vma";
+import { inheritFaultPage } from "../space/migration";
 import { mmAt } from "../space/mm";
 import { protection, Vma } from "../space/vma";
 import { leafTable, readPte, slotOf, walkAlloc } from "../table/pagetable";
@@ -201,7 +202,7 @@ function releaseFaultPage(cmd: Cmd): void {
   const pfn = cmd.faultPage;
   if (!pfn) return;
   cmd.faultPage = 0;
-  folioOf(pfn).clear(FOLIO_LOCKED);
+  if (!inheritFaultPage(pfn)) folioOf(pfn).clear(FOLIO_LOCKED);
   putPage(pfn);
 }
 

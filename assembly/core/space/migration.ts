@@ -138,10 +138,7 @@ export function migrationOf(id: u32): Migration {
   return m.src ? m : none<Migration>();
 }
 
-/**
- * Returns the id of the open migration that has a page; 0 if no migration has it (then a driver holds its
- * lock).
- */
+/** Returns the id of the open migration that has a page; 0 if none has it (a driver holds its lock then). */
 export function migrationHolding(pfn: u32): u32 {
   for (let id: u32 = 1; id <= poolHigh(RESOURCE_MIGRATION); id++) {
     const m = migrationOf(id);
@@ -152,6 +149,16 @@ export function migrationHolding(pfn: u32): u32 {
     }
   }
   return 0;
+}
+
+/**
+ * A fault on the page ends. A migration that its driver began for the page, and has not ended, gets the lock.
+ * Returns whether there is one.
+ */
+export function inheritFaultPage(pfn: u32): bool {
+  const id = migrationHolding(pfn);
+  if (id) migrationOf(id).faultPage = 0;
+  return id != 0;
 }
 
 /** Creates a migration of n pages, with its arrays. Returns none when memory ran out. */
