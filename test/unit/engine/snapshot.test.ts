@@ -205,4 +205,13 @@ onEachBuild("snapshot", (test, module) => {
     other.pfnArray(15000).close();
     other.verify();
   });
+
+  test("a default id that was in use before the snapshot is not given again", () => {
+    const hmm = makeHmm(module);
+    const invalidate = (): boolean => true;
+    const mm = hmm.createMm();
+    for (let i = 0; i < 3; i++) new MmuIntervalNotifier(mm, 0, 4096, { invalidate }).close();
+    const restored = Hmm.restore(hmm.snapshot(), { module });
+    assert.is(new MmuIntervalNotifier(restored.mms()[0], 0, 4096, { invalidate }).id, "notifier4");
+  });
 }).run();
