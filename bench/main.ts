@@ -33,8 +33,7 @@ function parse(args: string[]): Command {
   });
   const rows = values.only?.toUpperCase().split(",") ?? ROWS;
   const unknown = rows.find((row) => !ROWS.includes(row));
-  if (unknown !== undefined)
-    throw new Error(`--only ${unknown}: no such row; expected ${ROWS.join(", ")}`);
+  if (unknown !== undefined) throw new Error(`--only ${unknown}: no such row; expected ${ROWS.join(", ")}`);
   const pairs = Number(values.pairs ?? (values.smoke ? 1 : DEFAULT_PAIRS));
   if (!Number.isInteger(pairs) || pairs < 1)
     throw new Error(`--pairs ${values.pairs}: expected a positive integer`);

@@ -34,6 +34,11 @@ import {
   takeHexMark,
   takeSize,
   takeWord,
+  WORD_READ,
+  WORD_LD,
+  WORD_WRITE,
+  WORD_ST,
+  WORD_IFETCH,
 } from "./lines";
 import { threadOf } from "./threads";
 
@@ -43,30 +48,25 @@ const COMMA: u32 = 0x2c;
 /** What takeWord makes of "r", "rd", "read", "readd", "l", "ld", "load" … */
 const R: u64 = 0x72;
 const RD: u64 = 0x6472;
-const READ: u64 = 0x64616572;
 const READD: u64 = 0x6464616572;
 const L: u64 = 0x6c;
-const LD: u64 = 0x646c;
 const WORD_LOAD: u64 = 0x64616f6c;
 const W: u64 = 0x77;
 const WR: u64 = 0x7277;
-const WRITE: u64 = 0x6574697277;
 const S: u64 = 0x73;
-const ST: u64 = 0x7473;
 const WORD_STORE: u64 = 0x65726f7473;
 const M: u64 = 0x6d;
 const WORD_MODIFY: u64 = 0x796669646f6d;
 const I: u64 = 0x69;
 const READI: u64 = 0x6964616572;
-const IFETCH: u64 = 0x686374656669;
 
 function kindOf(word: u64): u32 {
-  if (word == R || word == L || word == LD || word == READ || word == WORD_LOAD) return LOAD;
-  if (word == W || word == S || word == ST || word == WRITE || word == WORD_STORE) return STORE;
+  if (word == R || word == L || word == WORD_LD || word == WORD_READ || word == WORD_LOAD) return LOAD;
+  if (word == W || word == S || word == WORD_ST || word == WORD_WRITE || word == WORD_STORE) return STORE;
   if (word == RD || word == READD) return LOAD;
   if (word == WR) return STORE;
   if (word == M || word == WORD_MODIFY) return MODIFY;
-  return word == I || word == READI || word == IFETCH ? INSTRUCTION : NONE;
+  return word == I || word == READI || word == WORD_IFETCH ? INSTRUCTION : NONE;
 }
 
 /** Takes a kind, which a blank or the line's end follows; NONE, without moving, if there is none. */

@@ -30,13 +30,13 @@ import {
   takeHex,
   takeText,
   takeWord,
+  WORD_READ,
+  WORD_WRITE,
+  WORD_IFETCH,
 } from "./lines";
 import { threadOf } from "./threads";
 
 const COLON: u32 = 0x3a;
-const READ: u64 = 0x64616572;
-const WRITE: u64 = 0x6574697277;
-const IFETCH: u64 = 0x686374656669;
 
 /** Takes `1234567` or `W0.T1234567` into `value`. */
 function takeThread(s: Lines): bool {
@@ -73,10 +73,10 @@ export function drmemtraceLine(s: Lines): bool {
   const thread = s.value;
   skipBlanks(s);
   const word = takeWord(s);
-  if (word == IFETCH) {
+  if (word == WORD_IFETCH) {
     s.instructions++;
     return true;
   }
-  if (!isBlank(peek(s)) || (word != READ && word != WRITE)) return skip(s);
-  return accessLine(s, word == READ ? LOAD : STORE, threadOf(s, thread));
+  if (!isBlank(peek(s)) || (word != WORD_READ && word != WORD_WRITE)) return skip(s);
+  return accessLine(s, word == WORD_READ ? LOAD : STORE, threadOf(s, thread));
 }

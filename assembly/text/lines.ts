@@ -190,6 +190,13 @@ export function takeWord(s: Lines): u64 {
   return word;
 }
 
+/** What takeWord makes of words that several formats have. */
+export const WORD_LD: u64 = 0x646c;
+export const WORD_ST: u64 = 0x7473;
+export const WORD_READ: u64 = 0x64616572;
+export const WORD_WRITE: u64 = 0x6574697277;
+export const WORD_IFETCH: u64 = 0x686374656669;
+
 /** Takes a decimal number of at most 18 digits into `value`. */
 export function takeDecimal(s: Lines): bool {
   const from = s.at;

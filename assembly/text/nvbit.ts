@@ -31,6 +31,8 @@ import {
   takeHexMark,
   takeText,
   takeWord,
+  WORD_LD,
+  WORD_ST,
 } from "./lines";
 import { mixKeys, threadOf, threadsReset } from "./threads";
 
@@ -40,10 +42,8 @@ const LOWER_X: u32 = 0x78;
 const DEVICE: u32 = 1;
 
 /** What takeWord makes of "ld", "ldg", "ldgsts", "st", "stg", "atom", "atomg", "red". */
-const LD: u64 = 0x646c;
 const LDG: u64 = 0x67646c;
 const LDGSTS: u64 = 0x73747367646c;
-const ST: u64 = 0x7473;
 const STG: u64 = 0x677473;
 const ATOM: u64 = 0x6d6f7461;
 const ATOMG: u64 = 0x676d6f7461;
@@ -51,8 +51,8 @@ const RED: u64 = 0x646572;
 
 /** What an instruction does to global memory; NONE: nothing. */
 function kindOf(word: u64): u32 {
-  if (word == LD || word == LDG || word == LDGSTS) return LOAD;
-  if (word == ST || word == STG) return STORE;
+  if (word == WORD_LD || word == LDG || word == LDGSTS) return LOAD;
+  if (word == WORD_ST || word == STG) return STORE;
   return word == ATOM || word == ATOMG || word == RED ? MODIFY : NONE;
 }
 

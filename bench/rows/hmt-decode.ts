@@ -5,18 +5,17 @@
  * feeds. The notes say how many bytes an access takes in the files that `heteromem convert` writes.
  */
 import { loadCompress } from "../../src/cli/zstd.ts";
-import { Simulation } from "../../src/sim.ts";
 import { openWorkload } from "../../src/sim/workload/index.ts";
 import { HmtWriter } from "../../src/text/hmt-writer.ts";
 import { HmtDecoder } from "../../src/text/hmt.ts";
 import { loadText } from "../../src/text/index.ts";
-import { MIB } from "../engine.ts";
 import type { Context, Result, Row, Side } from "../harness.ts";
+import { figure, recordsOf, replaying } from "../replaying.ts";
 
 const CHUNK = 1 << 20;
 
 /** A workload as an .hmt file, and how many accesses it has. */
-async function makeFile(spec: string): Promise<{ bytes: Uint8Array; accesses: number; records: number }> {
+async function makeFile(spec: string): Promise<{ bytes: Uint8Array; accesses: number }> {
   const parts: Uint8Array[] = [];
   const workload = openWorkload(spec);
   const options = { recorder: "bench", compress: await loadCompress() };
@@ -34,7 +33,7 @@ async function makeFile(spec: string): Promise<{ bytes: Uint8Array; accesses: nu
     }));
   }
   writer.end({ whole: true, lost: 0 });
-  return { bytes: Buffer.concat(parts), accesses: records - 2 * workload.kernels.length, records };
+  return { bytes: Buffer.concat(parts), accesses: records - 2 * workload.kernels.length };
 }
 
 /** Decodes the whole file. The hash is the number of its accesses. */
@@ -54,36 +53,6 @@ async function decoding(bytes: Uint8Array): Promise<Side> {
   };
 }
 
-/**
- * Replays a workload's records, which are made before the clock starts. The hash is the number of accesses.
- */
-function replaying(spec: string, records: number): Side {
-  const all = new BigUint64Array(2 * records);
-  let at = 0;
-  for (const block of openWorkload(spec).blocks()) {
-    all.set(block, at);
-    at += block.length;
-  }
-  return {
-    async run() {
-      const simulation = await Simulation.create({
-        backing: "metadata",
-        systemMemory: 512 * MIB,
-        deviceMemory: 512 * MIB,
-      });
-      const start = performance.now();
-      simulation.feed(all);
-      const ns = (performance.now() - start) * 1e6;
-      const hash = simulation.replayed;
-      simulation.close();
-      return { ns, hash };
-    },
-  };
-}
-
-/** A fixed time. */
-const figure = (ns: number, hash: number): Side => ({ run: () => ({ ns, hash }) });
-
 /** What is decoded, and how many million accesses a second are asked for. */
 const DECODED = [
   { name: "regular", spec: "stencil2d:size=64MiB,grain=8,iterations=2", least: 100 },
@@ -102,14 +71,14 @@ const SIZES = [
 async function measure(index: number, context: Context): Promise<Result[]> {
   const { name, spec: whole, least } = DECODED[index];
   const spec = context.smoke ? SMOKE[index] : whole;
-  const { bytes, accesses, records } = await makeFile(spec);
+  const { bytes, accesses } = await makeFile(spec);
   context.note(`${name}: ${spec}, ${accesses} accesses, ${bytes.length} bytes`);
   return context.compare({
     ours: await decoding(bytes),
     units: accesses,
     rivals: [
       { name: `${name}, ${least} M/s`, target: 1, sides: [figure((accesses * 1e3) / least, accesses)] },
-      { name: `${name}, the replay`, target: 1, sides: [replaying(spec, records)] },
+      { name: `${name}, the replay`, target: 1, sides: [replaying(recordsOf(spec))] },
     ],
   });
 }

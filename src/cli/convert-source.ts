@@ -7,12 +7,12 @@ import type { EventOf, HmtAbout } from "../text/hmt-writer.ts";
 import type { HmtEvent } from "../text/hmt.ts";
 import type { TextModule } from "../text/index.ts";
 import { DamagedError, UserError } from "./errors.ts";
+import { STOPPED } from "./exit.ts";
 import type { TraceInput } from "./input.ts";
 import { asUserError, endOf, makeDecoder, recognizeTrace } from "./open-trace.ts";
 import type { Progress } from "./progress.ts";
 
 const WORKLOAD = "workload:";
-const INTERRUPTED = "interrupted";
 /** Milliseconds of work after which the bar's timer and Ctrl-C have their turn. */
 const TURN = 50;
 /** CUDA's number for no advice, and what an .hmt event has for no device. */
@@ -70,7 +70,7 @@ export async function readWorkload(path: string, take: TakeRecords, stopped: () 
     // Each kernel has two marks; one that was stopped has no end yet.
     const open = records.length > 0 && (records[records.length - 1] & 255n) !== KERNEL_END;
     accesses -= 2 * workload.kernels.length - (open ? 1 : 0);
-    return { partial: stopped() ? INTERRUPTED : null, accesses, lost: 0 };
+    return { partial: stopped() ? STOPPED : null, accesses, lost: 0 };
   } catch (error) {
     throw error instanceof WorkloadError ? new UserError(error.message) : error;
   }
@@ -132,11 +132,11 @@ async function readAll(
       for (const block of decoder.blocks(chunk)) {
         use(block);
         await turn();
-        if (input.stopped) return INTERRUPTED;
+        if (input.stopped) return STOPPED;
       }
       progress.update(decoder.stats().lines);
     }
-    return input.stopped ? INTERRUPTED : decoder.finish((_, block) => use(block));
+    return input.stopped ? STOPPED : decoder.finish((_, block) => use(block));
   } catch (error) {
     const some = decoder.stats().accesses > 0;
     if (error instanceof DamagedError && some) return error.reason;

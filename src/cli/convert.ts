@@ -6,6 +6,7 @@ import { loadText, type TextModule } from "../text/index.ts";
 import { PLAIN_FORMATS, PlainWriter, type PlainFormatName } from "../text/plain-writer.ts";
 import { isWorkload, readTrace, readWorkload, type Read, type TakeRecords } from "./convert-source.ts";
 import { UserError } from "./errors.ts";
+import { INTERRUPTED, PARTIAL } from "./exit.ts";
 import { TraceInput } from "./input.ts";
 import { OutputFile } from "./output.ts";
 import { Progress } from "./progress.ts";
@@ -26,8 +27,6 @@ export interface ConvertOptions {
 
 type OutputFormat = "hmt" | PlainFormatName;
 
-const PARTIAL = 3;
-const INTERRUPTED = 130;
 const PLAIN_NAMES = Object.keys(PLAIN_FORMATS) as PlainFormatName[];
 const NAMES: readonly OutputFormat[] = ["hmt", ...PLAIN_NAMES];
 

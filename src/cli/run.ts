@@ -5,6 +5,7 @@ import { loadText } from "../text/index.ts";
 import { parseAddress, parseOffload } from "./args.ts";
 import { configError, simulationConfig, type Configured, type RunConfig } from "./config.ts";
 import { UserError } from "./errors.ts";
+import { INTERRUPTED, PARTIAL, STOPPED } from "./exit.ts";
 import { TraceInput } from "./input.ts";
 import { resolveOffload } from "./offload.ts";
 import { makeDecoder, recognizeTrace } from "./open-trace.ts";
@@ -23,12 +24,6 @@ export interface RunOptions {
   quiet: boolean;
   version: string;
 }
-
-/** The exit code of a report on a trace that ends early. */
-const PARTIAL = 3;
-/** The exit code after Ctrl-C: 128 + SIGINT, as in shells. */
-const INTERRUPTED = 130;
-const STOPPED = "interrupted";
 
 /** Runs the command and returns its exit code. Throws UserError, and then has printed nothing to stdout. */
 export async function run(configured: Configured, options: RunOptions): Promise<number> {

@@ -244,9 +244,7 @@ export class Context {
 
   /** Allocates zeroed bytes from the arena, 8-byte aligned. The caller frees them. Throws HmmError ENOMEM. */
   alloc(op: string, bytes: number): number {
-    const address = this.core.arenaAlloc(bytes) >>> 0;
-    if (address === 0) throw this.error(op, ENOMEM, "arena (config.arena)");
-    return address;
+    return this.#allocated(op, this.core.arenaAlloc(bytes));
   }
 
   /**
@@ -267,9 +265,12 @@ export class Context {
    * has ever lain: a driver that writes to an array that it has given back changes nothing there.
    */
   allocOwn(op: string, bytes: number): number {
-    const address = this.core.arenaAllocOwn(bytes) >>> 0;
-    if (address === 0) throw this.error(op, ENOMEM, "arena (config.arena)");
-    return address;
+    return this.#allocated(op, this.core.arenaAllocOwn(bytes));
+  }
+
+  #allocated(op: string, answer: number): number {
+    if (answer === 0) throw this.error(op, ENOMEM, "arena (config.arena)");
+    return answer >>> 0;
   }
 
   /** Runs `body` with n bytes of {@link allocOwn}. Throws HmmError ENOMEM. */

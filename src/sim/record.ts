@@ -2,29 +2,17 @@
 import {
   RECORD_AGENT_SHIFT,
   RECORD_ID_SHIFT,
-  RECORD_KIND_LOAD,
-  RECORD_KIND_MODIFY,
-  RECORD_KIND_STORE,
-  RECORD_MARK_KERNEL_BEGIN,
-  RECORD_MARK_KERNEL_END,
   RECORD_SIZE_MAX,
   RECORD_SIZE_SHIFT,
   RECORD_THREAD_SHIFT,
 } from "../../assembly/abi/record.ts";
 import { ADDRESS_END } from "./address-range.ts";
-
-const KINDS = {
-  load: RECORD_KIND_LOAD,
-  store: RECORD_KIND_STORE,
-  modify: RECORD_KIND_MODIFY,
-  kernelBegin: RECORD_MARK_KERNEL_BEGIN,
-  kernelEnd: RECORD_MARK_KERNEL_END,
-} as const;
+import { KIND } from "./workload/nest.ts";
 
 /** An access, or a mark where a kernel begins or ends. */
 export interface Access {
   /** What it does; a modify is a load, then a store. */
-  kind: keyof typeof KINDS;
+  kind: keyof typeof KIND;
   /** Its first byte, below 2^48. Default: 0, for marks. */
   address?: number | undefined;
   /** Bytes, 0 to 65,535. Default: 0, for marks. */
@@ -50,14 +38,14 @@ function check(field: string, value: number, most: number): bigint {
  */
 export function writeRecord(records: BigUint64Array, index: number, access: Access): void {
   const { kind, address = 0, size = 0, agent = 0, thread = 0, id = 0 } = access;
-  if (!Object.hasOwn(KINDS, kind))
-    throw new RangeError(`writeRecord: kind must be ${Object.keys(KINDS).join(", ")}`);
+  if (!Object.hasOwn(KIND, kind))
+    throw new RangeError(`writeRecord: kind must be ${Object.keys(KIND).join(", ")}`);
   check("index", index, records.length / 2 - 1);
   records[2 * index] =
     check("address", address, ADDRESS_END - 1) |
     (check("size", size, RECORD_SIZE_MAX) << BigInt(RECORD_SIZE_SHIFT));
   records[2 * index + 1] =
-    BigInt(KINDS[kind]) |
+    BigInt(KIND[kind]) |
     (check("agent", agent, 0xff) << BigInt(RECORD_AGENT_SHIFT)) |
     (check("thread", thread, 0xffff) << BigInt(RECORD_THREAD_SHIFT)) |
     (check("id", id, 0xffffffff) << BigInt(RECORD_ID_SHIFT));

@@ -1,10 +1,8 @@
 /** Hashes the state of engines, so that the explorer recognizes a state that it has explored. */
-import { ARENA_GRANULE } from "../../assembly/abi/argument.ts";
 import { PAGE_SIZE, PMD_PAGES } from "../../assembly/uapi/page.ts";
 import { BLOCK_SIZE, FOLIO_COUNT_MASK, FOLIO_REFS, FOLIO_SIZE } from "../../assembly/abi/frame.ts";
 import {
   COUNTERS,
-  HDR_ARENA,
   HDR_ARENA_END,
   HDR_ARENA_HEADS,
   HDR_BLOCKS,
@@ -30,6 +28,7 @@ import {
 import { ZONE_COUNT, ZONE_SIZE } from "../../assembly/abi/zone.ts";
 import type { Memory } from "../engine/memory.ts";
 import type { EngineState } from "../inside.ts";
+import { arenaBlocks } from "./arena.ts";
 
 /** A running hash of 64 bits, in two lanes. */
 export class Hash {
@@ -136,16 +135,11 @@ function hashWithout(hash: Hash, words: Uint32Array, from: number, to: number, l
   hash.words(words, from, to);
 }
 
-/** Takes in the arena: the heads of its blocks (assembly/core/base/arena.ts), and those that are in use. */
+/** Takes in the arena: the heads of its blocks, and those blocks that are in use. */
 function hashArena(hash: Hash, mem: Memory): void {
-  const start = mem.header(HDR_ARENA);
-  const end = mem.header(HDR_ARENA_END);
-  for (let at = start; at < end;) {
-    const head = mem.u32(mem.header(HDR_ARENA_HEADS) + ((at - start) / ARENA_GRANULE) * 4);
-    const next = at + (head >>> 1) * ARENA_GRANULE;
-    hash.number(head);
-    if ((head & 1) !== 0) hash.words(mem.words, at, next);
-    at = next;
+  for (const { start, end, head, used } of arenaBlocks((address) => mem.u32(address))) {
+    hash.number(mem.u32(head));
+    if (used) hash.words(mem.words, start, end);
   }
 }
 

@@ -1,12 +1,9 @@
 /** Where linear memory may change although the core refuses a call. */
-import { ARENA_GRANULE, XBUF_SIZE } from "../../assembly/abi/argument.ts";
+import { XBUF_SIZE } from "../../assembly/abi/argument.ts";
 import {
   COMMANDS,
   COMMAND_COUNT,
   COMMAND_SIZE,
-  HDR_ARENA,
-  HDR_ARENA_END,
-  HDR_ARENA_HEADS,
   HDR_DESCENTS,
   HDR_EXHAUSTED,
   HDR_FAULT_ADDR,
@@ -22,6 +19,7 @@ import {
   POOL_STRIDE,
   RESOURCE_MM,
 } from "../../assembly/abi/pool.ts";
+import { arenaBlocks } from "../../src/testing/arena.ts";
 import type { World } from "./world.ts";
 
 /** Areas that may change when the core refuses a call. None of them holds state. */
@@ -71,17 +69,8 @@ function cacheOf(w: World, id: number): [number, number] {
 }
 
 function freeArenaBlocks(w: World): [number, number][] {
-  const start = word(w, HEADER + HDR_ARENA);
-  const end = word(w, HEADER + HDR_ARENA_END);
-  const heads = word(w, HEADER + HDR_ARENA_HEADS);
-  const headOf = (at: number): number => heads + ((at - start) / ARENA_GRANULE) * 4;
   const blocks: [number, number][] = [];
-  for (let at = start; at < end;) {
-    const head = word(w, headOf(at));
-    const next = at + (head >>> 1) * ARENA_GRANULE;
-    // Within a free block heads mean nothing.
-    if ((head & 1) === 0) blocks.push([at, next], [headOf(at) + 4, headOf(next)]);
-    at = next;
-  }
+  for (const { start, end, head, nextHead, used } of arenaBlocks((address) => word(w, address)))
+    if (!used) blocks.push([start, end], [head + 4, nextHead]);
   return blocks;
 }

@@ -1,10 +1,6 @@
 /** Reads from an engine's linear memory how much of its tables and memory is in use. */
-import { ARENA_GRANULE } from "../../assembly/abi/argument.ts";
 import { FOLIO_FLAGS, FOLIO_FREE, FOLIO_SIZE } from "../../assembly/abi/frame.ts";
 import {
-  HDR_ARENA,
-  HDR_ARENA_END,
-  HDR_ARENA_HEADS,
   HDR_CMD_DEPTH,
   HDR_EXTERNAL_REFS,
   HDR_FAIL_ALLOC,
@@ -25,6 +21,7 @@ import {
   ZONE_SIZE,
 } from "../../assembly/abi/zone.ts";
 import type { Hmm, HmmConfig } from "../../src/index.ts";
+import { arenaBlocks } from "../../src/testing/arena.ts";
 
 /** The configuration of this folder's tests. */
 export const SMALL: HmmConfig = {
@@ -44,18 +41,11 @@ const NAMES = [
 /** Frames that are always in use: pfn 0 and the zero page. */
 const RESERVED = 2;
 
-/** Returns the bytes of the arena in use (assembly/core/base/arena.ts draws its blocks). */
+/** Returns the bytes of the arena in use. */
 function arenaInUse(view: DataView): number {
-  const u32 = (at: number): number => view.getUint32(at, true);
-  const start = u32(HEADER + HDR_ARENA);
-  const end = u32(HEADER + HDR_ARENA_END);
   let used = 0;
-  for (let at = start; at < end;) {
-    const head = u32(u32(HEADER + HDR_ARENA_HEADS) + ((at - start) / ARENA_GRANULE) * 4);
-    const bytes = (head >>> 1) * ARENA_GRANULE;
-    if ((head & 1) !== 0) used += bytes;
-    at += bytes;
-  }
+  for (const block of arenaBlocks((address) => view.getUint32(address, true)))
+    if (block.used) used += block.end - block.start;
   return used;
 }
 

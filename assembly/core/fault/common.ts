@@ -44,7 +44,7 @@ import { headOf, largeRefs } from "../frame/large";
 import { memcgCharge, memcgUncharge } from "../frame/memcg";
 import { allocFrame } from "../frame/page-alloc";
 import { fileAt } from "../space/file";
-import { migrationHolding } from "../space/migration";
+import { migrationHolding } from "../operation/refs";
 import { Mm } from "../space/mm";
 import { freeSwap } from "../space/swap";
 import { isCow, pgoffOf, protection, Vma } from "../space/vma";

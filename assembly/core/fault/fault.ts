@@ -73,7 +73,7 @@ import { zoneOfPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { anonVmaPrepare } from "../space/anon-vma";
-import { inheritFaultPage } from "../space/migration";
+import { inheritFaultPage } from "../operation/refs";
 import { mmAt } from "../space/mm";
 import { protection, Vma } from "../space/vma";
 import { leafTable, readPte, slotOf, walkAlloc } from "../table/pagetable";

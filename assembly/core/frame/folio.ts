@@ -166,3 +166,9 @@ export function moveFolio(from: Folio, to: Folio): void {
 export function isNobodys(folio: Folio): bool {
   return !folio.has(FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM);
 }
+
+/** Ends what marks a page of nobody as a migration's. */
+@inline
+export function unmark(folio: Folio): void {
+  if (isNobodys(folio)) folio.mapping = 0;
+}

@@ -26,7 +26,7 @@ import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FAULT_CODE } fr
 import { header, LARGE_PAGES, mayAllocate, setHeader, setHeaderF64 } from "../base/layout";
 import { poolId } from "../base/pool";
 import { isDevmem, isOpenDevmem } from "../frame/devmem";
-import { folioOf, isNobodys } from "../frame/folio";
+import { folioOf, unmark } from "../frame/folio";
 import { largeAll } from "../frame/large";
 import {
   addExternalRefs,
@@ -199,7 +199,7 @@ export function takeDestinations(m: Migration): bool {
     if (!hasPage(word)) continue;
     const pfn = pfnOf(word);
     if (isUnit(word) ? i + LARGE_PAGES > npages || !isSoundUnit(pfn, end) : !isSound(pfn, end)) {
-      for (let j: u32 = 0; j < i; j++) if (hasPage(m.target(j))) unmarkDestination(pfnOf(m.target(j)));
+      for (let j: u32 = 0; j < i; j++) if (hasPage(m.target(j))) unmark(folioOf(pfnOf(m.target(j))));
       memory.fill(dst, 0, npages * 4);
       setHeader(HDR_FAULT_CODE, MIGRATION_WRONG_DST);
       setHeaderF64(HDR_FAULT_ADDR, i);
@@ -208,11 +208,4 @@ export function takeDestinations(m: Migration): bool {
     folioOf(pfn).mapping = mark;
   }
   return true;
-}
-
-/** The migration gives a destination back, unless it has become a page that is mapped. */
-@inline
-export function unmarkDestination(pfn: u32): void {
-  const folio = folioOf(pfn);
-  if (isNobodys(folio)) folio.mapping = 0;
 }

@@ -26,7 +26,7 @@ import { header } from "../base/layout";
 import { exists } from "../base/object";
 import { pteFlags } from "../base/pte";
 import { isCoherentPfn } from "../frame/coherent";
-import { Folio, folioOf, isDevicePfn } from "../frame/folio";
+import { Folio, folioOf, isDevicePfn, unmark } from "../frame/folio";
 import { addExternalRefs, clearFolio, putPage } from "../frame/page-alloc";
 import { freePages } from "../frame/page-free";
 import {
@@ -44,7 +44,7 @@ import {
 } from "../space/migration";
 import { mmAt } from "../space/mm";
 import { walk } from "../table/pagetable";
-import { takeDestinations, unmarkDestination } from "./destinations";
+import { takeDestinations } from "./destinations";
 import { endUnit } from "./huge";
 
 /** The index after the last page, from i on, whose entry is in the same leaf table. */
@@ -155,7 +155,7 @@ function endPage(m: Migration, i: u32, slot: usize, ran: bool): u32 {
 /** Unlocks a destination and drops the driver's reference, which frees a destination that nothing maps. */
 function releaseDestination(pfn: u32): void {
   const folio = folioOf(pfn);
-  unmarkDestination(pfn);
+  unmark(folio);
   const lru: u32 = !isDevicePfn(pfn) && folio.mapcount ? FOLIO_LRU : 0;
   folio.flags = <u16>((folio.flags & ~FOLIO_LOCKED) | lru);
   putPage(pfn);

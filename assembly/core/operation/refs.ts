@@ -26,7 +26,7 @@ import { commandsHoldPage, commandsServeFault } from "./cmd";
  */
 const REFS_MAX: u32 = 0xff0000;
 
-/** Does one of the n words from `words` on name the page? */
+/** Tells whether one of the n words from `words` on names the page. */
 function isNamed(words: usize, n: u32, pfn: u32): bool {
   for (const last = words + n * 4; words < last; words += 4) {
     const word = load<u32>(words);
@@ -39,6 +39,29 @@ function isNamed(words: usize, n: u32, pfn: u32): bool {
 function holds(m: Migration, pfn: u32): bool {
   if (isNamed(m.src, m.npages, pfn)) return true;
   return m.state > <u32>MIGRATION_SETUP && isNamed(m.dst, m.npages, pfn);
+}
+
+/** Returns the id of the open migration that has a page; 0 if none has it (a driver holds its lock then). */
+export function migrationHolding(pfn: u32): u32 {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MIGRATION); id++) {
+    const m = migrationOf(id);
+    if (exists(m) && isNamed(m.src, m.npages, pfn)) return id;
+  }
+  return 0;
+}
+
+/**
+ * A fault on the page ends. A migration that its driver began for the page, and has not ended, gets the lock.
+ * Returns whether there is one.
+ */
+export function inheritFaultPage(pfn: u32): bool {
+  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MIGRATION); id++) {
+    const m = migrationOf(id);
+    if (!exists(m) || m.faultPage != pfn || !isNamed(m.src, m.npages, pfn)) continue;
+    m.faultPage = 0;
+    return true;
+  }
+  return false;
 }
 
 /** How many references open migrations have to the page. */

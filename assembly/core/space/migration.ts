@@ -51,7 +51,7 @@ import { poolAlloc, poolFree, poolHigh, poolObject } from "../base/pool";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { count } from "../base/stat";
 import { isPrivatePfn } from "../frame/coherent";
-import { Folio, folioOf, isDevicePfn, isNobodys } from "../frame/folio";
+import { Folio, folioOf, isDevicePfn, unmark } from "../frame/folio";
 import { putPage } from "../frame/page-alloc";
 import { walk } from "../table/pagetable";
 import { Mm, mmAt } from "./mm";
@@ -136,29 +136,6 @@ export function migrationOf(id: u32): Migration {
   if (!id || id > poolHigh(RESOURCE_MIGRATION)) return none<Migration>();
   const m = changetype<Migration>(poolObject(RESOURCE_MIGRATION, id));
   return m.src ? m : none<Migration>();
-}
-
-/** Returns the id of the open migration that has a page; 0 if none has it (a driver holds its lock then). */
-export function migrationHolding(pfn: u32): u32 {
-  for (let id: u32 = 1; id <= poolHigh(RESOURCE_MIGRATION); id++) {
-    const m = migrationOf(id);
-    if (!exists(m)) continue;
-    for (let i: u32 = 0; i < m.npages; i++) {
-      const word = m.source(i);
-      if (hasPage(word) && pfn - pfnOf(word) < pagesOf(word)) return id;
-    }
-  }
-  return 0;
-}
-
-/**
- * A fault on the page ends. A migration that its driver began for the page, and has not ended, gets the lock.
- * Returns whether there is one.
- */
-export function inheritFaultPage(pfn: u32): bool {
-  const id = migrationHolding(pfn);
-  if (id) migrationOf(id).faultPage = 0;
-  return id != 0;
 }
 
 /** Creates a migration of n pages, with its arrays. Returns none when memory ran out. */
@@ -338,7 +315,7 @@ export function letGo(m: Migration, i: u32, pfn: u32): void {
   const lock: u32 = pfn == m.faultPage ? 0 : FOLIO_LOCKED;
   const listed = !isDevicePfn(pfn) && load<u8>(m.reasons + i) != REASON_NOT_ISOLATED;
   folio.flags = <u16>((folio.flags & ~lock) | (listed ? FOLIO_LRU : 0));
-  if (isNobodys(folio)) folio.mapping = 0;
+  unmark(folio);
   dropUnmapped(pfn, folio);
   putPage(pfn);
 }
