@@ -275,4 +275,25 @@ export const CORE_MEMORY: readonly Mutant[] = [
     after: "",
     ask: ["unit/misuse"],
   },
+  {
+    name: "lock-of-a-faulting-page-ends-with-the-fault",
+    file: core("fault/fault"),
+    before: "  if (!inheritFaultPage(pfn)) folioOf(pfn)",
+    after: "  folioOf(pfn)",
+    ask: ["unit/fault-open"],
+  },
+  {
+    name: "own-words-of-a-migration-where-drivers-write",
+    file: core("space/migration"),
+    before: "arenaAllocOwn(n * 9)",
+    after: "arenaAlloc(n * 9)",
+    ask: ["unit/misuse"],
+  },
+  {
+    name: "device-reads-leave-no-accessed-bit",
+    file: core("space/device-table"),
+    before: "      store<u64>(slot, pte | PTE_YOUNG);\n",
+    after: "",
+    ask: ["unit/device-table"],
+  },
 ];

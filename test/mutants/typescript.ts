@@ -128,4 +128,25 @@ export const TYPESCRIPT: readonly Mutant[] = [
     after: "(chunk.subarray(end + 1) as Uint8Array<ArrayBuffer>)",
     ask: ["cli/errors"],
   },
+  {
+    name: "guard-serves-two-calls-at-once",
+    file: "src/space/sem.ts",
+    before: "    if (this.#lent !== null)\n",
+    after: "    if (this.#lent === op)\n",
+    ask: ["unit/held"],
+  },
+  {
+    name: "mm-closes-again-inside-its-end",
+    file: "src/space/mm.ts",
+    before: "    if (this.#closed || this.#closing) return;\n",
+    after: "    if (this.#closed) return;\n",
+    ask: ["unit/mirror"],
+  },
+  {
+    name: "two-objects-of-one-id",
+    file: "src/engine/context.ts",
+    before: "if (given !== undefined && taken.has(given))",
+    after: "if (given === undefined && taken.has(given!))",
+    ask: ["unit/ids"],
+  },
 ];

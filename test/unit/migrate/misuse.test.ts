@@ -278,8 +278,16 @@ onEachBuild("misuse of migrations", (test, module) => {
     const all = world();
     const { hmm, mm, devmem } = all;
     const stale: Uint32Array[] = [];
+    const wide = mm.mmap({ length: 64 * P });
     {
       using _sem = mm.mmapSem.read();
+      // Long arrays, in whose place the arrays of several short migrations go.
+      const long = migrateVmaSetup({ vma: mm.findVma(wide), start: wide, end: wide + 64 * P });
+      stale.push(long.src, long.dst);
+      long.finalize();
+      const short = setup(all, 1);
+      for (const words of stale) words.fill(0xffffffff);
+      short.finalize();
       for (const n of [3, 1, 2]) {
         const m = setup(all, n);
         stale.push(m.src, m.dst);
