@@ -4,4 +4,4 @@ export { explore, type ExploreOptions, type ExploreResult } from "./testing/expl
 export { ScheduleError } from "./testing/explore-error.ts";
 export { Lock, waitFor, type LockGuard } from "./testing/explore-lock.ts";
 export type { Agent, ScheduleStep } from "./testing/explore-run.ts";
-export { Random } from "./testing/random.ts";
+export { Random } from "./engine/random.ts";

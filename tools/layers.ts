@@ -40,9 +40,9 @@ export const SRC_LAYERS: readonly string[] = [
   "device",
   ".",
   "dmirror",
-  "testing",
   "text",
   "sim",
+  "testing",
   "cli",
 ];
 

@@ -15,7 +15,7 @@ import {
   type Vma,
 } from "../index.ts";
 import { checkPfns } from "../page/arrays.ts";
-import { Random } from "./random.ts";
+import { Random } from "../engine/random.ts";
 
 /** A copy that a {@link DelayedDevice} was told to make and has not made yet. */
 export interface PendingCopy {

@@ -4,7 +4,7 @@ import type { Rewinder } from "../inside.ts";
 import { makeRewinder } from "./explore-engine.ts";
 import { ScheduleError } from "./explore-error.ts";
 import { Run, type Agent, type ScheduleStep } from "./explore-run.ts";
-import { Random } from "./random.ts";
+import { Random } from "../engine/random.ts";
 
 /** What {@link explore} takes beside the agents. */
 export interface ExploreOptions<W> {

@@ -7,7 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { convert as convertTrace, type ConvertOptions } from "../../src/cli/convert.ts";
 import { openWorkload } from "../../src/sim/workload/index.ts";
-import { Random } from "../../src/testing/random.ts";
+import { Random } from "../../src/engine/random.ts";
 import { parseFormat, recognizeFormat } from "../../src/text/formats.ts";
 import { loadText } from "../../src/text/index.ts";
 import { recordOf, type PlainRecord } from "../text/reference.ts";

@@ -6,7 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { functionsNamed, parseElf, readElf, type ElfProgram } from "../../src/cli/elf.ts";
 import { UserError } from "../../src/cli/errors.ts";
-import { Random } from "../../src/testing/random.ts";
+import { Random } from "../../src/engine/random.ts";
 import { elfBytes, type PlainElf, type PlainSymbol } from "../util/elf-bytes.ts";
 import { file, report, run, setUp, tearDown } from "./command.ts";
 

@@ -5,7 +5,7 @@ import { compress, init } from "@bokuweb/zstd-wasm";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { openWorkload } from "../../src/sim/workload/index.ts";
-import { Random } from "../../src/testing/random.ts";
+import { Random } from "../../src/engine/random.ts";
 import { HmtWriter, type EventOf, type HmtAbout } from "../../src/text/hmt-writer.ts";
 import { HmtDecoder, HmtFormatError, type HmtEvent, type HmtStats } from "../../src/text/hmt.ts";
 import { loadText } from "../../src/text/index.ts";

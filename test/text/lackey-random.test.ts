@@ -1,7 +1,7 @@
 /** The decoder of lackey traces agrees with a plain parser on random mixes of lines. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Random } from "../../src/testing/random.ts";
+import { Random } from "../../src/engine/random.ts";
 import { TraceError } from "../../src/text/lackey.ts";
 import { decode } from "./decode.ts";
 

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Random } from "../../src/testing/random.ts";
+import { Random } from "../../src/engine/random.ts";
 import { DecodeError } from "../../src/text/decoder.ts";
 import { loadText } from "../../src/text/index.ts";
 import { LineDecoder, type LineFormat, type LineOptions } from "../../src/text/line-decoder.ts";

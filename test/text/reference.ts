@@ -2,7 +2,7 @@
  * Plain decoders of the formats that the text module reads, by regular expressions, one line at a time; and
  * random lines of each format with what they stand for.
  */
-import type { Random } from "../../src/testing/random.ts";
+import type { Random } from "../../src/engine/random.ts";
 import type { LineFormat } from "../../src/text/line-decoder.ts";
 
 export interface PlainRecord {

@@ -1,5 +1,5 @@
 /** Random records, and .hmt files of them, for tests. */
-import type { Random } from "../../src/testing/random.ts";
+import type { Random } from "../../src/engine/random.ts";
 import { block, hmtFile } from "./hmt-bytes.ts";
 import type { PlainRecord } from "../text/reference.ts";
 

@@ -7,7 +7,7 @@
  * writes its prompt, each further one reads its whole context in every layer and writes one token. When no
  * block is free, the request that came last moves to host memory, and returns when there is room.
  */
-import { Random } from "../../testing/random.ts";
+import { Random } from "../../engine/random.ts";
 import type { Nest, NestAccess } from "./nest.ts";
 import { WorkloadError } from "./spec.ts";
 import {

@@ -4,14 +4,19 @@
  * the device's memory lie in *slots* 0 to capacity − 1, one unit a slot; a unit keeps its slot until it leaves.
  */
 
+import type { Future } from "./future.ts";
+
+/** What brought a unit to the device. */
+export type Arrival = "load" | "store" | "prefetch";
+
 /** Follows the units in the device's memory, and names the next one to leave. */
 export interface Evictor {
   /**
    * A unit has come to lie in a slot that was free. The access that brought it is no use of its own. A unit that
    * comes takes the slot that was freed last, and before any was freed, the lowest slot that was never taken.
-   * @param write whether a store brought it
+   * @param by the access that brought it; "prefetch": none, it came along
    */
-  arrived(slot: number, unit: number, write: boolean): void;
+  arrived(slot: number, unit: number, by: Arrival): void;
   /**
    * The device has accessed a unit in its memory. Called in the order of the accesses, if the policy's `uses` is
    * "all".
@@ -31,8 +36,8 @@ export interface Evictor {
    */
   victim(incoming: number, skip: (slot: number) => boolean): number;
   /**
-   * How many units leave with the last victim: all that are on the device, of the aligned group of this many
-   * units around it. A power of two; absent: the victim alone.
+   * How many units leave with the last victim: all that are on the device and need not stay, of the aligned
+   * group of this many units around it. A power of two; absent: the victim alone.
    */
   readonly group?: number;
   /** Returns what `create` needs to go on from here; JSON can hold it. */
@@ -51,6 +56,8 @@ export interface EvictorOptions {
   parameter?: number | undefined;
   /** Tells whether the device has stored to the unit in a slot since it came. */
   written: (slot: number) => boolean;
+  /** The accesses to come, for a policy that looks ahead. */
+  future?: Future | undefined;
   /** What state() of a policy of the same kind and capacity returned; undefined: the device is empty. */
   state?: unknown;
 }
@@ -61,6 +68,8 @@ export interface EvictPolicy {
   readonly about: string;
   /** Whether used() is called. A policy that does not need it leaves the replay at full speed. */
   readonly uses: "none" | "all";
+  /** The number that may follow the policy's name after a colon: what it says, and its bounds. */
+  readonly parameter?: { readonly about: string; readonly min: number; readonly max: number };
   /** Makes the policy's state for an empty device, or from a state. */
   create(options: EvictorOptions): Evictor;
 }

@@ -1,4 +1,4 @@
-import { badType, checkInteger, checkU32 } from "../engine/errors.ts";
+import { badType, checkInteger, checkU32 } from "./errors.ts";
 
 /** A small seeded generator (mulberry32): the same seed makes the same numbers on every host. */
 export class Random {
@@ -8,6 +8,11 @@ export class Random {
   constructor(seed: number) {
     checkU32("new Random", "seed", seed);
     this.#state = seed >>> 0;
+  }
+
+  /** The seed of a generator that goes on where this one is. */
+  get seed(): number {
+    return this.#state;
   }
 
   /** Returns an integer from 0 to 2^32 - 1. */
