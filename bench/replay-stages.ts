@@ -5,7 +5,7 @@
 import type { Hmm } from "../src/index.ts";
 import { SimDevice } from "../src/sim/device.ts";
 import { RecordArray } from "../src/device/replay.ts";
-import type { Settings } from "../src/sim/config.ts";
+import { settingsOf, type Settings } from "../src/sim/config.ts";
 import { grow } from "../src/sim/space.ts";
 import { median } from "./harness.ts";
 import type { Context } from "./harness.ts";
@@ -31,7 +31,7 @@ function stagesOf(hmm: Hmm, config: Pick<Settings, "deviceMemory">, records: Big
     since = now;
   };
   const mm = hmm.createMm();
-  const device = new SimDevice(hmm, mm, config.deviceMemory);
+  const device = new SimDevice(hmm, mm, settingsOf(config));
   const array = new RecordArray(hmm, BATCH);
   since = performance.now();
   for (let from = 0; from < records.length; from += 2 * BATCH) {
@@ -55,9 +55,9 @@ function stagesOf(hmm: Hmm, config: Pick<Settings, "deviceMemory">, records: Big
         mm.fault(address, { write });
         lap(device.books.pages.out === back ? "fault" : "fault back");
       } else {
-        device.makeRoom(vma, address);
+        device.makeRoom(address);
         lap("evict");
-        device.moveIn(vma, address);
+        device.moveIn(vma, address, write ? "store" : "load");
         lap("move in");
       }
     }

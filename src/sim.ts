@@ -7,16 +7,22 @@ export { feedAll, simulate, type Progress, type Signal, type SimulateOptions } f
 export { Simulation } from "./sim/simulation.ts";
 export { SimulationError } from "./sim/simulation-error.ts";
 export { ConfigError } from "./sim/config-error.ts";
-export type { Agent, DeviceThreads, RangeConfig, SimulationConfig, Size } from "./sim/config.ts";
+export type { Agent, DeviceThreads, RangeConfig, SimulationConfig } from "./sim/config.ts";
+export type { Size } from "./sim/config-values.ts";
+export type { PagingConfig } from "./sim/paging-config.ts";
 export {
   BACKINGS,
+  BOUNDS,
   EVICTIONS,
+  INITIALS,
   MEMORY_MODELS,
   PLACEMENTS,
   PREFETCHERS,
   TIME_MODELS,
   type Backing,
+  type Bound,
   type Evict,
+  type Initial,
   type MemoryModel,
   type Placement,
   type Prefetch,
@@ -33,12 +39,15 @@ export type {
 } from "./sim/counts.ts";
 export { REPORT_SCHEMA } from "./sim/report.ts";
 export type {
+  BoundReport,
   EpochReport,
   FailedAllocation,
   KernelReport,
   RangeReport,
   SimulationReport,
 } from "./sim/report.ts";
+export type { Arrival, Evictor, EvictorOptions, EvictPolicy } from "./sim/policies/evict/evictor.ts";
+export type { Future } from "./sim/policies/evict/future.ts";
 export { writeRecord, type Access } from "./sim/record.ts";
 export type { Block, Blocks, RecordBlock, RecordSource, TraceEvent } from "./sim/source.ts";
 export { decodeHmt, decodeLackey, type Bytes, type HmtTrace, type LackeyTrace } from "./sim/trace.ts";

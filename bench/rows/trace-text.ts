@@ -12,7 +12,7 @@ import { TraceInput } from "../../src/cli/input.ts";
 import { Progress } from "../../src/cli/progress.ts";
 import { replay } from "../../src/cli/run.ts";
 import { Hmm } from "../../src/index.ts";
-import { deviceMemoryFor } from "../../src/sim/device.ts";
+import { deviceMemoryFor } from "../../src/sim/device-driver.ts";
 import { Simulation } from "../../src/sim/simulation.ts";
 import { loadText } from "../../src/text/index.ts";
 import type { TextModule } from "../../src/text/index.ts";

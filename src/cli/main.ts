@@ -5,7 +5,9 @@
 import { Command, CommanderError } from "commander";
 import {
   BACKINGS,
+  BOUNDS,
   EVICTIONS,
+  INITIALS,
   MEMORY_MODELS,
   PLACEMENTS,
   PREFETCHERS,
@@ -51,10 +53,16 @@ interface RunFlags {
   skipForeign?: true;
   systemMemory?: string;
   deviceMemory?: string;
+  deviceFrames?: string;
   placement?: string;
   policy?: string;
+  cluster?: string;
   prefetch?: string;
+  prefetchFull?: string;
   evict?: string;
+  seed?: string;
+  initial?: string;
+  bound?: string;
   memoryModel?: string;
   time?: string;
   backing?: string;
@@ -75,8 +83,8 @@ function numeric(text: string | undefined): number | undefined {
 }
 
 async function runCommand(trace: string | undefined, flags: RunFlags): Promise<void> {
-  const { calls, pid, skip, epoch, failAlloc, deviceRange, range, policy, config, json, quiet, ...same } =
-    flags;
+  const { calls, pid, skip, epoch, failAlloc, deviceFrames, seed, deviceRange, range, ...rest } = flags;
+  const { policy, config, json, quiet, ...same } = rest;
   if (policy !== undefined && same.placement !== undefined)
     throw new UserError("--policy is another name of --placement: give one of them");
   // What an option says is checked where the config is: its type there is what it ought to be.
@@ -89,6 +97,8 @@ async function runCommand(trace: string | undefined, flags: RunFlags): Promise<v
     skip: numeric(skip),
     epoch: numeric(epoch),
     failAlloc: numeric(failAlloc),
+    deviceFrames: numeric(deviceFrames),
+    seed: numeric(seed),
     deviceRanges: deviceRange,
     ranges: range,
   } as RunConfig;
@@ -100,8 +110,7 @@ async function runCommand(trace: string | undefined, flags: RunFlags): Promise<v
 const several = (value: string, before: string[] = []): string[] => [...before, value];
 
 /** The choices of an option, and the one that is the default. */
-function choices(names: Record<string, string>): string {
-  const [first] = Object.keys(names);
+function choices(names: Record<string, string>, first = Object.keys(names)[0]): string {
   const list = Object.entries(names).map(([name, what]) => `${name}: ${what}`);
   return `${list.join("; ")} (default: ${first})`;
 }
@@ -137,10 +146,16 @@ function addSimulation(command: Command): Command {
   return command
     .option("--system-memory <SIZE>", "RAM (default: 1GiB)")
     .option("--device-memory <SIZE>", "device memory (default: 256MiB)")
+    .option("--device-frames <N>", "device memory in frames of 4 KiB, in place of --device-memory")
     .option("--placement <NAME>", `what a device fault does: ${choices(PLACEMENTS)}`)
     .option("--policy <NAME>", "another name of --placement")
+    .option("--cluster <SIZE>", "what moves together, 4K or 64K (default: 64K with cluster64K, else 4K)")
     .option("--prefetch <NAME>", `what moves along: ${choices(PREFETCHERS)}`)
+    .option("--prefetch-full <NAME>", "what moves along once device memory was full (default: as before)")
     .option("--evict <NAME>", `what makes room: ${choices(EVICTIONS)}`)
+    .option("--seed <N>", "seed of the policies that draw random numbers (default: 1)")
+    .option("--initial <WHERE>", `where untouched pages lie: ${choices(INITIALS)}`)
+    .option("--bound <NAME>", `a bound beside the counts: ${choices(BOUNDS, "none")}`)
     .option("--memory-model <NAME>", `how memory is shared: ${choices(MEMORY_MODELS)}`)
     .option("--time <NAME>", `what times are computed by: ${choices(TIME_MODELS)}`)
     .option("--backing <NAME>", choices(BACKINGS))

@@ -1,10 +1,12 @@
 /** The report of `heteromem run`: the object that --json prints, and its text. */
 import {
   type Accesses,
+  type BoundReport,
   type Calls,
   type Counts,
   type CpuFaults,
   type DeviceAccesses,
+  EVICTIONS,
   type EpochReport,
   type FailedAllocation,
   PLACEMENTS,
@@ -180,7 +182,17 @@ function faults(report: RunReport): string[] {
   return lines;
 }
 
-function traffic({ device, evictions }: RunReport): string[] {
+/** What a policy evicts, by its name with or without a number. */
+function aboutEvict(evict: string): string {
+  const known: Record<string, string> = EVICTIONS;
+  return known[evict] ?? known[evict.split(":")[0]] ?? "a policy of your own";
+}
+
+function leastNote(pagesIn: number, { opt }: BoundReport): string {
+  return `pages in; ${count(pagesIn)} came, ${(pagesIn / opt.pagesIn).toFixed(2)} times as many`;
+}
+
+function traffic({ device, evictions, evict, bound }: RunReport): string[] {
   if (device.bytesIn === 0) return ["Device memory", row("in", bytes(0), "nothing was moved")];
   const made = device.bytesIn - device.bytesCopied;
   const touched = device.bytesOut - device.bytesOutEvicted;
@@ -200,8 +212,9 @@ function traffic({ device, evictions }: RunReport): string[] {
       `${bytes(device.bytesOutEvicted)} evicted, ${bytes(touched)} because the CPU came`,
     ),
     row("  written there", bytes(device.bytesOutDirty), `${dirty}, the device had changed them`),
-    row("evictions", evictions, "clusters moved out to make room, least recently used first"),
+    row("evictions", evictions, `clusters moved out to make room; ${evict}: ${aboutEvict(evict)}`),
     row("most at a time", bytes(device.bytesPeak)),
+    ...(bound === null ? [] : [row("least by OPT", bound.opt.pagesIn, leastNote(device.pagesIn, bound))]),
   ];
 }
 

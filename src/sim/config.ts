@@ -1,26 +1,18 @@
 /** The config of a simulation, as users write it, and as the simulation uses it. */
-import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { CLUSTER_SIZE } from "./cluster.ts";
 import { checkDisjoint, rangeOf, type AddressRange } from "./address-range.ts";
 import { ConfigError } from "./config-error.ts";
+import { choiceOf, countOf, sizeOf, type Size } from "./config-values.ts";
 import {
   BACKINGS,
-  EVICTIONS,
   MEMORY_MODELS,
   PLACEMENTS,
-  PREFETCHERS,
   TIME_MODELS,
   type Backing,
-  type Evict,
   type MemoryModel,
   type Placement,
-  type Prefetch,
   type TimeModel,
 } from "./names.ts";
-import { parseBytes } from "./size.ts";
-
-/** A number of bytes, or a text such as "8GiB"; K, KB and KiB are 1,024 bytes, and so on up to T. */
-export type Size = number | string;
+import { pagingOf, type PagingConfig, type PagingSettings } from "./paging-config.ts";
 
 /** Accesses of some threads are the device's: numbers, or texts such as "0-31". */
 export interface DeviceThreads {
@@ -40,17 +32,11 @@ export type RangeConfig = string | { name?: string | undefined; start: number; e
  * What is simulated, and what is counted. Every field may be left out. docs/run.md describes each by its name
  * as an option of `heteromem run`.
  */
-export interface SimulationConfig {
+export interface SimulationConfig extends PagingConfig {
   /** RAM: whole pages, at least 64 KiB. Default: 1 GiB. */
   systemMemory?: Size | undefined;
-  /** The device's memory: whole pages, at least 64 KiB. Default: 256 MiB. */
-  deviceMemory?: Size | undefined;
   /** What a device fault does. Default: migrate. */
   placement?: Placement | undefined;
-  /** What moves along with a page that faulted. Default: cluster64K. */
-  prefetch?: Prefetch | undefined;
-  /** What makes room on the device. Default: lru. */
-  evict?: Evict | undefined;
   /** How memory is shared. Default: hmm. */
   memoryModel?: MemoryModel | undefined;
   /** What the run's time is computed by. Default: none. */
@@ -77,12 +63,9 @@ export interface SimulationConfig {
 }
 
 /** A config whose fields are checked, and all there. */
-export interface Settings {
+export interface Settings extends PagingSettings {
   systemMemory: number;
-  deviceMemory: number;
   placement: Placement;
-  prefetch: Prefetch;
-  evict: Evict;
   memoryModel: MemoryModel;
   time: TimeModel;
   backing: Backing;
@@ -100,30 +83,6 @@ export interface Settings {
 
 const THREADS_MAX = 65535;
 const COUNT_MAX = 0xffffffff;
-
-function sizeOf(field: string, value: unknown, fallback: number): number {
-  if (value === undefined) return fallback;
-  const bytes = typeof value === "string" ? parseBytes(value) : typeof value === "number" ? value : NaN;
-  if (Number.isNaN(bytes))
-    throw new ConfigError(field, value, "a size such as 65536, 256KiB, 64MiB or 1.5GiB");
-  if (!Number.isSafeInteger(bytes) || bytes % PAGE_SIZE !== 0)
-    throw new ConfigError(field, value, `a whole number of ${PAGE_SIZE}-byte pages`);
-  if (bytes < CLUSTER_SIZE) throw new ConfigError(field, value, `at least ${CLUSTER_SIZE / 1024}KiB`);
-  return bytes;
-}
-
-function choiceOf<T extends string>(field: string, value: unknown, from: Record<T, string>, fallback: T): T {
-  if (value === undefined) return fallback;
-  if (typeof value === "string" && Object.hasOwn(from, value)) return value as T;
-  throw new ConfigError(field, value, Object.keys(from).join(" or "));
-}
-
-function countOf(field: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): number {
-  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most)
-    return value as number;
-  const end = most === Number.MAX_SAFE_INTEGER ? "on" : `to ${most}`;
-  throw new ConfigError(field, value, `a whole number from ${least} ${end}`);
-}
 
 function roiOf(value: unknown): Settings["roi"] {
   if (value === undefined) return { from: 0, to: null };
@@ -174,9 +133,15 @@ function rangesOf(field: string, value: unknown): AddressRange[] {
 export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig>([
   "systemMemory",
   "deviceMemory",
+  "deviceFrames",
   "placement",
+  "cluster",
   "prefetch",
+  "prefetchFull",
   "evict",
+  "seed",
+  "initial",
+  "bound",
   "memoryModel",
   "time",
   "backing",
@@ -202,12 +167,12 @@ export function settingsOf(config: SimulationConfig): Settings {
       (config as Record<string, unknown>)[unknown],
       `one of ${[...CONFIG_FIELDS].join(", ")}`,
     );
+  if (config.bound !== undefined && (config.skip !== undefined || config.roi !== undefined))
+    throw new ConfigError("bound", config.bound, "neither skip nor roi: a bound is on the whole run");
   return {
     systemMemory: sizeOf("systemMemory", config.systemMemory, 2 ** 30),
-    deviceMemory: sizeOf("deviceMemory", config.deviceMemory, 2 ** 28),
     placement: choiceOf("placement", config.placement, PLACEMENTS, "migrate"),
-    prefetch: choiceOf("prefetch", config.prefetch, PREFETCHERS, "cluster64K"),
-    evict: choiceOf("evict", config.evict, EVICTIONS, "lru"),
+    ...pagingOf(config),
     memoryModel: choiceOf("memoryModel", config.memoryModel, MEMORY_MODELS, "hmm"),
     time: choiceOf("time", config.time, TIME_MODELS, "none"),
     backing: choiceOf("backing", config.backing, BACKINGS, "data"),

@@ -59,6 +59,13 @@ export interface DeviceTraffic {
   /** Of bytesOut: bytes of pages that the device had written since they came in. */
   bytesOutDirty: number;
   bytesOutEvicted: number;
+  /** Pages that came to be in device memory, first touches and prefetched ones included. */
+  pagesIn: number;
+  /** Of these, pages that had left before. */
+  pagesInAgain: number;
+  /** Evicted pages that the device had written since they came in, and those that it had not. */
+  pagesOutDirty: number;
+  pagesOutClean: number;
 }
 
 /** What happened in a run, or in a part of one. */

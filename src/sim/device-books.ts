@@ -15,7 +15,7 @@ import type { RangeCounts } from "./range-counts.ts";
 /** In src: a page, and no hole, that may move. */
 export const COLLECTED = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
-/** Counts of pages and clusters. */
+/** Counts of pages. */
 interface PageCounts {
   in: number;
   copied: number;
@@ -23,12 +23,13 @@ interface PageCounts {
   out: number;
   outDirty: number;
   outEvicted: number;
-  evictions: number;
+  outEvictedDirty: number;
 }
 
-/** What a snapshot keeps of the driver, beside the engine. */
-export interface DeviceState {
+/** What a snapshot keeps of the books. */
+export interface BooksState {
   pages: PageCounts;
+  evictions: number;
   peak: number;
   invalidations: Invalidations;
   left: [cluster: number, pages: number][];
@@ -43,8 +44,10 @@ export class DeviceBooks {
     out: 0,
     outDirty: 0,
     outEvicted: 0,
-    evictions: 0,
+    outEvictedDirty: 0,
   };
+  /** Clusters that were evicted. */
+  evictions = 0;
   /** The most pages that were in the device's memory at one time, since it was last set. */
   peak = 0;
   readonly invalidations: Invalidations = { migrate: 0, clear: 0, protection: 0, unmap: 0, other: 0 };
@@ -53,29 +56,34 @@ export class DeviceBooks {
   /** By cluster: the pages that have left the device, a bit each. */
   readonly #left: Map<number, number>;
 
-  constructor(state?: DeviceState) {
+  readonly #hostFirst: boolean;
+
+  /** @param hostFirst whether pages that nobody has touched lie in RAM, so that they are copied from there */
+  constructor(hostFirst: boolean, state?: BooksState) {
+    this.#hostFirst = hostFirst;
     this.#left = new Map(state?.left);
     if (state === undefined) return;
     Object.assign(this.pages, state.pages);
     Object.assign(this.invalidations, state.invalidations);
     this.peak = state.peak;
+    this.evictions = state.evictions;
   }
 
-  state(): DeviceState {
-    const { pages, peak, invalidations } = this;
-    return { pages, peak, invalidations, left: [...this.#left] };
+  state(): BooksState {
+    const { pages, evictions, peak, invalidations } = this;
+    return { pages, evictions, peak, invalidations, left: [...this.#left] };
   }
 
   /** Notes that a migration has moved `moved` pages in; the device has `all` now. */
   pagesIn(start: number, src: Uint32Array, moved: number, all: number): void {
     const { pages } = this;
-    const left = this.#left.get(Math.floor(start / CLUSTER_SIZE)) ?? 0;
     const ranges = this.#named;
     for (let i = 0; i < src.length; i++) {
       if ((src[i] & MIGRATE_PFN_MIGRATE) === 0) continue;
-      if (ranges !== null) ranges.move(start + i * PAGE_SIZE, "bytesIn");
-      if ((src[i] & MIGRATE_PFN_VALID) !== 0) pages.copied++;
-      if ((left & pageBit(start + i * PAGE_SIZE)) !== 0) pages.inAgain++;
+      const addr = start + i * PAGE_SIZE;
+      if (ranges !== null) ranges.move(addr, "bytesIn");
+      if (this.#hostFirst || (src[i] & MIGRATE_PFN_VALID) !== 0) pages.copied++;
+      if (((this.#left.get(clusterAt(addr)) ?? 0) & pageBit(addr)) !== 0) pages.inAgain++;
     }
     pages.in += moved;
     this.peak = Math.max(this.peak, all);
@@ -84,31 +92,28 @@ export class DeviceBooks {
   /**
    * Notes that a migration has moved pages to RAM, which had these entries in the device's table. Returns
    * their addresses.
+   * @param evicted whether they made room for others
    */
-  pagesOut(start: number, src: Uint32Array, entries: Uint32Array): number[] {
+  pagesOut(start: number, src: Uint32Array, entries: Uint32Array, evicted: boolean): number[] {
+    const { pages } = this;
     const moved: number[] = [];
-    const cluster = Math.floor(start / CLUSTER_SIZE);
-    let left = this.#left.get(cluster) ?? 0;
     const ranges = this.#named;
     for (let i = 0; i < src.length; i++) {
       if ((src[i] & COLLECTED) >>> 0 !== COLLECTED) continue;
       const addr = start + i * PAGE_SIZE;
       moved.push(addr);
-      left |= pageBit(addr);
-      if (ranges !== null) ranges.move(addr, "bytesOut");
-      if ((entries[i] & DEVICE_PFN_DIRTY) !== 0) this.pages.outDirty++;
+      const cluster = clusterAt(addr);
+      this.#left.set(cluster, (this.#left.get(cluster) ?? 0) | pageBit(addr));
+      const dirty = (entries[i] & DEVICE_PFN_DIRTY) === 0 ? 0 : 1;
+      pages.outDirty += dirty;
+      if (evicted) pages.outEvictedDirty += dirty;
+      if (ranges === null) continue;
+      ranges.move(addr, "bytesOut");
+      if (evicted) ranges.move(addr, "bytesOutEvicted");
     }
-    this.#left.set(cluster, left);
-    this.pages.out += moved.length;
+    pages.out += moved.length;
+    if (evicted) pages.outEvicted += moved.length;
     return moved;
-  }
-
-  /** Notes that the cluster of these pages, which have moved to RAM, was evicted. */
-  evicted(moved: readonly number[]): void {
-    const ranges = this.#named;
-    if (ranges !== null) for (const addr of moved) ranges.move(addr, "bytesOutEvicted");
-    this.pages.outEvicted += moved.length;
-    this.pages.evictions++;
   }
 
   /** Counts an invalidation by its event. */
@@ -137,6 +142,11 @@ export class DeviceBooks {
   get #named(): RangeCounts | null {
     return this.ranges === null || this.ranges.empty ? null : this.ranges;
   }
+}
+
+/** The number of the 64 KiB in which an address lies. */
+function clusterAt(addr: number): number {
+  return Math.floor(addr / CLUSTER_SIZE);
 }
 
 /** The bit of a page in its cluster's word. */

@@ -1,309 +1,268 @@
 /**
- * A simulated device: a driver that uses the public API alone. It has memory of its own, a page table, and a
- * mirror of one address space. It moves clusters in and out by the migrate_vma protocol, and reaches RAM by
- * hmm_range_fault.
+ * A simulated device: its driver, the units in its memory, and the policies that say what comes and what leaves.
  */
-import { EBUSY } from "../../assembly/uapi/errno.ts";
-import { MMU_NOTIFY_MIGRATE, MMU_NOTIFY_PROTECTION_PAGE } from "../../assembly/uapi/event.ts";
-import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
-import {
-  HMM_PFN_REQ_FAULT,
-  HMM_PFN_REQ_WRITE,
-  HMM_PFN_VALID,
-  HMM_PFN_WRITE,
-  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-  MIGRATE_VMA_SELECT_SYSTEM,
-  PFN_MASK,
-} from "../../assembly/uapi/pfn.ts";
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { VM_FAULT_OOM } from "../../assembly/uapi/vm.ts";
+import { trackUse } from "../device/replay.ts";
 import { roundDown } from "../engine/errors.ts";
-import {
-  DeviceTable,
-  hmmDevmemAdd,
-  hmmRangeFault,
-  migrateVmaSetup,
-  MmuIntervalNotifier,
-  Hmm,
-  type HmmDevmem,
-  type Migration,
-  type Mm,
-  type MmuNotifierRange,
-  type PfnArray,
-  type Vma,
-} from "../index.ts";
-import { CLUSTER_PAGES, clusterOf } from "./cluster.ts";
-import { oldestPages, trackUse } from "../device/replay.ts";
-import { COLLECTED, DeviceBooks, type DeviceState } from "./device-books.ts";
+import type { DeviceTable, Hmm, Mm, Vma } from "../index.ts";
+import { clusterOf } from "./cluster.ts";
+import { coreLru } from "./core-lru.ts";
+import { DeviceBooks, type BooksState } from "./device-books.ts";
+import { DeviceDriver, type PageRange, type RestoredWorld, restoreWorld } from "./device-driver.ts";
+import { Follower } from "./follower.ts";
+import { Incoming } from "./incoming.ts";
+import type { PagingSettings } from "./paging-config.ts";
+import { chosen, type Choice } from "./policies/choice.ts";
+import type { Arrival, EvictPolicy } from "./policies/evict/evictor.ts";
+import type { Future } from "./policies/evict/future.ts";
+import { EVICTORS } from "./policies/evict/index.ts";
+import { Residents, type ResidentsState } from "./policies/residents.ts";
 
-/** The engine hands out device memory in blocks of 2 MiB. */
-const BLOCK = 2 << 20;
-/** Attempts at mapping a page of RAM; an invalidation may overtake each. */
-const RETRIES = 16;
+/** Units that move at once: 2 MiB of pages. */
+const RUN_PAGES = 512;
 
-/** A range of pages. */
-interface Range {
-  start: number;
-  end: number;
+/** What a snapshot keeps of the device, beside the engine. */
+export interface DeviceState {
+  books: BooksState;
+  residents: ResidentsState;
+  /** Whether memory was full: the second prefetcher has taken over. */
+  full: boolean;
 }
 
-/** Returns the bytes of device memory that the engine needs for a device with `size` bytes. */
-export function deviceMemoryFor(size: number): number {
-  return Math.ceil(size / BLOCK) * BLOCK;
+/** How a device is made. */
+interface SimDeviceOptions {
+  /** The accesses to come, for a policy that looks ahead. */
+  future?: Future | undefined;
+  /** What a snapshot kept, and the owner of the objects in the engine. */
+  restored?: { state: DeviceState; owner: RestoredWorld["owner"] } | undefined;
 }
 
-/** The name of the driver's objects in the engine's snapshots. */
-const ID = "simulation";
-
-/**
- * What the engine calls, and the owner of the device's memory. It exists before the device does when a
- * snapshot is restored.
- */
-class Callbacks {
-  device!: SimDevice;
-
-  fault(_devmem: HmmDevmem, vma: Vma, address: number): number {
-    return this.device.cpuFault(vma, address);
-  }
-
-  invalidate(range: MmuNotifierRange): boolean {
-    return this.device.invalidate(range);
-  }
-}
-
-/** The device and its driver, for one address space. */
+/** The device, for one address space. */
 export class SimDevice {
-  readonly table: DeviceTable;
   readonly books: DeviceBooks;
-  readonly devmem: HmmDevmem;
+  /** Tells the policy of uses; null: it does not hear of them. */
+  readonly follower: Follower | null;
   readonly #hmm: Hmm;
   readonly #mm: Mm;
-  readonly #owner: Callbacks;
-  readonly #capacity: number;
-  readonly #notifier: MmuIntervalNotifier;
-  /** A word for each page of a cluster: what hmmRangeFault fills, and what the device's table has. */
-  readonly #pfns: PfnArray;
-  readonly #entries: PfnArray;
+  readonly #driver: DeviceDriver;
+  /** Bytes of a cluster, the unit of the policies. */
+  readonly #cluster: number;
+  readonly #residents: Residents;
+  readonly #incoming: Incoming;
 
   /**
-   * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`.
-   * @param size bytes of device memory that it uses
-   * @param restored of an engine that was restored and has the device's objects: their owner, and the state
+   * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`. Throws TypeError for
+   * a policy that is not known, or looks ahead without a future.
    */
-  constructor(hmm: Hmm, mm: Mm, size: number, restored?: { owner: Callbacks; state: DeviceState }) {
-    const owner = restored?.owner ?? new Callbacks();
-    this.books = new DeviceBooks(restored?.state);
-    owner.device = this;
+  constructor(hmm: Hmm, mm: Mm, settings: PagingSettings, { future, restored }: SimDeviceOptions = {}) {
+    const { deviceMemory, cluster, seed, initial } = settings;
+    const state = restored?.state;
     this.#hmm = hmm;
     this.#mm = mm;
-    this.#owner = owner;
-    this.#capacity = size / PAGE_SIZE;
-    trackUse(hmm);
-    const id = { id: ID };
-    const made = restored !== undefined;
-    this.devmem = made ? hmm.devmems()[0] : hmmDevmemAdd(hmm, owner, owner, deviceMemoryFor(size), id);
-    this.table = made ? hmm.deviceTables()[0] : new DeviceTable(mm);
-    this.#notifier = made ? hmm.notifiers()[0] : new MmuIntervalNotifier(mm, 0, TASK_SIZE, owner, id);
-    this.#pfns = hmm.pfnArray(CLUSTER_PAGES);
-    this.#entries = hmm.pfnArray(CLUSTER_PAGES);
+    this.#cluster = cluster;
+    this.books = new DeviceBooks(initial === "host", state?.books);
+    const cpuFault = (vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
+    this.#driver = new DeviceDriver({ hmm, mm, owner: restored?.owner }, deviceMemory, this.books, cpuFault);
+    const { policy, parameter } = this.#policyOf(settings);
+    const capacity = Math.floor(deviceMemory / cluster);
+    const written = (slot: number): boolean =>
+      this.#driver.isWritten(this.#rangeOf([this.#residents.unitIn(slot)]));
+    const options = { capacity, unitPages: cluster / PAGE_SIZE, seed, parameter, future, written };
+    this.#residents = new Residents(policy, options, state?.residents);
+    const has = (unit: number): boolean => this.#residents.has(unit);
+    this.#incoming = new Incoming(settings, has, state?.full);
+    this.follower = policy.uses === "all" ? new Follower(cluster, (unit) => this.#use(unit)) : null;
   }
 
-  /** Restores the engine and the device from a snapshot of the engine, and from books.state(). */
+  /** Restores the engine and the device from a snapshot of the engine, and from state(). */
   static restore(
     bytes: Uint8Array,
-    size: number,
+    settings: PagingSettings,
     state: DeviceState,
+    future?: Future,
   ): { hmm: Hmm; mm: Mm; device: SimDevice } {
-    const owner = new Callbacks();
-    const hmm = Hmm.restore(bytes, { devmems: { [ID]: { ops: owner, owner } }, notifiers: { [ID]: owner } });
-    const [mm] = hmm.mms();
-    const device = new SimDevice(hmm, mm, size, { owner, state });
-    return { hmm, mm, device };
+    const { hmm, mm, owner } = restoreWorld(bytes);
+    return { hmm, mm, device: new SimDevice(hmm, mm, settings, { future, restored: { state, owner } }) };
+  }
+
+  /** The device's page table. */
+  get table(): DeviceTable {
+    return this.#driver.table;
+  }
+
+  /** Returns what a snapshot keeps beside the engine. */
+  state(): DeviceState {
+    return { books: this.books.state(), residents: this.#residents.state(), full: this.#incoming.full };
   }
 
   /** Pages in the device's memory. */
   get pages(): number {
-    return this.devmem.usedPages;
+    return this.#driver.devmem.usedPages;
   }
 
   /** Whether the device can access `addr` now, by its table. */
   reaches(addr: number, write: boolean): boolean {
-    const word = this.table.lookup(addr);
-    return (word & (write ? HMM_PFN_WRITE : HMM_PFN_VALID)) !== 0;
+    return this.#driver.reaches(addr, write);
   }
 
   /**
-   * Moves the cluster around `addr` to the device, after making room for it. Returns how many pages moved: 0
-   * if there is no room, or nothing that can move.
+   * Moves the cluster around `addr` to the device, and what the prefetcher adds, after making room. Returns how
+   * many pages moved: 0 if there is no room for the cluster, or nothing that can move.
    */
-  moveIn(vma: Vma, addr: number): number {
-    const range = clusterOf(addr, vma);
+  moveIn(vma: Vma, addr: number, by: Arrival): number {
     const sem = this.#mm.mmapSem.read();
     try {
-      const wanted = this.#missing(range);
-      return wanted > 0 && this.#makeRoom(wanted, range) ? this.#migrateIn(vma, range) : 0;
+      const cluster = clusterOf(addr, vma, this.#cluster);
+      if (this.#driver.pagesIn(cluster) * PAGE_SIZE === cluster.end - cluster.start) return 0;
+      const unit = Math.floor(addr / this.#cluster);
+      const wanted = [unit, ...this.#incoming.beside(addr, vma)];
+      const units = this.#makeRoom(wanted);
+      let moved = 0;
+      try {
+        for (const run of this.#runsOf(units)) moved += this.#driver.moveIn(vma, this.#rangeOf(run, vma));
+      } finally {
+        this.#settle(units, by);
+      }
+      return moved;
     } finally {
       sem.close();
     }
   }
 
-  #migrateIn(vma: Vma, { start, end }: Range): number {
-    const m = migrateVmaSetup({ vma, start, end, owner: this.#owner, select: MIGRATE_VMA_SELECT_SYSTEM });
-    try {
-      if (m.cpages === 0) return 0;
-      this.devmem.allocPages(m.src, m.dst);
-      this.#hmm.copyPages(m.src, m.dst);
-      const moved = m.pages();
-      this.table.mapMigrated(m);
-      this.books.pagesIn(start, m.src, moved, this.pages);
-      return moved;
-    } finally {
-      m.finalize();
-    }
+  /** Evicts until the cluster around `addr` has room, as moveIn does. Returns false if that fails. */
+  makeRoom(addr: number): boolean {
+    using _sem = this.#mm.mmapSem.read();
+    return this.#makeRoom([Math.floor(addr / this.#cluster)]).length > 0;
   }
 
-  /** Evicts pages until the cluster around `addr` has room, as moveIn does. Returns false if that fails. */
-  makeRoom(vma: Vma, addr: number): boolean {
-    const range = clusterOf(addr, vma);
-    using _sem = this.#mm.mmapSem.read();
-    return this.#makeRoom(this.#missing(range), range);
+  /** Gives slots to the units that have come: those that came along first, then the first one, which faulted. */
+  #settle(units: readonly number[], by: Arrival): void {
+    const residents = this.#residents;
+    for (let i = units.length - 1; i >= 0; i--) {
+      const unit = units[i];
+      if (residents.has(unit) || residents.free === 0 || !this.#isPresent(unit)) continue;
+      residents.add(unit, i === 0 ? by : "prefetch");
+    }
   }
 
   /**
-   * Maps the page of `addr` for the device where the page is, faulting it in, and the pages of its cluster
-   * that are in RAM as they are. Returns 0, or a negative errno.
+   * Maps the page of `addr` for the device where the page is, faulting it in, and the pages of its cluster that are
+   * in RAM as they are. Returns 0, or a negative errno.
    */
   mirror(vma: Vma, addr: number, write: boolean): number {
-    const { start, end } = clusterOf(addr, vma);
-    const pfns = this.#pfns.subarray(0, (end - start) / PAGE_SIZE);
-    const page = roundDown(addr, PAGE_SIZE);
-    const wanted = (page - start) / PAGE_SIZE;
-    const only = { start: page, end: page + PAGE_SIZE, pfns: pfns.subarray(wanted, wanted + 1) };
-    const defaultFlags = write ? HMM_PFN_REQ_FAULT + HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT;
-    const notifier = this.#notifier;
-    using _sem = this.#mm.mmapSem.read();
-    for (let i = 0; i < RETRIES; i++) {
-      const notifierSeq = notifier.readBegin();
-      const call = { notifier, notifierSeq, owner: this.#owner };
-      // The page alone first: a fault in a hole fills the whole hole, as in Linux.
-      let answer = hmmRangeFault({ ...call, ...only, defaultFlags });
-      if (answer === 0) answer = hmmRangeFault({ ...call, start, end, pfns });
-      if (answer !== 0 && answer !== -EBUSY) return answer;
-      if (answer !== 0 || notifier.readRetry(notifierSeq)) continue;
-      // Entries that exist stay: they remember whether the device wrote.
-      const entries = this.#snapshot({ start, end });
-      entries.forEach((word, i) => {
-        if (word !== 0 && i !== wanted) pfns[i] = 0;
-      });
-      this.table.map(start, pfns);
-      return 0;
+    const answer = this.#driver.mirror(clusterOf(addr, vma, this.#cluster), addr, write);
+    // A page whose move was interrupted may be on the device without a slot: now the table has it.
+    const unit = [Math.floor(addr / this.#cluster)];
+    if (!this.#residents.has(unit[0]) && this.#isPresent(unit[0])) {
+      using _sem = this.#mm.mmapSem.read();
+      this.#settle(this.#makeRoom(unit), write ? "store" : "load");
     }
-    return -EBUSY;
+    return answer;
+  }
+
+  /** Forgets where the cluster of `addr` lies in RAM: the next access to it faults. */
+  forget(addr: number): void {
+    const unit = Math.floor(addr / this.#cluster);
+    const { start, end } = this.#rangeOf([unit]);
+    if (!this.#residents.has(unit)) this.table.clear(start, end);
   }
 
   /** Gives back what outlives the address space, which must be closed before. */
   close(): void {
-    this.#pfns.close();
-    this.#entries.close();
-    this.devmem.close();
+    this.#driver.close();
   }
 
-  /** The devmem's fault callback: a CPU touched a device page, and its cluster goes back to RAM. */
-  cpuFault(vma: Vma, addr: number): number {
+  /** A CPU touched a device page: its cluster goes back to RAM. */
+  #cpuFault(vma: Vma, addr: number): number {
     const page = roundDown(addr, PAGE_SIZE);
-    return this.#moveOut(vma, clusterOf(addr, vma), page).includes(page) ? 0 : VM_FAULT_OOM;
-  }
-
-  /**
-   * Moves the device's pages of the range to RAM; `first` gets a page even if RAM is scarce. Returns the
-   * addresses of the pages that moved.
-   */
-  #moveOut(vma: Vma, range: Range, first: number): number[] {
-    const { start, end } = range;
-    const entries = this.#snapshot(range); // before setup invalidates them
-    const m = migrateVmaSetup({
-      vma,
-      start,
-      end,
-      owner: this.#owner,
-      select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-    });
     try {
-      if (m.cpages === 0) return [];
-      this.#allocRam(m, (first - start) / PAGE_SIZE);
-      this.#hmm.copyPages(m.src, m.dst);
-      m.pages();
-      this.table.mapMigrated(m);
-      return this.books.pagesOut(m.start, m.src, entries);
+      const moved = this.#driver.moveOut(vma, clusterOf(addr, vma, this.#cluster), page, false);
+      return moved.includes(page) ? 0 : VM_FAULT_OOM;
     } finally {
-      m.finalize();
+      this.#leave([Math.floor(addr / this.#cluster)], false);
     }
   }
 
   /**
-   * Allocates RAM for each collected page while there is any, for page `first` of the range before all
-   * others.
+   * Evicts until the units have room, of which the first one faulted. Returns those that have: all of them, or
+   * as many as there is room for, or none if the first one has none.
    */
-  #allocRam(m: Migration, first: number): void {
-    const { src, dst } = m;
-    this.#hmm.allocPages(src, dst);
-    if (dst[first] !== 0 || (src[first] & COLLECTED) >>> 0 !== COLLECTED) return;
-    let last = dst.length - 1;
-    while (last >= 0 && dst[last] === 0) last--;
-    if (last < 0) return;
-    dst[first] = dst[last];
-    dst[last] = 0;
+  #makeRoom(units: readonly number[]): readonly number[] {
+    const residents = this.#residents;
+    const fresh = units.length - (residents.has(units[0]) ? 1 : 0);
+    const needed = Math.min(fresh, residents.capacity);
+    if (fresh > residents.free) this.#incoming.full = true;
+    while (residents.free < needed && this.#evict(units));
+    return units.slice(0, units.length - fresh + Math.min(needed, residents.free));
   }
 
-  /** Evicts clusters outside `keep` until `wanted` more pages have room. Returns false if that fails. */
-  #makeRoom(wanted: number, keep: Range): boolean {
-    while (this.#capacity - this.devmem.usedPages < wanted) {
-      const victim = this.#oldest(keep);
-      const vma = victim === null ? null : this.#mm.findVma(victim);
-      if (victim === null || vma === null) return false;
-      const moved = this.#moveOut(vma, clusterOf(victim, vma), victim);
-      if (moved.length === 0) return false;
-      this.books.evicted(moved);
+  /** Notes an access of the device to a unit, if the unit is on the device. */
+  #use(unit: number): void {
+    const slot = this.#residents.slotOf(unit);
+    if (slot !== undefined) this.#residents.used(slot, 1);
+  }
+
+  /** Evicts what the policy names, but for the units that come. Returns false if that fails. */
+  #evict(incoming: readonly number[]): boolean {
+    const victims = this.#residents.victims(incoming[0], (unit) => incoming.includes(unit));
+    let moved = 0;
+    try {
+      for (const run of this.#runsOf(victims)) moved += this.#moveOut(run);
+    } finally {
+      this.#leave(victims, true);
     }
-    return true;
+    if (moved > 0) this.books.evictions += victims.length;
+    return moved > 0;
   }
 
-  /** The address of the page outside `keep` that the device used longest ago. */
-  #oldest(keep: Range): number | null {
-    const isVictim = (addr: number): boolean => addr < keep.start || addr >= keep.end;
-    // It is nearly always the first.
-    const [first] = oldestPages(this.#mm, this.devmem, 1);
-    if (first === undefined || isVictim(first)) return first ?? null;
-    return oldestPages(this.#mm, this.devmem, CLUSTER_PAGES + 1).find(isVictim) ?? null;
+  /** Moves units that follow each other to RAM. Returns how many pages moved. */
+  #moveOut(run: readonly number[]): number {
+    const first = run[0] * this.#cluster;
+    const vma = this.#mm.findVma(first);
+    if (vma === null) return 0;
+    const range = this.#rangeOf(run, vma);
+    return this.#driver.moveOut(vma, range, Math.max(first, range.start), true).length;
   }
 
-  /** How many pages of the range are not in the device's memory. */
-  #missing(range: Range): number {
-    let missing = 0;
-    const entries = this.#snapshot(range);
-    for (let i = 0; i < entries.length; i++) if (!this.#isOwn(entries[i])) missing++;
-    return missing;
+  /** Takes the slots of those of the units away that have no page on the device any more. */
+  #leave(units: readonly number[], evicted: boolean): void {
+    for (const unit of units) if (!this.#isPresent(unit)) this.#residents.remove(unit, evicted);
   }
 
-  /** The entries of the device's table for the pages of the range; the next call overwrites them. */
-  #snapshot({ start, end }: Range): Uint32Array {
-    const n = (end - start) / PAGE_SIZE;
-    const entries = n === CLUSTER_PAGES ? this.#entries : this.#entries.subarray(0, n);
-    return this.table.snapshot(start, n, entries);
+  #policyOf({ evict, custom }: PagingSettings): Choice<EvictPolicy> {
+    if (custom !== null) return { policy: custom, parameter: undefined };
+    const choice = chosen<EvictPolicy>(evict, EVICTORS);
+    if (choice === null) throw new TypeError(`evict ${evict}: expected the policy that the simulation had`);
+    if (choice.policy !== EVICTORS.lru) return choice;
+    trackUse(this.#hmm);
+    const slotAt = (addr: number): number | undefined =>
+      this.#residents.slotOf(Math.floor(addr / this.#cluster));
+    return { policy: coreLru(this.#mm, this.#driver.devmem, slotAt), parameter: undefined };
   }
 
-  #isOwn(word: number): boolean {
-    const pfn = word & PFN_MASK;
-    return (word & HMM_PFN_VALID) !== 0 && pfn >= this.devmem.pfnFirst && pfn < this.devmem.pfnEnd;
+  /** The pages of units that follow each other, as far as they lie in the mapping. */
+  #rangeOf(run: readonly number[], vma?: { start: number; end: number }): PageRange {
+    const { start, end } = vma ?? { start: 0, end: Infinity };
+    const first = Math.max(run[0] * this.#cluster, start);
+    return { start: first, end: Math.min((run[run.length - 1] + 1) * this.#cluster, end) };
   }
 
-  /** The notifier's callback: drops entries. Migrations of the device itself need none. */
-  invalidate({ start, end, event, owner }: MmuNotifierRange): boolean {
-    this.books.invalidated(event);
-    if (event === MMU_NOTIFY_MIGRATE && owner === this.#owner) return false;
-    const from = roundDown(start, PAGE_SIZE);
-    const to = Math.ceil(end / PAGE_SIZE) * PAGE_SIZE;
-    if (event === MMU_NOTIFY_PROTECTION_PAGE) this.table.protect(from, to);
-    else this.table.clear(from, to);
-    return true;
+  /** Whether a page of the unit is in the device's memory. */
+  #isPresent(unit: number): boolean {
+    return this.#driver.pagesIn(this.#rangeOf([unit])) > 0;
+  }
+
+  /** Returns the units in ascending order, by runs of neighbors of at most 2 MiB. */
+  #runsOf(units: readonly number[]): number[][] {
+    if (units.length === 1) return [[...units]];
+    const runs: number[][] = [];
+    const most = (RUN_PAGES * PAGE_SIZE) / this.#cluster;
+    for (const unit of [...units].sort((a, b) => a - b)) {
+      const run = runs.at(-1);
+      if (run !== undefined && run.length < most && run[run.length - 1] === unit - 1) run.push(unit);
+      else runs.push([unit]);
+    }
+    return runs;
   }
 }

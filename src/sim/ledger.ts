@@ -148,7 +148,7 @@ export class Ledger {
 
   /** The counts of everything so far, as a copy. */
   #counts(): Counts {
-    const { pages, invalidations } = this.#device.books;
+    const { pages, evictions, invalidations } = this.#device.books;
     const bytes = (n: number): number => n * PAGE_SIZE;
     const { cpu, device } = this.accesses;
     return {
@@ -162,8 +162,12 @@ export class Ledger {
         bytesOut: bytes(pages.out),
         bytesOutDirty: bytes(pages.outDirty),
         bytesOutEvicted: bytes(pages.outEvicted),
+        pagesIn: pages.in,
+        pagesInAgain: pages.inAgain,
+        pagesOutDirty: pages.outEvictedDirty,
+        pagesOutClean: pages.outEvicted - pages.outEvictedDirty,
       },
-      evictions: pages.evictions,
+      evictions,
       invalidations: sum(invalidations),
       invalidationsByEvent: { ...invalidations },
     };

@@ -1,20 +1,37 @@
 /** The choices of a simulation's config by name, with what each does. A new choice is a new entry. */
+import { EVICTORS } from "./policies/evict/index.ts";
+import { PREFETCHERS as PREFETCH_POLICIES } from "./policies/prefetch/index.ts";
+
+/** Returns what each policy of a table does. */
+function abouts<T extends Record<string, { readonly about: string }>>(
+  table: T,
+): { readonly [K in keyof T]: string } {
+  const entries = Object.entries(table).map(([name, { about }]) => [name, about]);
+  return Object.fromEntries(entries) as { [K in keyof T]: string };
+}
 
 /** What a device fault does. */
 export const PLACEMENTS = {
-  migrate: "moves the cluster of 64 KiB around the fault to the device",
+  migrate: "moves the cluster around the fault to the device",
   mirror: "leaves pages in RAM, where the device accesses them over its link",
 } as const;
 
-/** What moves along with the page that faulted. */
-export const PREFETCHERS = {
-  cluster64K: "the rest of the aligned 64 KiB around the page, clipped to its mapping",
+/** Where pages lie that nobody has touched. */
+export const INITIALS = {
+  none: "nowhere: the device's first touch makes them, zeroed, in its own memory",
+  host: "in RAM: the device's first touch copies them",
 } as const;
 
-/** What makes room on the device. */
-export const EVICTIONS = {
-  lru: "the cluster of the least recently used page goes to RAM",
+/** What bounds a report can state. */
+export const BOUNDS = {
+  opt: "the least that any policy brings in by demand: Belady's OPT",
 } as const;
+
+/** What moves along with the cluster that faulted. */
+export const PREFETCHERS = abouts(PREFETCH_POLICIES);
+
+/** What makes room on the device. */
+export const EVICTIONS = abouts(EVICTORS);
 
 /** How memory is shared. */
 export const MEMORY_MODELS = {
@@ -33,8 +50,10 @@ export const BACKINGS = {
 } as const;
 
 export type Placement = keyof typeof PLACEMENTS;
-export type Prefetch = keyof typeof PREFETCHERS;
-export type Evict = keyof typeof EVICTIONS;
+export type Initial = keyof typeof INITIALS;
+export type Bound = keyof typeof BOUNDS;
+export type Prefetch = keyof typeof PREFETCHERS | `sequential:${number}`;
+export type Evict = keyof typeof EVICTIONS | `segfifo:${number}` | `s3-fifo:${number}`;
 export type MemoryModel = keyof typeof MEMORY_MODELS;
 export type TimeModel = keyof typeof TIME_MODELS;
 export type Backing = keyof typeof BACKINGS;

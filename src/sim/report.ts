@@ -3,7 +3,7 @@
  * describes every key. Amounts of memory are in bytes, times in picoseconds.
  */
 import type { Counts, DeviceTraffic } from "./counts.ts";
-import type { Backing, Evict, MemoryModel, Placement, Prefetch, TimeModel } from "./names.ts";
+import type { Backing, Evict, Initial, MemoryModel, Placement, Prefetch, TimeModel } from "./names.ts";
 
 /** The name of the report's form; it changes when a key changes its meaning or goes. */
 export const REPORT_SCHEMA = "heteromem-report/1";
@@ -49,12 +49,24 @@ export interface FailedAllocation {
   error: string | null;
 }
 
+/** The least that any policy could have done. */
+export interface BoundReport {
+  /** Pages that Belady's OPT brings in: whole clusters, each when the device accesses it. */
+  opt: { pagesIn: number };
+}
+
 /** What happened in a simulation so far. */
 export interface SimulationReport extends Counts {
   schema: typeof REPORT_SCHEMA;
   placement: Placement;
+  /** Bytes of a cluster. */
+  cluster: number;
   prefetch: Prefetch;
-  evict: Evict;
+  prefetchFull: Prefetch;
+  /** "custom": a policy of the user's own. */
+  evict: Evict | "custom";
+  seed: number;
+  initial: Initial;
   memoryModel: MemoryModel;
   time: TimeModel;
   backing: Backing;
@@ -80,5 +92,7 @@ export interface SimulationReport extends Counts {
   epochs: EpochReport[];
   kernels: KernelReport[];
   ranges: RangeReport[];
+  /** What the config's `bound` asks for; null: nothing. */
+  bound: BoundReport | null;
   failedAllocation: FailedAllocation | null;
 }

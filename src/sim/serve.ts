@@ -6,18 +6,13 @@ import {
   FAULT_KIND_REUSE,
   FAULT_KIND_ZERO,
 } from "../../assembly/uapi/event.ts";
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { ReplayStop } from "../device/replay.ts";
 import { HmmError, type Mm, type Vma } from "../index.ts";
 import type { SimDevice } from "./device.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Placement } from "./names.ts";
 import { grow, mappable } from "./space.ts";
-
-/**
- * Device faults of one record that move clusters; further ones only map the page. An access that straddles
- * two clusters would otherwise have each evict the other where device memory holds only one.
- */
-const MOVES_MAX = 2;
 
 export class FaultServer {
   /** How often the address space grew. */
@@ -26,8 +21,10 @@ export class FaultServer {
   readonly #device: SimDevice;
   readonly #ledger: Ledger;
   readonly #placement: Placement;
-  /** The record of the last device fault, and how many device faults it has had. */
-  readonly #faulting = { record: -1, times: 0 };
+  /** The record of the last device fault, and the address after the last page that faulted for it. */
+  readonly #faulting = { record: -1, end: 0 };
+  /** Pages that the record reaches in RAM, because its own later pages have evicted them. */
+  readonly #borrowed: number[] = [];
 
   constructor(mm: Mm, device: SimDevice, ledger: Ledger, placement: Placement) {
     this.#mm = mm;
@@ -39,6 +36,21 @@ export class FaultServer {
   /** Other records come now, whose numbers begin again. */
   begin(): void {
     this.#faulting.record = -1;
+  }
+
+  /**
+   * Whether the record that faulted last reaches a page in RAM for this one time. A record's pages fault in the
+   * order of their addresses; where one of them evicts an earlier one, the access to that one has been made, and
+   * the record starting over must not bring it back. The caller replays the record alone, then calls giveBack().
+   */
+  get borrows(): boolean {
+    return this.#borrowed.length > 0;
+  }
+
+  /** The record is done: the device reaches its borrowed pages no more. */
+  giveBack(): void {
+    for (const page of this.#borrowed) this.#device.forget(page);
+    this.#borrowed.length = 0;
   }
 
   /** Serves a stop. Returns false if nothing can be mapped at its address. Throws HmmError. */
@@ -89,10 +101,11 @@ export class FaultServer {
     const device = this.#device;
     const faulting = this.#faulting;
     const { deviceFaults: faults, ranges } = this.#ledger;
-    faulting.times = faulting.record === record ? faulting.times + 1 : 1;
+    const again = faulting.record === record && address < faulting.end;
     faulting.record = record;
-    const move = this.#placement === "migrate" && faulting.times <= MOVES_MAX;
-    const moved = move ? device.moveIn(vma, address) : 0;
+    if (!again) faulting.end = address + PAGE_SIZE;
+    const move = this.#placement === "migrate" && !again;
+    const moved = move ? device.moveIn(vma, address, write ? "store" : "load") : 0;
     if (moved > 0) {
       faults.migrate++;
       ranges.fault(address, "device");
@@ -102,6 +115,7 @@ export class FaultServer {
       faults.mirror++;
       ranges.fault(address, "device");
     }
+    if (again) this.#borrowed.push(address);
     const answer = device.mirror(vma, address, write);
     if (answer !== 0)
       throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page", { address });

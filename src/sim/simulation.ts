@@ -14,11 +14,17 @@ import {
 import { Hmm, HmmError, type Mm } from "../index.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
+import { boundOf } from "./bound.ts";
 import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
-import { deviceMemoryFor, SimDevice } from "./device.ts";
+import { SimDevice } from "./device.ts";
+import { deviceMemoryFor } from "./device-driver.ts";
 import { outOfMemory } from "./simulation-error.ts";
 import { Ledger } from "./ledger.ts";
-import { REPORT_SCHEMA, type FailedAllocation, type SimulationReport } from "./report.ts";
+import { makeReport } from "./make-report.ts";
+import type { Future } from "./policies/evict/future.ts";
+import type { EvictPolicy } from "./policies/evict/evictor.ts";
+import { References } from "./policies/references.ts";
+import type { FailedAllocation, SimulationReport } from "./report.ts";
 import { Selection } from "./selection.ts";
 import { FaultServer } from "./serve.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
@@ -48,6 +54,8 @@ export class Simulation {
   readonly #ledger: Ledger;
   readonly #server: FaultServer;
   readonly #selection: Selection | null;
+  /** The device's accesses so far, for a bound; null: the config asks for none. */
+  readonly #references: References | null;
   #records!: RecordArray;
   /** The records' words. */
   #words!: Uint32Array;
@@ -72,6 +80,7 @@ export class Simulation {
     this.#ledger = new Ledger(settings, device, state?.ledger);
     this.#server = new FaultServer(mm, device, this.#ledger, settings.placement);
     this.#selection = Selection.of(settings);
+    this.#references = settings.bound === null ? null : new References(state?.references);
     this.#openRecords();
     if (state !== undefined) {
       this.#failed = state.failed;
@@ -88,13 +97,14 @@ export class Simulation {
   /**
    * Makes a simulation with an engine of its own. Throws ConfigError for a config that cannot be, and
    * HmmError or RangeError if memory cannot be that large.
+   * @param future the accesses to come, which the policy `opt` needs (see {@link referencesOf})
    */
-  static async create(config: SimulationConfig = {}): Promise<Simulation> {
+  static async create(config: SimulationConfig = {}, future?: Future): Promise<Simulation> {
     const settings = settingsOf(config);
     const { systemMemory, deviceMemory, backing } = settings;
     const device = deviceMemoryFor(deviceMemory);
     const hmm = await Hmm.create({ systemMemory, deviceMemory: device, backing });
-    return Simulation.#in(hmm, settings, true);
+    return Simulation.#in(hmm, settings, true, future);
   }
 
   /**
@@ -105,20 +115,25 @@ export class Simulation {
     return Simulation.#in(hmm, settingsOf(config), false);
   }
 
-  static #in(hmm: Hmm, settings: Settings, owned: boolean): Simulation {
+  static #in(hmm: Hmm, settings: Settings, owned: boolean, future?: Future): Simulation {
     const mm = hmm.createMm();
-    const device = new SimDevice(hmm, mm, settings.deviceMemory);
+    const device = new SimDevice(hmm, mm, settings, { future });
     return new Simulation({ hmm, mm, device }, settings, owned);
   }
 
   /**
    * Makes a simulation that goes on where snapshot() was called: the same blocks give the same report. Throws
    * TypeError and RangeError for bytes that are no snapshot of this version.
+   * @param given what the snapshot does not keep: a policy of your own, and the future of `opt`
    */
-  static restore(bytes: Uint8Array): Simulation {
+  static restore(
+    bytes: Uint8Array,
+    given: { evict?: EvictPolicy | undefined; future?: Future | undefined } = {},
+  ): Simulation {
     const { state, engine } = unpackSnapshot(bytes);
-    const world = SimDevice.restore(engine, state.settings.deviceMemory, state.device);
-    return new Simulation(world, state.settings, true, state);
+    const settings: Settings = { ...state.settings, custom: given.evict ?? null };
+    const world = SimDevice.restore(engine, settings, state.device, given.future);
+    return new Simulation(world, settings, true, state);
   }
 
   /**
@@ -129,8 +144,9 @@ export class Simulation {
     const engine = this.#hmm.snapshot();
     this.#openRecords();
     const state: SimulationState = {
-      settings: this.#settings,
-      device: this.#device.books.state(),
+      settings: { ...this.#settings, custom: null },
+      device: this.#device.state(),
+      references: this.#references?.state(),
       ledger: this.#ledger.state(),
       failed: this.#failed,
       growths: this.#server.growths,
@@ -180,6 +196,7 @@ export class Simulation {
       const batch = records.length <= 2 * BATCH ? records : records.subarray(at, at + 2 * BATCH);
       this.#records.set(batch);
       this.#selection?.apply(this.#words, batch.length / 2);
+      this.#references?.note(this.#words, batch.length / 2, this.#settings.cluster);
       this.#run(batch.length / 2, at / 2, whole);
     }
     this.#fed += records.length / 2;
@@ -187,37 +204,15 @@ export class Simulation {
 
   /** Returns what happened so far, as a copy. */
   report(): SimulationReport {
-    const { placement, prefetch, evict, memoryModel, time, backing, systemMemory, deviceMemory } =
-      this.#settings;
-    const { sections, now, device, ...counts } = this.#ledger.report();
-    const rss = this.#mm.rss.total * PAGE_SIZE;
-    const onDevice = this.#device.pages * PAGE_SIZE;
-    const vmas = this.#mm.vmas();
-    const { skip, roi } = this.#settings;
-    return {
-      schema: REPORT_SCHEMA,
-      placement,
-      prefetch,
-      evict,
-      memoryModel,
-      time,
-      backing,
-      memory: { system: systemMemory, device: deviceMemory },
-      roi: { from: Math.max(skip, roi.from), to: roi.to },
-      ...counts,
-      device: { ...device, bytesPeak: this.#device.books.peak * PAGE_SIZE },
-      residency: { system: rss - onDevice, device: onDevice },
-      rss,
-      space: {
-        vmas: vmas.length,
-        bytes: vmas.reduce((bytes, vma) => bytes + vma.end - vma.start, 0),
-        growths: this.#server.growths,
-      },
-      epochs: sections.epochs(now, this.#ledger.position),
-      kernels: sections.kernels(now),
-      ranges: this.#ledger.ranges.report(),
-      failedAllocation: this.#failed && { ...this.#failed },
-    };
+    return makeReport({
+      settings: this.#settings,
+      ledger: this.#ledger,
+      mm: this.#mm,
+      device: this.#device,
+      growths: this.#server.growths,
+      bound: this.#references && boundOf(this.#references, this.#settings),
+      failed: this.#failed,
+    });
   }
 
   /** Checks every invariant of the engine. Throws HmmError for the first broken one. */
@@ -247,6 +242,7 @@ export class Simulation {
   #run(n: number, base: number, block: RecordBlock): void {
     const ledger = this.#ledger;
     this.#server.begin();
+    this.#device.follower?.begin();
     for (let at = 0; at < n && !ledger.done;) {
       const end = Math.min(n, at + ledger.left);
       at = ledger.skipping ? this.#pass(at, end) : this.#replay(at, end, base);
@@ -271,16 +267,22 @@ export class Simulation {
     const { ram } = this.#ledger.accesses.device;
     this.#left.length = 0;
     for (let at = from; ;) {
-      const stop = this.#records.replay(this.#mm, this.#device.table, at, end);
+      const follower = this.#device.follower;
+      const alone = this.#server.borrows || follower !== null;
+      const stop = this.#records.replay(this.#mm, this.#device.table, at, alone ? at + 1 : end);
       ram.loads += stop.ramLoads;
       ram.stores += stop.ramStores;
+      if (stop.reason !== "mark") follower?.reached(this.#words, at, stop.at > at ? Infinity : stop.address);
+      if (alone && stop.at > at) this.#server.giveBack();
       at = stop.at;
+      if (alone && stop.reason === "done" && at < end) continue;
       if (stop.reason === "done" || stop.reason === "mark") {
         this.#count(from, at);
         return at;
       }
       try {
         at += this.#serve(stop);
+        if (stop.reason === "device-fault") follower?.served(stop.address);
         this.#noteFailure(from, at, null);
       } catch (error) {
         if (this.#noteFailure(from, at, error)) continue;

@@ -53,6 +53,7 @@ export class Model {
   pagesOut = 0;
   pagesOutDirty = 0;
   pagesOutEvicted = 0;
+  pagesOutEvictedDirty = 0;
   pagesPeak = 0;
   evictions = 0;
   readonly #pages = new Map<number, Page>();
@@ -127,7 +128,9 @@ export class Model {
       );
       const [victim] = others.reduce((oldest, next) => (next[1].used < oldest[1].used ? next : oldest));
       this.evictions++;
+      const dirty = this.pagesOutDirty;
       this.pagesOutEvicted += this.#moveOut(victim);
+      this.pagesOutEvictedDirty += this.pagesOutDirty - dirty;
     }
     for (const one of wanted) {
       const page = this.#pages.get(one);

@@ -92,6 +92,10 @@ for (const deviceMemory of [128, 192, 512, 4096]) {
       bytesOutDirty: model.pagesOutDirty * 4096,
       bytesOutEvicted: model.pagesOutEvicted * 4096,
       bytesPeak: model.pagesPeak * 4096,
+      pagesIn: model.pagesIn,
+      pagesInAgain: model.pagesInAgain,
+      pagesOutDirty: model.pagesOutEvictedDirty,
+      pagesOutClean: model.pagesOutEvicted - model.pagesOutEvictedDirty,
     });
     assert.is(got.evictions, model.evictions);
     assert.equal(got.residency, {
@@ -137,7 +141,8 @@ cli("the mirror policy moves nothing", () => {
 });
 
 cli("the device's accesses count by the place of the page: a straddling one by its last byte", () => {
-  // One cluster of device memory: an access that straddles two clusters has one of its pages in RAM.
+  // One cluster of device memory: an access that straddles two clusters has its first page in RAM, and its last
+  // byte on the device. The load after it brings the first cluster back.
   const kernel = new Program().kernel([
     ["L", 0x5000000, 8],
     ["S", 0x5000008, 8],
@@ -150,8 +155,9 @@ cli("the device's accesses count by the place of the page: a straddling one by i
   const sum = (one: { loads: number; stores: number }): number => one.loads + one.stores;
   assert.is(sum(report(path, "--offload", KERNEL_RANGE).accesses.device.ram), 0);
   const { device } = report(path, ...args).accesses;
+  assert.is(report(path, ...args).faultsByKind.device.migrate, 3);
   assert.equal([device.loads, device.stores], [4, 2 + 1]);
-  assert.equal(device.ram, { loads: 0, stores: 1 });
+  assert.equal(device.ram, { loads: 0, stores: 0 });
   const mirrored = report(path, ...args, "--policy", "mirror").accesses.device;
   assert.equal(mirrored.ram, { loads: 4, stores: 3 });
 });

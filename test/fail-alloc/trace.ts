@@ -4,6 +4,7 @@
  */
 import { Hmm, HmmError, PAGE_SIZE, type Mm } from "../../src/index.ts";
 import { contextOf } from "../../src/engine/context.ts";
+import { settingsOf } from "../../src/sim/config.ts";
 import { SimDevice } from "../../src/sim/device.ts";
 import { grow } from "../../src/sim/space.ts";
 import { HDR_FAIL_ALLOC } from "../../assembly/abi/header.ts";
@@ -32,7 +33,7 @@ const PHASE_ACCESSES = 6;
 class TraceRun {
   readonly hmm = Hmm.createSync(CONFIG);
   readonly #mm: Mm = this.hmm.createMm();
-  readonly #device = new SimDevice(this.hmm, this.#mm, DEVICE_SIZE);
+  readonly #device = new SimDevice(this.hmm, this.#mm, settingsOf({ deviceMemory: DEVICE_SIZE }));
   /** Stored bytes by page. */
   readonly #stored = new Map<number, Uint8Array>();
   #value = 0;
@@ -80,7 +81,10 @@ class TraceRun {
       const part = bytes.subarray(done, Math.min(bytes.length, done + PAGE_SIZE - (at % PAGE_SIZE)));
       if (!this.#device.reaches(at, write)) {
         const vma = this.#mm.findVma(at)!;
-        if (this.#device.moveIn(vma, at) === 0 || !this.#device.reaches(at, write)) {
+        if (
+          this.#device.moveIn(vma, at, write ? "store" : "load") === 0 ||
+          !this.#device.reaches(at, write)
+        ) {
           const answer = this.#device.mirror(vma, at, write);
           if (answer !== 0) throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page");
         }

@@ -46,6 +46,11 @@ export class References implements Future {
   #length = 0;
   #next: Uint32Array | null = null;
 
+  /** @param units what state() returned */
+  constructor(units: readonly number[] = []) {
+    for (const unit of units) this.add(unit);
+  }
+
   /** Accesses that are kept; those to one unit that follow each other are one. */
   get length(): number {
     return this.#length;
@@ -72,6 +77,11 @@ export class References implements Future {
     this.#next = null;
   }
 
+  /** Appends the device's accesses among n records, by units of so many bytes. */
+  note(words: Uint32Array, n: number, unitBytes: number): void {
+    forEachUnit(words, n, unitBytes, (unit) => this.add(unit));
+  }
+
   unitAt(position: number): number {
     return position < this.#length ? this.#units[this.#all[position]] : -1;
   }
@@ -80,6 +90,11 @@ export class References implements Future {
     this.#next ??= this.#look();
     const next = this.#next[position];
     return next === 0 ? Infinity : next;
+  }
+
+  /** Returns the units of the accesses, in order. */
+  state(): number[] {
+    return Array.from(this.#all.subarray(0, this.#length), (number) => this.#units[number]);
   }
 
   /** Returns by position where the unit is accessed next; 0: nowhere. */

@@ -1,5 +1,6 @@
 /** Workloads by name: `openWorkload("gups:size=8GiB,seed=1")`. */
 import { bfs, pagerank } from "./graphs.ts";
+import { hotspot } from "./hotspot.ts";
 import { kvcache } from "./kv-cache.ts";
 import { matmul } from "./matmul.ts";
 import { WorkloadModule } from "./module.ts";
@@ -19,6 +20,7 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   stream: stream4,
   stencil2d,
   stencil3d,
+  hotspot,
   matmul,
   gups,
   chase,

@@ -6,8 +6,10 @@ import { CONFIG_FIELDS } from "../../../src/sim/config.ts";
 import { parseBytes } from "../../../src/sim/size.ts";
 import {
   BACKINGS,
+  BOUNDS,
   ConfigError,
   EVICTIONS,
+  INITIALS,
   MEMORY_MODELS,
   PLACEMENTS,
   PREFETCHERS,
@@ -15,6 +17,7 @@ import {
   TIME_MODELS,
   writeRecord,
   type Access,
+  type EvictPolicy,
   type SimulationConfig,
 } from "../../../src/sim.ts";
 
@@ -47,14 +50,34 @@ config("sizes take K, KB and KiB, and no unit", () => {
   assert.equal([parseBytes("1.5GiB"), parseBytes("2T")], [1.5 * 2 ** 30, 2 ** 41]);
   assert.ok(["", "lots", "-1", "1e6", "0.3", "99999999999999999999"].map(parseBytes).every(Number.isNaN));
 });
-const wrong: [SimulationConfig, string][] = [
+const wrong: [SimulationConfig, string | RegExp][] = [
   [{ systemMemory: "lots" }, "systemMemory lots: expected a size such as 65536, 256KiB, 64MiB or 1.5GiB"],
   [{ systemMemory: 1000 }, "systemMemory 1000: expected a whole number of 4096-byte pages"],
   [{ deviceMemory: "0" }, "deviceMemory 0: expected at least 64KiB"],
   [{ placement: "both" as "mirror" }, "placement both: expected migrate or mirror"],
   [{ placement: "toString" as "mirror" }, "placement toString: expected migrate or mirror"],
-  [{ prefetch: "none" as "cluster64K" }, "prefetch none: expected cluster64K"],
-  [{ evict: "fifo" as "lru" }, "evict fifo: expected lru"],
+  [{ prefetch: "all" as "sl" }, "prefetch all: expected cluster64K or none or sl or tbn or sequential:N"],
+  [
+    { prefetch: "sequential:0" },
+    "prefetch sequential:0: expected cluster64K or none or sl or tbn or sequential:N",
+  ],
+  [{ prefetchFull: "sl:4" as "sl" }, /^prefetchFull sl:4: expected cluster64K or none/],
+  [{ evict: "best" as "lru" }, /^evict best: expected lru or lru-4k or .* or segfifo:N or sl or tbn or opt/],
+  [{ evict: "segfifo:101" }, /^evict segfifo:101: expected lru or/],
+  [{ evict: { about: "none" } as unknown as EvictPolicy }, /^evict {"about":"none"}: expected lru or/],
+  [{ evict: "lru-4k" }, "evict lru-4k: expected cluster 4K: what moves together leaves together"],
+  [{ evict: "opt" }, "evict opt: expected prefetch none: OPT is demand paging"],
+  [{ cluster: "8K" }, "cluster 8K: expected 4K or 64K"],
+  [{ deviceFrames: 15 }, "deviceFrames 15: expected a whole number from 16 to 134217728"],
+  [{ deviceFrames: 0, cluster: "4K" }, "deviceFrames 0: expected a whole number from 1 to 134217728"],
+  [
+    { deviceFrames: 16, deviceMemory: "64K" },
+    "deviceFrames 16: expected no deviceMemory beside it: both say how much there is",
+  ],
+  [{ seed: -1 }, "seed -1: expected a whole number from 0 to 4294967295"],
+  [{ initial: "device" as "host" }, "initial device: expected none or host"],
+  [{ bound: "lru" as "opt" }, "bound lru: expected opt"],
+  [{ bound: "opt", skip: 1 }, "bound opt: expected neither skip nor roi: a bound is on the whole run"],
   [{ memoryModel: "managed" as "hmm" }, "memoryModel managed: expected hmm"],
   [{ time: "fast" as "none" }, "time fast: expected none"],
   [{ skip: -1 }, "skip -1: expected a whole number from 0 on"],
@@ -82,28 +105,27 @@ const wrong: [SimulationConfig, string][] = [
   ],
 ];
 for (const [field, message] of wrong) {
-  config(message, async () => {
+  config(String(message), async () => {
     const error = await Simulation.create(field).then(
       () => null,
       (error: unknown) => error as Error,
     );
     assert.instance(error, ConfigError);
-    assert.is(error?.message, message);
+    if (typeof message === "string") assert.is(error?.message, message);
+    else assert.match(error?.message ?? "", message);
   });
 }
 config("the published schema has the fields of a config, and their names", () => {
   const schema = JSON.parse(readFileSync("schema/config.schema.json", "utf8")) as {
     properties: Record<string, { enum?: string[] }>;
+    definitions: Record<string, { anyOf: { enum?: string[] }[] }>;
   };
   const fields = Object.keys(schema.properties);
   assert.equal(fields.slice(fields.indexOf("systemMemory")), [...CONFIG_FIELDS]);
-  const names = {
-    placement: PLACEMENTS,
-    prefetch: PREFETCHERS,
-    evict: EVICTIONS,
-    memoryModel: MEMORY_MODELS,
-  };
+  const names = { placement: PLACEMENTS, initial: INITIALS, bound: BOUNDS, memoryModel: MEMORY_MODELS };
   for (const [field, table] of Object.entries({ ...names, time: TIME_MODELS, backing: BACKINGS }))
     assert.equal(schema.properties[field].enum, Object.keys(table));
+  for (const [field, table] of Object.entries({ prefetch: PREFETCHERS, evict: EVICTIONS }))
+    assert.equal(schema.definitions[field].anyOf[0].enum, Object.keys(table));
 });
 config.run();

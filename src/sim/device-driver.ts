@@ -1,0 +1,264 @@
+/**
+ * The driver of a simulated device, which uses the public API alone. It has the device's memory and page table, and
+ * mirrors one address space. It moves pages in and out by the migrate_vma protocol, and reaches RAM by
+ * hmm_range_fault. What moves and when, its caller says.
+ */
+import { EBUSY } from "../../assembly/uapi/errno.ts";
+import { MMU_NOTIFY_MIGRATE, MMU_NOTIFY_PROTECTION_PAGE } from "../../assembly/uapi/event.ts";
+import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
+import {
+  DEVICE_PFN_DIRTY,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
+  PFN_MASK,
+} from "../../assembly/uapi/pfn.ts";
+import { roundDown } from "../engine/errors.ts";
+import {
+  DeviceTable,
+  hmmDevmemAdd,
+  hmmRangeFault,
+  migrateVmaSetup,
+  MmuIntervalNotifier,
+  Hmm,
+  type HmmDevmem,
+  type Migration,
+  type Mm,
+  type MmuNotifierRange,
+  type PfnArray,
+  type Vma,
+} from "../index.ts";
+import { COLLECTED, type DeviceBooks } from "./device-books.ts";
+
+/** The engine hands out device memory in blocks of 2 MiB; a migration moves at most that much. */
+const BLOCK = 2 << 20;
+/** Attempts at mapping a page of RAM; an invalidation may overtake each. */
+const RETRIES = 16;
+
+/** A range of pages, by the addresses of its first byte and of the first one after it. */
+export interface PageRange {
+  start: number;
+  end: number;
+}
+
+/** Returns the bytes of device memory that the engine needs for a device with `size` bytes. */
+export function deviceMemoryFor(size: number): number {
+  return Math.ceil(size / BLOCK) * BLOCK;
+}
+
+/** The name of the driver's objects in the engine's snapshots. */
+const ID = "simulation";
+
+/** What a CPU fault on the device's memory asks for: 0, or VM_FAULT_* bits. */
+type CpuFault = (vma: Vma, addr: number) => number;
+
+/**
+ * What the engine calls, and the owner of the device's memory. It exists before the driver does when a snapshot is
+ * restored.
+ */
+class Callbacks {
+  driver!: DeviceDriver;
+  cpuFault!: CpuFault;
+
+  fault(_devmem: HmmDevmem, vma: Vma, address: number): number {
+    return this.cpuFault(vma, address);
+  }
+
+  invalidate(range: MmuNotifierRange): boolean {
+    return this.driver.invalidate(range);
+  }
+}
+
+/** An engine that was restored, with the driver's objects in it. */
+export interface RestoredWorld {
+  hmm: Hmm;
+  mm: Mm;
+  owner: Callbacks;
+}
+
+/** Restores an engine from its snapshot. The caller then makes the driver. */
+export function restoreWorld(bytes: Uint8Array): RestoredWorld {
+  const owner = new Callbacks();
+  const hmm = Hmm.restore(bytes, { devmems: { [ID]: { ops: owner, owner } }, notifiers: { [ID]: owner } });
+  return { hmm, mm: hmm.mms()[0], owner };
+}
+
+/** The driver of a device, for one address space. */
+export class DeviceDriver {
+  readonly table: DeviceTable;
+  readonly devmem: HmmDevmem;
+  readonly #hmm: Hmm;
+  readonly #books: DeviceBooks;
+  readonly #owner: Callbacks;
+  readonly #notifier: MmuIntervalNotifier;
+  readonly #mm: Mm;
+  /** A word for each page of a migration: what hmmRangeFault fills, and what the device's table has. */
+  readonly #pfns: PfnArray;
+  readonly #entries: PfnArray;
+
+  /**
+   * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`.
+   * @param size bytes of device memory
+   * @param cpuFault moves the page to RAM that a CPU has touched; mmapSem is held for read
+   * @param restored the owner of the objects, if the engine was restored and has them
+   */
+  constructor(
+    { hmm, mm, owner: restored }: { hmm: Hmm; mm: Mm; owner?: Callbacks | undefined },
+    size: number,
+    books: DeviceBooks,
+    cpuFault: CpuFault,
+  ) {
+    const owner = restored ?? new Callbacks();
+    owner.driver = this;
+    owner.cpuFault = cpuFault;
+    this.#hmm = hmm;
+    this.#mm = mm;
+    this.#books = books;
+    this.#owner = owner;
+    const id = { id: ID };
+    const made = restored !== undefined;
+    this.devmem = made ? hmm.devmems()[0] : hmmDevmemAdd(hmm, owner, owner, deviceMemoryFor(size), id);
+    this.table = made ? hmm.deviceTables()[0] : new DeviceTable(mm);
+    this.#notifier = made ? hmm.notifiers()[0] : new MmuIntervalNotifier(mm, 0, TASK_SIZE, owner, id);
+    this.#pfns = hmm.pfnArray(BLOCK / PAGE_SIZE);
+    this.#entries = hmm.pfnArray(BLOCK / PAGE_SIZE);
+  }
+
+  /**
+   * Moves the pages of a range of at most 2 MiB to the device, as many as the engine has room for and can move.
+   * mmapSem is held for read. Returns how many moved.
+   */
+  moveIn(vma: Vma, { start, end }: PageRange): number {
+    const m = migrateVmaSetup({ vma, start, end, owner: this.#owner, select: MIGRATE_VMA_SELECT_SYSTEM });
+    try {
+      if (m.cpages === 0) return 0;
+      this.devmem.allocPages(m.src, m.dst);
+      this.#hmm.copyPages(m.src, m.dst);
+      const moved = m.pages();
+      this.table.mapMigrated(m);
+      this.#books.pagesIn(start, m.src, moved, this.devmem.usedPages);
+      return moved;
+    } finally {
+      m.finalize();
+    }
+  }
+
+  /** Whether the device can access `addr` now, by its table. */
+  reaches(addr: number, write: boolean): boolean {
+    const word = this.table.lookup(addr);
+    return (word & (write ? HMM_PFN_WRITE : HMM_PFN_VALID)) !== 0;
+  }
+
+  /**
+   * Maps the page of `addr` for the device where the page is, faulting it in, and the pages of the range around
+   * it that are in RAM as they are. Returns 0, or a negative errno.
+   */
+  mirror({ start, end }: PageRange, addr: number, write: boolean): number {
+    const pfns = this.#pfns.subarray(0, (end - start) / PAGE_SIZE);
+    const page = roundDown(addr, PAGE_SIZE);
+    const wanted = (page - start) / PAGE_SIZE;
+    const only = { start: page, end: page + PAGE_SIZE, pfns: pfns.subarray(wanted, wanted + 1) };
+    const defaultFlags = write ? HMM_PFN_REQ_FAULT + HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT;
+    const notifier = this.#notifier;
+    using _sem = this.#mm.mmapSem.read();
+    for (let i = 0; i < RETRIES; i++) {
+      const notifierSeq = notifier.readBegin();
+      const call = { notifier, notifierSeq, owner: this.#owner };
+      // The page alone first: a fault in a hole fills the whole hole, as in Linux.
+      let answer = hmmRangeFault({ ...call, ...only, defaultFlags });
+      if (answer === 0) answer = hmmRangeFault({ ...call, start, end, pfns });
+      if (answer !== 0 && answer !== -EBUSY) return answer;
+      if (answer !== 0 || notifier.readRetry(notifierSeq)) continue;
+      // Entries that exist stay: they remember whether the device wrote.
+      const entries = this.#snapshot({ start, end });
+      entries.forEach((word, i) => {
+        if (word !== 0 && i !== wanted) pfns[i] = 0;
+      });
+      this.table.map(start, pfns);
+      return 0;
+    }
+    return -EBUSY;
+  }
+
+  /**
+   * Moves the device's pages of a range of at most 2 MiB to RAM; the page at `first` gets a frame even if RAM is
+   * scarce. mmapSem is held for read. Returns the addresses of the pages that moved.
+   * @param evicted whether they make room for others
+   */
+  moveOut(vma: Vma, range: PageRange, first: number, evicted: boolean): number[] {
+    const { start, end } = range;
+    const entries = this.#snapshot(range); // before setup invalidates them
+    const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+    const m = migrateVmaSetup({ vma, start, end, owner: this.#owner, select });
+    try {
+      if (m.cpages === 0) return [];
+      this.#allocRam(m, (first - start) / PAGE_SIZE);
+      this.#hmm.copyPages(m.src, m.dst);
+      m.pages();
+      this.table.mapMigrated(m);
+      return this.#books.pagesOut(m.start, m.src, entries, evicted);
+    } finally {
+      m.finalize();
+    }
+  }
+
+  /**
+   * Allocates RAM for each collected page while there is any, for page `first` of the range before all
+   * others.
+   */
+  #allocRam(m: Migration, first: number): void {
+    const { src, dst } = m;
+    this.#hmm.allocPages(src, dst);
+    if (dst[first] !== 0 || (src[first] & COLLECTED) >>> 0 !== COLLECTED) return;
+    let last = dst.length - 1;
+    while (last >= 0 && dst[last] === 0) last--;
+    if (last < 0) return;
+    dst[first] = dst[last];
+    dst[last] = 0;
+  }
+
+  /** How many pages of a range of at most 2 MiB are in the device's memory. */
+  pagesIn(range: PageRange): number {
+    let pages = 0;
+    const entries = this.#snapshot(range);
+    for (let i = 0; i < entries.length; i++) if (this.#isOwn(entries[i])) pages++;
+    return pages;
+  }
+
+  /** Whether the device has stored to a page of the range, at most 2 MiB, since the page came. */
+  isWritten(range: PageRange): boolean {
+    return this.#snapshot(range).some((word) => this.#isOwn(word) && (word & DEVICE_PFN_DIRTY) !== 0);
+  }
+
+  /** The entries of the device's table for the pages of the range; the next call overwrites them. */
+  #snapshot({ start, end }: PageRange): Uint32Array {
+    const n = (end - start) / PAGE_SIZE;
+    return this.table.snapshot(start, n, this.#entries.subarray(0, n));
+  }
+
+  #isOwn(word: number): boolean {
+    const pfn = word & PFN_MASK;
+    return (word & HMM_PFN_VALID) !== 0 && pfn >= this.devmem.pfnFirst && pfn < this.devmem.pfnEnd;
+  }
+
+  /** The notifier's callback: drops entries. Migrations of the device itself need none. */
+  invalidate({ start, end, event, owner }: MmuNotifierRange): boolean {
+    this.#books.invalidated(event);
+    if (event === MMU_NOTIFY_MIGRATE && owner === this.#owner) return false;
+    const from = roundDown(start, PAGE_SIZE);
+    const to = Math.ceil(end / PAGE_SIZE) * PAGE_SIZE;
+    if (event === MMU_NOTIFY_PROTECTION_PAGE) this.table.protect(from, to);
+    else this.table.clear(from, to);
+    return true;
+  }
+
+  /** Gives back what outlives the address space, which must be closed before. */
+  close(): void {
+    this.#pfns.close();
+    this.#entries.close();
+    this.devmem.close();
+  }
+}
