@@ -216,7 +216,7 @@ export const CORE_HMM: readonly Mutant[] = [
   },
   {
     name: "stores-counted-as-modifies",
-    file: core("access/replay"),
+    file: core("access/count"),
     before: "addBytes(out + 20, deviceStores)",
     after: "addBytes(out + 20, deviceModifies)",
     ask: ["cli/simulation"],
