@@ -46,6 +46,7 @@ export {
 } from "./space/device-table";
 export { deviceTableMap } from "./space/device-map";
 export { replayCount } from "./access/count";
+export { replayCountRanges } from "./access/count-ranges";
 export { replay, replayOldest } from "./access/replay";
 export { arenaAlloc, arenaAllocOwn, arenaFree } from "./base/arena";
 export { fileClose, fileCreate } from "./space/file";

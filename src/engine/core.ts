@@ -320,6 +320,11 @@ export interface CoreExports {
    */
   replayCount(records: number, at: number, n: number): number;
   /**
+   * Counts records [at, end) by the interval, of the n at `intervals`, that their first byte lies in
+   * (assembly/abi/interval.ts). Uses the exchange buffer.
+   */
+  replayCountRanges(records: number, at: number, end: number, intervals: number, n: number): number;
+  /**
    * Writes up to max pfns of devmem, the least recently used by the device first, to the exchange buffer, as
    * two arrays of max: pfns (u32), addresses in pages (f64). Returns how many; -EINVAL where HDR_LRU is 0.
    */

@@ -222,6 +222,20 @@ export const CORE_HMM: readonly Mutant[] = [
     ask: ["cli/simulation"],
   },
   {
+    name: "range-of-a-guess-not-checked-at-its-end",
+    file: core("access/count-ranges"),
+    before: " || addr >= load<u64>(interval, INTERVAL_END)",
+    after: "",
+    ask: ["unit/ranges"],
+  },
+  {
+    name: "range-begins-after-its-first-byte",
+    file: core("access/count-ranges"),
+    before: "load<u64>(intervals + middle, INTERVAL_START) <= addr",
+    after: "load<u64>(intervals + middle, INTERVAL_START) < addr",
+    ask: ["unit/ranges"],
+  },
+  {
     name: "translate-takes-any-address",
     file: core("access/translate"),
     before: "return v128.any_true(i64x2.shr_u(v128.xor(all, any), 48)) ? -EINVAL : found;",
