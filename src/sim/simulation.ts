@@ -14,11 +14,15 @@ import {
 import { Hmm, HmmError, type DeviceTable, type Mm } from "../index.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
+import { badType, checkInteger } from "../engine/errors.ts";
+import { ADDRESS_END } from "./address-range.ts";
 import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
+import { sum } from "./counts.ts";
 import { deviceMemoryFor, SimDevice } from "./device.ts";
+import { FailingAllocation, unfailing } from "./failing.ts";
 import { outOfMemory } from "./simulation-error.ts";
 import { Ledger } from "./ledger.ts";
-import { REPORT_SCHEMA, type FailedAllocation, type SimulationReport } from "./report.ts";
+import { REPORT_SCHEMA, type SimulationReport } from "./report.ts";
 import { Selection } from "./selection.ts";
 import { FaultServer } from "./serve.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
@@ -53,7 +57,7 @@ export class Simulation {
   #records!: RecordArray;
   /** The records' words. */
   #words!: Uint32Array;
-  #failed: FailedAllocation | null = null;
+  readonly #failing: FailingAllocation;
   #replayed = 0;
   #fed = 0;
   readonly #skipped = { kernel: 0, unmappable: 0 };
@@ -72,19 +76,16 @@ export class Simulation {
     this.#mm = mm;
     this.#device = device;
     this.#tables = [null, device.table];
-    this.#ledger = new Ledger(settings, device, state?.ledger);
+    this.#ledger = new Ledger(hmm, settings, device, state?.ledger);
     this.#server = new FaultServer(mm, device, this.#ledger, settings.placement);
     this.#selection = Selection.of(settings);
     this.#openRecords();
+    this.#failing = new FailingAllocation(hmm, settings.failAlloc, state?.failed);
     if (state !== undefined) {
-      this.#failed = state.failed;
       this.#server.growths = state.growths;
       this.#replayed = state.replayed;
       this.#fed = state.fed;
       Object.assign(this.#skipped, state.skipped);
-    } else if (settings.failAlloc !== null) {
-      hmm.failAllocation(settings.failAlloc);
-      this.#failed = { number: settings.failAlloc, reached: false, access: 0, error: null };
     }
   }
 
@@ -128,14 +129,16 @@ export class Simulation {
    * Returns the whole state as bytes, for {@link Simulation.restore}. The caller notes where the source is.
    */
   snapshot(): Uint8Array {
-    this.#records.close(); // the snapshot would keep its memory, which the restored engine has no use for
+    // The snapshot would keep their memory, which the restored engine has no use for.
+    this.#records.close();
+    this.#ledger.ranges.close();
     const engine = this.#hmm.snapshot();
     this.#openRecords();
     const state: SimulationState = {
       settings: this.#settings,
       device: this.#device.books.state(),
       ledger: this.#ledger.state(),
-      failed: this.#failed,
+      failed: this.#failing.report,
       growths: this.#server.growths,
       replayed: this.#replayed,
       fed: this.#fed,
@@ -167,8 +170,15 @@ export class Simulation {
     return this.#ledger.done;
   }
 
-  /** Names a range of data, whose faults and moves the report counts. */
+  /**
+   * Names a range of data, whose accesses, faults and moves the report counts: `bytes` from address `start`
+   * on. Throws TypeError and RangeError for a range that cannot be.
+   */
   nameRange(name: string, start: number, bytes: number): void {
+    const op = "simulation.nameRange";
+    if (typeof name !== "string") throw badType(op, "name", "a string", name);
+    checkInteger(op, "start", start, 0, ADDRESS_END - 1);
+    checkInteger(op, "bytes", bytes, 0, ADDRESS_END);
     this.#ledger.ranges.add(name, start, bytes);
   }
 
@@ -219,7 +229,7 @@ export class Simulation {
       epochs: sections.epochs(now, this.#ledger.position),
       kernels: sections.kernels(now),
       ranges: this.#ledger.ranges.report(),
-      failedAllocation: this.#failed && { ...this.#failed },
+      failedAllocation: this.#failing.report,
     };
   }
 
@@ -231,6 +241,7 @@ export class Simulation {
   /** Closes the address space, the device, and the engine if the simulation owns it. */
   close(): void {
     this.#records.close();
+    this.#ledger.ranges.close();
     this.#mm.close();
     this.#device.close();
     if (this.#owned) this.#hmm.close();
@@ -242,7 +253,7 @@ export class Simulation {
   }
 
   #openRecords(): void {
-    this.#records = new RecordArray(this.#hmm, BATCH);
+    this.#records = unfailing(this.#hmm, () => new RecordArray(this.#hmm, BATCH));
     this.#words = new Uint32Array(this.#records.buffer, this.#records.byteOffset, WORDS * BATCH);
   }
 
@@ -284,9 +295,9 @@ export class Simulation {
       }
       try {
         at += this.#serve(stop);
-        this.#noteFailure(from, at, null);
+        this.#failing.note(null, () => this.#accessesAt(from, at));
       } catch (error) {
-        if (this.#noteFailure(from, at, error)) continue;
+        if (this.#failing.note(error, () => this.#accessesAt(from, at))) continue;
         if (!(error instanceof HmmError) || error.errno !== ENOMEM) throw error;
         throw outOfMemory(base + at, error, this.#settings.systemMemory);
       }
@@ -298,7 +309,7 @@ export class Simulation {
     const words = this.#words;
     let at = from;
     while (at < end && (words[WORDS * at + 2] & 0xff) < RECORD_MARK) at++;
-    this.#ledger.advance(total(this.#records.count(from, at)));
+    this.#ledger.advance(sum(this.#records.count(from, at)));
     return at;
   }
 
@@ -313,39 +324,25 @@ export class Simulation {
   /** Counts records [from, at), without those that were skipped. */
   #count(from: number, at: number): void {
     const counts = this.#records.count(from, at);
-    const all = total(counts);
+    const all = sum(counts);
     for (const record of this.#left) counts[kindOf(this.#words[WORDS * record + 2])]--;
     const { cpu, device } = this.#ledger.accesses;
     cpu.loads += counts[0] + counts[2];
     cpu.stores += counts[1] + counts[2];
     device.loads += counts[4] + counts[6];
     device.stores += counts[5] + counts[6];
+    this.#ledger.ranges.count(this.#records, from, at, this.#left);
     this.#replayed += all - this.#left.length;
     this.#ledger.advance(all);
   }
 
-  /**
-   * Whether the allocation that is to fail has just failed. Throws HmmError if it broke an invariant of the
-   * engine.
-   */
-  #noteFailure(from: number, at: number, error: unknown): boolean {
-    const failed = this.#failed;
-    if (failed === null || failed.reached || this.#hmm.failingAllocation > 0) return false;
-    if (error !== null && !(error instanceof HmmError)) return false;
-    failed.reached = true;
-    failed.access = this.#replayed + total(this.#records.count(from, at)) - this.#left.length;
-    failed.error = error === null ? null : String(error);
-    this.verify();
-    return true;
+  /** The accesses that were made before record `at`, where records from `from` on are not counted yet. */
+  #accessesAt(from: number, at: number): number {
+    return this.#replayed + sum(this.#records.count(from, at)) - this.#left.length;
   }
 }
 
 /** The index at which RecordArray.count() counts a record, by the word with its kind and agent. */
 function kindOf(how: number): number {
   return (how & RECORD_KIND_MASK) | ((how & (0xff << RECORD_AGENT_SHIFT)) === 0 ? 0 : 4);
-}
-
-/** The sum of RecordArray.count(). */
-function total(counts: Uint32Array): number {
-  return counts.reduce((sum, count) => sum + count, 0);
 }

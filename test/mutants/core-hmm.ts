@@ -244,10 +244,24 @@ export const CORE_HMM: readonly Mutant[] = [
   },
   {
     name: "stores-counted-as-modifies",
-    file: core("access/replay"),
+    file: core("access/count"),
     before: "addBytes(out + 20, deviceStores)",
     after: "addBytes(out + 20, deviceModifies)",
     ask: ["cli/simulation"],
+  },
+  {
+    name: "range-of-a-guess-not-checked-at-its-end",
+    file: core("access/count-ranges"),
+    before: " || addr >= load<u64>(interval, INTERVAL_END)",
+    after: "",
+    ask: ["unit/ranges"],
+  },
+  {
+    name: "range-begins-after-its-first-byte",
+    file: core("access/count-ranges"),
+    before: "load<u64>(intervals + middle, INTERVAL_START) <= addr",
+    after: "load<u64>(intervals + middle, INTERVAL_START) < addr",
+    ask: ["unit/ranges"],
   },
   {
     name: "translate-takes-any-address",
