@@ -224,13 +224,21 @@ export class DeviceDriver {
   pagesIn(range: PageRange): number {
     let pages = 0;
     const entries = this.#snapshot(range);
-    for (let i = 0; i < entries.length; i++) if (this.#isOwn(entries[i])) pages++;
+    for (let i = 0; i < entries.length; i++) if (this.isOwn(entries[i])) pages++;
     return pages;
+  }
+
+  /** The frames of the device's pages of a range of at most 2 MiB, counted from its first one. */
+  framesOf(range: PageRange): number[] {
+    const frames: number[] = [];
+    for (const word of this.#snapshot(range))
+      if (this.isOwn(word)) frames.push((word & PFN_MASK) - this.devmem.pfnFirst);
+    return frames;
   }
 
   /** Whether the device has stored to a page of the range, at most 2 MiB, since the page came. */
   isWritten(range: PageRange): boolean {
-    return this.#snapshot(range).some((word) => this.#isOwn(word) && (word & DEVICE_PFN_DIRTY) !== 0);
+    return this.#snapshot(range).some((word) => this.isOwn(word) && (word & DEVICE_PFN_DIRTY) !== 0);
   }
 
   /** The entries of the device's table for the pages of the range; the next call overwrites them. */
@@ -239,7 +247,8 @@ export class DeviceDriver {
     return this.table.snapshot(start, n, this.#entries.subarray(0, n));
   }
 
-  #isOwn(word: number): boolean {
+  /** Whether an entry of the table names the device's own memory. */
+  isOwn(word: number): boolean {
     const pfn = word & PFN_MASK;
     return (word & HMM_PFN_VALID) !== 0 && pfn >= this.devmem.pfnFirst && pfn < this.devmem.pfnEnd;
   }

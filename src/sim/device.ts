@@ -50,6 +50,8 @@ export class SimDevice {
   readonly #cluster: number;
   readonly #residents: Residents;
   readonly #incoming: Incoming;
+  /** By frame of the device's memory: the slot of its unit. */
+  readonly #slots: Int32Array;
 
   /**
    * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`. Throws TypeError for
@@ -64,6 +66,7 @@ export class SimDevice {
     this.books = new DeviceBooks(initial === "host", state?.books);
     const cpuFault = (vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
     this.#driver = new DeviceDriver({ hmm, mm, owner: restored?.owner }, deviceMemory, this.books, cpuFault);
+    this.#slots = new Int32Array(this.#driver.devmem.npages);
     const { policy, parameter } = this.#policyOf(settings);
     const capacity = Math.floor(deviceMemory / cluster);
     const written = (slot: number): boolean =>
@@ -72,7 +75,8 @@ export class SimDevice {
     this.#residents = new Residents(policy, options, state?.residents);
     const has = (unit: number): boolean => this.#residents.has(unit);
     this.#incoming = new Incoming(settings, has, state?.full);
-    this.follower = policy.uses === "all" ? new Follower(cluster, (unit) => this.#use(unit)) : null;
+    for (const unit of this.#residents.units()) this.#note(unit);
+    this.follower = policy.uses === "all" ? this.#follower() : null;
   }
 
   /** Restores the engine and the device from a snapshot of the engine, and from state(). */
@@ -141,9 +145,18 @@ export class SimDevice {
     const residents = this.#residents;
     for (let i = units.length - 1; i >= 0; i--) {
       const unit = units[i];
-      if (residents.has(unit) || residents.free === 0 || !this.#isPresent(unit)) continue;
-      residents.add(unit, i === 0 ? by : "prefetch");
+      if (!residents.has(unit)) {
+        if (residents.free === 0 || !this.#isPresent(unit)) continue;
+        residents.add(unit, i === 0 ? by : "prefetch");
+      }
+      this.#note(unit);
     }
+  }
+
+  /** Notes in which frames the unit lies, which has a slot. */
+  #note(unit: number): void {
+    const slot = this.#residents.slotOf(unit)!;
+    for (const frame of this.#driver.framesOf(this.#rangeOf([unit]))) this.#slots[frame] = slot;
   }
 
   /**
@@ -197,10 +210,15 @@ export class SimDevice {
     return units.slice(0, units.length - fresh + Math.min(needed, residents.free));
   }
 
-  /** Notes an access of the device to a unit, if the unit is on the device. */
-  #use(unit: number): void {
-    const slot = this.#residents.slotOf(unit);
-    if (slot !== undefined) this.#residents.used(slot, 1);
+  #follower(): Follower {
+    return new Follower({
+      hmm: this.#hmm,
+      table: this.table,
+      slots: this.#slots,
+      slotOfPage: (page) => this.#residents.slotOf(Math.floor((page * PAGE_SIZE) / this.#cluster)),
+      use: (slot, times) => this.#residents.used(slot, times),
+      isOwn: (word) => this.#driver.isOwn(word),
+    });
   }
 
   /** Evicts what the policy names, but for the units that come. Returns false if that fails. */

@@ -11,20 +11,24 @@ import {
   RECORD_MARK,
   RECORD_THREAD_SHIFT,
 } from "../../assembly/abi/record.ts";
-import { Hmm, HmmError, type Mm } from "../index.ts";
+import { Hmm, HmmError, type DeviceTable, type Mm } from "../index.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
+import { badType, checkInteger } from "../engine/errors.ts";
+import { ADDRESS_END } from "./address-range.ts";
 import { boundOf } from "./bound.ts";
 import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
+import { sum } from "./counts.ts";
 import { SimDevice } from "./device.ts";
 import { deviceMemoryFor } from "./device-driver.ts";
+import { FailingAllocation, unfailing } from "./failing.ts";
 import { outOfMemory } from "./simulation-error.ts";
 import { Ledger } from "./ledger.ts";
 import { makeReport } from "./make-report.ts";
 import type { Future } from "./policies/evict/future.ts";
 import type { EvictPolicy } from "./policies/evict/evictor.ts";
 import { References } from "./policies/references.ts";
-import type { FailedAllocation, SimulationReport } from "./report.ts";
+import type { SimulationReport } from "./report.ts";
 import { Selection } from "./selection.ts";
 import { FaultServer } from "./serve.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
@@ -51,6 +55,8 @@ export class Simulation {
   readonly #owned: boolean;
   readonly #mm: Mm;
   readonly #device: SimDevice;
+  /** The page tables of the agents: the CPU, the device. */
+  readonly #tables: readonly [null, DeviceTable];
   readonly #ledger: Ledger;
   readonly #server: FaultServer;
   readonly #selection: Selection | null;
@@ -59,7 +65,7 @@ export class Simulation {
   #records!: RecordArray;
   /** The records' words. */
   #words!: Uint32Array;
-  #failed: FailedAllocation | null = null;
+  readonly #failing: FailingAllocation;
   #replayed = 0;
   #fed = 0;
   readonly #skipped = { kernel: 0, unmappable: 0 };
@@ -77,20 +83,18 @@ export class Simulation {
     this.#owned = owned;
     this.#mm = mm;
     this.#device = device;
-    this.#ledger = new Ledger(settings, device, state?.ledger);
+    this.#tables = [null, device.table];
+    this.#ledger = new Ledger(hmm, settings, device, state?.ledger);
     this.#server = new FaultServer(mm, device, this.#ledger, settings.placement);
     this.#selection = Selection.of(settings);
     this.#references = settings.bound === null ? null : new References(state?.references);
     this.#openRecords();
+    this.#failing = new FailingAllocation(hmm, settings.failAlloc, state?.failed);
     if (state !== undefined) {
-      this.#failed = state.failed;
       this.#server.growths = state.growths;
       this.#replayed = state.replayed;
       this.#fed = state.fed;
       Object.assign(this.#skipped, state.skipped);
-    } else if (settings.failAlloc !== null) {
-      hmm.failAllocation(settings.failAlloc);
-      this.#failed = { number: settings.failAlloc, reached: false, access: 0, error: null };
     }
   }
 
@@ -140,7 +144,10 @@ export class Simulation {
    * Returns the whole state as bytes, for {@link Simulation.restore}. The caller notes where the source is.
    */
   snapshot(): Uint8Array {
-    this.#records.close(); // the snapshot would keep its memory, which the restored engine has no use for
+    // The snapshot would keep their memory, which the restored engine has no use for.
+    this.#records.close();
+    this.#ledger.ranges.close();
+    this.#device.follower?.close();
     const engine = this.#hmm.snapshot();
     this.#openRecords();
     const state: SimulationState = {
@@ -148,7 +155,7 @@ export class Simulation {
       device: this.#device.state(),
       references: this.#references?.state(),
       ledger: this.#ledger.state(),
-      failed: this.#failed,
+      failed: this.#failing.report,
       growths: this.#server.growths,
       replayed: this.#replayed,
       fed: this.#fed,
@@ -180,8 +187,15 @@ export class Simulation {
     return this.#ledger.done;
   }
 
-  /** Names a range of data, whose faults and moves the report counts. */
+  /**
+   * Names a range of data, whose accesses, faults and moves the report counts: `bytes` from address `start`
+   * on. Throws TypeError and RangeError for a range that cannot be.
+   */
   nameRange(name: string, start: number, bytes: number): void {
+    const op = "simulation.nameRange";
+    if (typeof name !== "string") throw badType(op, "name", "a string", name);
+    checkInteger(op, "start", start, 0, ADDRESS_END - 1);
+    checkInteger(op, "bytes", bytes, 0, ADDRESS_END);
     this.#ledger.ranges.add(name, start, bytes);
   }
 
@@ -211,7 +225,7 @@ export class Simulation {
       device: this.#device,
       growths: this.#server.growths,
       bound: this.#references && boundOf(this.#references, this.#settings),
-      failed: this.#failed,
+      failed: this.#failing.report,
     });
   }
 
@@ -223,6 +237,8 @@ export class Simulation {
   /** Closes the address space, the device, and the engine if the simulation owns it. */
   close(): void {
     this.#records.close();
+    this.#ledger.ranges.close();
+    this.#device.follower?.close();
     this.#mm.close();
     this.#device.close();
     if (this.#owned) this.#hmm.close();
@@ -234,8 +250,9 @@ export class Simulation {
   }
 
   #openRecords(): void {
-    this.#records = new RecordArray(this.#hmm, BATCH);
+    this.#records = unfailing(this.#hmm, () => new RecordArray(this.#hmm, BATCH));
     this.#words = new Uint32Array(this.#records.buffer, this.#records.byteOffset, WORDS * BATCH);
+    this.#device.follower?.open();
   }
 
   /** Runs the first n records of the array. The first one has index `base` in the block. */
@@ -268,24 +285,26 @@ export class Simulation {
     this.#left.length = 0;
     for (let at = from; ;) {
       const follower = this.#device.follower;
-      const alone = this.#server.borrows || follower !== null;
-      const stop = this.#records.replay(this.#mm, this.#device.table, at, alone ? at + 1 : end);
+      const alone = this.#server.borrows;
+      const until = alone ? at + 1 : end;
+      const stop = this.#records.replay(this.#mm, this.#tables, at, until, follower?.log);
+      follower?.follow();
       ram.loads += stop.ramLoads;
       ram.stores += stop.ramStores;
-      if (stop.reason !== "mark") follower?.reached(this.#words, at, stop.at > at ? Infinity : stop.address);
       if (alone && stop.at > at) this.#server.giveBack();
       at = stop.at;
-      if (alone && stop.reason === "done" && at < end) continue;
+      if (stop.reason === "uses" || (alone && stop.reason === "done" && at < end)) continue;
       if (stop.reason === "done" || stop.reason === "mark") {
         this.#count(from, at);
         return at;
       }
+      if (stop.reason === "device-fault") follower?.reached(this.#words, at, stop.address);
       try {
         at += this.#serve(stop);
         if (stop.reason === "device-fault") follower?.served(stop.address);
-        this.#noteFailure(from, at, null);
+        this.#failing.note(null, () => this.#accessesAt(from, at));
       } catch (error) {
-        if (this.#noteFailure(from, at, error)) continue;
+        if (this.#failing.note(error, () => this.#accessesAt(from, at))) continue;
         if (!(error instanceof HmmError) || error.errno !== ENOMEM) throw error;
         throw outOfMemory(base + at, error, this.#settings.systemMemory);
       }
@@ -297,7 +316,7 @@ export class Simulation {
     const words = this.#words;
     let at = from;
     while (at < end && (words[WORDS * at + 2] & 0xff) < RECORD_MARK) at++;
-    this.#ledger.advance(total(this.#records.count(from, at)));
+    this.#ledger.advance(sum(this.#records.count(from, at)));
     return at;
   }
 
@@ -312,39 +331,25 @@ export class Simulation {
   /** Counts records [from, at), without those that were skipped. */
   #count(from: number, at: number): void {
     const counts = this.#records.count(from, at);
-    const all = total(counts);
+    const all = sum(counts);
     for (const record of this.#left) counts[kindOf(this.#words[WORDS * record + 2])]--;
     const { cpu, device } = this.#ledger.accesses;
     cpu.loads += counts[0] + counts[2];
     cpu.stores += counts[1] + counts[2];
     device.loads += counts[4] + counts[6];
     device.stores += counts[5] + counts[6];
+    this.#ledger.ranges.count(this.#records, from, at, this.#left);
     this.#replayed += all - this.#left.length;
     this.#ledger.advance(all);
   }
 
-  /**
-   * Whether the allocation that is to fail has just failed. Throws HmmError if it broke an invariant of the
-   * engine.
-   */
-  #noteFailure(from: number, at: number, error: unknown): boolean {
-    const failed = this.#failed;
-    if (failed === null || failed.reached || this.#hmm.failingAllocation > 0) return false;
-    if (error !== null && !(error instanceof HmmError)) return false;
-    failed.reached = true;
-    failed.access = this.#replayed + total(this.#records.count(from, at)) - this.#left.length;
-    failed.error = error === null ? null : String(error);
-    this.verify();
-    return true;
+  /** The accesses that were made before record `at`, where records from `from` on are not counted yet. */
+  #accessesAt(from: number, at: number): number {
+    return this.#replayed + sum(this.#records.count(from, at)) - this.#left.length;
   }
 }
 
 /** The index at which RecordArray.count() counts a record, by the word with its kind and agent. */
 function kindOf(how: number): number {
   return (how & RECORD_KIND_MASK) | ((how & (0xff << RECORD_AGENT_SHIFT)) === 0 ? 0 : 4);
-}
-
-/** The sum of RecordArray.count(). */
-function total(counts: Uint32Array): number {
-  return counts.reduce((sum, count) => sum + count, 0);
 }

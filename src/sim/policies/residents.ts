@@ -42,6 +42,11 @@ export class Residents {
     return this.capacity - this.#slots.size;
   }
 
+  /** The units that are there. */
+  units(): IterableIterator<number> {
+    return this.#slots.keys();
+  }
+
   has(unit: number): boolean {
     return this.#slots.has(unit);
   }
