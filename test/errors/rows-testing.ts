@@ -1,6 +1,7 @@
 /** Rows of heteromem/dmirror and heteromem/testing. */
 import { DelayedDevice } from "../../src/testing.ts";
 import { EINVAL, PAGE_SIZE } from "../../src/index.ts";
+import { EVICTORS } from "../../src/sim/policies/evict/index.ts";
 import {
   type Argument,
   type Wrong,
@@ -9,6 +10,7 @@ import {
   anything,
   bag,
   bytes,
+  callback,
   ended,
   flag,
   integer,
@@ -163,9 +165,26 @@ const device: Table = {
     ],
   },
   "new Random": { args: { seed: integer(1, 0, 2 ** 32 - 1) } },
+  "Random#seed": { nothing: "it has no argument" },
   "Random#next": { nothing: "it has no argument" },
   "Random#below": { args: { n: integer(5, 1, 2 ** 32) } },
   "Random#pick": { args: { items: object(() => [1, 2], "an array") } },
+  checkEvictPolicy: {
+    args: {
+      policy: bag(false),
+      "policy.create": callback(EVICTORS.fifo.create),
+      ...Object.fromEntries(
+        ["about", "uses", "parameter", "parameter.about", "parameter.min", "parameter.max"].map((name) => [
+          `policy.${name}`,
+          anything(undefined, "a config reads it, and evictors do not"),
+        ]),
+      ),
+      options: bag(true),
+      "options.parameter": integer(undefined, 0, 2 ** 31),
+      "options.seeds": integer(undefined, 1, 2 ** 31),
+      "options.steps": integer(undefined, 1, 2 ** 31),
+    },
+  },
 };
 
 export const testingRows: Table = { ...mirror, ...device };
