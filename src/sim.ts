@@ -3,7 +3,10 @@
  * and a device that share one address space. Sources of records are decoders of traces, generators of
  * workloads, or a caller's own. Runs in Node, browsers and workers.
  */
-export { feedAll, simulate, type Progress, type Signal, type SimulateOptions } from "./sim/simulate.ts";
+export { feedAll, simulate } from "./sim/simulate.ts";
+export type { Progress, Signal, SimulateOptions } from "./sim/simulate-options.ts";
+export { referencesOf } from "./sim/first-pass.ts";
+export { missCurve, type CurveConfig, type MissCurve } from "./sim/curve.ts";
 export { Simulation } from "./sim/simulation.ts";
 export { SimulationError } from "./sim/simulation-error.ts";
 export { ConfigError } from "./sim/config-error.ts";

@@ -15,11 +15,12 @@ import {
   TraceError,
 } from "../sim.ts";
 import packageJson from "../../package.json" with { type: "json" };
-import { parseChoice, parseCount } from "./args.ts";
 import { compare } from "./compare.ts";
 import { configured, type RunConfig } from "./config.ts";
 import { addConvert } from "./convert-command.ts";
+import { addCurve } from "./curve-command.ts";
 import { UserError } from "./errors.ts";
+import { addInput, inputOf, numeric, several, type InputFlags } from "./input-options.ts";
 import { run } from "./run.ts";
 
 const WRONG_USAGE = 2;
@@ -38,19 +39,8 @@ Examples:
 Exit codes: 0 done, 2 wrong usage or input, 3 the trace ends early (the report is on what there is),
 130 interrupted (Ctrl-C prints the report so far).`;
 
-const CALLS = ["push", "register"] as const;
-
 /** The options as commander gives them. */
-interface RunFlags {
-  config?: string;
-  workload?: string;
-  format?: string;
-  offload?: string[];
-  binary?: string;
-  base?: string;
-  calls?: string;
-  pid?: string;
-  skipForeign?: true;
+interface RunFlags extends InputFlags {
   systemMemory?: string;
   deviceMemory?: string;
   deviceFrames?: string;
@@ -77,23 +67,16 @@ interface RunFlags {
   quiet?: true;
 }
 
-/** A number that is written in digits; other texts stay, for the config's own message. */
-function numeric(text: string | undefined): number | undefined {
-  return (text !== undefined && /^\d+$/.test(text) ? Number(text) : text) as number | undefined;
-}
-
 async function runCommand(trace: string | undefined, flags: RunFlags): Promise<void> {
-  const { calls, pid, skip, epoch, failAlloc, deviceFrames, seed, deviceRange, range, ...rest } = flags;
+  const { skip, epoch, failAlloc, deviceFrames, seed, deviceRange, range, ...rest } = flags;
   const { policy, config, json, quiet, ...same } = rest;
   if (policy !== undefined && same.placement !== undefined)
     throw new UserError("--policy is another name of --placement: give one of them");
   // What an option says is checked where the config is: its type there is what it ought to be.
   const options = {
-    ...same,
+    ...inputOf(same),
     trace,
     placement: same.placement ?? policy,
-    calls: calls === undefined ? undefined : parseChoice("--calls", calls, CALLS),
-    pid: pid === undefined ? undefined : parseCount("--pid", pid),
     skip: numeric(skip),
     epoch: numeric(epoch),
     failAlloc: numeric(failAlloc),
@@ -107,38 +90,10 @@ async function runCommand(trace: string | undefined, flags: RunFlags): Promise<v
   process.exitCode = await run(await configured(config, options, aliases), report);
 }
 
-const several = (value: string, before: string[] = []): string[] => [...before, value];
-
 /** The choices of an option, and the one that is the default. */
 function choices(names: Record<string, string>, first = Object.keys(names)[0]): string {
   const list = Object.entries(names).map(([name, what]) => `${name}: ${what}`);
   return `${list.join("; ")} (default: ${first})`;
-}
-
-/** Adds the options that say what is replayed. */
-function addInput(command: Command): Command {
-  return command
-    .argument("[trace]", "the trace")
-    .option("--workload <SPEC>", "generate the accesses: NAME:PARAMETER=VALUE,…")
-    .option("--format <NAME[:OPTION,…]>", "the format of the trace (default: recognized by its content)")
-    .option("--config <FILE>", "read options from a JSON file; options on the command line win")
-    .option(
-      "--offload <[NAME=]0xSTART-0xEND>",
-      "code that runs on the device, calls included; END is the first address after it; " +
-        "or [NAME=]FUNCTION of --binary; @FILE reads them from a file (repeatable)",
-      several,
-    )
-    .option("--binary <PROGRAM>", "the program that was traced, for the functions of --offload")
-    .option(
-      "--base <ADDRESS>",
-      "where a position-independent program was loaded: added to --offload's addresses",
-    )
-    .option(
-      "--calls <HOW>",
-      "push: calls push their return address (x86); register: they do not (default: recognized)",
-    )
-    .option("--pid <N>", "replay only the accesses of process N, where a log has several")
-    .option("--skip-foreign", "skip and count lines that are no trace's, such as the program's own output");
 }
 
 /** Adds the options that say what is simulated and counted. */
@@ -191,6 +146,7 @@ function makeProgram(): Command {
     .option("--quiet", "no progress bar, and no time on stderr")
     .addHelpText("after", RUN_HELP)
     .action(runCommand);
+  addCurve(program);
   addConvert(program, packageJson.version);
   program
     .command("compare")

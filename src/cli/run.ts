@@ -1,20 +1,15 @@
 /** `heteromem run`: replays a trace or a workload in a simulation, and prints the report. */
 import { ConfigError, feedAll, Simulation, SimulationError } from "../sim.ts";
+import { forEachReference } from "../sim/first-pass.ts";
+import { References } from "../sim/policies/references.ts";
 import { HmmError } from "../index.ts";
-import { loadText } from "../text/index.ts";
-import { parseAddress, parseOffload } from "./args.ts";
 import { configError, simulationConfig, type Configured, type RunConfig } from "./config.ts";
 import { UserError } from "./errors.ts";
 import { INTERRUPTED, PARTIAL, STOPPED } from "./exit.ts";
 import { TraceInput } from "./input.ts";
-import { resolveOffload } from "./offload.ts";
-import { makeDecoder, recognizeTrace } from "./open-trace.ts";
+import { demandInput, openInput } from "./open-input.ts";
 import { Progress } from "./progress.ts";
 import { formatReport, type RunReport } from "./report.ts";
-import { HmtInput } from "./run-hmt.ts";
-import { LackeyInput } from "./run-lackey.ts";
-import { LinesInput } from "./run-lines.ts";
-import { WorkloadInput } from "./run-workload.ts";
 import type { RunInput } from "./trace-input.ts";
 import { address, count } from "./words.ts";
 
@@ -27,9 +22,8 @@ export interface RunOptions {
 
 /** Runs the command and returns its exit code. Throws UserError, and then has printed nothing to stdout. */
 export async function run(configured: Configured, options: RunOptions): Promise<number> {
-  const { trace, workload } = configured.config;
-  if ((trace === undefined) === (workload === undefined))
-    throw new UserError("expected a trace or --workload, and not both");
+  demandInput(configured.config);
+  const { trace } = configured.config;
   const file = trace === undefined ? null : await TraceInput.open(trace);
   const signal = { aborted: false, reason: new Error(STOPPED) };
   const interrupt = (): void => {
@@ -67,19 +61,16 @@ export interface Watch {
 
 /** Replays an open trace, or a workload, and returns the report: all of `run` but the printing. */
 export async function replay(
-  { config, nameOf }: Configured,
+  configured: Configured,
   file: TraceInput | null,
   { progress, signal, version }: Watch,
 ): Promise<RunReport> {
-  let input: RunInput | null = null;
-  const open = async (): Promise<RunInput> =>
-    file === null
-      ? new WorkloadInput(config.workload!, nameOf("workload"))
-      : openTrace(file, config, () => input?.counts().lines ?? 0);
+  const { config, nameOf } = configured;
   // A workload that does not exist is said before an engine is made.
-  if (file === null) input = await open();
-  using simulation = await createSimulation(config, nameOf);
-  input ??= await open();
+  let input = file === null ? await openInput(configured, file) : null;
+  const future = config.evict === "opt" ? await lookAhead(configured, file) : undefined;
+  using simulation = await createSimulation(config, nameOf, future);
+  input ??= await openInput(configured, file);
   const { source } = input;
   const onProgress = (): void => progress.update(input.counts().lines);
   let partial: string | null = null;
@@ -93,33 +84,32 @@ export async function replay(
   return makeReport(input, simulation, partial, version);
 }
 
-/** Recognizes a trace by its first bytes, and opens it. */
-async function openTrace(file: TraceInput, config: RunConfig, lines: () => number): Promise<RunInput> {
-  const { ranges, calls } = await resolveOffload(
-    {
-      values: parseOffload(config.offload ?? []),
-      binary: config.binary ?? null,
-      base: config.base === undefined ? null : parseAddress("--base", config.base),
-      calls: config.calls ?? null,
-    },
-    file,
-  );
-  const found = await recognizeTrace(file.chunks(lines), config.format ?? null);
-  const all = untilStopped(found.chunks, file);
-  const { pid = null, skipForeign = false } = config;
-  // A file of which nothing is recognized may be a log with other text before the trace.
-  const format = found.format?.name ?? "lackey";
-  if (format === "lackey")
-    return new LackeyInput({ input: file, offload: ranges, calls, pid, skipForeign }, all);
-  if (format === "hmt") return new HmtInput(file, all, ranges);
-  if (pid !== null || skipForeign)
-    throw new UserError(`${pid === null ? "--skip-foreign" : "--pid"}: ${file.name} is no trace of lackey`);
-  return new LinesInput(file, await makeDecoder(loadText(), { ...found, chunks: all }, file.name), ranges);
+/** Returns the device's accesses by a first pass over the input. Throws UserError if it cannot be read twice. */
+async function lookAhead(configured: Configured, file: TraceInput | null): Promise<References> {
+  const { config, nameOf } = configured;
+  if (file !== null && file.size === undefined)
+    throw new UserError(`${nameOf("evict")} opt: expected a trace that can be read twice, not ${file.name}`);
+  const again = file === null ? null : await TraceInput.open(config.trace!);
+  const references = new References();
+  const input = await openInput(configured, again);
+  try {
+    await forEachReference(input.source, simulationConfig(config), (unit) => references.add(unit));
+  } catch (error) {
+    if (error instanceof ConfigError) throw configError(error, nameOf);
+    input.explain(error); // a trace that ends early has this much
+  } finally {
+    again?.close();
+  }
+  return references;
 }
 
-async function createSimulation(config: RunConfig, nameOf: Configured["nameOf"]): Promise<Simulation> {
+async function createSimulation(
+  config: RunConfig,
+  nameOf: Configured["nameOf"],
+  future: References | undefined,
+): Promise<Simulation> {
   try {
-    return await Simulation.create(simulationConfig(config));
+    return await Simulation.create(simulationConfig(config), future);
   } catch (error) {
     if (error instanceof ConfigError) throw configError(error, nameOf);
     if (!(error instanceof HmmError) && !(error instanceof RangeError)) throw error;
@@ -134,12 +124,6 @@ function inOptions(error: unknown, nameOf: Configured["nameOf"]): unknown {
   if (!(error instanceof SimulationError)) return error;
   const message = error.message.replace(/^systemMemory(?= )/, nameOf("systemMemory"));
   return new SimulationError(error.record, message, error.cause);
-}
-
-/** Throws where the trace was stopped: what is there of its last line is none. */
-async function* untilStopped<T>(chunks: AsyncIterable<T>, file: TraceInput): AsyncGenerator<T, void, void> {
-  yield* chunks;
-  if (file.stopped) throw new Error(STOPPED);
 }
 
 function makeReport(

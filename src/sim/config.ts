@@ -167,6 +167,8 @@ export function settingsOf(config: SimulationConfig): Settings {
       (config as Record<string, unknown>)[unknown],
       `one of ${[...CONFIG_FIELDS].join(", ")}`,
     );
+  if (config.evict === "opt" && config.skip !== undefined)
+    throw new ConfigError("evict", config.evict, "no skip: OPT looks ahead from the first access");
   if (config.bound !== undefined && (config.skip !== undefined || config.roi !== undefined))
     throw new ConfigError("bound", config.bound, "neither skip nor roi: a bound is on the whole run");
   return {

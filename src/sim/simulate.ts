@@ -1,45 +1,34 @@
 /** Runs a source of records through a simulation, from its first block to its last. */
 import type { SimulationConfig } from "./config.ts";
+import { referencesOf } from "./first-pass.ts";
 import type { SimulationReport } from "./report.ts";
+import { check, type SimulateOptions } from "./simulate-options.ts";
 import { Simulation } from "./simulation.ts";
 import type { Block, Blocks, RecordSource } from "./source.ts";
-
-/** How far a simulation is. */
-export interface Progress {
-  /** Records that were fed, and accesses that were made. */
-  records: number;
-  accesses: number;
-}
-
-/** What an AbortSignal is to a simulation. */
-export interface Signal {
-  readonly aborted: boolean;
-  readonly reason?: unknown;
-}
-
-export interface SimulateOptions {
-  /** Is called after each block. */
-  onProgress?: ((progress: Progress) => void) | undefined;
-  /** Ends the run when it is aborted; an AbortSignal. */
-  signal?: Signal | undefined;
-}
 
 /** How long a run works before other tasks have their turn: timers, input, and whatever aborts the signal. */
 const TURN_MS = 20;
 
 /**
  * Runs a simulation of all records of a source, which is closed at the end, and returns its report. Other
- * tasks of the thread have their turn every 20 ms. Throws ConfigError, SimulationError, what the source
- * throws, and the reason of a signal that is aborted, or an Error with that cause.
+ * tasks of the thread have their turn every 20 ms. With the policy `opt` there is a
+ * first pass over the source, whose blocks must be there twice. Throws ConfigError, SimulationError, TypeError for
+ * a source that has them once, what the source throws, and the reason of a signal that is aborted, or an Error with that cause.
  */
 export async function simulate(
   source: RecordSource | Blocks,
   config: SimulationConfig = {},
   options: SimulateOptions = {},
 ): Promise<SimulationReport> {
-  const simulation = await Simulation.create(config);
+  const future =
+    config.evict === "opt" ? await referencesOf(source, config, { signal: options.signal }) : undefined;
+  const simulation = await Simulation.create(config, future);
   try {
     await feedAll(simulation, source, options);
+    if (future !== undefined && future.length > 0 && simulation.fed === 0)
+      throw new TypeError(
+        "source: expected one whose blocks can be asked for twice, as evict opt looks ahead",
+      );
     return simulation.report();
   } finally {
     simulation.close();
@@ -74,10 +63,4 @@ export async function feedAll(
 /** A block with the names of the source's kernels. */
 function withNames(block: Block, { kernels }: RecordSource): Block {
   return kernels !== undefined && block instanceof BigUint64Array ? { records: block, kernels } : block;
-}
-
-function check(signal: Signal | undefined): void {
-  if (signal?.aborted !== true) return;
-  const { reason } = signal;
-  throw reason instanceof Error ? reason : new Error("the simulation was aborted", { cause: reason });
 }
