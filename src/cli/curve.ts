@@ -46,7 +46,9 @@ export async function curve(configured: Configured, { opt, json, quiet }: CurveO
   process.stdout.write(`${printed}\n`);
 }
 
-/** Returns the curve as a table: at powers of two, at the size from which everything fits, and OPT's sizes. */
+/**
+ * Returns the curve as a table: at powers of two, at the size from which everything fits, and OPT's sizes.
+ */
 function formatCurve({ cluster, accesses, clusters, lru, opt }: MissCurve): string {
   const sizes = [clusters];
   for (let size = 1; size < clusters; size *= 2) sizes.push(size);

@@ -84,7 +84,9 @@ export async function replay(
   return makeReport(input, simulation, partial, version);
 }
 
-/** Returns the device's accesses by a first pass over the input. Throws UserError if it cannot be read twice. */
+/**
+ * Returns the device's accesses by a first pass over the input. Throws UserError if it cannot be read twice.
+ */
 async function lookAhead(configured: Configured, file: TraceInput | null): Promise<References> {
   const { config, nameOf } = configured;
   if (file !== null && file.size === undefined)

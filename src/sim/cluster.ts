@@ -1,11 +1,16 @@
-/** Clusters: aligned ranges in which the simulated device moves memory: 64 KiB, as drivers of GPUs do, or a page. */
+/**
+ * Clusters: aligned ranges in which the simulated device moves memory: 64 KiB, as drivers of GPUs do, or a
+ * page.
+ */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { roundDown } from "../engine/errors.ts";
 
 export const CLUSTER_SIZE = 0x10000;
 export const CLUSTER_PAGES = CLUSTER_SIZE / PAGE_SIZE;
 
-/** Returns the part of the cluster of `size` bytes around `addr` that lies in `vma`, which contains `addr`. */
+/**
+ * Returns the part of the cluster of `size` bytes around `addr` that lies in `vma`, which contains `addr`.
+ */
 export function clusterOf(
   addr: number,
   vma: { start: number; end: number },

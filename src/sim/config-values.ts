@@ -1,4 +1,7 @@
-/** Reading the values of a config's fields: sizes, names, counts. Each throws ConfigError for any other value. */
+/**
+ * Reading the values of a config's fields: sizes, names, counts. Each throws ConfigError for any other
+ * value.
+ */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { CLUSTER_SIZE } from "./cluster.ts";
 import { ConfigError } from "./config-error.ts";

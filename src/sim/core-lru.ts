@@ -8,8 +8,8 @@ import type { Evictor, EvictPolicy } from "./policies/evict/evictor.ts";
 const LOOKED_AT = 17;
 
 /**
- * Returns the policy for a device. The engine must list the pages of `devmem` by their use (trackUse); coming to
- * the device counts as a use.
+ * Returns the policy for a device. The engine must list the pages of `devmem` by their use (trackUse);
+ * coming to the device counts as a use.
  * @param slotAt the slot of the unit at an address
  */
 export function coreLru(

@@ -42,9 +42,9 @@ function sizeOf(value: Size, cluster: number): number {
 }
 
 /**
- * Returns the miss curve of the device's accesses of a source, in one pass. OPT keeps the accesses in memory: 8 bytes
- * for each time that the cluster changes. Throws ConfigError, what the source throws, and the reason of a signal that
- * is aborted.
+ * Returns the miss curve of the device's accesses of a source, in one pass. OPT keeps the accesses in
+ * memory: 8 bytes for each time that the cluster changes. Throws ConfigError, what the source throws, and
+ * the reason of a signal that is aborted.
  */
 export async function missCurve(
   source: RecordSource | Blocks,

@@ -1,7 +1,7 @@
 /**
- * The driver of a simulated device, which uses the public API alone. It has the device's memory and page table, and
- * mirrors one address space. It moves pages in and out by the migrate_vma protocol, and reaches RAM by
- * hmm_range_fault. What moves and when, its caller says.
+ * The driver of a simulated device, which uses the public API alone. It has the device's memory and page
+ * table, and mirrors one address space. It moves pages in and out by the migrate_vma protocol, and reaches
+ * RAM by hmm_range_fault. What moves and when, its caller says.
  */
 import { EBUSY } from "../../assembly/uapi/errno.ts";
 import { MMU_NOTIFY_MIGRATE, MMU_NOTIFY_PROTECTION_PAGE } from "../../assembly/uapi/event.ts";
@@ -56,8 +56,8 @@ const ID = "simulation";
 type CpuFault = (vma: Vma, addr: number) => number;
 
 /**
- * What the engine calls, and the owner of the device's memory. It exists before the driver does when a snapshot is
- * restored.
+ * What the engine calls, and the owner of the device's memory. It exists before the driver does when a
+ * snapshot is restored.
  */
 class Callbacks {
   driver!: DeviceDriver;
@@ -128,8 +128,8 @@ export class DeviceDriver {
   }
 
   /**
-   * Moves the pages of a range of at most 2 MiB to the device, as many as the engine has room for and can move.
-   * mmapSem is held for read. Returns how many moved.
+   * Moves the pages of a range of at most 2 MiB to the device, as many as the engine has room for and can
+   * move. mmapSem is held for read. Returns how many moved.
    */
   moveIn(vma: Vma, { start, end }: PageRange): number {
     const m = migrateVmaSetup({ vma, start, end, owner: this.#owner, select: MIGRATE_VMA_SELECT_SYSTEM });
@@ -153,8 +153,8 @@ export class DeviceDriver {
   }
 
   /**
-   * Maps the page of `addr` for the device where the page is, faulting it in, and the pages of the range around
-   * it that are in RAM as they are. Returns 0, or a negative errno.
+   * Maps the page of `addr` for the device where the page is, faulting it in, and the pages of the range
+   * around it that are in RAM as they are. Returns 0, or a negative errno.
    */
   mirror({ start, end }: PageRange, addr: number, write: boolean): number {
     const pfns = this.#pfns.subarray(0, (end - start) / PAGE_SIZE);
@@ -184,8 +184,8 @@ export class DeviceDriver {
   }
 
   /**
-   * Moves the device's pages of a range of at most 2 MiB to RAM; the page at `first` gets a frame even if RAM is
-   * scarce. mmapSem is held for read. Returns the addresses of the pages that moved.
+   * Moves the device's pages of a range of at most 2 MiB to RAM; the page at `first` gets a frame even if
+   * RAM is scarce. mmapSem is held for read. Returns the addresses of the pages that moved.
    * @param evicted whether they make room for others
    */
   moveOut(vma: Vma, range: PageRange, first: number, evicted: boolean): number[] {

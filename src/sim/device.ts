@@ -1,5 +1,6 @@
 /**
- * A simulated device: its driver, the units in its memory, and the policies that say what comes and what leaves.
+ * A simulated device: its driver, the units in its memory, and the policies that say what comes and what
+ * leaves.
  */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { VM_FAULT_OOM } from "../../assembly/uapi/vm.ts";
@@ -54,8 +55,8 @@ export class SimDevice {
   readonly #slots: Int32Array;
 
   /**
-   * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`. Throws TypeError for
-   * a policy that is not known, or looks ahead without a future.
+   * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`. Throws TypeError
+   * for a policy that is not known, or looks ahead without a future.
    */
   constructor(hmm: Hmm, mm: Mm, settings: PagingSettings, { future, restored }: SimDeviceOptions = {}) {
     const { deviceMemory, cluster, seed, initial } = settings;
@@ -111,8 +112,8 @@ export class SimDevice {
   }
 
   /**
-   * Moves the cluster around `addr` to the device, and what the prefetcher adds, after making room. Returns how
-   * many pages moved: 0 if there is no room for the cluster, or nothing that can move.
+   * Moves the cluster around `addr` to the device, and what the prefetcher adds, after making room. Returns
+   * how many pages moved: 0 if there is no room for the cluster, or nothing that can move.
    */
   moveIn(vma: Vma, addr: number, by: Arrival): number {
     const sem = this.#mm.mmapSem.read();
@@ -140,7 +141,9 @@ export class SimDevice {
     return this.#makeRoom([Math.floor(addr / this.#cluster)]).length > 0;
   }
 
-  /** Gives slots to the units that have come: those that came along first, then the first one, which faulted. */
+  /**
+   * Gives slots to the units that have come: those that came along first, then the first one, which faulted.
+   */
   #settle(units: readonly number[], by: Arrival): void {
     const residents = this.#residents;
     for (let i = units.length - 1; i >= 0; i--) {
@@ -160,8 +163,8 @@ export class SimDevice {
   }
 
   /**
-   * Maps the page of `addr` for the device where the page is, faulting it in, and the pages of its cluster that are
-   * in RAM as they are. Returns 0, or a negative errno.
+   * Maps the page of `addr` for the device where the page is, faulting it in, and the pages of its cluster
+   * that are in RAM as they are. Returns 0, or a negative errno.
    */
   mirror(vma: Vma, addr: number, write: boolean): number {
     const answer = this.#driver.mirror(clusterOf(addr, vma, this.#cluster), addr, write);
@@ -198,8 +201,8 @@ export class SimDevice {
   }
 
   /**
-   * Evicts until the units have room, of which the first one faulted. Returns those that have: all of them, or
-   * as many as there is room for, or none if the first one has none.
+   * Evicts until the units have room, of which the first one faulted. Returns those that have: all of them,
+   * or as many as there is room for, or none if the first one has none.
    */
   #makeRoom(units: readonly number[]): readonly number[] {
     const residents = this.#residents;

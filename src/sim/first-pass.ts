@@ -6,9 +6,9 @@ import { check, type SimulateOptions } from "./simulate-options.ts";
 import { blockOf, type Blocks, type RecordSource } from "./source.ts";
 
 /**
- * Calls `visit` for each cluster (the config's `cluster`) that the device's accesses touch, in order, for all
- * records of a source. The config says whose accesses are the device's. Throws ConfigError, what the source throws,
- * and as {@link simulate} where a signal is aborted. Returns how many records there were.
+ * Calls `visit` for each cluster (the config's `cluster`) that the device's accesses touch, in order, for
+ * all records of a source. The config says whose accesses are the device's. Throws ConfigError, what the
+ * source throws, and as {@link simulate} where a signal is aborted. Returns how many records there were.
  */
 export async function forEachReference(
   source: RecordSource | Blocks,
@@ -35,8 +35,8 @@ export async function forEachReference(
 }
 
 /**
- * Returns the device's accesses of a source, for the policy `opt`, which looks ahead: 8 bytes of memory for each
- * time that the cluster changes. Throws as {@link forEachReference}.
+ * Returns the device's accesses of a source, for the policy `opt`, which looks ahead: 8 bytes of memory for
+ * each time that the cluster changes. Throws as {@link forEachReference}.
  */
 export async function referencesOf(
   source: RecordSource | Blocks,

@@ -17,17 +17,17 @@ export interface Followed {
   /** By frame of the device's memory: the slot of its unit. */
   slots: Int32Array;
   /** The slot of the unit that holds a page; undefined if it is not on the device. */
-  slotOfPage(page: number): number | undefined;
+  slotOfPage: (page: number) => number | undefined;
   /** Notes accesses that follow each other, to the unit in a slot. */
-  use(slot: number, times: number): void;
+  use: (slot: number, times: number) => void;
   /** Whether an entry of the table names the device's own memory. */
-  isOwn(word: number): boolean;
+  isOwn: (word: number) => boolean;
 }
 
 /**
- * Follows a replay by its log of uses. A record's access to a page is a use once: where a fault makes the record
- * start over, the pages before the fault are used before what faulted arrives, and the access that brought a page is
- * no use. The caller closes it.
+ * Follows a replay by its log of uses. A record's access to a page is a use once: where a fault makes the
+ * record start over, the pages before the fault are used before what faulted arrives, and the access that
+ * brought a page is no use. The caller closes it.
  */
 export class Follower {
   readonly #of: Followed;
@@ -80,7 +80,9 @@ export class Follower {
     }
   }
 
-  /** Record `at` of `words` faults at `address`: its pages below that one are used, if they were not before. */
+  /**
+   * Record `at` of `words` faults at `address`: its pages below that one are used, if they were not before.
+   */
   reached(words: Uint32Array, at: number, address: number): void {
     const faulted = address / PAGE_SIZE;
     const again = at === this.#record;

@@ -29,7 +29,9 @@ export class Incoming {
     this.#has = has;
   }
 
-  /** Returns the units to bring besides the one that holds `addr`, those of its mapping that are not there. */
+  /**
+   * Returns the units to bring besides the one that holds `addr`, those of its mapping that are not there.
+   */
   beside(addr: number, { start, end }: { start: number; end: number }): number[] {
     const { policy, parameter } = this.full ? this.#after : this.#before;
     if (policy === none || (this.#unitPages === BLOCK && policy.pages === cluster64K.pages)) return [];

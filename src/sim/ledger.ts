@@ -1,11 +1,14 @@
 /** The books of a simulation: what was counted, for the whole run and for its parts. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import {
+  RECORD_AGENT_SHIFT,
+  RECORD_KIND_MASK,
   RECORD_MARK_KERNEL_BEGIN,
   RECORD_MARK_KERNEL_END,
   RECORD_MARK_RANGE,
   RECORD_MARK_RANGE_END,
 } from "../../assembly/abi/record.ts";
+import type { RecordArray } from "../device/replay.ts";
 import type { Hmm } from "../index.ts";
 import type { Settings } from "./config.ts";
 import { difference, sum, type Counts, type CpuFaults, type DeviceFaults } from "./counts.ts";
@@ -101,6 +104,24 @@ export class Ledger {
     return this.#position < this.#countFrom ? Infinity : this.#countFrom + (done + 1) * this.#epoch;
   }
 
+  /**
+   * Counts records [from, at) but for those at the indices `without`, which were not made. Returns how many
+   * accesses were made.
+   */
+  count(records: RecordArray, from: number, at: number, without: readonly number[]): number {
+    const counts = records.count(from, at);
+    const all = sum(counts);
+    for (const record of without) counts[kindOf(Number(records[2 * record + 1] & 0xffffn))]--;
+    const { cpu, device } = this.accesses;
+    cpu.loads += counts[0] + counts[2];
+    cpu.stores += counts[1] + counts[2];
+    device.loads += counts[4] + counts[6];
+    device.stores += counts[5] + counts[6];
+    this.ranges.count(records, from, at, without);
+    this.advance(all);
+    return all - without.length;
+  }
+
   /** Notes that `n` accesses of the trace are done: at most as many as `left` said. */
   advance(n: number): void {
     if (n === 0) return;
@@ -173,4 +194,9 @@ export class Ledger {
       invalidationsByEvent: { ...invalidations },
     };
   }
+}
+
+/** The index at which RecordArray.count() counts a record, by the word with its kind and agent. */
+function kindOf(how: number): number {
+  return (how & RECORD_KIND_MASK) | ((how & (0xff << RECORD_AGENT_SHIFT)) === 0 ? 0 : 4);
 }

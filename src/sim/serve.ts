@@ -39,9 +39,10 @@ export class FaultServer {
   }
 
   /**
-   * Whether the record that faulted last reaches a page in RAM for this one time. A record's pages fault in the
-   * order of their addresses; where one of them evicts an earlier one, the access to that one has been made, and
-   * the record starting over must not bring it back. The caller replays the record alone, then calls giveBack().
+   * Whether the record that faulted last reaches a page in RAM for this one time. A record's pages fault in
+   * the order of their addresses; where one of them evicts an earlier one, the access to that one has been
+   * made, and the record starting over must not bring it back. The caller replays the record alone, then
+   * calls giveBack().
    */
   get borrows(): boolean {
     return this.#borrowed.length > 0;

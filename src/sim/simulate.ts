@@ -11,9 +11,10 @@ const TURN_MS = 20;
 
 /**
  * Runs a simulation of all records of a source, which is closed at the end, and returns its report. Other
- * tasks of the thread have their turn every 20 ms. With the policy `opt` there is a
- * first pass over the source, whose blocks must be there twice. Throws ConfigError, SimulationError, TypeError for
- * a source that has them once, what the source throws, and the reason of a signal that is aborted, or an Error with that cause.
+ * tasks of the thread have their turn every 20 ms. With the policy `opt` there is a first pass over the
+ * source, whose blocks must be there twice. Throws ConfigError, SimulationError, TypeError for a source that
+ * has them once, what the source throws, and the reason of a signal that is aborted, or an Error with that
+ * cause.
  */
 export async function simulate(
   source: RecordSource | Blocks,

@@ -5,12 +5,7 @@
  */
 import { ENOMEM } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
-import {
-  RECORD_AGENT_SHIFT,
-  RECORD_KIND_MASK,
-  RECORD_MARK,
-  RECORD_THREAD_SHIFT,
-} from "../../assembly/abi/record.ts";
+import { RECORD_MARK, RECORD_THREAD_SHIFT } from "../../assembly/abi/record.ts";
 import { Hmm, HmmError, type DeviceTable, type Mm } from "../index.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
@@ -295,7 +290,7 @@ export class Simulation {
       at = stop.at;
       if (stop.reason === "uses" || (alone && stop.reason === "done" && at < end)) continue;
       if (stop.reason === "done" || stop.reason === "mark") {
-        this.#count(from, at);
+        this.#replayed += this.#ledger.count(this.#records, from, at, this.#left);
         return at;
       }
       if (stop.reason === "device-fault") follower?.reached(this.#words, at, stop.address);
@@ -328,28 +323,8 @@ export class Simulation {
     return 1;
   }
 
-  /** Counts records [from, at), without those that were skipped. */
-  #count(from: number, at: number): void {
-    const counts = this.#records.count(from, at);
-    const all = sum(counts);
-    for (const record of this.#left) counts[kindOf(this.#words[WORDS * record + 2])]--;
-    const { cpu, device } = this.#ledger.accesses;
-    cpu.loads += counts[0] + counts[2];
-    cpu.stores += counts[1] + counts[2];
-    device.loads += counts[4] + counts[6];
-    device.stores += counts[5] + counts[6];
-    this.#ledger.ranges.count(this.#records, from, at, this.#left);
-    this.#replayed += all - this.#left.length;
-    this.#ledger.advance(all);
-  }
-
   /** The accesses that were made before record `at`, where records from `from` on are not counted yet. */
   #accessesAt(from: number, at: number): number {
     return this.#replayed + sum(this.#records.count(from, at)) - this.#left.length;
   }
-}
-
-/** The index at which RecordArray.count() counts a record, by the word with its kind and agent. */
-function kindOf(how: number): number {
-  return (how & RECORD_KIND_MASK) | ((how & (0xff << RECORD_AGENT_SHIFT)) === 0 ? 0 : 4);
 }

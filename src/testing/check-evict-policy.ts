@@ -94,7 +94,9 @@ function demand(holds: boolean, message: string): void {
   if (!holds) throw new Error(message);
 }
 
-/** Makes random accesses. Returns what left. `restoring`: the policy's state goes through JSON at each step. */
+/**
+ * Makes random accesses. Returns what left. `restoring`: the policy's state goes through JSON at each step.
+ */
 function trial(
   policy: EvictPolicy,
   seed: number,
@@ -121,10 +123,11 @@ function trial(
 }
 
 /**
- * Checks that a policy keeps what a simulated device relies on, on random accesses: victim() names a unit that is
- * there and may leave, or none if none may (a policy of groups, whose `group` is above 1, may name none); the same
- * calls give the same victims; and a policy that goes on from its state, as JSON keeps it, does so too. Throws
- * TypeError and RangeError for wrong arguments, and Error with the seed for a rule that is broken.
+ * Checks that a policy keeps what a simulated device relies on, on random accesses: victim() names a unit
+ * that is there and may leave, or none if none may (a policy of groups, whose `group` is above 1, may name
+ * none); the same calls give the same victims; and a policy that goes on from its state, as JSON keeps it,
+ * does so too. Throws TypeError and RangeError for wrong arguments, and Error with the seed for a rule that
+ * is broken.
  */
 export function checkEvictPolicy(policy: EvictPolicy, options: CheckEvictPolicyOptions = {}): void {
   const op = "checkEvictPolicy";

@@ -17,7 +17,10 @@ export interface PagingOptions {
 
 /** A memory that units come to one by one, when they are accessed. */
 export class Paging {
-  /** Units that came in, first accesses included, and of those that were evicted, units with and without stores. */
+  /**
+   * Units that came in, first accesses included, and of those that were evicted, units with and without
+   * stores.
+   */
   readonly counts = { in: 0, outDirty: 0, outClean: 0 };
   readonly #residents: Residents;
   readonly #written = new Set<number>();
@@ -28,8 +31,8 @@ export class Paging {
   }
 
   /**
-   * Accesses a unit as often as `times` says. Returns whether it was there. Throws Error if it was not, and the
-   * policy names none to leave.
+   * Accesses a unit as often as `times` says. Returns whether it was there. Throws Error if it was not, and
+   * the policy names none to leave.
    */
   access(unit: number, write = false, times = 1): boolean {
     const residents = this.#residents;

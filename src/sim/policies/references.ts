@@ -15,9 +15,9 @@ const AGENT_MASK = 0xff << RECORD_AGENT_SHIFT;
 const SIZE_SHIFT = RECORD_SIZE_SHIFT - 32;
 
 /**
- * Calls `visit` for each unit that the device's accesses among n records touch, in order. An access touches each
- * unit that its bytes lie on, from the lowest address. Marks, fetches, and accesses where nothing can be mapped
- * are passed over, as a simulation passes over them.
+ * Calls `visit` for each unit that the device's accesses among n records touch, in order. An access touches
+ * each unit that its bytes lie on, from the lowest address. Marks, fetches, and accesses where nothing can
+ * be mapped are passed over, as a simulation passes over them.
  */
 export function forEachUnit(
   words: Uint32Array,

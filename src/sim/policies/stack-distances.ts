@@ -1,15 +1,15 @@
 /**
- * LRU's misses at every size in one pass: R. L. Mattson et al., "Evaluation techniques for storage hierarchies", 1970,
- * with a Fenwick tree over the times of the last accesses.
+ * LRU's misses at every size in one pass: R. L. Mattson et al., "Evaluation techniques for storage
+ * hierarchies", 1970, with a Fenwick tree over the times of the last accesses.
  */
 
 /** Times that the tree has at first. */
 const TIMES = 1 << 12;
 
 /**
- * Counts accesses by their stack distance: how many different units were accessed since the unit's last access, it
- * included. LRU with room for c units misses those with a greater distance than c, and the first ones. Each access
- * takes time by the logarithm of the number of units.
+ * Counts accesses by their stack distance: how many different units were accessed since the unit's last
+ * access, it included. LRU with room for c units misses those with a greater distance than c, and the first
+ * ones. Each access takes time by the logarithm of the number of units.
  */
 export class StackDistances {
   /** By distance: how many accesses. */
@@ -53,8 +53,8 @@ export class StackDistances {
   }
 
   /**
-   * Returns LRU's misses by the number of units that have room, from 0 on: all accesses, and so on down to the
-   * first access to each unit.
+   * Returns LRU's misses by the number of units that have room, from 0 on: all accesses, and so on down to
+   * the first access to each unit.
    */
   misses(): Float64Array {
     const misses = new Float64Array(this.#times.size + 1);

@@ -1,4 +1,6 @@
-/** Rodinia's hotspot as UVM-Smart's logs have it: a thermal simulation whose kernels sweep over three arrays. */
+/**
+ * Rodinia's hotspot as UVM-Smart's logs have it: a thermal simulation whose kernels sweep over three arrays.
+ */
 import type { NestAccess } from "./nest.ts";
 import {
   GRAIN,

@@ -102,8 +102,8 @@ class Arc implements Evictor {
 }
 
 /**
- * ARC: N. Megiddo, D. S. Modha, "ARC: a self-tuning, low overhead replacement cache", FAST 2003. The target is a
- * real number; the ghost lists have as many entries as there are slots, in sum.
+ * ARC: N. Megiddo, D. S. Modha, "ARC: a self-tuning, low overhead replacement cache", FAST 2003. The target
+ * is a real number; the ghost lists have as many entries as there are slots, in sum.
  */
 export const arc: EvictPolicy = {
   about:

@@ -55,8 +55,8 @@ class Clock implements Evictor {
 }
 
 /**
- * Clock, or second chance: F. J. Corbató, "A paging experiment with the Multics system", 1968. The reference bit
- * is set when a unit comes and when it is used.
+ * Clock, or second chance: F. J. Corbató, "A paging experiment with the Multics system", 1968. The reference
+ * bit is set when a unit comes and when it is used.
  */
 export const clock: EvictPolicy = {
   about:

@@ -1,7 +1,8 @@
 /**
- * The interface of replacement policies. A policy works on *units*, the pieces of memory that move together (a
- * page, or a cluster of 64 KiB), numbered by their address: unit n begins at byte n × the unit's size. Units in
- * the device's memory lie in *slots* 0 to capacity − 1, one unit a slot; a unit keeps its slot until it leaves.
+ * The interface of replacement policies. A policy works on *units*, the pieces of memory that move together
+ * (a page, or a cluster of 64 KiB), numbered by their address: unit n begins at byte n × the unit's size.
+ * Units in the device's memory lie in *slots* 0 to capacity − 1, one unit a slot; a unit keeps its slot
+ * until it leaves.
  */
 
 import type { Future } from "./future.ts";
@@ -12,14 +13,15 @@ export type Arrival = "load" | "store" | "prefetch";
 /** Follows the units in the device's memory, and names the next one to leave. */
 export interface Evictor {
   /**
-   * A unit has come to lie in a slot that was free. The access that brought it is no use of its own. A unit that
-   * comes takes the slot that was freed last, and before any was freed, the lowest slot that was never taken.
+   * A unit has come to lie in a slot that was free. The access that brought it is no use of its own. A unit
+   * that comes takes the slot that was freed last, and before any was freed, the lowest slot that was never
+   * taken.
    * @param by the access that brought it; "prefetch": none, it came along
    */
   arrived(slot: number, unit: number, by: Arrival): void;
   /**
-   * The device has accessed a unit in its memory. Called in the order of the accesses, if the policy's `uses` is
-   * "all".
+   * The device has accessed a unit in its memory. Called in the order of the accesses, if the policy's
+   * `uses` is "all".
    * @param times how many accesses to the unit followed each other, at least 1
    */
   used(slot: number, unit: number, times: number): void;
@@ -71,5 +73,5 @@ export interface EvictPolicy {
   /** The number that may follow the policy's name after a colon: what it says, and its bounds. */
   readonly parameter?: { readonly about: string; readonly min: number; readonly max: number };
   /** Makes the policy's state for an empty device, or from a state. */
-  create(options: EvictorOptions): Evictor;
+  readonly create: (options: EvictorOptions) => Evictor;
 }

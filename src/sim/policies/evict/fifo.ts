@@ -27,7 +27,10 @@ class Fifo implements Evictor {
   }
 }
 
-/** First in, first out: L. A. Belady, "A study of replacement algorithms for a virtual-storage computer", 1966. */
+/**
+ * First in, first out: L. A. Belady, "A study of replacement algorithms for a virtual-storage computer",
+ * 1966.
+ */
 export const fifo: EvictPolicy = {
   about: "what came first",
   uses: "none",

@@ -16,7 +16,9 @@ interface Group {
 
 type State = [group: number, Omit<Group, "slots"> & { slots: number[] }][];
 
-/** Groups in the order of their last use, arrivals included. Only groups that are wholly there are victims. */
+/**
+ * Groups in the order of their last use, arrivals included. Only groups that are wholly there are victims.
+ */
 class ByGroup implements Evictor {
   readonly group: number;
   readonly #written: (slot: number) => boolean;
@@ -107,8 +109,8 @@ export const lru64K: EvictPolicy = {
 };
 
 /**
- * UVM-Smart's eviction policy 4 (ISCA 2020): the 2 MiB with the fewest accesses since they came, of those wholly
- * there; of equal ones those without stores first, then those that were used longest ago.
+ * UVM-Smart's eviction policy 4 (ISCA 2020): the 2 MiB with the fewest accesses since they came, of those
+ * wholly there; of equal ones those without stores first, then those that were used longest ago.
  */
 export const lfu2M: EvictPolicy = {
   about: "the 2 MiB with the fewest accesses, if they are wholly on the device",

@@ -36,8 +36,8 @@ class ByRecency implements Evictor {
 }
 
 /**
- * Least recently used: R. L. Mattson, J. Gecsei, D. R. Slutz, I. L. Traiger, "Evaluation techniques for storage
- * hierarchies", 1970.
+ * Least recently used: R. L. Mattson, J. Gecsei, D. R. Slutz, I. L. Traiger, "Evaluation techniques for
+ * storage hierarchies", 1970.
  */
 export const lru: EvictPolicy = {
   about: "what was used longest ago",

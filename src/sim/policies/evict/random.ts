@@ -43,7 +43,10 @@ class RandomEvictor implements Evictor {
   }
 }
 
-/** Random replacement: L. A. Belady, 1966. A slot is drawn; if its unit must stay, the next one that need not. */
+/**
+ * Random replacement: L. A. Belady, 1966. A slot is drawn; if its unit must stay, the next one that need
+ * not.
+ */
 export const random: EvictPolicy = {
   about: "any unit, drawn by a seeded generator",
   uses: "none",

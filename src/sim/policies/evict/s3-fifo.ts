@@ -11,7 +11,9 @@ interface State {
 
 /** Hits that are counted, at most. */
 const HITS_MAX = 3;
-/** The access at which a unit of the small queue earns its place in the main one; its arrival is the first. */
+/**
+ * The access at which a unit of the small queue earns its place in the main one; its arrival is the first.
+ */
 const PROMOTED_AT = 2;
 
 class S3Fifo implements Evictor {
@@ -91,10 +93,10 @@ class S3Fifo implements Evictor {
 }
 
 /**
- * S3-FIFO: J. Yang, Y. Zhang, Z. Qiu, Y. Yue, K. V. Rashmi, "FIFO queues are all you need for cache eviction", SOSP
- * 2023. The small queue has 10 % of the slots (rounded down, at least one), and the ghost queue as many entries as
- * the main queue has slots. When the oldest unit of the small queue has been accessed twice, it moves to the main
- * queue and its count begins again; `s3-fifo:N` asks for N accesses.
+ * S3-FIFO: J. Yang, Y. Zhang, Z. Qiu, Y. Yue, K. V. Rashmi, "FIFO queues are all you need for cache
+ * eviction", SOSP 2023. The small queue has 10 % of the slots (rounded down, at least one), and the ghost
+ * queue as many entries as the main queue has slots. When the oldest unit of the small queue has been
+ * accessed twice, it moves to the main queue and its count begins again; `s3-fifo:N` asks for N accesses.
  */
 export const s3Fifo: EvictPolicy = {
   about: "the oldest unit of a small queue that was accessed once, or of the main queue without hits",

@@ -51,9 +51,9 @@ class SegFifo implements Evictor {
 }
 
 /**
- * Segmented FIFO: R. Turner, H. Levy, "Segmented FIFO page replacement", SIGMETRICS 1981, as in VAX/VMS. P % of the
- * slots (rounded down) are a second list. A unit comes to the first list, which is a FIFO; what falls out of it
- * joins the second one, and a use there brings it back. segfifo:0 is FIFO, segfifo:100 is LRU.
+ * Segmented FIFO: R. Turner, H. Levy, "Segmented FIFO page replacement", SIGMETRICS 1981, as in VAX/VMS. P %
+ * of the slots (rounded down) are a second list. A unit comes to the first list, which is a FIFO; what falls
+ * out of it joins the second one, and a use there brings it back. segfifo:0 is FIFO, segfifo:100 is LRU.
  */
 export const segFifo: EvictPolicy = {
   about: "the oldest unit of a list that takes what falls out of a FIFO, and gives it back when it is used",

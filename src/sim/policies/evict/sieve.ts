@@ -57,9 +57,9 @@ class Sieve implements Evictor {
 }
 
 /**
- * SIEVE: Y. Zhang, J. Yang, Y. Yue, Y. Vigfusson, K. V. Rashmi, "SIEVE is simpler than LRU", NSDI 2024. New units
- * join at the head; a hand moves from the tail to the head, clears the bits of visited units, and evicts the
- * first one without.
+ * SIEVE: Y. Zhang, J. Yang, Y. Yue, Y. Vigfusson, K. V. Rashmi, "SIEVE is simpler than LRU", NSDI 2024. New
+ * units join at the head; a hand moves from the tail to the head, clears the bits of visited units, and
+ * evicts the first one without.
  */
 export const sieve: EvictPolicy = {
   about: "the first unit at a hand that was not used since it last passed, in the order of arrival",

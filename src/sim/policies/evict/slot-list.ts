@@ -6,8 +6,8 @@ const OUT = -2;
 const END = -1;
 
 /**
- * Slots from the oldest to the newest; a slot is in the list once or not at all. Every operation but toArray()
- * takes constant time.
+ * Slots from the oldest to the newest; a slot is in the list once or not at all. Every operation but
+ * toArray() takes constant time.
  */
 export class SlotList {
   /** By slot: its neighbors; END at the ends, OUT for slots that are not in the list. */

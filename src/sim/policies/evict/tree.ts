@@ -92,8 +92,8 @@ class TreeEvictor implements Evictor {
 }
 
 /**
- * Returns how many blocks leave when block `index` does: from the block to the root, each node that is left with
- * less than half of its units valid is emptied, unless it is empty already.
+ * Returns how many blocks leave when block `index` does: from the block to the root, each node that is left
+ * with less than half of its units valid is emptied, unless it is empty already.
  */
 function emptied(region: Region, index: number, blockUnits: number): number {
   let group = 1;
@@ -108,7 +108,9 @@ function emptied(region: Region, index: number, blockUnits: number): number {
   return group;
 }
 
-/** UVM-Smart's eviction policy 2 (ISCA 2019): one whole 64 KiB block, the oldest of the oldest 2 MiB region. */
+/**
+ * UVM-Smart's eviction policy 2 (ISCA 2019): one whole 64 KiB block, the oldest of the oldest 2 MiB region.
+ */
 export const sl: EvictPolicy = {
   about: "the 64 KiB that were used longest ago in the 2 MiB that were, if they are wholly on the device",
   uses: "all",
@@ -116,8 +118,9 @@ export const sl: EvictPolicy = {
 };
 
 /**
- * UVM-Smart's eviction policy 1, the tree-based neighborhood (ISCA 2019): a whole block as `sl` names it; then, from
- * the block to the root of its region's tree, each node is emptied that is left with less than half.
+ * UVM-Smart's eviction policy 1, the tree-based neighborhood (ISCA 2019): a whole block as `sl` names it;
+ * then, from the block to the root of its region's tree, each node is emptied that is left with less than
+ * half.
  */
 export const tbn: EvictPolicy = {
   about: "as sl, and with it each node of the region's tree that is left with less than half",

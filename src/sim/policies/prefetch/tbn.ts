@@ -6,13 +6,13 @@ const BLOCKS = 32;
 const REGION = BLOCKS * BLOCK;
 
 /**
- * UVM-Smart's tree-based neighborhood prefetcher (ISCA 2019). The 64 KiB block around the page comes; then, from
- * the block to the root of the region's tree, a node with more than half of its pages there is completed, and
- * counts as complete for its parent. Completion brings the blocks without a page only.
+ * UVM-Smart's tree-based neighborhood prefetcher (ISCA 2019). The 64 KiB block around the page comes; then,
+ * from the block to the root of the region's tree, a node with more than half of its pages there is
+ * completed, and counts as complete for its parent. Completion brings the blocks without a page only.
  */
 export const tbn: PrefetchPolicy = {
   about:
-    "the 64 KiB block around the page, and what completes the tree's nodes above it that are more than half there",
+    "the 64 KiB block around the page, and what completes nodes of the tree that are more than half there",
   pages({ page, isThere }) {
     const region = page - (page % REGION);
     const block = Math.floor((page - region) / BLOCK);

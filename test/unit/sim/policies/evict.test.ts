@@ -36,7 +36,7 @@ function misses(policy: EvictPolicy, trace: readonly number[], capacity: number,
 const test = suite("sim: replacement policies");
 for (const [name, parameter, plain] of PAIRS) {
   const text = parameter === undefined ? name : `${name}:${parameter}`;
-  test(`${text} evicts what a plain implementation does, on ${TRACES} traces at every number of frames`, () => {
+  test(`${text} evicts what a plain implementation does, on ${TRACES} traces at all sizes`, () => {
     for (let n = 0; n < TRACES; n++) {
       const trace = traceOf(n);
       const distinct = new Set(trace).size;

@@ -1,6 +1,6 @@
 /**
- * Replacement policies a second time, as plainly as their papers state them: arrays that are searched from end to
- * end. Each takes a trace of pages and a number of frames, and returns what it evicts, in order.
+ * Replacement policies a second time, as plainly as their papers state them: arrays that are searched from
+ * end to end. Each takes a trace of pages and a number of frames, and returns what it evicts, in order.
  */
 
 /** A page that left, by each access in turn; null where none did. */

@@ -2,8 +2,8 @@
 import { Random } from "../../../../src/testing.ts";
 
 /**
- * The n-th trace: 20 to 120 accesses to 2 to 12 pages, every 20th one five times as many to up to 45; hot pages, scans and loops
- * mixed.
+ * The n-th trace: 20 to 120 accesses to 2 to 12 pages, every 20th one five times as many to up to 45; hot
+ * pages, scans and loops mixed.
  */
 export function traceOf(n: number): number[] {
   const random = new Random(n);
