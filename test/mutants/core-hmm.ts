@@ -188,6 +188,13 @@ export const CORE_HMM: readonly Mutant[] = [
     ask: ["cli/traces"],
   },
   {
+    name: "fork-splits-sharing-of-huge-page",
+    file: core("mapping/lifecycle"),
+    before: "const mayPin = exists(copy) && !isHuge(table);",
+    after: "const mayPin = exists(copy);",
+    ask: ["unit/pin-long"],
+  },
+  {
     name: "uses-that-count-no-longer-are-listed",
     file: core("frame/recency"),
     before: "if (load<u32>(stampOf + ((<usize>load<u32>(entry(place))) << 2)) == place) return place;",
