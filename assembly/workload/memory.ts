@@ -1,10 +1,10 @@
 // The module's linear memory. It is laid out once; only graphs make it larger.
 //
-//  0x0400         0x0c00       0x2000       0x10000         0x90000        0x110000        0x1d0000      0x1d8000
-//  ┌─────────────┬────────────┬────────────┬───────────────┬──────────────┬───────────────┬─────────────┬─────────
-//  │ description │ nest       │ generators │ records       │ offsets      │ zipf's table  │ its spans   │ a graph
-//  │ f64 × 256   │ (nest.ts)  │ u64 × …    │ 16 B × 32,768 │ f64 × 65,536 │ 12 B × 65,536 │ 16 B × 2,048│
-//  └─────────────┴────────────┴────────────┴───────────────┴──────────────┴───────────────┴─────────────┴─────────
+//  0x0400         0x0c00       0x2000       0x10000        0x90000       0x110000      0x1d0000     0x1d8000
+//  ┌─────────────┬────────────┬────────────┬──────────────┬─────────────┬─────────────┬────────────┬────────
+//  │ description │ nest       │ generators │ records      │ offsets     │ zipf's table│ its spans  │ a graph
+//  │ f64 × 256   │ (nest.ts)  │ u64 × …    │ 16 B × 32,768│ f64 × 65,536│ 12 B ×65,536│ 16 B ×2,048│
+//  └─────────────┴────────────┴────────────┴──────────────┴─────────────┴─────────────┴────────────┴────────
 //
 // TypeScript writes a description (of a loop nest, a distribution or a graph) and offsets; it reads records.
 
