@@ -87,8 +87,8 @@ function outPage(cmd: Cmd, state: PageoutState, mm: Mm, start: u64, end: u64): i
 }
 
 /**
- * The page goes when only the cache's reference is left. A page that others hold stays in the cache, unless no
- * entry names its slot.
+ * The page goes when only the cache's reference is left. A page that others hold stays in the cache, unless
+ * no entry names its slot.
  */
 function endPage(state: PageoutState, folio: Folio): void {
   const pfn = state.pfn;
