@@ -11,12 +11,13 @@ import {
   RECORD_MARK,
   RECORD_THREAD_SHIFT,
 } from "../../assembly/abi/record.ts";
-import { Hmm, HmmError, type Mm } from "../index.ts";
+import { Hmm, HmmError, type DeviceTable, type Mm } from "../index.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badType, checkInteger } from "../engine/errors.ts";
 import { ADDRESS_END } from "./address-range.ts";
 import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
+import { sum } from "./counts.ts";
 import { deviceMemoryFor, SimDevice } from "./device.ts";
 import { FailingAllocation, unfailing } from "./failing.ts";
 import { outOfMemory } from "./simulation-error.ts";
@@ -48,6 +49,8 @@ export class Simulation {
   readonly #owned: boolean;
   readonly #mm: Mm;
   readonly #device: SimDevice;
+  /** The page tables of the agents: the CPU, the device. */
+  readonly #tables: readonly [null, DeviceTable];
   readonly #ledger: Ledger;
   readonly #server: FaultServer;
   readonly #selection: Selection | null;
@@ -72,6 +75,7 @@ export class Simulation {
     this.#owned = owned;
     this.#mm = mm;
     this.#device = device;
+    this.#tables = [null, device.table];
     this.#ledger = new Ledger(hmm, settings, device, state?.ledger);
     this.#server = new FaultServer(mm, device, this.#ledger, settings.placement);
     this.#selection = Selection.of(settings);
@@ -281,7 +285,7 @@ export class Simulation {
     const { ram } = this.#ledger.accesses.device;
     this.#left.length = 0;
     for (let at = from; ;) {
-      const stop = this.#records.replay(this.#mm, this.#device.table, at, end);
+      const stop = this.#records.replay(this.#mm, this.#tables, at, end);
       ram.loads += stop.ramLoads;
       ram.stores += stop.ramStores;
       at = stop.at;
@@ -305,7 +309,7 @@ export class Simulation {
     const words = this.#words;
     let at = from;
     while (at < end && (words[WORDS * at + 2] & 0xff) < RECORD_MARK) at++;
-    this.#ledger.advance(total(this.#records.count(from, at)));
+    this.#ledger.advance(sum(this.#records.count(from, at)));
     return at;
   }
 
@@ -320,7 +324,7 @@ export class Simulation {
   /** Counts records [from, at), without those that were skipped. */
   #count(from: number, at: number): void {
     const counts = this.#records.count(from, at);
-    const all = total(counts);
+    const all = sum(counts);
     for (const record of this.#left) counts[kindOf(this.#words[WORDS * record + 2])]--;
     const { cpu, device } = this.#ledger.accesses;
     cpu.loads += counts[0] + counts[2];
@@ -334,16 +338,11 @@ export class Simulation {
 
   /** The accesses that were made before record `at`, where records from `from` on are not counted yet. */
   #accessesAt(from: number, at: number): number {
-    return this.#replayed + total(this.#records.count(from, at)) - this.#left.length;
+    return this.#replayed + sum(this.#records.count(from, at)) - this.#left.length;
   }
 }
 
 /** The index at which RecordArray.count() counts a record, by the word with its kind and agent. */
 function kindOf(how: number): number {
   return (how & RECORD_KIND_MASK) | ((how & (0xff << RECORD_AGENT_SHIFT)) === 0 ? 0 : 4);
-}
-
-/** The sum of RecordArray.count(). */
-function total(counts: Uint32Array): number {
-  return counts.reduce((sum, count) => sum + count, 0);
 }
