@@ -116,7 +116,7 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "destination-that-comes-twice-is-not-noticed",
     file: core("migrate/destinations"),
-    before: "    folioOf(pfn).mapping = mark;\n",
+    before: "    folio.mapping = mark;\n",
     after: "",
     ask: ["unit/misuse"],
   },
