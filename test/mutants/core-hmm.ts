@@ -116,7 +116,7 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "destination-that-comes-twice-is-not-noticed",
     file: core("migrate/destinations"),
-    before: "    folioOf(pfn).mapping = mark;\n",
+    before: "    folio.mapping = mark;\n",
     after: "",
     ask: ["unit/misuse"],
   },
@@ -130,7 +130,7 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "page-that-somebody-refers-to-moves",
     file: core("migrate/pages"),
-    before: "    if (from.refcount != ownRefs(pfn, faultPage)) break;",
+    before: "    if (from.refcount != refs) break;",
     after: "    if (from.refcount < ownRefs(pfn, faultPage)) break;",
     ask: ["scenarios/reasons"],
   },
@@ -186,6 +186,20 @@ export const CORE_HMM: readonly Mutant[] = [
     before: "(addr + (where >> RECORD_SIZE_SHIFT) - 1) >> 12",
     after: "(addr + ((where >> RECORD_SIZE_SHIFT) & 0xfff) - 1) >> 12",
     ask: ["cli/traces"],
+  },
+  {
+    name: "fork-splits-sharing-of-huge-page",
+    file: core("mapping/lifecycle"),
+    before: "const mayPin = exists(copy) && !isHuge(table);",
+    after: "const mayPin = exists(copy);",
+    ask: ["unit/pin-long"],
+  },
+  {
+    name: "page-that-leaves-does-not-hold-its-slot",
+    file: core("mapping/pageout"),
+    before: "  swapGet(state.slot);\n  return true;",
+    after: "  return true;",
+    ask: ["unit/swap"],
   },
   {
     name: "uses-that-count-no-longer-are-listed",
