@@ -98,6 +98,8 @@ export class DeviceDriver {
   /** A word for each page of a migration: what hmmRangeFault fills, and what the device's table has. */
   readonly #pfns: PfnArray;
   readonly #entries: PfnArray;
+  /** Views of #entries by their length: making one takes longer than a snapshot of a page. */
+  readonly #views = new Map<number, Uint32Array>();
 
   /**
    * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`.
@@ -222,6 +224,7 @@ export class DeviceDriver {
 
   /** How many pages of a range of at most 2 MiB are in the device's memory. */
   pagesIn(range: PageRange): number {
+    if (range.end - range.start === PAGE_SIZE) return this.isOwn(this.table.lookup(range.start)) ? 1 : 0;
     let pages = 0;
     const entries = this.#snapshot(range);
     for (let i = 0; i < entries.length; i++) if (this.isOwn(entries[i])) pages++;
@@ -244,7 +247,9 @@ export class DeviceDriver {
   /** The entries of the device's table for the pages of the range; the next call overwrites them. */
   #snapshot({ start, end }: PageRange): Uint32Array {
     const n = (end - start) / PAGE_SIZE;
-    return this.table.snapshot(start, n, this.#entries.subarray(0, n));
+    let view = this.#views.get(n);
+    if (view === undefined) this.#views.set(n, (view = this.#entries.subarray(0, n)));
+    return this.table.snapshot(start, n, view);
   }
 
   /** Whether an entry of the table names the device's own memory. */

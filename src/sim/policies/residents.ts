@@ -96,6 +96,7 @@ export class Residents {
     if (slot < 0) return [];
     const unit = this.#units[slot];
     const { group = 1 } = evictor;
+    if (group === 1) return [unit];
     const first = unit - (unit % group);
     const all = Array.from({ length: group }, (_, i) => first + i);
     return all.filter((unit) => this.#slots.has(unit) && !stays(unit));
