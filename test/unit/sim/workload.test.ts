@@ -96,6 +96,26 @@ test("stencil3d: an inner point has six neighbors", () => {
   assert.equal([...found].sort(), [...offsets.map((offset) => `L 0+${offset}`), "S 1+104"].sort());
 });
 
+test("hotspot: four kernels over three arrays 4 MiB apart, whose source and target change places", () => {
+  const all = records("hotspot");
+  const device = all.filter(({ kind, agent }) => kind.length === 1 && agent === 1);
+  // 4 kernels × 3 accesses × 1,024 pages.
+  assert.is(device.length, 12_288);
+  const shown = device.map(({ kind, address }) => `${kind} ${address.toString(16)}`);
+  assert.equal(shown.slice(0, 3), ["L c0000000", "L c0800000", "S c0400000"]);
+  assert.equal(shown.slice(3, 6), ["L c0001000", "L c0801000", "S c0401000"]);
+  assert.equal(shown.slice(3072, 3075), ["L c0400000", "L c0800000", "S c0000000"]);
+  assert.is(shown[12_287], "S c03ff000");
+  // The CPU writes the first source and the power, and reads the last target.
+  const cpu = all.filter(({ kind, agent }) => kind.length === 1 && agent === 0);
+  assert.is(cpu.length, 3 * 1024);
+  assert.equal(
+    [0, 1024, 2048].map((i) => `${cpu[i].kind} ${cpu[i].address.toString(16)}`),
+    ["S c0000000", "S c0800000", "L c0000000"],
+  );
+  assert.is(places("hotspot:iterations=1,init=none,read=none").length, 3072);
+});
+
 test("matmul: rows of A times columns of B, and by tiles", () => {
   // 2 × 2 doubles: rows of 16 bytes.
   const row = (i: number): string[] => [
