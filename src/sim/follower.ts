@@ -60,9 +60,10 @@ export class Follower {
     this.#log = null;
   }
 
-  /** Other records come now, whose numbers begin again. */
+  /** Other records come now: the one that faulted last is passed over, or the numbers begin again. */
   begin(): void {
     this.#record = -1;
+    this.#told = 0;
   }
 
   /** Tells of the uses that the replay has logged. */

@@ -295,8 +295,10 @@ export class Simulation {
       }
       if (stop.reason === "device-fault") follower?.reached(this.#words, at, stop.address);
       try {
-        at += this.#serve(stop);
-        if (stop.reason === "device-fault") follower?.served(stop.address);
+        const passed = this.#serve(stop);
+        at += passed;
+        if (passed > 0) follower?.begin();
+        else if (stop.reason === "device-fault") follower?.served(stop.address);
         this.#failing.note(null, () => this.#accessesAt(from, at));
       } catch (error) {
         if (this.#failing.note(error, () => this.#accessesAt(from, at))) continue;

@@ -81,4 +81,39 @@ for (const name of [...NAMES, "segfifo:40", "opt"]) {
     }
   });
 }
+test("a policy hears of each access once, where records start over or cannot be made", async () => {
+  const heard: string[] = [];
+  const page = (unit: number): string => (unit * PAGE - BASE < 2 ** 40 ? `${unit - BASE / PAGE}` : "top");
+  const spy: EvictPolicy = {
+    about: "the spy",
+    uses: "all",
+    create(options) {
+      const evictor = EVICTORS.fifo.create(options);
+      return {
+        arrived: (slot, unit, by) => {
+          heard.push(`${by} ${page(unit)}`);
+          evictor.arrived(slot, unit, by);
+        },
+        used: (_slot, unit, times) => heard.push(`${times} × ${page(unit)}`),
+        left: (slot, unit, evicted) => evictor.left(slot, unit, evicted),
+        victim: (unit, skip) => evictor.victim(unit, skip),
+        state: () => evictor.state(),
+      };
+    },
+  };
+  const records = new BigUint64Array(12);
+  const write = (i: number, address: number, size: number, kind: "load" | "modify"): void =>
+    writeRecord(records, i, { kind, address, size });
+  write(0, BASE, 8, "load");
+  write(1, 2 ** 47 - 2 * PAGE, 2 * PAGE, "load"); // nothing can be mapped in its second page
+  write(2, BASE, 8, "modify");
+  write(3, BASE + 4092, 8, "modify"); // pages 0 and 1
+  write(4, BASE, 8, "load");
+  write(5, BASE, 8, "load");
+  const config = { ...DEMAND, deviceFrames: 8, systemMemory: "2MiB", evict: spy } as const;
+  using simulation = await Simulation.create(config);
+  simulation.feed(records);
+  assert.equal(heard, ["load 0", "load top", "1 × 0", "1 × 0", "store 1", "2 × 0"]);
+  assert.is(simulation.skipped.unmappable, 1);
+});
 test.run();
