@@ -162,8 +162,8 @@ export function systemAllocPages(src: usize, dst: usize, n: u32): i32 {
 // ─────────────────────────────────────────────────────────────────────────────────────────────────
 //
 // A page of nobody that a migration has, as a destination or as a source, is marked: `mapping`, which is 0
-// otherwise, is the migration's id. So no page can be given twice, to one migration or to two. Destinations to
-// which pages move at once, before anybody else can run, need no mark.
+// otherwise, is the migration's id. So no page can be given twice, to one migration or to two. Destinations
+// to which pages move at once, before anybody else can run, need no mark.
 
 /** Folio flags of a page that somebody uses. */
 const USED: u32 = FOLIO_FREE | FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_RESERVED;
