@@ -130,7 +130,7 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "page-that-somebody-refers-to-moves",
     file: core("migrate/pages"),
-    before: "    if (from.refcount != ownRefs(pfn, faultPage)) break;",
+    before: "    if (from.refcount != refs) break;",
     after: "    if (from.refcount < ownRefs(pfn, faultPage)) break;",
     ask: ["scenarios/reasons"],
   },
@@ -193,6 +193,13 @@ export const CORE_HMM: readonly Mutant[] = [
     before: "const mayPin = exists(copy) && !isHuge(table);",
     after: "const mayPin = exists(copy);",
     ask: ["unit/pin-long"],
+  },
+  {
+    name: "page-that-leaves-does-not-hold-its-slot",
+    file: core("mapping/pageout"),
+    before: "  swapGet(state.slot);\n  return true;",
+    after: "  return true;",
+    ask: ["unit/swap"],
   },
   {
     name: "uses-that-count-no-longer-are-listed",
