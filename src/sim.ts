@@ -7,7 +7,14 @@ export { feedAll, simulate, type Progress, type Signal, type SimulateOptions } f
 export { Simulation } from "./sim/simulation.ts";
 export { SimulationError } from "./sim/simulation-error.ts";
 export { ConfigError } from "./sim/config-error.ts";
-export type { Agent, DeviceThreads, RangeConfig, SimulationConfig, Size } from "./sim/config.ts";
+export type {
+  Agent,
+  DeviceRangeConfig,
+  DeviceThreads,
+  RangeConfig,
+  SimulationConfig,
+  Size,
+} from "./sim/config.ts";
 export {
   BACKINGS,
   EVICTIONS,
@@ -27,12 +34,14 @@ export type {
   Counts,
   CpuFaults,
   DeviceAccesses,
+  DeviceCounts,
   DeviceFaults,
   DeviceTraffic,
   Invalidations,
 } from "./sim/counts.ts";
 export { REPORT_SCHEMA } from "./sim/report.ts";
 export type {
+  DeviceReport,
   EpochReport,
   FailedAllocation,
   KernelReport,

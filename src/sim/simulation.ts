@@ -1,5 +1,5 @@
 /**
- * Replays memory accesses over a CPU and a device that share one address space. The engine runs the accesses;
+ * Replays memory accesses over a CPU and devices that share one address space. The engine runs the accesses;
  * this class serves what stops it (unmapped memory, CPU faults, device faults, marks) by the config's
  * policies, and counts.
  */
@@ -11,19 +11,22 @@ import {
   RECORD_MARK,
   RECORD_THREAD_SHIFT,
 } from "../../assembly/abi/record.ts";
-import { Hmm, HmmError, type DeviceTable, type Mm } from "../index.ts";
+import { Hmm, HmmError, type Mm } from "../index.ts";
+import { countByAgent } from "../device/agent-counts.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badType, checkInteger } from "../engine/errors.ts";
 import { ADDRESS_END } from "./address-range.ts";
 import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
-import { sum } from "./counts.ts";
-import { deviceMemoryFor, SimDevice } from "./device.ts";
+import { sum, type Accesses } from "./counts.ts";
+import { deviceMemoryFor } from "./device.ts";
+import { SimDevices } from "./devices.ts";
 import { FailingAllocation, unfailing } from "./failing.ts";
 import { outOfMemory } from "./simulation-error.ts";
 import { Ledger } from "./ledger.ts";
-import { REPORT_SCHEMA, type SimulationReport } from "./report.ts";
-import { Selection } from "./selection.ts";
+import { makeReport } from "./make-report.ts";
+import type { SimulationReport } from "./report.ts";
+import { checkAgents, Selection } from "./selection.ts";
 import { FaultServer } from "./serve.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
 import { blockOf, type Block, type RecordBlock } from "./source.ts";
@@ -36,11 +39,11 @@ const WORDS = 4;
 interface World {
   hmm: Hmm;
   mm: Mm;
-  device: SimDevice;
+  devices: SimDevices;
 }
 
 /**
- * One simulation: an engine, an address space, a device. Feed it blocks of records, and ask for the report at
+ * One simulation: an engine, an address space, devices. Feed it blocks of records, and ask for the report at
  * any time. The caller closes it.
  */
 export class Simulation {
@@ -48,9 +51,7 @@ export class Simulation {
   readonly #hmm: Hmm;
   readonly #owned: boolean;
   readonly #mm: Mm;
-  readonly #device: SimDevice;
-  /** The page tables of the agents: the CPU, the device. */
-  readonly #tables: readonly [null, DeviceTable];
+  readonly #devices: SimDevices;
   readonly #ledger: Ledger;
   readonly #server: FaultServer;
   readonly #selection: Selection | null;
@@ -65,7 +66,7 @@ export class Simulation {
   readonly #left: number[] = [];
 
   private constructor(
-    { hmm, mm, device }: World,
+    { hmm, mm, devices }: World,
     settings: Settings,
     owned: boolean,
     state?: SimulationState,
@@ -74,10 +75,9 @@ export class Simulation {
     this.#hmm = hmm;
     this.#owned = owned;
     this.#mm = mm;
-    this.#device = device;
-    this.#tables = [null, device.table];
-    this.#ledger = new Ledger(hmm, settings, device, state?.ledger);
-    this.#server = new FaultServer(mm, device, this.#ledger, settings.placement);
+    this.#devices = devices;
+    this.#ledger = new Ledger(hmm, settings, devices, state?.ledger);
+    this.#server = new FaultServer(mm, devices, this.#ledger, settings.placement);
     this.#selection = Selection.of(settings);
     this.#openRecords();
     this.#failing = new FailingAllocation(hmm, settings.failAlloc, state?.failed);
@@ -95,9 +95,9 @@ export class Simulation {
    */
   static async create(config: SimulationConfig = {}): Promise<Simulation> {
     const settings = settingsOf(config);
-    const { systemMemory, deviceMemory, backing } = settings;
-    const device = deviceMemoryFor(deviceMemory);
-    const hmm = await Hmm.create({ systemMemory, deviceMemory: device, backing });
+    const { systemMemory, backing } = settings;
+    const deviceMemory = settings.devices * deviceMemoryFor(settings.deviceMemory);
+    const hmm = await Hmm.create({ systemMemory, deviceMemory, backing });
     return Simulation.#in(hmm, settings, true);
   }
 
@@ -111,8 +111,8 @@ export class Simulation {
 
   static #in(hmm: Hmm, settings: Settings, owned: boolean): Simulation {
     const mm = hmm.createMm();
-    const device = new SimDevice(hmm, mm, settings.deviceMemory);
-    return new Simulation({ hmm, mm, device }, settings, owned);
+    const devices = SimDevices.add(hmm, mm, settings.devices, settings.deviceMemory);
+    return new Simulation({ hmm, mm, devices }, settings, owned);
   }
 
   /**
@@ -121,7 +121,7 @@ export class Simulation {
    */
   static restore(bytes: Uint8Array): Simulation {
     const { state, engine } = unpackSnapshot(bytes);
-    const world = SimDevice.restore(engine, state.settings.deviceMemory, state.device);
+    const world = SimDevices.restore(engine, state.settings.deviceMemory, state.devices);
     return new Simulation(world, state.settings, true, state);
   }
 
@@ -136,7 +136,7 @@ export class Simulation {
     this.#openRecords();
     const state: SimulationState = {
       settings: this.#settings,
-      device: this.#device.books.state(),
+      devices: this.#devices.state(),
       ledger: this.#ledger.state(),
       failed: this.#failing.report,
       growths: this.#server.growths,
@@ -183,12 +183,14 @@ export class Simulation {
   }
 
   /**
-   * Makes the accesses of a block, which is not kept. Throws SimulationError where memory is too small, and
-   * TypeError for anything else than a block.
+   * Makes the accesses of a block, which is not kept. Throws SimulationError where memory is too small, or
+   * before any access for an agent beyond the devices; TypeError for anything else than a block.
    */
   feed(block: Block): void {
     const whole = blockOf(block);
     const { records } = whole;
+    if (this.#settings.devices > 1 && this.#settings.agent === "trace")
+      checkAgents(records, this.#settings.devices);
     for (let at = 0; at < records.length && !this.#ledger.done; at += 2 * BATCH) {
       const batch = records.length <= 2 * BATCH ? records : records.subarray(at, at + 2 * BATCH);
       this.#records.set(batch);
@@ -200,37 +202,14 @@ export class Simulation {
 
   /** Returns what happened so far, as a copy. */
   report(): SimulationReport {
-    const { placement, prefetch, evict, memoryModel, time, backing, systemMemory, deviceMemory } =
-      this.#settings;
-    const { sections, now, device, ...counts } = this.#ledger.report();
-    const rss = this.#mm.rss.total * PAGE_SIZE;
-    const onDevice = this.#device.pages * PAGE_SIZE;
-    const vmas = this.#mm.vmas();
-    const { skip, roi } = this.#settings;
-    return {
-      schema: REPORT_SCHEMA,
-      placement,
-      prefetch,
-      evict,
-      memoryModel,
-      time,
-      backing,
-      memory: { system: systemMemory, device: deviceMemory },
-      roi: { from: Math.max(skip, roi.from), to: roi.to },
-      ...counts,
-      device: { ...device, bytesPeak: this.#device.books.peak * PAGE_SIZE },
-      residency: { system: rss - onDevice, device: onDevice },
-      rss,
-      space: {
-        vmas: vmas.length,
-        bytes: vmas.reduce((bytes, vma) => bytes + vma.end - vma.start, 0),
-        growths: this.#server.growths,
-      },
-      epochs: sections.epochs(now, this.#ledger.position),
-      kernels: sections.kernels(now),
-      ranges: this.#ledger.ranges.report(),
-      failedAllocation: this.#failing.report,
-    };
+    return makeReport({
+      settings: this.#settings,
+      ledger: this.#ledger,
+      mm: this.#mm,
+      devices: this.#devices,
+      growths: this.#server.growths,
+      failed: this.#failing.report,
+    });
   }
 
   /** Checks every invariant of the engine. Throws HmmError for the first broken one. */
@@ -238,12 +217,12 @@ export class Simulation {
     this.#hmm.verify();
   }
 
-  /** Closes the address space, the device, and the engine if the simulation owns it. */
+  /** Closes the address space, the devices, and the engine if the simulation owns it. */
   close(): void {
     this.#records.close();
     this.#ledger.ranges.close();
     this.#mm.close();
-    this.#device.close();
+    this.#devices.close();
     if (this.#owned) this.#hmm.close();
   }
 
@@ -285,7 +264,7 @@ export class Simulation {
     const { ram } = this.#ledger.accesses.device;
     this.#left.length = 0;
     for (let at = from; ;) {
-      const stop = this.#records.replay(this.#mm, this.#tables, at, end);
+      const stop = this.#records.replay(this.#mm, this.#devices.tables, at, end);
       ram.loads += stop.ramLoads;
       ram.stores += stop.ramStores;
       at = stop.at;
@@ -315,7 +294,8 @@ export class Simulation {
 
   /** Serves what stopped the replay. Returns how many records to skip: 1 if nothing can be mapped there. */
   #serve(stop: ReplayStop): number {
-    if (this.#server.serve(stop)) return 0;
+    const agent = agentOf(this.#words[WORDS * stop.at + 2]);
+    if (this.#server.serve(stop, agent)) return 0;
     this.#skipped[stop.address >= TASK_SIZE + PAGE_SIZE ? "kernel" : "unmappable"]++;
     this.#left.push(stop.at);
     return 1;
@@ -327,13 +307,24 @@ export class Simulation {
     const all = sum(counts);
     for (const record of this.#left) counts[kindOf(this.#words[WORDS * record + 2])]--;
     const { cpu, device } = this.#ledger.accesses;
-    cpu.loads += counts[0] + counts[2];
-    cpu.stores += counts[1] + counts[2];
-    device.loads += counts[4] + counts[6];
-    device.stores += counts[5] + counts[6];
+    add(cpu, counts);
+    add(device, counts.subarray(4));
+    this.#countDevices(from, at, counts.subarray(4));
     this.#ledger.ranges.count(this.#records, from, at, this.#left);
     this.#replayed += all - this.#left.length;
     this.#ledger.advance(all);
+  }
+
+  /** Counts the records by device, of which `all` are the counts together. */
+  #countDevices(from: number, at: number, all: Uint32Array): void {
+    const { devices } = this.#ledger;
+    if (devices.length === 1) return add(devices[0].accesses, all);
+    const counts = countByAgent(this.#hmm, this.#records, from, at, devices.length + 1);
+    for (const record of this.#left) {
+      const how = this.#words[WORDS * record + 2];
+      counts[4 * agentOf(how) + (how & RECORD_KIND_MASK)]--;
+    }
+    devices.forEach(({ accesses }, i) => add(accesses, counts.subarray(4 * (i + 1))));
   }
 
   /** The accesses that were made before record `at`, where records from `from` on are not counted yet. */
@@ -344,5 +335,16 @@ export class Simulation {
 
 /** The index at which RecordArray.count() counts a record, by the word with its kind and agent. */
 function kindOf(how: number): number {
-  return (how & RECORD_KIND_MASK) | ((how & (0xff << RECORD_AGENT_SHIFT)) === 0 ? 0 : 4);
+  return (how & RECORD_KIND_MASK) | (agentOf(how) === 0 ? 0 : 4);
+}
+
+/** The agent in a record's third word. */
+function agentOf(how: number): number {
+  return (how >>> RECORD_AGENT_SHIFT) & 0xff;
+}
+
+/** Adds counts of loads, stores and modifies. */
+function add(to: Accesses, counts: Uint32Array): void {
+  to.loads += counts[0] + counts[2];
+  to.stores += counts[1] + counts[2];
 }

@@ -1,0 +1,70 @@
+/** Puts a simulation's report together. */
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import type { Mm } from "../index.ts";
+import type { Settings } from "./config.ts";
+import { sum } from "./counts.ts";
+import type { SimDevices } from "./devices.ts";
+import type { Ledger, OneDevice } from "./ledger.ts";
+import { REPORT_SCHEMA, type DeviceReport, type FailedAllocation, type SimulationReport } from "./report.ts";
+
+/** What a report is made of. */
+interface Parts {
+  settings: Settings;
+  ledger: Ledger;
+  mm: Mm;
+  devices: SimDevices;
+  growths: number;
+  failed: FailedAllocation | null;
+}
+
+/** Returns the report on what happened so far, as a copy. */
+export function makeReport({ settings, ledger, mm, devices, growths, failed }: Parts): SimulationReport {
+  const { one, sections, now, device, ...counts } = ledger.report();
+  const rss = mm.rss.total * PAGE_SIZE;
+  const onDevice = devices.pages * PAGE_SIZE;
+  const vmas = mm.vmas();
+  const { skip, roi } = settings;
+  return {
+    schema: REPORT_SCHEMA,
+    placement: settings.placement,
+    prefetch: settings.prefetch,
+    evict: settings.evict,
+    memoryModel: settings.memoryModel,
+    time: settings.time,
+    backing: settings.backing,
+    memory: { system: settings.systemMemory, device: settings.deviceMemory },
+    roi: { from: Math.max(skip, roi.from), to: roi.to },
+    ...counts,
+    device: { ...device, bytesPeak: devices.peak * PAGE_SIZE },
+    devices: one.map((each, i) => ofDevice(each, devices, i)),
+    residency: { system: rss - onDevice, device: onDevice },
+    rss,
+    space: {
+      vmas: vmas.length,
+      bytes: vmas.reduce((bytes, vma) => bytes + vma.end - vma.start, 0),
+      growths,
+    },
+    epochs: sections.epochs(now, ledger.position),
+    kernels: sections.kernels(now),
+    ranges: ledger.ranges.report(),
+    failedAllocation: failed,
+  };
+}
+
+function ofDevice(
+  { accesses, faults, device, ...driver }: OneDevice,
+  { all }: SimDevices,
+  i: number,
+): DeviceReport {
+  const { books, pages, number } = all[i];
+  return {
+    name: `device ${number}`,
+    accesses,
+    faults: sum(faults),
+    faultsByKind: faults,
+    ...device,
+    bytesPeak: books.peak * PAGE_SIZE,
+    ...driver,
+    residency: pages * PAGE_SIZE,
+  };
+}
