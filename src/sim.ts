@@ -10,7 +10,7 @@ export { missCurve, type CurveConfig, type MissCurve } from "./sim/curve.ts";
 export { Simulation } from "./sim/simulation.ts";
 export { SimulationError } from "./sim/simulation-error.ts";
 export { ConfigError } from "./sim/config-error.ts";
-export type { Agent, DeviceThreads, RangeConfig, SimulationConfig } from "./sim/config.ts";
+export type { Agent, DeviceRangeConfig, DeviceThreads, RangeConfig, SimulationConfig } from "./sim/config.ts";
 export type { Size } from "./sim/config-values.ts";
 export type { PagingConfig } from "./sim/paging-config.ts";
 export {
@@ -36,6 +36,7 @@ export type {
   Counts,
   CpuFaults,
   DeviceAccesses,
+  DeviceCounts,
   DeviceFaults,
   DeviceTraffic,
   Invalidations,
@@ -43,6 +44,7 @@ export type {
 export { REPORT_SCHEMA } from "./sim/report.ts";
 export type {
   BoundReport,
+  DeviceReport,
   EpochReport,
   FailedAllocation,
   KernelReport,

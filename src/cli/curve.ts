@@ -5,8 +5,7 @@ import { UserError } from "./errors.ts";
 import { TraceInput } from "./input.ts";
 import { demandInput, openInput } from "./open-input.ts";
 import { Progress } from "./progress.ts";
-import { bytes } from "./report.ts";
-import { count, percent } from "./words.ts";
+import { bytes, count, percent } from "./words.ts";
 
 /** The name of the form that --json prints. */
 const CURVE_SCHEMA = "heteromem-curve/1";

@@ -44,6 +44,7 @@ interface RunFlags extends InputFlags {
   systemMemory?: string;
   deviceMemory?: string;
   deviceFrames?: string;
+  devices?: string;
   placement?: string;
   policy?: string;
   cluster?: string;
@@ -68,7 +69,7 @@ interface RunFlags extends InputFlags {
 }
 
 async function runCommand(trace: string | undefined, flags: RunFlags): Promise<void> {
-  const { skip, epoch, failAlloc, deviceFrames, seed, deviceRange, range, ...rest } = flags;
+  const { skip, epoch, failAlloc, deviceFrames, seed, devices, deviceRange, range, ...rest } = flags;
   const { policy, config, json, quiet, ...same } = rest;
   if (policy !== undefined && same.placement !== undefined)
     throw new UserError("--policy is another name of --placement: give one of them");
@@ -77,6 +78,7 @@ async function runCommand(trace: string | undefined, flags: RunFlags): Promise<v
     ...inputOf(same),
     trace,
     placement: same.placement ?? policy,
+    devices: numeric(devices),
     skip: numeric(skip),
     epoch: numeric(epoch),
     failAlloc: numeric(failAlloc),
@@ -100,8 +102,9 @@ function choices(names: Record<string, string>, first = Object.keys(names)[0]): 
 function addSimulation(command: Command): Command {
   return command
     .option("--system-memory <SIZE>", "RAM (default: 1GiB)")
-    .option("--device-memory <SIZE>", "device memory (default: 256MiB)")
+    .option("--device-memory <SIZE>", "memory of each device (default: 256MiB)")
     .option("--device-frames <N>", "device memory in frames of 4 KiB, in place of --device-memory")
+    .option("--devices <N>", "devices: agent n of the trace is device n (default: 1, which all agents are)")
     .option("--placement <NAME>", `what a device fault does: ${choices(PLACEMENTS)}`)
     .option("--policy <NAME>", "another name of --placement")
     .option("--cluster <SIZE>", "what moves together, 4K or 64K (default: 64K with cluster64K, else 4K)")
@@ -114,8 +117,12 @@ function addSimulation(command: Command): Command {
     .option("--memory-model <NAME>", `how memory is shared: ${choices(MEMORY_MODELS)}`)
     .option("--time <NAME>", `what times are computed by: ${choices(TIME_MODELS)}`)
     .option("--backing <NAME>", choices(BACKINGS))
-    .option("--agent <WHO>", "who accesses: trace, cpu, device or threads:LIST (default: trace)")
-    .option("--device-range <[NAME=]0xSTART-0xEND>", "data that the device accesses (repeatable)", several)
+    .option("--agent <WHO>", "who accesses: trace, cpu, device[@N] or threads:LIST (default: trace)")
+    .option(
+      "--device-range <[NAME=]0xSTART-0xEND[@N]>",
+      "data that the device, or device N, accesses (repeatable)",
+      several,
+    )
     .option("--range <[NAME=]0xSTART-0xEND>", "data that is counted by name (repeatable)", several)
     .option("--skip <N>", "do not replay the first N accesses")
     .option("--roi <FROM-TO>", "count accesses FROM to before TO; replay those before, and end at TO")

@@ -23,7 +23,6 @@ import {
   hmmRangeFault,
   migrateVmaSetup,
   MmuIntervalNotifier,
-  Hmm,
   type HmmDevmem,
   type Migration,
   type Mm,
@@ -31,6 +30,7 @@ import {
   type PfnArray,
   type Vma,
 } from "../index.ts";
+import type { Hmm } from "../index.ts";
 import { COLLECTED, type DeviceBooks } from "./device-books.ts";
 
 /** The engine hands out device memory in blocks of 2 MiB; a migration moves at most that much. */
@@ -49,8 +49,10 @@ export function deviceMemoryFor(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK;
 }
 
-/** The name of the driver's objects in the engine's snapshots. */
-const ID = "simulation";
+/** Returns the name of the objects of device `number` in the engine's snapshots. */
+export function deviceId(number: number): string {
+  return `device ${number}`;
+}
 
 /** What a CPU fault on the device's memory asks for: 0, or VM_FAULT_* bits. */
 type CpuFault = (vma: Vma, addr: number) => number;
@@ -59,7 +61,7 @@ type CpuFault = (vma: Vma, addr: number) => number;
  * What the engine calls, and the owner of the device's memory. It exists before the driver does when a
  * snapshot is restored.
  */
-class Callbacks {
+export class Callbacks {
   driver!: DeviceDriver;
   cpuFault!: CpuFault;
 
@@ -72,18 +74,19 @@ class Callbacks {
   }
 }
 
-/** An engine that was restored, with the driver's objects in it. */
-export interface RestoredWorld {
+/** Where a driver works. */
+interface Place {
   hmm: Hmm;
   mm: Mm;
-  owner: Callbacks;
+  /** The device's number, from 1 on. */
+  number: number;
+  /** The owner of the objects, if the engine was restored and has them. */
+  owner?: Callbacks | undefined;
 }
 
-/** Restores an engine from its snapshot. The caller then makes the driver. */
-export function restoreWorld(bytes: Uint8Array): RestoredWorld {
-  const owner = new Callbacks();
-  const hmm = Hmm.restore(bytes, { devmems: { [ID]: { ops: owner, owner } }, notifiers: { [ID]: owner } });
-  return { hmm, mm: hmm.mms()[0], owner };
+/** What a device asks of hmm_range_fault to access a page. */
+function wanted(write: boolean): number {
+  return write ? HMM_PFN_REQ_FAULT + HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT;
 }
 
 /** The driver of a device, for one address space. */
@@ -105,10 +108,9 @@ export class DeviceDriver {
    * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`.
    * @param size bytes of device memory
    * @param cpuFault moves the page to RAM that a CPU has touched; mmapSem is held for read
-   * @param restored the owner of the objects, if the engine was restored and has them
    */
   constructor(
-    { hmm, mm, owner: restored }: { hmm: Hmm; mm: Mm; owner?: Callbacks | undefined },
+    { hmm, mm, number, owner: restored }: Place,
     size: number,
     books: DeviceBooks,
     cpuFault: CpuFault,
@@ -120,11 +122,16 @@ export class DeviceDriver {
     this.#mm = mm;
     this.#books = books;
     this.#owner = owner;
-    const id = { id: ID };
+    const name = { id: deviceId(number) };
+    const isOwn = ({ id }: { id: string }): boolean => id === name.id;
     const made = restored !== undefined;
-    this.devmem = made ? hmm.devmems()[0] : hmmDevmemAdd(hmm, owner, owner, deviceMemoryFor(size), id);
-    this.table = made ? hmm.deviceTables()[0] : new DeviceTable(mm);
-    this.#notifier = made ? hmm.notifiers()[0] : new MmuIntervalNotifier(mm, 0, TASK_SIZE, owner, id);
+    this.devmem = made
+      ? hmm.devmems().find(isOwn)!
+      : hmmDevmemAdd(hmm, owner, owner, deviceMemoryFor(size), name);
+    this.table = made ? hmm.deviceTables()[number - 1] : new DeviceTable(mm);
+    this.#notifier = made
+      ? hmm.notifiers().find(isOwn)!
+      : new MmuIntervalNotifier(mm, 0, TASK_SIZE, owner, name);
     this.#pfns = hmm.pfnArray(BLOCK / PAGE_SIZE);
     this.#entries = hmm.pfnArray(BLOCK / PAGE_SIZE);
   }
@@ -154,6 +161,37 @@ export class DeviceDriver {
     return (word & (write ? HMM_PFN_WRITE : HMM_PFN_VALID)) !== 0;
   }
 
+  /** Whether a page is in the device's memory, mapped for the device or not. mmapSem is held for read. */
+  holds(page: number): boolean {
+    if (this.isOwn(this.table.lookup(page))) return true;
+    const pfns = this.#pfns.subarray(0, 1);
+    return this.#rangeFault({ start: page, end: page + PAGE_SIZE }, pfns, 0) === 0 && this.isOwn(pfns[0]);
+  }
+
+  /**
+   * Faults a page in for the device as hmm_range_fault does: a page on another device comes back to RAM by
+   * that device's callback. mmapSem is held for read. Returns 0, or a negative errno.
+   */
+  faultIn(page: number, write: boolean): number {
+    const range = { start: page, end: page + PAGE_SIZE };
+    for (let i = 0; i < RETRIES; i++) {
+      const answer = this.#rangeFault(range, this.#pfns.subarray(0, 1), wanted(write));
+      if (answer !== -EBUSY) return answer;
+    }
+    return -EBUSY;
+  }
+
+  /** hmm_range_fault of a range of at most 2 MiB, into pfns. */
+  #rangeFault(
+    range: PageRange,
+    pfns: Uint32Array,
+    defaultFlags: number,
+    notifierSeq = this.#notifier.readBegin(),
+  ): number {
+    const notifier = this.#notifier;
+    return hmmRangeFault({ ...range, notifier, notifierSeq, owner: this.#owner, pfns, defaultFlags });
+  }
+
   /**
    * Maps the page of `addr` for the device where the page is, faulting it in, and the pages of the range
    * around it that are in RAM as they are. Returns 0, or a negative errno.
@@ -161,23 +199,21 @@ export class DeviceDriver {
   mirror({ start, end }: PageRange, addr: number, write: boolean): number {
     const pfns = this.#pfns.subarray(0, (end - start) / PAGE_SIZE);
     const page = roundDown(addr, PAGE_SIZE);
-    const wanted = (page - start) / PAGE_SIZE;
-    const only = { start: page, end: page + PAGE_SIZE, pfns: pfns.subarray(wanted, wanted + 1) };
-    const defaultFlags = write ? HMM_PFN_REQ_FAULT + HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT;
+    const index = (page - start) / PAGE_SIZE;
+    const only = { start: page, end: page + PAGE_SIZE };
     const notifier = this.#notifier;
     using _sem = this.#mm.mmapSem.read();
     for (let i = 0; i < RETRIES; i++) {
       const notifierSeq = notifier.readBegin();
-      const call = { notifier, notifierSeq, owner: this.#owner };
       // The page alone first: a fault in a hole fills the whole hole, as in Linux.
-      let answer = hmmRangeFault({ ...call, ...only, defaultFlags });
-      if (answer === 0) answer = hmmRangeFault({ ...call, start, end, pfns });
+      let answer = this.#rangeFault(only, pfns.subarray(index, index + 1), wanted(write), notifierSeq);
+      if (answer === 0) answer = this.#rangeFault({ start, end }, pfns, 0, notifierSeq);
       if (answer !== 0 && answer !== -EBUSY) return answer;
       if (answer !== 0 || notifier.readRetry(notifierSeq)) continue;
       // Entries that exist stay: they remember whether the device wrote.
       const entries = this.#snapshot({ start, end });
       entries.forEach((word, i) => {
-        if (word !== 0 && i !== wanted) pfns[i] = 0;
+        if (word !== 0 && i !== index) pfns[i] = 0;
       });
       this.table.map(start, pfns);
       return 0;

@@ -10,7 +10,7 @@ import type { DeviceTable, Hmm, Mm, Vma } from "../index.ts";
 import { clusterOf } from "./cluster.ts";
 import { coreLru } from "./core-lru.ts";
 import { DeviceBooks, type BooksState } from "./device-books.ts";
-import { DeviceDriver, type PageRange, type RestoredWorld, restoreWorld } from "./device-driver.ts";
+import { DeviceDriver, type Callbacks, type PageRange } from "./device-driver.ts";
 import { Follower } from "./follower.ts";
 import { Incoming } from "./incoming.ts";
 import type { PagingSettings } from "./paging-config.ts";
@@ -35,12 +35,18 @@ export interface DeviceState {
 interface SimDeviceOptions {
   /** The accesses to come, for a policy that looks ahead. */
   future?: Future | undefined;
+  /** Its number among the devices of the engine, from 1 on. Default: 1. */
+  number?: number | undefined;
   /** What a snapshot kept, and the owner of the objects in the engine. */
-  restored?: { state: DeviceState; owner: RestoredWorld["owner"] } | undefined;
+  restored?: { state: DeviceState; owner: Callbacks } | undefined;
 }
 
 /** The device, for one address space. */
 export class SimDevice {
+  /** Its number among the devices, from 1 on. */
+  readonly number: number;
+  /** The other devices of the address space. */
+  neighbors: readonly SimDevice[] = [];
   readonly books: DeviceBooks;
   /** Tells the policy of uses; null: it does not hear of them. */
   readonly follower: Follower | null;
@@ -58,37 +64,29 @@ export class SimDevice {
    * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`. Throws TypeError
    * for a policy that is not known, or looks ahead without a future.
    */
-  constructor(hmm: Hmm, mm: Mm, settings: PagingSettings, { future, restored }: SimDeviceOptions = {}) {
+  constructor(hmm: Hmm, mm: Mm, settings: PagingSettings, options: SimDeviceOptions = {}) {
+    const { future, number = 1, restored } = options;
     const { deviceMemory, cluster, seed, initial } = settings;
     const state = restored?.state;
+    this.number = number;
     this.#hmm = hmm;
     this.#mm = mm;
     this.#cluster = cluster;
     this.books = new DeviceBooks(initial === "host", state?.books);
     const cpuFault = (vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
-    this.#driver = new DeviceDriver({ hmm, mm, owner: restored?.owner }, deviceMemory, this.books, cpuFault);
+    const place = { hmm, mm, number, owner: restored?.owner };
+    this.#driver = new DeviceDriver(place, deviceMemory, this.books, cpuFault);
     this.#slots = new Int32Array(this.#driver.devmem.npages);
     const { policy, parameter } = this.#policyOf(settings);
     const capacity = Math.floor(deviceMemory / cluster);
     const written = (slot: number): boolean =>
       this.#driver.isWritten(this.#rangeOf([this.#residents.unitIn(slot)]));
-    const options = { capacity, unitPages: cluster / PAGE_SIZE, seed, parameter, future, written };
-    this.#residents = new Residents(policy, options, state?.residents);
+    const device = { capacity, unitPages: cluster / PAGE_SIZE, seed, parameter, future, written };
+    this.#residents = new Residents(policy, device, state?.residents);
     const has = (unit: number): boolean => this.#residents.has(unit);
     this.#incoming = new Incoming(settings, has, state?.full);
     for (const unit of this.#residents.units()) this.#note(unit);
     this.follower = policy.uses === "all" ? this.#follower() : null;
-  }
-
-  /** Restores the engine and the device from a snapshot of the engine, and from state(). */
-  static restore(
-    bytes: Uint8Array,
-    settings: PagingSettings,
-    state: DeviceState,
-    future?: Future,
-  ): { hmm: Hmm; mm: Mm; device: SimDevice } {
-    const { hmm, mm, owner } = restoreWorld(bytes);
-    return { hmm, mm, device: new SimDevice(hmm, mm, settings, { future, restored: { state, owner } }) };
   }
 
   /** The device's page table. */
@@ -112,12 +110,17 @@ export class SimDevice {
   }
 
   /**
-   * Moves the cluster around `addr` to the device, and what the prefetcher adds, after making room. Returns
-   * how many pages moved: 0 if there is no room for the cluster, or nothing that can move.
+   * Moves the cluster around `addr` to the device, and what the prefetcher adds, after making room. If the
+   * page of `addr` is on another device, that device's driver brings its pages of the cluster back to RAM
+   * before. Returns how many pages moved: 0 if there is no room for the cluster, or nothing that can move.
    */
   moveIn(vma: Vma, addr: number, by: Arrival): number {
     const sem = this.#mm.mmapSem.read();
     try {
+      const page = roundDown(addr, PAGE_SIZE);
+      const write = by === "store";
+      if (this.neighbors.some((device) => device.holds(page)) && this.#driver.faultIn(page, write) !== 0)
+        return 0;
       const cluster = clusterOf(addr, vma, this.#cluster);
       if (this.#driver.pagesIn(cluster) * PAGE_SIZE === cluster.end - cluster.start) return 0;
       const unit = Math.floor(addr / this.#cluster);
@@ -133,6 +136,11 @@ export class SimDevice {
     } finally {
       sem.close();
     }
+  }
+
+  /** Whether a page is in the device's memory, mapped for the device or not. mmapSem is held for read. */
+  holds(page: number): boolean {
+    return this.#driver.holds(page);
   }
 
   /** Evicts until the cluster around `addr` has room, as moveIn does. Returns false if that fails. */

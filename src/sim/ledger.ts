@@ -1,5 +1,4 @@
 /** The books of a simulation: what was counted, for the whole run and for its parts. */
-import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import {
   RECORD_AGENT_SHIFT,
   RECORD_KIND_MASK,
@@ -8,11 +7,21 @@ import {
   RECORD_MARK_RANGE,
   RECORD_MARK_RANGE_END,
 } from "../../assembly/abi/record.ts";
+import { countByAgent } from "../device/agent-counts.ts";
 import type { RecordArray } from "../device/replay.ts";
 import type { Hmm } from "../index.ts";
 import type { Settings } from "./config.ts";
-import { difference, sum, type Counts, type CpuFaults, type DeviceFaults } from "./counts.ts";
-import type { SimDevice } from "./device.ts";
+import {
+  difference,
+  sum,
+  together,
+  type Accesses,
+  type Counts,
+  type CpuFaults,
+  type DeviceCounts,
+  type DeviceFaults,
+} from "./counts.ts";
+import type { SimDevices } from "./devices.ts";
 import { RangeCounts, type RangeState } from "./range-counts.ts";
 import { Sections, type SectionsState } from "./sections.ts";
 import type { RecordBlock } from "./source.ts";
@@ -20,12 +29,23 @@ import type { RecordBlock } from "./source.ts";
 /** What a snapshot keeps of the books. */
 export interface LedgerState {
   accesses: Counts["accesses"];
-  faultsByKind: Counts["faultsByKind"];
+  cpuFaults: CpuFaults;
+  devices: DeviceTally[];
   position: number;
   base: Counts | null;
+  deviceBase: OneDevice[];
   sections: SectionsState;
   ranges: RangeState;
 }
+
+/** What the replay counts of a device. */
+interface DeviceTally {
+  accesses: Accesses;
+  faults: DeviceFaults;
+}
+
+/** All that is counted of one device. */
+export interface OneDevice extends DeviceTally, DeviceCounts {}
 
 /** A mark in the records. */
 export interface Mark {
@@ -40,10 +60,12 @@ export class Ledger {
     device: { loads: 0, stores: 0, ram: { loads: 0, stores: 0 } },
   };
   readonly cpuFaults: CpuFaults = { zero: 0, anon: 0, cow: 0, reuse: 0, device: 0, other: 0 };
-  readonly deviceFaults: DeviceFaults = { migrate: 0, mirror: 0 };
+  /** By device, the first one at 0. */
+  readonly devices: readonly DeviceTally[];
   readonly ranges: RangeCounts;
+  readonly #hmm: Hmm;
   readonly #sections: Sections;
-  readonly #device: SimDevice;
+  readonly #drivers: SimDevices;
   /** The first access that is replayed, the first that is counted, and the first after both. */
   readonly #replayFrom: number;
   readonly #countFrom: number;
@@ -53,27 +75,32 @@ export class Ledger {
   #position = 0;
   /** The counts where counting began; null before. */
   #base: Counts | null = null;
+  #deviceBase: OneDevice[] = [];
 
   /** @param state what a snapshot kept; the ledger goes on from there */
-  constructor(hmm: Hmm, settings: Settings, device: SimDevice, state?: LedgerState) {
-    this.#device = device;
+  constructor(hmm: Hmm, settings: Settings, drivers: SimDevices, state?: LedgerState) {
+    this.#hmm = hmm;
+    this.#drivers = drivers;
+    this.devices =
+      state?.devices ??
+      drivers.all.map(() => ({ accesses: { loads: 0, stores: 0 }, faults: { migrate: 0, mirror: 0 } }));
     this.#replayFrom = settings.skip;
     this.#countFrom = Math.max(settings.skip, settings.roi.from);
     this.#end = settings.roi.to ?? Infinity;
     this.#epoch = typeof settings.epoch === "number" ? settings.epoch : Infinity;
     if (state !== undefined) {
       Object.assign(this.accesses, state.accesses);
-      Object.assign(this.cpuFaults, state.faultsByKind.cpu);
-      Object.assign(this.deviceFaults, state.faultsByKind.device);
+      Object.assign(this.cpuFaults, state.cpuFaults);
       this.#position = state.position;
       this.#base = state.base;
+      this.#deviceBase = state.deviceBase;
     }
     this.ranges = new RangeCounts(hmm, state?.ranges);
     this.#sections = new Sections(settings.epoch, state?.sections ?? this.#counts());
-    device.books.ranges = this.ranges;
+    drivers.countIn(this.ranges);
     if (state !== undefined) return;
     for (const { name, start, end } of settings.ranges) this.ranges.add(name, start, end - start);
-    if (this.#countFrom === 0) this.#base = this.#counts();
+    if (this.#countFrom === 0) this.#begin();
   }
 
   /** The accesses of the trace so far, replayed or not. */
@@ -111,15 +138,32 @@ export class Ledger {
   count(records: RecordArray, from: number, at: number, without: readonly number[]): number {
     const counts = records.count(from, at);
     const all = sum(counts);
-    for (const record of without) counts[kindOf(Number(records[2 * record + 1] & 0xffffn))]--;
+    for (const record of without) counts[kindOf(howOf(records, record))]--;
     const { cpu, device } = this.accesses;
-    cpu.loads += counts[0] + counts[2];
-    cpu.stores += counts[1] + counts[2];
-    device.loads += counts[4] + counts[6];
-    device.stores += counts[5] + counts[6];
+    add(cpu, counts);
+    add(device, counts.subarray(4));
+    this.#countDevices(records, from, at, without, counts.subarray(4));
     this.ranges.count(records, from, at, without);
     this.advance(all);
     return all - without.length;
+  }
+
+  /** Counts records by device, of which `all` are the counts together. */
+  #countDevices(
+    records: RecordArray,
+    from: number,
+    at: number,
+    without: readonly number[],
+    all: Uint32Array,
+  ): void {
+    const { devices } = this;
+    if (devices.length === 1) return add(devices[0].accesses, all);
+    const counts = countByAgent(this.#hmm, records, from, at, devices.length + 1);
+    for (const record of without) {
+      const how = howOf(records, record);
+      counts[4 * agentOf(how) + (how & RECORD_KIND_MASK)]--;
+    }
+    devices.forEach(({ accesses }, i) => add(accesses, counts.subarray(4 * (i + 1))));
   }
 
   /** Notes that `n` accesses of the trace are done: at most as many as `left` said. */
@@ -127,10 +171,9 @@ export class Ledger {
     if (n === 0) return;
     const at = (this.#position += n);
     if (at === this.#countFrom) {
-      this.#base = this.#counts();
-      this.#device.books.peak = this.#device.pages;
+      this.#drivers.restartPeaks();
       this.ranges.clear();
-      this.#sections.restart(this.#base, at);
+      this.#sections.restart(this.#begin(), at);
     } else if (at > this.#countFrom && (at - this.#countFrom) % this.#epoch === 0) {
       this.#sections.closeEpoch(this.#counts(), at);
     }
@@ -151,52 +194,72 @@ export class Ledger {
     }
   }
 
-  /** Returns the counts since counting began, and those of the parts. */
-  report(): Counts & { sections: Sections; now: Counts } {
+  /** Returns the counts since counting began, those of each device, and those of the parts. */
+  report(): Counts & { one: OneDevice[]; sections: Sections; now: Counts } {
     const now = this.#counts();
-    return { ...difference(now, this.#base ?? now), sections: this.#sections, now };
+    const all = this.#eachDevice();
+    const one = all.map((counts, i) =>
+      difference(counts, this.#base === null ? counts : this.#deviceBase[i]),
+    );
+    return { ...difference(now, this.#base ?? now), one, sections: this.#sections, now };
   }
 
   state(): LedgerState {
     return {
       accesses: this.accesses,
-      faultsByKind: { cpu: this.cpuFaults, device: this.deviceFaults },
+      cpuFaults: this.cpuFaults,
+      devices: [...this.devices],
       position: this.#position,
       base: this.#base,
+      deviceBase: this.#deviceBase,
       sections: this.#sections.state(),
       ranges: this.ranges.state(),
     };
   }
 
+  /** Counting begins here. Returns the counts so far. */
+  #begin(): Counts {
+    this.#deviceBase = this.#eachDevice();
+    return (this.#base = this.#counts());
+  }
+
+  /** The counts of each device so far, as copies. */
+  #eachDevice(): OneDevice[] {
+    return this.#drivers.all.map(({ books }, i) => ({
+      ...structuredClone(this.devices[i]),
+      ...books.counts(),
+    }));
+  }
+
   /** The counts of everything so far, as a copy. */
   #counts(): Counts {
-    const { pages, evictions, invalidations } = this.#device.books;
-    const bytes = (n: number): number => n * PAGE_SIZE;
     const { cpu, device } = this.accesses;
+    const deviceFaults = this.devices.map(({ faults }) => faults).reduce((all, one) => together(all, one));
     return {
       accesses: { cpu: { ...cpu }, device: { ...device, ram: { ...device.ram } } },
-      faults: { cpu: sum(this.cpuFaults), device: sum(this.deviceFaults) },
-      faultsByKind: { cpu: { ...this.cpuFaults }, device: { ...this.deviceFaults } },
-      device: {
-        bytesIn: bytes(pages.in),
-        bytesCopied: bytes(pages.copied),
-        bytesInAgain: bytes(pages.inAgain),
-        bytesOut: bytes(pages.out),
-        bytesOutDirty: bytes(pages.outDirty),
-        bytesOutEvicted: bytes(pages.outEvicted),
-        pagesIn: pages.in,
-        pagesInAgain: pages.inAgain,
-        pagesOutDirty: pages.outEvictedDirty,
-        pagesOutClean: pages.outEvicted - pages.outEvictedDirty,
-      },
-      evictions,
-      invalidations: sum(invalidations),
-      invalidationsByEvent: { ...invalidations },
+      faults: { cpu: sum(this.cpuFaults), device: sum(deviceFaults) },
+      faultsByKind: { cpu: { ...this.cpuFaults }, device: { ...deviceFaults } },
+      ...this.#drivers.counts,
     };
   }
 }
 
-/** The index at which RecordArray.count() counts a record, by the word with its kind and agent. */
+/** The kind and agent of a record. */
+function howOf(records: RecordArray, record: number): number {
+  return Number(records[2 * record + 1] & 0xffffn);
+}
+
+/** The index at which RecordArray.count() counts a record, by its kind and agent. */
 function kindOf(how: number): number {
-  return (how & RECORD_KIND_MASK) | ((how & (0xff << RECORD_AGENT_SHIFT)) === 0 ? 0 : 4);
+  return (how & RECORD_KIND_MASK) | (agentOf(how) === 0 ? 0 : 4);
+}
+
+function agentOf(how: number): number {
+  return how >>> RECORD_AGENT_SHIFT;
+}
+
+/** Adds counts of loads, stores and modifies. */
+function add(to: Accesses, counts: Uint32Array): void {
+  to.loads += counts[0] + counts[2];
+  to.stores += counts[1] + counts[2];
 }

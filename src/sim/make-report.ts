@@ -2,16 +2,23 @@
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { Mm } from "../index.ts";
 import type { Settings } from "./config.ts";
-import type { SimDevice } from "./device.ts";
-import type { Ledger } from "./ledger.ts";
-import { REPORT_SCHEMA, type BoundReport, type FailedAllocation, type SimulationReport } from "./report.ts";
+import { sum } from "./counts.ts";
+import type { SimDevices } from "./devices.ts";
+import type { Ledger, OneDevice } from "./ledger.ts";
+import {
+  REPORT_SCHEMA,
+  type BoundReport,
+  type DeviceReport,
+  type FailedAllocation,
+  type SimulationReport,
+} from "./report.ts";
 
 /** What a report is made of. */
 interface Parts {
   settings: Settings;
   ledger: Ledger;
   mm: Mm;
-  device: SimDevice;
+  devices: SimDevices;
   growths: number;
   bound: BoundReport | null;
   failed: FailedAllocation | null;
@@ -22,14 +29,14 @@ export function makeReport({
   settings,
   ledger,
   mm,
-  device,
+  devices,
   growths,
   bound,
   failed,
 }: Parts): SimulationReport {
-  const { sections, now, device: traffic, ...counts } = ledger.report();
+  const { one, sections, now, device, ...counts } = ledger.report();
   const rss = mm.rss.total * PAGE_SIZE;
-  const onDevice = device.pages * PAGE_SIZE;
+  const onDevice = devices.pages * PAGE_SIZE;
   const vmas = mm.vmas();
   const { skip, roi } = settings;
   return {
@@ -47,7 +54,8 @@ export function makeReport({
     memory: { system: settings.systemMemory, device: settings.deviceMemory },
     roi: { from: Math.max(skip, roi.from), to: roi.to },
     ...counts,
-    device: { ...traffic, bytesPeak: device.books.peak * PAGE_SIZE },
+    device: { ...device, bytesPeak: devices.peak * PAGE_SIZE },
+    devices: one.map((each, i) => ofDevice(each, devices, i)),
     residency: { system: rss - onDevice, device: onDevice },
     rss,
     space: {
@@ -59,6 +67,24 @@ export function makeReport({
     kernels: sections.kernels(now),
     ranges: ledger.ranges.report(),
     bound,
-    failedAllocation: failed && { ...failed },
+    failedAllocation: failed,
+  };
+}
+
+function ofDevice(
+  { accesses, faults, device, ...driver }: OneDevice,
+  { all }: SimDevices,
+  i: number,
+): DeviceReport {
+  const { books, pages, number } = all[i];
+  return {
+    name: `device ${number}`,
+    accesses,
+    faults: sum(faults),
+    faultsByKind: faults,
+    ...device,
+    bytesPeak: books.peak * PAGE_SIZE,
+    ...driver,
+    residency: pages * PAGE_SIZE,
   };
 }

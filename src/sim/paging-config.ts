@@ -90,6 +90,12 @@ function evictOf(value: unknown): Pick<PagingSettings, "evict" | "custom"> {
   throw new ConfigError("evict", value, `${namesOf(EVICTORS).join(" or ")}, or an EvictPolicy`);
 }
 
+/** Whether the policy must hear of each use of the device's memory. The core keeps the order of `lru`. */
+export function hearsUses({ evict, custom }: PagingSettings): boolean {
+  if (evict === "lru") return false;
+  return (custom ?? chosen<EvictPolicy>(evict, EVICTORS)?.policy)?.uses === "all";
+}
+
 /** Checks the fields, and fills in what they leave out. Throws ConfigError. */
 export function pagingOf(config: PagingConfig): PagingSettings {
   const prefetch = prefetchOf("prefetch", config.prefetch, "cluster64K");

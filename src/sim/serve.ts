@@ -10,6 +10,7 @@ import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { ReplayStop } from "../device/replay.ts";
 import { HmmError, type Mm, type Vma } from "../index.ts";
 import type { SimDevice } from "./device.ts";
+import type { SimDevices } from "./devices.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Placement } from "./names.ts";
 import { grow, mappable } from "./space.ts";
@@ -18,17 +19,19 @@ export class FaultServer {
   /** How often the address space grew. */
   growths = 0;
   readonly #mm: Mm;
-  readonly #device: SimDevice;
+  readonly #devices: SimDevices;
   readonly #ledger: Ledger;
   readonly #placement: Placement;
   /** The record of the last device fault, and the address after the last page that faulted for it. */
   readonly #faulting = { record: -1, end: 0 };
   /** Pages that the record reaches in RAM, because its own later pages have evicted them. */
   readonly #borrowed: number[] = [];
+  /** The device that reaches them. */
+  #borrower: SimDevice | null = null;
 
-  constructor(mm: Mm, device: SimDevice, ledger: Ledger, placement: Placement) {
+  constructor(mm: Mm, devices: SimDevices, ledger: Ledger, placement: Placement) {
     this.#mm = mm;
-    this.#device = device;
+    this.#devices = devices;
     this.#ledger = ledger;
     this.#placement = placement;
   }
@@ -50,15 +53,18 @@ export class FaultServer {
 
   /** The record is done: the device reaches its borrowed pages no more. */
   giveBack(): void {
-    for (const page of this.#borrowed) this.#device.forget(page);
+    for (const page of this.#borrowed) this.#borrower?.forget(page);
     this.#borrowed.length = 0;
   }
 
-  /** Serves a stop. Returns false if nothing can be mapped at its address. Throws HmmError. */
-  serve({ reason, at, address, write }: ReplayStop): boolean {
+  /**
+   * Serves a stop at a record of `agent`. Returns false if nothing can be mapped at its address. Throws
+   * HmmError.
+   */
+  serve({ reason, at, address, write }: ReplayStop, agent: number): boolean {
     if (!mappable(address)) return false;
     if (reason === "cpu-fault") this.#cpuFault(address, write);
-    else if (reason === "device-fault") this.#deviceFault(address, write, at);
+    else if (reason === "device-fault") this.#deviceFault(agent, address, write, at);
     else this.#vmaOf(address);
     return true;
   }
@@ -97,11 +103,12 @@ export class FaultServer {
     }
   }
 
-  #deviceFault(address: number, write: boolean, record: number): void {
+  #deviceFault(agent: number, address: number, write: boolean, record: number): void {
     const vma = this.#vmaOf(address);
-    const device = this.#device;
+    const device = this.#devices.of(agent);
     const faulting = this.#faulting;
-    const { deviceFaults: faults, ranges } = this.#ledger;
+    const { ranges } = this.#ledger;
+    const faults = this.#ledger.devices[device.number - 1].faults;
     const again = faulting.record === record && address < faulting.end;
     faulting.record = record;
     if (!again) faulting.end = address + PAGE_SIZE;
@@ -109,6 +116,7 @@ export class FaultServer {
     const moved = move ? device.moveIn(vma, address, write ? "store" : "load") : 0;
     if (moved > 0) {
       faults.migrate++;
+      this.#devices.notePeak();
       ranges.fault(address, "device");
     }
     if (device.reaches(address, write)) return;
@@ -116,7 +124,10 @@ export class FaultServer {
       faults.mirror++;
       ranges.fault(address, "device");
     }
-    if (again) this.#borrowed.push(address);
+    if (again) {
+      this.#borrowed.push(address);
+      this.#borrower = device;
+    }
     const answer = device.mirror(vma, address, write);
     if (answer !== 0)
       throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page", { address });

@@ -1,12 +1,12 @@
 /**
- * Replays memory accesses over a CPU and a device that share one address space. The engine runs the accesses;
+ * Replays memory accesses over a CPU and devices that share one address space. The engine runs the accesses;
  * this class serves what stops it (unmapped memory, CPU faults, device faults, marks) by the config's
  * policies, and counts.
  */
 import { ENOMEM } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
-import { RECORD_MARK, RECORD_THREAD_SHIFT } from "../../assembly/abi/record.ts";
-import { Hmm, HmmError, type DeviceTable, type Mm } from "../index.ts";
+import { RECORD_AGENT_SHIFT, RECORD_MARK, RECORD_THREAD_SHIFT } from "../../assembly/abi/record.ts";
+import { Hmm, HmmError, type Mm } from "../index.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badType, checkInteger } from "../engine/errors.ts";
@@ -14,8 +14,8 @@ import { ADDRESS_END } from "./address-range.ts";
 import { boundOf } from "./bound.ts";
 import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
 import { sum } from "./counts.ts";
-import { SimDevice } from "./device.ts";
 import { deviceMemoryFor } from "./device-driver.ts";
+import { SimDevices } from "./devices.ts";
 import { FailingAllocation, unfailing } from "./failing.ts";
 import { outOfMemory } from "./simulation-error.ts";
 import { Ledger } from "./ledger.ts";
@@ -24,7 +24,7 @@ import type { Future } from "./policies/evict/future.ts";
 import type { EvictPolicy } from "./policies/evict/evictor.ts";
 import { References } from "./policies/references.ts";
 import type { SimulationReport } from "./report.ts";
-import { Selection } from "./selection.ts";
+import { checkAgents, Selection } from "./selection.ts";
 import { FaultServer } from "./serve.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
 import { blockOf, type Block, type RecordBlock } from "./source.ts";
@@ -37,11 +37,11 @@ const WORDS = 4;
 interface World {
   hmm: Hmm;
   mm: Mm;
-  device: SimDevice;
+  devices: SimDevices;
 }
 
 /**
- * One simulation: an engine, an address space, a device. Feed it blocks of records, and ask for the report at
+ * One simulation: an engine, an address space, devices. Feed it blocks of records, and ask for the report at
  * any time. The caller closes it.
  */
 export class Simulation {
@@ -49,9 +49,7 @@ export class Simulation {
   readonly #hmm: Hmm;
   readonly #owned: boolean;
   readonly #mm: Mm;
-  readonly #device: SimDevice;
-  /** The page tables of the agents: the CPU, the device. */
-  readonly #tables: readonly [null, DeviceTable];
+  readonly #devices: SimDevices;
   readonly #ledger: Ledger;
   readonly #server: FaultServer;
   readonly #selection: Selection | null;
@@ -68,7 +66,7 @@ export class Simulation {
   readonly #left: number[] = [];
 
   private constructor(
-    { hmm, mm, device }: World,
+    { hmm, mm, devices }: World,
     settings: Settings,
     owned: boolean,
     state?: SimulationState,
@@ -77,10 +75,9 @@ export class Simulation {
     this.#hmm = hmm;
     this.#owned = owned;
     this.#mm = mm;
-    this.#device = device;
-    this.#tables = [null, device.table];
-    this.#ledger = new Ledger(hmm, settings, device, state?.ledger);
-    this.#server = new FaultServer(mm, device, this.#ledger, settings.placement);
+    this.#devices = devices;
+    this.#ledger = new Ledger(hmm, settings, devices, state?.ledger);
+    this.#server = new FaultServer(mm, devices, this.#ledger, settings.placement);
     this.#selection = Selection.of(settings);
     this.#references = settings.bound === null ? null : new References(state?.references);
     this.#openRecords();
@@ -100,9 +97,9 @@ export class Simulation {
    */
   static async create(config: SimulationConfig = {}, future?: Future): Promise<Simulation> {
     const settings = settingsOf(config);
-    const { systemMemory, deviceMemory, backing } = settings;
-    const device = deviceMemoryFor(deviceMemory);
-    const hmm = await Hmm.create({ systemMemory, deviceMemory: device, backing });
+    const { systemMemory, backing } = settings;
+    const deviceMemory = settings.devices * deviceMemoryFor(settings.deviceMemory);
+    const hmm = await Hmm.create({ systemMemory, deviceMemory, backing });
     return Simulation.#in(hmm, settings, true, future);
   }
 
@@ -116,8 +113,8 @@ export class Simulation {
 
   static #in(hmm: Hmm, settings: Settings, owned: boolean, future?: Future): Simulation {
     const mm = hmm.createMm();
-    const device = new SimDevice(hmm, mm, settings, { future });
-    return new Simulation({ hmm, mm, device }, settings, owned);
+    const devices = SimDevices.add(hmm, mm, settings, future);
+    return new Simulation({ hmm, mm, devices }, settings, owned);
   }
 
   /**
@@ -131,7 +128,7 @@ export class Simulation {
   ): Simulation {
     const { state, engine } = unpackSnapshot(bytes);
     const settings: Settings = { ...state.settings, custom: given.evict ?? null };
-    const world = SimDevice.restore(engine, settings, state.device, given.future);
+    const world = SimDevices.restore(engine, settings, state.devices, given.future);
     return new Simulation(world, settings, true, state);
   }
 
@@ -142,12 +139,12 @@ export class Simulation {
     // The snapshot would keep their memory, which the restored engine has no use for.
     this.#records.close();
     this.#ledger.ranges.close();
-    this.#device.follower?.close();
+    this.#devices.follower?.close();
     const engine = this.#hmm.snapshot();
     this.#openRecords();
     const state: SimulationState = {
       settings: { ...this.#settings, custom: null },
-      device: this.#device.state(),
+      devices: this.#devices.state(),
       references: this.#references?.state(),
       ledger: this.#ledger.state(),
       failed: this.#failing.report,
@@ -195,12 +192,14 @@ export class Simulation {
   }
 
   /**
-   * Makes the accesses of a block, which is not kept. Throws SimulationError where memory is too small, and
-   * TypeError for anything else than a block.
+   * Makes the accesses of a block, which is not kept. Throws SimulationError where memory is too small, or
+   * before any access for an agent beyond the devices; TypeError for anything else than a block.
    */
   feed(block: Block): void {
     const whole = blockOf(block);
     const { records } = whole;
+    if (this.#settings.devices > 1 && this.#settings.agent === "trace")
+      checkAgents(records, this.#settings.devices);
     for (let at = 0; at < records.length && !this.#ledger.done; at += 2 * BATCH) {
       const batch = records.length <= 2 * BATCH ? records : records.subarray(at, at + 2 * BATCH);
       this.#records.set(batch);
@@ -217,7 +216,7 @@ export class Simulation {
       settings: this.#settings,
       ledger: this.#ledger,
       mm: this.#mm,
-      device: this.#device,
+      devices: this.#devices,
       growths: this.#server.growths,
       bound: this.#references && boundOf(this.#references, this.#settings),
       failed: this.#failing.report,
@@ -229,13 +228,13 @@ export class Simulation {
     this.#hmm.verify();
   }
 
-  /** Closes the address space, the device, and the engine if the simulation owns it. */
+  /** Closes the address space, the devices, and the engine if the simulation owns it. */
   close(): void {
     this.#records.close();
     this.#ledger.ranges.close();
-    this.#device.follower?.close();
+    this.#devices.follower?.close();
     this.#mm.close();
-    this.#device.close();
+    this.#devices.close();
     if (this.#owned) this.#hmm.close();
   }
 
@@ -247,14 +246,14 @@ export class Simulation {
   #openRecords(): void {
     this.#records = unfailing(this.#hmm, () => new RecordArray(this.#hmm, BATCH));
     this.#words = new Uint32Array(this.#records.buffer, this.#records.byteOffset, WORDS * BATCH);
-    this.#device.follower?.open();
+    this.#devices.follower?.open();
   }
 
   /** Runs the first n records of the array. The first one has index `base` in the block. */
   #run(n: number, base: number, block: RecordBlock): void {
     const ledger = this.#ledger;
     this.#server.begin();
-    this.#device.follower?.begin();
+    this.#devices.follower?.begin();
     for (let at = 0; at < n && !ledger.done;) {
       const end = Math.min(n, at + ledger.left);
       at = ledger.skipping ? this.#pass(at, end) : this.#replay(at, end, base);
@@ -279,10 +278,10 @@ export class Simulation {
     const { ram } = this.#ledger.accesses.device;
     this.#left.length = 0;
     for (let at = from; ;) {
-      const follower = this.#device.follower;
+      const follower = this.#devices.follower;
       const alone = this.#server.borrows;
       const until = alone ? at + 1 : end;
-      const stop = this.#records.replay(this.#mm, this.#tables, at, until, follower?.log);
+      const stop = this.#records.replay(this.#mm, this.#devices.tables, at, until, follower?.log);
       follower?.follow();
       ram.loads += stop.ramLoads;
       ram.stores += stop.ramStores;
@@ -319,7 +318,8 @@ export class Simulation {
 
   /** Serves what stopped the replay. Returns how many records to skip: 1 if nothing can be mapped there. */
   #serve(stop: ReplayStop): number {
-    if (this.#server.serve(stop)) return 0;
+    const agent = (this.#words[WORDS * stop.at + 2] >>> RECORD_AGENT_SHIFT) & 0xff;
+    if (this.#server.serve(stop, agent)) return 0;
     this.#skipped[stop.address >= TASK_SIZE + PAGE_SIZE ? "kernel" : "unmappable"]++;
     this.#left.push(stop.at);
     return 1;
