@@ -67,6 +67,11 @@ const wrong: [SimulationConfig, string | RegExp][] = [
   [{ evict: { about: "none" } as unknown as EvictPolicy }, /^evict {"about":"none"}: expected lru or/],
   [{ evict: "lru-4k" }, "evict lru-4k: expected cluster 4K: what moves together leaves together"],
   [{ evict: "opt" }, "evict opt: expected prefetch none: OPT is demand paging"],
+  [
+    { devices: 2, evict: "clock" },
+    "evict clock: expected one device: with several, no policy hears of each use",
+  ],
+  [{ devices: 2, bound: "opt" }, "bound opt: expected one device: a bound is on its memory"],
   [{ cluster: "8K" }, "cluster 8K: expected 4K or 64K"],
   [{ deviceFrames: 15 }, "deviceFrames 15: expected a whole number from 16 to 134217728"],
   [{ deviceFrames: 0, cluster: "4K" }, "deviceFrames 0: expected a whole number from 1 to 134217728"],

@@ -86,12 +86,13 @@ devices("a page on another device comes back through RAM, its whole cluster with
   const moved = { bytesIn: CLUSTER, bytesCopied: CLUSTER, bytesInAgain: 0, bytesOut: CLUSTER };
   // Of the pages that came back, the CPU saw one written by each device.
   const rest = { bytesOutDirty: PAGE, bytesOutEvicted: 0, bytesPeak: CLUSTER, evictions: 0, residency: 0 };
+  const inPages = { pagesIn: 16, pagesInAgain: 0, pagesOutDirty: 0, pagesOutClean: 0 };
   const faults = { faults: 1, faultsByKind: { migrate: 1, mirror: 0 } };
   assert.equal(
     each.map(({ invalidations: _, invalidationsByEvent: __, ...one }) => one),
     [
-      { name: "device 1", accesses: { loads: 0, stores: 1 }, ...faults, ...moved, ...rest },
-      { name: "device 2", accesses: { loads: 1, stores: 1 }, ...faults, ...moved, ...rest },
+      { name: "device 1", accesses: { loads: 0, stores: 1 }, ...faults, ...moved, ...inPages, ...rest },
+      { name: "device 2", accesses: { loads: 1, stores: 1 }, ...faults, ...moved, ...inPages, ...rest },
     ],
   );
   // Each hears of the four moves: in and out, of either device.
