@@ -41,7 +41,7 @@ function stagesOf(hmm: Hmm, config: Pick<Settings, "deviceMemory">, records: Big
     array.count(0, n);
     lap("records");
     for (let at = 0; at < n;) {
-      const stop = array.replay(mm, device.table, at, n);
+      const stop = array.replay(mm, [null, device.table], at, n);
       at = stop.at;
       lap("translate");
       if (stop.reason === "done") break;

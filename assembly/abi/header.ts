@@ -41,6 +41,8 @@ export const HDR_RESULT = 32; //         f64  an address that an operation retur
 export const HDR_FAULT_ADDR = 40; //     f64  where the last access failed
 export const HDR_CMD_DEPTH = 48; //      u32  operations in progress, nested
 export const HDR_OPEN_MIGRATION = 52; // u32  the migration that FAULT_MIGRATION met
+export const HDR_USES = 56; //           u32  uses that the last replay() wrote
+export const HDR_USE_LOG = 60; //        u32  recency.ts: the log of uses, pfns (u32)
 
 // The request block.
 export const HDR_REQ_KIND = 64; //       u32  REQUEST_*
@@ -56,6 +58,9 @@ export const HDR_REQ_VMA = 108; //       u32  device fault: vma pointer
 export const HDR_REQ_FLAGS = 112; //     u32  device fault: ACCESS_*
 export const HDR_REQ_ANSWER = 116; //    u32  device fault: VM_FAULT_*, written before resume()
 export const HDR_REQ_ORDER = 120; //     u32  device fault: order of the entry, 0 a page, 9 a huge page
+
+// The log of uses (recency.ts), which other words of the header say more of.
+export const HDR_USE_END = 124; //       u32  the end of the log, in places
 
 // What verify() found.
 export const HDR_VERIFY_CODE = 128; //   u32  VERIFY_*
@@ -86,7 +91,7 @@ export const HDR_ARENA_END = 212; //     u32
 export const HDR_LOG = 216; //           u32  event log ring (log.ts)
 export const HDR_LOG_ENTRIES = 220; //   u32  a power of two
 export const HDR_LOG_HEAD = 224; //      u32  records ever written (mod 2^32)
-export const HDR_LRU = 228; //           u32  replay: LRU links of device frames, 8 bytes each; 0: not kept
+export const HDR_USE_STAMPS = 228; //    u32  recency.ts: stamps of device frames, u32 each; 0: none are kept
 export const HDR_TABLE_META = 232; //    u32  page-table pages' metadata
 export const HDR_END = 236; //           u32  end of the used memory, in 64 KiB pages
 export const HDR_SYSTEM_FRAMES = 240; // u32
@@ -98,8 +103,8 @@ export const HDR_ZERO_PFN = 256; //      u32  the zero page
 // What changes as operations run.
 export const HDR_FAIL_ALLOC = 260; //    u32  countdown: the n-th allocation from now fails; 0 off
 export const HDR_GENERATION = 264; //    u32  the newest generation given to an mm or vma
-export const HDR_LRU_HEAD = 268; //      u32  pfn of the device page that a device used last
-export const HDR_LRU_TAIL = 272; //      u32  pfn of the one that a device used longest ago
+export const HDR_USE_FIRST = 268; //     u32  no place of the log before this one counts
+export const HDR_USE_NEXT = 272; //      u32  the place of the next use
 export const HDR_EXTERNAL_REFS = 276; // u32  page references that callers hold
 export const HDR_FAULT_AROUND = 280; //  u32  pages that a file's read fault maps: a power of two, 1 off
 export const HDR_SWAP_FRAMES = 284; //   u32

@@ -48,3 +48,8 @@ export const REPLAY_CPU_FAULT = 2;
 export const REPLAY_DEVICE_FAULT = 3;
 /** The record is a mark: go on after it. */
 export const REPLAY_MARK = 4;
+/** There is no room for the record's uses: empty the array and go on. */
+export const REPLAY_USES_FULL = 5;
+
+/** Agents that have a table of their own, the CPU included. */
+export const REPLAY_AGENTS_MAX = 8;

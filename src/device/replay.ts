@@ -10,18 +10,25 @@ import {
   HDR_DEVICE_FRAMES,
   HDR_FAULT_ADDR,
   HDR_FAULT_CODE,
-  HDR_LRU,
   HDR_RAM_LOADS,
   HDR_RAM_STORES,
   HDR_RESULT,
+  HDR_USE_END,
+  HDR_USE_FIRST,
+  HDR_USE_LOG,
+  HDR_USE_NEXT,
+  HDR_USE_STAMPS,
+  HDR_USES,
 } from "../../assembly/abi/header.ts";
 import {
   RECORD_BYTES,
+  REPLAY_AGENTS_MAX,
   REPLAY_CPU_FAULT,
   REPLAY_DEVICE_FAULT,
   REPLAY_DONE,
   REPLAY_MARK,
   REPLAY_NO_VMA,
+  REPLAY_USES_FULL,
 } from "../../assembly/abi/record.ts";
 import { contextOf, type Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
@@ -31,9 +38,17 @@ import type { Mm } from "../space/mm.ts";
 import { DeviceTable } from "./device-table.ts";
 import { HmmDevmem } from "./devmem.ts";
 
-/** What stopped a replay: the end, unmapped memory, a CPU fault, a device fault, a mark in the trace. */
-export type ReplayReason = "done" | "no-vma" | "cpu-fault" | "device-fault" | "mark";
+/**
+ * What stopped a replay: the end, unmapped memory, a CPU fault, a device fault, a mark in the trace, a full
+ * log of uses.
+ */
+export type ReplayReason = "done" | "no-vma" | "cpu-fault" | "device-fault" | "mark" | "uses";
 
+/**
+ * Places of the log of uses, beside one for each frame and a quarter more: the core tidies the log when it is
+ * full, which must be rare.
+ */
+const LOG_PLACES_MIN = 1 << 14;
 /** Words that replayCount writes. */
 const COUNTS = 8;
 /** Elements of the array that a record takes. */
@@ -45,6 +60,7 @@ const REASONS: Record<number, ReplayReason> = {
   [REPLAY_CPU_FAULT]: "cpu-fault",
   [REPLAY_DEVICE_FAULT]: "device-fault",
   [REPLAY_MARK]: "mark",
+  [REPLAY_USES_FULL]: "uses",
 };
 
 /** Where a replay stopped, and why. */
@@ -52,13 +68,52 @@ export interface ReplayStop {
   reason: ReplayReason;
   /** The record that it stopped at; n if it ran them all. */
   at: number;
-  /** The page that this record needs; 0 if it ran them all, and at a mark. */
+  /** The page that this record needs; 0 if no access stopped it. */
   address: number;
   /** Whether the record writes it. */
   write: boolean;
   /** Loads and stores of system memory that the device made before, a modify being both. */
   ramLoads: number;
   ramStores: number;
+}
+
+/**
+ * The devices' uses of their own memory, in the order in which a replay makes them, for policies that must
+ * hear of each. An element is the page's frame, counted from the first frame of device memory on, times 2,
+ * plus 1 for a write. While uses are logged, {@link oldestPages} does not hear of them. The caller closes it.
+ */
+export class UseLog extends Uint32Array {
+  /** How many uses the last replay wrote. */
+  used = 0;
+  #ctx: Context | null;
+
+  /** Allocates room for n uses, at least 64. Throws HmmError ENOMEM if the arena has none. */
+  constructor(hmm: Forward["Hmm"], n: number) {
+    const op = "new UseLog";
+    const ctx = contextOf(op, hmm);
+    super(ctx.mem.buffer, ctx.alloc(op, 4 * checkInteger(op, "n", n, 64, 2 ** 27)), n);
+    this.#ctx = ctx;
+  }
+
+  static get [Symbol.species](): Uint32ArrayConstructor {
+    return Uint32Array;
+  }
+
+  /** @internal Returns where the core writes. */
+  room(op: string): [from: number, to: number] {
+    if (this.#ctx === null) throw new TypeError(`${op}: the log is closed`);
+    return [this.byteOffset, this.byteOffset + this.byteLength];
+  }
+
+  /** Gives the memory back. Idempotent. */
+  close(): void {
+    this.#ctx?.core.arenaFree(this.byteOffset);
+    this.#ctx = null;
+  }
+
+  [dispose](): void {
+    this.close();
+  }
 }
 
 /** Records (RECORD_*, two words each) in an engine's linear memory. The caller closes it. */
@@ -78,21 +133,38 @@ export class RecordArray extends BigUint64Array {
   }
 
   /**
-   * Makes the accesses of records [at, n) in `mm`, those of the device through `table`: translates each page
-   * that they touch and marks it as used, without moving data. Stops at the first record that cannot be made;
-   * after serving the reason, call again from there, and the record starts over. Also stops at each mark; go
-   * on after it.
+   * Makes the accesses of records [at, n) in `mm`: translates each page that they touch and marks it as used,
+   * without moving data. Agent i goes through `tables[i]`, where null is the page table of `mm`; agent 0 is the
+   * CPU, and agents beyond the last table go through the last one. Stops at the first record that cannot be
+   * made; after serving the reason, call again from there, and the record starts over. Also stops at each
+   * mark, after which the caller goes on, and where `uses`, which is overwritten, has no room left.
    */
-  replay(mm: Mm, table: DeviceTable | null, at: number, n: number): ReplayStop {
+  replay(
+    mm: Mm,
+    tables: readonly (DeviceTable | null)[],
+    at: number,
+    n: number,
+    uses: UseLog | null = null,
+  ): ReplayStop {
     const op = "recordArray.replay";
     if (this.#ctx === null) throw new TypeError(`${op}: the array is closed`);
     const { core, mem } = mm.check(op);
     if (mem !== this.#ctx.mem) throw new TypeError(`${op}: mm belongs to another Hmm`);
-    if (table !== null && !(table instanceof DeviceTable)) throw badType(op, "table", "a DeviceTable", table);
+    checkInteger(op, "tables.length", tables.length, 1, REPLAY_AGENTS_MAX);
     checkInteger(op, "n", n, 0, this.length / WORDS);
     checkInteger(op, "at", at, 0, n);
-    const reason = REASONS[core.replay(mm.id, table?.id ?? 0, this.byteOffset, at, n)];
-    const stopped = reason !== "done" && reason !== "mark";
+    const { address, restore } = this.#ctx.exchange(XBUF_SIZE);
+    for (let agent = 0; agent < tables.length; agent++) {
+      const table = tables[agent];
+      if (table !== null && !(table instanceof DeviceTable))
+        throw badType(op, `tables[${agent}]`, "a DeviceTable or null", table);
+      mem.words[address / 4 + agent] = table === null ? 0 : table.id;
+    }
+    const [from, to] = uses === null ? [0, 0] : uses.room(op);
+    const reason = REASONS[core.replay(mm.id, tables.length, this.byteOffset, at, n, from, to)];
+    restore();
+    if (uses !== null) uses.used = mem.header(HDR_USES);
+    const stopped = reason !== "done" && reason !== "mark" && reason !== "uses";
     return {
       reason,
       at: mem.headerF64(HDR_RESULT),
@@ -132,15 +204,23 @@ export class RecordArray extends BigUint64Array {
 }
 
 /**
- * Makes the engine list the devices' pages by how recently replays used them, for {@link oldestPages}. The
- * list takes 8 bytes of the arena for each device frame, until the engine is closed. Idempotent. Throws
+ * Makes the engine list the devices' pages by how recently replays used them, for {@link oldestPages}. This
+ * takes 9 bytes of the arena for each device frame and 64 KiB, until the engine is closed. Idempotent. Throws
  * HmmError ENOMEM if the arena has no room.
  */
 export function trackUse(hmm: Forward["Hmm"]): void {
   const op = "trackUse";
   const ctx = contextOf(op, hmm);
   const { mem } = ctx;
-  if (mem.header(HDR_LRU) === 0) mem.setHeader(HDR_LRU, ctx.allocOwn(op, 8 * mem.header(HDR_DEVICE_FRAMES)));
+  if (mem.header(HDR_USE_STAMPS) !== 0) return;
+  const frames = mem.header(HDR_DEVICE_FRAMES);
+  const places = Math.ceil(1.25 * frames) + LOG_PLACES_MIN;
+  const stamps = ctx.allocOwn(op, 4 * (frames + places));
+  mem.setHeader(HDR_USE_STAMPS, stamps);
+  mem.setHeader(HDR_USE_LOG, stamps + 4 * frames);
+  mem.setHeader(HDR_USE_FIRST, 1);
+  mem.setHeader(HDR_USE_NEXT, 1);
+  mem.setHeader(HDR_USE_END, places);
 }
 
 /**

@@ -11,7 +11,7 @@ import {
   RECORD_MARK,
   RECORD_THREAD_SHIFT,
 } from "../../assembly/abi/record.ts";
-import { Hmm, HmmError, type Mm } from "../index.ts";
+import { Hmm, HmmError, type DeviceTable, type Mm } from "../index.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
 import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
@@ -45,6 +45,8 @@ export class Simulation {
   readonly #owned: boolean;
   readonly #mm: Mm;
   readonly #device: SimDevice;
+  /** The page tables of the agents: the CPU, the device. */
+  readonly #tables: readonly [null, DeviceTable];
   readonly #ledger: Ledger;
   readonly #server: FaultServer;
   readonly #selection: Selection | null;
@@ -69,6 +71,7 @@ export class Simulation {
     this.#owned = owned;
     this.#mm = mm;
     this.#device = device;
+    this.#tables = [null, device.table];
     this.#ledger = new Ledger(settings, device, state?.ledger);
     this.#server = new FaultServer(mm, device, this.#ledger, settings.placement);
     this.#selection = Selection.of(settings);
@@ -271,7 +274,7 @@ export class Simulation {
     const { ram } = this.#ledger.accesses.device;
     this.#left.length = 0;
     for (let at = from; ;) {
-      const stop = this.#records.replay(this.#mm, this.#device.table, at, end);
+      const stop = this.#records.replay(this.#mm, this.#tables, at, end);
       ram.loads += stop.ramLoads;
       ram.stores += stop.ramStores;
       at = stop.at;

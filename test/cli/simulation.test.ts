@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { EINVAL } from "../../assembly/uapi/errno.ts";
-import { HDR_LRU } from "../../assembly/abi/header.ts";
+import { HDR_USE_STAMPS } from "../../assembly/abi/header.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { Hmm, hmmDevmemAdd, HmmError, migrateVmaSetup, PAGE_SIZE } from "../../src/index.ts";
 import { oldestPages, trackUse } from "../../src/device/replay.ts";
@@ -101,15 +101,15 @@ simulation("only who tracks use pays for the list, and is told what was used las
   };
   const { mem } = contextOf("test", hmm);
   assert.is(move(start), 1);
-  assert.is(mem.header(HDR_LRU), 0);
+  assert.is(mem.header(HDR_USE_STAMPS), 0);
   assert.throws(
     () => oldestPages(mm, devmem, 1),
     (error: unknown) => error instanceof HmmError && error.errno === EINVAL && /trackUse/.test(error.message),
   );
   trackUse(hmm);
-  const at = mem.header(HDR_LRU);
+  const at = mem.header(HDR_USE_STAMPS);
   trackUse(hmm);
-  assert.is(mem.header(HDR_LRU), at);
+  assert.is(mem.header(HDR_USE_STAMPS), at);
   // Earlier accesses are unknown.
   assert.is(move(start + PAGE_SIZE), 1);
   assert.equal(oldestPages(mm, devmem, 2), [start + PAGE_SIZE]);

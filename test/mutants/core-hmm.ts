@@ -176,8 +176,8 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "straddling-access-to-ram-counted-for-each-page",
     file: core("access/replay"),
-    before: "if (pfn < deviceBase && !more) countRam(kind);",
-    after: "if (pfn < deviceBase) countRam(kind);",
+    before: "          if (!more) countRam(kind);",
+    after: "          countRam(kind);",
     ask: ["cli/run"],
   },
   {
@@ -188,10 +188,38 @@ export const CORE_HMM: readonly Mutant[] = [
     ask: ["cli/traces"],
   },
   {
+    name: "uses-that-count-no-longer-are-listed",
+    file: core("frame/recency"),
+    before: "if (load<u32>(stampOf + ((<usize>load<u32>(entry(place))) << 2)) == place) return place;",
+    after: "return place;",
+    ask: ["cli/run"],
+  },
+  {
+    name: "tidying-keeps-old-uses",
+    file: core("frame/recency"),
+    before: "    if (load<u32>(stampOf + ((<usize>pfn) << 2)) != place) continue;\n",
+    after: "",
+    ask: ["unit/device/replay"],
+  },
+  {
+    name: "restarted-record-uses-twice",
+    file: core("access/replay"),
+    before: ">= deviceBase) uses -= 4;",
+    after: ">= deviceBase) uses -= 0;",
+    ask: ["unit/device/replay"],
+  },
+  {
+    name: "second-device-uses-the-first-ones-table",
+    file: core("access/replay"),
+    before: "root = load<u32>(roots + device * 4);",
+    after: "root = load<u32>(roots + 4);",
+    ask: ["unit/device/replay"],
+  },
+  {
     name: "migrated-pages-are-the-oldest",
     file: core("frame/recency"),
-    before: "      setHeader(HDR_LRU_HEAD, pfn);\n    } else lruTouch(pfn);",
-    after: "    } else lruTouch(pfn);",
+    before: "    if (pfn >= base) noteUse(pfn);\n",
+    after: "",
     ask: ["cli/run"],
   },
   {

@@ -1,8 +1,8 @@
 // Replay: runs recorded accesses at full speed, and stops wherever a decision is needed.
 //
-// A small translation buffer stands before the tables, as in hardware: 256 entries each for the CPU and the
-// device, direct mapped; after it the leaf tables that misses have found, 16 for each. Both lie in the
-// exchange buffer and are empty at the start of a call, as anything may have changed between calls.
+// A small translation buffer stands before each agent's table, as in hardware: 256 entries, direct mapped;
+// after it the leaf tables that misses have found, 16 of them. They lie in the exchange buffer, behind the
+// tables' roots, and are empty at the start of a call, as anything may have changed between calls.
 //
 //   0                        8        12       16      of a page (bit 0: writable), or of 512:
 //  ┌────────────────────────┬────────┬────────┐
@@ -12,16 +12,18 @@
 import { EINVAL } from "../../uapi/errno";
 import { TABLE_ENTRIES } from "../../uapi/page";
 import { PTE_DIRTY, PTE_NO_ACCESS, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
+import { XBUF_SIZE } from "../../abi/argument";
 import {
   HDR_DEVICE_BASE,
   HDR_FAULT_ADDR,
   HDR_FAULT_CODE,
-  HDR_LRU_TAIL,
   HDR_RAM_LOADS,
   HDR_RAM_STORES,
   HDR_RESULT,
+  HDR_USES,
   HDR_XBUF,
 } from "../../abi/header";
+import { RESOURCE_PAGE_TABLE } from "../../abi/pool";
 import {
   RECORD_AGENT_SHIFT,
   RECORD_BYTES,
@@ -30,18 +32,22 @@ import {
   RECORD_KIND_MASK,
   RECORD_KIND_MODIFY,
   RECORD_KIND_STORE,
+  RECORD_SIZE_MAX,
   RECORD_SIZE_SHIFT,
+  REPLAY_AGENTS_MAX,
   REPLAY_CPU_FAULT,
   REPLAY_DEVICE_FAULT,
   REPLAY_DONE,
   REPLAY_MARK,
   REPLAY_NO_VMA,
+  REPLAY_USES_FULL,
 } from "../../abi/record";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
+import { poolHigh } from "../base/pool";
 import { pteFlags, ptePfn } from "../base/pte";
 import { folioOf } from "../frame/folio";
-import { lruIsKept, lruNewer, lruTouch } from "../frame/recency";
+import { nextUseAfter, noteUse, oldestUse, pfnUsedAt, usesAreKept } from "../frame/recency";
 import { zoneOfPfn } from "../frame/zone";
 import { deviceTableOf } from "../space/device-table";
 import { Mm, mmAt } from "../space/mm";
@@ -49,6 +55,7 @@ import { rmapAddress, rmapFirst, rmapNext, rmapVma } from "../space/rmap";
 import { isBelowStack } from "../space/stack";
 import { vmaLookup } from "../space/vma";
 import { leafTable, walk } from "../table/pagetable";
+import { lookAhead } from "./look-ahead";
 
 const ADDRESS_MASK: u64 = (1 << RECORD_SIZE_SHIFT) - 1;
 const AGENT_MASK: u32 = 0xff << RECORD_AGENT_SHIFT;
@@ -58,6 +65,14 @@ const TLB_BYTES: u32 = TLB_ENTRIES * 16;
 /** Leaf tables that the misses of each agent remember. */
 const LEAVES: u32 = 16;
 const LEAVES_BYTES: u32 = LEAVES * 16;
+/** The roots of the agents' tables, then the agents' buffers. */
+const ROOTS_BYTES: u32 = REPLAY_AGENTS_MAX * 4;
+const BUFFER_BYTES: u32 = TLB_BYTES + LEAVES_BYTES;
+if (ROOTS_BYTES + REPLAY_AGENTS_MAX * BUFFER_BYTES > <u32>XBUF_SIZE) ERROR("REPLAY_AGENTS_MAX");
+/** Pages that a record can touch. */
+const PAGES_MAX: u32 = (RECORD_SIZE_MAX >> 12) + 2;
+/** Engines that have had more page tables than this miss the host's caches: replays look ahead. */
+const LARGE_TABLES: u32 = 1024;
 
 /** The address of the translation buffer's entry for a page. */
 @inline
@@ -103,28 +118,80 @@ function tlbFill(root: usize, leaves: usize, entry: usize, page: u64, isLoad: u6
   return true;
 }
 
-/** Runs records [at, n). Returns REPLAY_*, why it stopped; HDR_RESULT is the number of records done. */
-export function replay(mmId: u32, tableId: u32, records: usize, at: u32, n: u32): i32 {
-  const table = deviceTableOf(tableId);
-  const deviceRoot: usize = changetype<usize>(table) ? <usize>table.root : 0;
-  memory.fill(header(HDR_XBUF), 0, (TLB_BYTES + LEAVES_BYTES) * 2);
+/**
+ * Runs records [at, n). The exchange buffer has the table of each agent (u32: a device table's id, or 0 for
+ * the mm's own); agents beyond the last use the last one's. Where `uses` is not 0, each access of a device to
+ * a page of its memory is written there, up to `usesEnd`: the frame's number from the first device frame on,
+ * times 2, plus 1 for a write (u32). Returns REPLAY_*, why it stopped; HDR_RESULT is the number of records
+ * done, HDR_USES the number of uses written.
+ */
+export function replay(
+  mmId: u32,
+  agents: u32,
+  records: usize,
+  at: u32,
+  n: u32,
+  uses: usize,
+  usesEnd: usize,
+): i32 {
+  const mm = mmAt(mmId);
+  const roots: usize = header(HDR_XBUF);
+  for (let agent: u32 = 0; agent < agents; agent++) {
+    const id = load<u32>(roots + agent * 4);
+    store<u32>(roots + agent * 4, id ? <u32>deviceTableOf(id).root : <u32>mm.pgd);
+  }
+  memory.fill(roots + ROOTS_BYTES, 0, BUFFER_BYTES * agents);
   setHeader(HDR_RAM_LOADS, 0);
   setHeader(HDR_RAM_STORES, 0);
+  setHeader(HDR_USES, 0);
   setHeaderF64(HDR_RESULT, n);
-  return run(mmAt(mmId), deviceRoot, records, records + <usize>at * RECORD_BYTES, n);
+  const next = records + <usize>at * RECORD_BYTES;
+  if (agents <= 2 && !uses && poolHigh(RESOURCE_PAGE_TABLE) <= LARGE_TABLES)
+    return runPlain(mm, agents - 1, records, next, n);
+  return runFull(mm, agents - 1, records, next, n, uses, usesEnd);
 }
 
-/** Runs the records from the one at `next` on. Without a device table every access is the CPU's. */
-function run(mm: Mm, deviceRoot: usize, records: usize, next: usize, n: u32): i32 {
-  const cpuTlb: usize = header(HDR_XBUF);
-  const deviceTlb = cpuTlb + TLB_BYTES;
-  const cpuLeaves = deviceTlb + TLB_BYTES;
+/** Runs records with one device at most, no log of uses and small tables. */
+function runPlain(mm: Mm, lastAgent: u32, records: usize, next: usize, n: u32): i32 {
+  return run(true, mm, lastAgent, records, next, n, 0, 0);
+}
+
+/** Runs records where there is more to do. */
+function runFull(mm: Mm, lastAgent: u32, records: usize, next: usize, n: u32, uses: usize, end: usize): i32 {
+  return run(false, mm, lastAgent, records, next, n, uses, end);
+}
+
+/**
+ * Runs the records from the one at `next` on. It is compiled twice: each value that the loop keeps costs
+ * those that do not need it some percent.
+ */
+@inline
+function run(
+  plain: bool,
+  mm: Mm,
+  lastAgent: u32,
+  records: usize,
+  next: usize,
+  n: u32,
+  uses: usize,
+  usesEnd: usize,
+): i32 {
+  const roots: usize = header(HDR_XBUF);
   const deviceBase = header(HDR_DEVICE_BASE);
-  // The first page whose use is tracked; none without `trackUse`.
-  const base = lruIsKept() ? deviceBase : <u32>-1;
-  const byDevice = deviceRoot ? AGENT_MASK : 0;
-  // The device's pages that were used last, the newest first. A program goes back and forth between a few
-  // pages, so they join the list of all (recency.ts) only when others push them out, or at the end.
+  const isLarge = !plain && poolHigh(RESOURCE_PAGE_TABLE) > LARGE_TABLES;
+  const firstUse = uses;
+  // The last place at which a record may begin to write uses.
+  const lastUse = usesEnd - PAGES_MAX * 4;
+  // The CPU's buffer and table, and the current device's: the only one's, unless there are several.
+  const cpuTlb = roots + ROOTS_BYTES;
+  const cpuRoot: usize = load<u32>(roots);
+  const devices: u32 = lastAgent ? AGENT_MASK : 0;
+  let tlb = cpuTlb + BUFFER_BYTES;
+  let root: usize = load<u32>(roots, 4);
+  // Device pages from this one on join the log of recency.ts.
+  const listed = (plain || !uses) && usesAreKept() ? deviceBase : <u32>-1;
+  // The devices' pages that were used last, the newest first. A program goes back and forth between a few
+  // pages, so they join the log of all uses only when others push them out, or at the end.
   let page0: u32 = 0;
   let page1: u32 = 0;
   let page2: u32 = 0;
@@ -144,33 +211,57 @@ function run(mm: Mm, deviceRoot: usize, records: usize, next: usize, n: u32): i3
     if (kind > <u32>RECORD_KIND_MODIFY) {
       next += RECORD_BYTES;
       if (kind == RECORD_KIND_FETCH) continue;
-      noteUse(page0, page1, page2, page3);
+      noteFour(page0, page1, page2, page3);
       setHeaderF64(HDR_RESULT, indexOf(records, next) - 1);
+      if (!plain) setHeader(HDR_USES, (<u32>(uses - firstUse)) >> 2);
       return REPLAY_MARK;
     }
-    if (!(how & byDevice)) {
+    if (!(how & devices)) {
       const entry = tlbEntry(cpuTlb, page);
       if (!tlbHits(entry, page, isLoad)) {
-        if (!tlbFill(mm.pgd, cpuLeaves, entry, page, isLoad, PTE_YOUNG)) {
-          noteUse(page0, page1, page2, page3);
+        if (!plain && isLarge) lookAhead(cpuRoot, next, last);
+        if (!tlbFill(cpuRoot, cpuTlb + TLB_BYTES, entry, page, isLoad, PTE_YOUNG)) {
+          noteFour(page0, page1, page2, page3);
+          if (!plain) setHeader(HDR_USES, (<u32>(uses - firstUse)) >> 2);
           return stop(mm, indexOf(records, next), page, isLoad, false);
         }
       }
     } else {
-      const entry = tlbEntry(deviceTlb, page);
+      if (!plain && firstUse && !done && uses > lastUse) {
+        setHeaderF64(HDR_RESULT, indexOf(records, next));
+        setHeader(HDR_USES, (<u32>(uses - firstUse)) >> 2);
+        return REPLAY_USES_FULL;
+      }
+      if (!plain && lastAgent > 1) {
+        const device = min((how & AGENT_MASK) >> RECORD_AGENT_SHIFT, lastAgent);
+        tlb = cpuTlb + device * BUFFER_BYTES;
+        root = load<u32>(roots + device * 4);
+      }
+      const entry = tlbEntry(tlb, page);
       if (!tlbHits(entry, page, isLoad)) {
-        if (!tlbFill(deviceRoot, cpuLeaves + LEAVES_BYTES, entry, page, isLoad, 0)) {
-          noteUse(page0, page1, page2, page3);
+        if (!plain && isLarge) lookAhead(root, next, last);
+        if (!tlbFill(root, tlb + TLB_BYTES, entry, page, isLoad, 0)) {
+          noteFour(page0, page1, page2, page3);
+          if (!plain && firstUse) {
+            // The record starts over: it has used nothing yet.
+            for (; done; done--) if (load<u32>(tlbEntry(tlb, page - done), 8) >= deviceBase) uses -= 4;
+            setHeader(HDR_USES, (<u32>(uses - firstUse)) >> 2);
+          }
           return stop(mm, indexOf(records, next), page, isLoad, true);
         }
       }
       const pfn = load<u32>(entry, 8);
-      if (pfn < base) {
-        if (pfn < deviceBase && !more) countRam(kind);
+      if (pfn < listed) {
+        if (pfn < deviceBase) {
+          if (!more) countRam(kind);
+        } else if (!plain && firstUse) {
+          store<u32>(uses, ((pfn - deviceBase) << 1) | (<u32>(isLoad ^ 1)));
+          uses += 4;
+        }
       } else if (pfn != page0) {
         if (pfn != page1) {
           if (pfn != page2) {
-            if (pfn != page3) noteUse(0, 0, 0, page3);
+            if (pfn != page3) noteFour(0, 0, 0, page3);
             page3 = page2;
           }
           page2 = page1;
@@ -185,16 +276,17 @@ function run(mm: Mm, deviceRoot: usize, records: usize, next: usize, n: u32): i3
       next += RECORD_BYTES;
     }
   }
-  noteUse(page0, page1, page2, page3);
+  noteFour(page0, page1, page2, page3);
+  if (!plain) setHeader(HDR_USES, (<u32>(uses - firstUse)) >> 2);
   return REPLAY_DONE;
 }
 
-/** Puts pages of the device at the head of the list of all, the last argument first; 0 is none. */
-function noteUse(page0: u32, page1: u32, page2: u32, page3: u32): void {
-  if (page3) lruTouch(page3);
-  if (page2) lruTouch(page2);
-  if (page1) lruTouch(page1);
-  if (page0) lruTouch(page0);
+/** Notes the uses of pages of the device, the last argument first; 0 is none. */
+function noteFour(page0: u32, page1: u32, page2: u32, page3: u32): void {
+  if (page3) noteUse(page3);
+  if (page2) noteUse(page2);
+  if (page1) noteUse(page1);
+  if (page0) noteUse(page0);
 }
 
 /** The number of the record at `record`. */
@@ -321,11 +413,12 @@ function addressIn(mmId: u32, pfn: u32): u64 {
  * max page numbers of their addresses (f64). Returns how many there are; -EINVAL without `trackUse`.
  */
 export function replayOldest(mmId: u32, devmem: u32, max: u32): i32 {
-  if (!lruIsKept()) return -EINVAL;
+  if (!usesAreKept()) return -EINVAL;
   const pfns: usize = header(HDR_XBUF);
   const pages = (pfns + max * 4 + 7) & ~7;
   let n: u32 = 0;
-  for (let pfn = header(HDR_LRU_TAIL); pfn && n < max; pfn = lruNewer(pfn)) {
+  for (let place = oldestUse(); place && n < max; place = nextUseAfter(place)) {
+    const pfn = pfnUsedAt(place);
     if (zoneOfPfn(pfn) != devmem) continue;
     const addr = addressIn(mmId, pfn);
     if (!addr) continue;

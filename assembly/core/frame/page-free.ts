@@ -8,7 +8,7 @@ import { HDR_DEVICE_BASE, HDR_FOLIOS } from "../../abi/header";
 import { header } from "../base/layout";
 import { DEBUG } from "../base/panic";
 import { Folio, folioOf } from "./folio";
-import { lruRemove, lruRemoveAll } from "./recency";
+import { forgetUse, forgetUses } from "./recency";
 import { blockOf, listPush, listRemove, Zone, zoneOf } from "./zone";
 
 /** Frees the frames of one word of a bitmap: those whose bits are set in `bits`. */
@@ -80,7 +80,7 @@ export function freeGroup(group: u32, bits: u64): void {
  */
 export function queueFreed(pfn: u32, folio: Folio): void {
   const z = zoneOf(load<u16>(blockOf(pfn), BLOCK_ZONE));
-  lruRemove(pfn);
+  forgetUse(pfn);
   folio.index = 0;
   if (z.freedTail) folioOf(z.freedTail).index = pfn;
   else z.freedHead = pfn;
@@ -93,7 +93,7 @@ export function queueFreed(pfn: u32, folio: Folio): void {
  * device pages through their drivers' queues. Words of 0 are skipped.
  */
 export function freePages(words: usize, n: u32): void {
-  lruRemoveAll(words, n);
+  forgetUses(words, n);
   const base = header(HDR_DEVICE_BASE);
   const last = words + n * 4;
   for (let at = words; at < last;) {

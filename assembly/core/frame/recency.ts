@@ -1,117 +1,123 @@
-// Which device pages were used how recently: a list of pfns, from which a simulation evicts the least
-// recently used. A page joins when it migrates to the device and leaves when it is freed. The links are an
-// array of the arena that only simulations make (trackUse() in src/device/replay.ts); while HDR_LRU is 0,
-// there is no list.
+// Which device pages were used how recently, for simulations that evict the least recently used page. A page
+// joins when it migrates to the device and leaves when it is freed. Uses are appended to a log. A page's
+// stamp is the place of its latest use there, and older entries of the page do not count. So a use is two
+// stores, wherever the page stands. Both arrays are in the arena, and only simulations make them (trackUse()
+// in src/device/replay.ts); while HDR_USE_STAMPS is 0, there are none.
 //
-//   HDR_LRU_HEAD ─▶ pfn ─▶ pfn ─▶ … ◀─ HDR_LRU_TAIL     a link: newer pfn, older pfn (u32 each; 0 is the end)
+//   log (u32): pfns, by place             0   1                                          HDR_USE_END
+//                                       ┌───┬───────────┬──────────────────┬────────────┐
+//                                       │   │ forgotten │ oldest … latest  │            │
+//                                       └───┴───────────▲──────────────────▲────────────┘
+//   stamps (u32), by device frame:              HDR_USE_FIRST         HDR_USE_NEXT
+//   a place, or 0: the page is not in the log
 
 import { PFN_MASK } from "../../uapi/pfn";
-import { HDR_DEVICE_BASE, HDR_LRU, HDR_LRU_HEAD, HDR_LRU_TAIL } from "../../abi/header";
+import {
+  HDR_DEVICE_BASE,
+  HDR_USE_END,
+  HDR_USE_FIRST,
+  HDR_USE_LOG,
+  HDR_USE_NEXT,
+  HDR_USE_STAMPS,
+} from "../../abi/header";
 import { header, setHeader } from "../base/layout";
 
-/** Tells whether there is a list. */
+/** Tells whether uses are kept. */
 @inline
-export function lruIsKept(): bool {
-  return header(HDR_LRU) != 0;
+export function usesAreKept(): bool {
+  return header(HDR_USE_STAMPS) != 0;
 }
 
-/** Returns the address of a page's two links. */
+/** Returns the address of the stamp of pfn 0; those of system memory do not exist. */
 @inline
-function links(pfn: u32): usize {
-  return header(HDR_LRU) + (pfn - header(HDR_DEVICE_BASE)) * 8;
+function stamps(): usize {
+  return header(HDR_USE_STAMPS) - header(HDR_DEVICE_BASE) * 4;
 }
 
-/** Tells whether a page is in the list. */
+/** Returns the address of an entry of the log. */
 @inline
-function isLinked(pfn: u32): bool {
-  return load<u64>(links(pfn)) != 0 || header(HDR_LRU_HEAD) == pfn;
+function entry(place: u32): usize {
+  return header(HDR_USE_LOG) + ((<usize>place) << 2);
 }
 
-/** Returns the page that was used next after this one; 0 for the most recently used. */
-export function lruNewer(pfn: u32): u32 {
-  return load<u32>(links(pfn));
-}
-
-/** Takes a page out of the list, if it is in it. */
-export function lruRemove(pfn: u32): void {
-  if (!lruIsKept() || !isLinked(pfn)) return;
-  const newer = load<u32>(links(pfn));
-  const older = load<u32>(links(pfn), 4);
-  if (newer) store<u32>(links(newer), older, 4);
-  else setHeader(HDR_LRU_HEAD, older);
-  if (older) store<u32>(links(older), newer);
-  else setHeader(HDR_LRU_TAIL, newer);
-  store<u64>(links(pfn), 0);
-}
-
-/** Moves a page that is not the head before the head. The caller then sets HDR_LRU_HEAD. */
-@inline
-function lruMoveToHead(pfn: u32, head: u32): void {
-  const all = header(HDR_LRU) - header(HDR_DEVICE_BASE) * 8;
-  const at = all + pfn * 8;
-  const newer = load<u32>(at);
-  const older = load<u32>(at, 4);
-  // Only the head has no newer page; any other page without one is not in the list yet.
-  if (newer) {
-    store<u32>(all + newer * 8, older, 4);
-    if (older) store<u32>(all + older * 8, newer);
-    else setHeader(HDR_LRU_TAIL, newer);
+/** Drops the entries that do not count. At least a fifth of a full log are such (trackUse()). */
+function compact(): void {
+  const stampOf = stamps();
+  const end = header(HDR_USE_NEXT);
+  let to: u32 = 1;
+  for (let place = header(HDR_USE_FIRST); place < end; place++) {
+    const pfn = load<u32>(entry(place));
+    if (load<u32>(stampOf + ((<usize>pfn) << 2)) != place) continue;
+    store<u32>(entry(to), pfn);
+    store<u32>(stampOf + ((<usize>pfn) << 2), to);
+    to++;
   }
-  store<u64>(at, (<u64>head) << 32);
-  if (head) store<u32>(all + head * 8, pfn);
-  else setHeader(HDR_LRU_TAIL, pfn);
+  setHeader(HDR_USE_FIRST, 1);
+  setHeader(HDR_USE_NEXT, to);
 }
 
 /** Makes a page the most recently used. */
 @inline
-export function lruTouch(pfn: u32): void {
-  if (!lruIsKept()) return;
-  const head = header(HDR_LRU_HEAD);
-  if (head == pfn) return;
-  lruMoveToHead(pfn, head);
-  setHeader(HDR_LRU_HEAD, pfn);
+export function noteUse(pfn: u32): void {
+  if (!usesAreKept()) return;
+  if (header(HDR_USE_NEXT) == header(HDR_USE_END)) compact();
+  const place = header(HDR_USE_NEXT);
+  store<u32>(entry(place), pfn);
+  store<u32>(stamps() + ((<usize>pfn) << 2), place);
+  setHeader(HDR_USE_NEXT, place + 1);
+}
+
+/** Calls noteUse() for the device pages among n words, in their order. */
+export function noteUses(words: usize, n: u32): void {
+  if (!usesAreKept()) return;
+  const base = header(HDR_DEVICE_BASE);
+  for (const last = words + n * 4; words < last; words += 4) {
+    const pfn = load<u32>(words) & PFN_MASK;
+    if (pfn >= base) noteUse(pfn);
+  }
+}
+
+/** Takes a page out, if it is in the log. */
+export function forgetUse(pfn: u32): void {
+  if (usesAreKept()) store<u32>(stamps() + ((<usize>pfn) << 2), 0);
 }
 
 /**
- * Calls lruRemove() for the device pages among n words; words that are 0 or name system pages are skipped.
+ * Calls forgetUse() for the device pages among n words; words that are 0 or name system pages are skipped.
  */
 @inline
-export function lruRemoveAll(words: usize, n: u32): void {
-  if (!lruIsKept()) return;
+export function forgetUses(words: usize, n: u32): void {
+  if (!usesAreKept()) return;
   const base = header(HDR_DEVICE_BASE);
-  const all = header(HDR_LRU) - base * 8;
-  let head = header(HDR_LRU_HEAD);
-  let tail = header(HDR_LRU_TAIL);
+  const stampOf = stamps();
   for (const last = words + n * 4; words < last; words += 4) {
     const pfn = load<u32>(words) & PFN_MASK;
-    if (pfn < base) continue;
-    const newer = load<u32>(all + pfn * 8);
-    const older = load<u32>(all + pfn * 8, 4);
-    if (newer) store<u32>(all + newer * 8, older, 4);
-    else if (head == pfn) head = older;
-    else continue;
-    if (older) store<u32>(all + older * 8, newer);
-    else tail = newer;
-    store<u64>(all + pfn * 8, 0);
+    if (pfn >= base) store<u32>(stampOf + ((<usize>pfn) << 2), 0);
   }
-  setHeader(HDR_LRU_HEAD, head);
-  setHeader(HDR_LRU_TAIL, tail);
 }
 
-/** Calls lruTouch() for the device pages among n words, in their order. */
-export function lruTouchAll(words: usize, n: u32): void {
-  if (!lruIsKept()) return;
-  const base = header(HDR_DEVICE_BASE);
-  const all = header(HDR_LRU) - base * 8;
-  let head = header(HDR_LRU_HEAD);
-  for (const last = words + n * 4; words < last; words += 4) {
-    const pfn = load<u32>(words) & PFN_MASK;
-    if (pfn < base) continue;
-    if (head && pfn != head && !load<u64>(all + pfn * 8)) {
-      store<u32>(all + pfn * 8, head, 4);
-      store<u32>(all + head * 8, pfn);
-      setHeader(HDR_LRU_HEAD, pfn);
-    } else lruTouch(pfn);
-    head = pfn;
-  }
+/** Returns the place of the oldest use from `place` on that counts, for pfnUsedAt(); 0 if there is none. */
+function nextUse(place: u32): u32 {
+  const stampOf = stamps();
+  const end = header(HDR_USE_NEXT);
+  for (; place < end; place++)
+    if (load<u32>(stampOf + ((<usize>load<u32>(entry(place))) << 2)) == place) return place;
+  return 0;
+}
+
+/** Returns the place of the least recently used page; 0 if no page was used. */
+export function oldestUse(): u32 {
+  const place = nextUse(header(HDR_USE_FIRST));
+  if (place) setHeader(HDR_USE_FIRST, place);
+  return place;
+}
+
+/** Returns the place of the page that was used next; 0 if there is none. */
+export function nextUseAfter(place: u32): u32 {
+  return nextUse(place + 1);
+}
+
+/** Returns the page at a place. */
+export function pfnUsedAt(place: u32): u32 {
+  return load<u32>(entry(place));
 }

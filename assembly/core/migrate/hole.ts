@@ -32,7 +32,7 @@ import { isPrivatePfn } from "../frame/coherent";
 import { folioOf, isDevicePfn } from "../frame/folio";
 import { chargeLarge } from "../frame/large";
 import { memcgCharge } from "../frame/memcg";
-import { lruTouch } from "../frame/recency";
+import { noteUse } from "../frame/recency";
 import { notifyStart } from "../operation/notify";
 import { Migration } from "../space/migration";
 import { mmAt } from "../space/mm";
@@ -77,7 +77,7 @@ export function fillHole(cmd: MigratePagesCmd, m: Migration, i: u32, pfn: u32): 
   }
   m.setSource(i, MIGRATE_PFN_MIGRATE);
   m.moved++;
-  if (isDevicePfn(pfn)) lruTouch(pfn);
+  if (isDevicePfn(pfn)) noteUse(pfn);
   count(isDevicePfn(pfn) ? COUNT_TO_DEVICE : COUNT_TO_SYSTEM);
   return 0;
 }
@@ -134,7 +134,7 @@ export function insertUnit(m: Migration, vma: Vma, addr: u64, head: u32): u32 {
   addNewAnonLarge(vma, addr, head, device ? 0 : FOLIO_LRU);
   for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
     folioOf(pfn).refs++;
-    if (device) lruTouch(pfn);
+    if (device) noteUse(pfn);
   }
   fillLeaf(table, head, insertedFlags(vma, isPrivatePfn(head)));
   m.moved += LARGE_PAGES;

@@ -33,7 +33,7 @@ import { count } from "../base/stat";
 import { folioOf, isDevicePfn, moveFolio } from "../frame/folio";
 import { largeAll, largeMaps, markLarge } from "../frame/large";
 import { dissolveLarge, putPage } from "../frame/page-alloc";
-import { lruTouch } from "../frame/recency";
+import { noteUse } from "../frame/recency";
 import { Cmd } from "../operation/cmd";
 import { firstPart, nextPart } from "../operation/tell";
 import {
@@ -141,7 +141,7 @@ export function moveUnit(m: Migration, head: u32, to: u32): u32 {
   }
   for (let j: u32 = 0; j < LARGE_PAGES; j++) {
     moveFolio(folioOf(head + j), folioOf(to + j));
-    if (isDevicePfn(to)) lruTouch(to + j);
+    if (isDevicePfn(to)) noteUse(to + j);
   }
   m.moved += LARGE_PAGES;
   count(

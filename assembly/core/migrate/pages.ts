@@ -28,7 +28,7 @@ import { header, LARGE_PAGES, setHeader, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
 import { count, log } from "../base/stat";
 import { Folio, folioOf, isDevicePfn, moveFolio } from "../frame/folio";
-import { lruTouch, lruTouchAll } from "../frame/recency";
+import { noteUse, noteUses } from "../frame/recency";
 import { notifyEnd } from "../operation/notify";
 import { splitMapping } from "../operation/split";
 import { cacheReplace, fileAt } from "../space/file";
@@ -131,7 +131,7 @@ function movePage(m: Migration, i: u32, pfn: u32, toPfn: u32): void {
   moveFolio(from, folioOf(toPfn));
   if (from.has(FOLIO_KSM)) ksmNodeAt(from.index).pfn = toPfn;
   m.moved++;
-  if (toDevice) lruTouch(toPfn);
+  if (toDevice) noteUse(toPfn);
   count(toDevice ? (isDevicePfn(pfn) ? COUNT_DEVICE_TO_DEVICE : COUNT_TO_DEVICE) : COUNT_TO_SYSTEM);
 }
 
@@ -165,7 +165,7 @@ function moveRun(m: Migration, i: u32): u32 {
     toSystem += toPfn < base ? 1 : 0;
     toDevice += (pfn < base ? 1 : 0) & (toPfn < base ? 0 : 1);
   }
-  lruTouchAll(m.dst + first * 4, i - first);
+  noteUses(m.dst + first * 4, i - first);
   m.moved += i - first;
   count(COUNT_TO_SYSTEM, toSystem);
   count(COUNT_TO_DEVICE, toDevice);
