@@ -22,7 +22,8 @@ import type { PageMover } from "./mover.ts";
 import { DEVICE_DEFAULTS, ParallelDevice, type DeviceOptions, type RemoteCounts } from "./parallel-device.ts";
 import { ACCESS_READ, ACCESS_WRITE, CPU, pcie } from "./processor.ts";
 import { Transfers } from "./transfers.ts";
-import { WarpBuilder } from "./warps.ts";
+import type { VaBlock } from "./va-block.ts";
+import { WarpScheduler } from "./warps.ts";
 
 /** 32-bit words of a record. */
 const WORDS = 4;
@@ -57,9 +58,11 @@ export class Machine {
   readonly memory: ManagedMemory;
   readonly driver: ManagedDriver;
   readonly #device: ParallelDevice;
-  readonly #warps = new WarpBuilder();
+  readonly #warps = new WarpScheduler();
   #pending = new Uint32Array(WORDS * 1024);
   #waiting = 0;
+  /** The block of the CPU's last access. */
+  #block: VaBlock | null = null;
 
   constructor({ chunks, prefetcher, thrashing, counters, device, mover }: MachineOptions) {
     const topology = pcie(1);
@@ -109,7 +112,7 @@ export class Machine {
     if (this.#waiting === 0) return;
     const n = this.#waiting;
     this.#waiting = 0;
-    this.#device.run(this.#warps.build(this.#pending, n));
+    this.#device.run(this.#warps.schedule(this.#pending, n));
   }
 
   #enqueue(words: Uint32Array, at: number): void {
@@ -130,7 +133,9 @@ export class Machine {
     const right = rightsNeeded(CPU, write ? ACCESS_WRITE : ACCESS_READ);
     const last = Math.floor((address + size - 1) / PAGE_BYTES);
     for (let page = Math.floor(address / PAGE_BYTES); page <= last; page++) {
-      const block = this.memory.block(Math.floor(page / BLOCK_PAGES));
+      const number = Math.floor(page / BLOCK_PAGES);
+      if (this.#block?.number !== number) this.#block = this.memory.block(number);
+      const block = this.#block;
       this.clock.pass(ACCESS_NS);
       if (!hasBit(block.rights[CPU][right], page % BLOCK_PAGES)) this.driver.cpuFault(page, write);
     }

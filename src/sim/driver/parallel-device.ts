@@ -7,13 +7,13 @@
 import { Random } from "../../testing/random.ts";
 import type { AccessCounters } from "../policies/access-counters.ts";
 import { rightsNeeded } from "../policies/rights.ts";
-import { BLOCK_PAGES, hasBit, ones, setBit } from "./bits.ts";
+import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
 import { ACCESS_NS, type Clock } from "./clock.ts";
 import type { ManagedDriver } from "./driver.ts";
 import { FaultBuffer } from "./fault-buffer.ts";
 import { ACCESS_READ, type Processor } from "./processor.ts";
 import type { VaBlock } from "./va-block.ts";
-import type { Instruction, PageAccess } from "./warps.ts";
+import type { Half, WarpSchedule } from "./warps.ts";
 
 /** What the hardware is like. */
 export interface DeviceOptions {
@@ -30,20 +30,23 @@ export const DEVICE_DEFAULTS: DeviceOptions = { sms: 80, outstanding: 56, seed: 
 
 /** A warp that runs. */
 interface Warp {
-  number: number;
   utlb: number;
-  program: Iterator<Instruction>;
-  /** The next instruction; null: it is at its end. */
-  next: Instruction | null;
+  /** Its next instruction's first record in the schedule, and the end of its records. */
+  at: number;
+  end: number;
+  /** The next instruction's loads have been issued, and its stores have not. */
+  loaded: boolean;
   /** Accesses that wait, and whether they are of a store. */
   waiting: number;
   storing: boolean;
 }
 
-/** An access that waits. */
+/** An access that waits: a page that half of an instruction accesses. */
 interface Waiting {
   warp: Warp;
-  access: PageAccess;
+  half: Half;
+  page: number;
+  access: number;
 }
 
 /** Remote accesses: (instruction, page) pairs, and their distinct 32-byte sectors. */
@@ -65,7 +68,9 @@ export class ParallelDevice {
   readonly #outstanding: Uint16Array;
   /** In order of first arrival. */
   #waiting: Waiting[] = [];
+  /** The block of the last access. */
   #block: VaBlock | null = null;
+  #schedule: WarpSchedule | null = null;
 
   constructor(
     processor: Processor,
@@ -83,9 +88,10 @@ export class ParallelDevice {
     this.#outstanding = new Uint16Array(Math.ceil(options.sms / 2));
   }
 
-  /** Runs warps, by their numbers, to their ends. */
-  run(programs: ReadonlyMap<number, Iterator<Instruction>>): void {
-    const warps = this.#shuffled([...programs].map(([number, program]) => this.#warp(number, program)));
+  /** Runs the warps of a schedule to their ends. */
+  run(schedule: WarpSchedule): void {
+    this.#schedule = schedule;
+    const warps = this.#shuffled(schedule.warps.map(([number, at, end]) => this.#warp(number, at, end)));
     for (;;) {
       this.#outstanding.fill(0);
       this.#retry();
@@ -96,17 +102,9 @@ export class ParallelDevice {
     }
   }
 
-  #warp(number: number, program: Iterator<Instruction>): Warp {
+  #warp(number: number, at: number, end: number): Warp {
     const utlb = Math.floor((number % this.#options.sms) / 2);
-    const first = program.next();
-    return {
-      number,
-      utlb,
-      program,
-      next: first.done === true ? null : first.value,
-      waiting: 0,
-      storing: false,
-    };
+    return { utlb, at, end, loaded: false, waiting: 0, storing: false };
   }
 
   /** The order in which warps take turns. */
@@ -124,7 +122,7 @@ export class ParallelDevice {
     const waiting = this.#waiting;
     let kept = 0;
     for (const one of waiting) {
-      if (this.#reaches(one.access)) one.warp.waiting--;
+      if (this.#reaches(one.page, one.access, one.half)) one.warp.waiting--;
       else {
         waiting[kept++] = one;
         this.#fault(one);
@@ -146,33 +144,37 @@ export class ParallelDevice {
     }
   }
 
-  /** Issues the next instruction of a warp. Returns false if it has none, or has to wait. */
+  /** Issues the next loads or stores of a warp. Returns false if it has none, or has to wait. */
   #step(warp: Warp): boolean {
-    const { next } = warp;
-    if (next === null) return false;
-    if (warp.waiting > 0 && (next.store || warp.storing)) return false;
-    for (const access of next.accesses) {
-      if (this.#reaches(access)) continue;
-      const one = { warp, access };
+    if (warp.at === warp.end) return false;
+    const schedule = this.#schedule!;
+    const half = { from: warp.at, to: schedule.endOf(warp.at, warp.end), store: warp.loaded };
+    if (!warp.loaded && !schedule.has(half)) half.store = true;
+    if (warp.waiting > 0 && (half.store || warp.storing)) return false;
+    schedule.gather(half);
+    const { pages, accesses } = schedule;
+    for (let i = 0; i < pages.length; i++) {
+      if (this.#reaches(pages[i], accesses[i], half)) continue;
+      const one = { warp, half, page: pages[i], access: accesses[i] };
       warp.waiting++;
       this.#waiting.push(one);
       this.#fault(one);
     }
-    warp.storing = next.store;
-    const after = warp.program.next();
-    warp.next = after.done === true ? null : after.value;
+    warp.storing = half.store;
+    warp.loaded = !half.store && schedule.has({ ...half, store: true });
+    if (!warp.loaded) warp.at = half.to;
     return true;
   }
 
   /** Reports a fault, if the µTLB of its warp has room; else the access waits in the µTLB. */
-  #fault({ warp: { utlb }, access: { page, access } }: Waiting): void {
+  #fault({ warp: { utlb }, page, access }: Waiting): void {
     if (this.#outstanding[utlb] >= this.#options.outstanding) return;
     this.#outstanding[utlb]++;
     this.#buffer.push(page, access, utlb);
   }
 
-  /** Makes an access, if the device may. */
-  #reaches({ page, access, sectors }: PageAccess): boolean {
+  /** Makes an access of half an instruction, if the device may. */
+  #reaches(page: number, access: number, half: Half): boolean {
     const number = Math.floor(page / BLOCK_PAGES);
     if (this.#block?.number !== number) this.#block = this.#driver.memory.block(number);
     const block = this.#block;
@@ -182,7 +184,7 @@ export class ParallelDevice {
     this.#clock.pass(ACCESS_NS);
     if (!hasBit(block.resident[p], i)) {
       this.remote.accesses++;
-      for (const word of sectors) this.remote.sectors += ones(word);
+      this.remote.sectors += this.#schedule!.sectors(half, page);
       this.#counters?.count(page);
       return true;
     }

@@ -2,24 +2,35 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ACCESS_ATOMIC_STRONG, ACCESS_READ, ACCESS_WRITE } from "../../../../src/sim/driver/processor.ts";
-import { WarpBuilder } from "../../../../src/sim/driver/warps.ts";
+import { WarpScheduler, type WarpSchedule } from "../../../../src/sim/driver/warps.ts";
 import { writeRecord, type Access } from "../../../../src/sim.ts";
 import { PAGE } from "./machines.ts";
 
 const BASE = 0x40000000;
 const FIRST = BASE / PAGE;
 
-/** What the warps do: for each, its instructions, as texts such as "load 0 2": the pages from BASE on. */
-function programs(accesses: readonly Partial<Access>[], builder = new WarpBuilder()): [number, string[]][] {
+/** What a warp does: the halves of its instructions with their pages, as in "load 0 2"; pages from BASE on. */
+function program(schedule: WarpSchedule, from: number, end: number): string[] {
+  const texts: string[] = [];
+  for (let at = from; at < end; at = schedule.endOf(at, end))
+    for (const store of [false, true]) {
+      const half = { from: at, to: schedule.endOf(at, end), store };
+      if (!schedule.has(half)) continue;
+      schedule.gather(half);
+      texts.push([store ? "store" : "load", ...schedule.pages.map((page) => page - FIRST)].join(" "));
+    }
+  return texts;
+}
+/** The device's records of some accesses. */
+function wordsOf(accesses: readonly Partial<Access>[]): Uint32Array {
   const records = new BigUint64Array(2 * accesses.length);
   accesses.forEach((one, i) => writeRecord(records, i, { kind: "load", size: 4, agent: 1, ...one }));
-  const built = builder.build(new Uint32Array(records.buffer), accesses.length);
-  return [...built].map(([warp, program]) => [
-    warp,
-    [...{ [Symbol.iterator]: () => program }].map(({ store, accesses }) =>
-      [store ? "store" : "load", ...accesses.map(({ page }) => page - FIRST)].join(" "),
-    ),
-  ]);
+  return new Uint32Array(records.buffer);
+}
+/** What all warps do, by number. */
+function programs(accesses: readonly Partial<Access>[], by = new WarpScheduler()): [number, string[]][] {
+  const schedule = by.schedule(wordsOf(accesses), accesses.length);
+  return schedule.warps.map(([warp, from, to]) => [warp, program(schedule, from, to)]);
 }
 const at = (page: number, thread: number, kind: Access["kind"] = "load"): Partial<Access> => ({
   kind,
@@ -47,8 +58,8 @@ test("a modify is a load and then a store; lanes that load and lanes that store 
 test("an access that crosses pages is of all of them", () => {
   assert.equal(programs([{ address: BASE + PAGE - 2, size: 2 * PAGE }]), [[0, ["load 0 1 2"]]]);
 });
-test("record numbers go on in the next build, until a kernel begins", () => {
-  const builder = new WarpBuilder();
+test("record numbers go on in the next schedule, until a kernel begins", () => {
+  const builder = new WarpScheduler();
   programs([at(0, 0), at(0, 1), at(0, 1)], builder);
   // Thread 0 is at its record 1, thread 1 at its record 2.
   assert.equal(programs([at(1, 0), at(2, 1)], builder), [[0, ["load 1", "load 2"]]]);
@@ -56,18 +67,29 @@ test("record numbers go on in the next build, until a kernel begins", () => {
   assert.equal(programs([at(1, 0), at(2, 1)], builder), [[0, ["load 1 2"]]]);
 });
 test("sectors of 32 bytes count once an instruction; the strongest access of the lanes holds", () => {
-  const records = new BigUint64Array(8);
-  writeRecord(records, 0, { kind: "load", address: BASE + 30, size: 4, agent: 1, thread: 0 });
-  writeRecord(records, 1, { kind: "load", address: BASE + 32, size: 4, agent: 1, thread: 1 });
-  writeRecord(records, 2, { kind: "store", address: BASE + 4064, size: 32, agent: 1, thread: 2 });
-  const words = new Uint32Array(records.buffer);
-  const [[, program]] = new WarpBuilder().build(words, 3);
-  const [load, store] = [...{ [Symbol.iterator]: () => program }];
-  assert.equal(load.accesses, [{ page: FIRST, access: ACCESS_READ, sectors: new Uint32Array([3, 0, 0, 0]) }]);
-  const last = new Uint32Array([0, 0, 0, 0x80000000]);
-  assert.equal(store.accesses, [{ page: FIRST, access: ACCESS_WRITE, sectors: last }]);
-  words[2] |= 4; // atomic
-  const [[, atomics]] = new WarpBuilder().build(words, 2);
-  assert.is([...{ [Symbol.iterator]: () => atomics }][0].accesses[0].access, ACCESS_ATOMIC_STRONG);
+  const words = wordsOf([
+    { address: BASE + 30, thread: 0 },
+    { address: BASE + 32, thread: 1 },
+    { kind: "store", address: BASE + 4064, size: 33, thread: 2 },
+  ]);
+  const schedule = new WarpScheduler().schedule(words, 3);
+  const [loads, stores] = [false, true].map((store) => ({ from: 0, to: 3, store }));
+  // Bytes 30 to 33 and 32 to 35 are in sectors 0 and 1; byte 4064 begins the last one, and goes on a page later.
+  assert.is(schedule.sectors(loads, FIRST), 2);
+  assert.is(schedule.sectors(stores, FIRST), 1);
+  assert.is(schedule.sectors(stores, FIRST + 1), 1);
+  schedule.gather(loads);
+  assert.equal([schedule.pages, schedule.accesses], [[FIRST], [ACCESS_READ]]);
+  schedule.gather(stores);
+  assert.equal(
+    [schedule.pages, schedule.accesses],
+    [
+      [FIRST, FIRST + 1],
+      [ACCESS_WRITE, ACCESS_WRITE],
+    ],
+  );
+  words[4 + 2] |= 4; // the second load is atomic
+  schedule.gather(loads);
+  assert.equal(schedule.accesses, [ACCESS_ATOMIC_STRONG]);
 });
 test.run();
