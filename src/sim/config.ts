@@ -17,6 +17,14 @@ import {
   type Prefetch,
   type TimeModel,
 } from "./names.ts";
+import {
+  MANAGED_FIELDS,
+  managedOf,
+  type ManagedConfig,
+  type ManagedPrefetch,
+  type ManagedSettings,
+} from "./managed-config.ts";
+import { BLOCK_BYTES } from "./driver/bits.ts";
 import { parseBytes } from "./size.ts";
 
 /** A number of bytes, or a text such as "8GiB"; K, KB and KiB are 1,024 bytes, and so on up to T. */
@@ -40,17 +48,17 @@ export type RangeConfig = string | { name?: string | undefined; start: number; e
  * What is simulated, and what is counted. Every field may be left out. docs/run.md describes each by its name
  * as an option of `heteromem run`.
  */
-export interface SimulationConfig {
+export interface SimulationConfig extends ManagedConfig {
   /** RAM: whole pages, at least 64 KiB. Default: 1 GiB. */
   systemMemory?: Size | undefined;
   /** The device's memory: whole pages, at least 64 KiB. Default: 256 MiB. */
   deviceMemory?: Size | undefined;
   /** What a device fault does. Default: migrate. */
   placement?: Placement | undefined;
-  /** What moves along with a page that faulted. Default: cluster64K. */
-  prefetch?: Prefetch | undefined;
-  /** What makes room on the device. Default: lru. */
-  evict?: Evict | undefined;
+  /** What moves along with a page that faulted. Default: cluster64K; with managed memory density:51. */
+  prefetch?: Prefetch | ManagedPrefetch | undefined;
+  /** What makes room on the device. Default: lru; with managed memory lrm. */
+  evict?: Evict | ManagedSettings["evict"] | undefined;
   /** How memory is shared. Default: hmm. */
   memoryModel?: MemoryModel | undefined;
   /** What the run's time is computed by. Default: none. */
@@ -81,9 +89,11 @@ export interface Settings {
   systemMemory: number;
   deviceMemory: number;
   placement: Placement;
-  prefetch: Prefetch;
-  evict: Evict;
+  prefetch: Prefetch | ManagedPrefetch;
+  evict: Evict | ManagedSettings["evict"];
   memoryModel: MemoryModel;
+  /** What belongs to managed memory; null: another memory model. */
+  managed: ManagedSettings | null;
   time: TimeModel;
   backing: Backing;
   skip: number;
@@ -187,7 +197,40 @@ export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig
   "deviceRanges",
   "ranges",
   "failAlloc",
+  ...MANAGED_FIELDS,
 ]);
+
+/** Returns the fields that depend on the memory model. */
+function memoryOf(
+  config: SimulationConfig,
+): Pick<Settings, "placement" | "prefetch" | "evict" | "memoryModel" | "managed"> {
+  const memoryModel = choiceOf<MemoryModel>("memoryModel", config.memoryModel, MEMORY_MODELS, "hmm");
+  const placement = choiceOf<Placement>("placement", config.placement, PLACEMENTS, "migrate");
+  if (memoryModel === "managed") {
+    const managed = managedOf(config);
+    return { placement, memoryModel, managed, prefetch: managed.prefetch, evict: managed.evict };
+  }
+  const field = MANAGED_FIELDS.find((name) => config[name] !== undefined);
+  if (field !== undefined) throw new ConfigError(field, config[field], "memoryModel managed, which has it");
+  if (placement === "counters")
+    throw new ConfigError("placement", placement, "memoryModel managed with counters");
+  const prefetch = choiceOf("prefetch", config.prefetch, PREFETCHERS, "cluster64K");
+  return {
+    placement,
+    memoryModel,
+    managed: null,
+    prefetch,
+    evict: choiceOf("evict", config.evict, EVICTIONS, "lru"),
+  };
+}
+
+/** Returns the bytes of the device's memory. Managed memory needs a block of 2 MiB. */
+function deviceMemoryOf(config: SimulationConfig): number {
+  const bytes = sizeOf("deviceMemory", config.deviceMemory, 2 ** 28);
+  if (config.memoryModel === "managed" && bytes < BLOCK_BYTES)
+    throw new ConfigError("deviceMemory", config.deviceMemory, "at least 2MiB with managed memory");
+  return bytes;
+}
 
 /**
  * Checks a config and fills in what it leaves out. Throws ConfigError for a field that does not exist, or
@@ -204,11 +247,8 @@ export function settingsOf(config: SimulationConfig): Settings {
     );
   return {
     systemMemory: sizeOf("systemMemory", config.systemMemory, 2 ** 30),
-    deviceMemory: sizeOf("deviceMemory", config.deviceMemory, 2 ** 28),
-    placement: choiceOf("placement", config.placement, PLACEMENTS, "migrate"),
-    prefetch: choiceOf("prefetch", config.prefetch, PREFETCHERS, "cluster64K"),
-    evict: choiceOf("evict", config.evict, EVICTIONS, "lru"),
-    memoryModel: choiceOf("memoryModel", config.memoryModel, MEMORY_MODELS, "hmm"),
+    deviceMemory: deviceMemoryOf(config),
+    ...memoryOf(config),
     time: choiceOf("time", config.time, TIME_MODELS, "none"),
     backing: choiceOf("backing", config.backing, BACKINGS, "data"),
     skip: countOf("skip", config.skip ?? 0, 0),

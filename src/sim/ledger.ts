@@ -7,8 +7,17 @@ import {
   RECORD_MARK_RANGE_END,
 } from "../../assembly/abi/record.ts";
 import type { Settings } from "./config.ts";
-import { difference, sum, type Counts, type CpuFaults, type DeviceFaults } from "./counts.ts";
-import type { SimDevice } from "./device.ts";
+import {
+  difference,
+  NO_MANAGED_COUNTS,
+  sum,
+  type Counts,
+  type CpuFaults,
+  type DeviceFaults,
+  type Invalidations,
+  type ManagedCounts,
+} from "./counts.ts";
+import type { PageCounts } from "./device-books.ts";
 import { RangeCounts, type RangeState } from "./range-counts.ts";
 import { Sections, type SectionsState } from "./sections.ts";
 import type { RecordBlock } from "./source.ts";
@@ -30,6 +39,20 @@ export interface Mark {
   id: number;
 }
 
+/** The device whose pages are counted. */
+export interface CountedDevice {
+  /** Pages in its memory. */
+  readonly pages: number;
+  readonly books: {
+    readonly pages: PageCounts;
+    readonly invalidations: Invalidations;
+    peak: number;
+    ranges: RangeCounts | null;
+    /** What only managed memory counts. */
+    readonly managed?: ManagedCounts;
+  };
+}
+
 export class Ledger {
   readonly accesses: Counts["accesses"] = {
     cpu: { loads: 0, stores: 0 },
@@ -39,7 +62,7 @@ export class Ledger {
   readonly deviceFaults: DeviceFaults = { migrate: 0, mirror: 0 };
   readonly ranges: RangeCounts;
   readonly #sections: Sections;
-  readonly #device: SimDevice;
+  readonly #device: CountedDevice;
   /** The first access that is replayed, the first that is counted, and the first after both. */
   readonly #replayFrom: number;
   readonly #countFrom: number;
@@ -51,7 +74,7 @@ export class Ledger {
   #base: Counts | null = null;
 
   /** @param state what a snapshot kept; the ledger goes on from there */
-  constructor(settings: Settings, device: SimDevice, state?: LedgerState) {
+  constructor(settings: Settings, device: CountedDevice, state?: LedgerState) {
     this.#device = device;
     this.#replayFrom = settings.skip;
     this.#countFrom = Math.max(settings.skip, settings.roi.from);
@@ -98,6 +121,12 @@ export class Ledger {
   get #epochEnd(): number {
     const done = Math.floor((this.#position - this.#countFrom) / this.#epoch);
     return this.#position < this.#countFrom ? Infinity : this.#countFrom + (done + 1) * this.#epoch;
+  }
+
+  /** Whether counting begins or ends `n` accesses from here. */
+  turnsAfter(n: number): boolean {
+    const at = this.#position + n;
+    return at === this.#countFrom || at === this.#end;
   }
 
   /** Notes that `n` accesses of the trace are done: at most as many as `left` said. */
@@ -148,7 +177,7 @@ export class Ledger {
 
   /** The counts of everything so far, as a copy. */
   #counts(): Counts {
-    const { pages, invalidations } = this.#device.books;
+    const { pages, invalidations, managed = NO_MANAGED_COUNTS } = this.#device.books;
     const bytes = (n: number): number => n * PAGE_SIZE;
     const { cpu, device } = this.accesses;
     return {
@@ -166,6 +195,7 @@ export class Ledger {
       evictions: pages.evictions,
       invalidations: sum(invalidations),
       invalidationsByEvent: { ...invalidations },
+      managed: { ...managed },
     };
   }
 }

@@ -4,6 +4,7 @@
 export const PLACEMENTS = {
   migrate: "moves the cluster of 64 KiB around the fault to the device",
   mirror: "leaves pages in RAM, where the device accesses them over its link",
+  counters: "leaves pages in RAM until the device's access counters move them (managed memory only)",
 } as const;
 
 /** What moves along with the page that faulted. */
@@ -19,6 +20,8 @@ export const EVICTIONS = {
 /** How memory is shared. */
 export const MEMORY_MODELS = {
   hmm: "all memory of the process, as Linux's HMM mirrors it",
+  managed:
+    "blocks of 2 MiB, which NVIDIA's driver serves for the CPU, too, and a device that runs in parallel",
 } as const;
 
 /** What the run's time is computed by. */

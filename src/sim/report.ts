@@ -3,6 +3,8 @@
  * describes every key. Amounts of memory are in bytes, times in picoseconds.
  */
 import type { Counts, DeviceTraffic } from "./counts.ts";
+import type { ManagedPrefetch, ManagedSettings } from "./managed-config.ts";
+import type { ManagedReport } from "./managed-report.ts";
 import type { Backing, Evict, MemoryModel, Placement, Prefetch, TimeModel } from "./names.ts";
 
 /** The name of the report's form; it changes when a key changes its meaning or goes. */
@@ -53,8 +55,8 @@ export interface FailedAllocation {
 export interface SimulationReport extends Counts {
   schema: typeof REPORT_SCHEMA;
   placement: Placement;
-  prefetch: Prefetch;
-  evict: Evict;
+  prefetch: Prefetch | ManagedPrefetch;
+  evict: Evict | ManagedSettings["evict"];
   memoryModel: MemoryModel;
   time: TimeModel;
   backing: Backing;
@@ -80,5 +82,7 @@ export interface SimulationReport extends Counts {
   epochs: EpochReport[];
   kernels: KernelReport[];
   ranges: RangeReport[];
+  /** What only managed memory has to report; null under another memory model. */
+  driver: ManagedReport | null;
   failedAllocation: FailedAllocation | null;
 }

@@ -7,7 +7,7 @@ import {
   FAULT_KIND_ZERO,
 } from "../../assembly/uapi/event.ts";
 import type { ReplayStop } from "../device/replay.ts";
-import { HmmError, type Mm, type Vma } from "../index.ts";
+import { HmmError, type DeviceTable, type Mm, type Vma } from "../index.ts";
 import type { SimDevice } from "./device.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Placement } from "./names.ts";
@@ -34,6 +34,11 @@ export class FaultServer {
     this.#device = device;
     this.#ledger = ledger;
     this.#placement = placement;
+  }
+
+  /** What the device has mapped. */
+  get table(): DeviceTable {
+    return this.#device.table;
   }
 
   /** Other records come now, whose numbers begin again. */

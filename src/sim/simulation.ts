@@ -11,14 +11,16 @@ import {
   RECORD_MARK,
   RECORD_THREAD_SHIFT,
 } from "../../assembly/abi/record.ts";
-import { Hmm, HmmError, type DeviceTable, type Mm } from "../index.ts";
+import { Hmm, HmmError, type Mm } from "../index.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
 import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
 import { deviceMemoryFor, SimDevice } from "./device.ts";
 import { outOfMemory } from "./simulation-error.ts";
 import { Ledger } from "./ledger.ts";
-import { REPORT_SCHEMA, type FailedAllocation, type SimulationReport } from "./report.ts";
+import { ManagedRun } from "./managed-run.ts";
+import { makeReport } from "./make-report.ts";
+import type { FailedAllocation, SimulationReport } from "./report.ts";
 import { Selection } from "./selection.ts";
 import { FaultServer } from "./serve.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
@@ -28,11 +30,11 @@ import { blockOf, type Block, type RecordBlock } from "./source.ts";
 const BATCH = 1 << 14;
 /** 32-bit words of a record. */
 const WORDS = 4;
-/** An engine with what a simulation has in it. */
+/** An engine with what a simulation has in it: a device under HMM, or managed memory. */
 interface World {
   hmm: Hmm;
   mm: Mm;
-  device: SimDevice;
+  device: SimDevice | ManagedRun;
 }
 
 /**
@@ -44,11 +46,12 @@ export class Simulation {
   readonly #hmm: Hmm;
   readonly #owned: boolean;
   readonly #mm: Mm;
-  readonly #device: SimDevice;
-  /** The page tables of the agents: the CPU, the device. */
-  readonly #tables: readonly [null, DeviceTable];
+  readonly #device: SimDevice | ManagedRun;
+  /** Managed memory; null under HMM. */
+  readonly #managed: ManagedRun | null;
   readonly #ledger: Ledger;
-  readonly #server: FaultServer;
+  /** Serves what stops a replay under HMM; null with managed memory. */
+  readonly #server: FaultServer | null;
   readonly #selection: Selection | null;
   #records!: RecordArray;
   /** The records' words. */
@@ -71,14 +74,15 @@ export class Simulation {
     this.#owned = owned;
     this.#mm = mm;
     this.#device = device;
-    this.#tables = [null, device.table];
+    this.#managed = device instanceof ManagedRun ? device : null;
     this.#ledger = new Ledger(settings, device, state?.ledger);
-    this.#server = new FaultServer(mm, device, this.#ledger, settings.placement);
+    this.#server =
+      device instanceof ManagedRun ? null : new FaultServer(mm, device, this.#ledger, settings.placement);
     this.#selection = Selection.of(settings);
     this.#openRecords();
     if (state !== undefined) {
       this.#failed = state.failed;
-      this.#server.growths = state.growths;
+      this.#server!.growths = state.growths;
       this.#replayed = state.replayed;
       this.#fed = state.fed;
       Object.assign(this.#skipped, state.skipped);
@@ -110,7 +114,9 @@ export class Simulation {
 
   static #in(hmm: Hmm, settings: Settings, owned: boolean): Simulation {
     const mm = hmm.createMm();
-    const device = new SimDevice(hmm, mm, settings.deviceMemory);
+    const { managed, deviceMemory } = settings;
+    const device =
+      managed === null ? new SimDevice(hmm, mm, deviceMemory) : new ManagedRun(hmm, mm, settings, managed);
     return new Simulation({ hmm, mm, device }, settings, owned);
   }
 
@@ -126,17 +132,21 @@ export class Simulation {
 
   /**
    * Returns the whole state as bytes, for {@link Simulation.restore}. The caller notes where the source is.
+   * Throws TypeError with managed memory, whose state lies outside the engine.
    */
   snapshot(): Uint8Array {
+    const device = this.#device;
+    if (device instanceof ManagedRun)
+      throw new TypeError("simulation.snapshot: memoryModel managed: expected hmm, which has snapshots");
     this.#records.close(); // the snapshot would keep its memory, which the restored engine has no use for
     const engine = this.#hmm.snapshot();
     this.#openRecords();
     const state: SimulationState = {
       settings: this.#settings,
-      device: this.#device.books.state(),
+      device: device.books.state(),
       ledger: this.#ledger.state(),
       failed: this.#failed,
-      growths: this.#server.growths,
+      growths: this.#server!.growths,
       replayed: this.#replayed,
       fed: this.#fed,
       skipped: this.#skipped,
@@ -170,6 +180,7 @@ export class Simulation {
   /** Names a range of data, whose faults and moves the report counts. */
   nameRange(name: string, start: number, bytes: number): void {
     this.#ledger.ranges.add(name, start, bytes);
+    this.#managed?.nameRange(name, start, bytes, true);
   }
 
   /**
@@ -188,39 +199,20 @@ export class Simulation {
     this.#fed += records.length / 2;
   }
 
-  /** Returns what happened so far, as a copy. */
+  /**
+   * Returns what happened so far, as a copy. With managed memory the device first makes the accesses of all
+   * records that it was fed.
+   */
   report(): SimulationReport {
-    const { placement, prefetch, evict, memoryModel, time, backing, systemMemory, deviceMemory } =
-      this.#settings;
-    const { sections, now, device, ...counts } = this.#ledger.report();
-    const rss = this.#mm.rss.total * PAGE_SIZE;
-    const onDevice = this.#device.pages * PAGE_SIZE;
-    const vmas = this.#mm.vmas();
-    const { skip, roi } = this.#settings;
-    return {
-      schema: REPORT_SCHEMA,
-      placement,
-      prefetch,
-      evict,
-      memoryModel,
-      time,
-      backing,
-      memory: { system: systemMemory, device: deviceMemory },
-      roi: { from: Math.max(skip, roi.from), to: roi.to },
-      ...counts,
-      device: { ...device, bytesPeak: this.#device.books.peak * PAGE_SIZE },
-      residency: { system: rss - onDevice, device: onDevice },
-      rss,
-      space: {
-        vmas: vmas.length,
-        bytes: vmas.reduce((bytes, vma) => bytes + vma.end - vma.start, 0),
-        growths: this.#server.growths,
-      },
-      epochs: sections.epochs(now, this.#ledger.position),
-      kernels: sections.kernels(now),
-      ranges: this.#ledger.ranges.report(),
-      failedAllocation: this.#failed && { ...this.#failed },
-    };
+    this.#finish();
+    return makeReport({
+      settings: this.#settings,
+      ledger: this.#ledger,
+      mm: this.#mm,
+      device: this.#device,
+      growths: (this.#managed ?? this.#server!).growths,
+      failed: this.#failed,
+    });
   }
 
   /** Checks every invariant of the engine. Throws HmmError for the first broken one. */
@@ -249,10 +241,15 @@ export class Simulation {
   /** Runs the first n records of the array. The first one has index `base` in the block. */
   #run(n: number, base: number, block: RecordBlock): void {
     const ledger = this.#ledger;
-    this.#server.begin();
+    this.#server?.begin();
     for (let at = 0; at < n && !ledger.done;) {
       const end = Math.min(n, at + ledger.left);
-      at = ledger.skipping ? this.#pass(at, end) : this.#replay(at, end, base);
+      if (ledger.skipping) at = this.#pass(at, end);
+      else
+        at =
+          this.#managed === null
+            ? this.#replay(at, end, base)
+            : this.#runManaged(this.#managed, at, end, base);
       if (at < end) {
         const how = this.#words[WORDS * at + 2];
         const mark = {
@@ -260,6 +257,7 @@ export class Simulation {
           thread: how >>> RECORD_THREAD_SHIFT,
           id: this.#words[WORDS * at + 3],
         };
+        if (this.#managed !== null) this.#markManaged(this.#managed, at, block);
         ledger.mark(mark, block);
         at++;
       }
@@ -274,7 +272,7 @@ export class Simulation {
     const { ram } = this.#ledger.accesses.device;
     this.#left.length = 0;
     for (let at = from; ;) {
-      const stop = this.#records.replay(this.#mm, this.#tables, at, end);
+      const stop = this.#records.replay(this.#mm, [null, this.#server!.table], at, end);
       ram.loads += stop.ramLoads;
       ram.stores += stop.ramStores;
       at = stop.at;
@@ -293,6 +291,37 @@ export class Simulation {
     }
   }
 
+  /** As #replay, with managed memory. */
+  #runManaged(managed: ManagedRun, from: number, end: number, base: number): number {
+    const left = this.#left;
+    left.length = 0;
+    try {
+      const at = managed.run(this.#records, this.#words, from, end, left);
+      const n = total(this.#records.count(from, at));
+      if (this.#ledger.turnsAfter(n)) managed.drain();
+      managed.count(this.#ledger);
+      for (const record of left) this.#noteSkipped(addressOf(this.#words, record));
+      this.#count(from, at);
+      return at;
+    } catch (error) {
+      if (!(error instanceof HmmError) || error.errno !== ENOMEM) throw error;
+      throw outOfMemory(base + managed.at, error, this.#settings.systemMemory);
+    }
+  }
+
+  /** Tells managed memory of a mark. */
+  #markManaged(managed: ManagedRun, at: number, { events }: RecordBlock): void {
+    const event = events?.[this.#words[WORDS * at + 3]];
+    managed.mark(this.#words, at, event);
+    managed.count(this.#ledger);
+  }
+
+  /** Has the device of managed memory make all accesses that it was fed. */
+  #finish(): void {
+    this.#managed?.drain();
+    this.#managed?.count(this.#ledger);
+  }
+
   /** Passes over records [at, end), up to a mark. Returns where it stopped. */
   #pass(from: number, end: number): number {
     const words = this.#words;
@@ -304,10 +333,15 @@ export class Simulation {
 
   /** Serves what stopped the replay. Returns how many records to skip: 1 if nothing can be mapped there. */
   #serve(stop: ReplayStop): number {
-    if (this.#server.serve(stop)) return 0;
-    this.#skipped[stop.address >= TASK_SIZE + PAGE_SIZE ? "kernel" : "unmappable"]++;
+    if (this.#server!.serve(stop)) return 0;
+    this.#noteSkipped(stop.address);
     this.#left.push(stop.at);
     return 1;
+  }
+
+  /** Counts an access that is not made, as nothing can be mapped at its address. */
+  #noteSkipped(address: number): void {
+    this.#skipped[address >= TASK_SIZE + PAGE_SIZE ? "kernel" : "unmappable"]++;
   }
 
   /** Counts records [from, at), without those that were skipped. */
@@ -343,6 +377,11 @@ export class Simulation {
 /** The index at which RecordArray.count() counts a record, by the word with its kind and agent. */
 function kindOf(how: number): number {
   return (how & RECORD_KIND_MASK) | ((how & (0xff << RECORD_AGENT_SHIFT)) === 0 ? 0 : 4);
+}
+
+/** The address of a record's access. */
+function addressOf(words: Uint32Array, record: number): number {
+  return (words[WORDS * record + 1] & 0xffff) * 2 ** 32 + words[WORDS * record];
 }
 
 /** The sum of RecordArray.count(). */

@@ -5,9 +5,13 @@ import type { VaBlock } from "./va-block.ts";
 
 /** The counts; all begin at 0. */
 export interface DriverCounts {
-  /** Pages that faulting CPU accesses asked for, and that batches of the device did. */
+  /** Faults of the CPU: all, those that made a page, and those that brought one from a device. */
   cpuFaults: number;
+  cpuFaultsMade: number;
+  cpuFaultsMoved: number;
+  /** Pages that the devices' batches asked for: all, and those that were mapped where they are. */
   devicePages: number;
+  devicePagesMapped: number;
   /** Batches that were fetched from fault buffers, and their entries and duplicates. */
   groups: number;
   entries: number;
@@ -39,6 +43,8 @@ export interface DriverCounts {
   /** Faults that thrashing detection had wait, and those that it pinned. */
   throttles: number;
   pins: number;
+  /** Pages that were found to thrash. */
+  thrashed: number;
   /** Notifications of access counters that were served. */
   notifications: number;
 }
@@ -47,7 +53,10 @@ export interface DriverCounts {
 export function newCounts(): DriverCounts {
   return {
     cpuFaults: 0,
+    cpuFaultsMade: 0,
+    cpuFaultsMoved: 0,
     devicePages: 0,
+    devicePagesMapped: 0,
     groups: 0,
     entries: 0,
     duplicates: 0,
@@ -68,6 +77,7 @@ export function newCounts(): DriverCounts {
     prefetchedUnused: 0,
     throttles: 0,
     pins: 0,
+    thrashed: 0,
     notifications: 0,
   };
 }

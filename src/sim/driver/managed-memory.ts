@@ -4,12 +4,22 @@
  */
 import { LrmChunks } from "../policies/lrm.ts";
 import { RIGHTS_ATOMIC, RIGHTS_NONE, rightsGiven } from "../policies/rights.ts";
-import { addBits, BLOCK_PAGES, isEmpty, keepBits, newBits, removeBits, type Bits } from "./bits.ts";
+import {
+  addBits,
+  BLOCK_PAGES,
+  hasBit,
+  isEmpty,
+  keepBits,
+  newBits,
+  removeBits,
+  setBit,
+  type Bits,
+} from "./bits.ts";
 import { countIn, countOut, type DriverCounts } from "./driver-counts.ts";
 import { NO_MOVER, type PageMover } from "./mover.ts";
 import { ACCESS_PREFETCH, canMap, CPU, hasAtomics, type Processor, type Topology } from "./processor.ts";
 import type { Cause, Transfers } from "./transfers.ts";
-import { VaBlock } from "./va-block.ts";
+import { VaBlock, type Advice } from "./va-block.ts";
 
 /** What managed memory is made of. */
 export interface MemoryOptions {
@@ -20,6 +30,8 @@ export interface MemoryOptions {
   counts: DriverCounts;
   /** Whether access counters migrate pages: an evicting device then keeps its map of an advised range. */
   counters: boolean;
+  /** What holds for every block until the program advises something else. Default: no advice. */
+  defaults?: Partial<Advice>;
   /** Follows what happens. Default: nobody does. */
   mover?: PageMover;
 }
@@ -37,19 +49,23 @@ export class ManagedMemory {
   readonly transfers: Transfers;
   readonly counts: DriverCounts;
   readonly #counters: boolean;
-  readonly #mover: PageMover;
+  readonly #defaults: Partial<Advice>;
+  /** Follows what happens. */
+  readonly mover: PageMover;
   readonly #blocks = new Map<number, VaBlock>();
   /** By block number: the pages of blocks that are not full. */
   readonly #short = new Map<number, number>();
   /** By processor; none for the CPU. */
   readonly #chunks: (LrmChunks<VaBlock> | null)[];
 
-  constructor({ topology, chunks, transfers, counts, counters, mover = NO_MOVER }: MemoryOptions) {
+  constructor(options: MemoryOptions) {
+    const { topology, chunks, transfers, counts, counters, defaults = {}, mover = NO_MOVER } = options;
+    this.#defaults = defaults;
     this.topology = topology;
     this.transfers = transfers;
     this.counts = counts;
     this.#counters = counters;
-    this.#mover = mover;
+    this.mover = mover;
     this.#chunks = [null, ...chunks.map((capacity) => new LrmChunks<VaBlock>(capacity))];
   }
 
@@ -71,6 +87,7 @@ export class ManagedMemory {
     let block = this.#blocks.get(number);
     if (block === undefined) {
       block = new VaBlock(number, this.#short.get(number) ?? BLOCK_PAGES, this.topology.processors);
+      Object.assign(block, this.#defaults);
       this.#blocks.set(number, block);
     }
     return block;
@@ -134,13 +151,20 @@ export class ManagedMemory {
       const query = { p, owner, readMostly: block.readMostly, foreignAtomics };
       block.allow(p, part, rightsGiven(access, query, this.topology));
     }
-    this.#mover.remap(block, pages, p);
+    this.mover.remap(block, pages, p);
+  }
+
+  /** A device uses a page of its memory, the i-th of the block. */
+  use(block: VaBlock, i: number): void {
+    if (hasBit(block.touched, i)) return;
+    setBit(block.touched, i);
+    if (hasBit(block.prefetched, i)) this.mover.used(block, i);
   }
 
   /** Leaves a processor at most `right` to pages. Returns whether that took any right. */
   limit(block: VaBlock, pages: Bits, p: Processor, right: number): boolean {
     const taken = block.limit(p, pages, right);
-    if (taken) this.#mover.remap(block, pages, p);
+    if (taken) this.mover.remap(block, pages, p);
     return taken;
   }
 
@@ -164,7 +188,7 @@ export class ManagedMemory {
   #make(block: VaBlock, pages: Bits, at: Processor): void {
     addBits(block.resident[at], pages);
     countIn(this.counts, block, pages, at, false);
-    this.#mover.make(block, pages, at);
+    this.mover.make(block, pages, at);
   }
 
   /** Copies pages; unless they are duplicated, the old copies are gone, and nobody maps them. */
@@ -176,16 +200,17 @@ export class ManagedMemory {
     cause: Cause,
     duplicate: boolean,
   ): void {
+    this.mover.leaving(block, pages, from);
     this.transfers.copy(pages, from, to, cause);
     countIn(this.counts, block, pages, to, true);
     addBits(block.resident[to], pages);
     if (duplicate) {
-      this.#mover.duplicate(block, pages, from, to);
+      this.mover.duplicate(block, pages, from, to);
       return;
     }
     for (let q = 0; q < this.topology.processors; q++) this.limit(block, pages, q, RIGHTS_NONE);
     this.#leave(block, pages, from, cause === "eviction");
-    this.#mover.move(block, pages, from, to);
+    this.mover.move(block, pages, from, to, cause);
   }
 
   /** A processor holds pages no more. */
@@ -207,9 +232,10 @@ export class ManagedMemory {
 
   /** Drops a processor's copy of pages that another one holds. */
   #drop(block: VaBlock, pages: Bits, at: Processor, evicted: boolean): void {
+    this.mover.leaving(block, pages, at);
     this.limit(block, pages, at, RIGHTS_NONE);
     this.#leave(block, pages, at, evicted);
-    this.#mover.drop(block, pages, at);
+    this.mover.drop(block, pages, at);
   }
 
   /**

@@ -49,15 +49,16 @@ interface Waiting {
   access: number;
 }
 
-/** Remote accesses: (instruction, page) pairs, and their distinct 32-byte sectors. */
+/** Remote accesses: (instruction, page) pairs that load and that store, and their distinct 32-byte sectors. */
 export interface RemoteCounts {
-  accesses: number;
+  loads: number;
+  stores: number;
   sectors: number;
 }
 
 /** One device. */
 export class ParallelDevice {
-  readonly remote: RemoteCounts = { accesses: 0, sectors: 0 };
+  readonly remote: RemoteCounts = { loads: 0, stores: 0, sectors: 0 };
   readonly #processor: Processor;
   readonly #driver: ManagedDriver;
   readonly #clock: Clock;
@@ -183,12 +184,13 @@ export class ParallelDevice {
     if (!hasBit(block.rights[p][rightsNeeded(p, access)], i)) return false;
     this.#clock.pass(ACCESS_NS);
     if (!hasBit(block.resident[p], i)) {
-      this.remote.accesses++;
+      if (half.store) this.remote.stores++;
+      else this.remote.loads++;
       this.remote.sectors += this.#schedule!.sectors(half, page);
       this.#counters?.count(page);
       return true;
     }
-    setBit(block.touched, i);
+    this.#driver.memory.use(block, i);
     if (access > ACCESS_READ) setBit(block.dirty, i);
     return true;
   }

@@ -85,6 +85,7 @@ export class BlockService {
         throttled = Math.min(throttled, where.until);
         continue;
       }
+      if (cause === "fault") this.#countFault(block, i, p, where);
       this.#access[i] = access;
       let pages = byDestination.get(where);
       if (pages === undefined) byDestination.set(where, (pages = newBits()));
@@ -113,6 +114,16 @@ export class BlockService {
     if (block.readMostly) this.#duplicated(block, copied, to);
     memory.map(block, pages, to, to);
     this.#mapOthers(block, arrived, to, to);
+  }
+
+  /** Counts a fault by what it will do. */
+  #countFault(block: VaBlock, i: number, p: Processor, where: Processor): void {
+    const { counts, mover } = this.#memory;
+    mover.faulted(block, i, p);
+    const holders = block.holders(i);
+    if (p !== CPU && where !== p) counts.devicePagesMapped++;
+    else if (p === CPU && holders === 0) counts.cpuFaultsMade++;
+    else if (p === CPU && !hasBit(block.resident[CPU], i)) counts.cpuFaultsMoved++;
   }
 
   /** Where a page goes; or until when its fault is throttled. */
@@ -226,7 +237,8 @@ export class BlockService {
   }
 
   #thrashEvent(block: VaBlock, pages: Bits, p: Processor): void {
-    if (!isEmpty(pages)) this.#thrashing?.event(block.thrashing, pages, p, this.#now);
+    if (this.#thrashing === null || isEmpty(pages)) return;
+    this.#memory.counts.thrashed += this.#thrashing.event(block.thrashing, pages, p, this.#now);
   }
 
   /**

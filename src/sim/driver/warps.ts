@@ -18,7 +18,7 @@ const WORDS = 4;
 /** Threads of a warp. */
 const LANES = 32;
 /** The bit of a record's kind that says that the access is atomic. */
-const ATOMIC = 4;
+export const RECORD_ATOMIC = 4;
 const THREADS = 1 << 16;
 const WARPS = THREADS / LANES;
 const SECTOR_BYTES = 32;
@@ -81,7 +81,8 @@ export class WarpSchedule {
     for (let i = from; i < to; i++) {
       if (this.#kind(i) === other) continue;
       const plain = store ? ACCESS_WRITE : ACCESS_READ;
-      const access = (this.#words[WORDS * this.#order[i] + 2] & ATOMIC) === 0 ? plain : ACCESS_ATOMIC_STRONG;
+      const access =
+        (this.#words[WORDS * this.#order[i] + 2] & RECORD_ATOMIC) === 0 ? plain : ACCESS_ATOMIC_STRONG;
       const address = this.#address(i);
       const last = Math.floor((address + this.#size(i) - 1) / PAGE_BYTES);
       for (let page = Math.floor(address / PAGE_BYTES); page <= last; page++) {
@@ -133,6 +134,11 @@ export class WarpScheduler {
   /** A kernel begins: records are numbered from 0 again. */
   restart(): void {
     this.#next.fill(0);
+  }
+
+  /** A thread has made a record that needs no place in a schedule. */
+  skip(thread: number): void {
+    this.#next[thread]++;
   }
 
   /** Returns the schedule of the first `n` records of `words`, which are loads, stores and modifies. */

@@ -107,22 +107,26 @@ export class Thrashing {
   /**
    * Notes that pages of a block moved to a processor by its fault, an access counter or prefetch, or that its
    * fault revoked permissions. Evictions are no events. The block has states from the first event on that
-   * follows another processor's within the lapse.
+   * follows another processor's within the lapse. Returns how many pages thrash from now on.
    */
-  event(block: BlockThrashing, pages: Bits, processor: Processor, now: number): void {
+  event(block: BlockThrashing, pages: Bits, processor: Processor, now: number): number {
     const { lapse, threshold } = this.#parameters;
     const shared = block.processor !== NOWHERE && block.processor !== processor && now - block.last <= lapse;
     block.last = now;
     block.processor = processor;
     if (shared) block.states ??= new Map();
     const { states } = block;
-    if (states === null) return;
+    if (states === null) return 0;
+    let found = 0;
     for (let page = nextBit(pages, 0); page < BLOCK_PAGES; page = nextBit(pages, page + 1)) {
       let state = states.get(page);
       if (state === undefined) states.set(page, (state = newPage()));
       if (now - state.last <= lapse) {
         state.count++;
-        if (state.count === threshold) setBit(block.pages, page);
+        if (state.count === threshold) {
+          setBit(block.pages, page);
+          found++;
+        }
       } else if (hasBit(block.pages, page) && state.pinned === NOWHERE) {
         this.#forget(block, page);
         states.set(page, (state = newPage()));
@@ -130,6 +134,7 @@ export class Thrashing {
       state.last = now;
       state.processors |= 1 << processor;
     }
+    return found;
   }
 
   /** Forgets what is known of pages: they were copied (read-duplicated), or moved for another cause. */

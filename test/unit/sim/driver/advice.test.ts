@@ -46,7 +46,7 @@ table("preferred CPU: the page stays, and the device maps it; from the device it
   const stays = prepared("ram", ADVISE.setPreferredLocation, CPU);
   access(stays, [{ ...LOAD, ...PAGE0 }]);
   assert.equal(pageOf(stays), { holders: IN_RAM, rights: [RIGHTS_ATOMIC, RIGHTS_WRITE] });
-  assert.equal(stays.remote, { accesses: 1, sectors: 1 });
+  assert.equal(stays.remote, { loads: 1, stores: 0, sectors: 1 });
   const back = prepared("device", ADVISE.setPreferredLocation, CPU);
   assert.is(pageOf(back).holders, ON_DEVICE, "it moves nothing");
   access(back, [{ ...READ, ...PAGE0 }]);
@@ -66,7 +66,7 @@ table("accessed by the device: mapped now and after each move, and never moved b
   assert.equal(pageOf(on), { holders: IN_RAM, rights: [RIGHTS_ATOMIC, RIGHTS_WRITE] });
   access(on, sweep(BASE, 512, STORE));
   assert.is(on.counts.groups, 0);
-  assert.is(on.remote.accesses, 512);
+  assert.is(on.remote.stores, 512);
   const away = prepared("device", ADVISE.setAccessedBy);
   access(away, [{ ...READ, ...PAGE0 }]);
   assert.equal(pageOf(away), { holders: IN_RAM, rights: [RIGHTS_ATOMIC, RIGHTS_WRITE] });
@@ -81,7 +81,7 @@ table("accessed by the device: access counters move the touched 64 KiB parts", (
   assert.is(on.counts.notifications, 1);
   assert.is(on.transfers.counts.toDevice.counter.count, 1);
   access(on, sweep(BASE, 256, STORE));
-  assert.is(on.remote.accesses, 256, "what has moved is no longer remote");
+  assert.is(on.remote.stores, 256, "what has moved is no longer remote");
 });
 table("read-mostly: all rights become to read, a device's read copies, and a write leaves one copy", () => {
   for (const writer of [STORE, WRITE]) {

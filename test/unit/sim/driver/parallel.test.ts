@@ -116,7 +116,7 @@ remote("an access of a warp to one page is one, and its distinct 32-byte sectors
     gpu,
     Array.from({ length: 32 }, (_, thread) => ({ ...LOAD, address: BASE + 4 * thread, thread })),
   );
-  assert.equal(gpu.remote, { accesses: 1, sectors: 4 });
+  assert.equal(gpu.remote, { loads: 1, stores: 0, sectors: 4 });
 });
 remote.run();
 
