@@ -7,6 +7,13 @@ export { feedAll, simulate, type Progress, type Signal, type SimulateOptions } f
 export { Simulation } from "./sim/simulation.ts";
 export { SimulationError } from "./sim/simulation-error.ts";
 export { ConfigError } from "./sim/config-error.ts";
+export {
+  MANAGED_EVICTIONS,
+  MANAGED_PLACEMENTS,
+  MANAGED_PREFETCHERS,
+  type ManagedConfig,
+  type ManagedPrefetch,
+} from "./sim/managed-config.ts";
 export type { Agent, DeviceThreads, RangeConfig, SimulationConfig, Size } from "./sim/config.ts";
 export {
   BACKINGS,
@@ -30,14 +37,18 @@ export type {
   DeviceFaults,
   DeviceTraffic,
   Invalidations,
+  ManagedCounts,
 } from "./sim/counts.ts";
 export { REPORT_SCHEMA } from "./sim/report.ts";
 export type {
   EpochReport,
   FailedAllocation,
   KernelReport,
+  ManagedReport,
   RangeReport,
   SimulationReport,
+  Spread,
+  TransferReport,
 } from "./sim/report.ts";
 export { writeRecord, type Access } from "./sim/record.ts";
 export type { Block, Blocks, RecordBlock, RecordSource, TraceEvent } from "./sim/source.ts";

@@ -9,6 +9,9 @@ import {
   MEMORY_MODELS,
   PLACEMENTS,
   PREFETCHERS,
+  MANAGED_EVICTIONS,
+  MANAGED_PLACEMENTS,
+  MANAGED_PREFETCHERS,
   TIME_MODELS,
   TraceError,
 } from "../sim.ts";
@@ -18,6 +21,7 @@ import { compare } from "./compare.ts";
 import { configured, type RunConfig } from "./config.ts";
 import { addConvert } from "./convert-command.ts";
 import { UserError } from "./errors.ts";
+import { ADVICE_NAMES } from "../sim/managed-config.ts";
 import { run } from "./run.ts";
 
 const WRONG_USAGE = 2;
@@ -65,6 +69,13 @@ interface RunFlags {
   deviceRange?: string[];
   range?: string[];
   failAlloc?: string;
+  advise?: string[];
+  thrashing?: string;
+  counterThreshold?: string;
+  deviceThreads?: string;
+  sms?: string;
+  outstanding?: string;
+  schedules?: string;
   json?: true;
   quiet?: true;
 }
@@ -89,6 +100,10 @@ async function runCommand(trace: string | undefined, flags: RunFlags): Promise<v
     skip: numeric(skip),
     epoch: numeric(epoch),
     failAlloc: numeric(failAlloc),
+    counterThreshold: numeric(same.counterThreshold),
+    sms: numeric(same.sms),
+    outstanding: numeric(same.outstanding),
+    schedules: numeric(same.schedules),
     deviceRanges: deviceRange,
     ranges: range,
   } as RunConfig;
@@ -99,11 +114,16 @@ async function runCommand(trace: string | undefined, flags: RunFlags): Promise<v
 
 const several = (value: string, before: string[] = []): string[] => [...before, value];
 
+/** The choices of an option, and what each does. */
+function listed(names: Record<string, string>): string {
+  return Object.entries(names)
+    .map(([name, what]) => `${name}: ${what}`)
+    .join("; ");
+}
+
 /** The choices of an option, and the one that is the default. */
 function choices(names: Record<string, string>): string {
-  const [first] = Object.keys(names);
-  const list = Object.entries(names).map(([name, what]) => `${name}: ${what}`);
-  return `${list.join("; ")} (default: ${first})`;
+  return `${listed(names)} (default: ${Object.keys(names)[0]})`;
 }
 
 /** Adds the options that say what is replayed. */
@@ -137,10 +157,19 @@ function addSimulation(command: Command): Command {
   return command
     .option("--system-memory <SIZE>", "RAM (default: 1GiB)")
     .option("--device-memory <SIZE>", "device memory (default: 256MiB)")
-    .option("--placement <NAME>", `what a device fault does: ${choices(PLACEMENTS)}`)
+    .option(
+      "--placement <NAME>",
+      `what a device fault does: ${choices(PLACEMENTS)}; managed: ${choices(MANAGED_PLACEMENTS)}`,
+    )
     .option("--policy <NAME>", "another name of --placement")
-    .option("--prefetch <NAME>", `what moves along: ${choices(PREFETCHERS)}`)
-    .option("--evict <NAME>", `what makes room: ${choices(EVICTIONS)}`)
+    .option(
+      "--prefetch <NAME>",
+      `what moves along: ${choices(PREFETCHERS)}; managed (density:51): ${listed(MANAGED_PREFETCHERS)}`,
+    )
+    .option(
+      "--evict <NAME>",
+      `what makes room: ${choices(EVICTIONS)}; managed: ${choices(MANAGED_EVICTIONS)}`,
+    )
     .option("--memory-model <NAME>", `how memory is shared: ${choices(MEMORY_MODELS)}`)
     .option("--time <NAME>", `what times are computed by: ${choices(TIME_MODELS)}`)
     .option("--backing <NAME>", choices(BACKINGS))
@@ -153,6 +182,31 @@ function addSimulation(command: Command): Command {
     .option(
       "--fail-alloc <N>",
       "make the N-th allocation inside the engine fail once; the report says what came of it",
+    );
+}
+
+/** Adds the options that only managed memory has. */
+function addManaged(command: Command): Command {
+  return command
+    .option(
+      "--advise <NAME=ADVICE>",
+      `advice about ranges of a name: ${ADVICE_NAMES.join(", ")} (repeatable)`,
+      several,
+    )
+    .option("--thrashing <on|off>", "whether the driver looks for thrashing (default: on)")
+    .option(
+      "--counter-threshold <N>",
+      "remote accesses to 2 MiB that migrate with --placement counters (default: 256)",
+    )
+    .option(
+      "--device-threads <trace|one>",
+      "whose the device's accesses are: the records' threads, or one (default: trace)",
+    )
+    .option("--sms <N>", "the device's SMs; two share a µTLB (default: 80)")
+    .option("--outstanding <N>", "faults that a µTLB has outstanding (default: 56)")
+    .option(
+      "--schedules <N>",
+      "run N orders of warps and report each count's least, median and most (default: 1)",
     );
 }
 
@@ -171,7 +225,7 @@ function makeProgram(): Command {
       "replay the memory trace of a real program, or a generated workload, over a CPU and a device that " +
         "share one address space",
     );
-  addSimulation(addInput(command))
+  addManaged(addSimulation(addInput(command)))
     .option("--json", "print the report as JSON")
     .option("--quiet", "no progress bar, and no time on stderr")
     .addHelpText("after", RUN_HELP)

@@ -7,9 +7,13 @@ import {
   type DeviceAccesses,
   type EpochReport,
   type FailedAllocation,
+  MANAGED_PLACEMENTS,
+  MEMORY_MODELS,
   PLACEMENTS,
   type SimulationReport,
 } from "../sim.ts";
+import { managedBlocks } from "./managed-report.ts";
+import { bytes, LABEL, row, VALUE } from "./report-rows.ts";
 import type { Warning } from "./warnings.ts";
 import { count, percent, plural } from "./words.ts";
 
@@ -54,25 +58,6 @@ export interface RunReport extends SimulationReport {
   offload: { name: string; start: string; end: string; entries: number }[];
 }
 
-const LABEL = 24;
-const VALUE = 14;
-
-/** A number of bytes in the largest unit that keeps it at 1 or above: 1.5 MiB. */
-export function bytes(value: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${Number.isInteger(value) ? count(value) : value.toFixed(value < 10 ? 2 : 1)} ${units[unit]}`;
-}
-
-function row(label: string, value: string | number, note = ""): string {
-  const text = typeof value === "number" ? count(value) : value;
-  return `  ${label.padEnd(LABEL - 2)}${text.padStart(VALUE)}${note === "" ? "" : `  ${note}`}`;
-}
-
 /** The kinds that occurred, as words: "3 first writes, 1 page replaced". */
 function kinds(list: [value: number, one: string, many: string][]): string {
   return list
@@ -98,7 +83,12 @@ function heading(report: RunReport): string[] {
   const { trace, placement, backing, memory, offload } = report;
   const lines = [
     title(report),
-    row("placement", placement, PLACEMENTS[placement]),
+    row(
+      "placement",
+      placement,
+      { ...MANAGED_PLACEMENTS, ...(report.driver === null ? PLACEMENTS : {}) }[placement],
+    ),
+    ...(report.driver === null ? [] : [row("memory model", report.memoryModel, MEMORY_MODELS.managed)]),
     row(
       "system memory",
       bytes(memory.system),
@@ -180,7 +170,13 @@ function faults(report: RunReport): string[] {
   return lines;
 }
 
-function traffic({ device, evictions }: RunReport): string[] {
+/** What an eviction is, by memory model. */
+const EVICTED = {
+  hmm: "clusters moved out to make room, least recently used first",
+  managed: "blocks of 2 MiB moved out to make room, least recently migrated first",
+} as const;
+
+function traffic({ device, evictions, memoryModel }: RunReport): string[] {
   if (device.bytesIn === 0) return ["Device memory", row("in", bytes(0), "nothing was moved")];
   const made = device.bytesIn - device.bytesCopied;
   const touched = device.bytesOut - device.bytesOutEvicted;
@@ -200,7 +196,7 @@ function traffic({ device, evictions }: RunReport): string[] {
       `${bytes(device.bytesOutEvicted)} evicted, ${bytes(touched)} because the CPU came`,
     ),
     row("  written there", bytes(device.bytesOutDirty), `${dirty}, the device had changed them`),
-    row("evictions", evictions, "clusters moved out to make room, least recently used first"),
+    row("evictions", evictions, EVICTED[memoryModel]),
     row("most at a time", bytes(device.bytesPeak)),
   ];
 }
@@ -318,6 +314,7 @@ export function formatReport(report: RunReport): string {
     faults(report),
     traffic(report),
     mirror(report),
+    ...(report.driver === null ? [] : managedBlocks(report.managed, report.driver)),
     ending(report),
     ...parts(report),
     ...(report.failedAllocation === null ? [] : [failure(report.failedAllocation)]),

@@ -54,7 +54,7 @@ export interface SimulationConfig extends ManagedConfig {
   /** The device's memory: whole pages, at least 64 KiB. Default: 256 MiB. */
   deviceMemory?: Size | undefined;
   /** What a device fault does. Default: migrate. */
-  placement?: Placement | undefined;
+  placement?: Placement | "first-touch" | "remote" | undefined;
   /** What moves along with a page that faulted. Default: cluster64K; with managed memory density:51. */
   prefetch?: Prefetch | ManagedPrefetch | undefined;
   /** What makes room on the device. Default: lru; with managed memory lrm. */
@@ -205,15 +205,14 @@ function memoryOf(
   config: SimulationConfig,
 ): Pick<Settings, "placement" | "prefetch" | "evict" | "memoryModel" | "managed"> {
   const memoryModel = choiceOf<MemoryModel>("memoryModel", config.memoryModel, MEMORY_MODELS, "hmm");
-  const placement = choiceOf<Placement>("placement", config.placement, PLACEMENTS, "migrate");
   if (memoryModel === "managed") {
     const managed = managedOf(config);
-    return { placement, memoryModel, managed, prefetch: managed.prefetch, evict: managed.evict };
+    const { placement, prefetch, evict } = managed;
+    return { placement, memoryModel, managed, prefetch, evict };
   }
   const field = MANAGED_FIELDS.find((name) => config[name] !== undefined);
   if (field !== undefined) throw new ConfigError(field, config[field], "memoryModel managed, which has it");
-  if (placement === "counters")
-    throw new ConfigError("placement", placement, "memoryModel managed with counters");
+  const placement = choiceOf<keyof typeof PLACEMENTS>("placement", config.placement, PLACEMENTS, "migrate");
   const prefetch = choiceOf("prefetch", config.prefetch, PREFETCHERS, "cluster64K");
   return {
     placement,

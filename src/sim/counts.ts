@@ -63,7 +63,10 @@ export interface DeviceTraffic {
 
 /** What only managed memory counts; all 0 under another memory model. */
 export interface ManagedCounts {
-  /** Batches of device faults that the driver fetched (fault groups), their entries, and duplicates among them. */
+  /**
+   * Batches of device faults that the driver fetched (fault groups), their entries, and duplicates among
+   * them.
+   */
   groups: number;
   entries: number;
   duplicates: number;
@@ -74,13 +77,18 @@ export interface ManagedCounts {
   bytesToDevice: number;
   transfersToHost: number;
   bytesToHost: number;
-  /** Bytes that came to the device along with others; of those that left it, what was used before, and what not. */
+  /**
+   * Bytes that came to the device along with others; of those that left it, what was used before, and what
+   * not.
+   */
   bytesPrefetched: number;
   bytesPrefetchedUsed: number;
   bytesPrefetchedUnused: number;
   /** Distinct sectors of 32 bytes that the device's accesses to RAM touched. */
   remoteSectors: number;
-  /** Faults that had to wait because their page thrashes, faults that pinned it, and pages found to thrash. */
+  /**
+   * Faults that had to wait because their page thrashes, faults that pinned it, and pages found to thrash.
+   */
   throttles: number;
   pins: number;
   thrashed: number;

@@ -1,10 +1,25 @@
-/** The fields of a config that belong to the memory model `managed`: NVIDIA's driver and a parallel device. */
+/**
+ * The fields of a config that belong to the memory model `managed`: NVIDIA's driver and a parallel device.
+ */
 import { ConfigError } from "./config-error.ts";
 import { ADVISE } from "./driver/advise.ts";
 import { DEVICE_DEFAULTS } from "./driver/parallel-device.ts";
 import { CPU } from "./driver/processor.ts";
 import { bigPagePrefetcher, densityPrefetcher, noPrefetcher, type Prefetcher } from "./policies/density.ts";
 import { COUNTER_THRESHOLD } from "./policies/access-counters.ts";
+
+/** What a device fault does, under the memory model `managed`, where the program advises nothing else. */
+export const MANAGED_PLACEMENTS = {
+  migrate: "moves the page to the device, with what is prefetched",
+  mirror: "leaves the page in RAM, where the device accesses it over its link",
+  counters: "as mirror, until the device's access counters move what it accesses often",
+} as const;
+
+/** The names that NVIDIA's users know them by. */
+const PLACEMENT_ALIASES: Readonly<Record<string, keyof typeof MANAGED_PLACEMENTS>> = {
+  "first-touch": "migrate",
+  remote: "mirror",
+};
 
 /** What moves along with a page that faulted, under the memory model `managed`. */
 export const MANAGED_PREFETCHERS = {
@@ -30,6 +45,9 @@ const ADVICE: Readonly<Record<string, readonly [advice: number, p: number]>> = {
   "accessed-by-device": [ADVISE.setAccessedBy, 1],
 };
 
+/** The names of advice. */
+export const ADVICE_NAMES: readonly string[] = Object.keys(ADVICE);
+
 /** Advice about each range of a name. */
 export interface NamedAdvice {
   name: string;
@@ -54,12 +72,16 @@ export interface ManagedConfig {
   sms?: number | undefined;
   /** Faults that a µTLB has outstanding, 1 to 1,024. Default: 56. */
   outstanding?: number | undefined;
-  /** How many orders of warps are run, 1 to 64; the report has each count's least, median and most. Default: 1. */
+  /**
+   * How many orders of warps are run, 1 to 64; the report has each count's least, median and most. Default:
+   * 1.
+   */
   schedules?: number | undefined;
 }
 
 /** The fields, checked. */
 export interface ManagedSettings {
+  placement: keyof typeof MANAGED_PLACEMENTS;
   prefetch: ManagedPrefetch;
   evict: keyof typeof MANAGED_EVICTIONS;
   advise: NamedAdvice[];
@@ -124,7 +146,7 @@ function adviseOf(value: unknown): NamedAdvice[] {
   return value.map((item: unknown) => {
     const [, name, what] = /^(.+)=([a-z-]+)$/.exec(String(item)) ?? [];
     if (name === undefined || !Object.hasOwn(ADVICE, what))
-      throw new ConfigError("advise", item, `NAME=ADVICE, with ${Object.keys(ADVICE).join(", ")}`);
+      throw new ConfigError("advise", item, `NAME=ADVICE, with ${ADVICE_NAMES.join(", ")}`);
     const [advice, p] = ADVICE[what];
     return { name, advice, p };
   });
@@ -132,6 +154,7 @@ function adviseOf(value: unknown): NamedAdvice[] {
 
 /** What a config has beside the fields of managed memory, where they concern it. */
 interface Other {
+  placement?: unknown;
   prefetch?: unknown;
   evict?: unknown;
   failAlloc?: unknown;
@@ -141,7 +164,12 @@ interface Other {
 export function managedOf(config: ManagedConfig & Other): ManagedSettings {
   if (config.failAlloc !== undefined)
     throw new ConfigError("failAlloc", config.failAlloc, "no failing allocation with managed memory");
+  if (config.counterThreshold !== undefined && config.placement !== "counters")
+    throw new ConfigError("counterThreshold", config.counterThreshold, "placement counters, which has it");
+  const placement = PLACEMENT_ALIASES[String(config.placement)] ?? config.placement;
+  const placements = Object.keys(MANAGED_PLACEMENTS) as ManagedSettings["placement"][];
   return {
+    placement: oneOf("placement", placement, placements),
     prefetch: prefetchOf(config.prefetch),
     evict: oneOf("evict", config.evict, Object.keys(MANAGED_EVICTIONS) as "lrm"[]),
     advise: adviseOf(config.advise),

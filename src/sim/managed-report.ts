@@ -2,33 +2,7 @@
 import type { Machine } from "./driver/machine.ts";
 import type { Cause, Direction } from "./driver/transfers.ts";
 import { managedCounts } from "./managed-books.ts";
-
-/** The transfers of one direction and cause. */
-export interface TransferReport {
-  direction: Direction;
-  cause: Cause;
-  count: number;
-  bytes: number;
-  /** How many transfers there were of each size in bytes, the smallest first. */
-  sizes: { bytes: number; count: number }[];
-}
-
-/** A count over several orders of warps. */
-export interface Spread {
-  least: number;
-  median: number;
-  most: number;
-}
-
-/** What only managed memory reports. */
-export interface ManagedReport {
-  /** From the beginning of the run on, those that occurred. */
-  transfers: TransferReport[];
-  /** How many orders of warps ran. */
-  schedules: number;
-  /** By count: its least, median and most over these orders, from the beginning of the run on. */
-  spread: Record<string, Spread>;
-}
+import type { ManagedReport, Spread, TransferReport } from "./report.ts";
 
 function transfersOf({ transfers: { counts } }: Machine): TransferReport[] {
   return Object.entries(counts).flatMap(([direction, byCause]) =>

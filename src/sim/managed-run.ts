@@ -21,8 +21,9 @@ import { Machine, type MachineOptions } from "./driver/machine.ts";
 import { CPU } from "./driver/processor.ts";
 import { ManagedBooks } from "./managed-books.ts";
 import { prefetcherOf, type ManagedSettings } from "./managed-config.ts";
-import { managedReport, type ManagedReport } from "./managed-report.ts";
-import type { TraceEvent } from "./source.ts";
+import { managedReport } from "./managed-report.ts";
+import type { ManagedReport } from "./report.ts";
+import type { RecordBlock, TraceEvent } from "./source.ts";
 import { mappable } from "./space.ts";
 
 /** 32-bit words of a record. */
@@ -89,7 +90,10 @@ export class ManagedRun {
     return this.#mover.growths;
   }
 
-  /** Notes a named range: an allocation, if `bytes` from a multiple of 2 MiB are one. Advice by name holds for it. */
+  /**
+   * Notes a named range: an allocation, if `bytes` from a multiple of 2 MiB are one. Advice by name holds for
+   * it.
+   */
   nameRange(name: string, start: number, bytes: number, isAllocation: boolean): void {
     for (const machine of [this.#machine, ...this.#others]) {
       if (isAllocation && start % BLOCK_BYTES === 0) machine.memory.allocate(start, bytes);
@@ -99,9 +103,9 @@ export class ManagedRun {
   }
 
   /**
-   * Makes the accesses of records [from, end) of the array, whose words these are, up to a mark. Returns where
-   * it stopped. Records whose address cannot be mapped are left out: their indices are added to `left`. Throws
-   * HmmError ENOMEM if memory is too small.
+   * Makes the accesses of records [from, end) of the array, whose words these are, up to a mark. Returns
+   * where it stopped. Records whose address cannot be mapped are left out: their indices are added to `left`.
+   * Throws HmmError ENOMEM if memory is too small.
    */
   run(records: RecordArray, words: Uint32Array, from: number, end: number, left: number[]): number {
     let at = from;
@@ -134,8 +138,9 @@ export class ManagedRun {
   /** The record that the last call of run() had reached: where it threw, if it did. */
   at = 0;
 
-  /** Notes the mark at an index of the records, and what it is about. */
-  mark(words: Uint32Array, at: number, event: Partial<TraceEvent> | undefined): void {
+  /** Notes the mark at an index of a block's records. */
+  mark(words: Uint32Array, at: number, { events }: RecordBlock, ledger: Ledger): void {
+    const event: Partial<TraceEvent> | undefined = events?.[words[WORDS * at + 3]];
     const kind = words[WORDS * at + 2] & 0xff;
     if (kind === RECORD_MARK_RANGE && event?.name !== undefined)
       this.nameRange(event.name, event.address ?? 0, event.bytes ?? 0, false);
@@ -148,11 +153,13 @@ export class ManagedRun {
       if (kind === RECORD_MARK_ADVISE) machine.driver.advise(address, bytes, advice, p);
       else machine.driver.migrate(address, bytes, p);
     }
+    this.count(ledger);
   }
 
-  /** Has the devices run all records that wait. */
-  drain(): void {
+  /** Has the devices make all accesses that wait, and counts. */
+  finish(ledger: Ledger): void {
     for (const machine of [this.#machine, ...this.#others]) machine.drain();
+    this.count(ledger);
   }
 
   /** Writes what was counted so far into the ledger's counts. */

@@ -4,7 +4,6 @@
 export const PLACEMENTS = {
   migrate: "moves the cluster of 64 KiB around the fault to the device",
   mirror: "leaves pages in RAM, where the device accesses them over its link",
-  counters: "leaves pages in RAM until the device's access counters move them (managed memory only)",
 } as const;
 
 /** What moves along with the page that faulted. */
@@ -35,7 +34,7 @@ export const BACKINGS = {
   metadata: "pages have none: the counts are the same, for memories larger than the host's",
 } as const;
 
-export type Placement = keyof typeof PLACEMENTS;
+export type Placement = keyof typeof PLACEMENTS | "counters";
 export type Prefetch = keyof typeof PREFETCHERS;
 export type Evict = keyof typeof EVICTIONS;
 export type MemoryModel = keyof typeof MEMORY_MODELS;

@@ -3,8 +3,8 @@
  * describes every key. Amounts of memory are in bytes, times in picoseconds.
  */
 import type { Counts, DeviceTraffic } from "./counts.ts";
+import type { Cause, Direction } from "./driver/transfers.ts";
 import type { ManagedPrefetch, ManagedSettings } from "./managed-config.ts";
-import type { ManagedReport } from "./managed-report.ts";
 import type { Backing, Evict, MemoryModel, Placement, Prefetch, TimeModel } from "./names.ts";
 
 /** The name of the report's form; it changes when a key changes its meaning or goes. */
@@ -49,6 +49,33 @@ export interface FailedAllocation {
   access: number;
   /** The error of the access, which was then repeated; null: the simulation did without the allocation. */
   error: string | null;
+}
+
+/** The transfers of one direction and cause. */
+export interface TransferReport {
+  direction: Direction;
+  cause: Cause;
+  count: number;
+  bytes: number;
+  /** How many transfers there were of each size in bytes, the smallest first. */
+  sizes: { bytes: number; count: number }[];
+}
+
+/** A count over several orders of warps. */
+export interface Spread {
+  least: number;
+  median: number;
+  most: number;
+}
+
+/** What only managed memory reports. */
+export interface ManagedReport {
+  /** From the beginning of the run on, those that occurred. */
+  transfers: TransferReport[];
+  /** How many orders of warps ran. */
+  schedules: number;
+  /** By count: its least, median and most over these orders, from the beginning of the run on. */
+  spread: Record<string, Spread>;
 }
 
 /** What happened in a simulation so far. */

@@ -5,12 +5,7 @@
  */
 import { ENOMEM } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
-import {
-  RECORD_AGENT_SHIFT,
-  RECORD_KIND_MASK,
-  RECORD_MARK,
-  RECORD_THREAD_SHIFT,
-} from "../../assembly/abi/record.ts";
+import { RECORD_MARK, RECORD_THREAD_SHIFT } from "../../assembly/abi/record.ts";
 import { Hmm, HmmError, type Mm } from "../index.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
@@ -21,6 +16,7 @@ import { Ledger } from "./ledger.ts";
 import { ManagedRun } from "./managed-run.ts";
 import { makeReport } from "./make-report.ts";
 import type { FailedAllocation, SimulationReport } from "./report.ts";
+import { addressOf, kindOf, total, WORDS } from "./record-words.ts";
 import { Selection } from "./selection.ts";
 import { FaultServer } from "./serve.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
@@ -28,8 +24,6 @@ import { blockOf, type Block, type RecordBlock } from "./source.ts";
 
 /** Records that are replayed at a time. */
 const BATCH = 1 << 14;
-/** 32-bit words of a record. */
-const WORDS = 4;
 /** An engine with what a simulation has in it: a device under HMM, or managed memory. */
 interface World {
   hmm: Hmm;
@@ -204,7 +198,7 @@ export class Simulation {
    * records that it was fed.
    */
   report(): SimulationReport {
-    this.#finish();
+    this.#managed?.finish(this.#ledger);
     return makeReport({
       settings: this.#settings,
       ledger: this.#ledger,
@@ -257,7 +251,7 @@ export class Simulation {
           thread: how >>> RECORD_THREAD_SHIFT,
           id: this.#words[WORDS * at + 3],
         };
-        if (this.#managed !== null) this.#markManaged(this.#managed, at, block);
+        this.#managed?.mark(this.#words, at, block, ledger);
         ledger.mark(mark, block);
         at++;
       }
@@ -298,8 +292,8 @@ export class Simulation {
     try {
       const at = managed.run(this.#records, this.#words, from, end, left);
       const n = total(this.#records.count(from, at));
-      if (this.#ledger.turnsAfter(n)) managed.drain();
-      managed.count(this.#ledger);
+      if (this.#ledger.turnsAfter(n)) managed.finish(this.#ledger);
+      else managed.count(this.#ledger);
       for (const record of left) this.#noteSkipped(addressOf(this.#words, record));
       this.#count(from, at);
       return at;
@@ -307,19 +301,6 @@ export class Simulation {
       if (!(error instanceof HmmError) || error.errno !== ENOMEM) throw error;
       throw outOfMemory(base + managed.at, error, this.#settings.systemMemory);
     }
-  }
-
-  /** Tells managed memory of a mark. */
-  #markManaged(managed: ManagedRun, at: number, { events }: RecordBlock): void {
-    const event = events?.[this.#words[WORDS * at + 3]];
-    managed.mark(this.#words, at, event);
-    managed.count(this.#ledger);
-  }
-
-  /** Has the device of managed memory make all accesses that it was fed. */
-  #finish(): void {
-    this.#managed?.drain();
-    this.#managed?.count(this.#ledger);
   }
 
   /** Passes over records [at, end), up to a mark. Returns where it stopped. */
@@ -372,19 +353,4 @@ export class Simulation {
     this.verify();
     return true;
   }
-}
-
-/** The index at which RecordArray.count() counts a record, by the word with its kind and agent. */
-function kindOf(how: number): number {
-  return (how & RECORD_KIND_MASK) | ((how & (0xff << RECORD_AGENT_SHIFT)) === 0 ? 0 : 4);
-}
-
-/** The address of a record's access. */
-function addressOf(words: Uint32Array, record: number): number {
-  return (words[WORDS * record + 1] & 0xffff) * 2 ** 32 + words[WORDS * record];
-}
-
-/** The sum of RecordArray.count(). */
-function total(counts: Uint32Array): number {
-  return counts.reduce((sum, count) => sum + count, 0);
 }

@@ -5,7 +5,8 @@ import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { bytes, type RunReport } from "../../src/cli/report.ts";
+import { bytes } from "../../src/cli/report-rows.ts";
+import type { RunReport } from "../../src/cli/report.ts";
 import { command, file, heteromem, report, run, setUp, startHeteromem, tearDown } from "./command.ts";
 import { Model, readAccesses } from "./model.ts";
 import { KERNEL, KERNEL_RANGE, Program, PROGRAM } from "./program.ts";
@@ -235,11 +236,13 @@ cli("the documented keys are the keys of the report", () => {
     ...["--range", "0x5000000-0x5100000"],
   );
   const workload = report("--workload", "add:size=64KiB");
+  const managed = report("--workload", "add:size=8MiB,grain=4KiB", "--memory-model", "managed");
   // An epoch and a kernel have the counts that the whole has.
-  const part = /^(epochs|kernels)\[\]\.(accesses|faults|faultsByKind|device|evictions|invalidations).*/;
-  const found = [...keys(warned), ...keys(workload)]
+  const part =
+    /^(epochs|kernels)\[\]\.(accesses|faults|faultsByKind|device|evictions|invalidations|managed).*/;
+  const found = [...keys(warned), ...keys(workload), ...keys(managed)]
     .filter((key) => !part.test(key))
-    .map((key) => key.replace(/^parameters\..*/, "parameters"));
+    .map((key) => key.replace(/^(parameters|driver\.spread)\..*/, "$1"));
   assert.equal([...new Set(found)].sort(), documented.sort());
   const counts = Object.keys(workload.kernels[0]).filter((key) => !["name", "begins"].includes(key));
   assert.ok(counts.every((key) => key in workload));

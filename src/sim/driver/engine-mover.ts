@@ -1,8 +1,8 @@
 /**
  * Follows the managed driver with an engine: its pages really move. The CPU and the device each have a page
  * table of what the driver has mapped for them, so an access that the driver would have to serve stops a
- * replay. The device's table has only pages of the device's memory, and each from its first use on: accesses to
- * RAM and first uses are counted by the model.
+ * replay. The device's table has only pages of the device's memory, and each from its first use on: accesses
+ * to RAM and first uses are counted by the model.
  *
  * HMM has one copy of each page. A page that the driver has duplicated lies in RAM here.
  */
@@ -41,6 +41,8 @@ import { CPU, type Processor } from "./processor.ts";
 import type { Cause } from "./transfers.ts";
 import type { VaBlock } from "./va-block.ts";
 
+/** The device's processor number. */
+const DEVICE = 1;
 /** Attempts at reading what the CPU's table has; nothing overtakes the first. */
 const RETRIES = 2;
 
@@ -114,8 +116,15 @@ export class EngineMover implements PageMover {
   }
 
   duplicate(block: VaBlock, pages: Bits, from: Processor): void {
-    if (from === CPU) this.#noteMove(block, pages, "bytesIn");
-    else for (const range of this.#rangesOf(block, pages)) this.#migrateOut(range);
+    if (from === CPU) {
+      this.#noteMove(block, pages, "bytesIn");
+      return;
+    }
+    this.leaving(block, pages, from);
+    for (const range of this.#rangesOf(block, pages)) {
+      this.deviceTable.clear(range.start, range.end);
+      this.#migrateOut(range);
+    }
   }
 
   drop(block: VaBlock, pages: Bits, at: Processor): void {
@@ -141,9 +150,12 @@ export class EngineMover implements PageMover {
 
   /** Further uses of the page are the replay's. */
   used(block: VaBlock, i: number): void {
-    const pages = newBits();
-    setBit(pages, i);
-    this.remap(block, pages, 1);
+    if (hasBit(block.resident[CPU], i)) return;
+    const start = addressOf(block, i);
+    const vma = this.#mm.findVma(start)!;
+    const words = this.#walk({ vma, start, end: start + PAGE_SIZE }, 0);
+    if (block.rightsOf(DEVICE, i) === RIGHTS_READ) words[0] &= ~HMM_PFN_WRITE;
+    this.deviceTable.map(start, words);
   }
 
   /** Closes what outlives the address space, which must be closed before. */

@@ -49,8 +49,8 @@ export interface MachineOptions {
   chunks: number;
   prefetcher: Prefetcher;
   /**
-   * What a device fault does without advice: `migrate` the page, `mirror` it from RAM, or mirror it until access
-   * `counters` migrate it. Default: migrate.
+   * What a device fault does without advice: `migrate` the page, `mirror` it from RAM, or mirror it until
+   * access `counters` migrate it. Default: migrate.
    */
   placement?: "migrate" | "mirror" | "counters";
   /** Whether thrashing is detected. */

@@ -49,7 +49,9 @@ interface Waiting {
   access: number;
 }
 
-/** Remote accesses: (instruction, page) pairs that load and that store, and their distinct 32-byte sectors. */
+/**
+ * Remote accesses: (instruction, page) pairs that load and that store, and their distinct 32-byte sectors.
+ */
 export interface RemoteCounts {
   loads: number;
   stores: number;

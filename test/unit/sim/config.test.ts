@@ -8,9 +8,10 @@ import {
   BACKINGS,
   ConfigError,
   EVICTIONS,
+  MANAGED_EVICTIONS,
+  MANAGED_PLACEMENTS,
   MEMORY_MODELS,
   PLACEMENTS,
-  PREFETCHERS,
   Simulation,
   TIME_MODELS,
   writeRecord,
@@ -47,6 +48,7 @@ config("sizes take K, KB and KiB, and no unit", () => {
   assert.equal([parseBytes("1.5GiB"), parseBytes("2T")], [1.5 * 2 ** 30, 2 ** 41]);
   assert.ok(["", "lots", "-1", "1e6", "0.3", "99999999999999999999"].map(parseBytes).every(Number.isNaN));
 });
+const MANAGED = { memoryModel: "managed" } as const;
 const wrong: [SimulationConfig, string][] = [
   [{ systemMemory: "lots" }, "systemMemory lots: expected a size such as 65536, 256KiB, 64MiB or 1.5GiB"],
   [{ systemMemory: 1000 }, "systemMemory 1000: expected a whole number of 4096-byte pages"],
@@ -55,7 +57,28 @@ const wrong: [SimulationConfig, string][] = [
   [{ placement: "toString" as "mirror" }, "placement toString: expected migrate or mirror"],
   [{ prefetch: "none" as "cluster64K" }, "prefetch none: expected cluster64K"],
   [{ evict: "fifo" as "lru" }, "evict fifo: expected lru"],
-  [{ memoryModel: "managed" as "hmm" }, "memoryModel managed: expected hmm"],
+  [{ memoryModel: "shared" as "hmm" }, "memoryModel shared: expected hmm or managed"],
+  [{ placement: "counters" }, "placement counters: expected migrate or mirror"],
+  [{ prefetch: "density:51" }, "prefetch density:51: expected cluster64K"],
+  [{ evict: "lrm" }, "evict lrm: expected lru"],
+  [{ advise: ["a=read-mostly"] }, 'advise ["a=read-mostly"]: expected memoryModel managed, which has it'],
+  [{ schedules: 2 }, "schedules 2: expected memoryModel managed, which has it"],
+  [{ ...MANAGED, deviceMemory: "1MiB" }, "deviceMemory 1MiB: expected at least 2MiB with managed memory"],
+  [{ ...MANAGED, evict: "lru" }, "evict lru: expected lrm"],
+  [
+    { ...MANAGED, prefetch: "density:101" },
+    "prefetch density:101: expected none or sl or density:N with managed memory",
+  ],
+  [{ ...MANAGED, failAlloc: 1 }, "failAlloc 1: expected no failing allocation with managed memory"],
+  [{ ...MANAGED, counterThreshold: 5 }, "counterThreshold 5: expected placement counters, which has it"],
+  [{ ...MANAGED, sms: 0 }, "sms 0: expected a whole number from 1 to 1024"],
+  [{ ...MANAGED, schedules: 65 }, "schedules 65: expected a whole number from 1 to 64"],
+  [{ ...MANAGED, thrashing: "no" as "on" }, "thrashing no: expected on or off"],
+  [
+    { ...MANAGED, advise: ["a=none"] },
+    "advise a=none: expected NAME=ADVICE, with read-mostly, preferred-cpu, preferred-device, " +
+      "accessed-by-cpu, accessed-by-device",
+  ],
   [{ time: "fast" as "none" }, "time fast: expected none"],
   [{ skip: -1 }, "skip -1: expected a whole number from 0 on"],
   [{ roi: [5, 5] }, "roi [5,5]: expected FROM-TO, two numbers of accesses with FROM below TO"],
@@ -98,9 +121,8 @@ config("the published schema has the fields of a config, and their names", () =>
   const fields = Object.keys(schema.properties);
   assert.equal(fields.slice(fields.indexOf("systemMemory")), [...CONFIG_FIELDS]);
   const names = {
-    placement: PLACEMENTS,
-    prefetch: PREFETCHERS,
-    evict: EVICTIONS,
+    placement: { ...PLACEMENTS, ...MANAGED_PLACEMENTS, "first-touch": "", remote: "" },
+    evict: { ...EVICTIONS, ...MANAGED_EVICTIONS },
     memoryModel: MEMORY_MODELS,
   };
   for (const [field, table] of Object.entries({ ...names, time: TIME_MODELS, backing: BACKINGS }))

@@ -9,7 +9,7 @@ import { PAGE } from "./machines.ts";
 const BASE = 0x40000000;
 const FIRST = BASE / PAGE;
 
-/** What a warp does: the halves of its instructions with their pages, as in "load 0 2"; pages from BASE on. */
+/** What a warp does: the halves of its instructions, as in "load 0 2" with pages counted from BASE. */
 function program(schedule: WarpSchedule, from: number, end: number): string[] {
   const texts: string[] = [];
   for (let at = from; at < end; at = schedule.endOf(at, end))
@@ -74,7 +74,7 @@ test("sectors of 32 bytes count once an instruction; the strongest access of the
   ]);
   const schedule = new WarpScheduler().schedule(words, 3);
   const [loads, stores] = [false, true].map((store) => ({ from: 0, to: 3, store }));
-  // Bytes 30 to 33 and 32 to 35 are in sectors 0 and 1; byte 4064 begins the last one, and goes on a page later.
+  // Bytes 30 to 33 and 32 to 35 are in sectors 0 and 1; byte 4064 begins the last one, 4096 the next page.
   assert.is(schedule.sectors(loads, FIRST), 2);
   assert.is(schedule.sectors(stores, FIRST), 1);
   assert.is(schedule.sectors(stores, FIRST + 1), 1);
