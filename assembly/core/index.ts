@@ -45,7 +45,9 @@ export {
   deviceTableAccess,
 } from "./space/device-table";
 export { deviceTableMap } from "./space/device-map";
-export { replay, replayCount, replayOldest } from "./access/replay";
+export { replayCount } from "./access/count";
+export { replayCountRanges } from "./access/count-ranges";
+export { replay, replayOldest } from "./access/replay";
 export { arenaAlloc, arenaAllocOwn, arenaFree } from "./base/arena";
 export { fileClose, fileCreate } from "./space/file";
 export { fileRead, fileWrite } from "./access/file-io";

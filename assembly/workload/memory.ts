@@ -1,10 +1,10 @@
 // The module's linear memory. It is laid out once; only graphs make it larger.
 //
-//  0x0400         0x0c00          0x2000       0x10000          0x90000          0x110000       0x1d0000
-//  ┌─────────────┬───────────────┬────────────┬────────────────┬────────────────┬──────────────┬────────────
-//  │ description │ nest          │ generators │ records        │ offsets        │ zipf's table │ a graph
-//  │ f64 × 256   │ (nest.ts)     │ u64 × …    │ 16 B × 32,768  │ f64 × 65,536   │ 12 B × 65,536│
-//  └─────────────┴───────────────┴────────────┴────────────────┴────────────────┴──────────────┴────────────
+//  0x0400         0x0c00       0x2000       0x10000        0x90000       0x110000      0x1d0000     0x1d8000
+//  ┌─────────────┬────────────┬────────────┬──────────────┬─────────────┬─────────────┬────────────┬────────
+//  │ description │ nest       │ generators │ records      │ offsets     │ zipf's table│ its spans  │ a graph
+//  │ f64 × 256   │ (nest.ts)  │ u64 × …    │ 16 B × 32,768│ f64 × 65,536│ 12 B ×65,536│ 16 B ×2,048│
+//  └─────────────┴────────────┴────────────┴──────────────┴─────────────┴─────────────┴────────────┴────────
 //
 // TypeScript writes a description (of a loop nest, a distribution or a graph) and offsets; it reads records.
 
@@ -22,12 +22,16 @@ export const RECORDS_MAX: u32 = 32768;
 export const OFFSETS: usize = RECORDS + 16 * <usize>RECORDS_MAX;
 /** Offsets that fit. */
 export const OFFSETS_MAX: u32 = 65536;
-/** The table of frequent ranks (zipf.ts). */
+/** The table of ranks (zipf.ts). */
 export const ZIPF: usize = OFFSETS + 8 * <usize>OFFSETS_MAX;
-/** Ranks that have an entry of their own in that table. */
-export const ZIPF_RANKS: u32 = 65536;
+/** Entries of that table. */
+export const ZIPF_ENTRIES: u32 = 65536;
+/** The spans of ranks that share an entry. */
+export const SPANS: usize = ZIPF + 12 * <usize>ZIPF_ENTRIES;
+/** Spans that fit: 2^47 ranks have 1,388. */
+export const SPANS_MAX: u32 = 2048;
 /** The arrays of a graph (graph.ts). */
-export const GRAPH: usize = ZIPF + 12 * <usize>ZIPF_RANKS;
+export const GRAPH: usize = SPANS + 16 * <usize>SPANS_MAX;
 
 /** The words of STATE. */
 export const RANDOM_STATE: u32 = 0;

@@ -175,7 +175,7 @@ function addSimulation(command: Command): Command {
     .option("--backing <NAME>", choices(BACKINGS))
     .option("--agent <WHO>", "who accesses: trace, cpu, device or threads:LIST (default: trace)")
     .option("--device-range <[NAME=]0xSTART-0xEND>", "data that the device accesses (repeatable)", several)
-    .option("--range <[NAME=]0xSTART-0xEND>", "data whose faults and moves are counted (repeatable)", several)
+    .option("--range <[NAME=]0xSTART-0xEND>", "data that is counted by name (repeatable)", several)
     .option("--skip <N>", "do not replay the first N accesses")
     .option("--roi <FROM-TO>", "count accesses FROM to before TO; replay those before, and end at TO")
     .option("--epoch <N|kernel>", "counts for each N accesses, or for each kernel")

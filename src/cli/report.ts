@@ -10,6 +10,7 @@ import {
   MANAGED_PLACEMENTS,
   MEMORY_MODELS,
   PLACEMENTS,
+  type RangeReport,
   type SimulationReport,
 } from "../sim.ts";
 import { managedBlocks } from "./managed-report.ts";
@@ -249,13 +250,17 @@ function partsTable(
   ];
 }
 
-/** The figures of a part, in the order of PART_COLUMNS. */
-function partCells({ accesses: { cpu, device }, faults, device: traffic, evictions }: Counts): string[] {
+/** All accesses of a part or a range, and the device's share. */
+function accessCells({ cpu, device }: RangeReport["accesses"]): string[] {
   const onDevice = device.loads + device.stores;
   const all = cpu.loads + cpu.stores + onDevice;
+  return [count(all), percent(onDevice, all)];
+}
+
+/** The figures of a part, in the order of PART_COLUMNS. */
+function partCells({ accesses, faults, device: traffic, evictions }: Counts): string[] {
   return [
-    count(all),
-    percent(onDevice, all),
+    ...accessCells(accesses),
     count(faults.cpu),
     count(faults.device),
     bytes(traffic.bytesIn),
@@ -274,10 +279,11 @@ function parts({ epochs, kernels, ranges }: RunReport): string[][] {
   const ofRanges = ranges.map((one) => {
     const { faults, bytesIn, bytesOut, bytesOutEvicted } = one;
     const moved = [bytesIn, bytesOut, bytesOutEvicted].map(bytes);
-    const cells = [bytes(one.bytes), count(faults.cpu), count(faults.device), ...moved];
+    const faulted = [count(faults.cpu), count(faults.device)];
+    const cells = [bytes(one.bytes), ...accessCells(one.accesses), ...faulted, ...moved];
     return [one.name, cells] as const;
   });
-  const rangeColumns = ["size", "CPU faults", "device faults", "in", "out", "evicted"];
+  const rangeColumns = ["size", ...PART_COLUMNS.slice(0, -1), "evicted"];
   return [
     partsTable("Kernels (begun)", ofKernels, PART_COLUMNS),
     partsTable("Epochs", ofEpochs, PART_COLUMNS),

@@ -134,9 +134,9 @@ export class RecordArray extends BigUint64Array {
 
   /**
    * Makes the accesses of records [at, n) in `mm`: translates each page that they touch and marks it as used,
-   * without moving data. Agent i goes through `tables[i]`, where null is the page table of `mm`; agent 0 is the
-   * CPU, and agents beyond the last table go through the last one. Stops at the first record that cannot be
-   * made; after serving the reason, call again from there, and the record starts over. Also stops at each
+   * without moving data. Agent i goes through `tables[i]`, where null is the page table of `mm`; agent 0 is
+   * the CPU, and agents beyond the last table go through the last one. Stops at the first record that cannot
+   * be made; after serving the reason, call again from there, and the record starts over. Also stops at each
    * mark, after which the caller goes on, and where `uses`, which is overwritten, has no room left.
    */
   replay(

@@ -310,9 +310,9 @@ export interface CoreExports {
 
   // ── replay: no request ──
   /**
-   * Makes the accesses of records [at, n) (RECORD_BYTES each). The exchange buffer has the device table of each
-   * of the agents (u32; 0: the mm's page table). Uses of device frames are written to [uses, usesEnd) (u32
-   * each; 0: nowhere). HDR_RESULT: the record that stopped it; HDR_FAULT_ADDR: the page that this record needs;
+   * Makes the accesses of records [at, n) (RECORD_BYTES each). The exchange buffer has each agent's device
+   * table (u32; 0: the mm's page table). Uses of device frames are written to [uses, end) (u32 each; 0:
+   * nowhere). HDR_RESULT: the record that stopped it; HDR_FAULT_ADDR: the page that this record needs;
    * HDR_FAULT_CODE: 1 for a write; HDR_USES: uses written. Returns REPLAY_*.
    */
   replay(
@@ -322,7 +322,7 @@ export interface CoreExports {
     at: number,
     n: number,
     uses: number,
-    usesEnd: number,
+    end: number,
   ): number;
   /**
    * Counts n records to the exchange buffer (u32 each): loads, stores and modifies of the CPU and 0, then the
@@ -330,9 +330,13 @@ export interface CoreExports {
    */
   replayCount(records: number, at: number, n: number): number;
   /**
+   * Counts records [at, end) by the interval, of the n at `intervals`, that their first byte lies in
+   * (assembly/abi/interval.ts). Uses the exchange buffer.
+   */
+  replayCountRanges(records: number, at: number, end: number, intervals: number, n: number): number;
+  /**
    * Writes up to max pfns of devmem, the least recently used by the device first, to the exchange buffer, as
-   * two arrays of max: pfns (u32), addresses in pages (f64). Returns how many; -EINVAL where HDR_USE_STAMPS is
-   * 0.
+   * two arrays of max: pfns (u32), addresses in pages (f64). Returns how many; -EINVAL if uses are not kept.
    */
   replayOldest(mm: number, devmem: number, max: number): number;
 

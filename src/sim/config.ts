@@ -78,7 +78,7 @@ export interface SimulationConfig extends ManagedConfig {
   agent?: Agent | undefined;
   /** Data that the device accesses, whoever the record names. */
   deviceRanges?: readonly RangeConfig[] | undefined;
-  /** Data whose faults and moves are counted by name, beside the ranges that the source names. */
+  /** Data whose accesses, faults and moves are counted by name, beside the ranges that the source names. */
   ranges?: readonly RangeConfig[] | undefined;
   /** The number of an allocation inside the engine that fails once, from 1 on. Default: none. */
   failAlloc?: number | undefined;

@@ -6,6 +6,7 @@ import {
   RECORD_MARK_RANGE,
   RECORD_MARK_RANGE_END,
 } from "../../assembly/abi/record.ts";
+import type { Hmm } from "../index.ts";
 import type { Settings } from "./config.ts";
 import {
   difference,
@@ -74,7 +75,7 @@ export class Ledger {
   #base: Counts | null = null;
 
   /** @param state what a snapshot kept; the ledger goes on from there */
-  constructor(settings: Settings, device: CountedDevice, state?: LedgerState) {
+  constructor(hmm: Hmm, settings: Settings, device: CountedDevice, state?: LedgerState) {
     this.#device = device;
     this.#replayFrom = settings.skip;
     this.#countFrom = Math.max(settings.skip, settings.roi.from);
@@ -87,7 +88,7 @@ export class Ledger {
       this.#position = state.position;
       this.#base = state.base;
     }
-    this.ranges = new RangeCounts(state?.ranges);
+    this.ranges = new RangeCounts(hmm, state?.ranges);
     this.#sections = new Sections(settings.epoch, state?.sections ?? this.#counts());
     device.books.ranges = this.ranges;
     if (state !== undefined) return;

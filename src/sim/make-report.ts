@@ -48,6 +48,6 @@ export function makeReport({ settings, ledger, mm, device, growths, failed }: So
     kernels: sections.kernels(now),
     ranges: ledger.ranges.report(),
     driver: managed && managed.report(),
-    failedAllocation: failed && { ...failed },
+    failedAllocation: failed,
   };
 }

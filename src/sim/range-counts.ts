@@ -1,13 +1,12 @@
-/** Counts of faults and moves by named range. */
+/** Counts of accesses, faults and moves by named range. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import type { RecordArray } from "../device/replay.ts";
+import { RangeTable, type Interval } from "../device/range-table.ts";
+import type { Hmm } from "../index.ts";
+import { ADDRESS_END } from "./address-range.ts";
+import type { Accesses } from "./counts.ts";
 import type { RangeReport } from "./report.ts";
-
-/** A place where a range of some name is now. */
-interface Interval {
-  start: number;
-  end: number;
-  name: string;
-}
+import { unfailing } from "./failing.ts";
 
 /** What a snapshot keeps of the counts. */
 export interface RangeState {
@@ -15,22 +14,32 @@ export interface RangeState {
   ranges: RangeReport[];
 }
 
-/** The named ranges. Ranges of one name are counted together; the newest range at an address is the one. */
+/**
+ * The named ranges. Ranges of one name are counted together; the newest range at an address is the one.
+ * The caller closes them.
+ */
 export class RangeCounts {
-  /** In the order of their addresses; they do not overlap. */
+  readonly #hmm: Hmm;
+  /** Where ranges are, in the order of the addresses; a range is its index among #ranges. */
   readonly #intervals: Interval[];
-  readonly #ranges: Map<string, RangeReport>;
+  readonly #ranges: RangeReport[];
+  readonly #byName: Map<string, number>;
   /** The interval of the last address that was found: pages come in runs. */
   #last: Interval | undefined;
+  /** The intervals as the core has them, with accesses that #ranges lack; null after a change. */
+  #table: RangeTable | null = null;
 
-  constructor(state: RangeState = { intervals: [], ranges: [] }) {
+  constructor(hmm: Hmm, state: RangeState = { intervals: [], ranges: [] }) {
+    this.#hmm = hmm;
     this.#intervals = state.intervals;
-    this.#ranges = new Map(state.ranges.map((range) => [range.name, range]));
+    this.#ranges = state.ranges;
+    this.#byName = new Map(state.ranges.map(({ name }, i) => [name, i]));
   }
 
   /** Names a range. Parts of other ranges that it covers lose their names. */
   add(name: string, start: number, bytes: number): void {
-    if (bytes <= 0) return;
+    if (!(bytes > 0 && start >= 0 && start < ADDRESS_END)) return; // nothing can access it
+    this.close();
     const end = start + bytes;
     const first = this.#search(start);
     let last = first;
@@ -40,24 +49,43 @@ export class RangeCounts {
       { ...old, end: Math.min(old.end, start) },
       { ...old, start: Math.max(old.start, end) },
     ]);
-    const all = [...rests.filter((rest) => rest.start < rest.end), { start, end, name }];
+    const range = this.#number(name, start);
+    this.#ranges[range].bytes += bytes;
+    const all = [...rests.filter((rest) => rest.start < rest.end), { start, end, range }];
     this.#intervals.splice(first, last - first, ...all.sort((a, b) => a.start - b.start));
     this.#last = undefined;
-    const range = this.#ranges.get(name);
-    if (range !== undefined) range.bytes += bytes;
-    else this.#ranges.set(name, { name, start: `0x${start.toString(16)}`, bytes, ...zero() });
   }
 
   /** The range that begins at `start` is no more. */
   end(start: number): void {
     const at = this.#search(start);
-    if (this.#intervals[at]?.start === start) this.#intervals.splice(at, 1);
+    if (this.#intervals[at]?.start !== start) return;
+    this.close();
+    this.#intervals.splice(at, 1);
     this.#last = undefined;
   }
 
   /** Whether no range has a name. */
   get empty(): boolean {
     return this.#intervals.length === 0;
+  }
+
+  /**
+   * Counts the accesses of records [at, n), but for those at the indices `without`. An access is of the range
+   * that its first byte lies in. Throws HmmError ENOMEM if the engine's arena has no room for the ranges.
+   */
+  count(records: RecordArray, at: number, n: number, without: readonly number[]): void {
+    if (this.empty || at === n) return;
+    this.#table ??= unfailing(
+      this.#hmm,
+      () => new RangeTable(this.#hmm, this.#intervals, this.#ranges.length),
+    );
+    let from = at;
+    for (const skipped of without) {
+      this.#table.count(records, from, skipped);
+      from = skipped + 1;
+    }
+    this.#table.count(records, from, n);
   }
 
   /** Notes a fault at an address. */
@@ -74,16 +102,48 @@ export class RangeCounts {
 
   /** Sets all counts to 0. */
   clear(): void {
-    for (const range of this.#ranges.values()) Object.assign(range, zero());
+    this.#table?.clear();
+    for (const range of this.#ranges) Object.assign(range, zero());
   }
 
   /** Returns the counts by name, as a copy. */
   report(): RangeReport[] {
-    return structuredClone([...this.#ranges.values()]);
+    this.#collect();
+    return structuredClone(this.#ranges);
   }
 
   state(): RangeState {
-    return { intervals: this.#intervals, ranges: [...this.#ranges.values()] };
+    this.#collect();
+    return { intervals: this.#intervals, ranges: this.#ranges };
+  }
+
+  /** Gives the engine's memory back. The counts stay. */
+  close(): void {
+    this.#collect();
+    this.#table?.close();
+    this.#table = null;
+  }
+
+  /** Takes the accesses that the core has counted. */
+  #collect(): void {
+    const table = this.#table;
+    if (table === null) return;
+    this.#ranges.forEach(({ accesses: { cpu, device } }, i) => {
+      const counts = table.counts(i);
+      cpu.loads += counts[0] + counts[2];
+      cpu.stores += counts[1] + counts[2];
+      device.loads += counts[4] + counts[6];
+      device.stores += counts[5] + counts[6];
+    });
+    table.clear();
+  }
+
+  /** The number of the range of some name, which begins at `start` if it is new. */
+  #number(name: string, start: number): number {
+    const known = this.#byName.get(name);
+    if (known !== undefined) return known;
+    this.#byName.set(name, this.#ranges.length);
+    return this.#ranges.push({ name, start: `0x${start.toString(16)}`, bytes: 0, ...zero() }) - 1;
   }
 
   /** The index of the first interval that ends after an address. */
@@ -104,10 +164,17 @@ export class RangeCounts {
       if (interval === undefined || address < interval.start) return undefined;
       this.#last = interval;
     }
-    return this.#ranges.get(interval.name);
+    return this.#ranges[interval.range];
   }
 }
 
-function zero(): Pick<RangeReport, "faults" | "bytesIn" | "bytesOut" | "bytesOutEvicted"> {
-  return { faults: { cpu: 0, device: 0 }, bytesIn: 0, bytesOut: 0, bytesOutEvicted: 0 };
+function zero(): Omit<RangeReport, "name" | "start" | "bytes"> {
+  const none = (): Accesses => ({ loads: 0, stores: 0 });
+  return {
+    accesses: { cpu: none(), device: none() },
+    faults: { cpu: 0, device: 0 },
+    bytesIn: 0,
+    bytesOut: 0,
+    bytesOutEvicted: 0,
+  };
 }

@@ -1,5 +1,6 @@
 /** Reading records by their 32-bit words, and what RecordArray.count() says of them. */
-import { RECORD_AGENT_SHIFT, RECORD_KIND_MASK } from "../../assembly/abi/record.ts";
+import { RECORD_AGENT_SHIFT, RECORD_KIND_MASK, RECORD_THREAD_SHIFT } from "../../assembly/abi/record.ts";
+import type { Mark } from "./ledger.ts";
 
 /** 32-bit words of a record. */
 export const WORDS = 4;
@@ -14,7 +15,8 @@ export function addressOf(words: Uint32Array, record: number): number {
   return (words[WORDS * record + 1] & 0xffff) * 2 ** 32 + words[WORDS * record];
 }
 
-/** The sum of RecordArray.count(). */
-export function total(counts: Uint32Array): number {
-  return counts.reduce((sum, count) => sum + count, 0);
+/** The mark that a record is. */
+export function markOf(words: Uint32Array, record: number): Mark {
+  const how = words[WORDS * record + 2];
+  return { kind: how & 0xff, thread: how >>> RECORD_THREAD_SHIFT, id: words[WORDS * record + 3] };
 }

@@ -2,7 +2,7 @@
  * The report of a simulation. The keys are stable: `heteromem run --json` prints this object, and docs/run.md
  * describes every key. Amounts of memory are in bytes, times in picoseconds.
  */
-import type { Counts, DeviceTraffic } from "./counts.ts";
+import type { Accesses, Counts, DeviceTraffic } from "./counts.ts";
 import type { Cause, Direction } from "./driver/transfers.ts";
 import type { ManagedPrefetch, ManagedSettings } from "./managed-config.ts";
 import type { Backing, Evict, MemoryModel, Placement, Prefetch, TimeModel } from "./names.ts";
@@ -26,13 +26,14 @@ export interface KernelReport extends Counts {
   begins: number;
 }
 
-/** What happened to the pages of a named range. */
+/** What happened to a named range: accesses by their first byte, faults and moves by their page. */
 export interface RangeReport {
   name: string;
   /** First byte of the first range of this name, as 0x…. */
   start: string;
   /** Bytes of all ranges of this name. */
   bytes: number;
+  accesses: { cpu: Accesses; device: Accesses };
   faults: { cpu: number; device: number };
   bytesIn: number;
   bytesOut: number;

@@ -5,18 +5,22 @@
  */
 import { ENOMEM } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
-import { RECORD_MARK, RECORD_THREAD_SHIFT } from "../../assembly/abi/record.ts";
+import { RECORD_MARK } from "../../assembly/abi/record.ts";
 import { Hmm, HmmError, type Mm } from "../index.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
+import { badType, checkInteger } from "../engine/errors.ts";
+import { ADDRESS_END } from "./address-range.ts";
 import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
+import { sum } from "./counts.ts";
 import { deviceMemoryFor, SimDevice } from "./device.ts";
+import { FailingAllocation, unfailing } from "./failing.ts";
 import { outOfMemory } from "./simulation-error.ts";
 import { Ledger } from "./ledger.ts";
 import { ManagedRun } from "./managed-run.ts";
 import { makeReport } from "./make-report.ts";
-import type { FailedAllocation, SimulationReport } from "./report.ts";
-import { addressOf, kindOf, total, WORDS } from "./record-words.ts";
+import type { SimulationReport } from "./report.ts";
+import { addressOf, kindOf, markOf, WORDS } from "./record-words.ts";
 import { Selection } from "./selection.ts";
 import { FaultServer } from "./serve.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
@@ -50,7 +54,7 @@ export class Simulation {
   #records!: RecordArray;
   /** The records' words. */
   #words!: Uint32Array;
-  #failed: FailedAllocation | null = null;
+  readonly #failing: FailingAllocation;
   #replayed = 0;
   #fed = 0;
   readonly #skipped = { kernel: 0, unmappable: 0 };
@@ -69,20 +73,17 @@ export class Simulation {
     this.#mm = mm;
     this.#device = device;
     this.#managed = device instanceof ManagedRun ? device : null;
-    this.#ledger = new Ledger(settings, device, state?.ledger);
+    this.#ledger = new Ledger(hmm, settings, device, state?.ledger);
     this.#server =
       device instanceof ManagedRun ? null : new FaultServer(mm, device, this.#ledger, settings.placement);
     this.#selection = Selection.of(settings);
     this.#openRecords();
+    this.#failing = new FailingAllocation(hmm, settings.failAlloc, state?.failed);
     if (state !== undefined) {
-      this.#failed = state.failed;
       this.#server!.growths = state.growths;
       this.#replayed = state.replayed;
       this.#fed = state.fed;
       Object.assign(this.#skipped, state.skipped);
-    } else if (settings.failAlloc !== null) {
-      hmm.failAllocation(settings.failAlloc);
-      this.#failed = { number: settings.failAlloc, reached: false, access: 0, error: null };
     }
   }
 
@@ -132,14 +133,16 @@ export class Simulation {
     const device = this.#device;
     if (device instanceof ManagedRun)
       throw new TypeError("simulation.snapshot: memoryModel managed: expected hmm, which has snapshots");
-    this.#records.close(); // the snapshot would keep its memory, which the restored engine has no use for
+    // The snapshot would keep their memory, which the restored engine has no use for.
+    this.#records.close();
+    this.#ledger.ranges.close();
     const engine = this.#hmm.snapshot();
     this.#openRecords();
     const state: SimulationState = {
       settings: this.#settings,
       device: device.books.state(),
       ledger: this.#ledger.state(),
-      failed: this.#failed,
+      failed: this.#failing.report,
       growths: this.#server!.growths,
       replayed: this.#replayed,
       fed: this.#fed,
@@ -171,8 +174,15 @@ export class Simulation {
     return this.#ledger.done;
   }
 
-  /** Names a range of data, whose faults and moves the report counts. */
+  /**
+   * Names a range of data, whose accesses, faults and moves the report counts: `bytes` from address `start`
+   * on. Throws TypeError and RangeError for a range that cannot be.
+   */
   nameRange(name: string, start: number, bytes: number): void {
+    const op = "simulation.nameRange";
+    if (typeof name !== "string") throw badType(op, "name", "a string", name);
+    checkInteger(op, "start", start, 0, ADDRESS_END - 1);
+    checkInteger(op, "bytes", bytes, 0, ADDRESS_END);
     this.#ledger.ranges.add(name, start, bytes);
     this.#managed?.nameRange(name, start, bytes, true);
   }
@@ -205,7 +215,7 @@ export class Simulation {
       mm: this.#mm,
       device: this.#device,
       growths: (this.#managed ?? this.#server!).growths,
-      failed: this.#failed,
+      failed: this.#failing.report,
     });
   }
 
@@ -217,6 +227,7 @@ export class Simulation {
   /** Closes the address space, the device, and the engine if the simulation owns it. */
   close(): void {
     this.#records.close();
+    this.#ledger.ranges.close();
     this.#mm.close();
     this.#device.close();
     if (this.#owned) this.#hmm.close();
@@ -228,7 +239,7 @@ export class Simulation {
   }
 
   #openRecords(): void {
-    this.#records = new RecordArray(this.#hmm, BATCH);
+    this.#records = unfailing(this.#hmm, () => new RecordArray(this.#hmm, BATCH));
     this.#words = new Uint32Array(this.#records.buffer, this.#records.byteOffset, WORDS * BATCH);
   }
 
@@ -239,20 +250,11 @@ export class Simulation {
     for (let at = 0; at < n && !ledger.done;) {
       const end = Math.min(n, at + ledger.left);
       if (ledger.skipping) at = this.#pass(at, end);
-      else
-        at =
-          this.#managed === null
-            ? this.#replay(at, end, base)
-            : this.#runManaged(this.#managed, at, end, base);
+      else if (this.#managed === null) at = this.#replay(at, end, base);
+      else at = this.#runManaged(this.#managed, at, end, base);
       if (at < end) {
-        const how = this.#words[WORDS * at + 2];
-        const mark = {
-          kind: how & 0xff,
-          thread: how >>> RECORD_THREAD_SHIFT,
-          id: this.#words[WORDS * at + 3],
-        };
         this.#managed?.mark(this.#words, at, block, ledger);
-        ledger.mark(mark, block);
+        ledger.mark(markOf(this.#words, at), block);
         at++;
       }
     }
@@ -276,9 +278,9 @@ export class Simulation {
       }
       try {
         at += this.#serve(stop);
-        this.#noteFailure(from, at, null);
+        this.#failing.note(null, () => this.#accessesAt(from, at));
       } catch (error) {
-        if (this.#noteFailure(from, at, error)) continue;
+        if (this.#failing.note(error, () => this.#accessesAt(from, at))) continue;
         if (!(error instanceof HmmError) || error.errno !== ENOMEM) throw error;
         throw outOfMemory(base + at, error, this.#settings.systemMemory);
       }
@@ -291,7 +293,7 @@ export class Simulation {
     left.length = 0;
     try {
       const at = managed.run(this.#records, this.#words, from, end, left);
-      const n = total(this.#records.count(from, at));
+      const n = sum(this.#records.count(from, at));
       if (this.#ledger.turnsAfter(n)) managed.finish(this.#ledger);
       else managed.count(this.#ledger);
       for (const record of left) this.#noteSkipped(addressOf(this.#words, record));
@@ -308,7 +310,7 @@ export class Simulation {
     const words = this.#words;
     let at = from;
     while (at < end && (words[WORDS * at + 2] & 0xff) < RECORD_MARK) at++;
-    this.#ledger.advance(total(this.#records.count(from, at)));
+    this.#ledger.advance(sum(this.#records.count(from, at)));
     return at;
   }
 
@@ -328,29 +330,20 @@ export class Simulation {
   /** Counts records [from, at), without those that were skipped. */
   #count(from: number, at: number): void {
     const counts = this.#records.count(from, at);
-    const all = total(counts);
+    const all = sum(counts);
     for (const record of this.#left) counts[kindOf(this.#words[WORDS * record + 2])]--;
     const { cpu, device } = this.#ledger.accesses;
     cpu.loads += counts[0] + counts[2];
     cpu.stores += counts[1] + counts[2];
     device.loads += counts[4] + counts[6];
     device.stores += counts[5] + counts[6];
+    this.#ledger.ranges.count(this.#records, from, at, this.#left);
     this.#replayed += all - this.#left.length;
     this.#ledger.advance(all);
   }
 
-  /**
-   * Whether the allocation that is to fail has just failed. Throws HmmError if it broke an invariant of the
-   * engine.
-   */
-  #noteFailure(from: number, at: number, error: unknown): boolean {
-    const failed = this.#failed;
-    if (failed === null || failed.reached || this.#hmm.failingAllocation > 0) return false;
-    if (error !== null && !(error instanceof HmmError)) return false;
-    failed.reached = true;
-    failed.access = this.#replayed + total(this.#records.count(from, at)) - this.#left.length;
-    failed.error = error === null ? null : String(error);
-    this.verify();
-    return true;
+  /** The accesses that were made before record `at`, where records from `from` on are not counted yet. */
+  #accessesAt(from: number, at: number): number {
+    return this.#replayed + sum(this.#records.count(from, at)) - this.#left.length;
   }
 }

@@ -31,7 +31,7 @@ export type Blocks = Iterable<Block> | AsyncIterable<Block>;
 /** A source of records that names ranges and kernels, such as a workload. */
 export interface RecordSource {
   blocks(): Blocks;
-  /** Ranges of its data, whose faults and moves are counted by name. */
+  /** Ranges of its data, whose accesses, faults and moves are counted by name. */
   readonly ranges?: readonly { readonly name: string; readonly start: number; readonly bytes: number }[];
   /** The names of kernels so far, by the ids of the marks where they begin. */
   readonly kernels?: readonly string[];

@@ -137,11 +137,11 @@ function staying(): v128 {
 
 /**
  * Makes `to` the page that `from` was (folio_migrate_mapping and folio_migrate_flags): place, FOLIO_MOVES and
- * charge go to `to`. The counts of both stay. `from` keeps its place, by which the reverse map finds its
- * migration entries.
+ * charge go to `to`. The counts of both stay; `from` has `refs` references. `from` keeps its place, by which
+ * the reverse map finds its migration entries.
  */
 @inline
-export function moveFolio(from: Folio, to: Folio): void {
+export function moveFolio(from: Folio, refs: u32, to: Folio): void {
   const source = changetype<usize>(from);
   const target = changetype<usize>(to);
   let flags: u32 = 0;
@@ -151,7 +151,8 @@ export function moveFolio(from: Folio, to: Folio): void {
     counts = (to.counts & FOLIO_COUNTS) | (from.counts & ~FOLIO_COUNTS);
   }
   v128.store(target, v128.or(v128.and(v128.load(target), staying()), v128.and(v128.load(source), moving())));
-  from.refs &= FOLIO_COUNT_MASK;
+  if (DEBUG) assert(from.refcount == refs, "moveFolio: references");
+  from.refs = refs;
   if (DEBUG) {
     assert(to.flags == flags && to.counts == counts, "moveFolio: flags or counts");
     assert(to.index == from.index && to.mapping == from.mapping, "moveFolio: place");

@@ -19,7 +19,6 @@ import {
   FOLIO_HEAD,
   FOLIO_LARGE,
   FOLIO_LOCKED,
-  FOLIO_MAPPING,
   FOLIO_REFERENCED,
   FOLIO_RESERVED,
   FOLIO_TAIL,
@@ -128,8 +127,8 @@ export function putTablePage(): void {
 export function initFrame(pfn: u32, flags: u32): void {
   const folio = changetype<usize>(folioOf(pfn));
   assert(load<u16>(folio, FOLIO_FLAGS) == FOLIO_FREE, "allocFrame: the frame is in use");
-  store<u64>(folio, 1); // one reference, no memcg, no mapping
-  store<u32>(folio, flags << 16, FOLIO_MAPPING); // and flags
+  // One reference, and no memcg, mappings, place.
+  v128.store(folio, i32x4.replace_lane(i32x4(1, 0, 0, 0), 3, flags << 16));
 }
 
 /** Accounts for `taken` frames (at most 64) removed from the block. */
@@ -260,8 +259,8 @@ export function putPage(pfn: u32): void {
 /** Resets the record of a page without references. The caller frees the frame. */
 @inline
 export function clearFolio(folio: Folio): void {
-  store<u64>(changetype<usize>(folio), 0); // references, memcg, mappings
-  store<u32>(changetype<usize>(folio), FOLIO_FREE << 16, FOLIO_MAPPING); // and flags
+  // No references, memcg, mappings, place.
+  v128.store(changetype<usize>(folio), i32x4(0, 0, 0, FOLIO_FREE << 16));
 }
 
 /** Frees a page that has lost its last reference. */

@@ -49,6 +49,7 @@ import {
   allocTable,
   freeAllTables,
   hasPmdTable,
+  isHuge,
   leafTable,
   makePmdTable,
   slotOf,
@@ -220,11 +221,14 @@ function copyEntries(mm: Mm, child: Mm, vma: Vma): bool {
       if (!copyPinnedHugetlb(copy, addr, to, ptePfn(load<u64>(table)))) return false;
       continue;
     }
+    // A mapping that is still huge has no pinned part: it is shared whole, though the references of sharing
+    // may make one look pinned.
+    const mayPin = exists(copy) && !isHuge(table);
     for (let at = slotOf(table, addr); at < last; at += 8, to += 8, addr += PAGE_SIZE) {
       if (!load<u64>(at)) continue;
       const pte = takeBack(vma, at);
-      const entry =
-        exists(copy) && isPinnedPte(pte) ? copyPinned(copy, addr, ptePfn(pte)) : copyPte(child, pte, at, cow);
+      const pinned = mayPin && isPinnedPte(pte);
+      const entry = pinned ? copyPinned(copy, addr, ptePfn(pte)) : copyPte(child, pte, at, cow);
       if (!entry) return false;
       store<u64>(to, entry);
     }

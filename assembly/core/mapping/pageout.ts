@@ -25,7 +25,15 @@ import { splitLarge } from "../operation/split";
 import { firstMapping, nextMapping } from "../operation/tell";
 import { Mm, mmAt } from "../space/mm";
 import { rmapVma } from "../space/rmap";
-import { swapAlloc, swapCacheAdd, swapCached, swapCacheDrop, swapGet } from "../space/swap";
+import {
+  freeSwap,
+  swapAlloc,
+  swapCacheAdd,
+  swapCached,
+  swapCacheDrop,
+  swapGet,
+  swapPutMapped,
+} from "../space/swap";
 import { vmaLookup } from "../space/vma";
 import { HUGE_MASK } from "../table/huge";
 import { leafEnd, leafTable, nextPage, slotOf, slotsEnd, spanEnd, walk } from "../table/pagetable";
@@ -37,7 +45,10 @@ export class PageoutState {
   cursor: u64;
   /** 1 once the cursor is set. */
   begun: u32;
-  /** The page that is leaving, and the slot of swap space that it gets. */
+  /**
+   * The page that is leaving, and the slot of swap space that it gets; 0 between pages. The operation counts
+   * as an entry that names the slot, so that what callbacks do meanwhile does not free it.
+   */
   pfn: u32;
   slot: u32;
 }
@@ -71,12 +82,24 @@ function outPage(cmd: Cmd, state: PageoutState, mm: Mm, start: u64, end: u64): i
   }
   const folio = folioOf(state.pfn);
   if (unmapToSwap(cmd, folio, state.pfn, state.slot) == REQUEST) return REQUEST;
-  // With only the cache's reference left the page goes; a page that others hold stays in the cache.
-  if (folio.refcount == 1) {
-    copyFrame(state.slot, state.pfn);
-    swapCacheDrop(state.pfn);
-  }
+  endPage(state, folio);
   return 0;
+}
+
+/**
+ * The page goes when only the cache's reference is left. A page that others hold stays in the cache, unless
+ * no entry names its slot.
+ */
+function endPage(state: PageoutState, folio: Folio): void {
+  const pfn = state.pfn;
+  const slot = state.slot;
+  state.pfn = 0;
+  state.slot = 0;
+  swapPutMapped(slot); // the page is in the cache: the slot stays
+  if (folio.refcount == 1) {
+    copyFrame(slot, pfn);
+    swapCacheDrop(pfn);
+  } else freeSwap(pfn, folio);
 }
 
 /**
@@ -102,6 +125,7 @@ function choosePage(state: PageoutState, entry: usize): bool {
   state.slot = swapAlloc();
   if (!state.slot) return false;
   swapCacheAdd(state.slot, pfn);
+  swapGet(state.slot);
   return true;
 }
 

@@ -21,12 +21,19 @@ import {
   FOLIO_LOCKED,
   FOLIO_RESERVED,
   FOLIO_SHMEM,
+  FOLIO_SIZE,
 } from "../../abi/frame";
-import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FAULT_ADDR, HDR_FAULT_CODE } from "../../abi/header";
+import {
+  HDR_DEVICE_BASE,
+  HDR_DEVICE_FRAMES,
+  HDR_FAULT_ADDR,
+  HDR_FAULT_CODE,
+  HDR_FOLIOS,
+} from "../../abi/header";
 import { header, LARGE_PAGES, mayAllocate, setHeader, setHeaderF64 } from "../base/layout";
 import { poolId } from "../base/pool";
 import { isDevmem, isOpenDevmem } from "../frame/devmem";
-import { folioOf, unmark } from "../frame/folio";
+import { Folio, folioOf, unmark } from "../frame/folio";
 import { largeAll } from "../frame/large";
 import {
   addExternalRefs,
@@ -38,7 +45,6 @@ import {
   tookFrames,
 } from "../frame/page-alloc";
 import { hasPage, isUnit, Migration, pfnOf } from "../space/migration";
-import { adoptTarget } from "./words";
 
 /** Allocates a locked frame with one reference. 0 when the zone has none. */
 function allocLocked(zone: u32): u32 {
@@ -160,23 +166,21 @@ export function systemAllocPages(src: usize, dst: usize, n: u32): i32 {
 
 /** Folio flags of a page that somebody uses. */
 const USED: u32 = FOLIO_FREE | FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_RESERVED;
+/** The words `mapping` and `flags` of a folio. */
+const MAPPING_AND_FLAGS: usize = offsetof<Folio>("mapping");
 
-/**
- * May a driver give this page as a destination: is it locked and in nobody's use? `end` is the pfn after the
- * last.
- */
+/** Tells whether a driver may give this page as a destination: it is locked and in nobody's use. */
 @inline
-function isSound(pfn: u32, end: u32): bool {
-  if (pfn >= end) return false;
-  const folio = folioOf(pfn);
+function isSound(folio: Folio): bool {
+  const use = load<u32>(changetype<usize>(folio), MAPPING_AND_FLAGS);
   return (
-    (folio.flags & (USED | FOLIO_LARGE | FOLIO_LOCKED)) == FOLIO_LOCKED && !(folio.mapcount | folio.mapping)
+    (use & (((USED | FOLIO_LARGE | FOLIO_LOCKED) << 16) | 0xffff)) == FOLIO_LOCKED << 16 && !folio.mapcount
   );
 }
 
 /**
- * May a driver give the large folio at `head` as a destination: are all of its pages locked and in nobody's
- * use?
+ * Tells whether a driver may give the large folio at `head` as a destination: all of its pages are locked and
+ * in nobody's use.
  */
 function isSoundUnit(head: u32, end: u32): bool {
   if (head > end - LARGE_PAGES || !folioOf(head).has(FOLIO_HEAD)) return false;
@@ -185,27 +189,38 @@ function isSoundUnit(head: u32, end: u32): bool {
 }
 
 /**
- * Takes over the driver's destinations, and marks them. If one is not sound, or comes twice, nothing is
- * marked; HDR_FAULT_ADDR is the index of the first that is wrong.
+ * Takes over the driver's destinations, and marks them. If one is not sound, or comes twice, nothing is taken
+ * over; HDR_FAULT_ADDR is the index of the first that is wrong.
  */
 export function takeDestinations(m: Migration): bool {
-  adoptTarget(m);
   const end = header(HDR_DEVICE_BASE) + header(HDR_DEVICE_FRAMES);
+  const folios: usize = header(HDR_FOLIOS);
   const mark = <u16>poolId(RESOURCE_MIGRATION, changetype<usize>(m));
   const npages = m.npages;
+  const given: usize = m.driverDst;
   const dst: usize = m.dst;
   for (let i: u32 = 0; i < npages; i++) {
-    const word = load<u32>(dst + i * 4);
+    const word = load<u32>(given + ((<usize>i) << 2));
+    store<u32>(dst + ((<usize>i) << 2), word);
     if (!hasPage(word)) continue;
     const pfn = pfnOf(word);
-    if (isUnit(word) ? i + LARGE_PAGES > npages || !isSoundUnit(pfn, end) : !isSound(pfn, end)) {
-      for (let j: u32 = 0; j < i; j++) if (hasPage(m.target(j))) unmark(folioOf(pfnOf(m.target(j))));
-      memory.fill(dst, 0, npages * 4);
-      setHeader(HDR_FAULT_CODE, MIGRATION_WRONG_DST);
-      setHeaderF64(HDR_FAULT_ADDR, i);
+    const folio = changetype<Folio>(folios + pfn * FOLIO_SIZE);
+    const sound = isUnit(word)
+      ? i + LARGE_PAGES <= npages && isSoundUnit(pfn, end)
+      : pfn < end && isSound(folio);
+    if (!sound) {
+      refuseDestinations(m, i);
       return false;
     }
-    folioOf(pfn).mapping = mark;
+    folio.mapping = mark;
   }
   return true;
+}
+
+/** Unmarks the destinations before slot i, whose own is not sound, and forgets all. */
+function refuseDestinations(m: Migration, i: u32): void {
+  for (let j: u32 = 0; j < i; j++) if (hasPage(m.target(j))) unmark(folioOf(pfnOf(m.target(j))));
+  memory.fill(m.dst, 0, m.npages * 4);
+  setHeader(HDR_FAULT_CODE, MIGRATION_WRONG_DST);
+  setHeaderF64(HDR_FAULT_ADDR, i);
 }

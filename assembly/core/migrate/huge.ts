@@ -140,7 +140,8 @@ export function moveUnit(m: Migration, head: u32, to: u32): u32 {
     if (folioOf(pfn).refcount != ownRefs(pfn, m.faultPage)) return REASON_REFERENCED;
   }
   for (let j: u32 = 0; j < LARGE_PAGES; j++) {
-    moveFolio(folioOf(head + j), folioOf(to + j));
+    const from = folioOf(head + j);
+    moveFolio(from, from.refcount, folioOf(to + j));
     if (isDevicePfn(to)) noteUse(to + j);
   }
   m.moved += LARGE_PAGES;

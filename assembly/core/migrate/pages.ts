@@ -41,7 +41,7 @@ import { MigratePagesCmd } from "./cmd";
 import { takeDestinations } from "./destinations";
 import { fillHole, fillWindow, insertUnit, vmaOfHole } from "./hole";
 import { moveUnit, splitUnit } from "./huge";
-import { adoptSource, publishSource, wrongSource } from "./words";
+import { adoptSource, publishSource, sameSource, wrongSource } from "./words";
 
 /** The bits of a destination's word that say what it is; a page that is no unit has VALID alone. */
 const DESTINATION_BITS: u32 = <u32>(MIGRATE_PFN_VALID | MIGRATE_PFN_ERROR | MIGRATE_PFN_COMPOUND);
@@ -51,14 +51,15 @@ export function migratePagesStep(cmd: MigratePagesCmd): i32 {
   const m = changetype<Migration>(cmd.migration);
   if (cmd.phase == 0) {
     if (m.state != MIGRATION_SETUP) return -EBUSY;
-    const wrong = wrongSource(m);
+    const same = sameSource(m);
+    const wrong = wrongSource(m, same);
     if (wrong < m.npages) {
       setHeader(HDR_FAULT_CODE, MIGRATION_WRONG_SRC);
       setHeaderF64(HDR_FAULT_ADDR, wrong);
       return -EINVAL;
     }
     if (!takeDestinations(m)) return -EINVAL;
-    adoptSource(m);
+    adoptSource(m, same);
     m.state = MIGRATION_MOVING;
     cmd.phase = 1;
   }
@@ -128,7 +129,7 @@ function movePage(m: Migration, i: u32, pfn: u32, toPfn: u32): void {
   if (cached ? toDevice : !freeSwap(pfn, from)) return m.stay(i, REASON_FILE_PAGE);
   if (from.refcount != ownRefs(pfn, m.faultPage) + (cached ? 1 : 0)) return m.stay(i, REASON_REFERENCED);
   if (cached) cacheReplace(fileAt(from.mapping), from.pgoff, pfn, toPfn);
-  moveFolio(from, folioOf(toPfn));
+  moveFolio(from, from.refcount, folioOf(toPfn));
   if (from.has(FOLIO_KSM)) ksmNodeAt(from.index).pfn = toPfn;
   m.moved++;
   if (toDevice) noteUse(toPfn);
@@ -160,8 +161,9 @@ function moveRun(m: Migration, i: u32): u32 {
     const toPfn = target & PFN_MASK;
     const from = changetype<Folio>(folios + pfn * FOLIO_SIZE);
     if ((from.flags & (FOLIO_ANON | FOLIO_KSM)) != FOLIO_ANON) break;
-    if (from.refcount != ownRefs(pfn, faultPage)) break;
-    moveFolio(from, changetype<Folio>(folios + toPfn * FOLIO_SIZE));
+    const refs = ownRefs(pfn, faultPage);
+    if (from.refcount != refs) break;
+    moveFolio(from, refs, changetype<Folio>(folios + toPfn * FOLIO_SIZE));
     toSystem += toPfn < base ? 1 : 0;
     toDevice += (pfn < base ? 1 : 0) & (toPfn < base ? 0 : 1);
   }

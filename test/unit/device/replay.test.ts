@@ -29,7 +29,7 @@ function world(module: WebAssembly.Module, pages: number, devices = 1) {
   return { hmm, owner, devmem, mm, start, tables };
 }
 
-/** Moves pages to the device, and maps them in `table`. Returns their frames, from the first device frame on. */
+/** Moves pages to the device and maps them in `table`. Returns their frames, counted from its first. */
 function move(
   { mm, devmem, owner, tables }: ReturnType<typeof world>,
   start: number,

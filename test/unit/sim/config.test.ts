@@ -55,7 +55,7 @@ const wrong: [SimulationConfig, string][] = [
   [{ deviceMemory: "0" }, "deviceMemory 0: expected at least 64KiB"],
   [{ placement: "both" as "mirror" }, "placement both: expected migrate or mirror"],
   [{ placement: "toString" as "mirror" }, "placement toString: expected migrate or mirror"],
-  [{ prefetch: "none" as "cluster64K" }, "prefetch none: expected cluster64K"],
+  [{ prefetch: "none" }, "prefetch none: expected cluster64K"],
   [{ evict: "fifo" as "lru" }, "evict fifo: expected lru"],
   [{ memoryModel: "shared" as "hmm" }, "memoryModel shared: expected hmm or managed"],
   [{ placement: "counters" }, "placement counters: expected migrate or mirror"],

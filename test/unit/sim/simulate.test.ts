@@ -214,7 +214,7 @@ parts("a source is not asked for more than the region of interest", async () => 
   assert.is(report.accesses.cpu.loads, 25);
   assert.is(asked, 3);
 });
-parts("named ranges have the faults and moves of their pages", async () => {
+parts("named ranges have the accesses, faults and moves of their pages", async () => {
   const ranges = [
     { name: "first", start: BASE, end: BASE + 16 * PAGE },
     { name: "rest", start: BASE + 16 * PAGE, end: BASE + 64 * PAGE },
@@ -243,11 +243,12 @@ parts("named ranges have the faults and moves of their pages", async () => {
     report.device.bytesOutEvicted,
   );
   const [first] = report.ranges;
-  // Written, read back after the first kernel, and on the device twice.
+  // Written, read back after the first kernel, and on the device twice: each time each page once.
   assert.equal(first, {
     name: "first",
     start: "0x5000000",
     bytes: 16 * PAGE,
+    accesses: { cpu: { loads: 16, stores: 16 }, device: { loads: 16 + 16, stores: 0 } },
     faults: { cpu: 16 + 1, device: 2 },
     bytesIn: 32 * PAGE,
     bytesOut: 16 * PAGE,

@@ -33,6 +33,8 @@ const pfnAt = (mm: Mm, addr: number): number => mm.lookupPte(addr)!.pfn;
 const put = (mm: Mm, addr: number, value: number): void => mm.write(addr, new Uint8Array([value]));
 const at = (mm: Mm, addr: number): number => mm.read(addr, 1)[0];
 
+const isHuge = (mm: Mm, addr: number): boolean => (mm.lookupPte(addr)!.flags & PTE_HUGE) !== 0;
+
 /** Each pinned page is the one that its mapping has, also after the process writes. */
 function keeps(mm: Mm, addr: number, pin: Pin): void {
   for (const [i, page] of pin.pages.entries()) {
@@ -171,6 +173,31 @@ onEachBuild("pins for long", (test, module) => {
     keeps(mm, AT + PMD + P, shared);
     other.close();
     child.close();
+    hmm.verify();
+  });
+
+  test("fork shares a huge page whole, though its own references make a part look pinned", () => {
+    const hmm = engine();
+    const mm = hmm.createMm();
+    mm.mmap({ addr: AT, length: PMD, flags: PRIVATE });
+    mm.madvise(AT, PMD, MADV_HUGEPAGE);
+    put(mm, AT, 1);
+    // The process has pinned pages, so that fork looks for them.
+    mm.mmap({ addr: AT - P, length: P, flags: PRIVATE });
+    mm.pin(AT - P, 1, { write: true, longTerm: true }).close();
+    // A pin counts as 1,024 references: this part has one less, and the child's mapping is one more.
+    const part = pfnAt(mm, AT) + 5;
+    for (let i = 0; i < 1022; i++) hmm.pageGet(part);
+    const child = mm.fork();
+    hmm.verify();
+    for (const one of [mm, child])
+      assert.equal(
+        [0, 4, 5, 6, 511].map((i) => [pfnAt(one, AT + i * P), isHuge(one, AT + i * P)]),
+        [0, 4, 5, 6, 511].map((i) => [part - 5 + i, true]),
+      );
+    for (let i = 0; i < 1022; i++) hmm.pagePut(part);
+    child.close();
+    mm.close();
     hmm.verify();
   });
 

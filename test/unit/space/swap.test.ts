@@ -10,6 +10,7 @@ import {
   MAP_PRIVATE,
   Migration,
   migrateVmaSetup,
+  MmuIntervalNotifier,
   PAGE_SIZE,
   PROT_READ,
   PROT_WRITE,
@@ -162,6 +163,34 @@ onEachBuild("swap", (test, module) => {
     mm.munmap(addr, 3 * PAGE_SIZE);
     assert.is(mm.rss.swap, 0);
     hmm.verify();
+  });
+
+  test("an access from a callback to a page that is leaving does not free its slot", () => {
+    const deeds: Record<string, (mm: Mm, addr: number) => void> = {
+      write: (mm, addr) => mm.write(addr, Uint8Array.of(9)),
+      pin: (mm, addr) => void mm.pin(addr, 1, { write: true }),
+      read: (mm, addr) => assert.is(byteAt(mm, addr), 1),
+    };
+    for (const [name, deed] of Object.entries(deeds)) {
+      const hmm = engine();
+      const mm = hmm.createMm();
+      const addr = filled(mm, 1);
+      // After a fork the page is write-protected, and when the child is gone the next write may reuse it.
+      mm.fork().close();
+      let told = 0;
+      using _notifier = new MmuIntervalNotifier(mm, addr, PAGE_SIZE, {
+        invalidate: () => {
+          if (told++ === 0) deed(mm, addr);
+          return true;
+        },
+      });
+      mm.madvise(addr, PAGE_SIZE, MADV_PAGEOUT);
+      hmm.verify();
+      assert.ok(told > 0, name);
+      assert.is(byteAt(mm, addr), name === "write" ? 9 : 1, name);
+      for (const one of hmm.mms()) one.close();
+      hmm.verify();
+    }
   });
 
   test("a device reads swapped pages in; swapped pages do not migrate", () => {
