@@ -37,7 +37,8 @@ function blockOf(accesses: readonly Partial<Access>[]): BigUint64Array {
 const add = suite("sim: managed memory");
 add("the tutorial's add, by one thread: 48 transfers, 24 back, 12 groups, 36 CPU faults", async () => {
   for (const grain of ["4KiB", "64"]) {
-    const report = await run(`add:size=8MiB,grain=${grain}`, { deviceThreads: "one" });
+    const report = await run(`add:size=8MiB,grain=${grain},threads=1`, {});
+    assert.equal(await run(`add:size=8MiB,grain=${grain}`, { deviceThreads: "one" }), report);
     const { transfersToDevice, bytesToDevice, transfersToHost, bytesToHost, groups } = report.managed;
     assert.equal([transfersToDevice, bytesToDevice], [48, 8 * MIB]);
     assert.equal([transfersToHost, bytesToHost], [24, 4 * MIB]);
