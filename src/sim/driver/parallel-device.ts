@@ -13,7 +13,7 @@ import type { ManagedDriver } from "./driver.ts";
 import { FaultBuffer } from "./fault-buffer.ts";
 import { ACCESS_READ, type Processor } from "./processor.ts";
 import type { VaBlock } from "./va-block.ts";
-import type { Half, WarpSchedule } from "./warps.ts";
+import type { WarpSchedule } from "./warps.ts";
 
 /** What the hardware is like. */
 export interface DeviceOptions {
@@ -41,10 +41,12 @@ interface Warp {
   storing: boolean;
 }
 
-/** An access that waits: a page that half of an instruction accesses. */
+/** An access that waits: of a page, by the lanes of an instruction [from, to) that load, or store. */
 interface Waiting {
   warp: Warp;
-  half: Half;
+  from: number;
+  to: number;
+  store: boolean;
   page: number;
   access: number;
 }
@@ -125,7 +127,7 @@ export class ParallelDevice {
     const waiting = this.#waiting;
     let kept = 0;
     for (const one of waiting) {
-      if (this.#reaches(one.page, one.access, one.half)) one.warp.waiting--;
+      if (this.#reaches(one.page, one.access, one.from, one.to, one.store)) one.warp.waiting--;
       else {
         waiting[kept++] = one;
         this.#fault(one);
@@ -151,21 +153,22 @@ export class ParallelDevice {
   #step(warp: Warp): boolean {
     if (warp.at === warp.end) return false;
     const schedule = this.#schedule!;
-    const half = { from: warp.at, to: schedule.endOf(warp.at, warp.end), store: warp.loaded };
-    if (!warp.loaded && !schedule.has(half)) half.store = true;
-    if (warp.waiting > 0 && (half.store || warp.storing)) return false;
-    schedule.gather(half);
+    const from = warp.at;
+    const to = schedule.endOf(from, warp.end);
+    const store = warp.loaded || !schedule.has(from, to, false);
+    if (warp.waiting > 0 && (store || warp.storing)) return false;
+    schedule.gather(from, to, store);
     const { pages, accesses } = schedule;
     for (let i = 0; i < pages.length; i++) {
-      if (this.#reaches(pages[i], accesses[i], half)) continue;
-      const one = { warp, half, page: pages[i], access: accesses[i] };
+      if (this.#reaches(pages[i], accesses[i], from, to, store)) continue;
+      const one = { warp, from, to, store, page: pages[i], access: accesses[i] };
       warp.waiting++;
       this.#waiting.push(one);
       this.#fault(one);
     }
-    warp.storing = half.store;
-    warp.loaded = !half.store && schedule.has({ ...half, store: true });
-    if (!warp.loaded) warp.at = half.to;
+    warp.storing = store;
+    warp.loaded = !store && schedule.has(from, to, true);
+    if (!warp.loaded) warp.at = to;
     return true;
   }
 
@@ -176,8 +179,8 @@ export class ParallelDevice {
     this.#buffer.push(page, access, utlb);
   }
 
-  /** Makes an access of half an instruction, if the device may. */
-  #reaches(page: number, access: number, half: Half): boolean {
+  /** Makes an access of an instruction [from, to) to a page, if the device may. */
+  #reaches(page: number, access: number, from: number, to: number, store: boolean): boolean {
     const number = Math.floor(page / BLOCK_PAGES);
     if (this.#block?.number !== number) this.#block = this.#driver.memory.block(number);
     const block = this.#block;
@@ -186,9 +189,9 @@ export class ParallelDevice {
     if (!hasBit(block.rights[p][rightsNeeded(p, access)], i)) return false;
     this.#clock.pass(ACCESS_NS);
     if (!hasBit(block.resident[p], i)) {
-      if (half.store) this.remote.stores++;
+      if (store) this.remote.stores++;
       else this.remote.loads++;
-      this.remote.sectors += this.#schedule!.sectors(half, page);
+      this.remote.sectors += this.#schedule!.sectors(from, to, store, page);
       this.#counters?.count(page);
       return true;
     }

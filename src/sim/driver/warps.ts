@@ -26,13 +26,6 @@ const PAGE_BYTES = 4096;
 /** Words of a bitmap of a page's sectors. */
 const SECTOR_WORDS = PAGE_BYTES / SECTOR_BYTES / 32;
 
-/** The half of an instruction whose lanes load, or store: records [from, to) of a schedule. */
-export interface Half {
-  from: number;
-  to: number;
-  store: boolean;
-}
-
 /** Records sorted into warps. */
 export class WarpSchedule {
   /** The records' words. They must stay as they are while the schedule is used. */
@@ -42,7 +35,7 @@ export class WarpSchedule {
   readonly #numbers: Uint32Array;
   /** The warps that have records, ascending: the number, and its first and end in the order. */
   readonly warps: readonly (readonly [number: number, from: number, to: number])[];
-  /** The pages of the last half that was asked for, and by page the ACCESS_* of its strongest lane. */
+  /** The pages that were gathered last, and by page the ACCESS_* of its strongest lane. */
   readonly pages: number[] = [];
   readonly accesses: number[] = [];
 
@@ -66,15 +59,15 @@ export class WarpSchedule {
     return to;
   }
 
-  /** Returns whether a lane of an instruction loads (or stores). */
-  has({ from, to, store }: Half): boolean {
+  /** Returns whether a lane of the instruction [from, to) loads; or, if `store`, stores. */
+  has(from: number, to: number, store: boolean): boolean {
     const other = store ? RECORD_KIND_LOAD : RECORD_KIND_STORE;
     for (let i = from; i < to; i++) if (this.#kind(i) !== other) return true;
     return false;
   }
 
-  /** Puts the distinct pages that a half accesses into `pages` and `accesses`, lanes ascending. */
-  gather({ from, to, store }: Half): void {
+  /** Puts the distinct pages that the lanes load, or store to, into `pages` and `accesses`, lanes ascending. */
+  gather(from: number, to: number, store: boolean): void {
     const { pages, accesses } = this;
     const other = store ? RECORD_KIND_LOAD : RECORD_KIND_STORE;
     pages.length = accesses.length = 0;
@@ -95,8 +88,8 @@ export class WarpSchedule {
     }
   }
 
-  /** Returns how many distinct 32-byte sectors of a page a half touches. */
-  sectors({ from, to, store }: Half, page: number): number {
+  /** Returns how many distinct 32-byte sectors of a page the lanes load, or store to. */
+  sectors(from: number, to: number, store: boolean, page: number): number {
     const other = store ? RECORD_KIND_LOAD : RECORD_KIND_STORE;
     const touched = new Uint32Array(SECTOR_WORDS);
     const start = page * PAGE_BYTES;

@@ -14,9 +14,9 @@ function program(schedule: WarpSchedule, from: number, end: number): string[] {
   const texts: string[] = [];
   for (let at = from; at < end; at = schedule.endOf(at, end))
     for (const store of [false, true]) {
-      const half = { from: at, to: schedule.endOf(at, end), store };
-      if (!schedule.has(half)) continue;
-      schedule.gather(half);
+      const to = schedule.endOf(at, end);
+      if (!schedule.has(at, to, store)) continue;
+      schedule.gather(at, to, store);
       texts.push([store ? "store" : "load", ...schedule.pages.map((page) => page - FIRST)].join(" "));
     }
   return texts;
@@ -73,14 +73,13 @@ test("sectors of 32 bytes count once an instruction; the strongest access of the
     { kind: "store", address: BASE + 4064, size: 33, thread: 2 },
   ]);
   const schedule = new WarpScheduler().schedule(words, 3);
-  const [loads, stores] = [false, true].map((store) => ({ from: 0, to: 3, store }));
   // Bytes 30 to 33 and 32 to 35 are in sectors 0 and 1; byte 4064 begins the last one, 4096 the next page.
-  assert.is(schedule.sectors(loads, FIRST), 2);
-  assert.is(schedule.sectors(stores, FIRST), 1);
-  assert.is(schedule.sectors(stores, FIRST + 1), 1);
-  schedule.gather(loads);
+  assert.is(schedule.sectors(0, 3, false, FIRST), 2);
+  assert.is(schedule.sectors(0, 3, true, FIRST), 1);
+  assert.is(schedule.sectors(0, 3, true, FIRST + 1), 1);
+  schedule.gather(0, 3, false);
   assert.equal([schedule.pages, schedule.accesses], [[FIRST], [ACCESS_READ]]);
-  schedule.gather(stores);
+  schedule.gather(0, 3, true);
   assert.equal(
     [schedule.pages, schedule.accesses],
     [
@@ -89,7 +88,7 @@ test("sectors of 32 bytes count once an instruction; the strongest access of the
     ],
   );
   words[4 + 2] |= 4; // the second load is atomic
-  schedule.gather(loads);
+  schedule.gather(0, 3, false);
   assert.equal(schedule.accesses, [ACCESS_ATOMIC_STRONG]);
 });
 test.run();
