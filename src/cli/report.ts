@@ -143,6 +143,10 @@ function cpuKinds(faults: CpuFaults): string {
   ]);
 }
 
+/** What a device fault that migrates does: under HMM, and with managed memory. */
+const MOVED = ["moved a cluster", "moved a cluster"] as const;
+const BROUGHT = ["page brought to the device", "pages brought to the device"] as const;
+
 function faults(report: RunReport): string[] {
   const { cpu, device } = report.faultsByKind;
   const deviceAccesses = report.accesses.device.loads + report.accesses.device.stores;
@@ -153,7 +157,7 @@ function faults(report: RunReport): string[] {
       "device",
       report.faults.device,
       kinds([
-        [device.migrate, "moved a cluster", "moved a cluster"],
+        [device.migrate, ...(report.driver === null ? MOVED : BROUGHT)],
         [device.mirror, "mapped RAM", "mapped RAM"],
       ]),
     ),
