@@ -1,6 +1,7 @@
 /** The text module's exports for writing .hmt traces (hmt-write.ts). A handle is the address of a writer. */
+import { splitLiterals } from "./hmt-split";
 import { hmtEncode, hmtNext, hmtSum, hmtTake } from "./hmt-write";
-import { HmtWrite, hmtWriteFree, hmtWriteNew } from "./hmt-write-state";
+import { BLOCK_HEADER, HmtWrite, hmtWriteFree, hmtWriteNew } from "./hmt-write-state";
 
 /** Makes a writer. */
 export function hmtWriteOpen(): usize {
@@ -46,6 +47,18 @@ export function hmtWriteTake(handle: usize, added: u32): u32 {
 /** Makes the block's payload, behind a header at hmtWriteBlock. Returns its length. */
 export function hmtWriteEncode(handle: usize): u32 {
   return hmtEncode(changetype<HmtWrite>(handle));
+}
+
+/**
+ * Splits the payload of `length` bytes that hmtWriteEncode made into a front and the tails of its literals,
+ * which lie at hmtWriteParts, one after the other. Returns the front's length.
+ */
+export function hmtWriteSplit(handle: usize, length: u32): u32 {
+  const s = changetype<HmtWrite>(handle);
+  return splitLiterals(s.block + BLOCK_HEADER, length, s.parts);
+}
+export function hmtWriteParts(handle: usize): usize {
+  return changetype<HmtWrite>(handle).parts;
 }
 
 /** The thread of the block that was made; -1 if it has several. */

@@ -6,6 +6,8 @@ const RECORDS_MAX: u32 = 1 << 16;
 export const PAYLOAD_MAX: usize = 1 << 21;
 
 export const BLOCK_HEADER: usize = 24;
+/** Bytes that may be read or overwritten behind a payload: a literal is copied 8 bytes at a time. */
+const MARGIN: usize = 8;
 export const EVENT_BYTES: usize = 24;
 const THREADS: usize = 1 << 16;
 
@@ -43,6 +45,8 @@ export class HmtWrite {
   marks: usize;
   events: usize;
   block: usize;
+  /** The payload again, as two parts (hmt-split.ts). */
+  parts: usize;
   sites: usize;
   /** generation << 16 | site, a u32 each. */
   hash: usize;
@@ -73,7 +77,8 @@ export function hmtWriteNew(): HmtWrite {
   s.input = heap.alloc(records * RECORD_BYTES);
   s.marks = heap.alloc(records << 2);
   s.events = heap.alloc(records * EVENT_BYTES);
-  s.block = heap.alloc(BLOCK_HEADER + PAYLOAD_MAX);
+  s.block = heap.alloc(BLOCK_HEADER + PAYLOAD_MAX + MARGIN);
+  s.parts = heap.alloc(PAYLOAD_MAX + MARGIN);
   s.sites = heap.alloc((records + 1) * offsetof<Site>());
   s.hash = heap.alloc(HASH_BYTES);
   memory.fill(s.hash, 0, HASH_BYTES);
@@ -90,6 +95,7 @@ export function hmtWriteFree(s: HmtWrite): void {
   heap.free(s.marks);
   heap.free(s.events);
   heap.free(s.block);
+  heap.free(s.parts);
   heap.free(s.sites);
   heap.free(s.hash);
   heap.free(s.runs);

@@ -75,6 +75,8 @@ class Site {
 export class Hmt {
   stored: usize;
   plain: usize;
+  /** The two parts of a payload that was split (hmt-split.ts). */
+  parts: usize;
   output: usize;
   /** Events of the last block: where they are, and how many. */
   events: usize;
@@ -106,6 +108,7 @@ export function hmtNew(): Hmt {
   memory.fill(changetype<usize>(s), 0, offsetof<Hmt>());
   s.stored = heap.alloc(BLOCK_HEADER + PAYLOAD_MAX + MARGIN);
   s.plain = heap.alloc(PAYLOAD_MAX + MARGIN);
+  s.parts = heap.alloc(PAYLOAD_MAX + MARGIN);
   s.output = heap.alloc(<usize>RECORDS_MAX * RECORD_BYTES);
   s.sites = heap.alloc(<usize>SITES_MAX * offsetof<Site>());
   return s;
@@ -114,6 +117,7 @@ export function hmtNew(): Hmt {
 export function hmtFree(s: Hmt): void {
   heap.free(s.stored);
   heap.free(s.plain);
+  heap.free(s.parts);
   heap.free(s.output);
   heap.free(s.sites);
   heap.free(changetype<usize>(s));

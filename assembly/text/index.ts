@@ -21,6 +21,7 @@ import {
   hmtFree,
   hmtNew,
 } from "./hmt";
+import { joinLiterals } from "./hmt-split";
 import { hmtDecodeMixed as decodeMixed } from "./hmt-threads";
 import {
   ERROR_ADDRESS,
@@ -192,6 +193,18 @@ export function hmtPlain(handle: usize): usize {
   return changetype<Hmt>(handle).plain;
 }
 
+/**
+ * Joins the front of `front` bytes and the tails after it, `length` bytes together, which are at hmtParts, to
+ * the payload at hmtPlain. Returns false if they are no parts of one payload.
+ */
+export function hmtJoin(handle: usize, front: u32, length: u32): bool {
+  const s = changetype<Hmt>(handle);
+  return joinLiterals(s.parts, front, length, s.plain);
+}
+export function hmtParts(handle: usize): usize {
+  return changetype<Hmt>(handle).parts;
+}
+
 /** Where the records of the last block are. */
 export function hmtOutput(handle: usize): usize {
   return changetype<Hmt>(handle).output;
@@ -256,6 +269,8 @@ export {
   hmtWriteMarks,
   hmtWriteNext,
   hmtWriteOpen,
+  hmtWriteParts,
+  hmtWriteSplit,
   hmtWriteSum,
   hmtWriteTake,
   hmtWriteThread,

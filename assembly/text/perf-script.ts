@@ -4,6 +4,7 @@
  *   prog 1234 12.345678:  1 page-faults:u:  7f3a2c001040 401156 main+0x16 (/tmp/prog)        perf record -d
  *   prog 1234 [001] 12.345678: exceptions:page_fault_user: address=0x7f3a2c001040 ip=0x401156 error_code=0x6
  *   prog 1234 12.345:  1 cpu/mem-loads,ldlat=30/P:  7f3a2c001040 |OP LOAD|LVL L1 hit … 401156 kernel+0x10
+ *   prog 1234 12.345:  1 cpu/mem-stores/P:  7f3a2c001040 401156 kernel+0x10                  perf script -F
  *
  * A page fault is an access to its address. A software event does not tell loads from stores, so it counts as
  * a load; the tracepoint does, by bit 1 of its error code. Samples of mem-loads and mem-stores are accesses.
@@ -35,6 +36,7 @@ import { threadOf } from "./threads";
 const COLON: u32 = 0x3a;
 const DOT: u32 = 0x2e;
 const SLASH: u32 = 0x2f;
+const BAR: u32 = 0x7c;
 /** The bit of a page fault's error code that says that it was a write. */
 const FAULT_WRITE: u64 = 2;
 
@@ -117,10 +119,13 @@ export function perfScriptLine(s: Lines): bool {
   if (!takeHex(s) || (s.at != s.end && !isBlank(peek(s)))) return refuse(s, ERROR_NO_DATA);
   const address = s.value;
   let ip: u64 = 0;
-  if (find(event, end, "-faults") != 0 && s.at != s.end) {
+  if (s.at != s.end) {
     skipBlanks(s);
-    if (!takeHex(s) || (s.at != s.end && !isBlank(peek(s)))) return refuse(s, ERROR_NO_DATA);
-    ip = s.value;
+    const isCode = takeHex(s) && (s.at == s.end || isBlank(peek(s)));
+    if (!isCode && find(event, end, "-faults") != 0) return refuse(s, ERROR_NO_DATA);
+    if (isCode) ip = s.value;
+    skipBlanks(s);
+    if (s.at != s.end && load<u8>(s.at) == BAR) ip = 0; // it was the number that the words after it explain
   }
   put(s, address, s.size, kind, 0, threadOf(s, id), <u32>ip);
   return true;

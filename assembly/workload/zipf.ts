@@ -2,8 +2,8 @@
 //
 // The first ranks have an entry each in a table of aliases (Walker 1977, Vose 1991). Later ones share
 // entries: each span of ranks, which is as long as a 64th of its first rank, has one. Within a span a rank is
-// drawn evenly, and kept with the probability (rank / first)^-s (rejection; Devroye 1986, II.3). That is at least
-// (65 / 64)^-s, so a power is rarely computed.
+// drawn evenly, and kept with the probability (rank / first)^-s (rejection; Devroye 1986, II.3). That is at
+// least (65 / 64)^-s, so a power is rarely computed.
 //
 //   table, 12 bytes an entry:  ┌───────────────────────────┬─────────┐   spans, 16 bytes each:
 //                              │ threshold, 64 random bits │  alias  │   first rank, number of ranks

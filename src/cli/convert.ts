@@ -3,7 +3,8 @@
  */
 import { HmtWriter, type HmtAbout } from "../text/hmt-writer.ts";
 import { loadText, type TextModule } from "../text/index.ts";
-import { PLAIN_FORMATS, PlainWriter, type PlainFormatName } from "../text/plain-writer.ts";
+import { PLAIN_FORMATS, type PlainFormatName } from "../text/plain-formats.ts";
+import { PlainWriter } from "../text/plain-writer.ts";
 import { isWorkload, readTrace, readWorkload, type Read, type TakeRecords } from "./convert-source.ts";
 import { UserError } from "./errors.ts";
 import { INTERRUPTED, PARTIAL } from "./exit.ts";
@@ -67,7 +68,7 @@ async function makeWriter(
   if (format !== "hmt") {
     const writer = new PlainWriter(format, (bytes) => output.write(bytes));
     return {
-      take: (records) => writer.write(records),
+      take: (records, eventOf) => writer.write(records, eventOf),
       end: () => writer.end(),
       losses: () => writer.losses(count),
       close: () => {},

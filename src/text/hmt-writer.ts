@@ -3,9 +3,10 @@
  * block by block, and handed on as bytes. Whoever makes the writer compresses.
  */
 import type { HmtEvent, HmtStats } from "./hmt.ts";
+import { CODEC } from "./hmt-payload.ts";
 import type { TextModule } from "./index.ts";
 
-const MAGIC = Uint8Array.of(0x89, 0x48, 0x4d, 0x54, 0x0d, 0x0a, 0x1a, 0x0a, 1, 0, 0, 0, 0, 0, 0, 0);
+const MAGIC = Uint8Array.of(0x89, 0x48, 0x4d, 0x54, 0x0d, 0x0a, 0x1a, 0x0a, 2, 0, 0, 0, 0, 0, 0, 0);
 const MARK = 0x42544d48; // "HMTB"
 const BLOCK_HEADER = 24;
 const RECORDS_MAX = 1 << 16;
@@ -18,12 +19,26 @@ const TEXT_MAX = 32768;
 /** Bytes of definitions that a block has, so that it stays within its bounds. */
 const DEFINITIONS_MAX = 1 << 20;
 
+/** Where a payload of records says how many bytes its literals have. */
+const LITERALS_AT = 20;
+/** Bytes before the two frames of a payload that is split. */
+const SPLIT_HEADER = 8;
+
+/** Compresses bytes to a zstd frame. */
+type Compress = (payload: Uint8Array) => Uint8Array;
+
+/** A payload as it is stored; what is plain is where it was. */
+interface Packed {
+  codec: number;
+  bytes: Uint8Array;
+}
+
 /** How to write. */
 export interface HmtWriterOptions {
   /** What writes the file, as its header says. */
   recorder: string;
-  /** Compresses a payload to a zstd frame. Without it, blocks are plain. */
-  compress?: (payload: Uint8Array) => Uint8Array;
+  /** Compresses a payload. Without it, blocks are plain. */
+  compress?: Compress;
 }
 
 /** What a trace says about itself, besides its records. */
@@ -208,14 +223,13 @@ export class HmtWriter {
     const [text, handle] = [this.#text, this.#handle];
     const at = text.hmtWriteBlock(handle);
     const payload = new Uint8Array(text.memory.buffer, at + BLOCK_HEADER, plain);
-    const packed = type === BLOCK.end ? null : (this.#options.compress?.(payload) ?? null);
-    const isPacked = packed !== null && packed.length < plain;
-    if (isPacked) payload.set(packed);
-    const stored = isPacked ? packed.length : plain;
+    const { codec, bytes } = type === BLOCK.end ? PLAIN : this.#pack(payload, count);
+    payload.set(bytes);
+    const stored = codec === CODEC.plain ? plain : bytes.length;
     const view = new DataView(text.memory.buffer, at, BLOCK_HEADER);
     view.setUint32(0, MARK, true);
     view.setUint8(8, type);
-    view.setUint8(9, isPacked ? 1 : 0);
+    view.setUint8(9, codec);
     view.setUint16(10, thread, true);
     view.setUint32(12, stored, true);
     view.setUint32(16, plain, true);
@@ -223,7 +237,39 @@ export class HmtWriter {
     view.setUint32(4, text.hmtWriteSum(handle, stored), true);
     this.#put(new Uint8Array(text.memory.buffer, at, BLOCK_HEADER + stored));
   }
+
+  /** Packs a payload with `count` records in the codec that makes it smallest. */
+  #pack(payload: Uint8Array, count: number): Packed {
+    const { compress } = this.#options;
+    if (compress === undefined) return PLAIN;
+    const packed = compress(payload);
+    const split = count === 0 ? null : this.#split(payload, count, compress);
+    if (split !== null && split.length < Math.min(packed.length, payload.length))
+      return { codec: CODEC.split, bytes: split };
+    return packed.length < payload.length ? { codec: CODEC.zstd, bytes: packed } : PLAIN;
+  }
+
+  /** Packs the two parts of a payload whose literals are much of it; null if they are not. */
+  #split(payload: Uint8Array, count: number, compress: Compress): Uint8Array | null {
+    const { memory } = this.#text;
+    const literals = new DataView(payload.buffer, payload.byteOffset).getUint32(LITERALS_AT, true);
+    if (literals < count) return null; // regular: less than a byte an access
+    const front = this.#text.hmtWriteSplit(this.#handle, payload.length);
+    if (front === payload.length) return null; // all literals have one byte
+    const parts = new Uint8Array(memory.buffer, this.#text.hmtWriteParts(this.#handle), payload.length);
+    const [first, rest] = [compress(parts.subarray(0, front)), compress(parts.subarray(front))];
+    const bytes = new Uint8Array(SPLIT_HEADER + first.length + rest.length);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, front, true);
+    view.setUint32(4, first.length, true);
+    bytes.set(first, SPLIT_HEADER);
+    bytes.set(rest, SPLIT_HEADER + first.length);
+    return bytes;
+  }
 }
+
+/** A payload that is stored as it is. */
+const PLAIN: Packed = { codec: CODEC.plain, bytes: new Uint8Array() };
 
 /** A number of up to 2^53 in `count` bytes, the lowest first. */
 function bytesOf(value: number, count: number): number[] {

@@ -2,33 +2,23 @@
  * Decoding of .hmt traces (docs/hmt.md), chunk by chunk: blocks are found, checked and decompressed here, and
  * decoded in the text module (assembly/text/hmt.ts).
  */
-import type { ZSTDDecoder } from "zstddec";
+import { CODEC, HmtPayloads } from "./hmt-payload.ts";
 import type { TextModule } from "./index.ts";
 
 /** The first bytes of an .hmt file. */
 const HMT_MAGIC = Uint8Array.of(0x89, 0x48, 0x4d, 0x54, 0x0d, 0x0a, 0x1a, 0x0a);
 
-const VERSION = 1;
+/** Version 2 added the codec "split". */
+const VERSION = 2;
 const FILE_HEADER = 16;
 const BLOCK_HEADER = 24;
 const MARK = 0x42544d48; // "HMTB"
 const PAYLOAD_MAX = 1 << 21;
 const RECORDS_MAX = 1 << 16;
 const BLOCK = { definitions: 1, records: 2, end: 3, mixed: 4, skippedFrom: 128 };
-const CODEC = { plain: 0, zstd: 1 };
 const DEFINITION = { program: 1, recorder: 2, module: 3, name: 4, thread: 5 };
 const END_BYTES = 32;
 const EVENT_BYTES = 24;
-
-/** Loaded when the first decoder is made; it has no state of its own. */
-let zstd: Promise<ZSTDDecoder> | undefined;
-
-async function loadZstd(): Promise<ZSTDDecoder> {
-  const { ZSTDDecoder } = await import("zstddec");
-  const decoder = new ZSTDDecoder();
-  await decoder.init();
-  return decoder;
-}
 
 /** A trace that breaks a rule of docs/hmt.md. */
 export class HmtFormatError extends Error {
@@ -108,7 +98,7 @@ export class HmtDecoder {
   readonly #text: TextModule;
   readonly #handle: number;
   readonly #file?: string;
-  readonly #zstd: ZSTDDecoder;
+  readonly #payloads: HmtPayloads;
   readonly #names = new Map<number, string>();
   readonly #stats: HmtStats = {
     program: "",
@@ -126,16 +116,16 @@ export class HmtDecoder {
   #need = FILE_HEADER;
   #closed = false;
 
-  private constructor(text: TextModule, zstd: ZSTDDecoder, file?: string) {
+  private constructor(text: TextModule, payloads: HmtPayloads, file?: string) {
     this.#text = text;
-    this.#zstd = zstd;
+    this.#payloads = payloads;
     this.#file = file;
     this.#handle = text.hmtOpen();
   }
 
   /** A decoder in the text module. `file` is what errors call the trace. */
   static async create(text: TextModule, file?: string): Promise<HmtDecoder> {
-    return new HmtDecoder(text, await (zstd ??= loadZstd()), file);
+    return new HmtDecoder(text, await HmtPayloads.create(text), file);
   }
 
   /** Decodes `bytes` and hands each block that they complete to `use`. */
@@ -220,8 +210,8 @@ export class HmtDecoder {
   #openFile(): void {
     if (!isHmt(this.#stored(0, FILE_HEADER))) this.#fail("not an .hmt trace");
     const version = this.#view().getUint32(8, true);
-    if (version !== VERSION)
-      this.#fail(`version ${version} of the format; this program reads version ${VERSION}`);
+    if (version < 1 || version > VERSION)
+      this.#fail(`version ${version} of the format; this program reads versions 1 to ${VERSION}`);
   }
 
   #openBlock(): void {
@@ -242,42 +232,17 @@ export class HmtDecoder {
     const [type, codec, thread] = [view.getUint8(8), view.getUint8(9), view.getUint16(10, true)];
     const [plain, records] = [view.getUint32(16, true), view.getUint32(20, true)];
     if (type >= BLOCK.skippedFrom) return null;
-    const payload = this.#payload(codec, stored, plain);
-    const packed = codec === CODEC.zstd;
+    if (codec === CODEC.split && type !== BLOCK.records && type !== BLOCK.mixed)
+      this.#fail(`a payload in codec ${codec}, which a block of type ${type} does not have`);
+    const payload = this.#payloads.plain(this.#handle, { codec, stored, plain });
+    if (typeof payload === "string") this.#fail(payload);
+    const packed = codec !== CODEC.plain;
     if (type === BLOCK.records) return this.#decode(packed, plain, records, thread);
     if (type === BLOCK.mixed) return this.#decode(packed, plain, records, null);
     if (type === BLOCK.definitions) this.#define(payload);
     else if (type === BLOCK.end) this.#finish(payload);
     else this.#fail(`a block of type ${type}, which is not known`);
     return null;
-  }
-
-  /** The block's payload when plain, in the module's memory. */
-  #payload(codec: number, stored: number, plain: number): DataView {
-    const { memory } = this.#text;
-    const at = this.#text.hmtStored(this.#handle) + BLOCK_HEADER;
-    if (codec === CODEC.plain) {
-      if (stored !== plain) this.#fail(`a plain payload of ${stored} bytes that says it has ${plain}`);
-      return new DataView(memory.buffer, at, plain);
-    }
-    if (codec !== CODEC.zstd) this.#fail(`a payload in codec ${codec}, which is not known`);
-    const unpacked = this.#unpack(new Uint8Array(memory.buffer, at, stored), plain);
-    const to = this.#text.hmtPlain(this.#handle);
-    new Uint8Array(memory.buffer, to, plain).set(unpacked);
-    return new DataView(memory.buffer, to, plain);
-  }
-
-  #unpack(packed: Uint8Array, plain: number): Uint8Array {
-    let unpacked: Uint8Array | null = null;
-    // The library would believe what the frame says.
-    if (plain === 0) this.#fail("a packed payload of 0 bytes");
-    try {
-      unpacked = this.#zstd.decode(packed, plain);
-    } catch {
-      // Damaged in a way that its checksum does not show: the length says so below.
-    }
-    if (unpacked?.length !== plain) return this.#fail(`the payload is not a zstd frame of ${plain} bytes`);
-    return unpacked;
   }
 
   #decode(packed: boolean, plain: number, count: number, thread: number | null): HmtBlock {

@@ -35,6 +35,8 @@ export interface TextModule {
   hmtClose(handle: number): void;
   hmtStored(handle: number): number;
   hmtPlain(handle: number): number;
+  hmtParts(handle: number): number;
+  hmtJoin(handle: number, front: number, length: number): boolean;
   hmtOutput(handle: number): number;
   hmtEvents(handle: number): number;
   hmtEventCount(handle: number): number;
@@ -51,6 +53,8 @@ export interface TextModule {
   hmtWriteEventCount(handle: number): number;
   hmtWriteTake(handle: number, added: number): number;
   hmtWriteEncode(handle: number): number;
+  hmtWriteSplit(handle: number, length: number): number;
+  hmtWriteParts(handle: number): number;
   hmtWriteThread(handle: number): number;
   hmtWriteNext(handle: number): void;
   hmtWriteSum(handle: number, length: number): number;

@@ -1,138 +1,24 @@
-/** `heteromem convert` from end to end: there and back gives the same records, and what is lost is said. */
+/** `heteromem convert` from end to end: what it reads and writes, says and refuses. */
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { existsSync, readFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { convert as convertTrace, type ConvertOptions } from "../../src/cli/convert.ts";
 import { openWorkload } from "../../src/sim/workload/index.ts";
 import { Random } from "../../src/testing/random.ts";
-import { parseFormat, recognizeFormat } from "../../src/text/formats.ts";
-import { loadText } from "../../src/text/index.ts";
 import { recordOf, type PlainRecord } from "../text/reference.ts";
 import { zstdFrame } from "../util/hmt-bytes.ts";
 import { mixedFile, someRecords } from "../util/hmt-mixed.ts";
 import { events, readHmt } from "../util/hmt.ts";
-import { file, folder, heteromem, setUp, startHeteromem, tearDown, type Outcome } from "./command.ts";
+import { file, heteromem, setUp, startHeteromem, tearDown } from "./command.ts";
+import { convert, made, path, read } from "./converting.ts";
 
 const SEED = 20261203;
 const SAMPLES = new URL("../text/samples/", import.meta.url);
-const PROGRAMS = "examples/programs";
-const PLAIN = ["lackey", "addr-rw", "pinatrace", "dinero", "champsim"];
-
-const text = loadText();
-const path = (name: string): string => join(folder, name);
-const convert = (...args: string[]): Outcome => heteromem(["convert", ...args]);
-
-/** The accesses of a file, events left out. */
-async function read(name: string, format: string): Promise<PlainRecord[]> {
-  const { format: found, options } = parseFormat(format);
-  const decoder = await found.make(text, options);
-  const records: PlainRecord[] = [];
-  const use = (words: BigUint64Array): void => {
-    for (let i = 0; i < words.length; i += 2) records.push(recordOf(words[i], words[i + 1]));
-  };
-  decoder.feed(readFileSync(name), use);
-  assert.is(decoder.finish(use), null);
-  decoder.close();
-  return records.filter(({ kind }) => kind < 16);
-}
-
-/** Converts in this process, which is faster, and returns what is written on stderr. It must succeed. */
-async function converted(from: string, to: string, options: Partial<ConvertOptions> = {}): Promise<string> {
-  const write = process.stderr.write.bind(process.stderr);
-  let stderr = "";
-  process.stderr.write = (line: string) => {
-    stderr += line;
-    return true;
-  };
-  try {
-    const rest = { format: null, to: null, plain: false, quiet: true, version: "0" };
-    assert.is(await convertTrace(from, to, { ...rest, ...options }), 0);
-  } finally {
-    process.stderr.write = write;
-  }
-  return stderr;
-}
-
-/** Converts, which must succeed without a loss, and returns the path of what was made. */
-function made(from: string, to: string, ...flags: string[]): string {
-  const { status, stdout, stderr } = convert(from, path(to), "--quiet", ...flags);
-  assert.equal([status, stdout, stderr], [0, "", ""]);
-  return path(to);
-}
-
-/** What is left of records in a format. */
-function inFormat(format: string, records: readonly PlainRecord[]): PlainRecord[] {
-  return records.flatMap((record) => {
-    const kind = record.kind & 3;
-    if (kind === 3) return []; // fetches give no record
-    const { address } = record;
-    const size = format === "lackey" ? record.size : 1;
-    const id = format === "pinatrace" || format === "champsim" ? record.id : 0;
-    const kinds = kind === 2 && format !== "lackey" ? [0, 1] : [kind];
-    return kinds.map((one) => ({ address, size, kind: one, agent: 0, thread: 0, id }));
-  });
-}
 
 const test = suite("heteromem convert");
 test.before(setUp);
 test.after(tearDown);
-
-for (const name of readdirSync(SAMPLES)) {
-  const source = new URL(name, SAMPLES);
-  const format = recognizeFormat(readFileSync(source))?.name;
-  if (format === undefined) continue;
-  test(`the sample ${name}, to .hmt and back, gives the same records`, async () => {
-    const before = await read(source.pathname, format);
-    const hmt = path(`${name}.hmt`);
-    assert.is(await converted(source.pathname, hmt), "");
-    assert.equal(await read(hmt, "hmt"), before);
-    for (const to of PLAIN) {
-      const [back, again] = [path(`${name}.${to}`), path("again.hmt")];
-      await converted(hmt, back, { to });
-      assert.equal(await read(back, to), inFormat(to, before));
-      await converted(back, again, { format: to });
-      assert.equal(await read(again, "hmt"), inFormat(to, before));
-    }
-  });
-}
-
-const unpacked = (name: string): string => file("unpacked", gunzipSync(readFileSync(name)));
-
-test("the example programs, to .hmt and back, give the same records", async () => {
-  for (const name of readdirSync(PROGRAMS).filter(
-    (each) => each.endsWith(".lackey.gz") && !/10m/.test(each),
-  )) {
-    const hmt = made(`${PROGRAMS}/${name}`, "program.hmt");
-    const records = await read(hmt, "hmt");
-    assert.equal(records, await read(unpacked(`${PROGRAMS}/${name}`), "lackey"), name);
-    const back = path("program.lackey");
-    assert.match(await converted(hmt, back), /lackey without instructions has no code addresses/);
-    assert.equal(await read(back, "lackey"), inFormat("lackey", records), name);
-    const again = made(back, "program-again.hmt", "--plain");
-    assert.equal(await read(again, "hmt"), inFormat("lackey", records), name);
-    assert.ok(readFileSync(hmt).length < records.length, "less than a byte an access");
-  }
-});
-
-test("random records, in all formats", async () => {
-  const random = new Random(SEED);
-  for (let round = 0; round < 20; round++) {
-    const records = someRecords(random, 200 + random.below(300));
-    const source = file("random.hmt", mixedFile(records));
-    assert.equal(await read(source, "hmt"), records);
-    for (const plain of [false, true]) {
-      await converted(source, path("again.hmt"), { plain });
-      assert.equal(await read(path("again.hmt"), "hmt"), records);
-    }
-    for (const to of PLAIN) {
-      await converted(source, path("random"), { to });
-      assert.equal(await read(path("random"), to), inFormat(to, records), to);
-    }
-  }
-});
 
 test("a workload is written with its kernels and ranges, and has the records of the generator", async () => {
   const spec = "stencil2d:size=256KiB,grain=8";
@@ -265,7 +151,7 @@ test("what is wrong is one line, exit code 2, and leaves no output", () => {
     [[good, "--format", "addr-rw:size=0"], /^heteromem: --format addr-rw:size=0: 'size=0' is no option/],
     [
       [good, "--to", "nothing"],
-      /^heteromem: --to nothing: expected hmt, lackey, addr-rw, pinatrace, dinero, champsim$/,
+      /^heteromem: --to nothing: expected hmt, lackey, nvbit, drmemtrace, perf-script, pinatrace, /,
     ],
     [["workload:nothing"], /no workload is named "nothing"/],
     [["workload:gups", "--format", "hmt"], /--format hmt: a workload has no format/],

@@ -185,4 +185,18 @@ export const TEXT: readonly Mutant[] = [
     after: "(step >> 1)",
     ask: WRITER,
   },
+  {
+    name: "parts-of-a-payload-joined-unchecked",
+    file: "assembly/text/hmt-split.ts",
+    before: "bytes - count != tails || ",
+    after: "",
+    ask: ["text/hmt"],
+  },
+  {
+    name: "explanation-of-a-sample-is-its-code-address",
+    file: "assembly/text/perf-script.ts",
+    before: "load<u8>(s.at) == BAR",
+    after: "load<u8>(s.at) == 0",
+    ask: FORMATS,
+  },
 ];

@@ -82,6 +82,7 @@ const test = suite("hmt writer");
 
 test("random records come back, plain and packed, from both readers", async () => {
   const random = new Random(SEED);
+  const codecs = new Set<number>();
   for (let round = 0; round < 60; round++) {
     const batches = Array.from({ length: 1 + random.below(3) }, () =>
       program(random, random.below(400), random.below(3) === 0 ? 1 : 40),
@@ -102,8 +103,10 @@ test("random records come back, plain and packed, from both readers", async () =
         .size;
       assert.equal(end, { records: records.length / 2, events: 0, lost: 7, threads, signal: 0 });
       assert.is(recorder, "a test");
+      for (const { codec } of blocks) codecs.add(codec);
     }
   }
+  assert.equal([...codecs].sort(), [0, 1, 2], "each codec was used");
 });
 
 test("a long trace is cut into blocks; a block has one thread if it would not be short", async () => {
@@ -206,7 +209,11 @@ test("sizes: what a regular program takes, and an irregular one", async () => {
   };
   for (const spec of ["stencil2d:size=1MiB,grain=8", "stream:size=2MiB"])
     assert.ok((await perAccess(spec)) < 1, spec);
-  for (const spec of ["hashjoin:size=8MiB", "gups:size=64MiB,updates=200000"])
+  for (const spec of [
+    "hashjoin:size=8MiB",
+    "gups:size=64MiB,updates=200000",
+    "gups:size=8GiB,updates=200000",
+  ])
     assert.ok((await perAccess(spec)) < 4, spec);
 });
 

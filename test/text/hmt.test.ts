@@ -9,6 +9,7 @@ import { HmtDecoder, HmtFormatError, isHmt, type HmtEvent, type HmtStats } from 
 import { loadText } from "../../src/text/index.ts";
 import { Random } from "../fuzz/random.ts";
 import { block, definitions, hmtFile, randomPayload } from "../util/hmt-bytes.ts";
+import { partsOf, splitPayload } from "../util/hmt-split.ts";
 import { HmtError, readHmt, type HmtRecord } from "../util/hmt.ts";
 
 const text = loadText();
@@ -159,7 +160,7 @@ test("a packed block decodes; one that is damaged inside is an error of its bloc
   const options = { records, codec: 1, plain: bytes.length };
   assert.is(await compare(hmtFile(block(2, packed, options))), "records");
   const first = hmtFile(block(2, packed, options)).length;
-  for (const wrong of [{ plain: bytes.length + 1 }, { plain: 0 }, { plain: 1 }, { codec: 2 }]) {
+  for (const wrong of [{ plain: bytes.length + 1 }, { plain: 0 }, { plain: 1 }, { codec: 2 }, { codec: 3 }]) {
     const file = hmtFile(block(2, packed, options), block(2, packed, { ...options, ...wrong }));
     const error = await decode(file).then(
       () => null,
@@ -175,6 +176,44 @@ test("a packed block decodes; one that is damaged inside is an error of its bloc
     (e: unknown) => e as Error,
   );
   assert.match(error?.message ?? "", /^file\.hmt: byte 16: the payload is not a zstd frame of \d+ bytes$/);
+});
+
+test("a split payload decodes; parts that do not fit are an error of their block", async () => {
+  const random = new Random(7);
+  const seen = { records: 0, error: 0 };
+  for (let round = 0; round < 300; round++) {
+    const { bytes, records } = randomPayload(random);
+    const split = splitPayload(bytes);
+    const options = { records, codec: 2, plain: bytes.length };
+    const whole = await compare(hmtFile(block(2, split, options)));
+    // Without tails there is nothing to split.
+    if (whole === "records") assert.is(await compare(hmtFile(block(2, bytes, { records }))), "records");
+    seen[whole]++;
+    const wrong = Uint8Array.from(split);
+    // The lengths of the parts, or what is in the front behind its frame's own 12 bytes.
+    const at = random.chance(0.3) ? random.below(8) : 20 + random.below(Math.min(60, bytes.length / 2));
+    wrong[at] = random.below(256);
+    await compare(hmtFile(block(2, wrong, options)));
+  }
+  assert.ok(seen.records > 200, JSON.stringify(seen));
+  const cases: [Uint8Array, number, RegExp][] = [
+    [new Uint8Array(7), 20, /a split payload of 7 bytes/],
+    [partsOf(new Uint8Array(24), new Uint8Array(1)), 20, /the front is larger than its payload/],
+    [partsOf(new Uint8Array(24), new Uint8Array(1)), 26, /the payload is not a zstd frame of 2 bytes/],
+    [partsOf(new Uint8Array(23), new Uint8Array(1)), 24, /the parts are not those of a payload/],
+    [partsOf(new Uint8Array(24), new Uint8Array(1)), 25, /the parts are not those of a payload/],
+    [partsOf(new Uint8Array(24).fill(255), new Uint8Array(1)), 25, /the parts are not those of a payload/],
+  ];
+  for (const [bytes, plain, message] of cases)
+    assert.match(
+      await decode(hmtFile(block(2, bytes, { codec: 2, plain }))).then(String, String),
+      message,
+      String(message),
+    );
+  assert.match(
+    await decode(hmtFile(block(1, cases[4][0], { codec: 2, plain: 25 }))).then(String, String),
+    /a payload in codec 2, which a block of type 1 does not have/,
+  );
 });
 
 test("errors name the file, the byte and what is wrong", async () => {
@@ -194,8 +233,8 @@ test("errors name the file, the byte and what is wrong", async () => {
     "file.hmt: byte 0: not an .hmt trace",
   );
   assert.match(
-    await message(changed(8, 2)),
-    /^file.hmt: byte 0: version 2 of the format; this program reads version 1$/,
+    await message(changed(8, 3)),
+    /^file.hmt: byte 0: version 3 of the format; this program reads versions 1 to 2$/,
   );
   assert.match(await message(changed(16, 2)), /^file.hmt: byte 16: expected a block$/);
   assert.match(

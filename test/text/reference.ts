@@ -103,8 +103,9 @@ function perfScript(): Line {
     }
     const kind = /mem-stores/.test(event) ? STORE : /mem-loads|-faults/.test(event) ? LOAD : null;
     if (kind === null) return [];
-    const [digits, ip] = rest.split(" ");
-    const id = /-faults/.test(event) && ip !== undefined ? low(ip) : 0;
+    const [digits, ip, after] = rest.split(" ");
+    const isCode = ip !== undefined && /^[0-9a-f]+$/.test(ip) && !after?.startsWith("|");
+    const id = isCode ? low(ip) : 0;
     return access({ digits, kind, thread: threads.of(tid), id });
   };
 }
@@ -265,6 +266,8 @@ export class RandomLines {
       ` exceptions:page_fault_user: address=0x${this.#hex()} ip=0x${this.#hex()} error_code=0x${code}`,
       `   1 cpu/mem-loads,ldlat=30/P:  ${this.#hex()} |OP LOAD|LVL L1 hit`,
       `   1 cpu/mem-stores/P:  ${this.#hex()}`,
+      `   1 cpu/mem-stores/P:  ${this.#hex()} ${this.#hex()}${this.#pick("", " main+0x16 (/tmp/prog)")}`,
+      `   1 cpu/mem-loads/P:  ${this.#hex()} 5080021 |OP LOAD|LVL L1 hit`,
       `   1000 cycles:u:  401156 main+0x10 (/tmp/prog)`,
     );
     return this.#random.below(8) === 0 ? `\t  ${this.#hex()} main+0x10 (/tmp/prog)` : `${head}${line}`;

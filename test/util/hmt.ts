@@ -4,6 +4,7 @@
  */
 import { decompress } from "fzstd";
 import { HmtError, Reader } from "./hmt-reader.ts";
+import { joinSplit } from "./hmt-split.ts";
 import { RECORDS_MAX, readRecords, type HmtEvent, type HmtRecord } from "./hmt-records.ts";
 
 export { HmtError } from "./hmt-reader.ts";
@@ -134,6 +135,7 @@ function readBlock(hmt: Hmt, bytes: Uint8Array, at: number): number {
   if (xxh32(bytes.subarray(at + 8, end)) !== sum) header.fail("the checksum is wrong");
   let payload = bytes.subarray(at + BLOCK_HEADER, end);
   if (codec === 1) payload = decompress(payload);
+  else if (codec === 2 && (type === 2 || type === 4)) payload = joinSplit(payload, plain, at);
   else if (codec !== 0) header.fail(`codec ${codec} is not known`);
   if (payload.length !== plain) header.fail(`the payload has ${payload.length} bytes, not ${plain}`);
   const reader = new Reader(payload, at);
@@ -164,7 +166,7 @@ export function readHmt(bytes: Uint8Array): Hmt {
   if (bytes.length < FILE_HEADER || MAGIC.some((byte, i) => bytes[i] !== byte))
     throw new HmtError(0, "not an .hmt trace");
   const version = new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true);
-  if (version !== 1) throw new HmtError(0, `version ${version} is not known`);
+  if (version !== 1 && version !== 2) throw new HmtError(0, `version ${version} is not known`);
   let at = FILE_HEADER;
   while (at < bytes.length) {
     if (hmt.end !== null) throw new HmtError(at, "bytes after the end block");

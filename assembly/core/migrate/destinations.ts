@@ -162,7 +162,8 @@ export function systemAllocPages(src: usize, dst: usize, n: u32): i32 {
 // ─────────────────────────────────────────────────────────────────────────────────────────────────
 //
 // A page of nobody that a migration has, as a destination or as a source, is marked: `mapping`, which is 0
-// otherwise, is the migration's id. So no page can be given twice, to one migration or to two.
+// otherwise, is the migration's id. So no page can be given twice, to one migration or to two. Destinations
+// to which pages move at once, before anybody else can run, need no mark.
 
 /** Folio flags of a page that somebody uses. */
 const USED: u32 = FOLIO_FREE | FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_RESERVED;
@@ -189,16 +190,19 @@ function isSoundUnit(head: u32, end: u32): bool {
 }
 
 /**
- * Takes over the driver's destinations, and marks them. If one is not sound, or comes twice, nothing is taken
- * over; HDR_FAULT_ADDR is the index of the first that is wrong.
+ * Takes over the driver's destinations. If one is not sound, or comes twice, none is taken over;
+ * HDR_FAULT_ADDR is the index of the first that is wrong. The caller marks those that it does not use at
+ * once.
  */
 export function takeDestinations(m: Migration): bool {
   const end = header(HDR_DEVICE_BASE) + header(HDR_DEVICE_FRAMES);
   const folios: usize = header(HDR_FOLIOS);
-  const mark = <u16>poolId(RESOURCE_MIGRATION, changetype<usize>(m));
   const npages = m.npages;
   const given: usize = m.driverDst;
   const dst: usize = m.dst;
+  // Pages in ascending order are different ones. Others are told apart by their marks.
+  let ascending = true;
+  let before: u32 = 0;
   for (let i: u32 = 0; i < npages; i++) {
     const word = load<u32>(given + ((<usize>i) << 2));
     store<u32>(dst + ((<usize>i) << 2), word);
@@ -208,19 +212,38 @@ export function takeDestinations(m: Migration): bool {
     const sound = isUnit(word)
       ? i + LARGE_PAGES <= npages && isSoundUnit(pfn, end)
       : pfn < end && isSound(folio);
-    if (!sound) {
-      refuseDestinations(m, i);
-      return false;
+    if (!sound) return refuseDestinations(m, i);
+    if (pfn <= before) ascending = false;
+    before = isUnit(word) ? pfn + LARGE_PAGES - 1 : pfn;
+  }
+  return ascending || markDistinct(m);
+}
+
+/** Marks the destinations from slot i on. */
+export function markDestinations(m: Migration, i: u32): void {
+  const mark = <u16>poolId(RESOURCE_MIGRATION, changetype<usize>(m));
+  for (; i < m.npages; i++) if (hasPage(m.target(i))) folioOf(pfnOf(m.target(i))).mapping = mark;
+}
+
+/** Marks all destinations. If one comes twice, none is marked or taken over. */
+function markDistinct(m: Migration): bool {
+  const mark = <u16>poolId(RESOURCE_MIGRATION, changetype<usize>(m));
+  for (let i: u32 = 0; i < m.npages; i++) {
+    if (!hasPage(m.target(i))) continue;
+    const folio = folioOf(pfnOf(m.target(i)));
+    if (folio.mapping) {
+      for (let j: u32 = 0; j < i; j++) if (hasPage(m.target(j))) unmark(folioOf(pfnOf(m.target(j))));
+      return refuseDestinations(m, i);
     }
     folio.mapping = mark;
   }
   return true;
 }
 
-/** Unmarks the destinations before slot i, whose own is not sound, and forgets all. */
-function refuseDestinations(m: Migration, i: u32): void {
-  for (let j: u32 = 0; j < i; j++) if (hasPage(m.target(j))) unmark(folioOf(pfnOf(m.target(j))));
+/** Forgets all destinations, since the one of slot i is wrong. */
+function refuseDestinations(m: Migration, i: u32): bool {
   memory.fill(m.dst, 0, m.npages * 4);
   setHeader(HDR_FAULT_CODE, MIGRATION_WRONG_DST);
   setHeaderF64(HDR_FAULT_ADDR, i);
+  return false;
 }

@@ -38,7 +38,7 @@ import { freeSwap } from "../space/swap";
 import { isHugeZero } from "../table/huge";
 import { leafTable } from "../table/pagetable";
 import { MigratePagesCmd } from "./cmd";
-import { takeDestinations } from "./destinations";
+import { markDestinations, takeDestinations } from "./destinations";
 import { fillHole, fillWindow, insertUnit, vmaOfHole } from "./hole";
 import { moveUnit, splitUnit } from "./huge";
 import { adoptSource, publishSource, sameSource, wrongSource } from "./words";
@@ -62,6 +62,8 @@ export function migratePagesStep(cmd: MigratePagesCmd): i32 {
     adoptSource(m, same);
     m.state = MIGRATION_MOVING;
     cmd.phase = 1;
+    cmd.index = moveRun(m, 0);
+    markDestinations(m, cmd.index);
   }
   for (let i = cmd.index; i < m.npages; i++) {
     i = moveRun(m, i);
@@ -141,7 +143,6 @@ function movePage(m: Migration, i: u32, pfn: u32, toPfn: u32): void {
  * and no reference beyond the migration's (and a fault's). Returns the index of the first page that is not
  * so.
  */
-@inline
 function moveRun(m: Migration, i: u32): u32 {
   const base = header(HDR_DEVICE_BASE);
   const folios = header(HDR_FOLIOS);
