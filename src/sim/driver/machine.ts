@@ -138,6 +138,7 @@ export class Machine {
 
   /** Notes that records [from, to) were made elsewhere: all of them found their pages. */
   skip(words: Uint32Array, from: number, to: number): void {
+    this.clock.pass((to - from) * ACCESS_NS);
     if (this.#oneThread) return;
     for (let at = WORDS * from; at < WORDS * to; at += WORDS)
       if ((words[at + 2] & (0xff << RECORD_AGENT_SHIFT)) !== 0)
@@ -194,9 +195,9 @@ export class Machine {
     const write = kind !== RECORD_KIND_LOAD;
     const right = rightsNeeded(CPU, write ? ACCESS_WRITE : ACCESS_READ);
     const last = Math.floor((address + size - 1) / PAGE_BYTES);
+    this.clock.pass(ACCESS_NS);
     for (let page = Math.floor(address / PAGE_BYTES); page <= last; page++) {
       const block = this.#blockOf(page);
-      this.clock.pass(ACCESS_NS);
       if (!hasBit(block.rights[CPU][right], page % BLOCK_PAGES)) this.driver.cpuFault(page, write);
     }
   }
