@@ -50,6 +50,8 @@ function machineOptions(settings: Settings, managed: ManagedSettings, seed: numb
 /** The model, the engine that follows it, and models of other orders. */
 export class ManagedRun {
   readonly books: ManagedBooks;
+  /** The record that run() made last by the model: where it threw, if it did. */
+  at = 0;
   readonly #mm: Mm;
   readonly #mover: EngineMover;
   readonly #tables: readonly DeviceTable[];
@@ -108,14 +110,9 @@ export class ManagedRun {
    * Throws HmmError ENOMEM if memory is too small.
    */
   run(records: RecordArray, words: Uint32Array, from: number, end: number, left: number[]): number {
-    let at = from;
-    try {
-      at = this.#runMain(records, words, from, end, left);
-    } finally {
-      for (const machine of this.#others)
-        for (let i = from; i < at; i++)
-          if (isAccess(words, i) && isMappable(words, i)) machine.step(words, i);
-    }
+    const at = this.#runMain(records, words, from, end, left);
+    for (const machine of this.#others)
+      for (let i = from; i < at; i++) if (isAccess(words, i) && isMappable(words, i)) machine.step(words, i);
     return at;
   }
 
@@ -134,9 +131,6 @@ export class ManagedRun {
       at++;
     }
   }
-
-  /** The record that the last call of run() had reached: where it threw, if it did. */
-  at = 0;
 
   /** Notes the mark at an index of a block's records. */
   mark(words: Uint32Array, at: number, { events }: RecordBlock, ledger: Ledger): void {

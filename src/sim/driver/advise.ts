@@ -35,8 +35,8 @@ interface ByteRange {
   bytes: number;
 }
 
-/** Calls `how` for each block of a range, with the range's pages of it. */
-function eachBlock(
+/** Calls `how` for each block of a range, which is made, with the range's pages of it. */
+function eachPart(
   memory: ManagedMemory,
   { start, bytes }: ByteRange,
   how: (block: VaBlock, pages: Bits) => void,
@@ -89,7 +89,7 @@ function collapse(memory: ManagedMemory, block: VaBlock): void {
  * and copies nothing; unsetting it leaves one copy of each page.
  */
 export function advise(memory: ManagedMemory, range: ByteRange, advice: number, p: Processor): void {
-  eachBlock(memory, range, (block) => {
+  memory.eachBlock(range.start, range.bytes, (block) => {
     switch (advice) {
       case ADVISE.setReadMostly:
         block.readMostly = true;
@@ -122,7 +122,7 @@ export function advise(memory: ManagedMemory, range: ByteRange, advice: number, 
  * and thrashing have no say. Pages that may be read-duplicated are copied.
  */
 export function migrate(memory: ManagedMemory, service: BlockService, range: ByteRange, to: Processor): void {
-  eachBlock(memory, range, (block, pages) => {
+  eachPart(memory, range, (block, pages) => {
     if (nextBit(pages, 0) < BLOCK_PAGES) service.migrate(block, pages, to);
   });
 }

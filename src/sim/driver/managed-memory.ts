@@ -6,6 +6,7 @@ import { LrmChunks } from "../policies/lrm.ts";
 import { RIGHTS_ATOMIC, RIGHTS_NONE, rightsGiven } from "../policies/rights.ts";
 import {
   addBits,
+  BLOCK_BYTES,
   BLOCK_PAGES,
   hasBit,
   isEmpty,
@@ -55,6 +56,8 @@ export class ManagedMemory {
   readonly #blocks = new Map<number, VaBlock>();
   /** By block number: the pages of blocks that are not full. */
   readonly #short = new Map<number, number>();
+  /** What was advised about ranges of blocks, for those that are made later. */
+  readonly #advised: { first: number; last: number; how: (block: VaBlock) => void }[] = [];
   /** By processor; none for the CPU. */
   readonly #chunks: (LrmChunks<VaBlock> | null)[];
 
@@ -88,9 +91,21 @@ export class ManagedMemory {
     if (block === undefined) {
       block = new VaBlock(number, this.#short.get(number) ?? BLOCK_PAGES, this.topology.processors);
       Object.assign(block, this.#defaults);
+      for (const { first, last, how } of this.#advised) if (number >= first && number <= last) how(block);
       this.#blocks.set(number, block);
     }
     return block;
+  }
+
+  /**
+   * Calls `how` for each block in which `bytes` from `start` on have a byte: now for those that exist, and for
+   * others when they are made.
+   */
+  eachBlock(start: number, bytes: number, how: (block: VaBlock) => void): void {
+    if (bytes <= 0) return;
+    const [first, last] = [start, start + bytes - 1].map((address) => Math.floor(address / BLOCK_BYTES));
+    for (const block of this.#blocks.values()) if (block.number >= first && block.number <= last) how(block);
+    this.#advised.push({ first, last, how });
   }
 
   /** All blocks so far. */

@@ -136,4 +136,11 @@ table("advice for a range is that of each block in which it has a byte", () => {
   const preferred = [0, 1, 2].map((i) => on.memory.block(BASE / BLOCK + i).preferred);
   assert.equal(preferred, [GPU, GPU, -1]);
 });
+table("advice for memory of any size holds for blocks that are made later", () => {
+  const on = machine();
+  on.driver.advise(0, 2 ** 47, ADVISE.setPreferredLocation, CPU);
+  access(on, [{ ...LOAD, ...PAGE0 }]);
+  assert.is(pageOf(on).holders, IN_RAM);
+  assert.is([...on.memory.blocks].length, 1);
+});
 table.run();
