@@ -18,10 +18,10 @@ function faults({ groups, entries, duplicates, throttles, pins, thrashed }: Mana
 
 function prefetches(counts: ManagedCounts): string[] {
   const { bytesPrefetched, bytesPrefetchedUsed, bytesPrefetchedUnused, notifications } = counts;
-  const left = bytesPrefetchedUsed + bytesPrefetchedUnused;
-  const unused = `${bytes(left)} left it, ${percent(bytesPrefetchedUnused, left)} of that without a use`;
+  const shares = [bytesPrefetchedUsed, bytesPrefetchedUnused].map((part) => percent(part, bytesPrefetched));
+  const fate = `${shares[0]} used, ${shares[1]} left the device without a use`;
   return [
-    row("prefetched", bytes(bytesPrefetched), left === 0 ? "" : unused),
+    row("prefetched", bytes(bytesPrefetched), bytesPrefetched === 0 ? "" : fate),
     ...(notifications === 0 ? [] : [row("access counters", notifications, "notifications that migrated")]),
   ];
 }

@@ -77,10 +77,7 @@ export interface ManagedCounts {
   bytesToDevice: number;
   transfersToHost: number;
   bytesToHost: number;
-  /**
-   * Bytes that came to the device along with others; of those that left it, what was used before, and what
-   * not.
-   */
+  /** Bytes that came to the device along with others; of these, what it used, and what left it without a use. */
   bytesPrefetched: number;
   bytesPrefetchedUsed: number;
   bytesPrefetchedUnused: number;

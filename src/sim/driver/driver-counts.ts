@@ -34,9 +34,7 @@ export interface DriverCounts {
   /** Most pages on devices at one time, and pages on devices now. */
   pagesPeak: number;
   pagesNow: number;
-  /**
-   * Pages that came to a device by prefetch; of those that left, how many were used before, and how many not.
-   */
+  /** Pages that came to a device by prefetch, those of them that it used, and those that left it before. */
   prefetched: number;
   prefetchedUsed: number;
   prefetchedUnused: number;
@@ -117,12 +115,10 @@ export function countOut(
   counts.pagesNow -= n;
   if (evicted) counts.pagesOutEvicted += n;
   counts.pagesOutDirty += countOf(pages, block.dirty);
-  const came = countOf(pages, block.prefetched);
   const unused = pages.slice();
   keepBits(unused, block.prefetched);
   removeBits(unused, block.touched);
   counts.prefetchedUnused += countBits(unused);
-  counts.prefetchedUsed += came - countBits(unused);
   for (const bits of [block.dirty, block.touched, block.prefetched]) removeBits(bits, pages);
 }
 

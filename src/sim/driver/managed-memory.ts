@@ -173,7 +173,9 @@ export class ManagedMemory {
   use(block: VaBlock, i: number): void {
     if (hasBit(block.touched, i)) return;
     setBit(block.touched, i);
-    if (hasBit(block.prefetched, i)) this.mover.used(block, i);
+    if (!hasBit(block.prefetched, i)) return;
+    this.counts.prefetchedUsed++;
+    this.mover.used(block, i);
   }
 
   /** Leaves a processor at most `right` to pages. Returns whether that took any right. */
