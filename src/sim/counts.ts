@@ -77,7 +77,9 @@ export interface ManagedCounts {
   bytesToDevice: number;
   transfersToHost: number;
   bytesToHost: number;
-  /** Bytes that came to the device along with others; of these, what it used, and what left it without a use. */
+  /**
+   * Bytes that came to the device along with others; of these, what it used, and what left it without a use.
+   */
   bytesPrefetched: number;
   bytesPrefetchedUsed: number;
   bytesPrefetchedUnused: number;

@@ -98,8 +98,8 @@ export class ManagedMemory {
   }
 
   /**
-   * Calls `how` for each block in which `bytes` from `start` on have a byte: now for those that exist, and for
-   * others when they are made.
+   * Calls `how` for each block in which `bytes` from `start` on have a byte: now for those that exist, and
+   * for others when they are made.
    */
   eachBlock(start: number, bytes: number, how: (block: VaBlock) => void): void {
     if (bytes <= 0) return;

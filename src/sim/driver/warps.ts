@@ -66,7 +66,9 @@ export class WarpSchedule {
     return false;
   }
 
-  /** Puts the distinct pages that the lanes load, or store to, into `pages` and `accesses`, lanes ascending. */
+  /**
+   * Puts the distinct pages that the lanes load, or store to, into `pages` and `accesses`, lanes ascending.
+   */
   gather(from: number, to: number, store: boolean): void {
     const { pages, accesses } = this;
     const other = store ? RECORD_KIND_LOAD : RECORD_KIND_STORE;

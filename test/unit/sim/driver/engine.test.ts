@@ -1,4 +1,7 @@
-/** The engine follows the driver: every invariant holds after every batch, and pages are where the driver says. */
+/**
+ * The engine follows the driver: every invariant holds after every batch, and pages are where the driver
+ * says.
+ */
 import * as assert from "uvu/assert";
 import { MMU_NOTIFY_MIGRATE } from "../../../../assembly/uapi/event.ts";
 import { hasBit } from "../../../../src/sim/driver/bits.ts";
