@@ -57,7 +57,7 @@ function stagesOf(hmm: Hmm, config: Pick<Settings, "deviceMemory">, records: Big
       } else {
         device.makeRoom(vma, address);
         lap("evict");
-        device.moveIn(vma, address);
+        device.moveIn(vma, address, write);
         lap("move in");
       }
     }

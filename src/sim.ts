@@ -14,7 +14,14 @@ export {
   type ManagedConfig,
   type ManagedPrefetch,
 } from "./sim/managed-config.ts";
-export type { Agent, DeviceThreads, RangeConfig, SimulationConfig, Size } from "./sim/config.ts";
+export type {
+  Agent,
+  DeviceRangeConfig,
+  DeviceThreads,
+  RangeConfig,
+  SimulationConfig,
+  Size,
+} from "./sim/config.ts";
 export {
   BACKINGS,
   EVICTIONS,
@@ -34,6 +41,7 @@ export type {
   Counts,
   CpuFaults,
   DeviceAccesses,
+  DeviceCounts,
   DeviceFaults,
   DeviceTraffic,
   Invalidations,
@@ -41,6 +49,7 @@ export type {
 } from "./sim/counts.ts";
 export { REPORT_SCHEMA } from "./sim/report.ts";
 export type {
+  DeviceReport,
   EpochReport,
   FailedAllocation,
   KernelReport,

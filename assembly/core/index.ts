@@ -45,7 +45,7 @@ export {
   deviceTableAccess,
 } from "./space/device-table";
 export { deviceTableMap } from "./space/device-map";
-export { replayCount } from "./access/count";
+export { replayCount, replayCountAgents } from "./access/count";
 export { replayCountRanges } from "./access/count-ranges";
 export { replay, replayOldest } from "./access/replay";
 export { arenaAlloc, arenaAllocOwn, arenaFree } from "./base/arena";

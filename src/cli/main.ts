@@ -55,6 +55,7 @@ interface RunFlags {
   skipForeign?: true;
   systemMemory?: string;
   deviceMemory?: string;
+  devices?: string;
   placement?: string;
   policy?: string;
   prefetch?: string;
@@ -86,8 +87,21 @@ function numeric(text: string | undefined): number | undefined {
 }
 
 async function runCommand(trace: string | undefined, flags: RunFlags): Promise<void> {
-  const { calls, pid, skip, epoch, failAlloc, deviceRange, range, policy, config, json, quiet, ...same } =
-    flags;
+  const {
+    calls,
+    devices,
+    pid,
+    skip,
+    epoch,
+    failAlloc,
+    deviceRange,
+    range,
+    policy,
+    config,
+    json,
+    quiet,
+    ...same
+  } = flags;
   if (policy !== undefined && same.placement !== undefined)
     throw new UserError("--policy is another name of --placement: give one of them");
   // What an option says is checked where the config is: its type there is what it ought to be.
@@ -97,6 +111,7 @@ async function runCommand(trace: string | undefined, flags: RunFlags): Promise<v
     placement: same.placement ?? policy,
     calls: calls === undefined ? undefined : parseChoice("--calls", calls, CALLS),
     pid: pid === undefined ? undefined : parseCount("--pid", pid),
+    devices: numeric(devices),
     skip: numeric(skip),
     epoch: numeric(epoch),
     failAlloc: numeric(failAlloc),
@@ -156,7 +171,8 @@ function addInput(command: Command): Command {
 function addSimulation(command: Command): Command {
   return command
     .option("--system-memory <SIZE>", "RAM (default: 1GiB)")
-    .option("--device-memory <SIZE>", "device memory (default: 256MiB)")
+    .option("--device-memory <SIZE>", "memory of each device (default: 256MiB)")
+    .option("--devices <N>", "devices: agent n of the trace is device n (default: 1, which all agents are)")
     .option(
       "--placement <NAME>",
       `what a device fault does: ${choices(PLACEMENTS)}; managed: ${choices(MANAGED_PLACEMENTS)}`,
@@ -173,8 +189,12 @@ function addSimulation(command: Command): Command {
     .option("--memory-model <NAME>", `how memory is shared: ${choices(MEMORY_MODELS)}`)
     .option("--time <NAME>", `what times are computed by: ${choices(TIME_MODELS)}`)
     .option("--backing <NAME>", choices(BACKINGS))
-    .option("--agent <WHO>", "who accesses: trace, cpu, device or threads:LIST (default: trace)")
-    .option("--device-range <[NAME=]0xSTART-0xEND>", "data that the device accesses (repeatable)", several)
+    .option("--agent <WHO>", "who accesses: trace, cpu, device[@N] or threads:LIST (default: trace)")
+    .option(
+      "--device-range <[NAME=]0xSTART-0xEND[@N]>",
+      "data that the device, or device N, accesses (repeatable)",
+      several,
+    )
     .option("--range <[NAME=]0xSTART-0xEND>", "data that is counted by name (repeatable)", several)
     .option("--skip <N>", "do not replay the first N accesses")
     .option("--roi <FROM-TO>", "count accesses FROM to before TO; replay those before, and end at TO")

@@ -1,7 +1,7 @@
 /** The text of what only managed memory reports. */
 import type { ManagedCounts, ManagedReport } from "../sim.ts";
-import { bytes, row } from "./report-rows.ts";
-import { count, percent, plural } from "./words.ts";
+import { row } from "./report-rows.ts";
+import { bytes, count, percent, plural } from "./words.ts";
 
 const DIRECTIONS = { toDevice: "to the device", toHost: "to RAM", peer: "between devices" } as const;
 /** Counts whose spread the text shows; --json has all. */

@@ -2,21 +2,19 @@
 import {
   type Accesses,
   type Calls,
-  type Counts,
   type CpuFaults,
   type DeviceAccesses,
-  type EpochReport,
   type FailedAllocation,
   MANAGED_PLACEMENTS,
   MEMORY_MODELS,
   PLACEMENTS,
-  type RangeReport,
   type SimulationReport,
 } from "../sim.ts";
 import { managedBlocks } from "./managed-report.ts";
-import { bytes, LABEL, row, VALUE } from "./report-rows.ts";
+import { LABEL, row, VALUE } from "./report-rows.ts";
 import type { Warning } from "./warnings.ts";
-import { count, percent, plural } from "./words.ts";
+import { parts } from "./report-parts.ts";
+import { bytes, count, percent, plural } from "./words.ts";
 
 /** The keys are stable; docs/run.md describes each. */
 export interface RunReport extends SimulationReport {
@@ -80,6 +78,12 @@ function interest({ roi }: RunReport): string[] {
   return [row("counted", `from ${count(roi.from)}`, `${end}, in accesses of the trace`)];
 }
 
+/** What is to be said about the device's memory. */
+function aboutMemory({ placement, devices }: RunReport): string {
+  const each = devices.length === 1 ? "" : `on each of ${count(devices.length)} devices`;
+  return placement === "mirror" ? "not used by this placement" : each;
+}
+
 function heading(report: RunReport): string[] {
   const { trace, placement, backing, memory, offload } = report;
   const lines = [
@@ -95,7 +99,7 @@ function heading(report: RunReport): string[] {
       bytes(memory.system),
       backing === "metadata" ? "metadata only: pages have no bytes" : "",
     ),
-    row("device memory", bytes(memory.device), placement === "mirror" ? "not used by this placement" : ""),
+    row("device memory", bytes(memory.device), aboutMemory(report)),
   ];
   for (const { name, start, end, entries } of offload) {
     lines.push(row("offloaded", name, `${start}-${end}, entered ${plural(entries, "time")}`));
@@ -230,69 +234,6 @@ function ending({ residency, rss, space }: RunReport): string[] {
       `${bytes(space.bytes)} of address space, made in ${plural(space.growths, "step")}`,
     ),
   ];
-}
-
-/** Rows of a table of parts that the text shows; --json has all. */
-const PARTS_MAX = 24;
-const PART_COLUMNS = ["accesses", "device", "CPU faults", "device faults", "in", "out", "evictions"];
-
-function partsTable(
-  heading: string,
-  rows: readonly (readonly [label: string, cells: string[]])[],
-  columns: readonly string[],
-): string[] {
-  if (rows.length === 0) return [];
-  const shown = rows.slice(0, PARTS_MAX);
-  const width = Math.max(LABEL, ...shown.map(([label]) => label.length + 3));
-  const line = (label: string, cells: readonly string[]): string =>
-    label.padEnd(width) + cells.map((cell) => cell.padStart(VALUE)).join("");
-  const more = rows.length - shown.length;
-  return [
-    line(heading, columns),
-    ...shown.map(([label, cells]) => line(`  ${label}`, cells)),
-    ...(more > 0 ? [`  and ${count(more)} more; --json has all`] : []),
-  ];
-}
-
-/** All accesses of a part or a range, and the device's share. */
-function accessCells({ cpu, device }: RangeReport["accesses"]): string[] {
-  const onDevice = device.loads + device.stores;
-  const all = cpu.loads + cpu.stores + onDevice;
-  return [count(all), percent(onDevice, all)];
-}
-
-/** The figures of a part, in the order of PART_COLUMNS. */
-function partCells({ accesses, faults, device: traffic, evictions }: Counts): string[] {
-  return [
-    ...accessCells(accesses),
-    count(faults.cpu),
-    count(faults.device),
-    bytes(traffic.bytesIn),
-    bytes(traffic.bytesOut),
-    count(evictions),
-  ];
-}
-
-function epochLabel({ from, to, kernel }: EpochReport): string {
-  return `${count(from)}–${count(to)}${kernel === null ? "" : ` ${kernel}`}`;
-}
-
-function parts({ epochs, kernels, ranges }: RunReport): string[][] {
-  const ofKernels = kernels.map((one) => [`${one.name} (${count(one.begins)})`, partCells(one)] as const);
-  const ofEpochs = epochs.map((one) => [epochLabel(one), partCells(one)] as const);
-  const ofRanges = ranges.map((one) => {
-    const { faults, bytesIn, bytesOut, bytesOutEvicted } = one;
-    const moved = [bytesIn, bytesOut, bytesOutEvicted].map(bytes);
-    const faulted = [count(faults.cpu), count(faults.device)];
-    const cells = [bytes(one.bytes), ...accessCells(one.accesses), ...faulted, ...moved];
-    return [one.name, cells] as const;
-  });
-  const rangeColumns = ["size", ...PART_COLUMNS.slice(0, -1), "evicted"];
-  return [
-    partsTable("Kernels (begun)", ofKernels, PART_COLUMNS),
-    partsTable("Epochs", ofEpochs, PART_COLUMNS),
-    partsTable("Ranges", ofRanges, rangeColumns),
-  ].filter((block) => block.length > 0);
 }
 
 function failure({ number, reached, access, error }: FailedAllocation): string[] {

@@ -132,7 +132,7 @@ async function createSimulation(config: RunConfig, nameOf: Configured["nameOf"])
 /** A simulation's error in the words of the command's options. */
 function inOptions(error: unknown, nameOf: Configured["nameOf"]): unknown {
   if (!(error instanceof SimulationError)) return error;
-  const message = error.message.replace(/^systemMemory(?= )/, nameOf("systemMemory"));
+  const message = error.message.replace(/^(?:systemMemory|devices)(?= )/, nameOf);
   return new SimulationError(error.record, message, error.cause);
 }
 

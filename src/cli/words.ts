@@ -19,3 +19,14 @@ export const address = (value: number): string => `0x${value.toString(16)}`;
 /** A part of a whole: "12.5 %". */
 export const percent = (part: number, whole: number): string =>
   whole === 0 ? "–" : `${((100 * part) / whole).toFixed(1)} %`;
+
+/** A number of bytes in the largest unit that keeps it at 1 or above: 1.5 MiB. */
+export function bytes(value: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${Number.isInteger(value) ? count(value) : value.toFixed(value < 10 ? 2 : 1)} ${units[unit]}`;
+}

@@ -330,6 +330,11 @@ export interface CoreExports {
    */
   replayCount(records: number, at: number, n: number): number;
   /**
+   * Counts records [at, n) by agent to the exchange buffer: loads, stores, modifies and fetches (u32 each) of
+   * agent 0, of agent 1, and so on to 255.
+   */
+  replayCountAgents(records: number, at: number, n: number): number;
+  /**
    * Counts records [at, end) by the interval, of the n at `intervals`, that their first byte lies in
    * (assembly/abi/interval.ts). Uses the exchange buffer.
    */

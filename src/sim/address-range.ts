@@ -44,7 +44,7 @@ export function rangeOf(field: string, item: unknown): AddressRange {
 }
 
 /** Returns ranges in the order of their addresses. Throws ConfigError for two that overlap. */
-export function checkDisjoint(field: string, ranges: AddressRange[]): AddressRange[] {
+export function checkDisjoint<R extends AddressRange>(field: string, ranges: readonly R[]): R[] {
   const sorted = [...ranges].sort((a, b) => a.start - b.start);
   sorted.forEach((range, i) => {
     const before = sorted[i - 1];

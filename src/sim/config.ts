@@ -1,5 +1,6 @@
 /** The config of a simulation, as users write it, and as the simulation uses it. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { REPLAY_AGENTS_MAX } from "../../assembly/abi/record.ts";
 import { CLUSTER_SIZE } from "./cluster.ts";
 import { checkDisjoint, rangeOf, type AddressRange } from "./address-range.ts";
 import { ConfigError } from "./config-error.ts";
@@ -30,19 +31,24 @@ import { parseBytes } from "./size.ts";
 /** A number of bytes, or a text such as "8GiB"; K, KB and KiB are 1,024 bytes, and so on up to T. */
 export type Size = number | string;
 
-/** Accesses of some threads are the device's: numbers, or texts such as "0-31". */
+/** Accesses of some threads are a device's: numbers, or texts such as "0-31" and "32-63@2". */
 export interface DeviceThreads {
   threads: readonly (number | string)[];
 }
 
 /**
  * Who makes the accesses: `trace`, the agents that the records name; `cpu` or `device`, that one all of them;
- * or the device those of some threads (as text: "threads:0-31,64"), and the CPU all others.
+ * or the device those of some threads (as text: "threads:0-31,64"), and the CPU all others. `@N` names
+ * another device than the first one: "device@2", "threads:0-31,32-63@2".
  */
-export type Agent = "trace" | "cpu" | "device" | `threads:${string}` | DeviceThreads;
+export type Agent = "trace" | "cpu" | "device" | `device@${number}` | `threads:${string}` | DeviceThreads;
 
 /** A range of addresses: as text, "[NAME=]0xSTART-0xEND". The end is the first address after it. */
 export type RangeConfig = string | { name?: string | undefined; start: number; end: number };
+
+/** A range that a device accesses, by default the first one: as text, "[NAME=]0xSTART-0xEND[@N]". */
+export type DeviceRangeConfig =
+  string | { name?: string | undefined; start: number; end: number; device?: number | undefined };
 
 /**
  * What is simulated, and what is counted. Every field may be left out. docs/run.md describes each by its name
@@ -51,8 +57,13 @@ export type RangeConfig = string | { name?: string | undefined; start: number; e
 export interface SimulationConfig extends ManagedConfig {
   /** RAM: whole pages, at least 64 KiB. Default: 1 GiB. */
   systemMemory?: Size | undefined;
-  /** The device's memory: whole pages, at least 64 KiB. Default: 256 MiB. */
+  /** Each device's memory: whole pages, at least 64 KiB. Default: 256 MiB. */
   deviceMemory?: Size | undefined;
+  /**
+   * Devices, each with memory, a page table and a mirror of its own: 1 to 7. Agent n of the records is device
+   * n; with one device, all agents but the CPU are that one. Default: 1.
+   */
+  devices?: number | undefined;
   /** What a device fault does. Default: migrate. */
   placement?: Placement | "first-touch" | "remote" | undefined;
   /** What moves along with a page that faulted. Default: cluster64K; with managed memory density:51. */
@@ -77,17 +88,23 @@ export interface SimulationConfig extends ManagedConfig {
   /** Who makes the accesses. Default: trace. */
   agent?: Agent | undefined;
   /** Data that the device accesses, whoever the record names. */
-  deviceRanges?: readonly RangeConfig[] | undefined;
+  deviceRanges?: readonly DeviceRangeConfig[] | undefined;
   /** Data whose accesses, faults and moves are counted by name, beside the ranges that the source names. */
   ranges?: readonly RangeConfig[] | undefined;
   /** The number of an allocation inside the engine that fails once, from 1 on. Default: none. */
   failAlloc?: number | undefined;
 }
 
+/** Data that a device accesses. */
+export interface DeviceRange extends AddressRange {
+  device: number;
+}
+
 /** A config whose fields are checked, and all there. */
 export interface Settings {
   systemMemory: number;
   deviceMemory: number;
+  devices: number;
   placement: Placement;
   prefetch: Prefetch | ManagedPrefetch;
   evict: Evict | ManagedSettings["evict"];
@@ -100,10 +117,9 @@ export interface Settings {
   /** `to` is null: to the end. */
   roi: { from: number; to: number | null };
   epoch: number | "kernel" | null;
-  /** "threads": those of `threads` are the device's. */
-  agent: "trace" | "cpu" | "device" | "threads";
-  threads: number[];
-  deviceRanges: AddressRange[];
+  /** Whose accesses they are: whom the record names, agent `all`, or by thread; other threads are the CPU. */
+  agent: "trace" | { all: number } | { threads: [thread: number, device: number][] };
+  deviceRanges: DeviceRange[];
   ranges: AddressRange[];
   failAlloc: number | null;
 }
@@ -152,23 +168,57 @@ function epochOf(value: unknown): Settings["epoch"] {
   throw new ConfigError("epoch", value, "a whole number of accesses from 1 on, or kernel");
 }
 
-function threadsOf(value: unknown, list: readonly unknown[]): number[] {
+/** A device's number behind an @; 1 if there is none. Throws ConfigError for a device that does not exist. */
+function deviceOf(
+  field: string,
+  value: unknown,
+  number: string | number | undefined,
+  devices: number,
+): number {
+  const device = Number(number ?? 1);
+  if (Number.isInteger(device) && device >= 1 && device <= devices) return device;
+  throw new ConfigError(
+    field,
+    value,
+    devices === 1 ? "device 1, the only one" : `a device from 1 to ${devices}`,
+  );
+}
+
+function threadsOf(value: unknown, list: readonly unknown[], devices: number): [number, number][] {
   const threads = list.flatMap((item) => {
-    const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(String(item)) ?? [];
+    const [, first, last = first, number] = /^(\d+)(?:-(\d+))?(?:@(\d+))?$/.exec(String(item)) ?? [];
     const [from, to] = [Number(first), Number(last)];
     if (!(from <= to && to <= THREADS_MAX))
       throw new ConfigError("agent", value, `threads from 0 to ${THREADS_MAX}, such as threads:0-31,64`);
-    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    const device = deviceOf("agent", value, number, devices);
+    return Array.from({ length: to - from + 1 }, (_, i): [number, number] => [from + i, device]);
   });
-  return [...new Set(threads)].sort((a, b) => a - b);
+  return [...new Map(threads)].sort(([a], [b]) => a - b);
 }
 
-function agentOf(value: unknown = "trace"): Pick<Settings, "agent" | "threads"> {
-  if (value === "trace" || value === "cpu" || value === "device") return { agent: value, threads: [] };
+function agentOf(value: unknown, devices: number): Settings["agent"] {
+  if (value === undefined || value === "trace") return "trace";
+  if (value === "cpu") return { all: 0 };
+  const [whole, number] = typeof value === "string" ? (/^device(?:@(\d+))?$/.exec(value) ?? []) : [];
+  if (whole !== undefined) return { all: deviceOf("agent", value, number, devices) };
   const listed = typeof value === "string" ? /^threads:(.*)$/.exec(value)?.[1].split(",") : undefined;
-  const threads = listed ?? (value as Partial<DeviceThreads> | null)?.threads;
+  const threads: unknown =
+    listed ?? (typeof value === "object" && value !== null && "threads" in value ? value.threads : undefined);
   if (!Array.isArray(threads)) throw new ConfigError("agent", value, "trace, cpu, device or threads:LIST");
-  return { agent: "threads", threads: threadsOf(value, threads) };
+  return { threads: threadsOf(value, threads, devices) };
+}
+
+function deviceRangesOf(value: unknown, devices: number): DeviceRange[] {
+  const field = "deviceRanges";
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw new ConfigError(field, value, "a list of ranges");
+  const ranges = value.map((item: unknown): DeviceRange => {
+    const [text, number] =
+      typeof item === "string" ? (/^(.*)@(\d+)$/.exec(item)?.slice(1) ?? [item]) : [item];
+    const given = typeof item === "string" ? number : (item as { device?: number } | null)?.device;
+    return { ...rangeOf(field, text), device: deviceOf(field, item, given as string, devices) };
+  });
+  return checkDisjoint(field, ranges);
 }
 
 function rangesOf(field: string, value: unknown): AddressRange[] {
@@ -184,6 +234,7 @@ function rangesOf(field: string, value: unknown): AddressRange[] {
 export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig>([
   "systemMemory",
   "deviceMemory",
+  "devices",
   "placement",
   "prefetch",
   "evict",
@@ -203,9 +254,11 @@ export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig
 /** Returns the fields that depend on the memory model. */
 function memoryOf(
   config: SimulationConfig,
+  devices: number,
 ): Pick<Settings, "placement" | "prefetch" | "evict" | "memoryModel" | "managed"> {
   const memoryModel = choiceOf<MemoryModel>("memoryModel", config.memoryModel, MEMORY_MODELS, "hmm");
   if (memoryModel === "managed") {
+    if (devices > 1) throw new ConfigError("devices", devices, "one device with managed memory");
     const managed = managedOf(config);
     const { placement, prefetch, evict } = managed;
     return { placement, memoryModel, managed, prefetch, evict };
@@ -244,17 +297,19 @@ export function settingsOf(config: SimulationConfig): Settings {
       (config as Record<string, unknown>)[unknown],
       `one of ${[...CONFIG_FIELDS].join(", ")}`,
     );
+  const devices = countOf("devices", config.devices ?? 1, 1, REPLAY_AGENTS_MAX - 1);
   return {
     systemMemory: sizeOf("systemMemory", config.systemMemory, 2 ** 30),
     deviceMemory: deviceMemoryOf(config),
-    ...memoryOf(config),
+    devices,
+    ...memoryOf(config, devices),
     time: choiceOf("time", config.time, TIME_MODELS, "none"),
     backing: choiceOf("backing", config.backing, BACKINGS, "data"),
     skip: countOf("skip", config.skip ?? 0, 0),
     roi: roiOf(config.roi),
     epoch: epochOf(config.epoch),
-    ...agentOf(config.agent),
-    deviceRanges: rangesOf("deviceRanges", config.deviceRanges),
+    agent: agentOf(config.agent, devices),
+    deviceRanges: deviceRangesOf(config.deviceRanges, devices),
     ranges: rangesOf("ranges", config.ranges),
     failAlloc: config.failAlloc === undefined ? null : countOf("failAlloc", config.failAlloc, 1, COUNT_MAX),
   };

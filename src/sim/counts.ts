@@ -61,6 +61,16 @@ export interface DeviceTraffic {
   bytesOutEvicted: number;
 }
 
+/** What the driver of a device, or of several, has counted. */
+export interface DeviceCounts {
+  device: DeviceTraffic;
+  /** Clusters that were moved out to make room. */
+  evictions: number;
+  /** Notices to the device that a range of the CPU's table was about to change: the sum of the next. */
+  invalidations: number;
+  invalidationsByEvent: Invalidations;
+}
+
 /** What only managed memory counts; all 0 under another memory model. */
 export interface ManagedCounts {
   /**
@@ -116,17 +126,11 @@ export const NO_MANAGED_COUNTS: Readonly<ManagedCounts> = {
 };
 
 /** What happened in a run, or in a part of one. */
-export interface Counts {
+export interface Counts extends DeviceCounts {
   accesses: { cpu: Accesses; device: DeviceAccesses };
   /** The sums of faultsByKind. */
   faults: { cpu: number; device: number };
   faultsByKind: { cpu: CpuFaults; device: DeviceFaults };
-  device: DeviceTraffic;
-  /** Clusters that were moved out to make room. */
-  evictions: number;
-  /** Notices to the device that a range of the CPU's table was about to change: the sum of the next. */
-  invalidations: number;
-  invalidationsByEvent: Invalidations;
   managed: ManagedCounts;
 }
 
@@ -145,14 +149,14 @@ function combine(a: Tree, b: Tree, how: (a: number, b: number) => number): Tree 
   );
 }
 
-/** Returns what was counted from `before` to `after`. */
-export function difference(after: Counts, before: Counts): Counts {
-  return combine(after as unknown as Tree, before as unknown as Tree, (a, b) => a - b) as unknown as Counts;
+/** Returns what was counted from `before` to `after`, which have the same keys. */
+export function difference<T extends object>(after: T, before: T): T {
+  return combine(after as Tree, before as Tree, (a, b) => a - b) as T;
 }
 
-/** Returns the counts of two parts together. */
-export function together(one: Counts, other: Counts): Counts {
-  return combine(one as unknown as Tree, other as unknown as Tree, (a, b) => a + b) as unknown as Counts;
+/** Returns the counts of two parts, or of two devices, together. The second has the keys of the first. */
+export function together<T extends object>(one: T, other: T): T {
+  return combine(one as Tree, other as Tree, (a, b) => a + b) as T;
 }
 
 /** Returns the sum of an object's numbers. */

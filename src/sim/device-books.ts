@@ -9,7 +9,7 @@ import {
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { DEVICE_PFN_DIRTY, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID } from "../../assembly/uapi/pfn.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE } from "./cluster.ts";
-import type { Invalidations } from "./counts.ts";
+import { sum, type DeviceCounts, type Invalidations } from "./counts.ts";
 import type { RangeCounts } from "./range-counts.ts";
 
 /** In src: a page, and no hole, that may move. */
@@ -109,6 +109,24 @@ export class DeviceBooks {
     if (ranges !== null) for (const addr of moved) ranges.move(addr, "bytesOutEvicted");
     this.pages.outEvicted += moved.length;
     this.pages.evictions++;
+  }
+
+  /** Returns what was counted so far. */
+  counts(): DeviceCounts {
+    const { pages, invalidations } = this;
+    return {
+      device: {
+        bytesIn: PAGE_SIZE * pages.in,
+        bytesCopied: PAGE_SIZE * pages.copied,
+        bytesInAgain: PAGE_SIZE * pages.inAgain,
+        bytesOut: PAGE_SIZE * pages.out,
+        bytesOutDirty: PAGE_SIZE * pages.outDirty,
+        bytesOutEvicted: PAGE_SIZE * pages.outEvicted,
+      },
+      evictions: pages.evictions,
+      invalidations: sum(invalidations),
+      invalidationsByEvent: { ...invalidations },
+    };
   }
 
   /** Counts an invalidation by its event. */

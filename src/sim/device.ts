@@ -17,13 +17,13 @@ import {
 } from "../../assembly/uapi/pfn.ts";
 import { VM_FAULT_OOM } from "../../assembly/uapi/vm.ts";
 import { roundDown } from "../engine/errors.ts";
+import type { Hmm } from "../index.ts";
 import {
   DeviceTable,
   hmmDevmemAdd,
   hmmRangeFault,
   migrateVmaSetup,
   MmuIntervalNotifier,
-  Hmm,
   type HmmDevmem,
   type Migration,
   type Mm,
@@ -51,14 +51,16 @@ export function deviceMemoryFor(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK;
 }
 
-/** The name of the driver's objects in the engine's snapshots. */
-const ID = "simulation";
+/** Returns the name of the objects of device `number` in the engine's snapshots. */
+export function deviceId(number: number): string {
+  return `device ${number}`;
+}
 
 /**
  * What the engine calls, and the owner of the device's memory. It exists before the device does when a
  * snapshot is restored.
  */
-class Callbacks {
+export class Callbacks {
   device!: SimDevice;
 
   fault(_devmem: HmmDevmem, vma: Vma, address: number): number {
@@ -70,8 +72,25 @@ class Callbacks {
   }
 }
 
+/** How a device is made. */
+interface SimDeviceOptions {
+  /** Its number among the devices of the engine, from 1 on. */
+  number?: number | undefined;
+  /** Of an engine that was restored and has the device's objects: their owner, and the state. */
+  restored?: { owner: Callbacks; state: DeviceState } | undefined;
+}
+
+/** What a device asks of hmm_range_fault to access a page. */
+function wanted(write: boolean): number {
+  return write ? HMM_PFN_REQ_FAULT + HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT;
+}
+
 /** The device and its driver, for one address space. */
 export class SimDevice {
+  /** Its number among the devices, from 1 on. */
+  readonly number: number;
+  /** The other devices of the address space. */
+  neighbors: readonly SimDevice[] = [];
   readonly table: DeviceTable;
   readonly books: DeviceBooks;
   readonly devmem: HmmDevmem;
@@ -87,37 +106,29 @@ export class SimDevice {
   /**
    * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`.
    * @param size bytes of device memory that it uses
-   * @param restored of an engine that was restored and has the device's objects: their owner, and the state
    */
-  constructor(hmm: Hmm, mm: Mm, size: number, restored?: { owner: Callbacks; state: DeviceState }) {
+  constructor(hmm: Hmm, mm: Mm, size: number, { number = 1, restored }: SimDeviceOptions = {}) {
     const owner = restored?.owner ?? new Callbacks();
     this.books = new DeviceBooks(restored?.state);
     owner.device = this;
+    this.number = number;
     this.#hmm = hmm;
     this.#mm = mm;
     this.#owner = owner;
     this.#capacity = size / PAGE_SIZE;
     trackUse(hmm);
-    const id = { id: ID };
+    const name = { id: deviceId(number) };
+    const isOwn = ({ id }: { id: string }): boolean => id === name.id;
     const made = restored !== undefined;
-    this.devmem = made ? hmm.devmems()[0] : hmmDevmemAdd(hmm, owner, owner, deviceMemoryFor(size), id);
-    this.table = made ? hmm.deviceTables()[0] : new DeviceTable(mm);
-    this.#notifier = made ? hmm.notifiers()[0] : new MmuIntervalNotifier(mm, 0, TASK_SIZE, owner, id);
+    this.devmem = made
+      ? hmm.devmems().find(isOwn)!
+      : hmmDevmemAdd(hmm, owner, owner, deviceMemoryFor(size), name);
+    this.table = made ? hmm.deviceTables()[number - 1] : new DeviceTable(mm);
+    this.#notifier = made
+      ? hmm.notifiers().find(isOwn)!
+      : new MmuIntervalNotifier(mm, 0, TASK_SIZE, owner, name);
     this.#pfns = hmm.pfnArray(CLUSTER_PAGES);
     this.#entries = hmm.pfnArray(CLUSTER_PAGES);
-  }
-
-  /** Restores the engine and the device from a snapshot of the engine, and from books.state(). */
-  static restore(
-    bytes: Uint8Array,
-    size: number,
-    state: DeviceState,
-  ): { hmm: Hmm; mm: Mm; device: SimDevice } {
-    const owner = new Callbacks();
-    const hmm = Hmm.restore(bytes, { devmems: { [ID]: { ops: owner, owner } }, notifiers: { [ID]: owner } });
-    const [mm] = hmm.mms();
-    const device = new SimDevice(hmm, mm, size, { owner, state });
-    return { hmm, mm, device };
   }
 
   /** Pages in the device's memory. */
@@ -132,18 +143,51 @@ export class SimDevice {
   }
 
   /**
-   * Moves the cluster around `addr` to the device, after making room for it. Returns how many pages moved: 0
-   * if there is no room, or nothing that can move.
+   * Moves the cluster around `addr` to the device, after making room for it. If the page of `addr` is on
+   * another device, that device's driver brings its pages of the cluster back to RAM before. Returns how many
+   * pages moved: 0 if there is no room, or nothing that can move.
    */
-  moveIn(vma: Vma, addr: number): number {
+  moveIn(vma: Vma, addr: number, write: boolean): number {
     const range = clusterOf(addr, vma);
     const sem = this.#mm.mmapSem.read();
     try {
-      const wanted = this.#missing(range);
-      return wanted > 0 && this.#makeRoom(wanted, range) ? this.#migrateIn(vma, range) : 0;
+      const page = roundDown(addr, PAGE_SIZE);
+      if (this.neighbors.some((device) => device.holds(page)) && this.#faultIn(page, write) !== 0) return 0;
+      const missing = this.#missing(range);
+      return missing > 0 && this.#makeRoom(missing, range) ? this.#migrateIn(vma, range) : 0;
     } finally {
       sem.close();
     }
+  }
+
+  /** Whether a page is in the device's memory, mapped for the device or not. */
+  holds(page: number): boolean {
+    if (this.#isOwn(this.table.lookup(page))) return true;
+    return this.#rangeFault(page, 0) === 0 && this.#isOwn(this.#wordOf(page)[0]);
+  }
+
+  /**
+   * Faults a page in for the device as hmm_range_fault does: a page on another device comes back to RAM by
+   * that device's callback. Returns 0, or a negative errno.
+   */
+  #faultIn(page: number, write: boolean): number {
+    for (let i = 0; i < RETRIES; i++) {
+      const answer = this.#rangeFault(page, wanted(write));
+      if (answer !== -EBUSY) return answer;
+    }
+    return -EBUSY;
+  }
+
+  /** hmm_range_fault for one page, whose word is in #wordOf then. */
+  #rangeFault(page: number, defaultFlags: number, notifierSeq = this.#notifier.readBegin()): number {
+    const call = { notifier: this.#notifier, notifierSeq, owner: this.#owner, defaultFlags };
+    return hmmRangeFault({ ...call, start: page, end: page + PAGE_SIZE, pfns: this.#wordOf(page) });
+  }
+
+  /** The place of a page's word among those of its cluster. */
+  #wordOf(page: number): Uint32Array {
+    const at = (page / PAGE_SIZE) % CLUSTER_PAGES;
+    return this.#pfns.subarray(at, at + 1);
   }
 
   #migrateIn(vma: Vma, { start, end }: Range): number {
@@ -176,23 +220,20 @@ export class SimDevice {
     const { start, end } = clusterOf(addr, vma);
     const pfns = this.#pfns.subarray(0, (end - start) / PAGE_SIZE);
     const page = roundDown(addr, PAGE_SIZE);
-    const wanted = (page - start) / PAGE_SIZE;
-    const only = { start: page, end: page + PAGE_SIZE, pfns: pfns.subarray(wanted, wanted + 1) };
-    const defaultFlags = write ? HMM_PFN_REQ_FAULT + HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT;
     const notifier = this.#notifier;
     using _sem = this.#mm.mmapSem.read();
     for (let i = 0; i < RETRIES; i++) {
       const notifierSeq = notifier.readBegin();
-      const call = { notifier, notifierSeq, owner: this.#owner };
       // The page alone first: a fault in a hole fills the whole hole, as in Linux.
-      let answer = hmmRangeFault({ ...call, ...only, defaultFlags });
-      if (answer === 0) answer = hmmRangeFault({ ...call, start, end, pfns });
+      let answer = this.#rangeFault(page, wanted(write), notifierSeq);
+      if (answer === 0)
+        answer = hmmRangeFault({ notifier, notifierSeq, owner: this.#owner, start, end, pfns });
       if (answer !== 0 && answer !== -EBUSY) return answer;
       if (answer !== 0 || notifier.readRetry(notifierSeq)) continue;
       // Entries that exist stay: they remember whether the device wrote.
       const entries = this.#snapshot({ start, end });
       entries.forEach((word, i) => {
-        if (word !== 0 && i !== wanted) pfns[i] = 0;
+        if (word !== 0 && start + i * PAGE_SIZE !== page) pfns[i] = 0;
       });
       this.table.map(start, pfns);
       return 0;

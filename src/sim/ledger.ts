@@ -1,5 +1,4 @@
 /** The books of a simulation: what was counted, for the whole run and for its parts. */
-import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import {
   RECORD_MARK_KERNEL_BEGIN,
   RECORD_MARK_KERNEL_END,
@@ -12,13 +11,14 @@ import {
   difference,
   NO_MANAGED_COUNTS,
   sum,
+  together,
+  type Accesses,
   type Counts,
   type CpuFaults,
+  type DeviceCounts,
   type DeviceFaults,
-  type Invalidations,
   type ManagedCounts,
 } from "./counts.ts";
-import type { PageCounts } from "./device-books.ts";
 import { RangeCounts, type RangeState } from "./range-counts.ts";
 import { Sections, type SectionsState } from "./sections.ts";
 import type { RecordBlock } from "./source.ts";
@@ -26,11 +26,43 @@ import type { RecordBlock } from "./source.ts";
 /** What a snapshot keeps of the books. */
 export interface LedgerState {
   accesses: Counts["accesses"];
-  faultsByKind: Counts["faultsByKind"];
+  cpuFaults: CpuFaults;
+  devices: DeviceTally[];
   position: number;
   base: Counts | null;
+  deviceBase: OneDevice[];
   sections: SectionsState;
   ranges: RangeState;
+}
+
+/** What the replay counts of a device. */
+interface DeviceTally {
+  accesses: Accesses;
+  faults: DeviceFaults;
+}
+
+/** All that is counted of one device. */
+export interface OneDevice extends DeviceTally, DeviceCounts {}
+
+/** The devices that are counted. */
+export interface CountedDevices {
+  readonly all: readonly {
+    readonly number: number;
+    /** Pages in its memory. */
+    readonly pages: number;
+    readonly books: { readonly peak: number; counts(): DeviceCounts };
+  }[];
+  /** Pages in the memory of all, and the most at one time. */
+  readonly pages: number;
+  readonly peak: number;
+  /** What the drivers have counted, together. */
+  readonly counts: DeviceCounts;
+  /** What only managed memory counts. */
+  readonly managed?: ManagedCounts;
+  /** The peaks of all that is counted begin here. */
+  restartPeaks(): void;
+  /** Says where moves are counted by name. */
+  countIn(ranges: RangeCounts): void;
 }
 
 /** A mark in the records. */
@@ -40,30 +72,17 @@ export interface Mark {
   id: number;
 }
 
-/** The device whose pages are counted. */
-export interface CountedDevice {
-  /** Pages in its memory. */
-  readonly pages: number;
-  readonly books: {
-    readonly pages: PageCounts;
-    readonly invalidations: Invalidations;
-    peak: number;
-    ranges: RangeCounts | null;
-    /** What only managed memory counts. */
-    readonly managed?: ManagedCounts;
-  };
-}
-
 export class Ledger {
   readonly accesses: Counts["accesses"] = {
     cpu: { loads: 0, stores: 0 },
     device: { loads: 0, stores: 0, ram: { loads: 0, stores: 0 } },
   };
   readonly cpuFaults: CpuFaults = { zero: 0, anon: 0, cow: 0, reuse: 0, device: 0, other: 0 };
-  readonly deviceFaults: DeviceFaults = { migrate: 0, mirror: 0 };
+  /** By device, the first one at 0. */
+  readonly devices: readonly DeviceTally[];
   readonly ranges: RangeCounts;
   readonly #sections: Sections;
-  readonly #device: CountedDevice;
+  readonly #drivers: CountedDevices;
   /** The first access that is replayed, the first that is counted, and the first after both. */
   readonly #replayFrom: number;
   readonly #countFrom: number;
@@ -73,27 +92,31 @@ export class Ledger {
   #position = 0;
   /** The counts where counting began; null before. */
   #base: Counts | null = null;
+  #deviceBase: OneDevice[] = [];
 
   /** @param state what a snapshot kept; the ledger goes on from there */
-  constructor(hmm: Hmm, settings: Settings, device: CountedDevice, state?: LedgerState) {
-    this.#device = device;
+  constructor(hmm: Hmm, settings: Settings, drivers: CountedDevices, state?: LedgerState) {
+    this.#drivers = drivers;
+    this.devices =
+      state?.devices ??
+      drivers.all.map(() => ({ accesses: { loads: 0, stores: 0 }, faults: { migrate: 0, mirror: 0 } }));
     this.#replayFrom = settings.skip;
     this.#countFrom = Math.max(settings.skip, settings.roi.from);
     this.#end = settings.roi.to ?? Infinity;
     this.#epoch = typeof settings.epoch === "number" ? settings.epoch : Infinity;
     if (state !== undefined) {
       Object.assign(this.accesses, state.accesses);
-      Object.assign(this.cpuFaults, state.faultsByKind.cpu);
-      Object.assign(this.deviceFaults, state.faultsByKind.device);
+      Object.assign(this.cpuFaults, state.cpuFaults);
       this.#position = state.position;
       this.#base = state.base;
+      this.#deviceBase = state.deviceBase;
     }
     this.ranges = new RangeCounts(hmm, state?.ranges);
     this.#sections = new Sections(settings.epoch, state?.sections ?? this.#counts());
-    device.books.ranges = this.ranges;
+    drivers.countIn(this.ranges);
     if (state !== undefined) return;
     for (const { name, start, end } of settings.ranges) this.ranges.add(name, start, end - start);
-    if (this.#countFrom === 0) this.#base = this.#counts();
+    if (this.#countFrom === 0) this.#begin();
   }
 
   /** The accesses of the trace so far, replayed or not. */
@@ -135,10 +158,9 @@ export class Ledger {
     if (n === 0) return;
     const at = (this.#position += n);
     if (at === this.#countFrom) {
-      this.#base = this.#counts();
-      this.#device.books.peak = this.#device.pages;
+      this.#drivers.restartPeaks();
       this.ranges.clear();
-      this.#sections.restart(this.#base, at);
+      this.#sections.restart(this.#begin(), at);
     } else if (at > this.#countFrom && (at - this.#countFrom) % this.#epoch === 0) {
       this.#sections.closeEpoch(this.#counts(), at);
     }
@@ -159,44 +181,53 @@ export class Ledger {
     }
   }
 
-  /** Returns the counts since counting began, and those of the parts. */
-  report(): Counts & { sections: Sections; now: Counts } {
+  /** Returns the counts since counting began, those of each device, and those of the parts. */
+  report(): Counts & { one: OneDevice[]; sections: Sections; now: Counts } {
     const now = this.#counts();
-    return { ...difference(now, this.#base ?? now), sections: this.#sections, now };
+    const all = this.#eachDevice();
+    const one = all.map((counts, i) =>
+      difference(counts, this.#base === null ? counts : this.#deviceBase[i]),
+    );
+    return { ...difference(now, this.#base ?? now), one, sections: this.#sections, now };
   }
 
   state(): LedgerState {
     return {
       accesses: this.accesses,
-      faultsByKind: { cpu: this.cpuFaults, device: this.deviceFaults },
+      cpuFaults: this.cpuFaults,
+      devices: [...this.devices],
       position: this.#position,
       base: this.#base,
+      deviceBase: this.#deviceBase,
       sections: this.#sections.state(),
       ranges: this.ranges.state(),
     };
   }
 
+  /** Counting begins here. Returns the counts so far. */
+  #begin(): Counts {
+    this.#deviceBase = this.#eachDevice();
+    return (this.#base = this.#counts());
+  }
+
+  /** The counts of each device so far, as copies. */
+  #eachDevice(): OneDevice[] {
+    return this.#drivers.all.map(({ books }, i) => ({
+      ...structuredClone(this.devices[i]),
+      ...books.counts(),
+    }));
+  }
+
   /** The counts of everything so far, as a copy. */
   #counts(): Counts {
-    const { pages, invalidations, managed = NO_MANAGED_COUNTS } = this.#device.books;
-    const bytes = (n: number): number => n * PAGE_SIZE;
     const { cpu, device } = this.accesses;
+    const deviceFaults = this.devices.map(({ faults }) => faults).reduce((all, one) => together(all, one));
     return {
       accesses: { cpu: { ...cpu }, device: { ...device, ram: { ...device.ram } } },
-      faults: { cpu: sum(this.cpuFaults), device: sum(this.deviceFaults) },
-      faultsByKind: { cpu: { ...this.cpuFaults }, device: { ...this.deviceFaults } },
-      device: {
-        bytesIn: bytes(pages.in),
-        bytesCopied: bytes(pages.copied),
-        bytesInAgain: bytes(pages.inAgain),
-        bytesOut: bytes(pages.out),
-        bytesOutDirty: bytes(pages.outDirty),
-        bytesOutEvicted: bytes(pages.outEvicted),
-      },
-      evictions: pages.evictions,
-      invalidations: sum(invalidations),
-      invalidationsByEvent: { ...invalidations },
-      managed: { ...managed },
+      faults: { cpu: sum(this.cpuFaults), device: sum(deviceFaults) },
+      faultsByKind: { cpu: { ...this.cpuFaults }, device: { ...deviceFaults } },
+      ...this.#drivers.counts,
+      managed: { ...(this.#drivers.managed ?? NO_MANAGED_COUNTS) },
     };
   }
 }

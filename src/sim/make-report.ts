@@ -1,42 +1,43 @@
-/** Makes the report of a simulation from what it counted and from what its engine has. */
+/** Puts a simulation's report together. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { Mm } from "../index.ts";
 import type { Settings } from "./config.ts";
-import type { CountedDevice, Ledger } from "./ledger.ts";
+import { sum } from "./counts.ts";
+import type { CountedDevices, Ledger, OneDevice } from "./ledger.ts";
 import { ManagedRun } from "./managed-run.ts";
-import { REPORT_SCHEMA, type FailedAllocation, type SimulationReport } from "./report.ts";
+import { REPORT_SCHEMA, type DeviceReport, type FailedAllocation, type SimulationReport } from "./report.ts";
 
-/** What a report is made from. */
-interface Source {
+/** What a report is made of. */
+interface Parts {
   settings: Settings;
   ledger: Ledger;
   mm: Mm;
-  device: CountedDevice;
-  /** How often the address space grew. */
+  devices: CountedDevices;
   growths: number;
   failed: FailedAllocation | null;
 }
 
-/** Returns the report, as a copy. */
-export function makeReport({ settings, ledger, mm, device, growths, failed }: Source): SimulationReport {
-  const { placement, prefetch, evict, memoryModel, time, backing, systemMemory, deviceMemory } = settings;
-  const { sections, now, device: traffic, ...counts } = ledger.report();
-  const managed = device instanceof ManagedRun ? device : null;
+/** Returns the report on what happened so far, as a copy. */
+export function makeReport({ settings, ledger, mm, devices, growths, failed }: Parts): SimulationReport {
+  const { one, sections, now, device, ...counts } = ledger.report();
   const rss = mm.rss.total * PAGE_SIZE;
-  const onDevice = device.pages * PAGE_SIZE;
+  const onDevice = devices.pages * PAGE_SIZE;
   const vmas = mm.vmas();
+  const managed = devices instanceof ManagedRun ? devices : null;
+  const { skip, roi } = settings;
   return {
     schema: REPORT_SCHEMA,
-    placement,
-    prefetch,
-    evict,
-    memoryModel,
-    time,
-    backing,
-    memory: { system: systemMemory, device: deviceMemory },
-    roi: { from: Math.max(settings.skip, settings.roi.from), to: settings.roi.to },
+    placement: settings.placement,
+    prefetch: settings.prefetch,
+    evict: settings.evict,
+    memoryModel: settings.memoryModel,
+    time: settings.time,
+    backing: settings.backing,
+    memory: { system: settings.systemMemory, device: settings.deviceMemory },
+    roi: { from: Math.max(skip, roi.from), to: roi.to },
     ...counts,
-    device: { ...traffic, bytesPeak: device.books.peak * PAGE_SIZE },
+    device: { ...device, bytesPeak: devices.peak * PAGE_SIZE },
+    devices: one.map((each, i) => ofDevice(each, devices, i)),
     residency: { system: managed === null ? rss - onDevice : managed.ramPages * PAGE_SIZE, device: onDevice },
     rss,
     space: {
@@ -49,5 +50,23 @@ export function makeReport({ settings, ledger, mm, device, growths, failed }: So
     ranges: ledger.ranges.report(),
     driver: managed && managed.report(),
     failedAllocation: failed,
+  };
+}
+
+function ofDevice(
+  { accesses, faults, device, ...driver }: OneDevice,
+  { all }: CountedDevices,
+  i: number,
+): DeviceReport {
+  const { books, pages, number } = all[i];
+  return {
+    name: `device ${number}`,
+    accesses,
+    faults: sum(faults),
+    faultsByKind: faults,
+    ...device,
+    bytesPeak: books.peak * PAGE_SIZE,
+    ...driver,
+    residency: pages * PAGE_SIZE,
   };
 }

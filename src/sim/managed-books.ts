@@ -1,10 +1,8 @@
 /** What a ledger asks of managed memory, by the names that the books of a simulated device have. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import type { Invalidations, ManagedCounts } from "./counts.ts";
-import { DeviceBooks, type PageCounts } from "./device-books.ts";
-import type { EngineMover } from "./driver/engine-mover.ts";
+import type { DeviceCounts, ManagedCounts } from "./counts.ts";
+import { DeviceBooks } from "./device-books.ts";
 import type { Machine } from "./driver/machine.ts";
-import type { RangeCounts } from "./range-counts.ts";
 
 /** Returns the counts of a machine that only managed memory has. */
 export function managedCounts({ counts, transfers, remote }: Machine): ManagedCounts {
@@ -30,16 +28,14 @@ export function managedCounts({ counts, transfers, remote }: Machine): ManagedCo
   };
 }
 
-/** The books of a machine and of the engine that follows it. */
+/** The books of a machine, and of the invalidations in the engine that follows it. */
 export class ManagedBooks {
   readonly #machine: Machine;
-  readonly #mover: EngineMover;
   /** Counts invalidations. */
   readonly #device = new DeviceBooks();
 
-  constructor(machine: Machine, mover: EngineMover) {
+  constructor(machine: Machine) {
     this.#machine = machine;
-    this.#mover = mover;
   }
 
   /** Counts an invalidation by its event. */
@@ -47,42 +43,30 @@ export class ManagedBooks {
     this.#device.invalidated(event);
   }
 
-  get invalidations(): Invalidations {
-    return this.#device.invalidations;
-  }
-
-  get pages(): PageCounts {
+  /** Returns what was counted so far. */
+  counts(): DeviceCounts {
     const { counts } = this.#machine;
     return {
-      in: counts.pagesIn,
-      copied: counts.pagesCopied,
-      inAgain: counts.pagesInAgain,
-      out: counts.pagesOut,
-      outDirty: counts.pagesOutDirty,
-      outEvicted: counts.pagesOutEvicted,
+      ...this.#device.counts(),
+      device: {
+        bytesIn: PAGE_SIZE * counts.pagesIn,
+        bytesCopied: PAGE_SIZE * counts.pagesCopied,
+        bytesInAgain: PAGE_SIZE * counts.pagesInAgain,
+        bytesOut: PAGE_SIZE * counts.pagesOut,
+        bytesOutDirty: PAGE_SIZE * counts.pagesOutDirty,
+        bytesOutEvicted: PAGE_SIZE * counts.pagesOutEvicted,
+      },
       evictions: counts.evictions,
     };
   }
 
-  /** The most pages that were in the device's memory at one time, since it was last set. */
+  /** The most pages that were in the device's memory at one time, since restartPeak(). */
   get peak(): number {
     return this.#machine.counts.pagesPeak;
   }
 
-  set peak(pages: number) {
-    this.#machine.counts.pagesPeak = pages;
-  }
-
-  /** Who is told where pages fault and move. */
-  get ranges(): RangeCounts | null {
-    return this.#mover.ranges;
-  }
-
-  set ranges(ranges: RangeCounts | null) {
-    this.#mover.ranges = ranges;
-  }
-
-  get managed(): ManagedCounts {
-    return managedCounts(this.#machine);
+  /** The peak begins with what is there now. */
+  restartPeak(): void {
+    this.#machine.counts.pagesPeak = this.#machine.counts.pagesNow;
   }
 }

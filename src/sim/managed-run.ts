@@ -14,14 +14,16 @@ import {
 import type { RecordArray } from "../device/replay.ts";
 import type { DeviceTable, Hmm, Mm } from "../index.ts";
 import type { Settings } from "./config.ts";
-import type { Ledger } from "./ledger.ts";
+import type { DeviceCounts, ManagedCounts } from "./counts.ts";
+import type { CountedDevices, Ledger } from "./ledger.ts";
 import { BLOCK_BYTES, countBits } from "./driver/bits.ts";
 import { EngineMover } from "./driver/engine-mover.ts";
 import { Machine, type MachineOptions } from "./driver/machine.ts";
 import { CPU } from "./driver/processor.ts";
-import { ManagedBooks } from "./managed-books.ts";
+import { managedCounts, ManagedBooks } from "./managed-books.ts";
 import { prefetcherOf, type ManagedSettings } from "./managed-config.ts";
 import { managedReport } from "./managed-report.ts";
+import type { RangeCounts } from "./range-counts.ts";
 import type { ManagedReport } from "./report.ts";
 import type { RecordBlock, TraceEvent } from "./source.ts";
 import { mappable } from "./space.ts";
@@ -48,13 +50,13 @@ function machineOptions(settings: Settings, managed: ManagedSettings, seed: numb
 }
 
 /** The model, the engine that follows it, and models of other orders. */
-export class ManagedRun {
+export class ManagedRun implements CountedDevices {
   readonly books: ManagedBooks;
   /** The record that run() made last by the model: where it threw, if it did. */
   at = 0;
   readonly #mm: Mm;
   readonly #mover: EngineMover;
-  readonly #tables: readonly DeviceTable[];
+  readonly tables: readonly DeviceTable[];
   readonly #machine: Machine;
   readonly #others: readonly Machine[];
   readonly #advise: ManagedSettings["advise"];
@@ -65,19 +67,44 @@ export class ManagedRun {
     this.#advise = managed.advise;
     const size = Math.floor(settings.deviceMemory / BLOCK_BYTES) * BLOCK_BYTES;
     this.#mover = new EngineMover(hmm, mm, size, (event) => this.books.invalidated(event));
-    this.#tables = [this.#mover.cpuTable, this.#mover.deviceTable];
+    this.tables = [this.#mover.cpuTable, this.#mover.deviceTable];
     this.#machine = new Machine({ ...machineOptions(settings, managed, 0), mover: this.#mover });
     this.#others = Array.from(
       { length: managed.schedules - 1 },
       (_, i) => new Machine(machineOptions(settings, managed, i + 1)),
     );
-    this.books = new ManagedBooks(this.#machine, this.#mover);
+    this.books = new ManagedBooks(this.#machine);
     for (const { name, start, end } of settings.ranges) this.nameRange(name, start, end - start, false);
   }
 
   /** Pages in the device's memory. */
   get pages(): number {
     return this.#machine.counts.pagesNow;
+  }
+
+  /** The one device. */
+  get all(): CountedDevices["all"] {
+    return [{ number: DEVICE, pages: this.pages, books: this.books }];
+  }
+
+  get peak(): number {
+    return this.books.peak;
+  }
+
+  get counts(): DeviceCounts {
+    return this.books.counts();
+  }
+
+  get managed(): ManagedCounts {
+    return managedCounts(this.#machine);
+  }
+
+  restartPeaks(): void {
+    this.books.restartPeak();
+  }
+
+  countIn(ranges: RangeCounts): void {
+    this.#mover.ranges = ranges;
   }
 
   /** Pages in RAM. */
@@ -120,7 +147,7 @@ export class ManagedRun {
     const machine = this.#machine;
     for (let at = from; ;) {
       if (at < end && !machine.waiting) {
-        const stop = records.replay(this.#mm, this.#tables, at, end);
+        const stop = records.replay(this.#mm, this.tables, at, end);
         machine.skip(words, at, stop.at);
         at = stop.at;
       }
@@ -157,8 +184,9 @@ export class ManagedRun {
   }
 
   /** Writes what was counted so far into the ledger's counts. */
-  count({ cpuFaults: cpu, deviceFaults: device, accesses }: Ledger): void {
+  count({ cpuFaults: cpu, devices, accesses }: Ledger): void {
     const { ram } = accesses.device;
+    const { faults: device } = devices[0];
     const { counts, remote } = this.#machine;
     cpu.anon = counts.cpuFaultsMade;
     cpu.device = counts.cpuFaultsMoved;

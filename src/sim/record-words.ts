@@ -1,5 +1,6 @@
 /** Reading records by their 32-bit words, and what RecordArray.count() says of them. */
 import { RECORD_AGENT_SHIFT, RECORD_KIND_MASK, RECORD_THREAD_SHIFT } from "../../assembly/abi/record.ts";
+import type { Accesses } from "./counts.ts";
 import type { Mark } from "./ledger.ts";
 
 /** 32-bit words of a record. */
@@ -7,7 +8,18 @@ export const WORDS = 4;
 
 /** The index at which RecordArray.count() counts a record, by the word with its kind and agent. */
 export function kindOf(how: number): number {
-  return (how & RECORD_KIND_MASK) | ((how & (0xff << RECORD_AGENT_SHIFT)) === 0 ? 0 : 4);
+  return (how & RECORD_KIND_MASK) | (agentOf(how) === 0 ? 0 : 4);
+}
+
+/** The agent in a record's third word. */
+export function agentOf(how: number): number {
+  return (how >>> RECORD_AGENT_SHIFT) & 0xff;
+}
+
+/** Adds counts of loads, stores and modifies. */
+export function addCounts(to: Accesses, counts: Uint32Array): void {
+  to.loads += counts[0] + counts[2];
+  to.stores += counts[1] + counts[2];
 }
 
 /** The address of a record's access. */

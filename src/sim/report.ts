@@ -2,7 +2,7 @@
  * The report of a simulation. The keys are stable: `heteromem run --json` prints this object, and docs/run.md
  * describes every key. Amounts of memory are in bytes, times in picoseconds.
  */
-import type { Accesses, Counts, DeviceTraffic } from "./counts.ts";
+import type { Accesses, Counts, DeviceFaults, DeviceTraffic, Invalidations } from "./counts.ts";
 import type { Cause, Direction } from "./driver/transfers.ts";
 import type { ManagedPrefetch, ManagedSettings } from "./managed-config.ts";
 import type { Backing, Evict, MemoryModel, Placement, Prefetch, TimeModel } from "./names.ts";
@@ -38,6 +38,24 @@ export interface RangeReport {
   bytesIn: number;
   bytesOut: number;
   bytesOutEvicted: number;
+}
+
+/** What happened to one device. */
+export interface DeviceReport extends DeviceTraffic {
+  /** `device 1` and so on: agent 1 of the records is the first one. */
+  name: string;
+  accesses: Accesses;
+  /** The sum of faultsByKind. */
+  faults: number;
+  faultsByKind: DeviceFaults;
+  /** The most bytes that were in its memory at one time. */
+  bytesPeak: number;
+  evictions: number;
+  /** The sum of invalidationsByEvent. */
+  invalidations: number;
+  invalidationsByEvent: Invalidations;
+  /** Bytes in its memory at the end. */
+  residency: number;
 }
 
 /** What came of an allocation that was made to fail. */
@@ -88,14 +106,16 @@ export interface SimulationReport extends Counts {
   memoryModel: MemoryModel;
   time: TimeModel;
   backing: Backing;
-  /** Bytes of each kind of memory, as configured. */
+  /** Bytes of each kind of memory, as configured; of the device, those of each device. */
   memory: { system: number; device: number };
   /** The accesses that the counts are of: from the first to before the last. `to` is null: to the end. */
   roi: { from: number; to: number | null };
   device: DeviceTraffic & {
-    /** The most bytes that were in device memory at one time. */
+    /** The most bytes that were in the devices' memory at one time. */
     bytesPeak: number;
   };
+  /** Each device by itself; `accesses.device`, `device` and so on are the sums. */
+  devices: DeviceReport[];
   /** Where pages are at the end, in bytes. */
   residency: { system: number; device: number };
   /** Bytes of the resident set at the end; pages in device memory count, as in Linux. */

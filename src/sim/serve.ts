@@ -7,8 +7,8 @@ import {
   FAULT_KIND_ZERO,
 } from "../../assembly/uapi/event.ts";
 import type { ReplayStop } from "../device/replay.ts";
-import { HmmError, type DeviceTable, type Mm, type Vma } from "../index.ts";
-import type { SimDevice } from "./device.ts";
+import { HmmError, type Mm, type Vma } from "../index.ts";
+import type { SimDevices } from "./devices.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Placement } from "./names.ts";
 import { grow, mappable } from "./space.ts";
@@ -23,22 +23,17 @@ export class FaultServer {
   /** How often the address space grew. */
   growths = 0;
   readonly #mm: Mm;
-  readonly #device: SimDevice;
+  readonly #devices: SimDevices;
   readonly #ledger: Ledger;
   readonly #placement: Placement;
   /** The record of the last device fault, and how many device faults it has had. */
   readonly #faulting = { record: -1, times: 0 };
 
-  constructor(mm: Mm, device: SimDevice, ledger: Ledger, placement: Placement) {
+  constructor(mm: Mm, devices: SimDevices, ledger: Ledger, placement: Placement) {
     this.#mm = mm;
-    this.#device = device;
+    this.#devices = devices;
     this.#ledger = ledger;
     this.#placement = placement;
-  }
-
-  /** What the device has mapped. */
-  get table(): DeviceTable {
-    return this.#device.table;
   }
 
   /** Other records come now, whose numbers begin again. */
@@ -46,11 +41,14 @@ export class FaultServer {
     this.#faulting.record = -1;
   }
 
-  /** Serves a stop. Returns false if nothing can be mapped at its address. Throws HmmError. */
-  serve({ reason, at, address, write }: ReplayStop): boolean {
+  /**
+   * Serves a stop at a record of `agent`. Returns false if nothing can be mapped at its address. Throws
+   * HmmError.
+   */
+  serve({ reason, at, address, write }: ReplayStop, agent: number): boolean {
     if (!mappable(address)) return false;
     if (reason === "cpu-fault") this.#cpuFault(address, write);
-    else if (reason === "device-fault") this.#deviceFault(address, write, at);
+    else if (reason === "device-fault") this.#deviceFault(agent, address, write, at);
     else this.#vmaOf(address);
     return true;
   }
@@ -89,17 +87,19 @@ export class FaultServer {
     }
   }
 
-  #deviceFault(address: number, write: boolean, record: number): void {
+  #deviceFault(agent: number, address: number, write: boolean, record: number): void {
     const vma = this.#vmaOf(address);
-    const device = this.#device;
+    const device = this.#devices.of(agent);
     const faulting = this.#faulting;
-    const { deviceFaults: faults, ranges } = this.#ledger;
+    const { ranges } = this.#ledger;
+    const faults = this.#ledger.devices[device.number - 1].faults;
     faulting.times = faulting.record === record ? faulting.times + 1 : 1;
     faulting.record = record;
     const move = this.#placement === "migrate" && faulting.times <= MOVES_MAX;
-    const moved = move ? device.moveIn(vma, address) : 0;
+    const moved = move ? device.moveIn(vma, address, write) : 0;
     if (moved > 0) {
       faults.migrate++;
+      this.#devices.notePeak();
       ranges.fault(address, "device");
     }
     if (device.reaches(address, write)) return;

@@ -1,13 +1,13 @@
-/** Accesses that cannot be made because memory is too small. */
+/** Records that cannot be replayed. */
 import type { HmmError } from "../index.ts";
 
-/** Thrown for an access that cannot be made because memory is too small. */
+/** Thrown for an access that cannot be made: memory is too small, or its agent is none of the devices. */
 export class SimulationError extends Error {
   override readonly name = "SimulationError";
   /** The record's index in the block that feed() got. */
   readonly record: number;
 
-  constructor(record: number, message: string, cause: unknown) {
+  constructor(record: number, message: string, cause?: unknown) {
     super(message, { cause });
     this.record = record;
   }

@@ -1,5 +1,5 @@
 /**
- * Replays memory accesses over a CPU and a device that share one address space. The engine runs the accesses;
+ * Replays memory accesses over a CPU and devices that share one address space. The engine runs the accesses;
  * this class serves what stops it (unmapped memory, CPU faults, device faults, marks) by the config's
  * policies, and counts.
  */
@@ -13,30 +13,32 @@ import { badType, checkInteger } from "../engine/errors.ts";
 import { ADDRESS_END } from "./address-range.ts";
 import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
 import { sum } from "./counts.ts";
-import { deviceMemoryFor, SimDevice } from "./device.ts";
+import { deviceMemoryFor } from "./device.ts";
+import { SimDevices } from "./devices.ts";
 import { FailingAllocation, unfailing } from "./failing.ts";
 import { outOfMemory } from "./simulation-error.ts";
 import { Ledger } from "./ledger.ts";
-import { ManagedRun } from "./managed-run.ts";
 import { makeReport } from "./make-report.ts";
+import { ManagedRun } from "./managed-run.ts";
+import { countRecords } from "./count-records.ts";
+import { addressOf, agentOf, markOf, WORDS } from "./record-words.ts";
 import type { SimulationReport } from "./report.ts";
-import { addressOf, kindOf, markOf, WORDS } from "./record-words.ts";
-import { Selection } from "./selection.ts";
+import { checkAgents, Selection } from "./selection.ts";
 import { FaultServer } from "./serve.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
 import { blockOf, type Block, type RecordBlock } from "./source.ts";
 
 /** Records that are replayed at a time. */
 const BATCH = 1 << 14;
-/** An engine with what a simulation has in it: a device under HMM, or managed memory. */
+/** An engine with what a simulation has in it: devices under HMM, or managed memory. */
 interface World {
   hmm: Hmm;
   mm: Mm;
-  device: SimDevice | ManagedRun;
+  devices: SimDevices | ManagedRun;
 }
 
 /**
- * One simulation: an engine, an address space, a device. Feed it blocks of records, and ask for the report at
+ * One simulation: an engine, an address space, devices. Feed it blocks of records, and ask for the report at
  * any time. The caller closes it.
  */
 export class Simulation {
@@ -44,9 +46,7 @@ export class Simulation {
   readonly #hmm: Hmm;
   readonly #owned: boolean;
   readonly #mm: Mm;
-  readonly #device: SimDevice | ManagedRun;
-  /** Managed memory; null under HMM. */
-  readonly #managed: ManagedRun | null;
+  readonly #devices: SimDevices | ManagedRun;
   readonly #ledger: Ledger;
   /** Serves what stops a replay under HMM; null with managed memory. */
   readonly #server: FaultServer | null;
@@ -62,7 +62,7 @@ export class Simulation {
   readonly #left: number[] = [];
 
   private constructor(
-    { hmm, mm, device }: World,
+    { hmm, mm, devices }: World,
     settings: Settings,
     owned: boolean,
     state?: SimulationState,
@@ -71,11 +71,10 @@ export class Simulation {
     this.#hmm = hmm;
     this.#owned = owned;
     this.#mm = mm;
-    this.#device = device;
-    this.#managed = device instanceof ManagedRun ? device : null;
-    this.#ledger = new Ledger(hmm, settings, device, state?.ledger);
+    this.#devices = devices;
+    this.#ledger = new Ledger(hmm, settings, devices, state?.ledger);
     this.#server =
-      device instanceof ManagedRun ? null : new FaultServer(mm, device, this.#ledger, settings.placement);
+      devices instanceof ManagedRun ? null : new FaultServer(mm, devices, this.#ledger, settings.placement);
     this.#selection = Selection.of(settings);
     this.#openRecords();
     this.#failing = new FailingAllocation(hmm, settings.failAlloc, state?.failed);
@@ -93,9 +92,9 @@ export class Simulation {
    */
   static async create(config: SimulationConfig = {}): Promise<Simulation> {
     const settings = settingsOf(config);
-    const { systemMemory, deviceMemory, backing } = settings;
-    const device = deviceMemoryFor(deviceMemory);
-    const hmm = await Hmm.create({ systemMemory, deviceMemory: device, backing });
+    const { systemMemory, backing } = settings;
+    const deviceMemory = settings.devices * deviceMemoryFor(settings.deviceMemory);
+    const hmm = await Hmm.create({ systemMemory, deviceMemory, backing });
     return Simulation.#in(hmm, settings, true);
   }
 
@@ -109,10 +108,12 @@ export class Simulation {
 
   static #in(hmm: Hmm, settings: Settings, owned: boolean): Simulation {
     const mm = hmm.createMm();
-    const { managed, deviceMemory } = settings;
-    const device =
-      managed === null ? new SimDevice(hmm, mm, deviceMemory) : new ManagedRun(hmm, mm, settings, managed);
-    return new Simulation({ hmm, mm, device }, settings, owned);
+    const { managed, devices: n, deviceMemory } = settings;
+    const devices =
+      managed === null
+        ? SimDevices.add(hmm, mm, n, deviceMemory)
+        : new ManagedRun(hmm, mm, settings, managed);
+    return new Simulation({ hmm, mm, devices }, settings, owned);
   }
 
   /**
@@ -121,7 +122,7 @@ export class Simulation {
    */
   static restore(bytes: Uint8Array): Simulation {
     const { state, engine } = unpackSnapshot(bytes);
-    const world = SimDevice.restore(engine, state.settings.deviceMemory, state.device);
+    const world = SimDevices.restore(engine, state.settings.deviceMemory, state.devices);
     return new Simulation(world, state.settings, true, state);
   }
 
@@ -130,8 +131,8 @@ export class Simulation {
    * Throws TypeError with managed memory, whose state lies outside the engine.
    */
   snapshot(): Uint8Array {
-    const device = this.#device;
-    if (device instanceof ManagedRun)
+    const devices = this.#devices;
+    if (devices instanceof ManagedRun)
       throw new TypeError("simulation.snapshot: memoryModel managed: expected hmm, which has snapshots");
     // The snapshot would keep their memory, which the restored engine has no use for.
     this.#records.close();
@@ -140,7 +141,7 @@ export class Simulation {
     this.#openRecords();
     const state: SimulationState = {
       settings: this.#settings,
-      device: device.books.state(),
+      devices: devices.state(),
       ledger: this.#ledger.state(),
       failed: this.#failing.report,
       growths: this.#server!.growths,
@@ -184,16 +185,18 @@ export class Simulation {
     checkInteger(op, "start", start, 0, ADDRESS_END - 1);
     checkInteger(op, "bytes", bytes, 0, ADDRESS_END);
     this.#ledger.ranges.add(name, start, bytes);
-    this.#managed?.nameRange(name, start, bytes, true);
+    if (this.#devices instanceof ManagedRun) this.#devices.nameRange(name, start, bytes, true);
   }
 
   /**
-   * Makes the accesses of a block, which is not kept. Throws SimulationError where memory is too small, and
-   * TypeError for anything else than a block.
+   * Makes the accesses of a block, which is not kept. Throws SimulationError where memory is too small, or
+   * before any access for an agent beyond the devices; TypeError for anything else than a block.
    */
   feed(block: Block): void {
     const whole = blockOf(block);
     const { records } = whole;
+    if (this.#settings.devices > 1 && this.#settings.agent === "trace")
+      checkAgents(records, this.#settings.devices);
     for (let at = 0; at < records.length && !this.#ledger.done; at += 2 * BATCH) {
       const batch = records.length <= 2 * BATCH ? records : records.subarray(at, at + 2 * BATCH);
       this.#records.set(batch);
@@ -208,13 +211,14 @@ export class Simulation {
    * records that it was fed.
    */
   report(): SimulationReport {
-    this.#managed?.finish(this.#ledger);
+    const devices = this.#devices;
+    if (devices instanceof ManagedRun) devices.finish(this.#ledger);
     return makeReport({
       settings: this.#settings,
       ledger: this.#ledger,
       mm: this.#mm,
-      device: this.#device,
-      growths: (this.#managed ?? this.#server!).growths,
+      devices,
+      growths: devices instanceof ManagedRun ? devices.growths : this.#server!.growths,
       failed: this.#failing.report,
     });
   }
@@ -224,12 +228,12 @@ export class Simulation {
     this.#hmm.verify();
   }
 
-  /** Closes the address space, the device, and the engine if the simulation owns it. */
+  /** Closes the address space, the devices, and the engine if the simulation owns it. */
   close(): void {
     this.#records.close();
     this.#ledger.ranges.close();
     this.#mm.close();
-    this.#device.close();
+    this.#devices.close();
     if (this.#owned) this.#hmm.close();
   }
 
@@ -247,13 +251,14 @@ export class Simulation {
   #run(n: number, base: number, block: RecordBlock): void {
     const ledger = this.#ledger;
     this.#server?.begin();
+    const managed = this.#devices instanceof ManagedRun ? this.#devices : null;
     for (let at = 0; at < n && !ledger.done;) {
       const end = Math.min(n, at + ledger.left);
       if (ledger.skipping) at = this.#pass(at, end);
-      else if (this.#managed === null) at = this.#replay(at, end, base);
-      else at = this.#runManaged(this.#managed, at, end, base);
+      else if (managed === null) at = this.#replay(at, end, base);
+      else at = this.#runManaged(managed, at, end, base);
       if (at < end) {
-        this.#managed?.mark(this.#words, at, block, ledger);
+        managed?.mark(this.#words, at, block, ledger);
         ledger.mark(markOf(this.#words, at), block);
         at++;
       }
@@ -266,9 +271,10 @@ export class Simulation {
    */
   #replay(from: number, end: number, base: number): number {
     const { ram } = this.#ledger.accesses.device;
+    const { tables } = this.#devices;
     this.#left.length = 0;
     for (let at = from; ;) {
-      const stop = this.#records.replay(this.#mm, [null, this.#server!.table], at, end);
+      const stop = this.#records.replay(this.#mm, tables, at, end);
       ram.loads += stop.ramLoads;
       ram.stores += stop.ramStores;
       at = stop.at;
@@ -316,7 +322,8 @@ export class Simulation {
 
   /** Serves what stopped the replay. Returns how many records to skip: 1 if nothing can be mapped there. */
   #serve(stop: ReplayStop): number {
-    if (this.#server!.serve(stop)) return 0;
+    const agent = agentOf(this.#words[WORDS * stop.at + 2]);
+    if (this.#server!.serve(stop, agent)) return 0;
     this.#noteSkipped(stop.address);
     this.#left.push(stop.at);
     return 1;
@@ -329,15 +336,8 @@ export class Simulation {
 
   /** Counts records [from, at), without those that were skipped. */
   #count(from: number, at: number): void {
-    const counts = this.#records.count(from, at);
-    const all = sum(counts);
-    for (const record of this.#left) counts[kindOf(this.#words[WORDS * record + 2])]--;
-    const { cpu, device } = this.#ledger.accesses;
-    cpu.loads += counts[0] + counts[2];
-    cpu.stores += counts[1] + counts[2];
-    device.loads += counts[4] + counts[6];
-    device.stores += counts[5] + counts[6];
-    this.#ledger.ranges.count(this.#records, from, at, this.#left);
+    const replayed = { records: this.#records, words: this.#words, from, at, left: this.#left };
+    const all = countRecords(this.#hmm, replayed, this.#ledger);
     this.#replayed += all - this.#left.length;
     this.#ledger.advance(all);
   }

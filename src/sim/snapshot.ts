@@ -1,14 +1,14 @@
 /** Snapshots of simulations: a line, the state beside the engine as JSON, and the engine's snapshot. */
 import { badRange, badType } from "../engine/errors.ts";
 import type { Settings } from "./config.ts";
-import type { DeviceState } from "./device-books.ts";
+import type { DevicesState } from "./devices.ts";
 import type { LedgerState } from "./ledger.ts";
 import type { FailedAllocation } from "./report.ts";
 
 /** What a simulation knows beside its engine. */
 export interface SimulationState {
   settings: Settings;
-  device: DeviceState;
+  devices: DevicesState;
   ledger: LedgerState;
   failed: FailedAllocation | null;
   growths: number;
@@ -18,7 +18,7 @@ export interface SimulationState {
 }
 
 const OP = "Simulation.restore";
-const LINE = /^heteromem simulation 1 (\d+)\n/;
+const LINE = /^heteromem simulation 2 (\d+)\n/;
 /** More bytes than the line has. */
 const LINE_MAX = 64;
 
@@ -26,7 +26,7 @@ const LINE_MAX = 64;
 export function packSnapshot(state: SimulationState, engine: Uint8Array): Uint8Array {
   const encoder = new TextEncoder();
   const text = encoder.encode(JSON.stringify(state));
-  const line = encoder.encode(`heteromem simulation 1 ${text.length}\n`);
+  const line = encoder.encode(`heteromem simulation 2 ${text.length}\n`);
   const bytes = new Uint8Array(line.length + text.length + engine.length);
   bytes.set(line);
   bytes.set(text, line.length);

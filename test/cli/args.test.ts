@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { checkRanges, parseAddress, parseChoice, parseOffload, type NamedRange } from "../../src/cli/args.ts";
 import { UserError } from "../../src/cli/errors.ts";
 import { lineOfRecord } from "../../src/text/locate.ts";
-import { bytes } from "../../src/cli/report-rows.ts";
+import { bytes } from "../../src/cli/words.ts";
 import { count } from "../../src/cli/words.ts";
 
 const args = suite("cli args");

@@ -4,6 +4,7 @@ import { gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { zstdFrame } from "../util/hmt-bytes.ts";
+import { mixedFile } from "../util/hmt-mixed.ts";
 import { file, report, run, setUp, tearDown } from "./command.ts";
 
 const SAMPLES = new URL("../text/samples/", import.meta.url);
@@ -38,6 +39,34 @@ test("a grid of NVBit's is a kernel of the report", () => {
     kernels?.map(({ name }) => name),
     ["grid 0"],
   );
+});
+
+test("--devices: threads of a trace on two devices, and a trace that names a device too many", () => {
+  const lines = ["0 w 0x5000000", "1 w 0x5000000", "2 r 0x5100000", "2 r 0x5100008"];
+  const trace = file("threads.trace", `${lines.join("\n")}\n`);
+  const flags = ["--devices", "2", "--agent", "threads:0-1,2@2"];
+  const { accesses, devices } = report(trace, ...flags);
+  assert.equal([accesses.cpu.loads + accesses.cpu.stores, devices.length], [0, 2]);
+  assert.equal(
+    devices.map((one) => [one.name, one.accesses, one.faults, one.residency]),
+    [
+      ["device 1", { loads: 0, stores: 2 }, 1, 65536],
+      ["device 2", { loads: 2, stores: 0 }, 1, 65536],
+    ],
+  );
+  const { stdout } = run(trace, ...flags);
+  assert.match(stdout, /device memory +256 MiB {2}on each of 2 devices\n/);
+  assert.match(stdout, /\nDevices +accesses +faults .*\n {2}device 1 +2 +1 +64 KiB .*\n {2}device 2 +2 +1 /);
+  const record = { address: 0x5000000, size: 8, kind: 0, agent: 3, thread: 0, id: 0 };
+  const third = file("third.hmt", mixedFile([record]));
+  assert.is(report(third).devices[0].accesses.loads, 1);
+  assert.is(
+    run(third, "--devices", "2").stderr,
+    `heteromem: ${third}: block 1: --devices 2: record 0 names agent 3: expected 0 to 2\n`,
+  );
+  const wrong = run(trace, "--devices", "9");
+  assert.equal([wrong.status, wrong.stdout], [2, ""]);
+  assert.is(wrong.stderr, "heteromem: --devices 9: expected a whole number from 1 to 7\n");
 });
 
 test("gzip and zstd; a trace that ends early is partial", () => {

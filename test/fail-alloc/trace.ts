@@ -80,7 +80,7 @@ class TraceRun {
       const part = bytes.subarray(done, Math.min(bytes.length, done + PAGE_SIZE - (at % PAGE_SIZE)));
       if (!this.#device.reaches(at, write)) {
         const vma = this.#mm.findVma(at)!;
-        if (this.#device.moveIn(vma, at) === 0 || !this.#device.reaches(at, write)) {
+        if (this.#device.moveIn(vma, at, write) === 0 || !this.#device.reaches(at, write)) {
           const answer = this.#device.mirror(vma, at, write);
           if (answer !== 0) throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page");
         }

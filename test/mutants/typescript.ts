@@ -149,4 +149,18 @@ export const TYPESCRIPT: readonly Mutant[] = [
     after: "if (given === undefined && taken.has(given!))",
     ask: ["unit/ids"],
   },
+  {
+    name: "page-on-another-device-is-reached-in-ram",
+    file: "src/sim/device.ts",
+    before: "this.neighbors.some((device) => device.holds(page))",
+    after: "false",
+    ask: ["unit/devices"],
+  },
+  {
+    name: "devices-evict-together",
+    file: "src/sim/device.ts",
+    before: "while (this.#capacity - this.devmem.usedPages < wanted) {",
+    after: "while (this.#capacity - this.#hmm.devmems().reduce((n, one) => n + one.usedPages, 0) < wanted) {",
+    ask: ["unit/devices"],
+  },
 ];

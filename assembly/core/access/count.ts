@@ -97,3 +97,21 @@ export function replayCount(records: usize, at: u32, n: u32): i32 {
   }
   return 0;
 }
+
+/**
+ * Counts records [at, n) by agent into the exchange buffer: loads, stores, modifies and fetches (u32 each) of
+ * agent 0, of agent 1, and so on to 255. Marks are not counted.
+ */
+export function replayCountAgents(records: usize, at: u32, n: u32): i32 {
+  const out: usize = header(HDR_XBUF);
+  memory.fill(out, 0, 256 * 16);
+  const last = records + <usize>n * RECORD_BYTES;
+  for (records += <usize>at * RECORD_BYTES; records < last; records += RECORD_BYTES) {
+    const how = load<u32>(records, 8);
+    const kind = how & RECORD_KIND_MASK;
+    if (kind > <u32>RECORD_KIND_FETCH) continue;
+    const count = out + ((((how & AGENT_MASK) >> RECORD_AGENT_SHIFT) << 4) | (kind << 2));
+    store<u32>(count, load<u32>(count) + 1);
+  }
+  return 0;
+}

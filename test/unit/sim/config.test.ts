@@ -65,6 +65,7 @@ const wrong: [SimulationConfig, string][] = [
   [{ schedules: 2 }, "schedules 2: expected memoryModel managed, which has it"],
   [{ ...MANAGED, deviceMemory: "1MiB" }, "deviceMemory 1MiB: expected at least 2MiB with managed memory"],
   [{ ...MANAGED, evict: "lru" }, "evict lru: expected lrm"],
+  [{ ...MANAGED, devices: 2 }, "devices 2: expected one device with managed memory"],
   [
     { ...MANAGED, prefetch: "density:101" },
     "prefetch density:101: expected none or sl or density:N with managed memory",
@@ -89,6 +90,15 @@ const wrong: [SimulationConfig, string][] = [
     { agent: { threads: [65536] } },
     'agent {"threads":[65536]}: expected threads from 0 to 65535, such as threads:0-31,64',
   ],
+  [{ devices: 0 }, "devices 0: expected a whole number from 1 to 7"],
+  [{ devices: 8 }, "devices 8: expected a whole number from 1 to 7"],
+  [{ agent: "device@2" }, "agent device@2: expected device 1, the only one"],
+  [{ agent: "threads:0-3@4", devices: 3 }, "agent threads:0-3@4: expected a device from 1 to 3"],
+  [
+    { deviceRanges: ["a=0x1000-0x2000@0"], devices: 2 },
+    "deviceRanges a=0x1000-0x2000@0: expected a device from 1 to 2",
+  ],
+  [{ ranges: ["a=0x1000-0x2000@1"] }, "ranges a=0x1000-0x2000@1: expected [NAME=]0xSTART-0xEND"],
   [{ ranges: ["x"] }, "ranges x: expected [NAME=]0xSTART-0xEND"],
   [
     { ranges: [{ start: 5, end: 5 }] },

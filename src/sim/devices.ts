@@ -1,0 +1,93 @@
+/** The devices of a simulation: which agent is which, and what they are together. */
+import { Hmm, type DeviceTable, type Mm } from "../index.ts";
+import { together, type DeviceCounts } from "./counts.ts";
+import { Callbacks, deviceId, SimDevice } from "./device.ts";
+import type { DeviceState } from "./device-books.ts";
+import type { RangeCounts } from "./range-counts.ts";
+
+/** What a snapshot keeps of the devices, beside the engine. */
+export interface DevicesState {
+  devices: DeviceState[];
+  peak: number;
+}
+
+/** Devices 1 to N, which share one address space. The caller closes them, after the address space. */
+export class SimDevices {
+  readonly all: readonly SimDevice[];
+  /** The page tables of the agents: the CPU, then the devices. */
+  readonly tables: readonly (DeviceTable | null)[];
+  /** The most pages that were in the devices' memory at one time, since it was last set. */
+  peak = 0;
+
+  private constructor(devices: readonly SimDevice[], peak: number) {
+    this.all = devices;
+    this.tables = [null, ...devices.map(({ table }) => table)];
+    this.peak = peak;
+    for (const device of devices) device.neighbors = devices.filter((other) => other !== device);
+  }
+
+  /** Adds `count` devices with `size` bytes each to `hmm`, which needs room for them (deviceMemoryFor). */
+  static add(hmm: Hmm, mm: Mm, count: number, size: number): SimDevices {
+    const make = (_: unknown, i: number): SimDevice => new SimDevice(hmm, mm, size, { number: i + 1 });
+    return new SimDevices(Array.from({ length: count }, make), 0);
+  }
+
+  /** Restores the engine and the devices from a snapshot of the engine, and from state(). */
+  static restore(
+    bytes: Uint8Array,
+    size: number,
+    { devices: states, peak }: DevicesState,
+  ): { hmm: Hmm; mm: Mm; devices: SimDevices } {
+    const owners = states.map(() => new Callbacks());
+    const byId = <T>(of: (owner: Callbacks) => T): Record<string, T> =>
+      Object.fromEntries(owners.map((owner, i) => [deviceId(i + 1), of(owner)]));
+    const hmm = Hmm.restore(bytes, {
+      devmems: byId((owner) => ({ ops: owner, owner })),
+      notifiers: byId((owner) => owner),
+    });
+    const [mm] = hmm.mms();
+    const made = states.map(
+      (state, i) => new SimDevice(hmm, mm, size, { number: i + 1, restored: { owner: owners[i], state } }),
+    );
+    return { hmm, mm, devices: new SimDevices(made, peak) };
+  }
+
+  /** The device that an agent other than the CPU is: with one device, all of them are it. */
+  of(agent: number): SimDevice {
+    return this.all[Math.min(agent, this.all.length) - 1];
+  }
+
+  /** Pages in the devices' memory. */
+  get pages(): number {
+    return this.all.reduce((sum, device) => sum + device.pages, 0);
+  }
+
+  /** What the drivers have counted, together. */
+  get counts(): DeviceCounts {
+    return this.all.map(({ books }) => books.counts()).reduce((sum, counts) => together(sum, counts));
+  }
+
+  /** Notes that pages have come to a device. */
+  notePeak(): void {
+    this.peak = Math.max(this.peak, this.pages);
+  }
+
+  /** The peaks of all that is counted begin here. */
+  restartPeaks(): void {
+    this.peak = this.pages;
+    for (const device of this.all) device.books.peak = device.pages;
+  }
+
+  /** Says where moves are counted by name. */
+  countIn(ranges: RangeCounts): void {
+    for (const { books } of this.all) books.ranges = ranges;
+  }
+
+  state(): DevicesState {
+    return { devices: this.all.map(({ books }) => books.state()), peak: this.peak };
+  }
+
+  close(): void {
+    for (const device of this.all) device.close();
+  }
+}
