@@ -10,6 +10,13 @@ export { missCurve, type CurveConfig, type MissCurve } from "./sim/curve.ts";
 export { Simulation } from "./sim/simulation.ts";
 export { SimulationError } from "./sim/simulation-error.ts";
 export { ConfigError } from "./sim/config-error.ts";
+export {
+  MANAGED_EVICTIONS,
+  MANAGED_PLACEMENTS,
+  MANAGED_PREFETCHERS,
+  type ManagedConfig,
+  type ManagedPrefetch,
+} from "./sim/managed-config.ts";
 export type { Agent, DeviceRangeConfig, DeviceThreads, RangeConfig, SimulationConfig } from "./sim/config.ts";
 export type { Size } from "./sim/config-values.ts";
 export type { PagingConfig } from "./sim/paging-config.ts";
@@ -40,6 +47,7 @@ export type {
   DeviceFaults,
   DeviceTraffic,
   Invalidations,
+  ManagedCounts,
 } from "./sim/counts.ts";
 export { REPORT_SCHEMA } from "./sim/report.ts";
 export type {
@@ -48,8 +56,11 @@ export type {
   EpochReport,
   FailedAllocation,
   KernelReport,
+  ManagedReport,
   RangeReport,
   SimulationReport,
+  Spread,
+  TransferReport,
 } from "./sim/report.ts";
 export type { Arrival, Evictor, EvictorOptions, EvictPolicy } from "./sim/policies/evict/evictor.ts";
 export type { Future } from "./sim/policies/evict/future.ts";

@@ -36,6 +36,8 @@ export const RECORD_MARK_KERNEL_BEGIN = 16;
 export const RECORD_MARK_KERNEL_END = 17;
 export const RECORD_MARK_RANGE = 18;
 export const RECORD_MARK_RANGE_END = 19;
+export const RECORD_MARK_ADVISE = 20;
+export const RECORD_MARK_PREFETCH = 21;
 
 // Why replay() stopped: HDR_RESULT has the records done, HDR_FAULT_ADDR the page, HDR_FAULT_CODE 1 for
 // writes.

@@ -11,6 +11,9 @@ import {
   MEMORY_MODELS,
   PLACEMENTS,
   PREFETCHERS,
+  MANAGED_EVICTIONS,
+  MANAGED_PLACEMENTS,
+  MANAGED_PREFETCHERS,
   TIME_MODELS,
   TraceError,
 } from "../sim.ts";
@@ -20,6 +23,7 @@ import { configured, type RunConfig } from "./config.ts";
 import { addConvert } from "./convert-command.ts";
 import { addCurve } from "./curve-command.ts";
 import { UserError } from "./errors.ts";
+import { ADVICE_NAMES } from "../sim/managed-config.ts";
 import { addInput, inputOf, numeric, several, type InputFlags } from "./input-options.ts";
 import { run } from "./run.ts";
 
@@ -64,6 +68,13 @@ interface RunFlags extends InputFlags {
   deviceRange?: string[];
   range?: string[];
   failAlloc?: string;
+  advise?: string[];
+  thrashing?: string;
+  counterThreshold?: string;
+  deviceThreads?: string;
+  sms?: string;
+  outstanding?: string;
+  schedules?: string;
   json?: true;
   quiet?: true;
 }
@@ -84,6 +95,10 @@ async function runCommand(trace: string | undefined, flags: RunFlags): Promise<v
     failAlloc: numeric(failAlloc),
     deviceFrames: numeric(deviceFrames),
     seed: numeric(seed),
+    counterThreshold: numeric(same.counterThreshold),
+    sms: numeric(same.sms),
+    outstanding: numeric(same.outstanding),
+    schedules: numeric(same.schedules),
     deviceRanges: deviceRange,
     ranges: range,
   } as RunConfig;
@@ -92,10 +107,16 @@ async function runCommand(trace: string | undefined, flags: RunFlags): Promise<v
   process.exitCode = await run(await configured(config, options, aliases), report);
 }
 
+/** The choices of an option, and what each does. */
+function listed(names: Record<string, string>): string {
+  return Object.entries(names)
+    .map(([name, what]) => `${name}: ${what}`)
+    .join("; ");
+}
+
 /** The choices of an option, and the one that is the default. */
 function choices(names: Record<string, string>, first = Object.keys(names)[0]): string {
-  const list = Object.entries(names).map(([name, what]) => `${name}: ${what}`);
-  return `${list.join("; ")} (default: ${first})`;
+  return `${listed(names)} (default: ${first})`;
 }
 
 /** Adds the options that say what is simulated and counted. */
@@ -105,12 +126,21 @@ function addSimulation(command: Command): Command {
     .option("--device-memory <SIZE>", "memory of each device (default: 256MiB)")
     .option("--device-frames <N>", "device memory in frames of 4 KiB, in place of --device-memory")
     .option("--devices <N>", "devices: agent n of the trace is device n (default: 1, which all agents are)")
-    .option("--placement <NAME>", `what a device fault does: ${choices(PLACEMENTS)}`)
+    .option(
+      "--placement <NAME>",
+      `what a device fault does: ${choices(PLACEMENTS)}; managed: ${choices(MANAGED_PLACEMENTS)}`,
+    )
     .option("--policy <NAME>", "another name of --placement")
     .option("--cluster <SIZE>", "what moves together, 4K or 64K (default: 64K with cluster64K, else 4K)")
-    .option("--prefetch <NAME>", `what moves along: ${choices(PREFETCHERS)}`)
+    .option(
+      "--prefetch <NAME>",
+      `what moves along: ${choices(PREFETCHERS)}; managed (density:51): ${listed(MANAGED_PREFETCHERS)}`,
+    )
     .option("--prefetch-full <NAME>", "what moves along once device memory was full (default: as before)")
-    .option("--evict <NAME>", `what makes room: ${choices(EVICTIONS)}`)
+    .option(
+      "--evict <NAME>",
+      `what makes room: ${choices(EVICTIONS)}; managed: ${choices(MANAGED_EVICTIONS)}`,
+    )
     .option("--seed <N>", "seed of the policies that draw random numbers (default: 1)")
     .option("--initial <WHERE>", `where untouched pages lie: ${choices(INITIALS)}`)
     .option("--bound <NAME>", `a bound beside the counts: ${choices(BOUNDS, "none")}`)
@@ -133,6 +163,31 @@ function addSimulation(command: Command): Command {
     );
 }
 
+/** Adds the options that only managed memory has. */
+function addManaged(command: Command): Command {
+  return command
+    .option(
+      "--advise <NAME=ADVICE>",
+      `advice about ranges of a name: ${ADVICE_NAMES.join(", ")} (repeatable)`,
+      several,
+    )
+    .option("--thrashing <on|off>", "whether the driver looks for thrashing (default: on)")
+    .option(
+      "--counter-threshold <N>",
+      "remote accesses to 2 MiB that migrate with --placement counters (default: 256)",
+    )
+    .option(
+      "--device-threads <trace|one>",
+      "whose the device's accesses are: the records' threads, or one (default: trace)",
+    )
+    .option("--sms <N>", "the device's SMs; two share a µTLB (default: 80)")
+    .option("--outstanding <N>", "faults that a µTLB has outstanding (default: 56)")
+    .option(
+      "--schedules <N>",
+      "run N orders of warps and report each count's least, median and most (default: 1)",
+    );
+}
+
 function makeProgram(): Command {
   const program = new Command("heteromem")
     .description(
@@ -148,7 +203,7 @@ function makeProgram(): Command {
       "replay the memory trace of a real program, or a generated workload, over a CPU and a device that " +
         "share one address space",
     );
-  addSimulation(addInput(command))
+  addManaged(addSimulation(addInput(command)))
     .option("--json", "print the report as JSON")
     .option("--quiet", "no progress bar, and no time on stderr")
     .addHelpText("after", RUN_HELP)

@@ -7,9 +7,14 @@ import {
   type DeviceAccesses,
   EVICTIONS,
   type FailedAllocation,
+  MANAGED_EVICTIONS,
+  MANAGED_PLACEMENTS,
+  MEMORY_MODELS,
   PLACEMENTS,
   type SimulationReport,
 } from "../sim.ts";
+import { managedBlocks } from "./managed-report.ts";
+import { LABEL, row, VALUE } from "./report-rows.ts";
 import type { Warning } from "./warnings.ts";
 import { parts } from "./report-parts.ts";
 import { bytes, count, percent, plural } from "./words.ts";
@@ -55,14 +60,6 @@ export interface RunReport extends SimulationReport {
   offload: { name: string; start: string; end: string; entries: number }[];
 }
 
-const LABEL = 24;
-const VALUE = 14;
-
-function row(label: string, value: string | number, note = ""): string {
-  const text = typeof value === "number" ? count(value) : value;
-  return `  ${label.padEnd(LABEL - 2)}${text.padStart(VALUE)}${note === "" ? "" : `  ${note}`}`;
-}
-
 /** The kinds that occurred, as words: "3 first writes, 1 page replaced". */
 function kinds(list: [value: number, one: string, many: string][]): string {
   return list
@@ -94,7 +91,12 @@ function heading(report: RunReport): string[] {
   const { trace, placement, backing, memory, offload } = report;
   const lines = [
     title(report),
-    row("placement", placement, PLACEMENTS[placement]),
+    row(
+      "placement",
+      placement,
+      { ...MANAGED_PLACEMENTS, ...(report.driver === null ? PLACEMENTS : {}) }[placement],
+    ),
+    ...(report.driver === null ? [] : [row("memory model", report.memoryModel, MEMORY_MODELS.managed)]),
     row(
       "system memory",
       bytes(memory.system),
@@ -148,6 +150,10 @@ function cpuKinds(faults: CpuFaults): string {
   ]);
 }
 
+/** What a device fault that migrates does: under HMM, and with managed memory. */
+const MOVED = ["moved a cluster", "moved a cluster"] as const;
+const BROUGHT = ["page brought to the device", "pages brought to the device"] as const;
+
 function faults(report: RunReport): string[] {
   const { cpu, device } = report.faultsByKind;
   const deviceAccesses = report.accesses.device.loads + report.accesses.device.stores;
@@ -158,7 +164,7 @@ function faults(report: RunReport): string[] {
       "device",
       report.faults.device,
       kinds([
-        [device.migrate, "moved a cluster", "moved a cluster"],
+        [device.migrate, ...(report.driver === null ? MOVED : BROUGHT)],
         [device.mirror, "mapped RAM", "mapped RAM"],
       ]),
     ),
@@ -176,9 +182,15 @@ function faults(report: RunReport): string[] {
   return lines;
 }
 
+/** What an eviction is, by memory model. */
+const EVICTED = {
+  hmm: "clusters moved out to make room",
+  managed: "blocks of 2 MiB moved out to make room",
+} as const;
+
 /** What a policy evicts, by its name with or without a number. */
 function aboutEvict(evict: string): string {
-  const known: Record<string, string> = EVICTIONS;
+  const known: Record<string, string> = { ...EVICTIONS, ...MANAGED_EVICTIONS };
   return known[evict] ?? known[evict.split(":")[0]] ?? "a policy of your own";
 }
 
@@ -186,7 +198,7 @@ function leastNote(pagesIn: number, { opt }: BoundReport): string {
   return `pages in; ${count(pagesIn)} came, ${(pagesIn / opt.pagesIn).toFixed(2)} times as many`;
 }
 
-function traffic({ device, evictions, evict, bound }: RunReport): string[] {
+function traffic({ device, evictions, evict, bound, memoryModel }: RunReport): string[] {
   if (device.bytesIn === 0) return ["Device memory", row("in", bytes(0), "nothing was moved")];
   const made = device.bytesIn - device.bytesCopied;
   const touched = device.bytesOut - device.bytesOutEvicted;
@@ -206,7 +218,7 @@ function traffic({ device, evictions, evict, bound }: RunReport): string[] {
       `${bytes(device.bytesOutEvicted)} evicted, ${bytes(touched)} because the CPU came`,
     ),
     row("  written there", bytes(device.bytesOutDirty), `${dirty}, the device had changed them`),
-    row("evictions", evictions, `clusters moved out to make room; ${evict}: ${aboutEvict(evict)}`),
+    row("evictions", evictions, `${EVICTED[memoryModel]}; ${evict}: ${aboutEvict(evict)}`),
     row("most at a time", bytes(device.bytesPeak)),
     ...(bound === null ? [] : [row("least by OPT", bound.opt.pagesIn, leastNote(device.pagesIn, bound))]),
   ];
@@ -267,6 +279,7 @@ export function formatReport(report: RunReport): string {
     faults(report),
     traffic(report),
     mirror(report),
+    ...(report.driver === null ? [] : managedBlocks(report.managed, report.driver)),
     ending(report),
     ...parts(report),
     ...(report.failedAllocation === null ? [] : [failure(report.failedAllocation)]),

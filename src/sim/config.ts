@@ -9,11 +9,22 @@ import {
   PLACEMENTS,
   TIME_MODELS,
   type Backing,
+  type Evict,
   type MemoryModel,
   type Placement,
+  type Prefetch,
   type TimeModel,
 } from "./names.ts";
 import { hearsUses, pagingOf, type PagingConfig, type PagingSettings } from "./paging-config.ts";
+import { BLOCK_BYTES } from "./driver/bits.ts";
+import {
+  MANAGED_FIELDS,
+  managedOf,
+  type ManagedConfig,
+  type ManagedPrefetch,
+  type ManagedSettings,
+} from "./managed-config.ts";
+import type { EvictPolicy } from "./policies/evict/evictor.ts";
 
 /** Accesses of some threads are a device's: numbers, or texts such as "0-31" and "32-63@2". */
 export interface DeviceThreads {
@@ -38,7 +49,7 @@ export type DeviceRangeConfig =
  * What is simulated, and what is counted. Every field may be left out. docs/run.md describes each by its name
  * as an option of `heteromem run`.
  */
-export interface SimulationConfig extends PagingConfig {
+export interface SimulationConfig extends Omit<PagingConfig, "prefetch" | "evict">, ManagedConfig {
   /** RAM: whole pages, at least 64 KiB. Default: 1 GiB. */
   systemMemory?: Size | undefined;
   /**
@@ -47,7 +58,11 @@ export interface SimulationConfig extends PagingConfig {
    */
   devices?: number | undefined;
   /** What a device fault does. Default: migrate. */
-  placement?: Placement | undefined;
+  placement?: Placement | "first-touch" | "remote" | undefined;
+  /** What moves along with a cluster that faulted. Default: cluster64K; with managed memory density:51. */
+  prefetch?: Prefetch | ManagedPrefetch | undefined;
+  /** What makes room on the device, or a policy of your own. Default: lru; with managed memory lrm. */
+  evict?: Evict | EvictPolicy | ManagedSettings["evict"] | undefined;
   /** How memory is shared. Default: hmm. */
   memoryModel?: MemoryModel | undefined;
   /** What the run's time is computed by. Default: none. */
@@ -84,6 +99,8 @@ export interface Settings extends PagingSettings {
   devices: number;
   placement: Placement;
   memoryModel: MemoryModel;
+  /** What belongs to managed memory; null: another memory model. */
+  managed: ManagedSettings | null;
   time: TimeModel;
   backing: Backing;
   skip: number;
@@ -179,6 +196,9 @@ function rangesOf(field: string, value: unknown): AddressRange[] {
   );
 }
 
+/** The fields that have no meaning with managed memory. */
+const HMM_FIELDS = ["cluster", "prefetchFull", "seed", "initial", "bound"] as const;
+
 /** The fields of a config. */
 export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig>([
   "systemMemory",
@@ -203,7 +223,41 @@ export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig
   "deviceRanges",
   "ranges",
   "failAlloc",
+  ...MANAGED_FIELDS,
 ]);
+
+/** Returns the fields that depend on the memory model. */
+function memoryOf(
+  config: SimulationConfig,
+  devices: number,
+): Pick<Settings, "placement" | "memoryModel" | "managed"> {
+  const memoryModel = choiceOf<MemoryModel>("memoryModel", config.memoryModel, MEMORY_MODELS, "hmm");
+  if (memoryModel === "managed") {
+    const other = HMM_FIELDS.find((name) => config[name] !== undefined);
+    if (other !== undefined) throw new ConfigError(other, config[other], "memoryModel hmm, which has it");
+    if (devices > 1) throw new ConfigError("devices", devices, "one device with managed memory");
+    const managed = managedOf(config);
+    return { placement: managed.placement, memoryModel, managed };
+  }
+  const field = MANAGED_FIELDS.find((name) => config[name] !== undefined);
+  if (field !== undefined) throw new ConfigError(field, config[field], "memoryModel managed, which has it");
+  const placement = choiceOf<keyof typeof PLACEMENTS>("placement", config.placement, PLACEMENTS, "migrate");
+  return { placement, memoryModel, managed: null };
+}
+
+/** Returns what moves and how much memory there is. Managed memory needs a block of 2 MiB, and has its own names. */
+function pagingFor(config: SimulationConfig): PagingSettings {
+  if (config.memoryModel !== "managed") return pagingOf(config as PagingConfig);
+  const { deviceMemory, deviceFrames } = config;
+  const paging = pagingOf({ deviceMemory, deviceFrames });
+  if (paging.deviceMemory < BLOCK_BYTES)
+    throw new ConfigError(
+      deviceFrames === undefined ? "deviceMemory" : "deviceFrames",
+      deviceFrames ?? deviceMemory,
+      "at least 2MiB with managed memory",
+    );
+  return paging;
+}
 
 /**
  * Checks a config and fills in what it leaves out. Throws ConfigError for a field that does not exist, or
@@ -223,7 +277,7 @@ export function settingsOf(config: SimulationConfig): Settings {
   if (config.bound !== undefined && (config.skip !== undefined || config.roi !== undefined))
     throw new ConfigError("bound", config.bound, "neither skip nor roi: a bound is on the whole run");
   const devices = countOf("devices", config.devices ?? 1, 1, REPLAY_AGENTS_MAX - 1);
-  const paging = pagingOf(config);
+  const paging = pagingFor(config);
   if (devices > 1 && paging.bound !== null)
     throw new ConfigError("bound", config.bound, "one device: a bound is on its memory");
   if (devices > 1 && hearsUses(paging))
@@ -231,9 +285,8 @@ export function settingsOf(config: SimulationConfig): Settings {
   return {
     systemMemory: sizeOf("systemMemory", config.systemMemory, 2 ** 30),
     devices,
-    placement: choiceOf("placement", config.placement, PLACEMENTS, "migrate"),
     ...paging,
-    memoryModel: choiceOf("memoryModel", config.memoryModel, MEMORY_MODELS, "hmm"),
+    ...memoryOf(config, devices),
     time: choiceOf("time", config.time, TIME_MODELS, "none"),
     backing: choiceOf("backing", config.backing, BACKINGS, "data"),
     skip: countOf("skip", config.skip ?? 0, 0),

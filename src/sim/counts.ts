@@ -78,12 +78,67 @@ export interface DeviceCounts {
   invalidationsByEvent: Invalidations;
 }
 
+/** What only managed memory counts; all 0 under another memory model. */
+export interface ManagedCounts {
+  /**
+   * Batches of device faults that the driver fetched (fault groups), their entries, and duplicates among
+   * them.
+   */
+  groups: number;
+  entries: number;
+  duplicates: number;
+  /** Batches after which the fault buffer was flushed up to a new PUT. */
+  putFlushes: number;
+  /** Transfers: runs of pages that were copied at once. */
+  transfersToDevice: number;
+  bytesToDevice: number;
+  transfersToHost: number;
+  bytesToHost: number;
+  /**
+   * Bytes that came to the device along with others; of these, what it used, and what left it without a use.
+   */
+  bytesPrefetched: number;
+  bytesPrefetchedUsed: number;
+  bytesPrefetchedUnused: number;
+  /** Distinct sectors of 32 bytes that the device's accesses to RAM touched. */
+  remoteSectors: number;
+  /**
+   * Faults that had to wait because their page thrashes, faults that pinned it, and pages found to thrash.
+   */
+  throttles: number;
+  pins: number;
+  thrashed: number;
+  /** Notifications of access counters. */
+  notifications: number;
+}
+
+/** Counts of 0. */
+export const NO_MANAGED_COUNTS: Readonly<ManagedCounts> = {
+  groups: 0,
+  entries: 0,
+  duplicates: 0,
+  putFlushes: 0,
+  transfersToDevice: 0,
+  bytesToDevice: 0,
+  transfersToHost: 0,
+  bytesToHost: 0,
+  bytesPrefetched: 0,
+  bytesPrefetchedUsed: 0,
+  bytesPrefetchedUnused: 0,
+  remoteSectors: 0,
+  throttles: 0,
+  pins: 0,
+  thrashed: 0,
+  notifications: 0,
+};
+
 /** What happened in a run, or in a part of one. */
 export interface Counts extends DeviceCounts {
   accesses: { cpu: Accesses; device: DeviceAccesses };
   /** The sums of faultsByKind. */
   faults: { cpu: number; device: number };
   faultsByKind: { cpu: CpuFaults; device: DeviceFaults };
+  managed: ManagedCounts;
 }
 
 /** Numbers, and objects of numbers. */

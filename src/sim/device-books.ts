@@ -16,7 +16,7 @@ import type { RangeCounts } from "./range-counts.ts";
 export const COLLECTED = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
 /** Counts of pages. */
-interface PageCounts {
+export interface PageCounts {
   in: number;
   copied: number;
   inAgain: number;

@@ -1,18 +1,15 @@
 /** The books of a simulation: what was counted, for the whole run and for its parts. */
 import {
-  RECORD_AGENT_SHIFT,
-  RECORD_KIND_MASK,
   RECORD_MARK_KERNEL_BEGIN,
   RECORD_MARK_KERNEL_END,
   RECORD_MARK_RANGE,
   RECORD_MARK_RANGE_END,
 } from "../../assembly/abi/record.ts";
-import { countByAgent } from "../device/agent-counts.ts";
-import type { RecordArray } from "../device/replay.ts";
 import type { Hmm } from "../index.ts";
 import type { Settings } from "./config.ts";
 import {
   difference,
+  NO_MANAGED_COUNTS,
   sum,
   together,
   type Accesses,
@@ -20,8 +17,8 @@ import {
   type CpuFaults,
   type DeviceCounts,
   type DeviceFaults,
+  type ManagedCounts,
 } from "./counts.ts";
-import type { SimDevices } from "./devices.ts";
 import { RangeCounts, type RangeState } from "./range-counts.ts";
 import { Sections, type SectionsState } from "./sections.ts";
 import type { RecordBlock } from "./source.ts";
@@ -47,6 +44,27 @@ interface DeviceTally {
 /** All that is counted of one device. */
 export interface OneDevice extends DeviceTally, DeviceCounts {}
 
+/** The devices that are counted. */
+export interface CountedDevices {
+  readonly all: readonly {
+    readonly number: number;
+    /** Pages in its memory. */
+    readonly pages: number;
+    readonly books: { readonly peak: number; counts(): DeviceCounts };
+  }[];
+  /** Pages in the memory of all, and the most at one time. */
+  readonly pages: number;
+  readonly peak: number;
+  /** What the drivers have counted, together. */
+  readonly counts: DeviceCounts;
+  /** What only managed memory counts. */
+  readonly managed?: ManagedCounts;
+  /** The peaks of all that is counted begin here. */
+  restartPeaks(): void;
+  /** Says where moves are counted by name. */
+  countIn(ranges: RangeCounts): void;
+}
+
 /** A mark in the records. */
 export interface Mark {
   kind: number;
@@ -63,9 +81,8 @@ export class Ledger {
   /** By device, the first one at 0. */
   readonly devices: readonly DeviceTally[];
   readonly ranges: RangeCounts;
-  readonly #hmm: Hmm;
   readonly #sections: Sections;
-  readonly #drivers: SimDevices;
+  readonly #drivers: CountedDevices;
   /** The first access that is replayed, the first that is counted, and the first after both. */
   readonly #replayFrom: number;
   readonly #countFrom: number;
@@ -78,8 +95,7 @@ export class Ledger {
   #deviceBase: OneDevice[] = [];
 
   /** @param state what a snapshot kept; the ledger goes on from there */
-  constructor(hmm: Hmm, settings: Settings, drivers: SimDevices, state?: LedgerState) {
-    this.#hmm = hmm;
+  constructor(hmm: Hmm, settings: Settings, drivers: CountedDevices, state?: LedgerState) {
     this.#drivers = drivers;
     this.devices =
       state?.devices ??
@@ -131,39 +147,10 @@ export class Ledger {
     return this.#position < this.#countFrom ? Infinity : this.#countFrom + (done + 1) * this.#epoch;
   }
 
-  /**
-   * Counts records [from, at) but for those at the indices `without`, which were not made. Returns how many
-   * accesses were made.
-   */
-  count(records: RecordArray, from: number, at: number, without: readonly number[]): number {
-    const counts = records.count(from, at);
-    const all = sum(counts);
-    for (const record of without) counts[kindOf(howOf(records, record))]--;
-    const { cpu, device } = this.accesses;
-    add(cpu, counts);
-    add(device, counts.subarray(4));
-    this.#countDevices(records, from, at, without, counts.subarray(4));
-    this.ranges.count(records, from, at, without);
-    this.advance(all);
-    return all - without.length;
-  }
-
-  /** Counts records by device, of which `all` are the counts together. */
-  #countDevices(
-    records: RecordArray,
-    from: number,
-    at: number,
-    without: readonly number[],
-    all: Uint32Array,
-  ): void {
-    const { devices } = this;
-    if (devices.length === 1) return add(devices[0].accesses, all);
-    const counts = countByAgent(this.#hmm, records, from, at, devices.length + 1);
-    for (const record of without) {
-      const how = howOf(records, record);
-      counts[4 * agentOf(how) + (how & RECORD_KIND_MASK)]--;
-    }
-    devices.forEach(({ accesses }, i) => add(accesses, counts.subarray(4 * (i + 1))));
+  /** Whether counting begins or ends `n` accesses from here. */
+  turnsAfter(n: number): boolean {
+    const at = this.#position + n;
+    return at === this.#countFrom || at === this.#end;
   }
 
   /** Notes that `n` accesses of the trace are done: at most as many as `left` said. */
@@ -240,26 +227,7 @@ export class Ledger {
       faults: { cpu: sum(this.cpuFaults), device: sum(deviceFaults) },
       faultsByKind: { cpu: { ...this.cpuFaults }, device: { ...deviceFaults } },
       ...this.#drivers.counts,
+      managed: { ...(this.#drivers.managed ?? NO_MANAGED_COUNTS) },
     };
   }
-}
-
-/** The kind and agent of a record. */
-function howOf(records: RecordArray, record: number): number {
-  return Number(records[2 * record + 1] & 0xffffn);
-}
-
-/** The index at which RecordArray.count() counts a record, by its kind and agent. */
-function kindOf(how: number): number {
-  return (how & RECORD_KIND_MASK) | (agentOf(how) === 0 ? 0 : 4);
-}
-
-function agentOf(how: number): number {
-  return how >>> RECORD_AGENT_SHIFT;
-}
-
-/** Adds counts of loads, stores and modifies. */
-function add(to: Accesses, counts: Uint32Array): void {
-  to.loads += counts[0] + counts[2];
-  to.stores += counts[1] + counts[2];
 }

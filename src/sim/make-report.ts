@@ -3,8 +3,8 @@ import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { Mm } from "../index.ts";
 import type { Settings } from "./config.ts";
 import { sum } from "./counts.ts";
-import type { SimDevices } from "./devices.ts";
-import type { Ledger, OneDevice } from "./ledger.ts";
+import type { CountedDevices, Ledger, OneDevice } from "./ledger.ts";
+import { ManagedRun } from "./managed-run.ts";
 import {
   REPORT_SCHEMA,
   type BoundReport,
@@ -18,7 +18,7 @@ interface Parts {
   settings: Settings;
   ledger: Ledger;
   mm: Mm;
-  devices: SimDevices;
+  devices: CountedDevices;
   growths: number;
   bound: BoundReport | null;
   failed: FailedAllocation | null;
@@ -38,14 +38,15 @@ export function makeReport({
   const rss = mm.rss.total * PAGE_SIZE;
   const onDevice = devices.pages * PAGE_SIZE;
   const vmas = mm.vmas();
+  const managed = devices instanceof ManagedRun ? devices : null;
   const { skip, roi } = settings;
   return {
     schema: REPORT_SCHEMA,
     placement: settings.placement,
     cluster: settings.cluster,
-    prefetch: settings.prefetch,
+    prefetch: settings.managed?.prefetch ?? settings.prefetch,
     prefetchFull: settings.prefetchFull,
-    evict: settings.evict,
+    evict: settings.managed?.evict ?? settings.evict,
     seed: settings.seed,
     initial: settings.initial,
     memoryModel: settings.memoryModel,
@@ -56,7 +57,7 @@ export function makeReport({
     ...counts,
     device: { ...device, bytesPeak: devices.peak * PAGE_SIZE },
     devices: one.map((each, i) => ofDevice(each, devices, i)),
-    residency: { system: rss - onDevice, device: onDevice },
+    residency: { system: managed === null ? rss - onDevice : managed.ramPages * PAGE_SIZE, device: onDevice },
     rss,
     space: {
       vmas: vmas.length,
@@ -67,13 +68,14 @@ export function makeReport({
     kernels: sections.kernels(now),
     ranges: ledger.ranges.report(),
     bound,
+    driver: managed && managed.report(),
     failedAllocation: failed,
   };
 }
 
 function ofDevice(
   { accesses, faults, device, ...driver }: OneDevice,
-  { all }: SimDevices,
+  { all }: CountedDevices,
   i: number,
 ): DeviceReport {
   const { books, pages, number } = all[i];

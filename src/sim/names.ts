@@ -36,6 +36,8 @@ export const EVICTIONS = abouts(EVICTORS);
 /** How memory is shared. */
 export const MEMORY_MODELS = {
   hmm: "all memory of the process, as Linux's HMM mirrors it",
+  managed:
+    "blocks of 2 MiB, which NVIDIA's driver serves for the CPU, too, and a device that runs in parallel",
 } as const;
 
 /** What the run's time is computed by. */
@@ -49,7 +51,7 @@ export const BACKINGS = {
   metadata: "pages have none: the counts are the same, for memories larger than the host's",
 } as const;
 
-export type Placement = keyof typeof PLACEMENTS;
+export type Placement = keyof typeof PLACEMENTS | "counters";
 export type Initial = keyof typeof INITIALS;
 export type Bound = keyof typeof BOUNDS;
 export type Prefetch = keyof typeof PREFETCHERS | `sequential:${number}`;

@@ -3,6 +3,8 @@
  * describes every key. Amounts of memory are in bytes, times in picoseconds.
  */
 import type { Accesses, Counts, DeviceFaults, DeviceTraffic, Invalidations } from "./counts.ts";
+import type { Cause, Direction } from "./driver/transfers.ts";
+import type { ManagedPrefetch, ManagedSettings } from "./managed-config.ts";
 import type { Backing, Evict, Initial, MemoryModel, Placement, Prefetch, TimeModel } from "./names.ts";
 
 /** The name of the report's form; it changes when a key changes its meaning or goes. */
@@ -74,16 +76,43 @@ export interface BoundReport {
   opt: { pagesIn: number };
 }
 
+/** The transfers of one direction and cause. */
+export interface TransferReport {
+  direction: Direction;
+  cause: Cause;
+  count: number;
+  bytes: number;
+  /** How many transfers there were of each size in bytes, the smallest first. */
+  sizes: { bytes: number; count: number }[];
+}
+
+/** A count over several orders of warps. */
+export interface Spread {
+  least: number;
+  median: number;
+  most: number;
+}
+
+/** What only managed memory reports. */
+export interface ManagedReport {
+  /** From the beginning of the run on, those that occurred. */
+  transfers: TransferReport[];
+  /** How many orders of warps ran. */
+  schedules: number;
+  /** By count: its least, median and most over these orders, from the beginning of the run on. */
+  spread: Record<string, Spread>;
+}
+
 /** What happened in a simulation so far. */
 export interface SimulationReport extends Counts {
   schema: typeof REPORT_SCHEMA;
   placement: Placement;
   /** Bytes of a cluster. */
   cluster: number;
-  prefetch: Prefetch;
+  prefetch: Prefetch | ManagedPrefetch;
   prefetchFull: Prefetch;
   /** "custom": a policy of the user's own. */
-  evict: Evict | "custom";
+  evict: Evict | "custom" | ManagedSettings["evict"];
   seed: number;
   initial: Initial;
   memoryModel: MemoryModel;
@@ -115,5 +144,7 @@ export interface SimulationReport extends Counts {
   ranges: RangeReport[];
   /** What the config's `bound` asks for; null: nothing. */
   bound: BoundReport | null;
+  /** What only managed memory has to report; null under another memory model. */
+  driver: ManagedReport | null;
   failedAllocation: FailedAllocation | null;
 }

@@ -5,24 +5,28 @@
  */
 import { ENOMEM } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
-import { RECORD_AGENT_SHIFT, RECORD_MARK, RECORD_THREAD_SHIFT } from "../../assembly/abi/record.ts";
+import { RECORD_MARK } from "../../assembly/abi/record.ts";
 import { Hmm, HmmError, type Mm } from "../index.ts";
 import { RecordArray, type ReplayStop } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badType, checkInteger } from "../engine/errors.ts";
 import { ADDRESS_END } from "./address-range.ts";
-import { boundOf } from "./bound.ts";
 import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
 import { sum } from "./counts.ts";
+import { boundOf } from "./bound.ts";
 import { deviceMemoryFor } from "./device-driver.ts";
 import { SimDevices } from "./devices.ts";
 import { FailingAllocation, unfailing } from "./failing.ts";
 import { outOfMemory } from "./simulation-error.ts";
+import type { Follower } from "./follower.ts";
 import { Ledger } from "./ledger.ts";
 import { makeReport } from "./make-report.ts";
 import type { Future } from "./policies/evict/future.ts";
 import type { EvictPolicy } from "./policies/evict/evictor.ts";
 import { References } from "./policies/references.ts";
+import { ManagedRun } from "./managed-run.ts";
+import { countRecords } from "./count-records.ts";
+import { addressOf, agentOf, markOf, WORDS } from "./record-words.ts";
 import type { SimulationReport } from "./report.ts";
 import { checkAgents, Selection } from "./selection.ts";
 import { FaultServer } from "./serve.ts";
@@ -31,13 +35,11 @@ import { blockOf, type Block, type RecordBlock } from "./source.ts";
 
 /** Records that are replayed at a time. */
 const BATCH = 1 << 14;
-/** 32-bit words of a record. */
-const WORDS = 4;
-/** An engine with what a simulation has in it. */
+/** An engine with what a simulation has in it: devices under HMM, or managed memory. */
 interface World {
   hmm: Hmm;
   mm: Mm;
-  devices: SimDevices;
+  devices: SimDevices | ManagedRun;
 }
 
 /**
@@ -49,9 +51,10 @@ export class Simulation {
   readonly #hmm: Hmm;
   readonly #owned: boolean;
   readonly #mm: Mm;
-  readonly #devices: SimDevices;
+  readonly #devices: SimDevices | ManagedRun;
   readonly #ledger: Ledger;
-  readonly #server: FaultServer;
+  /** Serves what stops a replay under HMM; null with managed memory. */
+  readonly #server: FaultServer | null;
   readonly #selection: Selection | null;
   /** The device's accesses so far, for a bound; null: the config asks for none. */
   readonly #references: References | null;
@@ -77,13 +80,14 @@ export class Simulation {
     this.#mm = mm;
     this.#devices = devices;
     this.#ledger = new Ledger(hmm, settings, devices, state?.ledger);
-    this.#server = new FaultServer(mm, devices, this.#ledger, settings.placement);
+    this.#server =
+      devices instanceof ManagedRun ? null : new FaultServer(mm, devices, this.#ledger, settings.placement);
     this.#selection = Selection.of(settings);
     this.#references = settings.bound === null ? null : new References(state?.references);
     this.#openRecords();
     this.#failing = new FailingAllocation(hmm, settings.failAlloc, state?.failed);
     if (state !== undefined) {
-      this.#server.growths = state.growths;
+      this.#server!.growths = state.growths;
       this.#replayed = state.replayed;
       this.#fed = state.fed;
       Object.assign(this.#skipped, state.skipped);
@@ -113,7 +117,11 @@ export class Simulation {
 
   static #in(hmm: Hmm, settings: Settings, owned: boolean, future?: Future): Simulation {
     const mm = hmm.createMm();
-    const devices = SimDevices.add(hmm, mm, settings, future);
+    const { managed } = settings;
+    const devices =
+      managed === null
+        ? SimDevices.add(hmm, mm, settings, future)
+        : new ManagedRun(hmm, mm, settings, managed);
     return new Simulation({ hmm, mm, devices }, settings, owned);
   }
 
@@ -134,21 +142,25 @@ export class Simulation {
 
   /**
    * Returns the whole state as bytes, for {@link Simulation.restore}. The caller notes where the source is.
+   * Throws TypeError with managed memory, whose state lies outside the engine.
    */
   snapshot(): Uint8Array {
+    const devices = this.#devices;
+    if (devices instanceof ManagedRun)
+      throw new TypeError("simulation.snapshot: memoryModel managed: expected hmm, which has snapshots");
     // The snapshot would keep their memory, which the restored engine has no use for.
     this.#records.close();
     this.#ledger.ranges.close();
-    this.#devices.follower?.close();
+    devices.follower?.close();
     const engine = this.#hmm.snapshot();
     this.#openRecords();
     const state: SimulationState = {
       settings: { ...this.#settings, custom: null },
-      devices: this.#devices.state(),
+      devices: devices.state(),
       references: this.#references?.state(),
       ledger: this.#ledger.state(),
       failed: this.#failing.report,
-      growths: this.#server.growths,
+      growths: this.#server!.growths,
       replayed: this.#replayed,
       fed: this.#fed,
       skipped: this.#skipped,
@@ -189,6 +201,7 @@ export class Simulation {
     checkInteger(op, "start", start, 0, ADDRESS_END - 1);
     checkInteger(op, "bytes", bytes, 0, ADDRESS_END);
     this.#ledger.ranges.add(name, start, bytes);
+    if (this.#devices instanceof ManagedRun) this.#devices.nameRange(name, start, bytes, true);
   }
 
   /**
@@ -210,14 +223,19 @@ export class Simulation {
     this.#fed += records.length / 2;
   }
 
-  /** Returns what happened so far, as a copy. */
+  /**
+   * Returns what happened so far, as a copy. With managed memory the device first makes the accesses of all
+   * records that it was fed.
+   */
   report(): SimulationReport {
+    const devices = this.#devices;
+    if (devices instanceof ManagedRun) devices.finish(this.#ledger);
     return makeReport({
       settings: this.#settings,
       ledger: this.#ledger,
       mm: this.#mm,
-      devices: this.#devices,
-      growths: this.#server.growths,
+      devices,
+      growths: devices instanceof ManagedRun ? devices.growths : this.#server!.growths,
       bound: this.#references && boundOf(this.#references, this.#settings),
       failed: this.#failing.report,
     });
@@ -232,7 +250,7 @@ export class Simulation {
   close(): void {
     this.#records.close();
     this.#ledger.ranges.close();
-    this.#devices.follower?.close();
+    this.#follower?.close();
     this.#mm.close();
     this.#devices.close();
     if (this.#owned) this.#hmm.close();
@@ -246,25 +264,28 @@ export class Simulation {
   #openRecords(): void {
     this.#records = unfailing(this.#hmm, () => new RecordArray(this.#hmm, BATCH));
     this.#words = new Uint32Array(this.#records.buffer, this.#records.byteOffset, WORDS * BATCH);
-    this.#devices.follower?.open();
+    this.#follower?.open();
+  }
+
+  /** Tells the policy of uses; null: it does not hear of them. */
+  get #follower(): Follower | null {
+    return this.#devices instanceof ManagedRun ? null : this.#devices.follower;
   }
 
   /** Runs the first n records of the array. The first one has index `base` in the block. */
   #run(n: number, base: number, block: RecordBlock): void {
     const ledger = this.#ledger;
-    this.#server.begin();
-    this.#devices.follower?.begin();
+    this.#server?.begin();
+    this.#follower?.begin();
+    const managed = this.#devices instanceof ManagedRun ? this.#devices : null;
     for (let at = 0; at < n && !ledger.done;) {
       const end = Math.min(n, at + ledger.left);
-      at = ledger.skipping ? this.#pass(at, end) : this.#replay(at, end, base);
+      if (ledger.skipping) at = this.#pass(at, end);
+      else if (managed === null) at = this.#replay(at, end, base);
+      else at = this.#runManaged(managed, at, end, base);
       if (at < end) {
-        const how = this.#words[WORDS * at + 2];
-        const mark = {
-          kind: how & 0xff,
-          thread: how >>> RECORD_THREAD_SHIFT,
-          id: this.#words[WORDS * at + 3],
-        };
-        ledger.mark(mark, block);
+        managed?.mark(this.#words, at, block, ledger);
+        ledger.mark(markOf(this.#words, at), block);
         at++;
       }
     }
@@ -276,20 +297,22 @@ export class Simulation {
    */
   #replay(from: number, end: number, base: number): number {
     const { ram } = this.#ledger.accesses.device;
+    const { tables } = this.#devices;
+    const server = this.#server!;
+    const follower = this.#follower;
     this.#left.length = 0;
     for (let at = from; ;) {
-      const follower = this.#devices.follower;
-      const alone = this.#server.borrows;
+      const alone = server.borrows;
       const until = alone ? at + 1 : end;
-      const stop = this.#records.replay(this.#mm, this.#devices.tables, at, until, follower?.log);
+      const stop = this.#records.replay(this.#mm, tables, at, until, follower?.log);
       follower?.follow();
       ram.loads += stop.ramLoads;
       ram.stores += stop.ramStores;
-      if (alone && stop.at > at) this.#server.giveBack();
+      if (alone && stop.at > at) server.giveBack();
       at = stop.at;
       if (stop.reason === "uses" || (alone && stop.reason === "done" && at < end)) continue;
       if (stop.reason === "done" || stop.reason === "mark") {
-        this.#replayed += this.#ledger.count(this.#records, from, at, this.#left);
+        this.#count(from, at);
         return at;
       }
       if (stop.reason === "device-fault") follower?.reached(this.#words, at, stop.address);
@@ -307,6 +330,24 @@ export class Simulation {
     }
   }
 
+  /** As #replay, with managed memory. */
+  #runManaged(managed: ManagedRun, from: number, end: number, base: number): number {
+    const left = this.#left;
+    left.length = 0;
+    try {
+      const at = managed.run(this.#records, this.#words, from, end, left);
+      const n = sum(this.#records.count(from, at));
+      if (this.#ledger.turnsAfter(n)) managed.finish(this.#ledger);
+      else managed.count(this.#ledger);
+      for (const record of left) this.#noteSkipped(addressOf(this.#words, record));
+      this.#count(from, at);
+      return at;
+    } catch (error) {
+      if (!(error instanceof HmmError) || error.errno !== ENOMEM) throw error;
+      throw outOfMemory(base + managed.at, error, this.#settings.systemMemory);
+    }
+  }
+
   /** Passes over records [at, end), up to a mark. Returns where it stopped. */
   #pass(from: number, end: number): number {
     const words = this.#words;
@@ -318,11 +359,24 @@ export class Simulation {
 
   /** Serves what stopped the replay. Returns how many records to skip: 1 if nothing can be mapped there. */
   #serve(stop: ReplayStop): number {
-    const agent = (this.#words[WORDS * stop.at + 2] >>> RECORD_AGENT_SHIFT) & 0xff;
-    if (this.#server.serve(stop, agent)) return 0;
-    this.#skipped[stop.address >= TASK_SIZE + PAGE_SIZE ? "kernel" : "unmappable"]++;
+    const agent = agentOf(this.#words[WORDS * stop.at + 2]);
+    if (this.#server!.serve(stop, agent)) return 0;
+    this.#noteSkipped(stop.address);
     this.#left.push(stop.at);
     return 1;
+  }
+
+  /** Counts an access that is not made, as nothing can be mapped at its address. */
+  #noteSkipped(address: number): void {
+    this.#skipped[address >= TASK_SIZE + PAGE_SIZE ? "kernel" : "unmappable"]++;
+  }
+
+  /** Counts records [from, at), without those that were skipped. */
+  #count(from: number, at: number): void {
+    const replayed = { records: this.#records, words: this.#words, from, at, left: this.#left };
+    const all = countRecords(this.#hmm, replayed, this.#ledger);
+    this.#replayed += all - this.#left.length;
+    this.#ledger.advance(all);
   }
 
   /** The accesses that were made before record `at`, where records from `from` on are not counted yet. */

@@ -7,6 +7,9 @@ export interface TraceEvent {
   /** Of a range: its first byte, and its length. */
   readonly address: number;
   readonly bytes: number;
+  /** Of advice: its CUDA number, and the device that it is about; 65,535 is the CPU. */
+  readonly advice?: number;
+  readonly device?: number;
 }
 
 /** Records, and what their marks are about. */

@@ -97,8 +97,18 @@ const wrong: [what: string, args: () => string[], says: string | RegExp][] = [
   ],
   [
     "an unknown memory model",
-    () => [trace, "--memory-model", "managed"],
-    /--memory-model managed: expected hmm/,
+    () => [trace, "--memory-model", "shared"],
+    /--memory-model shared: expected hmm or managed/,
+  ],
+  [
+    "an option of managed memory without it",
+    () => [trace, "--schedules", "2"],
+    /--schedules 2: expected memoryModel managed, which has it/,
+  ],
+  [
+    "an advice that does not exist",
+    () => [trace, "--memory-model", "managed", "--advise", "a=b"],
+    /--advise a=b: expected NAME=ADVICE, with read-mostly, preferred-cpu/,
   ],
   ["a region without an end", () => [trace, "--roi", "5"], /--roi 5: expected FROM-TO, two numbers/],
   ["a region that ends first", () => [trace, "--roi", "7-7"], /--roi 7-7: expected FROM-TO/],

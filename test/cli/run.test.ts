@@ -242,11 +242,13 @@ cli("the documented keys are the keys of the report", () => {
     ...["--range", "0x5000000-0x5100000"],
   );
   const workload = report("--workload", "add:size=64KiB", "--bound", "opt");
+  const managed = report("--workload", "add:size=8MiB,grain=4KiB", "--memory-model", "managed");
   // An epoch and a kernel have the counts that the whole has.
-  const part = /^(epochs|kernels)\[\]\.(accesses|faults|faultsByKind|device|evictions|invalidations).*/;
-  const found = [...keys(warned), ...keys(workload)]
+  const part =
+    /^(epochs|kernels)\[\]\.(accesses|faults|faultsByKind|device|evictions|invalidations|managed).*/;
+  const found = [...keys(warned), ...keys(workload), ...keys(managed)]
     .filter((key) => !part.test(key))
-    .map((key) => key.replace(/^parameters\..*/, "parameters"));
+    .map((key) => key.replace(/^(parameters|driver\.spread)\..*/, "$1"));
   assert.equal([...new Set(found)].sort(), documented.sort());
   const counts = Object.keys(workload.kernels[0]).filter((key) => !["name", "begins"].includes(key));
   assert.ok(counts.every((key) => key in workload));

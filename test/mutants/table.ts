@@ -3,6 +3,7 @@ import { CORE_HMM } from "./core-hmm.ts";
 import { CORE_HUGE } from "./core-huge.ts";
 import { CORE_MAPPINGS } from "./core-mappings.ts";
 import { CORE_MEMORY } from "./core-memory.ts";
+import { DRIVER_RULES } from "./driver.ts";
 import type { Mutant } from "./mutant.ts";
 import { TEXT } from "./text.ts";
 import { TYPESCRIPT } from "./typescript.ts";
@@ -14,4 +15,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...CORE_HUGE,
   ...TEXT,
   ...TYPESCRIPT,
+  ...DRIVER_RULES,
 ];

@@ -15,7 +15,7 @@ import {
   type WorkloadRange,
 } from "./workload.ts";
 
-/** The accesses of `target[i] = f(sources[i]…)`, one pass of the device. */
+/** The accesses of `target[i] = f(sources[i]…)`, one pass of the device; each element is a thread's. */
 function stream(ranges: readonly WorkloadRange[], sources: number[], target: number, grain: number): Nest {
   const access = (range: number, kind: "load" | "store"): NestAccess => ({
     kind,
@@ -32,6 +32,20 @@ function stream(ranges: readonly WorkloadRange[], sources: number[], target: num
   };
 }
 
+/** A pass by several threads: thread t has the elements t, t + threads, …, as in CUDA's grid-stride loops. */
+function gridStride(nest: Nest, grain: number, threads: number): Nest[] {
+  const [elements] = nest.trips;
+  const rest = elements % threads;
+  const part = (first: number, trips: number[], strides: number[]): Nest => ({
+    ...nest,
+    trips,
+    threads: trips.length === 1 ? [1] : [0, 1],
+    accesses: nest.accesses.map((one) => ({ ...one, base: one.base + first * grain, strides })),
+  });
+  const rows = part(0, [(elements - rest) / threads, threads], [threads * grain, grain]);
+  return [rows, part(elements - rest, [rest], [grain])].filter(({ trips }) => trips[0] > 0);
+}
+
 /** `count` arrays of equal size, a whole number of grains each. */
 function arrays(names: readonly string[], size: number, grain: number): WorkloadRange[] {
   const bytes = Math.max(Math.floor(size / names.length / grain), 1) * grain;
@@ -40,14 +54,28 @@ function arrays(names: readonly string[], size: number, grain: number): Workload
 
 export const add = workload({
   about: "y[i] = x[i] + y[i], as in CUDA's tutorial on unified memory",
-  parameters: { size: SIZE, grain: GRAIN, iterations: ITERATIONS, init: INIT, read: READ },
-  plan({ size, grain, iterations, init, read }) {
+  parameters: {
+    size: SIZE,
+    grain: GRAIN,
+    iterations: ITERATIONS,
+    threads: {
+      kind: "count",
+      default: 65536,
+      min: 1,
+      max: 65536,
+      about: "device threads: thread t has the elements t, t + threads, …; the tutorial begins with 1",
+    },
+    init: INIT,
+    read: READ,
+  },
+  plan({ size, grain, iterations, threads, init, read }) {
     const ranges = arrays(["x", "y"], size, grain);
+    const nests = gridStride(stream(ranges, [0, 1], 1, grain), grain, threads);
     return {
       ranges,
       *kernels() {
         yield* initialise(init, ranges, [0, 1], grain);
-        for (let i = 0; i < iterations; i++) yield nestKernel("add", [stream(ranges, [0, 1], 1, grain)]);
+        for (let i = 0; i < iterations; i++) yield nestKernel("add", nests);
         yield* readBack(read, ranges, 1, grain);
       },
     };

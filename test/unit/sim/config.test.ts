@@ -10,6 +10,8 @@ import {
   ConfigError,
   EVICTIONS,
   INITIALS,
+  MANAGED_EVICTIONS,
+  MANAGED_PLACEMENTS,
   MEMORY_MODELS,
   PLACEMENTS,
   PREFETCHERS,
@@ -50,6 +52,7 @@ config("sizes take K, KB and KiB, and no unit", () => {
   assert.equal([parseBytes("1.5GiB"), parseBytes("2T")], [1.5 * 2 ** 30, 2 ** 41]);
   assert.ok(["", "lots", "-1", "1e6", "0.3", "99999999999999999999"].map(parseBytes).every(Number.isNaN));
 });
+const MANAGED = { memoryModel: "managed" } as const;
 const wrong: [SimulationConfig, string | RegExp][] = [
   [{ systemMemory: "lots" }, "systemMemory lots: expected a size such as 65536, 256KiB, 64MiB or 1.5GiB"],
   [{ systemMemory: 1000 }, "systemMemory 1000: expected a whole number of 4096-byte pages"],
@@ -83,7 +86,29 @@ const wrong: [SimulationConfig, string | RegExp][] = [
   [{ initial: "device" as "host" }, "initial device: expected none or host"],
   [{ bound: "lru" as "opt" }, "bound lru: expected opt"],
   [{ bound: "opt", skip: 1 }, "bound opt: expected neither skip nor roi: a bound is on the whole run"],
-  [{ memoryModel: "managed" as "hmm" }, "memoryModel managed: expected hmm"],
+  [{ memoryModel: "shared" as "hmm" }, "memoryModel shared: expected hmm or managed"],
+  [{ placement: "counters" }, "placement counters: expected migrate or mirror"],
+  [{ prefetch: "density:51" }, /^prefetch density:51: expected cluster64K or none/],
+  [{ evict: "lrm" }, /^evict lrm: expected lru or/],
+  [{ advise: ["a=read-mostly"] }, 'advise ["a=read-mostly"]: expected memoryModel managed, which has it'],
+  [{ schedules: 2 }, "schedules 2: expected memoryModel managed, which has it"],
+  [{ ...MANAGED, deviceMemory: "1MiB" }, "deviceMemory 1MiB: expected at least 2MiB with managed memory"],
+  [{ ...MANAGED, evict: "lru" }, "evict lru: expected lrm"],
+  [{ ...MANAGED, devices: 2 }, "devices 2: expected one device with managed memory"],
+  [
+    { ...MANAGED, prefetch: "density:101" },
+    "prefetch density:101: expected none or sl or density:N with managed memory",
+  ],
+  [{ ...MANAGED, failAlloc: 1 }, "failAlloc 1: expected no failing allocation with managed memory"],
+  [{ ...MANAGED, counterThreshold: 5 }, "counterThreshold 5: expected placement counters, which has it"],
+  [{ ...MANAGED, sms: 0 }, "sms 0: expected a whole number from 1 to 1024"],
+  [{ ...MANAGED, schedules: 65 }, "schedules 65: expected a whole number from 1 to 64"],
+  [{ ...MANAGED, thrashing: "no" as "on" }, "thrashing no: expected on or off"],
+  [
+    { ...MANAGED, advise: ["a=none"] },
+    "advise a=none: expected NAME=ADVICE, with read-mostly, preferred-cpu, preferred-device, " +
+      "accessed-by-cpu, accessed-by-device",
+  ],
   [{ time: "fast" as "none" }, "time fast: expected none"],
   [{ skip: -1 }, "skip -1: expected a whole number from 0 on"],
   [{ roi: [5, 5] }, "roi [5,5]: expected FROM-TO, two numbers of accesses with FROM below TO"],
@@ -136,10 +161,16 @@ config("the published schema has the fields of a config, and their names", () =>
   };
   const fields = Object.keys(schema.properties);
   assert.equal(fields.slice(fields.indexOf("systemMemory")), [...CONFIG_FIELDS]);
-  const names = { placement: PLACEMENTS, initial: INITIALS, bound: BOUNDS, memoryModel: MEMORY_MODELS };
+  const names = {
+    placement: { ...PLACEMENTS, ...MANAGED_PLACEMENTS, "first-touch": "", remote: "" },
+    initial: INITIALS,
+    bound: BOUNDS,
+    memoryModel: MEMORY_MODELS,
+  };
   for (const [field, table] of Object.entries({ ...names, time: TIME_MODELS, backing: BACKINGS }))
     assert.equal(schema.properties[field].enum, Object.keys(table));
-  for (const [field, table] of Object.entries({ prefetch: PREFETCHERS, evict: EVICTIONS }))
+  const evict = { ...EVICTIONS, ...MANAGED_EVICTIONS };
+  for (const [field, table] of Object.entries({ prefetch: PREFETCHERS, evict }))
     assert.equal(schema.definitions[field].anyOf[0].enum, Object.keys(table));
 });
 config.run();

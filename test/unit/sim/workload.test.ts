@@ -64,6 +64,26 @@ test("add: the CPU writes x and y, the device loads x[i] and y[i] and stores y[i
   assert.equal([...new Set(device.map(({ size }) => size))], [4096]);
 });
 
+test("add: of T threads, thread t has the elements t, t + T, …", () => {
+  for (const [threads, expected] of [
+    [1, [0, 0, 0, 0, 0]],
+    [2, [0, 1, 0, 1, 0]],
+    [4, [0, 1, 2, 3, 0]],
+    [65536, [0, 1, 2, 3, 4]],
+  ] as const) {
+    const spec = `add:size=40KiB,grain=4KiB,init=none,read=none,threads=${threads}`;
+    const found = records(spec).filter(({ kind }) => kind === "S");
+    assert.equal(
+      found.map(({ thread }) => thread),
+      expected,
+    );
+    assert.equal(
+      places(spec),
+      [0, 1, 2, 3, 4].flatMap((i) => [`L 0+${4096 * i}`, `L 1+${4096 * i}`, `S 1+${4096 * i}`]),
+    );
+  }
+});
+
 test("stream: copy, scale, add and triad read and write a, b and c as McCalpin's do", () => {
   // 24 bytes: one 8-byte element each of a (0), b (1) and c (2).
   const spec = "stream:size=24,grain=8,init=none,read=none";

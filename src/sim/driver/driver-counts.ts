@@ -1,0 +1,136 @@
+/** What the managed driver counts, beside transfers. Pages are of 4 KiB. */
+import { countBits, isEmpty, keepBits, removeBits, type Bits } from "./bits.ts";
+import { CPU, type Processor } from "./processor.ts";
+import type { VaBlock } from "./va-block.ts";
+
+/** The counts; all begin at 0. */
+export interface DriverCounts {
+  /** Faults of the CPU: all, those that made a page, and those that brought one from a device. */
+  cpuFaults: number;
+  cpuFaultsMade: number;
+  cpuFaultsMoved: number;
+  /** Pages that the devices' batches asked for: all, and those that were mapped where they are. */
+  devicePages: number;
+  devicePagesMapped: number;
+  /** Batches that were fetched from fault buffers, and their entries and duplicates. */
+  groups: number;
+  entries: number;
+  duplicates: number;
+  /** Batches after which the buffer was flushed up to a new PUT. */
+  putFlushes: number;
+  /** Pages that were made where nobody held them: by the CPU's faults, and the devices'. */
+  madeInRam: number;
+  madeOnDevice: number;
+  /** Pages that came to a device: all, those that were copied, and those that had left one before. */
+  pagesIn: number;
+  pagesCopied: number;
+  pagesInAgain: number;
+  /** Pages that left a device: all, those that it had written, those that were evicted, and both. */
+  pagesOut: number;
+  pagesOutDirty: number;
+  pagesOutEvicted: number;
+  pagesOutEvictedDirty: number;
+  /** Chunks of 2 MiB that were evicted, with at least one page. */
+  evictions: number;
+  /** Most pages on devices at one time, and pages on devices now. */
+  pagesPeak: number;
+  pagesNow: number;
+  /** Pages that came to a device by prefetch, those of them that it used, and those that left it before. */
+  prefetched: number;
+  prefetchedUsed: number;
+  prefetchedUnused: number;
+  /** Faults that thrashing detection had wait, and those that it pinned. */
+  throttles: number;
+  pins: number;
+  /** Pages that were found to thrash. */
+  thrashed: number;
+  /** Notifications of access counters that were served. */
+  notifications: number;
+}
+
+/** Returns counts of 0. */
+export function newCounts(): DriverCounts {
+  return {
+    cpuFaults: 0,
+    cpuFaultsMade: 0,
+    cpuFaultsMoved: 0,
+    devicePages: 0,
+    devicePagesMapped: 0,
+    groups: 0,
+    entries: 0,
+    duplicates: 0,
+    putFlushes: 0,
+    madeInRam: 0,
+    madeOnDevice: 0,
+    pagesIn: 0,
+    pagesCopied: 0,
+    pagesInAgain: 0,
+    pagesOut: 0,
+    pagesOutDirty: 0,
+    pagesOutEvicted: 0,
+    pagesOutEvictedDirty: 0,
+    evictions: 0,
+    pagesPeak: 0,
+    pagesNow: 0,
+    prefetched: 0,
+    prefetchedUsed: 0,
+    prefetchedUnused: 0,
+    throttles: 0,
+    pins: 0,
+    thrashed: 0,
+    notifications: 0,
+  };
+}
+
+/** Counts pages that come to a processor. */
+export function countIn(
+  counts: DriverCounts,
+  block: VaBlock,
+  pages: Bits,
+  to: Processor,
+  copied: boolean,
+): void {
+  if (to === CPU) {
+    if (!copied) counts.madeInRam += countBits(pages);
+    return;
+  }
+  const n = countBits(pages);
+  counts.pagesIn += n;
+  if (copied) counts.pagesCopied += n;
+  else counts.madeOnDevice += n;
+  counts.pagesInAgain += countOf(pages, block.left);
+  counts.pagesNow += n;
+  counts.pagesPeak = Math.max(counts.pagesPeak, counts.pagesNow);
+}
+
+/** Counts pages that leave a processor, and forgets what the block knows of their stay on a device. */
+export function countOut(
+  counts: DriverCounts,
+  block: VaBlock,
+  pages: Bits,
+  from: Processor,
+  evicted: boolean,
+): void {
+  if (from === CPU || isEmpty(pages)) return;
+  const n = countBits(pages);
+  counts.pagesOut += n;
+  counts.pagesNow -= n;
+  const dirty = countOf(pages, block.dirty);
+  counts.pagesOutDirty += dirty;
+  if (evicted) {
+    counts.pagesOutEvicted += n;
+    counts.pagesOutEvictedDirty += dirty;
+  }
+  const unused = pages.slice();
+  keepBits(unused, block.prefetched);
+  removeBits(unused, block.touched);
+  counts.prefetchedUnused += countBits(unused);
+  for (const bits of [block.dirty, block.touched, block.prefetched]) removeBits(bits, pages);
+}
+
+/** How many of `pages` are in `bits`. */
+function countOf(pages: Bits, bits: Bits): number {
+  const both = pages.slice();
+  keepBits(both, bits);
+  return countBits(both);
+}

@@ -1,0 +1,95 @@
+/**
+ * The managed driver: serves faults of the CPU and the devices, and notifications of access counters, as
+ * NVIDIA's does (uvm_va_block.c, uvm_gpu_replayable_faults.c, uvm_gpu_access_counters.c; uvm.md B).
+ */
+import type { Notification } from "../policies/access-counters.ts";
+import { advise, migrate } from "./advise.ts";
+import { BLOCK_PAGES, newBits, nextBit, removeBits } from "./bits.ts";
+import { CPU_FAULT_NS, GROUP_NS, type Clock } from "./clock.ts";
+import type { Batch, FaultedPage } from "./fault-buffer.ts";
+import type { ManagedMemory } from "./managed-memory.ts";
+import { ACCESS_PREFETCH, ACCESS_READ, ACCESS_WRITE, CPU, type Processor } from "./processor.ts";
+import { BlockService, type DriverOptions } from "./service.ts";
+
+/** Pages of 64 KiB. */
+const PART_PAGES = 16;
+
+export class ManagedDriver {
+  readonly memory: ManagedMemory;
+  readonly #clock: Clock;
+  readonly #service: BlockService;
+
+  constructor(options: DriverOptions) {
+    this.memory = options.memory;
+    this.#clock = options.clock;
+    this.#service = new BlockService(options);
+  }
+
+  /** Gives advice (a value of ADVISE) about a processor for `bytes` from `start` on: cudaMemAdvise. */
+  advise(start: number, bytes: number, advice: number, p: Processor): void {
+    advise(this.memory, { start, bytes }, advice, p);
+  }
+
+  /** Moves `bytes` from `start` on to a processor: cudaMemPrefetchAsync. */
+  migrate(start: number, bytes: number, to: Processor): void {
+    migrate(this.memory, this.#service, { start, bytes }, to);
+  }
+
+  /**
+   * Serves a fault of the CPU at a page (its address divided by 4096), which it may access then. A CPU that
+   * thrashing detection throttles sleeps and faults again.
+   */
+  cpuFault(page: number, write: boolean): void {
+    this.memory.counts.cpuFaults++;
+    const access = write ? ACCESS_WRITE : ACCESS_READ;
+    for (;;) {
+      const throttled = this.#service.serve(CPU, [{ page, access }], "fault");
+      this.#clock.pass(CPU_FAULT_NS);
+      if (throttled === 0) return;
+      this.#clock.until(throttled);
+    }
+  }
+
+  /**
+   * Serves a batch of faults of a device: its blocks in ascending order. Faults that are throttled are not
+   * served; they come again after the replay.
+   */
+  serveBatch(device: Processor, { pages, entries, duplicates, flush }: Batch): void {
+    const { counts } = this.memory;
+    counts.groups++;
+    counts.entries += entries;
+    counts.duplicates += duplicates;
+    counts.devicePages += pages.length;
+    if (flush === "put") counts.putFlushes++;
+    let throttled = Infinity;
+    for (let from = 0; from < pages.length;) {
+      const block = Math.floor(pages[from].page / BLOCK_PAGES);
+      let to = from + 1;
+      while (to < pages.length && Math.floor(pages[to].page / BLOCK_PAGES) === block) to++;
+      throttled = Math.min(throttled, this.#service.serve(device, pages.slice(from, to), "fault"));
+      from = to;
+    }
+    // With nothing to serve, the driver fetches again when the first throttle has ended.
+    if (throttled > 0 && throttled < Infinity) this.#clock.until(throttled);
+    else this.#clock.pass(GROUP_NS);
+  }
+
+  /**
+   * Serves notifications of a device's access counters: the touched parts of each block are asked for as by a
+   * prefetch. Pages that are on the device by now, or that nobody holds, are skipped.
+   */
+  serveCounters(device: Processor, notifications: readonly Notification[]): void {
+    for (const { block: number, parts } of notifications) {
+      const block = this.memory.block(number);
+      const held = newBits();
+      block.addHeld(held);
+      removeBits(held, block.resident[device]);
+      const requests: FaultedPage[] = [];
+      for (let i = nextBit(held, 0); i < BLOCK_PAGES; i = nextBit(held, i + 1))
+        if ((parts & (1 << Math.floor(i / PART_PAGES))) !== 0)
+          requests.push({ page: number * BLOCK_PAGES + i, access: ACCESS_PREFETCH });
+      this.memory.counts.notifications++;
+      if (requests.length > 0) this.#service.serve(device, requests, "counter");
+    }
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * Follows the managed driver with an engine: its pages really move. The CPU and the device each have a page
+ * table of what the driver has mapped for them, so an access that the driver would have to serve stops a
+ * replay. The device's table has only pages of the device's memory, and each from its first use on: accesses
+ * to RAM and first uses are counted by the model.
+ *
+ * HMM has one copy of each page. A page that the driver has duplicated lies in RAM here.
+ */
+import { ENOMEM } from "../../../assembly/uapi/errno.ts";
+import { MMU_NOTIFY_MIGRATE } from "../../../assembly/uapi/event.ts";
+import { PAGE_SIZE, TASK_SIZE } from "../../../assembly/uapi/page.ts";
+import {
+  DEVICE_PFN_DIRTY,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_WRITE,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
+} from "../../../assembly/uapi/pfn.ts";
+import { VM_FAULT_OOM } from "../../../assembly/uapi/vm.ts";
+import {
+  DeviceTable,
+  hmmDevmemAdd,
+  hmmRangeFault,
+  migrateVmaSetup,
+  MmuIntervalNotifier,
+  HmmError,
+  type Hmm,
+  type HmmDevmem,
+  type Mm,
+  type MmuNotifierRange,
+  type PfnArray,
+  type Vma,
+} from "../../index.ts";
+import type { RangeCounts } from "../range-counts.ts";
+import { RIGHTS_NONE, RIGHTS_READ } from "../policies/rights.ts";
+import { grow } from "../space.ts";
+import { BLOCK_BYTES, BLOCK_PAGES, hasBit, newBits, nextBit, runsOf, setBit, type Bits } from "./bits.ts";
+import type { PageMover } from "./mover.ts";
+import { CPU, type Processor } from "./processor.ts";
+import type { Cause } from "./transfers.ts";
+import type { VaBlock } from "./va-block.ts";
+
+/** The device's processor number. */
+const DEVICE = 1;
+/** Attempts at reading what the CPU's table has; nothing overtakes the first. */
+const RETRIES = 2;
+
+/** A range of addresses of one mapping. */
+interface PageRange {
+  vma: Vma;
+  start: number;
+  end: number;
+}
+
+export class EngineMover implements PageMover {
+  /** What the driver has mapped for the CPU, and for the device of its own memory. */
+  readonly cpuTable: DeviceTable;
+  readonly deviceTable: DeviceTable;
+  readonly devmem: HmmDevmem;
+  /** How often the address space grew. */
+  growths = 0;
+  /** Is told of faults and moves; the ledger sets it. */
+  ranges: RangeCounts | null = null;
+  /** Is told of invalidations, by their events. */
+  readonly #invalidated: (event: number) => void;
+  readonly #hmm: Hmm;
+  readonly #mm: Mm;
+  readonly #notifier: MmuIntervalNotifier;
+  readonly #pfns: PfnArray;
+
+  /**
+   * Adds a device with `size` bytes of memory, a multiple of 2 MiB, to an engine that has room for it.
+   * @param invalidated is called with the event of each invalidation
+   */
+  constructor(hmm: Hmm, mm: Mm, size: number, invalidated: (event: number) => void) {
+    this.#hmm = hmm;
+    this.#mm = mm;
+    this.#invalidated = invalidated;
+    // The driver serves every access before the engine makes it, so no CPU access reaches device memory.
+    this.devmem = hmmDevmemAdd(hmm, { fault: () => VM_FAULT_OOM }, this, size);
+    this.cpuTable = new DeviceTable(mm);
+    this.deviceTable = new DeviceTable(mm);
+    this.#notifier = new MmuIntervalNotifier(mm, 0, TASK_SIZE, {
+      invalidate: (range) => this.#invalidate(range),
+    });
+    this.#pfns = hmm.pfnArray(BLOCK_PAGES);
+  }
+
+  faulted(block: VaBlock, i: number, p: Processor): void {
+    this.ranges?.fault(block.start + i * PAGE_SIZE, p === CPU ? "cpu" : "device");
+  }
+
+  make(block: VaBlock, pages: Bits, at: Processor): void {
+    for (const range of this.#rangesOf(block, pages)) {
+      if (at === CPU) this.#walk(range, HMM_PFN_REQ_FAULT + HMM_PFN_REQ_WRITE);
+      else this.#migrateIn(range);
+    }
+    if (at !== CPU) this.#noteMove(block, pages, "bytesIn");
+  }
+
+  leaving(block: VaBlock, pages: Bits, from: Processor): void {
+    if (from === CPU) return;
+    const words = this.deviceTable.snapshot(block.start, BLOCK_PAGES, this.#pfns);
+    for (let i = nextBit(pages, 0); i < BLOCK_PAGES; i = nextBit(pages, i + 1))
+      if ((words[i] & DEVICE_PFN_DIRTY) !== 0) setBit(block.dirty, i);
+  }
+
+  move(block: VaBlock, pages: Bits, from: Processor, to: Processor, cause: Cause): void {
+    for (const range of this.#rangesOf(block, pages)) {
+      if (to === CPU) this.#migrateOut(range);
+      else this.#migrateIn(range);
+    }
+    this.#noteMove(block, pages, from === CPU ? "bytesIn" : "bytesOut");
+    if (cause === "eviction") this.#noteMove(block, pages, "bytesOutEvicted");
+  }
+
+  duplicate(block: VaBlock, pages: Bits, from: Processor): void {
+    if (from === CPU) {
+      this.#noteMove(block, pages, "bytesIn");
+      return;
+    }
+    this.leaving(block, pages, from);
+    for (const range of this.#rangesOf(block, pages)) {
+      this.deviceTable.clear(range.start, range.end);
+      this.#migrateOut(range);
+    }
+  }
+
+  drop(block: VaBlock, pages: Bits, at: Processor): void {
+    if (at !== CPU) this.#noteMove(block, pages, "bytesOut");
+    else for (const range of this.#rangesOf(block, pages)) this.#migrateIn(range);
+  }
+
+  remap(block: VaBlock, pages: Bits, p: Processor): void {
+    this.leaving(block, pages, p); // entries that go know whether the device wrote
+    const wanted = newBits();
+    for (let i = nextBit(pages, 0); i < BLOCK_PAGES; i = nextBit(pages, i + 1))
+      if (this.#entersTable(block, i, p)) setBit(wanted, i);
+    const table = p === CPU ? this.cpuTable : this.deviceTable;
+    for (const [first, end] of runsOf(pages)) table.clear(addressOf(block, first), addressOf(block, end));
+    for (const range of this.#rangesOf(block, wanted)) {
+      const first = (range.start - block.start) / PAGE_SIZE;
+      const words = this.#walk(range, 0);
+      for (let n = 0; n < words.length; n++)
+        if (block.rightsOf(p, first + n) === RIGHTS_READ) words[n] &= ~HMM_PFN_WRITE;
+      table.map(range.start, words);
+    }
+  }
+
+  /** Further uses of the page are the replay's. */
+  used(block: VaBlock, i: number): void {
+    if (hasBit(block.resident[CPU], i)) return;
+    const start = addressOf(block, i);
+    const vma = this.#mm.findVma(start)!;
+    const words = this.#walk({ vma, start, end: start + PAGE_SIZE }, 0);
+    if (block.rightsOf(DEVICE, i) === RIGHTS_READ) words[0] &= ~HMM_PFN_WRITE;
+    this.deviceTable.map(start, words);
+  }
+
+  /** Closes what outlives the address space, which must be closed before. */
+  close(): void {
+    this.#pfns.close();
+    this.devmem.close();
+  }
+
+  /** Whether a processor's table has a page. */
+  #entersTable(block: VaBlock, i: number, p: Processor): boolean {
+    if (block.rightsOf(p, i) === RIGHTS_NONE) return false;
+    if (p === CPU) return true;
+    // A duplicated page lies in RAM.
+    const local = hasBit(block.resident[p], i) && !hasBit(block.resident[CPU], i);
+    return local && (hasBit(block.touched, i) || !hasBit(block.prefetched, i));
+  }
+
+  /** The runs of pages as ranges of addresses, in mappings that grow as they are needed. */
+  #rangesOf(block: VaBlock, pages: Bits): PageRange[] {
+    return runsOf(pages).map(([first, end]) => {
+      const start = addressOf(block, first);
+      if (this.#mm.findVma(start) === null) {
+        grow(this.#mm, start);
+        this.growths++;
+      }
+      return { vma: this.#mm.findVma(start)!, start, end: addressOf(block, end) };
+    });
+  }
+
+  /** Reads the CPU's table for a range; with flags, faults pages in. Returns a word for each page. */
+  #walk({ start, end }: PageRange, defaultFlags: number): Uint32Array {
+    const pfns = this.#pfns.subarray(0, (end - start) / PAGE_SIZE);
+    using _sem = this.#mm.mmapSem.read();
+    for (let i = 0; i < RETRIES; i++) {
+      const notifier = this.#notifier;
+      const notifierSeq = notifier.readBegin();
+      const answer = hmmRangeFault({ notifier, notifierSeq, owner: this, start, end, pfns, defaultFlags });
+      if (answer === 0 && !notifier.readRetry(notifierSeq)) return pfns;
+      if (answer < 0) throw this.#failed(-answer, "hmmRangeFault", start);
+    }
+    throw this.#failed(ENOMEM, "hmmRangeFault", start);
+  }
+
+  /** Moves all pages of a range to the device; those that nobody has are made there. */
+  #migrateIn({ vma, start, end }: PageRange): void {
+    using _sem = this.#mm.mmapSem.read();
+    const m = migrateVmaSetup({ vma, start, end, owner: this, select: MIGRATE_VMA_SELECT_SYSTEM });
+    try {
+      this.devmem.allocPages(m.src, m.dst);
+      this.#hmm.copyPages(m.src, m.dst);
+      if (m.pages() < (end - start) / PAGE_SIZE) throw this.#failed(ENOMEM, "migrateVma", start);
+    } finally {
+      m.finalize();
+    }
+  }
+
+  /** Moves all pages of a range to RAM. */
+  #migrateOut({ vma, start, end }: PageRange): void {
+    using _sem = this.#mm.mmapSem.read();
+    const m = migrateVmaSetup({ vma, start, end, owner: this, select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE });
+    try {
+      this.#hmm.allocPages(m.src, m.dst);
+      this.#hmm.copyPages(m.src, m.dst);
+      if (m.pages() < (end - start) / PAGE_SIZE) throw this.#failed(ENOMEM, "migrateVma", start);
+    } finally {
+      m.finalize();
+    }
+  }
+
+  #failed(errno: number, op: string, address: number): HmmError {
+    return new HmmError(errno, op, "system memory", { address });
+  }
+
+  #noteMove(block: VaBlock, pages: Bits, how: "bytesIn" | "bytesOut" | "bytesOutEvicted"): void {
+    if (this.ranges === null || this.ranges.empty) return;
+    for (let i = nextBit(pages, 0); i < BLOCK_PAGES; i = nextBit(pages, i + 1))
+      this.ranges.move(addressOf(block, i), how);
+  }
+
+  /** The notifier's callback: drops entries. The mover's own migrations move unmapped pages. */
+  #invalidate({ start, end, event, owner }: MmuNotifierRange): boolean {
+    this.#invalidated(event);
+    if (event === MMU_NOTIFY_MIGRATE && owner === this) return false;
+    const from = start - (start % PAGE_SIZE);
+    const to = Math.ceil(end / PAGE_SIZE) * PAGE_SIZE;
+    this.cpuTable.clear(from, to);
+    this.deviceTable.clear(from, to);
+    return true;
+  }
+}
+
+function addressOf(block: VaBlock, i: number): number {
+  return block.number * BLOCK_BYTES + i * PAGE_SIZE;
+}

@@ -1,0 +1,210 @@
+/**
+ * A CPU and a device over managed memory: makes the accesses of records, in the managed driver's model alone.
+ */
+import {
+  RECORD_AGENT_SHIFT,
+  RECORD_KIND_LOAD,
+  RECORD_KIND_MASK,
+  RECORD_KIND_MODIFY,
+  RECORD_MARK,
+  RECORD_MARK_KERNEL_BEGIN,
+  RECORD_MARK_KERNEL_END,
+  RECORD_SIZE_SHIFT,
+  RECORD_THREAD_SHIFT,
+} from "../../../assembly/abi/record.ts";
+import { AccessCounters } from "../policies/access-counters.ts";
+import type { Prefetcher } from "../policies/density.ts";
+import { rightsNeeded } from "../policies/rights.ts";
+import { Thrashing } from "../policies/thrashing.ts";
+import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
+import { ACCESS_NS, Clock, linkTime, TRANSFER_NS } from "./clock.ts";
+import { newCounts, type DriverCounts } from "./driver-counts.ts";
+import { ManagedDriver } from "./driver.ts";
+import { ManagedMemory } from "./managed-memory.ts";
+import type { PageMover } from "./mover.ts";
+import { DEVICE_DEFAULTS, ParallelDevice, type DeviceOptions, type RemoteCounts } from "./parallel-device.ts";
+import { ACCESS_READ, ACCESS_WRITE, CPU, pcie } from "./processor.ts";
+import { Transfers } from "./transfers.ts";
+import type { VaBlock } from "./va-block.ts";
+import { RECORD_ATOMIC, WarpScheduler } from "./warps.ts";
+
+/** 32-bit words of a record. */
+const WORDS = 4;
+const PAGE_BYTES = 4096;
+/** The device's processor number. */
+const DEVICE = 1;
+/** Records of the device that run together, at most. */
+const WINDOW = 1 << 20;
+
+/** The advice for all memory that a placement stands for. */
+const PLACEMENT_ADVICE = {
+  migrate: {},
+  mirror: { preferred: CPU },
+  counters: { accessedBy: 1 << DEVICE },
+} as const;
+
+/** What a machine is. */
+export interface MachineOptions {
+  /** Chunks of 2 MiB of device memory. */
+  chunks: number;
+  prefetcher: Prefetcher;
+  /**
+   * What a device fault does without advice: `migrate` the page, `mirror` it from RAM, or mirror it until
+   * access `counters` migrate it. Default: migrate.
+   */
+  placement?: "migrate" | "mirror" | "counters";
+  /** Whether thrashing is detected. */
+  thrashing: boolean;
+  /** Remote accesses at which access counters migrate; null: they do not. */
+  counters: number | null;
+  /** Whether one thread makes all accesses of the device, whatever the records say. */
+  oneThread?: boolean;
+  device?: Partial<DeviceOptions>;
+  mover?: PageMover;
+}
+
+/**
+ * The machine. A record of the device that cannot be made at once waits, and all that follow it, until a
+ * record of the CPU, a kernel's begin or end, or `drain`; then the device runs them as its warps do. A CPU
+ * access therefore waits for the device's accesses before it. With one thread, the device runs them when it
+ * comes to a store: nothing that follows a store can be made before it.
+ */
+export class Machine {
+  readonly counts: DriverCounts = newCounts();
+  readonly transfers = new Transfers();
+  readonly clock = new Clock();
+  readonly memory: ManagedMemory;
+  readonly driver: ManagedDriver;
+  readonly #oneThread: boolean;
+  readonly #device: ParallelDevice;
+  readonly #warps = new WarpScheduler();
+  #pending = new Uint32Array(WORDS * 1024);
+  #waiting = 0;
+  /** The block of the last access of the CPU, or of the device without waiting. */
+  #block: VaBlock | null = null;
+
+  constructor(options: MachineOptions) {
+    const { chunks, placement = "migrate", prefetcher, thrashing, counters, device, mover } = options;
+    const topology = pcie(1);
+    const { counts, transfers, clock } = this;
+    transfers.onTransfer = (bytes, direction) => {
+      clock.pass(linkTime(bytes, direction === "toDevice") + (direction === "toDevice" ? TRANSFER_NS : 0));
+    };
+    const migrates = counters !== null;
+    this.memory = new ManagedMemory({
+      topology,
+      chunks: [chunks],
+      transfers,
+      counts,
+      counters: migrates,
+      defaults: PLACEMENT_ADVICE[placement],
+      mover,
+    });
+    const detection = thrashing ? new Thrashing(topology) : null;
+    this.driver = new ManagedDriver({ memory: this.memory, prefetcher, thrashing: detection, clock });
+    const counter = migrates ? new AccessCounters(counters) : null;
+    this.#oneThread = options.oneThread ?? false;
+    this.#device = new ParallelDevice(DEVICE, this.driver, clock, counter, { ...DEVICE_DEFAULTS, ...device });
+  }
+
+  /** Accesses of the device to RAM. */
+  get remote(): RemoteCounts {
+    return this.#device.remote;
+  }
+
+  /** Whether records of the device wait. */
+  get waiting(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** Makes the accesses of `n` records, whose words these are. Marks begin and end what runs together. */
+  run(words: Uint32Array, n: number): void {
+    for (let record = 0; record < n; record++) this.step(words, record);
+  }
+
+  /** Makes the access of one record, or lets it wait; a mark begins or ends a kernel. */
+  step(words: Uint32Array, record: number): void {
+    const at = WORDS * record;
+    const how = words[at + 2];
+    const kind = how & RECORD_KIND_MASK;
+    if (kind >= RECORD_MARK) this.#mark(kind);
+    else if (kind > RECORD_KIND_MODIFY) return;
+    else if ((how & (0xff << RECORD_AGENT_SHIFT)) === 0) {
+      this.drain();
+      this.#cpuAccess(words, at, kind);
+    } else if (this.#waiting > 0 || !this.#hits(words, at, kind)) this.#enqueue(words, at, kind);
+    else this.#warps.skip(how >>> RECORD_THREAD_SHIFT);
+  }
+
+  /** Notes that records [from, to) were made elsewhere: all of them found their pages. */
+  skip(words: Uint32Array, from: number, to: number): void {
+    this.clock.pass((to - from) * ACCESS_NS);
+    if (this.#oneThread) return;
+    for (let at = WORDS * from; at < WORDS * to; at += WORDS)
+      if ((words[at + 2] & (0xff << RECORD_AGENT_SHIFT)) !== 0)
+        this.#warps.skip(words[at + 2] >>> RECORD_THREAD_SHIFT);
+  }
+
+  /** Has the device run all records that wait. */
+  drain(): void {
+    if (this.#waiting === 0) return;
+    const n = this.#waiting;
+    this.#waiting = 0;
+    this.#device.run(this.#warps.schedule(this.#pending, n));
+  }
+
+  #mark(kind: number): void {
+    if (kind !== RECORD_MARK_KERNEL_BEGIN && kind !== RECORD_MARK_KERNEL_END) return;
+    this.drain();
+    this.#warps.restart();
+  }
+
+  /** Makes an access of the device if all of its pages are in the device's memory and mapped. */
+  #hits(words: Uint32Array, at: number, kind: number): boolean {
+    const address = (words[at + 1] & 0xffff) * 2 ** 32 + words[at];
+    const size = Math.max(words[at + 1] >>> (RECORD_SIZE_SHIFT - 32), 1);
+    const page = Math.floor(address / PAGE_BYTES);
+    if (Math.floor((address + size - 1) / PAGE_BYTES) !== page || (words[at + 2] & RECORD_ATOMIC) !== 0)
+      return false;
+    const block = this.#blockOf(page);
+    const i = page % BLOCK_PAGES;
+    const write = kind !== RECORD_KIND_LOAD;
+    const right = rightsNeeded(DEVICE, write ? ACCESS_WRITE : ACCESS_READ);
+    if (!hasBit(block.rights[DEVICE][right], i) || !hasBit(block.resident[DEVICE], i)) return false;
+    this.clock.pass(ACCESS_NS);
+    this.memory.use(block, i);
+    if (write) setBit(block.dirty, i);
+    return true;
+  }
+
+  #enqueue(words: Uint32Array, at: number, kind: number): void {
+    const to = WORDS * this.#waiting;
+    if (to === this.#pending.length) {
+      const larger = new Uint32Array(2 * to);
+      larger.set(this.#pending);
+      this.#pending = larger;
+    }
+    for (let w = 0; w < WORDS; w++) this.#pending[to + w] = words[at + w];
+    if (this.#oneThread) this.#pending[to + 2] &= (1 << RECORD_THREAD_SHIFT) - 1;
+    if (++this.#waiting === WINDOW || (this.#oneThread && kind !== RECORD_KIND_LOAD)) this.drain();
+  }
+
+  #cpuAccess(words: Uint32Array, at: number, kind: number): void {
+    const address = (words[at + 1] & 0xffff) * 2 ** 32 + words[at];
+    const size = Math.max(words[at + 1] >>> (RECORD_SIZE_SHIFT - 32), 1);
+    const write = kind !== RECORD_KIND_LOAD;
+    const right = rightsNeeded(CPU, write ? ACCESS_WRITE : ACCESS_READ);
+    const last = Math.floor((address + size - 1) / PAGE_BYTES);
+    this.clock.pass(ACCESS_NS);
+    for (let page = Math.floor(address / PAGE_BYTES); page <= last; page++) {
+      const block = this.#blockOf(page);
+      if (!hasBit(block.rights[CPU][right], page % BLOCK_PAGES)) this.driver.cpuFault(page, write);
+    }
+  }
+
+  #blockOf(page: number): VaBlock {
+    const number = Math.floor(page / BLOCK_PAGES);
+    if (this.#block?.number !== number) this.#block = this.memory.block(number);
+    return this.#block;
+  }
+}

@@ -1,0 +1,276 @@
+/**
+ * Managed memory: its blocks, who holds and maps which pages, and the operations that change this. The rules
+ * of when to do so are the driver's (driver.ts, advise.ts).
+ */
+import { LrmChunks } from "../policies/lrm.ts";
+import { RIGHTS_ATOMIC, RIGHTS_NONE, rightsGiven } from "../policies/rights.ts";
+import {
+  addBits,
+  BLOCK_BYTES,
+  BLOCK_PAGES,
+  hasBit,
+  isEmpty,
+  keepBits,
+  newBits,
+  removeBits,
+  setBit,
+  type Bits,
+} from "./bits.ts";
+import { countIn, countOut, type DriverCounts } from "./driver-counts.ts";
+import { NO_MOVER, type PageMover } from "./mover.ts";
+import { ACCESS_PREFETCH, canMap, CPU, hasAtomics, type Processor, type Topology } from "./processor.ts";
+import type { Cause, Transfers } from "./transfers.ts";
+import { VaBlock, type Advice } from "./va-block.ts";
+
+/** What managed memory is made of. */
+export interface MemoryOptions {
+  topology: Topology;
+  /** Chunks of 2 MiB of each device, by its number − 1. */
+  chunks: readonly number[];
+  transfers: Transfers;
+  counts: DriverCounts;
+  /** Whether access counters migrate pages: an evicting device then keeps its map of an advised range. */
+  counters: boolean;
+  /** What holds for every block until the program advises something else. Default: no advice. */
+  defaults?: Partial<Advice>;
+  /** Follows what happens. Default: nobody does. */
+  mover?: PageMover;
+}
+
+/** The pages that are in both bitmaps, as a new one. */
+function both(a: Bits, b: Bits): Bits {
+  const bits = a.slice();
+  keepBits(bits, b);
+  return bits;
+}
+
+/** The blocks of an address space and the devices' chunks. */
+export class ManagedMemory {
+  readonly topology: Topology;
+  readonly transfers: Transfers;
+  readonly counts: DriverCounts;
+  readonly #counters: boolean;
+  readonly #defaults: Partial<Advice>;
+  /** Follows what happens. */
+  readonly mover: PageMover;
+  readonly #blocks = new Map<number, VaBlock>();
+  /** By block number: the pages of blocks that are not full. */
+  readonly #short = new Map<number, number>();
+  /** What was advised about ranges of blocks, for those that are made later. */
+  readonly #advised: { first: number; last: number; how: (block: VaBlock) => void }[] = [];
+  /** By processor; none for the CPU. */
+  readonly #chunks: (LrmChunks<VaBlock> | null)[];
+
+  constructor(options: MemoryOptions) {
+    const { topology, chunks, transfers, counts, counters, defaults = {}, mover = NO_MOVER } = options;
+    this.#defaults = defaults;
+    this.topology = topology;
+    this.transfers = transfers;
+    this.counts = counts;
+    this.#counters = counters;
+    this.mover = mover;
+    this.#chunks = [null, ...chunks.map((capacity) => new LrmChunks<VaBlock>(capacity))];
+  }
+
+  /**
+   * Notes an allocation of `bytes` from `start`, a multiple of 2 MiB: its last block has only the pages that
+   * it needs. Blocks that exist stay as they are.
+   */
+  allocate(start: number, bytes: number): void {
+    const pages = Math.ceil(bytes / 4096);
+    const last = Math.floor(start / 4096 / BLOCK_PAGES) + Math.floor(pages / BLOCK_PAGES);
+    if (pages % BLOCK_PAGES > 0) this.#short.set(last, pages % BLOCK_PAGES);
+  }
+
+  /**
+   * Returns the block with this number (its address divided by 2 MiB), which is made when it is first asked
+   * for.
+   */
+  block(number: number): VaBlock {
+    let block = this.#blocks.get(number);
+    if (block === undefined) {
+      block = new VaBlock(number, this.#short.get(number) ?? BLOCK_PAGES, this.topology.processors);
+      Object.assign(block, this.#defaults);
+      for (const { first, last, how } of this.#advised) if (number >= first && number <= last) how(block);
+      this.#blocks.set(number, block);
+    }
+    return block;
+  }
+
+  /**
+   * Calls `how` for each block in which `bytes` from `start` on have a byte: now for those that exist, and
+   * for others when they are made.
+   */
+  eachBlock(start: number, bytes: number, how: (block: VaBlock) => void): void {
+    if (bytes <= 0) return;
+    const [first, last] = [start, start + bytes - 1].map((address) => Math.floor(address / BLOCK_BYTES));
+    for (const block of this.#blocks.values()) if (block.number >= first && block.number <= last) how(block);
+    this.#advised.push({ first, last, how });
+  }
+
+  /** All blocks so far. */
+  get blocks(): Iterable<VaBlock> {
+    return this.#blocks.values();
+  }
+
+  /** The chunks of a device. */
+  chunksOf(device: Processor): LrmChunks<VaBlock> {
+    return this.#chunks[device]!;
+  }
+
+  /**
+   * Makes room for a service whose destination is a device: the block gets a chunk, and a full block's chunk
+   * goes to the tail of the used ones, even if nothing will move. The CPU always has room.
+   */
+  makeRoom(block: VaBlock, where: Processor): void {
+    const chunks = this.#chunks[where];
+    if (chunks === null) return;
+    if (!chunks.has(block)) {
+      const victim = chunks.take(block);
+      if (victim !== null) this.#evict(victim, where);
+    } else if (block.full) chunks.touch(block);
+  }
+
+  /**
+   * Makes pages resident on a processor. Those that nobody holds are made there, others are copied from the
+   * nearest holder. With `duplicate`, other copies stay, else they are dropped, and nobody maps a page that
+   * moved. Returns the pages that were copied.
+   */
+  makeResident(block: VaBlock, pages: Bits, to: Processor, cause: Cause, duplicate = false): Bits {
+    const missing = pages.slice();
+    removeBits(missing, block.resident[to]);
+    const copied = newBits();
+    for (const from of this.#holders(to)) {
+      const part = both(missing, block.resident[from]);
+      if (isEmpty(part)) continue;
+      removeBits(missing, part);
+      addBits(copied, part);
+      this.#bring(block, part, from, to, cause, duplicate);
+    }
+    if (!isEmpty(missing)) this.#make(block, missing, to);
+    if (!duplicate) this.#dropOthers(block, pages, to);
+    return copied;
+  }
+
+  /** Maps pages that `owner` holds for a processor, as for an access of it; not where it cannot map them. */
+  map(block: VaBlock, pages: Bits, p: Processor, owner: Processor, access = ACCESS_PREFETCH): void {
+    if (!canMap(this.topology, p, owner) || isEmpty(pages)) return;
+    const foreign = this.#foreignAtomics(block, pages, p, owner);
+    const free = pages.slice();
+    removeBits(free, foreign);
+    for (const [part, foreignAtomics] of [
+      [free, false],
+      [foreign, true],
+    ] as const) {
+      if (isEmpty(part)) continue;
+      const query = { p, owner, readMostly: block.readMostly, foreignAtomics };
+      block.allow(p, part, rightsGiven(access, query, this.topology));
+    }
+    this.mover.remap(block, pages, p);
+  }
+
+  /** A device uses a page of its memory, the i-th of the block. */
+  use(block: VaBlock, i: number): void {
+    if (hasBit(block.touched, i)) return;
+    setBit(block.touched, i);
+    if (!hasBit(block.prefetched, i)) return;
+    this.counts.prefetchedUsed++;
+    this.mover.used(block, i);
+  }
+
+  /** Leaves a processor at most `right` to pages. Returns whether that took any right. */
+  limit(block: VaBlock, pages: Bits, p: Processor, right: number): boolean {
+    const taken = block.limit(p, pages, right);
+    if (taken) this.mover.remap(block, pages, p);
+    return taken;
+  }
+
+  /** Pages that another processor has atomics to which are not native to it. */
+  #foreignAtomics(block: VaBlock, pages: Bits, p: Processor, owner: Processor): Bits {
+    const foreign = newBits();
+    for (let q = 0; q < this.topology.processors; q++)
+      if (q !== p && !hasAtomics(this.topology, q, owner)) addBits(foreign, block.rights[q][RIGHTS_ATOMIC]);
+    keepBits(foreign, pages);
+    return foreign;
+  }
+
+  /** All other processors, those whose memory `to` can map first, the CPU after devices. */
+  #holders(to: Processor): Processor[] {
+    const { topology } = this;
+    const others = Array.from({ length: topology.processors }, (_, p) => p).filter((p) => p !== to);
+    const rank = (p: Processor): number => (canMap(topology, to, p) ? 0 : 2) + (p === CPU ? 1 : 0);
+    return others.sort((a, b) => rank(a) - rank(b) || a - b);
+  }
+
+  #make(block: VaBlock, pages: Bits, at: Processor): void {
+    addBits(block.resident[at], pages);
+    countIn(this.counts, block, pages, at, false);
+    this.mover.make(block, pages, at);
+  }
+
+  /** Copies pages; unless they are duplicated, the old copies are gone, and nobody maps them. */
+  #bring(
+    block: VaBlock,
+    pages: Bits,
+    from: Processor,
+    to: Processor,
+    cause: Cause,
+    duplicate: boolean,
+  ): void {
+    this.mover.leaving(block, pages, from);
+    this.transfers.copy(pages, from, to, cause);
+    countIn(this.counts, block, pages, to, true);
+    addBits(block.resident[to], pages);
+    if (duplicate) {
+      this.mover.duplicate(block, pages, from, to);
+      return;
+    }
+    for (let q = 0; q < this.topology.processors; q++) this.limit(block, pages, q, RIGHTS_NONE);
+    this.#leave(block, pages, from, cause === "eviction");
+    this.mover.move(block, pages, from, to, cause);
+  }
+
+  /** A processor holds pages no more. */
+  #leave(block: VaBlock, pages: Bits, from: Processor, evicted: boolean): void {
+    countOut(this.counts, block, pages, from, evicted);
+    removeBits(block.resident[from], pages);
+    if (from === CPU) return;
+    addBits(block.left, pages);
+    if (block.full && isEmpty(block.resident[from])) this.chunksOf(from).empty(block);
+  }
+
+  /** Drops all copies of pages but that of `to`; then only `to` may map them. */
+  #dropOthers(block: VaBlock, pages: Bits, to: Processor): void {
+    for (let q = 0; q < this.topology.processors; q++) {
+      const copies = both(pages, block.resident[q]);
+      if (q !== to && !isEmpty(copies)) this.#drop(block, copies, q, false);
+    }
+  }
+
+  /** Drops a processor's copy of pages that another one holds. */
+  #drop(block: VaBlock, pages: Bits, at: Processor, evicted: boolean): void {
+    this.mover.leaving(block, pages, at);
+    this.limit(block, pages, at, RIGHTS_NONE);
+    this.#leave(block, pages, at, evicted);
+    this.mover.drop(block, pages, at);
+  }
+
+  /**
+   * Moves all pages of a block that a device holds to RAM, where the CPU does not map them. Pages that the
+   * CPU holds, too, are not copied. Processors that the range is advised to be accessed by get their maps
+   * back, the device itself only where access counters migrate.
+   */
+  #evict(block: VaBlock, device: Processor): void {
+    const all = block.resident[device].slice();
+    if (isEmpty(all)) return;
+    this.counts.evictions++;
+    const shared = both(all, block.resident[CPU]);
+    const alone = all.slice();
+    removeBits(alone, shared);
+    if (!isEmpty(shared)) this.#drop(block, shared, device, true);
+    if (!isEmpty(alone)) this.#bring(block, alone, device, CPU, "eviction", false);
+    for (let q = 1; q < this.topology.processors; q++)
+      if ((block.accessedBy & (1 << q)) !== 0 && (q !== device || this.#counters))
+        this.map(block, all, q, CPU);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * A device that runs warps in parallel, and what it does when accesses fault. Records of a warp are in order.
+ * Loads since the warp's last store are independent: the warp goes on past those that fault. A store waits
+ * for them, and what follows it waits for the store. The device runs until no warp can go on; then the driver
+ * fetches one batch of faults, serves it and replays (uvm.md, "As a simulator must read B1–B3").
+ */
+import { Random } from "../../engine/random.ts";
+import type { AccessCounters } from "../policies/access-counters.ts";
+import { rightsNeeded } from "../policies/rights.ts";
+import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
+import { ACCESS_NS, type Clock } from "./clock.ts";
+import type { ManagedDriver } from "./driver.ts";
+import { FaultBuffer } from "./fault-buffer.ts";
+import { ACCESS_READ, type Processor } from "./processor.ts";
+import type { VaBlock } from "./va-block.ts";
+import type { WarpSchedule } from "./warps.ts";
+
+/** What the hardware is like. */
+export interface DeviceOptions {
+  /** Streaming multiprocessors; two neighbors share a µTLB. */
+  sms: number;
+  /** Faults that a µTLB has outstanding, at most. */
+  outstanding: number;
+  /** Seed of the order in which warps take turns; 0: ascending. */
+  seed: number;
+}
+
+/** The defaults: a Titan V has 80 SMs, and its fault logs show 56 outstanding faults a µTLB. */
+export const DEVICE_DEFAULTS: DeviceOptions = { sms: 80, outstanding: 56, seed: 0 };
+
+/** A warp that runs. */
+interface Warp {
+  utlb: number;
+  /** Its next instruction's first record in the schedule, and the end of its records. */
+  at: number;
+  end: number;
+  /** The next instruction's loads have been issued, and its stores have not. */
+  loaded: boolean;
+  /** Accesses that wait, and whether they are of a store. */
+  waiting: number;
+  storing: boolean;
+}
+
+/** An access that waits: of a page, by the lanes of an instruction [from, to) that load, or store. */
+interface Waiting {
+  warp: Warp;
+  from: number;
+  to: number;
+  store: boolean;
+  page: number;
+  access: number;
+}
+
+/**
+ * Remote accesses: (instruction, page) pairs that load and that store, and their distinct 32-byte sectors.
+ */
+export interface RemoteCounts {
+  loads: number;
+  stores: number;
+  sectors: number;
+}
+
+/** One device. */
+export class ParallelDevice {
+  readonly remote: RemoteCounts = { loads: 0, stores: 0, sectors: 0 };
+  readonly #processor: Processor;
+  readonly #driver: ManagedDriver;
+  readonly #clock: Clock;
+  readonly #counters: AccessCounters | null;
+  readonly #options: DeviceOptions;
+  readonly #random: Random;
+  readonly #buffer = new FaultBuffer();
+  readonly #outstanding: Uint16Array;
+  /** In order of first arrival. */
+  #waiting: Waiting[] = [];
+  /** The block of the last access. */
+  #block: VaBlock | null = null;
+  #schedule: WarpSchedule | null = null;
+
+  constructor(
+    processor: Processor,
+    driver: ManagedDriver,
+    clock: Clock,
+    counters: AccessCounters | null,
+    options: DeviceOptions,
+  ) {
+    this.#processor = processor;
+    this.#driver = driver;
+    this.#clock = clock;
+    this.#counters = counters;
+    this.#options = options;
+    this.#random = new Random(options.seed);
+    this.#outstanding = new Uint16Array(Math.ceil(options.sms / 2));
+  }
+
+  /** Runs the warps of a schedule to their ends. */
+  run(schedule: WarpSchedule): void {
+    this.#schedule = schedule;
+    const warps = this.#shuffled(schedule.warps.map(([number, at, end]) => this.#warp(number, at, end)));
+    for (;;) {
+      this.#outstanding.fill(0);
+      this.#retry();
+      this.#issue(warps);
+      if (this.#counters?.pending !== true && this.#buffer.length === 0) return;
+      if (this.#buffer.length > 0) this.#driver.serveBatch(this.#processor, this.#buffer.fetch());
+      if (this.#counters !== null) this.#driver.serveCounters(this.#processor, this.#counters.take());
+    }
+  }
+
+  #warp(number: number, at: number, end: number): Warp {
+    const utlb = Math.floor((number % this.#options.sms) / 2);
+    return { utlb, at, end, loaded: false, waiting: 0, storing: false };
+  }
+
+  /** The order in which warps take turns. */
+  #shuffled(warps: Warp[]): Warp[] {
+    if (this.#options.seed === 0) return warps;
+    for (let i = warps.length - 1; i > 0; i--) {
+      const j = this.#random.below(i + 1);
+      [warps[i], warps[j]] = [warps[j], warps[i]];
+    }
+    return warps;
+  }
+
+  /** After a replay: accesses that waited come again, in order of their first arrival. */
+  #retry(): void {
+    const waiting = this.#waiting;
+    let kept = 0;
+    for (const one of waiting) {
+      if (this.#reaches(one.page, one.access, one.from, one.to, one.store)) one.warp.waiting--;
+      else {
+        waiting[kept++] = one;
+        this.#fault(one);
+      }
+    }
+    waiting.length = kept;
+  }
+
+  /** Warps issue instructions in turn, one each, until none can go on or an access counter has notified. */
+  #issue(warps: readonly Warp[]): void {
+    let running = warps;
+    while (running.length > 0) {
+      const next: Warp[] = [];
+      for (const warp of running) {
+        if (this.#counters?.pending === true) return;
+        if (this.#step(warp)) next.push(warp);
+      }
+      running = next;
+    }
+  }
+
+  /** Issues the next loads or stores of a warp. Returns false if it has none, or has to wait. */
+  #step(warp: Warp): boolean {
+    if (warp.at === warp.end) return false;
+    const schedule = this.#schedule!;
+    const from = warp.at;
+    const to = schedule.endOf(from, warp.end);
+    const store = warp.loaded || !schedule.has(from, to, false);
+    if (warp.waiting > 0 && (store || warp.storing)) return false;
+    schedule.gather(from, to, store);
+    const { pages, accesses } = schedule;
+    for (let i = 0; i < pages.length; i++) {
+      if (this.#reaches(pages[i], accesses[i], from, to, store)) continue;
+      const one = { warp, from, to, store, page: pages[i], access: accesses[i] };
+      warp.waiting++;
+      this.#waiting.push(one);
+      this.#fault(one);
+    }
+    warp.storing = store;
+    warp.loaded = !store && schedule.has(from, to, true);
+    if (!warp.loaded) warp.at = to;
+    return true;
+  }
+
+  /** Reports a fault, if the µTLB of its warp has room; else the access waits in the µTLB. */
+  #fault({ warp: { utlb }, page, access }: Waiting): void {
+    if (this.#outstanding[utlb] >= this.#options.outstanding) return;
+    this.#outstanding[utlb]++;
+    this.#buffer.push(page, access, utlb);
+  }
+
+  /** Makes an access of an instruction [from, to) to a page, if the device may. */
+  #reaches(page: number, access: number, from: number, to: number, store: boolean): boolean {
+    const number = Math.floor(page / BLOCK_PAGES);
+    if (this.#block?.number !== number) this.#block = this.#driver.memory.block(number);
+    const block = this.#block;
+    const p = this.#processor;
+    const i = page % BLOCK_PAGES;
+    if (!hasBit(block.rights[p][rightsNeeded(p, access)], i)) return false;
+    this.#clock.pass(ACCESS_NS);
+    if (!hasBit(block.resident[p], i)) {
+      if (store) this.remote.stores++;
+      else this.remote.loads++;
+      this.remote.sectors += this.#schedule!.sectors(from, to, store, page);
+      this.#counters?.count(page);
+      return true;
+    }
+    this.#driver.memory.use(block, i);
+    if (access > ACCESS_READ) setBit(block.dirty, i);
+    return true;
+  }
+}

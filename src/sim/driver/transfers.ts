@@ -1,0 +1,77 @@
+/**
+ * Transfers between processors' memories. A transfer is a maximal run of consecutive pages of one VA block,
+ * copied with one source, one destination and one cause (uvm.md, "As a simulator must read B1–B3"). Pages
+ * that are made and not copied, and pages that are there already, end a run.
+ */
+import { runsOf, type Bits } from "./bits.ts";
+import { CPU, type Processor } from "./processor.ts";
+
+const PAGE_KIB = 4;
+
+/** Why pages are copied. */
+const CAUSES = ["fault", "prefetch", "eviction", "counter", "migrate"] as const;
+/**
+ * `fault`: a processor faulted on the page. `prefetch`: it goes along. `eviction`: it makes room. `counter`:
+ * an access counter asked. `migrate`: the program asked (cudaMemPrefetchAsync, or a collapse of copies).
+ */
+export type Cause = (typeof CAUSES)[number];
+
+/** Transfers of one direction and cause. */
+export interface TransferCount {
+  count: number;
+  bytes: number;
+  /** By size in KiB: how many there were. */
+  sizes: Record<number, number>;
+}
+
+/** Directions of transfers. */
+export type Direction = "toDevice" | "toHost" | "peer";
+const DIRECTIONS: readonly Direction[] = ["toDevice", "toHost", "peer"];
+
+/** All transfers, by direction and cause. */
+export type TransferCounts = Record<Direction, Record<Cause, TransferCount>>;
+
+function none(): Record<Cause, TransferCount> {
+  const counts = CAUSES.map((cause) => [cause, { count: 0, bytes: 0, sizes: {} }]);
+  return Object.fromEntries(counts) as Record<Cause, TransferCount>;
+}
+
+/** Returns the direction of a copy from one processor's memory to another's. */
+function directionOf(from: Processor, to: Processor): Direction {
+  if (to === CPU) return "toHost";
+  return from === CPU ? "toDevice" : "peer";
+}
+
+/** The books of transfers. */
+export class Transfers {
+  readonly counts: TransferCounts = Object.fromEntries(
+    DIRECTIONS.map((direction) => [direction, none()]),
+  ) as TransferCounts;
+  /** Is told each transfer; null: nobody is. */
+  onTransfer: ((bytes: number, direction: Direction, cause: Cause) => void) | null = null;
+
+  /** Counts the copy of `pages` of one block, run by run. Returns how many transfers it took. */
+  copy(pages: Bits, from: Processor, to: Processor, cause: Cause): number {
+    const direction = directionOf(from, to);
+    const counts = this.counts[direction][cause];
+    const runs = runsOf(pages);
+    for (const [first, end] of runs) {
+      const kib = (end - first) * PAGE_KIB;
+      counts.count++;
+      counts.bytes += kib * 1024;
+      counts.sizes[kib] = (counts.sizes[kib] ?? 0) + 1;
+      this.onTransfer?.(kib * 1024, direction, cause);
+    }
+    return runs.length;
+  }
+
+  /** Returns the transfers of a direction, of all causes. */
+  total(direction: Direction): { count: number; bytes: number } {
+    let [count, bytes] = [0, 0];
+    for (const one of Object.values(this.counts[direction])) {
+      count += one.count;
+      bytes += one.bytes;
+    }
+    return { count, bytes };
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * A VA block: the 2 MiB-aligned piece of an allocation that the managed driver serves as a whole
+ * (uvm_va_block.c). Its state is one bitmap of pages for each fact.
+ *
+ *   resident[p]   processor p holds a copy            rights[p][r]   p may do RIGHTS r with the page
+ *   dirty         a device stored since it came        touched        a device used it since it came
+ *   prefetched    it came along with another page      left           it has left a device before
+ */
+import { addBits, BLOCK_BYTES, BLOCK_PAGES, hasBit, newBits, removeBits, WORDS, type Bits } from "./bits.ts";
+import { NOWHERE, type Processor, type ProcessorMask } from "./processor.ts";
+import { RIGHTS_ATOMIC, RIGHTS_NONE, RIGHTS_READ } from "../policies/rights.ts";
+import { BlockThrashing } from "../policies/thrashing.ts";
+
+/** What a program advised for a block (cudaMemAdvise). */
+export interface Advice {
+  preferred: Processor;
+  accessedBy: ProcessorMask;
+  readMostly: boolean;
+}
+
+/** One block. */
+export class VaBlock implements Advice {
+  /** Its address divided by 2 MiB. */
+  readonly number: number;
+  /** Its pages, 1 to 512: fewer where its allocation ends. */
+  readonly pages: number;
+  preferred: Processor = NOWHERE;
+  accessedBy: ProcessorMask = 0;
+  readMostly = false;
+  readonly resident: Bits[];
+  /** By processor and right (RIGHTS_READ to RIGHTS_ATOMIC); a page has all rights up to its highest. */
+  readonly rights: Bits[][];
+  readonly dirty = newBits();
+  readonly touched = newBits();
+  readonly prefetched = newBits();
+  readonly left = newBits();
+  readonly thrashing: BlockThrashing;
+  /** Where fault migrations went last, and how many pages since that changed (B1, step 7). */
+  lastDestination: Processor = NOWHERE;
+  migrations = 0;
+
+  constructor(number: number, pages: number, processors: number) {
+    this.number = number;
+    this.pages = pages;
+    this.thrashing = new BlockThrashing(number);
+    this.resident = Array.from({ length: processors }, newBits);
+    this.rights = Array.from({ length: processors }, () => [RIGHTS_NONE, 1, 2, RIGHTS_ATOMIC].map(newBits));
+  }
+
+  /** The address of its first byte. */
+  get start(): number {
+    return this.number * BLOCK_BYTES;
+  }
+
+  /** Whether it has all 2 MiB. */
+  get full(): boolean {
+    return this.pages === BLOCK_PAGES;
+  }
+
+  /** Returns the processors that hold a page. */
+  holders(page: number): ProcessorMask {
+    let mask = 0;
+    for (let p = 0; p < this.resident.length; p++) if (hasBit(this.resident[p], page)) mask |= 1 << p;
+    return mask;
+  }
+
+  /** Adds the pages that any processor holds to `out`. */
+  addHeld(out: Bits): void {
+    for (const resident of this.resident) addBits(out, resident);
+  }
+
+  /** Returns the highest right of a processor to a page. */
+  rightsOf(p: Processor, page: number): number {
+    let right = RIGHTS_ATOMIC;
+    while (right > RIGHTS_NONE && !hasBit(this.rights[p][right], page)) right--;
+    return right;
+  }
+
+  /** Gives a processor the rights up to `right` to pages; higher ones that it has stay. */
+  allow(p: Processor, pages: Bits, right: number): void {
+    for (let r = RIGHTS_READ; r <= right; r++) addBits(this.rights[p][r], pages);
+  }
+
+  /** Leaves a processor at most `right` to pages: RIGHTS_NONE unmaps them. Returns whether that took any. */
+  limit(p: Processor, pages: Bits, right: number): boolean {
+    let taken = 0;
+    for (let r = right + 1; r <= RIGHTS_ATOMIC; r++) {
+      for (let w = 0; w < WORDS; w++) taken |= this.rights[p][r][w] & pages[w];
+      removeBits(this.rights[p][r], pages);
+    }
+    return taken !== 0;
+  }
+}

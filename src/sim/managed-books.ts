@@ -1,0 +1,76 @@
+/** What a ledger asks of managed memory, by the names that the books of a simulated device have. */
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import type { DeviceCounts, ManagedCounts } from "./counts.ts";
+import { DeviceBooks } from "./device-books.ts";
+import type { Machine } from "./driver/machine.ts";
+
+/** Returns the counts of a machine that only managed memory has. */
+export function managedCounts({ counts, transfers, remote }: Machine): ManagedCounts {
+  const [toDevice, toHost] = [transfers.total("toDevice"), transfers.total("toHost")];
+  const { groups, entries, duplicates, putFlushes, throttles, pins, thrashed, notifications } = counts;
+  return {
+    groups,
+    entries,
+    duplicates,
+    putFlushes,
+    transfersToDevice: toDevice.count,
+    bytesToDevice: toDevice.bytes,
+    transfersToHost: toHost.count,
+    bytesToHost: toHost.bytes,
+    bytesPrefetched: counts.prefetched * PAGE_SIZE,
+    bytesPrefetchedUsed: counts.prefetchedUsed * PAGE_SIZE,
+    bytesPrefetchedUnused: counts.prefetchedUnused * PAGE_SIZE,
+    remoteSectors: remote.sectors,
+    throttles,
+    pins,
+    thrashed,
+    notifications,
+  };
+}
+
+/** The books of a machine, and of the invalidations in the engine that follows it. */
+export class ManagedBooks {
+  readonly #machine: Machine;
+  /** Counts invalidations. */
+  readonly #device = new DeviceBooks(false);
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
+
+  /** Counts an invalidation by its event. */
+  invalidated(event: number): void {
+    this.#device.invalidated(event);
+  }
+
+  /** Returns what was counted so far. */
+  counts(): DeviceCounts {
+    const { counts } = this.#machine;
+    return {
+      ...this.#device.counts(),
+      device: {
+        bytesIn: PAGE_SIZE * counts.pagesIn,
+        bytesCopied: PAGE_SIZE * counts.pagesCopied,
+        bytesInAgain: PAGE_SIZE * counts.pagesInAgain,
+        bytesOut: PAGE_SIZE * counts.pagesOut,
+        bytesOutDirty: PAGE_SIZE * counts.pagesOutDirty,
+        bytesOutEvicted: PAGE_SIZE * counts.pagesOutEvicted,
+        pagesIn: counts.pagesIn,
+        pagesInAgain: counts.pagesInAgain,
+        pagesOutDirty: counts.pagesOutEvictedDirty,
+        pagesOutClean: counts.pagesOutEvicted - counts.pagesOutEvictedDirty,
+      },
+      evictions: counts.evictions,
+    };
+  }
+
+  /** The most pages that were in the device's memory at one time, since restartPeak(). */
+  get peak(): number {
+    return this.#machine.counts.pagesPeak;
+  }
+
+  /** The peak begins with what is there now. */
+  restartPeak(): void {
+    this.#machine.counts.pagesPeak = this.#machine.counts.pagesNow;
+  }
+}

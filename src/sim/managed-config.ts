@@ -1,0 +1,183 @@
+/**
+ * The fields of a config that belong to the memory model `managed`: NVIDIA's driver and a parallel device.
+ */
+import { ConfigError } from "./config-error.ts";
+import { ADVISE } from "./driver/advise.ts";
+import { DEVICE_DEFAULTS } from "./driver/parallel-device.ts";
+import { CPU } from "./driver/processor.ts";
+import { bigPagePrefetcher, densityPrefetcher, noPrefetcher, type Prefetcher } from "./policies/density.ts";
+import { COUNTER_THRESHOLD } from "./policies/access-counters.ts";
+
+/** What a device fault does, under the memory model `managed`, where the program advises nothing else. */
+export const MANAGED_PLACEMENTS = {
+  migrate: "moves the page to the device, with what is prefetched",
+  mirror: "leaves the page in RAM, where the device accesses it over its link",
+  counters: "as mirror, until the device's access counters move what it accesses often",
+} as const;
+
+/** The names that NVIDIA's users know them by. */
+const PLACEMENT_ALIASES: Readonly<Record<string, keyof typeof MANAGED_PLACEMENTS>> = {
+  "first-touch": "migrate",
+  remote: "mirror",
+};
+
+/** What moves along with a page that faulted, under the memory model `managed`. */
+export const MANAGED_PREFETCHERS = {
+  none: "nothing",
+  sl: "the rest of the aligned 64 KiB",
+  "density:N": "the largest part of the 2 MiB block around the page of which more than N percent are there",
+} as const;
+
+/** A prefetcher's name, with its number. */
+export type ManagedPrefetch = "none" | "sl" | `density:${number}`;
+
+/** What makes room on the device, under the memory model `managed`. */
+export const MANAGED_EVICTIONS = {
+  lrm: "the block of 2 MiB that was migrated longest ago goes to RAM",
+} as const;
+
+/** What can be advised about a range, by name: the advice, and the processor that it is about. */
+const ADVICE: Readonly<Record<string, readonly [advice: number, p: number]>> = {
+  "read-mostly": [ADVISE.setReadMostly, CPU],
+  "preferred-cpu": [ADVISE.setPreferredLocation, CPU],
+  "preferred-device": [ADVISE.setPreferredLocation, 1],
+  "accessed-by-cpu": [ADVISE.setAccessedBy, CPU],
+  "accessed-by-device": [ADVISE.setAccessedBy, 1],
+};
+
+/** The names of advice. */
+export const ADVICE_NAMES: readonly string[] = Object.keys(ADVICE);
+
+/** Advice about each range of a name. */
+export interface NamedAdvice {
+  name: string;
+  advice: number;
+  p: number;
+}
+
+/** The fields, as users write them. */
+export interface ManagedConfig {
+  /** Advice about named ranges: "NAME=ADVICE". Default: none but the trace's own. */
+  advise?: readonly string[] | undefined;
+  /** Whether the driver looks for thrashing. Default: on. */
+  thrashing?: "on" | "off" | undefined;
+  /** Remote accesses to 2 MiB at which access counters migrate, 1 to 65,535. Default: 256. */
+  counterThreshold?: number | undefined;
+  /**
+   * Which threads the device's accesses are of: `trace`, those that the records name; `one`, one thread makes
+   * them all. Default: trace.
+   */
+  deviceThreads?: "trace" | "one" | undefined;
+  /** The device's streaming multiprocessors, 1 to 1,024; two neighbors share a µTLB. Default: 80. */
+  sms?: number | undefined;
+  /** Faults that a µTLB has outstanding, 1 to 1,024. Default: 56. */
+  outstanding?: number | undefined;
+  /**
+   * How many orders of warps are run, 1 to 64; the report has each count's least, median and most. Default:
+   * 1.
+   */
+  schedules?: number | undefined;
+}
+
+/** The fields, checked. */
+export interface ManagedSettings {
+  placement: keyof typeof MANAGED_PLACEMENTS;
+  prefetch: ManagedPrefetch;
+  evict: keyof typeof MANAGED_EVICTIONS;
+  advise: NamedAdvice[];
+  thrashing: boolean;
+  counterThreshold: number;
+  deviceThreads: "trace" | "one";
+  sms: number;
+  outstanding: number;
+  schedules: number;
+}
+
+/** The fields' names: they have no meaning under another memory model. */
+export const MANAGED_FIELDS: readonly (keyof ManagedConfig)[] = [
+  "advise",
+  "thrashing",
+  "counterThreshold",
+  "deviceThreads",
+  "sms",
+  "outstanding",
+  "schedules",
+];
+
+/** The number of a `density:N`, a whole one from 0 to 100; NaN for other texts. */
+function densityOf(text: string): number {
+  const digits = /^density:(\d{1,3})$/.exec(text)?.[1];
+  const threshold = digits === undefined ? NaN : Number(digits);
+  return threshold <= 100 ? threshold : NaN;
+}
+
+/** Returns the prefetcher of a checked name. */
+export function prefetcherOf(name: ManagedPrefetch): Prefetcher {
+  if (name === "none") return noPrefetcher;
+  return name === "sl" ? bigPagePrefetcher : densityPrefetcher(densityOf(name));
+}
+
+function prefetchOf(value: unknown = "density:51"): ManagedPrefetch {
+  if (value === "none" || value === "sl") return value;
+  if (typeof value === "string" && !Number.isNaN(densityOf(value))) return value as ManagedPrefetch;
+  throw new ConfigError(
+    "prefetch",
+    value,
+    `${Object.keys(MANAGED_PREFETCHERS).join(" or ")} with managed memory`,
+  );
+}
+
+function oneOf<T extends string>(field: string, value: unknown, from: readonly T[]): T {
+  if (value === undefined) return from[0];
+  if (from.includes(value as T)) return value as T;
+  throw new ConfigError(field, value, from.join(" or "));
+}
+
+function numberOf(field: string, value: unknown, fallback: number, most: number): number {
+  if (value === undefined) return fallback;
+  if (Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= most)
+    return value as number;
+  throw new ConfigError(field, value, `a whole number from 1 to ${most}`);
+}
+
+function adviseOf(value: unknown): NamedAdvice[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw new ConfigError("advise", value, "a list of NAME=ADVICE");
+  return value.map((item: unknown) => {
+    const [, name, what] = /^(.+)=([a-z-]+)$/.exec(String(item)) ?? [];
+    if (name === undefined || !Object.hasOwn(ADVICE, what))
+      throw new ConfigError("advise", item, `NAME=ADVICE, with ${ADVICE_NAMES.join(", ")}`);
+    const [advice, p] = ADVICE[what];
+    return { name, advice, p };
+  });
+}
+
+/** What a config has beside the fields of managed memory, where they concern it. */
+interface Other {
+  placement?: unknown;
+  prefetch?: unknown;
+  evict?: unknown;
+  failAlloc?: unknown;
+}
+
+/** Returns the checked fields of a config with the memory model `managed`. Throws ConfigError. */
+export function managedOf(config: ManagedConfig & Other): ManagedSettings {
+  if (config.failAlloc !== undefined)
+    throw new ConfigError("failAlloc", config.failAlloc, "no failing allocation with managed memory");
+  if (config.counterThreshold !== undefined && config.placement !== "counters")
+    throw new ConfigError("counterThreshold", config.counterThreshold, "placement counters, which has it");
+  const placement = PLACEMENT_ALIASES[String(config.placement)] ?? config.placement;
+  const placements = Object.keys(MANAGED_PLACEMENTS) as ManagedSettings["placement"][];
+  return {
+    placement: oneOf("placement", placement, placements),
+    prefetch: prefetchOf(config.prefetch),
+    evict: oneOf("evict", config.evict, Object.keys(MANAGED_EVICTIONS) as "lrm"[]),
+    advise: adviseOf(config.advise),
+    thrashing: oneOf("thrashing", config.thrashing, ["on", "off"]) === "on",
+    counterThreshold: numberOf("counterThreshold", config.counterThreshold, COUNTER_THRESHOLD, 65535),
+    deviceThreads: oneOf("deviceThreads", config.deviceThreads, ["trace", "one"]),
+    sms: numberOf("sms", config.sms, DEVICE_DEFAULTS.sms, 1024),
+    outstanding: numberOf("outstanding", config.outstanding, DEVICE_DEFAULTS.outstanding, 1024),
+    schedules: numberOf("schedules", config.schedules, 1, 64),
+  };
+}

@@ -1,0 +1,220 @@
+/**
+ * A simulation of managed memory: the driver's model decides, and an engine follows it. Accesses that find
+ * their pages are replayed in the engine; the model makes all others. Further models, without an engine, run
+ * other orders of the device's warps.
+ */
+import {
+  RECORD_KIND_MASK,
+  RECORD_MARK,
+  RECORD_MARK_ADVISE,
+  RECORD_MARK_PREFETCH,
+  RECORD_MARK_RANGE,
+  RECORD_SIZE_SHIFT,
+} from "../../assembly/abi/record.ts";
+import type { RecordArray } from "../device/replay.ts";
+import type { DeviceTable, Hmm, Mm } from "../index.ts";
+import type { Settings } from "./config.ts";
+import type { DeviceCounts, ManagedCounts } from "./counts.ts";
+import type { CountedDevices, Ledger } from "./ledger.ts";
+import { BLOCK_BYTES, countBits } from "./driver/bits.ts";
+import { EngineMover } from "./driver/engine-mover.ts";
+import { Machine, type MachineOptions } from "./driver/machine.ts";
+import { CPU } from "./driver/processor.ts";
+import { managedCounts, ManagedBooks } from "./managed-books.ts";
+import { prefetcherOf, type ManagedSettings } from "./managed-config.ts";
+import { managedReport } from "./managed-report.ts";
+import type { RangeCounts } from "./range-counts.ts";
+import type { ManagedReport } from "./report.ts";
+import type { RecordBlock, TraceEvent } from "./source.ts";
+import { mappable } from "./space.ts";
+
+/** 32-bit words of a record. */
+const WORDS = 4;
+/** The device's processor number. */
+const DEVICE = 1;
+/** The device's number in traces that stands for the CPU. */
+const NO_DEVICE = 65535;
+
+/** Returns the machine's options of checked settings, for one order of its warps. */
+function machineOptions(settings: Settings, managed: ManagedSettings, seed: number): MachineOptions {
+  const { sms, outstanding, thrashing, prefetch, deviceThreads, counterThreshold } = managed;
+  return {
+    chunks: Math.floor(settings.deviceMemory / BLOCK_BYTES),
+    placement: settings.placement,
+    prefetcher: prefetcherOf(prefetch),
+    thrashing,
+    counters: settings.placement === "counters" ? counterThreshold : null,
+    oneThread: deviceThreads === "one",
+    device: { sms, outstanding, seed },
+  };
+}
+
+/** The model, the engine that follows it, and models of other orders. */
+export class ManagedRun implements CountedDevices {
+  readonly books: ManagedBooks;
+  /** The record that run() made last by the model: where it threw, if it did. */
+  at = 0;
+  readonly #mm: Mm;
+  readonly #mover: EngineMover;
+  readonly tables: readonly DeviceTable[];
+  readonly #machine: Machine;
+  readonly #others: readonly Machine[];
+  readonly #advise: ManagedSettings["advise"];
+
+  /** @param hmm an engine with room for the device's memory, whose address space is `mm` */
+  constructor(hmm: Hmm, mm: Mm, settings: Settings, managed: ManagedSettings) {
+    this.#mm = mm;
+    this.#advise = managed.advise;
+    const size = Math.floor(settings.deviceMemory / BLOCK_BYTES) * BLOCK_BYTES;
+    this.#mover = new EngineMover(hmm, mm, size, (event) => this.books.invalidated(event));
+    this.tables = [this.#mover.cpuTable, this.#mover.deviceTable];
+    this.#machine = new Machine({ ...machineOptions(settings, managed, 0), mover: this.#mover });
+    this.#others = Array.from(
+      { length: managed.schedules - 1 },
+      (_, i) => new Machine(machineOptions(settings, managed, i + 1)),
+    );
+    this.books = new ManagedBooks(this.#machine);
+    for (const { name, start, end } of settings.ranges) this.nameRange(name, start, end - start, false);
+  }
+
+  /** Pages in the device's memory. */
+  get pages(): number {
+    return this.#machine.counts.pagesNow;
+  }
+
+  /** The one device. */
+  get all(): CountedDevices["all"] {
+    return [{ number: DEVICE, pages: this.pages, books: this.books }];
+  }
+
+  get peak(): number {
+    return this.books.peak;
+  }
+
+  get counts(): DeviceCounts {
+    return this.books.counts();
+  }
+
+  get managed(): ManagedCounts {
+    return managedCounts(this.#machine);
+  }
+
+  restartPeaks(): void {
+    this.books.restartPeak();
+  }
+
+  countIn(ranges: RangeCounts): void {
+    this.#mover.ranges = ranges;
+  }
+
+  /** Pages in RAM. */
+  get ramPages(): number {
+    let pages = 0;
+    for (const { resident } of this.#machine.memory.blocks) pages += countBits(resident[CPU]);
+    return pages;
+  }
+
+  /** How often the address space grew. */
+  get growths(): number {
+    return this.#mover.growths;
+  }
+
+  /**
+   * Notes a named range: an allocation, if `bytes` from a multiple of 2 MiB are one. Advice by name holds for
+   * it.
+   */
+  nameRange(name: string, start: number, bytes: number, isAllocation: boolean): void {
+    for (const machine of [this.#machine, ...this.#others]) {
+      if (isAllocation && start % BLOCK_BYTES === 0) machine.memory.allocate(start, bytes);
+      for (const one of this.#advise)
+        if (one.name === name) machine.driver.advise(start, bytes, one.advice, one.p);
+    }
+  }
+
+  /**
+   * Makes the accesses of records [from, end) of the array, whose words these are, up to a mark. Returns
+   * where it stopped. Records whose address cannot be mapped are left out: their indices are added to `left`.
+   * Throws HmmError ENOMEM if memory is too small.
+   */
+  run(records: RecordArray, words: Uint32Array, from: number, end: number, left: number[]): number {
+    const at = this.#runMain(records, words, from, end, left);
+    for (const machine of this.#others)
+      for (let i = from; i < at; i++) if (isAccess(words, i) && isMappable(words, i)) machine.step(words, i);
+    return at;
+  }
+
+  #runMain(records: RecordArray, words: Uint32Array, from: number, end: number, left: number[]): number {
+    const machine = this.#machine;
+    for (let at = from; ;) {
+      if (at < end && !machine.waiting) {
+        const stop = records.replay(this.#mm, this.tables, at, end);
+        machine.skip(words, at, stop.at);
+        at = stop.at;
+      }
+      if (at === end || (words[WORDS * at + 2] & 0xff) >= RECORD_MARK) return at;
+      this.at = at;
+      if (isMappable(words, at)) machine.step(words, at);
+      else left.push(at);
+      at++;
+    }
+  }
+
+  /** Notes the mark at an index of a block's records. */
+  mark(words: Uint32Array, at: number, { events }: RecordBlock, ledger: Ledger): void {
+    const event: Partial<TraceEvent> | undefined = events?.[words[WORDS * at + 3]];
+    const kind = words[WORDS * at + 2] & 0xff;
+    if (kind === RECORD_MARK_RANGE && event?.name !== undefined)
+      this.nameRange(event.name, event.address ?? 0, event.bytes ?? 0, false);
+    for (const machine of [this.#machine, ...this.#others]) {
+      machine.step(words, at);
+      if (event === undefined || (kind !== RECORD_MARK_ADVISE && kind !== RECORD_MARK_PREFETCH)) continue;
+      const { address = 0, bytes = 0, advice = 0, device = 0 } = event;
+      const p = device === NO_DEVICE ? CPU : DEVICE;
+      machine.drain();
+      if (kind === RECORD_MARK_ADVISE) machine.driver.advise(address, bytes, advice, p);
+      else machine.driver.migrate(address, bytes, p);
+    }
+    this.count(ledger);
+  }
+
+  /** Has the devices make all accesses that wait, and counts. */
+  finish(ledger: Ledger): void {
+    for (const machine of [this.#machine, ...this.#others]) machine.drain();
+    this.count(ledger);
+  }
+
+  /** Writes what was counted so far into the ledger's counts. */
+  count({ cpuFaults: cpu, devices, accesses }: Ledger): void {
+    const { ram } = accesses.device;
+    const { faults: device } = devices[0];
+    const { counts, remote } = this.#machine;
+    cpu.anon = counts.cpuFaultsMade;
+    cpu.device = counts.cpuFaultsMoved;
+    cpu.other = counts.cpuFaults - counts.cpuFaultsMade - counts.cpuFaultsMoved;
+    device.mirror = counts.devicePagesMapped;
+    device.migrate = counts.devicePages - counts.devicePagesMapped;
+    ram.loads = remote.loads;
+    ram.stores = remote.stores;
+  }
+
+  /** Returns what only managed memory has to report. */
+  report(): ManagedReport {
+    return managedReport(this.#machine, this.#others);
+  }
+
+  /** Closes what outlives the address space, which must be closed before. */
+  close(): void {
+    this.#mover.close();
+  }
+}
+
+function isAccess(words: Uint32Array, record: number): boolean {
+  return (words[WORDS * record + 2] & RECORD_KIND_MASK) < RECORD_MARK;
+}
+
+/** Whether the bytes of an access can be mapped. */
+function isMappable(words: Uint32Array, record: number): boolean {
+  const high = words[WORDS * record + 1];
+  const address = (high & 0xffff) * 2 ** 32 + words[WORDS * record];
+  return mappable(address) && mappable(address + Math.max(high >>> (RECORD_SIZE_SHIFT - 32), 1) - 1);
+}

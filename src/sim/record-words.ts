@@ -1,0 +1,34 @@
+/** Reading records by their 32-bit words, and what RecordArray.count() says of them. */
+import { RECORD_AGENT_SHIFT, RECORD_KIND_MASK, RECORD_THREAD_SHIFT } from "../../assembly/abi/record.ts";
+import type { Accesses } from "./counts.ts";
+import type { Mark } from "./ledger.ts";
+
+/** 32-bit words of a record. */
+export const WORDS = 4;
+
+/** The index at which RecordArray.count() counts a record, by the word with its kind and agent. */
+export function kindOf(how: number): number {
+  return (how & RECORD_KIND_MASK) | (agentOf(how) === 0 ? 0 : 4);
+}
+
+/** The agent in a record's third word. */
+export function agentOf(how: number): number {
+  return (how >>> RECORD_AGENT_SHIFT) & 0xff;
+}
+
+/** Adds counts of loads, stores and modifies. */
+export function addCounts(to: Accesses, counts: Uint32Array): void {
+  to.loads += counts[0] + counts[2];
+  to.stores += counts[1] + counts[2];
+}
+
+/** The address of a record's access. */
+export function addressOf(words: Uint32Array, record: number): number {
+  return (words[WORDS * record + 1] & 0xffff) * 2 ** 32 + words[WORDS * record];
+}
+
+/** The mark that a record is. */
+export function markOf(words: Uint32Array, record: number): Mark {
+  const how = words[WORDS * record + 2];
+  return { kind: how & 0xff, thread: how >>> RECORD_THREAD_SHIFT, id: words[WORDS * record + 3] };
+}

@@ -1,0 +1,250 @@
+/** Simulations of managed memory: the engine follows the driver's model, and the report says what it did. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { countBits } from "../../../src/sim/driver/bits.ts";
+import { Machine } from "../../../src/sim/driver/machine.ts";
+import { densityPrefetcher } from "../../../src/sim/policies/density.ts";
+import { openWorkload, simulate, Simulation, writeRecord } from "../../../src/sim.ts";
+import type { Access, RecordBlock, SimulationConfig } from "../../../src/sim.ts";
+import { Random } from "../../../src/testing.ts";
+
+const MIB = 2 ** 20;
+const PAGE = 4096;
+const BASE = 0x40000000;
+const MANAGED = { memoryModel: "managed", systemMemory: "64MiB", deviceMemory: "64MiB" } as const;
+
+/** Runs a workload, checking every invariant of the engine after each block. */
+async function run(spec: string, config: SimulationConfig) {
+  using simulation = await Simulation.create({ ...MANAGED, ...config });
+  const workload = openWorkload(spec);
+  for (const { name, start, bytes } of workload.ranges) simulation.nameRange(name, start, bytes);
+  for (const block of workload.blocks()) {
+    simulation.feed({ records: block, kernels: workload.kernels });
+    simulation.verify();
+  }
+  const report = simulation.report();
+  simulation.verify();
+  return report;
+}
+
+/** A block of accesses of 8 bytes. */
+function blockOf(accesses: readonly Partial<Access>[]): BigUint64Array {
+  const records = new BigUint64Array(2 * accesses.length);
+  accesses.forEach((access, i) => writeRecord(records, i, { kind: "load", size: 8, ...access }));
+  return records;
+}
+
+const add = suite("sim: managed memory");
+add("the tutorial's add, by one thread: 48 transfers, 24 back, 12 groups, 36 CPU faults", async () => {
+  for (const grain of ["4KiB", "64"]) {
+    const report = await run(`add:size=8MiB,grain=${grain},threads=1`, {});
+    assert.equal(await run(`add:size=8MiB,grain=${grain}`, { deviceThreads: "one" }), report);
+    const { transfersToDevice, bytesToDevice, transfersToHost, bytesToHost, groups } = report.managed;
+    assert.equal([transfersToDevice, bytesToDevice], [48, 8 * MIB]);
+    assert.equal([transfersToHost, bytesToHost], [24, 4 * MIB]);
+    assert.equal([groups, report.faults.cpu], [12, 36]);
+    assert.equal(report.residency, { system: 4 * MIB, device: 4 * MIB });
+    assert.is(report.rss, 8 * MIB);
+    const sizes = report.driver!.transfers.map(({ direction, cause, sizes }) => [
+      direction,
+      cause,
+      sizes.length,
+    ]);
+    assert.equal(sizes, [
+      ["toDevice", "fault", 1],
+      ["toDevice", "prefetch", 5],
+      ["toHost", "fault", 1],
+      ["toHost", "prefetch", 5],
+    ]);
+  }
+});
+add("what happens counts for its kernel and its range", async () => {
+  const { kernels, ranges } = await run("add:size=8MiB,grain=4KiB", { deviceThreads: "one" });
+  const named = kernels.map(({ name, faults, managed }) => [
+    name,
+    faults.cpu,
+    managed.groups,
+    managed.transfersToHost,
+  ]);
+  assert.equal(named, [
+    ["initialize", 24, 0, 0],
+    ["add", 0, 12, 0],
+    ["read back", 12, 0, 24],
+  ]);
+  const moved = ranges.map(({ name, faults, bytesIn, bytesOut }) => ({ name, faults, bytesIn, bytesOut }));
+  assert.equal(moved, [
+    { name: "x", faults: { cpu: 12, device: 12 }, bytesIn: 4 * MIB, bytesOut: 0 },
+    { name: "y", faults: { cpu: 24, device: 12 }, bytesIn: 4 * MIB, bytesOut: 4 * MIB },
+  ]);
+});
+add("advice by name holds from when the range is named", async () => {
+  const { ranges, accesses } = await run("add:size=8MiB,grain=4KiB", {
+    deviceThreads: "one",
+    advise: ["x=accessed-by-device", "y=preferred-cpu"],
+  });
+  assert.equal(
+    ranges.map(({ bytesIn }) => bytesIn),
+    [0, 0],
+  );
+  assert.equal(accesses.device.ram, { loads: 2048, stores: 1024 });
+});
+add("placement mirror leaves all in RAM, and counters move what is used often", async () => {
+  const mirror = await run("add:size=8MiB,grain=64", { deviceThreads: "one", placement: "remote" });
+  assert.equal([mirror.placement, mirror.device.bytesIn], ["mirror", 0]);
+  assert.equal(mirror.accesses.device.ram, { loads: 2 * 65536, stores: 65536 });
+  // Every access is of 64 bytes: two sectors.
+  assert.is(mirror.managed.remoteSectors, 3 * 2 * 65536);
+  const counters = await run("add:size=8MiB,grain=64", { deviceThreads: "one", placement: "counters" });
+  assert.ok(counters.managed.notifications > 0);
+  assert.is(counters.device.bytesIn, 8 * MIB);
+});
+add(
+  "several orders of warps give each count's least, median and most, and the same bytes every time",
+  async () => {
+    const config = { schedules: 5, deviceMemory: "4MiB", sms: 2 } as const;
+    const report = await run("gups:size=8MiB,updates=3000,seed=3", config);
+    const { schedules, spread } = report.driver!;
+    assert.is(schedules, 5);
+    const { least, median, most } = spread.groups;
+    assert.ok(least <= median && median <= most && least < most, JSON.stringify(spread.groups));
+    assert.ok(least <= report.managed.groups && report.managed.groups <= most);
+    assert.equal(await run("gups:size=8MiB,updates=3000,seed=3", config), report);
+  },
+);
+add("a report in the middle has the device finish what it was fed", async () => {
+  using simulation = await Simulation.create(MANAGED);
+  simulation.feed(blockOf([{ agent: 1, address: BASE }]));
+  assert.is(simulation.report().managed.groups, 1);
+  assert.throws(() => simulation.snapshot(), /memoryModel managed/);
+});
+add("a region of interest has the faults of its accesses", async () => {
+  const accesses = Array.from({ length: 64 }, (_, i) => ({
+    agent: 1,
+    kind: "store",
+    address: BASE + i * PAGE,
+  })) as Partial<Access>[];
+  const report = await simulate([blockOf(accesses)], { ...MANAGED, roi: [16, 32] });
+  // One fault at page 16; 0 came before, 32 and the rest are not made.
+  assert.equal([report.faults.device, report.device.bytesIn], [1, 16 * PAGE]);
+});
+add("addresses that cannot be mapped are left out and counted", async () => {
+  using simulation = await Simulation.create({ ...MANAGED, schedules: 2 });
+  const wrong = [0, 4096, 2 ** 47, 2 ** 47 - 4096].map((address) => ({
+    address,
+    agent: address % 3 === 0 ? 0 : 1,
+  }));
+  simulation.feed(blockOf([...wrong, { address: BASE }]));
+  assert.equal(simulation.skipped, { kernel: 1, unmappable: 3 });
+  assert.is(simulation.replayed, 1);
+});
+add("RAM that is too small is a SimulationError", async () => {
+  const block = blockOf(
+    Array.from({ length: 1024 }, (_, i) => ({ kind: "store", address: BASE + i * PAGE })),
+  );
+  await simulate([block], { ...MANAGED, systemMemory: "1MiB" }).then(
+    () => assert.unreachable(),
+    (error: Error) => assert.match(error.message, /systemMemory 1024KiB is too small for this trace/),
+  );
+});
+add("a trace's own advice and prefetches hold", async () => {
+  const records = new BigUint64Array(2 * 3);
+  const words = new Uint32Array(records.buffer);
+  // Marks 20 (advise) and 21 (prefetch) are about the block's events; then the CPU reads the first page.
+  [20, 21].forEach((kind, i) => words.set([0, 0, kind, i], 4 * i));
+  writeRecord(records, 2, { kind: "load", address: BASE, size: 8 });
+  const range = { name: "", address: BASE, bytes: 2 * MIB };
+  const events = [
+    { ...range, advice: 1, device: 65535 },
+    { ...range, device: 0 },
+  ];
+  const block: RecordBlock = { records, events };
+  const report = await simulate([block], MANAGED);
+  // Read-mostly, made on the device: the CPU's read copies what its tree takes, and nothing leaves the
+  // device.
+  assert.equal(report.residency, { system: 16 * PAGE, device: 2 * MIB });
+  assert.is(report.managed.bytesToHost, 16 * PAGE);
+});
+add.run();
+
+const follow = suite("sim: the engine follows the driver");
+/** Random kernels of a few threads, and accesses of the CPU, over some blocks of 2 MiB. */
+function randomBlocks(seed: number): BigUint64Array[] {
+  const random = new Random(seed);
+  return Array.from({ length: 20 }, () => {
+    const start = BASE + random.below(5) * 2 * MIB + random.below(400) * PAGE;
+    const agent = random.below(3) === 0 ? 0 : 1;
+    const threads = 1 + random.below(70);
+    const accesses = Array.from({ length: 300 }, (_, i) => ({
+      kind: random.pick(["load", "load", "store", "modify"] as const)!,
+      agent: random.below(50) === 0 ? 0 : agent,
+      thread: i % threads,
+      address: start + random.below(100) * PAGE + 8 * random.below(512),
+    }));
+    return blockOf([{ kind: "kernelBegin", size: 0 }, ...accesses, { kind: "kernelEnd", size: 0 }]);
+  });
+}
+for (const seed of [1, 2])
+  for (const advise of [[], ["data=read-mostly"], ["data=accessed-by-device"]])
+    for (const oneThread of [false, true])
+      follow(
+        `seed ${seed}, ${advise[0] ?? "no advice"}, ${oneThread ? "one thread" : "threads"}`,
+        async () => {
+          using simulation = await Simulation.create({
+            ...MANAGED,
+            deviceMemory: "6MiB",
+            advise,
+            deviceThreads: oneThread ? "one" : "trace",
+          });
+          simulation.nameRange("data", BASE, 10 * MIB);
+          const plain = new Machine({
+            chunks: 3,
+            prefetcher: densityPrefetcher(51),
+            thrashing: true,
+            counters: null,
+            oneThread,
+          });
+          if (advise[0] === "data=read-mostly") plain.driver.advise(BASE, 10 * MIB, 1, 0);
+          if (advise[0] === "data=accessed-by-device") plain.driver.advise(BASE, 10 * MIB, 5, 1);
+          for (const block of randomBlocks(seed)) {
+            simulation.feed(block);
+            simulation.verify();
+            plain.run(new Uint32Array(block.buffer), block.length / 2);
+            const report = simulation.report();
+            const { counts, transfers, remote } = plain;
+            assert.equal(
+              {
+                groups: report.managed.groups,
+                entries: report.managed.entries,
+                cpu: report.faults.cpu,
+                pages: report.faults.device,
+                toDevice: report.managed.bytesToDevice,
+                toHost: report.managed.transfersToHost,
+                dirty: report.device.bytesOutDirty,
+                unused: report.managed.bytesPrefetchedUnused,
+                sectors: report.managed.remoteSectors,
+              },
+              {
+                groups: counts.groups,
+                entries: counts.entries,
+                cpu: counts.cpuFaults,
+                pages: counts.devicePages,
+                toDevice: transfers.total("toDevice").bytes,
+                toHost: transfers.total("toHost").count,
+                dirty: counts.pagesOutDirty * PAGE,
+                unused: counts.prefetchedUnused * PAGE,
+                sectors: remote.sectors,
+              },
+            );
+            // The engine has each page once: in RAM if the CPU holds it, else on the device.
+            let [inRam, onDevice] = [0, 0];
+            for (const { resident } of plain.memory.blocks) {
+              inRam += countBits(resident[0]);
+              onDevice += countBits(resident[1].map((word, w) => word & ~resident[0][w]));
+            }
+            assert.is(report.rss, (inRam + onDevice) * PAGE);
+            assert.is(report.residency.system, inRam * PAGE);
+          }
+          if (advise[0] !== "data=accessed-by-device") assert.ok(plain.counts.evictions > 0);
+        },
+      );
+follow.run();
