@@ -245,7 +245,7 @@ function memoryOf(
   return { placement, memoryModel, managed: null };
 }
 
-/** Returns what moves and how much memory there is. Managed memory needs a block of 2 MiB, and has its own names. */
+/** Returns what moves, and how much memory there is. Managed memory has names of its own for what moves. */
 function pagingFor(config: SimulationConfig): PagingSettings {
   if (config.memoryModel !== "managed") return pagingOf(config as PagingConfig);
   const { deviceMemory, deviceFrames } = config;

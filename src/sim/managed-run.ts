@@ -52,6 +52,8 @@ function machineOptions(settings: Settings, managed: ManagedSettings, seed: numb
 /** The model, the engine that follows it, and models of other orders. */
 export class ManagedRun implements CountedDevices {
   readonly books: ManagedBooks;
+  /** No policy hears of uses. */
+  readonly follower = null;
   /** The record that run() made last by the model: where it threw, if it did. */
   at = 0;
   readonly #mm: Mm;

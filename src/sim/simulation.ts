@@ -7,7 +7,7 @@ import { ENOMEM } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
 import { RECORD_MARK } from "../../assembly/abi/record.ts";
 import { Hmm, HmmError, type Mm } from "../index.ts";
-import { RecordArray, type ReplayStop } from "../device/replay.ts";
+import { RecordArray } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
 import { badType, checkInteger } from "../engine/errors.ts";
 import { ADDRESS_END } from "./address-range.ts";
@@ -18,18 +18,17 @@ import { deviceMemoryFor } from "./device-driver.ts";
 import { SimDevices } from "./devices.ts";
 import { FailingAllocation, unfailing } from "./failing.ts";
 import { outOfMemory } from "./simulation-error.ts";
-import type { Follower } from "./follower.ts";
 import { Ledger } from "./ledger.ts";
 import { makeReport } from "./make-report.ts";
 import type { Future } from "./policies/evict/future.ts";
 import type { EvictPolicy } from "./policies/evict/evictor.ts";
 import { References } from "./policies/references.ts";
 import { ManagedRun } from "./managed-run.ts";
+import { HmmRun } from "./hmm-run.ts";
 import { countRecords } from "./count-records.ts";
-import { addressOf, agentOf, markOf, WORDS } from "./record-words.ts";
+import { addressOf, markOf, WORDS } from "./record-words.ts";
 import type { SimulationReport } from "./report.ts";
 import { checkAgents, Selection } from "./selection.ts";
-import { FaultServer } from "./serve.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
 import { blockOf, type Block, type RecordBlock } from "./source.ts";
 
@@ -53,8 +52,8 @@ export class Simulation {
   readonly #mm: Mm;
   readonly #devices: SimDevices | ManagedRun;
   readonly #ledger: Ledger;
-  /** Serves what stops a replay under HMM; null with managed memory. */
-  readonly #server: FaultServer | null;
+  /** Makes the accesses. */
+  readonly #runner: HmmRun | ManagedRun;
   readonly #selection: Selection | null;
   /** The device's accesses so far, for a bound; null: the config asks for none. */
   readonly #references: References | null;
@@ -80,14 +79,15 @@ export class Simulation {
     this.#mm = mm;
     this.#devices = devices;
     this.#ledger = new Ledger(hmm, settings, devices, state?.ledger);
-    this.#server =
-      devices instanceof ManagedRun ? null : new FaultServer(mm, devices, this.#ledger, settings.placement);
+    this.#runner =
+      devices instanceof ManagedRun
+        ? devices
+        : new HmmRun(mm, devices, this.#ledger, settings.placement, state?.growths ?? 0);
     this.#selection = Selection.of(settings);
     this.#references = settings.bound === null ? null : new References(state?.references);
     this.#openRecords();
     this.#failing = new FailingAllocation(hmm, settings.failAlloc, state?.failed);
     if (state !== undefined) {
-      this.#server!.growths = state.growths;
       this.#replayed = state.replayed;
       this.#fed = state.fed;
       Object.assign(this.#skipped, state.skipped);
@@ -160,7 +160,7 @@ export class Simulation {
       references: this.#references?.state(),
       ledger: this.#ledger.state(),
       failed: this.#failing.report,
-      growths: this.#server!.growths,
+      growths: this.#runner.growths,
       replayed: this.#replayed,
       fed: this.#fed,
       skipped: this.#skipped,
@@ -235,7 +235,7 @@ export class Simulation {
       ledger: this.#ledger,
       mm: this.#mm,
       devices,
-      growths: devices instanceof ManagedRun ? devices.growths : this.#server!.growths,
+      growths: this.#runner.growths,
       bound: this.#references && boundOf(this.#references, this.#settings),
       failed: this.#failing.report,
     });
@@ -250,7 +250,7 @@ export class Simulation {
   close(): void {
     this.#records.close();
     this.#ledger.ranges.close();
-    this.#follower?.close();
+    this.#devices.follower?.close();
     this.#mm.close();
     this.#devices.close();
     if (this.#owned) this.#hmm.close();
@@ -264,27 +264,19 @@ export class Simulation {
   #openRecords(): void {
     this.#records = unfailing(this.#hmm, () => new RecordArray(this.#hmm, BATCH));
     this.#words = new Uint32Array(this.#records.buffer, this.#records.byteOffset, WORDS * BATCH);
-    this.#follower?.open();
-  }
-
-  /** Tells the policy of uses; null: it does not hear of them. */
-  get #follower(): Follower | null {
-    return this.#devices instanceof ManagedRun ? null : this.#devices.follower;
+    this.#devices.follower?.open();
   }
 
   /** Runs the first n records of the array. The first one has index `base` in the block. */
   #run(n: number, base: number, block: RecordBlock): void {
     const ledger = this.#ledger;
-    this.#server?.begin();
-    this.#follower?.begin();
-    const managed = this.#devices instanceof ManagedRun ? this.#devices : null;
+    const runner = this.#runner;
+    if (runner instanceof HmmRun) runner.begin();
     for (let at = 0; at < n && !ledger.done;) {
       const end = Math.min(n, at + ledger.left);
-      if (ledger.skipping) at = this.#pass(at, end);
-      else if (managed === null) at = this.#replay(at, end, base);
-      else at = this.#runManaged(managed, at, end, base);
+      at = ledger.skipping ? this.#pass(at, end) : this.#make(at, end, base);
       if (at < end) {
-        managed?.mark(this.#words, at, block, ledger);
+        if (runner instanceof ManagedRun) runner.mark(this.#words, at, block, ledger);
         ledger.mark(markOf(this.#words, at), block);
         at++;
       }
@@ -292,60 +284,38 @@ export class Simulation {
   }
 
   /**
-   * Makes the accesses of records [at, end), up to a mark. Returns where it stopped. The first record of the
-   * array has index `base` in the block.
+   * Makes the accesses of records [from, end), up to a mark. Returns where it stopped. The first record of
+   * the array has index `base` in the block.
    */
-  #replay(from: number, end: number, base: number): number {
-    const { ram } = this.#ledger.accesses.device;
-    const { tables } = this.#devices;
-    const server = this.#server!;
-    const follower = this.#follower;
+  #make(from: number, end: number, base: number): number {
+    const runner = this.#runner;
     this.#left.length = 0;
-    for (let at = from; ;) {
-      const alone = server.borrows;
-      const until = alone ? at + 1 : end;
-      const stop = this.#records.replay(this.#mm, tables, at, until, follower?.log);
-      follower?.follow();
-      ram.loads += stop.ramLoads;
-      ram.stores += stop.ramStores;
-      if (alone && stop.at > at) server.giveBack();
-      at = stop.at;
-      if (stop.reason === "uses" || (alone && stop.reason === "done" && at < end)) continue;
-      if (stop.reason === "done" || stop.reason === "mark") {
-        this.#count(from, at);
-        return at;
-      }
-      if (stop.reason === "device-fault") follower?.reached(this.#words, at, stop.address);
-      try {
-        const passed = this.#serve(stop);
-        at += passed;
-        if (passed > 0) follower?.begin();
-        else if (stop.reason === "device-fault") follower?.served(stop.address);
-        this.#failing.note(null, () => this.#accessesAt(from, at));
-      } catch (error) {
-        if (this.#failing.note(error, () => this.#accessesAt(from, at))) continue;
-        if (!(error instanceof HmmError) || error.errno !== ENOMEM) throw error;
-        throw outOfMemory(base + at, error, this.#settings.systemMemory);
-      }
-    }
-  }
-
-  /** As #replay, with managed memory. */
-  #runManaged(managed: ManagedRun, from: number, end: number, base: number): number {
-    const left = this.#left;
-    left.length = 0;
     try {
-      const at = managed.run(this.#records, this.#words, from, end, left);
-      const n = sum(this.#records.count(from, at));
-      if (this.#ledger.turnsAfter(n)) managed.finish(this.#ledger);
-      else managed.count(this.#ledger);
-      for (const record of left) this.#noteSkipped(addressOf(this.#words, record));
+      const at = runner instanceof HmmRun ? this.#replay(runner, from, end) : this.#serve(runner, from, end);
       this.#count(from, at);
       return at;
     } catch (error) {
       if (!(error instanceof HmmError) || error.errno !== ENOMEM) throw error;
-      throw outOfMemory(base + managed.at, error, this.#settings.systemMemory);
+      throw outOfMemory(base + runner.at, error, this.#settings.systemMemory);
     }
+  }
+
+  #replay(runner: HmmRun, from: number, end: number): number {
+    return runner.run(this.#records, this.#words, from, end, {
+      skipped: (record, address) => {
+        this.#noteSkipped(address);
+        this.#left.push(record);
+      },
+      served: (error, at) => this.#failing.note(error, () => this.#accessesAt(from, at)),
+    });
+  }
+
+  #serve(managed: ManagedRun, from: number, end: number): number {
+    const at = managed.run(this.#records, this.#words, from, end, this.#left);
+    if (this.#ledger.turnsAfter(sum(this.#records.count(from, at)))) managed.finish(this.#ledger);
+    else managed.count(this.#ledger);
+    for (const record of this.#left) this.#noteSkipped(addressOf(this.#words, record));
+    return at;
   }
 
   /** Passes over records [at, end), up to a mark. Returns where it stopped. */
@@ -355,15 +325,6 @@ export class Simulation {
     while (at < end && (words[WORDS * at + 2] & 0xff) < RECORD_MARK) at++;
     this.#ledger.advance(sum(this.#records.count(from, at)));
     return at;
-  }
-
-  /** Serves what stopped the replay. Returns how many records to skip: 1 if nothing can be mapped there. */
-  #serve(stop: ReplayStop): number {
-    const agent = agentOf(this.#words[WORDS * stop.at + 2]);
-    if (this.#server!.serve(stop, agent)) return 0;
-    this.#noteSkipped(stop.address);
-    this.#left.push(stop.at);
-    return 1;
   }
 
   /** Counts an access that is not made, as nothing can be mapped at its address. */

@@ -156,11 +156,4 @@ export const TYPESCRIPT: readonly Mutant[] = [
     after: "false",
     ask: ["unit/devices"],
   },
-  {
-    name: "devices-evict-together",
-    file: "src/sim/device.ts",
-    before: "while (this.#capacity - this.devmem.usedPages < wanted) {",
-    after: "while (this.#capacity - this.#hmm.devmems().reduce((n, one) => n + one.usedPages, 0) < wanted) {",
-    ask: ["unit/devices"],
-  },
 ];

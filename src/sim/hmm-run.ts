@@ -1,0 +1,86 @@
+/** Makes accesses under HMM: the engine replays them, and a server serves what stops it. */
+import type { RecordArray, ReplayStop } from "../device/replay.ts";
+import type { Mm } from "../index.ts";
+import type { SimDevices } from "./devices.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Placement } from "./names.ts";
+import { agentOf, WORDS } from "./record-words.ts";
+import { FaultServer } from "./serve.ts";
+
+/** What a run tells its simulation. */
+export interface RunEvents {
+  /** Nothing can be mapped at the address, so the access of the record is not made. */
+  skipped(record: number, address: number): void;
+  /** A stop at record `at` was served, or serving it threw `error`. Returns whether to try again. */
+  served(error: unknown, at: number): boolean;
+}
+
+export class HmmRun {
+  /** The record at which run() is: where it threw, if it did. */
+  at = 0;
+  readonly #mm: Mm;
+  readonly #devices: SimDevices;
+  readonly #ledger: Ledger;
+  readonly #server: FaultServer;
+
+  /** @param growths how often the address space has grown so far */
+  constructor(mm: Mm, devices: SimDevices, ledger: Ledger, placement: Placement, growths: number) {
+    this.#mm = mm;
+    this.#devices = devices;
+    this.#ledger = ledger;
+    this.#server = new FaultServer(mm, devices, ledger, placement);
+    this.#server.growths = growths;
+  }
+
+  /** How often the address space grew. */
+  get growths(): number {
+    return this.#server.growths;
+  }
+
+  /** Other records come now, whose numbers begin again. */
+  begin(): void {
+    this.#server.begin();
+    this.#devices.follower?.begin();
+  }
+
+  /**
+   * Makes the accesses of records [from, end), up to a mark. Returns where it stopped. Throws HmmError, with
+   * ENOMEM where memory is too small.
+   */
+  run(records: RecordArray, words: Uint32Array, from: number, end: number, events: RunEvents): number {
+    const { ram } = this.#ledger.accesses.device;
+    const { tables, follower } = this.#devices;
+    this.at = from;
+    for (;;) {
+      const alone = this.#server.borrows;
+      const until = alone ? this.at + 1 : end;
+      const stop = records.replay(this.#mm, tables, this.at, until, follower?.log);
+      follower?.follow();
+      ram.loads += stop.ramLoads;
+      ram.stores += stop.ramStores;
+      if (alone && stop.at > this.at) this.#server.giveBack();
+      this.at = stop.at;
+      if (stop.reason === "uses" || (alone && stop.reason === "done" && this.at < end)) continue;
+      if (stop.reason === "done" || stop.reason === "mark") return this.at;
+      if (stop.reason === "device-fault") follower?.reached(words, this.at, stop.address);
+      try {
+        this.#serve(stop, words, events);
+        events.served(null, this.at);
+      } catch (error) {
+        if (!events.served(error, this.at)) throw error;
+      }
+    }
+  }
+
+  /** Serves what stopped the replay. The next record follows if nothing can be mapped at its address. */
+  #serve(stop: ReplayStop, words: Uint32Array, events: RunEvents): void {
+    const { follower } = this.#devices;
+    if (this.#server.serve(stop, agentOf(words[WORDS * stop.at + 2]))) {
+      if (stop.reason === "device-fault") follower?.served(stop.address);
+      return;
+    }
+    events.skipped(stop.at, stop.address);
+    this.at++;
+    follower?.begin();
+  }
+}
