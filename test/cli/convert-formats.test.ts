@@ -87,7 +87,7 @@ test("the example programs, to .hmt and back, give the same records", async () =
 
 test("random records, in all formats", async () => {
   const random = new Random(SEED);
-  for (let round = 0; round < 20; round++) {
+  for (let round = 0; round < 8; round++) {
     const records = someRecords(random, 200 + random.below(300));
     const source = file("random.hmt", mixedFile(records));
     assert.equal(await read(source, "hmt"), records);

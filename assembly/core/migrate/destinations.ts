@@ -30,7 +30,7 @@ import {
   HDR_FAULT_CODE,
   HDR_FOLIOS,
 } from "../../abi/header";
-import { header, LARGE_PAGES, mayAllocate, setHeader, setHeaderF64 } from "../base/layout";
+import { copyWords, header, LARGE_PAGES, mayAllocate, setHeader, setHeaderF64 } from "../base/layout";
 import { poolId } from "../base/pool";
 import { isDevmem, isOpenDevmem } from "../frame/devmem";
 import { Folio, folioOf, unmark } from "../frame/folio";
@@ -198,23 +198,25 @@ export function takeDestinations(m: Migration): bool {
   const end = header(HDR_DEVICE_BASE) + header(HDR_DEVICE_FRAMES);
   const folios: usize = header(HDR_FOLIOS);
   const npages = m.npages;
-  const given: usize = m.driverDst;
   const dst: usize = m.dst;
+  copyWords(dst, m.driverDst, npages);
   // Pages in ascending order are different ones. Others are told apart by their marks.
   let ascending = true;
   let before: u32 = 0;
   for (let i: u32 = 0; i < npages; i++) {
-    const word = load<u32>(given + ((<usize>i) << 2));
-    store<u32>(dst + ((<usize>i) << 2), word);
-    if (!hasPage(word)) continue;
+    const word = load<u32>(dst + ((<usize>i) << 2));
     const pfn = pfnOf(word);
     const folio = changetype<Folio>(folios + pfn * FOLIO_SIZE);
-    const sound = isUnit(word)
-      ? i + LARGE_PAGES <= npages && isSoundUnit(pfn, end)
-      : pfn < end && isSound(folio);
+    const single = (word & (<u32>(MIGRATE_PFN_VALID | MIGRATE_PFN_COMPOUND))) == <u32>MIGRATE_PFN_VALID;
+    if (single && pfn > before && pfn < end && isSound(folio)) {
+      before = pfn;
+      continue;
+    }
+    if (!hasPage(word)) continue;
+    const sound = single ? pfn < end && isSound(folio) : i + LARGE_PAGES <= npages && isSoundUnit(pfn, end);
     if (!sound) return refuseDestinations(m, i);
     if (pfn <= before) ascending = false;
-    before = isUnit(word) ? pfn + LARGE_PAGES - 1 : pfn;
+    before = single ? pfn : pfn + LARGE_PAGES - 1;
   }
   return ascending || markDistinct(m);
 }
