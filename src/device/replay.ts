@@ -238,7 +238,8 @@ export function oldestPages(mm: Mm, devmem: HmmDevmem, max: number): number[] {
     throw new HmmError(EINVAL, op, "the engine does not list pages by their use: call trackUse(hmm) first");
   // max pfns (u32) come first, then the addresses in pages (f64).
   const first = Math.ceil((address + 4 * max) / 8) * 8;
-  const addresses = Array.from({ length: n }, (_, i) => mem.f64(first + 8 * i) * PAGE_SIZE);
+  const addresses: number[] = [];
+  for (let i = 0; i < n; i++) addresses.push(mem.f64(first + 8 * i) * PAGE_SIZE);
   restore();
   return addresses;
 }

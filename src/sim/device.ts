@@ -85,8 +85,8 @@ export class SimDevice {
     this.#residents = new Residents(policy, device, state?.residents);
     const has = (unit: number): boolean => this.#residents.has(unit);
     this.#incoming = new Incoming(settings, has, state?.full);
-    for (const unit of this.#residents.units()) this.#note(unit);
     this.follower = policy.uses === "all" ? this.#follower() : null;
+    for (const unit of this.#residents.units()) this.#note(unit);
   }
 
   /** The device's page table. */
@@ -164,8 +164,9 @@ export class SimDevice {
     }
   }
 
-  /** Notes in which frames the unit lies, which has a slot. */
+  /** Notes for the follower in which frames the unit lies, which has a slot. */
   #note(unit: number): void {
+    if (this.follower === null) return;
     const slot = this.#residents.slotOf(unit)!;
     for (const frame of this.#driver.framesOf(this.#rangeOf([unit]))) this.#slots[frame] = slot;
   }
