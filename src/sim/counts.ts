@@ -1,4 +1,5 @@
 /** What is counted while accesses are replayed, for a whole run and for each of its parts. */
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 
 /** The loads and stores of the CPU or the device; a modify is one of each. */
 export interface Accesses {
@@ -66,6 +67,33 @@ export interface DeviceTraffic {
   /** Evicted pages that the device had written since they came in, and those that it had not. */
   pagesOutDirty: number;
   pagesOutClean: number;
+}
+
+/** Pages that came to device memory and left it, by the meanings that DeviceTraffic has. */
+export interface PageTraffic {
+  in: number;
+  copied: number;
+  inAgain: number;
+  out: number;
+  outDirty: number;
+  outEvicted: number;
+  outEvictedDirty: number;
+}
+
+/** Returns the traffic of these pages. */
+export function trafficOf(pages: PageTraffic): DeviceTraffic {
+  return {
+    bytesIn: PAGE_SIZE * pages.in,
+    bytesCopied: PAGE_SIZE * pages.copied,
+    bytesInAgain: PAGE_SIZE * pages.inAgain,
+    bytesOut: PAGE_SIZE * pages.out,
+    bytesOutDirty: PAGE_SIZE * pages.outDirty,
+    bytesOutEvicted: PAGE_SIZE * pages.outEvicted,
+    pagesIn: pages.in,
+    pagesInAgain: pages.inAgain,
+    pagesOutDirty: pages.outEvictedDirty,
+    pagesOutClean: pages.outEvicted - pages.outEvictedDirty,
+  };
 }
 
 /** What the driver of a device, or of several, has counted. */

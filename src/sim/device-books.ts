@@ -9,26 +9,15 @@ import {
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { DEVICE_PFN_DIRTY, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID } from "../../assembly/uapi/pfn.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE } from "./cluster.ts";
-import { sum, type DeviceCounts, type Invalidations } from "./counts.ts";
+import { sum, trafficOf, type DeviceCounts, type Invalidations, type PageTraffic } from "./counts.ts";
 import type { RangeCounts } from "./range-counts.ts";
 
 /** In src: a page, and no hole, that may move. */
 export const COLLECTED = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
-/** Counts of pages. */
-export interface PageCounts {
-  in: number;
-  copied: number;
-  inAgain: number;
-  out: number;
-  outDirty: number;
-  outEvicted: number;
-  outEvictedDirty: number;
-}
-
 /** What a snapshot keeps of the books. */
 export interface BooksState {
-  pages: PageCounts;
+  pages: PageTraffic;
   evictions: number;
   peak: number;
   invalidations: Invalidations;
@@ -37,7 +26,7 @@ export interface BooksState {
 
 /** The books of a device. */
 export class DeviceBooks {
-  readonly pages: PageCounts = {
+  readonly pages: PageTraffic = {
     in: 0,
     copied: 0,
     inAgain: 0,
@@ -120,18 +109,7 @@ export class DeviceBooks {
   counts(): DeviceCounts {
     const { pages, evictions, invalidations } = this;
     return {
-      device: {
-        bytesIn: PAGE_SIZE * pages.in,
-        bytesCopied: PAGE_SIZE * pages.copied,
-        bytesInAgain: PAGE_SIZE * pages.inAgain,
-        bytesOut: PAGE_SIZE * pages.out,
-        bytesOutDirty: PAGE_SIZE * pages.outDirty,
-        bytesOutEvicted: PAGE_SIZE * pages.outEvicted,
-        pagesIn: pages.in,
-        pagesInAgain: pages.inAgain,
-        pagesOutDirty: pages.outEvictedDirty,
-        pagesOutClean: pages.outEvicted - pages.outEvictedDirty,
-      },
+      device: trafficOf(pages),
       evictions,
       invalidations: sum(invalidations),
       invalidationsByEvent: { ...invalidations },

@@ -23,6 +23,7 @@ import {
   hmmRangeFault,
   migrateVmaSetup,
   MmuIntervalNotifier,
+  type Hmm,
   type HmmDevmem,
   type Migration,
   type Mm,
@@ -30,7 +31,6 @@ import {
   type PfnArray,
   type Vma,
 } from "../index.ts";
-import type { Hmm } from "../index.ts";
 import { COLLECTED, type DeviceBooks } from "./device-books.ts";
 
 /** The engine hands out device memory in blocks of 2 MiB; a migration moves at most that much. */

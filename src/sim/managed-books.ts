@@ -1,6 +1,6 @@
 /** What a ledger asks of managed memory, by the names that the books of a simulated device have. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import type { DeviceCounts, ManagedCounts } from "./counts.ts";
+import { trafficOf, type DeviceCounts, type ManagedCounts } from "./counts.ts";
 import { DeviceBooks } from "./device-books.ts";
 import type { Machine } from "./driver/machine.ts";
 
@@ -48,18 +48,15 @@ export class ManagedBooks {
     const { counts } = this.#machine;
     return {
       ...this.#device.counts(),
-      device: {
-        bytesIn: PAGE_SIZE * counts.pagesIn,
-        bytesCopied: PAGE_SIZE * counts.pagesCopied,
-        bytesInAgain: PAGE_SIZE * counts.pagesInAgain,
-        bytesOut: PAGE_SIZE * counts.pagesOut,
-        bytesOutDirty: PAGE_SIZE * counts.pagesOutDirty,
-        bytesOutEvicted: PAGE_SIZE * counts.pagesOutEvicted,
-        pagesIn: counts.pagesIn,
-        pagesInAgain: counts.pagesInAgain,
-        pagesOutDirty: counts.pagesOutEvictedDirty,
-        pagesOutClean: counts.pagesOutEvicted - counts.pagesOutEvictedDirty,
-      },
+      device: trafficOf({
+        in: counts.pagesIn,
+        copied: counts.pagesCopied,
+        inAgain: counts.pagesInAgain,
+        out: counts.pagesOut,
+        outDirty: counts.pagesOutDirty,
+        outEvicted: counts.pagesOutEvicted,
+        outEvictedDirty: counts.pagesOutEvictedDirty,
+      }),
       evictions: counts.evictions,
     };
   }

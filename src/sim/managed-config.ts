@@ -2,6 +2,7 @@
  * The fields of a config that belong to the memory model `managed`: NVIDIA's driver and a parallel device.
  */
 import { ConfigError } from "./config-error.ts";
+import { choiceOf, countOf } from "./config-values.ts";
 import { ADVISE } from "./driver/advise.ts";
 import { DEVICE_DEFAULTS } from "./driver/parallel-device.ts";
 import { CPU } from "./driver/processor.ts";
@@ -35,6 +36,12 @@ export type ManagedPrefetch = "none" | "sl" | `density:${number}`;
 export const MANAGED_EVICTIONS = {
   lrm: "the block of 2 MiB that was migrated longest ago goes to RAM",
 } as const;
+
+/** Whether the driver looks for thrashing. */
+const THRASHING = { on: "it does", off: "it does not" } as const;
+
+/** Which threads the device's accesses are of. */
+const DEVICE_THREADS = { trace: "those that the records name", one: "one thread makes them all" } as const;
 
 /** What can be advised about a range, by name: the advice, and the processor that it is about. */
 const ADVICE: Readonly<Record<string, readonly [advice: number, p: number]>> = {
@@ -127,19 +134,6 @@ function prefetchOf(value: unknown = "density:51"): ManagedPrefetch {
   );
 }
 
-function oneOf<T extends string>(field: string, value: unknown, from: readonly T[]): T {
-  if (value === undefined) return from[0];
-  if (from.includes(value as T)) return value as T;
-  throw new ConfigError(field, value, from.join(" or "));
-}
-
-function numberOf(field: string, value: unknown, fallback: number, most: number): number {
-  if (value === undefined) return fallback;
-  if (Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= most)
-    return value as number;
-  throw new ConfigError(field, value, `a whole number from 1 to ${most}`);
-}
-
 function adviseOf(value: unknown): NamedAdvice[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) throw new ConfigError("advise", value, "a list of NAME=ADVICE");
@@ -167,17 +161,16 @@ export function managedOf(config: ManagedConfig & Other): ManagedSettings {
   if (config.counterThreshold !== undefined && config.placement !== "counters")
     throw new ConfigError("counterThreshold", config.counterThreshold, "placement counters, which has it");
   const placement = PLACEMENT_ALIASES[String(config.placement)] ?? config.placement;
-  const placements = Object.keys(MANAGED_PLACEMENTS) as ManagedSettings["placement"][];
   return {
-    placement: oneOf("placement", placement, placements),
+    placement: choiceOf<ManagedSettings["placement"]>("placement", placement, MANAGED_PLACEMENTS, "migrate"),
     prefetch: prefetchOf(config.prefetch),
-    evict: oneOf("evict", config.evict, Object.keys(MANAGED_EVICTIONS) as "lrm"[]),
+    evict: choiceOf<"lrm">("evict", config.evict, MANAGED_EVICTIONS, "lrm"),
     advise: adviseOf(config.advise),
-    thrashing: oneOf("thrashing", config.thrashing, ["on", "off"]) === "on",
-    counterThreshold: numberOf("counterThreshold", config.counterThreshold, COUNTER_THRESHOLD, 65535),
-    deviceThreads: oneOf("deviceThreads", config.deviceThreads, ["trace", "one"]),
-    sms: numberOf("sms", config.sms, DEVICE_DEFAULTS.sms, 1024),
-    outstanding: numberOf("outstanding", config.outstanding, DEVICE_DEFAULTS.outstanding, 1024),
-    schedules: numberOf("schedules", config.schedules, 1, 64),
+    thrashing: choiceOf("thrashing", config.thrashing, THRASHING, "on") === "on",
+    counterThreshold: countOf("counterThreshold", config.counterThreshold ?? COUNTER_THRESHOLD, 1, 65535),
+    deviceThreads: choiceOf("deviceThreads", config.deviceThreads, DEVICE_THREADS, "trace"),
+    sms: countOf("sms", config.sms ?? DEVICE_DEFAULTS.sms, 1, 1024),
+    outstanding: countOf("outstanding", config.outstanding ?? DEVICE_DEFAULTS.outstanding, 1, 1024),
+    schedules: countOf("schedules", config.schedules ?? 1, 1, 64),
   };
 }

@@ -1,6 +1,6 @@
 /**
  * What a program tells the managed driver about its data: cudaMemAdvise and cudaMemPrefetchAsync
- * (uvm_policy.c, uvm_migrate.c; uvm.md B4, "Rights"). Advice is kept for each VA block: a range's advice is
+ * (uvm_policy.c, uvm_migrate.c). Advice is kept for each VA block: a range's advice is
  * that of every block in which it has a byte.
  */
 import { RIGHTS_READ } from "../policies/rights.ts";

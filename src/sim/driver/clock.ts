@@ -1,14 +1,14 @@
 /**
  * A deterministic clock, for rules that need time (thrashing): each event takes a fixed time. The figures are
- * those fitted to a GTX 1080 Ti on PCIe 3.0 (uvm.md A): a group 99.6 µs, each transfer of it 5.55 µs and its
- * time on the link. Times are whole nanoseconds.
+ * those fitted to a GTX 1080 Ti on PCIe 3.0, measured with nvprof: a group takes 99.6 µs, and each transfer of
+ * it 5.55 µs and its time on the link. Times are whole nanoseconds.
  */
 
 /** Nanoseconds that each event takes. */
 export const ACCESS_NS = 1;
 export const GROUP_NS = 99_600;
 export const TRANSFER_NS = 5_550;
-/** A CPU fault, beside its transfers (uvm.md E, MI300A: about 9 µs). */
+/** A CPU fault, beside its transfers (an MI300A's: arXiv 2508.12743, IISWC'25). */
 export const CPU_FAULT_NS = 9_000;
 
 /** Time on the link: of each transfer, and bytes a nanosecond. */

@@ -1,6 +1,6 @@
 /**
  * The managed driver: serves faults of the CPU and the devices, and notifications of access counters, as
- * NVIDIA's does (uvm_va_block.c, uvm_gpu_replayable_faults.c, uvm_gpu_access_counters.c; uvm.md B).
+ * NVIDIA's does (uvm_va_block.c, uvm_gpu_replayable_faults.c, uvm_gpu_access_counters.c).
  */
 import type { Notification } from "../policies/access-counters.ts";
 import { advise, migrate } from "./advise.ts";

@@ -1,6 +1,6 @@
 /**
  * The device's replayable fault buffer, and how the driver fetches batches from it
- * (uvm_gpu_replayable_faults.c; uvm.md B3).
+ * (uvm_gpu_replayable_faults.c).
  */
 
 /** Entries of a batch, at most: uvm_perf_fault_batch_count. */

@@ -2,7 +2,7 @@
  * A device that runs warps in parallel, and what it does when accesses fault. Records of a warp are in order.
  * Loads since the warp's last store are independent: the warp goes on past those that fault. A store waits
  * for them, and what follows it waits for the store. The device runs until no warp can go on; then the driver
- * fetches one batch of faults, serves it and replays (uvm.md, "As a simulator must read B1–B3").
+ * fetches one batch of faults, serves it and replays (docs/policies.md).
  */
 import { Random } from "../../engine/random.ts";
 import type { AccessCounters } from "../policies/access-counters.ts";

@@ -13,7 +13,7 @@ export const NOWHERE: Processor = -1;
 /** A set of processors: bit p for processor p. */
 export type ProcessorMask = number;
 
-/** Kinds of access, from the weakest to the strongest (uvm_fault_access_type_t; uvm.md B3). */
+/** Kinds of access, from the weakest to the strongest (uvm_fault_access_type_t). */
 export const ACCESS_PREFETCH = 0;
 export const ACCESS_READ = 1;
 export const ACCESS_WRITE = 2;
@@ -34,7 +34,7 @@ export interface Topology {
 
 /**
  * Returns the topology of x86 with devices on PCIe: a device maps RAM, without native atomics; the CPU maps
- * no device's memory, and no device another's (uvm.md B4).
+ * no device's memory, and no device another's: x86 and PCIe.
  */
 export function pcie(devices: number): Topology {
   const all = Array.from({ length: devices + 1 }, (_, p) => p);

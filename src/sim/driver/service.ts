@@ -1,6 +1,6 @@
 /**
  * The service of requests for pages of one block: the steps of the managed driver between a fault and the
- * replay (uvm_va_block.c, uvm_va_block_service_locked; uvm.md B). For each request: is it throttled, where
+ * replay (uvm_va_block.c, uvm_va_block_service_locked). For each request: is it throttled, where
  * does the page go; then for each destination: what moves along, room, copies, maps.
  */
 import { wholeBlock, type Prefetcher, type PrefetchQuery } from "../policies/density.ts";
@@ -146,7 +146,7 @@ export class BlockService {
     return selectResidency(query, topology).where;
   }
 
-  /** Chooses what moves along with faulted pages that all go to one destination (uvm.md B1). */
+  /** Chooses what moves along with faulted pages that all go to one destination (uvm_perf_prefetch.c). */
   #prefetch(block: VaBlock, where: Processor, faulted: Bits, out: Bits): void {
     if (block.lastDestination !== where) block.migrations = 0;
     block.lastDestination = where;

@@ -1,6 +1,6 @@
 /**
  * Transfers between processors' memories. A transfer is a maximal run of consecutive pages of one VA block,
- * copied with one source, one destination and one cause (uvm.md, "As a simulator must read B1–B3"). Pages
+ * copied with one source, one destination and one cause (docs/policies.md). Pages
  * that are made and not copied, and pages that are there already, end a run.
  */
 import { runsOf, type Bits } from "./bits.ts";

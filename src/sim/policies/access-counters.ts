@@ -1,5 +1,5 @@
 /**
- * The device's access counters (uvm_gpu_access_counters.c; uvm.md B6 and D): one for each 2 MiB of remote
+ * The device's access counters (uvm_gpu_access_counters.c): one for each 2 MiB of remote
  * memory that the device reaches. At the threshold it notifies the driver of the 64 KiB parts that were
  * touched, and begins again.
  */

@@ -1,6 +1,6 @@
 /**
  * The NVIDIA driver's device memory: root chunks of 2 MiB, of which the least recently migrated one is
- * evicted (uvm_pmm_gpu.c; uvm.md B5). A block's first page on the device takes a whole chunk, so what moves
+ * evicted (uvm_pmm_gpu.c). A block's first page on the device takes a whole chunk, so what moves
  * into a block that has one never evicts.
  */
 

@@ -1,6 +1,6 @@
 /**
  * Where a page goes when a processor faults on it: the NVIDIA driver's block_select_processor_residency
- * (uvm_va_block.c; uvm.md B4). The first of twelve rules that applies decides.
+ * (uvm_va_block.c). The first of twelve rules that applies decides.
  */
 import {
   ACCESS_READ,

@@ -1,4 +1,4 @@
-/** What a processor may do with a page that is mapped for it (uvm_va_block.c; uvm.md B4, "Rights"). */
+/** What a processor may do with a page that is mapped for it (uvm_va_block.c). */
 import {
   ACCESS_READ,
   ACCESS_WRITE,

@@ -1,5 +1,5 @@
 /**
- * The NVIDIA driver's detection of thrashing (uvm_perf_thrashing.c; uvm.md B2): a page that processors take
+ * The NVIDIA driver's detection of thrashing (uvm_perf_thrashing.c): a page that processors take
  * from each other too often is kept from some of them for a while, and then pinned where others map it
  * remotely. Times are in nanoseconds.
  */

@@ -5,29 +5,16 @@ import {
   simulate,
   Simulation,
   SimulationError,
-  writeRecord,
   type Access,
   type DeviceReport,
   type SimulationConfig,
   type SimulationReport,
 } from "../../../src/sim.ts";
 import { Random } from "../../../src/engine/random.ts";
+import { BASE, blockOf, PAGE, pages } from "../../util/sim-blocks.ts";
 
-const PAGE = 4096;
 const CLUSTER = 16 * PAGE;
-const BASE = 0x5000000;
 const MEMORY = { systemMemory: "16MiB", deviceMemory: "128KiB" } as const;
-
-function blockOf(accesses: readonly Partial<Access>[]): BigUint64Array {
-  const records = new BigUint64Array(2 * accesses.length);
-  accesses.forEach((access, i) => writeRecord(records, i, { kind: "load", size: 8, ...access }));
-  return records;
-}
-
-/** One access to each of some pages. */
-function pages(from: number, count: number, access: Partial<Access> = {}): Partial<Access>[] {
-  return Array.from({ length: count }, (_, i) => ({ address: BASE + (from + i) * PAGE, ...access }));
-}
 
 /** The counts of the devices are the sums that the report has beside them. */
 function checkSums(report: SimulationReport): void {

@@ -6,28 +6,14 @@ import {
   simulate,
   Simulation,
   SimulationError,
-  writeRecord,
   type Access,
   type Block,
   type SimulationConfig,
 } from "../../../src/sim.ts";
+import { BASE, blockOf, PAGE, pages } from "../../util/sim-blocks.ts";
 
 const KIB = 1024;
-const PAGE = 4096;
 const MEMORY = { systemMemory: "4MiB", deviceMemory: "128KiB" } as const;
-const BASE = 0x5000000;
-
-/** A block of accesses of 8 bytes, one to a page; by default loads of the CPU. */
-function blockOf(accesses: readonly Partial<Access>[]): BigUint64Array {
-  const records = new BigUint64Array(2 * accesses.length);
-  accesses.forEach((access, i) => writeRecord(records, i, { kind: "load", size: 8, ...access }));
-  return records;
-}
-
-/** One access to each of some pages. */
-function pages(from: number, count: number, access: Partial<Access> = {}): Partial<Access>[] {
-  return Array.from({ length: count }, (_, i) => ({ address: BASE + (from + i) * PAGE, ...access }));
-}
 
 const sources = suite("sim: sources");
 sources("an array of blocks, a generator and an async generator are the same", async () => {

@@ -1,4 +1,4 @@
-/** Managed memory: first touch, migration, eviction, by the sentences of uvm.md's B1, B3 and B5. */
+/** Managed memory: first touch, migration, eviction, by the driver's rules. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { countBits } from "../../../../src/sim/driver/bits.ts";
