@@ -1,7 +1,7 @@
 /**
  * A deterministic clock, for rules that need time (thrashing): each event takes a fixed time. The figures are
- * those fitted to a GTX 1080 Ti on PCIe 3.0, measured with nvprof: a group takes 99.6 µs, and each transfer of
- * it 5.55 µs and its time on the link. Times are whole nanoseconds.
+ * those fitted to a GTX 1080 Ti on PCIe 3.0, measured with nvprof: a group takes 99.6 µs, and each of its
+ * transfers 5.55 µs and its time on the link. Times are whole nanoseconds.
  */
 
 /** Nanoseconds that each event takes. */
