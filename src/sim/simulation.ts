@@ -5,7 +5,7 @@
  */
 import { ENOMEM } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
-import { RECORD_MARK } from "../../assembly/abi/record.ts";
+import { RECORD_MARK, RECORD_MARK_KERNEL_BEGIN, RECORD_MARK_KERNEL_END } from "../../assembly/abi/record.ts";
 import { Hmm, HmmError, type Mm } from "../index.ts";
 import { RecordArray } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
@@ -18,7 +18,7 @@ import { deviceMemoryFor } from "./device-driver.ts";
 import { SimDevices } from "./devices.ts";
 import { FailingAllocation, unfailing } from "./failing.ts";
 import { outOfMemory } from "./simulation-error.ts";
-import { Ledger } from "./ledger.ts";
+import { kernelName, Ledger, type Mark } from "./ledger.ts";
 import { makeReport } from "./make-report.ts";
 import type { Future } from "./policies/evict/future.ts";
 import type { EvictPolicy } from "./policies/evict/evictor.ts";
@@ -30,6 +30,8 @@ import { addressOf, markOf, WORDS } from "./record-words.ts";
 import type { SimulationReport } from "./report.ts";
 import { checkAgents, Selection } from "./selection.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
+import type { TimeListener } from "./time/listener.ts";
+import { Timeline } from "./time/timeline.ts";
 import { blockOf, type Block, type RecordBlock } from "./source.ts";
 
 /** Records that are replayed at a time. */
@@ -39,6 +41,8 @@ interface World {
   hmm: Hmm;
   mm: Mm;
   devices: SimDevices | ManagedRun;
+  /** The time model's clock; null: there is none. */
+  timeline: Timeline | null;
 }
 
 /**
@@ -55,6 +59,8 @@ export class Simulation {
   /** Makes the accesses. */
   readonly #runner: HmmRun | ManagedRun;
   readonly #selection: Selection | null;
+  /** Gives what happens its times: by the model, or for a listener, in accesses. */
+  #timeline: Timeline | null;
   /** The device's accesses so far, for a bound; null: the config asks for none. */
   readonly #references: References | null;
   #records!: RecordArray;
@@ -68,7 +74,7 @@ export class Simulation {
   readonly #left: number[] = [];
 
   private constructor(
-    { hmm, mm, devices }: World,
+    { hmm, mm, devices, timeline }: World,
     settings: Settings,
     owned: boolean,
     state?: SimulationState,
@@ -78,11 +84,13 @@ export class Simulation {
     this.#owned = owned;
     this.#mm = mm;
     this.#devices = devices;
-    this.#ledger = new Ledger(hmm, settings, devices, state?.ledger);
+    this.#timeline = timeline;
+    this.#ledger = new Ledger(hmm, settings, devices, timeline, state?.ledger);
     this.#runner =
       devices instanceof ManagedRun
         ? devices
         : new HmmRun(mm, devices, this.#ledger, settings.placement, state?.growths ?? 0);
+    if (timeline !== null) this.#runner.observe(timeline);
     this.#selection = Selection.of(settings);
     this.#references = settings.bound === null ? null : new References(state?.references);
     this.#openRecords();
@@ -117,12 +125,13 @@ export class Simulation {
 
   static #in(hmm: Hmm, settings: Settings, owned: boolean, future?: Future): Simulation {
     const mm = hmm.createMm();
-    const { managed } = settings;
+    const { managed, time } = settings;
+    const timeline = time && new Timeline(time);
     const devices =
       managed === null
         ? SimDevices.add(hmm, mm, settings, future)
-        : new ManagedRun(hmm, mm, settings, managed);
-    return new Simulation({ hmm, mm, devices }, settings, owned);
+        : new ManagedRun(hmm, mm, settings, managed, timeline);
+    return new Simulation({ hmm, mm, devices, timeline }, settings, owned);
   }
 
   /**
@@ -137,7 +146,8 @@ export class Simulation {
     const { state, engine } = unpackSnapshot(bytes);
     const settings: Settings = { ...state.settings, custom: given.evict ?? null };
     const world = SimDevices.restore(engine, settings, state.devices, given.future);
-    return new Simulation(world, settings, true, state);
+    const timeline = settings.time && new Timeline(settings.time, state.timeline);
+    return new Simulation({ ...world, timeline }, settings, true, state);
   }
 
   /**
@@ -159,6 +169,7 @@ export class Simulation {
       devices: devices.state(),
       references: this.#references?.state(),
       ledger: this.#ledger.state(),
+      timeline: this.#settings.time === null ? undefined : this.#timeline?.state(),
       failed: this.#failing.report,
       growths: this.#runner.growths,
       replayed: this.#replayed,
@@ -166,6 +177,18 @@ export class Simulation {
       skipped: this.#skipped,
     };
     return packSnapshot(state, engine);
+  }
+
+  /**
+   * Tells a listener of everything that happens from here on, with its time: picoseconds of the time model;
+   * without one, accesses. A later call replaces the listener.
+   */
+  listen(listener: TimeListener): void {
+    if (this.#timeline === null) {
+      this.#timeline = new Timeline(null);
+      this.#runner.observe(this.#timeline);
+    }
+    this.#timeline.listener = listener;
   }
 
   /** Records that were fed so far, of any kind. */
@@ -230,6 +253,7 @@ export class Simulation {
   report(): SimulationReport {
     const devices = this.#devices;
     if (devices instanceof ManagedRun) devices.finish(this.#ledger);
+    this.#timeline?.finish();
     return makeReport({
       settings: this.#settings,
       ledger: this.#ledger,
@@ -238,6 +262,7 @@ export class Simulation {
       growths: this.#runner.growths,
       bound: this.#references && boundOf(this.#references, this.#settings),
       failed: this.#failing.report,
+      tail: this.#timeline?.tail ?? 0,
     });
   }
 
@@ -277,10 +302,18 @@ export class Simulation {
       at = ledger.skipping ? this.#pass(at, end) : this.#make(at, end, base);
       if (at < end) {
         if (runner instanceof ManagedRun) runner.mark(this.#words, at, block, ledger);
-        ledger.mark(markOf(this.#words, at), block);
+        this.#mark(markOf(this.#words, at), block);
         at++;
       }
     }
+  }
+
+  #mark(mark: Mark, block: RecordBlock): void {
+    const { kind } = mark;
+    if (this.#timeline !== null && kind === RECORD_MARK_KERNEL_BEGIN)
+      this.#timeline.kernelBegin(kernelName(mark, block));
+    this.#ledger.mark(mark, block);
+    if (this.#timeline !== null && kind === RECORD_MARK_KERNEL_END) this.#timeline.kernelEnd();
   }
 
   /**

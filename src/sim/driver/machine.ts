@@ -18,6 +18,7 @@ import { rightsNeeded } from "../policies/rights.ts";
 import { Thrashing } from "../policies/thrashing.ts";
 import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
 import { ACCESS_NS, Clock, linkTime, TRANSFER_NS } from "./clock.ts";
+import type { SimulationEvents } from "../events.ts";
 import { newCounts, type DriverCounts } from "./driver-counts.ts";
 import { ManagedDriver } from "./driver.ts";
 import { ManagedMemory } from "./managed-memory.ts";
@@ -61,6 +62,10 @@ export interface MachineOptions {
   oneThread?: boolean;
   device?: Partial<DeviceOptions>;
   mover?: PageMover;
+  /** Default: each event takes a fixed time. */
+  clock?: Clock;
+  /** Whether processors translate by the CPU's page tables: a page that is anywhere takes no fault. */
+  addressTranslation?: boolean;
 }
 
 /**
@@ -72,7 +77,9 @@ export interface MachineOptions {
 export class Machine {
   readonly counts: DriverCounts = newCounts();
   readonly transfers = new Transfers();
-  readonly clock = new Clock();
+  readonly clock: Clock;
+  readonly #addressTranslation: boolean;
+  #events: SimulationEvents | null = null;
   readonly memory: ManagedMemory;
   readonly driver: ManagedDriver;
   readonly #oneThread: boolean;
@@ -86,8 +93,11 @@ export class Machine {
   constructor(options: MachineOptions) {
     const { chunks, placement = "migrate", prefetcher, thrashing, counters, device, mover } = options;
     const topology = pcie(1);
+    this.clock = options.clock ?? new Clock();
+    this.#addressTranslation = options.addressTranslation ?? false;
     const { counts, transfers, clock } = this;
-    transfers.onTransfer = (bytes, direction) => {
+    transfers.onTransfer = (bytes, direction, cause, address) => {
+      this.#events?.transfer(address, bytes, direction, cause);
       clock.pass(linkTime(bytes, direction === "toDevice") + (direction === "toDevice" ? TRANSFER_NS : 0));
     };
     const migrates = counters !== null;
@@ -104,12 +114,18 @@ export class Machine {
     this.driver = new ManagedDriver({ memory: this.memory, prefetcher, thrashing: detection, clock });
     const counter = migrates ? new AccessCounters(counters) : null;
     this.#oneThread = options.oneThread ?? false;
-    this.#device = new ParallelDevice(DEVICE, this.driver, clock, counter, { ...DEVICE_DEFAULTS, ...device });
+    const hardware = { ...DEVICE_DEFAULTS, addressTranslation: this.#addressTranslation, ...device };
+    this.#device = new ParallelDevice(DEVICE, this.driver, clock, counter, hardware);
   }
 
   /** Accesses of the device to RAM. */
   get remote(): RemoteCounts {
     return this.#device.remote;
+  }
+
+  /** Says who is told what happens. */
+  observe(events: SimulationEvents): void {
+    this.#events = this.#device.events = this.driver.events = events;
   }
 
   /** Whether records of the device wait. */
@@ -139,6 +155,7 @@ export class Machine {
   /** Notes that records [from, to) were made elsewhere: all of them found their pages. */
   skip(words: Uint32Array, from: number, to: number): void {
     this.clock.pass((to - from) * ACCESS_NS);
+    this.#events?.records(words, from, to, 0, 0);
     if (this.#oneThread) return;
     for (let at = WORDS * from; at < WORDS * to; at += WORDS)
       if ((words[at + 2] & (0xff << RECORD_AGENT_SHIFT)) !== 0)
@@ -172,6 +189,7 @@ export class Machine {
     const right = rightsNeeded(DEVICE, write ? ACCESS_WRITE : ACCESS_READ);
     if (!hasBit(block.rights[DEVICE][right], i) || !hasBit(block.resident[DEVICE], i)) return false;
     this.clock.pass(ACCESS_NS);
+    this.#events?.access("device", size, write);
     this.memory.use(block, i);
     if (write) setBit(block.dirty, i);
     return true;
@@ -196,9 +214,12 @@ export class Machine {
     const right = rightsNeeded(CPU, write ? ACCESS_WRITE : ACCESS_READ);
     const last = Math.floor((address + size - 1) / PAGE_BYTES);
     this.clock.pass(ACCESS_NS);
+    this.#events?.access("cpu", size, write);
     for (let page = Math.floor(address / PAGE_BYTES); page <= last; page++) {
       const block = this.#blockOf(page);
-      if (!hasBit(block.rights[CPU][right], page % BLOCK_PAGES)) this.driver.cpuFault(page, write);
+      if (hasBit(block.rights[CPU][right], page % BLOCK_PAGES)) continue;
+      if (this.#addressTranslation && hasBit(block.resident[DEVICE], page % BLOCK_PAGES)) continue;
+      this.driver.cpuFault(page, write);
     }
   }
 

@@ -48,10 +48,12 @@ export class Transfers {
     DIRECTIONS.map((direction) => [direction, none()]),
   ) as TransferCounts;
   /** Is told each transfer; null: nobody is. */
-  onTransfer: ((bytes: number, direction: Direction, cause: Cause) => void) | null = null;
+  onTransfer: ((bytes: number, direction: Direction, cause: Cause, address: number) => void) | null = null;
 
-  /** Counts the copy of `pages` of one block, run by run. Returns how many transfers it took. */
-  copy(pages: Bits, from: Processor, to: Processor, cause: Cause): number {
+  /**
+   * Counts the copy of `pages` of the block at an address, run by run. Returns how many transfers it took.
+   */
+  copy(pages: Bits, from: Processor, to: Processor, cause: Cause, address = 0): number {
     const direction = directionOf(from, to);
     const counts = this.counts[direction][cause];
     const runs = runsOf(pages);
@@ -60,7 +62,7 @@ export class Transfers {
       counts.count++;
       counts.bytes += kib * 1024;
       counts.sizes[kib] = (counts.sizes[kib] ?? 0) + 1;
-      this.onTransfer?.(kib * 1024, direction, cause);
+      this.onTransfer?.(kib * 1024, direction, cause, address + first * PAGE_KIB * 1024);
     }
     return runs.length;
   }
