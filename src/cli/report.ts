@@ -90,14 +90,11 @@ function aboutMemory({ placement, devices }: RunReport): string {
 
 function heading(report: RunReport): string[] {
   const { trace, placement, backing, memory, offload } = report;
+  const managed = report.memoryModel === "managed";
   const lines = [
     title(report),
-    row(
-      "placement",
-      placement,
-      { ...MANAGED_PLACEMENTS, ...(report.driver === null ? PLACEMENTS : {}) }[placement],
-    ),
-    ...(report.driver === null ? [] : [row("memory model", report.memoryModel, MEMORY_MODELS.managed)]),
+    row("placement", placement, { ...MANAGED_PLACEMENTS, ...(managed ? {} : PLACEMENTS) }[placement]),
+    ...(managed ? [row("memory model", report.memoryModel, MEMORY_MODELS.managed)] : []),
     row(
       "system memory",
       bytes(memory.system),

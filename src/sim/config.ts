@@ -6,6 +6,7 @@ import { choiceOf, countOf, sizeOf, type Size } from "./config-values.ts";
 import {
   BACKINGS,
   MEMORY_MODELS,
+  placementNamed,
   PLACEMENTS,
   type Backing,
   type Evict,
@@ -19,6 +20,7 @@ import type { TimeModel } from "./time/model-file.ts";
 import type { TimeModelName } from "./names.ts";
 import { BLOCK_BYTES } from "./driver/bits.ts";
 import {
+  isBaseline,
   MANAGED_FIELDS,
   managedOf,
   type ManagedConfig,
@@ -243,20 +245,25 @@ function memoryOf(
   }
   const field = MANAGED_FIELDS.find((name) => config[name] !== undefined);
   if (field !== undefined) throw new ConfigError(field, config[field], "memoryModel managed, which has it");
-  const placement = choiceOf<keyof typeof PLACEMENTS>("placement", config.placement, PLACEMENTS, "migrate");
-  return { placement, memoryModel, managed: null };
+  const named = placementNamed(config.placement);
+  const placement = choiceOf<keyof typeof PLACEMENTS>("placement", named, PLACEMENTS, "migrate");
+  if (!isBaseline(placement)) return { placement, memoryModel, managed: null };
+  if (devices > 1) throw new ConfigError("devices", devices, `one device with placement ${placement}`);
+  const { failAlloc } = config;
+  return { placement, memoryModel, managed: managedOf({ placement, failAlloc }) };
 }
 
 /** Returns what moves, and how much memory there is. Managed memory has names of its own for what moves. */
 function pagingFor(config: SimulationConfig): PagingSettings {
-  if (config.memoryModel !== "managed") return pagingOf(config as PagingConfig);
+  const managed = config.memoryModel === "managed";
+  if (!managed && !isBaseline(config.placement)) return pagingOf(config as PagingConfig);
   const { deviceMemory, deviceFrames } = config;
-  const paging = pagingOf({ deviceMemory, deviceFrames });
+  const paging = pagingOf(managed ? { deviceMemory, deviceFrames } : (config as PagingConfig));
   if (paging.deviceMemory < BLOCK_BYTES)
     throw new ConfigError(
       deviceFrames === undefined ? "deviceMemory" : "deviceFrames",
       deviceFrames ?? deviceMemory,
-      "at least 2MiB with managed memory",
+      `at least 2MiB with ${managed ? "managed memory" : `placement ${String(config.placement)}`}`,
     );
   return paging;
 }

@@ -6,6 +6,7 @@ import { choiceOf, countOf } from "./config-values.ts";
 import { ADVISE } from "./driver/advise.ts";
 import { DEVICE_DEFAULTS } from "./driver/parallel-device.ts";
 import { CPU } from "./driver/processor.ts";
+import { placementNamed, PLACEMENTS } from "./names.ts";
 import { bigPagePrefetcher, densityPrefetcher, noPrefetcher, type Prefetcher } from "./policies/density.ts";
 import { COUNTER_THRESHOLD } from "./policies/access-counters.ts";
 
@@ -14,13 +15,14 @@ export const MANAGED_PLACEMENTS = {
   migrate: "moves the page to the device, with what is prefetched",
   mirror: "leaves the page in RAM, where the device accesses it over its link",
   counters: "as mirror, until the device's access counters move what it accesses often",
+  explicit: PLACEMENTS.explicit,
+  resident: PLACEMENTS.resident,
 } as const;
 
-/** The names that NVIDIA's users know them by. */
-const PLACEMENT_ALIASES: Readonly<Record<string, keyof typeof MANAGED_PLACEMENTS>> = {
-  "first-touch": "migrate",
-  remote: "mirror",
-};
+/** Whether a placement is a baseline, which has no memory model: nothing faults. */
+export function isBaseline(placement: unknown): placement is "explicit" | "resident" {
+  return placement === "explicit" || placement === "resident";
+}
 
 /** What moves along with a page that faulted, under the memory model `managed`. */
 export const MANAGED_PREFETCHERS = {
@@ -160,7 +162,7 @@ export function managedOf(config: ManagedConfig & Other): ManagedSettings {
     throw new ConfigError("failAlloc", config.failAlloc, "no failing allocation with managed memory");
   if (config.counterThreshold !== undefined && config.placement !== "counters")
     throw new ConfigError("counterThreshold", config.counterThreshold, "placement counters, which has it");
-  const placement = PLACEMENT_ALIASES[String(config.placement)] ?? config.placement;
+  const placement = placementNamed(config.placement);
   return {
     placement: choiceOf<ManagedSettings["placement"]>("placement", placement, MANAGED_PLACEMENTS, "migrate"),
     prefetch: prefetchOf(config.prefetch),

@@ -154,6 +154,7 @@ export class ManagedRun implements CountedDevices {
   nameRange(name: string, start: number, bytes: number, isAllocation: boolean): void {
     for (const machine of [this.#machine, ...this.#others]) {
       if (isAllocation && start % BLOCK_BYTES === 0) machine.memory.allocate(start, bytes);
+      machine.baseline?.array(start, bytes);
       for (const one of this.#advise)
         if (one.name === name) machine.driver.advise(start, bytes, one.advice, one.p);
     }

@@ -110,4 +110,18 @@ export const DRIVER_RULES: readonly Mutant[] = [
     after: "",
     ask: ["unit/engine", "unit/managed"],
   },
+  {
+    name: "resident-copies-an-array-that-is-not-old",
+    file: `${DRIVER}/baseline.ts`,
+    before: "memory.makeResident(block, pages, p, null, !write);",
+    after: "memory.makeResident(block, pages, p, null);",
+    ask: ["unit/baseline"],
+  },
+  {
+    name: "kernel-within-another-ends-it",
+    file: `${DRIVER}/baseline.ts`,
+    before: "if (!begins && this.#running === 0)",
+    after: "if (!begins)",
+    ask: ["unit/baseline"],
+  },
 ];

@@ -16,6 +16,7 @@ import { AccessCounters } from "../policies/access-counters.ts";
 import type { Prefetcher } from "../policies/density.ts";
 import { rightsNeeded } from "../policies/rights.ts";
 import { Thrashing } from "../policies/thrashing.ts";
+import { Baseline } from "./baseline.ts";
 import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
 import { ACCESS_NS, Clock, linkTime, TRANSFER_NS } from "./clock.ts";
 import type { SimulationEvents } from "../events.ts";
@@ -42,7 +43,21 @@ const PLACEMENT_ADVICE = {
   migrate: {},
   mirror: { preferred: CPU },
   counters: { accessedBy: 1 << DEVICE },
+  explicit: { readMostly: true },
+  resident: { readMostly: true },
 } as const;
+
+/** The bytes of an access. */
+function sizeOf(words: Uint32Array, at: number): number {
+  return Math.max(words[at + 1] >>> (RECORD_SIZE_SHIFT - 32), 1);
+}
+
+/** The numbers of the first and the last page that the record at word `at` touches. */
+function pagesOf(words: Uint32Array, at: number): { first: number; last: number } {
+  const address = (words[at + 1] & 0xffff) * 2 ** 32 + words[at];
+  const size = sizeOf(words, at);
+  return { first: Math.floor(address / PAGE_BYTES), last: Math.floor((address + size - 1) / PAGE_BYTES) };
+}
 
 /** What a machine is. */
 export interface MachineOptions {
@@ -51,9 +66,10 @@ export interface MachineOptions {
   prefetcher: Prefetcher;
   /**
    * What a device fault does without advice: `migrate` the page, `mirror` it from RAM, or mirror it until
-   * access `counters` migrate it. Default: migrate.
+   * access `counters` migrate it. With `explicit` and `resident` nothing faults (see Baseline). Default:
+   * migrate.
    */
-  placement?: "migrate" | "mirror" | "counters";
+  placement?: keyof typeof PLACEMENT_ADVICE;
   /** Whether thrashing is detected. */
   thrashing: boolean;
   /** Remote accesses at which access counters migrate; null: they do not. */
@@ -82,6 +98,8 @@ export class Machine {
   #events: SimulationEvents | null = null;
   readonly memory: ManagedMemory;
   readonly driver: ManagedDriver;
+  /** Copies arrays as the program would; null: the driver serves faults. */
+  readonly baseline: Baseline | null;
   readonly #oneThread: boolean;
   readonly #device: ParallelDevice;
   readonly #warps = new WarpScheduler();
@@ -110,6 +128,8 @@ export class Machine {
       defaults: PLACEMENT_ADVICE[placement],
       mover,
     });
+    const copied = placement === "explicit" || placement === "resident";
+    this.baseline = copied ? new Baseline(this.memory, placement, DEVICE, chunks) : null;
     const detection = thrashing ? new Thrashing(topology) : null;
     this.driver = new ManagedDriver({ memory: this.memory, prefetcher, thrashing: detection, clock });
     const counter = migrates ? new AccessCounters(counters) : null;
@@ -148,7 +168,8 @@ export class Machine {
     else if ((how & (0xff << RECORD_AGENT_SHIFT)) === 0) {
       this.drain();
       this.#cpuAccess(words, at, kind);
-    } else if (this.#waiting > 0 || !this.#hits(words, at, kind)) this.#enqueue(words, at, kind);
+    } else if (this.baseline !== null) this.#copiedAccess(this.baseline, words, at, kind);
+    else if (this.#waiting > 0 || !this.#hits(words, at, kind)) this.#enqueue(words, at, kind);
     else this.#warps.skip(how >>> RECORD_THREAD_SHIFT);
   }
 
@@ -174,22 +195,36 @@ export class Machine {
     if (kind !== RECORD_MARK_KERNEL_BEGIN && kind !== RECORD_MARK_KERNEL_END) return;
     this.drain();
     this.#warps.restart();
+    this.baseline?.kernel(kind === RECORD_MARK_KERNEL_BEGIN);
+  }
+
+  /** Makes an access of the device to memory that the program copies. */
+  #copiedAccess(baseline: Baseline, words: Uint32Array, at: number, kind: number): void {
+    const { first, last } = pagesOf(words, at);
+    const write = kind !== RECORD_KIND_LOAD;
+    const right = rightsNeeded(DEVICE, write ? ACCESS_WRITE : ACCESS_READ);
+    this.clock.pass(ACCESS_NS);
+    this.#events?.access("device", sizeOf(words, at), write);
+    for (let page = first; page <= last; page++) {
+      const block = this.#blockOf(page);
+      const i = page % BLOCK_PAGES;
+      if (!hasBit(block.rights[DEVICE][right], i)) baseline.access(DEVICE, page, write);
+      this.memory.use(block, i);
+      if (write) setBit(block.dirty, i);
+    }
   }
 
   /** Makes an access of the device if all of its pages are in the device's memory and mapped. */
   #hits(words: Uint32Array, at: number, kind: number): boolean {
-    const address = (words[at + 1] & 0xffff) * 2 ** 32 + words[at];
-    const size = Math.max(words[at + 1] >>> (RECORD_SIZE_SHIFT - 32), 1);
-    const page = Math.floor(address / PAGE_BYTES);
-    if (Math.floor((address + size - 1) / PAGE_BYTES) !== page || (words[at + 2] & RECORD_ATOMIC) !== 0)
-      return false;
+    const { first: page, last } = pagesOf(words, at);
+    if (last !== page || (words[at + 2] & RECORD_ATOMIC) !== 0) return false;
     const block = this.#blockOf(page);
     const i = page % BLOCK_PAGES;
     const write = kind !== RECORD_KIND_LOAD;
     const right = rightsNeeded(DEVICE, write ? ACCESS_WRITE : ACCESS_READ);
     if (!hasBit(block.rights[DEVICE][right], i) || !hasBit(block.resident[DEVICE], i)) return false;
     this.clock.pass(ACCESS_NS);
-    this.#events?.access("device", size, write);
+    this.#events?.access("device", sizeOf(words, at), write);
     this.memory.use(block, i);
     if (write) setBit(block.dirty, i);
     return true;
@@ -208,18 +243,17 @@ export class Machine {
   }
 
   #cpuAccess(words: Uint32Array, at: number, kind: number): void {
-    const address = (words[at + 1] & 0xffff) * 2 ** 32 + words[at];
-    const size = Math.max(words[at + 1] >>> (RECORD_SIZE_SHIFT - 32), 1);
+    const { first, last } = pagesOf(words, at);
     const write = kind !== RECORD_KIND_LOAD;
     const right = rightsNeeded(CPU, write ? ACCESS_WRITE : ACCESS_READ);
-    const last = Math.floor((address + size - 1) / PAGE_BYTES);
     this.clock.pass(ACCESS_NS);
-    this.#events?.access("cpu", size, write);
-    for (let page = Math.floor(address / PAGE_BYTES); page <= last; page++) {
+    this.#events?.access("cpu", sizeOf(words, at), write);
+    for (let page = first; page <= last; page++) {
       const block = this.#blockOf(page);
       if (hasBit(block.rights[CPU][right], page % BLOCK_PAGES)) continue;
       if (this.#addressTranslation && hasBit(block.resident[DEVICE], page % BLOCK_PAGES)) continue;
-      this.driver.cpuFault(page, write);
+      if (this.baseline === null) this.driver.cpuFault(page, write);
+      else this.baseline.access(CPU, page, write);
     }
   }
 

@@ -135,8 +135,9 @@ export class ManagedMemory {
    * Makes pages resident on a processor. Those that nobody holds are made there, others are copied from the
    * nearest holder. With `duplicate`, other copies stay, else they are dropped, and nobody maps a page that
    * moved. Returns the pages that were copied.
+   * @param cause of the transfers; null: the caller counts them
    */
-  makeResident(block: VaBlock, pages: Bits, to: Processor, cause: Cause, duplicate = false): Bits {
+  makeResident(block: VaBlock, pages: Bits, to: Processor, cause: Cause | null, duplicate = false): Bits {
     const missing = pages.slice();
     removeBits(missing, block.resident[to]);
     const copied = newBits();
@@ -214,11 +215,11 @@ export class ManagedMemory {
     pages: Bits,
     from: Processor,
     to: Processor,
-    cause: Cause,
+    cause: Cause | null,
     duplicate: boolean,
   ): void {
     this.mover.leaving(block, pages, from);
-    this.transfers.copy(pages, from, to, cause, block.start);
+    if (cause !== null) this.transfers.copy(pages, from, to, cause, block.start);
     countIn(this.counts, block, pages, to, true);
     addBits(block.resident[to], pages);
     if (duplicate) {
@@ -227,7 +228,7 @@ export class ManagedMemory {
     }
     for (let q = 0; q < this.topology.processors; q++) this.limit(block, pages, q, RIGHTS_NONE);
     this.#leave(block, pages, from, cause === "eviction");
-    this.mover.move(block, pages, from, to, cause);
+    this.mover.move(block, pages, from, to, cause ?? "copy");
   }
 
   /** A processor holds pages no more. */

@@ -6,13 +6,14 @@
 import { runsOf, type Bits } from "./bits.ts";
 import { CPU, type Processor } from "./processor.ts";
 
-const PAGE_KIB = 4;
+const PAGE_BYTES = 4096;
 
 /** Why pages are copied. */
-const CAUSES = ["fault", "prefetch", "eviction", "counter", "migrate"] as const;
+const CAUSES = ["fault", "prefetch", "eviction", "counter", "migrate", "copy"] as const;
 /**
  * `fault`: a processor faulted on the page. `prefetch`: it goes along. `eviction`: it makes room. `counter`:
  * an access counter asked. `migrate`: the program asked (cudaMemPrefetchAsync, or a collapse of copies).
+ * `copy`: the program copies an array itself (cudaMemcpy), as a whole.
  */
 export type Cause = (typeof CAUSES)[number];
 
@@ -50,21 +51,23 @@ export class Transfers {
   /** Is told each transfer; null: nobody is. */
   onTransfer: ((bytes: number, direction: Direction, cause: Cause, address: number) => void) | null = null;
 
-  /**
-   * Counts the copy of `pages` of the block at an address, run by run. Returns how many transfers it took.
-   */
+  /** Counts the copy of `pages` of the block at an address, run by run. Returns how many transfers it took. */
   copy(pages: Bits, from: Processor, to: Processor, cause: Cause, address = 0): number {
+    const runs = runsOf(pages);
+    for (const [first, end] of runs)
+      this.count((end - first) * PAGE_BYTES, from, to, cause, address + first * PAGE_BYTES);
+    return runs.length;
+  }
+
+  /** Counts one transfer of so many bytes from an address on. */
+  count(bytes: number, from: Processor, to: Processor, cause: Cause, address = 0): void {
     const direction = directionOf(from, to);
     const counts = this.counts[direction][cause];
-    const runs = runsOf(pages);
-    for (const [first, end] of runs) {
-      const kib = (end - first) * PAGE_KIB;
-      counts.count++;
-      counts.bytes += kib * 1024;
-      counts.sizes[kib] = (counts.sizes[kib] ?? 0) + 1;
-      this.onTransfer?.(kib * 1024, direction, cause, address + first * PAGE_KIB * 1024);
-    }
-    return runs.length;
+    const kib = bytes / 1024;
+    counts.count++;
+    counts.bytes += bytes;
+    counts.sizes[kib] = (counts.sizes[kib] ?? 0) + 1;
+    this.onTransfer?.(bytes, direction, cause, address);
   }
 
   /** Returns the transfers of a direction, of all causes. */

@@ -57,8 +57,11 @@ const wrong: [SimulationConfig, string | RegExp][] = [
   [{ systemMemory: "lots" }, "systemMemory lots: expected a size such as 65536, 256KiB, 64MiB or 1.5GiB"],
   [{ systemMemory: 1000 }, "systemMemory 1000: expected a whole number of 4096-byte pages"],
   [{ deviceMemory: "0" }, "deviceMemory 0: expected at least 64KiB"],
-  [{ placement: "both" as "mirror" }, "placement both: expected migrate or mirror"],
-  [{ placement: "toString" as "mirror" }, "placement toString: expected migrate or mirror"],
+  [{ placement: "both" as "mirror" }, "placement both: expected migrate or mirror or explicit or resident"],
+  [
+    { placement: "toString" as "mirror" },
+    "placement toString: expected migrate or mirror or explicit or resident",
+  ],
   [{ prefetch: "all" as "sl" }, "prefetch all: expected cluster64K or none or sl or tbn or sequential:N"],
   [
     { prefetch: "sequential:0" },
@@ -87,12 +90,17 @@ const wrong: [SimulationConfig, string | RegExp][] = [
   [{ bound: "lru" as "opt" }, "bound lru: expected opt"],
   [{ bound: "opt", skip: 1 }, "bound opt: expected neither skip nor roi: a bound is on the whole run"],
   [{ memoryModel: "shared" as "hmm" }, "memoryModel shared: expected hmm or managed"],
-  [{ placement: "counters" }, "placement counters: expected migrate or mirror"],
+  [{ placement: "counters" }, "placement counters: expected migrate or mirror or explicit or resident"],
   [{ prefetch: "density:51" }, /^prefetch density:51: expected cluster64K or none/],
   [{ evict: "lrm" }, /^evict lrm: expected lru or/],
   [{ advise: ["a=read-mostly"] }, 'advise ["a=read-mostly"]: expected memoryModel managed, which has it'],
   [{ schedules: 2 }, "schedules 2: expected memoryModel managed, which has it"],
   [{ ...MANAGED, deviceMemory: "1MiB" }, "deviceMemory 1MiB: expected at least 2MiB with managed memory"],
+  [
+    { placement: "explicit", deviceMemory: "1MiB" },
+    "deviceMemory 1MiB: expected at least 2MiB with placement explicit",
+  ],
+  [{ placement: "resident", devices: 2 }, "devices 2: expected one device with placement resident"],
   [{ ...MANAGED, evict: "lru" }, "evict lru: expected lrm"],
   [{ ...MANAGED, devices: 2 }, "devices 2: expected one device with managed memory"],
   [
