@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { fileError, UserError } from "./errors.ts";
 
 /**
- * Reads a file. Throws UserError if it is no JSON, or not as the schema says. The library that validates it is
- * loaded only here.
+ * Reads a file. Throws UserError if it is no JSON, or not as the schema says. The library that validates it
+ * is loaded only here.
  * @param what what messages call the whole of it
  */
 export async function readJson<T>(path: string, schema: object, what: string): Promise<T> {

@@ -18,7 +18,7 @@ function called(cause: TimeCause): string {
 }
 
 /** The line that says what limits the run, by the model's derivatives. */
-export function limitLine({ limit, total }: TimingReport): string {
+function limitLine({ limit, total }: TimingReport): string {
   if (limit === null) return "nothing takes time in this model";
   const { cause, saves } = limit;
   return (

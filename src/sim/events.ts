@@ -2,6 +2,7 @@
  * What happens in a simulation, as it happens. Both memory models publish these events to one observer: the
  * timeline of src/sim/time, which gives them times. Nobody publishes anything while nobody listens.
  */
+import type { Mark, MarkNames } from "./record-words.ts";
 import type { Cause, Direction } from "./driver/transfers.ts";
 
 /** A batch of device faults that a driver serves at once; under HMM it is one fault. */
@@ -49,7 +50,6 @@ export interface SimulationEvents {
   left(address: number, pages: number, where: Place): void;
   /** A device was told that the CPU's table is about to change. */
   invalidated(): void;
-  /** A kernel begins; it runs until kernelEnd. Kernels of several threads may overlap. */
-  kernelBegin(name: string): void;
-  kernelEnd(): void;
+  /** A mark in the records, after the accesses before it; others than those of kernels mean nothing. */
+  mark(mark: Mark, names: MarkNames): void;
 }

@@ -20,8 +20,8 @@ import {
   type ManagedCounts,
 } from "./counts.ts";
 import { RangeCounts, type RangeState } from "./range-counts.ts";
+import { kernelName, type Mark, type MarkNames } from "./record-words.ts";
 import { Sections, type SectionsState } from "./sections.ts";
-import type { RecordBlock } from "./source.ts";
 import type { TimeCause } from "./time/causes.ts";
 import type { CauseTime, Timeline } from "./time/timeline.ts";
 
@@ -70,20 +70,7 @@ export interface CountedDevices {
 
 type Causes = Record<TimeCause, CauseTime>;
 
-/** A mark in the records. */
-export interface Mark {
-  kind: number;
-  thread: number;
-  id: number;
-}
-
-/** What a block says of its marks. */
-type Names = Pick<RecordBlock, "events" | "kernels">;
-
-/** The name of the kernel that a mark of a block begins. */
-export function kernelName({ id }: Mark, { events, kernels }: Names): string {
-  return events?.[id]?.name || kernels?.[id] || `kernel ${id}`;
-}
+type Causes = Record<TimeCause, CauseTime>;
 
 export class Ledger {
   readonly accesses: Counts["accesses"] = {
@@ -191,7 +178,7 @@ export class Ledger {
   }
 
   /** Notes a mark of the block. */
-  mark({ kind, thread, id }: Mark, { events, kernels }: Names): void {
+  mark({ kind, thread, id }: Mark, { events, kernels }: MarkNames): void {
     const event = events?.[id];
     if (kind === RECORD_MARK_KERNEL_BEGIN) {
       this.#sections.begin(

@@ -5,7 +5,7 @@
  */
 import { ENOMEM } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
-import { RECORD_MARK, RECORD_MARK_KERNEL_BEGIN, RECORD_MARK_KERNEL_END } from "../../assembly/abi/record.ts";
+import { RECORD_MARK } from "../../assembly/abi/record.ts";
 import { Hmm, HmmError, type Mm } from "../index.ts";
 import { RecordArray } from "../device/replay.ts";
 import { dispose } from "../engine/dispose.ts";
@@ -15,10 +15,10 @@ import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
 import { sum } from "./counts.ts";
 import { boundOf } from "./bound.ts";
 import { deviceMemoryFor } from "./device-driver.ts";
-import { SimDevices } from "./devices.ts";
+import type { SimDevices } from "./devices.ts";
 import { FailingAllocation, unfailing } from "./failing.ts";
 import { outOfMemory } from "./simulation-error.ts";
-import { kernelName, Ledger, type Mark } from "./ledger.ts";
+import { Ledger } from "./ledger.ts";
 import { makeReport } from "./make-report.ts";
 import type { Future } from "./policies/evict/future.ts";
 import type { EvictPolicy } from "./policies/evict/evictor.ts";
@@ -32,18 +32,11 @@ import { checkAgents, Selection } from "./selection.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
 import type { TimeListener } from "./time/listener.ts";
 import { Timeline } from "./time/timeline.ts";
+import { makeWorld, restoreWorld, type World } from "./world.ts";
 import { blockOf, type Block, type RecordBlock } from "./source.ts";
 
 /** Records that are replayed at a time. */
 const BATCH = 1 << 14;
-/** An engine with what a simulation has in it: devices under HMM, or managed memory. */
-interface World {
-  hmm: Hmm;
-  mm: Mm;
-  devices: SimDevices | ManagedRun;
-  /** The time model's clock; null: there is none. */
-  timeline: Timeline | null;
-}
 
 /**
  * One simulation: an engine, an address space, devices. Feed it blocks of records, and ask for the report at
@@ -124,14 +117,7 @@ export class Simulation {
   }
 
   static #in(hmm: Hmm, settings: Settings, owned: boolean, future?: Future): Simulation {
-    const mm = hmm.createMm();
-    const { managed, time } = settings;
-    const timeline = time && new Timeline(time);
-    const devices =
-      managed === null
-        ? SimDevices.add(hmm, mm, settings, future)
-        : new ManagedRun(hmm, mm, settings, managed, timeline);
-    return new Simulation({ hmm, mm, devices, timeline }, settings, owned);
+    return new Simulation(makeWorld(hmm, settings, future), settings, owned);
   }
 
   /**
@@ -145,9 +131,7 @@ export class Simulation {
   ): Simulation {
     const { state, engine } = unpackSnapshot(bytes);
     const settings: Settings = { ...state.settings, custom: given.evict ?? null };
-    const world = SimDevices.restore(engine, settings, state.devices, given.future);
-    const timeline = settings.time && new Timeline(settings.time, state.timeline);
-    return new Simulation({ ...world, timeline }, settings, true, state);
+    return new Simulation(restoreWorld(engine, settings, state, given.future), settings, true, state);
   }
 
   /**
@@ -302,18 +286,11 @@ export class Simulation {
       at = ledger.skipping ? this.#pass(at, end) : this.#make(at, end, base);
       if (at < end) {
         if (runner instanceof ManagedRun) runner.mark(this.#words, at, block, ledger);
-        this.#mark(markOf(this.#words, at), block);
+        this.#timeline?.mark(markOf(this.#words, at), block);
+        this.#ledger.mark(markOf(this.#words, at), block);
         at++;
       }
     }
-  }
-
-  #mark(mark: Mark, block: RecordBlock): void {
-    const { kind } = mark;
-    if (this.#timeline !== null && kind === RECORD_MARK_KERNEL_BEGIN)
-      this.#timeline.kernelBegin(kernelName(mark, block));
-    this.#ledger.mark(mark, block);
-    if (this.#timeline !== null && kind === RECORD_MARK_KERNEL_END) this.#timeline.kernelEnd();
   }
 
   /**

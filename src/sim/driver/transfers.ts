@@ -51,7 +51,7 @@ export class Transfers {
   /** Is told each transfer; null: nobody is. */
   onTransfer: ((bytes: number, direction: Direction, cause: Cause, address: number) => void) | null = null;
 
-  /** Counts the copy of `pages` of the block at an address, run by run. Returns how many transfers it took. */
+  /** Counts the copy of `pages` of the block at an address. Returns how many transfers it took. */
   copy(pages: Bits, from: Processor, to: Processor, cause: Cause, address = 0): number {
     const runs = runsOf(pages);
     for (const [first, end] of runs)

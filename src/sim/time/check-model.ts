@@ -1,15 +1,15 @@
 /**
- * Checks a time model as far as a simulation depends on it. `heteromem run` checks a file by its schema before
- * (schema/model.schema.json); this check holds for models that programs make, too.
+ * Checks a time model as far as a simulation depends on it. `heteromem run` checks a file by its schema
+ * before (schema/model.schema.json); this check holds for models that programs make, too.
  */
 import { ConfigError } from "../config-error.ts";
 import { MODEL_SCHEMA, type TimeModel } from "./model-file.ts";
-import { RATE_UNITS, TIME_UNITS } from "./quantity.ts";
+import { KINDS, RATE_UNITS, TIME_UNITS } from "./quantity.ts";
 
 const OTHER_UNITS = ["1/KiB", "link times", "entries", "ways", "KiB", "%"];
 const UNITS: readonly string[] = [...Object.keys(TIME_UNITS), ...Object.keys(RATE_UNITS), ...OTHER_UNITS];
 
-function isQuantity(value: object): value is { value: unknown; unit: unknown; source: unknown } {
+function isQuantity(value: object): value is Record<"value" | "unit" | "kind" | "source", unknown> {
   return "value" in value;
 }
 
@@ -22,12 +22,14 @@ function checkNumbers(part: unknown, path: string): void {
     for (const [key, inner] of Object.entries(part)) checkNumbers(inner, `${path}.${key}`);
     return;
   }
-  const { value, unit, source } = part;
+  const { value, unit, kind, source } = part;
   if (typeof value !== "number" || !Number.isFinite(value) || value < 0)
     throw new ConfigError("time", `${path}.value ${String(value)}`, "a number from 0 on");
   if (typeof unit !== "string" || !UNITS.includes(unit))
     throw new ConfigError("time", `${path}.unit ${String(unit)}`, UNITS.join(" or "));
   if (unit in RATE_UNITS && value === 0) throw new ConfigError("time", `${path}.value 0`, "a rate above 0");
+  if (typeof kind !== "string" || !Object.hasOwn(KINDS, kind))
+    throw new ConfigError("time", `${path}.kind ${String(kind)}`, Object.keys(KINDS).join(" or "));
   if (typeof source !== "string" || source === "")
     throw new ConfigError("time", `${path}.source`, "where the number comes from");
 }

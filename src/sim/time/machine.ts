@@ -17,7 +17,7 @@ export function timeModelOf(value: unknown): TimeModel | null {
   return TIME_PRESETS[value];
 }
 
-/** Returns the config with the fields that the model fixes. Throws ConfigError for fields that contradict it. */
+/** Returns the config with the fields that the model fixes. Throws ConfigError for a contradiction. */
 export function withMachine<C extends Partial<Record<MachineField, unknown>>>(
   config: C,
   model: TimeModel | null,

@@ -8,6 +8,8 @@
  */
 import type { FaultGroup, Place, SimulationEvents } from "../events.ts";
 import type { Cause, Direction } from "../driver/transfers.ts";
+import { RECORD_MARK_KERNEL_BEGIN, RECORD_MARK_KERNEL_END } from "../../../assembly/abi/record.ts";
+import { kernelName, type Mark, type MarkNames } from "../record-words.ts";
 import { CAUSE_NAMES, type TimeCause } from "./causes.ts";
 import { costsOf, type Costs } from "./costs.ts";
 import { EventQueue } from "./event-queue.ts";
@@ -190,14 +192,12 @@ export class Timeline implements SimulationEvents {
     this.#take("invalidation", this.#costs.invalidation);
   }
 
-  kernelBegin(name: string): void {
+  mark(mark: Mark, names: MarkNames): void {
+    const { kind } = mark;
+    if (kind !== RECORD_MARK_KERNEL_BEGIN && kind !== RECORD_MARK_KERNEL_END) return;
     this.settle();
-    this.listener?.kernelBegin(this.#now, name);
-  }
-
-  kernelEnd(): void {
-    this.settle();
-    this.listener?.kernelEnd(this.#now);
+    if (kind === RECORD_MARK_KERNEL_END) this.listener?.kernelEnd(this.#now);
+    else this.listener?.kernelBegin(this.#now, kernelName(mark, names));
   }
 
   /** What goes on now takes some time, which is on the critical path. */

@@ -7,8 +7,8 @@ export const mi300a: TimeModel = {
   schema: "heteromem-model/1",
   name: "mi300a",
   about:
-    "an MI300A with XNACK: one memory, so nothing migrates and nothing is evicted; the GPU's first touch of " +
-    "a page faults, one fault after the other",
+    "an MI300A with XNACK: one memory, so nothing migrates and nothing is evicted; the GPU's first touch " +
+    "of a page faults, one fault after the other",
   machine: {
     set: { memoryModel: "hmm", placement: "mirror" },
     without: ["prefetch", "prefetchFull", "evict", "deviceMemory", "deviceFrames", "initial", "devices"],
