@@ -70,8 +70,6 @@ export interface CountedDevices {
 
 type Causes = Record<TimeCause, CauseTime>;
 
-type Causes = Record<TimeCause, CauseTime>;
-
 export class Ledger {
   readonly accesses: Counts["accesses"] = {
     cpu: { loads: 0, stores: 0 },

@@ -52,7 +52,6 @@ export class Simulation {
   /** Makes the accesses. */
   readonly #runner: HmmRun | ManagedRun;
   readonly #selection: Selection | null;
-  /** Gives what happens its times: by the model, or for a listener, in accesses. */
   #timeline: Timeline | null;
   /** The device's accesses so far, for a bound; null: the config asks for none. */
   readonly #references: References | null;
@@ -66,12 +65,8 @@ export class Simulation {
   /** Records of the current run that were skipped. */
   readonly #left: number[] = [];
 
-  private constructor(
-    { hmm, mm, devices, timeline }: World,
-    settings: Settings,
-    owned: boolean,
-    state?: SimulationState,
-  ) {
+  private constructor(world: World, settings: Settings, owned: boolean, state?: SimulationState) {
+    const { hmm, mm, devices, timeline } = world;
     this.#settings = settings;
     this.#hmm = hmm;
     this.#owned = owned;
@@ -163,10 +158,7 @@ export class Simulation {
     return packSnapshot(state, engine);
   }
 
-  /**
-   * Tells a listener of everything that happens from here on, with its time: picoseconds of the time model;
-   * without one, accesses. A later call replaces the listener.
-   */
+  /** Tells one listener what happens from here on, at which time (without a time model, in accesses). */
   listen(listener: TimeListener): void {
     if (this.#timeline === null) {
       this.#timeline = new Timeline(null);

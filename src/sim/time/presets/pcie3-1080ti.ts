@@ -2,7 +2,7 @@
 import type { TimeModel } from "../model-file.ts";
 
 const FIT =
-  "least squares over nvprof's tables of programs under oversubscription on a GTX 1080 Ti (docs/validation.md)";
+  "least squares over nvprof's tables of programs on an oversubscribed GTX 1080 Ti (docs/validation.md)";
 const LINK_ERRORS = "largest error of the fit over all programs; docs/validation.md";
 
 export const pcie3Gtx1080Ti: TimeModel = {
