@@ -23,8 +23,10 @@ import { newCounts, type DriverCounts } from "./driver-counts.ts";
 import { ManagedDriver } from "./driver.ts";
 import { ManagedMemory } from "./managed-memory.ts";
 import type { PageMover } from "./mover.ts";
+import { PageRoom, type PageRoomOptions } from "./page-room.ts";
 import { DEVICE_DEFAULTS, ParallelDevice, type DeviceOptions, type RemoteCounts } from "./parallel-device.ts";
 import { ACCESS_READ, ACCESS_WRITE, CPU, pcie } from "./processor.ts";
+import { ChunkRoom } from "./room.ts";
 import { Transfers } from "./transfers.ts";
 import type { VaBlock } from "./va-block.ts";
 import { RECORD_ATOMIC, WarpScheduler } from "./warps.ts";
@@ -57,7 +59,11 @@ function pagesOf(words: Uint32Array, at: number): { first: number; last: number 
 export interface MachineOptions {
   /** Chunks of 2 MiB of device memory. */
   chunks: number;
+  /** Memory by pages, with a policy of its own. Default: by chunks, the least recently migrated one leaves. */
+  room?: Omit<PageRoomOptions, "block"> | undefined;
   prefetcher: Prefetcher;
+  /** What prefetches once memory was full. Default: as before. */
+  prefetcherFull?: Prefetcher;
   /**
    * What a device fault does without advice: `migrate` the page, `mirror` it from RAM, or mirror it until
    * access `counters` migrate it. With `explicit` and `resident` nothing faults (see Baseline). Default:
@@ -71,6 +77,8 @@ export interface MachineOptions {
   /** Whether one thread makes all accesses of the device, whatever the records say. */
   oneThread?: boolean;
   device?: Partial<DeviceOptions>;
+  /** Whether pages that nobody has touched lie in RAM. */
+  hostFirst?: boolean;
   mover?: PageMover;
 }
 
@@ -97,7 +105,8 @@ export class Machine {
   #block: VaBlock | null = null;
 
   constructor(options: MachineOptions) {
-    const { chunks, placement = "migrate", prefetcher, thrashing, counters, device, mover } = options;
+    const { chunks, room, placement = "migrate", thrashing, counters, device, hostFirst, mover } = options;
+    const { prefetcher, prefetcherFull } = options;
     const topology = pcie(1);
     const { counts, transfers, clock } = this;
     transfers.onTransfer = (bytes, direction) => {
@@ -106,17 +115,29 @@ export class Machine {
     const migrates = counters !== null;
     this.memory = new ManagedMemory({
       topology,
-      chunks: [chunks],
+      rooms: [
+        (place) =>
+          room === undefined
+            ? new ChunkRoom(chunks, place)
+            : new PageRoom({ ...room, block: (number) => this.memory.block(number) }, place),
+      ],
       transfers,
       counts,
       counters: migrates,
       defaults: PLACEMENT_ADVICE[placement],
+      hostFirst,
       mover,
     });
     const copied = placement === "explicit" || placement === "resident";
     this.baseline = copied ? new Baseline(this.memory, placement, DEVICE, chunks) : null;
     const detection = thrashing ? new Thrashing(topology) : null;
-    this.driver = new ManagedDriver({ memory: this.memory, prefetcher, thrashing: detection, clock });
+    this.driver = new ManagedDriver({
+      memory: this.memory,
+      prefetcher,
+      prefetcherFull,
+      thrashing: detection,
+      clock,
+    });
     const counter = migrates ? new AccessCounters(counters) : null;
     this.#oneThread = options.oneThread ?? false;
     this.#device = new ParallelDevice(DEVICE, this.driver, clock, counter, { ...DEVICE_DEFAULTS, ...device });
@@ -125,6 +146,11 @@ export class Machine {
   /** Accesses of the device to RAM. */
   get remote(): RemoteCounts {
     return this.#device.remote;
+  }
+
+  /** Whether each access of the device must be made here, for a policy that hears of uses. */
+  get hearsUses(): boolean {
+    return this.memory.roomOf(DEVICE)!.hearsUses;
   }
 
   /** Whether records of the device wait. */
@@ -186,7 +212,7 @@ export class Machine {
       const block = this.#blockOf(page);
       const i = page % BLOCK_PAGES;
       if (!hasBit(block.rights[DEVICE][right], i)) baseline.access(DEVICE, page, write);
-      this.memory.use(block, i);
+      this.memory.use(block, i, DEVICE);
       if (write) setBit(block.dirty, i);
     }
   }
@@ -201,7 +227,7 @@ export class Machine {
     const right = rightsNeeded(DEVICE, write ? ACCESS_WRITE : ACCESS_READ);
     if (!hasBit(block.rights[DEVICE][right], i) || !hasBit(block.resident[DEVICE], i)) return false;
     this.clock.pass(ACCESS_NS);
-    this.memory.use(block, i);
+    this.memory.use(block, i, DEVICE);
     if (write) setBit(block.dirty, i);
     return true;
   }
