@@ -153,7 +153,7 @@ function prefetchOf(field: string, value: unknown): ManagedPrefetch {
   throw new ConfigError(field, value, `${Object.keys(MANAGED_PREFETCHERS).join(" or ")} with managed memory`);
 }
 
-/** Checks what makes room: `lrm`, or one of the policies by pages. OPT is demand paging, which this is not. */
+/** Checks what makes room: `lrm`, or a policy by pages. OPT is demand paging, which this is not. */
 function evictOf(value: unknown = "lrm"): ManagedSettings["evict"] {
   if (value === "lrm") return value;
   if (value === "opt")

@@ -59,7 +59,7 @@ function pagesOf(words: Uint32Array, at: number): { first: number; last: number 
 export interface MachineOptions {
   /** Chunks of 2 MiB of device memory. */
   chunks: number;
-  /** Memory by pages, with a policy of its own. Default: by chunks, the least recently migrated one leaves. */
+  /** Memory by pages, with a policy. Default: by chunks, of which the least recently migrated one leaves. */
   room?: Omit<PageRoomOptions, "block"> | undefined;
   prefetcher: Prefetcher;
   /** What prefetches once memory was full. Default: as before. */

@@ -129,7 +129,7 @@ export class PageRoom implements Room {
   }
 }
 
-/** Takes the last `n` pages that are in both bitmaps, or as many as there are, out of `bits`. Returns them. */
+/** Takes the last `n` pages, or as many as there are, of both bitmaps out of `bits`. Returns them. */
 function cutLast(bits: Bits, among: Bits, n: number): Bits {
   const cut = newBits();
   for (let i = BLOCK_PAGES - 1; i >= 0 && n > 0; i--) {

@@ -38,7 +38,7 @@ export interface Room {
   left(block: VaBlock, pages: Bits, evicted: boolean): void;
 }
 
-/** The driver's room: chunks of 2 MiB, of which the least recently migrated one is evicted (uvm_pmm_gpu.c). */
+/** The driver's room: chunks of 2 MiB, of which the least recently migrated one leaves (uvm_pmm_gpu.c). */
 export class ChunkRoom implements Room {
   readonly hearsUses = false;
   full = false;

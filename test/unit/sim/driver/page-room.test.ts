@@ -56,7 +56,7 @@ for (const [config, counts] of ROWS)
 rows.run();
 
 const test = suite("driver: room by pages");
-test("stores of one thread, which wait for each other, are demand paging page by page, with every policy", async () => {
+test("stores of one thread are demand paging, page by page, with every policy", async () => {
   const spec = "zipf:size=2MiB,accesses=1500,exponent=0.8,writes=1,seed=5";
   const common = { agent: "device", deviceFrames: 100, cluster: "4K", prefetch: "none" } as const;
   for (const evict of Object.keys(EVICTORS) as (keyof typeof EVICTORS)[]) {
@@ -108,7 +108,7 @@ test("victims are chosen when it is known what comes, and never among what comes
   assert.is(come(0, [[0, 0]], [[1, 3]]), null);
   assert.is(come(1, [[0, 3]]), null);
   assert.not.ok(room.full);
-  // Pages 1 to 3 are the oldest, then 0. Page 1 is asked for again along with others: it stays, and only 4 and 5 need room.
+  // Pages 1 to 3 are the oldest, then 0. Page 1 is asked for again: it stays, and only 4 and 5 need room.
   assert.is(
     come(
       0,
@@ -126,7 +126,7 @@ test("victims are chosen when it is known what comes, and never among what comes
     [3, 3],
   ]);
 });
-test("without room what comes along is cut first, the last pages before others, then what was asked for", () => {
+test("without room what comes along is cut first, its last pages before others, then what was asked", () => {
   const { come, gone } = roomOf(4, "fifo");
   come(0, [[0, 3]]);
   const pages = [[10, 12]];
