@@ -201,7 +201,7 @@ function rangesOf(field: string, value: unknown): AddressRange[] {
 }
 
 /** The fields that have no meaning with managed memory. */
-const HMM_FIELDS = ["cluster", "prefetchFull", "seed", "initial", "bound"] as const;
+const HMM_FIELDS = ["cluster", "bound"] as const;
 
 /** The fields of a config. */
 export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig>([
@@ -214,6 +214,8 @@ export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig
   "prefetch",
   "prefetchFull",
   "evict",
+  "reserve",
+  "freeBuffer",
   "seed",
   "initial",
   "bound",
@@ -257,9 +259,14 @@ function memoryOf(
 function pagingFor(config: SimulationConfig): PagingSettings {
   const managed = config.memoryModel === "managed";
   if (!managed && !isBaseline(config.placement)) return pagingOf(config as PagingConfig);
-  const { deviceMemory, deviceFrames } = config;
-  const paging = pagingOf(managed ? { deviceMemory, deviceFrames } : (config as PagingConfig));
-  if (paging.deviceMemory < BLOCK_BYTES)
+  const { deviceMemory, deviceFrames, evict, reserve, freeBuffer, seed, initial } = config;
+  const byPages = managed && evict !== undefined && evict !== "lrm" && evict !== "opt";
+  const policy = { evict: byPages ? (evict as Evict) : undefined, reserve, freeBuffer, seed, initial };
+  const own = { deviceMemory, deviceFrames, cluster: "4K", prefetch: "none", ...policy } as const;
+  const paging = pagingOf(managed ? own : (config as PagingConfig));
+  if (managed && !byPages && reserve !== undefined)
+    throw new ConfigError("reserve", reserve, "an evict with an order of use, such as lru-2m; not lrm");
+  if (!byPages && paging.deviceMemory < BLOCK_BYTES)
     throw new ConfigError(
       deviceFrames === undefined ? "deviceMemory" : "deviceFrames",
       deviceFrames ?? deviceMemory,
@@ -288,6 +295,7 @@ export function settingsOf(given: SimulationConfig): Settings {
   if (config.bound !== undefined && (config.skip !== undefined || config.roi !== undefined))
     throw new ConfigError("bound", config.bound, "neither skip nor roi: a bound is on the whole run");
   const devices = countOf("devices", config.devices ?? 1, 1, REPLAY_AGENTS_MAX - 1);
+  const memory = memoryOf(config, devices);
   const paging = pagingFor(config);
   if (devices > 1 && paging.bound !== null)
     throw new ConfigError("bound", config.bound, "one device: a bound is on its memory");
@@ -297,7 +305,7 @@ export function settingsOf(given: SimulationConfig): Settings {
     systemMemory: sizeOf("systemMemory", config.systemMemory, 2 ** 30),
     devices,
     ...paging,
-    ...memoryOf(config, devices),
+    ...memory,
     time,
     backing: choiceOf("backing", config.backing, BACKINGS, "data"),
     skip: countOf("skip", config.skip ?? 0, 0),

@@ -50,7 +50,7 @@ export function makeReport({
     placement: settings.placement,
     cluster: settings.cluster,
     prefetch: named?.prefetch ?? settings.prefetch,
-    prefetchFull: settings.prefetchFull,
+    prefetchFull: named?.prefetchFull ?? settings.prefetchFull,
     evict: named?.evict ?? settings.evict,
     seed: settings.seed,
     initial: settings.initial,

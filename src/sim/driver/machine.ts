@@ -24,8 +24,10 @@ import { newCounts, type DriverCounts } from "./driver-counts.ts";
 import { ManagedDriver } from "./driver.ts";
 import { ManagedMemory } from "./managed-memory.ts";
 import type { PageMover } from "./mover.ts";
+import { PageRoom, type PageRoomOptions } from "./page-room.ts";
 import { DEVICE_DEFAULTS, ParallelDevice, type DeviceOptions, type RemoteCounts } from "./parallel-device.ts";
 import { ACCESS_READ, ACCESS_WRITE, CPU, pcie } from "./processor.ts";
+import { ChunkRoom } from "./room.ts";
 import { Transfers } from "./transfers.ts";
 import type { VaBlock } from "./va-block.ts";
 import { RECORD_ATOMIC, WarpScheduler } from "./warps.ts";
@@ -63,7 +65,11 @@ function pagesOf(words: Uint32Array, at: number): { first: number; last: number 
 export interface MachineOptions {
   /** Chunks of 2 MiB of device memory. */
   chunks: number;
+  /** Memory by pages, with a policy. Default: by chunks, of which the least recently migrated one leaves. */
+  room?: Omit<PageRoomOptions, "block"> | undefined;
   prefetcher: Prefetcher;
+  /** What prefetches once memory was full. Default: as before. */
+  prefetcherFull?: Prefetcher;
   /**
    * What a device fault does without advice: `migrate` the page, `mirror` it from RAM, or mirror it until
    * access `counters` migrate it. With `explicit` and `resident` nothing faults (see Baseline). Default:
@@ -77,6 +83,8 @@ export interface MachineOptions {
   /** Whether one thread makes all accesses of the device, whatever the records say. */
   oneThread?: boolean;
   device?: Partial<DeviceOptions>;
+  /** Whether pages that nobody has touched lie in RAM. */
+  hostFirst?: boolean;
   mover?: PageMover;
   /** Default: each event takes a fixed time. */
   clock?: Clock;
@@ -109,7 +117,8 @@ export class Machine {
   #block: VaBlock | null = null;
 
   constructor(options: MachineOptions) {
-    const { chunks, placement = "migrate", prefetcher, thrashing, counters, device, mover } = options;
+    const { chunks, room, placement = "migrate", thrashing, counters, device, hostFirst, mover } = options;
+    const { prefetcher, prefetcherFull } = options;
     const topology = pcie(1);
     this.clock = options.clock ?? new Clock();
     this.#addressTranslation = options.addressTranslation ?? false;
@@ -121,17 +130,29 @@ export class Machine {
     const migrates = counters !== null;
     this.memory = new ManagedMemory({
       topology,
-      chunks: [chunks],
+      rooms: [
+        (place) =>
+          room === undefined
+            ? new ChunkRoom(chunks, place)
+            : new PageRoom({ ...room, block: (number) => this.memory.block(number) }, place),
+      ],
       transfers,
       counts,
       counters: migrates,
       defaults: PLACEMENT_ADVICE[placement],
+      hostFirst,
       mover,
     });
     const copied = placement === "explicit" || placement === "resident";
     this.baseline = copied ? new Baseline(this.memory, placement, DEVICE, chunks) : null;
     const detection = thrashing ? new Thrashing(topology) : null;
-    this.driver = new ManagedDriver({ memory: this.memory, prefetcher, thrashing: detection, clock });
+    this.driver = new ManagedDriver({
+      memory: this.memory,
+      prefetcher,
+      prefetcherFull,
+      thrashing: detection,
+      clock,
+    });
     const counter = migrates ? new AccessCounters(counters) : null;
     this.#oneThread = options.oneThread ?? false;
     const hardware = { ...DEVICE_DEFAULTS, addressTranslation: this.#addressTranslation, ...device };
@@ -146,6 +167,11 @@ export class Machine {
   /** Says who is told what happens. */
   observe(events: SimulationEvents): void {
     this.#events = this.#device.events = this.driver.events = events;
+  }
+
+  /** Whether each access of the device must be made here, for a policy that hears of uses. */
+  get hearsUses(): boolean {
+    return this.memory.roomOf(DEVICE)!.hearsUses;
   }
 
   /** Whether records of the device wait. */
@@ -209,7 +235,7 @@ export class Machine {
       const block = this.#blockOf(page);
       const i = page % BLOCK_PAGES;
       if (!hasBit(block.rights[DEVICE][right], i)) baseline.access(DEVICE, page, write);
-      this.memory.use(block, i);
+      this.memory.use(block, i, DEVICE);
       if (write) setBit(block.dirty, i);
     }
   }
@@ -225,7 +251,7 @@ export class Machine {
     if (!hasBit(block.rights[DEVICE][right], i) || !hasBit(block.resident[DEVICE], i)) return false;
     this.clock.pass(ACCESS_NS);
     this.#events?.access("device", sizeOf(words, at), write);
-    this.memory.use(block, i);
+    this.memory.use(block, i, DEVICE);
     if (write) setBit(block.dirty, i);
     return true;
   }

@@ -208,7 +208,7 @@ export class ParallelDevice {
     }
     if (this.events !== null)
       this.events.access("device", SECTOR_BYTES * this.#schedule!.sectors(from, to, store, page), store);
-    this.#driver.memory.use(block, i);
+    this.#driver.memory.use(block, i, p);
     if (access > ACCESS_READ) setBit(block.dirty, i);
     return true;
   }

@@ -101,11 +101,26 @@ const wrong: [SimulationConfig, string | RegExp][] = [
     "deviceMemory 1MiB: expected at least 2MiB with placement explicit",
   ],
   [{ placement: "resident", devices: 2 }, "devices 2: expected one device with placement resident"],
-  [{ ...MANAGED, evict: "lru" }, "evict lru: expected lrm"],
+  [
+    { ...MANAGED, evict: "best" as "lru" },
+    /^evict best: expected lrm or lru or lru-4k or .* or opt, or an EvictPolicy/,
+  ],
+  [
+    { ...MANAGED, evict: "opt" },
+    "evict opt: expected memoryModel hmm: OPT is demand paging, without batches",
+  ],
+  [{ ...MANAGED, reserve: 5 }, "reserve 5: expected an evict with an order of use, such as lru-2m; not lrm"],
+  [
+    { evict: "fifo", reserve: 5 },
+    /^reserve 5: expected evict lru or lru-4k or lru-64k or lru-2m or sl or tbn, which keeps .*; not fifo/,
+  ],
+  [{ reserve: 100 }, "reserve 100: expected a whole number from 0 to 99"],
+  [{ freeBuffer: -1 }, "freeBuffer -1: expected a whole number from 0 to 99"],
+  [{ devices: 2, reserve: 5 }, "evict lru: expected one device: with several, no policy hears of each use"],
   [{ ...MANAGED, devices: 2 }, "devices 2: expected one device with managed memory"],
   [
     { ...MANAGED, prefetch: "density:101" },
-    "prefetch density:101: expected none or sl or density:N with managed memory",
+    "prefetch density:101: expected none or sl or tbn or sequential:N or density:N with managed memory",
   ],
   [{ ...MANAGED, failAlloc: 1 }, "failAlloc 1: expected no failing allocation with managed memory"],
   [{ ...MANAGED, counterThreshold: 5 }, "counterThreshold 5: expected placement counters, which has it"],
