@@ -10,8 +10,11 @@ const NSYS_MB = 1e6;
 const MICROSECONDS: Readonly<Record<string, number>> = { ns: 1e-3, us: 1, ms: 1e3, s: 1e6 };
 
 /** A line of nvprof: count, average, least and most size, total size, total time, name. */
-const NVPROF_LINE =
-  /^\s*(\d+)\s+(?:\S+\s+){3}(?:([\d.]+)([KMG]?B)|-)\s+([\d.]+)(ns|us|ms|s)\s+(Host To Device|Device To Host|Gpu page fault groups)\s*$/gm;
+const NVPROF_NAMES = "Host To Device|Device To Host|Gpu page fault groups";
+const NVPROF_LINE = new RegExp(
+  String.raw`^\s*(\d+)\s+(?:\S+\s+){3}(?:([\d.]+)([KMG]?B)|-)\s+([\d.]+)(ns|us|ms|s)\s+(${NVPROF_NAMES})\s*$`,
+  "gm",
+);
 /** Lines of nsys: percent, nanoseconds, count …, and megabytes, count …. */
 const NSYS_TIME = /^\s*[\d.]+\s+([\d,]+)\s+([\d,]+)\s.*\[CUDA Unified Memory memcpy (HtoD|DtoH)\]\s*$/gm;
 const NSYS_SIZE = /^\s*([\d,]+\.\d+)\s+([\d,]+)\s.*\[CUDA Unified Memory memcpy (HtoD|DtoH)\]\s*$/gm;

@@ -37,15 +37,13 @@ model("nvprof's units: KB are 1,024 bytes", () => {
 model("nsys: times in ns, sizes in decimal MB, no groups", () => {
   const text = `
  ** CUDA GPU MemOps Summary (by Time) (cuda_gpu_mem_time_sum):
- Time (%)  Total Time (ns)  Count  Avg (ns)  Med (ns)  Min (ns)  Max (ns)  StdDev (ns)               Operation
- --------  ---------------  -----  --------  --------  --------  --------  -----------  ------------------------------------
-     68.0        1,133,594     48   23616.5    6479.5      1887    101024      33956.8  [CUDA Unified Memory memcpy HtoD]
-     32.0           534082     24   22253.4    3647.5      1279     80672      29792.3  [CUDA Unified Memory memcpy DtoH]
+ Time (%)  Total Time (ns)  Count  Avg (ns)  Med (ns)  Min (ns)  Max (ns)  Operation
+     68.0        1,133,594     48   23616.5    6479.5      1887    101024  [CUDA Unified Memory memcpy HtoD]
+     32.0           534082     24   22253.4    3647.5      1279     80672  [CUDA Unified Memory memcpy DtoH]
  ** CUDA GPU MemOps Summary (by Size) (cuda_gpu_mem_size_sum):
- Total (MB)  Count  Avg (MB)  Med (MB)  Min (MB)  Max (MB)  StdDev (MB)               Operation
- ----------  -----  --------  --------  --------  --------  -----------  ------------------------------------
-      8.389     48     0.175     0.033     0.004     1.044        0.301  [CUDA Unified Memory memcpy HtoD]
-      4.194     24     0.175     0.033     0.004     1.044        0.308  [CUDA Unified Memory memcpy DtoH]
+ Total (MB)  Count  Avg (MB)  Med (MB)  Min (MB)  Max (MB)  Operation
+      8.389     48     0.175     0.033     0.004     1.044      [CUDA Unified Memory memcpy HtoD]
+      4.194     24     0.175     0.033     0.004     1.044      [CUDA Unified Memory memcpy DtoH]
 `;
   const { toDevice, toHost, groups } = parseProfile("p", text);
   assert.equal([toDevice!.count, toDevice!.bytes, toDevice!.time], [48, 8_389_000, 1133.594]);
