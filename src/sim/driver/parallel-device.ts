@@ -5,6 +5,7 @@
  * fetches one batch of faults, serves it and replays (docs/policies.md).
  */
 import { Random } from "../../engine/random.ts";
+import type { SimulationEvents } from "../events.ts";
 import type { AccessCounters } from "../policies/access-counters.ts";
 import { rightsNeeded } from "../policies/rights.ts";
 import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
@@ -16,6 +17,9 @@ import type { UvmSmart } from "./uvm-smart.ts";
 import type { VaBlock } from "./va-block.ts";
 import type { WarpSchedule } from "./warps.ts";
 
+/** Bytes that the device's memory moves at once. */
+const SECTOR_BYTES = 32;
+
 /** What the hardware is like. */
 export interface DeviceOptions {
   /** Streaming multiprocessors; two neighbors share a µTLB. */
@@ -24,6 +28,8 @@ export interface DeviceOptions {
   outstanding: number;
   /** Seed of the order in which warps take turns; 0: ascending. */
   seed: number;
+  /** Whether the device translates by the CPU's page tables: a page in RAM takes no fault. Default: no. */
+  addressTranslation?: boolean;
 }
 
 /** The defaults: a Titan V has 80 SMs, and its fault logs show 56 outstanding faults a µTLB. */
@@ -64,6 +70,8 @@ export interface RemoteCounts {
 /** One device. */
 export class ParallelDevice {
   readonly remote: RemoteCounts = { loads: 0, stores: 0, sectors: 0 };
+  /** Is told what happens. */
+  events: SimulationEvents | null = null;
   readonly #processor: Processor;
   readonly #driver: ManagedDriver;
   readonly #clock: Clock;
@@ -185,7 +193,9 @@ export class ParallelDevice {
 
   /** Whether an access without a mapping is made in RAM all the same. */
   #staysRemote(block: VaBlock, i: number, access: number): boolean {
-    if (this.#smart === null || !hasBit(block.resident[CPU], i)) return false;
+    if (!hasBit(block.resident[CPU], i)) return false;
+    if (this.#options.addressTranslation === true) return true;
+    if (this.#smart === null) return false;
     const room = this.#driver.memory.roomOf(this.#processor)!;
     return !this.#smart.brings(block.number * BLOCK_PAGES + i, access > ACCESS_READ, room);
   }
@@ -197,16 +207,20 @@ export class ParallelDevice {
     const block = this.#block;
     const p = this.#processor;
     const i = page % BLOCK_PAGES;
-    if (!hasBit(block.rights[p][rightsNeeded(p, access)], i) && !this.#staysRemote(block, i, access))
-      return false;
+    const mapped = hasBit(block.rights[p][rightsNeeded(p, access)], i);
+    if (!mapped && !this.#staysRemote(block, i, access)) return false;
     this.#clock.pass(ACCESS_NS);
     if (!hasBit(block.resident[p], i)) {
       if (store) this.remote.stores++;
       else this.remote.loads++;
-      this.remote.sectors += this.#schedule!.sectors(from, to, store, page);
+      const sectors = this.#schedule!.sectors(from, to, store, page);
+      this.remote.sectors += sectors;
+      this.events?.remoteAccess(sectors, store);
       this.#counters?.count(page);
       return true;
     }
+    if (this.events !== null)
+      this.events.access("device", SECTOR_BYTES * this.#schedule!.sectors(from, to, store, page), store);
     this.#driver.memory.use(block, i, p);
     if (access > ACCESS_READ) setBit(block.dirty, i);
     return true;
