@@ -29,12 +29,12 @@ export class HmmRun {
     this.#devices = devices;
     this.#ledger = ledger;
     this.#server = new FaultServer(mm, devices, ledger, placement);
-    this.#server.growths = growths;
+    devices.space.growths = growths;
   }
 
   /** How often the address space grew. */
   get growths(): number {
-    return this.#server.growths;
+    return this.#devices.space.growths;
   }
 
   /** Other records come now, whose numbers begin again. */

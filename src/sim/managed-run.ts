@@ -86,7 +86,7 @@ export class ManagedRun implements CountedDevices {
 
   /** The one device. */
   get all(): CountedDevices["all"] {
-    return [{ number: DEVICE, pages: this.pages, books: this.books }];
+    return [{ number: DEVICE, pages: this.pages, books: this.books, counts: this.counts }];
   }
 
   get peak(): number {

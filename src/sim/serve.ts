@@ -8,16 +8,14 @@ import {
 } from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { ReplayStop } from "../device/replay.ts";
-import { HmmError, type Mm, type Vma } from "../index.ts";
+import { HmmError, type Mm } from "../index.ts";
 import type { SimDevice } from "./device.ts";
 import type { SimDevices } from "./devices.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Placement } from "./names.ts";
-import { grow, mappable } from "./space.ts";
+import { mappable } from "./space.ts";
 
 export class FaultServer {
-  /** How often the address space grew. */
-  growths = 0;
   readonly #mm: Mm;
   readonly #devices: SimDevices;
   readonly #ledger: Ledger;
@@ -65,17 +63,8 @@ export class FaultServer {
     if (!mappable(address)) return false;
     if (reason === "cpu-fault") this.#cpuFault(address, write);
     else if (reason === "device-fault") this.#deviceFault(agent, address, write, at);
-    else this.#vmaOf(address);
+    else this.#devices.space.grownAt(address);
     return true;
-  }
-
-  /** Returns the mapping around an address, and makes one if there is none. */
-  #vmaOf(address: number): Vma {
-    const vma = this.#mm.findVma(address);
-    if (vma !== null) return vma;
-    grow(this.#mm, address);
-    this.growths++;
-    return this.#mm.findVma(address)!;
   }
 
   #cpuFault(address: number, write: boolean): void {
@@ -104,7 +93,7 @@ export class FaultServer {
   }
 
   #deviceFault(agent: number, address: number, write: boolean, record: number): void {
-    const vma = this.#vmaOf(address);
+    const span = this.#devices.space.grownAt(address);
     const device = this.#devices.of(agent);
     const faulting = this.#faulting;
     const { ranges } = this.#ledger;
@@ -113,7 +102,7 @@ export class FaultServer {
     faulting.record = record;
     if (!again) faulting.end = address + PAGE_SIZE;
     const move = this.#placement === "migrate" && !again;
-    const moved = move ? device.moveIn(vma, address, write ? "store" : "load") : 0;
+    const moved = move ? device.moveIn(span, address, write ? "store" : "load") : 0;
     if (moved > 0) {
       faults.migrate++;
       this.#devices.notePeak();
@@ -128,7 +117,7 @@ export class FaultServer {
       this.#borrowed.push(address);
       this.#borrower = device;
     }
-    const answer = device.mirror(vma, address, write);
+    const answer = device.mirror(span, address, write);
     if (answer !== 0)
       throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page", { address });
   }

@@ -15,6 +15,8 @@ export interface PagingOptions {
   future?: Future | undefined;
 }
 
+const noneStays = (): boolean => false;
+
 /** A memory that units come to one by one, when they are accessed. */
 export class Paging {
   /**
@@ -37,21 +39,23 @@ export class Paging {
   access(unit: number, write = false, times = 1): boolean {
     const residents = this.#residents;
     const slot = residents.slotOf(unit);
-    if (slot === undefined) this.#bring(unit, write);
-    const hits = slot === undefined ? times - 1 : times;
-    if (hits > 0) residents.used(residents.slotOf(unit)!, hits);
+    const isThere = slot >= 0;
+    if (!isThere) this.#bring(unit, write);
+    const hits = isThere ? times : times - 1;
+    if (hits > 0) residents.used(residents.slotOf(unit), hits);
     if (write) this.#written.add(unit);
-    return slot !== undefined;
+    return isThere;
   }
 
   #bring(unit: number, write: boolean): void {
     const residents = this.#residents;
     while (residents.free === 0) {
-      const victims = residents.victims(unit, () => false);
-      if (victims.length === 0) throw new Error(`no unit can leave for unit ${unit}`);
-      for (const victim of victims) {
-        residents.remove(victim, true);
-        this.counts[this.#written.delete(victim) ? "outDirty" : "outClean"]++;
+      const slot = residents.victim(unit, noneStays);
+      if (slot < 0) throw new Error(`no unit can leave for unit ${unit}`);
+      const victim = residents.unitIn(slot);
+      for (const unit of residents.groupOf(victim, noneStays) ?? [victim]) {
+        residents.remove(unit, true);
+        this.counts[this.#written.delete(unit) ? "outDirty" : "outClean"]++;
       }
     }
     this.counts.in++;
