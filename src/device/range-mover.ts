@@ -2,13 +2,7 @@
  * Whole migrations in one call of the core, for drivers that decide nothing between migrate_vma_setup and
  * migrate_vma_finalize.
  */
-import {
-  MOVE_BYTES,
-  MOVE_COPIED,
-  MOVE_MOVED,
-  MOVE_PAGES_MAX,
-  MOVE_WRITTEN,
-} from "../../assembly/abi/argument.ts";
+import { MOVE_BYTES, MOVE_COPIED, MOVE_MOVED, MOVE_WRITTEN } from "../../assembly/abi/argument.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { Context } from "../engine/context.ts";
 import { run } from "../engine/request.ts";
@@ -16,9 +10,6 @@ import { PfnArray } from "../page/arrays.ts";
 import type { Mm } from "../space/mm.ts";
 import type { DeviceTable } from "./device-table.ts";
 import type { HmmDevmem } from "./devmem.ts";
-
-/** The most bytes that one call moves: 2 MiB. */
-export const MOVE_BYTES_MAX = MOVE_PAGES_MAX * PAGE_SIZE;
 
 /**
  * Moves ranges of an address space to one device's memory and back. The driver's part is the usual one:
@@ -50,7 +41,7 @@ export class RangeMover {
   }
 
   /**
-   * Moves the pages of [start, end), page addresses at most {@link MOVE_BYTES_MAX} apart, to the device: the
+   * Moves the pages of [start, end), page addresses at most 2 MiB apart, to the device: the
    * steps of migrateVmaSetup with SELECT_SYSTEM, devmem.allocPages, copyPages, pages(), mapMigrated and
    * finalize(). mmapSem is held. Returns how many moved. Throws HmmError EINVAL unless one mapping that HMM
    * handles contains the range, ENOMEM if no migration or no arena is left.

@@ -45,8 +45,8 @@ import { HmmDevmem } from "./devmem.ts";
 export type ReplayReason = "done" | "no-vma" | "cpu-fault" | "device-fault" | "mark" | "uses";
 
 /**
- * Places of the log of uses, beside two for each frame: the core tidies the log when it is full, which must be
- * rare.
+ * Places of the log of uses, beside two for each frame: the core tidies the log when it is full, which must
+ * be rare.
  */
 const LOG_PLACES_MIN = 1 << 14;
 /** Words that replayCount writes. */
@@ -205,8 +205,8 @@ export class RecordArray extends BigUint64Array {
 
 /**
  * Makes the engine list the devices' pages by how recently replays used them, for {@link oldestPages}. This
- * takes 12 bytes of the arena for each device frame and 64 KiB, until the engine is closed. Idempotent. Throws
- * HmmError ENOMEM if the arena has no room.
+ * takes 12 bytes of the arena for each device frame and 64 KiB, until the engine is closed. Idempotent.
+ * Throws HmmError ENOMEM if the arena has no room.
  */
 export function trackUse(hmm: Forward["Hmm"]): void {
   const op = "trackUse";

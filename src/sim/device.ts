@@ -281,7 +281,7 @@ export class SimDevice {
     });
   }
 
-  /** Evicts what the policy names for a unit that comes, but for those that stay. Returns false if that fails. */
+  /** Evicts what the policy names for a unit that comes. Returns false if that fails. */
   #evict(incoming: number, stays: (unit: number) => boolean): boolean {
     const slot = this.#residents.victim(incoming, stays);
     if (slot < 0) return false;

@@ -327,7 +327,8 @@ function addressIn(mmId: u32, pfn: u32): u64 {
 
 /**
  * Writes the devmem's pages that the device used longest ago into the exchange buffer: max pfns (u32), then
- * max page numbers of their addresses (f64). HDR_RESULT is the oldest's address. Returns how many there are; -EINVAL without `trackUse`.
+ * max page numbers of their addresses (f64). HDR_RESULT is the oldest's address. Returns how many there are;
+ * -EINVAL without `trackUse`.
  */
 export function replayOldest(mmId: u32, devmem: u32, max: u32): i32 {
   if (!usesAreKept()) return -EINVAL;

@@ -6,8 +6,8 @@
 //        ▼
 //   false: REQUEST ──TypeScript tells them──▶ resume(): notifyStart ──▶ true: make the change … notifyEnd
 //
-// A subscription may be bound to a device table: the core itself makes the table follow, and the operation goes
-// on at once unless somebody has a callback.
+// A subscription may be bound to a device table: the core itself makes the table follow, and the operation
+// goes on at once unless somebody has a callback.
 //
 //   mm.seq         odd while an invalidation that concerns a notifier is under way, else even
 //   notifier.seq   the mm's number when the notifier was last told; readers with another number retry

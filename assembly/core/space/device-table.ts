@@ -30,7 +30,6 @@ import {
   SPACE_END,
   spanEnd,
   walk,
-  walkAlloc,
 } from "../table/pagetable";
 import { mmOf } from "./mm";
 
@@ -87,15 +86,6 @@ export function deviceTableDestroy(id: u32): i32 {
   table.inUse = 0;
   poolFree(RESOURCE_DEVICE_TABLE, changetype<usize>(table));
   return 0;
-}
-
-/** Sets one entry. Returns false when the pool of page tables is exhausted. */
-export function deviceTableSet(id: u32, table: DeviceTable, addr: u64, pte: u64): bool {
-  const slot = walkAlloc(table.root, DEVICE_OWNER | id, addr);
-  if (!slot) return false;
-  if (!load<u64>(slot)) table.entries++;
-  store<u64>(slot, pte);
-  return true;
 }
 
 /** The numbers of three bits: PTE_PRESENT, which every entry has, PTE_WRITE and PTE_YOUNG. */
