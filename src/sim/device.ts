@@ -14,7 +14,7 @@ import { DeviceBooks, type BooksState, type PageRange } from "./device-books.ts"
 import { DeviceDriver, type Callbacks } from "./device-driver.ts";
 import { Follower } from "./follower.ts";
 import { Incoming } from "./incoming.ts";
-import type { PagingSettings } from "./paging-config.ts";
+import { isCoreLru, type PagingSettings } from "./paging-config.ts";
 import { chosen, type Choice } from "./policies/choice.ts";
 import type { Arrival, EvictPolicy } from "./policies/evict/evictor.ts";
 import type { Future } from "./policies/evict/future.ts";
@@ -62,6 +62,8 @@ export class SimDevice {
   /** Bytes of a cluster, the unit of the policies. */
   readonly #cluster: number;
   readonly #residents: Residents;
+  /** Units that evictions keep free. */
+  readonly #buffer: number;
   readonly #incoming: Incoming;
   /** By frame of the device's memory: the slot of its unit. */
   readonly #slots: Int32Array;
@@ -78,7 +80,7 @@ export class SimDevice {
     options: SimDeviceOptions = {},
   ) {
     const { future, number = 1, restored } = options;
-    const { deviceMemory, cluster, seed, initial } = settings;
+    const { deviceMemory, cluster, seed, initial, reserve, freeBuffer } = settings;
     const state = restored?.state;
     this.number = number;
     this.#hmm = hmm;
@@ -94,7 +96,8 @@ export class SimDevice {
     const capacity = Math.floor(deviceMemory / cluster);
     const written = (slot: number): boolean =>
       this.#driver.isWritten(this.#rangeOf(this.#residents.unitIn(slot)));
-    const device = { capacity, unitPages: cluster / PAGE_SIZE, seed, parameter, future, written };
+    const device = { capacity, unitPages: cluster / PAGE_SIZE, seed, parameter, future, written, reserve };
+    this.#buffer = Math.floor((capacity * freeBuffer) / 100);
     this.#residents = new Residents(policy, device, state?.residents);
     const has = (unit: number): boolean => this.#residents.has(unit);
     this.#incoming = new Incoming(settings, has, state?.full);
@@ -248,12 +251,12 @@ export class SimDevice {
   /** Evicts until a unit has room that faulted. Returns false if that fails. */
   #hasRoom(unit: number): boolean {
     const residents = this.#residents;
-    if (residents.free > 0 || residents.has(unit)) return true;
+    const wanted = Math.min(1 + this.#buffer, residents.capacity);
+    if (residents.free >= wanted || residents.has(unit)) return true;
     this.#incoming.full = true;
     const stays = (other: number): boolean => other === unit;
-    do if (!this.#evict(unit, stays)) return false;
-    while (residents.free === 0);
-    return true;
+    while (residents.free < wanted && this.#evict(unit, stays));
+    return residents.free > 0;
   }
 
   /**
@@ -264,9 +267,10 @@ export class SimDevice {
     const residents = this.#residents;
     const fresh = units.length - (residents.has(units[0]) ? 1 : 0);
     const needed = Math.min(fresh, residents.capacity);
-    if (fresh > residents.free) this.#incoming.full = true;
+    if (fresh > 0 && fresh + this.#buffer > residents.free) this.#incoming.full = true;
+    const wanted = fresh > 0 ? Math.min(fresh + this.#buffer, residents.capacity) : 0;
     const stays = (unit: number): boolean => units.includes(unit);
-    while (residents.free < needed && this.#evict(units[0], stays));
+    while (residents.free < wanted && this.#evict(units[0], stays));
     return units.slice(0, units.length - fresh + Math.min(needed, residents.free));
   }
 
@@ -313,11 +317,11 @@ export class SimDevice {
     if (!this.#isPresent(unit)) this.#residents.remove(unit, evicted);
   }
 
-  #policyOf({ evict, custom }: PagingSettings): Choice<EvictPolicy> {
+  #policyOf({ evict, custom, reserve }: PagingSettings): Choice<EvictPolicy> {
     if (custom !== null) return { policy: custom, parameter: undefined };
     const choice = chosen<EvictPolicy>(evict, EVICTORS);
     if (choice === null) throw new TypeError(`evict ${evict}: expected the policy that the simulation had`);
-    if (choice.policy !== EVICTORS.lru) return choice;
+    if (!isCoreLru({ evict, reserve })) return choice;
     trackUse(this.#hmm);
     const slotAt = (addr: number): number => this.#residents.slotOf(Math.floor(addr / this.#cluster));
     return { policy: coreLru(this.#mm, this.#driver.devmem, slotAt), parameter: undefined };
