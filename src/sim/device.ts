@@ -7,7 +7,7 @@ import { VM_FAULT_OOM } from "../../assembly/uapi/vm.ts";
 import { trackUse } from "../device/replay.ts";
 import { roundDown } from "../engine/errors.ts";
 import type { DeviceTable, Hmm, Mm, Vma } from "../index.ts";
-import { clusterOf } from "./cluster.ts";
+import { clusterOf, runsOf } from "./cluster.ts";
 import { coreLru } from "./core-lru.ts";
 import type { DeviceCounts } from "./counts.ts";
 import { DeviceBooks, type BooksState, type PageRange } from "./device-books.ts";
@@ -21,9 +21,6 @@ import type { Future } from "./policies/evict/future.ts";
 import { EVICTORS } from "./policies/evict/index.ts";
 import type { GrowingSpace, Span } from "./space.ts";
 import { Residents, type ResidentsState } from "./policies/residents.ts";
-
-/** Units that move at once: 2 MiB of pages. */
-const RUN_PAGES = 512;
 
 /** The name of a device fault's hold of mmapSem. */
 const HOLDER = "a device fault";
@@ -173,7 +170,7 @@ export class SimDevice {
     const units = this.#makeRoom(wanted);
     let moved = 0;
     try {
-      for (const run of this.#runsOf(units))
+      for (const run of runsOf(units, this.#cluster))
         moved += this.#driver.moveIn(this.#rangeOf(run[0], run[run.length - 1], mapping));
     } finally {
       // Those that came along get their slots first, the one that faulted last.
@@ -294,7 +291,8 @@ export class SimDevice {
     let moved = 0;
     try {
       if (victims === null) moved = this.#moveOut(unit, unit);
-      else for (const run of this.#runsOf(victims)) moved += this.#moveOut(run[0], run[run.length - 1]);
+      else
+        for (const run of runsOf(victims, this.#cluster)) moved += this.#moveOut(run[0], run[run.length - 1]);
     } finally {
       if (victims === null) this.#leave(unit, true);
       else for (const victim of victims) this.#leave(victim, true);
@@ -338,17 +336,5 @@ export class SimDevice {
   /** Whether a page of the unit is in the device's memory. */
   #isPresent(unit: number): boolean {
     return this.#driver.pagesIn(this.#rangeOf(unit)) > 0;
-  }
-
-  /** Returns the units in ascending order, by runs of neighbors of at most 2 MiB. */
-  #runsOf(units: readonly number[]): number[][] {
-    const runs: number[][] = [];
-    const most = (RUN_PAGES * PAGE_SIZE) / this.#cluster;
-    for (const unit of [...units].sort((a, b) => a - b)) {
-      const run = runs.at(-1);
-      if (run !== undefined && run.length < most && run[run.length - 1] === unit - 1) run.push(unit);
-      else runs.push([unit]);
-    }
-    return runs;
   }
 }

@@ -50,12 +50,11 @@ export class Paging {
   #bring(unit: number, write: boolean): void {
     const residents = this.#residents;
     while (residents.free === 0) {
-      const slot = residents.victim(unit, noneStays);
-      if (slot < 0) throw new Error(`no unit can leave for unit ${unit}`);
-      const victim = residents.unitIn(slot);
-      for (const unit of residents.groupOf(victim, noneStays) ?? [victim]) {
-        residents.remove(unit, true);
-        this.counts[this.#written.delete(unit) ? "outDirty" : "outClean"]++;
+      const victims = residents.victims(unit, noneStays);
+      if (victims.length === 0) throw new Error(`no unit can leave for unit ${unit}`);
+      for (const victim of victims) {
+        residents.remove(victim, true);
+        this.counts[this.#written.delete(victim) ? "outDirty" : "outClean"]++;
       }
     }
     this.counts.in++;

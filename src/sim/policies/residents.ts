@@ -92,6 +92,17 @@ export class Residents {
   }
 
   /**
+   * Returns the units that the policy evicts next, in the order of their addresses: what {@link victim} and
+   * {@link groupOf} say together. None: no unit can leave.
+   */
+  victims(incoming: number, stays: (unit: number) => boolean): number[] {
+    const slot = this.victim(incoming, stays);
+    if (slot < 0) return [];
+    const unit = this.#units[slot];
+    return this.groupOf(unit, stays) ?? [unit];
+  }
+
+  /**
    * Returns the slot of the unit that the policy evicts next, or -1 if no unit can leave. {@link groupOf}
    * says what leaves with it; the caller then calls remove() for those that do leave.
    * @param incoming the unit that needs the room
