@@ -4,6 +4,7 @@ import type { RangeMover } from "../device/range-mover.ts";
 import { roundDown } from "../engine/errors.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE } from "./cluster.ts";
 import { sum, trafficOf, type DeviceCounts, type Invalidations, type PageTraffic } from "./counts.ts";
+import type { SimulationEvents } from "./events.ts";
 import type { RangeCounts } from "./range-counts.ts";
 import { SparseWords } from "./sparse-words.ts";
 
@@ -38,13 +39,21 @@ export class DeviceBooks {
   peak = 0;
   /** Is told where pages move; the simulation sets it. */
   ranges: RangeCounts | null = null;
+  /** Is told what moves; null: nobody is. */
+  events: SimulationEvents | null = null;
+  /** The device's number, for events. */
+  readonly #number: number;
   /** By cluster: the pages that have left the device, a bit each. */
   readonly #left = new SparseWords();
 
   readonly #hostFirst: boolean;
 
-  /** @param hostFirst whether pages that nobody has touched lie in RAM, so that they are copied from there */
-  constructor(hostFirst: boolean, state?: BooksState) {
+  /**
+   * @param hostFirst whether pages that nobody has touched lie in RAM, so that they are copied from there
+   * @param number the device's, from 1 on
+   */
+  constructor(hostFirst: boolean, state?: BooksState, number = 1) {
+    this.#number = number;
     this.#hostFirst = hostFirst;
     if (state === undefined) return;
     for (const [cluster, pages] of state.left) this.#left.set(cluster, pages);
@@ -69,6 +78,7 @@ export class DeviceBooks {
       pages.inAgain += bitCount(this.#left.get(base / CLUSTER_SIZE) & bits);
       if (ranges !== null) eachPage(base, bits, (addr) => ranges.move(addr, "bytesIn"));
     }
+    if (this.events !== null) this.#publishIn(this.events, { start, end }, mover);
     pages.in += moved;
     this.peak = Math.max(this.peak, all);
   }
@@ -94,6 +104,7 @@ export class DeviceBooks {
         if (evicted) ranges.move(addr, "bytesOutEvicted");
       });
     }
+    if (this.events !== null) publishOut(this.events, { start, end }, mover, this.#number, evicted);
     pages.out += moved;
     if (evicted) pages.outEvicted += moved;
   }
@@ -109,10 +120,54 @@ export class DeviceBooks {
     };
   }
 
+  /** Tells of pages that came: runs that were copied, and runs that were made. */
+  #publishIn(events: SimulationEvents, { start, end }: PageRange, mover: RangeMover): void {
+    const isCopied = (page: number): boolean => this.#hostFirst || hasPage(mover.copied(page), page);
+    const kindOf = (page: number): number =>
+      hasPage(mover.moved(page), page) ? (isCopied(page) ? 2 : 1) : 0;
+    for (let page = start; page < end;) {
+      const kind = kindOf(page);
+      const first = page;
+      while (page < end && kindOf(page) === kind) page += PAGE_SIZE;
+      if (kind === 0) continue;
+      const bytes = page - first;
+      const pages = bytes / PAGE_SIZE;
+      if (kind === 2) {
+        events.transfer(first, bytes, "toDevice", "fault");
+        events.left(first, pages, 0);
+      }
+      events.arrived(first, pages, this.#number, kind === 2);
+    }
+  }
+
   /** The ranges whose moves are counted; null if there are none. */
   get #named(): RangeCounts | null {
     return this.ranges === null || this.ranges.empty ? null : this.ranges;
   }
+}
+
+/** Tells of pages that went to RAM: a transfer for each run of neighbors. */
+function publishOut(
+  events: SimulationEvents,
+  { start, end }: PageRange,
+  mover: RangeMover,
+  from: number,
+  evicted: boolean,
+): void {
+  for (let page = start; page < end; page += PAGE_SIZE) {
+    const first = page;
+    while (page < end && hasPage(mover.moved(page), page)) page += PAGE_SIZE;
+    const bytes = page - first;
+    if (bytes === 0) continue;
+    events.transfer(first, bytes, "toHost", evicted ? "eviction" : "fault");
+    events.left(first, bytes / PAGE_SIZE, from);
+    events.arrived(first, bytes / PAGE_SIZE, 0, true);
+  }
+}
+
+/** Whether the bit of a page is set in an answer of the mover. */
+export function hasPage(bits: number, page: number): boolean {
+  return ((bits >> ((page / PAGE_SIZE) % CLUSTER_PAGES)) & 1) !== 0;
 }
 
 /** How many bits are set in a word of 16 bits. */

@@ -26,9 +26,8 @@ import {
   type PfnArray,
   type Vma,
 } from "../index.ts";
-import { CLUSTER_PAGES } from "./cluster.ts";
-import type { Invalidations } from "./counts.ts";
-import type { DeviceBooks, PageRange } from "./device-books.ts";
+import { sum, type Invalidations } from "./counts.ts";
+import { hasPage, type DeviceBooks, type PageRange } from "./device-books.ts";
 import { invalidationsOf } from "./invalidations.ts";
 
 /** The engine hands out device memory in blocks of 2 MiB; a migration moves at most that much. */
@@ -85,6 +84,8 @@ export class DeviceDriver {
   readonly #notifier: MmuIntervalNotifier;
   readonly #mm: Mm;
   readonly #mover: RangeMover;
+  /** Invalidations that the observer has heard of, or that came before it. */
+  #published: number;
   /** A word for each page of a migration: what hmmRangeFault fills, and what the device's table has. */
   readonly #pfns: PfnArray;
   readonly #entries: PfnArray;
@@ -117,6 +118,7 @@ export class DeviceDriver {
     this.#notifier = made
       ? hmm.notifiers().find(isOwn)!
       : new MmuIntervalNotifier(mm, 0, TASK_SIZE, null, { ...name, table: this.table, owner });
+    this.#published = sum(this.invalidations);
     this.#mover = new RangeMover(mm, this.devmem, this.table);
     this.#pfns = hmm.pfnArray(BLOCK / PAGE_SIZE);
     this.#entries = hmm.pfnArray(BLOCK / PAGE_SIZE);
@@ -128,6 +130,7 @@ export class DeviceDriver {
    */
   moveIn(range: PageRange): number {
     const moved = this.#mover.toDevice(range.start, range.end);
+    this.publishInvalidations();
     this.#books.pagesIn(range, this.#mover, moved, this.devmem.usedPages);
     return moved;
   }
@@ -205,13 +208,14 @@ export class DeviceDriver {
    */
   moveOut(range: PageRange, first: number, evicted: boolean): number {
     const moved = this.#mover.toSystem(range.start, range.end, first);
+    this.publishInvalidations();
     this.#books.pagesOut(range, this.#mover, moved, evicted);
     return moved;
   }
 
   /** Whether the last call of moveOut() moved a page of its range. */
   hasMoved(page: number): boolean {
-    return ((this.#mover.moved(page) >> ((page / PAGE_SIZE) % CLUSTER_PAGES)) & 1) !== 0;
+    return hasPage(this.#mover.moved(page), page);
   }
 
   /** How many pages of a range of at most 2 MiB are in the device's memory. */
@@ -249,6 +253,13 @@ export class DeviceDriver {
   /** How often the device's table was told of changes so far. */
   get invalidations(): Invalidations {
     return invalidationsOf((event) => this.#notifier.told(event));
+  }
+
+  /** Tells the observer of the books of invalidations since the last call. */
+  publishInvalidations(): void {
+    const { events } = this.#books;
+    if (events === null) return;
+    for (const all = sum(this.invalidations); this.#published < all; this.#published++) events.invalidated();
   }
 
   /** Gives back what outlives the address space, which must be closed before. */

@@ -84,7 +84,7 @@ export class SimDevice {
     this.#mm = mm;
     this.#space = space;
     this.#cluster = cluster;
-    this.books = new DeviceBooks(initial === "host", state?.books);
+    this.books = new DeviceBooks(initial === "host", state?.books, number);
     const cpuFault = (vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
     const place = { hmm, mm, number, owner: restored?.owner };
     this.#driver = new DeviceDriver(place, deviceMemory, this.books, cpuFault);
@@ -115,6 +115,11 @@ export class SimDevice {
   /** What the device and its driver have counted. */
   get counts(): DeviceCounts {
     return this.books.counts(this.#driver.invalidations);
+  }
+
+  /** Tells the observer of invalidations since the last call. */
+  publishInvalidations(): void {
+    this.#driver.publishInvalidations();
   }
 
   /** Pages in the device's memory. */

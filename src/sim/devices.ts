@@ -6,6 +6,7 @@ import { Callbacks, deviceId } from "./device-driver.ts";
 import { GrowingSpace } from "./space.ts";
 import type { Settings } from "./config.ts";
 import type { Future } from "./policies/evict/future.ts";
+import type { SimulationEvents } from "./events.ts";
 import type { Follower } from "./follower.ts";
 import type { RangeCounts } from "./range-counts.ts";
 
@@ -104,6 +105,16 @@ export class SimDevices {
   /** Says where moves are counted by name. */
   countIn(ranges: RangeCounts): void {
     for (const { books } of this.all) books.ranges = ranges;
+  }
+
+  /** Tells the observer of invalidations since the last call. */
+  publishInvalidations(): void {
+    for (const device of this.all) device.publishInvalidations();
+  }
+
+  /** Says who is told what moves. */
+  observe(events: SimulationEvents): void {
+    for (const { books } of this.all) books.events = events;
   }
 
   state(): DevicesState {
