@@ -128,3 +128,5 @@ export const HDR_FLAG_SWAP = 4;
 export const HDR_FLAG_COHERENT = 8;
 /** HDR_FLAGS: page tables of address spaces count as system memory. */
 export const HDR_FLAG_TABLES_COUNT = 16;
+/** HDR_FLAGS: the engine answers like Linux 7.3; without it like Linux 6.12. */
+export const HDR_FLAG_LINUX_7_3 = 32;

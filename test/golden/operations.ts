@@ -29,6 +29,8 @@ import type { GoldenHandle } from "./driver.ts";
 import { FILE_OPERATIONS, mmap } from "./file-operations.ts";
 import { handleOf, type Process } from "./process.ts";
 import type { Answer } from "./records.ts";
+import { frameStates } from "./frame-states.ts";
+import { PIN_OPERATIONS } from "./pins.ts";
 import { isPfnMap, smapsOf } from "./state.ts";
 
 const ADVICE: Readonly<Record<string, number>> = {
@@ -124,26 +126,6 @@ function mincore({ mm }: Process, args: Arguments): Answer {
   return vec === undefined ? { ret } : { ret, vec: encodeBytes(vec.map((byte) => byte & 1)) };
 }
 
-function pin(process: Process, args: Arguments): Answer {
-  let pinned = 0;
-  const ret = retOf(() => {
-    const pages = process.mm.pin(page(args, 0), num(args, 1));
-    process.pins.push(pages);
-    pinned = pages.npages;
-  });
-  return { ret: ret === 0 ? pinned : ret };
-}
-
-function unpin(process: Process): Answer {
-  let ret = 0;
-  for (const pages of process.pins) {
-    ret += pages.npages;
-    pages.close();
-  }
-  process.pins = [];
-  return { ret };
-}
-
 /** Runs a device command on n pages from a with the handle that its first argument names. */
 function command(run: (handle: GoldenHandle, args: Arguments) => CommandResult): Perform {
   return (process, args) => {
@@ -200,8 +182,7 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
   ["sysr", writeFor(EFAULT, { kernel: true })],
   ["memread", readFor(EIO, { force: true })],
   ["memwrite", writeFor(EIO, { force: true })],
-  ["pin", pin],
-  ["unpin", unpin],
+  ...PIN_OPERATIONS,
   // processes
   ["fork", (process, args, world) => ({ ret: retOf(() => world.fork(process, num(args, 0))) })],
   ["exit", (process, _args, world) => ({ ret: retOf(() => world.exit(process)) })],
@@ -223,10 +204,20 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
     },
   ],
   ["uffd", ({ mm }, args) => ({ ret: retOf(() => mm.uffdRegister(page(args, 0), bytes(args, 1))) })],
+  ["kpf", ({ mm }, args) => ({ kpf: frameStates(mm, page(args, 0), num(args, 1)) })],
   ["memcg", (_process, _args, world) => ({ current: world.charged })],
   ["smaps", ({ mm }) => ({ smaps: smapsOf(mm) })],
   // the device
   ["dread", command((handle, args) => handle.read(page(args, 1), num(args, 2)))],
+  // hmm_range_fault_unlocked_timeout takes the lock itself, as read() does: the answers are the same.
+  ["dreadu", command((handle, args) => handle.read(page(args, 1), num(args, 2)))],
+  [
+    "dfail",
+    (process, args) => {
+      handleOf(process, num(args, 0)).failNext = true;
+      return { ret: 0, cpages: 0, faults: 0 };
+    },
+  ],
   ["dwrite", command((handle, args) => handle.write(page(args, 1), num(args, 2), num(args, 3)))],
   ["dmig", command((handle, args) => handle.migrateToDevice(page(args, 1), num(args, 2)))],
   ["dsys", command((handle, args) => handle.migrateToSystem(page(args, 1), num(args, 2)))],

@@ -65,7 +65,8 @@ export function stateOf({ mm, handles, opened }: Process, win: number, dev: numb
     pm: encodeBytes(pm),
     rss: [anon, file, shmem, swap],
     h,
-    dev: [...dev],
+    dev: dev.slice(0, 2),
+    ...([...handles.values()].some(({ device }) => device.coherent) ? { coh: dev.slice(2) } : {}),
   };
 }
 

@@ -15,7 +15,7 @@ interface Sum {
   differ: Record<Column, number>;
 }
 
-const none = (): Record<Column, number> => ({ strict: 0, vma: 0, pm: 0, flt: 0, smaps: 0 });
+const none = (): Record<Column, number> => ({ strict: 0, vma: 0, pm: 0, flt: 0, smaps: 0, kpf: 0 });
 
 function sumOf(results: readonly ScenarioResult[]): Sum {
   const sum: Sum = { scenarios: results.length, operations: 0, compared: none(), differ: none() };
@@ -56,8 +56,8 @@ export function goldenTable(scenarios: readonly Scenario[], results: readonly Sc
     );
   });
   return [
-    "| records | scenarios | operations | strict | `vma` | `pm` | `flt` | `smaps` |",
-    "|---|---|---|---|---|---|---|---|",
+    "| records | scenarios | operations | strict | `vma` | `pm` | `flt` | `smaps` | `kpf` |",
+    "|---|---|---|---|---|---|---|---|---|",
     ...rows,
     row("**all**", scenarios.length, sumOf(results)),
   ].join("\n");
