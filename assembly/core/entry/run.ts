@@ -51,6 +51,7 @@ import {
   OP_RANGE_FAULT,
   OP_TRUNCATE,
   OP_UFFD,
+  newPages,
 } from "../operation/cmd";
 import { notifyEnd } from "../operation/notify";
 import { mmOf } from "../space/mm";
@@ -89,7 +90,7 @@ export function run(cmd: Cmd): i32 {
 /** Closes the windows that are open and frees the page that was to be a copy. */
 function letGo(cmd: Cmd): void {
   notifyEnd(cmd);
-  if (cmd.newPage) putPage(cmd.newPage);
+  for (let i = newPages(cmd); i > 0; i--) putPage(cmd.newPage + i - 1);
 }
 
 /** The step function of each operation. */

@@ -33,6 +33,7 @@ import {
   FAULT_KIND_EXCLUSIVE,
   FAULT_KIND_SPURIOUS,
   FAULT_KIND_ZERO,
+  MMU_NOTIFY_CLEAR,
   MMU_NOTIFY_EXCLUSIVE,
 } from "../../uapi/event";
 import { PAGE_SIZE, TABLE_SHIFT } from "../../uapi/page";
@@ -64,6 +65,7 @@ import {
 } from "../../uapi/vm";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { exclusiveStaysMapped, revokeSendsClear } from "../base/rules";
 import { count } from "../base/stat";
 import { folioOf } from "../frame/folio";
 import { zeroFrame } from "../frame/frame";
@@ -162,9 +164,10 @@ export function restoredPte(pte: u64, vma: Vma): u64 {
 function exclusiveFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i32 {
   const folio = folioOf(ptePfn(pte));
   if (folioOf(headOf(ptePfn(pte))).has(FOLIO_LOCKED)) return mustWait(ptePfn(pte));
-  if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_EXCLUSIVE, 0)) return REQUEST;
+  const event: u32 = revokeSendsClear() ? MMU_NOTIFY_CLEAR : MMU_NOTIFY_EXCLUSIVE;
+  if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, event, 0)) return REQUEST;
   store<u64>(slot, restoredPte(pte, vma));
-  folio.maps++;
+  if (!exclusiveStaysMapped()) folio.maps++;
   notifyEnd(cmd);
   return done(vma, addr, FAULT_KIND_EXCLUSIVE, ptePfn(pte));
 }

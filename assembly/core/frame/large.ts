@@ -13,6 +13,11 @@ export function headOf(pfn: u32): u32 {
   return folioOf(pfn).has(FOLIO_TAIL) ? pfn & ~(LARGE_PAGES - 1) : pfn;
 }
 
+/** Returns the number of pages of the folio that begins at `head`: 1 for a page that is no part of a large one. */
+export function foliosPages(head: u32): u32 {
+  return folioOf(head).has(FOLIO_LARGE) ? LARGE_PAGES : 1;
+}
+
 /** Returns the number of references to all parts. */
 export function largeRefs(head: u32): u32 {
   let refs: u32 = 0;

@@ -180,7 +180,7 @@ function drop(cmd: MadviseCmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
   if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
   if ((dropping ? splitPartial(cmd, vma, start, end) : splitLarge(cmd, vma, start, end)) == REQUEST)
     return REQUEST;
-  if (dropping) zapRange(mm, start, end);
+  if (dropping) zapRange(mm, start, end, true);
   else clearFlags(mm, start, end, PTE_YOUNG | PTE_DIRTY);
   notifyEnd(cmd);
   return 0;

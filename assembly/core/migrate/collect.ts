@@ -51,6 +51,7 @@ import {
 import { header } from "../base/layout";
 import { DEBUG } from "../base/panic";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { leavesUnselectedHuge, splitsHugeZeroLate, splitsMappedParts } from "../base/rules";
 import { Folio, FOLIO_COUNTS, FOLIO_SOLE, folioOf, isDevicePfn } from "../frame/folio";
 import { ownFrames, zoneOf, zoneOfPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
@@ -72,6 +73,12 @@ function isUnitTable(m: Migration, addr: u64, table: usize): bool {
   return mayBeUnit(m, addr) && !selected(m, load<u64>(table));
 }
 
+/** Does the huge mapping with leaf table `table`, which is no unit, stay as it is while the migration collects? */
+function staysHuge(m: Migration, table: usize): bool {
+  if (selected(m, load<u64>(table))) return leavesUnselectedHuge();
+  return isHugeZero(table) && splitsHugeZeroLate();
+}
+
 /**
  * Splits the huge mappings and large folios of the range that do not move as units, where nobody refers to
  * them. 0 or REQUEST.
@@ -85,7 +92,7 @@ export function splitHuge(cmd: Cmd, m: Migration): i32 {
     const addr = next;
     const table = leafTable(pgd, addr);
     next = spanEnd(pgd, table, addr, m.end);
-    if (!table || !isHuge(table) || isUnitTable(m, addr, table)) continue;
+    if (!table || !isHuge(table) || isUnitTable(m, addr, table) || staysHuge(m, table)) continue;
     const result = isHugeZero(table)
       ? splitMapping(cmd, vma, addr)
       : splitFolio(cmd, ptePfn(load<u64>(table)), m.faultPage);
@@ -266,7 +273,7 @@ function isCollected(m: Migration, n: u32, pfn: u32): bool {
  * come back if it stayed, and for drivers that select units: the kernels that know of units split.
  */
 function splitsParts(m: Migration, pfn: u32): bool {
-  return isDevicePfn(pfn) || (m.select & MIGRATE_VMA_SELECT_COMPOUND) != 0;
+  return splitsMappedParts() || isDevicePfn(pfn) || (m.select & MIGRATE_VMA_SELECT_COMPOUND) != 0;
 }
 
 /**

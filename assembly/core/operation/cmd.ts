@@ -44,6 +44,7 @@ import { COMMAND_COUNT, COMMAND_SIZE, COMMANDS, HDR_CMD_DEPTH, HEADER } from "..
 import { RESOURCE_COMMANDS } from "../../abi/pool";
 import { exhausted, header, setHeader, zeroObject } from "../base/layout";
 import { none } from "../base/object";
+import { foliosPages } from "../frame/large";
 
 export const OP_MMAP: u32 = 1;
 export const OP_MUNMAP: u32 = 2;
@@ -110,7 +111,8 @@ export class Cmd {
   faultPage: u32;
   /** handleFault(): how often drivers answered "done" without having moved the page. */
   faultTries: u32;
-  /** copyPage(): the page allocated for a copy whose notification is being served; 0 none. */
+  /** copyPage(): the page, or the first of the large folio, allocated for a copy whose
+   * notification is being served; 0 none. */
   newPage: u32;
   /** breakKsm(): pages of its range that are done; 0 before and after. */
   ksmDone: u32;
@@ -158,12 +160,17 @@ export function commandTop(): Cmd {
   return depth ? commandAt(depth - 1) : none<Cmd>();
 }
 
+/** How many pages cmd.newPage stands for, with a reference each: 0 without one, more for a large folio. */
+export function newPages(cmd: Cmd): u32 {
+  return cmd.newPage ? foliosPages(cmd.newPage) : 0;
+}
+
 /** How many references operations in progress hold to the page. */
 export function commandsHoldPage(pfn: u32): u32 {
   let n: u32 = 0;
   for (let depth: u32 = 0; depth < header(HDR_CMD_DEPTH); depth++) {
     const cmd = commandAt(depth);
-    n += (cmd.faultPage == pfn ? 1 : 0) + (cmd.newPage == pfn ? 1 : 0);
+    n += (cmd.faultPage == pfn ? 1 : 0) + (pfn - cmd.newPage < newPages(cmd) ? 1 : 0);
   }
   return n;
 }
@@ -180,7 +187,7 @@ export function commandsHold(): u32 {
   let n: u32 = 0;
   for (let depth: u32 = 0; depth < header(HDR_CMD_DEPTH); depth++) {
     const cmd = commandAt(depth);
-    n += (cmd.faultPage ? 1 : 0) + (cmd.newPage ? 1 : 0);
+    n += (cmd.faultPage ? 1 : 0) + newPages(cmd);
   }
   return n;
 }

@@ -18,6 +18,7 @@ import { PTE_PRESENT, PTE_SPECIAL } from "../../uapi/pte";
 import { VM_HUGETLB, VM_LOCKED } from "../../uapi/vm";
 import { header, LARGE_PAGES } from "../base/layout";
 import { makePte, pteFlags, ptePfn, ptePresent } from "../base/pte";
+import { splitTellsOnce } from "../base/rules";
 import { Folio, folioOf, frameOf, isDevicePfn } from "../frame/folio";
 import { headOf, largeAll, largeHeld, largeMaps, largeShared } from "../frame/large";
 import { dissolveLarge } from "../frame/page-alloc";
@@ -195,10 +196,12 @@ function tellAll(cmd: Cmd, part: Folio, pgoff: u64, i: u32, head: u32): i32 {
     const start = partStart(vma, pgoff);
     const end = partEnd(vma, pgoff);
     if (!cmd.splitSecond) {
-      if (hasPmdTable(vma.mm.pgd, start) && splitMapping(cmd, vma, start) == REQUEST) return REQUEST;
+      if (!splitTellsOnce() && hasPmdTable(vma.mm.pgd, start) && splitMapping(cmd, vma, start) == REQUEST) return REQUEST;
       cmd.splitSecond = 1;
     }
     if (!innerStart(cmd, vma.mmId, start, end)) return REQUEST;
+    const table = leafTable(vma.mm.pgd, start);
+    if (table && isHuge(table) && ptePfn(load<u64>(table)) == head) splitLeaf(table);
     innerEnd(cmd);
     cmd.splitSecond = 0;
     cmd.splitLeft -= mappedIn(vma.mm.pgd, start, end, head);
