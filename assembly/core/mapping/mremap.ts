@@ -20,6 +20,7 @@ import {
   VM_UFFD_MISSING,
 } from "../../uapi/vm";
 import { populateLocked } from "../access/populate";
+import { mremapMovesSeveral } from "../base/rules";
 import { exhausted, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
 import { poolLeft } from "../base/pool";
@@ -30,7 +31,7 @@ import { cutsHugetlb, splitMapping } from "../operation/split";
 import { vmaAdd, vmaMergeNew } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
 import { anonVmaClone, unlinkAnonVmas } from "../space/anon-vma";
-import { findVmaFrom, isAnonymous, pgoffOf, Vma, vmaAlloc, vmaAt, vmaFree, vmaLookup } from "../space/vma";
+import { findVmaFrom, isAnonymous, pgoffOf, Vma, vmaAlloc, vmaAt, vmaFree, vmaInRange, vmaLookup } from "../space/vma";
 import { HUGE_MASK } from "../table/huge";
 import {
   isHuge,
@@ -70,6 +71,12 @@ export class MremapCmd extends Cmd {
   flags: u32;
   /** Not 0: the mapping is locked, and what it grew by is populated at the end. */
   locked: u32;
+  /** 1 once the range is moved mapping by mapping, as far as each has of it. */
+  several: u32;
+  /** Where that range ends. */
+  rangeEnd: u64;
+  /** Where it goes: the address that the call returns. */
+  rangeTo: u64;
 }
 
 if (<i32>offsetof<MremapCmd>() > COMMAND_SIZE) ERROR("MremapCmd");
@@ -105,7 +112,8 @@ export function mremapStep(cmd: MremapCmd): i32 {
         result = populateGrowth(cmd);
         break;
       default:
-        setHeaderF64(HDR_RESULT, cmd.newAddr);
+        if (cmd.several && nextMapping(cmd, mm)) continue;
+        setHeaderF64(HDR_RESULT, cmd.several ? cmd.rangeTo : cmd.newAddr);
         return 0;
     }
     if (result) return result;
@@ -126,6 +134,12 @@ function check(cmd: MremapCmd, mm: Mm): i32 {
   if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(flags & MREMAP_MAYMOVE)) return -EINVAL;
   if (flags & MREMAP_DONTUNMAP && cmd.oldLength != cmd.newLength) return -EINVAL;
   if (!cmd.newLength) return -EINVAL;
+  if (mremapMovesSeveral()) {
+    const refused = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? checkTarget(cmd) : 0;
+    if (refused) return refused;
+    const several = (flags & MREMAP_FIXED) != 0 && cmd.oldLength == cmd.newLength;
+    if (several) return beginSeveral(cmd, mm);
+  }
   const vma = vmaLookup(mm, cmd.oldAddr);
   if (!exists(vma)) return -EFAULT;
   if (vma.flags & VM_HUGETLB) {
@@ -134,15 +148,59 @@ function check(cmd: MremapCmd, mm: Mm): i32 {
     if (cutsHugetlb(vma, cmd.oldAddr | cmd.newAddr) || cmd.newLength > cmd.oldLength) return -EINVAL;
   }
   if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
-    if (cmd.newLength > USER_END || cmd.newAddr > USER_END - cmd.newLength) return -EINVAL;
-    if (cmd.oldAddr + cmd.oldLength > cmd.newAddr && cmd.newAddr + cmd.newLength > cmd.oldAddr)
-      return -EINVAL;
-    if (flags & MREMAP_FIXED && cmd.newAddr < USER_START) return -EINVAL;
+    const refused = checkTarget(cmd);
+    if (refused) return refused;
     cmd.phase = flags & MREMAP_FIXED ? PHASE_CLEAR_TARGET : PHASE_SHRINK;
   } else {
     cmd.phase = PHASE_SHRINK;
   }
   return 0;
+}
+
+/** Checks the new range against user space and the old range. 0 or -EINVAL. */
+function checkTarget(cmd: MremapCmd): i32 {
+  if (cmd.newLength > USER_END || cmd.newAddr > USER_END - cmd.newLength) return -EINVAL;
+  if (cmd.oldAddr + cmd.oldLength > cmd.newAddr && cmd.newAddr + cmd.newLength > cmd.oldAddr) return -EINVAL;
+  return cmd.flags & MREMAP_FIXED && cmd.newAddr < USER_START ? -EINVAL : 0;
+}
+
+/**
+ * remap_move: the range goes to a fixed address with its length, mapping by mapping; its holes stay holes, and
+ * what they would replace stays. 0, or -EFAULT where nothing is mapped or a mapping must move alone.
+ */
+function beginSeveral(cmd: MremapCmd, mm: Mm): i32 {
+  const end = cmd.oldAddr + cmd.oldLength;
+  let cursor = cmd.oldAddr;
+  let alone = false;
+  let n: u32 = 0;
+  for (let vma = vmaInRange(mm, cursor, end); exists(vma); vma = vmaInRange(mm, cursor, end)) {
+    if (vma.flags & (VM_HUGETLB | VM_UFFD_MISSING)) alone = true;
+    if (vma.flags & VM_HUGETLB && cutsHugetlb(vma, cmd.oldAddr | cmd.newAddr | end)) return -EINVAL;
+    cursor = min(vma.end, end);
+    n++;
+  }
+  if (!n || (alone && (n > 1 || cursor < end))) return -EFAULT;
+  cmd.several = 1;
+  cmd.start = cmd.oldAddr;
+  cmd.cursor = cmd.oldAddr;
+  cmd.rangeEnd = end;
+  cmd.rangeTo = cmd.newAddr;
+  nextMapping(cmd, mm);
+  return 0;
+}
+
+/** Goes on to the part of the range that the next mapping has. False when there is none. */
+function nextMapping(cmd: MremapCmd, mm: Mm): bool {
+  const from = cmd.cursor;
+  const vma = vmaInRange(mm, from, cmd.rangeEnd);
+  if (!exists(vma)) return false;
+  cmd.oldAddr = max(vma.start, from);
+  cmd.cursor = min(vma.end, cmd.rangeEnd);
+  cmd.oldLength = cmd.cursor - cmd.oldAddr;
+  cmd.newAddr = cmd.rangeTo + (cmd.oldAddr - cmd.start);
+  cmd.newLength = cmd.oldLength;
+  cmd.phase = PHASE_CLEAR_TARGET;
+  return true;
 }
 
 /** Unmaps what MREMAP_FIXED replaces. 0, REQUEST or a negative errno. */

@@ -14,11 +14,11 @@ import { FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED } from "../../abi/frame";
 import { HDR_ZERO_PFN } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
-import { PTE_PRESENT, PTE_SPECIAL } from "../../uapi/pte";
+import { PTE_KIND_DEVICE_EXCLUSIVE, PTE_PRESENT, PTE_SPECIAL } from "../../uapi/pte";
 import { VM_HUGETLB, VM_LOCKED } from "../../uapi/vm";
 import { header, LARGE_PAGES } from "../base/layout";
-import { makePte, pteFlags, ptePfn, ptePresent } from "../base/pte";
-import { splitTellsOnce } from "../base/rules";
+import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { exclusiveStaysMapped, splitTellsOnce } from "../base/rules";
 import { Folio, folioOf, frameOf, isDevicePfn } from "../frame/folio";
 import { headOf, largeAll, largeHeld, largeMaps, largeShared } from "../frame/large";
 import { dissolveLarge } from "../frame/page-alloc";
@@ -178,6 +178,7 @@ export function splitFolio(cmd: Cmd, page: u32, faultPage: u32 = 0): i32 {
   }
   for (let link = rmapFirstLarge(part, i); link; link = rmapNextLarge(link, part, i)) {
     const vma = rmapVma(link, part);
+    takeBackParts(vma, partStart(vma, pgoff), partEnd(vma, pgoff), head);
     dropZeros(vma, partStart(vma, pgoff), partEnd(vma, pgoff), head);
     // All of its bytes were 0: the folio was freed with its last page.
     if (!folioOf(head).has(FOLIO_LARGE)) return SPLIT_DONE;
@@ -208,6 +209,20 @@ function tellAll(cmd: Cmd, part: Folio, pgoff: u64, i: u32, head: u32): i32 {
     cmd.splitLink = <u32>rmapNextLarge(cmd.splitLink, part, i);
   }
   return 0;
+}
+
+/**
+ * Ends devices' exclusive access to parts of the folio, where their entries count as mappings: they map the
+ * pages again, to read.
+ */
+function takeBackParts(vma: Vma, start: u64, end: u64, head: u32): void {
+  if (!exclusiveStaysMapped()) return;
+  for (let addr = start; addr < end; addr += PAGE_SIZE) {
+    const slot = walk(vma.mm.pgd, addr);
+    const pte: u64 = slot ? load<u64>(slot) : 0;
+    if (pteKind(pte) != PTE_KIND_DEVICE_EXCLUSIVE || ptePfn(pte) - head >= LARGE_PAGES) continue;
+    store<u64>(slot, makePte(ptePfn(pte), (<u32>PTE_PRESENT) | protection(vma)));
+  }
 }
 
 /**
