@@ -73,7 +73,8 @@ export function collapseBringsDevicePages(): bool {
   return newer();
 }
 
-/** May mremap move a range of several mappings, with holes? In 6.12 it fails with EFAULT. (4.11) */
+/** May mremap move a range of several mappings, with holes? In 6.12 it fails with EFAULT, after it has unmapped the
+ * target. (4.11) */
 @inline
 export function mremapMovesSeveral(): bool {
   return newer();

@@ -166,11 +166,12 @@ function checkTarget(cmd: MremapCmd): i32 {
 
 /**
  * remap_move: the range goes to a fixed address with its length, mapping by mapping; its holes stay holes, and
- * what they would replace stays. 0, or -EFAULT where nothing is mapped or a mapping must move alone.
+ * what they would replace stays. 0, or -EFAULT if the range begins in a hole or a mapping must move alone.
  */
 function beginSeveral(cmd: MremapCmd, mm: Mm): i32 {
   const end = cmd.oldAddr + cmd.oldLength;
   let cursor = cmd.oldAddr;
+  if (!exists(vmaLookup(mm, cursor))) return -EFAULT;
   let alone = false;
   let n: u32 = 0;
   for (let vma = vmaInRange(mm, cursor, end); exists(vma); vma = vmaInRange(mm, cursor, end)) {
@@ -179,7 +180,7 @@ function beginSeveral(cmd: MremapCmd, mm: Mm): i32 {
     cursor = min(vma.end, end);
     n++;
   }
-  if (!n || (alone && (n > 1 || cursor < end))) return -EFAULT;
+  if (alone && (n > 1 || cursor < end)) return -EFAULT;
   cmd.several = 1;
   cmd.start = cmd.oldAddr;
   cmd.cursor = cmd.oldAddr;
