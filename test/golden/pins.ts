@@ -61,7 +61,8 @@ function longRead({ mm, longPin: pin }: Process, args: Arguments): Answer {
 
 /** Pins pages and unpins them at once. */
 function briefPin(process: Process, args: Arguments): Answer {
-  return { ret: Math.max(0, pinned(process, args, {}, (pin) => pin.close())) };
+  // The recorder answers with all of them if it could pin any.
+  return { ret: pinned(process, args, {}, (pin) => pin.close()) > 0 ? num(args, 1) : 0 };
 }
 
 export const PIN_OPERATIONS: readonly [name: string, perform: Perform][] = [

@@ -32,6 +32,13 @@ export function largeMaps(head: u32): u32 {
   return maps;
 }
 
+/** Returns the index of the first part of a large folio that an entry maps; LARGE_PAGES if none is mapped. */
+export function mappedPart(head: u32): u32 {
+  let i: u32 = 0;
+  while (i < LARGE_PAGES && !folioOf(head + i).mapcount) i++;
+  return i;
+}
+
 /** Tells whether two entries map the same part. */
 export function largeShared(head: u32): bool {
   for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) if (folioOf(pfn).mapcount > 1) return true;

@@ -205,6 +205,15 @@ function releasePart(pfn: u32): void {
   else dissolveLarge(head);
 }
 
+/** Takes a reference to each part of a large folio, also to parts that have lost all of theirs. */
+export function getLarge(head: u32): void {
+  const block = blockOf(head);
+  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
+    if (!folioOf(pfn).refcount) store<u32>(block, load<u32>(block, BLOCK_LIVE) + 1, BLOCK_LIVE);
+    folioOf(pfn).refs++;
+  }
+}
+
 /** Puts a hugetlb page without references on the list of free hugetlb pages. */
 export function keepHugetlb(head: u32): void {
   for (let i: u32 = 0; i < LARGE_PAGES; i++) {

@@ -208,8 +208,8 @@ function convert(cmd: ExclusiveCmd, pfn: u32, folio: Folio): i32 {
 
 /** convert() of all pages of a large folio. 0 or REQUEST. */
 function convertLarge(cmd: ExclusiveCmd, head: u32, folio: Folio): i32 {
-  let told = firstPart(cmd, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner);
-  for (; told; told = nextPart(cmd, head, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner)) {
+  let told = firstPart(cmd, head, MMU_NOTIFY_EXCLUSIVE, cmd.owner);
+  for (; told; told = nextPart(cmd, head, MMU_NOTIFY_EXCLUSIVE, cmd.owner)) {
     if (told == REQUEST) return REQUEST;
     const vma = vmaAt(<u32>told);
     const end = partEnd(vma, folio.pgoff);

@@ -51,7 +51,7 @@ import {
 import { header } from "../base/layout";
 import { DEBUG } from "../base/panic";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
-import { leavesUnselectedHuge, splitsHugeZeroLate, splitsMappedParts } from "../base/rules";
+import { faultSplitsFirst, leavesUnselectedHuge, splitsHugeZeroLate, splitsMappedParts } from "../base/rules";
 import { Folio, FOLIO_COUNTS, FOLIO_SOLE, folioOf, isDevicePfn } from "../frame/folio";
 import { ownFrames, zoneOf, zoneOfPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
@@ -277,6 +277,15 @@ function splitsParts(m: Migration, pfn: u32): bool {
 }
 
 /**
+ * Does a fault on a page that is not the first of its large folio end with the folio's split? The next fault
+ * moves the page.
+ */
+@inline
+function faultMovesFirstOnly(faultPage: u32): bool {
+  return faultPage != 0 && faultSplitsFirst();
+}
+
+/**
  * Splits the large folios of pages that collect() left for that reason, and collects the pages; from
  * cmd.cursor on. Counts those that are UNFINISHED in cmd.unfinished. 0 or REQUEST.
  */
@@ -284,11 +293,16 @@ export function collectParts(cmd: SetupCmd, m: Migration): i32 {
   for (; cmd.cursor < m.end; cmd.cursor += PAGE_SIZE) {
     const i = <u32>((cmd.cursor - m.start) >> 12);
     const slot = walk(mmAt(m.mm).pgd, cmd.cursor);
-    if (!slot || load<u8>(m.reasons + i) != REASON_LARGE_FOLIO) continue;
+    const reason = load<u8>(m.reasons + i);
+    // The split of a folio makes pages present that a device had for itself.
+    const back = slot && reason == REASON_NOT_PRESENT && ptePresent(load<u64>(slot));
+    if (!slot || !(reason == REASON_LARGE_FOLIO || back)) continue;
     const pfn = ptePfn(load<u64>(slot));
     if (!splitsParts(m, pfn)) continue;
-    if (folioOf(pfn).has(FOLIO_LARGE) && splitFolio(cmd, pfn, m.faultPage) == REQUEST) return REQUEST;
-    if (folioOf(pfn).has(FOLIO_LARGE)) continue;
+    const large = folioOf(pfn).has(FOLIO_LARGE);
+    const first = !folioOf(pfn).has(FOLIO_TAIL);
+    if (large && splitFolio(cmd, pfn, m.faultPage) == REQUEST) return REQUEST;
+    if (folioOf(pfn).has(FOLIO_LARGE) || (large && !first && faultMovesFirstOnly(m.faultPage))) continue;
     store<u8>(m.reasons + i, 0);
     cmd.unfinished += collectEntry(m, i, slot, load<u64>(slot));
     m.cpages += m.source(i) & MIGRATE_PFN_MIGRATE ? 1 : 0;

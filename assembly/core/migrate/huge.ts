@@ -32,7 +32,7 @@ import { pteFlags, ptePfn } from "../base/pte";
 import { count } from "../base/stat";
 import { folioOf, isDevicePfn, moveFolio } from "../frame/folio";
 import { largeAll, largeMaps, markLarge } from "../frame/large";
-import { dissolveLarge, putPage } from "../frame/page-alloc";
+import { dissolveLarge, getLarge, putPage } from "../frame/page-alloc";
 import { noteUse } from "../frame/recency";
 import { Cmd } from "../operation/cmd";
 import { firstPart, nextPart } from "../operation/tell";
@@ -97,8 +97,8 @@ export function unmapUnit(cmd: Cmd, m: Migration, head: u32): i32 {
     markLarge(head, FOLIO_LRU, 0);
   }
   const part = folioOf(head);
-  let told = cmd.link || largeMaps(head) ? firstPart(cmd, part, MMU_NOTIFY_CLEAR, 0) : 0;
-  for (; told; told = nextPart(cmd, head, part, MMU_NOTIFY_CLEAR, 0)) {
+  let told = cmd.link || largeMaps(head) ? firstPart(cmd, head, MMU_NOTIFY_CLEAR, 0) : 0;
+  for (; told; told = nextPart(cmd, head, MMU_NOTIFY_CLEAR, 0)) {
     if (told == REQUEST) return REQUEST;
     const vma = vmaAt(<u32>told);
     takeParts(vma.mm.pgd, partStart(vma, part.pgoff), partEnd(vma, part.pgoff), head);
@@ -132,6 +132,17 @@ export function endUnit(m: Migration, i: u32, slot: usize, head: u32, to: u32): 
     removeMigrationEntries(m, slot ? slot + j * 8 : 0, head + j, to ? to + j : 0);
     letGo(m, i + j, head + j);
   }
+}
+
+/**
+ * Takes the large folio of device pages that begins at `head`, wherever it is mapped. Its word for src; 0:
+ * somebody has locked a page of it.
+ */
+export function takeDeviceUnit(head: u32): u32 {
+  if (!largeAll(head, FOLIO_LOCKED, 0)) return 0;
+  getLarge(head);
+  markLarge(head, 0, FOLIO_LOCKED);
+  return (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND | head;
 }
 
 /** Moves a unit's folio to the large folio at `to`. A reason to stay, or 0. */

@@ -20,7 +20,7 @@ import { header, LARGE_PAGES } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { exclusiveStaysMapped, splitTellsOnce } from "../base/rules";
 import { Folio, folioOf, frameOf, isDevicePfn } from "../frame/folio";
-import { headOf, largeAll, largeHeld, largeMaps, largeShared } from "../frame/large";
+import { headOf, largeAll, largeHeld, largeMaps, largeShared, mappedPart } from "../frame/large";
 import { dissolveLarge } from "../frame/page-alloc";
 import { mapsPage } from "../space/migration";
 import { partEnd, partStart, rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
@@ -136,13 +136,6 @@ export function splitLarge(cmd: Cmd, vma: Vma, start: u64, end: u64, whole: bool
     if (isHuge(table)) next = leafEnd(addr, end);
   }
   return 0;
-}
-
-/** The index of the first part of a large folio that an entry maps; LARGE_PAGES if none is mapped. */
-function mappedPart(head: u32): u32 {
-  let i: u32 = 0;
-  while (i < LARGE_PAGES && !folioOf(head + i).mapcount) i++;
-  return i;
 }
 
 /** Counts the entries of [start, end) that map parts of the folio. */
