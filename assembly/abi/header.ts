@@ -117,6 +117,20 @@ export const HDR_HUGETLB_FREE = 308; //  u32  how many
 export const HDR_DESCENTS = 312; //      u32  debug build: walks of a table down to a leaf (mod 2^32)
 export const HDR_ARENA_HEADS = 316; //   u32  a word for each granule: the block's size times 2, plus 1 in use
 
+// After the boot configuration.
+export const HDR_HUGEPAGES = 1020; //    u32  which sizes of folios faults map: HUGEPAGES_* at bit 2 * order
+
+/** HDR_HUGEPAGES, of one order. */
+export const HUGEPAGES_NEVER = 0;
+export const HUGEPAGES_MADVISE = 1;
+export const HUGEPAGES_ALWAYS = 2;
+/** HDR_HUGEPAGES: the orders 2 to 8, 16 KiB to 1 MiB. */
+export const HUGEPAGES_SIZED = 0x0003fff0;
+/** The order of 2 MiB. */
+export const PMD_ORDER = 9;
+/** The smallest order of a large folio: 16 KiB. */
+export const ORDER_MIN = 2;
+
 /** "HMM1" */
 export const HEADER_MAGIC = 0x314d4d48;
 

@@ -9,6 +9,7 @@ import {
   FOLIO_HEAD,
   FOLIO_INDEX,
   FOLIO_KSM,
+  FOLIO_LAZYFREE,
   FOLIO_MAPS,
   FOLIO_REFERENCED,
   FOLIO_SIZE,
@@ -23,6 +24,8 @@ export interface PageInfo {
   anon: boolean;
   dirty: boolean;
   ksm: boolean;
+  /** Whether MADV_FREE gave the page up. */
+  free: boolean;
   referenced: boolean;
   /** Whether the page is in the swap cache. */
   swapCache: boolean;
@@ -38,6 +41,7 @@ export function pageInfo(hmm: Hmm, page: Page): PageInfo {
     mapcount: mem.u32(folio + FOLIO_MAPS) & FOLIO_COUNT_MASK,
     anon: (flags & FOLIO_ANON) !== 0,
     dirty: (flags & FOLIO_DIRTY) !== 0,
+    free: (flags & FOLIO_LAZYFREE) !== 0,
     ksm: (flags & FOLIO_KSM) !== 0,
     referenced: (flags & FOLIO_REFERENCED) !== 0,
     swapCache: (flags & FOLIO_SWAP_CACHE) !== 0,

@@ -2,6 +2,8 @@
 import {
   EFAULT,
   EIO,
+  FAULT_OOM,
+  HmmError,
   MADV_COLD,
   MADV_COLLAPSE,
   MADV_DONTFORK,
@@ -21,6 +23,7 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   PAGE_SIZE,
+  type HugepageMode,
 } from "../../src/index.ts";
 import { bytes, num, page, protOf, retOf, signalOf, type Arguments, type Perform } from "./arguments.ts";
 import { encodeBytes, encodePage, encodePages, patternPages, UNTOUCHED, type PageContent } from "./codec.ts";
@@ -57,9 +60,25 @@ function adviceOf(name: string | number): number {
   return advice;
 }
 
+/** As signalOf(). A process that runs out of memory in a fault tries again. */
+function tried(access: () => unknown): number | string {
+  try {
+    return signalOf(access);
+  } catch (error) {
+    if (!(error instanceof HmmError) || error.faultCode !== FAULT_OOM) throw error;
+    return signalOf(access);
+  }
+}
+
 /** Returns PAGE_SIZE, or -errno if the access fails with an error that a process sees as a signal. */
 function transfer(errno: number, access: () => unknown): number {
-  return signalOf(access) === 0 ? PAGE_SIZE : -errno;
+  if (errno === EFAULT) return tried(access) === 0 ? PAGE_SIZE : -errno;
+  try {
+    return signalOf(access) === 0 ? PAGE_SIZE : -errno;
+  } catch (error) {
+    if (!(error instanceof HmmError) || error.faultCode !== FAULT_OOM) throw error;
+    return -errno;
+  }
 }
 
 /** Runs `body` and adds the page faults that the process takes. */
@@ -73,7 +92,7 @@ function cpuRead({ mm }: Process, args: Arguments): Answer {
   const buffer = new Uint8Array(PAGE_SIZE);
   const data: PageContent[] = [];
   for (let i = 0; i < num(args, 1); i++) {
-    const signal = signalOf(() => mm.read(page(args, 0) + i * PAGE_SIZE, buffer));
+    const signal = tried(() => mm.read(page(args, 0) + i * PAGE_SIZE, buffer));
     data.push(signal === 0 ? encodePage(buffer) : signal);
   }
   // The contents of physical memory depend on the machine, so the records leave them out.
@@ -84,13 +103,13 @@ function cpuWrite({ mm }: Process, args: Arguments): Answer {
   const sig: (number | string)[] = [];
   for (let i = 0; i < num(args, 1); i++) {
     const pattern = patternPages(1, num(args, 2) + i);
-    sig.push(signalOf(() => mm.write(page(args, 0) + i * PAGE_SIZE, pattern)));
+    sig.push(tried(() => mm.write(page(args, 0) + i * PAGE_SIZE, pattern)));
   }
   return sig.every((signal) => signal === 0) ? { ok: 1 } : { ok: 0, sig };
 }
 
 function cpuWriteByte({ mm }: Process, args: Arguments): Answer {
-  const signal = signalOf(() => mm.write(page(args, 0) + num(args, 1), Uint8Array.of(num(args, 2))));
+  const signal = tried(() => mm.write(page(args, 0) + num(args, 1), Uint8Array.of(num(args, 2))));
   return signal === 0 ? { ok: 1 } : { ok: 0, sig: [signal] };
 }
 
@@ -193,6 +212,13 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
     "swapon",
     (_process, _args, world) => {
       world.hmm.swapOn = true;
+      return { ret: 0 };
+    },
+  ],
+  [
+    "mthp",
+    (_process, args, world) => {
+      world.hmm.setHugepages(num(args, 0) * 1024, String(args[1]) as HugepageMode);
       return { ret: 0 };
     },
   ],

@@ -95,6 +95,7 @@ interface Mapped {
   mapcount: number;
   anon: boolean;
   ksm: boolean;
+  free: boolean;
 }
 
 /** Whether the address is in a mapping of memory without pages. */
@@ -123,7 +124,7 @@ function mapped(mm: Mm, address: number): Mapped | null {
   const kind = entry.flags & PTE_KIND_MASK;
   const present = (entry.flags & PTE_PRESENT) !== 0;
   if (!present && kind !== PTE_KIND_DEVICE && kind !== PTE_KIND_DEVICE_EXCLUSIVE) return null;
-  const { mapcount, anon, dirty, ksm, referenced } = pageInfo(mm.hmm, entry.pfn);
+  const { mapcount, anon, dirty, ksm, free, referenced } = pageInfo(mm.hmm, entry.pfn);
   return {
     counted: present || kind === PTE_KIND_DEVICE,
     referenced: referenced || (present && (entry.flags & PTE_YOUNG) !== 0),
@@ -131,6 +132,7 @@ function mapped(mm: Mm, address: number): Mapped | null {
     mapcount,
     anon,
     ksm,
+    free,
   };
 }
 
@@ -189,6 +191,7 @@ class Figures {
   private swap = 0;
   private huge = 0;
   private ksm = 0;
+  private lazyFree = 0;
 
   add(mm: Mm, address: number): void {
     const flags = mm.lookupPte(address)?.flags ?? 0;
@@ -199,6 +202,7 @@ class Figures {
     if (page.anon) this.anonymous++;
     if (page.referenced) this.referenced++;
     if (page.ksm) this.ksm++;
+    if (page.free && !page.dirty) this.lazyFree++;
     if ((flags & PTE_HUGE) !== 0) this.huge++;
     // Other entries for a page that is not present are unknown, so the page counts as shared, and in full.
     const share = page.counted && page.mapcount > 1 ? 1 / page.mapcount : 1;
@@ -222,7 +226,7 @@ class Figures {
       Referenced: kb(this.referenced),
       Anonymous: kb(this.anonymous),
       KSM: kb(this.ksm),
-      LazyFree: 0,
+      LazyFree: kb(this.lazyFree),
       AnonHugePages: kb(this.huge),
       Swap: kb(this.swap),
       SwapPss: kb(this.swap),

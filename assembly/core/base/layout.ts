@@ -55,6 +55,9 @@ import {
   HDR_FRAMES,
   HDR_KSM_HASH,
   HDR_KSM_HASH_MASK,
+  HDR_HUGEPAGES,
+  HUGEPAGES_MADVISE,
+  PMD_ORDER,
   HDR_LOG,
   HDR_LOG_ENTRIES,
   HDR_SWAP_FRAMES,
@@ -340,6 +343,7 @@ function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frame
   setHeader(HDR_END, <u32>(alignUp(at, 0x10000) >> 16));
   const newer: u32 = load<u32>(config + BOOT_LINUX) == LINUX_7_3 ? HDR_FLAG_LINUX_7_3 : 0;
   setHeader(HDR_FLAGS, (swap ? HDR_FLAG_SWAP : 0) | (apart ? 0 : HDR_FLAG_TABLES_COUNT) | newer);
+  setHeader(HDR_HUGEPAGES, HUGEPAGES_MADVISE << (2 * PMD_ORDER));
   setHeader(HDR_SYSTEM_FRAMES, <u32>system);
   setHeader(HDR_DEVICE_FRAMES, <u32>device);
   setHeader(HDR_DEVICE_BASE, <u32>deviceBase);

@@ -66,10 +66,12 @@ export function dontneedFreesTables(): bool {
   return newer();
 }
 
-/** Does MADV_COLLAPSE bring pages back from devices wherever they stand? In 6.12 a block without a writable present
- * page is refused. (4.10) */
+/**
+ * Does MADV_COLLAPSE collapse a block without a writable present page, such as one whose pages are on a device? In
+ * 6.12 it refuses. (4.10)
+ */
 @inline
-export function collapseBringsDevicePages(): bool {
+export function collapsesReadOnly(): bool {
   return newer();
 }
 
@@ -103,5 +105,30 @@ export function splitUnitTells(): bool {
  * there are no such folios. (3) */
 @inline
 export function faultSplitsFirst(): bool {
+  return newer();
+}
+
+/** Is a page that a device had for itself writable again if its mapping is and the page is the mapping's own? In 6.12 it
+ * is as writable as it was, and mprotect takes that away. (4) */
+@inline
+export function exclusiveComesBackWritable(): bool {
+  return newer();
+}
+
+/** Does a large folio that cannot be split end a migration's look at its 2 MiB? In 6.12 the pages after it are candidates. (3) */
+@inline
+export function pinnedPartSkipsBlock(): bool {
+  return newer();
+}
+
+/** Does MADV_FREE mark pages that MADV_PAGEOUT may drop? In 6.12 they are only clean and old, as the records show no mark. (6) */
+@inline
+export function freeMarksPages(): bool {
+  return newer();
+}
+
+/** Is a write to a part of a large folio that one process has alone made in place? In 6.12 only to the last part. (7) */
+@inline
+export function reusesOwnParts(): bool {
   return newer();
 }

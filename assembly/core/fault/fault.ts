@@ -11,10 +11,11 @@
 //   migration          -EAGAIN: the caller must wait    the same
 
 import { COUNT_FAULT, COUNT_REQUEST } from "../../abi/counter";
-import { FOLIO_LOCKED, FOLIO_LRU } from "../../abi/frame";
+import { FOLIO_ANON_EXCLUSIVE, FOLIO_LOCKED, FOLIO_LRU } from "../../abi/frame";
 import {
   HDR_FAULT_CODE,
   HDR_FAULT_KIND,
+  HDR_HUGEPAGES,
   HDR_REQ_ANSWER,
   HDR_REQ_DEVMEM,
   HDR_REQ_FLAGS,
@@ -25,6 +26,7 @@ import {
   HDR_REQ_START,
   HDR_REQ_VMA,
   HDR_ZERO_PFN,
+  HUGEPAGES_SIZED,
 } from "../../abi/header";
 import { REQUEST, REQUEST_DEVICE_FAULT } from "../../abi/request";
 import {
@@ -65,11 +67,11 @@ import {
 } from "../../uapi/vm";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
-import { exclusiveStaysMapped, revokeSendsClear } from "../base/rules";
+import { exclusiveComesBackWritable, exclusiveStaysMapped, revokeSendsClear } from "../base/rules";
 import { count } from "../base/stat";
 import { folioOf } from "../frame/folio";
 import { zeroFrame } from "../frame/frame";
-import { headOf } from "../frame/large";
+import { headOf } from "../frame/order";
 import { getPage, putPage } from "../frame/page-alloc";
 import { zoneOfPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
@@ -84,6 +86,7 @@ import { mustUnshare, unshareFault, writeProtectFault } from "./cow";
 import { fileFault } from "./file";
 import { FALLBACK, hugeFault } from "./huge";
 import { hugetlbFault } from "./hugetlb";
+import { sizedFault } from "./sized";
 import { swapFault } from "./swap";
 
 /**
@@ -145,6 +148,7 @@ function zeroPageFault(vma: Vma, addr: u64, slot: usize): i32 {
 @inline
 function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
   if (!anonVmaPrepare(vma)) return outOfMemory();
+  if (header(HDR_HUGEPAGES) & HUGEPAGES_SIZED && sizedFault(vma, addr, slot)) return 0;
   const pfn = allocUserPage(vma.mm);
   if (!pfn) return outOfMemory();
   zeroFrame(pfn);
@@ -156,7 +160,9 @@ function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
 /** The present entry that a device-exclusive entry stands for: the same page, as accessible as it was. */
 @inline
 export function restoredPte(pte: u64, vma: Vma): u64 {
-  const write = pteFlags(pte) & PTE_WRITE && vma.flags & VM_WRITE;
+  const folio = folioOf(ptePfn(pte));
+  const own = exclusiveComesBackWritable() ? folio.has(FOLIO_ANON_EXCLUSIVE) : (pteFlags(pte) & PTE_WRITE) != 0;
+  const write = own && (vma.flags & VM_WRITE) != 0;
   return makePte(ptePfn(pte), (<u32>PTE_PRESENT) | protection(vma) | (write ? PTE_WRITE | PTE_DIRTY : 0));
 }
 

@@ -11,7 +11,7 @@ import { REQUEST } from "../../abi/request";
 import { FAULT_KIND_ANON, FAULT_KIND_COW, FAULT_KIND_REUSE, FAULT_KIND_ZERO, MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PMD_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import { ACCESS_WRITE, VM_HUGEPAGE, VM_UFFD_MISSING, VM_WRITE } from "../../uapi/vm";
+import { ACCESS_WRITE, VM_UFFD_MISSING, VM_WRITE } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
 import { ptePfn } from "../base/pte";
 import { hugeZeroBecomesHuge } from "../base/rules";
@@ -27,6 +27,8 @@ import { anonVmaPrepare } from "../space/anon-vma";
 import { isAnonymous, protection, Vma } from "../space/vma";
 import { fillLeaf, HUGE_MASK, hugeZeroGet, hugeZeroPut, isHugeZero } from "../table/huge";
 import { dropLeaf, leafTable, readPte, walkAlloc } from "../table/pagetable";
+import { PMD_ORDER } from "../../abi/header";
+import { orderEnabled } from "./sized";
 import { addNewAnonLarge, done, makeExclusive, outOfMemory, writtenFlags } from "./common";
 
 /** An answer of hugeFault() and hugeWriteFault(): the caller serves the fault with a single page. */
@@ -36,7 +38,7 @@ export const FALLBACK: i32 = -1;
  * May a huge page cover addr: is the memory anonymous and advised so, and do its 2 MiB lie inside the vma?
  */
 function suitsHuge(vma: Vma, addr: u64): bool {
-  if (!(vma.flags & VM_HUGEPAGE) || !isAnonymous(vma) || vma.flags & VM_UFFD_MISSING) return false;
+  if (!orderEnabled(vma, PMD_ORDER) || !isAnonymous(vma) || vma.flags & VM_UFFD_MISSING) return false;
   return hugeFits(vma, addr);
 }
 

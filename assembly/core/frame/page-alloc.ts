@@ -11,6 +11,7 @@ import {
   BLOCK_BITMAP,
   BLOCK_FREE,
   BLOCK_LIVE,
+  BLOCK_NEXT,
   BLOCK_PFN,
   BLOCK_SIZE,
   BLOCK_ZONE,
@@ -37,6 +38,7 @@ import { exhausted, header, LARGE_PAGES, mayAllocate, setHeader } from "../base/
 import { pteFlags, ptePfn } from "../base/pte";
 import { Folio, folioOf, isDevicePfn } from "./folio";
 import { memcgUncharge } from "./memcg";
+import { headOf, isWholeBlock, pagesAt, setWholeBlock } from "./order";
 import { freeFrame, queueFreed } from "./page-free";
 import { blockOf, listPush, listRemove, Zone, ZONE_IN_USE, zoneOf } from "./zone";
 
@@ -131,7 +133,7 @@ export function initFrame(pfn: u32, flags: u32): void {
   v128.store(folio, i32x4.replace_lane(i32x4(1, 0, 0, 0), 3, flags << 16));
 }
 
-/** Accounts for `taken` frames (at most 64) removed from the block. */
+/** Accounts for `taken` frames, not all of its 512, removed from the block. */
 @inline
 export function tookFrames(zone: u32, block: usize, taken: u32): void {
   if (!taken) return;
@@ -168,7 +170,11 @@ export function allocFrame(zone: u32): u32 {
  * or 0.
  */
 export function allocLarge(zone: u32): u32 {
-  if (!mayAllocate()) return 0;
+  return mayAllocate() ? allocBlock(zone, true) : 0;
+}
+
+/** Takes a free block of a zone: as a large folio if `large`. Its first pfn, or 0. */
+function allocBlock(zone: u32, large: bool): u32 {
   const z = zoneOf(zone);
   const block: usize = z.freeBlocks;
   if (!block || z.freePages < z.tables + LARGE_PAGES) return 0;
@@ -178,13 +184,69 @@ export function allocLarge(zone: u32): u32 {
   store<u32>(block, LARGE_PAGES, BLOCK_LIVE);
   z.freePages -= LARGE_PAGES;
   const first = load<u32>(block, BLOCK_PFN);
-  for (let i: u32 = 0; i < LARGE_PAGES; i++) initFrame(first + i, i ? FOLIO_TAIL : FOLIO_HEAD);
+  setWholeBlock(first, large);
+  for (let i: u32 = 0; i < LARGE_PAGES; i++) initFrame(first + i, large ? (i ? FOLIO_TAIL : FOLIO_HEAD) : 0);
+  return first;
+}
+
+/** The address of the bitmap word where a block has 2^order free frames from an aligned one on; 0: nowhere. */
+function findRun(block: usize, order: u32): usize {
+  const last = block + BLOCK_BITMAP + 64;
+  if (order > 6) {
+    const words = (<usize>1) << (order - 6);
+    for (let word = block + BLOCK_BITMAP; word < last; word += words * 8) {
+      let all: u64 = ~(<u64>0);
+      for (let i: usize = 0; i < words; i++) all &= load<u64>(word + i * 8);
+      if (all == ~(<u64>0)) return word;
+    }
+    return 0;
+  }
+  for (let word = block + BLOCK_BITMAP; word < last; word += 8) if (alignedRun(load<u64>(word), order) < 64) return word;
+  return 0;
+}
+
+/** The index of the first of 2^order set bits of a word, from an aligned one on; 64: there are none. */
+function alignedRun(word: u64, order: u32): u32 {
+  const n: u32 = 1 << order;
+  const mask: u64 = n == 64 ? ~(<u64>0) : ((<u64>1) << n) - 1;
+  for (let at: u32 = 0; at < 64; at += n) if (((word >> at) & mask) == mask) return at;
+  return 64;
+}
+
+/**
+ * Allocates 2^order frames (order 2 to 9) of a zone that begin at a multiple of their number, with one reference each, as
+ * a large folio if `large`. Returns the first pfn, or 0.
+ */
+export function allocRun(zone: u32, order: u32, large: bool): u32 {
+  if (!mayAllocate()) return 0;
+  const z = zoneOf(zone);
+  const n: u32 = 1 << order;
+  if (z.freePages < z.tables + n) return 0;
+  if (n == LARGE_PAGES) return allocBlock(zone, false);
+  let block: usize = z.partialBlocks;
+  let word: usize = 0;
+  for (; block && !word; block = word ? block : load<u32>(block, BLOCK_NEXT)) word = findRun(block, order);
+  if (!word) {
+    block = z.freeBlocks;
+    if (!block) return 0;
+    word = block + BLOCK_BITMAP;
+  }
+  const at: u32 = order > 6 ? 0 : alignedRun(load<u64>(word), order);
+  const first = load<u32>(block, BLOCK_PFN) + <u32>(word - block) * 8 + at;
+  for (let i: u32 = 0; i < n; i++) {
+    const bits = block + BLOCK_BITMAP + (((first + i) & 511) >> 6) * 8;
+    store<u64>(bits, load<u64>(bits) & ~((<u64>1) << ((first + i) & 63)));
+    initFrame(first + i, large ? (i ? FOLIO_TAIL : FOLIO_HEAD) : 0);
+  }
+  tookFrames(zone, block, n);
   return first;
 }
 
 /** Splits a large folio: parts without references become free, each other part becomes a page of its own. */
 export function dissolveLarge(first: u32): void {
-  for (let pfn = first; pfn < first + LARGE_PAGES; pfn++) {
+  const end = first + pagesAt(first);
+  if (isWholeBlock(first)) setWholeBlock(first, false);
+  for (let pfn = first; pfn < end; pfn++) {
     const folio = folioOf(pfn);
     folio.clear(FOLIO_LARGE);
     if (!folio.refcount) releasePage(pfn, folio);
@@ -196,6 +258,12 @@ export function dissolveLarge(first: u32): void {
  * freed.
  */
 function releasePart(pfn: u32): void {
+  if (!isWholeBlock(pfn)) {
+    const head = headOf(pfn);
+    const end = head + pagesAt(head);
+    for (let part = head; part < end; part++) if (folioOf(part).refcount) return;
+    return dissolveLarge(head);
+  }
   const block = blockOf(pfn);
   const live = load<u32>(block, BLOCK_LIVE) - 1;
   store<u32>(block, live, BLOCK_LIVE);
@@ -208,8 +276,9 @@ function releasePart(pfn: u32): void {
 /** Takes a reference to each part of a large folio, also to parts that have lost all of theirs. */
 export function getLarge(head: u32): void {
   const block = blockOf(head);
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
-    if (!folioOf(pfn).refcount) store<u32>(block, load<u32>(block, BLOCK_LIVE) + 1, BLOCK_LIVE);
+  const end = head + pagesAt(head);
+  for (let pfn = head; pfn < end; pfn++) {
+    if (!folioOf(pfn).refcount && isWholeBlock(head)) store<u32>(block, load<u32>(block, BLOCK_LIVE) + 1, BLOCK_LIVE);
     folioOf(pfn).refs++;
   }
 }
@@ -234,6 +303,7 @@ export function takeHugetlb(): u32 {
   setHeader(HDR_HUGETLB_FREE, header(HDR_HUGETLB_FREE) - 1);
   store<u32>(block, LARGE_PAGES, BLOCK_LIVE);
   const head = load<u32>(block, BLOCK_PFN);
+  setWholeBlock(head, true);
   for (let i: u32 = 0; i < LARGE_PAGES; i++) folioOf(head + i).refs = 1;
   return head;
 }

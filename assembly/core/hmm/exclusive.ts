@@ -18,7 +18,7 @@ import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../../uapi/pte";
 import { ACCESS_GUP, ACCESS_WRITE, FAULT_NONE, VM_HUGETLB, VM_WRITE } from "../../uapi/vm";
 import { reach } from "../access/access";
-import { setHeader } from "../base/layout";
+import { LARGE_PAGES, setHeader } from "../base/layout";
 import { exists } from "../base/object";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { exclusiveGoesPageByPage, exclusiveStaysMapped } from "../base/rules";
@@ -212,7 +212,7 @@ function convertLarge(cmd: ExclusiveCmd, head: u32, folio: Folio): i32 {
   for (; told; told = nextPart(cmd, head, MMU_NOTIFY_EXCLUSIVE, cmd.owner)) {
     if (told == REQUEST) return REQUEST;
     const vma = vmaAt(<u32>told);
-    const end = partEnd(vma, folio.pgoff);
+    const end = partEnd(vma, folio.pgoff, LARGE_PAGES);
     let addr = partStart(vma, folio.pgoff);
     let pfn = head + <u32>(pgoffOf(vma, addr) - folio.pgoff);
     for (; addr < end; addr += PAGE_SIZE, pfn++) {

@@ -51,11 +51,12 @@ import {
 import { header } from "../base/layout";
 import { DEBUG } from "../base/panic";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
-import { faultSplitsFirst, leavesUnselectedHuge, splitsHugeZeroLate, splitsMappedParts } from "../base/rules";
+import { faultSplitsFirst, leavesUnselectedHuge, pinnedPartSkipsBlock, splitsHugeZeroLate, splitsMappedParts } from "../base/rules";
 import { Folio, FOLIO_COUNTS, FOLIO_SOLE, folioOf, isDevicePfn } from "../frame/folio";
+import { headOf } from "../frame/order";
 import { ownFrames, zoneOf, zoneOfPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
-import { splitFolio, splitMapping } from "../operation/split";
+import { isSplittable, splitFolio, splitMapping } from "../operation/split";
 import { hasPage, Migration, pfnOf, takeEntry, takenEntry } from "../space/migration";
 import { mmAt } from "../space/mm";
 import { isAnonymous, vmaAt } from "../space/vma";
@@ -137,6 +138,10 @@ export function collect(m: Migration): u32 {
         if (i == last) break;
       }
       const pte = table ? load<u64>(at) : 0;
+      if (pte && endsLook(m, i, pte)) {
+        for (; i < last; i++) m.stay(i, REASON_LARGE_FOLIO);
+        break;
+      }
       if (pte) unfinished += collectEntry(m, i, at, pte);
       else if (anonymous) m.setSource(i, MIGRATE_PFN_MIGRATE);
       else m.stay(i, REASON_HOLE_NOT_ANON);
@@ -145,6 +150,12 @@ export function collect(m: Migration): u32 {
   }
   m.cpages = candidates;
   return unfinished;
+}
+
+/** Does the entry map a part of a large folio that cannot be split, so that what follows in its 2 MiB stays, too? */
+function endsLook(m: Migration, i: u32, pte: u64): bool {
+  if (!pinnedPartSkipsBlock() || isZeroPte(pte) || refusal(m, i, pte) != REASON_LARGE_FOLIO) return false;
+  return !isSplittable(headOf(ptePfn(pte)), m.faultPage);
 }
 
 /**

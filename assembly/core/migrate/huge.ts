@@ -101,7 +101,7 @@ export function unmapUnit(cmd: Cmd, m: Migration, head: u32): i32 {
   for (; told; told = nextPart(cmd, head, MMU_NOTIFY_CLEAR, 0)) {
     if (told == REQUEST) return REQUEST;
     const vma = vmaAt(<u32>told);
-    takeParts(vma.mm.pgd, partStart(vma, part.pgoff), partEnd(vma, part.pgoff), head);
+    takeParts(vma.mm.pgd, partStart(vma, part.pgoff), partEnd(vma, part.pgoff, LARGE_PAGES), head);
   }
   if (largeMaps(head)) return REASON_STILL_MAPPED;
   for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
@@ -174,7 +174,7 @@ export function splitUnit(m: Migration, i: u32): void {
   if (!page) return;
   const head = pfnOf(word);
   const part = folioOf(head);
-  for (let link = rmapFirstLarge(part, 0); link; link = rmapNextLarge(link, part, 0)) {
+  for (let link = rmapFirstLarge(part, 0, LARGE_PAGES); link; link = rmapNextLarge(link, part, 0, LARGE_PAGES)) {
     const vma = rmapVma(link, part);
     const table = leafTable(vma.mm.pgd, partStart(vma, part.pgoff));
     if (table && isHuge(table) && ptePfn(load<u64>(table)) == head) splitLeaf(table);

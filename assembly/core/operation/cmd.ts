@@ -36,15 +36,17 @@
 //  │ faultPage │faultTries │  newPage  │  ksmDone  │ 112  fault/fault.ts; ksm/ksm.ts: breakKsm()
 //  ├───────────┴───────────┼───────────┴───────────┤
 //  │       faultAddr       │    populateCursor     │ 128  fault/fault.ts; access/populate.ts
-//  ├───────────────────────┴───────────────────────┤
-//  │          the operation's own fields           │ 144
+//  ├───────────────────────┼───────────────────────┘
+//  │     populateFrom      │                         144
+//  ├───────────────────────┴───────────────────────┐
+//  │          the operation's own fields           │ 152
 //  └───────────────────────────────────────────────┘ 256
 
 import { COMMAND_COUNT, COMMAND_SIZE, COMMANDS, HDR_CMD_DEPTH, HEADER } from "../../abi/header";
 import { RESOURCE_COMMANDS } from "../../abi/pool";
 import { exhausted, header, setHeader, zeroObject } from "../base/layout";
 import { none } from "../base/object";
-import { foliosPages } from "../frame/large";
+import { pagesAt } from "../frame/order";
 
 export const OP_MMAP: u32 = 1;
 export const OP_MUNMAP: u32 = 2;
@@ -120,6 +122,8 @@ export class Cmd {
   faultAddr: u64;
   /** populateLocked() and populateRange(): how far they are; 0 before and after. */
   populateCursor: u64;
+  /** populateVma(): where the attempt that is under way began. */
+  populateFrom: u64;
 }
 
 if (<i32>offsetof<Cmd>() > COMMAND_SIZE) ERROR("COMMAND_SIZE");
@@ -162,7 +166,7 @@ export function commandTop(): Cmd {
 
 /** How many pages cmd.newPage stands for, with a reference each: 0 without one, more for a large folio. */
 export function newPages(cmd: Cmd): u32 {
-  return cmd.newPage ? foliosPages(cmd.newPage) : 0;
+  return cmd.newPage ? pagesAt(cmd.newPage) : 0;
 }
 
 /** How many references operations in progress hold to the page. */

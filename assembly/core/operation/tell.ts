@@ -21,9 +21,9 @@ import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
 import { VM_SHARED } from "../../uapi/vm";
 import { exists } from "../base/object";
-import { LARGE_PAGES } from "../base/layout";
 import { Folio, folioOf } from "../frame/folio";
 import { largeMaps, mappedPart } from "../frame/large";
+import { pagesAt } from "../frame/order";
 import { File, fileAddress, fileCovering } from "../space/file";
 import { mapsPage } from "../space/migration";
 import {
@@ -83,7 +83,7 @@ function partAt(cmd: Cmd, link: usize, pfn: u32, event: u32, owner: u32): usize 
   const head = folioOf(pfn);
   const vma = rmapVma(link, head);
   const start = partStart(vma, head.pgoff);
-  return notifyStart(cmd, vma.mmId, start, partEnd(vma, head.pgoff), event, owner) ? vma.ptr : <usize>REQUEST;
+  return notifyStart(cmd, vma.mmId, start, partEnd(vma, head.pgoff, pagesAt(pfn)), event, owner) ? vma.ptr : <usize>REQUEST;
 }
 
 /**
@@ -94,14 +94,15 @@ export function firstPart(cmd: Cmd, pfn: u32, event: u32, owner: u32): usize {
   if (cmd.link) return partAt(cmd, cmd.link, pfn, event, owner);
   // A part that is not mapped may name an anon_vma that is gone.
   const i = mappedPart(pfn);
-  const link: usize = i < LARGE_PAGES ? rmapFirstLarge(folioOf(pfn + i), i) : 0;
+  const n = pagesAt(pfn);
+  const link: usize = i < n ? rmapFirstLarge(folioOf(pfn + i), i, n) : 0;
   return partAt(cmd, link, pfn, event, owner);
 }
 
 /** The entries of the vma's part are changed: the next vma, 0, or REQUEST. */
 export function nextPart(cmd: Cmd, pfn: u32, event: u32, owner: u32): usize {
   notifyEnd(cmd);
-  return partAt(cmd, largeMaps(pfn) ? rmapNextLarge(cmd.link, folioOf(pfn), 0) : 0, pfn, event, owner);
+  return partAt(cmd, largeMaps(pfn) ? rmapNextLarge(cmd.link, folioOf(pfn), 0, pagesAt(pfn)) : 0, pfn, event, owner);
 }
 
 /**
