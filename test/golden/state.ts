@@ -111,7 +111,8 @@ export function pagemap(mm: Mm, address: number): number {
   // Memory without pages is not shown at all.
   if ((entry.flags & PTE_SPECIAL) !== 0) {
     if (isPfnMap(mm, address)) return 0;
-    return PM_PRESENT | ((entry.flags & PTE_HUGE) !== 0 ? PM_FILE : 0);
+    // In 6.12 the huge zero page looks like a page of a file.
+    return PM_PRESENT | ((entry.flags & PTE_HUGE) !== 0 && mm.hmm.config.linux === "6.12" ? PM_FILE : 0);
   }
   const { mapcount, anon } = pageInfo(mm.hmm, entry.pfn);
   return PM_PRESENT | (anon ? 0 : PM_FILE) | (mapcount === 1 ? PM_MAPPED_ONCE : 0);
