@@ -46,7 +46,8 @@ export const FOLIO_SWAP_CACHE = 0x0080;
 export const FOLIO_HEAD = 0x0100;
 export const FOLIO_TAIL = 0x0200;
 /**
- * Part of a large folio: 4 to 256 frames, or a block of 512, that began as one. Each frame has its own counts.
+ * Part of a large folio: 4 to 256 frames, or a block of 512, that began as one. Each frame has its own
+ * counts. /
  */
 export const FOLIO_LARGE = 0x0300;
 export const FOLIO_KSM = 0x0400;

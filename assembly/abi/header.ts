@@ -120,8 +120,7 @@ export const HDR_ARENA_HEADS = 316; //   u32  a word for each granule: the block
 // After the boot configuration.
 export const HDR_HUGEPAGES = 1020; //    u32  which sizes of folios faults map: HUGEPAGES_* at bit 2 * order
 
-/** HDR_HUGEPAGES, of one order. */
-export const HUGEPAGES_NEVER = 0;
+/** HDR_HUGEPAGES, of one order; 0: never. */
 export const HUGEPAGES_MADVISE = 1;
 export const HUGEPAGES_ALWAYS = 2;
 /** HDR_HUGEPAGES: the orders 2 to 8, 16 KiB to 1 MiB. */

@@ -31,7 +31,6 @@ import {
   type Mm,
   type MmuNotifierRange,
   type Page,
-  type VmFault,
   type Vma,
 } from "../../src/index.ts";
 import { patternPages } from "./codec.ts";
@@ -59,7 +58,7 @@ export class GoldenDevice {
     this.hmm = hmm;
     const ops = {
       fault: (_devmem: HmmDevmem, vma: Vma, address: number, page: Page, _flags: number, order: number) =>
-        this.bringBack(vma, address, page, order) as VmFault,
+        this.bringBack(vma, address, page, order),
       free: (_devmem: HmmDevmem, page: Page): void => void this.owners.delete(page),
     };
     this.devmem = hmmDevmemAdd(hmm, ops, this, memory, { coherent });
@@ -76,8 +75,8 @@ export class GoldenDevice {
   }
 
   /**
-   * Serves a fault of a CPU or another device: the faulting page goes back, or the huge page that its entry maps.
-   * Returns VM_FAULT_* bits.
+   * Serves a fault of a CPU or another device: the faulting page goes back, or the huge page that its entry
+   * maps. Returns VM_FAULT_* bits. /
    */
   private bringBack(vma: Vma, address: number, page: Page, order: number): number {
     const handle = this.owners.get(page);

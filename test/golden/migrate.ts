@@ -65,7 +65,8 @@ export function migrateToDevice(handle: GoldenHandle, vma: Vma, start: number, e
   for (let i = 0; i < m.npages; i += pagesOf(before[i])) {
     const address = start + i * PAGE_SIZE;
     if ((m.src[i] & MIGRATE_PFN_MIGRATE) === 0 || m.dst[i] === 0) continue;
-    if ((before[i] & MIGRATE_PFN_WRITE) === 0) table.protect(address, address + pagesOf(before[i]) * PAGE_SIZE);
+    if ((before[i] & MIGRATE_PFN_WRITE) === 0)
+      table.protect(address, address + pagesOf(before[i]) * PAGE_SIZE);
   }
 }
 

@@ -98,9 +98,8 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 
 /** The project's records: of Linux 6.12, of 7.3, and of 7.3 with the driver of 6.12. */
 export const RECORDS = join(HERE, "records");
-export const RECORDS_7_3 = join(HERE, "records-7.3");
-export const RECORDS_OLD = join(HERE, "records-7.3", "old");
-
+const RECORDS_7_3 = join(HERE, "records-7.3");
+const RECORDS_OLD = join(HERE, "records-7.3", "old");
 
 /** Tags that the engine does not support yet. */
 export const NOT_BUILT = JSON.parse(readFileSync(join(HERE, "not-built-yet.json"), "utf8")) as string[];

@@ -57,7 +57,13 @@ function parseOptions(args: string[]): Options {
   try {
     const { values, positionals } = parseArgs({
       args,
-      options: { linux: option, only: option, tags: option, emit: option, table: { type: "boolean", default: false } },
+      options: {
+        linux: option,
+        only: option,
+        tags: option,
+        emit: option,
+        table: { type: "boolean", default: false },
+      },
       allowPositionals: true,
     });
     if (positionals.length > 1) throw new Error(`one directory at most, not ${positionals.join(" ")}`);

@@ -69,11 +69,12 @@ function populateVma(cmd: Cmd, vma: Vma, end: u64, flags: u32): i32 {
 }
 
 /**
- * Is a fault for which memory ran out tried again? get_user_pages returns the pages that it has reached, and is
- * called again for the rest: it fails if it reaches none.
+ * Is a fault for which memory ran out tried again? get_user_pages returns the pages that it has reached,
+ * and is called again for the rest: it fails if it reaches none. /
  */
 function triesAgain(cmd: Cmd, result: i32): bool {
-  if (result < 0 || result == REQUEST || !(result & VM_FAULT_OOM) || cmd.populateCursor == cmd.populateFrom) return false;
+  if (result < 0 || result == REQUEST || !(result & VM_FAULT_OOM) || cmd.populateCursor == cmd.populateFrom)
+    return false;
   cmd.populateFrom = cmd.populateCursor;
   return true;
 }

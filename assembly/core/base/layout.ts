@@ -23,11 +23,9 @@ import {
   BOOT_CAPACITY,
   BOOT_DATA,
   BOOT_DEVICE_FRAMES,
-  BOOT_LINUX,
   BOOT_LOG_ENTRIES,
   BOOT_SWAP_FRAMES,
   BOOT_SYSTEM_FRAMES,
-  LINUX_7_3,
 } from "../../abi/boot";
 import { BLOCK_SIZE, FOLIO_SIZE, RESERVED_FRAMES as RESERVED } from "../../abi/frame";
 import {
@@ -48,16 +46,12 @@ import {
   HDR_FAIL_ALLOC,
   HDR_FAULT_AROUND,
   HDR_FLAGS,
-  HDR_FLAG_LINUX_7_3,
   HDR_FLAG_SWAP,
   HDR_FLAG_TABLES_COUNT,
   HDR_FOLIOS,
   HDR_FRAMES,
   HDR_KSM_HASH,
   HDR_KSM_HASH_MASK,
-  HDR_HUGEPAGES,
-  HUGEPAGES_MADVISE,
-  PMD_ORDER,
   HDR_LOG,
   HDR_LOG_ENTRIES,
   HDR_SWAP_FRAMES,
@@ -341,9 +335,7 @@ function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frame
   at = placeTables(at, system, frames);
   if (at > MAP_MAX) return -ENOMEM;
   setHeader(HDR_END, <u32>(alignUp(at, 0x10000) >> 16));
-  const newer: u32 = load<u32>(config + BOOT_LINUX) == LINUX_7_3 ? HDR_FLAG_LINUX_7_3 : 0;
-  setHeader(HDR_FLAGS, (swap ? HDR_FLAG_SWAP : 0) | (apart ? 0 : HDR_FLAG_TABLES_COUNT) | newer);
-  setHeader(HDR_HUGEPAGES, HUGEPAGES_MADVISE << (2 * PMD_ORDER));
+  setHeader(HDR_FLAGS, (swap ? HDR_FLAG_SWAP : 0) | (apart ? 0 : HDR_FLAG_TABLES_COUNT));
   setHeader(HDR_SYSTEM_FRAMES, <u32>system);
   setHeader(HDR_DEVICE_FRAMES, <u32>device);
   setHeader(HDR_DEVICE_BASE, <u32>deviceBase);

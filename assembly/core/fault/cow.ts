@@ -8,7 +8,14 @@
 //   shared page, file      maps a copy, writable        maps a copy, write-protected
 //   zero page              maps a new page, writable    maps a new page, write-protected
 
-import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY, FOLIO_FILE, FOLIO_LARGE, FOLIO_LRU } from "../../abi/frame";
+import {
+  FOLIO_ANON,
+  FOLIO_ANON_EXCLUSIVE,
+  FOLIO_DIRTY,
+  FOLIO_FILE,
+  FOLIO_LARGE,
+  FOLIO_LRU,
+} from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { FAULT_KIND_COW, FAULT_KIND_REUSE, MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE } from "../../uapi/page";

@@ -161,7 +161,9 @@ function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
 @inline
 export function restoredPte(pte: u64, vma: Vma): u64 {
   const folio = folioOf(ptePfn(pte));
-  const own = exclusiveComesBackWritable() ? folio.has(FOLIO_ANON_EXCLUSIVE) : (pteFlags(pte) & PTE_WRITE) != 0;
+  const own = exclusiveComesBackWritable()
+    ? folio.has(FOLIO_ANON_EXCLUSIVE)
+    : (pteFlags(pte) & PTE_WRITE) != 0;
   const write = own && (vma.flags & VM_WRITE) != 0;
   return makePte(ptePfn(pte), (<u32>PTE_PRESENT) | protection(vma) | (write ? PTE_WRITE | PTE_DIRTY : 0));
 }

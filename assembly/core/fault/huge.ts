@@ -8,7 +8,13 @@
 
 import { FOLIO_ANON_EXCLUSIVE, FOLIO_LRU } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
-import { FAULT_KIND_ANON, FAULT_KIND_COW, FAULT_KIND_REUSE, FAULT_KIND_ZERO, MMU_NOTIFY_CLEAR } from "../../uapi/event";
+import {
+  FAULT_KIND_ANON,
+  FAULT_KIND_COW,
+  FAULT_KIND_REUSE,
+  FAULT_KIND_ZERO,
+  MMU_NOTIFY_CLEAR,
+} from "../../uapi/event";
 import { PMD_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
 import { ACCESS_WRITE, VM_UFFD_MISSING, VM_WRITE } from "../../uapi/vm";

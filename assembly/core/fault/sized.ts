@@ -1,5 +1,6 @@
-// Folios of 16 KiB to 1 MiB: a write fault on anonymous memory maps a whole one, where its size is enabled for
-// the mapping (hmm.setHugepages) and the aligned range around the address is empty. Single entries map it.
+// Folios of 16 KiB to 1 MiB: a write fault on anonymous memory maps a whole one, where its size is enabled
+// for the mapping (hmm.setHugepages) and the aligned range around the address is empty. Single entries map
+// it.
 
 import { FOLIO_LRU } from "../../abi/frame";
 import { HDR_HUGEPAGES, HUGEPAGES_ALWAYS, HUGEPAGES_MADVISE, ORDER_MIN, PMD_ORDER } from "../../abi/header";
@@ -10,7 +11,7 @@ import { makePte } from "../base/pte";
 import { folioOf } from "../frame/folio";
 import { chargeLarge, zeroLarge } from "../frame/large";
 import { memcgCharge, memcgUncharge } from "../frame/memcg";
-import { allocRun } from "../frame/page-alloc";
+import { allocRun } from "../frame/page-run";
 import { Mm } from "../space/mm";
 import { Vma } from "../space/vma";
 import { addNewAnon, done, writtenFlags } from "./common";
@@ -46,8 +47,8 @@ function areEmpty(slot: usize, n: u32): bool {
 }
 
 /**
- * A write fault on the empty entry of addr at `slot`: maps the largest folio that is enabled and fits. Returns
- * false if none does, or memory has none.
+ * A write fault on the empty entry of addr at `slot`: maps the largest folio that is enabled and fits.
+ * Returns false if none does, or memory has none. /
  */
 export function sizedFault(vma: Vma, addr: u64, slot: usize): bool {
   for (let order: u32 = PMD_ORDER - 1; order >= <u32>ORDER_MIN; order--) {

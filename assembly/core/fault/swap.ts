@@ -28,8 +28,8 @@ import { allocSized, orderEnabled, rangeOf } from "./sized";
 
 /**
  * do_swap_page: maps the page of the swap entry `pte`, which stands at `at`. The page is in the swap cache,
- * or it is read back from its swap slot; with it the others of its large folio, where their entries are as they
- * were. 0, VM_FAULT_OOM, or -EAGAIN for a page that is locked.
+ * or it is read back from its swap slot; with it the others of its large folio, where their entries are as
+ * they were. 0, VM_FAULT_OOM, or -EAGAIN for a page that is locked. /
  */
 export function swapFault(vma: Vma, addr: u64, at: usize, pte: u64, flags: u32): i32 {
   const mm = vma.mm;
@@ -51,7 +51,10 @@ export function swapFault(vma: Vma, addr: u64, at: usize, pte: u64, flags: u32):
   return done(vma, addr, FAULT_KIND_SWAP, pfn);
 }
 
-/** The entry `pte` at `at`, which names a slot, maps the page `pfn`, to which it gets a reference of the caller's. */
+/**
+ * The entry `pte` at `at`, which names a slot, maps the page `pfn`, to which it gets a reference of the
+ * caller's.
+ */
 function mapSwapped(vma: Vma, addr: u64, at: usize, pte: u64, pfn: u32, flags: u32): void {
   const mm = vma.mm;
   const folio = folioOf(pfn);
@@ -75,8 +78,8 @@ function mapSwapped(vma: Vma, addr: u64, at: usize, pte: u64, pfn: u32, flags: u
 }
 
 /**
- * swap_pte_batch: do n entries from `first` on name n slots in order, `pte` the one at `at`, and the swap cache
- * the pages from `head` on (0: none)?
+ * swap_pte_batch: do n entries from `first` on name n slots in order, `pte` the one at `at`, and the swap
+ * cache the pages from `head` on (0: none)? /
  */
 function isBatch(first: usize, n: u32, at: usize, pte: u64, head: u32): bool {
   const before = <u32>((at - first) >> 3);
@@ -102,7 +105,7 @@ function mapCached(vma: Vma, addr: u64, at: usize, pte: u64, pfn: u32, flags: u3
   const n = pagesAt(head);
   const i = pfn - head;
   const from = addr - ((<u64>i) << 12);
-  const whole = (from >> 21) == ((from + ((<u64>n - 1) << 12)) >> 21);
+  const whole = from >> 21 == (from + ((<u64>n - 1) << 12)) >> 21;
   if (!whole || from < vma.start || from + ((<u64>n) << 12) > vma.end) return false;
   if (!isBatch(at - i * 8, n, at, pte, head)) return false;
   getLarge(head);

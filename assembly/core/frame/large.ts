@@ -1,5 +1,5 @@
-// Large folios: the 512 frames of a block, or a part of a block, as long as they stay together. Each part has a
-// folio record and counts of its own; these functions go over all parts.
+// Large folios: the 512 frames of a block, or a part of a block, as long as they stay together. Each part
+// has a folio record and counts of its own; these functions go over all parts.
 
 import { FOLIO_LARGE, PIN_BIAS } from "../../abi/frame";
 import { LARGE_PAGES } from "../base/layout";
@@ -24,7 +24,9 @@ export function largeMaps(head: u32): u32 {
   return maps;
 }
 
-/** Returns the index of the first part of a large folio that an entry maps; its number of pages if none is. */
+/**
+ * Returns the index of the first part of a large folio that an entry maps; its number of pages if none is.
+ */
 export function mappedPart(head: u32): u32 {
   const n = pagesAt(head);
   let i: u32 = 0;
@@ -86,8 +88,7 @@ export function maybePinned(pfn: u32): bool {
   if (!folioOf(pfn).has(FOLIO_LARGE)) return folioOf(pfn).refcount >= <u32>PIN_BIAS;
   const head = headOf(pfn);
   const end = head + pagesAt(head);
-  for (let part = head; part < end; part++)
-    if (folioOf(part).refcount >= <u32>PIN_BIAS) return true;
+  for (let part = head; part < end; part++) if (folioOf(part).refcount >= <u32>PIN_BIAS) return true;
   return false;
 }
 

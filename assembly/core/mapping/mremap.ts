@@ -1,7 +1,7 @@
 // mremap: shrinking, growing and moving a mapping. A move takes all entries along: pages, device entries and
 // the zero page change their address and nothing else.
 
-import { COMMAND_SIZE, HDR_RESULT } from "../../abi/header";
+import { HDR_RESULT } from "../../abi/header";
 import { RESOURCE_VMA } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
 import { EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
@@ -25,13 +25,12 @@ import { exhausted, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
 import { poolLeft } from "../base/pool";
 import { breakKsm } from "../ksm/ksm";
-import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { cutsHugetlb, splitMapping } from "../operation/split";
 import { vmaAdd, vmaMergeNew } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
 import { anonVmaClone, unlinkAnonVmas } from "../space/anon-vma";
-import { findVmaFrom, isAnonymous, pgoffOf, Vma, vmaAlloc, vmaAt, vmaFree, vmaInRange, vmaLookup } from "../space/vma";
+import { findVmaFrom, isAnonymous, pgoffOf, Vma, vmaAlloc, vmaAt, vmaFree, vmaLookup } from "../space/vma";
 import { HUGE_MASK } from "../table/huge";
 import {
   isHuge,
@@ -42,44 +41,20 @@ import {
   slotsEnd,
   spanEnd,
   USER_END,
-  USER_START,
   walkAlloc,
 } from "../table/pagetable";
 import { findGap } from "./mmap";
+import { beginSeveral, checkTarget, MremapCmd, nextMapping, PHASE_CLEAR_TARGET } from "./mremap-range";
 import { freeTablesOfGap, unmapRange } from "./unmap";
 
-/** cmd.phase of OP_MREMAP: what is next. */
+/** cmd.phase of OP_MREMAP: what is next. 1 is PHASE_CLEAR_TARGET. */
 const PHASE_CHECK: u32 = 0;
-const PHASE_CLEAR_TARGET: u32 = 1;
 const PHASE_SHRINK: u32 = 2;
 const PHASE_PREPARE: u32 = 3;
 const PHASE_MOVE: u32 = 4;
 const PHASE_UNMAP_OLD: u32 = 5;
 const PHASE_POPULATE: u32 = 6;
 const PHASE_DONE: u32 = 7;
-
-/** OP_MREMAP: the mapping of oldLength bytes at oldAddr becomes one of newLength bytes at newAddr. */
-@unmanaged
-export class MremapCmd extends Cmd {
-  oldAddr: u64;
-  /** Bytes; newLength once the mapping has been shrunk. */
-  oldLength: u64;
-  /** With MREMAP_FIXED the address asked for, else a hint; then the one that was chosen. */
-  newAddr: u64;
-  newLength: u64;
-  /** MREMAP_*. */
-  flags: u32;
-  /** Not 0: the mapping is locked, and what it grew by is populated at the end. */
-  locked: u32;
-  /** 1 once the range is moved mapping by mapping, as far as each has of it. */
-  several: u32;
-  /** Where that range ends. */
-  rangeEnd: u64;
-  /** Where it goes: the address that the call returns. */
-  rangeTo: u64;
-}
-
-if (<i32>offsetof<MremapCmd>() > COMMAND_SIZE) ERROR("MremapCmd");
 
 /** OP_MREMAP: runs the phases. HDR_RESULT is the new address. */
 export function mremapStep(cmd: MremapCmd): i32 {
@@ -155,53 +130,6 @@ function check(cmd: MremapCmd, mm: Mm): i32 {
     cmd.phase = PHASE_SHRINK;
   }
   return 0;
-}
-
-/** Checks the new range against user space and the old range. 0 or -EINVAL. */
-function checkTarget(cmd: MremapCmd): i32 {
-  if (cmd.newLength > USER_END || cmd.newAddr > USER_END - cmd.newLength) return -EINVAL;
-  if (cmd.oldAddr + cmd.oldLength > cmd.newAddr && cmd.newAddr + cmd.newLength > cmd.oldAddr) return -EINVAL;
-  return cmd.flags & MREMAP_FIXED && cmd.newAddr < USER_START ? -EINVAL : 0;
-}
-
-/**
- * remap_move: the range goes to a fixed address with its length, mapping by mapping; its holes stay holes, and
- * what they would replace stays. 0, or -EFAULT if the range begins in a hole or a mapping must move alone.
- */
-function beginSeveral(cmd: MremapCmd, mm: Mm): i32 {
-  const end = cmd.oldAddr + cmd.oldLength;
-  let cursor = cmd.oldAddr;
-  if (!exists(vmaLookup(mm, cursor))) return -EFAULT;
-  let alone = false;
-  let n: u32 = 0;
-  for (let vma = vmaInRange(mm, cursor, end); exists(vma); vma = vmaInRange(mm, cursor, end)) {
-    if (vma.flags & (VM_HUGETLB | VM_UFFD_MISSING)) alone = true;
-    if (vma.flags & VM_HUGETLB && cutsHugetlb(vma, cmd.oldAddr | cmd.newAddr | end)) return -EINVAL;
-    cursor = min(vma.end, end);
-    n++;
-  }
-  if (alone && (n > 1 || cursor < end)) return -EFAULT;
-  cmd.several = 1;
-  cmd.start = cmd.oldAddr;
-  cmd.cursor = cmd.oldAddr;
-  cmd.rangeEnd = end;
-  cmd.rangeTo = cmd.newAddr;
-  nextMapping(cmd, mm);
-  return 0;
-}
-
-/** Goes on to the part of the range that the next mapping has. False when there is none. */
-function nextMapping(cmd: MremapCmd, mm: Mm): bool {
-  const from = cmd.cursor;
-  const vma = vmaInRange(mm, from, cmd.rangeEnd);
-  if (!exists(vma)) return false;
-  cmd.oldAddr = max(vma.start, from);
-  cmd.cursor = min(vma.end, cmd.rangeEnd);
-  cmd.oldLength = cmd.cursor - cmd.oldAddr;
-  cmd.newAddr = cmd.rangeTo + (cmd.oldAddr - cmd.start);
-  cmd.newLength = cmd.oldLength;
-  cmd.phase = PHASE_CLEAR_TARGET;
-  return true;
 }
 
 /** Unmaps what MREMAP_FIXED replaces. 0, REQUEST or a negative errno. */

@@ -16,7 +16,14 @@ import { HDR_FLAG_SWAP, HDR_FLAGS } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE } from "../../uapi/page";
-import { PTE_DIRTY, PTE_EXCLUSIVE, PTE_KIND_SWAP, PTE_NO_ACCESS, PTE_SPECIAL, PTE_YOUNG } from "../../uapi/pte";
+import {
+  PTE_DIRTY,
+  PTE_EXCLUSIVE,
+  PTE_KIND_SWAP,
+  PTE_NO_ACCESS,
+  PTE_SPECIAL,
+  PTE_YOUNG,
+} from "../../uapi/pte";
 import { header } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { swapsWhole } from "../base/rules";
@@ -54,9 +61,9 @@ export class PageoutState {
   /** 1 once the cursor is set. */
   begun: u32;
   /**
-   * The page that is leaving, or the first of a large folio, and the slot of swap space that it gets (0: none, as
-   * its contents do not matter); 0 between pages. The operation counts
-   * as an entry that names the slot, so that what callbacks do meanwhile does not free it.
+   * The page that is leaving, or the first of a large folio, and the slot of swap space that it gets (0:
+   * none, as its contents do not matter); 0 between pages. The operation counts as an entry that names the
+   * slot, so that what callbacks do meanwhile does not free it. /
    */
   pfn: u32;
   slot: u32;
@@ -65,9 +72,9 @@ export class PageoutState {
 }
 
 /**
- * MADV_PAGEOUT of [start, end), which lies in one vma: moves its anonymous pages to swap space, and drops those
- * that MADV_FREE gave up. A page stays if several processes map it, if it is locked, or if swap space is full
- * or off. 0 or REQUEST.
+ * MADV_PAGEOUT of [start, end), which lies in one vma: moves its anonymous pages to swap space, and drops
+ * those that MADV_FREE gave up. A page stays if several processes map it, if it is locked, or if swap space
+ * is full or off. 0 or REQUEST. /
  */
 export function pageOut(cmd: Cmd, state: PageoutState, start: u64, end: u64): i32 {
   const mm = mmAt(cmd.mm);
@@ -141,7 +148,10 @@ function choosePages(cmd: Cmd, state: PageoutState, mm: Mm, addr: u64, end: u64)
   return choosePage(state, entry) ? 1 : 0;
 }
 
-/** choosePages() of a large folio, whose first entry is at `entry`. 1, 0 if it stays, -1 without room for it. */
+/**
+ * choosePages() of a large folio, whose first entry is at `entry`. 1, 0 if it stays, -1 without room for
+ * it.
+ */
 function chooseLarge(state: PageoutState, entry: usize, head: u32): i32 {
   const n = pagesAt(head);
   let dirty = false;
@@ -151,7 +161,8 @@ function chooseLarge(state: PageoutState, entry: usize, head: u32): i32 {
     store<u64>(at, load<u64>(at) & ~(<u64>PTE_YOUNG));
   }
   markLarge(head, FOLIO_REFERENCED, 0);
-  if (!largeAll(head, FOLIO_ANON | FOLIO_LRU | FOLIO_LOCKED | FOLIO_SWAP_CACHE, FOLIO_ANON | FOLIO_LRU)) return 0;
+  if (!largeAll(head, FOLIO_ANON | FOLIO_LRU | FOLIO_LOCKED | FOLIO_SWAP_CACHE, FOLIO_ANON | FOLIO_LRU))
+    return 0;
   if (largeShared(head) || largeHeld(head, 0, 0) || maybePinned(head)) return 0;
   state.pfn = head;
   state.pages = n;
@@ -168,8 +179,8 @@ function chooseLarge(state: PageoutState, entry: usize, head: u32): i32 {
 }
 
 /**
- * Marks the page of an entry as not used lately and, if it may leave, puts it into the swap cache. A page that
- * MADV_FREE gave up, and nobody has written since, needs no slot.
+ * Marks the page of an entry as not used lately and, if it may leave, puts it into the swap cache. A page
+ * that MADV_FREE gave up, and nobody has written since, needs no slot. /
  */
 function choosePage(state: PageoutState, entry: usize): bool {
   const pte = load<u64>(entry);
@@ -217,7 +228,8 @@ function unmapPages(cmd: Cmd, state: PageoutState): i32 {
       for (let addr = partStart(vma, folio.pgoff); addr < end; addr += PAGE_SIZE) {
         const entry = walk(vma.mm.pgd, addr);
         const part: u32 = entry ? ptePfn(load<u64>(entry)) : 0;
-        if (part - pfn < state.pages && mapsPage(load<u64>(entry), part)) unmapEntry(state, vma.mm, entry, part);
+        if (part - pfn < state.pages && mapsPage(load<u64>(entry), part))
+          unmapEntry(state, vma.mm, entry, part);
       }
     }
     return 0;
@@ -232,8 +244,8 @@ function unmapPages(cmd: Cmd, state: PageoutState): i32 {
 }
 
 /**
- * try_to_unmap_one: the entry of a page becomes a swap entry. The entry of a page that MADV_FREE gave up becomes
- * empty; a page that was written since, or that somebody refers to, stays.
+ * try_to_unmap_one: the entry of a page becomes a swap entry. The entry of a page that MADV_FREE gave up
+ * becomes empty; a page that was written since, or that somebody refers to, stays. /
  */
 function unmapEntry(state: PageoutState, mm: Mm, entry: usize, pfn: u32): void {
   const folio = folioOf(pfn);

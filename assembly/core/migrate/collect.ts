@@ -51,7 +51,13 @@ import {
 import { header } from "../base/layout";
 import { DEBUG } from "../base/panic";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
-import { faultSplitsFirst, leavesUnselectedHuge, pinnedPartSkipsBlock, splitsHugeZeroLate, splitsMappedParts } from "../base/rules";
+import {
+  faultSplitsFirst,
+  leavesUnselectedHuge,
+  pinnedPartSkipsBlock,
+  splitsHugeZeroLate,
+  splitsMappedParts,
+} from "../base/rules";
 import { Folio, FOLIO_COUNTS, FOLIO_SOLE, folioOf, isDevicePfn } from "../frame/folio";
 import { headOf } from "../frame/order";
 import { ownFrames, zoneOf, zoneOfPfn } from "../frame/zone";
@@ -74,7 +80,10 @@ function isUnitTable(m: Migration, addr: u64, table: usize): bool {
   return mayBeUnit(m, addr) && !selected(m, load<u64>(table));
 }
 
-/** Does the huge mapping with leaf table `table`, which is no unit, stay as it is while the migration collects? */
+/**
+ * Does the huge mapping with leaf table `table`, which is no unit, stay as it is while the migration
+ * collects?
+ */
 function staysHuge(m: Migration, table: usize): bool {
   if (selected(m, load<u64>(table))) return leavesUnselectedHuge();
   return isHugeZero(table) && splitsHugeZeroLate();
@@ -152,7 +161,10 @@ export function collect(m: Migration): u32 {
   return unfinished;
 }
 
-/** Does the entry map a part of a large folio that cannot be split, so that what follows in its 2 MiB stays, too? */
+/**
+ * Does the entry map a part of a large folio that cannot be split, so that what follows in its 2 MiB stays,
+ * too?
+ */
 function endsLook(m: Migration, i: u32, pte: u64): bool {
   if (!pinnedPartSkipsBlock() || isZeroPte(pte) || refusal(m, i, pte) != REASON_LARGE_FOLIO) return false;
   return !isSplittable(headOf(ptePfn(pte)), m.faultPage);

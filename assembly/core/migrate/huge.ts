@@ -174,7 +174,11 @@ export function splitUnit(m: Migration, i: u32): void {
   if (!page) return;
   const head = pfnOf(word);
   const part = folioOf(head);
-  for (let link = rmapFirstLarge(part, 0, LARGE_PAGES); link; link = rmapNextLarge(link, part, 0, LARGE_PAGES)) {
+  for (
+    let link = rmapFirstLarge(part, 0, LARGE_PAGES);
+    link;
+    link = rmapNextLarge(link, part, 0, LARGE_PAGES)
+  ) {
     const vma = rmapVma(link, part);
     const table = leafTable(vma.mm.pgd, partStart(vma, part.pgoff));
     if (table && isHuge(table) && ptePfn(load<u64>(table)) == head) splitLeaf(table);

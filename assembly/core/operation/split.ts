@@ -197,7 +197,13 @@ function tellAll(cmd: Cmd, part: Folio, i: u32, head: u32, n: u32): i32 {
     const start = partStart(vma, pgoff);
     const end = partEnd(vma, pgoff, n);
     if (!cmd.splitSecond) {
-      if (!splitTellsOnce() && n == LARGE_PAGES && hasPmdTable(vma.mm.pgd, start) && splitMapping(cmd, vma, start) == REQUEST) return REQUEST;
+      if (
+        !splitTellsOnce() &&
+        n == LARGE_PAGES &&
+        hasPmdTable(vma.mm.pgd, start) &&
+        splitMapping(cmd, vma, start) == REQUEST
+      )
+        return REQUEST;
       cmd.splitSecond = 1;
     }
     if (!innerStart(cmd, vma.mmId, start, end)) return REQUEST;

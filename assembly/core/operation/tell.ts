@@ -83,7 +83,9 @@ function partAt(cmd: Cmd, link: usize, pfn: u32, event: u32, owner: u32): usize 
   const head = folioOf(pfn);
   const vma = rmapVma(link, head);
   const start = partStart(vma, head.pgoff);
-  return notifyStart(cmd, vma.mmId, start, partEnd(vma, head.pgoff, pagesAt(pfn)), event, owner) ? vma.ptr : <usize>REQUEST;
+  return notifyStart(cmd, vma.mmId, start, partEnd(vma, head.pgoff, pagesAt(pfn)), event, owner)
+    ? vma.ptr
+    : <usize>REQUEST;
 }
 
 /**
@@ -102,7 +104,13 @@ export function firstPart(cmd: Cmd, pfn: u32, event: u32, owner: u32): usize {
 /** The entries of the vma's part are changed: the next vma, 0, or REQUEST. */
 export function nextPart(cmd: Cmd, pfn: u32, event: u32, owner: u32): usize {
   notifyEnd(cmd);
-  return partAt(cmd, largeMaps(pfn) ? rmapNextLarge(cmd.link, folioOf(pfn), 0, pagesAt(pfn)) : 0, pfn, event, owner);
+  return partAt(
+    cmd,
+    largeMaps(pfn) ? rmapNextLarge(cmd.link, folioOf(pfn), 0, pagesAt(pfn)) : 0,
+    pfn,
+    event,
+    owner,
+  );
 }
 
 /**

@@ -11,8 +11,9 @@ import { HDR_SWAP_HASH, HDR_SWAP_HASH_MASK } from "../../abi/header";
 import { SWAP_ZONE } from "../../abi/zone";
 import { header } from "../base/layout";
 import { Folio, folioOf } from "../frame/folio";
-import { allocFrame, allocRun, getPage, putPage } from "../frame/page-alloc";
+import { allocFrame, getPage, putPage } from "../frame/page-alloc";
 import { freeFrame } from "../frame/page-free";
+import { allocRun } from "../frame/page-run";
 
 /** Allocates a slot, which no entry names yet. Returns 0 when swap space is full, or there is none. */
 export function swapAlloc(): u32 {
@@ -24,7 +25,7 @@ export function swapAlloc(): u32 {
 /** As swapAlloc(), 2^order slots in order: returns the first. */
 export function swapAllocRun(order: u32): u32 {
   const first = allocRun(SWAP_ZONE, order, false);
-  if (first) for (let i: u32 = 0; i < <u32>1 << order; i++) folioOf(first + i).refs = 0;
+  if (first) for (let i: u32 = 0; i < (<u32>1) << order; i++) folioOf(first + i).refs = 0;
   return first;
 }
 
