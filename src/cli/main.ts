@@ -55,6 +55,8 @@ interface RunFlags extends InputFlags {
   prefetch?: string;
   prefetchFull?: string;
   evict?: string;
+  reserve?: string;
+  freeBuffer?: string;
   seed?: string;
   initial?: string;
   bound?: string;
@@ -95,6 +97,8 @@ async function runCommand(trace: string | undefined, flags: RunFlags): Promise<v
     failAlloc: numeric(failAlloc),
     deviceFrames: numeric(deviceFrames),
     seed: numeric(seed),
+    reserve: numeric(same.reserve),
+    freeBuffer: numeric(same.freeBuffer),
     counterThreshold: numeric(same.counterThreshold),
     sms: numeric(same.sms),
     outstanding: numeric(same.outstanding),
@@ -141,6 +145,8 @@ function addSimulation(command: Command): Command {
       "--evict <NAME>",
       `what makes room: ${choices(EVICTIONS)}; managed: ${choices(MANAGED_EVICTIONS)}`,
     )
+    .option("--reserve <PERCENT>", "percent of the order of use, from its oldest end on, that is no victim")
+    .option("--free-buffer <PERCENT>", "percent of the device's memory that evictions keep free (default: 0)")
     .option("--seed <N>", "seed of the policies that draw random numbers (default: 1)")
     .option("--initial <WHERE>", `where untouched pages lie: ${choices(INITIALS)}`)
     .option("--bound <NAME>", `a bound beside the counts: ${choices(BOUNDS, "none")}`)

@@ -89,14 +89,11 @@ function aboutMemory({ placement, devices }: RunReport): string {
 
 function heading(report: RunReport): string[] {
   const { trace, placement, backing, memory, offload } = report;
+  const managed = report.memoryModel === "managed";
   const lines = [
     title(report),
-    row(
-      "placement",
-      placement,
-      { ...MANAGED_PLACEMENTS, ...(report.driver === null ? PLACEMENTS : {}) }[placement],
-    ),
-    ...(report.driver === null ? [] : [row("memory model", report.memoryModel, MEMORY_MODELS.managed)]),
+    row("placement", placement, { ...MANAGED_PLACEMENTS, ...(managed ? {} : PLACEMENTS) }[placement]),
+    ...(managed ? [row("memory model", report.memoryModel, MEMORY_MODELS.managed)] : []),
     row(
       "system memory",
       bytes(memory.system),
@@ -182,11 +179,11 @@ function faults(report: RunReport): string[] {
   return lines;
 }
 
-/** What an eviction is, by memory model. */
-const EVICTED = {
-  hmm: "clusters moved out to make room",
-  managed: "blocks of 2 MiB moved out to make room",
-} as const;
+/** What an eviction is. */
+function evicted({ memoryModel, evict }: RunReport): string {
+  if (memoryModel === "hmm") return "clusters moved out to make room";
+  return `${evict === "lrm" ? "blocks of 2 MiB" : "pages"} moved out to make room`;
+}
 
 /** What a policy evicts, by its name with or without a number. */
 function aboutEvict(evict: string): string {
@@ -198,7 +195,8 @@ function leastNote(pagesIn: number, { opt }: BoundReport): string {
   return `pages in; ${count(pagesIn)} came, ${(pagesIn / opt.pagesIn).toFixed(2)} times as many`;
 }
 
-function traffic({ device, evictions, evict, bound, memoryModel }: RunReport): string[] {
+function traffic(report: RunReport): string[] {
+  const { device, evictions, evict, bound } = report;
   if (device.bytesIn === 0) return ["Device memory", row("in", bytes(0), "nothing was moved")];
   const made = device.bytesIn - device.bytesCopied;
   const touched = device.bytesOut - device.bytesOutEvicted;
@@ -218,7 +216,7 @@ function traffic({ device, evictions, evict, bound, memoryModel }: RunReport): s
       `${bytes(device.bytesOutEvicted)} evicted, ${bytes(touched)} because the CPU came`,
     ),
     row("  written there", bytes(device.bytesOutDirty), `${dirty}, the device had changed them`),
-    row("evictions", evictions, `${EVICTED[memoryModel]}; ${evict}: ${aboutEvict(evict)}`),
+    row("evictions", evictions, `${evicted(report)}; ${evict}: ${aboutEvict(evict)}`),
     row("most at a time", bytes(device.bytesPeak)),
     ...(bound === null ? [] : [row("least by OPT", bound.opt.pagesIn, leastNote(device.pagesIn, bound))]),
   ];

@@ -6,6 +6,7 @@ import { choiceOf, countOf, sizeOf, type Size } from "./config-values.ts";
 import {
   BACKINGS,
   MEMORY_MODELS,
+  placementNamed,
   PLACEMENTS,
   TIME_MODELS,
   type Backing,
@@ -18,6 +19,7 @@ import {
 import { hearsUses, pagingOf, type PagingConfig, type PagingSettings } from "./paging-config.ts";
 import { BLOCK_BYTES } from "./driver/bits.ts";
 import {
+  isBaseline,
   MANAGED_FIELDS,
   managedOf,
   type ManagedConfig,
@@ -197,7 +199,7 @@ function rangesOf(field: string, value: unknown): AddressRange[] {
 }
 
 /** The fields that have no meaning with managed memory. */
-const HMM_FIELDS = ["cluster", "prefetchFull", "seed", "initial", "bound"] as const;
+const HMM_FIELDS = ["cluster", "bound"] as const;
 
 /** The fields of a config. */
 export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig>([
@@ -210,6 +212,8 @@ export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig
   "prefetch",
   "prefetchFull",
   "evict",
+  "reserve",
+  "freeBuffer",
   "seed",
   "initial",
   "bound",
@@ -241,20 +245,30 @@ function memoryOf(
   }
   const field = MANAGED_FIELDS.find((name) => config[name] !== undefined);
   if (field !== undefined) throw new ConfigError(field, config[field], "memoryModel managed, which has it");
-  const placement = choiceOf<keyof typeof PLACEMENTS>("placement", config.placement, PLACEMENTS, "migrate");
-  return { placement, memoryModel, managed: null };
+  const named = placementNamed(config.placement);
+  const placement = choiceOf<keyof typeof PLACEMENTS>("placement", named, PLACEMENTS, "migrate");
+  if (!isBaseline(placement)) return { placement, memoryModel, managed: null };
+  if (devices > 1) throw new ConfigError("devices", devices, `one device with placement ${placement}`);
+  const { failAlloc } = config;
+  return { placement, memoryModel, managed: managedOf({ placement, failAlloc }) };
 }
 
 /** Returns what moves, and how much memory there is. Managed memory has names of its own for what moves. */
 function pagingFor(config: SimulationConfig): PagingSettings {
-  if (config.memoryModel !== "managed") return pagingOf(config as PagingConfig);
-  const { deviceMemory, deviceFrames } = config;
-  const paging = pagingOf({ deviceMemory, deviceFrames });
-  if (paging.deviceMemory < BLOCK_BYTES)
+  const managed = config.memoryModel === "managed";
+  if (!managed && !isBaseline(config.placement)) return pagingOf(config as PagingConfig);
+  const { deviceMemory, deviceFrames, evict, reserve, freeBuffer, seed, initial } = config;
+  const byPages = managed && evict !== undefined && evict !== "lrm" && evict !== "opt";
+  const policy = { evict: byPages ? (evict as Evict) : undefined, reserve, freeBuffer, seed, initial };
+  const own = { deviceMemory, deviceFrames, cluster: "4K", prefetch: "none", ...policy } as const;
+  const paging = pagingOf(managed ? own : (config as PagingConfig));
+  if (managed && !byPages && reserve !== undefined)
+    throw new ConfigError("reserve", reserve, "an evict with an order of use, such as lru-2m; not lrm");
+  if (!byPages && paging.deviceMemory < BLOCK_BYTES)
     throw new ConfigError(
       deviceFrames === undefined ? "deviceMemory" : "deviceFrames",
       deviceFrames ?? deviceMemory,
-      "at least 2MiB with managed memory",
+      `at least 2MiB with ${managed ? "managed memory" : `placement ${String(config.placement)}`}`,
     );
   return paging;
 }
@@ -277,6 +291,7 @@ export function settingsOf(config: SimulationConfig): Settings {
   if (config.bound !== undefined && (config.skip !== undefined || config.roi !== undefined))
     throw new ConfigError("bound", config.bound, "neither skip nor roi: a bound is on the whole run");
   const devices = countOf("devices", config.devices ?? 1, 1, REPLAY_AGENTS_MAX - 1);
+  const memory = memoryOf(config, devices);
   const paging = pagingFor(config);
   if (devices > 1 && paging.bound !== null)
     throw new ConfigError("bound", config.bound, "one device: a bound is on its memory");
@@ -286,7 +301,7 @@ export function settingsOf(config: SimulationConfig): Settings {
     systemMemory: sizeOf("systemMemory", config.systemMemory, 2 ** 30),
     devices,
     ...paging,
-    ...memoryOf(config, devices),
+    ...memory,
     time: choiceOf("time", config.time, TIME_MODELS, "none"),
     backing: choiceOf("backing", config.backing, BACKINGS, "data"),
     skip: countOf("skip", config.skip ?? 0, 0),

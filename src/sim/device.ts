@@ -13,7 +13,7 @@ import { DeviceBooks, type BooksState } from "./device-books.ts";
 import { DeviceDriver, type Callbacks, type PageRange } from "./device-driver.ts";
 import { Follower } from "./follower.ts";
 import { Incoming } from "./incoming.ts";
-import type { PagingSettings } from "./paging-config.ts";
+import { isCoreLru, type PagingSettings } from "./paging-config.ts";
 import { chosen, type Choice } from "./policies/choice.ts";
 import type { Arrival, EvictPolicy } from "./policies/evict/evictor.ts";
 import type { Future } from "./policies/evict/future.ts";
@@ -56,6 +56,8 @@ export class SimDevice {
   /** Bytes of a cluster, the unit of the policies. */
   readonly #cluster: number;
   readonly #residents: Residents;
+  /** Units that evictions keep free. */
+  readonly #buffer: number;
   readonly #incoming: Incoming;
   /** By frame of the device's memory: the slot of its unit. */
   readonly #slots: Int32Array;
@@ -66,7 +68,7 @@ export class SimDevice {
    */
   constructor(hmm: Hmm, mm: Mm, settings: PagingSettings, options: SimDeviceOptions = {}) {
     const { future, number = 1, restored } = options;
-    const { deviceMemory, cluster, seed, initial } = settings;
+    const { deviceMemory, cluster, seed, initial, reserve, freeBuffer } = settings;
     const state = restored?.state;
     this.number = number;
     this.#hmm = hmm;
@@ -81,7 +83,8 @@ export class SimDevice {
     const capacity = Math.floor(deviceMemory / cluster);
     const written = (slot: number): boolean =>
       this.#driver.isWritten(this.#rangeOf([this.#residents.unitIn(slot)]));
-    const device = { capacity, unitPages: cluster / PAGE_SIZE, seed, parameter, future, written };
+    const device = { capacity, unitPages: cluster / PAGE_SIZE, seed, parameter, future, written, reserve };
+    this.#buffer = Math.floor((capacity * freeBuffer) / 100);
     this.#residents = new Residents(policy, device, state?.residents);
     const has = (unit: number): boolean => this.#residents.has(unit);
     this.#incoming = new Incoming(settings, has, state?.full);
@@ -217,8 +220,9 @@ export class SimDevice {
     const residents = this.#residents;
     const fresh = units.length - (residents.has(units[0]) ? 1 : 0);
     const needed = Math.min(fresh, residents.capacity);
-    if (fresh > residents.free) this.#incoming.full = true;
-    while (residents.free < needed && this.#evict(units));
+    if (fresh > 0 && fresh + this.#buffer > residents.free) this.#incoming.full = true;
+    const wanted = fresh > 0 ? Math.min(fresh + this.#buffer, residents.capacity) : 0;
+    while (residents.free < wanted && this.#evict(units));
     return units.slice(0, units.length - fresh + Math.min(needed, residents.free));
   }
 
@@ -260,11 +264,11 @@ export class SimDevice {
     for (const unit of units) if (!this.#isPresent(unit)) this.#residents.remove(unit, evicted);
   }
 
-  #policyOf({ evict, custom }: PagingSettings): Choice<EvictPolicy> {
+  #policyOf({ evict, custom, reserve }: PagingSettings): Choice<EvictPolicy> {
     if (custom !== null) return { policy: custom, parameter: undefined };
     const choice = chosen<EvictPolicy>(evict, EVICTORS);
     if (choice === null) throw new TypeError(`evict ${evict}: expected the policy that the simulation had`);
-    if (choice.policy !== EVICTORS.lru) return choice;
+    if (!isCoreLru({ evict, reserve })) return choice;
     trackUse(this.#hmm);
     const slotAt = (addr: number): number | undefined =>
       this.#residents.slotOf(Math.floor(addr / this.#cluster));

@@ -39,14 +39,15 @@ export function makeReport({
   const onDevice = devices.pages * PAGE_SIZE;
   const vmas = mm.vmas();
   const managed = devices instanceof ManagedRun ? devices : null;
+  const named = settings.memoryModel === "managed" ? settings.managed : null;
   const { skip, roi } = settings;
   return {
     schema: REPORT_SCHEMA,
     placement: settings.placement,
     cluster: settings.cluster,
-    prefetch: settings.managed?.prefetch ?? settings.prefetch,
-    prefetchFull: settings.prefetchFull,
-    evict: settings.managed?.evict ?? settings.evict,
+    prefetch: named?.prefetch ?? settings.prefetch,
+    prefetchFull: named?.prefetchFull ?? settings.prefetchFull,
+    evict: named?.evict ?? settings.evict,
     seed: settings.seed,
     initial: settings.initial,
     memoryModel: settings.memoryModel,

@@ -1,38 +1,50 @@
 /**
  * The fields of a config that belong to the memory model `managed`: NVIDIA's driver and a parallel device.
  */
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { ConfigError } from "./config-error.ts";
 import { choiceOf, countOf } from "./config-values.ts";
 import { ADVISE } from "./driver/advise.ts";
 import { DEVICE_DEFAULTS } from "./driver/parallel-device.ts";
 import { CPU } from "./driver/processor.ts";
+import { placementNamed, PLACEMENTS, PREFETCHERS, type Evict } from "./names.ts";
+import { pagingOf } from "./paging-config.ts";
+import { prefetcherByFault } from "./policies/block-prefetch.ts";
+import { chosen } from "./policies/choice.ts";
 import { bigPagePrefetcher, densityPrefetcher, noPrefetcher, type Prefetcher } from "./policies/density.ts";
 import { COUNTER_THRESHOLD } from "./policies/access-counters.ts";
+import type { PrefetchPolicy } from "./policies/prefetch/prefetcher.ts";
+import { sequential } from "./policies/prefetch/sequential.ts";
+import { tbn } from "./policies/prefetch/tbn.ts";
 
 /** What a device fault does, under the memory model `managed`, where the program advises nothing else. */
 export const MANAGED_PLACEMENTS = {
   migrate: "moves the page to the device, with what is prefetched",
   mirror: "leaves the page in RAM, where the device accesses it over its link",
   counters: "as mirror, until the device's access counters move what it accesses often",
+  explicit: PLACEMENTS.explicit,
+  resident: PLACEMENTS.resident,
 } as const;
 
-/** The names that NVIDIA's users know them by. */
-const PLACEMENT_ALIASES: Readonly<Record<string, keyof typeof MANAGED_PLACEMENTS>> = {
-  "first-touch": "migrate",
-  remote: "mirror",
-};
+/** Whether a placement is a baseline, which has no memory model: nothing faults. */
+export function isBaseline(placement: unknown): placement is "explicit" | "resident" {
+  return placement === "explicit" || placement === "resident";
+}
 
 /** What moves along with a page that faulted, under the memory model `managed`. */
 export const MANAGED_PREFETCHERS = {
   none: "nothing",
   sl: "the rest of the aligned 64 KiB",
+  tbn: PREFETCHERS.tbn,
+  "sequential:N": "the next N pages of the 2 MiB block",
   "density:N": "the largest part of the 2 MiB block around the page of which more than N percent are there",
 } as const;
 
 /** A prefetcher's name, with its number. */
-export type ManagedPrefetch = "none" | "sl" | `density:${number}`;
+export type ManagedPrefetch =
+  "none" | "sl" | "tbn" | "sequential" | `sequential:${number}` | `density:${number}`;
 
-/** What makes room on the device, under the memory model `managed`. */
+/** What makes room on the device, under the memory model `managed` alone. */
 export const MANAGED_EVICTIONS = {
   lrm: "the block of 2 MiB that was migrated longest ago goes to RAM",
 } as const;
@@ -90,7 +102,10 @@ export interface ManagedConfig {
 export interface ManagedSettings {
   placement: keyof typeof MANAGED_PLACEMENTS;
   prefetch: ManagedPrefetch;
-  evict: keyof typeof MANAGED_EVICTIONS;
+  /** What prefetches once memory was full. */
+  prefetchFull: ManagedPrefetch;
+  /** A policy's name, with its number; "custom": the settings have a user's own. */
+  evict: keyof typeof MANAGED_EVICTIONS | Evict | "custom";
   advise: NamedAdvice[];
   thrashing: boolean;
   counterThreshold: number;
@@ -118,20 +133,37 @@ function densityOf(text: string): number {
   return threshold <= 100 ? threshold : NaN;
 }
 
+/** The prefetchers that look at one fault. */
+const BY_FAULT = { tbn, sequential } as const;
+
 /** Returns the prefetcher of a checked name. */
 export function prefetcherOf(name: ManagedPrefetch): Prefetcher {
   if (name === "none") return noPrefetcher;
-  return name === "sl" ? bigPagePrefetcher : densityPrefetcher(densityOf(name));
+  if (name === "sl") return bigPagePrefetcher;
+  const choice = chosen<PrefetchPolicy>(name, BY_FAULT);
+  return choice === null
+    ? densityPrefetcher(densityOf(name))
+    : prefetcherByFault(choice.policy, choice.parameter);
 }
 
-function prefetchOf(value: unknown = "density:51"): ManagedPrefetch {
+function prefetchOf(field: string, value: unknown): ManagedPrefetch {
   if (value === "none" || value === "sl") return value;
-  if (typeof value === "string" && !Number.isNaN(densityOf(value))) return value as ManagedPrefetch;
-  throw new ConfigError(
-    "prefetch",
-    value,
-    `${Object.keys(MANAGED_PREFETCHERS).join(" or ")} with managed memory`,
-  );
+  if (typeof value === "string" && (chosen(value, BY_FAULT) !== null || !Number.isNaN(densityOf(value))))
+    return value as ManagedPrefetch;
+  throw new ConfigError(field, value, `${Object.keys(MANAGED_PREFETCHERS).join(" or ")} with managed memory`);
+}
+
+/** Checks what makes room: `lrm`, or a policy by pages. OPT is demand paging, which this is not. */
+function evictOf(value: unknown = "lrm"): ManagedSettings["evict"] {
+  if (value === "lrm") return value;
+  if (value === "opt")
+    throw new ConfigError("evict", value, "memoryModel hmm: OPT is demand paging, without batches");
+  try {
+    return pagingOf({ evict: value as Evict, cluster: PAGE_SIZE, prefetch: "none" }).evict;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError("evict", value, `lrm or ${error.expected}`);
+  }
 }
 
 function adviseOf(value: unknown): NamedAdvice[] {
@@ -150,6 +182,7 @@ function adviseOf(value: unknown): NamedAdvice[] {
 interface Other {
   placement?: unknown;
   prefetch?: unknown;
+  prefetchFull?: unknown;
   evict?: unknown;
   failAlloc?: unknown;
 }
@@ -160,11 +193,13 @@ export function managedOf(config: ManagedConfig & Other): ManagedSettings {
     throw new ConfigError("failAlloc", config.failAlloc, "no failing allocation with managed memory");
   if (config.counterThreshold !== undefined && config.placement !== "counters")
     throw new ConfigError("counterThreshold", config.counterThreshold, "placement counters, which has it");
-  const placement = PLACEMENT_ALIASES[String(config.placement)] ?? config.placement;
+  const placement = placementNamed(config.placement);
+  const prefetch = prefetchOf("prefetch", config.prefetch ?? "density:51");
   return {
     placement: choiceOf<ManagedSettings["placement"]>("placement", placement, MANAGED_PLACEMENTS, "migrate"),
-    prefetch: prefetchOf(config.prefetch),
-    evict: choiceOf<"lrm">("evict", config.evict, MANAGED_EVICTIONS, "lrm"),
+    prefetch,
+    prefetchFull: prefetchOf("prefetchFull", config.prefetchFull ?? prefetch),
+    evict: evictOf(config.evict),
     advise: adviseOf(config.advise),
     thrashing: choiceOf("thrashing", config.thrashing, THRASHING, "on") === "on",
     counterThreshold: countOf("counterThreshold", config.counterThreshold ?? COUNTER_THRESHOLD, 1, 65535),

@@ -12,9 +12,11 @@ import {
   RECORD_SIZE_SHIFT,
 } from "../../assembly/abi/record.ts";
 import type { RecordArray } from "../device/replay.ts";
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { DeviceTable, Hmm, Mm } from "../index.ts";
 import type { Settings } from "./config.ts";
 import type { DeviceCounts, ManagedCounts } from "./counts.ts";
+import { deviceMemoryFor } from "./device-driver.ts";
 import type { CountedDevices, Ledger } from "./ledger.ts";
 import { BLOCK_BYTES, countBits } from "./driver/bits.ts";
 import { EngineMover } from "./driver/engine-mover.ts";
@@ -23,6 +25,9 @@ import { CPU } from "./driver/processor.ts";
 import { managedCounts, ManagedBooks } from "./managed-books.ts";
 import { prefetcherOf, type ManagedSettings } from "./managed-config.ts";
 import { managedReport } from "./managed-report.ts";
+import { chosen } from "./policies/choice.ts";
+import type { EvictPolicy } from "./policies/evict/evictor.ts";
+import { EVICTORS } from "./policies/evict/index.ts";
 import type { RangeCounts } from "./range-counts.ts";
 import type { ManagedReport } from "./report.ts";
 import type { RecordBlock, TraceEvent } from "./source.ts";
@@ -37,16 +42,31 @@ const NO_DEVICE = 65535;
 
 /** Returns the machine's options of checked settings, for one order of its warps. */
 function machineOptions(settings: Settings, managed: ManagedSettings, seed: number): MachineOptions {
-  const { sms, outstanding, thrashing, prefetch, deviceThreads, counterThreshold } = managed;
+  const { sms, outstanding, thrashing, prefetch, prefetchFull, deviceThreads, counterThreshold } = managed;
+  const { deviceMemory, freeBuffer } = settings;
+  const chunks = Math.floor(deviceMemory / BLOCK_BYTES);
   return {
-    chunks: Math.floor(settings.deviceMemory / BLOCK_BYTES),
+    chunks: chunks - Math.floor((chunks * freeBuffer) / 100),
+    room: pageRoom(settings, managed),
     placement: settings.placement,
     prefetcher: prefetcherOf(prefetch),
+    prefetcherFull: prefetcherOf(prefetchFull),
+    hostFirst: settings.initial === "host",
     thrashing,
     counters: settings.placement === "counters" ? counterThreshold : null,
     oneThread: deviceThreads === "one",
     device: { sms, outstanding, seed },
   };
+}
+
+/** Returns what makes room by pages; undefined: the driver's chunks do. */
+function pageRoom(settings: Settings, { evict }: ManagedSettings): MachineOptions["room"] {
+  if (evict === "lrm") return undefined;
+  const { custom, deviceMemory, seed, reserve, freeBuffer } = settings;
+  const named = custom === null ? chosen<EvictPolicy>(evict, EVICTORS) : null;
+  const policy = named ?? (custom && { policy: custom, parameter: undefined });
+  if (policy === null) throw new TypeError(`evict ${evict}: expected the policy that the simulation had`);
+  return { pages: deviceMemory / PAGE_SIZE, evict: policy, seed, reserve, freeBuffer };
 }
 
 /** The model, the engine that follows it, and models of other orders. */
@@ -67,7 +87,7 @@ export class ManagedRun implements CountedDevices {
   constructor(hmm: Hmm, mm: Mm, settings: Settings, managed: ManagedSettings) {
     this.#mm = mm;
     this.#advise = managed.advise;
-    const size = Math.floor(settings.deviceMemory / BLOCK_BYTES) * BLOCK_BYTES;
+    const size = deviceMemoryFor(settings.deviceMemory);
     this.#mover = new EngineMover(hmm, mm, size, (event) => this.books.invalidated(event));
     this.tables = [this.#mover.cpuTable, this.#mover.deviceTable];
     this.#machine = new Machine({ ...machineOptions(settings, managed, 0), mover: this.#mover });
@@ -128,6 +148,7 @@ export class ManagedRun implements CountedDevices {
   nameRange(name: string, start: number, bytes: number, isAllocation: boolean): void {
     for (const machine of [this.#machine, ...this.#others]) {
       if (isAllocation && start % BLOCK_BYTES === 0) machine.memory.allocate(start, bytes);
+      machine.baseline?.array(start, bytes);
       for (const one of this.#advise)
         if (one.name === name) machine.driver.advise(start, bytes, one.advice, one.p);
     }
@@ -148,7 +169,7 @@ export class ManagedRun implements CountedDevices {
   #runMain(records: RecordArray, words: Uint32Array, from: number, end: number, left: number[]): number {
     const machine = this.#machine;
     for (let at = from; ;) {
-      if (at < end && !machine.waiting) {
+      if (at < end && !machine.waiting && !machine.hearsUses) {
         const stop = records.replay(this.#mm, this.tables, at, end);
         machine.skip(words, at, stop.at);
         at = stop.at;

@@ -14,7 +14,15 @@ function abouts<T extends Record<string, { readonly about: string }>>(
 export const PLACEMENTS = {
   migrate: "moves the cluster around the fault to the device",
   mirror: "leaves pages in RAM, where the device accesses them over its link",
+  explicit: "nothing faults: the program copies a kernel's arrays before it, and what it wrote after it",
+  resident: "nothing faults: arrays stay on the device, and are copied only after the other side wrote them",
 } as const;
+
+/** Returns the placement that a config means: `first-touch` and `remote` are other names of two. */
+export function placementNamed(value: unknown): unknown {
+  if (value === "first-touch") return "migrate";
+  return value === "remote" ? "mirror" : value;
+}
 
 /** Where pages lie that nobody has touched. */
 export const INITIALS = {

@@ -27,6 +27,13 @@ export interface PagingConfig {
   prefetchFull?: Prefetch | undefined;
   /** What makes room on the device: a policy's name, or a policy of your own. Default: lru. */
   evict?: Evict | EvictPolicy | undefined;
+  /**
+   * For policies that keep an order of use: the percent of it, from its oldest end on, that is no victim, 0
+   * to 99. Default: 0.
+   */
+  reserve?: number | undefined;
+  /** The percent of the device's memory that evictions keep free, 0 to 99. Default: 0. */
+  freeBuffer?: number | undefined;
   /** For policies that draw random numbers. Default: 1. */
   seed?: number | undefined;
   /** Where pages lie that nobody has touched. Default: none. */
@@ -47,6 +54,9 @@ export interface PagingSettings {
   evict: Evict | "custom";
   /** The user's own policy; null: `evict` names it. A snapshot does not keep it. */
   custom: EvictPolicy | null;
+  /** In percent. */
+  reserve: number;
+  freeBuffer: number;
   seed: number;
   initial: Initial;
   bound: Bound | null;
@@ -90,9 +100,23 @@ function evictOf(value: unknown): Pick<PagingSettings, "evict" | "custom"> {
   throw new ConfigError("evict", value, `${namesOf(EVICTORS).join(" or ")}, or an EvictPolicy`);
 }
 
+/** Whether the core keeps the order of use: plain `lru`. */
+export function isCoreLru({ evict, reserve }: Pick<PagingSettings, "evict" | "reserve">): boolean {
+  return evict === "lru" && reserve === 0;
+}
+
+/** Checks the reserve: only policies with an order of use have one. */
+function reserveOf(value: unknown, policy: EvictPolicy | undefined, evict: string): number {
+  const reserve = countOf("reserve", value ?? 0, 0, 99);
+  if (reserve === 0 || policy?.reserves === true) return reserve;
+  const able = Object.entries<EvictPolicy>(EVICTORS).filter(([, { reserves }]) => reserves === true);
+  const names = able.map(([name]) => name).join(" or ");
+  throw new ConfigError("reserve", value, `evict ${names}, which keeps an order of use; not ${evict}`);
+}
+
 /** Whether the policy must hear of each use of the device's memory. The core keeps the order of `lru`. */
-export function hearsUses({ evict, custom }: PagingSettings): boolean {
-  if (evict === "lru") return false;
+export function hearsUses({ evict, custom, reserve }: PagingSettings): boolean {
+  if (isCoreLru({ evict, reserve })) return false;
   return (custom ?? chosen<EvictPolicy>(evict, EVICTORS)?.policy)?.uses === "all";
 }
 
@@ -101,6 +125,7 @@ export function pagingOf(config: PagingConfig): PagingSettings {
   const prefetch = prefetchOf("prefetch", config.prefetch, "cluster64K");
   const cluster = clusterOf(config.cluster, prefetch === "cluster64K" ? CLUSTER_SIZE : PAGE_SIZE);
   const { evict, custom } = evictOf(config.evict);
+  const policy = custom ?? chosen<EvictPolicy>(evict, EVICTORS)?.policy;
   const prefetchFull = prefetchOf("prefetchFull", config.prefetchFull, prefetch);
   if (evict === "lru-4k" && cluster !== PAGE_SIZE)
     throw new ConfigError("evict", evict, "cluster 4K: what moves together leaves together");
@@ -113,6 +138,8 @@ export function pagingOf(config: PagingConfig): PagingSettings {
     prefetchFull,
     evict,
     custom,
+    reserve: reserveOf(config.reserve, policy, evict),
+    freeBuffer: countOf("freeBuffer", config.freeBuffer ?? 0, 0, 99),
     seed: countOf("seed", config.seed ?? 1, 0, 2 ** 32 - 1),
     initial: choiceOf("initial", config.initial, INITIALS, "none"),
     bound: config.bound === undefined ? null : choiceOf("bound", config.bound, BOUNDS, "opt"),

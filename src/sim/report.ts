@@ -110,7 +110,7 @@ export interface SimulationReport extends Counts {
   /** Bytes of a cluster. */
   cluster: number;
   prefetch: Prefetch | ManagedPrefetch;
-  prefetchFull: Prefetch;
+  prefetchFull: Prefetch | ManagedPrefetch;
   /** "custom": a policy of the user's own. */
   evict: Evict | "custom" | ManagedSettings["evict"];
   seed: number;

@@ -296,7 +296,7 @@ export class Simulation {
       return at;
     } catch (error) {
       if (!(error instanceof HmmError) || error.errno !== ENOMEM) throw error;
-      throw outOfMemory(base + runner.at, error, this.#settings.systemMemory);
+      throw outOfMemory(base + runner.at, error, this.#settings);
     }
   }
 

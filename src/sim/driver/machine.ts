@@ -16,14 +16,17 @@ import { AccessCounters } from "../policies/access-counters.ts";
 import type { Prefetcher } from "../policies/density.ts";
 import { rightsNeeded } from "../policies/rights.ts";
 import { Thrashing } from "../policies/thrashing.ts";
+import { Baseline } from "./baseline.ts";
 import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
 import { ACCESS_NS, Clock, linkTime, TRANSFER_NS } from "./clock.ts";
 import { newCounts, type DriverCounts } from "./driver-counts.ts";
 import { ManagedDriver } from "./driver.ts";
 import { ManagedMemory } from "./managed-memory.ts";
 import type { PageMover } from "./mover.ts";
+import { PageRoom, type PageRoomOptions } from "./page-room.ts";
 import { DEVICE_DEFAULTS, ParallelDevice, type DeviceOptions, type RemoteCounts } from "./parallel-device.ts";
 import { ACCESS_READ, ACCESS_WRITE, CPU, pcie } from "./processor.ts";
+import { ChunkRoom } from "./room.ts";
 import { Transfers } from "./transfers.ts";
 import type { VaBlock } from "./va-block.ts";
 import { RECORD_ATOMIC, WarpScheduler } from "./warps.ts";
@@ -41,18 +44,32 @@ const PLACEMENT_ADVICE = {
   migrate: {},
   mirror: { preferred: CPU },
   counters: { accessedBy: 1 << DEVICE },
+  explicit: { readMostly: true },
+  resident: { readMostly: true },
 } as const;
+
+/** The numbers of the first and the last page that the record at word `at` touches. */
+function pagesOf(words: Uint32Array, at: number): { first: number; last: number } {
+  const address = (words[at + 1] & 0xffff) * 2 ** 32 + words[at];
+  const size = Math.max(words[at + 1] >>> (RECORD_SIZE_SHIFT - 32), 1);
+  return { first: Math.floor(address / PAGE_BYTES), last: Math.floor((address + size - 1) / PAGE_BYTES) };
+}
 
 /** What a machine is. */
 export interface MachineOptions {
   /** Chunks of 2 MiB of device memory. */
   chunks: number;
+  /** Memory by pages, with a policy. Default: by chunks, of which the least recently migrated one leaves. */
+  room?: Omit<PageRoomOptions, "block"> | undefined;
   prefetcher: Prefetcher;
+  /** What prefetches once memory was full. Default: as before. */
+  prefetcherFull?: Prefetcher;
   /**
    * What a device fault does without advice: `migrate` the page, `mirror` it from RAM, or mirror it until
-   * access `counters` migrate it. Default: migrate.
+   * access `counters` migrate it. With `explicit` and `resident` nothing faults (see Baseline). Default:
+   * migrate.
    */
-  placement?: "migrate" | "mirror" | "counters";
+  placement?: keyof typeof PLACEMENT_ADVICE;
   /** Whether thrashing is detected. */
   thrashing: boolean;
   /** Remote accesses at which access counters migrate; null: they do not. */
@@ -60,6 +77,8 @@ export interface MachineOptions {
   /** Whether one thread makes all accesses of the device, whatever the records say. */
   oneThread?: boolean;
   device?: Partial<DeviceOptions>;
+  /** Whether pages that nobody has touched lie in RAM. */
+  hostFirst?: boolean;
   mover?: PageMover;
 }
 
@@ -75,6 +94,8 @@ export class Machine {
   readonly clock = new Clock();
   readonly memory: ManagedMemory;
   readonly driver: ManagedDriver;
+  /** Copies arrays as the program would; null: the driver serves faults. */
+  readonly baseline: Baseline | null;
   readonly #oneThread: boolean;
   readonly #device: ParallelDevice;
   readonly #warps = new WarpScheduler();
@@ -84,7 +105,8 @@ export class Machine {
   #block: VaBlock | null = null;
 
   constructor(options: MachineOptions) {
-    const { chunks, placement = "migrate", prefetcher, thrashing, counters, device, mover } = options;
+    const { chunks, room, placement = "migrate", thrashing, counters, device, hostFirst, mover } = options;
+    const { prefetcher, prefetcherFull } = options;
     const topology = pcie(1);
     const { counts, transfers, clock } = this;
     transfers.onTransfer = (bytes, direction) => {
@@ -93,15 +115,29 @@ export class Machine {
     const migrates = counters !== null;
     this.memory = new ManagedMemory({
       topology,
-      chunks: [chunks],
+      rooms: [
+        (place) =>
+          room === undefined
+            ? new ChunkRoom(chunks, place)
+            : new PageRoom({ ...room, block: (number) => this.memory.block(number) }, place),
+      ],
       transfers,
       counts,
       counters: migrates,
       defaults: PLACEMENT_ADVICE[placement],
+      hostFirst,
       mover,
     });
+    const copied = placement === "explicit" || placement === "resident";
+    this.baseline = copied ? new Baseline(this.memory, placement, DEVICE, chunks) : null;
     const detection = thrashing ? new Thrashing(topology) : null;
-    this.driver = new ManagedDriver({ memory: this.memory, prefetcher, thrashing: detection, clock });
+    this.driver = new ManagedDriver({
+      memory: this.memory,
+      prefetcher,
+      prefetcherFull,
+      thrashing: detection,
+      clock,
+    });
     const counter = migrates ? new AccessCounters(counters) : null;
     this.#oneThread = options.oneThread ?? false;
     this.#device = new ParallelDevice(DEVICE, this.driver, clock, counter, { ...DEVICE_DEFAULTS, ...device });
@@ -110,6 +146,11 @@ export class Machine {
   /** Accesses of the device to RAM. */
   get remote(): RemoteCounts {
     return this.#device.remote;
+  }
+
+  /** Whether each access of the device must be made here, for a policy that hears of uses. */
+  get hearsUses(): boolean {
+    return this.memory.roomOf(DEVICE)!.hearsUses;
   }
 
   /** Whether records of the device wait. */
@@ -132,7 +173,8 @@ export class Machine {
     else if ((how & (0xff << RECORD_AGENT_SHIFT)) === 0) {
       this.drain();
       this.#cpuAccess(words, at, kind);
-    } else if (this.#waiting > 0 || !this.#hits(words, at, kind)) this.#enqueue(words, at, kind);
+    } else if (this.baseline !== null) this.#copiedAccess(this.baseline, words, at, kind);
+    else if (this.#waiting > 0 || !this.#hits(words, at, kind)) this.#enqueue(words, at, kind);
     else this.#warps.skip(how >>> RECORD_THREAD_SHIFT);
   }
 
@@ -157,22 +199,35 @@ export class Machine {
     if (kind !== RECORD_MARK_KERNEL_BEGIN && kind !== RECORD_MARK_KERNEL_END) return;
     this.drain();
     this.#warps.restart();
+    this.baseline?.kernel(kind === RECORD_MARK_KERNEL_BEGIN);
+  }
+
+  /** Makes an access of the device to memory that the program copies. */
+  #copiedAccess(baseline: Baseline, words: Uint32Array, at: number, kind: number): void {
+    const { first, last } = pagesOf(words, at);
+    const write = kind !== RECORD_KIND_LOAD;
+    const right = rightsNeeded(DEVICE, write ? ACCESS_WRITE : ACCESS_READ);
+    this.clock.pass(ACCESS_NS);
+    for (let page = first; page <= last; page++) {
+      const block = this.#blockOf(page);
+      const i = page % BLOCK_PAGES;
+      if (!hasBit(block.rights[DEVICE][right], i)) baseline.access(DEVICE, page, write);
+      this.memory.use(block, i, DEVICE);
+      if (write) setBit(block.dirty, i);
+    }
   }
 
   /** Makes an access of the device if all of its pages are in the device's memory and mapped. */
   #hits(words: Uint32Array, at: number, kind: number): boolean {
-    const address = (words[at + 1] & 0xffff) * 2 ** 32 + words[at];
-    const size = Math.max(words[at + 1] >>> (RECORD_SIZE_SHIFT - 32), 1);
-    const page = Math.floor(address / PAGE_BYTES);
-    if (Math.floor((address + size - 1) / PAGE_BYTES) !== page || (words[at + 2] & RECORD_ATOMIC) !== 0)
-      return false;
+    const { first: page, last } = pagesOf(words, at);
+    if (last !== page || (words[at + 2] & RECORD_ATOMIC) !== 0) return false;
     const block = this.#blockOf(page);
     const i = page % BLOCK_PAGES;
     const write = kind !== RECORD_KIND_LOAD;
     const right = rightsNeeded(DEVICE, write ? ACCESS_WRITE : ACCESS_READ);
     if (!hasBit(block.rights[DEVICE][right], i) || !hasBit(block.resident[DEVICE], i)) return false;
     this.clock.pass(ACCESS_NS);
-    this.memory.use(block, i);
+    this.memory.use(block, i, DEVICE);
     if (write) setBit(block.dirty, i);
     return true;
   }
@@ -190,15 +245,15 @@ export class Machine {
   }
 
   #cpuAccess(words: Uint32Array, at: number, kind: number): void {
-    const address = (words[at + 1] & 0xffff) * 2 ** 32 + words[at];
-    const size = Math.max(words[at + 1] >>> (RECORD_SIZE_SHIFT - 32), 1);
+    const { first, last } = pagesOf(words, at);
     const write = kind !== RECORD_KIND_LOAD;
     const right = rightsNeeded(CPU, write ? ACCESS_WRITE : ACCESS_READ);
-    const last = Math.floor((address + size - 1) / PAGE_BYTES);
     this.clock.pass(ACCESS_NS);
-    for (let page = Math.floor(address / PAGE_BYTES); page <= last; page++) {
+    for (let page = first; page <= last; page++) {
       const block = this.#blockOf(page);
-      if (!hasBit(block.rights[CPU][right], page % BLOCK_PAGES)) this.driver.cpuFault(page, write);
+      if (hasBit(block.rights[CPU][right], page % BLOCK_PAGES)) continue;
+      if (this.baseline === null) this.driver.cpuFault(page, write);
+      else this.baseline.access(CPU, page, write);
     }
   }
 

@@ -2,22 +2,26 @@
  * Managed memory: its blocks, who holds and maps which pages, and the operations that change this. The rules
  * of when to do so are the driver's (driver.ts, advise.ts).
  */
-import { LrmChunks } from "../policies/lrm.ts";
+import type { Arrival } from "../policies/evict/evictor.ts";
 import { RIGHTS_ATOMIC, RIGHTS_NONE, rightsGiven } from "../policies/rights.ts";
 import {
   addBits,
   BLOCK_BYTES,
   BLOCK_PAGES,
+  countBits,
   hasBit,
   isEmpty,
   keepBits,
   newBits,
+  nextBit,
   removeBits,
+  setRange,
   setBit,
   type Bits,
 } from "./bits.ts";
 import { countIn, countOut, type DriverCounts } from "./driver-counts.ts";
 import { NO_MOVER, type PageMover } from "./mover.ts";
+import type { Room, RoomPlace } from "./room.ts";
 import { ACCESS_PREFETCH, canMap, CPU, hasAtomics, type Processor, type Topology } from "./processor.ts";
 import type { Cause, Transfers } from "./transfers.ts";
 import { VaBlock, type Advice } from "./va-block.ts";
@@ -25,14 +29,16 @@ import { VaBlock, type Advice } from "./va-block.ts";
 /** What managed memory is made of. */
 export interface MemoryOptions {
   topology: Topology;
-  /** Chunks of 2 MiB of each device, by its number − 1. */
-  chunks: readonly number[];
+  /** Makes the room of each device, by its number − 1. */
+  rooms: readonly ((place: RoomPlace) => Room)[];
   transfers: Transfers;
   counts: DriverCounts;
   /** Whether access counters migrate pages: an evicting device then keeps its map of an advised range. */
   counters: boolean;
   /** What holds for every block until the program advises something else. Default: no advice. */
   defaults?: Partial<Advice>;
+  /** Whether pages that nobody has touched lie in RAM: all of a block, when it is first used. */
+  hostFirst?: boolean;
   /** Follows what happens. Default: nobody does. */
   mover?: PageMover;
 }
@@ -44,7 +50,7 @@ function both(a: Bits, b: Bits): Bits {
   return bits;
 }
 
-/** The blocks of an address space and the devices' chunks. */
+/** The blocks of an address space and the devices' memory. */
 export class ManagedMemory {
   readonly topology: Topology;
   readonly transfers: Transfers;
@@ -59,17 +65,24 @@ export class ManagedMemory {
   /** What was advised about ranges of blocks, for those that are made later. */
   readonly #advised: { first: number; last: number; how: (block: VaBlock) => void }[] = [];
   /** By processor; none for the CPU. */
-  readonly #chunks: (LrmChunks<VaBlock> | null)[];
+  readonly #rooms: readonly (Room | null)[];
+  readonly #hostFirst: boolean;
 
   constructor(options: MemoryOptions) {
-    const { topology, chunks, transfers, counts, counters, defaults = {}, mover = NO_MOVER } = options;
+    const { topology, rooms, transfers, counts, counters, defaults = {}, mover = NO_MOVER } = options;
     this.#defaults = defaults;
     this.topology = topology;
     this.transfers = transfers;
     this.counts = counts;
     this.#counters = counters;
     this.mover = mover;
-    this.#chunks = [null, ...chunks.map((capacity) => new LrmChunks<VaBlock>(capacity))];
+    this.#hostFirst = options.hostFirst ?? false;
+    const placeOf = (device: Processor): RoomPlace => ({
+      device,
+      counts,
+      evict: (block, pages) => this.#evict(block, pages, device),
+    });
+    this.#rooms = [null, ...rooms.map((make, i) => make(placeOf(i + 1)))];
   }
 
   /**
@@ -93,6 +106,10 @@ export class ManagedMemory {
       Object.assign(block, this.#defaults);
       for (const { first, last, how } of this.#advised) if (number >= first && number <= last) how(block);
       this.#blocks.set(number, block);
+      if (this.#hostFirst) {
+        setRange(block.resident[CPU], 0, block.pages);
+        this.mover.make(block, block.resident[CPU], CPU);
+      }
     }
     return block;
   }
@@ -113,30 +130,33 @@ export class ManagedMemory {
     return this.#blocks.values();
   }
 
-  /** The chunks of a device. */
-  chunksOf(device: Processor): LrmChunks<VaBlock> {
-    return this.#chunks[device]!;
+  /** The room in a device's memory; null for the CPU, which always has room. */
+  roomOf(p: Processor): Room | null {
+    return this.#rooms[p];
   }
 
   /**
-   * Makes room for a service whose destination is a device: the block gets a chunk, and a full block's chunk
-   * goes to the tail of the used ones, even if nothing will move. The CPU always has room.
+   * Makes room for a service whose destination is `where` (see Room.make). Returns the pages that were asked
+   * for and have no room, which are taken out of `pages`; null: all have.
    */
-  makeRoom(block: VaBlock, where: Processor): void {
-    const chunks = this.#chunks[where];
-    if (chunks === null) return;
-    if (!chunks.has(block)) {
-      const victim = chunks.take(block);
-      if (victim !== null) this.#evict(victim, where);
-    } else if (block.full) chunks.touch(block);
+  makeRoom(block: VaBlock, where: Processor, pages: Bits, prefetched: Bits): Bits | null {
+    return this.#rooms[where]?.make(block, pages, prefetched) ?? null;
+  }
+
+  /** Notes pages that have come to a device, the last ones that came last. */
+  settle(block: VaBlock, pages: Bits, device: Processor, by: (i: number) => Arrival): void {
+    const room = this.#rooms[device];
+    if (room === null) return;
+    for (let i = nextBit(pages, 0); i < BLOCK_PAGES; i = nextBit(pages, i + 1)) room.arrived(block, i, by(i));
   }
 
   /**
    * Makes pages resident on a processor. Those that nobody holds are made there, others are copied from the
    * nearest holder. With `duplicate`, other copies stay, else they are dropped, and nobody maps a page that
    * moved. Returns the pages that were copied.
+   * @param cause of the transfers; null: the caller counts them
    */
-  makeResident(block: VaBlock, pages: Bits, to: Processor, cause: Cause, duplicate = false): Bits {
+  makeResident(block: VaBlock, pages: Bits, to: Processor, cause: Cause | null, duplicate = false): Bits {
     const missing = pages.slice();
     removeBits(missing, block.resident[to]);
     const copied = newBits();
@@ -170,7 +190,9 @@ export class ManagedMemory {
   }
 
   /** A device uses a page of its memory, the i-th of the block. */
-  use(block: VaBlock, i: number): void {
+  use(block: VaBlock, i: number, device: Processor): void {
+    const room = this.#rooms[device];
+    if (room !== null && room.hearsUses) room.used(block, i);
     if (hasBit(block.touched, i)) return;
     setBit(block.touched, i);
     if (!hasBit(block.prefetched, i)) return;
@@ -214,11 +236,11 @@ export class ManagedMemory {
     pages: Bits,
     from: Processor,
     to: Processor,
-    cause: Cause,
+    cause: Cause | null,
     duplicate: boolean,
   ): void {
     this.mover.leaving(block, pages, from);
-    this.transfers.copy(pages, from, to, cause);
+    if (cause !== null) this.transfers.copy(pages, from, to, cause);
     countIn(this.counts, block, pages, to, true);
     addBits(block.resident[to], pages);
     if (duplicate) {
@@ -227,16 +249,17 @@ export class ManagedMemory {
     }
     for (let q = 0; q < this.topology.processors; q++) this.limit(block, pages, q, RIGHTS_NONE);
     this.#leave(block, pages, from, cause === "eviction");
-    this.mover.move(block, pages, from, to, cause);
+    this.mover.move(block, pages, from, to, cause ?? "copy");
   }
 
   /** A processor holds pages no more. */
   #leave(block: VaBlock, pages: Bits, from: Processor, evicted: boolean): void {
     countOut(this.counts, block, pages, from, evicted);
     removeBits(block.resident[from], pages);
-    if (from === CPU) return;
+    const room = this.#rooms[from];
+    if (room === null) return;
     addBits(block.left, pages);
-    if (block.full && isEmpty(block.resident[from])) this.chunksOf(from).empty(block);
+    room.left(block, pages, evicted);
   }
 
   /** Drops all copies of pages but that of `to`; then only `to` may map them. */
@@ -256,14 +279,13 @@ export class ManagedMemory {
   }
 
   /**
-   * Moves all pages of a block that a device holds to RAM, where the CPU does not map them. Pages that the
+   * Moves those of the pages that a device holds to RAM, where the CPU does not map them. Pages that the
    * CPU holds, too, are not copied. Processors that the range is advised to be accessed by get their maps
-   * back, the device itself only where access counters migrate.
+   * back, the device itself only where access counters migrate. Returns how many pages left.
    */
-  #evict(block: VaBlock, device: Processor): void {
-    const all = block.resident[device].slice();
-    if (isEmpty(all)) return;
-    this.counts.evictions++;
+  #evict(block: VaBlock, pages: Bits, device: Processor): number {
+    const all = both(pages, block.resident[device]);
+    if (isEmpty(all)) return 0;
     const shared = both(all, block.resident[CPU]);
     const alone = all.slice();
     removeBits(alone, shared);
@@ -272,5 +294,6 @@ export class ManagedMemory {
     for (let q = 1; q < this.topology.processors; q++)
       if ((block.accessedBy & (1 << q)) !== 0 && (q !== device || this.#counters))
         this.map(block, all, q, CPU);
+    return countBits(all);
   }
 }

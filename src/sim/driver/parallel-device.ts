@@ -195,7 +195,7 @@ export class ParallelDevice {
       this.#counters?.count(page);
       return true;
     }
-    this.#driver.memory.use(block, i);
+    this.#driver.memory.use(block, i, p);
     if (access > ACCESS_READ) setBit(block.dirty, i);
     return true;
   }

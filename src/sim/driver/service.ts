@@ -40,6 +40,8 @@ import type { VaBlock } from "./va-block.ts";
 export interface DriverOptions {
   memory: ManagedMemory;
   prefetcher: Prefetcher;
+  /** What prefetches to a device once its memory was full. Default: as before. */
+  prefetcherFull?: Prefetcher;
   /** Pages that must have faulted to a destination before it prefetches: uvm_perf_prefetch_min_faults. */
   minFaults?: number;
   /** Null: no detection of thrashing. */
@@ -51,6 +53,7 @@ export interface DriverOptions {
 export class BlockService {
   readonly #memory: ManagedMemory;
   readonly #prefetcher: Prefetcher;
+  readonly #prefetcherFull: Prefetcher;
   readonly #minFaults: number;
   readonly #thrashing: Thrashing | null;
   readonly #clock: Clock;
@@ -59,9 +62,11 @@ export class BlockService {
   /** When the service began: the time of its hints and events. */
   #now = 0;
 
-  constructor({ memory, prefetcher, minFaults = 1, thrashing, clock }: DriverOptions) {
+  constructor(options: DriverOptions) {
+    const { memory, prefetcher, prefetcherFull = prefetcher, minFaults = 1, thrashing, clock } = options;
     this.#memory = memory;
     this.#prefetcher = prefetcher;
+    this.#prefetcherFull = prefetcherFull;
     this.#minFaults = minFaults;
     this.#thrashing = thrashing;
     this.#clock = clock;
@@ -94,8 +99,12 @@ export class BlockService {
     for (const [where, pages] of byDestination) {
       const prefetched = newBits();
       if (byDestination.size === 1) this.#prefetch(block, where, pages, prefetched);
-      this.#memory.makeRoom(block, where);
+      const lacking = this.#memory.makeRoom(block, where, pages, prefetched);
       this.#bring(block, p, where, { pages, prefetched, cause });
+      if (lacking === null) continue;
+      // Without room, the access is remote.
+      if (cause === "fault") this.#memory.counts.devicePagesMapped += countBits(lacking);
+      this.#bring(block, p, CPU, { pages: lacking, prefetched: newBits(), cause });
     }
     return byDestination.size > 0 || throttled === Infinity ? 0 : throttled;
   }
@@ -106,12 +115,14 @@ export class BlockService {
    */
   migrate(block: VaBlock, pages: Bits, to: Processor): void {
     const memory = this.#memory;
+    const lacking = memory.makeRoom(block, to, pages, newBits());
+    if (lacking !== null) removeBits(pages, lacking);
     const arrived = pages.slice();
     removeBits(arrived, block.resident[to]);
-    memory.makeRoom(block, to);
     this.#thrashing?.reset(block.thrashing, arrived);
     const copied = memory.makeResident(block, pages, to, "migrate", block.readMostly);
     if (block.readMostly) this.#duplicated(block, copied, to);
+    memory.settle(block, arrived, to, () => "prefetch");
     memory.map(block, pages, to, to);
     this.#mapOthers(block, arrived, to, to);
   }
@@ -160,6 +171,7 @@ export class BlockService {
     const held = newBits();
     block.addHeld(held);
     if (preferred === where && isEmpty(held)) wholeBlock(query, out);
+    else if (this.#memory.roomOf(where)?.full === true) this.#prefetcherFull(query, out);
     else this.#prefetcher(query, out);
   }
 
@@ -194,6 +206,7 @@ export class BlockService {
       addBits(copied, memory.makeResident(block, pages, where, cause));
       addBits(copied, memory.makeResident(block, prefetched, where, "prefetch"));
     }
+    this.#settle(block, where, arrived, prefetched);
     this.#thrashEvent(block, copied, where);
     byAccess.forEach((part, access) => {
       if (isEmpty(part)) return;
@@ -204,6 +217,19 @@ export class BlockService {
     });
     memory.map(block, prefetched, p, where);
     this.#mapOthers(block, arrived, p, where);
+  }
+
+  /** Tells the device's memory what has come: pages that came along first, then those that were asked for. */
+  #settle(block: VaBlock, where: Processor, arrived: Bits, prefetched: Bits): void {
+    const asked = arrived.slice();
+    removeBits(asked, prefetched);
+    const along = arrived.slice();
+    removeBits(along, asked);
+    this.#memory.settle(block, along, where, () => "prefetch");
+    this.#memory.settle(block, asked, where, (i) => {
+      if (this.#access[i] === ACCESS_PREFETCH) return "prefetch";
+      return this.#access[i] === ACCESS_READ ? "load" : "store";
+    });
   }
 
   /** Counts pages that come to a device along with others. */

@@ -9,10 +9,11 @@ import { CPU, type Processor } from "./processor.ts";
 const PAGE_KIB = 4;
 
 /** Why pages are copied. */
-const CAUSES = ["fault", "prefetch", "eviction", "counter", "migrate"] as const;
+const CAUSES = ["fault", "prefetch", "eviction", "counter", "migrate", "copy"] as const;
 /**
  * `fault`: a processor faulted on the page. `prefetch`: it goes along. `eviction`: it makes room. `counter`:
  * an access counter asked. `migrate`: the program asked (cudaMemPrefetchAsync, or a collapse of copies).
+ * `copy`: the program copies an array itself (cudaMemcpy), as a whole.
  */
 export type Cause = (typeof CAUSES)[number];
 
@@ -52,17 +53,20 @@ export class Transfers {
 
   /** Counts the copy of `pages` of one block, run by run. Returns how many transfers it took. */
   copy(pages: Bits, from: Processor, to: Processor, cause: Cause): number {
+    const runs = runsOf(pages);
+    for (const [first, end] of runs) this.count((end - first) * PAGE_KIB * 1024, from, to, cause);
+    return runs.length;
+  }
+
+  /** Counts one transfer of so many bytes. */
+  count(bytes: number, from: Processor, to: Processor, cause: Cause): void {
     const direction = directionOf(from, to);
     const counts = this.counts[direction][cause];
-    const runs = runsOf(pages);
-    for (const [first, end] of runs) {
-      const kib = (end - first) * PAGE_KIB;
-      counts.count++;
-      counts.bytes += kib * 1024;
-      counts.sizes[kib] = (counts.sizes[kib] ?? 0) + 1;
-      this.onTransfer?.(kib * 1024, direction, cause);
-    }
-    return runs.length;
+    const kib = bytes / 1024;
+    counts.count++;
+    counts.bytes += bytes;
+    counts.sizes[kib] = (counts.sizes[kib] ?? 0) + 1;
+    this.onTransfer?.(bytes, direction, cause);
   }
 
   /** Returns the transfers of a direction, of all causes. */

@@ -56,6 +56,11 @@ export interface EvictorOptions {
   seed: number;
   /** The number after the policy's name, as in segfifo:30; undefined if there is none. */
   parameter?: number | undefined;
+  /**
+   * For policies that keep an order of use: the percent of it, from its oldest end on, that is skipped while
+   * there are other victims; 0 to 99. Default: 0.
+   */
+  reserve?: number | undefined;
   /** Tells whether the device has stored to the unit in a slot since it came. */
   written: (slot: number) => boolean;
   /** The accesses to come, for a policy that looks ahead. */
@@ -70,6 +75,8 @@ export interface EvictPolicy {
   readonly about: string;
   /** Whether used() is called. A policy that does not need it leaves the replay at full speed. */
   readonly uses: "none" | "all";
+  /** Whether the policy keeps an order of use, of which it heeds a reserve. Default: it does not. */
+  readonly reserves?: boolean;
   /** The number that may follow the policy's name after a colon: what it says, and its bounds. */
   readonly parameter?: { readonly about: string; readonly min: number; readonly max: number };
   /** Makes the policy's state for an empty device, or from a state. */

@@ -1,4 +1,5 @@
 /** Policies that evict all units of an aligned piece of memory at once, from UVM-Smart. */
+import { reserved } from "./reserve.ts";
 import type { Arrival, Evictor, EvictorOptions, EvictPolicy } from "./evictor.ts";
 
 const PAGE_KIB = 4;
@@ -24,10 +25,13 @@ class ByGroup implements Evictor {
   readonly #written: (slot: number) => boolean;
   readonly #groups: Map<number, Group>;
   readonly #byFrequency: boolean;
+  readonly #reserve: number;
   /** The group that was used last. */
   #newest: Group | null = null;
 
-  constructor({ unitPages, written, state }: EvictorOptions, groupKib: number, byFrequency: boolean) {
+  constructor(options: EvictorOptions, groupKib: number, byFrequency: boolean) {
+    const { unitPages, written, state, reserve = 0 } = options;
+    this.#reserve = reserve;
     this.group = groupKib / PAGE_KIB / unitPages;
     this.#written = written;
     const groups = ((state as State | undefined) ?? []).map(
@@ -59,12 +63,16 @@ class ByGroup implements Evictor {
 
   victim(_incoming: number, skip: (slot: number) => boolean): number {
     let victim: Group | null = null;
+    let skipped: Group | null = null;
+    let reserve = reserved(this.#groups.size, this.#reserve);
     for (const group of this.#groups.values()) {
+      const isReserved = reserve-- > 0;
       if (group.slots.size < this.group || skip(group.last)) continue;
-      if (!this.#byFrequency) return group.last;
-      if (victim === null || this.#isBefore(group, victim)) victim = group;
+      if (isReserved) skipped ??= group;
+      else if (!this.#byFrequency) return group.last;
+      else if (victim === null || this.#isBefore(group, victim)) victim = group;
     }
-    return victim?.last ?? -1;
+    return (victim ?? skipped)?.last ?? -1;
   }
 
   state(): State {
@@ -98,6 +106,7 @@ class ByGroup implements Evictor {
 export const lru2M: EvictPolicy = {
   about: "the 2 MiB that were used longest ago, if they are wholly on the device",
   uses: "all",
+  reserves: true,
   create: (options) => new ByGroup(options, 2048, false),
 };
 
@@ -105,6 +114,7 @@ export const lru2M: EvictPolicy = {
 export const lru64K: EvictPolicy = {
   about: "the 64 KiB that were used longest ago, if they are wholly on the device",
   uses: "all",
+  reserves: true,
   create: (options) => new ByGroup(options, 64, false),
 };
 

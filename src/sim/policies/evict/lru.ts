@@ -1,3 +1,4 @@
+import { reserved } from "./reserve.ts";
 import type { Evictor, EvictorOptions, EvictPolicy } from "./evictor.ts";
 import { SlotList } from "./slot-list.ts";
 
@@ -5,10 +6,12 @@ import { SlotList } from "./slot-list.ts";
 class ByRecency implements Evictor {
   readonly #slots: SlotList;
   readonly #newestFirst: boolean;
+  readonly #reserve: number;
 
-  constructor({ capacity, state }: EvictorOptions, newestFirst: boolean) {
+  constructor({ capacity, state, reserve = 0 }: EvictorOptions, newestFirst: boolean) {
     this.#slots = new SlotList(capacity, state as number[] | undefined);
     this.#newestFirst = newestFirst;
+    this.#reserve = reserve;
   }
 
   arrived(slot: number): void {
@@ -24,10 +27,18 @@ class ByRecency implements Evictor {
   }
 
   victim(_incoming: number, skip: (slot: number) => boolean): number {
-    if (!this.#newestFirst) return this.#slots.oldestBut(skip);
+    if (!this.#newestFirst) return this.#oldest(skip);
     let slot = this.#slots.newest;
     while (slot >= 0 && skip(slot)) slot = this.#slots.older(slot);
     return slot;
+  }
+
+  /** The oldest slot that need not stay, of those beyond the reserve if there is one. */
+  #oldest(skip: (slot: number) => boolean): number {
+    let slot = this.#slots.oldest;
+    for (let n = reserved(this.#slots.size, this.#reserve); n > 0; n--) slot = this.#slots.newer(slot);
+    while (slot >= 0 && skip(slot)) slot = this.#slots.newer(slot);
+    return slot < 0 ? this.#slots.oldestBut(skip) : slot;
   }
 
   state(): number[] {
@@ -42,6 +53,7 @@ class ByRecency implements Evictor {
 export const lru: EvictPolicy = {
   about: "what was used longest ago",
   uses: "all",
+  reserves: true,
   create: (options) => new ByRecency(options, false),
 };
 

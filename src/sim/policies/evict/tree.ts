@@ -1,4 +1,5 @@
 /** Eviction by 64 KiB blocks in 2 MiB regions, from UVM-Smart: alone, or with the tree over the blocks. */
+import { reserved } from "./reserve.ts";
 import type { Evictor, EvictorOptions, EvictPolicy } from "./evictor.ts";
 
 const BLOCK_PAGES = 16;
@@ -20,9 +21,11 @@ class TreeEvictor implements Evictor {
   readonly #regions: Map<number, Region>;
   readonly #blockUnits: number;
   readonly #cascades: boolean;
+  readonly #reserve: number;
   #group: number;
 
-  constructor({ unitPages, state }: EvictorOptions, cascades: boolean) {
+  constructor({ unitPages, state, reserve = 0 }: EvictorOptions, cascades: boolean) {
+    this.#reserve = reserve;
     this.#blockUnits = BLOCK_PAGES / unitPages;
     this.#group = this.#blockUnits;
     this.#cascades = cascades;
@@ -54,7 +57,15 @@ class TreeEvictor implements Evictor {
   }
 
   victim(_incoming: number, skip: (slot: number) => boolean): number {
+    const reserve = reserved(this.#regions.size, this.#reserve);
+    const found = this.#oldest(reserve, skip);
+    return found < 0 && reserve > 0 ? this.#oldest(0, skip) : found;
+  }
+
+  /** The victim among all regions but the oldest `reserve` ones; -1 if there is none. */
+  #oldest(reserve: number, skip: (slot: number) => boolean): number {
     for (const region of this.#regions.values()) {
+      if (reserve-- > 0) continue;
       for (const [index, { valid, last }] of region) {
         if (valid < this.#blockUnits || skip(last)) continue;
         this.#group = this.#blockUnits * (this.#cascades ? emptied(region, index, this.#blockUnits) : 1);
@@ -114,6 +125,7 @@ function emptied(region: Region, index: number, blockUnits: number): number {
 export const sl: EvictPolicy = {
   about: "the 64 KiB that were used longest ago in the 2 MiB that were, if they are wholly on the device",
   uses: "all",
+  reserves: true,
   create: (options) => new TreeEvictor(options, false),
 };
 
@@ -125,5 +137,6 @@ export const sl: EvictPolicy = {
 export const tbn: EvictPolicy = {
   about: "as sl, and with it each node of the region's tree that is left with less than half",
   uses: "all",
+  reserves: true,
   create: (options) => new TreeEvictor(options, true),
 };

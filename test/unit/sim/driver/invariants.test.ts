@@ -6,7 +6,7 @@ import type { Machine } from "../../../../src/sim/driver/machine.ts";
 import { canMap, CPU, pcie } from "../../../../src/sim/driver/processor.ts";
 import { RIGHTS_NONE, RIGHTS_READ } from "../../../../src/sim/policies/rights.ts";
 import { Random } from "../../../../src/testing.ts";
-import { access, BLOCK, machine, PAGE } from "./machines.ts";
+import { access, BLOCK, chunksOf, machine, PAGE } from "./machines.ts";
 
 const BASE = 0x40000000;
 const BLOCKS = 6;
@@ -15,8 +15,9 @@ const GPU = 1;
 const PCIE = pcie(1);
 
 /** Asserts the invariants of all blocks. */
-function check({ memory, counts }: Machine): void {
-  const chunks = memory.chunksOf(GPU);
+function check(gpu: Machine): void {
+  const { memory, counts } = gpu;
+  const chunks = chunksOf(gpu);
   let onDevice = 0;
   for (const block of memory.blocks) {
     for (let page = 0; page < block.pages; page++) {

@@ -1,5 +1,8 @@
 /** Machines over managed memory as tests describe them, and what they count. */
 import { Machine, type MachineOptions } from "../../../../src/sim/driver/machine.ts";
+import type { ChunkRoom } from "../../../../src/sim/driver/room.ts";
+import type { VaBlock } from "../../../../src/sim/driver/va-block.ts";
+import type { LrmChunks } from "../../../../src/sim/policies/lrm.ts";
 import { densityPrefetcher } from "../../../../src/sim/policies/density.ts";
 import { writeRecord, type Access } from "../../../../src/sim.ts";
 
@@ -48,4 +51,9 @@ export function profile({ counts, transfers }: Machine) {
     groups: counts.groups,
     cpuFaults: counts.cpuFaults,
   };
+}
+
+/** The chunks of the device's memory. */
+export function chunksOf({ memory }: Machine): LrmChunks<VaBlock> {
+  return (memory.roomOf(1) as ChunkRoom).chunks;
 }

@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { countBits } from "../../../../src/sim/driver/bits.ts";
 import { CPU } from "../../../../src/sim/driver/processor.ts";
 import { bigPagePrefetcher, noPrefetcher } from "../../../../src/sim/policies/density.ts";
-import { access, BLOCK, LOAD, machine, PAGE, READ, STORE, sweep, WRITE } from "./machines.ts";
+import { access, BLOCK, chunksOf, LOAD, machine, PAGE, READ, STORE, sweep, WRITE } from "./machines.ts";
 import { bitsOf, listOf } from "./pages.ts";
 
 const GPU = 1;
@@ -114,8 +114,7 @@ eviction("the block that was migrated longest ago goes, however often it was use
   const gpu = machine({ chunks: 2 });
   storeToBlocks(gpu, [0, 1, 0, 0, 2]);
   assert.equal(
-    gpu.memory
-      .chunksOf(GPU)
+    chunksOf(gpu)
       .lists()
       .used.map(({ number }) => number - FIRST),
     [1, 2],
@@ -128,8 +127,7 @@ eviction("a service of a block on the device moves it to the tail, even if nothi
   gpu.driver.migrate(BASE, PAGE, GPU);
   storeToBlocks(gpu, [2]);
   assert.equal(
-    gpu.memory
-      .chunksOf(GPU)
+    chunksOf(gpu)
       .lists()
       .used.map(({ number }) => number - FIRST),
     [0, 2],
@@ -142,8 +140,7 @@ eviction("a block smaller than 2 MiB keeps its place from when its chunk was tak
   access(gpu, [{ ...STORE, address: BASE + 20 * PAGE }]);
   storeToBlocks(gpu, [2]);
   assert.equal(
-    gpu.memory
-      .chunksOf(GPU)
+    chunksOf(gpu)
       .lists()
       .used.map(({ number }) => number - FIRST),
     [1, 2],
@@ -156,15 +153,14 @@ eviction(
     storeToBlocks(gpu, [0, 1]);
     access(gpu, sweep(BASE + BLOCK, 16, READ));
     assert.equal(
-      gpu.memory
-        .chunksOf(GPU)
+      chunksOf(gpu)
         .lists()
         .unused.map(({ number }) => number - FIRST),
       [1],
     );
     storeToBlocks(gpu, [2]);
     assert.is(gpu.counts.evictions, 0);
-    assert.ok(gpu.memory.chunksOf(GPU).has(gpu.memory.block(FIRST)));
+    assert.ok(chunksOf(gpu).has(gpu.memory.block(FIRST)));
   },
 );
 eviction("prefetch into a block that has a chunk never evicts", () => {

@@ -103,6 +103,51 @@ prefetch(
 );
 prefetch.run();
 
+const margins = suite("sim: reserve and free buffer");
+/** The pages that are on a device of 10 pages after it has loaded pages in this order. */
+async function stay(pages: readonly number[], config: SimulationConfig): Promise<number[]> {
+  const records = new BigUint64Array(2 * pages.length);
+  pages.forEach((page, i) =>
+    writeRecord(records, i, { kind: "load", address: BASE + page * PAGE, size: 8, agent: 1 }),
+  );
+  const options = {
+    ...COMMON,
+    deviceMemory: undefined,
+    deviceFrames: 10,
+    cluster: "4K",
+    prefetch: "none",
+  } as const;
+  const rest = [...new Set(pages)].sort((a, b) => a - b);
+  const ranges = rest.map((page) => ({ start: BASE + page * PAGE, end: BASE + (page + 1) * PAGE }));
+  const report = await simulate([records], { ...options, ...config, ranges });
+  return rest.filter((_, i) => report.ranges[i].bytesIn > report.ranges[i].bytesOut);
+}
+const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+margins("a reserve of 35 % skips 3 of 10 pages in the order of use", async () => {
+  assert.equal(await stay(upTo(11), { evict: "lru" }), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  assert.equal(await stay(upTo(11), { evict: "lru", reserve: 35 }), [0, 1, 2, 4, 5, 6, 7, 8, 9, 10]);
+  // A use of page 0 makes 1, 2 and 3 the oldest.
+  assert.equal(
+    await stay([...upTo(10), 0, 10], { evict: "lru", reserve: 35 }),
+    [0, 1, 2, 3, 5, 6, 7, 8, 9, 10],
+  );
+});
+margins("a free buffer of 25 % keeps 2 of 10 pages free", async () => {
+  assert.equal(await stay(upTo(8), { freeBuffer: 25 }), upTo(8));
+  assert.equal(await stay(upTo(10), { freeBuffer: 25 }), upTo(10).slice(2));
+});
+margins("lru-2m, sl and tbn skip the oldest regions, unless they are all there is", () => {
+  for (const name of ["lru-2m", "sl", "tbn"] as const) {
+    const evictor = EVICTORS[name].create({ ...OPTIONS, reserve: 50 });
+    bring(evictor, 0, 512);
+    assert.equal(next(evictor)?.[0], 0); // half of one is none
+    bring(evictor, 512, 16);
+    // One of two is skipped. lru-2m names only whole regions, so it falls back on the skipped one.
+    assert.equal(next(evictor)?.[0], name === "lru-2m" ? 0 : 512, name);
+    bring(evictor, 528, 496);
+    assert.equal(next(evictor)?.[0], 512, name);
+  }
+});
 const evict = suite("sim: eviction by groups");
 const OPTIONS = { capacity: 2048, unitPages: 1, seed: 1, written: () => false };
 /** Has pages come, each to the slot of its number. */
@@ -171,3 +216,4 @@ evict("tbn empties each node above the block that is left with less than half", 
   assert.equal(next(evictor), [0, 64]);
 });
 evict.run();
+margins.run();

@@ -1,0 +1,82 @@
+/** Room in a device's memory: what leaves when something comes. */
+import type { Arrival } from "../policies/evict/evictor.ts";
+import { LrmChunks } from "../policies/lrm.ts";
+import { isEmpty, type Bits } from "./bits.ts";
+import type { DriverCounts } from "./driver-counts.ts";
+import type { Processor } from "./processor.ts";
+import type { VaBlock } from "./va-block.ts";
+
+/** Moves the device's pages among some pages of a block to RAM. Returns how many left. */
+export type EvictPages = (block: VaBlock, pages: Bits) => number;
+
+/** What a room is made with. */
+export interface RoomPlace {
+  device: Processor;
+  counts: DriverCounts;
+  evict: EvictPages;
+}
+
+/** The memory of one device, as far as it decides what leaves. */
+export interface Room {
+  /** Whether something had to leave: a second prefetcher takes over with the next service, and for good. */
+  readonly full: boolean;
+  /** How much of the memory is taken, from 0 to 1. */
+  readonly occupancy: number;
+  /** Whether used() must be told of each use, in order. */
+  readonly hearsUses: boolean;
+  /**
+   * Makes room for a service whose destination is the device: pages that were asked for, and others that come
+   * along. What has no room is taken out of the bitmaps, the pages that come along first. Returns the pages
+   * that were asked for and have no room; null: all have.
+   */
+  make(block: VaBlock, pages: Bits, prefetched: Bits): Bits | null;
+  /** A page, the i-th of the block, has come to the device. */
+  arrived(block: VaBlock, i: number, by: Arrival): void;
+  /** The device uses its page, the i-th of the block. */
+  used(block: VaBlock, i: number): void;
+  /** Pages have left the device. */
+  left(block: VaBlock, pages: Bits, evicted: boolean): void;
+}
+
+/** The driver's room: chunks of 2 MiB, of which the least recently migrated one leaves (uvm_pmm_gpu.c). */
+export class ChunkRoom implements Room {
+  readonly hearsUses = false;
+  full = false;
+  readonly chunks: LrmChunks<VaBlock>;
+  readonly #place: RoomPlace;
+
+  /** @param chunks how many there are, 1 or more */
+  constructor(chunks: number, place: RoomPlace) {
+    this.chunks = new LrmChunks(chunks);
+    this.#place = place;
+  }
+
+  get occupancy(): number {
+    return this.chunks.taken / this.chunks.capacity;
+  }
+
+  /**
+   * A block without a chunk gets one, for all of its pages; a full block's chunk goes to the tail of the used
+   * ones, even if nothing will move.
+   */
+  make(block: VaBlock): null {
+    const { chunks } = this;
+    if (chunks.has(block)) {
+      if (block.full) chunks.touch(block);
+      return null;
+    }
+    if (chunks.taken >= chunks.capacity) this.full = true;
+    const victim = chunks.take(block);
+    const { counts, device, evict } = this.#place;
+    if (victim !== null && evict(victim, victim.resident[device].slice()) > 0) counts.evictions++;
+    return null;
+  }
+
+  arrived(): void {}
+
+  used(): void {}
+
+  left(block: VaBlock): void {
+    if (block.full && isEmpty(block.resident[this.#place.device])) this.chunks.empty(block);
+  }
+}
