@@ -178,7 +178,10 @@ function main(): number {
   const results = replayAll(run, options.only !== undefined);
   if (options.emit !== undefined) emit(options.emit, results);
   if (options.table) {
-    writeFileSync(DOCUMENT, withTable(readFileSync(DOCUMENT, "utf8"), goldenTable(scenarios, results)));
+    let page = readFileSync(DOCUMENT, "utf8");
+    for (const linux of ["6.12", "7.3"] as const)
+      page = withTable(page, linux, goldenTable(linux, scenarios, results));
+    writeFileSync(DOCUMENT, page);
   }
   const excused = reportNotRun(notRun);
 

@@ -27,8 +27,8 @@ const LONG_FUNCTIONS: Record<string, string> = {
 /**
  * Size in bytes, compressed, of the core: 36 KiB, and what stacks, locked mappings, refused flags and
  * long-term pins added; and 1 KiB for replay records of 16 bytes, a replay path for each agent, and page
- * tables that count as memory; and 4 KiB for the rules of Linux 7.3 beside those of 6.12, and for folios of 16
- * KiB to 1 MiB.
+ * tables that count as memory; and 4 KiB for the rules of Linux 7.3 beside those of 6.12, and folios of 16
+ * KiB to 1 MiB. /
  */
 const WASM_GZIP_MAX = 43 * 1024;
 /**
