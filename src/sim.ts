@@ -36,8 +36,13 @@ export {
   type MemoryModel,
   type Placement,
   type Prefetch,
-  type TimeModel,
+  type TimeModelName,
 } from "./sim/names.ts";
+export { TIME_PRESETS } from "./sim/time/presets/index.ts";
+export { CAUSES, type Resource, type TimeCause } from "./sim/time/causes.ts";
+export type { TimeModel } from "./sim/time/model-file.ts";
+export type { TimeListener, TimedTransfer } from "./sim/time/listener.ts";
+export type { CauseReport, LimitReport, TimingReport } from "./sim/time/timing.ts";
 export type {
   Accesses,
   Counts,

@@ -1,10 +1,11 @@
 /** The config of a run: what a file of --config says, and what options say instead. */
-import { readFileSync } from "node:fs";
 import type { ConfigError } from "../sim.ts";
 import { type Calls, type SimulationConfig } from "../sim.ts";
 import schema from "../../schema/config.schema.json" with { type: "json" };
 import { CONFIG_FIELDS } from "../sim/config.ts";
-import { fileError, UserError } from "./errors.ts";
+import { UserError } from "./errors.ts";
+import { openModel } from "./model-file.ts";
+import { readJson } from "./read-json.ts";
 
 /** Everything that decides a run's figures. schema/config.schema.json describes each field. */
 export interface RunConfig extends SimulationConfig {
@@ -26,28 +27,9 @@ export interface Configured {
   nameOf: (field: string) => string;
 }
 
-/**
- * Reads a config file. Throws UserError if it is no JSON, or not as the schema says. The library that
- * validates it is loaded only here.
- */
+/** Reads a config file. Throws UserError if it is no JSON, or not as the schema says. */
 async function readConfig(path: string): Promise<RunConfig> {
-  let content: unknown;
-  try {
-    content = JSON.parse(readFileSync(path, "utf8").replace(/^\ufeff/, ""));
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new UserError(`${path}: this is no JSON: ${error.message}`);
-    throw fileError(path, error);
-  }
-  const { Ajv } = await import("ajv");
-  const ajv = new Ajv({ allowUnionTypes: true, strict: true });
-  const validate = ajv.compile<RunConfig & { $schema?: string }>(schema);
-  if (!validate(content)) {
-    const { instancePath = "", message = "", params = {} } = validate.errors?.at(0) ?? {};
-    const field = (params as { additionalProperty?: string }).additionalProperty;
-    const where = instancePath.slice(1).replaceAll("/", ".");
-    const what = field === undefined ? message : `must not have the field ${field}`;
-    throw new UserError(`${path}: ${where === "" ? "the config" : where} ${what}`);
-  }
+  const content = await readJson<RunConfig & { $schema?: string }>(path, schema, "the config");
   const { $schema, ...config } = content;
   return $schema === undefined ? content : config;
 }
@@ -69,6 +51,7 @@ export async function configured(
   if (options.workload !== undefined) delete config.trace;
   const nameOf = (field: string): string =>
     field in given || path === undefined ? (aliases[field] ?? optionOf(field)) : `${path}: ${field}`;
+  if (typeof config.time === "string") config.time = (await openModel(config.time)) as RunConfig["time"];
   return { config, nameOf };
 }
 

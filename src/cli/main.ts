@@ -151,7 +151,7 @@ function addSimulation(command: Command): Command {
     .option("--initial <WHERE>", `where untouched pages lie: ${choices(INITIALS)}`)
     .option("--bound <NAME>", `a bound beside the counts: ${choices(BOUNDS, "none")}`)
     .option("--memory-model <NAME>", `how memory is shared: ${choices(MEMORY_MODELS)}`)
-    .option("--time <NAME>", `what times are computed by: ${choices(TIME_MODELS)}`)
+    .option("--time <MODEL>", `what times are computed by: ${choices(TIME_MODELS)}; or a model's file`)
     .option("--backing <NAME>", choices(BACKINGS))
     .option("--agent <WHO>", "who accesses: trace, cpu, device[@N] or threads:LIST (default: trace)")
     .option(

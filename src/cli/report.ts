@@ -15,6 +15,7 @@ import {
 } from "../sim.ts";
 import { managedBlocks } from "./managed-report.ts";
 import { LABEL, row, VALUE } from "./report-rows.ts";
+import { timeBlock } from "./time-report.ts";
 import type { Warning } from "./warnings.ts";
 import { parts } from "./report-parts.ts";
 import { bytes, count, percent, plural } from "./words.ts";
@@ -278,6 +279,7 @@ export function formatReport(report: RunReport): string {
     traffic(report),
     mirror(report),
     ...(report.driver === null ? [] : managedBlocks(report.managed, report.driver)),
+    ...(report.timing === null ? [] : [timeBlock(report.timing)]),
     ending(report),
     ...parts(report),
     ...(report.failedAllocation === null ? [] : [failure(report.failedAllocation)]),

@@ -8,15 +8,16 @@ import {
   MEMORY_MODELS,
   placementNamed,
   PLACEMENTS,
-  TIME_MODELS,
   type Backing,
   type Evict,
   type MemoryModel,
   type Placement,
   type Prefetch,
-  type TimeModel,
 } from "./names.ts";
 import { hearsUses, pagingOf, type PagingConfig, type PagingSettings } from "./paging-config.ts";
+import { timeModelOf, withMachine } from "./time/machine.ts";
+import type { TimeModel } from "./time/model-file.ts";
+import type { TimeModelName } from "./names.ts";
 import { BLOCK_BYTES } from "./driver/bits.ts";
 import {
   isBaseline,
@@ -67,8 +68,8 @@ export interface SimulationConfig extends Omit<PagingConfig, "prefetch" | "evict
   evict?: Evict | EvictPolicy | ManagedSettings["evict"] | undefined;
   /** How memory is shared. Default: hmm. */
   memoryModel?: MemoryModel | undefined;
-  /** What the run's time is computed by. Default: none. */
-  time?: TimeModel | undefined;
+  /** What the run's time is computed by: a preset's name, or a model. Default: none. */
+  time?: TimeModelName | TimeModel | undefined;
   /** Whether pages have bytes. Default: data. */
   backing?: Backing | undefined;
   /** The first accesses, which are not replayed: how many. Default: 0. */
@@ -103,7 +104,8 @@ export interface Settings extends PagingSettings {
   memoryModel: MemoryModel;
   /** What belongs to managed memory; null: another memory model. */
   managed: ManagedSettings | null;
-  time: TimeModel;
+  /** The time model; null: none. */
+  time: TimeModel | null;
   backing: Backing;
   skip: number;
   /** `to` is null: to the end. */
@@ -277,15 +279,17 @@ function pagingFor(config: SimulationConfig): PagingSettings {
  * Checks a config and fills in what it leaves out. Throws ConfigError for a field that does not exist, or
  * whose value cannot be.
  */
-export function settingsOf(config: SimulationConfig): Settings {
-  if (typeof config !== "object" || config === null) throw new TypeError("config: expected an object");
-  const unknown = Object.keys(config).find((field) => !CONFIG_FIELDS.has(field));
+export function settingsOf(given: SimulationConfig): Settings {
+  if (typeof given !== "object" || given === null) throw new TypeError("config: expected an object");
+  const unknown = Object.keys(given).find((field) => !CONFIG_FIELDS.has(field));
   if (unknown !== undefined)
     throw new ConfigError(
       unknown,
-      (config as Record<string, unknown>)[unknown],
+      (given as Record<string, unknown>)[unknown],
       `one of ${[...CONFIG_FIELDS].join(", ")}`,
     );
+  const time = timeModelOf(given.time);
+  const config = withMachine(given, time);
   if (config.evict === "opt" && config.skip !== undefined)
     throw new ConfigError("evict", config.evict, "no skip: OPT looks ahead from the first access");
   if (config.bound !== undefined && (config.skip !== undefined || config.roi !== undefined))
@@ -302,7 +306,7 @@ export function settingsOf(config: SimulationConfig): Settings {
     devices,
     ...paging,
     ...memory,
-    time: choiceOf("time", config.time, TIME_MODELS, "none"),
+    time,
     backing: choiceOf("backing", config.backing, BACKINGS, "data"),
     skip: countOf("skip", config.skip ?? 0, 0),
     roi: roiOf(config.roi),

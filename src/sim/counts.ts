@@ -167,6 +167,8 @@ export interface Counts extends DeviceCounts {
   faults: { cpu: number; device: number };
   faultsByKind: { cpu: CpuFaults; device: DeviceFaults };
   managed: ManagedCounts;
+  /** Picoseconds; 0 without a time model. */
+  elapsed: number;
 }
 
 /** Numbers, and objects of numbers. */

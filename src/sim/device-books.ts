@@ -10,6 +10,7 @@ import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { DEVICE_PFN_DIRTY, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID } from "../../assembly/uapi/pfn.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE } from "./cluster.ts";
 import { sum, trafficOf, type DeviceCounts, type Invalidations, type PageTraffic } from "./counts.ts";
+import type { SimulationEvents } from "./events.ts";
 import type { RangeCounts } from "./range-counts.ts";
 
 /** In src: a page, and no hole, that may move. */
@@ -42,13 +43,21 @@ export class DeviceBooks {
   readonly invalidations: Invalidations = { migrate: 0, clear: 0, protection: 0, unmap: 0, other: 0 };
   /** Is told where pages move; the simulation sets it. */
   ranges: RangeCounts | null = null;
+  /** Is told what moves; null: nobody is. */
+  events: SimulationEvents | null = null;
+  /** The device's number, for events. */
+  readonly #number: number;
   /** By cluster: the pages that have left the device, a bit each. */
   readonly #left: Map<number, number>;
 
   readonly #hostFirst: boolean;
 
-  /** @param hostFirst whether pages that nobody has touched lie in RAM, so that they are copied from there */
-  constructor(hostFirst: boolean, state?: BooksState) {
+  /**
+   * @param hostFirst whether pages that nobody has touched lie in RAM, so that they are copied from there
+   * @param number the device's, from 1 on
+   */
+  constructor(hostFirst: boolean, state?: BooksState, number = 1) {
+    this.#number = number;
     this.#hostFirst = hostFirst;
     this.#left = new Map(state?.left);
     if (state === undefined) return;
@@ -74,6 +83,7 @@ export class DeviceBooks {
       if (this.#hostFirst || (src[i] & MIGRATE_PFN_VALID) !== 0) pages.copied++;
       if (((this.#left.get(clusterAt(addr)) ?? 0) & pageBit(addr)) !== 0) pages.inAgain++;
     }
+    if (this.events !== null) this.#publishIn(this.events, start, src);
     pages.in += moved;
     this.peak = Math.max(this.peak, all);
   }
@@ -100,6 +110,7 @@ export class DeviceBooks {
       ranges.move(addr, "bytesOut");
       if (evicted) ranges.move(addr, "bytesOutEvicted");
     }
+    if (this.events !== null) publishOut(this.events, moved, this.#number, evicted);
     pages.out += moved.length;
     if (evicted) pages.outEvicted += moved.length;
     return moved;
@@ -116,8 +127,29 @@ export class DeviceBooks {
     };
   }
 
+  /** Tells of pages that came: runs that were copied, and runs that were made. */
+  #publishIn(events: SimulationEvents, start: number, src: Uint32Array): void {
+    const kindOf = (word: number): number => {
+      if ((word & MIGRATE_PFN_MIGRATE) === 0) return 0;
+      return this.#hostFirst || (word & MIGRATE_PFN_VALID) !== 0 ? 2 : 1;
+    };
+    for (let i = 0; i < src.length;) {
+      const kind = kindOf(src[i]);
+      const first = i;
+      while (i < src.length && kindOf(src[i]) === kind) i++;
+      if (kind === 0) continue;
+      const [address, pages] = [start + first * PAGE_SIZE, i - first];
+      if (kind === 2) {
+        events.transfer(address, pages * PAGE_SIZE, "toDevice", "fault");
+        events.left(address, pages, 0);
+      }
+      events.arrived(address, pages, this.#number, kind === 2);
+    }
+  }
+
   /** Counts an invalidation by its event. */
   invalidated(event: number): void {
+    this.events?.invalidated();
     const { invalidations } = this;
     switch (event) {
       case MMU_NOTIFY_MIGRATE:
@@ -141,6 +173,24 @@ export class DeviceBooks {
   /** The ranges whose moves are counted; null if there are none. */
   get #named(): RangeCounts | null {
     return this.ranges === null || this.ranges.empty ? null : this.ranges;
+  }
+}
+
+/** Tells of pages that went to RAM, whose addresses ascend: a transfer for each run of neighbors. */
+function publishOut(
+  events: SimulationEvents,
+  moved: readonly number[],
+  from: number,
+  evicted: boolean,
+): void {
+  for (let i = 0; i < moved.length;) {
+    const first = i;
+    do i++;
+    while (i < moved.length && moved[i] === moved[i - 1] + PAGE_SIZE);
+    const pages = i - first;
+    events.transfer(moved[first], pages * PAGE_SIZE, "toHost", evicted ? "eviction" : "fault");
+    events.left(moved[first], pages, from);
+    events.arrived(moved[first], pages, 0, true);
   }
 }
 

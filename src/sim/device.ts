@@ -74,7 +74,7 @@ export class SimDevice {
     this.#hmm = hmm;
     this.#mm = mm;
     this.#cluster = cluster;
-    this.books = new DeviceBooks(initial === "host", state?.books);
+    this.books = new DeviceBooks(initial === "host", state?.books, number);
     const cpuFault = (vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
     const place = { hmm, mm, number, owner: restored?.owner };
     this.#driver = new DeviceDriver(place, deviceMemory, this.books, cpuFault);

@@ -5,6 +5,7 @@ import { SimDevice, type DeviceState } from "./device.ts";
 import { Callbacks, deviceId } from "./device-driver.ts";
 import type { Settings } from "./config.ts";
 import type { Future } from "./policies/evict/future.ts";
+import type { SimulationEvents } from "./events.ts";
 import type { Follower } from "./follower.ts";
 import type { RangeCounts } from "./range-counts.ts";
 
@@ -95,6 +96,11 @@ export class SimDevices {
   /** Says where moves are counted by name. */
   countIn(ranges: RangeCounts): void {
     for (const { books } of this.all) books.ranges = ranges;
+  }
+
+  /** Says who is told what moves. */
+  observe(events: SimulationEvents): void {
+    for (const { books } of this.all) books.events = events;
   }
 
   state(): DevicesState {

@@ -2,6 +2,7 @@
 import type { RecordArray, ReplayStop } from "../device/replay.ts";
 import type { Mm } from "../index.ts";
 import type { SimDevices } from "./devices.ts";
+import type { SimulationEvents } from "./events.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Placement } from "./names.ts";
 import { agentOf, WORDS } from "./record-words.ts";
@@ -22,6 +23,7 @@ export class HmmRun {
   readonly #devices: SimDevices;
   readonly #ledger: Ledger;
   readonly #server: FaultServer;
+  #events: SimulationEvents | null = null;
 
   /** @param growths how often the address space has grown so far */
   constructor(mm: Mm, devices: SimDevices, ledger: Ledger, placement: Placement, growths: number) {
@@ -30,6 +32,12 @@ export class HmmRun {
     this.#ledger = ledger;
     this.#server = new FaultServer(mm, devices, ledger, placement);
     this.#server.growths = growths;
+  }
+
+  /** Says who is told what happens. */
+  observe(events: SimulationEvents): void {
+    this.#events = this.#server.events = events;
+    this.#devices.observe(events);
   }
 
   /** How often the address space grew. */
@@ -58,6 +66,7 @@ export class HmmRun {
       follower?.follow();
       ram.loads += stop.ramLoads;
       ram.stores += stop.ramStores;
+      this.#events?.records(words, this.at, stop.at, stop.ramLoads, stop.ramStores);
       if (alone && stop.at > this.at) this.#server.giveBack();
       this.at = stop.at;
       if (stop.reason === "uses" || (alone && stop.reason === "done" && this.at < end)) continue;

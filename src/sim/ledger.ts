@@ -20,8 +20,10 @@ import {
   type ManagedCounts,
 } from "./counts.ts";
 import { RangeCounts, type RangeState } from "./range-counts.ts";
+import { kernelName, type Mark, type MarkNames } from "./record-words.ts";
 import { Sections, type SectionsState } from "./sections.ts";
-import type { RecordBlock } from "./source.ts";
+import type { TimeCause } from "./time/causes.ts";
+import type { CauseTime, Timeline } from "./time/timeline.ts";
 
 /** What a snapshot keeps of the books. */
 export interface LedgerState {
@@ -31,6 +33,7 @@ export interface LedgerState {
   position: number;
   base: Counts | null;
   deviceBase: OneDevice[];
+  causeBase: Causes | null;
   sections: SectionsState;
   ranges: RangeState;
 }
@@ -65,12 +68,7 @@ export interface CountedDevices {
   countIn(ranges: RangeCounts): void;
 }
 
-/** A mark in the records. */
-export interface Mark {
-  kind: number;
-  thread: number;
-  id: number;
-}
+type Causes = Record<TimeCause, CauseTime>;
 
 export class Ledger {
   readonly accesses: Counts["accesses"] = {
@@ -83,6 +81,8 @@ export class Ledger {
   readonly ranges: RangeCounts;
   readonly #sections: Sections;
   readonly #drivers: CountedDevices;
+  /** The time model's clock; null: there is none. */
+  readonly #timeline: Timeline | null;
   /** The first access that is replayed, the first that is counted, and the first after both. */
   readonly #replayFrom: number;
   readonly #countFrom: number;
@@ -93,10 +93,18 @@ export class Ledger {
   /** The counts where counting began; null before. */
   #base: Counts | null = null;
   #deviceBase: OneDevice[] = [];
+  #causeBase: Causes | null = null;
 
   /** @param state what a snapshot kept; the ledger goes on from there */
-  constructor(hmm: Hmm, settings: Settings, drivers: CountedDevices, state?: LedgerState) {
+  constructor(
+    hmm: Hmm,
+    settings: Settings,
+    drivers: CountedDevices,
+    timeline: Timeline | null,
+    state?: LedgerState,
+  ) {
     this.#drivers = drivers;
+    this.#timeline = timeline;
     this.devices =
       state?.devices ??
       drivers.all.map(() => ({ accesses: { loads: 0, stores: 0 }, faults: { migrate: 0, mirror: 0 } }));
@@ -110,6 +118,7 @@ export class Ledger {
       this.#position = state.position;
       this.#base = state.base;
       this.#deviceBase = state.deviceBase;
+      this.#causeBase = state.causeBase;
     }
     this.ranges = new RangeCounts(hmm, state?.ranges);
     this.#sections = new Sections(settings.epoch, state?.sections ?? this.#counts());
@@ -167,11 +176,15 @@ export class Ledger {
   }
 
   /** Notes a mark of the block. */
-  mark({ kind, thread, id }: Mark, { events, kernels }: RecordBlock): void {
+  mark({ kind, thread, id }: Mark, { events, kernels }: MarkNames): void {
     const event = events?.[id];
     if (kind === RECORD_MARK_KERNEL_BEGIN) {
-      const name = event?.name || kernels?.[id] || `kernel ${id}`;
-      this.#sections.begin(thread, name, this.#counts(), this.#position);
+      this.#sections.begin(
+        thread,
+        kernelName({ kind, thread, id }, { events, kernels }),
+        this.#counts(),
+        this.#position,
+      );
     } else if (kind === RECORD_MARK_KERNEL_END) {
       this.#sections.end(thread, this.#counts(), this.#position);
     } else if (event !== undefined && kind === RECORD_MARK_RANGE) {
@@ -191,6 +204,14 @@ export class Ledger {
     return { ...difference(now, this.#base ?? now), one, sections: this.#sections, now };
   }
 
+  /** Returns what took time since counting began, by cause; null without a time model. */
+  causes(): Causes | null {
+    if (this.#timeline === null) return null;
+    this.#timeline.settle();
+    const now = this.#timeline.causes;
+    return difference(now, this.#causeBase ?? now);
+  }
+
   state(): LedgerState {
     return {
       accesses: this.accesses,
@@ -199,6 +220,7 @@ export class Ledger {
       position: this.#position,
       base: this.#base,
       deviceBase: this.#deviceBase,
+      causeBase: this.#causeBase,
       sections: this.#sections.state(),
       ranges: this.ranges.state(),
     };
@@ -207,7 +229,9 @@ export class Ledger {
   /** Counting begins here. Returns the counts so far. */
   #begin(): Counts {
     this.#deviceBase = this.#eachDevice();
-    return (this.#base = this.#counts());
+    this.#base = this.#counts();
+    this.#causeBase = this.#timeline && structuredClone(this.#timeline.causes);
+    return this.#base;
   }
 
   /** The counts of each device so far, as copies. */
@@ -221,6 +245,7 @@ export class Ledger {
   /** The counts of everything so far, as a copy. */
   #counts(): Counts {
     const { cpu, device } = this.accesses;
+    this.#timeline?.settle();
     const deviceFaults = this.devices.map(({ faults }) => faults).reduce((all, one) => together(all, one));
     return {
       accesses: { cpu: { ...cpu }, device: { ...device, ram: { ...device.ram } } },
@@ -228,6 +253,7 @@ export class Ledger {
       faultsByKind: { cpu: { ...this.cpuFaults }, device: { ...deviceFaults } },
       ...this.#drivers.counts,
       managed: { ...(this.#drivers.managed ?? NO_MANAGED_COUNTS) },
+      elapsed: this.#timeline?.now ?? 0,
     };
   }
 }

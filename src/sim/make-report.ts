@@ -5,6 +5,7 @@ import type { Settings } from "./config.ts";
 import { sum } from "./counts.ts";
 import type { CountedDevices, Ledger, OneDevice } from "./ledger.ts";
 import { ManagedRun } from "./managed-run.ts";
+import { timingOf, type TimingReport } from "./time/timing.ts";
 import {
   REPORT_SCHEMA,
   type BoundReport,
@@ -22,6 +23,8 @@ interface Parts {
   growths: number;
   bound: BoundReport | null;
   failed: FailedAllocation | null;
+  /** Picoseconds that copies take after the last event. */
+  tail: number;
 }
 
 /** Returns the report on what happened so far, as a copy. */
@@ -33,6 +36,7 @@ export function makeReport({
   growths,
   bound,
   failed,
+  tail,
 }: Parts): SimulationReport {
   const { one, sections, now, device, ...counts } = ledger.report();
   const rss = mm.rss.total * PAGE_SIZE;
@@ -51,7 +55,7 @@ export function makeReport({
     seed: settings.seed,
     initial: settings.initial,
     memoryModel: settings.memoryModel,
-    time: settings.time,
+    time: settings.time?.name ?? "none",
     backing: settings.backing,
     memory: { system: settings.systemMemory, device: settings.deviceMemory },
     roi: { from: Math.max(skip, roi.from), to: roi.to },
@@ -70,8 +74,14 @@ export function makeReport({
     ranges: ledger.ranges.report(),
     bound,
     driver: managed && managed.report(),
+    timing: timingIn(settings, ledger, tail),
     failedAllocation: failed,
   };
+}
+
+function timingIn({ time }: Settings, ledger: Ledger, tail: number): TimingReport | null {
+  const causes = ledger.causes();
+  return time === null || causes === null ? null : timingOf(time, causes, tail);
 }
 
 function ofDevice(

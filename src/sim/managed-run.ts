@@ -16,12 +16,16 @@ import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { DeviceTable, Hmm, Mm } from "../index.ts";
 import type { Settings } from "./config.ts";
 import type { DeviceCounts, ManagedCounts } from "./counts.ts";
+import type { SimulationEvents } from "./events.ts";
 import { deviceMemoryFor } from "./device-driver.ts";
 import type { CountedDevices, Ledger } from "./ledger.ts";
 import { BLOCK_BYTES, countBits } from "./driver/bits.ts";
+import { EventMover } from "./event-mover.ts";
 import { EngineMover } from "./driver/engine-mover.ts";
 import { Machine, type MachineOptions } from "./driver/machine.ts";
 import { CPU } from "./driver/processor.ts";
+import { ModelClock } from "./time/model-clock.ts";
+import type { Timeline } from "./time/timeline.ts";
 import { managedCounts, ManagedBooks } from "./managed-books.ts";
 import { prefetcherOf, type ManagedSettings } from "./managed-config.ts";
 import { managedReport } from "./managed-report.ts";
@@ -56,6 +60,7 @@ function machineOptions(settings: Settings, managed: ManagedSettings, seed: numb
     counters: settings.placement === "counters" ? counterThreshold : null,
     oneThread: deviceThreads === "one",
     device: { sms, outstanding, seed },
+    addressTranslation: settings.time?.machine?.addressTranslation ?? false,
   };
 }
 
@@ -78,25 +83,46 @@ export class ManagedRun implements CountedDevices {
   at = 0;
   readonly #mm: Mm;
   readonly #mover: EngineMover;
+  readonly #eventMover: EventMover;
   readonly tables: readonly DeviceTable[];
   readonly #machine: Machine;
   readonly #others: readonly Machine[];
   readonly #advise: ManagedSettings["advise"];
 
-  /** @param hmm an engine with room for the device's memory, whose address space is `mm` */
-  constructor(hmm: Hmm, mm: Mm, settings: Settings, managed: ManagedSettings) {
+  /**
+   * @param hmm an engine with room for the device's memory, whose address space is `mm`
+   * @param timeline the time model's clock; null: the driver's own, with fixed times
+   */
+  constructor(
+    hmm: Hmm,
+    mm: Mm,
+    settings: Settings,
+    managed: ManagedSettings,
+    timeline: Timeline | null = null,
+  ) {
     this.#mm = mm;
     this.#advise = managed.advise;
     const size = deviceMemoryFor(settings.deviceMemory);
     this.#mover = new EngineMover(hmm, mm, size, (event) => this.books.invalidated(event));
     this.tables = [this.#mover.cpuTable, this.#mover.deviceTable];
-    this.#machine = new Machine({ ...machineOptions(settings, managed, 0), mover: this.#mover });
+    this.#eventMover = new EventMover(this.#mover);
+    this.#machine = new Machine({
+      ...machineOptions(settings, managed, 0),
+      mover: this.#eventMover,
+      ...(timeline === null ? {} : { clock: new ModelClock(timeline) }),
+    });
     this.#others = Array.from(
       { length: managed.schedules - 1 },
       (_, i) => new Machine(machineOptions(settings, managed, i + 1)),
     );
     this.books = new ManagedBooks(this.#machine);
     for (const { name, start, end } of settings.ranges) this.nameRange(name, start, end - start, false);
+  }
+
+  /** Says who is told what happens in the first order of warps. */
+  observe(events: SimulationEvents): void {
+    this.#eventMover.events = events;
+    this.#machine.observe(events);
   }
 
   /** Pages in the device's memory. */

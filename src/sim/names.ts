@@ -1,5 +1,6 @@
 /** The choices of a simulation's config by name, with what each does. A new choice is a new entry. */
 import { EVICTORS } from "./policies/evict/index.ts";
+import { TIME_PRESETS } from "./time/presets/index.ts";
 import { PREFETCHERS as PREFETCH_POLICIES } from "./policies/prefetch/index.ts";
 
 /** Returns what each policy of a table does. */
@@ -49,9 +50,10 @@ export const MEMORY_MODELS = {
 } as const;
 
 /** What the run's time is computed by. */
-export const TIME_MODELS = {
+export const TIME_MODELS: Readonly<Record<string, string>> = {
   none: "no times, only counts",
-} as const;
+  ...abouts(TIME_PRESETS),
+};
 
 /** Whether pages have bytes. */
 export const BACKINGS = {
@@ -65,5 +67,5 @@ export type Bound = keyof typeof BOUNDS;
 export type Prefetch = keyof typeof PREFETCHERS | `sequential:${number}`;
 export type Evict = keyof typeof EVICTIONS | `segfifo:${number}` | `s3-fifo:${number}`;
 export type MemoryModel = keyof typeof MEMORY_MODELS;
-export type TimeModel = keyof typeof TIME_MODELS;
+export type TimeModelName = "none" | "pcie3-1080ti" | "uvm-smart" | "pcie4-a5000" | "gh200" | "mi300a";
 export type Backing = keyof typeof BACKINGS;

@@ -1,7 +1,7 @@
 /** Reading records by their 32-bit words, and what RecordArray.count() says of them. */
 import { RECORD_AGENT_SHIFT, RECORD_KIND_MASK, RECORD_THREAD_SHIFT } from "../../assembly/abi/record.ts";
 import type { Accesses } from "./counts.ts";
-import type { Mark } from "./ledger.ts";
+import type { RecordBlock } from "./source.ts";
 
 /** 32-bit words of a record. */
 export const WORDS = 4;
@@ -25,6 +25,21 @@ export function addCounts(to: Accesses, counts: Uint32Array): void {
 /** The address of a record's access. */
 export function addressOf(words: Uint32Array, record: number): number {
   return (words[WORDS * record + 1] & 0xffff) * 2 ** 32 + words[WORDS * record];
+}
+
+/** A mark in the records. */
+export interface Mark {
+  kind: number;
+  thread: number;
+  id: number;
+}
+
+/** What a block says of its marks. */
+export type MarkNames = Pick<RecordBlock, "events" | "kernels">;
+
+/** The name of the kernel that a mark of a block begins. */
+export function kernelName({ id }: Mark, { events, kernels }: MarkNames): string {
+  return events?.[id]?.name || kernels?.[id] || `kernel ${id}`;
 }
 
 /** The mark that a record is. */

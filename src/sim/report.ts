@@ -5,7 +5,8 @@
 import type { Accesses, Counts, DeviceFaults, DeviceTraffic, Invalidations } from "./counts.ts";
 import type { Cause, Direction } from "./driver/transfers.ts";
 import type { ManagedPrefetch, ManagedSettings } from "./managed-config.ts";
-import type { Backing, Evict, Initial, MemoryModel, Placement, Prefetch, TimeModel } from "./names.ts";
+import type { Backing, Evict, Initial, MemoryModel, Placement, Prefetch } from "./names.ts";
+import type { TimingReport } from "./time/timing.ts";
 
 /** The name of the report's form; it changes when a key changes its meaning or goes. */
 export const REPORT_SCHEMA = "heteromem-report/1";
@@ -116,7 +117,8 @@ export interface SimulationReport extends Counts {
   seed: number;
   initial: Initial;
   memoryModel: MemoryModel;
-  time: TimeModel;
+  /** The time model's name. */
+  time: string;
   backing: Backing;
   /** Bytes of each kind of memory, as configured; of the device, those of each device. */
   memory: { system: number; device: number };
@@ -146,5 +148,7 @@ export interface SimulationReport extends Counts {
   bound: BoundReport | null;
   /** What only managed memory has to report; null under another memory model. */
   driver: ManagedReport | null;
+  /** What took how long; null without a time model. */
+  timing: TimingReport | null;
   failedAllocation: FailedAllocation | null;
 }

@@ -11,6 +11,7 @@ import type { ReplayStop } from "../device/replay.ts";
 import { HmmError, type Mm, type Vma } from "../index.ts";
 import type { SimDevice } from "./device.ts";
 import type { SimDevices } from "./devices.ts";
+import type { SimulationEvents } from "./events.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Placement } from "./names.ts";
 import { grow, mappable } from "./space.ts";
@@ -18,6 +19,8 @@ import { grow, mappable } from "./space.ts";
 export class FaultServer {
   /** How often the address space grew. */
   growths = 0;
+  /** Is told what happens; null: nobody is. */
+  events: SimulationEvents | null = null;
   readonly #mm: Mm;
   readonly #devices: SimDevices;
   readonly #ledger: Ledger;
@@ -79,7 +82,15 @@ export class FaultServer {
   }
 
   #cpuFault(address: number, write: boolean): void {
-    const kind = this.#mm.fault(address, { write });
+    const { events } = this;
+    events?.cpuFaultBegin(address);
+    let kind: number;
+    try {
+      kind = this.#mm.fault(address, { write });
+      if (kind === FAULT_KIND_ANON || kind === FAULT_KIND_COW) events?.arrived(pageOf(address), 1, 0, false);
+    } finally {
+      events?.cpuFaultEnd();
+    }
     const { cpuFaults: faults, ranges } = this.#ledger;
     ranges.fault(address, "cpu");
     switch (kind) {
@@ -106,6 +117,25 @@ export class FaultServer {
   #deviceFault(agent: number, address: number, write: boolean, record: number): void {
     const vma = this.#vmaOf(address);
     const device = this.#devices.of(agent);
+    const { events } = this;
+    if (events === null) return this.#serveDevice(device, vma, address, { write, record });
+    const page = pageOf(address);
+    events.groupBegin({ device: device.number, entries: 1, pages: 1, address: page, kind: "fault" });
+    events.block(page);
+    events.deviceFault(page);
+    try {
+      this.#serveDevice(device, vma, address, { write, record });
+    } finally {
+      events.groupEnd();
+    }
+  }
+
+  #serveDevice(
+    device: SimDevice,
+    vma: Vma,
+    address: number,
+    { write, record }: { write: boolean; record: number },
+  ): void {
     const faulting = this.#faulting;
     const { ranges } = this.#ledger;
     const faults = this.#ledger.devices[device.number - 1].faults;
@@ -119,10 +149,19 @@ export class FaultServer {
       this.#devices.notePeak();
       ranges.fault(address, "device");
     }
-    if (device.reaches(address, write)) return;
+    if (!device.reaches(address, write)) this.#reach(device, vma, address, { write, again, moved });
+  }
+
+  /** Has a device reach a page in RAM, which is a fault of its own unless one moved pages. */
+  #reach(
+    device: SimDevice,
+    vma: Vma,
+    address: number,
+    { write, again, moved }: { write: boolean; again: boolean; moved: number },
+  ): void {
     if (moved === 0) {
-      faults.mirror++;
-      ranges.fault(address, "device");
+      this.#ledger.devices[device.number - 1].faults.mirror++;
+      this.#ledger.ranges.fault(address, "device");
     }
     if (again) {
       this.#borrowed.push(address);
@@ -131,5 +170,11 @@ export class FaultServer {
     const answer = device.mirror(vma, address, write);
     if (answer !== 0)
       throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page", { address });
+    if (moved === 0) this.events?.arrived(pageOf(address), 1, 0, false);
   }
+}
+
+/** The page of an address. */
+function pageOf(address: number): number {
+  return address - (address % PAGE_SIZE);
 }

@@ -15,7 +15,7 @@ import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
 import { sum } from "./counts.ts";
 import { boundOf } from "./bound.ts";
 import { deviceMemoryFor } from "./device-driver.ts";
-import { SimDevices } from "./devices.ts";
+import type { SimDevices } from "./devices.ts";
 import { FailingAllocation, unfailing } from "./failing.ts";
 import { outOfMemory } from "./simulation-error.ts";
 import { Ledger } from "./ledger.ts";
@@ -30,16 +30,13 @@ import { addressOf, markOf, WORDS } from "./record-words.ts";
 import type { SimulationReport } from "./report.ts";
 import { checkAgents, Selection } from "./selection.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
+import type { TimeListener } from "./time/listener.ts";
+import { Timeline } from "./time/timeline.ts";
+import { makeWorld, restoreWorld, type World } from "./world.ts";
 import { blockOf, type Block, type RecordBlock } from "./source.ts";
 
 /** Records that are replayed at a time. */
 const BATCH = 1 << 14;
-/** An engine with what a simulation has in it: devices under HMM, or managed memory. */
-interface World {
-  hmm: Hmm;
-  mm: Mm;
-  devices: SimDevices | ManagedRun;
-}
 
 /**
  * One simulation: an engine, an address space, devices. Feed it blocks of records, and ask for the report at
@@ -55,6 +52,7 @@ export class Simulation {
   /** Makes the accesses. */
   readonly #runner: HmmRun | ManagedRun;
   readonly #selection: Selection | null;
+  #timeline: Timeline | null;
   /** The device's accesses so far, for a bound; null: the config asks for none. */
   readonly #references: References | null;
   #records!: RecordArray;
@@ -67,22 +65,20 @@ export class Simulation {
   /** Records of the current run that were skipped. */
   readonly #left: number[] = [];
 
-  private constructor(
-    { hmm, mm, devices }: World,
-    settings: Settings,
-    owned: boolean,
-    state?: SimulationState,
-  ) {
+  private constructor(world: World, settings: Settings, owned: boolean, state?: SimulationState) {
+    const { hmm, mm, devices, timeline } = world;
     this.#settings = settings;
     this.#hmm = hmm;
     this.#owned = owned;
     this.#mm = mm;
     this.#devices = devices;
-    this.#ledger = new Ledger(hmm, settings, devices, state?.ledger);
+    this.#timeline = timeline;
+    this.#ledger = new Ledger(hmm, settings, devices, timeline, state?.ledger);
     this.#runner =
       devices instanceof ManagedRun
         ? devices
         : new HmmRun(mm, devices, this.#ledger, settings.placement, state?.growths ?? 0);
+    if (timeline !== null) this.#runner.observe(timeline);
     this.#selection = Selection.of(settings);
     this.#references = settings.bound === null ? null : new References(state?.references);
     this.#openRecords();
@@ -116,13 +112,7 @@ export class Simulation {
   }
 
   static #in(hmm: Hmm, settings: Settings, owned: boolean, future?: Future): Simulation {
-    const mm = hmm.createMm();
-    const { managed } = settings;
-    const devices =
-      managed === null
-        ? SimDevices.add(hmm, mm, settings, future)
-        : new ManagedRun(hmm, mm, settings, managed);
-    return new Simulation({ hmm, mm, devices }, settings, owned);
+    return new Simulation(makeWorld(hmm, settings, future), settings, owned);
   }
 
   /**
@@ -136,8 +126,7 @@ export class Simulation {
   ): Simulation {
     const { state, engine } = unpackSnapshot(bytes);
     const settings: Settings = { ...state.settings, custom: given.evict ?? null };
-    const world = SimDevices.restore(engine, settings, state.devices, given.future);
-    return new Simulation(world, settings, true, state);
+    return new Simulation(restoreWorld(engine, settings, state, given.future), settings, true, state);
   }
 
   /**
@@ -159,6 +148,7 @@ export class Simulation {
       devices: devices.state(),
       references: this.#references?.state(),
       ledger: this.#ledger.state(),
+      timeline: this.#settings.time === null ? undefined : this.#timeline?.state(),
       failed: this.#failing.report,
       growths: this.#runner.growths,
       replayed: this.#replayed,
@@ -166,6 +156,15 @@ export class Simulation {
       skipped: this.#skipped,
     };
     return packSnapshot(state, engine);
+  }
+
+  /** Tells one listener what happens from here on, at which time (without a time model, in accesses). */
+  listen(listener: TimeListener): void {
+    if (this.#timeline === null) {
+      this.#timeline = new Timeline(null);
+      this.#runner.observe(this.#timeline);
+    }
+    this.#timeline.listener = listener;
   }
 
   /** Records that were fed so far, of any kind. */
@@ -230,6 +229,7 @@ export class Simulation {
   report(): SimulationReport {
     const devices = this.#devices;
     if (devices instanceof ManagedRun) devices.finish(this.#ledger);
+    this.#timeline?.finish();
     return makeReport({
       settings: this.#settings,
       ledger: this.#ledger,
@@ -238,6 +238,7 @@ export class Simulation {
       growths: this.#runner.growths,
       bound: this.#references && boundOf(this.#references, this.#settings),
       failed: this.#failing.report,
+      tail: this.#timeline?.tail ?? 0,
     });
   }
 
@@ -277,7 +278,8 @@ export class Simulation {
       at = ledger.skipping ? this.#pass(at, end) : this.#make(at, end, base);
       if (at < end) {
         if (runner instanceof ManagedRun) runner.mark(this.#words, at, block, ledger);
-        ledger.mark(markOf(this.#words, at), block);
+        this.#timeline?.mark(markOf(this.#words, at), block);
+        this.#ledger.mark(markOf(this.#words, at), block);
         at++;
       }
     }

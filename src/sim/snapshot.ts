@@ -4,6 +4,7 @@ import type { Settings } from "./config.ts";
 import type { DevicesState } from "./devices.ts";
 import type { LedgerState } from "./ledger.ts";
 import type { FailedAllocation } from "./report.ts";
+import type { TimelineState } from "./time/timeline.ts";
 
 /** What a simulation knows beside its engine. */
 export interface SimulationState {
@@ -12,6 +13,8 @@ export interface SimulationState {
   /** The units of the device's accesses, in order, if a bound is asked for. */
   references?: number[] | undefined;
   ledger: LedgerState;
+  /** The time model's clock, if there is one. */
+  timeline?: TimelineState | undefined;
   failed: FailedAllocation | null;
   growths: number;
   replayed: number;

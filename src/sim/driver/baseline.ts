@@ -115,7 +115,7 @@ export class Baseline {
       for (let q = 0; q < topology.processors; q++) if (q !== p) memory.limit(block, pages, q, RIGHTS_READ);
       memory.map(block, pages, p, p, write ? ACCESS_WRITE : ACCESS_READ);
     });
-    if (source !== p) transfers.count(copied, source, p, "copy");
+    if (source !== p) transfers.count(copied, source, p, "copy", array.first * PAGE_BYTES);
   }
 
   #reserve(array: CopiedArray): void {

@@ -23,16 +23,20 @@ export function linkTime(bytes: number, toDevice: boolean): number {
 
 /** The time of a simulation. */
 export class Clock {
-  /** Nanoseconds since the beginning. */
-  now = 0;
+  #now = 0;
 
-  /** Lets `ns` nanoseconds pass. */
+  /** Nanoseconds since the beginning. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** Lets `ns` nanoseconds pass, of an event that takes a fixed time. */
   pass(ns: number): void {
-    this.now += ns;
+    this.#now += ns;
   }
 
   /** Waits until a time, unless it is past. */
   until(time: number): void {
-    this.now = Math.max(this.now, time);
+    this.#now = Math.max(this.#now, time);
   }
 }

@@ -2,9 +2,11 @@
  * The managed driver: serves faults of the CPU and the devices, and notifications of access counters, as
  * NVIDIA's does (uvm_va_block.c, uvm_gpu_replayable_faults.c, uvm_gpu_access_counters.c).
  */
+import type { SimulationEvents } from "../events.ts";
 import type { Notification } from "../policies/access-counters.ts";
 import { advise, migrate } from "./advise.ts";
-import { BLOCK_PAGES, newBits, nextBit, removeBits } from "./bits.ts";
+import { PAGE_SIZE } from "../../../assembly/uapi/page.ts";
+import { BLOCK_BYTES, BLOCK_PAGES, newBits, nextBit, removeBits } from "./bits.ts";
 import { CPU_FAULT_NS, GROUP_NS, type Clock } from "./clock.ts";
 import type { Batch, FaultedPage } from "./fault-buffer.ts";
 import type { ManagedMemory } from "./managed-memory.ts";
@@ -16,6 +18,8 @@ const PART_PAGES = 16;
 
 export class ManagedDriver {
   readonly memory: ManagedMemory;
+  /** Is told what happens. */
+  events: SimulationEvents | null = null;
   readonly #clock: Clock;
   readonly #service: BlockService;
 
@@ -41,13 +45,15 @@ export class ManagedDriver {
    */
   cpuFault(page: number, write: boolean): void {
     this.memory.counts.cpuFaults++;
+    this.events?.cpuFaultBegin(page * PAGE_SIZE);
     const access = write ? ACCESS_WRITE : ACCESS_READ;
     for (;;) {
       const throttled = this.#service.serve(CPU, [{ page, access }], "fault");
       this.#clock.pass(CPU_FAULT_NS);
-      if (throttled === 0) return;
+      if (throttled === 0) break;
       this.#clock.until(throttled);
     }
+    this.events?.cpuFaultEnd();
   }
 
   /**
@@ -61,17 +67,21 @@ export class ManagedDriver {
     counts.duplicates += duplicates;
     counts.devicePages += pages.length;
     if (flush === "put") counts.putFlushes++;
+    const first = pages[0].page * PAGE_SIZE;
+    this.events?.groupBegin({ device, entries, pages: pages.length, address: first, kind: "fault" });
     let throttled = Infinity;
     for (let from = 0; from < pages.length;) {
       const block = Math.floor(pages[from].page / BLOCK_PAGES);
       let to = from + 1;
       while (to < pages.length && Math.floor(pages[to].page / BLOCK_PAGES) === block) to++;
+      this.events?.block(block * BLOCK_BYTES);
       throttled = Math.min(throttled, this.#service.serve(device, pages.slice(from, to), "fault"));
       from = to;
     }
     // With nothing to serve, the driver fetches again when the first throttle has ended.
     if (throttled > 0 && throttled < Infinity) this.#clock.until(throttled);
     else this.#clock.pass(GROUP_NS);
+    this.events?.groupEnd();
   }
 
   /**
@@ -89,7 +99,12 @@ export class ManagedDriver {
         if ((parts & (1 << Math.floor(i / PART_PAGES))) !== 0)
           requests.push({ page: number * BLOCK_PAGES + i, access: ACCESS_PREFETCH });
       this.memory.counts.notifications++;
-      if (requests.length > 0) this.#service.serve(device, requests, "counter");
+      if (requests.length === 0) continue;
+      const pages = requests.length;
+      const address = number * BLOCK_BYTES;
+      this.events?.groupBegin({ device, entries: 1, pages, address, kind: "counter" });
+      this.#service.serve(device, requests, "counter");
+      this.events?.groupEnd();
     }
   }
 }

@@ -19,6 +19,7 @@ import { Thrashing } from "../policies/thrashing.ts";
 import { Baseline } from "./baseline.ts";
 import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
 import { ACCESS_NS, Clock, linkTime, TRANSFER_NS } from "./clock.ts";
+import type { SimulationEvents } from "../events.ts";
 import { newCounts, type DriverCounts } from "./driver-counts.ts";
 import { ManagedDriver } from "./driver.ts";
 import { ManagedMemory } from "./managed-memory.ts";
@@ -48,10 +49,15 @@ const PLACEMENT_ADVICE = {
   resident: { readMostly: true },
 } as const;
 
+/** The bytes of an access. */
+function sizeOf(words: Uint32Array, at: number): number {
+  return Math.max(words[at + 1] >>> (RECORD_SIZE_SHIFT - 32), 1);
+}
+
 /** The numbers of the first and the last page that the record at word `at` touches. */
 function pagesOf(words: Uint32Array, at: number): { first: number; last: number } {
   const address = (words[at + 1] & 0xffff) * 2 ** 32 + words[at];
-  const size = Math.max(words[at + 1] >>> (RECORD_SIZE_SHIFT - 32), 1);
+  const size = sizeOf(words, at);
   return { first: Math.floor(address / PAGE_BYTES), last: Math.floor((address + size - 1) / PAGE_BYTES) };
 }
 
@@ -80,6 +86,10 @@ export interface MachineOptions {
   /** Whether pages that nobody has touched lie in RAM. */
   hostFirst?: boolean;
   mover?: PageMover;
+  /** Default: each event takes a fixed time. */
+  clock?: Clock;
+  /** Whether processors translate by the CPU's page tables: a page that is anywhere takes no fault. */
+  addressTranslation?: boolean;
 }
 
 /**
@@ -91,7 +101,9 @@ export interface MachineOptions {
 export class Machine {
   readonly counts: DriverCounts = newCounts();
   readonly transfers = new Transfers();
-  readonly clock = new Clock();
+  readonly clock: Clock;
+  readonly #addressTranslation: boolean;
+  #events: SimulationEvents | null = null;
   readonly memory: ManagedMemory;
   readonly driver: ManagedDriver;
   /** Copies arrays as the program would; null: the driver serves faults. */
@@ -108,8 +120,11 @@ export class Machine {
     const { chunks, room, placement = "migrate", thrashing, counters, device, hostFirst, mover } = options;
     const { prefetcher, prefetcherFull } = options;
     const topology = pcie(1);
+    this.clock = options.clock ?? new Clock();
+    this.#addressTranslation = options.addressTranslation ?? false;
     const { counts, transfers, clock } = this;
-    transfers.onTransfer = (bytes, direction) => {
+    transfers.onTransfer = (bytes, direction, cause, address) => {
+      this.#events?.transfer(address, bytes, direction, cause);
       clock.pass(linkTime(bytes, direction === "toDevice") + (direction === "toDevice" ? TRANSFER_NS : 0));
     };
     const migrates = counters !== null;
@@ -140,12 +155,18 @@ export class Machine {
     });
     const counter = migrates ? new AccessCounters(counters) : null;
     this.#oneThread = options.oneThread ?? false;
-    this.#device = new ParallelDevice(DEVICE, this.driver, clock, counter, { ...DEVICE_DEFAULTS, ...device });
+    const hardware = { ...DEVICE_DEFAULTS, addressTranslation: this.#addressTranslation, ...device };
+    this.#device = new ParallelDevice(DEVICE, this.driver, clock, counter, hardware);
   }
 
   /** Accesses of the device to RAM. */
   get remote(): RemoteCounts {
     return this.#device.remote;
+  }
+
+  /** Says who is told what happens. */
+  observe(events: SimulationEvents): void {
+    this.#events = this.#device.events = this.driver.events = events;
   }
 
   /** Whether each access of the device must be made here, for a policy that hears of uses. */
@@ -181,6 +202,7 @@ export class Machine {
   /** Notes that records [from, to) were made elsewhere: all of them found their pages. */
   skip(words: Uint32Array, from: number, to: number): void {
     this.clock.pass((to - from) * ACCESS_NS);
+    this.#events?.records(words, from, to, 0, 0);
     if (this.#oneThread) return;
     for (let at = WORDS * from; at < WORDS * to; at += WORDS)
       if ((words[at + 2] & (0xff << RECORD_AGENT_SHIFT)) !== 0)
@@ -208,6 +230,7 @@ export class Machine {
     const write = kind !== RECORD_KIND_LOAD;
     const right = rightsNeeded(DEVICE, write ? ACCESS_WRITE : ACCESS_READ);
     this.clock.pass(ACCESS_NS);
+    this.#events?.access("device", sizeOf(words, at), write);
     for (let page = first; page <= last; page++) {
       const block = this.#blockOf(page);
       const i = page % BLOCK_PAGES;
@@ -227,6 +250,7 @@ export class Machine {
     const right = rightsNeeded(DEVICE, write ? ACCESS_WRITE : ACCESS_READ);
     if (!hasBit(block.rights[DEVICE][right], i) || !hasBit(block.resident[DEVICE], i)) return false;
     this.clock.pass(ACCESS_NS);
+    this.#events?.access("device", sizeOf(words, at), write);
     this.memory.use(block, i, DEVICE);
     if (write) setBit(block.dirty, i);
     return true;
@@ -249,9 +273,11 @@ export class Machine {
     const write = kind !== RECORD_KIND_LOAD;
     const right = rightsNeeded(CPU, write ? ACCESS_WRITE : ACCESS_READ);
     this.clock.pass(ACCESS_NS);
+    this.#events?.access("cpu", sizeOf(words, at), write);
     for (let page = first; page <= last; page++) {
       const block = this.#blockOf(page);
       if (hasBit(block.rights[CPU][right], page % BLOCK_PAGES)) continue;
+      if (this.#addressTranslation && hasBit(block.resident[DEVICE], page % BLOCK_PAGES)) continue;
       if (this.baseline === null) this.driver.cpuFault(page, write);
       else this.baseline.access(CPU, page, write);
     }

@@ -240,7 +240,7 @@ export class ManagedMemory {
     duplicate: boolean,
   ): void {
     this.mover.leaving(block, pages, from);
-    if (cause !== null) this.transfers.copy(pages, from, to, cause);
+    if (cause !== null) this.transfers.copy(pages, from, to, cause, block.start);
     countIn(this.counts, block, pages, to, true);
     addBits(block.resident[to], pages);
     if (duplicate) {

@@ -5,15 +5,19 @@
  * fetches one batch of faults, serves it and replays (docs/policies.md).
  */
 import { Random } from "../../engine/random.ts";
+import type { SimulationEvents } from "../events.ts";
 import type { AccessCounters } from "../policies/access-counters.ts";
 import { rightsNeeded } from "../policies/rights.ts";
 import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
 import { ACCESS_NS, type Clock } from "./clock.ts";
 import type { ManagedDriver } from "./driver.ts";
 import { FaultBuffer } from "./fault-buffer.ts";
-import { ACCESS_READ, type Processor } from "./processor.ts";
+import { ACCESS_READ, CPU, type Processor } from "./processor.ts";
 import type { VaBlock } from "./va-block.ts";
 import type { WarpSchedule } from "./warps.ts";
+
+/** Bytes that the device's memory moves at once. */
+const SECTOR_BYTES = 32;
 
 /** What the hardware is like. */
 export interface DeviceOptions {
@@ -23,6 +27,8 @@ export interface DeviceOptions {
   outstanding: number;
   /** Seed of the order in which warps take turns; 0: ascending. */
   seed: number;
+  /** Whether the device translates by the CPU's page tables: a page in RAM takes no fault. Default: no. */
+  addressTranslation?: boolean;
 }
 
 /** The defaults: a Titan V has 80 SMs, and its fault logs show 56 outstanding faults a µTLB. */
@@ -63,6 +69,8 @@ export interface RemoteCounts {
 /** One device. */
 export class ParallelDevice {
   readonly remote: RemoteCounts = { loads: 0, stores: 0, sectors: 0 };
+  /** Is told what happens. */
+  events: SimulationEvents | null = null;
   readonly #processor: Processor;
   readonly #driver: ManagedDriver;
   readonly #clock: Clock;
@@ -186,15 +194,20 @@ export class ParallelDevice {
     const block = this.#block;
     const p = this.#processor;
     const i = page % BLOCK_PAGES;
-    if (!hasBit(block.rights[p][rightsNeeded(p, access)], i)) return false;
+    const translated = this.#options.addressTranslation === true && hasBit(block.resident[CPU], i);
+    if (!translated && !hasBit(block.rights[p][rightsNeeded(p, access)], i)) return false;
     this.#clock.pass(ACCESS_NS);
     if (!hasBit(block.resident[p], i)) {
       if (store) this.remote.stores++;
       else this.remote.loads++;
-      this.remote.sectors += this.#schedule!.sectors(from, to, store, page);
+      const sectors = this.#schedule!.sectors(from, to, store, page);
+      this.remote.sectors += sectors;
+      this.events?.remoteAccess(sectors, store);
       this.#counters?.count(page);
       return true;
     }
+    if (this.events !== null)
+      this.events.access("device", SECTOR_BYTES * this.#schedule!.sectors(from, to, store, page), store);
     this.#driver.memory.use(block, i, p);
     if (access > ACCESS_READ) setBit(block.dirty, i);
     return true;

@@ -6,7 +6,7 @@
 import { runsOf, type Bits } from "./bits.ts";
 import { CPU, type Processor } from "./processor.ts";
 
-const PAGE_KIB = 4;
+const PAGE_BYTES = 4096;
 
 /** Why pages are copied. */
 const CAUSES = ["fault", "prefetch", "eviction", "counter", "migrate", "copy"] as const;
@@ -49,24 +49,25 @@ export class Transfers {
     DIRECTIONS.map((direction) => [direction, none()]),
   ) as TransferCounts;
   /** Is told each transfer; null: nobody is. */
-  onTransfer: ((bytes: number, direction: Direction, cause: Cause) => void) | null = null;
+  onTransfer: ((bytes: number, direction: Direction, cause: Cause, address: number) => void) | null = null;
 
-  /** Counts the copy of `pages` of one block, run by run. Returns how many transfers it took. */
-  copy(pages: Bits, from: Processor, to: Processor, cause: Cause): number {
+  /** Counts the copy of `pages` of the block at an address. Returns how many transfers it took. */
+  copy(pages: Bits, from: Processor, to: Processor, cause: Cause, address = 0): number {
     const runs = runsOf(pages);
-    for (const [first, end] of runs) this.count((end - first) * PAGE_KIB * 1024, from, to, cause);
+    for (const [first, end] of runs)
+      this.count((end - first) * PAGE_BYTES, from, to, cause, address + first * PAGE_BYTES);
     return runs.length;
   }
 
-  /** Counts one transfer of so many bytes. */
-  count(bytes: number, from: Processor, to: Processor, cause: Cause): void {
+  /** Counts one transfer of so many bytes from an address on. */
+  count(bytes: number, from: Processor, to: Processor, cause: Cause, address = 0): void {
     const direction = directionOf(from, to);
     const counts = this.counts[direction][cause];
     const kib = bytes / 1024;
     counts.count++;
     counts.bytes += bytes;
     counts.sizes[kib] = (counts.sizes[kib] ?? 0) + 1;
-    this.onTransfer?.(bytes, direction, cause);
+    this.onTransfer?.(bytes, direction, cause, address);
   }
 
   /** Returns the transfers of a direction, of all causes. */

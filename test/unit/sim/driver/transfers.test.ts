@@ -21,9 +21,9 @@ test("each run of consecutive pages is a transfer, counted by its size", () => {
   const { count, bytes, sizes } = transfers.counts.toDevice.fault;
   assert.equal({ count, bytes, sizes }, { count: 3, bytes: 34 * 4096, sizes: { 4: 2, 128: 1 } });
   assert.equal(seen, [
-    [4096, "toDevice", "fault"],
-    [32 * 4096, "toDevice", "fault"],
-    [4096, "toDevice", "fault"],
+    [4096, "toDevice", "fault", 0],
+    [32 * 4096, "toDevice", "fault", 2 * 4096],
+    [4096, "toDevice", "fault", 511 * 4096],
   ]);
 });
 test("directions and causes are counted apart, and together in the total", () => {

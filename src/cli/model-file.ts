@@ -1,0 +1,14 @@
+/** Time models by name, or from a file. */
+import { existsSync } from "node:fs";
+import schema from "../../schema/model.schema.json" with { type: "json" };
+import { TIME_PRESETS, type TimeModel } from "../sim.ts";
+import { readJson } from "./read-json.ts";
+
+/**
+ * Returns what `--time` names: a model from a file; a preset's name, or one that does not exist, as it is.
+ * Throws UserError for a file that is no model.
+ */
+export async function openModel(name: string): Promise<TimeModel | string> {
+  const isFile = name !== "none" && !Object.hasOwn(TIME_PRESETS, name) && existsSync(name);
+  return isFile ? await readJson<TimeModel>(name, schema, "the model") : name;
+}

@@ -1,0 +1,98 @@
+/** A time model as the timeline uses it: whole picoseconds of each event, and picoseconds a byte. */
+import { arctangent } from "./arctangent.ts";
+import type { LinkDirection, MemoryRates, TimeModel, UvmSmartLink } from "./model-file.ts";
+import { picoseconds, picosecondsPerByte, type Time } from "./quantity.ts";
+import { Tlb } from "./tlb.ts";
+
+/** Returns the picoseconds that a transfer of some bytes takes. */
+export type LinkTime = (bytes: number) => number;
+
+/** Picoseconds of a load and of a store, each byte. */
+export interface ByteTimes {
+  load: number;
+  store: number;
+}
+
+/** What each event takes, in picoseconds; what the model leaves out takes 0. */
+export interface Costs {
+  toDevice: LinkTime;
+  toHost: LinkTime;
+  fetch: number;
+  preprocess: number;
+  fixed: number;
+  eachFault: number;
+  unmap: number;
+  eachBlock: number;
+  /** A multiple of the time of a copy to the device. */
+  populate: number;
+  eachTransfer: number;
+  map: number;
+  replay: number;
+  /** Whether evictions are copied while the batch goes on. */
+  background: boolean;
+  cpuFault: number;
+  cpuAccess: number;
+  cpuBytes: ByteTimes;
+  deviceAccess: number;
+  deviceBytes: ByteTimes;
+  remoteLatency: number;
+  remoteBytes: ByteTimes;
+  invalidation: number;
+  tlb: Tlb | null;
+}
+
+const PI = 3.141592653589793;
+const KIB = 1024;
+
+function affine({ latency, bandwidth }: LinkDirection): LinkTime {
+  const [each, byte] = [time(latency), picosecondsPerByte(bandwidth)];
+  return (bytes) => each + Math.round(bytes * byte);
+}
+
+/** UVM-Smart's link: the bandwidth grows with the transfer's size. */
+function uvmSmart({ peak, slope }: UvmSmartLink): LinkTime {
+  const byte = picosecondsPerByte(peak);
+  return (bytes) => Math.round((bytes * byte * PI) / (2 * arctangent((slope.value * bytes) / KIB)));
+}
+
+const time = (value: Time | undefined): number => (value === undefined ? 0 : picoseconds(value));
+
+function bytesOf(memory: MemoryRates | undefined): ByteTimes {
+  if (memory === undefined) return { load: 0, store: 0 };
+  return { load: picosecondsPerByte(memory.read), store: picosecondsPerByte(memory.write) };
+}
+
+/** Returns the costs of a checked model. */
+export function costsOf(model: TimeModel): Costs {
+  const { link, faultGroup: group = {}, cpu = {}, device = {}, remote = {}, translation } = model;
+  const none: LinkTime = () => 0;
+  const both = link?.formula === "uvm-smart" ? uvmSmart(link) : null;
+  const [toDevice, toHost] =
+    link?.formula === "latency-bandwidth"
+      ? [affine(link.toDevice), affine(link.toHost)]
+      : [both ?? none, both ?? none];
+  return {
+    toDevice,
+    toHost,
+    fetch: time(group.fetch),
+    preprocess: time(group.preprocess),
+    fixed: time(group.fixed),
+    eachFault: time(group.eachFault),
+    unmap: time(group.unmap),
+    eachBlock: time(group.eachBlock),
+    populate: group.populate?.value ?? 0,
+    eachTransfer: time(group.eachTransfer),
+    map: time(group.map),
+    replay: time(group.replay),
+    background: model.evictions !== "before",
+    cpuFault: time(cpu.fault),
+    cpuAccess: time(cpu.access),
+    cpuBytes: bytesOf(cpu.memory),
+    deviceAccess: time(device.access),
+    deviceBytes: bytesOf(device.memory),
+    remoteLatency: time(remote.latency),
+    remoteBytes: bytesOf(remote.memory),
+    invalidation: time(model.invalidation),
+    tlb: translation === undefined ? null : new Tlb(translation.levels, picoseconds(translation.walk)),
+  };
+}

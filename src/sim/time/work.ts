@@ -1,0 +1,128 @@
+/** Accesses since the last event: what the CPU and the device have done, which takes its time at once. */
+import {
+  RECORD_AGENT_SHIFT,
+  RECORD_KIND_LOAD,
+  RECORD_KIND_MASK,
+  RECORD_KIND_MODIFY,
+  RECORD_KIND_STORE,
+  RECORD_SIZE_SHIFT,
+} from "../../../assembly/abi/record.ts";
+import type { ByteTimes, Costs } from "./costs.ts";
+
+/** 32-bit words of a record. */
+const WORDS = 4;
+const SECTOR_BYTES = 32;
+
+/** Accesses of an agent to one memory. */
+class Tally {
+  accesses = 0;
+  loaded = 0;
+  stored = 0;
+
+  add(bytes: number, load: boolean, store: boolean): void {
+    this.accesses++;
+    if (load) this.loaded += bytes;
+    if (store) this.stored += bytes;
+  }
+
+  /** The picoseconds of the bytes. */
+  timeOf({ load, store }: ByteTimes): number {
+    return Math.round(this.loaded * load + this.stored * store);
+  }
+
+  clear(): void {
+    this.accesses = this.loaded = this.stored = 0;
+  }
+}
+
+/** What the accesses since the last settle() take, by cause. */
+export interface WorkTimes {
+  cpu: number;
+  compute: number;
+  memory: number;
+  remote: number;
+  translation: number;
+  /** How many accesses they were. */
+  counts: { cpu: number; device: number; remote: number };
+}
+
+/** Adds accesses up. */
+export class Work {
+  readonly #costs: Costs;
+  /** Whether the model has a time that depends on records. */
+  readonly counted: boolean;
+  readonly #cpu = new Tally();
+  readonly #device = new Tally();
+  readonly #remote = new Tally();
+  #translation = 0;
+
+  constructor(costs: Costs) {
+    this.#costs = costs;
+    const { cpuAccess, cpuBytes, deviceAccess, deviceBytes, remoteLatency, remoteBytes, tlb } = costs;
+    const bytes = [cpuBytes, deviceBytes, remoteBytes].reduce((sum, one) => sum + one.load + one.store, 0);
+    this.counted = cpuAccess + deviceAccess + remoteLatency + bytes > 0 || tlb !== null;
+  }
+
+  /** Whether there is anything to settle. */
+  get any(): boolean {
+    return this.#cpu.accesses + this.#device.accesses + this.#remote.accesses > 0;
+  }
+
+  /** Adds records [from, to), of whose device accesses these many were of RAM. */
+  records(words: Uint32Array, from: number, to: number, ramLoads: number, ramStores: number): void {
+    const { tlb } = this.#costs;
+    const [cpu, device] = [this.#cpu, this.#device];
+    for (let at = WORDS * from; at < WORDS * to; at += WORDS) {
+      const how = words[at + 2];
+      const kind = how & RECORD_KIND_MASK;
+      if (kind > RECORD_KIND_MODIFY) continue;
+      const bytes = words[at + 1] >>> (RECORD_SIZE_SHIFT - 32);
+      const onCpu = ((how >>> RECORD_AGENT_SHIFT) & 0xff) === 0;
+      (onCpu ? cpu : device).add(bytes, kind !== RECORD_KIND_STORE, kind !== RECORD_KIND_LOAD);
+      if (tlb !== null && !onCpu)
+        this.#translation += tlb.translate((words[at + 1] & 0xffff) * 2 ** 32 + words[at]);
+    }
+    if (ramLoads + ramStores > 0) this.#moveToRemote(ramLoads, ramStores);
+  }
+
+  /** Adds an instruction of an agent, to its own memory. */
+  access(agent: "cpu" | "device", bytes: number, store: boolean): void {
+    (agent === "cpu" ? this.#cpu : this.#device).add(bytes, !store, store);
+  }
+
+  /** Adds an instruction of the device, to RAM. */
+  remote(sectors: number, store: boolean): void {
+    this.#remote.add(sectors * SECTOR_BYTES, !store, store);
+  }
+
+  /** Of the device's accesses, some were of RAM: they have their share of the bytes. */
+  #moveToRemote(loads: number, stores: number): void {
+    const [device, remote] = [this.#device, this.#remote];
+    const n = Math.min(loads + stores, device.accesses);
+    const share = n / Math.max(device.accesses, 1);
+    const [loaded, stored] = [device.loaded, device.stored].map((bytes) => Math.round(bytes * share));
+    device.accesses -= n;
+    device.loaded -= loaded;
+    device.stored -= stored;
+    remote.accesses += n;
+    remote.loaded += loaded;
+    remote.stored += stored;
+  }
+
+  /** Returns what the accesses take, and forgets them. */
+  settle(): WorkTimes {
+    const costs = this.#costs;
+    const [cpu, device, remote] = [this.#cpu, this.#device, this.#remote];
+    const times = {
+      cpu: Math.max(cpu.accesses * costs.cpuAccess, cpu.timeOf(costs.cpuBytes)),
+      compute: device.accesses * costs.deviceAccess,
+      memory: device.timeOf(costs.deviceBytes),
+      remote: Math.max(remote.accesses * costs.remoteLatency, remote.timeOf(costs.remoteBytes)),
+      translation: this.#translation,
+      counts: { cpu: cpu.accesses, device: device.accesses, remote: remote.accesses },
+    };
+    for (const tally of [cpu, device, remote]) tally.clear();
+    this.#translation = 0;
+    return times;
+  }
+}

@@ -1,0 +1,40 @@
+/** What a simulation consists of: an engine with an address space, devices, and a clock. */
+import type { Hmm, Mm } from "../index.ts";
+import type { Settings } from "./config.ts";
+import { SimDevices } from "./devices.ts";
+import { ManagedRun } from "./managed-run.ts";
+import type { Future } from "./policies/evict/future.ts";
+import type { SimulationState } from "./snapshot.ts";
+import { Timeline } from "./time/timeline.ts";
+
+/** An engine with what a simulation has in it: devices under HMM, or managed memory. */
+export interface World {
+  hmm: Hmm;
+  mm: Mm;
+  devices: SimDevices | ManagedRun;
+  /** The time model's clock; null: there is none. */
+  timeline: Timeline | null;
+}
+
+/** Makes what the settings ask for in an engine that has the memory for it. */
+export function makeWorld(hmm: Hmm, settings: Settings, future?: Future): World {
+  const mm = hmm.createMm();
+  const { managed, time } = settings;
+  const timeline = time && new Timeline(time);
+  const devices =
+    managed === null
+      ? SimDevices.add(hmm, mm, settings, future)
+      : new ManagedRun(hmm, mm, settings, managed, timeline);
+  return { hmm, mm, devices, timeline };
+}
+
+/** Restores it from a snapshot of the engine, and from the state beside it. */
+export function restoreWorld(
+  engine: Uint8Array,
+  settings: Settings,
+  state: SimulationState,
+  future: Future | undefined,
+): World {
+  const world = SimDevices.restore(engine, settings, state.devices, future);
+  return { ...world, timeline: settings.time && new Timeline(settings.time, state.timeline) };
+}
