@@ -9,7 +9,7 @@ import { build, type Metafile } from "esbuild";
 import ts from "typescript";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { CORE_LAYERS, layerOf, SRC_LAYERS, withTables } from "../../tools/layers.ts";
+import { CORE_LAYERS, layerOf, SRC_LAYERS, withRules, withTables } from "../../tools/layers.ts";
 import { importsOf, list, parse, resolveImport, sources } from "./sources.ts";
 
 const FILE_LINES_MAX = 350;
@@ -156,6 +156,11 @@ src("imports point from a folder to the ones below it, and never in a circle, ty
 src("docs/architecture.md has the tables of today's folders; npm run layers writes them", () => {
   const page = readFileSync("docs/architecture.md", "utf8");
   assert.is(withTables(page), page);
+});
+src("docs/linux.md has the table of the rules in which the kernels differ; npm run layers writes it", () => {
+  const page = readFileSync("docs/linux.md", "utf8");
+  assert.is(withRules(page), page);
+  assert.match(page, /\| `exclusiveGoesPageByPage` \|/);
 });
 src.run();
 
