@@ -1,6 +1,6 @@
 /**
- * The layers of the code: `npm run layers` writes their tables into docs/architecture.md, and the table of the
- * rules in which the kernels differ into docs/linux.md.
+ * The layers of the code: `npm run layers` writes their tables into docs/architecture.md, and the table of
+ * the rules in which the kernels differ into docs/linux.md.
  *
  * A folder is a layer. The lists below run from the bottom up: a file imports only from its own folder and
  * from folders that stand above its folder's name in the list. test/tidy/tidy.test.ts enforces this, and that
