@@ -25,6 +25,7 @@ import { addCurve } from "./curve-command.ts";
 import { UserError } from "./errors.ts";
 import { ADVICE_NAMES } from "../sim/managed-config.ts";
 import { addInput, inputOf, numeric, several, type InputFlags } from "./input-options.ts";
+import { addModel } from "./model-command.ts";
 import { run } from "./run.ts";
 
 const WRONG_USAGE = 2;
@@ -73,6 +74,8 @@ interface RunFlags extends InputFlags {
   advise?: string[];
   thrashing?: string;
   counterThreshold?: string;
+  remoteReads?: string;
+  remotePenalty?: string;
   deviceThreads?: string;
   sms?: string;
   outstanding?: string;
@@ -100,6 +103,7 @@ async function runCommand(trace: string | undefined, flags: RunFlags): Promise<v
     reserve: numeric(same.reserve),
     freeBuffer: numeric(same.freeBuffer),
     counterThreshold: numeric(same.counterThreshold),
+    remotePenalty: numeric(same.remotePenalty),
     sms: numeric(same.sms),
     outstanding: numeric(same.outstanding),
     schedules: numeric(same.schedules),
@@ -180,8 +184,13 @@ function addManaged(command: Command): Command {
     .option("--thrashing <on|off>", "whether the driver looks for thrashing (default: on)")
     .option(
       "--counter-threshold <N>",
-      "remote accesses to 2 MiB that migrate with --placement counters (default: 256)",
+      "remote accesses to 2 MiB that migrate with counters (default: 256); the threshold of adaptive (8)",
     )
+    .option(
+      "--remote-reads <adaptive|always|oversubscribed>",
+      "when a read brings its page with --placement adaptive (default: adaptive)",
+    )
+    .option("--remote-penalty <N>", "factor of adaptive's threshold once memory was full (default: 8)")
     .option(
       "--device-threads <trace|one>",
       "whose the device's accesses are: the records' threads, or one (default: trace)",
@@ -216,6 +225,7 @@ function makeProgram(): Command {
     .action(runCommand);
   addCurve(program);
   addConvert(program, packageJson.version);
+  addModel(program);
   program
     .command("compare")
     .description("show what differs between two reports of `heteromem run --json`")

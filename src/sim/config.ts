@@ -22,6 +22,7 @@ import { BLOCK_BYTES } from "./driver/bits.ts";
 import {
   isBaseline,
   MANAGED_FIELDS,
+  managedEvict,
   managedOf,
   type ManagedConfig,
   type ManagedPrefetch,
@@ -259,9 +260,10 @@ function memoryOf(
 function pagingFor(config: SimulationConfig): PagingSettings {
   const managed = config.memoryModel === "managed";
   if (!managed && !isBaseline(config.placement)) return pagingOf(config as PagingConfig);
-  const { deviceMemory, deviceFrames, evict, reserve, freeBuffer, seed, initial } = config;
-  const byPages = managed && evict !== undefined && evict !== "lrm" && evict !== "opt";
-  const policy = { evict: byPages ? (evict as Evict) : undefined, reserve, freeBuffer, seed, initial };
+  const { deviceMemory, deviceFrames, reserve, freeBuffer, seed, initial } = config;
+  const chosen = managedEvict(config);
+  const byPages = managed && chosen !== "lrm";
+  const policy = { evict: byPages ? (chosen as Evict) : undefined, reserve, freeBuffer, seed, initial };
   const own = { deviceMemory, deviceFrames, cluster: "4K", prefetch: "none", ...policy } as const;
   const paging = pagingOf(managed ? own : (config as PagingConfig));
   if (managed && !byPages && reserve !== undefined)

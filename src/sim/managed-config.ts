@@ -9,6 +9,7 @@ import { DEVICE_DEFAULTS } from "./driver/parallel-device.ts";
 import { CPU } from "./driver/processor.ts";
 import { placementNamed, PLACEMENTS, PREFETCHERS, type Evict } from "./names.ts";
 import { pagingOf } from "./paging-config.ts";
+import { REMOTE_PENALTY, REMOTE_THRESHOLD, type RemoteReads } from "./policies/adaptive.ts";
 import { prefetcherByFault } from "./policies/block-prefetch.ts";
 import { chosen } from "./policies/choice.ts";
 import { bigPagePrefetcher, densityPrefetcher, noPrefetcher, type Prefetcher } from "./policies/density.ts";
@@ -22,6 +23,8 @@ export const MANAGED_PLACEMENTS = {
   migrate: "moves the page to the device, with what is prefetched",
   mirror: "leaves the page in RAM, where the device accesses it over its link",
   counters: "as mirror, until the device's access counters move what it accesses often",
+  adaptive: "a read stays remote until its 64 KiB were used often enough, as UVM-Smart does it",
+  smart: "migrates, until UVM-Smart's runtime finds a pattern that calls for remote reads",
   explicit: PLACEMENTS.explicit,
   resident: PLACEMENTS.resident,
 } as const;
@@ -82,6 +85,10 @@ export interface ManagedConfig {
   thrashing?: "on" | "off" | undefined;
   /** Remote accesses to 2 MiB at which access counters migrate, 1 to 65,535. Default: 256. */
   counterThreshold?: number | undefined;
+  /** With placement adaptive: when a read brings its page. Default: adaptive. */
+  remoteReads?: RemoteReads | undefined;
+  /** With placement adaptive: the factor of its threshold once memory was full, 1 to 65,535. Default: 8. */
+  remotePenalty?: number | undefined;
   /**
    * Which threads the device's accesses are of: `trace`, those that the records name; `one`, one thread makes
    * them all. Default: trace.
@@ -109,6 +116,8 @@ export interface ManagedSettings {
   advise: NamedAdvice[];
   thrashing: boolean;
   counterThreshold: number;
+  remoteReads: RemoteReads;
+  remotePenalty: number;
   deviceThreads: "trace" | "one";
   sms: number;
   outstanding: number;
@@ -120,11 +129,20 @@ export const MANAGED_FIELDS: readonly (keyof ManagedConfig)[] = [
   "advise",
   "thrashing",
   "counterThreshold",
+  "remoteReads",
+  "remotePenalty",
   "deviceThreads",
   "sms",
   "outstanding",
   "schedules",
 ];
+
+/** When a read brings its page, with placement adaptive. */
+const REMOTE_READS = {
+  adaptive: "by a threshold that grows with occupancy, and with round trips once memory was full",
+  always: "at the threshold",
+  oversubscribed: "at once until memory was full, then at the threshold",
+} as const;
 
 /** The number of a `density:N`, a whole one from 0 to 100; NaN for other texts. */
 function densityOf(text: string): number {
@@ -154,7 +172,9 @@ function prefetchOf(field: string, value: unknown): ManagedPrefetch {
 }
 
 /** Checks what makes room: `lrm`, or a policy by pages. OPT is demand paging, which this is not. */
-function evictOf(value: unknown = "lrm"): ManagedSettings["evict"] {
+function evictOf(value: unknown, placement: unknown): ManagedSettings["evict"] {
+  if (value === "lrm" && placement === "smart")
+    throw new ConfigError("evict", value, "a policy by pages with placement smart, such as lru-2m");
   if (value === "lrm") return value;
   if (value === "opt")
     throw new ConfigError("evict", value, "memoryModel hmm: OPT is demand paging, without batches");
@@ -187,22 +207,46 @@ interface Other {
   failAlloc?: unknown;
 }
 
+/** Returns what makes room by a config's words: by default the driver's policy, or UVM-Smart's. */
+export function managedEvict({ evict, placement }: Pick<Other, "evict" | "placement">): unknown {
+  return evict ?? (placement === "smart" ? "lru-2m" : "lrm");
+}
+
+/** Throws ConfigError for thresholds that the placement does not have. */
+function checkRemote(config: ManagedConfig, placement: unknown): void {
+  const { counterThreshold, remoteReads, remotePenalty } = config;
+  if (counterThreshold !== undefined && placement !== "counters" && placement !== "adaptive")
+    throw new ConfigError(
+      "counterThreshold",
+      counterThreshold,
+      "placement counters or adaptive, which have it",
+    );
+  if (placement === "adaptive") return;
+  for (const [name, value] of Object.entries({ remoteReads, remotePenalty }))
+    if (value !== undefined) throw new ConfigError(name, value, "placement adaptive, which has it");
+}
+
 /** Returns the checked fields of a config with the memory model `managed`. Throws ConfigError. */
 export function managedOf(config: ManagedConfig & Other): ManagedSettings {
   if (config.failAlloc !== undefined)
     throw new ConfigError("failAlloc", config.failAlloc, "no failing allocation with managed memory");
-  if (config.counterThreshold !== undefined && config.placement !== "counters")
-    throw new ConfigError("counterThreshold", config.counterThreshold, "placement counters, which has it");
   const placement = placementNamed(config.placement);
-  const prefetch = prefetchOf("prefetch", config.prefetch ?? "density:51");
+  checkRemote(config, placement);
+  const smart = placement === "smart";
+  if (smart && config.prefetchFull !== undefined)
+    throw new ConfigError("prefetchFull", config.prefetchFull, "one prefetcher with placement smart");
+  const prefetch = prefetchOf("prefetch", config.prefetch ?? (smart ? "tbn" : "density:51"));
+  const threshold = placement === "adaptive" ? REMOTE_THRESHOLD : COUNTER_THRESHOLD;
   return {
     placement: choiceOf<ManagedSettings["placement"]>("placement", placement, MANAGED_PLACEMENTS, "migrate"),
     prefetch,
     prefetchFull: prefetchOf("prefetchFull", config.prefetchFull ?? prefetch),
-    evict: evictOf(config.evict),
+    evict: evictOf(managedEvict(config), placement),
     advise: adviseOf(config.advise),
     thrashing: choiceOf("thrashing", config.thrashing, THRASHING, "on") === "on",
-    counterThreshold: countOf("counterThreshold", config.counterThreshold ?? COUNTER_THRESHOLD, 1, 65535),
+    counterThreshold: countOf("counterThreshold", config.counterThreshold ?? threshold, 1, 65535),
+    remoteReads: choiceOf("remoteReads", config.remoteReads, REMOTE_READS, "adaptive"),
+    remotePenalty: countOf("remotePenalty", config.remotePenalty ?? REMOTE_PENALTY, 1, 65535),
     deviceThreads: choiceOf("deviceThreads", config.deviceThreads, DEVICE_THREADS, "trace"),
     sms: countOf("sms", config.sms ?? DEVICE_DEFAULTS.sms, 1, 1024),
     outstanding: countOf("outstanding", config.outstanding ?? DEVICE_DEFAULTS.outstanding, 1, 1024),

@@ -55,6 +55,10 @@ function machineOptions(settings: Settings, managed: ManagedSettings, seed: numb
     placement: settings.placement,
     prefetcher: prefetcherOf(prefetch),
     prefetcherFull: prefetcherOf(prefetchFull),
+    remoteReads:
+      settings.placement === "adaptive"
+        ? { reads: managed.remoteReads, threshold: counterThreshold, penalty: managed.remotePenalty }
+        : undefined,
     hostFirst: settings.initial === "host",
     thrashing,
     counters: settings.placement === "counters" ? counterThreshold : null,
@@ -174,7 +178,7 @@ export class ManagedRun implements CountedDevices {
   nameRange(name: string, start: number, bytes: number, isAllocation: boolean): void {
     for (const machine of [this.#machine, ...this.#others]) {
       if (isAllocation && start % BLOCK_BYTES === 0) machine.memory.allocate(start, bytes);
-      machine.baseline?.array(start, bytes);
+      machine.array(start, bytes);
       for (const one of this.#advise)
         if (one.name === name) machine.driver.advise(start, bytes, one.advice, one.p);
     }

@@ -61,7 +61,7 @@ export const BACKINGS = {
   metadata: "pages have none: the counts are the same, for memories larger than the host's",
 } as const;
 
-export type Placement = keyof typeof PLACEMENTS | "counters";
+export type Placement = keyof typeof PLACEMENTS | "counters" | "adaptive" | "smart";
 export type Initial = keyof typeof INITIALS;
 export type Bound = keyof typeof BOUNDS;
 export type Prefetch = keyof typeof PREFETCHERS | `sequential:${number}`;

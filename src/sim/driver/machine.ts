@@ -27,8 +27,9 @@ import type { PageMover } from "./mover.ts";
 import { PageRoom, type PageRoomOptions } from "./page-room.ts";
 import { DEVICE_DEFAULTS, ParallelDevice, type DeviceOptions, type RemoteCounts } from "./parallel-device.ts";
 import { ACCESS_READ, ACCESS_WRITE, CPU, pcie } from "./processor.ts";
-import { ChunkRoom } from "./room.ts";
+import { ChunkRoom, type Room, type RoomPlace } from "./room.ts";
 import { Transfers } from "./transfers.ts";
+import { UvmSmart, type RemoteOptions } from "./uvm-smart.ts";
 import type { VaBlock } from "./va-block.ts";
 import { RECORD_ATOMIC, WarpScheduler } from "./warps.ts";
 
@@ -45,6 +46,8 @@ const PLACEMENT_ADVICE = {
   migrate: {},
   mirror: { preferred: CPU },
   counters: { accessedBy: 1 << DEVICE },
+  adaptive: {},
+  smart: {},
   explicit: { readMostly: true },
   resident: { readMostly: true },
 } as const;
@@ -72,14 +75,16 @@ export interface MachineOptions {
   prefetcherFull?: Prefetcher;
   /**
    * What a device fault does without advice: `migrate` the page, `mirror` it from RAM, or mirror it until
-   * access `counters` migrate it. With `explicit` and `resident` nothing faults (see Baseline). Default:
-   * migrate.
+   * access `counters` migrate it. `adaptive` and `smart` are UVM-Smart's remote reads and runtime. With
+   * `explicit` and `resident` nothing faults (see Baseline). Default: migrate.
    */
   placement?: keyof typeof PLACEMENT_ADVICE;
   /** Whether thrashing is detected. */
   thrashing: boolean;
   /** Remote accesses at which access counters migrate; null: they do not. */
   counters: number | null;
+  /** With `adaptive`: when a read brings its page. */
+  remoteReads?: RemoteOptions | undefined;
   /** Whether one thread makes all accesses of the device, whatever the records say. */
   oneThread?: boolean;
   device?: Partial<DeviceOptions>;
@@ -108,6 +113,7 @@ export class Machine {
   readonly driver: ManagedDriver;
   /** Copies arrays as the program would; null: the driver serves faults. */
   readonly baseline: Baseline | null;
+  readonly #smart: UvmSmart | null;
   readonly #oneThread: boolean;
   readonly #device: ParallelDevice;
   readonly #warps = new WarpScheduler();
@@ -117,7 +123,7 @@ export class Machine {
   #block: VaBlock | null = null;
 
   constructor(options: MachineOptions) {
-    const { chunks, room, placement = "migrate", thrashing, counters, device, hostFirst, mover } = options;
+    const { chunks, placement = "migrate", thrashing, counters, device, hostFirst, mover } = options;
     const { prefetcher, prefetcherFull } = options;
     const topology = pcie(1);
     this.clock = options.clock ?? new Clock();
@@ -128,14 +134,12 @@ export class Machine {
       clock.pass(linkTime(bytes, direction === "toDevice") + (direction === "toDevice" ? TRANSFER_NS : 0));
     };
     const migrates = counters !== null;
+    const smart = placement === "adaptive" || placement === "smart";
+    this.#smart = smart ? new UvmSmart(options.remoteReads ?? null) : null;
     this.memory = new ManagedMemory({
       topology,
-      rooms: [
-        (place) =>
-          room === undefined
-            ? new ChunkRoom(chunks, place)
-            : new PageRoom({ ...room, block: (number) => this.memory.block(number) }, place),
-      ],
+      rooms: [(place) => this.#room(options, place)],
+      listener: this.#smart ?? undefined,
       transfers,
       counts,
       counters: migrates,
@@ -154,9 +158,23 @@ export class Machine {
       clock,
     });
     const counter = migrates ? new AccessCounters(counters) : null;
+    const remote = { counters: counter, smart: this.#smart };
     this.#oneThread = options.oneThread ?? false;
     const hardware = { ...DEVICE_DEFAULTS, addressTranslation: this.#addressTranslation, ...device };
-    this.#device = new ParallelDevice(DEVICE, this.driver, clock, counter, hardware);
+    this.#device = new ParallelDevice(DEVICE, this.driver, clock, remote, hardware);
+  }
+
+  /** Notes an array of `bytes` from `start`, which a baseline copies and UVM-Smart classifies as a whole. */
+  array(start: number, bytes: number): void {
+    this.baseline?.array(start, bytes);
+    this.#smart?.array(start, bytes);
+  }
+
+  #room({ chunks, room }: MachineOptions, place: RoomPlace): Room {
+    if (room === undefined) return new ChunkRoom(chunks, place);
+    const { policy, parameter } = room.evict;
+    const evict = { policy: this.#smart?.policy(policy) ?? policy, parameter };
+    return new PageRoom({ ...room, evict, block: (number) => this.memory.block(number) }, place);
   }
 
   /** Accesses of the device to RAM. */
@@ -171,7 +189,7 @@ export class Machine {
 
   /** Whether each access of the device must be made here, for a policy that hears of uses. */
   get hearsUses(): boolean {
-    return this.memory.roomOf(DEVICE)!.hearsUses;
+    return this.#smart !== null || this.memory.roomOf(DEVICE)!.hearsUses;
   }
 
   /** Whether records of the device wait. */
@@ -222,6 +240,7 @@ export class Machine {
     this.drain();
     this.#warps.restart();
     this.baseline?.kernel(kind === RECORD_MARK_KERNEL_BEGIN);
+    if (kind === RECORD_MARK_KERNEL_BEGIN) this.#smart?.kernel();
   }
 
   /** Makes an access of the device to memory that the program copies. */
@@ -250,6 +269,7 @@ export class Machine {
     const right = rightsNeeded(DEVICE, write ? ACCESS_WRITE : ACCESS_READ);
     if (!hasBit(block.rights[DEVICE][right], i) || !hasBit(block.resident[DEVICE], i)) return false;
     this.clock.pass(ACCESS_NS);
+    this.#smart?.access(page);
     this.#events?.access("device", sizeOf(words, at), write);
     this.memory.use(block, i, DEVICE);
     if (write) setBit(block.dirty, i);

@@ -2,7 +2,6 @@
  * Managed memory: its blocks, who holds and maps which pages, and the operations that change this. The rules
  * of when to do so are the driver's (driver.ts, advise.ts).
  */
-import type { Arrival } from "../policies/evict/evictor.ts";
 import { RIGHTS_ATOMIC, RIGHTS_NONE, rightsGiven } from "../policies/rights.ts";
 import {
   addBits,
@@ -13,7 +12,6 @@ import {
   isEmpty,
   keepBits,
   newBits,
-  nextBit,
   removeBits,
   setRange,
   setBit,
@@ -21,7 +19,7 @@ import {
 } from "./bits.ts";
 import { countIn, countOut, type DriverCounts } from "./driver-counts.ts";
 import { NO_MOVER, type PageMover } from "./mover.ts";
-import type { Room, RoomPlace } from "./room.ts";
+import { NO_LISTENER, type Arrived, type Room, type RoomListener, type RoomPlace } from "./room.ts";
 import { ACCESS_PREFETCH, canMap, CPU, hasAtomics, type Processor, type Topology } from "./processor.ts";
 import type { Cause, Transfers } from "./transfers.ts";
 import { VaBlock, type Advice } from "./va-block.ts";
@@ -39,6 +37,8 @@ export interface MemoryOptions {
   defaults?: Partial<Advice>;
   /** Whether pages that nobody has touched lie in RAM: all of a block, when it is first used. */
   hostFirst?: boolean;
+  /** Is told of what comes to devices and leaves. Default: nobody is. */
+  listener?: RoomListener;
   /** Follows what happens. Default: nobody does. */
   mover?: PageMover;
 }
@@ -80,6 +80,7 @@ export class ManagedMemory {
     const placeOf = (device: Processor): RoomPlace => ({
       device,
       counts,
+      listener: options.listener ?? NO_LISTENER,
       evict: (block, pages) => this.#evict(block, pages, device),
     });
     this.#rooms = [null, ...rooms.map((make, i) => make(placeOf(i + 1)))];
@@ -143,11 +144,9 @@ export class ManagedMemory {
     return this.#rooms[where]?.make(block, pages, prefetched) ?? null;
   }
 
-  /** Notes pages that have come to a device, the last ones that came last. */
-  settle(block: VaBlock, pages: Bits, device: Processor, by: (i: number) => Arrival): void {
-    const room = this.#rooms[device];
-    if (room === null) return;
-    for (let i = nextBit(pages, 0); i < BLOCK_PAGES; i = nextBit(pages, i + 1)) room.arrived(block, i, by(i));
+  /** Notes pages that have come to a processor. */
+  settle(block: VaBlock, to: Processor, arrived: Arrived): void {
+    this.#rooms[to]?.arrived(block, arrived);
   }
 
   /**

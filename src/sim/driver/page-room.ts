@@ -14,7 +14,7 @@ import {
   setBit,
   type Bits,
 } from "./bits.ts";
-import type { Room, RoomPlace } from "./room.ts";
+import { tellBrought, type Arrived, type Room, type RoomPlace } from "./room.ts";
 import type { VaBlock } from "./va-block.ts";
 
 /** What a room by pages is. */
@@ -84,8 +84,16 @@ export class PageRoom implements Room {
     return rest === 0 ? null : cutLast(pages, incoming, rest);
   }
 
-  arrived(block: VaBlock, i: number, by: Arrival): void {
-    const page = block.number * BLOCK_PAGES + i;
+  arrived(block: VaBlock, arrived: Arrived): void {
+    const { asked, along, by } = arrived;
+    for (let i = nextBit(along, 0); i < BLOCK_PAGES; i = nextBit(along, i + 1))
+      this.#add(block.number * BLOCK_PAGES + i, "prefetch");
+    for (let i = nextBit(asked, 0); i < BLOCK_PAGES; i = nextBit(asked, i + 1))
+      this.#add(block.number * BLOCK_PAGES + i, by(i));
+    tellBrought(this.#place.listener, block, arrived);
+  }
+
+  #add(page: number, by: Arrival): void {
     if (this.#residents.has(page)) return;
     this.#residents.add(page, by);
     if (by !== "prefetch" && this.hearsUses) this.#brought.add(page);
@@ -111,6 +119,8 @@ export class PageRoom implements Room {
     const first = block.number * BLOCK_PAGES;
     const stays = (page: number): boolean =>
       page >= first && page < first + BLOCK_PAGES && hasBit(own, page - first);
+    const { listener } = this.#place;
+    listener.evicting();
     const victims = this.#residents.victims(first + nextBit(incoming, 0), stays);
     let left = 0;
     for (let from = 0; from < victims.length;) {
@@ -119,6 +129,7 @@ export class PageRoom implements Room {
       for (; from < victims.length && this.#blockOf(victims[from]) === owner; from++)
         setBit(pages, victims[from] % BLOCK_PAGES);
       left += this.#place.evict(owner, pages);
+      listener.writtenBack(owner.number);
     }
     this.#place.counts.evictions += left;
     return left > 0;

@@ -13,6 +13,7 @@ import { ACCESS_NS, type Clock } from "./clock.ts";
 import type { ManagedDriver } from "./driver.ts";
 import { FaultBuffer } from "./fault-buffer.ts";
 import { ACCESS_READ, CPU, type Processor } from "./processor.ts";
+import type { UvmSmart } from "./uvm-smart.ts";
 import type { VaBlock } from "./va-block.ts";
 import type { WarpSchedule } from "./warps.ts";
 
@@ -75,6 +76,7 @@ export class ParallelDevice {
   readonly #driver: ManagedDriver;
   readonly #clock: Clock;
   readonly #counters: AccessCounters | null;
+  readonly #smart: UvmSmart | null;
   readonly #options: DeviceOptions;
   readonly #random: Random;
   readonly #buffer = new FaultBuffer();
@@ -89,9 +91,10 @@ export class ParallelDevice {
     processor: Processor,
     driver: ManagedDriver,
     clock: Clock,
-    counters: AccessCounters | null,
+    { counters, smart }: { counters: AccessCounters | null; smart: UvmSmart | null },
     options: DeviceOptions,
   ) {
+    this.#smart = smart;
     this.#processor = processor;
     this.#driver = driver;
     this.#clock = clock;
@@ -168,6 +171,7 @@ export class ParallelDevice {
     schedule.gather(from, to, store);
     const { pages, accesses } = schedule;
     for (let i = 0; i < pages.length; i++) {
+      this.#smart?.access(pages[i]);
       if (this.#reaches(pages[i], accesses[i], from, to, store)) continue;
       const one = { warp, from, to, store, page: pages[i], access: accesses[i] };
       warp.waiting++;
@@ -187,6 +191,15 @@ export class ParallelDevice {
     this.#buffer.push(page, access, utlb);
   }
 
+  /** Whether an access without a mapping is made in RAM all the same. */
+  #staysRemote(block: VaBlock, i: number, access: number): boolean {
+    if (!hasBit(block.resident[CPU], i)) return false;
+    if (this.#options.addressTranslation === true) return true;
+    if (this.#smart === null) return false;
+    const room = this.#driver.memory.roomOf(this.#processor)!;
+    return !this.#smart.brings(block.number * BLOCK_PAGES + i, access > ACCESS_READ, room);
+  }
+
   /** Makes an access of an instruction [from, to) to a page, if the device may. */
   #reaches(page: number, access: number, from: number, to: number, store: boolean): boolean {
     const number = Math.floor(page / BLOCK_PAGES);
@@ -194,8 +207,8 @@ export class ParallelDevice {
     const block = this.#block;
     const p = this.#processor;
     const i = page % BLOCK_PAGES;
-    const translated = this.#options.addressTranslation === true && hasBit(block.resident[CPU], i);
-    if (!translated && !hasBit(block.rights[p][rightsNeeded(p, access)], i)) return false;
+    const mapped = hasBit(block.rights[p][rightsNeeded(p, access)], i);
+    if (!mapped && !this.#staysRemote(block, i, access)) return false;
     this.#clock.pass(ACCESS_NS);
     if (!hasBit(block.resident[p], i)) {
       if (store) this.remote.stores++;

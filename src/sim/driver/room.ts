@@ -1,7 +1,7 @@
 /** Room in a device's memory: what leaves when something comes. */
 import type { Arrival } from "../policies/evict/evictor.ts";
 import { LrmChunks } from "../policies/lrm.ts";
-import { isEmpty, type Bits } from "./bits.ts";
+import { BLOCK_PAGES, isEmpty, nextBit, type Bits } from "./bits.ts";
 import type { DriverCounts } from "./driver-counts.ts";
 import type { Processor } from "./processor.ts";
 import type { VaBlock } from "./va-block.ts";
@@ -14,6 +14,43 @@ export interface RoomPlace {
   device: Processor;
   counts: DriverCounts;
   evict: EvictPages;
+  listener: RoomListener;
+}
+
+/** Is told of what comes and leaves. */
+export interface RoomListener {
+  /**
+   * A page (its address divided by 4096) has come to the device: of each piece of 64 KiB one, those that
+   * were asked for first.
+   */
+  brought(page: number): void;
+  /** A victim is about to be chosen. */
+  evicting(): void;
+  /** Pages of a block have been evicted, at one choice. */
+  writtenBack(block: number): void;
+}
+
+/** Listens to nothing. */
+export const NO_LISTENER: RoomListener = { brought: () => {}, evicting: () => {}, writtenBack: () => {} };
+
+const PIECE_PAGES = 16;
+
+/** Tells a listener of pages that came: pieces that were asked for, then those that came along. */
+export function tellBrought(listener: RoomListener, block: VaBlock, { asked, along }: Arrived): void {
+  if (listener === NO_LISTENER) return;
+  const pieces = new Set<number>();
+  for (const pages of [asked, along])
+    for (let i = nextBit(pages, 0); i < BLOCK_PAGES; i = nextBit(pages, i + 1))
+      pieces.add(Math.floor(i / PIECE_PAGES));
+  for (const piece of pieces) listener.brought(block.number * BLOCK_PAGES + piece * PIECE_PAGES);
+}
+
+/** Pages of a block that have come to a device: those that were asked for, and those that came along. */
+export interface Arrived {
+  asked: Bits;
+  along: Bits;
+  /** What brought a page that was asked for, the i-th of the block. */
+  by: (i: number) => Arrival;
 }
 
 /** The memory of one device, as far as it decides what leaves. */
@@ -30,8 +67,8 @@ export interface Room {
    * that were asked for and have no room; null: all have.
    */
   make(block: VaBlock, pages: Bits, prefetched: Bits): Bits | null;
-  /** A page, the i-th of the block, has come to the device. */
-  arrived(block: VaBlock, i: number, by: Arrival): void;
+  /** Pages have come to the device. */
+  arrived(block: VaBlock, arrived: Arrived): void;
   /** The device uses its page, the i-th of the block. */
   used(block: VaBlock, i: number): void;
   /** Pages have left the device. */
@@ -67,12 +104,18 @@ export class ChunkRoom implements Room {
     }
     if (chunks.taken >= chunks.capacity) this.full = true;
     const victim = chunks.take(block);
-    const { counts, device, evict } = this.#place;
-    if (victim !== null && evict(victim, victim.resident[device].slice()) > 0) counts.evictions++;
+    const { counts, device, evict, listener } = this.#place;
+    if (victim === null) return null;
+    listener.evicting();
+    if (evict(victim, victim.resident[device].slice()) === 0) return null;
+    counts.evictions++;
+    listener.writtenBack(victim.number);
     return null;
   }
 
-  arrived(): void {}
+  arrived(block: VaBlock, arrived: Arrived): void {
+    tellBrought(this.#place.listener, block, arrived);
+  }
 
   used(): void {}
 

@@ -4,6 +4,7 @@
  * does the page go; then for each destination: what moves along, room, copies, maps.
  */
 import { wholeBlock, type Prefetcher, type PrefetchQuery } from "../policies/density.ts";
+import type { Arrival } from "../policies/evict/evictor.ts";
 import { selectResidency } from "../policies/residency.ts";
 import { RIGHTS_ATOMIC, RIGHTS_NONE, RIGHTS_READ, rightsKept, rightsNeeded } from "../policies/rights.ts";
 import type { Thrashing } from "../policies/thrashing.ts";
@@ -122,7 +123,7 @@ export class BlockService {
     this.#thrashing?.reset(block.thrashing, arrived);
     const copied = memory.makeResident(block, pages, to, "migrate", block.readMostly);
     if (block.readMostly) this.#duplicated(block, copied, to);
-    memory.settle(block, arrived, to, () => "prefetch");
+    memory.settle(block, to, { asked: arrived, along: newBits(), by: () => "prefetch" });
     memory.map(block, pages, to, to);
     this.#mapOthers(block, arrived, to, to);
   }
@@ -219,17 +220,17 @@ export class BlockService {
     this.#mapOthers(block, arrived, p, where);
   }
 
-  /** Tells the device's memory what has come: pages that came along first, then those that were asked for. */
+  /** Tells the device's memory what has come. */
   #settle(block: VaBlock, where: Processor, arrived: Bits, prefetched: Bits): void {
     const asked = arrived.slice();
     removeBits(asked, prefetched);
     const along = arrived.slice();
     removeBits(along, asked);
-    this.#memory.settle(block, along, where, () => "prefetch");
-    this.#memory.settle(block, asked, where, (i) => {
+    const by = (i: number): Arrival => {
       if (this.#access[i] === ACCESS_PREFETCH) return "prefetch";
       return this.#access[i] === ACCESS_READ ? "load" : "store";
-    });
+    };
+    this.#memory.settle(block, where, { asked, along, by });
   }
 
   /** Counts pages that come to a device along with others. */

@@ -123,7 +123,17 @@ const wrong: [SimulationConfig, string | RegExp][] = [
     "prefetch density:101: expected none or sl or tbn or sequential:N or density:N with managed memory",
   ],
   [{ ...MANAGED, failAlloc: 1 }, "failAlloc 1: expected no failing allocation with managed memory"],
-  [{ ...MANAGED, counterThreshold: 5 }, "counterThreshold 5: expected placement counters, which has it"],
+  [
+    { ...MANAGED, counterThreshold: 5 },
+    "counterThreshold 5: expected placement counters or adaptive, which have it",
+  ],
+  [{ ...MANAGED, remotePenalty: 5 }, "remotePenalty 5: expected placement adaptive, which has it"],
+  [
+    { ...MANAGED, placement: "adaptive", remoteReads: "never" as "always" },
+    "remoteReads never: expected adaptive or always or oversubscribed",
+  ],
+  [{ ...MANAGED, placement: "smart", evict: "lrm" }, /^evict lrm: expected a policy by pages/],
+  [{ ...MANAGED, placement: "smart", prefetchFull: "sl" }, /^prefetchFull sl: expected one prefetcher/],
   [{ ...MANAGED, sms: 0 }, "sms 0: expected a whole number from 1 to 1024"],
   [{ ...MANAGED, schedules: 65 }, "schedules 65: expected a whole number from 1 to 64"],
   [{ ...MANAGED, thrashing: "no" as "on" }, "thrashing no: expected on or off"],

@@ -4,6 +4,7 @@ import * as assert from "uvu/assert";
 import { newBits, setRange } from "../../../../src/sim/driver/bits.ts";
 import { newCounts } from "../../../../src/sim/driver/driver-counts.ts";
 import { PageRoom } from "../../../../src/sim/driver/page-room.ts";
+import { NO_LISTENER } from "../../../../src/sim/driver/room.ts";
 import { VaBlock } from "../../../../src/sim/driver/va-block.ts";
 import { prefetcherByFault } from "../../../../src/sim/policies/block-prefetch.ts";
 import { EVICTORS } from "../../../../src/sim/policies/evict/index.ts";
@@ -77,6 +78,7 @@ function roomOf(pages: number, evict: "fifo" | "lru", more: { reserve?: number; 
   const place = {
     device: 1,
     counts: newCounts(),
+    listener: NO_LISTENER,
     evict: (block: VaBlock, bits: Uint32Array) => {
       gone.push(
         ...listOf(bits).map(([first, last]) => [512 * block.number + first, 512 * block.number + last]),
@@ -96,9 +98,8 @@ function roomOf(pages: number, evict: "fifo" | "lru", more: { reserve?: number; 
     for (const bits of [prefetched, pages])
       for (const [first, last] of listOf(bits)) {
         setRange(blocks[block].resident[1], first, last + 1);
-        for (let i = first; i <= last; i++)
-          room.arrived(blocks[block], i, bits === pages ? "load" : "prefetch");
       }
+    room.arrived(blocks[block], { asked: pages, along: prefetched, by: () => "load" });
     return lacking === null ? null : listOf(lacking);
   };
   return { room, come, gone, blocks, along: (bits: number[][]) => bits };
