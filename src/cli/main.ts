@@ -25,6 +25,7 @@ import { addCurve } from "./curve-command.ts";
 import { UserError } from "./errors.ts";
 import { ADVICE_NAMES } from "../sim/managed-config.ts";
 import { addInput, inputOf, numeric, several, type InputFlags } from "./input-options.ts";
+import { addModel } from "./model-command.ts";
 import { run } from "./run.ts";
 
 const WRONG_USAGE = 2;
@@ -237,6 +238,7 @@ function makeProgram(): Command {
     .action(runCommand);
   addCurve(program);
   addConvert(program, packageJson.version);
+  addModel(program);
   program
     .command("compare")
     .description("show what differs between two reports of `heteromem run --json`")
