@@ -17,7 +17,8 @@ import { MadviseCmd, madviseStep } from "../mapping/madvise";
 import { MlockCmd, mlockStep } from "../mapping/mlock";
 import { MmapCmd, mmapStep } from "../mapping/mmap";
 import { MprotectCmd, mprotectStep } from "../mapping/mprotect";
-import { MremapCmd, mremapStep } from "../mapping/mremap";
+import { mremapStep } from "../mapping/mremap";
+import { MremapCmd } from "../mapping/mremap-range";
 import { MsyncCmd, msyncStep } from "../mapping/msync";
 import { FileCmd, punchStep, truncateStep } from "../mapping/truncate";
 import { UffdCmd, uffdStep } from "../mapping/uffd";
@@ -53,6 +54,7 @@ import {
   OP_RANGE_FAULT,
   OP_TRUNCATE,
   OP_UFFD,
+  newPages,
 } from "../operation/cmd";
 import { notifyEnd } from "../operation/notify";
 import { mmOf } from "../space/mm";
@@ -91,7 +93,7 @@ export function run(cmd: Cmd): i32 {
 /** Closes the windows that are open and frees the page that was to be a copy. */
 function letGo(cmd: Cmd): void {
   notifyEnd(cmd);
-  if (cmd.newPage) putPage(cmd.newPage);
+  for (let i = newPages(cmd); i > 0; i--) putPage(cmd.newPage + i - 1);
 }
 
 /** The step function of each operation. */
