@@ -79,6 +79,9 @@ interface RunFlags extends InputFlags {
   deviceThreads?: string;
   sms?: string;
   outstanding?: string;
+  replay?: string;
+  fetch?: string;
+  thrashingLapse?: string;
   schedules?: string;
   json?: true;
   quiet?: true;
@@ -108,6 +111,7 @@ async function runCommand(trace: string | undefined, flags: RunFlags): Promise<v
     remotePenalty: numeric(same.remotePenalty),
     sms: numeric(same.sms),
     outstanding: numeric(same.outstanding),
+    thrashingLapse: numeric(same.thrashingLapse),
     schedules: numeric(same.schedules),
     deviceRanges: deviceRange,
     ranges: range,
@@ -199,6 +203,15 @@ function addManaged(command: Command): Command {
     )
     .option("--sms <N>", "the device's SMs; two share a µTLB (default: 80)")
     .option("--outstanding <N>", "faults that a µTLB has outstanding (default: 56)")
+    .option(
+      "--replay <batch-flush|batch|block|once>",
+      "when the driver replays faults (default: batch-flush)",
+    )
+    .option(
+      "--fetch <complete|timed>",
+      "when it fetches faults: when no warp can go on, or as soon as one faulted (default: complete)",
+    )
+    .option("--thrashing-lapse <US>", "how far apart a thrashing page's events are (default: 500 µs)")
     .option(
       "--schedules <N>",
       "run N orders of warps and report each count's least, median and most (default: 1)",

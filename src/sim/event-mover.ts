@@ -1,7 +1,7 @@
 /** Publishes where the managed driver moves pages to, beside the engine that follows it. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { runsOf, type Bits } from "./driver/bits.ts";
-import type { PageMover } from "./driver/mover.ts";
+import type { NotedBytes, PageMover } from "./driver/mover.ts";
 import { CPU, type Processor } from "./driver/processor.ts";
 import type { Cause } from "./driver/transfers.ts";
 import type { VaBlock } from "./driver/va-block.ts";
@@ -20,6 +20,10 @@ export class EventMover implements PageMover {
   faulted(block: VaBlock, i: number, p: Processor): void {
     this.#inner.faulted(block, i, p);
     if (p !== CPU) this.events?.deviceFault(block.start + i * PAGE_SIZE);
+  }
+
+  noted(block: VaBlock, pages: Bits, what: NotedBytes): void {
+    this.#inner.noted(block, pages, what);
   }
 
   used(block: VaBlock, i: number): void {

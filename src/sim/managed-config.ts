@@ -5,7 +5,7 @@ import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { ConfigError } from "./config-error.ts";
 import { choiceOf, countOf } from "./config-values.ts";
 import { ADVISE } from "./driver/advise.ts";
-import { DEVICE_DEFAULTS } from "./driver/parallel-device.ts";
+import { DEVICE_DEFAULTS, type ReplayPolicy } from "./driver/parallel-device.ts";
 import { CPU } from "./driver/processor.ts";
 import { placementNamed, PLACEMENTS, PREFETCHERS, type Evict } from "./names.ts";
 import { pagingOf } from "./paging-config.ts";
@@ -98,6 +98,15 @@ export interface ManagedConfig {
   sms?: number | undefined;
   /** Faults that a µTLB has outstanding, 1 to 1,024. Default: 56. */
   outstanding?: number | undefined;
+  /** When the driver replays faults. Default: batch-flush. */
+  replay?: ReplayPolicy | undefined;
+  /**
+   * When the driver fetches faults: `complete`, when no warp can go on; `timed`, as soon as something has
+   * faulted, and the device goes on meanwhile. Default: complete.
+   */
+  fetch?: "complete" | "timed" | undefined;
+  /** How far apart events of a page that thrashes are, in microseconds, 1 to 1,000,000. Default: 500. */
+  thrashingLapse?: number | undefined;
   /**
    * How many orders of warps are run, 1 to 64; the report has each count's least, median and most. Default:
    * 1.
@@ -121,6 +130,9 @@ export interface ManagedSettings {
   deviceThreads: "trace" | "one";
   sms: number;
   outstanding: number;
+  replay: ReplayPolicy;
+  fetch: "complete" | "timed";
+  thrashingLapse: number;
   schedules: number;
 }
 
@@ -134,6 +146,9 @@ export const MANAGED_FIELDS: readonly (keyof ManagedConfig)[] = [
   "deviceThreads",
   "sms",
   "outstanding",
+  "replay",
+  "fetch",
+  "thrashingLapse",
   "schedules",
 ];
 
@@ -142,6 +157,18 @@ const REMOTE_READS = {
   adaptive: "by a threshold that grows with occupancy, and with round trips once memory was full",
   always: "at the threshold",
   oversubscribed: "at once until memory was full, then at the threshold",
+} as const;
+
+/** When the driver replays faults, and when it fetches them. */
+const REPLAYS = {
+  "batch-flush": "after each batch, and discards all other faults",
+  batch: "after each batch",
+  block: "after each block of 2 MiB",
+  once: "after as many batches as there are, 20 at most",
+} as const;
+const FETCHES = {
+  complete: "when no warp can go on",
+  timed: "as soon as something has faulted; the device goes on during the service",
 } as const;
 
 /** The number of a `density:N`, a whole one from 0 to 100; NaN for other texts. */
@@ -250,6 +277,9 @@ export function managedOf(config: ManagedConfig & Other): ManagedSettings {
     deviceThreads: choiceOf("deviceThreads", config.deviceThreads, DEVICE_THREADS, "trace"),
     sms: countOf("sms", config.sms ?? DEVICE_DEFAULTS.sms, 1, 1024),
     outstanding: countOf("outstanding", config.outstanding ?? DEVICE_DEFAULTS.outstanding, 1, 1024),
+    replay: choiceOf<ReplayPolicy>("replay", config.replay, REPLAYS, "batch-flush"),
+    fetch: choiceOf<"complete" | "timed">("fetch", config.fetch, FETCHES, "complete"),
+    thrashingLapse: countOf("thrashingLapse", config.thrashingLapse ?? 500, 1, 1_000_000),
     schedules: countOf("schedules", config.schedules ?? 1, 1, 64),
   };
 }

@@ -41,6 +41,7 @@ import { mappable } from "./space.ts";
 const WORDS = 4;
 /** The device's processor number. */
 const DEVICE = 1;
+const NS_PER_US = 1000;
 /** The device's number in traces that stands for the CPU. */
 const NO_DEVICE = 65535;
 
@@ -61,9 +62,10 @@ function machineOptions(settings: Settings, managed: ManagedSettings, seed: numb
         : undefined,
     hostFirst: settings.initial === "host",
     thrashing,
+    thrashingLapse: managed.thrashingLapse * NS_PER_US,
     counters: settings.placement === "counters" ? counterThreshold : null,
     oneThread: deviceThreads === "one",
-    device: { sms, outstanding, seed },
+    device: { sms, outstanding, replay: managed.replay, timed: managed.fetch === "timed", seed },
     addressTranslation: settings.time?.machine?.addressTranslation ?? false,
   };
 }
@@ -136,7 +138,7 @@ export class ManagedRun implements CountedDevices {
 
   /** The one device. */
   get all(): CountedDevices["all"] {
-    return [{ number: DEVICE, pages: this.pages, books: this.books }];
+    return [{ number: DEVICE, pages: this.pages, books: this.books, counts: this.counts }];
   }
 
   get peak(): number {

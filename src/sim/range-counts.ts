@@ -5,8 +5,12 @@ import { RangeTable, type Interval } from "../device/range-table.ts";
 import type { Hmm } from "../index.ts";
 import { ADDRESS_END } from "./address-range.ts";
 import type { Accesses } from "./counts.ts";
+import type { NotedBytes } from "./driver/mover.ts";
 import type { RangeReport } from "./report.ts";
 import { unfailing } from "./failing.ts";
+
+/** What is counted of pages. */
+export type RangeBytes = "bytesIn" | "bytesOut" | "bytesOutEvicted" | "bytesPrefetchedUsed" | NotedBytes;
 
 /** What a snapshot keeps of the counts. */
 export interface RangeState {
@@ -94,8 +98,8 @@ export class RangeCounts {
     if (range !== undefined) range.faults[agent]++;
   }
 
-  /** Notes that the page at an address has moved. */
-  move(address: number, how: "bytesIn" | "bytesOut" | "bytesOutEvicted"): void {
+  /** Notes what has happened to the page at an address. */
+  move(address: number, how: RangeBytes): void {
     const range = this.#at(address);
     if (range !== undefined) range[how] += PAGE_SIZE;
   }
@@ -176,5 +180,9 @@ function zero(): Omit<RangeReport, "name" | "start" | "bytes"> {
     bytesIn: 0,
     bytesOut: 0,
     bytesOutEvicted: 0,
+    bytesPrefetched: 0,
+    bytesPrefetchedUsed: 0,
+    bytesPrefetchedUnused: 0,
+    bytesThrashed: 0,
   };
 }

@@ -39,6 +39,14 @@ export interface RangeReport {
   bytesIn: number;
   bytesOut: number;
   bytesOutEvicted: number;
+  /**
+   * With managed memory: bytes that came to the device along with others, what it used of them, and what left
+   * without a use; and bytes of pages found to thrash.
+   */
+  bytesPrefetched: number;
+  bytesPrefetchedUsed: number;
+  bytesPrefetchedUnused: number;
+  bytesThrashed: number;
 }
 
 /** What happened to one device. */

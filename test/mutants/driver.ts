@@ -208,4 +208,25 @@ export const DRIVER_RULES: readonly Mutant[] = [
     after: "linear",
     ask: ["unit/adaptive"],
   },
+  {
+    name: "flush-to-the-cached-put-takes-all",
+    file: `${DRIVER}/parallel-device.ts`,
+    before: 'batch.flush === "put" ? buffer.length : cached',
+    after: "buffer.length",
+    ask: ["unit/replay"],
+  },
+  {
+    name: "once-serves-one-batch",
+    file: `${DRIVER}/parallel-device.ts`,
+    before: 'this.#options.replay === "once" ? BATCHES_MAX : 1',
+    after: "1",
+    ask: ["unit/replay"],
+  },
+  {
+    name: "unused-prefetches-of-a-range-are-not-counted",
+    file: `${DRIVER}/managed-memory.ts`,
+    before: "if (!isEmpty(unused)) this",
+    after: "if (isEmpty(unused)) this",
+    ask: ["unit/managed"],
+  },
 ];

@@ -1,5 +1,5 @@
 /** What the managed driver counts, beside transfers. Pages are of 4 KiB. */
-import { countBits, isEmpty, keepBits, removeBits, type Bits } from "./bits.ts";
+import { addBits, countBits, isEmpty, keepBits, newBits, removeBits, type Bits } from "./bits.ts";
 import { CPU, type Processor } from "./processor.ts";
 import type { VaBlock } from "./va-block.ts";
 
@@ -103,15 +103,19 @@ export function countIn(
   counts.pagesPeak = Math.max(counts.pagesPeak, counts.pagesNow);
 }
 
-/** Counts pages that leave a processor, and forgets what the block knows of their stay on a device. */
+/**
+ * Counts pages that leave a processor, and forgets what the block knows of their stay on a device. Returns
+ * those that came along with others, and leave without a use.
+ */
 export function countOut(
   counts: DriverCounts,
   block: VaBlock,
   pages: Bits,
   from: Processor,
   evicted: boolean,
-): void {
-  if (from === CPU || isEmpty(pages)) return;
+): Bits {
+  const unused = newBits();
+  if (from === CPU || isEmpty(pages)) return unused;
   const n = countBits(pages);
   counts.pagesOut += n;
   counts.pagesNow -= n;
@@ -121,11 +125,12 @@ export function countOut(
     counts.pagesOutEvicted += n;
     counts.pagesOutEvictedDirty += dirty;
   }
-  const unused = pages.slice();
+  addBits(unused, pages);
   keepBits(unused, block.prefetched);
   removeBits(unused, block.touched);
   counts.prefetchedUnused += countBits(unused);
   for (const bits of [block.dirty, block.touched, block.prefetched]) removeBits(bits, pages);
+  return unused;
 }
 
 /** How many of `pages` are in `bits`. */

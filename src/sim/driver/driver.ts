@@ -59,8 +59,10 @@ export class ManagedDriver {
   /**
    * Serves a batch of faults of a device: its blocks in ascending order. Faults that are throttled are not
    * served; they come again after the replay.
+   * @param afterBlock is called between two blocks; null: nothing is
    */
-  serveBatch(device: Processor, { pages, entries, duplicates, flush }: Batch): void {
+  serveBatch(device: Processor, batch: Batch, afterBlock: (() => void) | null = null): void {
+    const { pages, entries, duplicates, flush } = batch;
     const { counts } = this.memory;
     counts.groups++;
     counts.entries += entries;
@@ -77,6 +79,7 @@ export class ManagedDriver {
       this.events?.block(block * BLOCK_BYTES);
       throttled = Math.min(throttled, this.#service.serve(device, pages.slice(from, to), "fault"));
       from = to;
+      if (from < pages.length) afterBlock?.();
     }
     // With nothing to serve, the driver fetches again when the first throttle has ended.
     if (throttled > 0 && throttled < Infinity) this.#clock.until(throttled);

@@ -32,11 +32,11 @@ import {
   type PfnArray,
   type Vma,
 } from "../../index.ts";
-import type { RangeCounts } from "../range-counts.ts";
+import type { RangeBytes, RangeCounts } from "../range-counts.ts";
 import { RIGHTS_NONE, RIGHTS_READ } from "../policies/rights.ts";
 import { grow } from "../space.ts";
 import { BLOCK_BYTES, BLOCK_PAGES, hasBit, newBits, nextBit, runsOf, setBit, type Bits } from "./bits.ts";
-import type { PageMover } from "./mover.ts";
+import type { NotedBytes, PageMover } from "./mover.ts";
 import { CPU, type Processor } from "./processor.ts";
 import type { Cause } from "./transfers.ts";
 import type { VaBlock } from "./va-block.ts";
@@ -148,8 +148,13 @@ export class EngineMover implements PageMover {
     }
   }
 
+  noted(block: VaBlock, pages: Bits, what: NotedBytes): void {
+    this.#noteMove(block, pages, what);
+  }
+
   /** Further uses of the page are the replay's. */
   used(block: VaBlock, i: number): void {
+    this.ranges?.move(addressOf(block, i), "bytesPrefetchedUsed");
     if (hasBit(block.resident[CPU], i)) return;
     const start = addressOf(block, i);
     const vma = this.#mm.findVma(start)!;
@@ -229,7 +234,7 @@ export class EngineMover implements PageMover {
     return new HmmError(errno, op, "system memory", { address });
   }
 
-  #noteMove(block: VaBlock, pages: Bits, how: "bytesIn" | "bytesOut" | "bytesOutEvicted"): void {
+  #noteMove(block: VaBlock, pages: Bits, how: RangeBytes): void {
     if (this.ranges === null || this.ranges.empty) return;
     for (let i = nextBit(pages, 0); i < BLOCK_PAGES; i = nextBit(pages, i + 1))
       this.ranges.move(addressOf(block, i), how);

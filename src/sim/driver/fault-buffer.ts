@@ -25,8 +25,8 @@ export interface Batch {
   /** Entries that asked for a page which another entry of the batch asked for, too. */
   duplicates: number;
   /**
-   * How the buffer is flushed after the batch: "put" reads the PUT pointer again, "cached" goes up to the one
-   * that was read before. Nothing arrives during service, so both discard all entries.
+   * How the buffer is flushed after the batch, if it is: "put" reads the PUT pointer again, so all entries
+   * go; "cached" goes up to the one that was read before, so what arrived during the service stays.
    */
   flush: "put" | "cached";
 }
@@ -62,13 +62,12 @@ export class FaultBuffer {
    * Fetches a batch: the first 256 entries at most. An entry is merged with the last one of its µTLB that is
    * of the same page, of which the stronger access stays; or with the last one of the batch that is of the
    * same page, if its access is not stronger. Entries are then sorted by page, the strongest access first;
-   * one of a page is served, and the others are duplicates. All other entries are discarded: they come back
-   * after the replay.
+   * one of a page is served, and the others are duplicates. The rest stays in the buffer.
    */
   fetch(): Batch {
     const entries = Math.min(this.length, BATCH_ENTRIES);
     const merged = this.#merge(entries);
-    this.#pages.length = this.#accesses.length = this.#utlbs.length = 0;
+    this.discard(entries);
     merged.sort((a, b) => a.page - b.page || b.access - a.access);
     const pages: FaultedPage[] = [];
     let duplicates = 0;
@@ -79,6 +78,11 @@ export class FaultBuffer {
     }
     const flush = duplicates * 100 > entries * DUPLICATES_PERCENT ? "put" : "cached";
     return { entries, pages, duplicates, flush };
+  }
+
+  /** Discards the first `n` entries, or as many as there are: those that wait come back after the replay. */
+  discard(n: number): void {
+    for (const list of [this.#pages, this.#accesses, this.#utlbs]) list.splice(0, n);
   }
 
   #merge(entries: number): Entry[] {

@@ -15,7 +15,7 @@ import {
 import { AccessCounters } from "../policies/access-counters.ts";
 import type { Prefetcher } from "../policies/density.ts";
 import { rightsNeeded } from "../policies/rights.ts";
-import { Thrashing } from "../policies/thrashing.ts";
+import { Thrashing, thrashingOf } from "../policies/thrashing.ts";
 import { Baseline } from "./baseline.ts";
 import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
 import { ACCESS_NS, Clock, linkTime, TRANSFER_NS } from "./clock.ts";
@@ -81,6 +81,8 @@ export interface MachineOptions {
   placement?: keyof typeof PLACEMENT_ADVICE;
   /** Whether thrashing is detected. */
   thrashing: boolean;
+  /** Nanoseconds between events that belong together. Default: the driver's 500 µs. */
+  thrashingLapse?: number;
   /** Remote accesses at which access counters migrate; null: they do not. */
   counters: number | null;
   /** With `adaptive`: when a read brings its page. */
@@ -149,7 +151,7 @@ export class Machine {
     });
     const copied = placement === "explicit" || placement === "resident";
     this.baseline = copied ? new Baseline(this.memory, placement, DEVICE, chunks) : null;
-    const detection = thrashing ? new Thrashing(topology) : null;
+    const detection = thrashing ? new Thrashing(topology, thrashingOf(options.thrashingLapse)) : null;
     this.driver = new ManagedDriver({
       memory: this.memory,
       prefetcher,

@@ -253,7 +253,8 @@ export class ManagedMemory {
 
   /** A processor holds pages no more. */
   #leave(block: VaBlock, pages: Bits, from: Processor, evicted: boolean): void {
-    countOut(this.counts, block, pages, from, evicted);
+    const unused = countOut(this.counts, block, pages, from, evicted);
+    if (!isEmpty(unused)) this.mover.noted(block, unused, "bytesPrefetchedUnused");
     removeBits(block.resident[from], pages);
     const room = this.#rooms[from];
     if (room === null) return;

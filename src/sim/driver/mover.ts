@@ -4,6 +4,9 @@ import type { Processor } from "./processor.ts";
 import type { Cause } from "./transfers.ts";
 import type { VaBlock } from "./va-block.ts";
 
+/** What is counted of pages by their ranges, beside moves. */
+export type NotedBytes = "bytesPrefetched" | "bytesPrefetchedUnused" | "bytesThrashed";
+
 /**
  * Follows the driver's decisions: an engine that really moves the pages. All `pages` are of one block and are
  * valid until the call returns.
@@ -11,6 +14,8 @@ import type { VaBlock } from "./va-block.ts";
 export interface PageMover {
   /** A processor has faulted on a page, the i-th of the block. */
   faulted(block: VaBlock, i: number, p: Processor): void;
+  /** What is counted of pages by their ranges has happened to pages. */
+  noted(block: VaBlock, pages: Bits, what: NotedBytes): void;
   /** A device uses a page, the i-th of the block, for the first time since it came along with others. */
   used(block: VaBlock, i: number): void;
   /** Makes pages that nobody holds, zeroed, at a processor. */
@@ -30,6 +35,7 @@ export interface PageMover {
 /** Follows nothing: the driver's own bitmaps are all there is. */
 export const NO_MOVER: PageMover = {
   faulted: () => {},
+  noted: () => {},
   used: () => {},
   make: () => {},
   leaving: () => {},

@@ -9,7 +9,7 @@ import type { SimulationEvents } from "../events.ts";
 import type { AccessCounters } from "../policies/access-counters.ts";
 import { rightsNeeded } from "../policies/rights.ts";
 import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
-import { ACCESS_NS, type Clock } from "./clock.ts";
+import { ACCESS_NS, GROUP_NS, type Clock } from "./clock.ts";
 import type { ManagedDriver } from "./driver.ts";
 import { FaultBuffer } from "./fault-buffer.ts";
 import { ACCESS_READ, CPU, type Processor } from "./processor.ts";
@@ -20,12 +20,27 @@ import type { WarpSchedule } from "./warps.ts";
 /** Bytes that the device's memory moves at once. */
 const SECTOR_BYTES = 32;
 
+/**
+ * When the driver replays (uvm_perf_fault_replay_policy): after each block; after each batch; after each
+ * batch, and other entries are discarded; once after as many batches as there are, 20 at most.
+ */
+export type ReplayPolicy = "block" | "batch" | "batch-flush" | "once";
+/** Batches before a replay, at most: uvm_perf_fault_max_batches_per_service. */
+const BATCHES_MAX = 20;
+
 /** What the hardware is like. */
 export interface DeviceOptions {
   /** Streaming multiprocessors; two neighbors share a µTLB. */
   sms: number;
   /** Faults that a µTLB has outstanding, at most. */
   outstanding: number;
+  /** When the driver replays. */
+  replay: ReplayPolicy;
+  /**
+   * Whether the driver fetches as soon as something has faulted, and the device goes on during the service;
+   * else it fetches when no warp can go on.
+   */
+  timed: boolean;
   /** Seed of the order in which warps take turns; 0: ascending. */
   seed: number;
   /** Whether the device translates by the CPU's page tables: a page in RAM takes no fault. Default: no. */
@@ -33,7 +48,13 @@ export interface DeviceOptions {
 }
 
 /** The defaults: a Titan V has 80 SMs, and its fault logs show 56 outstanding faults a µTLB. */
-export const DEVICE_DEFAULTS: DeviceOptions = { sms: 80, outstanding: 56, seed: 0 };
+export const DEVICE_DEFAULTS: DeviceOptions = {
+  sms: 80,
+  outstanding: 56,
+  replay: "batch-flush",
+  timed: false,
+  seed: 0,
+};
 
 /** A warp that runs. */
 interface Warp {
@@ -109,13 +130,31 @@ export class ParallelDevice {
     this.#schedule = schedule;
     const warps = this.#shuffled(schedule.warps.map(([number, at, end]) => this.#warp(number, at, end)));
     for (;;) {
-      this.#outstanding.fill(0);
-      this.#retry();
-      this.#issue(warps);
+      this.#replay(warps);
       if (this.#counters?.pending !== true && this.#buffer.length === 0) return;
-      if (this.#buffer.length > 0) this.#driver.serveBatch(this.#processor, this.#buffer.fetch());
+      const batches = this.#options.replay === "once" ? BATCHES_MAX : 1;
+      for (let n = 0; n < batches && this.#buffer.length > 0; n++) this.#serveBatch(warps);
       if (this.#counters !== null) this.#driver.serveCounters(this.#processor, this.#counters.take());
     }
+  }
+
+  /** Accesses that wait come again, and warps go on. */
+  #replay(warps: readonly Warp[]): void {
+    this.#outstanding.fill(0);
+    this.#retry();
+    this.#issue(warps, Infinity);
+  }
+
+  /** Has the driver fetch and serve a batch. */
+  #serveBatch(warps: readonly Warp[]): void {
+    const { replay, timed } = this.#options;
+    const buffer = this.#buffer;
+    const batch = buffer.fetch();
+    const cached = buffer.length;
+    if (timed) this.#issue(warps, GROUP_NS / ACCESS_NS);
+    const afterBlock = replay === "block" ? (): void => this.#replay(warps) : null;
+    this.#driver.serveBatch(this.#processor, batch, afterBlock);
+    if (replay === "batch-flush") buffer.discard(batch.flush === "put" ? buffer.length : cached);
   }
 
   #warp(number: number, at: number, end: number): Warp {
@@ -147,16 +186,23 @@ export class ParallelDevice {
     waiting.length = kept;
   }
 
-  /** Warps issue instructions in turn, one each, until none can go on or an access counter has notified. */
-  #issue(warps: readonly Warp[]): void {
+  /**
+   * Warps issue instructions in turn, one each, until none can go on or an access counter has notified. With
+   * timed fetches they issue `most` at most, or without that bound until a turn ends with a fault.
+   */
+  #issue(warps: readonly Warp[], most: number): void {
     let running = warps;
+    let issued = 0;
     while (running.length > 0) {
       const next: Warp[] = [];
       for (const warp of running) {
-        if (this.#counters?.pending === true) return;
-        if (this.#step(warp)) next.push(warp);
+        if (this.#counters?.pending === true || issued === most) return;
+        if (!this.#step(warp)) continue;
+        issued++;
+        next.push(warp);
       }
       running = next;
+      if (this.#options.timed && most === Infinity && this.#buffer.length > 0) return;
     }
   }
 

@@ -85,7 +85,10 @@ export class BlockService {
     let throttled = Infinity;
     for (const { page, access } of requests) {
       const i = page % BLOCK_PAGES;
-      if (cause === "fault" && block.rightsOf(p, i) >= rightsNeeded(p, access)) continue;
+      if (cause === "fault" && block.rightsOf(p, i) >= rightsNeeded(p, access)) {
+        if (p !== CPU) this.#memory.counts.devicePages--; // an entry that has stayed in the buffer
+        continue;
+      }
       const where = this.#destination(block, i, p, access, cause);
       if (typeof where === "object") {
         throttled = Math.min(throttled, where.until);
@@ -240,6 +243,7 @@ export class BlockService {
     keepBits(came, prefetched);
     addBits(block.prefetched, came);
     this.#memory.counts.prefetched += countBits(came);
+    this.#memory.mover.noted(block, came, "bytesPrefetched");
   }
 
   /** Pages were copied for reading: all holders may only read them. */
@@ -265,7 +269,12 @@ export class BlockService {
 
   #thrashEvent(block: VaBlock, pages: Bits, p: Processor): void {
     if (this.#thrashing === null || isEmpty(pages)) return;
-    this.#memory.counts.thrashed += this.#thrashing.event(block.thrashing, pages, p, this.#now);
+    const found = block.thrashing.pages.slice();
+    const n = this.#thrashing.event(block.thrashing, pages, p, this.#now);
+    if (n === 0) return;
+    this.#memory.counts.thrashed += n;
+    for (let w = 0; w < found.length; w++) found[w] = block.thrashing.pages[w] & ~found[w];
+    this.#memory.mover.noted(block, found, "bytesThrashed");
   }
 
   /**

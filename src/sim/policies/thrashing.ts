@@ -28,14 +28,11 @@ export interface ThrashingParameters {
 }
 
 const LAPSE_NS = 500_000;
-/** The driver's defaults. */
-const THRASHING_DEFAULTS: ThrashingParameters = {
-  threshold: 3,
-  pinThreshold: 10,
-  lapse: LAPSE_NS,
-  nap: LAPSE_NS,
-  pin: 300 * LAPSE_NS,
-};
+
+/** Returns the driver's parameters for a lapse in nanoseconds: a nap is one lapse, and a pin 300. */
+export function thrashingOf(lapse = LAPSE_NS): ThrashingParameters {
+  return { threshold: 3, pinThreshold: 10, lapse, nap: lapse, pin: 300 * lapse };
+}
 
 /**
  * What a fault on a page is to do: nothing special, wait until a time, or use the page where it is pinned.
@@ -99,7 +96,7 @@ export class Thrashing {
   /** Blocks with pinned pages. */
   readonly #pinned = new Set<BlockThrashing>();
 
-  constructor(topology: Topology, parameters: ThrashingParameters = THRASHING_DEFAULTS) {
+  constructor(topology: Topology, parameters = thrashingOf()) {
     this.#topology = topology;
     this.#parameters = parameters;
   }

@@ -77,6 +77,46 @@ add("what happens counts for its kernel and its range", async () => {
     { name: "y", faults: { cpu: 24, device: 12 }, bytesIn: 4 * MIB, bytesOut: 4 * MIB },
   ]);
 });
+add("pages that came along and pages that thrash count for their range and kernel", async () => {
+  const { ranges, kernels } = await run("add:size=8MiB,grain=4KiB", { deviceThreads: "one" });
+  // Four blocks, each with 506 pages that came along with 6; all of them are used.
+  const along = 2 * 506 * PAGE;
+  const fates = ranges.map((one) => [
+    one.bytesPrefetched,
+    one.bytesPrefetchedUsed,
+    one.bytesPrefetchedUnused,
+    one.bytesThrashed,
+  ]);
+  assert.equal(fates, [
+    [along, along, 0, 0],
+    [along, along, 0, 0],
+  ]);
+  assert.equal(
+    kernels.map(({ managed }) => [managed.bytesPrefetched, managed.bytesPrefetchedUsed]),
+    [
+      [0, 0],
+      [2 * along, 2 * along],
+      [0, 0],
+    ],
+  );
+  const sparse = Array.from({ length: 3 }, (_, block) => ({ agent: 1, address: BASE + block * 2 * MIB }));
+  const config = {
+    ...MANAGED,
+    deviceMemory: "4MiB",
+    ranges: [{ name: "a", start: BASE, end: BASE + 2 * MIB }],
+  };
+  // In one batch the third block evicts the first, whose 15 pages along are not used; then it comes again.
+  const [a] = (await simulate([blockOf(sparse)], config)).ranges;
+  assert.equal([a.bytesPrefetched, a.bytesPrefetchedUnused], [30 * PAGE, 15 * PAGE]);
+  const pingPong = Array.from(
+    { length: 8 },
+    (_, i) => ({ kind: "store", agent: i % 2, address: BASE }) as const,
+  );
+  const [b] = (await simulate([blockOf(pingPong)], { ...config, deviceMemory: "64MiB" })).ranges;
+  assert.ok(b.bytesThrashed >= PAGE, "the page that CPU and device take from each other");
+  const off = await simulate([blockOf(pingPong)], { ...config, deviceMemory: "64MiB", thrashingLapse: 1 });
+  assert.equal([off.ranges[0].bytesThrashed, off.managed.thrashed], [0, 0]); // no two events within 1 µs
+});
 add("advice by name holds from when the range is named", async () => {
   const { ranges, accesses } = await run("add:size=8MiB,grain=4KiB", {
     deviceThreads: "one",

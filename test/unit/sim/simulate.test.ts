@@ -239,6 +239,10 @@ parts("named ranges have the accesses, faults and moves of their pages", async (
     bytesIn: 32 * PAGE,
     bytesOut: 16 * PAGE,
     bytesOutEvicted: 0,
+    bytesPrefetched: 0,
+    bytesPrefetchedUsed: 0,
+    bytesPrefetchedUnused: 0,
+    bytesThrashed: 0,
   });
 });
 parts("marks name ranges, and a newer name covers an older one", async () => {

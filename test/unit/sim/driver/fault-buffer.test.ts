@@ -14,7 +14,9 @@ function fetch(entries: readonly [page: number, access: number, utlb: number][])
   const buffer = new FaultBuffer();
   for (const [page, access, utlb] of entries) buffer.push(page, access, utlb);
   const batch = buffer.fetch();
-  assert.is(buffer.length, 0, "what is not fetched is discarded");
+  assert.is(buffer.length, Math.max(entries.length - 256, 0), "what is not fetched stays");
+  buffer.discard(buffer.length);
+  assert.is(buffer.length, 0);
   return batch;
 }
 
