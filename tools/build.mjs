@@ -1,6 +1,6 @@
 /**
- * Builds the project: `node tools/build.mjs [--core] [--text] [--page] [--test] [--dist]` (no selection: core,
- * text, page, dist).
+ * Builds the project: `node tools/build.mjs [--core] [--text] [--page] [--test] [--dist]` (no selection:
+ * core, text, page, dist).
  *
  *   core   assembly/core/index.ts    → build/hmm.wasm, build/hmm.wasm.js, build/hmm.debug.wasm and its map
  *   text   assembly/text/index.ts    → build/text.wasm, build/text.wasm.js
@@ -34,6 +34,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { PAGE_LIBRARY, pageModule } from "./build-page.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const STAMPS = "build/.stamps";
@@ -43,9 +44,8 @@ const CORE = "assembly/core/index.ts";
 const FACTS = ["assembly/uapi", "assembly/abi"];
 const TEXT = "assembly/text/index.ts";
 const WORKLOAD = "assembly/workload/index.ts";
-const PAGE = "src/report/page/main.ts";
-/** What the page's script contains. */
-const PAGE_LIBRARY = "node_modules/uplot/dist/uPlot.esm.js";
+/** What the page of a run takes from the simulations. */
+const CAUSES = "src/sim/time/causes.ts";
 const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts", "src/sim.ts"];
 const COMMAND = "src/cli/main.ts";
 /** The module of the zstd compressor, which lies beside the command. */
@@ -177,24 +177,10 @@ async function buildWorkload() {
   );
 }
 
-/** Bundles the script and the style of a run's page, with the library that draws its charts, as text. */
+/** Bundles the page of a run. */
 async function buildPage() {
-  const inputs = [...CONFIG, "package-lock.json", ...list("src/report"), "src/sim/time/causes.ts"];
-  await step("page", inputs, ["build/page.js"], async () => {
-    const { build } = await import("esbuild");
-    const form = {
-      bundle: true,
-      minify: true,
-      write: false,
-      format: "iife",
-      target: "es2022",
-      outdir: "page",
-    };
-    const { outputFiles } = await build({ ...form, entryPoints: [PAGE], legalComments: "inline" });
-    const textOf = (suffix) => outputFiles.find(({ path }) => path.endsWith(suffix)).text.trim();
-    const page = { script: textOf(".js").replaceAll("</script", "<\\/script"), style: textOf(".css") };
-    writeAtomic("build/page.js", `export default ${JSON.stringify(page)};\n`);
-  });
+  const inputs = [...CONFIG, "tools/build-page.mjs", "package-lock.json", ...list("src/report"), CAUSES];
+  await step("page", inputs, ["build/page.js"], async () => writeAtomic("build/page.js", await pageModule()));
 }
 
 /** Compiles the AssemblyScript modules that only tests use. They are bound like the text module. */
@@ -287,7 +273,9 @@ const __dirname = __fileURLToPath(new URL(".", import.meta.url));`;
  * module.
  */
 function notices(files) {
-  const bundled = [...files, PAGE_LIBRARY].flatMap((file) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []);
+  const bundled = [...files, PAGE_LIBRARY].flatMap(
+    (file) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? [],
+  );
   return [...new Set([...bundled, "node_modules/assemblyscript"])]
     .sort()
     .map((folder) => {

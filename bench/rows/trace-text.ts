@@ -71,7 +71,11 @@ function ranges(): OffloadRange[] {
 
 /** `heteromem run` without printing. The hash is the number of accesses replayed. */
 function endToEnd(path: string): Side {
-  const configured = { config: { ...CONFIG, offload: [OFFLOAD] }, given: {}, nameOf: (field: string) => field };
+  const configured = {
+    config: { ...CONFIG, offload: [OFFLOAD] },
+    given: {},
+    nameOf: (field: string) => field,
+  };
   const signal = { aborted: false, reason: new Error() };
   return {
     async run() {

@@ -20,10 +20,13 @@ function quoted(word: string): string {
 /** A value of a field as options give it. */
 function words(field: string, value: unknown): string[] {
   if (value === undefined || value === false) return [];
-  if (field === "trace") return [quoted(String(value))];
+  if (field === "trace") return [quoted(value as string)];
   if (value === true) return [optionOf(field)];
   const items: unknown[] = Array.isArray(value) ? value : [value];
-  return items.flatMap((item) => [optionOf(field), quoted(String(item))]);
+  return items.flatMap((item) => [
+    optionOf(field),
+    quoted(typeof item === "string" ? item : JSON.stringify(item)),
+  ]);
 }
 
 /** Returns the command with these fields. */

@@ -3,5 +3,3 @@ declare module "#page" {
   const page: { script: string; style: string };
   export default page;
 }
-
-declare module "*.css";

@@ -12,8 +12,8 @@ export interface HeatPicture {
   /** Bytes of a row. */
   rowBytes: number;
   /**
-   * The rows that have pages, by address. `device` and `ram` are base64 of a byte for each column: the share of
-   * the row's pages that lie there on average, from 0 to 255.
+   * The rows that have pages, by address. `device` and `ram` are base64 of a byte for each column: the share
+   * of the row's pages that lie there on average, from 0 to 255.
    */
   rows: { start: number; device: string; ram: string }[];
 }

@@ -66,7 +66,7 @@ export class PictureRecorder implements TimeListener {
     }
     const key = `${direction} ${cause}`;
     let sizes = this.#sizes.get(key);
-    if (sizes === undefined) this.#sizes.set(key, (sizes = new Map()));
+    if (sizes === undefined) this.#sizes.set(key, (sizes = new Map<number, number>()));
     sizes.set(bytes, (sizes.get(bytes) ?? 0) + 1);
     this.#end = Math.max(this.#end, end);
   }

@@ -6,14 +6,14 @@ import { key, make, part } from "./dom.ts";
 import { bytes, count, duration, percent } from "./words.ts";
 
 /** A part of a bar. */
-export interface BarPart {
+interface BarPart {
   share: number;
   color: string;
   hatched?: boolean;
 }
 
 /** A label, a bar whose parts are shares of the longest one, and a value. */
-export function barRow(label: string, parts: readonly BarPart[], value: string): HTMLElement[] {
+function barRow(label: string, parts: readonly BarPart[], value: string): HTMLElement[] {
   const pieces = parts.map(({ share, color, hatched }) =>
     make("i", {
       style: `width: ${(100 * share).toFixed(2)}%; background-color: var(${color})`,
@@ -28,7 +28,7 @@ export function barRow(label: string, parts: readonly BarPart[], value: string):
 }
 
 /** Colors of resources. */
-export const RESOURCE_COLORS = {
+const RESOURCE_COLORS = {
   cpu: "--ram",
   device: "--third",
   driver: "--fourth",

@@ -37,7 +37,7 @@ function moves({ series }: Picture): LineChart {
       { label: "to RAM", color: "--ram", values: series.bytesToHost },
       { label: "evicted", color: "--fourth", values: series.bytesEvicted, dash: [4, 3] },
     ],
-    alternative: `Migrations over time: ${all[0]} to the device, ${all[1]} to RAM, of which ${all[2]} were evicted.`,
+    alternative: `Migrations over time: ${all[0]} to the device, ${all[1]} to RAM, ${all[2]} of it evicted.`,
   };
 }
 

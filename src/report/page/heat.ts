@@ -61,8 +61,8 @@ export class HeatMap {
       button("all", "show everything", () => this.#all()),
     );
     const about =
-      `Each row is ${bytes(picture.heat.rowBytes)} of addresses; where nothing was touched, there is no row. ` +
-      "Drag to zoom into times, use the wheel, or the keys + − 0 and the arrows.";
+      `Each row is ${bytes(picture.heat.rowBytes)} of addresses; untouched ones have none. ` +
+      "Drag to zoom into times, or use the keys + − 0 and the arrows.";
     const holder = make("div", { class: "heat" }, this.#canvas, this.#tip);
     this.element = part("figure", "Where memory lies", about, tools, holder);
     this.#listen();
@@ -241,7 +241,8 @@ export class HeatMap {
     const end = row.start + heat.rowBytes;
     this.#tip.textContent =
       `${row.name === "" ? "" : `${row.name}  `}0x${row.start.toString(16)}–0x${end.toString(16)}\n` +
-      `${moment(time, axis.unit)}: device ${percent(row.device[column] / 255)}, RAM ${percent(row.ram[column] / 255)}`;
+      `${moment(time, axis.unit)}: device ${percent(row.device[column] / 255)}, ` +
+      `RAM ${percent(row.ram[column] / 255)}`;
     const right = offsetX > this.#canvas.clientWidth / 2;
     this.#tip.style.left = right ? "" : `${offsetX + 12}px`;
     this.#tip.style.right = right ? `${this.#canvas.clientWidth - offsetX + 12}px` : "";

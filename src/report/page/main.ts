@@ -1,6 +1,4 @@
 /** The page of a run: draws the picture that the page carries. */
-import "uplot/dist/uPlot.min.css";
-import "./style.css";
 import { CAUSES } from "../../sim/time/causes.ts";
 import type { KernelReport, RangeReport } from "../../sim.ts";
 import type { Picture } from "../picture.ts";
@@ -17,13 +15,16 @@ import { bytes, count, duration, moment, percent } from "./words.ts";
 const picture = JSON.parse(document.getElementById("picture")!.textContent) as Picture;
 const { report, axis } = picture;
 
+/** A figure, and what it is. */
+type Figure = [value: string, text: string];
+
 /** The figures at the top. */
 function numbers(): HTMLElement {
   const { timing, faults, device, managed, evictions } = report;
-  const list: [string, string][] = [
-    ...(timing === null ? [] : ([[duration(timing.total), `time (${timing.model})`]] as [string, string][])),
+  const list: Figure[] = [
+    ...(timing === null ? [] : ([[duration(timing.total), `time (${timing.model})`]] as Figure[])),
     [count(faults.device), "device faults"],
-    ...(managed.groups === 0 ? [] : ([[count(managed.groups), "fault groups"]] as [string, string][])),
+    ...(managed.groups === 0 ? [] : ([[count(managed.groups), "fault groups"]] as Figure[])),
     [count(faults.cpu), "CPU faults"],
     [bytes(device.bytesIn), "came to the device"],
     [bytes(device.bytesOut), "left it"],
@@ -42,7 +43,8 @@ function limit(): HTMLElement[] {
   if (timing === null || timing.limit === null) return [];
   const { cause, saves } = timing.limit;
   const text =
-    `Limited by the ${CAUSES[cause].text}: without it the run would take ${duration(timing.total - saves)}, ` +
+    `Limited by the ${CAUSES[cause].text}: without it the run would take ` +
+    `${duration(timing.total - saves)}, ` +
     `${percent(saves / timing.total)} less. This is its part of the critical path.`;
   return [make("p", { class: "limit", id: "limit" }, text)];
 }
