@@ -1,5 +1,6 @@
 /** The text of what a run's time is spent on. */
 import { CAUSES, type Resource, type TimeCause, type TimingReport } from "../sim.ts";
+import { bar } from "./sparks.ts";
 import { row } from "./report-rows.ts";
 import { count, duration, percent } from "./words.ts";
 
@@ -27,18 +28,23 @@ function limitLine({ limit, total }: TimingReport): string {
   );
 }
 
-/** The text of a run's time; none without a time model. */
-export function timeBlock(timing: TimingReport | null): string[] {
+/**
+ * The text of a run's time; none without a time model.
+ * @param bars whether each cause has a bar
+ */
+export function timeBlock(timing: TimingReport | null, bars = false): string[] {
   if (timing === null) return [];
   const { model, total, low, high, causes, utilization, untimed } = timing;
   const interval = low === high ? "" : `${duration(low)} to ${duration(high)} by the errors of the fits`;
+  const most = Math.max(1, ...causes.map(({ critical }) => critical));
+  const drawn = (critical: number): string => (bars ? `${bar(critical / most, 20).padEnd(20)}  ` : "");
   const sorted = [...causes].sort((a, b) => b.critical - a.critical);
   const lines = sorted.map(({ cause, count: times, critical, busy }) => {
     const beside = busy > critical ? `, and ${duration(busy - critical)} beside other work` : "";
     return row(
       called(cause),
       duration(critical),
-      `${percent(critical, total)}, ${count(times)} times${beside}`,
+      `${drawn(critical)}${percent(critical, total)}, ${count(times)} times${beside}`,
     );
   });
   const used = (Object.entries(utilization) as [Resource, number][])
