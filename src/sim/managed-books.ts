@@ -1,7 +1,7 @@
 /** What a ledger asks of managed memory, by the names that the books of a simulated device have. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { trafficOf, type DeviceCounts, type ManagedCounts } from "./counts.ts";
-import { DeviceBooks } from "./device-books.ts";
+import { DeviceBooks, type BooksState } from "./device-books.ts";
 import type { Machine } from "./driver/machine.ts";
 
 /** Returns the counts of a machine that only managed memory has. */
@@ -32,10 +32,15 @@ export function managedCounts({ counts, transfers, remote }: Machine): ManagedCo
 export class ManagedBooks {
   readonly #machine: Machine;
   /** Counts invalidations. */
-  readonly #device = new DeviceBooks(false);
+  readonly #device: DeviceBooks;
 
-  constructor(machine: Machine) {
+  constructor(machine: Machine, state?: BooksState) {
     this.#machine = machine;
+    this.#device = new DeviceBooks(false, state);
+  }
+
+  state(): BooksState {
+    return this.#device.state();
   }
 
   /** Counts an invalidation by its event. */
