@@ -27,6 +27,7 @@ import { EventLog, type HmmEventName, type HmmEvents } from "./engine/events.ts"
 import { count, inspect, line } from "./engine/inspect.ts";
 import type { WasmModule, WasmSource } from "./engine/host.ts";
 import * as knobs from "./engine/knobs.ts";
+import type { HugepageMode } from "./engine/knobs.ts";
 import type { Memory } from "./engine/memory.ts";
 import { readStats, type HmmStats } from "./engine/stats.ts";
 import { verify } from "./engine/verify.ts";
@@ -345,6 +346,21 @@ export class Hmm {
 
   set faultAround(bytes: number) {
     knobs.setFaultAround(this.#ctx, bytes);
+  }
+
+  /** For which mappings faults map folios of `bytes`, as {@link setHugepages} set it. Throws as that. */
+  hugepages(bytes: number): HugepageMode {
+    return knobs.hugepages(this.#ctx, bytes);
+  }
+
+  /**
+   * Sets for which mappings of anonymous memory a fault maps a whole folio of `bytes`: a power of two from 16
+   * KiB to 2 MiB (/sys/kernel/mm/transparent_hugepage/hugepages-*kB/enabled). "madvise": those with
+   * MADV_HUGEPAGE. Default: "madvise" for 2 MiB, "never" for the others, which need `linux: "7.3"`. Throws
+   * RangeError and TypeError.
+   */
+  setHugepages(bytes: number, mode: HugepageMode): void {
+    knobs.setHugepages(this.#ctx, bytes, mode);
   }
 
   /**

@@ -1,5 +1,6 @@
 /**
- * The layers of the code: `npm run layers` writes their tables into docs/architecture.md.
+ * The layers of the code: `npm run layers` writes their tables into docs/architecture.md, and the table of
+ * the rules in which the kernels differ into docs/linux.md.
  *
  * A folder is a layer. The lists below run from the bottom up: a file imports only from its own folder and
  * from folders that stand above its folder's name in the list. test/tidy/tidy.test.ts enforces this, and that
@@ -90,7 +91,29 @@ export function withTables(text: string): string {
   }, text);
 }
 
+const RULES = "assembly/core/base/rules.ts";
+const RULES_PAGE = "docs/linux.md";
+
+/** The table of the rules in which the two kernels differ, in Markdown: each function with its comment. */
+function rulesTable(source: string): string {
+  const rules = source.matchAll(/\/\*\*((?:[^*]|\*(?!\/))*)\*\/\n@inline\nexport function (\w+)\(/g);
+  const rows = [...rules].map(([, comment, name]) => {
+    const lines = comment.split("\n").map((line) => line.replace(/^\s*\*?\s*/, "").trim());
+    return `| \`${name}\` | ${lines.filter((line) => line !== "").join(" ")} |`;
+  });
+  return ["| rule | 7.3, and 6.12 |", "|---|---|", ...rows].join("\n");
+}
+
+/** The text of docs/linux.md with the table of today's rules between its marks. */
+export function withRules(text: string): string {
+  const marks = /(<!-- rules: .*? -->\n)[\s\S]*?(<!-- \/rules -->)/;
+  if (!marks.test(text)) throw new Error(`${RULES_PAGE} has no place for the rules`);
+  const table = rulesTable(readFileSync(RULES, "utf8"));
+  return text.replace(marks, (_, start: string, end: string) => `${start}\n${table}\n\n${end}`);
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   process.chdir(fileURLToPath(new URL("..", import.meta.url)));
   writeFileSync(PAGE, withTables(readFileSync(PAGE, "utf8")));
+  writeFileSync(RULES_PAGE, withRules(readFileSync(RULES_PAGE, "utf8")));
 }

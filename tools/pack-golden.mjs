@@ -1,18 +1,18 @@
 /**
- * Packs golden records: `node tools/pack-golden.mjs DIR` compresses every .jsonl of DIR into
- * test/golden/records and puts its index.json beside them, one entry a line. The same input gives the same
- * bytes.
+ * Packs golden records: `node tools/pack-golden.mjs DIR [NAME]` compresses every .jsonl of DIR into
+ * test/golden/NAME (default: records) and puts its index.json beside them, one entry a line, if it lists
+ * scenarios with tags. The same input gives the same bytes.
  */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
-const TARGET = fileURLToPath(new URL("../test/golden/records", import.meta.url));
+const [source, name = "records"] = process.argv.slice(2);
+const TARGET = fileURLToPath(new URL(`../test/golden/${name}`, import.meta.url));
 
-const [source] = process.argv.slice(2);
 if (source === undefined || !existsSync(source)) {
-  console.error("usage: node tools/pack-golden.mjs DIR");
+  console.error("usage: node tools/pack-golden.mjs DIR [NAME]");
   process.exit(2);
 }
 
@@ -20,13 +20,15 @@ rmSync(TARGET, { recursive: true, force: true });
 mkdirSync(TARGET, { recursive: true });
 let bytes = 0;
 const files = readdirSync(source).filter((name) => name.endsWith(".jsonl"));
-for (const name of files) {
-  const packed = gzipSync(readFileSync(join(source, name)), { level: 9 });
+for (const file of files) {
+  const packed = gzipSync(readFileSync(join(source, file)), { level: 9 });
   packed[9] = 255; // the header's operating system: unknown, so that every machine writes the same file
-  writeFileSync(join(TARGET, `${name}.gz`), packed);
+  writeFileSync(join(TARGET, `${file}.gz`), packed);
   bytes += packed.length;
 }
 const index = JSON.parse(readFileSync(join(source, "index.json"), "utf8"));
-const lines = index.map((entry) => JSON.stringify(entry));
-writeFileSync(join(TARGET, "index.json"), `[\n${lines.join(",\n")}\n]\n`);
-console.log(`${files.length} files, ${bytes} bytes, ${index.length} scenarios in ${TARGET}`);
+if (Array.isArray(index)) {
+  const lines = index.map((entry) => JSON.stringify(entry));
+  writeFileSync(join(TARGET, "index.json"), `[\n${lines.join(",\n")}\n]\n`);
+}
+console.log(`${files.length} files, ${bytes} bytes in ${TARGET}`);

@@ -45,7 +45,10 @@ export const FOLIO_SHMEM = 0x0040;
 export const FOLIO_SWAP_CACHE = 0x0080;
 export const FOLIO_HEAD = 0x0100;
 export const FOLIO_TAIL = 0x0200;
-/** Part of a large folio: a block of 512 frames that began as one. Each frame has its own counts. */
+/**
+ * Part of a large folio: 4 to 256 frames, or a block of 512, that began as one. Each frame has its own
+ * counts. /
+ */
 export const FOLIO_LARGE = 0x0300;
 export const FOLIO_KSM = 0x0400;
 /** PG_referenced: set by get_user_pages; cleared by MADV_COLD and MADV_PAGEOUT. */
@@ -54,6 +57,8 @@ export const FOLIO_REFERENCED = 0x0800;
 export const FOLIO_MIGRATION_SHARED = 0x1000;
 /** On a free list, or, device memory, on its way there. */
 export const FOLIO_FREE = 0x2000;
+/** MADV_FREE: the page may be dropped as long as nobody writes it (not PG_swapbacked). */
+export const FOLIO_LAZYFREE = 0x4000;
 /** Reserved by the engine: pfn 0, the zero page, and hugetlb pages, which count for nobody. */
 export const FOLIO_RESERVED = 0x8000;
 
@@ -65,6 +70,8 @@ export const BLOCK_BITMAP = 0; //        u64[8]
 export const BLOCK_PREV = 64; //         u32
 export const BLOCK_LIVE = 64; //         u32
 export const BLOCK_NEXT = 68; //         u32
+/** In BLOCK_NEXT: the block is one folio of 2 MiB. No list has an address as low as this. */
+export const BLOCK_WHOLE = 1;
 export const BLOCK_FREE = 72; //         u16
 export const BLOCK_ZONE = 74; //         u16
 export const BLOCK_PFN = 76; //          u32

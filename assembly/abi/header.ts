@@ -117,6 +117,19 @@ export const HDR_HUGETLB_FREE = 308; //  u32  how many
 export const HDR_DESCENTS = 312; //      u32  debug build: walks of a table down to a leaf (mod 2^32)
 export const HDR_ARENA_HEADS = 316; //   u32  a word for each granule: the block's size times 2, plus 1 in use
 
+// After the boot configuration.
+export const HDR_HUGEPAGES = 1020; //    u32  which sizes of folios faults map: HUGEPAGES_* at bit 2 * order
+
+/** HDR_HUGEPAGES, of one order; 0: never. */
+export const HUGEPAGES_MADVISE = 1;
+export const HUGEPAGES_ALWAYS = 2;
+/** HDR_HUGEPAGES: the orders 2 to 8, 16 KiB to 1 MiB. */
+export const HUGEPAGES_SIZED = 0x0003fff0;
+/** The order of 2 MiB. */
+export const PMD_ORDER = 9;
+/** The smallest order of a large folio: 16 KiB. */
+export const ORDER_MIN = 2;
+
 /** "HMM1" */
 export const HEADER_MAGIC = 0x314d4d48;
 
@@ -128,3 +141,5 @@ export const HDR_FLAG_SWAP = 4;
 export const HDR_FLAG_COHERENT = 8;
 /** HDR_FLAGS: page tables of address spaces count as system memory. */
 export const HDR_FLAG_TABLES_COUNT = 16;
+/** HDR_FLAGS: the engine answers like Linux 7.3; without it like Linux 6.12. */
+export const HDR_FLAG_LINUX_7_3 = 32;

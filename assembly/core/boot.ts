@@ -3,19 +3,24 @@
 
 import { EINVAL, ENOMEM } from "../uapi/errno";
 import { PMD_PAGES } from "../uapi/page";
-import { BOOT_HUGETLB_PAGES } from "../abi/boot";
+import { BOOT_HUGETLB_PAGES, BOOT_LINUX, LINUX_7_3 } from "../abi/boot";
 import { BLOCK_ZONE, FOLIO_RESERVED } from "../abi/frame";
 import {
   BOOT_CONFIG,
   HDR_DEVICE_BASE,
   HDR_DEVICE_FRAMES,
   HDR_END,
+  HDR_FLAGS,
+  HDR_FLAG_LINUX_7_3,
+  HDR_HUGEPAGES,
   HDR_MAGIC,
   HDR_SWAP_FRAMES,
   HDR_SYSTEM_FRAMES,
   HDR_ZERO_PFN,
   HEADER,
   HEADER_MAGIC,
+  HUGEPAGES_MADVISE,
+  PMD_ORDER,
 } from "../abi/header";
 import { SWAP_ZONE, ZONE_COUNT } from "../abi/zone";
 import { arenaInit } from "./base/arena";
@@ -55,6 +60,9 @@ export function boot(): i32 {
   const swapBase = (base + header(HDR_DEVICE_FRAMES) + PMD_PAGES - 1) & ~(PMD_PAGES - 1);
   if (swap) zoneInit(SWAP_ZONE, swapBase, swapBase + swap, 0);
   arenaInit();
+  if (load<u32>(HEADER + BOOT_CONFIG + BOOT_LINUX) == LINUX_7_3)
+    setHeader(HDR_FLAGS, header(HDR_FLAGS) | HDR_FLAG_LINUX_7_3);
+  setHeader(HDR_HUGEPAGES, HUGEPAGES_MADVISE << (2 * PMD_ORDER));
   setHeader(HDR_MAGIC, HEADER_MAGIC);
   return 0;
 }

@@ -6,9 +6,12 @@ import {
   BOOT_DATA,
   BOOT_DEVICE_FRAMES,
   BOOT_HUGETLB_PAGES,
+  BOOT_LINUX,
   BOOT_LOG_ENTRIES,
   BOOT_SWAP_FRAMES,
   BOOT_SYSTEM_FRAMES,
+  LINUX_6_12,
+  LINUX_7_3,
 } from "../../assembly/abi/boot.ts";
 import { BOOT_CONFIG, HEADER } from "../../assembly/abi/header.ts";
 import {
@@ -71,6 +74,9 @@ export interface HmmCapacities {
   ksmAddresses?: number | undefined;
 }
 
+/** A kernel whose answers the engine gives; docs/linux.md lists what the two do differently. */
+export type LinuxVersion = "6.12" | "7.3";
+
 /** What an engine is made with. All memory is allocated at once and never grows. */
 export interface HmmConfig {
   /** Bytes of RAM frames. Default 256 MiB. */
@@ -89,6 +95,8 @@ export interface HmmConfig {
    * "data".
    */
   backing?: "data" | "metadata" | undefined;
+  /** The kernel whose rules the engine follows. Default "6.12". */
+  linux?: LinuxVersion | undefined;
   capacities?: HmmCapacities | undefined;
   /** Bytes for pfn arrays and open migrations. Default: follows from the memory sizes. */
   arena?: number | undefined;
@@ -110,6 +118,7 @@ export interface HmmSettings {
   readonly swap: number;
   readonly hugetlb: number;
   readonly backing: "data" | "metadata";
+  readonly linux: LinuxVersion;
   readonly capacities: { readonly [K in keyof HmmCapacities]-?: number };
   readonly arena: number;
   readonly eventLog: number;
@@ -150,6 +159,7 @@ const KNOWN = [
   "swap",
   "hugetlb",
   "backing",
+  "linux",
   "capacities",
   "arena",
   "eventLog",
@@ -180,9 +190,10 @@ export function checkConfig(config: HmmConfig): HmmSettings {
     throw badRange(OP, "module", "left out where wasm is given", config.module);
   refuseUnknown(config, KNOWN, "config");
   const given = config as Record<string, unknown>;
-  const { backing = "data", capacities = {} } = config;
+  const { backing = "data", linux = "6.12", capacities = {} } = config;
   if (backing !== "data" && backing !== "metadata")
     throw badRange(OP, "backing", '"data" or "metadata"', backing);
+  if (linux !== "6.12" && linux !== "7.3") throw badRange(OP, "linux", '"6.12" or "7.3"', linux);
   checkOptions(OP, "capacities", capacities);
   refuseUnknown(
     capacities,
@@ -201,6 +212,7 @@ export function checkConfig(config: HmmConfig): HmmSettings {
     swap: optional(given, "swap", 0, MEMORY_MAX, 0),
     hugetlb: optional(given, "hugetlb", 0, mostHugetlb(systemMemory), 0),
     backing,
+    linux,
     capacities: sizes as unknown as Required<HmmCapacities>,
     arena: optional(given, "arena", 4096, 2 ** 32, 0),
     eventLog,
@@ -232,6 +244,7 @@ export function boot(core: CoreExports, settings: HmmSettings): { mem: Memory; s
   set(BOOT_DEVICE_FRAMES, Math.ceil(settings.deviceMemory / PAGE_SIZE));
   set(BOOT_SWAP_FRAMES, Math.ceil(settings.swap / PAGE_SIZE));
   set(BOOT_HUGETLB_PAGES, Math.ceil(settings.hugetlb / PMD_SIZE));
+  set(BOOT_LINUX, settings.linux === "7.3" ? LINUX_7_3 : LINUX_6_12);
   set(BOOT_LOG_ENTRIES, settings.eventLog);
   set(BOOT_ARENA_BYTES, settings.arena);
   for (const [name, pool] of CAPACITY_POOLS) set(BOOT_CAPACITY + 4 * pool, settings.capacities[name]);

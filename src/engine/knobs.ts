@@ -1,6 +1,14 @@
 /** Settings of a running engine, and counters: one word of the core's header each. */
 import { PAGE_SIZE, PMD_SIZE } from "../../assembly/uapi/page.ts";
-import { HDR_FAIL_ALLOC, HDR_FAULT_AROUND, HDR_FLAGS, HDR_FLAG_SWAP } from "../../assembly/abi/header.ts";
+import {
+  HDR_FAIL_ALLOC,
+  HDR_FAULT_AROUND,
+  HDR_FLAGS,
+  HDR_FLAG_SWAP,
+  HDR_HUGEPAGES,
+  ORDER_MIN,
+  PMD_ORDER,
+} from "../../assembly/abi/header.ts";
 import type { Context } from "./context.ts";
 import { badRange, badType, checkInteger } from "./errors.ts";
 
@@ -25,6 +33,36 @@ export function setFaultAround({ mem }: Context, bytes: number): void {
   checkInteger(op, "bytes", bytes, PAGE_SIZE, PMD_SIZE);
   if ((bytes & (bytes - 1)) !== 0) throw badRange(op, "bytes", "a power of two", bytes);
   mem.setHeader(HDR_FAULT_AROUND, bytes / PAGE_SIZE);
+}
+
+/** For which mappings faults map folios of a size: none, those with MADV_HUGEPAGE, or all. */
+export type HugepageMode = "never" | "madvise" | "always";
+
+const HUGEPAGE_MODES: readonly HugepageMode[] = ["never", "madvise", "always"];
+
+/** Returns the order of a folio of `bytes`, a power of two of pages from 16 KiB to 2 MiB. */
+function orderOf(op: string, bytes: number): number {
+  checkInteger(op, "bytes", bytes, PAGE_SIZE << ORDER_MIN, PMD_SIZE);
+  if ((bytes & (bytes - 1)) !== 0) throw badRange(op, "bytes", "a power of two", bytes);
+  return Math.log2(bytes / PAGE_SIZE);
+}
+
+/** Hmm.hugepages. */
+export function hugepages({ mem }: Context, bytes: number): HugepageMode {
+  const order = orderOf("hmm.hugepages", bytes);
+  return HUGEPAGE_MODES[(mem.header(HDR_HUGEPAGES) >>> (2 * order)) & 3];
+}
+
+/** Hmm.setHugepages. */
+export function setHugepages({ mem, settings }: Context, bytes: number, mode: HugepageMode): void {
+  const op = "hmm.setHugepages";
+  const order = orderOf(op, bytes);
+  const number = HUGEPAGE_MODES.indexOf(mode);
+  if (number < 0) throw badRange(op, "mode", '"never", "madvise" or "always"', mode);
+  if (order < PMD_ORDER && settings.linux === "6.12")
+    throw badRange(op, "bytes", `${PMD_SIZE}: the rules of smaller folios are those of linux: "7.3"`, bytes);
+  const others = mem.header(HDR_HUGEPAGES) & ~(3 << (2 * order));
+  mem.setHeader(HDR_HUGEPAGES, others | (number << (2 * order)));
 }
 
 /** Hmm.swapOn. */

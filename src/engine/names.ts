@@ -7,6 +7,7 @@ import {
   FOLIO_FREE,
   FOLIO_HEAD,
   FOLIO_KSM,
+  FOLIO_LAZYFREE,
   FOLIO_LOCKED,
   FOLIO_LRU,
   FOLIO_MIGRATION_SHARED,
@@ -159,6 +160,7 @@ export const RESOURCE_NAMES: Readonly<Record<number, string>> = {
 type FlagNames = readonly (readonly [flag: number, name: string])[];
 
 const FOLIO_FLAG_NAMES: FlagNames = [
+  [FOLIO_LAZYFREE, "lazyfree"],
   [FOLIO_LOCKED, "locked"],
   [FOLIO_LRU, "lru"],
   [FOLIO_DIRTY, "dirty"],

@@ -17,7 +17,6 @@ import type { DeviceTable, Hmm, Mm } from "../index.ts";
 import type { Settings } from "./config.ts";
 import type { DeviceCounts, ManagedCounts } from "./counts.ts";
 import type { SimulationEvents } from "./events.ts";
-import type { BooksState } from "./device-books.ts";
 import { deviceMemoryFor } from "./device-driver.ts";
 import type { CountedDevices, Ledger } from "./ledger.ts";
 import { BLOCK_BYTES, countBits } from "./driver/bits.ts";
@@ -28,7 +27,7 @@ import type { MachineOptions } from "./driver/machine-options.ts";
 import { CPU } from "./driver/processor.ts";
 import { ModelClock } from "./time/model-clock.ts";
 import type { Timeline } from "./time/timeline.ts";
-import { managedCounts, ManagedBooks } from "./managed-books.ts";
+import { managedCounts, ManagedBooks, type Told } from "./managed-books.ts";
 import { prefetcherOf, type ManagedSettings } from "./managed-config.ts";
 import { managedReport } from "./managed-report.ts";
 import { chosen } from "./policies/choice.ts";
@@ -86,7 +85,7 @@ function pageRoom(settings: Settings, { evict }: ManagedSettings): MachineOption
 export interface ManagedState {
   /** The model, and those of other orders. */
   machines: MachineState[];
-  books: BooksState;
+  told: Told;
   growths: number;
 }
 
@@ -132,7 +131,7 @@ export class ManagedRun implements CountedDevices {
       { length: managed.schedules - 1 },
       (_, i) => new Machine(machineOptions(settings, managed, i + 1)),
     );
-    this.books = new ManagedBooks(this.#machine, state?.books);
+    this.books = new ManagedBooks(this.#machine, state?.told);
     if (state === undefined) {
       for (const { name, start, end } of settings.ranges) this.nameRange(name, start, end - start, false);
       return;
@@ -144,7 +143,7 @@ export class ManagedRun implements CountedDevices {
   /** Returns what a snapshot keeps beside the engine. */
   state(): ManagedState {
     const machines = [this.#machine, ...this.#others].map((machine) => machine.state());
-    return { machines, books: this.books.state(), growths: this.growths };
+    return { machines, told: this.books.state(), growths: this.growths };
   }
 
   /** Says who is told what happens in the first order of warps. */
@@ -160,7 +159,7 @@ export class ManagedRun implements CountedDevices {
 
   /** The one device. */
   get all(): CountedDevices["all"] {
-    return [{ number: DEVICE, pages: this.pages, books: this.books }];
+    return [{ number: DEVICE, pages: this.pages, books: this.books, counts: this.counts }];
   }
 
   get peak(): number {

@@ -143,6 +143,13 @@ const mappings: Table = {
   "Mm#uffdUnregister": { args: { ...range(1), ...held }, takes: "write" },
 };
 
+/** The size of a folio. */
+const size = also(integer(2 << 20, 16 << 10, 2 << 20), {
+  given: () => 24 << 10,
+  outcome: "RangeError",
+  says: /a power of two/,
+});
+
 const settings: Table = {
   "Hmm#faultAround": { nothing: NO_ARGUMENT },
   "Hmm#faultAround=": {
@@ -156,6 +163,29 @@ const settings: Table = {
         as: "bytes",
       },
     },
+  },
+  "Hmm#hugepages": { args: { bytes: size } },
+  "Hmm#setHugepages": {
+    args: {
+      bytes: size,
+      mode: {
+        right: () => "madvise",
+        wrongs: [undefined, null, 1, "sometimes"].map((value) => ({
+          given: () => value,
+          outcome: "RangeError" as const,
+          says: /must be "never", "madvise" or "always"/,
+        })),
+      },
+    },
+    more: [
+      {
+        why: "folios that the engine's kernel does not have",
+        outcome: "RangeError",
+        names: "bytes",
+        says: /linux: "7\.3"/,
+        call: (w) => w.hmm.setHugepages(64 << 10, "always"),
+      },
+    ],
   },
   "Hmm#ksmScan": {
     args: { passes: integer(undefined, 0, 2 ** 31 - 1) },

@@ -57,6 +57,11 @@ const choice: Wrong[] = ["both", 5, null, {}].map((value) => ({
   outcome: "RangeError",
   says: /must be "data" or "metadata"/,
 }));
+const kernels: Wrong[] = ["6.13", 7.3, null, {}].map((value) => ({
+  given: () => value,
+  outcome: "RangeError",
+  says: /must be "6.12" or "7.3"/,
+}));
 /** An undefined module counts as an empty configuration. */
 const leftOut: Wrong = {
   given: () => undefined,
@@ -86,6 +91,7 @@ export const configuration = (path: string): Record<string, Argument> => ({
   [`${path}.swap`]: integer(undefined, 0, 2 ** 39),
   [`${path}.hugetlb`]: integer(undefined, 0, 0),
   [`${path}.backing`]: { right: () => undefined, wrongs: choice },
+  [`${path}.linux`]: { right: () => undefined, wrongs: kernels },
   [`${path}.capacities`]: bag(true),
   ...Object.fromEntries(
     "mms vmas anonVmaLinks pageTables notifiers migrations deviceTables ksmPages ksmAddresses"

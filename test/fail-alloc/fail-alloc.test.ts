@@ -13,9 +13,9 @@ import { selectScenarios } from "../golden/replay.ts";
 
 const { run } = selectScenarios(loadScenarios(RECORDS), { notBuilt: NOT_BUILT });
 
-/** The sample: every 29th allocation of every fifth scenario, and every ninth of the trace. */
+/** The sample: every 37th allocation of every fifth scenario, and every ninth of the trace. */
 const SCENARIO_STEP = 5;
-const ALLOCATION_STEP = 29;
+const ALLOCATION_STEP = 37;
 const TRACE_STEP = 9;
 /** Operations that the sample must reach, whatever records are added. */
 const OPERATIONS = ["r", "w", "dread", "dwrite", "dmig", "mmap", "munmap", "mprotect", "mremap", "fork"];

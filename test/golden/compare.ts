@@ -10,7 +10,7 @@ export interface Difference {
 }
 
 /** The columns of percentages: the strict fields together, and each kind of detail field. */
-export const COLUMNS = ["strict", "vma", "pm", "flt", "smaps"] as const;
+export const COLUMNS = ["strict", "vma", "pm", "flt", "smaps", "kpf"] as const;
 export type Column = (typeof COLUMNS)[number];
 
 export interface Comparison {
@@ -28,7 +28,7 @@ export function detailColumn(field: string): Column {
   return COLUMNS.find((column) => field.split(".").at(-1) === column)!;
 }
 
-/** Strict fields of a record; `st` has more: snap, dpt, inv, rss, dev. */
+/** Strict fields of a record; `st` has more: snap, dpt, inv, rss, dev, coh. */
 export const STRICT_FIELDS = [
   "ret",
   "cpages",
@@ -55,6 +55,7 @@ export function compareRecords(expected: GoldenRecord, got: GoldenRecord): Compa
   }
   if (expected.flt !== undefined) comparison.inDetail("flt", expected.flt, got.flt);
   if (expected.smaps !== undefined) comparison.smaps(expected.smaps, got.smaps ?? []);
+  if (expected.kpf !== undefined) comparison.inDetail("kpf", expected.kpf, got.kpf, sameBytes);
   comparison.states(expected.st, got.st);
   return comparison;
 }
@@ -62,7 +63,7 @@ export function compareRecords(expected: GoldenRecord, got: GoldenRecord): Compa
 class Comparer implements Comparison {
   readonly strict: Difference[] = [];
   readonly detail: Difference[] = [];
-  readonly compared = { strict: 0, vma: 0, pm: 0, flt: 0, smaps: 0 };
+  readonly compared = { strict: 0, vma: 0, pm: 0, flt: 0, smaps: 0, kpf: 0 };
 
   constructor(private readonly unorderedEvents: boolean) {}
 
@@ -102,6 +103,7 @@ class Comparer implements Comparison {
   private state(path: string, expected: ProcessState, got: ProcessState): void {
     this.strictly(`${path}.rss`, expected.rss, got.rss);
     this.strictly(`${path}.dev`, expected.dev, got.dev);
+    this.strictly(`${path}.coh`, expected.coh, got.coh);
     this.inDetail(`${path}.vma`, expected.vma, got.vma);
     this.inDetail(`${path}.pm`, expected.pm, got.pm, sameBytes);
     this.strictly(`${path}.h`, Object.keys(expected.h), Object.keys(got.h));

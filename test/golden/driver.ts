@@ -8,6 +8,7 @@ import {
   EFAULT,
   EINVAL,
   ENOENT,
+  ENOMEM,
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_WRITE,
   HMM_PFN_VALID,
@@ -15,37 +16,31 @@ import {
   hmmDevmemAdd,
   HmmError,
   hmmRangeFault,
-  hmmVmaAllocLockedPage,
-  MIGRATE_PFN_MIGRATE,
-  MIGRATE_PFN_VALID,
+  MIGRATE_VMA_SELECT_COMPOUND,
+  MIGRATE_VMA_SELECT_DEVICE_COHERENT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-  MIGRATE_VMA_SELECT_SYSTEM,
   migrateDeviceRange,
-  migratePfn,
-  migratePfnToPage,
   migrateVmaSetup,
   MMU_NOTIFY_MIGRATE,
   MmuIntervalNotifier,
   PAGE_SIZE,
+  VM_FAULT_OOM,
   VM_READ,
   type Hmm,
   type HmmDevmem,
-  type Migration,
   type Mm,
   type MmuNotifierRange,
   type Page,
   type Vma,
 } from "../../src/index.ts";
 import { patternPages } from "./codec.ts";
-import { failure, PIECE, type CommandResult } from "./command.ts";
+import { failure, type CommandResult, type DriverRules } from "./command.ts";
 import { eventRecord, snapshotByte } from "./encode.ts";
 import { ExclusiveTags } from "./exclusive.ts";
+import { copyToSystem, isCandidatePage, migrateToDevice } from "./migrate.ts";
 import type { EventRecord } from "./records.ts";
 
 const ADDRESS_SPACE = 2 ** 48;
-
-/** In src: a page that will move or, after pages(), has moved. */
-const CANDIDATE_PAGE = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
 /** A device with memory of its own, which handles open. */
 export class GoldenDevice {
@@ -55,14 +50,18 @@ export class GoldenDevice {
   readonly owners = new Map<Page, GoldenHandle>();
 
   /** @param memory bytes of device memory */
-  constructor(hmm: Hmm, memory: number) {
+  constructor(
+    hmm: Hmm,
+    memory: number,
+    readonly coherent: boolean,
+  ) {
     this.hmm = hmm;
     const ops = {
-      fault: (_devmem: HmmDevmem, vma: Vma, address: number, page: Page): void =>
-        this.bringBack(vma, address, page),
+      fault: (_devmem: HmmDevmem, vma: Vma, address: number, page: Page, _flags: number, order: number) =>
+        this.bringBack(vma, address, page, order),
       free: (_devmem: HmmDevmem, page: Page): void => void this.owners.delete(page),
     };
-    this.devmem = hmmDevmemAdd(hmm, ops, this, memory);
+    this.devmem = hmmDevmemAdd(hmm, ops, this, memory, { coherent });
   }
 
   /** Number of pages in use. */
@@ -70,15 +69,25 @@ export class GoldenDevice {
     return this.devmem.usedPages;
   }
 
-  /** Serves a fault of a CPU or another device: the faulting page alone goes back. */
-  private bringBack(vma: Vma, address: number, page: Page): void {
+  /** The kind of pages that migrations of this device's own pages select. */
+  get select(): number {
+    return this.coherent ? MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+  }
+
+  /**
+   * Serves a fault of a CPU or another device: the faulting page goes back, or the huge page that its entry
+   * maps. Returns VM_FAULT_* bits. /
+   */
+  private bringBack(vma: Vma, address: number, page: Page, order: number): number {
     const handle = this.owners.get(page);
     if (handle === undefined) throw new Error(`page ${page} faults, which nobody migrated`);
-    const start = address - (address % PAGE_SIZE);
-    const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-    using m = migrateVmaSetup({ vma, start, end: start + PAGE_SIZE, owner: this, select, faultPage: page });
-    handle.copyToSystem(m, vma);
+    const size = PAGE_SIZE << order;
+    const start = address - (address % size);
+    const select = this.select | (order > 0 ? MIGRATE_VMA_SELECT_COMPOUND : 0);
+    using m = migrateVmaSetup({ vma, start, end: start + size, owner: this, select, faultPage: page });
+    if (!copyToSystem(handle, m)) return VM_FAULT_OOM;
     m.pages();
+    return 0;
   }
 
   /** Migrates every page of the device's memory to system memory, wherever it is mapped. */
@@ -107,7 +116,14 @@ export class GoldenHandle {
   /** Events since the last {@link takeEvents}. */
   private events: MmuNotifierRange[] = [];
 
-  constructor(device: GoldenDevice, mm: Mm) {
+  /** Whether the next allocation for this handle fails. */
+  failNext = false;
+
+  constructor(
+    device: GoldenDevice,
+    mm: Mm,
+    readonly rules: DriverRules,
+  ) {
     this.device = device;
     this.mm = mm;
     this.table = new DeviceTable(mm);
@@ -143,7 +159,7 @@ export class GoldenHandle {
   }
 
   /** Drops the entries of [start, end). */
-  private drop(start: number, end: number): void {
+  drop(start: number, end: number): void {
     if (!this.table.closed) this.table.clear(start, end);
     this.exclusiveTags.drop(start, end);
   }
@@ -188,8 +204,8 @@ export class GoldenHandle {
 
   /** Faults [start, end) in, one piece at a time, and maps it in the device table. */
   private fault(start: number, end: number, write: boolean): number {
-    for (let at = start; at < end; at += PIECE * PAGE_SIZE) {
-      const answer = this.faultPiece(at, Math.min(at + PIECE * PAGE_SIZE, end), write);
+    for (let at = start; at < end; at += this.rules.piece * PAGE_SIZE) {
+      const answer = this.faultPiece(at, Math.min(at + this.rules.piece * PAGE_SIZE, end), write);
       if (answer !== 0) return answer;
     }
     return 0;
@@ -217,7 +233,7 @@ export class GoldenHandle {
   migrateToDevice(start: number, n: number): CommandResult {
     if (n === 0 || this.orphaned) return failure(-EINVAL);
     const end = start + n * PAGE_SIZE;
-    const answer = this.migratePieces(start, end, (vma, from, to) => this.pieceToDevice(vma, from, to));
+    const answer = this.migratePieces(start, end, (vma, from, to) => migrateToDevice(this, vma, from, to));
     return answer !== 0 ? failure(answer) : this.readBack(start, n);
   }
 
@@ -230,18 +246,8 @@ export class GoldenHandle {
   /** Makes n pages exclusive to the device; then reads them through the device table. */
   exclusive(start: number, n: number): CommandResult {
     if (n === 0 || this.orphaned) return failure(-EINVAL);
-    const answer = this.exclusiveTags.lend(this.mm, this.table, start, n);
+    const answer = this.exclusiveTags.lend(this.mm, this.table, start, n, this.rules);
     return answer !== 0 ? failure(answer) : this.readBack(start, n);
-  }
-
-  private pieceToDevice(vma: Vma, start: number, end: number): void {
-    const { device } = this;
-    using m = migrateVmaSetup({ vma, start, end, owner: device, select: MIGRATE_VMA_SELECT_SYSTEM });
-    device.devmem.allocPages(m.src, m.dst);
-    device.hmm.copyPages(m.src, m.dst);
-    for (const word of m.dst) if (word !== 0) device.owners.set(migratePfnToPage(word), this);
-    m.pages();
-    this.table.mapMigrated(m);
   }
 
   /** Migrates this device's pages among n pages to system memory. */
@@ -249,27 +255,25 @@ export class GoldenHandle {
     if (n === 0 || this.orphaned) return failure(-EINVAL);
     let cpages = 0;
     const ret = this.migratePieces(start, start + n * PAGE_SIZE, (vma, from, to) => {
-      const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+      const select = this.device.select | this.compound;
       using m = migrateVmaSetup({ vma, start: from, end: to, owner: this.device, select });
-      this.copyToSystem(m, vma);
+      if (!copyToSystem(this, m)) throw new HmmError(ENOMEM, "dsys", "no page");
       m.pages();
-      for (const word of m.src) if ((word & CANDIDATE_PAGE) >>> 0 === CANDIDATE_PAGE) cpages++;
+      cpages += m.src.filter(isCandidatePage).length;
     });
     return { ret, cpages, faults: 0 };
   }
 
-  /** Gives each candidate a page of system memory, and drops its device entry before the page has moved. */
-  copyToSystem(m: Migration, vma: Vma): void {
-    for (let i = 0; i < m.npages; i++) {
-      // Holes are candidates too and stay holes.
-      if ((m.src[i] & CANDIDATE_PAGE) >>> 0 !== CANDIDATE_PAGE) continue;
-      const address = m.start + i * PAGE_SIZE;
-      const page = hmmVmaAllocLockedPage(vma, address);
-      if (page === 0) continue;
-      this.drop(address, address + PAGE_SIZE);
-      m.dst[i] = migratePfn(page);
-    }
-    this.device.hmm.copyPages(m.src, m.dst);
+  /** MIGRATE_VMA_SELECT_COMPOUND, if the driver asks for huge pages. */
+  get compound(): number {
+    return this.rules.huge ? MIGRATE_VMA_SELECT_COMPOUND : 0;
+  }
+
+  /** Tells whether the next allocation for this handle is to fail, which `dfail` asked for. */
+  takeFailure(): boolean {
+    const fails = this.failNext;
+    this.failNext = false;
+    return fails;
   }
 
   /**
@@ -285,7 +289,7 @@ export class GoldenHandle {
     for (let at = start; at < end;) {
       const vma = this.mm.findVma(at);
       if (vma === null || (vma.flags & VM_READ) === 0) return -EINVAL;
-      const next = Math.min(end, at + PIECE * PAGE_SIZE, vma.end);
+      const next = Math.min(end, at + this.rules.migratePiece * PAGE_SIZE, vma.end);
       try {
         migrate(vma, at, next);
       } catch (error) {
@@ -304,7 +308,7 @@ export class GoldenHandle {
     const bytes: number[] = [];
     while (bytes.length < n) {
       const from = start + bytes.length * PAGE_SIZE;
-      using pfns = device.hmm.pfnArray(Math.min(PIECE, n - bytes.length));
+      using pfns = device.hmm.pfnArray(Math.min(this.rules.piece, n - bytes.length));
       using _sem = mm.mmapSem.read();
       const notifierSeq = notifier.readBegin();
       const end = from + pfns.length * PAGE_SIZE;

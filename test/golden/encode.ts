@@ -30,6 +30,8 @@ const SNAP_PMD = 0x04;
 const SNAP_ZERO = 0x10;
 const SNAP_DEVICE_LOCAL = 0x20;
 const SNAP_DEVICE_REMOTE = 0x30;
+const SNAP_COHERENT_LOCAL = 0x40;
+const SNAP_COHERENT_REMOTE = 0x50;
 
 const PMD_ORDER = 9;
 
@@ -43,6 +45,7 @@ export function snapshotByte({ hmm, devmem }: GoldenDevice, pfn: number): number
   if (page === hmm.zeroPage) return byte | SNAP_ZERO;
   const home = hmm.pageDevmem(page);
   if (home === null) return byte;
+  if (home.coherent) return byte | (home === devmem ? SNAP_COHERENT_LOCAL : SNAP_COHERENT_REMOTE);
   return byte | (home === devmem ? SNAP_DEVICE_LOCAL : SNAP_DEVICE_REMOTE);
 }
 

@@ -10,7 +10,7 @@ import {
   type DeviceTable,
   type Mm,
 } from "../../src/index.ts";
-import { failure, PIECE, type CommandResult } from "./command.ts";
+import { failure, type CommandResult, type DriverRules } from "./command.ts";
 
 /** Tags of a device table's entries for exclusive access, which allow only reads. */
 export class ExclusiveTags {
@@ -25,14 +25,29 @@ export class ExclusiveTags {
     for (const address of this.pages) if (address >= start && address < end) this.pages.delete(address);
   }
 
-  /**
-   * Makes n pages from `start` exclusive, one piece at a time, and maps them. Returns 0 or a negative errno.
-   */
-  lend(mm: Mm, table: DeviceTable, start: number, n: number): number {
+  /** Makes n pages from `start` exclusive and maps them. Returns 0 or a negative errno. */
+  lend(mm: Mm, table: DeviceTable, start: number, n: number, rules: DriverRules): number {
     using _sem = mm.mmapSem.read();
-    for (let done = 0; done < n; done += PIECE) {
-      const piece = Math.min(PIECE, n - done);
+    if (rules.exclusiveByPage) return this.lendPages(mm, table, start, n);
+    for (let done = 0; done < n; done += rules.piece) {
+      const piece = Math.min(rules.piece, n - done);
       if (this.lendPiece(mm, table, start + done * PAGE_SIZE, piece) < piece) return -EBUSY;
+    }
+    return 0;
+  }
+
+  /** Makes pages exclusive one by one, up to the first that cannot be: returns its negative errno. */
+  private lendPages(mm: Mm, table: DeviceTable, start: number, n: number): number {
+    for (let address = start; address < start + n * PAGE_SIZE; address += PAGE_SIZE) {
+      try {
+        using exclusive = makeDeviceExclusive(mm, address, 1);
+        if (exclusive.pages[0] === 0) return -EBUSY;
+        table.map(address, Uint32Array.of(hmmPfn(exclusive.pages[0])));
+        this.pages.add(address);
+      } catch (error) {
+        if (!(error instanceof HmmError)) throw error;
+        return -error.errno;
+      }
     }
     return 0;
   }

@@ -6,11 +6,15 @@ import {
   FOLIO_COUNT_MASK,
   FOLIO_DIRTY,
   FOLIO_FLAGS,
+  FOLIO_HEAD,
   FOLIO_INDEX,
   FOLIO_KSM,
+  FOLIO_LAZYFREE,
   FOLIO_MAPS,
   FOLIO_REFERENCED,
   FOLIO_SIZE,
+  FOLIO_SWAP_CACHE,
+  FOLIO_TAIL,
 } from "../../assembly/abi/frame.ts";
 import { HDR_FOLIOS, HDR_FRAMES } from "../../assembly/abi/header.ts";
 
@@ -20,7 +24,13 @@ export interface PageInfo {
   anon: boolean;
   dirty: boolean;
   ksm: boolean;
+  /** Whether MADV_FREE gave the page up. */
+  free: boolean;
   referenced: boolean;
+  /** Whether the page is in the swap cache. */
+  swapCache: boolean;
+  /** Its place in a large folio. */
+  part: "head" | "tail" | null;
 }
 
 export function pageInfo(hmm: Hmm, page: Page): PageInfo {
@@ -31,8 +41,11 @@ export function pageInfo(hmm: Hmm, page: Page): PageInfo {
     mapcount: mem.u32(folio + FOLIO_MAPS) & FOLIO_COUNT_MASK,
     anon: (flags & FOLIO_ANON) !== 0,
     dirty: (flags & FOLIO_DIRTY) !== 0,
+    free: (flags & FOLIO_LAZYFREE) !== 0,
     ksm: (flags & FOLIO_KSM) !== 0,
     referenced: (flags & FOLIO_REFERENCED) !== 0,
+    swapCache: (flags & FOLIO_SWAP_CACHE) !== 0,
+    part: (flags & FOLIO_HEAD) !== 0 ? "head" : (flags & FOLIO_TAIL) !== 0 ? "tail" : null,
   };
 }
 

@@ -19,6 +19,7 @@ export function* mutableFields(scenario: Scenario): Generator<MutableField> {
       if (line[field] !== undefined) yield { kind: field, path: [field], index, strict: true };
     }
     if (line.flt !== undefined) yield { kind: "flt", path: ["flt"], index, strict: false };
+    if (line.kpf !== undefined) yield { kind: "kpf", path: ["kpf"], index, strict: false };
     if (line.smaps?.[0] !== undefined) {
       yield { kind: "smaps", path: ["smaps", "0", "Rss"], index, strict: false };
     }
@@ -28,8 +29,9 @@ export function* mutableFields(scenario: Scenario): Generator<MutableField> {
 
 function* stateFields(line: GoldenRecord, index: number): Generator<MutableField> {
   for (const [pid, state] of Object.entries(line.st)) {
-    for (const field of ["rss", "dev", "vma", "pm"]) {
-      const strict = field === "rss" || field === "dev";
+    for (const field of ["rss", "dev", "coh", "vma", "pm"]) {
+      if (field === "coh" && state.coh === undefined) continue;
+      const strict = field === "rss" || field === "dev" || field === "coh";
       yield { kind: `st.${field}`, path: ["st", pid, field], index, strict };
     }
     for (const handle of Object.keys(state.h)) {

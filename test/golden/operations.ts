@@ -2,6 +2,8 @@
 import {
   EFAULT,
   EIO,
+  FAULT_OOM,
+  HmmError,
   MADV_COLD,
   MADV_COLLAPSE,
   MADV_DONTFORK,
@@ -21,6 +23,7 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   PAGE_SIZE,
+  type HugepageMode,
 } from "../../src/index.ts";
 import { bytes, num, page, protOf, retOf, signalOf, type Arguments, type Perform } from "./arguments.ts";
 import { encodeBytes, encodePage, encodePages, patternPages, UNTOUCHED, type PageContent } from "./codec.ts";
@@ -29,6 +32,8 @@ import type { GoldenHandle } from "./driver.ts";
 import { FILE_OPERATIONS, mmap } from "./file-operations.ts";
 import { handleOf, type Process } from "./process.ts";
 import type { Answer } from "./records.ts";
+import { frameStates } from "./frame-states.ts";
+import { PIN_OPERATIONS } from "./pins.ts";
 import { isPfnMap, smapsOf } from "./state.ts";
 
 const ADVICE: Readonly<Record<string, number>> = {
@@ -55,9 +60,25 @@ function adviceOf(name: string | number): number {
   return advice;
 }
 
+/** As signalOf(). A process that runs out of memory in a fault tries again. */
+function tried(access: () => unknown): number | string {
+  try {
+    return signalOf(access);
+  } catch (error) {
+    if (!(error instanceof HmmError) || error.faultCode !== FAULT_OOM) throw error;
+    return signalOf(access);
+  }
+}
+
 /** Returns PAGE_SIZE, or -errno if the access fails with an error that a process sees as a signal. */
 function transfer(errno: number, access: () => unknown): number {
-  return signalOf(access) === 0 ? PAGE_SIZE : -errno;
+  if (errno === EFAULT) return tried(access) === 0 ? PAGE_SIZE : -errno;
+  try {
+    return signalOf(access) === 0 ? PAGE_SIZE : -errno;
+  } catch (error) {
+    if (!(error instanceof HmmError) || error.faultCode !== FAULT_OOM) throw error;
+    return -errno;
+  }
 }
 
 /** Runs `body` and adds the page faults that the process takes. */
@@ -71,7 +92,7 @@ function cpuRead({ mm }: Process, args: Arguments): Answer {
   const buffer = new Uint8Array(PAGE_SIZE);
   const data: PageContent[] = [];
   for (let i = 0; i < num(args, 1); i++) {
-    const signal = signalOf(() => mm.read(page(args, 0) + i * PAGE_SIZE, buffer));
+    const signal = tried(() => mm.read(page(args, 0) + i * PAGE_SIZE, buffer));
     data.push(signal === 0 ? encodePage(buffer) : signal);
   }
   // The contents of physical memory depend on the machine, so the records leave them out.
@@ -82,13 +103,13 @@ function cpuWrite({ mm }: Process, args: Arguments): Answer {
   const sig: (number | string)[] = [];
   for (let i = 0; i < num(args, 1); i++) {
     const pattern = patternPages(1, num(args, 2) + i);
-    sig.push(signalOf(() => mm.write(page(args, 0) + i * PAGE_SIZE, pattern)));
+    sig.push(tried(() => mm.write(page(args, 0) + i * PAGE_SIZE, pattern)));
   }
   return sig.every((signal) => signal === 0) ? { ok: 1 } : { ok: 0, sig };
 }
 
 function cpuWriteByte({ mm }: Process, args: Arguments): Answer {
-  const signal = signalOf(() => mm.write(page(args, 0) + num(args, 1), Uint8Array.of(num(args, 2))));
+  const signal = tried(() => mm.write(page(args, 0) + num(args, 1), Uint8Array.of(num(args, 2))));
   return signal === 0 ? { ok: 1 } : { ok: 0, sig: [signal] };
 }
 
@@ -122,26 +143,6 @@ function mincore({ mm }: Process, args: Arguments): Answer {
   let vec: Uint8Array | undefined;
   const ret = retOf(() => (vec = mm.mincore(page(args, 0), bytes(args, 1))));
   return vec === undefined ? { ret } : { ret, vec: encodeBytes(vec.map((byte) => byte & 1)) };
-}
-
-function pin(process: Process, args: Arguments): Answer {
-  let pinned = 0;
-  const ret = retOf(() => {
-    const pages = process.mm.pin(page(args, 0), num(args, 1));
-    process.pins.push(pages);
-    pinned = pages.npages;
-  });
-  return { ret: ret === 0 ? pinned : ret };
-}
-
-function unpin(process: Process): Answer {
-  let ret = 0;
-  for (const pages of process.pins) {
-    ret += pages.npages;
-    pages.close();
-  }
-  process.pins = [];
-  return { ret };
 }
 
 /** Runs a device command on n pages from a with the handle that its first argument names. */
@@ -200,8 +201,7 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
   ["sysr", writeFor(EFAULT, { kernel: true })],
   ["memread", readFor(EIO, { force: true })],
   ["memwrite", writeFor(EIO, { force: true })],
-  ["pin", pin],
-  ["unpin", unpin],
+  ...PIN_OPERATIONS,
   // processes
   ["fork", (process, args, world) => ({ ret: retOf(() => world.fork(process, num(args, 0))) })],
   ["exit", (process, _args, world) => ({ ret: retOf(() => world.exit(process)) })],
@@ -216,6 +216,13 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
     },
   ],
   [
+    "mthp",
+    (_process, args, world) => {
+      world.hmm.setHugepages(num(args, 0) * 1024, String(args[1]) as HugepageMode);
+      return { ret: 0 };
+    },
+  ],
+  [
     "ksm",
     (_process, _args, world) => {
       const { pagesShared, pagesSharing } = world.hmm.ksmScan(KSM_PASSES);
@@ -223,10 +230,20 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
     },
   ],
   ["uffd", ({ mm }, args) => ({ ret: retOf(() => mm.uffdRegister(page(args, 0), bytes(args, 1))) })],
+  ["kpf", ({ mm }, args) => ({ kpf: frameStates(mm, page(args, 0), num(args, 1)) })],
   ["memcg", (_process, _args, world) => ({ current: world.charged })],
   ["smaps", ({ mm }) => ({ smaps: smapsOf(mm) })],
   // the device
   ["dread", command((handle, args) => handle.read(page(args, 1), num(args, 2)))],
+  // hmm_range_fault_unlocked_timeout takes the lock itself, as read() does: the answers are the same.
+  ["dreadu", command((handle, args) => handle.read(page(args, 1), num(args, 2)))],
+  [
+    "dfail",
+    (process, args) => {
+      handleOf(process, num(args, 0)).failNext = true;
+      return { ret: 0, cpages: 0, faults: 0 };
+    },
+  ],
   ["dwrite", command((handle, args) => handle.write(page(args, 1), num(args, 2), num(args, 3)))],
   ["dmig", command((handle, args) => handle.migrateToDevice(page(args, 1), num(args, 2)))],
   ["dsys", command((handle, args) => handle.migrateToSystem(page(args, 1), num(args, 2)))],

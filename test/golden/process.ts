@@ -10,6 +10,8 @@ export interface Process {
   /** Numbers of the device files that the process itself opened. */
   readonly opened: Set<number>;
   pins: Pin[];
+  /** The pages that are pinned for long. */
+  longPin?: Pin | undefined;
 }
 
 /** Returns the open device file with this number. */

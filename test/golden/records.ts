@@ -1,9 +1,11 @@
 /** The records: their shape, their files, and what a scenario needs of the engine. */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
+import type { LinuxVersion } from "../../src/index.ts";
 import type { PageContent } from "./codec.ts";
+import { DRIVER_6_12, DRIVER_7_3, DRIVER_OLD, type DriverRules } from "./command.ts";
 
 /** Address of the records' page 0. */
 export const ARENA = 0x100000000000;
@@ -29,6 +31,8 @@ export interface ProcessState {
   h: Record<string, HandleState>;
   /** Pages in use on device 0 and on device 1. */
   dev: number[];
+  /** Pages in use on the coherent devices 2 and 3, of a process that has opened one. */
+  coh?: number[];
 }
 
 export type Smaps = Record<string, number | string>;
@@ -49,6 +53,8 @@ export interface Answer {
   sharing?: number;
   flt?: number;
   smaps?: Smaps[];
+  /** The state of page frames: see {@link frameState}. */
+  kpf?: string;
 }
 
 export interface Operation {
@@ -75,6 +81,10 @@ export interface Scenario {
   /** Number of pages observed. */
   win: number;
   tags: string[];
+  /** The kernel that was recorded, whose rules the engine is to follow. */
+  linux: LinuxVersion;
+  /** How its test driver worked. */
+  driver: DriverRules;
   /** The start line, then one line for each operation. */
   lines: GoldenRecord[];
 }
@@ -86,8 +96,10 @@ export class RecordError extends Error {
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
-/** The project's records. */
+/** The project's records: of Linux 6.12, of 7.3, and of 7.3 with the driver of 6.12. */
 export const RECORDS = join(HERE, "records");
+const RECORDS_7_3 = join(HERE, "records-7.3");
+const RECORDS_OLD = join(HERE, "records-7.3", "old");
 
 /** Tags that the engine does not support yet. */
 export const NOT_BUILT = JSON.parse(readFileSync(join(HERE, "not-built-yet.json"), "utf8")) as string[];
@@ -118,6 +130,14 @@ const TAG_OF_OP: Readonly<Record<string, string | null>> = {
   memwrite: "kernel-access",
   pin: "kernel-access",
   unpin: "kernel-access",
+  lpin: "kernel-access",
+  lunpin: "kernel-access",
+  lread: "kernel-access",
+  gpin: "kernel-access",
+  dfail: "fail-alloc",
+  dreadu: "unlocked",
+  kpf: "accounting",
+  mthp: "mthp",
   mlock: "accounting",
   munlock: "accounting",
   mincore: "accounting",
@@ -192,13 +212,34 @@ export function tagsOf(record: Operation): string[] {
 
 /**
  * Returns the scenarios of every .jsonl and .jsonl.gz file of `dir`, in order. An index.json may add tags.
+ * `linux`: whose rules the engine is to follow; by default the kernel that the first line of each names. In a
+ * folder named `old` a driver like that of 6.12 was recorded.
  */
-export function loadScenarios(dir: string): Scenario[] {
+export function loadScenarios(dir: string, linux?: LinuxVersion): Scenario[] {
   if (!existsSync(dir)) throw new RecordError(`${dir}: no such directory`);
   const files = recordFiles(dir);
   if (files.length === 0) throw new RecordError(`${dir}: no .jsonl or .jsonl.gz file in it`);
   const index = readIndex(dir);
-  return files.flatMap((file) => scenariosOf(file, parse(file, readText(join(dir, file))), index));
+  const old = basename(resolve(dir)) === "old";
+  return files.flatMap((file) =>
+    scenariosOf(file, parse(file, readText(join(dir, file))), index).map((scenario) => {
+      const version = linux ?? linuxOf(scenario.lines[0]);
+      const driver = version === "6.12" ? DRIVER_6_12 : old ? DRIVER_OLD : DRIVER_7_3;
+      return { ...scenario, linux: version, driver };
+    }),
+  );
+}
+
+/** Returns all of the project's scenarios. The files of 7.3 have its number before their names. */
+export function loadAll(): Scenario[] {
+  const named = (prefix: string, dir: string): Scenario[] =>
+    loadScenarios(dir).map((scenario) => ({ ...scenario, file: prefix + scenario.file }));
+  return [...loadScenarios(RECORDS), ...named("7.3/", RECORDS_7_3), ...named("7.3/old/", RECORDS_OLD)];
+}
+
+/** Returns the version of the kernel that a scenario's first line names; 6.12 if it names none. */
+function linuxOf({ kernel = "" }: GoldenRecord): LinuxVersion {
+  return kernel.startsWith("7.") ? "7.3" : "6.12";
 }
 
 /**
@@ -224,6 +265,8 @@ function readIndex(dir: string): Map<string, string[]> {
   if (!existsSync(path)) return new Map();
   try {
     const entries = JSON.parse(readText(path)) as { s: string; tags: string[] }[];
+    // The index of old/ lists what differs and has no tags.
+    if (!Array.isArray(entries)) return new Map();
     return new Map(entries.map((entry) => [entry.s, entry.tags]));
   } catch (error) {
     throw new RecordError(`${path}: ${(error as Error).message}`);
@@ -256,7 +299,7 @@ function scenariosOf(file: string, records: GoldenRecord[], index: Map<string, s
     let scenario = scenarios.at(-1);
     if (scenario === undefined || scenario.name !== record.s || record.i === -1) {
       const { s, desc = "", win = WINDOW_DEFAULT } = record;
-      scenario = { name: s, file, desc, win, tags: [], lines: [] };
+      scenario = { name: s, file, desc, win, tags: [], linux: "6.12", driver: DRIVER_6_12, lines: [] };
       scenarios.push(scenario);
     }
     scenario.lines.push(record);

@@ -56,7 +56,7 @@ export function replayScenario(
     operations: 0,
     mismatches: [],
     details: [],
-    compared: { strict: 0, vma: 0, pm: 0, flt: 0, smaps: 0 },
+    compared: { strict: 0, vma: 0, pm: 0, flt: 0, smaps: 0, kpf: 0 },
     lines: [],
   };
   const world = makeWorld(scenario);

@@ -1,9 +1,11 @@
 /**
  * Replays the recorded answers of a Linux kernel and compares.
  *
- *   npm run golden -- [DIR] [--only NAME] [--tags a,b] [--emit OUT] [--table]
+ *   npm run golden -- [DIR] [--linux V] [--only NAME] [--tags a,b] [--emit OUT] [--table]
  *
- *   DIR      a folder of .jsonl and .jsonl.gz files; without it: test/golden/records
+ *   DIR      a folder of .jsonl and .jsonl.gz files; without it: test/golden/records and records-7.3
+ *   --linux  6.12 or 7.3: whose rules the engine follows for DIR; default: what its records name. In a folder
+ *            named old the driver is that of 6.12
  *   --only   the scenario NAME, or those whose name contains NAME; prints every operation
  *   --tags   only scenarios that need no other tags
  *   --emit   writes the engine's line for every record line: OUT/<file>.jsonl for each file of DIR, or one
@@ -14,10 +16,10 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import {
+  loadAll,
   loadScenarios,
   NOT_BUILT,
   RecordError,
-  RECORDS,
   type GoldenRecord,
   type Scenario,
 } from "./records.ts";
@@ -28,6 +30,7 @@ import {
   type Mismatch,
   type ScenarioResult,
 } from "./replay.ts";
+import type { LinuxVersion } from "../../src/index.ts";
 import { goldenTable, withTable } from "./table.ts";
 import { makeEngineWorld } from "./world.ts";
 
@@ -38,7 +41,9 @@ const PROGRESS_MS = 2000;
 const DOCUMENT = new URL("../../docs/linux.md", import.meta.url);
 
 interface Options {
-  dir: string;
+  /** The folder of records; default: all of the project's. */
+  dir?: string | undefined;
+  linux?: LinuxVersion | undefined;
   only?: string;
   tags?: string[];
   emit?: string;
@@ -52,17 +57,25 @@ function parseOptions(args: string[]): Options {
   try {
     const { values, positionals } = parseArgs({
       args,
-      options: { only: option, tags: option, emit: option, table: { type: "boolean", default: false } },
+      options: {
+        linux: option,
+        only: option,
+        tags: option,
+        emit: option,
+        table: { type: "boolean", default: false },
+      },
       allowPositionals: true,
     });
     if (positionals.length > 1) throw new Error(`one directory at most, not ${positionals.join(" ")}`);
-    const { only, emit, tags: tagList, table } = values;
+    const { linux, only, emit, tags: tagList, table } = values;
+    if (linux !== undefined && linux !== "6.12" && linux !== "7.3") throw new Error(`no rules of ${linux}`);
+    if (linux !== undefined && positionals.length === 0) throw new Error("--linux is about a directory");
     const tags = tagList?.split(",").map((tag) => tag.trim());
     if (table && (positionals.length > 0 || only !== undefined || tags !== undefined))
       throw new Error("--table is about all of the project's records");
-    return { dir: positionals.at(0) ?? RECORDS, only, emit, tags, table };
+    return { dir: positionals.at(0), linux, only, emit, tags, table };
   } catch (error) {
-    const usage = "usage: [DIR] [--only NAME] [--tags a,b] [--emit OUT] [--table]";
+    const usage = "usage: [DIR] [--linux 6.12|7.3] [--only NAME] [--tags a,b] [--emit OUT] [--table]";
     throw new UsageError(`${(error as Error).message}\n${usage}`);
   }
 }
@@ -116,8 +129,10 @@ function emit(out: string, results: ScenarioResult[]): void {
     texts.set(path, text);
     for (const line of lines) text.push(JSON.stringify(line));
   }
-  mkdirSync(single ? dirname(out) : out, { recursive: true });
-  for (const [path, text] of texts) writeFileSync(path, text.join("\n") + "\n");
+  for (const [path, text] of texts) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text.join("\n") + "\n");
+  }
 }
 
 function replayAll(run: Scenario[], verbose: boolean): ScenarioResult[] {
@@ -155,15 +170,18 @@ function reportNotRun(notRun: { scenario: Scenario; needs: string[] }[]): boolea
 
 function main(): number {
   const options = parseOptions(process.argv.slice(2));
-  const scenarios = loadScenarios(options.dir);
+  const scenarios = options.dir === undefined ? loadAll() : loadScenarios(options.dir, options.linux);
   const { run, notRun } = selectScenarios(scenarios, { notBuilt: NOT_BUILT, ...options });
   if (run.length + notRun.length === 0)
-    throw new UsageError(`no scenario of ${options.dir} is meant by that`);
+    throw new UsageError(`no scenario of ${options.dir ?? "the records"} is meant by that`);
 
   const results = replayAll(run, options.only !== undefined);
   if (options.emit !== undefined) emit(options.emit, results);
   if (options.table) {
-    writeFileSync(DOCUMENT, withTable(readFileSync(DOCUMENT, "utf8"), goldenTable(scenarios, results)));
+    let page = readFileSync(DOCUMENT, "utf8");
+    for (const linux of ["6.12", "7.3"] as const)
+      page = withTable(page, linux, goldenTable(linux, scenarios, results));
+    writeFileSync(DOCUMENT, page);
   }
   const excused = reportNotRun(notRun);
 

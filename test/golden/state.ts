@@ -65,7 +65,8 @@ export function stateOf({ mm, handles, opened }: Process, win: number, dev: numb
     pm: encodeBytes(pm),
     rss: [anon, file, shmem, swap],
     h,
-    dev: [...dev],
+    dev: dev.slice(0, 2),
+    ...([...handles.values()].some(({ device }) => device.coherent) ? { coh: dev.slice(2) } : {}),
   };
 }
 
@@ -94,6 +95,7 @@ interface Mapped {
   mapcount: number;
   anon: boolean;
   ksm: boolean;
+  free: boolean;
 }
 
 /** Whether the address is in a mapping of memory without pages. */
@@ -109,7 +111,8 @@ export function pagemap(mm: Mm, address: number): number {
   // Memory without pages is not shown at all.
   if ((entry.flags & PTE_SPECIAL) !== 0) {
     if (isPfnMap(mm, address)) return 0;
-    return PM_PRESENT | ((entry.flags & PTE_HUGE) !== 0 ? PM_FILE : 0);
+    // In 6.12 the huge zero page looks like a page of a file.
+    return PM_PRESENT | ((entry.flags & PTE_HUGE) !== 0 && mm.hmm.config.linux === "6.12" ? PM_FILE : 0);
   }
   const { mapcount, anon } = pageInfo(mm.hmm, entry.pfn);
   return PM_PRESENT | (anon ? 0 : PM_FILE) | (mapcount === 1 ? PM_MAPPED_ONCE : 0);
@@ -122,7 +125,7 @@ function mapped(mm: Mm, address: number): Mapped | null {
   const kind = entry.flags & PTE_KIND_MASK;
   const present = (entry.flags & PTE_PRESENT) !== 0;
   if (!present && kind !== PTE_KIND_DEVICE && kind !== PTE_KIND_DEVICE_EXCLUSIVE) return null;
-  const { mapcount, anon, dirty, ksm, referenced } = pageInfo(mm.hmm, entry.pfn);
+  const { mapcount, anon, dirty, ksm, free, referenced } = pageInfo(mm.hmm, entry.pfn);
   return {
     counted: present || kind === PTE_KIND_DEVICE,
     referenced: referenced || (present && (entry.flags & PTE_YOUNG) !== 0),
@@ -130,6 +133,7 @@ function mapped(mm: Mm, address: number): Mapped | null {
     mapcount,
     anon,
     ksm,
+    free,
   };
 }
 
@@ -188,6 +192,7 @@ class Figures {
   private swap = 0;
   private huge = 0;
   private ksm = 0;
+  private lazyFree = 0;
 
   add(mm: Mm, address: number): void {
     const flags = mm.lookupPte(address)?.flags ?? 0;
@@ -198,6 +203,7 @@ class Figures {
     if (page.anon) this.anonymous++;
     if (page.referenced) this.referenced++;
     if (page.ksm) this.ksm++;
+    if (page.free && !page.dirty) this.lazyFree++;
     if ((flags & PTE_HUGE) !== 0) this.huge++;
     // Other entries for a page that is not present are unknown, so the page counts as shared, and in full.
     const share = page.counted && page.mapcount > 1 ? 1 / page.mapcount : 1;
@@ -221,7 +227,7 @@ class Figures {
       Referenced: kb(this.referenced),
       Anonymous: kb(this.anonymous),
       KSM: kb(this.ksm),
-      LazyFree: 0,
+      LazyFree: kb(this.lazyFree),
       AnonHugePages: kb(this.huge),
       Swap: kb(this.swap),
       SwapPss: kb(this.swap),

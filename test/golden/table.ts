@@ -1,11 +1,21 @@
 /** The table of docs/linux.md: how much of each record file the engine matches. */
 import { COLUMNS, detailColumn, type Column } from "./compare.ts";
+import type { LinuxVersion } from "../../src/index.ts";
 import type { Scenario } from "./records.ts";
 import type { ScenarioResult } from "./replay.ts";
 
-/** The marks around the table on the page. */
-const BEGIN = "<!-- golden: written by `npm run golden -- --table` -->";
+/** The marks around the tables on the page. */
+const BEGIN: Readonly<Record<LinuxVersion, string>> = {
+  "6.12": "<!-- golden: written by `npm run golden -- --table` -->",
+  "7.3": "<!-- golden 7.3: written by `npm run golden -- --table` -->",
+};
 const END = "<!-- /golden -->";
+
+/** The columns of each table: the records of 6.12 do not show page frames. */
+const TABLE_COLUMNS: Readonly<Record<LinuxVersion, readonly Column[]>> = {
+  "6.12": COLUMNS.filter((column) => column !== "kpf"),
+  "7.3": COLUMNS,
+};
 
 /** Counts of compared and of different fields for each column. */
 interface Sum {
@@ -15,7 +25,7 @@ interface Sum {
   differ: Record<Column, number>;
 }
 
-const none = (): Record<Column, number> => ({ strict: 0, vma: 0, pm: 0, flt: 0, smaps: 0 });
+const none = (): Record<Column, number> => ({ strict: 0, vma: 0, pm: 0, flt: 0, smaps: 0, kpf: 0 });
 
 function sumOf(results: readonly ScenarioResult[]): Sum {
   const sum: Sum = { scenarios: results.length, operations: 0, compared: none(), differ: none() };
@@ -36,48 +46,56 @@ function share(differ: number, compared: number): string {
   return `${text} of ${compared.toLocaleString("en-US")}`;
 }
 
-function row(name: string, all: number, sum: Sum): string {
+function row(name: string, all: number, sum: Sum, columns: readonly Column[]): string {
   const ran = sum.scenarios === all ? `${all}` : `${sum.scenarios} of ${all}`;
-  const cells = COLUMNS.map((column) => share(sum.differ[column], sum.compared[column]));
+  const cells = columns.map((column) => share(sum.differ[column], sum.compared[column]));
   return `| ${[name, ran, sum.operations.toLocaleString("en-US"), ...cells].join(" | ")} |`;
 }
 
 /**
- * Returns the table with one row for each record file. `results` are the results of the replayed scenarios.
+ * Returns the table of a kernel's records, with one row for each file. `results` are the results of the
+ * replayed scenarios.
  */
-export function goldenTable(scenarios: readonly Scenario[], results: readonly ScenarioResult[]): string {
-  const files = [...new Set(scenarios.map(({ file }) => file))].sort();
-  const rows = files.map((file) => {
-    const all = scenarios.filter((scenario) => scenario.file === file).length;
-    return row(
+export function goldenTable(
+  linux: LinuxVersion,
+  scenarios: readonly Scenario[],
+  results: readonly ScenarioResult[],
+): string {
+  const columns = TABLE_COLUMNS[linux];
+  const all = scenarios.filter((scenario) => scenario.linux === linux);
+  const files = [...new Set(all.map(({ file }) => file))].sort();
+  const rowOf = (name: string, of: readonly Scenario[]): string =>
+    row(name, of.length, sumOf(results.filter((result) => of.includes(result.scenario))), columns);
+  const rows = files.map((file) =>
+    rowOf(
       file.replace(/\.jsonl(\.gz)?$/, ""),
-      all,
-      sumOf(results.filter((r) => r.scenario.file === file)),
-    );
-  });
+      all.filter((scenario) => scenario.file === file),
+    ),
+  );
+  const names = columns.map((column) => (column === "strict" ? column : `\`${column}\``));
   return [
-    "| records | scenarios | operations | strict | `vma` | `pm` | `flt` | `smaps` |",
-    "|---|---|---|---|---|---|---|---|",
+    `| ${["records", "scenarios", "operations", ...names].join(" | ")} |`,
+    `|${"---|".repeat(columns.length + 3)}`,
     ...rows,
-    row("**all**", scenarios.length, sumOf(results)),
+    rowOf("**all**", all),
   ].join("\n");
 }
 
-/** Returns the page's table. Throws if the page has no place for it. */
-export function tableIn(document: string): string {
-  const [from, to] = place(document);
+/** Returns a table of the page. Throws if the page has no place for it. */
+export function tableIn(document: string, linux: LinuxVersion): string {
+  const [from, to] = place(document, linux);
   return document.slice(from, to).trim();
 }
 
 /** Returns the page with another table. Throws if the page has no place for it. */
-export function withTable(document: string, table: string): string {
-  const [from, to] = place(document);
+export function withTable(document: string, linux: LinuxVersion, table: string): string {
+  const [from, to] = place(document, linux);
   return `${document.slice(0, from)}\n${table}\n${document.slice(to)}`;
 }
 
-function place(document: string): [from: number, to: number] {
-  const begin = document.indexOf(BEGIN);
+function place(document: string, linux: LinuxVersion): [from: number, to: number] {
+  const begin = document.indexOf(BEGIN[linux]);
   const end = document.indexOf(END, begin);
-  if (begin < 0 || end < 0) throw new Error(`no ${BEGIN} … ${END} in the document`);
-  return [begin + BEGIN.length, end];
+  if (begin < 0 || end < 0) throw new Error(`no ${BEGIN[linux]} … ${END} in the document`);
+  return [begin + BEGIN[linux].length, end];
 }

@@ -1,7 +1,8 @@
 /**
  * The processes of a scenario on their own engine, which perform the records' operations by the public API.
  */
-import { Hmm, Memcg, PAGE_SIZE, PMD_SIZE, type HmmFile } from "../../src/index.ts";
+import { Hmm, Memcg, PAGE_SIZE, PMD_SIZE, type HmmFile, type LinuxVersion } from "../../src/index.ts";
+import { DRIVER_6_12, type DriverRules } from "./command.ts";
 import { GoldenDevice, GoldenHandle } from "./driver.ts";
 import { OPERATIONS } from "./operations.ts";
 import { handleOf, type Process } from "./process.ts";
@@ -29,7 +30,8 @@ function memoryFor({ lines }: Scenario): number {
 }
 
 export function makeEngineWorld(scenario: Scenario): EngineWorld {
-  return new EngineWorld(scenario.win, memoryFor(scenario));
+  const { win, linux, driver } = scenario;
+  return new EngineWorld(win, memoryFor(scenario), linux, driver);
 }
 
 export class EngineWorld implements World {
@@ -42,17 +44,22 @@ export class EngineWorld implements World {
   private readonly chargedAtStart: number;
   private readonly freeAtStart: number;
 
-  /** @param memory bytes of system memory and of each of the two devices' memory */
+  /** @param memory bytes of system memory and of each device's memory */
   constructor(
     readonly win: number,
     memory: number,
+    linux: LinuxVersion = "6.12",
+    readonly driver: DriverRules = DRIVER_6_12,
   ) {
     const deviceMemory = Math.ceil(memory / PMD_SIZE) * PMD_SIZE;
     const hugetlb = Math.floor(win / 512) * PMD_SIZE;
     const systemMemory = memory + hugetlb + PMD_SIZE;
-    this.hmm = Hmm.createSync({ systemMemory, deviceMemory: 2 * deviceMemory, swap: memory, hugetlb });
+    // Linux 7.3 was recorded with two more devices, whose memory is coherent.
+    const coherent = linux === "7.3" ? [false, false, true, true] : [false, false];
+    const all = coherent.length * deviceMemory;
+    this.hmm = Hmm.createSync({ systemMemory, deviceMemory: all, swap: memory, hugetlb, linux });
     this.hmm.swapOn = false;
-    this.devices = [new GoldenDevice(this.hmm, deviceMemory), new GoldenDevice(this.hmm, deviceMemory)];
+    this.devices = coherent.map((kind) => new GoldenDevice(this.hmm, deviceMemory, kind));
     this.freeAtStart = this.hmm.freePages;
     const mm = this.hmm.createMm({ memcg: this.memcg });
     const first: Process = { pid: 0, mm, handles: new Map(), opened: new Set(), pins: [] };
@@ -102,7 +109,7 @@ export class EngineWorld implements World {
   // ── Processes ───────────────────────────────────────────────────────────────────────────────────────────
 
   open(process: Process, number: number, device: number): void {
-    process.handles.set(number, new GoldenHandle(this.devices[device], process.mm));
+    process.handles.set(number, new GoldenHandle(this.devices[device], process.mm, this.driver));
     process.opened.add(number);
   }
 
@@ -129,6 +136,7 @@ export class EngineWorld implements World {
   /** Closes the address space, then the files, as a kernel does. After a failure, a second call continues. */
   exit(process: Process): void {
     for (const pin of process.pins) pin.close();
+    process.longPin?.close();
     process.mm.close();
     for (const number of [...process.handles.keys()]) this.closeHandle(process, number);
     this.processes.delete(process.pid);

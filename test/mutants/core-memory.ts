@@ -174,8 +174,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
   {
     name: "exclusive-entry-taken-back-without-a-word",
     file: core("fault/fault"),
-    before:
-      "  if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_EXCLUSIVE, 0)) return REQUEST;\n",
+    before: "  if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, event, 0)) return REQUEST;\n",
     after: "",
     ask: ["unit/exclusive"],
   },

@@ -51,7 +51,7 @@ function populateVma(cmd: Cmd, vma: Vma, end: u64, flags: u32): i32 {
           continue;
         }
         const result = handleEntry(cmd, vma, cmd.populateCursor, slot, flags);
-        if (result) return result;
+        if (result && !triesAgain(cmd, result)) return result;
         if ((load<u32>(slot) & enough) != enough) break;
       }
       markAccessed(load<u64>(slot));
@@ -61,21 +61,34 @@ function populateVma(cmd: Cmd, vma: Vma, end: u64, flags: u32): i32 {
     if (cmd.populateCursor == end) break;
     if (slot && cmd.populateCursor == until) continue;
     const result = handleFault(cmd, vma, cmd.populateCursor, flags);
+    if (result && triesAgain(cmd, result)) continue;
     if (result) return result;
     if (flags & ACCESS_WRITE && !(vma.flags & VM_WRITE)) cmd.populateCursor += PAGE_SIZE;
   }
   return 0;
 }
 
+/**
+ * Is a fault for which memory ran out tried again? get_user_pages returns the pages that it has reached,
+ * and is called again for the rest: it fails if it reaches none. /
+ */
+function triesAgain(cmd: Cmd, result: i32): bool {
+  if (result < 0 || result == REQUEST || !(result & VM_FAULT_OOM) || cmd.populateCursor == cmd.populateFrom)
+    return false;
+  cmd.populateFrom = cmd.populateCursor;
+  return true;
+}
+
 /** MADV_POPULATE_READ or, to write, MADV_POPULATE_WRITE of [start, end). 0, REQUEST or a negative errno. */
 export function populateRange(cmd: Cmd, start: u64, end: u64, write: bool): i32 {
   const flags: u32 = ACCESS_GUP | (write ? ACCESS_WRITE : 0);
-  if (!cmd.populateCursor) cmd.populateCursor = start;
+  if (!cmd.populateCursor) cmd.populateCursor = cmd.populateFrom = start;
   while (cmd.populateCursor < end) {
     const vma = vmaLookup(mmAt(cmd.mm), cmd.populateCursor);
     const refused = checkAccess(vma, flags);
     if (refused == FAULT_MAPERR) return -ENOMEM;
     if (refused != FAULT_NONE) return -EINVAL;
+    if (cmd.populateCursor == vma.start) cmd.populateFrom = vma.start;
     const result = populateVma(cmd, vma, min(vma.end, end), flags);
     if (result == REQUEST || result < 0) return result;
     if (result & VM_FAULT_OOM) return -ENOMEM;
@@ -90,7 +103,7 @@ export function populateRange(cmd: Cmd, start: u64, end: u64, write: bool): i32 
  * REQUEST or a negative errno.
  */
 export function populateLocked(cmd: Cmd, start: u64, end: u64): i32 {
-  if (!cmd.populateCursor) cmd.populateCursor = start;
+  if (!cmd.populateCursor) cmd.populateCursor = cmd.populateFrom = start;
   const result = populateMappings(cmd, end);
   if (result != REQUEST) cmd.populateCursor = 0;
   return result;
@@ -110,6 +123,7 @@ function populateMappings(cmd: Cmd, end: u64): i32 {
       return -ENOMEM;
     }
     const write = (vma.flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
+    if (cmd.populateCursor == vma.start) cmd.populateFrom = vma.start;
     const result = populateVma(cmd, vma, min(vma.end, end), write ? ACCESS_WRITE : 0);
     if (result == REQUEST || result == -EAGAIN) return result;
     if (result) return header(HDR_FAULT_CODE) == FAULT_OOM ? -EAGAIN : -ENOMEM;

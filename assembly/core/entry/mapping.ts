@@ -8,7 +8,7 @@ import { MadviseCmd } from "../mapping/madvise";
 import { MlockCmd } from "../mapping/mlock";
 import { MmapCmd } from "../mapping/mmap";
 import { MprotectCmd } from "../mapping/mprotect";
-import { MremapCmd } from "../mapping/mremap";
+import { MremapCmd } from "../mapping/mremap-range";
 import { FileCmd } from "../mapping/truncate";
 import { UffdCmd } from "../mapping/uffd";
 import {

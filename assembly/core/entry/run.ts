@@ -17,12 +17,14 @@ import { MadviseCmd, madviseStep } from "../mapping/madvise";
 import { MlockCmd, mlockStep } from "../mapping/mlock";
 import { MmapCmd, mmapStep } from "../mapping/mmap";
 import { MprotectCmd, mprotectStep } from "../mapping/mprotect";
-import { MremapCmd, mremapStep } from "../mapping/mremap";
+import { mremapStep } from "../mapping/mremap";
+import { MremapCmd } from "../mapping/mremap-range";
 import { MsyncCmd, msyncStep } from "../mapping/msync";
 import { FileCmd, punchStep, truncateStep } from "../mapping/truncate";
 import { UffdCmd, uffdStep } from "../mapping/uffd";
 import { munmapStep } from "../mapping/unmap";
-import { MigrateDeviceSetupCmd, MigratePagesCmd, MigrateSetupCmd } from "../migrate/cmd";
+import { MigrateDeviceSetupCmd, MigrateMoveCmd, MigratePagesCmd, MigrateSetupCmd } from "../migrate/cmd";
+import { migrateMoveStep } from "../migrate/move";
 import { migratePagesStep } from "../migrate/pages";
 import { migrateDeviceSetupStep, migrateSetupStep } from "../migrate/setup";
 import {
@@ -38,6 +40,7 @@ import {
   OP_KSM,
   OP_MADVISE,
   OP_MIGRATE_DEVICE_SETUP,
+  OP_MIGRATE_MOVE,
   OP_MIGRATE_PAGES,
   OP_MIGRATE_SETUP,
   OP_MLOCK,
@@ -51,6 +54,7 @@ import {
   OP_RANGE_FAULT,
   OP_TRUNCATE,
   OP_UFFD,
+  newPages,
 } from "../operation/cmd";
 import { notifyEnd } from "../operation/notify";
 import { mmOf } from "../space/mm";
@@ -89,7 +93,7 @@ export function run(cmd: Cmd): i32 {
 /** Closes the windows that are open and frees the page that was to be a copy. */
 function letGo(cmd: Cmd): void {
   notifyEnd(cmd);
-  if (cmd.newPage) putPage(cmd.newPage);
+  for (let i = newPages(cmd); i > 0; i--) putPage(cmd.newPage + i - 1);
 }
 
 /** The step function of each operation. */
@@ -123,6 +127,8 @@ function step(cmd: Cmd): i32 {
       return migrateSetupStep(changetype<MigrateSetupCmd>(cmd));
     case OP_MIGRATE_DEVICE_SETUP:
       return migrateDeviceSetupStep(changetype<MigrateDeviceSetupCmd>(cmd));
+    case OP_MIGRATE_MOVE:
+      return migrateMoveStep(changetype<MigrateMoveCmd>(cmd));
     case OP_MIGRATE_PAGES:
       return migratePagesStep(changetype<MigratePagesCmd>(cmd));
     case OP_EXCLUSIVE:

@@ -37,15 +37,19 @@ import {
   VM_WRITE,
 } from "../../uapi/vm";
 import { LARGE_PAGES, setHeader } from "../base/layout";
+import { reusesOwnParts } from "../base/rules";
 import { exists } from "../base/object";
 import { count, log } from "../base/stat";
 import { Folio, folioOf } from "../frame/folio";
-import { headOf, largeRefs } from "../frame/large";
+import { largeMaps, largeRefs, mappedPart } from "../frame/large";
+import { headOf, pagesAt } from "../frame/order";
 import { memcgCharge, memcgUncharge } from "../frame/memcg";
 import { allocFrame } from "../frame/page-alloc";
 import { fileAt } from "../space/file";
 import { migrationHolding } from "../operation/refs";
 import { Mm } from "../space/mm";
+import { mappedIn } from "../operation/split";
+import { partEnd, partStart, rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
 import { freeSwap } from "../space/swap";
 import { isCow, pgoffOf, protection, Vma } from "../space/vma";
 
@@ -123,19 +127,39 @@ export function makeExclusive(folio: Folio, anonVma: u32): void {
  * May a write to a write-protected anonymous page be made in place, since nobody but its mapping refers to
  * the page?
  */
-export function mayReuse(pfn: u32, folio: Folio): bool {
-  return folio.has(FOLIO_ANON_EXCLUSIVE) || onlyOurs(pfn, folio);
+export function mayReuse(vma: Vma, pfn: u32, folio: Folio): bool {
+  return folio.has(FOLIO_ANON_EXCLUSIVE) || onlyOurs(vma, pfn, folio);
 }
 
 /**
  * Does nobody but this mapping refer to a page that is not marked exclusive? Drops it from the swap cache to
  * see.
  */
-function onlyOurs(pfn: u32, folio: Folio): bool {
+function onlyOurs(vma: Vma, pfn: u32, folio: Folio): bool {
   if (folio.has(FOLIO_KSM | FOLIO_LOCKED)) return false;
-  if (folio.has(FOLIO_LARGE) && largeRefs(headOf(pfn)) != 1) return false;
+  if (folio.has(FOLIO_LARGE)) {
+    const head = headOf(pfn);
+    if (reusesOwnParts() ? !ownsLarge(vma, head) : largeRefs(head) != 1) return false;
+    if (reusesOwnParts()) return true;
+  }
   if (folio.has(FOLIO_SWAP_CACHE) && folio.refcount == 2) freeSwap(pfn, folio);
   return folio.refcount == 1;
+}
+
+/** Do entries of the vma's mm alone refer to a large folio (__wp_can_reuse_large_anon_folio)? */
+function ownsLarge(vma: Vma, head: u32): bool {
+  const maps = largeMaps(head);
+  if (largeRefs(head) != maps) return false;
+  const n = pagesAt(head);
+  const i = mappedPart(head);
+  const part = folioOf(head + i);
+  const pgoff = part.pgoff - i;
+  let own: u32 = 0;
+  for (let link = rmapFirstLarge(part, i, n); link; link = rmapNextLarge(link, part, i, n)) {
+    const at = rmapVma(link, part);
+    if (at.mmId == vma.mmId) own += mappedIn(at.mm.pgd, partStart(at, pgoff), partEnd(at, pgoff, n), head, n);
+  }
+  return own == maps;
 }
 
 /** addNewAnon() of all parts of a large folio, for the 2 MiB at `from`. */

@@ -8,14 +8,22 @@
 //   shared page, file      maps a copy, writable        maps a copy, write-protected
 //   zero page              maps a new page, writable    maps a new page, write-protected
 
-import { FOLIO_ANON, FOLIO_ANON_EXCLUSIVE, FOLIO_DIRTY, FOLIO_FILE, FOLIO_LRU } from "../../abi/frame";
+import {
+  FOLIO_ANON,
+  FOLIO_ANON_EXCLUSIVE,
+  FOLIO_DIRTY,
+  FOLIO_FILE,
+  FOLIO_LARGE,
+  FOLIO_LRU,
+} from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { FAULT_KIND_COW, FAULT_KIND_REUSE, MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_HUGE, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
 import { ACCESS_PIN, ACCESS_WRITE, VM_HUGETLB, VM_SHARED, VM_WRITE } from "../../uapi/vm";
 import { makePte, pteFlags, ptePfn } from "../base/pte";
-import { folioOf } from "../frame/folio";
+import { reusesOwnParts } from "../base/rules";
+import { Folio, folioOf } from "../frame/folio";
 import { copyFrame, zeroFrame } from "../frame/frame";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
@@ -51,11 +59,17 @@ export function writeProtectFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, en
     if (folio.has(FOLIO_FILE)) folio.set(FOLIO_DIRTY);
     return reusePage(vma, addr, slot, pte);
   }
-  if (!zero && folio.has(FOLIO_ANON) && mayReuse(pfn, folio)) {
-    makeExclusive(folio, vma.anonVma);
+  if (!zero && folio.has(FOLIO_ANON) && mayReuse(vma, pfn, folio)) {
+    makeOwn(folio, vma.anonVma);
     return reusePage(vma, addr, slot, pte);
   }
   return copyPage(cmd, vma, addr, slot, pte, writtenFlags(vma));
+}
+
+/** Marks a page as exclusive. A part of a large folio keeps the anon_vma of its folio. */
+function makeOwn(folio: Folio, anonVma: u32): void {
+  if (folio.has(FOLIO_LARGE) && reusesOwnParts()) folio.set(FOLIO_ANON_EXCLUSIVE);
+  else makeExclusive(folio, anonVma);
 }
 
 /** wp_page_reuse: the page is written in place. */
@@ -110,8 +124,8 @@ export function unshareFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, entry: 
   const pte = load<u64>(slot);
   const pfn = ptePfn(pte);
   const folio = folioOf(pfn);
-  if (!(pteFlags(pte) & PTE_SPECIAL) && folio.has(FOLIO_ANON) && mayReuse(pfn, folio)) {
-    makeExclusive(folio, vma.anonVma);
+  if (!(pteFlags(pte) & PTE_SPECIAL) && folio.has(FOLIO_ANON) && mayReuse(vma, pfn, folio)) {
+    makeOwn(folio, vma.anonVma);
     return done(vma, addr, FAULT_KIND_REUSE, pfn);
   }
   return copyPage(cmd, vma, addr, slot, pte, readFlags(vma));

@@ -11,10 +11,11 @@
 //   migration          -EAGAIN: the caller must wait    the same
 
 import { COUNT_FAULT, COUNT_REQUEST } from "../../abi/counter";
-import { FOLIO_LOCKED, FOLIO_LRU } from "../../abi/frame";
+import { FOLIO_ANON_EXCLUSIVE, FOLIO_LOCKED, FOLIO_LRU } from "../../abi/frame";
 import {
   HDR_FAULT_CODE,
   HDR_FAULT_KIND,
+  HDR_HUGEPAGES,
   HDR_REQ_ANSWER,
   HDR_REQ_DEVMEM,
   HDR_REQ_FLAGS,
@@ -25,6 +26,7 @@ import {
   HDR_REQ_START,
   HDR_REQ_VMA,
   HDR_ZERO_PFN,
+  HUGEPAGES_SIZED,
 } from "../../abi/header";
 import { REQUEST, REQUEST_DEVICE_FAULT } from "../../abi/request";
 import {
@@ -33,6 +35,7 @@ import {
   FAULT_KIND_EXCLUSIVE,
   FAULT_KIND_SPURIOUS,
   FAULT_KIND_ZERO,
+  MMU_NOTIFY_CLEAR,
   MMU_NOTIFY_EXCLUSIVE,
 } from "../../uapi/event";
 import { PAGE_SIZE, TABLE_SHIFT } from "../../uapi/page";
@@ -64,10 +67,11 @@ import {
 } from "../../uapi/vm";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { exclusiveComesBackWritable, exclusiveStaysMapped, revokeSendsClear } from "../base/rules";
 import { count } from "../base/stat";
 import { folioOf } from "../frame/folio";
 import { zeroFrame } from "../frame/frame";
-import { headOf } from "../frame/large";
+import { headOf } from "../frame/order";
 import { getPage, putPage } from "../frame/page-alloc";
 import { zoneOfPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
@@ -82,6 +86,7 @@ import { mustUnshare, unshareFault, writeProtectFault } from "./cow";
 import { fileFault } from "./file";
 import { FALLBACK, hugeFault } from "./huge";
 import { hugetlbFault } from "./hugetlb";
+import { sizedFault } from "./sized";
 import { swapFault } from "./swap";
 
 /**
@@ -143,6 +148,7 @@ function zeroPageFault(vma: Vma, addr: u64, slot: usize): i32 {
 @inline
 function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
   if (!anonVmaPrepare(vma)) return outOfMemory();
+  if (header(HDR_HUGEPAGES) & HUGEPAGES_SIZED && sizedFault(vma, addr, slot)) return 0;
   const pfn = allocUserPage(vma.mm);
   if (!pfn) return outOfMemory();
   zeroFrame(pfn);
@@ -154,7 +160,11 @@ function anonymousFault(vma: Vma, addr: u64, slot: usize): i32 {
 /** The present entry that a device-exclusive entry stands for: the same page, as accessible as it was. */
 @inline
 export function restoredPte(pte: u64, vma: Vma): u64 {
-  const write = pteFlags(pte) & PTE_WRITE && vma.flags & VM_WRITE;
+  const folio = folioOf(ptePfn(pte));
+  const own = exclusiveComesBackWritable()
+    ? folio.has(FOLIO_ANON_EXCLUSIVE)
+    : (pteFlags(pte) & PTE_WRITE) != 0;
+  const write = own && (vma.flags & VM_WRITE) != 0;
   return makePte(ptePfn(pte), (<u32>PTE_PRESENT) | protection(vma) | (write ? PTE_WRITE | PTE_DIRTY : 0));
 }
 
@@ -162,9 +172,10 @@ export function restoredPte(pte: u64, vma: Vma): u64 {
 function exclusiveFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i32 {
   const folio = folioOf(ptePfn(pte));
   if (folioOf(headOf(ptePfn(pte))).has(FOLIO_LOCKED)) return mustWait(ptePfn(pte));
-  if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, MMU_NOTIFY_EXCLUSIVE, 0)) return REQUEST;
+  const event: u32 = revokeSendsClear() ? MMU_NOTIFY_CLEAR : MMU_NOTIFY_EXCLUSIVE;
+  if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, event, 0)) return REQUEST;
   store<u64>(slot, restoredPte(pte, vma));
-  folio.maps++;
+  if (!exclusiveStaysMapped()) folio.maps++;
   notifyEnd(cmd);
   return done(vma, addr, FAULT_KIND_EXCLUSIVE, ptePfn(pte));
 }

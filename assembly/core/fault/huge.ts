@@ -8,23 +8,33 @@
 
 import { FOLIO_ANON_EXCLUSIVE, FOLIO_LRU } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
-import { FAULT_KIND_ANON, FAULT_KIND_REUSE, FAULT_KIND_ZERO } from "../../uapi/event";
+import {
+  FAULT_KIND_ANON,
+  FAULT_KIND_COW,
+  FAULT_KIND_REUSE,
+  FAULT_KIND_ZERO,
+  MMU_NOTIFY_CLEAR,
+} from "../../uapi/event";
 import { PMD_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_PRESENT, PTE_SPECIAL, PTE_WRITE, PTE_YOUNG } from "../../uapi/pte";
-import { ACCESS_WRITE, VM_HUGEPAGE, VM_UFFD_MISSING, VM_WRITE } from "../../uapi/vm";
+import { ACCESS_WRITE, VM_UFFD_MISSING, VM_WRITE } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
 import { ptePfn } from "../base/pte";
+import { hugeZeroBecomesHuge } from "../base/rules";
 import { folioOf } from "../frame/folio";
 import { chargeLarge, largeRefs, zeroLarge } from "../frame/large";
 import { memcgCharge, memcgUncharge } from "../frame/memcg";
 import { allocLarge } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
+import { notifyEnd, notifyStart } from "../operation/notify";
 import { splitMapping } from "../operation/split";
 import { Mm } from "../space/mm";
 import { anonVmaPrepare } from "../space/anon-vma";
 import { isAnonymous, protection, Vma } from "../space/vma";
-import { fillLeaf, HUGE_MASK, hugeZeroGet, isHugeZero } from "../table/huge";
+import { fillLeaf, HUGE_MASK, hugeZeroGet, hugeZeroPut, isHugeZero } from "../table/huge";
 import { dropLeaf, leafTable, readPte, walkAlloc } from "../table/pagetable";
+import { PMD_ORDER } from "../../abi/header";
+import { orderEnabled } from "./sized";
 import { addNewAnonLarge, done, makeExclusive, outOfMemory, writtenFlags } from "./common";
 
 /** An answer of hugeFault() and hugeWriteFault(): the caller serves the fault with a single page. */
@@ -34,7 +44,7 @@ export const FALLBACK: i32 = -1;
  * May a huge page cover addr: is the memory anonymous and advised so, and do its 2 MiB lie inside the vma?
  */
 function suitsHuge(vma: Vma, addr: u64): bool {
-  if (!(vma.flags & VM_HUGEPAGE) || !isAnonymous(vma) || vma.flags & VM_UFFD_MISSING) return false;
+  if (!orderEnabled(vma, PMD_ORDER) || !isAnonymous(vma) || vma.flags & VM_UFFD_MISSING) return false;
   return hugeFits(vma, addr);
 }
 
@@ -95,11 +105,34 @@ export function hugeFault(vma: Vma, addr: u64, flags: u32): i32 {
 export function hugeWriteFault(cmd: Cmd, vma: Vma, addr: u64): i32 {
   const table = leafTable(vma.mm.pgd, addr);
   const head = ptePfn(load<u64>(table));
+  if (isHugeZero(table) && hugeZeroBecomesHuge()) {
+    const result = replaceHugeZero(cmd, vma, addr);
+    if (result != FALLBACK) return result;
+  }
   if (!isHugeZero(table) && (folioOf(head).has(FOLIO_ANON_EXCLUSIVE) || largeRefs(head) == LARGE_PAGES)) {
     reuseHuge(vma, table, head);
     return done(vma, addr, FAULT_KIND_REUSE, ptePfn(readPte(vma.mm.pgd, addr)));
   }
   return splitMapping(cmd, vma, addr) == REQUEST ? REQUEST : FALLBACK;
+}
+
+/**
+ * do_huge_zero_wp_pmd: a new huge page takes the place of the huge zero page at addr. 0, REQUEST, or FALLBACK
+ * without a free block.
+ */
+function replaceHugeZero(cmd: Cmd, vma: Vma, addr: u64): i32 {
+  const from = addr & ~HUGE_MASK;
+  if (!anonVmaPrepare(vma)) return outOfMemory();
+  if (!cmd.newPage) cmd.newPage = allocHuge(vma.mm);
+  if (!cmd.newPage) return FALLBACK;
+  if (!notifyStart(cmd, vma.mmId, from, from + PMD_SIZE, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
+  const head = cmd.newPage;
+  cmd.newPage = 0;
+  zeroLarge(head);
+  hugeZeroPut();
+  mapHuge(vma, from, leafTable(vma.mm.pgd, from), head);
+  notifyEnd(cmd);
+  return done(vma, addr, FAULT_KIND_COW, head + <u32>((addr - from) >> 12));
 }
 
 /** unshareFault() of a huge mapping. 0, REQUEST, or FALLBACK when the mapping is split. */

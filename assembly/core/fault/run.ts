@@ -80,7 +80,7 @@ function reuseRun(vma: Vma, addr: u64, slot: usize, last: usize): u32 {
     const folio = readOnlyFolio(pte, folios);
     if (!exists(folio)) break;
     if (!folio.has(FOLIO_ANON_EXCLUSIVE) && folio.refcount != 1) break;
-    if (DEBUG) assert(mayReuse(ptePfn(pte), folio), "reuseRun: a page that writeProtectFault() copies");
+    if (DEBUG) assert(mayReuse(vma, ptePfn(pte), folio), "reuseRun: a page that writeProtectFault() copies");
     makeExclusive(folio, anonVma);
     folio.set(FOLIO_REFERENCED);
     store<u64>(at, pte | PTE_WRITE | PTE_YOUNG | PTE_DIRTY);

@@ -9,6 +9,7 @@ import {
   FOLIO_FLAGS,
   FOLIO_INDEX,
   FOLIO_KSM,
+  FOLIO_LAZYFREE,
   FOLIO_MAPPING,
   FOLIO_MAPS,
   FOLIO_REFERENCED,
@@ -113,9 +114,10 @@ export function frameOf(pfn: u32): usize {
  * The flags that move with a page to another frame. The others belong to the frame: its lock, its place on
  * the LRU.
  */
-const FOLIO_MOVES: u32 = FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_DIRTY | FOLIO_REFERENCED | FOLIO_KSM;
+const FOLIO_MOVES: u32 =
+  FOLIO_ANON | FOLIO_FILE | FOLIO_SHMEM | FOLIO_DIRTY | FOLIO_REFERENCED | FOLIO_KSM | FOLIO_LAZYFREE;
 /** The flags of an anonymous page that do not matter when its only mapping goes away. */
-export const FOLIO_MARKS: u32 = FOLIO_DIRTY | FOLIO_ANON_EXCLUSIVE | FOLIO_REFERENCED;
+export const FOLIO_MARKS: u32 = FOLIO_DIRTY | FOLIO_ANON_EXCLUSIVE | FOLIO_REFERENCED | FOLIO_LAZYFREE;
 /** The bits of Folio.counts that are counts: references in the low half, mappings in the high half. */
 export const FOLIO_COUNTS: u64 = ((<u64>FOLIO_COUNT_MASK) << 32) | FOLIO_COUNT_MASK;
 /** The counts (Folio.counts & FOLIO_COUNTS) of a sole page: one mapping, whose reference is the only one. */

@@ -1,35 +1,43 @@
-// Large folios: the 512 frames of a block, as long as they stay together. Each part has a folio record and
-// counts of its own; these functions go over all parts.
+// Large folios: the 512 frames of a block, or a part of a block, as long as they stay together. Each part
+// has a folio record and counts of its own; these functions go over all parts.
 
-import { FOLIO_LARGE, FOLIO_TAIL, PIN_BIAS } from "../../abi/frame";
+import { FOLIO_LARGE, PIN_BIAS } from "../../abi/frame";
 import { LARGE_PAGES } from "../base/layout";
 import { folioOf } from "./folio";
 import { copyFrame, zeroFrame } from "./frame";
+import { headOf, pagesAt } from "./order";
 import { putPage } from "./page-alloc";
-
-/** Returns the first pfn of the folio that a page belongs to: its own, for a page of a small folio. */
-@inline
-export function headOf(pfn: u32): u32 {
-  return folioOf(pfn).has(FOLIO_TAIL) ? pfn & ~(LARGE_PAGES - 1) : pfn;
-}
 
 /** Returns the number of references to all parts. */
 export function largeRefs(head: u32): u32 {
+  const end = head + pagesAt(head);
   let refs: u32 = 0;
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) refs += folioOf(pfn).refcount;
+  for (let pfn = head; pfn < end; pfn++) refs += folioOf(pfn).refcount;
   return refs;
 }
 
 /** Returns the number of entries that map a part. */
 export function largeMaps(head: u32): u32 {
+  const end = head + pagesAt(head);
   let maps: u32 = 0;
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) maps += folioOf(pfn).mapcount;
+  for (let pfn = head; pfn < end; pfn++) maps += folioOf(pfn).mapcount;
   return maps;
+}
+
+/**
+ * Returns the index of the first part of a large folio that an entry maps; its number of pages if none is.
+ */
+export function mappedPart(head: u32): u32 {
+  const n = pagesAt(head);
+  let i: u32 = 0;
+  while (i < n && !folioOf(head + i).mapcount) i++;
+  return i;
 }
 
 /** Tells whether two entries map the same part. */
 export function largeShared(head: u32): bool {
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) if (folioOf(pfn).mapcount > 1) return true;
+  const end = head + pagesAt(head);
+  for (let pfn = head; pfn < end; pfn++) if (folioOf(pfn).mapcount > 1) return true;
   return false;
 }
 
@@ -38,7 +46,8 @@ export function largeShared(head: u32): bool {
  * that of a fault to the part `faultPage` (0: no fault).
  */
 export function largeHeld(head: u32, own: u32, faultPage: u32): bool {
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
+  const end = head + pagesAt(head);
+  for (let pfn = head; pfn < end; pfn++) {
     const explained = folioOf(pfn).mapcount + own + (pfn == faultPage ? 1 : 0);
     if (folioOf(pfn).refcount != explained) return true;
   }
@@ -50,7 +59,8 @@ export function largeHeld(head: u32, own: u32, faultPage: u32): bool {
  * exception).
  */
 export function largeAll(head: u32, mask: u32, flags: u32, except: u32 = 0): bool {
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
+  const end = head + pagesAt(head);
+  for (let pfn = head; pfn < end; pfn++) {
     if ((folioOf(pfn).flags & mask) != flags && pfn != except) return false;
   }
   return true;
@@ -58,14 +68,16 @@ export function largeAll(head: u32, mask: u32, flags: u32, except: u32 = 0): boo
 
 /** Clears the bits `clear` in the flags of each part, then sets the bits `set`. */
 export function markLarge(head: u32, clear: u32, set: u32): void {
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
+  const end = head + pagesAt(head);
+  for (let pfn = head; pfn < end; pfn++) {
     folioOf(pfn).flags = <u16>((folioOf(pfn).flags & ~clear) | set);
   }
 }
 
 /** Notes in each part that it is charged to a group. The caller charges the group. */
 export function chargeLarge(head: u32, memcg: u32): void {
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) folioOf(pfn).memcg = memcg;
+  const end = head + pagesAt(head);
+  for (let pfn = head; pfn < end; pfn++) folioOf(pfn).memcg = memcg;
 }
 
 /**
@@ -75,14 +87,15 @@ export function chargeLarge(head: u32, memcg: u32): void {
 export function maybePinned(pfn: u32): bool {
   if (!folioOf(pfn).has(FOLIO_LARGE)) return folioOf(pfn).refcount >= <u32>PIN_BIAS;
   const head = headOf(pfn);
-  for (let part = head; part < head + LARGE_PAGES; part++)
-    if (folioOf(part).refcount >= <u32>PIN_BIAS) return true;
+  const end = head + pagesAt(head);
+  for (let part = head; part < end; part++) if (folioOf(part).refcount >= <u32>PIN_BIAS) return true;
   return false;
 }
 
 /** Zeroes the bytes of all parts. */
 export function zeroLarge(head: u32): void {
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) zeroFrame(pfn);
+  const end = head + pagesAt(head);
+  for (let pfn = head; pfn < end; pfn++) zeroFrame(pfn);
 }
 
 /** Copies the bytes of the folio `from` to the folio `to`. */
@@ -92,5 +105,6 @@ export function copyLarge(to: u32, from: u32): void {
 
 /** Drops one reference to each part. */
 export function putLarge(head: u32): void {
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) putPage(pfn);
+  const end = head + pagesAt(head);
+  for (let pfn = head; pfn < end; pfn++) putPage(pfn);
 }

@@ -37,6 +37,7 @@ import { exhausted, header, LARGE_PAGES, mayAllocate, setHeader } from "../base/
 import { pteFlags, ptePfn } from "../base/pte";
 import { Folio, folioOf, isDevicePfn } from "./folio";
 import { memcgUncharge } from "./memcg";
+import { headOf, isWholeBlock, pagesAt, setWholeBlock } from "./order";
 import { freeFrame, queueFreed } from "./page-free";
 import { blockOf, listPush, listRemove, Zone, ZONE_IN_USE, zoneOf } from "./zone";
 
@@ -131,7 +132,7 @@ export function initFrame(pfn: u32, flags: u32): void {
   v128.store(folio, i32x4.replace_lane(i32x4(1, 0, 0, 0), 3, flags << 16));
 }
 
-/** Accounts for `taken` frames (at most 64) removed from the block. */
+/** Accounts for `taken` frames, not all of its 512, removed from the block. */
 @inline
 export function tookFrames(zone: u32, block: usize, taken: u32): void {
   if (!taken) return;
@@ -168,7 +169,11 @@ export function allocFrame(zone: u32): u32 {
  * or 0.
  */
 export function allocLarge(zone: u32): u32 {
-  if (!mayAllocate()) return 0;
+  return mayAllocate() ? allocBlock(zone, true) : 0;
+}
+
+/** Takes a free block of a zone: as a large folio if `large`. Its first pfn, or 0. */
+export function allocBlock(zone: u32, large: bool): u32 {
   const z = zoneOf(zone);
   const block: usize = z.freeBlocks;
   if (!block || z.freePages < z.tables + LARGE_PAGES) return 0;
@@ -178,13 +183,16 @@ export function allocLarge(zone: u32): u32 {
   store<u32>(block, LARGE_PAGES, BLOCK_LIVE);
   z.freePages -= LARGE_PAGES;
   const first = load<u32>(block, BLOCK_PFN);
-  for (let i: u32 = 0; i < LARGE_PAGES; i++) initFrame(first + i, i ? FOLIO_TAIL : FOLIO_HEAD);
+  setWholeBlock(first, large);
+  for (let i: u32 = 0; i < LARGE_PAGES; i++) initFrame(first + i, large ? (i ? FOLIO_TAIL : FOLIO_HEAD) : 0);
   return first;
 }
 
 /** Splits a large folio: parts without references become free, each other part becomes a page of its own. */
 export function dissolveLarge(first: u32): void {
-  for (let pfn = first; pfn < first + LARGE_PAGES; pfn++) {
+  const end = first + pagesAt(first);
+  if (isWholeBlock(first)) setWholeBlock(first, false);
+  for (let pfn = first; pfn < end; pfn++) {
     const folio = folioOf(pfn);
     folio.clear(FOLIO_LARGE);
     if (!folio.refcount) releasePage(pfn, folio);
@@ -196,6 +204,12 @@ export function dissolveLarge(first: u32): void {
  * freed.
  */
 function releasePart(pfn: u32): void {
+  if (!isWholeBlock(pfn)) {
+    const head = headOf(pfn);
+    const end = head + pagesAt(head);
+    for (let part = head; part < end; part++) if (folioOf(part).refcount) return;
+    return dissolveLarge(head);
+  }
   const block = blockOf(pfn);
   const live = load<u32>(block, BLOCK_LIVE) - 1;
   store<u32>(block, live, BLOCK_LIVE);
@@ -203,6 +217,17 @@ function releasePart(pfn: u32): void {
   const head = pfn & ~(LARGE_PAGES - 1);
   if (folioOf(head).has(FOLIO_RESERVED)) keepHugetlb(head);
   else dissolveLarge(head);
+}
+
+/** Takes a reference to each part of a large folio, also to parts that have lost all of theirs. */
+export function getLarge(head: u32): void {
+  const block = blockOf(head);
+  const end = head + pagesAt(head);
+  for (let pfn = head; pfn < end; pfn++) {
+    if (!folioOf(pfn).refcount && isWholeBlock(head))
+      store<u32>(block, load<u32>(block, BLOCK_LIVE) + 1, BLOCK_LIVE);
+    folioOf(pfn).refs++;
+  }
 }
 
 /** Puts a hugetlb page without references on the list of free hugetlb pages. */
@@ -225,6 +250,7 @@ export function takeHugetlb(): u32 {
   setHeader(HDR_HUGETLB_FREE, header(HDR_HUGETLB_FREE) - 1);
   store<u32>(block, LARGE_PAGES, BLOCK_LIVE);
   const head = load<u32>(block, BLOCK_PFN);
+  setWholeBlock(head, true);
   for (let i: u32 = 0; i < LARGE_PAGES; i++) folioOf(head + i).refs = 1;
   return head;
 }

@@ -10,18 +10,23 @@ import {
   FOLIO_RESERVED,
   FOLIO_TAIL,
 } from "../../abi/frame";
-import { COMMAND_SIZE } from "../../abi/header";
+import { COMMAND_SIZE, HDR_FAULT_CODE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
+import { EBUSY, EOPNOTSUPP } from "../../uapi/errno";
 import { MMU_NOTIFY_EXCLUSIVE } from "../../uapi/event";
 import { PAGE_SIZE } from "../../uapi/page";
 import { PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../../uapi/pte";
-import { ACCESS_GUP, ACCESS_WRITE, VM_HUGETLB, VM_WRITE } from "../../uapi/vm";
+import { ACCESS_GUP, ACCESS_WRITE, FAULT_NONE, VM_HUGETLB, VM_WRITE } from "../../uapi/vm";
 import { reach } from "../access/access";
+import { LARGE_PAGES, setHeader } from "../base/layout";
 import { exists } from "../base/object";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { exclusiveGoesPageByPage, exclusiveStaysMapped } from "../base/rules";
+import { mustWait } from "../fault/common";
 import { Folio, folioOf } from "../frame/folio";
 import { addExternalRefs, getPage, markAccessed } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
+import { notifyEnd, notifyStart } from "../operation/notify";
 import { dropCallerRefs } from "../operation/refs";
 import { splitMapping } from "../operation/split";
 import { firstMapping, firstPart, nextMapping, nextPart } from "../operation/tell";
@@ -56,6 +61,7 @@ const PHASE_CONVERT: u32 = 1;
  * is in the array at the end. Returns the pages reached, or the error of the first.
  */
 export function exclusiveStep(cmd: ExclusiveCmd): i32 {
+  if (exclusiveGoesPageByPage()) return takePageByPage(cmd);
   if (cmd.phase == PHASE_REACH) {
     const refused = reachAll(cmd);
     if (refused) return refused;
@@ -103,6 +109,65 @@ function reachAll(cmd: ExclusiveCmd): i32 {
   return 0;
 }
 
+/**
+ * OP_EXCLUSIVE in Linux 7.3: reaches a page and makes it exclusive before it looks at the next. Returns the
+ * pages before the first that fails, or the error of the first.
+ */
+function takePageByPage(cmd: ExclusiveCmd): i32 {
+  while (cmd.cursor < cmd.end) {
+    const at: usize = cmd.out + cmd.reached * 4;
+    if (cmd.phase == PHASE_REACH) {
+      const refused = reachPage(cmd, at);
+      if (refused == REQUEST) return REQUEST;
+      if (refused) return cmd.reached ? cmd.reached : refused;
+      cmd.phase = PHASE_CONVERT;
+    }
+    if (!notifyStart(cmd, cmd.mm, cmd.cursor, cmd.cursor + PAGE_SIZE, MMU_NOTIFY_EXCLUSIVE, cmd.owner))
+      return REQUEST;
+    const pfn = load<u32>(at);
+    const slot = walk(mmAt(cmd.mm).pgd, cmd.cursor);
+    const pte: u64 = slot ? load<u64>(slot) : 0;
+    // A callback may have changed the entry.
+    const taken = ptePresent(pte) && ptePfn(pte) == pfn && (pteFlags(pte) & PTE_WRITE) != 0;
+    if (taken) convertEntry(slot, pfn);
+    notifyEnd(cmd);
+    cmd.phase = PHASE_REACH;
+    if (!taken) {
+      folioOf(pfn).clear(FOLIO_LOCKED);
+      dropPage(at, pfn);
+      return cmd.reached ? cmd.reached : -EBUSY;
+    }
+    cmd.reached++;
+    cmd.cursor += PAGE_SIZE;
+  }
+  return cmd.reached;
+}
+
+/**
+ * Reaches the page at the cursor, and locks it with a reference; its pfn goes to `at`. 0, REQUEST or a
+ * negative errno.
+ */
+function reachPage(cmd: ExclusiveCmd, at: usize): i32 {
+  if (!cmd.faultPage && splitHere(cmd) == REQUEST) return REQUEST;
+  const slot = reach(cmd, cmd.cursor, ACCESS_GUP | ACCESS_WRITE);
+  if (!slot) return cmd.error;
+  const pte = load<u64>(slot);
+  const pfn = ptePfn(pte);
+  if (splitHere(cmd) == REQUEST) return REQUEST;
+  markAccessed(pte);
+  const folio = folioOf(pfn);
+  if (!folio.has(FOLIO_ANON) || folio.has(FOLIO_RESERVED)) {
+    setHeader(HDR_FAULT_CODE, FAULT_NONE);
+    return -EOPNOTSUPP;
+  }
+  if (folio.has(FOLIO_LOCKED)) return mustWait(pfn);
+  folio.set(FOLIO_LOCKED);
+  getPage(pfn);
+  addExternalRefs(1);
+  store<u32>(at, pfn);
+  return 0;
+}
+
 /** FOLL_SPLIT_PMD: splits a huge mapping of a writable vma before its page is reached. 0 or REQUEST. */
 function splitHere(cmd: ExclusiveCmd): i32 {
   const vma = vmaLookup(mmAt(cmd.mm), cmd.cursor);
@@ -117,8 +182,13 @@ function dropPage(at: usize, pfn: u32): void {
   dropCallerRefs(pfn, 1);
 }
 
-/** Drops the pages that a cancelled operation has reached and not made exclusive. */
+/**
+ * Drops the pages of a cancelled operation that it has reached and not made exclusive; those that it has made
+ * exclusive one by one stay so, without the caller's lock.
+ */
 export function cancelExclusive(cmd: ExclusiveCmd): void {
+  if (exclusiveGoesPageByPage())
+    for (let i: u32 = 0; i < cmd.reached; i++) folioOf(load<u32>(cmd.out + i * 4)).clear(FOLIO_LOCKED);
   for (let i = cmd.index; i < cmd.reached; i++) dropPage(cmd.out + i * 4, load<u32>(cmd.out + i * 4));
 }
 
@@ -138,11 +208,11 @@ function convert(cmd: ExclusiveCmd, pfn: u32, folio: Folio): i32 {
 
 /** convert() of all pages of a large folio. 0 or REQUEST. */
 function convertLarge(cmd: ExclusiveCmd, head: u32, folio: Folio): i32 {
-  let told = firstPart(cmd, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner);
-  for (; told; told = nextPart(cmd, head, folio, MMU_NOTIFY_EXCLUSIVE, cmd.owner)) {
+  let told = firstPart(cmd, head, MMU_NOTIFY_EXCLUSIVE, cmd.owner);
+  for (; told; told = nextPart(cmd, head, MMU_NOTIFY_EXCLUSIVE, cmd.owner)) {
     if (told == REQUEST) return REQUEST;
     const vma = vmaAt(<u32>told);
-    const end = partEnd(vma, folio.pgoff);
+    const end = partEnd(vma, folio.pgoff, LARGE_PAGES);
     let addr = partStart(vma, folio.pgoff);
     let pfn = head + <u32>(pgoffOf(vma, addr) - folio.pgoff);
     for (; addr < end; addr += PAGE_SIZE, pfn++) {
@@ -159,7 +229,7 @@ function convertEntry(slot: usize, pfn: u32): void {
   const folio = folioOf(pfn);
   if (pteFlags(pte) & PTE_DIRTY) folio.set(FOLIO_DIRTY);
   store<u64>(slot, makePte(pfn, PTE_KIND_DEVICE_EXCLUSIVE | (pteFlags(pte) & PTE_WRITE)));
-  folio.maps--;
+  if (!exclusiveStaysMapped()) folio.maps--;
 }
 
 /** Is the caller's own entry device-exclusive for this page, and writable? */

@@ -9,6 +9,7 @@ import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import { PTE_SPECIAL, PTE_WRITE } from "../../uapi/pte";
 import { VM_NOHUGEPAGE, VM_UFFD_MISSING } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
+import { collapsesReadOnly } from "../base/rules";
 import { pteFlags, ptePfn, ptePresent } from "../base/pte";
 import { handleFault } from "../fault/fault";
 import { allocHuge, hugeFits, mapHuge } from "../fault/huge";
@@ -20,7 +21,8 @@ import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { isAnonymous, Vma } from "../space/vma";
 import { addRss, unmapPage } from "../space/zap";
-import { headOf, largeMaps, largeRefs } from "../frame/large";
+import { largeMaps, largeRefs } from "../frame/large";
+import { headOf } from "../frame/order";
 import { HUGE_MASK } from "../table/huge";
 import { isHuge, leafTable, readPte, spanEnd } from "../table/pagetable";
 
@@ -135,7 +137,7 @@ function scan(vma: Vma, table: usize, away: bool): i32 {
     if (folio.has(FOLIO_LOCKED) || !folio.has(FOLIO_LRU) || isHeld(ptePfn(pte), folio)) return EAGAIN;
     if (pteFlags(pte) & PTE_WRITE) writable = true;
   }
-  return writable || !away ? SCAN_SUCCEED : EINVAL;
+  return writable || !away || collapsesReadOnly() ? SCAN_SUCCEED : EINVAL;
 }
 
 /** Has the page's folio references beside those of its entries and the swap cache? */

@@ -30,6 +30,7 @@ import {
 import { exists } from "../base/object";
 import { poolAlloc, poolFree, poolId } from "../base/pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { exclusiveStaysMapped } from "../base/rules";
 import { log } from "../base/stat";
 import { restoredPte } from "../fault/fault";
 import { folioOf } from "../frame/folio";
@@ -243,7 +244,7 @@ function takeBack(vma: Vma, at: usize): u64 {
   if (pteKind(pte) != PTE_KIND_DEVICE_EXCLUSIVE) return pte;
   const restored = restoredPte(pte, vma);
   store<u64>(at, restored);
-  folioOf(ptePfn(restored)).maps++;
+  if (!exclusiveStaysMapped()) folioOf(ptePfn(restored)).maps++;
   return restored;
 }
 

@@ -1,6 +1,14 @@
 // madvise: advice that drops, populates, marks, moves to swap space, collapses or merges.
 
-import { FOLIO_REFERENCED } from "../../abi/frame";
+import {
+  FOLIO_ANON,
+  FOLIO_DIRTY,
+  FOLIO_LAZYFREE,
+  FOLIO_LOCKED,
+  FOLIO_LRU,
+  FOLIO_REFERENCED,
+  FOLIO_SWAP_CACHE,
+} from "../../abi/frame";
 import { COMMAND_SIZE } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { EACCES, EINVAL, ENOMEM } from "../../uapi/errno";
@@ -46,13 +54,15 @@ import {
 import { populateRange } from "../access/populate";
 import { exists } from "../base/object";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
-import { folioOf } from "../frame/folio";
+import { freeMarksPages } from "../base/rules";
+import { folioOf, isDevicePfn } from "../frame/folio";
 import { breakKsm, ksmEnter } from "../ksm/ksm";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { cutsHugetlb, splitEdges, splitLarge, splitPartial } from "../operation/split";
 import { fileAt } from "../space/file";
 import { vmaModify } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
+import { freeSwap } from "../space/swap";
 import { isAnonymous, pgoffOf, Vma } from "../space/vma";
 import { zapPte, zapRange } from "../space/zap";
 import { HUGE_MASK } from "../table/huge";
@@ -180,7 +190,7 @@ function drop(cmd: MadviseCmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
   if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
   if ((dropping ? splitPartial(cmd, vma, start, end) : splitLarge(cmd, vma, start, end)) == REQUEST)
     return REQUEST;
-  if (dropping) zapRange(mm, start, end);
+  if (dropping) zapRange(mm, start, end, true);
   else clearFlags(mm, start, end, PTE_YOUNG | PTE_DIRTY);
   notifyEnd(cmd);
   return 0;
@@ -232,6 +242,18 @@ function advisedFlags(vma: Vma, advice: u32): u32 {
   return REFUSED;
 }
 
+/** folio_mark_lazyfree: marks a page that MADV_FREE gives up. False for one that it leaves as it is. */
+function markFree(pfn: u32): bool {
+  const folio = folioOf(pfn);
+  if (isDevicePfn(pfn)) return false;
+  if (folio.has(FOLIO_SWAP_CACHE | FOLIO_DIRTY)) {
+    if (folio.has(FOLIO_LOCKED) || folio.mapcount != 1 || !freeSwap(pfn, folio)) return false;
+    folio.clear(FOLIO_DIRTY);
+  }
+  if (folio.has(FOLIO_ANON) && folio.has(FOLIO_LRU)) folio.set(FOLIO_LAZYFREE);
+  return true;
+}
+
 /**
  * Clears PTE flags of the present entries of [start, end). With PTE_DIRTY among them this is MADV_FREE, which
  * drops swap entries; without it MADV_COLD, which marks the pages as not referenced, too.
@@ -248,6 +270,7 @@ function clearFlags(mm: Mm, start: u64, end: u64, flags: u32): void {
     for (let at = slotOf(table, addr); at < last; at += 8) {
       const pte = load<u64>(at);
       if (ptePresent(pte) && !(pteFlags(pte) & PTE_SPECIAL)) {
+        if (freeing && freeMarksPages() && !markFree(ptePfn(pte))) continue;
         store<u64>(at, pte & ~(<u64>flags));
         if (!freeing) folioOf(ptePfn(pte)).clear(FOLIO_REFERENCED);
       }

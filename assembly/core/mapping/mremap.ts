@@ -1,7 +1,7 @@
 // mremap: shrinking, growing and moving a mapping. A move takes all entries along: pages, device entries and
 // the zero page change their address and nothing else.
 
-import { COMMAND_SIZE, HDR_RESULT } from "../../abi/header";
+import { HDR_RESULT } from "../../abi/header";
 import { RESOURCE_VMA } from "../../abi/pool";
 import { REQUEST } from "../../abi/request";
 import { EFAULT, EINVAL, ENOMEM } from "../../uapi/errno";
@@ -20,11 +20,11 @@ import {
   VM_UFFD_MISSING,
 } from "../../uapi/vm";
 import { populateLocked } from "../access/populate";
+import { mremapMovesSeveral } from "../base/rules";
 import { exhausted, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
 import { poolLeft } from "../base/pool";
 import { breakKsm } from "../ksm/ksm";
-import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { cutsHugetlb, splitMapping } from "../operation/split";
 import { vmaAdd, vmaMergeNew } from "../space/merge";
@@ -41,38 +41,20 @@ import {
   slotsEnd,
   spanEnd,
   USER_END,
-  USER_START,
   walkAlloc,
 } from "../table/pagetable";
 import { findGap } from "./mmap";
+import { beginSeveral, checkTarget, MremapCmd, nextMapping, PHASE_CLEAR_TARGET } from "./mremap-range";
 import { freeTablesOfGap, unmapRange } from "./unmap";
 
-/** cmd.phase of OP_MREMAP: what is next. */
+/** cmd.phase of OP_MREMAP: what is next. 1 is PHASE_CLEAR_TARGET. */
 const PHASE_CHECK: u32 = 0;
-const PHASE_CLEAR_TARGET: u32 = 1;
 const PHASE_SHRINK: u32 = 2;
 const PHASE_PREPARE: u32 = 3;
 const PHASE_MOVE: u32 = 4;
 const PHASE_UNMAP_OLD: u32 = 5;
 const PHASE_POPULATE: u32 = 6;
 const PHASE_DONE: u32 = 7;
-
-/** OP_MREMAP: the mapping of oldLength bytes at oldAddr becomes one of newLength bytes at newAddr. */
-@unmanaged
-export class MremapCmd extends Cmd {
-  oldAddr: u64;
-  /** Bytes; newLength once the mapping has been shrunk. */
-  oldLength: u64;
-  /** With MREMAP_FIXED the address asked for, else a hint; then the one that was chosen. */
-  newAddr: u64;
-  newLength: u64;
-  /** MREMAP_*. */
-  flags: u32;
-  /** Not 0: the mapping is locked, and what it grew by is populated at the end. */
-  locked: u32;
-}
-
-if (<i32>offsetof<MremapCmd>() > COMMAND_SIZE) ERROR("MremapCmd");
 
 /** OP_MREMAP: runs the phases. HDR_RESULT is the new address. */
 export function mremapStep(cmd: MremapCmd): i32 {
@@ -105,7 +87,8 @@ export function mremapStep(cmd: MremapCmd): i32 {
         result = populateGrowth(cmd);
         break;
       default:
-        setHeaderF64(HDR_RESULT, cmd.newAddr);
+        if (cmd.several && nextMapping(cmd, mm)) continue;
+        setHeaderF64(HDR_RESULT, cmd.several ? cmd.rangeTo : cmd.newAddr);
         return 0;
     }
     if (result) return result;
@@ -126,6 +109,12 @@ function check(cmd: MremapCmd, mm: Mm): i32 {
   if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(flags & MREMAP_MAYMOVE)) return -EINVAL;
   if (flags & MREMAP_DONTUNMAP && cmd.oldLength != cmd.newLength) return -EINVAL;
   if (!cmd.newLength) return -EINVAL;
+  if (mremapMovesSeveral()) {
+    const refused = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? checkTarget(cmd) : 0;
+    if (refused) return refused;
+    const several = (flags & MREMAP_FIXED) != 0 && cmd.oldLength == cmd.newLength;
+    if (several) return beginSeveral(cmd, mm);
+  }
   const vma = vmaLookup(mm, cmd.oldAddr);
   if (!exists(vma)) return -EFAULT;
   if (vma.flags & VM_HUGETLB) {
@@ -134,10 +123,8 @@ function check(cmd: MremapCmd, mm: Mm): i32 {
     if (cutsHugetlb(vma, cmd.oldAddr | cmd.newAddr) || cmd.newLength > cmd.oldLength) return -EINVAL;
   }
   if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
-    if (cmd.newLength > USER_END || cmd.newAddr > USER_END - cmd.newLength) return -EINVAL;
-    if (cmd.oldAddr + cmd.oldLength > cmd.newAddr && cmd.newAddr + cmd.newLength > cmd.oldAddr)
-      return -EINVAL;
-    if (flags & MREMAP_FIXED && cmd.newAddr < USER_START) return -EINVAL;
+    const refused = checkTarget(cmd);
+    if (refused) return refused;
     cmd.phase = flags & MREMAP_FIXED ? PHASE_CLEAR_TARGET : PHASE_SHRINK;
   } else {
     cmd.phase = PHASE_SHRINK;

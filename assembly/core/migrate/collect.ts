@@ -51,10 +51,18 @@ import {
 import { header } from "../base/layout";
 import { DEBUG } from "../base/panic";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import {
+  faultSplitsFirst,
+  leavesUnselectedHuge,
+  pinnedPartSkipsBlock,
+  splitsHugeZeroLate,
+  splitsMappedParts,
+} from "../base/rules";
 import { Folio, FOLIO_COUNTS, FOLIO_SOLE, folioOf, isDevicePfn } from "../frame/folio";
+import { headOf } from "../frame/order";
 import { ownFrames, zoneOf, zoneOfPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
-import { splitFolio, splitMapping } from "../operation/split";
+import { isSplittable, splitFolio, splitMapping } from "../operation/split";
 import { hasPage, Migration, pfnOf, takeEntry, takenEntry } from "../space/migration";
 import { mmAt } from "../space/mm";
 import { isAnonymous, vmaAt } from "../space/vma";
@@ -73,6 +81,15 @@ function isUnitTable(m: Migration, addr: u64, table: usize): bool {
 }
 
 /**
+ * Does the huge mapping with leaf table `table`, which is no unit, stay as it is while the migration
+ * collects?
+ */
+function staysHuge(m: Migration, table: usize): bool {
+  if (selected(m, load<u64>(table))) return leavesUnselectedHuge();
+  return isHugeZero(table) && splitsHugeZeroLate();
+}
+
+/**
  * Splits the huge mappings and large folios of the range that do not move as units, where nobody refers to
  * them. 0 or REQUEST.
  */
@@ -85,7 +102,7 @@ export function splitHuge(cmd: Cmd, m: Migration): i32 {
     const addr = next;
     const table = leafTable(pgd, addr);
     next = spanEnd(pgd, table, addr, m.end);
-    if (!table || !isHuge(table) || isUnitTable(m, addr, table)) continue;
+    if (!table || !isHuge(table) || isUnitTable(m, addr, table) || staysHuge(m, table)) continue;
     const result = isHugeZero(table)
       ? splitMapping(cmd, vma, addr)
       : splitFolio(cmd, ptePfn(load<u64>(table)), m.faultPage);
@@ -130,6 +147,10 @@ export function collect(m: Migration): u32 {
         if (i == last) break;
       }
       const pte = table ? load<u64>(at) : 0;
+      if (pte && endsLook(m, i, pte)) {
+        for (; i < last; i++) m.stay(i, REASON_LARGE_FOLIO);
+        break;
+      }
       if (pte) unfinished += collectEntry(m, i, at, pte);
       else if (anonymous) m.setSource(i, MIGRATE_PFN_MIGRATE);
       else m.stay(i, REASON_HOLE_NOT_ANON);
@@ -138,6 +159,15 @@ export function collect(m: Migration): u32 {
   }
   m.cpages = candidates;
   return unfinished;
+}
+
+/**
+ * Does the entry map a part of a large folio that cannot be split, so that what follows in its 2 MiB stays,
+ * too?
+ */
+function endsLook(m: Migration, i: u32, pte: u64): bool {
+  if (!pinnedPartSkipsBlock() || isZeroPte(pte) || refusal(m, i, pte) != REASON_LARGE_FOLIO) return false;
+  return !isSplittable(headOf(ptePfn(pte)), m.faultPage);
 }
 
 /**
@@ -266,7 +296,16 @@ function isCollected(m: Migration, n: u32, pfn: u32): bool {
  * come back if it stayed, and for drivers that select units: the kernels that know of units split.
  */
 function splitsParts(m: Migration, pfn: u32): bool {
-  return isDevicePfn(pfn) || (m.select & MIGRATE_VMA_SELECT_COMPOUND) != 0;
+  return splitsMappedParts() || isDevicePfn(pfn) || (m.select & MIGRATE_VMA_SELECT_COMPOUND) != 0;
+}
+
+/**
+ * Does a fault on a page that is not the first of its large folio end with the folio's split? The next fault
+ * moves the page.
+ */
+@inline
+function faultMovesFirstOnly(faultPage: u32): bool {
+  return faultPage != 0 && faultSplitsFirst();
 }
 
 /**
@@ -277,11 +316,16 @@ export function collectParts(cmd: SetupCmd, m: Migration): i32 {
   for (; cmd.cursor < m.end; cmd.cursor += PAGE_SIZE) {
     const i = <u32>((cmd.cursor - m.start) >> 12);
     const slot = walk(mmAt(m.mm).pgd, cmd.cursor);
-    if (!slot || load<u8>(m.reasons + i) != REASON_LARGE_FOLIO) continue;
+    const reason = load<u8>(m.reasons + i);
+    // The split of a folio makes pages present that a device had for itself.
+    const back = slot && reason == REASON_NOT_PRESENT && ptePresent(load<u64>(slot));
+    if (!slot || !(reason == REASON_LARGE_FOLIO || back)) continue;
     const pfn = ptePfn(load<u64>(slot));
     if (!splitsParts(m, pfn)) continue;
-    if (folioOf(pfn).has(FOLIO_LARGE) && splitFolio(cmd, pfn, m.faultPage) == REQUEST) return REQUEST;
-    if (folioOf(pfn).has(FOLIO_LARGE)) continue;
+    const large = folioOf(pfn).has(FOLIO_LARGE);
+    const first = !folioOf(pfn).has(FOLIO_TAIL);
+    if (large && splitFolio(cmd, pfn, m.faultPage) == REQUEST) return REQUEST;
+    if (folioOf(pfn).has(FOLIO_LARGE) || (large && !first && faultMovesFirstOnly(m.faultPage))) continue;
     store<u8>(m.reasons + i, 0);
     cmd.unfinished += collectEntry(m, i, slot, load<u64>(slot));
     m.cpages += m.source(i) & MIGRATE_PFN_MIGRATE ? 1 : 0;

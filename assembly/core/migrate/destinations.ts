@@ -35,6 +35,7 @@ import { poolId } from "../base/pool";
 import { isDevmem, isOpenDevmem } from "../frame/devmem";
 import { Folio, folioOf, unmark } from "../frame/folio";
 import { largeAll } from "../frame/large";
+import { isWholeBlock } from "../frame/order";
 import {
   addExternalRefs,
   allocFrame,
@@ -184,7 +185,7 @@ function isSound(folio: Folio): bool {
  * in nobody's use.
  */
 function isSoundUnit(head: u32, end: u32): bool {
-  if (head > end - LARGE_PAGES || !folioOf(head).has(FOLIO_HEAD)) return false;
+  if (head > end - LARGE_PAGES || !folioOf(head).has(FOLIO_HEAD) || !isWholeBlock(head)) return false;
   if (folioOf(head).mapcount | folioOf(head).mapping) return false;
   return largeAll(head, USED | FOLIO_LOCKED, FOLIO_LOCKED);
 }

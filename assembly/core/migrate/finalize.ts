@@ -15,6 +15,7 @@ import {
   FOLIO_ANON_EXCLUSIVE,
   FOLIO_DIRTY,
   FOLIO_FLAGS,
+  FOLIO_LARGE,
   FOLIO_LOCKED,
   FOLIO_LRU,
   FOLIO_MIGRATION_SHARED,
@@ -156,7 +157,7 @@ function endPage(m: Migration, i: u32, slot: usize, ran: bool): u32 {
 function releaseDestination(pfn: u32): void {
   const folio = folioOf(pfn);
   unmark(folio);
-  const lru: u32 = !isDevicePfn(pfn) && folio.mapcount ? FOLIO_LRU : 0;
+  const lru: u32 = !isDevicePfn(pfn) && (folio.mapcount || folio.has(FOLIO_LARGE)) ? FOLIO_LRU : 0;
   folio.flags = <u16>((folio.flags & ~FOLIO_LOCKED) | lru);
   putPage(pfn);
 }

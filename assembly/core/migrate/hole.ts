@@ -34,6 +34,7 @@ import { chargeLarge } from "../frame/large";
 import { memcgCharge } from "../frame/memcg";
 import { noteUse } from "../frame/recency";
 import { notifyStart } from "../operation/notify";
+import { splitMapping } from "../operation/split";
 import { Migration } from "../space/migration";
 import { mmAt } from "../space/mm";
 import { anonVmaPrepare } from "../space/anon-vma";
@@ -70,6 +71,10 @@ export function fillHole(cmd: MigratePagesCmd, m: Migration, i: u32, pfn: u32): 
   const addr = m.start + ((<u64>i) << 12);
   const vma = vmaOfHole(m, addr, 1);
   if (exists(vma) && !fillWindow(cmd, m, i)) return REQUEST;
+  if (exists(vma)) {
+    const table = leafTable(vma.mm.pgd, addr);
+    if (table && isHugeZero(table) && splitMapping(cmd, vma, addr) == REQUEST) return REQUEST;
+  }
   const reason = exists(vma) ? insertPage(m, vma, addr, pfn) : REASON_HOLE_NOT_ANON;
   if (reason) {
     m.stay(i, reason);

@@ -32,7 +32,7 @@ import { pteFlags, ptePfn } from "../base/pte";
 import { count } from "../base/stat";
 import { folioOf, isDevicePfn, moveFolio } from "../frame/folio";
 import { largeAll, largeMaps, markLarge } from "../frame/large";
-import { dissolveLarge, putPage } from "../frame/page-alloc";
+import { dissolveLarge, getLarge, putPage } from "../frame/page-alloc";
 import { noteUse } from "../frame/recency";
 import { Cmd } from "../operation/cmd";
 import { firstPart, nextPart } from "../operation/tell";
@@ -97,11 +97,11 @@ export function unmapUnit(cmd: Cmd, m: Migration, head: u32): i32 {
     markLarge(head, FOLIO_LRU, 0);
   }
   const part = folioOf(head);
-  let told = cmd.link || largeMaps(head) ? firstPart(cmd, part, MMU_NOTIFY_CLEAR, 0) : 0;
-  for (; told; told = nextPart(cmd, head, part, MMU_NOTIFY_CLEAR, 0)) {
+  let told = cmd.link || largeMaps(head) ? firstPart(cmd, head, MMU_NOTIFY_CLEAR, 0) : 0;
+  for (; told; told = nextPart(cmd, head, MMU_NOTIFY_CLEAR, 0)) {
     if (told == REQUEST) return REQUEST;
     const vma = vmaAt(<u32>told);
-    takeParts(vma.mm.pgd, partStart(vma, part.pgoff), partEnd(vma, part.pgoff), head);
+    takeParts(vma.mm.pgd, partStart(vma, part.pgoff), partEnd(vma, part.pgoff, LARGE_PAGES), head);
   }
   if (largeMaps(head)) return REASON_STILL_MAPPED;
   for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
@@ -134,6 +134,17 @@ export function endUnit(m: Migration, i: u32, slot: usize, head: u32, to: u32): 
   }
 }
 
+/**
+ * Takes the large folio of device pages that begins at `head`, wherever it is mapped. Its word for src; 0:
+ * somebody has locked a page of it.
+ */
+export function takeDeviceUnit(head: u32): u32 {
+  if (!largeAll(head, FOLIO_LOCKED, 0)) return 0;
+  getLarge(head);
+  markLarge(head, 0, FOLIO_LOCKED);
+  return (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND | head;
+}
+
 /** Moves a unit's folio to the large folio at `to`. A reason to stay, or 0. */
 export function moveUnit(m: Migration, head: u32, to: u32): u32 {
   for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
@@ -163,7 +174,11 @@ export function splitUnit(m: Migration, i: u32): void {
   if (!page) return;
   const head = pfnOf(word);
   const part = folioOf(head);
-  for (let link = rmapFirstLarge(part, 0); link; link = rmapNextLarge(link, part, 0)) {
+  for (
+    let link = rmapFirstLarge(part, 0, LARGE_PAGES);
+    link;
+    link = rmapNextLarge(link, part, 0, LARGE_PAGES)
+  ) {
     const vma = rmapVma(link, part);
     const table = leafTable(vma.mm.pgd, partStart(vma, part.pgoff));
     if (table && isHuge(table) && ptePfn(load<u64>(table)) == head) splitLeaf(table);

@@ -9,6 +9,7 @@ import { LOG_MIGRATE } from "../../abi/log";
 import { MIGRATION_MOVING, MIGRATION_PAGES, MIGRATION_SETUP, MIGRATION_WRONG_SRC } from "../../abi/object";
 import { REQUEST } from "../../abi/request";
 import { EBUSY, EINVAL } from "../../uapi/errno";
+import { PMD_SIZE } from "../../uapi/page";
 import {
   MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_ERROR,
@@ -25,18 +26,20 @@ import {
   REASON_REFERENCED,
 } from "../../uapi/reason";
 import { header, LARGE_PAGES, setHeader, setHeaderF64 } from "../base/layout";
+import { splitUnitTells } from "../base/rules";
 import { exists } from "../base/object";
 import { count, log } from "../base/stat";
 import { Folio, folioOf, isDevicePfn, moveFolio } from "../frame/folio";
 import { noteUse, noteUses } from "../frame/recency";
-import { notifyEnd } from "../operation/notify";
+import { innerEnd, innerStart, notifyEnd } from "../operation/notify";
 import { splitMapping } from "../operation/split";
 import { cacheReplace, fileAt } from "../space/file";
 import { ksmNodeAt } from "../space/ksm-item";
 import { hasPage, isUnit, Migration, ownRefs, pfnOf } from "../space/migration";
 import { freeSwap } from "../space/swap";
-import { isHugeZero } from "../table/huge";
-import { leafTable } from "../table/pagetable";
+import { mmAt } from "../space/mm";
+import { isHugeZero, splitLeaf } from "../table/huge";
+import { isHuge, leafTable } from "../table/pagetable";
 import { MigratePagesCmd } from "./cmd";
 import { markDestinations, takeDestinations } from "./destinations";
 import { fillHole, fillWindow, insertUnit, vmaOfHole } from "./hole";
@@ -113,13 +116,29 @@ function moveOrSplitUnit(cmd: MigratePagesCmd, m: Migration, i: u32): i32 {
       splitUnit(m, i);
     }
   } else if (isUnit(to)) reason = moveUnit(m, pfnOf(word), pfnOf(to));
-  else if (m.mm) splitUnit(m, i);
-  else reason = REASON_ORDER;
+  else if (!m.mm) reason = REASON_ORDER;
+  else {
+    if (splitUnitTells() && !tellUnit(cmd, m, i)) return REQUEST;
+    // A folio that a fault refers to is not split, but the mapping is.
+    if (splitUnitTells() && m.faultPage - pfnOf(word) < LARGE_PAGES) {
+      const table = leafTable(mmAt(m.mm).pgd, m.start + ((<u64>i) << 12));
+      if (table && isHuge(table)) splitLeaf(table);
+      reason = REASON_ORDER;
+    } else splitUnit(m, i);
+  }
   if (reason) {
     m.setSource(i, word & ~MIGRATE_PFN_MIGRATE);
     for (let j: u32 = 0; j < LARGE_PAGES; j++) m.note(i + j, reason);
   }
   return 0;
+}
+
+/** Tells the vma of the unit at index i that its mapping is split. False: the operation returns REQUEST. */
+function tellUnit(cmd: MigratePagesCmd, m: Migration, i: u32): bool {
+  const addr = m.start + ((<u64>i) << 12);
+  if (!innerStart(cmd, m.mm, addr, addr + PMD_SIZE)) return false;
+  innerEnd(cmd);
+  return true;
 }
 
 /** migrate_folio: the destination becomes page i, unless the page has to stay. */

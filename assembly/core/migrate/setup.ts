@@ -21,6 +21,7 @@ import { COUNT_MIGRATIONS } from "../../abi/counter";
 import {
   FOLIO_FILE,
   FOLIO_FREE,
+  FOLIO_HEAD,
   FOLIO_LARGE,
   FOLIO_LOCKED,
   FOLIO_LRU,
@@ -43,6 +44,7 @@ import {
 } from "../../uapi/reason";
 import { VM_HUGETLB, VM_SPECIAL } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
+import { evictsWhole } from "../base/rules";
 import { exists } from "../base/object";
 import { poolId } from "../base/pool";
 import { count } from "../base/stat";
@@ -69,7 +71,7 @@ import { vmaLookup } from "../space/vma";
 import { walk } from "../table/pagetable";
 import { MigrateDeviceSetupCmd, MigrateSetupCmd, SetupCmd } from "./cmd";
 import { collect, collectParts, splitHuge, UNFINISHED } from "./collect";
-import { endUnit, unmapUnit } from "./huge";
+import { endUnit, takeDeviceUnit, unmapUnit } from "./huge";
 import { publishSource } from "./words";
 
 /** OP_MIGRATE_SETUP: collects the range's pages under a `migrate` window, then unmaps them elsewhere. */
@@ -125,12 +127,32 @@ export function migrateDeviceSetupStep(cmd: MigrateDeviceSetupCmd): i32 {
   if (cmd.phase == 1) {
     for (; cmd.splitting < m.npages; cmd.splitting++) {
       const pfn = cmd.page(cmd.splitting);
+      if (isDeviceUnit(cmd, cmd.splitting)) {
+        cmd.splitting += LARGE_PAGES - 1;
+        continue;
+      }
       if (folioOf(pfn).has(FOLIO_LARGE) && splitFolio(cmd, pfn) == REQUEST) return REQUEST;
     }
-    for (let i: u32 = 0; i < m.npages; i++) collectPfn(m, i, cmd.page(i));
+    for (let i: u32 = 0; i < m.npages; i++) {
+      if (isDeviceUnit(cmd, i)) {
+        const word = takeDeviceUnit(cmd.page(i));
+        if (word) m.setSource(i, UNFINISHED | word);
+        else for (let j: u32 = 0; j < LARGE_PAGES; j++) m.stay(i + j, REASON_LOCKED);
+        i += LARGE_PAGES - 1;
+      } else collectPfn(m, i, cmd.page(i));
+    }
     cmd.phase = 2;
   }
   return finishSetup(cmd, m);
+}
+
+/** Do the pages from i on make up a large folio, which moves as one where the kernel does that? */
+function isDeviceUnit(cmd: MigrateDeviceSetupCmd, i: u32): bool {
+  const head = cmd.page(i);
+  if (!evictsWhole() || cmd.npages - i < LARGE_PAGES || !folioOf(head).has(FOLIO_HEAD)) return false;
+  if (!cmd.list) return true;
+  for (let j: u32 = 1; j < LARGE_PAGES; j++) if (cmd.page(i + j) != head + j) return false;
+  return true;
 }
 
 /** The end of both setups, which may suspend. The migration's id, or REQUEST. */

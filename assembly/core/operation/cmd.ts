@@ -36,14 +36,17 @@
 //  │ faultPage │faultTries │  newPage  │  ksmDone  │ 112  fault/fault.ts; ksm/ksm.ts: breakKsm()
 //  ├───────────┴───────────┼───────────┴───────────┤
 //  │       faultAddr       │    populateCursor     │ 128  fault/fault.ts; access/populate.ts
-//  ├───────────────────────┴───────────────────────┤
-//  │          the operation's own fields           │ 144
+//  ├───────────────────────┼───────────────────────┘
+//  │     populateFrom      │                         144
+//  ├───────────────────────┴───────────────────────┐
+//  │          the operation's own fields           │ 152
 //  └───────────────────────────────────────────────┘ 256
 
 import { COMMAND_COUNT, COMMAND_SIZE, COMMANDS, HDR_CMD_DEPTH, HEADER } from "../../abi/header";
 import { RESOURCE_COMMANDS } from "../../abi/pool";
 import { exhausted, header, setHeader, zeroObject } from "../base/layout";
 import { none } from "../base/object";
+import { pagesAt } from "../frame/order";
 
 export const OP_MMAP: u32 = 1;
 export const OP_MUNMAP: u32 = 2;
@@ -65,6 +68,7 @@ export const OP_TRUNCATE: u32 = 17;
 export const OP_PUNCH: u32 = 18;
 export const OP_MSYNC: u32 = 19;
 export const OP_UFFD: u32 = 20;
+export const OP_MIGRATE_MOVE: u32 = 21;
 export const OP_KSM: u32 = 24;
 
 /** A command block, as far as all operations share it; the drawing above says who owns each field. */
@@ -110,7 +114,8 @@ export class Cmd {
   faultPage: u32;
   /** handleFault(): how often drivers answered "done" without having moved the page. */
   faultTries: u32;
-  /** copyPage(): the page allocated for a copy whose notification is being served; 0 none. */
+  /** copyPage(): the page, or the first of the large folio, allocated for a copy whose
+   * notification is being served; 0 none. */
   newPage: u32;
   /** breakKsm(): pages of its range that are done; 0 before and after. */
   ksmDone: u32;
@@ -118,6 +123,8 @@ export class Cmd {
   faultAddr: u64;
   /** populateLocked() and populateRange(): how far they are; 0 before and after. */
   populateCursor: u64;
+  /** populateVma(): where the attempt that is under way began. */
+  populateFrom: u64;
 }
 
 if (<i32>offsetof<Cmd>() > COMMAND_SIZE) ERROR("COMMAND_SIZE");
@@ -158,12 +165,17 @@ export function commandTop(): Cmd {
   return depth ? commandAt(depth - 1) : none<Cmd>();
 }
 
+/** How many pages cmd.newPage stands for, with a reference each: 0 without one, more for a large folio. */
+export function newPages(cmd: Cmd): u32 {
+  return cmd.newPage ? pagesAt(cmd.newPage) : 0;
+}
+
 /** How many references operations in progress hold to the page. */
 export function commandsHoldPage(pfn: u32): u32 {
   let n: u32 = 0;
   for (let depth: u32 = 0; depth < header(HDR_CMD_DEPTH); depth++) {
     const cmd = commandAt(depth);
-    n += (cmd.faultPage == pfn ? 1 : 0) + (cmd.newPage == pfn ? 1 : 0);
+    n += (cmd.faultPage == pfn ? 1 : 0) + (pfn - cmd.newPage < newPages(cmd) ? 1 : 0);
   }
   return n;
 }
@@ -180,7 +192,7 @@ export function commandsHold(): u32 {
   let n: u32 = 0;
   for (let depth: u32 = 0; depth < header(HDR_CMD_DEPTH); depth++) {
     const cmd = commandAt(depth);
-    n += (cmd.faultPage ? 1 : 0) + (cmd.newPage ? 1 : 0);
+    n += (cmd.faultPage ? 1 : 0) + newPages(cmd);
   }
   return n;
 }

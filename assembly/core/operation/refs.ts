@@ -12,6 +12,7 @@ import { header, LARGE_PAGES } from "../base/layout";
 import { exists } from "../base/object";
 import { poolHigh, poolUsed } from "../base/pool";
 import { pteKind, ptePfn } from "../base/pte";
+import { exclusiveStaysMapped } from "../base/rules";
 import { Folio, folioOf } from "../frame/folio";
 import { addExternalRefs, putPage } from "../frame/page-alloc";
 import { cacheLookup, fileAt } from "../space/file";
@@ -91,7 +92,7 @@ function engineRefs(pfn: u32, folio: Folio): u32 {
   if (pfn == header(HDR_ZERO_PFN)) return 1;
   let refs = folio.mapcount + migrationRefs(pfn) + commandsHoldPage(pfn);
   if (folio.has(FOLIO_SWAP_CACHE)) refs++;
-  if (folio.has(FOLIO_ANON)) refs += exclusiveRefs(pfn, folio);
+  if (folio.has(FOLIO_ANON)) refs += exclusiveStaysMapped() ? 0 : exclusiveRefs(pfn, folio);
   else if (folio.has(FOLIO_FILE | FOLIO_SHMEM) && cacheLookup(fileAt(folio.mapping), folio.pgoff) == pfn)
     refs++;
   const zero = header(HDR_HUGE_ZERO);

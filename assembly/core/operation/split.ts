@@ -14,12 +14,14 @@ import { FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED } from "../../abi/frame";
 import { HDR_ZERO_PFN } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
-import { PTE_PRESENT, PTE_SPECIAL } from "../../uapi/pte";
+import { PTE_KIND_DEVICE_EXCLUSIVE, PTE_PRESENT, PTE_SPECIAL } from "../../uapi/pte";
 import { VM_HUGETLB, VM_LOCKED } from "../../uapi/vm";
 import { header, LARGE_PAGES } from "../base/layout";
-import { makePte, pteFlags, ptePfn, ptePresent } from "../base/pte";
+import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { exclusiveStaysMapped, splitTellsOnce } from "../base/rules";
 import { Folio, folioOf, frameOf, isDevicePfn } from "../frame/folio";
-import { headOf, largeAll, largeHeld, largeMaps, largeShared } from "../frame/large";
+import { largeAll, largeHeld, largeMaps, largeShared, mappedPart } from "../frame/large";
+import { headOf, pagesAt } from "../frame/order";
 import { dissolveLarge } from "../frame/page-alloc";
 import { mapsPage } from "../space/migration";
 import { partEnd, partStart, rmapFirstLarge, rmapNextLarge, rmapVma } from "../space/rmap";
@@ -102,14 +104,16 @@ export function splitEdges(cmd: Cmd, vma: Vma, start: u64, end: u64): i32 {
  * can_split_folio: do only the entries that map its pages refer to the folio, and is it not locked? A fault
  * that is being served on the page `faultPage` (0: none) has a reference and the lock, which do not count.
  */
-function isSplittable(head: u32, faultPage: u32): bool {
+export function isSplittable(head: u32, faultPage: u32): bool {
   return !largeHeld(head, 0, faultPage) && largeAll(head, FOLIO_LOCKED, 0, faultPage);
 }
 
 /** Does the large folio of `pfn` begin at addr, and do the entries of [addr, end) map all of its pages? */
-function coversFolio(pgd: usize, addr: u64, end: u64, pfn: u32): bool {
-  if (!folioOf(pfn).has(FOLIO_HEAD) || addr + PMD_SIZE > end) return false;
-  return mappedIn(pgd, addr, addr + PMD_SIZE, pfn) == LARGE_PAGES;
+export function coversFolio(pgd: usize, addr: u64, end: u64, pfn: u32): bool {
+  if (!folioOf(pfn).has(FOLIO_HEAD)) return false;
+  const n = pagesAt(pfn);
+  const until = addr + ((<u64>n) << 12);
+  return until <= end && mappedIn(pgd, addr, until, pfn, n) == n;
 }
 
 /**
@@ -128,7 +132,7 @@ export function splitLarge(cmd: Cmd, vma: Vma, start: u64, end: u64, whole: bool
     const pfn = ptePfn(pte);
     const large = ptePresent(pte) && !(pteFlags(pte) & PTE_SPECIAL) && folioOf(pfn).has(FOLIO_LARGE);
     if (large && !whole && coversFolio(pgd, addr, end, pfn)) {
-      next = addr + PMD_SIZE;
+      next = addr + ((<u64>pagesAt(pfn)) << 12);
       continue;
     }
     if (large && !largeShared(headOf(pfn)) && splitFolio(cmd, pfn) == REQUEST) return REQUEST;
@@ -137,19 +141,12 @@ export function splitLarge(cmd: Cmd, vma: Vma, start: u64, end: u64, whole: bool
   return 0;
 }
 
-/** The index of the first part of a large folio that an entry maps; LARGE_PAGES if none is mapped. */
-function mappedPart(head: u32): u32 {
-  let i: u32 = 0;
-  while (i < LARGE_PAGES && !folioOf(head + i).mapcount) i++;
-  return i;
-}
-
-/** Counts the entries of [start, end) that map parts of the folio. */
-function mappedIn(pgd: usize, start: u64, end: u64, head: u32): u32 {
+/** Counts the entries of [start, end) that map parts of the folio of `pages` pages at `head`. */
+export function mappedIn(pgd: usize, start: u64, end: u64, head: u32, pages: u32): u32 {
   let n: u32 = 0;
   for (let addr = start; addr < end; addr += PAGE_SIZE) {
     const pte = readPte(pgd, addr);
-    if (ptePfn(pte) - head < LARGE_PAGES && mapsPage(pte, ptePfn(pte))) n++;
+    if (ptePfn(pte) - head < pages && mapsPage(pte, ptePfn(pte))) n++;
   }
   return n;
 }
@@ -160,24 +157,28 @@ function mappedIn(pgd: usize, start: u64, end: u64, head: u32): u32 {
  */
 export function splitFolio(cmd: Cmd, page: u32, faultPage: u32 = 0): i32 {
   const head = headOf(page);
+  const n = pagesAt(head);
   const i = mappedPart(head);
   const begun = cmd.splitHead == head;
   cmd.splitHead = 0;
-  if (i == LARGE_PAGES || !isSplittable(head, faultPage)) return SPLIT_REFUSED;
+  if (i == n || !isSplittable(head, faultPage)) return SPLIT_REFUSED;
   const part = folioOf(head + i);
   const pgoff = part.pgoff - i;
   if (!begun) {
     cmd.splitLeft = largeMaps(head);
-    cmd.splitLink = <u32>rmapFirstLarge(part, i);
+    cmd.splitLink = <u32>rmapFirstLarge(part, i, n);
     cmd.splitSecond = 0;
   }
-  if (tellAll(cmd, part, pgoff, i, head) == REQUEST) {
+  if (tellAll(cmd, part, i, head, n) == REQUEST) {
     cmd.splitHead = head;
     return REQUEST;
   }
-  for (let link = rmapFirstLarge(part, i); link; link = rmapNextLarge(link, part, i)) {
+  for (let link = rmapFirstLarge(part, i, n); link; link = rmapNextLarge(link, part, i, n)) {
     const vma = rmapVma(link, part);
-    dropZeros(vma, partStart(vma, pgoff), partEnd(vma, pgoff), head);
+    const start = partStart(vma, pgoff);
+    const end = partEnd(vma, pgoff, n);
+    takeBackParts(vma, start, end, head, n);
+    dropZeros(vma, start, end, head, n);
     // All of its bytes were 0: the folio was freed with its last page.
     if (!folioOf(head).has(FOLIO_LARGE)) return SPLIT_DONE;
   }
@@ -186,39 +187,62 @@ export function splitFolio(cmd: Cmd, page: u32, faultPage: u32 = 0): i32 {
 }
 
 /**
- * Tells the vmas that may map the folio, until all entries that map it are found; `part` is its i-th page,
- * `pgoff` its page offset. 0 or REQUEST.
+ * Tells the vmas that may map the folio, until all entries that map it are found; `part` is the i-th of
+ * its n pages. 0 or REQUEST.
  */
-function tellAll(cmd: Cmd, part: Folio, pgoff: u64, i: u32, head: u32): i32 {
+function tellAll(cmd: Cmd, part: Folio, i: u32, head: u32, n: u32): i32 {
+  const pgoff = part.pgoff - i;
   while (cmd.splitLeft && cmd.splitLink) {
     const vma = rmapVma(cmd.splitLink, part);
     const start = partStart(vma, pgoff);
-    const end = partEnd(vma, pgoff);
+    const end = partEnd(vma, pgoff, n);
     if (!cmd.splitSecond) {
-      if (hasPmdTable(vma.mm.pgd, start) && splitMapping(cmd, vma, start) == REQUEST) return REQUEST;
+      if (
+        !splitTellsOnce() &&
+        n == LARGE_PAGES &&
+        hasPmdTable(vma.mm.pgd, start) &&
+        splitMapping(cmd, vma, start) == REQUEST
+      )
+        return REQUEST;
       cmd.splitSecond = 1;
     }
     if (!innerStart(cmd, vma.mmId, start, end)) return REQUEST;
+    const table = leafTable(vma.mm.pgd, start);
+    if (table && isHuge(table) && ptePfn(load<u64>(table)) == head) splitLeaf(table);
     innerEnd(cmd);
     cmd.splitSecond = 0;
-    cmd.splitLeft -= mappedIn(vma.mm.pgd, start, end, head);
-    cmd.splitLink = <u32>rmapNextLarge(cmd.splitLink, part, i);
+    cmd.splitLeft -= mappedIn(vma.mm.pgd, start, end, head, n);
+    cmd.splitLink = <u32>rmapNextLarge(cmd.splitLink, part, i, n);
   }
   return 0;
+}
+
+/**
+ * Ends devices' exclusive access to parts of the folio, where their entries count as mappings: they map the
+ * pages again, to read.
+ */
+function takeBackParts(vma: Vma, start: u64, end: u64, head: u32, n: u32): void {
+  if (!exclusiveStaysMapped()) return;
+  for (let addr = start; addr < end; addr += PAGE_SIZE) {
+    const slot = walk(vma.mm.pgd, addr);
+    const pte: u64 = slot ? load<u64>(slot) : 0;
+    if (pteKind(pte) != PTE_KIND_DEVICE_EXCLUSIVE || ptePfn(pte) - head >= n) continue;
+    store<u64>(slot, makePte(ptePfn(pte), (<u32>PTE_PRESENT) | protection(vma)));
+  }
 }
 
 /**
  * try_to_map_unused_to_zeropage: the zero page takes the place of parts whose bytes are all 0, except in
  * locked memory.
  */
-function dropZeros(vma: Vma, start: u64, end: u64, head: u32): void {
+function dropZeros(vma: Vma, start: u64, end: u64, head: u32, n: u32): void {
   if (vma.flags & VM_LOCKED) return;
   const mm = vma.mm;
   for (let addr = start; addr < end; addr += PAGE_SIZE) {
     const slot = walk(mm.pgd, addr);
     const pte: u64 = slot ? load<u64>(slot) : 0;
     const pfn = ptePfn(pte);
-    if (pfn - head >= LARGE_PAGES || !ptePresent(pte) || isDevicePfn(pfn) || !isZeroed(pfn)) continue;
+    if (pfn - head >= n || !ptePresent(pte) || isDevicePfn(pfn) || !isZeroed(pfn)) continue;
     store<u64>(slot, makePte(header(HDR_ZERO_PFN), (<u32>PTE_PRESENT) | PTE_SPECIAL | protection(vma)));
     addRss(mm, folioOf(pfn), -1);
     unmapPage(pfn, folioOf(pfn));

@@ -21,8 +21,9 @@ import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE } from "../../uapi/page";
 import { VM_SHARED } from "../../uapi/vm";
 import { exists } from "../base/object";
-import { Folio } from "../frame/folio";
-import { largeMaps } from "../frame/large";
+import { Folio, folioOf } from "../frame/folio";
+import { largeMaps, mappedPart } from "../frame/large";
+import { pagesAt } from "../frame/order";
 import { File, fileAddress, fileCovering } from "../space/file";
 import { mapsPage } from "../space/migration";
 import {
@@ -76,26 +77,40 @@ export function nextMapping(cmd: Cmd, pfn: u32, folio: Folio, event: u32, owner:
  * Tells the vma at cursor `link` of its part of the large folio. The vma's address, 0 without a link, or
  * REQUEST.
  */
-function partAt(cmd: Cmd, link: usize, head: Folio, event: u32, owner: u32): usize {
+function partAt(cmd: Cmd, link: usize, pfn: u32, event: u32, owner: u32): usize {
   cmd.link = <u32>link;
   if (!link) return 0;
+  const head = folioOf(pfn);
   const vma = rmapVma(link, head);
   const start = partStart(vma, head.pgoff);
-  return notifyStart(cmd, vma.mmId, start, partEnd(vma, head.pgoff), event, owner) ? vma.ptr : <usize>REQUEST;
+  return notifyStart(cmd, vma.mmId, start, partEnd(vma, head.pgoff, pagesAt(pfn)), event, owner)
+    ? vma.ptr
+    : <usize>REQUEST;
 }
 
 /**
- * Begins (or resumes) the walk over the vmas that may map a part of the large folio whose first page is
- * `head`. The vma's address, 0, or REQUEST. The part is [partStart(), partEnd()).
+ * Begins (or resumes) the walk over the vmas that may map a part of the large folio that begins at `pfn`. The
+ * vma's address, 0, or REQUEST. The part is [partStart(), partEnd()).
  */
-export function firstPart(cmd: Cmd, head: Folio, event: u32, owner: u32): usize {
-  return partAt(cmd, cmd.link ? <usize>cmd.link : rmapFirstLarge(head, 0), head, event, owner);
+export function firstPart(cmd: Cmd, pfn: u32, event: u32, owner: u32): usize {
+  if (cmd.link) return partAt(cmd, cmd.link, pfn, event, owner);
+  // A part that is not mapped may name an anon_vma that is gone.
+  const i = mappedPart(pfn);
+  const n = pagesAt(pfn);
+  const link: usize = i < n ? rmapFirstLarge(folioOf(pfn + i), i, n) : 0;
+  return partAt(cmd, link, pfn, event, owner);
 }
 
-/** The entries of the vma's part are changed: the next vma, 0, or REQUEST. `pfn` is the folio's first. */
-export function nextPart(cmd: Cmd, pfn: u32, head: Folio, event: u32, owner: u32): usize {
+/** The entries of the vma's part are changed: the next vma, 0, or REQUEST. */
+export function nextPart(cmd: Cmd, pfn: u32, event: u32, owner: u32): usize {
   notifyEnd(cmd);
-  return partAt(cmd, largeMaps(pfn) ? rmapNextLarge(cmd.link, head, 0) : 0, head, event, owner);
+  return partAt(
+    cmd,
+    largeMaps(pfn) ? rmapNextLarge(cmd.link, folioOf(pfn), 0, pagesAt(pfn)) : 0,
+    pfn,
+    event,
+    owner,
+  );
 }
 
 /**

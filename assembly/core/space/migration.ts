@@ -35,6 +35,7 @@ import {
   PTE_EXCLUSIVE,
   PTE_HUGE,
   PTE_KIND_DEVICE,
+  PTE_KIND_DEVICE_EXCLUSIVE,
   PTE_KIND_HWPOISON,
   PTE_KIND_MIGRATION,
   PTE_NO_ACCESS,
@@ -49,6 +50,7 @@ import { LARGE_PAGES, MIGRATION_SIZE } from "../base/layout";
 import { exists, none } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolObject } from "../base/pool";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { exclusiveStaysMapped } from "../base/rules";
 import { count } from "../base/stat";
 import { isPrivatePfn } from "../frame/coherent";
 import { Folio, folioOf, isDevicePfn, unmark } from "../frame/folio";
@@ -169,7 +171,9 @@ export function migrationFree(m: Migration): void {
 @inline
 export function mapsPage(pte: u64, pfn: u32): bool {
   if (ptePfn(pte) != pfn) return false;
-  return ptePresent(pte) ? !(pteFlags(pte) & PTE_SPECIAL) : pteKind(pte) == PTE_KIND_DEVICE;
+  if (ptePresent(pte)) return !(pteFlags(pte) & PTE_SPECIAL);
+  const kind = pteKind(pte);
+  return kind == PTE_KIND_DEVICE || (kind == PTE_KIND_DEVICE_EXCLUSIVE && exclusiveStaysMapped());
 }
 
 /** Tells whether an entry is a migration entry for the page `pfn`. */
@@ -184,9 +188,11 @@ const KEPT: u32 = PTE_WRITE | PTE_YOUNG | PTE_DIRTY | PTE_NO_ACCESS | PTE_HUGE;
 /** Returns the migration entry that replaces the entry `pte`; `exclusive`: the folio was anon-exclusive. */
 @inline
 export function takenEntry(pte: u64, exclusive: bool): u64 {
+  // What a device had for itself comes back as a page to read: the first write asks.
+  const kept = pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE ? KEPT & ~PTE_WRITE : KEPT;
   return makePte(
     ptePfn(pte),
-    (pteFlags(pte) & KEPT) | (exclusive ? PTE_KIND_MIGRATION | PTE_EXCLUSIVE : PTE_KIND_MIGRATION),
+    (pteFlags(pte) & kept) | (exclusive ? PTE_KIND_MIGRATION | PTE_EXCLUSIVE : PTE_KIND_MIGRATION),
   );
 }
 

@@ -4,7 +4,6 @@
 //   page of a file ──mapping──▶ file ──▶ vmas                    (file.ts)
 //   KSM page       ──index────▶ node ──▶ items ──▶ anon_vmas ──▶ links ──▶ vmas      (ksm-item.ts)
 
-import { PMD_PAGES } from "../../uapi/page";
 import { FOLIO_ANON, FOLIO_KSM } from "../../abi/frame";
 import { Folio } from "../frame/folio";
 import { anonVmaAt, linkAt } from "./anon-vma";
@@ -59,22 +58,22 @@ export function rmapAddress(vma: Vma, folio: Folio, cursor: usize): u64 {
 
 /**
  * As rmapFirst(), for the vmas that may map any part of a large folio. `page`: the record of a part that is
- * mapped, the i-th of the folio.
+ * mapped, the i-th of the folio's n.
  */
-export function rmapFirstLarge(page: Folio, i: u32): usize {
-  return overlapping(anonVmaAt(page.mapping).first, page.pgoff - i);
+export function rmapFirstLarge(page: Folio, i: u32, n: u32): usize {
+  return overlapping(anonVmaAt(page.mapping).first, page.pgoff - i, n);
 }
 
 /** As rmapNext(), for the vmas that may map any part of a large folio. */
-export function rmapNextLarge(cursor: usize, page: Folio, i: u32): usize {
-  return overlapping(linkAt(cursor).next, page.pgoff - i);
+export function rmapNextLarge(cursor: usize, page: Folio, i: u32, n: u32): usize {
+  return overlapping(linkAt(cursor).next, page.pgoff - i, n);
 }
 
-/** Returns the first link, from `from` on, whose vma covers a part of 512 page offsets; 0 at the end. */
-function overlapping(from: usize, pgoff: u64): usize {
+/** Returns the first link, from `from` on, whose vma covers a part of n page offsets; 0 at the end. */
+function overlapping(from: usize, pgoff: u64, n: u32): usize {
   for (let link = from; link; link = linkAt(link).next) {
     const vma = vmaAt(linkAt(link).vma);
-    if (vma.pgoff >= pgoff + PMD_PAGES) return 0;
+    if (vma.pgoff >= pgoff + n) return 0;
     if (vma.pgoff + vma.pages > pgoff) return link;
   }
   return 0;
@@ -86,10 +85,10 @@ export function partStart(vma: Vma, pgoff: u64): u64 {
   return pgoff > vma.pgoff ? vma.start + ((pgoff - vma.pgoff) << 12) : vma.start;
 }
 
-/** Returns where that part ends, exclusive. */
+/** Returns where that part ends, exclusive; the folio has n pages. */
 @inline
-export function partEnd(vma: Vma, pgoff: u64): u64 {
-  return min(vma.end, vma.start + ((pgoff + PMD_PAGES - vma.pgoff) << 12));
+export function partEnd(vma: Vma, pgoff: u64, n: u32): u64 {
+  return min(vma.end, vma.start + ((pgoff + n - vma.pgoff) << 12));
 }
 
 /**

@@ -13,12 +13,20 @@ import { header } from "../base/layout";
 import { Folio, folioOf } from "../frame/folio";
 import { allocFrame, getPage, putPage } from "../frame/page-alloc";
 import { freeFrame } from "../frame/page-free";
+import { allocRun } from "../frame/page-run";
 
 /** Allocates a slot, which no entry names yet. Returns 0 when swap space is full, or there is none. */
 export function swapAlloc(): u32 {
   const slot = allocFrame(SWAP_ZONE);
   if (slot) folioOf(slot).refs = 0;
   return slot;
+}
+
+/** As swapAlloc(), 2^order slots in order: returns the first. */
+export function swapAllocRun(order: u32): u32 {
+  const first = allocRun(SWAP_ZONE, order, false);
+  if (first) for (let i: u32 = 0; i < (<u32>1) << order; i++) folioOf(first + i).refs = 0;
+  return first;
 }
 
 /** Frees a slot that no entry names. */

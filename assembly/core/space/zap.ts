@@ -1,6 +1,7 @@
 // Clearing entries and dropping what they stood for: the common part of munmap, MADV_DONTNEED, truncate and
 // exit.
 
+import { PMD_SIZE } from "../../uapi/page";
 import {
   PTE_DIRTY,
   PTE_KIND_DEVICE,
@@ -25,6 +26,7 @@ import { HDR_FOLIOS } from "../../abi/header";
 import { header, LARGE_PAGES } from "../base/layout";
 import { DEBUG } from "../base/panic";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { dontneedFreesTables, exclusiveStaysMapped } from "../base/rules";
 import { Folio, FOLIO_COUNTS, FOLIO_MARKS, FOLIO_SOLE, folioOf, isDevicePfn } from "../frame/folio";
 import { memcgUncharge } from "../frame/memcg";
 import { clearFolio, putPage } from "../frame/page-alloc";
@@ -71,7 +73,7 @@ export function zapPte(mm: Mm, pte: u64): void {
   if (kind == PTE_KIND_MIGRATION) {
     // The migration holds the page; this entry held neither mapping nor reference.
     addRss(mm, folioOf(pfn), -1);
-  } else if (kind == PTE_KIND_DEVICE) {
+  } else if (kind == PTE_KIND_DEVICE || (kind == PTE_KIND_DEVICE_EXCLUSIVE && exclusiveStaysMapped())) {
     const folio = folioOf(pfn);
     addRss(mm, folio, -1);
     unmapPage(pfn, folio);
@@ -137,9 +139,10 @@ function zapSole(mm: Mm, at: usize, last: usize): usize {
 
 /**
  * Clears all entries of [start, end) and drops what they stood for. No huge mapping crosses an end of the
- * range.
+ * range. `reclaim`: the leaf tables that the range covers wholly are freed, too, where the kernel does so.
  */
-export function zapRange(mm: Mm, start: u64, end: u64): void {
+export function zapRange(mm: Mm, start: u64, end: u64, reclaim: bool = false): void {
+  const frees = reclaim && dontneedFreesTables();
   let next = start;
   while (next < end) {
     const addr = next;
@@ -158,7 +161,7 @@ export function zapRange(mm: Mm, start: u64, end: u64): void {
       zapPte(mm, pte);
     }
     // Without a leaf table the next fault may map a huge page again.
-    if (huge) dropLeaf(mm.pgd, addr);
+    if (huge || (frees && next - addr == PMD_SIZE)) dropLeaf(mm.pgd, addr);
   }
 }
 

@@ -30,6 +30,7 @@ import { header, LARGE_PAGES, pool } from "../base/layout";
 import { exists } from "../base/object";
 import { poolHigh } from "../base/pool";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { exclusiveStaysMapped } from "../base/rules";
 import { isPrivatePfn } from "../frame/coherent";
 import { Folio, folioOf } from "../frame/folio";
 import { linkAt } from "../space/anon-vma";
@@ -87,7 +88,7 @@ function shareEntry(pte: u64, by: i32): void {
   // The migration has the share of a migration entry.
   if (!namesPage(pte) || kind == PTE_KIND_MIGRATION) return;
   const folio = folioOf(ptePfn(pte));
-  if (kind != PTE_KIND_DEVICE_EXCLUSIVE) folio.maps += by;
+  if (kind != PTE_KIND_DEVICE_EXCLUSIVE || exclusiveStaysMapped()) folio.maps += by;
   folio.refs += by;
 }
 
