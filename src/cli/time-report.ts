@@ -1,7 +1,7 @@
 /** The text of what a run's time is spent on. */
 import { CAUSES, type Resource, type TimeCause, type TimingReport } from "../sim.ts";
 import { bar } from "./sparks.ts";
-import { row } from "./report-rows.ts";
+import { VALUE } from "./report-rows.ts";
 import { count, duration, percent } from "./words.ts";
 
 const RESOURCES: Readonly<Record<Resource, string>> = {
@@ -12,6 +12,13 @@ const RESOURCES: Readonly<Record<Resource, string>> = {
   toHost: "link to RAM",
   peer: "link between devices",
 };
+
+/** Columns of a label: causes have long names. */
+const LABEL = 32;
+
+function row(label: string, value: string, note: string): string {
+  return `  ${label.padEnd(LABEL - 2)}${value.padStart(VALUE)}  ${note}`.trimEnd();
+}
 
 /** What a cause is called in a sentence. */
 function called(cause: TimeCause): string {
