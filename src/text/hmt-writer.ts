@@ -253,12 +253,20 @@ export class HmtWriter {
 
   /** Packs the two parts of a payload whose literals are much of it; null if they are not. */
   #split(payload: Uint8Array, count: number, compress: Compress): Uint8Array | null {
-    const { memory } = this.#text;
     const literals = new DataView(payload.buffer, payload.byteOffset).getUint32(LITERALS_AT, true);
     if (literals < count) return null; // regular: less than a byte an access
-    const front = this.#text.hmtWriteSplit(this.#handle, payload.length);
-    if (front === payload.length) return null; // all literals have one byte
-    const parts = new Uint8Array(memory.buffer, this.#text.hmtWriteParts(this.#handle), payload.length);
+    const split = this.#packParts(payload.length, false, compress);
+    const whole = this.#packParts(payload.length, true, compress);
+    // Parts with whole literals are read faster.
+    return split === null || whole!.length * NOISE < split.length ? whole : split;
+  }
+
+  /** Packs the parts of the payload; the tails have `whole` literals, or null: then they would have nothing. */
+  #packParts(length: number, whole: boolean, compress: Compress): Uint8Array | null {
+    const { memory } = this.#text;
+    const front = this.#text.hmtWriteSplit(this.#handle, length, whole);
+    if (front === length) return null; // all literals have one byte
+    const parts = new Uint8Array(memory.buffer, this.#text.hmtWriteParts(this.#handle), length);
     const [first, tails] = [compress(parts.subarray(0, front)), parts.subarray(front)];
     const packed = compress(tails);
     const isNoise = packed.length > tails.length * NOISE;

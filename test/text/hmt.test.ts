@@ -183,7 +183,7 @@ test("a split payload decodes; parts that do not fit are an error of their block
   const seen = { records: 0, error: 0 };
   for (let round = 0; round < 300; round++) {
     const { bytes, records } = randomPayload(random);
-    const split = splitPayload(bytes, random.chance(0.5));
+    const split = splitPayload(bytes, random.chance(0.5), random.chance(0.3));
     const options = { records, codec: 2, plain: bytes.length };
     const whole = await compare(hmtFile(block(2, split, options)));
     // Without tails there is nothing to split.

@@ -32,6 +32,8 @@ export function joinSplit(bytes: Uint8Array, plain: number, offset: number): Uin
   if (front.length !== frontLength || front.length + tails.length !== plain || tails.length === 0)
     header.fail("the parts have other lengths than they say");
   const { before, lengths, literals } = layoutOf(new Reader(front, offset));
+  if (tails.length === literals)
+    return Uint8Array.from([...front.subarray(0, before), ...tails, ...front.subarray(before)]);
   if (lengths.reduce((sum, n) => sum + n, 0) !== literals) header.fail("the literals have other lengths");
   const [heads, others] = [new Reader(front, offset), new Reader(tails, offset)];
   heads.column(before);
@@ -40,9 +42,19 @@ export function joinSplit(bytes: Uint8Array, plain: number, offset: number): Uin
   return Uint8Array.from([...front.subarray(0, before), ...joined, ...heads.column(heads.left).bytes]);
 }
 
-/** Returns the bytes of a block in codec 2 with this payload; the tails are packed, or stored as they are. */
-export function splitPayload(payload: Uint8Array, areNoise = false): Uint8Array {
+/**
+ * Returns the bytes of a block in codec 2 with this payload. The tails are packed, or stored as they are, and
+ * have `whole` literals or not.
+ */
+export function splitPayload(payload: Uint8Array, areNoise = false, whole = false): Uint8Array {
   const { before, lengths, literals } = layoutOf(new Reader(payload, 0));
+  const after = before + literals;
+  if (whole)
+    return partsOf(
+      Uint8Array.from([...payload.subarray(0, before), ...payload.subarray(after)]),
+      payload.subarray(before, after),
+      areNoise,
+    );
   const heads: number[] = [];
   const tails: number[] = [];
   let at = before;
@@ -51,7 +63,7 @@ export function splitPayload(payload: Uint8Array, areNoise = false): Uint8Array 
     heads.push(payload[at + length - 1]);
     at += length;
   }
-  const rest = payload.subarray(before + literals);
+  const rest = payload.subarray(after);
   return partsOf(
     Uint8Array.from([...payload.subarray(0, before), ...heads, ...rest]),
     Uint8Array.from(tails),
