@@ -28,14 +28,24 @@ export function managedCounts({ counts, transfers, remote }: Machine): ManagedCo
   };
 }
 
+/** Invalidations by event. */
+export type Told = readonly [event: number, n: number][];
+
 /** The books of a machine, and of the invalidations in the engine that follows it. */
 export class ManagedBooks {
   readonly #machine: Machine;
   /** Invalidations by event. */
-  readonly #told = new Map<number, number>();
+  readonly #told: Map<number, number>;
 
-  constructor(machine: Machine) {
+  /** @param told invalidations by event, of a snapshot */
+  constructor(machine: Machine, told: Told = []) {
     this.#machine = machine;
+    this.#told = new Map(told);
+  }
+
+  /** Returns the invalidations by event, for a snapshot. */
+  state(): Told {
+    return [...this.#told];
   }
 
   /** Counts an invalidation by its event. */
