@@ -7,8 +7,8 @@
  *   tails    the other bytes of the literals
  *
  * Of irregular addresses the lower bytes are noise. A compressor that sees them among the highest bytes,
- * which are not, finds nothing in either. Where the highest bytes are noise, too, the tails have them all, and
- * the front has none.
+ * which are not, finds nothing in either. Where the highest bytes are noise, too, the tails have them all,
+ * and the front has none.
  */
 const PAYLOAD_HEADER: u32 = 24;
 const SITE_BYTES: u32 = 8;
@@ -51,8 +51,8 @@ function countLiterals(forms: usize, n: u32, bytes: u32): i32 {
 }
 
 /**
- * Splits the payload of `length` bytes at `payload` so that the tails have whole literals. Writes the front to
- * `out`, and the tails after it. Returns the front's length.
+ * Splits the payload of `length` bytes at `payload` so that the tails have whole literals. Writes the front
+ * to `out`, and the tails after it. Returns the front's length.
  */
 export function takeLiterals(payload: usize, length: u32, out: usize): u32 {
   const bytes = load<u32>(payload, 20);

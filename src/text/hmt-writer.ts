@@ -261,7 +261,7 @@ export class HmtWriter {
     return split === null || whole!.length * NOISE < split.length ? whole : split;
   }
 
-  /** Packs the parts of the payload; the tails have `whole` literals, or null: then they would have nothing. */
+  /** Packs the parts of the payload; the tails have `whole` literals. Null: they would have nothing. */
   #packParts(length: number, whole: boolean, compress: Compress): Uint8Array | null {
     const { memory } = this.#text;
     const front = this.#text.hmtWriteSplit(this.#handle, length, whole);
