@@ -138,4 +138,11 @@ export const CORE_MIGRATE: readonly Mutant[] = [
     after: "  const vma = vmaAt(m.vma);\n",
     ask: ["unit/misuse"],
   },
+  {
+    name: "fourth-of-four-fresh-destinations-is-not-looked-at",
+    file: core("migrate/destinations"),
+    before: "  other = v128.or(other, v128.xor(v128.load(folio, 48), fresh));\n",
+    after: "",
+    ask: ["unit/misuse", "unit/migrate"],
+  },
 ];

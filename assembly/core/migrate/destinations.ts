@@ -31,6 +31,7 @@ import {
   HDR_FOLIOS,
 } from "../../abi/header";
 import { copyWords, header, LARGE_PAGES, mayAllocate, setHeader, setHeaderF64 } from "../base/layout";
+import { DEBUG } from "../base/panic";
 import { poolId } from "../base/pool";
 import { isDevmem, isOpenDevmem } from "../frame/devmem";
 import { Folio, folioOf, unmark } from "../frame/folio";
@@ -181,6 +182,28 @@ function isSound(folio: Folio): bool {
 }
 
 /**
+ * The fast form of isSound() for the four words at `at`: whether they name four neighbors, whose records are
+ * as the allocation for a driver has left them.
+ */
+@inline
+function areFresh(at: usize, folios: usize): bool {
+  const word = load<u32>(at);
+  if ((word & (<u32>(MIGRATE_PFN_VALID | MIGRATE_PFN_COMPOUND))) != <u32>MIGRATE_PFN_VALID) return false;
+  const neighbors = i32x4.sub(i32x4.splat(word), i32x4(0, -1, -2, -3));
+  const fresh = i32x4(1, 0, 0, FOLIO_LOCKED << 16);
+  const folio = folios + pfnOf(word) * FOLIO_SIZE;
+  let other = v128.xor(v128.load(at), neighbors);
+  other = v128.or(other, v128.xor(v128.load(folio), fresh));
+  other = v128.or(other, v128.xor(v128.load(folio, 16), fresh));
+  other = v128.or(other, v128.xor(v128.load(folio, 32), fresh));
+  other = v128.or(other, v128.xor(v128.load(folio, 48), fresh));
+  if (v128.any_true(other)) return false;
+  if (DEBUG)
+    for (let j: usize = 0; j < 4; j++) assert(isSound(changetype<Folio>(folio + 16 * j)), "areFresh");
+  return true;
+}
+
+/**
  * Tells whether a driver may give the large folio at `head` as a destination: all of its pages are locked and
  * in nobody's use.
  */
@@ -205,8 +228,14 @@ export function takeDestinations(m: Migration): bool {
   let ascending = true;
   let before: u32 = 0;
   for (let i: u32 = 0; i < npages; i++) {
-    const word = load<u32>(dst + ((<usize>i) << 2));
+    const at = dst + ((<usize>i) << 2);
+    const word = load<u32>(at);
     const pfn = pfnOf(word);
+    if (!(i & 3) && i + 4 <= npages && pfn > before && pfn + 3 < end && areFresh(at, folios)) {
+      before = pfn + 3;
+      i += 3;
+      continue;
+    }
     const folio = changetype<Folio>(folios + pfn * FOLIO_SIZE);
     const single = (word & (<u32>(MIGRATE_PFN_VALID | MIGRATE_PFN_COMPOUND))) == <u32>MIGRATE_PFN_VALID;
     if (single && pfn > before && pfn < end && isSound(folio)) {

@@ -102,6 +102,24 @@ onEachBuild("misuse of migrations", (test, module) => {
     all.hmm.verify();
   });
 
+  test("each of eight destinations is looked at", () => {
+    const all = world();
+    all.mm.mmap({ addr: AT, length: 8 * P, flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED });
+    using sem = all.mm.mmapSem.read();
+    const m = setup(all, 8);
+    assert.is(all.devmem.allocPages(m.src, m.dst), 8);
+    for (let i = 0; i < 8; i++) {
+      all.hmm.pageUnlock(migratePfnToPage(m.dst[i]));
+      const message = (errorOf(() => m.pages()) as HmmError).message;
+      assert.match(message, `dst[${i}] must name a locked page`);
+      all.hmm.pageLock(migratePfnToPage(m.dst[i]));
+    }
+    assert.is(m.pages(), 8);
+    m.finalize();
+    sem.close();
+    all.hmm.verify();
+  });
+
   test("writes to dst after pages() have no effect", () => {
     const all = world();
     using sem = all.mm.mmapSem.read();
