@@ -1,6 +1,7 @@
 /** All mutants. */
 import { CORE_HMM } from "./core-hmm.ts";
 import { CORE_HUGE } from "./core-huge.ts";
+import { CORE_LINUX } from "./core-linux.ts";
 import { CORE_MAPPINGS } from "./core-mappings.ts";
 import { CORE_MEMORY } from "./core-memory.ts";
 import { DRIVER_RULES } from "./driver.ts";
@@ -13,6 +14,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CORE_MAPPINGS,
   ...CORE_HMM,
   ...CORE_HUGE,
+  ...CORE_LINUX,
   ...TEXT,
   ...TYPESCRIPT,
   ...DRIVER_RULES,

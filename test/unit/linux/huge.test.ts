@@ -126,6 +126,11 @@ onEachBuild("linux: huge pages", (test, module) => {
     },
     { "6.12": -22, "7.3": 0 },
   );
+  newer(test, module, "MADV_COLLAPSE of zero pages alone, which no process has written", (world) => {
+    world.map(0, 512);
+    for (let i = 0; i < 512; i++) world.byte(i);
+    assert.throws(() => world.mm.madvise(AT, PMD, MADV_COLLAPSE), /EINVAL/);
+  });
   both(
     test,
     module,
