@@ -92,8 +92,8 @@ export const CORE_LINUX: readonly Mutant[] = [
   {
     name: "mremap-begins-in-a-hole",
     file: core("mapping/mremap-range"),
-    before: "  cmd.rangeTo + (cmd.oldAddr - cmd.start)",
-    after: "  cmd.rangeTo",
+    before: "cmd.rangeTo + (cmd.oldAddr - cmd.start)",
+    after: "cmd.rangeTo",
     ask: ["unit/linux-sized"],
   },
   {
