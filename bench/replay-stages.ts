@@ -3,6 +3,7 @@
  * P15.
  */
 import type { Hmm } from "../src/index.ts";
+import { GrowingSpace } from "../src/sim/space.ts";
 import { SimDevice } from "../src/sim/device.ts";
 import { RecordArray } from "../src/device/replay.ts";
 import { settingsOf, type Settings } from "../src/sim/config.ts";
@@ -31,7 +32,7 @@ function stagesOf(hmm: Hmm, config: Pick<Settings, "deviceMemory">, records: Big
     since = now;
   };
   const mm = hmm.createMm();
-  const device = new SimDevice(hmm, mm, settingsOf(config));
+  const device = new SimDevice(hmm, mm, new GrowingSpace(mm), settingsOf(config));
   const array = new RecordArray(hmm, BATCH);
   since = performance.now();
   for (let from = 0; from < records.length; from += 2 * BATCH) {

@@ -47,7 +47,8 @@ export interface DeprecatedOwner {
 /** The callbacks that a restored engine needs, by the stable id of the object that had them. */
 export interface RestoreAttachments {
   mirrors?: Record<string, HmmMirrorOps> | undefined;
-  notifiers?: Record<string, MmuIntervalNotifierOps> | undefined;
+  /** null: a notifier that had no callback of its own, but a device table. */
+  notifiers?: Record<string, MmuIntervalNotifierOps | null> | undefined;
   devmems?: Record<string, DevmemAttachment> | undefined;
   /** The core, which must be the one that the snapshot was taken with. Default: the package's own. */
   module?: WasmModule | undefined;
@@ -60,6 +61,8 @@ interface SubscriberRecord {
   notifier: number;
   start: number;
   last: number;
+  /** It has no callback: the core serves it alone. */
+  silent?: true;
 }
 
 /** @internal What a snapshot contains beside the memory: which objects were open. */
@@ -84,8 +87,9 @@ function describe(ctx: Context): SnapshotHeader {
   const subscribers: SubscriberRecord[] = [];
   for (const id of sorted(ctx.mms.keys())) {
     for (const subscriber of ctx.mms.get(id)!.subscribers) {
-      const { kind, id: name, notifier, start, last } = subscriber;
-      subscribers.push({ kind, id: name, mm: id, notifier, start, last });
+      const { kind, id: name, notifier, start, last, silent } = subscriber;
+      const record: SubscriberRecord = { kind, id: name, mm: id, notifier, start, last };
+      subscribers.push(silent ? { ...record, silent } : record);
     }
   }
   return {
@@ -211,9 +215,10 @@ function readLine(bytes: Uint8Array): { sum: number; text: Uint8Array; from: num
 }
 
 function checkAttachments(header: SnapshotHeader, attach: RestoreAttachments): void {
-  for (const { kind, id } of header.subscribers) {
+  for (const { kind, id, silent } of header.subscribers) {
     const ops = kind === "mirror" ? attach.mirrors?.[id] : attach.notifiers?.[id];
     const name = `attach.${kind}s[${JSON.stringify(id)}]`;
+    if (silent === true && ops == null) continue;
     if (typeof ops !== "object" || ops === null) throw badRange(OP, name, "given", ops);
     const legacy = "syncCpuDevicePagetables" in ops;
     checkMethod(
@@ -258,7 +263,10 @@ function restoreSubscriber(ctx: Context, mm: Mm, record: SubscriberRecord, attac
   const { kind, id, notifier, start, last } = record;
   if (kind === "mirror") new HmmMirror(attach.mirrors![id], { id }).attach(OP, mm, ctx, notifier);
   else
-    new MmuIntervalNotifier(mm, start, last - start + 1, attach.notifiers![id], { id, restored: notifier });
+    new MmuIntervalNotifier(mm, start, last - start + 1, attach.notifiers?.[id] ?? null, {
+      id,
+      restored: notifier,
+    });
 }
 
 function restoreMigration(ctx: Context, mms: ReadonlyMap<number, Mm>, id: number): void {

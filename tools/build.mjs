@@ -1,13 +1,14 @@
 /**
- * Builds the project: `node tools/build.mjs [--core] [--text] [--test] [--dist]` (no selection: core, text,
- * dist).
+ * Builds the project: `node tools/build.mjs [--core] [--text] [--page] [--test] [--dist]` (no selection:
+ * core, text, page, dist).
  *
  *   core   assembly/core/index.ts    → build/hmm.wasm, build/hmm.wasm.js, build/hmm.debug.wasm and its map
  *   text   assembly/text/index.ts    → build/text.wasm, build/text.wasm.js
  *          assembly/workload/index.ts → build/workload.wasm, build/workload.wasm.js
+ *   page   src/report/page/main.ts  → build/page.js: script and style of the page of a run
  *   test   test/assembly/*.ts        → build/test/*.wasm
  *   dist   src/{index,dmirror,testing,sim}.ts → dist/src/, file by file; src/cli/main.ts → dist/cli.js, one
- *          file (also builds core and text)
+ *          file (also builds core, text and page)
  *
  * TypeScript imports a WebAssembly module by `import binary from "#hmm.wasm"` (or "#text.wasm").
  * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is a string that
@@ -33,6 +34,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { PAGE_LIBRARY, pageModule } from "./build-page.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const STAMPS = "build/.stamps";
@@ -42,6 +44,8 @@ const CORE = "assembly/core/index.ts";
 const FACTS = ["assembly/uapi", "assembly/abi"];
 const TEXT = "assembly/text/index.ts";
 const WORKLOAD = "assembly/workload/index.ts";
+/** What the page of a run takes from the simulations. */
+const CAUSES = "src/sim/time/causes.ts";
 const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts", "src/sim.ts"];
 const COMMAND = "src/cli/main.ts";
 /** The module of the zstd compressor, which lies beside the command. */
@@ -173,6 +177,12 @@ async function buildWorkload() {
   );
 }
 
+/** Bundles the page of a run. */
+async function buildPage() {
+  const inputs = [...CONFIG, "tools/build-page.mjs", "package-lock.json", ...list("src/report"), CAUSES];
+  await step("page", inputs, ["build/page.js"], async () => writeAtomic("build/page.js", await pageModule()));
+}
+
 /** Compiles the AssemblyScript modules that only tests use. They are bound like the text module. */
 async function buildTest() {
   for (const entry of list("test/assembly", ".ts")) {
@@ -263,7 +273,9 @@ const __dirname = __fileURLToPath(new URL(".", import.meta.url));`;
  * module.
  */
 function notices(files) {
-  const bundled = files.flatMap((file) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []);
+  const bundled = [...files, PAGE_LIBRARY].flatMap(
+    (file) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? [],
+  );
   return [...new Set([...bundled, "node_modules/assemblyscript"])]
     .sort()
     .map((folder) => {
@@ -283,6 +295,7 @@ async function buildDist() {
     ...CONFIG,
     ...config,
     ...MODULES,
+    "build/page.js",
     ...list("src", ".ts"),
     ...FACTS.flatMap((folder) => list(folder, ".ts")),
   ];
@@ -305,17 +318,23 @@ async function buildDist() {
   });
 }
 
-const STEPS = { "--core": buildCore, "--text": buildText, "--test": buildTest, "--dist": buildDist };
+const STEPS = {
+  "--core": buildCore,
+  "--text": buildText,
+  "--page": buildPage,
+  "--test": buildTest,
+  "--dist": buildDist,
+};
 
 async function main(args) {
   const unknown = args.find((arg) => !(arg in STEPS));
   if (unknown !== undefined)
     throw new Error(`unknown option ${unknown}; known: ${Object.keys(STEPS).join(" ")}`);
-  const wanted = new Set(args.length > 0 ? args : ["--core", "--text", "--dist"]);
-  if (wanted.has("--dist")) wanted.add("--core").add("--text");
+  const wanted = new Set(args.length > 0 ? args : ["--core", "--text", "--page", "--dist"]);
+  if (wanted.has("--dist")) wanted.add("--core").add("--text").add("--page");
   mkdirSync(STAMPS, { recursive: true });
   await Promise.all(
-    ["--core", "--text", "--test"].filter((name) => wanted.has(name)).map((name) => STEPS[name]()),
+    ["--core", "--text", "--page", "--test"].filter((name) => wanted.has(name)).map((name) => STEPS[name]()),
   );
   if (wanted.has("--dist")) await buildDist();
 }

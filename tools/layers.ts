@@ -43,6 +43,7 @@ export const SRC_LAYERS: readonly string[] = [
   "dmirror",
   "text",
   "sim",
+  "report",
   "testing",
   "cli",
 ];

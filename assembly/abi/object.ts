@@ -97,3 +97,11 @@ export const MIGRATION_WRONG_DST = 2;
 //  │  own  │ entries │  own  │
 //  └───────┴─────────┴───────┘
 export const DEVICE_TABLE_ENTRIES = 8; //u32  entries that name a page
+
+// ── Interval notifier ──────────────────────────────────────────────────────────────────────────────────────
+//
+//   0     40     72
+//  ┌─────┬──────┐
+//  │ own │ told │
+//  └─────┴──────┘
+export const NOTIFIER_TOLD = 40; //      u32[8]  how often its device table was told, by MMU_NOTIFY_*

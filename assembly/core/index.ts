@@ -10,6 +10,8 @@ export { mmCreate } from "./mapping/lifecycle";
 export { mincore } from "./mapping/mincore";
 export { load32, store32, lookupPte, unpin } from "./access/access";
 export {
+  deviceTableClose,
+  notifierBind,
   notifierInsert,
   notifierRemove,
   notifierReadBegin,
@@ -34,8 +36,8 @@ export { migrateFinalize } from "./migrate/finalize";
 export { deviceTableMapMigrated } from "./migrate/mirror";
 export {
   deviceTableCreate,
-  deviceTableDestroy,
   deviceTableClear,
+  deviceTableCount,
   deviceTableProtect,
   deviceTableClearAccessed,
   deviceTableAccessed,
@@ -60,6 +62,7 @@ export {
   makeDeviceExclusive,
   migrateDevicePfns,
   migrateDeviceSetup,
+  migrateMove,
   migratePages,
   migrateSetup,
   pin,

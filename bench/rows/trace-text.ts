@@ -71,13 +71,17 @@ function ranges(): OffloadRange[] {
 
 /** `heteromem run` without printing. The hash is the number of accesses replayed. */
 function endToEnd(path: string): Side {
-  const configured = { config: { ...CONFIG, offload: [OFFLOAD] }, nameOf: (field: string) => field };
+  const configured = {
+    config: { ...CONFIG, offload: [OFFLOAD] },
+    given: {},
+    nameOf: (field: string) => field,
+  };
   const signal = { aborted: false, reason: new Error() };
   return {
     async run() {
       const start = performance.now();
       const input = await TraceInput.open(path);
-      const watch = { progress: new Progress(input, true), signal, version: "" };
+      const watch = { progress: new Progress(input, true), signal, version: "", pictures: null };
       const report = await replay(configured, input, watch);
       return { ns: since(start), hash: report.trace.accesses };
     },

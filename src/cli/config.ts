@@ -18,11 +18,16 @@ export interface RunConfig extends SimulationConfig {
   calls?: Calls;
   pid?: number;
   skipForeign?: boolean;
+  /** Files that the run writes: its page, and its trace for Perfetto. */
+  html?: string;
+  perfetto?: string;
 }
 
 /** A config, and where its fields come from. */
 export interface Configured {
   config: RunConfig;
+  /** The config as the user wrote it: a time model is its file. */
+  given: Readonly<Record<string, unknown>>;
   /** What messages call a field: the option, or the file and the field. */
   nameOf: (field: string) => string;
 }
@@ -51,12 +56,13 @@ export async function configured(
   if (options.workload !== undefined) delete config.trace;
   const nameOf = (field: string): string =>
     field in given || path === undefined ? (aliases[field] ?? optionOf(field)) : `${path}: ${field}`;
+  const written = { ...config };
   if (typeof config.time === "string") config.time = (await openModel(config.time)) as RunConfig["time"];
-  return { config, nameOf };
+  return { config, given: written, nameOf };
 }
 
 /** The option for a field: --system-memory for systemMemory. Lists are given one item at a time. */
-function optionOf(field: string): string {
+export function optionOf(field: string): string {
   const singular = { deviceRanges: "deviceRange", ranges: "range" }[field] ?? field;
   return `--${singular.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

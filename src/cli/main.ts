@@ -85,6 +85,8 @@ interface RunFlags extends InputFlags {
   schedules?: string;
   json?: true;
   quiet?: true;
+  html?: string;
+  perfetto?: string;
 }
 
 async function runCommand(trace: string | undefined, flags: RunFlags): Promise<void> {
@@ -232,6 +234,7 @@ function makeProgram(): Command {
         "share one address space",
     );
   addManaged(addSimulation(addInput(command)))
+    .option("--html <FILE>", "write the run's page: pictures and tables, in one file of HTML")
     .option("--json", "print the report as JSON")
     .option("--quiet", "no progress bar, and no time on stderr")
     .addHelpText("after", RUN_HELP)

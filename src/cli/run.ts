@@ -8,6 +8,7 @@ import { UserError } from "./errors.ts";
 import { INTERRUPTED, PARTIAL, STOPPED } from "./exit.ts";
 import { TraceInput } from "./input.ts";
 import { demandInput, openInput } from "./open-input.ts";
+import { Pictures } from "./pictures.ts";
 import { Progress } from "./progress.ts";
 import { formatReport, type RunReport } from "./report.ts";
 import type { RunInput } from "./trace-input.ts";
@@ -34,8 +35,13 @@ export async function run(configured: Configured, options: RunOptions): Promise<
   const progress = new Progress(file, options.quiet);
   const start = performance.now();
   let report: RunReport;
+  let pictures: Pictures | null = null;
   try {
-    report = await replay(configured, file, { progress, signal, version: options.version });
+    pictures = new Pictures(configured);
+    report = await replay(configured, file, { progress, signal, version: options.version, pictures });
+  } catch (error) {
+    pictures?.discard();
+    throw error;
   } finally {
     progress.stop();
     process.off("SIGINT", interrupt);
@@ -57,13 +63,15 @@ export interface Watch {
   progress: Progress;
   signal: { aborted: boolean; reason: Error };
   version: string;
+  /** Draws the run; null: nobody asks for it. */
+  pictures: Pictures | null;
 }
 
 /** Replays an open trace, or a workload, and returns the report: all of `run` but the printing. */
 export async function replay(
   configured: Configured,
   file: TraceInput | null,
-  { progress, signal, version }: Watch,
+  { progress, signal, version, pictures }: Watch,
 ): Promise<RunReport> {
   const { config, nameOf } = configured;
   // A workload that does not exist is said before an engine is made.
@@ -72,6 +80,7 @@ export async function replay(
   using simulation = await createSimulation(config, nameOf, future);
   input ??= await openInput(configured, file);
   const { source } = input;
+  pictures?.listen(simulation);
   const onProgress = (): void => progress.update(input.counts().lines);
   let partial: string | null = null;
   try {
@@ -81,7 +90,9 @@ export async function replay(
     partial = stopped ? STOPPED : input.explain(inOptions(error, nameOf));
   }
   if (signal.aborted) partial = STOPPED;
-  return makeReport(input, simulation, partial, version);
+  const report = makeReport(input, simulation, partial, version);
+  pictures?.write(report, source);
+  return report;
 }
 
 /**

@@ -22,7 +22,7 @@ function limitLine({ limit, total }: TimingReport): string {
   if (limit === null) return "nothing takes time in this model";
   const { cause, saves } = limit;
   return (
-    `limited by ${called(cause)}: without them the run would take ${duration(total - saves)}, ` +
+    `limited by the ${called(cause)}: without it the run would take ${duration(total - saves)}, ` +
     `${percent(saves, total)} less (by the critical path)`
   );
 }

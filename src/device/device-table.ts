@@ -24,6 +24,7 @@ import { Migration } from "../migrate/migration.ts";
 import { checkPfns, withPfns } from "../page/arrays.ts";
 import { hmmPfnValid } from "../page/words.ts";
 import { checkMm, Mm } from "../space/mm.ts";
+import { HmmDevmem } from "./devmem.ts";
 import { translateBatch } from "../space/translate.ts";
 
 /** What one map() works on. */
@@ -143,6 +144,19 @@ export class DeviceTable {
     return ctx.finish(op, ctx.core.deviceTableProtect(this.id, start, end));
   }
 
+  /**
+   * Returns how many entries of [start, end), page addresses, name pages of `devmem`. Throws RangeError and
+   * TypeError.
+   */
+  countPages(start: number, end: number, devmem: HmmDevmem): number {
+    const op = "deviceTable.countPages";
+    const ctx = this.#check(op);
+    checkPageRange(op, start, end);
+    if (!(devmem instanceof HmmDevmem)) throw badType(op, "devmem", "a HmmDevmem", devmem);
+    devmem.check(op);
+    return ctx.core.deviceTableCount(this.id, start, end, devmem.zone);
+  }
+
   /** Returns the entry of the page that holds addr: VALID | WRITE | DEVICE_PFN_DIRTY | page, or 0. */
   lookup(addr: number): number {
     const op = "deviceTable.lookup";
@@ -245,7 +259,7 @@ export class DeviceTable {
     if (this.#closed) return;
     this.#closed = true;
     this.#ctx.deviceTables.delete(this.id);
-    this.#ctx.finish("deviceTable.close", this.#ctx.core.deviceTableDestroy(this.id));
+    this.#ctx.finish("deviceTable.close", this.#ctx.core.deviceTableClose(this.id));
   }
 
   [dispose](): void {

@@ -64,6 +64,8 @@ export class HmmMirror {
   mm: Mm | null = null;
   /** @internal See Subscriber. */
   readonly kind = "mirror";
+  /** @internal See Subscriber. */
+  readonly silent = false;
   /** @internal The core's id of the subscription. */
   notifier = 0;
   /** The first byte that it mirrors. */

@@ -1,4 +1,6 @@
 import { EAGAIN, EBUSY, EOVERFLOW } from "../../assembly/uapi/errno.ts";
+import { NOTIFIER_TOLD } from "../../assembly/abi/object.ts";
+import { RESOURCE_NOTIFIER } from "../../assembly/abi/pool.ts";
 import type { Context } from "../engine/context.ts";
 import { dispose } from "../engine/dispose.ts";
 import {
@@ -16,6 +18,7 @@ import {
 import { inspect, line, span } from "../engine/inspect.ts";
 import type { MmuNotifyEvent } from "../engine/protocol.ts";
 import { checkMm, type Mm } from "../space/mm.ts";
+import { DeviceTable } from "./device-table.ts";
 
 /** What is about to change (`struct mmu_notifier_range`). */
 export interface MmuNotifierRange {
@@ -57,27 +60,46 @@ export class MmuIntervalNotifier {
   readonly id: string;
   /** @internal See Subscriber. */
   readonly kind = "notifier";
+  /** @internal See Subscriber. */
+  get silent(): boolean {
+    return this.#ops === null;
+  }
+
   /** @internal The core's id of the subscription. */
   readonly notifier: number;
   readonly #ctx: Context;
-  readonly #ops: MmuIntervalNotifierOps;
+  /** Null: the core serves the subscription alone. */
+  readonly #ops: MmuIntervalNotifierOps | null;
   #closed = false;
   #busy = 0;
 
   /**
    * @param start the first byte
    * @param length bytes; what reaches beyond 2^48 is cut off
+   * @param ops the callback; null if the table has all that is to be told
    * @param options.id a stable name for Hmm.restore. Default: "notifier1", "notifier2", …
+   * @param options.table a device table of the mm, which the core then keeps true: before the callback it
+   * drops the entries of the range, or takes the right to write from them (MMU_NOTIFY_PROTECTION_PAGE). This
+   * costs no call of TypeScript
+   * @param options.owner whose own migrations (MMU_NOTIFY_MIGRATE) leave the table as it is, as they do a
+   * callback's that returns false. Default: nobody's
    *
-   * Throws TypeError and RangeError for bad arguments, a closed mm or the id of another notifier, HmmError
-   * EOVERFLOW if the range is empty or wraps around 2^64, ENOMEM if no notifier is left.
+   * Throws TypeError and RangeError for bad arguments, a closed mm, a table of another mm or the id of
+   * another notifier, HmmError EOVERFLOW if the range is empty or wraps around 2^64, ENOMEM if no notifier is
+   * left.
    */
   constructor(
     mm: Mm,
     start: number,
     length: number,
-    ops: MmuIntervalNotifierOps,
-    options: { id?: string | undefined; /** @internal */ restored?: number | undefined } = {},
+    ops: MmuIntervalNotifierOps | null,
+    options: {
+      id?: string | undefined;
+      table?: DeviceTable | undefined;
+      owner?: unknown;
+      /** @internal */
+      restored?: number | undefined;
+    } = {},
   ) {
     const op = "new MmuIntervalNotifier";
     const ctx = checkMm(op, mm);
@@ -85,9 +107,15 @@ export class MmuIntervalNotifier {
     if (typeof length !== "number") throw badType(op, "length", "a number", length);
     if (!(length >= 0) || (length % 1 !== 0 && length !== Infinity))
       throw badRange(op, "length", "a number of bytes", length);
-    checkMethod(op, "ops", ops, "invalidate");
     checkOptions(op, "options", options);
-    checkText(op, "options.id", options.id);
+    const { id, table, owner, restored } = options;
+    if (ops !== null || (table === undefined && restored === undefined))
+      checkMethod(op, "ops", ops, "invalidate");
+    checkText(op, "options.id", id);
+    if (table !== undefined && !(table instanceof DeviceTable))
+      throw badType(op, "options.table", "a DeviceTable", table);
+    if (table !== undefined && (table.mm !== mm || table.closed))
+      throw new TypeError(`${op}: options.table must be an open table of mm, and it is not`);
     this.mm = mm;
     this.#ctx = ctx;
     this.#ops = ops;
@@ -95,8 +123,10 @@ export class MmuIntervalNotifier {
     if (length === 0 || start + length > 2 ** 64)
       throw new HmmError(EOVERFLOW, op, `the range is empty or wraps: length ${show(length)}`);
     this.last = Math.min(start + length, ADDRESS_LIMIT) - 1;
-    this.id = ctx.newId(op, "notifier", options.id);
-    this.notifier = options.restored ?? ctx.finish(op, ctx.core.notifierInsert(mm.id, start, this.last));
+    this.id = ctx.newId(op, "notifier", id);
+    this.notifier = restored ?? ctx.finish(op, ctx.core.notifierInsert(mm.id, start, this.last));
+    if (table !== undefined)
+      ctx.core.notifierBind(this.notifier, table.id, ctx.ownerNumber(owner), ops === null ? 0 : 1);
     ctx.taken.notifier.add(this.id);
     mm.subscribe(this);
     ctx.notifiers.add(this);
@@ -136,6 +166,13 @@ export class MmuIntervalNotifier {
     return this.#ctx.core.notifierReadRetry(this.notifier, seq) !== 0;
   }
 
+  /** How often the core has told its table so far, by MMU_NOTIFY_*; 0 without one. */
+  told(event: MmuNotifyEvent): number {
+    this.#check("notifier.told");
+    const { mem } = this.#ctx;
+    return mem.u32(mem.objectAddress(RESOURCE_NOTIFIER, this.notifier) + NOTIFIER_TOLD + 4 * event);
+  }
+
   /**
    * Ends the subscription (mmu_interval_notifier_remove). Idempotent. Throws HmmError EBUSY from its own
    * callback, where the kernel would wait for itself.
@@ -170,9 +207,11 @@ export class MmuIntervalNotifier {
 
   /** @internal See Subscriber. */
   notify(range: MmuNotifierRange, seq: number): boolean {
+    const ops = this.#ops;
+    if (ops === null) return false;
     this.#busy++;
     try {
-      return this.#ops.invalidate(range, seq) !== false;
+      return ops.invalidate(range, seq) !== false;
     } finally {
       this.#busy--;
     }

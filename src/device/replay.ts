@@ -45,8 +45,8 @@ import { HmmDevmem } from "./devmem.ts";
 export type ReplayReason = "done" | "no-vma" | "cpu-fault" | "device-fault" | "mark" | "uses";
 
 /**
- * Places of the log of uses, beside one for each frame and a quarter more: the core tidies the log when it is
- * full, which must be rare.
+ * Places of the log of uses, beside two for each frame: the core tidies the log when it is full, which must
+ * be rare.
  */
 const LOG_PLACES_MIN = 1 << 14;
 /** Words that replayCount writes. */
@@ -205,8 +205,8 @@ export class RecordArray extends BigUint64Array {
 
 /**
  * Makes the engine list the devices' pages by how recently replays used them, for {@link oldestPages}. This
- * takes 9 bytes of the arena for each device frame and 64 KiB, until the engine is closed. Idempotent. Throws
- * HmmError ENOMEM if the arena has no room.
+ * takes 12 bytes of the arena for each device frame and 64 KiB, until the engine is closed. Idempotent.
+ * Throws HmmError ENOMEM if the arena has no room.
  */
 export function trackUse(hmm: Forward["Hmm"]): void {
   const op = "trackUse";
@@ -214,13 +214,27 @@ export function trackUse(hmm: Forward["Hmm"]): void {
   const { mem } = ctx;
   if (mem.header(HDR_USE_STAMPS) !== 0) return;
   const frames = mem.header(HDR_DEVICE_FRAMES);
-  const places = Math.ceil(1.25 * frames) + LOG_PLACES_MIN;
+  const places = 2 * frames + LOG_PLACES_MIN;
   const stamps = ctx.allocOwn(op, 4 * (frames + places));
   mem.setHeader(HDR_USE_STAMPS, stamps);
   mem.setHeader(HDR_USE_LOG, stamps + 4 * frames);
   mem.setHeader(HDR_USE_FIRST, 1);
   mem.setHeader(HDR_USE_NEXT, 1);
   mem.setHeader(HDR_USE_END, places);
+}
+
+/**
+ * Returns where `mm` maps the page of `devmem` that the device used longest ago; -1 if there is none. Throws
+ * as {@link oldestPages} does, which this is the short form of.
+ */
+export function oldestPage(mm: Mm, devmem: HmmDevmem): number {
+  const op = "oldestPage";
+  const { core, mem } = devmem.check(op);
+  const { restore } = mm.check(op).exchange(XBUF_SIZE);
+  const n = core.replayOldest(mm.id, devmem.zone, 1);
+  restore();
+  if (n === -EINVAL) throw notTracked(op);
+  return n === 0 ? -1 : mem.headerF64(HDR_RESULT);
 }
 
 /**
@@ -234,12 +248,15 @@ export function oldestPages(mm: Mm, devmem: HmmDevmem, max: number): number[] {
   const { core, mem } = devmem.check(op);
   const { address, restore } = mm.check(op).exchange(XBUF_SIZE);
   const n = core.replayOldest(mm.id, devmem.zone, max);
-  if (n === -EINVAL)
-    throw new HmmError(EINVAL, op, "the engine does not list pages by their use: call trackUse(hmm) first");
+  if (n === -EINVAL) throw notTracked(op);
   // max pfns (u32) come first, then the addresses in pages (f64).
   const first = Math.ceil((address + 4 * max) / 8) * 8;
   const addresses: number[] = [];
   for (let i = 0; i < n; i++) addresses.push(mem.f64(first + 8 * i) * PAGE_SIZE);
   restore();
   return addresses;
+}
+
+function notTracked(op: string): HmmError {
+  return new HmmError(EINVAL, op, "the engine does not list pages by their use: call trackUse(hmm) first");
 }

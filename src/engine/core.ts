@@ -148,6 +148,11 @@ export interface CoreExports {
   notifierInsert(mm: number, start: number, last: number): number;
   notifierRemove(id: number): number;
   /**
+   * Makes a device table of the subscription's mm follow its events, but for migrations of `owner` (0: none);
+   * `watched` 1: an invalidation is requested as well.
+   */
+  notifierBind(id: number, table: number, owner: number, watched: number): number;
+  /**
    * Returns the sequence number for notifierReadRetry (mmu_interval_read_begin); -EAGAIN inside an
    * invalidation that touches the subscription.
    */
@@ -259,7 +264,8 @@ export interface CoreExports {
   // ── device tables: no request ──
   /** Makes a device table. mm 0: none. Returns its id. */
   deviceTableCreate(mm: number): number;
-  deviceTableDestroy(table: number): number;
+  /** Subscriptions that are bound to the table no longer are. */
+  deviceTableClose(table: number): number;
   /**
    * Enters the VALID slots of pfns (hmm_pfn) from start on; other entries stay. Returns how many it entered.
    */
@@ -270,6 +276,8 @@ export interface CoreExports {
    */
   deviceTableMapMigrated(table: number, migration: number): number;
   /** Drops the entries of [start, end). Returns how many there were. */
+  /** Returns how many entries of [start, end) name pages of a zone. */
+  deviceTableCount(table: number, start: number, end: number, zone: number): number;
   deviceTableClear(table: number, start: number, end: number): number;
   /** Clears the write bit of the entries of [start, end). Returns how many had it. */
   deviceTableProtect(table: number, start: number, end: number): number;
@@ -352,6 +360,22 @@ export interface CoreExports {
   arenaAllocOwn(bytes: number): number;
   arenaFree(address: number): number;
   /** Returns a checksum of [start, end); both are multiples of 64. */
+  /**
+   * A whole migration of [start, end), at most MOVE_PAGES_MAX pages: to the devmem, or from it to system
+   * memory, where page `first` of the range gets a frame before all others; the device table follows. `out`
+   * points to MOVE_BYTES bytes. Returns the pages moved.
+   */
+  migrateMove(
+    mm: number,
+    start: number,
+    end: number,
+    toDevice: number,
+    devmem: number,
+    table: number,
+    first: number,
+    faultPage: number,
+    out: number,
+  ): number;
   checksum(start: number, end: number): number;
   /** Checks every invariant. Returns VERIFY_*; details are in the header. */
   verify(): number;

@@ -54,6 +54,8 @@ export interface Subscriber {
   /** Inclusive. */
   readonly last: number;
   readonly closed: boolean;
+  /** Whether it has no callback: the core serves it alone. */
+  readonly silent: boolean;
   /**
    * Tells the subscriber, before the entries change. Returns false if the subscriber ignores the event: its
    * sequence number stays as it is.

@@ -19,3 +19,20 @@ export function clusterOf(
   const start = roundDown(addr, size);
   return { start: Math.max(start, vma.start), end: Math.min(start + size, vma.end) };
 }
+
+/** The most bytes that move at once. */
+const RUN_BYTES = 2 << 20;
+
+/**
+ * Returns units of `size` bytes in ascending order, by runs of neighbors of at most 2 MiB.
+ */
+export function runsOf(units: readonly number[], size: number): number[][] {
+  const runs: number[][] = [];
+  const most = RUN_BYTES / size;
+  for (const unit of [...units].sort((a, b) => a - b)) {
+    const run = runs.at(-1);
+    if (run !== undefined && run.length < most && run[run.length - 1] === unit - 1) run.push(unit);
+    else runs.push([unit]);
+  }
+  return runs;
+}

@@ -1,27 +1,24 @@
 /** What the simulated device's driver counts: pages that come and go, evictions and invalidations. */
-import {
-  MMU_NOTIFY_CLEAR,
-  MMU_NOTIFY_MIGRATE,
-  MMU_NOTIFY_PROTECTION_PAGE,
-  MMU_NOTIFY_PROTECTION_VMA,
-  MMU_NOTIFY_UNMAP,
-} from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { DEVICE_PFN_DIRTY, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID } from "../../assembly/uapi/pfn.ts";
+import type { RangeMover } from "../device/range-mover.ts";
+import { roundDown } from "../engine/errors.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE } from "./cluster.ts";
 import { sum, trafficOf, type DeviceCounts, type Invalidations, type PageTraffic } from "./counts.ts";
 import type { SimulationEvents } from "./events.ts";
 import type { RangeCounts } from "./range-counts.ts";
+import { SparseWords } from "./sparse-words.ts";
 
-/** In src: a page, and no hole, that may move. */
-export const COLLECTED = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
+/** A range of pages, by the addresses of its first byte and of the first one after it. */
+export interface PageRange {
+  start: number;
+  end: number;
+}
 
 /** What a snapshot keeps of the books. */
 export interface BooksState {
   pages: PageTraffic;
   evictions: number;
   peak: number;
-  invalidations: Invalidations;
   left: [cluster: number, pages: number][];
 }
 
@@ -40,7 +37,6 @@ export class DeviceBooks {
   evictions = 0;
   /** The most pages that were in the device's memory at one time, since it was last set. */
   peak = 0;
-  readonly invalidations: Invalidations = { migrate: 0, clear: 0, protection: 0, unmap: 0, other: 0 };
   /** Is told where pages move; the simulation sets it. */
   ranges: RangeCounts | null = null;
   /** Is told what moves; null: nobody is. */
@@ -48,7 +44,7 @@ export class DeviceBooks {
   /** The device's number, for events. */
   readonly #number: number;
   /** By cluster: the pages that have left the device, a bit each. */
-  readonly #left: Map<number, number>;
+  readonly #left = new SparseWords();
 
   readonly #hostFirst: boolean;
 
@@ -59,114 +55,88 @@ export class DeviceBooks {
   constructor(hostFirst: boolean, state?: BooksState, number = 1) {
     this.#number = number;
     this.#hostFirst = hostFirst;
-    this.#left = new Map(state?.left);
     if (state === undefined) return;
+    for (const [cluster, pages] of state.left) this.#left.set(cluster, pages);
     Object.assign(this.pages, state.pages);
-    Object.assign(this.invalidations, state.invalidations);
     this.peak = state.peak;
     this.evictions = state.evictions;
   }
 
   state(): BooksState {
-    const { pages, evictions, peak, invalidations } = this;
-    return { pages, evictions, peak, invalidations, left: [...this.#left] };
+    const { pages, evictions, peak } = this;
+    return { pages, evictions, peak, left: this.#left.entries() };
   }
 
-  /** Notes that a migration has moved `moved` pages in; the device has `all` now. */
-  pagesIn(start: number, src: Uint32Array, moved: number, all: number): void {
+  /** Notes that the mover has moved `moved` pages of [start, end) in; the device has `all` now. */
+  pagesIn({ start, end }: PageRange, mover: RangeMover, moved: number, all: number): void {
     const { pages } = this;
     const ranges = this.#named;
-    for (let i = 0; i < src.length; i++) {
-      if ((src[i] & MIGRATE_PFN_MIGRATE) === 0) continue;
-      const addr = start + i * PAGE_SIZE;
-      if (ranges !== null) ranges.move(addr, "bytesIn");
-      if (this.#hostFirst || (src[i] & MIGRATE_PFN_VALID) !== 0) pages.copied++;
-      if (((this.#left.get(clusterAt(addr)) ?? 0) & pageBit(addr)) !== 0) pages.inAgain++;
+    for (let base = roundDown(start, CLUSTER_SIZE); base < end; base += CLUSTER_SIZE) {
+      const bits = mover.moved(base);
+      if (bits === 0) continue;
+      pages.copied += bitCount(this.#hostFirst ? bits : mover.copied(base));
+      pages.inAgain += bitCount(this.#left.get(base / CLUSTER_SIZE) & bits);
+      if (ranges !== null) eachPage(base, bits, (addr) => ranges.move(addr, "bytesIn"));
     }
-    if (this.events !== null) this.#publishIn(this.events, start, src);
+    if (this.events !== null) this.#publishIn(this.events, { start, end }, mover);
     pages.in += moved;
     this.peak = Math.max(this.peak, all);
   }
 
   /**
-   * Notes that a migration has moved pages to RAM, which had these entries in the device's table. Returns
-   * their addresses.
+   * Notes that the mover has moved `moved` pages of [start, end) to RAM.
    * @param evicted whether they made room for others
    */
-  pagesOut(start: number, src: Uint32Array, entries: Uint32Array, evicted: boolean): number[] {
+  pagesOut({ start, end }: PageRange, mover: RangeMover, moved: number, evicted: boolean): void {
     const { pages } = this;
-    const moved: number[] = [];
     const ranges = this.#named;
-    for (let i = 0; i < src.length; i++) {
-      if ((src[i] & COLLECTED) >>> 0 !== COLLECTED) continue;
-      const addr = start + i * PAGE_SIZE;
-      moved.push(addr);
-      const cluster = clusterAt(addr);
-      this.#left.set(cluster, (this.#left.get(cluster) ?? 0) | pageBit(addr));
-      const dirty = (entries[i] & DEVICE_PFN_DIRTY) === 0 ? 0 : 1;
+    for (let base = roundDown(start, CLUSTER_SIZE); base < end; base += CLUSTER_SIZE) {
+      const bits = mover.moved(base);
+      if (bits === 0) continue;
+      const cluster = base / CLUSTER_SIZE;
+      this.#left.set(cluster, this.#left.get(cluster) | bits);
+      const dirty = bitCount(mover.written(base) & bits);
       pages.outDirty += dirty;
       if (evicted) pages.outEvictedDirty += dirty;
       if (ranges === null) continue;
-      ranges.move(addr, "bytesOut");
-      if (evicted) ranges.move(addr, "bytesOutEvicted");
+      eachPage(base, bits, (addr) => {
+        ranges.move(addr, "bytesOut");
+        if (evicted) ranges.move(addr, "bytesOutEvicted");
+      });
     }
-    if (this.events !== null) publishOut(this.events, moved, this.#number, evicted);
-    pages.out += moved.length;
-    if (evicted) pages.outEvicted += moved.length;
-    return moved;
+    if (this.events !== null) publishOut(this.events, { start, end }, mover, this.#number, evicted);
+    pages.out += moved;
+    if (evicted) pages.outEvicted += moved;
   }
 
-  /** Returns what was counted so far. */
-  counts(): DeviceCounts {
-    const { pages, evictions, invalidations } = this;
+  /** Returns what was counted so far; the driver knows the invalidations. */
+  counts(invalidations: Invalidations): DeviceCounts {
+    const { pages, evictions } = this;
     return {
       device: trafficOf(pages),
       evictions,
       invalidations: sum(invalidations),
-      invalidationsByEvent: { ...invalidations },
+      invalidationsByEvent: invalidations,
     };
   }
 
   /** Tells of pages that came: runs that were copied, and runs that were made. */
-  #publishIn(events: SimulationEvents, start: number, src: Uint32Array): void {
-    const kindOf = (word: number): number => {
-      if ((word & MIGRATE_PFN_MIGRATE) === 0) return 0;
-      return this.#hostFirst || (word & MIGRATE_PFN_VALID) !== 0 ? 2 : 1;
-    };
-    for (let i = 0; i < src.length;) {
-      const kind = kindOf(src[i]);
-      const first = i;
-      while (i < src.length && kindOf(src[i]) === kind) i++;
+  #publishIn(events: SimulationEvents, { start, end }: PageRange, mover: RangeMover): void {
+    const isCopied = (page: number): boolean => this.#hostFirst || hasPage(mover.copied(page), page);
+    const kindOf = (page: number): number =>
+      hasPage(mover.moved(page), page) ? (isCopied(page) ? 2 : 1) : 0;
+    for (let page = start; page < end;) {
+      const kind = kindOf(page);
+      const first = page;
+      while (page < end && kindOf(page) === kind) page += PAGE_SIZE;
       if (kind === 0) continue;
-      const [address, pages] = [start + first * PAGE_SIZE, i - first];
+      const bytes = page - first;
+      const pages = bytes / PAGE_SIZE;
       if (kind === 2) {
-        events.transfer(address, pages * PAGE_SIZE, "toDevice", "fault");
-        events.left(address, pages, 0);
+        events.transfer(first, bytes, "toDevice", "fault");
+        events.left(first, pages, 0);
       }
-      events.arrived(address, pages, this.#number, kind === 2);
-    }
-  }
-
-  /** Counts an invalidation by its event. */
-  invalidated(event: number): void {
-    this.events?.invalidated();
-    const { invalidations } = this;
-    switch (event) {
-      case MMU_NOTIFY_MIGRATE:
-        invalidations.migrate++;
-        break;
-      case MMU_NOTIFY_CLEAR:
-        invalidations.clear++;
-        break;
-      case MMU_NOTIFY_PROTECTION_VMA:
-      case MMU_NOTIFY_PROTECTION_PAGE:
-        invalidations.protection++;
-        break;
-      case MMU_NOTIFY_UNMAP:
-        invalidations.unmap++;
-        break;
-      default:
-        invalidations.other++;
+      events.arrived(first, pages, this.#number, kind === 2);
     }
   }
 
@@ -176,30 +146,39 @@ export class DeviceBooks {
   }
 }
 
-/** Tells of pages that went to RAM, whose addresses ascend: a transfer for each run of neighbors. */
+/** Tells of pages that went to RAM: a transfer for each run of neighbors. */
 function publishOut(
   events: SimulationEvents,
-  moved: readonly number[],
+  { start, end }: PageRange,
+  mover: RangeMover,
   from: number,
   evicted: boolean,
 ): void {
-  for (let i = 0; i < moved.length;) {
-    const first = i;
-    do i++;
-    while (i < moved.length && moved[i] === moved[i - 1] + PAGE_SIZE);
-    const pages = i - first;
-    events.transfer(moved[first], pages * PAGE_SIZE, "toHost", evicted ? "eviction" : "fault");
-    events.left(moved[first], pages, from);
-    events.arrived(moved[first], pages, 0, true);
+  for (let page = start; page < end; page += PAGE_SIZE) {
+    const first = page;
+    while (page < end && hasPage(mover.moved(page), page)) page += PAGE_SIZE;
+    const bytes = page - first;
+    if (bytes === 0) continue;
+    events.transfer(first, bytes, "toHost", evicted ? "eviction" : "fault");
+    events.left(first, bytes / PAGE_SIZE, from);
+    events.arrived(first, bytes / PAGE_SIZE, 0, true);
   }
 }
 
-/** The number of the 64 KiB in which an address lies. */
-function clusterAt(addr: number): number {
-  return Math.floor(addr / CLUSTER_SIZE);
+/** Whether the bit of a page is set in an answer of the mover. */
+export function hasPage(bits: number, page: number): boolean {
+  return ((bits >> ((page / PAGE_SIZE) % CLUSTER_PAGES)) & 1) !== 0;
 }
 
-/** The bit of a page in its cluster's word. */
-function pageBit(addr: number): number {
-  return 1 << ((addr / PAGE_SIZE) & (CLUSTER_PAGES - 1));
+/** How many bits are set in a word of 16 bits. */
+function bitCount(bits: number): number {
+  bits -= (bits >> 1) & 0x5555;
+  bits = (bits & 0x3333) + ((bits >> 2) & 0x3333);
+  bits = (bits + (bits >> 4)) & 0x0f0f;
+  return (bits + (bits >> 8)) & 0x1f;
+}
+
+/** Calls `visit` with the address of each page of the aligned 64 KiB at `base` whose bit is set. */
+function eachPage(base: number, bits: number, visit: (addr: number) => void): void {
+  for (let i = 0; i < CLUSTER_PAGES; i++) if ((bits & (1 << i)) !== 0) visit(base + i * PAGE_SIZE);
 }

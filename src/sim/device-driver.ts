@@ -1,10 +1,9 @@
 /**
  * The driver of a simulated device, which uses the public API alone. It has the device's memory and page
- * table, and mirrors one address space. It moves pages in and out by the migrate_vma protocol, and reaches
+ * table, and mirrors one address space. It moves pages in and out by migrate_vma, and reaches
  * RAM by hmm_range_fault. What moves and when, its caller says.
  */
 import { EBUSY } from "../../assembly/uapi/errno.ts";
-import { MMU_NOTIFY_MIGRATE, MMU_NOTIFY_PROTECTION_PAGE } from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
 import {
   DEVICE_PFN_DIRTY,
@@ -12,37 +11,29 @@ import {
   HMM_PFN_REQ_WRITE,
   HMM_PFN_VALID,
   HMM_PFN_WRITE,
-  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-  MIGRATE_VMA_SELECT_SYSTEM,
   PFN_MASK,
 } from "../../assembly/uapi/pfn.ts";
+import { RangeMover } from "../device/range-mover.ts";
 import { roundDown } from "../engine/errors.ts";
 import {
   DeviceTable,
   hmmDevmemAdd,
   hmmRangeFault,
-  migrateVmaSetup,
   MmuIntervalNotifier,
   type Hmm,
   type HmmDevmem,
-  type Migration,
   type Mm,
-  type MmuNotifierRange,
   type PfnArray,
   type Vma,
 } from "../index.ts";
-import { COLLECTED, type DeviceBooks } from "./device-books.ts";
+import { sum, type Invalidations } from "./counts.ts";
+import { hasPage, type DeviceBooks, type PageRange } from "./device-books.ts";
+import { invalidationsOf } from "./invalidations.ts";
 
 /** The engine hands out device memory in blocks of 2 MiB; a migration moves at most that much. */
 const BLOCK = 2 << 20;
 /** Attempts at mapping a page of RAM; an invalidation may overtake each. */
 const RETRIES = 16;
-
-/** A range of pages, by the addresses of its first byte and of the first one after it. */
-export interface PageRange {
-  start: number;
-  end: number;
-}
 
 /** Returns the bytes of device memory that the engine needs for a device with `size` bytes. */
 export function deviceMemoryFor(size: number): number {
@@ -62,15 +53,10 @@ type CpuFault = (vma: Vma, addr: number) => number;
  * snapshot is restored.
  */
 export class Callbacks {
-  driver!: DeviceDriver;
   cpuFault!: CpuFault;
 
   fault(_devmem: HmmDevmem, vma: Vma, address: number): number {
     return this.cpuFault(vma, address);
-  }
-
-  invalidate(range: MmuNotifierRange): boolean {
-    return this.driver.invalidate(range);
   }
 }
 
@@ -93,11 +79,13 @@ function wanted(write: boolean): number {
 export class DeviceDriver {
   readonly table: DeviceTable;
   readonly devmem: HmmDevmem;
-  readonly #hmm: Hmm;
   readonly #books: DeviceBooks;
   readonly #owner: Callbacks;
   readonly #notifier: MmuIntervalNotifier;
   readonly #mm: Mm;
+  readonly #mover: RangeMover;
+  /** Invalidations that the observer has heard of, or that came before it. */
+  #published: number;
   /** A word for each page of a migration: what hmmRangeFault fills, and what the device's table has. */
   readonly #pfns: PfnArray;
   readonly #entries: PfnArray;
@@ -116,9 +104,7 @@ export class DeviceDriver {
     cpuFault: CpuFault,
   ) {
     const owner = restored ?? new Callbacks();
-    owner.driver = this;
     owner.cpuFault = cpuFault;
-    this.#hmm = hmm;
     this.#mm = mm;
     this.#books = books;
     this.#owner = owner;
@@ -131,7 +117,9 @@ export class DeviceDriver {
     this.table = made ? hmm.deviceTables()[number - 1] : new DeviceTable(mm);
     this.#notifier = made
       ? hmm.notifiers().find(isOwn)!
-      : new MmuIntervalNotifier(mm, 0, TASK_SIZE, owner, name);
+      : new MmuIntervalNotifier(mm, 0, TASK_SIZE, null, { ...name, table: this.table, owner });
+    this.#published = sum(this.invalidations);
+    this.#mover = new RangeMover(mm, this.devmem, this.table);
     this.#pfns = hmm.pfnArray(BLOCK / PAGE_SIZE);
     this.#entries = hmm.pfnArray(BLOCK / PAGE_SIZE);
   }
@@ -140,19 +128,11 @@ export class DeviceDriver {
    * Moves the pages of a range of at most 2 MiB to the device, as many as the engine has room for and can
    * move. mmapSem is held for read. Returns how many moved.
    */
-  moveIn(vma: Vma, { start, end }: PageRange): number {
-    const m = migrateVmaSetup({ vma, start, end, owner: this.#owner, select: MIGRATE_VMA_SELECT_SYSTEM });
-    try {
-      if (m.cpages === 0) return 0;
-      this.devmem.allocPages(m.src, m.dst);
-      this.#hmm.copyPages(m.src, m.dst);
-      const moved = m.pages();
-      this.table.mapMigrated(m);
-      this.#books.pagesIn(start, m.src, moved, this.devmem.usedPages);
-      return moved;
-    } finally {
-      m.finalize();
-    }
+  moveIn(range: PageRange): number {
+    const moved = this.#mover.toDevice(range.start, range.end);
+    this.publishInvalidations();
+    this.#books.pagesIn(range, this.#mover, moved, this.devmem.usedPages);
+    return moved;
   }
 
   /** Whether the device can access `addr` now, by its table. */
@@ -223,48 +203,24 @@ export class DeviceDriver {
 
   /**
    * Moves the device's pages of a range of at most 2 MiB to RAM; the page at `first` gets a frame even if
-   * RAM is scarce. mmapSem is held for read. Returns the addresses of the pages that moved.
+   * RAM is scarce. mmapSem is held for read. Returns how many moved.
    * @param evicted whether they make room for others
    */
-  moveOut(vma: Vma, range: PageRange, first: number, evicted: boolean): number[] {
-    const { start, end } = range;
-    const entries = this.#snapshot(range); // before setup invalidates them
-    const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-    const m = migrateVmaSetup({ vma, start, end, owner: this.#owner, select });
-    try {
-      if (m.cpages === 0) return [];
-      this.#allocRam(m, (first - start) / PAGE_SIZE);
-      this.#hmm.copyPages(m.src, m.dst);
-      m.pages();
-      this.table.mapMigrated(m);
-      return this.#books.pagesOut(m.start, m.src, entries, evicted);
-    } finally {
-      m.finalize();
-    }
+  moveOut(range: PageRange, first: number, evicted: boolean): number {
+    const moved = this.#mover.toSystem(range.start, range.end, first);
+    this.publishInvalidations();
+    this.#books.pagesOut(range, this.#mover, moved, evicted);
+    return moved;
   }
 
-  /**
-   * Allocates RAM for each collected page while there is any, for page `first` of the range before all
-   * others.
-   */
-  #allocRam(m: Migration, first: number): void {
-    const { src, dst } = m;
-    this.#hmm.allocPages(src, dst);
-    if (dst[first] !== 0 || (src[first] & COLLECTED) >>> 0 !== COLLECTED) return;
-    let last = dst.length - 1;
-    while (last >= 0 && dst[last] === 0) last--;
-    if (last < 0) return;
-    dst[first] = dst[last];
-    dst[last] = 0;
+  /** Whether the last call of moveOut() moved a page of its range. */
+  hasMoved(page: number): boolean {
+    return hasPage(this.#mover.moved(page), page);
   }
 
   /** How many pages of a range of at most 2 MiB are in the device's memory. */
-  pagesIn(range: PageRange): number {
-    if (range.end - range.start === PAGE_SIZE) return this.isOwn(this.table.lookup(range.start)) ? 1 : 0;
-    let pages = 0;
-    const entries = this.#snapshot(range);
-    for (let i = 0; i < entries.length; i++) if (this.isOwn(entries[i])) pages++;
-    return pages;
+  pagesIn({ start, end }: PageRange): number {
+    return this.table.countPages(start, end, this.devmem);
   }
 
   /** The frames of the device's pages of a range of at most 2 MiB, counted from its first one. */
@@ -294,19 +250,21 @@ export class DeviceDriver {
     return (word & HMM_PFN_VALID) !== 0 && pfn >= this.devmem.pfnFirst && pfn < this.devmem.pfnEnd;
   }
 
-  /** The notifier's callback: drops entries. Migrations of the device itself need none. */
-  invalidate({ start, end, event, owner }: MmuNotifierRange): boolean {
-    this.#books.invalidated(event);
-    if (event === MMU_NOTIFY_MIGRATE && owner === this.#owner) return false;
-    const from = roundDown(start, PAGE_SIZE);
-    const to = Math.ceil(end / PAGE_SIZE) * PAGE_SIZE;
-    if (event === MMU_NOTIFY_PROTECTION_PAGE) this.table.protect(from, to);
-    else this.table.clear(from, to);
-    return true;
+  /** How often the device's table was told of changes so far. */
+  get invalidations(): Invalidations {
+    return invalidationsOf((event) => this.#notifier.told(event));
+  }
+
+  /** Tells the observer of the books of invalidations since the last call. */
+  publishInvalidations(): void {
+    const { events } = this.#books;
+    if (events === null) return;
+    for (const all = sum(this.invalidations); this.#published < all; this.#published++) events.invalidated();
   }
 
   /** Gives back what outlives the address space, which must be closed before. */
   close(): void {
+    this.#mover.close();
     this.#pfns.close();
     this.#entries.close();
     this.devmem.close();

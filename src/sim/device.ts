@@ -7,10 +7,11 @@ import { VM_FAULT_OOM } from "../../assembly/uapi/vm.ts";
 import { trackUse } from "../device/replay.ts";
 import { roundDown } from "../engine/errors.ts";
 import type { DeviceTable, Hmm, Mm, Vma } from "../index.ts";
-import { clusterOf } from "./cluster.ts";
+import { clusterOf, runsOf } from "./cluster.ts";
 import { coreLru } from "./core-lru.ts";
-import { DeviceBooks, type BooksState } from "./device-books.ts";
-import { DeviceDriver, type Callbacks, type PageRange } from "./device-driver.ts";
+import type { DeviceCounts } from "./counts.ts";
+import { DeviceBooks, type BooksState, type PageRange } from "./device-books.ts";
+import { DeviceDriver, type Callbacks } from "./device-driver.ts";
 import { Follower } from "./follower.ts";
 import { Incoming } from "./incoming.ts";
 import { isCoreLru, type PagingSettings } from "./paging-config.ts";
@@ -18,10 +19,11 @@ import { chosen, type Choice } from "./policies/choice.ts";
 import type { Arrival, EvictPolicy } from "./policies/evict/evictor.ts";
 import type { Future } from "./policies/evict/future.ts";
 import { EVICTORS } from "./policies/evict/index.ts";
+import type { GrowingSpace, Span } from "./space.ts";
 import { Residents, type ResidentsState } from "./policies/residents.ts";
 
-/** Units that move at once: 2 MiB of pages. */
-const RUN_PAGES = 512;
+/** The name of a device fault's hold of mmapSem. */
+const HOLDER = "a device fault";
 
 /** What a snapshot keeps of the device, beside the engine. */
 export interface DeviceState {
@@ -52,6 +54,7 @@ export class SimDevice {
   readonly follower: Follower | null;
   readonly #hmm: Hmm;
   readonly #mm: Mm;
+  readonly #space: GrowingSpace;
   readonly #driver: DeviceDriver;
   /** Bytes of a cluster, the unit of the policies. */
   readonly #cluster: number;
@@ -63,16 +66,23 @@ export class SimDevice {
   readonly #slots: Int32Array;
 
   /**
-   * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`. Throws TypeError
-   * for a policy that is not known, or looks ahead without a future.
+   * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`, whose mappings
+   * `space` knows. Throws TypeError for a policy that is not known, or looks ahead without a future.
    */
-  constructor(hmm: Hmm, mm: Mm, settings: PagingSettings, options: SimDeviceOptions = {}) {
+  constructor(
+    hmm: Hmm,
+    mm: Mm,
+    space: GrowingSpace,
+    settings: PagingSettings,
+    options: SimDeviceOptions = {},
+  ) {
     const { future, number = 1, restored } = options;
     const { deviceMemory, cluster, seed, initial, reserve, freeBuffer } = settings;
     const state = restored?.state;
     this.number = number;
     this.#hmm = hmm;
     this.#mm = mm;
+    this.#space = space;
     this.#cluster = cluster;
     this.books = new DeviceBooks(initial === "host", state?.books, number);
     const cpuFault = (vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
@@ -82,7 +92,7 @@ export class SimDevice {
     const { policy, parameter } = this.#policyOf(settings);
     const capacity = Math.floor(deviceMemory / cluster);
     const written = (slot: number): boolean =>
-      this.#driver.isWritten(this.#rangeOf([this.#residents.unitIn(slot)]));
+      this.#driver.isWritten(this.#rangeOf(this.#residents.unitIn(slot)));
     const device = { capacity, unitPages: cluster / PAGE_SIZE, seed, parameter, future, written, reserve };
     this.#buffer = Math.floor((capacity * freeBuffer) / 100);
     this.#residents = new Residents(policy, device, state?.residents);
@@ -102,6 +112,16 @@ export class SimDevice {
     return { books: this.books.state(), residents: this.#residents.state(), full: this.#incoming.full };
   }
 
+  /** What the device and its driver have counted. */
+  get counts(): DeviceCounts {
+    return this.books.counts(this.#driver.invalidations);
+  }
+
+  /** Tells the observer of invalidations since the last call. */
+  publishInvalidations(): void {
+    this.#driver.publishInvalidations();
+  }
+
   /** Pages in the device's memory. */
   get pages(): number {
     return this.#driver.devmem.usedPages;
@@ -117,28 +137,51 @@ export class SimDevice {
    * page of `addr` is on another device, that device's driver brings its pages of the cluster back to RAM
    * before. Returns how many pages moved: 0 if there is no room for the cluster, or nothing that can move.
    */
-  moveIn(vma: Vma, addr: number, by: Arrival): number {
-    const sem = this.#mm.mmapSem.read();
+  moveIn(mapping: Span, addr: number, by: Arrival): number {
+    const { mmapSem } = this.#mm;
+    mmapSem.enterRead(HOLDER);
     try {
+      const residents = this.#residents;
       const page = roundDown(addr, PAGE_SIZE);
       const write = by === "store";
-      if (this.neighbors.some((device) => device.holds(page)) && this.#driver.faultIn(page, write) !== 0)
-        return 0;
-      const cluster = clusterOf(addr, vma, this.#cluster);
-      if (this.#driver.pagesIn(cluster) * PAGE_SIZE === cluster.end - cluster.start) return 0;
+      if (this.neighbors.length > 0 && this.neighbors.some((device) => device.holds(page)))
+        if (this.#driver.faultIn(page, write) !== 0) return 0;
       const unit = Math.floor(addr / this.#cluster);
-      const wanted = [unit, ...this.#incoming.beside(addr, vma)];
-      const units = this.#makeRoom(wanted);
-      let moved = 0;
-      try {
-        for (const run of this.#runsOf(units)) moved += this.#driver.moveIn(vma, this.#rangeOf(run, vma));
-      } finally {
-        this.#settle(units, by);
+      if (residents.has(unit)) {
+        const cluster = clusterOf(addr, mapping, this.#cluster);
+        if (this.#driver.pagesIn(cluster) * PAGE_SIZE === cluster.end - cluster.start) return 0;
       }
-      return moved;
+      const others = this.#incoming.beside(addr, mapping);
+      return others.length === 0
+        ? this.#moveUnit(unit, mapping, by)
+        : this.#moveUnits([unit, ...others], mapping, by);
     } finally {
-      sem.close();
+      mmapSem.leaveRead(HOLDER);
     }
+  }
+
+  /** Moves a unit to the device, after making room. Returns how many pages moved. */
+  #moveUnit(unit: number, mapping: Span, by: Arrival): number {
+    if (!this.#hasRoom(unit)) return 0;
+    try {
+      return this.#driver.moveIn(this.#rangeOf(unit, unit, mapping));
+    } finally {
+      this.#settle(unit, by);
+    }
+  }
+
+  /** Moves units to the device, as many as get room, of which the first one faulted. */
+  #moveUnits(wanted: readonly number[], mapping: Span, by: Arrival): number {
+    const units = this.#makeRoom(wanted);
+    let moved = 0;
+    try {
+      for (const run of runsOf(units, this.#cluster))
+        moved += this.#driver.moveIn(this.#rangeOf(run[0], run[run.length - 1], mapping));
+    } finally {
+      // Those that came along get their slots first, the one that faulted last.
+      for (let i = units.length - 1; i >= 0; i--) this.#settle(units[i], i === 0 ? by : "prefetch");
+    }
+    return moved;
   }
 
   /** Whether a page is in the device's memory, mapped for the device or not. mmapSem is held for read. */
@@ -149,42 +192,37 @@ export class SimDevice {
   /** Evicts until the cluster around `addr` has room, as moveIn does. Returns false if that fails. */
   makeRoom(addr: number): boolean {
     using _sem = this.#mm.mmapSem.read();
-    return this.#makeRoom([Math.floor(addr / this.#cluster)]).length > 0;
+    return this.#hasRoom(Math.floor(addr / this.#cluster));
   }
 
-  /**
-   * Gives slots to the units that have come: those that came along first, then the first one, which faulted.
-   */
-  #settle(units: readonly number[], by: Arrival): void {
+  /** Gives a slot to a unit that has come. */
+  #settle(unit: number, by: Arrival): void {
     const residents = this.#residents;
-    for (let i = units.length - 1; i >= 0; i--) {
-      const unit = units[i];
-      if (!residents.has(unit)) {
-        if (residents.free === 0 || !this.#isPresent(unit)) continue;
-        residents.add(unit, i === 0 ? by : "prefetch");
-      }
-      this.#note(unit);
+    if (!residents.has(unit)) {
+      if (residents.free === 0 || !this.#isPresent(unit)) return;
+      residents.add(unit, by);
     }
+    this.#note(unit);
   }
 
   /** Notes for the follower in which frames the unit lies, which has a slot. */
   #note(unit: number): void {
     if (this.follower === null) return;
-    const slot = this.#residents.slotOf(unit)!;
-    for (const frame of this.#driver.framesOf(this.#rangeOf([unit]))) this.#slots[frame] = slot;
+    const slot = this.#residents.slotOf(unit);
+    for (const frame of this.#driver.framesOf(this.#rangeOf(unit))) this.#slots[frame] = slot;
   }
 
   /**
    * Maps the page of `addr` for the device where the page is, faulting it in, and the pages of its cluster
    * that are in RAM as they are. Returns 0, or a negative errno.
    */
-  mirror(vma: Vma, addr: number, write: boolean): number {
-    const answer = this.#driver.mirror(clusterOf(addr, vma, this.#cluster), addr, write);
+  mirror(mapping: Span, addr: number, write: boolean): number {
+    const answer = this.#driver.mirror(clusterOf(addr, mapping, this.#cluster), addr, write);
     // A page whose move was interrupted may be on the device without a slot: now the table has it.
-    const unit = [Math.floor(addr / this.#cluster)];
-    if (!this.#residents.has(unit[0]) && this.#isPresent(unit[0])) {
+    const unit = Math.floor(addr / this.#cluster);
+    if (!this.#residents.has(unit) && this.#isPresent(unit)) {
       using _sem = this.#mm.mmapSem.read();
-      this.#settle(this.#makeRoom(unit), write ? "store" : "load");
+      if (this.#hasRoom(unit)) this.#settle(unit, write ? "store" : "load");
     }
     return answer;
   }
@@ -192,7 +230,7 @@ export class SimDevice {
   /** Forgets where the cluster of `addr` lies in RAM: the next access to it faults. */
   forget(addr: number): void {
     const unit = Math.floor(addr / this.#cluster);
-    const { start, end } = this.#rangeOf([unit]);
+    const { start, end } = this.#rangeOf(unit);
     if (!this.#residents.has(unit)) this.table.clear(start, end);
   }
 
@@ -205,11 +243,22 @@ export class SimDevice {
   #cpuFault(vma: Vma, addr: number): number {
     const page = roundDown(addr, PAGE_SIZE);
     try {
-      const moved = this.#driver.moveOut(vma, clusterOf(addr, vma, this.#cluster), page, false);
-      return moved.includes(page) ? 0 : VM_FAULT_OOM;
+      this.#driver.moveOut(clusterOf(addr, vma, this.#cluster), page, false);
+      return this.#driver.hasMoved(page) ? 0 : VM_FAULT_OOM;
     } finally {
-      this.#leave([Math.floor(addr / this.#cluster)], false);
+      this.#leave(Math.floor(addr / this.#cluster), false);
     }
+  }
+
+  /** Evicts until a unit has room that faulted. Returns false if that fails. */
+  #hasRoom(unit: number): boolean {
+    const residents = this.#residents;
+    const wanted = Math.min(1 + this.#buffer, residents.capacity);
+    if (residents.free >= wanted || residents.has(unit)) return true;
+    this.#incoming.full = true;
+    const stays = (other: number): boolean => other === unit;
+    while (residents.free < wanted && this.#evict(unit, stays));
+    return residents.free > 0;
   }
 
   /**
@@ -222,7 +271,8 @@ export class SimDevice {
     const needed = Math.min(fresh, residents.capacity);
     if (fresh > 0 && fresh + this.#buffer > residents.free) this.#incoming.full = true;
     const wanted = fresh > 0 ? Math.min(fresh + this.#buffer, residents.capacity) : 0;
-    while (residents.free < wanted && this.#evict(units));
+    const stays = (unit: number): boolean => units.includes(unit);
+    while (residents.free < wanted && this.#evict(units[0], stays));
     return units.slice(0, units.length - fresh + Math.min(needed, residents.free));
   }
 
@@ -237,31 +287,37 @@ export class SimDevice {
     });
   }
 
-  /** Evicts what the policy names, but for the units that come. Returns false if that fails. */
-  #evict(incoming: readonly number[]): boolean {
-    const victims = this.#residents.victims(incoming[0], (unit) => incoming.includes(unit));
+  /** Evicts what the policy names for a unit that comes. Returns false if that fails. */
+  #evict(incoming: number, stays: (unit: number) => boolean): boolean {
+    const slot = this.#residents.victim(incoming, stays);
+    if (slot < 0) return false;
+    const unit = this.#residents.unitIn(slot);
+    const victims = this.#residents.groupOf(unit, stays);
     let moved = 0;
     try {
-      for (const run of this.#runsOf(victims)) moved += this.#moveOut(run);
+      if (victims === null) moved = this.#moveOut(unit, unit);
+      else
+        for (const run of runsOf(victims, this.#cluster)) moved += this.#moveOut(run[0], run[run.length - 1]);
     } finally {
-      this.#leave(victims, true);
+      if (victims === null) this.#leave(unit, true);
+      else for (const victim of victims) this.#leave(victim, true);
     }
-    if (moved > 0) this.books.evictions += victims.length;
+    if (moved > 0) this.books.evictions += victims === null ? 1 : victims.length;
     return moved > 0;
   }
 
-  /** Moves units that follow each other to RAM. Returns how many pages moved. */
-  #moveOut(run: readonly number[]): number {
-    const first = run[0] * this.#cluster;
-    const vma = this.#mm.findVma(first);
-    if (vma === null) return 0;
-    const range = this.#rangeOf(run, vma);
-    return this.#driver.moveOut(vma, range, Math.max(first, range.start), true).length;
+  /** Moves the units from one to another to RAM. Returns how many pages moved. */
+  #moveOut(first: number, last: number): number {
+    const start = first * this.#cluster;
+    const mapping = this.#space.at(start);
+    if (mapping === null) return 0;
+    const range = this.#rangeOf(first, last, mapping);
+    return this.#driver.moveOut(range, Math.max(start, range.start), true);
   }
 
-  /** Takes the slots of those of the units away that have no page on the device any more. */
-  #leave(units: readonly number[], evicted: boolean): void {
-    for (const unit of units) if (!this.#isPresent(unit)) this.#residents.remove(unit, evicted);
+  /** Takes a unit's slot away if it has no page on the device any more. */
+  #leave(unit: number, evicted: boolean): void {
+    if (!this.#isPresent(unit)) this.#residents.remove(unit, evicted);
   }
 
   #policyOf({ evict, custom, reserve }: PagingSettings): Choice<EvictPolicy> {
@@ -270,33 +326,20 @@ export class SimDevice {
     if (choice === null) throw new TypeError(`evict ${evict}: expected the policy that the simulation had`);
     if (!isCoreLru({ evict, reserve })) return choice;
     trackUse(this.#hmm);
-    const slotAt = (addr: number): number | undefined =>
-      this.#residents.slotOf(Math.floor(addr / this.#cluster));
+    const slotAt = (addr: number): number => this.#residents.slotOf(Math.floor(addr / this.#cluster));
     return { policy: coreLru(this.#mm, this.#driver.devmem, slotAt), parameter: undefined };
   }
 
-  /** The pages of units that follow each other, as far as they lie in the mapping. */
-  #rangeOf(run: readonly number[], vma?: { start: number; end: number }): PageRange {
-    const { start, end } = vma ?? { start: 0, end: Infinity };
-    const first = Math.max(run[0] * this.#cluster, start);
-    return { start: first, end: Math.min((run[run.length - 1] + 1) * this.#cluster, end) };
+  /** The pages of the units from one to another, as far as they lie in the mapping. */
+  #rangeOf(first: number, last = first, mapping?: Span): PageRange {
+    const start = first * this.#cluster;
+    const end = (last + 1) * this.#cluster;
+    if (mapping === undefined) return { start, end };
+    return { start: Math.max(start, mapping.start), end: Math.min(end, mapping.end) };
   }
 
   /** Whether a page of the unit is in the device's memory. */
   #isPresent(unit: number): boolean {
-    return this.#driver.pagesIn(this.#rangeOf([unit])) > 0;
-  }
-
-  /** Returns the units in ascending order, by runs of neighbors of at most 2 MiB. */
-  #runsOf(units: readonly number[]): number[][] {
-    if (units.length === 1) return [[...units]];
-    const runs: number[][] = [];
-    const most = (RUN_PAGES * PAGE_SIZE) / this.#cluster;
-    for (const unit of [...units].sort((a, b) => a - b)) {
-      const run = runs.at(-1);
-      if (run !== undefined && run.length < most && run[run.length - 1] === unit - 1) run.push(unit);
-      else runs.push([unit]);
-    }
-    return runs;
+    return this.#driver.pagesIn(this.#rangeOf(unit)) > 0;
   }
 }

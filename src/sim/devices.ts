@@ -3,6 +3,7 @@ import { Hmm, type DeviceTable, type Mm } from "../index.ts";
 import { together, type DeviceCounts } from "./counts.ts";
 import { SimDevice, type DeviceState } from "./device.ts";
 import { Callbacks, deviceId } from "./device-driver.ts";
+import { GrowingSpace } from "./space.ts";
 import type { Settings } from "./config.ts";
 import type { Future } from "./policies/evict/future.ts";
 import type { SimulationEvents } from "./events.ts";
@@ -18,13 +19,16 @@ export interface DevicesState {
 /** Devices 1 to N, which share one address space. The caller closes them, after the address space. */
 export class SimDevices {
   readonly all: readonly SimDevice[];
+  /** The mappings of the address space. */
+  readonly space: GrowingSpace;
   /** The page tables of the agents: the CPU, then the devices. */
   readonly tables: readonly (DeviceTable | null)[];
   /** The most pages that were in the devices' memory at one time, since it was last set. */
   peak = 0;
 
-  private constructor(devices: readonly SimDevice[], peak: number) {
+  private constructor(devices: readonly SimDevice[], space: GrowingSpace, peak: number) {
     this.all = devices;
+    this.space = space;
     this.tables = [null, ...devices.map(({ table }) => table)];
     this.peak = peak;
     for (const device of devices) device.neighbors = devices.filter((other) => other !== device);
@@ -35,9 +39,10 @@ export class SimDevices {
    * for a policy that looks ahead without a future.
    */
   static add(hmm: Hmm, mm: Mm, settings: Settings, future?: Future): SimDevices {
+    const space = new GrowingSpace(mm);
     const make = (_: unknown, i: number): SimDevice =>
-      new SimDevice(hmm, mm, settings, { number: i + 1, future });
-    return new SimDevices(Array.from({ length: settings.devices }, make), 0);
+      new SimDevice(hmm, mm, space, settings, { number: i + 1, future });
+    return new SimDevices(Array.from({ length: settings.devices }, make), space, 0);
   }
 
   /** Restores the engine and the devices from a snapshot of the engine, and from state(). */
@@ -52,14 +57,18 @@ export class SimDevices {
       Object.fromEntries(owners.map((owner, i) => [deviceId(i + 1), of(owner)]));
     const hmm = Hmm.restore(bytes, {
       devmems: byId((owner) => ({ ops: owner, owner })),
-      notifiers: byId((owner) => owner),
     });
     const [mm] = hmm.mms();
+    const space = new GrowingSpace(mm);
     const made = states.map(
       (state, i) =>
-        new SimDevice(hmm, mm, settings, { number: i + 1, future, restored: { owner: owners[i], state } }),
+        new SimDevice(hmm, mm, space, settings, {
+          number: i + 1,
+          future,
+          restored: { owner: owners[i], state },
+        }),
     );
-    return { hmm, mm, devices: new SimDevices(made, peak) };
+    return { hmm, mm, devices: new SimDevices(made, space, peak) };
   }
 
   /** The device that an agent other than the CPU is: with one device, all of them are it. */
@@ -79,7 +88,7 @@ export class SimDevices {
 
   /** What the drivers have counted, together. */
   get counts(): DeviceCounts {
-    return this.all.map(({ books }) => books.counts()).reduce((sum, counts) => together(sum, counts));
+    return this.all.map(({ counts }) => counts).reduce((sum, counts) => together(sum, counts));
   }
 
   /** Notes that pages have come to a device. */
@@ -96,6 +105,11 @@ export class SimDevices {
   /** Says where moves are counted by name. */
   countIn(ranges: RangeCounts): void {
     for (const { books } of this.all) books.ranges = ranges;
+  }
+
+  /** Tells the observer of invalidations since the last call. */
+  publishInvalidations(): void {
+    for (const device of this.all) device.publishInvalidations();
   }
 
   /** Says who is told what moves. */

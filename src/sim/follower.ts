@@ -16,8 +16,8 @@ export interface Followed {
   table: DeviceTable;
   /** By frame of the device's memory: the slot of its unit. */
   slots: Int32Array;
-  /** The slot of the unit that holds a page; undefined if it is not on the device. */
-  slotOfPage: (page: number) => number | undefined;
+  /** The slot of the unit that holds a page; -1 if it is not on the device. */
+  slotOfPage: (page: number) => number;
   /** Notes accesses that follow each other, to the unit in a slot. */
   use: (slot: number, times: number) => void;
   /** Whether an entry of the table names the device's own memory. */
@@ -93,7 +93,7 @@ export class Follower {
       if (first < 0) first = page;
       if (page < done || page >= faulted) return;
       const slot = this.#of.slotOfPage(page);
-      if (slot !== undefined) this.#of.use(slot, 1);
+      if (slot >= 0) this.#of.use(slot, 1);
     });
     this.#record = at;
     this.#first = first;

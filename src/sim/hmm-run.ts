@@ -31,7 +31,7 @@ export class HmmRun {
     this.#devices = devices;
     this.#ledger = ledger;
     this.#server = new FaultServer(mm, devices, ledger, placement);
-    this.#server.growths = growths;
+    devices.space.growths = growths;
   }
 
   /** Says who is told what happens. */
@@ -42,7 +42,7 @@ export class HmmRun {
 
   /** How often the address space grew. */
   get growths(): number {
-    return this.#server.growths;
+    return this.#devices.space.growths;
   }
 
   /** Other records come now, whose numbers begin again. */

@@ -7,6 +7,8 @@ import { BLOCK, cluster64K, none } from "./policies/prefetch/block.ts";
 import { PREFETCHERS } from "./policies/prefetch/index.ts";
 import type { PrefetchPolicy } from "./policies/prefetch/prefetcher.ts";
 
+const NONE: readonly number[] = [];
+
 /** Finds the units that come along with one that faulted. */
 export class Incoming {
   /** Whether memory was full at an earlier fault: the second prefetcher has taken over for good. */
@@ -32,9 +34,9 @@ export class Incoming {
   /**
    * Returns the units to bring besides the one that holds `addr`, those of its mapping that are not there.
    */
-  beside(addr: number, { start, end }: { start: number; end: number }): number[] {
+  beside(addr: number, { start, end }: { start: number; end: number }): readonly number[] {
     const { policy, parameter } = this.full ? this.#after : this.#before;
-    if (policy === none || (this.#unitPages === BLOCK && policy.pages === cluster64K.pages)) return [];
+    if (policy === none || (this.#unitPages === BLOCK && policy.pages === cluster64K.pages)) return NONE;
     const [first, last] = [start / PAGE_SIZE, end / PAGE_SIZE];
     const isThere = (page: number): boolean => this.#has(this.#unitOf(page));
     const page = Math.floor(addr / PAGE_SIZE);

@@ -53,7 +53,8 @@ export interface CountedDevices {
     readonly number: number;
     /** Pages in its memory. */
     readonly pages: number;
-    readonly books: { readonly peak: number; counts(): DeviceCounts };
+    readonly books: { readonly peak: number };
+    readonly counts: DeviceCounts;
   }[];
   /** Pages in the memory of all, and the most at one time. */
   readonly pages: number;
@@ -236,9 +237,9 @@ export class Ledger {
 
   /** The counts of each device so far, as copies. */
   #eachDevice(): OneDevice[] {
-    return this.#drivers.all.map(({ books }, i) => ({
+    return this.#drivers.all.map(({ counts }, i) => ({
       ...structuredClone(this.devices[i]),
-      ...books.counts(),
+      ...counts,
     }));
   }
 

@@ -1,8 +1,8 @@
 /** What a ledger asks of managed memory, by the names that the books of a simulated device have. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { trafficOf, type DeviceCounts, type ManagedCounts } from "./counts.ts";
-import { DeviceBooks } from "./device-books.ts";
+import { sum, trafficOf, type DeviceCounts, type ManagedCounts } from "./counts.ts";
 import type { Machine } from "./driver/machine.ts";
+import { invalidationsOf } from "./invalidations.ts";
 
 /** Returns the counts of a machine that only managed memory has. */
 export function managedCounts({ counts, transfers, remote }: Machine): ManagedCounts {
@@ -28,26 +28,38 @@ export function managedCounts({ counts, transfers, remote }: Machine): ManagedCo
   };
 }
 
+/** Invalidations by event. */
+export type Told = readonly [event: number, n: number][];
+
 /** The books of a machine, and of the invalidations in the engine that follows it. */
 export class ManagedBooks {
   readonly #machine: Machine;
-  /** Counts invalidations. */
-  readonly #device = new DeviceBooks(false);
+  /** Invalidations by event. */
+  readonly #told: Map<number, number>;
 
-  constructor(machine: Machine) {
+  /** @param told invalidations by event, of a snapshot */
+  constructor(machine: Machine, told: Told = []) {
     this.#machine = machine;
+    this.#told = new Map(told);
+  }
+
+  /** Returns the invalidations by event, for a snapshot. */
+  state(): Told {
+    return [...this.#told];
   }
 
   /** Counts an invalidation by its event. */
   invalidated(event: number): void {
-    this.#device.invalidated(event);
+    this.#told.set(event, (this.#told.get(event) ?? 0) + 1);
   }
 
   /** Returns what was counted so far. */
   counts(): DeviceCounts {
     const { counts } = this.#machine;
+    const invalidations = invalidationsOf((event) => this.#told.get(event) ?? 0);
     return {
-      ...this.#device.counts(),
+      invalidations: sum(invalidations),
+      invalidationsByEvent: invalidations,
       device: trafficOf({
         in: counts.pagesIn,
         copied: counts.pagesCopied,

@@ -21,12 +21,13 @@ import { deviceMemoryFor } from "./device-driver.ts";
 import type { CountedDevices, Ledger } from "./ledger.ts";
 import { BLOCK_BYTES, countBits } from "./driver/bits.ts";
 import { EventMover } from "./event-mover.ts";
-import { EngineMover } from "./driver/engine-mover.ts";
-import { Machine, type MachineOptions } from "./driver/machine.ts";
+import { EngineMover, type RestoredEngine } from "./driver/engine-mover.ts";
+import { Machine, type MachineState } from "./driver/machine.ts";
+import type { MachineOptions } from "./driver/machine-options.ts";
 import { CPU } from "./driver/processor.ts";
 import { ModelClock } from "./time/model-clock.ts";
 import type { Timeline } from "./time/timeline.ts";
-import { managedCounts, ManagedBooks } from "./managed-books.ts";
+import { managedCounts, ManagedBooks, type Told } from "./managed-books.ts";
 import { prefetcherOf, type ManagedSettings } from "./managed-config.ts";
 import { managedReport } from "./managed-report.ts";
 import { chosen } from "./policies/choice.ts";
@@ -80,6 +81,14 @@ function pageRoom(settings: Settings, { evict }: ManagedSettings): MachineOption
   return { pages: deviceMemory / PAGE_SIZE, evict: policy, seed, reserve, freeBuffer };
 }
 
+/** What a snapshot keeps. */
+export interface ManagedState {
+  /** The model, and those of other orders. */
+  machines: MachineState[];
+  told: Told;
+  growths: number;
+}
+
 /** The model, the engine that follows it, and models of other orders. */
 export class ManagedRun implements CountedDevices {
   readonly books: ManagedBooks;
@@ -96,20 +105,21 @@ export class ManagedRun implements CountedDevices {
   readonly #advise: ManagedSettings["advise"];
 
   /**
-   * @param hmm an engine with room for the device's memory, whose address space is `mm`
+   * @param engine an engine with room for the device's memory, and its address space
    * @param timeline the time model's clock; null: the driver's own, with fixed times
+   * @param state what a snapshot kept beside the engine, which was restored then
    */
   constructor(
-    hmm: Hmm,
-    mm: Mm,
+    engine: { hmm: Hmm; mm: Mm } | RestoredEngine,
     settings: Settings,
     managed: ManagedSettings,
-    timeline: Timeline | null = null,
+    timeline: Timeline | null,
+    state?: ManagedState,
   ) {
-    this.#mm = mm;
+    this.#mm = engine.mm;
     this.#advise = managed.advise;
     const size = deviceMemoryFor(settings.deviceMemory);
-    this.#mover = new EngineMover(hmm, mm, size, (event) => this.books.invalidated(event));
+    this.#mover = new EngineMover(engine, size, (event) => this.books.invalidated(event));
     this.tables = [this.#mover.cpuTable, this.#mover.deviceTable];
     this.#eventMover = new EventMover(this.#mover);
     this.#machine = new Machine({
@@ -121,8 +131,19 @@ export class ManagedRun implements CountedDevices {
       { length: managed.schedules - 1 },
       (_, i) => new Machine(machineOptions(settings, managed, i + 1)),
     );
-    this.books = new ManagedBooks(this.#machine);
-    for (const { name, start, end } of settings.ranges) this.nameRange(name, start, end - start, false);
+    this.books = new ManagedBooks(this.#machine, state?.told);
+    if (state === undefined) {
+      for (const { name, start, end } of settings.ranges) this.nameRange(name, start, end - start, false);
+      return;
+    }
+    this.#mover.growths = state.growths;
+    [this.#machine, ...this.#others].forEach((machine, i) => machine.restore(state.machines[i]));
+  }
+
+  /** Returns what a snapshot keeps beside the engine. */
+  state(): ManagedState {
+    const machines = [this.#machine, ...this.#others].map((machine) => machine.state());
+    return { machines, told: this.books.state(), growths: this.growths };
   }
 
   /** Says who is told what happens in the first order of warps. */
@@ -138,7 +159,7 @@ export class ManagedRun implements CountedDevices {
 
   /** The one device. */
   get all(): CountedDevices["all"] {
-    return [{ number: DEVICE, pages: this.pages, books: this.books }];
+    return [{ number: DEVICE, pages: this.pages, books: this.books, counts: this.counts }];
   }
 
   get peak(): number {

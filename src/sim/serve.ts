@@ -8,17 +8,15 @@ import {
 } from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { ReplayStop } from "../device/replay.ts";
-import { HmmError, type Mm, type Vma } from "../index.ts";
+import { HmmError, type Mm } from "../index.ts";
 import type { SimDevice } from "./device.ts";
 import type { SimDevices } from "./devices.ts";
 import type { SimulationEvents } from "./events.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Placement } from "./names.ts";
-import { grow, mappable } from "./space.ts";
+import { mappable, type Span } from "./space.ts";
 
 export class FaultServer {
-  /** How often the address space grew. */
-  growths = 0;
   /** Is told what happens; null: nobody is. */
   events: SimulationEvents | null = null;
   readonly #mm: Mm;
@@ -68,17 +66,8 @@ export class FaultServer {
     if (!mappable(address)) return false;
     if (reason === "cpu-fault") this.#cpuFault(address, write);
     else if (reason === "device-fault") this.#deviceFault(agent, address, write, at);
-    else this.#vmaOf(address);
+    else this.#devices.space.grownAt(address);
     return true;
-  }
-
-  /** Returns the mapping around an address, and makes one if there is none. */
-  #vmaOf(address: number): Vma {
-    const vma = this.#mm.findVma(address);
-    if (vma !== null) return vma;
-    grow(this.#mm, address);
-    this.growths++;
-    return this.#mm.findVma(address)!;
   }
 
   #cpuFault(address: number, write: boolean): void {
@@ -89,6 +78,7 @@ export class FaultServer {
       kind = this.#mm.fault(address, { write });
       if (kind === FAULT_KIND_ANON || kind === FAULT_KIND_COW) events?.arrived(pageOf(address), 1, 0, false);
     } finally {
+      if (events !== null) this.#devices.publishInvalidations();
       events?.cpuFaultEnd();
     }
     const { cpuFaults: faults, ranges } = this.#ledger;
@@ -115,24 +105,25 @@ export class FaultServer {
   }
 
   #deviceFault(agent: number, address: number, write: boolean, record: number): void {
-    const vma = this.#vmaOf(address);
+    const span = this.#devices.space.grownAt(address);
     const device = this.#devices.of(agent);
     const { events } = this;
-    if (events === null) return this.#serveDevice(device, vma, address, { write, record });
+    if (events === null) return this.#serveDevice(device, span, address, { write, record });
     const page = pageOf(address);
     events.groupBegin({ device: device.number, entries: 1, pages: 1, address: page, kind: "fault" });
     events.block(page);
     events.deviceFault(page);
     try {
-      this.#serveDevice(device, vma, address, { write, record });
+      this.#serveDevice(device, span, address, { write, record });
     } finally {
+      this.#devices.publishInvalidations();
       events.groupEnd();
     }
   }
 
   #serveDevice(
     device: SimDevice,
-    vma: Vma,
+    span: Span,
     address: number,
     { write, record }: { write: boolean; record: number },
   ): void {
@@ -143,19 +134,19 @@ export class FaultServer {
     faulting.record = record;
     if (!again) faulting.end = address + PAGE_SIZE;
     const move = this.#placement === "migrate" && !again;
-    const moved = move ? device.moveIn(vma, address, write ? "store" : "load") : 0;
+    const moved = move ? device.moveIn(span, address, write ? "store" : "load") : 0;
     if (moved > 0) {
       faults.migrate++;
       this.#devices.notePeak();
       ranges.fault(address, "device");
     }
-    if (!device.reaches(address, write)) this.#reach(device, vma, address, { write, again, moved });
+    if (!device.reaches(address, write)) this.#reach(device, span, address, { write, again, moved });
   }
 
   /** Has a device reach a page in RAM, which is a fault of its own unless one moved pages. */
   #reach(
     device: SimDevice,
-    vma: Vma,
+    span: Span,
     address: number,
     { write, again, moved }: { write: boolean; again: boolean; moved: number },
   ): void {
@@ -167,7 +158,7 @@ export class FaultServer {
       this.#borrowed.push(address);
       this.#borrower = device;
     }
-    const answer = device.mirror(vma, address, write);
+    const answer = device.mirror(span, address, write);
     if (answer !== 0)
       throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page", { address });
     if (moved === 0) this.events?.arrived(pageOf(address), 1, 0, false);

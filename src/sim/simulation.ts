@@ -129,14 +129,9 @@ export class Simulation {
     return new Simulation(restoreWorld(engine, settings, state, given.future), settings, true, state);
   }
 
-  /**
-   * Returns the whole state as bytes, for {@link Simulation.restore}. The caller notes where the source is.
-   * Throws TypeError with managed memory, whose state lies outside the engine.
-   */
+  /** Returns the whole state as bytes, for {@link Simulation.restore}. Note where the source is. */
   snapshot(): Uint8Array {
     const devices = this.#devices;
-    if (devices instanceof ManagedRun)
-      throw new TypeError("simulation.snapshot: memoryModel managed: expected hmm, which has snapshots");
     // The snapshot would keep their memory, which the restored engine has no use for.
     this.#records.close();
     this.#ledger.ranges.close();

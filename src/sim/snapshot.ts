@@ -3,13 +3,14 @@ import { badRange, badType } from "../engine/errors.ts";
 import type { Settings } from "./config.ts";
 import type { DevicesState } from "./devices.ts";
 import type { LedgerState } from "./ledger.ts";
+import type { ManagedState } from "./managed-run.ts";
 import type { FailedAllocation } from "./report.ts";
 import type { TimelineState } from "./time/timeline.ts";
 
 /** What a simulation knows beside its engine. */
 export interface SimulationState {
   settings: Settings;
-  devices: DevicesState;
+  devices: DevicesState | ManagedState;
   /** The units of the device's accesses, in order, if a bound is asked for. */
   references?: number[] | undefined;
   ledger: LedgerState;
@@ -23,7 +24,7 @@ export interface SimulationState {
 }
 
 const OP = "Simulation.restore";
-const LINE = /^heteromem simulation 3 (\d+)\n/;
+const LINE = /^heteromem simulation 4 (\d+)\n/;
 /** More bytes than the line has. */
 const LINE_MAX = 64;
 
@@ -31,7 +32,7 @@ const LINE_MAX = 64;
 export function packSnapshot(state: SimulationState, engine: Uint8Array): Uint8Array {
   const encoder = new TextEncoder();
   const text = encoder.encode(JSON.stringify(state));
-  const line = encoder.encode(`heteromem simulation 3 ${text.length}\n`);
+  const line = encoder.encode(`heteromem simulation 4 ${text.length}\n`);
   const bytes = new Uint8Array(line.length + text.length + engine.length);
   bytes.set(line);
   bytes.set(text, line.length);

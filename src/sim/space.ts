@@ -14,6 +14,55 @@ import {
 } from "../../assembly/uapi/vm.ts";
 import type { Mm } from "../index.ts";
 
+/** Mappings that are remembered: a program goes back and forth between a few of its arrays. */
+const KEPT = 4;
+
+/** A range of addresses: the first one, and the first one after it. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The mappings of an address space that only grows, for who asks often. */
+export class GrowingSpace {
+  /** How often the address space has grown. */
+  growths: number;
+  readonly #mm: Mm;
+  /** Mappings that were found since the last growth, the one found last at the end. */
+  #found: Span[] = [];
+
+  /** @param growths how often the address space has grown so far */
+  constructor(mm: Mm, growths = 0) {
+    this.#mm = mm;
+    this.growths = growths;
+  }
+
+  /** Returns the mapping around an address; null if there is none. */
+  at(addr: number): Span | null {
+    const found = this.#found;
+    for (let i = found.length - 1; i >= 0; i--)
+      if (addr >= found[i].start && addr < found[i].end) return found[i];
+    const vma = this.#mm.findVma(addr);
+    if (vma === null) return null;
+    const span = { start: vma.start, end: vma.end };
+    if (found.push(span) > KEPT) found.shift();
+    return span;
+  }
+
+  /**
+   * Returns the mapping around an address, which is mappable, and makes one if there is none. Throws HmmError
+   * ENOMEM if there is no room for it.
+   */
+  grownAt(addr: number): Span {
+    const span = this.at(addr);
+    if (span !== null) return span;
+    grow(this.#mm, addr);
+    this.growths++;
+    this.#found = []; // the new piece may have joined one of them
+    return this.at(addr)!;
+  }
+}
+
 /** Whether anything can be mapped at `addr`: not in the lowest 64 KiB, and not at or above TASK_SIZE. */
 export function mappable(addr: number): boolean {
   return addr >= MMAP_MIN_ADDR && addr < TASK_SIZE;

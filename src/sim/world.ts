@@ -1,8 +1,9 @@
 /** What a simulation consists of: an engine with an address space, devices, and a clock. */
 import type { Hmm, Mm } from "../index.ts";
 import type { Settings } from "./config.ts";
-import { SimDevices } from "./devices.ts";
-import { ManagedRun } from "./managed-run.ts";
+import { restoreEngine } from "./driver/engine-mover.ts";
+import { SimDevices, type DevicesState } from "./devices.ts";
+import { ManagedRun, type ManagedState } from "./managed-run.ts";
 import type { Future } from "./policies/evict/future.ts";
 import type { SimulationState } from "./snapshot.ts";
 import { Timeline } from "./time/timeline.ts";
@@ -24,7 +25,7 @@ export function makeWorld(hmm: Hmm, settings: Settings, future?: Future): World 
   const devices =
     managed === null
       ? SimDevices.add(hmm, mm, settings, future)
-      : new ManagedRun(hmm, mm, settings, managed, timeline);
+      : new ManagedRun({ hmm, mm }, settings, managed, timeline);
   return { hmm, mm, devices, timeline };
 }
 
@@ -35,6 +36,13 @@ export function restoreWorld(
   state: SimulationState,
   future: Future | undefined,
 ): World {
-  const world = SimDevices.restore(engine, settings, state.devices, future);
-  return { ...world, timeline: settings.time && new Timeline(settings.time, state.timeline) };
+  const timeline = settings.time && new Timeline(settings.time, state.timeline);
+  const { managed } = settings;
+  if (managed === null) {
+    const world = SimDevices.restore(engine, settings, state.devices as DevicesState, future);
+    return { ...world, timeline };
+  }
+  const restored = restoreEngine(engine);
+  const devices = new ManagedRun(restored, settings, managed, timeline, state.devices as ManagedState);
+  return { hmm: restored.hmm, mm: restored.mm, devices, timeline };
 }

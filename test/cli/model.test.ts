@@ -89,7 +89,7 @@ model("show prints a preset that --time takes", () => {
   assert.is((JSON.parse(stdout) as TimeModel).name, "uvm-smart");
   const text = run("--workload", "add:size=64KiB", "--time", file("shown.json", stdout)).stdout;
   assert.match(text, /^Time \(uvm-smart\)$/m);
-  assert.match(text, /^ {2}limited by fault groups: each fault: without them the run would take /m);
+  assert.match(text, /^ {2}limited by the faults in groups: without it the run would take /m);
 });
 model("what is wrong is one line, and exit code 2", () => {
   const one = file("one.txt", exact(48, 8, 12));

@@ -6,7 +6,7 @@ import { Hmm, HmmError, PAGE_SIZE, type Mm } from "../../src/index.ts";
 import { contextOf } from "../../src/engine/context.ts";
 import { settingsOf } from "../../src/sim/config.ts";
 import { SimDevice } from "../../src/sim/device.ts";
-import { grow } from "../../src/sim/space.ts";
+import { GrowingSpace } from "../../src/sim/space.ts";
 import { HDR_FAIL_ALLOC } from "../../assembly/abi/header.ts";
 import type { Access } from "../cli/program.ts";
 
@@ -33,7 +33,13 @@ const PHASE_ACCESSES = 6;
 class TraceRun {
   readonly hmm = Hmm.createSync(CONFIG);
   readonly #mm: Mm = this.hmm.createMm();
-  readonly #device = new SimDevice(this.hmm, this.#mm, settingsOf({ deviceMemory: DEVICE_SIZE }));
+  readonly #space = new GrowingSpace(this.#mm);
+  readonly #device = new SimDevice(
+    this.hmm,
+    this.#mm,
+    this.#space,
+    settingsOf({ deviceMemory: DEVICE_SIZE }),
+  );
   /** Stored bytes by page. */
   readonly #stored = new Map<number, Uint8Array>();
   #value = 0;
@@ -41,7 +47,7 @@ class TraceRun {
   /** Makes an access. Throws what the engine throws; then only bytes of this access are stored. */
   perform({ agent, access: [kind, address, size] }: TracedAccess): void {
     const device = agent === "device";
-    for (let at = address; at < address + size; at++) if (this.#mm.findVma(at) === null) grow(this.#mm, at);
+    for (let at = address; at < address + size; at++) this.#space.grownAt(at);
     if (kind !== "S") this.#load(address, size, device);
     if (kind !== "L") this.#store(address, size, device);
   }
@@ -80,12 +86,12 @@ class TraceRun {
       const at = address + done;
       const part = bytes.subarray(done, Math.min(bytes.length, done + PAGE_SIZE - (at % PAGE_SIZE)));
       if (!this.#device.reaches(at, write)) {
-        const vma = this.#mm.findVma(at)!;
+        const span = this.#space.grownAt(at);
         if (
-          this.#device.moveIn(vma, at, write ? "store" : "load") === 0 ||
+          this.#device.moveIn(span, at, write ? "store" : "load") === 0 ||
           !this.#device.reaches(at, write)
         ) {
-          const answer = this.#device.mirror(vma, at, write);
+          const answer = this.#device.mirror(span, at, write);
           if (answer !== 0) throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page");
         }
         continue;

@@ -1,19 +1,11 @@
 /**
- * Mutants of HMM itself: notifiers, range faults, device tables, migration, exclusive access, replay,
- * verify().
+ * Mutants of HMM itself: notifiers, range faults, device tables, exclusive access, replay, verify().
  */
 import type { Mutant } from "./mutant.ts";
 
 const core = (file: string): string => `assembly/core/${file}.ts`;
 
 export const CORE_HMM: readonly Mutant[] = [
-  {
-    name: "migration-puts-back-what-another-has-isolated",
-    file: core("space/migration"),
-    before: " && load<u8>(m.reasons + i) != REASON_NOT_ISOLATED",
-    after: "",
-    ask: ["unit/isolate"],
-  },
   {
     name: "page-that-cannot-be-lent-stays-locked",
     file: core("hmm/exclusive"),
@@ -75,96 +67,39 @@ export const CORE_HMM: readonly Mutant[] = [
     after: "clearDeviceRange(table, <u64>start, <u64>end - 4096) : -EINVAL;",
   },
   {
-    name: "device-table-counts-an-entry-twice",
-    file: core("space/device-table"),
-    before: "  if (!load<u64>(slot)) table.entries++;\n  store<u64>(slot, pte);",
-    after: "  table.entries++;\n  store<u64>(slot, pte);",
-    ask: ["unit/device-table"],
-  },
-  {
-    name: "stale-device-entry-after-a-migration",
-    file: core("migrate/mirror"),
-    before: "    clearDeviceRange(table, addr, addr + PAGE_SIZE);\n",
+    name: "bound-table-follows-the-owners-own-migrations",
+    file: core("operation/notify"),
+    before: "if (event == MMU_NOTIFY_MIGRATE && owner && owner == notifier.owner) continue;",
     after: "",
-    ask: ["unit/dmirror"],
+    ask: ["unit/bound-notifier"],
   },
   {
-    name: "copies-end-at-the-first-page-that-stays",
-    file: core("migrate/copy"),
-    before: "if (!(from & MIGRATE_PFN_MIGRATE) || !(to & (<u32>MIGRATE_PFN_VALID))) continue;",
-    after: "if (!(from & MIGRATE_PFN_MIGRATE) || !(to & (<u32>MIGRATE_PFN_VALID))) break;",
+    name: "bound-table-hears-of-changes-elsewhere",
+    file: core("operation/notify"),
+    before: "if (!notifier.table || notifier.start >= end || start > notifier.last) continue;",
+    after: "if (!notifier.table) continue;",
+    ask: ["unit/bound-notifier"],
   },
   {
-    name: "page-that-stays-is-mapped-at-its-destination",
-    file: core("migrate/finalize"),
-    before: "const end = lost ? 0 : moved ? to : pfn;",
-    after: "const end = lost ? 0 : to ? to : pfn;",
+    name: "bound-table-changes-and-readers-do-not-retry",
+    file: core("operation/notify"),
+    before: "    notifier.seq = mm.seq;\n  }\n}",
+    after: "  }\n}",
+    ask: ["unit/bound-notifier"],
   },
   {
-    name: "entries-that-mremap-has-moved-wait-for-ever",
-    file: core("space/migration"),
-    before: "if (!found || folioOf(from).has(FOLIO_MIGRATION_SHARED)) removeSharedEntries(from, to);",
-    after: "if (folioOf(from).has(FOLIO_MIGRATION_SHARED)) removeSharedEntries(from, to);",
-    ask: ["unit/migrate"],
+    name: "callback-of-a-bound-notifier-is-not-asked",
+    file: core("operation/notify"),
+    before: "if (!notifier.table || notifier.watched) return CALLBACKS;",
+    after: "if (!notifier.table) return CALLBACKS;",
+    ask: ["unit/bound-notifier"],
   },
   {
-    name: "hole-filled-without-a-charge",
-    file: core("migrate/hole"),
-    before: "  if (!memcgCharge(mm.memcg)) return REASON_MEMCG_LIMIT;\n",
-    after: "",
-  },
-  {
-    name: "destination-that-comes-twice-is-not-noticed",
-    file: core("migrate/destinations"),
-    before: "    folio.mapping = mark;\n",
-    after: "",
-    ask: ["unit/misuse"],
-  },
-  {
-    name: "reasons-mixed-up",
-    file: core("migrate/setup"),
-    before: "+ cache ? REASON_PINNED : 0;",
-    after: "+ cache ? REASON_STILL_MAPPED : 0;",
-    ask: ["scenarios/reasons"],
-  },
-  {
-    name: "page-that-somebody-refers-to-moves",
-    file: core("migrate/pages"),
-    before: "    if (from.refcount != refs) break;",
-    after: "    if (from.refcount < ownRefs(pfn, faultPage)) break;",
-    ask: ["scenarios/reasons"],
-  },
-  {
-    name: "migration-does-not-name-its-owner",
-    file: core("migrate/setup"),
-    before: "m.start, m.end, MMU_NOTIFY_MIGRATE, m.owner)",
-    after: "m.start, m.end, MMU_NOTIFY_MIGRATE, 0)",
-  },
-  {
-    name: "fault-page-that-is-pinned-is-collected",
-    file: core("migrate/collect"),
-    before: "!= FOLIO_SOLE + <u64>fault) break;",
-    after: "!= FOLIO_SOLE && !fault) break;",
-    ask: ["unit/devmem"],
-  },
-  {
-    name: "migration-forgets-that-a-page-was-exclusive",
-    file: core("migrate/collect"),
-    before: "takenEntry(pte, (flags & FOLIO_ANON_EXCLUSIVE) != 0)",
-    after: "takenEntry(pte, false)",
-  },
-  {
-    name: "migration-forgets-a-dirty-bit",
-    file: core("space/migration"),
-    before: "  if (ptePresent(pte) && pteFlags(pte) & PTE_DIRTY) folio.set(FOLIO_DIRTY);\n",
-    after: "",
-    ask: ["scenarios/beyond-migrate"],
-  },
-  {
-    name: "page-that-did-not-move-stays-locked",
-    file: core("space/migration"),
-    before: "const lock: u32 = pfn == m.faultPage ? 0 : FOLIO_LOCKED;",
-    after: "const lock: u32 = 0;",
+    name: "table-that-is-closed-stays-bound",
+    file: core("operation/notify"),
+    before: "if (notifierAt(at).table == id) notifierAt(at).table = 0;",
+    after: "if (notifierAt(at).table == 0) notifierAt(at).table = 0;",
+    ask: ["unit/bound-notifier"],
   },
   {
     name: "replay-does-not-note-what-the-device-used",
@@ -285,31 +220,10 @@ export const CORE_HMM: readonly Mutant[] = [
     ask: ["unit/mm"],
   },
   {
-    name: "words-of-src-believed",
-    file: core("migrate/words"),
-    before: "if (word != own && word != (own & ~MIGRATE_PFN_MIGRATE)) return i;",
-    after: "",
-    ask: ["unit/misuse"],
-  },
-  {
     name: "anybody-drops-a-migration-s-reference",
     file: core("operation/refs"),
     before: "folio.mapcount + migrationRefs(pfn) + commandsHoldPage(pfn)",
     after: "folio.mapcount + commandsHoldPage(pfn)",
-    ask: ["unit/misuse"],
-  },
-  {
-    name: "callback-ends-the-migration-that-moves",
-    file: core("migrate/pages"),
-    before: "    m.state = MIGRATION_MOVING;\n",
-    after: "",
-    ask: ["unit/misuse"],
-  },
-  {
-    name: "hole-filled-in-a-mapping-that-is-gone",
-    file: core("migrate/hole"),
-    before: "  const vma = vmaLookup(mmAt(m.mm), addr);\n",
-    after: "  const vma = vmaAt(m.vma);\n",
     ask: ["unit/misuse"],
   },
 ];

@@ -229,4 +229,11 @@ export const DRIVER_RULES: readonly Mutant[] = [
     after: "if (isEmpty(unused)) this",
     ask: ["unit/managed"],
   },
+  {
+    name: "snapshot-forgets-the-records-that-wait",
+    file: `${DRIVER}/machine.ts`,
+    before: "this.#pending.restore(state.pending);",
+    after: "",
+    ask: ["unit/managed-snapshot"],
+  },
 ];

@@ -1,5 +1,6 @@
 /** All mutants. */
 import { CORE_HMM } from "./core-hmm.ts";
+import { CORE_MIGRATE } from "./core-migrate.ts";
 import { CORE_HUGE } from "./core-huge.ts";
 import { CORE_LINUX } from "./core-linux.ts";
 import { CORE_MAPPINGS } from "./core-mappings.ts";
@@ -13,6 +14,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CORE_MEMORY,
   ...CORE_MAPPINGS,
   ...CORE_HMM,
+  ...CORE_MIGRATE,
   ...CORE_HUGE,
   ...CORE_LINUX,
   ...TEXT,

@@ -26,20 +26,21 @@ const LONG_FUNCTIONS: Record<string, string> = {
 
 /**
  * Size in bytes, compressed, of the core: 36 KiB, and what stacks, locked mappings, refused flags and
- * long-term pins added; and 1 KiB for replay records of 16 bytes, a replay path for each agent, and page
- * tables that count as memory; and 4 KiB for the rules of Linux 7.3 beside those of 6.12, and folios of 16
- * KiB to 1 MiB. /
+ * long-term pins added; 1 KiB for replay records of 16 bytes, a replay path for each agent, and page tables
+ * that count as memory; 4 KiB for the rules of Linux 7.3 beside those of 6.12, and folios of 16 KiB to 1 MiB;
+ * and 1 KiB for notifiers with tables and migrations in one operation.
  */
-const WASM_GZIP_MAX = 43 * 1024;
+const WASM_GZIP_MAX = 44 * 1024;
 /**
  * … and of what a browser loads for `import "heteromem"`: JavaScript and core. The aim is 40 KiB (performance
  * row P11), which is not reached yet; this keeps it from growing meanwhile: 67 KiB, and what names for
  * numbers, descriptions, one-line objects in console.log, long-term pins and checks of drivers added; and
  * 3 KiB for calls under a held lock and their Async forms, lists of device pages, accessed bits of device
- * tables, page tables that count as system memory, and the sources of the core; and 1 KiB for replay records
- * of 16 bytes with marks; and 4 KiB for the rules of Linux 7.3.
+ * tables, page tables that count as system memory, and the sources of the core; 1 KiB for replay records of
+ * 16 bytes with marks; 4 KiB for the rules of Linux 7.3; and 1 KiB for notifiers with tables and migrations
+ * in one operation.
  */
-const ENTRY_GZIP_MAX = 78 * 1024;
+const ENTRY_GZIP_MAX = 79 * 1024;
 const ENTRIES = ["src/index.ts", "src/dmirror.ts", "src/testing.ts", "src/sim.ts"];
 /** What an entry must not reach: of the simulations' entry, the command; of all others, simulations, too. */
 const COMMAND_ONLY = ["src/cli/", "node_modules/"];

@@ -1,25 +1,44 @@
 // Look-ahead: where page tables are larger than the host's caches, a replay waits for memory at each page,
 // and each wait depends on what came before. Loading early what later records need lets these waits overlap.
-// WebAssembly has no prefetch, so a load stands for it.
+// WebAssembly has no prefetch, so a load stands for it. The records of a group are looked at together, in
+// loops so short that the processor has many of their loads under way at one time.
 
 import { XBUF_SIZE } from "../../abi/argument";
-import { HDR_XBUF } from "../../abi/header";
+import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_USE_STAMPS, HDR_XBUF } from "../../abi/header";
 import { RECORD_BYTES, RECORD_SIZE_SHIFT } from "../../abi/record";
-import { TABLE_ENTRIES } from "../../uapi/page";
 import { header } from "../base/layout";
-import { leafTable } from "../table/pagetable";
+import { ptePfn } from "../base/pte";
+import { leafTable, slotOf } from "../table/pagetable";
 
 const ADDRESS_MASK: u64 = (1 << RECORD_SIZE_SHIFT) - 1;
-/** How far ahead it looks. */
-const AHEAD: usize = 16 * RECORD_BYTES;
+/** The records of a group. */
+const GROUP: u32 = 32;
+/** What is loaded is stored, lest the loads be dropped: at the end of the exchange buffer … */
+const SINK: u32 = XBUF_SIZE - 8;
+/** … and before that, the addresses of the group's page-table entries (u32 each). */
+const ENTRIES: u32 = SINK - GROUP * 4;
 
-/** Loads the page-table entry that the record some places after `next` needs; the records end at `last`. */
-export function lookAhead(root: usize, next: usize, last: usize): void {
-  const record = next + AHEAD;
-  if (record >= last) return;
-  const addr = load<u64>(record) & ADDRESS_MASK;
-  const table = leafTable(root, addr);
-  const entry = table + (((<u32>(addr >> 12)) & (TABLE_ENTRIES - 1)) << 3);
-  // Stores what it loads, lest the load be dropped.
-  if (table) store<u32>(header(HDR_XBUF) + XBUF_SIZE - 4, load<u32>(entry));
+/**
+ * Loads the page-table entries that the record at `next` and those after it need, and where uses are kept the
+ * stamps of their pages (frame/recency.ts). The records end at `last`. Returns the address after the group.
+ */
+export function lookAhead(root: usize, next: usize, last: usize): usize {
+  const end = min(last, next + GROUP * RECORD_BYTES);
+  const entries: usize = header(HDR_XBUF) + ENTRIES;
+  let at = entries;
+  for (; next < end; next += RECORD_BYTES, at += 4) {
+    const addr = load<u64>(next) & ADDRESS_MASK;
+    // The entries of a table that is missing read as 0.
+    store<u32>(at, <u32>slotOf(leafTable(root, addr), addr));
+  }
+  const base = header(HDR_DEVICE_BASE);
+  const frames = header(HDR_DEVICE_FRAMES);
+  const stamps: usize = header(HDR_USE_STAMPS);
+  let sum: u32 = 0;
+  for (let entry = entries; entry < at; entry += 4) {
+    const frame = ptePfn(load<u64>(load<u32>(entry))) - base;
+    sum += stamps && frame < frames ? load<u32>(stamps + ((<usize>frame) << 2)) : frame;
+  }
+  store<u32>(header(HDR_XBUF) + SINK, sum);
+  return end;
 }

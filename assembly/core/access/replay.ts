@@ -179,6 +179,8 @@ function run(
   const roots: usize = header(HDR_XBUF);
   const deviceBase = header(HDR_DEVICE_BASE);
   const isLarge = !plain && poolHigh(RESOURCE_PAGE_TABLE) > LARGE_TABLES;
+  // The records before this one have been looked at ahead.
+  let ahead: usize = 0;
   const firstUse = uses;
   // The last place at which a record may begin to write uses.
   const lastUse = usesEnd - PAGES_MAX * 4;
@@ -219,7 +221,7 @@ function run(
     if (!(how & devices)) {
       const entry = tlbEntry(cpuTlb, page);
       if (!tlbHits(entry, page, isLoad)) {
-        if (!plain && isLarge) lookAhead(cpuRoot, next, last);
+        if (!plain && isLarge && next >= ahead) ahead = lookAhead(cpuRoot, next, last);
         if (!tlbFill(cpuRoot, cpuTlb + TLB_BYTES, entry, page, isLoad, PTE_YOUNG)) {
           noteFour(page0, page1, page2, page3);
           if (!plain) setHeader(HDR_USES, (<u32>(uses - firstUse)) >> 2);
@@ -239,7 +241,7 @@ function run(
       }
       const entry = tlbEntry(tlb, page);
       if (!tlbHits(entry, page, isLoad)) {
-        if (!plain && isLarge) lookAhead(root, next, last);
+        if (!plain && isLarge && next >= ahead) ahead = lookAhead(root, next, last);
         if (!tlbFill(root, tlb + TLB_BYTES, entry, page, isLoad, 0)) {
           noteFour(page0, page1, page2, page3);
           if (!plain && firstUse) {
@@ -325,7 +327,8 @@ function addressIn(mmId: u32, pfn: u32): u64 {
 
 /**
  * Writes the devmem's pages that the device used longest ago into the exchange buffer: max pfns (u32), then
- * max page numbers of their addresses (f64). Returns how many there are; -EINVAL without `trackUse`.
+ * max page numbers of their addresses (f64). HDR_RESULT is the oldest's address. Returns how many there are;
+ * -EINVAL without `trackUse`.
  */
 export function replayOldest(mmId: u32, devmem: u32, max: u32): i32 {
   if (!usesAreKept()) return -EINVAL;
@@ -339,6 +342,7 @@ export function replayOldest(mmId: u32, devmem: u32, max: u32): i32 {
     if (!addr) continue;
     store<u32>(pfns + n * 4, pfn);
     store<f64>(pages + n * 8, <f64>(addr >> 12));
+    if (!n) setHeaderF64(HDR_RESULT, addr);
     n++;
   }
   return n;

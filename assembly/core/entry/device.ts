@@ -2,27 +2,32 @@
 // returns REQUEST if it has to wait (see run.ts), else what its comment says, and a negative errno on
 // failure.
 
-import { XBUF_SIZE } from "../../abi/argument";
+import { MOVE_PAGES_MAX, XBUF_SIZE } from "../../abi/argument";
 import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES } from "../../abi/header";
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { PAGE_SIZE } from "../../uapi/page";
+import { MIGRATE_VMA_SELECT_DEVICE_PRIVATE, MIGRATE_VMA_SELECT_SYSTEM } from "../../uapi/pfn";
 import { AccessCmd, PinCmd } from "../access/access";
 import { header } from "../base/layout";
 import { exists } from "../base/object";
+import { isDevmem } from "../frame/devmem";
+import { zoneOf } from "../frame/zone";
 import { ExclusiveCmd } from "../hmm/exclusive";
 import { RangeFaultCmd } from "../hmm/slots";
-import { MigrateDeviceSetupCmd, MigratePagesCmd, MigrateSetupCmd } from "../migrate/cmd";
+import { MigrateDeviceSetupCmd, MigrateMoveCmd, MigratePagesCmd, MigrateSetupCmd } from "../migrate/cmd";
 import {
   commandPush,
   OP_ACCESS,
   OP_EXCLUSIVE,
   OP_FAULT,
   OP_MIGRATE_DEVICE_SETUP,
+  OP_MIGRATE_MOVE,
   OP_MIGRATE_PAGES,
   OP_MIGRATE_SETUP,
   OP_PIN,
   OP_RANGE_FAULT,
 } from "../operation/cmd";
+import { deviceTableOf } from "../space/device-table";
 import { migrationOf } from "../space/migration";
 import { begin, notBegun, run } from "./run";
 
@@ -119,6 +124,37 @@ export function migratePages(migration: u32): i32 {
   const cmd = changetype<MigratePagesCmd>(commandPush(OP_MIGRATE_PAGES, m.mm));
   if (!exists(cmd)) return -ENOMEM;
   cmd.migration = <u32>changetype<usize>(m);
+  return run(cmd);
+}
+
+/**
+ * A whole migration of [start, end), at most MOVE_PAGES_MAX pages: to the devmem, or from it to system
+ * memory, where page `first` of the range gets a frame before all others. The device table follows.
+ * `faultPage` is as for migrateSetup(); `out` is the address of MOVE_BYTES bytes. Returns the pages moved.
+ */
+export function migrateMove(
+  mm: u32,
+  start: f64,
+  end: f64,
+  toDevice: u32,
+  devmem: u32,
+  table: u32,
+  first: u32,
+  faultPage: u32,
+  out: usize,
+): i32 {
+  if (!isDevmem(devmem) || !exists(deviceTableOf(table)) || end - start > <f64>(MOVE_PAGES_MAX * PAGE_SIZE))
+    return -EINVAL;
+  const cmd = changetype<MigrateMoveCmd>(begin(OP_MIGRATE_MOVE, mm, start, end));
+  if (!exists(cmd)) return notBegun(mm);
+  cmd.select = toDevice ? MIGRATE_VMA_SELECT_SYSTEM : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+  cmd.owner = zoneOf(devmem).owner;
+  cmd.lockedPage = faultPage;
+  cmd.devmem = devmem;
+  cmd.table = table;
+  cmd.toDevice = toDevice;
+  cmd.first = first;
+  cmd.out = <u32>out;
   return run(cmd);
 }
 

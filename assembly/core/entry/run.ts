@@ -23,7 +23,8 @@ import { MsyncCmd, msyncStep } from "../mapping/msync";
 import { FileCmd, punchStep, truncateStep } from "../mapping/truncate";
 import { UffdCmd, uffdStep } from "../mapping/uffd";
 import { munmapStep } from "../mapping/unmap";
-import { MigrateDeviceSetupCmd, MigratePagesCmd, MigrateSetupCmd } from "../migrate/cmd";
+import { MigrateDeviceSetupCmd, MigrateMoveCmd, MigratePagesCmd, MigrateSetupCmd } from "../migrate/cmd";
+import { migrateMoveStep } from "../migrate/move";
 import { migratePagesStep } from "../migrate/pages";
 import { migrateDeviceSetupStep, migrateSetupStep } from "../migrate/setup";
 import {
@@ -39,6 +40,7 @@ import {
   OP_KSM,
   OP_MADVISE,
   OP_MIGRATE_DEVICE_SETUP,
+  OP_MIGRATE_MOVE,
   OP_MIGRATE_PAGES,
   OP_MIGRATE_SETUP,
   OP_MLOCK,
@@ -125,6 +127,8 @@ function step(cmd: Cmd): i32 {
       return migrateSetupStep(changetype<MigrateSetupCmd>(cmd));
     case OP_MIGRATE_DEVICE_SETUP:
       return migrateDeviceSetupStep(changetype<MigrateDeviceSetupCmd>(cmd));
+    case OP_MIGRATE_MOVE:
+      return migrateMoveStep(changetype<MigrateMoveCmd>(cmd));
     case OP_MIGRATE_PAGES:
       return migratePagesStep(changetype<MigratePagesCmd>(cmd));
     case OP_EXCLUSIVE:

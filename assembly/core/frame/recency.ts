@@ -37,10 +37,10 @@ function stamps(): usize {
 /** Returns the address of an entry of the log. */
 @inline
 function entry(place: u32): usize {
-  return header(HDR_USE_LOG) + ((<usize>place) << 2);
+  return <usize>header(HDR_USE_LOG) + ((<usize>place) << 2);
 }
 
-/** Drops the entries that do not count. At least a fifth of a full log are such (trackUse()). */
+/** Drops the entries that do not count. At least half of a full log are such (trackUse()). */
 function compact(): void {
   const stampOf = stamps();
   const end = header(HDR_USE_NEXT);

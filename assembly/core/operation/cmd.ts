@@ -68,6 +68,7 @@ export const OP_TRUNCATE: u32 = 17;
 export const OP_PUNCH: u32 = 18;
 export const OP_MSYNC: u32 = 19;
 export const OP_UFFD: u32 = 20;
+export const OP_MIGRATE_MOVE: u32 = 21;
 export const OP_KSM: u32 = 24;
 
 /** A command block, as far as all operations share it; the drawing above says who owns each field. */

@@ -6,6 +6,9 @@
 //        ▼
 //   false: REQUEST ──TypeScript tells them──▶ resume(): notifyStart ──▶ true: make the change … notifyEnd
 //
+// A subscription may be bound to a device table: the core itself makes the table follow, and the operation
+// goes on at once unless somebody has a callback.
+//
 //   mm.seq         odd while an invalidation that concerns a notifier is under way, else even
 //   notifier.seq   the mm's number when the notifier was last told; readers with another number retry
 
@@ -21,13 +24,21 @@ import {
   HDR_REQ_START,
 } from "../../abi/header";
 import { LOG_INVALIDATE } from "../../abi/log";
+import { NOTIFIER_TOLD } from "../../abi/object";
 import { RESOURCE_NOTIFIER } from "../../abi/pool";
 import { REQUEST_INVALIDATE } from "../../abi/request";
-import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
+import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_MIGRATE, MMU_NOTIFY_PROTECTION_PAGE } from "../../uapi/event";
+import { PAGE_SIZE } from "../../uapi/page";
 import { NOTIFIER_SIZE, setHeader, setHeaderF64 } from "../base/layout";
 import { exists } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { count, log } from "../base/stat";
+import {
+  clearDeviceRange,
+  deviceTableDestroy,
+  deviceTableOf,
+  protectDeviceRange,
+} from "../space/device-table";
 import { Mm, mmAt, mmOf } from "../space/mm";
 import { Cmd } from "./cmd";
 
@@ -43,10 +54,21 @@ class Notifier {
   last: u64;
   /** The mm's sequence number when the notifier was last told. */
   seq: u32;
-  unused: u32;
+  /** The device table that follows the CPU's entries; 0: none. */
+  table: u32;
+  /** The owner whose own migrations leave the table as it is; 0: none. */
+  owner: u32;
+  /** 1: a callback is told, as it is of a subscription without a table. */
+  watched: u32;
+  /** How often the table was told, by MMU_NOTIFY_* (u32 each). */
+  told: u64;
+  told2: u64;
+  told3: u64;
+  told4: u64;
 }
 
 if (offsetof<Notifier>() != NOTIFIER_SIZE) ERROR("NOTIFIER_SIZE");
+if (offsetof<Notifier>("told") != NOTIFIER_TOLD) ERROR("NOTIFIER_TOLD");
 
 /** The notifier at an address; null for 0. */
 @inline
@@ -81,6 +103,31 @@ export function notifierInsert(mmId: u32, start: f64, last: f64): i32 {
   notifier.next = mm.notifiers;
   mm.notifiers = <u32>changetype<usize>(notifier);
   return poolId(RESOURCE_NOTIFIER, changetype<usize>(notifier));
+}
+
+/**
+ * Binds a subscription to a device table of its mm: whenever the subscribers are told, the core drops the
+ * table's entries, or takes the right to write from them (MMU_NOTIFY_PROTECTION_PAGE), unless the change is a
+ * migration of `owner`. `watched`: a callback is told too. Returns 0, or -EINVAL.
+ */
+export function notifierBind(id: u32, tableId: u32, owner: u32, watched: u32): i32 {
+  const notifier = notifierOf(id);
+  const table = deviceTableOf(tableId);
+  if (!exists(notifier) || !exists(table) || table.mm != notifier.mm) return -EINVAL;
+  notifier.table = tableId;
+  notifier.owner = owner;
+  notifier.watched = watched;
+  return 0;
+}
+
+/** Destroys a device table; subscriptions that are bound to it no longer are. Returns 0, or -EINVAL. */
+export function deviceTableClose(id: u32): i32 {
+  const table = deviceTableOf(id);
+  if (exists(table) && table.mm) {
+    for (let at: usize = mmAt(table.mm).notifiers; at; at = notifierAt(at).next)
+      if (notifierAt(at).table == id) notifierAt(at).table = 0;
+  }
+  return deviceTableDestroy(id);
 }
 
 /** mmu_interval_notifier_remove: ends a subscription. Returns 0 or -EINVAL. */
@@ -160,12 +207,13 @@ export function notifyStart(cmd: Cmd, mmId: u32, start: u64, end: u64, event: u3
     // The callbacks changed what the operation finds: nothing will change in this window.
     notifyEnd(cmd);
   }
-  if (!announce(mmId, start, end, event, owner)) return true;
+  const heard = announce(mmId, start, end, event, owner);
+  if (heard == NOBODY) return true;
   cmd.windowMm = mmId;
   cmd.windowEvent = event;
   cmd.windowStart = start;
   cmd.windowEnd = end;
-  return false;
+  return heard == TABLES;
 }
 
 /**
@@ -177,19 +225,35 @@ export function innerStart(cmd: Cmd, mmId: u32, start: u64, end: u64): bool {
     if (cmd.innerMm == mmId && cmd.innerStart == start && cmd.innerEnd == end) return true;
     innerEnd(cmd);
   }
-  if (!announce(mmId, start, end, MMU_NOTIFY_CLEAR, 0)) return true;
+  const heard = announce(mmId, start, end, MMU_NOTIFY_CLEAR, 0);
+  if (heard == NOBODY) return true;
   cmd.innerMm = mmId;
   cmd.innerStart = start;
   cmd.innerEnd = end;
-  return false;
+  return heard == TABLES;
 }
 
-/** Opens a window and writes the request block. False if nobody listens: then there is no window. */
-function announce(mmId: u32, start: u64, end: u64, event: u32, owner: u32): bool {
+/** Who listens to a change: nobody, tables alone, which have followed by then, or callbacks too. */
+const NOBODY: i32 = 0;
+const TABLES: i32 = 1;
+const CALLBACKS: i32 = 2;
+
+/**
+ * Opens a window if somebody listens to [start, end), and makes the tables that are bound follow. Writes the
+ * request block if callbacks are to be told.
+ */
+function announce(mmId: u32, start: u64, end: u64, event: u32, owner: u32): i32 {
   const mm = mmAt(mmId);
-  if (!mm.notifiers || !anybodyListens(mm, start, end)) return false;
+  if (!mm.notifiers) return NOBODY;
+  const heard = listeners(mm, start, end);
+  if (heard == NOBODY) return NOBODY;
   mm.invalidations++;
   mm.seq |= 1;
+  count(COUNT_INVALIDATE);
+  const pages = (end - start) >> 12;
+  log(LOG_INVALIDATE, mmId, start, event, pages > 0xffffffff ? 0xffffffff : <u32>pages);
+  tellTables(mm, start, end, event, owner);
+  if (heard == TABLES) return TABLES;
   setHeader(HDR_REQ_KIND, REQUEST_INVALIDATE);
   setHeader(HDR_REQ_MM, mmId);
   setHeader(HDR_REQ_EVENT, event);
@@ -197,11 +261,37 @@ function announce(mmId: u32, start: u64, end: u64, event: u32, owner: u32): bool
   setHeaderF64(HDR_REQ_START, start);
   setHeaderF64(HDR_REQ_END, end);
   setHeader(HDR_REQ_SEQ, mm.seq);
-  count(COUNT_INVALIDATE);
   count(COUNT_REQUEST);
-  const pages = (end - start) >> 12;
-  log(LOG_INVALIDATE, mmId, start, event, pages > 0xffffffff ? 0xffffffff : <u32>pages);
-  return true;
+  return CALLBACKS;
+}
+
+/** Who subscribes to some address of [start, end). */
+function listeners(mm: Mm, start: u64, end: u64): i32 {
+  let heard = NOBODY;
+  for (let at: usize = mm.notifiers; at; at = notifierAt(at).next) {
+    const notifier = notifierAt(at);
+    if (notifier.start >= end || start > notifier.last) continue;
+    if (!notifier.table || notifier.watched) return CALLBACKS;
+    heard = TABLES;
+  }
+  return heard;
+}
+
+/** The tables that are bound to a subscription follow the change that [start, end) is about to see. */
+function tellTables(mm: Mm, start: u64, end: u64, event: u32, owner: u32): void {
+  const from = start & ~(<u64>PAGE_SIZE - 1);
+  const to = (end + PAGE_SIZE - 1) & ~(<u64>PAGE_SIZE - 1);
+  for (let at: usize = mm.notifiers; at; at = notifierAt(at).next) {
+    const notifier = notifierAt(at);
+    if (!notifier.table || notifier.start >= end || start > notifier.last) continue;
+    const told = at + NOTIFIER_TOLD + event * 4;
+    store<u32>(told, load<u32>(told) + 1);
+    if (event == MMU_NOTIFY_MIGRATE && owner && owner == notifier.owner) continue;
+    const table = deviceTableOf(notifier.table);
+    if (event == MMU_NOTIFY_PROTECTION_PAGE) protectDeviceRange(table, from, to);
+    else clearDeviceRange(table, from, to);
+    notifier.seq = mm.seq;
+  }
 }
 
 /**

@@ -16,7 +16,9 @@ import { DEBUG } from "../base/panic";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { pteFlags, ptePfn } from "../base/pte";
 import { frameOf } from "../frame/folio";
+import { zoneOf } from "../frame/zone";
 import {
+  addressOf,
   allocTable,
   DEVICE_OWNER,
   freeAllTables,
@@ -28,7 +30,6 @@ import {
   SPACE_END,
   spanEnd,
   walk,
-  walkAlloc,
 } from "../table/pagetable";
 import { mmOf } from "./mm";
 
@@ -85,15 +86,6 @@ export function deviceTableDestroy(id: u32): i32 {
   table.inUse = 0;
   poolFree(RESOURCE_DEVICE_TABLE, changetype<usize>(table));
   return 0;
-}
-
-/** Sets one entry. Returns false when the pool of page tables is exhausted. */
-export function deviceTableSet(id: u32, table: DeviceTable, addr: u64, pte: u64): bool {
-  const slot = walkAlloc(table.root, DEVICE_OWNER | id, addr);
-  if (!slot) return false;
-  if (!load<u64>(slot)) table.entries++;
-  store<u64>(slot, pte);
-  return true;
 }
 
 /** The numbers of three bits: PTE_PRESENT, which every entry has, PTE_WRITE and PTE_YOUNG. */
@@ -168,12 +160,15 @@ export function clearDeviceTablesOf(mmId: u32): void {
   }
 }
 
+/** Takes the permission to write from the entries of [start, end). Returns how many had it. */
+export function protectDeviceRange(table: DeviceTable, start: u64, end: u64): u32 {
+  return keepBits(table.root, start, end, ~(<u64>PTE_WRITE), PTE_WRITE_BIT);
+}
+
 /** Takes the permission to write from the entries of [start, end). Returns how many had it, or -EINVAL. */
 export function deviceTableProtect(id: u32, start: f64, end: f64): i32 {
   const table = deviceTableOf(id);
-  return exists(table)
-    ? keepBits(table.root, <u64>start, <u64>end, ~(<u64>PTE_WRITE), PTE_WRITE_BIT)
-    : -EINVAL;
+  return exists(table) ? protectDeviceRange(table, <u64>start, <u64>end) : -EINVAL;
 }
 
 /** Makes the entries of [start, end) not accessed. Returns how many were, or -EINVAL. */
@@ -236,6 +231,26 @@ function deviceWord(pte: u64): u32 {
 export function deviceTableLookup(id: u32, addr: f64): u32 {
   const table = deviceTableOf(id);
   return exists(table) ? deviceWord(readPte(table.root, <u64>addr)) : 0;
+}
+
+/** Returns how many entries of [start, end) name pages of a zone, or -EINVAL. */
+export function deviceTableCount(id: u32, start: f64, end: f64, zoneId: u32): i32 {
+  const table = deviceTableOf(id);
+  if (!exists(table)) return -EINVAL;
+  const first = zoneOf(zoneId).pfnFirst;
+  const size = zoneOf(zoneId).pfnEnd - first;
+  const until = addressOf(end);
+  let found = 0;
+  for (let next = addressOf(start); next < until;) {
+    const addr = next;
+    const leaf = leafTable(table.root, addr);
+    next = spanEnd(table.root, leaf, addr, until);
+    if (!leaf) continue;
+    const last = slotsEnd(leaf, addr, next);
+    for (let at = slotOf(leaf, addr); at < last; at += 8)
+      found += ptePfn(load<u64>(at)) - first < size ? 1 : 0;
+  }
+  return found;
 }
 
 /** Stores the words of n pages from `start` on at `out`. Returns the number of entries, or -EINVAL. */

@@ -37,6 +37,15 @@ interface CopiedArray {
   end: number;
 }
 
+/** What a snapshot keeps. Arrays are named by their indices in `arrays`. */
+export interface BaselineState {
+  arrays: CopiedArray[];
+  byBlock: [block: number, arrays: number[]][];
+  used: number[];
+  blocks: number[];
+  running: number;
+}
+
 /** A program that copies its arrays. */
 export class Baseline {
   readonly #memory: ManagedMemory;
@@ -58,6 +67,31 @@ export class Baseline {
     this.#kind = kind;
     this.#device = device;
     this.#chunks = chunks;
+  }
+
+  state(): BaselineState {
+    const all = [...new Set([...this.#arrays.values()].flat())];
+    return {
+      arrays: all,
+      // Each list keeps its order: the newest array of a block counts.
+      byBlock: [...this.#arrays].map(([block, arrays]) => [block, arrays.map((one) => all.indexOf(one))]),
+      used: [...this.#used].map((one) => all.indexOf(one)),
+      blocks: [...this.#blocks].map(({ number }) => number),
+      running: this.#running,
+    };
+  }
+
+  /** Makes it what state() has returned. The memory has its blocks. */
+  restore({ arrays, byBlock, used, blocks, running }: BaselineState): void {
+    const all = arrays.map((one) => ({ ...one }));
+    for (const [block, list] of byBlock)
+      this.#arrays.set(
+        block,
+        list.map((i) => all[i]),
+      );
+    for (const i of used) this.#used.add(all[i]);
+    for (const number of blocks) this.#blocks.add(this.#memory.block(number));
+    this.#running = running;
   }
 
   /** Notes an array: `bytes` from `start` on. */

@@ -109,3 +109,13 @@ export function runsOf(bits: Bits): [first: number, end: number][] {
   }
   return runs;
 }
+
+/** Returns a bitmap as text for snapshots: 8 hexadecimal digits a word; "" if it is empty. */
+export function bitsToText(bits: Bits): string {
+  return isEmpty(bits) ? "" : Array.from(bits, (word) => word.toString(16).padStart(8, "0")).join("");
+}
+
+/** Sets a bitmap to what bitsToText() returned. */
+export function setFromText(bits: Bits, text: string): void {
+  for (let w = 0; w < WORDS; w++) bits[w] = text === "" ? 0 : parseInt(text.slice(8 * w, 8 * w + 8), 16);
+}

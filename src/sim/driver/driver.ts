@@ -9,12 +9,21 @@ import { PAGE_SIZE } from "../../../assembly/uapi/page.ts";
 import { BLOCK_BYTES, BLOCK_PAGES, newBits, nextBit, removeBits } from "./bits.ts";
 import { CPU_FAULT_NS, GROUP_NS, type Clock } from "./clock.ts";
 import type { Batch, FaultedPage } from "./fault-buffer.ts";
-import type { ManagedMemory } from "./managed-memory.ts";
+import type { ManagedMemory, MemoryState } from "./managed-memory.ts";
 import { ACCESS_PREFETCH, ACCESS_READ, ACCESS_WRITE, CPU, type Processor } from "./processor.ts";
 import { BlockService, type DriverOptions } from "./service.ts";
 
 /** Pages of 64 KiB. */
 const PART_PAGES = 16;
+
+/** Advice as it was given. */
+type DriverAdvice = [start: number, bytes: number, advice: number, p: Processor];
+
+/** What a snapshot keeps of the driver. */
+export interface DriverState {
+  advice: DriverAdvice[];
+  memory: MemoryState;
+}
 
 export class ManagedDriver {
   readonly memory: ManagedMemory;
@@ -22,6 +31,8 @@ export class ManagedDriver {
   events: SimulationEvents | null = null;
   readonly #clock: Clock;
   readonly #service: BlockService;
+  /** All advice so far. */
+  readonly #advice: DriverAdvice[] = [];
 
   constructor(options: DriverOptions) {
     this.memory = options.memory;
@@ -31,7 +42,19 @@ export class ManagedDriver {
 
   /** Gives advice (a value of ADVISE) about a processor for `bytes` from `start` on: cudaMemAdvise. */
   advise(start: number, bytes: number, advice: number, p: Processor): void {
+    this.#advice.push([start, bytes, advice, p]);
     advise(this.memory, { start, bytes }, advice, p);
+  }
+
+  state(): DriverState {
+    return { advice: [...this.#advice], memory: this.memory.state() };
+  }
+
+  /** Makes the driver, which has done nothing yet, what state() has returned. */
+  restore({ advice, memory }: DriverState): void {
+    for (const one of advice) this.advise(...one); // there are no blocks, so this is for later ones
+    this.memory.restore(memory);
+    this.#service.adopt();
   }
 
   /** Moves `bytes` from `start` on to a processor: cudaMemPrefetchAsync. */

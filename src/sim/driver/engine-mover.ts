@@ -24,8 +24,8 @@ import {
   hmmRangeFault,
   migrateVmaSetup,
   MmuIntervalNotifier,
+  Hmm,
   HmmError,
-  type Hmm,
   type HmmDevmem,
   type Mm,
   type MmuNotifierRange,
@@ -53,6 +53,40 @@ interface PageRange {
   end: number;
 }
 
+/** The name of the mover's objects in the engine's snapshots. */
+const ID = "managed device";
+
+/**
+ * What the engine calls, and the owner of the device's memory. It exists before the mover does when a
+ * snapshot is restored.
+ */
+class Callbacks {
+  mover!: EngineMover;
+
+  /** The driver serves every access before the engine makes it, so no CPU access reaches device memory. */
+  fault(): number {
+    return VM_FAULT_OOM;
+  }
+
+  invalidate(range: MmuNotifierRange): boolean {
+    return this.mover.invalidate(range);
+  }
+}
+
+/** An engine that was restored, with the objects of a mover in it. */
+export interface RestoredEngine {
+  hmm: Hmm;
+  mm: Mm;
+  owner: Callbacks;
+}
+
+/** Restores the engine of a mover from its snapshot. */
+export function restoreEngine(bytes: Uint8Array): RestoredEngine {
+  const owner = new Callbacks();
+  const hmm = Hmm.restore(bytes, { devmems: { [ID]: { ops: owner, owner } }, notifiers: { [ID]: owner } });
+  return { hmm, mm: hmm.mms()[0], owner };
+}
+
 export class EngineMover implements PageMover {
   /** What the driver has mapped for the CPU, and for the device of its own memory. */
   readonly cpuTable: DeviceTable;
@@ -64,26 +98,38 @@ export class EngineMover implements PageMover {
   ranges: RangeCounts | null = null;
   /** Is told of invalidations, by their events. */
   readonly #invalidated: (event: number) => void;
+  readonly #owner: Callbacks;
   readonly #hmm: Hmm;
   readonly #mm: Mm;
   readonly #notifier: MmuIntervalNotifier;
   readonly #pfns: PfnArray;
 
   /**
-   * Adds a device with `size` bytes of memory, a multiple of 2 MiB, to an engine that has room for it.
+   * Adds a device with `size` bytes of memory, a multiple of 2 MiB, to an engine that has room for it, or
+   * takes over the device of one that was restored.
    * @param invalidated is called with the event of each invalidation
    */
-  constructor(hmm: Hmm, mm: Mm, size: number, invalidated: (event: number) => void) {
+  constructor(
+    { hmm, mm, owner: restored }: Omit<RestoredEngine, "owner"> & { owner?: Callbacks | undefined },
+    size: number,
+    invalidated: (event: number) => void,
+  ) {
     this.#hmm = hmm;
     this.#mm = mm;
     this.#invalidated = invalidated;
-    // The driver serves every access before the engine makes it, so no CPU access reaches device memory.
-    this.devmem = hmmDevmemAdd(hmm, { fault: () => VM_FAULT_OOM }, this, size);
-    this.cpuTable = new DeviceTable(mm);
-    this.deviceTable = new DeviceTable(mm);
-    this.#notifier = new MmuIntervalNotifier(mm, 0, TASK_SIZE, {
-      invalidate: (range) => this.#invalidate(range),
-    });
+    const owner = restored ?? new Callbacks();
+    owner.mover = this;
+    this.#owner = owner;
+    const name = { id: ID };
+    const isOwn = ({ id }: { id: string }): boolean => id === ID;
+    const made = restored !== undefined;
+    const [cpuTable, deviceTable] = made ? hmm.deviceTables() : [new DeviceTable(mm), new DeviceTable(mm)];
+    this.devmem = made ? hmm.devmems().find(isOwn)! : hmmDevmemAdd(hmm, owner, owner, size, name);
+    this.cpuTable = cpuTable;
+    this.deviceTable = deviceTable;
+    this.#notifier = made
+      ? hmm.notifiers().find(isOwn)!
+      : new MmuIntervalNotifier(mm, 0, TASK_SIZE, owner, name);
     this.#pfns = hmm.pfnArray(BLOCK_PAGES);
   }
 
@@ -197,7 +243,15 @@ export class EngineMover implements PageMover {
     for (let i = 0; i < RETRIES; i++) {
       const notifier = this.#notifier;
       const notifierSeq = notifier.readBegin();
-      const answer = hmmRangeFault({ notifier, notifierSeq, owner: this, start, end, pfns, defaultFlags });
+      const answer = hmmRangeFault({
+        notifier,
+        notifierSeq,
+        owner: this.#owner,
+        start,
+        end,
+        pfns,
+        defaultFlags,
+      });
       if (answer === 0 && !notifier.readRetry(notifierSeq)) return pfns;
       if (answer < 0) throw this.#failed(-answer, "hmmRangeFault", start);
     }
@@ -207,7 +261,7 @@ export class EngineMover implements PageMover {
   /** Moves all pages of a range to the device; those that nobody has are made there. */
   #migrateIn({ vma, start, end }: PageRange): void {
     using _sem = this.#mm.mmapSem.read();
-    const m = migrateVmaSetup({ vma, start, end, owner: this, select: MIGRATE_VMA_SELECT_SYSTEM });
+    const m = migrateVmaSetup({ vma, start, end, owner: this.#owner, select: MIGRATE_VMA_SELECT_SYSTEM });
     try {
       this.devmem.allocPages(m.src, m.dst);
       this.#hmm.copyPages(m.src, m.dst);
@@ -220,7 +274,13 @@ export class EngineMover implements PageMover {
   /** Moves all pages of a range to RAM. */
   #migrateOut({ vma, start, end }: PageRange): void {
     using _sem = this.#mm.mmapSem.read();
-    const m = migrateVmaSetup({ vma, start, end, owner: this, select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE });
+    const m = migrateVmaSetup({
+      vma,
+      start,
+      end,
+      owner: this.#owner,
+      select: MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+    });
     try {
       this.#hmm.allocPages(m.src, m.dst);
       this.#hmm.copyPages(m.src, m.dst);
@@ -241,9 +301,9 @@ export class EngineMover implements PageMover {
   }
 
   /** The notifier's callback: drops entries. The mover's own migrations move unmapped pages. */
-  #invalidate({ start, end, event, owner }: MmuNotifierRange): boolean {
+  invalidate({ start, end, event, owner }: MmuNotifierRange): boolean {
     this.#invalidated(event);
-    if (event === MMU_NOTIFY_MIGRATE && owner === this) return false;
+    if (event === MMU_NOTIFY_MIGRATE && owner === this.#owner) return false;
     const from = start - (start % PAGE_SIZE);
     const to = Math.ceil(end / PAGE_SIZE) * PAGE_SIZE;
     this.cpuTable.clear(from, to);

@@ -13,23 +13,23 @@ import {
   RECORD_THREAD_SHIFT,
 } from "../../../assembly/abi/record.ts";
 import { AccessCounters } from "../policies/access-counters.ts";
-import type { Prefetcher } from "../policies/density.ts";
 import { rightsNeeded } from "../policies/rights.ts";
 import { Thrashing, thrashingOf } from "../policies/thrashing.ts";
-import { Baseline } from "./baseline.ts";
+import { Baseline, type BaselineState } from "./baseline.ts";
 import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
 import { ACCESS_NS, Clock, linkTime, TRANSFER_NS } from "./clock.ts";
 import type { SimulationEvents } from "../events.ts";
 import { newCounts, type DriverCounts } from "./driver-counts.ts";
-import { ManagedDriver } from "./driver.ts";
+import { ManagedDriver, type DriverState } from "./driver.ts";
 import { ManagedMemory } from "./managed-memory.ts";
-import type { PageMover } from "./mover.ts";
-import { PageRoom, type PageRoomOptions } from "./page-room.ts";
-import { DEVICE_DEFAULTS, ParallelDevice, type DeviceOptions, type RemoteCounts } from "./parallel-device.ts";
+import { PLACEMENT_ADVICE, type MachineOptions } from "./machine-options.ts";
+import { PageRoom } from "./page-room.ts";
+import { DEVICE_DEFAULTS, ParallelDevice, type DeviceState, type RemoteCounts } from "./parallel-device.ts";
+import { PendingRecords } from "./pending-records.ts";
 import { ACCESS_READ, ACCESS_WRITE, CPU, pcie } from "./processor.ts";
 import { ChunkRoom, type Room, type RoomPlace } from "./room.ts";
-import { Transfers } from "./transfers.ts";
-import { UvmSmart, type RemoteOptions } from "./uvm-smart.ts";
+import { Transfers, type TransferCounts } from "./transfers.ts";
+import { UvmSmart, type UvmSmartState } from "./uvm-smart.ts";
 import type { VaBlock } from "./va-block.ts";
 import { RECORD_ATOMIC, WarpScheduler } from "./warps.ts";
 
@@ -40,17 +40,6 @@ const PAGE_BYTES = 4096;
 const DEVICE = 1;
 /** Records of the device that run together, at most. */
 const WINDOW = 1 << 20;
-
-/** The advice for all memory that a placement stands for. */
-const PLACEMENT_ADVICE = {
-  migrate: {},
-  mirror: { preferred: CPU },
-  counters: { accessedBy: 1 << DEVICE },
-  adaptive: {},
-  smart: {},
-  explicit: { readMostly: true },
-  resident: { readMostly: true },
-} as const;
 
 /** The bytes of an access. */
 function sizeOf(words: Uint32Array, at: number): number {
@@ -64,39 +53,17 @@ function pagesOf(words: Uint32Array, at: number): { first: number; last: number 
   return { first: Math.floor(address / PAGE_BYTES), last: Math.floor((address + size - 1) / PAGE_BYTES) };
 }
 
-/** What a machine is. */
-export interface MachineOptions {
-  /** Chunks of 2 MiB of device memory. */
-  chunks: number;
-  /** Memory by pages, with a policy. Default: by chunks, of which the least recently migrated one leaves. */
-  room?: Omit<PageRoomOptions, "block"> | undefined;
-  prefetcher: Prefetcher;
-  /** What prefetches once memory was full. Default: as before. */
-  prefetcherFull?: Prefetcher;
-  /**
-   * What a device fault does without advice: `migrate` the page, `mirror` it from RAM, or mirror it until
-   * access `counters` migrate it. `adaptive` and `smart` are UVM-Smart's remote reads and runtime. With
-   * `explicit` and `resident` nothing faults (see Baseline). Default: migrate.
-   */
-  placement?: keyof typeof PLACEMENT_ADVICE;
-  /** Whether thrashing is detected. */
-  thrashing: boolean;
-  /** Nanoseconds between events that belong together. Default: the driver's 500 µs. */
-  thrashingLapse?: number;
-  /** Remote accesses at which access counters migrate; null: they do not. */
-  counters: number | null;
-  /** With `adaptive`: when a read brings its page. */
-  remoteReads?: RemoteOptions | undefined;
-  /** Whether one thread makes all accesses of the device, whatever the records say. */
-  oneThread?: boolean;
-  device?: Partial<DeviceOptions>;
-  /** Whether pages that nobody has touched lie in RAM. */
-  hostFirst?: boolean;
-  mover?: PageMover;
-  /** Default: each event takes a fixed time. */
-  clock?: Clock;
-  /** Whether processors translate by the CPU's page tables: a page that is anywhere takes no fault. */
-  addressTranslation?: boolean;
+/** What a snapshot keeps of a machine. */
+export interface MachineState {
+  counts: DriverCounts;
+  transfers: TransferCounts;
+  now: number;
+  driver: DriverState;
+  baseline: BaselineState | null;
+  smart: UvmSmartState | null;
+  device: DeviceState;
+  warps: [thread: number, next: number][];
+  pending: number[];
 }
 
 /**
@@ -119,8 +86,7 @@ export class Machine {
   readonly #oneThread: boolean;
   readonly #device: ParallelDevice;
   readonly #warps = new WarpScheduler();
-  #pending = new Uint32Array(WORDS * 1024);
-  #waiting = 0;
+  readonly #pending: PendingRecords;
   /** The block of the last access of the CPU, or of the device without waiting. */
   #block: VaBlock | null = null;
 
@@ -162,6 +128,7 @@ export class Machine {
     const counter = migrates ? new AccessCounters(counters) : null;
     const remote = { counters: counter, smart: this.#smart };
     this.#oneThread = options.oneThread ?? false;
+    this.#pending = new PendingRecords(this.#oneThread);
     const hardware = { ...DEVICE_DEFAULTS, addressTranslation: this.#addressTranslation, ...device };
     this.#device = new ParallelDevice(DEVICE, this.driver, clock, remote, hardware);
   }
@@ -177,6 +144,34 @@ export class Machine {
     const { policy, parameter } = room.evict;
     const evict = { policy: this.#smart?.policy(policy) ?? policy, parameter };
     return new PageRoom({ ...room, evict, block: (number) => this.memory.block(number) }, place);
+  }
+
+  /** Returns what a snapshot keeps; JSON can hold it. */
+  state(): MachineState {
+    return {
+      counts: this.counts,
+      transfers: this.transfers.counts,
+      now: this.clock.now,
+      driver: this.driver.state(),
+      baseline: this.baseline && this.baseline.state(),
+      smart: this.#smart && this.#smart.state(),
+      device: this.#device.state(),
+      warps: this.#warps.state(),
+      pending: this.#pending.state(),
+    };
+  }
+
+  /** Makes the machine, which has done nothing yet, what state() has returned. */
+  restore(state: MachineState): void {
+    Object.assign(this.counts, state.counts);
+    this.transfers.restore(state.transfers);
+    this.clock.until(state.now);
+    this.driver.restore(state.driver);
+    if (state.baseline !== null) this.baseline?.restore(state.baseline);
+    if (state.smart !== null) this.#smart?.restore(state.smart);
+    this.#device.restore(state.device);
+    this.#warps.restore(state.warps);
+    this.#pending.restore(state.pending);
   }
 
   /** Accesses of the device to RAM. */
@@ -196,7 +191,7 @@ export class Machine {
 
   /** Whether records of the device wait. */
   get waiting(): boolean {
-    return this.#waiting > 0;
+    return this.#pending.length > 0;
   }
 
   /** Makes the accesses of `n` records, whose words these are. Marks begin and end what runs together. */
@@ -215,7 +210,7 @@ export class Machine {
       this.drain();
       this.#cpuAccess(words, at, kind);
     } else if (this.baseline !== null) this.#copiedAccess(this.baseline, words, at, kind);
-    else if (this.#waiting > 0 || !this.#hits(words, at, kind)) this.#enqueue(words, at, kind);
+    else if (this.waiting || !this.#hits(words, at, kind)) this.#enqueue(words, at, kind);
     else this.#warps.skip(how >>> RECORD_THREAD_SHIFT);
   }
 
@@ -231,10 +226,9 @@ export class Machine {
 
   /** Has the device run all records that wait. */
   drain(): void {
-    if (this.#waiting === 0) return;
-    const n = this.#waiting;
-    this.#waiting = 0;
-    this.#device.run(this.#warps.schedule(this.#pending, n));
+    if (!this.waiting) return;
+    const { words, n } = this.#pending.take();
+    this.#device.run(this.#warps.schedule(words, n));
   }
 
   #mark(kind: number): void {
@@ -279,15 +273,9 @@ export class Machine {
   }
 
   #enqueue(words: Uint32Array, at: number, kind: number): void {
-    const to = WORDS * this.#waiting;
-    if (to === this.#pending.length) {
-      const larger = new Uint32Array(2 * to);
-      larger.set(this.#pending);
-      this.#pending = larger;
-    }
-    for (let w = 0; w < WORDS; w++) this.#pending[to + w] = words[at + w];
-    if (this.#oneThread) this.#pending[to + 2] &= (1 << RECORD_THREAD_SHIFT) - 1;
-    if (++this.#waiting === WINDOW || (this.#oneThread && kind !== RECORD_KIND_LOAD)) this.drain();
+    this.#pending.push(words, at);
+    const ends = this.#oneThread && kind !== RECORD_KIND_LOAD;
+    if (this.#pending.length === WINDOW || ends) this.drain();
   }
 
   #cpuAccess(words: Uint32Array, at: number, kind: number): void {

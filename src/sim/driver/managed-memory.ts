@@ -19,10 +19,17 @@ import {
 } from "./bits.ts";
 import { countIn, countOut, type DriverCounts } from "./driver-counts.ts";
 import { NO_MOVER, type PageMover } from "./mover.ts";
-import { NO_LISTENER, type Arrived, type Room, type RoomListener, type RoomPlace } from "./room.ts";
+import {
+  NO_LISTENER,
+  type Arrived,
+  type Room,
+  type RoomListener,
+  type RoomPlace,
+  type RoomState,
+} from "./room.ts";
 import { ACCESS_PREFETCH, canMap, CPU, hasAtomics, type Processor, type Topology } from "./processor.ts";
 import type { Cause, Transfers } from "./transfers.ts";
-import { VaBlock, type Advice } from "./va-block.ts";
+import { VaBlock, type Advice, type BlockState } from "./va-block.ts";
 
 /** What managed memory is made of. */
 export interface MemoryOptions {
@@ -41,6 +48,14 @@ export interface MemoryOptions {
   listener?: RoomListener;
   /** Follows what happens. Default: nobody does. */
   mover?: PageMover;
+}
+
+/** What a snapshot keeps. */
+export interface MemoryState {
+  short: [number: number, pages: number][];
+  blocks: BlockState[];
+  /** By processor; null for the CPU. */
+  rooms: (RoomState | null)[];
 }
 
 /** The pages that are in both bitmaps, as a new one. */
@@ -147,6 +162,24 @@ export class ManagedMemory {
   /** Notes pages that have come to a processor. */
   settle(block: VaBlock, to: Processor, arrived: Arrived): void {
     this.#rooms[to]?.arrived(block, arrived);
+  }
+
+  state(): MemoryState {
+    const rooms = this.#rooms.map((room) => room && room.state());
+    return {
+      short: [...this.#short],
+      blocks: [...this.#blocks.values()].map((block) => block.state()),
+      rooms,
+    };
+  }
+
+  /** Makes the memory what state() has returned. It has no blocks yet, and the advice for later ones. */
+  restore({ short, blocks, rooms }: MemoryState): void {
+    for (const [number, pages] of short) this.#short.set(number, pages);
+    for (const state of blocks) this.#blocks.set(state.number, VaBlock.from(state, this.topology.processors));
+    rooms.forEach((state, p) => {
+      if (state !== null) this.#rooms[p]!.restore(state, (number) => this.#blocks.get(number)!);
+    });
   }
 
   /**

@@ -1,7 +1,7 @@
 /** Room by pages: the policies of the literature, under the managed driver. */
 import type { Choice } from "../policies/choice.ts";
 import type { Arrival, EvictPolicy } from "../policies/evict/evictor.ts";
-import { Residents } from "../policies/residents.ts";
+import { Residents, type ResidentsState } from "../policies/residents.ts";
 import {
   addBits,
   BLOCK_PAGES,
@@ -14,7 +14,7 @@ import {
   setBit,
   type Bits,
 } from "./bits.ts";
-import { tellBrought, type Arrived, type Room, type RoomPlace } from "./room.ts";
+import { tellBrought, type Arrived, type Room, type RoomPlace, type RoomState } from "./room.ts";
 import type { VaBlock } from "./va-block.ts";
 
 /** What a room by pages is. */
@@ -39,7 +39,8 @@ export interface PageRoomOptions {
 export class PageRoom implements Room {
   readonly hearsUses: boolean;
   full = false;
-  readonly #residents: Residents;
+  #residents: Residents;
+  readonly #make: (state?: ResidentsState) => Residents;
   readonly #place: RoomPlace;
   readonly #block: (number: number) => VaBlock;
   /** Pages that evictions keep free. */
@@ -59,7 +60,18 @@ export class PageRoom implements Room {
       return hasBit(this.#blockOf(page).dirty, page % BLOCK_PAGES);
     };
     const memory = { capacity: pages, unitPages: 1, seed, parameter, reserve, written };
-    this.#residents = new Residents(policy, memory);
+    this.#make = (state) => new Residents(policy, memory, state);
+    this.#residents = this.#make();
+  }
+
+  /** Between two schedules every access that has brought a page is made. */
+  state(): RoomState {
+    return { full: this.full, residents: this.#residents.state() };
+  }
+
+  restore({ full, residents }: RoomState): void {
+    this.full = full;
+    this.#residents = this.#make(residents);
   }
 
   get occupancy(): number {

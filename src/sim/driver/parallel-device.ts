@@ -6,7 +6,7 @@
  */
 import { Random } from "../../engine/random.ts";
 import type { SimulationEvents } from "../events.ts";
-import type { AccessCounters } from "../policies/access-counters.ts";
+import type { AccessCounters, CountersState } from "../policies/access-counters.ts";
 import { rightsNeeded } from "../policies/rights.ts";
 import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
 import { ACCESS_NS, GROUP_NS, type Clock } from "./clock.ts";
@@ -88,6 +88,13 @@ export interface RemoteCounts {
   sectors: number;
 }
 
+/** What a snapshot keeps of a device. */
+export interface DeviceState {
+  remote: RemoteCounts;
+  seed: number;
+  counters: CountersState | null;
+}
+
 /** One device. */
 export class ParallelDevice {
   readonly remote: RemoteCounts = { loads: 0, stores: 0, sectors: 0 };
@@ -99,7 +106,7 @@ export class ParallelDevice {
   readonly #counters: AccessCounters | null;
   readonly #smart: UvmSmart | null;
   readonly #options: DeviceOptions;
-  readonly #random: Random;
+  #random: Random;
   readonly #buffer = new FaultBuffer();
   readonly #outstanding: Uint16Array;
   /** In order of first arrival. */
@@ -123,6 +130,19 @@ export class ParallelDevice {
     this.#options = options;
     this.#random = new Random(options.seed);
     this.#outstanding = new Uint16Array(Math.ceil(options.sms / 2));
+  }
+
+  /** Returns what a snapshot keeps, between two schedules. */
+  state(): DeviceState {
+    const { remote } = this;
+    return { remote: { ...remote }, seed: this.#random.seed, counters: this.#counters?.state() ?? null };
+  }
+
+  /** Makes the device what state() has returned. */
+  restore({ remote, seed, counters }: DeviceState): void {
+    Object.assign(this.remote, remote);
+    this.#random = new Random(seed);
+    if (counters !== null) this.#counters?.restore(counters);
   }
 
   /** Runs the warps of a schedule to their ends. */

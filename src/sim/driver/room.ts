@@ -1,6 +1,7 @@
 /** Room in a device's memory: what leaves when something comes. */
 import type { Arrival } from "../policies/evict/evictor.ts";
 import { LrmChunks } from "../policies/lrm.ts";
+import type { ResidentsState } from "../policies/residents.ts";
 import { BLOCK_PAGES, isEmpty, nextBit, type Bits } from "./bits.ts";
 import type { DriverCounts } from "./driver-counts.ts";
 import type { Processor } from "./processor.ts";
@@ -73,6 +74,19 @@ export interface Room {
   used(block: VaBlock, i: number): void;
   /** Pages have left the device. */
   left(block: VaBlock, pages: Bits, evicted: boolean): void;
+  /** Returns what a snapshot keeps; JSON can hold it. */
+  state(): RoomState;
+  /** Makes the room what state() has returned, whose blocks are there. Called before all other methods. */
+  restore(state: RoomState, block: (number: number) => VaBlock): void;
+}
+
+/** What a snapshot keeps of a room. */
+export interface RoomState {
+  full: boolean;
+  /** Of chunks: the numbers of the blocks of both lists. */
+  chunks?: { used: number[]; unused: number[] };
+  /** Of pages: what is there, and the policy's state. */
+  residents?: ResidentsState;
 }
 
 /** The driver's room: chunks of 2 MiB, of which the least recently migrated one leaves (uvm_pmm_gpu.c). */
@@ -118,6 +132,17 @@ export class ChunkRoom implements Room {
   }
 
   used(): void {}
+
+  state(): RoomState {
+    const { used, unused } = this.chunks.lists();
+    const numbers = (blocks: VaBlock[]): number[] => blocks.map(({ number }) => number);
+    return { full: this.full, chunks: { used: numbers(used), unused: numbers(unused) } };
+  }
+
+  restore({ full, chunks }: RoomState, block: (number: number) => VaBlock): void {
+    this.full = full;
+    this.chunks.restore({ used: chunks!.used.map(block), unused: chunks!.unused.map(block) });
+  }
 
   left(block: VaBlock): void {
     if (block.full && isEmpty(block.resident[this.#place.device])) this.chunks.empty(block);

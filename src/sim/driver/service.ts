@@ -131,6 +131,11 @@ export class BlockService {
     this.#mapOthers(block, arrived, to, to);
   }
 
+  /** Takes over the pins of blocks that were restored. */
+  adopt(): void {
+    for (const { thrashing } of this.#memory.blocks) this.#thrashing?.adopt(thrashing);
+  }
+
   /** Counts a fault by what it will do. */
   #countFault(block: VaBlock, i: number, p: Processor, where: Processor): void {
     const { counts, mover } = this.#memory;

@@ -70,6 +70,11 @@ export class Transfers {
     this.onTransfer?.(bytes, direction, cause, address);
   }
 
+  /** Makes the counts those of a snapshot. */
+  restore(counts: TransferCounts): void {
+    for (const direction of DIRECTIONS) Object.assign(this.counts[direction], counts[direction]);
+  }
+
   /** Returns the transfers of a direction, of all causes. */
   total(direction: Direction): { count: number; bytes: number } {
     let [count, bytes] = [0, 0];

@@ -5,11 +5,12 @@ import {
   RemoteCounters,
   type Occupied,
   type RemoteReads,
+  type RemoteState,
 } from "../policies/adaptive.ts";
 import { either } from "../policies/evict/either.ts";
 import type { EvictPolicy } from "../policies/evict/evictor.ts";
 import { tbn } from "../policies/evict/tree.ts";
-import { SmartRuntime } from "../policies/smart-runtime.ts";
+import { SmartRuntime, type RuntimeState } from "../policies/smart-runtime.ts";
 import type { RoomListener } from "./room.ts";
 
 const PAGE_BYTES = 4096;
@@ -28,6 +29,13 @@ const SMART_READS = {
   penalty: REMOTE_PENALTY,
 } as const;
 
+/** What a snapshot keeps. */
+export interface UvmSmartState {
+  counters: RemoteState;
+  runtime: RuntimeState | null;
+  allocations: { first: number; end: number }[];
+}
+
 /** Both for one device. Pages are numbered by their address: page n begins at byte 4096 n. */
 export class UvmSmart implements RoomListener {
   readonly #counters: RemoteCounters;
@@ -41,6 +49,18 @@ export class UvmSmart implements RoomListener {
     const { reads, threshold, penalty } = options ?? SMART_READS;
     this.#counters = new RemoteCounters(reads, threshold, penalty);
     this.#runtime = options === null ? new SmartRuntime() : null;
+  }
+
+  state(): UvmSmartState {
+    const runtime = this.#runtime?.state() ?? null;
+    return { counters: this.#counters.state(), runtime, allocations: [...this.#allocations] };
+  }
+
+  /** Makes it what state() has returned. */
+  restore({ counters, runtime, allocations }: UvmSmartState): void {
+    this.#counters.restore(counters);
+    if (runtime !== null) this.#runtime?.restore(runtime);
+    this.#allocations.push(...allocations);
   }
 
   /** Notes an allocation of `bytes` from `start` on. Memory that belongs to none counts as one. */

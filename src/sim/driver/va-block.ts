@@ -6,16 +6,38 @@
  *   dirty         a device stored since it came        touched        a device used it since it came
  *   prefetched    it came along with another page      left           it has left a device before
  */
-import { addBits, BLOCK_BYTES, BLOCK_PAGES, hasBit, newBits, removeBits, WORDS, type Bits } from "./bits.ts";
+import {
+  addBits,
+  bitsToText,
+  BLOCK_BYTES,
+  BLOCK_PAGES,
+  hasBit,
+  newBits,
+  removeBits,
+  setFromText,
+  WORDS,
+  type Bits,
+} from "./bits.ts";
 import { NOWHERE, type Processor, type ProcessorMask } from "./processor.ts";
 import { RIGHTS_ATOMIC, RIGHTS_NONE, RIGHTS_READ } from "../policies/rights.ts";
-import { BlockThrashing } from "../policies/thrashing.ts";
+import { BlockThrashing, type BlockThrashingState } from "../policies/thrashing.ts";
 
 /** What a program advised for a block (cudaMemAdvise). */
 export interface Advice {
   preferred: Processor;
   accessedBy: ProcessorMask;
   readMostly: boolean;
+}
+
+/** What a snapshot keeps of a block; bitmaps as text. */
+export interface BlockState extends Advice {
+  number: number;
+  pages: number;
+  /** Those of residency and rights, by processor, then dirty, touched, prefetched and left. */
+  bits: string[];
+  thrashing: BlockThrashingState;
+  lastDestination: Processor;
+  migrations: number;
 }
 
 /** One block. */
@@ -79,6 +101,27 @@ export class VaBlock implements Advice {
   /** Gives a processor the rights up to `right` to pages; higher ones that it has stay. */
   allow(p: Processor, pages: Bits, right: number): void {
     for (let r = RIGHTS_READ; r <= right; r++) addBits(this.rights[p][r], pages);
+  }
+
+  state(): BlockState {
+    const { number, pages, preferred, accessedBy, readMostly, lastDestination, migrations } = this;
+    const bits = this.#bitmaps().map(bitsToText);
+    const thrashing = this.thrashing.state();
+    return { number, pages, preferred, accessedBy, readMostly, bits, thrashing, lastDestination, migrations };
+  }
+
+  /** Returns the block of a state. */
+  static from(state: BlockState, processors: number): VaBlock {
+    const { number, pages, bits, thrashing, ...fields } = state;
+    const block = new VaBlock(number, pages, processors);
+    Object.assign(block, fields);
+    block.#bitmaps().forEach((one, i) => setFromText(one, bits[i]));
+    block.thrashing.restore(thrashing);
+    return block;
+  }
+
+  #bitmaps(): Bits[] {
+    return [...this.resident, ...this.rights.flat(), this.dirty, this.touched, this.prefetched, this.left];
   }
 
   /** Leaves a processor at most `right` to pages: RIGHTS_NONE unmaps them. Returns whether that took any. */

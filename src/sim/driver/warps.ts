@@ -131,6 +131,16 @@ export class WarpScheduler {
     this.#next.fill(0);
   }
 
+  /** Returns the numbers that are not 0, by thread. */
+  state(): [thread: number, next: number][] {
+    return [...this.#next.entries()].filter(([, next]) => next > 0);
+  }
+
+  /** Makes the numbers what state() has returned. */
+  restore(state: readonly (readonly [thread: number, next: number])[]): void {
+    for (const [thread, next] of state) this.#next[thread] = next;
+  }
+
   /** A thread has made a record that needs no place in a schedule. */
   skip(thread: number): void {
     this.#next[thread]++;

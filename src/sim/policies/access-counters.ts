@@ -21,6 +21,9 @@ export interface Notification {
   parts: number;
 }
 
+/** What a snapshot keeps of the counters. */
+export type CountersState = [block: number, count: number, parts: number][];
+
 /** The counters of one device. */
 export class AccessCounters {
   readonly #threshold: number;
@@ -44,6 +47,16 @@ export class AccessCounters {
     counter.parts |= 1 << Math.floor((page % PAGES) / PAGES_OF_PART);
     if (counter.count++ === 0) this.#counters.set(block, counter);
     if (counter.count === this.#threshold) this.#notifications.push({ block, parts: counter.parts >>> 0 });
+  }
+
+  /** Returns what a snapshot keeps, while no notification waits. */
+  state(): CountersState {
+    return [...this.#counters].map(([block, { count, parts }]) => [block, count, parts]);
+  }
+
+  /** Makes the counters what state() has returned. */
+  restore(state: CountersState): void {
+    for (const [block, count, parts] of state) this.#counters.set(block, { count, parts });
   }
 
   /** Whether notifications wait for the driver. */

@@ -27,6 +27,12 @@ export interface Occupied {
   readonly full: boolean;
 }
 
+/** What a snapshot keeps of the counters. */
+export interface RemoteState {
+  accesses: [piece: number, n: number][];
+  trips: [region: number, n: number][];
+}
+
 /** The counters of one device, of all its accesses to managed memory, wherever the pages are. */
 export class RemoteCounters {
   readonly #reads: RemoteReads;
@@ -41,6 +47,16 @@ export class RemoteCounters {
     this.#reads = reads;
     this.#threshold = threshold;
     this.#penalty = penalty;
+  }
+
+  state(): RemoteState {
+    return { accesses: [...this.#accesses], trips: [...this.#trips] };
+  }
+
+  /** Makes the counters what state() has returned. */
+  restore({ accesses, trips }: RemoteState): void {
+    for (const [piece, n] of accesses) this.#accesses.set(piece, n);
+    for (const [region, n] of trips) this.#trips.set(region, n);
   }
 
   /** Counts an access to a page (its address divided by 4096). */

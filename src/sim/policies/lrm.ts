@@ -69,6 +69,12 @@ export class LrmChunks<Block> {
     this.#unused.delete(block);
   }
 
+  /** Makes the lists what lists() has returned. */
+  restore({ used, unused }: { used: Block[]; unused: Block[] }): void {
+    for (const block of used) this.#used.add(block);
+    for (const block of unused) this.#unused.add(block);
+  }
+
   /** Returns the owners of the lists, heads first. */
   lists(): { used: Block[]; unused: Block[] } {
     return { used: [...this.#used], unused: [...this.#unused] };

@@ -15,6 +15,8 @@ export interface PagingOptions {
   future?: Future | undefined;
 }
 
+const noneStays = (): boolean => false;
+
 /** A memory that units come to one by one, when they are accessed. */
 export class Paging {
   /**
@@ -37,17 +39,18 @@ export class Paging {
   access(unit: number, write = false, times = 1): boolean {
     const residents = this.#residents;
     const slot = residents.slotOf(unit);
-    if (slot === undefined) this.#bring(unit, write);
-    const hits = slot === undefined ? times - 1 : times;
-    if (hits > 0) residents.used(residents.slotOf(unit)!, hits);
+    const isThere = slot >= 0;
+    if (!isThere) this.#bring(unit, write);
+    const hits = isThere ? times : times - 1;
+    if (hits > 0) residents.used(residents.slotOf(unit), hits);
     if (write) this.#written.add(unit);
-    return slot !== undefined;
+    return isThere;
   }
 
   #bring(unit: number, write: boolean): void {
     const residents = this.#residents;
     while (residents.free === 0) {
-      const victims = residents.victims(unit, () => false);
+      const victims = residents.victims(unit, noneStays);
       if (victims.length === 0) throw new Error(`no unit can leave for unit ${unit}`);
       for (const victim of victims) {
         residents.remove(victim, true);

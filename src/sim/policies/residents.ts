@@ -1,4 +1,5 @@
 /** The units in the device's memory: which slot each has, and the policy that is told. */
+import { SparseWords } from "../sparse-words.ts";
 import type { Arrival, Evictor, EvictorOptions, EvictPolicy } from "./evict/evictor.ts";
 
 /** What a snapshot keeps. */
@@ -15,11 +16,16 @@ const FREE = -1;
 export class Residents {
   readonly capacity: number;
   readonly #evictor: Evictor;
-  readonly #slots = new Map<number, number>();
+  /** By unit: its slot + 1; 0: it is not there. */
+  readonly #slots = new SparseWords();
+  #size = 0;
   readonly #units: Float64Array;
   readonly #freed: number[];
   /** Slots from this one on were never taken. */
   #fresh: number;
+  /** Which units must stay during the present call of victim(), and which slots. */
+  #stays: (unit: number) => boolean = () => false;
+  readonly #skip = (slot: number): boolean => this.#stays(this.#units[slot]);
 
   constructor(policy: EvictPolicy, options: Omit<EvictorOptions, "state">, state?: ResidentsState) {
     const { units, freed, evictor } = state ?? { units: [], freed: [], evictor: undefined };
@@ -34,26 +40,26 @@ export class Residents {
   }
 
   get size(): number {
-    return this.#slots.size;
+    return this.#size;
   }
 
   /** The slots that are free. */
   get free(): number {
-    return this.capacity - this.#slots.size;
+    return this.capacity - this.#size;
   }
 
-  /** The units that are there. */
-  units(): IterableIterator<number> {
-    return this.#slots.keys();
+  /** The units that are there, by their slots. */
+  units(): number[] {
+    return [...this.#units.subarray(0, this.#fresh)].filter((unit) => unit !== FREE);
   }
 
   has(unit: number): boolean {
-    return this.#slots.has(unit);
+    return this.#slots.get(unit) !== 0;
   }
 
-  /** The slot of a unit; undefined if it is not there. */
-  slotOf(unit: number): number | undefined {
-    return this.#slots.get(unit);
+  /** The slot of a unit; -1 if it is not there. */
+  slotOf(unit: number): number {
+    return this.#slots.get(unit) - 1;
   }
 
   /** The unit in a slot; -1: none. */
@@ -76,30 +82,47 @@ export class Residents {
 
   /** Takes a unit's slot away, if it has one. */
   remove(unit: number, evicted: boolean): void {
-    const slot = this.#slots.get(unit);
-    if (slot === undefined) return;
+    const slot = this.slotOf(unit);
+    if (slot < 0) return;
     this.#evictor.left(slot, unit, evicted);
-    this.#slots.delete(unit);
+    this.#slots.set(unit, 0);
+    this.#size--;
     this.#units[slot] = FREE;
     this.#freed.push(slot);
   }
 
   /**
-   * Returns the units that the policy evicts next, in the order of their addresses: one, or a group. None: no
-   * unit can leave. The caller then calls remove() for those that do leave.
+   * Returns the units that the policy evicts next, in the order of their addresses: what {@link victim} and
+   * {@link groupOf} say together. None: no unit can leave.
+   */
+  victims(incoming: number, stays: (unit: number) => boolean): number[] {
+    const slot = this.victim(incoming, stays);
+    if (slot < 0) return [];
+    const unit = this.#units[slot];
+    return this.groupOf(unit, stays) ?? [unit];
+  }
+
+  /**
+   * Returns the slot of the unit that the policy evicts next, or -1 if no unit can leave. {@link groupOf}
+   * says what leaves with it; the caller then calls remove() for those that do leave.
    * @param incoming the unit that needs the room
    * @param stays whether a unit must stay
    */
-  victims(incoming: number, stays: (unit: number) => boolean): number[] {
-    const evictor = this.#evictor;
-    const slot = evictor.victim(incoming, (slot) => stays(this.#units[slot]));
-    if (slot < 0) return [];
-    const unit = this.#units[slot];
-    const { group = 1 } = evictor;
-    if (group === 1) return [unit];
+  victim(incoming: number, stays: (unit: number) => boolean): number {
+    this.#stays = stays;
+    return this.#evictor.victim(incoming, this.#skip);
+  }
+
+  /**
+   * Returns the units that leave when the policy evicts one, in the order of their addresses; null: that one
+   * alone.
+   */
+  groupOf(unit: number, stays: (unit: number) => boolean): number[] | null {
+    const { group = 1 } = this.#evictor;
+    if (group === 1) return null;
     const first = unit - (unit % group);
     const all = Array.from({ length: group }, (_, i) => first + i);
-    return all.filter((unit) => this.#slots.has(unit) && !stays(unit));
+    return all.filter((unit) => this.has(unit) && !stays(unit));
   }
 
   state(): ResidentsState {
@@ -108,7 +131,8 @@ export class Residents {
   }
 
   #place(unit: number, slot: number): void {
-    this.#slots.set(unit, slot);
+    this.#slots.set(unit, slot + 1);
+    this.#size++;
     this.#units[slot] = unit;
   }
 }

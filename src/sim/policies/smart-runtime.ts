@@ -22,6 +22,13 @@ interface Pattern {
   seen: Set<number>;
 }
 
+/** What a snapshot keeps of the runtime. */
+export interface RuntimeState {
+  evictsByTree: boolean;
+  readsRemotely: boolean;
+  patterns: [allocation: number, pattern: Omit<Pattern, "seen"> & { seen: number[] }][];
+}
+
 /** The runtime of one device. */
 export class SmartRuntime {
   /** Whether the tree-based neighborhood (`tbn`) chooses victims. */
@@ -30,6 +37,22 @@ export class SmartRuntime {
   readsRemotely = false;
   /** By allocation. */
   readonly #patterns = new Map<number, Pattern>();
+
+  state(): RuntimeState {
+    const { evictsByTree, readsRemotely } = this;
+    const patterns = [...this.#patterns].map(([allocation, pattern]): RuntimeState["patterns"][0] => [
+      allocation,
+      { ...pattern, seen: [...pattern.seen] },
+    ]);
+    return { evictsByTree, readsRemotely, patterns };
+  }
+
+  /** Makes the runtime what state() has returned. */
+  restore({ evictsByTree, readsRemotely, patterns }: RuntimeState): void {
+    Object.assign(this, { evictsByTree, readsRemotely });
+    for (const [allocation, pattern] of patterns)
+      this.#patterns.set(allocation, { ...pattern, seen: new Set(pattern.seen) });
+  }
 
   /** A kernel begins: the order of pieces begins again. */
   kernel(): void {

@@ -3,7 +3,17 @@
  * from each other too often is kept from some of them for a while, and then pinned where others map it
  * remotely. Times are in nanoseconds.
  */
-import { newBits, nextBit, BLOCK_PAGES, setBit, clearBit, hasBit, type Bits } from "../driver/bits.ts";
+import {
+  bitsToText,
+  BLOCK_PAGES,
+  clearBit,
+  hasBit,
+  newBits,
+  nextBit,
+  setBit,
+  setFromText,
+  type Bits,
+} from "../driver/bits.ts";
 import {
   canMap,
   CPU,
@@ -72,6 +82,16 @@ function newPage(): PageState {
   };
 }
 
+/** What a snapshot keeps of a block. JSON has no infinities, so times are text. */
+export interface BlockThrashingState {
+  last: string;
+  processor: Processor;
+  pages: string;
+  states: [page: number, state: StoredPage][] | null;
+}
+type StoredPage = Omit<PageState, "last" | "periodEnd" | "pinEnd"> &
+  Record<"last" | "periodEnd" | "pinEnd", string>;
+
 /** The state of one block. The driver keeps one for each block. */
 export class BlockThrashing {
   /** The block's number. */
@@ -86,6 +106,35 @@ export class BlockThrashing {
 
   constructor(block: number) {
     this.block = block;
+  }
+
+  state(): BlockThrashingState {
+    const stored = (state: PageState): StoredPage => ({
+      ...state,
+      last: String(state.last),
+      periodEnd: String(state.periodEnd),
+      pinEnd: String(state.pinEnd),
+    });
+    const states =
+      this.states && [...this.states].map(([page, one]) => [page, stored(one)] as [number, StoredPage]);
+    return { last: String(this.last), processor: this.processor, pages: bitsToText(this.pages), states };
+  }
+
+  /** Makes the block what state() has returned. */
+  restore({ last, processor, pages, states }: BlockThrashingState): void {
+    const times = ({
+      last,
+      periodEnd,
+      pinEnd,
+    }: StoredPage): Pick<PageState, "last" | "periodEnd" | "pinEnd"> => ({
+      last: Number(last),
+      periodEnd: Number(periodEnd),
+      pinEnd: Number(pinEnd),
+    });
+    this.last = Number(last);
+    this.processor = processor;
+    setFromText(this.pages, pages);
+    this.states = states && new Map(states.map(([page, one]) => [page, { ...one, ...times(one) }]));
   }
 }
 
@@ -194,6 +243,11 @@ export class Thrashing {
       if (![...(block.states?.values() ?? [])].some(({ pinned }) => pinned !== NOWHERE))
         this.#pinned.delete(block);
     }
+  }
+
+  /** Takes over the pins of a block that was restored. */
+  adopt(block: BlockThrashing): void {
+    if ([...(block.states?.values() ?? [])].some(({ pinned }) => pinned !== NOWHERE)) this.#pinned.add(block);
   }
 
   #forget(block: BlockThrashing, page: number): void {

@@ -33,3 +33,20 @@ export interface TimedTransfer {
   start: number;
   end: number;
 }
+
+/** Returns a listener that tells several. */
+export function fanOut(listeners: readonly TimeListener[]): TimeListener {
+  if (listeners.length === 1) return listeners[0];
+  return {
+    span: (...event) => listeners.forEach((one) => one.span(...event)),
+    transfer: (copy) => listeners.forEach((one) => one.transfer(copy)),
+    cpuFaultBegin: (...event) => listeners.forEach((one) => one.cpuFaultBegin(...event)),
+    cpuFaultEnd: (at) => listeners.forEach((one) => one.cpuFaultEnd(at)),
+    groupBegin: (...event) => listeners.forEach((one) => one.groupBegin(...event)),
+    groupEnd: (at) => listeners.forEach((one) => one.groupEnd(at)),
+    deviceFault: (...event) => listeners.forEach((one) => one.deviceFault(...event)),
+    resident: (...event) => listeners.forEach((one) => one.resident(...event)),
+    kernelBegin: (...event) => listeners.forEach((one) => one.kernelBegin(...event)),
+    kernelEnd: (at) => listeners.forEach((one) => one.kernelEnd(at)),
+  };
+}

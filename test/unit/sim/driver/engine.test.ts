@@ -25,7 +25,7 @@ onEachBuild("driver: engine", (test, module) => {
     const hmm = Hmm.createSync(module, { systemMemory: 32 << 20, deviceMemory: CHUNKS * BLOCK });
     const mm = hmm.createMm();
     const events: number[] = [];
-    const mover = new EngineMover(hmm, mm, CHUNKS * BLOCK, (event) => events.push(event));
+    const mover = new EngineMover({ hmm, mm }, CHUNKS * BLOCK, (event) => events.push(event));
     const on = new Machine({
       chunks: CHUNKS,
       prefetcher: densityPrefetcher(51),

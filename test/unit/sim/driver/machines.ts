@@ -1,5 +1,6 @@
 /** Machines over managed memory as tests describe them, and what they count. */
-import { Machine, type MachineOptions } from "../../../../src/sim/driver/machine.ts";
+import { Machine } from "../../../../src/sim/driver/machine.ts";
+import type { MachineOptions } from "../../../../src/sim/driver/machine-options.ts";
 import type { ChunkRoom } from "../../../../src/sim/driver/room.ts";
 import type { VaBlock } from "../../../../src/sim/driver/va-block.ts";
 import type { LrmChunks } from "../../../../src/sim/policies/lrm.ts";

@@ -2,7 +2,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Batch } from "../../../../src/sim/driver/fault-buffer.ts";
-import type { Machine, MachineOptions } from "../../../../src/sim/driver/machine.ts";
+import type { Machine } from "../../../../src/sim/driver/machine.ts";
+import type { MachineOptions } from "../../../../src/sim/driver/machine-options.ts";
 import { CPU } from "../../../../src/sim/driver/processor.ts";
 import { noPrefetcher } from "../../../../src/sim/policies/density.ts";
 import type { Access } from "../../../../src/sim.ts";

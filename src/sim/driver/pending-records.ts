@@ -1,0 +1,48 @@
+/** Records of a device that wait to run together, as four words each. */
+import { RECORD_THREAD_SHIFT } from "../../../assembly/abi/record.ts";
+
+const WORDS = 4;
+/** Records for which there is room at first. */
+const FIRST = 1024;
+
+export class PendingRecords {
+  /** Records that wait. */
+  length = 0;
+  #words = new Uint32Array(WORDS * FIRST);
+  readonly #oneThread: boolean;
+
+  /** @param oneThread whether all records are of thread 0, whatever they say */
+  constructor(oneThread: boolean) {
+    this.#oneThread = oneThread;
+  }
+
+  /** Appends the record at word `at`. */
+  push(words: Uint32Array, at: number): void {
+    const to = WORDS * this.length++;
+    if (to === this.#words.length) {
+      const larger = new Uint32Array(2 * to);
+      larger.set(this.#words);
+      this.#words = larger;
+    }
+    for (let w = 0; w < WORDS; w++) this.#words[to + w] = words[at + w];
+    if (this.#oneThread) this.#words[to + 2] &= (1 << RECORD_THREAD_SHIFT) - 1;
+  }
+
+  /** Takes all records out. Returns their words, which are good until the next push, and their number. */
+  take(): { words: Uint32Array; n: number } {
+    const n = this.length;
+    this.length = 0;
+    return { words: this.#words, n };
+  }
+
+  /** Returns the words of all records. */
+  state(): number[] {
+    return [...this.#words.subarray(0, WORDS * this.length)];
+  }
+
+  /** Appends the records of a state. */
+  restore(state: readonly number[]): void {
+    const words = Uint32Array.from(state);
+    for (let at = 0; at < words.length; at += WORDS) this.push(words, at);
+  }
+}

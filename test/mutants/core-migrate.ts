@@ -1,0 +1,141 @@
+/** Mutants of migration. */
+import type { Mutant } from "./mutant.ts";
+
+const core = (file: string): string => `assembly/core/${file}.ts`;
+
+export const CORE_MIGRATE: readonly Mutant[] = [
+  {
+    name: "migration-puts-back-what-another-has-isolated",
+    file: core("space/migration"),
+    before: " && load<u8>(m.reasons + i) != REASON_NOT_ISOLATED",
+    after: "",
+    ask: ["unit/isolate"],
+  },
+  {
+    name: "device-table-counts-an-entry-twice",
+    file: core("migrate/mirror"),
+    before: "table.entries += (pte ? 1 : 0) - (load<u64>(slot) ? 1 : 0);",
+    after: "table.entries += pte ? 1 : 0;",
+    ask: ["unit/range-mover", "unit/device-table"],
+  },
+  {
+    name: "moved-cluster-is-counted-from-the-wrong-64-kib",
+    file: core("migrate/move"),
+    before: "const bit = <u32>(page - ((cmd.start >> 16) << 4));",
+    after: "const bit = <u32>(page - (cmd.start >> 12));",
+    ask: ["unit/range-mover"],
+  },
+  {
+    name: "page-that-faulted-waits-like-the-others",
+    file: core("migrate/move"),
+    before: "    giveFirst(src, dst, m.npages, cmd.first);\n",
+    after: "",
+    ask: ["unit/range-mover"],
+  },
+  {
+    name: "stale-device-entry-after-a-migration",
+    file: core("migrate/mirror"),
+    before: "    store<u64>(slot, pte);\n",
+    after: "    if (pte) store<u64>(slot, pte);\n",
+    ask: ["unit/dmirror"],
+  },
+  {
+    name: "copies-end-at-the-first-page-that-stays",
+    file: core("migrate/copy"),
+    before: "if (!(from & MIGRATE_PFN_MIGRATE) || !(to & (<u32>MIGRATE_PFN_VALID))) continue;",
+    after: "if (!(from & MIGRATE_PFN_MIGRATE) || !(to & (<u32>MIGRATE_PFN_VALID))) break;",
+  },
+  {
+    name: "page-that-stays-is-mapped-at-its-destination",
+    file: core("migrate/finalize"),
+    before: "const end = lost ? 0 : moved ? to : pfn;",
+    after: "const end = lost ? 0 : to ? to : pfn;",
+  },
+  {
+    name: "entries-that-mremap-has-moved-wait-for-ever",
+    file: core("space/migration"),
+    before: "if (!found || folioOf(from).has(FOLIO_MIGRATION_SHARED)) removeSharedEntries(from, to);",
+    after: "if (folioOf(from).has(FOLIO_MIGRATION_SHARED)) removeSharedEntries(from, to);",
+    ask: ["unit/migrate"],
+  },
+  {
+    name: "hole-filled-without-a-charge",
+    file: core("migrate/hole"),
+    before: "  if (!memcgCharge(mm.memcg)) return REASON_MEMCG_LIMIT;\n",
+    after: "",
+  },
+  {
+    name: "destination-that-comes-twice-is-not-noticed",
+    file: core("migrate/destinations"),
+    before: "    folio.mapping = mark;\n",
+    after: "",
+    ask: ["unit/misuse"],
+  },
+  {
+    name: "reasons-mixed-up",
+    file: core("migrate/setup"),
+    before: "+ cache ? REASON_PINNED : 0;",
+    after: "+ cache ? REASON_STILL_MAPPED : 0;",
+    ask: ["scenarios/reasons"],
+  },
+  {
+    name: "page-that-somebody-refers-to-moves",
+    file: core("migrate/pages"),
+    before: "    if (from.refcount != refs) break;",
+    after: "    if (from.refcount < ownRefs(pfn, faultPage)) break;",
+    ask: ["scenarios/reasons"],
+  },
+  {
+    name: "migration-does-not-name-its-owner",
+    file: core("migrate/setup"),
+    before: "m.start, m.end, MMU_NOTIFY_MIGRATE, m.owner)",
+    after: "m.start, m.end, MMU_NOTIFY_MIGRATE, 0)",
+  },
+  {
+    name: "fault-page-that-is-pinned-is-collected",
+    file: core("migrate/collect"),
+    before: "!= FOLIO_SOLE + <u64>fault) break;",
+    after: "!= FOLIO_SOLE && !fault) break;",
+    ask: ["unit/devmem"],
+  },
+  {
+    name: "migration-forgets-that-a-page-was-exclusive",
+    file: core("migrate/collect"),
+    before: "takenEntry(pte, (flags & FOLIO_ANON_EXCLUSIVE) != 0)",
+    after: "takenEntry(pte, false)",
+  },
+  {
+    name: "migration-forgets-a-dirty-bit",
+    file: core("space/migration"),
+    before: "  if (ptePresent(pte) && pteFlags(pte) & PTE_DIRTY) folio.set(FOLIO_DIRTY);\n",
+    after: "",
+    ask: ["scenarios/beyond-migrate"],
+  },
+  {
+    name: "page-that-did-not-move-stays-locked",
+    file: core("space/migration"),
+    before: "const lock: u32 = pfn == m.faultPage ? 0 : FOLIO_LOCKED;",
+    after: "const lock: u32 = 0;",
+  },
+  {
+    name: "words-of-src-believed",
+    file: core("migrate/words"),
+    before: "if (word != own && word != (own & ~MIGRATE_PFN_MIGRATE)) return i;",
+    after: "",
+    ask: ["unit/misuse"],
+  },
+  {
+    name: "callback-ends-the-migration-that-moves",
+    file: core("migrate/pages"),
+    before: "    m.state = MIGRATION_MOVING;\n",
+    after: "",
+    ask: ["unit/misuse"],
+  },
+  {
+    name: "hole-filled-in-a-mapping-that-is-gone",
+    file: core("migrate/hole"),
+    before: "  const vma = vmaLookup(mmAt(m.mm), addr);\n",
+    after: "  const vma = vmaAt(m.vma);\n",
+    ask: ["unit/misuse"],
+  },
+];
