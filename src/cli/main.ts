@@ -198,8 +198,8 @@ function addManaged(command: Command): Command {
     )
     .option("--remote-penalty <N>", "factor of adaptive's threshold once memory was full (default: 8)")
     .option(
-      "--device-threads <trace|one>",
-      "whose the device's accesses are: the records' threads, or one (default: trace)",
+      "--device-threads <trace|one|split:N>",
+      "whose the device's accesses are: the records' threads, one, or a loop's iterations (default: trace)",
     )
     .option("--sms <N>", "the device's SMs; two share a µTLB (default: 80)")
     .option("--outstanding <N>", "faults that a µTLB has outstanding (default: 56)")

@@ -56,7 +56,25 @@ export const MANAGED_EVICTIONS = {
 const THRASHING = { on: "it does", off: "it does not" } as const;
 
 /** Which threads the device's accesses are of. */
-const DEVICE_THREADS = { trace: "those that the records name", one: "one thread makes them all" } as const;
+export type ManagedThreads = "trace" | "one" | `split:${number}`;
+const ITERATIONS_MAX = 65_535;
+
+/** The iterations a thread that `split:N` names; undefined for other choices. */
+export function iterationsOf(threads: ManagedThreads): number | undefined {
+  const digits = /^split:(\d{1,5})$/.exec(threads)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+function threadsOf(value: unknown = "trace"): ManagedThreads {
+  if (value === "trace" || value === "one") return value;
+  const n = typeof value === "string" ? (iterationsOf(value as ManagedThreads) ?? 0) : 0;
+  if (n >= 1 && n <= ITERATIONS_MAX) return value as ManagedThreads;
+  throw new ConfigError(
+    "deviceThreads",
+    value,
+    `trace or one or split:N, with N from 1 to ${ITERATIONS_MAX}`,
+  );
+}
 
 /** What can be advised about a range, by name: the advice, and the processor that it is about. */
 const ADVICE: Readonly<Record<string, readonly [advice: number, p: number]>> = {
@@ -91,9 +109,9 @@ export interface ManagedConfig {
   remotePenalty?: number | undefined;
   /**
    * Which threads the device's accesses are of: `trace`, those that the records name; `one`, one thread makes
-   * them all. Default: trace.
+   * them all; `split:N`, those of a serial loop, N iterations a thread. Default: trace.
    */
-  deviceThreads?: "trace" | "one" | undefined;
+  deviceThreads?: ManagedThreads | undefined;
   /** The device's streaming multiprocessors, 1 to 1,024; two neighbors share a µTLB. Default: 80. */
   sms?: number | undefined;
   /** Faults that a µTLB has outstanding, 1 to 1,024. Default: 56. */
@@ -127,7 +145,7 @@ export interface ManagedSettings {
   counterThreshold: number;
   remoteReads: RemoteReads;
   remotePenalty: number;
-  deviceThreads: "trace" | "one";
+  deviceThreads: ManagedThreads;
   sms: number;
   outstanding: number;
   replay: ReplayPolicy;
@@ -274,7 +292,7 @@ export function managedOf(config: ManagedConfig & Other): ManagedSettings {
     counterThreshold: countOf("counterThreshold", config.counterThreshold ?? threshold, 1, 65535),
     remoteReads: choiceOf("remoteReads", config.remoteReads, REMOTE_READS, "adaptive"),
     remotePenalty: countOf("remotePenalty", config.remotePenalty ?? REMOTE_PENALTY, 1, 65535),
-    deviceThreads: choiceOf("deviceThreads", config.deviceThreads, DEVICE_THREADS, "trace"),
+    deviceThreads: threadsOf(config.deviceThreads),
     sms: countOf("sms", config.sms ?? DEVICE_DEFAULTS.sms, 1, 1024),
     outstanding: countOf("outstanding", config.outstanding ?? DEVICE_DEFAULTS.outstanding, 1, 1024),
     replay: choiceOf<ReplayPolicy>("replay", config.replay, REPLAYS, "batch-flush"),

@@ -28,7 +28,7 @@ import { CPU } from "./driver/processor.ts";
 import { ModelClock } from "./time/model-clock.ts";
 import type { Timeline } from "./time/timeline.ts";
 import { managedCounts, ManagedBooks, type Told } from "./managed-books.ts";
-import { prefetcherOf, type ManagedSettings } from "./managed-config.ts";
+import { iterationsOf, prefetcherOf, type ManagedSettings } from "./managed-config.ts";
 import { managedReport } from "./managed-report.ts";
 import { chosen } from "./policies/choice.ts";
 import type { EvictPolicy } from "./policies/evict/evictor.ts";
@@ -66,6 +66,7 @@ function machineOptions(settings: Settings, managed: ManagedSettings, seed: numb
     thrashingLapse: managed.thrashingLapse * NS_PER_US,
     counters: settings.placement === "counters" ? counterThreshold : null,
     oneThread: deviceThreads === "one",
+    iterations: iterationsOf(deviceThreads),
     device: { sms, outstanding, replay: managed.replay, timed: managed.fetch === "timed", seed },
     addressTranslation: settings.time?.machine?.addressTranslation ?? false,
   };

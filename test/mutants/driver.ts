@@ -236,4 +236,11 @@ export const DRIVER_RULES: readonly Mutant[] = [
     after: "",
     ask: ["unit/managed-snapshot"],
   },
+  {
+    name: "iteration-ends-with-each-access",
+    file: `${DRIVER}/loop-split.ts`,
+    before: "if (id === this.#first) this",
+    after: "this",
+    ask: ["unit/loop-split"],
+  },
 ];

@@ -43,6 +43,8 @@ export interface MachineOptions {
   remoteReads?: RemoteOptions | undefined;
   /** Whether one thread makes all accesses of the device, whatever the records say. */
   oneThread?: boolean;
+  /** Iterations of a serial loop that each thread makes (see LoopSplit). Default: records name threads. */
+  iterations?: number | undefined;
   device?: Partial<DeviceOptions>;
   /** Whether pages that nobody has touched lie in RAM. */
   hostFirst?: boolean;

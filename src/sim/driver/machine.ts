@@ -21,6 +21,7 @@ import { ACCESS_NS, Clock, linkTime, TRANSFER_NS } from "./clock.ts";
 import type { SimulationEvents } from "../events.ts";
 import { newCounts, type DriverCounts } from "./driver-counts.ts";
 import { ManagedDriver, type DriverState } from "./driver.ts";
+import { LoopSplit, type LoopState } from "./loop-split.ts";
 import { ManagedMemory } from "./managed-memory.ts";
 import { PLACEMENT_ADVICE, type MachineOptions } from "./machine-options.ts";
 import { PageRoom } from "./page-room.ts";
@@ -64,6 +65,7 @@ export interface MachineState {
   device: DeviceState;
   warps: [thread: number, next: number][];
   pending: number[];
+  loop: LoopState | null;
 }
 
 /**
@@ -84,9 +86,11 @@ export class Machine {
   readonly baseline: Baseline | null;
   readonly #smart: UvmSmart | null;
   readonly #oneThread: boolean;
+  /** Deals the device's accesses to threads; null: they have threads. */
+  readonly #loop: LoopSplit | null;
   readonly #device: ParallelDevice;
   readonly #warps = new WarpScheduler();
-  readonly #pending: PendingRecords;
+  readonly #pending = new PendingRecords();
   /** The block of the last access of the CPU, or of the device without waiting. */
   #block: VaBlock | null = null;
 
@@ -128,7 +132,7 @@ export class Machine {
     const counter = migrates ? new AccessCounters(counters) : null;
     const remote = { counters: counter, smart: this.#smart };
     this.#oneThread = options.oneThread ?? false;
-    this.#pending = new PendingRecords(this.#oneThread);
+    this.#loop = options.iterations === undefined ? null : new LoopSplit(options.iterations);
     const hardware = { ...DEVICE_DEFAULTS, addressTranslation: this.#addressTranslation, ...device };
     this.#device = new ParallelDevice(DEVICE, this.driver, clock, remote, hardware);
   }
@@ -158,6 +162,7 @@ export class Machine {
       device: this.#device.state(),
       warps: this.#warps.state(),
       pending: this.#pending.state(),
+      loop: this.#loop && this.#loop.state(),
     };
   }
 
@@ -172,6 +177,7 @@ export class Machine {
     this.#device.restore(state.device);
     this.#warps.restore(state.warps);
     this.#pending.restore(state.pending);
+    if (state.loop !== null) this.#loop?.restore(state.loop);
   }
 
   /** Accesses of the device to RAM. */
@@ -208,10 +214,27 @@ export class Machine {
     else if (kind > RECORD_KIND_MODIFY) return;
     else if ((how & (0xff << RECORD_AGENT_SHIFT)) === 0) {
       this.drain();
+      this.#endLoop();
       this.#cpuAccess(words, at, kind);
     } else if (this.baseline !== null) this.#copiedAccess(this.baseline, words, at, kind);
-    else if (this.waiting || !this.#hits(words, at, kind)) this.#enqueue(words, at, kind);
-    else this.#warps.skip(how >>> RECORD_THREAD_SHIFT);
+    else {
+      const thread = this.#threadOf(words, at);
+      if (this.waiting || !this.#hits(words, at, kind)) this.#enqueue(words, at, kind, thread);
+      else this.#warps.skip(thread);
+    }
+  }
+
+  /** The thread that makes a record of the device. */
+  #threadOf(words: Uint32Array, at: number): number {
+    if (this.#oneThread) return 0;
+    return this.#loop === null ? words[at + 2] >>> RECORD_THREAD_SHIFT : this.#loop.thread(words, at);
+  }
+
+  /** The CPU goes on after a loop that was split. */
+  #endLoop(): void {
+    if (this.#loop === null || !this.#loop.runs) return;
+    this.#loop.restart();
+    this.#warps.restart();
   }
 
   /** Notes that records [from, to) were made elsewhere: all of them found their pages. */
@@ -220,8 +243,8 @@ export class Machine {
     this.#events?.records(words, from, to, 0, 0);
     if (this.#oneThread) return;
     for (let at = WORDS * from; at < WORDS * to; at += WORDS)
-      if ((words[at + 2] & (0xff << RECORD_AGENT_SHIFT)) !== 0)
-        this.#warps.skip(words[at + 2] >>> RECORD_THREAD_SHIFT);
+      if ((words[at + 2] & (0xff << RECORD_AGENT_SHIFT)) === 0) this.#endLoop();
+      else this.#warps.skip(this.#threadOf(words, at));
   }
 
   /** Has the device run all records that wait. */
@@ -235,6 +258,7 @@ export class Machine {
     if (kind !== RECORD_MARK_KERNEL_BEGIN && kind !== RECORD_MARK_KERNEL_END) return;
     this.drain();
     this.#warps.restart();
+    this.#loop?.restart();
     this.baseline?.kernel(kind === RECORD_MARK_KERNEL_BEGIN);
     if (kind === RECORD_MARK_KERNEL_BEGIN) this.#smart?.kernel();
   }
@@ -272,8 +296,8 @@ export class Machine {
     return true;
   }
 
-  #enqueue(words: Uint32Array, at: number, kind: number): void {
-    this.#pending.push(words, at);
+  #enqueue(words: Uint32Array, at: number, kind: number, thread: number): void {
+    this.#pending.push(words, at, thread);
     const ends = this.#oneThread && kind !== RECORD_KIND_LOAD;
     if (this.#pending.length === WINDOW || ends) this.drain();
   }

@@ -9,15 +9,9 @@ export class PendingRecords {
   /** Records that wait. */
   length = 0;
   #words = new Uint32Array(WORDS * FIRST);
-  readonly #oneThread: boolean;
 
-  /** @param oneThread whether all records are of thread 0, whatever they say */
-  constructor(oneThread: boolean) {
-    this.#oneThread = oneThread;
-  }
-
-  /** Appends the record at word `at`. */
-  push(words: Uint32Array, at: number): void {
+  /** Appends the record at word `at`, as one of a thread. */
+  push(words: Uint32Array, at: number, thread: number): void {
     const to = WORDS * this.length++;
     if (to === this.#words.length) {
       const larger = new Uint32Array(2 * to);
@@ -25,7 +19,8 @@ export class PendingRecords {
       this.#words = larger;
     }
     for (let w = 0; w < WORDS; w++) this.#words[to + w] = words[at + w];
-    if (this.#oneThread) this.#words[to + 2] &= (1 << RECORD_THREAD_SHIFT) - 1;
+    this.#words[to + 2] =
+      (words[at + 2] & (2 ** RECORD_THREAD_SHIFT - 1)) + thread * 2 ** RECORD_THREAD_SHIFT;
   }
 
   /** Takes all records out. Returns their words, which are good until the next push, and their number. */
@@ -43,6 +38,7 @@ export class PendingRecords {
   /** Appends the records of a state. */
   restore(state: readonly number[]): void {
     const words = Uint32Array.from(state);
-    for (let at = 0; at < words.length; at += WORDS) this.push(words, at);
+    for (let at = 0; at < words.length; at += WORDS)
+      this.push(words, at, words[at + 2] >>> RECORD_THREAD_SHIFT);
   }
 }

@@ -137,6 +137,10 @@ const wrong: [SimulationConfig, string | RegExp][] = [
   [{ ...MANAGED, replay: "never" as "once" }, "replay never: expected batch-flush or batch or block or once"],
   [{ ...MANAGED, fetch: "all" as "timed" }, "fetch all: expected complete or timed"],
   [{ ...MANAGED, thrashingLapse: 0 }, "thrashingLapse 0: expected a whole number from 1 to 1000000"],
+  [
+    { ...MANAGED, deviceThreads: "split:0" },
+    "deviceThreads split:0: expected trace or one or split:N, with N from 1 to 65535",
+  ],
   [{ ...MANAGED, sms: 0 }, "sms 0: expected a whole number from 1 to 1024"],
   [{ ...MANAGED, schedules: 65 }, "schedules 65: expected a whole number from 1 to 64"],
   [{ ...MANAGED, thrashing: "no" as "on" }, "thrashing no: expected on or off"],

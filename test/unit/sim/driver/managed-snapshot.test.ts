@@ -65,7 +65,7 @@ const CONFIGS: SimulationConfig[] = [
   { placement: "counters", counterThreshold: 8, schedules: 3 },
   { placement: "adaptive", evict: "lru", reserve: 20, freeBuffer: 10, backing: "data" },
   { placement: "smart", initial: "host", advise: ["a=accessed-by-device"] },
-  { evict: "random", seed: 4, replay: "batch", fetch: "timed" },
+  { evict: "random", seed: 4, replay: "batch", fetch: "timed", deviceThreads: "split:2" },
   { placement: "resident", deviceMemory: "16MiB", memoryModel: "hmm" },
   { time: "pcie3-1080ti" },
 ];
