@@ -5,6 +5,7 @@ import { CORE_HUGE } from "./core-huge.ts";
 import { CORE_MAPPINGS } from "./core-mappings.ts";
 import { CORE_MEMORY } from "./core-memory.ts";
 import { DRIVER_RULES } from "./driver.ts";
+import { REPLACEMENT } from "./replacement.ts";
 import type { Mutant } from "./mutant.ts";
 import { TEXT } from "./text.ts";
 import { TYPESCRIPT } from "./typescript.ts";
@@ -18,4 +19,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...TEXT,
   ...TYPESCRIPT,
   ...DRIVER_RULES,
+  ...REPLACEMENT,
 ];

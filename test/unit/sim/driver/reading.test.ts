@@ -52,7 +52,7 @@ test("capacity is a whole number of chunks of 2 MiB", async () => {
   };
   assert.equal([await evictions("6MiB"), await evictions("5.5MiB")], [0, 1]);
 });
-test("what comes along is mapped as if read: for writing and atomics, or for reading where copies may be", () => {
+test("what comes along is mapped as if read: for writing, or for reading where copies may be", () => {
   const rights = (advice: number | null): number => {
     const gpu = machine();
     access(gpu, [{ ...WRITE, address: BASE }]);
