@@ -1,6 +1,8 @@
 /**
  * Makes the columns of an .hmt block (docs/hmt.md): forms, runs, named sites and literals, and the sites. The
- * rule is the recorder's (record/heteromem-record.c).
+ * rule is the recorder's (record/heteromem-record.c), with one thing more: what the recorder knows to be
+ * several instructions may be one kind of access here. An access that none of its kind's sites predicts gets
+ * a site of its own, as long as there are few of them.
  */
 import {
   RECORD_BYTES,
@@ -39,7 +41,12 @@ function putToken(s: HmtWrite, run: u32, form: u32): void {
   store<u8>(s.formsOut++, form);
 }
 
-/** The site of records with this second word and size; a new one if it has none yet. */
+/** Sites that look alike: more than the innermost loop of a stencil in three dimensions has, twice. */
+const ALIKE_MAX: u32 = 16;
+/** Accesses of a kind that are not predicted before it may be found to have no pattern. */
+const MISSES_MIN: u32 = 256;
+
+/** The first site of records with this second word and size; a new one if it has none yet. */
 function siteOf(s: HmtWrite, what: u64, size: u32): Site {
   const key = (what ^ ((<u64>size) << 16)) * 0x9e3779b97f4a7c15;
   let slot = <u32>(key >> (64 - HASH_BITS));
@@ -49,6 +56,11 @@ function siteOf(s: HmtWrite, what: u64, size: u32): Site {
     const site = changetype<Site>(s.sites + <usize>(entry & 0xffff) * offsetof<Site>());
     if (site.what == what && site.size == size) return site;
   }
+  store<u32>(s.hash + ((<usize>slot) << 2), (s.generation << 16) | s.siteCount);
+  return addSite(s, what, size);
+}
+
+function addSite(s: HmtWrite, what: u64, size: u32): Site {
   const at = s.sites + <usize>s.siteCount * offsetof<Site>();
   const site = changetype<Site>(at);
   memory.fill(at, 0, offsetof<Site>());
@@ -56,8 +68,44 @@ function siteOf(s: HmtWrite, what: u64, size: u32): Site {
   site.size = size;
   site.shift = ctz(size);
   site.next = at + offsetof<Site>();
-  store<u32>(s.hash + ((<usize>slot) << 2), (s.generation << 16) | s.siteCount);
+  site.first = at;
+  site.alike = 1;
   s.siteCount++;
+  return site;
+}
+
+/** A difference of addresses, with its sign. */
+@inline
+function difference(to: u64, from: u64): i64 {
+  return (<i64>((to - from) << (64 - ADDRESS_BITS))) >> (64 - ADDRESS_BITS);
+}
+
+/** Whether an access is where the site was expected to go. */
+@inline
+function predicts(site: Site, address: u64, previous: u64): bool {
+  return difference(address, site.previous != 0 ? previous : site.last) == site.delta;
+}
+
+/**
+ * The site of an access that the expected site does not predict; that one is `expected` if it is of the same
+ * kind, else 0. It is one that predicts the access, if there is any; else the expected one, or the first of
+ * the kind, if too little is known of it; else a new one. A kind without a pattern has only the first.
+ */
+function siteFor(s: HmtWrite, record: usize, what: u64, previous: u64, expected: usize): Site {
+  const address = load<u64>(record) & ADDRESS_MASK;
+  const size = <u32>load<u16>(record, 6);
+  const first = siteOf(s, what, size);
+  if (++first.misses > MISSES_MIN && first.hits < first.misses) return first; // it has no pattern
+  for (let at = changetype<usize>(first); at != 0; at = changetype<Site>(at).sibling)
+    if (predicts(changetype<Site>(at), address, previous) && changetype<Site>(at).times > 1)
+      return changetype<Site>(at);
+  const usual = expected != 0 ? changetype<Site>(expected) : first;
+  if (usual.times < 2 || first.alike == ALIKE_MAX) return usual;
+  const site = addSite(s, what, size);
+  site.first = changetype<usize>(first);
+  site.sibling = first.sibling;
+  first.sibling = changetype<usize>(site);
+  first.alike++;
   return site;
 }
 
@@ -85,12 +133,6 @@ function putAddress(s: HmtWrite, site: Site, stride: i64, chain: i64): u32 {
   return form | length;
 }
 
-/** A difference of addresses, with its sign. */
-@inline
-function difference(to: u64, from: u64): i64 {
-  return (<i64>((to - from) << (64 - ADDRESS_BITS))) >> (64 - ADDRESS_BITS);
-}
-
 /** Makes the columns of forms, runs, named sites and literals, and the sites. */
 export function encodeRecords(s: HmtWrite): void {
   let run: u32 = 0;
@@ -110,8 +152,9 @@ export function encodeRecords(s: HmtWrite): void {
     const known = expected < s.sites + <usize>s.siteCount * offsetof<Site>();
     let site = changetype<Site>(expected);
     let form: u32 = 0;
-    if (!known || site.what != what || site.size != size) {
-      site = siteOf(s, what, size);
+    const isAlike = known && site.what == what && site.size == size;
+    if (!isAlike || !predicts(site, address, previous)) {
+      site = siteFor(s, p, what, previous, isAlike ? expected : 0);
       if (changetype<usize>(site) != expected) {
         form = FORM_NAMED;
         store<u16>(s.namedOut, <u32>((changetype<usize>(site) - s.sites) / offsetof<Site>()));
@@ -121,9 +164,11 @@ export function encodeRecords(s: HmtWrite): void {
     }
     const stride = difference(address, site.last);
     const chain = difference(address, previous);
-    const predicted = (site.previous != 0 ? chain : stride) == site.delta;
-    if (predicted && form == 0) run++;
-    else {
+    const predicted = predicts(site, address, previous);
+    if (predicted && form == 0) {
+      run++;
+      changetype<Site>(site.first).hits++;
+    } else {
       form |= predicted ? FORM_PREDICTED : putAddress(s, site, stride, chain);
       putToken(s, run, form);
       run = 0;

@@ -7,7 +7,8 @@
  *   tails    the other bytes of the literals
  *
  * Of irregular addresses the lower bytes are noise. A compressor that sees them among the highest bytes,
- * which are not, finds nothing in either.
+ * which are not, finds nothing in either. Where the highest bytes are noise, too, the tails have them all,
+ * and the front has none.
  */
 const PAYLOAD_HEADER: u32 = 24;
 const SITE_BYTES: u32 = 8;
@@ -50,6 +51,20 @@ function countLiterals(forms: usize, n: u32, bytes: u32): i32 {
 }
 
 /**
+ * Splits the payload of `length` bytes at `payload` so that the tails have whole literals. Writes the front
+ * to `out`, and the tails after it. Returns the front's length.
+ */
+export function takeLiterals(payload: usize, length: u32, out: usize): u32 {
+  const bytes = load<u32>(payload, 20);
+  const at = <u32>literalsAt(payload);
+  const front = length - bytes;
+  memory.copy(out, payload, at);
+  memory.copy(out + at, payload + at + bytes, front - at);
+  memory.copy(out + front, payload + at, bytes);
+  return front;
+}
+
+/**
  * Splits the payload of `length` bytes at `payload`, which hmtEncode made. Writes the front to `out`, and the
  * tails after it; 8 bytes after both may be overwritten. Returns the front's length.
  */
@@ -87,6 +102,12 @@ export function joinLiterals(parts: usize, front: u32, length: u32, out: usize):
   const at = literalsAt(parts);
   if (at > <u64>front) return false;
   const bytes = load<u32>(parts, 20);
+  if (tails == bytes) {
+    memory.copy(out, parts, <usize>at);
+    memory.copy(out + <usize>at, parts + front, bytes);
+    memory.copy(out + <usize>at + bytes, parts + <usize>at, front - <usize>at);
+    return true;
+  }
   let form = parts + <usize>formsAt(parts);
   const n = load<u32>(parts, 8);
   const count = countLiterals(form, n, bytes);

@@ -1,5 +1,5 @@
 /** The text module's exports for writing .hmt traces (hmt-write.ts). A handle is the address of a writer. */
-import { splitLiterals } from "./hmt-split";
+import { splitLiterals, takeLiterals } from "./hmt-split";
 import { hmtEncode, hmtNext, hmtSum, hmtTake } from "./hmt-write";
 import { BLOCK_HEADER, HmtWrite, hmtWriteFree, hmtWriteNew } from "./hmt-write-state";
 
@@ -53,9 +53,10 @@ export function hmtWriteEncode(handle: usize): u32 {
  * Splits the payload of `length` bytes that hmtWriteEncode made into a front and the tails of its literals,
  * which lie at hmtWriteParts, one after the other. Returns the front's length.
  */
-export function hmtWriteSplit(handle: usize, length: u32): u32 {
+export function hmtWriteSplit(handle: usize, length: u32, whole: bool): u32 {
   const s = changetype<HmtWrite>(handle);
-  return splitLiterals(s.block + BLOCK_HEADER, length, s.parts);
+  const payload = s.block + BLOCK_HEADER;
+  return whole ? takeLiterals(payload, length, s.parts) : splitLiterals(payload, length, s.parts);
 }
 export function hmtWriteParts(handle: usize): usize {
   return changetype<HmtWrite>(handle).parts;

@@ -35,6 +35,13 @@ export class Site {
   previous: u32;
   /** How often it occurred, at most 2. */
   times: u32;
+  /** The first of the sites with these words, and the next one; 0: none. */
+  first: usize;
+  sibling: usize;
+  /** Of the first: how many there are, and how many of their accesses were predicted or not. */
+  alike: u32;
+  hits: u32;
+  misses: u32;
 }
 
 /** The state of a writer. */

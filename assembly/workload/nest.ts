@@ -216,7 +216,11 @@ export function runNest(n: u32): u32 {
       const access = accessAt(i);
       let tail = access.tail | thread;
       const address = addressOf(access, nest, gather);
-      if (access.writes && nextRandom() < access.writes) tail = (tail & ~(<u64>0xff)) | KIND_STORE;
+      // Without a branch: which accesses are stores is random.
+      if (access.writes) {
+        const store: u64 = nextRandom() < access.writes ? 1 : 0;
+        tail = (tail & ~(0xff * store)) | (KIND_STORE * store);
+      }
       putRecord(out, address, access.size, tail);
       out += 16;
     }

@@ -24,6 +24,18 @@ export function nextRandom(): u64 {
   return mix(next);
 }
 
+/** The random bits that the n-th next call of nextRandom() draws. */
+@inline
+export function randomAhead(n: u64): u64 {
+  return mix(state(RANDOM_STATE) + n * 0x9e3779b97f4a7c15);
+}
+
+/** Draws n times 64 random bits, which randomAhead() has shown. */
+@inline
+export function skipRandom(n: u64): void {
+  setState(RANDOM_STATE, state(RANDOM_STATE) + n * 0x9e3779b97f4a7c15);
+}
+
 /** The high 64 bits of a product of two words. */
 @inline
 function multiplyHigh(a: u64, b: u64): u64 {
@@ -38,7 +50,8 @@ function multiplyHigh(a: u64, b: u64): u64 {
  */
 @inline
 export function scale(bits: u64, count: u64): u64 {
-  return multiplyHigh(bits, count);
+  if (count >> 32) return multiplyHigh(bits, count);
+  return ((bits >> 32) * count + (((bits & 0xffffffff) * count) >> 32)) >> 32;
 }
 
 /** 64 random bits as a real number in [0, 1). */

@@ -20,7 +20,7 @@ import {
   ZIPF_ENTRIES,
   ZIPF_STATE,
 } from "./memory";
-import { nextRandom, scale, unit } from "./random";
+import { randomAhead, scale, skipRandom, unit } from "./random";
 
 const ENTRIES: u32 = ZIPF_STATE;
 const EXPONENT: u32 = ZIPF_STATE + 1;
@@ -124,23 +124,25 @@ function setEntry(i: u32, p: f64, alias: u32): void {
   store<u32>(entry(i), p >= 1.0 ? i : alias, 8);
 }
 
-/** Draws a rank, counted from 0. */
+/**
+ * Draws a rank, counted from 0. Which entry is drawn and whether it is a span is as random as it gets, so
+ * nothing branches on it: a span's rank is drawn in any case, and its random numbers count as drawn where the
+ * entry is a span.
+ */
 @inline
 export function drawZipf(): u64 {
+  const entries = state(ENTRIES);
+  const kept = stateF64(KEPT);
   while (true) {
-    const i = <u32>scale(nextRandom(), state(ENTRIES));
-    const drawn = nextRandom() < load<u64>(entry(i)) ? i : load<u32>(entry(i), 8);
-    if (drawn < RANKS) return drawn;
-    const rank = drawFrom(span(drawn - RANKS));
-    if (rank) return rank - 1;
+    const i = <u32>scale(randomAhead(1), entries);
+    const own: u32 = randomAhead(2) < load<u64>(entry(i)) ? 1 : 0;
+    const drawn = load<u32>(entry(i), 8) ^ ((load<u32>(entry(i), 8) ^ i) & (0 - own));
+    const isRank: u32 = drawn < RANKS ? 1 : 0;
+    const at = span((drawn - RANKS) & (isRank - 1));
+    const rank = load<u64>(at) + scale(randomAhead(3), load<u64>(at, 8));
+    const u = unit(randomAhead(4));
+    skipRandom(4 - 2 * isRank);
+    if (isRank | (u < kept ? 1 : 0)) return (rank - 1) ^ (((rank - 1) ^ drawn) & (0 - <u64>isRank));
+    if (u < NativeMath.pow(<f64>rank / <f64>load<u64>(at), -stateF64(EXPONENT))) return rank - 1;
   }
-}
-
-/** Draws a rank, counted from 1, of a span; 0 if it is not kept. */
-function drawFrom(at: usize): u64 {
-  const first = load<u64>(at);
-  const rank = first + scale(nextRandom(), load<u64>(at, 8));
-  const u = unit(nextRandom());
-  if (u < stateF64(KEPT)) return rank;
-  return u < NativeMath.pow(<f64>rank / <f64>first, -stateF64(EXPONENT)) ? rank : 0;
 }

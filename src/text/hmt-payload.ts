@@ -5,8 +5,10 @@ import type { TextModule } from "./index.ts";
 /** How a payload is stored. */
 export const CODEC = { plain: 0, zstd: 1, split: 2 };
 const BLOCK_HEADER = 24;
-/** Bytes before the two frames of a payload that is split. */
+/** Bytes before the two parts of a payload that is split. */
 const SPLIT_HEADER = 8;
+/** In the length of the front as stored: the tails are stored as they are. */
+export const TAILS_PLAIN = 0x80000000;
 
 /** Loaded when the first decoder is made; it has no state of its own. */
 let zstd: Promise<ZSTDDecoder> | undefined;
@@ -59,14 +61,26 @@ export class HmtPayloads {
   #join(handle: number, bytes: Uint8Array, plain: number): string | null {
     if (bytes.length < SPLIT_HEADER) return `a split payload of ${bytes.length} bytes`;
     const view = new DataView(bytes.buffer, bytes.byteOffset, SPLIT_HEADER);
-    const [front, end] = [view.getUint32(0, true), SPLIT_HEADER + view.getUint32(4, true)];
+    const [front, second] = [view.getUint32(0, true), view.getUint32(4, true)];
+    const end = SPLIT_HEADER + (second % TAILS_PLAIN);
     if (front > plain || end > bytes.length) return "the front is larger than its payload";
     const parts = this.#text.hmtParts(handle);
+    const tails = bytes.subarray(end);
     const wrong =
       this.#unpack(bytes.subarray(SPLIT_HEADER, end), front, parts) ??
-      this.#unpack(bytes.subarray(end), plain - front, parts + front);
+      (second < TAILS_PLAIN
+        ? this.#unpack(tails, plain - front, parts + front)
+        : this.#copy(tails, plain - front, parts + front));
     if (wrong !== null) return wrong;
     return this.#text.hmtJoin(handle, front, plain) ? null : "the parts are not those of a payload";
+  }
+
+  /** Copies tails of `plain` bytes to an address in the module's memory. */
+  #copy(tails: Uint8Array, plain: number, to: number): string | null {
+    if (tails.length !== plain || plain === 0)
+      return `tails of ${tails.length} bytes that should have ${plain}`;
+    new Uint8Array(this.#text.memory.buffer, to, plain).set(tails);
+    return null;
   }
 
   /** Unpacks a frame of `plain` bytes to an address in the module's memory. */

@@ -3,7 +3,7 @@
  * block by block, and handed on as bytes. Whoever makes the writer compresses.
  */
 import type { HmtEvent, HmtStats } from "./hmt.ts";
-import { CODEC } from "./hmt-payload.ts";
+import { CODEC, TAILS_PLAIN } from "./hmt-payload.ts";
 import type { TextModule } from "./index.ts";
 
 const MAGIC = Uint8Array.of(0x89, 0x48, 0x4d, 0x54, 0x0d, 0x0a, 0x1a, 0x0a, 2, 0, 0, 0, 0, 0, 0, 0);
@@ -21,7 +21,9 @@ const DEFINITIONS_MAX = 1 << 20;
 
 /** Where a payload of records says how many bytes its literals have. */
 const LITERALS_AT = 20;
-/** Bytes before the two frames of a payload that is split. */
+/** Tails that keep more than this share of their bytes when packed are stored as they are. */
+const NOISE = 0.95;
+/** Bytes before the two parts of a payload that is split. */
 const SPLIT_HEADER = 8;
 
 /** Compresses bytes to a zstd frame. */
@@ -251,17 +253,28 @@ export class HmtWriter {
 
   /** Packs the two parts of a payload whose literals are much of it; null if they are not. */
   #split(payload: Uint8Array, count: number, compress: Compress): Uint8Array | null {
-    const { memory } = this.#text;
     const literals = new DataView(payload.buffer, payload.byteOffset).getUint32(LITERALS_AT, true);
     if (literals < count) return null; // regular: less than a byte an access
-    const front = this.#text.hmtWriteSplit(this.#handle, payload.length);
-    if (front === payload.length) return null; // all literals have one byte
-    const parts = new Uint8Array(memory.buffer, this.#text.hmtWriteParts(this.#handle), payload.length);
-    const [first, rest] = [compress(parts.subarray(0, front)), compress(parts.subarray(front))];
+    const split = this.#packParts(payload.length, false, compress);
+    const whole = this.#packParts(payload.length, true, compress);
+    // Parts with whole literals are read faster.
+    return split === null || whole!.length * NOISE < split.length ? whole : split;
+  }
+
+  /** Packs the parts of the payload; the tails have `whole` literals. Null: they would have nothing. */
+  #packParts(length: number, whole: boolean, compress: Compress): Uint8Array | null {
+    const { memory } = this.#text;
+    const front = this.#text.hmtWriteSplit(this.#handle, length, whole);
+    if (front === length) return null; // all literals have one byte
+    const parts = new Uint8Array(memory.buffer, this.#text.hmtWriteParts(this.#handle), length);
+    const [first, tails] = [compress(parts.subarray(0, front)), parts.subarray(front)];
+    const packed = compress(tails);
+    const isNoise = packed.length > tails.length * NOISE;
+    const rest = isNoise ? tails : packed;
     const bytes = new Uint8Array(SPLIT_HEADER + first.length + rest.length);
     const view = new DataView(bytes.buffer);
     view.setUint32(0, front, true);
-    view.setUint32(4, first.length, true);
+    view.setUint32(4, first.length + (isNoise ? TAILS_PLAIN : 0), true);
     bytes.set(first, SPLIT_HEADER);
     bytes.set(rest, SPLIT_HEADER + first.length);
     return bytes;

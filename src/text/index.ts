@@ -53,7 +53,7 @@ export interface TextModule {
   hmtWriteEventCount(handle: number): number;
   hmtWriteTake(handle: number, added: number): number;
   hmtWriteEncode(handle: number): number;
-  hmtWriteSplit(handle: number, length: number): number;
+  hmtWriteSplit(handle: number, length: number, whole: boolean): number;
   hmtWriteParts(handle: number): number;
   hmtWriteThread(handle: number): number;
   hmtWriteNext(handle: number): void;

@@ -199,4 +199,18 @@ export const TEXT: readonly Mutant[] = [
     after: "load<u8>(s.at) == 0",
     ask: FORMATS,
   },
+  {
+    name: "accesses-that-look-alike-share-a-site",
+    file: "assembly/text/hmt-sites.ts",
+    before: "const ALIKE_MAX: u32 = 16;",
+    after: "const ALIKE_MAX: u32 = 1;",
+    ask: ["text/hmt-writer"],
+  },
+  {
+    name: "whole-literals-are-joined-without-what-follows",
+    file: "assembly/text/hmt-split.ts",
+    before: "memory.copy(out + <usize>at + bytes, parts + <usize>at, front - <usize>at);",
+    after: "memory.copy(out + <usize>at + bytes, parts + <usize>at, 0);",
+    ask: ["text/hmt"],
+  },
 ];

@@ -251,4 +251,20 @@ test("fuzz: any column of threads gives the same records, or an error, in both r
   }
   assert.ok(seen.records > 300 && seen.error > 300, JSON.stringify(seen));
 });
+test("places of a loop that look alike get sites of their own", async () => {
+  // A stencil: four loads of one kind and a store, and after 8 bytes the same again.
+  const [load, store, size] = [0n, 1n, 8n << 48n];
+  const cells = 1000;
+  const row = 1n << 20n;
+  const words: bigint[] = [];
+  for (let i = 0n; i < cells; i++) {
+    const at = (1n << 30n) + 8n * i;
+    for (const address of [at - 8n, at + 8n, at - row, at + row]) words.push(address | size, load);
+    words.push((1n << 40n) | (8n * i) | size, store);
+  }
+  const { bytes, records } = await there([BigUint64Array.from(words)]);
+  assert.equal(records, words);
+  // Only the first cells take bytes: an access that is not expected takes at least two, its form and its run.
+  assert.ok(bytes.length < words.length / 2 / 10, String(bytes.length));
+});
 test.run();

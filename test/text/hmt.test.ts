@@ -183,7 +183,7 @@ test("a split payload decodes; parts that do not fit are an error of their block
   const seen = { records: 0, error: 0 };
   for (let round = 0; round < 300; round++) {
     const { bytes, records } = randomPayload(random);
-    const split = splitPayload(bytes);
+    const split = splitPayload(bytes, random.chance(0.5), random.chance(0.3));
     const options = { records, codec: 2, plain: bytes.length };
     const whole = await compare(hmtFile(block(2, split, options)));
     // Without tails there is nothing to split.
@@ -200,6 +200,8 @@ test("a split payload decodes; parts that do not fit are an error of their block
     [new Uint8Array(7), 20, /a split payload of 7 bytes/],
     [partsOf(new Uint8Array(24), new Uint8Array(1)), 20, /the front is larger than its payload/],
     [partsOf(new Uint8Array(24), new Uint8Array(1)), 26, /the payload is not a zstd frame of 2 bytes/],
+    [partsOf(new Uint8Array(24), new Uint8Array(1), true), 26, /tails of 1 bytes that should have 2/],
+    [partsOf(new Uint8Array(24), new Uint8Array(0), true), 24, /tails of 0 bytes that should have 0/],
     [partsOf(new Uint8Array(23), new Uint8Array(1)), 24, /the parts are not those of a payload/],
     [partsOf(new Uint8Array(24), new Uint8Array(1)), 25, /the parts are not those of a payload/],
     [partsOf(new Uint8Array(24).fill(255), new Uint8Array(1)), 25, /the parts are not those of a payload/],
