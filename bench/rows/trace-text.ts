@@ -82,7 +82,7 @@ function endToEnd(path: string): Side {
       const start = performance.now();
       const input = await TraceInput.open(path);
       const watch = { progress: new Progress(input, true), signal, version: "", pictures: null };
-      const report = await replay(configured, input, watch);
+      const { report } = await replay(configured, input, watch);
       return { ns: since(start), hash: report.trace.accesses };
     },
   };

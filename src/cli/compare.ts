@@ -1,7 +1,9 @@
 /** `heteromem compare A B`: what differs between two reports. */
 import { readFileSync } from "node:fs";
-import { REPORT_SCHEMA } from "../sim.ts";
+import { REPORT_SCHEMA, type SimulationReport } from "../sim.ts";
+import { compareHtml } from "../report/compare-html.ts";
 import { fileError, UserError } from "./errors.ts";
+import { OutputFile } from "./output.ts";
 import { count } from "./words.ts";
 
 type Value = string | number | boolean | null;
@@ -84,9 +86,37 @@ export function formatDifferences(all: readonly Difference[], files: readonly [s
     .join("\n");
 }
 
-/** Runs the command. Throws UserError for files that are no reports. */
-export function compare(a: string, b: string, { json = false }: { json?: boolean }): void {
-  const all = differences(readReport(a), readReport(b));
+/** What the command is asked for. */
+interface CompareOptions {
+  json?: boolean;
+  html?: string;
+}
+
+/** Writes the page of several runs. */
+function writePage(path: string, files: readonly string[]): void {
+  const runs = files.map((name) => ({ name, report: readReport(name) as SimulationReport }));
+  const file = OutputFile.open(path, null);
+  file.write(new TextEncoder().encode(compareHtml(runs)));
+  file.close();
+}
+
+/**
+ * Runs the command: prints what differs between the first report and each of the others, or writes a page.
+ * Throws UserError for files that are no reports.
+ */
+export function compare(a: string, b: string, more: readonly string[], options: CompareOptions): void {
+  const { json = false, html } = options;
+  if (html !== undefined) return writePage(html, [a, b, ...more]);
+  if (json && more.length > 0) throw new UserError("compare --json: expected two reports");
+  const first = readReport(a);
+  if (more.length > 0) {
+    const tables = [b, ...more].map((file) =>
+      formatDifferences(differences(first, readReport(file)), [a, file]),
+    );
+    process.stdout.write(`${tables.join("\n\n")}\n`);
+    return;
+  }
+  const all = differences(first, readReport(b));
   const result = { schema: "heteromem-compare/1", a, b, differences: all };
   process.stdout.write(`${json ? JSON.stringify(result, null, 2) : formatDifferences(all, [a, b])}\n`);
 }

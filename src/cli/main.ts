@@ -235,6 +235,7 @@ function makeProgram(): Command {
     );
   addManaged(addSimulation(addInput(command)))
     .option("--html <FILE>", "write the run's page: pictures and tables, in one file of HTML")
+    .option("--perfetto <FILE>", "write the run's trace for Perfetto (ui.perfetto.dev); needs --time")
     .option("--json", "print the report as JSON")
     .option("--quiet", "no progress bar, and no time on stderr")
     .addHelpText("after", RUN_HELP)
@@ -244,9 +245,11 @@ function makeProgram(): Command {
   addModel(program);
   program
     .command("compare")
-    .description("show what differs between two reports of `heteromem run --json`")
+    .description("show what differs between reports of `heteromem run --json`")
     .argument("<a>", "the first report")
     .argument("<b>", "the second report")
+    .argument("[more...]", "further reports, each compared with the first")
+    .option("--html <FILE>", "write a page that shows the runs side by side")
     .option("--json", "print the differences as JSON")
     .action(compare);
   return program;

@@ -15,6 +15,8 @@ import {
 } from "../sim.ts";
 import { managedBlocks } from "./managed-report.ts";
 import { LABEL, row, VALUE } from "./report-rows.ts";
+import type { Picture } from "../report/picture.ts";
+import { sparkline } from "./sparks.ts";
 import { timeBlock } from "./time-report.ts";
 import type { Warning } from "./warnings.ts";
 import { parts } from "./report-parts.ts";
@@ -249,6 +251,22 @@ function ending({ residency, rss, space }: RunReport): string[] {
   ];
 }
 
+/** How the run went, from its beginning to its end. */
+function sparks({ series }: Picture): string[] {
+  const lines: [string, readonly number[]][] = [
+    ["device faults", series.deviceFaults],
+    ["CPU faults", series.cpuFaults],
+    ["to the device", series.bytesToDevice],
+    ["to RAM", series.bytesToHost],
+    ["on the device", series.resident],
+  ];
+  const some = lines.filter(([, values]) => values.some((value) => value > 0));
+  return [
+    "Over time",
+    ...some.map(([name, values]) => `  ${name.padEnd(LABEL - 2)}${sparkline(values, 64)}`),
+  ];
+}
+
 function failure({ number, reached, access, error }: FailedAllocation): string[] {
   const heading = `Allocation ${count(number)} was made to fail`;
   if (!reached) return [heading, "  the run makes fewer allocations"];
@@ -268,8 +286,11 @@ function warnings(all: readonly Warning[]): string[] {
   return ["Warnings", ...all.map(({ count: times, text }) => row("", times, text).trimEnd())];
 }
 
-/** Returns the report as text, without a final newline. */
-export function formatReport(report: RunReport): string {
+/**
+ * Returns the report as text, without a final newline.
+ * @param picture the run's, for a terminal, which shows bars and sparklines; null: none
+ */
+export function formatReport(report: RunReport, picture: Picture | null = null): string {
   const { trace } = report;
   const blocks = [
     heading(report),
@@ -279,7 +300,8 @@ export function formatReport(report: RunReport): string {
     traffic(report),
     mirror(report),
     ...(report.driver === null ? [] : managedBlocks(report.managed, report.driver)),
-    ...(report.timing === null ? [] : [timeBlock(report.timing)]),
+    ...(report.timing === null ? [] : [timeBlock(report.timing, picture !== null)]),
+    ...(picture === null ? [] : [sparks(picture)]),
     ending(report),
     ...parts(report),
     ...(report.failedAllocation === null ? [] : [failure(report.failedAllocation)]),

@@ -8,6 +8,7 @@ import { UserError } from "./errors.ts";
 import { INTERRUPTED, PARTIAL, STOPPED } from "./exit.ts";
 import { TraceInput } from "./input.ts";
 import { demandInput, openInput } from "./open-input.ts";
+import type { Picture } from "../report/picture.ts";
 import { Pictures } from "./pictures.ts";
 import { Progress } from "./progress.ts";
 import { formatReport, type RunReport } from "./report.ts";
@@ -35,10 +36,13 @@ export async function run(configured: Configured, options: RunOptions): Promise<
   const progress = new Progress(file, options.quiet);
   const start = performance.now();
   let report: RunReport;
+  let picture: Picture | null;
   let pictures: Pictures | null = null;
+  const terminal = !options.json && process.stdout.isTTY;
   try {
-    pictures = new Pictures(configured);
-    report = await replay(configured, file, { progress, signal, version: options.version, pictures });
+    pictures = new Pictures(configured, terminal);
+    const watch = { progress, signal, version: options.version, pictures };
+    ({ report, picture } = await replay(configured, file, watch));
   } catch (error) {
     pictures?.discard();
     throw error;
@@ -48,7 +52,10 @@ export async function run(configured: Configured, options: RunOptions): Promise<
     file?.close();
   }
   const seconds = (performance.now() - start) / 1000;
-  process.stdout.write(`${options.json ? JSON.stringify(report, null, 2) : formatReport(report)}\n`);
+  const text = options.json
+    ? JSON.stringify(report, null, 2)
+    : formatReport(report, terminal ? picture : null);
+  process.stdout.write(`${text}\n`);
   if (!options.quiet) process.stderr.write(speed(report.trace.accesses, seconds));
   if (!report.partial) return 0;
   return signal.aborted ? INTERRUPTED : PARTIAL;
@@ -72,7 +79,7 @@ export async function replay(
   configured: Configured,
   file: TraceInput | null,
   { progress, signal, version, pictures }: Watch,
-): Promise<RunReport> {
+): Promise<{ report: RunReport; picture: Picture | null }> {
   const { config, nameOf } = configured;
   // A workload that does not exist is said before an engine is made.
   let input = file === null ? await openInput(configured, file) : null;
@@ -91,8 +98,7 @@ export async function replay(
   }
   if (signal.aborted) partial = STOPPED;
   const report = makeReport(input, simulation, partial, version);
-  pictures?.write(report, source);
-  return report;
+  return { report, picture: pictures?.write(report, source) ?? null };
 }
 
 /**

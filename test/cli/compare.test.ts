@@ -2,7 +2,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { differences, formatDifferences } from "../../src/cli/compare.ts";
-import { file, heteromem, report, run, setUp, tearDown } from "./command.ts";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { RunReport } from "../../src/cli/report.ts";
+import { file, folder, heteromem, report, run, setUp, tearDown } from "./command.ts";
 import { KERNEL_RANGE, PROGRAM } from "./program.ts";
 
 const compare = suite("heteromem compare");
@@ -78,6 +81,27 @@ compare("two reports, as text and as JSON", () => {
   assert.equal([result.schema, result.a], ["heteromem-compare/1", a]);
   assert.is(result.differences.find(({ key }) => key === "placement")?.b, "mirror");
   assert.equal(heteromem(["compare", a, a]).stdout, "The reports are the same.\n");
+});
+
+compare("several reports, and a page of them", () => {
+  const timed = (...more: string[]): string => run(...OPTIONS, "--time", "pcie3-1080ti", ...more).stdout;
+  const files = [
+    file("first.json", timed()),
+    file("second.json", timed("--cluster", "4K", "--prefetch", "none")),
+    file("third.json", timed("--placement", "mirror")),
+  ];
+  const text = heteromem(["compare", ...files]);
+  assert.is(text.status, 0);
+  assert.is(text.stdout.match(/^placement +migrate +mirror$/gm)?.length, 1);
+  assert.match(text.stdout, /^timing\.total +[\d,]+ +[\d,]+ +[+−]/m);
+  const page = join(folder, "compare.html");
+  assert.equal(heteromem(["compare", ...files, "--html", page]), { status: 0, stdout: "", stderr: "" });
+  const html = readFileSync(page, "utf8");
+  const first = JSON.parse(readFileSync(files[0], "utf8")) as RunReport;
+  assert.ok(html.includes(`<td>time, ms</td><td>${(first.timing!.total / 1e9).toFixed(2)}</td>`));
+  assert.is(html.match(/<span class="bar">/g)?.length, 3);
+  assert.not.match(html, /NaN|undefined/);
+  assert.match(html, /<td>fault groups<\/td><td>0<\/td><td>0<\/td><td><\/td>/);
 });
 
 compare("a file that is no report is one line, and exit code 2", () => {

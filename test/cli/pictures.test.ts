@@ -33,6 +33,22 @@ pictures("--html writes one page, the same each time", () => {
     ["x", "y"],
   );
 });
+pictures("--perfetto writes packets, the same each time, and needs times", () => {
+  const path = join(folder, "run.perfetto-trace");
+  const write = (): Buffer => {
+    assert.is(run(...OPTIONS, "--perfetto", path).status, 0);
+    return readFileSync(path);
+  };
+  const trace = write();
+  assert.is(trace[0], 0x0a); // field 1, a message: a packet
+  assert.is(Buffer.compare(write(), trace), 0);
+  const { status, stderr } = run("--workload", "add:size=64KiB", "--perfetto", path);
+  assert.is(status, 2);
+  assert.is(stderr, `heteromem: --perfetto ${path}: expected --time, which says when things happen\n`);
+});
+pictures("a piped report has neither bars nor sparklines", () => {
+  assert.not.match(run(...OPTIONS).stdout, /[▁▂▃▄▅▆▇█▏]/);
+});
 pictures("a run that fails leaves no page", () => {
   const page = join(folder, "none.html");
   const { status } = run(file("bad.txt", "hello\n"), "--html", page);
