@@ -78,7 +78,8 @@ export const CORE_LINUX: readonly Mutant[] = [
     name: "exclusive-page-without-its-event",
     file: core("hmm/exclusive"),
     before:
-      "    if (!notifyStart(cmd, cmd.mm, cmd.cursor, cmd.cursor + PAGE_SIZE, MMU_NOTIFY_EXCLUSIVE, cmd.owner))\n" +
+      "    if (!notifyStart(cmd, cmd.mm, cmd.cursor, cmd.cursor + PAGE_SIZE, " +
+      "MMU_NOTIFY_EXCLUSIVE, cmd.owner))\n" +
       "      return REQUEST;\n",
     after: "",
     ask: ["unit/linux-exclusive"],
