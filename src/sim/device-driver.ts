@@ -258,7 +258,7 @@ export class DeviceDriver {
   /** Tells the observer of the books of invalidations since the last call. */
   publishInvalidations(): void {
     const { events } = this.#books;
-    if (events === null) return;
+    if (events === null || !events.countsInvalidations) return;
     for (const all = sum(this.invalidations); this.#published < all; this.#published++) events.invalidated();
   }
 

@@ -23,6 +23,8 @@ export type Place = number;
 
 /** Hears what happens in a simulation. Addresses and lengths are in bytes, pages of 4 KiB. */
 export interface SimulationEvents {
+  /** Whether invalidated() matters: finding out costs time. */
+  readonly countsInvalidations: boolean;
   /**
    * Records [from, to) were made, and all found their pages. Of the device's accesses, `ramLoads` and
    * `ramStores` were of RAM. Records have four words each.

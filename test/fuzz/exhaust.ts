@@ -64,8 +64,11 @@ const PRESERVING = new Set([
   "reboot",
 ]);
 
-/** Advice that drops contents; MADV_FREE drops swapped pages. */
-const DROPPING = new Set(["dontneed", "free", "remove"]);
+/**
+ * Advice that drops contents; MADV_FREE drops swapped pages, and MADV_PAGEOUT those that MADV_FREE marked,
+ * which 7.3 does. /
+ */
+const DROPPING = new Set(["dontneed", "free", "remove", "pageout"]);
 
 type Contents = Map<number, (number | string | null)[]>;
 

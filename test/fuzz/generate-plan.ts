@@ -62,5 +62,5 @@ export function makeExhaustPlan(seed: number, random: Random): Plan {
     ksmPages: few(1, 8),
     ksmAddresses: few(1, 60),
   };
-  return { ...plan, capacities, arena: few(8192, 16384) };
+  return { ...plan, capacities, arena: few(8192, 16384), linux: seed % 2 === 0 ? "6.12" : "7.3" };
 }

@@ -34,8 +34,10 @@ export class World {
 
   constructor(seed: number, module?: WebAssembly.Module) {
     const random = new Random(seed);
-    const config = { systemMemory: 8 << 20, deviceMemory: 12 << 20, swap: 1 << 20, hugetlb: 4 << 20 };
+    const linux: api.LinuxVersion = seed % 2 === 0 ? "6.12" : "7.3";
+    const config = { systemMemory: 8 << 20, deviceMemory: 12 << 20, swap: 1 << 20, hugetlb: 4 << 20, linux };
     this.hmm = module === undefined ? api.Hmm.createSync(config) : api.Hmm.createSync(module, config);
+    if (linux === "7.3") for (const kib of [16, 64]) this.hmm.setHugepages(kib << 10, "always");
     this.#random = random;
     this.#writes = random.chance(0.4);
     const fault = (devmem: api.HmmDevmem, _vma: unknown, address: number): number =>

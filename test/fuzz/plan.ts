@@ -1,7 +1,7 @@
 /** The types that both sides of a run share: its plan, its operations, and the state compared. */
 import { encodePage } from "../golden/codec.ts";
 import { PAGE } from "../model/page.ts";
-import type { HmmCapacities } from "../../src/index.ts";
+import type { HmmCapacities, LinuxVersion } from "../../src/index.ts";
 import type { DriverRules, Limits } from "../model/world.ts";
 
 /** A run without its operations. */
@@ -18,6 +18,8 @@ export interface Plan {
   rules: DriverRules;
   /** Capacities of the tables in a run that fills them, on the engine alone (exhaust.ts). */
   capacities?: HmmCapacities;
+  /** Whose rules the engine follows. Default 6.12, those of the model. */
+  linux?: LinuxVersion;
   arena?: number;
 }
 

@@ -2,9 +2,11 @@
 import { CORE_HMM } from "./core-hmm.ts";
 import { CORE_MIGRATE } from "./core-migrate.ts";
 import { CORE_HUGE } from "./core-huge.ts";
+import { CORE_LINUX } from "./core-linux.ts";
 import { CORE_MAPPINGS } from "./core-mappings.ts";
 import { CORE_MEMORY } from "./core-memory.ts";
 import { DRIVER_RULES } from "./driver.ts";
+import { REPLACEMENT } from "./replacement.ts";
 import type { Mutant } from "./mutant.ts";
 import { TEXT } from "./text.ts";
 import { TYPESCRIPT } from "./typescript.ts";
@@ -15,7 +17,9 @@ export const MUTANTS: readonly Mutant[] = [
   ...CORE_HMM,
   ...CORE_MIGRATE,
   ...CORE_HUGE,
+  ...CORE_LINUX,
   ...TEXT,
   ...TYPESCRIPT,
   ...DRIVER_RULES,
+  ...REPLACEMENT,
 ];

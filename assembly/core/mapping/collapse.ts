@@ -137,6 +137,8 @@ function scan(vma: Vma, table: usize, away: bool): i32 {
     if (folio.has(FOLIO_LOCKED) || !folio.has(FOLIO_LRU) || isHeld(ptePfn(pte), folio)) return EAGAIN;
     if (pteFlags(pte) & PTE_WRITE) writable = true;
   }
+  // A mapping without an anon_vma has nothing but zero pages (SCAN_PAGE_ANON).
+  if (!vma.anonVma) return EINVAL;
   return writable || !away || collapsesReadOnly() ? SCAN_SUCCEED : EINVAL;
 }
 

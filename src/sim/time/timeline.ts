@@ -75,6 +75,10 @@ export class Timeline implements SimulationEvents {
     return Math.max(0, this.#copied - this.#now);
   }
 
+  get countsInvalidations(): boolean {
+    return this.#costs.invalidation > 0;
+  }
+
   state(): TimelineState {
     this.settle();
     return { now: this.#now, causes: this.causes, copied: this.#copied };

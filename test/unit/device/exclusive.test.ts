@@ -45,7 +45,7 @@ function lend(mm: Mm, addr: number, npages: number, owner?: unknown): ExclusiveP
 
 onEachBuild("exclusive", (test, module) => {
   test("a page that loses its mapping while devices are told is not lent and not left locked", () => {
-    const hmm = makeHmm(module);
+    const hmm = makeHmm(module, { linux: "6.12" });
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * P });
     mm.write(addr, pattern(2));
@@ -66,7 +66,7 @@ onEachBuild("exclusive", (test, module) => {
   });
 
   test("lent pages are locked and referenced until close(), and then a CPU access takes them back", () => {
-    const hmm = makeHmm(module);
+    const hmm = makeHmm(module, { linux: "6.12" });
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 8 * P });
     mm.write(addr, pattern(4));
@@ -101,7 +101,7 @@ onEachBuild("exclusive", (test, module) => {
   });
 
   test("a device table maps lent pages until the CPU takes them back", () => {
-    const hmm = makeHmm(module);
+    const hmm = makeHmm(module, { linux: "6.12" });
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
     const addr = mm.mmap({ length: 4 * P });
@@ -121,7 +121,7 @@ onEachBuild("exclusive", (test, module) => {
   });
 
   test("the event of lending names its owner; the event of taking back names no owner", () => {
-    const hmm = makeHmm(module);
+    const hmm = makeHmm(module, { linux: "6.12" });
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
     const addr = mm.mmap({ length: 4 * P });
@@ -136,7 +136,7 @@ onEachBuild("exclusive", (test, module) => {
   });
 
   test("holes and zero pages become pages, shared pages are copied, device pages come back", () => {
-    const hmm = makeHmm(module);
+    const hmm = makeHmm(module, { linux: "6.12" });
     const mm = hmm.createMm();
     const gpu = new TestGpu(mm);
     const addr = mm.mmap({ length: 8 * P });
@@ -157,7 +157,7 @@ onEachBuild("exclusive", (test, module) => {
   });
 
   test("nothing is lent beyond an unreachable page; if that is the first page, its error is thrown", () => {
-    const hmm = makeHmm(module);
+    const hmm = makeHmm(module, { linux: "6.12" });
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 8 * P });
     mm.write(addr, pattern(8));
@@ -180,7 +180,7 @@ onEachBuild("exclusive", (test, module) => {
   });
 
   test("a locked page is not lent", () => {
-    const hmm = makeHmm(module);
+    const hmm = makeHmm(module, { linux: "6.12" });
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * P });
     mm.write(addr, pattern(2));
@@ -199,7 +199,7 @@ onEachBuild("exclusive", (test, module) => {
   });
 
   test("fork takes pages back, mremap moves the entries, unmapping frees them", () => {
-    const hmm = makeHmm(module);
+    const hmm = makeHmm(module, { linux: "6.12" });
     const free = hmm.freePages;
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 4 * P });
@@ -225,7 +225,7 @@ onEachBuild("exclusive", (test, module) => {
   });
 
   test("a page taken back does not get back the write bit that mprotect removed", () => {
-    const hmm = makeHmm(module);
+    const hmm = makeHmm(module, { linux: "6.12" });
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: P });
     mm.write(addr, pattern(1));
@@ -238,7 +238,7 @@ onEachBuild("exclusive", (test, module) => {
 
   test("a process without access has none after fork or a forced read takes the page back", () => {
     for (const forced of [false, true]) {
-      const hmm = makeHmm(module);
+      const hmm = makeHmm(module, { linux: "6.12" });
       const mm = hmm.createMm();
       const addr = mm.mmap({ length: P });
       mm.store32(addr, 7);
@@ -255,7 +255,7 @@ onEachBuild("exclusive", (test, module) => {
   });
 
   test("close() frees pages that outlive their mapping", () => {
-    const hmm = makeHmm(module);
+    const hmm = makeHmm(module, { linux: "6.12" });
     const free = hmm.freePages;
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * P });
@@ -270,7 +270,7 @@ onEachBuild("exclusive", (test, module) => {
   });
 
   test("lent pages do not migrate", () => {
-    const hmm = makeHmm(module);
+    const hmm = makeHmm(module, { linux: "6.12" });
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 3 * P });
     mm.write(addr, pattern(3));
@@ -283,7 +283,7 @@ onEachBuild("exclusive", (test, module) => {
   });
 
   test("if a callback throws, no page is lent and none stays locked", () => {
-    const hmm = makeHmm(module);
+    const hmm = makeHmm(module, { linux: "6.12" });
     const mm = hmm.createMm();
     const addr = mm.mmap({ length: 2 * P });
     mm.write(addr, pattern(2));
@@ -299,7 +299,7 @@ onEachBuild("exclusive", (test, module) => {
   });
 
   test("mmapSem must be held", () => {
-    const mm = makeHmm(module).createMm();
+    const mm = makeHmm(module, { linux: "6.12" }).createMm();
     const addr = mm.mmap({ length: P });
     assert.match(errorOf(() => makeDeviceExclusive(mm, addr, 1))!.message, /mmapSem must be held/);
   });

@@ -19,7 +19,7 @@ import { advised, AT, byteAt, isHuge, listen, MIB, orders, PAGES, PMD, write } f
 
 onEachBuild("huge pages: advice", (test, module) => {
   const engine = (): Hmm =>
-    Hmm.createSync(module, { systemMemory: 16 * MIB, deviceMemory: 8 * MIB, swap: 4 * MIB });
+    Hmm.createSync(module, { systemMemory: 16 * MIB, deviceMemory: 8 * MIB, swap: 4 * MIB, linux: "6.12" });
 
   test("MADV_COLLAPSE makes a huge page of small pages, wherever they are", () => {
     const hmm = engine();

@@ -22,7 +22,13 @@ import { advised, AT, byteAt, listen, MIB, orders, PAGES, PMD, write } from "../
 
 onEachBuild("huge pages", (test, module) => {
   const engine = (config = {}): Hmm =>
-    Hmm.createSync(module, { systemMemory: 16 * MIB, deviceMemory: 8 * MIB, swap: 4 * MIB, ...config });
+    Hmm.createSync(module, {
+      systemMemory: 16 * MIB,
+      deviceMemory: 8 * MIB,
+      swap: 4 * MIB,
+      linux: "6.12",
+      ...config,
+    });
 
   test("a write makes a huge page, a read maps the huge zero page; unmapping frees all of it", () => {
     const hmm = engine();

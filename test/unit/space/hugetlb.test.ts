@@ -31,7 +31,7 @@ const map = (mm: Mm, length: number, addr = AT): number =>
 
 onEachBuild("hugetlb", (test, module) => {
   const engine = (hugetlb = 4 * PMD): Hmm =>
-    Hmm.createSync(module, { systemMemory: 16 * MIB, deviceMemory: 4 * MIB, hugetlb });
+    Hmm.createSync(module, { systemMemory: 16 * MIB, deviceMemory: 4 * MIB, hugetlb, linux: "6.12" });
   const refused = (body: () => unknown, errno: RegExp): void =>
     assert.throws(body, (error: Error) => error instanceof HmmError && errno.test(error.message));
 
