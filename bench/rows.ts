@@ -26,8 +26,12 @@ const FILES: Readonly<Record<string, string>> = {
   P15: "trace-text",
   P16: "browser",
   S1: "replay-hits",
+  S2: "demand-paging",
+  S3: "thrashing",
+  S4: "parallel-device",
   S5: "hmt-decode",
   S6: "simulated-memory",
+  S7: "clock",
 };
 
 /** The numbers of all rows, in the order of the table. */
