@@ -24,7 +24,6 @@ import { Migration } from "../migrate/migration.ts";
 import { checkPfns, withPfns } from "../page/arrays.ts";
 import { hmmPfnValid } from "../page/words.ts";
 import { checkMm, Mm } from "../space/mm.ts";
-import { HmmDevmem } from "./devmem.ts";
 import { translateBatch } from "../space/translate.ts";
 
 /** What one map() works on. */
@@ -142,19 +141,6 @@ export class DeviceTable {
     const ctx = this.#check(op);
     checkPageRange(op, start, end);
     return ctx.finish(op, ctx.core.deviceTableProtect(this.id, start, end));
-  }
-
-  /**
-   * Returns how many entries of [start, end), page addresses, name pages of `devmem`. Throws RangeError and
-   * TypeError.
-   */
-  countPages(start: number, end: number, devmem: HmmDevmem): number {
-    const op = "deviceTable.countPages";
-    const ctx = this.#check(op);
-    checkPageRange(op, start, end);
-    if (!(devmem instanceof HmmDevmem)) throw badType(op, "devmem", "a HmmDevmem", devmem);
-    devmem.check(op);
-    return ctx.core.deviceTableCount(this.id, start, end, devmem.zone);
   }
 
   /** Returns the entry of the page that holds addr: VALID | WRITE | DEVICE_PFN_DIRTY | page, or 0. */

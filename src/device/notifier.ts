@@ -1,4 +1,5 @@
 import { EAGAIN, EBUSY, EOVERFLOW } from "../../assembly/uapi/errno.ts";
+import { MMU_NOTIFY_EXCLUSIVE, MMU_NOTIFY_UNMAP } from "../../assembly/uapi/event.ts";
 import { NOTIFIER_TOLD } from "../../assembly/abi/object.ts";
 import { RESOURCE_NOTIFIER } from "../../assembly/abi/pool.ts";
 import type { Context } from "../engine/context.ts";
@@ -8,6 +9,7 @@ import {
   badRange,
   badType,
   checkAddress,
+  checkInteger,
   checkMethod,
   checkOptions,
   checkText,
@@ -166,9 +168,14 @@ export class MmuIntervalNotifier {
     return this.#ctx.core.notifierReadRetry(this.notifier, seq) !== 0;
   }
 
-  /** How often the core has told its table so far, by MMU_NOTIFY_*; 0 without one. */
+  /**
+   * Returns how often the core has told the notifier's table of an event (MMU_NOTIFY_*) so far; 0 without a
+   * table. Throws TypeError after close(), and RangeError for what is no event.
+   */
   told(event: MmuNotifyEvent): number {
-    this.#check("notifier.told");
+    const op = "notifier.told";
+    this.#check(op);
+    checkInteger(op, "event", event, MMU_NOTIFY_UNMAP, MMU_NOTIFY_EXCLUSIVE);
     const { mem } = this.#ctx;
     return mem.u32(mem.objectAddress(RESOURCE_NOTIFIER, this.notifier) + NOTIFIER_TOLD + 4 * event);
   }

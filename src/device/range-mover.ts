@@ -74,6 +74,11 @@ export class RangeMover {
     return this.#answer(MOVE_WRITTEN, base);
   }
 
+  /** How many pages of [start, end), page addresses, the table has in the device's memory. */
+  count(start: number, end: number): number {
+    return this.#ctx.core.deviceTableCount(this.#table.id, start, end, this.#devmem.zone);
+  }
+
   /** Gives the memory back. */
   close(): void {
     this.#out.close();

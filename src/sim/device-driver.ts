@@ -220,7 +220,7 @@ export class DeviceDriver {
 
   /** How many pages of a range of at most 2 MiB are in the device's memory. */
   pagesIn({ start, end }: PageRange): number {
-    return this.table.countPages(start, end, this.devmem);
+    return this.#mover.count(start, end);
   }
 
   /** The frames of the device's pages of a range of at most 2 MiB, counted from its first one. */

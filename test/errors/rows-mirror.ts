@@ -9,6 +9,8 @@ import {
   hmmVmaFault,
   hmmVmaGetPfns,
   hmmVmaRangeDone,
+  MMU_NOTIFY_EXCLUSIVE,
+  MMU_NOTIFY_UNMAP,
   PAGE_SIZE,
 } from "../../src/index.ts";
 import {
@@ -21,6 +23,7 @@ import {
   flag,
   integer,
   object,
+  optional,
   pageAddress,
   rangeEnd,
   text,
@@ -221,7 +224,8 @@ const notifiers: Table = {
       length: span,
       ops: {
         ...bag(false),
-        wrongs: [5, "ops", true, undefined, null].map((value) => ({
+        // null is right where there is a table.
+        wrongs: [5, "ops", true, undefined].map((value) => ({
           given: () => value,
           outcome: "TypeError",
           says: /must be a function/,
@@ -232,8 +236,16 @@ const notifiers: Table = {
       "ops.invalidate": callback(() => () => undefined),
       options: bag(true),
       "options.id": text(),
+      "options.table": optional(
+        also(
+          object((w) => w.table, "a DeviceTable"),
+          ended((w) => w.closed.table, /must be an open table of mm/),
+        ),
+      ),
+      "options.owner": anything(undefined, OWNER),
     },
   },
+  "MmuIntervalNotifier#told": { args: { event: integer(MMU_NOTIFY_UNMAP, 0, MMU_NOTIFY_EXCLUSIVE) } },
   "MmuIntervalNotifier#closed": { afterClose: SAYS, nothing: NO_ARGUMENT },
   "MmuIntervalNotifier#readBegin": {
     more: [

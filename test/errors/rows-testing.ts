@@ -174,10 +174,9 @@ const device: Table = {
       policy: bag(false),
       "policy.create": callback(EVICTORS.fifo.create),
       ...Object.fromEntries(
-        ["about", "uses", "parameter", "parameter.about", "parameter.min", "parameter.max"].map((name) => [
-          `policy.${name}`,
-          anything(undefined, "a config reads it, and evictors do not"),
-        ]),
+        ["about", "uses", "reserves", "parameter", "parameter.about", "parameter.min", "parameter.max"].map(
+          (name) => [`policy.${name}`, anything(undefined, "a config reads it, and evictors do not")],
+        ),
       ),
       options: bag(true),
       "options.parameter": integer(undefined, 0, 2 ** 31),
