@@ -27,7 +27,7 @@ import { EventLog, type HmmEventName, type HmmEvents } from "./engine/events.ts"
 import { count, inspect, line } from "./engine/inspect.ts";
 import type { WasmModule, WasmSource } from "./engine/host.ts";
 import * as knobs from "./engine/knobs.ts";
-import type { HugepageMode } from "./engine/knobs.ts";
+import type { HugepageMode } from "./engine/protocol.ts";
 import type { Memory } from "./engine/memory.ts";
 import { readStats, type HmmStats } from "./engine/stats.ts";
 import { verify } from "./engine/verify.ts";

@@ -5,7 +5,7 @@
 // The engine. It comes first, so that bundles begin with the core's bytes (see hmm.ts).
 export { Hmm } from "./hmm.ts";
 export type { WasmResponse, WasmSource } from "./engine/host.ts";
-export type { HugepageMode } from "./engine/knobs.ts";
+export type { HugepageMode } from "./engine/protocol.ts";
 export type { HmmCapacities, HmmConfig, HmmSettings, LinuxVersion } from "./engine/config.ts";
 export { EDEADLK, EINVARIANT, ELOOP, errnoName, HmmError, type HmmErrorFields } from "./engine/errors.ts";
 export type { HmmEventName, HmmEvents } from "./engine/events.ts";

@@ -11,6 +11,7 @@ import {
 } from "../../assembly/abi/header.ts";
 import type { Context } from "./context.ts";
 import { badRange, badType, checkInteger } from "./errors.ts";
+import type { HugepageMode } from "./protocol.ts";
 
 /** Hmm.failAllocation. */
 export function failAllocation({ mem }: Context, n: number): void {
@@ -34,9 +35,6 @@ export function setFaultAround({ mem }: Context, bytes: number): void {
   if ((bytes & (bytes - 1)) !== 0) throw badRange(op, "bytes", "a power of two", bytes);
   mem.setHeader(HDR_FAULT_AROUND, bytes / PAGE_SIZE);
 }
-
-/** For which mappings faults map folios of a size: none, those with MADV_HUGEPAGE, or all. */
-export type HugepageMode = "never" | "madvise" | "always";
 
 const HUGEPAGE_MODES: readonly HugepageMode[] = ["never", "madvise", "always"];
 

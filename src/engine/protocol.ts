@@ -57,3 +57,6 @@ export type MigrateSelect = number;
 
 /** HMM_PFN_* bits, combined with `|`. */
 export type HmmPfnFlags = number;
+
+/** For which mappings faults map folios of a size: none, those with MADV_HUGEPAGE, or all. */
+export type HugepageMode = "never" | "madvise" | "always";
