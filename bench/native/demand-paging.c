@@ -1,8 +1,8 @@
-// S2: demand paging with LRU, as one writes it in an afternoon: a hash map from page to frame, and an intrusive
-// list in the order of use. It knows nothing of page tables, moves or drivers.
+// S2: demand paging with LRU, as one writes it in an afternoon: a hash map from page to frame, and an
+// intrusive list in the order of use. It knows nothing of page tables, moves or drivers.
 #include "twin.h"
 
-/** A record: address in the low 48 bits of the first word, the kind (1: a store) in the low byte of the second. */
+/** A record: the address in the low 48 bits of the first word, bit 0 of the second set by a store. */
 struct record {
   u64 where;
   u64 how;
