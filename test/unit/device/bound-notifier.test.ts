@@ -58,6 +58,8 @@ onEachBuild("notifier with a table", (test, module) => {
   test("events outside of the interval leave the table as it is", () => {
     const { mm, addr, table } = mirrored();
     using notifier = new MmuIntervalNotifier(mm, addr, 2 * PAGE_SIZE, null, { table });
+    // Somebody else listens to that page: it is told, and the table is not.
+    using _other = new MmuIntervalNotifier(mm, addr + 2 * PAGE_SIZE, PAGE_SIZE, { invalidate: () => true });
     const seq = notifier.readBegin();
     mm.munmap(addr + 2 * PAGE_SIZE, PAGE_SIZE);
     assert.is(table.entries, PAGES);
