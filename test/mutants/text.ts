@@ -207,10 +207,10 @@ export const TEXT: readonly Mutant[] = [
     ask: ["text/hmt-writer"],
   },
   {
-    name: "whole-literals-are-joined-without-what-follows",
+    name: "whole-literals-begin-a-byte-late",
     file: "assembly/text/hmt-split.ts",
-    before: "memory.copy(out + <usize>at + bytes, parts + <usize>at, front - <usize>at);",
-    after: "memory.copy(out + <usize>at + bytes, parts + <usize>at, 0);",
+    before: "memory.copy(out + <usize>at, parts + front, bytes);",
+    after: "memory.copy(out + <usize>at, parts + front + 1, bytes);",
     ask: ["text/hmt"],
   },
 ];
