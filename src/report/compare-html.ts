@@ -1,7 +1,7 @@
 /** A page that shows several runs side by side: time by cause on one scale, and figures with changes. */
-import page from "#page";
 import { CAUSE_NAMES, CAUSES } from "../sim/time/causes.ts";
 import type { SimulationReport } from "../sim.ts";
+import { documentOf, escaped } from "./document.ts";
 
 /** A run, by its file. */
 export interface ComparedRun {
@@ -26,10 +26,6 @@ const FIGURES: readonly [string, (report: SimulationReport) => number, "count" |
   ["invalidations", ({ invalidations }) => invalidations, "count"],
 ];
 const DIVISORS = { count: 1, MiB: 2 ** 20, ms: 1e9 } as const;
-
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
-}
 
 function shown(value: number, unit: keyof typeof DIVISORS): string {
   const scaled = value / DIVISORS[unit];
@@ -94,34 +90,24 @@ function figures(runs: readonly ComparedRun[]): string {
   return `<table><thead><tr><th></th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
 }
 
+/** The script that follows the reader's choice of a light or a dark page. */
+const THEME =
+  "const dark=matchMedia('(prefers-color-scheme: dark)'),set=()=>document.documentElement.dataset.theme=" +
+  "dark.matches?'dark':'light';set();dark.addEventListener('change',set)";
+
 /** Returns the page. Runs without a time model have no bars. */
 export function compareHtml(runs: readonly ComparedRun[]): string {
   const title = runs.map(({ name }) => escaped(name)).join(" · ");
-  const policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
-  const theme =
-    "const dark=matchMedia('(prefers-color-scheme: dark)'),set=()=>document.documentElement.dataset.theme=" +
-    "dark.matches?'dark':'light';set();dark.addEventListener('change',set)";
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<link rel="icon" href="data:,">
-<title>${title} – heteromem compare</title>
-<style>${page.style}</style>
-<script>${theme}</script>
-</head>
-<body>
-<header><h1>${title}</h1></header>
+  return documentOf(
+    `${title} – heteromem compare`,
+    `<header><h1>${title}</h1></header>
 <main>
 <figure><figcaption><h2>Time by cause</h2><p>What each run waits for, on one scale.</p></figcaption>
 ${bars(runs)}</figure>
 <section><h2>Figures</h2><p class="about">Changes are against the first run.</p>
 <div class="scroll">${figures(runs)}</div></section>
 <footer>Made by heteromem. Nothing on this page comes from the network.</footer>
-</main>
-</body>
-</html>
-`;
+</main>`,
+    THEME,
+  );
 }

@@ -8,6 +8,7 @@ import {
 } from "../../assembly/uapi/event.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { ReplayStop } from "../device/replay.ts";
+import { roundDown } from "../engine/errors.ts";
 import { HmmError, type Mm } from "../index.ts";
 import type { SimDevice } from "./device.ts";
 import type { SimDevices } from "./devices.ts";
@@ -76,7 +77,8 @@ export class FaultServer {
     let kind: number;
     try {
       kind = this.#mm.fault(address, { write });
-      if (kind === FAULT_KIND_ANON || kind === FAULT_KIND_COW) events?.arrived(pageOf(address), 1, 0, false);
+      if (kind === FAULT_KIND_ANON || kind === FAULT_KIND_COW)
+        events?.arrived(roundDown(address, PAGE_SIZE), 1, 0, false);
     } finally {
       if (events !== null) this.#devices.publishInvalidations();
       events?.cpuFaultEnd();
@@ -109,7 +111,7 @@ export class FaultServer {
     const device = this.#devices.of(agent);
     const { events } = this;
     if (events === null) return this.#serveDevice(device, span, address, { write, record });
-    const page = pageOf(address);
+    const page = roundDown(address, PAGE_SIZE);
     events.groupBegin({ device: device.number, entries: 1, pages: 1, address: page, kind: "fault" });
     events.block(page);
     events.deviceFault(page);
@@ -161,11 +163,6 @@ export class FaultServer {
     const answer = device.mirror(span, address, write);
     if (answer !== 0)
       throw new HmmError(-answer, "hmmRangeFault", "the device cannot access the page", { address });
-    if (moved === 0) this.events?.arrived(pageOf(address), 1, 0, false);
+    if (moved === 0) this.events?.arrived(roundDown(address, PAGE_SIZE), 1, 0, false);
   }
-}
-
-/** The page of an address. */
-function pageOf(address: number): number {
-  return address - (address % PAGE_SIZE);
 }
