@@ -37,8 +37,8 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "notifier-does-not-hear-of-its-last-byte",
     file: core("operation/notify"),
-    before: "start <= notifierAt(at).last",
-    after: "start < notifierAt(at).last",
+    before: "start <= notifier.last",
+    after: "start < notifier.last",
     ask: ["unit/notifier"],
   },
   {
@@ -76,7 +76,7 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "bound-table-hears-of-changes-elsewhere",
     file: core("operation/notify"),
-    before: "if (!notifier.table || notifier.start >= end || start > notifier.last) continue;",
+    before: "if (!notifier.table || !concerns(notifier, start, end)) continue;",
     after: "if (!notifier.table) continue;",
     ask: ["unit/bound-notifier"],
   },

@@ -31,7 +31,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
     file: core("frame/page-free"),
     before: "(pfn & 63) <= 60 && areNeighbors(at)",
     after: "areNeighbors(at)",
-    ask: ["unit/devmem"],
+    ask: ["unit/migrate-vma"],
   },
   {
     name: "any-four-pages-are-neighbours",

@@ -15,6 +15,13 @@ export interface Verdict {
   seconds: number;
 }
 
+export interface JudgeOptions {
+  /** The test files to ask. Default: all that testFiles() names. */
+  only?: readonly string[];
+  /** Whether a mutant that names test files is shown to those alone. */
+  quick?: boolean;
+}
+
 /** The engine fails a test without a mutant, so mutants prove nothing. */
 export class CleanError extends Error {
   override readonly name = "CleanError";
@@ -34,8 +41,11 @@ export class Judge {
   readonly files: readonly string[];
   readonly #seconds = new Map<string, Promise<number>>();
 
-  constructor(root: string, only?: readonly string[]) {
+  readonly #quick: boolean;
+
+  constructor(root: string, { only, quick = false }: JudgeOptions = {}) {
     this.files = only ?? testFiles(root);
+    this.#quick = quick;
   }
 
   /**
@@ -64,7 +74,7 @@ export class Judge {
     const spend = (): Verdict => ({ ...verdict, seconds: (performance.now() - start) / 1000 });
     try {
       const mutated = mutate(original, mutant);
-      for (const suite of asked(this.files, mutant.ask ?? [])) {
+      for (const suite of asked(this.files, mutant.ask, this.#quick)) {
         // A file that has not run yet runs without the mutant first.
         if (!this.#seconds.has(suite)) {
           tree.write(file, original);

@@ -40,7 +40,7 @@ test("every mutant's text occurs once in the code, and names are unique", () => 
   const files = testFiles(ROOT);
   for (const mutant of MUTANTS) {
     mutate(readFileSync(join(ROOT, mutant.file), "utf8"), mutant);
-    assert.is(asked(files, mutant.ask ?? []).length, files.length, mutant.name);
+    assert.is(asked(files, mutant.ask).length, files.length, mutant.name);
   }
 });
 
@@ -61,6 +61,8 @@ test("the files that a mutant names are asked first, then the others", () => {
   assert.equal(asked(files, []), files);
   assert.equal(asked(files, ["unit/b"]), [files[2], files[0], files[1]]);
   assert.equal(asked(files, ["unit"]), [files[1], files[2], files[0]]);
+  assert.equal(asked(files, ["unit"], true), [files[1], files[2]]);
+  assert.equal(asked(files, [], true), files);
   assert.throws(() => asked(files, ["unit/c"]), /no test file unit\/c/);
 });
 
@@ -69,7 +71,7 @@ test("a mutant is caught, survives, or cannot be made, and the tree is restored"
   try {
     const tree = new Tree(ROOT, join(scratch, "tree"));
     tree.core = readFileSync(join(ROOT, "build/hmm.debug.wasm"));
-    const judge = new Judge(ROOT, [ASKED]);
+    const judge = new Judge(ROOT, { only: [ASKED] });
     const original = tree.read(STALE.file);
 
     const inCore = await judge.judge(tree, STALE);
@@ -88,7 +90,7 @@ test("a mutant is caught, survives, or cannot be made, and the tree is restored"
     // An engine that fails without a mutant proves nothing.
     tree.write(FLAGS.file, "throw new Error('broken');");
     let error: unknown;
-    await new Judge(ROOT, [ASKED]).judge(tree, STALE).catch((thrown: unknown) => (error = thrown));
+    await new Judge(ROOT, { only: [ASKED] }).judge(tree, STALE).catch((thrown: unknown) => (error = thrown));
     assert.instance(error, CleanError);
   } finally {
     rmSync(scratch, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 /**
  * Breaks the engine in many ways, one at a time, and finds the test that notices. See docs/testing.md.
  *
- *   npm run mutants -- [--only NAME] [--list] [--help]
+ *   npm run mutants -- [--only NAME] [--quick] [--list] [--help]
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
@@ -19,6 +19,7 @@ the test that notices.
   npm run mutants -- [options]
 
   --only NAME   only the mutant NAME, or else the mutants whose name contains NAME (repeatable)
+  --quick       ask only the test files that a mutant names, if it names any
   --list        only list the mutants
   --help        print this text
 
@@ -34,6 +35,7 @@ class UsageError extends Error {}
 
 interface Options {
   mutants: readonly Mutant[];
+  quick: boolean;
   list: boolean;
   help: boolean;
 }
@@ -43,16 +45,16 @@ function parseOptions(args: string[]): Options {
   let values;
   try {
     const only = { type: "string", multiple: true } as const;
-    ({ values } = parseArgs({ args, options: { only, list: flag, help: flag } }));
+    ({ values } = parseArgs({ args, options: { only, quick: flag, list: flag, help: flag } }));
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
-  const { only, list, help } = values;
-  if (only === undefined) return { mutants: MUTANTS, list, help };
+  const { only, ...flags } = values;
+  if (only === undefined) return { mutants: MUTANTS, ...flags };
   const chosen = MUTANTS.filter(({ name }) => only.some((part) => name.includes(part)));
   const exact = MUTANTS.filter(({ name }) => only.includes(name));
   if (chosen.length === 0) throw new UsageError(`no mutant is named so: ${only.join(", ")}; see --list`);
-  return { mutants: exact.length > 0 ? exact : chosen, list, help };
+  return { mutants: exact.length > 0 ? exact : chosen, ...flags };
 }
 
 /** Runs `work` on every item, one item at a time in each tree. */
@@ -111,10 +113,10 @@ async function makeTrees(count: number): Promise<Tree[]> {
 }
 
 /** Judges the mutants. Returns the number that survive. */
-async function run(mutants: readonly Mutant[]): Promise<number> {
+async function run(mutants: readonly Mutant[], quick: boolean): Promise<number> {
   const start = performance.now();
   const elapsed = (): string => `${((performance.now() - start) / 1000).toFixed(0)} s`;
-  const judge = new Judge(ROOT);
+  const judge = new Judge(ROOT, { quick });
   const trees = await makeTrees(Math.min(availableParallelism(), mutants.length));
   const verdicts: Verdict[] = [];
   try {
@@ -133,11 +135,11 @@ async function run(mutants: readonly Mutant[]): Promise<number> {
 }
 
 async function main(): Promise<number> {
-  const { mutants, list, help } = parseOptions(process.argv.slice(2));
+  const { mutants, quick, list, help } = parseOptions(process.argv.slice(2));
   if (help) console.log(HELP);
   if (list) for (const { name, file } of mutants) console.log(`${name.padEnd(NAME_WIDTH)}  ${file}`);
   if (help || list) return 0;
-  return (await run(mutants)) > 0 ? 1 : 0;
+  return (await run(mutants, quick)) > 0 ? 1 : 0;
 }
 
 try {

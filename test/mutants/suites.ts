@@ -56,12 +56,15 @@ function matches(file: string, part: string): boolean {
   return name === part || name.startsWith(`${part}/`);
 }
 
-/** Returns the files with those that `ask` names first. Throws if a name of `ask` matches no file. */
-export function asked(files: readonly string[], ask: readonly string[]): string[] {
+/**
+ * Returns the files with those that `ask` names first, or those alone if `only` is set and `ask` names any.
+ * Throws if a name of `ask` matches no file.
+ */
+export function asked(files: readonly string[], ask: readonly string[] = [], only = false): string[] {
   const first = ask.flatMap((part) => {
     const found = files.filter((file) => matches(file, part));
     if (found.length === 0) throw new Error(`no test file ${part}`);
     return found;
   });
-  return [...new Set([...first, ...files])];
+  return [...new Set(only && first.length > 0 ? first : [...first, ...files])];
 }

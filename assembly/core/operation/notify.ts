@@ -184,10 +184,7 @@ export function notifierStale(id: u32, seq: u32): bool {
 
 /** Does a notifier of the mm subscribe to some address of [start, end)? */
 export function anybodyListens(mm: Mm, start: u64, end: u64): bool {
-  for (let at: usize = mm.notifiers; at; at = notifierAt(at).next) {
-    if (notifierAt(at).start < end && start <= notifierAt(at).last) return true;
-  }
-  return false;
+  return listeners(mm, start, end) != NOBODY;
 }
 
 // ── Windows
@@ -265,12 +262,18 @@ function announce(mmId: u32, start: u64, end: u64, event: u32, owner: u32): i32 
   return CALLBACKS;
 }
 
+/** Does a notifier subscribe to some address of [start, end)? */
+@inline
+function concerns(notifier: Notifier, start: u64, end: u64): bool {
+  return notifier.start < end && start <= notifier.last;
+}
+
 /** Who subscribes to some address of [start, end). */
 function listeners(mm: Mm, start: u64, end: u64): i32 {
   let heard = NOBODY;
   for (let at: usize = mm.notifiers; at; at = notifierAt(at).next) {
     const notifier = notifierAt(at);
-    if (notifier.start >= end || start > notifier.last) continue;
+    if (!concerns(notifier, start, end)) continue;
     if (!notifier.table || notifier.watched) return CALLBACKS;
     heard = TABLES;
   }
@@ -283,7 +286,7 @@ function tellTables(mm: Mm, start: u64, end: u64, event: u32, owner: u32): void 
   const to = (end + PAGE_SIZE - 1) & ~(<u64>PAGE_SIZE - 1);
   for (let at: usize = mm.notifiers; at; at = notifierAt(at).next) {
     const notifier = notifierAt(at);
-    if (!notifier.table || notifier.start >= end || start > notifier.last) continue;
+    if (!notifier.table || !concerns(notifier, start, end)) continue;
     const told = at + NOTIFIER_TOLD + event * 4;
     store<u32>(told, load<u32>(told) + 1);
     if (event == MMU_NOTIFY_MIGRATE && owner && owner == notifier.owner) continue;

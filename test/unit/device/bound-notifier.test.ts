@@ -128,7 +128,7 @@ onEachBuild("notifier with a table", (test, module) => {
     table.close();
     using next = new DeviceTable(mm);
     next.map(addr, Uint32Array.of((HMM_PFN_VALID | mm.lookupPte(addr)!.pfn) >>> 0));
-    mm.mprotect(addr + PAGE_SIZE, PAGE_SIZE, PROT_READ);
+    mm.mprotect(addr, PAGE_SIZE, PROT_READ);
     assert.is(next.entries, 1);
   });
 

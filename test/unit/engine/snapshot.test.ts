@@ -178,6 +178,18 @@ onEachBuild("snapshot", (test, module) => {
     assert.equal(other.mms()[0].read(addr + 4 * P, P), pattern(8).subarray(4 * P, 5 * P));
   });
 
+  test("what was in the array does not show between header and memory, however long the header is", () => {
+    const hmm = makeHmm(module, { systemMemory: 1 << 20, deviceMemory: 0 });
+    const mm = hmm.createMm();
+    // Memory begins at a multiple of 16 bytes: ids of 16 lengths leave every number of bytes before it.
+    for (let n = 1; n <= 16; n++) {
+      using _notifier = new MmuIntervalNotifier(mm, 0, P, { invalidate: () => true }, { id: "n".repeat(n) });
+      const fresh = hmm.snapshot();
+      const into = new Uint8Array(fresh.length).fill(0xa5);
+      assert.is(Buffer.compare(hmm.snapshot({ into }), fresh), 0, `an id of ${n} bytes`);
+    }
+  });
+
   test("an array that is too short is unchanged, and the error gives the length needed", () => {
     const { hmm } = scene();
     const { length } = hmm.snapshot();

@@ -60,6 +60,18 @@ onEachBuild("linux: huge pages", (test, module) => {
   both(
     test,
     module,
+    "a driver that selects no units moves pages of a folio that single entries map",
+    (world) => {
+      huge(world);
+      world.mm.munmap(AT + 100 * P, 10 * P);
+      world.units = false;
+      return world.toDevice(0, 100);
+    },
+    { "6.12": 0, "7.3": 100 },
+  );
+  both(
+    test,
+    module,
     "a migration back leaves a huge page of system memory alone",
     (world) => {
       huge(world).toSystem(0, 16);

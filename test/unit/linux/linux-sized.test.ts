@@ -56,6 +56,14 @@ onEachBuild("linux: sized folios", (test, module) => {
       assert.is(world.hmm.freePages, free, "nothing is left in use");
     });
   }
+  newer(test, module, "a folio is in use as a whole until its last part is gone", (world) => {
+    folio(world);
+    const free = world.hmm.freePages;
+    for (let i = 0; i < 15; i++) world.mm.munmap(AT + i * P, P);
+    assert.is(world.hmm.freePages, free);
+    world.mm.munmap(AT + 15 * P, P);
+    assert.is(world.hmm.freePages, free + 16);
+  });
   newer(test, module, "a migration splits the folio, and zeros become holes", (world) => {
     folio(world);
     assert.is(world.toDevice(4, 8), 4);

@@ -37,6 +37,8 @@ export class World {
   readonly devmem: HmmDevmem;
   /** What the way back finds. */
   back: Room = "large";
+  /** Whether it selects whole huge pages. */
+  units = true;
   private heard: string[] = [];
 
   constructor(module: WebAssembly.Module, linux: LinuxVersion, coherent = false) {
@@ -125,7 +127,8 @@ export class World {
   ): number {
     using _sem = mm.mmapSem.read();
     const own = this.devmem.coherent ? MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-    const select = MIGRATE_VMA_SELECT_COMPOUND | (to === "device" ? MIGRATE_VMA_SELECT_SYSTEM : own);
+    const units = this.units ? MIGRATE_VMA_SELECT_COMPOUND : 0;
+    const select = units | (to === "device" ? MIGRATE_VMA_SELECT_SYSTEM : own);
     using m = migrateVmaSetup({ vma: mm.findVma(start), start, end, owner: this, select, faultPage });
     if (room === "none") return VM_FAULT_OOM;
     const wanted = m.src.slice();

@@ -54,6 +54,24 @@ onEachBuild("migrateVma", (test, module) => {
     hmm.verify();
   });
 
+  test("system memory that was left is free, wherever the run of its pages begins", () => {
+    const hmm = makeHmm(module);
+    const mm = hmm.createMm();
+    const gpu = new TestGpu(mm);
+    // Runs of 130 pages begin at every remainder of four, and cross 64 pages at least twice.
+    for (let before = 0; before < 4; before++) {
+      mm.write(mm.mmap({ length: P }), pattern(1));
+      const addr = mm.mmap({ length: 130 * P });
+      const free = hmm.freePages;
+      mm.write(addr, pattern(130));
+      assert.is(gpu.toDevice(addr, addr + 130 * P).moved, 130);
+      assert.is(hmm.freePages, free);
+      hmm.verify();
+      assert.equal(mm.read(addr, 130 * P), pattern(130));
+      mm.munmap(addr, 130 * P);
+    }
+  });
+
   test("-EINVAL is returned; without pages to move, no callback runs", () => {
     const hmm = makeHmm(module);
     const mm = hmm.createMm();
