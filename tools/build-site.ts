@@ -1,6 +1,7 @@
 /**
- * Builds the site: `node --import tsx tools/build-site.ts`. Reads site/, docs/ and src/, and the core, text and page
- * of tools/build.mjs; writes static files to site/dist, which any server of files may serve below any path.
+ * Builds the site: `node --import tsx tools/build-site.ts`. Reads site/, docs/ and src/, and the core, text
+ * and page of tools/build.mjs; writes static files to site/dist, which any server of files may serve below
+ * any path.
  *
  *   site/PAGE/page.html   the page's title, description and main part → site/dist/PAGE/index.html
  *   site/PAGE/main.tsx    its script → site/dist/PAGE/main.js; with workers: site/PAGE/worker.ts
@@ -61,17 +62,24 @@ function writePage(outdir: string, folder: string, content: Content): void {
   writeFileSync(file, framed(content, place));
 }
 
-const staging = `build/.site-${process.pid}`;
-try {
-  await bundle(staging);
-  for (const page of PAGES) writePage(staging, page, contentOf(join(SOURCE, page, "page.html")));
-  for (const [from, to] of Object.entries(FILES)) {
-    mkdirSync(dirname(join(staging, to)), { recursive: true });
-    cpSync(from, join(staging, to));
+/** Builds the site into a folder, whose former content is removed. */
+export async function buildSite(target = TARGET): Promise<void> {
+  const staging = `build/.site-${process.pid}`;
+  try {
+    await bundle(staging);
+    for (const page of PAGES) writePage(staging, page, contentOf(join(SOURCE, page, "page.html")));
+    for (const [from, to] of Object.entries(FILES)) {
+      mkdirSync(dirname(join(staging, to)), { recursive: true });
+      cpSync(from, join(staging, to));
+    }
+    rmSync(target, { recursive: true, force: true });
+    renameSync(staging, target);
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
   }
-  rmSync(TARGET, { recursive: true, force: true });
-  renameSync(staging, TARGET);
-} finally {
-  rmSync(staging, { recursive: true, force: true });
 }
-console.log(`site: ${TARGET}`);
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await buildSite();
+  console.log(`site: ${TARGET}`);
+}

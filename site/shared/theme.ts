@@ -1,6 +1,6 @@
 /**
- * Light and dark: as the system says, until the button of the header says otherwise; the choice is kept. Runs in the
- * head, before anything is drawn. After each change the document hears of the event "themechange".
+ * Light and dark: as the system says, until the button of the header says otherwise; the choice is kept. Runs
+ * in the head, before anything is drawn. After each change the document hears of the event "themechange".
  */
 const KEY = "heteromem-theme";
 const dark = matchMedia("(prefers-color-scheme: dark)");

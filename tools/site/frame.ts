@@ -1,10 +1,10 @@
 /** The frame that all pages of the site have: policy, header, main part, footer. */
 
 /**
- * What a page may do: run scripts of its own place and compile WebAssembly. Nothing may be evaluated, and nothing
- * may be sent elsewhere.
+ * What a page may do: run scripts of its own place and compile WebAssembly. Nothing may be evaluated, and
+ * nothing may be sent elsewhere.
  */
-export const POLICY = [
+const POLICY = [
   "default-src 'none'",
   "script-src 'self' 'wasm-unsafe-eval'",
   "style-src 'self'",
@@ -38,7 +38,7 @@ export interface Place {
 }
 
 /** Returns the way from a folder of the site to its root, with a slash at the end. */
-export function wayUp(folder: string): string {
+function wayUp(folder: string): string {
   return folder === "." ? "./" : "../".repeat(folder.split("/").length);
 }
 
@@ -76,8 +76,8 @@ ${scripts.map((script) => `<script type="module" src="${up}${script}"></script>`
 ${main}
 </main>
 <footer class="site">
-<p>heteromem is free software under the MIT license. These pages run on your machine alone: nothing that you open or
-type is sent anywhere.</p>
+<p>heteromem is free software under the MIT license. These pages run on your machine alone: nothing that you
+open or type is sent anywhere.</p>
 </footer>
 </body>
 </html>

@@ -3,8 +3,8 @@
 type Attributes = Record<string, string | ((event: Event) => void)>;
 
 /**
- * Makes an element with attributes (functions are listeners) and children. A style is set as a property: a content
- * security policy may forbid the attribute.
+ * Makes an element with attributes (functions are listeners) and children. A style is set as a property: a
+ * content security policy may forbid the attribute.
  */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,
