@@ -46,6 +46,7 @@ export const SRC_LAYERS: readonly string[] = [
   "report",
   "testing",
   "sweep",
+  "microbench",
   "cli",
 ];
 

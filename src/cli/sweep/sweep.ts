@@ -102,7 +102,8 @@ export async function sweep(path: string, flags: SweepFlags, program: Program): 
   const bar = new SweepBar(missing.length, quiet);
   const jobs = missing.map((id): QueuedJob => ({ id, ...plan.jobs.get(id)!, traces }));
   const stop = onInterrupt(() => bar.stop());
-  const pool = jobs.length === 0 ? NO_POOL : await startPool(Math.min(workers, jobs.length), program.filename);
+  const pool =
+    jobs.length === 0 ? NO_POOL : await startPool(Math.min(workers, jobs.length), program.filename);
   try {
     const done = (status: "done" | "failed"): void => bar.add(status);
     await runLocally(jobs, { pool, store, workers, memory, done, stopping: () => stop.asked });

@@ -110,7 +110,9 @@ points("points are left out by any of the values, and added", () => {
     exclude: [{ evict: "fifo", deviceFrames: [16, 64] }],
     include: [{ evict: "random", deviceFrames: 16, reserve: 5 }],
   };
-  const found = expand(spec, same).map(({ point }) => `${point.evict as string} ${point.deviceFrames as number}`);
+  const found = expand(spec, same).map(
+    ({ point }) => `${point.evict as string} ${point.deviceFrames as number}`,
+  );
   assert.equal(found, ["lru 16", "lru 32", "lru 64", "fifo 32", "random 16"]);
   assert.is(expand(spec, same).at(-1)!.config.reserve, 5);
   assert.equal(axesOf(spec), ["evict", "deviceFrames", "reserve"]);
