@@ -5,8 +5,8 @@ import { createHash } from "node:crypto";
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * Returns a value as canonical JSON: no blanks, keys sorted by UTF-16 code units, numbers as ECMAScript writes
- * them. Fields that are undefined are left out. Throws RangeError for a number that JSON does not have, and
+ * Returns a value as canonical JSON: no blanks, keys sorted by UTF-16 code units, numbers as ECMAScript
+ * writes them. Fields that are undefined are left out. Throws RangeError for a number that JSON does not have, and
  * TypeError for anything else than JSON.
  */
 export function canonical(value: unknown): string {
