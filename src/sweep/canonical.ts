@@ -6,8 +6,8 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 /**
  * Returns a value as canonical JSON: no blanks, keys sorted by UTF-16 code units, numbers as ECMAScript
- * writes them. Fields that are undefined are left out. Throws RangeError for a number that JSON does not have, and
- * TypeError for anything else than JSON.
+ * writes them. Fields that are undefined are left out. Throws RangeError for a number that JSON does not
+ * have, and TypeError for anything else than JSON.
  */
 export function canonical(value: unknown): string {
   if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);
