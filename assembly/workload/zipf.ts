@@ -20,7 +20,7 @@ import {
   ZIPF_ENTRIES,
   ZIPF_STATE,
 } from "./memory";
-import { randomAhead, scale, skipRandom, unit } from "./random";
+import { randomAhead, scale, skipRandom } from "./random";
 
 const ENTRIES: u32 = ZIPF_STATE;
 const EXPONENT: u32 = ZIPF_STATE + 1;
