@@ -9,6 +9,7 @@ import { DRIVER_RULES } from "./driver.ts";
 import { REPLACEMENT } from "./replacement.ts";
 import type { Mutant } from "./mutant.ts";
 import { TEXT } from "./text.ts";
+import { TIME } from "./time.ts";
 import { TYPESCRIPT } from "./typescript.ts";
 
 export const MUTANTS: readonly Mutant[] = [
@@ -22,4 +23,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...TYPESCRIPT,
   ...DRIVER_RULES,
   ...REPLACEMENT,
+  ...TIME,
 ];

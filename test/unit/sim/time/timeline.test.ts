@@ -2,6 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Tlb } from "../../../../src/sim/time/tlb.ts";
+import { timingOf } from "../../../../src/sim/time/timing.ts";
 import { Timeline } from "../../../../src/sim/time/timeline.ts";
 import type { TimeModel } from "../../../../src/sim/time/model-file.ts";
 import { writeRecord, type Access, type TimedTransfer } from "../../../../src/sim.ts";
@@ -84,8 +85,28 @@ clock("evictions in the background hold up the next batch, not theirs", () => {
   assert.is(on.now, 2e6 + 2 * COPY + 2e6);
   assert.equal(taken(on), { fixed: [4e6, 4e6], toHost: [2 * COPY, 2 * COPY] });
 });
+clock("the report's total waits for copies in the background; errors widen it both ways", () => {
+  const percent = (value: number) => ({ value, unit: "%", kind: "fitted", source: "test" }) as const;
+  const model: TimeModel = {
+    schema: "heteromem-model/1",
+    name: "test",
+    about: "",
+    link: LINK,
+    faultGroup: { fixed: time(2, "us") },
+    errors: { toHost: percent(10), group: percent(50) },
+  };
+  const on = new Timeline(model);
+  on.groupBegin(GROUP);
+  on.transfer(0, 4096, "toHost", "eviction");
+  on.groupEnd();
+  const { total, low, high, limit } = timingOf(model, on.causes, on.tail);
+  // 2 µs, give or take 1 µs, and then the copy, give or take a tenth of it.
+  assert.equal([total, total - low, high - total], [2e6 + COPY, 1e6 + COPY / 10, 1e6 + COPY / 10]);
+  assert.equal(limit, { cause: "toHost", saves: COPY });
+});
 clock("with evictions: before, the batch waits for them", () => {
-  const on = timeline({ link: LINK, evictions: "before" });
+  const faultGroup = { eachTransfer: time(5, "us") }; // of transfers to the device alone
+  const on = timeline({ link: LINK, faultGroup, evictions: "before" });
   on.groupBegin(GROUP);
   on.transfer(0, 4096, "toHost", "eviction");
   assert.is(on.now, COPY);
