@@ -44,6 +44,9 @@ export interface SimulationEvents {
   block(address: number): void;
   /** A device's fault at an address is among those that are served. */
   deviceFault(address: number): void;
+  /** Warps of a group of SMs, which share a µTLB, begin to wait for faults, or none of them waits any more. */
+  warpsWait(group: number): void;
+  warpsGoOn(group: number): void;
   /** `bytes` are copied from one memory to another. */
   transfer(address: number, bytes: number, direction: Direction, cause: Cause): void;
   /** `pages` came to a memory: copied, or made there, zeroed. */

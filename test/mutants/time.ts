@@ -147,4 +147,11 @@ export const TIME: readonly Mutant[] = [
     after: "pages * PAGE_BYTES",
     ask: PERFETTO,
   },
+  {
+    name: "warps-go-on-when-one-of-them-does",
+    file: "src/sim/driver/parallel-device.ts",
+    before: "if (--this.#waits[warp.utlb] === 0)",
+    after: "if (--this.#waits[warp.utlb] >= 0)",
+    ask: PERFETTO,
+  },
 ];

@@ -164,6 +164,14 @@ export class Timeline implements SimulationEvents {
     this.listener?.deviceFault(this.#now, address);
   }
 
+  warpsWait(group: number): void {
+    this.listener?.warpsWait(this.#now, group);
+  }
+
+  warpsGoOn(group: number): void {
+    this.listener?.warpsGoOn(this.#now, group);
+  }
+
   transfer(address: number, bytes: number, direction: Direction, cause: Cause): void {
     if (!this.#serving) this.settle();
     if (this.#serving && direction === "toDevice") this.#take("transfer", this.#costs.eachTransfer);
