@@ -12,7 +12,7 @@ import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
 import { ACCESS_NS, GROUP_NS, type Clock } from "./clock.ts";
 import type { ManagedDriver } from "./driver.ts";
 import { FaultBuffer } from "./fault-buffer.ts";
-import { ACCESS_READ, CPU, type Processor } from "./processor.ts";
+import { ACCESS_ATOMIC_WEAK, ACCESS_READ, CPU, type Processor } from "./processor.ts";
 import type { UvmSmart } from "./uvm-smart.ts";
 import type { VaBlock } from "./va-block.ts";
 import type { WarpSchedule } from "./warps.ts";
@@ -296,7 +296,7 @@ export class ParallelDevice {
       else this.remote.loads++;
       const sectors = this.#schedule!.sectors(from, to, store, page);
       this.remote.sectors += sectors;
-      this.events?.remoteAccess(sectors, store);
+      this.events?.remoteAccess(sectors, store, access >= ACCESS_ATOMIC_WEAK);
       this.#counters?.count(page);
       return true;
     }

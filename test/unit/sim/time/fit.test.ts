@@ -23,7 +23,7 @@ fits("short runs count as much as long ones", () => {
     { count: 100, bytes: 0, time: 200 },
     { count: 0, bytes: 1, time: 3 },
   ])!;
-  assert.ok(Math.abs(each[0] - 1.2) < 1e-12 && Math.abs(each[1] - 3) < 1e-12, `${each}`);
+  assert.ok(Math.abs(each[0] - 1.2) < 1e-12 && Math.abs(each[1] - 3) < 1e-12, each.join(" "));
 });
 fits("groups: 100 µs each and 5 µs a transfer, beside the link", () => {
   const profiles: Profile[] = [
