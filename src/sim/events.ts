@@ -44,7 +44,7 @@ export interface SimulationEvents {
   block(address: number): void;
   /** A device's fault at an address is among those that are served. */
   deviceFault(address: number): void;
-  /** Warps of a group of SMs, which share a µTLB, begin to wait for faults, or none of them waits any more. */
+  /** Warps of a group of SMs, which share a µTLB, begin to wait for faults, or none of them waits now. */
   warpsWait(group: number): void;
   warpsGoOn(group: number): void;
   /** `bytes` are copied from one memory to another. */
