@@ -14,7 +14,7 @@ export interface Choice {
 }
 
 /** The number that a value of an axis is, a size in bytes; NaN for a word. */
-export function numberOf(value: string): number {
+function numberOf(value: string): number {
   const plain = Number(value);
   return value === "" || Number.isNaN(plain) ? parseBytes(value) : plain;
 }
@@ -50,7 +50,7 @@ export function firstChoice({ axes, replica, figures }: SweepPicture): Choice {
 }
 
 /** Whether a row has the values that the filter asks for. */
-export function passes({ at }: SweepRow, filter: readonly number[]): boolean {
+function passes({ at }: SweepRow, filter: readonly number[]): boolean {
   return filter.every((value, axis) => value < 0 || at[axis] === value);
 }
 

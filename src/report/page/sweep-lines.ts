@@ -1,5 +1,6 @@
 /** Lines of a figure against an axis, with intervals over seeds, in small pictures side by side. */
 import uPlot from "uplot";
+import type { Summary } from "../statistics.ts";
 import type { Figure, SweepPicture } from "../sweep-picture.ts";
 import { color, key, make } from "./dom.ts";
 import { linesOf, positionsOf, type Choice, type SweepLine } from "./sweep-data.ts";
@@ -29,18 +30,19 @@ export function stepsOf({ unit }: Figure): { incrs?: number[] } {
   return unit === "bytes" ? { incrs: Array.from({ length: 50 }, (_, i) => 2 ** i) } : {};
 }
 
-type Band = (line: SweepLine) => (number | null)[][];
-
-/** Mean, least and most of each point of a line, as what is drawn. */
-const bandOf =
-  (interval: Interval): Band =>
-  ({ points }) => [
-    points.map((point) => point && point.mean),
-    points.map(
-      (point) => point && (interval === "mean" ? Math.max(0, point.mean - point.half) : point.least),
-    ),
-    points.map((point) => point && (interval === "mean" ? point.mean + point.half : point.most)),
+/** What is drawn of lines: the least and the most of each one's interval, then the mean of each. */
+function dataOf(lines: readonly SweepLine[], interval: Interval): (number | null)[][] {
+  const of = (points: SweepLine["points"], value: (point: Summary) => number): (number | null)[] =>
+    points.map((point) => point && value(point));
+  const mean = interval === "mean";
+  return [
+    ...lines.flatMap(({ points }) => [
+      of(points, (point) => (mean ? Math.max(0, point.mean - point.half) : point.least)),
+      of(points, (point) => (mean ? point.mean + point.half : point.most)),
+    ]),
+    ...lines.map(({ points }) => of(points, (point) => point.mean)),
   ];
+}
 
 /** Every n-th of the positions, so that labels do not overlap. */
 function ticksOf(at: readonly number[], room: number): number[] {
@@ -69,11 +71,13 @@ function optionsOf({ picture, choice, lines, top }: Drawn, width: number): uPlot
     ticks: { show: false },
   };
   const edge = (at[at.length - 1] - at[0]) * 0.03 || 0.5;
-  const series = lines.flatMap((_, i) => {
+  // Bands come first, so that none covers a line.
+  const hidden = { stroke: "transparent", points: { show: false }, spanGaps: true };
+  const bands = lines.flatMap(() => [hidden, hidden]);
+  const means = lines.map((_, i) => {
     const stroke = color(COLORS[i % COLORS.length]);
     const dash = i < COLORS.length ? {} : { dash: [5, 3] };
-    const hidden = { stroke: "transparent", points: { show: false }, spanGaps: true };
-    return [{ stroke, width: 2, points: { size: 5, fill: stroke }, spanGaps: true, ...dash }, hidden, hidden];
+    return { stroke, width: 2, points: { size: 5, fill: stroke }, spanGaps: true, ...dash };
   });
   return {
     width,
@@ -84,9 +88,9 @@ function optionsOf({ picture, choice, lines, top }: Drawn, width: number): uPlot
     },
     legend: { show: false },
     cursor: { drag: { x: false, y: false } },
-    series: [{}, ...series],
+    series: [{}, ...bands, ...means],
     bands: lines.map((_, i) => ({
-      series: [3 * i + 3, 3 * i + 2],
+      series: [2 * i + 2, 2 * i + 1],
       fill: `${color(COLORS[i % COLORS.length])}2e`,
     })),
     axes: [
@@ -131,7 +135,7 @@ function smallPicture(drawn: Drawn, title: string): HTMLElement {
     const { at } = positionsOf(drawn.choice.x < 0 ? [""] : drawn.picture.axes[drawn.choice.x].values);
     const order = [...at.keys()].sort((a, b) => at[a] - at[b]);
     const sorted = <T>(list: readonly T[]): T[] => order.map((i) => list[i]);
-    const data = drawn.lines.flatMap((one) => bandOf(drawn.interval)(one).map(sorted));
+    const data = dataOf(drawn.lines, drawn.interval).map(sorted);
     const hooks = {
       setCursor: [
         (one: uPlot) =>
