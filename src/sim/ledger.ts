@@ -205,10 +205,12 @@ export class Ledger {
     return { ...difference(now, this.#base ?? now), one, sections: this.#sections, now };
   }
 
-  /** Returns what took time since counting began, by cause; null without a time model. */
+  /**
+   * Returns what took time since counting began, by cause, up to where the clock was settled last; null without
+   * a time model.
+   */
   causes(): Causes | null {
     if (this.#timeline === null) return null;
-    this.#timeline.settle();
     const now = this.#timeline.causes;
     return difference(now, this.#causeBase ?? now);
   }
