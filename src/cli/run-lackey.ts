@@ -7,16 +7,15 @@ import {
   SimulationError,
   TraceError,
 } from "../sim.ts";
-import type { NamedRange } from "./args.ts";
+import type { NamedRange } from "./offload-value.ts";
 import { CodeAreas } from "./code-areas.ts";
 import { DamagedError, UserError } from "./errors.ts";
-import type { TraceInput } from "./input.ts";
 import { whyNoAccess, whyNoTrace, whyUnused } from "./reasons.ts";
-import type { RunInput, TraceCounts } from "./trace-input.ts";
+import type { InputFile, RunInput, TraceCounts } from "./trace-input.ts";
 import { warningsOf, type Warning } from "./warnings.ts";
 
 export interface LackeySetting {
-  input: TraceInput;
+  input: InputFile;
   offload: readonly NamedRange[];
   /** How the machine calls; null: the trace tells. */
   calls: Calls | null;
