@@ -40,13 +40,14 @@ export class HeatMap {
   #top = 0;
   #bottom: number;
 
-  constructor(picture: Picture, range: TimeRange) {
+  /** @param name what the heading calls the run, where there are several; "": it is the only one */
+  constructor(picture: Picture, range: TimeRange, name = "") {
     this.#picture = picture;
     this.#range = range;
     this.#rows = rowsOf(picture);
     this.#bottom = this.#rows.length;
     this.#canvas.setAttribute("aria-label", this.#alternative());
-    this.#canvas.id = "heat";
+    this.#canvas.id = name === "" ? "heat" : `heat-${name}`;
     const button = (text: string, label: string, act: () => void): HTMLElement =>
       make("button", { type: "button", "aria-label": label, click: act }, text);
     const tools = make(
@@ -61,7 +62,13 @@ export class HeatMap {
       button("all", "show everything", () => this.#all()),
     );
     const holder = make("div", { class: "heat" }, this.#canvas, this.#tip);
-    this.element = part("figure", "Where memory lies", this.#about(), tools, holder);
+    this.element = part(
+      "figure",
+      name === "" ? "Where memory lies" : `Where memory lay ${name}`,
+      this.#about(),
+      tools,
+      holder,
+    );
     this.#listen();
     range.follow(() => this.draw());
     new ResizeObserver(() => this.draw()).observe(this.#canvas);
