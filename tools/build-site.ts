@@ -20,7 +20,6 @@ const TARGET = "site/dist";
 const PAGES = [".", "simulator", "lab", "docs"];
 /** What the pages show, and where it lies on the site. */
 const FILES = {
-  "site/shared/icon.svg": "shared/icon.svg",
   "examples/programs/jacobi.lackey.gz": "examples/programs/jacobi.lackey.gz",
   "examples/programs/hashjoin.lackey.gz": "examples/programs/hashjoin.lackey.gz",
 };

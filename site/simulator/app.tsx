@@ -29,19 +29,22 @@ export function App(): JSX.Element {
   const [file, setFile] = useState<File | null>(null);
   const [state, dispatch] = useReducer(next, START);
   const runner = useRef<Runner | null>(null);
+  /** Counts what was asked: a file that is loaded too late is not run. */
+  const attempts = useRef(0);
+  const answer = useRef<HTMLDivElement>(null);
   const busy = state.phase === "running" || state.phase === "paused";
 
   const run = (question: Config, dropped = file): void => {
-    runner.current?.close();
-    runner.current = new Runner(dispatch);
-    const mine = runner.current;
+    const mine = (runner.current ??= new Runner());
+    const attempt = ++attempts.current;
+    mine.forget();
     history.replaceState(null, "", hashOf(question));
     dispatch({ type: "begin", config: question });
     fileOf(question, dropped).then(
       (opened) => {
-        if (runner.current !== mine) return;
+        if (attempt !== attempts.current) return;
         dispatch({ type: "opened", file: opened });
-        mine.run(question, opened);
+        mine.run(question, opened, dispatch);
       },
       (error: Error) => dispatch({ type: "refused", message: error.message }),
     );
@@ -64,6 +67,12 @@ export function App(): JSX.Element {
     return () => removeEventListener("hashchange", follow);
   }, []);
 
+  useEffect(() => {
+    // On a narrow screen the answer is below the form.
+    const top = answer.current?.getBoundingClientRect().top ?? 0;
+    if (state.number > 0 && top > innerHeight / 2) answer.current?.scrollIntoView();
+  }, [state.number]);
+
   return (
     <div class="simulator">
       <DropTarget take={take} />
@@ -81,7 +90,7 @@ export function App(): JSX.Element {
           {busy ? "Run again" : "Run"}
         </button>
       </form>
-      <div class="answer">
+      <div class={`answer ${state.phase}`} ref={answer}>
         {state.phase === "idle" ? (
           <Presets
             choose={(preset) => {
@@ -90,7 +99,7 @@ export function App(): JSX.Element {
             }}
           />
         ) : (
-          <Results state={state} send={(type) => runner.current?.send(type)} />
+          <Results state={state} runner={runner.current!} />
         )}
       </div>
     </div>

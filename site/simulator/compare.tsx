@@ -6,7 +6,8 @@ import { HeatMap } from "../../src/report/page/heat.ts";
 import { TimeRange } from "../../src/report/page/range.ts";
 import { duration } from "../../src/report/page/words.ts";
 import type { Picture } from "../../src/report/picture.ts";
-import { CAUSES } from "../../src/sim.ts";
+import { CAUSES } from "../../src/sim/time/causes.ts";
+import { written } from "./question.ts";
 import type { EndedRun } from "./run-state.ts";
 
 /** Colors of causes, in the order of their time; further ones share the last. */
@@ -16,8 +17,7 @@ const colorAt = (i: number): string => `var(${COLORS[Math.min(i, COLORS.length -
 /** What was asked differently, such as "evict: lrm → lru". */
 function changes(before: EndedRun, now: EndedRun): string {
   const names = [...new Set([...Object.keys(before.config), ...Object.keys(now.config)])];
-  const word = (value: unknown): string =>
-    value === undefined ? "default" : typeof value === "string" ? value : JSON.stringify(value);
+  const word = (value: unknown): string => (value === undefined ? "default" : written(value));
   const list = names
     .map((name) => ({ name, was: word(before.config[name]), is: word(now.config[name]) }))
     .filter(({ was, is }) => was !== is)

@@ -1,9 +1,9 @@
 /** What can be taken along from a run. */
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { hashOf } from "./question.ts";
 import type { EndedRun } from "./run-state.ts";
-import { perfettoOf } from "./runner.ts";
+import type { Runner } from "./runner.ts";
 
 /** How long a word about an export stays. */
 const SHOWN_MS = 4000;
@@ -22,34 +22,38 @@ function nameOf({ report }: EndedRun): string {
   return base.replace(/[^\w.-]+/g, "-").slice(0, 60);
 }
 
-async function saveReport(run: EndedRun): Promise<void> {
+function saveReport(run: EndedRun): Promise<void> {
   const text = `${JSON.stringify(run.report, null, 2)}\n`;
   save(`${nameOf(run)}.json`, new Blob([text], { type: "application/json" }));
+  return Promise.resolve();
 }
 
-/** The page with its own script and style is loaded when it is first asked for. */
+/** The page's own script and style come after the first run: they are no part of the first load. */
+const loadPage = (): Promise<typeof import("../../src/report/html.ts")> => import("../../src/report/html.ts");
+
 async function savePage(run: EndedRun): Promise<void> {
-  const { htmlOf } = await import("../../src/report/html.ts");
+  const { htmlOf } = await loadPage();
   save(`${nameOf(run)}.html`, new Blob([htmlOf(run.picture)], { type: "text/html" }));
 }
 
 /** Runs it again: a trace of every event is kept only when someone wants it. */
-async function savePerfetto(run: EndedRun): Promise<void> {
-  save(`${nameOf(run)}.perfetto-trace`, await perfettoOf(run.config, run.file));
+async function savePerfetto(run: EndedRun, runner: Runner): Promise<void> {
+  save(`${nameOf(run)}.perfetto-trace`, await runner.perfetto(run.config, run.file));
 }
 
 async function copyLink(run: EndedRun): Promise<void> {
   await navigator.clipboard.writeText(new URL(hashOf(run.config), location.href).href);
 }
 
-export function Exports({ run }: { run: EndedRun }): JSX.Element {
+export function Exports({ run, runner }: { run: EndedRun; runner: Runner }): JSX.Element {
   const [word, setWord] = useState("");
   const [busy, setBusy] = useState(false);
+  useEffect(() => void loadPage().catch(() => {}), []); // so that it is there without a network
   const timed = run.report.timing !== null;
-  const act = (work: (run: EndedRun) => Promise<void>, done: string): (() => void) => {
+  const act = (work: (run: EndedRun, runner: Runner) => Promise<void>, done: string): (() => void) => {
     return () => {
       setBusy(true);
-      work(run)
+      work(run, runner)
         .then(
           () => setWord(done),
           (error: Error) => setWord(`That failed: ${error.message}`),

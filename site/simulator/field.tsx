@@ -1,6 +1,6 @@
 /** A field of the form: a label, what is entered, and a sentence about it. */
 import type { ComponentChildren, JSX } from "preact";
-import type { Config } from "./question.ts";
+import { written, type Config } from "./question.ts";
 
 export interface FormProps {
   config: Config;
@@ -47,7 +47,7 @@ export function TextField({
     <Field name={name} label={label} about={about}>
       <input
         id={name}
-        value={String(config[name] ?? "")}
+        value={written(config[name] ?? "")}
         placeholder={placeholder}
         autocomplete="off"
         spellcheck={false}
@@ -72,7 +72,7 @@ export function ChoiceField({
   choices: Readonly<Record<string, string>>;
   standard: string;
 }): JSX.Element {
-  const value = String(config[name] ?? "");
+  const value = written(config[name] ?? "");
   const known = value === "" || Object.hasOwn(choices, value);
   const about = choices[value === "" ? standard : value];
   return (

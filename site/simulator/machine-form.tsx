@@ -1,18 +1,10 @@
 /** The machine and its policies. */
 import { useState } from "preact/hooks";
 import type { JSX } from "preact";
-import {
-  EVICTIONS,
-  MANAGED_EVICTIONS,
-  MANAGED_PLACEMENTS,
-  MANAGED_PREFETCHERS,
-  MEMORY_MODELS,
-  PLACEMENTS,
-  PREFETCHERS,
-  TIME_MODELS,
-} from "../../src/sim.ts";
+import { MANAGED_EVICTIONS, MANAGED_PLACEMENTS, MANAGED_PREFETCHERS } from "../../src/sim/managed-config.ts";
+import { EVICTIONS, MEMORY_MODELS, PLACEMENTS, PREFETCHERS, TIME_MODELS } from "../../src/sim/names.ts";
 import { ChoiceField, TextField, type FormProps } from "./field.tsx";
-import { isField, read, type Config } from "./question.ts";
+import { isField, read, written, type Config } from "./question.ts";
 
 /** Fields that the form has of their own. */
 const OWN = [
@@ -43,7 +35,7 @@ function numbered(choices: Readonly<Record<string, string>>): Record<string, str
 function otherFields(config: Config): string {
   return Object.entries(config)
     .filter(([name]) => !OWN.includes(name))
-    .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .map(([name, value]) => `${name}=${written(value)}`)
     .join("\n");
 }
 

@@ -7,6 +7,8 @@ import type { Config } from "./question.ts";
 export type Request =
   | {
       type: "run";
+      /** Stands in every answer to it. */
+      number: number;
       config: Config;
       /** The trace, if the config names one. */
       file: Blob | null;
@@ -33,3 +35,9 @@ export type Answer =
   | { type: "done"; progress: RunProgress; picture: Picture; report: RunReport }
   | { type: "perfetto"; trace: Blob }
   | { type: "failed"; message: string };
+
+/** An answer, and the number of the run that it is about. */
+export interface Numbered {
+  number: number;
+  answer: Answer;
+}

@@ -40,8 +40,8 @@ export function isBundled(trace: unknown): boolean {
   return BUNDLED.some((one) => one.trace === trace);
 }
 
-/** A value in an address: texts as they are, everything else as JSON. */
-function written(value: unknown): string {
+/** Writes a value: texts as they are, everything else as JSON. */
+export function written(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 

@@ -5,6 +5,7 @@ import { count } from "../../src/report/page/words.ts";
 import { Compare } from "./compare.tsx";
 import { Exports } from "./exports.tsx";
 import { Pictures } from "./pictures.tsx";
+import type { Runner } from "./runner.ts";
 import type { Phase, RunState } from "./run-state.ts";
 
 const PHASES: Record<Phase, string> = {
@@ -21,7 +22,7 @@ function rate({ progress }: RunState): string {
   return `${(perSecond / 1e6).toFixed(perSecond < 1e7 ? 1 : 0)} M a second`;
 }
 
-function Progress({ state, send }: ResultsProps): JSX.Element {
+function Progress({ state, runner }: ResultsProps): JSX.Element {
   const { phase, progress, message } = state;
   const busy = phase === "running" || phase === "paused";
   return (
@@ -41,12 +42,12 @@ function Progress({ state, send }: ResultsProps): JSX.Element {
           <button
             type="button"
             id="pause"
-            onClick={() => send(phase === "paused" ? "resume" : "pause")}
+            onClick={() => runner.send(phase === "paused" ? "resume" : "pause")}
             disabled={progress === null}
           >
             {phase === "paused" ? "Resume" : "Pause"}
           </button>
-          <button type="button" id="stop" onClick={() => send("stop")} disabled={progress === null}>
+          <button type="button" id="stop" onClick={() => runner.send("stop")} disabled={progress === null}>
             Stop
           </button>
         </>
@@ -60,24 +61,24 @@ function Progress({ state, send }: ResultsProps): JSX.Element {
 
 export interface ResultsProps {
   state: RunState;
-  send: (type: "pause" | "resume" | "stop" | "drawn") => void;
+  runner: Runner;
 }
 
-export function Results({ state, send }: ResultsProps): JSX.Element {
+export function Results({ state, runner }: ResultsProps): JSX.Element {
   const { picture, ended, before, phase } = state;
   return (
     <>
-      <Progress state={state} send={send} />
-      {ended === null ? null : <Exports run={ended} />}
+      <Progress state={state} runner={runner} />
+      {ended === null ? null : <Exports run={ended} runner={runner} />}
       {ended !== null && before !== null ? <Compare before={before} now={ended} /> : null}
       {picture === null ? null : (
         <>
-          <p class="lead">{lead(picture).textContent}</p>
+          <p class="lead">{lead(picture)}</p>
           <Pictures
             key={state.number}
             picture={picture}
             whole={phase !== "running"}
-            drawn={() => send("drawn")}
+            drawn={() => runner.send("drawn")}
           />
         </>
       )}

@@ -1,5 +1,5 @@
 /** The page's side of the worker: starts runs, and hands on what they tell. */
-import type { Answer, Request } from "./messages.ts";
+import type { Answer, Numbered, Request } from "./messages.ts";
 import { isBundled, type Config } from "./question.ts";
 
 declare const VERSION: string;
@@ -20,43 +20,54 @@ export async function fileOf(config: Config, dropped: File | null): Promise<Blob
   return dropped;
 }
 
-/** A worker, and who hears it. One run at a time. */
+/** The worker, and who hears of the run that began last. */
 export class Runner {
   readonly #worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  /** Counts the runs: what an older one still tells is not handed on. */
+  #number = 0;
+  #hear: (answer: Answer) => void = () => {};
 
-  constructor(hear: (answer: Answer) => void) {
-    this.#worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => hear(data));
+  constructor() {
+    this.#worker.addEventListener("message", ({ data: { number, answer } }: MessageEvent<Numbered>) => {
+      if (number === this.#number) this.#hear(answer);
+    });
     this.#worker.addEventListener("error", ({ message }) => {
-      hear({ type: "failed", message: message || "the worker could not be started" });
+      this.#hear({ type: "failed", message: message || "the worker could not be started" });
     });
   }
 
-  run(config: Config, file: Blob | null, perfetto = false): void {
-    this.#send({ type: "run", config, file, perfetto, version: VERSION });
+  /** Ends the run that is under way, and runs another. */
+  run(config: Config, file: Blob | null, hear: (answer: Answer) => void, perfetto = false): void {
+    this.#hear({ type: "failed", message: "another run has begun" });
+    this.#hear = hear;
+    this.#number++;
+    this.#send({ type: "run", number: this.#number, config, file, perfetto, version: VERSION });
+  }
+
+  /** Runs a config once more, and returns its trace for Perfetto. Rejects with Error where the run fails. */
+  perfetto(config: Config, file: Blob | null): Promise<Blob> {
+    return new Promise((resolve, reject) => {
+      const hear = (answer: Answer): void => {
+        if (answer.type === "progress") this.send("drawn");
+        else if (answer.type === "perfetto") resolve(answer.trace);
+        else reject(new Error(answer.type === "failed" ? answer.message : "there is no trace"));
+      };
+      this.run(config, file, hear, true);
+    });
+  }
+
+  /** Ends the run that is under way: nothing more is heard of it. */
+  forget(): void {
+    this.#hear = () => {};
+    this.#number++;
+    this.send("stop");
   }
 
   send(type: "pause" | "resume" | "stop" | "drawn"): void {
     this.#send({ type });
   }
 
-  close(): void {
-    this.#worker.terminate();
-  }
-
   #send(request: Request): void {
     this.#worker.postMessage(request);
   }
-}
-
-/** Runs a config once more, and returns its trace for Perfetto. Rejects with Error where the run fails. */
-export function perfettoOf(config: Config, file: Blob | null): Promise<Blob> {
-  return new Promise((resolve, reject) => {
-    const runner = new Runner((answer) => {
-      if (answer.type === "progress") return runner.send("drawn");
-      runner.close();
-      if (answer.type === "perfetto") resolve(answer.trace);
-      else reject(new Error(answer.type === "failed" ? answer.message : "there is no trace"));
-    });
-    runner.run(config, file, true);
-  });
 }

@@ -122,8 +122,8 @@ export class WatchedRun {
     }
   }
 
-  #progress(simulation: Simulation, { share }: OpenInput): RunProgress {
-    return { accesses: simulation.replayed, share: share(), elapsed: performance.now() - this.#began };
+  #progress(simulation: Simulation, opened: OpenInput): RunProgress {
+    return { accesses: simulation.replayed, share: opened.share(), elapsed: performance.now() - this.#began };
   }
 
   /** Tells how far the run is, where it is time to. */

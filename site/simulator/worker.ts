@@ -1,8 +1,7 @@
 /** The worker of the simulator: runs one simulation at a time. */
-import type { Answer, Request } from "./messages.ts";
+import type { Answer, Numbered, Request } from "./messages.ts";
 import { WatchedRun } from "./watched-run.ts";
 
-const post = (answer: Answer): void => postMessage(answer);
 let run: WatchedRun | null = null;
 
 addEventListener("message", ({ data }: MessageEvent<Request>) => {
@@ -10,6 +9,11 @@ addEventListener("message", ({ data }: MessageEvent<Request>) => {
     run?.[data.type]();
     return;
   }
+  const { number } = data;
+  const post = (answer: Answer): void => {
+    const message: Numbered = { number, answer };
+    postMessage(message);
+  };
   run?.stop();
   run = new WatchedRun(data, post);
   run.run().catch((error: unknown) => {

@@ -1,5 +1,5 @@
 /** The figures by which runs are compared, and how each is written. */
-import { CAUSE_NAMES, CAUSES } from "../sim/time/causes.ts";
+import { CAUSE_NAMES, type TimeCause } from "../sim/time/causes.ts";
 import type { SimulationReport } from "../sim.ts";
 
 /** A run, by its file. */
@@ -38,7 +38,7 @@ export function change(value: number, first: number): string {
 }
 
 /** The causes of all runs, those that take the most time first. */
-export function causesOf(runs: readonly ComparedRun[]): (keyof typeof CAUSES)[] {
+export function causesOf(runs: readonly ComparedRun[]): TimeCause[] {
   const timeOf = (cause: string): number =>
     runs.reduce((sum, { report: { timing } }) => {
       return sum + (timing?.causes.find((one) => one.cause === cause)?.critical ?? 0);

@@ -57,9 +57,13 @@ export class HeatMap {
       key("--ram", "in RAM"),
       key("--empty", "nowhere"),
       make("span", { class: "spacer" }),
-      button("+", "zoom in", () => this.#zoom(0.5)),
-      button("−", "zoom out", () => this.#zoom(2)),
-      button("all", "show everything", () => this.#all()),
+      make(
+        "span",
+        { class: "zoom" },
+        button("+", "zoom in", () => this.#zoom(0.5)),
+        button("−", "zoom out", () => this.#zoom(2)),
+        button("all", "show all", () => this.#all()),
+      ),
     );
     const holder = make("div", { class: "heat" }, this.#canvas, this.#tip);
     this.element = part(

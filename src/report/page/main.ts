@@ -8,7 +8,7 @@ import { themeButton } from "./theme.ts";
 
 const picture = JSON.parse(document.getElementById("picture")!.textContent) as Picture;
 const view = new RunView(picture);
-const title = make("div", {}, make("h1", {}, picture.title), lead(picture));
+const title = make("div", {}, make("h1", {}, picture.title), make("p", { class: "lead" }, lead(picture)));
 document.body.append(
   make(
     "header",

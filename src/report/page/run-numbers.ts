@@ -38,7 +38,7 @@ export function limit({ report: { timing } }: Picture): HTMLElement[] {
 }
 
 /** What was simulated, in one line. */
-export function lead({ report, axis }: Picture): HTMLElement {
+export function lead({ report, axis }: Picture): string {
   const { memoryModel, placement, prefetch, evict, memory } = report;
   const parts = [
     `${moment(axis.end, axis.unit)}`,
@@ -48,5 +48,5 @@ export function lead({ report, axis }: Picture): HTMLElement {
     `evict ${evict}`,
     `${bytes(memory.device)} of device memory`,
   ];
-  return make("p", { class: "lead" }, parts.join(" · "));
+  return parts.join(" · ");
 }
