@@ -48,6 +48,10 @@ const WORKLOAD = "assembly/workload/index.ts";
 const CAUSES = "src/sim/time/causes.ts";
 const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts", "src/sim.ts"];
 const COMMAND = "src/cli/main.ts";
+/** What threads of the command's pool start with: the pool looks for worker.js beside the command. */
+const POOL_WORKER = "node_modules/piscina/dist/worker.js";
+/** What only the queue of a sweep needs; users install it. */
+const OPTIONAL = ["bullmq", "ioredis", "@napi-rs/nice"];
 /** The module of the zstd compressor, which lies beside the command. */
 const ZSTD = "node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm";
 /** What the library imports from packages. Each is a file of dist/vendor: the package has no dependencies. */
@@ -256,7 +260,8 @@ const __dirname = __fileURLToPath(new URL(".", import.meta.url));`;
     format: "esm",
     target: "node20",
     outdir,
-    entryPoints: { cli: COMMAND },
+    entryPoints: { cli: COMMAND, worker: POOL_WORKER },
+    external: OPTIONAL,
     platform: "node",
     banner: { js: banner },
     plugins: [bytes],
