@@ -1,16 +1,8 @@
 /** Replays an .hmt trace (docs/hmt.md), whose records say themselves who accesses. */
-<<<<<<< HEAD
-import { decodeHmt, HmtFormatError, type HmtTrace, type Simulation, SimulationError } from "../sim.ts";
-import type { NamedRange } from "./offload-value.ts";
-import { UserError } from "./errors.ts";
-import { NO_COUNTS, type InputFile, type RunInput, type TraceCounts } from "./trace-input.ts";
-=======
 import { decodeHmt, HmtFormatError, type HmtTrace, SimulationError } from "../sim.ts";
-import type { NamedRange } from "./args.ts";
 import { UserError } from "./errors.ts";
-import type { TraceInput } from "./input.ts";
-import { NO_COUNTS, type Replayed, type RunInput, type TraceCounts } from "./trace-input.ts";
->>>>>>> main
+import type { NamedRange } from "./offload-value.ts";
+import { NO_COUNTS, type InputFile, type Replayed, type RunInput, type TraceCounts } from "./trace-input.ts";
 import type { Warning } from "./warnings.ts";
 import { plural } from "./words.ts";
 

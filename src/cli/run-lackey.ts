@@ -1,26 +1,10 @@
 /** Replays a trace of valgrind's lackey, and says what is wrong with it. */
-<<<<<<< HEAD
-import {
-  type Calls,
-  decodeLackey,
-  type LackeyTrace,
-  type Simulation,
-  SimulationError,
-  TraceError,
-} from "../sim.ts";
-import type { NamedRange } from "./offload-value.ts";
-=======
 import { type Calls, decodeLackey, type LackeyTrace, SimulationError, TraceError } from "../sim.ts";
-import type { NamedRange } from "./args.ts";
->>>>>>> main
 import { CodeAreas } from "./code-areas.ts";
 import { DamagedError, UserError } from "./errors.ts";
 import { whyNoAccess, whyNoTrace, whyUnused } from "./reasons.ts";
-<<<<<<< HEAD
-import type { InputFile, RunInput, TraceCounts } from "./trace-input.ts";
-=======
-import type { Replayed, RunInput, TraceCounts } from "./trace-input.ts";
->>>>>>> main
+import type { NamedRange } from "./offload-value.ts";
+import type { InputFile, Replayed, RunInput, TraceCounts } from "./trace-input.ts";
 import { warningsOf, type Warning } from "./warnings.ts";
 
 export interface LackeySetting {

@@ -4,11 +4,7 @@ import type { DecodedBlock, DecoderStats } from "../text/decoder.ts";
 import type { NamedRange } from "./offload-value.ts";
 import { DamagedError, UserError } from "./errors.ts";
 import { asUserError, endOf, type OpenTrace } from "./open-trace.ts";
-<<<<<<< HEAD
-import { NO_COUNTS, type InputFile, type RunInput, type TraceCounts } from "./trace-input.ts";
-=======
-import { NO_COUNTS, type Replayed, type RunInput, type TraceCounts } from "./trace-input.ts";
->>>>>>> main
+import { NO_COUNTS, type InputFile, type Replayed, type RunInput, type TraceCounts } from "./trace-input.ts";
 import type { Warning } from "./warnings.ts";
 import { count } from "./words.ts";
 

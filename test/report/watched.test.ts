@@ -33,9 +33,9 @@ async function run(
   return { picture: recorder.picture({ ...PARTS, report, unit, length }), looks };
 }
 
-const RUNS: [string, SimulationConfig & { time?: "pcie3-1080ti" }][] = [
+const RUNS: [string, SimulationConfig & { time?: "pcie3-1080ti" | "gh200" }][] = [
   ["stencil2d:size=4MiB,grain=256", { deviceMemory: "2MiB" }],
-  ["stencil2d:size=4MiB,grain=256", { deviceMemory: "2MiB", time: "pcie3-1080ti" }],
+  ["stencil2d:size=4MiB,grain=256", { deviceMemory: "2MiB", time: "gh200" }],
   ["gups:size=8MiB,updates=5000", { deviceMemory: "4MiB", memoryModel: "managed", time: "pcie3-1080ti" }],
 ];
 const watch = suite("report: watched runs");
