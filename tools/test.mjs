@@ -36,8 +36,8 @@ const LONGEST = [
   "leak/failures",
 ];
 /**
- * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does, and the site's pages, as
- * `npm run test:site` does.
+ * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does, and the site's
+ * pages, as `npm run test:site` does.
  */
 const APART = [
   join("test", "fuzz", "canaries.test.ts"),

@@ -1,6 +1,6 @@
 /**
- * What is asked: the fields of a run's config, as `heteromem run` has them. The hash of the page's address holds
- * them all, so that an address asks the same again.
+ * What is asked: the fields of a run's config, as `heteromem run` has them. The hash of the page's address
+ * holds them all, so that an address asks the same again.
  */
 import { CONFIG_FIELDS } from "../../src/sim/config.ts";
 
@@ -63,7 +63,7 @@ export function hashOf(config: Config): string {
   return `#${pairs.join("&").replace(/%(?:3A|2C|2F|3D|40)/gi, decodeURIComponent)}`;
 }
 
-/** Returns the config that a hash holds; null if it has no field. Throws RangeError for a field that is none. */
+/** Returns the config that a hash holds; null if it has no field. Throws RangeError for one that is none. */
 export function configIn(hash: string): Config | null {
   const text = hash.replace(/^#/, "");
   if (text === "") return null;

@@ -2,7 +2,7 @@
 
 const GZIP = [0x1f, 0x8b];
 const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
-/** Compressed bytes that the decoder of zstd gets at a time: it calls itself for each frame that ends in them. */
+/** Compressed bytes that the decoder of zstd gets at a time: it calls itself for each frame that ends there. */
 const SLICE = 1 << 16;
 
 /** A trace's file while it is read. */
@@ -19,7 +19,7 @@ export class TraceBytes {
     return this.#file.size === 0 ? 1 : this.#read / this.#file.size;
   }
 
-  /** Yields the chunks. Rejects with TypeError for a file of gzip that is damaged, and Error for one of zstd. */
+  /** Yields the chunks. Rejects with TypeError for a damaged file of gzip, and with Error for one of zstd. */
   async *chunks(): AsyncGenerator<Uint8Array, void, void> {
     const head = new Uint8Array(await this.#file.slice(0, 4).arrayBuffer());
     const begins = (magic: readonly number[]): boolean => magic.every((byte, i) => head[i] === byte);

@@ -1,4 +1,4 @@
-/** What a page says about a run beside its figures: the command that gives the same page, and its settings. */
+/** What a page says of a run beside its figures: the command that gives the same page, and its settings. */
 import type { PictureOf } from "../report/recorder.ts";
 import type { RangePicture } from "../report/picture.ts";
 import type { RecordSource } from "../sim.ts";

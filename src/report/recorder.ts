@@ -29,7 +29,7 @@ const SUMS = [
 /** What a picture has beside what is recorded. */
 export type PictureOf = Pick<Picture, "title" | "command" | "settings" | "report"> & {
   unit: Picture["axis"]["unit"];
-  /** The run's length, if the events do not tell; null: the run goes on, and the picture shows it up to here. */
+  /** The run's length, if the events do not tell; null: the run goes on, and is shown up to here. */
   length: number | null;
   ranges: RangePicture[];
 };
@@ -104,8 +104,8 @@ export class PictureRecorder implements TimeListener {
   }
 
   /**
-   * Returns the picture so far, and changes nothing: a run that is looked at has the picture of one that is not.
-   * While the run goes on, the picture ends where the axis has to be merged next.
+   * Returns the picture so far, and changes nothing: a run that is looked at has the picture of one that is
+   * not. While the run goes on, the picture ends where the axis has to be merged next.
    */
   picture({ title, command, settings, report, unit, length, ranges }: PictureOf): Picture {
     const end =

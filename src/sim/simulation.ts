@@ -228,8 +228,8 @@ export class Simulation {
   }
 
   /**
-   * @internal Returns what happened so far without changing how the run goes on: accesses of a parallel device
-   * that wait, time since the last event, and the bound are missing.
+   * @internal Returns what happened so far without changing how the run goes on: accesses of a parallel
+   * device that wait, time since the last event, and the bound are missing.
    */
   peek(): SimulationReport {
     if (this.#devices instanceof ManagedRun) this.#devices.count(this.#ledger);

@@ -43,9 +43,9 @@ async function interactive(page: Page): Promise<number> {
 }
 
 const RUN = "simulator/#workload=stencil2d:size=1MiB&deviceMemory=512KiB&time=pcie3-1080ti";
-const PAGES = ["", "simulator/", "docs/", RUN];
-for (const path of PAGES)
-  test(`/${path.split("#")[0]}${path === RUN ? " with two runs" : ""} has no violation, and needs no sideways scrolling`, async () => {
+const PAGES = { landing: "", simulator: "simulator/", docs: "docs/", "two runs": RUN };
+for (const [name, path] of Object.entries(PAGES))
+  test(`${name}: no violation, and no sideways scrolling`, async () => {
     for (const colorScheme of ["light", "dark"] as const) {
       const { page, close } = await site.visit(path, { colorScheme, bypassCSP: true });
       if (path === RUN) {

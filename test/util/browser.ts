@@ -1,4 +1,4 @@
-/** Chromium for tests of pages, by playwright-core. The environment variable CHROMIUM names another browser. */
+/** Chromium for tests of pages, by playwright-core. The environment variable CHROMIUM names another one. */
 import { spawnSync } from "node:child_process";
 import { chromium as playwright, type Browser } from "playwright-core";
 import type { suite } from "uvu";

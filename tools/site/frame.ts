@@ -20,7 +20,8 @@ const ICON =
   "data:image/svg+xml," +
   encodeURIComponent(
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">' +
-      '<rect width="16" height="16" rx="3" fill="#1c2027"/><path d="M3 4h4v3H3zM3 9h4v3H3z" fill="#56b4e9"/>' +
+      '<rect width="16" height="16" rx="3" fill="#1c2027"/>' +
+      '<path d="M3 4h4v3H3zM3 9h4v3H3z" fill="#56b4e9"/>' +
       '<path d="M9 4h4v3H9zM9 9h4v3H9z" fill="#f0883e"/></svg>',
   );
 

@@ -1,4 +1,4 @@
-/** The pictures of one run. They follow the run while it goes on: each newer picture is shown in their place. */
+/** The pictures of one run. They follow it while it goes on: each newer picture is shown in their place. */
 import type { Picture } from "../picture.ts";
 import { causeBars, sizeBars } from "./bars.ts";
 import { chartsOf } from "./charts.ts";
