@@ -2,7 +2,7 @@
 
 const GZIP = [0x1f, 0x8b];
 const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
-/** Compressed bytes that the decoder of zstd gets at a time: it calls itself for each frame that ends there. */
+/** Compressed bytes that the decoder of zstd gets at a time: it calls itself for each frame in them. */
 const SLICE = 1 << 16;
 
 /** A trace's file while it is read. */
