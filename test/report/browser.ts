@@ -1,11 +1,11 @@
 /** Pages of reports in Chromium, for tests. The environment variable CHROMIUM names the browser. */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { chromium as playwright, type Page } from "playwright-core";
-import { chromium, FLAGS } from "../../bench/chromium.ts";
+import type { Page } from "playwright-core";
+import { chromium } from "../../bench/chromium.ts";
+import { launch } from "../util/browser.ts";
 
 const command = chromium();
 if (command === null) console.log("no browser: set CHROMIUM to look at the pages of reports");
@@ -21,17 +21,12 @@ export interface OpenedPage {
   close: () => Promise<void>;
 }
 
-/** Where a command is: playwright takes no name. */
-function pathOf(name: string): string {
-  return spawnSync("sh", ["-c", `command -v "${name}"`], { encoding: "utf8" }).stdout.trim();
-}
-
 /** Opens a page as a file, 1280 pixels wide and light. */
 export async function openPage(html: string): Promise<OpenedPage> {
   const folder = mkdtempSync(join(tmpdir(), "heteromem-page-"));
   const path = join(folder, "page.html");
   writeFileSync(path, html);
-  const browser = await playwright.launch({ executablePath: pathOf(command!), args: FLAGS.slice(1) });
+  const browser = await launch();
   const context = await browser.newContext({
     bypassCSP: true, // for the tests' own look at pixels
     colorScheme: "light",
