@@ -99,7 +99,10 @@ const row: Row = {
     const results = await context.compare({
       ours,
       units: bytes / PAGE,
-      rivals: [fasterTwin("twin", "device-faults", [bytes], 1.5)],
+      rivals: [
+        fasterTwin("twin", "device-faults", [bytes, 0], 1.5),
+        fasterTwin("vectors", "device-faults", [bytes, 1], 1.3),
+      ],
     });
     context.note(`stages, ns a batch of ${FAULTS}: ${ours.stages()}`);
     hmm.verify();
