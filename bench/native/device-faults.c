@@ -1,9 +1,9 @@
 // P13: device faults in batches of 256 present pages: the CPU's entries go into an array, and the array into
 // the device's table.
 //
-// device-faults BYTES LOOPS: all batches of BYTES are measured. Afterwards the device's table is emptied. With
-// LOOPS 1 the loops over entries have no early end and no store that depends on a condition, so the compiler
-// makes vectors of them; what is wrong with a batch is found out after it.
+// device-faults BYTES LOOPS: all batches of BYTES are measured. Afterwards the device's table is emptied.
+// With LOOPS 1 the loops over entries have no early end and no store that depends on a condition, so the
+// compiler makes vectors of them; what is wrong with a batch is found out after it.
 #include "mm.h"
 
 #define FAULTS 256u
@@ -94,7 +94,8 @@ static u64 repeat(u32 *hash) {
   u64 t = now();
   for (u64 at = START; at < end; at += FAULTS * PAGE_SIZE) {
     u64 until = at + FAULTS * PAGE_SIZE;
-    if (!(loops ? range_fault_whole(at, until, pfns) : range_fault(at, until, pfns))) fail("a page is missing");
+    bool whole = loops ? range_fault_whole(at, until, pfns) : range_fault(at, until, pfns);
+    if (!whole) fail("a page is missing");
     if (loops) map_whole(at, pfns, FAULTS);
     else map(at, pfns, FAULTS);
   }
