@@ -71,7 +71,7 @@ export class OpenMigration {
     return this.slots.flatMap((slot) => ("page" in slot ? (slot.page ?? []) : (slot.folio?.pages ?? [])));
   }
 
-  /** What the entries knew of writes is the pages' now: entries of pages that CPUs cannot access forget it. */
+  /** What the entries knew of writes is the pages' now; entries of pages on devices forget it. */
   private noteWrites(): void {
     const pages = new Set(this.pages);
     for (const { entries } of this.world.mms.values())

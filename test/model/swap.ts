@@ -66,8 +66,8 @@ function pagesOut(mm: Mm, a: number, b: number): void {
 }
 
 /**
- * Pages a huge page out in one piece (7.3). Returns whether it left; null: it was split, if it could be, since
- * swap space has no room for it.
+ * Pages a huge page out in one piece (7.3). Returns whether it left; null: it was split, if it could be,
+ * since swap space has no room for it.
  */
 function folioOut(mm: Mm, pn: number, folio: Folio): boolean | null {
   const { world } = mm;
