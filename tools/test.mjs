@@ -35,8 +35,8 @@ const LONGEST = [
   "cli/run",
   "leak/failures",
 ];
-/** Tests of the tests, which only run if a filter selects them, as `npm run canaries` does. */
-const APART = [join("test", "fuzz", "canaries.test.ts")];
+/** What takes long, and runs only if a filter selects it: `npm run canaries`, `npm run test:queue`. */
+const APART = [join("test", "fuzz", "canaries.test.ts"), join("test", "queue", "queue.test.ts")];
 /** Files that the runner's own test runs; they fail on purpose. */
 const FIXTURES = join("test", "runner", "fixtures");
 
