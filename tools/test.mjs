@@ -35,8 +35,16 @@ const LONGEST = [
   "cli/run",
   "leak/failures",
 ];
-/** What takes long, and runs only if a filter selects it: `npm run canaries`, `npm run test:queue`. */
-const APART = [join("test", "fuzz", "canaries.test.ts"), join("test", "queue", "queue.test.ts")];
+/**
+ * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does, and the site's
+ * pages, as `npm run test:site` does, and sweeps through Redis, as `npm run test:queue` does.
+ */
+const APART = [
+  join("test", "fuzz", "canaries.test.ts"),
+  join("test", "queue", "queue.test.ts"),
+  join("test", "site", "simulator.test.ts"),
+  join("test", "site", "quality.test.ts"),
+];
 /** Files that the runner's own test runs; they fail on purpose. */
 const FIXTURES = join("test", "runner", "fixtures");
 

@@ -71,8 +71,8 @@ export function addResults(command: Command): void {
 }
 
 const WORKER_HELP = `
-A worker takes jobs of heteromem sweep --queue, as many at a time as it has workers, until Ctrl-C. It needs the
-packages bullmq and ioredis beside heteromem. A job can only name a config and the digest of a trace.
+A worker takes jobs of heteromem sweep --queue, as many at a time as it has workers, until Ctrl-C. It needs
+the packages bullmq and ioredis beside heteromem. A job can only name a config and the digest of a trace.
 
 Examples:
   heteromem worker --queue redis://host:6379
