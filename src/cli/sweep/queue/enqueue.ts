@@ -107,7 +107,7 @@ function textOf(
  * Writes results as they come, until all are there or `stopping`. Connections that are lost are opened again
  * meanwhile.
  */
-export async function collect(queued: Queued, bar: SweepBar, stopping: () => boolean): Promise<void> {
+async function collect(queued: Queued, bar: SweepBar, stopping: () => boolean): Promise<void> {
   const { store, connection } = queued;
   const { Queue } = await loadQueue();
   const queue = new Queue(JOBS, { connection });
