@@ -21,12 +21,13 @@ const ASSEMBLY = ["assembly/{core,text,workload}/**/*.ts", "test/assembly/**/*.t
 
 export default tseslint.config(
   {
-    ignores: ["build/", "dist/", "coverage/", "test/package/", "test/runner/fixtures/"],
+    ignores: ["build/", "dist/", "site/dist/", "coverage/", "test/package/", "test/runner/fixtures/"],
   },
   js.configs.recommended,
   {
     files: [
-      "src/**/*.ts",
+      "src/**/*.{ts,tsx}",
+      "site/**/*.{ts,tsx}",
       "test/**/*.ts",
       "bench/**/*.ts",
       "examples/**/*.ts",

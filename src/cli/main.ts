@@ -20,6 +20,7 @@ import {
 import packageJson from "../../package.json" with { type: "json" };
 import { compare } from "./compare.ts";
 import { configured, type RunConfig } from "./config.ts";
+import { addBench } from "./bench-command.ts";
 import { addConvert } from "./convert-command.ts";
 import { addCurve } from "./curve-command.ts";
 import { UserError } from "./errors.ts";
@@ -243,6 +244,7 @@ function makeProgram(): Command {
   addCurve(program);
   addConvert(program, packageJson.version);
   addModel(program);
+  addBench(program);
   program
     .command("compare")
     .description("show what differs between reports of `heteromem run --json`")

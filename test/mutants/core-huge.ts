@@ -170,7 +170,7 @@ export const CORE_HUGE: readonly Mutant[] = [
     file: core("frame/page-alloc"),
     before: "  if (!taken) return;\n",
     after: "",
-    ask: ["unit/devmem"],
+    ask: ["unit/migrate-vma"],
   },
   {
     name: "unit-splits-what-took-its-place",

@@ -156,4 +156,25 @@ export const TYPESCRIPT: readonly Mutant[] = [
     after: "false",
     ask: ["unit/devices"],
   },
+  {
+    name: "benchmark-counts-repetitions-and-not-pages",
+    file: "src/microbench/measure.ts",
+    before: "const ns = { median: p50 / units,",
+    after: "const ns = { median: p50,",
+    ask: ["unit/microbench"],
+  },
+  {
+    name: "benchmark-name-chooses-by-its-letters",
+    file: "src/microbench/programs.ts",
+    before: "`${name}/`.startsWith(`${part}/`)",
+    after: "name.startsWith(part)",
+    ask: ["unit/microbench"],
+  },
+  {
+    name: "benchmark-brings-nothing-back",
+    file: "src/microbench/migration.ts",
+    before: "if (devmem.usedPages > 0 === there)",
+    after: "if (false)",
+    ask: ["unit/microbench"],
+  },
 ];

@@ -12,11 +12,11 @@ export function list(path: string): string[] {
     .flatMap((name) => list(join(path, name)));
 }
 
-const FOLDERS = ["assembly", "src", "test", "tools", "bench", "examples"];
+const FOLDERS = ["assembly", "src", "test", "tools", "bench", "examples", "site"];
 
-/** Every TypeScript, AssemblyScript and .mjs file, test fixtures excepted. */
+/** Every TypeScript, AssemblyScript and .mjs file, test fixtures and what is built excepted. */
 export const sources = FOLDERS.flatMap(list).filter(
-  (file) => /\.(ts|mjs)$/.test(file) && !file.includes("fixtures"),
+  (file) => /\.(tsx?|mjs)$/.test(file) && !file.includes("fixtures") && !file.startsWith("site/dist"),
 );
 
 /** The C programs and headers. */
@@ -39,5 +39,5 @@ export function importsOf(file: string): string[] {
 export function resolveImport(file: string, from: string): string | undefined {
   if (!from.startsWith(".")) return undefined;
   const path = join(dirname(file), from);
-  return /\.(ts|mjs|json)$/.test(path) ? path : `${path}.ts`;
+  return /\.(tsx?|mjs|json|css)$/.test(path) ? path : `${path}.ts`;
 }

@@ -294,7 +294,7 @@ size("a TypeScript import names its file with the extension", () => {
   const wrong = sources
     .filter((file) => !file.startsWith("assembly/") && dirname(file) !== "test/assembly")
     .flatMap((file) => importsOf(file).map((from) => [file, from]))
-    .filter(([, from]) => /^\.\.?\//.test(from) && !/\.(ts|mjs|js|json)$/.test(from));
+    .filter(([, from]) => /^\.\.?\//.test(from) && !/\.(tsx?|mjs|js|json)$/.test(from));
   assert.equal(wrong, []);
 });
 size.run();

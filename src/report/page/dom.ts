@@ -2,7 +2,10 @@
 
 type Attributes = Record<string, string | ((event: Event) => void)>;
 
-/** Makes an element with attributes (functions are listeners) and children. */
+/**
+ * Makes an element with attributes (functions are listeners) and children. A style is set as a property: a
+ * content security policy may forbid the attribute.
+ */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -10,7 +13,8 @@ export function make<K extends keyof HTMLElementTagNameMap>(
 ): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes))
-    if (typeof value === "string") element.setAttribute(name, value);
+    if (name === "style") element.style.cssText = value as string;
+    else if (typeof value === "string") element.setAttribute(name, value);
     else element.addEventListener(name, value);
   element.append(...children);
   return element;

@@ -8,8 +8,6 @@ import {
   MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_PRIVATE,
-  MIGRATE_PFN_COMPOUND,
-  MIGRATE_PFN_MIGRATE,
   migrateVmaSetup,
   PAGE_SIZE,
   REASON_NONE,
@@ -70,19 +68,6 @@ onEachBuild("devmem", (test, module) => {
       RangeError,
     );
     assert.equal(hmm.devmems(), []);
-  });
-
-  test("an allocation for no page leaves an aligned 2 MiB free", () => {
-    const hmm = makeHmm(module);
-    const devmem = hmmDevmemAdd(hmm, OPS, 1, 2 * MIB);
-    const dst = new Uint32Array(4);
-    // No word of src names a page that migrates.
-    assert.is(devmem.allocPages(new Uint32Array(4), dst), 0);
-    hmm.verify();
-    const unit = Uint32Array.of(MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND, ...new Uint32Array(511));
-    const large = new Uint32Array(512);
-    devmem.allocPages(unit, large);
-    assert.is(large[0] & MIGRATE_PFN_COMPOUND, MIGRATE_PFN_COMPOUND);
   });
 
   test("pages are allocated locked, freed through the driver, and allocated again", () => {

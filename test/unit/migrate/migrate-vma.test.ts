@@ -2,7 +2,9 @@ import * as assert from "uvu/assert";
 import type { HmmError } from "../../../src/index.ts";
 import {
   EINVAL,
+  hmmDevmemAdd,
   hmmVmaAllocLockedPage,
+  MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_MIGRATE,
   MIGRATE_PFN_VALID,
   PAGE_SIZE,
@@ -70,6 +72,19 @@ onEachBuild("migrateVma", (test, module) => {
       assert.equal(mm.read(addr, 130 * P), pattern(130));
       mm.munmap(addr, 130 * P);
     }
+  });
+
+  test("an allocation for no page leaves an aligned 2 MiB free", () => {
+    const hmm = makeHmm(module);
+    const devmem = hmmDevmemAdd(hmm, { fault: () => 0 }, 1, 2 << 20);
+    const dst = new Uint32Array(4);
+    // No word of src names a page that migrates.
+    assert.is(devmem.allocPages(new Uint32Array(4), dst), 0);
+    hmm.verify();
+    const unit = Uint32Array.of(MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND, ...new Uint32Array(511));
+    const large = new Uint32Array(512);
+    devmem.allocPages(unit, large);
+    assert.is(large[0] & MIGRATE_PFN_COMPOUND, MIGRATE_PFN_COMPOUND);
   });
 
   test("-EINVAL is returned; without pages to move, no callback runs", () => {

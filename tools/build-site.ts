@@ -1,0 +1,85 @@
+/**
+ * Builds the site: `node --import tsx tools/build-site.ts`. Reads site/, docs/ and src/, and the core, text
+ * and page of tools/build.mjs; writes static files to site/dist, which any server of files may serve below
+ * any path.
+ *
+ *   site/PAGE/page.html   the page's title, description and main part → site/dist/PAGE/index.html
+ *   site/PAGE/main.tsx    its script → site/dist/PAGE/main.js; with workers: site/PAGE/worker.ts
+ *   site/PAGE/style.css   its style, after the shared one
+ *   site/shared           what all pages have
+ */
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { framed, type Content } from "./site/frame.ts";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+const SOURCE = "site";
+const TARGET = "site/dist";
+const PAGES = [".", "simulator", "lab", "docs"];
+/** What the pages show, and where it lies on the site. */
+const FILES = {
+  "site/shared/icon.svg": "shared/icon.svg",
+};
+
+/** Reads a page: its title and description stand in the first elements of the file. */
+function contentOf(file: string): Content {
+  const text = readFileSync(file, "utf8");
+  const head = /^<title>(.*?)<\/title>\s*<meta\s+name="description"\s+content="([^"]*)"\s*\/>\s*/s;
+  const found = head.exec(text);
+  if (found === null) throw new Error(`${file}: expected <title> and <meta name="description"> first`);
+  const [whole, title, description] = found;
+  return {
+    title: title.trim(),
+    description: description.replace(/\s+/g, " "),
+    main: text.slice(whole.length),
+  };
+}
+
+/** Bundles the scripts and styles into a folder. Code that several scripts have is in shared/. */
+async function bundle(outdir: string): Promise<void> {
+  const exists = (file: string): boolean => existsSync(file);
+  const entryPoints = PAGES.flatMap((page) =>
+    ["main.tsx", "worker.ts"].map((name) => join(SOURCE, page, name)).filter(exists),
+  );
+  const styles = ["shared", ...PAGES].map((folder) => join(SOURCE, folder, "style.css")).filter(exists);
+  const form = { bundle: true, minify: true, outdir, outbase: SOURCE, target: "es2022" } as const;
+  await Promise.all([
+    build({ ...form, entryPoints, format: "esm", splitting: true, chunkNames: "shared/[name]-[hash]" }),
+    build({ ...form, entryPoints: styles }),
+    // In the head: it sets the colors before anything is drawn.
+    build({ ...form, entryPoints: [join(SOURCE, "shared/theme.ts")], format: "iife" }),
+  ]);
+}
+
+function writePage(outdir: string, folder: string, content: Content): void {
+  const own = (name: string): string[] =>
+    existsSync(join(outdir, folder, name)) ? [join(folder, name)] : [];
+  const place = { folder, styles: ["shared/style.css", ...own("style.css")], scripts: own("main.js") };
+  const file = join(outdir, folder, "index.html");
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, framed(content, place));
+}
+
+/** Builds the site into a folder, whose former content is removed. */
+export async function buildSite(target = TARGET): Promise<void> {
+  const staging = `build/.site-${process.pid}`;
+  try {
+    await bundle(staging);
+    for (const page of PAGES) writePage(staging, page, contentOf(join(SOURCE, page, "page.html")));
+    for (const [from, to] of Object.entries(FILES)) {
+      mkdirSync(dirname(join(staging, to)), { recursive: true });
+      cpSync(from, join(staging, to));
+    }
+    rmSync(target, { recursive: true, force: true });
+    renameSync(staging, target);
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await buildSite();
+  console.log(`site: ${TARGET}`);
+}
