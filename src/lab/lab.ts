@@ -28,6 +28,8 @@ export interface LabStep {
   readonly changed: readonly string[];
   /** The calls of the step, in TypeScript. */
   readonly code: readonly string[];
+  /** The calls that gave back what the step held, where it failed. */
+  readonly after: readonly string[];
 }
 
 /** What a lab was made to do, as plain data: the same program makes the same steps. */
@@ -76,7 +78,7 @@ export class Lab {
     this.config = checkConfig(config);
     this.#world = World.create(this.config, module);
     this.#module = this.#world.hmm.module;
-    const none = { detail: "", inside: false, error: null, broken: null, code: [], changed: [] };
+    const none = { detail: "", inside: false, error: null, broken: null, code: [], after: [], changed: [] };
     const state = describeWorld(this.#world);
     const checkpoint = this.#world.checkpoint();
     this.#buffer = new Uint8Array(checkpoint.engine.length + ROOM);
@@ -139,10 +141,7 @@ export class Lab {
    * process or device.
    */
   give(operation: Operation): void {
-    checkOperation(operation, this.config);
-    this.#stand();
-    enqueue(this.#world, operation);
-    this.#operations.push(operation);
+    this.#add(operation);
     this.#replace();
   }
 
@@ -161,14 +160,17 @@ export class Lab {
     const given = this.#operations.length;
     const operation = currentTask(this.#world, agent)!.id - 1;
     this.#world.onLook = ({ id, detail }: Look) => {
-      const none = { error: null, broken: null, code: [], checkpoint: null };
+      const none = { error: null, broken: null, code: [], after: [], checkpoint: null };
       looks.push({ id, agent, operation, detail, inside: true, ...none, state: describeWorld(this.#world), given });
     };
     const result = runStep(this.#world, agent);
     this.#world.onLook = null;
     if (result.waits !== null) {
       // The step counts as not begun: the world is as it was before.
-      this.#world = World.restore(this.#entries[this.#at].checkpoint!, this.config, this.#module);
+      const entry = this.#entries[this.#at];
+      this.#world = World.restore(entry.checkpoint!, this.config, this.#module);
+      for (const waiting of this.#operations.slice(entry.given)) enqueue(this.#world, waiting);
+      this.#replace();
       this.#notice = `${describeOperation(result.task.operation)} has to wait: ${result.waits}`;
       return false;
     }
@@ -182,7 +184,7 @@ export class Lab {
    * `notice` says why not. Throws as {@link give}.
    */
   do(operation: Operation): boolean {
-    this.give(operation);
+    this.#add(operation);
     const agent = agentOf(operation);
     while (currentTask(this.#world, agent) !== undefined) if (!this.step(agent)) return false;
     return true;
@@ -209,7 +211,15 @@ export class Lab {
     this.#stands = this.#at;
   }
 
-  /** The shown step has a new operation in its queues. */
+  /** Puts an operation into its agent's queue. The shown step does not have it, until #replace(). */
+  #add(operation: Operation): void {
+    checkOperation(operation, this.config);
+    this.#stand();
+    enqueue(this.#world, operation);
+    this.#operations.push(operation);
+  }
+
+  /** The shown step has the operations that were given since. */
   #replace(): void {
     const entry = this.#entries[this.#at];
     const state = describeWorld(this.#world);
@@ -217,10 +227,12 @@ export class Lab {
     this.#entries[this.#at] = { ...entry, state, checkpoint: this.#world.checkpoint(this.#buffer), given };
   }
 
-  #outer({ id, detail, code, error }: StepResult, agent: Agent, operation: number): Omit<Entry, "changed" | "given"> {
+  #outer(result: StepResult, agent: Agent, operation: number): Omit<Entry, "changed" | "given"> {
+    const { id, detail, error, before, after } = result;
+    const made = { id, agent, operation, detail, error, code: [...before, ...result.code], after };
     const state = describeWorld(this.#world);
     const checkpoint = this.#world.checkpoint(this.#buffer);
-    return { id, agent, operation, detail, inside: false, error, broken: this.#broken(), code, state, checkpoint };
+    return { ...made, inside: false, broken: this.#broken(), state, checkpoint };
   }
 
   #broken(): string | null {

@@ -61,7 +61,7 @@ const BASICS: readonly Scenario[] = [
     operations: "w0-4 pin1 to0-4",
   },
   {
-    name: "exclusive",
+    name: "exclusive-access",
     title: "Exclusive access for atomics",
     group: "basics",
     text: "The device gets a page for itself, in place. The CPU's next access takes it back.",

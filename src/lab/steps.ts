@@ -32,6 +32,9 @@ export interface StepResult {
   readonly id: StepId;
   readonly detail: string;
   readonly code: readonly string[];
+  /** The calls before these, and those that gave back what a step held that failed. */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
   /** What the step has to wait for: then the world is spoiled, and must be restored. */
   readonly waits: string | null;
   /** The error with which the operation ended. */
@@ -56,26 +59,29 @@ export function currentTask(world: World, agent: Agent): Task | undefined {
 export function advance(world: World, agent: Agent): Omit<StepResult, "waits"> {
   const task = world.data.queues[agent][0];
   const id = task.next!;
+  const before: string[] = [];
   world.attempt = [];
+  let after: readonly string[] = [];
   let made = { detail: "", code: world.attempt, error: null as string | null };
   try {
-    if (agent !== "cpu") world.settleLate(task.operation.device);
+    const settled = agent !== "cpu" && world.settleLate(task.operation.device);
+    if (settled) before.push(`device${task.operation.device}.settleLate();`);
     const { next, detail, code } = RUNS[id]!(world, task, agent);
     task.next = next;
     made = { detail, code, error: null };
   } catch (thrown) {
     if (!(thrown instanceof HmmError) || WAITS.includes(thrown.errno)) throw thrown;
-    giveUp(world, agent, task);
     made = { detail: "", code: world.attempt, error: thrown.message };
+    after = giveUp(world, agent, task);
   }
   if (task.next === null) world.data.queues[agent].shift();
-  return { task, id, ...made };
+  return { task, id, ...made, before, after };
 }
 
 /** Makes the next step of an agent that has one, and says whether it has to wait. */
 export function runStep(world: World, agent: Agent): StepResult {
   const task = world.data.queues[agent][0];
-  const nothing = { task, id: task.next!, detail: "", code: [], error: null };
+  const nothing = { task, id: task.next!, detail: "", code: [], before: [], after: [], error: null };
   const step: Step = { agent, waits: null };
   let result: Omit<StepResult, "waits"> = nothing;
   try {
@@ -86,12 +92,13 @@ export function runStep(world: World, agent: Agent): StepResult {
   return { ...(step.waits === null ? result : nothing), waits: step.waits };
 }
 
-/** Ends an operation that failed: nothing of it stays open. */
-function giveUp(world: World, agent: Agent, task: Task): void {
-  world.hmm
-    .migrations()
-    .find(({ id }) => id === task.migration)
-    ?.finalize();
+/** Ends an operation that failed: nothing of it stays open. Returns the calls for that. */
+function giveUp(world: World, agent: Agent, task: Task): string[] {
+  const open = world.hmm.migrations().find(({ id }) => id === task.migration);
+  const code = open === undefined ? [] : [`m${task.id}.finalize();`];
+  open?.finalize();
+  code.push(...[...task.holds].reverse().map((hold) => `${hold}${task.id}.close();`));
   world.release(agent, task);
   task.next = null;
+  return code;
 }

@@ -1,12 +1,21 @@
 /** The guided tour: ten stops, each a scenario's step with the thought that it shows. */
 
+import { checkInteger } from "../engine/errors.ts";
+import type { Hmm } from "../index.ts";
+import type { Lab } from "./lab.ts";
+import { findRace } from "./race.ts";
+import { openScenario } from "./scenarios.ts";
+
+/** The step of a stop that shows the order in which a driver with a bug fails. */
+const FAILING = "failing order";
+
 /** A stop of the tour. */
 export interface TourStop {
   readonly title: string;
   readonly text: string;
   /** The scenario that the stop shows. */
   readonly scenario: string;
-  /** Which of its steps: the first one of this kind, or the last step. */
+  /** Which of its steps: the first one of this kind, or the last one of the order that fails. */
   readonly step: string;
 }
 
@@ -54,7 +63,7 @@ export const TOUR: readonly TourStop[] = [
       "This driver does not ask, and has entered a frame that is free by now. A correct one takes a number " +
       "first, and compares it under its lock: if the range was invalidated, it starts again.",
     scenario: "race-no-retry",
-    step: "failing order",
+    step: FAILING,
   },
   {
     title: "6. Memory of the device",
@@ -100,3 +109,13 @@ export const TOUR: readonly TourStop[] = [
     step: "finalize",
   },
 ];
+
+/** Makes the lab of a stop, with its step shown. Throws RangeError for a stop that there is not. */
+export function openStop(stop: number, module?: Hmm["module"]): Lab {
+  checkInteger("openStop", "stop", stop, 0, TOUR.length - 1);
+  const { scenario, step } = TOUR[stop];
+  const lab = openScenario(scenario, module);
+  if (step === FAILING) for (const agent of findRace(lab.program).order ?? []) lab.step(agent);
+  else lab.goto(lab.steps.findIndex(({ id }) => id === step));
+  return lab;
+}

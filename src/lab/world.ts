@@ -203,12 +203,14 @@ export class World {
 
   // ── callbacks ──
 
-  /** Drops what a driver with the bug "late-invalidate" has been told of. */
-  settleLate(device: number): void {
+  /** Drops what a driver with the bug "late-invalidate" has been told of. Returns whether there was something. */
+  settleLate(device: number): boolean {
     const { late } = this.data;
-    for (const { process, start, end } of late.filter((range) => range.device === device))
+    const own = late.filter((range) => range.device === device);
+    for (const { process, start, end } of own)
       this.drivers[device - 1].mirrorOf(process).table.clear(start, end);
     this.data.late = late.filter((range) => range.device !== device);
+    return own.length > 0;
   }
 
   look(id: StepId, detail: string): void {
