@@ -7,8 +7,8 @@
  *          assembly/workload/index.ts → build/workload.wasm, build/workload.wasm.js
  *   page   src/report/page/main.ts  → build/page.js: script and style of the page of a run
  *   test   test/assembly/*.ts        → build/test/*.wasm
- *   dist   src/{index,dmirror,testing,sim}.ts → dist/src/, file by file; src/cli/main.ts → dist/cli.js, one
- *          file (also builds core, text and page)
+ *   dist   src/{index,dmirror,testing,sim}.ts → dist/src/, file by file; src/cli/main.ts → dist/cli.js and
+ *          src/lab.ts → dist/lab.js, one file each (also builds core, text and page)
  *
  * TypeScript imports a WebAssembly module by `import binary from "#hmm.wasm"` (or "#text.wasm").
  * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is a string that
@@ -48,6 +48,7 @@ const WORKLOAD = "assembly/workload/index.ts";
 const CAUSES = "src/sim/time/causes.ts";
 const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts", "src/sim.ts"];
 const COMMAND = "src/cli/main.ts";
+const LAB = "src/lab.ts";
 /** The module of the zstd compressor, which lies beside the command. */
 const ZSTD = "node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm";
 /** What the library imports from packages. Each is a file of dist/vendor: the package has no dependencies. */
@@ -222,6 +223,35 @@ async function library(outDir) {
   }
 }
 
+/** Bundles the lab, with the engine and Preact: a page needs this file alone. Returns the paths of all files in it. */
+async function lab(outdir) {
+  const { build } = await import("esbuild");
+  const form = { bundle: true, format: "esm", platform: "neutral", target: "es2022", minify: true };
+  const mainFields = ["module", "main"];
+  const result = await build({
+    ...form,
+    outdir,
+    entryPoints: { lab: LAB },
+    mainFields,
+    conditions: ["browser"],
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    sourcemap: true,
+    sourcesContent: false,
+    legalComments: "none",
+    metafile: true,
+  });
+  return Object.keys(result.metafile.inputs);
+}
+
+/** Of the lab's files, the package has the declarations; the code is in dist/lab.js. */
+function dropLabCode(outDir) {
+  for (const file of [`${outDir}/src/lab.js`, ...list(`${outDir}/src/lab`)].filter(
+    (each) => !each.endsWith(".d.ts"),
+  ))
+    for (const each of [file, `${file}.map`]) rmSync(each, { force: true });
+}
+
 /** Bundles each package that the library imports into a file of its own. */
 async function vendor(outDir) {
   const { build } = await import("esbuild");
@@ -299,16 +329,25 @@ async function buildDist() {
     ...list("src", ".ts"),
     ...FACTS.flatMap((folder) => list(folder, ".ts")),
   ];
-  const outputs = LIBRARY.map((file) => `dist/${file.replace(/\.ts$/, ".js")}`).concat("dist/hmm.wasm");
+  const outputs = LIBRARY.map((file) => `dist/${file.replace(/\.ts$/, ".js")}`).concat(
+    "dist/hmm.wasm",
+    "dist/lab.js",
+  );
   if (existsSync(COMMAND)) outputs.push("dist/cli.js");
   await step("dist", inputs, outputs, async () => {
     const staging = `build/.dist-${process.pid}`;
     try {
-      const [files] = await Promise.all([command(staging), library(staging), vendor(staging)]);
+      const [files, labFiles] = await Promise.all([
+        command(staging),
+        lab(staging),
+        library(staging),
+        vendor(staging),
+      ]);
+      dropLabCode(staging);
       for (const file of MODULES) writeFileSync(join(staging, basename(file)), readFileSync(file));
       writeFileSync(`${staging}/hmm.wasm`, readFileSync("build/hmm.wasm"));
       writeFileSync(`${staging}/zstd.wasm`, readFileSync(ZSTD));
-      writeFileSync(`${staging}/THIRD-PARTY.txt`, notices(files));
+      writeFileSync(`${staging}/THIRD-PARTY.txt`, notices([...files, ...labFiles]));
       const made = new Set(list(staging).map((file) => relative(staging, file)));
       moveInto(staging, "dist");
       for (const file of list("dist")) if (!made.has(relative("dist", file))) rmSync(file, { force: true });

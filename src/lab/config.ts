@@ -8,17 +8,18 @@ export type Bug = "none" | "no-retry" | "late-invalidate" | "no-lock";
 export const BUGS: Readonly<Record<Bug, string>> = {
   none: "The driver follows the protocol.",
   "no-retry": "The driver enters what it has read without asking whether the range changed meanwhile.",
-  "late-invalidate": "The driver's callback only notes the range, and drops its entries at its own next step.",
+  "late-invalidate":
+    "The driver's callback only notes the range, and drops its entries at its own next step.",
   "no-lock": "The driver updates its table without the lock that its callback takes.",
 };
 
 /** The world of a lab: how large it is, and how its driver behaves. */
 export interface LabConfig {
-  /** Pages of the first process's mapping, 4 to 64. Default 16. */
+  /** Pages of the first process's mapping, 4 to 64. Default 8. */
   pages: number;
   /** Devices, 1 or 2. Default 1. */
   devices: number;
-  /** Frames that each device's driver hands out, 1 to 64. Default 16. */
+  /** Frames that each device's driver hands out, 1 to 64. Default 8. */
   frames: number;
   /** Pages that the memory cgroup allows; 0: no limit. Default 0. */
   limit: number;
@@ -31,7 +32,7 @@ export const BASE = 0x7f00_0000_0000;
 /** How many processes there may be: forks beyond that are refused. */
 export const PROCESSES = 3;
 
-const DEFAULTS: LabConfig = { pages: 16, devices: 1, frames: 16, limit: 0, bug: "none" };
+const DEFAULTS: LabConfig = { pages: 8, devices: 1, frames: 8, limit: 0, bug: "none" };
 
 /**
  * Fills the defaults in and checks the configuration. Throws RangeError and TypeError that name the field.
@@ -41,7 +42,8 @@ export function checkConfig(config: Partial<LabConfig> = {}): LabConfig {
   checkOptions(op, "config", config);
   const full = { ...DEFAULTS, ...config };
   for (const name of Object.keys(full))
-    if (!(name in DEFAULTS)) throw badRange(op, "config", `made of ${Object.keys(DEFAULTS).join(", ")}`, name);
+    if (!(name in DEFAULTS))
+      throw badRange(op, "config", `made of ${Object.keys(DEFAULTS).join(", ")}`, name);
   checkInteger(op, "config.pages", full.pages, 4, 64);
   checkInteger(op, "config.devices", full.devices, 1, 2);
   checkInteger(op, "config.frames", full.frames, 1, 64);

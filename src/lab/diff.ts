@@ -7,7 +7,8 @@ function places(state: LabState): Map<string, string> {
     for (const { page, text, frame } of entries) found.set(`cpu.${number}.${page}`, `${text} ${frame}`);
     for (const { pages, text } of vmas) found.set(`vma.${number}.${pages}`, text);
     for (const { level, address } of levels) found.set(`level.${number}.${level}`, address);
-    found.set(`rss.${number}`, `${rss.anon} ${rss.swap}`);
+    found.set(`rss.${number}`, `${rss.anon}`);
+    found.set(`swap.${number}`, `${rss.swap}`);
     found.set(`seq.${number}`, `${seq} ${windows}`);
     found.set(`sem.${number}`, sem);
   }
@@ -26,7 +27,7 @@ function places(state: LabState): Map<string, string> {
 
 /**
  * Returns the places where two states differ: `cpu.PROCESS.PAGE`, `device.DEVICE.PROCESS.PAGE`, `frame.FRAME`,
- * `slot.MIGRATION.SLOT`, `vma.PROCESS.PAGES`, `level.PROCESS.LEVEL`, `rss.PROCESS`, `seq.PROCESS`,
+ * `slot.MIGRATION.SLOT`, `vma.PROCESS.PAGES`, `level.PROCESS.LEVEL`, `rss.PROCESS`, `swap.PROCESS`, `seq.PROCESS`,
  * `sem.PROCESS`, `lock.DEVICE` and `memcg`.
  */
 export function changes(before: LabState, after: LabState): string[] {

@@ -55,7 +55,10 @@ export class LabDriver {
 
   /** Finds a device in a restored engine. */
   static find(hmm: Hmm, number: number): LabDriver {
-    return new LabDriver(number, hmm.devmems().find(({ id }) => id === ownerOf(number))!);
+    return new LabDriver(
+      number,
+      hmm.devmems().find(({ id }) => id === ownerOf(number))!,
+    );
   }
 
   get owner(): string {

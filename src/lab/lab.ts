@@ -155,13 +155,23 @@ export class Lab {
       this.#notice = "there is nothing to do";
       return false;
     }
-    if (this.#entries.length > STEPS_MAX) throw badRange("lab.step", "steps", `at most ${STEPS_MAX}`, STEPS_MAX + 1);
+    if (this.#entries.length > STEPS_MAX)
+      throw badRange("lab.step", "steps", `at most ${STEPS_MAX}`, STEPS_MAX + 1);
     const looks: Omit<Entry, "changed">[] = [];
     const given = this.#operations.length;
     const operation = currentTask(this.#world, agent)!.id - 1;
     this.#world.onLook = ({ id, detail }: Look) => {
       const none = { error: null, broken: null, code: [], after: [], checkpoint: null };
-      looks.push({ id, agent, operation, detail, inside: true, ...none, state: describeWorld(this.#world), given });
+      looks.push({
+        id,
+        agent,
+        operation,
+        detail,
+        inside: true,
+        ...none,
+        state: describeWorld(this.#world),
+        given,
+      });
     };
     const result = runStep(this.#world, agent);
     this.#world.onLook = null;

@@ -78,7 +78,8 @@ export function checkOperation({ first, last, process, device }: Operation, conf
   const { pages, devices } = config;
   if (!(first >= 0 && first <= last && last < pages))
     throw badRange(op, "pages", `a range within 0-${pages - 1}`, `${first}-${last}`);
-  if (!(process >= 1 && process <= PROCESSES)) throw badRange(op, "process", `from 1 to ${PROCESSES}`, process);
+  if (!(process >= 1 && process <= PROCESSES))
+    throw badRange(op, "process", `from 1 to ${PROCESSES}`, process);
   if (!(device >= 1 && device <= devices)) throw badRange(op, "device", `from 1 to ${devices}`, device);
 }
 
@@ -104,5 +105,11 @@ export function describeOperation({ verb, first, last, process, device }: Operat
 
 /** Says who an agent is. */
 export function agentName(agent: string): string {
-  return agent === "cpu" ? "the CPU" : agent === "device1" ? "driver 1" : agent === "device2" ? "driver 2" : agent;
+  return agent === "cpu"
+    ? "the CPU"
+    : agent === "device1"
+      ? "driver 1"
+      : agent === "device2"
+        ? "driver 2"
+        : agent;
 }

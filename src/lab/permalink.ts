@@ -12,7 +12,11 @@ const NUMBERS = ["pages", "devices", "frames", "limit"] as const;
 
 /** Writes who made the steps: "c3d7" is three steps of the CPU and seven of device 1. */
 function writeOrder(order: readonly Agent[]): string {
-  const runs = order.map((agent) => LETTERS[agent]).join("").match(/(.)\1*/g) ?? [];
+  const runs =
+    order
+      .map((agent) => LETTERS[agent])
+      .join("")
+      .match(/(.)\1*/g) ?? [];
   return runs.map((run) => `${run[0]}${run.length > 1 ? run.length : ""}`).join("");
 }
 
@@ -35,9 +39,15 @@ export interface Link {
  * that are not the defaults. The same text makes the same state on every machine.
  */
 export function formatPermalink({ program: { config, operations, order }, step }: Link): string {
-  const parts = NUMBERS.filter((name) => config[name] !== DEFAULTS[name]).map((name) => `${name}=${config[name]}`);
+  const parts = NUMBERS.filter((name) => config[name] !== DEFAULTS[name]).map(
+    (name) => `${name}=${config[name]}`,
+  );
   if (config.bug !== DEFAULTS.bug) parts.push(`bug=${config.bug}`);
-  parts.push(`ops=${operations.map(formatOperation).join(",")}`, `order=${writeOrder(order)}`, `step=${step}`);
+  parts.push(
+    `ops=${operations.map(formatOperation).join(",")}`,
+    `order=${writeOrder(order)}`,
+    `step=${step}`,
+  );
   return parts.join("&");
 }
 
@@ -59,7 +69,8 @@ export function parsePermalink(text: string): Link {
   const operations = ops.map((each) => parseOperation(each, full));
   const order = readOrder(fields.get("order") ?? "");
   const step = Number(fields.get("step") ?? 0);
-  if (!Number.isInteger(step) || step < 0) throw badRange(op, "step", "a number of a step", fields.get("step"));
+  if (!Number.isInteger(step) || step < 0)
+    throw badRange(op, "step", "a number of a step", fields.get("step"));
   return { program: { config: full, operations, order }, step };
 }
 

@@ -79,6 +79,7 @@ const BASICS: readonly Scenario[] = [
     title: "A large folio is split to migrate",
     group: "basics",
     text: "A first write brings in 16 KiB as one folio. Migrating two of its pages splits it first.",
+    config: { pages: 16 },
     operations: "huge0-15 w0 to0-1",
   },
   {
@@ -167,4 +168,3 @@ export function openScenario(name: string, module?: Hmm["module"]): Lab {
   for (const each of parse(scenario.race ?? "")) lab.give(parseOperation(each, lab.config));
   return lab;
 }
-

@@ -203,7 +203,10 @@ function deviceEntries(words: Uint32Array): DeviceEntry[] {
 
 function describeFrames(world: World): FrameState[] {
   const { hmm, config } = world;
-  const ram = Array.from({ length: ramFrames(config) }, (_, i) => ({ frame: RESERVED_FRAMES + i, where: "ram" }));
+  const ram = Array.from({ length: ramFrames(config) }, (_, i) => ({
+    frame: RESERVED_FRAMES + i,
+    where: "ram",
+  }));
   const device = world.drivers.flatMap(({ devmem, owner }) =>
     Array.from({ length: config.frames }, (_, i) => ({ frame: devmem.pfnFirst + i, where: owner })),
   );

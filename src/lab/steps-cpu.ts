@@ -1,5 +1,13 @@
 /** The steps of what a process does. Each is one system call, or the accesses of a loop. */
-import { MADV_DONTNEED, MADV_HUGEPAGE, MADV_PAGEOUT, PAGE_SIZE, PROT_NONE, PROT_READ, PROT_WRITE } from "../index.ts";
+import {
+  MADV_DONTNEED,
+  MADV_HUGEPAGE,
+  MADV_PAGEOUT,
+  PAGE_SIZE,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+} from "../index.ts";
 import { PROCESSES } from "./config.ts";
 import { count, endOf, outcome, pageOf, startOf, type StepRun } from "./outcome.ts";
 import type { Verb } from "./operation.ts";
@@ -51,7 +59,11 @@ const mirrorChild: StepRun = (w) => {
   return outcome(null, `${count(w.drivers.length, "device")} will hear of process ${number}`, ...code);
 };
 
-const PROTECTIONS = { ro: [PROT_READ, "PROT_READ"], rw: [PROT_READ | PROT_WRITE, "PROT_READ | PROT_WRITE"], none: [PROT_NONE, "PROT_NONE"] } as const;
+const PROTECTIONS = {
+  ro: [PROT_READ, "PROT_READ"],
+  rw: [PROT_READ | PROT_WRITE, "PROT_READ | PROT_WRITE"],
+  none: [PROT_NONE, "PROT_NONE"],
+} as const;
 
 const mprotect: StepRun = (w, { operation }) => {
   const [prot, name] = PROTECTIONS[operation.verb as keyof typeof PROTECTIONS];
@@ -69,7 +81,10 @@ const munmap: StepRun = (w, { operation }) => {
 };
 
 /** A step that gives advice about the operation's range. */
-function advise(advice: typeof MADV_DONTNEED | typeof MADV_HUGEPAGE | typeof MADV_PAGEOUT, name: string): StepRun {
+function advise(
+  advice: typeof MADV_DONTNEED | typeof MADV_HUGEPAGE | typeof MADV_PAGEOUT,
+  name: string,
+): StepRun {
   return (w, { operation }) => {
     const length = endOf(operation) - startOf(operation);
     w.attempt = [`p${operation.process}.madvise(page(${operation.first}), ${length}, ${name});`];

@@ -54,7 +54,11 @@ const alloc: StepRun = (w, t) => {
   const driver = w.driver(t);
   if (t.operation.verb !== "to") {
     const made = w.hmm.allocPages(src, dst);
-    return outcome("copy", `${count(made, "frame")} of system memory`, `hmm.allocPages(m${t.id}.src, m${t.id}.dst);`);
+    return outcome(
+      "copy",
+      `${count(made, "frame")} of system memory`,
+      `hmm.allocPages(m${t.id}.src, m${t.id}.dst);`,
+    );
   }
   let made = 0;
   for (let i = 0; i < src.length; i++) {

@@ -42,7 +42,8 @@ const deviceAccess: StepRun = (w, t) => {
   const call = writes(t) ? `write(page(i), u32(${t.value}))` : "read(page(i), u32(0))";
   const name = `device${driver.number}.table(p${process})`;
   const code = `for (let i = ${pageOf(from)}; i < ${pageOf(t.at)}; i++) ${name}.${call};`;
-  const done = values.length === 0 ? "" : `the device ${writes(t) ? `writes ${t.value}` : `reads ${values.join(", ")}`}`;
+  const done =
+    values.length === 0 ? "" : `the device ${writes(t) ? `writes ${t.value}` : `reads ${values.join(", ")}`}`;
   if (t.at === end) return outcome(null, done || `page ${first}`, code);
   const fault = `page ${pageOf(t.at)}: the device faults`;
   return outcome("read-begin", done ? `${done}; ${fault}` : fault, ...(t.at > from ? [code] : []));
@@ -52,7 +53,11 @@ const readBegin: StepRun = (w, t) => {
   const { number } = w.driver(t);
   const { process } = t.operation;
   t.seq = w.driver(t).mirrorOf(process).notifier.readBegin();
-  return outcome("range-fault", `the number is ${t.seq}`, `let seq${t.id} = device${number}.notifier(p${process}).readBegin();`);
+  return outcome(
+    "range-fault",
+    `the number is ${t.seq}`,
+    `let seq${t.id} = device${number}.notifier(p${process}).readBegin();`,
+  );
 };
 
 const rangeFault: StepRun = (w, t, agent) => {
@@ -90,7 +95,11 @@ const upgrade: StepRun = (w, t) => {
   const { process } = t.operation;
   const at = t.at + PAGE_SIZE * t.pfns.findIndex((word) => !hmmPfnWritable(word));
   w.process(process).fault(at, { write: true });
-  return outcome("read-begin", `page ${pageOf(at)}`, `p${process}.fault(page(${pageOf(at)}), { write: true });`);
+  return outcome(
+    "read-begin",
+    `page ${pageOf(at)}`,
+    `p${process}.fault(page(${pageOf(at)}), { write: true });`,
+  );
 };
 
 const lock: StepRun = (w, t, agent) => {
@@ -119,7 +128,12 @@ const map: StepRun = (w, t, agent) => {
   w.release(agent, t);
   const code = `device${driver.number}.table(p${process}).map(page(${pageOf(t.at)}), pfns${t.id});`;
   const next = uses(t) ? "device-access" : null;
-  return outcome(next, count(made, "entry").replace(/ys$/, "ies"), code, ...(held ? [`lock${t.id}.close();`] : []));
+  return outcome(
+    next,
+    count(made, "entry").replace(/ys$/, "ies"),
+    code,
+    ...(held ? [`lock${t.id}.close();`] : []),
+  );
 };
 
 const exclusive: StepRun = (w, t, agent) => {

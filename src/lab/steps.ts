@@ -44,7 +44,9 @@ export interface StepResult {
 /** Puts an operation at the end of its agent's queue. */
 export function enqueue(world: World, operation: Operation): void {
   const { data } = world;
-  data.queues[agentOf(operation)].push(newTask(data.task++, operation, FIRST[operation.verb], startOf(operation)));
+  data.queues[agentOf(operation)].push(
+    newTask(data.task++, operation, FIRST[operation.verb], startOf(operation)),
+  );
 }
 
 /** The operation that an agent carries out, or begins next; undefined: it has none. */

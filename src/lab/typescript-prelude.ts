@@ -114,17 +114,19 @@ export const LATE_PRELUDE = PRELUDE.replace(
   `const invalidate = ({ start, end }: { start: number; end: number }): void => {
       this.#late.push(() => table.clear(start, end)); // the bug: the device may still use the range
     };`,
-).replace(
-  "  readonly #mirrors",
-  `  #late: (() => number)[] = [];
+)
+  .replace(
+    "  readonly #mirrors",
+    `  #late: (() => number)[] = [];
   readonly #mirrors`,
-).replace(
-  "  table(mm: Mm)",
-  `  /** Drops what was noted. */
+  )
+  .replace(
+    "  table(mm: Mm)",
+    `  /** Drops what was noted. */
   settleLate(): void {
     for (const drop of this.#late) drop();
     this.#late = [];
   }
 
   table(mm: Mm)`,
-);
+  );

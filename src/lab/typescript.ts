@@ -22,7 +22,10 @@ export function copyAsTypeScript(lab: Lab): string {
     lines.push(...(step.error === null ? step.code : failing(step.code, step.error)), ...step.after);
   }
   const { processes } = lab.shown.state;
-  lines.push("", `for (const mm of [${processes.map(({ number }) => `p${number}`).join(", ")}]) console.log(mm.dump());`);
+  lines.push(
+    "",
+    `for (const mm of [${processes.map(({ number }) => `p${number}`).join(", ")}]) console.log(mm.dump());`,
+  );
   return `${redeclared(lines.join("\n"))}\n`;
 }
 
@@ -38,14 +41,24 @@ function setup({ pages, devices, frames, limit }: LabConfig): string[] {
     `p1.mmap({ addr: page(0), length: ${pages} * PAGE_SIZE, prot: PROT_READ | PROT_WRITE, flags });`,
   ];
   for (let number = 1; number <= devices; number++)
-    lines.push(`const device${number} = new Driver(hmm, ${number}, ${frames});`, `device${number}.mirror(p1);`);
+    lines.push(
+      `const device${number} = new Driver(hmm, ${number}, ${frames});`,
+      `device${number}.mirror(p1);`,
+    );
   return lines;
 }
 
 /** A step that throws. */
 function failing(code: readonly string[], error: string): string[] {
   const body = code.map((line) => `  ${line.replace(/^let /, "const ")}`);
-  return [`// ${error}`, "try {", ...body, "} catch (error) {", "  console.log((error as Error).message);", "}"];
+  return [
+    `// ${error}`,
+    "try {",
+    ...body,
+    "} catch (error) {",
+    "  console.log((error as Error).message);",
+    "}",
+  ];
 }
 
 /** A step that is made again assigns to the variables that it declared first. */

@@ -108,7 +108,9 @@ export class World {
     const data: WorldData = { value: 1, task: 1, queues, pins: [], late: [] };
     const world = new World(hmm, config, data, [mm], []);
     for (let number = 1; number <= config.devices; number++) {
-      const driver = LabDriver.add(hmm, number, { fault: (_, vma, addr) => world.#bringBack(driver, vma, addr) });
+      const driver = LabDriver.add(hmm, number, {
+        fault: (_, vma, addr) => world.#bringBack(driver, vma, addr),
+      });
       world.drivers.push(driver);
       world.mirror(driver, 1);
     }
@@ -145,7 +147,8 @@ export class World {
     world = new World(hmm, config, data, hmm.mms(), drivers);
     for (const driver of drivers)
       world.processes.forEach((mm, i) => {
-        if (hmm.notifiers().some(({ id }) => id === notifierId(driver.number, i + 1))) driver.findMirror(i + 1, mm);
+        if (hmm.notifiers().some(({ id }) => id === notifierId(driver.number, i + 1)))
+          driver.findMirror(i + 1, mm);
       });
     for (const agent of ["cpu", "device1", "device2"] as const) {
       const [task] = data.queues[agent];

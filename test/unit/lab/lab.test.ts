@@ -50,14 +50,24 @@ steps("the words of an open migration follow the driver's calls", () => {
   // Frame 2 is the first of system memory; the driver's first frame follows all of it and the gap.
   const frame = first(lab, "finalize").state.processes[0].entries[0].frame;
   assert.equal(slot("setup"), { name: "page 0", src: "VALID MIGRATE WRITE frame 2", dst: "0", reason: "" });
-  assert.equal(slot("alloc"), { name: "page 0", src: "VALID MIGRATE WRITE frame 2", dst: `VALID frame ${frame}`, reason: "" });
+  assert.equal(slot("alloc"), {
+    name: "page 0",
+    src: "VALID MIGRATE WRITE frame 2",
+    dst: `VALID frame ${frame}`,
+    reason: "",
+  });
   assert.is(first(lab, "finalize").state.migrations.length, 0);
-  const kinds = ["access", "collected", "pages", "finalize"].map((id) => first(lab, id).state.processes[0].entries[0].kind);
+  const kinds = ["access", "collected", "pages", "finalize"].map(
+    (id) => first(lab, id).state.processes[0].entries[0].kind,
+  );
   assert.equal(kinds, ["present", "migration", "migration", "device"]);
 });
 steps("contents are copied, and only copied, by the copy step", () => {
   const lab = labOf("w0 to0");
-  const value = (id: string): unknown[] => first(lab, id).state.frames.filter(({ value }) => value === 1).map(({ where }) => where);
+  const value = (id: string): unknown[] =>
+    first(lab, id)
+      .state.frames.filter(({ value }) => value === 1)
+      .map(({ where }) => where);
   assert.equal(["alloc", "copy", "finalize"].map(value), [["ram"], ["ram", "device1"], ["device1"]]);
 });
 steps("pages that stay have a reason each", () => {
@@ -66,7 +76,10 @@ steps("pages that stay have a reason each", () => {
   assert.equal(setup, ["", "the page is pinned", "", "", ""]);
   // Three frames for pages 0, 2 and 3; page 4 gets none.
   assert.is(first(lab, "alloc").detail, "3 frames of device 1: the device is full, 1 stay");
-  assert.is(first(lab, "finalize").detail, "3 pages moved, 2 stayed: the page is pinned; the driver gave no destination");
+  assert.is(
+    first(lab, "finalize").detail,
+    "3 pages moved, 2 stayed: the page is pinned; the driver gave no destination",
+  );
 });
 steps("a migration changes neither rss nor the charge, and a page beyond the limit is refused", () => {
   const lab = openScenario("accounting");
@@ -79,7 +92,9 @@ steps("a migration changes neither rss nor the charge, and a page beyond the lim
 });
 steps("parent and child write to pages of their own", () => {
   const { processes, frames } = openScenario("fork").shown.state;
-  const values = processes.map(({ entries }) => frames.find(({ frame }) => frame === entries[0].frame)!.value);
+  const values = processes.map(
+    ({ entries }) => frames.find(({ frame }) => frame === entries[0].frame)!.value,
+  );
   assert.equal(values, [2, 3]);
 });
 steps.run();
@@ -100,7 +115,10 @@ time("going on from any step makes the same states again", () => {
   const end = lab.steps.findIndex(({ id }) => id === "finalize");
   while (lab.ready.length > 0) lab.step("device1");
   assert.is(lab.steps.length, end + 1);
-  assert.equal(lab.steps.map(({ state }) => state), states.slice(0, end + 1));
+  assert.equal(
+    lab.steps.map(({ state }) => state),
+    states.slice(0, end + 1),
+  );
 });
 time("a step back drops what came after it only when something is done", () => {
   const lab = openScenario("migrate-and-back");
@@ -111,7 +129,10 @@ time("a step back drops what came after it only when something is done", () => {
   lab.goto(1);
   lab.do(parseOperation("w5", lab.config));
   assert.equal(ids(lab), ["begin", "access", "access"]);
-  assert.equal(lab.operations.map(({ verb }) => verb), ["w", "w"]);
+  assert.equal(
+    lab.operations.map(({ verb }) => verb),
+    ["w", "w"],
+  );
 });
 time("from inside a call, the lab goes on at the call's end", () => {
   const lab = openScenario("migrate-and-back");
@@ -150,7 +171,8 @@ time("bad configurations and operations are refused by name", () => {
   assert.throws(() => new Lab({ bug: "x" as never }), /config.bug must be one of none, no-retry/);
   assert.throws(() => new Lab({ color: 1 } as never), /config must be made of pages/);
   const lab = new Lab({ pages: 4 });
-  for (const text of ["w4", "w2-1", "x0", "w0@4", "to0/2", "", "w-1"]) assert.throws(() => parseOperation(text, lab.config), /must be/, text);
+  for (const text of ["w4", "w2-1", "x0", "w0@4", "to0/2", "", "w-1"])
+    assert.throws(() => parseOperation(text, lab.config), /must be/, text);
   assert.is(lab.steps.length, 1);
 });
 time.run();

@@ -33,7 +33,7 @@ for (const [name, steps] of [
 link("a text that is no link is refused by the part that is wrong", () => {
   for (const [text, message] of [
     ["ops=w0&order=x", /order/],
-    ["ops=w99", /pages must be a range within 0-15/],
+    ["ops=w99", /pages must be a range within 0-7/],
     ["pages=1", /config.pages/],
     ["step=-1", /step/],
     ["color=red", /text must be made of pages/],

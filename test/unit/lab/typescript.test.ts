@@ -12,7 +12,9 @@ import { copyAsTypeScript } from "../../../src/lab/typescript.ts";
 import * as testing from "../../../src/testing.ts";
 
 type Body = (...args: unknown[]) => Promise<heteromem.Hmm>;
-const AsyncFunction = Object.getPrototypeOf(async () => undefined).constructor as new (...args: string[]) => Body;
+const AsyncFunction = Object.getPrototypeOf(async () => undefined).constructor as new (
+  ...args: string[]
+) => Body;
 
 /** Runs a program that the lab wrote. Returns its engine and what it printed. */
 async function run(program: string): Promise<{ hmm: heteromem.Hmm; printed: string }> {
@@ -22,17 +24,26 @@ async function run(program: string): Promise<{ hmm: heteromem.Hmm; printed: stri
     .replace(/^import \{([^}]*)\} from "heteromem\/testing";/m, "const {$1} = testing;");
   const lines: string[] = [];
   const log = { log: (text: string) => lines.push(text) };
-  const hmm = await new AsyncFunction("heteromem", "testing", "console", `${body}; return hmm;`)(heteromem, testing, log);
+  const hmm = await new AsyncFunction("heteromem", "testing", "console", `${body}; return hmm;`)(
+    heteromem,
+    testing,
+    log,
+  );
   return { hmm, printed: lines.join("\n") };
 }
 
 /** The frames of an engine as the lab shows them. */
 function frames(hmm: heteromem.Hmm, { config }: Lab): string[] {
   const ram = Array.from({ length: ramFrames(config) }, (_, i) => RESERVED_FRAMES + i);
-  const device = hmm.devmems().flatMap(({ pfnFirst }) => Array.from({ length: config.frames }, (_, i) => pfnFirst + i));
+  const device = hmm
+    .devmems()
+    .flatMap(({ pfnFirst }) => Array.from({ length: config.frames }, (_, i) => pfnFirst + i));
   return [...ram, ...device].map((frame) => {
     const { refcount, mapcount, flags } = frameOf(hmm, frame);
-    const value = refcount === 0 ? null : hmm.pageBytes(frame, (bytes) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true));
+    const value =
+      refcount === 0
+        ? null
+        : hmm.pageBytes(frame, (bytes) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true));
     return `${frame} ${refcount} ${mapcount} ${flags} ${value}`;
   });
 }
@@ -51,7 +62,8 @@ for (const { name } of SCENARIOS) {
     processes.forEach(({ entries, rss }, i) => {
       const mm = hmm.mms()[i];
       assert.is(mm.rss.anon, rss.anon);
-      for (const { page, text } of entries) assert.ok(printed.includes(`${(0x7f00_0000_0000 + 4096 * page).toString(16)} ${text}`));
+      for (const { page, text } of entries)
+        assert.ok(printed.includes(`${(0x7f00_0000_0000 + 4096 * page).toString(16)} ${text}`));
     });
     hmm.verify();
   });
@@ -66,8 +78,12 @@ copy("a state in the middle of a migration is made, too, with the migration open
 });
 copy("the program of a driver with a bug breaks the same invariant", async () => {
   const lab = openScenario("race-late-invalidate");
-  for (const agent of ["cpu", "device1", "device1", "device1", "device1", "device1", "cpu"] as const) lab.step(agent);
+  for (const agent of ["cpu", "device1", "device1", "device1", "device1", "device1", "cpu"] as const)
+    lab.step(agent);
   const { hmm } = await run(copyAsTypeScript(lab));
-  assert.throws(() => hmm.verify(), (error: Error) => error.message.includes(lab.shown.broken!));
+  assert.throws(
+    () => hmm.verify(),
+    (error: Error) => error.message.includes(lab.shown.broken!),
+  );
 });
 copy.run();
