@@ -30,7 +30,7 @@ export function frameOf(hmm: Hmm, page: number): PageDescription {
   return describePage(contextOf("frameOf", hmm), page);
 }
 
-/** Returns an address space's notifier sequence, odd while a window is open, and how many windows are open. */
+/** Returns an address space's notifier sequence, odd while a window is open, and how many are open. */
 export function windowsOf(mm: Mm): { seq: number; open: number } {
   const { mem } = mm.check("windowsOf");
   const address = mem.objectAddress(RESOURCE_MM, mm.id);

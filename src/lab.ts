@@ -1,4 +1,7 @@
-/** heteromem/lab: a lab of the HMM protocol, as a model and as a web component. Importing it defines the element. */
+/**
+ * heteromem/lab: a lab of the HMM protocol, as a model and as a web component. Importing it defines the
+ * element.
+ */
 import { defineLab } from "./lab/element/element.tsx";
 
 export { BUGS, type Bug, type LabConfig } from "./lab/config.ts";
@@ -14,7 +17,8 @@ export {
 } from "./lab/operation.ts";
 export { formatPermalink, openPermalink, parsePermalink, type Link } from "./lab/permalink.ts";
 export { findRace, type RaceResult } from "./lab/race.ts";
-export { openScenario, SCENARIOS, type Scenario } from "./lab/scenarios.ts";
+export type { Scenario } from "./lab/scenario.ts";
+export { openScenario, SCENARIOS } from "./lab/scenarios.ts";
 export type {
   AgentState,
   CpuEntry,

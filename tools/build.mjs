@@ -34,6 +34,8 @@ import {
 } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { bundleLab, labCode } from "./build-lab.mjs";
+import { notices } from "./build-notices.mjs";
 import { PAGE_LIBRARY, pageModule } from "./build-page.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -48,7 +50,10 @@ const WORKLOAD = "assembly/workload/index.ts";
 const CAUSES = "src/sim/time/causes.ts";
 const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts", "src/sim.ts"];
 const COMMAND = "src/cli/main.ts";
-const LAB = "src/lab.ts";
+/** What threads of the command's pool start with: the pool looks for worker.js beside the command. */
+const POOL_WORKER = "node_modules/piscina/dist/worker.js";
+/** What only the queue of a sweep needs; users install it. */
+const OPTIONAL = ["bullmq", "ioredis", "@napi-rs/nice"];
 /** The module of the zstd compressor, which lies beside the command. */
 const ZSTD = "node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm";
 /** What the library imports from packages. Each is a file of dist/vendor: the package has no dependencies. */
@@ -223,35 +228,6 @@ async function library(outDir) {
   }
 }
 
-/** Bundles the lab, with the engine and Preact: a page needs this file alone. Returns the paths of all files in it. */
-async function lab(outdir) {
-  const { build } = await import("esbuild");
-  const form = { bundle: true, format: "esm", platform: "neutral", target: "es2022", minify: true };
-  const mainFields = ["module", "main"];
-  const result = await build({
-    ...form,
-    outdir,
-    entryPoints: { lab: LAB },
-    mainFields,
-    conditions: ["browser"],
-    jsx: "automatic",
-    jsxImportSource: "preact",
-    sourcemap: true,
-    sourcesContent: false,
-    legalComments: "none",
-    metafile: true,
-  });
-  return Object.keys(result.metafile.inputs);
-}
-
-/** Of the lab's files, the package has the declarations; the code is in dist/lab.js. */
-function dropLabCode(outDir) {
-  for (const file of [`${outDir}/src/lab.js`, ...list(`${outDir}/src/lab`)].filter(
-    (each) => !each.endsWith(".d.ts"),
-  ))
-    for (const each of [file, `${file}.map`]) rmSync(each, { force: true });
-}
-
 /** Bundles each package that the library imports into a file of its own. */
 async function vendor(outDir) {
   const { build } = await import("esbuild");
@@ -286,7 +262,8 @@ const __dirname = __fileURLToPath(new URL(".", import.meta.url));`;
     format: "esm",
     target: "node20",
     outdir,
-    entryPoints: { cli: COMMAND },
+    entryPoints: { cli: COMMAND, worker: POOL_WORKER },
+    external: OPTIONAL,
     platform: "node",
     banner: { js: banner },
     plugins: [bytes],
@@ -296,25 +273,6 @@ const __dirname = __fileURLToPath(new URL(".", import.meta.url));`;
     metafile: true,
   });
   return Object.keys(result.metafile.inputs);
-}
-
-/**
- * Returns the notices of the packages whose code the command contains, bundled or compiled into a WebAssembly
- * module.
- */
-function notices(files) {
-  const bundled = [...files, PAGE_LIBRARY].flatMap(
-    (file) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? [],
-  );
-  return [...new Set([...bundled, "node_modules/assemblyscript"])]
-    .sort()
-    .map((folder) => {
-      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-      const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
-      const text = file ? readFileSync(join(folder, file), "utf8").trim() : license;
-      return `${name} ${version} (${license})\n\n${text}\n`;
-    })
-    .join(`\n${"-".repeat(80)}\n\n`);
 }
 
 async function buildDist() {
@@ -327,6 +285,7 @@ async function buildDist() {
     ...MODULES,
     "build/page.js",
     ...list("src", ".ts"),
+    ...list("src", ".tsx"),
     ...FACTS.flatMap((folder) => list(folder, ".ts")),
   ];
   const outputs = LIBRARY.map((file) => `dist/${file.replace(/\.ts$/, ".js")}`).concat(
@@ -339,15 +298,15 @@ async function buildDist() {
     try {
       const [files, labFiles] = await Promise.all([
         command(staging),
-        lab(staging),
+        bundleLab(staging),
         library(staging),
         vendor(staging),
       ]);
-      dropLabCode(staging);
+      for (const file of labCode(list(staging), staging)) rmSync(file);
       for (const file of MODULES) writeFileSync(join(staging, basename(file)), readFileSync(file));
       writeFileSync(`${staging}/hmm.wasm`, readFileSync("build/hmm.wasm"));
       writeFileSync(`${staging}/zstd.wasm`, readFileSync(ZSTD));
-      writeFileSync(`${staging}/THIRD-PARTY.txt`, notices([...files, ...labFiles]));
+      writeFileSync(`${staging}/THIRD-PARTY.txt`, notices([...files, ...labFiles, PAGE_LIBRARY]));
       const made = new Set(list(staging).map((file) => relative(staging, file)));
       moveInto(staging, "dist");
       for (const file of list("dist")) if (!made.has(relative("dist", file))) rmSync(file, { force: true });

@@ -11,7 +11,7 @@ export const REQUEST_STEP = 3;
 
 /** A step point: a migration's setup has collected the pages of its range. */
 export const STEP_COLLECTED = 1;
-/** A step point: no entry maps the collected pages any more, and those that cannot move are still among them. */
+/** A step point: no entry maps the collected pages any more; those that cannot move are still among them. */
 export const STEP_UNMAPPED = 2;
 
 /** What an operation returns when it needs the outside: serve the request block, then resume(). */

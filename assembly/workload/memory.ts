@@ -25,10 +25,10 @@ export const OFFSETS_MAX: u32 = 65536;
 /** The table of ranks (zipf.ts). */
 export const ZIPF: usize = OFFSETS + 8 * <usize>OFFSETS_MAX;
 /** Entries of that table. */
-export const ZIPF_ENTRIES: u32 = 65536;
+export const ZIPF_ENTRIES: u32 = 4096;
 /** The spans of ranks that share an entry. */
 export const SPANS: usize = ZIPF + 12 * <usize>ZIPF_ENTRIES;
-/** Spans that fit: 2^47 ranks have 1,388. */
+/** Spans that fit: 2^47 ranks have 1,611. */
 export const SPANS_MAX: u32 = 2048;
 /** The arrays of a graph (graph.ts). */
 export const GRAPH: usize = SPANS + 16 * <usize>SPANS_MAX;

@@ -19,7 +19,7 @@
 import { described, describedF64, NEST, OFFSETS, RECORDS, RECORDS_MAX } from "./memory";
 import { nextRandom, permute, scale } from "./random";
 import { putRecord, tailOf } from "./record";
-import { drawZipf } from "./zipf";
+import { drawZipf, zipfEntries, zipfKept } from "./zipf";
 
 /** An address that moves by a stride with each loop. */
 const MODE_AFFINE: u32 = 0;
@@ -27,11 +27,13 @@ const MODE_AFFINE: u32 = 0;
 const MODE_GATHER: u32 = 1;
 /** One of `count` units, at random. */
 const MODE_RANDOM: u32 = 2;
+// 3: each of `count` units, a power of two, once, in an order that the nest's key chooses: the n-th
+// iteration's.
 /**
- * Each of `count` units, a power of two, once, in an order that the nest's key chooses: the n-th iteration's.
+ * One of `count` units by Zipf's distribution; ranks are scattered by the nest's key. Such an access is alone
+ * in a loop.
  */
-const MODE_PERMUTED: u32 = 3;
-// 4: one of `count` units by Zipf's distribution; ranks are scattered by the nest's key.
+const MODE_ZIPF: u32 = 4;
 
 const LOOPS: u32 = 4;
 const KIND_STORE: u64 = 1;
@@ -156,17 +158,26 @@ function addressOf(access: Access, nest: Nest, gather: u64): u64 {
   if (mode == MODE_AFFINE) return access.address;
   if (mode == MODE_GATHER) return access.address + gather;
   if (mode == MODE_RANDOM) return access.address + scale(nextRandom(), access.count) * access.unit;
-  if (mode == MODE_PERMUTED)
-    return access.address + permute(nest.iteration, access.bits, nest.key) * access.unit;
-  return access.address + scatter(drawZipf(), access, nest.key) * access.unit;
+  return access.address + permute(nest.iteration, access.bits, nest.key) * access.unit;
 }
 
 /** The unit of a rank: permuted among the next power of two of units until it is one of the access's own. */
 @inline
-function scatter(rank: u64, access: Access, key: u64): u64 {
-  let at = permute(rank, access.bits, key);
-  while (at >= access.count) at = permute(at, access.bits, key);
+function scatter(rank: u64, count: u64, bits: u64, key: u64): u64 {
+  // Mostly it is one of the access's own after two permutations; how often is random, so nothing branches.
+  const once = permute(rank, bits, key);
+  const out: u64 = once >= count ? 1 : 0;
+  let at = once ^ ((once ^ permute(once, bits, key)) & (0 - out));
+  while (at >= count) at = permute(at, bits, key);
   return at;
+}
+
+/** The second word of an access that is a store as often as `writes` says; which ones is random. */
+@inline
+function storeOrNot(tail: u64, writes: u64): u64 {
+  if (!writes) return tail;
+  const store: u64 = nextRandom() < writes ? 1 : 0;
+  return (tail & ~(0xff * store)) | (KIND_STORE * store);
 }
 
 /** The offset that the gathered loop selects now; 0 without one. */
@@ -207,6 +218,7 @@ function advance(nest: Nest): bool {
 export function runNest(n: u32): u32 {
   const nest = nestOf();
   if (nest.done) return n;
+  if (accessAt(0).mode == MODE_ZIPF) return runZipf(nest, n);
   const end = RECORDS + 16 * <usize>(RECORDS_MAX - nest.accesses);
   let out = RECORDS + 16 * <usize>n;
   while (out <= end) {
@@ -214,14 +226,8 @@ export function runNest(n: u32): u32 {
     const thread = (nest.thread & 0xffff) << 16;
     for (let i: u32 = 0; i < nest.accesses; i++) {
       const access = accessAt(i);
-      let tail = access.tail | thread;
       const address = addressOf(access, nest, gather);
-      // Without a branch: which accesses are stores is random.
-      if (access.writes) {
-        const store: u64 = nextRandom() < access.writes ? 1 : 0;
-        tail = (tail & ~(0xff * store)) | (KIND_STORE * store);
-      }
-      putRecord(out, address, access.size, tail);
+      putRecord(out, address, access.size, storeOrNot(access.tail | thread, access.writes));
       out += 16;
     }
     if (!advance(nest)) {
@@ -230,6 +236,36 @@ export function runNest(n: u32): u32 {
     }
   }
   return <u32>((out - RECORDS) >> 4);
+}
+
+/** runNest() for an access by Zipf's distribution: what does not change is read once. */
+function runZipf(nest: Nest, n: u32): u32 {
+  const access = accessAt(0);
+  const entries = zipfEntries();
+  const kept = zipfKept();
+  const count = access.count;
+  const bits: u64 = access.bits;
+  const unit = access.unit;
+  const size = access.size;
+  const writes = access.writes;
+  const key = nest.key;
+  const runs = min<u64>(nest.trip0 - nest.index0, RECORDS_MAX - n);
+  let address = access.address;
+  let thread = nest.thread;
+  let out = RECORDS + 16 * <usize>n;
+  const end = out + 16 * <usize>runs;
+  for (; out < end; out += 16) {
+    const at = address + scatter(drawZipf(entries, kept), count, bits, key) * unit;
+    putRecord(out, at, size, storeOrNot(access.tail | ((thread & 0xffff) << 16), writes));
+    address += access.step0;
+    thread += nest.thread0;
+  }
+  access.address = address;
+  nest.thread = thread;
+  nest.iteration += runs;
+  nest.index0 += runs;
+  if (nest.index0 == nest.trip0) nest.done = 1;
+  return n + <u32>runs;
 }
 
 /** Tells whether all accesses of the nest have been made. */

@@ -54,12 +54,6 @@ export function scale(bits: u64, count: u64): u64 {
   return ((bits >> 32) * count + (((bits & 0xffffffff) * count) >> 32)) >> 32;
 }
 
-/** 64 random bits as a real number in [0, 1). */
-@inline
-export function unit(bits: u64): f64 {
-  return <f64>(bits >> 11) * (1.0 / 9007199254740992.0);
-}
-
 /**
  * The place of `index` in a permutation of [0, 2^bits) that `key` chooses: two rounds of an odd
  * multiplication and a shift, each of which is a bijection of `bits`-bit numbers.

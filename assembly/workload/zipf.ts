@@ -20,7 +20,7 @@ import {
   ZIPF_ENTRIES,
   ZIPF_STATE,
 } from "./memory";
-import { randomAhead, scale, skipRandom, unit } from "./random";
+import { randomAhead, scale, skipRandom } from "./random";
 
 const ENTRIES: u32 = ZIPF_STATE;
 const EXPONENT: u32 = ZIPF_STATE + 1;
@@ -78,6 +78,18 @@ function weightOf(i: u32, s: f64): f64 {
   return <f64>load<u64>(at, 8) * NativeMath.pow(<f64>load<u64>(at), -s);
 }
 
+/** What drawZipf() takes: how many entries there are, … */
+@inline
+export function zipfEntries(): u64 {
+  return state(ENTRIES);
+}
+
+/** … and the least probability with which the rank of a span is kept. */
+@inline
+export function zipfKept(): f64 {
+  return stateF64(KEPT);
+}
+
 /** Vose's construction: entries with less than their share are topped up by ones that have more. */
 function fillAliases(entries: u32, s: f64, scratch: usize): void {
   const share = scratch;
@@ -126,22 +138,23 @@ function setEntry(i: u32, p: f64, alias: u32): void {
 
 /**
  * Draws a rank, counted from 0. Which entry is drawn and whether it is a span is as random as it gets, so
- * nothing branches on it: a span's rank is drawn in any case, and its random numbers count as drawn where the
- * entry is a span.
+ * nothing branches on it: a span's rank is drawn in any case. A try takes two words of 64 random bits: the
+ * first, multiplied by the number of entries, has the entry above the binary point and its coin below; the
+ * high bits of the second are a place in the span, and its low bits decide whether that is kept.
  */
 @inline
-export function drawZipf(): u64 {
-  const entries = state(ENTRIES);
-  const kept = stateF64(KEPT);
+export function drawZipf(entries: u64, kept: f64): u64 {
   while (true) {
-    const i = <u32>scale(randomAhead(1), entries);
-    const own: u32 = randomAhead(2) < load<u64>(entry(i)) ? 1 : 0;
+    const bits = randomAhead(1);
+    const i = <u32>scale(bits, entries);
+    const own: u32 = bits * entries < load<u64>(entry(i)) ? 1 : 0;
     const drawn = load<u32>(entry(i), 8) ^ ((load<u32>(entry(i), 8) ^ i) & (0 - own));
     const isRank: u32 = drawn < RANKS ? 1 : 0;
     const at = span((drawn - RANKS) & (isRank - 1));
-    const rank = load<u64>(at) + scale(randomAhead(3), load<u64>(at, 8));
-    const u = unit(randomAhead(4));
-    skipRandom(4 - 2 * isRank);
+    const more = randomAhead(2);
+    const rank = load<u64>(at) + scale(more, load<u64>(at, 8));
+    const u = <f64>(<u32>more) * (1.0 / 4294967296.0);
+    skipRandom(2);
     if (isRank | (u < kept ? 1 : 0)) return (rank - 1) ^ (((rank - 1) ^ drawn) & (0 - <u64>isRank));
     if (u < NativeMath.pow(<f64>rank / <f64>load<u64>(at), -stateF64(EXPONENT))) return rank - 1;
   }

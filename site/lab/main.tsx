@@ -1,5 +1,5 @@
 /** The lab's page: the component, a permalink in the address, and the page's colors. */
-import { HeteromemLab, LAB_ELEMENT } from "../../src/lab.ts";
+import { LAB_ELEMENT, type HeteromemLab } from "../../src/lab.ts";
 
 const lab = document.createElement(LAB_ELEMENT) as HeteromemLab;
 

@@ -2,6 +2,8 @@
  * The heteromem command. Exit codes: 0 done, 1 jobs failed (of commands that run several), 2 wrong usage or
  * input, 3 done as far as the trace goes, which ends early, 130 interrupted (after a partial report).
  */
+import { fileURLToPath } from "node:url";
+import { isMainThread } from "node:worker_threads";
 import { Command, CommanderError } from "commander";
 import {
   BACKINGS,
@@ -28,6 +30,11 @@ import { ADVICE_NAMES } from "../sim/managed-config.ts";
 import { addInput, inputOf, numeric, several, type InputFlags } from "./input-options.ts";
 import { addModel } from "./model-command.ts";
 import { run } from "./run.ts";
+import { SweepError } from "../sweep/error.ts";
+import { addSweep } from "./sweep/command.ts";
+
+/** What the workers of a sweep call: they load this file. */
+export { runJob } from "./sweep/task.ts";
 
 const WRONG_USAGE = 2;
 
@@ -244,6 +251,7 @@ function makeProgram(): Command {
   addCurve(program);
   addConvert(program, packageJson.version);
   addModel(program);
+  addSweep(program, { version: packageJson.version, filename: fileURLToPath(import.meta.url) });
   addBench(program);
   program
     .command("compare")
@@ -260,20 +268,24 @@ function makeProgram(): Command {
 /** Prints an error for the user. Returns the exit code for it. */
 function fail(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE; // it is printed
-  if (error instanceof UserError || error instanceof TraceError) {
+  if (error instanceof UserError || error instanceof TraceError || error instanceof SweepError) {
     process.stderr.write(`heteromem: ${error.message}\n`);
     return WRONG_USAGE;
   }
   throw error;
 }
 
-// A reader that stops early (heteromem … | head) is no error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-});
-
-try {
-  await makeProgram().parseAsync();
-} catch (error) {
-  process.exitCode = fail(error);
+/** Reads the arguments and runs a command. */
+async function main(): Promise<void> {
+  // A reader that stops early (heteromem … | head) is no error.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+  try {
+    await makeProgram().parseAsync();
+  } catch (error) {
+    process.exitCode = fail(error);
+  }
 }
+
+if (isMainThread) await main();

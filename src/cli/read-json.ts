@@ -1,27 +1,49 @@
-/** Reads JSON files that a schema describes. */
+/** Reads files of JSON or YAML that a schema describes. */
 import { readFileSync } from "node:fs";
+import type { ValidateFunction } from "ajv";
 import { fileError, UserError } from "./errors.ts";
 
-/**
- * Reads a file. Throws UserError if it is no JSON, or not as the schema says. The library that validates it
- * is loaded only here.
- * @param what what messages call the whole of it
- */
-export async function readJson<T>(path: string, schema: object, what: string): Promise<T> {
-  let content: unknown;
+async function parse(path: string, text: string): Promise<unknown> {
+  const isYaml = /\.ya?ml$/.test(path);
   try {
-    content = JSON.parse(readFileSync(path, "utf8").replace(/^\ufeff/, ""));
+    if (!isYaml) return JSON.parse(text);
+    const { parse: parseYaml } = await import("yaml");
+    return parseYaml(text);
   } catch (error) {
-    if (error instanceof SyntaxError) throw new UserError(`${path}: this is no JSON: ${error.message}`);
-    throw fileError(path, error);
+    const what = isYaml ? "YAML" : "JSON";
+    throw new UserError(`${path}: this is no ${what}: ${(error as Error).message.split("\n")[0]}`);
   }
+}
+
+/** Returns what checks values by a schema. The library that does is loaded only here. */
+export async function compileSchema<T>(schema: object): Promise<ValidateFunction<T>> {
   const { Ajv } = await import("ajv");
-  const ajv = new Ajv({ allowUnionTypes: true, strict: true });
-  const validate = ajv.compile<T>(schema);
-  if (validate(content)) return content;
-  const { instancePath = "", message = "", params = {} } = validate.errors?.at(0) ?? {};
+  return new Ajv({ allowUnionTypes: true, strict: true }).compile<T>(schema);
+}
+
+/** Says what the last value that was checked has wrong: the field and why. `what` is the whole of it. */
+export function whyInvalid({ errors }: ValidateFunction, what: string): string {
+  const { instancePath = "", message = "", params = {} } = errors?.at(0) ?? {};
   const field = (params as { additionalProperty?: string }).additionalProperty;
   const where = instancePath.slice(1).replaceAll("/", ".");
   const wrong = field === undefined ? message : `must not have the field ${field}`;
-  throw new UserError(`${path}: ${where === "" ? what : where} ${wrong}`);
+  return `${where === "" ? what : where} ${wrong}`;
+}
+
+/**
+ * Reads a file; one whose name ends in .yaml or .yml is YAML. Throws UserError if it is none, or not as the
+ * schema says.
+ * @param what what messages call the whole of it
+ */
+export async function readJson<T>(path: string, schema: object, what: string): Promise<T> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8").replace(/^\ufeff/, "");
+  } catch (error) {
+    throw fileError(path, error);
+  }
+  const content = await parse(path, text);
+  const validate = await compileSchema<T>(schema);
+  if (validate(content)) return content;
+  throw new UserError(`${path}: ${whyInvalid(validate, what)}`);
 }

@@ -1,9 +1,9 @@
 /** Replays an .hmt trace (docs/hmt.md), whose records say themselves who accesses. */
-import { decodeHmt, HmtFormatError, type HmtTrace, type Simulation, SimulationError } from "../sim.ts";
+import { decodeHmt, HmtFormatError, type HmtTrace, SimulationError } from "../sim.ts";
 import type { NamedRange } from "./args.ts";
 import { UserError } from "./errors.ts";
 import type { TraceInput } from "./input.ts";
-import { NO_COUNTS, type RunInput, type TraceCounts } from "./trace-input.ts";
+import { NO_COUNTS, type Replayed, type RunInput, type TraceCounts } from "./trace-input.ts";
 import type { Warning } from "./warnings.ts";
 import { plural } from "./words.ts";
 
@@ -37,7 +37,7 @@ export class HmtInput implements RunInput {
     throw error instanceof HmtFormatError ? new UserError(error.message) : error;
   }
 
-  finish(simulation: Simulation, partial: string | null): { partial: string | null; warnings: Warning[] } {
+  finish(simulation: Replayed, partial: string | null): { partial: string | null; warnings: Warning[] } {
     const { stats } = this.source;
     if (this.#input.stopped || simulation.done || stats === undefined) return { partial, warnings: [] };
     if (stats.accesses === 0) throw new UserError(`${this.name}: no access in this trace`);

@@ -1,18 +1,11 @@
 /** Replays a trace of valgrind's lackey, and says what is wrong with it. */
-import {
-  type Calls,
-  decodeLackey,
-  type LackeyTrace,
-  type Simulation,
-  SimulationError,
-  TraceError,
-} from "../sim.ts";
+import { type Calls, decodeLackey, type LackeyTrace, SimulationError, TraceError } from "../sim.ts";
 import type { NamedRange } from "./args.ts";
 import { CodeAreas } from "./code-areas.ts";
 import { DamagedError, UserError } from "./errors.ts";
 import type { TraceInput } from "./input.ts";
 import { whyNoAccess, whyNoTrace, whyUnused } from "./reasons.ts";
-import type { RunInput, TraceCounts } from "./trace-input.ts";
+import type { Replayed, RunInput, TraceCounts } from "./trace-input.ts";
 import { warningsOf, type Warning } from "./warnings.ts";
 
 export interface LackeySetting {
@@ -70,7 +63,7 @@ export class LackeyInput implements RunInput {
     throw whyNoTrace(this.name, error, null);
   }
 
-  finish(simulation: Simulation, partial: string | null): { partial: string | null; warnings: Warning[] } {
+  finish(simulation: Replayed, partial: string | null): { partial: string | null; warnings: Warning[] } {
     const { calls, pid, input } = this.#setting;
     const { stats } = this.source;
     if (!input.stopped && !simulation.done) this.#check(simulation, partial, pid);
@@ -79,7 +72,7 @@ export class LackeyInput implements RunInput {
   }
 
   /** Throws UserError for a trace without accesses, and for ranges that no instruction is in. */
-  #check(simulation: Simulation, partial: string | null, pid: number | null): void {
+  #check(simulation: Replayed, partial: string | null, pid: number | null): void {
     const { stats } = this.source;
     const { kernel, unmappable } = simulation.skipped;
     if (simulation.replayed === 0 && stats.loads + stats.stores + stats.modifies === kernel + unmappable)

@@ -1,11 +1,11 @@
 /** Replays a trace of any format other than lackey and .hmt (docs/formats.md). */
-import { type RecordSource, type Simulation, SimulationError } from "../sim.ts";
+import { type RecordSource, SimulationError } from "../sim.ts";
 import type { DecodedBlock, DecoderStats } from "../text/decoder.ts";
 import type { NamedRange } from "./args.ts";
 import { DamagedError, UserError } from "./errors.ts";
 import type { TraceInput } from "./input.ts";
 import { asUserError, endOf, type OpenTrace } from "./open-trace.ts";
-import { NO_COUNTS, type RunInput, type TraceCounts } from "./trace-input.ts";
+import { NO_COUNTS, type Replayed, type RunInput, type TraceCounts } from "./trace-input.ts";
 import type { Warning } from "./warnings.ts";
 import { count } from "./words.ts";
 
@@ -68,7 +68,7 @@ export class LinesInput implements RunInput {
     throw asUserError(error);
   }
 
-  finish(simulation: Simulation, partial: string | null): { partial: string | null; warnings: Warning[] } {
+  finish(simulation: Replayed, partial: string | null): { partial: string | null; warnings: Warning[] } {
     if (this.#input.stopped || simulation.done) return { partial, warnings: [] };
     const { accesses, kernelSkipped } = this.#counted;
     if (accesses === 0) {

@@ -22,6 +22,9 @@ export const NO_COUNTS: TraceCounts = {
   offload: [],
 };
 
+/** How far the records of an input were used: what a simulation says of itself. */
+export type Replayed = Pick<Simulation, "done" | "replayed" | "skipped">;
+
 /** A trace or a workload. */
 export interface RunInput {
   /** A format of src/text/formats.ts, or `workload`. */
@@ -44,5 +47,5 @@ export interface RunInput {
    * Checks a run that has come to its end (`partial` is null) or to where the trace ends early, and returns
    * what the reader of the report should know. Throws UserError for a trace that gave nothing.
    */
-  finish(simulation: Simulation, partial: string | null): { partial: string | null; warnings: Warning[] };
+  finish(simulation: Replayed, partial: string | null): { partial: string | null; warnings: Warning[] };
 }

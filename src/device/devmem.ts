@@ -41,7 +41,9 @@ export interface HmmDevmemOps {
    * error's cause.
    * @param flags ACCESS_* bits of the access
    * @param order how much the faulting entry maps: 0, the page alone; 9, the aligned 2 MiB around it, a huge
-   * page that MIGRATE_VMA_SELECT_COMPOUND brings back as one. Migrating less splits the huge page.
+   * page that MIGRATE_VMA_SELECT_COMPOUND brings back as one (never under the rules of Linux 6.12). Migrating
+   * less splits the huge page. A page of a huge page that has entries of its own may stay: the first fault
+   * splits the huge page, and if the callback answers 0, the next fault moves the page.
    */
   fault(
     devmem: HmmDevmem,

@@ -22,8 +22,8 @@ export class AtomicTags {
 
   /**
    * Makes npages pages from addr on exclusive to `owner`, page by page, and enters them in `table`, until one
-   * fails. Returns 0; -EFAULT: it cannot be written; -EOPNOTSUPP: it is not anonymous; -EBUSY: it is locked;
-   * -ENOMEM.
+   * fails. Returns 0; -EFAULT: it cannot be written; -EOPNOTSUPP: it is not anonymous; -EBUSY: it is locked
+   * (6.12; 7.3 waits, so that HmmError EAGAIN is thrown); -ENOMEM.
    */
   make(mm: Mm, table: DeviceTable, addr: number, npages: number, owner: unknown): number {
     using _sem = mm.mmapSem.read();

@@ -33,8 +33,6 @@ export interface DmirrorDeviceOptions {
 const DEVICE_MEMORY = 64 << 20;
 /** Pages that are evicted at a time. */
 const EVICT_PAGES = 512;
-/** @internal What a migration to the device selects: huge pages move as a whole where possible. */
-export const TO_DEVICE = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND;
 /** The pages of a huge page. */
 const HUGE_PAGES = 512;
 /** The bits of a candidate in src that is a page; MIGRATE alone is a hole, or the zero page. */
@@ -48,6 +46,8 @@ const PAGE_TO_MIGRATE = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 export class DmirrorDevice {
   readonly hmm: Hmm;
   readonly devmem: HmmDevmem;
+  /** MIGRATE_VMA_SELECT_COMPOUND, unless the modeled kernel has no huge device pages. */
+  readonly #compound: number;
   #failNext = false;
 
   /** Makes the device. The caller closes it. Throws as hmmDevmemAdd. */
@@ -59,6 +59,7 @@ export class DmirrorDevice {
     const fault: HmmDevmemOps["fault"] = (_devmem, vma, address, _page, _flags, order) =>
       this.#fault(vma, address, PAGE_SIZE * 2 ** order);
     this.devmem = hmmDevmemAdd(hmm, { fault }, this, memory, { id, coherent });
+    this.#compound = hmm.config.linux === "6.12" ? 0 : MIGRATE_VMA_SELECT_COMPOUND;
   }
 
   /** @internal The MIGRATE_VMA_SELECT_DEVICE_* bit that selects this device's pages. */
@@ -66,9 +67,14 @@ export class DmirrorDevice {
     return this.devmem.coherent ? MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
   }
 
+  /** @internal The bits that select what goes to the device, with huge pages as a whole. */
+  get toDevice(): number {
+    return MIGRATE_VMA_SELECT_SYSTEM | this.#compound;
+  }
+
   /** @internal The bits that select this device's pages, with huge pages as a whole. */
   get toSystem(): number {
-    return this.select | MIGRATE_VMA_SELECT_COMPOUND;
+    return this.select | this.#compound;
   }
 
   /** Makes the next allocation, of device memory or of system memory to migrate to, fail once. */

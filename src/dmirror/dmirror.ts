@@ -28,7 +28,7 @@ import {
 } from "../index.ts";
 import { AtomicTags } from "./atomic.ts";
 import { badType, checkMirror } from "./check.ts";
-import { countPages, DmirrorDevice, TO_DEVICE } from "./device.ts";
+import { countPages, DmirrorDevice } from "./device.ts";
 import type { DmirrorOptions } from "./options.ts";
 import { failure, type DmirrorResult } from "./result.ts";
 import { protectionOf } from "./protection.ts";
@@ -217,7 +217,7 @@ export class Dmirror {
   migrateToDevice(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("migrateToDevice", addr, npages);
     if (ret !== 0) return failure(ret);
-    const { ret: moved } = this.#migrate(addr, addr + npages * PAGE_SIZE, TO_DEVICE);
+    const { ret: moved } = this.#migrate(addr, addr + npages * PAGE_SIZE, this.device.toDevice);
     return moved !== 0 ? failure(moved) : this.#readBack(addr, npages);
   }
 
@@ -260,7 +260,7 @@ export class Dmirror {
     try {
       using m = migrateVmaSetup({ vma, start, end, owner: this.device, select });
       let ret = 0;
-      if (select === TO_DEVICE) this.device.copyToDevice(m);
+      if (select === this.device.toDevice) this.device.copyToDevice(m);
       else if (!this.device.copyToSystem(m)) ret = -ENOMEM;
       m.pages();
       this.#table.mapMigrated(m);
@@ -285,7 +285,8 @@ export class Dmirror {
    * Makes npages pages from addr on exclusive to the device, page by page, for atomic access, and reads them.
    * The CPU's next access takes its page back. Stops at the first page that cannot become exclusive; those
    * before it are. ret: -EFAULT, a hole or a mapping that must not be written; -EOPNOTSUPP, no anonymous
-   * memory; -EBUSY, the page is locked.
+   * memory; -EBUSY, the page is locked (under 6.12; under 7.3 the call
+   * would wait for the lock, and throws HmmError EAGAIN).
    */
   exclusive(addr: number, npages: number): DmirrorResult {
     const ret = this.#check("exclusive", addr, npages);

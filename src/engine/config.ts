@@ -95,7 +95,7 @@ export interface HmmConfig {
    * "data".
    */
   backing?: "data" | "metadata" | undefined;
-  /** The kernel whose rules the engine follows. Default "6.12". */
+  /** The kernel whose rules the engine follows. Default "7.3". */
   linux?: LinuxVersion | undefined;
   capacities?: HmmCapacities | undefined;
   /** Bytes for pfn arrays and open migrations. Default: follows from the memory sizes. */
@@ -190,7 +190,7 @@ export function checkConfig(config: HmmConfig): HmmSettings {
     throw badRange(OP, "module", "left out where wasm is given", config.module);
   refuseUnknown(config, KNOWN, "config");
   const given = config as Record<string, unknown>;
-  const { backing = "data", linux = "6.12", capacities = {} } = config;
+  const { backing = "data", linux = "7.3", capacities = {} } = config;
   if (backing !== "data" && backing !== "metadata")
     throw badRange(OP, "backing", '"data" or "metadata"', backing);
   if (linux !== "6.12" && linux !== "7.3") throw badRange(OP, "linux", '"6.12" or "7.3"', linux);

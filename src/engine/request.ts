@@ -13,7 +13,12 @@ import {
   HDR_REQ_START,
   HDR_REQ_VMA,
 } from "../../assembly/abi/header.ts";
-import { REQUEST, REQUEST_DEVICE_FAULT, REQUEST_INVALIDATE, REQUEST_STEP } from "../../assembly/abi/request.ts";
+import {
+  REQUEST,
+  REQUEST_DEVICE_FAULT,
+  REQUEST_INVALIDATE,
+  REQUEST_STEP,
+} from "../../assembly/abi/request.ts";
 import { VM_FAULT_ERROR, VM_FAULT_SIGBUS } from "../../assembly/uapi/vm.ts";
 import type { Context } from "./context.ts";
 import { badType, show } from "./errors.ts";

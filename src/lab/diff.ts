@@ -26,9 +26,9 @@ function places(state: LabState): Map<string, string> {
 }
 
 /**
- * Returns the places where two states differ: `cpu.PROCESS.PAGE`, `device.DEVICE.PROCESS.PAGE`, `frame.FRAME`,
- * `slot.MIGRATION.SLOT`, `vma.PROCESS.PAGES`, `level.PROCESS.LEVEL`, `rss.PROCESS`, `swap.PROCESS`, `seq.PROCESS`,
- * `sem.PROCESS`, `lock.DEVICE` and `memcg`.
+ * Returns the places where two states differ: `cpu.PROCESS.PAGE`, `device.DEVICE.PROCESS.PAGE`,
+ * `frame.FRAME`, `slot.MIGRATION.SLOT`, `vma.PROCESS.PAGES`, `level.PROCESS.LEVEL`, `rss.PROCESS`,
+ * `swap.PROCESS`, `seq.PROCESS`, `sem.PROCESS`, `lock.DEVICE` and `memcg`.
  */
 export function changes(before: LabState, after: LabState): string[] {
   const old = places(before);

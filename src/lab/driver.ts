@@ -19,7 +19,7 @@ export interface Mirror {
 /** One past the highest address. */
 const ADDRESS_SPACE = 2 ** 48;
 /** Bytes of a device's memory: the least that there is. The driver hands out only the first frames. */
-export const DEVICE_BYTES = 2 << 20;
+const DEVICE_BYTES = 2 << 20;
 
 /** The owner that a device is known by. It is a value, so that a restored engine knows it again. */
 export function ownerOf(device: number): string {

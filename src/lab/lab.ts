@@ -71,8 +71,8 @@ export class Lab {
   #notice = "";
 
   /**
-   * Makes a fresh world. `module` is the compiled core of an engine (hmm.module); by default the package's own
-   * is compiled. Throws RangeError and TypeError for a bad configuration.
+   * Makes a fresh world. `module` is the compiled core of an engine (hmm.module); by default the package's
+   * own is compiled. Throws RangeError and TypeError for a bad configuration.
    */
   constructor(config: Partial<LabConfig> = {}, module?: Hmm["module"]) {
     this.config = checkConfig(config);

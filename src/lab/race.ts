@@ -25,8 +25,8 @@ const SAMPLES = 200;
 
 /**
  * Looks for an order of the steps that are still to be made, after those of `program.order`, in which an
- * invariant of the engine breaks. Every order is tried, and a failing one is shortened. Throws what the agents
- * throw.
+ * invariant of the engine breaks. Every order is tried, and a failing one is shortened. Throws what the
+ * agents throw.
  */
 export function findRace({ config, operations, order }: Program): RaceResult {
   const setup = (hmm: Hmm): World => {

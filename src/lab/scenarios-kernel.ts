@@ -1,9 +1,9 @@
 /**
  * The kernel's own tests of HMM (tools/testing/selftests/mm/hmm-tests.c) that fit the lab's world, by their
- * names there and in our words (shared facts: the table of the 38 tests). They are smaller: four pages instead
- * of 1024.
+ * names there and in our words (shared/scenarios.md, the table of the 38 tests). They are smaller: four pages
+ * instead of 1024.
  */
-import type { Scenario } from "./scenarios.ts";
+import type { Scenario } from "./scenario.ts";
 
 function test(name: string, text: string, operations: string, config?: Scenario["config"]): Scenario {
   const scenario = {

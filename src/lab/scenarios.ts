@@ -1,26 +1,10 @@
 /** What the lab offers to look at: short programs with a name. */
 import { badRange } from "../engine/errors.ts";
 import type { Hmm } from "../index.ts";
-import type { LabConfig } from "./config.ts";
 import { Lab } from "./lab.ts";
 import { parseOperation } from "./operation.ts";
+import type { Scenario } from "./scenario.ts";
 import { KERNEL_TESTS } from "./scenarios-kernel.ts";
-
-/** A scenario: a world, what is done in it one after the other, and what is left for the user to interleave. */
-export interface Scenario {
-  /** The name that the component's attribute takes. */
-  readonly name: string;
-  readonly title: string;
-  /** What to look for. */
-  readonly text: string;
-  /** Where it comes from. */
-  readonly group: "basics" | "races" | "kernel tests";
-  readonly config?: Partial<LabConfig>;
-  /** Operations that are carried out, separated by blanks, as parseOperation reads them. */
-  readonly operations: string;
-  /** Operations that are given and not carried out. */
-  readonly race?: string;
-}
 
 const BASICS: readonly Scenario[] = [
   {
@@ -28,8 +12,8 @@ const BASICS: readonly Scenario[] = [
     title: "Migrate and fault back",
     group: "basics",
     text:
-      "The CPU writes four pages, the driver migrates them to the device, and the CPU touches one of them: it " +
-      "comes back through the driver, and the program notices nothing.",
+      "The CPU writes four pages, the driver migrates them to the device, and the CPU touches one " +
+      "of them: it comes back through the driver, and the program notices nothing.",
     operations: "w0-3 to0-3 r1",
   },
   {
@@ -37,8 +21,8 @@ const BASICS: readonly Scenario[] = [
     title: "Mirror pages without moving them",
     group: "basics",
     text:
-      "The device reads and writes the process's pages where they are, through its own table. When the CPU " +
-      "gives a page up, the driver is told first.",
+      "The device reads and writes the process's pages where they are, through its own table. When " +
+      "the CPU gives a page up, the driver is told first.",
     operations: "w0-1 dr0-2 dw1 discard1 dr1",
   },
   {
@@ -46,8 +30,8 @@ const BASICS: readonly Scenario[] = [
     title: "Fork with a page on the device",
     group: "basics",
     text:
-      "Parent and child share a page that lies on the device. When both write, each gets a page of its own; " +
-      "watch the frames and their contents.",
+      "Parent and child share a page that lies on the device. When both write, each gets a page of " +
+      "its own; watch the frames and their contents.",
     operations: "w0 to0 fork w0 w0@2",
   },
   {
@@ -55,8 +39,8 @@ const BASICS: readonly Scenario[] = [
     title: "A migration that moves only some pages",
     group: "basics",
     text:
-      "The device has three frames, and one of five pages is pinned. The migration is no failure: each page " +
-      "that stays has its own reason.",
+      "The device has three frames, and one of five pages is pinned. The migration is no failure: " +
+      "each page that stays has its own reason.",
     config: { frames: 3 },
     operations: "w0-4 pin1 to0-4",
   },
@@ -71,7 +55,9 @@ const BASICS: readonly Scenario[] = [
     name: "swap",
     title: "Swap a mirrored page out",
     group: "basics",
-    text: "Reclaim takes a page that the device mirrors. Both tables lose it; the device's read brings it back.",
+    text:
+      "Reclaim takes a page that the device mirrors. Both tables lose it; the device's read brings " +
+      "it back.",
     operations: "w0-1 m0-1 out0-1 dr0",
   },
   {
@@ -95,8 +81,8 @@ const BASICS: readonly Scenario[] = [
     title: "Who pays for a page",
     group: "basics",
     text:
-      "The group may have four pages. A migration neither adds to rss nor to the charge, and a new page beyond " +
-      "the limit is refused, wherever the others lie.",
+      "The group may have four pages. A migration neither adds to rss nor to the charge, and a new " +
+      "page beyond the limit is refused, wherever the others lie.",
     config: { limit: 4 },
     operations: "w0-3 to0-3 w4 discard0 w4",
   },
@@ -108,8 +94,8 @@ const RACES: readonly Scenario[] = [
     title: "A correct driver and a rival",
     group: "races",
     text:
-      "The driver mirrors a page while the CPU gives it up. Make the steps of both in any order, or let the lab " +
-      "try every order: none fails.",
+      "The driver mirrors a page while the CPU gives it up. Make the steps of both in any order, or " +
+      "let the lab try every order: none fails.",
     operations: "w0",
     race: "m0 discard0",
   },
@@ -117,7 +103,9 @@ const RACES: readonly Scenario[] = [
     name: "race-no-retry",
     title: "A driver that does not retry",
     group: "races",
-    text: "This driver maps what it has read, without asking whether it is still true. Find the order that fails.",
+    text:
+      "This driver maps what it has read, without asking whether it is still true. Find the order " +
+      "that fails.",
     config: { bug: "no-retry" },
     operations: "w0",
     race: "m0 discard0",
@@ -126,7 +114,9 @@ const RACES: readonly Scenario[] = [
     name: "race-late-invalidate",
     title: "A driver that invalidates late",
     group: "races",
-    text: "This driver's callback returns before the device has forgotten the range. Find the order that fails.",
+    text:
+      "This driver's callback returns before the device has forgotten the range. Find the order " +
+      "that fails.",
     config: { bug: "late-invalidate" },
     operations: "w0",
     race: "m0 discard0 w0",
@@ -136,8 +126,8 @@ const RACES: readonly Scenario[] = [
     title: "A driver without its lock",
     group: "races",
     text:
-      "This driver asks and maps without the lock that its callback takes, so a change fits in between. Find " +
-      "the order that fails.",
+      "This driver asks and maps without the lock that its callback takes, so a change fits in " +
+      "between. Find the order that fails.",
     config: { bug: "no-lock" },
     operations: "w0",
     race: "m0 discard0",
@@ -147,8 +137,8 @@ const RACES: readonly Scenario[] = [
     title: "A migration and a rival",
     group: "races",
     text:
-      "The driver migrates two pages while the CPU gives one up and writes to the other. The CPU has to wait " +
-      "where the migration has the page.",
+      "The driver migrates two pages while the CPU gives one up and writes to the other. The CPU " +
+      "has to wait where the migration has the page.",
     operations: "w0-1",
     race: "to0-1 discard0 w1",
   },

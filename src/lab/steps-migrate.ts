@@ -33,10 +33,12 @@ const setup: StepRun = (w, t) => {
   const m = migrateVmaSetup({ vma, start: t.at, end, owner, select });
   t.migration = m.id;
   const name = verb === "to" ? "MIGRATE_VMA_SELECT_SYSTEM" : "MIGRATE_VMA_SELECT_DEVICE_PRIVATE";
-  const range = `vma: p${process}.findVma(page(${pageOf(t.at)})), start: page(${pageOf(t.at)}), end: page(${pageOf(end)})`;
+  const [from, to] = [`page(${pageOf(t.at)})`, `page(${pageOf(end)})`];
+  const range = `vma: p${process}.findVma(${from}), start: ${from}, end: ${to}`;
   const code = `let m${t.id} = migrateVmaSetup({ ${range}, owner: device${number}.owner, select: ${name} });`;
   const stay = m.result.stayed.filter(({ reason }) => reason !== 0).length;
-  const detail = `${pagesText(t.at, end)}: ${count(m.cpages, "candidate")}${stay > 0 ? `, ${stay} stay` : ""}`;
+  const staying = stay > 0 ? `, ${stay} stay` : "";
+  const detail = `${pagesText(t.at, end)}: ${count(m.cpages, "candidate")}${staying}`;
   return outcome("alloc", detail, code);
 };
 
@@ -44,7 +46,8 @@ const evictSetup: StepRun = (w, t) => {
   const { devmem, number } = w.driver(t);
   const m = migrateDeviceRange(devmem, devmem.pfnFirst, w.config.frames);
   t.migration = m.id;
-  const code = `let m${t.id} = migrateDeviceRange(device${number}.devmem, device${number}.devmem.pfnFirst, ${w.config.frames});`;
+  const memory = `device${number}.devmem`;
+  const code = `let m${t.id} = migrateDeviceRange(${memory}, ${memory}.pfnFirst, ${w.config.frames});`;
   return outcome("alloc", count(m.cpages, "candidate"), code);
 };
 
@@ -104,7 +107,8 @@ const finalize: StepRun = (w, t, agent) => {
   const stayed = m.result.stayed.filter(({ reason }) => reason !== REASON_FREE_PAGE);
   const holds = [...t.holds];
   const reasons = [...new Set(stayed.map(({ text }) => text))].join("; ");
-  const detail = `${count(moved, "page")} moved${stayed.length > 0 ? `, ${stayed.length} stayed: ${reasons}` : ""}`;
+  const staying = stayed.length > 0 ? `, ${stayed.length} stayed: ${reasons}` : "";
+  const detail = `${count(moved, "page")} moved${staying}`;
   const more = t.operation.verb !== "evict" && end < endOf(t.operation);
   const drop = holds.reverse().map((hold) => `${hold}${t.id}.close();`);
   w.release(agent, t);

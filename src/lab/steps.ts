@@ -55,8 +55,8 @@ export function currentTask(world: World, agent: Agent): Task | undefined {
 }
 
 /**
- * Makes the next step of an agent that has one. Throws where the step has to wait, as explore() wants it: then
- * the world is spoiled. An operation that fails for another reason ends.
+ * Makes the next step of an agent that has one. Throws where the step has to wait, as explore() wants it:
+ * then the world is spoiled. An operation that fails for another reason ends.
  */
 export function advance(world: World, agent: Agent): Omit<StepResult, "waits"> {
   const task = world.data.queues[agent][0];
@@ -64,7 +64,7 @@ export function advance(world: World, agent: Agent): Omit<StepResult, "waits"> {
   const before: string[] = [];
   world.attempt = [];
   let after: readonly string[] = [];
-  let made = { detail: "", code: world.attempt, error: null as string | null };
+  let made: Pick<StepResult, "detail" | "code" | "error">;
   try {
     const settled = agent !== "cpu" && world.settleLate(task.operation.device);
     if (settled) before.push(`device${task.operation.device}.settleLate();`);

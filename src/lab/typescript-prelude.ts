@@ -110,7 +110,7 @@ class Driver {
 
 /** The head of a program whose driver only notes what it is told. */
 export const LATE_PRELUDE = PRELUDE.replace(
-  /const invalidate = [^]*?\n    };/,
+  /const invalidate = [^]*?\n {4}};/,
   `const invalidate = ({ start, end }: { start: number; end: number }): void => {
       this.#late.push(() => table.clear(start, end)); // the bug: the device may still use the range
     };`,

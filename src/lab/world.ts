@@ -206,7 +206,7 @@ export class World {
 
   // ── callbacks ──
 
-  /** Drops what a driver with the bug "late-invalidate" has been told of. Returns whether there was something. */
+  /** Drops what a driver with the bug "late-invalidate" was told of. Returns whether there was something. */
   settleLate(device: number): boolean {
     const { late } = this.data;
     const own = late.filter((range) => range.device === device);

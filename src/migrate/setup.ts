@@ -1,8 +1,13 @@
 import { EINVAL } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { MIGRATE_VMA_SELECT_DEVICE_PRIVATE, MIGRATE_VMA_SELECT_SYSTEM } from "../../assembly/uapi/pfn.ts";
+import {
+  MIGRATE_VMA_SELECT_COMPOUND,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
+} from "../../assembly/uapi/pfn.ts";
 import { OWNER_ANY } from "../../assembly/abi/argument.ts";
 import {
+  badRange,
   badType,
   checkAddress,
   checkInteger,
@@ -35,7 +40,7 @@ export interface MigrateVmaArgs {
    * MIGRATE_VMA_SELECT_* bits. Default: system pages; in a devmem's fault callback, that device's pages. With
    * MIGRATE_VMA_SELECT_COMPOUND a huge page that lies wholly in the range stays one: its first slot has
    * MIGRATE_PFN_COMPOUND, and the 511 others are 0. An untouched, aligned 2 MiB that is all of the range is
-   * one too.
+   * one too. The rules of Linux 6.12 have no MIGRATE_VMA_SELECT_COMPOUND.
    */
   select?: MigrateSelect | undefined;
   /**
@@ -78,6 +83,8 @@ export function setup(op: string, args: MigrateVmaArgs, legacy: boolean): Migrat
       ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE
       : MIGRATE_VMA_SELECT_SYSTEM;
   const select = args.select === undefined ? usual : checkWord(op, "select", args.select);
+  if ((select & MIGRATE_VMA_SELECT_COMPOUND) !== 0 && ctx.settings.linux === "6.12")
+    throw badRange(op, "select", 'without MIGRATE_VMA_SELECT_COMPOUND, which needs linux: "7.3"', select);
   let owner = ctx.ownerNumber(args.owner);
   if (owner === 0) owner = own ? fault.devmem.ownerNumber : legacy ? OWNER_ANY : 0;
   const faultPage =
@@ -93,8 +100,8 @@ export function setup(op: string, args: MigrateVmaArgs, legacy: boolean): Migrat
  * until `pages()` is done.
  *
  * Throws HmmError EINVAL (no mapping, a range outside of it, an empty range, a special mapping), ENOMEM (no
- * migration or no arena is left); TypeError (stale vma, lock not held) and RangeError before anything
- * happens.
+ * migration or no arena is left); TypeError (stale vma, lock not held) and RangeError (a number out of range,
+ * a bit of select that the modeled kernel does not have) before anything happens.
  */
 export function migrateVmaSetup(args: MigrateVmaArgs): Migration {
   const op = "migrateVmaSetup";

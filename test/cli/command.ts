@@ -1,21 +1,22 @@
 /** The command under test, bundled as in the published package and run as its users run it. */
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import * as assert from "uvu/assert";
 import type { RunReport } from "../../src/cli/report.ts";
 
 export const folder = mkdtempSync(join(tmpdir(), "heteromem-cli-"));
 /** The bundled command. */
-export const command = join(folder, "cli.mjs");
+export const command = join(folder, "cli.js");
 
 /** Bundles the command, in a suite's `before`. */
 export async function setUp(): Promise<void> {
   await build({
-    entryPoints: ["src/cli/main.ts"],
-    outfile: command,
+    entryPoints: { cli: "src/cli/main.ts", worker: "node_modules/piscina/dist/worker.js" },
+    outdir: folder,
+    external: ["bullmq", "ioredis", "@napi-rs/nice"],
     bundle: true,
     format: "esm",
     platform: "node",
@@ -27,6 +28,8 @@ export async function setUp(): Promise<void> {
         `const __dirname = ${JSON.stringify(folder)};`,
     },
   });
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+  symlinkSync(resolve("node_modules"), join(folder, "node_modules")); // packages that users install
   copyFileSync("node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm", join(folder, "zstd.wasm"));
 }
 

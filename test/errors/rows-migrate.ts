@@ -59,6 +59,15 @@ const strangeFaultPage: Refusal = {
   core: true,
 };
 
+const hugeDevicePages: Refusal = {
+  why: "huge device pages, which the engine's kernel does not have",
+  outcome: "RangeError",
+  names: "select",
+  shows: "9",
+  says: /linux: "7\.3"/,
+  call: (w) => migrateVmaSetup({ vma: w.vma, start: w.addr, end: w.end, select: 9 }),
+};
+
 const callbacks = (names: string[]): Record<string, Argument> => ({
   ops: {
     right: () => undefined,
@@ -93,7 +102,7 @@ const migrations: Table = {
   migrateVmaSetup: {
     args: { args: bag(false), ...setupArgs("args", noVma) },
     lock: readLock,
-    more: [...setupRefusals, strangeFaultPage],
+    more: [...setupRefusals, strangeFaultPage, hugeDevicePages],
   },
   migrateVma: legacyMigration,
   migrateVmaAsync: legacyMigration,

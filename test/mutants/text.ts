@@ -1,4 +1,4 @@
-/** Mutants of the text module (assembly/text): the decoder of traces, and the agent of an instruction. */
+/** Mutants of the text module (assembly/text) and of the workloads (assembly/workload). */
 import type { Mutant } from "./mutant.ts";
 
 const FAST = "assembly/text/fast-lines.ts";
@@ -212,5 +212,33 @@ export const TEXT: readonly Mutant[] = [
     before: "memory.copy(out + <usize>at, parts + front, bytes);",
     after: "memory.copy(out + <usize>at, parts + front + 1, bytes);",
     ask: ["text/hmt"],
+  },
+  {
+    name: "zipf-coin-is-the-entry",
+    file: "assembly/workload/zipf.ts",
+    before: "bits * entries < load<u64>(entry(i))",
+    after: "bits < load<u64>(entry(i))",
+    ask: ["unit/workload"],
+  },
+  {
+    name: "zipf-spans-have-their-first-rank-alone",
+    file: "assembly/workload/zipf.ts",
+    before: "load<u64>(at) + scale(more, load<u64>(at, 8))",
+    after: "load<u64>(at)",
+    ask: ["unit/workload"],
+  },
+  {
+    name: "zipf-unit-beyond-the-table",
+    file: "assembly/workload/nest.ts",
+    before: "  while (at >= count) at = permute(at, bits, key);\n",
+    after: "",
+    ask: ["unit/workload"],
+  },
+  {
+    name: "zipf-loop-begins-again-with-each-block",
+    file: "assembly/workload/nest.ts",
+    before: "  nest.index0 += runs;\n",
+    after: "  nest.index0 = runs;\n",
+    ask: ["unit/workload"],
   },
 ];

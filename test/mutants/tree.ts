@@ -80,13 +80,16 @@ export class Tree {
    * which is four times as fast, and serves as the release build and the debug build. Throws BuildError.
    */
   async build(file: string): Promise<void> {
-    if (!file.startsWith("assembly/text/")) {
-      await this.#compile("assembly/core/index.ts", CORE[0], ["--target", "debug"]);
-      this.core = readFileSync(join(this.folder, CORE[0]));
-    } else {
+    if (file.startsWith("assembly/text/")) {
       const transform = ["--transform", "./tools/as-bind-transform.mjs"];
       await this.#compile("assembly/text/index.ts", TEXT[0], ["--target", "text", ...transform]);
       this.#embed(readFileSync(join(this.folder, TEXT[0])), TEXT[1]);
+    } else if (file.startsWith("assembly/workload/")) {
+      await this.#compile("assembly/workload/index.ts", WORKLOAD[0], ["--target", "workload"]);
+      this.#embed(readFileSync(join(this.folder, WORKLOAD[0])), WORKLOAD[1]);
+    } else {
+      await this.#compile("assembly/core/index.ts", CORE[0], ["--target", "debug"]);
+      this.core = readFileSync(join(this.folder, CORE[0]));
     }
   }
 
@@ -103,7 +106,9 @@ export class Tree {
 
   /** All built files by name. */
   get modules(): ReadonlyMap<string, Uint8Array> {
-    return new Map([...CORE, ...TEXT].map((name) => [name, readFileSync(join(this.folder, name))]));
+    return new Map(
+      [...CORE, ...TEXT, ...WORKLOAD].map((name) => [name, readFileSync(join(this.folder, name))]),
+    );
   }
 
   /** Restores built files. */

@@ -21,10 +21,10 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   PROT_READ,
-  REASON_LARGE_FOLIO,
   REASON_NO_DESTINATION,
   REASON_NOT_SELECTED,
   REASON_ORDER,
+  REASON_REFERENCED,
   type Migration,
   type Mm,
   type Vma,
@@ -199,26 +199,30 @@ scenario(
   },
 );
 
-scenario("E63 eviction splits a huge device page first; a page that cannot be split stays", (world) => {
+scenario("E63 eviction moves a huge device page as one, and not to small pages", (world) => {
   const { hmm, mm, gpu } = world;
   huge(mm);
   migrate(world, SYSTEM | COMPOUND, (m) => void gpu.devmem.allocPages(m.src, m.dst));
   assert.ok(isHuge(mm, AT));
   const head = pfnAt(mm, AT);
-  const evict = (): Migration => {
+  const evict = (small = false): Migration => {
     using m = migrateDeviceRange(gpu.devmem, head, PAGES);
-    assert.ok(m.src.every((word) => (word & MIGRATE_PFN_COMPOUND) === 0));
-    hmm.allocPages(m.src, m.dst);
+    // Small destinations: the words of 512 pages instead of that of a huge one.
+    const words = small ? times(PAGES, m.src[0] & ~MIGRATE_PFN_COMPOUND) : m.src;
+    hmm.allocPages(Uint32Array.from(words), m.dst);
     hmm.copyPages(m.src, m.dst);
     m.pages();
     return m;
   };
   hmm.pageGet(head + 7);
-  assert.equal([...evict().reasons], times(PAGES, REASON_LARGE_FOLIO));
-  assert.ok(isHuge(mm, AT));
+  assert.equal([...evict().reasons], times(PAGES, REASON_REFERENCED));
   hmm.pagePut(head + 7);
+  assert.equal([...evict(true).reasons], times(PAGES, REASON_ORDER));
+  assert.ok(isHuge(mm, AT));
+  const free = hmm.freePages;
   assert.is(evict().result.moved, PAGES);
-  assert.equal([isHuge(mm, AT), gpu.devmem.usedPages, gpu.faults], [false, 0, 0]);
+  assert.equal([isHuge(mm, AT), gpu.devmem.usedPages, gpu.faults], [true, 0, 0]);
+  assert.is(hmm.freePages, free - PAGES, "the small destinations were freed");
   holds(mm, AT);
 });
 
@@ -282,16 +286,23 @@ part("E22 a foreign huge device page: ERROR in a snapshot, brought back by REQ_F
   assert.equal([gpu.faults, gpu.devmem.usedPages], [1, 0]);
 });
 
-part("E76 exclusive access to a page of a huge one: the mapping is split first", ({ mm }) => {
-  huge(mm);
-  using _sem = mm.mmapSem.read();
-  {
-    using lent = makeDeviceExclusive(mm, AT, 1);
-    assert.is(lent.lent, 1);
-    assert.equal([isHuge(mm, AT), ...entries(mm, AT, PAGES)], [false, ...times(PAGES, "exclusive w")]);
-  }
-  holds(mm, AT);
-  assert.equal(entries(mm, AT, PAGES), times(PAGES, "present w"));
-});
+for (const [linux, others] of [
+  ["6.12", "exclusive w"],
+  ["7.3", "present w"],
+] as const) {
+  const lend = ({ mm }: World): void => {
+    huge(mm);
+    using _sem = mm.mmapSem.read();
+    {
+      using lent = makeDeviceExclusive(mm, AT, 1);
+      assert.is(lent.lent, 1);
+      const then = ["exclusive w", ...times(PAGES - 1, others)];
+      assert.equal([isHuge(mm, AT), ...entries(mm, AT, PAGES)], [false, ...then]);
+    }
+    holds(mm, AT);
+    assert.equal(entries(mm, AT, PAGES), times(PAGES, "present w"));
+  };
+  part(`E76 exclusive access to a page of a huge one: the mapping is split first, ${linux}`, lend, { linux });
+}
 
 scenarios.run("beyond: huge pages");

@@ -52,21 +52,24 @@ type Body = (world: World) => void | Promise<void>;
  * (E80), and at the end nothing may be left in use.
  */
 export class Beyond {
-  readonly #bodies: [name: string, body: Body][] = [];
+  readonly #scenarios: [name: string, body: Body, config: HmmConfig][] = [];
   readonly #config: HmmConfig;
 
   constructor(config: HmmConfig = {}) {
     this.#config = config;
   }
 
-  /** @param name begins with the scenario's number: "E04 …" */
-  readonly add = (name: string, body: Body): void => {
-    this.#bodies.push([name, body]);
+  /**
+   * @param name begins with the scenario's number: "E04 …"
+   * @param config of this scenario alone
+   */
+  readonly add = (name: string, body: Body, config: HmmConfig = {}): void => {
+    this.#scenarios.push([name, body, { ...this.#config, ...config }]);
   };
 
   run(suite: string): void {
     onEachBuild(suite, (test, module) => {
-      for (const [name, body] of this.#bodies) test(name, () => runScenario(module, this.#config, body));
+      for (const [name, body, config] of this.#scenarios) test(name, () => runScenario(module, config, body));
     }).run();
   }
 }

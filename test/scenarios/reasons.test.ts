@@ -216,7 +216,7 @@ const WAYS: Record<string, (module: WebAssembly.Module) => MigrateResult> = {
     return c.migrate(filled(c.mm, PAGES), PAGES, giveLarge);
   },
   REASON_LARGE_FOLIO: (module) => {
-    const c = new Case(module);
+    const c = new Case(module, { linux: "6.12" });
     const addr = advised(c.mm);
     c.mm.store32(addr, 1);
     assert.ok(isHuge(c.mm, addr));

@@ -14,6 +14,7 @@ const ENTRIES = [
   "src/dmirror.ts",
   "src/testing.ts",
   "src/sim.ts",
+  "src/lab.ts",
   "src/sim/workload/index.ts",
 ];
 const ENTRY_FILES =
@@ -25,6 +26,7 @@ const HOOKS = new Map([
   ["tools/as-bind-transform.mjs", "tools/build.mjs passes it to the AssemblyScript compiler"],
   ["tools/as-shipped.mjs", "package.json passes it to Node"],
   ["test/mutants/first-failure.mjs", "test/mutants/run.ts passes it to Node"],
+  ["src/cli/main.ts", "src/cli/sweep/pool.ts passes it to its workers"],
   ["bench/page.ts", "bench/chromium.ts bundles it for the browser"],
   ["test/mutants/uvu.mjs", "first-failure.mjs puts it in the place of uvu"],
   ["assembly/core/base/panic.ts", "asconfig.json names its abort"],

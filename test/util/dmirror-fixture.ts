@@ -4,7 +4,7 @@
  */
 import * as assert from "uvu/assert";
 import { Dmirror, DmirrorDevice, type DmirrorResult } from "../../src/dmirror.ts";
-import { Hmm, PAGE_SIZE, type Mm } from "../../src/index.ts";
+import { Hmm, PAGE_SIZE, type HmmConfig, type Mm } from "../../src/index.ts";
 import { onEachBuild } from "./builds.ts";
 
 /** Pages of a buffer. */
@@ -36,15 +36,15 @@ const SMALL: Sizes = { systemMemory: 8 << 20, deviceMemory: 12 << 20, perDevice:
  * use.
  */
 export class Scenarios {
-  readonly #bodies: [name: string, body: (fixture: Fixture) => void][] = [];
+  readonly #scenarios: [name: string, body: (fixture: Fixture) => void, config: HmmConfig][] = [];
   readonly #sizes: Sizes;
 
   constructor(sizes = SMALL) {
     this.#sizes = sizes;
   }
 
-  readonly add = (name: string, body: (fixture: Fixture) => void): void => {
-    this.#bodies.push([name, body]);
+  readonly add = (name: string, body: (fixture: Fixture) => void, config: HmmConfig = {}): void => {
+    this.#scenarios.push([name, body, config]);
   };
 
   /** @param variants whether the devices' memory is coherent, for each run */
@@ -52,8 +52,8 @@ export class Scenarios {
     onEachBuild(suite, (test, module) => {
       for (const coherent of variants) {
         const kind = coherent ? ", coherent" : "";
-        for (const [name, body] of this.#bodies)
-          test(name + kind, () => runScenario(module, this.#sizes, coherent, body));
+        for (const [name, body, config] of this.#scenarios)
+          test(name + kind, () => runScenario(module, { ...this.#sizes, ...config }, coherent, body));
       }
     }).run();
   }
@@ -61,12 +61,12 @@ export class Scenarios {
 
 function runScenario(
   module: WebAssembly.Module,
-  sizes: Sizes,
+  sizes: Sizes & HmmConfig,
   coherent: boolean,
   body: (fixture: Fixture) => void,
 ): void {
-  const { systemMemory, deviceMemory, perDevice } = sizes;
-  const hmm = Hmm.createSync(module, { systemMemory, deviceMemory });
+  const { perDevice, ...config } = sizes;
+  const hmm = Hmm.createSync(module, config);
   const free = hmm.freePages;
   const device = (): DmirrorDevice => new DmirrorDevice(hmm, { memory: perDevice, coherent });
   const devices: [DmirrorDevice, DmirrorDevice] = [device(), device()];

@@ -107,33 +107,6 @@ export function swapsWhole(): bool {
 }
 
 /**
- * Does giving up device memory move a large folio as one? In 6.12 there are none; its pages would go one by
- * one. (3)
- */
-@inline
-export function evictsWhole(): bool {
-  return newer();
-}
-
-/**
- * Does a huge page that gets small destinations send `clear` for its mapping, and stay if a fault refers to
- * it? In 6.12 no page is huge on a device; it would fall apart in silence. (3)
- */
-@inline
-export function splitUnitTells(): bool {
-  return newer();
-}
-
-/**
- * Does a fault on a single entry of a large device folio only split the folio, unless the page is the
- * first? In 6.12 there are no such folios. (3)
- */
-@inline
-export function faultSplitsFirst(): bool {
-  return newer();
-}
-
-/**
  * Is a page that a device had for itself writable again if its mapping is and the page is the mapping's
  * own? In 6.12 it is as writable as it was, and mprotect takes that away. (4)
  */

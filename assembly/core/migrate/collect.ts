@@ -24,7 +24,6 @@ import {
   MIGRATE_PFN_MIGRATE,
   MIGRATE_PFN_VALID,
   MIGRATE_PFN_WRITE,
-  MIGRATE_VMA_SELECT_COMPOUND,
   MIGRATE_VMA_SELECT_DEVICE_COHERENT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
@@ -52,7 +51,6 @@ import { header } from "../base/layout";
 import { DEBUG } from "../base/panic";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import {
-  faultSplitsFirst,
   leavesUnselectedHuge,
   pinnedPartSkipsBlock,
   splitsHugeZeroLate,
@@ -263,7 +261,7 @@ function collectEntry(m: Migration, i: u32, at: usize, pte: u64): u32 {
   const folio = folioOf(pfn);
   const reason = refusal(m, i, pte);
   if (reason) {
-    if (reason == REASON_LARGE_FOLIO && splitsParts(m, pfn)) m.parts++;
+    if (reason == REASON_LARGE_FOLIO && splitsMappedParts()) m.parts++;
     m.stay(i, reason);
     return 0;
   }
@@ -292,23 +290,6 @@ function isCollected(m: Migration, n: u32, pfn: u32): bool {
 }
 
 /**
- * Does setup split the large folio of a page that is mapped alone? Yes for a device page, which could never
- * come back if it stayed, and for drivers that select units: the kernels that know of units split.
- */
-function splitsParts(m: Migration, pfn: u32): bool {
-  return splitsMappedParts() || isDevicePfn(pfn) || (m.select & MIGRATE_VMA_SELECT_COMPOUND) != 0;
-}
-
-/**
- * Does a fault on a page that is not the first of its large folio end with the folio's split? The next fault
- * moves the page.
- */
-@inline
-function faultMovesFirstOnly(faultPage: u32): bool {
-  return faultPage != 0 && faultSplitsFirst();
-}
-
-/**
  * Splits the large folios of pages that collect() left for that reason, and collects the pages; from
  * cmd.cursor on. Counts those that are UNFINISHED in cmd.unfinished. 0 or REQUEST.
  */
@@ -321,11 +302,11 @@ export function collectParts(cmd: SetupCmd, m: Migration): i32 {
     const back = slot && reason == REASON_NOT_PRESENT && ptePresent(load<u64>(slot));
     if (!slot || !(reason == REASON_LARGE_FOLIO || back)) continue;
     const pfn = ptePfn(load<u64>(slot));
-    if (!splitsParts(m, pfn)) continue;
     const large = folioOf(pfn).has(FOLIO_LARGE);
     const first = !folioOf(pfn).has(FOLIO_TAIL);
     if (large && splitFolio(cmd, pfn, m.faultPage) == REQUEST) return REQUEST;
-    if (folioOf(pfn).has(FOLIO_LARGE) || (large && !first && faultMovesFirstOnly(m.faultPage))) continue;
+    // A fault on another page than the first ends with the split; the next fault moves the page.
+    if (folioOf(pfn).has(FOLIO_LARGE) || (large && !first && m.faultPage)) continue;
     store<u8>(m.reasons + i, 0);
     cmd.unfinished += collectEntry(m, i, slot, load<u64>(slot));
     m.cpages += m.source(i) & MIGRATE_PFN_MIGRATE ? 1 : 0;

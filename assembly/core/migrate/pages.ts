@@ -26,7 +26,6 @@ import {
   REASON_REFERENCED,
 } from "../../uapi/reason";
 import { header, LARGE_PAGES, setHeader, setHeaderF64 } from "../base/layout";
-import { splitUnitTells } from "../base/rules";
 import { exists } from "../base/object";
 import { count, log } from "../base/stat";
 import { Folio, folioOf, isDevicePfn, moveFolio } from "../frame/folio";
@@ -118,9 +117,9 @@ function moveOrSplitUnit(cmd: MigratePagesCmd, m: Migration, i: u32): i32 {
   } else if (isUnit(to)) reason = moveUnit(m, pfnOf(word), pfnOf(to));
   else if (!m.mm) reason = REASON_ORDER;
   else {
-    if (splitUnitTells() && !tellUnit(cmd, m, i)) return REQUEST;
+    if (!tellUnit(cmd, m, i)) return REQUEST;
     // A folio that a fault refers to is not split, but the mapping is.
-    if (splitUnitTells() && m.faultPage - pfnOf(word) < LARGE_PAGES) {
+    if (m.faultPage - pfnOf(word) < LARGE_PAGES) {
       const table = leafTable(mmAt(m.mm).pgd, m.start + ((<u64>i) << 12));
       if (table && isHuge(table)) splitLeaf(table);
       reason = REASON_ORDER;

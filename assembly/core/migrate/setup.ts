@@ -44,7 +44,6 @@ import {
 } from "../../uapi/reason";
 import { VM_HUGETLB, VM_SPECIAL } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
-import { evictsWhole } from "../base/rules";
 import { exists } from "../base/object";
 import { poolId } from "../base/pool";
 import { count } from "../base/stat";
@@ -151,10 +150,10 @@ export function migrateDeviceSetupStep(cmd: MigrateDeviceSetupCmd): i32 {
   return finishSetup(cmd, m);
 }
 
-/** Do the pages from i on make up a large folio, which moves as one where the kernel does that? */
+/** Do the pages from i on make up a large folio, which moves as one? */
 function isDeviceUnit(cmd: MigrateDeviceSetupCmd, i: u32): bool {
   const head = cmd.page(i);
-  if (!evictsWhole() || cmd.npages - i < LARGE_PAGES || !folioOf(head).has(FOLIO_HEAD)) return false;
+  if (cmd.npages - i < LARGE_PAGES || !folioOf(head).has(FOLIO_HEAD)) return false;
   if (!cmd.list) return true;
   for (let j: u32 = 1; j < LARGE_PAGES; j++) if (cmd.page(i + j) != head + j) return false;
   return true;

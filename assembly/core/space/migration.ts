@@ -89,7 +89,7 @@ export class Migration {
   moved: u32;
   /** The first slot of the window that fills holes. */
   holesFrom: u32;
-  /** Device pages that were not collected since they are parts of large folios. */
+  /** Pages that were not collected since they are parts of large folios, which setup is to split. */
   parts: u32;
   /** The addresses of the core's own arrays, which only words that were checked enter. */
   src: u32;

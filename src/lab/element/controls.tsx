@@ -116,46 +116,48 @@ function Choice(props: {
   );
 }
 
-/** Which pages the next operation concerns, and the operations. */
-export function Controls({ session }: { session: Session }): JSX.Element {
-  const { selection, lab, queueing } = session;
+/** Which pages, process and device the next operation concerns. */
+function SelectionFields({ session }: { session: Session }): JSX.Element {
+  const { selection, lab } = session;
   const { first, last, process, device } = selection;
   const max = lab.config.pages - 1;
   const processes = lab.shown.state.processes.map(({ number }) => number);
   const devices = lab.shown.state.devices.map(({ number }) => number);
   return (
+    <div class="selection">
+      <PageField
+        label="Page"
+        value={first}
+        max={max}
+        onChange={(page) => session.choose({ first: page, last: Math.max(page, last) })}
+      />
+      <PageField
+        label="to"
+        value={last}
+        max={max}
+        onChange={(page) => session.choose({ last: page, first: Math.min(first, page) })}
+      />
+      {processes.length > 1 && (
+        <Choice
+          label="Process"
+          of={processes}
+          value={process}
+          onChange={(n) => session.choose({ process: n })}
+        />
+      )}
+      {devices.length > 1 && (
+        <Choice label="Device" of={devices} value={device} onChange={(n) => session.choose({ device: n })} />
+      )}
+    </div>
+  );
+}
+
+/** The operations, and the pages that they concern. */
+export function Controls({ session }: { session: Session }): JSX.Element {
+  return (
     <section class="controls" aria-labelledby="controls-title">
       <h3 id="controls-title">Operations</h3>
-      <div class="selection">
-        <PageField
-          label="Page"
-          value={first}
-          max={max}
-          onChange={(page) => session.choose({ first: page, last: Math.max(page, last) })}
-        />
-        <PageField
-          label="to"
-          value={last}
-          max={max}
-          onChange={(page) => session.choose({ last: page, first: Math.min(first, page) })}
-        />
-        {processes.length > 1 && (
-          <Choice
-            label="Process"
-            of={processes}
-            value={process}
-            onChange={(n) => session.choose({ process: n })}
-          />
-        )}
-        {devices.length > 1 && (
-          <Choice
-            label="Device"
-            of={devices}
-            value={device}
-            onChange={(n) => session.choose({ device: n })}
-          />
-        )}
-      </div>
+      <SelectionFields session={session} />
       <h4>The CPU</h4>
       <Buttons session={session} verbs={MAIN} />
       <details class="more">
@@ -167,7 +169,7 @@ export function Controls({ session }: { session: Session }): JSX.Element {
       <label class="check">
         <input
           type="checkbox"
-          checked={queueing}
+          checked={session.queueing}
           onChange={(event) => {
             session.queueing = event.currentTarget.checked;
             session.changed();

@@ -60,7 +60,9 @@ export function Facts({ state, changed }: Props): JSX.Element {
 /** "rw-", "r--" or "---". */
 function protection(text: string): string {
   const words = text.split(" ");
-  return `${words.includes("read") ? "r" : "-"}${words.includes("write") ? "w" : "-"}${words.includes("hugepage") ? " huge" : ""}`;
+  const read = words.includes("read") ? "r" : "-";
+  const write = words.includes("write") ? "w" : "-";
+  return `${read}${write}${words.includes("hugepage") ? " huge" : ""}`;
 }
 
 /** The words of an open migration. */

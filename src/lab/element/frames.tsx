@@ -5,7 +5,7 @@ import type { FrameState, LabState } from "../state.ts";
 const COLORS = 8;
 
 /** The class of a frame's contents. */
-export function contentClass(value: number | null): string {
+function contentClass(value: number | null): string {
   return value === null ? "free" : value === 0 ? "zero" : `v${((value - 1) % COLORS) + 1}`;
 }
 
@@ -19,6 +19,11 @@ export function FrameChip({ state, frame }: { state: LabState; frame: number }):
 function describe({ frame, refs, maps, flags, value }: FrameState): string {
   if (value === null) return `frame ${frame}: free`;
   return `frame ${frame}: contents ${value}, ${refs} references, mapped ${maps} times, ${flags}`;
+}
+
+function cellClass({ frame, value, flags }: FrameState, changed: ReadonlySet<string>): string {
+  const fresh = changed.has(`frame.${frame}`) ? "new" : "";
+  return `${contentClass(value)} ${fresh} ${flags.includes("locked") ? "locked" : ""}`;
 }
 
 /** The frames of one memory, with their contents as colors and numbers. */
@@ -40,11 +45,7 @@ function Memory(props: {
       </h4>
       <ul aria-label={`${title}, ${used} of ${frames.length} frames used`}>
         {frames.map((each) => (
-          <li
-            key={each.frame}
-            class={`${contentClass(each.value)} ${changed.has(`frame.${each.frame}`) ? "new" : ""} ${each.flags.includes("locked") ? "locked" : ""}`}
-            title={describe(each)}
-          >
+          <li key={each.frame} class={cellClass(each, changed)} title={describe(each)}>
             <span class="hidden">{describe(each)}</span>
             <span aria-hidden="true">{each.value ?? ""}</span>
           </li>

@@ -13,7 +13,10 @@ const BUG_NAMES: Readonly<Record<Bug, string>> = {
 
 function resultText({ order, failure, complete, schedules }: RaceResult): string {
   if (order !== null)
-    return `An order of ${order.length} steps fails: ${failure}. Step through it with Next: the last step breaks the invariant.`;
+    return (
+      `An order of ${order.length} steps fails: ${failure}. ` +
+      "Step through it with Next: the last step breaks the invariant."
+    );
   return complete ? `No order fails: all ${schedules} were tried.` : `No order fails among ${schedules}.`;
 }
 

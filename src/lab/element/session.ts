@@ -4,7 +4,8 @@ import { Lab } from "../lab.ts";
 import type { Agent, Operation, Verb } from "../operation.ts";
 import { formatPermalink, openPermalink } from "../permalink.ts";
 import { findRace, type RaceResult } from "../race.ts";
-import { openScenario, SCENARIOS, type Scenario } from "../scenarios.ts";
+import type { Scenario } from "../scenario.ts";
+import { openScenario, SCENARIOS } from "../scenarios.ts";
 import { openStop, TOUR } from "../tour.ts";
 import { copyAsTypeScript } from "../typescript.ts";
 
@@ -16,7 +17,7 @@ export interface Selection {
   device: number;
 }
 
-/** What a user does with one lab: the lab, what is selected, and what was found. Whoever shows it subscribes. */
+/** What a user does with one lab: the lab, what is selected, and what was found. */
 export class Session {
   readonly module: Hmm["module"];
   #lab: Lab;

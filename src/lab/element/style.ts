@@ -1,4 +1,5 @@
 /** The component's style: colors, then the parts from top to bottom. */
+import { HEAD } from "./style-head.ts";
 import { LAYOUT } from "./style-layout.ts";
 import { TABLES } from "./style-tables.ts";
 
@@ -32,21 +33,66 @@ const COLORS = `
   --v8: light-dark(#d3e7b4, #3d5a12);
   color: var(--text);
   background: var(--back);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
+  font:
+    15px/1.5 system-ui,
+    -apple-system,
+    "Segoe UI",
+    Roboto,
+    sans-serif;
   container-type: inline-size;
 }
-:host([theme="light"]) { color-scheme: light; }
-:host([theme="dark"]) { color-scheme: dark; }
-:host([hidden]) { display: none; }
-* { box-sizing: border-box; }
-h2, h3, h4, p, ul { margin: 0; padding: 0; }
-ul { list-style: none; }
-h2 { font-size: 20px; line-height: 1.25; letter-spacing: -0.01em; }
-h3 { font-size: 14px; }
-h4 { font-size: 13px; font-weight: 600; color: var(--dim); }
-code { font: 13px/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
-small { font-size: 12px; color: var(--dim); }
-button, input, select, textarea {
+:host([theme="light"]) {
+  color-scheme: light;
+}
+:host([theme="dark"]) {
+  color-scheme: dark;
+}
+:host([hidden]) {
+  display: none;
+}
+* {
+  box-sizing: border-box;
+}
+h2,
+h3,
+h4,
+p,
+ul {
+  margin: 0;
+  padding: 0;
+}
+ul {
+  list-style: none;
+}
+h2 {
+  font-size: 20px;
+  line-height: 1.25;
+  letter-spacing: -0.01em;
+}
+h3 {
+  font-size: 14px;
+}
+h4 {
+  font-size: 13px;
+  font-weight: 600;
+  color: var(--dim);
+}
+code {
+  font:
+    13px/1.4 ui-monospace,
+    "SF Mono",
+    Menlo,
+    Consolas,
+    monospace;
+}
+small {
+  font-size: 12px;
+  color: var(--dim);
+}
+button,
+input,
+select,
+textarea {
   font: inherit;
   font-size: 14px;
   min-height: 32px;
@@ -56,22 +102,52 @@ button, input, select, textarea {
   border: 1px solid var(--edge);
   border-radius: 6px;
 }
-button { cursor: pointer; background: var(--panel); }
-button:hover:not(:disabled) { border-color: var(--text); }
-button:disabled { opacity: 0.5; cursor: default; }
-button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
-input[type="checkbox"] { min-height: 0; width: 16px; height: 16px; margin: 0; accent-color: var(--accent); }
-input[type="number"] { width: 68px; }
+button {
+  cursor: pointer;
+  background: var(--panel);
+}
+button:hover:not(:disabled) {
+  border-color: var(--text);
+}
+button:disabled {
+  opacity: 0.5;
+  cursor: default;
+}
+button.primary {
+  background: var(--accent);
+  border-color: var(--accent);
+  color: var(--on-accent);
+  font-weight: 600;
+}
+:focus-visible {
+  outline: 2px solid var(--accent);
+  outline-offset: 2px;
+}
+input[type="checkbox"] {
+  min-height: 0;
+  width: 16px;
+  height: 16px;
+  margin: 0;
+  accent-color: var(--accent);
+}
+input[type="number"] {
+  width: 68px;
+}
 kbd {
-  font: 11px/1 ui-monospace, Menlo, Consolas, monospace;
+  font:
+    11px/1 ui-monospace,
+    Menlo,
+    Consolas,
+    monospace;
   color: var(--dim);
   border: 1px solid var(--line);
   border-radius: 3px;
   padding: 1px 4px;
   margin-left: 6px;
 }
-summary { cursor: pointer; }
+summary {
+  cursor: pointer;
+}
 .hidden {
   position: absolute;
   width: 1px;
@@ -80,11 +156,23 @@ summary { cursor: pointer; }
   clip-path: inset(50%);
   white-space: nowrap;
 }
-.buttons { display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
-.bad { color: var(--bad); }
-.good { color: var(--good); }
-.waits { color: var(--wait); font-weight: 600; }
+.buttons {
+  display: flex;
+  flex-wrap: wrap;
+  gap: 6px;
+  align-items: center;
+}
+.bad {
+  color: var(--bad);
+}
+.good {
+  color: var(--good);
+}
+.waits {
+  color: var(--wait);
+  font-weight: 600;
+}
 `;
 
 /** The whole style sheet. */
-export const STYLE = `${COLORS}${LAYOUT}${TABLES}`;
+export const STYLE = `${COLORS}${HEAD}${LAYOUT}${TABLES}`;

@@ -22,63 +22,53 @@ function groupsOf(steps: readonly LabStep[]): Group[] {
   return groups;
 }
 
-/** The steps from left to right, grouped by operation, with a slider to scrub and buttons to step. */
-export function Timeline({ session }: { session: Session }): JSX.Element {
-  const { lab } = session;
-  const { steps, at, operations } = lab;
+/** Buttons to step, and a slider to scrub. */
+function Transport({ session }: { session: Session }): JSX.Element {
+  const { steps, at } = session.lab;
   const last = steps.length - 1;
+  const button = (to: number, label: string, key: string, name?: string): JSX.Element => (
+    <button
+      type="button"
+      class={name === undefined ? "primary" : ""}
+      onClick={() => session.goto(to)}
+      disabled={at === (to < at ? 0 : last)}
+      aria-label={name ?? label.replace(/[^A-Za-z]/g, "")}
+      title={`${name ?? "Step"} (${key})`}
+    >
+      {label}
+    </button>
+  );
+  return (
+    <div class="transport">
+      {button(0, "|◀", "Home", "First step")}
+      {button(at - 1, "◀ Back", "←")}
+      {button(at + 1, "Next ▶", "→")}
+      {button(last, "▶|", "End", "Last step")}
+      <input
+        type="range"
+        min={0}
+        max={last}
+        value={at}
+        aria-label="Step"
+        aria-valuetext={`Step ${at} of ${last}: ${STEP_TEXTS[steps[at].id].title}`}
+        onInput={(event) => session.goto(Number(event.currentTarget.value))}
+      />
+    </div>
+  );
+}
+
+/** The operations from left to right, a mark for each step. The slider says the same to a screen reader. */
+export function Timeline({ session }: { session: Session }): JSX.Element {
+  const { steps, at, operations } = session.lab;
   const strip = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const box = strip.current;
     const tick = box?.querySelector<HTMLElement>(".tick.now");
-    if (!box || !tick) return;
-    const middle = tick.offsetLeft - box.offsetLeft - box.clientWidth / 2;
-    box.scrollLeft = middle;
-  }, [at, last]);
-  const go = (step: number) => (): void => session.goto(step);
+    if (box && tick) box.scrollLeft = tick.offsetLeft - box.offsetLeft - box.clientWidth / 2;
+  }, [at, steps.length]);
   return (
     <section class="timeline" aria-label="Timeline">
-      <div class="transport">
-        <button
-          type="button"
-          onClick={go(0)}
-          disabled={at === 0}
-          aria-label="First step"
-          title="First step (Home)"
-        >
-          <span aria-hidden="true">|◀</span>
-        </button>
-        <button type="button" class="primary" onClick={go(at - 1)} disabled={at === 0} title="Step back (←)">
-          <span aria-hidden="true">◀</span> Back
-        </button>
-        <button
-          type="button"
-          class="primary"
-          onClick={go(at + 1)}
-          disabled={at === last}
-          title="Step forward (→)"
-        >
-          Next <span aria-hidden="true">▶</span>
-        </button>
-        <button
-          type="button"
-          onClick={go(last)}
-          disabled={at === last}
-          aria-label="Last step"
-          title="Last step (End)"
-        >
-          <span aria-hidden="true">▶|</span>
-        </button>
-        <input
-          type="range"
-          min={0}
-          max={last}
-          value={at}
-          aria-label="Step"
-          aria-valuetext={`Step ${at} of ${last}: ${STEP_TEXTS[steps[at].id].title}`}
-          onInput={(event) => session.goto(Number(event.currentTarget.value))}
-        />
-      </div>
+      <Transport session={session} />
       <div class="strip" ref={strip} aria-hidden="true">
         {groupsOf(steps).map(({ operation, steps: own }) => (
           <div class={`group ${own[0].step.agent ?? "world"}`} key={own[0].index}>
@@ -90,8 +80,8 @@ export function Timeline({ session }: { session: Session }): JSX.Element {
                 <span
                   key={index}
                   class={tickClass(step, index, at)}
-                  title={`${index}. ${step.agent === null ? "" : `${AGENT_NAMES[step.agent]}: `}${STEP_TEXTS[step.id].title}`}
-                  onClick={go(index)}
+                  title={titleOf(step, index)}
+                  onClick={() => session.goto(index)}
                 />
               ))}
             </span>
@@ -100,6 +90,10 @@ export function Timeline({ session }: { session: Session }): JSX.Element {
       </div>
     </section>
   );
+}
+
+function titleOf({ id, agent }: LabStep, index: number): string {
+  return `${index}. ${agent === null ? "" : `${AGENT_NAMES[agent]}: `}${STEP_TEXTS[id].title}`;
 }
 
 function tickClass({ inside, broken, error, agent }: LabStep, index: number, at: number): string {

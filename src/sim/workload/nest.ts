@@ -36,7 +36,7 @@ export interface NestAccess {
   /**
    * Where it goes besides: `gather`: on by the offset that the gathered loop selects; `random`: to one of
    * `count` units; `permuted`: to each of `count` units (a power of two) in turn, in a shuffled order;
-   * `zipf`: to one of `count` units by frequency.
+   * `zipf`: to one of `count` units by frequency, in a nest of one loop and this access alone.
    */
   mode?: keyof typeof MODE;
   count?: number;

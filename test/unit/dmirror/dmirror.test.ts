@@ -18,7 +18,17 @@ import {
   PAGE_SIZE,
   PROT_READ,
 } from "../../../src/index.ts";
-import { buffer, BYTES, N, result, same, Scenarios, snapshot, words } from "../../util/dmirror-fixture.ts";
+import {
+  buffer,
+  BYTES,
+  type Fixture,
+  N,
+  result,
+  same,
+  Scenarios,
+  snapshot,
+  words,
+} from "../../util/dmirror-fixture.ts";
 
 const scenarios = new Scenarios();
 const scenario = scenarios.add;
@@ -184,16 +194,26 @@ scenario(
   },
 );
 
-scenario("exclusive access fails at a page that cannot be lent", ({ hmm, mm, mirrors: [mirror] }) => {
+for (const linux of ["6.12", "7.3"] as const) {
+  const lock = ({ hmm, mm, mirrors: [mirror] }: Fixture): void => {
+    const addr = buffer(mm, 1);
+    const { pfn } = mm.lookupPte(addr)!;
+    hmm.pageLock(pfn);
+    const lend = (): number => mirror.exclusive(addr, 1).ret;
+    if (linux === "6.12") assert.is(lend(), -EBUSY);
+    else assert.throws(lend, (error: HmmError) => error.code === "EAGAIN");
+    hmm.pageUnlock(pfn);
+    assert.is(lend(), 0);
+  };
+  scenario(`exclusive access of a locked page: an error, or 7.3 would wait, ${linux}`, lock, { linux });
+}
+
+scenario("exclusive access fails at a page that cannot be lent", ({ mm, mirrors: [mirror] }) => {
   const addr = buffer(mm, 4);
   mm.mprotect(addr + 2 * PAGE_SIZE, PAGE_SIZE, PROT_READ);
   assert.equal(result(mirror.exclusive(addr, 4)), [-EFAULT, 0, 0]);
   assert.equal(result(mirror.checkExclusive(addr + PAGE_SIZE, 1)), [-EPERM, 0, 0], "those before are lent");
   assert.is(mirror.entries, 2);
-  const { pfn } = mm.lookupPte(addr + 3 * PAGE_SIZE)!;
-  hmm.pageLock(pfn);
-  assert.equal(result(mirror.exclusive(addr + 3 * PAGE_SIZE, 1)), [-EBUSY, 0, 0]);
-  hmm.pageUnlock(pfn);
 });
 
 scenario("the size of pieces changes only the events", ({ hmm, mm, devices: [device] }) => {

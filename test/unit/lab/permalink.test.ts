@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { pack, unpack } from "../../../src/lab/checkpoint.ts";
-import { Lab } from "../../../src/lab/lab.ts";
+import type { Lab } from "../../../src/lab/lab.ts";
 import { formatPermalink, openPermalink, parsePermalink } from "../../../src/lab/permalink.ts";
 import { openScenario } from "../../../src/lab/scenarios.ts";
 

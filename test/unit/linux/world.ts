@@ -37,8 +37,8 @@ export class World {
   readonly devmem: HmmDevmem;
   /** What the way back finds. */
   back: Room = "large";
-  /** Whether it selects whole huge pages. */
-  units = true;
+  /** Whether it selects whole huge pages, which 6.12 does not know. */
+  units: boolean;
   private heard: string[] = [];
 
   constructor(module: WebAssembly.Module, linux: LinuxVersion, coherent = false) {
@@ -48,6 +48,7 @@ export class World {
       swap: 8 * MIB,
       linux,
     });
+    this.units = linux === "7.3";
     this.mm = this.hmm.createMm();
     this.hear(this.mm, "");
     const fault = (

@@ -194,9 +194,9 @@ test("zipf: ranks appear in proportion to their powers, below the table's limit 
       `${items}: ${first}, not ${expected}`,
     );
     if (items !== 1_000_000) continue;
-    // Ranks from 65,536 on have no entry of their own: they must still get their share.
+    // Ranks from 2,048 on have no entry of their own: they must still get their share.
     let rest = 0;
-    for (let k = 65536; k <= items; k++) rest += k ** -s;
+    for (let k = 2048; k <= items; k++) rest += k ** -s;
     const distinct = counts.size;
     let unseen = 0;
     for (let k = 1; k <= items; k++) unseen += Math.exp((-draws * k ** -s) / total);
@@ -217,6 +217,14 @@ test("zipf: exponent 0 makes all pieces equally likely; writes is the share of s
   for (const n of counts.values()) assert.ok(Math.abs(n - 1000) < 5 * Math.sqrt(1000), `${n}`);
   const stores = found.filter(({ kind }) => kind === "S").length;
   assert.ok(Math.abs(stores - 25000) < 4 * Math.sqrt(25000), `${stores}`);
+});
+
+test("zipf: pieces are those of the table, however far their number is from a power of two", () => {
+  for (const items of [64, 65, 127]) {
+    const found = new Set(places(`zipf:size=${items * 4}KiB,accesses=20000,exponent=0`));
+    assert.is(found.size, items);
+    assert.ok([...found].every((place) => Number(place.slice(4)) < items * 4096));
+  }
 });
 
 test("hashjoin: R is read once and fills every second bucket at most once; S is read once and probes", () => {

@@ -28,8 +28,10 @@ import {
   PAGE_SIZE,
   PROT_READ,
   PROT_WRITE,
+  REASON_LARGE_FOLIO,
   REASON_NO_DESTINATION,
   REASON_NONE,
+  REASON_ORDER,
   VM_FAULT_OOM,
   VM_FAULT_SIGBUS,
   type HmmDevmem,
@@ -157,6 +159,17 @@ export class Gpu {
   };
 
   #fault(vma: Vma, address: number, size: number): VmFault {
+    let reason = this.#back(vma, address, size);
+    // The first migrations may only split the huge mapping, and then the folio that the page is a part of.
+    for (let i = 0; i < 2 && (reason === REASON_ORDER || reason === REASON_LARGE_FOLIO); i++)
+      reason = this.#back(vma, address, PAGE_SIZE);
+    if (reason === REASON_NONE) return 0;
+    this.refused = explain(reason);
+    return reason === REASON_NO_DESTINATION ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+  }
+
+  /** Migrates `size` bytes around address to system memory. Returns why the page stays. */
+  #back(vma: Vma, address: number, size: number): number {
     const { hmm } = vma.mm;
     const start = address - (address % size);
     const select = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | (this.compound ? MIGRATE_VMA_SELECT_COMPOUND : 0);
@@ -164,10 +177,7 @@ export class Gpu {
     hmm.allocPages(m.src, m.dst);
     hmm.copyPages(m.src, m.dst);
     m.pages();
-    const reason = m.reasons[(address - start) / PAGE_SIZE];
-    if (reason === REASON_NONE) return 0;
-    this.refused = explain(reason);
-    return reason === REASON_NO_DESTINATION ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+    return m.reasons[(address - start) / PAGE_SIZE];
   }
 }
 

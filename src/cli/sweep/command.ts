@@ -1,0 +1,34 @@
+/** The arguments and options of `heteromem sweep`. */
+import type { Command } from "commander";
+import { sweep, type Program, type SweepFlags } from "./sweep.ts";
+
+const SWEEP_HELP = `
+SPEC is a file of JSON or YAML: a config of heteromem run, and axes over its fields (docs/sweep.md).
+Results are DIR/jobs/ID.json. What is there is not run again, so a sweep can be stopped and go on.
+
+Examples:
+  heteromem sweep policies.yaml --dry-run
+  heteromem sweep policies.yaml --out policies
+  heteromem sweep policies.yaml --out policies --shard 2/8
+
+Exit codes: 0 done, 1 jobs failed, 2 wrong usage or input, 130 interrupted (Ctrl-C finishes what runs).`;
+
+/** Adds the command to the program. */
+export function addSweep(command: Command, program: Program): void {
+  command
+    .command("sweep")
+    .description("run a grid of simulations on all processors")
+    .argument("<spec>", "the sweep, a file of JSON or YAML")
+    .option("--out <DIR>", "the directory of results", "sweep")
+    .option("--traces <DIR>", "the cache of traces (default: DIR/traces)")
+    .option("--workers <N>", "jobs that run at a time (default: the number of processors)")
+    .option("--memory <SIZE>", "what all engines may use (default: most of the host's memory)")
+    .option("--shard <i/n>", "run every n-th job from the i-th on")
+    .option("--dry-run", "print the jobs, and how long they would take; write nothing")
+    .option("--retry-failed", "run jobs again that failed")
+    .option("--quiet", "no progress bar, and no time on stderr")
+    .addHelpText("after", SWEEP_HELP)
+    .action(async (spec: string, flags: SweepFlags) => {
+      process.exitCode = await sweep(spec, flags, program);
+    });
+}

@@ -1,0 +1,138 @@
+/** `heteromem sweep`: runs the jobs of a sweep that are not done yet. */
+import { availableParallelism, totalmem } from "node:os";
+import { join } from "node:path";
+import { parseBytes } from "../../sim/size.ts";
+import { jobBytes } from "../../sweep/job.ts";
+import { mergeResults, shardOf, writeManifest } from "../../sweep/manifest.ts";
+import { JobStore } from "../../sweep/store.ts";
+import { UserError } from "../errors.ts";
+import { INTERRUPTED, JOBS_FAILED } from "../exit.ts";
+import { bytes, count, plural } from "../words.ts";
+import { SweepBar } from "./bar.ts";
+import { dryRun } from "./estimate.ts";
+import { onInterrupt } from "./interrupt.ts";
+import { runLocally, type QueuedJob } from "./local.ts";
+import { planSweep, type Plan } from "./plan.ts";
+import { NO_POOL, startPool } from "./pool.ts";
+
+/** The command's options, as texts. */
+export interface SweepFlags {
+  out: string;
+  traces?: string;
+  workers?: string;
+  memory?: string;
+  shard?: string;
+  dryRun?: true;
+  retryFailed?: true;
+  quiet?: true;
+}
+
+/** What the program knows of itself. */
+export interface Program {
+  version: string;
+  /** The command's own file, which workers load. */
+  filename: string;
+}
+
+/** The part of a host's memory that engines may use. */
+const MEMORY_SHARE = 0.8;
+
+/** Returns how many jobs run at a time. Throws UserError. */
+export function parseWorkers(text: string | undefined): number {
+  if (text === undefined) return availableParallelism();
+  const workers = /^\d+$/.test(text) ? Number(text) : 0;
+  if (workers < 1 || workers > 1024)
+    throw new UserError(`--workers ${text}: expected a number from 1 to 1024`);
+  return workers;
+}
+
+/** Returns the bytes that engines may use: by default most of what the host, or the container, has. */
+export function parseMemory(text: string | undefined): number {
+  const limit = process.constrainedMemory();
+  const host = limit > 0 && limit < totalmem() ? limit : totalmem();
+  if (text === undefined) return Math.floor(host * MEMORY_SHARE);
+  const size = parseBytes(text);
+  if (!(size > 0)) throw new UserError(`--memory ${text}: expected a size such as 16GiB`);
+  return size;
+}
+
+/** Returns a shard: i of n. Throws UserError. */
+export function parseShard(text: string | undefined): { i: number; n: number } {
+  if (text === undefined) return { i: 1, n: 1 };
+  const [, first, last] = /^(\d+)\/(\d+)$/.exec(text) ?? [];
+  const [i, n] = [Number(first), Number(last)];
+  if (!(i >= 1 && i <= n)) throw new UserError(`--shard ${text}: expected i/n, with i from 1 to n`);
+  return { i, n };
+}
+
+/** Throws UserError for jobs that do not fit into the memory even alone. */
+export function demandMemory(jobs: Plan["jobs"], memory: number): void {
+  const most = Math.max(...[...jobs.values()].map(({ content }) => jobBytes(content)));
+  if (most > memory)
+    throw new UserError(
+      `--memory ${bytes(memory)}: a job may use ${bytes(most)}; backing metadata has no contents of pages`,
+    );
+}
+
+/** The ids of a shard's jobs that are to run, in order, each once. */
+function missingOf({ manifest }: Plan, store: JobStore, flags: SweepFlags): string[] {
+  const shard = shardOf(manifest.jobs, parseShard(flags.shard)).map(({ id }) => id);
+  return [...new Set(shard)].filter((id) => {
+    const status = store.status(id);
+    return status === null || (status === "failed" && flags.retryFailed === true);
+  });
+}
+
+/** Runs the command and returns its exit code. Throws UserError and SweepError for what cannot be. */
+export async function sweep(path: string, flags: SweepFlags, program: Program): Promise<number> {
+  const { out, quiet = false } = flags;
+  const [workers, memory, shard] = [parseWorkers(flags.workers), parseMemory(flags.memory), flags.shard];
+  parseShard(shard);
+  const traces = flags.traces ?? join(out, "traces");
+  const plan = await planSweep(path, traces, program.version);
+  demandMemory(plan.jobs, memory);
+  const store = new JobStore(out);
+  const missing = missingOf(plan, store, flags);
+  if (flags.dryRun === true) {
+    process.stdout.write(`${await dryRun(plan, missing, { traces, workers })}\n`);
+    return 0;
+  }
+  store.open();
+  await writeManifest(out, plan.manifest);
+  const bar = new SweepBar(missing.length, quiet);
+  const jobs = missing.map((id): QueuedJob => ({ id, ...plan.jobs.get(id)!, traces }));
+  const stop = onInterrupt(() => bar.stop());
+  const pool =
+    jobs.length === 0 ? NO_POOL : await startPool(Math.min(workers, jobs.length), program.filename);
+  try {
+    const done = (status: "done" | "failed"): void => bar.add(status);
+    await runLocally(jobs, { pool, store, workers, memory, done, stopping: () => stop.asked });
+  } finally {
+    bar.stop();
+    stop.end();
+    await pool.close();
+  }
+  return await summary(plan, store, bar, { asked: stop.asked, out, quiet });
+}
+
+/** Says what was done and what is left, and returns the exit code. */
+async function summary(
+  { manifest }: Plan,
+  store: JobStore,
+  bar: SweepBar,
+  { asked, out, quiet }: { asked: boolean; out: string; quiet: boolean },
+): Promise<number> {
+  const { done, failed, missing } = await mergeResults(store, manifest);
+  const ran = bar.counts;
+  const left = missing.length === 0 ? "" : `, ${count(missing.length)} missing`;
+  process.stdout.write(
+    `${out}: ${plural(manifest.jobs.length, "job")}: ${count(done)} done, ${count(failed)} failed${left}\n`,
+  );
+  if (!quiet)
+    process.stderr.write(
+      `${plural(ran.done, "job")} ran in ${ran.seconds.toFixed(2)} s, ` +
+        `${(ran.done / Math.max(1e-3, ran.seconds)).toFixed(1)} a second\n`,
+    );
+  if (asked) return INTERRUPTED;
+  return failed > 0 ? JOBS_FAILED : 0;
+}

@@ -1,0 +1,44 @@
+/** What a worker of a sweep does: runs one job, and returns the bytes of its result. */
+import { ConfigError, WorkloadError } from "../../sim.ts";
+import { contentOf, idOf, type Job } from "../../sweep/job.ts";
+import { resultText } from "../../sweep/store.ts";
+import { UserError } from "../errors.ts";
+import { TraceInput } from "../input.ts";
+import { Progress } from "../progress.ts";
+import { replay } from "../run.ts";
+import { tracePath } from "./traces.ts";
+
+/** A job, and where its trace lies. */
+export interface Task {
+  job: Job;
+  /** The folder of traces by their digests. */
+  traces: string;
+}
+
+/**
+ * Runs a job in an engine of its own. Returns its result's text, which says why where the job cannot be done.
+ * The same job gives the same text on every machine.
+ */
+export async function runJob({ job, traces }: Task): Promise<string> {
+  const content = contentOf(job);
+  const id = idOf(content);
+  const { trace } = job;
+  const path = trace === null ? null : tracePath(traces, trace);
+  const nameOf = (field: string): string => field;
+  const config = { ...job.config, ...(path === null ? {} : { trace: path }) };
+  const signal = { aborted: false, reason: new Error("stopped") };
+  const watch = { progress: new Progress(null, true), signal, version: job.engine, pictures: null };
+  const named = (text: string): string => (path === null ? text : text.replaceAll(path, `trace ${trace}`));
+  const file = path === null ? null : await TraceInput.open(path);
+  try {
+    const { report } = await replay({ config, given: config, nameOf }, file, watch);
+    report.trace.file = named(report.trace.file);
+    return resultText(id, content, { status: "done", report });
+  } catch (error) {
+    if (!(error instanceof UserError || error instanceof ConfigError || error instanceof WorkloadError))
+      throw error;
+    return resultText(id, content, { status: "failed", error: named(error.message) });
+  } finally {
+    file?.close();
+  }
+}

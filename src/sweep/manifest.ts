@@ -1,0 +1,71 @@
+/** DIR/sweep.json: which jobs a directory of results is of, and where each stands in the grid. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Point, RunFields } from "./spec.ts";
+import { writeWhole, type JobStore } from "./store.ts";
+
+const MANIFEST_SCHEMA = "heteromem-sweep/1";
+
+/** A job of a sweep. */
+export interface ManifestJob {
+  id: string;
+  point: Point;
+  /** The config as `heteromem run --config` reads it, its files as seen from `folder`. */
+  config: RunFields;
+}
+
+/** A sweep whose jobs have ids. */
+export interface Manifest {
+  schema: typeof MANIFEST_SCHEMA;
+  name: string;
+  engine: string;
+  /** The names of its axes, in order. */
+  axes: string[];
+  /** The spec's folder, from which files in configs are named. */
+  folder: string;
+  jobs: ManifestJob[];
+}
+
+/** Makes a manifest. */
+export function manifestOf(parts: Omit<Manifest, "schema">): Manifest {
+  return { schema: MANIFEST_SCHEMA, ...parts };
+}
+
+/** Writes it, whole or not at all. */
+export async function writeManifest(dir: string, manifest: Manifest): Promise<void> {
+  mkdirSync(dir, { recursive: true });
+  await writeWhole(join(dir, "sweep.json"), dir, `${JSON.stringify(manifest)}\n`);
+}
+
+/** Returns every n-th job from the i-th on, counted from 1. */
+export function shardOf<T>(jobs: readonly T[], { i, n }: { i: number; n: number }): T[] {
+  return jobs.filter((_, index) => index % n === i - 1);
+}
+
+/** What is there of a sweep. */
+export interface Merged {
+  done: number;
+  failed: number;
+  missing: ManifestJob[];
+}
+
+/**
+ * Writes DIR/results.ndjson: a line for each job in the order of the sweep, with its point and its result, if
+ * all are there. Returns what is there.
+ */
+export async function mergeResults(store: JobStore, manifest: Manifest): Promise<Merged> {
+  const lines: string[] = [];
+  const merged: Merged = { done: 0, failed: 0, missing: [] };
+  for (const job of manifest.jobs) {
+    const text = store.text(job.id);
+    if (text === null) merged.missing.push(job);
+    else {
+      if (store.status(job.id) === "done") merged.done++;
+      else merged.failed++;
+      lines.push(`{"point":${JSON.stringify(job.point)},${text.slice(1)}`);
+    }
+  }
+  if (merged.missing.length === 0)
+    await writeWhole(join(store.dir, "results.ndjson"), store.dir, Buffer.from(lines.join("")));
+  return merged;
+}
