@@ -25,8 +25,8 @@ export async function bundleLab(outdir) {
 }
 
 /**
- * Returns those of the library's files that are the lab's code: it is in dist/lab.js, and the package has only
- * its declarations.
+ * Returns those of the library's files that are the code of the lab: it is in dist/lab.js, and the package
+ * has only its declarations.
  */
 export function labCode(files, outdir) {
   const own = (file) => file.startsWith(`${outdir}/src/lab/`) || file.startsWith(`${outdir}/src/lab.`);

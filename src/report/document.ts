@@ -9,6 +9,11 @@ export function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 }
 
+/** JSON for a script element: no "<", so that nothing in it ends the element. */
+export function embedded(value: object): string {
+  return JSON.stringify(value).replaceAll("<", "\\u003c");
+}
+
 /**
  * Returns a document.
  * @param title escaped

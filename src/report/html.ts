@@ -1,12 +1,7 @@
 /** A run's page: one file of HTML that needs nothing else. */
 import page from "#page";
-import { documentOf, escaped } from "./document.ts";
+import { documentOf, embedded, escaped } from "./document.ts";
 import type { Picture } from "./picture.ts";
-
-/** JSON for a script element: no "<", so that nothing in it ends the element. */
-function embedded(value: object): string {
-  return JSON.stringify(value).replaceAll("<", "\\u003c");
-}
 
 /** Returns the page that draws a picture. */
 export function htmlOf(picture: Picture): string {

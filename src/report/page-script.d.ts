@@ -1,5 +1,8 @@
-/** The script and style of a run's page, which tools/build.mjs bundles from page/main.ts to build/page.js. */
+/**
+ * The scripts and the style of pages, which tools/build.mjs bundles to build/page.js: that of a run from
+ * page/main.ts, that of a sweep from page/sweep.ts.
+ */
 declare module "#page" {
-  const page: { script: string; style: string };
+  const page: { script: string; sweep: string; style: string };
   export default page;
 }

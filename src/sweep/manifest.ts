@@ -1,6 +1,8 @@
 /** DIR/sweep.json: which jobs a directory of results is of, and where each stands in the grid. */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { canonical, sha256 } from "./canonical.ts";
+import { SweepError } from "./error.ts";
 import type { Point, RunFields } from "./spec.ts";
 import { writeWhole, type JobStore } from "./store.ts";
 
@@ -31,10 +33,24 @@ export function manifestOf(parts: Omit<Manifest, "schema">): Manifest {
   return { schema: MANIFEST_SCHEMA, ...parts };
 }
 
+/** The name of a sweep's jobs together: equal for all who enqueue the same ones. */
+export const sweepId = ({ jobs }: Manifest): string =>
+  sha256(canonical(jobs.map(({ id }) => id))).slice(0, 32);
+
 /** Writes it, whole or not at all. */
 export async function writeManifest(dir: string, manifest: Manifest): Promise<void> {
   mkdirSync(dir, { recursive: true });
   await writeWhole(join(dir, "sweep.json"), dir, `${JSON.stringify(manifest)}\n`);
+}
+
+/** Reads it. Throws SweepError for a directory that is none of a sweep. */
+export function readManifest(dir: string): Manifest {
+  const path = join(dir, "sweep.json");
+  if (!existsSync(path)) throw new SweepError(`${dir}: expected the directory of a sweep, with sweep.json`);
+  const manifest = JSON.parse(readFileSync(path, "utf8")) as Manifest;
+  if (manifest.schema !== MANIFEST_SCHEMA)
+    throw new SweepError(`${path}: of another schema; expected ${MANIFEST_SCHEMA}`);
+  return manifest;
 }
 
 /** Returns every n-th job from the i-th on, counted from 1. */

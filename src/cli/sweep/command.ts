@@ -1,5 +1,6 @@
 /** The arguments and options of `heteromem sweep`. */
 import type { Command } from "commander";
+import { merge, results, type ResultsFlags } from "./results.ts";
 import { sweep, type Program, type SweepFlags } from "./sweep.ts";
 
 const SWEEP_HELP = `
@@ -30,5 +31,35 @@ export function addSweep(command: Command, program: Program): void {
     .addHelpText("after", SWEEP_HELP)
     .action(async (spec: string, flags: SweepFlags) => {
       process.exitCode = await sweep(spec, flags, program);
+    });
+}
+
+const RESULTS_HELP = `
+DIR is what heteromem sweep --out has written. Without an option, a table of means over seeds is printed.
+
+Exit codes: 0 done, 1 jobs failed, 2 wrong usage or input, 3 jobs are missing.`;
+
+/** Adds the commands that read results. */
+export function addResults(command: Command): void {
+  command
+    .command("results")
+    .description("print the results of a sweep, or write their page")
+    .argument("<dir>", "the directory of results")
+    .option("--csv", "a line for each job, with all figures")
+    .option("--json", "a list of all jobs, with all figures")
+    .option("--html <FILE>", "write a page: any figure against any axis, and the best jobs")
+    .option("--config <ID>", "print the config of one job, by the beginning of its id")
+    .addHelpText("after", RESULTS_HELP)
+    .action((dir: string, flags: ResultsFlags) => {
+      process.exitCode = results(dir, flags);
+    });
+  command
+    .command("merge")
+    .description("join directories of one sweep, and say what is missing")
+    .argument("<dir...>", "directories of shards")
+    .option("--out <DIR>", "the directory that gets all results (default: the first one)")
+    .addHelpText("after", RESULTS_HELP.slice(RESULTS_HELP.indexOf("\nExit")))
+    .action(async (dirs: string[], { out = dirs[0] }: { out?: string }) => {
+      process.exitCode = await merge(dirs, out);
     });
 }

@@ -12,9 +12,7 @@ import { copyAsTypeScript } from "../../../src/lab/typescript.ts";
 import * as testing from "../../../src/testing.ts";
 
 type Body = (...args: unknown[]) => Promise<heteromem.Hmm>;
-const AsyncFunction = (async () => undefined).constructor as new (
-  ...args: string[]
-) => Body;
+const AsyncFunction = (async () => undefined).constructor as new (...args: string[]) => Body;
 
 /** Runs a program that the lab wrote. Returns its engine and what it printed. */
 async function run(program: string): Promise<{ hmm: heteromem.Hmm; printed: string }> {
