@@ -57,11 +57,11 @@ function Buttons({ session, verbs }: { session: Session; verbs: readonly Verb[] 
             type="button"
             onClick={() => session.do(verb)}
             aria-keyshortcuts={key}
+            data-key={key}
             title={`${VERBS[verb].name}${key === undefined ? "" : ` (${key})`}`}
-            aria-label={VERBS[verb].name}
+            aria-label={`${SHORT[verb]}: ${VERBS[verb].name}`}
           >
             {SHORT[verb]}
-            {key !== undefined && <kbd aria-hidden="true">{key}</kbd>}
           </button>
         );
       })}

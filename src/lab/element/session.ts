@@ -71,7 +71,7 @@ export class Session {
   /** Opens what a permalink names. Throws RangeError and TypeError. */
   openLink(text: string): void {
     this.#replace(openPermalink(text, this.module));
-    this.queueing = this.#lab.ready.length > 0;
+    this.queueing = this.#lab.steps[this.#lab.steps.length - 1].state.agents.length > 0;
     this.changed();
   }
 
@@ -155,14 +155,16 @@ export class Session {
     });
   }
 
+  /** Gives the driver another bug, and begins again: with the scenario's operations done, the others queued. */
   setBug(bug: Bug): void {
+    const { scenario } = this;
     const { operations, config } = this.#lab.program;
+    const waiting = this.#lab.shown.state.agents.length;
+    const done = scenario?.operations.split(" ").length ?? operations.length - waiting;
     const lab = new Lab({ ...config, bug }, this.module);
-    const given = this.#lab.shown.state.agents.length;
-    const done = operations.slice(0, operations.length - given);
-    for (const operation of done) lab.do(operation);
-    for (const operation of operations.slice(done.length)) lab.give(operation);
+    operations.forEach((operation, i) => (i < done ? void lab.do(operation) : lab.give(operation)));
     this.#replace(lab);
+    this.scenario = scenario;
     this.queueing = true;
     this.changed();
   }

@@ -133,7 +133,8 @@ input[type="checkbox"] {
 input[type="number"] {
   width: 68px;
 }
-kbd {
+button[data-key]::after {
+  content: attr(data-key) / "";
   font:
     11px/1 ui-monospace,
     Menlo,
