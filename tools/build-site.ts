@@ -20,7 +20,8 @@ const TARGET = "site/dist";
 const PAGES = [".", "simulator", "lab", "docs"];
 /** What the pages show, and where it lies on the site. */
 const FILES = {
-  "site/shared/icon.svg": "shared/icon.svg",
+  "examples/programs/jacobi.lackey.gz": "examples/programs/jacobi.lackey.gz",
+  "examples/programs/hashjoin.lackey.gz": "examples/programs/hashjoin.lackey.gz",
 };
 
 /** Reads a page: its title and description stand in the first elements of the file. */
@@ -44,9 +45,18 @@ async function bundle(outdir: string): Promise<void> {
     ["main.tsx", "worker.ts"].map((name) => join(SOURCE, page, name)).filter(exists),
   );
   const styles = ["shared", ...PAGES].map((folder) => join(SOURCE, folder, "style.css")).filter(exists);
+  const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+  const define = { VERSION: JSON.stringify(version) };
   const form = { bundle: true, minify: true, outdir, outbase: SOURCE, target: "es2022" } as const;
   await Promise.all([
-    build({ ...form, entryPoints, format: "esm", splitting: true, chunkNames: "shared/[name]-[hash]" }),
+    build({
+      ...form,
+      define,
+      entryPoints,
+      format: "esm",
+      splitting: true,
+      chunkNames: "shared/[name]-[hash]",
+    }),
     build({ ...form, entryPoints: styles }),
     // In the head: it sets the colors before anything is drawn.
     build({ ...form, entryPoints: [join(SOURCE, "shared/theme.ts")], format: "iife" }),

@@ -35,8 +35,15 @@ const LONGEST = [
   "cli/run",
   "leak/failures",
 ];
-/** Tests of the tests, which only run if a filter selects them, as `npm run canaries` does. */
-const APART = [join("test", "fuzz", "canaries.test.ts")];
+/**
+ * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does, and the site's
+ * pages, as `npm run test:site` does.
+ */
+const APART = [
+  join("test", "fuzz", "canaries.test.ts"),
+  join("test", "site", "simulator.test.ts"),
+  join("test", "site", "quality.test.ts"),
+];
 /** Files that the runner's own test runs; they fail on purpose. */
 const FIXTURES = join("test", "runner", "fixtures");
 

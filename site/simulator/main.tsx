@@ -1,4 +1,5 @@
 /** The simulator's page. */
 import { render } from "preact";
+import { App } from "./app.tsx";
 
-render(<p class="lead">The simulator is not built yet.</p>, document.getElementById("simulator")!);
+render(<App />, document.getElementById("simulator")!);

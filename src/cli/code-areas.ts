@@ -22,9 +22,7 @@ export class CodeAreas {
     for (let from = 0; from < chunk.length;) {
       const at = instructionFrom(chunk, from);
       if (at < 0) return;
-      const digits = /^I[ \t]+([0-9a-f]{1,12}),/i.exec(
-        Buffer.from(chunk.subarray(at, at + 32)).toString("latin1"),
-      );
+      const digits = /^I[ \t]+([0-9a-f]{1,12}),/i.exec(String.fromCharCode(...chunk.subarray(at, at + 32)));
       if (digits !== null) this.#addresses.push(Number.parseInt(digits[1], 16));
       from = step < 1024 ? at + 1 : Math.max(at + 1, from + step);
     }

@@ -3,6 +3,7 @@ import type { ConfigError } from "../sim.ts";
 import { type Calls, type SimulationConfig } from "../sim.ts";
 import schema from "../../schema/config.schema.json" with { type: "json" };
 import { CONFIG_FIELDS } from "../sim/config.ts";
+import { optionOf } from "./command-line.ts";
 import { UserError } from "./errors.ts";
 import { openModel } from "./model-file.ts";
 import { readJson } from "./read-json.ts";
@@ -59,12 +60,6 @@ export async function configured(
   const written = { ...config };
   if (typeof config.time === "string") config.time = (await openModel(config.time)) as RunConfig["time"];
   return { config, given: written, nameOf };
-}
-
-/** The option for a field: --system-memory for systemMemory. Lists are given one item at a time. */
-export function optionOf(field: string): string {
-  const singular = { deviceRanges: "deviceRange", ranges: "range" }[field] ?? field;
-  return `--${singular.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 /** The part of the config that is the simulation's. */

@@ -1,6 +1,6 @@
 /** Turns the values of --offload into ranges of addresses, with the functions of --binary. */
 import type { Calls } from "../sim.ts";
-import { checkRanges, type NamedRange, type OffloadValue } from "./args.ts";
+import { checkRanges, type NamedRange, type OffloadValue } from "./offload-value.ts";
 import { functionsNamed, readElf, similarNames, type ElfProgram } from "./elf.ts";
 import { UserError } from "./errors.ts";
 import type { TraceInput } from "./input.ts";

@@ -75,7 +75,14 @@ async function readHead(chunks: AsyncGenerator<Uint8Array, void, void>): Promise
     parts.push(next.value.slice());
     bytes += next.value.length;
   }
-  return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+  if (parts.length === 1) return parts[0];
+  const head = new Uint8Array(bytes);
+  let at = 0;
+  for (const part of parts) {
+    head.set(part, at);
+    at += part.length;
+  }
+  return head;
 }
 
 async function* prepend(

@@ -1,42 +1,15 @@
 /** What a run draws: its page. */
 import { htmlOf } from "../report/html.ts";
 import { PictureRecorder } from "../report/recorder.ts";
-import type { Picture, RangePicture } from "../report/picture.ts";
+import type { Picture } from "../report/picture.ts";
 import { PerfettoTrace } from "../report/perfetto/trace.ts";
 import { fanOut } from "../sim/time/listener.ts";
 import type { RecordSource, Simulation } from "../sim.ts";
-import { optionOf, type Configured } from "./config.ts";
+import { aboutRun } from "./command-line.ts";
+import type { Configured } from "./config.ts";
 import { UserError } from "./errors.ts";
 import { OutputFile } from "./output.ts";
 import type { RunReport } from "./report.ts";
-
-/** Fields that say where a run writes, which the command for the same page names last. */
-const FILES = ["html", "perfetto"];
-
-/** A word for a shell. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-/** A value of a field as options give it. */
-function words(field: string, value: unknown): string[] {
-  if (value === undefined || value === false) return [];
-  if (field === "trace") return [quoted(value as string)];
-  if (value === true) return [optionOf(field)];
-  const items: unknown[] = Array.isArray(value) ? value : [value];
-  return items.flatMap((item) => [
-    optionOf(field),
-    quoted(typeof item === "string" ? item : JSON.stringify(item)),
-  ]);
-}
-
-/** Returns the command with these fields. */
-export function commandOf(given: Readonly<Record<string, unknown>>): string {
-  const fields = Object.entries(given).sort(
-    ([a], [b]) => Number(FILES.includes(a)) - Number(FILES.includes(b)),
-  );
-  return ["heteromem run", ...fields.flatMap(([field, value]) => words(field, value))].join(" ");
-}
 
 /** Records what a run's files need, and what a terminal shows. */
 export class Pictures {
@@ -77,18 +50,7 @@ export class Pictures {
     this.#perfetto?.close();
     if (this.#recorder === null) return null;
     const { given } = this.#configured;
-    const timed = report.timing !== null;
-    const picture = this.#recorder.picture({
-      title: report.trace.file,
-      command: commandOf(given),
-      settings: Object.entries(given)
-        .filter(([field]) => !FILES.includes(field))
-        .map(([field, value]) => [field, typeof value === "string" ? value : JSON.stringify(value)]),
-      report,
-      unit: timed ? "ps" : "accesses",
-      length: timed ? report.timing!.total : report.trace.accesses,
-      ranges: rangesOf(report, source),
-    });
+    const picture = this.#recorder.picture(aboutRun(given, report, source));
     this.#html?.write(new TextEncoder().encode(htmlOf(picture)));
     this.#html?.close();
     return picture;
@@ -99,13 +61,4 @@ export class Pictures {
     this.#html?.discard();
     this.#perfetto?.discard();
   }
-}
-
-/** Named ranges: the source's, and those that the report found. */
-function rangesOf(report: RunReport, { ranges = [] }: RecordSource): RangePicture[] {
-  const known = new Set(ranges.map(({ name }) => name));
-  const found = report.ranges
-    .filter(({ name }) => !known.has(name))
-    .map(({ name, start, bytes }) => ({ name, start: Number(start), bytes }));
-  return [...ranges.map(({ name, start, bytes }) => ({ name, start, bytes })), ...found];
 }

@@ -4,7 +4,7 @@
  */
 import type { LackeyStats, TraceError } from "../sim.ts";
 import { recognizeBytes, recognizeText } from "../text/recognize.ts";
-import type { NamedRange } from "./args.ts";
+import type { NamedRange } from "./offload-value.ts";
 import { UserError } from "./errors.ts";
 import { address, count, plural } from "./words.ts";
 

@@ -1,9 +1,8 @@
 /** Replays an .hmt trace (docs/hmt.md), whose records say themselves who accesses. */
 import { decodeHmt, HmtFormatError, type HmtTrace, SimulationError } from "../sim.ts";
-import type { NamedRange } from "./args.ts";
 import { UserError } from "./errors.ts";
-import type { TraceInput } from "./input.ts";
-import { NO_COUNTS, type Replayed, type RunInput, type TraceCounts } from "./trace-input.ts";
+import type { NamedRange } from "./offload-value.ts";
+import { NO_COUNTS, type InputFile, type Replayed, type RunInput, type TraceCounts } from "./trace-input.ts";
 import type { Warning } from "./warnings.ts";
 import { plural } from "./words.ts";
 
@@ -14,9 +13,9 @@ export class HmtInput implements RunInput {
   readonly offload = [];
   readonly parameters = null;
   readonly source: HmtTrace;
-  readonly #input: TraceInput;
+  readonly #input: InputFile;
 
-  constructor(input: TraceInput, chunks: AsyncIterable<Uint8Array>, offload: readonly NamedRange[]) {
+  constructor(input: InputFile, chunks: AsyncIterable<Uint8Array>, offload: readonly NamedRange[]) {
     this.name = input.name;
     this.#input = input;
     const origin = offload.at(0)?.origin;

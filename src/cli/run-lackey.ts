@@ -1,15 +1,14 @@
 /** Replays a trace of valgrind's lackey, and says what is wrong with it. */
 import { type Calls, decodeLackey, type LackeyTrace, SimulationError, TraceError } from "../sim.ts";
-import type { NamedRange } from "./args.ts";
 import { CodeAreas } from "./code-areas.ts";
 import { DamagedError, UserError } from "./errors.ts";
-import type { TraceInput } from "./input.ts";
 import { whyNoAccess, whyNoTrace, whyUnused } from "./reasons.ts";
-import type { Replayed, RunInput, TraceCounts } from "./trace-input.ts";
+import type { NamedRange } from "./offload-value.ts";
+import type { InputFile, Replayed, RunInput, TraceCounts } from "./trace-input.ts";
 import { warningsOf, type Warning } from "./warnings.ts";
 
 export interface LackeySetting {
-  input: TraceInput;
+  input: InputFile;
   offload: readonly NamedRange[];
   /** How the machine calls; null: the trace tells. */
   calls: Calls | null;

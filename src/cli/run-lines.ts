@@ -1,11 +1,10 @@
 /** Replays a trace of any format other than lackey and .hmt (docs/formats.md). */
 import { type RecordSource, SimulationError } from "../sim.ts";
 import type { DecodedBlock, DecoderStats } from "../text/decoder.ts";
-import type { NamedRange } from "./args.ts";
+import type { NamedRange } from "./offload-value.ts";
 import { DamagedError, UserError } from "./errors.ts";
-import type { TraceInput } from "./input.ts";
 import { asUserError, endOf, type OpenTrace } from "./open-trace.ts";
-import { NO_COUNTS, type Replayed, type RunInput, type TraceCounts } from "./trace-input.ts";
+import { NO_COUNTS, type InputFile, type Replayed, type RunInput, type TraceCounts } from "./trace-input.ts";
 import type { Warning } from "./warnings.ts";
 import { count } from "./words.ts";
 
@@ -16,13 +15,13 @@ export class LinesInput implements RunInput {
   readonly offload = [];
   readonly parameters = null;
   readonly source: RecordSource;
-  readonly #input: TraceInput;
+  readonly #input: InputFile;
   readonly #trace: OpenTrace;
   #stats: DecoderStats | undefined;
   /** Why the trace is not whole; null: it is, or it is not known yet. */
   #cut: string | null = null;
 
-  constructor(input: TraceInput, trace: OpenTrace, offload: readonly NamedRange[]) {
+  constructor(input: InputFile, trace: OpenTrace, offload: readonly NamedRange[]) {
     this.name = input.name;
     this.format = trace.format.name;
     this.#input = input;

@@ -12,8 +12,8 @@ import type { Picture } from "../report/picture.ts";
 import { Pictures } from "./pictures.ts";
 import { Progress } from "./progress.ts";
 import { formatReport, type RunReport } from "./report.ts";
-import type { RunInput } from "./trace-input.ts";
-import { address, count } from "./words.ts";
+import { runReport } from "./run-report.ts";
+import { count } from "./words.ts";
 
 /** How the report is printed. */
 export interface RunOptions {
@@ -97,7 +97,7 @@ export async function replay(
     partial = stopped ? STOPPED : input.explain(inOptions(error, nameOf));
   }
   if (signal.aborted) partial = STOPPED;
-  const report = makeReport(input, simulation, partial, version);
+  const report = runReport(input, simulation, partial, version);
   return { report, picture: pictures?.write(report, source) ?? null };
 }
 
@@ -143,46 +143,4 @@ function inOptions(error: unknown, nameOf: Configured["nameOf"]): unknown {
   if (!(error instanceof SimulationError)) return error;
   const message = error.message.replace(/^(?:systemMemory|devices)(?= )/, nameOf);
   return new SimulationError(error.record, message, error.cause);
-}
-
-function makeReport(
-  input: RunInput,
-  simulation: Simulation,
-  early: string | null,
-  version: string,
-): RunReport {
-  const { format, name, offload, parameters } = input;
-  const { partial, warnings } = input.finish(simulation, early);
-  const counts = input.counts();
-  const { schema, ...report } = simulation.report();
-  const skipped = simulation.skipped;
-  return {
-    schema,
-    version,
-    partial: partial !== null,
-    partialReason: partial,
-    warnings,
-    trace: {
-      file: name,
-      format,
-      lines: counts.lines,
-      instructions: counts.instructions,
-      accesses: simulation.replayed,
-      skippedKernel: counts.kernelSkipped + skipped.kernel,
-      skippedUnmappable: skipped.unmappable,
-      comments: counts.comments,
-      superblocks: counts.superblocks,
-      foreign: counts.foreign,
-      processes: counts.processes,
-      calls: counts.calls,
-    },
-    parameters,
-    offload: offload.map(({ name, start, end }, i) => ({
-      name,
-      start: address(start),
-      end: address(end),
-      entries: counts.offload[i].entries,
-    })),
-    ...report,
-  };
 }

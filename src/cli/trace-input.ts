@@ -1,6 +1,6 @@
 /** What a run replays, and what the command says about it. */
 import type { LackeyStats, RecordSource, Simulation } from "../sim.ts";
-import type { NamedRange } from "./args.ts";
+import type { NamedRange } from "./offload-value.ts";
 import type { Warning } from "./warnings.ts";
 
 /** The counts that a report takes over. Of an .hmt trace, lines are its blocks. */
@@ -21,6 +21,14 @@ export const NO_COUNTS: TraceCounts = {
   calls: null,
   offload: [],
 };
+
+/** The file of a trace, as far as those who replay it ask. */
+export interface InputFile {
+  /** What messages call it. */
+  readonly name: string;
+  /** Whether the user has stopped the run: the trace seems to end early. */
+  readonly stopped: boolean;
+}
 
 /** How far the records of an input were used: what a simulation says of itself. */
 export type Replayed = Pick<Simulation, "done" | "replayed" | "skipped">;

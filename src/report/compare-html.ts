@@ -1,53 +1,10 @@
 /** A page that shows several runs side by side: time by cause on one scale, and figures with changes. */
-import { CAUSE_NAMES, CAUSES } from "../sim/time/causes.ts";
-import type { SimulationReport } from "../sim.ts";
+import { CAUSES } from "../sim/time/causes.ts";
 import { documentOf, escaped } from "./document.ts";
-
-/** A run, by its file. */
-export interface ComparedRun {
-  name: string;
-  report: SimulationReport;
-}
+import { causesOf, change, FIGURES, shown, type ComparedRun } from "./figures.ts";
 
 /** Colors of causes, in the order of their time: bars of one cause have one color on the whole page. */
 const COLORS = ["--device", "--ram", "--third", "--fourth", "--dim"];
-
-/** Figures that are compared, and how each is written. */
-const FIGURES: readonly [string, (report: SimulationReport) => number, "count" | "MiB" | "ms"][] = [
-  ["time, ms", ({ timing }) => timing?.total ?? 0, "ms"],
-  ["device faults", ({ faults }) => faults.device, "count"],
-  ["fault groups", ({ managed }) => managed.groups, "count"],
-  ["CPU faults", ({ faults }) => faults.cpu, "count"],
-  ["to the device, MiB", ({ device }) => device.bytesIn, "MiB"],
-  ["of that again, MiB", ({ device }) => device.bytesInAgain, "MiB"],
-  ["left the device, MiB", ({ device }) => device.bytesOut, "MiB"],
-  ["evictions", ({ evictions }) => evictions, "count"],
-  ["device accesses to RAM", ({ accesses: { device } }) => device.ram.loads + device.ram.stores, "count"],
-  ["invalidations", ({ invalidations }) => invalidations, "count"],
-];
-const DIVISORS = { count: 1, MiB: 2 ** 20, ms: 1e9 } as const;
-
-function shown(value: number, unit: keyof typeof DIVISORS): string {
-  const scaled = value / DIVISORS[unit];
-  return unit === "count" ? String(scaled).replace(/\B(?=(\d{3})+$)/g, ",") : scaled.toFixed(2);
-}
-
-/** A change against the first run, in percent. */
-function change(value: number, first: number): string {
-  if (value === first) return "";
-  if (first === 0) return "new";
-  const percent = 100 * (value / first - 1);
-  return `${percent < 0 ? "−" : "+"}${Math.abs(percent).toFixed(1)} %`;
-}
-
-/** The causes of all runs, those that take the most time first. */
-function causesOf(runs: readonly ComparedRun[]): (keyof typeof CAUSES)[] {
-  const timeOf = (cause: string): number =>
-    runs.reduce((sum, { report: { timing } }) => {
-      return sum + (timing?.causes.find((one) => one.cause === cause)?.critical ?? 0);
-    }, 0);
-  return CAUSE_NAMES.filter((cause) => timeOf(cause) > 0).sort((a, b) => timeOf(b) - timeOf(a));
-}
 
 /** Bars of the runs on one scale, a piece for each cause. */
 function bars(runs: readonly ComparedRun[]): string {

@@ -53,8 +53,7 @@ export class HeatMap {
   picture(time: number, columns: number): HeatPicture {
     const pages = this.#rowBytes / PAGE_BYTES;
     const sharesOf = (gauge: Gauge): string => {
-      gauge.settle(time);
-      const shares = Array.from(gauge.series.subarray(0, columns), (sum, i) => {
+      const shares = Array.from(gauge.until(time).subarray(0, columns), (sum, i) => {
         const share = Math.round((SHARE_MAX * sum) / (pages * this.#axis.lengthOf(i, time)));
         return Math.min(SHARE_MAX, sum === 0 ? 0 : Math.max(1, share));
       });

@@ -9,7 +9,7 @@ import {
   type SeriesPicture,
   type SizesPicture,
 } from "./picture.ts";
-import { Gauge, TimeAxis } from "./time-axis.ts";
+import { COLUMNS, Gauge, TimeAxis } from "./time-axis.ts";
 
 const PAGE_BYTES = 4096;
 /** Runs of kernels that are kept. */
@@ -29,8 +29,8 @@ const SUMS = [
 /** What a picture has beside what is recorded. */
 export type PictureOf = Pick<Picture, "title" | "command" | "settings" | "report"> & {
   unit: Picture["axis"]["unit"];
-  /** The run's length, if the events do not tell. */
-  length: number;
+  /** The run's length, if the events do not tell; null: the run goes on, and is shown up to here. */
+  length: number | null;
   ranges: RangePicture[];
 };
 
@@ -103,14 +103,17 @@ export class PictureRecorder implements TimeListener {
     this.#end = Math.max(this.#end, at);
   }
 
-  /** Returns the picture so far. */
+  /**
+   * Returns the picture so far, and changes nothing: a run that is looked at has the picture of one that is
+   * not. While the run goes on, the picture ends where the axis has to be merged next.
+   */
   picture({ title, command, settings, report, unit, length, ranges }: PictureOf): Picture {
-    const end = Math.max(this.#end, length);
+    const end =
+      length === null ? Math.min(this.#end, COLUMNS * this.#axis.width - 1) : Math.max(this.#end, length);
     const columns = columnsOf(this.#axis, end);
-    this.#resident.settle(end);
     const { width } = this.#axis;
     const sums = SUMS.map((name) => [name, [...this.#sums[name].subarray(0, columns)].map(Math.round)]);
-    const resident = [...this.#resident.series.subarray(0, columns)].map((sum, i) =>
+    const resident = [...this.#resident.until(end).subarray(0, columns)].map((sum, i) =>
       Math.round(sum / this.#axis.lengthOf(i, end)),
     );
     return {

@@ -71,21 +71,29 @@ export class Gauge {
 
   /** Changes the value at a time. */
   add(time: number, change: number): void {
-    this.settle(time);
+    this.#settle(time);
     this.value += change;
   }
 
   /** Takes account of the time up to now. */
-  settle(time: number): void {
+  #settle(time: number): void {
     if (time <= this.#last) return;
     if (this.value !== 0) this.#axis.spread(this.series, this.#last, time, this.value * (time - this.#last));
     this.#last = time;
   }
 
+  /** Returns the series up to a time on the axis, as a copy: the gauge itself stays where it is. */
+  until(time: number): Float64Array {
+    const copy = this.series.slice();
+    if (time > this.#last && this.value !== 0)
+      this.#axis.spread(copy, this.#last, time, this.value * (time - this.#last));
+    return copy;
+  }
+
   /** Takes over another gauge, which is needed no more. */
   merge(other: Gauge, time: number): void {
-    this.settle(time);
-    other.settle(time);
+    this.#settle(time);
+    other.#settle(time);
     this.value += other.value;
     for (let i = 0; i < COLUMNS; i++) this.series[i] += other.series[i];
     this.#axis.drop(other.series);

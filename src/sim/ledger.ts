@@ -122,7 +122,7 @@ export class Ledger {
       this.#causeBase = state.causeBase;
     }
     this.ranges = new RangeCounts(hmm, state?.ranges);
-    this.#sections = new Sections(settings.epoch, state?.sections ?? this.#counts());
+    this.#sections = new Sections(settings.epoch, state?.sections ?? this.#settled());
     drivers.countIn(this.ranges);
     if (state !== undefined) return;
     for (const { name, start, end } of settings.ranges) this.ranges.add(name, start, end - start);
@@ -172,7 +172,7 @@ export class Ledger {
       this.ranges.clear();
       this.#sections.restart(this.#begin(), at);
     } else if (at > this.#countFrom && (at - this.#countFrom) % this.#epoch === 0) {
-      this.#sections.closeEpoch(this.#counts(), at);
+      this.#sections.closeEpoch(this.#settled(), at);
     }
   }
 
@@ -183,11 +183,11 @@ export class Ledger {
       this.#sections.begin(
         thread,
         kernelName({ kind, thread, id }, { events, kernels }),
-        this.#counts(),
+        this.#settled(),
         this.#position,
       );
     } else if (kind === RECORD_MARK_KERNEL_END) {
-      this.#sections.end(thread, this.#counts(), this.#position);
+      this.#sections.end(thread, this.#settled(), this.#position);
     } else if (event !== undefined && kind === RECORD_MARK_RANGE) {
       this.ranges.add(event.name || `0x${event.address.toString(16)}`, event.address, event.bytes);
     } else if (event !== undefined && kind === RECORD_MARK_RANGE_END) {
@@ -205,10 +205,12 @@ export class Ledger {
     return { ...difference(now, this.#base ?? now), one, sections: this.#sections, now };
   }
 
-  /** Returns what took time since counting began, by cause; null without a time model. */
+  /**
+   * Returns what took time since counting began, by cause, up to where the clock was settled last; null
+   * without a time model.
+   */
   causes(): Causes | null {
     if (this.#timeline === null) return null;
-    this.#timeline.settle();
     const now = this.#timeline.causes;
     return difference(now, this.#causeBase ?? now);
   }
@@ -230,7 +232,7 @@ export class Ledger {
   /** Counting begins here. Returns the counts so far. */
   #begin(): Counts {
     this.#deviceBase = this.#eachDevice();
-    this.#base = this.#counts();
+    this.#base = this.#settled();
     this.#causeBase = this.#timeline && structuredClone(this.#timeline.causes);
     return this.#base;
   }
@@ -244,9 +246,14 @@ export class Ledger {
   }
 
   /** The counts of everything so far, as a copy. */
+  #settled(): Counts {
+    this.#timeline?.settle();
+    return this.#counts();
+  }
+
+  /** Returns the counts up to where the clock was settled last. */
   #counts(): Counts {
     const { cpu, device } = this.accesses;
-    this.#timeline?.settle();
     const deviceFaults = this.devices.map(({ faults }) => faults).reduce((all, one) => together(all, one));
     return {
       accesses: { cpu: { ...cpu }, device: { ...device, ram: { ...device.ram } } },

@@ -27,7 +27,7 @@ import { ManagedRun } from "./managed-run.ts";
 import { HmmRun } from "./hmm-run.ts";
 import { countRecords } from "./count-records.ts";
 import { addressOf, markOf, WORDS } from "./record-words.ts";
-import type { SimulationReport } from "./report.ts";
+import type { BoundReport, SimulationReport } from "./report.ts";
 import { checkAgents, Selection } from "./selection.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
 import type { TimeListener } from "./time/listener.ts";
@@ -222,19 +222,18 @@ export class Simulation {
    * records that it was fed.
    */
   report(): SimulationReport {
-    const devices = this.#devices;
-    if (devices instanceof ManagedRun) devices.finish(this.#ledger);
+    if (this.#devices instanceof ManagedRun) this.#devices.finish(this.#ledger);
     this.#timeline?.finish();
-    return makeReport({
-      settings: this.#settings,
-      ledger: this.#ledger,
-      mm: this.#mm,
-      devices,
-      growths: this.#runner.growths,
-      bound: this.#references && boundOf(this.#references, this.#settings),
-      failed: this.#failing.report,
-      tail: this.#timeline?.tail ?? 0,
-    });
+    return this.#reportWith(this.#references && boundOf(this.#references, this.#settings));
+  }
+
+  /**
+   * @internal Returns what happened so far without changing how the run goes on: accesses of a parallel
+   * device that wait, time since the last event, and the bound are missing.
+   */
+  peek(): SimulationReport {
+    if (this.#devices instanceof ManagedRun) this.#devices.count(this.#ledger);
+    return this.#reportWith(null);
   }
 
   /** Checks every invariant of the engine. Throws HmmError for the first broken one. */
@@ -255,6 +254,13 @@ export class Simulation {
   /** Closes it, for `using`. */
   [dispose](): void {
     this.close();
+  }
+
+  #reportWith(bound: BoundReport | null): SimulationReport {
+    const [settings, ledger, mm, devices] = [this.#settings, this.#ledger, this.#mm, this.#devices];
+    const failed = this.#failing.report;
+    const tail = this.#timeline?.tail ?? 0;
+    return makeReport({ settings, ledger, mm, devices, growths: this.#runner.growths, bound, failed, tail });
   }
 
   #openRecords(): void {

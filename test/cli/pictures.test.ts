@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { commandOf } from "../../src/cli/pictures.ts";
+import { commandOf } from "../../src/cli/command-line.ts";
 import type { Picture } from "../../src/report/picture.ts";
 import { file, folder, run, setUp, tearDown } from "./command.ts";
 

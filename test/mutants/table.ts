@@ -6,6 +6,7 @@ import { CORE_LINUX } from "./core-linux.ts";
 import { CORE_MAPPINGS } from "./core-mappings.ts";
 import { CORE_MEMORY } from "./core-memory.ts";
 import { DRIVER_RULES } from "./driver.ts";
+import { PICTURES } from "./pictures.ts";
 import { REPLACEMENT } from "./replacement.ts";
 import type { Mutant } from "./mutant.ts";
 import { TEXT } from "./text.ts";
@@ -22,4 +23,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...TYPESCRIPT,
   ...DRIVER_RULES,
   ...REPLACEMENT,
+  ...PICTURES,
 ];

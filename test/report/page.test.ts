@@ -2,16 +2,16 @@
  * A run's page in Chromium: every picture is drawn, zoom and dark mode work, nothing is asked of the network.
  * Skipped where there is no browser; the environment variable CHROMIUM names one.
  */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { chromium as playwright, type Browser, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { chromium, FLAGS } from "../../bench/chromium.ts";
+import { chromium } from "../../bench/chromium.ts";
 import { htmlOf } from "../../src/report/html.ts";
+import { launch } from "../util/browser.ts";
 import { hotspotPicture } from "./run.ts";
 
 const command = chromium();
@@ -22,11 +22,6 @@ let browser: Browser;
 let opened: Page;
 /** What went wrong in the page, and what it asked of the network. */
 const problems: string[] = [];
-
-/** Where a command is: playwright takes no name. */
-function pathOf(name: string): string {
-  return spawnSync("sh", ["-c", `command -v "${name}"`], { encoding: "utf8" }).stdout.trim();
-}
 
 /** The colors of an element's pixels, by how often each occurs. */
 async function colorsOf(selector: string): Promise<Map<string, number>> {
@@ -55,7 +50,7 @@ if (command !== null) {
   page.before(async () => {
     const path = join(folder, "run.html");
     writeFileSync(path, htmlOf(await hotspotPicture()));
-    browser = await playwright.launch({ executablePath: pathOf(command), args: FLAGS.slice(1) });
+    browser = await launch();
     const context = await browser.newContext({
       bypassCSP: true, // for this test's own look at pixels
       colorScheme: "light",

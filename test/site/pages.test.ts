@@ -29,7 +29,7 @@ pages("addresses are relative, and lead to files and headings that are there", (
   const wrong = htmlFiles().flatMap((file) => {
     const found = [...readFileSync(file, "utf8").matchAll(/ (?:href|src)="([^"]*)"/g)];
     return found.flatMap(([, address]) => {
-      if (/^https:\/\//.test(address)) return [];
+      if (/^(?:https:\/\/|data:)/.test(address)) return [];
       const [path, heading] = address.split("#");
       const target = path === "" ? file : join(dirname(file), decodeURIComponent(path));
       const page = existsSync(target) && statSync(target).isDirectory() ? join(target, "index.html") : target;

@@ -15,6 +15,16 @@ const POLICY = [
   "form-action 'none'",
 ].join("; ");
 
+/** Pages in RAM and on a device. In the document: browsers ask for it again when the hash changes. */
+const ICON =
+  "data:image/svg+xml," +
+  encodeURIComponent(
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">' +
+      '<rect width="16" height="16" rx="3" fill="#1c2027"/>' +
+      '<path d="M3 4h4v3H3zM3 9h4v3H3z" fill="#56b4e9"/>' +
+      '<path d="M9 4h4v3H9zM9 9h4v3H9z" fill="#f0883e"/></svg>',
+  );
+
 /** The pages that the header leads to, by folder. */
 const NAVIGATION = { simulator: "Simulator", lab: "Lab", docs: "Docs" } as const;
 
@@ -59,7 +69,7 @@ export function framed({ title, description, main }: Content, { folder, styles, 
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="description" content="${description}">
 <meta name="color-scheme" content="light dark">
-<link rel="icon" href="${up}shared/icon.svg">
+<link rel="icon" href="${ICON}">
 <title>${name}</title>
 <script src="${up}shared/theme.js"></script>
 ${styles.map((style) => `<link rel="stylesheet" href="${up}${style}">`).join("\n")}

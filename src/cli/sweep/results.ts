@@ -12,7 +12,7 @@ import { JobStore } from "../../sweep/store.ts";
 import { csvText, flatRows, tableText } from "../../sweep/tables.ts";
 import { JOBS_FAILED, PARTIAL } from "../exit.ts";
 import { OutputFile } from "../output.ts";
-import { commandOf } from "../pictures.ts";
+import { commandOf } from "../command-line.ts";
 import { bytes, count, duration } from "../words.ts";
 import { pointText } from "./plan.ts";
 

@@ -31,22 +31,23 @@ function rowsOf({ heat, ranges }: Picture): Row[] {
 
 export class HeatMap {
   readonly element: HTMLElement;
-  readonly #picture: Picture;
+  #picture: Picture;
   readonly #range: TimeRange;
-  readonly #rows: Row[];
+  #rows: Row[];
   readonly #canvas = make("canvas", { tabindex: "0", role: "img" });
   readonly #tip = make("div", { class: "tip", hidden: "" });
   /** Rows that are shown. */
   #top = 0;
   #bottom: number;
 
-  constructor(picture: Picture, range: TimeRange) {
+  /** @param name what the heading calls the run, where there are several; "": it is the only one */
+  constructor(picture: Picture, range: TimeRange, name = "") {
     this.#picture = picture;
     this.#range = range;
     this.#rows = rowsOf(picture);
     this.#bottom = this.#rows.length;
     this.#canvas.setAttribute("aria-label", this.#alternative());
-    this.#canvas.id = "heat";
+    this.#canvas.id = name === "" ? "heat" : `heat-${name}`;
     const button = (text: string, label: string, act: () => void): HTMLElement =>
       make("button", { type: "button", "aria-label": label, click: act }, text);
     const tools = make(
@@ -56,18 +57,39 @@ export class HeatMap {
       key("--ram", "in RAM"),
       key("--empty", "nowhere"),
       make("span", { class: "spacer" }),
-      button("+", "zoom in", () => this.#zoom(0.5)),
-      button("−", "zoom out", () => this.#zoom(2)),
-      button("all", "show everything", () => this.#all()),
+      make(
+        "span",
+        { class: "zoom" },
+        button("+", "zoom in", () => this.#zoom(0.5)),
+        button("−", "zoom out", () => this.#zoom(2)),
+        button("all", "show all", () => this.#all()),
+      ),
     );
-    const about =
-      `Each row is ${bytes(picture.heat.rowBytes)} of addresses; untouched ones have none. ` +
-      "Drag to zoom into times, or use the keys + − 0 and the arrows.";
     const holder = make("div", { class: "heat" }, this.#canvas, this.#tip);
-    this.element = part("figure", "Where memory lies", about, tools, holder);
+    this.element = part(
+      "figure",
+      name === "" ? "Where memory lies" : `Where memory lay ${name}`,
+      this.#about(),
+      tools,
+      holder,
+    );
     this.#listen();
     range.follow(() => this.draw());
     new ResizeObserver(() => this.draw()).observe(this.#canvas);
+  }
+
+  /** Shows a newer picture of the same run. */
+  show(picture: Picture): void {
+    const all = this.#top === 0 && this.#bottom === this.#rows.length;
+    this.#picture = picture;
+    this.#rows = rowsOf(picture);
+    if (all || this.#bottom > this.#rows.length) {
+      this.#top = 0;
+      this.#bottom = this.#rows.length;
+    }
+    this.#canvas.setAttribute("aria-label", this.#alternative());
+    this.element.querySelector("figcaption p")!.textContent = this.#about();
+    this.draw();
   }
 
   /** Draws what is shown, in the colors of the theme. */
@@ -247,6 +269,14 @@ export class HeatMap {
     this.#tip.style.left = right ? "" : `${offsetX + 12}px`;
     this.#tip.style.right = right ? `${this.#canvas.clientWidth - offsetX + 12}px` : "";
     this.#tip.style.top = `${Math.max(0, offsetY - 44)}px`;
+  }
+
+  /** What a row is, and how to look closer. */
+  #about(): string {
+    return (
+      `Each row is ${bytes(this.#picture.heat.rowBytes)} of addresses; untouched ones have none. ` +
+      "Drag to zoom into times, or use the keys + − 0 and the arrows."
+    );
   }
 
   /** What the picture shows, in words. */

@@ -108,22 +108,33 @@ function dataOf({ lines, mean }: LineChart, { axis }: Picture, from: number, to:
   return [times, ...lines.map(({ values }) => closed(valuesOf(values)))];
 }
 
+/** A chart in the page. */
+export interface DrawnChart {
+  element: HTMLElement;
+  /** Draws it again, in the colors of the theme. */
+  draw(): void;
+  /** Shows newer values of the same lines. */
+  show(chart: LineChart, picture: Picture): void;
+}
+
 /** Draws a chart, and again when what is shown, the theme or the width changes. */
-export function lineChart(
-  chart: LineChart,
-  picture: Picture,
-  range: TimeRange,
-): { element: HTMLElement; draw(): void } {
+export function lineChart(chart: LineChart, picture: Picture, range: TimeRange): DrawnChart {
   const holder = make("div", { id: chart.id, role: "img", "aria-label": chart.alternative });
   const element = part("figure", chart.title, chart.about, holder);
+  let shown = { chart, picture };
   let plot: uPlot | null = null;
   const width = (): number => Math.max(240, holder.clientWidth);
+  const data = (): uPlot.AlignedData => dataOf(shown.chart, shown.picture, range.from, range.to);
   const draw = (): void => {
     plot?.destroy();
-    const data = dataOf(chart, picture, range.from, range.to);
-    plot = new uPlot(options(chart, picture, range, width()), data, holder);
+    plot = new uPlot(options(shown.chart, shown.picture, range, width()), data(), holder);
   };
-  range.follow((from, to) => plot?.setData(dataOf(chart, picture, from, to)));
+  const show = (newer: LineChart, from: Picture): void => {
+    shown = { chart: newer, picture: from };
+    holder.setAttribute("aria-label", newer.alternative);
+    plot?.setData(data());
+  };
+  range.follow(() => plot?.setData(data()));
   let drawn = 0;
   new ResizeObserver(() => {
     if (holder.clientWidth === drawn) return;
@@ -131,5 +142,5 @@ export function lineChart(
     if (plot === null) draw();
     else plot.setSize({ width: width(), height: HEIGHT });
   }).observe(holder);
-  return { element, draw };
+  return { element, draw, show };
 }

@@ -3,7 +3,7 @@
 type Listener = (from: number, to: number) => void;
 
 export class TimeRange {
-  readonly end: number;
+  end: number;
   from = 0;
   to: number;
   readonly #listeners: Listener[] = [];
@@ -28,6 +28,13 @@ export class TimeRange {
     this.from = start;
     this.to = end;
     for (const listener of this.#listeners) listener(start, end);
+  }
+
+  /** The run has become longer. Where all of it was shown, all of it is. */
+  extend(end: number): void {
+    const all = this.from === 0 && this.to === this.end;
+    this.end = end;
+    if (all) this.show(0, end);
   }
 
   /** Shows less (factor below 1) or more around a point, by default the middle. */

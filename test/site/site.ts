@@ -1,0 +1,66 @@
+/** The site in Chromium, for tests: built once, served below a path, and watched for what must not happen. */
+import { mkdtempSync, rmSync } from "node:fs";
+import type { Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { buildSite } from "../../tools/build-site.ts";
+import { serveFolder } from "../../tools/serve-site.ts";
+import { launch } from "../util/browser.ts";
+
+/** A page, and what went wrong in it: errors, words on the console, and requests to other hosts. */
+export interface Visit {
+  page: Page;
+  problems: string[];
+  /** The addresses of all requests. */
+  requests: string[];
+  close: () => Promise<void>;
+}
+
+export class Site {
+  readonly folder = mkdtempSync(join(tmpdir(), "heteromem-site-"));
+  readonly #browser: Browser;
+  #server!: Server;
+  url = "";
+
+  private constructor(browser: Browser) {
+    this.#browser = browser;
+  }
+
+  /** Builds and serves the site. The caller closes it. */
+  static async open(): Promise<Site> {
+    const site = new Site(await launch());
+    await buildSite(join(site.folder, "site"));
+    ({ server: site.#server, url: site.url } = await serveFolder(join(site.folder, "site"), 0, "/a/b/"));
+    return site;
+  }
+
+  /** Opens a page of the site in a profile of its own. */
+  async visit(path: string, options: BrowserContextOptions = {}): Promise<Visit> {
+    const context = await this.#browser.newContext({
+      colorScheme: "light",
+      viewport: { width: 1280, height: 900 },
+      acceptDownloads: true,
+      ...options,
+    });
+    const page = await context.newPage();
+    const problems: string[] = [];
+    const requests: string[] = [];
+    page.on("console", (message) => problems.push(`${message.text()} ${message.location().url}`));
+    page.on("pageerror", (error) => problems.push(error.message));
+    context.on("request", (request) => {
+      requests.push(request.url());
+      if (!request.url().startsWith(this.url) && !/^(?:data|blob):/.test(request.url()))
+        problems.push(request.url());
+    });
+    await page.goto(this.url + path);
+    return { page, problems, requests, close: () => context.close() };
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    this.#server.closeAllConnections();
+    this.#server.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

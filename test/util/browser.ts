@@ -1,0 +1,21 @@
+/** Chromium for tests of pages, by playwright-core. The environment variable CHROMIUM names another one. */
+import { spawnSync } from "node:child_process";
+import { chromium as playwright, type Browser } from "playwright-core";
+import type { suite } from "uvu";
+import { chromium, FLAGS } from "../../bench/chromium.ts";
+
+const command = chromium();
+
+/** Starts the browser, which the caller closes. */
+export function launch(): Promise<Browser> {
+  // playwright takes a path.
+  const path = spawnSync("sh", ["-c", `command -v "${command}"`], { encoding: "utf8" }).stdout.trim();
+  return playwright.launch({ executablePath: path, args: FLAGS.slice(1) });
+}
+
+/** Returns what defines tests of a suite: where there is no browser, they are skipped, with one line. */
+export function inBrowser(tests: ReturnType<typeof suite>): typeof tests.skip {
+  if (command !== null) return tests;
+  console.log("no browser: set CHROMIUM to look at pages");
+  return (...args) => tests.skip(...args);
+}
