@@ -139,7 +139,7 @@ for (const [name, hash] of [
   ["a race", "#scenario=race-no-retry"],
   ["two devices", "#scenario=two-devices&step=99"],
 ]) {
-  test(`${name}: no violation of WCAG 2.2 AA, light and dark, and no sideways scrolling at 400 px`, async () => {
+  test(`${name}: no violation of WCAG 2.2 AA, light and dark, no sideways scrolling at 400 px`, async () => {
     for (const colorScheme of ["light", "dark"] as const) {
       const { page, close } = await open(hash, { colorScheme, bypassCSP: true, reducedMotion: "reduce" });
       await page.evaluate(AXE);

@@ -155,7 +155,7 @@ export class Session {
     });
   }
 
-  /** Gives the driver another bug, and begins again: with the scenario's operations done, the others queued. */
+  /** Gives the driver another bug, and begins again: the scenario's operations done, the others queued. */
   setBug(bug: Bug): void {
     const { scenario } = this;
     const { operations, config } = this.#lab.program;
