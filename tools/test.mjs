@@ -37,10 +37,11 @@ const LONGEST = [
 ];
 /**
  * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does, and the site's
- * pages, as `npm run test:site` does.
+ * pages, as `npm run test:site` does, and sweeps through Redis, as `npm run test:queue` does.
  */
 const APART = [
   join("test", "fuzz", "canaries.test.ts"),
+  join("test", "queue", "queue.test.ts"),
   join("test", "site", "simulator.test.ts"),
   join("test", "site", "quality.test.ts"),
 ];
