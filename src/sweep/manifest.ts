@@ -48,13 +48,8 @@ export function readManifest(dir: string): Manifest {
   const path = join(dir, "sweep.json");
   if (!existsSync(path)) throw new SweepError(`${dir}: expected the directory of a sweep, with sweep.json`);
   const manifest = JSON.parse(readFileSync(path, "utf8")) as Manifest;
-<<<<<<< HEAD
-  if ((manifest.schema as string) !== MANIFEST_SCHEMA)
-    throw new SweepError(`${path}: of another schema; expected ${MANIFEST_SCHEMA}`);
-=======
   if (manifest.schema !== MANIFEST_SCHEMA)
     throw new SweepError(`${path}: expected the schema heteromem-sweep/1`);
->>>>>>> main
   return manifest;
 }
 
