@@ -17,6 +17,9 @@ interface Size {
   readonly repeats: number;
 }
 
+/** Entries that the second twin prefetches before it reads any. */
+const AHEAD = 64;
+
 const SIZES: readonly Size[] = [
   { name: "dense-1GiB", bytes: GIB, stride: 1, queries: 1 << 20, repeats: 8 },
   { name: "sparse-64GiB", bytes: 64 * GIB, stride: 16, queries: 1 << 20, repeats: 2 },
@@ -77,11 +80,13 @@ async function measure(size: Size, context: Context): Promise<Result[]> {
   const addresses = populate(mm, start, size);
   const queries = queriesOf(addresses, start, size);
   const results = await withFolder((file) => {
-    const args = [file("mapped", mapped(mm, addresses)), file("queries", queries), size.repeats];
+    const files = [file("mapped", mapped(mm, addresses)), file("queries", queries), size.repeats];
+    const twin = (name: string, ahead: number, target: number) =>
+      fasterTwin(`${name}-${size.name}`, "translate", [...files, ahead], target);
     return context.compare({
       ours: translations(hmm, mm, queries, size.repeats),
       units: size.queries * size.repeats,
-      rivals: [fasterTwin(`twin-${size.name}`, "translate", args, 1.25)],
+      rivals: [twin("twin", 0, 1.25), twin("prefetching", AHEAD, 1.3)],
     });
   });
   hmm.verify();

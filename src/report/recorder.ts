@@ -87,6 +87,10 @@ export class PictureRecorder implements TimeListener {
     this.#count(this.#sums.deviceFaults, at);
   }
 
+  warpsWait(): void {}
+
+  warpsGoOn(): void {}
+
   resident(at: number, address: number, pages: number, where: Place, came: boolean): void {
     const changed = this.#heat.change(at, address, pages, where > 0, came);
     if (changed !== 0) this.#resident.add(at, changed * PAGE_BYTES);

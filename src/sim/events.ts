@@ -32,8 +32,8 @@ export interface SimulationEvents {
   records(words: Uint32Array, from: number, to: number, ramLoads: number, ramStores: number): void;
   /** One instruction of the CPU accessed `bytes`, or one of a device `bytes` of its own memory. */
   access(agent: "cpu" | "device", bytes: number, store: boolean): void;
-  /** One instruction of a device accessed `sectors` sectors of 32 bytes of RAM. */
-  remoteAccess(sectors: number, store: boolean): void;
+  /** One instruction of a device accessed `sectors` sectors of 32 bytes of RAM: an atomic one is a store. */
+  remoteAccess(sectors: number, store: boolean, atomic: boolean): void;
   /** A fault of the CPU at an address is served from here on, until cpuFaultEnd. */
   cpuFaultBegin(address: number): void;
   cpuFaultEnd(): void;
@@ -44,6 +44,9 @@ export interface SimulationEvents {
   block(address: number): void;
   /** A device's fault at an address is among those that are served. */
   deviceFault(address: number): void;
+  /** Warps of a group of SMs, which share a µTLB, begin to wait for faults, or none of them waits now. */
+  warpsWait(group: number): void;
+  warpsGoOn(group: number): void;
   /** `bytes` are copied from one memory to another. */
   transfer(address: number, bytes: number, direction: Direction, cause: Cause): void;
   /** `pages` came to a memory: copied, or made there, zeroed. */

@@ -26,6 +26,7 @@ import { Machine, type MachineState } from "./driver/machine.ts";
 import type { MachineOptions } from "./driver/machine-options.ts";
 import { CPU } from "./driver/processor.ts";
 import { ModelClock } from "./time/model-clock.ts";
+import { nanoseconds } from "./time/quantity.ts";
 import type { Timeline } from "./time/timeline.ts";
 import { managedCounts, ManagedBooks, type Told } from "./managed-books.ts";
 import { iterationsOf, prefetcherOf, type ManagedSettings } from "./managed-config.ts";
@@ -51,6 +52,7 @@ function machineOptions(settings: Settings, managed: ManagedSettings, seed: numb
   const { sms, outstanding, thrashing, prefetch, prefetchFull, deviceThreads, counterThreshold } = managed;
   const { deviceMemory, freeBuffer } = settings;
   const chunks = Math.floor(deviceMemory / BLOCK_BYTES);
+  const times = settings.time?.thrashing ?? {};
   return {
     chunks: chunks - Math.floor((chunks * freeBuffer) / 100),
     room: pageRoom(settings, managed),
@@ -63,7 +65,11 @@ function machineOptions(settings: Settings, managed: ManagedSettings, seed: numb
         : undefined,
     hostFirst: settings.initial === "host",
     thrashing,
-    thrashingLapse: managed.thrashingLapse * NS_PER_US,
+    thrashingTimes: {
+      lapse: managed.thrashingLapse * NS_PER_US,
+      ...(times.throttle && { nap: nanoseconds(times.throttle) }),
+      ...(times.pin && { pin: nanoseconds(times.pin) }),
+    },
     counters: settings.placement === "counters" ? counterThreshold : null,
     oneThread: deviceThreads === "one",
     iterations: iterationsOf(deviceThreads),

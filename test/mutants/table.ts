@@ -10,6 +10,7 @@ import { PICTURES } from "./pictures.ts";
 import { REPLACEMENT } from "./replacement.ts";
 import type { Mutant } from "./mutant.ts";
 import { TEXT } from "./text.ts";
+import { TIME } from "./time.ts";
 import { TYPESCRIPT } from "./typescript.ts";
 
 export const MUTANTS: readonly Mutant[] = [
@@ -23,5 +24,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...TYPESCRIPT,
   ...DRIVER_RULES,
   ...REPLACEMENT,
+  ...TIME,
   ...PICTURES,
 ];

@@ -1,74 +1,26 @@
 /**
  * A run's page in Chromium: every picture is drawn, zoom and dark mode work, nothing is asked of the network.
- * Skipped where there is no browser; the environment variable CHROMIUM names one.
+ * Skipped where there is no browser.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { chromium } from "../../bench/chromium.ts";
 import { htmlOf } from "../../src/report/html.ts";
-import { launch } from "../util/browser.ts";
+import { colorsOf as pixelsOf, DEVICE, hasBrowser, openPage, RAM } from "./browser.ts";
 import { hotspotPicture } from "./run.ts";
 
-const command = chromium();
-if (command === null) console.log("no browser: set CHROMIUM to look at a run's page");
 const page = suite("report: page in Chromium");
-const folder = mkdtempSync(join(tmpdir(), "heteromem-page-"));
-let browser: Browser;
-let opened: Page;
-/** What went wrong in the page, and what it asked of the network. */
-const problems: string[] = [];
 
-/** The colors of an element's pixels, by how often each occurs. */
-async function colorsOf(selector: string): Promise<Map<string, number>> {
-  const image = await opened.locator(selector).screenshot();
-  const list = await opened.evaluate(async (base64) => {
-    const bitmap = await createImageBitmap(await (await fetch(`data:image/png;base64,${base64}`)).blob());
-    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-    const context = canvas.getContext("2d")!;
-    context.drawImage(bitmap, 0, 0);
-    const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
-    const counts: Record<string, number> = {};
-    for (let i = 0; i < data.length; i += 4) {
-      const key = `${data[i]},${data[i + 1]},${data[i + 2]}`;
-      counts[key] = (counts[key] ?? 0) + 1;
-    }
-    return Object.entries(counts);
-  }, image.toString("base64"));
-  return new Map(list);
-}
-
-/** The device's color, and RAM's, light and dark. */
-const DEVICE = { light: "213,94,0", dark: "240,136,62" };
-const RAM = { light: "0,114,178", dark: "86,180,233" };
-
-if (command !== null) {
+if (hasBrowser) {
+  let opened: Page;
+  let close: () => Promise<void>;
+  let problems: string[];
+  const colorsOf = (selector: string) => pixelsOf(opened, selector);
   page.before(async () => {
-    const path = join(folder, "run.html");
-    writeFileSync(path, htmlOf(await hotspotPicture()));
-    browser = await launch();
-    const context = await browser.newContext({
-      bypassCSP: true, // for this test's own look at pixels
-      colorScheme: "light",
-      viewport: { width: 1280, height: 900 },
-    });
-    opened = await context.newPage();
-    opened.on("console", (message) => problems.push(message.text()));
-    opened.on("pageerror", (error) => problems.push(error.message));
-    opened.on("request", (request) => {
-      if (!/^(file|data|blob):/.test(request.url())) problems.push(request.url());
-    });
-    await opened.goto(pathToFileURL(path).href);
+    ({ page: opened, problems, close } = await openPage(htmlOf(await hotspotPicture())));
     await opened.waitForSelector("#resident canvas");
   });
-  page.after(async () => {
-    await browser?.close();
-    rmSync(folder, { recursive: true });
-  });
+  page.after(() => close());
 
   page("every picture has pixels in its colors", async () => {
     for (const selector of ["#heat", "#faults", "#moves", "#link", "#resident", "#causes", "#sizes"]) {

@@ -31,8 +31,8 @@ function decode(bytes: Uint8Array): Packet[] {
   return (Trace.toObject(Trace.decode(bytes), { longs: Number }) as { packet: Packet[] }).packet;
 }
 
-/** Runs hotspot with little memory, and returns its trace. */
-async function trace(): Promise<Uint8Array> {
+/** Runs hotspot with little memory, one iteration after the other or in parallel, and returns its trace. */
+async function trace(deviceThreads: "one" | "trace" = "one"): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   const perfetto = new PerfettoTrace((bytes) => parts.push(bytes));
   using simulation = await Simulation.create({
@@ -40,7 +40,7 @@ async function trace(): Promise<Uint8Array> {
     deviceMemory: "10MiB",
     backing: "metadata",
     memoryModel: "managed",
-    deviceThreads: "one",
+    deviceThreads,
     time: "pcie3-1080ti",
   });
   simulation.listen(perfetto);
@@ -113,6 +113,30 @@ perfetto("tracks, nested slices, counters and flows", async () => {
   const resident = on("bytes on the device").filter(({ type }) => type === COUNTER);
   assert.ok(Math.max(...resident.map(({ counterValue }) => counterValue!)) <= 10 << 20);
   assert.ok(resident.length > 10);
+});
+perfetto("warps of a pair of SMs wait from their first fault until a replay lets them go on", async () => {
+  const packets = decode(await trace("trace"));
+  const tracks = packets.flatMap(({ trackDescriptor: one }) =>
+    one?.name.startsWith("warps of") ? [one] : [],
+  );
+  assert.ok(tracks.length > 2, `${tracks.length} groups of warps`);
+  assert.ok(
+    tracks.every(
+      ({ name, uuid, parentUuid }) =>
+        name === `warps of SMs ${2 * (uuid - 100)} and ${2 * (uuid - 100) + 1}` && parentUuid === 3,
+    ),
+  );
+  const events = packets.flatMap(({ timestamp, trackEvent }) =>
+    trackEvent ? [{ at: timestamp!, ...trackEvent }] : [],
+  );
+  const groups = events.filter(({ trackUuid, name }) => trackUuid === 6 && name?.startsWith("group of"));
+  for (const { uuid } of tracks) {
+    const own = events.filter(({ trackUuid }) => trackUuid === uuid);
+    assert.ok(own.every(({ type }, i) => type === (i % 2 === 0 ? BEGIN : END)) && own.length % 2 === 0);
+    // Each wait lasts for a service of faults, at least.
+    for (let i = 0; i < own.length; i += 2)
+      assert.ok(groups.some(({ at }) => at >= own[i].at && at < own[i + 1].at));
+  }
 });
 perfetto("the same run gives the same bytes", async () => {
   assert.ok(Buffer.compare(await trace(), await trace()) === 0);

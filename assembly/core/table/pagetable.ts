@@ -128,20 +128,27 @@ export function walk(root: usize, addr: u64): usize {
 }
 
 /**
- * Returns the entry of addr, 0 where there is none. The descent has no branch: a missing table has address 0,
- * and the first 4 KiB of linear memory are a table of zeros (asc's memoryBase keeps static data out of them).
+ * Returns where the entry of addr is, or an entry of 0 where there is none. The descent has no branch: a
+ * missing table has address 0, and the first 4 KiB of linear memory are a table of zeros (asc's memoryBase
+ * keeps static data out of them).
  */
 @inline
-export function readPte(root: usize, addr: u64): u64 {
+export function entryAt(root: usize, addr: u64): usize {
   if (DEBUG) countDescent();
   const pud = nextTable(slot(root, addr, PGD_SHIFT));
   const pmd = nextTable(slot(pud, addr, PUD_SHIFT));
-  const pte = load<u64>(slot(nextTable(slot(pmd, addr, PMD_SHIFT)), addr, 12));
+  const at = slot(nextTable(slot(pmd, addr, PMD_SHIFT)), addr, 12);
   if (DEBUG) {
     const entry = walk(root, addr);
-    assert(pte == (entry ? load<u64>(entry) : 0), "readPte: walk() finds another entry");
+    assert(entry ? at == entry : !load<u64>(at), "entryAt: walk() finds another entry");
   }
-  return pte;
+  return at;
+}
+
+/** Returns the entry of addr, 0 where there is none. */
+@inline
+export function readPte(root: usize, addr: u64): u64 {
+  return load<u64>(entryAt(root, addr));
 }
 
 /** Converts an address below 2^52 that TypeScript passed as f64: after adding 2^52 it is the mantissa. */

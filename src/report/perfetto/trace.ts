@@ -30,6 +30,8 @@ const TRACKS = {
   resident: { uuid: 10, name: "bytes on the device", parent: 1 },
 } as const;
 type Track = keyof typeof TRACKS;
+/** The track of the first group of warps. */
+const FIRST_GROUP = 100;
 
 const PS_PER_NS = 1000;
 const PAGE_BYTES = 4096;
@@ -47,36 +49,38 @@ export class PerfettoTrace implements TimeListener {
   #resident = 0;
   /** Kernels that run: a track shows one at a time. */
   #kernels = 0;
+  /** Groups of warps that have a track. */
+  readonly #groups = new Set<number>();
   #first = true;
 
   /** @param write takes the trace's bytes, part by part */
   constructor(write: (bytes: Uint8Array) => void) {
     this.#write = write;
-    for (const track of Object.keys(TRACKS) as Track[]) this.#describe(track);
+    for (const { uuid, name, parent } of Object.values(TRACKS)) this.#describe(uuid, name, parent);
   }
 
   span(cause: TimeCause, start: number, end: number): void {
     const { resource, text } = CAUSES[cause];
     // transfer() shows what the links do.
     if (resource === "toDevice" || resource === "toHost" || resource === "peer") return;
-    const track = resource === "device" ? "work" : resource;
-    this.#slice(track, text, start, end);
+    const track: Track = resource === "device" ? "work" : resource;
+    this.#slice(TRACKS[track].uuid, text, start, end);
   }
 
   transfer({ address, bytes, direction, cause, start, end }: TimedTransfer): void {
     this.#event(start, (event) => {
-      this.#begin(event, direction, `${cause} ${bytes / 1024} KiB`);
+      this.#begin(event, TRACKS[direction].uuid, `${cause} ${bytes / 1024} KiB`);
       annotate(event, "address", `0x${address.toString(16)}`);
       annotate(event, "bytes", bytes);
       if (this.#serving) event.fixed64(EVENT.flow, this.#flow);
     });
-    this.#end(direction, end);
+    this.#end(TRACKS[direction].uuid, end);
   }
 
   cpuFaultBegin(at: number, address: number): void {
     this.#serve();
     this.#event(at, (event) => {
-      this.#begin(event, "cpu", "CPU fault");
+      this.#begin(event, TRACKS.cpu.uuid, "CPU fault");
       annotate(event, "address", `0x${address.toString(16)}`);
       event.fixed64(EVENT.flow, this.#flow);
     });
@@ -84,13 +88,13 @@ export class PerfettoTrace implements TimeListener {
 
   cpuFaultEnd(at: number): void {
     this.#serving = false;
-    this.#end("cpu", at);
+    this.#end(TRACKS.cpu.uuid, at);
   }
 
   groupBegin(at: number, { entries, pages, address, kind, device }: FaultGroup): void {
     this.#serve();
     this.#event(at, (event) => {
-      this.#begin(event, "driver", kind === "fault" ? `group of ${entries}` : "access counter");
+      this.#begin(event, TRACKS.driver.uuid, kind === "fault" ? `group of ${entries}` : "access counter");
       annotate(event, "pages", pages);
       annotate(event, "device", device);
       annotate(event, "address", `0x${address.toString(16)}`);
@@ -100,10 +104,23 @@ export class PerfettoTrace implements TimeListener {
 
   groupEnd(at: number): void {
     this.#serving = false;
-    this.#end("driver", at);
+    this.#end(TRACKS.driver.uuid, at);
   }
 
   deviceFault(): void {}
+
+  warpsWait(at: number, group: number): void {
+    const uuid = FIRST_GROUP + group;
+    if (!this.#groups.has(group)) {
+      this.#groups.add(group);
+      this.#describe(uuid, `warps of SMs ${2 * group} and ${2 * group + 1}`, TRACKS.device.uuid);
+    }
+    this.#event(at, (event) => this.#begin(event, uuid, "wait for faults"));
+  }
+
+  warpsGoOn(at: number, group: number): void {
+    this.#end(FIRST_GROUP + group, at);
+  }
 
   resident(at: number, _address: number, pages: number, where: Place, came: boolean): void {
     if (where === 0) return;
@@ -117,13 +134,13 @@ export class PerfettoTrace implements TimeListener {
 
   kernelBegin(at: number, name: string): void {
     this.#kernels++;
-    this.#event(at, (event) => this.#begin(event, "kernels", name));
+    this.#event(at, (event) => this.#begin(event, TRACKS.kernels.uuid, name));
   }
 
   kernelEnd(at: number): void {
     if (this.#kernels === 0) return;
     this.#kernels--;
-    this.#end("kernels", at);
+    this.#end(TRACKS.kernels.uuid, at);
   }
 
   /** Writes what is left. */
@@ -136,21 +153,21 @@ export class PerfettoTrace implements TimeListener {
     this.#flow = ++this.#flows;
   }
 
-  #slice(track: Track, name: string, start: number, end: number): void {
+  #slice(track: number, name: string, start: number, end: number): void {
     this.#event(start, (event) => this.#begin(event, track, name));
     this.#end(track, end);
   }
 
-  #begin(event: ProtoWriter, track: Track, name: string): void {
+  #begin(event: ProtoWriter, track: number, name: string): void {
     event.uint(EVENT.type, TYPE.begin);
-    event.uint(EVENT.track, TRACKS[track].uuid);
+    event.uint(EVENT.track, track);
     event.text(EVENT.name, name);
   }
 
-  #end(track: Track, at: number): void {
+  #end(track: number, at: number): void {
     this.#event(at, (event) => {
       event.uint(EVENT.type, TYPE.end);
-      event.uint(EVENT.track, TRACKS[track].uuid);
+      event.uint(EVENT.track, track);
     });
   }
 
@@ -162,14 +179,13 @@ export class PerfettoTrace implements TimeListener {
     });
   }
 
-  #describe(track: Track): void {
-    const { uuid, name, parent } = TRACKS[track];
+  #describe(uuid: number, name: string, parent: number): void {
     this.#packet((packet) =>
       packet.message(PACKET.track, (descriptor) => {
         descriptor.uint(TRACK.uuid, uuid);
         descriptor.text(TRACK.name, name);
         if (parent > 0) descriptor.uint(TRACK.parent, parent);
-        if (track === "resident")
+        if (uuid === TRACKS.resident.uuid)
           descriptor.message(TRACK.counter, (counter) => counter.uint(COUNTER.unit, UNIT_SIZE_BYTES));
       }),
     );

@@ -1,5 +1,6 @@
 /** What a machine over managed memory is made of. */
 import type { Prefetcher } from "../policies/density.ts";
+import type { ThrashingTimes } from "../policies/thrashing.ts";
 import type { Clock } from "./clock.ts";
 import type { PageMover } from "./mover.ts";
 import type { PageRoomOptions } from "./page-room.ts";
@@ -35,8 +36,8 @@ export interface MachineOptions {
   placement?: keyof typeof PLACEMENT_ADVICE;
   /** Whether thrashing is detected. */
   thrashing: boolean;
-  /** Nanoseconds between events that belong together. Default: the driver's 500 µs. */
-  thrashingLapse?: number;
+  /** How long it takes for events, throttles and pins. Default: the driver's. */
+  thrashingTimes?: ThrashingTimes;
   /** Remote accesses at which access counters migrate; null: they do not. */
   counters: number | null;
   /** With `adaptive`: when a read brings its page. */

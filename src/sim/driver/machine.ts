@@ -121,7 +121,7 @@ export class Machine {
     });
     const copied = placement === "explicit" || placement === "resident";
     this.baseline = copied ? new Baseline(this.memory, placement, DEVICE, chunks) : null;
-    const detection = thrashing ? new Thrashing(topology, thrashingOf(options.thrashingLapse)) : null;
+    const detection = thrashing ? new Thrashing(topology, thrashingOf(options.thrashingTimes)) : null;
     this.driver = new ManagedDriver({
       memory: this.memory,
       prefetcher,

@@ -12,7 +12,7 @@ import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
 import { ACCESS_NS, GROUP_NS, type Clock } from "./clock.ts";
 import type { ManagedDriver } from "./driver.ts";
 import { FaultBuffer } from "./fault-buffer.ts";
-import { ACCESS_READ, CPU, type Processor } from "./processor.ts";
+import { ACCESS_ATOMIC_WEAK, ACCESS_READ, CPU, type Processor } from "./processor.ts";
 import type { UvmSmart } from "./uvm-smart.ts";
 import type { VaBlock } from "./va-block.ts";
 import type { WarpSchedule } from "./warps.ts";
@@ -109,6 +109,8 @@ export class ParallelDevice {
   #random: Random;
   readonly #buffer = new FaultBuffer();
   readonly #outstanding: Uint16Array;
+  /** By µTLB: accesses that wait. */
+  readonly #waits: Uint32Array;
   /** In order of first arrival. */
   #waiting: Waiting[] = [];
   /** The block of the last access. */
@@ -130,6 +132,7 @@ export class ParallelDevice {
     this.#options = options;
     this.#random = new Random(options.seed);
     this.#outstanding = new Uint16Array(Math.ceil(options.sms / 2));
+    this.#waits = new Uint32Array(this.#outstanding.length);
   }
 
   /** Returns what a snapshot keeps, between two schedules. */
@@ -197,7 +200,7 @@ export class ParallelDevice {
     const waiting = this.#waiting;
     let kept = 0;
     for (const one of waiting) {
-      if (this.#reaches(one.page, one.access, one.from, one.to, one.store)) one.warp.waiting--;
+      if (this.#reaches(one.page, one.access, one.from, one.to, one.store)) this.#goOn(one.warp);
       else {
         waiting[kept++] = one;
         this.#fault(one);
@@ -240,7 +243,7 @@ export class ParallelDevice {
       this.#smart?.access(pages[i]);
       if (this.#reaches(pages[i], accesses[i], from, to, store)) continue;
       const one = { warp, from, to, store, page: pages[i], access: accesses[i] };
-      warp.waiting++;
+      this.#wait(warp);
       this.#waiting.push(one);
       this.#fault(one);
     }
@@ -248,6 +251,18 @@ export class ParallelDevice {
     warp.loaded = !store && schedule.has(from, to, true);
     if (!warp.loaded) warp.at = to;
     return true;
+  }
+
+  /** One more access of a warp waits. */
+  #wait(warp: Warp): void {
+    warp.waiting++;
+    if (this.#waits[warp.utlb]++ === 0) this.events?.warpsWait(warp.utlb);
+  }
+
+  /** One access fewer of a warp waits. */
+  #goOn(warp: Warp): void {
+    warp.waiting--;
+    if (--this.#waits[warp.utlb] === 0) this.events?.warpsGoOn(warp.utlb);
   }
 
   /** Reports a fault, if the µTLB of its warp has room; else the access waits in the µTLB. */
@@ -281,7 +296,7 @@ export class ParallelDevice {
       else this.remote.loads++;
       const sectors = this.#schedule!.sectors(from, to, store, page);
       this.remote.sectors += sectors;
-      this.events?.remoteAccess(sectors, store);
+      this.events?.remoteAccess(sectors, store, access >= ACCESS_ATOMIC_WEAK);
       this.#counters?.count(page);
       return true;
     }

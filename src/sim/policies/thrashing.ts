@@ -39,9 +39,12 @@ export interface ThrashingParameters {
 
 const LAPSE_NS = 500_000;
 
-/** Returns the driver's parameters for a lapse in nanoseconds: a nap is one lapse, and a pin 300. */
-export function thrashingOf(lapse = LAPSE_NS): ThrashingParameters {
-  return { threshold: 3, pinThreshold: 10, lapse, nap: lapse, pin: 300 * lapse };
+/** Times in nanoseconds that are not the driver's. */
+export type ThrashingTimes = Partial<Pick<ThrashingParameters, "lapse" | "nap" | "pin">>;
+
+/** Returns the driver's parameters: a lapse of 500 µs, a nap of one lapse, and a pin of 300. */
+export function thrashingOf({ lapse = LAPSE_NS, nap, pin }: ThrashingTimes = {}): ThrashingParameters {
+  return { threshold: 3, pinThreshold: 10, lapse, nap: nap ?? lapse, pin: pin ?? 300 * lapse };
 }
 
 /**

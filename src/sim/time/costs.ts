@@ -17,6 +17,8 @@ export interface ByteTimes {
 export interface Costs {
   toDevice: LinkTime;
   toHost: LinkTime;
+  /** From one device to another. */
+  peer: LinkTime;
   fetch: number;
   preprocess: number;
   fixed: number;
@@ -36,6 +38,7 @@ export interface Costs {
   deviceAccess: number;
   deviceBytes: ByteTimes;
   remoteLatency: number;
+  remoteAtomic: number;
   remoteBytes: ByteTimes;
   invalidation: number;
   tlb: Tlb | null;
@@ -66,14 +69,13 @@ function bytesOf(memory: MemoryRates | undefined): ByteTimes {
 export function costsOf(model: TimeModel): Costs {
   const { link, faultGroup: group = {}, cpu = {}, device = {}, remote = {}, translation } = model;
   const none: LinkTime = () => 0;
-  const both = link?.formula === "uvm-smart" ? uvmSmart(link) : null;
-  const [toDevice, toHost] =
-    link?.formula === "latency-bandwidth"
-      ? [affine(link.toDevice), affine(link.toHost)]
-      : [both ?? none, both ?? none];
+  const both = link?.formula === "uvm-smart" ? uvmSmart(link) : none;
+  const affineLink = link?.formula === "latency-bandwidth" ? link : null;
+  const toDevice = affineLink === null ? both : affine(affineLink.toDevice);
   return {
     toDevice,
-    toHost,
+    toHost: affineLink === null ? both : affine(affineLink.toHost),
+    peer: link?.peer === undefined ? toDevice : affine(link.peer),
     fetch: time(group.fetch),
     preprocess: time(group.preprocess),
     fixed: time(group.fixed),
@@ -91,6 +93,7 @@ export function costsOf(model: TimeModel): Costs {
     deviceAccess: time(device.access),
     deviceBytes: bytesOf(device.memory),
     remoteLatency: time(remote.latency),
+    remoteAtomic: time(remote.atomic ?? remote.latency),
     remoteBytes: bytesOf(remote.memory),
     invalidation: time(model.invalidation),
     tlb: translation === undefined ? null : new Tlb(translation.levels, picoseconds(translation.walk)),

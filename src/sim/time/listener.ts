@@ -18,6 +18,10 @@ export interface TimeListener {
   groupBegin(at: number, group: FaultGroup): void;
   groupEnd(at: number): void;
   deviceFault(at: number, address: number): void;
+  /** Warps of SMs 2 × group and the next, which share a µTLB, begin to wait for faults, … */
+  warpsWait(at: number, group: number): void;
+  /** … or none of them waits any more. */
+  warpsGoOn(at: number, group: number): void;
   /** Pages came to a memory, or left it. */
   resident(at: number, address: number, pages: number, where: Place, came: boolean): void;
   kernelBegin(at: number, name: string): void;
@@ -45,6 +49,8 @@ export function fanOut(listeners: readonly TimeListener[]): TimeListener {
     groupBegin: (...event) => listeners.forEach((one) => one.groupBegin(...event)),
     groupEnd: (at) => listeners.forEach((one) => one.groupEnd(at)),
     deviceFault: (...event) => listeners.forEach((one) => one.deviceFault(...event)),
+    warpsWait: (...event) => listeners.forEach((one) => one.warpsWait(...event)),
+    warpsGoOn: (...event) => listeners.forEach((one) => one.warpsGoOn(...event)),
     resident: (...event) => listeners.forEach((one) => one.resident(...event)),
     kernelBegin: (...event) => listeners.forEach((one) => one.kernelBegin(...event)),
     kernelEnd: (at) => listeners.forEach((one) => one.kernelEnd(at)),

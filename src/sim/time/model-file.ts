@@ -17,6 +17,8 @@ export interface AffineLink {
   formula: "latency-bandwidth";
   toDevice: LinkDirection;
   toHost: LinkDirection;
+  /** From one device to another. Default: as to a device. */
+  peer?: LinkDirection;
 }
 
 /**
@@ -27,6 +29,8 @@ export interface UvmSmartLink {
   formula: "uvm-smart";
   peak: Rate;
   slope: Quantity<"1/KiB">;
+  /** From one device to another. Default: as to a device. */
+  peer?: LinkDirection;
 }
 
 /**
@@ -102,8 +106,15 @@ export interface TimeModel {
   /** The device's accesses to RAM: what each takes, and the rate of their sectors of 32 bytes. */
   remote?: {
     latency?: Time;
+    /** What an atomic access takes. Default: the latency. */
+    atomic?: Time;
     memory?: MemoryRates;
   };
+  /**
+   * Of managed memory, how long a processor is kept from a page that thrashes, and how long the page is
+   * pinned. Default: as the driver does, one lapse and 300.
+   */
+  thrashing?: { throttle?: Time; pin?: Time };
   /** A notice to a device that the CPU's table changes. */
   invalidation?: Time;
   /** The device's translation of addresses: its TLB, from the first level on, and a walk. */

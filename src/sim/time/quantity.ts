@@ -44,6 +44,11 @@ export function picoseconds({ value, unit }: Time): number {
   return Math.round(value * TIME_UNITS[unit]);
 }
 
+/** Returns whole nanoseconds. */
+export function nanoseconds(time: Time): number {
+  return Math.round(picoseconds(time) / TIME_UNITS.ns);
+}
+
 /** Returns the picoseconds that one byte takes at a rate; not whole. */
 export function picosecondsPerByte({ value, unit }: Rate): number {
   return 1e12 / (value * RATE_UNITS[unit]);

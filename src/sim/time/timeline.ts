@@ -99,9 +99,9 @@ export class Timeline implements SimulationEvents {
     else if (this.#work.counted) this.#work.access(agent, bytes, store);
   }
 
-  remoteAccess(sectors: number, store: boolean): void {
+  remoteAccess(sectors: number, store: boolean, atomic: boolean): void {
     if (this.#ticks) this.#now++;
-    else if (this.#work.counted) this.#work.remote(sectors, store);
+    else if (this.#work.counted) this.#work.remote(sectors, store, atomic);
   }
 
   /** Lets the time of all accesses so far pass. */
@@ -164,13 +164,20 @@ export class Timeline implements SimulationEvents {
     this.listener?.deviceFault(this.#now, address);
   }
 
+  warpsWait(group: number): void {
+    this.listener?.warpsWait(this.#now, group);
+  }
+
+  warpsGoOn(group: number): void {
+    this.listener?.warpsGoOn(this.#now, group);
+  }
+
   transfer(address: number, bytes: number, direction: Direction, cause: Cause): void {
     if (!this.#serving) this.settle();
     if (this.#serving && direction === "toDevice") this.#take("transfer", this.#costs.eachTransfer);
-    const { toDevice, toHost, background } = this.#costs;
-    const time = (direction === "toHost" ? toHost : toDevice)(bytes);
+    const time = this.#costs[direction](bytes);
     const copy = { address, bytes, direction, cause, start: this.#now, end: this.#now + time };
-    if (background && cause === "eviction" && direction === "toHost") {
+    if (this.#costs.background && cause === "eviction" && direction === "toHost") {
       copy.start = Math.max(this.#now, this.#copied);
       this.#copied = copy.end = copy.start + time;
       this.causes.toHost.count++;

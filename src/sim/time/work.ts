@@ -54,13 +54,16 @@ export class Work {
   readonly #cpu = new Tally();
   readonly #device = new Tally();
   readonly #remote = new Tally();
+  /** Of the accesses to RAM. */
+  #atomics = 0;
   #translation = 0;
 
   constructor(costs: Costs) {
     this.#costs = costs;
-    const { cpuAccess, cpuBytes, deviceAccess, deviceBytes, remoteLatency, remoteBytes, tlb } = costs;
+    const { cpuAccess, cpuBytes, deviceAccess, deviceBytes, remoteLatency, remoteAtomic } = costs;
+    const { remoteBytes, tlb } = costs;
     const bytes = [cpuBytes, deviceBytes, remoteBytes].reduce((sum, one) => sum + one.load + one.store, 0);
-    this.counted = cpuAccess + deviceAccess + remoteLatency + bytes > 0 || tlb !== null;
+    this.counted = cpuAccess + deviceAccess + remoteLatency + remoteAtomic + bytes > 0 || tlb !== null;
   }
 
   /** Whether there is anything to settle. */
@@ -91,7 +94,8 @@ export class Work {
   }
 
   /** Adds an instruction of the device, to RAM. */
-  remote(sectors: number, store: boolean): void {
+  remote(sectors: number, store: boolean, atomic: boolean): void {
+    if (atomic) this.#atomics++;
     this.#remote.add(sectors * SECTOR_BYTES, !store, store);
   }
 
@@ -113,16 +117,18 @@ export class Work {
   settle(): WorkTimes {
     const costs = this.#costs;
     const [cpu, device, remote] = [this.#cpu, this.#device, this.#remote];
+    const atomics = this.#atomics;
+    const latencies = (remote.accesses - atomics) * costs.remoteLatency + atomics * costs.remoteAtomic;
     const times = {
       cpu: Math.max(cpu.accesses * costs.cpuAccess, cpu.timeOf(costs.cpuBytes)),
       compute: device.accesses * costs.deviceAccess,
       memory: device.timeOf(costs.deviceBytes),
-      remote: Math.max(remote.accesses * costs.remoteLatency, remote.timeOf(costs.remoteBytes)),
+      remote: Math.max(latencies, remote.timeOf(costs.remoteBytes)),
       translation: this.#translation,
       counts: { cpu: cpu.accesses, device: device.accesses, remote: remote.accesses },
     };
     for (const tally of [cpu, device, remote]) tally.clear();
-    this.#translation = 0;
+    this.#atomics = this.#translation = 0;
     return times;
   }
 }

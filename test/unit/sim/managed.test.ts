@@ -5,7 +5,7 @@ import { countBits } from "../../../src/sim/driver/bits.ts";
 import { Machine } from "../../../src/sim/driver/machine.ts";
 import { densityPrefetcher } from "../../../src/sim/policies/density.ts";
 import { openWorkload, simulate, Simulation, writeRecord } from "../../../src/sim.ts";
-import type { Access, RecordBlock, SimulationConfig } from "../../../src/sim.ts";
+import type { Access, RecordBlock, SimulationConfig, TimeModel } from "../../../src/sim.ts";
 import { Random } from "../../../src/testing.ts";
 
 const MIB = 2 ** 20;
@@ -116,6 +116,37 @@ add("pages that came along and pages that thrash count for their range and kerne
   assert.ok(b.bytesThrashed >= PAGE, "the page that CPU and device take from each other");
   const off = await simulate([blockOf(pingPong)], { ...config, deviceMemory: "64MiB", thrashingLapse: 1 });
   assert.equal([off.ranges[0].bytesThrashed, off.managed.thrashed], [0, 0]); // no two events within 1 µs
+});
+add("a model's throttles and pins last as long as it says", async () => {
+  const times = (us: number) => ({ value: us, unit: "us", kind: "measured", source: "test" }) as const;
+  // CPU and device take a page from each other, 30 times each.
+  const pingPong = Array.from(
+    { length: 60 },
+    (_, i) => ({ kind: "store", agent: i % 2, address: BASE }) as const,
+  );
+  const moved = async (thrashing: TimeModel["thrashing"]) => {
+    const time = {
+      schema: "heteromem-model/1",
+      name: "test",
+      about: "",
+      cpu: { access: times(100) },
+      thrashing,
+    } as const;
+    const config = { ...MANAGED, deviceMemory: "64MiB", deviceThreads: "one", time } as const;
+    const { timing, accesses } = await simulate([blockOf(pingPong)], config);
+    const { count, busy } = timing!.causes.find(({ cause }) => cause === "throttle")!;
+    return { count, busy, remote: accesses.device.ram.stores };
+  };
+  // After ten throttles the page is pinned, in RAM: the device's stores go there. For the default of 150 ms
+  // that is until the end of the run, which takes 7.5 ms. A throttle of 500 µs overlaps 100 µs of the CPU's
+  // work every other time.
+  assert.equal(await moved({}), { count: 10, busy: 4_500_000_000, remote: 22 });
+  const short = await moved({ throttle: times(50) });
+  assert.equal([short.count, short.busy], [10, 10 * 50_000_000]);
+  // A pin that ends at once keeps no page anywhere: each move is throttled anew.
+  const { count, busy, remote } = await moved({ throttle: times(50), pin: times(1) });
+  assert.ok(count > 20 && busy === count * 50_000_000, `${count} throttles, ${busy} ps`);
+  assert.is(remote, 0);
 });
 add("advice by name holds from when the range is named", async () => {
   const { ranges, accesses } = await run("add:size=8MiB,grain=4KiB", {

@@ -15,6 +15,16 @@ fits("times that follow the rule give its constants, and no error", () => {
   assert.ok(Math.abs(each[0] - 0.8) < 1e-9 && Math.abs(1 / each[1] - 12e3) < 1e-3);
   assert.ok(worstError(errors) < 1e-9 && worstError(leftOut) < 1e-9);
 });
+fits("short runs count as much as long ones", () => {
+  // Two samples tell of a transfer alone: 1 transfer in 1 µs, 100 in 200. The relative errors a − 1 and
+  // a / 2 − 1 have the least sum of squares at a = (1 + 1/2) / (1 + 1/4) = 1.2; the third is a byte alone.
+  const { each } = fitLink([
+    { count: 1, bytes: 0, time: 1 },
+    { count: 100, bytes: 0, time: 200 },
+    { count: 0, bytes: 1, time: 3 },
+  ])!;
+  assert.ok(Math.abs(each[0] - 1.2) < 1e-12 && Math.abs(each[1] - 3) < 1e-12, each.join(" "));
+});
 fits("groups: 100 µs each and 5 µs a transfer, beside the link", () => {
   const profiles: Profile[] = [
     [12, 48, 755],

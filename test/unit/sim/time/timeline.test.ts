@@ -2,6 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Tlb } from "../../../../src/sim/time/tlb.ts";
+import { timingOf } from "../../../../src/sim/time/timing.ts";
 import { Timeline } from "../../../../src/sim/time/timeline.ts";
 import type { TimeModel } from "../../../../src/sim/time/model-file.ts";
 import { writeRecord, type Access, type TimedTransfer } from "../../../../src/sim.ts";
@@ -71,6 +72,29 @@ clock("the default's sum: 99.6 µs, and 5.55 µs a transfer with its link", () =
     toDevice: [2 * COPY, 2 * COPY],
   });
 });
+clock("a link between devices has times of its own, or those to a device", () => {
+  const peer = { latency: time(3, "us"), bandwidth: rate(4, "GB/s") }; // 250 ps a byte
+  for (const [link, expected] of [
+    [{ ...LINK, peer }, 3e6 + 4096 * 250],
+    [LINK, COPY],
+  ] as const) {
+    const on = timeline({ link });
+    on.transfer(0, 4096, "peer", "fault");
+    assert.is(on.now, expected);
+  }
+});
+clock("atomic accesses to RAM take a time of their own", () => {
+  const on = timeline({ remote: { latency: time(50, "ns"), atomic: time(400, "ns") } });
+  on.remoteAccess(1, false, false);
+  on.remoteAccess(1, true, false);
+  on.remoteAccess(1, true, true);
+  on.settle();
+  assert.is(on.now, (50 + 50 + 400) * 1000);
+  const alike = timeline({ remote: { latency: time(50, "ns") } });
+  alike.remoteAccess(1, true, true);
+  alike.settle();
+  assert.is(alike.now, 50_000);
+});
 clock("evictions in the background hold up the next batch, not theirs", () => {
   const on = timeline({ link: LINK, faultGroup: { fixed: time(2, "us") } });
   on.groupBegin(GROUP);
@@ -84,8 +108,28 @@ clock("evictions in the background hold up the next batch, not theirs", () => {
   assert.is(on.now, 2e6 + 2 * COPY + 2e6);
   assert.equal(taken(on), { fixed: [4e6, 4e6], toHost: [2 * COPY, 2 * COPY] });
 });
+clock("the report's total waits for copies in the background; errors widen it both ways", () => {
+  const percent = (value: number) => ({ value, unit: "%", kind: "fitted", source: "test" }) as const;
+  const model: TimeModel = {
+    schema: "heteromem-model/1",
+    name: "test",
+    about: "",
+    link: LINK,
+    faultGroup: { fixed: time(2, "us") },
+    errors: { toHost: percent(10), group: percent(50) },
+  };
+  const on = new Timeline(model);
+  on.groupBegin(GROUP);
+  on.transfer(0, 4096, "toHost", "eviction");
+  on.groupEnd();
+  const { total, low, high, limit } = timingOf(model, on.causes, on.tail);
+  // 2 µs, give or take 1 µs, and then the copy, give or take a tenth of it.
+  assert.equal([total, total - low, high - total], [2e6 + COPY, 1e6 + COPY / 10, 1e6 + COPY / 10]);
+  assert.equal(limit, { cause: "toHost", saves: COPY });
+});
 clock("with evictions: before, the batch waits for them", () => {
-  const on = timeline({ link: LINK, evictions: "before" });
+  const faultGroup = { eachTransfer: time(5, "us") }; // of transfers to the device alone
+  const on = timeline({ link: LINK, faultGroup, evictions: "before" });
   on.groupBegin(GROUP);
   on.transfer(0, 4096, "toHost", "eviction");
   assert.is(on.now, COPY);
@@ -138,7 +182,7 @@ clock("accesses to RAM have their share of the device's bytes, or a latency each
   );
   // One of four: 8 bytes take 8 ns, less than the latency of 50 ns; the other three 24 ns.
   assert.equal(taken(on), { deviceMemory: [24_000, 0], remote: [50_000, 50_000] });
-  on.remoteAccess(2, true); // two sectors: 64 bytes take longer than 50 ns
+  on.remoteAccess(2, true, false); // two sectors: 64 bytes take longer than 50 ns
   on.settle();
   assert.is(on.now, 50_000 + 64_000);
 });
