@@ -102,8 +102,8 @@ export function docsPages(): DocsPage[] {
     description: "Guides and reference of heteromem.",
     main: `<h1>Docs</h1>
 <p class="lead">Guides, reference, and how far to trust what is simulated.
-<a href="api/index.html">The API</a> lists every class and function; its search finds them by the kernel's names, such as
-<code>migrate_vma_setup</code>.</p>
+<a href="api/index.html">The API</a> lists every class and function;
+its search finds them by the kernel's names, such as <code>migrate_vma_setup</code>.</p>
 ${lists.join("\n")}`,
   };
   return [index, ...pages];
