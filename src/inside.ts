@@ -1,9 +1,12 @@
 /**
- * The door to an engine's insides, for the package's own test tools: the explorer compares engines and
- * rewinds them. Other code uses the public API.
+ * The door to an engine's insides, for the package's own tools: the explorer compares engines and rewinds
+ * them, and the lab looks into them while an operation runs. Other code uses the public API.
  */
-import { HDR_FRAMES } from "../assembly/abi/header.ts";
+import { HDR_FLAGS, HDR_FLAG_STEPS, HDR_FRAMES } from "../assembly/abi/header.ts";
+import { MM_SEQ, MM_WINDOWS } from "../assembly/abi/object.ts";
+import { RESOURCE_MM } from "../assembly/abi/pool.ts";
 import { contextOf } from "./engine/context.ts";
+import { describePage, type PageDescription } from "./engine/describe.ts";
 import type { Memory } from "./engine/memory.ts";
 import { Hmm } from "./hmm.ts";
 import type { Mm } from "./space/mm.ts";
@@ -20,6 +23,29 @@ export interface EngineState {
 export function stateOf(op: string, hmm: Hmm): EngineState {
   const { mem, mms } = contextOf(op, hmm);
   return { mem, mms: mms.values() as Iterable<Mm> };
+}
+
+/** Describes the page of a frame number, in use or not. Throws TypeError for anything but an Hmm. */
+export function frameOf(hmm: Hmm, page: number): PageDescription {
+  return describePage(contextOf("frameOf", hmm), page);
+}
+
+/** Returns an address space's notifier sequence, odd while a window is open, and how many are open. */
+export function windowsOf(mm: Mm): { seq: number; open: number } {
+  const { mem } = mm.check("windowsOf");
+  const address = mem.objectAddress(RESOURCE_MM, mm.id);
+  return { seq: mem.u32(address + MM_SEQ), open: mem.u32(address + MM_WINDOWS) };
+}
+
+/**
+ * Has `look` called at the step points of operations, STEP_* (assembly/abi/request.ts), until it is null.
+ * `look` must neither throw nor change anything. Operations cost nothing more while nobody looks.
+ */
+export function watchSteps(hmm: Hmm, look: ((point: number) => void) | null): void {
+  const ctx = contextOf("watchSteps", hmm);
+  const flags = ctx.mem.header(HDR_FLAGS) & ~HDR_FLAG_STEPS;
+  ctx.mem.setHeader(HDR_FLAGS, look === null ? flags : flags | HDR_FLAG_STEPS);
+  ctx.onStep = look;
 }
 
 /** An engine as it is now, to be had again and again, one at a time. */

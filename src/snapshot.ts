@@ -1,4 +1,12 @@
-import { HDR_END, HDR_FLAGS, HDR_FLAG_LOG, HDR_MAGIC, HEADER, HEADER_MAGIC } from "../assembly/abi/header.ts";
+import {
+  HDR_END,
+  HDR_FLAGS,
+  HDR_FLAG_LOG,
+  HDR_FLAG_STEPS,
+  HDR_MAGIC,
+  HEADER,
+  HEADER_MAGIC,
+} from "../assembly/abi/header.ts";
 import { MIGRATION_MM, MIGRATION_VMA } from "../assembly/abi/object.ts";
 import { POOL_BASE, POOL_HIGH, RESOURCE_MIGRATION, RESOURCE_PAGE_TABLE } from "../assembly/abi/pool.ts";
 import { PAGE_SIZE } from "../assembly/uapi/page.ts";
@@ -196,7 +204,7 @@ export function openSnapshot(
   if (mem.header(HDR_MAGIC) !== HEADER_MAGIC || usedBytes(mem) !== used) throw notOne(bytes);
   const header = JSON.parse(new TextDecoder().decode(text)) as SnapshotHeader;
   checkAttachments(header, attach);
-  mem.setHeader(HDR_FLAGS, mem.header(HDR_FLAGS) & ~HDR_FLAG_LOG);
+  mem.setHeader(HDR_FLAGS, mem.header(HDR_FLAGS) & ~(HDR_FLAG_LOG | HDR_FLAG_STEPS));
   return { mem, header };
 }
 

@@ -70,7 +70,7 @@ async function bundle(outdir: string): Promise<void> {
 async function buildApi(out: string): Promise<void> {
   const { Application } = await import("typedoc");
   const app = await Application.bootstrap({
-    entryPoints: ["index", "dmirror", "sim", "testing"].map((name) => `src/${name}.ts`),
+    entryPoints: ["index", "dmirror", "sim", "testing", "lab"].map((name) => `src/${name}.ts`),
     tsconfig: "tsconfig.json",
     name: "heteromem",
     readme: "none",

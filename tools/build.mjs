@@ -7,8 +7,8 @@
  *          assembly/workload/index.ts → build/workload.wasm, build/workload.wasm.js
  *   page   src/report/page/main.ts  → build/page.js: script and style of the page of a run
  *   test   test/assembly/*.ts        → build/test/*.wasm
- *   dist   src/{index,dmirror,testing,sim}.ts → dist/src/, file by file; src/cli/main.ts → dist/cli.js, one
- *          file (also builds core, text and page)
+ *   dist   src/{index,dmirror,testing,sim}.ts → dist/src/, file by file; src/cli/main.ts → dist/cli.js and
+ *          src/lab.ts → dist/lab.js, one file each (also builds core, text and page)
  *
  * TypeScript imports a WebAssembly module by `import binary from "#hmm.wasm"` (or "#text.wasm").
  * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is a string that
@@ -34,6 +34,8 @@ import {
 } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { bundleLab, labCode } from "./build-lab.mjs";
+import { notices } from "./build-notices.mjs";
 import { PAGE_LIBRARY, pageModule } from "./build-page.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -273,25 +275,6 @@ const __dirname = __fileURLToPath(new URL(".", import.meta.url));`;
   return Object.keys(result.metafile.inputs);
 }
 
-/**
- * Returns the notices of the packages whose code the command contains, bundled or compiled into a WebAssembly
- * module.
- */
-function notices(files) {
-  const bundled = [...files, PAGE_LIBRARY].flatMap(
-    (file) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? [],
-  );
-  return [...new Set([...bundled, "node_modules/assemblyscript"])]
-    .sort()
-    .map((folder) => {
-      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-      const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
-      const text = file ? readFileSync(join(folder, file), "utf8").trim() : license;
-      return `${name} ${version} (${license})\n\n${text}\n`;
-    })
-    .join(`\n${"-".repeat(80)}\n\n`);
-}
-
 async function buildDist() {
   const missing = LIBRARY.filter((file) => !existsSync(file));
   if (missing.length > 0) return console.log(`build: dist: skipped, ${missing.join(", ")} missing`);
@@ -302,18 +285,28 @@ async function buildDist() {
     ...MODULES,
     "build/page.js",
     ...list("src", ".ts"),
+    ...list("src", ".tsx"),
     ...FACTS.flatMap((folder) => list(folder, ".ts")),
   ];
-  const outputs = LIBRARY.map((file) => `dist/${file.replace(/\.ts$/, ".js")}`).concat("dist/hmm.wasm");
+  const outputs = LIBRARY.map((file) => `dist/${file.replace(/\.ts$/, ".js")}`).concat(
+    "dist/hmm.wasm",
+    "dist/lab.js",
+  );
   if (existsSync(COMMAND)) outputs.push("dist/cli.js");
   await step("dist", inputs, outputs, async () => {
     const staging = `build/.dist-${process.pid}`;
     try {
-      const [files] = await Promise.all([command(staging), library(staging), vendor(staging)]);
+      const [files, labFiles] = await Promise.all([
+        command(staging),
+        bundleLab(staging),
+        library(staging),
+        vendor(staging),
+      ]);
+      for (const file of labCode(list(staging), staging)) rmSync(file);
       for (const file of MODULES) writeFileSync(join(staging, basename(file)), readFileSync(file));
       writeFileSync(`${staging}/hmm.wasm`, readFileSync("build/hmm.wasm"));
       writeFileSync(`${staging}/zstd.wasm`, readFileSync(ZSTD));
-      writeFileSync(`${staging}/THIRD-PARTY.txt`, notices(files));
+      writeFileSync(`${staging}/THIRD-PARTY.txt`, notices([...files, ...labFiles, PAGE_LIBRARY]));
       const made = new Set(list(staging).map((file) => relative(staging, file)));
       moveInto(staging, "dist");
       for (const file of list("dist")) if (!made.has(relative("dist", file))) rmSync(file, { force: true });

@@ -45,6 +45,7 @@ export const SRC_LAYERS: readonly string[] = [
   "sim",
   "report",
   "testing",
+  "lab",
   "sweep",
   "microbench",
   "cli",

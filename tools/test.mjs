@@ -37,11 +37,12 @@ const LONGEST = [
 ];
 /**
  * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does, and the site's
- * pages, as `npm run test:site` does.
+ * pages, as `npm run test:site` does, and sweeps through Redis, as `npm run test:queue` does.
  */
 const APART = [
   join("test", "fuzz", "canaries.test.ts"),
-  ...["docs", "pages", "quality", "simulator"].map((name) => join("test", "site", `${name}.test.ts`)),
+  join("test", "queue", "queue.test.ts"),
+  ...["docs", "lab", "pages", "quality", "simulator"].map((name) => join("test", "site", `${name}.test.ts`)),
 ];
 /** Files that the runner's own test runs; they fail on purpose. */
 const FIXTURES = join("test", "runner", "fixtures");

@@ -135,6 +135,8 @@ export const HEADER_MAGIC = 0x314d4d48;
 
 /** HDR_FLAGS: an event listener exists, and the core writes the event log. */
 export const HDR_FLAG_LOG = 1;
+/** HDR_FLAGS: somebody looks at the step points of operations. */
+export const HDR_FLAG_STEPS = 2;
 /** HDR_FLAGS: pages may be paged out. */
 export const HDR_FLAG_SWAP = 4;
 /** HDR_FLAGS: there is, or was, coherent device memory. */

@@ -6,10 +6,14 @@
 
 // ── Address space ──────────────────────────────────────────────────────────────────────────────────────────
 //
-//   0     4     12          16          20    24     28     32      36     40    56       60      64    96
-//  ┌─────┬─────┬───────────┬───────────┬─────┬──────┬──────┬───────┬──────┬─────┬────────┬───────┬─────┐
-//  │ pgd │ own │ first vma │ vma cache │ own │ anon │ file │ shmem │ swap │ own │ faults │ major │ own │
-//  └─────┴─────┴───────────┴───────────┴─────┴──────┴──────┴───────┴──────┴─────┴────────┴───────┴─────┘
+//   0     4     12          16          20    24     28     32      36     40    44    48        52    56
+//  ┌─────┬─────┬───────────┬───────────┬─────┬──────┬──────┬───────┬──────┬─────┬─────┬─────────┬─────┬───
+//  │ pgd │ own │ first vma │ vma cache │ own │ anon │ file │ shmem │ swap │ own │ seq │ windows │ own │ …
+//  └─────┴─────┴───────────┴───────────┴─────┴──────┴──────┴───────┴──────┴─────┴─────┴─────────┴─────┴───
+//   56       60      64    96
+//  ┌────────┬───────┬─────┐
+//  │ faults │ major │ own │
+//  └────────┴───────┴─────┘
 export const MM_PGD = 0; //              u32  address of the root page table
 export const MM_VMA_FIRST = 12; //       u32  the lowest vma
 export const MM_VMA_CACHE = 16; //       u32  the vma that was found last
@@ -17,6 +21,8 @@ export const MM_RSS_ANON = 24; //        u32  resident pages by kind
 export const MM_RSS_FILE = 28; //        u32
 export const MM_RSS_SHMEM = 32; //       u32
 export const MM_RSS_SWAP = 36; //        u32
+export const MM_SEQ = 44; //              u32  the notifier sequence: odd while a window is open
+export const MM_WINDOWS = 48; //          u32  open notifier windows
 export const MM_FAULTS = 56; //          u32  CPU faults taken, minor and major
 export const MM_MAJOR_FAULTS = 60; //    u32
 

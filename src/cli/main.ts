@@ -31,7 +31,7 @@ import { addInput, inputOf, numeric, several, type InputFlags } from "./input-op
 import { addModel } from "./model-command.ts";
 import { run } from "./run.ts";
 import { SweepError } from "../sweep/error.ts";
-import { addResults, addSweep } from "./sweep/command.ts";
+import { addResults, addSweep, addWorker } from "./sweep/command.ts";
 
 /** What the workers of a sweep call: they load this file. */
 export { runJob } from "./sweep/task.ts";
@@ -251,7 +251,9 @@ function makeProgram(): Command {
   addCurve(program);
   addConvert(program, packageJson.version);
   addModel(program);
-  addSweep(program, { version: packageJson.version, filename: fileURLToPath(import.meta.url) });
+  const own = { version: packageJson.version, filename: fileURLToPath(import.meta.url) };
+  addSweep(program, own);
+  addWorker(program, own);
   addResults(program);
   addBench(program);
   program

@@ -111,9 +111,11 @@ export class DmirrorDevice {
 
   /**
    * @internal Allocates device memory for the candidates of m, as far as there is any, and copies them there.
+   * A coherent device gives 512 pages for a huge page.
    */
   copyToDevice(m: Migration): void {
-    const candidates = this.#candidates(m, MIGRATE_PFN_MIGRATE, () => this.devmem.allocPage());
+    const alloc = (): number => this.devmem.allocPage();
+    const candidates = this.#candidates(m, MIGRATE_PFN_MIGRATE, alloc, this.devmem.coherent);
     this.devmem.allocPages(candidates, m.dst);
     this.hmm.copyPages(m.src, m.dst);
   }
@@ -133,20 +135,21 @@ export class DmirrorDevice {
 
   /**
    * Returns the words of m.src that have all of `flags`, without the one whose allocation is to fail. If that
-   * one is a huge page, it gets small pages by `alloc` instead.
+   * one is a huge page, it gets small pages by `alloc` instead, and with `small` each huge page does.
    */
-  #candidates(m: Migration, flags: number, alloc: () => number): Uint32Array {
+  #candidates(m: Migration, flags: number, alloc: () => number, small = false): Uint32Array {
     const words = m.src.map((word) => ((word & flags) >>> 0 === flags ? word : 0));
-    const first = this.#failNext ? words.findIndex((word) => word !== 0) : -1;
-    if (first < 0) return words;
-    this.#failNext = false;
-    if ((words[first] & MIGRATE_PFN_COMPOUND) !== 0) {
-      for (let i = first; i < first + HUGE_PAGES; i++) {
-        const page = alloc();
-        m.dst[i] = page === 0 ? 0 : (MIGRATE_PFN_VALID | page) >>> 0;
-      }
+    const failing = this.#failNext ? words.findIndex((word) => word !== 0) : -1;
+    if (failing >= 0) this.#failNext = false;
+    for (let i = 0; i < words.length; i++) {
+      if ((words[i] & MIGRATE_PFN_COMPOUND) !== 0 && (small || i === failing)) {
+        for (let j = i; j < i + HUGE_PAGES; j++) {
+          const page = alloc();
+          m.dst[j] = page === 0 ? 0 : (MIGRATE_PFN_VALID | page) >>> 0;
+        }
+        words[i] = 0;
+      } else if (i === failing) words[i] = 0;
     }
-    words[first] = 0;
     return words;
   }
 

@@ -53,6 +53,8 @@ export function contextOf(op: string, hmm: unknown, argument = "hmm", expected =
 export class Context {
   /** How many callbacks of drivers are running, nested. */
   depth = 0;
+  /** Who looks at the step points of operations, STEP_*. It must neither throw nor change anything. */
+  onStep: ((point: number) => void) | null = null;
   /** How many of them are invalidation callbacks. */
   invalidating = 0;
   /** Device faults that drivers are serving, innermost last. */

@@ -88,7 +88,7 @@ export interface SpaceDescription {
 const LEVEL_NAMES = ["", "PTE", "PMD", "PUD", "PGD"];
 
 /** @internal Describes the page of a frame number. */
-function describePage(ctx: Context, page: number): PageDescription {
+export function describePage(ctx: Context, page: number): PageDescription {
   const { mem } = ctx;
   const address = mem.header(HDR_FOLIOS) + page * FOLIO_SIZE;
   const refs = mem.u32(address + FOLIO_REFS);

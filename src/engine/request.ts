@@ -13,7 +13,12 @@ import {
   HDR_REQ_START,
   HDR_REQ_VMA,
 } from "../../assembly/abi/header.ts";
-import { REQUEST, REQUEST_DEVICE_FAULT, REQUEST_INVALIDATE } from "../../assembly/abi/request.ts";
+import {
+  REQUEST,
+  REQUEST_DEVICE_FAULT,
+  REQUEST_INVALIDATE,
+  REQUEST_STEP,
+} from "../../assembly/abi/request.ts";
 import { VM_FAULT_ERROR, VM_FAULT_SIGBUS } from "../../assembly/uapi/vm.ts";
 import type { Context } from "./context.ts";
 import { badType, show } from "./errors.ts";
@@ -52,6 +57,8 @@ export function serve(ctx: Context): void {
   } else if (kind === REQUEST_DEVICE_FAULT) {
     const answer = deviceFault(ctx, readFaultRequest(ctx));
     mem.setHeader(HDR_REQ_ANSWER, answer);
+  } else if (kind === REQUEST_STEP) {
+    ctx.onStep?.(mem.header(HDR_REQ_EVENT));
   } else {
     throw new Error(`the core makes an unknown request (${kind})`);
   }

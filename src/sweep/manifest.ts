@@ -49,7 +49,7 @@ export function readManifest(dir: string): Manifest {
   if (!existsSync(path)) throw new SweepError(`${dir}: expected the directory of a sweep, with sweep.json`);
   const manifest = JSON.parse(readFileSync(path, "utf8")) as Manifest;
   if (manifest.schema !== MANIFEST_SCHEMA)
-    throw new SweepError(`${path}: of another schema; expected ${MANIFEST_SCHEMA}`);
+    throw new SweepError(`${path}: expected the schema heteromem-sweep/1`);
   return manifest;
 }
 

@@ -15,6 +15,7 @@ const ENTRIES: Record<string, string> = {
   "heteromem/dmirror": "src/dmirror.ts",
   "heteromem/testing": "src/testing.ts",
   "heteromem/sim": "src/sim.ts",
+  "heteromem/lab": "src/lab.ts",
 };
 
 export interface Program {

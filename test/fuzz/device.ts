@@ -147,6 +147,8 @@ export class Device {
     using m = migrateVmaSetup({ vma, start, end, owner: this, select: this.select(false), faultPage: page });
     // The first of a merged page's addresses in the cluster has the slot.
     const wanted = m.src.findIndex((word) => moves(word) && migratePfnToPage(word) === page);
+    // In 7.3 the first fault on a part of a huge page splits the huge page, and the next one moves the part.
+    if (wanted < 0 && this.rules.compound) return 0;
     if (wanted < 0) throw new Error(`the faulting page ${page} is no candidate`);
     const target = hmmVmaAllocLockedPage(vma, address);
     if (target === 0) return VM_FAULT_OOM;

@@ -84,9 +84,9 @@ export class EngineSide {
       capacities: { ...CAPACITIES, ...plan.capacities },
       arena: plan.arena ?? (plan.huge ? HUGE_ARENA_BYTES : ARENA_BYTES),
       eventLog: 16,
-      linux: plan.linux ?? "6.12",
+      linux: plan.linux,
     });
-    if (plan.linux === "7.3") this.hmm.setHugepages(16 << 10, "always");
+    if (plan.linux === "7.3" && plan.capacities) this.hmm.setHugepages(16 << 10, "always");
     this.memcg = new Memcg({ limit: charge });
     this.devices = [
       new Device(this.hmm, plan.rules, one, devices[0], coherent[0]),

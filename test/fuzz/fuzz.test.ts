@@ -44,12 +44,18 @@ test("a run is reproducible", () => {
   assert.is(runSeed(1, module).steps, steps);
 });
 
-test("the model gives the recorded answers", () => {
-  const { scenarios, strict, detail } = replayGolden(join(import.meta.dirname, "../golden/records"));
-  assert.equal(strict, []);
-  assert.equal(detail, []);
-  assert.is(scenarios, 340);
-});
+for (const [linux, records, count] of [
+  ["6.12", "records", 340],
+  ["7.3", "records-7.3/old", 91],
+] as const) {
+  test(`the model gives the recorded answers of ${linux}`, () => {
+    const folder = join(import.meta.dirname, "../golden", records);
+    const { scenarios, strict, detail } = replayGolden(folder, linux);
+    assert.equal(strict, []);
+    assert.equal(detail, []);
+    assert.is(scenarios, count);
+  });
+}
 
 test("the table of what the fuzzer drives is complete and names existing operations", () => {
   const operations = new Set(WEIGHTS.map(([op]) => op));
@@ -95,6 +101,7 @@ test("the command refuses wrong usage", () => {
   for (const args of [
     ["--seed", "x"],
     ["--sed", "1"],
+    ["--linux", "5.0"],
     ["--replay", "/does/not/exist"],
   ]) {
     const { status, output } = command(...args);

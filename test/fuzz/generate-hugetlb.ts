@@ -1,4 +1,5 @@
 /** Plans of runs with hugetlb mappings. */
+import type { LinuxVersion } from "../../src/index.ts";
 import { MEMORY_MAX, NO_LIMIT, PROCESSES_MAX, type Plan } from "./plan.ts";
 import type { Random } from "./random.ts";
 
@@ -15,9 +16,10 @@ export const SMALL = 40;
  * Returns a plan with hugetlb mappings: an arena of several blocks, and a pool with fewer than processes may
  * want.
  */
-export function makeHugetlbPlan(seed: number, random: Random): Plan {
+export function makeHugetlbPlan(seed: number, linux: LinuxVersion, random: Random): Plan {
   return {
     seed,
+    linux,
     steps: HUGETLB_STEPS,
     first: 0,
     end: HUGETLB_ARENA,

@@ -2,17 +2,21 @@
 import { HUGE_SHARE, makeHugePlan } from "./generate-huge.ts";
 import { HUGETLB_SHARE, makeHugetlbPlan } from "./generate-hugetlb.ts";
 import { MEMORY_MAX, NO_LIMIT, type Plan } from "./plan.ts";
+import type { LinuxVersion } from "../../src/index.ts";
 import type { Random } from "./random.ts";
 
 const STEPS = 250;
 
-export function makePlan(seed: number, random: Random): Plan {
-  if (random.chance(HUGETLB_SHARE)) return makeHugetlbPlan(seed, random);
-  const plan = makeSmallPlan(seed, random);
+/** The kernel of a run: every second seed has the newer one. */
+export const linuxOf = (seed: number): LinuxVersion => (seed % 2 === 0 ? "6.12" : "7.3");
+
+export function makePlan(seed: number, linux: LinuxVersion, random: Random): Plan {
+  if (random.chance(HUGETLB_SHARE)) return makeHugetlbPlan(seed, linux, random);
+  const plan = makeSmallPlan(seed, linux, random);
   return random.chance(HUGE_SHARE) ? makeHugePlan(plan, random) : plan;
 }
 
-function makeSmallPlan(seed: number, random: Random): Plan {
+function makeSmallPlan(seed: number, linux: LinuxVersion, random: Random): Plan {
   const size = random.pick([6, 8, 12, 16, 16, 24, 32, 64]);
   const first = random.chance(0.4) ? 512 - random.between(1, size - 1) : 0;
   const scarce = random.chance(0.5);
@@ -20,6 +24,7 @@ function makeSmallPlan(seed: number, random: Random): Plan {
     scarce && random.chance(0.5) ? random.between(3, most) : usual;
   return {
     seed,
+    linux,
     steps: STEPS,
     first,
     end: first + size,
@@ -46,8 +51,8 @@ function makeSmallPlan(seed: number, random: Random): Plan {
 }
 
 /** Returns a plan for a run with full tables and failing allocations. */
-export function makeExhaustPlan(seed: number, random: Random): Plan {
-  const plan = makeSmallPlan(seed, random);
+export function makeExhaustPlan(seed: number, linux: LinuxVersion, random: Random): Plan {
+  const plan = makeSmallPlan(seed, linux, random);
   const few = (min: number, max: number): number => random.between(min, random.chance(0.5) ? max : min * 2);
   const capacities = {
     mms: few(2, 5),
@@ -62,5 +67,5 @@ export function makeExhaustPlan(seed: number, random: Random): Plan {
     ksmPages: few(1, 8),
     ksmAddresses: few(1, 60),
   };
-  return { ...plan, capacities, arena: few(8192, 16384), linux: seed % 2 === 0 ? "6.12" : "7.3" };
+  return { ...plan, capacities, arena: few(8192, 16384) };
 }

@@ -31,9 +31,31 @@ export class Lent {
     const { mm, device } = this.handle;
     const size = device.rules.piece;
     using _sem = mm.mmapSem.read();
+    if (mm.hmm.config.linux === "7.3") return this.lendSingly(start, n);
     for (let done = 0; done < n; done += size) {
       const piece = Math.min(size, n - done);
       if (this.lendPiece(start + done * PAGE_SIZE, piece) < piece) return -EBUSY;
+    }
+    return 0;
+  }
+
+  /** 7.3: maps what was reached of each piece, and asks for the page that was not, to hear why. */
+  private lendSingly(start: number, n: number): number {
+    const { mm, table, device } = this.handle;
+    for (let done = 0; done < n;) {
+      const at = start + done * PAGE_SIZE;
+      const piece = Math.min(device.rules.piece - (done % device.rules.piece), n - done);
+      try {
+        using exclusive = makeDeviceExclusive(mm, at, piece, device);
+        exclusive.pages.forEach((page, i) => {
+          table.map(at + i * PAGE_SIZE, Uint32Array.of(hmmPfn(page, HMM_PFN_WRITE)));
+          this.pages.add(at + i * PAGE_SIZE);
+        });
+        done += exclusive.reached;
+      } catch (error) {
+        if (!(error instanceof HmmError)) throw error;
+        return -error.errno;
+      }
     }
     return 0;
   }

@@ -1,13 +1,14 @@
 /**
  * Replays the recorded kernel answers on the reference model and counts the mismatches:
- * node --import tsx test/fuzz/model-golden.ts [folder of the records] [--only scenario] [-v]
+ * node --import tsx test/fuzz/model-golden.ts [folder of the records] [--linux 7.3] [--only scenario] [-v]
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { execute, stateOf, type Arg } from "../model/replay.ts";
 import { World } from "../model/world.ts";
+import type { LinuxVersion } from "../../src/index.ts";
 
 const KNOWN = new Set([
   "anon",
@@ -92,20 +93,36 @@ function lines(folder: string, file: string): string[] {
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 const UNORDERED = new Set(["drel", "close", "exit"]);
 
+/** The scenarios of a folder, by its index; without one they need nothing that has a tag. */
+function listed(folder: string): Scenario[] {
+  const index = join(folder, "index.json");
+  if (existsSync(index)) return JSON.parse(readFileSync(index, "utf8")) as Scenario[];
+  const files = readdirSync(folder).filter((file) => /\.jsonl(\.gz)?$/.test(file));
+  return files.flatMap((name) => {
+    const file = name.replace(/\.gz$/, "");
+    const starts = lines(folder, file).map((line) => JSON.parse(line) as Recorded);
+    return starts.filter(({ op }) => op === "start").map(({ s }) => ({ s, file, tags: [] }));
+  });
+}
+
 /** Replays every scenario that `select` accepts; a scenario continues after a mismatch. */
-export function replayGolden(folder: string, select: (name: string) => boolean = () => true): Outcome {
-  const index = JSON.parse(readFileSync(join(folder, "index.json"), "utf8")) as Scenario[];
-  const wanted = index.filter((s) => s.tags.every((t) => KNOWN.has(t)) && select(s.s));
+export function replayGolden(
+  folder: string,
+  linux: LinuxVersion,
+  select: (name: string) => boolean = () => true,
+): Outcome {
+  const wanted = listed(folder).filter((s) => s.tags.every((t) => KNOWN.has(t)) && select(s.s));
   const names = new Set(wanted.map((s) => s.s));
+  const newWorld = (): World => new World(undefined, undefined, linux);
   const outcome: Outcome = { scenarios: names.size, operations: 0, fields: 0, strict: [], detail: [] };
   for (const file of new Set(wanted.map((s) => s.file))) {
-    let world = new World();
+    let world = newWorld();
     let win = 16;
     for (const line of lines(folder, file)) {
       const record = JSON.parse(line) as Recorded;
       if (!names.has(record.s)) continue;
       if (record.op === "start") {
-        world = new World();
+        world = newWorld();
         win = record.win ?? 16;
       } else {
         compare(outcome, record, world, win);
@@ -189,10 +206,11 @@ function report(outcome: Outcome, verbose: boolean): void {
 if (process.argv[1]?.endsWith("model-golden.ts")) {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { only: { type: "string" }, v: { type: "boolean", short: "v" } },
+    options: { only: { type: "string" }, linux: { type: "string" }, v: { type: "boolean", short: "v" } },
   });
   const folder = positionals[0] ?? join(import.meta.dirname, "../golden/records");
-  const outcome = replayGolden(folder, (s) => values.only === undefined || values.only === s);
+  const linux = values.linux === "7.3" ? "7.3" : "6.12";
+  const outcome = replayGolden(folder, linux, (s) => values.only === undefined || values.only === s);
   report(outcome, values.v ?? false);
   process.exitCode = outcome.strict.length > 0 || outcome.scenarios === 0 ? 1 : 0;
 }

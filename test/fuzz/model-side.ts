@@ -90,7 +90,7 @@ export class ModelSide implements View {
 
   constructor(plan: Plan) {
     this.plan = plan;
-    this.world = new World(plan.limits, plan.rules);
+    this.world = new World(plan.limits, plan.rules, plan.linux);
     this.world.swapOn = plan.limits.swap > 0;
   }
 

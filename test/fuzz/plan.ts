@@ -18,8 +18,8 @@ export interface Plan {
   rules: DriverRules;
   /** Capacities of the tables in a run that fills them, on the engine alone (exhaust.ts). */
   capacities?: HmmCapacities;
-  /** Whose rules the engine follows. Default 6.12, those of the model. */
-  linux?: LinuxVersion;
+  /** The kernel whose rules both sides follow. */
+  linux: LinuxVersion;
   arena?: number;
 }
 

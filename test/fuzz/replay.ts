@@ -2,7 +2,7 @@
 import { EngineSide } from "./engine-side.ts";
 import { ExhaustRun } from "./exhaust.ts";
 import { failingAllocation, Generator } from "./generate.ts";
-import { makeExhaustPlan, makePlan } from "./generate-plan.ts";
+import { linuxOf, makeExhaustPlan, makePlan } from "./generate-plan.ts";
 import { ModelSide } from "./model-side.ts";
 import { unordered, type Look, type Op, type Plan, type State } from "./plan.ts";
 import { Random } from "./random.ts";
@@ -46,9 +46,14 @@ const makeRunner = (plan: Plan, module?: WebAssembly.Module): Runner =>
   plan.capacities ? new ExhaustRun(plan, module) : new ComparedRun(plan, module);
 
 /** Runs a seed against the model or, with `exhaust`, on the engine alone with full tables. */
-export function runSeed(seed: number, module?: WebAssembly.Module, exhaust = false): RunResult {
+export function runSeed(
+  seed: number,
+  module?: WebAssembly.Module,
+  exhaust = false,
+  linux = exhaust ? linuxOf(Math.floor(seed / 4)) : linuxOf(seed),
+): RunResult {
   const random = new Random(seed);
-  const plan = exhaust ? makeExhaustPlan(seed, random) : makePlan(seed, random);
+  const plan = exhaust ? makeExhaustPlan(seed, linux, random) : makePlan(seed, linux, random);
   const run = makeRunner(plan, module);
   const generator = new Generator(plan, random, run.view);
   const begin = random.chance(0.1) ? [] : generator.first();

@@ -1,11 +1,11 @@
 /**
  * Compares the engine with the reference model over random operations, until they differ or the time is up.
  *
- *   npm run fuzz -- [--seconds N] [--seed S] [--runs N] [--keep-going] [--replay FILE] [--help]
+ *   npm run fuzz -- [--seconds N] [--seed S] [--runs N] [--keep-going] [--linux V] [--replay FILE] [--help]
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { Hmm } from "../../src/index.ts";
+import { Hmm, type LinuxVersion } from "../../src/index.ts";
 import { runOps, runSeed, type Failure } from "./replay.ts";
 import { describe, parseSaved } from "./report.ts";
 import { kindOf, shrink } from "./shrink.ts";
@@ -18,6 +18,7 @@ const HELP = `Compares the engine with the reference model (test/model) over ran
   --seed S        the first run's seed, a number; runs have the seeds S, S + 1, … (default: from the clock)
   --runs N        the number of runs at most; --seed S --runs 1 repeats one run
   --keep-going    continue after the first difference, and show one of each kind
+  --linux V       the kernel of all runs, 6.12 or 7.3 (default: one after the other, by the seed)
   --replay FILE   only run the sequence that a difference printed; - reads standard input
   --help          print this text
 
@@ -38,6 +39,7 @@ interface Options {
   seed: number;
   runs: number;
   keepGoing: boolean;
+  linux?: LinuxVersion;
   replay?: string;
   help: boolean;
 }
@@ -52,14 +54,26 @@ function whole(name: string, text: string | undefined, usual: number): number {
 function parseOptions(args: string[]): Options {
   const text = { type: "string" } as const;
   const flag = { type: "boolean", default: false } as const;
-  const options = { seconds: text, seed: text, runs: text, replay: text, "keep-going": flag, help: flag };
+  const options = {
+    seconds: text,
+    seed: text,
+    runs: text,
+    linux: text,
+    replay: text,
+    "keep-going": flag,
+    help: flag,
+  };
   let values;
   try {
     ({ values } = parseArgs({ args, options }));
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+  const { linux } = values;
+  if (linux !== undefined && linux !== "6.12" && linux !== "7.3")
+    throw new UsageError(`--linux takes 6.12 or 7.3, not ${JSON.stringify(linux)}`);
   return {
+    linux,
     seconds: whole("seconds", values.seconds, values.runs === undefined ? 60 : 0) || Infinity,
     seed: whole("seed", values.seed, Date.now() % 1_000_000_000),
     runs: whole("runs", values.runs, Infinity),
@@ -82,7 +96,7 @@ function replay(file: string): number {
   return failure ? 1 : 0;
 }
 
-function fuzz({ seconds, seed, runs, keepGoing }: Options): number {
+function fuzz({ seconds, seed, runs, keepGoing, linux }: Options): number {
   const { module } = Hmm.createSync({ systemMemory: 4096, deviceMemory: 0 });
   const start = performance.now();
   const elapsed = (): number => (performance.now() - start) / 1000;
@@ -93,7 +107,7 @@ function fuzz({ seconds, seed, runs, keepGoing }: Options): number {
   let shown = start;
   console.log(`fuzz: seed ${seed}`);
   const run = (number: number, exhaust: boolean): void => {
-    const { failure, steps: performed } = runSeed(number, module, exhaust);
+    const { failure, steps: performed } = runSeed(number, module, exhaust, linux);
     steps += performed;
     if (!failure) return;
     failures.push(failure);

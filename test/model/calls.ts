@@ -3,13 +3,12 @@ import { ModelFile } from "./file.ts";
 import {
   EACCES,
   EAGAIN,
-  EBUS,
-  EFAULT,
   EINVAL,
   ENOMEM,
   HUGE_PAGES,
   PAGE,
   present,
+  RAM,
   RWX,
   W,
   type Entry,
@@ -19,7 +18,8 @@ import { blocksOf, splitParts } from "./huge.ts";
 import { cuts, hugeEnd, hugeStart, promised } from "./hugetlb.ts";
 import { breakUp } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
-import { pageOut, swapAhead } from "./swap.ts";
+import { populate, populateLocked } from "./populate.ts";
+import { leaveSwapCache, pageOut, swapAhead } from "./swap.ts";
 import {
   ACCOUNT,
   DONTFORK,
@@ -186,17 +186,6 @@ function setLocked(mm: Mm, a: number, n: number, locked: number): number {
   });
 }
 
-/** Faults pages in up to the first that fails; earlier pages stay. */
-export function populateLocked(mm: Mm, a: number, b: number): number {
-  for (let pn = a; pn < b; pn++) {
-    const { flags } = mm.vmas.find(pn)!;
-    if (flags & PFN) continue;
-    const error = mm.getPage(pn, (flags & (W | SHARED)) === W, (flags & RWX) !== 0);
-    if (error) return error;
-  }
-  return 0;
-}
-
 // --- advice ------------------------------------------------------------------------------------
 
 export function madvise(mm: Mm, a: number, n: number, advice: string): number {
@@ -227,16 +216,34 @@ function drop(mm: Mm, vma: Vma, a: number, b: number, lazily: boolean): number {
     if (b <= a) return 0;
   }
   mm.world.notify(mm, "clear", a, b);
-  if (!lazily) mm.zap(a, b);
-  else {
+  if (!lazily) {
+    mm.zap(a, b);
+    // 7.3 frees the page tables of whole blocks.
+    if (mm.world.newer)
+      for (const [block, from, to] of blocksOf(a, b)) if (to - from === HUGE_PAGES) mm.leaves.delete(block);
+  } else {
     splitParts(mm, a, b, false);
     for (let pn = a; pn < b; pn++) {
       const entry = mm.entries.get(pn);
       if (entry?.slot) mm.dropEntry(pn);
-      else if (entry && present(entry)) entry.dirty = false;
+      else if (entry && present(entry) && (!mm.world.newer || giveUp(mm, entry))) entry.dirty = false;
     }
   }
   return 0;
+}
+
+/**
+ * MADV_FREE of a page in 7.3: one that others map, too, or that a migration has, is left alone. Only pages in
+ * RAM get the mark.
+ */
+function giveUp(mm: Mm, { page }: Entry): boolean {
+  if (!page || page.kind !== "anon") return true;
+  if (page.slot || page.merged || page.dirty) {
+    if (page.locked || page.maps !== 1 || !leaveSwapCache(mm.world, page)) return false;
+    page.dirty = false;
+  }
+  if (page.place === RAM) page.givenUp = true;
+  return true;
 }
 
 function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number {
@@ -295,17 +302,6 @@ function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number 
     default:
       return -EINVAL;
   }
-}
-
-function populate(mm: Mm, a: number, b: number, write: boolean): number {
-  for (let pn = a; pn < b; pn++) {
-    const vma = mm.vmas.find(pn);
-    if (!vma) return -ENOMEM;
-    if (mm.refuses(vma, write, false)) return -EINVAL;
-    const error = mm.getPage(pn, write, false);
-    if (error) return error === -EBUS ? -EFAULT : error;
-  }
-  return 0;
 }
 
 /** Returns a byte for each page, or a negative errno. */

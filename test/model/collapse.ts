@@ -82,7 +82,9 @@ function suits(mm: Mm, vma: Vma, a: number, b: number, first: boolean): Refusal 
     if (isHeld(page)) return goOn(-EAGAIN);
     if (entry.write) writable = true;
   }
-  return writable ? null : goOn(-EINVAL);
+  // 7.3 needs no writable page, but a mapping that has had a page of its own.
+  if (!vma.anon) return goOn(-EINVAL);
+  return writable || vma.mm.world.newer ? null : goOn(-EINVAL);
 }
 
 /** Whether a page has references besides its entries and the swap cache. */

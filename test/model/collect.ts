@@ -19,11 +19,17 @@ export function unmapEverywhere(page: Page, taker: Mm | null, taken: number): vo
     const entry = vma.mm.entries.get(pn);
     if (!own && entry?.page === page && !met.has(entry)) {
       met.add(entry);
+      endLease(entry);
       left--;
     }
     if (left === 0) return;
   }
   throw new Error("model: a mapping is in no vma that could map the page");
+}
+
+/** What a device had for itself comes back as a page to read (7.3). */
+function endLease(entry: Entry): void {
+  if (entry.lent) Object.assign(entry, { lent: false, write: false });
 }
 
 /**
@@ -53,6 +59,8 @@ export interface Choice {
   wants: (page: Page) => boolean;
   /** Whether huge pages may move as one. */
   compound: boolean;
+  /** Whether the migration serves a fault. */
+  fault?: boolean;
 }
 
 /** Returns the candidates in the vma's part [a, b). */
@@ -62,7 +70,7 @@ export function collect(mm: Mm, a: number, b: number, choice: Choice): (Single |
     return { block, from, to, unit: whole ? unitAt(mm, block, from, b - a, choice) : undefined };
   });
   for (const { block, from, unit } of blocks)
-    if (unit === undefined && mm.huge.has(block)) splitHuge(mm, from);
+    if (unit === undefined && mm.huge.has(block)) splitHuge(mm, from, choice);
   // A merged page is one candidate for all its addresses.
   const seen = new Set<Page>();
   const taken = blocks.flatMap(({ from, to, unit }): (Single | Whole)[] => {
@@ -83,9 +91,14 @@ function unitAt(mm: Mm, block: number, pn: number, pages: number, choice: Choice
   return hole && choice.zeros ? null : undefined;
 }
 
-/** Splits huge mappings, before their single pages can move. */
-function splitHuge(mm: Mm, pn: number): void {
-  const folio = mm.entries.get(pn)!.page?.folio;
+/**
+ * Splits huge mappings, before their single pages can move. 7.3 leaves pages alone that are not wanted, and
+ * splits the huge zero page when it fills the first hole.
+ */
+function splitHuge(mm: Mm, pn: number, { wants }: Choice): void {
+  const page = mm.entries.get(pn)!.page;
+  if (mm.world.newer && !(page && wants(page))) return;
+  const folio = page?.folio;
   if (folio) splitFolio(folio);
   else splitMapping(mm, pn);
 }
@@ -99,7 +112,12 @@ function singles(mm: Mm, a: number, b: number, choice: Choice, seen: Set<Page>):
     const page = entry?.page;
     if (!page) {
       if (entry ? zeros && isZero(entry) : holes && anonymous) found.push({ pn, page: null });
-    } else if (!entry.lent && !page.locked && wants(page) && !seen.has(page)) {
+    } else if (entry.lent) {
+      // The split of its folio may make it present.
+      if (mm.world.newer && page.folio && wants(page)) found.push({ pn, page });
+    } else if (!page.locked && wants(page) && !seen.has(page)) {
+      // 7.3 looks no further in a block than a huge page that cannot be split.
+      if (mm.world.newer && page.folio?.held) break;
       seen.add(page);
       found.push({ pn, page });
     }
@@ -107,16 +125,17 @@ function singles(mm: Mm, a: number, b: number, choice: Choice, seen: Set<Page>):
   return found;
 }
 
-/**
- * Splits huge pages whose single pages will move, if they are a device's or may move as one; the others stay.
- */
-function parts(mm: Mm, taken: (Single | Whole)[], { zeros, compound }: Choice): (Single | Whole)[] {
+/** Splits huge pages whose single pages will move (7.3); in 6.12 these pages stay. */
+function parts(mm: Mm, taken: (Single | Whole)[], { zeros, fault }: Choice): (Single | Whole)[] {
   return taken.flatMap((one) => {
     if (!("page" in one) || !one.page) return [one];
-    if (mm.huge.has(Math.floor(one.pn / HUGE_PAGES))) return [];
     const { pn, page } = one;
-    if (page.folio && (page.place !== RAM || compound)) splitFolio(page.folio);
+    if (mm.huge.has(Math.floor(pn / HUGE_PAGES)) || mm.entries.get(pn)?.lent) return [];
+    const { folio } = page;
+    if (folio && mm.world.newer) splitFolio(folio);
     if (page.folio) return [];
+    // A fault on another page than the first only splits the huge page.
+    if (folio && fault && page !== folio.pages[0]) return [];
     const now = mm.entries.get(pn)?.page ?? null;
     return now || zeros ? [{ pn, page: now }] : [];
   });
@@ -133,9 +152,9 @@ function isFree(mm: Mm, one: Single | Whole): boolean {
   return !folio || folio.pages.every(mayMove);
 }
 
-/** The same for a huge page that the migrating process had at `taken`. */
-function unmapHuge(folio: Folio, taker: Mm, taken: number): void {
-  let left = folio.maps - HUGE_PAGES;
+/** The same for a huge page that the migrating process, if one does, had at `taken`. */
+export function unmapHuge(folio: Folio, taker: Mm | null, taken: number): void {
+  let left = folio.maps - (taker ? HUGE_PAGES : 0);
   for (const vma of folio.around()) {
     if (left === 0) return;
     const [a, b] = folio.span(vma);

@@ -43,11 +43,13 @@ export class Folio {
 
   /** Whether it has references other than mappings: pins, migrations, device-exclusive entries. */
   get held(): boolean {
-    return this.refs !== this.maps || this.pages.some(({ locked }) => locked) || this.lent;
+    return this.refs !== this.maps || this.pages.some(({ locked }) => locked) || this.lentAway;
   }
 
-  private get lent(): boolean {
+  /** Does a device have a part for itself, by an entry that is no mapping? In 7.3 it is one. */
+  private get lentAway(): boolean {
     return this.around().some((vma) => {
+      if (vma.mm.world.newer) return false;
       const [a, b] = this.span(vma);
       for (let pn = a; pn < b; pn++) {
         const entry = vma.mm.entries.get(pn);
@@ -159,24 +161,41 @@ export function splitFolio(folio: Folio): boolean {
   for (const vma of folio.around()) {
     if (left === 0) break;
     const [a, b] = folio.span(vma);
-    if (vma.mm.tables.has(a >> 18)) splitMapping(vma.mm, a);
+    if (!world.newer && vma.mm.tables.has(a >> 18)) splitMapping(vma.mm, a);
     world.notify(vma.mm, "clear", a, b);
+    unmarkFolio(vma.mm, a, folio);
     left -= folio.mappedIn(vma.mm, a, b);
     met.push(vma);
   }
-  for (const vma of met) dropZeros(vma, folio);
+  for (const vma of met) {
+    if (world.newer) endLeases(vma, folio);
+    dropZeros(vma, folio);
+  }
   for (const page of folio.dissolve()) world.release(page);
   return true;
+}
+
+/** What a device had for itself of a folio that is split is there again, to read (7.3). */
+function endLeases(vma: Vma, folio: Folio): void {
+  const [a, b] = folio.span(vma);
+  for (let pn = a; pn < b; pn++) {
+    const entry = vma.mm.entries.get(pn);
+    if (entry?.lent && entry.page?.folio === folio) Object.assign(entry, { lent: false, write: false });
+  }
 }
 
 /** Splits a huge page in a migration without an event: it has no entries at this point. */
 export function fallApart(folio: Folio): void {
   for (const vma of folio.around()) {
     const [a] = folio.span(vma);
-    if (vma.mm.huge.has(blockOf(a)) && vma.mm.entries.get(a)?.page?.folio === folio)
-      unmarkHuge(vma.mm, blockOf(a));
+    unmarkFolio(vma.mm, a, folio);
   }
   folio.dissolve();
+}
+
+/** Splits the mapping around pn without an event, if it maps the folio. */
+export function unmarkFolio(mm: Mm, pn: number, folio: Folio): void {
+  if (mm.huge.has(blockOf(pn)) && mm.entries.get(pn)?.page?.folio === folio) unmarkHuge(mm, blockOf(pn));
 }
 
 /** Replaces the zero-filled pages of a split folio by the zero page, except in locked memory. */
@@ -236,7 +255,7 @@ function newHuge(mm: Mm, vma: Vma, block: number): FaultKind | null {
 /** Maps a huge page over an empty block. */
 export function mapFolio(mm: Mm, vma: Vma, block: number, folio: Folio): void {
   folio.pages.forEach((page, i) =>
-    mm.setEntry(block * HUGE_PAGES + i, { page, write: (vma.flags & W) !== 0 }),
+    mm.setEntry(block * HUGE_PAGES + i, { page, write: (vma.flags & W) !== 0, dirty: (vma.flags & W) !== 0 }),
   );
   markHuge(mm, block, null);
 }
@@ -255,6 +274,7 @@ function hugeWrite(mm: Mm, vma: Vma, pn: number): FaultKind | null {
   const entry = mm.entries.get(pn)!;
   if (entry.write) return "spurious";
   const folio = entry.page?.folio;
+  if (!folio && mm.world.newer) return replaceHugeZero(mm, vma, pn);
   if (!folio || !(entry.page!.exclusive || folio.refs === HUGE_PAGES)) {
     splitMapping(mm, pn);
     return null;
@@ -263,7 +283,22 @@ function hugeWrite(mm: Mm, vma: Vma, pn: number): FaultKind | null {
   folio.pages.forEach((page, i) => {
     if (vma.anon) page.home = vma.anon;
     page.exclusive = true;
-    mm.entries.get(from + i)!.write = (vma.flags & W) !== 0;
+    Object.assign(mm.entries.get(from + i)!, { write: (vma.flags & W) !== 0, dirty: true });
   });
   return "reuse";
+}
+
+/** 7.3: a huge page takes the place of the huge zero page; without one its mapping is split. */
+function replaceHugeZero(mm: Mm, vma: Vma, pn: number): FaultKind | null {
+  const block = blockOf(pn);
+  vma.prepare();
+  const folio = mm.world.newFolio(vma.anon!, vma.offset(block * HUGE_PAGES));
+  if (!folio) {
+    splitMapping(mm, pn);
+    return null;
+  }
+  mm.world.notify(mm, "clear", block * HUGE_PAGES, (block + 1) * HUGE_PAGES);
+  unmarkHuge(mm, block);
+  mapFolio(mm, vma, block, folio);
+  return "cow";
 }

@@ -237,6 +237,7 @@ export class Ksm {
     if (!entry.write && !entry.dirty && !page.exclusive) return true;
     if (page.pins > 0) return false;
     page.exclusive = false;
+    if (entry.dirty) page.dirty = true;
     Object.assign(entry, { write: false, dirty: false });
     return true;
   }

@@ -1,6 +1,7 @@
 /** The calls of 2018 on the address space that a mirror mirrors: tracked snapshots, and migrate_vma. */
 import { EAGAIN, EBUSY, EINVAL, EPERM, R, type Event } from "./page.ts";
-import { moveInRam, rangeFault, toDevice } from "./migrate.ts";
+import { moveInRam, toDevice } from "./migrate.ts";
+import { rangeFault } from "./range-fault.ts";
 import type { Mirror } from "./mirror.ts";
 import type { Mm } from "./mm.ts";
 import { SPECIAL } from "./vma.ts";

@@ -1,6 +1,6 @@
 /** Device-exclusive access: pages that a device has exclusively until a CPU touches them. */
 import type { Folio } from "./huge.ts";
-import { EBUSY, type Entry, type Page } from "./page.ts";
+import { EAGAIN, EBUS, EBUSY, EFAULT, EOPNOTSUPP, type Entry, type Page, W } from "./page.ts";
 import { mappingsOf } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
 import type { Vma } from "./vma.ts";
@@ -64,11 +64,30 @@ function lendFolio(folio: Folio, owner: number): void {
   }
 }
 
+/**
+ * The same in 7.3, for one page: what cannot be lent is an error. Its entry is a mapping as before, and only
+ * its own process hears of it.
+ */
+export function lendOne(mm: Mm, pn: number, owner: number): number {
+  const error = mm.getPage(pn, true, false, true);
+  if (error) return error === -EBUS ? -EFAULT : error;
+  const entry = mm.entries.get(pn)!;
+  if (entry.page?.kind !== "anon") return -EOPNOTSUPP;
+  if (entry.page.locked) return -EAGAIN;
+  mm.world.notify(mm, "exclusive", pn, pn + 1, owner);
+  if (!entry.write) return -EBUSY;
+  entry.lent = true;
+  entry.page.dirty = true;
+  return 0;
+}
+
 /** The CPU takes a page back. */
-export function takeBack(mm: Mm, pn: number): number {
-  mm.world.notify(mm, "exclusive", pn, pn + 1);
+export function takeBack(mm: Mm, vma: Vma, pn: number): number {
+  const { newer } = mm.world;
+  mm.world.notify(mm, newer ? "clear" : "exclusive", pn, pn + 1);
   const entry = mm.entries.get(pn)!;
   entry.lent = false;
+  if (newer) entry.write = entry.page!.exclusive && (vma.flags & W) !== 0;
   entry.dirty = entry.write;
   return 0;
 }

@@ -1,26 +1,12 @@
 /**
- * Migration between RAM and devices, the walk over all mappings of a page, and faults on behalf of a device.
+ * Migration between RAM and devices, and the faults of CPUs that bring pages back.
  */
-import { collect, mayMove, unmapEverywhere, type Single, type Whole } from "./collect.ts";
-import { blockOf, fallApart, Folio, mapFolio, splitFolio, splitMapping } from "./huge.ts";
-import {
-  EAGAIN,
-  EBUS,
-  EBUSY,
-  EFAULT,
-  ENOMEM,
-  EPERM,
-  HUGE_PAGES,
-  isZero,
-  Page,
-  present,
-  RAM,
-  R,
-  W,
-} from "./page.ts";
+import { collect, mayMove, unmapEverywhere, unmapHuge, type Single, type Whole } from "./collect.ts";
+import { blockOf, fallApart, Folio, mapFolio, splitFolio, splitMapping, unmarkFolio } from "./huge.ts";
+import { ENOMEM, HUGE_PAGES, isZero, Page, RAM, W } from "./page.ts";
 import type { Mm } from "./mm.ts";
 import { leaveSwapCache } from "./swap.ts";
-import { PFN, UFFD, type Vma } from "./vma.ts";
+import { UFFD, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
 
 /** A moved page or a filled hole: its address, and whether it is writable. */
@@ -59,7 +45,7 @@ export class OpenMigration {
     /** The end of the range, for holes. */
     private readonly end: number,
     wanted: (Single | Whole)[],
-    first?: Page,
+    private readonly first?: Page,
     /** The owner in the events. */
     private readonly owner = to,
   ) {
@@ -74,14 +60,23 @@ export class OpenMigration {
     for (const slot of order)
       if ("page" in slot) slot.arrival = arrive();
       else {
-        slot.large = world.large(to) && world.takeBlock(to);
+        slot.large = (!mm || world.large(to)) && world.takeBlock(to);
         slot.arrivals = Array.from({ length: HUGE_PAGES }, slot.large ? () => world.arrive() : arrive);
       }
     for (const page of this.pages) page.locked = true;
+    this.noteWrites();
   }
 
   private get pages(): Page[] {
     return this.slots.flatMap((slot) => ("page" in slot ? (slot.page ?? []) : (slot.folio?.pages ?? [])));
+  }
+
+  /** What the entries knew of writes is the pages' now; entries of pages on devices forget it. */
+  private noteWrites(): void {
+    const pages = new Set(this.pages);
+    for (const { entries } of this.world.mms.values())
+      for (const { page, dirty } of entries.values())
+        if (dirty && page?.kind === "anon" && pages.has(page)) page.dirty = true;
   }
 
   /** Pages and holes that could move. */
@@ -114,6 +109,7 @@ export class OpenMigration {
     if (!arrival) return [];
     if (!page) {
       this.announce(pn);
+      if (world.newer && this.mm!.huge.get(blockOf(pn))) splitMapping(this.mm!, pn);
       return this.fill(pn, arrival) ? [{ pn, page }] : [];
     }
     if (!this.canMove(page)) {
@@ -136,13 +132,22 @@ export class OpenMigration {
     const mm = this.mm!;
     if (!arrivals[0]) return [];
     if (!folio) this.announce(pn);
+    const giveBack = (): Single[] => {
+      for (const arrival of arrivals) if (arrival) this.world.giveFrame(this.to);
+      return [];
+    };
+    if (folio && large && !folio.pages.every((page) => page.held === 0)) return giveBack();
     if (!large) {
+      if (folio && !mm) return giveBack();
+      if (folio) this.world.notify(mm, "clear", pn, pn + HUGE_PAGES);
+      // Of a huge page to which a fault refers only the mapping is split.
+      if (folio && this.first?.folio === folio) {
+        unmarkFolio(mm, pn, folio);
+        return giveBack();
+      }
       if (folio) fallApart(folio);
       else if (mm.huge.get(blockOf(pn))) splitMapping(mm, pn);
-    } else if (!folio && !this.fillBlock(pn, arrivals)) {
-      arrivals.forEach(() => this.world.giveFrame(this.to));
-      return [];
-    }
+    } else if (!folio && !this.fillBlock(pn, arrivals)) return giveBack();
     return arrivals.flatMap((arrival, i) => {
       const page = folio?.pages[i] ?? null;
       if (large && !page) return [{ pn: pn + i, page }];
@@ -254,16 +259,26 @@ export function toSystem(mm: Mm, a: number, b: number, device: number, first?: P
   mm.world.notify(mm, "migrate", a, b, device);
   const { compound } = mm.world.rules;
   const wants = ({ place }: Page): boolean => place === device;
-  const wanted = collect(mm, a, b, { holes: false, zeros: false, wants, compound });
+  const fault = first !== undefined;
+  const wanted = collect(mm, a, b, { holes: false, zeros: false, wants, compound, fault });
   return new OpenMigration(mm.world, mm, RAM, null, b, wanted, first);
 }
 
 /** Migrates pages of a device to RAM, whichever processes map them. */
 export function leaveDevice(world: World, pages: Page[]): OpenMigration {
-  for (const { folio } of pages) if (folio) splitFolio(folio);
+  const all = new Set(pages);
+  const folios = new Set(pages.flatMap(({ folio }) => folio ?? []));
+  const whole = [...folios].filter((folio) => folio.pages.every((page) => all.has(page)));
+  for (const folio of folios) if (!whole.includes(folio)) splitFolio(folio);
+  const units = whole.filter((folio) => {
+    if (folio.pages.some(({ locked }) => locked)) return false;
+    unmapHuge(folio, null, 0);
+    return folio.pages.every(mayMove);
+  });
   const single = pages.filter(({ folio, maps, pins }) => !folio && maps + pins > 0);
   for (const page of single) if (!page.lent) unmapEverywhere(page, null, 0);
-  const wanted = single.filter(mayMove).map((page) => ({ pn: 0, page }));
+  const wanted: (Single | Whole)[] = single.filter(mayMove).map((page) => ({ pn: 0, page }));
+  wanted.push(...units.map((folio) => ({ pn: 0, folio })));
   return new OpenMigration(world, null, RAM, null, 0, wanted);
 }
 
@@ -277,56 +292,14 @@ export function evict(world: World, device: number): void {
 /** Serves a CPU fault on a device page, which comes back, perhaps with its neighbors. */
 export function bringBack(mm: Mm, vma: Vma, pn: number, page: Page): number {
   const { world } = mm;
-  const { mover, place } = page;
+  const { mover, place, folio } = page;
   const { cluster } = world.rules;
   // A huge mapping comes back as one if the driver supports huge pages.
   const size = mm.huge.has(blockOf(pn)) ? HUGE_PAGES : cluster;
   const from = pn - (pn % size);
   toSystem(mm, Math.max(from, vma.start), Math.min(from + size, vma.end), place, page).finish();
-  if (page.place !== RAM) return -ENOMEM;
+  // The first faults on a part of a huge page may only split its mapping, and then the huge page.
+  if (page.place !== RAM) return folio ? 0 : -ENOMEM;
   world.cameBack(mover, pn);
   return 0;
-}
-
-/**
- * hmm_range_fault over [a, b) for `device`. Returns 0 if the device can map every page, or -EBUSY if faults
- * were taken and `changed` reports an invalidation. `where` is the page of an error.
- */
-export function rangeFault(
-  mm: Mm,
-  device: number,
-  a: number,
-  b: number,
-  write: boolean,
-  changed: () => boolean,
-  where = { pn: a },
-): number {
-  for (let pn = a; pn < b;) {
-    where.pn = pn;
-    const vma = mm.vmas.find(pn);
-    if (!vma || !(vma.flags & R) || vma.flags & PFN) return -EFAULT;
-    if (!needsFault(mm, device, pn, write)) {
-      pn++;
-      continue;
-    }
-    const there = mm.entries.get(pn);
-    // A lent page faults first, and that fault may fail.
-    if (there?.page?.locked && !there.lent) return -EAGAIN;
-    if (write && !(vma.flags & W)) return -EPERM;
-    const end = Math.min(b, vma.end, (pn | 511) + 1);
-    for (let at = pn; at < end; at++) {
-      const error = mm.fault(vma, at, write);
-      where.pn = at;
-      if (error) return error === -EBUS ? -EFAULT : error;
-    }
-    if (changed()) return -EBUSY;
-  }
-  return 0;
-}
-
-function needsFault(mm: Mm, device: number, pn: number, write: boolean): boolean {
-  const entry = mm.entries.get(pn);
-  const page = entry?.page;
-  if (page?.hidden && page.place === device && !page.locked) return false;
-  return !present(entry) || (write && !entry!.write);
 }

@@ -1,7 +1,7 @@
 /** One process of the reference model: its page table, page faults, and all accesses to its memory. */
 import { fileFault } from "./file.ts";
 import { forkInto } from "./fork.ts";
-import type { HugeZero } from "./huge.ts";
+import type { Folio, HugeZero } from "./huge.ts";
 import { blockOf, blocksOf, hugeFault, moveBlock, splitMapping, unmarkHuge } from "./huge.ts";
 import { hugetlbFault } from "./hugetlb.ts";
 import { takeBack } from "./lend.ts";
@@ -162,7 +162,7 @@ export class Mm {
     if (!entry) return this.missing(vma, pn, write);
     if (entry.page?.locked) return -EAGAIN;
     if (entry.slot) return this.as("swap", swapIn(this, vma, pn, entry, write));
-    if (entry.lent) return this.as("exclusive", takeBack(this, pn));
+    if (entry.lent) return this.as("exclusive", takeBack(this, vma, pn));
     if (entry.page?.hidden) return this.as("device", bringBack(this, vma, pn, entry.page));
     if (write && !entry.write) return this.writeProtected(vma, pn, entry);
     if (write) entry.dirty = true;
@@ -205,14 +205,22 @@ export class Mm {
 
   /** The page is the vma's alone from now on. */
   makeExclusive(vma: Vma, page: Page): void {
-    if (!page.exclusive && vma.anon) for (const one of page.folio?.pages ?? [page]) one.home = vma.anon;
+    // In 7.3 a part of a folio keeps the anon_vma of its folio.
+    if (!page.exclusive && vma.anon && !(page.folio && this.world.newer))
+      for (const one of page.folio?.pages ?? [page]) one.home = vma.anon;
     page.exclusive = true;
   }
 
   /** Has nobody else a reference? */
   onlyOurs(page: Page): boolean {
     if (page.slot && page.refs === 2) leaveSwapCache(this.world, page);
+    if (page.folio && this.world.newer) return this.ownsFolio(page.folio);
     return (page.folio ?? page).refs === 1;
+  }
+
+  /** Does this process alone refer to the folio, by its entries? (7.3) */
+  private ownsFolio(folio: Folio): boolean {
+    return folio.refs === [...this.entries.values()].filter(({ page }) => page?.folio === folio).length;
   }
 
   /** Maps a new page with the contents of another or zeros. Tells mirrors if it replaces an entry. */

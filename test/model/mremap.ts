@@ -1,9 +1,10 @@
 /** mremap of the reference model. */
-import { munmap, populateLocked } from "./calls.ts";
+import { munmap } from "./calls.ts";
 import { cuts, hugeEnd } from "./hugetlb.ts";
 import { breakUp } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
 import { EFAULT, EINVAL, ENOMEM } from "./page.ts";
+import { populateLocked } from "./populate.ts";
 import { HUGETLB, LOCKED, PFN, SHARED, UFFD, Vma } from "./vma.ts";
 
 export function mresize(mm: Mm, a: number, n: number, m: number): number {
@@ -31,6 +32,33 @@ export function mresize(mm: Mm, a: number, n: number, m: number): number {
 /** mremap to a fixed place; `keep` is MREMAP_DONTUNMAP. */
 export function mremap(mm: Mm, a: number, n: number, b: number, m: number, keep: boolean): number {
   if (m === 0 || (keep && n !== m)) return -EINVAL;
+  if (mm.world.newer) {
+    if (a + n > b && b + m > a) return -EINVAL;
+    if (n === m) return moveSeveral(mm, a, n, b, keep);
+  }
+  return moveOne(mm, a, n, b, m, keep);
+}
+
+/** 7.3: a range that keeps its length moves mapping by mapping; its holes stay holes. */
+function moveSeveral(mm: Mm, a: number, n: number, b: number, keep: boolean): number {
+  if (!mm.vmas.find(a)) return -EFAULT;
+  const found = mm.vmas.within(a, a + n);
+  if (found.some((vma) => vma.flags & HUGETLB && (cuts(vma, a) || cuts(vma, b) || cuts(vma, a + n))))
+    return -EINVAL;
+  const alone = found.some(({ flags }) => flags & (HUGETLB | UFFD));
+  if (alone && (found.length > 1 || found[0].end < a + n)) return -EFAULT;
+  for (let at = a; at < a + n;) {
+    const [vma] = mm.vmas.within(at, a + n);
+    if (!vma) break;
+    const from = Math.max(vma.start, at);
+    at = Math.min(vma.end, a + n);
+    const error = moveOne(mm, from, at - from, b + from - a, at - from, keep);
+    if (error) return error;
+  }
+  return 0;
+}
+
+function moveOne(mm: Mm, a: number, n: number, b: number, m: number, keep: boolean): number {
   const moving = mm.vmas.find(a);
   if (!moving) return -EFAULT;
   if (moving.flags & HUGETLB) {

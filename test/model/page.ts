@@ -25,6 +25,7 @@ export const EACCES = 13;
 export const EFAULT = 14;
 export const EBUSY = 16;
 export const EINVAL = 22;
+export const EOPNOTSUPP = 95;
 
 /** A notifier event: [name, first page, end page, owner]; owner is a device number, -1 for nobody. */
 export type EventName = "migrate" | "clear" | "prot_vma" | "prot_page" | "unmap" | "exclusive";
@@ -89,8 +90,10 @@ export class Page {
   pins = 0;
   /** How many of them are pins for long. */
   longPins = 0;
-  /** The entry that lends it to a device, if one does. */
+  /** The entry that lends it to a device, if one does and is no mapping meanwhile (6.12). */
   lender: Entry | null = null;
+  /** Whether MADV_FREE gave the page up, so that MADV_PAGEOUT may drop it (7.3). */
+  givenUp = false;
   /** Whether an open migration has locked the page: accesses wait. */
   locked = false;
   /** Whether the page belongs to one process, which may write in place. */

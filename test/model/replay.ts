@@ -207,7 +207,7 @@ export function stateOf(world: World, pid: number, end: number, first = 0, allEv
   const pm = each(first, win, (pn) => {
     const entry = mm.entries.get(pn);
     if (!entry || entry.raw) return 0;
-    if (isZero(entry)) return mm.huge.has(blockOf(pn)) ? 5 : 1;
+    if (isZero(entry)) return mm.huge.has(blockOf(pn)) && !world.newer ? 5 : 1;
     if (!entry.page || !present(entry)) return 2;
     return (entry.page.maps === 1 ? 9 : 1) | (entry.page.kind === "anon" || entry.page.block ? 0 : 4);
   });

@@ -1,8 +1,9 @@
 /** Swap space of the reference model: pages move to slots and come back. */
-import { blocksOf, splitParts } from "./huge.ts";
+import { unmapHuge } from "./collect.ts";
+import { blocksOf, type Folio, splitFolio, splitParts, unmarkFolio } from "./huge.ts";
 import { mappingsOf } from "./ksm.ts";
 import type { Page } from "./page.ts";
-import { Content, EINVAL, ENOMEM, EAGAIN, present, RAM, W, type Entry } from "./page.ts";
+import { Content, EINVAL, ENOMEM, EAGAIN, HUGE_PAGES, present, RAM, W, type Entry } from "./page.ts";
 import type { Mm } from "./mm.ts";
 import type { World } from "./world.ts";
 import { HUGETLB, LOCKED, PFN, type AnonVma, type Vma } from "./vma.ts";
@@ -18,7 +19,7 @@ export class Slot {
 export function pageOut(mm: Mm, vma: Vma, a: number, b: number): number {
   if (vma.flags & (LOCKED | PFN | HUGETLB)) return -EINVAL;
   for (const [, from, to] of blocksOf(a, b)) {
-    splitParts(mm, from, to, true);
+    splitParts(mm, from, to, !mm.world.newer);
     pagesOut(mm, from, to);
   }
   return 0;
@@ -30,8 +31,18 @@ function pagesOut(mm: Mm, a: number, b: number): void {
   for (let pn = a; pn < b; pn++) {
     const entry = mm.entries.get(pn);
     const page = entry?.page;
-    if (!entry || !page || !present(entry) || page.place !== RAM || page.folio) continue;
+    if (!entry || !page || !present(entry) || page.place !== RAM) continue;
+    if (page.folio) {
+      if (!world.newer || page !== page.folio.pages[0] || pn + HUGE_PAGES > b) continue;
+      const out = folioOut(mm, pn, page.folio);
+      if (out) pn += HUGE_PAGES - 1;
+      if (out !== null || page.folio) continue;
+    }
     if (page.kind !== "anon" || page.slot || page.maps !== 1 || page.pinnedLong) continue;
+    if (page.givenUp) {
+      dropGivenUp(mm, pn, page);
+      continue;
+    }
     if (!world.swapOn || world.swapUsed === world.swapSize) continue;
     world.swapUsed++;
     const slot = new Slot();
@@ -54,10 +65,53 @@ function pagesOut(mm: Mm, a: number, b: number): void {
   }
 }
 
+/**
+ * Pages a huge page out in one piece (7.3). Returns whether it left; null: it was split, if it could be,
+ * since swap space has no room for it.
+ */
+function folioOut(mm: Mm, pn: number, folio: Folio): boolean | null {
+  const { world } = mm;
+  if (folio.mappedIn(mm, pn, pn + HUGE_PAGES) < HUGE_PAGES || folio.shared || folio.held) return false;
+  if (folio.pages.some(({ slot, pinnedLong }) => slot || pinnedLong)) return false;
+  const entries = folio.pages.map((_, i) => mm.entries.get(pn + i)!);
+  const dropped =
+    folio.pages.every(({ givenUp, dirty }) => givenUp && !dirty) && entries.every(({ dirty }) => !dirty);
+  for (const page of folio.pages) page.givenUp &&= dropped;
+  if (!dropped && (!world.swapOn || world.swapUsed + HUGE_PAGES > world.swapSize)) {
+    splitFolio(folio);
+    return null;
+  }
+  unmapHuge(folio, null, 0);
+  unmarkFolio(mm, pn, folio);
+  folio.pages.forEach((page, i) => {
+    if (dropped) return mm.dropEntry(pn + i);
+    const slot = new Slot();
+    slot.names = 1;
+    slot.content.copyFrom(page.content);
+    const own = page.exclusive;
+    mm.dropEntry(pn + i);
+    mm.rss.swap++;
+    mm.entries.set(pn + i, { page: null, write: false, slot, own });
+    world.swapUsed++;
+  });
+  return true;
+}
+
+/** A page that MADV_FREE gave up goes without swap space, unless it was written or pinned since (7.3). */
+function dropGivenUp(mm: Mm, pn: number, page: Page): void {
+  for (const [one, at] of mappingsOf(page)) {
+    mm.world.notify(one.mm, "clear", at, at + 1);
+    if (one.mm.entries.get(at)?.page === page) break;
+  }
+  if (mm.entries.get(pn)!.dirty || page.dirty || page.merged) page.givenUp = false;
+  else if (page.refs === page.maps) mm.dropEntry(pn);
+}
+
 /** Removes a page from the swap cache. */
 function uncache(world: World, page: Page): void {
   const slot = page.slot!;
   page.slot = null;
+  page.dirty = true;
   slot.page = null;
   if (slot.names === 0) world.swapUsed--;
   world.release(page);

@@ -26,7 +26,10 @@ function handle(mm: Mm, vma: Vma, pn: number): number {
   const { page } = mm.entries.get(pn)!;
   if (mm.huge.has(blockOf(pn))) {
     if (page?.folio?.refs === HUGE_PAGES) {
-      for (const one of page.folio.pages) mm.makeExclusive(vma, one);
+      for (const one of page.folio.pages) {
+        if (vma.anon) one.home = vma.anon;
+        one.exclusive = true;
+      }
       return mm.as("reuse", 0);
     }
     splitMapping(mm, pn);

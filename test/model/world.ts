@@ -116,6 +116,8 @@ export class World {
   constructor(
     { ram, devices, coherent, charge, swap, hugetlb }: Limits = NO_LIMITS,
     readonly rules: DriverRules = RECORDS_DRIVER,
+    /** The kernel: RULES.md, section 20, has what differs. */
+    readonly linux: "6.12" | "7.3" = "6.12",
   ) {
     this.most = [ram, ...devices];
     this.used = this.most.map(() => 0);
@@ -125,6 +127,11 @@ export class World {
     this.hugeFree = hugetlb;
     this.mms.set(0, new Mm(this));
     devices.forEach((_, device) => this.open(0, device, device));
+  }
+
+  /** Does it answer like Linux 7.3? */
+  get newer(): boolean {
+    return this.linux === "7.3";
   }
 
   // --- memory ----------------------------------------------------------------------------------

@@ -131,4 +131,25 @@ export const CORE_LINUX: readonly Mutant[] = [
     after: "  if (cmd.npages || ",
     ask: ["unit/linux-huge"],
   },
+  {
+    name: "huge-device-pages-under-6.12",
+    file: "src/migrate/setup.ts",
+    before: ' && ctx.settings.linux === "6.12")',
+    after: " && false)",
+    ask: ["errors/errors"],
+  },
+  {
+    name: "dmirror-asks-6.12-for-huge-device-pages",
+    file: "src/dmirror/device.ts",
+    before: 'hmm.config.linux === "6.12" ? 0 : ',
+    after: "",
+    ask: ["scenarios/hmm-tests-huge"],
+  },
+  {
+    name: "dmirror-gives-a-coherent-device-huge-pages",
+    file: "src/dmirror/device.ts",
+    before: "alloc, this.devmem.coherent);",
+    after: "alloc);",
+    ask: ["scenarios/hmm-tests-huge"],
+  },
 ];

@@ -1,11 +1,13 @@
 /**
- * The scenarios of the kernel's HMM self-tests that need huge pages, under their kernel names. `thp` is an
+ * The scenarios of the kernel's HMM self-tests that need huge pages, under their kernel names, each with
+ * device-private and with device-coherent memory, which has no huge pages. `thp` is an
  * aligned 2 MiB with MADV_HUGEPAGE, `pages` memory of the same size without. As in the kernel's tests, word i
  * holds i.
  */
 import * as assert from "uvu/assert";
 import { Dmirror } from "../../src/dmirror.ts";
 import {
+  ENOMEM,
   MADV_FREE,
   MADV_NOHUGEPAGE,
   MREMAP_DONTUNMAP,
@@ -52,12 +54,16 @@ function toDevice({ mm, mirrors: [mirror], devices: [device] }: Fixture, addr: n
   mm.hmm.verify();
 }
 
-/** The CPU reads 2 MiB back, with one fault for each mapping that comes back. */
-function readsBack({ mm, devices: [device] }: Fixture, addr: number, faults: number, data = IS): void {
+/**
+ * The CPU reads 2 MiB back, with one fault for each mapping that comes back, or in place if the device is
+ * coherent.
+ */
+function readsBack(fixture: Fixture, addr: number, faults: number, data = IS): void {
+  const { mm, devices, coherent } = fixture;
   const { device: before } = mm.hmm.stats.faults;
   same(mm.read(addr, PMD), data);
-  assert.is(mm.hmm.stats.faults.device - before, faults);
-  assert.is(device.devmem.usedPages, 0);
+  assert.is(mm.hmm.stats.faults.device - before, coherent ? 0 : faults);
+  assert.is(devices[0].devmem.usedPages, coherent ? PAGES : 0);
 }
 
 for (const migrated of [false, true]) {
@@ -93,7 +99,7 @@ scenario("anon_write_huge", ({ mm, mirrors: [mirror] }) => {
 scenario("migrate_anon_huge_empty", (fixture) => {
   const addr = readOnly(fixture.mm);
   toDevice(fixture, addr, ZEROS);
-  assert.ok(isHuge(fixture.mm, addr));
+  assert.is(isHuge(fixture.mm, addr), !fixture.coherent);
   readsBack(fixture, addr, 1, ZEROS);
 });
 
@@ -104,7 +110,7 @@ scenario("migrate_anon_huge_zero", (fixture) => {
   assert.equal([isHuge(mm, addr), mm.rss.anon], [true, 0], "the huge zero page");
   toDevice(fixture, addr, ZEROS);
   readsBack(fixture, addr, 1, ZEROS);
-  assert.equal([isHuge(mm, addr), mm.rss.anon], [true, PAGES]);
+  assert.equal([isHuge(mm, addr), mm.rss.anon], [!fixture.coherent, PAGES]);
 });
 
 scenario("migrate_anon_huge_free", (fixture) => {
@@ -119,25 +125,37 @@ scenario("migrate_anon_huge_fault", (fixture) => {
   const addr = filled(fixture.mm, "thp");
   toDevice(fixture, addr);
   readsBack(fixture, addr, 1);
-  assert.ok(isHuge(fixture.mm, addr));
+  assert.is(isHuge(fixture.mm, addr), !fixture.coherent);
 });
+
+scenario(
+  "under 6.12 a huge page migrates as 512 pages",
+  (fixture) => {
+    const addr = filled(fixture.mm, "thp");
+    toDevice(fixture, addr);
+    assert.not(isHuge(fixture.mm, addr));
+    readsBack(fixture, addr, PAGES);
+  },
+  { linux: "6.12" },
+);
 
 for (const kind of KINDS) {
   for (const offset of [0, PMD / 4, PMD / 2]) {
     scenario(`migrate_partial_unmap_fault, ${kind}, at ${offset >> 10}K`, (fixture) => {
-      const { mm, devices } = fixture;
+      const { mm, devices, coherent } = fixture;
       const addr = filled(mm, kind);
       toDevice(fixture, addr);
       mm.munmap(addr + offset, MIB);
       const left = PAGES - MIB / P;
       assert.is(mm.rss.anon, left);
-      assert.is(devices[0].devmem.usedPages, kind === "thp" ? PAGES : left, "a large folio goes as one");
+      const whole = kind === "thp" && !coherent;
+      assert.is(devices[0].devmem.usedPages, whole ? PAGES : left, "a large folio goes as one");
       for (const [start, end] of [
         [0, offset],
         [offset + MIB, PMD],
       ])
         if (start < end) same(mm.read(addr + start, end - start), IS.subarray(start, end));
-      assert.is(devices[0].devmem.usedPages, 0);
+      assert.is(devices[0].devmem.usedPages, coherent ? left : 0);
     });
   }
 }
@@ -156,7 +174,7 @@ for (const kind of KINDS) {
           if (before) assert.is(move(), target);
           toDevice(fixture, before ? target : addr);
           if (!before) assert.is(move(), target);
-          const whole = kind === "thp" && offset === 0;
+          const whole = kind === "thp" && offset === 0 && !fixture.coherent;
           assert.is(isHuge(mm, target), whole);
           readsBack(fixture, target, whole ? 1 : PAGES);
           if (flags !== 0) same(mm.read(addr, PMD), ZEROS, "the old mapping is there, and empty");
@@ -168,20 +186,21 @@ for (const kind of KINDS) {
 }
 
 scenario("migrate_anon_huge_err", (fixture) => {
-  const { mm, devices, mirrors } = fixture;
+  const { mm, devices, mirrors, coherent } = fixture;
   const addr = filled(mm, "thp");
   mirrors[0].failNextAlloc();
   toDevice(fixture, addr);
   assert.not(isHuge(mm, addr), "512 small pages");
   assert.is(mm.load32(addr + 4 * 2048), 2048);
-  assert.is(devices[0].devmem.usedPages, PAGES - 1);
+  assert.is(devices[0].devmem.usedPages, coherent ? PAGES : PAGES - 1);
   mm.munmap(addr, PMD);
   filled(mm, "thp");
   toDevice(fixture, addr);
-  assert.ok(isHuge(mm, addr));
+  assert.is(isHuge(mm, addr), !coherent);
   mirrors[0].failNextAlloc();
-  assert.is(mirrors[0].migrateToSystem(addr, PAGES).ret, 0);
-  assert.equal([isHuge(mm, addr), devices[0].devmem.usedPages], [false, 0]);
+  // A single page that fails is out of memory, and ends the command.
+  assert.is(mirrors[0].migrateToSystem(addr, PAGES).ret, coherent ? -ENOMEM : 0);
+  assert.equal([isHuge(mm, addr), devices[0].devmem.usedPages], [false, coherent ? 1 : 0]);
   assert.is(mm.load32(addr + 4 * 2048), 2048);
   same(mm.read(addr, PMD), IS);
 });
@@ -202,7 +221,7 @@ scenario("migrate_anon_huge_zero_err", (fixture) => {
   readsBack(fixture, addr, PAGES, ZEROS);
 });
 
-scenarios.run("hmm-tests: huge pages");
+scenarios.run("hmm-tests: huge pages", [false, true]);
 
 const ROUNDS = 1 + 5;
 /** The sizes stop at 8 MiB: the kernel's largest, 256 MiB, only adds speed, which bench/ measures. */

@@ -14,6 +14,7 @@ const ENTRIES = [
   "src/dmirror.ts",
   "src/testing.ts",
   "src/sim.ts",
+  "src/lab.ts",
   "src/sim/workload/index.ts",
 ];
 const ENTRY_FILES =

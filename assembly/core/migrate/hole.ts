@@ -26,6 +26,7 @@ import { VM_UFFD_MISSING, VM_WRITE } from "../../uapi/vm";
 import { LARGE_PAGES } from "../base/layout";
 import { exists } from "../base/object";
 import { makePte, pteFlags, ptePresent } from "../base/pte";
+import { splitsHugeZeroLate } from "../base/rules";
 import { count } from "../base/stat";
 import { addNewAnon, addNewAnonLarge } from "../fault/common";
 import { isPrivatePfn } from "../frame/coherent";
@@ -71,7 +72,7 @@ export function fillHole(cmd: MigratePagesCmd, m: Migration, i: u32, pfn: u32): 
   const addr = m.start + ((<u64>i) << 12);
   const vma = vmaOfHole(m, addr, 1);
   if (exists(vma) && !fillWindow(cmd, m, i)) return REQUEST;
-  if (exists(vma)) {
+  if (exists(vma) && splitsHugeZeroLate()) {
     const table = leafTable(vma.mm.pgd, addr);
     if (table && isHugeZero(table) && splitMapping(cmd, vma, addr) == REQUEST) return REQUEST;
   }

@@ -31,7 +31,7 @@ import {
 } from "../../abi/frame";
 import { MIGRATION_SETUP } from "../../abi/object";
 import { RESOURCE_MIGRATION } from "../../abi/pool";
-import { REQUEST } from "../../abi/request";
+import { REQUEST, STEP_COLLECTED, STEP_UNMAPPED } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR, MMU_NOTIFY_MIGRATE } from "../../uapi/event";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID, MIGRATE_VMA_SELECT_DEVICE_PRIVATE } from "../../uapi/pfn";
 import {
@@ -53,6 +53,7 @@ import { validPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { splitFolio } from "../operation/split";
+import { stepPoint } from "../operation/step-point";
 import { firstMapping, nextMapping } from "../operation/tell";
 import {
   expectedRefs,
@@ -72,6 +73,9 @@ import { MigrateDeviceSetupCmd, MigrateSetupCmd, SetupCmd } from "./cmd";
 import { collect, collectParts, splitHuge, UNFINISHED } from "./collect";
 import { endUnit, takeDeviceUnit, unmapUnit } from "./huge";
 import { publishSource } from "./words";
+
+/** The last phase of both setups: every page is unmapped. */
+const UNMAPPED: u32 = 9;
 
 /** OP_MIGRATE_SETUP: collects the range's pages under a `migrate` window, then unmaps them elsewhere. */
 export function migrateSetupStep(cmd: MigrateSetupCmd): i32 {
@@ -100,6 +104,7 @@ export function migrateSetupStep(cmd: MigrateSetupCmd): i32 {
     if (splitHuge(cmd, m) == REQUEST) return REQUEST;
     cmd.unfinished = collect(m);
     cmd.phase = 2;
+    if (stepPoint(STEP_COLLECTED)) return REQUEST;
   }
   if (cmd.phase == 2) {
     if (m.parts && collectParts(cmd, m) == REQUEST) return REQUEST;
@@ -158,6 +163,10 @@ function isDeviceUnit(cmd: MigrateDeviceSetupCmd, i: u32): bool {
 function finishSetup(cmd: SetupCmd, m: Migration): i32 {
   if (cmd.unfinished) {
     if (unmapAll(cmd, m) == REQUEST) return REQUEST;
+    if (cmd.phase != UNMAPPED) {
+      cmd.phase = UNMAPPED;
+      if (stepPoint(STEP_UNMAPPED)) return REQUEST;
+    }
     restoreDropped(m);
   }
   publishSource(m);

@@ -9,8 +9,10 @@ import {
   MM_RSS_FILE,
   MM_RSS_SHMEM,
   MM_RSS_SWAP,
+  MM_SEQ,
   MM_VMA_CACHE,
   MM_VMA_FIRST,
+  MM_WINDOWS,
 } from "../../abi/object";
 import { RESOURCE_MM } from "../../abi/pool";
 import { header, MM_SIZE, setHeader } from "../base/layout";
@@ -76,6 +78,8 @@ if (offsetof<Mm>("rssAnon") != MM_RSS_ANON) ERROR("MM_RSS_ANON");
 if (offsetof<Mm>("rssFile") != MM_RSS_FILE) ERROR("MM_RSS_FILE");
 if (offsetof<Mm>("rssShmem") != MM_RSS_SHMEM) ERROR("MM_RSS_SHMEM");
 if (offsetof<Mm>("rssSwap") != MM_RSS_SWAP) ERROR("MM_RSS_SWAP");
+if (offsetof<Mm>("seq") != MM_SEQ) ERROR("MM_SEQ");
+if (offsetof<Mm>("invalidations") != MM_WINDOWS) ERROR("MM_WINDOWS");
 if (offsetof<Mm>("faults") != MM_FAULTS) ERROR("MM_FAULTS");
 if (offsetof<Mm>("majorFaults") != MM_MAJOR_FAULTS) ERROR("MM_MAJOR_FAULTS");
 

@@ -1,7 +1,9 @@
 /** The arguments and options of `heteromem sweep`. */
 import type { Command } from "commander";
 import { merge, results, type ResultsFlags } from "./results.ts";
-import { sweep, type Program, type SweepFlags } from "./sweep.ts";
+import type { Program } from "./limits.ts";
+import { work, type WorkerFlags } from "./queue/worker.ts";
+import { sweep, type SweepFlags } from "./sweep.ts";
 
 const SWEEP_HELP = `
 SPEC is a file of JSON or YAML: a config of heteromem run, and axes over its fields (docs/sweep.md).
@@ -27,6 +29,10 @@ export function addSweep(command: Command, program: Program): void {
     .option("--shard <i/n>", "run every n-th job from the i-th on")
     .option("--dry-run", "print the jobs, and how long they would take; write nothing")
     .option("--retry-failed", "run jobs again that failed")
+    .option("--queue <URL>", "have the workers of a queue run the jobs: redis://HOST:PORT, or rediss://")
+    .option("--attach", "put nothing into the queue; wait for the results of what is there")
+    .option("--detach", "put the jobs into the queue, and do not wait")
+    .option("--silence <S>", "open a connection again that is silent for so many seconds (default: 30)")
     .option("--quiet", "no progress bar, and no time on stderr")
     .addHelpText("after", SWEEP_HELP)
     .action(async (spec: string, flags: SweepFlags) => {
@@ -61,5 +67,32 @@ export function addResults(command: Command): void {
     .addHelpText("after", RESULTS_HELP.slice(RESULTS_HELP.indexOf("\nExit")))
     .action(async (dirs: string[], { out = dirs[0] }: { out?: string }) => {
       process.exitCode = await merge(dirs, out);
+    });
+}
+
+const WORKER_HELP = `
+A worker takes jobs of heteromem sweep --queue, as many at a time as it has workers, until Ctrl-C. It needs
+the packages bullmq and ioredis beside heteromem. A job can only name a config and the digest of a trace.
+
+Examples:
+  heteromem worker --queue redis://host:6379
+  heteromem worker --queue rediss://:PASSWORD@host:6379 --trace-source https://host/traces`;
+
+/** Adds the command that runs jobs of a queue. */
+export function addWorker(command: Command, program: Program): void {
+  command
+    .command("worker")
+    .description("run jobs of a queue on Redis")
+    .option("--queue <URL>", "redis://HOST:PORT, or rediss:// (default: the variable HETEROMEM_QUEUE)")
+    .option("--workers <N>", "jobs that run at a time (default: the number of processors)")
+    .option("--memory <SIZE>", "what all engines may use (default: most of the host's memory)")
+    .option("--traces <DIR>", "the directory of traces by their digests", "traces")
+    .option("--trace-source <URL|DIR>", "where traces are fetched that are not there")
+    .option("--out <DIR>", "a directory that workers and sweep share: results lie there")
+    .option("--silence <S>", "seconds after which a silent worker's job is another's (default: 30)")
+    .option("--quiet", "say nothing on stderr")
+    .addHelpText("after", WORKER_HELP)
+    .action(async (flags: WorkerFlags) => {
+      process.exitCode = await work(flags, program);
     });
 }

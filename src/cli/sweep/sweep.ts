@@ -1,7 +1,5 @@
 /** `heteromem sweep`: runs the jobs of a sweep that are not done yet. */
-import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
-import { parseBytes } from "../../sim/size.ts";
 import { jobBytes } from "../../sweep/job.ts";
 import { mergeResults, shardOf, writeManifest } from "../../sweep/manifest.ts";
 import { JobStore } from "../../sweep/store.ts";
@@ -10,10 +8,13 @@ import { INTERRUPTED, JOBS_FAILED } from "../exit.ts";
 import { bytes, count, plural } from "../words.ts";
 import { SweepBar } from "./bar.ts";
 import { dryRun } from "./estimate.ts";
-import { onInterrupt } from "./interrupt.ts";
+import { parseMemory, parseWorkers, type Program } from "./limits.ts";
+import { onInterrupt, type Stop } from "./interrupt.ts";
 import { runLocally, type QueuedJob } from "./local.ts";
 import { planSweep, type Plan } from "./plan.ts";
 import { NO_POOL, startPool } from "./pool.ts";
+import { connect, parseSilence, queueUrl } from "./queue/connect.ts";
+import { attach, enqueue } from "./queue/enqueue.ts";
 
 /** The command's options, as texts. */
 export interface SweepFlags {
@@ -25,35 +26,10 @@ export interface SweepFlags {
   dryRun?: true;
   retryFailed?: true;
   quiet?: true;
-}
-
-/** What the program knows of itself. */
-export interface Program {
-  version: string;
-  /** The command's own file, which workers load. */
-  filename: string;
-}
-
-/** The part of a host's memory that engines may use. */
-const MEMORY_SHARE = 0.8;
-
-/** Returns how many jobs run at a time. Throws UserError. */
-export function parseWorkers(text: string | undefined): number {
-  if (text === undefined) return availableParallelism();
-  const workers = /^\d+$/.test(text) ? Number(text) : 0;
-  if (workers < 1 || workers > 1024)
-    throw new UserError(`--workers ${text}: expected a number from 1 to 1024`);
-  return workers;
-}
-
-/** Returns the bytes that engines may use: by default most of what the host, or the container, has. */
-export function parseMemory(text: string | undefined): number {
-  const limit = process.constrainedMemory();
-  const host = limit > 0 && limit < totalmem() ? limit : totalmem();
-  if (text === undefined) return Math.floor(host * MEMORY_SHARE);
-  const size = parseBytes(text);
-  if (!(size > 0)) throw new UserError(`--memory ${text}: expected a size such as 16GiB`);
-  return size;
+  queue?: string;
+  attach?: true;
+  detach?: true;
+  silence?: string;
 }
 
 /** Returns a shard: i of n. Throws UserError. */
@@ -100,19 +76,54 @@ export async function sweep(path: string, flags: SweepFlags, program: Program): 
   store.open();
   await writeManifest(out, plan.manifest);
   const bar = new SweepBar(missing.length, quiet);
-  const jobs = missing.map((id): QueuedJob => ({ id, ...plan.jobs.get(id)!, traces }));
   const stop = onInterrupt(() => bar.stop());
-  const pool =
-    jobs.length === 0 ? NO_POOL : await startPool(Math.min(workers, jobs.length), program.filename);
+  const started = { plan, store, missing, traces, bar, stop };
+  try {
+    if (flags.queue !== undefined || flags.attach === true || flags.detach === true)
+      await runInQueue(started, flags);
+    else await runHere(started, { workers, memory, filename: program.filename });
+  } finally {
+    bar.stop();
+    stop.end();
+  }
+  return await summary(plan, store, bar, { asked: stop.asked, out, quiet });
+}
+
+/** A sweep that has begun. */
+interface Started {
+  plan: Plan;
+  store: JobStore;
+  missing: readonly string[];
+  traces: string;
+  bar: SweepBar;
+  stop: Stop;
+}
+
+async function runHere(
+  { plan, store, missing, traces, bar, stop }: Started,
+  { workers, memory, filename }: { workers: number; memory: number; filename: string },
+): Promise<void> {
+  const jobs = missing.map((id): QueuedJob => ({ id, ...plan.jobs.get(id)!, traces }));
+  const pool = jobs.length === 0 ? NO_POOL : await startPool(Math.min(workers, jobs.length), filename);
   try {
     const done = (status: "done" | "failed"): void => bar.add(status);
     await runLocally(jobs, { pool, store, workers, memory, done, stopping: () => stop.asked });
   } finally {
-    bar.stop();
-    stop.end();
     await pool.close();
   }
-  return await summary(plan, store, bar, { asked: stop.asked, out, quiet });
+}
+
+async function runInQueue({ plan, store, missing, bar, stop }: Started, flags: SweepFlags): Promise<void> {
+  if (flags.attach === true && flags.detach === true)
+    throw new UserError("--attach and --detach: expected one of them");
+  const connection = await connect(queueUrl(flags.queue), { silence: parseSilence(flags.silence) });
+  const queued = { plan, store, connection, missing };
+  try {
+    if (flags.attach !== true && missing.length > 0) await enqueue(queued, flags.retryFailed === true);
+    if (flags.detach !== true) await attach(queued, bar, () => stop.asked);
+  } finally {
+    connection.disconnect();
+  }
 }
 
 /** Says what was done and what is left, and returns the exit code. */

@@ -27,7 +27,7 @@ const NO_ADVICE = 0;
 export const tracePath = (cache: string, digest: string): string => join(cache, `${digest}.hmt`);
 
 /** Returns the SHA-256 of a file's bytes. Throws UserError if it cannot be read. */
-async function digestOf(path: string): Promise<string> {
+export async function digestOf(path: string): Promise<string> {
   const hash = createHash("sha256");
   try {
     for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))

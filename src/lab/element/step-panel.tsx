@@ -1,0 +1,44 @@
+import type { JSX } from "preact";
+import { describeOperation } from "../operation.ts";
+import { STEP_TEXTS } from "../texts.ts";
+import type { Session } from "./session.ts";
+import { AGENT_NAMES, announcement, changedText } from "./words.ts";
+
+/** The step that is shown: what happens, what for, and what it keeps. */
+export function StepPanel({ session }: { session: Session }): JSX.Element {
+  const { lab, message } = session;
+  const { shown, at, steps, operations } = lab;
+  const text = STEP_TEXTS[shown.id];
+  const operation = shown.operation >= 0 ? describeOperation(operations[shown.operation]) : "";
+  const changed = changedText(shown);
+  return (
+    <section class={`step ${shown.agent ?? "world"}`} aria-labelledby="step-title">
+      <p class="overline">
+        {shown.agent !== null && <b class={`badge ${shown.agent}`}>{AGENT_NAMES[shown.agent]}</b>}
+        <span>{operation}</span>
+        <span class="count">
+          step {at} of {steps.length - 1}
+        </span>
+      </p>
+      <h2 id="step-title">
+        {text.title} <code>{text.call}</code>
+      </h2>
+      {shown.detail !== "" && <p class="detail">{shown.detail}</p>}
+      {shown.error !== null && <p class="bad">The operation fails: {shown.error}</p>}
+      {shown.broken !== null && (
+        <p class="bad">
+          <b>An invariant is broken.</b> {shown.broken}
+        </p>
+      )}
+      {message !== "" && <p class="waits">{message}</p>}
+      <p class="says">{text.says}</p>
+      <p class="keeps">
+        <b>It keeps:</b> {text.keeps}
+      </p>
+      <p class="changed">{changed === "" ? "Nothing that is shown changes." : `Changed: ${changed}.`}</p>
+      <p class="hidden" role="status" aria-live="polite">
+        {announcement(shown, at, steps.length)} {message}
+      </p>
+    </section>
+  );
+}

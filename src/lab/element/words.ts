@@ -1,0 +1,59 @@
+/** Words that several parts of the component write. */
+import type { Agent } from "../operation.ts";
+import type { LabStep } from "../lab.ts";
+import { STEP_TEXTS } from "../texts.ts";
+
+/** The name of an agent at the head of a line. */
+export const AGENT_NAMES: Readonly<Record<Agent, string>> = {
+  cpu: "CPU",
+  device1: "Driver 1",
+  device2: "Driver 2",
+};
+
+/** What the kinds of places are called, by the first part of their key, one and many. */
+const PLACES: Readonly<Record<string, readonly [one: string, many: string]>> = {
+  cpu: ["entry of the CPU's table", "entries of the CPU's table"],
+  device: ["entry of a device's table", "entries of a device's table"],
+  frame: ["frame", "frames"],
+  vma: ["mapping", "mappings"],
+  level: ["page table", "page tables"],
+  rss: ["rss", "rss"],
+  swap: ["count of swapped pages", "counts of swapped pages"],
+  seq: ["notifier sequence", "notifier sequences"],
+  sem: ["mmap_sem", "mmap_sem"],
+  lock: ["driver's lock", "drivers' locks"],
+  slot: ["word of the migration", "words of the migration"],
+  memcg: ["charge", "charges"],
+};
+
+/** Says what a step changed: "4 entries of the CPU's table, 4 frames". */
+export function changedText({ changed }: LabStep): string {
+  const counts = new Map<string, number>();
+  for (const key of changed) {
+    const kind = key.split(".")[0];
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return [...counts].map(([kind, n]) => `${n} ${PLACES[kind][n === 1 ? 0 : 1]}`).join(", ");
+}
+
+/** What a screen reader announces of a step. */
+export function announcement(step: LabStep, at: number, count: number): string {
+  const { title } = STEP_TEXTS[step.id];
+  const changed = changedText(step);
+  const parts = [
+    `Step ${at} of ${count - 1}: ${title}.`,
+    step.detail && `${step.detail}.`,
+    step.error !== null && `Failed: ${step.error}.`,
+    step.broken !== null && `Broken: ${step.broken}.`,
+    changed && `Changed: ${changed}.`,
+  ];
+  return parts.filter(Boolean).join(" ");
+}
+
+/** The flags of a CPU's entry as letters, each with its word. */
+export const FLAG_LETTERS: readonly (readonly [word: string, letter: string])[] = [
+  ["write", "W"],
+  ["young", "Y"],
+  ["dirty", "D"],
+  ["exclusive", "X"],
+];

@@ -1,0 +1,270 @@
+/**
+ * What the lab says of each step, in the project's own words: what the step does, which sentence of the HMM
+ * document it carries out, and what holds because of it.
+ */
+
+/** The words for a kind of step. */
+export interface StepText {
+  /** What happens, in a few words. */
+  readonly title: string;
+  /** The call that does it, as the kernel's documentation names it. */
+  readonly call: string;
+  /** What the HMM document says that this step carries out. */
+  readonly says: string;
+  /** What holds because of this step. */
+  readonly keeps: string;
+}
+
+/** A kind of step. */
+export type StepId = keyof typeof STEP_TEXTS;
+
+/** The words, by kind of step. */
+export const STEP_TEXTS = {
+  begin: {
+    title: "A fresh world",
+    call: "mmap, hmm_devmem_add, mmu_interval_notifier_insert",
+    says:
+      "The device uses the addresses of the process. It keeps a page table of its own, which " +
+      "mirrors the CPU's, and asks to be told before the CPU's table changes.",
+    keeps: "For each address, both tables name the same page, or one of them names none.",
+  },
+  access: {
+    title: "The CPU touches memory",
+    call: "handle_mm_fault",
+    says:
+      "A program keeps using its pointers as before. Where the page is missing, or lies on a " +
+      "device, a page fault brings it in, and the program does not notice.",
+    keeps: "The CPU reads what was written last, by whichever side.",
+  },
+  fork: {
+    title: "The process forks",
+    call: "fork",
+    says:
+      "Parent and child share every private page, read-only, until one of them writes. Pages on a " +
+      "device are shared in the same way.",
+    keeps: "Neither process can see what the other writes from now on.",
+  },
+  "mirror-child": {
+    title: "The driver mirrors the child",
+    call: "mmu_interval_notifier_insert",
+    says:
+      "Each address space has a mirror of its own: the driver opens one for the child, with an " +
+      "empty table.",
+    keeps: "The device hears of the child's changes before it can use the child's addresses.",
+  },
+  mprotect: {
+    title: "The protection changes",
+    call: "mprotect",
+    says:
+      "Every change of the CPU's table that concerns a mirrored range is announced before it is " + "made.",
+    keeps: "The device has no right to a page that the process does not have.",
+  },
+  munmap: {
+    title: "The mapping goes",
+    call: "munmap",
+    says:
+      "Memory is unmapped only after the mirrors have let go of it, so a frame is never freed in " + "use.",
+    keeps: "No entry of any table names a free frame.",
+  },
+  discard: {
+    title: "The contents are given up",
+    call: "madvise(MADV_DONTNEED)",
+    says:
+      "The mapping stays, and its pages go. Only mmap_sem for read is taken, so this can happen " +
+      "while a driver migrates or mirrors.",
+    keeps: "The next access finds zeroes, on the CPU and on the device.",
+  },
+  pageout: {
+    title: "Pages are swapped out",
+    call: "madvise(MADV_PAGEOUT)",
+    says:
+      "Reclaim treats mirrored pages like any other: the device is told, and the contents go to " +
+      "swap space.",
+    keeps: "A swapped page is in neither table. Either side's next access brings it back.",
+  },
+  hugepage: {
+    title: "Large folios are asked for",
+    call: "madvise(MADV_HUGEPAGE)",
+    says: "From now on, a first write may bring in several pages as one folio: here 16 KiB, four pages.",
+    keeps: "A large folio is one unit for counting and locking, and four entries in the tables.",
+  },
+  pin: {
+    title: "Pages are pinned",
+    call: "get_user_pages",
+    says: "Somebody takes a reference on the pages, as a disk does that writes to them directly.",
+    keeps: "A page with a reference that nobody can account for stays where it is.",
+  },
+  unpin: {
+    title: "Pages are unpinned",
+    call: "unpin_user_pages",
+    says: "The references are dropped again.",
+    keeps: "The page may move once every reference is accounted for.",
+  },
+  "read-begin": {
+    title: "Take the sequence number",
+    call: "mmu_interval_read_begin",
+    says:
+      "Before the driver looks at the CPU's table, it notes a number that grows with every change " +
+      "of the range. If a change is under way, it waits until that is over.",
+    keeps: "A change from here on will be noticed.",
+  },
+  "range-fault": {
+    title: "Walk the CPU's table",
+    call: "hmm_range_fault",
+    says:
+      "HMM walks the table for the driver and faults in what is missing, as if the CPU had touched " +
+      "it. The answer is a word for each page: which frame it is, and whether it may be written.",
+    keeps:
+      "What the words say was true at some moment since the number was taken. It may be over " + "already.",
+  },
+  upgrade: {
+    title: "Make the page writable",
+    call: "handle_mm_fault",
+    says:
+      "A read-only page of the device's own memory, after a fork for example, is reported as it is. " +
+      "The driver takes a write fault in the CPU's name, which gives this process a page of its " +
+      "own.",
+    keeps: "A device never writes to a page that another process shares.",
+  },
+  lock: {
+    title: "Take the driver's lock",
+    call: "driver->update lock",
+    says:
+      "The callback takes the same lock. From here on until the lock is released, no invalidation " +
+      "can pass between the question whether the words are still true and the update of the table.",
+    keeps: "The question and the update are one step for everybody else.",
+  },
+  retry: {
+    title: "Has the range changed?",
+    call: "mmu_interval_read_retry",
+    says:
+      "The driver compares the number with the one that it noted. If they differ, what it has read " +
+      "may be a page that is gone: it throws the words away and starts again.",
+    keeps: "Only words that are still true get into the device's table.",
+  },
+  map: {
+    title: "Enter the pages in the device's table",
+    call: "driver: update page table",
+    says: "Now the driver may fill its own table from the words, and releases its lock.",
+    keeps: "Both tables name the same page.",
+  },
+  "device-access": {
+    title: "The device touches memory",
+    call: "device load or store",
+    says:
+      "The device uses the same pointer through its own table. If the table has no fit entry, the " +
+      "device faults, and its driver has to mirror the page first.",
+    keeps: "The device reads what was written last, by whichever side.",
+  },
+  sem: {
+    title: "Hold the mappings still",
+    call: "mmap_read_lock",
+    says:
+      "The driver takes mmap_sem for read: while it migrates, no mapping appears, goes, or is " + "split.",
+    keeps: "The range lies in one mapping until the pages have moved.",
+  },
+  setup: {
+    title: "Collect, lock and unmap",
+    call: "migrate_vma_setup",
+    says:
+      "HMM tells the mirrors, then walks the range, locks each page that can move, takes it off the " +
+      "list that reclaim looks at, and replaces every mapping of it by a migration entry.",
+    keeps: "Nobody can reach the pages, so their contents cannot change. Whoever touches them waits.",
+  },
+  collected: {
+    title: "Collected: this process's entries are migration entries",
+    call: "migrate_vma_collect",
+    says:
+      "The walk has locked each page that can move, taken over the reference of its entry, and put " +
+      "a migration entry in its place. Pages that cannot move were left as they are.",
+    keeps: "A page is collected only with its lock held, so nobody else moves or frees it.",
+  },
+  unmapped: {
+    title: "Unmapped: nobody else maps the pages",
+    call: "migrate_vma_unmap",
+    says:
+      "Other mappings of the pages, in a child for example, got migration entries too. A page with " +
+      "a reference that this does not explain is about to be put back: somebody else uses it.",
+    keeps: "A page moves only if every reference to it is accounted for.",
+  },
+  alloc: {
+    title: "Allocate the destinations",
+    call: "driver: alloc_and_copy",
+    says:
+      "The driver allocates a locked frame for each candidate and writes it to dst. A slot that it " +
+      "leaves empty stays where it is: a full device is no error.",
+    keeps: "A destination belongs to the migration alone until it is finished.",
+  },
+  copy: {
+    title: "Copy the contents",
+    call: "driver: alloc_and_copy",
+    says:
+      "The driver copies each page, usually by the device's copy engine. The source is unmapped and " +
+      "locked, so it holds still.",
+    keeps: "Both frames have the same contents, and the source remains good until the end.",
+  },
+  pages: {
+    title: "The destination becomes the page",
+    call: "migrate_vma_pages",
+    says:
+      "HMM moves what it knows of each page (mapping, index, flags, charge) to its destination. A " +
+      "page that got a reference in between, or has no destination, loses MIGRATE in src and stays.",
+    keeps: "Each page is decided: it has moved, or it will get its old entry back.",
+  },
+  "map-migrated": {
+    title: "Map the pages on the device",
+    call: "driver: update page table",
+    says:
+      "Before the CPU's entries become visible, the driver enters those pages in its own table that " +
+      "are still wanted: a page that was given up meanwhile is left out.",
+    keeps: "The device's table names a page only if the CPU's will.",
+  },
+  finalize: {
+    title: "Finish: entries name the pages where they are",
+    call: "migrate_vma_finalize",
+    says:
+      "Every migration entry is replaced: by a device entry, by a present one, or by the old entry " +
+      "for a page that stayed. Pages are unlocked, the old frames are freed, and whoever waited " +
+      "goes on.",
+    keeps: "Each page has one frame, each entry names it, and rss and charge are as before.",
+  },
+  "evict-setup": {
+    title: "Collect by the device's frames",
+    call: "migrate_device_range",
+    says:
+      "To make room, the driver names frames of its own instead of addresses. HMM finds every " +
+      "mapping of them, in any process, and replaces it by a migration entry.",
+    keeps: "The pages move for every process that maps them.",
+  },
+  exclusive: {
+    title: "Make the page exclusive to the device",
+    call: "make_device_exclusive",
+    says:
+      "For atomic operations the device needs the page for itself, though it stays in system " +
+      "memory. The CPU's entry becomes an exclusive entry, and the CPU's next access takes the page " +
+      "back.",
+    keeps: "While the device has the page exclusively, no CPU can reach it.",
+  },
+  notify: {
+    title: "The driver is told, and drops its entries",
+    call: "mmu_interval_notifier_ops.invalidate",
+    says:
+      "Before the CPU's entries change, the driver's callback runs. It notes the new sequence " +
+      "number, takes its lock, and makes the device forget the range before it returns.",
+    keeps: "The device cannot use an entry that is about to become wrong. Readers in between will retry.",
+  },
+  "notify-late": {
+    title: "The driver is told, and only notes it",
+    call: "mmu_interval_notifier_ops.invalidate",
+    says: "This driver breaks the rule: it returns before the device has forgotten the range.",
+    keeps: "Nothing: from here on the device may use a page that is no longer the process's.",
+  },
+  "device-fault": {
+    title: "The CPU met a page on the device",
+    call: "dev_pagemap_ops.migrate_to_ram",
+    says:
+      "The CPU cannot reach the device's memory, so its page fault asks the driver to bring the " +
+      "page back, by the same migration in the other direction.",
+    keeps: "The fault holds the page locked, so only one CPU has it brought back.",
+  },
+} as const satisfies Record<string, StepText>;

@@ -1,0 +1,143 @@
+/** What a worker does with a stranger's job: it runs a config, or says why not. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { JobChecker } from "../../../src/cli/sweep/queue/check-job.ts";
+import { parseSilence } from "../../../src/cli/sweep/queue/connect.ts";
+import { TraceFetcher } from "../../../src/cli/sweep/queue/fetch-trace.ts";
+import { MemoryGate } from "../../../src/cli/sweep/queue/memory-gate.ts";
+import { RefusedError, runQueued, type Parts } from "../../../src/cli/sweep/queue/worker.ts";
+import { TIME_PRESETS } from "../../../src/sim.ts";
+import { sha256 } from "../../../src/sweep/canonical.ts";
+import { contentOf, idOf, jobOf } from "../../../src/sweep/job.ts";
+import { withField } from "../../../src/sweep/fields.ts";
+
+const test = suite("sweep: jobs of a queue");
+const folder = mkdtempSync(join(tmpdir(), "heteromem-queue-"));
+test.after(() => rmSync(folder, { recursive: true }));
+
+const job = jobOf({ workload: "gups:size=1MiB", deviceMemory: "1MiB", backing: "metadata" }, null, "1.0.0");
+const id = idOf(contentOf(job));
+let checker: JobChecker;
+test.before(async () => {
+  checker = await JobChecker.make("1.0.0");
+});
+
+test("a job with its id is taken, and one whose model the sweep has changed", () => {
+  assert.equal(checker.check(id, JSON.parse(JSON.stringify(job))).job, job);
+  const changed = withField({ time: "pcie3-1080ti" }, "time.cpu.fault", 7, (name) => name);
+  const other = jobOf({ workload: "gups", ...changed }, null, "1.0.0");
+  assert.is(checker.check(idOf(contentOf(other)), other).job, other);
+});
+
+const model = TIME_PRESETS["pcie3-1080ti"];
+const HOSTILE: [what: string, data: unknown, message: RegExp][] = [
+  ["nothing", null, /refused: the job must be object/],
+  ["code", { ...job, code: "process.exit()" }, /must not have the field code/],
+  [
+    "a path of a trace",
+    { ...job, config: { ...job.config, trace: "/etc/passwd" } },
+    /must not have the field trace/,
+  ],
+  ["a path for a digest", { ...job, config: {}, trace: "../../etc/passwd" }, /refused: trace/],
+  ["a file to write", { ...job, config: { ...job.config, html: "/tmp/x" } }, /must not have the field html/],
+  ["a program", { ...job, config: { ...job.config, binary: "/bin/sh" } }, /must not have the field binary/],
+  ["a file of ranges", { ...job, config: { ...job.config, offload: ["@/etc/passwd"] } }, /the field offload/],
+  [
+    "a file of a model",
+    { ...job, config: { ...job.config, time: "/etc/passwd" } },
+    /refused: time \/etc\/passwd: expected none/,
+  ],
+  ["no model", { ...job, config: { ...job.config, time: { name: "x" } } }, /refused: time: the model/],
+  [
+    "a model and more",
+    { ...job, config: { ...job.config, time: { ...model, x: 1 } } },
+    /must not have the field x/,
+  ],
+  ["a policy", { ...job, config: { ...job.config, evict: { name: "x" } } }, /refused: config.evict/],
+  ["a prototype", JSON.parse(`{"engine":"1.0.0","trace":null,"config":{"__proto__":{"x":1}}}`), /refused/],
+  ["neither trace nor workload", { ...job, config: {} }, /either a trace or a workload/],
+  ["both", { ...job, trace: "a".repeat(64) }, /either a trace or a workload/],
+  ["no workload that is", { ...job, config: { workload: "nothing" } }, /refused: no workload is named/],
+  [
+    "another version",
+    { ...job, engine: "2.0.0" },
+    /refused: a job of heteromem 2\.0\.0; this worker is 1\.0\.0/,
+  ],
+  [
+    "another content",
+    { ...job, config: { ...job.config, seed: 5 } },
+    /the id is not that of the job's content/,
+  ],
+  ["much", { ...job, config: { ...job.config, advise: Array(400000).fill("x") } }, /the job is too long/],
+];
+for (const [what, data, message] of HOSTILE)
+  test(`a hostile job is refused: ${what}`, () => assert.throws(() => checker.check(id, data), message));
+
+test("traces are fetched by their digest, which is checked", async () => {
+  const source = join(folder, "source");
+  const traces = join(folder, "traces");
+  for (const one of [source, traces]) new TraceFetcher(one, null);
+  const digest = sha256("a trace");
+  const lie = sha256("another trace");
+  writeFileSync(join(source, `${digest}.hmt`), "a trace");
+  writeFileSync(join(source, `${lie}.hmt`), "a lie");
+  const fetcher = new TraceFetcher(traces, source);
+  await Promise.all([fetcher.need(digest), fetcher.need(digest)]);
+  assert.equal(readdirSync(traces), [`${digest}.hmt`]);
+  const failure = (one: string, from: TraceFetcher): Promise<string> =>
+    from.need(one).then(
+      () => "",
+      (error: Error) => error.message,
+    );
+  assert.match(
+    await failure(lie, fetcher),
+    /^trace [0-9a-f]{64}: its bytes have another digest, [0-9a-f]{64}$/,
+  );
+  assert.match(await failure("0".repeat(64), fetcher), /no such file/);
+  assert.match(
+    await failure("0".repeat(64), new TraceFetcher(traces, null)),
+    /--trace-source says where it is/,
+  );
+  assert.equal(readdirSync(traces), [`${digest}.hmt`]);
+});
+test("a job that needs more memory than there is is refused; others run", async () => {
+  const parts = (memory: number): Parts => ({
+    checker,
+    traces: new TraceFetcher(folder, null),
+    folder,
+    pool: { run: () => Promise.resolve("a result"), close: () => Promise.resolve() },
+    gate: new MemoryGate(memory),
+    store: null,
+  });
+  assert.is(await runQueued(id, job, parts(2 ** 30)), "a result");
+  const small = await runQueued(id, job, parts(1)).catch((error: unknown) => error);
+  assert.ok(small instanceof RefusedError);
+  assert.match(small.message, /--memory is 1$/);
+});
+test("the gate lets in what fits, in order", async () => {
+  const gate = new MemoryGate(10);
+  const events: string[] = [];
+  const ends: (() => void)[] = [];
+  const work = (name: string) => (): Promise<void> => {
+    events.push(name);
+    return new Promise((resolve) => ends.push(resolve));
+  };
+  const all = [gate.run(6, work("a")), gate.run(4, work("b")), gate.run(5, work("c"))];
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.equal(events, ["a", "b"]);
+  ends[0]();
+  await all[0];
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.equal(events, ["a", "b", "c"]);
+  for (const end of ends) end();
+  await Promise.all(all);
+});
+test("seconds of silence are checked", () => {
+  assert.is(parseSilence(undefined), 30000);
+  for (const text of ["0", "x", "3601"])
+    assert.throws(() => parseSilence(text), /expected 1 to 3600 seconds/);
+});
+test.run();
