@@ -12,12 +12,13 @@ import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeF
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { docsPages } from "./site/docs.ts";
 import { framed, type Content } from "./site/frame.ts";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const SOURCE = "site";
 const TARGET = "site/dist";
-const PAGES = [".", "simulator", "lab", "docs"];
+const PAGES = [".", "simulator", "lab"];
 /** What the pages show, and where it lies on the site. */
 const FILES = {
   "examples/programs/jacobi.lackey.gz": "examples/programs/jacobi.lackey.gz",
@@ -44,7 +45,9 @@ async function bundle(outdir: string): Promise<void> {
   const entryPoints = PAGES.flatMap((page) =>
     ["main.tsx", "worker.ts"].map((name) => join(SOURCE, page, name)).filter(exists),
   );
-  const styles = ["shared", ...PAGES].map((folder) => join(SOURCE, folder, "style.css")).filter(exists);
+  const styles = ["shared", "docs", ...PAGES]
+    .map((folder) => join(SOURCE, folder, "style.css"))
+    .filter(exists);
   const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
   const define = { VERSION: JSON.stringify(version) };
   const form = { bundle: true, minify: true, outdir, outbase: SOURCE, target: "es2022" } as const;
@@ -63,21 +66,47 @@ async function bundle(outdir: string): Promise<void> {
   ]);
 }
 
+/** Writes the reference of the API. Its search looks into comments, which name the kernel's functions. */
+async function buildApi(out: string): Promise<void> {
+  const { Application } = await import("typedoc");
+  const app = await Application.bootstrap({
+    entryPoints: ["index", "dmirror", "sim", "testing", "lab"].map((name) => `src/${name}.ts`),
+    tsconfig: "tsconfig.json",
+    name: "heteromem",
+    readme: "none",
+    searchInComments: true,
+    excludeInternal: true,
+    disableSources: true,
+    githubPages: false,
+    skipErrorChecking: true,
+    logLevel: "Error",
+  });
+  const project = await app.convert();
+  if (project === undefined) throw new Error("typedoc found no entry");
+  await app.generateDocs(project, out);
+}
+
 function writePage(outdir: string, folder: string, content: Content): void {
   const own = (name: string): string[] =>
     existsSync(join(outdir, folder, name)) ? [join(folder, name)] : [];
-  const place = { folder, styles: ["shared/style.css", ...own("style.css")], scripts: own("main.js") };
+  const style = folder.startsWith("docs/") ? ["docs/style.css"] : own("style.css");
+  const place = { folder, styles: ["shared/style.css", ...style], scripts: own("main.js") };
   const file = join(outdir, folder, "index.html");
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, framed(content, place));
 }
 
-/** Builds the site into a folder, whose former content is removed. */
-export async function buildSite(target = TARGET): Promise<void> {
+/**
+ * Builds the site into a folder, whose former content is removed.
+ * @param api whether with the reference of the API, which takes most of the time
+ */
+export async function buildSite(target = TARGET, api = true): Promise<void> {
   const staging = `build/.site-${process.pid}`;
   try {
     await bundle(staging);
     for (const page of PAGES) writePage(staging, page, contentOf(join(SOURCE, page, "page.html")));
+    for (const { folder, ...content } of docsPages()) writePage(staging, folder, content);
+    if (api) await buildApi(join(staging, "docs/api"));
     for (const [from, to] of Object.entries(FILES)) {
       mkdirSync(dirname(join(staging, to)), { recursive: true });
       cpSync(from, join(staging, to));

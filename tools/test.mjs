@@ -42,8 +42,7 @@ const LONGEST = [
 const APART = [
   join("test", "fuzz", "canaries.test.ts"),
   join("test", "queue", "queue.test.ts"),
-  join("test", "site", "simulator.test.ts"),
-  join("test", "site", "quality.test.ts"),
+  ...["docs", "lab", "pages", "quality", "simulator"].map((name) => join("test", "site", `${name}.test.ts`)),
 ];
 /** Files that the runner's own test runs; they fail on purpose. */
 const FIXTURES = join("test", "runner", "fixtures");

@@ -43,7 +43,14 @@ async function interactive(page: Page): Promise<number> {
 }
 
 const RUN = "simulator/#workload=stencil2d:size=1MiB&deviceMemory=512KiB&time=pcie3-1080ti";
-const PAGES = { landing: "", simulator: "simulator/", docs: "docs/", "two runs": RUN };
+const PAGES = {
+  landing: "",
+  simulator: "simulator/",
+  docs: "docs/",
+  guide: "docs/driver/",
+  table: "docs/linux/",
+  "two runs": RUN,
+};
 for (const [name, path] of Object.entries(PAGES))
   test(`${name}: no violation, and no sideways scrolling`, async () => {
     for (const colorScheme of ["light", "dark"] as const) {

@@ -27,10 +27,13 @@ export class Site {
     this.#browser = browser;
   }
 
-  /** Builds and serves the site. The caller closes it. */
-  static async open(): Promise<Site> {
+  /**
+   * Builds and serves the site. The caller closes it.
+   * @param api whether with the reference of the API, which takes long
+   */
+  static async open(api = false): Promise<Site> {
     const site = new Site(await launch());
-    await buildSite(join(site.folder, "site"));
+    await buildSite(join(site.folder, "site"), api);
     ({ server: site.#server, url: site.url } = await serveFolder(join(site.folder, "site"), 0, "/a/b/"));
     return site;
   }

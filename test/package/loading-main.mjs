@@ -1,0 +1,3 @@
+import { program } from "./loading.mjs";
+
+program().then((text) => console.log(text));
