@@ -14,6 +14,7 @@ import {
   MmuIntervalNotifier,
   PROT_READ,
   type HmmDevmem,
+  type LinuxVersion,
 } from "../../src/index.ts";
 import { errorOf, MIB } from "../util/driver.ts";
 import {
@@ -33,6 +34,8 @@ import {
 
 const scenarios = new Beyond();
 const scenario = scenarios.add;
+/** A scenario under another version. */
+const part = scenarios.add;
 
 const ops = { fault: (): void => {} };
 
@@ -104,11 +107,11 @@ scenario("E75 exit with device pages and exclusive entries: release runs before 
   assert.is(hmm.freePages, freePages + 3);
 });
 
-for (const linux of ["6.12", "7.3"] as const) {
+/** E76 under the rules of a version. */
+const exclusive = (linux: LinuxVersion): ((world: World) => void) => {
   // What mirror a hears when it loses the page.
   const lost = linux === "6.12" ? "EXCLUSIVE" : "CLEAR";
-  const name = "E76 device-exclusive access: what is refused, which mirrors are told, and what stays";
-  const body = ({ hmm, mm, gpu }: World): void => {
+  return ({ hmm, mm, gpu }) => {
     const addr = filled(mm, 4);
     const shared = mm.mmap({ length: P, flags: MAP_SHARED | MAP_ANONYMOUS });
     const [a, b] = ["device a", "device b"];
@@ -160,8 +163,14 @@ for (const linux of ["6.12", "7.3"] as const) {
     assert.is(mirror.exclusive(addr + 3 * P, 1).ret, 0);
     assert.is(gpu.faults, 0);
   };
-  scenario(`${name}, ${linux}`, body, { linux });
-}
+};
+
+scenario(
+  "E76 device-exclusive access: what is refused, which mirrors are told, and what stays",
+  exclusive("7.3"),
+  { linux: "7.3" },
+);
+part("E76 the same under 6.12", exclusive("6.12"), { linux: "6.12" });
 
 scenario("E80 the sums after each step", (world) => {
   const { hmm, memcg, mm, gpu } = world;

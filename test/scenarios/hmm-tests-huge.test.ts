@@ -129,7 +129,7 @@ scenario("migrate_anon_huge_fault", (fixture) => {
 });
 
 scenario(
-  "under 6.12 a huge page migrates as 512 pages",
+  "migrate_anon_huge_fault, 6.12: a huge page migrates as 512 pages",
   (fixture) => {
     const addr = filled(fixture.mm, "thp");
     toDevice(fixture, addr);
