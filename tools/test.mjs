@@ -26,21 +26,28 @@ const FILE_SECONDS_MAX = Number(process.env.TEST_FILE_SECONDS ?? 600);
  */
 const LONGEST = [
   "fuzz/fuzz",
-  "golden/golden",
+  "docs/programs",
   "errors/errors",
-  "fail-alloc/fail-alloc",
-  "mutants/mutants",
-  "explore/scenarios",
-  "huge-random",
+  "golden/golden",
+  "bench/bench",
   "cli/run",
+  "fail-alloc/fail-alloc",
+  "cli/errors",
+  "huge-random",
+  "cli/sweep",
+  "cli/convert-formats",
   "leak/failures",
+  "cli/traces",
+  "explore/scenarios",
+  "cli/cluster",
+  "mutants/mutants",
 ];
 /**
  * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does, and the site's
  * pages, as `npm run test:site` does, and sweeps through Redis, as `npm run test:queue` does.
  */
 const APART = [
-  join("test", "fuzz", "canaries.test.ts"),
+  ...["canaries", "canaries-recorded"].map((name) => join("test", "fuzz", `${name}.test.ts`)),
   join("test", "queue", "queue.test.ts"),
   ...["docs", "lab", "pages", "quality", "simulator"].map((name) => join("test", "site", `${name}.test.ts`)),
 ];

@@ -3,7 +3,6 @@
  * more seeds; canaries.test.ts shows that the fuzzer notices mistakes.
  */
 import { spawnSync } from "node:child_process";
-import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Hmm } from "../../src/index.ts";
@@ -13,7 +12,6 @@ import { runSeed } from "./replay.ts";
 import { describe } from "./report.ts";
 import { shrink } from "./shrink.ts";
 import { WEIGHTS } from "./weights.ts";
-import { replayGolden } from "./model-golden.ts";
 
 const STEPS = 100_000;
 const EXHAUST_STEPS = 20_000;
@@ -43,19 +41,6 @@ test("a run is reproducible", () => {
   assert.is(failure, null);
   assert.is(runSeed(1, module).steps, steps);
 });
-
-for (const [linux, records, count] of [
-  ["6.12", "records", 340],
-  ["7.3", "records-7.3/old", 91],
-] as const) {
-  test(`the model gives the recorded answers of ${linux}`, () => {
-    const folder = join(import.meta.dirname, "../golden", records);
-    const { scenarios, strict, detail } = replayGolden(folder, linux);
-    assert.equal(strict, []);
-    assert.equal(detail, []);
-    assert.is(scenarios, count);
-  });
-}
 
 test("the table of what the fuzzer drives is complete and names existing operations", () => {
   const operations = new Set(WEIGHTS.map(([op]) => op));
