@@ -9,6 +9,7 @@ import { DRIVER_RULES } from "./driver.ts";
 import { PICTURES } from "./pictures.ts";
 import { REPLACEMENT } from "./replacement.ts";
 import type { Mutant } from "./mutant.ts";
+import { SWEEPS } from "./sweep.ts";
 import { TEXT } from "./text.ts";
 import { TIME } from "./time.ts";
 import { TYPESCRIPT } from "./typescript.ts";
@@ -26,4 +27,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...REPLACEMENT,
   ...TIME,
   ...PICTURES,
+  ...SWEEPS,
 ];

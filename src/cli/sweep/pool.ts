@@ -10,8 +10,8 @@ export interface Runner {
 }
 
 /**
- * Starts workers. An engine is made for each job: booting one takes some 3 ms, and restoring a snapshot of a
- * booted one four times that, since its bytes are copied.
+ * Starts workers. An engine is made for each job: restoring a snapshot of a booted one takes several times
+ * as long as booting one, since its bytes are copied.
  * @param filename the command's own file, whose function `runJob` the workers call
  */
 export async function startPool(workers: number, filename: string): Promise<Runner> {

@@ -11,6 +11,7 @@ import { axesOf, expand } from "../../../src/sweep/expand.ts";
 import { contentOf, idOf, jobBytes, jobOf } from "../../../src/sweep/job.ts";
 import { shardOf } from "../../../src/sweep/manifest.ts";
 import type { SweepSpec } from "../../../src/sweep/spec.ts";
+import { resultText, statusOf } from "../../../src/sweep/store.ts";
 
 const same = (name: string): string => name;
 const refused = (work: () => unknown, message: RegExp): void => {
@@ -115,6 +116,8 @@ points("points are left out by any of the values, and added", () => {
   );
   assert.equal(found, ["lru 16", "lru 32", "lru 64", "fifo 32", "random 16"]);
   assert.is(expand(spec, same).at(-1)!.config.reserve, 5);
+  const again = { ...spec, include: [{ evict: "lru", deviceFrames: 16 }] };
+  assert.is(expand(again, same).length, 4); // the point is there already
   assert.equal(axesOf(spec), ["evict", "deviceFrames", "reserve"]);
   refused(() => expand({ ...spec, exclude: [{ evil: 1 }] }, same), /exclude\[0\]: evil is no axis/);
 });
@@ -174,6 +177,13 @@ function sorted(value: unknown): unknown {
       .map(([key, item]) => [key, sorted(item)]),
   );
 }
+ids("a result that was cut off is none", () => {
+  const text = resultText("a1", null, { status: "done", report: {} });
+  assert.is(statusOf("a1", text), "done");
+  for (const length of [1, text.length - 2, text.length - 1])
+    assert.is(statusOf("a1", text.slice(0, length)), null);
+  assert.is(statusOf("a2", text), null); // another job's
+});
 ids("an id is the SHA-256 of the content, its defaults included", () => {
   const job = jobOf({ workload: "gups:size=1MiB", deviceMemory: "1MiB" }, null, "1.2.3");
   const content = contentOf(job);
