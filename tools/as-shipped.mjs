@@ -13,7 +13,7 @@ import { transform } from "esbuild";
 export async function load(url, context, next) {
   if (!url.startsWith("file:") || !url.endsWith(".ts")) return next(url, context);
   const source = await readFile(fileURLToPath(url), "utf8");
-  const options = { loader: "ts", format: "esm", target: "node20", sourcemap: "inline", sourcefile: url };
+  const options = { loader: "ts", format: "esm", target: "node20.10", sourcemap: "inline", sourcefile: url };
   const { code } = await transform(source, options);
   return { format: "module", source: code, shortCircuit: true };
 }
