@@ -2,7 +2,7 @@
 import { Simulation, type SimulationConfig } from "../src/sim.ts";
 import { MIB } from "./engine.ts";
 import type { Row, Side } from "./harness.ts";
-import { recordsOf } from "./replaying.ts";
+import { recordsOf } from "../src/microbench/replay.ts";
 
 const SPEC = "stencil2d:size=64MiB,grain=8,iterations=2";
 const SMOKE = "stencil2d:size=256KiB";

@@ -10,7 +10,8 @@ import { HmtWriter } from "../../src/text/hmt-writer.ts";
 import { HmtDecoder } from "../../src/text/hmt.ts";
 import { loadText } from "../../src/text/index.ts";
 import type { Context, Result, Row, Side } from "../harness.ts";
-import { figure, recordsOf, replaying } from "../replaying.ts";
+import { recordsOf } from "../../src/microbench/replay.ts";
+import { figure, replaying } from "../replaying.ts";
 
 const CHUNK = 1 << 20;
 

@@ -4,7 +4,8 @@
  * count.
  */
 import type { Row } from "../harness.ts";
-import { figure, recordsOf, replaying } from "../replaying.ts";
+import { recordsOf } from "../../src/microbench/replay.ts";
+import { figure, replaying } from "../replaying.ts";
 
 const SPEC = "stencil2d:size=64MiB,grain=8,iterations=2";
 const SMOKE = "stencil2d:size=256KiB";

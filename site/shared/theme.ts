@@ -2,6 +2,8 @@
  * Light and dark: as the system says, until the button of the header says otherwise; the choice is kept. Runs
  * in the head, before anything is drawn. After each change the document hears of the event "themechange".
  */
+import { showTheme } from "../../src/report/page/theme.ts";
+
 const KEY = "heteromem-theme";
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const root = document.documentElement;
@@ -24,12 +26,9 @@ function keep(theme: string): void {
 }
 
 function set(theme: string): void {
-  root.dataset.theme = theme;
   const button = document.getElementById("theme");
-  if (button === null) return;
-  button.textContent = theme === "dark" ? "☀ light" : "☾ dark";
-  button.setAttribute("aria-label", theme === "dark" ? "use light colors" : "use dark colors");
-  document.dispatchEvent(new Event("themechange"));
+  showTheme(theme === "dark", button);
+  if (button !== null) document.dispatchEvent(new Event("themechange"));
 }
 
 const now = (): string => chosen() ?? (dark.matches ? "dark" : "light");

@@ -1,7 +1,7 @@
 /** A run beside the one before it. */
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { causesOf, change, FIGURES, shown } from "../../src/report/figures.ts";
+import { causesOf, change, colorOf, COMPARED, criticalOf, shown } from "../../src/report/figures.ts";
 import { HeatMap } from "../../src/report/page/heat.ts";
 import { TimeRange } from "../../src/report/page/range.ts";
 import { duration } from "../../src/report/page/words.ts";
@@ -9,10 +9,6 @@ import type { Picture } from "../../src/report/picture.ts";
 import { CAUSES } from "../../src/sim/time/causes.ts";
 import { written } from "./question.ts";
 import type { EndedRun } from "./run-state.ts";
-
-/** Colors of causes, in the order of their time; further ones share the last. */
-const COLORS = ["--device", "--ram", "--third", "--fourth", "--dim"];
-const colorAt = (i: number): string => `var(${COLORS[Math.min(i, COLORS.length - 1)]})`;
 
 /** What was asked differently, such as "evict: lrm → lru". */
 function changes(before: EndedRun, now: EndedRun): string {
@@ -39,23 +35,22 @@ function Bars({ before, now }: CompareProps): JSX.Element | null {
       <div class="tools">
         {causes.map((cause, i) => (
           <span class="key" key={cause}>
-            <i style={{ backgroundColor: colorAt(i) }} />
+            <i style={{ backgroundColor: colorOf(i).color }} />
             {CAUSES[cause].text}
           </span>
         ))}
       </div>
       <div class="bars">
-        {runs.map(({ name, report: { timing } }) => (
+        {runs.map(({ name, report }) => (
           <>
             <span>{name}</span>
             <span class="bar" aria-hidden="true">
               {causes.map((cause, i) => {
-                const critical = timing?.causes.find((one) => one.cause === cause)?.critical ?? 0;
-                const width = `${((100 * critical) / most).toFixed(2)}%`;
-                return <i key={cause} style={{ width, backgroundColor: colorAt(i) }} />;
+                const width = `${((100 * criticalOf(report, cause)) / most).toFixed(2)}%`;
+                return <i key={cause} style={{ width, backgroundColor: colorOf(i).color }} />;
               })}
             </span>
-            <span class="value">{timing === null ? "no times" : duration(timing.total)}</span>
+            <span class="value">{report.timing === null ? "no times" : duration(report.timing.total)}</span>
           </>
         ))}
       </div>
@@ -64,11 +59,11 @@ function Bars({ before, now }: CompareProps): JSX.Element | null {
 }
 
 function Figures({ before, now }: CompareProps): JSX.Element {
-  const rows = FIGURES.map(([name, value, unit]) => ({
+  const rows = COMPARED.map(({ name, unit, of }) => ({
     name,
     unit,
-    was: value(before.report),
-    is: value(now.report),
+    was: of(before.report),
+    is: of(now.report),
   })).filter(({ was, is }) => was !== 0 || is !== 0);
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Figures of both runs">

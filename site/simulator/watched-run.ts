@@ -5,23 +5,18 @@ import type { RunInput } from "../../src/cli/trace-input.ts";
 import { PerfettoTrace } from "../../src/report/perfetto/trace.ts";
 import type { Picture } from "../../src/report/picture.ts";
 import { PictureRecorder } from "../../src/report/recorder.ts";
-import { CONFIG_FIELDS } from "../../src/sim/config.ts";
+import { simulationFields } from "../../src/sim/config.ts";
 import { forEachReference } from "../../src/sim/first-pass.ts";
 import { References } from "../../src/sim/policies/references.ts";
-import { feedAll, Simulation, SimulationError, type Block, type SimulationConfig } from "../../src/sim.ts";
+import { feedAll, Simulation, SimulationError, type Block } from "../../src/sim.ts";
 import type { Answer, Request, RunProgress } from "./messages.ts";
 import { openInput, type OpenInput } from "./open-input.ts";
-import type { Config } from "./question.ts";
 
 /** Milliseconds between two pictures, at least. */
 const PICTURE_MS = 250;
 const STOPPED = "stopped";
 /** The name of the page's file in the command that gives the same page. */
 const PAGE_NAME = "run.html";
-
-function simulationConfig(config: Config): SimulationConfig {
-  return Object.fromEntries(Object.entries(config).filter(([field]) => CONFIG_FIELDS.has(field)));
-}
 
 export class WatchedRun {
   readonly #request: Request & { type: "run" };
@@ -65,7 +60,7 @@ export class WatchedRun {
   async run(): Promise<void> {
     const { config } = this.#request;
     const future = config.evict === "opt" ? await this.#lookAhead() : undefined;
-    using simulation = await Simulation.create(simulationConfig(config), future);
+    using simulation = await Simulation.create(simulationFields(config), future);
     const opened = await this.#open();
     const trace: Uint8Array<ArrayBuffer>[] = [];
     const perfetto = this.#request.perfetto
@@ -165,7 +160,7 @@ export class WatchedRun {
     const references = new References();
     const { input } = await this.#open();
     try {
-      const config = simulationConfig(this.#request.config);
+      const config = simulationFields(this.#request.config);
       await forEachReference(input.source, config, (unit) => references.add(unit));
     } catch (error) {
       input.explain(error); // a trace that ends early has this much

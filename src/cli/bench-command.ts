@@ -57,8 +57,7 @@ async function bench(names: string[], { time, json, list }: BenchFlags): Promise
   const machine = { node: process.version, processor: cpus()[0]?.model ?? "unknown" };
   if (!json) {
     process.stdout.write(`heteromem ${packageJson.version}, Node ${machine.node}, ${machine.processor}\n`);
-    process.stdout.write(`${row(" ".repeat(width), "  median".padEnd(20), "p25–p75", "", "runs")}
-`);
+    process.stdout.write(`${row(" ".repeat(width), "  median".padEnd(20), "p25–p75", "", "runs")}\n`);
   }
   const figures: Figure[] = [];
   for (const [i, program] of programs.entries()) {

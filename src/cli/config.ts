@@ -2,7 +2,6 @@
 import type { ConfigError } from "../sim.ts";
 import { type Calls, type SimulationConfig } from "../sim.ts";
 import schema from "../../schema/config.schema.json" with { type: "json" };
-import { CONFIG_FIELDS } from "../sim/config.ts";
 import { optionOf } from "./command-line.ts";
 import { UserError } from "./errors.ts";
 import { openModel } from "./model-file.ts";
@@ -60,11 +59,6 @@ export async function configured(
   const written = { ...config };
   if (typeof config.time === "string") config.time = (await openModel(config.time)) as RunConfig["time"];
   return { config, given: written, nameOf };
-}
-
-/** The part of the config that is the simulation's. */
-export function simulationConfig(config: RunConfig): SimulationConfig {
-  return Object.fromEntries(Object.entries(config).filter(([field]) => CONFIG_FIELDS.has(field)));
 }
 
 /** A config that cannot be, as the user's error: it names the option or the file. */

@@ -2,6 +2,20 @@ import cliProgress from "cli-progress";
 import type { TraceInput } from "./input.ts";
 import { count } from "./words.ts";
 
+/** A bar on stderr, which disappears when it is stopped. Its user handles Ctrl-C. */
+export function terminalBar(format: string): cliProgress.SingleBar {
+  return new cliProgress.SingleBar({
+    format,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    barsize: 32,
+    stream: process.stderr,
+    clearOnComplete: true,
+    hideCursor: true,
+    gracefulExit: false,
+  });
+}
+
 /** Shows how far a run is, by a bar on stderr if that is a terminal. The bar disappears when the run ends. */
 export class Progress {
   readonly #input: TraceInput | null;
@@ -13,16 +27,7 @@ export class Progress {
     this.#input = input;
     if (input === null || quiet || !process.stderr.isTTY || input.size === undefined || input.size === 0)
       return;
-    this.#bar = new cliProgress.SingleBar({
-      format: "{bar} {percentage} %  {lines} lines  {left}",
-      barCompleteChar: "█",
-      barIncompleteChar: "░",
-      barsize: 32,
-      stream: process.stderr,
-      clearOnComplete: true,
-      hideCursor: true,
-      gracefulExit: false, // run.ts handles Ctrl-C: it prints the report
-    });
+    this.#bar = terminalBar("{bar} {percentage} %  {lines} lines  {left}");
     this.#bar.start(input.size, 0, { lines: "0", left: "" });
   }
 

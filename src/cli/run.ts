@@ -3,7 +3,8 @@ import { ConfigError, feedAll, Simulation, SimulationError } from "../sim.ts";
 import { forEachReference } from "../sim/first-pass.ts";
 import { References } from "../sim/policies/references.ts";
 import { HmmError } from "../index.ts";
-import { configError, simulationConfig, type Configured, type RunConfig } from "./config.ts";
+import { simulationFields } from "../sim/config.ts";
+import { configError, type Configured, type RunConfig } from "./config.ts";
 import { UserError } from "./errors.ts";
 import { INTERRUPTED, PARTIAL, STOPPED } from "./exit.ts";
 import { TraceInput } from "./input.ts";
@@ -112,7 +113,7 @@ async function lookAhead(configured: Configured, file: TraceInput | null): Promi
   const references = new References();
   const input = await openInput(configured, again);
   try {
-    await forEachReference(input.source, simulationConfig(config), (unit) => references.add(unit));
+    await forEachReference(input.source, simulationFields(config), (unit) => references.add(unit));
   } catch (error) {
     if (error instanceof ConfigError) throw configError(error, nameOf);
     input.explain(error); // a trace that ends early has this much
@@ -128,7 +129,7 @@ async function createSimulation(
   future: References | undefined,
 ): Promise<Simulation> {
   try {
-    return await Simulation.create(simulationConfig(config), future);
+    return await Simulation.create(simulationFields(config), future);
   } catch (error) {
     if (error instanceof ConfigError) throw configError(error, nameOf);
     if (!(error instanceof HmmError) && !(error instanceof RangeError)) throw error;

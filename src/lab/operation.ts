@@ -95,10 +95,15 @@ export function agentOf({ verb, device }: Operation): Agent {
   return VERBS[verb].by === "cpu" ? "cpu" : device === 1 ? "device1" : "device2";
 }
 
+/** Says which pages a range has, its last one included: "page 2", "pages 0-3". */
+export function pageRange(first: number, last: number): string {
+  return first === last ? `page ${first}` : `pages ${first}-${last}`;
+}
+
 /** Says what an operation does: "CPU writes pages 0-3", "fork of process 2". */
 export function describeOperation({ verb, first, last, process, device }: Operation): string {
   const { name, by, range } = VERBS[verb];
-  const pages = first === last ? `page ${first}` : `pages ${first}-${last}`;
+  const pages = pageRange(first, last);
   const who = process === 1 ? "" : ` of process ${process}`;
   return `${name}${range ? ` ${pages}` : ""}${who}${by === "driver" && device === 2 ? " (device 2)" : ""}`;
 }

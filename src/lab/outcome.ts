@@ -1,6 +1,6 @@
 import { PAGE_SIZE } from "../index.ts";
 import { BASE } from "./config.ts";
-import type { Agent, Operation } from "./operation.ts";
+import { pageRange, type Agent, type Operation } from "./operation.ts";
 import type { Task } from "./task.ts";
 import type { StepId } from "./texts.ts";
 import type { World } from "./world.ts";
@@ -39,8 +39,7 @@ export function pageOf(address: number): number {
 
 /** Says which pages [start, end) has. */
 export function pagesText(start: number, end: number): string {
-  const [first, last] = [pageOf(start), pageOf(end) - 1];
-  return first === last ? `page ${first}` : `pages ${first}-${last}`;
+  return pageRange(pageOf(start), pageOf(end) - 1);
 }
 
 /** Writes a number of things: "1 page", "2 pages". */

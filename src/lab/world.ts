@@ -25,7 +25,7 @@ import type { LockGuard } from "../testing.ts";
 import { pack, unpack, type Sparse } from "./checkpoint.ts";
 import { BASE, engineConfig, type LabConfig } from "./config.ts";
 import { LabDriver, notifierId, ownerOf } from "./driver.ts";
-import type { Agent } from "./operation.ts";
+import { pageRange, type Agent } from "./operation.ts";
 import type { Hold, Task } from "./task.ts";
 import type { StepId } from "./texts.ts";
 
@@ -264,7 +264,7 @@ export class World {
     const first = Math.max(0, (start - BASE) / PAGE_SIZE);
     const last = Math.min(this.config.pages, (end - BASE) / PAGE_SIZE) - 1;
     const who = process === 1 ? "" : ` of process ${process}`;
-    return `${first === last ? `page ${first}` : `pages ${first}-${last}`}${who}`;
+    return `${pageRange(first, last)}${who}`;
   }
 }
 

@@ -5,10 +5,8 @@ import {
   hmmDevmemAdd,
   hmmRangeFault,
   MIGRATE_VMA_SELECT_SYSTEM,
-  migrateVmaSetup,
   MmuIntervalNotifier,
   PAGE_SIZE,
-  type Hmm,
   type Mm,
 } from "../index.ts";
 import {
@@ -16,6 +14,7 @@ import {
   createEngine,
   expect,
   MIB,
+  migrate,
   pagesOf,
   sizeName,
   KIB,
@@ -53,15 +52,9 @@ async function faultBack(cluster: number): Promise<Work> {
   const start = mm.mmap({ length: BYTES });
   mm.populate(start, BYTES);
   const owner = {};
-  const move = (to: Hmm | typeof devmem, from: number, end: number, select?: number): number => {
-    using m = migrateVmaSetup({ vma: mm.findVma(from), start: from, end, select, owner });
-    to.allocPages(m.src, m.dst);
-    hmm.copyPages(m.src, m.dst);
-    return m.pages();
-  };
   const fault = (_: unknown, __: unknown, address: number): number => {
     const from = address - (address % cluster);
-    move(hmm, from, from + cluster);
+    migrate({ mm, start: from, end: from + cluster, to: hmm, owner });
     return 0;
   };
   const devmem = hmmDevmemAdd(hmm, { fault }, owner, BYTES);
@@ -70,7 +63,9 @@ async function faultBack(cluster: number): Promise<Work> {
     bytes: BYTES,
     prepare() {
       using _sem = mm.mmapSem.read();
-      expect("pages to the device", move(devmem, start, start + BYTES, MIGRATE_VMA_SELECT_SYSTEM), PAGES);
+      const select = MIGRATE_VMA_SELECT_SYSTEM;
+      const moved = migrate({ mm, start, end: start + BYTES, to: devmem, select, owner });
+      expect("pages to the device", moved, PAGES);
     },
     run() {
       for (let at = start; at < start + BYTES; at += cluster) mm.load32(at);

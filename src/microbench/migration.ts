@@ -8,7 +8,6 @@ import {
   MIGRATE_VMA_SELECT_COMPOUND,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
-  migrateVmaSetup,
   VM_FAULT_SIGBUS,
   type Hmm,
   type HmmDevmem,
@@ -19,6 +18,7 @@ import {
   expect,
   KIB,
   MIB,
+  migrate,
   pagesOf,
   sizeName,
   type Microbenchmark,
@@ -49,16 +49,7 @@ async function migration(size: number, direction: Direction, huge: boolean): Pro
     moved = 0;
     using _sem = mm.mmapSem.read();
     for (let at = start; at < start + bytes; at += size) {
-      using m = migrateVmaSetup({
-        vma: mm.findVma(at),
-        start: at,
-        end: at + size,
-        select: select | units,
-        owner,
-      });
-      to.allocPages(m.src, m.dst);
-      hmm.copyPages(m.src, m.dst);
-      moved += m.pages();
+      moved += migrate({ mm, start: at, end: at + size, to, select: select | units, owner });
     }
   };
   const toDevice = (): void => move(devmem, MIGRATE_VMA_SELECT_SYSTEM);

@@ -1,5 +1,5 @@
 /** What a microbenchmark is: a program that opens an engine and repeats one piece of work. */
-import { Hmm, PAGE_SIZE, type HmmConfig } from "../index.ts";
+import { Hmm, migrateVmaSetup, PAGE_SIZE, type HmmConfig, type HmmDevmem, type Mm } from "../index.ts";
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
@@ -40,6 +40,24 @@ export function createEngine(bytes: number, config: HmmConfig = {}): Promise<Hmm
 /** Throws unless a count is as it should be. */
 export function expect(what: string, found: number, expected: number): void {
   if (found !== expected) throw new Error(`${what}: ${found}, expected ${expected}`);
+}
+
+/** What one migration moves: [start, end) of one mapping, and which of its pages, to RAM or to a device. */
+export interface Move {
+  mm: Mm;
+  start: number;
+  end: number;
+  to: Hmm | HmmDevmem;
+  select?: number;
+  owner: unknown;
+}
+
+/** Migrates a range, copies included, as drivers do. Returns how many pages moved. */
+export function migrate({ mm, start, end, to, select, owner }: Move): number {
+  using m = migrateVmaSetup({ vma: mm.findVma(start), start, end, select, owner });
+  to.allocPages(m.src, m.dst);
+  mm.hmm.copyPages(m.src, m.dst);
+  return m.pages();
 }
 
 /** Ends an engine whose invariants hold. */

@@ -3,7 +3,7 @@ import { openWorkload, Simulation, type SimulationConfig } from "../sim.ts";
 import { expect, MIB, type Microbenchmark, type Work } from "./program.ts";
 
 /** Returns all records of a workload in one array, two words each. */
-function recordsOf(spec: string): BigUint64Array {
+export function recordsOf(spec: string): BigUint64Array {
   const blocks = Array.from(openWorkload(spec).blocks(), (block) => block.slice());
   const all = new BigUint64Array(blocks.reduce((sum, { length }) => sum + length, 0));
   let at = 0;

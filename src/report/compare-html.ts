@@ -1,33 +1,28 @@
 /** A page that shows several runs side by side: time by cause on one scale, and figures with changes. */
 import { CAUSES } from "../sim/time/causes.ts";
 import { documentOf, escaped } from "./document.ts";
-import { causesOf, change, FIGURES, shown, type ComparedRun } from "./figures.ts";
-
-/** Colors of causes, in the order of their time: bars of one cause have one color on the whole page. */
-const COLORS = ["--device", "--ram", "--third", "--fourth", "--dim"];
+import { causesOf, change, colorOf, COMPARED, criticalOf, shown, type ComparedRun } from "./figures.ts";
 
 /** Bars of the runs on one scale, a piece for each cause. */
 function bars(runs: readonly ComparedRun[]): string {
   const causes = causesOf(runs);
   const most = Math.max(1, ...runs.map(({ report: { timing } }) => timing?.total ?? 0));
   if (causes.length === 0) return "<p>None of these runs has a time model (--time).</p>";
-  const colorOf = (cause: string): string =>
-    COLORS[Math.min(causes.indexOf(cause as never), COLORS.length - 1)];
-  const rows = runs.map(({ name, report: { timing } }) => {
-    const pieces = causes.map((cause) => {
-      const critical = timing?.causes.find((one) => one.cause === cause)?.critical ?? 0;
+  const rows = runs.map(({ name, report }) => {
+    const pieces = causes.map((cause, i) => {
+      const critical = criticalOf(report, cause);
       const width = ((100 * critical) / most).toFixed(2);
-      const title = `${CAUSES[cause].text}: ${shown(critical, "ms")} ms`;
-      return `<i style="width:${width}%;background-color:var(${colorOf(cause)})" title="${title}"></i>`;
+      const title = `${CAUSES[cause].text}: ${shown(critical, "ps")} ms`;
+      return `<i style="width:${width}%;background-color:${colorOf(i).color}" title="${title}"></i>`;
     });
-    const total = `${shown(timing?.total ?? 0, "ms")} ms`;
+    const total = `${shown(report.timing?.total ?? 0, "ps")} ms`;
     const cells = [`<span class="bar">${pieces.join("")}</span>`, `<span class="value">${total}</span>`];
     return `<span>${escaped(name)}</span>${cells.join("")}`;
   });
   const legend = causes.map(
     (cause, i) =>
-      `<span class="key"><i style="background-color:var(${colorOf(cause)})"></i>` +
-      `${CAUSES[cause].text}${i >= COLORS.length ? " (same color)" : ""}</span>`,
+      `<span class="key"><i style="background-color:${colorOf(i).color}"></i>` +
+      `${CAUSES[cause].text}${colorOf(i).shared ? " (same color)" : ""}</span>`,
   );
   return `<div class="tools">${legend.join("")}</div><div class="bars" id="causes">${rows.join("")}</div>`;
 }
@@ -36,10 +31,10 @@ function figures(runs: readonly ComparedRun[]): string {
   const head = runs
     .map(({ name }, i) => `<th>${escaped(name)}</th>${i > 0 ? "<th>change</th>" : ""}`)
     .join("");
-  const rows = FIGURES.map(([name, value, unit]) => {
-    const first = value(runs[0].report);
+  const rows = COMPARED.map(({ name, unit, of }) => {
+    const first = of(runs[0].report);
     const cells = runs.map(({ report }, i) => {
-      const own = value(report);
+      const own = of(report);
       return `<td>${shown(own, unit)}</td>${i > 0 ? `<td>${change(own, first)}</td>` : ""}`;
     });
     return `<tr><td>${name}</td>${cells.join("")}</tr>`;

@@ -233,6 +233,11 @@ export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig
   ...MANAGED_FIELDS,
 ]);
 
+/** Returns the part of some fields that is a simulation's config. */
+export function simulationFields(fields: object): SimulationConfig {
+  return Object.fromEntries(Object.entries(fields).filter(([field]) => CONFIG_FIELDS.has(field)));
+}
+
 /** Returns the fields that depend on the memory model. */
 function memoryOf(
   config: SimulationConfig,

@@ -1,6 +1,6 @@
 /** Jobs: what one run of a sweep computes, as JSON, and its name. */
 import type { Settings, SimulationConfig } from "../sim/config.ts";
-import { CONFIG_FIELDS, settingsOf } from "../sim/config.ts";
+import { settingsOf, simulationFields } from "../sim/config.ts";
 import { deviceMemoryFor } from "../sim/device-driver.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { canonical, sha256 } from "./canonical.ts";
@@ -28,9 +28,7 @@ export interface JobContent {
 
 /** Returns the job of a config. Paths and what belongs to reading a trace are not taken over. */
 export function jobOf(config: Readonly<Record<string, unknown>>, trace: string | null, engine: string): Job {
-  const own = Object.entries(config).filter(
-    ([field, value]) => CONFIG_FIELDS.has(field) && value !== undefined,
-  );
+  const own = Object.entries(simulationFields(config)).filter(([, value]) => value !== undefined);
   const { workload } = config;
   const made = trace === null ? { workload: canonicalWorkload(workload as string) } : {};
   return { engine, config: { ...Object.fromEntries(own), ...made }, trace };

@@ -1,7 +1,8 @@
 /** The results of a sweep as its page draws them. */
+import { FIGURES } from "../report/figures.ts";
 import type { SweepPicture, SweepRow } from "../report/sweep-picture.ts";
 import { canonical } from "./canonical.ts";
-import { causeFigures, FIGURES } from "./figures.ts";
+import { causeFigures } from "./figures.ts";
 import type { ResultRow, Results } from "./rows.ts";
 import { REPLICA } from "./spec.ts";
 

@@ -1,7 +1,8 @@
 /** Tables of results: text for a terminal, CSV, and JSON. */
+import { FIGURES } from "../report/figures.ts";
 import { summaryOf } from "../report/statistics.ts";
 import type { Json } from "./canonical.ts";
-import { FIGURES, leavesOf } from "./figures.ts";
+import { leavesOf } from "./figures.ts";
 import type { Results, ResultRow } from "./rows.ts";
 import { REPLICA, type Point } from "./spec.ts";
 
@@ -93,9 +94,8 @@ export function csvText(results: Results): string {
     id,
     status,
     error ?? "",
-    ...axes.map((name) => cell(point[name])),
-    ...keys.map((key) => cell(figures[key])),
+    ...axes.map((name) => point[name]),
+    ...keys.map((key) => figures[key]),
   ]);
-  const body = lines.map(([id, status, error, ...rest]) => [id, status, cell(error), ...rest].join(","));
-  return [head.map(cell).join(","), ...body].map((line) => `${line}\r\n`).join("");
+  return [head, ...lines].map((line) => `${line.map(cell).join(",")}\r\n`).join("");
 }

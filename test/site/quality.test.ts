@@ -1,18 +1,15 @@
 /** What every page must be: small, fast, and usable by all (WCAG 2.2 AA, by axe-core). Needs a browser. */
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
-import type { AxeResults } from "axe-core";
 import type { Page } from "playwright-core";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { list } from "../tidy/sources.ts";
 import { inBrowser } from "../util/browser.ts";
-import { Site } from "./site.ts";
+import { Site, violations } from "./site.ts";
 
 const FIRST_LOAD_MAX = 250 * 1024;
 const INTERACTIVE_MS = 1000;
-const AXE = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
-const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
 const tests = suite("site: quality in Chromium");
 const test = inBrowser(tests);
@@ -23,18 +20,6 @@ tests.before(async () => {
 tests.after(async () => {
   await site?.close();
 });
-
-/** What axe-core finds wrong, in words. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const found = await page.evaluate(async (values) => {
-    const { axe } = window as unknown as { axe: { run(options: object): Promise<AxeResults> } };
-    return axe.run({ runOnly: { type: "tag", values } });
-  }, RULES);
-  return found.violations.map(
-    ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`,
-  );
-}
 
 /** Waits until the button can be pressed. Returns the milliseconds since the page was asked for. */
 async function interactive(page: Page): Promise<number> {

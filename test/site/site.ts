@@ -1,8 +1,9 @@
 /** The site in Chromium, for tests: built once, served below a path, and watched for what must not happen. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { AxeResults } from "axe-core";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { buildSite } from "../../tools/build-site.ts";
 import { serveFolder } from "../../tools/serve-site.ts";
@@ -66,4 +67,19 @@ export class Site {
     this.#server.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** The rules of WCAG 2.2 AA, by axe-core's names. */
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+
+/** What axe-core finds wrong in a page, in words. */
+export async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(readFileSync("node_modules/axe-core/axe.min.js", "utf8"));
+  const found = await page.evaluate(async (values) => {
+    const { axe } = window as unknown as { axe: { run(options: object): Promise<AxeResults> } };
+    return axe.run({ runOnly: { type: "tag", values } });
+  }, RULES);
+  return found.violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`,
+  );
 }

@@ -1,11 +1,12 @@
 /** How far a sweep is: a bar on a terminal. */
-import cliProgress from "cli-progress";
+import type { SingleBar } from "cli-progress";
+import { terminalBar } from "../progress.ts";
 import { count } from "../words.ts";
 
 /** Counts jobs, and shows them on stderr if that is a terminal. */
 export class SweepBar {
   readonly #start = performance.now();
-  readonly #bar: cliProgress.SingleBar | undefined;
+  readonly #bar: SingleBar | undefined;
   readonly #total: number;
   #done = 0;
   #failed = 0;
@@ -14,16 +15,7 @@ export class SweepBar {
   constructor(total: number, quiet: boolean) {
     this.#total = total;
     if (quiet || !process.stderr.isTTY || total === 0) return;
-    this.#bar = new cliProgress.SingleBar({
-      format: "{bar} {value}/{total} jobs  {rate} a second  {left}  {failed}",
-      barCompleteChar: "█",
-      barIncompleteChar: "░",
-      barsize: 32,
-      stream: process.stderr,
-      clearOnComplete: true,
-      hideCursor: true,
-      gracefulExit: false, // the command handles Ctrl-C
-    });
+    this.#bar = terminalBar("{bar} {value}/{total} jobs  {rate} a second  {left}  {failed}");
     this.#bar.start(total, 0, { rate: "–", left: "", failed: "" });
   }
 

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import configSchema from "../../../schema/config.schema.json" with { type: "json" };
 import sweepSchema from "../../../schema/sweep.schema.json" with { type: "json" };
-import { ConfigError, TIME_PRESETS, WorkloadError, type TimeModel } from "../../sim.ts";
+import { ConfigError, WorkloadError, type TimeModel } from "../../sim.ts";
 import { canonical } from "../../sweep/canonical.ts";
 import { SweepError } from "../../sweep/error.ts";
 import { axesOf, expand } from "../../sweep/expand.ts";
@@ -14,6 +14,7 @@ import type { RunConfig } from "../config.ts";
 import { openModel } from "../model-file.ts";
 import { demandInput } from "../open-input.ts";
 import { compileSchema, readJson, whyInvalid } from "../read-json.ts";
+import { isModelFile, withFiles } from "./files.ts";
 import { cacheTrace } from "./traces.ts";
 
 /** A job that can run, by its id. */
@@ -50,25 +51,6 @@ function* modelsOf(spec: SweepSpec): Generator<string> {
   for (const { time } of sets) if (typeof time === "string") yield time;
 }
 
-/** The path of a file that a config names, from the spec's folder. */
-function fromFolder(folder: string, config: RunFields): RunFields {
-  const { trace, binary, offload, time } = config;
-  const at = (path: unknown): unknown => (typeof path === "string" ? resolve(folder, path) : path);
-  const offloads = Array.isArray(offload)
-    ? offload.map((value: unknown) =>
-        typeof value === "string" && value.startsWith("@") ? `@${resolve(folder, value.slice(1))}` : value,
-      )
-    : offload;
-  const isModel = typeof time === "string" && !Object.hasOwn(TIME_PRESETS, time) && time !== "none";
-  return {
-    ...config,
-    ...(trace === undefined ? {} : { trace: at(trace) }),
-    ...(binary === undefined ? {} : { binary: at(binary) }),
-    ...(offload === undefined ? {} : { offload: offloads }),
-    ...(isModel && existsSync(resolve(folder, time)) ? { time: at(time) } : {}),
-  };
-}
-
 /** Checks configs by the schema and makes jobs of them. */
 class Planner {
   readonly #folder: string;
@@ -103,7 +85,7 @@ class Planner {
   async plan(given: RunFields): Promise<Planned & { id: string }> {
     const file = FILES.find((field) => given[field] !== undefined);
     if (file !== undefined) throw new SweepError(`${file}: expected in a run, not in a sweep`);
-    const config = fromFolder(this.#folder, given) as RunConfig;
+    const config = withFiles(given, (path) => resolve(this.#folder, path)) as RunConfig;
     const trace = await this.#trace(config);
     const time = typeof given.time === "string" ? this.#models.get(given.time) : given.time;
     const job = jobOf({ ...config, time }, trace, this.#version);
@@ -130,8 +112,7 @@ export async function planSweep(path: string, cache: string, version: string): P
   const models = new Map<string, TimeModel | string>();
   for (const name of modelsOf(spec)) {
     const file = resolve(folder, name);
-    const isPreset = Object.hasOwn(TIME_PRESETS, name) || name === "none";
-    models.set(name, await openModel(isPreset || !existsSync(file) ? name : file));
+    models.set(name, await openModel(isModelFile(name) && existsSync(file) ? file : name));
   }
   const validate = await compileSchema<RunConfig>(configSchema);
   const planner = new Planner(folder, cache, version, models);

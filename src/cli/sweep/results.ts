@@ -1,19 +1,18 @@
 /** `heteromem results` and `heteromem merge`: what the jobs of a sweep gave. */
-import { copyFile, rename, rm } from "node:fs/promises";
-import { existsSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { sweepHtml } from "../../report/sweep-html.ts";
-import { TIME_PRESETS } from "../../sim.ts";
 import { SweepError } from "../../sweep/error.ts";
 import { mergeResults, readManifest, sweepId, writeManifest, type Manifest } from "../../sweep/manifest.ts";
 import { sweepPicture } from "../../sweep/picture.ts";
+import type { RunFields } from "../../sweep/spec.ts";
 import { readResults, type ResultRow, type Results } from "../../sweep/rows.ts";
-import { JobStore } from "../../sweep/store.ts";
+import { JobStore, statusOf } from "../../sweep/store.ts";
 import { csvText, flatRows, tableText } from "../../sweep/tables.ts";
 import { JOBS_FAILED, PARTIAL } from "../exit.ts";
 import { OutputFile } from "../output.ts";
 import { commandOf } from "../command-line.ts";
 import { bytes, count, duration } from "../words.ts";
+import { withFiles } from "./files.ts";
 import { pointText } from "./plan.ts";
 
 /** What `heteromem results` is asked for. */
@@ -24,21 +23,9 @@ export interface ResultsFlags {
   config?: string;
 }
 
-/** The files of a config as they are named from where the command runs. */
-function fromHere(folder: string, config: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const at = (path: string): string => relative(process.cwd(), resolve(folder, path)) || ".";
-  const { trace, binary, offload, time } = config;
-  const isFile = typeof time === "string" && !Object.hasOwn(TIME_PRESETS, time) && time !== "none";
-  const listed = Array.isArray(offload) ? (offload as string[]) : [];
-  return {
-    ...config,
-    ...(typeof trace === "string" ? { trace: at(trace) } : {}),
-    ...(typeof binary === "string" ? { binary: at(binary) } : {}),
-    ...(isFile ? { time: at(time) } : {}),
-    ...(listed.length > 0
-      ? { offload: listed.map((value) => (value.startsWith("@") ? `@${at(value.slice(1))}` : value)) }
-      : {}),
-  };
+/** The config with its files named from where the command runs. */
+function fromHere(folder: string, config: RunFields): RunFields {
+  return withFiles(config, (path) => relative(process.cwd(), resolve(folder, path)) || ".");
 }
 
 /** The command that runs a job again. A model that the sweep has changed comes by a config. */
@@ -114,10 +101,10 @@ export async function merge(dirs: readonly string[], out: string): Promise<numbe
   for (const dir of dirs) {
     const from = new JobStore(dir);
     for (const { id } of manifests[0].jobs) {
-      const status = from.status(id);
+      const text = from.text(id);
       const own = store.status(id);
-      if (status === null || own === "done" || own === status) continue;
-      await copyWhole(from.path(id), store.path(id));
+      if (text === null || own === "done" || own === statusOf(id, text)) continue;
+      await store.write(id, text);
     }
   }
   const { done, failed, missing } = await mergeResults(store, manifests[0]);
@@ -128,14 +115,4 @@ export async function merge(dirs: readonly string[], out: string): Promise<numbe
     process.stdout.write(`missing: ${id.slice(0, 12)}  ${pointText(point)}\n`);
   if (missing.length > NAMED) process.stdout.write(`and ${count(missing.length - NAMED)} more\n`);
   return codeOf({ failed, missing: missing.length });
-}
-
-async function copyWhole(from: string, to: string): Promise<void> {
-  const temporary = join(to, "..", `.${process.pid}.copy.tmp`);
-  try {
-    await copyFile(from, temporary);
-    await rename(temporary, to);
-  } finally {
-    if (existsSync(temporary)) await rm(temporary, { force: true });
-  }
 }

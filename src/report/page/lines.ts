@@ -34,12 +34,17 @@ export interface LineChart {
   least?: number;
 }
 
-function options(chart: LineChart, { axis }: Picture, range: TimeRange, width: number): uPlot.Options {
-  const axes = {
+/** How the axes of all charts look, in the colors of the theme. */
+export function axisStyle(): Pick<uPlot.Axis, "stroke" | "grid" | "ticks"> {
+  return {
     stroke: color("--dim"),
     grid: { stroke: color("--line"), width: 1 },
     ticks: { show: false },
   };
+}
+
+function options(chart: LineChart, { axis }: Picture, range: TimeRange, width: number): uPlot.Options {
+  const axes = axisStyle();
   return {
     width,
     height: HEIGHT,

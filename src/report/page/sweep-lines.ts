@@ -1,14 +1,14 @@
 /** Lines of a figure against an axis, with intervals over seeds, in small pictures side by side. */
 import uPlot from "uplot";
+import { PALETTE } from "../palette.ts";
 import type { Summary } from "../statistics.ts";
 import type { Figure, SweepPicture } from "../sweep-picture.ts";
 import { color, key, make } from "./dom.ts";
+import { axisStyle } from "./lines.ts";
 import { linesOf, positionsOf, type Choice, type SweepLine } from "./sweep-data.ts";
 import { bytes, count, duration } from "./words.ts";
 
 const HEIGHT = 240;
-/** Colors of lines, in turn; from the second turn on with dashes. */
-export const COLORS = ["--device", "--ram", "--third", "--fourth", "--dim"];
 /** Small pictures that are shown at most. */
 const FACETS = 12;
 /** Labels below a picture, at most. */
@@ -65,18 +65,15 @@ function optionsOf({ picture, choice, lines, top }: Drawn, width: number): uPlot
   const { at } = positionsOf(values);
   const shown = writerOf(figures[choice.figure]);
   const ticks = ticksOf(at, Math.floor(width / 70));
-  const axis = {
-    stroke: color("--dim"),
-    grid: { stroke: color("--line"), width: 1 },
-    ticks: { show: false },
-  };
+  const axis = axisStyle();
   const edge = (at[at.length - 1] - at[0]) * 0.03 || 0.5;
   // Bands come first, so that none covers a line.
   const hidden = { stroke: "transparent", points: { show: false }, spanGaps: true };
   const bands = lines.flatMap(() => [hidden, hidden]);
   const means = lines.map((_, i) => {
-    const stroke = color(COLORS[i % COLORS.length]);
-    const dash = i < COLORS.length ? {} : { dash: [5, 3] };
+    // Colors in turn; from the second turn on with dashes.
+    const stroke = color(PALETTE[i % PALETTE.length]);
+    const dash = i < PALETTE.length ? {} : { dash: [5, 3] };
     return { stroke, width: 2, points: { size: 5, fill: stroke }, spanGaps: true, ...dash };
   });
   return {
@@ -91,7 +88,7 @@ function optionsOf({ picture, choice, lines, top }: Drawn, width: number): uPlot
     series: [{}, ...bands, ...means],
     bands: lines.map((_, i) => ({
       series: [2 * i + 2, 2 * i + 1],
-      fill: `${color(COLORS[i % COLORS.length])}2e`,
+      fill: `${color(PALETTE[i % PALETTE.length])}2e`,
     })),
     axes: [
       {
@@ -162,7 +159,7 @@ export function facets(picture: SweepPicture, choice: Choice, interval: Interval
   const legend = (lines[0] ?? [])
     .filter(({ group }) => group >= 0)
     .map(({ group }, i) =>
-      key(COLORS[i % COLORS.length], axes[choice.group].values[group], i >= COLORS.length),
+      key(PALETTE[i % PALETTE.length], axes[choice.group].values[group], i >= PALETTE.length),
     );
   const pictures = shown.map((facet, i) => {
     const title = facet < 0 ? "" : `${axes[choice.facet].name} = ${axes[choice.facet].values[facet]}`;

@@ -1,10 +1,12 @@
 /** Two figures of all points of a sweep against each other, and the points that no other one beats. */
 import uPlot from "uplot";
+import { PALETTE } from "../palette.ts";
 import { paretoFront } from "../statistics.ts";
 import type { Figure, SweepPicture } from "../sweep-picture.ts";
 import { color, key, make } from "./dom.ts";
+import { axisStyle } from "./lines.ts";
 import { meansOf, type MeanPoint } from "./sweep-data.ts";
-import { COLORS, stepsOf, writerOf } from "./sweep-lines.ts";
+import { stepsOf, writerOf } from "./sweep-lines.ts";
 
 const HEIGHT = 320;
 
@@ -58,20 +60,15 @@ function optionsOf(
   say: (plot: uPlot) => void,
 ): Omit<uPlot.Options, "width"> {
   const [x, y] = [figures[choice.x], figures[choice.y]];
-  const axis = {
-    stroke: color("--dim"),
-    grid: { stroke: color("--line"), width: 1 },
-    ticks: { show: false },
-  };
   const ticks = (figure: Figure): uPlot.Axis => ({
-    ...axis,
+    ...axisStyle(),
     ...stepsOf(figure),
     values: (_, splits) => splits.map(writerOf(figure)),
   });
   const ring = { show: true, size: 13, width: 1.5, fill: "transparent" };
   const series = groups.map((_, i) => {
-    const stroke = color(COLORS[i % COLORS.length]);
-    const fill = i < COLORS.length ? stroke : "transparent";
+    const stroke = color(PALETTE[i % PALETTE.length]);
+    const fill = i < PALETTE.length ? stroke : "transparent";
     return { paths: () => null, stroke, points: { show: true, size: 7, fill } };
   });
   return {
@@ -125,6 +122,8 @@ export function pareto(picture: SweepPicture, choice: ParetoChoice): HTMLElement
   }).observe(holder);
   const legend = groups
     .filter((group) => group >= 0)
-    .map((group, i) => key(COLORS[i % COLORS.length], axes[choice.group].values[group], i >= COLORS.length));
+    .map((group, i) =>
+      key(PALETTE[i % PALETTE.length], axes[choice.group].values[group], i >= PALETTE.length),
+    );
   return make("div", {}, make("div", { class: "tools" }, ...legend), holder, line);
 }

@@ -7,9 +7,8 @@ import { onInterrupt } from "../interrupt.ts";
 import { startPool, type Runner } from "../pool.ts";
 import { parseMemory, parseWorkers, type Program } from "../limits.ts";
 import { JobChecker } from "./check-job.ts";
-import { connect, JOBS, loadQueue, parseSilence, queueUrl } from "./connect.ts";
+import { connect, JOBS, loadQueue, parseSilence, queueUrl, type QueueResult } from "./connect.ts";
 import { TraceFetcher } from "./fetch-trace.ts";
-import type { QueueResult } from "./connect.ts";
 import { MemoryGate } from "./memory-gate.ts";
 
 /** The command's options. */
