@@ -49,8 +49,8 @@ export class WarpSchedule {
   }
 
   /**
-   * Finds the instruction that begins at `from`, of a warp that ends at `end`. Returns where it ends, and sets
-   * `loads` and `stores`.
+   * Finds the instruction that begins at `from`, of a warp that ends at `end`. Returns where it ends, and
+   * sets `loads` and `stores`.
    */
   instruction(from: number, end: number): number {
     const number = this.#numbers[this.#order[from]];
