@@ -243,4 +243,18 @@ export const DRIVER_RULES: readonly Mutant[] = [
     after: "this",
     ask: ["unit/loop-split"],
   },
+  {
+    name: "lanes-that-fall-behind-are-not-waited-for",
+    file: `${DRIVER}/warp-scheduler.ts`,
+    before: "if (number[lane] !== first) continue;",
+    after: "if (number[lane] === Infinity) continue;",
+    ask: ["unit/warps"],
+  },
+  {
+    name: "records-of-the-cpu-are-numbered",
+    file: `${DRIVER}/warp-scheduler.ts`,
+    before: "if ((how & AGENT) !== 0) made++;",
+    after: "made++;",
+    ask: ["unit/warps"],
+  },
 ];
