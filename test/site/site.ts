@@ -61,10 +61,15 @@ export class Site {
     return { page, problems, requests, close: () => context.close() };
   }
 
-  async close(): Promise<void> {
-    await this.#browser.close();
+  /** Ends the server; what is loaded and kept stays. */
+  stopServer(): void {
     this.#server.closeAllConnections();
     this.#server.close();
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    this.stopServer();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
