@@ -2,8 +2,8 @@
  * Proves that the package loads: `node tools/check-loading.mjs`. Packs it, installs the tarball into an empty
  * project, and runs test/package/loading.mjs there, which migrates a page and simulates a workload, in every
  * way that users load it: Node as a module, by require(), in a context of node:vm and in a Worker; the Nodes,
- * Deno and Bun that there are; bundled by esbuild, Rollup, webpack and Vite; and in Chromium, as a page and in
- * a SharedWorker, under a policy that allows 'wasm-unsafe-eval' alone.
+ * Deno and Bun that there are; bundled by esbuild, Rollup, webpack and Vite; and in Chromium, as a page and
+ * in a SharedWorker, under a policy that allows 'wasm-unsafe-eval' alone.
  *
  * Bundlers and runtimes come from the registry; runtimes stay in build/loading. What cannot be had is one
  * line. With CI=true Node, the four bundlers and Chromium are required.
@@ -30,7 +30,8 @@ const INSTALL = ["--save", "--no-audit", "--no-fund", "--no-package-lock", "--lo
 /** What the program prints, however it was loaded. */
 const EXPECTED = readFileSync("test/package/loading.txt", "utf8").trim();
 const POLICY =
-  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:";
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; " +
+  "connect-src 'self'; img-src data:";
 /** The page that has a shared worker run the program, and says what it answers. */
 const ASK_SHARED = `const { port } = new SharedWorker("main.mjs", { type: "module" });
 port.onmessage = ({ data }) => console.log(data);
@@ -200,7 +201,8 @@ async function checkPages(folder, bundlers) {
       "Content-Security-Policy": POLICY,
     };
     const script = file === "shared" ? "ask.mjs" : "main.mjs";
-    const page = `<!doctype html><link rel="icon" href="data:,"><script type="module" src="${script}"></script>`;
+    const page =
+      '<!doctype html><link rel="icon" href="data:,">' + `<script type="module" src="${script}"></script>`;
     const text = file === "ask.mjs" ? ASK_SHARED : readFileSync(join(folder, "out", name, "main.mjs"));
     response.writeHead(200, headers).end(isScript ? text : page);
   });

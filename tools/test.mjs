@@ -41,8 +41,8 @@ const LONGEST = [
 ];
 /**
  * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does, and the site's
- * pages, as `npm run test:site` does, sweeps through Redis, as `npm run test:queue` does, and every record, as
- * `npm run test:browser` does.
+ * pages, as `npm run test:site` does, sweeps through Redis, as `npm run test:queue` does, and every record,
+ * as `npm run test:browser` does.
  */
 const APART = [
   ...["canaries", "canaries-recorded"].map((name) => join("test", "fuzz", `${name}.test.ts`)),

@@ -24,12 +24,14 @@ const withoutNode: Plugin = {
       path in NODE ? { path: join(ROOT, NODE[path]) } : { path, namespace: "nothing" },
     );
     build.onLoad({ filter: /.*/, namespace: "nothing" }, ({ path }) => ({
-      contents: `module.exports = new Proxy({}, { get: () => () => { throw new Error("${path} is Node's"); } });`,
+      contents:
+        "module.exports = new Proxy({}, { get: () => () => { " +
+        `throw new Error("${path} is Node's"); } });`,
     }));
   },
 };
 
-/** A test file finds its neighbors by import.meta, which in a bundle is the bundle's: its own is put there. */
+/** A test file finds its neighbors by import.meta; a bundle has another one, so the file's own is put in. */
 const ownPlaces: Plugin = {
   name: "own places",
   setup(build) {

@@ -28,7 +28,8 @@ async function run(load: () => Promise<unknown>): Promise<FileResult> {
     }
   } catch (error) {
     result.failed++;
-    result.output += `threw while it was loaded or run: ${error instanceof Error ? error.stack : String(error)}`;
+    const what = error instanceof Error ? error.stack : String(error);
+    result.output += `threw while it was loaded or run: ${what}`;
   }
   return result;
 }
