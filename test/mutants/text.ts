@@ -214,6 +214,13 @@ export const TEXT: readonly Mutant[] = [
     ask: ["text/hmt"],
   },
   {
+    name: "fdtd-takes-the-row-after-for-the-row-before",
+    file: "src/sim/workload/fdtd.ts",
+    before: 'at("load", HZ, -1)',
+    after: 'at("load", HZ, 1)',
+    ask: ["unit/workload"],
+  },
+  {
     name: "zipf-coin-is-the-entry",
     file: "assembly/workload/zipf.ts",
     before: "bits * entries < load<u64>(entry(i))",
