@@ -214,6 +214,13 @@ export const TEXT: readonly Mutant[] = [
     ask: ["text/hmt"],
   },
   {
+    name: "run-of-instructions-goes-on-when-the-agent-changes",
+    file: "assembly/text/access.ts",
+    before: "s.run == RECORD_RUN_MAX || s.runAgent != s.agent",
+    after: "s.run == RECORD_RUN_MAX",
+    ask: ["text/instructions"],
+  },
+  {
     name: "fdtd-takes-the-row-after-for-the-row-before",
     file: "src/sim/workload/fdtd.ts",
     before: 'at("load", HZ, -1)',
