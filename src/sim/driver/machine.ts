@@ -33,7 +33,8 @@ import { ChunkRoom, type Room, type RoomPlace } from "./room.ts";
 import { Transfers, type TransferCounts } from "./transfers.ts";
 import { UvmSmart, type UvmSmartState } from "./uvm-smart.ts";
 import type { VaBlock } from "./va-block.ts";
-import { RECORD_ATOMIC, WarpScheduler } from "./warps.ts";
+import { WarpScheduler } from "./warp-scheduler.ts";
+import { RECORD_ATOMIC } from "./warps.ts";
 
 const PAGE_BYTES = 4096;
 /** The device's processor number. */
@@ -242,6 +243,7 @@ export class Machine {
     this.clock.pass((to - from) * ACCESS_NS);
     this.#events?.records(words, from, to, 0, 0);
     if (this.#oneThread) return;
+    if (this.#loop === null) return this.#warps.skipRecords(words, from, to);
     for (let at = WORDS * from; at < WORDS * to; at += WORDS)
       if ((words[at + 2] & RECORD_KIND_MASK) === RECORD_KIND_FETCH) continue;
       else if (agentOf(words[at + 2]) === 0) this.#endLoop();
