@@ -6,8 +6,8 @@
  *   6   1:  1234567 write    8 byte(s) @ 0x00007ffec2c3f8a8 by PC 0x00007f59c2d002d6
  *   7   1:  W0.T1234567 <marker: version 6>
  *
- * Reads and writes give records; fetches are counted, and give runs if these are asked for. Markers, prefetches and flushes are skipped, and so are
- * the tool's own lines before and after.
+ * Reads and writes give records; fetches are counted, and give runs if these are asked for. Markers,
+ * prefetches and flushes are skipped, and so are the tool's own lines before and after.
  */
 import {
   ERROR_ADDRESS,

@@ -1,7 +1,7 @@
 /**
  * A streaming decoder of the output of `valgrind --tool=lackey --trace-mem=yes`.
  *
- *   I  04001000,3     an instruction of 3 bytes: decides the agent (offload.ts), gives no record (but of runs)
+ *   I  04001000,3     an instruction of 3 bytes: decides the agent (offload.ts); only runs give records
  *    L 1ffeffe7e0,8   a load of 8 bytes        ┐
  *    S 1ffeffe7e0,8   a store                  ├ a record each
  *    M 1ffeffe7e0,8   a load, then a store     ┘
@@ -233,7 +233,7 @@ export function lackeyMore(s: Lackey): u32 {
   return <u32>((s.out - s.output) / RECORD_BYTES);
 }
 
-/** Ends the trace, the last line of which was completed. Returns the number of further records at `output`. */
+/** Ends the trace, whose last line is complete. Returns the number of further records at `output`. */
 export function lackeyEnd(s: Lackey): u32 {
   s.out = s.output;
   endRun(s);

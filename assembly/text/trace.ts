@@ -150,8 +150,8 @@ export function traceDecode(s: Lines, length: usize): u32 {
 }
 
 /**
- * Ends the trace: the kernel that runs ends, and the run of instructions. Returns the number of records at `output`. The last line must
- * have been completed.
+ * Ends the trace: the kernel that runs ends, and the run of instructions. Returns the number of records at
+ * `output`. The last line must have been completed.
  */
 export function traceEnd(s: Lines): u32 {
   s.out = s.output;

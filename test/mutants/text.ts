@@ -225,7 +225,7 @@ export const TEXT: readonly Mutant[] = [
     file: "src/sim/workload/fdtd.ts",
     before: 'at("load", HZ, -1)',
     after: 'at("load", HZ, 1)',
-    ask: ["unit/workload"],
+    ask: ["unit/fdtd"],
   },
   {
     name: "zipf-coin-is-the-entry",

@@ -116,34 +116,6 @@ test("stencil3d: an inner point has six neighbors", () => {
   assert.equal([...found].sort(), [...offsets.map((offset) => `L 0+${offset}`), "S 1+104"].sort());
 });
 
-test("fdtd2d: a step updates ey from hz, ex from hz, and hz from both; its first row of ey is the source", () => {
-  // 2 × 2 points of 4 bytes: ex (2 × 3) and ey (3 × 2) take 24 bytes, hz 16. Ranges: fict, ex, ey, hz.
-  const cpu = [0, 4].map((at) => `S 0+${at}`);
-  const first = (t: number): string[] => [`L 0+${4 * t}`, "S 2+0", `L 0+${4 * t}`, "S 2+4"];
-  const ey = [8, 12].flatMap((at) => [`L 2+${at}`, `L 3+${at}`, `L 3+${at - 8}`, `S 2+${at}`]);
-  const ex = [0, 4, 8, 12].flatMap((at) => [`L 1+${at}`, `L 3+${at}`, `S 1+${at}`]);
-  const hz = [0, 4, 8, 12].flatMap((at) => [
-    `L 3+${at}`,
-    `L 1+${at}`,
-    `L 2+${at + 8}`,
-    `L 2+${at}`,
-    `S 3+${at}`,
-  ]);
-  const step = (t: number): string[] => [...first(t), ...ey, ...ex, ...hz];
-  const fields = [1, 2].flatMap((range) => [0, 4, 8, 12, 16, 20].map((at) => `S ${range}+${at}`));
-  assert.equal(places("fdtd2d:size=64,grain=4"), [
-    ...cpu,
-    ...fields,
-    ...[0, 4, 8, 12].map((at) => `S 3+${at}`),
-    ...[...step(0), ...step(1)],
-    ...[0, 4, 8, 12].map((at) => `L 3+${at}`),
-  ]);
-  assert.throws(
-    () => openWorkload("fdtd2d:size=64,grain=16"),
-    /^fdtd2d: 2 × 2 points give no rows of 16-byte/,
-  );
-});
-
 test("hotspot: four kernels over three arrays 4 MiB apart, whose source and target change places", () => {
   const all = records("hotspot");
   const device = all.filter(({ kind, agent }) => kind.length === 1 && agent === 1);

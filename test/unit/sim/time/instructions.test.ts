@@ -51,9 +51,9 @@ for (const memoryModel of ["hmm", "managed"] as const) {
       ],
       { memoryModel },
     );
-    // CPU: max(1 access × 1 ns, 100 instructions × 2 ns) = 200 ns; the managed driver serves the store's fault
-    // between the two, so that they do not overlap. Device: (3 + 7) × 5 ns = 50 ns, longer than its loads; with
-    // managed memory these wait for the fault, and a sector of 32 bytes at 8 GB/s takes 4 ns each.
+    // CPU: max(1 access × 1 ns, 100 instructions × 2 ns) = 200 ns; the managed driver serves the store's
+    // fault between the two, so that they do not overlap. Device: (3 + 7) × 5 ns = 50 ns, longer than its
+    // loads; with managed memory these wait for the fault, and a sector of 32 bytes at 8 GB/s takes 4 ns.
     const cpu = memoryModel === "hmm" ? 200_000 : 201_000;
     const loads = memoryModel === "hmm" ? 0 : 8000;
     const { cpuWork, compute } = causes(timing);
