@@ -214,6 +214,20 @@ export const TEXT: readonly Mutant[] = [
     ask: ["text/hmt"],
   },
   {
+    name: "run-of-instructions-goes-on-when-the-agent-changes",
+    file: "assembly/text/access.ts",
+    before: "s.run == RECORD_RUN_MAX || s.runAgent != s.agent",
+    after: "s.run == RECORD_RUN_MAX",
+    ask: ["text/instructions"],
+  },
+  {
+    name: "fdtd-takes-the-row-after-for-the-row-before",
+    file: "src/sim/workload/fdtd.ts",
+    before: 'at("load", HZ, -1)',
+    after: 'at("load", HZ, 1)',
+    ask: ["unit/fdtd"],
+  },
+  {
     name: "zipf-coin-is-the-entry",
     file: "assembly/workload/zipf.ts",
     before: "bits * entries < load<u64>(entry(i))",
@@ -240,5 +254,26 @@ export const TEXT: readonly Mutant[] = [
     before: "  nest.index0 += runs;\n",
     after: "  nest.index0 = runs;\n",
     ask: ["unit/workload"],
+  },
+  {
+    name: "many-batches-not-drawn-again",
+    file: "assembly/workload/graph-build.ts",
+    before: "state(DRAWN) > state(BATCH) ? REDRAW : SIZE",
+    after: "SIZE",
+    ask: ["unit/graph"],
+  },
+  {
+    name: "edge-entered-in-one-direction",
+    file: "assembly/workload/graph-build.ts",
+    before: "    if (!both) continue;\n",
+    after: "    continue;\n",
+    ask: ["unit/graph"],
+  },
+  {
+    name: "last-levels-of-the-matrix-not-drawn-apart",
+    file: "assembly/workload/graph-build.ts",
+    before: "word += last > 4 ? 2 : 1",
+    after: "word += 2",
+    ask: ["unit/graph"],
   },
 ];
