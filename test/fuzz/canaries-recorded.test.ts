@@ -1,6 +1,6 @@
 /**
- * The reference model gives the answers that were recorded of real kernels: it may judge the engine. Of 7.3's own
- * records every fourth scenario is replayed here; model-golden.ts replays them all.
+ * The reference model gives the answers that were recorded of real kernels: it may judge the engine. Of
+ * 7.3's own records every fourth scenario is replayed here; model-golden.ts replays them all.
  */
 import { join } from "node:path";
 import { suite } from "uvu";

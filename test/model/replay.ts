@@ -80,7 +80,7 @@ export function execute(world: World, pid: number, op: string, args: readonly Ar
   if (file) return file;
   const access = accessOp(mm, op, num);
   if (access) return access;
-  const ret = callOp(world, mm, pid, op, args, num);
+  const ret = pinOp(mm, op, args, num) ?? callOp(world, mm, pid, op, args, num);
   return ret === undefined ? undefined : { ret };
 }
 
@@ -161,6 +161,27 @@ function accessOp(mm: Mm, op: string, num: number[]): Answer | undefined {
   return undefined;
 }
 
+function pinOp(mm: Mm, op: string, args: readonly Arg[], [a, n, b, m]: number[]): number | undefined {
+  switch (op) {
+    case "pin":
+      return m === 1 ? mm.pinForLong(a, n, b === 1) : mm.pin(a, n, b === 1);
+    case "unpin":
+      return mm.unpin();
+    case "lpin":
+      return pinSet(mm, a, n, args[2] === "w");
+    case "lunpin":
+      unpinSet(mm);
+      return 0;
+    case "gpin": {
+      const before = mm.pinned.length;
+      const count = mm.pin(a, n, args[2] === "w");
+      mm.unpin(before);
+      return count > 0 ? n : 0;
+    }
+  }
+  return undefined;
+}
+
 function callOp(
   world: World,
   mm: Mm,
@@ -200,21 +221,6 @@ function callOp(
     case "mthp":
       world.sizes.set(a / 4, String(args[1]) as SizeMode);
       return 0;
-    case "pin":
-      return m === 1 ? mm.pinForLong(a, n, b === 1) : mm.pin(a, n, b === 1);
-    case "unpin":
-      return mm.unpin();
-    case "lpin":
-      return pinSet(mm, a, n, args[2] === "w");
-    case "lunpin":
-      unpinSet(mm);
-      return 0;
-    case "gpin": {
-      const before = mm.pinned.length;
-      const count = mm.pin(a, n, args[2] === "w");
-      mm.unpin(before);
-      return count > 0 ? n : 0;
-    }
     case "fork":
       return world.fork(pid, a);
     case "exit":

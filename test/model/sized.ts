@@ -6,7 +6,7 @@ import type { Mm } from "./mm.ts";
 import { W } from "./page.ts";
 import { HUGE, NOHUGE, type Vma } from "./vma.ts";
 
-/** For which mappings faults use a size: none, those with MADV_HUGEPAGE, or all but those with the contrary. */
+/** For which mappings faults use a size: none, those with MADV_HUGEPAGE, or all without MADV_NOHUGEPAGE. */
 export type SizeMode = "never" | "madvise" | "always";
 
 /** The sizes in pages, the largest first. */

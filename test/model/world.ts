@@ -166,7 +166,7 @@ export class World {
     return true;
   }
 
-  /** Takes slots that follow each other, from a multiple of their number on. Returns the first, -1 for none. */
+  /** Takes slots that follow each other from a multiple of their number on. Returns the first; -1: none. */
   takeSlots(n: number): number {
     if (!this.swapOn) return -1;
     for (let first = 0; first + n <= this.swapSize; first += n) {
