@@ -118,6 +118,9 @@ export const HDR_DESCENTS = 312; //      u32  debug build: walks of a table down
 export const HDR_ARENA_HEADS = 316; //   u32  a word for each granule: the block's size times 2, plus 1 in use
 
 // After the boot configuration.
+export const HDR_UNLOCKED = 1008; //     u32  unlocked.ts: the first page of the batch, 0 none
+export const HDR_UNLOCKED_PAGES = 1012; //u32 pages of the list
+export const HDR_UNLOCKED_SIZE = 1016; // u32 pages that the batch has counted
 export const HDR_HUGEPAGES = 1020; //    u32  which sizes of folios faults map: HUGEPAGES_* at bit 2 * order
 
 /** HDR_HUGEPAGES, of one order; 0: never. */

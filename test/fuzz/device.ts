@@ -25,7 +25,7 @@ import {
   type Page,
   type Vma,
 } from "../../src/index.ts";
-import type { DriverRules } from "../model/world.ts";
+import type { DriverRules } from "../model/driver-rules.ts";
 
 const MOVES = (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE) >>> 0;
 
@@ -104,7 +104,8 @@ export class Device {
   /** Fills in a huge page for a huge page, or as many single pages as there are. */
   private fillUnit(src: Uint32Array, dst: Uint32Array): void {
     const { devmem, capacity, rules } = this;
-    if (rules.largeDevice && devmem.usedPages + UNIT <= capacity) devmem.allocPages(src, dst);
+    if (rules.largeDevice && !devmem.coherent && devmem.usedPages + UNIT <= capacity)
+      devmem.allocPages(src, dst);
     else for (let i = 0; i < UNIT && devmem.usedPages < capacity; i++) dst[i] = word(devmem.allocPage());
   }
 

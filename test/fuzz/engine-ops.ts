@@ -27,6 +27,7 @@ import {
   MREMAP_MAYMOVE,
   PAGE_SIZE,
   type AccessOptions,
+  type HugepageMode,
 } from "../../src/index.ts";
 import { encodeBytes, patternPages, UNTOUCHED } from "../golden/codec.ts";
 import { bytes, ERRNOS, num, page, protOf, retOf, signalOf, type Args, type Perform } from "./engine-args.ts";
@@ -222,6 +223,12 @@ export const OPERATIONS: ReadonlyMap<string, Perform> = new Map<string, Perform>
       const { pagesShared, pagesSharing } = hmm.ksmScan(num(args, 0));
       return { shared: pagesShared, sharing: pagesSharing };
     },
+  ],
+  [
+    "mthp",
+    (_process, args, { hmm }) => ({
+      ret: retOf(() => hmm.setHugepages(num(args, 0) * 1024, String(args[1]) as HugepageMode)),
+    }),
   ],
   ["limit", (_process, args, { memcg }) => ({ ret: retOf(() => (memcg.limit = num(args, 0))) })],
   ["r", counted(read)],

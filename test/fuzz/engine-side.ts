@@ -46,6 +46,9 @@ const CAPACITIES = {
   ksmAddresses: 2048,
 };
 
+/** More where blocks of 512 pages may all be merged. */
+const HUGE_CAPACITIES = { ...CAPACITIES, ksmPages: 4096, ksmAddresses: 8192 };
+
 /** Bytes for pfn arrays and the arrays of migrations. */
 const ARENA_BYTES = 1 << 17;
 const HUGE_ARENA_BYTES = 1 << 20;
@@ -81,7 +84,7 @@ export class EngineSide {
       hugetlb: hugetlb * PMD_SIZE,
       deviceMemory: (one + other) * PAGE_SIZE,
       swap: swap * PAGE_SIZE,
-      capacities: { ...CAPACITIES, ...plan.capacities },
+      capacities: { ...(plan.huge ? HUGE_CAPACITIES : CAPACITIES), ...plan.capacities },
       arena: plan.arena ?? (plan.huge ? HUGE_ARENA_BYTES : ARENA_BYTES),
       eventLog: 16,
       linux: plan.linux,

@@ -37,7 +37,7 @@ export function makeHugePlan(plan: Plan, random: Random): Plan {
     steps: STEPS,
     first,
     end,
-    limits: { ...plan.limits, ram: HUGE_MEMORY, devices, coherent: [false, false], charge, swap },
+    limits: { ...plan.limits, ram: HUGE_MEMORY, devices, charge, swap },
     rules: {
       ...plan.rules,
       piece: random.pick([16, 64, 512, 512, 1024]),

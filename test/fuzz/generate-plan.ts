@@ -1,6 +1,7 @@
 /** The plans of runs: arena, memory, rules of the drivers. */
 import { HUGE_SHARE, makeHugePlan } from "./generate-huge.ts";
 import { HUGETLB_SHARE, makeHugetlbPlan } from "./generate-hugetlb.ts";
+import { makeSizedPlan, SIZED_HUGE_SHARE, SIZED_SHARE } from "./generate-sized.ts";
 import { MEMORY_MAX, NO_LIMIT, type Plan } from "./plan.ts";
 import type { LinuxVersion } from "../../src/index.ts";
 import type { Random } from "./random.ts";
@@ -12,8 +13,10 @@ export const linuxOf = (seed: number): LinuxVersion => (seed % 2 === 0 ? "6.12" 
 
 export function makePlan(seed: number, linux: LinuxVersion, random: Random): Plan {
   if (random.chance(HUGETLB_SHARE)) return makeHugetlbPlan(seed, linux, random);
-  const plan = makeSmallPlan(seed, linux, random);
-  return random.chance(HUGE_SHARE) ? makeHugePlan(plan, random) : plan;
+  const small = makeSmallPlan(seed, linux, random);
+  const plan = random.chance(HUGE_SHARE) ? makeHugePlan(small, random) : small;
+  const sized = linux === "7.3" && random.chance(plan.huge ? SIZED_HUGE_SHARE : SIZED_SHARE);
+  return sized ? makeSizedPlan(plan, random) : plan;
 }
 
 function makeSmallPlan(seed: number, linux: LinuxVersion, random: Random): Plan {

@@ -5,6 +5,7 @@
 import { fileArgs, mappedArgs } from "./generate-files.ts";
 import { blockOps, firstHuge, hugeAdvice, hugeCount, hugePage } from "./generate-huge.ts";
 import { SMALL } from "./generate-hugetlb.ts";
+import { firstSized, folioOps, sizeArgs, sizedAdvice } from "./generate-sized.ts";
 import { DEVICE_OPS, NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import type { Random } from "./random.ts";
 import { applies, type View } from "./view.ts";
@@ -54,8 +55,7 @@ export class Generator {
     private readonly random: Random,
     private readonly view: View,
   ) {
-    // The model does not cover KSM on huge pages.
-    this.weights = chooseWeights(random).filter(([op]) => !plan.huge || op !== "ksm");
+    this.weights = chooseWeights(random).filter(([op]) => op !== "mthp" || plan.huge || plan.sized);
     this.hot = Array.from({ length: 3 }, () =>
       plan.huge ? hugePage(plan, random) : random.between(plan.first, plan.end - 1),
     );
@@ -66,14 +66,16 @@ export class Generator {
     const { first, end, huge, limits } = this.plan;
     if (limits.hugetlb > 0) return [{ p: 0, op: "mmap", args: [first, 512, "rw", "huge"] }];
     const mmap = { p: 0, op: "mmap", args: [first, end - first, "rw", "anon"] };
-    return huge ? [mmap, ...firstHuge(this.plan)] : [mmap];
+    const sizes = this.plan.sized ? firstSized(this.plan, this.random) : [];
+    return [mmap, ...(huge ? firstHuge(this.plan) : []), ...sizes];
   }
 
   next(): Op {
-    if (this.plan.huge) {
+    const { huge, sized } = this.plan;
+    if (huge || sized) {
       const p = this.random.pick(this.view.processes());
-      if (this.due.length === 0)
-        this.due = blockOps(this.plan, this.random, p, this.handle(p), this.numbers++);
+      const ops = huge && (!sized || this.random.chance(0.5)) ? blockOps : folioOps;
+      if (this.due.length === 0) this.due = ops(this.plan, this.random, p, this.handle(p), this.numbers++);
       for (let op = this.due.shift(); op; op = this.due.shift()) if (applies(this.view, op)) return op;
     }
     for (;;) {
@@ -224,7 +226,8 @@ export class Generator {
 
   private advice(): string {
     const usual = this.random.pick(ADVICE);
-    return this.plan.huge ? hugeAdvice(this.random, usual) : usual;
+    if (this.plan.huge) return hugeAdvice(this.random, usual);
+    return this.plan.sized ? sizedAdvice(this.random, usual) : usual;
   }
 
   /** Processes, files, and settings of the whole system. */
@@ -244,6 +247,8 @@ export class Generator {
         return fileArgs(random, op, value);
       case "ksm":
         return [random.pick([0, 1, 2, 2, 3, 3, 12])];
+      case "mthp":
+        return sizeArgs(this.plan, random);
       case "fa":
         return [random.pick([1, 1, 2, 4, 16, 16, 512])];
       case "limit":

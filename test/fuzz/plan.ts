@@ -2,7 +2,8 @@
 import { encodePage } from "../golden/codec.ts";
 import { PAGE } from "../model/page.ts";
 import type { HmmCapacities, LinuxVersion } from "../../src/index.ts";
-import type { DriverRules, Limits } from "../model/world.ts";
+import type { DriverRules } from "../model/driver-rules.ts";
+import type { Limits } from "../model/world.ts";
 
 /** A run without its operations. */
 export interface Plan {
@@ -11,6 +12,8 @@ export interface Plan {
   steps: number;
   /** Whether the run is about huge pages (generate-huge.ts). */
   huge?: boolean;
+  /** Whether faults map folios of 16 KiB to 1 MiB (generate-sized.ts). */
+  sized?: boolean;
   /** The arena is pages [first, end); all addresses lie in it. */
   first: number;
   end: number;

@@ -1,5 +1,6 @@
 /** Shortens and simplifies the sequence of a failed run while it still fails in the same way. */
-import type { DriverRules, Limits } from "../model/world.ts";
+import type { DriverRules } from "../model/driver-rules.ts";
+import type { Limits } from "../model/world.ts";
 import { HUGE_MEMORY } from "./generate-huge.ts";
 import { MEMORY_MAX, NO_LIMIT, type Op, type Plan } from "./plan.ts";
 import { runOps, type Failure } from "./replay.ts";

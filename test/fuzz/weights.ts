@@ -53,6 +53,7 @@ export const WEIGHTS: readonly (readonly [op: string, weight: number])[] = [
   ["swapoff", 1],
   ["limit", 1],
   ["ksm", 6],
+  ["mthp", 2],
   ["uffd", 2],
   ["unuffd", 1],
   ["dpeer", 3],

@@ -1,6 +1,7 @@
 /** What /proc/kpageflags says of the pages of a range, in the records' form. */
 import { PAGE_SIZE, type Mm } from "../../src/index.ts";
-import { PTE_PRESENT, PTE_SPECIAL } from "../../assembly/uapi/pte.ts";
+import { PMD_SIZE } from "../../assembly/uapi/page.ts";
+import { PTE_HUGE, PTE_PRESENT, PTE_SPECIAL } from "../../assembly/uapi/pte.ts";
 import { encodeBytes } from "./codec.ts";
 import { pageInfo } from "./inspect.ts";
 
@@ -21,7 +22,10 @@ export function frameStates(mm: Mm, start: number, n: number): string {
 function frameState(mm: Mm, address: number): number {
   const entry = mm.lookupPte(address);
   if (entry === null || (entry.flags & PTE_PRESENT) === 0) return 0;
-  if ((entry.flags & PTE_SPECIAL) !== 0) return PRESENT | ZERO;
+  if ((entry.flags & PTE_SPECIAL) !== 0) {
+    const part = address % PMD_SIZE === 0 ? HEAD : TAIL;
+    return PRESENT | ZERO | ((entry.flags & PTE_HUGE) === 0 ? 0 : part | THP);
+  }
   // Pages of coherent devices have no flags.
   if (mm.hmm.isDevicePage(entry.pfn)) return PRESENT;
   const { anon, ksm, part, swapCache } = pageInfo(mm.hmm, entry.pfn);

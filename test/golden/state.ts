@@ -1,6 +1,6 @@
 /** The state of a process in the records' form. */
 import type { Mm, Vma } from "../../src/index.ts";
-import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { PAGE_SIZE, PMD_SIZE } from "../../assembly/uapi/page.ts";
 import {
   PTE_DIRTY,
   PTE_HUGE,
@@ -47,6 +47,9 @@ const PM_SWAP = 2;
 const PM_FILE = 4;
 const PM_MAPPED_ONCE = 8;
 
+/** Pages of a huge mapping. */
+const LARGE_PAGES = PMD_SIZE / PAGE_SIZE;
+
 /** `dev`: pages in use on each device. */
 export function stateOf({ mm, handles, opened }: Process, win: number, dev: number[]): ProcessState {
   const { anon, file, shmem, swap } = mm.rss;
@@ -86,7 +89,7 @@ function permissions({ flags }: Vma): string {
 
 // ── Pagemap and smaps: reported in detail ─────────────────────────────────────────────────────────────────
 
-/** An entry's page as pagemap and smaps see it. */
+/** An entry's page as smaps sees it. */
 interface Mapped {
   /** Whether the entry is present or names a device page, which counts as present. */
   counted: boolean;
@@ -114,8 +117,12 @@ export function pagemap(mm: Mm, address: number): number {
     // In 6.12 the huge zero page looks like a page of a file.
     return PM_PRESENT | ((entry.flags & PTE_HUGE) !== 0 && mm.hmm.config.linux === "6.12" ? PM_FILE : 0);
   }
-  const { mapcount, anon } = pageInfo(mm.hmm, entry.pfn);
-  return PM_PRESENT | (anon ? 0 : PM_FILE) | (mapcount === 1 ? PM_MAPPED_ONCE : 0);
+  const { anon } = pageInfo(mm.hmm, entry.pfn);
+  // 7.3 looks at the first page of a huge mapping alone.
+  const huge = (entry.flags & PTE_HUGE) !== 0 && mm.hmm.config.linux !== "6.12";
+  const page = huge ? entry.pfn - ((address / PAGE_SIZE) % LARGE_PAGES) : entry.pfn;
+  const once = pageInfo(mm.hmm, page).mapcount === 1;
+  return PM_PRESENT | (anon ? 0 : PM_FILE) | (once ? PM_MAPPED_ONCE : 0);
 }
 
 /** Returns the page of an entry; null for none, the zero page and swap. */
@@ -135,6 +142,18 @@ function mapped(mm: Mm, address: number): Mapped | null {
     ksm,
     free,
   };
+}
+
+/**
+ * Returns the pages of a huge mapping. One entry tells of accesses to any of them; one of a device's page
+ * counts as dirty and shared.
+ */
+function mappedHuge(mm: Mm, start: number): Mapped[] {
+  const pages = Array.from({ length: LARGE_PAGES }, (_, i) => mapped(mm, start + i * PAGE_SIZE)!);
+  const present = (mm.lookupPte(start)!.flags & PTE_PRESENT) !== 0;
+  const dirty = !present || pages.some((page) => page.dirty);
+  const referenced = pages.some((page) => page.referenced);
+  return pages.map((page) => ({ ...page, counted: present, dirty, referenced }));
 }
 
 /** The two-letter names of vma flags, in the order in which smaps shows them. */
@@ -169,7 +188,7 @@ const PAGE_KB = PAGE_SIZE / 1024;
 export function smapsOf(mm: Mm): Smaps[] {
   return mm.vmas().map((vma) => {
     const figures = new Figures();
-    for (let address = vma.start; address < vma.end; address += PAGE_SIZE) figures.add(mm, address);
+    figures.addAll(mm, vma);
     return {
       a: pageNumber(vma.start),
       n: (vma.end - vma.start) / PAGE_SIZE,
@@ -194,17 +213,27 @@ class Figures {
   private ksm = 0;
   private lazyFree = 0;
 
-  add(mm: Mm, address: number): void {
-    const flags = mm.lookupPte(address)?.flags ?? 0;
-    if ((flags & PTE_PRESENT) === 0 && (flags & PTE_KIND_MASK) === PTE_KIND_SWAP) this.swap++;
-    const page = mapped(mm, address);
-    if (page === null) return;
+  addAll(mm: Mm, { start, end }: Vma): void {
+    for (let address = start; address < end; address += PAGE_SIZE) {
+      const flags = mm.lookupPte(address)?.flags ?? 0;
+      if ((flags & PTE_HUGE) !== 0 && (flags & PTE_SPECIAL) === 0) {
+        for (const page of mappedHuge(mm, address)) this.add(page);
+        this.huge += LARGE_PAGES;
+        address += (LARGE_PAGES - 1) * PAGE_SIZE;
+        continue;
+      }
+      if ((flags & PTE_PRESENT) === 0 && (flags & PTE_KIND_MASK) === PTE_KIND_SWAP) this.swap++;
+      const page = mapped(mm, address);
+      if (page !== null) this.add(page);
+    }
+  }
+
+  private add(page: Mapped): void {
     this.rss++;
     if (page.anon) this.anonymous++;
     if (page.referenced) this.referenced++;
     if (page.ksm) this.ksm++;
     if (page.free && !page.dirty) this.lazyFree++;
-    if ((flags & PTE_HUGE) !== 0) this.huge++;
     // Other entries for a page that is not present are unknown, so the page counts as shared, and in full.
     const share = page.counted && page.mapcount > 1 ? 1 / page.mapcount : 1;
     this.pss += share;

@@ -18,6 +18,7 @@ import { blocksOf, splitParts } from "./huge.ts";
 import { cuts, hugeEnd, hugeStart, promised } from "./hugetlb.ts";
 import { breakUp } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
+import { munmap } from "./munmap.ts";
 import { populate, populateLocked } from "./populate.ts";
 import { leaveSwapCache, pageOut, swapAhead } from "./swap.ts";
 import {
@@ -95,31 +96,6 @@ function mapSpecial(mm: Mm, a: number, n: number, prot: number, { kind, copied }
   return 0;
 }
 
-export function munmap(mm: Mm, a: number, n: number): number {
-  const { vmas, tables } = mm;
-  const b = a + n;
-  if (n === 0) return -EINVAL;
-  if (vmas.within(a, b).length === 0) return 0;
-  for (const vma of vmas.within(a, b)) {
-    if (vma.start < a) {
-      if (cuts(vma, a)) return -EINVAL;
-      vmas.split(vma, a, true);
-    }
-    if (vma.end > b) {
-      if (cuts(vma, b)) return -EINVAL;
-      vmas.split(vma, b, false);
-    }
-  }
-  mm.world.notify(mm, "unmap", a, b);
-  mm.zap(a, b);
-  for (const vma of vmas.within(a, b)) vmas.remove(vma);
-  for (let g = a >> 18; g <= (b - 1) >> 18; g++)
-    if (vmas.within(g << 18, (g + 1) << 18).length === 0) tables.delete(g);
-  for (const [block] of blocksOf(a, b))
-    if (vmas.within(block * HUGE_PAGES, (block + 1) * HUGE_PAGES).length === 0) mm.leaves.delete(block);
-  return 0;
-}
-
 /** Runs `change` on each piece of a vma in [a, b), up to the first hole. */
 function pieces(
   mm: Mm,
@@ -181,7 +157,9 @@ export function munlock(mm: Mm, a: number, n: number): number {
 function setLocked(mm: Mm, a: number, n: number, locked: number): number {
   return pieces(mm, a, a + n, (vma, from, to) => {
     const flags = (vma.flags & ~LOCKED) | locked;
-    if (flags !== vma.flags && !(flags & SPECIAL)) mm.vmas.modify(vma, from, to, flags);
+    if (flags === vma.flags || flags & SPECIAL) return 0;
+    mm.vmas.modify(vma, from, to, flags);
+    mm.world.drain();
     return 0;
   });
 }
@@ -215,6 +193,7 @@ function drop(mm: Mm, vma: Vma, a: number, b: number, lazily: boolean): number {
     b = hugeStart(b);
     if (b <= a) return 0;
   }
+  mm.world.drain();
   mm.world.notify(mm, "clear", a, b);
   if (!lazily) {
     mm.zap(a, b);
@@ -260,6 +239,7 @@ function advise(mm: Mm, vma: Vma, a: number, b: number, advice: string): number 
       return drop(mm, vma, a, b, advice === "free");
     case "cold":
       if (vma.flags & (LOCKED | PFN | HUGETLB)) return -EINVAL;
+      mm.world.drain();
       splitParts(mm, a, b, false);
       return 0;
     case "pageout":

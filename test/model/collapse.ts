@@ -1,7 +1,7 @@
 /** MADV_COLLAPSE of the reference model. */
 import { blockOf, blocksOf, hasBlock, mapFolio } from "./huge.ts";
 import type { Mm } from "./mm.ts";
-import { EAGAIN, EBUSY, EINVAL, ENOMEM, HUGE_PAGES, isZero, present, type Page } from "./page.ts";
+import { EAGAIN, EBUSY, EINVAL, ENOMEM, HUGE_PAGES, isZero, present, RAM, type Page } from "./page.ts";
 import { NOHUGE, UFFD, type Vma } from "./vma.ts";
 
 /** Why a block is not collapsed; with `ends`, the blocks after it are not tried. */
@@ -15,6 +15,7 @@ const end = (error: number): Refusal => ({ error, ends: true });
 
 /** Makes a huge page of every block that lies wholly in [a, b). */
 export function collapse(mm: Mm, vma: Vma, a: number, b: number): number {
+  mm.world.drain();
   const last = blockOf(vma.end) - 1;
   if (!vma.anonymous || vma.flags & NOHUGE || vma.end - HUGE_PAGES < 0) return -EINVAL;
   if (!hasBlock(vma, last)) return -EINVAL;
@@ -51,7 +52,7 @@ function collapseBlock(mm: Mm, vma: Vma, block: number): Refusal | null {
   world.notify(mm, "clear", from, last);
   const changed = suits(mm, vma, from, last, false);
   if (changed) return changed;
-  const folio = world.newFolio(vma.anon!, vma.offset(from));
+  const folio = world.newFolio(vma.anon, vma.offset(from));
   if (!folio) return end(-ENOMEM);
   folio.pages.forEach((page, i) => {
     const old = mm.entries.get(from + i)?.page;
@@ -78,6 +79,8 @@ function suits(mm: Mm, vma: Vma, a: number, b: number, first: boolean): Refusal 
       continue;
     }
     const { page } = entry;
+    // Of coherent memory.
+    if (page && page.place !== RAM) return goOn(-EINVAL);
     if (page?.kind !== "anon") return end(-EINVAL);
     if (isHeld(page)) return goOn(-EAGAIN);
     if (entry.write) writable = true;

@@ -77,7 +77,16 @@ export function collect(mm: Mm, a: number, b: number, choice: Choice): (Single |
     if (unit === undefined) return singles(mm, from, to, choice, seen);
     return unit?.pages.some(({ locked }) => locked) ? [] : [{ pn: from, folio: unit }];
   });
-  return parts(mm, taken, choice).filter((one) => isFree(mm, one));
+  const candidates = parts(mm, taken, choice);
+  // A hole counts, though it stays one on the way to system memory.
+  if (candidates.length > 0 || hasHole(mm, a, b)) mm.world.drain();
+  return candidates.filter((one) => isFree(mm, one));
+}
+
+function hasHole(mm: Mm, a: number, b: number): boolean {
+  if (!mm.vmas.find(a)!.anonymous) return false;
+  for (let pn = a; pn < b; pn++) if (!mm.entries.has(pn)) return true;
+  return false;
 }
 
 /** Returns the huge page or the hole (null) of a block that can move as one. */

@@ -1,11 +1,12 @@
 /**
  * Huge pages of the reference model: 512 pages that begin at a multiple of 512. A huge mapping is 512 entries
  * with a mark; a huge page (a folio) is 512 pages that stay together until the page is split or all of them
- * are free.
+ * are free. Smaller folios, of 4 to 256 pages, have single entries (sized.ts).
  */
 import { HUGE_PAGES, present, W, type FaultKind, type Page } from "./page.ts";
 import type { Mm } from "./mm.ts";
-import { HUGE, LOCKED, UFFD, type Vma } from "./vma.ts";
+import { isEnabled } from "./sized.ts";
+import { LOCKED, UFFD, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
 
 export const blockOf = (pn: number): number => Math.floor(pn / HUGE_PAGES);
@@ -22,10 +23,14 @@ export function blocksOf(a: number, b: number): [block: number, from: number, to
   return parts;
 }
 
-/** A huge page. Each of its pages has its own counts. */
+/** A huge page or a smaller folio. Each of its pages has its own counts. */
 export class Folio {
   constructor(readonly pages: Page[]) {
     for (const page of pages) page.folio = this;
+  }
+
+  get size(): number {
+    return this.pages.length;
   }
 
   get refs(): number {
@@ -62,13 +67,13 @@ export class Folio {
   /** Returns the vmas that could map a part. */
   around(): Vma[] {
     const [{ home, index }] = this.pages;
-    return home!.within(index, index + HUGE_PAGES);
+    return home!.within(index, index + this.size);
   }
 
   /** Returns the part of the huge page that `vma` covers. */
   span(vma: Vma): [a: number, b: number] {
     const at = vma.start + this.pages[0].index - vma.pgoff;
-    return [Math.max(vma.start, at), Math.min(vma.end, at + HUGE_PAGES)];
+    return [Math.max(vma.start, at), Math.min(vma.end, at + this.size)];
   }
 
   /** Returns the number of entries in [a, b) that map it. */
@@ -219,9 +224,10 @@ export function splitParts(mm: Mm, a: number, b: number, whole: boolean): void {
     const entry = mm.entries.get(pn);
     const folio = entry?.page?.folio;
     if (!folio || !present(entry)) continue;
-    if (!whole && entry.page === folio.pages[0] && pn + HUGE_PAGES <= b)
-      if (folio.mappedIn(mm, pn, pn + HUGE_PAGES) === HUGE_PAGES) {
-        pn += HUGE_PAGES - 1;
+    const { size } = folio;
+    if (!whole && entry.page === folio.pages[0] && pn + size <= b)
+      if (folio.mappedIn(mm, pn, pn + size) === size) {
+        pn += size - 1;
         continue;
       }
     if (!folio.shared) splitFolio(folio);
@@ -239,14 +245,14 @@ export const hasBlock = (vma: Vma, block: number): boolean =>
 export function hugeFault(mm: Mm, vma: Vma, pn: number, write: boolean): FaultKind | null {
   const block = blockOf(pn);
   if (mm.huge.has(block)) return write ? hugeWrite(mm, vma, pn) : "spurious";
-  if (mm.leaves.has(block) || !(vma.flags & HUGE) || vma.flags & UFFD || !vma.anonymous) return null;
+  if (mm.leaves.has(block) || !isEnabled(vma, HUGE_PAGES) || vma.flags & UFFD || !vma.anonymous) return null;
   if (!hasBlock(vma, block)) return null;
   vma.prepare();
   return write ? newHuge(mm, vma, block) : newHugeZero(mm, block);
 }
 
 function newHuge(mm: Mm, vma: Vma, block: number): FaultKind | null {
-  const folio = mm.world.newFolio(vma.anon!, vma.offset(block * HUGE_PAGES));
+  const folio = mm.world.newFolio(vma.anon, vma.offset(block * HUGE_PAGES));
   if (!folio) return null;
   mapFolio(mm, vma, block, folio);
   return "anon";
@@ -292,7 +298,7 @@ function hugeWrite(mm: Mm, vma: Vma, pn: number): FaultKind | null {
 function replaceHugeZero(mm: Mm, vma: Vma, pn: number): FaultKind | null {
   const block = blockOf(pn);
   vma.prepare();
-  const folio = mm.world.newFolio(vma.anon!, vma.offset(block * HUGE_PAGES));
+  const folio = mm.world.newFolio(vma.anon, vma.offset(block * HUGE_PAGES));
   if (!folio) {
     splitMapping(mm, pn);
     return null;

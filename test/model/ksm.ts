@@ -1,4 +1,5 @@
 /** KSM of the reference model: a given number of full scans, which merge identical pages. */
+import { splitFolio } from "./huge.ts";
 import { ENOMEM, present, RAM, type Content, type Entry, type Page } from "./page.ts";
 import type { Mm } from "./mm.ts";
 import { MERGEABLE, type AnonVma, type Vma } from "./vma.ts";
@@ -131,6 +132,7 @@ export class Ksm {
     for (let i = 0; i < passes; i++) {
       this.prune();
       this.unmatched = [];
+      if (this.mms.length > 0) this.world.drain();
       for (const mm of [...this.mms]) this.scanProcess(mm, this.items.get(mm)!);
     }
     this.prune();
@@ -220,7 +222,7 @@ export class Ksm {
     this.pages.unshift(page);
     item.page = page;
     item.anon = anon;
-    const theirs = pageOf(other)!;
+    const theirs = pageOf(other);
     if (this.protect(other, theirs)) {
       this.unmatched = this.unmatched.filter((one) => one !== other);
       this.give(other.mm!.vmas.find(other.pn)!, other, page, 1);
@@ -230,8 +232,12 @@ export class Ksm {
     this.leave(item);
   }
 
-  /** Write-protects a page. Returns false if the page is pinned. */
-  private protect({ mm, pn }: Item, page: Page): boolean {
+  /** Write-protects a page. Returns false if the page is pinned, or has made way for another. */
+  private protect(item: Item, page: Page | null): boolean {
+    const { mm, pn } = item;
+    // A part of a folio is split off first; a page of zeros may be the zero page then.
+    if (page?.folio && !splitFolio(page.folio)) return false;
+    if (!page || pageOf(item) !== page) return false;
     this.world.notify(mm!, "clear", pn, pn + 1);
     const entry = mm!.entries.get(pn)!;
     if (!entry.write && !entry.dirty && !page.exclusive) return true;

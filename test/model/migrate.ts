@@ -4,15 +4,17 @@
 import { collect, mayMove, unmapEverywhere, unmapHuge, type Single, type Whole } from "./collect.ts";
 import { blockOf, fallApart, Folio, mapFolio, splitFolio, splitMapping, unmarkFolio } from "./huge.ts";
 import { ENOMEM, HUGE_PAGES, isZero, Page, RAM, W } from "./page.ts";
+import type { Mirror } from "./mirror.ts";
 import type { Mm } from "./mm.ts";
 import { leaveSwapCache } from "./swap.ts";
 import { UFFD, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
 
-/** A moved page or a filled hole: its address, and whether it is writable. */
+/** A moved page or a filled hole: its address, whether it is writable, and which of both. */
 export interface Moved {
   pn: number;
   write: boolean;
+  filled: boolean;
 }
 
 /** A candidate with a frame, if `arrival` is not 0 (see Page.arrival). */
@@ -34,6 +36,8 @@ export class OpenMigration {
   private readonly slots: (Slot | Unit)[];
   /** Whether the event of the holes has been sent. */
   private filling = false;
+  /** The pages before the one for which the driver found no frame, so that nothing moves. */
+  private tried: number[] | null = null;
 
   constructor(
     private readonly world: World,
@@ -58,13 +62,31 @@ export class OpenMigration {
     const order = [...this.slots].sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)));
     const arrive = (): number => (world.takeFrame(to) ? world.arrive() : 0);
     for (const slot of order)
-      if ("page" in slot) slot.arrival = arrive();
-      else {
-        slot.large = (!mm || world.large(to)) && world.takeBlock(to);
+      if ("page" in slot) {
+        if (world.fails()) this.lose(slot);
+        else if (!this.tried) slot.arrival = arrive();
+      } else {
+        slot.large = (!mm || world.large(to)) && !world.fails() && world.takeBlock(to);
         slot.arrivals = Array.from({ length: HUGE_PAGES }, slot.large ? () => world.arrive() : arrive);
       }
     for (const page of this.pages) page.locked = true;
     this.noteWrites();
+  }
+
+  /** The driver finds no page: a hole or page stays, and of a migration to RAM all do. */
+  private lose({ pn }: Single): void {
+    if (this.to !== RAM) return;
+    this.tried = [];
+    for (const slot of this.slots) {
+      if (slot.pn >= pn) continue;
+      const all = "page" in slot ? [slot.arrival] : slot.arrivals;
+      all.forEach((arrival, i) => {
+        this.tried!.push(slot.pn + i);
+        if (arrival) this.world.giveFrame(this.to);
+      });
+      if ("page" in slot) slot.arrival = 0;
+      else slot.arrivals = [];
+    }
   }
 
   private get pages(): Page[] {
@@ -79,28 +101,40 @@ export class OpenMigration {
         if (dirty && page?.kind === "anon" && pages.has(page)) page.dirty = true;
   }
 
+  /** Where the pages are that could move. */
+  get places(): number[] {
+    return this.slots.flatMap((slot) => {
+      if ("page" in slot) return slot.page ? [slot.pn] : [];
+      return slot.folio ? slot.folio.pages.map((_, i) => slot.pn + i) : [];
+    });
+  }
+
   /** Pages and holes that could move. */
   get candidates(): number {
     return this.slots.length;
   }
 
   /** The outcome. A page without mappings can move too. */
-  finish(): { moved: Moved[]; count: number } {
+  finish(): { moved: Moved[]; count: number; units: number; tried: number[] | null } {
     const moved: Moved[] = [];
     const { pages } = this;
     let count = 0;
+    let units = 0;
     for (const slot of this.slots) {
+      const before = moved.length;
       for (const { pn, page } of "page" in slot ? this.move(slot) : this.moveUnit(slot)) {
         count++;
         const entry = this.mm?.entries.get(pn);
-        if (entry?.page && (!page || entry.page === page)) moved.push({ pn, write: entry.write });
+        if (entry?.page && (!page || entry.page === page))
+          moved.push({ pn, write: entry.write, filled: !page });
       }
+      units += "large" in slot && slot.large ? Math.sign(moved.length - before) : moved.length - before;
     }
     for (const page of pages) {
       page.locked = false;
       this.world.letGo(page);
     }
-    return { moved, count };
+    return { moved, count, units, tried: this.tried };
   }
 
   /** Finishes one page or hole. Returns it, or nothing if it stays. */
@@ -266,6 +300,7 @@ export function toSystem(mm: Mm, a: number, b: number, device: number, first?: P
 
 /** Migrates pages of a device to RAM, whichever processes map them. */
 export function leaveDevice(world: World, pages: Page[]): OpenMigration {
+  world.drain();
   const all = new Set(pages);
   const folios = new Set(pages.flatMap(({ folio }) => folio ?? []));
   const whole = [...folios].filter((folio) => folio.pages.every((page) => all.has(page)));
@@ -297,9 +332,16 @@ export function bringBack(mm: Mm, vma: Vma, pn: number, page: Page): number {
   // A huge mapping comes back as one if the driver supports huge pages.
   const size = mm.huge.has(blockOf(pn)) ? HUGE_PAGES : cluster;
   const from = pn - (pn % size);
-  toSystem(mm, Math.max(from, vma.start), Math.min(from + size, vma.end), place, page).finish();
+  world.failing = mover instanceof Object ? (mover as Mirror) : null;
+  const huge = mm.huge.has(blockOf(pn));
+  const migration = toSystem(mm, Math.max(from, vma.start), Math.min(from + size, vma.end), place, page);
+  world.failing = null;
+  const there = migration.candidates > 0;
+  const { tried } = migration.finish();
+  // The driver lets go of a huge page, whether or not it comes back.
+  if (huge && there) world.cameBack(mover, from, from + size);
   // The first faults on a part of a huge page may only split its mapping, and then the huge page.
-  if (page.place !== RAM) return folio ? 0 : -ENOMEM;
-  world.cameBack(mover, pn);
+  if (page.place !== RAM) return folio && !tried ? 0 : -ENOMEM;
+  world.cameBack(mover, pn, pn + 1);
   return 0;
 }

@@ -1,4 +1,5 @@
 /** A device's driver (DriverRules): a device table for one process, and the commands that use it. */
+import type { DriverRules } from "./driver-rules.ts";
 import { blockOf } from "./huge.ts";
 import { lend, lendOne } from "./lend.ts";
 import {
@@ -6,6 +7,7 @@ import {
   EFAULT,
   EINVAL,
   ENOENT,
+  ENOMEM,
   EPERM,
   isZero,
   present,
@@ -19,7 +21,7 @@ import { fromPeer, leaveDevice, toDevice, toSystem, type Moved, type OpenMigrati
 import type { Mm } from "./mm.ts";
 import { rangeFault } from "./range-fault.ts";
 import { PFN, SPECIAL } from "./vma.ts";
-import type { DriverRules, World } from "./world.ts";
+import type { World } from "./world.ts";
 
 export interface Reply {
   ret: number;
@@ -47,6 +49,8 @@ export class Mirror {
   /** The updates of a mirror of 2018; null if none is registered. */
   updates: [...Event, action: number][] | null = null;
   tracked: Tracked | null = null;
+  /** Whether the next allocation for this file fails, once. */
+  failNext = false;
   /** Open migrations, oldest first. */
   readonly open: { migration: OpenMigration; invalidations: number }[] = [];
 
@@ -125,7 +129,7 @@ export class Mirror {
 
   toDevice(a: number, n: number): Reply {
     const reply = this.migrate(a, n, (mm, from, to) => {
-      const { moved } = toDevice(mm, from, to, this.device, this).finish();
+      const { moved } = this.whileFailing(() => toDevice(mm, from, to, this.device, this).finish());
       this.map(mm, moved);
       return 0;
     });
@@ -133,14 +137,28 @@ export class Mirror {
   }
 
   map(mm: Mm, moved: Moved[]): void {
-    for (const { pn, write } of moved) this.table.set(pn, { page: mm.entries.get(pn)!.page, write });
+    const { holesReadOnly } = this.rules;
+    for (const { pn, write, filled } of moved)
+      this.table.set(pn, { page: mm.entries.get(pn)!.page, write: write && !(holesReadOnly && filled) });
+  }
+
+  private whileFailing<T>(migrate: () => T): T {
+    const { world } = this.mm!;
+    world.failing = this;
+    const result = migrate();
+    world.failing = null;
+    return result;
   }
 
   toSystem(a: number, n: number): Reply {
     return this.migrate(a, n, (mm, from, to) => {
-      const { moved } = toSystem(mm, from, to, this.device).finish();
-      for (const { pn } of moved) this.table.delete(pn);
-      return moved.length;
+      const migration = this.whileFailing(() => toSystem(mm, from, to, this.device));
+      const { moved, units, tried } = migration.finish();
+      const { exact } = this.rules;
+      // The records' driver drops the entries before the pages have moved.
+      for (const pn of exact ? moved.map((one) => one.pn) : (tried ?? migration.places))
+        this.table.delete(pn);
+      return tried ? -ENOMEM : exact ? moved.length : units;
     });
   }
 
@@ -168,8 +186,10 @@ export class Mirror {
       const end = this.pieceEnd(this.mm, at, a + n);
       if (end === at) return { ...reply, ret: -EINVAL };
       this.migrating = true;
-      reply.cpages += piece(this.mm, at, end);
+      const count = piece(this.mm, at, end);
       this.migrating = false;
+      if (count < 0) return { ...reply, ret: count };
+      reply.cpages += count;
       at = end;
     }
     return reply;
@@ -178,7 +198,8 @@ export class Mirror {
   /** Returns the end of the piece of [a, b) that migrates at once; `a` if no piece can. */
   private pieceEnd(mm: Mm, a: number, b: number): number {
     const vma = mm.vmas.find(a);
-    return vma && vma.flags & R && !(vma.flags & SPECIAL) ? Math.min(a + this.rules.piece, b, vma.end) : a;
+    const piece = this.rules.migratePiece ?? this.rules.piece;
+    return vma && vma.flags & R && !(vma.flags & SPECIAL) ? Math.min(a + piece, b, vma.end) : a;
   }
 
   // --- migrations whose halves are apart (not in the records) ------------------------------------

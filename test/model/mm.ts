@@ -17,25 +17,18 @@ import {
   present,
   R,
   RWX,
+  SIGNALS,
   W,
   type Entry,
   type FaultKind,
+  type Signal,
 } from "./page.ts";
-import { pin, pinForLong, unpin } from "./pins.ts";
+import { pin, pinForLong, unpin, unpinSet } from "./pins.ts";
+import { sizedFault } from "./sized.ts";
 import { dropSlot, leaveSwapCache, swapIn } from "./swap.ts";
 import { isShared, unshare } from "./unshare.ts";
 import { HUGETLB, PFN, SHARED, SPECIAL, UFFD, VmaList, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
-
-/** Failures of a CPU access. */
-export type Signal = "SIGSEGV/1" | "SIGSEGV/2" | "SIGBUS/2" | "OOM" | "EAGAIN";
-
-/** The signal of each error of a fault. */
-const SIGNALS = new Map<number, Signal>([
-  [-EAGAIN, "EAGAIN"],
-  [-EBUS, "SIGBUS/2"],
-  [-ENOMEM, "OOM"],
-]);
 
 export class Mm {
   readonly vmas = new VmaList(this);
@@ -48,6 +41,8 @@ export class Mm {
   /** Pages held by pin(); null is the zero page. Which of them are pinned for long. */
   pinned: (Page | HugeZero | null)[] = [];
   longPins: boolean[] = [];
+  /** Pages of the one set that the recorder pins for long (lpin); null: there is none. */
+  longSet: (Page | HugeZero | null)[] | null = null;
   /** Some page has been pinned for long: fork looks for more. */
   hasPinned = false;
   readonly rss = { anon: 0, file: 0, shmem: 0, swap: 0, hugetlb: 0 };
@@ -181,6 +176,7 @@ export class Mm {
       const copied = write && !(vma.flags & SHARED);
       return this.as(copied ? "cow" : "file", fileFault(this, vma, pn, write));
     }
+    if (write && sizedFault(this, vma, pn)) return this.as("anon", 0);
     if (write) return this.as("anon", this.copyToNew(vma, pn, null));
     this.setEntry(pn, { page: null, write: false });
     return this.as("zero", 0);
@@ -244,9 +240,11 @@ export class Mm {
     const vma = this.vmas.find(pn);
     if (!vma) return "SIGSEGV/1";
     if (!(vma.flags & (write ? W : RWX))) return "SIGSEGV/2";
-    while (!this.allows(pn, write)) {
+    for (let tries = 0; !this.allows(pn, write);) {
       const error = this.fault(vma, pn, write);
-      if (error) return SIGNALS.get(error)!;
+      // A process whose driver found no page tries again; the fuzzer's do not.
+      const again = error === -ENOMEM && !this.world.rules.exact && tries++ === 0;
+      if (error && !again) return SIGNALS.get(error)!;
     }
     return null;
   }
@@ -342,6 +340,8 @@ export class Mm {
   /** Ends the process without events: the world tells its mirrors. */
   exit(): void {
     this.unpin();
+    unpinSet(this);
+    this.world.drain();
     for (const pn of [...this.entries.keys()]) this.dropEntry(pn);
     for (const block of [...this.huge.keys()]) unmarkHuge(this, block);
     for (const vma of [...this.vmas.list]) this.vmas.remove(vma);

@@ -1,8 +1,8 @@
 /** mremap of the reference model. */
-import { munmap } from "./calls.ts";
 import { cuts, hugeEnd } from "./hugetlb.ts";
 import { breakUp } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
+import { munmap } from "./munmap.ts";
 import { EFAULT, EINVAL, ENOMEM } from "./page.ts";
 import { populateLocked } from "./populate.ts";
 import { HUGETLB, LOCKED, PFN, SHARED, UFFD, Vma } from "./vma.ts";

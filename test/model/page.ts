@@ -117,6 +117,8 @@ export class Page {
   cached = false;
   /** Of a disk file: whether the page was written since the last write-back. */
   dirty = false;
+  /** Whether a batch of unlocked pages has a reference (World.drain). */
+  batched = false;
   /** The huge page of which the page is a part. */
   folio: Folio | null = null;
 
@@ -149,7 +151,7 @@ export class Page {
 
   /** All references: entries, pins, and a cache's. */
   get refs(): number {
-    return this.maps + this.pins + (this.cached ? 1 : 0) + (this.slot ? 1 : 0);
+    return this.maps + this.pins + (this.cached ? 1 : 0) + (this.slot ? 1 : 0) + (this.batched ? 1 : 0);
   }
 }
 
@@ -194,3 +196,13 @@ export const FAULT_KINDS = [
   "spurious",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** Failures of a CPU access. */
+export type Signal = "SIGSEGV/1" | "SIGSEGV/2" | "SIGBUS/2" | "OOM" | "EAGAIN";
+
+/** The signal of each error of a fault. */
+export const SIGNALS = new Map<number, Signal>([
+  [-EAGAIN, "EAGAIN"],
+  [-EBUS, "SIGBUS/2"],
+  [-ENOMEM, "OOM"],
+]);

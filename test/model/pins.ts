@@ -33,6 +33,30 @@ export function pinForLong(mm: Mm, a: number, n: number, write: boolean): number
   }
 }
 
+/** The recorder's lpin: pins all of n pages for long, as one set, or none. */
+export function pinSet(mm: Mm, a: number, n: number, write: boolean): number {
+  if (mm.longSet) return -EINVAL;
+  const before = mm.pinned.length;
+  const count = mm.pinForLong(a, n, write);
+  if (count !== n) {
+    mm.unpin(before);
+    return count < 0 ? count : -EFAULT;
+  }
+  mm.longPins.splice(before);
+  mm.longSet = mm.pinned.splice(before);
+  return 0;
+}
+
+export function unpinSet(mm: Mm): void {
+  const before = mm.pinned.length;
+  for (const page of mm.longSet ?? []) {
+    mm.pinned.push(page);
+    mm.longPins.push(true);
+  }
+  mm.longSet = null;
+  mm.unpin(before);
+}
+
 /** Releases all pins, or all but the first. */
 export function unpin(mm: Mm, keep = 0): number {
   const ended = mm.pinned.splice(keep);

@@ -9,17 +9,23 @@ import {
   EINVAL,
   EIO,
   ENOMEM,
+  HUGE_PAGES,
   isZero,
   PAGE,
+  Page,
   present,
   R,
   W,
   X,
   hex,
   type Event,
+  type Signal,
 } from "./page.ts";
-import type { Mm, Signal } from "./mm.ts";
+import type { Mm } from "./mm.ts";
+import { munmap } from "./munmap.ts";
+import { pinSet, unpinSet } from "./pins.ts";
 import { SHARED } from "./vma.ts";
+import type { SizeMode } from "./sized.ts";
 import type { World } from "./world.ts";
 
 export type Arg = number | string;
@@ -35,6 +41,8 @@ export interface ProcessState {
   rss: number[];
   h: Record<string, { snap: string; dpt: string; inv: unknown[][] }>;
   dev: number[];
+  /** Pages in use on the coherent devices 2 and 3, if the process has a file of one. */
+  coh?: number[];
 }
 
 function protOf(text: string): number {
@@ -72,15 +80,21 @@ export function execute(world: World, pid: number, op: string, args: readonly Ar
   if (file) return file;
   const access = accessOp(mm, op, num);
   if (access) return access;
-  const ret = callOp(world, mm, pid, op, args, num);
+  const ret = pinOp(mm, op, args, num) ?? callOp(world, mm, pid, op, args, num);
   return ret === undefined ? undefined : { ret };
 }
 
+const DEVICE_OPS = new Set("dread dreadu dwrite dmig dsys dsnap drel dexcl dchk dfail".split(" "));
+
 function deviceOp(world: World, op: string, [h, a, n, v]: number[]): Answer | undefined {
-  if (!["dread", "dwrite", "dmig", "dsys", "dsnap", "drel", "dexcl", "dchk"].includes(op)) return undefined;
+  if (!DEVICE_OPS.has(op)) return undefined;
   const { mirror } = world.handles.get(h)!;
+  if (op === "dfail") {
+    mirror.failNext = true;
+    return { ret: 0, cpages: 0, faults: 0 };
+  }
   if (op === "drel") return { ret: world.evictAll(h), cpages: 0, faults: 0 };
-  if (op === "dread") return { ...mirror.read(a, n) };
+  if (op === "dread" || op === "dreadu") return { ...mirror.read(a, n) };
   if (op === "dwrite") return { ...mirror.write(a, n, v) };
   if (op === "dmig") return { ...mirror.toDevice(a, n) };
   if (op === "dsys") return { ...mirror.toSystem(a, n) };
@@ -131,11 +145,38 @@ function accessOp(mm: Mm, op: string, num: number[]): Answer | undefined {
           return ret;
         }),
       };
+    case "lread":
+      if (!mm.longSet) return { ret: -EINVAL };
+      return {
+        ret: 0,
+        data: mm.longSet.slice(0, a).map((page) => (page instanceof Page ? page.content.digest() : 0)),
+      };
     case "ksm":
       return { ...mm.world.ksm.scan(num.length > 0 ? a : RECORDED_PASSES) };
     case "mincore": {
       const vec = calls.mincore(mm, a, n);
       return typeof vec === "number" ? { ret: vec } : { ret: 0, vec: runs(vec) };
+    }
+  }
+  return undefined;
+}
+
+function pinOp(mm: Mm, op: string, args: readonly Arg[], [a, n, b, m]: number[]): number | undefined {
+  switch (op) {
+    case "pin":
+      return m === 1 ? mm.pinForLong(a, n, b === 1) : mm.pin(a, n, b === 1);
+    case "unpin":
+      return mm.unpin();
+    case "lpin":
+      return pinSet(mm, a, n, args[2] === "w");
+    case "lunpin":
+      unpinSet(mm);
+      return 0;
+    case "gpin": {
+      const before = mm.pinned.length;
+      const count = mm.pin(a, n, args[2] === "w");
+      mm.unpin(before);
+      return count > 0 ? n : 0;
     }
   }
   return undefined;
@@ -154,7 +195,7 @@ function callOp(
     case "mmap":
       return calls.mmap(mm, a, n, protOf(String(args[2])), mappedBy(world, args), args.at(-1) === "populate");
     case "munmap":
-      return calls.munmap(mm, a, n);
+      return munmap(mm, a, n);
     case "mprotect":
       return calls.mprotect(mm, a, n, protOf(String(args[2])));
     case "madv":
@@ -177,10 +218,9 @@ function callOp(
       if (op === "swapon" && world.swapSize === 0) return -EINVAL;
       world.swapOn = op === "swapon";
       return 0;
-    case "pin":
-      return m === 1 ? mm.pinForLong(a, n, b === 1) : mm.pin(a, n, b === 1);
-    case "unpin":
-      return mm.unpin();
+    case "mthp":
+      world.sizes.set(a / 4, String(args[1]) as SizeMode);
+      return 0;
     case "fork":
       return world.fork(pid, a);
     case "exit":
@@ -209,7 +249,10 @@ export function stateOf(world: World, pid: number, end: number, first = 0, allEv
     if (!entry || entry.raw) return 0;
     if (isZero(entry)) return mm.huge.has(blockOf(pn)) && !world.newer ? 5 : 1;
     if (!entry.page || !present(entry)) return 2;
-    return (entry.page.maps === 1 ? 9 : 1) | (entry.page.kind === "anon" || entry.page.block ? 0 : 4);
+    // 7.3 looks at the first page of a huge mapping alone.
+    const huge = world.newer && mm.huge.has(blockOf(pn));
+    const { maps } = huge ? mm.entries.get(blockOf(pn) * HUGE_PAGES)!.page! : entry.page;
+    return (maps === 1 ? 9 : 1) | (entry.page.kind === "anon" || entry.page.block ? 0 : 4);
   });
   const h: ProcessState["h"] = {};
   for (const [number, { mirror, opener, holders }] of world.handles) {
@@ -225,6 +268,9 @@ export function stateOf(world: World, pid: number, end: number, first = 0, allEv
     };
     mirror.events = [];
   }
+  const coherent = [...world.handles.values()].some(
+    ({ mirror, holders }) => mirror.device > 1 && holders.has(pid),
+  );
   const letters = (f: number): string =>
     `${f & R ? "r" : "-"}${f & W ? "w" : "-"}${f & X ? "x" : "-"}${f & SHARED ? "s" : "p"}`;
   return {
@@ -232,6 +278,7 @@ export function stateOf(world: World, pid: number, end: number, first = 0, allEv
     pm: runs(pm),
     rss: [mm.rss.anon, mm.rss.file, mm.rss.shmem, mm.rss.swap],
     h,
-    dev: world.used.slice(1),
+    dev: world.used.slice(1, 3),
+    ...(coherent ? { coh: world.used.slice(3) } : {}),
   };
 }

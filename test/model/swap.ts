@@ -1,10 +1,11 @@
 /** Swap space of the reference model: pages move to slots and come back. */
 import { unmapHuge } from "./collect.ts";
-import { blocksOf, type Folio, splitFolio, splitParts, unmarkFolio } from "./huge.ts";
+import { blockOf, blocksOf, type Folio, splitFolio, splitParts, unmarkFolio } from "./huge.ts";
 import { mappingsOf } from "./ksm.ts";
 import type { Page } from "./page.ts";
-import { Content, EINVAL, ENOMEM, EAGAIN, HUGE_PAGES, present, RAM, W, type Entry } from "./page.ts";
+import { Content, EINVAL, ENOMEM, EAGAIN, present, RAM, W, type Entry } from "./page.ts";
 import type { Mm } from "./mm.ts";
+import { fittingSizes } from "./sized.ts";
 import type { World } from "./world.ts";
 import { HUGETLB, LOCKED, PFN, type AnonVma, type Vma } from "./vma.ts";
 
@@ -13,11 +14,14 @@ export class Slot {
   readonly content = new Content();
   names = 0;
   page: Page | null = null;
+
+  constructor(readonly number: number) {}
 }
 
 /** MADV_PAGEOUT: pages that only one process maps leave, while there is swap space. */
 export function pageOut(mm: Mm, vma: Vma, a: number, b: number): number {
   if (vma.flags & (LOCKED | PFN | HUGETLB)) return -EINVAL;
+  mm.world.drain();
   for (const [, from, to] of blocksOf(a, b)) {
     splitParts(mm, from, to, !mm.world.newer);
     pagesOut(mm, from, to);
@@ -33,9 +37,10 @@ function pagesOut(mm: Mm, a: number, b: number): void {
     const page = entry?.page;
     if (!entry || !page || !present(entry) || page.place !== RAM) continue;
     if (page.folio) {
-      if (!world.newer || page !== page.folio.pages[0] || pn + HUGE_PAGES > b) continue;
+      const { size } = page.folio;
+      if (!world.newer || page !== page.folio.pages[0] || pn + size > b) continue;
       const out = folioOut(mm, pn, page.folio);
-      if (out) pn += HUGE_PAGES - 1;
+      if (out) pn += size - 1;
       if (out !== null || page.folio) continue;
     }
     if (page.kind !== "anon" || page.slot || page.maps !== 1 || page.pinnedLong) continue;
@@ -43,9 +48,9 @@ function pagesOut(mm: Mm, a: number, b: number): void {
       dropGivenUp(mm, pn, page);
       continue;
     }
-    if (!world.swapOn || world.swapUsed === world.swapSize) continue;
-    world.swapUsed++;
-    const slot = new Slot();
+    const number = world.takeSlots(1);
+    if (number < 0) continue;
+    const slot = new Slot(number);
     slot.page = page;
     page.slot = slot;
     for (const [one, at] of mappingsOf(page)) {
@@ -71,13 +76,15 @@ function pagesOut(mm: Mm, a: number, b: number): void {
  */
 function folioOut(mm: Mm, pn: number, folio: Folio): boolean | null {
   const { world } = mm;
-  if (folio.mappedIn(mm, pn, pn + HUGE_PAGES) < HUGE_PAGES || folio.shared || folio.held) return false;
+  const { size } = folio;
+  if (folio.mappedIn(mm, pn, pn + size) < size || folio.shared || folio.held) return false;
   if (folio.pages.some(({ slot, pinnedLong }) => slot || pinnedLong)) return false;
   const entries = folio.pages.map((_, i) => mm.entries.get(pn + i)!);
   const dropped =
     folio.pages.every(({ givenUp, dirty }) => givenUp && !dirty) && entries.every(({ dirty }) => !dirty);
   for (const page of folio.pages) page.givenUp &&= dropped;
-  if (!dropped && (!world.swapOn || world.swapUsed + HUGE_PAGES > world.swapSize)) {
+  const first = dropped ? -1 : world.takeSlots(size);
+  if (!dropped && first < 0) {
     splitFolio(folio);
     return null;
   }
@@ -85,14 +92,13 @@ function folioOut(mm: Mm, pn: number, folio: Folio): boolean | null {
   unmarkFolio(mm, pn, folio);
   folio.pages.forEach((page, i) => {
     if (dropped) return mm.dropEntry(pn + i);
-    const slot = new Slot();
+    const slot = new Slot(first + i);
     slot.names = 1;
     slot.content.copyFrom(page.content);
     const own = page.exclusive;
     mm.dropEntry(pn + i);
     mm.rss.swap++;
     mm.entries.set(pn + i, { page: null, write: false, slot, own });
-    world.swapUsed++;
   });
   return true;
 }
@@ -113,7 +119,7 @@ function uncache(world: World, page: Page): void {
   page.slot = null;
   page.dirty = true;
   slot.page = null;
-  if (slot.names === 0) world.swapUsed--;
+  if (slot.names === 0) world.freeSlot(slot.number);
   world.release(page);
 }
 
@@ -128,21 +134,32 @@ export function leaveSwapCache(world: World, page: Page): boolean {
 /** Drops an entry's reference to a slot. */
 export function dropSlot(world: World, slot: Slot): void {
   if (--slot.names > 0) return;
-  if (!slot.page) world.swapUsed--;
+  if (!slot.page) world.freeSlot(slot.number);
   else if (slot.page.maps === 0 && !slot.page.locked) uncache(world, slot.page);
 }
 
 /** Serves a fault on a swapped page. */
 export function swapIn(mm: Mm, vma: Vma, pn: number, entry: Entry, write: boolean): number {
   const slot = entry.slot!;
+  if (slot.page?.locked) return -EAGAIN;
+  if (wholeIn(mm, vma, pn, entry, write)) return 0;
   const page = slot.page ?? readBack(mm, slot);
   if (!page) return -ENOMEM;
-  if (page.locked) return -EAGAIN;
+  mapBack(mm, vma, pn, page, write);
+  return 0;
+}
+
+/** The page of the slot that an entry names takes the entry's place. */
+function mapBack(mm: Mm, vma: Vma, pn: number, page: Page, write: boolean): void {
+  const entry = mm.entries.get(pn)!;
+  const slot = entry.slot!;
   page.maps++;
   slot.names--;
-  if (slot.names === 0 && !slot.page) mm.world.swapUsed--;
+  if (slot.names === 0 && !slot.page) mm.world.freeSlot(slot.number);
   else if (!slot.page && slot.names > 0) cache(slot, page);
-  if (page.slot && (vma.flags & LOCKED || (write && page.refs === 2))) leaveSwapCache(mm.world, page);
+  const leaves = mm.world.newer || (vma.flags & LOCKED) !== 0 || (write && page.refs === 2);
+  if (page.slot && leaves) leaveSwapCache(mm.world, page);
+  else if (mm.world.newer) page.dirty = true;
   const exclusive = !page.merged && (entry.own === true || page.refs === 1);
   if (!page.home) {
     page.index = vma.offset(pn);
@@ -153,7 +170,48 @@ export function swapIn(mm: Mm, vma: Vma, pn: number, entry: Entry, write: boolea
   mm.rss.anon++;
   const writable = exclusive && (vma.flags & W) !== 0;
   mm.entries.set(pn, { page, write: writable, dirty: writable && write });
-  return 0;
+}
+
+/**
+ * Brings a folio back with all its entries (7.3): one of the swap cache, or a new one of an enabled size.
+ * Returns false if only the page can come back.
+ */
+function wholeIn(mm: Mm, vma: Vma, pn: number, { slot }: Entry, write: boolean): boolean {
+  const cached = slot!.page;
+  if (cached) {
+    const { folio } = cached;
+    if (!folio) return false;
+    const from = pn - folio.pages.indexOf(cached);
+    const last = from + folio.size - 1;
+    if (from < vma.start || last >= vma.end || blockOf(from) !== blockOf(last)) return false;
+    if (!followEachOther(mm, from, pn, folio.pages)) return false;
+    folio.pages.forEach((page, i) => mapBack(mm, vma, from + i, page, write));
+    return true;
+  }
+  for (const { size, from } of mm.world.newer ? fittingSizes(vma, pn) : []) {
+    if ((slot!.number - (pn - from)) % size !== 0) continue;
+    const none = Array.from({ length: size }, () => null);
+    if (!followEachOther(mm, from, pn, none)) continue;
+    const folio = mm.world.newFolio(null, 0, size);
+    if (!folio) continue;
+    folio.pages.forEach((page, i) => {
+      page.exclusive = false;
+      page.content.copyFrom(mm.entries.get(from + i)!.slot!.content);
+      mapBack(mm, vma, from + i, page, write);
+    });
+    return true;
+  }
+  return false;
+}
+
+/** Do entries from `from` on name slots in order, all like the one at `pn`, and the cache these pages? */
+function followEachOther(mm: Mm, from: number, pn: number, pages: readonly (Page | null)[]): boolean {
+  const at = mm.entries.get(pn)!;
+  return pages.every((page, i) => {
+    const entry = mm.entries.get(from + i);
+    if (!entry?.slot || entry.slot.number !== at.slot!.number + from + i - pn) return false;
+    return entry.own === at.own && entry.slot.page === page;
+  });
 }
 
 function rootOf(anon: AnonVma): AnonVma {

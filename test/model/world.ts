@@ -1,5 +1,6 @@
 /** All processes, device files and memory of the reference model. */
 import type { ModelFile } from "./file.ts";
+import { RECORDS_DRIVER, type DriverRules } from "./driver-rules.ts";
 import { Folio, type HugeZero } from "./huge.ts";
 import { releaseBlock } from "./hugetlb.ts";
 import { Ksm } from "./ksm.ts";
@@ -17,6 +18,7 @@ import {
 import { evict } from "./migrate.ts";
 import { Mirror } from "./mirror.ts";
 import { Mm } from "./mm.ts";
+import type { SizeMode } from "./sized.ts";
 import { leaveSwapCache } from "./swap.ts";
 import type { AnonVma } from "./vma.ts";
 
@@ -33,7 +35,7 @@ export interface Limits {
   hugetlb: number;
 }
 
-const NO_LIMITS: Limits = {
+export const NO_LIMITS: Limits = {
   ram: Infinity,
   devices: [Infinity, Infinity],
   coherent: [false, false],
@@ -42,49 +44,15 @@ const NO_LIMITS: Limits = {
   hugetlb: Infinity,
 };
 
-/** The choices of a device's driver. */
-export interface DriverRules {
-  /** Pages that the driver faults in or migrates at a time. */
-  piece: number;
-  /** Number of pages, aligned to this number, that come back together when the CPU touches one. */
-  cluster: number;
-  /**
-   * true: an invalidation drops exactly its range, unless this file's own migration caused it. false, like
-   * the records' driver: an invalidation drops one page more, and nothing if this device's migration caused
-   * it; entries of pages that come back are dropped at the faulting address, in the table of the file that
-   * migrated them.
-   */
-  exact: boolean;
-  /** Whether closing a device file brings all pages of its device back. */
-  evictOnClose: boolean;
-  /** Whether huge pages move as one. */
-  compound: boolean;
-  /**
-   * Whether huge pages move to huge pages of RAM and of the device while there are any, else to single pages.
-   */
-  largeRam: boolean;
-  largeDevice: boolean;
-  /** Whether pages are evicted one at a time, in order of arrival, instead of all at once. */
-  evictSingly: boolean;
-}
-
-const RECORDS_DRIVER: DriverRules = {
-  piece: 64,
-  cluster: 1,
-  exact: false,
-  evictOnClose: true,
-  evictSingly: false,
-  compound: false,
-  largeRam: false,
-  largeDevice: false,
-};
-
 /** An open device file, with the processes that have it and the process that opened it. */
 interface Handle {
   mirror: Mirror;
   opener: number;
   holders: Set<number>;
 }
+
+/** Pages of a full batch of unlocked pages. */
+const BATCH_PAGES = 31;
 
 export class World {
   readonly mms = new Map<number, Mm>();
@@ -101,17 +69,25 @@ export class World {
   readonly files = new Map<string, ModelFile>();
   /** Number of pages around a read fault of a file that are mapped with it. */
   faultAround = 16;
+  /** Swap slots, and which of them are in use: the lowest that is free is taken first. */
   readonly swapSize: number;
+  private readonly slots: boolean[] = [];
   swapUsed = 0;
+  /** For which mappings faults map folios of so many pages. */
+  readonly sizes = new Map<number, SizeMode>([[HUGE_PAGES, "madvise"]]);
   /** Blocks in the hugetlb pool. */
   hugeFree: number;
   /** Page faults by kind. */
   readonly faults = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, 0])) as Record<FaultKind, number>;
   swapOn = false;
+  /** The device file whose allocation may fail (`dfail`). */
+  failing: Mirror | null = null;
   /** The huge zero page, while it is mapped. */
   hugeZero: HugeZero | null = null;
   readonly ksm = new Ksm(this);
   private arrivals = 0;
+  private readonly batch: Page[] = [];
+  private batchSize = 0;
 
   constructor(
     { ram, devices, coherent, charge, swap, hugetlb }: Limits = NO_LIMITS,
@@ -142,6 +118,13 @@ export class World {
     return true;
   }
 
+  /** Does the next allocation of the driver fail, once? */
+  fails(): boolean {
+    if (!this.failing?.failNext) return false;
+    this.failing.failNext = false;
+    return true;
+  }
+
   giveFrame(place: number): void {
     this.used[place + 1]--;
   }
@@ -163,23 +146,43 @@ export class World {
     return page;
   }
 
-  /** Returns a new huge page in RAM; null if memory or the group's limit is too small. */
-  newFolio(home: AnonVma, index: number): Folio | null {
-    if (this.charged + HUGE_PAGES > this.chargeLimit || !this.takeBlock(RAM)) return null;
-    this.charged += HUGE_PAGES;
-    return new Folio(Array.from({ length: HUGE_PAGES }, (_, i) => new Page("anon", home, index + i)));
+  /** Returns a new huge page in RAM, or a smaller folio; null if memory or the group's limit is too small. */
+  newFolio(home: AnonVma | null, index: number, size = HUGE_PAGES): Folio | null {
+    if (this.charged + size > this.chargeLimit || !this.takeBlock(RAM, size)) return null;
+    this.charged += size;
+    return new Folio(Array.from({ length: size }, (_, i) => new Page("anon", home, index + i)));
   }
 
   /** Whether a driver uses huge pages in that place. */
   large(place: number): boolean {
-    return place === RAM ? this.rules.largeRam : this.rules.largeDevice;
+    if (place === RAM) return this.rules.largeRam;
+    return this.rules.largeDevice && !this.coherent[place];
   }
 
-  /** Takes the frames of a huge page. */
-  takeBlock(place: number): boolean {
-    if (this.used[place + 1] + HUGE_PAGES > this.most[place + 1]) return false;
-    this.used[place + 1] += HUGE_PAGES;
+  /** Takes the frames of a huge page or a smaller folio. */
+  takeBlock(place: number, size = HUGE_PAGES): boolean {
+    if (this.used[place + 1] + size > this.most[place + 1]) return false;
+    this.used[place + 1] += size;
     return true;
+  }
+
+  /** Takes slots that follow each other from a multiple of their number on. Returns the first; -1: none. */
+  takeSlots(n: number): number {
+    if (!this.swapOn) return -1;
+    for (let first = 0; first + n <= this.swapSize; first += n) {
+      let used = false;
+      for (let slot = first; slot < first + n; slot++) used ||= this.slots[slot] ?? false;
+      if (used) continue;
+      for (let slot = first; slot < first + n; slot++) this.slots[slot] = true;
+      this.swapUsed += n;
+      return first;
+    }
+    return -1;
+  }
+
+  freeSlot(slot: number): void {
+    this.slots[slot] = false;
+    this.swapUsed--;
   }
 
   /**
@@ -205,6 +208,28 @@ export class World {
     }
   }
 
+  /**
+   * Runs before a locked mapping drops a page (7.3): a device's page that nothing else has stays in use with
+   * its batch, of 31 pages wherever they are. A folio drains the batch.
+   */
+  unlock(page: Page): void {
+    if (page.folio) return this.drain();
+    if (page.place !== RAM && page.refs === 1 && !page.merged) {
+      page.batched = true;
+      this.batch.push(page);
+    }
+    if (++this.batchSize === BATCH_PAGES) this.drain();
+  }
+
+  /** Ends the batch, whose pages are free then. */
+  drain(): void {
+    this.batchSize = 0;
+    for (const page of this.batch.splice(0)) {
+      page.batched = false;
+      this.release(page);
+    }
+  }
+
   /** Returns the next number of {@link Page.arrival}. */
   arrive(): number {
     return ++this.arrivals;
@@ -227,9 +252,10 @@ export class World {
       if (mirror.mm === mm) mirror.invalidate([name, a, b, owner]);
   }
 
-  /** The records' driver drops the entry at the faulting address of a page. */
-  cameBack(mover: object | null, pn: number): void {
-    if (mover instanceof Mirror && !this.rules.exact) mover.table.delete(pn);
+  /** The records' driver drops the entries of what comes back in the table of the file that migrated it. */
+  cameBack(mover: object | null, from: number, to: number): void {
+    if (!(mover instanceof Mirror) || this.rules.exact) return;
+    for (let pn = from; pn < to; pn++) mover.table.delete(pn);
   }
 
   // --- processes and device files --------------------------------------------------------------

@@ -107,6 +107,15 @@ export function swapsWhole(): bool {
 }
 
 /**
+ * Does a page that comes back from swap space leave the swap cache with its slot's last entry, dirty? In 6.12
+ * a page that was not in the cache is clean, and one that was stays there until it is written. (4.12)
+ */
+@inline
+export function swapInLeavesCache(): bool {
+  return newer();
+}
+
+/**
  * Is a page that a device had for itself writable again if its mapping is and the page is the mapping's
  * own? In 6.12 it is as writable as it was, and mprotect takes that away. (4)
  */
@@ -139,5 +148,14 @@ export function freeMarksPages(): bool {
  */
 @inline
 export function reusesOwnParts(): bool {
+  return newer();
+}
+
+/**
+ * Does a page of a device that a locked mapping unmaps stay in use until the kernel drains its batch of such
+ * pages? In 6.12 it is free at once. (6)
+ */
+@inline
+export function munlocksInBatches(): bool {
   return newer();
 }

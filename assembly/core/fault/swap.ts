@@ -5,6 +5,7 @@ import { PTE_DIRTY, PTE_EXCLUSIVE, PTE_PRESENT, PTE_WRITE, PTE_YOUNG } from "../
 import {
   FOLIO_ANON,
   FOLIO_ANON_EXCLUSIVE,
+  FOLIO_DIRTY,
   FOLIO_KSM,
   FOLIO_LARGE,
   FOLIO_LOCKED,
@@ -15,7 +16,7 @@ import { HDR_HUGEPAGES, HUGEPAGES_SIZED, ORDER_MIN, PMD_ORDER } from "../../abi/
 import { ACCESS_WRITE, VM_LOCKED, VM_WRITE } from "../../uapi/vm";
 import { header } from "../base/layout";
 import { makePte, pteFlags, ptePfn } from "../base/pte";
-import { swapsWhole } from "../base/rules";
+import { swapInLeavesCache, swapsWhole } from "../base/rules";
 import { folioOf } from "../frame/folio";
 import { copyFrame } from "../frame/frame";
 import { headOf, pagesAt } from "../frame/order";
@@ -60,8 +61,10 @@ function mapSwapped(vma: Vma, addr: u64, at: usize, pte: u64, pfn: u32, flags: u
   const folio = folioOf(pfn);
   swapPutMapped(ptePfn(pte));
   const write = (flags & ACCESS_WRITE) != 0;
-  if (folio.has(FOLIO_SWAP_CACHE) && (vma.flags & VM_LOCKED || (write && folio.refcount == 2)))
-    freeSwap(pfn, folio);
+  const leaves = swapInLeavesCache();
+  if (folio.has(FOLIO_SWAP_CACHE)) {
+    if (leaves || vma.flags & VM_LOCKED || (write && folio.refcount == 2)) freeSwap(pfn, folio);
+  } else if (leaves) folio.set(FOLIO_DIRTY);
   const exclusive = !folio.has(FOLIO_KSM) && ((pteFlags(pte) & PTE_EXCLUSIVE) != 0 || folio.refcount == 1);
   if (!folio.has(FOLIO_ANON)) {
     folio.pgoff = pgoffOf(vma, addr);

@@ -16,6 +16,7 @@ import { header } from "../base/layout";
 import { exists } from "../base/object";
 import { ptePfn } from "../base/pte";
 import { Folio, folioOf, frameOf, isDevicePfn } from "../frame/folio";
+import { drainUnlocked } from "../frame/unlocked";
 import {
   clearSeen,
   isAlive,
@@ -45,6 +46,7 @@ export function ksmStep(cmd: KsmCmd): i32 {
       ksmPrune();
       clearSeen();
       cmd.scanned = header(HDR_KSM_MMS);
+      if (cmd.scanned) drainUnlocked();
     }
     while (cmd.scanned) {
       const mm = mmAt(cmd.scanned);

@@ -35,6 +35,7 @@ import { log } from "../base/stat";
 import { restoredPte } from "../fault/fault";
 import { folioOf } from "../frame/folio";
 import { memcgJoin, memcgLeave, memcgOf } from "../frame/memcg";
+import { drainUnlocked } from "../frame/unlocked";
 import { ksmEnter, ksmExit } from "../ksm/ksm";
 import { Cmd } from "../operation/cmd";
 import { notifierRemove, notifyEnd, notifyStart } from "../operation/notify";
@@ -83,6 +84,7 @@ export function mmCreate(memcg: u32): i32 {
 /** Frees everything that an address space has, without telling its subscribers. */
 function destroyMm(mm: Mm): void {
   const id = mm.id;
+  drainUnlocked();
   clearDeviceTablesOf(id);
   for (let vma = vmaAt(mm.vmaFirst); exists(vma); vma = vmaAt(mm.vmaFirst)) {
     zapRange(mm, vma.start, vma.end);

@@ -56,6 +56,7 @@ import { exists } from "../base/object";
 import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { freeMarksPages } from "../base/rules";
 import { folioOf, isDevicePfn } from "../frame/folio";
+import { drainUnlocked } from "../frame/unlocked";
 import { breakKsm, ksmEnter } from "../ksm/ksm";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { cutsHugetlb, splitEdges, splitLarge, splitPartial } from "../operation/split";
@@ -153,13 +154,17 @@ function advise(cmd: MadviseCmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
       return drop(cmd, mm, vma, start, end);
     case MADV_COLD: {
       if (vma.flags & NO_LRU) return -EINVAL;
+      drainUnlocked();
       if (splitLarge(cmd, vma, start, end) == REQUEST) return REQUEST;
       clearFlags(mm, start, end, PTE_YOUNG);
       return 0;
     }
     case MADV_PAGEOUT:
-      return vma.flags & NO_LRU ? -EINVAL : pageOut(cmd, cmd.pageout, start, end);
+      if (vma.flags & NO_LRU) return -EINVAL;
+      drainUnlocked();
+      return pageOut(cmd, cmd.pageout, start, end);
     case MADV_COLLAPSE:
+      drainUnlocked();
       return collapseRange(cmd, cmd.collapse, vma, start, end);
     case MADV_WILLNEED: {
       swapAhead(mm, start, end);
@@ -187,6 +192,7 @@ function drop(cmd: MadviseCmd, mm: Mm, vma: Vma, start: u64, end: u64): i32 {
     end &= ~HUGE_MASK;
     if (end <= start) return 0;
   }
+  drainUnlocked();
   if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_CLEAR, 0)) return REQUEST;
   if ((dropping ? splitPartial(cmd, vma, start, end) : splitLarge(cmd, vma, start, end)) == REQUEST)
     return REQUEST;

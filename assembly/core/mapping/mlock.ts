@@ -6,6 +6,7 @@ import { ENOMEM } from "../../uapi/errno";
 import { VM_LOCKED, VM_SPECIAL } from "../../uapi/vm";
 import { populateLocked } from "../access/populate";
 import { exists } from "../base/object";
+import { drainUnlocked } from "../frame/unlocked";
 import { Cmd } from "../operation/cmd";
 import { splitEdges } from "../operation/split";
 import { vmaModify } from "../space/merge";
@@ -46,6 +47,7 @@ function setLocked(cmd: MlockCmd, mm: Mm): i32 {
       cmd.edges = 0;
       vma = vmaModify(mm, vma, addr, until, flags);
       if (!exists(vma)) return -ENOMEM;
+      drainUnlocked();
       mm.lockedPages += <u32>((until - addr) >> 12) * (lock ? 1 : -1);
     }
     cmd.cursor = until;

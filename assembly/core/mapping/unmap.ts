@@ -4,23 +4,46 @@ import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { LOG_MUNMAP } from "../../abi/log";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_UNMAP } from "../../uapi/event";
+import { PTE_KIND_DEVICE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_SPECIAL } from "../../uapi/pte";
 import { VM_LOCKED } from "../../uapi/vm";
 import { exists } from "../base/object";
+import { pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
+import { munlocksInBatches } from "../base/rules";
 import { log } from "../base/stat";
+import { drainUnlocked, unlockPage } from "../frame/unlocked";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
 import { cutsHugetlb, splitAt } from "../operation/split";
 import { vmaDestroy, vmaSplit } from "../space/merge";
 import { Mm, mmAt } from "../space/mm";
-import { findVmaFrom, vmaAt } from "../space/vma";
+import { findVmaFrom, Vma, vmaAt } from "../space/vma";
 import { freeUnusedTables, zapRange } from "../space/zap";
-import { SPACE_END, USER_END } from "../table/pagetable";
+import { leafTable, slotOf, slotsEnd, SPACE_END, spanEnd, USER_END } from "../table/pagetable";
 
 /** Frees the tables of [start, end), where nothing is mapped, that the vmas on both sides do not need. */
 export function freeTablesOfGap(mm: Mm, start: u64, end: u64): void {
   const next = findVmaFrom(mm, start);
   const prev = exists(next) ? vmaAt(next.prev) : vmaAt(mm.vmaLast);
   freeUnusedTables(mm, start, end, exists(prev) ? prev.end : 0, exists(next) ? next.start : SPACE_END);
+}
+
+/** munlock_vma_folio of each page that the entries of a locked vma map. */
+function unlockPages(mm: Mm, vma: Vma): void {
+  let next = vma.start;
+  while (next < vma.end) {
+    const addr = next;
+    const table = leafTable(mm.pgd, addr);
+    next = spanEnd(mm.pgd, table, addr, vma.end);
+    if (!table) continue;
+    const last = slotsEnd(table, addr, next);
+    for (let at = slotOf(table, addr); at < last; at += 8) {
+      const pte = load<u64>(at);
+      const kind = pteKind(pte);
+      const present = ptePresent(pte) && !(pteFlags(pte) & PTE_SPECIAL);
+      if (present || (!ptePresent(pte) && (kind == PTE_KIND_DEVICE || kind == PTE_KIND_DEVICE_EXCLUSIVE)))
+        unlockPage(ptePfn(pte));
+    }
+  }
 }
 
 /**
@@ -31,8 +54,11 @@ function removeVmas(mm: Mm, start: u64, end: u64): void {
   const prev = exists(vma) ? vmaAt(vma.prev) : vmaAt(mm.vmaLast);
   while (exists(vma) && vma.start < end) {
     const next = vmaAt(vma.next);
+    if (vma.flags & VM_LOCKED) {
+      if (munlocksInBatches()) unlockPages(mm, vma);
+      mm.lockedPages -= <u32>vma.pages;
+    }
     zapRange(mm, vma.start, vma.end);
-    if (vma.flags & VM_LOCKED) mm.lockedPages -= <u32>vma.pages;
     vmaDestroy(mm, vma);
     vma = next;
   }
@@ -61,6 +87,7 @@ export function unmapRange(cmd: Cmd, start: u64, end: u64): i32 {
       if (splitAt(cmd, vma, vma.start, end) == REQUEST) return REQUEST;
       if (!vmaSplit(mm, vma, end, false)) return -ENOMEM;
     }
+    drainUnlocked();
     cmd.unmapPhase = 1;
   }
   if (!notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)) return REQUEST;

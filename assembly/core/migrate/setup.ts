@@ -49,6 +49,7 @@ import { poolId } from "../base/pool";
 import { count } from "../base/stat";
 import { Folio, folioOf, isDevicePfn, isNobodys } from "../frame/folio";
 import { getPage, putPage } from "../frame/page-alloc";
+import { drainUnlocked } from "../frame/unlocked";
 import { validPfn } from "../frame/zone";
 import { Cmd } from "../operation/cmd";
 import { notifyEnd, notifyStart } from "../operation/notify";
@@ -129,6 +130,7 @@ export function migrateDeviceSetupStep(cmd: MigrateDeviceSetupCmd): i32 {
   }
   const m = changetype<Migration>(cmd.migration);
   if (cmd.phase == 1) {
+    drainUnlocked();
     for (; cmd.splitting < m.npages; cmd.splitting++) {
       const pfn = cmd.page(cmd.splitting);
       if (isDeviceUnit(cmd, cmd.splitting)) {
@@ -161,6 +163,7 @@ function isDeviceUnit(cmd: MigrateDeviceSetupCmd, i: u32): bool {
 
 /** The end of both setups, which may suspend. The migration's id, or REQUEST. */
 function finishSetup(cmd: SetupCmd, m: Migration): i32 {
+  if (m.cpages) drainUnlocked();
   if (cmd.unfinished) {
     if (unmapAll(cmd, m) == REQUEST) return REQUEST;
     if (cmd.phase != UNMAPPED) {

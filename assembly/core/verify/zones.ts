@@ -5,6 +5,7 @@ import { FOLIO_ANON_EXCLUSIVE, FOLIO_FREE, FOLIO_LOCKED, FOLIO_SWAP_CACHE } from
 import {
   HDR_DEVICE_NEXT,
   HDR_EXTERNAL_REFS,
+  HDR_UNLOCKED_PAGES,
   HDR_FLAGS,
   HDR_FLAG_TABLES_COUNT,
   HDR_HUGE_ZERO,
@@ -51,7 +52,11 @@ export function checkFolios(busy: bool): void {
   checkSlots();
   left += folioOf(header(HDR_ZERO_PFN)).refcount - 1;
   let explained: u64 =
-    header(HDR_EXTERNAL_REFS) + commandsHold() + cached + (header(HDR_HUGE_ZERO) ? LARGE_PAGES : 0);
+    header(HDR_EXTERNAL_REFS) +
+    header(HDR_UNLOCKED_PAGES) +
+    commandsHold() +
+    cached +
+    (header(HDR_HUGE_ZERO) ? LARGE_PAGES : 0);
   for (let id: u32 = 1; id <= poolHigh(RESOURCE_MIGRATION); id++) {
     const m = migrationOf(id);
     if (!exists(m)) continue;
