@@ -11,6 +11,9 @@ import type { Bytes, Words } from "./host.ts";
 import { POOL_BASE, POOL_OBJECT_SIZE, POOL_STRIDE } from "../../assembly/abi/pool.ts";
 
 const HIGH = 2 ** 32;
+/** Up to that many elements a loop is faster than a view and TypedArray.set. */
+const BYTES_FEW = 16;
+const WORDS_FEW = 64;
 
 /** The linear memories of all engines. */
 const engineMemories = new WeakSet<ArrayBufferLike>();
@@ -29,6 +32,7 @@ export class Memory {
   readonly bytes: Bytes;
   readonly words: Words;
   readonly doubles: Float64Array<ArrayBuffer>;
+  #lastView: Bytes;
 
   constructor(memory: WebAssembly.Memory) {
     this.buffer = memory.buffer;
@@ -36,6 +40,7 @@ export class Memory {
     this.bytes = new Uint8Array(this.buffer);
     this.words = new Uint32Array(this.buffer);
     this.doubles = new Float64Array(this.buffer);
+    this.#lastView = this.bytes;
   }
 
   /** A u32. */
@@ -87,6 +92,45 @@ export class Memory {
   /** The address of object `id` of a pool, RESOURCE_*. */
   objectAddress(resource: number, id: number): number {
     return this.pool(resource, POOL_BASE) + id * this.pool(resource, POOL_OBJECT_SIZE);
+  }
+
+  /** Copies `n` bytes of `source`, from its byte `from` on, to `address`. */
+  writeBytes(address: number, source: Uint8Array, from: number, n: number): void {
+    const { bytes } = this;
+    if (n > BYTES_FEW) bytes.set(n === source.length ? source : source.subarray(from, from + n), address);
+    else for (let i = 0; i < n; i++) bytes[address + i] = source[from + i];
+  }
+
+  /** Copies `n` bytes at `address` to `target`, from its byte `to` on. */
+  readBytes(address: number, target: Uint8Array, to: number, n: number): void {
+    const { bytes } = this;
+    if (n > BYTES_FEW) target.set(this.#view(address, n), to);
+    else for (let i = 0; i < n; i++) target[to + i] = bytes[address + i];
+  }
+
+  /** The bytes of an address. Making a view costs more than copying a few of them, so the last one is kept. */
+  #view(address: number, n: number): Bytes {
+    const last = this.#lastView;
+    if (last.length === n && last.byteOffset === address) return last;
+    return (this.#lastView = this.bytes.subarray(address, address + n));
+  }
+
+  /** Copies `n` words of `source`, from its word `from` on, to `address`. */
+  writeWords(address: number, source: Uint32Array, from: number, n: number): void {
+    const { words } = this;
+    const first = address >>> 2;
+    if (n > WORDS_FEW) words.set(n === source.length ? source : source.subarray(from, from + n), first);
+    else for (let i = 0; i < n; i++) words[first + i] = source[from + i];
+  }
+
+  /** A copy of the n words at `address`. */
+  copyWords(address: number, n: number): Words {
+    const { words } = this;
+    const first = address >>> 2;
+    if (n > WORDS_FEW) return words.slice(first, first + n);
+    const copy = new Uint32Array(n);
+    for (let i = 0; i < n; i++) copy[i] = words[first + i];
+    return copy;
   }
 
   /** n words at `address`, as a live view. */

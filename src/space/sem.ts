@@ -201,7 +201,7 @@ export class MmapSem {
 
   /** @internal Throws TypeError unless the lock is held (for write, if `write`). */
   demand(op: string, write: boolean): void {
-    if (write ? this.#writer !== null : this.mode !== "free") return;
+    if (this.#writer !== null || (!write && this.#readers.length > 0)) return;
     const how = write ? "held for write" : "held (for read at least)";
     throw new TypeError(`${op}: mmapSem must be ${how}, and it is ${this.#describe()}`);
   }

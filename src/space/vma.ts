@@ -128,6 +128,17 @@ export class Vma {
     return this;
   }
 
+  /** @internal Whether it is the handle of the vma at `pointer`, and not stale. */
+  isAt(pointer: number): boolean {
+    return this.#pointer === pointer && !this.stale;
+  }
+
+  /** @internal Whether [start, end), not empty, lies inside the mapping, which is not stale. */
+  contains(start: number, end: number): boolean {
+    const { mem } = this.#ctx;
+    return start >= mem.u64(this.#pointer + VMA_START) && end <= mem.u64(this.#pointer + VMA_END);
+  }
+
   #alive(op: string): number {
     if (this.stale)
       throw new TypeError(`${op}: vma is stale: its mapping is gone; look it up again with mm.findVma()`);
