@@ -167,7 +167,7 @@ export const CALLS: Readonly<Record<string, Prepare>> = {
   "mmap, munmap": mmapMunmap,
   "mprotect, both ways": mprotectBoth,
   "pin, close": pinClose,
-  "findVma": findVma,
+  findVma: findVma,
   "read, write": readWrite,
   "table map…clear": tableCalls,
 };

@@ -9,7 +9,6 @@ import {
 } from "../../assembly/uapi/pfn.ts";
 import { OWNER_ANY } from "../../assembly/abi/argument.ts";
 import { HDR_FAULT_ADDR, HEADER } from "../../assembly/abi/header.ts";
-import { VM_READ } from "../../assembly/uapi/vm.ts";
 import type { Context } from "../engine/context.ts";
 import { badType, checkOptions, checkPageAddress } from "../engine/errors.ts";
 import { inspect, line, span } from "../engine/inspect.ts";
@@ -82,8 +81,7 @@ export class HmmRange {
 }
 
 /**
- * Makes the checks that both calls share, in the kernel's order. Returns 0, or the negative errno that ends the
- * call.
+ * Makes the checks that both calls share. Returns 0, or the negative errno that ends the call.
  */
 function prepare(
   op: string,
@@ -94,27 +92,31 @@ function prepare(
   pfns: Uint32Array,
 ): number {
   if (!(range instanceof HmmRange)) throw badType(op, "range", "a HmmRange", range);
-  if (range.tracked) throw new TypeError(`${op}: the range is tracked already; hmmVmaRangeDone ends that`);
+  if (range.mm !== null)
+    throw new TypeError(`${op}: the range is tracked already; hmmVmaRangeDone ends that`);
   checkPageAddress(op, "start", start);
   checkPageAddress(op, "end", end);
   const npages = end > start ? (end - start) / PAGE_SIZE : 0;
   checkPfns(op, "pfns", pfns, npages);
   if (vma === null || vma === undefined) return -EINVAL;
   if (!(vma instanceof Vma)) throw badType(op, "vma", "a Vma", vma);
-  const { mm, flags } = vma.check(op);
+  const { mm } = vma.check(op);
   mm.check(op);
   mm.mmapSem.demand(op, false);
+  if (npages > 0 && mm.mirrored && vma.serves(start, end)) return 0;
+  return refuse(vma, start, end, pfns, npages);
+}
+
+/** Why HMM does not serve a range, in the kernel's order of checks. Returns a negative errno. */
+function refuse(vma: Vma, start: number, end: number, pfns: Uint32Array, npages: number): number {
   if (npages === 0 || !vma.contains(start, end)) return -EINVAL;
   if (vma.special) {
     pfns.fill(HMM_PFN_ERROR, 0, npages);
     return -EINVAL;
   }
-  if (!mm.mirrored) return -EINVAL;
-  if ((flags & VM_READ) === 0) {
-    pfns.fill(0, 0, npages);
-    return -EPERM;
-  }
-  return 0;
+  if (!vma.mm.mirrored) return -EINVAL;
+  pfns.fill(0, 0, npages);
+  return -EPERM;
 }
 
 /** One walk over the CPU's page table. */

@@ -214,7 +214,7 @@ export function checkPageAddress(op: string, argument: string, value: unknown): 
   throw badRange(op, argument, "a multiple of the page size (4096)", address);
 }
 
-/** A page address divided by the page size is a whole number, and the division of an address is exact. */
+/** Whether `value` is a page address below 2^48. A page address divided by the page size is a whole number, and the division of an address is exact. */
 function isPageAddress(value: unknown): value is number {
   if (typeof value !== "number") return false;
   const page = value / PAGE_SIZE;

@@ -142,9 +142,7 @@ export function withPfns<T, Of = undefined>(
   of?: Of,
 ): T {
   const address = pfnAddress(ctx, array);
-  return address === 0
-    ? withCopy(ctx, op, array, n, use, body, of as Of)
-    : body(address, of as Of);
+  return address === 0 ? withCopy(ctx, op, array, n, use, body, of as Of) : body(address, of as Of);
 }
 
 function withCopy<T, Of>(
