@@ -56,14 +56,14 @@ export const TYPESCRIPT: readonly Mutant[] = [
     file: "src/space/sem.ts",
     before: "if (write ? this.#writer !== null : this.held) return;",
     after: "if (write ? this.held : this.#readers.length > 0) return;",
-    ask: ["unit/sem", "unit/mmap-sem", "unit/migrate"],
+    ask: ["unit/sem", "unit/migrate-vma"],
   },
   {
     name: "small-pin-copied-from-its-first-word",
     file: "src/engine/memory.ts",
     before: "for (let i = 0; i < n; i++) copy[i] = words[first + i];",
     after: "for (let i = 0; i < n; i++) copy[i] = words[first];",
-    ask: ["unit/pin"],
+    ask: ["unit/mm", "unit/migrate"],
   },
   {
     name: "kept-handle-of-another-mapping",
