@@ -35,11 +35,12 @@ export function recordCalls(hmm: Hmm, body: () => void): CoreCall[] {
   return calls;
 }
 
-/** Returns a function that makes the calls on another engine, written out as a programmer would write them. */
+/** Returns a function that makes the calls on another engine, written out as a programmer would do. */
 export function compileCalls(hmm: Hmm, calls: readonly CoreCall[]): () => void {
   const { core } = contextOf("compileCalls", hmm);
   const lines = calls.map(({ name, args }) => `core.${name}(${args.join(", ")});`);
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- a loop over the calls would cost more than they do
+  // A loop over the calls would cost more than they do.
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval
   const make = new Function("core", `return () => {\n${lines.join("\n")}\n};`) as (
     core: CoreExports,
   ) => () => void;

@@ -26,7 +26,7 @@ import { mitataSide } from "../mitata-side.ts";
 
 const TARGET = 2;
 
-/** A process with 16 pages of RAM at `start`, and a device. Nobody closes it: calls may still hold its lock. */
+/** A process with 16 pages of RAM at `start`, and a device. Never closed: calls may still hold the lock. */
 interface World {
   readonly hmm: Hmm;
   readonly mm: Mm;

@@ -159,7 +159,14 @@ function call(
       const address = pfnAddress(ctx, pfns);
       answer =
         address === 0
-          ? walkCopy(op, pfns, { ctx, mm, start, end, owner, flags })
+          ? withPfns(ctx, op, pfns, (end - start) / PAGE_SIZE, "inout", walkAt, {
+              ctx,
+              mm,
+              start,
+              end,
+              owner,
+              flags,
+            })
           : run(ctx, ctx.core.hmmRangeFault(mm.id, start, end, address, flags, 0, owner, 0, 0));
       if (answer === 0 && !range.valid) answer = -EBUSY;
     }
@@ -182,11 +189,6 @@ function untrack(mm: Mm, range: HmmRange): void {
   const { ranges } = mm;
   const last = ranges.pop()!;
   if (last !== range) ranges[ranges.lastIndexOf(range)] = last;
-}
-
-/** Walks into an array outside of the engine's memory. */
-function walkCopy(op: string, pfns: Uint32Array, walk: Walk): number {
-  return withPfns(walk.ctx, op, pfns, npagesOf(walk), "inout", walkAt, walk);
 }
 
 function walkAt(address: number, { ctx, mm, start, end, flags, owner }: Walk): number {

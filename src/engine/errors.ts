@@ -148,8 +148,8 @@ export function badType(op: string, argument: string, expected: string, value: u
  * inclusive.
  */
 export function checkInteger(op: string, argument: string, value: unknown, min: number, max: number): number {
-  if (typeof value === "number" && value >= min && value <= max && Math.floor(value) === value) return value;
   if (typeof value !== "number") throw badType(op, argument, "a number", value);
+  if (value >= min && value <= max && Math.floor(value) === value) return value;
   throw badRange(op, argument, `an integer from ${show(min)} to ${show(max)}`, value);
 }
 
@@ -188,15 +188,9 @@ const PAGES_LIMIT = ADDRESS_LIMIT / PAGE_SIZE;
 
 /** @internal Returns `value`. Throws TypeError or RangeError unless it is an address below 2^48. */
 export function checkAddress(op: string, argument: string, value: unknown): number {
-  if (typeof value === "number" && value >= 0 && value < ADDRESS_LIMIT && Math.floor(value) === value)
-    return value;
-  throw notAddress(op, argument, value);
-}
-
-function notAddress(op: string, argument: string, value: unknown): RangeError | TypeError {
-  return typeof value === "number"
-    ? badRange(op, argument, "an address below 2^48", value)
-    : badType(op, argument, "an address (a number)", value);
+  if (typeof value !== "number") throw badType(op, argument, "an address (a number)", value);
+  if (value >= 0 && value < ADDRESS_LIMIT && Math.floor(value) === value) return value;
+  throw badRange(op, argument, "an address below 2^48", value);
 }
 
 /**
@@ -251,7 +245,7 @@ export function checkWord(op: string, argument: string, value: unknown): number 
  */
 export function checkPageRange(op: string, start: unknown, end: unknown): number {
   const from = checkPageAddress(op, "start", start);
-  if (!isPageAddress(end) && end !== ADDRESS_LIMIT) checkPageAddress(op, "end", end);
+  if (end !== ADDRESS_LIMIT) checkPageAddress(op, "end", end);
   const to = end as number;
   if (to <= from) throw badRange(op, "end", `above start (${hex(from)})`, to);
   return (to - from) / PAGE_SIZE;

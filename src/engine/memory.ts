@@ -11,9 +11,6 @@ import type { Bytes, Words } from "./host.ts";
 import { POOL_BASE, POOL_OBJECT_SIZE, POOL_STRIDE } from "../../assembly/abi/pool.ts";
 
 const HIGH = 2 ** 32;
-/** Up to that many elements a loop is faster than a view and TypedArray.set. */
-const BYTES_FEW = 16;
-const WORDS_FEW = 64;
 
 /** The linear memories of all engines. */
 const engineMemories = new WeakSet<ArrayBufferLike>();
@@ -96,40 +93,31 @@ export class Memory {
 
   /** Copies `n` bytes of `source`, from its byte `from` on, to `address`. */
   writeBytes(address: number, source: Uint8Array, from: number, n: number): void {
-    const { bytes } = this;
-    if (n > BYTES_FEW) bytes.set(n === source.length ? source : source.subarray(from, from + n), address);
-    else for (let i = 0; i < n; i++) bytes[address + i] = source[from + i];
+    this.bytes.set(n === source.length ? source : source.subarray(from, from + n), address);
   }
 
-  /** Copies `n` bytes at `address` to `target`, from its byte `to` on. */
+  /**
+   * Copies `n` bytes at `address` to `target`, from its byte `to` on. Making a view costs more than copying a few
+   * bytes, so the last one is kept.
+   */
   readBytes(address: number, target: Uint8Array, to: number, n: number): void {
-    const { bytes } = this;
-    if (n > BYTES_FEW) target.set(this.#view(address, n), to);
-    else for (let i = 0; i < n; i++) target[to + i] = bytes[address + i];
+    const kept = this.#lastView;
+    if (kept.length !== n || kept.byteOffset !== address)
+      this.#lastView = this.bytes.subarray(address, address + n);
+    target.set(this.#lastView, to);
   }
 
-  /** The bytes of an address. Making a view costs more than copying a few of them, so the last one is kept. */
-  #view(address: number, n: number): Bytes {
-    const last = this.#lastView;
-    if (last.length === n && last.byteOffset === address) return last;
-    return (this.#lastView = this.bytes.subarray(address, address + n));
-  }
-
-  /** Copies `n` words of `source`, from its word `from` on, to `address`. */
+  /** Copies `n` words of `source`, from its word `from` on, to `address`: mostly few, where a view costs more. */
   writeWords(address: number, source: Uint32Array, from: number, n: number): void {
-    const { words } = this;
     const first = address >>> 2;
-    if (n > WORDS_FEW) words.set(n === source.length ? source : source.subarray(from, from + n), first);
-    else for (let i = 0; i < n; i++) words[first + i] = source[from + i];
+    for (let i = 0; i < n; i++) this.words[first + i] = source[from + i];
   }
 
   /** A copy of the n words at `address`. */
   copyWords(address: number, n: number): Words {
-    const { words } = this;
-    const first = address >>> 2;
-    if (n > WORDS_FEW) return words.slice(first, first + n);
     const copy = new Uint32Array(n);
-    for (let i = 0; i < n; i++) copy[i] = words[first + i];
+    const first = address >>> 2;
+    for (let i = 0; i < n; i++) copy[i] = this.words[first + i];
     return copy;
   }
 

@@ -79,9 +79,8 @@ function onSlots(
   call: SlotCall,
   zone: number,
 ): number {
-  const { migrations } = ctx;
-  const latest = migrations.length > 0 ? migrations[migrations.length - 1] : null;
-  const address = latest === null ? 0 : latest.addressOf(src, dst);
+  const latest = ctx.migrations.at(-1);
+  const address = latest?.addressOf(src, dst) ?? 0;
   if (address === 0) return onOtherSlots(ctx, op, src, dst, use, call, zone);
   const n = latest!.npages;
   return call(ctx, address, address + 4 * n, n, zone);

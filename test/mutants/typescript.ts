@@ -61,8 +61,8 @@ export const TYPESCRIPT: readonly Mutant[] = [
   {
     name: "small-pin-copied-from-its-first-word",
     file: "src/engine/memory.ts",
-    before: "for (let i = 0; i < n; i++) copy[i] = words[first + i];",
-    after: "for (let i = 0; i < n; i++) copy[i] = words[first];",
+    before: "for (let i = 0; i < n; i++) copy[i] = this.words[first + i];",
+    after: "for (let i = 0; i < n; i++) copy[i] = this.words[first];",
     ask: ["unit/mm", "unit/migrate"],
   },
   {
