@@ -10,6 +10,7 @@ import { UserError } from "../errors.ts";
 import { TraceInput } from "../input.ts";
 import { Progress } from "../progress.ts";
 import { replay } from "../run.ts";
+import { packageVersion } from "./engine-version.ts";
 import { tracePath } from "./traces.ts";
 
 /** A job, and where its trace lies. */
@@ -39,7 +40,13 @@ export async function runJob({ job, traces }: Task): Promise<string> {
     engine = await engines.take(engineConfigOf(settingsOf(fields)));
     return Simulation.over(engine, fields, future);
   };
-  const watch = { progress: new Progress(null, true), signal, version: job.engine, pictures: null, create };
+  const watch = {
+    progress: new Progress(null, true),
+    signal,
+    version: packageVersion(job.engine),
+    pictures: null,
+    create,
+  };
   const named = (text: string): string => (path === null ? text : text.replaceAll(path, `trace ${trace}`));
   const file = path === null ? null : await TraceInput.open(path);
   try {
