@@ -39,16 +39,18 @@ const LONGEST = [
   "leak/failures",
   "cli/traces",
   "explore/scenarios",
-  "cli/cluster",
+  "cluster/cluster",
   "mutants/mutants",
 ];
 /**
  * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does, and the site's
- * pages, as `npm run test:site` does, and sweeps through Redis, as `npm run test:queue` does.
+ * pages, as `npm run test:site` does, sweeps through Redis, as `npm run test:queue` does, ten thousand
+ * jobs, as `npm run test:many` does, and a Slurm, as `npm run test:slurm` does.
  */
 const APART = [
   ...["canaries", "canaries-recorded"].map((name) => join("test", "fuzz", `${name}.test.ts`)),
-  join("test", "queue", "queue.test.ts"),
+  join("test", "cluster", "slurm.test.ts"),
+  ...["many", "queue"].map((name) => join("test", "queue", `${name}.test.ts`)),
   ...["docs", "lab", "pages", "quality", "simulator"].map((name) => join("test", "site", `${name}.test.ts`)),
 ];
 /** Files that the runner's own test runs; they fail on purpose. */
