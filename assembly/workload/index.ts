@@ -15,16 +15,9 @@ import { seedRandom } from "./random";
 import { prepareZipf } from "./zipf";
 
 export { beginNest, nestDone, runNest } from "./nest";
-export {
-  beginBfs,
-  beginLevel,
-  beginPageRank,
-  buildGraph,
-  graphBytes,
-  graphDone,
-  runBfs,
-  runPageRank,
-} from "./graph";
+export { beginBfs, beginLevel, beginPageRank, graphDone, runBfs, runPageRank } from "./graph";
+export { beginGraph, buildGraph } from "./graph-build";
+export { graphBytes } from "./graph-memory";
 
 /** Where records, offsets and the description lie, and how many fit. */
 export function recordsAt(): usize {
@@ -45,6 +38,11 @@ export function offsetsMax(): u32 {
 
 export function descriptionAt(): usize {
   return DESCRIPTION;
+}
+
+/** Where a graph lies, rows first. */
+export function graphAt(): usize {
+  return GRAPH;
 }
 
 /** Bytes that all but graphs need; zipf's preparation uses 16 bytes a rank after them. */

@@ -69,3 +69,16 @@ export function permute(index: u64, bits: u64, key: u64): u64 {
   at ^= at >> shift;
   return (at * 0xbf58476d1ce4e5b9) & mask;
 }
+
+/** permute() of four words at once, for at most 32 bits: the low bits of a product need no others. */
+@inline
+export function permuteLanes(indexes: v128, bits: u32, key: u64): v128 {
+  const mask = i32x4.splat(<i32>(bits >= 32 ? <u32>-1 : ((<u32>1) << bits) - 1));
+  const shift = (bits >> 1) + 1;
+  let at = v128.and(v128.xor(indexes, i32x4.splat(<i32>key)), mask);
+  at = v128.and(i32x4.mul(at, i32x4.splat(<i32>(0x9e3779b97f4a7c15 | 1))), mask);
+  at = v128.xor(at, i32x4.shr_u(at, shift));
+  at = v128.and(i32x4.mul(at, i32x4.splat(<i32>((key >> 7) | 1))), mask);
+  at = v128.xor(at, i32x4.shr_u(at, shift));
+  return v128.and(i32x4.mul(at, i32x4.splat(<i32>(<u64>0xbf58476d1ce4e5b9))), mask);
+}

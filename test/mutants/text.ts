@@ -241,4 +241,25 @@ export const TEXT: readonly Mutant[] = [
     after: "  nest.index0 = runs;\n",
     ask: ["unit/workload"],
   },
+  {
+    name: "many-batches-not-drawn-again",
+    file: "assembly/workload/graph-build.ts",
+    before: "state(DRAWN) > state(BATCH) ? REDRAW : SIZE",
+    after: "SIZE",
+    ask: ["unit/graph"],
+  },
+  {
+    name: "edge-entered-in-one-direction",
+    file: "assembly/workload/graph-build.ts",
+    before: "    if (!both) continue;\n",
+    after: "    continue;\n",
+    ask: ["unit/graph"],
+  },
+  {
+    name: "last-levels-of-the-matrix-not-drawn-apart",
+    file: "assembly/workload/graph-build.ts",
+    before: "word += last > 4 ? 2 : 1",
+    after: "word += 2",
+    ask: ["unit/graph"],
+  },
 ];

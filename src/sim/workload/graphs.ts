@@ -1,5 +1,5 @@
 /** Graph algorithms over an R-MAT graph (assembly/workload/graph.ts). */
-import type { WorkloadModule } from "./module.ts";
+import type { Graph } from "./module.ts";
 import { AGENT } from "./nest.ts";
 import { WorkloadError } from "./spec.ts";
 import {
@@ -41,16 +41,15 @@ function arrays(
   });
 }
 
-function build(module: WorkloadModule, ranges: readonly WorkloadRange[], graph: number[]): void {
-  module.description.set([...graph, ...ranges.map(({ start }) => start), AGENT.device, 0]);
-  module.exports.buildGraph();
-}
+/** Where arrays start. */
+const starts = (ranges: readonly WorkloadRange[]): number[] => ranges.map(({ start }) => start);
 
 export const bfs = workload({
   about: "breadth-first search over an R-MAT graph (Graph500), a kernel a level",
   parameters: PARAMETERS,
   plan({ scale, edges, seed, init }) {
     const drawn = 2 ** scale * edges;
+    const graph: Graph = { scale, drawn, both: true };
     const ranges = arrays("bfs", scale, 2 * drawn, ["level", "queue"]);
     const level: Step = {
       begin() {},
@@ -59,10 +58,10 @@ export const bfs = workload({
     };
     return {
       ranges,
-      graph: { scale, edges: 2 * drawn },
+      graph,
       *kernels(module) {
         yield* initialise(init, ranges, [0, 1], PAGE);
-        build(module, ranges, [scale, drawn, 1, seed]);
+        module.buildGraph(graph, seed, starts(ranges), AGENT.device);
         module.exports.beginBfs(0);
         for (let i = 0; module.exports.beginLevel() > 0; i++) yield { name: `level ${i}`, steps: [level] };
       },
@@ -75,6 +74,7 @@ export const pagerank = workload({
   parameters: { ...PARAMETERS, iterations: { ...ITERATIONS, default: 2 } },
   plan({ scale, edges, seed, init, iterations }) {
     const drawn = 2 ** scale * edges;
+    const graph: Graph = { scale, drawn, both: false };
     const ranges = arrays("pagerank", scale, drawn, ["rank", "next"]);
     const iteration = (i: number): Step => ({
       begin: (module) => module.exports.beginPageRank(i),
@@ -83,10 +83,10 @@ export const pagerank = workload({
     });
     return {
       ranges,
-      graph: { scale, edges: drawn },
+      graph,
       *kernels(module) {
         yield* initialise(init, ranges, [0, 1, 2], PAGE);
-        build(module, ranges, [scale, drawn, 0, seed]);
+        module.buildGraph(graph, seed, starts(ranges), AGENT.device);
         for (let i = 0; i < iterations; i++) yield { name: "pagerank", steps: [iteration(i)] };
       },
     };

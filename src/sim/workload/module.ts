@@ -20,8 +20,10 @@ export interface WorkloadExports {
   beginNest(): void;
   runNest(n: number): number;
   nestDone(): number;
-  graphBytes(scale: number, edges: number): number;
-  buildGraph(): void;
+  graphBytes(scale: number, drawn: number, both: number, batch: number): number;
+  graphAt(): number;
+  beginGraph(): void;
+  buildGraph(): number;
   beginBfs(root: number): number;
   beginLevel(): number;
   runBfs(n: number): number;
@@ -30,6 +32,19 @@ export interface WorkloadExports {
   graphDone(pageRank: number): number;
 }
 
+/** An R-MAT graph of 2^scale vertices. */
+export interface Graph {
+  scale: number;
+  /** Edges that are drawn. */
+  drawn: number;
+  /** Whether each is entered in both directions. */
+  both: boolean;
+  /** Edges that lie beside the graph at once while it is built; it is the same graph with any number. */
+  batch?: number;
+}
+
+/** 16.8 million edges a batch: with both directions, lists of 384 MiB. */
+const BATCH = 2 ** 24;
 const WASM_PAGE = 65536;
 
 let compiled: WebAssembly.Module | undefined;
@@ -51,14 +66,14 @@ export class WorkloadModule {
   readonly #graph: boolean;
 
   /**
-   * @param graph scale and edges of a graph that will be built; none without it. The limits of its parameters
-   * (graphs.ts) keep it below 4 GiB.
+   * @param graph a graph that will be built; none without it. The limits of its parameters (graphs.ts) keep
+   * the memory below 4 GiB.
    */
-  constructor(graph?: { scale: number; edges: number }) {
+  constructor(graph?: Graph) {
     compiled ??= new WebAssembly.Module(wasmBytes(binary));
     this.exports = new WebAssembly.Instance(compiled, {}).exports as unknown as WorkloadExports;
     const { exports } = this;
-    const bytes = Math.max(exports.baseBytes(), graph ? exports.graphBytes(graph.scale, graph.edges) : 0);
+    const bytes = Math.max(exports.baseBytes(), graph ? graphBytes(exports, graph) : 0);
     exports.memory.grow(Math.ceil(bytes / WASM_PAGE) - exports.memory.buffer.byteLength / WASM_PAGE);
     const { buffer } = exports.memory;
     this.description = new Float64Array(buffer, exports.descriptionAt(), 256);
@@ -87,10 +102,26 @@ export class WorkloadModule {
     this.exports.seed();
   }
 
+  /**
+   * Builds the graph that the module was made for. Its arrays in the simulated address space (rows, neighbors
+   * and two of a word a vertex) start at `starts`; `agent` makes the accesses.
+   */
+  buildGraph(graph: Graph, seed: number, starts: readonly number[], agent: number): void {
+    const { scale, drawn, both, batch } = graph;
+    this.description.set([scale, drawn, Number(both), seed, ...starts, agent, 0, batch ?? BATCH]);
+    this.exports.beginGraph();
+    while (this.exports.buildGraph());
+  }
+
   /** Prepares Zipf's distribution over `items` ranks with the given exponent. */
   zipf(items: number, exponent: number): void {
     this.description[0] = items;
     this.description[1] = exponent;
     this.exports.zipf();
   }
+}
+
+/** Bytes of memory that a graph needs. */
+function graphBytes(exports: WorkloadExports, { scale, drawn, both, batch }: Graph): number {
+  return exports.graphBytes(scale, drawn, Number(both), batch ?? BATCH);
 }

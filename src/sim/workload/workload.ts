@@ -1,5 +1,5 @@
 /** What a workload is: parameters, the ranges that it accesses, and the kernels that it runs. */
-import type { WorkloadModule } from "./module.ts";
+import type { Graph, WorkloadModule } from "./module.ts";
 import { beginNest, type Nest } from "./nest.ts";
 import type { Parameters, Values } from "./spec.ts";
 
@@ -31,7 +31,7 @@ export interface Kernel {
 export interface Plan {
   ranges: readonly WorkloadRange[];
   /** A graph that the module must have room for. */
-  graph?: { scale: number; edges: number };
+  graph?: Graph;
   kernels: (module: WorkloadModule) => Iterable<Kernel>;
 }
 

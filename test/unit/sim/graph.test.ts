@@ -5,6 +5,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { openWorkload } from "../../../src/sim/workload/index.ts";
+import { WorkloadModule } from "../../../src/sim/workload/module.ts";
 
 const MASK = (1n << 64n) - 1n;
 
@@ -124,6 +125,23 @@ test("pagerank reads every vertex's row, neighbors and their ranks, and swaps th
   const { places } = run("pagerank:scale=9,edges=8,seed=3,iterations=2,init=none");
   assert.is(places.length, expected.length);
   assert.equal(places, expected);
+});
+
+test("a graph is the same whether its edges are drawn in one batch or in many", () => {
+  const built = (batch: number): Buffer => {
+    // 3,072 edges: 12 batches of 256, or four of 768.
+    const graph = { scale: 9, drawn: 6 * 2 ** 9, both: true, batch };
+    const module = new WorkloadModule(graph);
+    module.buildGraph(graph, 7, [0, 0, 0, 0], 1);
+    const bytes = 4 * (2 ** 9 + 1 + 2 * graph.drawn);
+    return Buffer.from(
+      module.records.buffer.slice(module.exports.graphAt(), module.exports.graphAt() + bytes),
+    );
+  };
+  const lists = graph(9, 6, 7, true);
+  const expected = Uint32Array.from([...starts(lists), lists.flat().length, ...lists.flat()]);
+  for (const batch of [2 ** 24, 768, 256])
+    assert.ok(built(batch).equals(Buffer.from(expected.buffer)), `${batch}`);
 });
 
 test("refuses a graph with too many edges", () => {
