@@ -84,7 +84,7 @@ export class WorkloadModule {
   }
 
   /** Returns an instance, new or not: each kernel says first all that its records depend on. */
-  static take(graph?: { scale: number; edges: number }): WorkloadModule {
+  static take(graph?: Graph): WorkloadModule {
     if (graph !== undefined || idle === undefined) return new WorkloadModule(graph);
     const module = idle;
     idle = undefined;
