@@ -33,6 +33,7 @@ const FILES: Readonly<Record<string, string>> = {
   S5: "hmt-decode",
   S6: "simulated-memory",
   S7: "clock",
+  S8: "sweep",
   S9: "generators",
 };
 

@@ -6,6 +6,7 @@
  *   text   assembly/text/index.ts    → build/text.wasm, build/text.wasm.js
  *          assembly/workload/index.ts → build/workload.wasm, build/workload.wasm.js
  *   page   src/report/page/main.ts  → build/page.js: script and style of the page of a run
+ *   engine the modules and src/cli/sweep/task.ts → build/engine.js, a digest of both, after any of the above
  *   test   test/assembly/*.ts        → build/test/*.wasm
  *   dist   src/{index,dmirror,testing,sim}.ts → dist/src/, file by file; src/cli/main.ts → dist/cli.js and
  *          src/lab.ts → dist/lab.js, one file each (also builds core, text and page)
@@ -35,6 +36,7 @@ import {
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { bundleLab, labCode } from "./build-lab.mjs";
+import { engineModule } from "./build-engine.mjs";
 import { notices } from "./build-notices.mjs";
 import { PAGE_LIBRARY, pageModule } from "./build-page.mjs";
 
@@ -189,6 +191,17 @@ async function buildPage() {
   await step("page", inputs, ["build/page.js"], async () => writeAtomic("build/page.js", await pageModule()));
 }
 
+/** Writes the digest of what decides a job's figures, where all modules are there. */
+async function buildEngine() {
+  const modules = ["build/hmm.wasm", "build/text.wasm", "build/workload.wasm"];
+  if (!modules.every((file) => existsSync(file))) return;
+  const inputs = [...CONFIG, "tools/build-engine.mjs", "package-lock.json", ...modules];
+  const sources = [...list("src", ".ts"), ...FACTS.flatMap((folder) => list(folder, ".ts"))];
+  await step("engine", [...inputs, ...sources], ["build/engine.js"], async () =>
+    writeAtomic("build/engine.js", await engineModule(modules)),
+  );
+}
+
 /** Compiles the AssemblyScript modules that only tests use. They are bound like the text module. */
 async function buildTest() {
   for (const entry of list("test/assembly", ".ts")) {
@@ -284,6 +297,7 @@ async function buildDist() {
     ...config,
     ...MODULES,
     "build/page.js",
+    "build/engine.js",
     ...list("src", ".ts"),
     ...list("src", ".tsx"),
     ...FACTS.flatMap((folder) => list(folder, ".ts")),
@@ -334,6 +348,7 @@ async function main(args) {
   await Promise.all(
     ["--core", "--text", "--page", "--test"].filter((name) => wanted.has(name)).map((name) => STEPS[name]()),
   );
+  await buildEngine();
   if (wanted.has("--dist")) await buildDist();
 }
 

@@ -36,17 +36,19 @@ const LONGEST = [
   "leak/failures",
   "cli/traces",
   "explore/scenarios",
-  "cli/cluster",
+  "cluster/cluster",
   "mutants/mutants",
 ];
 /**
  * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does, and the site's
- * pages, as `npm run test:site` does, sweeps through Redis, as `npm run test:queue` does, and every record,
- * as `npm run test:browser` does.
+ * pages, as `npm run test:site` does, sweeps through Redis, as `npm run test:queue` does, ten thousand
+ * jobs, as `npm run test:many` does, a Slurm, as `npm run test:slurm` does, and every record, as `npm run
+ * test:browser` does.
  */
 const APART = [
   ...["canaries", "canaries-recorded"].map((name) => join("test", "fuzz", `${name}.test.ts`)),
-  join("test", "queue", "queue.test.ts"),
+  join("test", "cluster", "slurm.test.ts"),
+  ...["many", "queue"].map((name) => join("test", "queue", `${name}.test.ts`)),
   join("test", "golden", "every-record.test.ts"),
   ...["docs", "formats", "frames", "lab", "offline", "pages", "quality", "simulator"].map((name) =>
     join("test", "site", `${name}.test.ts`),

@@ -31,6 +31,7 @@ import { addInput, inputOf, numeric, several, type InputFlags } from "./input-op
 import { addModel } from "./model-command.ts";
 import { run } from "./run.ts";
 import { SweepError } from "../sweep/error.ts";
+import { engineVersion } from "./sweep/engine-version.ts";
 import { addResults, addSweep, addWorker } from "./sweep/command.ts";
 
 /** What the workers of a sweep call: they load this file. */
@@ -251,7 +252,7 @@ function makeProgram(): Command {
   addCurve(program);
   addConvert(program, packageJson.version);
   addModel(program);
-  const own = { version: packageJson.version, filename: fileURLToPath(import.meta.url) };
+  const own = { version: engineVersion(packageJson.version), filename: fileURLToPath(import.meta.url) };
   addSweep(program, own);
   addWorker(program, own);
   addResults(program);

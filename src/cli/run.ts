@@ -73,19 +73,21 @@ export interface Watch {
   version: string;
   /** Draws the run; null: nobody asks for it. */
   pictures: Pictures | null;
+  /** Makes the simulation. Default: {@link Simulation.create}. */
+  create?: typeof Simulation.create;
 }
 
 /** Replays an open trace, or a workload, and returns the report: all of `run` but the printing. */
 export async function replay(
   configured: Configured,
   file: TraceInput | null,
-  { progress, signal, version, pictures }: Watch,
+  { progress, signal, version, pictures, create = Simulation.create }: Watch,
 ): Promise<{ report: RunReport; picture: Picture | null }> {
   const { config, nameOf } = configured;
   // A workload that does not exist is said before an engine is made.
   let input = file === null ? await openInput(configured, file) : null;
   const future = config.evict === "opt" ? await lookAhead(configured, file) : undefined;
-  using simulation = await createSimulation(config, nameOf, future);
+  using simulation = await createSimulation(configured, future, create);
   input ??= await openInput(configured, file);
   const { source } = input;
   pictures?.listen(simulation);
@@ -124,12 +126,12 @@ async function lookAhead(configured: Configured, file: TraceInput | null): Promi
 }
 
 async function createSimulation(
-  config: RunConfig,
-  nameOf: Configured["nameOf"],
+  { config, nameOf }: Configured,
   future: References | undefined,
+  create: typeof Simulation.create,
 ): Promise<Simulation> {
   try {
-    return await Simulation.create(simulationFields(config), future);
+    return await create(simulationFields(config), future);
   } catch (error) {
     if (error instanceof ConfigError) throw configError(error, nameOf);
     if (!(error instanceof HmmError) && !(error instanceof RangeError)) throw error;

@@ -14,7 +14,6 @@ import { ADDRESS_END } from "./address-range.ts";
 import { settingsOf, type Settings, type SimulationConfig } from "./config.ts";
 import { sum } from "./counts.ts";
 import { boundOf } from "./bound.ts";
-import { deviceMemoryFor } from "./device-driver.ts";
 import type { SimDevices } from "./devices.ts";
 import { FailingAllocation, unfailing } from "./failing.ts";
 import { outOfMemory } from "./simulation-error.ts";
@@ -32,7 +31,7 @@ import { checkAgents, Selection } from "./selection.ts";
 import { packSnapshot, unpackSnapshot, type SimulationState } from "./snapshot.ts";
 import type { TimeListener } from "./time/listener.ts";
 import { Timeline } from "./time/timeline.ts";
-import { makeWorld, restoreWorld, type World } from "./world.ts";
+import { engineConfigOf, makeWorld, restoreWorld, type World } from "./world.ts";
 import { blockOf, type Block, type RecordBlock } from "./source.ts";
 
 /** Records that are replayed at a time. */
@@ -97,18 +96,15 @@ export class Simulation {
    */
   static async create(config: SimulationConfig = {}, future?: Future): Promise<Simulation> {
     const settings = settingsOf(config);
-    const { systemMemory, backing } = settings;
-    const deviceMemory = settings.devices * deviceMemoryFor(settings.deviceMemory);
-    const hmm = await Hmm.create({ systemMemory, deviceMemory, backing });
-    return Simulation.#in(hmm, settings, true, future);
+    return Simulation.#in(await Hmm.create(engineConfigOf(settings)), settings, true, future);
   }
 
   /**
-   * @internal Makes a simulation in an engine that has the memory of `config`, and room for the device
-   * (deviceMemoryFor). close() leaves the engine open.
+   * @internal Makes a simulation in an engine that has the memory of `config` (engineConfigOf). close() leaves
+   * the engine open.
    */
-  static over(hmm: Hmm, config: SimulationConfig): Simulation {
-    return Simulation.#in(hmm, settingsOf(config), false);
+  static over(hmm: Hmm, config: SimulationConfig, future?: Future): Simulation {
+    return Simulation.#in(hmm, settingsOf(config), false, future);
   }
 
   static #in(hmm: Hmm, settings: Settings, owned: boolean, future?: Future): Simulation {

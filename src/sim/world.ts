@@ -1,6 +1,7 @@
 /** What a simulation consists of: an engine with an address space, devices, and a clock. */
-import type { Hmm, Mm } from "../index.ts";
+import type { Hmm, HmmConfig, Mm } from "../index.ts";
 import type { Settings } from "./config.ts";
+import { deviceMemoryFor } from "./device-driver.ts";
 import { restoreEngine } from "./driver/engine-mover.ts";
 import { SimDevices, type DevicesState } from "./devices.ts";
 import { ManagedRun, type ManagedState } from "./managed-run.ts";
@@ -15,6 +16,11 @@ export interface World {
   devices: SimDevices | ManagedRun;
   /** The time model's clock; null: there is none. */
   timeline: Timeline | null;
+}
+
+/** Returns what an engine is made with that has the memory for the settings. */
+export function engineConfigOf({ systemMemory, devices, deviceMemory, backing }: Settings): HmmConfig {
+  return { systemMemory, deviceMemory: devices * deviceMemoryFor(deviceMemory), backing };
 }
 
 /** Makes what the settings ask for in an engine that has the memory for it. */

@@ -1,7 +1,20 @@
 /** The figures of a report beside those of src/report: times by cause, and all of them by name. */
-import { criticalOf, type ReportFigure } from "../report/figures.ts";
+import { criticalOf, FIGURES, type ReportFigure } from "../report/figures.ts";
 import { CAUSES } from "../sim/time/causes.ts";
 import type { SimulationReport } from "../sim.ts";
+
+/** Titles that stand alone, where those of a run's report stand below a heading. */
+const TITLES: Readonly<Record<string, string>> = {
+  bytesIn: "bytes to the device",
+  bytesInAgain: "bytes to the device again",
+  bytesOut: "bytes from the device",
+};
+
+/** The figures of a sweep's tables and pages. */
+export const SWEEP_FIGURES: readonly ReportFigure[] = FIGURES.map((figure) => ({
+  ...figure,
+  title: TITLES[figure.key] ?? figure.title,
+}));
 
 /** Returns the causes of time that any report has, as figures: what each takes of the critical path. */
 export function causeFigures(reports: readonly SimulationReport[]): ReportFigure[] {

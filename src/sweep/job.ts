@@ -10,7 +10,7 @@ export const JOB_SCHEMA = "heteromem-job/1";
 
 /** What a worker needs: a config that names no file, and the digest of a trace. */
 export interface Job {
-  /** The version of heteromem whose figures these are. */
+  /** The version of the engine whose figures these are, as in 0.1.0+3f2a9c81d0e4. */
   engine: string;
   /** Fields of a simulation's config, and `workload`. A time model is a preset's name, or all of it. */
   config: SimulationConfig & { workload?: string };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { canonical, sha256 } from "./canonical.ts";
 import { SweepError } from "./error.ts";
 import type { Point, RunFields } from "./spec.ts";
-import { writeWhole, type JobStore } from "./store.ts";
+import { statusOf, writeWhole, type JobStore } from "./store.ts";
 
 const MANIFEST_SCHEMA = "heteromem-sweep/1";
 
@@ -76,7 +76,7 @@ export async function mergeResults(store: JobStore, manifest: Manifest): Promise
     const text = store.text(job.id);
     if (text === null) merged.missing.push(job);
     else {
-      if (store.status(job.id) === "done") merged.done++;
+      if (statusOf(job.id, text) === "done") merged.done++;
       else merged.failed++;
       lines.push(`{"point":${JSON.stringify(job.point)},${text.slice(1)}`);
     }

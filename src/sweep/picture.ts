@@ -1,8 +1,7 @@
 /** The results of a sweep as its page draws them. */
-import { FIGURES } from "../report/figures.ts";
 import type { SweepPicture, SweepRow } from "../report/sweep-picture.ts";
 import { canonical } from "./canonical.ts";
-import { causeFigures } from "./figures.ts";
+import { causeFigures, SWEEP_FIGURES } from "./figures.ts";
 import type { ResultRow, Results } from "./rows.ts";
 import { REPLICA } from "./spec.ts";
 
@@ -16,7 +15,7 @@ export function sweepPicture(
 ): SweepPicture {
   const done = rows.flatMap(({ report, ...row }) => (report === null ? [] : [{ ...row, report }]));
   const reports = done.map(({ report }) => report);
-  const figures = [...FIGURES, ...causeFigures(reports)].filter(({ of }) =>
+  const figures = [...SWEEP_FIGURES, ...causeFigures(reports)].filter(({ of }) =>
     reports.some((report) => (of(report) ?? 0) !== 0),
   );
   const axes = manifest.axes.map((name) => {
@@ -34,7 +33,8 @@ export function sweepPicture(
     const values = figures.map(({ of }) => of(row.report));
     return { id: row.id, at, values, command: commandOf(row) };
   });
-  const states = [`${counts.done} of ${rows.length} jobs done`];
+  const written = (n: number): string => n.toLocaleString("en-US");
+  const states = [`${written(counts.done)} of ${written(rows.length)} jobs done`];
   if (counts.failed > 0) states.push(`${counts.failed} failed`);
   if (counts.missing > 0) states.push(`${counts.missing} missing`);
   return {

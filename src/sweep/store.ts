@@ -102,9 +102,13 @@ export class JobStore {
     return text === null ? null : (JSON.parse(text) as JobResult);
   }
 
-  /** Writes a job's result. */
+  /** Writes a job's result. Throws SweepError if the file system does not take it. */
   async write(id: string, text: string): Promise<void> {
-    await writeWhole(this.path(id), this.#jobs, text);
+    try {
+      await writeWhole(this.path(id), this.#jobs, text);
+    } catch (error) {
+      throw new SweepError(`${this.dir}: ${(error as Error).message}`);
+    }
   }
 }
 

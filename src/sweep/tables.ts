@@ -1,8 +1,7 @@
 /** Tables of results: text for a terminal, CSV, and JSON. */
-import { FIGURES } from "../report/figures.ts";
 import { summaryOf } from "../report/statistics.ts";
 import type { Json } from "./canonical.ts";
-import { leavesOf } from "./figures.ts";
+import { leavesOf, SWEEP_FIGURES } from "./figures.ts";
 import type { Results, ResultRow } from "./rows.ts";
 import { REPLICA, type Point } from "./spec.ts";
 
@@ -32,7 +31,7 @@ const FIRST = ["time", "deviceFaults", "faultGroups", "bytesIn", "bytesOut", "ev
  */
 export function tableText({ manifest, rows }: Results, write: WriteFigure): string {
   const axes = manifest.axes.filter((name) => name !== REPLICA);
-  const figures = FIGURES.filter(({ key }) => FIRST.includes(key)).filter(({ of }) =>
+  const figures = SWEEP_FIGURES.filter(({ key }) => FIRST.includes(key)).filter(({ of }) =>
     rows.some(({ report }) => report !== null && (of(report) ?? 0) !== 0),
   );
   const lines = groupsOf(rows).map((group) => {

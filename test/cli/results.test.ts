@@ -20,6 +20,11 @@ const test = suite("heteromem results");
 const out = join(folder, "out");
 const python = spawnSync("python3", ["--version"]).status === 0;
 if (!python) console.log("no python3: python/heteromem.py is not tested");
+/** A Python that has pandas: Debian's is not the first one on every path. */
+const pandas = ["python3", "/usr/bin/python3"].find(
+  (name) => spawnSync(name, ["-c", "import pandas"]).status === 0,
+);
+if (pandas === undefined) console.log("no pandas: DataFrames of python/heteromem.py are not tested");
 
 test.before(async () => {
   await setUp();
@@ -165,4 +170,27 @@ print(sorted(name for name in os.listdir(".") if name.startswith(".heteromem")))
     assert.is(lines[4], "[]");
   });
 else test.skip("Python runs, sweeps, and reads results", () => {});
+if (pandas !== undefined)
+  test("Python has results as a DataFrame where pandas is installed", () => {
+    const script = `
+import sys
+sys.path.insert(0, ${JSON.stringify(join(process.cwd(), "python"))})
+import heteromem
+rows = heteromem.results(${JSON.stringify(out)})
+means = rows.groupby(["deviceMemory", "evict"])["faults.device"].mean()
+print(type(rows).__name__, len(rows), list(rows.columns[:3]), means["64KiB", "lru"])
+print(rows["faults.device"].dtype, rows[rows["status"] != "done"].empty)
+`;
+    const env = { ...process.env, HETEROMEM: `${process.execPath} ${command}` };
+    const { stdout, stderr } = spawnSync(pandas, ["-c", script], { cwd: folder, env, encoding: "utf8" });
+    assert.is(stderr, "");
+    const faults = rows().map(({ figures }) => figures["faults.device"] as number);
+    // The first two rows are the seeds of 64 KiB with lru.
+    const mean = (faults[0] + faults[1]) / 2;
+    const [first, second] = stdout.trimEnd().split("\n");
+    assert.is(Number(first.split(" ").at(-1)), mean);
+    assert.is(first.slice(0, first.lastIndexOf(" ")), "DataFrame 8 ['id', 'status', 'error']");
+    assert.is(second, "int64 True");
+  });
+else test.skip("Python has results as a DataFrame where pandas is installed", () => {});
 test.run();

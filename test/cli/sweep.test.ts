@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import packageJson from "../../package.json" with { type: "json" };
 import { UserError } from "../../src/cli/errors.ts";
 import { planSweep } from "../../src/cli/sweep/plan.ts";
 import { parseMemory, parseWorkers } from "../../src/cli/sweep/limits.ts";
@@ -11,6 +12,7 @@ import { demandMemory, parseShard } from "../../src/cli/sweep/sweep.ts";
 import type { RunReport } from "../../src/cli/report.ts";
 import { SweepError } from "../../src/sweep/error.ts";
 import type { Manifest } from "../../src/sweep/manifest.ts";
+import { engineModule } from "../../tools/build-engine.mjs";
 import { file, folder, heteromem, report, setUp, startHeteromem, tearDown, type Outcome } from "./command.ts";
 
 const test = suite("heteromem sweep");
@@ -66,6 +68,22 @@ test("what is there is not run again; what is missing or cut off is, with the sa
   assert.is(merged("first"), before);
   assert.is(statSync(jobFile("first", kept)).mtimeMs, time);
   assert.ok(!readdirSync(join(folder, "first", "jobs")).some((name) => name.endsWith(".tmp")));
+});
+test("another build of the engine does all jobs again", async () => {
+  const { engine } = manifest("first");
+  const [, built] = /"([0-9a-f]{64})"/.exec(readFileSync("build/engine.js", "utf8"))!;
+  assert.is(engine, `${packageJson.version}+${built.slice(0, 12)}`);
+  const idsOf = async (version: string): Promise<string[]> => [
+    ...(await planSweep(spec, join(folder, "wrong"), version)).jobs.keys(),
+  ];
+  const own = manifest("first").jobs.map(({ id }) => id);
+  assert.equal(await idsOf(engine), own);
+  assert.not.ok((await idsOf(`${packageJson.version}+000000000000`)).some((id) => own.includes(id)));
+});
+test("the digest of the engine is that of the modules and of a worker's code", async () => {
+  const modules = ["hmm", "text", "workload"].map((name) => `build/${name}.wasm`);
+  assert.is(await engineModule(modules), readFileSync("build/engine.js", "utf8"));
+  assert.is.not(await engineModule(modules.slice(1)), await engineModule(modules));
 });
 test("another axis runs its own jobs only", () => {
   const before = new Set(readdirSync(join(folder, "first", "jobs")));
@@ -157,6 +175,33 @@ test("Ctrl-C finishes what runs; the sweep goes on later, and ends with the same
   assert.is(sweep(path, "stopped").status, 0);
   assert.is(sweep(path, "unstopped", "--workers", "1").status, 0);
   assert.is(merged("stopped"), merged("unstopped"));
+});
+test("a second Ctrl-C leaves at once, and what was done stays", async () => {
+  const axes = (updates: number[]): object => ({ base: SPEC.base, axes: { "workload.updates": updates } });
+  const out = join(folder, "left");
+  mkdirSync(join(out, "jobs"), { recursive: true });
+  // The third job would take minutes.
+  const path = file("minutes.json", JSON.stringify(axes([500, 600, 1e9])));
+  const child = startHeteromem(["sweep", path, "--out", out, "--workers", "1"]);
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+  const whole = (): string[] => readdirSync(join(out, "jobs")).filter((name) => name.endsWith(".json"));
+  const until = async (what: () => boolean): Promise<void> => {
+    while (!what()) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  await until(() => whole().length === 2);
+  child.kill("SIGINT");
+  await until(() => said.includes("once more leaves at once"));
+  assert.is(child.exitCode, null);
+  child.kill("SIGINT");
+  const [status] = (await once(child, "exit")) as [number];
+  assert.is(status, 130);
+  assert.is(whole().length, 2);
+  const { status: again, stderr } = heteromem([
+    ...["sweep", file("seconds.json", JSON.stringify(axes([500, 600]))), "--out", out],
+  ]);
+  assert.is(again, 0);
+  assert.match(stderr, /^0 jobs ran/);
 });
 const ERRORS: [name: string, content: object | string, message: RegExp][] = [
   ["none", "{", /this is no JSON/],

@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.ts";
 
 const SWEEP = ["unit/sweep"];
 const JOBS = ["unit/queue-jobs"];
+const SLOT = ["unit/engine-slot"];
 const LAB = ["unit/lab", "unit/scenarios"];
 
 export const SWEEPS: readonly Mutant[] = [
@@ -81,6 +82,42 @@ export const SWEEPS: readonly Mutant[] = [
     file: "src/cli/sweep/queue/check-job.ts",
     before: 'if (typeof engine === "string" && engine !== this.#version)',
     after: "if (false)",
+    ask: JOBS,
+  },
+  {
+    name: "next-engine-finds-the-last-ones-tables",
+    file: "src/engine/wipe.ts",
+    before: "return { from: after(mem.pool(resource, POOL_HIGH)),",
+    after: "return { from: after(mem.pool(resource, POOL_HIGH) - 1),",
+    ask: SLOT,
+  },
+  {
+    name: "next-engine-finds-the-last-ones-folios",
+    file: "src/engine/wipe.ts",
+    before: "    mem.bytes.fill(0, at, from);",
+    after: "    mem.bytes.fill(0, at, Math.min(from, at + (1 << 20)));",
+    ask: SLOT,
+  },
+  {
+    name: "two-workloads-share-a-generator",
+    file: "src/sim/workload/module.ts",
+    before: "    idle = undefined;\n",
+    after: "",
+    ask: SLOT,
+  },
+  {
+    name: "job-overtakes-one-that-waits-for-memory",
+    file: "src/cli/sweep/gate.ts",
+    before: "      this.#waiting.push({ bytes, enter });",
+    after:
+      "      if (bytes < 2) this.#waiting.unshift({ bytes, enter });\n      else this.#waiting.push({ bytes, enter });",
+    ask: JOBS,
+  },
+  {
+    name: "more-jobs-than-workers",
+    file: "src/cli/sweep/gate.ts",
+    before: "      this.#workers--;\n",
+    after: "",
     ask: JOBS,
   },
   {

@@ -14,7 +14,7 @@ import { Redis } from "ioredis";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { file, folder, heteromem, setUp, startHeteromem, tearDown } from "../cli/command.ts";
-import { hasRedis, TestProxy, TestRedis } from "./redis.ts";
+import { hasRedis, hasTls, makeCertificate, TestProxy, TestRedis } from "./redis.ts";
 
 const test = suite("queue: sweeps through Redis");
 if (!hasRedis) console.log("no redis-server: sweeps through a queue are not tested");
@@ -215,6 +215,30 @@ if (hasRedis) {
     assert.is(await again.ended, 0, again.said());
     assert.is(merged("left"), expected);
   });
+  const overTls = async (): Promise<void> => {
+    const certificate = makeCertificate(folder);
+    const safe = await TestRedis.start({ certificate, password: "secret" });
+    const out = ["--out", join(folder, "tls"), "--quiet"];
+    try {
+      const asked = (url: string): string => heteromem(["sweep", spec, ...out, "--queue", url]).stderr;
+      assert.match(
+        asked(safe.url),
+        /^heteromem: --queue rediss:\/\/127\.0\.0\.1:\d+: self-signed certificate\n$/,
+      );
+      process.env.NODE_EXTRA_CA_CERTS = certificate.file;
+      assert.match(asked(safe.url.replace("secret", "wrong")), /^heteromem: --queue .*: WRONGPASS /);
+      assert.match(asked(safe.url.replace(":secret@", "")), /^heteromem: --queue .*: NOAUTH /);
+      worker(safe.url);
+      const client = start(["sweep", spec, ...out, "--queue", safe.url]);
+      assert.is(await client.ended, 0, client.said());
+      assert.is(merged("tls"), expected);
+    } finally {
+      delete process.env.NODE_EXTRA_CA_CERTS;
+      await safe.stop();
+    }
+  };
+  if (hasTls) test("TLS and a password are in the URL", overTls);
+  else test.skip("TLS and a password are in the URL", () => {});
   test("a queue that is not there is an error", () => {
     const { status, stderr } = heteromem([
       "sweep",

@@ -7,6 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 export const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
+/** Whether it knows TLS, which not every build does: only then it complains of the value. */
+export const hasTls =
+  hasRedis &&
+  spawnSync("redis-server", ["--tls-auth-clients", "x"], { encoding: "utf8" }).stderr.includes(
+    "must be one of",
+  );
 
 /** Returns a free port of the loopback. */
 async function freePort(): Promise<number> {
@@ -18,37 +24,77 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** How a test's Redis is reached, and how careful it is. */
+export interface RedisOptions {
+  /** When it syncs its file. Default: always, so that nothing is lost when it dies. */
+  sync?: "always" | "everysec";
+  password?: string;
+  /** A certificate and its key, which clients have to know: it takes TLS alone. */
+  certificate?: Certificate;
+}
+
+/** A certificate for 127.0.0.1, signed by itself. */
+export interface Certificate {
+  file: string;
+  key: string;
+}
+
+/** Makes a certificate by openssl, in a folder. */
+export function makeCertificate(folder: string): Certificate {
+  const [file, key] = ["redis.crt", "redis.key"].map((name) => join(folder, name));
+  const { status, stderr } = spawnSync("openssl", [
+    ...["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=heteromem"],
+    ...["-addext", "subjectAltName=IP:127.0.0.1", "-out", file, "-keyout", key],
+  ]);
+  if (status !== 0) throw new Error(`openssl: ${stderr.toString()}`);
+  return { file, key };
+}
+
 /** Redis on a port of the loopback, with its append-only file. */
 export class TestRedis {
   readonly port: number;
   readonly #folder = mkdtempSync(join(tmpdir(), "heteromem-redis-"));
+  readonly #options: RedisOptions;
   #process: ChildProcess | null = null;
 
-  private constructor(port: number) {
+  private constructor(port: number, options: RedisOptions) {
     this.port = port;
+    this.#options = options;
   }
 
-  static async start(): Promise<TestRedis> {
-    const redis = new TestRedis(await freePort());
+  static async start(options: RedisOptions = {}): Promise<TestRedis> {
+    const redis = new TestRedis(await freePort(), options);
     await redis.resume();
     return redis;
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    const { password, certificate } = this.#options;
+    const user = password === undefined ? "" : `:${password}@`;
+    return `${certificate === undefined ? "redis" : "rediss"}://${user}127.0.0.1:${this.port}`;
   }
 
-  /** Starts the server, with what its file has. */
+  #words(): string[] {
+    const { sync = "always", password, certificate } = this.#options;
+    const words = ["--bind", "127.0.0.1", "--dir", this.#folder, "--save", ""];
+    words.push("--appendonly", "yes", "--appendfsync", sync);
+    if (password !== undefined) words.push("--requirepass", password);
+    if (certificate === undefined) return [...words, "--port", String(this.port)];
+    const { file, key } = certificate;
+    words.push("--port", "0", "--tls-port", String(this.port), "--tls-auth-clients", "no");
+    return [...words, "--tls-cert-file", file, "--tls-key-file", key, "--tls-ca-cert-file", file];
+  }
+
+  /** Starts the server, with what its file has. Throws if it ends at once. */
   async resume(): Promise<void> {
-    const options = ["--bind", "127.0.0.1", "--dir", this.#folder, "--save", ""];
-    const file = ["--appendonly", "yes", "--appendfsync", "always"];
-    this.#process = spawn("redis-server", ["--port", String(this.port), ...options, ...file], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const server = spawn("redis-server", this.#words(), { stdio: ["ignore", "pipe", "inherit"] });
+    this.#process = server;
     let text = "";
-    this.#process.stdout!.setEncoding("utf8").on("data", (part: string) => (text += part));
-    while (!text.includes("Ready to accept connections"))
+    server.stdout.setEncoding("utf8").on("data", (part: string) => (text += part));
+    while (!text.includes("Ready to accept connections")) {
+      if (server.exitCode !== null) throw new Error(`redis-server: ${text}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   /** Kills the server. */

@@ -5,6 +5,7 @@ import { UserError } from "../errors.ts";
 
 /** What the program knows of itself. */
 export interface Program {
+  /** That of the engine (engine-version.ts). */
   version: string;
   /** The command's own file, which workers load. */
   filename: string;

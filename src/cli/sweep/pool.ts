@@ -1,22 +1,57 @@
 /** Workers that run jobs in threads of their own, one engine in each. */
 import type { Piscina } from "piscina";
+import { jobBytes, type JobContent } from "../../sweep/job.ts";
+import { Gate } from "./gate.ts";
 import type { Task } from "./task.ts";
 
-/** What runs jobs. */
-export interface Runner {
-  /** Runs a job, and returns its result's text. Rejects if its worker ends. */
+/** What runs tasks. */
+export interface Threads {
+  /** Runs a task, and returns its result's text. Rejects if its thread ends. */
   run(task: Task): Promise<string>;
   close(): Promise<void>;
 }
 
+/** Runs jobs: as many at a time as workers and memory allow. */
+export class Pool {
+  readonly workers: number;
+  readonly #threads: Threads;
+  readonly #gate: Gate;
+
+  /** @param workers threads, of which each runs one task at a time */
+  constructor(threads: Threads, workers: number, memory: number) {
+    this.workers = workers;
+    this.#threads = threads;
+    this.#gate = new Gate(workers, memory);
+  }
+
+  /** Bytes that all jobs together may use. */
+  get memory(): number {
+    return this.#gate.memory;
+  }
+
+  /**
+   * Resolves when a worker and the job's memory are free, which the job must fit in; to a function that runs
+   * it, and frees them at the end. It returns the result's text, and rejects if its worker ends.
+   */
+  async enter(content: JobContent): Promise<(task: Task) => Promise<string>> {
+    const bytes = jobBytes(content);
+    await this.#gate.enter(bytes);
+    return (task) => this.#threads.run(task).finally(() => this.#gate.leave(bytes));
+  }
+
+  close(): Promise<void> {
+    return this.#threads.close();
+  }
+}
+
 /**
- * Starts workers. An engine is made for each job: restoring a snapshot of a booted one takes several times
- * as long as booting one, since its bytes are copied.
+ * Starts workers.
  * @param filename the command's own file, whose function `runJob` the workers call
+ * @param memory bytes that all jobs together may use
  */
-export async function startPool(workers: number, filename: string): Promise<Runner> {
-  const { Piscina: Pool } = await import("piscina");
-  const pool: Piscina = new Pool({
+export async function startPool(filename: string, workers: number, memory: number): Promise<Pool> {
+  const { Piscina: Workers } = await import("piscina");
+  const threads: Piscina = new Workers({
     filename,
     name: "runJob",
     minThreads: workers,
@@ -24,14 +59,6 @@ export async function startPool(workers: number, filename: string): Promise<Runn
     // A worker that waits for its thread's memory to be shared would keep its core busy.
     atomics: "disabled",
   });
-  return {
-    run: (task) => pool.run(task) as Promise<string>,
-    close: () => pool.destroy(),
-  };
+  const run = (task: Task): Promise<string> => threads.run(task) as Promise<string>;
+  return new Pool({ run, close: () => threads.destroy() }, workers, memory);
 }
-
-/** What runs no job. */
-export const NO_POOL: Runner = {
-  run: () => Promise.reject(new Error("there is no worker")),
-  close: () => Promise.resolve(),
-};

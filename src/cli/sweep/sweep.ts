@@ -12,7 +12,7 @@ import { parseMemory, parseWorkers, type Program } from "./limits.ts";
 import { onInterrupt, type Stop } from "./interrupt.ts";
 import { runLocally, type QueuedJob } from "./local.ts";
 import { planSweep, type Plan } from "./plan.ts";
-import { NO_POOL, startPool } from "./pool.ts";
+import { startPool } from "./pool.ts";
 import { connect, parseSilence, queueUrl } from "./queue/connect.ts";
 import { attach, enqueue } from "./queue/enqueue.ts";
 
@@ -104,10 +104,13 @@ async function runHere(
   { workers, memory, filename }: { workers: number; memory: number; filename: string },
 ): Promise<void> {
   const jobs = missing.map((id): QueuedJob => ({ id, ...plan.jobs.get(id)!, traces }));
-  const pool = jobs.length === 0 ? NO_POOL : await startPool(Math.min(workers, jobs.length), filename);
+  if (jobs.length === 0) return;
+  // Workers that could never run at a time would only hold memory.
+  const fit = Math.floor(memory / Math.min(...jobs.map(({ content }) => jobBytes(content))));
+  const pool = await startPool(filename, Math.min(workers, jobs.length, fit), memory);
   try {
     const done = (status: "done" | "failed"): void => bar.add(status);
-    await runLocally(jobs, { pool, store, workers, memory, done, stopping: () => stop.asked });
+    await runLocally(jobs, { pool, store, done, stopping: () => stop.asked });
   } finally {
     await pool.close();
   }

@@ -1,11 +1,16 @@
 /** What a worker of a sweep does: runs one job, and returns the bytes of its result. */
-import { ConfigError, WorkloadError } from "../../sim.ts";
+import type { Hmm } from "../../index.ts";
+import { EngineSlot } from "../../inside.ts";
+import { ConfigError, Simulation, WorkloadError } from "../../sim.ts";
+import { settingsOf } from "../../sim/config.ts";
+import { engineConfigOf } from "../../sim/world.ts";
 import { contentOf, idOf, type Job } from "../../sweep/job.ts";
 import { resultText } from "../../sweep/store.ts";
 import { UserError } from "../errors.ts";
 import { TraceInput } from "../input.ts";
 import { Progress } from "../progress.ts";
 import { replay } from "../run.ts";
+import { packageVersion } from "./engine-version.ts";
 import { tracePath } from "./traces.ts";
 
 /** A job, and where its trace lies. */
@@ -15,8 +20,11 @@ export interface Task {
   traces: string;
 }
 
+/** This thread's engine, from one job to the next. */
+const engines = new EngineSlot();
+
 /**
- * Runs a job in an engine of its own. Returns its result's text, which says why where the job cannot be done.
+ * Runs a job, in an engine that no other job has changed. Returns its result's text, which says why where the job cannot be done.
  * The same job gives the same text on every machine.
  */
 export async function runJob({ job, traces }: Task): Promise<string> {
@@ -27,11 +35,23 @@ export async function runJob({ job, traces }: Task): Promise<string> {
   const nameOf = (field: string): string => field;
   const config = { ...job.config, ...(path === null ? {} : { trace: path }) };
   const signal = { aborted: false, reason: new Error("stopped") };
-  const watch = { progress: new Progress(null, true), signal, version: job.engine, pictures: null };
+  let engine: Hmm | undefined;
+  const create: typeof Simulation.create = async (fields = {}, future) => {
+    engine = await engines.take(engineConfigOf(settingsOf(fields)));
+    return Simulation.over(engine, fields, future);
+  };
+  const watch = {
+    progress: new Progress(null, true),
+    signal,
+    version: packageVersion(job.engine),
+    pictures: null,
+    create,
+  };
   const named = (text: string): string => (path === null ? text : text.replaceAll(path, `trace ${trace}`));
   const file = path === null ? null : await TraceInput.open(path);
   try {
     const { report } = await replay({ config, given: config, nameOf }, file, watch);
+    if (engine !== undefined) engines.give(engine);
     report.trace.file = named(report.trace.file);
     return resultText(id, content, { status: "done", report });
   } catch (error) {

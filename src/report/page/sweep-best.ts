@@ -60,7 +60,8 @@ export function bestTable(picture: SweepPicture, figure: number, x: number): HTM
           const own = points.filter(({ row }) => row.at[x] === i);
           return answer(`least ${title} with ${picture.axes[x].name} ${value}`, leastOf(own, figure), figure);
         });
-  const about = "The point with the least mean, and the command that runs the first of its seeds again.";
+  const about =
+    "The point with the least mean, and the command that runs the first of its seeds again: a click selects it.";
   return withWords(table("Best for each question", about, COLUMNS, [...all, ...each]));
 }
 

@@ -53,6 +53,12 @@ function dataOf(
   ] as uPlot.AlignedData;
 }
 
+/** Leaves room at both sides, so that points do not lie on the axis. */
+const padded = (_: unknown, least: number, most: number): [number, number] => {
+  const room = (most - least || Math.abs(most) || 1) * 0.03;
+  return [least - room, most + room];
+};
+
 function optionsOf(
   { figures }: SweepPicture,
   choice: ParetoChoice,
@@ -75,7 +81,7 @@ function optionsOf(
     height: HEIGHT,
     legend: { show: false },
     cursor: { drag: { x: false, y: false } },
-    scales: { x: { time: false }, y: { range: (_, __, most) => [0, most * 1.05 || 1] } },
+    scales: { x: { time: false, range: padded }, y: { range: (_, __, most) => [0, most * 1.05 || 1] } },
     series: [
       {},
       {

@@ -66,7 +66,7 @@ export function openWorkload(text: string): OpenWorkload {
 
 /** Runs a plan: fills the module's records again and again. */
 function* run({ graph, kernels }: Plan, names: string[]): Generator<BigUint64Array> {
-  const module = new WorkloadModule(graph);
+  const module = WorkloadModule.take(graph);
   const { exports, records, halves } = module;
   const capacity = exports.recordsMax();
   let n = 0;
@@ -76,29 +76,33 @@ function* run({ graph, kernels }: Plan, names: string[]): Generator<BigUint64Arr
     halves[4 * n + 3] = names.length - 1;
     n++;
   };
-  for (const kernel of kernels(module)) {
-    names.push(kernel.name);
-    mark(KIND.kernelBegin);
-    for (const step of kernel.steps) {
-      step.begin(module);
-      for (;;) {
-        n = step.run(module, n);
-        if (step.done(module)) break;
-        yield records.subarray(0, 2 * n);
-        n = 0;
+  try {
+    for (const kernel of kernels(module)) {
+      names.push(kernel.name);
+      mark(KIND.kernelBegin);
+      for (const step of kernel.steps) {
+        step.begin(module);
+        for (;;) {
+          n = step.run(module, n);
+          if (step.done(module)) break;
+          yield records.subarray(0, 2 * n);
+          n = 0;
+        }
+        if (n + 2 > capacity) {
+          yield records.subarray(0, 2 * n);
+          n = 0;
+        }
       }
+      mark(KIND.kernelEnd);
       if (n + 2 > capacity) {
         yield records.subarray(0, 2 * n);
         n = 0;
       }
     }
-    mark(KIND.kernelEnd);
-    if (n + 2 > capacity) {
-      yield records.subarray(0, 2 * n);
-      n = 0;
-    }
+    if (n > 0) yield records.subarray(0, 2 * n);
+  } finally {
+    module.give();
   }
-  if (n > 0) yield records.subarray(0, 2 * n);
 }
 
 /** One line for each parameter of a workload: its name, default and meaning. */

@@ -49,6 +49,9 @@ const WASM_PAGE = 65536;
 
 let compiled: WebAssembly.Module | undefined;
 
+/** An instance that nobody uses, without room for a graph. */
+let idle: WorkloadModule | undefined;
+
 /** An instance of the workload module, whose memory holds `bytes` bytes. */
 export class WorkloadModule {
   readonly exports: WorkloadExports;
@@ -60,6 +63,7 @@ export class WorkloadModule {
   readonly records: BigUint64Array;
   /** The second words of the records, in halves: kind, agent and thread, then the id. */
   readonly halves: Uint32Array;
+  readonly #graph: boolean;
 
   /**
    * @param graph a graph that will be built; none without it. The limits of its parameters (graphs.ts) keep
@@ -76,6 +80,20 @@ export class WorkloadModule {
     this.offsets = new Float64Array(buffer, exports.offsetsAt(), exports.offsetsMax());
     this.records = new BigUint64Array(buffer, exports.recordsAt(), 2 * exports.recordsMax());
     this.halves = new Uint32Array(buffer, exports.recordsAt(), 4 * exports.recordsMax());
+    this.#graph = graph !== undefined;
+  }
+
+  /** Returns an instance, new or not: each kernel says first all that its records depend on. */
+  static take(graph?: Graph): WorkloadModule {
+    if (graph !== undefined || idle === undefined) return new WorkloadModule(graph);
+    const module = idle;
+    idle = undefined;
+    return module;
+  }
+
+  /** Takes an instance back that is not used any more, so that the next one need not be made. */
+  give(): void {
+    if (!this.#graph) idle = this;
   }
 
   /** Starts the random numbers of `seed`. */

@@ -7,7 +7,8 @@ import * as assert from "uvu/assert";
 import { JobChecker } from "../../../src/cli/sweep/queue/check-job.ts";
 import { parseSilence } from "../../../src/cli/sweep/queue/connect.ts";
 import { TraceFetcher } from "../../../src/cli/sweep/queue/fetch-trace.ts";
-import { MemoryGate } from "../../../src/cli/sweep/queue/memory-gate.ts";
+import { Gate } from "../../../src/cli/sweep/gate.ts";
+import { Pool } from "../../../src/cli/sweep/pool.ts";
 import { RefusedError, runQueued, type Parts } from "../../../src/cli/sweep/queue/worker.ts";
 import { TIME_PRESETS } from "../../../src/sim.ts";
 import { sha256 } from "../../../src/sweep/canonical.ts";
@@ -108,8 +109,7 @@ test("a job that needs more memory than there is is refused; others run", async 
     checker,
     traces: new TraceFetcher(folder, null),
     folder,
-    pool: { run: () => Promise.resolve("a result"), close: () => Promise.resolve() },
-    gate: new MemoryGate(memory),
+    pool: new Pool({ run: () => Promise.resolve("a result"), close: () => Promise.resolve() }, 1, memory),
     store: null,
   });
   assert.is(await runQueued(id, job, parts(2 ** 30)), "a result");
@@ -117,23 +117,23 @@ test("a job that needs more memory than there is is refused; others run", async 
   assert.ok(small instanceof RefusedError);
   assert.match(small.message, /--memory is 1$/);
 });
-test("the gate lets in what fits, in order", async () => {
-  const gate = new MemoryGate(10);
-  const events: string[] = [];
-  const ends: (() => void)[] = [];
-  const work = (name: string) => (): Promise<void> => {
-    events.push(name);
-    return new Promise((resolve) => ends.push(resolve));
-  };
-  const all = [gate.run(6, work("a")), gate.run(4, work("b")), gate.run(5, work("c"))];
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  assert.equal(events, ["a", "b"]);
-  ends[0]();
-  await all[0];
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  assert.equal(events, ["a", "b", "c"]);
-  for (const end of ends) end();
-  await Promise.all(all);
+test("the gate lets in whom workers and memory suffice for, in order", async () => {
+  const gate = new Gate(2, 10);
+  const inside: string[] = [];
+  const enter = (name: string, bytes: number): void => void gate.enter(bytes).then(() => inside.push(name));
+  const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+  enter("a", 6);
+  enter("b", 5); // does not fit beside a
+  enter("c", 1); // would, but waits its turn
+  enter("d", 1);
+  await settle();
+  assert.equal(inside, ["a"]);
+  gate.leave(6);
+  await settle();
+  assert.equal(inside, ["a", "b", "c"]); // two workers
+  gate.leave(1);
+  await settle();
+  assert.equal(inside, ["a", "b", "c", "d"]);
 });
 test("seconds of silence are checked", () => {
   assert.is(parseSilence(undefined), 30000);

@@ -4,12 +4,11 @@ import { jobBytes } from "../../../sweep/job.ts";
 import { sha256 } from "../../../sweep/canonical.ts";
 import { plural } from "../../words.ts";
 import { onInterrupt } from "../interrupt.ts";
-import { startPool, type Runner } from "../pool.ts";
+import { startPool, type Pool } from "../pool.ts";
 import { parseMemory, parseWorkers, type Program } from "../limits.ts";
 import { JobChecker } from "./check-job.ts";
 import { connect, JOBS, loadQueue, parseSilence, queueUrl, type QueueResult } from "./connect.ts";
 import { TraceFetcher } from "./fetch-trace.ts";
-import { MemoryGate } from "./memory-gate.ts";
 
 /** The command's options. */
 export interface WorkerFlags {
@@ -28,8 +27,7 @@ export interface Parts {
   checker: JobChecker;
   traces: TraceFetcher;
   folder: string;
-  pool: Runner;
-  gate: MemoryGate;
+  pool: Pool;
   store: JobStore | null;
 }
 
@@ -40,7 +38,7 @@ export class RefusedError extends Error {
 
 /** Checks and runs a job. Throws RefusedError for one that is none, and Error for what may work again. */
 export async function runQueued(id: string | undefined, data: unknown, parts: Parts): Promise<QueueResult> {
-  const { checker, traces, folder, pool, gate, store } = parts;
+  const { checker, traces, folder, pool, store } = parts;
   const checked = (): ReturnType<JobChecker["check"]> => {
     try {
       return checker.check(id, data);
@@ -50,12 +48,13 @@ export async function runQueued(id: string | undefined, data: unknown, parts: Pa
   };
   const { job, content } = checked();
   const bytes = jobBytes(content);
-  if (bytes > gate.memory)
-    throw new RefusedError(`refused: it may use ${bytes} bytes; --memory is ${gate.memory}`);
+  if (bytes > pool.memory)
+    throw new RefusedError(`refused: it may use ${bytes} bytes; --memory is ${pool.memory}`);
   const known = store?.text(id!) ?? null;
   if (known !== null) return { stored: sha256(known) };
   if (job.trace !== null) await traces.need(job.trace);
-  const text = await gate.run(bytes, () => pool.run({ job, traces: folder }));
+  const run = await pool.enter(content);
+  const text = await run({ job, traces: folder });
   if (store === null) return text;
   if (statusOf(id!, text) !== null) await store.write(id!, text);
   return { stored: sha256(text) };
@@ -72,13 +71,12 @@ export async function work(flags: WorkerFlags, { version, filename }: Program): 
   const { Worker, UnrecoverableError } = await loadQueue();
   const store = flags.out === undefined ? null : new JobStore(flags.out);
   store?.open();
-  const pool = await startPool(workers, filename);
+  const pool = await startPool(filename, workers, memory);
   const parts: Parts = {
     checker: await JobChecker.make(version),
     traces: new TraceFetcher(flags.traces, flags.traceSource ?? null),
     folder: flags.traces,
     pool,
-    gate: new MemoryGate(memory),
     store,
   };
   let done = 0;

@@ -1,0 +1,1 @@
+export function engineModule(modules: readonly string[]): Promise<string>;
