@@ -12,7 +12,7 @@ import { coreLru } from "./core-lru.ts";
 import type { DeviceCounts } from "./counts.ts";
 import { DeviceBooks, type BooksState, type PageRange } from "./device-books.ts";
 import { DeviceDriver, type Callbacks } from "./device-driver.ts";
-import { Follower } from "./follower.ts";
+import type { FollowedDevice } from "./follower.ts";
 import { Incoming } from "./incoming.ts";
 import { isCoreLru, type PagingSettings } from "./paging-config.ts";
 import { chosen, type Choice } from "./policies/choice.ts";
@@ -44,14 +44,14 @@ interface SimDeviceOptions {
 }
 
 /** The device, for one address space. */
-export class SimDevice {
+export class SimDevice implements FollowedDevice {
   /** Its number among the devices, from 1 on. */
   readonly number: number;
   /** The other devices of the address space. */
   neighbors: readonly SimDevice[] = [];
   readonly books: DeviceBooks;
-  /** Tells the policy of uses; null: it does not hear of them. */
-  readonly follower: Follower | null;
+  /** Whether the policy hears of uses. */
+  readonly hearsUses: boolean;
   readonly #hmm: Hmm;
   readonly #mm: Mm;
   readonly #space: GrowingSpace;
@@ -62,8 +62,12 @@ export class SimDevice {
   /** Units that evictions keep free. */
   readonly #buffer: number;
   readonly #incoming: Incoming;
-  /** By frame of the device's memory: the slot of its unit. */
-  readonly #slots: Int32Array;
+  /**
+   * By frame of the devices' memories, of which this device's begin at #firstSlot: #firstSlot plus the slot
+   * of its unit. Null: the policy does not hear of uses.
+   */
+  #slots: Int32Array | null = null;
+  #firstSlot = 0;
 
   /**
    * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`, whose mappings
@@ -88,7 +92,6 @@ export class SimDevice {
     const cpuFault = (vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
     const place = { hmm, mm, number, owner: restored?.owner };
     this.#driver = new DeviceDriver(place, deviceMemory, this.books, cpuFault);
-    this.#slots = new Int32Array(this.#driver.devmem.npages);
     const { policy, parameter } = this.#policyOf(settings);
     const capacity = Math.floor(deviceMemory / cluster);
     const written = (slot: number): boolean =>
@@ -98,8 +101,30 @@ export class SimDevice {
     this.#residents = new Residents(policy, device, state?.residents);
     const has = (unit: number): boolean => this.#residents.has(unit);
     this.#incoming = new Incoming(settings, has, state?.full);
-    this.follower = policy.uses === "all" ? this.#follower() : null;
+    this.hearsUses = policy.uses === "all";
+  }
+
+  /** The first frame of the device's memory, and the one after its last. */
+  get frames(): readonly [first: number, end: number] {
+    return [this.#driver.devmem.pfnFirst, this.#driver.devmem.pfnEnd];
+  }
+
+  noteSlots(slots: Int32Array, first: number): void {
+    this.#slots = slots;
+    this.#firstSlot = first;
     for (const unit of this.#residents.units()) this.#note(unit);
+  }
+
+  slotOfPage(page: number): number {
+    return this.#residents.slotOf(Math.floor((page * PAGE_SIZE) / this.#cluster));
+  }
+
+  use(slot: number, times: number): void {
+    this.#residents.used(slot, times);
+  }
+
+  isOwn(word: number): boolean {
+    return this.#driver.isOwn(word);
   }
 
   /** The device's page table. */
@@ -207,9 +232,10 @@ export class SimDevice {
 
   /** Notes for the follower in which frames the unit lies, which has a slot. */
   #note(unit: number): void {
-    if (this.follower === null) return;
-    const slot = this.#residents.slotOf(unit);
-    for (const frame of this.#driver.framesOf(this.#rangeOf(unit))) this.#slots[frame] = slot;
+    const [slots, first] = [this.#slots, this.#firstSlot];
+    if (slots === null) return;
+    const slot = first + this.#residents.slotOf(unit);
+    for (const frame of this.#driver.framesOf(this.#rangeOf(unit))) slots[first + frame] = slot;
   }
 
   /**
@@ -274,17 +300,6 @@ export class SimDevice {
     const stays = (unit: number): boolean => units.includes(unit);
     while (residents.free < wanted && this.#evict(units[0], stays));
     return units.slice(0, units.length - fresh + Math.min(needed, residents.free));
-  }
-
-  #follower(): Follower {
-    return new Follower({
-      hmm: this.#hmm,
-      table: this.table,
-      slots: this.#slots,
-      slotOfPage: (page) => this.#residents.slotOf(Math.floor((page * PAGE_SIZE) / this.#cluster)),
-      use: (slot, times) => this.#residents.used(slot, times),
-      isOwn: (word) => this.#driver.isOwn(word),
-    });
   }
 
   /** Evicts what the policy names for a unit that comes. Returns false if that fails. */

@@ -114,12 +114,6 @@ function reserveOf(value: unknown, policy: EvictPolicy | undefined, evict: strin
   throw new ConfigError("reserve", value, `evict ${names}, which keeps an order of use; not ${evict}`);
 }
 
-/** Whether the policy must hear of each use of the device's memory. The core keeps the order of `lru`. */
-export function hearsUses({ evict, custom, reserve }: PagingSettings): boolean {
-  if (isCoreLru({ evict, reserve })) return false;
-  return (custom ?? chosen<EvictPolicy>(evict, EVICTORS)?.policy)?.uses === "all";
-}
-
 /** Checks the fields, and fills in what they leave out. Throws ConfigError. */
 export function pagingOf(config: PagingConfig): PagingSettings {
   const prefetch = prefetchOf("prefetch", config.prefetch, "cluster64K");
