@@ -12,7 +12,7 @@
  *
  * TypeScript imports a WebAssembly module by `import binary from "#hmm.wasm"` (or "#text.wasm").
  * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is a string that
- * src/engine/wasm-bytes.ts reads; src/engine/wasm-modules.d.ts types it as string. Node, tsx and esbuild
+ * src/engine/wasm-bytes.ts reads; src/engine/wasm-modules.d.ts types it as string. Node and esbuild
  * resolve the name in the same way, and esbuild inlines the string; in dist/ the file is dist/hmm.wasm.js.
  * Tests of the debug build read build/hmm.debug.wasm with node:fs. Its source map is for debuggers and for
  * tools/where.mjs; the module names the map by an absolute URL, because debuggers know no other base.

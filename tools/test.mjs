@@ -10,7 +10,8 @@
  * no test; a suite is not run(); a before hook throws; a file ends before its tests do; with CI=true, a test
  * is skipped.
  *
- * The last line is `N passed, N failed`, with `, N skipped` if any were.
+ * Before the last line come the files that took more than three seconds of processor time, which is too long
+ * for the inner loop. The last line is `N passed, N failed`, with `, N skipped` if any were.
  */
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
@@ -19,6 +20,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const CHILD = fileURLToPath(new URL("test-file.mjs", import.meta.url));
+const TYPESCRIPT = new URL("typescript.mjs", import.meta.url).href;
+/** Processor time above which a file is listed. */
+const LONG_SECONDS = 3;
 const FILE_SECONDS_MAX = Number(process.env.TEST_FILE_SECONDS ?? 600);
 /**
  * What takes longer than five seconds, the longest first: it is started first, so that no processor waits at
@@ -76,10 +80,10 @@ function patternOf(filter) {
   return new RegExp(parts.join("/(?:.*/)?"));
 }
 
-/** Runs one file. Resolves to { passed, failed, skipped, problems, output }; never rejects. */
+/** Runs one file. Resolves to { passed, failed, skipped, problems, seconds, output }; never rejects. */
 function runFile(file) {
   return new Promise((resolve) => {
-    const args = ["--expose-gc", "--import", "tsx", CHILD, file];
+    const args = ["--expose-gc", "--enable-source-maps", "--import", TYPESCRIPT, CHILD, file];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe", "pipe"] });
     let output = "";
     let report = "";
@@ -93,7 +97,8 @@ function runFile(file) {
     }, FILE_SECONDS_MAX * 1000);
     child.on("close", (code, signal) => {
       clearTimeout(timer);
-      const result = report === "" ? { passed: 0, failed: 0, skipped: 0, problems: [] } : JSON.parse(report);
+      const nothing = { passed: 0, failed: 0, skipped: 0, problems: [], seconds: 0 };
+      const result = report === "" ? nothing : JSON.parse(report);
       if (late) result.problems.push(`still running after ${FILE_SECONDS_MAX} s`);
       else if (report === "")
         result.problems.push(`ended before its tests did (${signal ?? `exit code ${code}`})`);
@@ -114,6 +119,14 @@ function print(file, { passed, failed, skipped, problems, output }, seconds) {
   for (const problem of problems) console.log(`     ${file}: ${problem}`);
 }
 
+/** Says which files took long, the longest first, with their seconds of processor time. */
+function printLong(times) {
+  const long = [...times].filter(([, seconds]) => seconds > LONG_SECONDS).sort(([, a], [, b]) => b - a);
+  if (long.length === 0) return;
+  console.log(`\nmore than ${LONG_SECONDS} s of processor time:`);
+  for (const [file, seconds] of long) console.log(`  ${seconds.toFixed(1).padStart(5)} ${file}`);
+}
+
 async function main(args) {
   const at = args.indexOf("--root");
   const [root] = at < 0 ? ["test"] : args.splice(at, 2).slice(1);
@@ -126,6 +139,7 @@ async function main(args) {
     console.log(`no test file under ${root}${args.length > 0 ? ` matches ${args.join(" or ")}` : ""}`);
     total.failed = 1;
   }
+  const times = new Map();
   const waiting = files.sort((a, b) => rank(a) - rank(b));
   const worker = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
@@ -133,12 +147,14 @@ async function main(args) {
       const result = await runFile(file);
       if (result.skipped > 0 && process.env.CI === "true") result.problems.push("skips tests, and CI=true");
       print(file, result, (performance.now() - start) / 1000);
+      times.set(file, result.seconds);
       total.passed += result.passed;
       total.failed += result.failed + result.problems.length;
       total.skipped += result.skipped;
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  printLong(times);
   console.log(`\n${countsOf(total)}`);
   process.exitCode = total.failed > 0 ? 1 : 0;
 }

@@ -64,10 +64,14 @@ export function run(source: string): string {
   mkdirSync(join(ROOT, "build"), { recursive: true });
   const folder = mkdtempSync(join(ROOT, "build", "page-"));
   try {
-    const file = join(folder, "program.mts");
+    const file = join(folder, "program.ts");
     writeFileSync(file, againstSources(source));
     const options = { cwd: ROOT, encoding: "utf8", timeout: 60_000 } as const;
-    const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", file], options);
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ["--import", "./tools/typescript.mjs", file],
+      options,
+    );
     if (status !== 0) throw new Error(`the program ends with ${status}:\n${stderr}`);
     return stdout;
   } finally {

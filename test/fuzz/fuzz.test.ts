@@ -69,9 +69,13 @@ test("the table of what the fuzzer drives is complete and names existing operati
 
 function command(...args: string[]): { status: number | null; output: string } {
   const file = new URL("run.ts", import.meta.url).pathname;
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", file, ...args], {
-    encoding: "utf8",
-  });
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--import", "./tools/typescript.mjs", file, ...args],
+    {
+      encoding: "utf8",
+    },
+  );
   return { status, output: stdout + stderr };
 }
 

@@ -159,7 +159,7 @@ const RUN = fileURLToPath(new URL("run.ts", import.meta.url));
 
 function golden(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ["--import", "tsx", RUN, ...args], (error, out, err) => {
+    execFile(process.execPath, ["--import", "./tools/typescript.mjs", RUN, ...args], (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code), out, err });
     });
   });
