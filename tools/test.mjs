@@ -47,11 +47,12 @@ const LONGEST = [
   "mutants/mutants",
 ];
 /**
- * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does, and the site's
- * pages, as `npm run test:site` does, and sweeps through Redis, as `npm run test:queue` does.
+ * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does; a long run of the
+ * fuzzer, as `npm run test:fuzz` does; the site's pages, as `npm run test:site` does; and sweeps through
+ * Redis, as `npm run test:queue` does.
  */
 const APART = [
-  ...["canaries", "canaries-recorded"].map((name) => join("test", "fuzz", `${name}.test.ts`)),
+  ...["canaries", "canaries-recorded", "long"].map((name) => join("test", "fuzz", `${name}.test.ts`)),
   join("test", "queue", "queue.test.ts"),
   ...["docs", "lab", "pages", "quality", "simulator"].map((name) => join("test", "site", `${name}.test.ts`)),
 ];

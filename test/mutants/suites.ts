@@ -13,6 +13,7 @@ const ORDER = [
   "scenarios",
   "snapshot",
   "fuzz/fuzz",
+  "fuzz/long",
   "explore",
   "cli",
   "errors",
