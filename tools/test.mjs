@@ -25,28 +25,6 @@ const TYPESCRIPT = new URL("typescript.mjs", import.meta.url).href;
 const LONG_SECONDS = 3;
 const FILE_SECONDS_MAX = Number(process.env.TEST_FILE_SECONDS ?? 600);
 /**
- * What takes longer than five seconds, the longest first: it is started first, so that no processor waits at
- * the end.
- */
-const LONGEST = [
-  "fuzz/fuzz",
-  "docs/programs",
-  "errors/errors",
-  "golden/golden",
-  "bench/bench",
-  "cli/run",
-  "fail-alloc/fail-alloc",
-  "cli/errors",
-  "huge-random",
-  "cli/sweep",
-  "cli/convert-formats",
-  "leak/failures",
-  "cli/traces",
-  "explore/scenarios",
-  "cli/cluster",
-  "mutants/mutants",
-];
-/**
  * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does; a long run of the
  * fuzzer, as `npm run test:fuzz` does; the site's pages, as `npm run test:site` does; and sweeps through
  * Redis, as `npm run test:queue` does.
@@ -68,11 +46,6 @@ function collect(folder) {
       if (entry.isDirectory()) return path === FIXTURES ? [] : collect(path);
       return entry.name.endsWith(".test.ts") ? [path] : [];
     });
-}
-
-function rank(file) {
-  const at = LONGEST.findIndex((part) => file.endsWith(`${part}.test.ts`));
-  return at < 0 ? LONGEST.length : at;
 }
 
 /** What a filter selects: a part of a path, in which a slash also stands for the folders in between. */
@@ -141,7 +114,7 @@ async function main(args) {
     total.failed = 1;
   }
   const times = new Map();
-  const waiting = files.sort((a, b) => rank(a) - rank(b));
+  const waiting = [...files];
   const worker = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       const start = performance.now();

@@ -7,6 +7,7 @@ import { join } from "node:path";
  * last.
  */
 const ORDER = [
+  "golden/basic",
   "golden",
   "unit",
   "leak",
@@ -30,6 +31,9 @@ const LEFT_OUT = [
   "tools",
   "text/bind",
   "golden/harness",
+  "golden/command",
+  "fuzz/command",
+  "fuzz/coverage",
   "cli/args",
 ];
 
