@@ -32,6 +32,7 @@ const FILES: Readonly<Record<string, string>> = {
   S5: "hmt-decode",
   S6: "simulated-memory",
   S7: "clock",
+  S9: "generators",
 };
 
 /** The numbers of all rows, in the order of the table. */

@@ -32,7 +32,8 @@ import { ChunkRoom, type Room, type RoomPlace } from "./room.ts";
 import { Transfers, type TransferCounts } from "./transfers.ts";
 import { UvmSmart, type UvmSmartState } from "./uvm-smart.ts";
 import type { VaBlock } from "./va-block.ts";
-import { RECORD_ATOMIC, WarpScheduler } from "./warps.ts";
+import { WarpScheduler } from "./warp-scheduler.ts";
+import { RECORD_ATOMIC } from "./warps.ts";
 
 /** 32-bit words of a record. */
 const WORDS = 4;
@@ -242,6 +243,7 @@ export class Machine {
     this.clock.pass((to - from) * ACCESS_NS);
     this.#events?.records(words, from, to, 0, 0);
     if (this.#oneThread) return;
+    if (this.#loop === null) return this.#warps.skipRecords(words, from, to);
     for (let at = WORDS * from; at < WORDS * to; at += WORDS)
       if ((words[at + 2] & (0xff << RECORD_AGENT_SHIFT)) === 0) this.#endLoop();
       else this.#warps.skip(this.#threadOf(words, at));

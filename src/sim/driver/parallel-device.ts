@@ -234,8 +234,8 @@ export class ParallelDevice {
     if (warp.at === warp.end) return false;
     const schedule = this.#schedule!;
     const from = warp.at;
-    const to = schedule.endOf(from, warp.end);
-    const store = warp.loaded || !schedule.has(from, to, false);
+    const to = schedule.instruction(from, warp.end);
+    const store = warp.loaded || !schedule.loads;
     if (warp.waiting > 0 && (store || warp.storing)) return false;
     schedule.gather(from, to, store);
     const { pages, accesses } = schedule;
@@ -248,7 +248,7 @@ export class ParallelDevice {
       this.#fault(one);
     }
     warp.storing = store;
-    warp.loaded = !store && schedule.has(from, to, true);
+    warp.loaded = !store && schedule.stores;
     if (!warp.loaded) warp.at = to;
     return true;
   }

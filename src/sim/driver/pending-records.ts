@@ -18,9 +18,11 @@ export class PendingRecords {
       larger.set(this.#words);
       this.#words = larger;
     }
-    for (let w = 0; w < WORDS; w++) this.#words[to + w] = words[at + w];
-    this.#words[to + 2] =
-      (words[at + 2] & (2 ** RECORD_THREAD_SHIFT - 1)) + thread * 2 ** RECORD_THREAD_SHIFT;
+    const own = this.#words;
+    own[to] = words[at];
+    own[to + 1] = words[at + 1];
+    own[to + 2] = (words[at + 2] & (2 ** RECORD_THREAD_SHIFT - 1)) + thread * 2 ** RECORD_THREAD_SHIFT;
+    own[to + 3] = words[at + 3];
   }
 
   /** Takes all records out. Returns their words, which are good until the next push, and their number. */

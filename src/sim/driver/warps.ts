@@ -1,26 +1,20 @@
 /**
- * The instructions of a device's warps, made from records. Threads 32 k to 32 k + 31 are warp k. They run in
- * lockstep by record number: the n-th records of a warp's threads are one instruction. Lanes that load go
- * before lanes that store, and a modify does both.
+ * The instructions of a device's warps, made from records that warp-scheduler.ts has sorted. Lanes that load
+ * go before lanes that store, and a modify does both.
  */
 import {
   RECORD_KIND_MASK,
   RECORD_KIND_LOAD,
   RECORD_KIND_STORE,
   RECORD_SIZE_SHIFT,
-  RECORD_THREAD_SHIFT,
 } from "../../../assembly/abi/record.ts";
 import { ones } from "./bits.ts";
 import { ACCESS_ATOMIC_STRONG, ACCESS_READ, ACCESS_WRITE } from "./processor.ts";
 
 /** 32-bit words of a record. */
 const WORDS = 4;
-/** Threads of a warp. */
-const LANES = 32;
 /** The bit of a record's kind that says that the access is atomic. */
 export const RECORD_ATOMIC = 4;
-const THREADS = 1 << 16;
-const WARPS = THREADS / LANES;
 const SECTOR_BYTES = 32;
 const PAGE_BYTES = 4096;
 /** Words of a bitmap of a page's sectors. */
@@ -35,6 +29,9 @@ export class WarpSchedule {
   readonly #numbers: Uint32Array;
   /** The warps that have records, ascending: the number, and its first and end in the order. */
   readonly warps: readonly (readonly [number: number, from: number, to: number])[];
+  /** Whether lanes of the instruction that was found last load, and store. */
+  loads = false;
+  stores = false;
   /** The pages that were gathered last, and by page the ACCESS_* of its strongest lane. */
   readonly pages: number[] = [];
   readonly accesses: number[] = [];
@@ -51,19 +48,19 @@ export class WarpSchedule {
     this.warps = warps;
   }
 
-  /** Returns the end of the instruction that begins at `from`, of a warp that ends at `end`. */
-  endOf(from: number, end: number): number {
+  /**
+   * Finds the instruction that begins at `from`, of a warp that ends at `end`. Returns where it ends, and
+   * sets `loads` and `stores`.
+   */
+  instruction(from: number, end: number): number {
     const number = this.#numbers[this.#order[from]];
-    let to = from + 1;
-    while (to < end && this.#numbers[this.#order[to]] === number) to++;
+    let kinds = 0;
+    let to = from;
+    do kinds |= 1 << this.#kind(to++);
+    while (to < end && this.#numbers[this.#order[to]] === number);
+    this.loads = (kinds & ~(1 << RECORD_KIND_STORE)) !== 0;
+    this.stores = (kinds & ~(1 << RECORD_KIND_LOAD)) !== 0;
     return to;
-  }
-
-  /** Returns whether a lane of the instruction [from, to) loads; or, if `store`, stores. */
-  has(from: number, to: number, store: boolean): boolean {
-    const other = store ? RECORD_KIND_LOAD : RECORD_KIND_STORE;
-    for (let i = from; i < to; i++) if (this.#kind(i) !== other) return true;
-    return false;
   }
 
   /**
@@ -72,22 +69,32 @@ export class WarpSchedule {
   gather(from: number, to: number, store: boolean): void {
     const { pages, accesses } = this;
     const other = store ? RECORD_KIND_LOAD : RECORD_KIND_STORE;
+    const plain = store ? ACCESS_WRITE : ACCESS_READ;
     pages.length = accesses.length = 0;
+    // Most lanes access the page that the lane before them does.
+    let lastPage = -1;
     for (let i = from; i < to; i++) {
-      if (this.#kind(i) === other) continue;
-      const plain = store ? ACCESS_WRITE : ACCESS_READ;
-      const access =
-        (this.#words[WORDS * this.#order[i] + 2] & RECORD_ATOMIC) === 0 ? plain : ACCESS_ATOMIC_STRONG;
+      const at = WORDS * this.#order[i];
+      const how = this.#words[at + 2];
+      if ((how & RECORD_KIND_MASK) === other) continue;
+      const access = (how & RECORD_ATOMIC) === 0 ? plain : ACCESS_ATOMIC_STRONG;
       const address = this.#address(i);
+      const first = Math.floor(address / PAGE_BYTES);
       const last = Math.floor((address + this.#size(i) - 1) / PAGE_BYTES);
-      for (let page = Math.floor(address / PAGE_BYTES); page <= last; page++) {
-        const at = pages.indexOf(page);
-        if (at < 0) {
-          pages.push(page);
-          accesses.push(access);
-        } else if (access > accesses[at]) accesses[at] = access;
-      }
+      if (first === lastPage && last === lastPage && access === plain) continue;
+      for (let page = first; page <= last; page++) this.#gather(page, access);
+      lastPage = last;
     }
+  }
+
+  /** Adds a lane's access to a page. */
+  #gather(page: number, access: number): void {
+    const { pages, accesses } = this;
+    const at = pages.indexOf(page);
+    if (at < 0) {
+      pages.push(page);
+      accesses.push(access);
+    } else if (access > accesses[at]) accesses[at] = access;
   }
 
   /** Returns how many distinct 32-byte sectors of a page the lanes load, or store to. */
@@ -118,62 +125,5 @@ export class WarpSchedule {
 
   #size(i: number): number {
     return Math.max(this.#words[WORDS * this.#order[i] + 1] >>> (RECORD_SIZE_SHIFT - 32), 1);
-  }
-}
-
-/** Numbers the records of threads, and sorts them into warps. */
-export class WarpScheduler {
-  /** By thread: the number of its next record. */
-  readonly #next = new Uint32Array(THREADS);
-
-  /** A kernel begins: records are numbered from 0 again. */
-  restart(): void {
-    this.#next.fill(0);
-  }
-
-  /** Returns the numbers that are not 0, by thread. */
-  state(): [thread: number, next: number][] {
-    return [...this.#next.entries()].filter(([, next]) => next > 0);
-  }
-
-  /** Makes the numbers what state() has returned. */
-  restore(state: readonly (readonly [thread: number, next: number])[]): void {
-    for (const [thread, next] of state) this.#next[thread] = next;
-  }
-
-  /** A thread has made a record that needs no place in a schedule. */
-  skip(thread: number): void {
-    this.#next[thread]++;
-  }
-
-  /** Returns the schedule of the first `n` records of `words`, which are loads, stores and modifies. */
-  schedule(words: Uint32Array, n: number): WarpSchedule {
-    const numbers = new Uint32Array(n);
-    // By warp: how many records it has, then where they end in the order.
-    const ends = new Uint32Array(WARPS);
-    for (let i = 0; i < n; i++) {
-      const thread = words[WORDS * i + 2] >>> RECORD_THREAD_SHIFT;
-      numbers[i] = this.#next[thread]++;
-      ends[thread >>> 5]++;
-    }
-    const warps: [number, number, number][] = [];
-    let sum = 0;
-    for (let warp = 0; warp < WARPS; warp++) {
-      const count = ends[warp];
-      ends[warp] = sum;
-      if (count > 0) warps.push([warp, sum, sum + count]);
-      sum += count;
-    }
-    const order = new Uint32Array(n);
-    for (let i = 0; i < n; i++) order[ends[words[WORDS * i + 2] >>> (RECORD_THREAD_SHIFT + 5)]++] = i;
-    const thread = (i: number): number => words[WORDS * i + 2] >>> RECORD_THREAD_SHIFT;
-    const compare = (a: number, b: number): number =>
-      numbers[a] - numbers[b] || thread(a) - thread(b) || a - b;
-    for (const [, from, to] of warps) {
-      let at = from + 1;
-      while (at < to && compare(order[at - 1], order[at]) < 0) at++;
-      if (at < to) order.subarray(from, to).sort(compare);
-    }
-    return new WarpSchedule(words, order, numbers, warps);
   }
 }

@@ -2,8 +2,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ACCESS_ATOMIC_STRONG, ACCESS_READ, ACCESS_WRITE } from "../../../../src/sim/driver/processor.ts";
-import { WarpScheduler, type WarpSchedule } from "../../../../src/sim/driver/warps.ts";
+import { WarpScheduler } from "../../../../src/sim/driver/warp-scheduler.ts";
+import type { WarpSchedule } from "../../../../src/sim/driver/warps.ts";
 import { writeRecord, type Access } from "../../../../src/sim.ts";
+import { Random } from "../../../../src/engine/random.ts";
 import { PAGE } from "./machines.ts";
 
 const BASE = 0x40000000;
@@ -12,13 +14,15 @@ const FIRST = BASE / PAGE;
 /** What a warp does: the halves of its instructions, as in "load 0 2" with pages counted from BASE. */
 function program(schedule: WarpSchedule, from: number, end: number): string[] {
   const texts: string[] = [];
-  for (let at = from; at < end; at = schedule.endOf(at, end))
+  for (let at = from; at < end;) {
+    const to = schedule.instruction(at, end);
     for (const store of [false, true]) {
-      const to = schedule.endOf(at, end);
-      if (!schedule.has(at, to, store)) continue;
+      if (!(store ? schedule.stores : schedule.loads)) continue;
       schedule.gather(at, to, store);
       texts.push([store ? "store" : "load", ...schedule.pages.map((page) => page - FIRST)].join(" "));
     }
+    at = to;
+  }
   return texts;
 }
 /** The device's records of some accesses. */
@@ -65,6 +69,46 @@ test("record numbers go on in the next schedule, until a kernel begins", () => {
   assert.equal(programs([at(1, 0), at(2, 1)], builder), [[0, ["load 1", "load 2"]]]);
   builder.restart();
   assert.equal(programs([at(1, 0), at(2, 1)], builder), [[0, ["load 1 2"]]]);
+});
+test("lanes that fall behind are in step by their numbers, in any order of the records", () => {
+  const random = new Random(5);
+  const scheduler = new WarpScheduler();
+  const made = new Map<number, number>();
+  for (let n = 0; n < 20; n++) {
+    const threads = Array.from(
+      { length: 300 },
+      () => 32 * random.below(2) + random.below(1 + random.below(32)),
+    );
+    const accesses = threads.map((thread, i) => at(i, thread));
+    const numbered = threads.map((thread, page) => {
+      const number = made.get(thread) ?? 0;
+      made.set(thread, number + 1);
+      return { thread, number, page };
+    });
+    const expected = [0, 1].map((warp) => {
+      const own = numbered.filter(({ thread }) => thread >> 5 === warp);
+      const numbers = [...new Set(own.map(({ number }) => number))].sort((a, b) => a - b);
+      const pages = (number: number): number[] =>
+        own
+          .filter((one) => one.number === number)
+          .sort((a, b) => a.thread - b.thread)
+          .map(({ page }) => page);
+      return [warp, numbers.map((number) => ["load", ...pages(number)].join(" "))];
+    });
+    assert.equal(programs(accesses, scheduler), expected);
+  }
+});
+test("records that need no place are numbered as one by one; the CPU's are not", () => {
+  const accesses = [at(0, 3), at(0, 3), { ...at(0, 7), agent: 0 }, at(0, 3), at(0, 7), at(0, 0), at(0, 3)];
+  const [one, many] = [new WarpScheduler(), new WarpScheduler()];
+  for (const { thread, agent } of accesses) if (agent !== 0) one.skip(thread!);
+  many.skipRecords(wordsOf([at(0, 9), ...accesses, at(0, 9)]), 1, accesses.length + 1);
+  assert.equal(many.state(), one.state());
+  assert.equal(many.state(), [
+    [0, 1],
+    [3, 4],
+    [7, 1],
+  ]);
 });
 test("sectors of 32 bytes count once an instruction; the strongest access of the lanes holds", () => {
   const words = wordsOf([

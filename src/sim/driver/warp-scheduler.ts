@@ -1,0 +1,133 @@
+/**
+ * Sorts the records of a device's threads into warps. Threads 32 k to 32 k + 31 are warp k. They run in
+ * lockstep by record number: the n-th records of a warp's threads are one instruction.
+ */
+import { RECORD_AGENT_SHIFT, RECORD_THREAD_SHIFT } from "../../../assembly/abi/record.ts";
+import { WarpSchedule } from "./warps.ts";
+
+/** 32-bit words of a record. */
+const WORDS = 4;
+/** Threads of a warp. */
+const LANES = 32;
+const THREADS = 1 << 16;
+const WARPS = THREADS / LANES;
+/** The bits of a record's third word that name the agent; 0: the CPU. */
+const AGENT = 0xff << RECORD_AGENT_SHIFT;
+
+/** Numbers the records of threads, and sorts them into warps. */
+export class WarpScheduler {
+  /** By thread: the number of its next record. */
+  readonly #next = new Uint32Array(THREADS);
+  /** The records' indices by warp, number and lane; by record, its number; and a copy of a warp's indices. */
+  #order = new Uint32Array(0);
+  #numbers = new Uint32Array(0);
+  #byLane = new Uint32Array(0);
+  /** By lane of a warp: its next record's place in #byLane, where its records end, and that one's number. */
+  readonly #at = new Uint32Array(LANES);
+  readonly #end = new Uint32Array(LANES);
+  readonly #number = new Float64Array(LANES);
+
+  /** A kernel begins: records are numbered from 0 again. */
+  restart(): void {
+    this.#next.fill(0);
+  }
+
+  /** Returns the numbers that are not 0, by thread. */
+  state(): [thread: number, next: number][] {
+    return [...this.#next.entries()].filter(([, next]) => next > 0);
+  }
+
+  /** Makes the numbers what state() has returned. */
+  restore(state: readonly (readonly [thread: number, next: number])[]): void {
+    for (const [thread, next] of state) this.#next[thread] = next;
+  }
+
+  /** A thread has made a record that needs no place in a schedule. */
+  skip(thread: number): void {
+    this.#next[thread]++;
+  }
+
+  /** The device's threads have made their records of [from, to), which need no place in a schedule. */
+  skipRecords(words: Uint32Array, from: number, to: number): void {
+    const next = this.#next;
+    const end = WORDS * to + 2;
+    // Most records are of the thread of the one before.
+    let thread = 0;
+    let made = 0;
+    for (let at = WORDS * from + 2; at < end; at += WORDS) {
+      const how = words[at];
+      if (how >>> RECORD_THREAD_SHIFT !== thread) {
+        next[thread] += made;
+        thread = how >>> RECORD_THREAD_SHIFT;
+        made = 0;
+      }
+      if ((how & AGENT) !== 0) made++;
+    }
+    next[thread] += made;
+  }
+
+  /**
+   * Returns the schedule of the first `n` records of `words`, which are loads, stores and modifies. It holds
+   * until the next call.
+   */
+  schedule(words: Uint32Array, n: number): WarpSchedule {
+    if (n > this.#order.length) {
+      this.#order = new Uint32Array(n);
+      this.#numbers = new Uint32Array(n);
+      this.#byLane = new Uint32Array(n);
+    }
+    const [order, numbers, next] = [this.#order, this.#numbers, this.#next];
+    // By warp: how many records it has, then where they end in the order.
+    const ends = new Uint32Array(WARPS);
+    for (let i = 0; i < n; i++) {
+      const thread = words[WORDS * i + 2] >>> RECORD_THREAD_SHIFT;
+      numbers[i] = next[thread]++;
+      ends[thread >>> 5]++;
+    }
+    const warps: [number, number, number][] = [];
+    let sum = 0;
+    for (let warp = 0; warp < WARPS; warp++) {
+      const count = ends[warp];
+      ends[warp] = sum;
+      if (count > 0) warps.push([warp, sum, sum + count]);
+      sum += count;
+    }
+    for (let i = 0; i < n; i++) order[ends[words[WORDS * i + 2] >>> (RECORD_THREAD_SHIFT + 5)]++] = i;
+    for (const [, from, to] of warps) this.#lockstep(words, from, to);
+    return new WarpSchedule(words, order, numbers, warps);
+  }
+
+  /** Sorts the records of a warp, whose indices ascend in [from, to) of the order, by number and lane. */
+  #lockstep(words: Uint32Array, from: number, to: number): void {
+    this.#sortByLane(words, from, to);
+    const [order, numbers, byLane] = [this.#order, this.#numbers, this.#byLane];
+    const [at, end, number] = [this.#at, this.#end, this.#number];
+    for (let lane = 0; lane < LANES; lane++)
+      number[lane] = at[lane] < end[lane] ? numbers[byLane[at[lane]]] : Infinity;
+    for (let out = from; out < to;) {
+      let first = Infinity;
+      for (let lane = 0; lane < LANES; lane++) if (number[lane] < first) first = number[lane];
+      for (let lane = 0; lane < LANES; lane++) {
+        if (number[lane] !== first) continue;
+        order[out++] = byLane[at[lane]++];
+        number[lane] = at[lane] < end[lane] ? numbers[byLane[at[lane]]] : Infinity;
+      }
+    }
+  }
+
+  /** Copies the indices of a warp's records by lane; each lane's numbers ascend. */
+  #sortByLane(words: Uint32Array, from: number, to: number): void {
+    const [order, byLane, at, end] = [this.#order, this.#byLane, this.#at, this.#end];
+    const laneOf = (record: number): number =>
+      (words[WORDS * record + 2] >>> RECORD_THREAD_SHIFT) & (LANES - 1);
+    end.fill(0);
+    for (let i = from; i < to; i++) end[laneOf(order[i])]++;
+    let sum = 0;
+    for (let lane = 0; lane < LANES; lane++) {
+      at[lane] = sum;
+      sum += end[lane];
+      end[lane] = at[lane];
+    }
+    for (let i = from; i < to; i++) byLane[end[laneOf(order[i])]++] = order[i];
+  }
+}
