@@ -1,7 +1,7 @@
 /**
  * `node --import ./tools/typescript.mjs FILE.ts` runs TypeScript, compiled file by file as tools/build.mjs
- * compiles the package. The code of each file is kept at the same path under build/.typescript, with a hash of
- * its source in front, so that only the first process after a change compiles it.
+ * compiles the package. The code of each file is kept at the same path under build/.typescript, with a hash
+ * of its source in front, so that only the first process after a change compiles it.
  */
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";

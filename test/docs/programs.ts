@@ -71,7 +71,7 @@ const programNames = (sources: readonly string[]): Plugin => ({
  * Compiles programs, each as a module of its own, into files that go when the process ends. Returns their
  * paths. Throws Error if one of them does not compile.
  */
-export async function compiled(sources: readonly string[]): Promise<string[]> {
+async function compiled(sources: readonly string[]): Promise<string[]> {
   mkdirSync(join(ROOT, "build"), { recursive: true });
   const folder = mkdtempSync(join(ROOT, "build", "page-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -89,7 +89,7 @@ export async function compiled(sources: readonly string[]): Promise<string[]> {
 }
 
 /** Runs a compiled program. Returns what it printed. Throws Error if it fails. */
-export function printed(file: string): string {
+function printed(file: string): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
     cwd: ROOT,
     encoding: "utf8",

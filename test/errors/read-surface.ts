@@ -38,7 +38,7 @@ export function readSurface(entries: readonly string[]): Record<string, Callable
   const surfaces = entries.map((entry) => {
     const reader = new Reader(program.getTypeChecker());
     reader.entry(program.getSourceFile(entry)!);
-    return [entry, [...reader.found.values()]] as const;
+    return [entry, [...reader.found.values()]] as [string, Callable[]];
   });
   return Object.fromEntries(surfaces);
 }

@@ -1,4 +1,4 @@
-/** The engine answers recorded scenarios of files, exclusive and huge pages, swap and KSM as Linux 6.12 did. */
+/** The engine answers scenarios of files, exclusive and huge pages, swap and KSM as Linux 6.12 did. */
 import { testRecords } from "./recorded.ts";
 
 testRecords("special");
