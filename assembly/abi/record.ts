@@ -11,8 +11,8 @@
 //  agent: 0 the CPU, n the device n - 1.
 //  id: the low half of the instruction's address, or the number of the range that the access is of; of a
 //  mark, what it is about.
-//  kind: RECORD_KIND_* of the access, plus 4 if it is atomic and 8 if it is a part of a copy; or
-//  RECORD_MARK_*.
+//  kind: RECORD_KIND_* of the access, plus 4 if it is atomic and 8 if it is a part of a copy; a run of
+//  instructions (RECORD_RUN); or RECORD_MARK_*.
 
 export const RECORD_BYTES = 16;
 export const RECORD_SIZE_SHIFT = 48;
@@ -29,6 +29,10 @@ export const RECORD_KIND_STORE = 1;
 export const RECORD_KIND_MODIFY = 2;
 /** The fetch of an instruction, which is not replayed. */
 export const RECORD_KIND_FETCH = 3;
+/** The whole kind of a run of instructions, as many as the size says; it is not replayed. */
+export const RECORD_RUN = 11;
+/** The most instructions that decoders put into a run, so that none is far from where it was. */
+export const RECORD_RUN_MAX = 256;
 
 /** Kinds from here on are marks and no accesses; docs/hmt.md lists them. */
 export const RECORD_MARK = 16;

@@ -9,6 +9,8 @@ import {
   RECORD_KIND_LOAD,
   RECORD_KIND_MODIFY,
   RECORD_KIND_STORE,
+  RECORD_RUN,
+  RECORD_RUN_MAX,
   RECORD_SIZE_MAX,
 } from "../abi/record";
 import { PAGE_SIZE } from "../uapi/page";
@@ -43,6 +45,7 @@ export function takeAccess(s: Lackey, letter: u32, address: u64, size: u32): voi
   if (letter == I) {
     s.instructions++;
     s.agent = offloadStep(s.offload, address, s.last, s.next);
+    if (s.runs != 0) joinRun(s);
     s.tail = ((<u64>s.agent) << RECORD_AGENT_SHIFT) | (address << RECORD_ID_SHIFT);
     if (isLearning(s)) learn(s, size);
     s.last = 0;
@@ -73,6 +76,23 @@ export function takeAccess(s: Lackey, letter: u32, address: u64, size: u32): voi
 @inline
 function pieceAt(address: u64): u32 {
   return RECORD_SIZE_MAX - ((<u32>address + RECORD_SIZE_MAX) & (PAGE_SIZE - 1));
+}
+
+/** Adds the instruction to the run of its agent, or begins one. */
+function joinRun(s: Lackey): void {
+  if (s.run == RECORD_RUN_MAX || s.runAgent != s.agent) endRun(s);
+  s.runAgent = s.agent;
+  s.run++;
+}
+
+/** Appends the record of the run that is under way. */
+export function endRun(s: Lackey): void {
+  if (s.run == 0) return;
+  store<u64>(s.out, record(0, s.run));
+  store<u64>(s.out, RECORD_RUN | ((<u64>s.runAgent) << RECORD_AGENT_SHIFT), 8);
+  s.out += RECORD_BYTES;
+  s.accesses--; // whoever counts the records at `out` takes them for accesses
+  s.run = 0;
 }
 
 /** Whether the trace has still to tell how the machine calls. Without ranges nobody needs to know. */

@@ -13,7 +13,7 @@
  *
  * An instruction reads before it writes. Sizes are not recorded.
  */
-import { ERROR_CHAMPSIM, Lines, LOAD, put, refuse, STORE } from "./lines";
+import { ERROR_CHAMPSIM, fetched, Lines, LOAD, put, refuse, STORE } from "./lines";
 
 export const CHAMPSIM_BYTES: usize = 64;
 const WRITTEN: usize = 16;
@@ -23,7 +23,7 @@ const READ: usize = 32;
 export function champsimRecord(s: Lines, p: usize): bool {
   if (load<u8>(p, 8) > 1 || load<u8>(p, 9) > 1) return refuse(s, ERROR_CHAMPSIM);
   const pc = <u32>load<u64>(p);
-  s.instructions++;
+  fetched(s, 0);
   for (let at = p + READ; at < p + CHAMPSIM_BYTES; at += 8)
     if (load<u64>(at) != 0) put(s, load<u64>(at), s.size, LOAD, 0, 0, pc);
   for (let at = p + WRITTEN; at < p + READ; at += 8)

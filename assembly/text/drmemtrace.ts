@@ -6,13 +6,14 @@
  *   6   1:  1234567 write    8 byte(s) @ 0x00007ffec2c3f8a8 by PC 0x00007f59c2d002d6
  *   7   1:  W0.T1234567 <marker: version 6>
  *
- * Reads and writes give records; fetches are counted. Markers, prefetches and flushes are skipped, and so are
- * the tool's own lines before and after.
+ * Reads and writes give records; fetches are counted, and give runs if these are asked for. Markers,
+ * prefetches and flushes are skipped, and so are the tool's own lines before and after.
  */
 import {
   ERROR_ADDRESS,
   ERROR_LINE,
   ERROR_SIZE,
+  fetched,
   find,
   isBlank,
   isDigit,
@@ -74,7 +75,7 @@ export function drmemtraceLine(s: Lines): bool {
   skipBlanks(s);
   const word = takeWord(s);
   if (word == WORD_IFETCH) {
-    s.instructions++;
+    fetched(s, s.runs == 0 ? 0 : threadOf(s, thread));
     return true;
   }
   if (!isBlank(peek(s)) || (word != WORD_READ && word != WORD_WRITE)) return skip(s);

@@ -31,6 +31,7 @@ import {
   ERROR_SIZE,
   ERROR_VALGRIND,
   lackeyDecode as decode,
+  lackeyEnd as end,
   lackeyFree,
   lackeyMore as more,
   lackeyNew,
@@ -45,7 +46,7 @@ const SHOWN: i32 = 60;
  * Makes a decoder of chunks of at most `capacity` bytes. Code at starts[i] <= pc < ends[i] is the device's,
  * on a machine that calls as `calls` says (CALLS_* of offload.ts). With `skipForeign`, lines that are no
  * trace's are counted, and are no errors. Only lines of process `pid` are decoded, if that is not 0; the
- * first line is one of process `currentPid`.
+ * first line is one of process `currentPid`. With `runs`, instructions give records of runs.
  */
 export function lackeyOpen(
   capacity: u32,
@@ -55,11 +56,13 @@ export function lackeyOpen(
   skipForeign: bool,
   pid: u32,
   currentPid: u32,
+  runs: bool,
 ): usize {
   const s = lackeyNew(capacity, offloadNew(starts, ends, calls));
   s.skipForeign = u32(skipForeign);
   s.pid = pid;
   s.currentPid = currentPid;
+  s.runs = u32(runs);
   return changetype<usize>(s);
 }
 
@@ -89,6 +92,11 @@ export function lackeyDecode(handle: usize, length: u32): u32 {
 /** Goes on with the chunk: returns the number of further records at lackeyOutput, 0 at the chunk's end. */
 export function lackeyMore(handle: usize): u32 {
   return more(changetype<Lackey>(handle));
+}
+
+/** Ends the trace. Returns the number of further records at lackeyOutput. */
+export function lackeyEnd(handle: usize): u32 {
+  return end(changetype<Lackey>(handle));
 }
 
 /** Whether a last line without a newline waits to be completed. */

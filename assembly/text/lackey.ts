@@ -1,7 +1,7 @@
 /**
  * A streaming decoder of the output of `valgrind --tool=lackey --trace-mem=yes`.
  *
- *   I  04001000,3     an instruction of 3 bytes: decides the agent (offload.ts), gives no record
+ *   I  04001000,3     an instruction of 3 bytes: decides the agent (offload.ts); only runs give records
  *    L 1ffeffe7e0,8   a load of 8 bytes        ┐
  *    S 1ffeffe7e0,8   a store                  ├ a record each
  *    M 1ffeffe7e0,8   a load, then a store     ┘
@@ -28,7 +28,7 @@
  * access.ts has what their accesses give.
  */
 import { RECORD_BYTES } from "../abi/record";
-import { I, isLearning, L, M, PIECES_MAX, S, SIZE_MAX, takeAccess } from "./access";
+import { endRun, I, isLearning, L, M, PIECES_MAX, S, SIZE_MAX, takeAccess } from "./access";
 import { fastLines } from "./fast-lines";
 import { areNibbles, hexNibbles, joinNibbles, keepLast } from "./hex";
 import { Offload } from "./offload";
@@ -233,6 +233,15 @@ export function lackeyMore(s: Lackey): u32 {
   return <u32>((s.out - s.output) / RECORD_BYTES);
 }
 
+/** Ends the trace, whose last line is complete. Returns the number of further records at `output`. */
+export function lackeyEnd(s: Lackey): u32 {
+  s.out = s.output;
+  endRun(s);
+  const n = <u32>((s.out - s.output) / RECORD_BYTES);
+  s.accesses += n;
+  return n;
+}
+
 /** The address after the last newline of [p, end), or `p` if there is none. */
 function lastLineEnd(p: usize, end: usize): usize {
   while (end > p && load<u8>(end - 1) != LF) end--;
@@ -255,9 +264,12 @@ function keepTail(s: Lackey, p: usize, end: usize): void {
   s.carry = bytes;
 }
 
-/** Whether lines have to go through slowLine: other processes' lines, and while the machine is unknown. */
+/**
+ * Whether lines have to go through slowLine: other processes' lines, while the machine is unknown, and where
+ * instructions give records.
+ */
 function isSlow(s: Lackey): bool {
-  return isMuted(s) || isLearning(s);
+  return isMuted(s) || isLearning(s) || s.runs != 0;
 }
 
 /** Decodes the complete lines from `at` on, up to the first wrong one, or until the output is full. */

@@ -16,6 +16,8 @@ import {
   RECORD_KIND_LOAD,
   RECORD_KIND_MODIFY,
   RECORD_KIND_STORE,
+  RECORD_RUN,
+  RECORD_RUN_MAX,
   RECORD_SIZE_MAX,
   RECORD_SIZE_SHIFT,
   RECORD_THREAD_SHIFT,
@@ -96,8 +98,13 @@ export class Lines {
   device: u64;
   /** Accesses to the kernel's half of the address space, which give no record. */
   kernel: u64;
-  /** Instruction fetches, which give no record. */
+  /** Instruction fetches, which give no record of their own. */
   instructions: u64;
+  /** 1: instructions give records of runs. */
+  runs: u32;
+  /** The instructions of the run that is under way, and its thread. */
+  run: u32;
+  runThread: u32;
   /** Lines that are about something else: blank ones, comments, headers, other events. */
   skipped: u64;
 }
@@ -267,10 +274,26 @@ export function putMark(s: Lines, kind: u32, id: u32): void {
   append(s, 0, kind, id);
 }
 
+/** Counts an instruction. If runs are asked for, it joins the run of its thread, or begins one. */
+export function fetched(s: Lines, thread: u32): void {
+  s.instructions++;
+  if (s.runs == 0) return;
+  if (s.run == RECORD_RUN_MAX || s.runThread != thread) endRun(s);
+  s.runThread = thread;
+  s.run++;
+}
+
+/** Appends the record of the run that is under way. */
+export function endRun(s: Lines): void {
+  if (s.run == 0) return;
+  append(s, (<u64>s.run) << RECORD_SIZE_SHIFT, RECORD_RUN | (s.runThread << RECORD_THREAD_SHIFT), 0);
+  s.run = 0;
+}
+
 /** Counts an access, and appends its record. */
 export function put(s: Lines, address: u64, size: u64, kind: u32, agent: u32, thread: u32, id: u32): void {
   if (kind == INSTRUCTION) {
-    s.instructions++;
+    fetched(s, thread);
     return;
   }
   if (address >> KERNEL_SHIFT != 0) {

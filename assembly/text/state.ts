@@ -55,6 +55,11 @@ export class Lackey {
   next: u64;
   lines: u64;
   instructions: u64;
+  /** 1: instructions give records of runs. */
+  runs: u32;
+  /** The instructions of the run that is under way, and its agent. */
+  run: u32;
+  runAgent: u32;
   /** Records, and how many of them are stores, modifies, and made by the device. */
   accesses: u64;
   stores: u64;

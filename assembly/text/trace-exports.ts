@@ -7,10 +7,11 @@ const SHOWN: usize = 60;
 
 /**
  * Makes a decoder of `format` (FORMAT_* of trace.ts), for chunks of at most `capacity` bytes. With `decimal`,
- * addresses without 0x are decimal. `size`: the bytes of an access where the format does not say.
+ * addresses without 0x are decimal. `size`: the bytes of an access where the format does not say. With
+ * `runs`, instructions give records of runs.
  */
-export function traceOpen(format: u32, capacity: u32, decimal: bool, size: u32): usize {
-  return changetype<usize>(traceNew(format, capacity, decimal, size));
+export function traceOpen(format: u32, capacity: u32, decimal: bool, size: u32, runs: bool): usize {
+  return changetype<usize>(traceNew(format, capacity, decimal, size, runs));
 }
 
 /** Frees the decoder. */

@@ -15,7 +15,7 @@ import { addrRwLine } from "./addr-rw";
 import { CHAMPSIM_BYTES, champsimRecord } from "./champsim";
 import { dineroLine } from "./dinero";
 import { drmemtraceLine } from "./drmemtrace";
-import { ERROR_LONG, ERROR_NUL, isBlank, Lines, refuse, skip } from "./lines";
+import { endRun, ERROR_LONG, ERROR_NUL, isBlank, Lines, refuse, skip } from "./lines";
 import { endKernel, nvbitLine } from "./nvbit";
 import { perfScriptLine } from "./perf-script";
 import { pinatraceLine } from "./pinatrace";
@@ -43,12 +43,13 @@ const HASH: u32 = 0x23;
 const BYTE_ORDER_MARK: u32 = 0xbfbbef;
 
 /** Allocates a decoder of chunks of at most `capacity` bytes. */
-export function traceNew(format: u32, capacity: usize, decimal: bool, size: u32): Lines {
+export function traceNew(format: u32, capacity: usize, decimal: bool, size: u32, runs: bool): Lines {
   const s = changetype<Lines>(heap.alloc(offsetof<Lines>()));
   memory.fill(changetype<usize>(s), 0, offsetof<Lines>());
   s.format = format;
   s.decimal = u32(decimal);
   s.size = size;
+  s.runs = u32(runs);
   s.input = heap.alloc(LINE_BYTES_MAX + capacity) + LINE_BYTES_MAX;
   s.capacity = capacity;
   s.output = heap.alloc(((LINE_BYTES_MAX + capacity) / RECORD_TEXT_MIN + MARKS) * RECORD_BYTES);
@@ -149,11 +150,12 @@ export function traceDecode(s: Lines, length: usize): u32 {
 }
 
 /**
- * Ends the trace: the kernel that runs ends. Returns the number of records at `output`. The last line must
- * have been completed.
+ * Ends the trace: the kernel that runs ends, and the run of instructions. Returns the number of records at
+ * `output`. The last line must have been completed.
  */
 export function traceEnd(s: Lines): u32 {
   s.out = s.output;
   if (s.format == FORMAT_NVBIT) endKernel(s);
+  endRun(s);
   return <u32>((s.out - s.output) / RECORD_BYTES);
 }

@@ -112,6 +112,7 @@ function bucketOf(vertex: u32, shift: u32): usize {
   return BUCKETS_AT + ((<usize>(vertex >> shift)) << 2);
 }
 
+/** By how many bits a vertex is shifted to give its bucket. */
 @inline
 function bucketShift(): u32 {
   return max<u32>(<u32>state(SCALE), BUCKET_BITS) - BUCKET_BITS;

@@ -8,6 +8,7 @@ import { LinesInput } from "../../src/cli/run-lines.ts";
 import { WorkloadInput } from "../../src/cli/run-workload.ts";
 import type { InputFile, RunInput } from "../../src/cli/trace-input.ts";
 import type { Calls } from "../../src/sim.ts";
+import { timesInstructions } from "../../src/sim/time/machine.ts";
 import { loadText } from "../../src/text/index.ts";
 import type { Config } from "./question.ts";
 import { TraceBytes } from "./trace-bytes.ts";
@@ -67,12 +68,13 @@ async function decoded(
   found: Awaited<ReturnType<typeof recognizeTrace>>,
 ): Promise<RunInput> {
   const name = found.format?.name;
+  const instructions = timesInstructions(config.time);
   if (name === "lackey") {
     const calls = (config.calls ?? null) as Calls | null;
     const pid = (config.pid ?? null) as number | null;
     const skipForeign = config.skipForeign === true;
-    return new LackeyInput({ input: file, offload, calls, pid, skipForeign }, found.chunks);
+    return new LackeyInput({ input: file, offload, calls, pid, skipForeign, instructions }, found.chunks);
   }
   if (name === "hmt") return new HmtInput(file, found.chunks, offload);
-  return new LinesInput(file, await makeDecoder(loadText(), found, file.name), offload);
+  return new LinesInput(file, await makeDecoder(loadText(), found, file.name, instructions), offload);
 }

@@ -18,6 +18,7 @@ interface ConvertFlags {
   format?: string;
   to?: string;
   plain?: true;
+  instructions?: true;
   quiet?: true;
 }
 
@@ -31,6 +32,7 @@ export function addConvert(program: Command, version: string): void {
     .option("--format <NAME[:OPTION,…]>", "the format of IN (default: recognized by its content)")
     .option("--to <NAME>", "the format of OUT (default: its name tells)")
     .option("--plain", "write .hmt blocks without compressing them")
+    .option("--instructions", "keep in .hmt how many instructions IN has between its accesses")
     .option("--quiet", "no progress bar, and no summary on stderr")
     .addHelpText("after", CONVERT_HELP)
     .action(async (from: string, to: string, flags: ConvertFlags) => {
@@ -38,6 +40,7 @@ export function addConvert(program: Command, version: string): void {
         format: flags.format ?? null,
         to: flags.to ?? null,
         plain: flags.plain ?? false,
+        instructions: flags.instructions ?? false,
         quiet: flags.quiet ?? false,
         version,
       });

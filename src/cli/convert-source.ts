@@ -88,20 +88,28 @@ function makeTurn(): () => Promise<void> {
 
 const NO_ABOUT: HmtAbout = { program: "", modules: [], threads: new Map() };
 
-/** Reads a trace until it ends or is stopped. `wanted` is the value of `--format`. Throws UserError. */
+/** How a trace is read. */
+export interface ReadOptions {
+  /** The value of `--format`; null: the file's first bytes tell. */
+  format: string | null;
+  /** Whether instructions give records. */
+  instructions: boolean;
+}
+
+/** Reads a trace until it ends or is stopped. Throws UserError. */
 export async function readTrace(
   text: TextModule,
   input: TraceInput,
-  wanted: string | null,
+  { format, instructions }: ReadOptions,
   take: TakeRecords,
   progress: Progress,
 ): Promise<Read> {
   let lines = (): number => 0;
   const found = await recognizeTrace(
     input.chunks(() => lines()),
-    wanted,
+    format,
   );
-  const { decoder, chunks } = await makeDecoder(text, found, input.name);
+  const { decoder, chunks } = await makeDecoder(text, found, input.name, instructions);
   lines = () => decoder.stats().lines;
   try {
     const partial = await readAll(decoder, chunks, input, take, progress);

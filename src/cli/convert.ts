@@ -5,7 +5,14 @@ import { HmtWriter, type HmtAbout } from "../text/hmt-writer.ts";
 import { loadText, type TextModule } from "../text/index.ts";
 import { PLAIN_FORMATS, type PlainFormatName } from "../text/plain-formats.ts";
 import { PlainWriter } from "../text/plain-writer.ts";
-import { isWorkload, readTrace, readWorkload, type Read, type TakeRecords } from "./convert-source.ts";
+import {
+  isWorkload,
+  readTrace,
+  readWorkload,
+  type Read,
+  type ReadOptions,
+  type TakeRecords,
+} from "./convert-source.ts";
 import { UserError } from "./errors.ts";
 import { INTERRUPTED, PARTIAL } from "./exit.ts";
 import { TraceInput } from "./input.ts";
@@ -15,9 +22,7 @@ import { count, plural } from "./words.ts";
 import { loadCompress } from "./zstd.ts";
 
 /** The command's options, parsed. */
-export interface ConvertOptions {
-  /** The value of `--format`: the input's format; null: its first bytes tell. */
-  format: string | null;
+export interface ConvertOptions extends ReadOptions {
   /** The value of `--to`: the output's format; null: its name tells. */
   to: string | null;
   /** Write the blocks of an .hmt trace as they are, and not compressed. */
@@ -97,6 +102,8 @@ export async function convert(from: string, path: string, options: ConvertOption
   const format = outputFormat(path, options.to);
   if (isWorkload(from) && options.format !== null)
     throw new UserError(`--format ${options.format}: a workload has no format`);
+  if (options.instructions && format !== "hmt")
+    throw new UserError(`--instructions: traces of ${format} hold no counts of instructions; .hmt traces do`);
   const input = isWorkload(from) ? null : await TraceInput.open(from);
   let stopped = false;
   const interrupt = (): void => {
@@ -136,7 +143,7 @@ async function readWithBar(
 ): Promise<Read> {
   const progress = new Progress(input, options.quiet);
   try {
-    return await readTrace(text, input, options.format, take, progress);
+    return await readTrace(text, input, options, take, progress);
   } finally {
     progress.stop();
   }

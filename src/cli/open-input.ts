@@ -1,4 +1,5 @@
 /** Opens what a run replays: a trace of any format, or a workload. */
+import { timesInstructions } from "../sim/time/machine.ts";
 import { loadText } from "../text/index.ts";
 import { parseAddress, parseOffload } from "./args.ts";
 import type { Configured, RunConfig } from "./config.ts";
@@ -43,12 +44,14 @@ async function openTrace(file: TraceInput, config: RunConfig, lines: () => numbe
   const { pid = null, skipForeign = false } = config;
   // A file of which nothing is recognized may be a log with other text before the trace.
   const format = found.format?.name ?? "lackey";
+  const instructions = timesInstructions(config.time);
   if (format === "lackey")
-    return new LackeyInput({ input: file, offload: ranges, calls, pid, skipForeign }, all);
+    return new LackeyInput({ input: file, offload: ranges, calls, pid, skipForeign, instructions }, all);
   if (format === "hmt") return new HmtInput(file, all, ranges);
   if (pid !== null || skipForeign)
     throw new UserError(`${pid === null ? "--skip-foreign" : "--pid"}: ${file.name} is no trace of lackey`);
-  return new LinesInput(file, await makeDecoder(loadText(), { ...found, chunks: all }, file.name), ranges);
+  const trace = { ...found, chunks: all };
+  return new LinesInput(file, await makeDecoder(loadText(), trace, file.name, instructions), ranges);
 }
 
 /** Throws where the trace was stopped: what is there of its last line is none. */

@@ -47,14 +47,18 @@ export async function recognizeTrace(
   return { format, options: told?.options ?? {}, head, chunks: prepend(first, chunks) };
 }
 
-/** Makes a decoder for a trace. Throws UserError if its format is not known, or is none that is read. */
+/**
+ * Makes a decoder for a trace, which gives records of instructions, too, if they are asked for. Throws
+ * UserError if its format is not known, or is none that is read.
+ */
 export async function makeDecoder(
   text: TextModule,
   { format, options, head, chunks }: RecognizedTrace,
   file: string,
+  instructions = false,
 ): Promise<OpenTrace> {
   if (format === null) throw whyNoFormat(file, head);
-  return { format, decoder: await format.make(text, { ...options, file }), chunks };
+  return { format, decoder: await format.make(text, { ...options, file, instructions }), chunks };
 }
 
 function parseWanted(value: string): ReturnType<typeof parseFormat> {

@@ -14,6 +14,8 @@ export interface LackeySetting {
   calls: Calls | null;
   pid: number | null;
   skipForeign: boolean;
+  /** Whether instructions give records. */
+  instructions: boolean;
 }
 
 /** Bytes of the file's beginning that are kept, to name its format. */
@@ -32,7 +34,7 @@ export class LackeyInput implements RunInput {
   #head = new Uint8Array();
 
   constructor(setting: LackeySetting, chunks: AsyncIterable<Uint8Array>) {
-    const { input, offload, calls, pid, skipForeign } = setting;
+    const { input, offload, calls, pid, skipForeign, instructions } = setting;
     this.name = input.name;
     this.offload = offload;
     this.#setting = setting;
@@ -40,6 +42,7 @@ export class LackeyInput implements RunInput {
       offload,
       file: input.name,
       skipForeign,
+      instructions,
       ...(calls === null ? {} : { calls }),
       ...(pid === null ? {} : { pid }),
     });

@@ -30,6 +30,8 @@ export interface SimulationEvents {
    * `ramStores` were of RAM. Records have four words each.
    */
   records(words: Uint32Array, from: number, to: number, ramLoads: number, ramStores: number): void;
+  /** The CPU or a device has executed instructions. */
+  instructions(agent: "cpu" | "device", n: number): void;
   /** One instruction of the CPU accessed `bytes`, or one of a device `bytes` of its own memory. */
   access(agent: "cpu" | "device", bytes: number, store: boolean): void;
   /** One instruction of a device accessed `sectors` sectors of 32 bytes of RAM: an atomic one is a store. */

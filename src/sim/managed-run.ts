@@ -4,6 +4,7 @@
  * other orders of the device's warps.
  */
 import {
+  RECORD_KIND_FETCH,
   RECORD_KIND_MASK,
   RECORD_MARK,
   RECORD_MARK_ADVISE,
@@ -236,7 +237,7 @@ export class ManagedRun implements CountedDevices {
       }
       if (at === end || (words[WORDS * at + 2] & 0xff) >= RECORD_MARK) return at;
       this.at = at;
-      if (isMappable(words, at)) machine.step(words, at);
+      if (isFetch(words, at) || isMappable(words, at)) machine.step(words, at);
       else left.push(at);
       at++;
     }
@@ -293,6 +294,11 @@ export class ManagedRun implements CountedDevices {
 
 function isAccess(words: Uint32Array, record: number): boolean {
   return (words[WORDS * record + 2] & RECORD_KIND_MASK) < RECORD_MARK;
+}
+
+/** Whether a record is of instructions, which access no memory here. */
+function isFetch(words: Uint32Array, record: number): boolean {
+  return (words[WORDS * record + 2] & RECORD_KIND_MASK) === RECORD_KIND_FETCH;
 }
 
 /** Whether the bytes of an access can be mapped. */

@@ -1,5 +1,11 @@
 /** Reading records by their 32-bit words, and what RecordArray.count() says of them. */
-import { RECORD_AGENT_SHIFT, RECORD_KIND_MASK, RECORD_THREAD_SHIFT } from "../../assembly/abi/record.ts";
+import {
+  RECORD_AGENT_SHIFT,
+  RECORD_KIND_MASK,
+  RECORD_RUN,
+  RECORD_SIZE_SHIFT,
+  RECORD_THREAD_SHIFT,
+} from "../../assembly/abi/record.ts";
 import type { Accesses } from "./counts.ts";
 import type { RecordBlock } from "./source.ts";
 
@@ -20,6 +26,11 @@ export function agentOf(how: number): number {
 export function addCounts(to: Accesses, counts: Uint32Array): void {
   to.loads += counts[0] + counts[2];
   to.stores += counts[1] + counts[2];
+}
+
+/** The instructions that a record of kind RECORD_KIND_FETCH stands for: one, or those of a run. */
+export function instructionsOf(how: number, high: number): number {
+  return (how & 0xff) === RECORD_RUN ? high >>> (RECORD_SIZE_SHIFT - 32) : 1;
 }
 
 /** The address of a record's access. */

@@ -2,6 +2,7 @@
 import {
   RECORD_AGENT_SHIFT,
   RECORD_ID_SHIFT,
+  RECORD_RUN,
   RECORD_SIZE_MAX,
   RECORD_SIZE_SHIFT,
   RECORD_THREAD_SHIFT,
@@ -9,10 +10,16 @@ import {
 import { ADDRESS_END } from "./address-range.ts";
 import { KIND } from "./workload/nest.ts";
 
-/** An access, or a mark where a kernel begins or ends. */
+/** Kinds of records that sources may write. */
+const KINDS = { ...KIND, instructions: RECORD_RUN } as const;
+
+/** An access, a run of instructions, or a mark where a kernel begins or ends. */
 export interface Access {
-  /** What it does; a modify is a load, then a store. */
-  kind: keyof typeof KIND;
+  /**
+   * What it does; a modify is a load, then a store. `instructions` are as many as `size` says: they take time
+   * by models that have one for instructions.
+   */
+  kind: keyof typeof KINDS;
   /** Its first byte, below 2^48. Default: 0, for marks. */
   address?: number | undefined;
   /** Bytes, 0 to 65,535. Default: 0, for marks. */
@@ -38,14 +45,14 @@ function check(field: string, value: number, most: number): bigint {
  */
 export function writeRecord(records: BigUint64Array, index: number, access: Access): void {
   const { kind, address = 0, size = 0, agent = 0, thread = 0, id = 0 } = access;
-  if (!Object.hasOwn(KIND, kind))
-    throw new RangeError(`writeRecord: kind must be ${Object.keys(KIND).join(", ")}`);
+  if (!Object.hasOwn(KINDS, kind))
+    throw new RangeError(`writeRecord: kind must be ${Object.keys(KINDS).join(", ")}`);
   check("index", index, records.length / 2 - 1);
   records[2 * index] =
     check("address", address, ADDRESS_END - 1) |
     (check("size", size, RECORD_SIZE_MAX) << BigInt(RECORD_SIZE_SHIFT));
   records[2 * index + 1] =
-    BigInt(KIND[kind]) |
+    BigInt(KINDS[kind]) |
     (check("agent", agent, 0xff) << BigInt(RECORD_AGENT_SHIFT)) |
     (check("thread", thread, 0xffff) << BigInt(RECORD_THREAD_SHIFT)) |
     (check("id", id, 0xffffffff) << BigInt(RECORD_ID_SHIFT));

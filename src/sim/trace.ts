@@ -2,7 +2,7 @@
 import { HmtDecoder, type HmtBlock, type HmtStats } from "../text/hmt.ts";
 import { loadText } from "../text/index.ts";
 import { LackeyDecoder, type LackeyOptions, type LackeyStats } from "../text/lackey.ts";
-import { lineOfRecord } from "../text/locate.ts";
+import { accessesAmong, lineOfRecord } from "../text/locate.ts";
 import type { RecordSource } from "./source.ts";
 
 /** The bytes of a trace, decompressed, in chunks; a chunk is used until the next one is asked for. */
@@ -29,10 +29,12 @@ export class LackeyTrace implements RecordSource {
   readonly #options: LackeyOptions;
   readonly #decoder: LackeyDecoder;
   #last: LackeyStats | undefined;
+  /** The block that was asked for last, while it is valid. */
+  #block: BigUint64Array = new BigUint64Array();
   /** The incomplete line before the current chunk, the chunk, and what was decoded before both. */
   #tail = new Uint8Array();
   #chunk = new Uint8Array();
-  #before = { lines: 0, currentPid: 0, records: 0 };
+  #before = { lines: 0, currentPid: 0, accesses: 0 };
 
   constructor(bytes: Bytes, options: LackeyOptions) {
     this.#bytes = bytes;
@@ -53,9 +55,14 @@ export class LackeyTrace implements RecordSource {
   /** The number of the line, counted from 1, that gave the record with this index in the last block. */
   lineOf(index: number): number {
     if (this.finishing) return this.stats.lines;
-    const { lines, currentPid, records } = this.#before;
+    const { lines, currentPid, accesses } = this.#before;
     const text = joined(this.#tail, this.#chunk);
-    return lineOfRecord(text, records + index, { ...this.#options, currentPid }, lines + 1);
+    return lineOfRecord(
+      text,
+      accesses + this.#accessesAmong(this.#block, index),
+      { ...this.#options, currentPid },
+      lines + 1,
+    );
   }
 
   async *blocks(): AsyncGenerator<BigUint64Array, void, void> {
@@ -63,11 +70,12 @@ export class LackeyTrace implements RecordSource {
     try {
       for await (const chunk of this.#bytes) {
         const { lines, currentPid } = decoder.stats();
-        this.#before = { lines, currentPid, records: 0 };
+        this.#before = { lines, currentPid, accesses: 0 };
         this.#chunk = chunk as Uint8Array<ArrayBuffer>;
         for (const records of decoder.blocks(chunk)) {
+          this.#block = records;
           yield records;
-          this.#before.records += records.length / 2;
+          this.#before.accesses += this.#accessesAmong(records, records.length / 2);
         }
         this.#keepTail(chunk);
       }
@@ -78,6 +86,11 @@ export class LackeyTrace implements RecordSource {
       this.#last = decoder.stats();
       decoder.close();
     }
+  }
+
+  /** How many of the first `n` records are accesses. */
+  #accessesAmong(records: BigUint64Array, n: number): number {
+    return this.#options.instructions === true ? accessesAmong(records, n) : n;
   }
 
   #keepTail(chunk: Uint8Array): void {

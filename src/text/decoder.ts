@@ -25,7 +25,7 @@ export interface DecoderStats {
   modifies: number | null;
   /** Accesses at 2^47 and above, which give no record. */
   kernelSkipped: number;
-  /** Instructions, which give no record. */
+  /** Instructions, which give no record of their own. */
   instructions: number;
   /** Lines that are about something else: comments, headers, other events. */
   skipped: number;

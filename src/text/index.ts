@@ -19,12 +19,14 @@ export interface TextModule {
     skipForeign: boolean,
     pid: number,
     currentPid: number,
+    runs: boolean,
   ): number;
   lackeyClose(handle: number): void;
   lackeyInput(handle: number): number;
   lackeyOutput(handle: number): number;
   lackeyDecode(handle: number, length: number): number;
   lackeyMore(handle: number): number;
+  lackeyEnd(handle: number): number;
   lackeyPending(handle: number): boolean;
   lackeyErrorKind(handle: number): number;
   lackeyError(handle: number): string;
@@ -59,7 +61,7 @@ export interface TextModule {
   hmtWriteNext(handle: number): void;
   hmtWriteSum(handle: number, length: number): number;
   hmtWriteThreads(handle: number): number;
-  traceOpen(format: number, capacity: number, decimal: boolean, size: number): number;
+  traceOpen(format: number, capacity: number, decimal: boolean, size: number, runs: boolean): number;
   traceClose(handle: number): void;
   traceInput(handle: number): number;
   traceOutput(handle: number): number;

@@ -46,6 +46,8 @@ export interface LackeyOptions {
   skipForeign?: boolean;
   /** Decode only what this process did; if left out, what all did. */
   pid?: number;
+  /** Whether instructions give records, too: runs of 256 at most, of one agent each. Default: no. */
+  instructions?: boolean;
   /** The process of the first line, where the text begins in the middle of a file. */
   currentPid?: number;
   /** What errors call the trace. */
@@ -151,7 +153,7 @@ export class LackeyDecoder {
    * offload ranges that are empty or overlap.
    */
   constructor(text: TextModule, options: LackeyOptions = {}) {
-    const { offload = [], calls, skipForeign = false, pid = 0, currentPid = 0, file } = options;
+    const { offload = [], calls, skipForeign = false, pid = 0, currentPid = 0, instructions, file } = options;
     this.#text = text;
     this.#offload = offload;
     this.#ranges = sorted(offload);
@@ -159,7 +161,16 @@ export class LackeyDecoder {
     const starts = Float64Array.from(this.#ranges, (range) => range.start);
     const ends = Float64Array.from(this.#ranges, (range) => range.end);
     const how = CALLS.indexOf(calls ?? null);
-    this.#handle = text.lackeyOpen(CAPACITY, starts, ends, how, skipForeign, pid, currentPid);
+    this.#handle = text.lackeyOpen(
+      CAPACITY,
+      starts,
+      ends,
+      how,
+      skipForeign,
+      pid,
+      currentPid,
+      instructions ?? false,
+    );
     this.#input = this.#room();
   }
 
@@ -238,14 +249,18 @@ export class LackeyDecoder {
   }
 
   /**
-   * Decodes a last line without a newline; `use` gets its record. Throws TraceError, and `finishing` is true
-   * then.
+   * Decodes a last line without a newline, and ends the last run of instructions; `use` gets the records.
+   * Throws TraceError, and `finishing` is true then.
    */
   finish(use?: (records: BigUint64Array) => void): void {
     this.#finishing = true;
-    if (!this.#text.lackeyPending(this.#handle)) return;
-    this.input[0] = 0x0a;
-    this.decode(1, (records) => use?.(records));
+    const text = this.#text;
+    if (text.lackeyPending(this.#handle)) {
+      this.input[0] = 0x0a;
+      this.decode(1, (records) => use?.(records));
+    }
+    const n = text.lackeyEnd(this.#handle);
+    if (n > 0) use?.(new BigUint64Array(text.memory.buffer, text.lackeyOutput(this.#handle), 2 * n));
   }
 
   /** Whether the last line was decoded by `finish`: it has no newline. */

@@ -53,6 +53,8 @@ export interface LineOptions {
   decimal?: boolean;
   /** The bytes of an access where the format does not say, 1 to 65,535. Default: 1. */
   size?: number;
+  /** Whether instructions give records, too: runs of 256 at most, of one thread each. Default: no. */
+  instructions?: boolean;
   /** What errors call the trace. */
   file?: string;
 }
@@ -75,13 +77,13 @@ export class LineDecoder extends TraceDecoder {
    */
   constructor(text: TextModule, format: LineFormat, options: LineOptions = {}) {
     super();
-    const { decimal = false, size = 1, file = "trace" } = options;
+    const { decimal = false, size = 1, instructions = false, file = "trace" } = options;
     if (!Number.isInteger(size) || size < 1 || size > SIZE_MAX)
       throw new RangeError(`size ${size}: expected a whole number from 1 to ${SIZE_MAX}`);
     this.#text = text;
     this.#format = format;
     this.#file = file;
-    this.#handle = text.traceOpen(FORMATS.indexOf(format), CAPACITY, decimal, size);
+    this.#handle = text.traceOpen(FORMATS.indexOf(format), CAPACITY, decimal, size, instructions);
   }
 
   *blocks(bytes: Uint8Array): Generator<DecodedBlock, void, void> {

@@ -10,6 +10,7 @@ import {
   RECORD_MARK,
   RECORD_MARK_KERNEL_BEGIN,
   RECORD_MARK_KERNEL_END,
+  RECORD_RUN,
 } from "../../assembly/abi/record.ts";
 import type { EventOf } from "./hmt-writer.ts";
 import type { AccessLines, PlainAccess } from "./plain-access.ts";
@@ -26,6 +27,7 @@ interface Lost {
   sizes: number;
   codes: number;
   modifies: number;
+  runs: number;
   fetches: number;
   zeros: number;
   flags: number;
@@ -45,6 +47,7 @@ export class PlainWriter {
     sizes: 0,
     codes: 0,
     modifies: 0,
+    runs: 0,
     fetches: 0,
     zeros: 0,
     flags: 0,
@@ -92,7 +95,7 @@ export class PlainWriter {
   /** What was lost, as sentences without a full stop; `show` writes their numbers. */
   losses(show: (count: number) => string = String): string[] {
     const { title, agent, sizes: some } = this.#can;
-    const { agents, sizes, codes, modifies, fetches, zeros, flags, marks, names } = this.#lost;
+    const { agents, sizes, codes, modifies, runs, fetches, zeros, flags, marks, names } = this.#lost;
     const threads = this.#can.threads ? 0 : this.#threadCount;
     const [noAgents, likeWhose] =
       agent === "cpu"
@@ -108,6 +111,7 @@ export class PlainWriter {
       [sizes, noSizes, whichSize],
       [codes, "code addresses", `${show(codes)} accesses are written without theirs`],
       [modifies, "modifies", `${show(modifies)} are written as a load and a store each`],
+      [runs, "counts of instructions", `those of ${show(runs)} instructions are left out`],
       [fetches, "instruction fetches", `${show(fetches)} are left out`],
       [zeros, "accesses to address 0", `${show(zeros)} are left out`],
       [flags, "atomic and range accesses", `${show(flags)} are written as any others`],
@@ -131,6 +135,10 @@ export class PlainWriter {
   /** Writes the access in #access, and counts what of it is lost. */
   #one(fullKind: number, agent: number): void {
     const [lost, can, access] = [this.#lost, this.#can, this.#access];
+    if (fullKind === RECORD_RUN) {
+      lost.runs += access.size;
+      return;
+    }
     const kind = fullKind & 3;
     this.#threadCount += 1 - this.#threads[access.thread];
     this.#threads[access.thread] = 1;

@@ -43,7 +43,7 @@ export async function converted(
     return true;
   };
   try {
-    const rest = { format: null, to: null, plain: false, quiet: true, version: "0" };
+    const rest = { format: null, to: null, plain: false, instructions: false, quiet: true, version: "0" };
     assert.is(await convertTrace(from, to, { ...rest, ...options }), 0);
   } finally {
     process.stderr.write = write;

@@ -1,9 +1,10 @@
 /** `heteromem model`, and runs with a model's file. */
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseProfile } from "../../src/cli/profile.ts";
 import type { TimeModel } from "../../src/sim.ts";
-import { file, heteromem, report, run } from "./command.ts";
+import { file, folder, heteromem, report, run } from "./command.ts";
 
 const model = suite("heteromem model");
 
@@ -88,6 +89,28 @@ model("show prints a preset that --time takes", () => {
   const text = run("--workload", "add:size=64KiB", "--time", file("shown.json", stdout)).stdout;
   assert.match(text, /^Time \(uvm-smart\)$/m);
   assert.match(text, /^ {2}limited by the faults in groups: without it the run would take /m);
+});
+model("instructions of a lackey trace take time, and so they do after a conversion that keeps them", () => {
+  const lackey = file("count.lackey", `I  00001000,4\n S 20000000,8\n${"I  00001004,4\n".repeat(999)}`);
+  const source = { value: 3, unit: "ns", kind: "measured", source: "a test" };
+  const mine = { schema: "heteromem-model/1", name: "mine", about: "a test", cpu: { instruction: source } };
+  const path = file("instructions.json", JSON.stringify(mine));
+  const hmt = join(folder, "count.hmt");
+  assert.is(heteromem(["convert", lackey, hmt, "--instructions", "--quiet"]).stderr, "");
+  for (const trace of [lackey, hmt]) {
+    const { timing, accesses } = report(trace, "--time", path);
+    assert.equal([timing!.total, accesses.cpu.stores], [1000 * 3000, 1], trace);
+  }
+  const plain = join(folder, "plain.hmt");
+  heteromem(["convert", lackey, plain, "--quiet"]);
+  assert.is(report(plain, "--time", path).timing!.total, 0);
+  const { status, stderr } = heteromem(["convert", lackey, join(folder, "x.din"), "--instructions"]);
+  assert.is(status, 2);
+  assert.match(stderr, /^heteromem: --instructions: traces of dinero hold no counts of instructions/);
+  assert.match(
+    heteromem(["convert", hmt, join(folder, "y.din")]).stderr,
+    /no counts of instructions: those of 1,000 instructions are left out/,
+  );
 });
 model("what is wrong is one line, and exit code 2", () => {
   const one = file("one.txt", exact(48, 8, 12));

@@ -214,6 +214,20 @@ export const TEXT: readonly Mutant[] = [
     ask: ["text/hmt"],
   },
   {
+    name: "run-of-instructions-goes-on-when-the-agent-changes",
+    file: "assembly/text/access.ts",
+    before: "s.run == RECORD_RUN_MAX || s.runAgent != s.agent",
+    after: "s.run == RECORD_RUN_MAX",
+    ask: ["text/instructions"],
+  },
+  {
+    name: "fdtd-takes-the-row-after-for-the-row-before",
+    file: "src/sim/workload/fdtd.ts",
+    before: 'at("load", HZ, -1)',
+    after: 'at("load", HZ, 1)',
+    ask: ["unit/fdtd"],
+  },
+  {
     name: "zipf-coin-is-the-entry",
     file: "assembly/workload/zipf.ts",
     before: "bits * entries < load<u64>(entry(i))",

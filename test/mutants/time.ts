@@ -8,6 +8,27 @@ const PERFETTO = ["report/perfetto"];
 
 export const TIME: readonly Mutant[] = [
   {
+    name: "run-of-instructions-is-one-instruction",
+    file: "src/sim/record-words.ts",
+    before: "(how & 0xff) === RECORD_RUN ? high >>> (RECORD_SIZE_SHIFT - 32) : 1",
+    after: "1",
+    ask: ["unit/instructions"],
+  },
+  {
+    name: "managed-memory-executes-no-instructions",
+    file: "src/sim/managed-run.ts",
+    before: "if (isFetch(words, at) || isMappable(words, at)) machine.step(words, at);",
+    after: "if (isMappable(words, at)) machine.step(words, at);",
+    ask: ["unit/instructions"],
+  },
+  {
+    name: "instructions-follow-the-accesses",
+    file: "src/sim/time/work.ts",
+    before: "        cpu.instructions * costs.cpuInstruction,\n        cpu.accesses",
+    after: "        cpu.instructions * costs.cpuInstruction + cpu.accesses",
+    ask: ["unit/instructions"],
+  },
+  {
     name: "background-copy-does-not-wait-for-the-one-before",
     file: TIMELINE,
     before: "copy.start = Math.max(this.#now, this.#copied);",

@@ -1,31 +1,17 @@
 /** The sections of the page, each computed from runs and from the published figures. */
 import { fitGroups, fitLink, type Fit, type Profile } from "../../src/sim/time/fit.ts";
 import { costsOf } from "../../src/sim/time/costs.ts";
-import {
-  openWorkload,
-  simulate,
-  TIME_PRESETS,
-  type SimulationConfig,
-  type TimeModel,
-} from "../../src/sim.ts";
-import { ADD, GTX_1080_TI, SLOWDOWNS, TITAN_V, UVM_SMART, type Oversubscribed } from "./figures.ts";
+import { openWorkload, simulate, type SimulationConfig, type TimeModel } from "../../src/sim.ts";
+import { around, ERRORS, MIB, MODEL, nameOf, PS_PER_US } from "./common.ts";
+import { ADD, GTX_1080_TI, SLOWDOWNS, TITAN_V, UVM_SMART } from "./figures.ts";
 import { runManaged, titanBatches, type ManagedFigures } from "./managed.ts";
+import { TRACES } from "./simulated.ts";
 import type { Row } from "./table.ts";
 
-const MODEL = TIME_PRESETS["pcie3-1080ti"];
 const ADD_SPEC = "add:size=8MiB,grain=4096";
-const MIB = 2 ** 20;
 const GIB = 2 ** 30;
-const PS_PER_US = 1e6;
-/** Errors of the model's fits, in percent. */
-const ERRORS = { toDevice: 2.9, toHost: 1.6, group: 11 };
 
 const costs = costsOf(MODEL);
-
-/** An interval of `percent` around a value. */
-function around(value: number, percent: number): readonly [number, number] {
-  return [value * (1 - percent / 100), value * (1 + percent / 100)];
-}
 
 /** Microseconds of transfers by the model: their latencies, and their bytes. */
 function linkTime(direction: "toDevice" | "toHost", count: number, bytes: number): number {
@@ -38,8 +24,6 @@ function groupTime(groups: number, transfers: number, bytes: number): number {
   const { fixed, eachTransfer } = costs;
   return (groups * fixed + transfers * eachTransfer) / PS_PER_US + linkTime("toDevice", transfers, bytes);
 }
-
-const nameOf = ({ program, percent }: Oversubscribed): string => `${program} ${percent} %`;
 
 /** Counts of `add`, which are exact, and its times on four GPUs by the 1080 Ti's constants. */
 export function add(): { counts: Row[]; times: Row[] } {
@@ -126,63 +110,22 @@ export function slowdowns(): Row[] {
   return Object.entries(SLOWDOWNS).flatMap(([program, published]) =>
     [125, 150].map((percent, i): Row => {
       const ours = timeOf(program, percent) / timeOf(program, 100);
+      const error = ERRORS.group / 100;
       return {
         what: `${program} at ${percent} %`,
         published: published[i],
         ours,
         status: "predicted",
         digits: 2,
+        interval: [(ours * (1 - error)) / (1 + error), (ours * (1 + error)) / (1 - error)],
       };
     }),
   );
 }
 
-/** Hotspot simulated, with the memory that the device had. */
-export function hotspot(): { rows: Row[]; base: ManagedFigures } {
-  const runs = GTX_1080_TI.filter(({ program }) => program === "hotspot").map((one) => ({
-    one,
-    chunks: Math.floor(one.left / 2) - 1,
-  }));
-  const done = new Map<number, ManagedFigures>();
-  for (const { chunks } of runs)
-    if (!done.has(chunks)) done.set(chunks, runManaged("hotspot", chunks, MODEL));
-  const concurrent = "the device runs warps concurrently, the model one thread";
-  const rows = runs.flatMap(({ one, chunks }): Row[] => {
-    const run = done.get(chunks)!;
-    const first = one.percent === 100;
-    const row = (what: string, published: number, ours: number, more: Partial<Row>): Row => ({
-      what: `${nameOf(one)}: ${what}`,
-      published,
-      ours,
-      status: "predicted",
-      ...(first ? {} : { note: concurrent }),
-      ...more,
-    });
-    const sure: Partial<Row> = first ? { status: "exact" } : {};
-    const [h2d, d2h] = [run.toDevice, run.toHost];
-    return [
-      row("MiB to the device", one.toDevice[1], h2d.bytes / MIB, { digits: 1, ...sure }),
-      row("MiB to the host", one.toHost[1], d2h.bytes / MIB, { digits: 1, ...sure }),
-      row("transfers to the device", one.toDevice[0], h2d.count, { note: concurrent }),
-      row("transfers to the host", one.toHost[0], d2h.count, sure),
-      row("fault groups", one.groups, run.groups, { note: concurrent }),
-      row("CPU faults", one.cpuFaults, run.cpuFaults, sure),
-      row("µs a group", one.usPerGroup, run.groupTime / run.groups / PS_PER_US, {
-        interval: around(run.groupTime / run.groups / PS_PER_US, ERRORS.group),
-      }),
-      row("kernels, ms", one.kernelsMs, run.kernelTime / 1e9, {
-        digits: 1,
-        interval: around(run.kernelTime / 1e9, ERRORS.group),
-        note: "what the kernels compute has no time in the model",
-      }),
-    ];
-  });
-  return { rows, base: done.get(5)! };
-}
-
 /** For programs without a trace: transfers of a sequential model, published ones, and a page each. */
 export function bounds(): string[][] {
-  return GTX_1080_TI.filter(({ program }) => program !== "hotspot").map((one) => {
+  return GTX_1080_TI.filter(({ program }) => !(program in TRACES)).map((one) => {
     const [count, mib] = one.toDevice;
     // Sequential first touches bring 2 MiB in 12 transfers; scattered ones bring a page each.
     return [nameOf(one), `${Math.ceil(mib / 2) * 12}`, `${count}`, `${Math.ceil(mib * 256)}`];

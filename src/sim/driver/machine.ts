@@ -2,7 +2,7 @@
  * A CPU and a device over managed memory: makes the accesses of records, in the managed driver's model alone.
  */
 import {
-  RECORD_AGENT_SHIFT,
+  RECORD_KIND_FETCH,
   RECORD_KIND_LOAD,
   RECORD_KIND_MASK,
   RECORD_KIND_MODIFY,
@@ -19,6 +19,7 @@ import { Baseline, type BaselineState } from "./baseline.ts";
 import { BLOCK_PAGES, hasBit, setBit } from "./bits.ts";
 import { ACCESS_NS, Clock, linkTime, TRANSFER_NS } from "./clock.ts";
 import type { SimulationEvents } from "../events.ts";
+import { agentOf, instructionsOf, WORDS } from "../record-words.ts";
 import { newCounts, type DriverCounts } from "./driver-counts.ts";
 import { ManagedDriver, type DriverState } from "./driver.ts";
 import { LoopSplit, type LoopState } from "./loop-split.ts";
@@ -35,8 +36,6 @@ import type { VaBlock } from "./va-block.ts";
 import { WarpScheduler } from "./warp-scheduler.ts";
 import { RECORD_ATOMIC } from "./warps.ts";
 
-/** 32-bit words of a record. */
-const WORDS = 4;
 const PAGE_BYTES = 4096;
 /** The device's processor number. */
 const DEVICE = 1;
@@ -212,8 +211,9 @@ export class Machine {
     const how = words[at + 2];
     const kind = how & RECORD_KIND_MASK;
     if (kind >= RECORD_MARK) this.#mark(kind);
-    else if (kind > RECORD_KIND_MODIFY) return;
-    else if ((how & (0xff << RECORD_AGENT_SHIFT)) === 0) {
+    else if (kind > RECORD_KIND_MODIFY)
+      this.#events?.instructions(agentOf(how) === 0 ? "cpu" : "device", instructionsOf(how, words[at + 1]));
+    else if (agentOf(how) === 0) {
       this.drain();
       this.#endLoop();
       this.#cpuAccess(words, at, kind);
@@ -245,7 +245,8 @@ export class Machine {
     if (this.#oneThread) return;
     if (this.#loop === null) return this.#warps.skipRecords(words, from, to);
     for (let at = WORDS * from; at < WORDS * to; at += WORDS)
-      if ((words[at + 2] & (0xff << RECORD_AGENT_SHIFT)) === 0) this.#endLoop();
+      if ((words[at + 2] & RECORD_KIND_MASK) === RECORD_KIND_FETCH) continue;
+      else if (agentOf(words[at + 2]) === 0) this.#endLoop();
       else this.#warps.skip(this.#threadOf(words, at));
   }
 

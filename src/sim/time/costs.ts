@@ -33,8 +33,10 @@ export interface Costs {
   /** Whether evictions are copied while the batch goes on. */
   background: boolean;
   cpuFault: number;
+  cpuInstruction: number;
   cpuAccess: number;
   cpuBytes: ByteTimes;
+  deviceInstruction: number;
   deviceAccess: number;
   deviceBytes: ByteTimes;
   remoteLatency: number;
@@ -88,8 +90,10 @@ export function costsOf(model: TimeModel): Costs {
     replay: time(group.replay),
     background: model.evictions !== "before",
     cpuFault: time(cpu.fault),
+    cpuInstruction: time(cpu.instruction),
     cpuAccess: time(cpu.access),
     cpuBytes: bytesOf(cpu.memory),
+    deviceInstruction: time(device.instruction),
     deviceAccess: time(device.access),
     deviceBytes: bytesOf(device.memory),
     remoteLatency: time(remote.latency),

@@ -17,6 +17,12 @@ export function timeModelOf(value: unknown): TimeModel | null {
   return TIME_PRESETS[value];
 }
 
+/** Whether the model of a config, which need not be checked yet, has a time for instructions. */
+export function timesInstructions(value: unknown): boolean {
+  const model = typeof value === "string" ? TIME_PRESETS[value] : (value as TimeModel | null | undefined);
+  return model?.cpu?.instruction !== undefined || model?.device?.instruction !== undefined;
+}
+
 /** Returns the config with the fields that the model fixes. Throws ConfigError for a contradiction. */
 export function withMachine<C extends Partial<Record<MachineField, unknown>>>(
   config: C,

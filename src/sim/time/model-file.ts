@@ -95,11 +95,15 @@ export interface TimeModel {
   cpu?: {
     /** A fault, beside its transfers. */
     fault?: Time;
+    /** An instruction, where the trace counts them. */
+    instruction?: Time;
     /** An access. */
     access?: Time;
     memory?: MemoryRates;
   };
   device?: {
+    /** An instruction of a thread, where the trace counts them: the reciprocal of the device's throughput. */
+    instruction?: Time;
     access?: Time;
     memory?: MemoryRates;
   };

@@ -99,6 +99,10 @@ export class Timeline implements SimulationEvents {
     else if (this.#work.counted) this.#work.access(agent, bytes, store);
   }
 
+  instructions(agent: "cpu" | "device", n: number): void {
+    if (this.#work.counted) this.#work.execute(agent, n);
+  }
+
   remoteAccess(sectors: number, store: boolean, atomic: boolean): void {
     if (this.#ticks) this.#now++;
     else if (this.#work.counted) this.#work.remote(sectors, store, atomic);
@@ -111,7 +115,7 @@ export class Timeline implements SimulationEvents {
     this.#take("cpuWork", cpu, counts.cpu);
     // A device computes, translates, and uses its memory and its link at the same time: the slowest counts.
     const parts = [
-      ["compute", compute, counts.device],
+      ["compute", compute, counts.compute],
       ["deviceMemory", memory, counts.device],
       ["remote", remote, counts.remote],
       ["translation", translation, counts.device],

@@ -74,12 +74,17 @@ export function timingOf(
   };
 }
 
+/** Whether a model has no time for what an agent computes. */
+function lacksWork({ instruction, access, memory }: NonNullable<TimeModel["device"]>): boolean {
+  return instruction === undefined && access === undefined && memory === undefined;
+}
+
 /** What a model may have no time for, which programs do all the same. */
 function untimedBy({ cpu = {}, device = {}, remote, link }: TimeModel): TimeCause[] {
   const missing: [TimeCause, boolean][] = [
-    ["cpuWork", cpu.access === undefined && cpu.memory === undefined],
+    ["cpuWork", lacksWork(cpu)],
     ["cpuFault", cpu.fault === undefined],
-    ["compute", device.access === undefined && device.memory === undefined],
+    ["compute", lacksWork(device)],
     ["remote", remote === undefined],
     ["toDevice", link === undefined],
   ];

@@ -1,20 +1,20 @@
 /** Accesses since the last event: what the CPU and the device have done, which takes its time at once. */
 import {
   RECORD_AGENT_SHIFT,
+  RECORD_KIND_FETCH,
   RECORD_KIND_LOAD,
   RECORD_KIND_MASK,
-  RECORD_KIND_MODIFY,
   RECORD_KIND_STORE,
   RECORD_SIZE_SHIFT,
 } from "../../../assembly/abi/record.ts";
+import { instructionsOf, WORDS } from "../record-words.ts";
 import type { ByteTimes, Costs } from "./costs.ts";
 
-/** 32-bit words of a record. */
-const WORDS = 4;
 const SECTOR_BYTES = 32;
 
-/** Accesses of an agent to one memory. */
+/** Accesses of an agent to one memory, and its instructions. */
 class Tally {
+  instructions = 0;
   accesses = 0;
   loaded = 0;
   stored = 0;
@@ -31,7 +31,7 @@ class Tally {
   }
 
   clear(): void {
-    this.accesses = this.loaded = this.stored = 0;
+    this.instructions = this.accesses = this.loaded = this.stored = 0;
   }
 }
 
@@ -42,11 +42,11 @@ export interface WorkTimes {
   memory: number;
   remote: number;
   translation: number;
-  /** How many accesses they were. */
-  counts: { cpu: number; device: number; remote: number };
+  /** How many instructions and accesses they were, and how many accesses of each memory. */
+  counts: { cpu: number; compute: number; device: number; remote: number };
 }
 
-/** Adds accesses up. */
+/** Adds accesses and instructions up. */
 export class Work {
   readonly #costs: Costs;
   /** Whether the model has a time that depends on records. */
@@ -61,14 +61,18 @@ export class Work {
   constructor(costs: Costs) {
     this.#costs = costs;
     const { cpuAccess, cpuBytes, deviceAccess, deviceBytes, remoteLatency, remoteAtomic } = costs;
-    const { remoteBytes, tlb } = costs;
+    const { remoteBytes, tlb, cpuInstruction, deviceInstruction } = costs;
     const bytes = [cpuBytes, deviceBytes, remoteBytes].reduce((sum, one) => sum + one.load + one.store, 0);
-    this.counted = cpuAccess + deviceAccess + remoteLatency + remoteAtomic + bytes > 0 || tlb !== null;
+    const each = cpuAccess + cpuInstruction + deviceAccess + deviceInstruction + remoteLatency + remoteAtomic;
+    this.counted = each + bytes > 0 || tlb !== null;
   }
 
   /** Whether there is anything to settle. */
   get any(): boolean {
-    return this.#cpu.accesses + this.#device.accesses + this.#remote.accesses > 0;
+    const [cpu, device] = [this.#cpu, this.#device];
+    return (
+      cpu.instructions + cpu.accesses + device.instructions + device.accesses + this.#remote.accesses > 0
+    );
   }
 
   /** Adds records [from, to), of whose device accesses these many were of RAM. */
@@ -78,9 +82,13 @@ export class Work {
     for (let at = WORDS * from; at < WORDS * to; at += WORDS) {
       const how = words[at + 2];
       const kind = how & RECORD_KIND_MASK;
-      if (kind > RECORD_KIND_MODIFY) continue;
-      const bytes = words[at + 1] >>> (RECORD_SIZE_SHIFT - 32);
+      if (kind > RECORD_KIND_FETCH) continue;
       const onCpu = ((how >>> RECORD_AGENT_SHIFT) & 0xff) === 0;
+      if (kind === RECORD_KIND_FETCH) {
+        (onCpu ? cpu : device).instructions += instructionsOf(how, words[at + 1]);
+        continue;
+      }
+      const bytes = words[at + 1] >>> (RECORD_SIZE_SHIFT - 32);
       (onCpu ? cpu : device).add(bytes, kind !== RECORD_KIND_STORE, kind !== RECORD_KIND_LOAD);
       if (tlb !== null && !onCpu)
         this.#translation += tlb.translate((words[at + 1] & 0xffff) * 2 ** 32 + words[at]);
@@ -88,12 +96,17 @@ export class Work {
     if (ramLoads + ramStores > 0) this.#moveToRemote(ramLoads, ramStores);
   }
 
-  /** Adds an instruction of an agent, to its own memory. */
+  /** Adds instructions of an agent. */
+  execute(agent: "cpu" | "device", n: number): void {
+    (agent === "cpu" ? this.#cpu : this.#device).instructions += n;
+  }
+
+  /** Adds an access of an agent, to its own memory. */
   access(agent: "cpu" | "device", bytes: number, store: boolean): void {
     (agent === "cpu" ? this.#cpu : this.#device).add(bytes, !store, store);
   }
 
-  /** Adds an instruction of the device, to RAM. */
+  /** Adds an access of the device, to RAM. */
   remote(sectors: number, store: boolean, atomic: boolean): void {
     if (atomic) this.#atomics++;
     this.#remote.add(sectors * SECTOR_BYTES, !store, store);
@@ -120,12 +133,21 @@ export class Work {
     const atomics = this.#atomics;
     const latencies = (remote.accesses - atomics) * costs.remoteLatency + atomics * costs.remoteAtomic;
     const times = {
-      cpu: Math.max(cpu.accesses * costs.cpuAccess, cpu.timeOf(costs.cpuBytes)),
-      compute: device.accesses * costs.deviceAccess,
+      cpu: Math.max(
+        cpu.instructions * costs.cpuInstruction,
+        cpu.accesses * costs.cpuAccess,
+        cpu.timeOf(costs.cpuBytes),
+      ),
+      compute: Math.max(device.instructions * costs.deviceInstruction, device.accesses * costs.deviceAccess),
       memory: device.timeOf(costs.deviceBytes),
       remote: Math.max(latencies, remote.timeOf(costs.remoteBytes)),
       translation: this.#translation,
-      counts: { cpu: cpu.accesses, device: device.accesses, remote: remote.accesses },
+      counts: {
+        cpu: cpu.instructions + cpu.accesses,
+        compute: device.instructions + device.accesses,
+        device: device.accesses,
+        remote: remote.accesses,
+      },
     };
     for (const tally of [cpu, device, remote]) tally.clear();
     this.#atomics = this.#translation = 0;

@@ -1,4 +1,5 @@
 /** Workloads by name: `openWorkload("gups:size=8GiB,seed=1")`. */
+import { fdtd2d } from "./fdtd.ts";
 import { bfs, pagerank } from "./graphs.ts";
 import { hotspot } from "./hotspot.ts";
 import { kvcache } from "./kv-cache.ts";
@@ -20,6 +21,7 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   stream: stream4,
   stencil2d,
   stencil3d,
+  fdtd2d,
   hotspot,
   matmul,
   gups,
