@@ -13,26 +13,25 @@
  * Before the last line come the files that took more than three seconds of processor time, which is too long
  * for the inner loop. The last line is `N passed, N failed`, with `, N skipped` if any were.
  */
-import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { runFile } from "./run-test-file.mjs";
 
-const CHILD = fileURLToPath(new URL("test-file.mjs", import.meta.url));
-const TYPESCRIPT = new URL("typescript.mjs", import.meta.url).href;
 /** Processor time above which a file is listed. */
 const LONG_SECONDS = 3;
-const FILE_SECONDS_MAX = Number(process.env.TEST_FILE_SECONDS ?? 600);
 /**
  * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does; a long run of the
- * fuzzer, as `npm run test:fuzz` does; the site's pages, as `npm run test:site` does; and sweeps through
- * Redis, as `npm run test:queue` does.
+ * fuzzer, as `npm run test:fuzz` does; the site's pages, as `npm run test:site` does; sweeps through Redis, as
+ * `npm run test:queue` does; and every record, as `npm run test:browser` does.
  */
 const APART = [
   ...["canaries", "canaries-recorded", "long"].map((name) => join("test", "fuzz", `${name}.test.ts`)),
   join("test", "queue", "queue.test.ts"),
-  ...["docs", "lab", "pages", "quality", "simulator"].map((name) => join("test", "site", `${name}.test.ts`)),
+  join("test", "golden", "every-record.test.ts"),
+  ...["docs", "formats", "frames", "lab", "offline", "pages", "quality", "simulator"].map((name) =>
+    join("test", "site", `${name}.test.ts`),
+  ),
 ];
 /** Files that the runner's own test runs; they fail on purpose. */
 const FIXTURES = join("test", "runner", "fixtures");
@@ -52,33 +51,6 @@ function collect(folder) {
 function patternOf(filter) {
   const parts = filter.split("/").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return new RegExp(parts.join("/(?:.*/)?"));
-}
-
-/** Runs one file. Resolves to { passed, failed, skipped, problems, seconds, output }; never rejects. */
-function runFile(file) {
-  return new Promise((resolve) => {
-    const args = ["--expose-gc", "--enable-source-maps", "--import", TYPESCRIPT, CHILD, file];
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe", "pipe"] });
-    let output = "";
-    let report = "";
-    let late = false;
-    child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
-    child.stderr.setEncoding("utf8").on("data", (text) => (output += text));
-    child.stdio[3].setEncoding("utf8").on("data", (text) => (report += text));
-    const timer = setTimeout(() => {
-      late = true;
-      child.kill("SIGKILL");
-    }, FILE_SECONDS_MAX * 1000);
-    child.on("close", (code, signal) => {
-      clearTimeout(timer);
-      const nothing = { passed: 0, failed: 0, skipped: 0, problems: [], seconds: 0 };
-      const result = report === "" ? nothing : JSON.parse(report);
-      if (late) result.problems.push(`still running after ${FILE_SECONDS_MAX} s`);
-      else if (report === "")
-        result.problems.push(`ended before its tests did (${signal ?? `exit code ${code}`})`);
-      resolve({ ...result, output });
-    });
-  });
 }
 
 function countsOf({ passed, failed, skipped }) {
