@@ -4,7 +4,7 @@ import { forEachReference } from "../sim/first-pass.ts";
 import { References } from "../sim/policies/references.ts";
 import { HmmError } from "../index.ts";
 import { simulationFields } from "../sim/config.ts";
-import { configError, type Configured, type RunConfig } from "./config.ts";
+import { configError, type Configured } from "./config.ts";
 import { UserError } from "./errors.ts";
 import { INTERRUPTED, PARTIAL, STOPPED } from "./exit.ts";
 import { TraceInput } from "./input.ts";
@@ -77,11 +77,13 @@ export interface Watch {
   create?: typeof Simulation.create;
 }
 
+const createOwn: typeof Simulation.create = (config, future) => Simulation.create(config, future);
+
 /** Replays an open trace, or a workload, and returns the report: all of `run` but the printing. */
 export async function replay(
   configured: Configured,
   file: TraceInput | null,
-  { progress, signal, version, pictures, create = Simulation.create }: Watch,
+  { progress, signal, version, pictures, create = createOwn }: Watch,
 ): Promise<{ report: RunReport; picture: Picture | null }> {
   const { config, nameOf } = configured;
   // A workload that does not exist is said before an engine is made.

@@ -101,7 +101,7 @@ function* run({ graph, kernels }: Plan, names: string[]): Generator<BigUint64Arr
     }
     if (n > 0) yield records.subarray(0, 2 * n);
   } finally {
-    module.give();
+    WorkloadModule.give(module);
   }
 }
 

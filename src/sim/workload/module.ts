@@ -92,8 +92,8 @@ export class WorkloadModule {
   }
 
   /** Takes an instance back that is not used any more, so that the next one need not be made. */
-  give(): void {
-    if (!this.#graph) idle = this;
+  static give(module: WorkloadModule): void {
+    if (!module.#graph) idle = module;
   }
 
   /** Starts the random numbers of `seed`. */
