@@ -22,9 +22,9 @@ import { runFile } from "./run-test-file.mjs";
 const LONG_SECONDS = 3;
 /**
  * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does; a long run of the
- * fuzzer, as `npm run test:fuzz` does; the site's pages, as `npm run test:site` does; sweeps through Redis, as
- * `npm run test:queue` does; ten thousand jobs, as `npm run test:many` does; a Slurm, as `npm run test:slurm`
- * does; and every record, as `npm run test:browser` does.
+ * fuzzer, as `npm run test:fuzz` does; the site's pages, as `npm run test:site` does; sweeps through Redis,
+ * as `npm run test:queue` does; ten thousand jobs, as `npm run test:many` does; a Slurm, as `npm run
+ * test:slurm` does; and every record, as `npm run test:browser` does.
  */
 const APART = [
   ...["canaries", "canaries-recorded", "long"].map((name) => join("test", "fuzz", `${name}.test.ts`)),

@@ -131,8 +131,8 @@ interface Walk {
 }
 
 /**
- * Makes a call whose arguments are checked. The range is tracked from before the walk on; what was invalidated
- * meanwhile is read again. An open migration is EAGAIN if the call may block, else -EBUSY.
+ * Makes a call whose arguments are checked. The range is tracked from before the walk on; what was
+ * invalidated meanwhile is read again. An open migration is EAGAIN if the call may block, else -EBUSY.
  */
 function call(
   op: string,

@@ -208,7 +208,7 @@ export function checkPageAddress(op: string, argument: string, value: unknown): 
   throw badRange(op, argument, "a multiple of the page size (4096)", address);
 }
 
-/** Whether `value` is a page address below 2^48. A page address divided by the page size is a whole number, and the division of an address is exact. */
+/** Whether `value` is a page address below 2^48: dividing by the page size is exact, and gives an integer. */
 function isPageAddress(value: unknown): value is number {
   if (typeof value !== "number") return false;
   const page = value / PAGE_SIZE;

@@ -97,8 +97,8 @@ export class Memory {
   }
 
   /**
-   * Copies `n` bytes at `address` to `target`, from its byte `to` on. Making a view costs more than copying a few
-   * bytes, so the last one is kept.
+   * Copies `n` bytes at `address` to `target`, from its byte `to` on. Making a view costs more than copying
+   * a few bytes, so the last one is kept.
    */
   readBytes(address: number, target: Uint8Array, to: number, n: number): void {
     const kept = this.#lastView;
@@ -107,7 +107,7 @@ export class Memory {
     target.set(this.#lastView, to);
   }
 
-  /** Copies `n` words of `source`, from its word `from` on, to `address`: mostly few, where a view costs more. */
+  /** Copies `n` words of `source`, from its word `from` on, to `address`. A view costs more. */
   writeWords(address: number, source: Uint32Array, from: number, n: number): void {
     const first = address >>> 2;
     for (let i = 0; i < n; i++) this.words[first + i] = source[from + i];

@@ -35,13 +35,13 @@ export class PfnArray extends Uint32Array {
     return Uint32Array;
   }
 
-  /** @internal Whether `array` is an open one of at least n words. Faster than asking for class and length. */
+  /** @internal Whether `array` is open and has at least n words. Faster than asking for class and length. */
   static holds(array: unknown, n: number): array is PfnArray {
     if (typeof array !== "object" || array === null) return false;
     return #ctx in array && array.#ctx !== null && array.#words >= n;
   }
 
-  /** @internal Its address if it is open and belongs to this engine, else 0. Faster than asking for byteOffset. */
+  /** @internal Its address if it is open and of this engine, else 0. Faster than asking for byteOffset. */
   static addressIn(ctx: Context, array: object): number {
     return #ctx in array && array.#ctx === ctx ? array.#address : 0;
   }

@@ -32,6 +32,7 @@ const LEFT_OUT = [
   "text/bind",
   "golden/harness",
   "golden/command",
+  "golden/every-record",
   "fuzz/command",
   "fuzz/coverage",
   "cli/args",
