@@ -4,7 +4,7 @@ import type { Mutant } from "./mutant.ts";
 const SWEEP = ["unit/sweep"];
 const JOBS = ["unit/queue-jobs"];
 const LAB = ["unit/lab", "unit/scenarios"];
-const SESSION = ["lab/session"];
+const SESSION = ["unit/session"];
 
 export const SWEEPS: readonly Mutant[] = [
   {
