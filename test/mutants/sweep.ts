@@ -5,7 +5,7 @@ const SWEEP = ["unit/sweep"];
 const JOBS = ["unit/queue-jobs"];
 const SLOT = ["unit/engine-slot"];
 const LAB = ["unit/lab", "unit/scenarios"];
-const SESSION = ["lab/session"];
+const SESSION = ["unit/session"];
 
 export const SWEEPS: readonly Mutant[] = [
   {

@@ -1,7 +1,7 @@
 /**
  * A long run leaves the page responsive: no task of its main thread takes the processor for longer than a
  * frame may take, and its memory does not grow with the run. A stencil of 4 MiB makes 10 M accesses;
- * FRAMES_MIB=64 makes 163 M, whose figures are in docs/guide/simulating.md.
+ * FRAMES_MIB=64 makes 163 M, whose figures are in docs/performance-notes.md.
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -44,8 +44,8 @@ test(`a stencil of ${MIB} MiB: frames under ${FRAME_MS_MAX} ms, and memory is bo
   const longest = Math.max(...tasks);
   const grown = (await heap()) - before;
   console.log(
-    `${await page.locator(".status .dim").innerText()}: ${tasks.length} tasks, the longest ${longest.toFixed(1)} ms of processor time; ` +
-      `${(grown / 2 ** 20).toFixed(1)} MiB more`,
+    `${await page.locator(".status .dim").innerText()}: ${tasks.length} tasks, ` +
+      `the longest ${longest.toFixed(1)} ms of processor time; ${(grown / 2 ** 20).toFixed(1)} MiB more`,
   );
   assert.ok(tasks.length > 20, `${tasks.length} tasks`);
   assert.ok(longest < FRAME_MS_MAX, `${longest} ms, ${FRAME_MS_MAX} allowed`);
