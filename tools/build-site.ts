@@ -7,8 +7,20 @@
  *   site/PAGE/main.tsx    its script → site/dist/PAGE/main.js; with workers: site/PAGE/worker.ts
  *   site/PAGE/style.css   its style, after the shared one
  *   site/shared           what all pages have
+ *   site/offline.ts       the service worker, which keeps all of it → site/dist/offline.js
  */
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -19,6 +31,8 @@ process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const SOURCE = "site";
 const TARGET = "site/dist";
 const PAGES = [".", "simulator", "lab"];
+/** Scripts of the head of every page. */
+const HEAD = ["theme.ts", "keep.ts"];
 /** What the pages show, and where it lies on the site. */
 const FILES = {
   "examples/programs/jacobi.lackey.gz": "examples/programs/jacobi.lackey.gz",
@@ -61,9 +75,32 @@ async function bundle(outdir: string): Promise<void> {
       chunkNames: "shared/[name]-[hash]",
     }),
     build({ ...form, entryPoints: styles }),
-    // In the head: it sets the colors before anything is drawn.
-    build({ ...form, entryPoints: [join(SOURCE, "shared/theme.ts")], format: "iife" }),
+    // In the head: the theme sets the colors before anything is drawn.
+    build({ ...form, entryPoints: HEAD.map((name) => join(SOURCE, "shared", name)), format: "iife" }),
   ]);
+}
+
+/** Writes the service worker, which knows all files but the large ones: those are kept when they are used. */
+async function buildOffline(outdir: string): Promise<void> {
+  const large = (file: string): boolean => file.startsWith("docs/api/") || file.endsWith(".gz");
+  const files = readdirSync(outdir, { recursive: true, encoding: "utf8" })
+    .filter((file) => statSync(join(outdir, file)).isFile() && !large(file))
+    .sort();
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(file).update(readFileSync(join(outdir, file)));
+  await build({
+    bundle: true,
+    minify: true,
+    outdir,
+    target: "es2022",
+    entryPoints: [join(SOURCE, "offline.ts")],
+    format: "iife",
+    define: {
+      // A page is asked for by its folder.
+      FILES: JSON.stringify(files.map((file) => file.replace(/(^|\/)index\.html$/, "$1"))),
+      CONTENTS: JSON.stringify(hash.digest("hex").slice(0, 16)),
+    },
+  });
 }
 
 /** Writes the reference of the API. Its search looks into comments, which name the kernel's functions. */
@@ -111,6 +148,7 @@ export async function buildSite(target = TARGET, api = true): Promise<void> {
       mkdirSync(dirname(join(staging, to)), { recursive: true });
       cpSync(from, join(staging, to));
     }
+    await buildOffline(staging);
     rmSync(target, { recursive: true, force: true });
     renameSync(staging, target);
   } finally {

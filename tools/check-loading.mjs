@@ -2,8 +2,8 @@
  * Proves that the package loads: `node tools/check-loading.mjs`. Packs it, installs the tarball into an empty
  * project, and runs test/package/loading.mjs there, which migrates a page and simulates a workload, in every
  * way that users load it: Node as a module, by require(), in a context of node:vm and in a Worker; the Nodes,
- * Deno and Bun that there are; bundled by esbuild, Rollup, webpack and Vite; and in Chromium under a policy
- * that allows 'wasm-unsafe-eval' alone.
+ * Deno and Bun that there are; bundled by esbuild, Rollup, webpack and Vite; and in Chromium, as a page and
+ * in a SharedWorker, under a policy that allows 'wasm-unsafe-eval' alone.
  *
  * Bundlers and runtimes come from the registry; runtimes stay in build/loading. What cannot be had is one
  * line. With CI=true Node, the four bundlers and Chromium are required.
@@ -29,7 +29,14 @@ const RUNTIMES = { "node@22": "node", "node@24": "node", deno: "deno", bun: "bun
 const INSTALL = ["--save", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel", "error"];
 /** What the program prints, however it was loaded. */
 const EXPECTED = readFileSync("test/package/loading.txt", "utf8").trim();
-const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; img-src data:";
+const POLICY =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; " +
+  "connect-src 'self'; img-src data:";
+/** The page that has a shared worker run the program, and says what it answers. */
+const ASK_SHARED = `const { port } = new SharedWorker("main.mjs", { type: "module" });
+port.onmessage = ({ data }) => console.log(data);
+port.start();
+`;
 const IS_CI = process.env.CI === "true";
 const SECONDS_MAX = 120;
 
@@ -188,23 +195,25 @@ async function checkPages(folder, bundlers) {
   const { chromium } = await import("playwright-core");
   const server = createServer((request, response) => {
     const [, name, file] = request.url.split("/");
-    const isScript = file === "main.mjs";
+    const isScript = file.endsWith(".mjs");
     const headers = {
       "Content-Type": isScript ? "text/javascript" : "text/html",
       "Content-Security-Policy": POLICY,
     };
+    const script = file === "shared" ? "ask.mjs" : "main.mjs";
     const page =
-      '<!doctype html><link rel="icon" href="data:,"><script type="module" src="main.mjs"></script>';
-    response.writeHead(200, headers).end(isScript ? readFileSync(join(folder, "out", name, file)) : page);
+      '<!doctype html><link rel="icon" href="data:,">' + `<script type="module" src="${script}"></script>`;
+    const text = file === "ask.mjs" ? ASK_SHARED : readFileSync(join(folder, "out", name, "main.mjs"));
+    response.writeHead(200, headers).end(isScript ? text : page);
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
   try {
-    for (const [name] of bundlers)
-      note(
-        `${name}, in Chromium under the policy`,
-        await inPage(browser, `http://127.0.0.1:${server.address().port}/${name}/`),
-      );
+    for (const [name] of bundlers) {
+      const url = `http://127.0.0.1:${server.address().port}/${name}/`;
+      note(`${name}, in Chromium under the policy`, await inPage(browser, url));
+      note(`${name}, in a SharedWorker under the policy`, await inPage(browser, `${url}shared`));
+    }
   } finally {
     await browser.close();
     server.close();

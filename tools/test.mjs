@@ -12,14 +12,11 @@
  *
  * The last line is `N passed, N failed`, with `, N skipped` if any were.
  */
-import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { runFile } from "./run-test-file.mjs";
 
-const CHILD = fileURLToPath(new URL("test-file.mjs", import.meta.url));
-const FILE_SECONDS_MAX = Number(process.env.TEST_FILE_SECONDS ?? 600);
 /**
  * What takes longer than five seconds, the longest first: it is started first, so that no processor waits at
  * the end.
@@ -44,12 +41,16 @@ const LONGEST = [
 ];
 /**
  * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does, and the site's
- * pages, as `npm run test:site` does, and sweeps through Redis, as `npm run test:queue` does.
+ * pages, as `npm run test:site` does, sweeps through Redis, as `npm run test:queue` does, and every record,
+ * as `npm run test:browser` does.
  */
 const APART = [
   ...["canaries", "canaries-recorded"].map((name) => join("test", "fuzz", `${name}.test.ts`)),
   join("test", "queue", "queue.test.ts"),
-  ...["docs", "lab", "pages", "quality", "simulator"].map((name) => join("test", "site", `${name}.test.ts`)),
+  join("test", "golden", "every-record.test.ts"),
+  ...["docs", "formats", "frames", "lab", "offline", "pages", "quality", "simulator"].map((name) =>
+    join("test", "site", `${name}.test.ts`),
+  ),
 ];
 /** Files that the runner's own test runs; they fail on purpose. */
 const FIXTURES = join("test", "runner", "fixtures");
@@ -74,32 +75,6 @@ function rank(file) {
 function patternOf(filter) {
   const parts = filter.split("/").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return new RegExp(parts.join("/(?:.*/)?"));
-}
-
-/** Runs one file. Resolves to { passed, failed, skipped, problems, output }; never rejects. */
-function runFile(file) {
-  return new Promise((resolve) => {
-    const args = ["--expose-gc", "--import", "tsx", CHILD, file];
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe", "pipe"] });
-    let output = "";
-    let report = "";
-    let late = false;
-    child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
-    child.stderr.setEncoding("utf8").on("data", (text) => (output += text));
-    child.stdio[3].setEncoding("utf8").on("data", (text) => (report += text));
-    const timer = setTimeout(() => {
-      late = true;
-      child.kill("SIGKILL");
-    }, FILE_SECONDS_MAX * 1000);
-    child.on("close", (code, signal) => {
-      clearTimeout(timer);
-      const result = report === "" ? { passed: 0, failed: 0, skipped: 0, problems: [] } : JSON.parse(report);
-      if (late) result.problems.push(`still running after ${FILE_SECONDS_MAX} s`);
-      else if (report === "")
-        result.problems.push(`ended before its tests did (${signal ?? `exit code ${code}`})`);
-      resolve({ ...result, output });
-    });
-  });
 }
 
 function countsOf({ passed, failed, skipped }) {

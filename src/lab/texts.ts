@@ -9,11 +9,22 @@ export interface StepText {
   readonly title: string;
   /** The call that does it, as the kernel's documentation names it. */
   readonly call: string;
+  /** The section of the HMM document (Documentation/mm/hmm.rst) that the step is about; null: none. */
+  readonly section: string | null;
   /** What the HMM document says that this step carries out. */
   readonly says: string;
   /** What holds because of this step. */
   readonly keeps: string;
+  /** What could go wrong without it. */
+  readonly otherwise?: string;
 }
+
+// Headings of the HMM document, as Linux 6.12 has it.
+const SHARED = "Shared address space and migration";
+const MIRRORING = "Address space mirroring implementation and API";
+const MEMORY = "Represent and manage device memory from core kernel point of view";
+const MIGRATION = "Migration to and from device memory";
+const EXCLUSIVE = "Exclusive access memory";
 
 /** A kind of step. */
 export type StepId = keyof typeof STEP_TEXTS;
@@ -21,6 +32,7 @@ export type StepId = keyof typeof STEP_TEXTS;
 /** The words, by kind of step. */
 export const STEP_TEXTS = {
   begin: {
+    section: SHARED,
     title: "A fresh world",
     call: "mmap, hmm_devmem_add, mmu_interval_notifier_insert",
     says:
@@ -29,6 +41,7 @@ export const STEP_TEXTS = {
     keeps: "For each address, both tables name the same page, or one of them names none.",
   },
   access: {
+    section: SHARED,
     title: "The CPU touches memory",
     call: "handle_mm_fault",
     says:
@@ -37,6 +50,7 @@ export const STEP_TEXTS = {
     keeps: "The CPU reads what was written last, by whichever side.",
   },
   fork: {
+    section: MEMORY,
     title: "The process forks",
     call: "fork",
     says:
@@ -45,6 +59,7 @@ export const STEP_TEXTS = {
     keeps: "Neither process can see what the other writes from now on.",
   },
   "mirror-child": {
+    section: MIRRORING,
     title: "The driver mirrors the child",
     call: "mmu_interval_notifier_insert",
     says:
@@ -53,6 +68,7 @@ export const STEP_TEXTS = {
     keeps: "The device hears of the child's changes before it can use the child's addresses.",
   },
   mprotect: {
+    section: MIRRORING,
     title: "The protection changes",
     call: "mprotect",
     says:
@@ -60,6 +76,7 @@ export const STEP_TEXTS = {
     keeps: "The device has no right to a page that the process does not have.",
   },
   munmap: {
+    section: MIRRORING,
     title: "The mapping goes",
     call: "munmap",
     says:
@@ -67,6 +84,7 @@ export const STEP_TEXTS = {
     keeps: "No entry of any table names a free frame.",
   },
   discard: {
+    section: MIRRORING,
     title: "The contents are given up",
     call: "madvise(MADV_DONTNEED)",
     says:
@@ -75,6 +93,7 @@ export const STEP_TEXTS = {
     keeps: "The next access finds zeroes, on the CPU and on the device.",
   },
   pageout: {
+    section: MIRRORING,
     title: "Pages are swapped out",
     call: "madvise(MADV_PAGEOUT)",
     says:
@@ -83,32 +102,40 @@ export const STEP_TEXTS = {
     keeps: "A swapped page is in neither table. Either side's next access brings it back.",
   },
   hugepage: {
+    section: null,
     title: "Large folios are asked for",
     call: "madvise(MADV_HUGEPAGE)",
     says: "From now on, a first write may bring in several pages as one folio: here 16 KiB, four pages.",
     keeps: "A large folio is one unit for counting and locking, and four entries in the tables.",
   },
   pin: {
+    section: MIGRATION,
     title: "Pages are pinned",
     call: "get_user_pages",
     says: "Somebody takes a reference on the pages, as a disk does that writes to them directly.",
     keeps: "A page with a reference that nobody can account for stays where it is.",
   },
   unpin: {
+    section: MIGRATION,
     title: "Pages are unpinned",
     call: "unpin_user_pages",
     says: "The references are dropped again.",
     keeps: "The page may move once every reference is accounted for.",
   },
   "read-begin": {
+    section: MIRRORING,
     title: "Take the sequence number",
     call: "mmu_interval_read_begin",
     says:
       "Before the driver looks at the CPU's table, it notes a number that grows with every change " +
       "of the range. If a change is under way, it waits until that is over.",
     keeps: "A change from here on will be noticed.",
+    otherwise:
+      "Without the number, the driver cannot tell a page that it has just read about from one that was " +
+      "freed since.",
   },
   "range-fault": {
+    section: MIRRORING,
     title: "Walk the CPU's table",
     call: "hmm_range_fault",
     says:
@@ -118,6 +145,7 @@ export const STEP_TEXTS = {
       "What the words say was true at some moment since the number was taken. It may be over " + "already.",
   },
   upgrade: {
+    section: MIRRORING,
     title: "Make the page writable",
     call: "handle_mm_fault",
     says:
@@ -127,28 +155,39 @@ export const STEP_TEXTS = {
     keeps: "A device never writes to a page that another process shares.",
   },
   lock: {
+    section: MIRRORING,
     title: "Take the driver's lock",
     call: "driver->update lock",
     says:
       "The callback takes the same lock. From here on until the lock is released, no invalidation " +
       "can pass between the question whether the words are still true and the update of the table.",
     keeps: "The question and the update are one step for everybody else.",
+    otherwise:
+      "Without it, the page may go between the question and the update, and the device keeps an entry " +
+      "for a freed frame.",
   },
   retry: {
+    section: MIRRORING,
     title: "Has the range changed?",
     call: "mmu_interval_read_retry",
     says:
       "The driver compares the number with the one that it noted. If they differ, what it has read " +
       "may be a page that is gone: it throws the words away and starts again.",
     keeps: "Only words that are still true get into the device's table.",
+    otherwise:
+      "Without it, the device may get an entry for a frame that is somebody else's by now. Nobody will " +
+      "tell it to forget that entry: the callback for the change has already run. That is why the " +
+      "driver has to loop.",
   },
   map: {
+    section: MIRRORING,
     title: "Enter the pages in the device's table",
     call: "driver: update page table",
     says: "Now the driver may fill its own table from the words, and releases its lock.",
     keeps: "Both tables name the same page.",
   },
   "device-access": {
+    section: SHARED,
     title: "The device touches memory",
     call: "device load or store",
     says:
@@ -157,21 +196,30 @@ export const STEP_TEXTS = {
     keeps: "The device reads what was written last, by whichever side.",
   },
   sem: {
+    section: MIGRATION,
     title: "Hold the mappings still",
     call: "mmap_read_lock",
     says:
       "The driver takes mmap_sem for read: while it migrates, no mapping appears, goes, or is " + "split.",
     keeps: "The range lies in one mapping until the pages have moved.",
+    otherwise:
+      "Without it, munmap or mremap could take the range away in the middle, and the pages would have " +
+      "no entry to come back to.",
   },
   setup: {
+    section: MIGRATION,
     title: "Collect, lock and unmap",
     call: "migrate_vma_setup",
     says:
       "HMM tells the mirrors, then walks the range, locks each page that can move, takes it off the " +
       "list that reclaim looks at, and replaces every mapping of it by a migration entry.",
     keeps: "Nobody can reach the pages, so their contents cannot change. Whoever touches them waits.",
+    otherwise:
+      "Without it, a program could write to the old frame after the copy was made, and the write would " +
+      "be lost.",
   },
   collected: {
+    section: MIGRATION,
     title: "Collected: this process's entries are migration entries",
     call: "migrate_vma_collect",
     says:
@@ -180,46 +228,61 @@ export const STEP_TEXTS = {
     keeps: "A page is collected only with its lock held, so nobody else moves or frees it.",
   },
   unmapped: {
+    section: MIGRATION,
     title: "Unmapped: nobody else maps the pages",
     call: "migrate_vma_unmap",
     says:
       "Other mappings of the pages, in a child for example, got migration entries too. A page with " +
       "a reference that this does not explain is about to be put back: somebody else uses it.",
     keeps: "A page moves only if every reference to it is accounted for.",
+    otherwise:
+      "Without it, another process, or a disk that writes to the page, would go on using the old frame " +
+      "after it was freed.",
   },
   alloc: {
+    section: MIGRATION,
     title: "Allocate the destinations",
     call: "driver: alloc_and_copy",
     says:
       "The driver allocates a locked frame for each candidate and writes it to dst. A slot that it " +
       "leaves empty stays where it is: a full device is no error.",
     keeps: "A destination belongs to the migration alone until it is finished.",
+    otherwise: "Without the lock, somebody could find the new frame and use it before it has its contents.",
   },
   copy: {
+    section: MIGRATION,
     title: "Copy the contents",
     call: "driver: alloc_and_copy",
     says:
       "The driver copies each page, usually by the device's copy engine. The source is unmapped and " +
       "locked, so it holds still.",
     keeps: "Both frames have the same contents, and the source remains good until the end.",
+    otherwise: "Without it, the program would find what the device's frame held before.",
   },
   pages: {
+    section: MIGRATION,
     title: "The destination becomes the page",
     call: "migrate_vma_pages",
     says:
       "HMM moves what it knows of each page (mapping, index, flags, charge) to its destination. A " +
       "page that got a reference in between, or has no destination, loses MIGRATE in src and stays.",
     keeps: "Each page is decided: it has moved, or it will get its old entry back.",
+    otherwise: "Without it, rmap, fork and accounting would still hold the old frame for the page.",
   },
   "map-migrated": {
+    section: MIGRATION,
     title: "Map the pages on the device",
     call: "driver: update page table",
     says:
       "Before the CPU's entries become visible, the driver enters those pages in its own table that " +
       "are still wanted: a page that was given up meanwhile is left out.",
     keeps: "The device's table names a page only if the CPU's will.",
+    otherwise:
+      "Without it, the device faults on memory that lies on it. Done later, it could enter a page that " +
+      "the CPU has taken back already.",
   },
   finalize: {
+    section: MIGRATION,
     title: "Finish: entries name the pages where they are",
     call: "migrate_vma_finalize",
     says:
@@ -227,8 +290,10 @@ export const STEP_TEXTS = {
       "for a page that stayed. Pages are unlocked, the old frames are freed, and whoever waited " +
       "goes on.",
     keeps: "Each page has one frame, each entry names it, and rss and charge are as before.",
+    otherwise: "Without it, whoever touches one of the pages waits for ever, and both frames stay in use.",
   },
   "evict-setup": {
+    section: MIGRATION,
     title: "Collect by the device's frames",
     call: "migrate_device_range",
     says:
@@ -237,6 +302,7 @@ export const STEP_TEXTS = {
     keeps: "The pages move for every process that maps them.",
   },
   exclusive: {
+    section: EXCLUSIVE,
     title: "Make the page exclusive to the device",
     call: "make_device_exclusive",
     says:
@@ -246,20 +312,24 @@ export const STEP_TEXTS = {
     keeps: "While the device has the page exclusively, no CPU can reach it.",
   },
   notify: {
+    section: MIRRORING,
     title: "The driver is told, and drops its entries",
     call: "mmu_interval_notifier_ops.invalidate",
     says:
       "Before the CPU's entries change, the driver's callback runs. It notes the new sequence " +
       "number, takes its lock, and makes the device forget the range before it returns.",
     keeps: "The device cannot use an entry that is about to become wrong. Readers in between will retry.",
+    otherwise: "Without it, the device goes on reading and writing a frame that the process has given up.",
   },
   "notify-late": {
+    section: MIRRORING,
     title: "The driver is told, and only notes it",
     call: "mmu_interval_notifier_ops.invalidate",
     says: "This driver breaks the rule: it returns before the device has forgotten the range.",
     keeps: "Nothing: from here on the device may use a page that is no longer the process's.",
   },
   "device-fault": {
+    section: MEMORY,
     title: "The CPU met a page on the device",
     call: "dev_pagemap_ops.migrate_to_ram",
     says:

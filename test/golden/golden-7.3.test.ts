@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { KNOWN_DIFFERENCES } from "./known.ts";
 import { mutableFields, withChange } from "./mutate.ts";
 import { loadAll, type Scenario } from "./records.ts";
 import { replayScenario } from "./replay.ts";
@@ -14,13 +15,8 @@ const scenarios = loadAll().filter(({ linux }) => linux === "7.3");
 /** The sample: every so-many-th scenario, and fewer of those with huge pages. */
 const STEP = 6;
 const WINDOW_MAX = 64;
-/**
- * The kernel drops a locked page's last reference only at the next drain of its per-CPU batches, which the
- * engine does not have (docs/linux.md). /
- */
-const KNOWN = ["n-coh-003"];
 const sample = scenarios.filter(
-  ({ name, win }, i) => !KNOWN.includes(name) && i % (win <= WINDOW_MAX ? STEP : 5 * STEP) === 0,
+  ({ name, win }, i) => !KNOWN_DIFFERENCES.includes(name) && i % (win <= WINDOW_MAX ? STEP : 5 * STEP) === 0,
 );
 
 test("a sample of the scenarios gives the kernel's answers", () => {

@@ -18,6 +18,16 @@ export interface Visit {
   close: () => Promise<void>;
 }
 
+/** What of an event of a trace is read: times are in microseconds. */
+interface Event {
+  name: string;
+  pid: number;
+  tid: number;
+  /** Processor time that a task has taken. */
+  tdur?: number;
+  args?: { name?: string };
+}
+
 export class Site {
   readonly folder = mkdtempSync(join(tmpdir(), "heteromem-site-"));
   readonly #browser: Browser;
@@ -61,10 +71,32 @@ export class Site {
     return { page, problems, requests, close: () => context.close() };
   }
 
-  async close(): Promise<void> {
-    await this.#browser.close();
+  /**
+   * Returns what each task of a page's main thread took of the processor while `body` ran, in milliseconds.
+   * Processor time, and not time: what else the machine does makes no task longer.
+   */
+  async tasksOf(page: Page, body: () => Promise<void>): Promise<number[]> {
+    await this.#browser.startTracing(page, { categories: ["toplevel"] });
+    await body();
+    const { traceEvents } = JSON.parse(String(await this.#browser.stopTracing())) as { traceEvents: Event[] };
+    const key = ({ pid, tid }: Event): string => `${pid} ${tid}`;
+    const isMain = ({ name, args }: Event): boolean =>
+      name === "thread_name" && args?.name === "CrRendererMain";
+    const main = new Set(traceEvents.filter(isMain).map(key));
+    return traceEvents
+      .filter((event) => event.name.endsWith("RunTask") && event.tdur !== undefined && main.has(key(event)))
+      .map(({ tdur }) => tdur! / 1000);
+  }
+
+  /** Ends the server; what is loaded and kept stays. */
+  stopServer(): void {
     this.#server.closeAllConnections();
     this.#server.close();
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    this.stopServer();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -28,6 +28,11 @@ const HOOKS = new Map([
   ["test/mutants/first-failure.mjs", "test/mutants/run.ts passes it to Node"],
   ["src/cli/main.ts", "src/cli/sweep/pool.ts passes it to its workers"],
   ["bench/page.ts", "bench/chromium.ts bundles it for the browser"],
+  ["test/browser/page.ts", "test/browser/bundle.ts bundles it for the browser"],
+  ["test/browser/worker.ts", "test/browser/bundle.ts bundles it for the browser"],
+  ["test/browser/node/fs.ts", "test/browser/bundle.ts puts it in the place of node:fs"],
+  ["test/browser/node/others.ts", "test/browser/bundle.ts puts it in the place of node:os and others"],
+  ["test/browser/node/globals.ts", "test/browser/bundle.ts injects it"],
   ["test/mutants/uvu.mjs", "first-failure.mjs puts it in the place of uvu"],
   ["assembly/core/base/panic.ts", "asconfig.json names its abort"],
 ]);

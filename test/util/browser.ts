@@ -6,11 +6,14 @@ import { chromium, FLAGS } from "../../bench/chromium.ts";
 
 const command = chromium();
 
-/** Starts the browser, which the caller closes. */
-export function launch(): Promise<Browser> {
+/** Whether there is a browser. */
+export const hasBrowser = command !== null;
+
+/** Starts the browser, with more of its options, which the caller closes. */
+export function launch(options: readonly string[] = []): Promise<Browser> {
   // playwright takes a path.
   const path = spawnSync("sh", ["-c", `command -v "${command}"`], { encoding: "utf8" }).stdout.trim();
-  return playwright.launch({ executablePath: path, args: FLAGS.slice(1) });
+  return playwright.launch({ executablePath: path, args: [...FLAGS.slice(1), ...options] });
 }
 
 /** Returns what defines tests of a suite: where there is no browser, they are skipped, with one line. */

@@ -9,6 +9,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   Guides: [
     "docs/guide/driver.md",
     "docs/guide/simulating.md",
+    "docs/guide/lab.md",
     "docs/guide/campaigns.md",
     "docs/guide/testing-a-driver.md",
   ],

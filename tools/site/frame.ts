@@ -72,6 +72,7 @@ export function framed({ title, description, main }: Content, { folder, styles, 
 <link rel="icon" href="${ICON}">
 <title>${name}</title>
 <script src="${up}shared/theme.js"></script>
+<script src="${up}shared/keep.js" defer></script>
 ${styles.map((style) => `<link rel="stylesheet" href="${up}${style}">`).join("\n")}
 ${scripts.map((script) => `<script type="module" src="${up}${script}"></script>`).join("\n")}
 </head>

@@ -8,7 +8,7 @@ import { Header, Intro } from "./header.tsx";
 import { Race } from "./race.tsx";
 import type { Session } from "./session.ts";
 import { StepPanel } from "./step-panel.tsx";
-import { PageTables } from "./tables.tsx";
+import { Legend, PageTables } from "./tables.tsx";
 import { Timeline } from "./timeline.tsx";
 
 const VERB_OF_KEY = Object.fromEntries(Object.entries(KEYS).map(([verb, key]) => [key, verb as Verb]));
@@ -56,10 +56,7 @@ export function App({ session, href }: { session: Session; href: () => string })
               process={process}
             />
           ))}
-          <p class="legend">
-            W writable, Y young (used), D dirty (written), X exclusive to the process. Select pages by their
-            number, and with Shift up to there.
-          </p>
+          <Legend state={state} />
         </div>
         <div class="memory-view">
           <Frames state={state} changed={changed} />

@@ -48,6 +48,7 @@ function Memory(props: {
           <li key={each.frame} class={cellClass(each, changed)} title={describe(each)}>
             <span class="hidden">{describe(each)}</span>
             <span aria-hidden="true">{each.value ?? ""}</span>
+            <small aria-hidden="true">{each.frame}</small>
           </li>
         ))}
       </ul>
@@ -72,8 +73,8 @@ export function Frames({ state, changed }: { state: LabState; changed: ReadonlyS
         />
       ))}
       <p class="legend">
-        The number is what was written to the frame. A bar below it: the frame is locked. <b>+</b>: changed by
-        this step.
+        Large and in color: what was written to the frame. Small: the frame's number. A bar: the frame is
+        locked. <b>+</b>: changed by this step.
       </p>
     </section>
   );

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { describeOperation } from "../operation.ts";
-import { STEP_TEXTS } from "../texts.ts";
+import { STEP_TEXTS, type StepText } from "../texts.ts";
 import type { Session } from "./session.ts";
 import { AGENT_NAMES, announcement, changedText } from "./words.ts";
 
@@ -8,7 +8,7 @@ import { AGENT_NAMES, announcement, changedText } from "./words.ts";
 export function StepPanel({ session }: { session: Session }): JSX.Element {
   const { lab, message } = session;
   const { shown, at, steps, operations } = lab;
-  const text = STEP_TEXTS[shown.id];
+  const text: StepText = STEP_TEXTS[shown.id];
   const operation = shown.operation >= 0 ? describeOperation(operations[shown.operation]) : "";
   const changed = changedText(shown);
   return (
@@ -31,10 +31,18 @@ export function StepPanel({ session }: { session: Session }): JSX.Element {
         </p>
       )}
       {message !== "" && <p class="waits">{message}</p>}
-      <p class="says">{text.says}</p>
-      <p class="keeps">
-        <b>It keeps:</b> {text.keeps}
+      <p class="says">
+        {text.says}
+        {text.section !== null && (
+          <cite>
+            The HMM document, <q>{text.section}</q>
+          </cite>
+        )}
       </p>
+      <p class="keeps">
+        <b>Invariant:</b> {text.keeps}
+      </p>
+      {text.otherwise !== undefined && <p class="otherwise">{text.otherwise}</p>}
       <p class="changed">{changed === "" ? "Nothing that is shown changes." : `Changed: ${changed}.`}</p>
       <p class="hidden" role="status" aria-live="polite">
         {announcement(shown, at, steps.length)} {message}

@@ -63,12 +63,26 @@ export const LAYOUT = `
   font-weight: 600;
 }
 .step .says,
-.step .keeps {
+.step .keeps,
+.step .otherwise {
   max-width: 68ch;
 }
-.step .keeps {
+.step cite {
+  display: block;
+  margin-top: 4px;
+  font-size: 13px;
+  color: var(--dim);
+}
+.step cite q {
+  font-style: italic;
+}
+.step .keeps,
+.step .otherwise {
   padding-left: 12px;
   border-left: 3px solid var(--good);
+}
+.step .otherwise {
+  border-left-color: var(--bad);
 }
 .step .keeps b {
   color: var(--good);

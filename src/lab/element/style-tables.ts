@@ -219,22 +219,35 @@ tr.new > *:first-child {
 }
 .memory ul {
   display: grid;
-  grid-template-columns: repeat(auto-fill, minmax(28px, 1fr));
+  grid-template-columns: repeat(auto-fill, minmax(30px, 1fr));
   gap: 4px;
 }
 .memory li {
   position: relative;
-  height: 28px;
+  height: 40px;
+  padding-top: 5px;
   display: grid;
-  place-items: center;
+  grid-template-rows: 1fr auto;
+  justify-items: center;
+  align-items: center;
   border-radius: 5px;
   font-size: 13px;
   font-weight: 600;
   font-variant-numeric: tabular-nums;
   border: 1px solid transparent;
 }
+.memory li small {
+  padding-bottom: 2px;
+  font-size: 10px;
+  line-height: 12px;
+  font-weight: 400;
+  color: var(--text);
+}
 .memory li.free {
   border: 1px dashed var(--line);
+}
+.memory li.free small {
+  color: var(--dim);
 }
 .memory li.zero {
   border: 1px solid var(--edge);
@@ -243,9 +256,9 @@ tr.new > *:first-child {
 .memory li.locked::after {
   content: "";
   position: absolute;
-  left: 4px;
-  right: 4px;
-  bottom: 2px;
+  left: 6px;
+  right: 6px;
+  top: 2px;
   height: 3px;
   border-radius: 2px;
   background: var(--text);
@@ -314,12 +327,21 @@ tr.new > *:first-child {
 }
 .vma {
   display: inline-block;
-  margin-right: 8px;
+  margin: 0 8px 0 -3px;
   padding: 0 3px;
 }
 .memcg {
   font-size: 14px;
   padding: 2px 6px;
   border-radius: 4px;
+}
+.legend dl {
+  display: grid;
+  grid-template-columns: auto 1fr;
+  gap: 3px 8px;
+  margin: 4px 0 0;
+}
+.legend dd {
+  margin: 0;
 }
 `;

@@ -2,7 +2,7 @@ import { Fragment, type JSX } from "preact";
 import type { CpuEntry, DeviceEntry, DeviceState, LabState, ProcessState } from "../state.ts";
 import { FrameChip } from "./frames.tsx";
 import type { Session } from "./session.ts";
-import { FLAG_LETTERS } from "./words.ts";
+import { FLAG_LETTERS, KIND_MEANINGS } from "./words.ts";
 
 interface Props {
   readonly session: Session;
@@ -212,4 +212,25 @@ export function PageTables({ session, state, changed, process }: Props): JSX.Ele
 
 function entriesOf(device: DeviceState, process: number): readonly DeviceEntry[] {
   return device.tables.find((each) => each.process === process)?.entries ?? [];
+}
+
+/** What the words and letters of the tables mean, as far as the tables have them. */
+export function Legend({ state }: { state: LabState }): JSX.Element {
+  const there = new Set(state.processes.flatMap(({ entries }) => entries.map(({ kind }) => kind)));
+  return (
+    <div class="legend">
+      <p>
+        W writable, Y young (used), D dirty (written), X exclusive to the process. Select pages by their
+        number, and with Shift up to there.
+      </p>
+      <dl>
+        {[...there].map((kind) => (
+          <Fragment key={kind}>
+            <dt class={`kind ${kind}`}>{kind}</dt>
+            <dd>{KIND_MEANINGS[kind]}</dd>
+          </Fragment>
+        ))}
+      </dl>
+    </div>
+  );
 }

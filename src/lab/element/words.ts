@@ -1,6 +1,7 @@
 /** Words that several parts of the component write. */
 import type { Agent } from "../operation.ts";
 import type { LabStep } from "../lab.ts";
+import type { EntryKind } from "../state.ts";
 import { STEP_TEXTS } from "../texts.ts";
 
 /** The name of an agent at the head of a line. */
@@ -24,6 +25,16 @@ const PLACES: Readonly<Record<string, readonly [one: string, many: string]>> = {
   lock: ["driver's lock", "drivers' locks"],
   slot: ["word of the migration", "words of the migration"],
   memcg: ["charge", "charges"],
+};
+
+/** What each kind of entry of the CPU's table means for whoever touches the page. */
+export const KIND_MEANINGS: Readonly<Record<EntryKind, string>> = {
+  present: "the CPU reaches the page",
+  migration: "the page is about to move, and whoever touches it waits",
+  device: "the page lies on a device, and the CPU's touch faults and brings it back",
+  exclusive: "a device has the page for itself, and the CPU's touch takes it back",
+  swap: "the contents are in swap space, and a touch brings them back",
+  other: "a special entry",
 };
 
 /** Says what a step changed: "4 entries of the CPU's table, 4 frames". */

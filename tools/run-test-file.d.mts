@@ -1,0 +1,15 @@
+/** How long a file may take. */
+export const FILE_SECONDS_MAX: number;
+
+/** What became of a file's tests. */
+export interface TestFileResult {
+  passed: number;
+  failed: number;
+  skipped: number;
+  /** What is wrong beside failed tests. */
+  problems: string[];
+  output: string;
+}
+
+/** Runs one file in a process of its own. Never rejects. */
+export function runFile(file: string): Promise<TestFileResult>;

@@ -1,0 +1,33 @@
+/** Runs one test file in a process of its own, for tools/test.mjs and test/browser/run.ts. */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const CHILD = fileURLToPath(new URL("test-file.mjs", import.meta.url));
+/** How long a file may take. */
+export const FILE_SECONDS_MAX = Number(process.env.TEST_FILE_SECONDS ?? 600);
+
+/** Runs one file. Resolves to { passed, failed, skipped, problems, output }; never rejects. */
+export function runFile(file) {
+  return new Promise((resolve) => {
+    const args = ["--expose-gc", "--import", "tsx", CHILD, file];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe", "pipe"] });
+    let output = "";
+    let report = "";
+    let late = false;
+    child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
+    child.stderr.setEncoding("utf8").on("data", (text) => (output += text));
+    child.stdio[3].setEncoding("utf8").on("data", (text) => (report += text));
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill("SIGKILL");
+    }, FILE_SECONDS_MAX * 1000);
+    child.on("close", (code, signal) => {
+      clearTimeout(timer);
+      const result = report === "" ? { passed: 0, failed: 0, skipped: 0, problems: [] } : JSON.parse(report);
+      if (late) result.problems.push(`still running after ${FILE_SECONDS_MAX} s`);
+      else if (report === "")
+        result.problems.push(`ended before its tests did (${signal ?? `exit code ${code}`})`);
+      resolve({ ...result, output });
+    });
+  });
+}
