@@ -76,6 +76,9 @@ function list(path, suffix = "") {
     .filter((file) => file.endsWith(suffix));
 }
 
+/** The files that several modules share, and the API reads. */
+const facts = () => FACTS.flatMap((folder) => list(folder, ".ts"));
+
 function hashOf(files) {
   const hash = createHash("sha256");
   for (const file of files) hash.update(file).update("\0").update(readFileSync(file)).update("\0");
@@ -145,11 +148,7 @@ async function compile(entry, target, output, { embed = false, map = false, args
 
 async function buildCore() {
   if (!existsSync(CORE)) return console.log(`build: core: skipped, ${CORE} does not exist`);
-  const inputs = [
-    ...CONFIG,
-    ...FACTS.flatMap((folder) => list(folder, ".ts")),
-    ...list("assembly/core", ".ts"),
-  ];
+  const inputs = [...CONFIG, ...facts(), ...list("assembly/core", ".ts")];
   await Promise.all([
     step("core", inputs, ["build/hmm.wasm", "build/hmm.wasm.js"], () =>
       compile(CORE, "release", "build/hmm.wasm", { embed: true }),
@@ -162,12 +161,7 @@ async function buildCore() {
 
 async function buildText() {
   if (!existsSync(TEXT)) return console.log(`build: text: skipped, ${TEXT} does not exist`);
-  const inputs = [
-    ...CONFIG,
-    TRANSFORM,
-    ...FACTS.flatMap((folder) => list(folder, ".ts")),
-    ...list("assembly/text", ".ts"),
-  ];
+  const inputs = [...CONFIG, TRANSFORM, ...facts(), ...list("assembly/text", ".ts")];
   const text = step("text", inputs, ["build/text.wasm", "build/text.wasm.js"], () =>
     compile(TEXT, "text", "build/text.wasm", { embed: true, args: ["--transform", `./${TRANSFORM}`] }),
   );
@@ -175,11 +169,7 @@ async function buildText() {
 }
 
 async function buildWorkload() {
-  const inputs = [
-    ...CONFIG,
-    ...FACTS.flatMap((folder) => list(folder, ".ts")),
-    ...list("assembly/workload", ".ts"),
-  ];
+  const inputs = [...CONFIG, ...facts(), ...list("assembly/workload", ".ts")];
   await step("workload", inputs, ["build/workload.wasm", "build/workload.wasm.js"], () =>
     compile(WORKLOAD, "workload", "build/workload.wasm", { embed: true }),
   );
@@ -196,7 +186,7 @@ async function buildEngine() {
   const modules = ["build/hmm.wasm", "build/text.wasm", "build/workload.wasm"];
   if (!modules.every((file) => existsSync(file))) return;
   const inputs = [...CONFIG, "tools/build-engine.mjs", "package-lock.json", ...modules];
-  const sources = [...list("src", ".ts"), ...FACTS.flatMap((folder) => list(folder, ".ts"))];
+  const sources = [...list("src", ".ts"), ...facts()];
   await step("engine", [...inputs, ...sources], ["build/engine.js"], async () =>
     writeAtomic("build/engine.js", await engineModule(modules)),
   );
@@ -300,7 +290,7 @@ async function buildDist() {
     "build/engine.js",
     ...list("src", ".ts"),
     ...list("src", ".tsx"),
-    ...FACTS.flatMap((folder) => list(folder, ".ts")),
+    ...facts(),
   ];
   const outputs = LIBRARY.map((file) => `dist/${file.replace(/\.ts$/, ".js")}`).concat(
     "dist/hmm.wasm",
