@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { folder, tearDown } from "../cli/command.ts";
+import { folder } from "../cli/command.ts";
 import { CLUSTER, merged, setUpCluster, shell, type Sweep } from "./cluster.ts";
 
 const hasParallel = spawnSync("parallel", ["--version"]).status === 0;
@@ -15,10 +15,9 @@ const test = suite("examples: clusters");
 let sweep: Sweep;
 const run = (script: string, variables: Record<string, string>): string =>
   shell(script, { SPEC: sweep.spec, ...variables });
-test.before(async () => {
-  sweep = await setUpCluster();
+test.before(() => {
+  sweep = setUpCluster();
 });
-test.after(tearDown);
 
 test("the script of Slurm runs the shard of its task", () => {
   const OUT = join(folder, "slurm");

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import * as assert from "uvu/assert";
-import { command, file, folder, heteromem, setUp } from "../cli/command.ts";
+import { command, file, folder, heteromem } from "../cli/command.ts";
 
 /** The scripts that users copy. */
 export const CLUSTER = resolve("examples", "cluster");
@@ -29,9 +29,8 @@ const bin = join(folder, "bin");
 /** All results of a directory. */
 export const merged = (out: string): string => readFileSync(join(out, "results.ndjson"), "utf8");
 
-/** Bundles the command, puts it on the path of {@link shell} as heteromem and npx, and runs the sweep. */
-export async function setUpCluster(): Promise<Sweep> {
-  await setUp();
+/** Puts the command on the path of {@link shell} as heteromem and npx, and runs the sweep. */
+export function setUpCluster(): Sweep {
   mkdirSync(bin);
   for (const [name, words] of [
     ["heteromem", '"$@"'],

@@ -7,7 +7,7 @@ import { readdirSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { folder, heteromem, tearDown } from "../cli/command.ts";
+import { folder, heteromem } from "../cli/command.ts";
 import { CLUSTER, merged, setUpCluster, shell } from "./cluster.ts";
 
 const test = suite("examples: Slurm");
@@ -17,10 +17,9 @@ const hasSlurm = [
   ["slurmctld", "-V"],
   ["slurmd", "-V"],
 ].every(([name, option]) => spawnSync(name, [option], { env }).status === 0);
-test.after(tearDown);
 if (hasSlurm)
-  test("an array of four runs four shards, and their directory is merged", async () => {
-    const { spec, expected } = await setUpCluster();
+  test("an array of four runs four shards, and their directory is merged", () => {
+    const { spec, expected } = setUpCluster();
     const OUT = join(folder, "slurm");
     const script = join(CLUSTER, "slurm.sh");
     // The queue is empty when all tasks of the array have ended.

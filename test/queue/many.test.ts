@@ -9,7 +9,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { planSweep } from "../../src/cli/sweep/plan.ts";
 import { runJob } from "../../src/cli/sweep/task.ts";
-import { file, folder, heteromem, setUp, startHeteromem, tearDown } from "../cli/command.ts";
+import { file, folder, heteromem, startHeteromem } from "../cli/command.ts";
 import { hasRedis, TestRedis } from "./redis.ts";
 
 const JOBS = 10_000;
@@ -39,7 +39,6 @@ async function timed<T>(what: string, work: () => T | Promise<T>): Promise<T> {
 }
 
 test.before(async () => {
-  await setUp();
   spec = file("many.json", JSON.stringify(SPEC));
   const { jobs, manifest } = await planSweep(spec, join(folder, "traces"), engineOf());
   const texts = new Map<string, string>();
@@ -52,7 +51,6 @@ test.before(async () => {
     .map(({ id, point }) => `{"point":${JSON.stringify(point)},${texts.get(id)!.slice(1)}`)
     .join("");
 });
-test.after(tearDown);
 
 /** The engine's version as the command writes it. */
 function engineOf(): string {
