@@ -1,6 +1,7 @@
 /** Bundles the command, for dist/ and for tests. */
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { buildEngine } from "./build-engine.mjs";
 import { list, moveInto, step, writeAtomic } from "./build-step.mjs";
 
 const COMMAND = "src/cli/main.ts";
@@ -61,6 +62,7 @@ const __dirname = __fileURLToPath(new URL(".", import.meta.url));`;
  * page of tools/build.mjs. Returns the path of the command.
  */
 export async function buildTestCommand() {
+  await buildEngine();
   const inputs = [
     ...INPUTS,
     ...MODULES,

@@ -1,1 +1,2 @@
-export function engineModule(modules: readonly string[]): Promise<string>;
+export function engineModule(modules?: readonly string[]): Promise<string>;
+export function buildEngine(): Promise<void>;

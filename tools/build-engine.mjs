@@ -4,13 +4,16 @@
  * machine, and a change that no job could notice leaves it.
  */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { build } from "esbuild";
+import { list, step, writeAtomic } from "./build-step.mjs";
 
 const TASK = "src/cli/sweep/task.ts";
+const MODULES = ["build/hmm.wasm", "build/text.wasm", "build/workload.wasm"];
+const OUTPUT = "build/engine.js";
 
-/** Returns the text of build/engine.js. */
-export async function engineModule(modules) {
+/** Returns the text of build/engine.js for these modules. */
+export async function engineModule(modules = MODULES) {
   const { outputFiles } = await build({
     entryPoints: [TASK],
     bundle: true,
@@ -26,4 +29,12 @@ export async function engineModule(modules) {
   for (const file of modules) hash.update(readFileSync(file)).update("\0");
   hash.update(outputFiles[0].contents);
   return `export default ${JSON.stringify(hash.digest("hex"))};\n`;
+}
+
+/** Writes build/engine.js where all modules are there, unless nothing of it has changed. */
+export async function buildEngine() {
+  if (!MODULES.every((file) => existsSync(file))) return;
+  const sources = ["src", "assembly/abi", "assembly/uapi"].flatMap((folder) => list(folder, ".ts"));
+  const inputs = ["package-lock.json", "tools/build-engine.mjs", ...MODULES, ...sources];
+  await step("engine", inputs, [OUTPUT], async () => writeAtomic(OUTPUT, await engineModule()));
 }

@@ -27,7 +27,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { buildTestCommand, bundleCommand, MODULES } from "./build-command.mjs";
 import { bundleLab, labCode } from "./build-lab.mjs";
-import { engineModule } from "./build-engine.mjs";
+import { buildEngine } from "./build-engine.mjs";
 import { notices } from "./build-notices.mjs";
 import { PAGE_LIBRARY, pageModule } from "./build-page.mjs";
 import { list, moveInto, step, temporary, writeAtomic } from "./build-step.mjs";
@@ -47,6 +47,9 @@ const VENDORED = { zstddec: "zstddec", "as-bind/dist/as-bind.esm.js": "as-bind" 
 const CONFIG = ["package.json", "asconfig.json", "tools/build.mjs"];
 
 process.chdir(ROOT);
+
+/** The files that several modules share, and the API reads. */
+const facts = () => FACTS.flatMap((folder) => list(folder, ".ts"));
 
 function run(command, args) {
   return new Promise((resolve, reject) => {
@@ -78,11 +81,7 @@ async function compile(entry, target, output, { embed = false, map = false, args
 
 async function buildCore() {
   if (!existsSync(CORE)) return console.log(`build: core: skipped, ${CORE} does not exist`);
-  const inputs = [
-    ...CONFIG,
-    ...FACTS.flatMap((folder) => list(folder, ".ts")),
-    ...list("assembly/core", ".ts"),
-  ];
+  const inputs = [...CONFIG, ...facts(), ...list("assembly/core", ".ts")];
   await Promise.all([
     step("core", inputs, ["build/hmm.wasm", "build/hmm.wasm.js"], () =>
       compile(CORE, "release", "build/hmm.wasm", { embed: true }),
@@ -95,12 +94,7 @@ async function buildCore() {
 
 async function buildText() {
   if (!existsSync(TEXT)) return console.log(`build: text: skipped, ${TEXT} does not exist`);
-  const inputs = [
-    ...CONFIG,
-    TRANSFORM,
-    ...FACTS.flatMap((folder) => list(folder, ".ts")),
-    ...list("assembly/text", ".ts"),
-  ];
+  const inputs = [...CONFIG, TRANSFORM, ...facts(), ...list("assembly/text", ".ts")];
   const text = step("text", inputs, ["build/text.wasm", "build/text.wasm.js"], () =>
     compile(TEXT, "text", "build/text.wasm", { embed: true, args: ["--transform", `./${TRANSFORM}`] }),
   );
@@ -108,11 +102,7 @@ async function buildText() {
 }
 
 async function buildWorkload() {
-  const inputs = [
-    ...CONFIG,
-    ...FACTS.flatMap((folder) => list(folder, ".ts")),
-    ...list("assembly/workload", ".ts"),
-  ];
+  const inputs = [...CONFIG, ...facts(), ...list("assembly/workload", ".ts")];
   await step("workload", inputs, ["build/workload.wasm", "build/workload.wasm.js"], () =>
     compile(WORKLOAD, "workload", "build/workload.wasm", { embed: true }),
   );
@@ -122,17 +112,6 @@ async function buildWorkload() {
 async function buildPage() {
   const inputs = [...CONFIG, "tools/build-page.mjs", "package-lock.json", ...list("src/report"), CAUSES];
   await step("page", inputs, ["build/page.js"], async () => writeAtomic("build/page.js", await pageModule()));
-}
-
-/** Writes the digest of what decides a job's figures, where all modules are there. */
-async function buildEngine() {
-  const modules = ["build/hmm.wasm", "build/text.wasm", "build/workload.wasm"];
-  if (!modules.every((file) => existsSync(file))) return;
-  const inputs = [...CONFIG, "tools/build-engine.mjs", "package-lock.json", ...modules];
-  const sources = [...list("src", ".ts"), ...FACTS.flatMap((folder) => list(folder, ".ts"))];
-  await step("engine", [...inputs, ...sources], ["build/engine.js"], async () =>
-    writeAtomic("build/engine.js", await engineModule(modules)),
-  );
 }
 
 /** Compiles the AssemblyScript modules that only tests use, which are bound like the text module. */
@@ -194,7 +173,7 @@ async function buildDist() {
     "build/engine.js",
     ...list("src", ".ts"),
     ...list("src", ".tsx"),
-    ...FACTS.flatMap((folder) => list(folder, ".ts")),
+    ...facts(),
   ];
   const outputs = LIBRARY.map((file) => `dist/${file.replace(/\.ts$/, ".js")}`).concat(
     "dist/hmm.wasm",

@@ -100,8 +100,8 @@ export class Simulation {
   }
 
   /**
-   * @internal Makes a simulation in an engine that has the memory of `config` (engineConfigOf). close() leaves
-   * the engine open.
+   * @internal Makes a simulation in an engine that has the memory of `config` (engineConfigOf). close()
+   * leaves the engine open.
    */
   static over(hmm: Hmm, config: SimulationConfig, future?: Future): Simulation {
     return Simulation.#in(hmm, settingsOf(config), false, future);

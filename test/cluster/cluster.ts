@@ -1,4 +1,4 @@
-/** What each engine of examples/cluster is tested with: a sweep, what one machine makes of it, and a shell. */
+/** What the engines of examples/cluster are tested with: a sweep, what one machine makes of it, a shell. */
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";

@@ -110,8 +110,7 @@ export const SWEEPS: readonly Mutant[] = [
     name: "job-overtakes-one-that-waits-for-memory",
     file: "src/cli/sweep/gate.ts",
     before: "      this.#waiting.push({ bytes, enter });",
-    after:
-      "      if (bytes < 2) this.#waiting.unshift({ bytes, enter });\n      else this.#waiting.push({ bytes, enter });",
+    after: '      this.#waiting[bytes < 2 ? "unshift" : "push"]({ bytes, enter });',
     ask: JOBS,
   },
   {

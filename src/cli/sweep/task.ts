@@ -24,8 +24,8 @@ export interface Task {
 const engines = new EngineSlot();
 
 /**
- * Runs a job, in an engine that no other job has changed. Returns its result's text, which says why where the job cannot be done.
- * The same job gives the same text on every machine.
+ * Runs a job, in an engine that no other job has changed. Returns its result's text, which says why where the
+ * job cannot be done. The same job gives the same text on every machine.
  */
 export async function runJob({ job, traces }: Task): Promise<string> {
   const content = contentOf(job);

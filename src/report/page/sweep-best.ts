@@ -61,7 +61,7 @@ export function bestTable(picture: SweepPicture, figure: number, x: number): HTM
           return answer(`least ${title} with ${picture.axes[x].name} ${value}`, leastOf(own, figure), figure);
         });
   const about =
-    "The point with the least mean, and the command that runs the first of its seeds again: a click selects it.";
+    "The point with the least mean, and the command that runs its first seed; a click selects it.";
   return withWords(table("Best for each question", about, COLUMNS, [...all, ...each]));
 }
 

@@ -1,4 +1,4 @@
-/** Engines one after the other in the same memory, as the workers of a sweep have them: each is a fresh one. */
+/** Engines one after the other in the same memory, as workers of a sweep have them: each is fresh. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Hmm } from "../../../src/index.ts";
