@@ -25,6 +25,7 @@ const FILES: Readonly<Record<string, string>> = {
   P14: "engine-snapshot",
   P15: "trace-text",
   P16: "browser",
+  P17: "layer",
   S1: "replay-hits",
   S2: "demand-paging",
   S3: "thrashing",

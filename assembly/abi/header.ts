@@ -145,3 +145,5 @@ export const HDR_FLAG_COHERENT = 8;
 export const HDR_FLAG_TABLES_COUNT = 16;
 /** HDR_FLAGS: the engine answers like Linux 7.3; without it like Linux 6.12. */
 export const HDR_FLAG_LINUX_7_3 = 32;
+/** HDR_FLAGS: freed device pages were queued since TypeScript last cleared the flag. */
+export const HDR_FLAG_FREED = 64;

@@ -21,21 +21,10 @@ import {
 import type { Forward } from "../engine/forward.ts";
 import { inspect, line } from "../engine/inspect.ts";
 import { Migration } from "../migrate/migration.ts";
-import { checkPfns, withPfns } from "../page/arrays.ts";
+import { checkPfns, pfnAddress, withPfns } from "../page/arrays.ts";
 import { hmmPfnValid } from "../page/words.ts";
 import { checkMm, Mm } from "../space/mm.ts";
 import { translateBatch } from "../space/translate.ts";
-
-/** What one map() works on. */
-interface MapCall {
-  ctx: Context;
-  id: number;
-  start: number;
-  n: number;
-}
-
-const mapAt = (address: number, { ctx, id, start, n }: MapCall): number =>
-  ctx.core.deviceTableMap(id, start, address, n);
 
 /**
  * A device's own page table, in the core: the CPU's walker under another root. It holds no references on
@@ -96,7 +85,9 @@ export class DeviceTable {
     checkInteger(op, "n", n, 0, (ADDRESS_LIMIT - start) / PAGE_SIZE);
     checkPfns(op, "pfns", pfns, n);
     if (n === 0) return 0;
-    const answer = withPfns(ctx, op, pfns, n, "in", mapAt, { ctx, id: this.id, start, n });
+    const address = pfnAddress(ctx, pfns);
+    const answer =
+      address === 0 ? this.#mapCopy(op, start, pfns, n) : ctx.core.deviceTableMap(this.id, start, address, n);
     if (answer !== -EINVAL) return ctx.finish(op, answer);
     const at = pfns.findIndex((word) => hmmPfnValid(word) && ctx.core.pageZone(word & PFN_MASK) < 0);
     return ctx.abort(ctx.error(op, EINVAL, `pfns[${at}] must name a page, got ${show(pfns[at])}`));
@@ -258,6 +249,12 @@ export class DeviceTable {
       this.mm !== null && `mm ${this.mm.id}`,
       this.entries === 1 ? "1 entry" : `${this.entries} entries`,
     ]);
+  }
+
+  /** Maps the slots of an array outside of the engine's memory. */
+  #mapCopy(op: string, start: number, pfns: Uint32Array, n: number): number {
+    const ctx = this.#ctx;
+    return withPfns(ctx, op, pfns, n, "in", (copy) => ctx.core.deviceTableMap(this.id, start, copy, n));
   }
 
   #access(op: string, addr: number, bytes: Uint8Array, write: boolean): number {

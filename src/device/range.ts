@@ -9,13 +9,12 @@ import {
 } from "../../assembly/uapi/pfn.ts";
 import { OWNER_ANY } from "../../assembly/abi/argument.ts";
 import { HDR_FAULT_ADDR, HEADER } from "../../assembly/abi/header.ts";
-import { VM_READ } from "../../assembly/uapi/vm.ts";
 import type { Context } from "../engine/context.ts";
 import { badType, checkOptions, checkPageAddress } from "../engine/errors.ts";
 import { inspect, line, span } from "../engine/inspect.ts";
 import type { HmmPfnFlags } from "../engine/protocol.ts";
 import { run } from "../engine/request.ts";
-import { checkPfns, withPfns } from "../page/arrays.ts";
+import { checkPfns, pfnAddress, withPfns } from "../page/arrays.ts";
 import type { Mm } from "../space/mm.ts";
 import { Vma } from "../space/vma.ts";
 import { protocolAnswer } from "./range-fault.ts";
@@ -81,21 +80,9 @@ export class HmmRange {
   }
 }
 
-/** What one call works on. */
-interface Call {
-  op: string;
-  ctx: Context;
-  mm: Mm;
-  range: HmmRange;
-  start: number;
-  end: number;
-  pfns: Uint32Array;
-  npages: number;
-  owner: number;
-  flags: HmmPfnFlags;
-}
-
-/** Makes the checks that both calls share, in the kernel's order. A negative errno ends the call. */
+/**
+ * Makes the checks that both calls share. Returns 0, or the negative errno that ends the call.
+ */
 function prepare(
   op: string,
   vma: Vma | null,
@@ -103,97 +90,91 @@ function prepare(
   start: number,
   end: number,
   pfns: Uint32Array,
-  flags: HmmPfnFlags,
-): Call | number {
+): number {
   if (!(range instanceof HmmRange)) throw badType(op, "range", "a HmmRange", range);
-  if (range.tracked) throw new TypeError(`${op}: the range is tracked already; hmmVmaRangeDone ends that`);
+  if (range.mm !== null)
+    throw new TypeError(`${op}: the range is tracked already; hmmVmaRangeDone ends that`);
   checkPageAddress(op, "start", start);
   checkPageAddress(op, "end", end);
-  const npages = Math.max(0, (end - start) / PAGE_SIZE);
+  const npages = end > start ? (end - start) / PAGE_SIZE : 0;
   checkPfns(op, "pfns", pfns, npages);
   if (vma === null || vma === undefined) return -EINVAL;
   if (!(vma instanceof Vma)) throw badType(op, "vma", "a Vma", vma);
-  const ctx = vma.check(op).mm.check(op);
-  const { mm } = vma;
+  const { mm } = vma.check(op);
+  mm.check(op);
   mm.mmapSem.demand(op, false);
-  if (start < vma.start || start >= vma.end || end <= start || end > vma.end) return -EINVAL;
+  if (npages > 0 && mm.mirrored && vma.serves(start, end)) return 0;
+  return refuse(vma, start, end, pfns, npages);
+}
+
+/** Why HMM does not serve a range, in the kernel's order of checks. Returns a negative errno. */
+function refuse(vma: Vma, start: number, end: number, pfns: Uint32Array, npages: number): number {
+  if (npages === 0 || !vma.contains(start, end)) return -EINVAL;
   if (vma.special) {
     pfns.fill(HMM_PFN_ERROR, 0, npages);
     return -EINVAL;
   }
-  if (!mm.mirrored) return -EINVAL;
-  if ((vma.flags & VM_READ) === 0) {
-    pfns.fill(0, 0, npages);
-    return -EPERM;
-  }
+  if (!vma.mm.mirrored) return -EINVAL;
+  pfns.fill(0, 0, npages);
+  return -EPERM;
+}
+
+/** One walk over the CPU's page table. */
+interface Walk {
+  ctx: Context;
+  mm: Mm;
+  start: number;
+  end: number;
+  owner: number;
+  /** HMM_PFN_REQ_*: what is requested for every slot. */
+  flags: HmmPfnFlags;
+}
+
+/**
+ * Makes a call whose arguments are checked. The range is tracked from before the walk on; what was
+ * invalidated meanwhile is read again. An open migration is EAGAIN if the call may block, else -EBUSY.
+ */
+function call(
+  op: string,
+  mm: Mm,
+  range: HmmRange,
+  start: number,
+  end: number,
+  pfns: Uint32Array,
+  flags: HmmPfnFlags,
+  block: boolean,
+): number {
+  const { ctx } = mm;
   const owner = range.owner === undefined ? OWNER_ANY : ctx.ownerNumber(range.owner);
   range.start = start;
   range.end = end;
   range.pfns = pfns;
-  return { op, ctx, mm, range, start, end, pfns, npages, owner, flags };
-}
-
-/** Tracks the range from before the walk on; walks again when what it read was invalidated meanwhile. */
-function walk(call: Call): number {
-  const { mm, range } = call;
   range.mm = mm;
   mm.ranges.push(range);
   let answer = -EBUSY;
   try {
     for (let i = 0; i < WALKS && answer === -EBUSY; i++) {
       range.valid = true;
-      answer = walkOnce(call);
+      ctx.mem.setF64(HEADER + HDR_FAULT_ADDR, -1);
+      const address = pfnAddress(ctx, pfns);
+      answer =
+        address === 0
+          ? withPfns(ctx, op, pfns, (end - start) / PAGE_SIZE, "inout", walkAt, {
+              ctx,
+              mm,
+              start,
+              end,
+              owner,
+              flags,
+            })
+          : run(ctx, ctx.core.hmmRangeFault(mm.id, start, end, address, flags, 0, owner, 0, 0));
       if (answer === 0 && !range.valid) answer = -EBUSY;
     }
-    if (answer < 0 && answer !== -EAGAIN && answer !== -EBUSY) markFailure(call);
+    if (answer < 0 && answer !== -EAGAIN && answer !== -EBUSY)
+      markFailure(op, pfns, { ctx, mm, start, end, owner, flags });
   } finally {
     if (answer !== 0) untrack(mm, range);
   }
-  return answer;
-}
-
-function untrack(mm: Mm, range: HmmRange): void {
-  range.mm = null;
-  const at = mm.ranges.lastIndexOf(range);
-  const last = mm.ranges.pop()!;
-  if (last !== range) mm.ranges[at] = last;
-}
-
-function walkOnce(call: Call): number {
-  const { op, ctx, pfns, npages } = call;
-  ctx.mem.setF64(HEADER + HDR_FAULT_ADDR, -1);
-  return withPfns(ctx, op, pfns, npages, "inout", walkAt, call);
-}
-
-function walkAt(address: number, { ctx, mm, start, end, flags, owner }: Call): number {
-  return run(ctx, ctx.core.hmmRangeFault(mm.id, start, end, address, flags, 0, owner, 0, 0));
-}
-
-/** Marks the failing slot as ERROR, and clears the slots after it. */
-function markFailure(call: Call): void {
-  const { ctx, start, end, pfns, npages } = call;
-  let failed = ctx.mem.headerF64(HDR_FAULT_ADDR);
-  if (!(failed >= start && failed < end)) failed = start + firstLacking(call) * PAGE_SIZE;
-  const index = Math.floor((failed - start) / PAGE_SIZE);
-  pfns[index] = HMM_PFN_ERROR;
-  pfns.fill(0, index + 1, npages);
-}
-
-/** The first slot whose page lacks what the call needs. */
-function firstLacking(call: Call): number {
-  const { op, ctx, mm, start, end, npages, owner, flags } = call;
-  const needed = (flags & HMM_PFN_REQ_WRITE) !== 0 ? HMM_PFN_WRITE : HMM_PFN_VALID;
-  return ctx.withScratch(op, 4 * npages, (address) => {
-    if (ctx.core.hmmRangeFault(mm.id, start, end, address, 0, 0, owner, 0, 0) !== 0) return 0;
-    const index = ctx.mem.wordsAt(address, npages).findIndex((word) => (word & needed) === 0);
-    return Math.max(index, 0);
-  });
-}
-
-/** Walks, and ends the API call. An open migration is EAGAIN if the call may block, else -EBUSY. */
-function finish(call: Call, block: boolean): number {
-  const { op, ctx, mm, range } = call;
-  const answer = walk(call);
   try {
     return protocolAnswer(op, ctx, answer === -EAGAIN && !block ? -EBUSY : answer);
   } catch (error) {
@@ -202,6 +183,41 @@ function finish(call: Call, block: boolean): number {
     throw error;
   }
 }
+
+function untrack(mm: Mm, range: HmmRange): void {
+  range.mm = null;
+  const { ranges } = mm;
+  const last = ranges.pop()!;
+  if (last !== range) ranges[ranges.lastIndexOf(range)] = last;
+}
+
+function walkAt(address: number, { ctx, mm, start, end, flags, owner }: Walk): number {
+  return run(ctx, ctx.core.hmmRangeFault(mm.id, start, end, address, flags, 0, owner, 0, 0));
+}
+
+/** Marks the failing slot as ERROR, and clears the slots after it. */
+function markFailure(op: string, pfns: Uint32Array, walk: Walk): void {
+  const { ctx, start, end } = walk;
+  let failed = ctx.mem.headerF64(HDR_FAULT_ADDR);
+  if (!(failed >= start && failed < end)) failed = start + firstLacking(op, walk) * PAGE_SIZE;
+  const index = Math.floor((failed - start) / PAGE_SIZE);
+  pfns[index] = HMM_PFN_ERROR;
+  pfns.fill(0, index + 1, npagesOf(walk));
+}
+
+/** The first slot whose page lacks what the call needs. */
+function firstLacking(op: string, walk: Walk): number {
+  const { ctx, flags } = walk;
+  const npages = npagesOf(walk);
+  const needed = (flags & HMM_PFN_REQ_WRITE) !== 0 ? HMM_PFN_WRITE : HMM_PFN_VALID;
+  return ctx.withScratch(op, 4 * npages, (address) => {
+    if (walkAt(address, { ...walk, flags: 0 }) !== 0) return 0;
+    const index = ctx.mem.wordsAt(address, npages).findIndex((word) => (word & needed) === 0);
+    return Math.max(index, 0);
+  });
+}
+
+const npagesOf = ({ start, end }: Walk): number => (end - start) / PAGE_SIZE;
 
 /**
  * Fills the slots of [start, end) with what the CPU's page table says, and faults nothing in
@@ -221,8 +237,9 @@ export function hmmVmaGetPfns(
   end: number,
   pfns: Uint32Array,
 ): number {
-  const call = prepare("hmmVmaGetPfns", vma, range, start, end, pfns, 0);
-  return typeof call === "number" ? call : finish(call, true);
+  const op = "hmmVmaGetPfns";
+  const refused = prepare(op, vma, range, start, end, pfns);
+  return refused === 0 ? call(op, vma!.mm, range, start, end, pfns, 0, true) : refused;
 }
 
 /**
@@ -247,8 +264,8 @@ export function hmmVmaFault(
   if (typeof write !== "boolean") throw badType(op, "write", "a boolean", write);
   if (typeof block !== "boolean") throw badType(op, "block", "a boolean", block);
   const flags = (write ? HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE : HMM_PFN_REQ_FAULT) >>> 0;
-  const call = prepare(op, vma, range, start, end, pfns, flags);
-  return typeof call === "number" ? call : finish(call, block);
+  const refused = prepare(op, vma, range, start, end, pfns);
+  return refused === 0 ? call(op, vma!.mm, range, start, end, pfns, flags, block) : refused;
 }
 
 /**

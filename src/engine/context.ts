@@ -3,6 +3,9 @@ import {
   HDR_CMD_DEPTH,
   HDR_EXHAUSTED,
   HDR_FAULT_CODE,
+  HDR_FLAGS,
+  HDR_FLAG_FREED,
+  HDR_FLAG_LOG,
   HDR_OPEN_MIGRATION,
   HDR_XBUF,
 } from "../../assembly/abi/header.ts";
@@ -28,6 +31,8 @@ import type {
 } from "./registry.ts";
 
 const NOTHING = 0xffffffff;
+/** HDR_FLAGS: what drivers and listeners may have to hear of when an API call ends. */
+const NEWS = HDR_FLAG_FREED | HDR_FLAG_LOG;
 
 /** The arrays of a migration: src begins at `address`, and dst follows it. */
 export interface MigrationArrays {
@@ -219,15 +224,24 @@ export class Context {
   settle(): void {
     this.mem.setHeader(HDR_EXHAUSTED, NOTHING);
     if (this.depth !== 0 || this.#settling) return;
+    if ((this.mem.header(HDR_FLAGS) & NEWS) !== 0) this.#deliver();
+    this.forgetFault();
+    if (this.#errors.length > 0) this.#throwKept();
+  }
+
+  /** Drivers hear of freed pages, and listeners of what was logged. */
+  #deliver(): void {
     this.#settling = true;
+    this.mem.setHeader(HDR_FLAGS, this.mem.header(HDR_FLAGS) & ~HDR_FLAG_FREED);
     try {
       for (let i = 0; i < this.#listed.length; i++) this.#listed[i].deliverFreed();
       this.log.deliver();
     } finally {
       this.#settling = false;
     }
-    this.forgetFault();
-    if (this.#errors.length === 0) return;
+  }
+
+  #throwKept(): never {
     const errors = this.#errors.splice(0);
     if (errors.length === 1) throw errors[0];
     throw new AggregateError(errors, `${errors.length} callbacks threw`);

@@ -149,10 +149,8 @@ export function badType(op: string, argument: string, expected: string, value: u
  */
 export function checkInteger(op: string, argument: string, value: unknown, min: number, max: number): number {
   if (typeof value !== "number") throw badType(op, argument, "a number", value);
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw badRange(op, argument, `an integer from ${show(min)} to ${show(max)}`, value);
-  }
-  return value;
+  if (value >= min && value <= max && Math.floor(value) === value) return value;
+  throw badRange(op, argument, `an integer from ${show(min)} to ${show(max)}`, value);
 }
 
 /** @internal Refuses anything but an object. */
@@ -186,14 +184,13 @@ export function checkMethod(
 
 /** @internal One past the highest address: the engine computes with 48 bits. */
 export const ADDRESS_LIMIT = 2 ** 48;
+const PAGES_LIMIT = ADDRESS_LIMIT / PAGE_SIZE;
 
 /** @internal Returns `value`. Throws TypeError or RangeError unless it is an address below 2^48. */
 export function checkAddress(op: string, argument: string, value: unknown): number {
   if (typeof value !== "number") throw badType(op, argument, "an address (a number)", value);
-  if (!Number.isInteger(value) || value < 0 || value >= ADDRESS_LIMIT) {
-    throw badRange(op, argument, "an address below 2^48", value);
-  }
-  return value;
+  if (value >= 0 && value < ADDRESS_LIMIT && Math.floor(value) === value) return value;
+  throw badRange(op, argument, "an address below 2^48", value);
 }
 
 /**
@@ -206,10 +203,16 @@ export function roundDown(value: number, size: number): number {
 
 /** @internal Returns `value`. Throws TypeError or RangeError unless it is a page address below 2^48. */
 export function checkPageAddress(op: string, argument: string, value: unknown): number {
+  if (isPageAddress(value)) return value;
   const address = checkAddress(op, argument, value);
-  if (roundDown(address, PAGE_SIZE) !== address)
-    throw badRange(op, argument, "a multiple of the page size (4096)", address);
-  return address;
+  throw badRange(op, argument, "a multiple of the page size (4096)", address);
+}
+
+/** Whether `value` is a page address below 2^48: dividing by the page size is exact, and gives an integer. */
+function isPageAddress(value: unknown): value is number {
+  if (typeof value !== "number") return false;
+  const page = value / PAGE_SIZE;
+  return page >= 0 && page < PAGES_LIMIT && Math.floor(page) === page;
 }
 
 /**

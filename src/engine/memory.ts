@@ -29,6 +29,7 @@ export class Memory {
   readonly bytes: Bytes;
   readonly words: Words;
   readonly doubles: Float64Array<ArrayBuffer>;
+  #lastView: Bytes;
 
   constructor(memory: WebAssembly.Memory) {
     this.buffer = memory.buffer;
@@ -36,6 +37,7 @@ export class Memory {
     this.bytes = new Uint8Array(this.buffer);
     this.words = new Uint32Array(this.buffer);
     this.doubles = new Float64Array(this.buffer);
+    this.#lastView = this.bytes;
   }
 
   /** A u32. */
@@ -87,6 +89,36 @@ export class Memory {
   /** The address of object `id` of a pool, RESOURCE_*. */
   objectAddress(resource: number, id: number): number {
     return this.pool(resource, POOL_BASE) + id * this.pool(resource, POOL_OBJECT_SIZE);
+  }
+
+  /** Copies `n` bytes of `source`, from its byte `from` on, to `address`. */
+  writeBytes(address: number, source: Uint8Array, from: number, n: number): void {
+    this.bytes.set(n === source.length ? source : source.subarray(from, from + n), address);
+  }
+
+  /**
+   * Copies `n` bytes at `address` to `target`, from its byte `to` on. Making a view costs more than copying
+   * a few bytes, so the last one is kept.
+   */
+  readBytes(address: number, target: Uint8Array, to: number, n: number): void {
+    const kept = this.#lastView;
+    if (kept.length !== n || kept.byteOffset !== address)
+      this.#lastView = this.bytes.subarray(address, address + n);
+    target.set(this.#lastView, to);
+  }
+
+  /** Copies `n` words of `source`, from its word `from` on, to `address`. A view costs more. */
+  writeWords(address: number, source: Uint32Array, from: number, n: number): void {
+    const first = address >>> 2;
+    for (let i = 0; i < n; i++) this.words[first + i] = source[from + i];
+  }
+
+  /** A copy of the n words at `address`. */
+  copyWords(address: number, n: number): Words {
+    const copy = new Uint32Array(n);
+    const first = address >>> 2;
+    for (let i = 0; i < n; i++) copy[i] = this.words[first + i];
+    return copy;
   }
 
   /** n words at `address`, as a live view. */

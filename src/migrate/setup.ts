@@ -73,7 +73,7 @@ export function setup(op: string, args: MigrateVmaArgs, legacy: boolean): Migrat
   const start = roundDown(args.start, PAGE_SIZE);
   const end = roundDown(args.end, PAGE_SIZE);
   // The core checks the rest: the end, and whether HMM handles the mapping.
-  if (start >= end || start < vma.start || start >= vma.end) return -EINVAL;
+  if (start >= end || !vma.contains(start, start + PAGE_SIZE)) return -EINVAL;
   const ctx = vma.mm.check(op);
   const fault = ctx.faults.length > 0 ? ctx.faults[ctx.faults.length - 1] : undefined;
   const own = fault !== undefined && fault.mm === vma.mm && fault.address >= start && fault.address < end;

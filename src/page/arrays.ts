@@ -14,11 +14,13 @@ const LENGTH_MAX = 2 ** 28;
 export class PfnArray extends Uint32Array {
   #ctx: Context | null;
   readonly #address: number;
+  readonly #words: number;
 
   private constructor(ctx: Context, address: number, n: number) {
     super(ctx.mem.buffer, address, n);
     this.#ctx = ctx;
     this.#address = address;
+    this.#words = n;
     ctx.arrays.add(this);
   }
 
@@ -33,12 +35,15 @@ export class PfnArray extends Uint32Array {
     return Uint32Array;
   }
 
-  /**
-   * @internal Its address if it is open and belongs to this engine, else 0. Faster than its buffer and
-   * byteOffset.
-   */
-  addressIn(ctx: Context): number {
-    return this.#ctx === ctx ? this.#address : 0;
+  /** @internal Whether `array` is open and has at least n words. Faster than asking for class and length. */
+  static holds(array: unknown, n: number): array is PfnArray {
+    if (typeof array !== "object" || array === null) return false;
+    return #ctx in array && array.#ctx !== null && array.#words >= n;
+  }
+
+  /** @internal Its address if it is open and of this engine, else 0. Faster than asking for byteOffset. */
+  static addressIn(ctx: Context, array: object): number {
+    return #ctx in array && array.#ctx === ctx ? array.#address : 0;
   }
 
   /** Whether the array is closed. */
@@ -109,11 +114,17 @@ export type PfnUse = "in" | "out" | "inout";
  * @internal Returns `array`. Throws TypeError or RangeError unless it is an open array of at least n words.
  */
 export function checkPfns(op: string, argument: string, array: unknown, n: number): Uint32Array {
+  if (PfnArray.holds(array, n)) return array;
   if (!(array instanceof Uint32Array)) throw badType(op, argument, "a PfnArray or a Uint32Array", array);
-  // Cheaper than asking for the class: plain arrays have no such property.
-  if ((array as { closed?: boolean }).closed === true) throw new TypeError(`${op}: ${argument} is closed`);
+  if (array instanceof PfnArray && array.closed) throw new TypeError(`${op}: ${argument} is closed`);
   if (array.length < n) throw badRange(op, argument, `at least ${n} words long`, array.length);
   return array;
+}
+
+/** @internal Returns the address of an open array in this engine's memory; 0 for any other array. */
+export function pfnAddress(ctx: Context, array: Uint32Array): number {
+  const known = PfnArray.addressIn(ctx, array);
+  return known === 0 && array.buffer === ctx.mem.buffer ? array.byteOffset : known;
 }
 
 /**
@@ -130,11 +141,8 @@ export function withPfns<T, Of = undefined>(
   body: (address: number, of: Of) => T,
   of?: Of,
 ): T {
-  // As in checkPfns(): cheaper than asking for the class.
-  const known = (array as Partial<PfnArray>).addressIn?.(ctx) ?? 0;
-  if (known !== 0) return body(known, of as Of);
-  if (array.buffer === ctx.mem.buffer) return body(array.byteOffset, of as Of);
-  return withCopy(ctx, op, array, n, use, body, of as Of);
+  const address = pfnAddress(ctx, array);
+  return address === 0 ? withCopy(ctx, op, array, n, use, body, of as Of) : body(address, of as Of);
 }
 
 function withCopy<T, Of>(

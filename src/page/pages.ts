@@ -63,32 +63,55 @@ function strangeSlot(ctx: Context, name: string, array: Uint32Array): string | u
   return at < 0 ? undefined : `${name}[${at}] must name a page in use, got ${show(array[at])}`;
 }
 
+/** A call of the core on the slots of two arrays, each n words long. */
+type SlotCall = (ctx: Context, src: number, dst: number, n: number, zone: number) => number;
+
 /**
- * Runs `body` with the addresses of src and dst. Mostly they are the arrays of the migration that was begun
+ * Makes a call with the addresses of src and dst. Mostly they are the arrays of the migration that was begun
  * last, which need no check.
  */
-function withArrays(
+function onSlots(
   ctx: Context,
   op: string,
   src: Uint32Array,
   dst: Uint32Array,
   use: PfnUse,
-  body: (src: number, dst: number, n: number) => number,
+  call: SlotCall,
+  zone: number,
 ): number {
-  const { migrations } = ctx;
-  const latest = migrations.length > 0 ? migrations[migrations.length - 1] : null;
-  const address = latest === null ? 0 : latest.addressOf(src, dst);
-  if (address !== 0) return body(address, address + 4 * latest!.npages, latest!.npages);
+  const latest = ctx.migrations.at(-1);
+  const address = latest?.addressOf(src, dst) ?? 0;
+  if (address === 0) return onOtherSlots(ctx, op, src, dst, use, call, zone);
+  const n = latest!.npages;
+  return call(ctx, address, address + 4 * n, n, zone);
+}
+
+/** As {@link onSlots}, for arrays of any kind. */
+function onOtherSlots(
+  ctx: Context,
+  op: string,
+  src: Uint32Array,
+  dst: Uint32Array,
+  use: PfnUse,
+  call: SlotCall,
+  zone: number,
+): number {
   const n = checkPfns(op, "src", src, 0).length;
   checkPfns(op, "dst", dst, n);
   if (n === 0) return 0;
-  return withPfns(ctx, op, src, n, "in", (from) => withPfns(ctx, op, dst, n, use, (to) => body(from, to, n)));
+  return withPfns(ctx, op, src, n, "in", (from) =>
+    withPfns(ctx, op, dst, n, use, (to) => call(ctx, from, to, n, zone)),
+  );
 }
+
+const copySlots: SlotCall = ({ core }, src, dst, n) => core.copyPages(src, dst, n);
+const allocSlots: SlotCall = ({ core }, src, dst, n, zone) =>
+  zone === 0 ? core.systemAllocPages(src, dst, n) : core.devmemAllocPages(zone, src, dst, n);
 
 /** hmm.copyPages: copies as many slots as src has. */
 export function copyPages(ctx: Context, src: Uint32Array, dst: Uint32Array): number {
   const op = "hmm.copyPages";
-  const copied = withArrays(ctx, op, src, dst, "in", (from, to, n) => ctx.core.copyPages(from, to, n));
+  const copied = onSlots(ctx, op, src, dst, "in", copySlots, 0);
   if (copied !== -EINVAL) return ctx.finish(op, copied);
   const detail = strangeSlot(ctx, "src", src) ?? strangeSlot(ctx, "dst", dst.subarray(0, src.length));
   return ctx.abort(ctx.error(op, EINVAL, detail));
@@ -102,8 +125,5 @@ export function allocPagesInto(
   dst: Uint32Array,
   zone: number,
 ): number {
-  const answer = withArrays(ctx, op, src, dst, "inout", (from, to, n) =>
-    zone === 0 ? ctx.core.systemAllocPages(from, to, n) : ctx.core.devmemAllocPages(zone, from, to, n),
-  );
-  return ctx.finish(op, answer);
+  return ctx.finish(op, onSlots(ctx, op, src, dst, "inout", allocSlots, zone));
 }

@@ -124,15 +124,13 @@ export function accessError(mm: Space, op: string, answer: number, done: number)
 /** @internal Issues the next piece of an access to the core. Returns the core's answer. */
 export function issue({ ctx, mm, addr, bytes, flags, done }: Access, buffer: number): number {
   const n = Math.min(bytes.length - done, XBUF_SIZE);
-  if ((flags & ACCESS_WRITE) !== 0) ctx.mem.bytes.set(bytes.subarray(done, done + n), buffer);
+  if ((flags & ACCESS_WRITE) !== 0) ctx.mem.writeBytes(buffer, bytes, done, n);
   return ctx.core.access(mm.id, addr + done, n, flags);
 }
 
 /** @internal Takes over the n bytes of a piece that the core has done. */
 export function take(access: Access, buffer: number, n: number): void {
-  if ((access.flags & ACCESS_WRITE) === 0) {
-    access.bytes.set(access.ctx.mem.bytes.subarray(buffer, buffer + n), access.done);
-  }
+  if ((access.flags & ACCESS_WRITE) === 0) access.ctx.mem.readBytes(buffer, access.bytes, access.done, n);
   access.done += n;
 }
 

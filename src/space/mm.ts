@@ -95,6 +95,8 @@ export class Mm {
   protecting = 0;
   /** @internal Oldest first. Replaced, never changed: an invalidation may be walking the list. */
   subscribers: readonly Subscriber[] = [];
+  /** @internal Whether a mirror is registered. */
+  mirrored = false;
   /** @internal Ranges between hmmVmaGetPfns or hmmVmaFault and hmmVmaRangeDone. */
   readonly ranges: TrackedRange[] = [];
   /** @internal */
@@ -103,6 +105,8 @@ export class Mm {
   readonly core: CoreExports;
   /** The core's object, an address in linear memory. */
   readonly #address: number;
+  /** The handle that was made last: mostly the next one that is asked for. */
+  #latestVma: Vma | null = null;
   #closed = false;
   /** Whether close() is running. */
   #closing = false;
@@ -293,13 +297,13 @@ export class Mm {
     return child!;
   }
 
-  /** Returns the mapping that holds addr, or null. */
+  /** Returns the mapping that holds addr, or null. Asked again, it may return the same handle. */
   findVma(addr: number): Vma | null {
     const op = "mm.findVma";
-    const ctx = this.check(op);
+    this.check(op);
     checkAddress(op, "addr", addr);
     const pointer = this.core.findVma(this.id, addr) >>> 0;
-    return pointer === 0 ? null : Vma.at(this, ctx, pointer);
+    return pointer === 0 ? null : this.vmaAt(pointer);
   }
 
   /** Returns all mappings, in address order. */
@@ -567,22 +571,23 @@ export class Mm {
 
   /** @internal */
   vmaAt(pointer: number): Vma {
-    return Vma.at(this, this.ctx, pointer);
-  }
-
-  /** @internal Whether a mirror is registered. */
-  get mirrored(): boolean {
-    return this.#lastMirror() !== null;
+    const latest = this.#latestVma;
+    return latest?.isAt(pointer) === true ? latest : (this.#latestVma = Vma.at(this, this.ctx, pointer));
   }
 
   /** @internal Adds a subscriber, the newest from now on. */
   subscribe(subscriber: Subscriber): void {
-    this.subscribers = [...this.subscribers, subscriber];
+    this.#setSubscribers([...this.subscribers, subscriber]);
   }
 
   /** @internal Removes a subscriber. */
   unsubscribe(subscriber: Subscriber): void {
-    this.subscribers = this.subscribers.filter((other) => other !== subscriber);
+    this.#setSubscribers(this.subscribers.filter((other) => other !== subscriber));
+  }
+
+  #setSubscribers(subscribers: readonly Subscriber[]): void {
+    this.subscribers = subscribers;
+    this.mirrored = this.#lastMirror() !== null;
   }
 
   /** @internal */

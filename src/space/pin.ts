@@ -72,9 +72,9 @@ export class Pin {
     const { address, restore } = ctx.exchange(4 * Math.min(this.pages.length, PIECE));
     let answer = 0;
     for (let at = 0; at < this.pages.length; at += PIECE) {
-      const pages = this.pages.subarray(at, at + PIECE);
-      ctx.mem.wordsAt(address, pages.length).set(pages);
-      answer = Math.min(answer, ctx.core.unpin(address, pages.length, this.#flags));
+      const n = Math.min(this.pages.length - at, PIECE);
+      ctx.mem.writeWords(address, this.pages, at, n);
+      answer = Math.min(answer, ctx.core.unpin(address, n, this.#flags));
     }
     restore();
     if (answer >= 0) return void ctx.finish(op, answer);
@@ -105,10 +105,10 @@ export function pinPages(mm: Space, addr: number, npages: number, options: PinOp
   checkPageAddress(op, "addr", addr);
   checkInteger(op, "npages", npages, 1, 2 ** 27);
   const flags = pinFlags(op, options);
-  const longTerm = (flags & ACCESS_PIN) !== 0;
   for (;;) {
     const pin = pinOnce(op, ctx, mm, addr, npages, flags);
-    const coherent = longTerm ? [...pin.pages].filter((page) => coherentHome(ctx, page) !== null) : [];
+    if ((flags & ACCESS_PIN) === 0) return pin;
+    const coherent = [...pin.pages].filter((page) => coherentHome(ctx, page) !== null);
     if (coherent.length === 0) return pin;
     pin.close();
     for (const page of new Set(coherent)) {
@@ -127,17 +127,17 @@ function coherentHome(ctx: Context, page: number): DeviceMemory | null {
 function pinOnce(op: string, ctx: Context, mm: Space, addr: number, npages: number, flags: number): Pin {
   mm.mmapSem.enterRead(op);
   let answer: number;
-  let pages = new Uint32Array(0);
+  let pages: Words | null = null;
+  let out = 0;
   try {
-    answer = ctx.withScratch(op, 4 * npages, (out) => {
-      const pinned = run(ctx, ctx.core.pin(mm.id, addr, npages, out, flags));
-      if (pinned > 0) pages = ctx.mem.wordsAt(out, pinned).slice();
-      return pinned;
-    });
+    out = ctx.allocOwn(op, 4 * npages);
+    answer = run(ctx, ctx.core.pin(mm.id, addr, npages, out, flags));
+    if (answer > 0) pages = ctx.mem.copyWords(out, answer);
   } finally {
+    if (out !== 0) ctx.core.arenaFree(out);
     mm.mmapSem.leaveRead(op);
   }
-  if (answer <= 0) ctx.abort(accessError(mm, op, answer === 0 ? -EFAULT : answer, 0));
+  if (pages === null) ctx.abort(accessError(mm, op, answer === 0 ? -EFAULT : answer, 0));
   const pin = Pin.of(ctx, pages, flags);
   try {
     ctx.settle();

@@ -94,6 +94,11 @@ export class MmapSem {
     return `MmapSem (${this.#describe()})`;
   }
 
+  /** @internal Whether it is held, for read or write. */
+  get held(): boolean {
+    return this.#writer !== null || this.#readers.length > 0;
+  }
+
   /** @internal Whether a CPU access would have to wait. */
   get writeHeld(): boolean {
     return this.#writer !== null;
@@ -201,7 +206,7 @@ export class MmapSem {
 
   /** @internal Throws TypeError unless the lock is held (for write, if `write`). */
   demand(op: string, write: boolean): void {
-    if (write ? this.#writer !== null : this.mode !== "free") return;
+    if (write ? this.#writer !== null : this.held) return;
     const how = write ? "held for write" : "held (for read at least)";
     throw new TypeError(`${op}: mmapSem must be ${how}, and it is ${this.#describe()}`);
   }

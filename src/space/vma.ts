@@ -10,7 +10,7 @@ import {
 } from "../../assembly/abi/object.ts";
 import { POOL_CAPACITY, RESOURCE_VMA } from "../../assembly/abi/pool.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { VM_ACCESS, VM_HUGETLB, VM_SPECIAL } from "../../assembly/uapi/vm.ts";
+import { VM_ACCESS, VM_HUGETLB, VM_READ, VM_SPECIAL } from "../../assembly/uapi/vm.ts";
 import type { Context } from "../engine/context.ts";
 import { hex } from "../engine/errors.ts";
 import type { Forward } from "../engine/forward.ts";
@@ -126,6 +126,25 @@ export class Vma {
   check(op: string): this {
     this.#alive(op);
     return this;
+  }
+
+  /** @internal Whether the mapping, which is not stale, contains [start, end), and HMM may read it. */
+  serves(start: number, end: number): boolean {
+    const { mem } = this.#ctx;
+    const at = this.#pointer;
+    const flags = mem.u32(at + VMA_FLAGS) & (VM_SPECIAL | VM_HUGETLB | VM_READ);
+    return flags === VM_READ && this.contains(start, end);
+  }
+
+  /** @internal Whether it is the handle of the vma at `pointer`, and not stale. */
+  isAt(pointer: number): boolean {
+    return this.#pointer === pointer && !this.stale;
+  }
+
+  /** @internal Whether the mapping, which is not stale, contains [start, end), which is not empty. */
+  contains(start: number, end: number): boolean {
+    const { mem } = this.#ctx;
+    return start >= mem.u64(this.#pointer + VMA_START) && end <= mem.u64(this.#pointer + VMA_END);
   }
 
   #alive(op: string): number {

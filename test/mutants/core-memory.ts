@@ -27,6 +27,13 @@ export const CORE_MEMORY: readonly Mutant[] = [
     ask: ["unit/devmem"],
   },
   {
+    name: "queue-of-one-page-not-announced",
+    file: core("frame/page-free"),
+    before: "  z.freedCount++;\n  noteFreed();\n",
+    after: "  z.freedCount++;\n",
+    ask: ["unit/devmem"],
+  },
+  {
     name: "neighbours-freed-across-a-word-of-the-bitmap",
     file: core("frame/page-free"),
     before: "(pfn & 63) <= 60 && areNeighbors(at)",

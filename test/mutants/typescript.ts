@@ -40,7 +40,7 @@ export const TYPESCRIPT: readonly Mutant[] = [
   {
     name: "failed-walk-leaves-words-after-the-error",
     file: "src/device/range.ts",
-    before: "  pfns.fill(0, index + 1, npages);\n",
+    before: "  pfns.fill(0, index + 1, npagesOf(walk));\n",
     after: "",
     ask: ["unit/range", "scenarios/document"],
   },
@@ -50,6 +50,27 @@ export const TYPESCRIPT: readonly Mutant[] = [
     before: "      if (answer === 0 && !range.valid) answer = -EBUSY;\n",
     after: "",
     ask: ["unit/range", "scenarios/document"],
+  },
+  {
+    name: "read-lock-needed-where-any-hold-would-do",
+    file: "src/space/sem.ts",
+    before: "if (write ? this.#writer !== null : this.held) return;",
+    after: "if (write ? this.held : this.#readers.length > 0) return;",
+    ask: ["unit/sem", "unit/migrate-vma"],
+  },
+  {
+    name: "small-pin-copied-from-its-first-word",
+    file: "src/engine/memory.ts",
+    before: "for (let i = 0; i < n; i++) copy[i] = this.words[first + i];",
+    after: "for (let i = 0; i < n; i++) copy[i] = this.words[first];",
+    ask: ["unit/mm", "unit/migrate"],
+  },
+  {
+    name: "kept-handle-of-another-mapping",
+    file: "src/space/vma.ts",
+    before: "return this.#pointer === pointer && !this.stale;",
+    after: "return this.#pointer === pointer;",
+    ask: ["unit/vma"],
   },
   {
     name: "read-only-protection-drops-entries",

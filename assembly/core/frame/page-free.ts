@@ -4,8 +4,8 @@
 import { PMD_PAGES } from "../../uapi/page";
 import { PFN_MASK } from "../../uapi/pfn";
 import { BLOCK_FREE, BLOCK_ZONE, FOLIO_INDEX, FOLIO_SIZE } from "../../abi/frame";
-import { HDR_DEVICE_BASE, HDR_FOLIOS } from "../../abi/header";
-import { header } from "../base/layout";
+import { HDR_DEVICE_BASE, HDR_FLAG_FREED, HDR_FLAGS, HDR_FOLIOS } from "../../abi/header";
+import { header, setHeader } from "../base/layout";
 import { DEBUG } from "../base/panic";
 import { Folio, folioOf } from "./folio";
 import { forgetUse, forgetUses } from "./recency";
@@ -75,6 +75,13 @@ export function freeGroup(group: u32, bits: u64): void {
   const block = blockOf(group << 6);
   freeBits(block, block + (group & 7) * 8, bits);
 }
+
+/** TypeScript looks at the queues only if the flag is set. */
+@inline
+function noteFreed(): void {
+  setHeader(HDR_FLAGS, header(HDR_FLAGS) | HDR_FLAG_FREED);
+}
+
 /**
  * Queues a freed device page: its driver has to know, so the frame stays taken until takeFreed() reports it.
  */
@@ -86,6 +93,7 @@ export function queueFreed(pfn: u32, folio: Folio): void {
   else z.freedHead = pfn;
   z.freedTail = pfn;
   z.freedCount++;
+  noteFreed();
 }
 
 /**
@@ -124,6 +132,7 @@ function queueRun(at: usize, last: usize): usize {
   folioOf(tail).index = 0;
   z.freedTail = tail;
   z.freedCount += (<u32>(at - start)) >> 2;
+  noteFreed();
   return at;
 }
 

@@ -32,8 +32,9 @@ onEachBuild("vma", (test, module) => {
     assert.not(vma.stale);
     mm.munmap(addr, PAGE_SIZE);
     assert.ok(vma.stale);
-    mm.mmap({ length: PAGE_SIZE });
+    const again = mm.mmap({ length: PAGE_SIZE });
     assert.ok(vma.stale);
+    assert.not(mm.findVma(again)!.stale);
     const error = errorOf(() => vma.start)!;
     assert.instance(error, TypeError);
     assert.match(error.message, /vma is stale/);
