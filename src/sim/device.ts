@@ -14,11 +14,10 @@ import { DeviceBooks, type BooksState, type PageRange } from "./device-books.ts"
 import { DeviceDriver, type Callbacks } from "./device-driver.ts";
 import type { FollowedDevice } from "./follower.ts";
 import { Incoming } from "./incoming.ts";
-import { isCoreLru, type PagingSettings } from "./paging-config.ts";
-import { chosen, type Choice } from "./policies/choice.ts";
+import { evictorOf, isCoreLru, type PagingSettings } from "./paging-config.ts";
+import type { Choice } from "./policies/choice.ts";
 import type { Arrival, EvictPolicy } from "./policies/evict/evictor.ts";
 import type { Future } from "./policies/evict/future.ts";
-import { EVICTORS } from "./policies/evict/index.ts";
 import type { GrowingSpace, Span } from "./space.ts";
 import { Residents, type ResidentsState } from "./policies/residents.ts";
 
@@ -52,7 +51,6 @@ export class SimDevice implements FollowedDevice {
   readonly books: DeviceBooks;
   /** Whether the policy hears of uses. */
   readonly hearsUses: boolean;
-  readonly #hmm: Hmm;
   readonly #mm: Mm;
   readonly #space: GrowingSpace;
   readonly #driver: DeviceDriver;
@@ -62,12 +60,8 @@ export class SimDevice implements FollowedDevice {
   /** Units that evictions keep free. */
   readonly #buffer: number;
   readonly #incoming: Incoming;
-  /**
-   * By frame of the devices' memories, of which this device's begin at #firstSlot: #firstSlot plus the slot
-   * of its unit. Null: the policy does not hear of uses.
-   */
-  #slots: Int32Array | null = null;
-  #firstSlot = 0;
+  /** By frame of all devices' memories: its unit's slot, from `first` on. Null: no policy hears of uses. */
+  #slots: { all: Int32Array; first: number } | null = null;
 
   /**
    * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`, whose mappings
@@ -84,7 +78,6 @@ export class SimDevice implements FollowedDevice {
     const { deviceMemory, cluster, seed, initial, reserve, freeBuffer } = settings;
     const state = restored?.state;
     this.number = number;
-    this.#hmm = hmm;
     this.#mm = mm;
     this.#space = space;
     this.#cluster = cluster;
@@ -92,7 +85,7 @@ export class SimDevice implements FollowedDevice {
     const cpuFault = (vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
     const place = { hmm, mm, number, owner: restored?.owner };
     this.#driver = new DeviceDriver(place, deviceMemory, this.books, cpuFault);
-    const { policy, parameter } = this.#policyOf(settings);
+    const { policy, parameter } = this.#policyOf(hmm, settings);
     const capacity = Math.floor(deviceMemory / cluster);
     const written = (slot: number): boolean =>
       this.#driver.isWritten(this.#rangeOf(this.#residents.unitIn(slot)));
@@ -110,13 +103,12 @@ export class SimDevice implements FollowedDevice {
   }
 
   noteSlots(slots: Int32Array, first: number): void {
-    this.#slots = slots;
-    this.#firstSlot = first;
+    this.#slots = { all: slots, first };
     for (const unit of this.#residents.units()) this.#note(unit);
   }
 
-  slotOfPage(page: number): number {
-    return this.#residents.slotOf(Math.floor((page * PAGE_SIZE) / this.#cluster));
+  slotAt(addr: number): number {
+    return this.#residents.slotOf(Math.floor(addr / this.#cluster));
   }
 
   use(slot: number, times: number): void {
@@ -232,10 +224,10 @@ export class SimDevice implements FollowedDevice {
 
   /** Notes for the follower in which frames the unit lies, which has a slot. */
   #note(unit: number): void {
-    const [slots, first] = [this.#slots, this.#firstSlot];
-    if (slots === null) return;
+    if (this.#slots === null) return;
+    const { all, first } = this.#slots;
     const slot = first + this.#residents.slotOf(unit);
-    for (const frame of this.#driver.framesOf(this.#rangeOf(unit))) slots[first + frame] = slot;
+    for (const frame of this.#driver.framesOf(this.#rangeOf(unit))) all[first + frame] = slot;
   }
 
   /**
@@ -335,13 +327,10 @@ export class SimDevice implements FollowedDevice {
     if (!this.#isPresent(unit)) this.#residents.remove(unit, evicted);
   }
 
-  #policyOf({ evict, custom, reserve }: PagingSettings): Choice<EvictPolicy> {
-    if (custom !== null) return { policy: custom, parameter: undefined };
-    const choice = chosen<EvictPolicy>(evict, EVICTORS);
-    if (choice === null) throw new TypeError(`evict ${evict}: expected the policy that the simulation had`);
-    if (!isCoreLru({ evict, reserve })) return choice;
-    trackUse(this.#hmm);
-    const slotAt = (addr: number): number => this.#residents.slotOf(Math.floor(addr / this.#cluster));
+  #policyOf(hmm: Hmm, settings: PagingSettings): Choice<EvictPolicy> {
+    if (!isCoreLru(settings)) return evictorOf(settings);
+    trackUse(hmm);
+    const slotAt = (addr: number): number => this.slotAt(addr);
     return { policy: coreLru(this.#mm, this.#driver.devmem, slotAt), parameter: undefined };
   }
 

@@ -14,8 +14,8 @@ const USES = 1 << 15;
 /** A device that is followed. */
 export interface FollowedDevice {
   readonly table: DeviceTable;
-  /** The slot of the unit that holds a page; -1 if it is not on the device. */
-  slotOfPage(page: number): number;
+  /** The slot of the unit that holds the page of an address; -1 if it is not on the device. */
+  slotAt(addr: number): number;
   /** Notes accesses that follow each other, to the unit in a slot. */
   use(slot: number, times: number): void;
   /** Whether an entry of the table names the device's own memory. */
@@ -119,7 +119,7 @@ export class Follower {
     forEachUnit(words.subarray(WORDS * at, WORDS * (at + 1)), 1, PAGE_SIZE, (page) => {
       if (first < 0) first = page;
       if (page < done || page >= faulted) return;
-      const slot = device.slotOfPage(page);
+      const slot = device.slotAt(page * PAGE_SIZE);
       if (slot >= 0) device.use(slot, 1);
     });
     this.#device = device;

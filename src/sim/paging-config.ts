@@ -4,7 +4,7 @@ import { CLUSTER_SIZE } from "./cluster.ts";
 import { ConfigError } from "./config-error.ts";
 import { choiceOf, countOf, sizeOf, type Size } from "./config-values.ts";
 import { BOUNDS, INITIALS, type Bound, type Evict, type Initial, type Prefetch } from "./names.ts";
-import { chosen, namesOf } from "./policies/choice.ts";
+import { chosen, namesOf, type Choice } from "./policies/choice.ts";
 import type { EvictPolicy } from "./policies/evict/evictor.ts";
 import { EVICTORS } from "./policies/evict/index.ts";
 import { PREFETCHERS } from "./policies/prefetch/index.ts";
@@ -103,6 +103,14 @@ function evictOf(value: unknown): Pick<PagingSettings, "evict" | "custom"> {
 /** Whether the core keeps the order of use: plain `lru`. */
 export function isCoreLru({ evict, reserve }: Pick<PagingSettings, "evict" | "reserve">): boolean {
   return evict === "lru" && reserve === 0;
+}
+
+/** Returns the policy that makes room. Throws TypeError for one of the user's own that is not given again. */
+export function evictorOf({ evict, custom }: Pick<PagingSettings, "evict" | "custom">): Choice<EvictPolicy> {
+  const choice =
+    custom === null ? chosen<EvictPolicy>(evict, EVICTORS) : { policy: custom, parameter: undefined };
+  if (choice === null) throw new TypeError(`evict ${evict}: expected the policy that the simulation had`);
+  return choice;
 }
 
 /** Checks the reserve: only policies with an order of use have one. */
