@@ -1,4 +1,4 @@
-/** Drivers that migrate pages are correct, whatever runs between their steps and in whatever order. */
+/** Drivers that migrate pages are correct, whatever runs between their steps, in any order. */
 import type { Agent } from "../../src/testing.ts";
 import * as agents from "./agents.ts";
 import { testScenarios } from "./scenario.ts";

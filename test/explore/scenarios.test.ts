@@ -1,4 +1,4 @@
-/** Drivers that fill tables and lend pages are correct, whatever runs between their steps and in whatever order. */
+/** Drivers that fill tables and lend pages are correct, whatever runs between their steps, in any order. */
 import * as agents from "./agents.ts";
 import { testScenarios, writer } from "./scenario.ts";
 import type { WorldOptions } from "./world.ts";
