@@ -1,6 +1,6 @@
 /**
- * P11: the time to boot an engine, and the bytes of metadata that a frame takes. The "rivals" are units (1 ms,
- * 1 byte), so ratio and target are figures in these units.
+ * P11: the time to boot an engine, and the bytes of metadata that a frame takes. The "rivals" are units (1
+ * ms, 1 byte), so ratio and target are figures in these units.
  */
 import { contextOf } from "../../src/engine/context.ts";
 import { wasmBytes } from "../../src/engine/wasm-bytes.ts";
