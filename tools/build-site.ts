@@ -1,7 +1,7 @@
 /**
- * Builds the site: `node --import tsx tools/build-site.ts`. Reads site/, docs/ and src/, and the core, text
- * and page of tools/build.mjs; writes static files to site/dist, which any server of files may serve below
- * any path.
+ * Builds the site: `node --import ./tools/typescript.mjs tools/build-site.ts`. Reads site/,
+ * docs/ and src/, and the core, text and page of tools/build.mjs; writes static files to site/dist, which any
+ * server of files may serve below any path.
  *
  *   site/PAGE/page.html   the page's title, description and main part → site/dist/PAGE/index.html
  *   site/PAGE/main.tsx    its script → site/dist/PAGE/main.js; with workers: site/PAGE/worker.ts

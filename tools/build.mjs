@@ -7,39 +7,30 @@
  *          assembly/workload/index.ts → build/workload.wasm, build/workload.wasm.js
  *   page   src/report/page/main.ts  → build/page.js: script and style of the page of a run
  *   test   test/assembly/*.ts        → build/test/*.wasm
+ *          src/cli/main.ts           → build/test/command/ (also builds core, text and page)
  *   dist   src/{index,dmirror,testing,sim}.ts → dist/src/, file by file; src/cli/main.ts → dist/cli.js and
  *          src/lab.ts → dist/lab.js, one file each (also builds core, text and page)
  *
  * TypeScript imports a WebAssembly module by `import binary from "#hmm.wasm"` (or "#text.wasm").
  * package.json's "imports" maps the name to build/hmm.wasm.js, whose default export is a string that
- * src/engine/wasm-bytes.ts reads; src/engine/wasm-modules.d.ts types it as string. Node, tsx and esbuild
+ * src/engine/wasm-bytes.ts reads; src/engine/wasm-modules.d.ts types it as string. Node and esbuild
  * resolve the name in the same way, and esbuild inlines the string; in dist/ the file is dist/hmm.wasm.js.
  * Tests of the debug build read build/hmm.debug.wasm with node:fs. Its source map is for debuggers and for
  * tools/where.mjs; the module names the map by an absolute URL, because debuggers know no other base.
  *
- * A step is skipped if the hash of its inputs has not changed since it last ran. Outputs are written under a
- * temporary name and renamed, so several builds may run at once, and a reader never sees half a file.
+ * A step is skipped if the hash of its inputs has not changed since it last ran (build-step.mjs).
  */
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { buildTestCommand, bundleCommand, MODULES } from "./build-command.mjs";
 import { bundleLab, labCode } from "./build-lab.mjs";
 import { notices } from "./build-notices.mjs";
 import { PAGE_LIBRARY, pageModule } from "./build-page.mjs";
+import { list, moveInto, step, temporary, writeAtomic } from "./build-step.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const STAMPS = "build/.stamps";
 const ASC = "node_modules/assemblyscript/bin/asc.js";
 const TRANSFORM = "tools/as-bind-transform.mjs";
 const CORE = "assembly/core/index.ts";
@@ -49,69 +40,11 @@ const WORKLOAD = "assembly/workload/index.ts";
 /** What the page of a run takes from the simulations. */
 const CAUSES = "src/sim/time/causes.ts";
 const LIBRARY = ["src/index.ts", "src/dmirror.ts", "src/testing.ts", "src/sim.ts"];
-const COMMAND = "src/cli/main.ts";
-/** What threads of the command's pool start with: the pool looks for worker.js beside the command. */
-const POOL_WORKER = "node_modules/piscina/dist/worker.js";
-/** What only the queue of a sweep needs; users install it. */
-const OPTIONAL = ["bullmq", "ioredis", "@napi-rs/nice"];
-/** The module of the zstd compressor, which lies beside the command. */
-const ZSTD = "node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm";
 /** What the library imports from packages. Each is a file of dist/vendor: the package has no dependencies. */
 const VENDORED = { zstddec: "zstddec", "as-bind/dist/as-bind.esm.js": "as-bind" };
-/** The modules as text, which the package has beside its code. */
-const MODULES = ["build/hmm.wasm.js", "build/text.wasm.js", "build/workload.wasm.js"];
 const CONFIG = ["package.json", "asconfig.json", "tools/build.mjs"];
 
 process.chdir(ROOT);
-
-/** Lists all files under `path` (a file or a folder) whose name ends in `suffix`, in a fixed order. */
-function list(path, suffix = "") {
-  if (!existsSync(path)) return [];
-  if (statSync(path).isFile()) return [path];
-  return readdirSync(path, { withFileTypes: true })
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((entry) => list(join(path, entry.name), suffix))
-    .filter((file) => file.endsWith(suffix));
-}
-
-function hashOf(files) {
-  const hash = createHash("sha256");
-  for (const file of files) hash.update(file).update("\0").update(readFileSync(file)).update("\0");
-  return hash.digest("hex");
-}
-
-/** Runs `work` unless `outputs` exist and were made from the same `inputs`. */
-async function step(name, inputs, outputs, work) {
-  const stamp = join(STAMPS, name);
-  const hash = hashOf(inputs);
-  const fresh =
-    existsSync(stamp) && readFileSync(stamp, "utf8") === hash && outputs.every((file) => existsSync(file));
-  if (fresh) return;
-  const start = performance.now();
-  rmSync(stamp, { force: true });
-  await work();
-  writeAtomic(stamp, hash);
-  const sizes = outputs.map((file) => `${file} ${statSync(file).size} B`).join(", ");
-  console.log(`build: ${name}: ${sizes} (${Math.round(performance.now() - start)} ms)`);
-}
-
-const temporary = (file) => join(dirname(file), `.${process.pid}.${basename(file)}`);
-
-function writeAtomic(file, data) {
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(temporary(file), data);
-  renameSync(temporary(file), file);
-}
-
-/** Moves every file of `from` to the same place under `to`. */
-function moveInto(from, to) {
-  for (const file of list(from)) {
-    const target = join(to, relative(from, file));
-    mkdirSync(dirname(target), { recursive: true });
-    renameSync(file, target);
-  }
-  rmSync(from, { recursive: true, force: true });
-}
 
 function run(command, args) {
   return new Promise((resolve, reject) => {
@@ -189,7 +122,7 @@ async function buildPage() {
   await step("page", inputs, ["build/page.js"], async () => writeAtomic("build/page.js", await pageModule()));
 }
 
-/** Compiles the AssemblyScript modules that only tests use. They are bound like the text module. */
+/** Compiles the AssemblyScript modules that only tests use, which are bound like the text module. */
 async function buildTest() {
   for (const entry of list("test/assembly", ".ts")) {
     const name = basename(entry, ".ts");
@@ -236,49 +169,10 @@ async function vendor(outDir) {
   await build({ ...form, entryPoints, outdir: join(outDir, "vendor"), mainFields: ["module", "main"] });
 }
 
-/** Bundles the command. Returns the paths of all files in it. */
-async function command(outdir) {
-  const { build } = await import("esbuild");
-  if (!existsSync(COMMAND)) {
-    console.log(`build: dist: no command, ${COMMAND} does not exist`);
-    return [];
-  }
-  // CommonJS packages in the bundle call require() for Node's own modules, and look for files beside them.
-  const banner = `#!/usr/bin/env node
-import { createRequire as __createRequire } from "node:module";
-import { fileURLToPath as __fileURLToPath } from "node:url";
-const require = __createRequire(import.meta.url);
-const __dirname = __fileURLToPath(new URL(".", import.meta.url));`;
-  const bytes = {
-    name: "bytes",
-    setup: ({ onResolve }) =>
-      onResolve({ filter: /^#\w+\.wasm$/ }, ({ path }) => ({
-        path: `./${path.slice(1)}.js`,
-        external: true,
-      })),
-  };
-  const result = await build({
-    bundle: true,
-    format: "esm",
-    target: "node20",
-    outdir,
-    entryPoints: { cli: COMMAND, worker: POOL_WORKER },
-    external: OPTIONAL,
-    platform: "node",
-    banner: { js: banner },
-    plugins: [bytes],
-    sourcemap: true,
-    sourcesContent: false,
-    legalComments: "none",
-    metafile: true,
-  });
-  return Object.keys(result.metafile.inputs);
-}
-
 async function buildDist() {
   const missing = LIBRARY.filter((file) => !existsSync(file));
   if (missing.length > 0) return console.log(`build: dist: skipped, ${missing.join(", ")} missing`);
-  const config = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
+  const config = ["tsconfig.json", "tsconfig.build.json", "package-lock.json", "tools/build-command.mjs"];
   const inputs = [
     ...CONFIG,
     ...config,
@@ -290,22 +184,20 @@ async function buildDist() {
   ];
   const outputs = LIBRARY.map((file) => `dist/${file.replace(/\.ts$/, ".js")}`).concat(
     "dist/hmm.wasm",
+    "dist/cli.js",
     "dist/lab.js",
   );
-  if (existsSync(COMMAND)) outputs.push("dist/cli.js");
   await step("dist", inputs, outputs, async () => {
     const staging = `build/.dist-${process.pid}`;
     try {
       const [files, labFiles] = await Promise.all([
-        command(staging),
+        bundleCommand(staging),
         bundleLab(staging),
         library(staging),
         vendor(staging),
       ]);
       for (const file of labCode(list(staging), staging)) rmSync(file);
-      for (const file of MODULES) writeFileSync(join(staging, basename(file)), readFileSync(file));
       writeFileSync(`${staging}/hmm.wasm`, readFileSync("build/hmm.wasm"));
-      writeFileSync(`${staging}/zstd.wasm`, readFileSync(ZSTD));
       writeFileSync(`${staging}/THIRD-PARTY.txt`, notices([...files, ...labFiles, PAGE_LIBRARY]));
       const made = new Set(list(staging).map((file) => relative(staging, file)));
       moveInto(staging, "dist");
@@ -329,11 +221,11 @@ async function main(args) {
   if (unknown !== undefined)
     throw new Error(`unknown option ${unknown}; known: ${Object.keys(STEPS).join(" ")}`);
   const wanted = new Set(args.length > 0 ? args : ["--core", "--text", "--page", "--dist"]);
-  if (wanted.has("--dist")) wanted.add("--core").add("--text").add("--page");
-  mkdirSync(STAMPS, { recursive: true });
+  if (wanted.has("--dist") || wanted.has("--test")) wanted.add("--core").add("--text").add("--page");
   await Promise.all(
     ["--core", "--text", "--page", "--test"].filter((name) => wanted.has(name)).map((name) => STEPS[name]()),
   );
+  if (wanted.has("--test")) await buildTestCommand();
   if (wanted.has("--dist")) await buildDist();
 }
 

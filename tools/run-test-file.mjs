@@ -3,13 +3,14 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const CHILD = fileURLToPath(new URL("test-file.mjs", import.meta.url));
+const TYPESCRIPT = new URL("typescript.mjs", import.meta.url).href;
 /** How long a file may take. */
 export const FILE_SECONDS_MAX = Number(process.env.TEST_FILE_SECONDS ?? 600);
 
-/** Runs one file. Resolves to { passed, failed, skipped, problems, output }; never rejects. */
+/** Runs one file. Resolves to { passed, failed, skipped, problems, seconds, output }; never rejects. */
 export function runFile(file) {
   return new Promise((resolve) => {
-    const args = ["--expose-gc", "--import", "tsx", CHILD, file];
+    const args = ["--expose-gc", "--enable-source-maps", "--import", TYPESCRIPT, CHILD, file];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe", "pipe"] });
     let output = "";
     let report = "";
@@ -23,7 +24,8 @@ export function runFile(file) {
     }, FILE_SECONDS_MAX * 1000);
     child.on("close", (code, signal) => {
       clearTimeout(timer);
-      const result = report === "" ? { passed: 0, failed: 0, skipped: 0, problems: [] } : JSON.parse(report);
+      const nothing = { passed: 0, failed: 0, skipped: 0, problems: [], seconds: 0 };
+      const result = report === "" ? nothing : JSON.parse(report);
       if (late) result.problems.push(`still running after ${FILE_SECONDS_MAX} s`);
       else if (report === "")
         result.problems.push(`ended before its tests did (${signal ?? `exit code ${code}`})`);

@@ -1,6 +1,6 @@
 /**
- * Serves the built site: `node --import tsx tools/serve-site.ts [--port N]`, by default at port 8080, to this
- * machine alone. Tests serve it below other paths.
+ * Serves the built site: `node --import ./tools/typescript.mjs tools/serve-site.ts [--port N]`,
+ * by default at port 8080, to this machine alone. Tests serve it below other paths.
  */
 import { createReadStream, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";

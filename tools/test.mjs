@@ -10,42 +10,23 @@
  * no test; a suite is not run(); a before hook throws; a file ends before its tests do; with CI=true, a test
  * is skipped.
  *
- * The last line is `N passed, N failed`, with `, N skipped` if any were.
+ * Before the last line come the files that took more than three seconds of processor time, which is too long
+ * for the inner loop. The last line is `N passed, N failed`, with `, N skipped` if any were.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { runFile } from "./run-test-file.mjs";
 
+/** Processor time above which a file is listed. */
+const LONG_SECONDS = 3;
 /**
- * What takes longer than five seconds, the longest first: it is started first, so that no processor waits at
- * the end.
- */
-const LONGEST = [
-  "fuzz/fuzz",
-  "docs/programs",
-  "errors/errors",
-  "golden/golden",
-  "bench/bench",
-  "cli/run",
-  "fail-alloc/fail-alloc",
-  "cli/errors",
-  "huge-random",
-  "cli/sweep",
-  "cli/convert-formats",
-  "leak/failures",
-  "cli/traces",
-  "explore/scenarios",
-  "cli/cluster",
-  "mutants/mutants",
-];
-/**
- * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does, and the site's
- * pages, as `npm run test:site` does, sweeps through Redis, as `npm run test:queue` does, and every record,
- * as `npm run test:browser` does.
+ * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does; a long run of the
+ * fuzzer, as `npm run test:fuzz` does; the site's pages, as `npm run test:site` does; sweeps through Redis,
+ * as `npm run test:queue` does; and every record, as `npm run test:browser` does.
  */
 const APART = [
-  ...["canaries", "canaries-recorded"].map((name) => join("test", "fuzz", `${name}.test.ts`)),
+  ...["canaries", "canaries-recorded", "long"].map((name) => join("test", "fuzz", `${name}.test.ts`)),
   join("test", "queue", "queue.test.ts"),
   join("test", "golden", "every-record.test.ts"),
   ...["docs", "formats", "frames", "lab", "offline", "pages", "quality", "simulator"].map((name) =>
@@ -66,11 +47,6 @@ function collect(folder) {
     });
 }
 
-function rank(file) {
-  const at = LONGEST.findIndex((part) => file.endsWith(`${part}.test.ts`));
-  return at < 0 ? LONGEST.length : at;
-}
-
 /** What a filter selects: a part of a path, in which a slash also stands for the folders in between. */
 function patternOf(filter) {
   const parts = filter.split("/").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
@@ -89,6 +65,14 @@ function print(file, { passed, failed, skipped, problems, output }, seconds) {
   for (const problem of problems) console.log(`     ${file}: ${problem}`);
 }
 
+/** Says which files took long, the longest first, with their seconds of processor time. */
+function printLong(times) {
+  const long = [...times].filter(([, seconds]) => seconds > LONG_SECONDS).sort(([, a], [, b]) => b - a);
+  if (long.length === 0) return;
+  console.log(`\nmore than ${LONG_SECONDS} s of processor time:`);
+  for (const [file, seconds] of long) console.log(`  ${seconds.toFixed(1).padStart(5)} ${file}`);
+}
+
 async function main(args) {
   const at = args.indexOf("--root");
   const [root] = at < 0 ? ["test"] : args.splice(at, 2).slice(1);
@@ -101,19 +85,22 @@ async function main(args) {
     console.log(`no test file under ${root}${args.length > 0 ? ` matches ${args.join(" or ")}` : ""}`);
     total.failed = 1;
   }
-  const waiting = files.sort((a, b) => rank(a) - rank(b));
+  const times = new Map();
+  const waiting = [...files];
   const worker = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       const start = performance.now();
       const result = await runFile(file);
       if (result.skipped > 0 && process.env.CI === "true") result.problems.push("skips tests, and CI=true");
       print(file, result, (performance.now() - start) / 1000);
+      times.set(file, result.seconds);
       total.passed += result.passed;
       total.failed += result.failed + result.problems.length;
       total.skipped += result.skipped;
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  printLong(times);
   console.log(`\n${countsOf(total)}`);
   process.exitCode = total.failed > 0 ? 1 : 0;
 }

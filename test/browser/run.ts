@@ -25,7 +25,7 @@ process.chdir(fileURLToPath(new URL("../..", import.meta.url)));
 
 const FOLDERS = ["test/unit", "test/scenarios", "test/golden"];
 /** What is started first, because it takes longest. */
-const LONGEST = ["test/golden/every-record.test.ts", "test/golden/golden.test.ts"];
+const LONGEST = ["test/golden/every-record.test.ts"];
 
 /** Files that run in Node alone, and why. */
 const NODE_ONLY: Readonly<Record<string, string>> = {

@@ -1,11 +1,9 @@
 /** `heteromem bench`. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { heteromem, setUp, tearDown } from "./command.ts";
+import { heteromem } from "./command.ts";
 
 const bench = suite("heteromem bench");
-bench.before(setUp);
-bench.after(tearDown);
 
 bench("prints a line for each benchmark, or JSON", () => {
   const { stdout, status } = heteromem(["bench", "fault/device", "fork", "--time", "0.001"]);

@@ -5,7 +5,7 @@ import { delimiter, join, resolve } from "node:path";
 import { parse } from "yaml";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { command, file, folder, heteromem, setUp, tearDown } from "./command.ts";
+import { command, file, folder, heteromem } from "./command.ts";
 
 const CLUSTER = resolve("examples", "cluster");
 const SPEC = {
@@ -33,8 +33,7 @@ function shell(script: string, more: Record<string, string>): void {
   assert.is(status, 0, stderr);
 }
 
-test.before(async () => {
-  await setUp();
+test.before(() => {
   mkdirSync(bin);
   for (const [name, words] of [
     ["heteromem", '"$@"'],
@@ -47,7 +46,6 @@ test.before(async () => {
   heteromem(["sweep", spec, "--out", join(folder, "whole"), "--quiet", "--workers", "1"]);
   expected = merged(join(folder, "whole"));
 });
-test.after(tearDown);
 
 test("the script of Slurm runs the shard of its task", () => {
   const OUT = join(folder, "slurm");

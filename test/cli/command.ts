@@ -1,42 +1,18 @@
 /** The command under test, bundled as in the published package and run as its users run it. */
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
-import { copyFileSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { build } from "esbuild";
 import * as assert from "uvu/assert";
 import type { RunReport } from "../../src/cli/report.ts";
+import { buildTestCommand } from "../../tools/build-command.mjs";
 
+/** The folder of the tests' files, which goes when the process ends. */
 export const folder = mkdtempSync(join(tmpdir(), "heteromem-cli-"));
 /** The bundled command. */
-export const command = join(folder, "cli.js");
+export const command = resolve(await buildTestCommand());
 
-/** Bundles the command, in a suite's `before`. */
-export async function setUp(): Promise<void> {
-  await build({
-    entryPoints: { cli: "src/cli/main.ts", worker: "node_modules/piscina/dist/worker.js" },
-    outdir: folder,
-    external: ["bullmq", "ioredis", "@napi-rs/nice"],
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    logLevel: "warning",
-    banner: {
-      js:
-        'import { createRequire as __cr } from "node:module"; const require = __cr(import.meta.url); ' +
-        `const __dirname = ${JSON.stringify(folder)};`,
-    },
-  });
-  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-  symlinkSync(resolve("node_modules"), join(folder, "node_modules")); // packages that users install
-  copyFileSync("node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm", join(folder, "zstd.wasm"));
-}
-
-/** Removes the bundle, in a suite's `after`. */
-export function tearDown(): void {
-  rmSync(folder, { recursive: true });
-}
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 export interface Outcome {
   status: number | null;

@@ -5,12 +5,10 @@ import { differences, formatDifferences } from "../../src/cli/compare.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RunReport } from "../../src/cli/report.ts";
-import { file, folder, heteromem, report, run, setUp, tearDown } from "./command.ts";
+import { file, folder, heteromem, report, run } from "./command.ts";
 import { KERNEL_RANGE, PROGRAM } from "./program.ts";
 
 const compare = suite("heteromem compare");
-compare.before(setUp);
-compare.after(tearDown);
 
 compare("shows values that differ, with the change", () => {
   const a = {

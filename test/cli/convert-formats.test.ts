@@ -8,7 +8,7 @@ import { recognizeFormat } from "../../src/text/formats.ts";
 import type { PlainRecord } from "../text/reference.ts";
 import { mixedFile, someRecords } from "../util/hmt-mixed.ts";
 import { events, readHmt } from "../util/hmt.ts";
-import { file, setUp, tearDown } from "./command.ts";
+import { file } from "./command.ts";
 import { converted, made, path, read } from "./converting.ts";
 
 const SEED = 20261203;
@@ -45,8 +45,6 @@ function inFormat(format: string, records: readonly PlainRecord[]): PlainRecord[
 }
 
 const test = suite("heteromem convert: there and back");
-test.before(setUp);
-test.after(tearDown);
 
 for (const name of readdirSync(SAMPLES)) {
   const source = new URL(name, SAMPLES);

@@ -10,15 +10,13 @@ import { recordOf, type PlainRecord } from "../text/reference.ts";
 import { zstdFrame } from "../util/hmt-bytes.ts";
 import { mixedFile, someRecords } from "../util/hmt-mixed.ts";
 import { events, readHmt } from "../util/hmt.ts";
-import { file, heteromem, setUp, startHeteromem, tearDown } from "./command.ts";
+import { file, heteromem, startHeteromem } from "./command.ts";
 import { convert, made, path, read } from "./converting.ts";
 
 const SEED = 20261203;
 const SAMPLES = new URL("../text/samples/", import.meta.url);
 
 const test = suite("heteromem convert");
-test.before(setUp);
-test.after(tearDown);
 
 test("a workload is written with its kernels and ranges, and has the records of the generator", async () => {
   const spec = "stencil2d:size=256KiB,grain=8";

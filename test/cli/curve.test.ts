@@ -2,11 +2,9 @@
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { file, heteromem, report, run, setUp, tearDown } from "./command.ts";
+import { file, heteromem, report, run } from "./command.ts";
 
 const cli = suite("heteromem curve");
-cli.before(setUp);
-cli.after(tearDown);
 
 /** Pages 1, 2, 3, 1, 2, 3, 1, 1 as lines of ADDRESS R|W; page 2 is written. */
 const LINES = [1, 2, 3, 1, 2, 3, 1, 1]

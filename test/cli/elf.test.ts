@@ -8,11 +8,9 @@ import { functionsNamed, parseElf, readElf, type ElfProgram } from "../../src/cl
 import { UserError } from "../../src/cli/errors.ts";
 import { Random } from "../../src/engine/random.ts";
 import { elfBytes, type PlainElf, type PlainSymbol } from "../util/elf-bytes.ts";
-import { file, report, run, setUp, tearDown } from "./command.ts";
+import { file, report, run } from "./command.ts";
 
 const elf = suite("heteromem run, functions of a program");
-elf.before(setUp);
-elf.after(tearDown);
 
 const X86_64 = 62;
 const I386 = 3;

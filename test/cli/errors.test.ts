@@ -8,12 +8,10 @@ import { constants, gunzipSync, gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { RunReport } from "../../src/cli/report.ts";
-import { file, folder, run, setUp, startHeteromem, tearDown } from "./command.ts";
+import { file, folder, run, startHeteromem } from "./command.ts";
 import { KERNEL_RANGE, PROGRAM } from "./program.ts";
 
 const bad = suite("heteromem run, bad input");
-bad.before(setUp);
-bad.after(tearDown);
 
 const trace = file("program.lackey", PROGRAM.text);
 

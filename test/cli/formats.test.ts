@@ -5,14 +5,12 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { zstdFrame } from "../util/hmt-bytes.ts";
 import { mixedFile } from "../util/hmt-mixed.ts";
-import { file, report, run, setUp, tearDown } from "./command.ts";
+import { file, report, run } from "./command.ts";
 
 const SAMPLES = new URL("../text/samples/", import.meta.url);
 const sample = (name: string): string => new URL(name, SAMPLES).pathname;
 
 const test = suite("run of other formats");
-test.before(setUp);
-test.after(tearDown);
 
 /** What is replayed of the samples: format, loads and stores of the CPU, of the device. */
 const READ: [name: string, flags: string[], expected: unknown[]][] = [

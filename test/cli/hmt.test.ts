@@ -3,12 +3,10 @@ import { gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { block, hmtFile, payloadOf, type PlainAccess } from "../util/hmt-bytes.ts";
-import { file, heteromem, report, run, setUp, tearDown } from "./command.ts";
+import { file, heteromem, report, run } from "./command.ts";
 import { KERNEL_RANGE, PROGRAM } from "./program.ts";
 
 const hmt = suite("run of .hmt traces");
-hmt.before(setUp);
-hmt.after(tearDown);
 
 /** The accesses of the text trace as records: the device's where the text says so by its code addresses. */
 const ACCESSES: PlainAccess[] = PROGRAM.accesses.map(({ agent, access: [kind, address, size] }) => ({

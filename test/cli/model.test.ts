@@ -4,11 +4,9 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseProfile } from "../../src/cli/profile.ts";
 import type { TimeModel } from "../../src/sim.ts";
-import { file, folder, heteromem, report, run, setUp, tearDown } from "./command.ts";
+import { file, folder, heteromem, report, run } from "./command.ts";
 
 const model = suite("heteromem model");
-model.before(setUp);
-model.after(tearDown);
 
 /** nvprof's table, as it prints it. */
 function nvprof(

@@ -5,11 +5,9 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { commandOf } from "../../src/cli/command-line.ts";
 import type { Picture } from "../../src/report/picture.ts";
-import { file, folder, run, setUp, tearDown } from "./command.ts";
+import { file, folder, run } from "./command.ts";
 
 const pictures = suite("heteromem run: pictures");
-pictures.before(setUp);
-pictures.after(tearDown);
 
 const OPTIONS = ["--workload", "add:size=256KiB", "--system-memory", "16MiB", "--time", "pcie3-1080ti"];
 

@@ -3,11 +3,9 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { heteromem, report, setUp, tearDown } from "./command.ts";
+import { heteromem, report } from "./command.ts";
 
 const programs = suite("example programs");
-programs.before(setUp);
-programs.after(tearDown);
 
 const FOLDER = "examples/programs";
 const NAMES = ["jacobi", "hashjoin"];

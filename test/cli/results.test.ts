@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { summaryOf } from "../../src/report/statistics.ts";
 import type { SweepPicture } from "../../src/report/sweep-picture.ts";
 import type { FlatRow } from "../../src/sweep/tables.ts";
-import { command, file, folder, heteromem, report, setUp, tearDown } from "./command.ts";
+import { command, file, folder, heteromem, report } from "./command.ts";
 
 const SPEC = {
   name: "a <small> sweep",
@@ -21,15 +21,13 @@ const out = join(folder, "out");
 const python = spawnSync("python3", ["--version"]).status === 0;
 if (!python) console.log("no python3: python/heteromem.py is not tested");
 
-test.before(async () => {
-  await setUp();
+test.before(() => {
   const path = file("spec.json", JSON.stringify(SPEC));
   for (const i of [1, 2]) {
     const shard = ["--shard", `${i}/2`, "--out", `${out}${i}`, "--quiet", "--workers", "1"];
     assert.is(heteromem(["sweep", path, ...shard]).status, 0);
   }
 });
-test.after(tearDown);
 
 test("merge says what is missing, and joins shards", () => {
   const one = heteromem(["merge", `${out}1`, "--out", out]);

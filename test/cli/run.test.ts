@@ -7,13 +7,11 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { RunReport } from "../../src/cli/report.ts";
 import { bytes } from "../../src/cli/words.ts";
-import { command, file, heteromem, report, run, setUp, startHeteromem, tearDown } from "./command.ts";
+import { command, file, heteromem, report, run, startHeteromem } from "./command.ts";
 import { Model, readAccesses } from "./model.ts";
 import { KERNEL, KERNEL_RANGE, Program, PROGRAM } from "./program.ts";
 
 const cli = suite("heteromem run");
-cli.before(setUp);
-cli.after(tearDown);
 
 const OPTIONS = ["--offload", KERNEL_RANGE, "--device-memory", "128KiB"];
 const TRACE_LINES = PROGRAM.text.split("\n").length - 1;

@@ -11,11 +11,9 @@ import { demandMemory, parseShard } from "../../src/cli/sweep/sweep.ts";
 import type { RunReport } from "../../src/cli/report.ts";
 import { SweepError } from "../../src/sweep/error.ts";
 import type { Manifest } from "../../src/sweep/manifest.ts";
-import { file, folder, heteromem, report, setUp, startHeteromem, tearDown, type Outcome } from "./command.ts";
+import { file, folder, heteromem, report, startHeteromem, type Outcome } from "./command.ts";
 
 const test = suite("heteromem sweep");
-test.before(setUp);
-test.after(tearDown);
 
 const SMALL = { systemMemory: "2MiB", deviceMemory: "64KiB", backing: "metadata" };
 const SPEC = {

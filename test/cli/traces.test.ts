@@ -6,11 +6,9 @@ import { gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { RunReport } from "../../src/cli/report.ts";
-import { file, report, run, setUp, tearDown } from "./command.ts";
+import { file, report, run } from "./command.ts";
 
 const traces = suite("heteromem run, strangers' traces");
-traces.before(setUp);
-traces.after(tearDown);
 
 /** Lines, by "; ": `I` lines begin with their address, accesses with their letter. */
 function lackey(source: string): string {

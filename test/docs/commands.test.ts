@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { command, setUp, tearDown } from "../cli/command.ts";
+import { command } from "../cli/command.ts";
 import { readPage } from "./programs.ts";
 
 interface Session {
@@ -34,8 +34,6 @@ async function printed(shell: string): Promise<string> {
 }
 
 const test = suite("docs: commands");
-test.before(setUp);
-test.after(tearDown);
 test("README answers three questions, and the commands print what it shows", async () => {
   const sessions = sessionsOf(readPage("README.md"));
   assert.is(sessions.length, 3);

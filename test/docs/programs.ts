@@ -4,9 +4,12 @@
  * the blocks before it.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build, type Plugin } from "esbuild";
+import type { Test } from "uvu";
+import * as assert from "uvu/assert";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** The package's own entries, by the name that users import them under. */
@@ -47,32 +50,67 @@ export function joined(markdown: string): Program[] {
   return [{ line: parts[0].line, source: join("source"), output: join("output") }];
 }
 
-/** Replaces the package's names in a program by the files that they stand for. */
-function againstSources(source: string): string {
-  return source.replace(
-    /(from\s+|import\s+|import\()"(heteromem[^"]*)"/g,
-    (_, before: string, name: string) => {
-      if (!(name in ENTRIES))
-        throw new Error(`the program imports "${name}", which the package does not export`);
-      return `${before}${JSON.stringify(new URL(`../../${ENTRIES[name]}`, import.meta.url).href)}`;
-    },
-  );
-}
+/** Resolves the names of programs, and the package's names to the files that they stand for. */
+const programNames = (sources: readonly string[]): Plugin => ({
+  name: "programs",
+  setup(bundle) {
+    bundle.onResolve({ filter: /^program:/ }, ({ path }) => ({ path, namespace: "program" }));
+    bundle.onResolve({ filter: /^heteromem(\/|$)/ }, ({ path }) => {
+      if (path in ENTRIES) return { path: join(ROOT, ENTRIES[path]) };
+      return { errors: [{ text: `the program imports "${path}", which the package does not export` }] };
+    });
+    bundle.onLoad({ filter: /^/, namespace: "program" }, ({ path }) => ({
+      contents: sources[Number(path.slice("program:".length))],
+      loader: "ts",
+      resolveDir: ROOT,
+    }));
+  },
+});
 
-/** Runs a program as a module of its own. Returns what it printed. Throws Error if it fails. */
-export function run(source: string): string {
+/**
+ * Compiles programs, each as a module of its own, into files that go when the process ends. Returns their
+ * paths. Throws Error if one of them does not compile.
+ */
+async function compiled(sources: readonly string[]): Promise<string[]> {
   mkdirSync(join(ROOT, "build"), { recursive: true });
   const folder = mkdtempSync(join(ROOT, "build", "page-"));
-  try {
-    const file = join(folder, "program.mts");
-    writeFileSync(file, againstSources(source));
-    const options = { cwd: ROOT, encoding: "utf8", timeout: 60_000 } as const;
-    const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", file], options);
-    if (status !== 0) throw new Error(`the program ends with ${status}:\n${stderr}`);
-    return stdout;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const entryPoints = Object.fromEntries(sources.map((_, i) => [`program${i}`, `program:${i}`]));
+  const form = {
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20.10",
+  } as const;
+  const plugins = [programNames(sources)];
+  await build({ ...form, entryPoints, outdir: folder, plugins, logLevel: "silent" });
+  return sources.map((_, i) => join(folder, `program${i}.js`));
+}
+
+/** Runs a compiled program. Returns what it printed. Throws Error if it fails. */
+function printed(file: string): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
+    cwd: ROOT,
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  if (status !== 0) throw new Error(`the program ends with ${status}:\n${stderr}`);
+  return stdout;
+}
+
+/** Compiles and runs a program. Returns what it printed. Throws Error if it fails. */
+export async function run(source: string): Promise<string> {
+  const [file] = await compiled([source]);
+  return printed(file);
+}
+
+/** Tests that the programs of a page print what the page shows. */
+export async function testPage(test: Test, page: string): Promise<void> {
+  const programs = joined(readPage(page));
+  const files = await compiled(programs.map(({ source }) => source));
+  for (const [i, { line, output }] of programs.entries())
+    test(`${page}:${line} prints what the page says`, () => assert.is(printed(files[i]), output));
 }
 
 /** Reads a page of the repository. */

@@ -343,4 +343,5 @@ const groups: Table = {
   },
 };
 
-export const mmRows: Table = { ...spaces, ...handles, ...locks, ...groups };
+export const mmRows: Table = spaces;
+export const handleRows: Table = { ...handles, ...locks, ...groups };

@@ -3,7 +3,7 @@
  * theirs, calls from callbacks, at any step of a migration. Whatever they do, each call works or is refused
  * with an error that says why; the core never panics, and when all is closed the engine is whole.
  *
- *   node --import tsx test/fuzz/misuse.ts [--seed N] [--seconds N] [--steps N]
+ *   node --import ./tools/typescript.mjs test/fuzz/misuse.ts [--seed N] [--seconds N] [--steps N]
  */
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";

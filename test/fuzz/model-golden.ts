@@ -1,6 +1,6 @@
 /**
- * Replays the recorded kernel answers on the reference model and counts the mismatches:
- * node --import tsx test/fuzz/model-golden.ts [folder of the records] [--linux 7.3] [--only scenario] [-v]
+ * Replays the recorded kernel answers on the reference model and counts the mismatches: `node --import
+ * ./tools/typescript.mjs test/fuzz/model-golden.ts [folder] [--linux 7.3] [--only scenario] [-v]`
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";

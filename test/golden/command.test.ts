@@ -1,4 +1,4 @@
-/** The command that replays records: `npm run golden`. */
+/** `npm run golden` replays records, shows one scenario, and refuses wrong usage. */
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,22 +7,16 @@ import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { withChange } from "./mutate.ts";
-import { loadScenarios, NOT_BUILT, RECORDS, type GoldenRecord, type Scenario } from "./records.ts";
+import { NOT_BUILT, type GoldenRecord } from "./records.ts";
+import { named, scenarios } from "./recorded.ts";
 
 const test = suite("golden: the command");
-const scenarios = loadScenarios(RECORDS);
-
-function named(name: string): Scenario {
-  const scenario = scenarios.find((candidate) => candidate.name === name);
-  if (scenario === undefined) throw new Error(`no scenario ${name}`);
-  return scenario;
-}
 
 const RUN = fileURLToPath(new URL("run.ts", import.meta.url));
 
 function golden(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ["--import", "tsx", RUN, ...args], (error, out, err) => {
+    execFile(process.execPath, ["--import", "./tools/typescript.mjs", RUN, ...args], (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code), out, err });
     });
   });

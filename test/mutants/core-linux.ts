@@ -180,7 +180,7 @@ export const CORE_LINUX: readonly Mutant[] = [
     file: "src/migrate/setup.ts",
     before: ' && ctx.settings.linux === "6.12")',
     after: " && false)",
-    ask: ["errors/errors"],
+    ask: ["errors/migrate"],
   },
   {
     name: "dmirror-asks-6.12-for-huge-device-pages",

@@ -103,7 +103,7 @@ test("the command lists mutants and refuses wrong usage", () => {
     const options = { cwd: ROOT, encoding: "utf8" } as const;
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      ["--import", "tsx", run, ...args],
+      ["--import", "./tools/typescript.mjs", run, ...args],
       options,
     );
     return { status, output: stdout + stderr };

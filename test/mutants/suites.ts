@@ -7,12 +7,14 @@ import { join } from "node:path";
  * last.
  */
 const ORDER = [
+  "golden/basic",
   "golden",
   "unit",
   "leak",
   "scenarios",
   "snapshot",
   "fuzz/fuzz",
+  "fuzz/long",
   "explore",
   "cli",
   "errors",
@@ -29,6 +31,10 @@ const LEFT_OUT = [
   "tools",
   "text/bind",
   "golden/harness",
+  "golden/command",
+  "golden/every-record",
+  "fuzz/command",
+  "fuzz/coverage",
   "cli/args",
 ];
 

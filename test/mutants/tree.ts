@@ -158,7 +158,8 @@ export class Tree {
   /** Runs a test file up to its first failure. A file that takes longer than `limit` seconds fails. */
   async test(file: string, limit: number): Promise<Outcome> {
     const start = performance.now();
-    const args = ["--expose-gc", "--import", "tsx", "--import", "./test/mutants/first-failure.mjs"];
+    const hooks = ["tools/typescript.mjs", "test/mutants/first-failure.mjs"];
+    const args = ["--expose-gc", ...hooks.flatMap((hook) => ["--import", `./${hook}`])];
     const ended = await this.#run([...args, "tools/test-file.mjs", file], limit);
     const seconds = (performance.now() - start) / 1000;
     return { failure: failureOf(ended, limit), seconds };

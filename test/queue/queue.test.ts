@@ -13,7 +13,7 @@ import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { file, folder, heteromem, setUp, startHeteromem, tearDown } from "../cli/command.ts";
+import { file, folder, heteromem, startHeteromem } from "../cli/command.ts";
 import { hasRedis, TestProxy, TestRedis } from "./redis.ts";
 
 const test = suite("queue: sweeps through Redis");
@@ -85,7 +85,6 @@ async function sweepWith(out: string, url: string, middle: () => Promise<void>):
 
 if (hasRedis) {
   test.before(async () => {
-    await setUp();
     redis = await TestRedis.start();
     spec = file("spec.json", JSON.stringify(SPEC));
     const { status } = heteromem([
@@ -111,7 +110,6 @@ if (hasRedis) {
   });
   test.after(async () => {
     await redis.stop();
-    tearDown();
   });
 
   test("a worker that is killed in the middle loses nothing", async () => {

@@ -24,7 +24,7 @@ const isEntry = (file: string): boolean =>
 /** Files that Node or a tool loads by name, and who does. */
 const HOOKS = new Map([
   ["tools/as-bind-transform.mjs", "tools/build.mjs passes it to the AssemblyScript compiler"],
-  ["tools/as-shipped.mjs", "package.json passes it to Node"],
+  ["tools/typescript.mjs", "package.json passes it to Node"],
   ["test/mutants/first-failure.mjs", "test/mutants/run.ts passes it to Node"],
   ["src/cli/main.ts", "src/cli/sweep/pool.ts passes it to its workers"],
   ["bench/page.ts", "bench/chromium.ts bundles it for the browser"],
