@@ -4,9 +4,11 @@ import { HUGETLB_SHARE, makeHugetlbPlan } from "./generate-hugetlb.ts";
 import { makeSizedPlan, SIZED_HUGE_SHARE, SIZED_SHARE } from "./generate-sized.ts";
 import { MEMORY_MAX, NO_LIMIT, type Plan } from "./plan.ts";
 import type { LinuxVersion } from "../../src/index.ts";
-import type { Random } from "./random.ts";
+import { Random } from "./random.ts";
 
 const STEPS = 250;
+/** Makes the choice of sizes independent of the others, so that a run without them stays what it was. */
+const SIZED_SALT = 0x51ed;
 
 /** The kernel of a run: every second seed has the newer one. */
 export const linuxOf = (seed: number): LinuxVersion => (seed % 2 === 0 ? "6.12" : "7.3");
@@ -15,7 +17,8 @@ export function makePlan(seed: number, linux: LinuxVersion, random: Random): Pla
   if (random.chance(HUGETLB_SHARE)) return makeHugetlbPlan(seed, linux, random);
   const small = makeSmallPlan(seed, linux, random);
   const plan = random.chance(HUGE_SHARE) ? makeHugePlan(small, random) : small;
-  const sized = linux === "7.3" && random.chance(plan.huge ? SIZED_HUGE_SHARE : SIZED_SHARE);
+  const share = plan.huge ? SIZED_HUGE_SHARE : SIZED_SHARE;
+  const sized = linux === "7.3" && new Random(seed + SIZED_SALT).chance(share);
   return sized ? makeSizedPlan(plan, random) : plan;
 }
 

@@ -55,7 +55,7 @@ export class Generator {
     private readonly random: Random,
     private readonly view: View,
   ) {
-    this.weights = chooseWeights(random).filter(([op]) => op !== "mthp" || plan.huge || plan.sized);
+    this.weights = chooseWeights(random, plan.huge === true || plan.sized === true);
     this.hot = Array.from({ length: 3 }, () =>
       plan.huge ? hugePage(plan, random) : random.between(plan.first, plan.end - 1),
     );

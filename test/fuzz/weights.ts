@@ -53,7 +53,6 @@ export const WEIGHTS: readonly (readonly [op: string, weight: number])[] = [
   ["swapoff", 1],
   ["limit", 1],
   ["ksm", 6],
-  ["mthp", 2],
   ["uffd", 2],
   ["unuffd", 1],
   ["dpeer", 3],
@@ -67,6 +66,7 @@ export const WEIGHTS: readonly (readonly [op: string, weight: number])[] = [
   ["tr", 1],
   ["flt", 4],
   ["reboot", 1],
+  ["mthp", 2],
 ];
 /** The share of runs with snapshots: a snapshot takes as long as a hundred other operations. */
 const REBOOT_SHARE = 0.1;
@@ -88,12 +88,13 @@ const OPEN_SHARE = 0.4;
 const ALWAYS = new Set(["w", "mmap", "mend"]);
 
 /**
- * Returns the weights of one run. Some operations never run and some often, since collisions find mistakes.
+ * Returns the weights of one run, with `sizes` that of hmm.setHugepages, too. Some operations never run and some often, since collisions find mistakes.
  */
-export function chooseWeights(random: Random): (readonly [op: string, weight: number])[] {
+export function chooseWeights(random: Random, sizes: boolean): (readonly [op: string, weight: number])[] {
   const open = random.chance(OPEN_SHARE);
   const reboots = random.chance(REBOOT_SHARE);
-  const wanted = WEIGHTS.filter(([op]) => (op === "reboot" ? reboots : open || !/^(.beg|mend)$/.test(op)));
+  const usual = WEIGHTS.filter(([op]) => sizes || op !== "mthp");
+  const wanted = usual.filter(([op]) => (op === "reboot" ? reboots : open || !/^(.beg|mend)$/.test(op)));
   const without = new Set(GROUPS.flatMap(([share, ops]) => (random.chance(share) ? ops : [])));
   const kept = wanted.filter(([op]) => ALWAYS.has(op) || (!without.has(op) && !random.chance(0.3)));
   return kept.map(([op, weight]) => [op, random.chance(0.2) ? weight * 4 : weight] as const);

@@ -319,6 +319,8 @@ export function leaveDevice(world: World, pages: Page[]): OpenMigration {
 
 /** Migrates all pages of a device to RAM, except pages in open migrations. */
 export function evict(world: World, device: number): void {
+  // A driver asks for all its pages, those of a batch of unlocked pages included, or for all its memory.
+  if (world.used[device + 1] > 0 || !world.rules.evictSingly) world.drain();
   const pages = world.pagesOn(device);
   if (!world.rules.evictSingly) leaveDevice(world, pages).finish();
   else for (const page of pages) leaveDevice(world, [page]).finish();

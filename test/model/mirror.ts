@@ -216,6 +216,7 @@ export class Mirror {
 
   /** Starts to move the device's oldest movable page to RAM, wherever it is mapped. */
   beginEvict(world: World): number {
+    if (world.used[this.device + 1] > 0) world.drain();
     for (const page of world.pagesOn(this.device)) {
       const migration = leaveDevice(world, [page]);
       if (migration.candidates === 0) continue;

@@ -21,6 +21,13 @@ export const CORE_HMM: readonly Mutant[] = [
     ask: ["unit/referenced"],
   },
   {
+    name: "exclusive-access-page-by-page-leaves-no-mark",
+    file: core("hmm/exclusive"),
+    before: "  if (splitHere(cmd) == REQUEST) return REQUEST;\n  markAccessed(pte);\n",
+    after: "  if (splitHere(cmd) == REQUEST) return REQUEST;\n",
+    ask: ["unit/referenced"],
+  },
+  {
     name: "sequence-number-used-again",
     file: core("operation/notify"),
     before: "if (!mm.invalidations && mm.seq & 1) mm.seq++;",

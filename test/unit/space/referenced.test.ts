@@ -11,6 +11,7 @@ import {
   PAGE_SIZE,
   PROT_READ,
   PROT_WRITE,
+  type LinuxVersion,
   type Mm,
 } from "../../../src/index.ts";
 import { Dmirror, DmirrorDevice } from "../../../src/dmirror.ts";
@@ -33,11 +34,15 @@ function referenced(mm: Mm, addr: number): boolean[] {
 }
 
 onEachBuild("PG_referenced", (test, module) => {
-  const engine = (): Hmm =>
-    Hmm.createSync(module, { systemMemory: 8 * MIB, deviceMemory: 4 * MIB, swap: MIB });
+  const engine = (linux: LinuxVersion = "7.3"): Hmm =>
+    Hmm.createSync(module, { systemMemory: 8 * MIB, deviceMemory: 4 * MIB, swap: MIB, linux });
 
-  test("get_user_pages marks a page, a CPU access does not", () => {
-    const mm = engine().createMm();
+  // Exclusive access of 6.12 and of 7.3 are different code.
+  for (const linux of ["6.12", "7.3"] as const)
+    test(`get_user_pages marks a page, a CPU access does not, ${linux}`, () => marks(engine(linux)));
+
+  function marks(hmm: Hmm): void {
+    const mm = hmm.createMm();
     const addr = written(mm);
     mm.read(addr, 2 * PAGE_SIZE);
     assert.equal(referenced(mm, addr), [false, false]);
@@ -58,8 +63,8 @@ onEachBuild("PG_referenced", (test, module) => {
       touch(other);
       assert.equal(referenced(mm, other), [true, false], touch.toString());
     }
-    mm.hmm.verify();
-  });
+    hmm.verify();
+  }
 
   test("the mark moves with the page and is visible after fork; a copy is not marked", () => {
     const hmm = engine();
