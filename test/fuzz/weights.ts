@@ -88,7 +88,8 @@ const OPEN_SHARE = 0.4;
 const ALWAYS = new Set(["w", "mmap", "mend"]);
 
 /**
- * Returns the weights of one run, with `sizes` that of hmm.setHugepages, too. Some operations never run and some often, since collisions find mistakes.
+ * Returns the weights of one run, with `sizes` that of hmm.setHugepages, too. Some operations never run and
+ * some often, since collisions find mistakes.
  */
 export function chooseWeights(random: Random, sizes: boolean): (readonly [op: string, weight: number])[] {
   const open = random.chance(OPEN_SHARE);
