@@ -1,5 +1,7 @@
 /**
  * heteromem: Linux's Heterogeneous Memory Management as a library. The names are the kernel's, in camel case.
+ *
+ * @module heteromem
  */
 
 // The engine. It comes first, so that bundles begin with the core's bytes (see hmm.ts).

@@ -1,6 +1,8 @@
 /**
  * heteromem/lab: a lab of the HMM protocol, as a model and as a web component. Importing it defines the
  * element.
+ *
+ * @module heteromem/lab
  */
 import { defineLab } from "./lab/element/element.tsx";
 

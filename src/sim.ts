@@ -2,6 +2,8 @@
  * `import { simulate } from "heteromem/sim"`: simulations of what a program's memory accesses cost on a CPU
  * and a device that share one address space. Sources of records are decoders of traces, generators of
  * workloads, or a caller's own. Runs in Node, browsers and workers.
+ *
+ * @module heteromem/sim
  */
 export { feedAll, simulate } from "./sim/simulate.ts";
 export type { Progress, Signal, SimulateOptions } from "./sim/simulate-options.ts";

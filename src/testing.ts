@@ -1,4 +1,8 @@
-/** What the author of a driver or of a policy needs to test it. */
+/**
+ * What the author of a driver or of a policy needs to test it.
+ *
+ * @module heteromem/testing
+ */
 export { checkEvictPolicy, type CheckEvictPolicyOptions } from "./testing/check-evict-policy.ts";
 export { DelayedDevice, type DelayedDeviceOptions, type PendingCopy } from "./testing/delayed-device.ts";
 export { explore, type ExploreOptions, type ExploreResult } from "./testing/explore.ts";

@@ -1,24 +1,14 @@
 /**
- * P11: the time to boot an engine, the bytes that a browser loads, and the bytes of metadata that a frame
- * takes. The "rivals" are units (1 ms, 1 KiB, 1 byte), so ratio and target are figures in these units.
+ * P11: the time to boot an engine, and the bytes of metadata that a frame takes. The "rivals" are units (1
+ * ms, 1 byte), so ratio and target are figures in these units.
  */
-import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
 import { contextOf } from "../../src/engine/context.ts";
 import { wasmBytes } from "../../src/engine/wasm-bytes.ts";
 import { Hmm } from "../../src/index.ts";
 import { GIB, MIB, PAGE, createEngine } from "../engine.ts";
 import { median } from "../harness.ts";
 import type { Context, Result, Rival, Row, Side } from "../harness.ts";
-
-/** Returns a side that reports a fixed figure instead of a time. */
-const figure = (value: number): Side => ({ run: () => ({ ns: value, hash: 0 }) });
-
-const unit = (name: string, value: number, target: number): Rival => ({
-  name,
-  target,
-  sides: [figure(value)],
-});
+import { size, unit } from "../units.ts";
 
 /** Hmm.create() with a compiled module. From the second engine of a process on, the module is compiled. */
 const boot: Side = {
@@ -48,20 +38,6 @@ async function noteCompilation(context: Context): Promise<void> {
   context.note(`compiling the core, once a process: ${median(samples).toFixed(1)} ms`);
 }
 
-/** Returns the size of `import "heteromem"` for a browser, minified and compressed. It contains the core. */
-async function entryBytes(): Promise<number> {
-  const result = await build({
-    entryPoints: ["src/index.ts"],
-    bundle: true,
-    minify: true,
-    write: false,
-    format: "esm",
-    platform: "neutral",
-    target: "node20",
-  });
-  return gzipSync(result.outputFiles[0].contents, { level: 9 }).length;
-}
-
 /** Linear memory grows in steps of 64 KiB. These sizes are so far apart that the rounding does not show. */
 const SMALL = GIB;
 const LARGE = 32 * GIB;
@@ -82,19 +58,17 @@ async function frameBytes(kind: "systemMemory" | "deviceMemory"): Promise<number
 }
 
 const row: Row = {
-  title: "boot with 256 MiB + 256 MiB; gzip size of the entry; metadata a frame",
-  unit: "boot · bytes · bytes a frame",
+  title: "boot with 256 MiB + 256 MiB; metadata a frame",
+  unit: "boot · bytes a frame",
   async run(context) {
     const measure = (ours: Side, rival: Rival): Promise<Result[]> =>
       context.compare({ ours, units: 1, rivals: [rival] });
-    const bytes = await entryBytes();
     const ram = await frameBytes("systemMemory");
     const device = await frameBytes("deviceMemory");
     const results = [
       ...(await measure(boot, unit("boot-in-ms", 1e6, 12))),
-      ...(await measure(figure(bytes), unit("entry-in-KiB", 1024, 40))),
-      ...(await measure(figure(ram), unit("RAM-frame-in-bytes", 1, 16))),
-      ...(await measure(figure(device), unit("device-frame-in-bytes", 1, 16))),
+      ...(await measure(size(ram), unit("RAM-frame-in-bytes", 1, 16.5))),
+      ...(await measure(size(device), unit("device-frame-in-bytes", 1, 16.5))),
     ];
     await noteCompilation(context);
     context.note(

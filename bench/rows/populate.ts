@@ -100,6 +100,7 @@ export async function measure(bytes: number, context: Context): Promise<Result[]
     rivals: [
       fasterTwin("twin", "populate", [bytes, bytes / PAGE], 1.15),
       host("host", ["populate", bytes], 0.25),
+      host("host-huge-pages", ["populate-huge", bytes], 1.5),
     ],
   });
   hmm.verify();

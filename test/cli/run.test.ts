@@ -1,13 +1,8 @@
 /** `heteromem run` from end to end, on small traces that this file writes. */
-import { spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { RunReport } from "../../src/cli/report.ts";
-import { bytes } from "../../src/cli/words.ts";
-import { command, file, heteromem, report, run, startHeteromem } from "./command.ts";
+import { file, heteromem, report } from "./command.ts";
 import { Model, readAccesses } from "./model.ts";
 import { KERNEL, KERNEL_RANGE, Program, PROGRAM } from "./program.ts";
 
@@ -21,14 +16,6 @@ let usual: RunReport;
 cli.before(() => {
   usual = report(trace, ...OPTIONS);
 });
-
-/** Returns every path in an object, in the notation of docs/run.md. */
-function keys(value: unknown, path = ""): string[] {
-  if (Array.isArray(value) && value.length === 0) return [];
-  if (Array.isArray(value)) return [...new Set(value.flatMap((item) => keys(item, `${path}[]`)))];
-  if (typeof value !== "object" || value === null) return [path];
-  return Object.entries(value).flatMap(([key, item]) => keys(item, path === "" ? key : `${path}.${key}`));
-}
 
 cli("counts what the trace says, by agent", () => {
   const { accesses, trace: counts, offload, faults } = usual;
@@ -164,164 +151,5 @@ cli("the device's accesses count by the place of the page: a straddling one by i
 function sumOf(counts: object): number {
   return (Object.values(counts) as number[]).reduce((a, b) => a + b, 0);
 }
-
-cli("without --offload the CPU does it all", () => {
-  const got = report(trace);
-  assert.equal(got.accesses.device, { loads: 0, stores: 0, ram: { loads: 0, stores: 0 } });
-  assert.is(got.faults.device, 0);
-  assert.equal(got.offload, []);
-});
-
-cli("the same command gives the same bytes; the time that it took is on stderr", () => {
-  const args = [command, "run", trace, ...OPTIONS, "--json"];
-  const [one, other] = [1, 2].map(() => spawnSync(process.execPath, args, { encoding: "utf8" }));
-  assert.is(one.stdout, other.stdout);
-  assert.equal(JSON.parse(one.stdout), usual);
-  assert.match(one.stderr, /^\d+\.\d\d s, [\d,]+ accesses a second\n$/);
-  assert.is(spawnSync(process.execPath, [...args, "--quiet"], { encoding: "utf8" }).stderr, "");
-});
-
-cli("plain, gzip and standard input give the same report", () => {
-  const named = (got: RunReport): unknown => ({ ...got, trace: { ...got.trace, file: "" } });
-  const plain = named(usual);
-  const gz = gzipSync(PROGRAM.text);
-  assert.equal(named(report(file("program.gz", gz), ...OPTIONS)), plain);
-  assert.equal(named(report(file("gz-without-suffix", gz), ...OPTIONS)), plain);
-  for (const input of [gz, Buffer.from(PROGRAM.text)]) {
-    const { status, stdout } = heteromem(["run", "-", ...OPTIONS, "--json"], input);
-    assert.is(status, 0);
-    assert.equal(named(JSON.parse(stdout) as RunReport), plain);
-  }
-});
-
-cli("a last line without a newline counts, and Windows line ends do not matter", () => {
-  const text = PROGRAM.text + "I  00401000,3\n L 05000000,8";
-  assert.is(report(file("open-end", text)).trace.accesses, PROGRAM.accesses.length + 1);
-  const dos = report(file("dos", PROGRAM.text.replaceAll("\n", "\r\n")), ...OPTIONS);
-  assert.equal(dos.accesses, usual.accesses);
-});
-
-cli("metadata counts like data", () => {
-  const metadata = report(trace, ...OPTIONS, "--backing", "metadata");
-  assert.is(metadata.backing, "metadata");
-  const data = usual;
-  assert.equal({ ...metadata, backing: "data" }, data);
-  assert.is(
-    report(trace, ...OPTIONS, "--backing", "metadata", "--system-memory", "64GiB").memory.system,
-    2 ** 36,
-  );
-});
-
-cli("--offload takes ranges from a file, and several", () => {
-  const ranges = file("ranges", `# kernels\n${KERNEL_RANGE}\n`);
-  const got = report(trace, "--offload", `@${ranges}`, "--offload", "callee=0x403000-0x403100");
-  assert.equal(
-    got.offload.map(({ name }) => name),
-    ["kernel", "callee"],
-  );
-  assert.ok(got.offload[1].entries > 0);
-});
-
-cli("accesses where nothing can be mapped are skipped and counted", () => {
-  const text = "I  00401000,3\n L 00000008,8\n S 7fffffffffff,1\n L 05000000,8\n";
-  const got = report(file("low", text));
-  assert.is(got.trace.skippedUnmappable, 2);
-  assert.is(got.trace.accesses, 1);
-  assert.equal(got.accesses.cpu, { loads: 1, stores: 0 });
-});
-
-cli("the documented keys are the keys of the report", () => {
-  const text = readFileSync("docs/run.md", "utf8");
-  const documented = [...text.slice(text.indexOf("| key |")).matchAll(/^\| `([^`]+)` \|/gm)].map(
-    (match) => match[1],
-  );
-  const warned = report(
-    ...[file("foreign", `hello\n${PROGRAM.text}`), ...OPTIONS, "--skip-foreign", "--epoch", "100"],
-    ...["--range", "0x5000000-0x5100000"],
-  );
-  const workload = report("--workload", "add:size=64KiB", "--bound", "opt");
-  const managed = report(
-    "--workload",
-    "add:size=8MiB,grain=4KiB",
-    "--memory-model",
-    "managed",
-    "--time",
-    "pcie3-1080ti",
-  );
-  // An epoch and a kernel have the counts that the whole has.
-  const part =
-    /^(epochs|kernels)\[\]\.(accesses|faults|faultsByKind|device|evictions|invalidations|managed|elapsed).*/;
-  const found = [...keys(warned), ...keys(workload), ...keys(managed)]
-    .filter((key) => !part.test(key))
-    .map((key) => key.replace(/^(parameters|driver\.spread)\..*/, "$1"));
-  assert.equal([...new Set(found)].sort(), documented.sort());
-  const counts = Object.keys(workload.kernels[0]).filter((key) => !["name", "begins"].includes(key));
-  assert.ok(counts.every((key) => key in workload));
-});
-
-cli("the report for people has the figures", () => {
-  const { status, stdout, stderr } = run(trace, ...OPTIONS);
-  assert.is(status, 0);
-  assert.is(stderr, "");
-  const got = usual;
-  assert.match(stdout, /device memory +128 KiB/);
-  assert.match(stdout, /Accesses +loads +stores +total +share/);
-  assert.match(stdout, new RegExp(` in +${bytes(got.device.bytesIn)} `));
-  assert.match(stdout, new RegExp(`evictions +${got.evictions} `));
-  assert.not.match(stdout, /PARTIAL|NaN|undefined|Infinity/);
-  assert.not.match(run(trace, "--policy", "mirror").stdout, /NaN|undefined|Infinity/);
-});
-
-cli("no progress bar where stderr is no terminal", () => {
-  assert.is(run(trace).stderr, "");
-  assert.is(run(trace, "--quiet").stderr, "");
-});
-
-cli("--help and --version", () => {
-  const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
-  assert.equal(heteromem(["--version"]), { status: 0, stdout: `${version}\n`, stderr: "" });
-  for (const args of [["--help"], ["run", "--help"]]) {
-    const { status, stdout } = heteromem(args);
-    assert.is(status, 0);
-    assert.match(stdout, /Usage: heteromem/);
-  }
-  assert.match(heteromem(["run", "--help"]).stdout, /--offload[^]*--system-memory[^]*Exit codes/);
-  assert.is(heteromem([]).status, 2);
-  assert.is(heteromem(["walk"]).status, 2);
-});
-
-cli("Ctrl-C prints the report so far, and says that it is partial", async () => {
-  for (const flags of [[], ["--json"]]) {
-    const child = startHeteromem(["run", "-", ...OPTIONS, ...flags]);
-    let stdout = "";
-    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-    const exit = once(child, "exit");
-    // More than a pipe holds: when the last byte is written, most bytes are read. The trace never ends.
-    const text = PROGRAM.text.repeat(200);
-    await new Promise((resolve) => child.stdin.write(text, resolve));
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    child.kill("SIGINT");
-    const [code] = (await exit) as [number];
-    assert.is(code, 130);
-    if (flags.length > 0) {
-      const got = JSON.parse(stdout) as RunReport;
-      assert.is(got.partial, true);
-      assert.ok(got.trace.accesses > 0 && got.trace.lines <= TRACE_LINES * 200);
-    } else {
-      assert.match(stdout, /^PARTIAL REPORT, up to line [\d,]+: interrupted\n/);
-    }
-    child.stdin.destroy();
-  }
-});
-
-cli("a reader who has seen enough is no error", async () => {
-  const child = startHeteromem(["run", trace]);
-  child.stdout.destroy();
-  let stderr = "";
-  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-  const [code] = (await once(child, "exit")) as [number];
-  assert.match(stderr, /^[^\n]* accesses a second\n$/);
-  assert.is(code, 0);
-});
 
 cli.run();

@@ -5,18 +5,15 @@
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { PROGRAM } from "../cli/program.ts";
-import { countTraceAllocations, runTrace, shortTrace } from "./trace.ts";
 import { countAllocations, trials, type Trial } from "./trial.ts";
 import { loadScenarios, NOT_BUILT, RECORDS } from "../golden/records.ts";
 import { selectScenarios } from "../golden/replay.ts";
 
 const { run } = selectScenarios(loadScenarios(RECORDS), { notBuilt: NOT_BUILT });
 
-/** The sample: every 37th allocation of every fifth scenario, and every ninth of the trace. */
+/** The sample: every 37th allocation of every fifth scenario. */
 const SCENARIO_STEP = 5;
 const ALLOCATION_STEP = 37;
-const TRACE_STEP = 9;
 /** Operations that the sample must reach, whatever records are added. */
 const OPERATIONS = ["r", "w", "dread", "dwrite", "dmig", "mmap", "munmap", "mprotect", "mremap", "fork"];
 /** Operations that cannot do without an allocation: no driver retries, and no page can stay in place. */
@@ -45,18 +42,6 @@ test("allocations of the golden scenarios", () => {
   }
   for (const op of OPERATIONS) assert.ok(seen.get(op)?.has("reported"), `no ${op} has reported a failure`);
   for (const op of ALWAYS_REPORT) assert.equal([...seen.get(op)!], ["reported"], op);
-});
-
-test("allocations of a trace, with every byte compared", () => {
-  const accesses = shortTrace(PROGRAM.accesses);
-  const count = countTraceAllocations(accesses);
-  let reported = 0;
-  for (let nth = 1; nth <= count; nth += TRACE_STEP) {
-    const trial = runTrace(accesses, nth);
-    assert.is(trial.left, 0, "the failure has come");
-    if (trial.reported !== undefined) reported++;
-  }
-  assert.ok(reported > 0 && reported < count);
 });
 
 test.run();

@@ -1,4 +1,4 @@
-/** Operations whose allocations failures.test.ts makes fail, one at a time. */
+/** Operations whose allocations fail-once.ts makes fail, one at a time. */
 import { Dmirror, DmirrorDevice } from "../../src/dmirror.ts";
 import {
   DeviceTable,
@@ -31,7 +31,7 @@ import { DelayedDevice } from "../../src/testing.ts";
 import { TestGpu } from "../util/driver.ts";
 
 /** Prepares and returns the operation. Adds to `held` the objects that hmm.close() does not close. */
-type Failure = (hmm: Hmm, held: { close(): void }[]) => () => unknown;
+export type Failure = (hmm: Hmm, held: { close(): void }[]) => () => unknown;
 
 const GIB = 2 ** 30;
 const HALF = 4 * PAGE_SIZE;
@@ -65,7 +65,7 @@ function onDevice(hmm: Hmm): ReturnType<typeof space> & { gpu: TestGpu } {
   return { ...made, gpu };
 }
 
-const mapping: Record<string, Failure> = {
+export const mappingFailures: Record<string, Failure> = {
   createMm: (hmm) => () => hmm.createMm(),
   "createMm in a new group": (hmm) => () => hmm.createMm({ memcg: new Memcg() }),
   mmap: (hmm) => {
@@ -119,7 +119,7 @@ const mapping: Record<string, Failure> = {
   },
 };
 
-const faults: Record<string, Failure> = {
+export const faultFailures: Record<string, Failure> = {
   "a first write": (hmm) => {
     const { mm, end } = space(hmm);
     return () => mm.write(end - HALF, new Uint8Array(HALF));
@@ -193,7 +193,7 @@ const faults: Record<string, Failure> = {
   },
 };
 
-const drivers: Record<string, Failure> = {
+export const driverFailures: Record<string, Failure> = {
   arrays: (hmm, held) => () => held.push(hmm.pfnArray(10), hmm.addressArray(10)),
   "a mirror": (hmm) => {
     const { mm } = space(hmm);
@@ -303,5 +303,3 @@ const drivers: Record<string, Failure> = {
     return () => device.settle(mm.writeAsync(addr, new Uint8Array(2 * HALF)));
   },
 };
-
-export const failures: Record<string, Failure> = { ...mapping, ...faults, ...drivers };

@@ -5,6 +5,7 @@ const SWEEP = ["unit/sweep"];
 const JOBS = ["unit/queue-jobs"];
 const SLOT = ["unit/engine-slot"];
 const LAB = ["unit/lab", "unit/scenarios"];
+const SESSION = ["unit/session"];
 
 export const SWEEPS: readonly Mutant[] = [
   {
@@ -132,6 +133,41 @@ export const SWEEPS: readonly Mutant[] = [
     before: "new Array<Agent>(Number(times || 1))",
     after: "new Array<Agent>(Number(times || 2))",
     ask: ["unit/permalink", ...LAB],
+  },
+  {
+    name: "lab-selects-from-a-later-page-to-an-earlier-one",
+    file: "src/lab/element/session.ts",
+    before: "[Math.min(first, page), Math.max(first, page)]",
+    after: "[first, page]",
+    ask: SESSION,
+  },
+  {
+    name: "lab-begins-an-operation-within-the-one-shown",
+    file: "src/lab/element/session.ts",
+    before: "      lab.goto(at);\n",
+    after: "",
+    ask: SESSION,
+  },
+  {
+    name: "lab-carries-queued-operations-out",
+    file: "src/lab/element/session.ts",
+    before: "      if (this.queueing) return lab.give(operation);\n",
+    after: "",
+    ask: SESSION,
+  },
+  {
+    name: "lab-shows-the-end-of-a-failing-order",
+    file: "src/lab/element/session.ts",
+    before: "      if (this.race.order !== null) this.#lab.goto(from);\n",
+    after: "",
+    ask: SESSION,
+  },
+  {
+    name: "lab-carries-a-rival-out-with-another-bug",
+    file: "src/lab/element/session.ts",
+    before: "(i < done ?",
+    after: "(i <= done ?",
+    ask: SESSION,
   },
   {
     name: "setup-has-no-step-after-collecting",

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { openScenario } from "../../src/lab/scenarios.ts";
+import { copyAsTypeScript } from "../../src/lab/typescript.ts";
 import { bundleLab } from "../../tools/build-lab.mjs";
 import { serveFolder } from "../../tools/serve-site.ts";
 import { inBrowser, launch } from "../util/browser.ts";
@@ -88,6 +90,45 @@ test("a failing order is found, and replayed step by step to the broken rule", a
   await page.getByLabel("The driver has").selectOption("none");
   await page.getByRole("button", { name: "Find an order that fails" }).click();
   await page.getByText(/No order fails: all \d+ were tried/).waitFor();
+  assert.equal(problems, []);
+  await close();
+});
+test("a failing order is made by hand, one step of the CPU or of the driver at a time", async () => {
+  const { page, problems, close } = await open("#scenario=race-no-retry");
+  const step = (agent: string): Promise<void> => page.getByRole("button", { name: `Step ${agent}` }).click();
+  await step("Driver 1"); // it takes the number
+  await step("Driver 1"); // it has read that the page is there
+  await step("CPU"); // which is given up now
+  assert.is(await page.getByText("An invariant is broken.").count(), 0);
+  await step("Driver 1"); // it holds its lock, and does not ask
+  await step("Driver 1"); // it enters a page that is gone
+  assert.is(await page.getByText("An invariant is broken.").count(), 1);
+  assert.equal(problems, []);
+  await close();
+});
+test("what a step changed is marked in each table, and the levels above the entries open", async () => {
+  const { page, problems, close } = await open("#scenario=migrate-and-back&step=9");
+  const marked = (where: string): Promise<number> => page.locator(`.rows td.new${where}`).count();
+  assert.match(await title(page), /^Map the pages on the device/);
+  assert.equal([await marked(".side"), await marked(":has(.kind):not(.side)")], [4, 0]);
+  await page.getByRole("button", { name: "Next" }).click();
+  assert.match(await title(page), /^Finish/);
+  assert.equal([await marked(".side"), await marked(":has(.kind):not(.side)")], [0, 4]);
+  await page.getByText("PGD from").click();
+  for (const level of ["PUD", "PMD", "PTE"]) await page.getByText(`${level} from`).waitFor();
+  // The lab's pages are from 0x7f0000000000 on: slot 0xfe of the topmost table.
+  await page.getByText(/slot 254 of 512, each of 512 GiB/).waitFor();
+  assert.equal(problems, []);
+  await close();
+});
+test("the program that is copied is the one that test/unit/lab runs in Node", async () => {
+  const { page, problems, close } = await open("#scenario=fork&step=99", {
+    permissions: ["clipboard-read", "clipboard-write"],
+  });
+  await page.getByRole("button", { name: "Copy as TypeScript" }).click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  assert.is(copied, copyAsTypeScript(openScenario("fork")));
   assert.equal(problems, []);
   await close();
 });

@@ -78,8 +78,8 @@ export class HeatMap {
     new ResizeObserver(() => this.draw()).observe(this.#canvas);
   }
 
-  /** Shows a newer picture of the same run. */
-  show(picture: Picture): void {
+  /** Takes a newer picture of the same run, which draw() shows. */
+  take(picture: Picture): void {
     const all = this.#top === 0 && this.#bottom === this.#rows.length;
     this.#picture = picture;
     this.#rows = rowsOf(picture);
@@ -89,7 +89,6 @@ export class HeatMap {
     }
     this.#canvas.setAttribute("aria-label", this.#alternative());
     this.element.querySelector("figcaption p")!.textContent = this.#about();
-    this.draw();
   }
 
   /** Draws what is shown, in the colors of the theme. */

@@ -118,8 +118,9 @@ export interface DrawnChart {
   element: HTMLElement;
   /** Draws it again, in the colors of the theme. */
   draw(): void;
-  /** Shows newer values of the same lines. */
-  show(chart: LineChart, picture: Picture): void;
+  /** Takes newer values of the same lines, which update() shows. */
+  take(chart: LineChart, picture: Picture): void;
+  update(): void;
 }
 
 /** Draws a chart, and again when what is shown, the theme or the width changes. */
@@ -134,18 +135,19 @@ export function lineChart(chart: LineChart, picture: Picture, range: TimeRange):
     plot?.destroy();
     plot = new uPlot(options(shown.chart, shown.picture, range, width()), data(), holder);
   };
-  const show = (newer: LineChart, from: Picture): void => {
+  const take = (newer: LineChart, from: Picture): void => {
     shown = { chart: newer, picture: from };
     holder.setAttribute("aria-label", newer.alternative);
-    plot?.setData(data());
   };
-  range.follow(() => plot?.setData(data()));
+  const update = (): void => plot?.setData(data());
+  range.follow(update);
   let drawn = 0;
   new ResizeObserver(() => {
     if (holder.clientWidth === drawn) return;
     drawn = holder.clientWidth;
-    if (plot === null) draw();
+    // All charts appear at once. Each is made in a task of its own, so that no frame has to wait long.
+    if (plot === null) setTimeout(draw);
     else plot.setSize({ width: width(), height: HEIGHT });
   }).observe(holder);
-  return { element, draw, show };
+  return { element, draw, take, update };
 }

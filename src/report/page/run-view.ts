@@ -34,9 +34,13 @@ export class RunView {
    * @param whole whether the run has ended or pauses: the tables follow then only, so that they hold still
    */
   show(picture: Picture, whole: boolean): void {
-    this.#range.extend(Math.max(1, picture.axis.end));
-    this.#heat.show(picture);
-    chartsOf(picture).forEach((chart, i) => this.#charts[i].show(chart, picture));
+    this.#heat.take(picture);
+    chartsOf(picture).forEach((chart, i) => this.#charts[i].take(chart, picture));
+    // All is drawn once: by the change of the range, or here.
+    if (!this.#range.extend(Math.max(1, picture.axis.end))) {
+      this.#heat.draw();
+      for (const chart of this.#charts) chart.update();
+    }
     this.#fill(picture);
     if (whole) this.#tables.replaceChildren(...tablesOf(picture));
   }
