@@ -14,7 +14,7 @@ import {
   type Placement,
   type Prefetch,
 } from "./names.ts";
-import { hearsUses, pagingOf, type PagingConfig, type PagingSettings } from "./paging-config.ts";
+import { pagingOf, type PagingConfig, type PagingSettings } from "./paging-config.ts";
 import { timeModelOf, withMachine } from "./time/machine.ts";
 import type { TimeModel } from "./time/model-file.ts";
 import type { TimeModelName } from "./names.ts";
@@ -306,8 +306,8 @@ export function settingsOf(given: SimulationConfig): Settings {
   const paging = pagingFor(config);
   if (devices > 1 && paging.bound !== null)
     throw new ConfigError("bound", config.bound, "one device: a bound is on its memory");
-  if (devices > 1 && hearsUses(paging))
-    throw new ConfigError("evict", paging.evict, "one device: with several, no policy hears of each use");
+  if (devices > 1 && paging.evict === "opt")
+    throw new ConfigError("evict", paging.evict, "one device: OPT knows the accesses to come of one memory");
   return {
     systemMemory: sizeOf("systemMemory", config.systemMemory, 2 ** 30),
     devices,

@@ -12,13 +12,12 @@ import { coreLru } from "./core-lru.ts";
 import type { DeviceCounts } from "./counts.ts";
 import { DeviceBooks, type BooksState, type PageRange } from "./device-books.ts";
 import { DeviceDriver, type Callbacks } from "./device-driver.ts";
-import { Follower } from "./follower.ts";
+import type { FollowedDevice } from "./follower.ts";
 import { Incoming } from "./incoming.ts";
-import { isCoreLru, type PagingSettings } from "./paging-config.ts";
-import { chosen, type Choice } from "./policies/choice.ts";
+import { evictorOf, isCoreLru, type PagingSettings } from "./paging-config.ts";
+import type { Choice } from "./policies/choice.ts";
 import type { Arrival, EvictPolicy } from "./policies/evict/evictor.ts";
 import type { Future } from "./policies/evict/future.ts";
-import { EVICTORS } from "./policies/evict/index.ts";
 import type { GrowingSpace, Span } from "./space.ts";
 import { Residents, type ResidentsState } from "./policies/residents.ts";
 
@@ -44,15 +43,14 @@ interface SimDeviceOptions {
 }
 
 /** The device, for one address space. */
-export class SimDevice {
+export class SimDevice implements FollowedDevice {
   /** Its number among the devices, from 1 on. */
   readonly number: number;
   /** The other devices of the address space. */
   neighbors: readonly SimDevice[] = [];
   readonly books: DeviceBooks;
-  /** Tells the policy of uses; null: it does not hear of them. */
-  readonly follower: Follower | null;
-  readonly #hmm: Hmm;
+  /** Whether the policy hears of uses. */
+  readonly hearsUses: boolean;
   readonly #mm: Mm;
   readonly #space: GrowingSpace;
   readonly #driver: DeviceDriver;
@@ -62,8 +60,8 @@ export class SimDevice {
   /** Units that evictions keep free. */
   readonly #buffer: number;
   readonly #incoming: Incoming;
-  /** By frame of the device's memory: the slot of its unit. */
-  readonly #slots: Int32Array;
+  /** By frame of all devices' memories: its unit's slot, from `first` on. Null: no policy hears of uses. */
+  #slots: { all: Int32Array; first: number } | null = null;
 
   /**
    * Adds the device to `hmm`, which needs room for it (deviceMemoryFor), and mirrors `mm`, whose mappings
@@ -80,7 +78,6 @@ export class SimDevice {
     const { deviceMemory, cluster, seed, initial, reserve, freeBuffer } = settings;
     const state = restored?.state;
     this.number = number;
-    this.#hmm = hmm;
     this.#mm = mm;
     this.#space = space;
     this.#cluster = cluster;
@@ -88,8 +85,7 @@ export class SimDevice {
     const cpuFault = (vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
     const place = { hmm, mm, number, owner: restored?.owner };
     this.#driver = new DeviceDriver(place, deviceMemory, this.books, cpuFault);
-    this.#slots = new Int32Array(this.#driver.devmem.npages);
-    const { policy, parameter } = this.#policyOf(settings);
+    const { policy, parameter } = this.#policyOf(hmm, settings);
     const capacity = Math.floor(deviceMemory / cluster);
     const written = (slot: number): boolean =>
       this.#driver.isWritten(this.#rangeOf(this.#residents.unitIn(slot)));
@@ -98,8 +94,29 @@ export class SimDevice {
     this.#residents = new Residents(policy, device, state?.residents);
     const has = (unit: number): boolean => this.#residents.has(unit);
     this.#incoming = new Incoming(settings, has, state?.full);
-    this.follower = policy.uses === "all" ? this.#follower() : null;
+    this.hearsUses = policy.uses === "all";
+  }
+
+  /** The first frame of the device's memory, and the one after its last. */
+  get frames(): readonly [first: number, end: number] {
+    return [this.#driver.devmem.pfnFirst, this.#driver.devmem.pfnEnd];
+  }
+
+  noteSlots(slots: Int32Array, first: number): void {
+    this.#slots = { all: slots, first };
     for (const unit of this.#residents.units()) this.#note(unit);
+  }
+
+  slotAt(addr: number): number {
+    return this.#residents.slotOf(Math.floor(addr / this.#cluster));
+  }
+
+  use(slot: number, times: number): void {
+    this.#residents.used(slot, times);
+  }
+
+  isOwn(word: number): boolean {
+    return this.#driver.isOwn(word);
   }
 
   /** The device's page table. */
@@ -207,9 +224,10 @@ export class SimDevice {
 
   /** Notes for the follower in which frames the unit lies, which has a slot. */
   #note(unit: number): void {
-    if (this.follower === null) return;
-    const slot = this.#residents.slotOf(unit);
-    for (const frame of this.#driver.framesOf(this.#rangeOf(unit))) this.#slots[frame] = slot;
+    if (this.#slots === null) return;
+    const { all, first } = this.#slots;
+    const slot = first + this.#residents.slotOf(unit);
+    for (const frame of this.#driver.framesOf(this.#rangeOf(unit))) all[first + frame] = slot;
   }
 
   /**
@@ -276,17 +294,6 @@ export class SimDevice {
     return units.slice(0, units.length - fresh + Math.min(needed, residents.free));
   }
 
-  #follower(): Follower {
-    return new Follower({
-      hmm: this.#hmm,
-      table: this.table,
-      slots: this.#slots,
-      slotOfPage: (page) => this.#residents.slotOf(Math.floor((page * PAGE_SIZE) / this.#cluster)),
-      use: (slot, times) => this.#residents.used(slot, times),
-      isOwn: (word) => this.#driver.isOwn(word),
-    });
-  }
-
   /** Evicts what the policy names for a unit that comes. Returns false if that fails. */
   #evict(incoming: number, stays: (unit: number) => boolean): boolean {
     const slot = this.#residents.victim(incoming, stays);
@@ -320,13 +327,10 @@ export class SimDevice {
     if (!this.#isPresent(unit)) this.#residents.remove(unit, evicted);
   }
 
-  #policyOf({ evict, custom, reserve }: PagingSettings): Choice<EvictPolicy> {
-    if (custom !== null) return { policy: custom, parameter: undefined };
-    const choice = chosen<EvictPolicy>(evict, EVICTORS);
-    if (choice === null) throw new TypeError(`evict ${evict}: expected the policy that the simulation had`);
-    if (!isCoreLru({ evict, reserve })) return choice;
-    trackUse(this.#hmm);
-    const slotAt = (addr: number): number => this.#residents.slotOf(Math.floor(addr / this.#cluster));
+  #policyOf(hmm: Hmm, settings: PagingSettings): Choice<EvictPolicy> {
+    if (!isCoreLru(settings)) return evictorOf(settings);
+    trackUse(hmm);
+    const slotAt = (addr: number): number => this.slotAt(addr);
     return { policy: coreLru(this.#mm, this.#driver.devmem, slotAt), parameter: undefined };
   }
 

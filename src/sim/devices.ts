@@ -7,7 +7,7 @@ import { GrowingSpace } from "./space.ts";
 import type { Settings } from "./config.ts";
 import type { Future } from "./policies/evict/future.ts";
 import type { SimulationEvents } from "./events.ts";
-import type { Follower } from "./follower.ts";
+import { Follower } from "./follower.ts";
 import type { RangeCounts } from "./range-counts.ts";
 
 /** What a snapshot keeps of the devices, beside the engine. */
@@ -23,15 +23,26 @@ export class SimDevices {
   readonly space: GrowingSpace;
   /** The page tables of the agents: the CPU, then the devices. */
   readonly tables: readonly (DeviceTable | null)[];
+  /** Tells the policies of uses; null: they do not hear of them. */
+  readonly follower: Follower | null;
   /** The most pages that were in the devices' memory at one time, since it was last set. */
   peak = 0;
 
-  private constructor(devices: readonly SimDevice[], space: GrowingSpace, peak: number) {
+  private constructor(hmm: Hmm, devices: readonly SimDevice[], space: GrowingSpace, peak: number) {
     this.all = devices;
     this.space = space;
     this.tables = [null, ...devices.map(({ table }) => table)];
     this.peak = peak;
     for (const device of devices) device.neighbors = devices.filter((other) => other !== device);
+    const [origin] = devices[0].frames;
+    const frames = [...devices.map((device) => device.frames[0]), devices[devices.length - 1].frames[1]];
+    const followed = {
+      hmm,
+      devices,
+      frames: frames.map((frame) => frame - origin),
+      of: (agent: number) => this.of(agent),
+    };
+    this.follower = devices[0].hearsUses ? new Follower(followed) : null;
   }
 
   /**
@@ -42,7 +53,7 @@ export class SimDevices {
     const space = new GrowingSpace(mm);
     const make = (_: unknown, i: number): SimDevice =>
       new SimDevice(hmm, mm, space, settings, { number: i + 1, future });
-    return new SimDevices(Array.from({ length: settings.devices }, make), space, 0);
+    return new SimDevices(hmm, Array.from({ length: settings.devices }, make), space, 0);
   }
 
   /** Restores the engine and the devices from a snapshot of the engine, and from state(). */
@@ -68,17 +79,12 @@ export class SimDevices {
           restored: { owner: owners[i], state },
         }),
     );
-    return { hmm, mm, devices: new SimDevices(made, space, peak) };
+    return { hmm, mm, devices: new SimDevices(hmm, made, space, peak) };
   }
 
   /** The device that an agent other than the CPU is: with one device, all of them are it. */
   of(agent: number): SimDevice {
     return this.all[Math.min(agent, this.all.length) - 1];
-  }
-
-  /** Tells the policy of uses; null: it does not hear of them. Only one device alone has such a policy. */
-  get follower(): Follower | null {
-    return this.all[0].follower;
   }
 
   /** Pages in the devices' memory. */

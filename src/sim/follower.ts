@@ -1,7 +1,8 @@
-/** Tells a policy of the device's accesses to its memory, in order. */
+/** Tells the policies of devices of their accesses to their memories, in order. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { UseLog } from "../device/replay.ts";
 import type { DeviceTable, Hmm } from "../index.ts";
+import { agentOf } from "./record-words.ts";
 import { unfailing } from "./failing.ts";
 import { forEachUnit } from "./policies/references.ts";
 
@@ -10,18 +11,28 @@ const WORDS = 4;
 /** Uses that a replay may log before it stops. */
 const USES = 1 << 15;
 
-/** Where the policy's units are, and what is told of their use. */
+/** A device that is followed. */
+export interface FollowedDevice {
+  readonly table: DeviceTable;
+  /** The slot of the unit that holds the page of an address; -1 if it is not on the device. */
+  slotAt(addr: number): number;
+  /** Notes accesses that follow each other, to the unit in a slot. */
+  use(slot: number, times: number): void;
+  /** Whether an entry of the table names the device's own memory. */
+  isOwn(word: number): boolean;
+  /** Says where to note in which slot the unit of each frame is: slots begin at `first`. */
+  noteSlots(slots: Int32Array, first: number): void;
+}
+
+/** Whose uses are told. */
 export interface Followed {
   hmm: Hmm;
-  table: DeviceTable;
-  /** By frame of the device's memory: the slot of its unit. */
-  slots: Int32Array;
-  /** The slot of the unit that holds a page; -1 if it is not on the device. */
-  slotOfPage: (page: number) => number;
-  /** Notes accesses that follow each other, to the unit in a slot. */
-  use: (slot: number, times: number) => void;
-  /** Whether an entry of the table names the device's own memory. */
-  isOwn: (word: number) => boolean;
+  /** The devices, by the order of their memories. */
+  devices: readonly FollowedDevice[];
+  /** By device: its first frame, counted from the first one of all devices' memories, and the end. */
+  frames: readonly number[];
+  /** The device that an agent other than the CPU is. */
+  of(agent: number): FollowedDevice;
 }
 
 /**
@@ -31,7 +42,11 @@ export interface Followed {
  */
 export class Follower {
   readonly #of: Followed;
+  /** By frame of the devices' memories: the slot of its unit, counted from its device's first frame on. */
+  readonly #slots: Int32Array;
   #log: UseLog | null = null;
+  /** The device of the record that faulted last. */
+  #device: FollowedDevice;
   /** The record that faulted last, its first page, and the first of its pages that is not done. */
   #record = -1;
   #first = 0;
@@ -41,6 +56,9 @@ export class Follower {
 
   constructor(of: Followed) {
     this.#of = of;
+    this.#device = of.devices[0];
+    this.#slots = new Int32Array(of.frames[of.devices.length]);
+    of.devices.forEach((device, i) => device.noteSlots(this.#slots, of.frames[i]));
   }
 
   /** The log for the replay; null: it is closed. */
@@ -68,7 +86,7 @@ export class Follower {
 
   /** Tells of the uses that the replay has logged. */
   follow(): void {
-    const { slots, use } = this.#of;
+    const slots = this.#slots;
     const log = this.#log!;
     const { used } = log;
     let i = Math.min(this.#told, used);
@@ -77,8 +95,16 @@ export class Follower {
       const slot = slots[log[i] >>> 1];
       let times = 1;
       for (i++; i < used && slots[log[i] >>> 1] === slot; i++) times++;
-      use(slot, times);
+      this.#use(slot, times);
     }
+  }
+
+  /** Tells the device to whose frames a slot belongs. */
+  #use(slot: number, times: number): void {
+    const { devices, frames } = this.#of;
+    let i = 0;
+    while (slot >= frames[i + 1]) i++;
+    devices[i].use(slot - frames[i], times);
   }
 
   /**
@@ -86,15 +112,17 @@ export class Follower {
    */
   reached(words: Uint32Array, at: number, address: number): void {
     const faulted = address / PAGE_SIZE;
+    const device = this.#of.of(agentOf(words[WORDS * at + 2]));
     const again = at === this.#record;
     const done = again ? this.#done : 0;
     let first = -1;
     forEachUnit(words.subarray(WORDS * at, WORDS * (at + 1)), 1, PAGE_SIZE, (page) => {
       if (first < 0) first = page;
       if (page < done || page >= faulted) return;
-      const slot = this.#of.slotOfPage(page);
-      if (slot >= 0) this.#of.use(slot, 1);
+      const slot = device.slotAt(page * PAGE_SIZE);
+      if (slot >= 0) device.use(slot, 1);
     });
+    this.#device = device;
     this.#record = at;
     this.#first = first;
     this.#done = Math.max(done, faulted);
@@ -102,10 +130,10 @@ export class Follower {
 
   /** The fault at `address` is served: the record starts over, and its pages up to this one are done. */
   served(address: number): void {
-    const { table, isOwn } = this.#of;
+    const device = this.#device;
     this.#done = Math.max(this.#done, address / PAGE_SIZE + 1);
     this.#told = 0;
     for (let page = this.#first; page < this.#done; page++)
-      if (isOwn(table.lookup(page * PAGE_SIZE))) this.#told++;
+      if (device.isOwn(device.table.lookup(page * PAGE_SIZE))) this.#told++;
   }
 }

@@ -32,9 +32,7 @@ import type { Timeline } from "./time/timeline.ts";
 import { managedCounts, ManagedBooks, type Told } from "./managed-books.ts";
 import { iterationsOf, prefetcherOf, type ManagedSettings } from "./managed-config.ts";
 import { managedReport } from "./managed-report.ts";
-import { chosen } from "./policies/choice.ts";
-import type { EvictPolicy } from "./policies/evict/evictor.ts";
-import { EVICTORS } from "./policies/evict/index.ts";
+import { evictorOf } from "./paging-config.ts";
 import type { RangeCounts } from "./range-counts.ts";
 import type { ManagedReport } from "./report.ts";
 import type { RecordBlock, TraceEvent } from "./source.ts";
@@ -83,9 +81,7 @@ function machineOptions(settings: Settings, managed: ManagedSettings, seed: numb
 function pageRoom(settings: Settings, { evict }: ManagedSettings): MachineOptions["room"] {
   if (evict === "lrm") return undefined;
   const { custom, deviceMemory, seed, reserve, freeBuffer } = settings;
-  const named = custom === null ? chosen<EvictPolicy>(evict, EVICTORS) : null;
-  const policy = named ?? (custom && { policy: custom, parameter: undefined });
-  if (policy === null) throw new TypeError(`evict ${evict}: expected the policy that the simulation had`);
+  const policy = evictorOf({ evict, custom });
   return { pages: deviceMemory / PAGE_SIZE, evict: policy, seed, reserve, freeBuffer };
 }
 

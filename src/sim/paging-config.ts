@@ -4,7 +4,7 @@ import { CLUSTER_SIZE } from "./cluster.ts";
 import { ConfigError } from "./config-error.ts";
 import { choiceOf, countOf, sizeOf, type Size } from "./config-values.ts";
 import { BOUNDS, INITIALS, type Bound, type Evict, type Initial, type Prefetch } from "./names.ts";
-import { chosen, namesOf } from "./policies/choice.ts";
+import { chosen, namesOf, type Choice } from "./policies/choice.ts";
 import type { EvictPolicy } from "./policies/evict/evictor.ts";
 import { EVICTORS } from "./policies/evict/index.ts";
 import { PREFETCHERS } from "./policies/prefetch/index.ts";
@@ -105,6 +105,14 @@ export function isCoreLru({ evict, reserve }: Pick<PagingSettings, "evict" | "re
   return evict === "lru" && reserve === 0;
 }
 
+/** Returns the policy that makes room. Throws TypeError for one of the user's own that is not given again. */
+export function evictorOf({ evict, custom }: Pick<PagingSettings, "evict" | "custom">): Choice<EvictPolicy> {
+  const choice =
+    custom === null ? chosen<EvictPolicy>(evict, EVICTORS) : { policy: custom, parameter: undefined };
+  if (choice === null) throw new TypeError(`evict ${evict}: expected the policy that the simulation had`);
+  return choice;
+}
+
 /** Checks the reserve: only policies with an order of use have one. */
 function reserveOf(value: unknown, policy: EvictPolicy | undefined, evict: string): number {
   const reserve = countOf("reserve", value ?? 0, 0, 99);
@@ -112,12 +120,6 @@ function reserveOf(value: unknown, policy: EvictPolicy | undefined, evict: strin
   const able = Object.entries<EvictPolicy>(EVICTORS).filter(([, { reserves }]) => reserves === true);
   const names = able.map(([name]) => name).join(" or ");
   throw new ConfigError("reserve", value, `evict ${names}, which keeps an order of use; not ${evict}`);
-}
-
-/** Whether the policy must hear of each use of the device's memory. The core keeps the order of `lru`. */
-export function hearsUses({ evict, custom, reserve }: PagingSettings): boolean {
-  if (isCoreLru({ evict, reserve })) return false;
-  return (custom ?? chosen<EvictPolicy>(evict, EVICTORS)?.policy)?.uses === "all";
 }
 
 /** Checks the fields, and fills in what they leave out. Throws ConfigError. */

@@ -8,6 +8,27 @@ const PERFETTO = ["report/perfetto"];
 
 export const TIME: readonly Mutant[] = [
   {
+    name: "uses-of-all-devices-are-the-first-ones",
+    file: "src/sim/follower.ts",
+    before: "devices[i].use(slot - frames[i], times);",
+    after: "devices[0].use(slot - frames[i], times);",
+    ask: ["unit/devices-policies"],
+  },
+  {
+    name: "a-record-that-faults-is-the-first-device's",
+    file: "src/sim/follower.ts",
+    before: "const device = this.#of.of(agentOf(words[WORDS * at + 2]));",
+    after: "const device = this.#of.devices[0];",
+    ask: ["unit/devices-policies"],
+  },
+  {
+    name: "each-notification-is-a-batch",
+    file: "src/sim/driver/driver.ts",
+    before: "const NOTIFICATIONS = 256;",
+    after: "const NOTIFICATIONS = 1;",
+    ask: ["unit/access-counters"],
+  },
+  {
     name: "run-of-instructions-is-one-instruction",
     file: "src/sim/record-words.ts",
     before: "(how & 0xff) === RECORD_RUN ? high >>> (RECORD_SIZE_SHIFT - 32) : 1",

@@ -13,6 +13,8 @@ import type { ManagedMemory, MemoryState } from "./managed-memory.ts";
 import { ACCESS_PREFETCH, ACCESS_READ, ACCESS_WRITE, CPU, type Processor } from "./processor.ts";
 import { BlockService, type DriverOptions } from "./service.ts";
 
+/** Notifications of a batch, at most. */
+const NOTIFICATIONS = 256;
 /** Pages of 64 KiB. */
 const PART_PAGES = 16;
 
@@ -111,26 +113,40 @@ export class ManagedDriver {
   }
 
   /**
-   * Serves notifications of a device's access counters: the touched parts of each block are asked for as by a
-   * prefetch. Pages that are on the device by now, or that nobody holds, are skipped.
+   * Serves notifications of a device's access counters, in batches of 256 at most: the touched parts of each
+   * block are asked for as by a prefetch. Pages that are on the device by now, or that nobody holds, are
+   * skipped; a batch without others takes no time.
    */
   serveCounters(device: Processor, notifications: readonly Notification[]): void {
-    for (const { block: number, parts } of notifications) {
-      const block = this.memory.block(number);
-      const held = newBits();
-      block.addHeld(held);
-      removeBits(held, block.resident[device]);
-      const requests: FaultedPage[] = [];
-      for (let i = nextBit(held, 0); i < BLOCK_PAGES; i = nextBit(held, i + 1))
-        if ((parts & (1 << Math.floor(i / PART_PAGES))) !== 0)
-          requests.push({ page: number * BLOCK_PAGES + i, access: ACCESS_PREFETCH });
-      this.memory.counts.notifications++;
-      if (requests.length === 0) continue;
-      const pages = requests.length;
-      const address = number * BLOCK_BYTES;
-      this.events?.groupBegin({ device, entries: 1, pages, address, kind: "counter" });
-      this.#service.serve(device, requests, "counter");
+    for (let from = 0; from < notifications.length; from += NOTIFICATIONS) {
+      const batch = notifications.slice(from, from + NOTIFICATIONS);
+      this.memory.counts.notifications += batch.length;
+      const asked = batch.map((one) => this.#requestsOf(device, one));
+      const pages = asked.reduce((sum, { length }) => sum + length, 0);
+      if (pages === 0) continue;
+      const address = batch[asked.findIndex(({ length }) => length > 0)].block * BLOCK_BYTES;
+      this.events?.groupBegin({ device, entries: batch.length, pages, address, kind: "counter" });
+      for (const notification of batch) {
+        // An earlier block of the batch may have evicted pages of this one.
+        const requests = this.#requestsOf(device, notification);
+        if (requests.length === 0) continue;
+        this.events?.block(notification.block * BLOCK_BYTES);
+        this.#service.serve(device, requests, "counter");
+      }
       this.events?.groupEnd();
     }
+  }
+
+  /** The pages that a notification asks for. */
+  #requestsOf(device: Processor, { block: number, parts }: Notification): FaultedPage[] {
+    const block = this.memory.block(number);
+    const held = newBits();
+    block.addHeld(held);
+    removeBits(held, block.resident[device]);
+    const requests: FaultedPage[] = [];
+    for (let i = nextBit(held, 0); i < BLOCK_PAGES; i = nextBit(held, i + 1))
+      if ((parts & (1 << Math.floor(i / PART_PAGES))) !== 0)
+        requests.push({ page: number * BLOCK_PAGES + i, access: ACCESS_PREFETCH });
+    return requests;
   }
 }

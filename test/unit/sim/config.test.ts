@@ -74,8 +74,8 @@ const wrong: [SimulationConfig, string | RegExp][] = [
   [{ evict: "lru-4k" }, "evict lru-4k: expected cluster 4K: what moves together leaves together"],
   [{ evict: "opt" }, "evict opt: expected prefetch none: OPT is demand paging"],
   [
-    { devices: 2, evict: "clock" },
-    "evict clock: expected one device: with several, no policy hears of each use",
+    { devices: 2, evict: "opt", prefetch: "none" },
+    "evict opt: expected one device: OPT knows the accesses to come of one memory",
   ],
   [{ devices: 2, bound: "opt" }, "bound opt: expected one device: a bound is on its memory"],
   [{ cluster: "8K" }, "cluster 8K: expected 4K or 64K"],
@@ -116,7 +116,6 @@ const wrong: [SimulationConfig, string | RegExp][] = [
   ],
   [{ reserve: 100 }, "reserve 100: expected a whole number from 0 to 99"],
   [{ freeBuffer: -1 }, "freeBuffer -1: expected a whole number from 0 to 99"],
-  [{ devices: 2, reserve: 5 }, "evict lru: expected one device: with several, no policy hears of each use"],
   [{ ...MANAGED, devices: 2 }, "devices 2: expected one device with managed memory"],
   [
     { ...MANAGED, prefetch: "density:101" },

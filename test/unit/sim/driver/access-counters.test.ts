@@ -1,6 +1,9 @@
 /** Access counters: B6, and the sentences of D about them. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { Timeline } from "../../../../src/sim/time/timeline.ts";
+import { NO_LISTENER } from "../time/models.ts";
+import { access, BLOCK, machine, WRITE } from "./machines.ts";
 import { AccessCounters } from "../../../../src/sim/policies/access-counters.ts";
 
 const test = suite("driver: access counters");
@@ -34,5 +37,35 @@ test("a counter that has notified counts on only after it was served and cleared
   assert.is(counters.pending, false);
   counters.count(0);
   assert.is(counters.take().length, 1);
+});
+test("the driver serves notifications in batches of 256, and those without a page to move in none", () => {
+  const gpu = machine({ chunks: 400 });
+  const notifications = Array.from({ length: 300 }, (_, i) => ({ block: 1024 + i, parts: 1 }));
+  access(
+    gpu,
+    notifications.map(({ block }) => ({ ...WRITE, address: block * BLOCK })),
+  );
+  const groups: [entries: number, pages: number][] = [];
+  const blocks: number[] = [];
+  const timeline = new Timeline(null);
+  timeline.listener = {
+    ...NO_LISTENER,
+    groupBegin: (_at, { entries, pages }) => groups.push([entries, pages]),
+  };
+  timeline.block = (address?: number) => blocks.push(address! / BLOCK);
+  gpu.observe(timeline);
+  gpu.driver.serveCounters(1, notifications);
+  // The CPU's write has made 16 pages of each block, all in part 0.
+  assert.equal(groups, [
+    [256, 256 * 16],
+    [44, 44 * 16],
+  ]);
+  assert.equal(
+    blocks,
+    notifications.map(({ block }) => block),
+  );
+  gpu.driver.serveCounters(1, notifications);
+  assert.is(groups.length, 2);
+  assert.is(gpu.counts.notifications, 600);
 });
 test.run();
