@@ -8,7 +8,7 @@ import { describe, parseSaved } from "./report.ts";
 import { shrink } from "./shrink.ts";
 
 /** Runs within which a broken model must fail. */
-const CANARY_RUNS = 100;
+const CANARY_RUNS = 130;
 /** Length limit of a shortened sequence. Failures that need full memory take some operations to fill it. */
 const CANARY_OPS = 20;
 
