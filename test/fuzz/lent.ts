@@ -39,19 +39,17 @@ export class Lent {
     return 0;
   }
 
-  /** 7.3: maps what was reached of each piece, and asks for the page that was not, to hear why. */
+  /**
+   * 7.3: page by page, as the kernel does. A call for several pages would hold the folio of the first one,
+   * so that a write to its other parts copies them.
+   */
   private lendSingly(start: number, n: number): number {
     const { mm, table, device } = this.handle;
-    for (let done = 0; done < n;) {
-      const at = start + done * PAGE_SIZE;
-      const piece = Math.min(device.rules.piece - (done % device.rules.piece), n - done);
+    for (let at = start; at < start + n * PAGE_SIZE; at += PAGE_SIZE) {
       try {
-        using exclusive = makeDeviceExclusive(mm, at, piece, device);
-        exclusive.pages.forEach((page, i) => {
-          table.map(at + i * PAGE_SIZE, Uint32Array.of(hmmPfn(page, HMM_PFN_WRITE)));
-          this.pages.add(at + i * PAGE_SIZE);
-        });
-        done += exclusive.reached;
+        using exclusive = makeDeviceExclusive(mm, at, 1, device);
+        table.map(at, Uint32Array.of(hmmPfn(exclusive.pages[0], HMM_PFN_WRITE)));
+        this.pages.add(at);
       } catch (error) {
         if (!(error instanceof HmmError)) throw error;
         return -error.errno;

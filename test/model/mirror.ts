@@ -262,22 +262,13 @@ export class Mirror {
     return this.readBack(a, n);
   }
 
-  /**
-   * 7.3: page by page up to the first that fails. The records' driver asks for a page at a time; the fuzzer's
-   * asks for a piece, maps what it gets, and asks for the rest.
-   */
+  /** 7.3: page by page up to the first that fails. */
   private exclusiveSingly(mm: Mm, a: number, n: number): Reply {
     const { device, rules } = this;
-    for (let done = 0; done < n;) {
-      const size = rules.exact ? Math.min(rules.piece - (done % rules.piece), n - done) : 1;
-      let reached = 0;
-      let ret = 0;
-      for (; reached < size && ret === 0; reached += ret === 0 ? 1 : 0)
-        ret = lendOne(mm, a + done + reached, rules.exact ? device : -1);
-      if (reached === 0) return { ret, cpages: 0, faults: 0 };
-      for (let pn = a + done; pn < a + done + reached; pn++)
-        this.table.set(pn, { page: mm.entries.get(pn)!.page, write: rules.exact, exclusive: true });
-      done += reached;
+    for (let pn = a; pn < a + n; pn++) {
+      const ret = lendOne(mm, pn, rules.exact ? device : -1);
+      if (ret !== 0) return { ret, cpages: 0, faults: 0 };
+      this.table.set(pn, { page: mm.entries.get(pn)!.page, write: rules.exact, exclusive: true });
     }
     return this.readBack(a, n);
   }

@@ -209,8 +209,8 @@ export class Mm {
 
   /** Has nobody else a reference? */
   onlyOurs(page: Page): boolean {
-    if (page.slot && page.refs === 2) leaveSwapCache(this.world, page);
     if (page.folio && this.world.newer) return this.ownsFolio(page.folio);
+    if (page.slot && page.refs === 2) leaveSwapCache(this.world, page);
     return (page.folio ?? page).refs === 1;
   }
 

@@ -302,4 +302,11 @@ export const CORE_MEMORY: readonly Mutant[] = [
     after: "",
     ask: ["unit/device-table"],
   },
+  {
+    name: "pageout-goes-on-after-an-entry-that-stays",
+    file: "assembly/core/mapping/pageout.ts",
+    before: "    endMapping(cmd);\n    break;\n",
+    after: "",
+    ask: ["unit/swap"],
+  },
 ];

@@ -35,7 +35,7 @@ import { pagesAt } from "../frame/order";
 import { putPage } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { coversFolio, splitFolio, splitLarge } from "../operation/split";
-import { firstMapping, firstPart, nextMapping, nextPart } from "../operation/tell";
+import { endMapping, firstMapping, firstPart, nextMapping, nextPart } from "../operation/tell";
 import { Mm, mmAt } from "../space/mm";
 import { mapsPage } from "../space/migration";
 import { partEnd, partStart, rmapVma } from "../space/rmap";
@@ -215,7 +215,10 @@ function mayLeave(pfn: u32, folio: Folio): bool {
   );
 }
 
-/** try_to_unmap: replaces all entries that map the pages of the state by swap entries. 0 or REQUEST. */
+/**
+ * try_to_unmap: replaces all entries that map the pages of the state by swap entries. The first entry that
+ * stays ends it: vmas that come later are not told. 0 or REQUEST.
+ */
 function unmapPages(cmd: Cmd, state: PageoutState): i32 {
   const pfn = state.pfn;
   if (state.pages > 1) {
@@ -228,8 +231,10 @@ function unmapPages(cmd: Cmd, state: PageoutState): i32 {
       for (let addr = partStart(vma, folio.pgoff); addr < end; addr += PAGE_SIZE) {
         const entry = walk(vma.mm.pgd, addr);
         const part: u32 = entry ? ptePfn(load<u64>(entry)) : 0;
-        if (part - pfn < state.pages && mapsPage(load<u64>(entry), part))
-          unmapEntry(state, vma.mm, entry, part);
+        if (part - pfn >= state.pages || !mapsPage(load<u64>(entry), part)) continue;
+        if (unmapEntry(state, vma.mm, entry, part)) continue;
+        endMapping(cmd);
+        return 0;
       }
     }
     return 0;
@@ -238,16 +243,18 @@ function unmapPages(cmd: Cmd, state: PageoutState): i32 {
   let entry = firstMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0);
   for (; entry; entry = nextMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0)) {
     if (entry == REQUEST) return REQUEST;
-    unmapEntry(state, rmapVma(cmd.link, folio).mm, entry, pfn);
+    if (unmapEntry(state, rmapVma(cmd.link, folio).mm, entry, pfn)) continue;
+    endMapping(cmd);
+    break;
   }
   return 0;
 }
 
 /**
  * try_to_unmap_one: the entry of a page becomes a swap entry. The entry of a page that MADV_FREE gave up
- * becomes empty; a page that was written since, or that somebody refers to, stays. /
+ * becomes empty; a page that was written since, or that somebody refers to, stays. Returns whether it went. /
  */
-function unmapEntry(state: PageoutState, mm: Mm, entry: usize, pfn: u32): void {
+function unmapEntry(state: PageoutState, mm: Mm, entry: usize, pfn: u32): bool {
   const folio = folioOf(pfn);
   const pte = load<u64>(entry);
   if (state.slot) {
@@ -257,14 +264,18 @@ function unmapEntry(state: PageoutState, mm: Mm, entry: usize, pfn: u32): void {
     swapGet(slot);
     mm.rssSwap++;
   } else {
-    if (pteFlags(pte) & PTE_DIRTY || folio.has(FOLIO_DIRTY)) return folio.clear(FOLIO_LAZYFREE);
-    if (folio.refcount != folio.mapcount) return;
+    if (pteFlags(pte) & PTE_DIRTY || folio.has(FOLIO_DIRTY)) {
+      folio.clear(FOLIO_LAZYFREE);
+      return false;
+    }
+    if (folio.refcount != folio.mapcount) return false;
     store<u64>(entry, 0);
   }
   folio.clear(FOLIO_ANON_EXCLUSIVE);
   mm.rssAnon--;
   folio.maps--;
   putPage(pfn);
+  return true;
 }
 
 /** MADV_WILLNEED: reads the swapped pages of [start, end) into the swap cache, as far as memory reaches. */

@@ -73,6 +73,12 @@ export function nextMapping(cmd: Cmd, pfn: u32, folio: Folio, event: u32, owner:
   return mappingFrom(cmd, folio.mapcount ? rmapNext(cmd.link, folio) : 0, pfn, folio, event, owner);
 }
 
+/** Ends a walk at the entry, or the vma's part, that was returned last. */
+export function endMapping(cmd: Cmd): void {
+  notifyEnd(cmd);
+  cmd.link = 0;
+}
+
 /**
  * Tells the vma at cursor `link` of its part of the large folio. The vma's address, 0 without a link, or
  * REQUEST.

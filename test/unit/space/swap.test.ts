@@ -2,6 +2,7 @@ import * as assert from "uvu/assert";
 import {
   Hmm,
   HmmError,
+  MADV_DONTNEED,
   MADV_FREE,
   MADV_PAGEOUT,
   MADV_WILLNEED,
@@ -10,6 +11,7 @@ import {
   MAP_PRIVATE,
   Migration,
   migrateVmaSetup,
+  MMU_NOTIFY_CLEAR,
   MmuIntervalNotifier,
   PAGE_SIZE,
   PROT_READ,
@@ -163,6 +165,33 @@ onEachBuild("swap", (test, module) => {
     mm.munmap(addr, 3 * PAGE_SIZE);
     assert.is(mm.rss.swap, 0);
     hmm.verify();
+  });
+
+  test("a page that was written after MADV_FREE stays, and who comes after its mapping is not told", () => {
+    for (const written of [false, true]) {
+      const hmm = engine();
+      const mm = hmm.createMm();
+      const addr = filled(mm, 1);
+      const child = mm.fork();
+      child.madvise(addr, PAGE_SIZE, MADV_DONTNEED); // the child may map the page, and does not
+      mm.madvise(addr, PAGE_SIZE, MADV_FREE);
+      if (written) mm.write(addr, Uint8Array.of(9));
+      const told: string[] = [];
+      const listen = (to: Mm, name: string): MmuIntervalNotifier =>
+        new MmuIntervalNotifier(to, addr, PAGE_SIZE, {
+          invalidate: ({ event }) => {
+            told.push(`${name}: ${event === MMU_NOTIFY_CLEAR ? "clear" : event}`);
+            return true;
+          },
+        });
+      using _parent = listen(mm, "parent");
+      using _child = listen(child, "child");
+      mm.madvise(addr, PAGE_SIZE, MADV_PAGEOUT);
+      // A page that leaves is gone with its one mapping, too: there is nobody left to ask about.
+      assert.equal(told, ["parent: clear"], `written ${written}`);
+      assert.is(byteAt(mm, addr), written ? 9 : 0);
+      hmm.verify();
+    }
   });
 
   test("an access from a callback to a page that is leaving does not free its slot", () => {
