@@ -142,9 +142,8 @@ export const CORE_LINUX: readonly Mutant[] = [
   {
     name: "given-up-page-dropped-though-written",
     file: core("mapping/pageout"),
-    before:
-      "    if (pteFlags(pte) & PTE_DIRTY || folio.has(FOLIO_DIRTY)) return folio.clear(FOLIO_LAZYFREE);\n",
-    after: "",
+    before: "if (pteFlags(pte) & PTE_DIRTY || folio.has(FOLIO_DIRTY)) {",
+    after: "if (false) {",
     ask: ["unit/linux-sized"],
   },
   {
