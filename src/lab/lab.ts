@@ -38,6 +38,11 @@ export interface Program {
   readonly operations: readonly Operation[];
   /** Who made the steps, one after the other, without those inside a step. */
   readonly order: readonly Agent[];
+  /**
+   * How many operations were given by the time the fresh world was left, and each step of the order. Default:
+   * all of them from the beginning.
+   */
+  readonly given?: readonly number[];
 }
 
 /** A step with what the lab needs to go on from it. */
@@ -86,10 +91,18 @@ export class Lab {
   }
 
   /** Makes a lab that has carried a program out; the last step is shown. Throws as {@link do}. */
-  static run({ config, operations, order }: Program, module?: Hmm["module"]): Lab {
+  static run({ config, operations, order, given }: Program, module?: Hmm["module"]): Lab {
     const lab = new Lab(config, module);
-    for (const operation of operations) lab.give(operation);
-    for (const agent of order) if (!lab.step(agent)) break;
+    const upTo = (step: number, add: (operation: Operation) => void): void => {
+      const end = Math.min(given?.[step] ?? operations.length, operations.length);
+      while (lab.#operations.length < end) add(operations[lab.#operations.length]);
+    };
+    upTo(0, (operation) => lab.give(operation));
+    const made = order.findIndex((agent, i) => {
+      upTo(i + 1, (operation) => lab.#add(operation));
+      return !lab.step(agent);
+    });
+    if (made < 0) upTo(order.length + 1, (operation) => lab.give(operation));
     return lab;
   }
 
@@ -125,8 +138,14 @@ export class Lab {
 
   /** The program that makes this timeline. */
   get program(): Program {
-    const order = this.#entries.flatMap(({ agent, inside }) => (agent === null || inside ? [] : [agent]));
-    return { config: this.config, operations: this.#operations, order };
+    const outer = this.#entries.filter(({ inside }) => !inside);
+    const order = outer.flatMap(({ agent }) => agent ?? []);
+    return {
+      config: this.config,
+      operations: this.#operations,
+      order,
+      given: outer.map(({ given }) => given),
+    };
   }
 
   /** Shows a step. Throws RangeError unless the timeline has it. */

@@ -10,22 +10,33 @@ const LETTERS: Readonly<Record<Agent, string>> = { cpu: "c", device1: "d", devic
 const AGENTS = Object.fromEntries(Object.entries(LETTERS).map(([agent, letter]) => [letter, agent as Agent]));
 const NUMBERS = ["pages", "devices", "frames", "limit"] as const;
 
-/** Writes who made the steps: "c3d7" is three steps of the CPU and seven of device 1. */
-function writeOrder(order: readonly Agent[]): string {
-  const runs =
-    order
-      .map((agent) => LETTERS[agent])
-      .join("")
-      .match(/(.)\1*/g) ?? [];
+/**
+ * Writes who made the steps: "c3d7" is three steps of the CPU and seven of device 1. An "s" stands for an
+ * operation that the state before it shows, a "g" for one that was given for the step after it.
+ */
+function writeOrder({ order, given = [] }: Program): string {
+  const more = (i: number): number => (given[i] ?? 0) - (i > 0 ? given[i - 1] : 0);
+  const steps = order.map((agent, i) => "g".repeat(more(i + 1)) + LETTERS[agent]);
+  const runs = ("s".repeat(more(0)) + steps.join("")).match(/(.)\1*/g) ?? [];
   return runs.map((run) => `${run[0]}${run.length > 1 ? run.length : ""}`).join("");
 }
 
 /** Reads what {@link writeOrder} writes. Throws RangeError for anything else. */
-function readOrder(text: string): Agent[] {
-  if (!/^([cde]\d{0,3})*$/.test(text)) throw badRange("parsePermalink", "order", "made of c, d and e", text);
-  return [...text.matchAll(/([cde])(\d*)/g)].flatMap(([, letter, times]) =>
-    new Array<Agent>(Number(times || 1)).fill(AGENTS[letter]),
+function readOrder(text: string): Pick<Program, "order" | "given"> {
+  if (!/^(s\d{0,3})?([cdeg]\d{0,3})*$/.test(text))
+    throw badRange("parsePermalink", "order", "made of c, d, e and g, after s", text);
+  const letters = [...text.matchAll(/([a-z])(\d*)/g)].flatMap(([, letter, times]) =>
+    new Array<string>(Number(times || 1)).fill(letter),
   );
+  const isGift = (letter: string): boolean => letter === "s" || letter === "g";
+  const order = letters.filter((letter) => !isGift(letter)).map((letter) => AGENTS[letter]);
+  if (!letters.some(isGift)) return { order };
+  let count = letters.filter((letter) => letter === "s").length;
+  const given = [count];
+  for (const letter of letters)
+    if (letter === "g") count++;
+    else if (letter !== "s") given.push(count);
+  return { order, given };
 }
 
 /** A program, and which of its steps is shown. */
@@ -35,17 +46,18 @@ export interface Link {
 }
 
 /**
- * Writes a program and the shown step: `ops=w0-3,to0-3&order=cd7&step=5`, and the parts of the configuration
+ * Writes a program and the shown step: `ops=w0-3,to0-3&order=gcgd7&step=5`, and the parts of the configuration
  * that are not the defaults. The same text makes the same state on every machine.
  */
-export function formatPermalink({ program: { config, operations, order }, step }: Link): string {
+export function formatPermalink({ program, step }: Link): string {
+  const { config, operations } = program;
   const parts = NUMBERS.filter((name) => config[name] !== DEFAULTS[name]).map(
     (name) => `${name}=${config[name]}`,
   );
   if (config.bug !== DEFAULTS.bug) parts.push(`bug=${config.bug}`);
   parts.push(
     `ops=${operations.map(formatOperation).join(",")}`,
-    `order=${writeOrder(order)}`,
+    `order=${writeOrder(program)}`,
     `step=${step}`,
   );
   return parts.join("&");
@@ -71,7 +83,7 @@ export function parsePermalink(text: string): Link {
   const step = Number(fields.get("step") ?? 0);
   if (!Number.isInteger(step) || step < 0)
     throw badRange(op, "step", "a number of a step", fields.get("step"));
-  return { program: { config: full, operations, order }, step };
+  return { program: { config: full, operations, ...order }, step };
 }
 
 /** Makes the lab that a permalink names, with its step shown, or the last one if there are fewer. */

@@ -38,7 +38,9 @@ export const STEP_TEXTS = {
     says:
       "The device uses the addresses of the process. It keeps a page table of its own, which " +
       "mirrors the CPU's, and asks to be told before the CPU's table changes.",
-    keeps: "For each address, both tables name the same page, or one of them names none.",
+    keeps:
+      "If both tables have an entry for an address, both mean the same page. The CPU's may say that " +
+      "the page lies where no CPU can reach it.",
   },
   access: {
     section: SHARED,
@@ -128,7 +130,8 @@ export const STEP_TEXTS = {
     call: "mmu_interval_read_begin",
     says:
       "Before the driver looks at the CPU's table, it notes a number that grows with every change " +
-      "of the range. If a change is under way, it waits until that is over.",
+      "of the range. If a change is under way, it waits until that is over: the callback has run " +
+      "by then, and the table still shows the old page under the new number.",
     keeps: "A change from here on will be noticed.",
     otherwise:
       "Without the number, the driver cannot tell a page that it has just read about from one that was " +
@@ -140,18 +143,18 @@ export const STEP_TEXTS = {
     call: "hmm_range_fault",
     says:
       "HMM walks the table for the driver and faults in what is missing, as if the CPU had touched " +
-      "it. The answer is a word for each page: which frame it is, and whether it may be written.",
-    keeps:
-      "What the words say was true at some moment since the number was taken. It may be over " + "already.",
+      "it. The answer is a value for each page: in which frame (place in memory) it lies, and " +
+      "whether it may be written.",
+    keeps: "The answer was true at some moment since the number was taken. It may be over already.",
   },
   upgrade: {
     section: MIRRORING,
     title: "Make the page writable",
     call: "handle_mm_fault",
     says:
-      "A read-only page of the device's own memory, after a fork for example, is reported as it is. " +
-      "The driver takes a write fault in the CPU's name, which gives this process a page of its " +
-      "own.",
+      "If the page lies in the device's own memory and is read-only, after a fork for example, the " +
+      "walk does not make it writable. So the driver takes a write fault in the CPU's name, which " +
+      "gives this process a copy of its own.",
     keeps: "A device never writes to a page that another process shares.",
   },
   lock: {
@@ -160,7 +163,7 @@ export const STEP_TEXTS = {
     call: "driver->update lock",
     says:
       "The callback takes the same lock. From here on until the lock is released, no invalidation " +
-      "can pass between the question whether the words are still true and the update of the table.",
+      "can pass between the question whether the answer is still true and the update of the table.",
     keeps: "The question and the update are one step for everybody else.",
     otherwise:
       "Without it, the page may go between the question and the update, and the device keeps an entry " +
@@ -172,8 +175,8 @@ export const STEP_TEXTS = {
     call: "mmu_interval_read_retry",
     says:
       "The driver compares the number with the one that it noted. If they differ, what it has read " +
-      "may be a page that is gone: it throws the words away and starts again.",
-    keeps: "Only words that are still true get into the device's table.",
+      "may be a page that is gone: it throws the answer away and starts again.",
+    keeps: "Only an answer that is still true gets into the device's table.",
     otherwise:
       "Without it, the device may get an entry for a frame that is somebody else's by now. Nobody will " +
       "tell it to forget that entry: the callback for the change has already run. That is why the " +
@@ -183,16 +186,16 @@ export const STEP_TEXTS = {
     section: MIRRORING,
     title: "Enter the pages in the device's table",
     call: "driver: update page table",
-    says: "Now the driver may fill its own table from the words, and releases its lock.",
-    keeps: "Both tables name the same page.",
+    says: "Now the driver may fill its own table from the answer, and releases its lock.",
+    keeps: "Both tables name the same page, if the driver has asked under its lock.",
   },
   "device-access": {
     section: SHARED,
     title: "The device touches memory",
     call: "device load or store",
     says:
-      "The device uses the same pointer through its own table. If the table has no fit entry, the " +
-      "device faults, and its driver has to mirror the page first.",
+      "The device uses the same pointer through its own table. If the table has no entry that " +
+      "allows the access, the device faults, and its driver has to mirror the page first.",
     keeps: "The device reads what was written last, by whichever side.",
   },
   sem: {
@@ -201,7 +204,7 @@ export const STEP_TEXTS = {
     call: "mmap_read_lock",
     says:
       "The driver takes mmap_sem for read: while it migrates, no mapping appears, goes, or is " + "split.",
-    keeps: "The range lies in one mapping until the pages have moved.",
+    keeps: "The range lies in one mapping until the pages have moved. Contents may still be discarded.",
     otherwise:
       "Without it, munmap or mremap could take the range away in the middle, and the pages would have " +
       "no entry to come back to.",
@@ -211,9 +214,12 @@ export const STEP_TEXTS = {
     title: "Collect, lock and unmap",
     call: "migrate_vma_setup",
     says:
-      "HMM tells the mirrors, then walks the range, locks each page that can move, takes it off the " +
-      "list that reclaim looks at, and replaces every mapping of it by a migration entry.",
-    keeps: "Nobody can reach the pages, so their contents cannot change. Whoever touches them waits.",
+      "HMM tells every driver that mirrors the range. Then it locks each page that can move, and " +
+      "replaces every mapping of it by a migration entry: a mark that says that the page is moving. " +
+      "The steps below show this in two parts.",
+    keeps:
+      "No page table leads to the pages, so no program and no device can change them. Whoever " +
+      "touches one waits.",
     otherwise:
       "Without it, a program could write to the old frame after the copy was made, and the write would " +
       "be lost.",
@@ -223,17 +229,20 @@ export const STEP_TEXTS = {
     title: "Collected: this process's entries are migration entries",
     call: "migrate_vma_collect",
     says:
-      "The walk has locked each page that can move, taken over the reference of its entry, and put " +
-      "a migration entry in its place. Pages that cannot move were left as they are.",
-    keeps: "A page is collected only with its lock held, so nobody else moves or frees it.",
+      "The walk has locked each page that can move, and put a migration entry in the place of its " +
+      "entry. The entry counted as one user of the page; the migration holds that count now. Pages " +
+      "that cannot move were left as they are.",
+    keeps: "Only one migration can hold a page's lock, so nobody else moves or frees the page.",
+    otherwise: "Without the lock, two migrations could move the same page to two places.",
   },
   unmapped: {
     section: MIGRATION,
     title: "Unmapped: nobody else maps the pages",
     call: "migrate_vma_unmap",
     says:
-      "Other mappings of the pages, in a child for example, got migration entries too. A page with " +
-      "a reference that this does not explain is about to be put back: somebody else uses it.",
+      "Other mappings of the pages, in a child for example, got migration entries too. If a page " +
+      "has more users than its mappings and this migration, somebody else uses it, a disk for " +
+      "example: it is about to be put back.",
     keeps: "A page moves only if every reference to it is accounted for.",
     otherwise:
       "Without it, another process, or a disk that writes to the page, would go on using the old frame " +
@@ -244,8 +253,9 @@ export const STEP_TEXTS = {
     title: "Allocate the destinations",
     call: "driver: alloc_and_copy",
     says:
-      "The driver allocates a locked frame for each candidate and writes it to dst. A slot that it " +
-      "leaves empty stays where it is: a full device is no error.",
+      "HMM and the driver share two lists with a place for each page: src, where the page is, and " +
+      "dst, where it goes. The driver allocates a locked frame for each page that can move and " +
+      "writes it to dst. A page without one stays where it is: a full device is no error.",
     keeps: "A destination belongs to the migration alone until it is finished.",
     otherwise: "Without the lock, somebody could find the new frame and use it before it has its contents.",
   },
@@ -265,7 +275,8 @@ export const STEP_TEXTS = {
     call: "migrate_vma_pages",
     says:
       "HMM moves what it knows of each page (mapping, index, flags, charge) to its destination. A " +
-      "page that got a reference in between, or has no destination, loses MIGRATE in src and stays.",
+      "page without a destination stays, and so does one that somebody who does not use page tables " +
+      "took a reference to meanwhile: its MIGRATE mark in src is cleared.",
     keeps: "Each page is decided: it has moved, or it will get its old entry back.",
     otherwise: "Without it, rmap, fork and accounting would still hold the old frame for the page.",
   },
@@ -274,21 +285,24 @@ export const STEP_TEXTS = {
     title: "Map the pages on the device",
     call: "driver: update page table",
     says:
-      "Before the CPU's entries become visible, the driver enters those pages in its own table that " +
-      "are still wanted: a page that was given up meanwhile is left out.",
+      "Before the migration entries are replaced, the driver enters the pages that moved in its own " +
+      "table. A page that the program discarded meanwhile has no migration entry any more, and is " +
+      "left out.",
     keeps: "The device's table names a page only if the CPU's will.",
     otherwise:
-      "Without it, the device faults on memory that lies on it. Done later, it could enter a page that " +
-      "the CPU has taken back already.",
+      "Without it, the device's next access costs a fault, though the page is there already. Done " +
+      "later, it could enter a page that the CPU has taken back.",
   },
   finalize: {
     section: MIGRATION,
     title: "Finish: entries name the pages where they are",
     call: "migrate_vma_finalize",
     says:
-      "Every migration entry is replaced: by a device entry, by a present one, or by the old entry " +
-      "for a page that stayed. Pages are unlocked, the old frames are freed, and whoever waited " +
-      "goes on.",
+      "Every migration entry is replaced: by a device entry, which says that the page lies on the " +
+      "device and makes the CPU fault, by a normal one if the page came to system memory, or by the " +
+      "old one if it stayed. The mirrors were told at the beginning, and nobody could reach the " +
+      "pages since, so nobody is told now. The frame that is not needed any more is freed, the pages " +
+      "are unlocked, and whoever waited goes on.",
     keeps: "Each page has one frame, each entry names it, and rss and charge are as before.",
     otherwise: "Without it, whoever touches one of the pages waits for ever, and both frames stay in use.",
   },
@@ -307,8 +321,8 @@ export const STEP_TEXTS = {
     call: "make_device_exclusive",
     says:
       "For atomic operations the device needs the page for itself, though it stays in system " +
-      "memory. The CPU's entry becomes an exclusive entry, and the CPU's next access takes the page " +
-      "back.",
+      "memory. The CPU's entry becomes an exclusive one, which makes the CPU fault: its next access " +
+      "takes the page back, after the driver's callback.",
     keeps: "While the device has the page exclusively, no CPU can reach it.",
   },
   notify: {
@@ -316,8 +330,9 @@ export const STEP_TEXTS = {
     title: "The driver is told, and drops its entries",
     call: "mmu_interval_notifier_ops.invalidate",
     says:
-      "Before the CPU's entries change, the driver's callback runs. It notes the new sequence " +
-      "number, takes its lock, and makes the device forget the range before it returns.",
+      "Before the CPU's entries change, the driver's callback runs. It takes the driver's lock, " +
+      "notes the new sequence number, and makes the device forget the range before it returns. " +
+      "Until the change is over, whoever begins to read waits.",
     keeps: "The device cannot use an entry that is about to become wrong. Readers in between will retry.",
     otherwise: "Without it, the device goes on reading and writing a frame that the process has given up.",
   },
@@ -334,7 +349,9 @@ export const STEP_TEXTS = {
     call: "dev_pagemap_ops.migrate_to_ram",
     says:
       "The CPU cannot reach the device's memory, so its page fault asks the driver to bring the " +
-      "page back, by the same migration in the other direction.",
-    keeps: "The fault holds the page locked, so only one CPU has it brought back.",
+      "page back, by the same migration in the other direction. The fault holds the page's lock and " +
+      "one reference, and the migration counts on both. If the page cannot come back, the access " +
+      "fails.",
+    keeps: "Only one CPU has the page brought back; the others wait for its lock.",
   },
 } as const satisfies Record<string, StepText>;

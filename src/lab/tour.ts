@@ -37,8 +37,8 @@ export const TOUR: readonly TourStop[] = [
       "ten or more, and most buses give the CPU no way to reach the device's memory at all. So " +
       "pages that a device works on should lie on the device, and come back when the CPU needs " +
       "them.",
-    scenario: "two-devices",
-    step: "device-fault",
+    scenario: "mirror",
+    step: "device-access",
   },
   {
     title: "3. A shared address space",
@@ -62,7 +62,7 @@ export const TOUR: readonly TourStop[] = [
     title: "5. The retry loop",
     text:
       "Between the driver's look at the CPU's table and its update of the device's table, the page " +
-      "may go. This driver does not ask, and has entered a frame that is free by now. A correct one " +
+      "may go. This driver does not check that, and has entered a frame that is free by now. A correct one " +
       "takes a number first, and compares it under its lock: if the range was invalidated, it " +
       "starts again.",
     scenario: "race-no-retry",
@@ -72,8 +72,9 @@ export const TOUR: readonly TourStop[] = [
     title: "6. Memory of the device",
     text:
       "The driver registers the device's memory, and each frame gets the same bookkeeping as one of " +
-      "system memory: references, mappings, owner. So rmap, fork and accounting work on it " +
-      "unchanged. What no CPU can do is to map it.",
+      "system memory: references, mappings, owner. So rmap (who maps a page), fork and accounting " +
+      "work on it unchanged. Only one thing is different: no CPU can reach it. Here a migration, the " +
+      "next stop's subject, takes frames of the device.",
     scenario: "migrate-and-back",
     step: "alloc",
   },
@@ -106,7 +107,8 @@ export const TOUR: readonly TourStop[] = [
   {
     title: "10. Accounting",
     text:
-      "A page counts in rss, and is charged to its group, wherever it lies: a migration changes " +
+      "A page counts in rss (what the process has in memory), and is charged to its memory group, " +
+      "which limits how much its processes may use, wherever it lies: a migration changes " +
       "neither. So a process cannot get around its limit by moving memory to a device.",
     scenario: "accounting",
     step: "finalize",

@@ -3,6 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { pack, unpack } from "../../../src/lab/checkpoint.ts";
 import type { Lab } from "../../../src/lab/lab.ts";
+import { parseOperation } from "../../../src/lab/operation.ts";
 import { formatPermalink, openPermalink, parsePermalink } from "../../../src/lab/permalink.ts";
 import { openScenario } from "../../../src/lab/scenarios.ts";
 
@@ -11,7 +12,7 @@ const link = suite("lab: permalinks");
 link("the text has what differs from the defaults, and counts steps of one agent", () => {
   const lab = openScenario("partial-failure");
   const text = formatPermalink({ program: lab.program, step: 4 });
-  assert.is(text, "frames=3&ops=w0-4,pin1,to0-4&order=c2d7&step=4");
+  assert.is(text, "frames=3&ops=w0-4,pin1,to0-4&order=gcgcgd7&step=4");
 });
 for (const [name, steps] of [
   ["migrate-and-back", []],
@@ -25,11 +26,25 @@ for (const [name, steps] of [
     const again = openPermalink(`#${formatPermalink({ program: lab.program, step })}`);
     assert.is(again.at, step);
     const shown = ({ steps: all }: Lab): unknown =>
-      all.map(({ id, detail, changed, state }) => ({ id, detail, changed, state: { ...state, agents: [] } }));
+      all.map(({ id, detail, changed, state }) => ({ id, detail, changed, state }));
     assert.equal(shown(again), shown(lab));
     assert.equal(again.program, lab.program);
   });
 }
+link("who goes back in a lab from a link and does something else drops what came later", () => {
+  const lab = openScenario("migrate-and-back");
+  const again = openPermalink(formatPermalink({ program: lab.program, step: 0 }));
+  for (const one of [lab, again]) {
+    one.goto(1);
+    one.do(parseOperation("r0", one.config));
+  }
+  assert.equal(again.program, lab.program);
+  assert.is(again.operations.length, 2, "the first one and the new one");
+});
+link("a link without the places of its operations gives all of them first", () => {
+  const lab = openPermalink("ops=w0,w1&order=c2&step=0");
+  assert.equal([lab.steps.length, lab.shown.state.agents[0].agent], [3, "cpu"]);
+});
 link("a text that is no link is refused by the part that is wrong", () => {
   for (const [text, message] of [
     ["ops=w0&order=x", /order/],
