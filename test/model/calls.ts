@@ -217,7 +217,7 @@ function drop(mm: Mm, vma: Vma, a: number, b: number, lazily: boolean): number {
  */
 function giveUp(mm: Mm, { page }: Entry): boolean {
   if (!page || page.kind !== "anon") return true;
-  if (page.slot || page.merged || page.dirty) {
+  if (page.slot || page.dirty) {
     if (page.locked || page.maps !== 1 || !leaveSwapCache(mm.world, page)) return false;
     page.dirty = false;
   }

@@ -219,6 +219,7 @@ export class Ksm {
     // All its mappings must be at this address.
     if (anon.covering(item.pn).filter(({ mm }) => names(mm, item.pn, page)).length !== entries) return;
     page.merged = [item];
+    page.dirty = true; // what reclaim finds clean is dropped, so KSM marks what it merges
     this.pages.unshift(page);
     item.page = page;
     item.anon = anon;

@@ -109,7 +109,7 @@ function dropGivenUp(mm: Mm, pn: number, page: Page): void {
     mm.world.notify(one.mm, "clear", at, at + 1);
     if (one.mm.entries.get(at)?.page === page) break;
   }
-  if (mm.entries.get(pn)!.dirty || page.dirty || page.merged) page.givenUp = false;
+  if (mm.entries.get(pn)!.dirty || page.dirty) page.givenUp = false;
   else if (page.refs === page.maps) mm.dropEntry(pn);
 }
 
