@@ -34,7 +34,8 @@ export type {
   ProcessState,
   SlotState,
 } from "./lab/state.ts";
-export { STEP_TEXTS, type StepId, type StepText } from "./lab/texts.ts";
+export { STEP_TEXTS, type StepId } from "./lab/texts.ts";
+export type { StepText } from "./lab/texts-migration.ts";
 export { openStop, TOUR, type TourStop } from "./lab/tour.ts";
 export { copyAsTypeScript } from "./lab/typescript.ts";
 export { HeteromemLab, LAB_ELEMENT } from "./lab/element/element.tsx";

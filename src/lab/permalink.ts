@@ -46,8 +46,8 @@ export interface Link {
 }
 
 /**
- * Writes a program and the shown step: `ops=w0-3,to0-3&order=gcgd7&step=5`, and the parts of the configuration
- * that are not the defaults. The same text makes the same state on every machine.
+ * Writes a program and the shown step: `ops=w0-3,to0-3&order=gcgd7&step=5`, and the parts of the
+ * configuration that are not the defaults. The same text makes the same state on every machine.
  */
 export function formatPermalink({ program, step }: Link): string {
   const { config, operations } = program;

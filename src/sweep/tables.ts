@@ -25,6 +25,16 @@ function groupsOf(rows: readonly ResultRow[]): ResultRow[][] {
 /** The columns of a table: those where any row has a figure other than 0. */
 const FIRST = ["time", "deviceFaults", "faultGroups", "bytesIn", "bytesOut", "evictions", "remote"];
 
+/** What came of a point's jobs, if they are not all done: "1 of 5 failed, 2 of 5 missing". */
+function stateOf(group: readonly ResultRow[]): string {
+  if (group.length === 1) return group[0].status === "done" ? "" : group[0].status;
+  const states = (["failed", "missing"] as const).map((status) => {
+    const n = group.filter((row) => row.status === status).length;
+    return n === 0 ? "" : `${n} of ${group.length} ${status}`;
+  });
+  return states.filter((state) => state !== "").join(", ");
+}
+
 /**
  * Returns the table of a terminal, without a final newline: a line for each point, with means over its seeds
  * and half the width of their intervals.
@@ -36,9 +46,7 @@ export function tableText({ manifest, rows }: Results, write: WriteFigure): stri
   );
   const lines = groupsOf(rows).map((group) => {
     const reports = group.flatMap(({ report }) => (report === null ? [] : [report]));
-    const left = group.length - reports.length;
-    const state =
-      left === 0 ? "" : group.length === 1 ? group[0].status : `${left} of ${group.length} missing`;
+    const state = stateOf(group);
     const cells = figures.map(({ of, unit }) => {
       const values = reports.map(of).filter((value) => value !== null);
       if (values.length === 0) return "";

@@ -109,9 +109,10 @@ test("a failed job says why, fails the sweep, and runs again only if that is ask
   const base = { ...SPEC.base, workload: "gups:size=256KiB,updates=500,init=cpu" };
   const small = { base, axes: { systemMemory: ["2MiB", "64KiB"] } };
   const path = file("fails.json", JSON.stringify(small));
-  const { status, stdout } = sweep(path, "fails");
+  const { status, stdout, stderr } = sweep(path, "fails");
   assert.is(status, 1);
   assert.match(stdout, /1 done, 1 failed/);
+  assert.match(stderr, /^1 failed: .*systemMemory 64KiB is too small.*\n--retry-failed runs/);
   const { id } = manifest("fails").jobs[1];
   const failure = readJob("fails", id);
   assert.is(failure.status, "failed");

@@ -13,6 +13,7 @@ import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { Manifest } from "../../src/sweep/manifest.ts";
 import { file, folder, heteromem, startHeteromem } from "../cli/command.ts";
 import { hasRedis, hasTls, makeCertificate, TestProxy, TestRedis } from "./redis.ts";
 
@@ -181,11 +182,8 @@ if (hasRedis) {
   test("a hostile job is refused with an error, and the worker goes on", async () => {
     const connection = new Redis(redis.url, { maxRetriesPerRequest: null });
     const queue = new Queue("heteromem-jobs", { connection });
-    await queue.add(
-      "job",
-      { engine: "0.1.0", config: { trace: "/etc/passwd" }, trace: null },
-      { jobId: "x" },
-    );
+    const { engine } = JSON.parse(readFileSync(join(folder, "alone", "sweep.json"), "utf8")) as Manifest;
+    await queue.add("job", { engine, config: { trace: "/etc/passwd" }, trace: null }, { jobId: "x" });
     const one = worker(redis.url);
     await until(() => one.said().includes("refused"));
     const reason = async (): Promise<string | undefined> => (await queue.getJob("x"))!.failedReason;

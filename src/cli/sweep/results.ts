@@ -12,6 +12,7 @@ import { JOBS_FAILED, PARTIAL } from "../exit.ts";
 import { OutputFile } from "../output.ts";
 import { commandOf } from "../command-line.ts";
 import { bytes, count, duration } from "../words.ts";
+import { reasons } from "./failures.ts";
 import { withFiles } from "./files.ts";
 import { pointText } from "./plan.ts";
 
@@ -74,8 +75,7 @@ export function results(dir: string, flags: ResultsFlags): number {
   else if (flags.json === true) process.stdout.write(`${JSON.stringify(flatRows(found))}\n`);
   else {
     process.stdout.write(`${tableText(found, written)}\n`);
-    const errors = new Set(found.rows.flatMap(({ error }) => (error === null ? [] : [error])));
-    for (const error of [...errors].slice(0, 5)) process.stdout.write(`failed: ${error}\n`);
+    process.stdout.write(reasons(found.rows.map(({ error }) => error)));
   }
   if (counts.missing > 0 || counts.failed > 0)
     process.stderr.write(

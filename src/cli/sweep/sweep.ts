@@ -2,12 +2,13 @@
 import { join } from "node:path";
 import { jobBytes } from "../../sweep/job.ts";
 import { mergeResults, shardOf, writeManifest } from "../../sweep/manifest.ts";
-import { JobStore } from "../../sweep/store.ts";
+import { JobStore, type JobResult } from "../../sweep/store.ts";
 import { UserError } from "../errors.ts";
 import { INTERRUPTED, JOBS_FAILED } from "../exit.ts";
 import { bytes, count, plural } from "../words.ts";
 import { SweepBar } from "./bar.ts";
 import { dryRun } from "./estimate.ts";
+import { reasons } from "./failures.ts";
 import { parseMemory, parseWorkers, type Program } from "./limits.ts";
 import { onInterrupt, type Stop } from "./interrupt.ts";
 import { runLocally, type QueuedJob } from "./local.ts";
@@ -86,6 +87,10 @@ export async function sweep(path: string, flags: SweepFlags, program: Program): 
     bar.stop();
     stop.end();
   }
+  if (flags.detach === true) {
+    process.stdout.write(`${plural(missing.length, "job")} in the queue: --attach waits for them\n`);
+    return 0;
+  }
   return await summary(plan, store, bar, { asked: stop.asked, out, quiet });
 }
 
@@ -129,6 +134,10 @@ async function runInQueue({ plan, store, missing, bar, stop }: Started, flags: S
   }
 }
 
+/** Why a job failed; null: it did not. */
+const errorOf = (result: JobResult | null): string | null =>
+  result?.status === "failed" ? result.error : null;
+
 /** Says what was done and what is left, and returns the exit code. */
 async function summary(
   { manifest }: Plan,
@@ -142,11 +151,12 @@ async function summary(
   process.stdout.write(
     `${out}: ${plural(manifest.jobs.length, "job")}: ${count(done)} done, ${count(failed)} failed${left}\n`,
   );
-  if (!quiet)
-    process.stderr.write(
-      `${plural(ran.done, "job")} ran in ${ran.seconds.toFixed(2)} s, ` +
-        `${(ran.done / Math.max(1e-3, ran.seconds)).toFixed(1)} a second\n`,
-    );
+  if (failed > 0) {
+    const errors = manifest.jobs.map(({ id }) => store.read(id)).map((result) => errorOf(result));
+    process.stderr.write(`${reasons(errors)}--retry-failed runs the failed ones again\n`);
+  }
+  const rate = ran.done === 0 ? "" : `, ${(ran.done / Math.max(1e-3, ran.seconds)).toFixed(1)} a second`;
+  if (!quiet) process.stderr.write(`${plural(ran.done, "job")} ran in ${ran.seconds.toFixed(2)} s${rate}\n`);
   if (asked) return INTERRUPTED;
   return failed > 0 ? JOBS_FAILED : 0;
 }

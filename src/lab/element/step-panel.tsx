@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { describeOperation } from "../operation.ts";
-import { STEP_TEXTS, type StepText } from "../texts.ts";
+import type { StepText } from "../texts-migration.ts";
+import { STEP_TEXTS } from "../texts.ts";
 import type { Session } from "./session.ts";
 import { AGENT_NAMES, announcement, changedText } from "./words.ts";
 

@@ -10,13 +10,16 @@ export const gunzipSync = (bytes: Uint8Array): Buffer => Buffer.from(gunzip(byte
 export const gzipSync = (data: string | Uint8Array): Buffer =>
   Buffer.from(gzip(typeof data === "string" ? utf8ToBytes(data) : data));
 
-/** A digest of texts. Throws RangeError for another algorithm than sha256. */
-export function createHash(algorithm: string): { update(text: string): unknown; digest(as: "hex"): string } {
+/** A digest. Throws RangeError for another algorithm than sha256. */
+export function createHash(algorithm: string): {
+  update(content: string | Uint8Array): unknown;
+  digest(as: "hex"): string;
+} {
   if (algorithm !== "sha256") throw new RangeError(`createHash: ${algorithm}: expected sha256`);
   const hash = sha256.create();
   const made = {
-    update(text: string) {
-      hash.update(utf8ToBytes(text));
+    update(content: string | Uint8Array) {
+      hash.update(typeof content === "string" ? utf8ToBytes(content) : content);
       return made;
     },
     digest: () => bytesToHex(hash.digest()),

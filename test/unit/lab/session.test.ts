@@ -3,7 +3,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Session } from "../../../src/lab/element/session.ts";
 import { changedText } from "../../../src/lab/element/words.ts";
-import { STEP_TEXTS, type StepText } from "../../../src/lab/texts.ts";
+import type { StepText } from "../../../src/lab/texts-migration.ts";
+import { STEP_TEXTS } from "../../../src/lab/texts.ts";
 import { builds } from "../../util/builds.ts";
 
 const [[, module]] = builds;

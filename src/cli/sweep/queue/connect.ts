@@ -39,7 +39,10 @@ export async function loadQueue(): Promise<typeof import("bullmq")> {
     return await import("bullmq");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new UserError("--queue: expected the packages bullmq and ioredis: npm install bullmq ioredis");
+    throw new UserError(
+      "--queue: expected the packages bullmq and ioredis: npm install bullmq ioredis, with -g if " +
+        "heteromem was installed so",
+    );
   }
 }
 
