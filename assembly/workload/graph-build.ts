@@ -228,7 +228,12 @@ function endPhase(phase: u32): void {
 /** Has counted all edges: lays the rows out, and draws again what is not there any more. */
 function beginFilling(): void {
   sumUp(row(0), vertices() + 1);
-  beginPass(state(DRAWN) > state(BATCH) ? REDRAW : SIZE);
+  if (state(DRAWN) > state(BATCH)) return beginPass(REDRAW);
+  // With one batch a bucket begins where its first vertex' row does.
+  const shift = bucketShift();
+  for (let i: u32 = 0; i < BUCKETS && i << shift < vertices(); i++)
+    store<u32>(BUCKETS_AT + ((<usize>i) << 2), load<u32>(row(i << shift)));
+  beginPass(SORT);
 }
 
 /** Has filled all rows, which has moved each row's start to the next one's. */

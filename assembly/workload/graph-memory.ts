@@ -1,8 +1,9 @@
 // Where a graph and its state lie.
 //
-//   GRAPH:  ┌────────────────────┬──────────────────────┬───────────────┬───────────────┐
-//           │ rows, u32 × (V+1)  │ neighbors, u32 × E   │ level, u32 × V│ queue, u32 × V│
-//           └────────────────────┴──────────────────────┴───────────────┴───────────────┘
+//   GRAPH:  ┌────────────────────┬──────────────────────┬──────────────┬───────────────┐
+//           │ rows, u32 × (V+1)  │ neighbors, u32 × E   │ seen, 1 bit ×│ queue, u32 × V│
+//           │                    │                      │ V            │               │
+//           └────────────────────┴──────────────────────┴──────────────┴───────────────┘
 //
 // The accesses that a run makes are to arrays of the same form in the simulated address space, whose
 // addresses the description gives: rows, neighbors, then two arrays of a word a vertex (BFS: level and queue;
@@ -36,7 +37,6 @@ export const FROM: u32 = GRAPH_STATE + 10;
 export const UNTIL: u32 = GRAPH_STATE + 11;
 /** The next edge of the vertex that a full buffer interrupted; 0: the vertex has not begun. */
 export const EDGE: u32 = GRAPH_STATE + 12;
-export const LEVEL: u32 = GRAPH_STATE + 13;
 export const SWAPPED: u32 = GRAPH_STATE + 14;
 
 /** The number of vertices. */
@@ -57,16 +57,22 @@ export function neighbor(e: u32): usize {
   return row(vertices() + 1) + ((<usize>e) << 2);
 }
 
-/** Where the level of vertex v is. */
+/** Where the bits of the vertices are that a search has seen. */
 @inline
-export function levelOf(v: u32): usize {
-  return neighbor(<u32>state(EDGES)) + ((<usize>v) << 2);
+export function seen(): usize {
+  return neighbor(<u32>state(EDGES));
+}
+
+/** The bytes of these bits. */
+@inline
+export function seenBytes(): usize {
+  return ((<usize>vertices() + 31) >> 5) << 2;
 }
 
 /** Where entry i of the queue is. */
 @inline
 export function queueAt(i: u32): usize {
-  return levelOf(vertices()) + ((<usize>i) << 2);
+  return seen() + seenBytes() + ((<usize>i) << 2);
 }
 
 /** Where edge i of a batch is: its source and its target, a word each. */
@@ -91,5 +97,5 @@ export const BUCKETS_AT: usize = OFFSETS;
 export function graphBytes(scale: u32, drawn: u32, both: bool, batch: u32): f64 {
   const directions: f64 = both ? 2 : 1;
   const lists = 8.0 * (1 + directions) * min(drawn, batch);
-  return <f64>GRAPH + 4.0 * (3.0 * NativeMath.pow(2, scale) + 1 + directions * drawn) + 8 + lists;
+  return <f64>GRAPH + 4.0 * (2.25 * NativeMath.pow(2, scale) + 2 + directions * drawn) + 8 + lists;
 }

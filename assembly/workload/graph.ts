@@ -7,14 +7,14 @@ import {
   FROM,
   HEAD,
   IDS,
-  LEVEL,
-  levelOf,
   neighbor,
   NEIGHBORS_AT,
   queueAt,
   row,
   ROWS_AT,
   SECOND_AT,
+  seen,
+  seenBytes,
   SWAPPED,
   TAIL,
   UNTIL,
@@ -25,7 +25,6 @@ import { putRecord, tailOf } from "./record";
 
 const LOAD: u64 = 0;
 const STORE: u64 = 1;
-const UNSEEN: u32 = 0xffffffff;
 
 /** The second word of a record of an access to `array`. */
 @inline
@@ -43,15 +42,14 @@ function lastFor(n: u32): usize {
 export function beginBfs(root: u32): u32 {
   const n = vertices();
   while (root + 1 < n && load<u32>(row(root)) == load<u32>(row(root + 1))) root++;
-  memory.fill(levelOf(0), 0xff, 4 * <usize>n);
-  store<u32>(levelOf(root), 0);
+  memory.fill(seen(), 0, seenBytes());
+  see(seen(), root);
   store<u32>(queueAt(0), root);
   setState(HEAD, 0);
   setState(TAIL, 1);
   setState(FROM, 0);
   setState(UNTIL, 0);
   setState(EDGE, 0);
-  setState(LEVEL, 0);
   return root;
 }
 
@@ -59,7 +57,6 @@ export function beginBfs(root: u32): u32 {
 export function beginLevel(): u32 {
   setState(FROM, state(UNTIL));
   setState(UNTIL, state(TAIL));
-  setState(LEVEL, state(LEVEL) + 1);
   return <u32>(state(UNTIL) - state(FROM));
 }
 
@@ -86,11 +83,22 @@ export function runBfs(n: u32): u32 {
   return <u32>((out - RECORDS) >> 4);
 }
 
+/** Marks a vertex as seen. Returns whether it was not. The bits of 2^20 vertices lie in the cache. */
+@inline
+function see(bits: usize, v: u32): bool {
+  const at = bits + ((<usize>(v >> 5)) << 2);
+  const word = load<u32>(at);
+  const bit: u32 = 1 << (v & 31);
+  if (word & bit) return false;
+  store<u32>(at, word | bit);
+  return true;
+}
+
 /** The edges of v from EDGE on, while records fit. */
 function visitNeighbors(out: usize, v: u32, thread: u32): usize {
   const end = load<u32>(row(v + 1));
   const neighbors = neighbor(0);
-  const levels = levelOf(0);
+  const bits = seen();
   const neighborsAt = state(NEIGHBORS_AT);
   const levelsAt = state(FIRST_AT);
   const ofNeighbor = tail(LOAD, thread, 1);
@@ -102,17 +110,16 @@ function visitNeighbors(out: usize, v: u32, thread: u32): usize {
     putRecord(out, neighborsAt + 4 * <u64>e, 4, ofNeighbor);
     putRecord(out + 16, levelsAt + 4 * <u64>u, 4, ofLevel);
     out += 32;
-    if (load<u32>(levels + ((<usize>u) << 2)) == UNSEEN) out = discover(out, u, thread);
+    if (see(bits, u)) out = discover(out, u, thread);
   }
   setState(EDGE, <u64>e + 1);
   return out;
 }
 
-/** Takes u to the next level: its number is written, and the queue ends with it. */
+/** Takes u to the next level: its level is written, and the queue ends with it. */
 @inline
 function discover(out: usize, u: u32, thread: u32): usize {
   const at = <u32>state(TAIL);
-  store<u32>(levelOf(u), <u32>state(LEVEL));
   store<u32>(queueAt(at), u);
   setState(TAIL, at + 1);
   putRecord(out, state(FIRST_AT) + 4 * <u64>u, 4, tail(STORE, thread, 2));

@@ -258,8 +258,8 @@ export const TEXT: readonly Mutant[] = [
   {
     name: "many-batches-not-drawn-again",
     file: "assembly/workload/graph-build.ts",
-    before: "state(DRAWN) > state(BATCH) ? REDRAW : SIZE",
-    after: "SIZE",
+    before: "  if (state(DRAWN) > state(BATCH)) return beginPass(REDRAW);\n",
+    after: "",
     ask: ["unit/graph"],
   },
   {
