@@ -253,8 +253,8 @@ export const DRIVER_RULES: readonly Mutant[] = [
   {
     name: "records-of-the-cpu-are-numbered",
     file: `${DRIVER}/warp-scheduler.ts`,
-    before: "if ((how & AGENT) !== 0) made++;",
-    after: "made++;",
+    before: "if ((how & AGENT) !== 0) this.#next",
+    after: "this.#next",
     ask: ["unit/warps"],
   },
 ];
