@@ -3,6 +3,7 @@ import { blocksOf, splitFolio, splitMapping, type Folio } from "./huge.ts";
 import { mappingsOf } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
 import { HUGE_PAGES, isZero, RAM, type Entry, type Page } from "./page.ts";
+import type { World } from "./world.ts";
 
 /**
  * Tells every vma that could map the page, in tree order, until no mapping is left. The migrating process's
@@ -80,7 +81,19 @@ export function collect(mm: Mm, a: number, b: number, choice: Choice): (Single |
   const candidates = parts(mm, taken, choice);
   // A hole counts, though it stays one on the way to system memory.
   if (candidates.length > 0 || hasHole(mm, a, b)) mm.world.drain();
+  for (const one of candidates) if ("page" in one && one.page) noteWrites(mm.world, new Set([one.page]));
   return candidates.filter((one) => isFree(mm, one));
+}
+
+/**
+ * What entries knew of writes is their pages' now: also that of a page that will stay, unless it is pinned
+ * for long and exclusive, which collecting leaves alone.
+ */
+export function noteWrites(world: World, pages: ReadonlySet<Page>): void {
+  for (const { entries } of world.mms.values())
+    for (const { page, dirty } of entries.values())
+      if (dirty && page?.kind === "anon" && pages.has(page) && !(page.exclusive && page.pinnedLong))
+        page.dirty = true;
 }
 
 function hasHole(mm: Mm, a: number, b: number): boolean {

@@ -1,7 +1,15 @@
 /**
  * Migration between RAM and devices, and the faults of CPUs that bring pages back.
  */
-import { collect, mayMove, unmapEverywhere, unmapHuge, type Single, type Whole } from "./collect.ts";
+import {
+  collect,
+  mayMove,
+  noteWrites,
+  unmapEverywhere,
+  unmapHuge,
+  type Single,
+  type Whole,
+} from "./collect.ts";
 import { blockOf, fallApart, Folio, mapFolio, splitFolio, splitMapping, unmarkFolio } from "./huge.ts";
 import { ENOMEM, HUGE_PAGES, isZero, Page, RAM, W } from "./page.ts";
 import type { Mirror } from "./mirror.ts";
@@ -70,7 +78,7 @@ export class OpenMigration {
         slot.arrivals = Array.from({ length: HUGE_PAGES }, slot.large ? () => world.arrive() : arrive);
       }
     for (const page of this.pages) page.locked = true;
-    this.noteWrites();
+    noteWrites(this.world, new Set(this.pages));
   }
 
   /** The driver finds no page: a hole or page stays, and of a migration to RAM all do. */
@@ -91,14 +99,6 @@ export class OpenMigration {
 
   private get pages(): Page[] {
     return this.slots.flatMap((slot) => ("page" in slot ? (slot.page ?? []) : (slot.folio?.pages ?? [])));
-  }
-
-  /** What the entries knew of writes is the pages' now; entries of pages on devices forget it. */
-  private noteWrites(): void {
-    const pages = new Set(this.pages);
-    for (const { entries } of this.world.mms.values())
-      for (const { page, dirty } of entries.values())
-        if (dirty && page?.kind === "anon" && pages.has(page)) page.dirty = true;
   }
 
   /** Where the pages are that could move. */

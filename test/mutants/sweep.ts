@@ -130,8 +130,8 @@ export const SWEEPS: readonly Mutant[] = [
   {
     name: "lab-order-counts-one-step-fewer",
     file: "src/lab/permalink.ts",
-    before: "new Array<Agent>(Number(times || 1))",
-    after: "new Array<Agent>(Number(times || 2))",
+    before: "new Array<string>(Number(times || 1))",
+    after: "new Array<string>(Number(times || 2))",
     ask: ["unit/permalink", ...LAB],
   },
   {
