@@ -10,20 +10,11 @@
  *   site/offline.ts       the service worker, which keeps all of it → site/dist/offline.js
  */
 import { createHash } from "node:crypto";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { list } from "./build-step.mjs";
 import { docsPages } from "./site/docs.ts";
 import { framed, type Content } from "./site/frame.ts";
 
@@ -83,8 +74,9 @@ async function bundle(outdir: string): Promise<void> {
 /** Writes the service worker, which knows all files but the large ones: those are kept when they are used. */
 async function buildOffline(outdir: string): Promise<void> {
   const large = (file: string): boolean => file.startsWith("docs/api/") || file.endsWith(".gz");
-  const files = readdirSync(outdir, { recursive: true, encoding: "utf8" })
-    .filter((file) => statSync(join(outdir, file)).isFile() && !large(file))
+  const files = list(outdir)
+    .map((file) => relative(outdir, file))
+    .filter((file) => !large(file))
     .sort();
   const hash = createHash("sha256");
   for (const file of files) hash.update(file).update(readFileSync(join(outdir, file)));

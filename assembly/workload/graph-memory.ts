@@ -13,16 +13,6 @@ import { GRAPH, GRAPH_STATE, OFFSETS, state } from "./memory";
 
 export const SCALE: u32 = GRAPH_STATE;
 export const EDGES: u32 = GRAPH_STATE + 1;
-/** While it is built: the edges that are drawn, whether in both directions, and the key of permute(). */
-export const DRAWN: u32 = GRAPH_STATE + 15;
-export const BOTH: u32 = GRAPH_STATE + 16;
-export const KEY: u32 = GRAPH_STATE + 17;
-/** What happens to a batch, the next edge of it, and the edges from its first one to the last of all. */
-export const PHASE: u32 = GRAPH_STATE + 18;
-export const AT: u32 = GRAPH_STATE + 19;
-export const LEFT: u32 = GRAPH_STATE + 20;
-/** The number of edges that a batch has at most. */
-export const BATCH: u32 = GRAPH_STATE + 21;
 export const ROWS_AT: u32 = GRAPH_STATE + 2;
 export const NEIGHBORS_AT: u32 = GRAPH_STATE + 3;
 export const FIRST_AT: u32 = GRAPH_STATE + 4;
@@ -37,7 +27,17 @@ export const FROM: u32 = GRAPH_STATE + 10;
 export const UNTIL: u32 = GRAPH_STATE + 11;
 /** The next edge of the vertex that a full buffer interrupted; 0: the vertex has not begun. */
 export const EDGE: u32 = GRAPH_STATE + 12;
-export const SWAPPED: u32 = GRAPH_STATE + 14;
+export const SWAPPED: u32 = GRAPH_STATE + 13;
+/** While it is built: the edges that are drawn, whether in both directions, and the key of permute(). */
+export const DRAWN: u32 = GRAPH_STATE + 14;
+export const BOTH: u32 = GRAPH_STATE + 15;
+export const KEY: u32 = GRAPH_STATE + 16;
+/** What happens to a batch, the next edge of it, and the edges from its first one to the last of all. */
+export const PHASE: u32 = GRAPH_STATE + 17;
+export const AT: u32 = GRAPH_STATE + 18;
+export const LEFT: u32 = GRAPH_STATE + 19;
+/** The number of edges that a batch has at most. */
+export const BATCH: u32 = GRAPH_STATE + 20;
 
 /** The number of vertices. */
 @inline

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { canonical, sha256 } from "./canonical.ts";
 import { SweepError } from "./error.ts";
 import type { Point, RunFields } from "./spec.ts";
-import { statusOf, writeWhole, type JobStore } from "./store.ts";
+import { statusOf, writeWhole, type JobResult, type JobStore } from "./store.ts";
 
 const MANIFEST_SCHEMA = "heteromem-sweep/1";
 
@@ -62,6 +62,8 @@ export function shardOf<T>(jobs: readonly T[], { i, n }: { i: number; n: number 
 export interface Merged {
   done: number;
   failed: number;
+  /** Why the failed jobs failed, one each. */
+  errors: string[];
   missing: ManifestJob[];
 }
 
@@ -71,13 +73,16 @@ export interface Merged {
  */
 export async function mergeResults(store: JobStore, manifest: Manifest): Promise<Merged> {
   const lines: string[] = [];
-  const merged: Merged = { done: 0, failed: 0, missing: [] };
+  const merged: Merged = { done: 0, failed: 0, errors: [], missing: [] };
   for (const job of manifest.jobs) {
     const text = store.text(job.id);
     if (text === null) merged.missing.push(job);
     else {
       if (statusOf(job.id, text) === "done") merged.done++;
-      else merged.failed++;
+      else {
+        merged.failed++;
+        merged.errors.push((JSON.parse(text) as Extract<JobResult, { status: "failed" }>).error);
+      }
       lines.push(`{"point":${JSON.stringify(job.point)},${text.slice(1)}`);
     }
   }

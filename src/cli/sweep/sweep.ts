@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { jobBytes } from "../../sweep/job.ts";
 import { mergeResults, shardOf, writeManifest } from "../../sweep/manifest.ts";
-import { JobStore, type JobResult } from "../../sweep/store.ts";
+import { JobStore } from "../../sweep/store.ts";
 import { UserError } from "../errors.ts";
 import { INTERRUPTED, JOBS_FAILED } from "../exit.ts";
 import { bytes, count, plural } from "../words.ts";
@@ -134,10 +134,6 @@ async function runInQueue({ plan, store, missing, bar, stop }: Started, flags: S
   }
 }
 
-/** Why a job failed; null: it did not. */
-const errorOf = (result: JobResult | null): string | null =>
-  result?.status === "failed" ? result.error : null;
-
 /** Says what was done and what is left, and returns the exit code. */
 async function summary(
   { manifest }: Plan,
@@ -145,16 +141,13 @@ async function summary(
   bar: SweepBar,
   { asked, out, quiet }: { asked: boolean; out: string; quiet: boolean },
 ): Promise<number> {
-  const { done, failed, missing } = await mergeResults(store, manifest);
+  const { done, failed, errors, missing } = await mergeResults(store, manifest);
   const ran = bar.counts;
   const left = missing.length === 0 ? "" : `, ${count(missing.length)} missing`;
   process.stdout.write(
     `${out}: ${plural(manifest.jobs.length, "job")}: ${count(done)} done, ${count(failed)} failed${left}\n`,
   );
-  if (failed > 0) {
-    const errors = manifest.jobs.map(({ id }) => store.read(id)).map((result) => errorOf(result));
-    process.stderr.write(`${reasons(errors)}--retry-failed runs the failed ones again\n`);
-  }
+  if (failed > 0) process.stderr.write(`${reasons(errors)}--retry-failed runs the failed ones again\n`);
   const rate = ran.done === 0 ? "" : `, ${(ran.done / Math.max(1e-3, ran.seconds)).toFixed(1)} a second`;
   if (!quiet) process.stderr.write(`${plural(ran.done, "job")} ran in ${ran.seconds.toFixed(2)} s${rate}\n`);
   if (asked) return INTERRUPTED;
