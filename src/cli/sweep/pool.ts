@@ -36,8 +36,8 @@ export class Pool {
   }
 
   /**
-   * Resolves when a worker takes another job and its memory is free, which the job must fit in; to a function that runs
-   * it, and frees them at the end. It returns the result's text, and rejects if its worker ends.
+   * Resolves when a worker takes another job and its memory is free, which the job must fit in; to a function
+   * that runs it, and frees them at the end. It returns the result's text, and rejects if its worker ends.
    */
   async enter(content: JobContent): Promise<(task: Task) => Promise<string>> {
     const bytes = jobBytes(content);
