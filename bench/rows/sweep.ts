@@ -1,8 +1,8 @@
 /**
  * S8: a sweep. The first comparisons, of shorter and of longer jobs, are a pool of as many workers as there
  * are processors, with one worker that does the same jobs. The last one takes everything that a sweep does
- * for small jobs, from the spec to the merged results, with one worker; the rival is the simulations alone and
- * 3 ms for each job.
+ * for small jobs, from the spec to the merged results, with one worker; the rival is the simulations alone
+ * and 3 ms for each job.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
