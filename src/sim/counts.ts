@@ -16,6 +16,18 @@ export interface DeviceAccesses extends Accesses {
   peer: Accesses;
 }
 
+/** What accesses over links between devices were. */
+export interface PeerWork extends Accesses {
+  bytesLoaded: number;
+  bytesStored: number;
+}
+
+/** What went over a device's link to another one. */
+export interface LinkCounts extends PeerWork {
+  /** Bytes of pages that came from there. */
+  bytesIn: number;
+}
+
 /** CPU faults by what they did. */
 export interface CpuFaults {
   /** A read of untouched memory: the zero page was mapped. */

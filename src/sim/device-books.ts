@@ -2,9 +2,15 @@
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { roundDown } from "../engine/errors.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE } from "./cluster.ts";
-import { sum, trafficOf, type DeviceCounts, type Invalidations, type PageTraffic } from "./counts.ts";
+import {
+  sum,
+  trafficOf,
+  type DeviceCounts,
+  type Invalidations,
+  type LinkCounts,
+  type PageTraffic,
+} from "./counts.ts";
 import type { Place, SimulationEvents } from "./events.ts";
-import type { LinkCounts } from "./peers.ts";
 import type { RangeCounts } from "./range-counts.ts";
 import { hasPage, pageBit, type PageRange } from "./page-runs.ts";
 import { SparseWords } from "./sparse-words.ts";

@@ -177,8 +177,8 @@ export class DeviceDriver {
   }
 
   /**
-   * The parts of a range without pages in other devices' memory, as a migration of those would drop entries of
-   * the other devices' tables; null: no other device has a page of it.
+   * The parts of a range without pages in other devices' memory, as a migration of those would drop entries
+   * of the other devices' tables; null: no other device has a page of it.
    */
   #runs(range: PageRange): PageRange[] | null {
     if (this.neighbors.length === 0) return null;

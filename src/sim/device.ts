@@ -9,7 +9,7 @@ import { roundDown } from "../engine/errors.ts";
 import type { DeviceTable, Hmm, HmmDevmem, Mm, Vma } from "../index.ts";
 import { clusterOf, runsOf } from "./cluster.ts";
 import { coreLru } from "./core-lru.ts";
-import type { DeviceCounts } from "./counts.ts";
+import type { DeviceCounts, LinkCounts } from "./counts.ts";
 import { DeviceBooks, type BooksState } from "./device-books.ts";
 import { DeviceDriver, type Callbacks } from "./device-driver.ts";
 import { DeviceRoom } from "./device-room.ts";
@@ -20,7 +20,6 @@ import { runsWhere, type PageRange } from "./page-runs.ts";
 import type { Choice } from "./policies/choice.ts";
 import type { Arrival, EvictPolicy } from "./policies/evict/evictor.ts";
 import type { Future } from "./policies/evict/future.ts";
-import type { LinkCounts } from "./peers.ts";
 import type { GrowingSpace, Span } from "./space.ts";
 import { Residents, type ResidentsState } from "./policies/residents.ts";
 

@@ -2,9 +2,9 @@
  * What happens in a simulation, as it happens. Both memory models publish these events to one observer: the
  * timeline of src/sim/time, which gives them times. Nobody publishes anything while nobody listens.
  */
+import type { PeerWork } from "./counts.ts";
 import type { Mark, MarkNames } from "./record-words.ts";
 import type { Cause, Direction } from "./driver/transfers.ts";
-import type { PeerWork } from "./peers.ts";
 
 /** A batch of device faults that a driver serves at once; under HMM it is one fault. */
 export interface FaultGroup {

@@ -5,7 +5,7 @@ import type { SimDevices } from "./devices.ts";
 import type { SimulationEvents } from "./events.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Placement } from "./names.ts";
-import type { PeerWork } from "./peers.ts";
+import type { PeerWork } from "./counts.ts";
 import { agentOf, WORDS } from "./record-words.ts";
 import { FaultServer } from "./serve.ts";
 

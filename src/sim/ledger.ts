@@ -17,9 +17,9 @@ import {
   type CpuFaults,
   type DeviceCounts,
   type DeviceFaults,
+  type LinkCounts,
   type ManagedCounts,
 } from "./counts.ts";
-import type { LinkCounts } from "./peers.ts";
 import { RangeCounts, type RangeState } from "./range-counts.ts";
 import { kernelName, type Mark, type MarkNames } from "./record-words.ts";
 import { Sections, type SectionsState } from "./sections.ts";

@@ -11,16 +11,16 @@ export const PEER_FAULTS = {
 /** The fields, as users write them. */
 export interface PeerConfig {
   /**
-   * The links between devices: "A-B" for each pair that has one, or all pairs. Devices without a link exchange
-   * pages by way of RAM. Default: none.
+   * The links between devices: "A-B" for each pair that has one, or all pairs. Devices without a link
+   * exchange pages by way of RAM. Default: none.
    */
   peers?: "none" | "all" | readonly string[] | undefined;
   /** What a fault on a page in the memory of a linked device does. Default: access. */
   peerFault?: keyof typeof PEER_FAULTS | undefined;
   /**
    * Which device's memory a page comes to that lies on none: "NAME=N", device N for the ranges called NAME;
-   * "interleave", for all others the devices in turn, by the 64 KiB. It holds for faults of that device and of
-   * those that a link joins to it. Default: the device that faults.
+   * "interleave", for all others the devices in turn, by the 64 KiB. It holds for faults of that device and
+   * of those that a link joins to it. Default: the device that faults.
    */
   homes?: readonly string[] | undefined;
 }

@@ -7,9 +7,9 @@ import type { PageRange } from "./page-runs.ts";
 
 /**
  * Moves the pages of a range that are in one device's memory to another's: migrate_vma with the first one's
- * owner, MIGRATE_VMA_SELECT_DEVICE_PRIVATE and pages of the second one as destinations. The CPU's entries stay
- * device-private throughout, and both devices' tables follow. mmapSem is held for read. Returns the addresses
- * of the pages that moved.
+ * owner, MIGRATE_VMA_SELECT_DEVICE_PRIVATE and pages of the second one as destinations. The CPU's entries
+ * stay device-private throughout, and both devices' tables follow. mmapSem is held for read. Returns the
+ * addresses of the pages that moved.
  */
 export function moveAcross(mm: Mm, { start, end }: PageRange, from: PeerDevice, to: PeerDevice): number[] {
   const vma = mm.findVma(start);

@@ -1,5 +1,5 @@
 /**
- * Links between devices: who reaches whose memory, where pages have their homes, and what goes over each link.
+ * Links between devices: who reaches whose memory, where pages have their homes, and what goes over a link.
  * Multi-GPU systems do so by peer access (cudaDeviceEnablePeerAccess; drivers on HMM pass the owner of the
  * other's memory to hmm_range_fault, which then gives them its pages).
  */
@@ -8,30 +8,15 @@ import { countPeers, PEER_COUNTS } from "../device/peer-counts.ts";
 import type { RecordArray } from "../device/replay.ts";
 import type { Hmm } from "../index.ts";
 import { CLUSTER_SIZE } from "./cluster.ts";
-import type { Accesses } from "./counts.ts";
+import type { LinkCounts, PeerWork } from "./counts.ts";
 import type { PeerSettings } from "./peer-config.ts";
 import type { RangeCounts } from "./range-counts.ts";
-
-/** What went over a device's link to another one. */
-export interface LinkCounts extends Accesses {
-  /** Bytes of these accesses. */
-  bytesLoaded: number;
-  bytesStored: number;
-  /** Bytes of pages that came from there. */
-  bytesIn: number;
-}
 
 /** Returns counts of 0 for the links of a device, by the number of the other one. */
 export function newLinks({ peers }: PeerSettings, device: number): Record<number, LinkCounts> {
   const others = peers.filter((pair) => pair.includes(device)).map(([a, b]) => (a === device ? b : a));
   const none = (): LinkCounts => ({ loads: 0, stores: 0, bytesLoaded: 0, bytesStored: 0, bytesIn: 0 });
   return Object.fromEntries(others.map((other) => [other, none()]));
-}
-
-/** What the accesses of some records over links were, all together. */
-export interface PeerWork extends Accesses {
-  bytesLoaded: number;
-  bytesStored: number;
 }
 
 /** The links of a simulation. */

@@ -2,10 +2,9 @@
  * The report of a simulation. The keys are stable: `heteromem run --json` prints this object, and docs/run.md
  * describes every key. Amounts of memory are in bytes, times in picoseconds.
  */
-import type { Accesses, Counts, DeviceFaults, DeviceTraffic, Invalidations } from "./counts.ts";
+import type { Accesses, Counts, DeviceFaults, DeviceTraffic, Invalidations, LinkCounts } from "./counts.ts";
 import type { Cause, Direction } from "./driver/transfers.ts";
 import type { ManagedPrefetch, ManagedSettings } from "./managed-config.ts";
-import type { LinkCounts } from "./peers.ts";
 import type { Backing, Evict, Initial, MemoryModel, Placement, Prefetch } from "./names.ts";
 import type { TimingReport } from "./time/timing.ts";
 

@@ -48,7 +48,6 @@ function memoryOf(root: usize, addr: u64, zones: usize, agents: u32): u32 {
   return 0;
 }
 
-
 @inline
 function add(count: usize, n: f64): void {
   store<f64>(count, load<f64>(count) + n);

@@ -16,7 +16,7 @@ import { EventQueue } from "./event-queue.ts";
 import type { TimedTransfer, TimeListener } from "./listener.ts";
 import { MODEL_SCHEMA, type TimeModel } from "./model-file.ts";
 import { Work } from "./work.ts";
-import type { PeerWork } from "../peers.ts";
+import type { PeerWork } from "../counts.ts";
 
 /** What a cause took: how often, how long it kept its resource, and how long all waited for it. */
 export interface CauseTime {

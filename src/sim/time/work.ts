@@ -9,7 +9,7 @@ import {
 } from "../../../assembly/abi/record.ts";
 import { instructionsOf, WORDS } from "../record-words.ts";
 import type { ByteTimes, Costs } from "./costs.ts";
-import type { PeerWork } from "../peers.ts";
+import type { PeerWork } from "../counts.ts";
 
 const SECTOR_BYTES = 32;
 
@@ -81,7 +81,7 @@ export class Work {
     );
   }
 
-  /** Adds records [from, to), of whose device accesses these many were of RAM and of other devices' memory. */
+  /** Adds records [from, to), of whose device accesses these many were of RAM and over links. */
   records(
     words: Uint32Array,
     from: number,

@@ -36,7 +36,7 @@ const NOTHING = { loads: 0, stores: 0, bytesLoaded: 0, bytesStored: 0, bytesIn: 
 const peers = suite("sim: links between devices");
 
 peers("a device accesses what is in the memory of a peer, and nothing moves", async () => {
-  // Device 1 makes a cluster. Device 2 reads its page 3 (one fault, which maps all 16 pages), stores to page 4,
+  // Device 1 makes a cluster. Device 2 reads its page 3 (a fault, which maps all 16 pages), stores to page 4,
   // and modifies page 5: 2 loads of 8 bytes, 2 stores of 8 bytes over the link. Device 1 goes on without a
   // fault.
   const report = await run(
@@ -66,7 +66,7 @@ peers("a device accesses what is in the memory of a peer, and nothing moves", as
 });
 
 peers("pages that are in RAM still move, when pages beside them are accessed over a link", async () => {
-  // The CPU makes pages 0 to 3, device 1 takes page 0. Device 2 maps page 0 there, then pages 1 to 3 come to it.
+  // The CPU makes pages 0 to 3, device 1 takes page 0. Device 2 maps page 0 there, and pages 1 to 3 come.
   const accesses = [
     ...pages(0, 4, { kind: "store" }),
     ...pages(0, 1, { agent: 1 }),
@@ -81,9 +81,9 @@ peers("pages that are in RAM still move, when pages beside them are accessed ove
 });
 
 peers("what a peer has written is dirty when its device evicts it", async () => {
-  // Device 1 reads clusters 0 and 1, which fill its memory; device 2 stores to two pages of cluster 0. Cluster
-  // 2 evicts cluster 0, as its last use (device 2's) is the oldest; then device 2 faults anew, on RAM: cluster
-  // 0 comes to it.
+  // Device 1 reads clusters 0 and 1, which fill its memory; device 2 stores to two pages of cluster 0, which
+  // has the oldest page all the same: cluster 2 evicts it. Then device 2 faults anew, on RAM, and cluster 0
+  // comes to it.
   const accesses = [
     ...pages(0, 1, { agent: 1 }),
     ...pages(7, 2, { kind: "store", agent: 2 }),
@@ -198,8 +198,8 @@ peers("a page's home: by name, in turn, or the device that faults", async () => 
 
 peers("pages that stay keep what is known of them when neighbors in the cluster move", async () => {
   // Device 1 makes pages 0 to 15 and writes page 0. The CPU takes pages 8 to 15, and device 2 fetches them.
-  // Page 0's dirty bit and mapping outlast that: device 1 goes on without a fault. It has room for 16 pages, so
-  // 16 others evict its 8, of which one is dirty.
+  // Page 0's dirty bit and mapping outlast that: device 1 goes on without a fault. It has room for 16 pages,
+  // so 16 others evict its 8, of which one is dirty.
   const config = { devices: 2, cluster: "4K", prefetch: "sl", deviceFrames: 16 } as const;
   for (const links of ["none", "all"] as const) {
     const accesses = [
