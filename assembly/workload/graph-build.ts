@@ -15,7 +15,7 @@
 //
 // The host calls for steps: engines compile a loop well only when it is entered often.
 
-import { described, GRAPH, setState, state } from "./memory";
+import { described, setState, state } from "./memory";
 import {
   AT,
   BLOCK_BYTES,
@@ -133,7 +133,7 @@ function openBlock(bucket: u32): usize {
   return block + BLOCK_HEAD;
 }
 
-/** Enters an edge in the bucket of the vertex that it leaves. `shift` and `width`: of a bucket, of an entry. */
+/** Enters an edge in the bucket of the vertex that it leaves. `width`: bytes of an entry. */
 @inline
 function putEntry(vertex: u32, other: u32, scale: u32, shift: u32, width: u32): void {
   const bucket = vertex >> shift;
