@@ -81,9 +81,9 @@ export class ExclusivePages {
  * exclusive. A page cannot become exclusive if it is not anonymous (a page of a shared mapping or a file), or
  * if it is locked: it ends the call too, while 6.12 leaves it out.
  *
- * Under 7.3 this is the kernel's call for one page, made for one page after the other; all of them stay locked
- * and referenced until close(). As for any reference, a write fault on another part of a large folio of which
- * a page is held gets a copy, where the process had the folio alone and would have kept it.
+ * Under 7.3 this is the kernel's call for one page, made for one page after the other; all of them stay
+ * locked and referenced until close(). As for any reference, a write fault on another part of a large folio
+ * of which a page is held gets a copy, where the process had the folio alone and would have kept it.
  * @param owner is named in these events, so that a driver can recognize its own. Default: none
  *
  * Throws as mm.pin if the first page cannot be faulted in: HmmError EFAULT, ENOMEM, EAGAIN (an open

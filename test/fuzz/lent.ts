@@ -27,7 +27,7 @@ export class Lent {
     for (const address of this.pages) if (address >= start && address < end) this.pages.delete(address);
   }
 
-  /** Makes n pages exclusive, one piece at a time, and maps them in the device table. Returns 0 or an error. */
+  /** Makes n pages exclusive, one piece at a time, and maps them in the device table. 0 or an error. */
   lend(start: number, n: number): number {
     const { mm, device } = this.handle;
     const size = device.rules.piece;

@@ -65,8 +65,8 @@ function lendFolio(folio: Folio, owner: number): void {
 }
 
 /**
- * The same in 7.3, page by page up to the first that cannot be lent, which is an error if it is the first. The
- * caller has pages that are lent locked, with a reference each, until the last one is. `use` gets each of
+ * The same in 7.3, page by page up to the first that cannot be lent, which is an error if it is the first.
+ * The caller has pages that are lent locked, with a reference each, until the last one is. `use` gets each of
  * them. Returns their number, or the error.
  */
 export function lendSingly(
