@@ -60,8 +60,8 @@ function startThread(): (args: string[]) => Outcome {
   const { port1: port, port2 } = new MessageChannel();
   const turn = new Int32Array(new SharedArrayBuffer(4));
   const workerData = { command: pathToFileURL(command).href, port: port2, turn };
-  const options = { workerData, transferList: [port2], execArgv: [], env: SHARE_ENV };
-  new Worker(new URL("command-thread.mjs", import.meta.url), options).unref();
+  const thread = new URL("command-thread.mjs", import.meta.url);
+  new Worker(thread, { workerData, transferList: [port2], execArgv: [], env: SHARE_ENV }).unref();
   return (args) => {
     turn[0] = 0;
     port.postMessage(args);

@@ -62,7 +62,7 @@ export const SWEEPS: readonly Mutant[] = [
     file: "src/sweep/manifest.ts",
     before: "  if (merged.missing.length === 0)\n",
     after: "",
-    ask: [...SWEEP, "cli/sweep", "cli/results"],
+    ask: ["cli/results"],
   },
   {
     name: "log2-range-ends-early",

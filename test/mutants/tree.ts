@@ -143,8 +143,8 @@ export class Tree {
     if (old !== undefined && !gone && this.#compiles++ < COMPILES_MAX) return old;
     old?.kill("SIGKILL");
     this.#compiles = 1;
-    const options = { cwd: this.folder, execArgv: ["--single-threaded-gc"], stdio: "inherit" } as const;
-    this.#compiler = fork("test/mutants/compiler.mjs", options);
+    const execArgv = ["--single-threaded-gc"];
+    this.#compiler = fork("test/mutants/compiler.mjs", { cwd: this.folder, execArgv, stdio: "inherit" });
     return this.#compiler;
   }
 
