@@ -5,8 +5,9 @@ import { fileURLToPath } from "node:url";
 const CHILD = fileURLToPath(new URL("test-file.mjs", import.meta.url));
 const TYPESCRIPT = new URL("typescript.mjs", import.meta.url).href;
 /**
- * How a test file's process runs. Files run side by side, one a processor, so helpers of the garbage collector
- * have no processor to themselves: with them, files whose engines come and go take twice the processor time.
+ * How a test file's process runs. Files run side by side, one a processor, so helpers of the garbage
+ * collector have no processor to themselves: with them, files whose engines come and go take twice the
+ * processor time.
  */
 export const NODE_FLAGS = ["--expose-gc", "--single-threaded-gc"];
 /** How long a file may take. */

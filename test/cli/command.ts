@@ -29,8 +29,8 @@ const SPEED = /^\d+\.\d\d s, [\d,]+ accesses a second\n/m;
 const OWN_PROCESS = ["sweep", "worker", "bench"];
 
 /**
- * Runs the command. The line about the time is taken out of stderr. A command that reads no standard input and
- * writes no file to standard output runs in a thread that stays, which saves the start of a process.
+ * Runs the command. The line about the time is taken out of stderr. A command that reads no standard input
+ * and writes no file to standard output runs in a thread that stays, which saves the start of a process.
  */
 export function heteromem(args: string[], input?: Uint8Array): Outcome {
   const thread = input === undefined && !args.includes("-") && !OWN_PROCESS.includes(args[0]);
