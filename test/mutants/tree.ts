@@ -23,7 +23,7 @@ const NOT_NEEDED = ["build", "dist", "coverage", ".git"];
 const CORE = ["build/hmm.debug.wasm", "build/hmm.wasm", "build/hmm.wasm.js"] as const;
 const TEXT = ["build/text.wasm", "build/text.wasm.js"] as const;
 const WORKLOAD = ["build/workload.wasm", "build/workload.wasm.js"] as const;
-const PAGE = "build/page.js";
+const OTHERS = ["build/engine.js", "build/page.js", "build/validators.js"];
 /** The code of TypeScript files that tools/typescript.mjs has compiled. */
 const COMPILED = "build/.typescript";
 
@@ -75,7 +75,7 @@ export class Tree {
       if (COPIED.includes(name)) cpSync(from, join(folder, name), { recursive: true });
       else if (!NOT_NEEDED.includes(name)) symlinkSync(from, join(folder, name));
     }
-    for (const name of [...TEXT, ...WORKLOAD, PAGE]) cpSync(join(root, name), join(folder, name));
+    for (const name of [...TEXT, ...WORKLOAD, ...OTHERS]) cpSync(join(root, name), join(folder, name));
     if (existsSync(join(root, COMPILED)))
       cpSync(join(root, COMPILED), join(folder, COMPILED), { recursive: true });
   }
