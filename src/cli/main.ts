@@ -300,8 +300,8 @@ function fail(error: unknown): number {
   throw error;
 }
 
-/** Reads the arguments and runs a command. */
-async function main(): Promise<void> {
+/** Runs the command that process.argv names, and sets process.exitCode. */
+export async function main(): Promise<void> {
   // A reader that stops early (heteromem … | head) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
