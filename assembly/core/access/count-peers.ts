@@ -48,6 +48,7 @@ function memoryOf(root: usize, addr: u64, zones: usize, agents: u32): u32 {
   return 0;
 }
 
+/** Adds to a count. */
 @inline
 function add(count: usize, n: f64): void {
   store<f64>(count, load<f64>(count) + n);
