@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { buildEngine } from "./build-engine.mjs";
+import { buildValidators } from "./build-validators.mjs";
 import { list, moveInto, step, writeAtomic } from "./build-step.mjs";
 
 const COMMAND = "src/cli/main.ts";
@@ -63,11 +64,13 @@ const __dirname = __fileURLToPath(new URL(".", import.meta.url));`;
  */
 export async function buildTestCommand() {
   await buildEngine();
+  await buildValidators();
   const inputs = [
     ...INPUTS,
     ...MODULES,
     "build/page.js",
     "build/engine.js",
+    "build/validators.js",
     ...["src", "assembly/abi", "assembly/uapi"].flatMap((folder) => list(folder, ".ts")),
   ];
   const command = `${TEST_FOLDER}/cli.js`;

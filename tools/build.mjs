@@ -6,6 +6,7 @@
  *   text   assembly/text/index.ts    → build/text.wasm, build/text.wasm.js
  *          assembly/workload/index.ts → build/workload.wasm, build/workload.wasm.js
  *   page   src/report/page/main.ts  → build/page.js: script and style of the page of a run
+ *   validators  schema/*.json        → build/validators.js, always
  *   engine the modules and src/cli/sweep/task.ts → build/engine.js, a digest of both, after any of the above
  *   test   test/assembly/*.ts        → build/test/*.wasm
  *          src/cli/main.ts           → build/test/command/ (also builds core, text and page)
@@ -30,6 +31,7 @@ import { bundleLab, labCode } from "./build-lab.mjs";
 import { buildEngine } from "./build-engine.mjs";
 import { notices } from "./build-notices.mjs";
 import { PAGE_LIBRARY, pageModule } from "./build-page.mjs";
+import { buildValidators, VALIDATORS_LIBRARY } from "./build-validators.mjs";
 import { list, moveInto, step, temporary, writeAtomic } from "./build-step.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -171,6 +173,7 @@ async function buildDist() {
     ...MODULES,
     "build/page.js",
     "build/engine.js",
+    "build/validators.js",
     ...list("src", ".ts"),
     ...list("src", ".tsx"),
     ...facts(),
@@ -191,7 +194,10 @@ async function buildDist() {
       ]);
       for (const file of labCode(list(staging), staging)) rmSync(file);
       writeFileSync(`${staging}/hmm.wasm`, readFileSync("build/hmm.wasm"));
-      writeFileSync(`${staging}/THIRD-PARTY.txt`, notices([...files, ...labFiles, PAGE_LIBRARY]));
+      writeFileSync(
+        `${staging}/THIRD-PARTY.txt`,
+        notices([...files, ...labFiles, PAGE_LIBRARY, VALIDATORS_LIBRARY]),
+      );
       const made = new Set(list(staging).map((file) => relative(staging, file)));
       moveInto(staging, "dist");
       for (const file of list("dist")) if (!made.has(relative("dist", file))) rmSync(file, { force: true });
@@ -215,6 +221,7 @@ async function main(args) {
     throw new Error(`unknown option ${unknown}; known: ${Object.keys(STEPS).join(" ")}`);
   const wanted = new Set(args.length > 0 ? args : ["--core", "--text", "--page", "--dist"]);
   if (wanted.has("--dist") || wanted.has("--test")) wanted.add("--core").add("--text").add("--page");
+  await buildValidators();
   await Promise.all(
     ["--core", "--text", "--page", "--test"].filter((name) => wanted.has(name)).map((name) => STEPS[name]()),
   );

@@ -1,3 +1,5 @@
+/** The options of Node with which a test file's process runs. */
+export const NODE_FLAGS: readonly string[];
 /** How long a file may take. */
 export const FILE_SECONDS_MAX: number;
 

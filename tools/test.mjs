@@ -27,7 +27,9 @@ const LONG_SECONDS = 3;
  * test:slurm` does; and every record, as `npm run test:browser` does.
  */
 const APART = [
-  ...["canaries", "canaries-recorded", "long"].map((name) => join("test", "fuzz", `${name}.test.ts`)),
+  ...["canaries", "canaries-newer", "canaries-recorded", "long"].map((name) =>
+    join("test", "fuzz", `${name}.test.ts`),
+  ),
   join("test", "cluster", "slurm.test.ts"),
   ...["many", "queue"].map((name) => join("test", "queue", `${name}.test.ts`)),
   join("test", "golden", "every-record.test.ts"),

@@ -1,29 +1,48 @@
 // Builds a random graph: an R-MAT one (Chakrabarti, Zhan, Faloutsos, SDM 2004) with Graph500's probabilities
 // 0.57, 0.19, 0.19, 0.05 and scrambled vertex numbers, as compressed sparse rows.
 //
-// Edges are drawn in batches, which lie behind the graph (graph-memory.ts). First the vertices' degrees are
-// counted; then the edges are sorted by their rows' neighborhood and written, so that the rows that are
-// written lie in the cache. Graphs of more than one batch are drawn twice.
+// Each edge that is drawn goes to the bucket of the vertex that it leaves, and with both directions also to
+// that of the other one. A bucket is a chain of blocks; it has the rows of neighboring vertices, so that what
+// is counted and written lies in the cache when the bucket's entries become rows.
+//
+//   bucket: ┌────────┐     ┌──────┬───────┬───────┬─ ─┐     ┌──────┬───────┬─ ─
+//           │ chain ─┼────▶│ next─┼ entry │ entry │   ├────▶│ next │ entry │
+//           │ place ─┼──┐  └──────┴───────┴───────┴─ ─┘     └──────┴───────┴─ ─
+//           └────────┘  └──────────────────────────────────────────────────▲
+//
+// Where the pool of blocks is too small for all buckets, a pass leaves the last ones out, and the next pass
+// draws the same edges for them.
 //
 // The host calls for steps: engines compile a loop well only when it is entered often.
 
-import { described, GRAPH, setState, state } from "./memory";
+import { described, setState, state } from "./memory";
 import {
   AT,
-  BATCH,
+  BLOCK_BYTES,
+  BLOCK_HEAD,
+  BLOCK_LAST,
   BOTH,
-  BUCKETS_AT,
+  bucketShift,
+  buckets,
+  chainOf,
+  CLOSED,
   DRAWN,
-  drawnAt,
   EDGES,
+  entryBytes,
+  FILLED,
+  FIRST,
+  FREE,
   KEY,
-  LEFT,
+  LIMIT,
   neighbor,
   PHASE,
+  placeOf,
+  poolAt,
+  POOL_END,
   row,
   ROWS_AT,
   SCALE,
-  sortedAt,
+  UNUSED,
   vertices,
 } from "./graph-memory";
 import { nextRandom, permuteLanes, randomAhead, seedRandom, skipRandom } from "./random";
@@ -31,16 +50,10 @@ import { nextRandom, permuteLanes, randomAhead, seedRandom, skipRandom } from ".
 /** Edges in a step. */
 const STEP: u32 = 4096;
 
-/** What a step does to its edges. */
-const COUNT: u32 = 0;
-const REDRAW: u32 = 1;
-const SIZE: u32 = 2;
-const SORT: u32 = 3;
-const FILL: u32 = 4;
-const DONE: u32 = 5;
-
-const BUCKET_BITS: u32 = 8;
-const BUCKETS: u32 = 1 << BUCKET_BITS;
+/** What a step does: it draws edges, or makes rows of a bucket. */
+const DRAW: u32 = 0;
+const ROWS: u32 = 1;
+const DONE: u32 = 2;
 
 /**
  * What two draws decide: the next eight bits of an edge's source, in the high byte, and of its target, in the
@@ -75,14 +88,81 @@ function drawEdge(scale: u32): u64 {
   return ((<u64>to) << 32) | from;
 }
 
-/** Draws the edges [from, to) of a batch, an even number: source and target of each, a word each. */
+/** Takes a block from the pool; 0: there is none. */
+function takeBlock(): usize {
+  const free = <usize>state(FREE);
+  if (free) {
+    setState(FREE, load<u32>(free));
+    return free;
+  }
+  const unused = <usize>state(UNUSED);
+  if (unused == <usize>state(POOL_END)) return 0;
+  setState(UNUSED, unused + BLOCK_BYTES);
+  return unused;
+}
+
+/** Leaves the last bucket to the next pass, and gives its blocks back. */
+function leaveOut(): void {
+  const bucket = <u32>state(LIMIT) - 1;
+  // The pool has more room than the edges of one bucket take (src/sim/workload/module.ts).
+  if (bucket == <u32>state(FIRST)) unreachable();
+  setState(LIMIT, bucket);
+  for (let block: usize = load<u32>(chainOf(bucket)); block;) {
+    const next: usize = load<u32>(block);
+    store<u32>(block, <u32>state(FREE));
+    setState(FREE, block);
+    block = next;
+  }
+  store<u32>(chainOf(bucket), 0);
+  store<u32>(placeOf(bucket), CLOSED);
+}
+
+/** Gives a bucket another block. Returns where its next entry goes; 0: the pass leaves the bucket out. */
+function openBlock(bucket: u32): usize {
+  if (bucket < <u32>state(FIRST)) return 0;
+  let block: usize = 0;
+  while (bucket < <u32>state(LIMIT)) {
+    block = takeBlock();
+    if (block) break;
+    leaveOut();
+  }
+  if (!block) return 0;
+  store<u32>(block, 0);
+  const place = load<u32>(placeOf(bucket));
+  store<u32>(place == CLOSED ? chainOf(bucket) : place & ~(<u32>BLOCK_BYTES - 1), <u32>block);
+  return block + BLOCK_HEAD;
+}
+
+/** Enters an edge in the bucket of the vertex that it leaves. `width`: bytes of an entry. */
+@inline
+function putEntry(vertex: u32, other: u32, scale: u32, shift: u32, width: u32): void {
+  const bucket = vertex >> shift;
+  let at: usize = load<u32>(placeOf(bucket));
+  if ((at & (BLOCK_BYTES - 1)) > BLOCK_LAST) {
+    at = openBlock(bucket);
+    if (!at) return;
+  }
+  const open: u64 = vertex - (bucket << shift);
+  store<u64>(at, (open << scale) | other);
+  store<u32>(placeOf(bucket), <u32>at + width);
+}
+
+/** Draws the edges [from, to), an even number, and enters them in their buckets. */
 function drawEdges(from: u32, to: u32): void {
   const scale = <u32>state(SCALE);
   const key = state(KEY);
-  const end = drawnAt(to);
-  for (let at = drawnAt(from); at < end; at += 16) {
-    const edges = i64x2.replace_lane(i64x2.splat(drawEdge(scale)), 1, drawEdge(scale));
-    v128.store(at, permuteLanes(edges, scale, key));
+  const shift = bucketShift(scale);
+  const width = entryBytes(scale);
+  const both = state(BOTH) != 0;
+  for (let i = from; i < to; i += 2) {
+    const two = i64x2.replace_lane(i64x2.splat(drawEdge(scale)), 1, drawEdge(scale));
+    const edges = permuteLanes(two, scale, key);
+    const first = i64x2.extract_lane(edges, 0);
+    const second = i64x2.extract_lane(edges, 1);
+    putEntry(<u32>first, <u32>(first >> 32), scale, shift, width);
+    if (both) putEntry(<u32>(first >> 32), <u32>first, scale, shift, width);
+    putEntry(<u32>second, <u32>(second >> 32), scale, shift, width);
+    if (both) putEntry(<u32>(second >> 32), <u32>second, scale, shift, width);
   }
 }
 
@@ -94,78 +174,63 @@ function increment(word: usize): u32 {
   return old;
 }
 
-/** From one vertex of which an edge leaves to the next one, in bytes: a batch has sources and targets. */
+/** Where the entries of a block end. `place`: where the next one of its bucket goes. */
 @inline
-function stride(): usize {
-  return state(BOTH) ? 4 : 8;
+function endOf(block: usize, place: usize): usize {
+  return load<u32>(block) ? block + BLOCK_LAST + 1 : place;
 }
 
-/** Counts edges at the vertices that they leave. */
-function countDegrees(from: u32, to: u32): void {
-  const end = drawnAt(to);
-  for (let at = drawnAt(from); at < end; at += stride()) increment(row(load<u32>(at)));
+/** Counts a bucket's entries at their vertices, whose rows begin at `rows`. */
+function countEntries(bucket: u32, rows: usize): void {
+  const scale = <u32>state(SCALE);
+  const width = entryBytes(scale);
+  const mask = (<u64>-1) >> (64 - 8 * width);
+  const place: usize = load<u32>(placeOf(bucket));
+  for (let block: usize = load<u32>(chainOf(bucket)); block; block = load<u32>(block)) {
+    const end = endOf(block, place);
+    for (let at = block + BLOCK_HEAD; at < end; at += width)
+      increment(rows + ((<usize>((load<u64>(at) & mask) >> scale)) << 2));
+  }
 }
 
-/** Where the next entry of a vertex' bucket goes: the vertices with the same first bits share one. */
-@inline
-function bucketOf(vertex: u32, shift: u32): usize {
-  return BUCKETS_AT + ((<usize>(vertex >> shift)) << 2);
+/** Writes a bucket's neighbors to its rows, each of which begins where its next neighbor goes. */
+function fillRows(bucket: u32, rows: usize): void {
+  const scale = <u32>state(SCALE);
+  const width = entryBytes(scale);
+  const mask = (<u64>-1) >> (64 - 8 * width);
+  const low = ((<u64>1) << scale) - 1;
+  const neighbors = neighbor(0);
+  const place: usize = load<u32>(placeOf(bucket));
+  for (let block: usize = load<u32>(chainOf(bucket)); block; block = load<u32>(block)) {
+    const end = endOf(block, place);
+    for (let at = block + BLOCK_HEAD; at < end; at += width) {
+      const entry = load<u64>(at) & mask;
+      const e = increment(rows + ((<usize>(entry >> scale)) << 2));
+      store<u32>(neighbors + ((<usize>e) << 2), <u32>(entry & low));
+    }
+  }
 }
 
-/** By how many bits a vertex is shifted to give its bucket. */
-@inline
-function bucketShift(): u32 {
-  return max<u32>(<u32>state(SCALE), BUCKET_BITS) - BUCKET_BITS;
-}
-
-/** Counts the entries of each bucket. */
-function countBuckets(from: u32, to: u32): void {
-  const shift = bucketShift();
-  const end = drawnAt(to);
-  for (let at = drawnAt(from); at < end; at += stride()) increment(bucketOf(load<u32>(at), shift));
-}
-
-/** Makes `count` counts places: each becomes the sum of those before it. Returns the sum of all. */
-function sumUp(counts: usize, count: u32): u32 {
-  const end = counts + 4 * <usize>count;
-  let sum: u32 = 0;
-  for (let at = counts; at < end; at += 4) {
+/** Makes the rows of a bucket. Each ends then where the next one begins. */
+function makeRows(bucket: u32): void {
+  const shift = bucketShift(<u32>state(SCALE));
+  const rows = row(bucket << shift);
+  const end = row((bucket + 1) << shift);
+  memory.fill(rows, 0, end - rows);
+  countEntries(bucket, rows);
+  let sum = <u32>state(FILLED);
+  for (let at = rows; at < end; at += 4) {
     const own = load<u32>(at);
     store<u32>(at, sum);
     sum += own;
   }
-  return sum;
-}
-
-/** Puts edges into their buckets, a direction an entry, in the order in which they were drawn. */
-function sortEdges(from: u32, to: u32): void {
-  const shift = bucketShift();
-  const both = state(BOTH) != 0;
-  const end = drawnAt(to);
-  const sorted = sortedAt(0);
-  for (let at = drawnAt(from); at < end; at += 8) {
-    const edge = load<u64>(at);
-    store<u64>(sorted + ((<usize>increment(bucketOf(<u32>edge, shift))) << 3), edge);
-    if (!both) continue;
-    const back = rotr(edge, 32);
-    store<u64>(sorted + ((<usize>increment(bucketOf(<u32>back, shift))) << 3), back);
-  }
-}
-
-/** Writes sorted edges to the rows, each of which begins where its next edge goes. */
-function fillRows(from: u32, to: u32): void {
-  const neighbors = neighbor(0);
-  const directions: u32 = state(BOTH) ? 2 : 1;
-  const end = sortedAt(directions * to);
-  for (let at = sortedAt(directions * from); at < end; at += 8) {
-    const e = increment(row(load<u32>(at)));
-    store<u32>(neighbors + ((<usize>e) << 2), load<u32>(at, 4));
-  }
+  setState(FILLED, sum);
+  fillRows(bucket, rows);
 }
 
 /**
  * Begins to build the graph of the description: scale, edges drawn, 1 if each is entered in both directions,
- * seed, the four arrays' addresses, the agent, the first range id, and the edges in a batch.
+ * seed, the four arrays' addresses, the agent, the first range id, and where the pool ends at most.
  */
 export function beginGraph(): void {
   const drawn = <u32>described(1);
@@ -174,69 +239,49 @@ export function beginGraph(): void {
   setState(BOTH, described(2));
   setState(EDGES, described(2) ? 2 * drawn : drawn);
   for (let i: u32 = 0; i < 6; i++) setState(ROWS_AT + i, described(4 + i));
-  setState(BATCH, described(10));
-  memory.fill(GRAPH, 0, 4 * (<usize>vertices() + 1));
-  beginPass(COUNT);
+  setState(POOL_END, described(10) & ~(<u64>(BLOCK_BYTES - 1)));
+  setState(FILLED, 0);
+  beginPass(0);
 }
 
-/** Begins with the first edge, as drawn by COUNT and by REDRAW. */
-function beginPass(phase: u32): void {
+/** Begins with the first edge, for the buckets from `first` on. */
+function beginPass(first: u32): void {
+  const all = buckets(<u32>state(SCALE));
   seedRandom(described(3));
   setState(KEY, nextRandom());
-  setState(LEFT, state(DRAWN));
+  setState(PHASE, DRAW);
   setState(AT, 0);
-  setState(PHASE, phase);
-}
-
-/** Edges of the batch that is being entered. */
-@inline
-function batch(): u32 {
-  return <u32>min(state(LEFT), state(BATCH));
+  setState(FIRST, first);
+  setState(LIMIT, all);
+  setState(UNUSED, poolAt());
+  setState(FREE, 0);
+  memory.fill(chainOf(0), 0, 4 * <usize>all);
+  memory.fill(placeOf(0), 0xff, 4 * <usize>all);
 }
 
 /** A step of building the graph. Returns whether there are more. */
 export function buildGraph(): bool {
-  const phase = <u32>state(PHASE);
   const from = <u32>state(AT);
-  const to = min(from + STEP, batch());
-  if (phase == COUNT || phase == REDRAW) drawEdges(from, to);
-  if (phase == COUNT) countDegrees(from, to);
-  else if (phase == SIZE) countBuckets(from, to);
-  else if (phase == SORT) sortEdges(from, to);
-  else if (phase == FILL) fillRows(from, to);
-  setState(AT, to);
-  if (to == batch()) endPhase(phase);
+  if (state(PHASE) == DRAW) {
+    const drawn = <u32>state(DRAWN);
+    const to = min(from + STEP, drawn);
+    drawEdges(from, to);
+    setState(AT, to);
+    if (to == drawn) {
+      setState(PHASE, ROWS);
+      setState(AT, state(FIRST));
+    }
+    return true;
+  }
+  makeRows(from);
+  setState(AT, from + 1);
+  if (from + 1 < <u32>state(LIMIT)) return true;
+  if (from + 1 < buckets(<u32>state(SCALE))) beginPass(from + 1);
+  else endGraph();
   return state(PHASE) != DONE;
 }
 
-/** Goes on with the same batch's next phase, the next batch or the next pass. */
-function endPhase(phase: u32): void {
-  setState(AT, 0);
-  if (phase == COUNT || phase == FILL) {
-    const left = <u32>state(LEFT) - batch();
-    setState(LEFT, left);
-    if (left) setState(PHASE, phase == FILL ? REDRAW : COUNT);
-    else if (phase == FILL) endGraph();
-    else beginFilling();
-  } else {
-    if (phase == SIZE) sumUp(BUCKETS_AT, BUCKETS);
-    setState(PHASE, phase + 1);
-  }
-  if (state(PHASE) == SIZE) memory.fill(BUCKETS_AT, 0, 4 * BUCKETS);
-}
-
-/** Has counted all edges: lays the rows out, and draws again what is not there any more. */
-function beginFilling(): void {
-  sumUp(row(0), vertices() + 1);
-  if (state(DRAWN) > state(BATCH)) return beginPass(REDRAW);
-  // With one batch a bucket begins where its first vertex' row does.
-  const shift = bucketShift();
-  for (let i: u32 = 0; i < BUCKETS && i << shift < vertices(); i++)
-    store<u32>(BUCKETS_AT + ((<usize>i) << 2), load<u32>(row(i << shift)));
-  beginPass(SORT);
-}
-
-/** Has filled all rows, which has moved each row's start to the next one's. */
+/** Has made all rows, which has moved each row's start to the next one's. */
 function endGraph(): void {
   memory.copy(row(1), row(0), 4 * <usize>vertices());
   store<u32>(row(0), 0);

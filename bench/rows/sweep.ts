@@ -1,7 +1,8 @@
 /**
- * S8: a sweep. The first comparison is a pool of as many workers as there are processors, with one worker
- * that does the same jobs. The second one takes everything that a sweep does for small jobs, from the spec to
- * the merged results, with one worker; the rival is the simulations alone and 3 ms for each job.
+ * S8: a sweep. The first comparisons, of shorter and of longer jobs, are a pool of as many workers as there
+ * are processors, with one worker that does the same jobs. The last one takes everything that a sweep does
+ * for small jobs, from the spec to the merged results, with one worker; the rival is the simulations alone
+ * and 3 ms for each job.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
@@ -19,10 +20,10 @@ import { mergeResults, writeManifest } from "../../src/sweep/manifest.ts";
 import { readResults } from "../../src/sweep/rows.ts";
 import { JobStore } from "../../src/sweep/store.ts";
 import { GIB } from "../engine.ts";
-import type { Row, Side } from "../harness.ts";
+import type { Result, Row, Side } from "../harness.ts";
 
-/** A job of some 25 ms, and one of some 2 ms. */
-const UPDATES = { whole: 6000, small: 100 };
+/** Updates of a job of some 100 ms, of one of some 25 ms, and of one of some 2 ms. */
+const UPDATES = { long: 24000, short: 6000, small: 100 };
 /** What workers keep of their processors. */
 const SHARE = 0.93;
 /** Milliseconds that a job may take beside its simulation. */
@@ -112,15 +113,25 @@ const row: Row = {
     const sweeps = new Sweeps();
     const workers = availableParallelism();
     const [many, small] = context.smoke ? [2, 2] : [32 * workers, 200];
-    const spec = sweeps.spec(many, UPDATES.whole);
     const smallSpec = sweeps.spec(small, UPDATES.small);
     await sweeps.open();
-    const all = await sweeps.side(spec, workers);
     const one = await sweeps.side(smallSpec, 1);
     try {
-      const name = `one worker, x ${workers}`;
-      const rival = { name, target: 1 / (SHARE * workers), sides: [await sweeps.side(spec, 1)] };
-      const results = await context.compare({ ours: all, units: many, rivals: [rival] });
+      const results: Result[] = [];
+      for (const [about, updates] of [
+        ["25 ms", UPDATES.short],
+        ["100 ms", UPDATES.long],
+      ] as const) {
+        const spec = sweeps.spec(many, updates);
+        const ours = await sweeps.side(spec, workers);
+        const name = `one worker, x ${workers}, jobs of ${about}`;
+        const rival = { name, target: 1 / (SHARE * workers), sides: [await sweeps.side(spec, 1)] };
+        try {
+          results.push(...(await context.compare({ ours, units: many, rivals: [rival] })));
+        } finally {
+          await ours.close?.();
+        }
+      }
       const alone = await simulating(smallSpec, sweeps.folder);
       const rivals = [{ name: `simulating and ${OVERHEAD} ms`, target: 1, sides: [alone] }];
       const [whole] = await context.compare({ ours: one, units: small, rivals });
@@ -128,7 +139,6 @@ const row: Row = {
       context.note(`${(beside / 1e6).toFixed(2)} ms a job beside its simulation`);
       return [...results, whole];
     } finally {
-      await all.close?.();
       await one.close?.();
       sweeps.close();
     }

@@ -16,13 +16,12 @@ export function Pictures({ picture, whole, drawn }: PicturesProps): JSX.Element 
   const holder = useRef<HTMLDivElement>(null);
   const view = useRef<RunView | null>(null);
   useLayoutEffect(() => {
+    // The next picture is asked for when this one is drawn.
     if (view.current === null) {
       view.current = new RunView(picture);
       holder.current!.append(...view.current.elements);
-    } else view.current.show(picture, whole);
-    // The next picture is asked for when this one is on the screen.
-    const frame = requestAnimationFrame(drawn);
-    return () => cancelAnimationFrame(frame);
+      requestAnimationFrame(drawn);
+    } else view.current.show(picture, whole, drawn);
   }, [picture, whole]);
   useEffect(() => {
     const redraw = (): void => view.current?.redraw();

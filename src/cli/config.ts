@@ -1,7 +1,7 @@
 /** The config of a run: what a file of --config says, and what options say instead. */
+import { config as validConfig } from "#validators";
 import type { ConfigError } from "../sim.ts";
 import { type Calls, type SimulationConfig } from "../sim.ts";
-import schema from "../../schema/config.schema.json" with { type: "json" };
 import { optionOf } from "./command-line.ts";
 import { UserError } from "./errors.ts";
 import { openModel } from "./model-file.ts";
@@ -34,7 +34,7 @@ export interface Configured {
 
 /** Reads a config file. Throws UserError if it is no JSON, or not as the schema says. */
 async function readConfig(path: string): Promise<RunConfig> {
-  const content = await readJson<RunConfig & { $schema?: string }>(path, schema, "the config");
+  const content = await readJson<RunConfig & { $schema?: string }>(path, validConfig, "the config");
   const { $schema, ...config } = content;
   return $schema === undefined ? content : config;
 }

@@ -134,7 +134,8 @@ function functionsOf(
   const { names } = section;
   if (section.entrySize !== step || names === undefined) return [];
   const symbols = read(section.offset, section.size);
-  const strings = read(names.offset, names.size);
+  const { buffer, byteOffset, byteLength } = read(names.offset, names.size);
+  const strings = Buffer.from(buffer, byteOffset, byteLength);
   const found: ElfFunction[] = [];
   for (let at = 0; at + step <= symbols.byteLength; at += step) {
     const info = symbols.getUint8(at + (wide ? 4 : 12)) & 15;
@@ -150,11 +151,9 @@ function functionsOf(
 }
 
 /** The string that begins at `offset` and ends with a NUL. */
-function nameAt(strings: DataView, offset: number): string {
-  let name = "";
-  for (let i = offset; i < strings.byteLength && strings.getUint8(i) !== 0; i++)
-    name += String.fromCharCode(strings.getUint8(i));
-  return name;
+function nameAt(strings: Buffer, offset: number): string {
+  const end = strings.indexOf(0, offset);
+  return strings.toString("latin1", offset, end < 0 ? strings.length : end);
 }
 
 /**
@@ -164,11 +163,14 @@ function nameAt(strings: DataView, offset: number): string {
 function distinct(functions: readonly ElfFunction[]): ElfFunction[] {
   const seen = new Map(functions.map((one) => [`${one.start} ${one.name}`, one]));
   const sorted = [...seen.values()].sort((a, b) => a.start - b.start);
-  return sorted.map((one, i) => {
-    if (one.size > 0) return one;
-    const next = sorted.slice(i + 1).find(({ start }) => start > one.start);
-    return { ...one, size: next === undefined ? 0 : next.start - one.start };
-  });
+  // From the end: where the function after this one begins.
+  let [start, next] = [Infinity, Infinity];
+  for (let i = sorted.length - 1; i >= 0; i--) {
+    const one = sorted[i];
+    if (one.start < start) [start, next] = [one.start, start];
+    if (one.size === 0) sorted[i] = { ...one, size: next === Infinity ? 0 : next - one.start };
+  }
+  return sorted;
 }
 
 /**

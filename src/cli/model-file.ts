@@ -1,6 +1,6 @@
 /** Time models by name, or from a file. */
 import { existsSync } from "node:fs";
-import schema from "../../schema/model.schema.json" with { type: "json" };
+import { model as validModel } from "#validators";
 import { TIME_PRESETS, type TimeModel } from "../sim.ts";
 import { readJson } from "./read-json.ts";
 
@@ -10,5 +10,5 @@ import { readJson } from "./read-json.ts";
  */
 export async function openModel(name: string): Promise<TimeModel | string> {
   const isFile = name !== "none" && !Object.hasOwn(TIME_PRESETS, name) && existsSync(name);
-  return isFile ? await readJson<TimeModel>(name, schema, "the model") : name;
+  return isFile ? await readJson<TimeModel>(name, validModel, "the model") : name;
 }

@@ -1,6 +1,6 @@
 /** Reads files of JSON or YAML that a schema describes. */
 import { readFileSync } from "node:fs";
-import type { ValidateFunction } from "ajv";
+import type { Validator } from "#validators";
 import { fileError, UserError } from "./errors.ts";
 
 async function parse(path: string, text: string): Promise<unknown> {
@@ -15,14 +15,8 @@ async function parse(path: string, text: string): Promise<unknown> {
   }
 }
 
-/** Returns what checks values by a schema. The library that does is loaded only here. */
-export async function compileSchema<T>(schema: object): Promise<ValidateFunction<T>> {
-  const { Ajv } = await import("ajv");
-  return new Ajv({ allowUnionTypes: true, strict: true }).compile<T>(schema);
-}
-
 /** Says what the last value that was checked has wrong: the field and why. `what` is the whole of it. */
-export function whyInvalid({ errors }: ValidateFunction, what: string): string {
+export function whyInvalid({ errors }: Validator, what: string): string {
   const { instancePath = "", message = "", params = {} } = errors?.at(0) ?? {};
   const field = (params as { additionalProperty?: string }).additionalProperty;
   const where = instancePath.slice(1).replaceAll("/", ".");
@@ -33,9 +27,10 @@ export function whyInvalid({ errors }: ValidateFunction, what: string): string {
 /**
  * Reads a file; one whose name ends in .yaml or .yml is YAML. Throws UserError if it is none, or not as the
  * schema says.
+ * @param validate says whether the content is as the schema demands
  * @param what what messages call the whole of it
  */
-export async function readJson<T>(path: string, schema: object, what: string): Promise<T> {
+export async function readJson<T>(path: string, validate: Validator, what: string): Promise<T> {
   let text: string;
   try {
     text = readFileSync(path, "utf8").replace(/^\ufeff/, "");
@@ -43,7 +38,6 @@ export async function readJson<T>(path: string, schema: object, what: string): P
     throw fileError(path, error);
   }
   const content = await parse(path, text);
-  const validate = await compileSchema<T>(schema);
-  if (validate(content)) return content;
+  if (validate(content)) return content as T;
   throw new UserError(`${path}: ${whyInvalid(validate, what)}`);
 }

@@ -71,14 +71,19 @@ export class ExclusivePages {
 
 /**
  * Makes npages pages from addr (a page address) on exclusive to a device, for atomic access
- * (make_device_exclusive). Each page is faulted in for writing (copied first if it is shared), and every CPU
- * entry of it becomes a device-exclusive entry, announced by MMU_NOTIFY_EXCLUSIVE for that page. A CPU access
- * to the page faults, tells the mirrors by another such event, and takes the page back. rss and charges stay.
+ * (make_device_exclusive). Each page is faulted in for writing (copied first if it is shared), and its CPU
+ * entry becomes a device-exclusive one, announced by MMU_NOTIFY_EXCLUSIVE for that page. A CPU access to the
+ * page faults, tells the mirrors by MMU_NOTIFY_CLEAR (6.12: by another MMU_NOTIFY_EXCLUSIVE), and takes the
+ * page back. rss and charges stay.
  *
- * mmapSem must be held. The caller closes the result, after it has entered the pages in its device table. A
- * page cannot become exclusive if it is not anonymous (a page of a shared mapping or a file), or if it is
- * locked; and no page beyond the first one that cannot be faulted in (a hole, a mapping that must not be
- * written) becomes exclusive.
+ * mmapSem must be held. The caller closes the result, after it has entered the pages in its device table. No
+ * page beyond the first one that cannot be faulted in (a hole, a mapping that must not be written) becomes
+ * exclusive. A page cannot become exclusive if it is not anonymous (a page of a shared mapping or a file), or
+ * if it is locked: it ends the call too, while 6.12 leaves it out.
+ *
+ * Under 7.3 this is the kernel's call for one page, made for one page after the other; all of them stay
+ * locked and referenced until close(). As for any reference, a write fault on another part of a large folio
+ * of which a page is held gets a copy, where the process had the folio alone and would have kept it.
  * @param owner is named in these events, so that a driver can recognize its own. Default: none
  *
  * Throws as mm.pin if the first page cannot be faulted in: HmmError EFAULT, ENOMEM, EAGAIN (an open

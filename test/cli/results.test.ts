@@ -1,4 +1,4 @@
-/** `heteromem results`, `heteromem merge` and python/heteromem.py: what is made of a sweep's results. */
+/** `heteromem results` and `heteromem merge`: what is made of a sweep's results. */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -6,26 +6,11 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { summaryOf } from "../../src/report/statistics.ts";
 import type { SweepPicture } from "../../src/report/sweep-picture.ts";
-import type { FlatRow } from "../../src/sweep/tables.ts";
 import { command, file, folder, heteromem, report } from "./command.ts";
-
-const SPEC = {
-  name: "a <small> sweep",
-  base: { systemMemory: "2MiB", backing: "metadata", workload: "gups:size=256KiB,updates=300" },
-  axes: { deviceMemory: ["64KiB", "128KiB"], evict: ["lru", "fifo"] },
-  replicate: 2,
-};
+import { resultsOf, SPEC } from "./results.ts";
 
 const test = suite("heteromem results");
 const out = join(folder, "out");
-const python = spawnSync("python3", ["--version"]).status === 0;
-if (!python) console.log("no python3: python/heteromem.py is not tested");
-/** A Python that has pandas: Debian's is not the first one on every path. */
-const pandas = ["python3", "/usr/bin/python3"].find(
-  (name) => spawnSync(name, ["-c", "import pandas"]).status === 0,
-);
-if (pandas === undefined) console.log("no pandas: DataFrames of python/heteromem.py are not tested");
-
 test.before(() => {
   const path = file("spec.json", JSON.stringify(SPEC));
   for (const i of [1, 2]) {
@@ -59,9 +44,8 @@ test("merge refuses directories of another sweep, and of none", () => {
   assert.match(heteromem(["results", folder]).stderr, /expected the directory of a sweep, with sweep\.json/);
 });
 
-const rows = (): FlatRow[] => JSON.parse(heteromem(["results", out, "--json"]).stdout) as FlatRow[];
 test("rows have points and all figures", () => {
-  const all = rows();
+  const all = resultsOf(out);
   assert.equal(all[5].point, { deviceMemory: "128KiB", evict: "lru", replica: 2 });
   const alone = report(
     ...["--workload", "gups:size=256KiB,updates=300,seed=2", "--seed", "2", "--evict", "lru"],
@@ -77,7 +61,7 @@ test("the table has means over seeds, with intervals", () => {
   const lines = stdout.trimEnd().split("\n");
   assert.is(lines.length, 5);
   assert.match(lines[0], /^deviceMemory +evict +device faults/);
-  const faults = rows().map(({ figures }) => figures["faults.device"] as number);
+  const faults = resultsOf(out).map(({ figures }) => figures["faults.device"] as number);
   const mean = (faults[0] + faults[1]) / 2;
   // Of two values, half the interval is t(1) · |a − b| / 2, with t(1) = 12.706.
   const half = (12.706 * Math.abs(faults[0] - faults[1])) / 2;
@@ -121,7 +105,7 @@ test("the page has all rows, with commands that run them again", () => {
   assert.is(values[index], alone.faults.device);
 });
 test("a job's config runs it again", () => {
-  const [{ id, figures }] = rows();
+  const [{ id, figures }] = resultsOf(out);
   const config = heteromem(["results", out, "--config", id.slice(0, 10)]).stdout;
   assert.is(report("--config", file("again.json", config)).faults.device, figures["faults.device"]);
   assert.match(
@@ -136,59 +120,4 @@ test("means have the intervals of Student's t", () => {
   assert.ok(Math.abs(half - 4.9687) < 1e-3);
   assert.is(summaryOf([5]).half, 0);
 });
-if (python)
-  test("Python runs, sweeps, and reads results", () => {
-    const script = `
-import os, sys
-sys.path.insert(0, ${JSON.stringify(join(process.cwd(), "python"))})
-sys.modules["pandas"] = None
-import heteromem
-small = {"workload": "gups:size=256KiB,updates=300", "systemMemory": "2MiB", "backing": "metadata"}
-r = heteromem.run(device_memory="64KiB", **small)
-print(r["faults"]["device"])
-spec = {"base": small, "axes": {"deviceMemory": ["64KiB", "128KiB"]}}
-rows = heteromem.sweep(spec, out="py", workers=1)
-print(len(rows), rows[0]["deviceMemory"], rows[0]["faults.device"], rows[0]["status"])
-print(len(heteromem.results(${JSON.stringify(out)})))
-try:
-    heteromem.run(workload="nothing")
-except heteromem.HeteromemError as error:
-    print(error)
-print(sorted(name for name in os.listdir(".") if name.startswith(".heteromem")))
-`;
-    const env = { ...process.env, HETEROMEM: `${process.execPath} ${command}` };
-    const { stdout, stderr } = spawnSync("python3", ["-c", script], { cwd: folder, env, encoding: "utf8" });
-    assert.is(stderr, "");
-    const lines = stdout.trimEnd().split("\n");
-    const single = rows()[0].figures["faults.device"] as number;
-    assert.is(Number(lines[0]), single);
-    assert.is(lines[1], `2 64KiB ${single} done`);
-    assert.is(lines[2], "8");
-    assert.match(lines[3], /no workload is named "nothing"/);
-    assert.is(lines[4], "[]");
-  });
-else test.skip("Python runs, sweeps, and reads results", () => {});
-if (pandas !== undefined)
-  test("Python has results as a DataFrame where pandas is installed", () => {
-    const script = `
-import sys
-sys.path.insert(0, ${JSON.stringify(join(process.cwd(), "python"))})
-import heteromem
-rows = heteromem.results(${JSON.stringify(out)})
-means = rows.groupby(["deviceMemory", "evict"])["faults.device"].mean()
-print(type(rows).__name__, len(rows), list(rows.columns[:3]), means["64KiB", "lru"])
-print(rows["faults.device"].dtype, rows[rows["status"] != "done"].empty)
-`;
-    const env = { ...process.env, HETEROMEM: `${process.execPath} ${command}` };
-    const { stdout, stderr } = spawnSync(pandas, ["-c", script], { cwd: folder, env, encoding: "utf8" });
-    assert.is(stderr, "");
-    const faults = rows().map(({ figures }) => figures["faults.device"] as number);
-    // The first two rows are the seeds of 64 KiB with lru.
-    const mean = (faults[0] + faults[1]) / 2;
-    const [first, second] = stdout.trimEnd().split("\n");
-    assert.is(Number(first.split(" ").at(-1)), mean);
-    assert.is(first.slice(0, first.lastIndexOf(" ")), "DataFrame 8 ['id', 'status', 'error']");
-    assert.is(second, "int64 True");
-  });
-else test.skip("Python has results as a DataFrame where pandas is installed", () => {});
 test.run();

@@ -8,26 +8,7 @@ import { Mm } from "../model/mm.ts";
 import { Content } from "../model/page.ts";
 import { AnonVma, UFFD, VmaList } from "../model/vma.ts";
 import { World } from "../model/world.ts";
-
-/** Runs its argument while the model is broken. */
-type Broken = (body: () => void) => void;
-
-/** Returns a model with one method replaced by a method made from the original. */
-function broken<T extends object, K extends keyof T>(
-  prototype: T,
-  key: K,
-  make: (original: T[K]) => T[K],
-): Broken {
-  return (body) => {
-    const original = prototype[key];
-    prototype[key] = make(original);
-    try {
-      body();
-    } finally {
-      prototype[key] = original;
-    }
-  };
-}
+import { broken, type Broken } from "./broken.ts";
 
 /** Broken models by what is wrong: "a model in which …". */
 export const CANARIES: readonly [name: string, withBrokenModel: Broken][] = [

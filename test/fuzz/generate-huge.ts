@@ -80,6 +80,7 @@ export function blockOps(plan: Plan, random: Random, p: number, h: number, child
     [() => [one("mmap", a, n, "rw", "anon"), one("madv", a, n, "hugepage"), touch()], 6],
     [() => [touch(), one("madv", a, n, "collapse")], 4],
     [() => [one("madv", a, n, random.pick(BLOCK_ADVICE))], 3],
+    [() => [one("madv", a, n, "dontneed"), touch()], 2],
     [() => [one("mremap", a, n, random.pick(blocks), n, ...(random.chance(0.2) ? ["du"] : []))], 2],
     [() => [touch(), one("fork", child), touch()], 2],
     [() => [one("exit")], 1],

@@ -8,6 +8,7 @@ import {
   hmmPfn,
   makeDeviceExclusive,
   PAGE_SIZE,
+  type Page,
 } from "../../src/index.ts";
 import type { Handle } from "./handle.ts";
 import { failure, type Reply } from "./reply.ts";
@@ -26,7 +27,7 @@ export class Lent {
     for (const address of this.pages) if (address >= start && address < end) this.pages.delete(address);
   }
 
-  /** Makes n pages exclusive, one piece at a time, and maps them in the device table. Returns 0 or -EBUSY. */
+  /** Makes n pages exclusive, one piece at a time, and maps them in the device table. 0 or an error. */
   lend(start: number, n: number): number {
     const { mm, device } = this.handle;
     const size = device.rules.piece;
@@ -39,17 +40,15 @@ export class Lent {
     return 0;
   }
 
-  /**
-   * 7.3: page by page, as the kernel does. A call for several pages would hold the folio of the first one,
-   * so that a write to its other parts copies them.
-   */
+  /** 7.3: as many pages at a time as can be, up to the first that fails. Returns 0 or its error. */
   private lendSingly(start: number, n: number): number {
-    const { mm, table, device } = this.handle;
-    for (let at = start; at < start + n * PAGE_SIZE; at += PAGE_SIZE) {
+    const { mm, device } = this.handle;
+    for (let done = 0; done < n;) {
+      const at = start + done * PAGE_SIZE;
       try {
-        using exclusive = makeDeviceExclusive(mm, at, 1, device);
-        table.map(at, Uint32Array.of(hmmPfn(exclusive.pages[0], HMM_PFN_WRITE)));
-        this.pages.add(at);
+        using exclusive = makeDeviceExclusive(mm, at, Math.min(device.rules.piece, n - done), device);
+        exclusive.pages.forEach((page, i) => this.map(at + i * PAGE_SIZE, page));
+        done += exclusive.reached;
       } catch (error) {
         if (!(error instanceof HmmError)) throw error;
         return -error.errno;
@@ -60,21 +59,26 @@ export class Lent {
 
   /** Maps a piece only if all of it was reached. Returns the number of pages mapped. */
   private lendPiece(start: number, n: number): number {
-    const { mm, table, device } = this.handle;
+    const { mm, device } = this.handle;
     let entered = 0;
     try {
       using exclusive = makeDeviceExclusive(mm, start, n, device);
       if (exclusive.reached < n) return 0;
       exclusive.pages.forEach((page, i) => {
         if (page === 0) return;
-        table.map(start + i * PAGE_SIZE, Uint32Array.of(hmmPfn(page, HMM_PFN_WRITE)));
-        this.pages.add(start + i * PAGE_SIZE);
+        this.map(start + i * PAGE_SIZE, page);
         entered++;
       });
     } catch (error) {
       if (!(error instanceof HmmError)) throw error;
     }
     return entered;
+  }
+
+  /** Enters an exclusive page in the device table. */
+  private map(address: number, page: Page): void {
+    this.handle.table.map(address, Uint32Array.of(hmmPfn(page, HMM_PFN_WRITE)));
+    this.pages.add(address);
   }
 
   /** Returns -EPERM if one of n pages is exclusive to the device. */

@@ -14,7 +14,7 @@ import {
   type Entry,
 } from "./page.ts";
 import { collapse } from "./collapse.ts";
-import { blocksOf, splitParts } from "./huge.ts";
+import { splitParts } from "./huge.ts";
 import { cuts, hugeEnd, hugeStart, promised } from "./hugetlb.ts";
 import { breakUp } from "./ksm.ts";
 import type { Mm } from "./mm.ts";
@@ -198,8 +198,7 @@ function drop(mm: Mm, vma: Vma, a: number, b: number, lazily: boolean): number {
   if (!lazily) {
     mm.zap(a, b);
     // 7.3 frees the page tables of whole blocks.
-    if (mm.world.newer)
-      for (const [block, from, to] of blocksOf(a, b)) if (to - from === HUGE_PAGES) mm.leaves.delete(block);
+    if (mm.world.newer) mm.freeTables(a, b);
   } else {
     splitParts(mm, a, b, false);
     for (let pn = a; pn < b; pn++) {

@@ -65,10 +65,38 @@ function lendFolio(folio: Folio, owner: number): void {
 }
 
 /**
- * The same in 7.3, for one page: what cannot be lent is an error. Its entry is a mapping as before, and only
- * its own process hears of it.
+ * The same in 7.3, page by page up to the first that cannot be lent, which is an error if it is the first.
+ * The caller has pages that are lent locked, with a reference each, until the last one is. `use` gets each of
+ * them. Returns their number, or the error.
  */
-export function lendOne(mm: Mm, pn: number, owner: number): number {
+export function lendSingly(
+  mm: Mm,
+  a: number,
+  n: number,
+  owner: number,
+  use: (pn: number, page: Page) => void,
+): number {
+  const held: Page[] = [];
+  let error = 0;
+  while (held.length < n && error === 0) {
+    const pn = a + held.length;
+    error = lendOne(mm, pn, owner);
+    if (error) break;
+    const page = mm.entries.get(pn)!.page!;
+    page.locked = true;
+    page.pins++;
+    held.push(page);
+  }
+  held.forEach((page, i) => {
+    page.locked = false;
+    page.pins--;
+    use(a + i, page);
+  });
+  return held.length || error;
+}
+
+/** Lends one page. Its entry is a mapping as before, and only its own process hears of it. */
+function lendOne(mm: Mm, pn: number, owner: number): number {
   const error = mm.getPage(pn, true, false, true);
   if (error) return error === -EBUS ? -EFAULT : error;
   const entry = mm.entries.get(pn)!;

@@ -1,7 +1,7 @@
 /** A device's driver (DriverRules): a device table for one process, and the commands that use it. */
 import type { DriverRules } from "./driver-rules.ts";
 import { blockOf } from "./huge.ts";
-import { lend, lendOne } from "./lend.ts";
+import { lend, lendSingly } from "./lend.ts";
 import {
   EBUSY,
   EFAULT,
@@ -262,13 +262,17 @@ export class Mirror {
     return this.readBack(a, n);
   }
 
-  /** 7.3: page by page up to the first that fails. */
+  /** 7.3: page by page up to the first that fails; the records' driver holds no page meanwhile. */
   private exclusiveSingly(mm: Mm, a: number, n: number): Reply {
-    const { device, rules } = this;
-    for (let pn = a; pn < a + n; pn++) {
-      const ret = lendOne(mm, pn, rules.exact ? device : -1);
-      if (ret !== 0) return { ret, cpages: 0, faults: 0 };
-      this.table.set(pn, { page: mm.entries.get(pn)!.page, write: rules.exact, exclusive: true });
+    const { device } = this;
+    const { exact, piece } = this.rules;
+    for (let done = 0; done < n;) {
+      const size = exact ? Math.min(piece, n - done) : 1;
+      const count = lendSingly(mm, a + done, size, exact ? device : -1, (pn, page) =>
+        this.table.set(pn, { page, write: exact, exclusive: true }),
+      );
+      if (count < 0) return { ret: count, cpages: 0, faults: 0 };
+      done += count;
     }
     return this.readBack(a, n);
   }

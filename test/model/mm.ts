@@ -15,7 +15,6 @@ import {
   ENOMEM,
   HUGE_PAGES,
   present,
-  R,
   RWX,
   SIGNALS,
   W,
@@ -23,11 +22,11 @@ import {
   type FaultKind,
   type Signal,
 } from "./page.ts";
-import { pin, pinForLong, unpin, unpinSet } from "./pins.ts";
+import { pin, pinForLong, refuses, unpin, unpinSet } from "./pins.ts";
 import { sizedFault } from "./sized.ts";
 import { dropSlot, leaveSwapCache, swapIn } from "./swap.ts";
 import { isShared, unshare } from "./unshare.ts";
-import { HUGETLB, PFN, SHARED, SPECIAL, UFFD, VmaList, type Vma } from "./vma.ts";
+import { HUGETLB, SHARED, SPECIAL, UFFD, VmaList, type Vma } from "./vma.ts";
 import type { World } from "./world.ts";
 
 export class Mm {
@@ -103,6 +102,11 @@ export class Mm {
       this.leaves.delete(block);
       unmarkHuge(this, block);
     }
+  }
+
+  /** Frees the page tables of the whole 2 MiB regions of [a, b), which have no entries. */
+  freeTables(a: number, b: number): void {
+    for (const [block, from, to] of blocksOf(a, b)) if (to - from === HUGE_PAGES) this.leaves.delete(block);
   }
 
   /** Moves the entries of [a, a + n) to the empty [b, b + n). A whole block moves with its table. */
@@ -267,16 +271,6 @@ export class Mm {
     return this.lastFault;
   }
 
-  /** get_user_pages' check of a page: 0 or -EFAULT. `force` overrides permissions of private memory. */
-  refuses(vma: Vma | undefined, write: boolean, force: boolean): number {
-    if (!vma || vma.flags & PFN) return -EFAULT;
-    // Even a forced write cannot override the protection of these mappings.
-    if (vma.flags & HUGETLB && write && !(vma.flags & W)) return -EFAULT;
-    if (force ? write && vma.flags & SHARED && !(vma.flags & W) : !(vma.flags & (write ? W : R)))
-      return -EFAULT;
-    return 0;
-  }
-
   /**
    * The kernel gets hold of a page, as ptrace, mlock, populate and pin do. `single`: not as a part of a huge
    * mapping; `long`: for long.
@@ -284,7 +278,7 @@ export class Mm {
   getPage(pn: number, write: boolean, force: boolean, single = false, long = false): number {
     const vma = this.vmas.find(pn);
     if (long && write && vma?.file?.kind === "disk" && vma.flags & SHARED && vma.flags & W) return -EFAULT;
-    const refused = this.refuses(vma, write, force);
+    const refused = refuses(vma, write, force);
     if (refused || !vma) return refused;
     for (;;) {
       if (single && this.huge.has(blockOf(pn)) && present(this.entries.get(pn))) splitMapping(this, pn);

@@ -2,7 +2,18 @@
 import { blockOf, HugeZero } from "./huge.ts";
 import { leaveDevice } from "./migrate.ts";
 import type { Mm } from "./mm.ts";
-import { EBUS, EBUSY, EFAULT, EINVAL, Page, RAM } from "./page.ts";
+import { EBUS, EBUSY, EFAULT, EINVAL, Page, R, RAM, W } from "./page.ts";
+import { HUGETLB, PFN, SHARED, type Vma } from "./vma.ts";
+
+/** get_user_pages' check of a page: 0 or -EFAULT. `force` overrides permissions of private memory. */
+export function refuses(vma: Vma | undefined, write: boolean, force: boolean): number {
+  if (!vma || vma.flags & PFN) return -EFAULT;
+  // Even a forced write cannot override the protection of these mappings.
+  if (vma.flags & HUGETLB && write && !(vma.flags & W)) return -EFAULT;
+  if (force ? write && vma.flags & SHARED && !(vma.flags & W) : !(vma.flags & (write ? W : R)))
+    return -EFAULT;
+  return 0;
+}
 
 /** Pins page by page up to the first failure. Returns the count, or the error if the count is 0. */
 export function pin(mm: Mm, a: number, n: number, write = false, long = false): number {

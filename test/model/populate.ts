@@ -1,6 +1,7 @@
 /** Populating of the reference model: mlock, MAP_POPULATE, MADV_POPULATE_*. */
 import type { Mm } from "./mm.ts";
 import { EBUS, EFAULT, EINVAL, ENOMEM, RWX, W } from "./page.ts";
+import { refuses } from "./pins.ts";
 import { PFN, SHARED, type Vma } from "./vma.ts";
 
 /** Faults pages in up to the first that fails; earlier pages stay. */
@@ -39,7 +40,7 @@ export function populate(mm: Mm, a: number, b: number, write: boolean): number {
   for (let pn = a; pn < b; pn++) {
     const vma = mm.vmas.find(pn);
     if (!vma) return -ENOMEM;
-    if (mm.refuses(vma, write, false)) return -EINVAL;
+    if (refuses(vma, write, false)) return -EINVAL;
     const error = begin.get(vma, pn, () => mm.getPage(pn, write, false));
     if (error) return error === -EBUS ? -EFAULT : error;
   }

@@ -32,6 +32,13 @@ export const CORE_LINUX: readonly Mutant[] = [
   rule("swapInLeavesCache", "unit/linux-batches"),
   rule("munlocksInBatches", "unit/linux-batches"),
   {
+    name: "late-huge-zero-page-splits-in-6.12-too",
+    file: core("migrate/hole"),
+    before: "  if (exists(vma) && splitsHugeZeroLate()) {\n",
+    after: "  if (exists(vma)) {\n",
+    ask: ["unit/migrate-hole"],
+  },
+  {
     name: "batch-of-unlocked-pages-survives-munmap",
     file: core("mapping/unmap"),
     before: "    drainUnlocked();\n    cmd.unmapPhase = 1;\n",

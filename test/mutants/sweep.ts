@@ -62,7 +62,7 @@ export const SWEEPS: readonly Mutant[] = [
     file: "src/sweep/manifest.ts",
     before: "  if (merged.missing.length === 0)\n",
     after: "",
-    ask: [...SWEEP, "cli/sweep", "cli/results"],
+    ask: ["unit/merge"],
   },
   {
     name: "log2-range-ends-early",
@@ -74,14 +74,14 @@ export const SWEEPS: readonly Mutant[] = [
   {
     name: "strangers-job-under-another-id",
     file: "src/cli/sweep/queue/check-job.ts",
-    before: 'if (idOf(content) !== id) throw new Error("refused: the id is not that of the job\'s content");',
+    before: 'if (idOf(content) !== id) throw refusal("the id is not that of the job\'s content");',
     after: "",
     ask: JOBS,
   },
   {
     name: "strangers-job-of-another-version",
     file: "src/cli/sweep/queue/check-job.ts",
-    before: 'if (typeof engine === "string" && engine !== this.#version)',
+    before: "if (engine !== this.#version)",
     after: "if (false)",
     ask: JOBS,
   },
@@ -116,8 +116,29 @@ export const SWEEPS: readonly Mutant[] = [
   {
     name: "more-jobs-than-workers",
     file: "src/cli/sweep/gate.ts",
-    before: "      this.#workers--;\n",
+    before: "      this.#inside++;\n",
     after: "",
+    ask: JOBS,
+  },
+  {
+    name: "job-waits-behind-a-long-one",
+    file: "src/cli/sweep/pool.ts",
+    before: "isShort ? 2 * this.workers : this.workers",
+    after: "2 * this.workers",
+    ask: JOBS,
+  },
+  {
+    name: "jobs-of-a-thread-share-their-engine",
+    file: "src/cli/sweep/task.ts",
+    before: "  busy = result.catch(() => {});\n",
+    after: "",
+    ask: JOBS,
+  },
+  {
+    name: "strangers-job-names-a-file",
+    file: "src/cli/sweep/queue/check-job.ts",
+    before: 'new Set([...CONFIG_FIELDS, "workload"])',
+    after: 'new Set([...CONFIG_FIELDS, "workload", "trace", "html"])',
     ask: JOBS,
   },
   {

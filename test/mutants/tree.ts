@@ -1,11 +1,20 @@
 /** A copy of the project in a scratch folder, which makes, builds and tests mutants. */
 import { fork, spawn, type ChildProcess } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { MASK } from "../../src/engine/wasm-bytes.ts";
+import { NODE_FLAGS } from "../../tools/run-test-file.mjs";
 
-/** Modules that one compiler process compiles. */
-const COMPILES_MAX = 12;
+/** Modules that one compiler process compiles. It uses half a gigabyte by then. */
+const COMPILES_MAX = 30;
 
 /** Files that a build reads and tests import; everything else of the project is linked. */
 const COPIED = ["assembly", "src", "test", "tools", "package.json", "asconfig.json", "tsconfig.json"];
@@ -14,7 +23,9 @@ const NOT_NEEDED = ["build", "dist", "coverage", ".git"];
 const CORE = ["build/hmm.debug.wasm", "build/hmm.wasm", "build/hmm.wasm.js"] as const;
 const TEXT = ["build/text.wasm", "build/text.wasm.js"] as const;
 const WORKLOAD = ["build/workload.wasm", "build/workload.wasm.js"] as const;
-const PAGE = "build/page.js";
+const OTHERS = ["build/engine.js", "build/page.js", "build/validators.js"];
+/** The code of TypeScript files that tools/typescript.mjs has compiled. */
+const COMPILED = "build/.typescript";
 
 /** The outcome of a test file. */
 export interface Outcome {
@@ -64,7 +75,9 @@ export class Tree {
       if (COPIED.includes(name)) cpSync(from, join(folder, name), { recursive: true });
       else if (!NOT_NEEDED.includes(name)) symlinkSync(from, join(folder, name));
     }
-    for (const name of [...TEXT, ...WORKLOAD, PAGE]) cpSync(join(root, name), join(folder, name));
+    for (const name of [...TEXT, ...WORKLOAD, ...OTHERS]) cpSync(join(root, name), join(folder, name));
+    if (existsSync(join(root, COMPILED)))
+      cpSync(join(root, COMPILED), join(folder, COMPILED), { recursive: true });
   }
 
   read(file: string): string {
@@ -130,7 +143,8 @@ export class Tree {
     if (old !== undefined && !gone && this.#compiles++ < COMPILES_MAX) return old;
     old?.kill("SIGKILL");
     this.#compiles = 1;
-    this.#compiler = fork("test/mutants/compiler.mjs", { cwd: this.folder, execArgv: [], stdio: "inherit" });
+    const execArgv = ["--single-threaded-gc"];
+    this.#compiler = fork("test/mutants/compiler.mjs", { cwd: this.folder, execArgv, stdio: "inherit" });
     return this.#compiler;
   }
 
@@ -159,7 +173,7 @@ export class Tree {
   async test(file: string, limit: number): Promise<Outcome> {
     const start = performance.now();
     const hooks = ["tools/typescript.mjs", "test/mutants/first-failure.mjs"];
-    const args = ["--expose-gc", ...hooks.flatMap((hook) => ["--import", `./${hook}`])];
+    const args = [...NODE_FLAGS, ...hooks.flatMap((hook) => ["--import", `./${hook}`])];
     const ended = await this.#run([...args, "tools/test-file.mjs", file], limit);
     const seconds = (performance.now() - start) / 1000;
     return { failure: failureOf(ended, limit), seconds };

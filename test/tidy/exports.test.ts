@@ -26,7 +26,7 @@ const HOOKS = new Map([
   ["tools/as-bind-transform.mjs", "tools/build.mjs passes it to the AssemblyScript compiler"],
   ["tools/typescript.mjs", "package.json passes it to Node"],
   ["test/mutants/first-failure.mjs", "test/mutants/run.ts passes it to Node"],
-  ["src/cli/main.ts", "src/cli/sweep/pool.ts passes it to its workers"],
+  ["src/cli/main.ts", "src/cli/sweep/pool.ts passes it to its workers; tests run main()"],
   ["bench/page.ts", "bench/chromium.ts bundles it for the browser"],
   ["test/browser/page.ts", "test/browser/bundle.ts bundles it for the browser"],
   ["test/browser/worker.ts", "test/browser/bundle.ts bundles it for the browser"],

@@ -1,4 +1,4 @@
-/** Lets jobs run as far as there are workers, and memory for all of them together. */
+/** Lets jobs in as far as there are places, and memory for all of them together. */
 
 /** A job that waits, and the bytes that it may use. */
 interface Waiting {
@@ -10,18 +10,25 @@ interface Waiting {
 export class Gate {
   /** Bytes that all jobs together may use. */
   readonly memory: number;
-  #workers: number;
+  #places: number;
+  #inside = 0;
   #free: number;
   readonly #waiting: Waiting[] = [];
 
-  /** @param workers jobs that run at a time, at most */
-  constructor(workers: number, memory: number) {
+  /** @param places jobs that are inside at a time, at most */
+  constructor(places: number, memory: number) {
     this.memory = memory;
-    this.#workers = workers;
+    this.#places = places;
     this.#free = memory;
   }
 
-  /** Resolves when a worker is free, and `bytes` are, at most `memory`. The caller leaves at the end. */
+  /** Jobs that are inside at a time, at most; those that are beyond it stay. */
+  set places(places: number) {
+    this.#places = places;
+    this.#admit();
+  }
+
+  /** Resolves when there is a place, and `bytes` are, at most `memory`. The caller leaves at the end. */
   enter(bytes: number): Promise<void> {
     return new Promise((enter) => {
       this.#waiting.push({ bytes, enter });
@@ -31,15 +38,15 @@ export class Gate {
 
   /** Gives back what {@link enter} gave. */
   leave(bytes: number): void {
-    this.#workers++;
+    this.#inside--;
     this.#free += bytes;
     this.#admit();
   }
 
   #admit(): void {
-    while (this.#waiting.length > 0 && this.#workers > 0 && this.#waiting[0].bytes <= this.#free) {
+    while (this.#waiting.length > 0 && this.#inside < this.#places && this.#waiting[0].bytes <= this.#free) {
       const { bytes, enter } = this.#waiting.shift()!;
-      this.#workers--;
+      this.#inside++;
       this.#free -= bytes;
       enter();
     }

@@ -1,8 +1,7 @@
 /** From the file of a sweep to jobs that can run: configs are checked, traces are in the cache. */
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import configSchema from "../../../schema/config.schema.json" with { type: "json" };
-import sweepSchema from "../../../schema/sweep.schema.json" with { type: "json" };
+import { config as validConfig, sweep as validSweep } from "#validators";
 import { ConfigError, WorkloadError, type TimeModel } from "../../sim.ts";
 import { canonical } from "../../sweep/canonical.ts";
 import { SweepError } from "../../sweep/error.ts";
@@ -13,7 +12,7 @@ import type { Point, RunFields, SweepSpec } from "../../sweep/spec.ts";
 import type { RunConfig } from "../config.ts";
 import { openModel } from "../model-file.ts";
 import { demandInput } from "../open-input.ts";
-import { compileSchema, readJson, whyInvalid } from "../read-json.ts";
+import { readJson, whyInvalid } from "../read-json.ts";
 import { isModelFile, withFiles } from "./files.ts";
 import { cacheTrace } from "./traces.ts";
 
@@ -107,19 +106,18 @@ function atPoint(point: Point, error: unknown): unknown {
  * SweepError for what cannot be; then no job has run.
  */
 export async function planSweep(path: string, cache: string, version: string): Promise<Plan> {
-  const spec = await readJson<SweepSpec>(path, sweepSchema, "the sweep");
+  const spec = await readJson<SweepSpec>(path, validSweep, "the sweep");
   const folder = resolve(dirname(path));
   const models = new Map<string, TimeModel | string>();
   for (const name of modelsOf(spec)) {
     const file = resolve(folder, name);
     models.set(name, await openModel(isModelFile(name) && existsSync(file) ? file : name));
   }
-  const validate = await compileSchema<RunConfig>(configSchema);
   const planner = new Planner(folder, cache, version, models);
   const jobs = new Map<string, Planned>();
   const list: ManifestJob[] = [];
   for (const { point, config } of expand(spec, (name) => models.get(name) ?? name)) {
-    if (!validate(config)) throw atPoint(point, new SweepError(whyInvalid(validate, "the config")));
+    if (!validConfig(config)) throw atPoint(point, new SweepError(whyInvalid(validConfig, "the config")));
     try {
       const { id, ...planned } = await planner.plan(config);
       jobs.set(id, planned);

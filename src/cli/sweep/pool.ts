@@ -4,6 +4,9 @@ import { jobBytes, type JobContent } from "../../sweep/job.ts";
 import { Gate } from "./gate.ts";
 import type { Task } from "./task.ts";
 
+/** Milliseconds of a short job: the way to a worker and back takes a good part of it. */
+const SHORT_MS = 200;
+
 /** What runs tasks. */
 export interface Threads {
   /** Runs a task, and returns its result's text. Rejects if its thread ends. */
@@ -11,13 +14,16 @@ export interface Threads {
   close(): Promise<void>;
 }
 
-/** Runs jobs: as many at a time as workers and memory allow. */
+/**
+ * Runs jobs: as many at a time as workers and memory allow. Behind a short job another one waits in the
+ * worker's thread; behind a long one none does, since it would keep that from a worker that is free earlier.
+ */
 export class Pool {
   readonly workers: number;
   readonly #threads: Threads;
   readonly #gate: Gate;
 
-  /** @param workers threads, of which each runs one task at a time */
+  /** @param workers threads, of which each runs one task at a time; those sent to it meanwhile wait there */
   constructor(threads: Threads, workers: number, memory: number) {
     this.workers = workers;
     this.#threads = threads;
@@ -30,13 +36,22 @@ export class Pool {
   }
 
   /**
-   * Resolves when a worker and the job's memory are free, which the job must fit in; to a function that runs
-   * it, and frees them at the end. It returns the result's text, and rejects if its worker ends.
+   * Resolves when a worker takes another job and its memory is free, which the job must fit in; to a function
+   * that runs it, and frees them at the end. It returns the result's text, and rejects if its worker ends.
    */
   async enter(content: JobContent): Promise<(task: Task) => Promise<string>> {
     const bytes = jobBytes(content);
     await this.#gate.enter(bytes);
-    return (task) => this.#threads.run(task).finally(() => this.#gate.leave(bytes));
+    return async (task) => {
+      const sent = performance.now();
+      try {
+        return await this.#threads.run(task);
+      } finally {
+        const isShort = performance.now() - sent < SHORT_MS;
+        this.#gate.places = isShort ? 2 * this.workers : this.workers;
+        this.#gate.leave(bytes);
+      }
+    };
   }
 
   close(): Promise<void> {
@@ -56,6 +71,7 @@ export async function startPool(filename: string, workers: number, memory: numbe
     name: "runJob",
     minThreads: workers,
     maxThreads: workers,
+    concurrentTasksPerWorker: 2,
     // A worker that waits for its thread's memory to be shared would keep its core busy.
     atomics: "disabled",
   });

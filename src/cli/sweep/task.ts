@@ -23,11 +23,21 @@ export interface Task {
 /** This thread's engine, from one job to the next. */
 const engines = new EngineSlot();
 
+/** Ends with the job that this thread runs. */
+let busy: Promise<unknown> = Promise.resolve();
+
 /**
- * Runs a job, in an engine that no other job has changed. Returns its result's text, which says why where the
- * job cannot be done. The same job gives the same text on every machine.
+ * Runs a job when those that came to this thread before are done, in an engine that no other job has changed.
+ * Returns its result's text, which says why where the job cannot be done. The same job gives the same text on
+ * every machine.
  */
-export async function runJob({ job, traces }: Task): Promise<string> {
+export function runJob(task: Task): Promise<string> {
+  const result = busy.then(() => resultOf(task));
+  busy = result.catch(() => {});
+  return result;
+}
+
+async function resultOf({ job, traces }: Task): Promise<string> {
   const content = contentOf(job);
   const id = idOf(content);
   const { trace } = job;

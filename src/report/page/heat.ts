@@ -75,7 +75,8 @@ export class HeatMap {
     );
     this.#listen();
     range.follow(() => this.draw());
-    new ResizeObserver(() => this.draw()).observe(this.#canvas);
+    // In a task of its own: a frame that lays the whole page out has enough to do.
+    new ResizeObserver(() => setTimeout(() => this.draw())).observe(this.#canvas);
   }
 
   /** Takes a newer picture of the same run, which draw() shows. */
@@ -116,24 +117,20 @@ export class HeatMap {
     const rows = this.#bottom - this.#top;
     const [plotWidth, plotHeight] = [width - this.#left, height - MARGIN.bottom];
     const across = Math.max(1, Math.round(plotWidth * devicePixelRatio));
+    const columns = Array.from({ length: across }, (_, x) =>
+      Math.min(axis.columns - 1, Math.floor((from + ((to - from) * (x + 0.5)) / across) / axis.width)),
+    );
     const image = new ImageData(across, Math.max(1, rows));
+    const { data } = image;
     const [empty, ram, device] = [rgb("--empty"), rgb("--ram"), rgb("--device")];
-    for (let x = 0; x < across; x++) {
-      const column = Math.min(
-        axis.columns - 1,
-        Math.floor((from + ((to - from) * (x + 0.5)) / across) / axis.width),
-      );
-      for (let y = 0; y < rows; y++) {
-        const row = this.#rows[this.#top + y];
-        const [onDevice, inRam] = [row.device[column] / 255, row.ram[column] / 255];
-        const there = Math.min(1, onDevice + inRam);
-        const share = onDevice + inRam === 0 ? 0 : onDevice / (onDevice + inRam);
-        const at = 4 * (y * across + x);
-        for (let i = 0; i < 3; i++) {
-          const mixed = ram[i] + (device[i] - ram[i]) * share;
-          image.data[at + i] = empty[i] + (mixed - empty[i]) * there;
-        }
-        image.data[at + 3] = 255;
+    for (let y = 0, at = 0; y < rows; y++) {
+      const row = this.#rows[this.#top + y];
+      for (const column of columns) {
+        const [onDevice, inRam] = [row.device[column], row.ram[column]];
+        const nowhere = Math.max(0, 255 - onDevice - inRam);
+        for (let i = 0; i < 3; i++)
+          data[at++] = (device[i] * onDevice + ram[i] * inRam + empty[i] * nowhere) / 255;
+        data[at++] = 255;
       }
     }
     const cells = make("canvas");

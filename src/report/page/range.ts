@@ -30,15 +30,10 @@ export class TimeRange {
     for (const listener of this.#listeners) listener(start, end);
   }
 
-  /**
-   * The run has become longer. Where all of it was shown, all of it is. Returns whether that calls the
-   * listeners.
-   */
-  extend(end: number): boolean {
-    const calls = this.from === 0 && this.to === this.end && end !== this.end;
+  /** The run has become longer. Where all of it was shown, all of it is; the caller draws it. */
+  extend(end: number): void {
+    if (this.from === 0 && this.to === this.end) this.to = end;
     this.end = end;
-    if (calls) this.show(0, end);
-    return calls;
   }
 
   /** Shows less (factor below 1) or more around a point, by default the middle. */

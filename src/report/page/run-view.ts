@@ -18,6 +18,8 @@ export class RunView {
   readonly #top = make("div");
   readonly #bars = make("div", { class: "pair" });
   readonly #tables = make("div");
+  /** What is still to be drawn of the newest picture, in order. */
+  #steps: (() => void)[] = [];
 
   constructor(picture: Picture) {
     this.#range = new TimeRange(Math.max(1, picture.axis.end));
@@ -30,19 +32,39 @@ export class RunView {
   }
 
   /**
-   * Shows a newer picture of the same run.
+   * Shows a newer picture of the same run, part by part: each frame draws one, so that no frame has to wait
+   * long. A call before the last one is done goes on with the newer picture.
    * @param whole whether the run has ended or pauses: the tables follow then only, so that they hold still
+   * @param shown is called when all of this picture is drawn
    */
-  show(picture: Picture, whole: boolean): void {
-    this.#heat.take(picture);
-    chartsOf(picture).forEach((chart, i) => this.#charts[i].take(chart, picture));
-    // All is drawn once: by the change of the range, or here.
-    if (!this.#range.extend(Math.max(1, picture.axis.end))) {
-      this.#heat.draw();
-      for (const chart of this.#charts) chart.update();
-    }
-    this.#fill(picture);
-    if (whole) this.#tables.replaceChildren(...tablesOf(picture));
+  show(picture: Picture, whole: boolean, shown: () => void): void {
+    const idle = this.#steps.length === 0;
+    const charts = chartsOf(picture);
+    this.#range.extend(Math.max(1, picture.axis.end));
+    this.#steps = [
+      () => {
+        this.#heat.take(picture);
+        this.#heat.draw();
+      },
+      ...this.#charts.map((chart, i) => () => {
+        chart.take(charts[i], picture);
+        chart.update();
+      }),
+      () => this.#fill(picture),
+      ...(whole ? [() => this.#tables.replaceChildren(...tablesOf(picture))] : []),
+      shown,
+    ];
+    if (idle) this.#next();
+  }
+
+  /** Makes the steps that are left, each between two frames. */
+  #next(): void {
+    requestAnimationFrame(() =>
+      setTimeout(() => {
+        this.#steps.shift()?.();
+        if (this.#steps.length > 0) this.#next();
+      }),
+    );
   }
 
   /** Draws everything again, in the colors of the theme. */

@@ -20,7 +20,7 @@ export interface WorkloadExports {
   beginNest(): void;
   runNest(n: number): number;
   nestDone(): number;
-  graphBytes(scale: number, drawn: number, both: number, batch: number): number;
+  graphBytes(scale: number, drawn: number, both: number, pool: number): number;
   graphAt(): number;
   beginGraph(): void;
   buildGraph(): number;
@@ -39,12 +39,15 @@ export interface Graph {
   drawn: number;
   /** Whether each is entered in both directions. */
   both: boolean;
-  /** Edges that lie beside the graph at once while it is built; it is the same graph with any number. */
-  batch?: number;
+  /**
+   * Bytes beside the graph while it is built, at most; it is the same graph with any number that holds the
+   * edges of some 16 of its vertices' buckets.
+   */
+  pool?: number;
 }
 
-/** 16.8 million edges a batch: with both directions, lists of 384 MiB. */
-const BATCH = 2 ** 24;
+/** Bytes beside a graph, at most: with the largest graphs the memory stays below 4 GiB. */
+const POOL_BYTES = 768 * 2 ** 20;
 const WASM_PAGE = 65536;
 
 let compiled: WebAssembly.Module | undefined;
@@ -107,8 +110,9 @@ export class WorkloadModule {
    * and two of a word a vertex) start at `starts`; `agent` makes the accesses.
    */
   buildGraph(graph: Graph, seed: number, starts: readonly number[], agent: number): void {
-    const { scale, drawn, both, batch } = graph;
-    this.description.set([scale, drawn, Number(both), seed, ...starts, agent, 0, batch ?? BATCH]);
+    const { scale, drawn, both } = graph;
+    const end = graphBytes(this.exports, graph);
+    this.description.set([scale, drawn, Number(both), seed, ...starts, agent, 0, end]);
     this.exports.beginGraph();
     while (this.exports.buildGraph());
   }
@@ -122,6 +126,6 @@ export class WorkloadModule {
 }
 
 /** Bytes of memory that a graph needs. */
-function graphBytes(exports: WorkloadExports, { scale, drawn, both, batch }: Graph): number {
-  return exports.graphBytes(scale, drawn, Number(both), batch ?? BATCH);
+function graphBytes(exports: WorkloadExports, { scale, drawn, both, pool }: Graph): number {
+  return exports.graphBytes(scale, drawn, Number(both), pool ?? POOL_BYTES);
 }

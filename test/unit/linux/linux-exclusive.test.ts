@@ -49,6 +49,25 @@ onEachBuild("linux: exclusive access", (test, module) => {
     take(world, 0, 2);
     assert.equal(second, [undefined]);
   });
+  newer(test, module, "a call holds its pages, so that it copies other parts of a folio", (world) => {
+    // One process has the four pages alone, but a fork has taken its right to write.
+    const folio = (first: number): void => {
+      world.map(first, 4);
+      world.write(first);
+      world.mm.fork().close();
+      world.events();
+    };
+    world.hmm.setHugepages(16 << 10, "always");
+    folio(0);
+    // Page by page each page stays.
+    take(world, 0, 1);
+    take(world, 1, 1);
+    assert.equal(world.events(), ["exclusive 0-1", "exclusive 1-2"]);
+    folio(4);
+    // Together, the first is held when the second is written.
+    take(world, 4, 2);
+    assert.equal(world.events(), ["exclusive 4-5", "clear 5-6", "exclusive 5-6"]);
+  });
   newer(test, module, "a page that is not anonymous is refused by its errno", (world) => {
     world.mm.mmap({ addr: AT, length: P, flags: MAP_SHARED | 0x30 });
     assert.is(take(world, 0, 1), -95);

@@ -9,10 +9,11 @@ import {
   MREMAP_FIXED,
   MREMAP_MAYMOVE,
   PAGE_SIZE,
+  REASON_HOLE_FILLED,
   REASON_MEMCG_LIMIT,
 } from "../../../src/index.ts";
 import { onEachBuild } from "../../util/builds.ts";
-import { advised, AT, MIB, PMD } from "../../util/huge.ts";
+import { advised, AT, isHuge, MIB, PMD } from "../../util/huge.ts";
 
 const TO = AT + 16 * PMD;
 
@@ -46,4 +47,29 @@ onEachBuild("holes of a migration", (test, module) => {
       hmm.close();
     }
   });
+
+  for (const linux of ["6.12", "7.3"] as const)
+    test(`${linux}: a read maps the huge zero page over holes of an open migration`, () => {
+      const hmm = Hmm.createSync(module, { systemMemory: 16 * MIB, deviceMemory: MIB, linux });
+      const mm = hmm.createMm();
+      advised(mm);
+      const owner = {};
+      const devmem = hmmDevmemAdd(hmm, { fault: () => undefined }, owner, MIB);
+      const start = AT + 8 * PAGE_SIZE;
+      const range = { start, end: start + 4 * PAGE_SIZE, owner, select: MIGRATE_VMA_SELECT_SYSTEM };
+      {
+        using _sem = mm.mmapSem.read();
+        using m = migrateVmaSetup({ vma: mm.findVma(AT), ...range });
+        devmem.allocPages(m.src, m.dst);
+        mm.read(AT, 1);
+        // migrate_vma_insert_page of 6.12 gives up at a huge entry. 7.3 splits the huge zero page first.
+        assert.is(m.pages(), linux === "6.12" ? 0 : 4);
+        if (linux === "6.12") assert.equal([...m.reasons], new Array(4).fill(REASON_HOLE_FILLED));
+      }
+      const moved = linux === "6.12" ? 0 : 4;
+      assert.equal([mm.rss.anon, devmem.usedPages], [moved, moved]);
+      assert.is(isHuge(mm, AT), linux === "6.12");
+      hmm.verify();
+      hmm.close();
+    });
 }).run();

@@ -127,21 +127,30 @@ test("pagerank reads every vertex's row, neighbors and their ranks, and swaps th
   assert.equal(places, expected);
 });
 
-test("a graph is the same whether its edges are drawn in one batch or in many", () => {
-  const built = (batch: number): Buffer => {
-    // 3,072 edges: 12 batches of 256, or four of 768.
-    const graph = { scale: 9, drawn: 6 * 2 ** 9, both: true, batch };
-    const module = new WorkloadModule(graph);
-    module.buildGraph(graph, 7, [0, 0, 0, 0], 1);
-    const bytes = 4 * (2 ** 9 + 1 + 2 * graph.drawn);
-    return Buffer.from(
-      module.records.buffer.slice(module.exports.graphAt(), module.exports.graphAt() + bytes),
-    );
-  };
-  const lists = graph(9, 6, 7, true);
-  const expected = Uint32Array.from([...starts(lists), lists.flat().length, ...lists.flat()]);
-  for (const batch of [2 ** 24, 768, 256])
-    assert.ok(built(batch).equals(Buffer.from(expected.buffer)), `${batch}`);
+/** A graph's rows and neighbors, as the module builds it in a pool of so many blocks of 4 KiB. */
+function built(scale: number, edges: number, blocks: number): Buffer {
+  const graph = { scale, drawn: edges * 2 ** scale, both: true, pool: 4096 * blocks };
+  const module = new WorkloadModule(graph);
+  module.buildGraph(graph, 7, [0, 0, 0, 0], 1);
+  const bytes = 4 * (2 ** scale + 1 + 2 * graph.drawn);
+  return Buffer.from(module.records.buffer.slice(module.exports.graphAt(), module.exports.graphAt() + bytes));
+}
+
+/** The same by the plain implementation. */
+function plain(scale: number, edges: number): Buffer {
+  const lists = graph(scale, edges, 7, true);
+  return Buffer.from(Uint32Array.from([...starts(lists), lists.flat().length, ...lists.flat()]).buffer);
+}
+
+test("a graph is the same whether its edges are drawn once or several times", () => {
+  // 256 buckets of two vertices. Each has a block, for 2,041 entries of two bytes.
+  const expected = plain(9, 6);
+  for (const blocks of [1000, 256, 100, 7]) assert.ok(built(9, 6, blocks).equals(expected), `${blocks}`);
+});
+test("a bucket has as many blocks as its vertices have edges", () => {
+  // 16 buckets of one vertex, and 131,072 entries of a byte: one of them has a third, in eleven blocks.
+  const expected = plain(4, 4096);
+  for (const blocks of [1000, 20]) assert.ok(built(4, 4096, blocks).equals(expected), `${blocks}`);
 });
 
 test("refuses a graph with too many edges", () => {

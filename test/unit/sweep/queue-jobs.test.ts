@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import { JobChecker } from "../../../src/cli/sweep/queue/check-job.ts";
 import { parseSilence } from "../../../src/cli/sweep/queue/connect.ts";
 import { TraceFetcher } from "../../../src/cli/sweep/queue/fetch-trace.ts";
+import { runJob } from "../../../src/cli/sweep/task.ts";
 import { Gate } from "../../../src/cli/sweep/gate.ts";
 import { Pool } from "../../../src/cli/sweep/pool.ts";
 import { RefusedError, runQueued, type Parts } from "../../../src/cli/sweep/queue/worker.ts";
@@ -21,10 +22,7 @@ test.after(() => rmSync(folder, { recursive: true }));
 
 const job = jobOf({ workload: "gups:size=1MiB", deviceMemory: "1MiB", backing: "metadata" }, null, "1.0.0");
 const id = idOf(contentOf(job));
-let checker: JobChecker;
-test.before(async () => {
-  checker = await JobChecker.make("1.0.0");
-});
+const checker = new JobChecker("1.0.0");
 
 test("a job with its id is taken, and one whose model the sweep has changed", () => {
   assert.equal(checker.check(id, JSON.parse(JSON.stringify(job))).job, job);
@@ -134,6 +132,49 @@ test("the gate lets in whom workers and memory suffice for, in order", async () 
   gate.leave(1);
   await settle();
   assert.equal(inside, ["a", "b", "c", "d"]);
+});
+test("another job waits behind a short one, and none behind a long one", async () => {
+  const ends: (() => void)[] = [];
+  const run = (): Promise<string> => new Promise((resolve) => ends.push(() => resolve("a result")));
+  const pool = new Pool({ run, close: () => Promise.resolve() }, 2, 2 ** 40);
+  const content = contentOf(job);
+  let inside = 0;
+  const start = async (): Promise<void> => {
+    const enter = await pool.enter(content);
+    inside++;
+    await enter({ job, traces: folder });
+  };
+  const settle = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+  const all = Array.from({ length: 9 }, start);
+  await settle(0);
+  assert.is(inside, 2); // two workers, and nothing is known of the jobs
+  ends[0]();
+  await settle(0);
+  assert.is(inside, 5); // one is done; two run and two wait
+  await settle(250);
+  ends[1]();
+  await settle(0);
+  assert.is(inside, 5); // it took long: three are inside, no further one comes
+  ends[2]();
+  ends[3]();
+  await settle(0);
+  assert.is(inside, 6); // two are inside
+  ends[4]();
+  ends[5]();
+  while (inside < 9) await settle(0).then(() => ends.at(-1)!());
+  for (const end of ends) end();
+  await Promise.all(all);
+});
+test("a thread runs its jobs one after the other", async () => {
+  const ended: string[] = [];
+  const start = async (workload: string): Promise<void> => {
+    const content = { workload, deviceMemory: "1MiB", systemMemory: "4MiB", backing: "metadata" };
+    await runJob({ job: jobOf(content, null, "1.0.0"), traces: folder });
+    ended.push(workload);
+  };
+  const workloads = ["gups:size=64KiB,updates=1000000", "gups:size=64KiB,updates=10"];
+  await Promise.all(workloads.map(start));
+  assert.equal(ended, workloads);
 });
 test("seconds of silence are checked", () => {
   assert.is(parseSilence(undefined), 30000);

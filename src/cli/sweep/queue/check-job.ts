@@ -1,57 +1,33 @@
 /** Jobs from a queue are strangers': they may name a config and a trace's digest, and nothing else. */
-import type { ValidateFunction } from "ajv";
-import configSchema from "../../../../schema/config.schema.json" with { type: "json" };
-import modelSchema from "../../../../schema/model.schema.json" with { type: "json" };
+import { config as validConfig, model as validModel } from "#validators";
 import { contentOf, idOf, type Job, type JobContent } from "../../../sweep/job.ts";
 import { CONFIG_FIELDS } from "../../../sim/config.ts";
-import { compileSchema, whyInvalid } from "../../read-json.ts";
+import { whyInvalid } from "../../read-json.ts";
 
-/** Characters of a job, at most. */
+/** Characters of a job, and of its workload, at most. */
 const JOB_MAX = 1 << 20;
+const WORKLOAD_MAX = 1000;
+const DIGEST = /^[0-9a-f]{64}$/;
+const JOB_FIELDS: ReadonlySet<string> = new Set<keyof Job>(["engine", "config", "trace"]);
+/** Fields of a simulation, of which none is a file. */
+const RUN_FIELDS: ReadonlySet<string> = new Set([...CONFIG_FIELDS, "workload"]);
 
-/** What a job may say: fields of a simulation, of which none is a file. */
-function jobSchema(version: string): object {
-  const { properties, definitions } = configSchema;
-  const own = Object.entries(properties).filter(([field]) => CONFIG_FIELDS.has(field));
-  return {
-    type: "object",
-    additionalProperties: false,
-    required: ["engine", "config", "trace"],
-    definitions,
-    properties: {
-      engine: { const: version },
-      config: {
-        type: "object",
-        additionalProperties: false,
-        properties: {
-          ...Object.fromEntries(own),
-          workload: { type: "string", minLength: 1, maxLength: 1000 },
-        },
-      },
-      trace: { anyOf: [{ type: "null" }, { type: "string", pattern: "^[0-9a-f]{64}$" }] },
-    },
-  };
+const refusal = (why: string): Error => new Error(`refused: ${why}`);
+
+/** Throws Error for anything but an object that has no other fields. */
+function demandFields(value: unknown, what: string, fields: ReadonlySet<string>): void {
+  if (typeof value !== "object" || value === null) throw refusal(`${what} must be object`);
+  const other = Object.keys(value).find((field) => !fields.has(field));
+  if (other !== undefined) throw refusal(`${what} must not have the field ${other}`);
 }
 
 /** Checks jobs of a queue. */
 export class JobChecker {
-  readonly #job: ValidateFunction<Job>;
-  readonly #model: ValidateFunction;
   readonly #version: string;
 
-  private constructor(version: string, job: ValidateFunction<Job>, model: ValidateFunction) {
-    this.#version = version;
-    this.#job = job;
-    this.#model = model;
-  }
-
   /** @param version the worker's own: it runs no other one's jobs */
-  static async make(version: string): Promise<JobChecker> {
-    return new JobChecker(
-      version,
-      await compileSchema<Job>(jobSchema(version)),
-      await compileSchema(modelSchema),
-    );
+  constructor(version: string) {
+    this.#version = version;
   }
 
   /**
@@ -59,24 +35,29 @@ export class JobChecker {
    * fields, another version, an id that is not that of the content.
    */
   check(id: string | undefined, data: unknown): { job: Job; content: JobContent } {
-    if (JSON.stringify(data ?? null).length > JOB_MAX) throw new Error("refused: the job is too long");
-    const engine = (data as { engine?: unknown } | null)?.engine;
-    if (typeof engine === "string" && engine !== this.#version)
-      throw new Error(`refused: a job of heteromem ${engine.slice(0, 40)}; this worker is ${this.#version}`);
-    if (!this.#job(data)) throw new Error(`refused: ${whyInvalid(this.#job, "the job")}`);
-    const job = data;
-    const { time } = job.config;
-    if (typeof time === "object" && !this.#model(time))
-      throw new Error(`refused: time: ${whyInvalid(this.#model, "the model")}`);
-    if ((job.trace === null) === (job.config.workload === undefined))
-      throw new Error("refused: expected either a trace or a workload");
+    if (JSON.stringify(data ?? null).length > JOB_MAX) throw refusal("the job is too long");
+    demandFields(data, "the job", JOB_FIELDS);
+    const job = data as Job;
+    const { engine, config, trace } = job;
+    if (engine !== this.#version)
+      throw refusal(`a job of heteromem ${String(engine).slice(0, 40)}; this worker is ${this.#version}`);
+    demandFields(config, "config", RUN_FIELDS);
+    if (!validConfig(config)) throw refusal(`config.${whyInvalid(validConfig, "")}`);
+    if ((config.workload ?? "").length > WORKLOAD_MAX)
+      throw refusal(`config.workload must NOT have more than ${WORKLOAD_MAX} characters`);
+    if (typeof config.time === "object" && !validModel(config.time))
+      throw refusal(`time: ${whyInvalid(validModel, "the model")}`);
+    if (trace !== null && !(typeof trace === "string" && DIGEST.test(trace)))
+      throw refusal("trace must be null or a digest, 64 hexadecimal digits");
+    if ((trace === null) === (config.workload === undefined))
+      throw refusal("expected either a trace or a workload");
     let content: JobContent;
     try {
       content = contentOf(job);
     } catch (error) {
       throw new Error(`refused: ${(error as Error).message}`, { cause: error });
     }
-    if (idOf(content) !== id) throw new Error("refused: the id is not that of the job's content");
+    if (idOf(content) !== id) throw refusal("the id is not that of the job's content");
     return { job, content };
   }
 }

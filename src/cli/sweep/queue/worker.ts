@@ -73,7 +73,7 @@ export async function work(flags: WorkerFlags, { version, filename }: Program): 
   store?.open();
   const pool = await startPool(filename, workers, memory);
   const parts: Parts = {
-    checker: await JobChecker.make(version),
+    checker: new JobChecker(version),
     traces: new TraceFetcher(flags.traces, flags.traceSource ?? null),
     folder: flags.traces,
     pool,
