@@ -1,7 +1,7 @@
 /**
- * The rival of P7 in JavaScript without page tables: native/replay-map.c on typed arrays. It has a hash map of
- * clusters, an intrusive list of the device's pages in the order of use, and nothing that the counts do not
- * need.
+ * The rival of P7 in JavaScript without page tables: native/replay-map.c on typed arrays. It has a hash map
+ * of clusters, an intrusive list of the device's pages in the order of use, and nothing that the counts do
+ * not need.
  */
 import { RECORD_AGENT_SHIFT, RECORD_KIND_MASK, RECORD_SIZE_SHIFT } from "../assembly/abi/record.ts";
 import { PAGE } from "./engine.ts";

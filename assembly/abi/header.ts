@@ -120,7 +120,7 @@ export const HDR_ARENA_HEADS = 316; //   u32  a word for each granule: the block
 // After the boot configuration.
 export const HDR_ARENA_HIGH = 996; //    u32  end of what was ever allocated of the arena's first part
 export const HDR_ARENA_OWN_HIGH = 1000; //u32 likewise of the core's own part
-export const HDR_MARKS = 1004; //        u32  a byte for each MARK_FRAMES frames, MARK_*: it follows the frames
+export const HDR_MARKS = 1004; //        u32  after the frames: a byte for each 16 of them, MARK_*
 export const HDR_UNLOCKED = 1008; //     u32  unlocked.ts: the first page of the batch, 0 none
 export const HDR_UNLOCKED_PAGES = 1012; //u32 pages of the list
 export const HDR_UNLOCKED_SIZE = 1016; // u32 pages that the batch has counted

@@ -1,7 +1,8 @@
 // P5: forks a populated mapping, then takes a write fault on every page in the child, which copies it.
 //
-// fork BYTES STREAM: both steps are measured. Afterwards the child exits, and the parent's write faults restore
-// its write bits. If STREAM is 1, pages are copied with non-temporal stores, in huge pages of the host.
+// fork BYTES STREAM: both steps are measured. Afterwards the child exits, and the parent's write faults
+// restore its write bits. If STREAM is 1, pages are copied with non-temporal stores, in huge pages of the
+// host.
 #include "mm.h"
 #include "vectors.h"
 

@@ -68,9 +68,9 @@ static void write_protect_vectors(u64 start, u64 end) {
       u64 pte = entry[i];
       u64 migration = (pte & PTE_KIND_MASK) == PTE_KIND_MIGRATION ? ~0ull : 0;
       u64 device = (pte & PTE_KIND_MASK) == PTE_KIND_DEVICE ? ~0ull : 0;
-      u64 present = pte & PTE_PRESENT ? ~0ull : 0;
-      u64 written = pte & PTE_WRITE ? ~0ull : 0;
-      entry[i] = (pte & ~((migration | device | present) & PTE_WRITE)) | (migration & written & PTE_EXCLUSIVE);
+      u64 loses = (migration | device | (pte & PTE_PRESENT ? ~0ull : 0)) & PTE_WRITE;
+      u64 exclusive = pte & PTE_WRITE ? migration & PTE_EXCLUSIVE : 0;
+      entry[i] = (pte & ~loses) | exclusive;
     }
   }
 }
@@ -129,12 +129,16 @@ static void clear_device_vectors(u64 start, u64 end) {
   free_tables(device_root, start, end);
 }
 
+/** Returns an entry as it is hashed: its frame, and whether it is present and writable. */
+static inline u32 word_of(const u64 *entry) {
+  return entry ? pte_pfn(*entry) | (pte_flags(*entry) & (PTE_PRESENT | PTE_WRITE)) : 0;
+}
+
 /** Hashes the entries of both tables, page by page. */
 static void check(u32 *hash) {
   for (u64 address = START; address < START + bytes; address += PAGE_SIZE) {
-    u64 *cpu = walk(root, address), *device = walk(device_root, address);
-    *hash = hash_word(*hash, cpu ? pte_pfn(*cpu) | (pte_flags(*cpu) & (PTE_PRESENT | PTE_WRITE)) : 0);
-    *hash = hash_word(*hash, device ? pte_pfn(*device) | (pte_flags(*device) & (PTE_PRESENT | PTE_WRITE)) : 0);
+    *hash = hash_word(*hash, word_of(walk(root, address)));
+    *hash = hash_word(*hash, word_of(walk(device_root, address)));
   }
   *hash = hash_word(*hash, mm.rss);
 }

@@ -1,8 +1,8 @@
 // P4: demand-zero write faults. Leaf table by leaf table, each page charges and allocates a frame, zeroes it,
 // accounts it and inserts its entry.
 //
-// populate BYTES FRAMES STREAM: a repetition faults in BYTES (measured) and unmaps them, twice. If STREAM is 1,
-// pages are zeroed with non-temporal stores, in huge pages of the host.
+// populate BYTES FRAMES STREAM: a repetition faults in BYTES (measured) and unmaps them, twice. If STREAM is
+// 1, pages are zeroed with non-temporal stores, in huge pages of the host.
 #include "hmm.h"
 #include "vectors.h"
 

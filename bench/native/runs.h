@@ -1,5 +1,5 @@
-// Runs of neighboring frames: allocated and freed a bitmap word at a time, in the order in which alloc_frame()
-// and free_frame() take and return single frames.
+// Runs of neighboring frames: allocated and freed a bitmap word at a time, in the order in which
+// alloc_frame() and free_frame() take and return single frames.
 #ifndef RUNS_H
 #define RUNS_H
 

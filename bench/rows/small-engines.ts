@@ -1,7 +1,7 @@
 /**
  * P21: an engine of 16 MiB boots, as each test of a driver boots one, and 64 engines stay in one process. The
- * "rivals" are units: 1 ms, and 1 MiB of resident memory an engine. In the last comparison, as many workers as
- * there are processors have an engine each; the rival is one worker that does the work of all.
+ * "rivals" are units: 1 ms, and 1 MiB of resident memory an engine. In the last comparison, as many workers
+ * as there are processors have an engine each; the rival is one worker that does the work of all.
  */
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -1,8 +1,8 @@
 /**
  * P15: traces as text. The first comparisons decode a plain file, without replaying it; the rivals count the
- * file's lines, as `wc -l` does, and decode it in C (native/trace-text.c). The last one is `heteromem run` from the compressed file to the report. Its stages (inflate,
- * decode, replay) overlap, and the rival is the slowest stage alone. The trace is the recorded stencil of
- * examples/programs, repeated.
+ * file's lines, as `wc -l` does, and decode it in C (native/trace-text.c). The last one is `heteromem run`
+ * from the compressed file to the report. Its stages (inflate, decode, replay) overlap, and the rival is the
+ * slowest stage alone. The trace is the recorded stencil of examples/programs, repeated.
  */
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { fileURLToPath } from "node:url";

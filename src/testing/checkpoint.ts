@@ -37,8 +37,8 @@ export class Checkpoint {
   #header: SnapshotHeader;
 
   /**
-   * Notes the state of an engine as it is now. Throws TypeError for anything but an Hmm, and inside a driver's
-   * callback.
+   * Notes the state of an engine as it is now. Throws TypeError for anything but an Hmm, and inside a
+   * driver's callback.
    */
   constructor(hmm: Hmm) {
     const ctx = contextOf(OP, hmm);

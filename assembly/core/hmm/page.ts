@@ -75,8 +75,8 @@ export function pagePutback(pfn: u32): i32 {
 }
 
 /**
- * Returns the address of the page's 4096 bytes in linear memory, which the caller may change; 0 for no page in
- * use, or where frames have no bytes.
+ * Returns the address of the page's 4096 bytes in linear memory, which the caller may change; 0 for no page
+ * in use, or where frames have no bytes.
  */
 export function pageData(pfn: u32): u32 {
   if (!isUsable(pfn) || !frameOf(0)) return 0;
