@@ -52,7 +52,7 @@ class World {
     this.table = new DeviceTable(this.mm);
     for (let i = 0; i < 8; i++) {
       this.mm.store32(this.own + i * P, 100 + i);
-      this.mm.store32(this.mapped + i * P, 200 + i);
+      this.mm.store32(this.mapped + i * P, 0x5a5a5a00 + i);
     }
     const pfns = Array.from({ length: 8 }, (_, i) => this.pfn(i) | 0xc0000000);
     this.table.map(this.own, Uint32Array.from(pfns));
