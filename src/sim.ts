@@ -21,6 +21,7 @@ export {
 } from "./sim/managed-config.ts";
 export type { Agent, DeviceRangeConfig, DeviceThreads, RangeConfig, SimulationConfig } from "./sim/config.ts";
 export type { Size } from "./sim/config-values.ts";
+export { PEER_FAULTS, type PeerConfig } from "./sim/peer-config.ts";
 export type { PagingConfig } from "./sim/paging-config.ts";
 export {
   BACKINGS,
@@ -63,6 +64,7 @@ export type {
   EpochReport,
   FailedAllocation,
   KernelReport,
+  LinkReport,
   ManagedReport,
   RangeReport,
   SimulationReport,

@@ -48,6 +48,7 @@ export {
 } from "./space/device-table";
 export { deviceTableMap } from "./space/device-map";
 export { replayCount, replayCountAgents } from "./access/count";
+export { replayCountPeers } from "./access/count-peers";
 export { replayCountRanges } from "./access/count-ranges";
 export { replay, replayOldest } from "./access/replay";
 export { arenaAlloc, arenaAllocOwn, arenaFree } from "./base/arena";

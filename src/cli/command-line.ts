@@ -6,7 +6,7 @@ import type { RunReport } from "./report.ts";
 
 /** The option for a field: --system-memory for systemMemory. Lists are given one item at a time. */
 export function optionOf(field: string): string {
-  const singular = { deviceRanges: "deviceRange", ranges: "range" }[field] ?? field;
+  const singular = { deviceRanges: "deviceRange", ranges: "range", homes: "home" }[field] ?? field;
   return `--${singular.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 

@@ -11,6 +11,7 @@ import {
   EVICTIONS,
   INITIALS,
   MEMORY_MODELS,
+  PEER_FAULTS,
   PLACEMENTS,
   PREFETCHERS,
   MANAGED_EVICTIONS,
@@ -59,6 +60,9 @@ interface RunFlags extends InputFlags {
   deviceMemory?: string;
   deviceFrames?: string;
   devices?: string;
+  peers?: string[];
+  peerFault?: string;
+  home?: string[];
   placement?: string;
   policy?: string;
   cluster?: string;
@@ -99,7 +103,8 @@ interface RunFlags extends InputFlags {
 }
 
 async function runCommand(trace: string | undefined, flags: RunFlags): Promise<void> {
-  const { skip, epoch, failAlloc, deviceFrames, seed, devices, deviceRange, range, ...rest } = flags;
+  const { skip, epoch, failAlloc, deviceFrames, seed, devices, peers, home, deviceRange, range, ...rest } =
+    flags;
   const { policy, config, json, quiet, ...same } = rest;
   if (policy !== undefined && same.placement !== undefined)
     throw new UserError("--policy is another name of --placement: give one of them");
@@ -109,6 +114,8 @@ async function runCommand(trace: string | undefined, flags: RunFlags): Promise<v
     trace,
     placement: same.placement ?? policy,
     devices: numeric(devices),
+    peers: peersOf(peers),
+    homes: home,
     skip: numeric(skip),
     epoch: numeric(epoch),
     failAlloc: numeric(failAlloc),
@@ -130,6 +137,13 @@ async function runCommand(trace: string | undefined, flags: RunFlags): Promise<v
   process.exitCode = await run(await configured(config, options, aliases), report);
 }
 
+/** The links between devices, as options name them: none, all, or pairs, several in one with commas. */
+function peersOf(given: string[] | undefined): string | string[] | undefined {
+  if (given === undefined || given.length > 1 || given[0].includes("-"))
+    return given?.flatMap((item) => item.split(","));
+  return given[0];
+}
+
 /** The choices of an option, and what each does. */
 function listed(names: Record<string, string>): string {
   return Object.entries(names)
@@ -149,6 +163,13 @@ function addSimulation(command: Command): Command {
     .option("--device-memory <SIZE>", "memory of each device (default: 256MiB)")
     .option("--device-frames <N>", "device memory in frames of 4 KiB, in place of --device-memory")
     .option("--devices <N>", "devices: agent n of the trace is device n (default: 1, which all agents are)")
+    .option("--peers <none|all|A-B,…>", "links between devices (default: none; repeatable)", several)
+    .option("--peer-fault <NAME>", `a fault on a page of a linked device: ${choices(PEER_FAULTS)}`)
+    .option(
+      "--home <NAME=N|interleave>",
+      "whose memory a page comes to that is on no device (default: of the device that faults; repeatable)",
+      several,
+    )
     .option(
       "--placement <NAME>",
       `what a device fault does: ${choices(PLACEMENTS)}; managed: ${choices(MANAGED_PLACEMENTS)}`,

@@ -63,6 +63,18 @@ function ofDevices({ devices }: SimulationReport): string[] {
   return partsTable("Devices", rows, columns);
 }
 
+/** The links between devices, from the side of each. */
+function ofLinks({ devices }: SimulationReport): string[] {
+  const rows = devices.flatMap((one) =>
+    one.links.map(({ name, loads, stores, bytesLoaded, bytesStored, bytesIn }) => {
+      const cells = [count(loads), count(stores), ...[bytesLoaded, bytesStored, bytesIn].map(bytes)];
+      return [`${one.name} to ${name}`, cells] as const;
+    }),
+  );
+  if (rows.length === 0) return [];
+  return partsTable("Links", rows, ["loads", "stores", "loaded", "stored", "moved here"]);
+}
+
 /** Returns the tables of devices, kernels, epochs and ranges, of those that there are. */
 export function parts(report: SimulationReport): string[][] {
   const { epochs, kernels, ranges } = report;
@@ -78,6 +90,7 @@ export function parts(report: SimulationReport): string[][] {
   const rangeColumns = ["size", ...PART_COLUMNS.slice(0, -1), "evicted"];
   return [
     ofDevices(report),
+    ofLinks(report),
     partsTable("Kernels (begun)", ofKernels, PART_COLUMNS),
     partsTable("Epochs", ofEpochs, PART_COLUMNS),
     partsTable("Ranges", ofRanges, rangeColumns),

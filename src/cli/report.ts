@@ -135,6 +135,7 @@ function accesses({ cpu, device }: { cpu: Accesses; device: DeviceAccesses }): s
     agent("  CPU", cpu, all),
     agent("  device", device, all),
     ...(sum(device) === 0 ? [] : [agent("    of these, to RAM", device.ram, device)]),
+    ...(sum(device.peer) === 0 ? [] : [agent("    to other devices", device.peer, device)]),
     agent("  both", all, all),
   ];
 }
@@ -201,7 +202,9 @@ function leastNote(pagesIn: number, { opt }: BoundReport): string {
 function traffic(report: RunReport): string[] {
   const { device, evictions, evict, bound } = report;
   if (device.bytesIn === 0) return ["Device memory", row("in", bytes(0), "nothing was moved")];
-  const made = device.bytesIn - device.bytesCopied;
+  const { bytesFromPeers } = device;
+  const made = device.bytesIn - device.bytesCopied - bytesFromPeers;
+  const peers = bytesFromPeers === 0 ? "" : `${bytes(bytesFromPeers)} from other devices, `;
   const touched = device.bytesOut - device.bytesOutEvicted;
   const again = percent(device.bytesInAgain, device.bytesIn);
   const dirty = percent(device.bytesOutDirty, device.bytesOut);
@@ -210,7 +213,7 @@ function traffic(report: RunReport): string[] {
     row(
       "in",
       bytes(device.bytesIn),
-      `${bytes(device.bytesCopied)} from RAM, ${bytes(made)} made on the device`,
+      `${bytes(device.bytesCopied)} from RAM, ${peers}${bytes(made)} made on the device`,
     ),
     row("  again", bytes(device.bytesInAgain), `${again}, had left before: thrashing`),
     row(

@@ -172,8 +172,8 @@ export class DeviceTable {
 
   /**
    * Returns a byte for each of n pages from `start` (a page address) on: 1 if the device has accessed the
-   * page since its entry was made or its accessed bit cleared, else 0. {@link read}, {@link write} and
-   * {@link translateBatch} set the bit; replays do not. Throws RangeError and TypeError.
+   * page since its entry was made or its accessed bit cleared, else 0. {@link read}, {@link write},
+   * {@link translateBatch} and replays set the bit. Throws RangeError and TypeError.
    */
   accessed(start: number, n: number): Uint8Array {
     const op = "deviceTable.accessed";

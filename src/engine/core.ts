@@ -343,6 +343,11 @@ export interface CoreExports {
    */
   replayCountAgents(records: number, at: number, n: number): number;
   /**
+   * replayCountPeers(): counts records [at, n) by the device that accesses and the device whose memory it is,
+   * by tables and zones in the exchange buffer.
+   */
+  replayCountPeers(agents: number, records: number, at: number, n: number): number;
+  /**
    * Counts records [at, end) by the interval, of the n at `intervals`, that their first byte lies in
    * (assembly/abi/interval.ts). Uses the exchange buffer.
    */

@@ -28,6 +28,7 @@ import {
   type ManagedPrefetch,
   type ManagedSettings,
 } from "./managed-config.ts";
+import { PEER_FIELDS, peerSettingsOf, type PeerConfig, type PeerSettings } from "./peer-config.ts";
 import type { EvictPolicy } from "./policies/evict/evictor.ts";
 
 /** Accesses of some threads are a device's: numbers, or texts such as "0-31" and "32-63@2". */
@@ -53,7 +54,8 @@ export type DeviceRangeConfig =
  * What is simulated, and what is counted. Every field may be left out. docs/run.md describes each by its name
  * as an option of `heteromem run`.
  */
-export interface SimulationConfig extends Omit<PagingConfig, "prefetch" | "evict">, ManagedConfig {
+export interface SimulationConfig
+  extends Omit<PagingConfig, "prefetch" | "evict">, ManagedConfig, PeerConfig {
   /** RAM: whole pages, at least 64 KiB. Default: 1 GiB. */
   systemMemory?: Size | undefined;
   /**
@@ -98,7 +100,7 @@ export interface DeviceRange extends AddressRange {
 }
 
 /** A config whose fields are checked, and all there. */
-export interface Settings extends PagingSettings {
+export interface Settings extends PagingSettings, PeerSettings {
   systemMemory: number;
   devices: number;
   placement: Placement;
@@ -202,7 +204,7 @@ function rangesOf(field: string, value: unknown): AddressRange[] {
 }
 
 /** The fields that have no meaning with managed memory. */
-const HMM_FIELDS = ["cluster", "bound"] as const;
+const HMM_FIELDS = ["cluster", "bound", ...PEER_FIELDS] as const;
 
 /** The fields of a config. */
 export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig>([
@@ -210,6 +212,7 @@ export const CONFIG_FIELDS: ReadonlySet<string> = new Set<keyof SimulationConfig
   "deviceMemory",
   "deviceFrames",
   "devices",
+  ...PEER_FIELDS,
   "placement",
   "cluster",
   "prefetch",
@@ -313,6 +316,7 @@ export function settingsOf(given: SimulationConfig): Settings {
     devices,
     ...paging,
     ...memory,
+    ...peerSettingsOf(config, devices, memory.placement),
     time,
     backing: choiceOf("backing", config.backing, BACKINGS, "data"),
     skip: countOf("skip", config.skip ?? 0, 0),

@@ -8,11 +8,24 @@ export interface Accesses {
 }
 
 /**
- * The device's loads and stores, and how many of them were of RAM, over its link; the others were of its
- * memory.
+ * The device's loads and stores, and how many of them were of RAM, over its link, or of another device's
+ * memory; the others were of its own memory.
  */
 export interface DeviceAccesses extends Accesses {
   ram: Accesses;
+  peer: Accesses;
+}
+
+/** What accesses over links between devices were. */
+export interface PeerWork extends Accesses {
+  bytesLoaded: number;
+  bytesStored: number;
+}
+
+/** What went over a device's link to another one. */
+export interface LinkCounts extends PeerWork {
+  /** Bytes of pages that came from there. */
+  bytesIn: number;
 }
 
 /** CPU faults by what they did. */
@@ -50,9 +63,14 @@ export interface Invalidations {
 
 /** Bytes that came to device memory and left it. */
 export interface DeviceTraffic {
-  /** Bytes that came to be in device memory: bytesCopied moved there from RAM, the others were made there. */
+  /**
+   * Bytes that came to be in device memory: bytesCopied moved there from RAM, bytesFromPeers from other
+   * devices, and the rest was made there.
+   */
   bytesIn: number;
   bytesCopied: number;
+  /** Of bytesIn: bytes that came from another device, over the link between the two. */
+  bytesFromPeers: number;
   /** Of bytesIn: bytes of pages that had left the device before. Thrashing. */
   bytesInAgain: number;
   /** Bytes that left it: evicted, or because the CPU touched them or a page of their cluster. */
@@ -73,6 +91,7 @@ export interface DeviceTraffic {
 export interface PageTraffic {
   in: number;
   copied: number;
+  fromPeers: number;
   inAgain: number;
   out: number;
   outDirty: number;
@@ -85,6 +104,7 @@ export function trafficOf(pages: PageTraffic): DeviceTraffic {
   return {
     bytesIn: PAGE_SIZE * pages.in,
     bytesCopied: PAGE_SIZE * pages.copied,
+    bytesFromPeers: PAGE_SIZE * pages.fromPeers,
     bytesInAgain: PAGE_SIZE * pages.inAgain,
     bytesOut: PAGE_SIZE * pages.out,
     bytesOutDirty: PAGE_SIZE * pages.outDirty,

@@ -1,17 +1,25 @@
 /** What the simulated device's driver counts: pages that come and go, evictions and invalidations. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import type { RangeMover } from "../device/range-mover.ts";
 import { roundDown } from "../engine/errors.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE } from "./cluster.ts";
-import { sum, trafficOf, type DeviceCounts, type Invalidations, type PageTraffic } from "./counts.ts";
-import type { SimulationEvents } from "./events.ts";
+import {
+  sum,
+  trafficOf,
+  type DeviceCounts,
+  type Invalidations,
+  type LinkCounts,
+  type PageTraffic,
+} from "./counts.ts";
+import type { Place, SimulationEvents } from "./events.ts";
 import type { RangeCounts } from "./range-counts.ts";
+import { hasPage, pageBit, type PageRange } from "./page-runs.ts";
 import { SparseWords } from "./sparse-words.ts";
 
-/** A range of pages, by the addresses of its first byte and of the first one after it. */
-export interface PageRange {
-  start: number;
-  end: number;
+/** What a move did to the pages of an aligned 64 KiB, a bit each (RangeMover). */
+export interface MovedPages {
+  moved(base: number): number;
+  copied(base: number): number;
+  written(base: number): number;
 }
 
 /** What a snapshot keeps of the books. */
@@ -20,6 +28,9 @@ export interface BooksState {
   evictions: number;
   peak: number;
   left: [cluster: number, pages: number][];
+  along: [cluster: number, pages: number][];
+  thrashed: [cluster: number, pages: number][];
+  links: Record<number, LinkCounts>;
 }
 
 /** The books of a device. */
@@ -27,6 +38,7 @@ export class DeviceBooks {
   readonly pages: PageTraffic = {
     in: 0,
     copied: 0,
+    fromPeers: 0,
     inAgain: 0,
     out: 0,
     outDirty: 0,
@@ -39,24 +51,36 @@ export class DeviceBooks {
   peak = 0;
   /** Is told where pages move; the simulation sets it. */
   ranges: RangeCounts | null = null;
+  /** What went over the device's links, by the number of the other device. */
+  readonly links: Record<number, LinkCounts>;
   /** Is told what moves; null: nobody is. */
   events: SimulationEvents | null = null;
   /** The device's number, for events. */
   readonly #number: number;
   /** By cluster: the pages that have left the device, a bit each. */
   readonly #left = new SparseWords();
-
+  /** Of named ranges: the pages on the device that came along with one that faulted, and are not used yet. */
+  readonly #along = new SparseWords();
+  /** Whether a page of a named range has come along with another one so far. */
+  followsUses = false;
+  /** Of named ranges: the pages that have come again. */
+  readonly #thrashed = new SparseWords();
   readonly #hostFirst: boolean;
 
   /**
    * @param hostFirst whether pages that nobody has touched lie in RAM, so that they are copied from there
    * @param number the device's, from 1 on
+   * @param links its links, without a state
    */
-  constructor(hostFirst: boolean, state?: BooksState, number = 1) {
+  constructor(hostFirst: boolean, state?: BooksState, number = 1, links: Record<number, LinkCounts> = {}) {
     this.#number = number;
+    this.links = state?.links ?? links;
     this.#hostFirst = hostFirst;
     if (state === undefined) return;
     for (const [cluster, pages] of state.left) this.#left.set(cluster, pages);
+    for (const [cluster, pages] of state.along) this.#along.set(cluster, pages);
+    this.followsUses = state.along.length > 0;
+    for (const [cluster, pages] of state.thrashed) this.#thrashed.set(cluster, pages);
     Object.assign(this.pages, state.pages);
     this.peak = state.peak;
     this.evictions = state.evictions;
@@ -64,30 +88,51 @@ export class DeviceBooks {
 
   state(): BooksState {
     const { pages, evictions, peak } = this;
-    return { pages, evictions, peak, left: this.#left.entries() };
+    const [left, along, thrashed] = [this.#left, this.#along, this.#thrashed].map((words) => words.entries());
+    return { pages, evictions, peak, left, along, thrashed, links: this.links };
   }
 
-  /** Notes that the mover has moved `moved` pages of [start, end) in; the device has `all` now. */
-  pagesIn({ start, end }: PageRange, mover: RangeMover, moved: number, all: number): void {
+  /**
+   * Notes that `moved` pages of [start, end) have come; the device has `all` now.
+   * @param faulted the page that faulted: others came along
+   * @param from where they were
+   */
+  pagesIn(
+    { start, end }: PageRange,
+    mover: MovedPages,
+    moved: number,
+    { all, faulted, from = 0 }: { all: number; faulted: number; from?: Place },
+  ): void {
     const { pages } = this;
     const ranges = this.#named;
     for (let base = roundDown(start, CLUSTER_SIZE); base < end; base += CLUSTER_SIZE) {
       const bits = mover.moved(base);
       if (bits === 0) continue;
-      pages.copied += bitCount(this.#hostFirst ? bits : mover.copied(base));
-      pages.inAgain += bitCount(this.#left.get(base / CLUSTER_SIZE) & bits);
-      if (ranges !== null) eachPage(base, bits, (addr) => ranges.move(addr, "bytesIn"));
+      if (from === 0) pages.copied += bitCount(this.#hostFirst ? bits : mover.copied(base));
+      const again = this.#left.get(base / CLUSTER_SIZE) & bits;
+      pages.inAgain += bitCount(again);
+      if (ranges !== null) this.#nameIn(ranges, base, bits, { again, faulted });
     }
-    if (this.events !== null) this.#publishIn(this.events, { start, end }, mover);
+    if (this.events !== null) this.#publishIn(this.events, { start, end }, mover, from);
     pages.in += moved;
+    if (from !== 0) {
+      pages.fromPeers += moved;
+      this.links[from].bytesIn += moved * PAGE_SIZE;
+    }
     this.peak = Math.max(this.peak, all);
   }
 
   /**
-   * Notes that the mover has moved `moved` pages of [start, end) to RAM.
+   * Notes that `moved` pages of [start, end) have left.
    * @param evicted whether they made room for others
+   * @param to where they are now; a device notes itself what comes to it
    */
-  pagesOut({ start, end }: PageRange, mover: RangeMover, moved: number, evicted: boolean): void {
+  pagesOut(
+    { start, end }: PageRange,
+    mover: MovedPages,
+    moved: number,
+    { evicted, to = 0 }: { evicted: boolean; to?: Place },
+  ): void {
     const { pages } = this;
     const ranges = this.#named;
     for (let base = roundDown(start, CLUSTER_SIZE); base < end; base += CLUSTER_SIZE) {
@@ -99,14 +144,37 @@ export class DeviceBooks {
       pages.outDirty += dirty;
       if (evicted) pages.outEvictedDirty += dirty;
       if (ranges === null) continue;
+      const unused = this.#along.get(cluster) & bits;
+      if (unused !== 0) this.#along.set(cluster, this.#along.get(cluster) & ~bits);
+      eachPage(base, unused, (addr) => ranges.move(addr, "bytesPrefetchedUnused"));
       eachPage(base, bits, (addr) => {
         ranges.move(addr, "bytesOut");
         if (evicted) ranges.move(addr, "bytesOutEvicted");
       });
     }
-    if (this.events !== null) publishOut(this.events, { start, end }, mover, this.#number, evicted);
+    if (this.events !== null && to === 0)
+      publishOut(this.events, { start, end }, mover, this.#number, evicted);
     pages.out += moved;
     if (evicted) pages.outEvicted += moved;
+  }
+
+  /** The pages of the aligned 64 KiB at `base` that came along and of which no use is known, a bit each. */
+  unused(base: number): number {
+    return this.#along.get(base / CLUSTER_SIZE);
+  }
+
+  /** The addresses of the aligned 64 KiB that have such pages. */
+  unusedClusters(): number[] {
+    return this.#along.entries().map(([cluster]) => cluster * CLUSTER_SIZE);
+  }
+
+  /** Notes that pages of the aligned 64 KiB at `base`, a bit each, were used: those that came along count. */
+  used(base: number, bits: number): void {
+    const cluster = base / CLUSTER_SIZE;
+    const along = this.#along.get(cluster);
+    if ((along & bits) === 0) return;
+    this.#along.set(cluster, along & ~bits);
+    eachPage(base, along & bits, (addr) => this.ranges?.move(addr, "bytesPrefetchedUsed"));
   }
 
   /** Returns what was counted so far; the driver knows the invalidations. */
@@ -120,8 +188,30 @@ export class DeviceBooks {
     };
   }
 
+  /**
+   * Counts for named ranges that pages of the aligned 64 KiB at `base` came, a bit each. A page that has been
+   * on the device before thrashes, and counts as such once.
+   */
+  #nameIn(
+    ranges: RangeCounts,
+    base: number,
+    bits: number,
+    { again, faulted }: { again: number; faulted: number },
+  ): void {
+    const cluster = base / CLUSTER_SIZE;
+    const own = roundDown(faulted, CLUSTER_SIZE) === base ? pageBit(faulted) : 0;
+    const along = bits & ~own;
+    const thrashed = this.#thrashed.get(cluster);
+    if (along !== 0) this.#along.set(cluster, this.#along.get(cluster) | along);
+    this.followsUses ||= along !== 0;
+    if ((again & ~thrashed) !== 0) this.#thrashed.set(cluster, thrashed | again);
+    eachPage(base, bits, (addr) => ranges.move(addr, "bytesIn"));
+    eachPage(base, along, (addr) => ranges.move(addr, "bytesPrefetched"));
+    eachPage(base, again & ~thrashed, (addr) => ranges.move(addr, "bytesThrashed"));
+  }
+
   /** Tells of pages that came: runs that were copied, and runs that were made. */
-  #publishIn(events: SimulationEvents, { start, end }: PageRange, mover: RangeMover): void {
+  #publishIn(events: SimulationEvents, { start, end }: PageRange, mover: MovedPages, from: Place): void {
     const isCopied = (page: number): boolean => this.#hostFirst || hasPage(mover.copied(page), page);
     const kindOf = (page: number): number =>
       hasPage(mover.moved(page), page) ? (isCopied(page) ? 2 : 1) : 0;
@@ -133,8 +223,8 @@ export class DeviceBooks {
       const bytes = page - first;
       const pages = bytes / PAGE_SIZE;
       if (kind === 2) {
-        events.transfer(first, bytes, "toDevice", "fault");
-        events.left(first, pages, 0);
+        events.transfer(first, bytes, from === 0 ? "toDevice" : "peer", "fault");
+        events.left(first, pages, from);
       }
       events.arrived(first, pages, this.#number, kind === 2);
     }
@@ -150,7 +240,7 @@ export class DeviceBooks {
 function publishOut(
   events: SimulationEvents,
   { start, end }: PageRange,
-  mover: RangeMover,
+  mover: MovedPages,
   from: number,
   evicted: boolean,
 ): void {
@@ -163,11 +253,6 @@ function publishOut(
     events.left(first, bytes / PAGE_SIZE, from);
     events.arrived(first, bytes / PAGE_SIZE, 0, true);
   }
-}
-
-/** Whether the bit of a page is set in an answer of the mover. */
-export function hasPage(bits: number, page: number): boolean {
-  return ((bits >> ((page / PAGE_SIZE) % CLUSTER_PAGES)) & 1) !== 0;
 }
 
 /** How many bits are set in a word of 16 bits. */

@@ -6,7 +6,6 @@
 import { EBUSY } from "../../assembly/uapi/errno.ts";
 import { PAGE_SIZE, TASK_SIZE } from "../../assembly/uapi/page.ts";
 import {
-  DEVICE_PFN_DIRTY,
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_WRITE,
   HMM_PFN_VALID,
@@ -27,7 +26,10 @@ import {
   type Vma,
 } from "../index.ts";
 import { sum, type Invalidations } from "./counts.ts";
-import { hasPage, type DeviceBooks, type PageRange } from "./device-books.ts";
+import { AccessMarks } from "./access-marks.ts";
+import type { DeviceBooks } from "./device-books.ts";
+import { bitsIn, hasPage, runsWhere, type PageRange } from "./page-runs.ts";
+import { moveAcross } from "./peer-move.ts";
 import { invalidationsOf } from "./invalidations.ts";
 
 /** The engine hands out device memory in blocks of 2 MiB; a migration moves at most that much. */
@@ -79,6 +81,13 @@ function wanted(write: boolean): number {
 export class DeviceDriver {
   readonly table: DeviceTable;
   readonly devmem: HmmDevmem;
+  /** The drivers of the other devices of the address space. */
+  neighbors: readonly DeviceDriver[] = [];
+  /** What is known of uses of the device's pages. */
+  readonly marks: AccessMarks;
+  readonly #number: number;
+  /** Whether the last call of moveOut() moved its first page. */
+  #movedFirst = false;
   readonly #books: DeviceBooks;
   readonly #owner: Callbacks;
   readonly #notifier: MmuIntervalNotifier;
@@ -106,6 +115,7 @@ export class DeviceDriver {
     const owner = restored ?? new Callbacks();
     owner.cpuFault = cpuFault;
     this.#mm = mm;
+    this.#number = number;
     this.#books = books;
     this.#owner = owner;
     const name = { id: deviceId(number) };
@@ -119,6 +129,7 @@ export class DeviceDriver {
       ? hmm.notifiers().find(isOwn)!
       : new MmuIntervalNotifier(mm, 0, TASK_SIZE, null, { ...name, table: this.table, owner });
     this.#published = sum(this.invalidations);
+    this.marks = new AccessMarks(this, books);
     this.#mover = new RangeMover(mm, this.devmem, this.table);
     this.#pfns = hmm.pfnArray(BLOCK / PAGE_SIZE);
     this.#entries = hmm.pfnArray(BLOCK / PAGE_SIZE);
@@ -126,13 +137,54 @@ export class DeviceDriver {
 
   /**
    * Moves the pages of a range of at most 2 MiB to the device, as many as the engine has room for and can
-   * move. mmapSem is held for read. Returns how many moved.
+   * move. Pages on other devices stay. mmapSem is held for read. Returns how many moved.
+   * @param faulted the page that faulted
    */
-  moveIn(range: PageRange): number {
+  moveIn(range: PageRange, faulted: number): number {
+    const runs = this.#runs(range);
+    if (runs === null) return this.#moveIn(range, faulted);
+    return runs.reduce((moved, run) => moved + this.#moveIn(run, faulted), 0);
+  }
+
+  #moveIn(range: PageRange, faulted: number): number {
     const moved = this.#mover.toDevice(range.start, range.end);
     this.publishInvalidations();
-    this.#books.pagesIn(range, this.#mover, moved, this.devmem.usedPages);
+    this.#books.pagesIn(range, this.#mover, moved, { all: this.devmem.usedPages, faulted });
     return moved;
+  }
+
+  /**
+   * Moves the pages of a range of at most 2 MiB that are on another device to this one, as many as it has
+   * room for. mmapSem is held for read. Returns how many moved.
+   * @param faulted the page that faulted
+   */
+  moveFrom(peer: DeviceDriver, range: PageRange, faulted: number): number {
+    let all = 0;
+    for (const run of runsWhere(range, (page) => peer.isOwn(peer.table.lookup(page)))) {
+      peer.marks.noteUses(run);
+      const written = peer.marks.writtenIn(run);
+      const pages = moveAcross(this.#mm, run, peer, this);
+      peer.publishInvalidations();
+      this.publishInvalidations();
+      const moved = (base: number): number => bitsIn(base, pages);
+      const answers = { moved, copied: moved, written };
+      peer.#books.pagesOut(run, answers, pages.length, { evicted: false, to: this.#number });
+      const { usedPages } = this.devmem;
+      this.#books.pagesIn(run, answers, pages.length, { all: usedPages, faulted, from: peer.#number });
+      all += pages.length;
+    }
+    return all;
+  }
+
+  /**
+   * The parts of a range without pages in other devices' memory, as a migration of those would drop entries
+   * of the other devices' tables; null: no other device has a page of it.
+   */
+  #runs(range: PageRange): PageRange[] | null {
+    if (this.neighbors.length === 0) return null;
+    const others = this.neighbors.filter((other) => other.pagesIn(range) > 0);
+    if (others.length === 0) return null;
+    return runsWhere(range, (page) => !others.some((other) => other.isOwn(other.table.lookup(page))));
   }
 
   /** Whether the device can access `addr` now, by its table. */
@@ -161,22 +213,25 @@ export class DeviceDriver {
     return -EBUSY;
   }
 
-  /** hmm_range_fault of a range of at most 2 MiB, into pfns. */
+  /** hmm_range_fault of a range of at most 2 MiB, into pfns: RAM, and the memory of a device. */
   #rangeFault(
     range: PageRange,
     pfns: Uint32Array,
     defaultFlags: number,
     notifierSeq = this.#notifier.readBegin(),
+    holder: DeviceDriver = this,
   ): number {
     const notifier = this.#notifier;
-    return hmmRangeFault({ ...range, notifier, notifierSeq, owner: this.#owner, pfns, defaultFlags });
+    return hmmRangeFault({ ...range, notifier, notifierSeq, owner: holder.#owner, pfns, defaultFlags });
   }
 
   /**
    * Maps the page of `addr` for the device where the page is, faulting it in, and the pages of the range
    * around it that are in RAM as they are. Returns 0, or a negative errno.
+   * @param holder the device that has the page, which this one accesses: pages of the range in its memory are
+   * mapped, and none of RAM; null: the page is in RAM, nowhere, or here
    */
-  mirror({ start, end }: PageRange, addr: number, write: boolean): number {
+  mirror({ start, end }: PageRange, addr: number, write: boolean, holder: DeviceDriver | null): number {
     const pfns = this.#pfns.subarray(0, (end - start) / PAGE_SIZE);
     const page = roundDown(addr, PAGE_SIZE);
     const index = (page - start) / PAGE_SIZE;
@@ -186,14 +241,16 @@ export class DeviceDriver {
     for (let i = 0; i < RETRIES; i++) {
       const notifierSeq = notifier.readBegin();
       // The page alone first: a fault in a hole fills the whole hole, as in Linux.
-      let answer = this.#rangeFault(only, pfns.subarray(index, index + 1), wanted(write), notifierSeq);
-      if (answer === 0) answer = this.#rangeFault({ start, end }, pfns, 0, notifierSeq);
+      const of = holder ?? this;
+      let answer = this.#rangeFault(only, pfns.subarray(index, index + 1), wanted(write), notifierSeq, of);
+      if (answer === 0) answer = this.#rangeFault({ start, end }, pfns, 0, notifierSeq, of);
       if (answer !== 0 && answer !== -EBUSY) return answer;
       if (answer !== 0 || notifier.readRetry(notifierSeq)) continue;
       // Entries that exist stay: they remember whether the device wrote.
       const entries = this.#snapshot({ start, end });
       entries.forEach((word, i) => {
-        if (word !== 0 && i !== index) pfns[i] = 0;
+        const stays = holder !== null && !holder.isOwn(pfns[i]);
+        if ((word !== 0 || stays) && i !== index) pfns[i] = 0;
       });
       this.table.map(start, pfns);
       return 0;
@@ -207,15 +264,26 @@ export class DeviceDriver {
    * @param evicted whether they make room for others
    */
   moveOut(range: PageRange, first: number, evicted: boolean): number {
-    const moved = this.#mover.toSystem(range.start, range.end, first);
+    const runs = this.#runs(range);
+    this.#movedFirst = false;
+    if (runs === null) return this.#moveOut(range, first, evicted);
+    return runs.reduce((moved, run) => moved + this.#moveOut(run, first, evicted), 0);
+  }
+
+  #moveOut(range: PageRange, first: number, evicted: boolean): number {
+    this.marks.noteUses(range);
+    const answers = this.marks.answersFor(range, this.#mover);
+    const has = first >= range.start && first < range.end;
+    const moved = this.#mover.toSystem(range.start, range.end, has ? first : range.start);
     this.publishInvalidations();
-    this.#books.pagesOut(range, this.#mover, moved, evicted);
+    this.#books.pagesOut(range, answers, moved, { evicted });
+    if (has) this.#movedFirst = hasPage(this.#mover.moved(first), first);
     return moved;
   }
 
-  /** Whether the last call of moveOut() moved a page of its range. */
-  hasMoved(page: number): boolean {
-    return hasPage(this.#mover.moved(page), page);
+  /** Whether the last call of moveOut() moved its first page. */
+  get hasMoved(): boolean {
+    return this.#movedFirst;
   }
 
   /** How many pages of a range of at most 2 MiB are in the device's memory. */
@@ -231,11 +299,6 @@ export class DeviceDriver {
     return frames;
   }
 
-  /** Whether the device has stored to a page of the range, at most 2 MiB, since the page came. */
-  isWritten(range: PageRange): boolean {
-    return this.#snapshot(range).some((word) => this.isOwn(word) && (word & DEVICE_PFN_DIRTY) !== 0);
-  }
-
   /** The entries of the device's table for the pages of the range; the next call overwrites them. */
   #snapshot({ start, end }: PageRange): Uint32Array {
     const n = (end - start) / PAGE_SIZE;
@@ -246,8 +309,7 @@ export class DeviceDriver {
 
   /** Whether an entry of the table names the device's own memory. */
   isOwn(word: number): boolean {
-    const pfn = word & PFN_MASK;
-    return (word & HMM_PFN_VALID) !== 0 && pfn >= this.devmem.pfnFirst && pfn < this.devmem.pfnEnd;
+    return this.marks.isOwn(word);
   }
 
   /** How often the device's table was told of changes so far. */

@@ -6,15 +6,17 @@ import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { VM_FAULT_OOM } from "../../assembly/uapi/vm.ts";
 import { trackUse } from "../device/replay.ts";
 import { roundDown } from "../engine/errors.ts";
-import type { DeviceTable, Hmm, Mm, Vma } from "../index.ts";
+import type { DeviceTable, Hmm, HmmDevmem, Mm, Vma } from "../index.ts";
 import { clusterOf, runsOf } from "./cluster.ts";
 import { coreLru } from "./core-lru.ts";
-import type { DeviceCounts } from "./counts.ts";
-import { DeviceBooks, type BooksState, type PageRange } from "./device-books.ts";
+import type { DeviceCounts, LinkCounts } from "./counts.ts";
+import { DeviceBooks, type BooksState } from "./device-books.ts";
 import { DeviceDriver, type Callbacks } from "./device-driver.ts";
+import { DeviceRoom } from "./device-room.ts";
 import type { FollowedDevice } from "./follower.ts";
 import { Incoming } from "./incoming.ts";
 import { evictorOf, isCoreLru, type PagingSettings } from "./paging-config.ts";
+import { runsWhere, type PageRange } from "./page-runs.ts";
 import type { Choice } from "./policies/choice.ts";
 import type { Arrival, EvictPolicy } from "./policies/evict/evictor.ts";
 import type { Future } from "./policies/evict/future.ts";
@@ -38,28 +40,40 @@ interface SimDeviceOptions {
   future?: Future | undefined;
   /** Its number among the devices of the engine, from 1 on. Default: 1. */
   number?: number | undefined;
+  /** Counts of its links to other devices. Default: it has none. */
+  links?: Record<number, LinkCounts> | undefined;
   /** What a snapshot kept, and the owner of the objects in the engine. */
   restored?: { state: DeviceState; owner: Callbacks } | undefined;
+}
+
+/** A fault that brings pages. */
+interface Coming {
+  /** The page that faulted, and how it was accessed. */
+  page: number;
+  by: Arrival;
+  /** The device from which the cluster comes over a link; null: it comes from RAM. */
+  from: SimDevice | null;
 }
 
 /** The device, for one address space. */
 export class SimDevice implements FollowedDevice {
   /** Its number among the devices, from 1 on. */
   readonly number: number;
-  /** The other devices of the address space. */
-  neighbors: readonly SimDevice[] = [];
+  #neighbors: readonly SimDevice[] = [];
+  /** Those of the neighbors that a link joins to this device. */
+  #peers: readonly SimDevice[] = [];
+  /** Whether the device accesses the memory of its peers; else what it needs of there moves here. */
+  #accesses = false;
   readonly books: DeviceBooks;
   /** Whether the policy hears of uses. */
   readonly hearsUses: boolean;
   readonly #mm: Mm;
-  readonly #space: GrowingSpace;
   readonly #driver: DeviceDriver;
   /** Bytes of a cluster, the unit of the policies. */
   readonly #cluster: number;
   readonly #residents: Residents;
-  /** Units that evictions keep free. */
-  readonly #buffer: number;
   readonly #incoming: Incoming;
+  readonly #room: DeviceRoom;
   /** By frame of all devices' memories: its unit's slot, from `first` on. Null: no policy hears of uses. */
   #slots: { all: Int32Array; first: number } | null = null;
 
@@ -79,21 +93,29 @@ export class SimDevice implements FollowedDevice {
     const state = restored?.state;
     this.number = number;
     this.#mm = mm;
-    this.#space = space;
     this.#cluster = cluster;
-    this.books = new DeviceBooks(initial === "host", state?.books, number);
+    this.books = new DeviceBooks(initial === "host", state?.books, number, options.links);
     const cpuFault = (vma: Vma, addr: number): number => this.#cpuFault(vma, addr);
     const place = { hmm, mm, number, owner: restored?.owner };
     this.#driver = new DeviceDriver(place, deviceMemory, this.books, cpuFault);
     const { policy, parameter } = this.#policyOf(hmm, settings);
     const capacity = Math.floor(deviceMemory / cluster);
     const written = (slot: number): boolean =>
-      this.#driver.isWritten(this.#rangeOf(this.#residents.unitIn(slot)));
+      this.#driver.marks.isWritten(this.#room.rangeOf(this.#residents.unitIn(slot)));
     const device = { capacity, unitPages: cluster / PAGE_SIZE, seed, parameter, future, written, reserve };
-    this.#buffer = Math.floor((capacity * freeBuffer) / 100);
     this.#residents = new Residents(policy, device, state?.residents);
     const has = (unit: number): boolean => this.#residents.has(unit);
     this.#incoming = new Incoming(settings, has, state?.full);
+    const buffer = Math.floor((capacity * freeBuffer) / 100);
+    const { books } = this;
+    const memory = {
+      driver: this.#driver,
+      residents: this.#residents,
+      incoming: this.#incoming,
+      space,
+      books,
+    };
+    this.#room = new DeviceRoom(memory, cluster, buffer);
     this.hearsUses = policy.uses === "all";
   }
 
@@ -117,6 +139,21 @@ export class SimDevice implements FollowedDevice {
 
   isOwn(word: number): boolean {
     return this.#driver.isOwn(word);
+  }
+
+  /** The device's memory. */
+  get devmem(): HmmDevmem {
+    return this.#driver.devmem;
+  }
+
+  /** What went over its links, by the number of the other device. */
+  get links(): Record<number, LinkCounts> {
+    return this.books.links;
+  }
+
+  /** Notes for named ranges what was used so far. */
+  noteUses(): void {
+    this.#driver.marks.noteAllUses();
   }
 
   /** The device's page table. */
@@ -149,10 +186,20 @@ export class SimDevice implements FollowedDevice {
     return this.#driver.reaches(addr, write);
   }
 
+  /** Says which the other devices of the address space are, and which of them have links to this one. */
+  join(neighbors: readonly SimDevice[], peers: readonly SimDevice[], access: boolean): void {
+    this.#neighbors = neighbors;
+    this.#peers = peers;
+    this.#accesses = access;
+    this.#driver.neighbors = neighbors.map((other) => other.#driver);
+    if (access) this.#driver.marks.accessors = peers.map((other) => other.#driver);
+  }
+
   /**
    * Moves the cluster around `addr` to the device, and what the prefetcher adds, after making room. If the
    * page of `addr` is on another device, that device's driver brings its pages of the cluster back to RAM
-   * before. Returns how many pages moved: 0 if there is no room for the cluster, or nothing that can move.
+   * before, or where a link joins the two, they move over the link. Returns how many pages moved: 0 if there
+   * is no room for the cluster, or nothing that can move.
    */
   moveIn(mapping: Span, addr: number, by: Arrival): number {
     const { mmapSem } = this.#mm;
@@ -160,45 +207,66 @@ export class SimDevice implements FollowedDevice {
     try {
       const residents = this.#residents;
       const page = roundDown(addr, PAGE_SIZE);
-      const write = by === "store";
-      if (this.neighbors.length > 0 && this.neighbors.some((device) => device.holds(page)))
-        if (this.#driver.faultIn(page, write) !== 0) return 0;
+      const holder = this.#neighbors.find((device) => device.holds(page)) ?? null;
+      const linked = holder !== null && this.#peers.includes(holder);
+      if (holder !== null && !linked && this.#driver.faultIn(page, by === "store") !== 0) return 0;
       const unit = Math.floor(addr / this.#cluster);
       if (residents.has(unit)) {
         const cluster = clusterOf(addr, mapping, this.#cluster);
         if (this.#driver.pagesIn(cluster) * PAGE_SIZE === cluster.end - cluster.start) return 0;
       }
       const others = this.#incoming.beside(addr, mapping);
+      const from = linked ? holder : null;
       return others.length === 0
-        ? this.#moveUnit(unit, mapping, by)
-        : this.#moveUnits([unit, ...others], mapping, by);
+        ? this.#moveUnit(unit, mapping, { page, by, from })
+        : this.#moveUnits([unit, ...others], mapping, { page, by, from });
     } finally {
       mmapSem.leaveRead(HOLDER);
     }
   }
 
   /** Moves a unit to the device, after making room. Returns how many pages moved. */
-  #moveUnit(unit: number, mapping: Span, by: Arrival): number {
-    if (!this.#hasRoom(unit)) return 0;
+  #moveUnit(unit: number, mapping: Span, { page, by, from }: Coming): number {
+    if (!this.#room.has(unit)) return 0;
+    const range = this.#room.rangeOf(unit, unit, mapping);
     try {
-      return this.#driver.moveIn(this.#rangeOf(unit, unit, mapping));
+      const moved = from === null ? 0 : this.#moveFrom(from, range, page);
+      return moved + this.#driver.moveIn(range, page);
     } finally {
       this.#settle(unit, by);
     }
   }
 
   /** Moves units to the device, as many as get room, of which the first one faulted. */
-  #moveUnits(wanted: readonly number[], mapping: Span, by: Arrival): number {
-    const units = this.#makeRoom(wanted);
+  #moveUnits(wanted: readonly number[], mapping: Span, { page, by, from }: Coming): number {
+    const units = this.#room.make(wanted);
     let moved = 0;
     try {
+      if (from !== null && units.length > 0)
+        moved += this.#moveFrom(from, this.#room.rangeOf(units[0], units[0], mapping), page);
       for (const run of runsOf(units, this.#cluster))
-        moved += this.#driver.moveIn(this.#rangeOf(run[0], run[run.length - 1], mapping));
+        moved += this.#driver.moveIn(this.#room.rangeOf(run[0], run[run.length - 1], mapping), page);
     } finally {
       // Those that came along get their slots first, the one that faulted last.
       for (let i = units.length - 1; i >= 0; i--) this.#settle(units[i], i === 0 ? by : "prefetch");
     }
     return moved;
+  }
+
+  /** Moves the pages of a unit over the link from a peer. */
+  #moveFrom(peer: SimDevice, range: PageRange, page: number): number {
+    try {
+      return this.#driver.moveFrom(peer.#driver, range, page);
+    } finally {
+      peer.#room.leave(Math.floor(page / this.#cluster), false);
+    }
+  }
+
+  /** The peer whose memory has a page that this device accesses where it is; null: there is none. */
+  holderOf(page: number): SimDevice | null {
+    if (!this.#accesses) return null;
+    using _sem = this.#mm.mmapSem.read();
+    return this.#peers.find((peer) => peer.holds(page)) ?? null;
   }
 
   /** Whether a page is in the device's memory, mapped for the device or not. mmapSem is held for read. */
@@ -209,14 +277,14 @@ export class SimDevice implements FollowedDevice {
   /** Evicts until the cluster around `addr` has room, as moveIn does. Returns false if that fails. */
   makeRoom(addr: number): boolean {
     using _sem = this.#mm.mmapSem.read();
-    return this.#hasRoom(Math.floor(addr / this.#cluster));
+    return this.#room.has(Math.floor(addr / this.#cluster));
   }
 
   /** Gives a slot to a unit that has come. */
   #settle(unit: number, by: Arrival): void {
     const residents = this.#residents;
     if (!residents.has(unit)) {
-      if (residents.free === 0 || !this.#isPresent(unit)) return;
+      if (residents.free === 0 || !this.#room.isPresent(unit)) return;
       residents.add(unit, by);
     }
     this.#note(unit);
@@ -227,20 +295,22 @@ export class SimDevice implements FollowedDevice {
     if (this.#slots === null) return;
     const { all, first } = this.#slots;
     const slot = first + this.#residents.slotOf(unit);
-    for (const frame of this.#driver.framesOf(this.#rangeOf(unit))) all[first + frame] = slot;
+    for (const frame of this.#driver.framesOf(this.#room.rangeOf(unit))) all[first + frame] = slot;
   }
 
   /**
    * Maps the page of `addr` for the device where the page is, faulting it in, and the pages of its cluster
-   * that are in RAM as they are. Returns 0, or a negative errno.
+   * that are in the same memory, RAM or a peer's, as they are. Returns 0, or a negative errno.
    */
   mirror(mapping: Span, addr: number, write: boolean): number {
-    const answer = this.#driver.mirror(clusterOf(addr, mapping, this.#cluster), addr, write);
+    const holder = this.holderOf(roundDown(addr, PAGE_SIZE));
+    const cluster = clusterOf(addr, mapping, this.#cluster);
+    const answer = this.#driver.mirror(cluster, addr, write, holder === null ? null : holder.#driver);
     // A page whose move was interrupted may be on the device without a slot: now the table has it.
     const unit = Math.floor(addr / this.#cluster);
-    if (!this.#residents.has(unit) && this.#isPresent(unit)) {
+    if (!this.#residents.has(unit) && this.#room.isPresent(unit)) {
       using _sem = this.#mm.mmapSem.read();
-      if (this.#hasRoom(unit)) this.#settle(unit, write ? "store" : "load");
+      if (this.#room.has(unit)) this.#settle(unit, write ? "store" : "load");
     }
     return answer;
   }
@@ -248,8 +318,10 @@ export class SimDevice implements FollowedDevice {
   /** Forgets where the cluster of `addr` lies in RAM: the next access to it faults. */
   forget(addr: number): void {
     const unit = Math.floor(addr / this.#cluster);
-    const { start, end } = this.#rangeOf(unit);
-    if (!this.#residents.has(unit)) this.table.clear(start, end);
+    if (this.#residents.has(unit)) return;
+    const isInRam = (page: number): boolean =>
+      !this.#peers.some((peer) => peer.isOwn(this.table.lookup(page)));
+    for (const { start, end } of runsWhere(this.#room.rangeOf(unit), isInRam)) this.table.clear(start, end);
   }
 
   /** Gives back what outlives the address space, which must be closed before. */
@@ -262,69 +334,10 @@ export class SimDevice implements FollowedDevice {
     const page = roundDown(addr, PAGE_SIZE);
     try {
       this.#driver.moveOut(clusterOf(addr, vma, this.#cluster), page, false);
-      return this.#driver.hasMoved(page) ? 0 : VM_FAULT_OOM;
+      return this.#driver.hasMoved ? 0 : VM_FAULT_OOM;
     } finally {
-      this.#leave(Math.floor(addr / this.#cluster), false);
+      this.#room.leave(Math.floor(addr / this.#cluster), false);
     }
-  }
-
-  /** Evicts until a unit has room that faulted. Returns false if that fails. */
-  #hasRoom(unit: number): boolean {
-    const residents = this.#residents;
-    const wanted = Math.min(1 + this.#buffer, residents.capacity);
-    if (residents.free >= wanted || residents.has(unit)) return true;
-    this.#incoming.full = true;
-    const stays = (other: number): boolean => other === unit;
-    while (residents.free < wanted && this.#evict(unit, stays));
-    return residents.free > 0;
-  }
-
-  /**
-   * Evicts until the units have room, of which the first one faulted. Returns those that have: all of them,
-   * or as many as there is room for, or none if the first one has none.
-   */
-  #makeRoom(units: readonly number[]): readonly number[] {
-    const residents = this.#residents;
-    const fresh = units.length - (residents.has(units[0]) ? 1 : 0);
-    const needed = Math.min(fresh, residents.capacity);
-    if (fresh > 0 && fresh + this.#buffer > residents.free) this.#incoming.full = true;
-    const wanted = fresh > 0 ? Math.min(fresh + this.#buffer, residents.capacity) : 0;
-    const stays = (unit: number): boolean => units.includes(unit);
-    while (residents.free < wanted && this.#evict(units[0], stays));
-    return units.slice(0, units.length - fresh + Math.min(needed, residents.free));
-  }
-
-  /** Evicts what the policy names for a unit that comes. Returns false if that fails. */
-  #evict(incoming: number, stays: (unit: number) => boolean): boolean {
-    const slot = this.#residents.victim(incoming, stays);
-    if (slot < 0) return false;
-    const unit = this.#residents.unitIn(slot);
-    const victims = this.#residents.groupOf(unit, stays);
-    let moved = 0;
-    try {
-      if (victims === null) moved = this.#moveOut(unit, unit);
-      else
-        for (const run of runsOf(victims, this.#cluster)) moved += this.#moveOut(run[0], run[run.length - 1]);
-    } finally {
-      if (victims === null) this.#leave(unit, true);
-      else for (const victim of victims) this.#leave(victim, true);
-    }
-    if (moved > 0) this.books.evictions += victims === null ? 1 : victims.length;
-    return moved > 0;
-  }
-
-  /** Moves the units from one to another to RAM. Returns how many pages moved. */
-  #moveOut(first: number, last: number): number {
-    const start = first * this.#cluster;
-    const mapping = this.#space.at(start);
-    if (mapping === null) return 0;
-    const range = this.#rangeOf(first, last, mapping);
-    return this.#driver.moveOut(range, Math.max(start, range.start), true);
-  }
-
-  /** Takes a unit's slot away if it has no page on the device any more. */
-  #leave(unit: number, evicted: boolean): void {
-    if (!this.#isPresent(unit)) this.#residents.remove(unit, evicted);
   }
 
   #policyOf(hmm: Hmm, settings: PagingSettings): Choice<EvictPolicy> {
@@ -332,18 +345,5 @@ export class SimDevice implements FollowedDevice {
     trackUse(hmm);
     const slotAt = (addr: number): number => this.slotAt(addr);
     return { policy: coreLru(this.#mm, this.#driver.devmem, slotAt), parameter: undefined };
-  }
-
-  /** The pages of the units from one to another, as far as they lie in the mapping. */
-  #rangeOf(first: number, last = first, mapping?: Span): PageRange {
-    const start = first * this.#cluster;
-    const end = (last + 1) * this.#cluster;
-    if (mapping === undefined) return { start, end };
-    return { start: Math.max(start, mapping.start), end: Math.min(end, mapping.end) };
-  }
-
-  /** Whether a page of the unit is in the device's memory. */
-  #isPresent(unit: number): boolean {
-    return this.#driver.pagesIn(this.#rangeOf(unit)) > 0;
   }
 }

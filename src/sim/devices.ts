@@ -8,6 +8,7 @@ import type { Settings } from "./config.ts";
 import type { Future } from "./policies/evict/future.ts";
 import type { SimulationEvents } from "./events.ts";
 import { Follower } from "./follower.ts";
+import { newLinks, Peers } from "./peers.ts";
 import type { RangeCounts } from "./range-counts.ts";
 
 /** What a snapshot keeps of the devices, beside the engine. */
@@ -25,15 +26,27 @@ export class SimDevices {
   readonly tables: readonly (DeviceTable | null)[];
   /** Tells the policies of uses; null: they do not hear of them. */
   readonly follower: Follower | null;
+  /** The links between them. */
+  readonly peers: Peers;
   /** The most pages that were in the devices' memory at one time, since it was last set. */
   peak = 0;
 
-  private constructor(hmm: Hmm, devices: readonly SimDevice[], space: GrowingSpace, peak: number) {
+  private constructor(
+    hmm: Hmm,
+    devices: readonly SimDevice[],
+    space: GrowingSpace,
+    { peers, peak }: { peers: Peers; peak: number },
+  ) {
     this.all = devices;
+    this.peers = peers;
     this.space = space;
     this.tables = [null, ...devices.map(({ table }) => table)];
     this.peak = peak;
-    for (const device of devices) device.neighbors = devices.filter((other) => other !== device);
+    for (const device of devices) {
+      const neighbors = devices.filter((other) => other !== device);
+      const linked = neighbors.filter(({ number }) => peers.linked(device.number, number));
+      device.join(neighbors, linked, peers.access);
+    }
     const [origin] = devices[0].frames;
     const frames = [...devices.map((device) => device.frames[0]), devices[devices.length - 1].frames[1]];
     const followed = {
@@ -52,8 +65,9 @@ export class SimDevices {
   static add(hmm: Hmm, mm: Mm, settings: Settings, future?: Future): SimDevices {
     const space = new GrowingSpace(mm);
     const make = (_: unknown, i: number): SimDevice =>
-      new SimDevice(hmm, mm, space, settings, { number: i + 1, future });
-    return new SimDevices(hmm, Array.from({ length: settings.devices }, make), space, 0);
+      new SimDevice(hmm, mm, space, settings, { number: i + 1, future, links: newLinks(settings, i + 1) });
+    const peers = new Peers(settings, settings.devices);
+    return new SimDevices(hmm, Array.from({ length: settings.devices }, make), space, { peers, peak: 0 });
   }
 
   /** Restores the engine and the devices from a snapshot of the engine, and from state(). */
@@ -79,12 +93,27 @@ export class SimDevices {
           restored: { owner: owners[i], state },
         }),
     );
-    return { hmm, mm, devices: new SimDevices(hmm, made, space, peak) };
+    const peers = new Peers(settings, settings.devices);
+    return { hmm, mm, devices: new SimDevices(hmm, made, space, { peers, peak }) };
   }
 
   /** The device that an agent other than the CPU is: with one device, all of them are it. */
   of(agent: number): SimDevice {
     return this.all[Math.min(agent, this.all.length) - 1];
+  }
+
+  /**
+   * The device to whose memory a page comes when `device` faults on it; null: it stays where it is, in the
+   * memory of a device to which a link leads.
+   */
+  targetOf(device: SimDevice, page: number): SimDevice | null {
+    if (!this.peers.access) return device;
+    return device.holderOf(page) === null ? this.all[this.peers.homeOf(page, device.number) - 1] : null;
+  }
+
+  /** Notes for named ranges what was used so far. */
+  noteUses(): void {
+    for (const device of this.all) device.noteUses();
   }
 
   /** Pages in the devices' memory. */
@@ -110,6 +139,7 @@ export class SimDevices {
 
   /** Says where moves are counted by name. */
   countIn(ranges: RangeCounts): void {
+    this.peers.ranges = ranges;
     for (const { books } of this.all) books.ranges = ranges;
   }
 

@@ -2,6 +2,7 @@
  * What happens in a simulation, as it happens. Both memory models publish these events to one observer: the
  * timeline of src/sim/time, which gives them times. Nobody publishes anything while nobody listens.
  */
+import type { PeerWork } from "./counts.ts";
 import type { Mark, MarkNames } from "./record-words.ts";
 import type { Cause, Direction } from "./driver/transfers.ts";
 
@@ -27,9 +28,16 @@ export interface SimulationEvents {
   readonly countsInvalidations: boolean;
   /**
    * Records [from, to) were made, and all found their pages. Of the device's accesses, `ramLoads` and
-   * `ramStores` were of RAM. Records have four words each.
+   * `ramStores` were of RAM, and those of `overLinks` of other devices' memory. Records have four words each.
    */
-  records(words: Uint32Array, from: number, to: number, ramLoads: number, ramStores: number): void;
+  records(
+    words: Uint32Array,
+    from: number,
+    to: number,
+    ramLoads: number,
+    ramStores: number,
+    overLinks?: PeerWork | null,
+  ): void;
   /** The CPU or a device has executed instructions. */
   instructions(agent: "cpu" | "device", n: number): void;
   /** One instruction of the CPU accessed `bytes`, or one of a device `bytes` of its own memory. */

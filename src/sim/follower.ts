@@ -116,24 +116,37 @@ export class Follower {
     const again = at === this.#record;
     const done = again ? this.#done : 0;
     let first = -1;
+    this.#device = device;
     forEachUnit(words.subarray(WORDS * at, WORDS * (at + 1)), 1, PAGE_SIZE, (page) => {
       if (first < 0) first = page;
       if (page < done || page >= faulted) return;
-      const slot = device.slotAt(page * PAGE_SIZE);
-      if (slot >= 0) device.use(slot, 1);
+      const holder = this.#holderOf(page);
+      const slot = holder?.slotAt(page * PAGE_SIZE) ?? -1;
+      if (slot >= 0) holder!.use(slot, 1);
     });
-    this.#device = device;
     this.#record = at;
     this.#first = first;
     this.#done = Math.max(done, faulted);
   }
 
-  /** The fault at `address` is served: the record starts over, and its pages up to this one are done. */
-  served(address: number): void {
-    const device = this.#device;
-    this.#done = Math.max(this.#done, address / PAGE_SIZE + 1);
+  /**
+   * The fault at `address` is served: the record starts over, and its pages up to this one are done. One that
+   * lay in another device's memory before is only mapped now, and its use is to come.
+   * @param brought whether the fault brought pages
+   */
+  served(address: number, brought: boolean): void {
+    const page = address / PAGE_SIZE;
+    const holder = this.#holderOf(page);
+    const waits = !brought && holder !== undefined && holder !== this.#device;
+    this.#done = Math.max(this.#done, waits ? page : page + 1);
     this.#told = 0;
     for (let page = this.#first; page < this.#done; page++)
-      if (device.isOwn(device.table.lookup(page * PAGE_SIZE))) this.#told++;
+      if (this.#holderOf(page) !== undefined) this.#told++;
+  }
+
+  /** The device in whose memory the device of the record that faulted last sees a page. */
+  #holderOf(page: number): FollowedDevice | undefined {
+    const word = this.#device.table.lookup(page * PAGE_SIZE);
+    return this.#of.devices.find((device) => device.isOwn(word));
   }
 }

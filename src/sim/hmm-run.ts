@@ -5,6 +5,7 @@ import type { SimDevices } from "./devices.ts";
 import type { SimulationEvents } from "./events.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Placement } from "./names.ts";
+import type { PeerWork } from "./counts.ts";
 import { agentOf, WORDS } from "./record-words.ts";
 import { FaultServer } from "./serve.ts";
 
@@ -63,10 +64,11 @@ export class HmmRun {
       const alone = this.#server.borrows;
       const until = alone ? this.at + 1 : end;
       const stop = records.replay(this.#mm, tables, this.at, until, follower?.log);
+      const overLinks = this.#devices.peers.access ? this.#countPeers(records, this.at, stop.at) : null;
       follower?.follow();
       ram.loads += stop.ramLoads;
       ram.stores += stop.ramStores;
-      this.#events?.records(words, this.at, stop.at, stop.ramLoads, stop.ramStores);
+      this.#events?.records(words, this.at, stop.at, stop.ramLoads, stop.ramStores, overLinks);
       if (alone && stop.at > this.at) this.#server.giveBack();
       this.at = stop.at;
       if (stop.reason === "uses" || (alone && stop.reason === "done" && this.at < end)) continue;
@@ -81,11 +83,21 @@ export class HmmRun {
     }
   }
 
+  /** Counts the accesses of records [from, to), just replayed, that devices made over links. */
+  #countPeers(records: RecordArray, from: number, to: number): PeerWork {
+    const { peers, all } = this.#devices;
+    const work = peers.count(this.#mm.hmm, records, from, to, all);
+    const { peer } = this.#ledger.accesses.device;
+    peer.loads += work.loads;
+    peer.stores += work.stores;
+    return work;
+  }
+
   /** Serves what stopped the replay. The next record follows if nothing can be mapped at its address. */
   #serve(stop: ReplayStop, words: Uint32Array, events: RunEvents): void {
     const { follower } = this.#devices;
     if (this.#server.serve(stop, agentOf(words[WORDS * stop.at + 2]))) {
-      if (stop.reason === "device-fault") follower?.served(stop.address);
+      if (stop.reason === "device-fault") follower?.served(stop.address, this.#server.brought);
       return;
     }
     events.skipped(stop.at, stop.address);

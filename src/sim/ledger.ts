@@ -17,6 +17,7 @@ import {
   type CpuFaults,
   type DeviceCounts,
   type DeviceFaults,
+  type LinkCounts,
   type ManagedCounts,
 } from "./counts.ts";
 import { RangeCounts, type RangeState } from "./range-counts.ts";
@@ -45,7 +46,10 @@ interface DeviceTally {
 }
 
 /** All that is counted of one device. */
-export interface OneDevice extends DeviceTally, DeviceCounts {}
+export interface OneDevice extends DeviceTally, DeviceCounts {
+  /** By the number of the other device. */
+  links: Record<number, LinkCounts>;
+}
 
 /** The devices that are counted. */
 export interface CountedDevices {
@@ -53,7 +57,7 @@ export interface CountedDevices {
     readonly number: number;
     /** Pages in its memory. */
     readonly pages: number;
-    readonly books: { readonly peak: number };
+    readonly books: { readonly peak: number; readonly links: Record<number, LinkCounts> };
     readonly counts: DeviceCounts;
   }[];
   /** Pages in the memory of all, and the most at one time. */
@@ -63,6 +67,8 @@ export interface CountedDevices {
   readonly counts: DeviceCounts;
   /** What only managed memory counts. */
   readonly managed?: ManagedCounts;
+  /** Notes for named ranges what was used so far, where that is not known at once. */
+  noteUses?(): void;
   /** The peaks of all that is counted begin here. */
   restartPeaks(): void;
   /** Says where moves are counted by name. */
@@ -74,7 +80,7 @@ type Causes = Record<TimeCause, CauseTime>;
 export class Ledger {
   readonly accesses: Counts["accesses"] = {
     cpu: { loads: 0, stores: 0 },
-    device: { loads: 0, stores: 0, ram: { loads: 0, stores: 0 } },
+    device: { loads: 0, stores: 0, ram: { loads: 0, stores: 0 }, peer: { loads: 0, stores: 0 } },
   };
   readonly cpuFaults: CpuFaults = { zero: 0, anon: 0, cow: 0, reuse: 0, device: 0, other: 0 };
   /** By device, the first one at 0. */
@@ -169,6 +175,7 @@ export class Ledger {
     const at = (this.#position += n);
     if (at === this.#countFrom) {
       this.#drivers.restartPeaks();
+      this.#drivers.noteUses?.();
       this.ranges.clear();
       this.#sections.restart(this.#begin(), at);
     } else if (at > this.#countFrom && (at - this.#countFrom) % this.#epoch === 0) {
@@ -198,6 +205,7 @@ export class Ledger {
   /** Returns the counts since counting began, those of each device, and those of the parts. */
   report(): Counts & { one: OneDevice[]; sections: Sections; now: Counts } {
     const now = this.#counts();
+    this.#drivers.noteUses?.();
     const all = this.#eachDevice();
     const one = all.map((counts, i) =>
       difference(counts, this.#base === null ? counts : this.#deviceBase[i]),
@@ -239,8 +247,8 @@ export class Ledger {
 
   /** The counts of each device so far, as copies. */
   #eachDevice(): OneDevice[] {
-    return this.#drivers.all.map(({ counts }, i) => ({
-      ...structuredClone(this.devices[i]),
+    return this.#drivers.all.map(({ counts, books: { links } }, i) => ({
+      ...structuredClone({ ...this.devices[i], links }),
       ...counts,
     }));
   }
@@ -256,7 +264,7 @@ export class Ledger {
     const { cpu, device } = this.accesses;
     const deviceFaults = this.devices.map(({ faults }) => faults).reduce((all, one) => together(all, one));
     return {
-      accesses: { cpu: { ...cpu }, device: { ...device, ram: { ...device.ram } } },
+      accesses: { cpu: { ...cpu }, device: structuredClone(device) },
       faults: { cpu: sum(this.cpuFaults), device: sum(deviceFaults) },
       faultsByKind: { cpu: { ...this.cpuFaults }, device: { ...deviceFaults } },
       ...this.#drivers.counts,

@@ -85,7 +85,7 @@ function timingIn({ time }: Settings, ledger: Ledger, tail: number): TimingRepor
 }
 
 function ofDevice(
-  { accesses, faults, device, ...driver }: OneDevice,
+  { accesses, faults, device, links, ...driver }: OneDevice,
   { all }: CountedDevices,
   i: number,
 ): DeviceReport {
@@ -99,5 +99,6 @@ function ofDevice(
     bytesPeak: books.peak * PAGE_SIZE,
     ...driver,
     residency: pages * PAGE_SIZE,
+    links: Object.entries(links).map(([other, counts]) => ({ name: `device ${other}`, ...counts })),
   };
 }

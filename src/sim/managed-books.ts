@@ -33,6 +33,8 @@ export type Told = readonly [event: number, n: number][];
 
 /** The books of a machine, and of the invalidations in the engine that follows it. */
 export class ManagedBooks {
+  /** The one device has no links to others. */
+  readonly links = {};
   readonly #machine: Machine;
   /** Invalidations by event. */
   readonly #told: Map<number, number>;
@@ -63,6 +65,7 @@ export class ManagedBooks {
       device: trafficOf({
         in: counts.pagesIn,
         copied: counts.pagesCopied,
+        fromPeers: 0,
         inAgain: counts.pagesInAgain,
         out: counts.pagesOut,
         outDirty: counts.pagesOutDirty,

@@ -92,6 +92,11 @@ export class RangeCounts {
     this.#table.count(records, from, n);
   }
 
+  /** The name of the range around an address; undefined: it has none. */
+  nameAt(address: number): string | undefined {
+    return this.#at(address)?.name;
+  }
+
   /** Notes a fault at an address. */
   fault(address: number, agent: "cpu" | "device"): void {
     const range = this.#at(address);

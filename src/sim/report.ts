@@ -2,7 +2,7 @@
  * The report of a simulation. The keys are stable: `heteromem run --json` prints this object, and docs/run.md
  * describes every key. Amounts of memory are in bytes, times in picoseconds.
  */
-import type { Accesses, Counts, DeviceFaults, DeviceTraffic, Invalidations } from "./counts.ts";
+import type { Accesses, Counts, DeviceFaults, DeviceTraffic, Invalidations, LinkCounts } from "./counts.ts";
 import type { Cause, Direction } from "./driver/transfers.ts";
 import type { ManagedPrefetch, ManagedSettings } from "./managed-config.ts";
 import type { Backing, Evict, Initial, MemoryModel, Placement, Prefetch } from "./names.ts";
@@ -40,8 +40,8 @@ export interface RangeReport {
   bytesOut: number;
   bytesOutEvicted: number;
   /**
-   * With managed memory: bytes that came to the device along with others, what it used of them, and what left
-   * without a use; and bytes of pages found to thrash.
+   * Bytes that came to the device along with others, what it used of them, and what left without a use; and
+   * bytes of pages found to thrash: by the driver, or under hmm, because they have come again.
    */
   bytesPrefetched: number;
   bytesPrefetchedUsed: number;
@@ -65,6 +65,14 @@ export interface DeviceReport extends DeviceTraffic {
   invalidationsByEvent: Invalidations;
   /** Bytes in its memory at the end. */
   residency: number;
+  /** Its links to other devices. */
+  links: LinkReport[];
+}
+
+/** What a device did with the memory of another one, over the link between the two. */
+export interface LinkReport extends LinkCounts {
+  /** The other device. */
+  name: string;
 }
 
 /** What came of an allocation that was made to fail. */

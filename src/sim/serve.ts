@@ -20,6 +20,8 @@ import { mappable, type Span } from "./space.ts";
 export class FaultServer {
   /** Is told what happens; null: nobody is. */
   events: SimulationEvents | null = null;
+  /** Whether the last device fault brought pages. */
+  brought = false;
   readonly #mm: Mm;
   readonly #devices: SimDevices;
   readonly #ledger: Ledger;
@@ -136,7 +138,9 @@ export class FaultServer {
     faulting.record = record;
     if (!again) faulting.end = address + PAGE_SIZE;
     const move = this.#placement === "migrate" && !again;
-    const moved = move ? device.moveIn(span, address, write ? "store" : "load") : 0;
+    const target = move ? this.#devices.targetOf(device, roundDown(address, PAGE_SIZE)) : null;
+    const moved = target === null ? 0 : target.moveIn(span, address, write ? "store" : "load");
+    this.brought = moved > 0;
     if (moved > 0) {
       faults.migrate++;
       this.#devices.notePeak();
@@ -145,7 +149,7 @@ export class FaultServer {
     if (!device.reaches(address, write)) this.#reach(device, span, address, { write, again, moved });
   }
 
-  /** Has a device reach a page in RAM, which is a fault of its own unless one moved pages. */
+  /** Has a device reach a page where it is, which is a fault of its own unless one moved pages. */
   #reach(
     device: SimDevice,
     span: Span,

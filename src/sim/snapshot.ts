@@ -24,7 +24,7 @@ export interface SimulationState {
 }
 
 const OP = "Simulation.restore";
-const LINE = /^heteromem simulation 4 (\d+)\n/;
+const LINE = /^heteromem simulation 5 (\d+)\n/;
 /** More bytes than the line has. */
 const LINE_MAX = 64;
 
@@ -32,7 +32,7 @@ const LINE_MAX = 64;
 export function packSnapshot(state: SimulationState, engine: Uint8Array): Uint8Array {
   const encoder = new TextEncoder();
   const text = encoder.encode(JSON.stringify(state));
-  const line = encoder.encode(`heteromem simulation 4 ${text.length}\n`);
+  const line = encoder.encode(`heteromem simulation 5 ${text.length}\n`);
   const bytes = new Uint8Array(line.length + text.length + engine.length);
   bytes.set(line);
   bytes.set(text, line.length);

@@ -43,7 +43,7 @@ export class Model {
   /** The device accesses its own memory alone: there is room for each cluster that it needs. */
   readonly accesses = {
     cpu: { loads: 0, stores: 0 },
-    device: { loads: 0, stores: 0, ram: { loads: 0, stores: 0 } },
+    device: { loads: 0, stores: 0, ram: { loads: 0, stores: 0 }, peer: { loads: 0, stores: 0 } },
   };
   readonly cpuFaults = { zero: 0, anon: 0, cow: 0, reuse: 0, device: 0, other: 0 };
   deviceFaults = 0;

@@ -19,7 +19,8 @@ cli.before(() => {
 
 cli("without --offload the CPU does it all", () => {
   const got = report(trace);
-  assert.equal(got.accesses.device, { loads: 0, stores: 0, ram: { loads: 0, stores: 0 } });
+  const none = { loads: 0, stores: 0 };
+  assert.equal(got.accesses.device, { ...none, ram: none, peer: none });
   assert.is(got.faults.device, 0);
   assert.equal(got.offload, []);
 });

@@ -35,6 +35,7 @@ cli("the documented keys are the keys of the report", () => {
     ...["--range", "0x5000000-0x5100000"],
   );
   const workload = report("--workload", "add:size=64KiB", "--bound", "opt");
+  const linked = report("--workload", "add:size=64KiB", "--devices", "2", "--peers", "1-2");
   const managed = report(
     "--workload",
     "add:size=8MiB,grain=4KiB",
@@ -46,7 +47,8 @@ cli("the documented keys are the keys of the report", () => {
   // An epoch and a kernel have the counts that the whole has.
   const part =
     /^(epochs|kernels)\[\]\.(accesses|faults|faultsByKind|device|evictions|invalidations|managed|elapsed).*/;
-  const found = [...keys(warned), ...keys(workload), ...keys(managed)]
+  const found = [warned, workload, linked, managed]
+    .flatMap((one) => [...keys(one)])
     .filter((key) => !part.test(key))
     .map((key) => key.replace(/^(parameters|driver\.spread)\..*/, "$1"));
   assert.equal([...new Set(found)].sort(), documented.sort());

@@ -20,7 +20,7 @@ cli.before(() => {
 cli("counts what the trace says, by agent", () => {
   const { accesses, trace: counts, offload, faults } = usual;
   const ram = { loads: 0, stores: 0 };
-  const expected = { cpu: { loads: 0, stores: 0 }, device: { loads: 0, stores: 0, ram } };
+  const expected = { cpu: { loads: 0, stores: 0 }, device: { loads: 0, stores: 0, ram, peer: { ...ram } } };
   for (const { agent, access } of PROGRAM.accesses) {
     if (access[0] !== "S") expected[agent].loads++;
     if (access[0] !== "L") expected[agent].stores++;
@@ -73,6 +73,7 @@ for (const deviceMemory of [128, 192, 512, 4096]) {
     assert.equal(got.device, {
       bytesIn: model.pagesIn * 4096,
       bytesCopied: model.pagesCopied * 4096,
+      bytesFromPeers: 0,
       bytesInAgain: model.pagesInAgain * 4096,
       bytesOut: model.pagesOut * 4096,
       bytesOutDirty: model.pagesOutDirty * 4096,

@@ -6,6 +6,7 @@ import { CORE_LINUX } from "./core-linux.ts";
 import { CORE_MAPPINGS } from "./core-mappings.ts";
 import { CORE_MEMORY } from "./core-memory.ts";
 import { DRIVER_RULES } from "./driver.ts";
+import { LINKS } from "./peers.ts";
 import { PICTURES } from "./pictures.ts";
 import { REPLACEMENT } from "./replacement.ts";
 import type { Mutant } from "./mutant.ts";
@@ -26,6 +27,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...DRIVER_RULES,
   ...REPLACEMENT,
   ...TIME,
+  ...LINKS,
   ...PICTURES,
   ...SWEEPS,
 ];

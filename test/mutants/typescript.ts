@@ -173,8 +173,8 @@ export const TYPESCRIPT: readonly Mutant[] = [
   {
     name: "page-on-another-device-is-reached-in-ram",
     file: "src/sim/device.ts",
-    before: "this.neighbors.some((device) => device.holds(page))",
-    after: "false",
+    before: "this.#neighbors.find((device) => device.holds(page)) ?? null",
+    after: "null",
     ask: ["unit/devices"],
   },
   {

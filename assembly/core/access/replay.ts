@@ -103,16 +103,16 @@ function tlbHits(entry: usize, page: u64, isLoad: u64): bool {
 }
 
 /**
- * Fills the buffer's entry from the page table after a miss, and sets PTE bits: `used`, and the dirty bit for
- * a write. Returns false when the access faults.
+ * Fills the buffer's entry from the page table after a miss, and sets PTE bits: the accessed bit, and the
+ * dirty bit for a write. Returns false when the access faults.
  */
-function tlbFill(root: usize, leaves: usize, entry: usize, page: u64, isLoad: u64, used: u32): bool {
+function tlbFill(root: usize, leaves: usize, entry: usize, page: u64, isLoad: u64): bool {
   const slot = cachedWalk(root, leaves, page);
   if (!slot) return false;
   const pte = load<u64>(slot);
   const needs = isLoad ? <u32>PTE_PRESENT : (<u32>PTE_PRESENT) | PTE_WRITE;
   if ((pteFlags(pte) & (needs | PTE_NO_ACCESS)) != needs) return false;
-  store<u64>(slot, pte | (<u64>(used | (isLoad ? 0 : PTE_DIRTY))));
+  store<u64>(slot, pte | (isLoad ? <u64>PTE_YOUNG : (<u64>PTE_YOUNG) | PTE_DIRTY));
   store<u64>(entry, ((page + 1) << 1) | (isLoad ^ 1));
   store<u32>(entry, ptePfn(pte), 8);
   return true;
@@ -222,7 +222,7 @@ function run(
       const entry = tlbEntry(cpuTlb, page);
       if (!tlbHits(entry, page, isLoad)) {
         if (!plain && isLarge && next >= ahead) ahead = lookAhead(cpuRoot, next, last);
-        if (!tlbFill(cpuRoot, cpuTlb + TLB_BYTES, entry, page, isLoad, PTE_YOUNG)) {
+        if (!tlbFill(cpuRoot, cpuTlb + TLB_BYTES, entry, page, isLoad)) {
           noteFour(page0, page1, page2, page3);
           if (!plain) setHeader(HDR_USES, (<u32>(uses - firstUse)) >> 2);
           return stop(mm, indexOf(records, next), page, isLoad, false);
@@ -242,7 +242,7 @@ function run(
       const entry = tlbEntry(tlb, page);
       if (!tlbHits(entry, page, isLoad)) {
         if (!plain && isLarge && next >= ahead) ahead = lookAhead(root, next, last);
-        if (!tlbFill(root, tlb + TLB_BYTES, entry, page, isLoad, 0)) {
+        if (!tlbFill(root, tlb + TLB_BYTES, entry, page, isLoad)) {
           noteFour(page0, page1, page2, page3);
           if (!plain && firstUse) {
             // The record starts over: it has used nothing yet.

@@ -11,6 +11,7 @@ export const CAUSES = {
   compute: { resource: "device", text: "device accesses", error: "device" },
   deviceMemory: { resource: "device", text: "device memory", error: "device" },
   remote: { resource: "device", text: "device accesses to RAM", error: "device" },
+  peerAccess: { resource: "device", text: "device accesses to other devices", error: "device" },
   translation: { resource: "device", text: "address translation", error: "device" },
   fetch: { resource: "driver", text: "fetching of fault groups", error: "group" },
   preprocess: { resource: "driver", text: "pre-processing of fault groups", error: "group" },

@@ -42,6 +42,9 @@ export interface Costs {
   remoteLatency: number;
   remoteAtomic: number;
   remoteBytes: ByteTimes;
+  /** An access of a device to another one's memory, over the link between the two. */
+  peerLatency: number;
+  peerBytes: ByteTimes;
   invalidation: number;
   tlb: Tlb | null;
 }
@@ -65,6 +68,13 @@ const time = (value: Time | undefined): number => (value === undefined ? 0 : pic
 function bytesOf(memory: MemoryRates | undefined): ByteTimes {
   if (memory === undefined) return { load: 0, store: 0 };
   return { load: picosecondsPerByte(memory.read), store: picosecondsPerByte(memory.write) };
+}
+
+/** The times of accesses over a link: the model's own, or by the bandwidth of transfers over it. */
+function peerBytesOf({ peer, link }: TimeModel): ByteTimes {
+  const bandwidth = link?.peer?.bandwidth;
+  if (peer?.memory !== undefined || bandwidth === undefined) return bytesOf(peer?.memory);
+  return bytesOf({ read: bandwidth, write: bandwidth });
 }
 
 /** Returns the costs of a checked model. */
@@ -99,6 +109,8 @@ export function costsOf(model: TimeModel): Costs {
     remoteLatency: time(remote.latency),
     remoteAtomic: time(remote.atomic ?? remote.latency),
     remoteBytes: bytesOf(remote.memory),
+    peerLatency: time(model.peer?.latency),
+    peerBytes: peerBytesOf(model),
     invalidation: time(model.invalidation),
     tlb: translation === undefined ? null : new Tlb(translation.levels, picoseconds(translation.walk)),
   };

@@ -115,6 +115,11 @@ export interface TimeModel {
     memory?: MemoryRates;
   };
   /**
+   * A device's accesses to the memory of another one, over the link between them: what each takes, and the
+   * rate of their bytes. Default of the rate: the bandwidth of link.peer.
+   */
+  peer?: { latency?: Time; memory?: MemoryRates };
+  /**
    * Of managed memory, how long a processor is kept from a page that thrashes, and how long the page is
    * pinned. Default: as the driver does, one lapse and 300.
    */

@@ -16,6 +16,7 @@ import { EventQueue } from "./event-queue.ts";
 import type { TimedTransfer, TimeListener } from "./listener.ts";
 import { MODEL_SCHEMA, type TimeModel } from "./model-file.ts";
 import { Work } from "./work.ts";
+import type { PeerWork } from "../counts.ts";
 
 /** What a cause took: how often, how long it kept its resource, and how long all waited for it. */
 export interface CauseTime {
@@ -89,9 +90,16 @@ export class Timeline implements SimulationEvents {
     this.#take("throttle", until - this.#now);
   }
 
-  records(words: Uint32Array, from: number, to: number, ramLoads: number, ramStores: number): void {
+  records(
+    words: Uint32Array,
+    from: number,
+    to: number,
+    ramLoads: number,
+    ramStores: number,
+    overLinks: PeerWork | null = null,
+  ): void {
     if (this.#ticks) this.#now += to - from;
-    else if (this.#work.counted) this.#work.records(words, from, to, ramLoads, ramStores);
+    else if (this.#work.counted) this.#work.records(words, from, to, { ramLoads, ramStores, overLinks });
   }
 
   access(agent: "cpu" | "device", bytes: number, store: boolean): void {
@@ -111,13 +119,14 @@ export class Timeline implements SimulationEvents {
   /** Lets the time of all accesses so far pass. */
   settle(): void {
     if (!this.#work.any) return;
-    const { cpu, compute, memory, remote, translation, counts } = this.#work.settle();
+    const { cpu, compute, memory, remote, peer, translation, counts } = this.#work.settle();
     this.#take("cpuWork", cpu, counts.cpu);
     // A device computes, translates, and uses its memory and its link at the same time: the slowest counts.
     const parts = [
       ["compute", compute, counts.compute],
       ["deviceMemory", memory, counts.device],
       ["remote", remote, counts.remote],
+      ["peerAccess", peer, counts.peer],
       ["translation", translation, counts.device],
     ] as const;
     const slowest = parts.reduce((most, part) => (part[1] > most[1] ? part : most));

@@ -70,7 +70,7 @@ export function timingOf(
     busy,
     utilization,
     limit: most === null ? null : { cause: most.cause, saves: most.critical },
-    untimed: untimedBy(model),
+    untimed: untimedBy(model, all.peerAccess.count > 0),
   };
 }
 
@@ -79,13 +79,17 @@ function lacksWork({ instruction, access, memory }: NonNullable<TimeModel["devic
   return instruction === undefined && access === undefined && memory === undefined;
 }
 
-/** What a model may have no time for, which programs do all the same. */
-function untimedBy({ cpu = {}, device = {}, remote, link }: TimeModel): TimeCause[] {
+/** What a model may have no time for, which programs do all the same; few access other devices' memory. */
+function untimedBy(
+  { cpu = {}, device = {}, remote, peer, link }: TimeModel,
+  overLinks: boolean,
+): TimeCause[] {
   const missing: [TimeCause, boolean][] = [
     ["cpuWork", lacksWork(cpu)],
     ["cpuFault", cpu.fault === undefined],
     ["compute", lacksWork(device)],
     ["remote", remote === undefined],
+    ["peerAccess", overLinks && peer === undefined && link?.peer === undefined],
     ["toDevice", link === undefined],
   ];
   return missing.filter(([, lacks]) => lacks).map(([cause]) => cause);

@@ -9,6 +9,7 @@ import {
 } from "../../../assembly/abi/record.ts";
 import { instructionsOf, WORDS } from "../record-words.ts";
 import type { ByteTimes, Costs } from "./costs.ts";
+import type { PeerWork } from "../counts.ts";
 
 const SECTOR_BYTES = 32;
 
@@ -41,9 +42,10 @@ export interface WorkTimes {
   compute: number;
   memory: number;
   remote: number;
+  peer: number;
   translation: number;
   /** How many instructions and accesses they were, and how many accesses of each memory. */
-  counts: { cpu: number; compute: number; device: number; remote: number };
+  counts: { cpu: number; compute: number; device: number; remote: number; peer: number };
 }
 
 /** Adds accesses and instructions up. */
@@ -54,6 +56,7 @@ export class Work {
   readonly #cpu = new Tally();
   readonly #device = new Tally();
   readonly #remote = new Tally();
+  readonly #peer = new Tally();
   /** Of the accesses to RAM. */
   #atomics = 0;
   #translation = 0;
@@ -61,9 +64,11 @@ export class Work {
   constructor(costs: Costs) {
     this.#costs = costs;
     const { cpuAccess, cpuBytes, deviceAccess, deviceBytes, remoteLatency, remoteAtomic } = costs;
-    const { remoteBytes, tlb, cpuInstruction, deviceInstruction } = costs;
-    const bytes = [cpuBytes, deviceBytes, remoteBytes].reduce((sum, one) => sum + one.load + one.store, 0);
-    const each = cpuAccess + cpuInstruction + deviceAccess + deviceInstruction + remoteLatency + remoteAtomic;
+    const { remoteBytes, tlb, cpuInstruction, deviceInstruction, peerLatency, peerBytes } = costs;
+    const rates = [cpuBytes, deviceBytes, remoteBytes, peerBytes];
+    const bytes = rates.reduce((sum, one) => sum + one.load + one.store, 0);
+    const latencies = remoteLatency + remoteAtomic + peerLatency;
+    const each = cpuAccess + cpuInstruction + deviceAccess + deviceInstruction + latencies;
     this.counted = each + bytes > 0 || tlb !== null;
   }
 
@@ -71,12 +76,18 @@ export class Work {
   get any(): boolean {
     const [cpu, device] = [this.#cpu, this.#device];
     return (
-      cpu.instructions + cpu.accesses + device.instructions + device.accesses + this.#remote.accesses > 0
+      cpu.instructions + cpu.accesses + device.instructions + device.accesses > 0 ||
+      this.#remote.accesses + this.#peer.accesses > 0
     );
   }
 
-  /** Adds records [from, to), of whose device accesses these many were of RAM. */
-  records(words: Uint32Array, from: number, to: number, ramLoads: number, ramStores: number): void {
+  /** Adds records [from, to), of whose device accesses these many were of RAM and over links. */
+  records(
+    words: Uint32Array,
+    from: number,
+    to: number,
+    { ramLoads, ramStores, overLinks }: { ramLoads: number; ramStores: number; overLinks: PeerWork | null },
+  ): void {
     const { tlb } = this.#costs;
     const [cpu, device] = [this.#cpu, this.#device];
     for (let at = WORDS * from; at < WORDS * to; at += WORDS) {
@@ -93,6 +104,7 @@ export class Work {
       if (tlb !== null && !onCpu)
         this.#translation += tlb.translate((words[at + 1] & 0xffff) * 2 ** 32 + words[at]);
     }
+    if (overLinks !== null) this.#moveToPeer(overLinks);
     if (ramLoads + ramStores > 0) this.#moveToRemote(ramLoads, ramStores);
   }
 
@@ -112,6 +124,18 @@ export class Work {
     this.#remote.add(sectors * SECTOR_BYTES, !store, store);
   }
 
+  /** Of the device's accesses, these were of other devices' memory. */
+  #moveToPeer({ loads, stores, bytesLoaded, bytesStored }: PeerWork): void {
+    const [device, peer] = [this.#device, this.#peer];
+    const n = Math.min(loads + stores, device.accesses);
+    device.accesses -= n;
+    device.loaded -= bytesLoaded;
+    device.stored -= bytesStored;
+    peer.accesses += n;
+    peer.loaded += bytesLoaded;
+    peer.stored += bytesStored;
+  }
+
   /** Of the device's accesses, some were of RAM: they have their share of the bytes. */
   #moveToRemote(loads: number, stores: number): void {
     const [device, remote] = [this.#device, this.#remote];
@@ -129,7 +153,7 @@ export class Work {
   /** Returns what the accesses take, and forgets them. */
   settle(): WorkTimes {
     const costs = this.#costs;
-    const [cpu, device, remote] = [this.#cpu, this.#device, this.#remote];
+    const [cpu, device, remote, peer] = [this.#cpu, this.#device, this.#remote, this.#peer];
     const atomics = this.#atomics;
     const latencies = (remote.accesses - atomics) * costs.remoteLatency + atomics * costs.remoteAtomic;
     const times = {
@@ -141,15 +165,17 @@ export class Work {
       compute: Math.max(device.instructions * costs.deviceInstruction, device.accesses * costs.deviceAccess),
       memory: device.timeOf(costs.deviceBytes),
       remote: Math.max(latencies, remote.timeOf(costs.remoteBytes)),
+      peer: Math.max(peer.accesses * costs.peerLatency, peer.timeOf(costs.peerBytes)),
       translation: this.#translation,
       counts: {
         cpu: cpu.instructions + cpu.accesses,
         compute: device.instructions + device.accesses,
         device: device.accesses,
         remote: remote.accesses,
+        peer: peer.accesses,
       },
     };
-    for (const tally of [cpu, device, remote]) tally.clear();
+    for (const tally of [cpu, device, remote, peer]) tally.clear();
     this.#atomics = this.#translation = 0;
     return times;
   }

@@ -70,9 +70,17 @@ devices("a page on another device comes back through RAM, its whole cluster with
   const { faultsByKind, residency, device, devices: each } = await run(accesses, { devices: 2 });
   assert.equal(faultsByKind.cpu, { zero: 0, anon: 16, cow: 0, reuse: 0, device: 1, other: 0 });
   assert.equal([residency.device, device.bytesPeak], [0, CLUSTER]);
-  const moved = { bytesIn: CLUSTER, bytesCopied: CLUSTER, bytesInAgain: 0, bytesOut: CLUSTER };
+  const copied = { bytesIn: CLUSTER, bytesCopied: CLUSTER, bytesFromPeers: 0 };
+  const moved = { ...copied, bytesInAgain: 0, bytesOut: CLUSTER };
   // Of the pages that came back, the CPU saw one written by each device.
-  const rest = { bytesOutDirty: PAGE, bytesOutEvicted: 0, bytesPeak: CLUSTER, evictions: 0, residency: 0 };
+  const rest = {
+    bytesOutDirty: PAGE,
+    bytesOutEvicted: 0,
+    bytesPeak: CLUSTER,
+    evictions: 0,
+    residency: 0,
+    links: [],
+  };
   const inPages = { pagesIn: 16, pagesInAgain: 0, pagesOutDirty: 0, pagesOutClean: 0 };
   const faults = { faults: 1, faultsByKind: { migrate: 1, mirror: 0 } };
   assert.equal(

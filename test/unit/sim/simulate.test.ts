@@ -26,7 +26,12 @@ sources("an array of blocks, a generator and an async generator are the same", a
   }
   const report = await simulate(blocks, MEMORY);
   assert.equal(report.accesses.cpu, { loads: 40, stores: 0 });
-  assert.equal(report.accesses.device, { loads: 0, stores: 40, ram: { loads: 0, stores: 0 } });
+  assert.equal(report.accesses.device, {
+    loads: 0,
+    stores: 40,
+    ram: { loads: 0, stores: 0 },
+    peer: { loads: 0, stores: 0 },
+  });
   assert.is(report.device.bytesIn, 48 * PAGE);
   assert.equal(await simulate(generator(), MEMORY), report);
   assert.equal(await simulate(slow(), MEMORY), report);
@@ -239,10 +244,11 @@ parts("named ranges have the accesses, faults and moves of their pages", async (
     bytesIn: 32 * PAGE,
     bytesOut: 16 * PAGE,
     bytesOutEvicted: 0,
-    bytesPrefetched: 0,
-    bytesPrefetchedUsed: 0,
+    // Each time one page faulted and 15 came along, all of which were read; the second time all came again.
+    bytesPrefetched: 30 * PAGE,
+    bytesPrefetchedUsed: 30 * PAGE,
     bytesPrefetchedUnused: 0,
-    bytesThrashed: 0,
+    bytesThrashed: 16 * PAGE,
   });
 });
 parts("marks name ranges, and a newer name covers an older one", async () => {

@@ -1,0 +1,37 @@
+/** Ranges of pages, and pages as bits of an aligned 64 KiB. */
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { CLUSTER_PAGES, CLUSTER_SIZE } from "./cluster.ts";
+
+/** A range of pages, by the addresses of its first byte and of the first one after it. */
+export interface PageRange {
+  start: number;
+  end: number;
+}
+
+/** Returns the runs of a range's pages that a test takes. */
+export function runsWhere({ start, end }: PageRange, test: (page: number) => boolean): PageRange[] {
+  const runs: PageRange[] = [];
+  for (let page = start; page < end; page += PAGE_SIZE) {
+    if (!test(page)) continue;
+    const run = runs.at(-1);
+    if (run?.end === page) run.end += PAGE_SIZE;
+    else runs.push({ start: page, end: page + PAGE_SIZE });
+  }
+  return runs;
+}
+
+/** The bit of a page in a word that has one for each page of its aligned 64 KiB. */
+export function pageBit(page: number): number {
+  return 1 << ((page / PAGE_SIZE) % CLUSTER_PAGES);
+}
+
+/** Whether the bit of a page is set in such a word. */
+export function hasPage(bits: number, page: number): boolean {
+  return (bits & pageBit(page)) !== 0;
+}
+
+/** Returns which of some pages lie in the aligned 64 KiB at `base`, a bit each. */
+export function bitsIn(base: number, pages: readonly number[]): number {
+  const inside = pages.filter((page) => page >= base && page < base + CLUSTER_SIZE);
+  return inside.reduce((bits, page) => bits | pageBit(page), 0);
+}
