@@ -31,14 +31,11 @@ export function replayCountThreads(records: usize, at: u32, n: u32, counts: usiz
   const last = records + <usize>n * RECORD_BYTES;
   for (records += <usize>at * RECORD_BYTES; records < last;) {
     const how = load<u32>(records, 8);
-    let count: u32 = 0;
+    let count: u32 = (how & RECORD_KIND_MASK) == RECORD_KIND_FETCH ? 0 : 1;
     if (records + FOUR <= last && areAccessesOf(how, records)) {
       count = 4;
       records += FOUR;
-    } else {
-      count = (how & RECORD_KIND_MASK) == RECORD_KIND_FETCH ? 0 : 1;
-      records += RECORD_BYTES;
-    }
+    } else records += RECORD_BYTES;
     if (!(how & AGENT_MASK)) continue;
     const place = counts + ((<usize>(how >> RECORD_THREAD_SHIFT)) << 2);
     store<u32>(place, load<u32>(place) + count);
