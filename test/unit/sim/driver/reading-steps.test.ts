@@ -1,6 +1,6 @@
 /**
- * Further sentences on how a simulator reads the driver's and UVM-Smart's rules. READING.md lists them all, each
- * with its test; the last test here looks that they are there.
+ * Further sentences on how a simulator reads the driver's and UVM-Smart's rules. READING.md lists them all,
+ * each with its test; the last test here looks that they are there.
  */
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
@@ -29,7 +29,7 @@ const BEGIN = { kind: "kernelBegin", size: 0 } as const;
 
 const test = suite("driver: the reading of the rules, further");
 test("the device runs until no warp can go on; a batch is fetched then, and nothing joins it", () => {
-  // Warp 0 loads page 0. Warp 1 loads ten pages, then stores to page 30, and loads page 31. Whatever its turn,
+  // Warp 0 loads page 0. Warp 1 loads ten pages, then stores to page 30, and loads page 31. In any order
   // the batches have 11, 1 and 1 faults: the store waits for the loads, and the last load for the store.
   const on = (page: number, how: Partial<Access>, thread: number): Partial<Access> => ({
     ...how,
