@@ -271,7 +271,7 @@ function collectEntry(m: Migration, i: u32, at: usize, pte: u64): u32 {
   }
   folio.set(FOLIO_LOCKED);
   // The mapping's reference becomes the migration's.
-  takeEntry(at, pte, pfn, folio);
+  takeEntry(at, pte, folio);
   const write: u32 = pteFlags(pte) & PTE_WRITE ? MIGRATE_PFN_WRITE : 0;
   m.setSource(i, UNFINISHED | (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE | write | pfn);
   return 1;
