@@ -7,6 +7,7 @@ import { contextOf } from "../../src/engine/context.ts";
 import {
   DeviceTable,
   Hmm,
+  MADV_HUGEPAGE,
   MADV_PAGEOUT,
   MAP_SHARED,
   PAGE_SIZE,
@@ -99,6 +100,21 @@ onEachBuild("checkpoint", (test, module) => {
       hmm.verify();
     });
   }
+
+  test("brings back what a huge page has zeroed", () => {
+    const hmm = Hmm.createSync(module, { ...SMALL, systemMemory: 8 << 20, deviceMemory: 0 });
+    const mm = hmm.createMm();
+    const used = mm.mmap({ length: 7 << 20 });
+    for (let at = used; at < used + (7 << 20); at += P) mm.store32(at, 0x5a5a5a5a);
+    mm.munmap(used, 7 << 20); // the frames keep their bytes
+    const start = Math.ceil(mm.mmap({ length: 4 << 20 }) / (2 << 20)) * (2 << 20);
+    mm.madvise(start, 2 << 20, MADV_HUGEPAGE);
+    const point = new Checkpoint(hmm);
+    const before = memoryOf(hmm).slice();
+    mm.store32(start, 1);
+    assert.is(mm.rss.anon, 512);
+    assert.ok(same(memoryOf(point.rewind()), before));
+  });
 
   test("rewinds again, and to a later state once that is saved", () => {
     const { hmm, mm, own } = new World(module);

@@ -11,6 +11,13 @@ export function markFrame(pfn: u32): void {
   store<u8>(header(HDR_MARKS) + (pfn >> MARK_SHIFT), MARK_CHANGED | MARK_WRITTEN);
 }
 
+/** Notes that bytes of n frames that follow each other change. Frames must have bytes. */
+function markFrames(pfn: u32, n: u32): void {
+  const first = pfn >> MARK_SHIFT;
+  const last = (pfn + n - 1) >> MARK_SHIFT;
+  memory.fill(header(HDR_MARKS) + first, <u8>(MARK_CHANGED | MARK_WRITTEN), last - first + 1);
+}
+
 /** Zeroes a page. */
 @inline
 export function zeroFrame(pfn: u32): void {
@@ -40,7 +47,9 @@ export function copyFrame(to: u32, from: u32): void {
 
 /** Zeroes n pages that follow each other. */
 export function zeroFrames(pfn: u32, n: u32): void {
-  if (frameOf(0)) memory.fill(frameOf(pfn), 0, n << 12);
+  if (!frameOf(0)) return;
+  markFrames(pfn, n);
+  memory.fill(frameOf(pfn), 0, n << 12);
 }
 
 /**
@@ -49,6 +58,7 @@ export function zeroFrames(pfn: u32, n: u32): void {
  */
 export function copyFrames(to: u32, from: u32, n: u32): void {
   if (!frameOf(0)) return;
+  markFrames(to, n);
   if ((frameOf(to) ^ frameOf(from)) & 0x0fff_ffff) memory.copy(frameOf(to), frameOf(from), n << 12);
   else for (let i: u32 = 0; i < n; i++) copyFrame(to + i, from + i);
 }
