@@ -343,6 +343,10 @@ export interface CoreExports {
    */
   replayCountAgents(records: number, at: number, n: number): number;
   /**
+   * Adds the devices' accesses of records [at, n) to the counts of their threads: 65,536 words at an address.
+   */
+  replayCountThreads(records: number, at: number, n: number, counts: number): number;
+  /**
    * replayCountPeers(): counts records [at, n) by the device that accesses and the device whose memory it is,
    * by tables and zones in the exchange buffer.
    */

@@ -153,6 +153,16 @@ export class SimDevices {
     for (const { books } of this.all) books.events = events;
   }
 
+  /** Takes memory of the engine that a snapshot must not have. Throws HmmError ENOMEM. */
+  openArrays(): void {
+    this.follower?.open();
+  }
+
+  /** Gives it back. */
+  closeArrays(): void {
+    this.follower?.close();
+  }
+
   state(): DevicesState {
     return { devices: this.all.map((device) => device.state()), peak: this.peak };
   }

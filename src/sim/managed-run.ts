@@ -13,6 +13,7 @@ import {
   RECORD_SIZE_SHIFT,
 } from "../../assembly/abi/record.ts";
 import type { RecordArray } from "../device/replay.ts";
+import { ThreadCounts, THREADS } from "../device/thread-counts.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { DeviceTable, Hmm, Mm } from "../index.ts";
 import type { Settings } from "./config.ts";
@@ -96,8 +97,6 @@ export interface ManagedState {
 /** The model, the engine that follows it, and models of other orders. */
 export class ManagedRun implements CountedDevices {
   readonly books: ManagedBooks;
-  /** No policy hears of uses. */
-  readonly follower = null;
   /** The record that run() made last by the model: where it threw, if it did. */
   at = 0;
   readonly #mm: Mm;
@@ -107,6 +106,8 @@ export class ManagedRun implements CountedDevices {
   readonly #machine: Machine;
   readonly #others: readonly Machine[];
   readonly #advise: ManagedSettings["advise"];
+  /** Where records are numbered by thread; null: they are not, or a snapshot is made. */
+  #threads: ThreadCounts | null = null;
 
   /**
    * @param engine an engine with room for the device's memory, and its address space
@@ -142,6 +143,21 @@ export class ManagedRun implements CountedDevices {
     }
     this.#mover.growths = state.growths;
     [this.#machine, ...this.#others].forEach((machine, i) => machine.restore(state.machines[i]));
+  }
+
+  /** Takes memory of the engine that a snapshot must not have. Throws HmmError ENOMEM. */
+  openArrays(): void {
+    if (!this.#machine.numbersThreads) return;
+    this.#threads = new ThreadCounts(this.#mm.hmm);
+    this.#machine.numberIn(this.#threads);
+  }
+
+  /** Gives it back. */
+  closeArrays(): void {
+    if (this.#threads === null) return;
+    this.#machine.numberIn(new Uint32Array(THREADS));
+    this.#threads.close();
+    this.#threads = null;
   }
 
   /** Returns what a snapshot keeps beside the engine. */
@@ -229,6 +245,7 @@ export class ManagedRun implements CountedDevices {
       if (at < end && !machine.waiting && !machine.hearsUses) {
         const stop = records.replay(this.#mm, this.tables, at, end);
         machine.skip(words, at, stop.at);
+        this.#threads?.count(records, at, stop.at);
         at = stop.at;
       }
       if (at === end || (words[WORDS * at + 2] & 0xff) >= RECORD_MARK) return at;

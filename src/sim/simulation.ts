@@ -131,7 +131,7 @@ export class Simulation {
     // The snapshot would keep their memory, which the restored engine has no use for.
     this.#records.close();
     this.#ledger.ranges.close();
-    devices.follower?.close();
+    devices.closeArrays();
     const engine = this.#hmm.snapshot();
     this.#openRecords();
     const state: SimulationState = {
@@ -241,7 +241,7 @@ export class Simulation {
   close(): void {
     this.#records.close();
     this.#ledger.ranges.close();
-    this.#devices.follower?.close();
+    this.#devices.closeArrays();
     this.#mm.close();
     this.#devices.close();
     if (this.#owned) this.#hmm.close();
@@ -262,7 +262,7 @@ export class Simulation {
   #openRecords(): void {
     this.#records = unfailing(this.#hmm, () => new RecordArray(this.#hmm, BATCH));
     this.#words = new Uint32Array(this.#records.buffer, this.#records.byteOffset, WORDS * BATCH);
-    this.#devices.follower?.open();
+    this.#devices.openArrays();
   }
 
   /** Runs the first n records of the array. The first one has index `base` in the block. */
@@ -311,7 +311,9 @@ export class Simulation {
 
   #serve(managed: ManagedRun, from: number, end: number): number {
     const at = managed.run(this.#records, this.#words, from, end, this.#left);
-    if (this.#ledger.turnsAfter(sum(this.#records.count(from, at)))) managed.finish(this.#ledger);
+    const { left } = this.#ledger;
+    if (left < Infinity && this.#ledger.turnsAfter(sum(this.#records.count(from, at))))
+      managed.finish(this.#ledger);
     else managed.count(this.#ledger);
     for (const record of this.#left) this.#noteSkipped(addressOf(this.#words, record));
     return at;

@@ -252,9 +252,9 @@ export const DRIVER_RULES: readonly Mutant[] = [
   },
   {
     name: "records-of-the-cpu-are-numbered",
-    file: `${DRIVER}/warp-scheduler.ts`,
-    before: "if ((how & AGENT) !== 0) this.#next",
-    after: "this.#next",
-    ask: ["unit/warps"],
+    file: "assembly/core/access/count-threads.ts",
+    before: "if (!(how & AGENT_MASK)) continue;",
+    after: "",
+    ask: ["unit/thread-counts"],
   },
 ];

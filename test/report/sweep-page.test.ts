@@ -11,7 +11,14 @@ import { chromium as playwright, type Browser, type Page } from "playwright-core
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { chromium, FLAGS } from "../../bench/chromium.ts";
-import { firstChoice, linesOf, meansOf, positionsOf } from "../../src/report/page/sweep-data.ts";
+import {
+  firstAlike,
+  firstChoice,
+  linesOf,
+  logTicks,
+  meansOf,
+  positionsOf,
+} from "../../src/report/page/sweep-data.ts";
 import { paretoFront } from "../../src/report/statistics.ts";
 import { sweepHtml } from "../../src/report/sweep-html.ts";
 import type { SweepPicture } from "../../src/report/sweep-picture.ts";
@@ -72,6 +79,17 @@ data("lines are means over the seeds, and filters choose rows", () => {
     ],
   );
   assert.is(meansOf(PICTURE).length, 8);
+});
+data("lines with the same means are found, and ticks of a logarithmic scale are few", () => {
+  const choice = { figure: 0, x: 1, group: 0, facet: -1, filter: [-1, -1, -1] };
+  assert.equal(firstAlike(linesOf(PICTURE, choice, -1)), [0, 0]); // both have the same memory
+  assert.equal(firstAlike(linesOf(PICTURE, { ...choice, figure: 1 }, -1)), [0, 1]);
+  assert.equal(logTicks(12, 115, false), [20, 50, 100]);
+  assert.equal(logTicks(3, 40000, false), [10, 100, 1000, 10000]);
+  assert.equal(
+    logTicks(4096, 2 ** 30, true).map(Math.log2), // 19 powers of two, every third
+    [12, 15, 18, 21, 24, 27, 30],
+  );
 });
 data("the front has the points that no other one beats", () => {
   const points: [number, number][] = [
@@ -156,6 +174,20 @@ if (command !== null) {
     await opened.waitForFunction(() => document.querySelectorAll("#lines canvas").length === 2);
     assert.equal(await opened.locator("#lines h3").allTextContents(), ["policy = a", "policy = b"]);
     await opened.getByLabel("lines by").selectOption({ label: "policy" });
+  });
+  page("lines that coincide are named, and a logarithmic scale draws both policies", async () => {
+    await opened.getByLabel("pictures by").selectOption({ label: "–" });
+    await opened.getByLabel("figure").selectOption({ label: "device memory" });
+    await opened.waitForSelector("#lines canvas");
+    assert.is(await opened.locator("#lines .readout").textContent(), "a, b coincide");
+    await opened.getByLabel("figure").selectOption({ label: "device faults" });
+    await opened.getByLabel("scale").selectOption({ label: "logarithmic" });
+    for (const color of [
+      [213, 94, 0],
+      [0, 114, 178],
+    ])
+      await opened.waitForFunction(drawn, ["#lines canvas", color] as const);
+    assert.is(await opened.locator("#lines .readout").textContent(), "");
   });
   page("tables name the best points with their commands", async () => {
     const cells = await opened

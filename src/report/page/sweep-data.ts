@@ -25,6 +25,9 @@ export interface Positions {
   kind: "linear" | "log2" | "words";
 }
 
+/** Ticks of a logarithmic scale, at most. */
+const LOG_TICKS = 8;
+
 /** The factor from which a line of numbers shows equal factors as equal distances. */
 const WIDE = 8;
 
@@ -35,6 +38,21 @@ export function positionsOf(values: readonly string[]): Positions {
   const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
   if (least > 0 && most / least >= WIDE) return { at: numbers.map(Math.log2), kind: "log2" };
   return { at: numbers, kind: "linear" };
+}
+
+/**
+ * Returns the ticks of a logarithmic scale, few enough to be read: powers of two of bytes; of other figures
+ * powers of ten, or 1, 2 and 5 times these where there are few.
+ */
+export function logTicks(bottom: number, top: number, inBytes: boolean): number[] {
+  const base = inBytes ? 2 : 10;
+  const between = inBytes ? [1] : top / bottom < 100 ? [1, 2, 5] : [1];
+  const [first, last] = [bottom, top].map((end) => Math.floor(Math.log(end) / Math.log(base)));
+  const all = Array.from({ length: last - first + 1 }, (_, i) => base ** (first + i))
+    .flatMap((power) => between.map((factor) => factor * power))
+    .filter((tick) => tick >= bottom && tick <= top);
+  const step = Math.ceil(all.length / LOG_TICKS);
+  return all.filter((_, i) => i % step === 0);
 }
 
 /** The first choice of a page: the axis with the most numbers across, others as lines and small pictures. */
@@ -80,6 +98,12 @@ export function linesOf(picture: SweepPicture, choice: Choice, facet: number): S
     });
     return { group, points };
   });
+}
+
+/** For each line, the first one that has the same mean at every point: itself, if it covers no other. */
+export function firstAlike(lines: readonly SweepLine[]): number[] {
+  const keys = lines.map(({ points }) => points.map((point) => point?.mean ?? "").join());
+  return keys.map((key) => keys.indexOf(key));
 }
 
 /** A point of the grid without its seeds: the means of its figures, and the first run of it. */

@@ -4,7 +4,7 @@ import { choose } from "./controls.ts";
 import { make, part } from "./dom.ts";
 import { bestTable, frontTable } from "./sweep-best.ts";
 import { firstChoice, type Choice } from "./sweep-data.ts";
-import { facets, type Interval } from "./sweep-lines.ts";
+import { facets, type LineStyle } from "./sweep-lines.ts";
 import { pareto, type ParetoChoice } from "./sweep-pareto.ts";
 import { themeButton } from "./theme.ts";
 
@@ -17,7 +17,7 @@ const axisNames = free.map((i): [number, string] => [i, axes[i].name]);
 const NONE: [number, string] = [-1, "–"];
 
 let choice: Choice = firstChoice(picture);
-let interval: Interval = "mean";
+let style: LineStyle = { log: false, interval: "mean" };
 let plane: ParetoChoice = { x: 0, y: choice.figure, group: choice.group };
 
 /** Takes an axis for one use, and away from the others. */
@@ -56,6 +56,18 @@ function controls(): HTMLElement {
     choose("against", axisNames, choice.x, (axis) => use("x", axis)),
     choose("lines by", [NONE, ...axisNames], choice.group, (axis) => use("group", axis)),
     choose("pictures by", [NONE, ...axisNames], choice.facet, (axis) => use("facet", axis)),
+    choose(
+      "scale",
+      [
+        [0, "linear"],
+        [1, "logarithmic"],
+      ],
+      Number(style.log),
+      (value) => {
+        style = { ...style, log: value === 1 };
+        draw();
+      },
+    ),
     ...(replica < 0
       ? []
       : [
@@ -65,9 +77,9 @@ function controls(): HTMLElement {
               [0, "95 % of the mean"],
               [1, "least to most"],
             ],
-            interval === "mean" ? 0 : 1,
+            style.interval === "mean" ? 0 : 1,
             (value) => {
-              interval = value === 0 ? "mean" : "range";
+              style = { ...style, interval: value === 0 ? "mean" : "range" };
               draw();
             },
           ),
@@ -104,7 +116,7 @@ function draw(): void {
       "Any figure against any axis",
       `Each line is the mean of the runs at its points.${seeds}`,
       controls(),
-      make("div", { id: "lines" }, ...facets(picture, choice, interval)),
+      make("div", { id: "lines" }, ...facets(picture, choice, style)),
     ),
     part(
       "figure",

@@ -238,12 +238,21 @@ export class Machine {
     this.#warps.restart();
   }
 
+  /** Whether records are numbered by the threads that they name, which numberIn() then is about. */
+  get numbersThreads(): boolean {
+    return !this.#oneThread && this.#loop === null;
+  }
+
+  /** Numbers the records of threads in another array: who makes records elsewhere counts them there. */
+  numberIn(next: Uint32Array<ArrayBuffer>): void {
+    this.#warps.numberIn(next);
+  }
+
   /** Notes that records [from, to) were made elsewhere: all of them found their pages. */
   skip(words: Uint32Array, from: number, to: number): void {
     this.clock.pass((to - from) * ACCESS_NS);
     this.#events?.records(words, from, to, 0, 0);
-    if (this.#oneThread) return;
-    if (this.#loop === null) return this.#warps.skipRecords(words, from, to);
+    if (this.#oneThread || this.#loop === null) return;
     for (let at = WORDS * from; at < WORDS * to; at += WORDS)
       if ((words[at + 2] & RECORD_KIND_MASK) === RECORD_KIND_FETCH) continue;
       else if (agentOf(words[at + 2]) === 0) this.#endLoop();

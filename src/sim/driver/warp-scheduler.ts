@@ -2,7 +2,7 @@
  * Sorts the records of a device's threads into warps. Threads 32 k to 32 k + 31 are warp k. They run in
  * lockstep by record number: the n-th records of a warp's threads are one instruction.
  */
-import { RECORD_AGENT_SHIFT, RECORD_THREAD_SHIFT } from "../../../assembly/abi/record.ts";
+import { RECORD_THREAD_SHIFT } from "../../../assembly/abi/record.ts";
 import { WarpSchedule } from "./warps.ts";
 
 /** 32-bit words of a record. */
@@ -11,15 +11,10 @@ const WORDS = 4;
 const LANES = 32;
 const THREADS = 1 << 16;
 const WARPS = THREADS / LANES;
-/** The bits of a record's third word that name the agent; 0: the CPU. */
-const AGENT = 0xff << RECORD_AGENT_SHIFT;
-/** The bits of that word that name the agent and its thread. */
-const WHO = AGENT | (-1 << RECORD_THREAD_SHIFT);
-
 /** Numbers the records of threads, and sorts them into warps. */
 export class WarpScheduler {
   /** By thread: the number of its next record. */
-  readonly #next = new Uint32Array(THREADS);
+  #next = new Uint32Array(THREADS);
   /** The records' indices by warp, number and lane; by record, its number; and a copy of a warp's indices. */
   #order = new Uint32Array(0);
   #numbers = new Uint32Array(0);
@@ -49,22 +44,13 @@ export class WarpScheduler {
     this.#next[thread]++;
   }
 
-  /** The device's threads have made their records of [from, to), which need no place in a schedule. */
-  skipRecords(words: Uint32Array, from: number, to: number): void {
-    const end = WORDS * to;
-    for (let at = WORDS * from; at < end;) {
-      // Most records are of the agent and the thread of the one before, so four are looked at together.
-      const first = at;
-      const how = words[at + 2];
-      while (at + 3 * WORDS < end) {
-        const others =
-          (words[at + 2] ^ how) | (words[at + 6] ^ how) | (words[at + 10] ^ how) | (words[at + 14] ^ how);
-        if ((others & WHO) !== 0) break;
-        at += 4 * WORDS;
-      }
-      while (at < end && ((words[at + 2] ^ how) & WHO) === 0) at += WORDS;
-      if ((how & AGENT) !== 0) this.#next[how >>> RECORD_THREAD_SHIFT] += (at - first) / WORDS;
-    }
+  /**
+   * Numbers records in another array, where others may count records that need no place in a schedule: a
+   * number for each of 65,536 threads. The numbers so far are copied.
+   */
+  numberIn(next: Uint32Array<ArrayBuffer>): void {
+    next.set(this.#next);
+    this.#next = next;
   }
 
   /**

@@ -46,8 +46,10 @@ export interface Graph {
   pool?: number;
 }
 
-/** Bytes beside a graph, at most: with the largest graphs the memory stays below 4 GiB. */
-const POOL_BYTES = 768 * 2 ** 20;
+/** Bytes beside a graph, at most. */
+const POOL_BYTES = 1.5 * 2 ** 30;
+/** Bytes of memory that a module can have; the largest graphs take three quarters of it. */
+const MEMORY_BYTES = 2 ** 32 - 2 ** 16;
 const WASM_PAGE = 65536;
 
 let compiled: WebAssembly.Module | undefined;
@@ -125,7 +127,7 @@ export class WorkloadModule {
   }
 }
 
-/** Bytes of memory that a graph needs. */
+/** Bytes of memory that a graph has: if they suffice, its edges are drawn only once. */
 function graphBytes(exports: WorkloadExports, { scale, drawn, both, pool }: Graph): number {
-  return exports.graphBytes(scale, drawn, Number(both), pool ?? POOL_BYTES);
+  return Math.min(exports.graphBytes(scale, drawn, Number(both), pool ?? POOL_BYTES), MEMORY_BYTES);
 }
