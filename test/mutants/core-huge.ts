@@ -5,6 +5,34 @@ const core = (file: string): string => `assembly/core/${file}.ts`;
 
 export const CORE_HUGE: readonly Mutant[] = [
   {
+    name: "huge-source-falls-apart-under-its-holder",
+    file: core("migrate/finalize"),
+    before: "  if (!largeCounts(head, 1, 0)) return;\n",
+    after: "",
+    ask: ["unit/compound-race"],
+  },
+  {
+    name: "copy-of-a-huge-page-stops-early",
+    file: core("frame/frame"),
+    before: "memory.copy(frameOf(to), frameOf(from), n << 12)",
+    after: "memory.copy(frameOf(to), frameOf(from), (n - 1) << 12)",
+    ask: ["unit/compound-race"],
+  },
+  {
+    name: "huge-page-that-is-pinned-migrates",
+    file: core("frame/large"),
+    before: "i32x4(FOLIO_COUNT_MASK, FOLIO_COUNT_MASK, 0, 0), i32x4(refs, maps, 0, 0)",
+    after: "i32x4(0, FOLIO_COUNT_MASK, 0, 0), i32x4(0, maps, 0, 0)",
+    ask: ["unit/compound"],
+  },
+  {
+    name: "huge-destination-that-somebody-uses",
+    file: core("frame/large"),
+    before: "  if (!except) return alike(head, flagBits(mask), flagBits(flags));\n",
+    after: "  if (!except) return true;\n",
+    ask: ["unit/compound"],
+  },
+  {
     name: "split-of-a-huge-mapping-is-a-secret",
     file: core("operation/split"),
     before: "  if (!innerStart(cmd, vma.mmId, from, from + PMD_SIZE)) return REQUEST;\n",

@@ -39,6 +39,13 @@ export const CORE_LINUX: readonly Mutant[] = [
     ask: ["unit/migrate-hole"],
   },
   {
+    name: "look-goes-on-behind-a-pinned-folio",
+    file: core("migrate/collect"),
+    before: "      if (pinnedPartSkipsBlock()) cmd.cursor |= PMD_SIZE - PAGE_SIZE;\n",
+    after: "",
+    ask: ["unit/linux-sized"],
+  },
+  {
     name: "batch-of-unlocked-pages-survives-munmap",
     file: core("mapping/unmap"),
     before: "    drainUnlocked();\n    cmd.unmapPhase = 1;\n",

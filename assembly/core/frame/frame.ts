@@ -25,6 +25,21 @@ export function copyFrame(to: u32, from: u32): void {
   copyPageBytes(target, source);
 }
 
+/** Zeroes n pages that follow each other. */
+export function zeroFrames(pfn: u32, n: u32): void {
+  if (frameOf(0)) memory.fill(frameOf(pfn), 0, n << 12);
+}
+
+/**
+ * Copies n pages that follow each other. For 2 MiB memory.copy, which is the host's own, beats copyFrame()'s
+ * loop; but pages that alias go through it.
+ */
+export function copyFrames(to: u32, from: u32, n: u32): void {
+  if (!frameOf(0)) return;
+  if ((frameOf(to) ^ frameOf(from)) & 0x0fff_ffff) memory.copy(frameOf(to), frameOf(from), n << 12);
+  else for (let i: u32 = 0; i < n; i++) copyFrame(to + i, from + i);
+}
+
 /** Copies 4 KiB from one address to another; both are multiples of 64. */
 function copyPageBytes(to: usize, from: usize): void {
   for (const end = to + 4096; to < end; to += 64, from += 64) {

@@ -1,10 +1,10 @@
 // Large folios: the 512 frames of a block, or a part of a block, as long as they stay together. Each part
 // has a folio record and counts of its own; these functions go over all parts.
 
-import { FOLIO_LARGE, PIN_BIAS } from "../../abi/frame";
+import { FOLIO_COUNT_MASK, FOLIO_LARGE, FOLIO_SIZE, PIN_BIAS } from "../../abi/frame";
 import { LARGE_PAGES } from "../base/layout";
 import { folioOf } from "./folio";
-import { copyFrame, zeroFrame } from "./frame";
+import { copyFrames, zeroFrames } from "./frame";
 import { headOf, pagesAt } from "./order";
 import { putPage } from "./page-alloc";
 
@@ -59,6 +59,7 @@ export function largeHeld(head: u32, own: u32, faultPage: u32): bool {
  * exception).
  */
 export function largeAll(head: u32, mask: u32, flags: u32, except: u32 = 0): bool {
+  if (!except) return alike(head, flagBits(mask), flagBits(flags));
   const end = head + pagesAt(head);
   for (let pfn = head; pfn < end; pfn++) {
     if ((folioOf(pfn).flags & mask) != flags && pfn != except) return false;
@@ -66,12 +67,33 @@ export function largeAll(head: u32, mask: u32, flags: u32, except: u32 = 0): boo
   return true;
 }
 
+/** Tells whether each part has so many references and mappings. */
+export function largeCounts(head: u32, refs: u32, maps: u32): bool {
+  return alike(head, i32x4(FOLIO_COUNT_MASK, FOLIO_COUNT_MASK, 0, 0), i32x4(refs, maps, 0, 0));
+}
+
+/** Tells whether the bits `mask` of each part's record equal `wanted`. */
+function alike(head: u32, mask: v128, wanted: v128): bool {
+  let at = changetype<usize>(folioOf(head));
+  let other = i32x4.splat(0);
+  for (const end = at + pagesAt(head) * FOLIO_SIZE; at < end; at += FOLIO_SIZE)
+    other = v128.or(other, v128.xor(v128.and(v128.load(at), mask), wanted));
+  return !v128.any_true(other);
+}
+
+/** Returns a record in which only the flags have bits. */
+@inline
+function flagBits(flags: u32): v128 {
+  return i32x4.replace_lane(i32x4.splat(0), 3, flags << 16);
+}
+
 /** Clears the bits `clear` in the flags of each part, then sets the bits `set`. */
 export function markLarge(head: u32, clear: u32, set: u32): void {
-  const end = head + pagesAt(head);
-  for (let pfn = head; pfn < end; pfn++) {
-    folioOf(pfn).flags = <u16>((folioOf(pfn).flags & ~clear) | set);
-  }
+  const cleared = flagBits(clear);
+  const added = flagBits(set);
+  let at = changetype<usize>(folioOf(head));
+  for (const end = at + pagesAt(head) * FOLIO_SIZE; at < end; at += FOLIO_SIZE)
+    v128.store(at, v128.or(v128.andnot(v128.load(at), cleared), added));
 }
 
 /** Notes in each part that it is charged to a group. The caller charges the group. */
@@ -94,13 +116,12 @@ export function maybePinned(pfn: u32): bool {
 
 /** Zeroes the bytes of all parts. */
 export function zeroLarge(head: u32): void {
-  const end = head + pagesAt(head);
-  for (let pfn = head; pfn < end; pfn++) zeroFrame(pfn);
+  zeroFrames(head, pagesAt(head));
 }
 
 /** Copies the bytes of the folio `from` to the folio `to`. */
 export function copyLarge(to: u32, from: u32): void {
-  for (let i: u32 = 0; i < LARGE_PAGES; i++) copyFrame(to + i, from + i);
+  copyFrames(to, from, LARGE_PAGES);
 }
 
 /** Drops one reference to each part. */

@@ -21,6 +21,7 @@ import {
   FOLIO_LOCKED,
   FOLIO_REFERENCED,
   FOLIO_RESERVED,
+  FOLIO_SIZE,
   FOLIO_TAIL,
 } from "../../abi/frame";
 import {
@@ -126,7 +127,12 @@ export function putTablePage(): void {
 /** Gives a free frame its first reference, and `flags`. */
 @inline
 export function initFrame(pfn: u32, flags: u32): void {
-  const folio = changetype<usize>(folioOf(pfn));
+  initRecord(changetype<usize>(folioOf(pfn)), flags);
+}
+
+/** initFrame() of the frame whose record is at `folio`. */
+@inline
+function initRecord(folio: usize, flags: u32): void {
   assert(load<u16>(folio, FOLIO_FLAGS) == FOLIO_FREE, "allocFrame: the frame is in use");
   // One reference, and no memcg, mappings, place.
   v128.store(folio, i32x4.replace_lane(i32x4(1, 0, 0, 0), 3, flags << 16));
@@ -184,7 +190,9 @@ export function allocBlock(zone: u32, large: bool): u32 {
   z.freePages -= LARGE_PAGES;
   const first = load<u32>(block, BLOCK_PFN);
   setWholeBlock(first, large);
-  for (let i: u32 = 0; i < LARGE_PAGES; i++) initFrame(first + i, large ? (i ? FOLIO_TAIL : FOLIO_HEAD) : 0);
+  const folio = changetype<usize>(folioOf(first));
+  initRecord(folio, large ? FOLIO_HEAD : 0);
+  for (let i: usize = 1; i < LARGE_PAGES; i++) initRecord(folio + i * FOLIO_SIZE, large ? FOLIO_TAIL : 0);
   return first;
 }
 

@@ -18,7 +18,7 @@ import {
 } from "../../abi/frame";
 import { HDR_FOLIOS } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
-import { PAGE_SIZE } from "../../uapi/page";
+import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
 import {
   MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_MIGRATE,
@@ -271,7 +271,7 @@ function collectEntry(m: Migration, i: u32, at: usize, pte: u64): u32 {
   }
   folio.set(FOLIO_LOCKED);
   // The mapping's reference becomes the migration's.
-  takeEntry(at, pte, pfn, folio);
+  takeEntry(at, pte, folio);
   const write: u32 = pteFlags(pte) & PTE_WRITE ? MIGRATE_PFN_WRITE : 0;
   m.setSource(i, UNFINISHED | (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE | write | pfn);
   return 1;
@@ -305,8 +305,13 @@ export function collectParts(cmd: SetupCmd, m: Migration): i32 {
     const large = folioOf(pfn).has(FOLIO_LARGE);
     const first = !folioOf(pfn).has(FOLIO_TAIL);
     if (large && splitFolio(cmd, pfn, m.faultPage) == REQUEST) return REQUEST;
+    if (folioOf(pfn).has(FOLIO_LARGE)) {
+      // collect() has looked no further in these 2 MiB, either.
+      if (pinnedPartSkipsBlock()) cmd.cursor |= PMD_SIZE - PAGE_SIZE;
+      continue;
+    }
     // A fault on another page than the first ends with the split; the next fault moves the page.
-    if (folioOf(pfn).has(FOLIO_LARGE) || (large && !first && m.faultPage)) continue;
+    if (large && !first && m.faultPage) continue;
     store<u8>(m.reasons + i, 0);
     cmd.unfinished += collectEntry(m, i, slot, load<u64>(slot));
     m.cpages += m.source(i) & MIGRATE_PFN_MIGRATE ? 1 : 0;

@@ -8,7 +8,7 @@ import { HDR_DEVICE_BASE, HDR_DEVICE_FRAMES, HDR_FRAMES } from "../../abi/header
 import { header, LARGE_PAGES, RESERVED_FRAMES } from "../base/layout";
 import { count } from "../base/stat";
 import { folioOf } from "../frame/folio";
-import { copyFrame, zeroFrame } from "../frame/frame";
+import { copyFrame, copyFrames, zeroFrame, zeroFrames } from "../frame/frame";
 import { isUnit } from "../space/migration";
 
 /** Does a word name a page in use, or none? `end` is the pfn after the last. */
@@ -68,6 +68,11 @@ function checkUnit(from: u32, to: u32, dst: usize, end: u32): i32 {
 
 /** copyData() of a unit. */
 function copyUnit(from: u32, to: u32, dst: usize): void {
+  if (from & MIGRATE_PFN_MIGRATE && isUnit(to) && to >> 31) {
+    if (from >> 31) copyFrames(to & PFN_MASK, from & PFN_MASK, LARGE_PAGES);
+    else zeroFrames(to & PFN_MASK, LARGE_PAGES);
+    return;
+  }
   for (let j: u32 = 0; j < LARGE_PAGES; j++) {
     const word = partOf(to, dst, j);
     if (!(word >> 31) || !(from & MIGRATE_PFN_MIGRATE)) continue;

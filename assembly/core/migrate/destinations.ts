@@ -35,7 +35,7 @@ import { DEBUG } from "../base/panic";
 import { poolId } from "../base/pool";
 import { isDevmem, isOpenDevmem } from "../frame/devmem";
 import { Folio, folioOf, unmark } from "../frame/folio";
-import { largeAll } from "../frame/large";
+import { largeAll, markLarge } from "../frame/large";
 import { isWholeBlock } from "../frame/order";
 import {
   addExternalRefs,
@@ -111,14 +111,19 @@ function allocUnits(zone: u32, src: usize, dst: usize, n: u32, wanted: u32): u32
     const word = load<u32>(src + i * 4);
     if (!isUnit(word) || (word & wanted) != wanted || load<u32>(dst + i * 4) || n - i < LARGE_PAGES) continue;
     const head = allocLarge(zone);
+    if (head) {
+      markLarge(head, 0, FOLIO_LOCKED);
+      store<u32>(dst + i * 4, (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_COMPOUND | head);
+      filled += LARGE_PAGES;
+      continue;
+    }
     for (let j: u32 = 0; j < LARGE_PAGES; j++) {
-      const pfn = head ? head + j : allocFrame(zone);
+      const pfn = allocFrame(zone);
       if (!pfn) break;
       folioOf(pfn).set(FOLIO_LOCKED);
-      if (!head) store<u32>(dst + (i + j) * 4, (<u32>MIGRATE_PFN_VALID) | pfn);
+      store<u32>(dst + (i + j) * 4, (<u32>MIGRATE_PFN_VALID) | pfn);
       filled++;
     }
-    if (head) store<u32>(dst + i * 4, (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_COMPOUND | head);
   }
   return filled;
 }
@@ -133,7 +138,8 @@ function haveUnit(words: usize, n: u32): bool {
 /** Allocates destinations in a zone, units first. Returns the number of frames, which the caller owns. */
 function allocFor(zone: u32, src: usize, dst: usize, n: u32, wanted: u32): i32 {
   const large = haveUnit(src, n) ? allocUnits(zone, src, dst, n, wanted) : 0;
-  const filled = large + allocFrames(zone, src, dst, n, wanted, FOLIO_LOCKED, <u32>MIGRATE_PFN_VALID);
+  const single = large < n ? allocFrames(zone, src, dst, n, wanted, FOLIO_LOCKED, <u32>MIGRATE_PFN_VALID) : 0;
+  const filled = large + single;
   addExternalRefs(filled);
   return filled;
 }
@@ -233,6 +239,11 @@ export function takeDestinations(m: Migration): bool {
     const pfn = pfnOf(word);
     if (!(i & 3) && i + 4 <= npages && pfn > before && pfn + 3 < end && areFresh(at, folios)) {
       before = pfn + 3;
+      i += 3;
+      continue;
+    }
+    // After the first word of a unit there are 511 of 0.
+    if (!(i & 3) && i + 4 <= npages && !v128.any_true(v128.load(at))) {
       i += 3;
       continue;
     }

@@ -23,13 +23,15 @@ import {
 } from "../../abi/frame";
 import { HDR_DEVICE_BASE, HDR_FLAGS, HDR_FLAG_COHERENT, HDR_FOLIOS } from "../../abi/header";
 import { MIGRATION_PAGES, MIGRATION_SETUP } from "../../abi/object";
-import { header } from "../base/layout";
+import { header, LARGE_PAGES } from "../base/layout";
 import { exists } from "../base/object";
 import { pteFlags } from "../base/pte";
 import { isCoherentPfn } from "../frame/coherent";
 import { Folio, folioOf, isDevicePfn, unmark } from "../frame/folio";
 import { addExternalRefs, clearFolio, putPage } from "../frame/page-alloc";
 import { freePages } from "../frame/page-free";
+import { largeCounts, markLarge } from "../frame/large";
+import { setWholeBlock } from "../frame/order";
 import {
   endedEntry,
   hasPage,
@@ -92,6 +94,34 @@ function endRun(m: Migration, i: u32, last: u32, slot: usize): u32 {
   return i;
 }
 
+/** Writes the words of a huge page's 512 pages, of which `word` is the first. */
+function nameNeighbors(at: usize, word: u32): void {
+  let words = i32x4.add(i32x4.splat(word), i32x4(0, 1, 2, 3));
+  for (const end = at + LARGE_PAGES * 4; at < end; at += 16) {
+    v128.store(at, words);
+    words = i32x4.add(words, i32x4.splat(4));
+  }
+}
+
+/**
+ * If page i begins a unit that has moved, and of whose source nobody else has a part, the unit becomes 512
+ * pages that have moved, for endRun().
+ */
+@inline
+function openUnit(m: Migration, i: u32): void {
+  const moved = (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE;
+  const word = m.source(i);
+  const target = m.target(i);
+  if ((word & (moved | MIGRATE_PFN_COMPOUND)) != (moved | MIGRATE_PFN_COMPOUND) || !isUnit(target)) return;
+  const head = pfnOf(word);
+  const to = pfnOf(target);
+  if (!largeCounts(head, 1, 0)) return;
+  markLarge(head, FOLIO_LARGE, 0);
+  setWholeBlock(head, false);
+  nameNeighbors(m.src + i * 4, moved | head);
+  nameNeighbors(m.dst + i * 4, (<u32>MIGRATE_PFN_VALID) | to);
+}
+
 /**
  * migrate_vma_finalize: migration entries name pages again, the destination's or the source's; locks and
  * references are dropped, and the migration ends. Without a migratePages() before, nothing has moved, and
@@ -112,6 +142,7 @@ export function migrateFinalize(id: u32): i32 {
     const last = leafRun(m, i);
     for (; i < last; i++) {
       if (ran && slot) {
+        openUnit(m, i);
         const from = i;
         i = endRun(m, i, last, slot + ((<usize>(i - first)) << 3));
         given += i - from;

@@ -9,7 +9,7 @@
 //   COMPOUND (a hole)    512 pages        fills 512 holes
 
 import { COUNT_DEVICE_TO_DEVICE, COUNT_TO_DEVICE, COUNT_TO_SYSTEM } from "../../abi/counter";
-import { FOLIO_LOCKED, FOLIO_LRU, FOLIO_MIGRATION_SHARED } from "../../abi/frame";
+import { FOLIO_LOCKED, FOLIO_LRU, FOLIO_MIGRATION_SHARED, FOLIO_SIZE } from "../../abi/frame";
 import { REQUEST } from "../../abi/request";
 import { MMU_NOTIFY_CLEAR } from "../../uapi/event";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
@@ -30,10 +30,10 @@ import {
 import { LARGE_PAGES } from "../base/layout";
 import { pteFlags, ptePfn } from "../base/pte";
 import { count } from "../base/stat";
-import { folioOf, isDevicePfn, moveFolio } from "../frame/folio";
-import { largeAll, largeMaps, markLarge } from "../frame/large";
+import { Folio, folioOf, isDevicePfn, moveFolio } from "../frame/folio";
+import { largeAll, largeCounts, largeMaps, markLarge } from "../frame/large";
 import { dissolveLarge, getLarge, putPage } from "../frame/page-alloc";
-import { noteUse } from "../frame/recency";
+import { noteUse, usesAreKept } from "../frame/recency";
 import { Cmd } from "../operation/cmd";
 import { firstPart, nextPart } from "../operation/tell";
 import {
@@ -78,10 +78,10 @@ export function takeUnit(m: Migration, table: usize): u32 {
   const first = load<u64>(table);
   const head = ptePfn(first);
   if (!largeAll(head, FOLIO_LOCKED, 0, m.faultPage)) return 0;
-  for (let j: u32 = 0; j < LARGE_PAGES; j++) {
-    const at = table + j * 8;
-    folioOf(head + j).set(FOLIO_LOCKED);
-    takeEntry(at, load<u64>(at), head + j, folioOf(head + j));
+  let part = changetype<usize>(folioOf(head));
+  for (let at = table; at < table + LARGE_PAGES * 8; at += 8, part += FOLIO_SIZE) {
+    changetype<Folio>(part).set(FOLIO_LOCKED);
+    takeEntry(at, load<u64>(at), changetype<Folio>(part));
   }
   const write: u32 = pteFlags(first) & PTE_WRITE ? MIGRATE_PFN_WRITE : 0;
   return (<u32>MIGRATE_PFN_VALID) | MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND | write | head;
@@ -96,6 +96,7 @@ export function unmapUnit(cmd: Cmd, m: Migration, head: u32): i32 {
     if (!largeAll(head, FOLIO_LRU, FOLIO_LRU)) return REASON_NOT_ISOLATED;
     markLarge(head, FOLIO_LRU, 0);
   }
+  if (!cmd.link && largeCounts(head, 1, 0)) return 0;
   const part = folioOf(head);
   let told = cmd.link || largeMaps(head) ? firstPart(cmd, head, MMU_NOTIFY_CLEAR, 0) : 0;
   for (; told; told = nextPart(cmd, head, MMU_NOTIFY_CLEAR, 0)) {
@@ -117,7 +118,7 @@ function takeParts(pgd: usize, start: u64, end: u64, head: u32): void {
     const pte: u64 = slot ? load<u64>(slot) : 0;
     const pfn = ptePfn(pte);
     if (pfn - head >= LARGE_PAGES || !mapsPage(pte, pfn)) continue;
-    takeEntry(slot, pte, pfn, folioOf(pfn));
+    takeEntry(slot, pte, folioOf(pfn));
     folioOf(pfn).set(FOLIO_MIGRATION_SHARED);
     putPage(pfn);
   }
@@ -147,14 +148,17 @@ export function takeDeviceUnit(head: u32): u32 {
 
 /** Moves a unit's folio to the large folio at `to`. A reason to stay, or 0. */
 export function moveUnit(m: Migration, head: u32, to: u32): u32 {
-  for (let pfn = head; pfn < head + LARGE_PAGES; pfn++) {
+  const alone = largeCounts(head, 1, 0);
+  for (let pfn = head; !alone && pfn < head + LARGE_PAGES; pfn++) {
     if (folioOf(pfn).refcount != ownRefs(pfn, m.faultPage)) return REASON_REFERENCED;
   }
-  for (let j: u32 = 0; j < LARGE_PAGES; j++) {
-    const from = folioOf(head + j);
-    moveFolio(from, from.refcount, folioOf(to + j));
-    if (isDevicePfn(to)) noteUse(to + j);
+  const target = changetype<usize>(folioOf(to));
+  const source = changetype<usize>(folioOf(head));
+  for (let at: usize = 0; at < LARGE_PAGES * FOLIO_SIZE; at += FOLIO_SIZE) {
+    const from = changetype<Folio>(source + at);
+    moveFolio(from, from.refcount, changetype<Folio>(target + at));
   }
+  if (isDevicePfn(to) && usesAreKept()) for (let pfn = to; pfn < to + LARGE_PAGES; pfn++) noteUse(pfn);
   m.moved += LARGE_PAGES;
   count(
     isDevicePfn(to) ? (isDevicePfn(head) ? COUNT_DEVICE_TO_DEVICE : COUNT_TO_DEVICE) : COUNT_TO_SYSTEM,

@@ -75,7 +75,12 @@ export function migratePagesStep(cmd: MigratePagesCmd): i32 {
       if (moveOrSplitUnit(cmd, m, i) == REQUEST) return REQUEST;
     }
     const word = m.source(i);
-    if (!(word & MIGRATE_PFN_MIGRATE) || isUnit(word)) continue;
+    if (isUnit(word)) {
+      // The other words of a unit are 0.
+      i += LARGE_PAGES - 1;
+      continue;
+    }
+    if (!(word & MIGRATE_PFN_MIGRATE)) continue;
     const to = m.target(i);
     if (isUnit(to)) m.stay(i, REASON_ORDER);
     else if (to & MIGRATE_PFN_ERROR) m.stay(i, REASON_DRIVER_ERROR);

@@ -205,6 +205,8 @@ function unmapAll(cmd: SetupCmd, m: Migration): i32 {
       if (reason == REQUEST) return REQUEST;
       m.setSource(cmd.index, m.source(cmd.index) & ~(UNFINISHED | (reason ? MIGRATE_PFN_MIGRATE : 0)));
       if (reason) for (let j: u32 = 0; j < LARGE_PAGES; j++) m.note(cmd.index + j, reason);
+      // The other words of a unit are 0.
+      cmd.index += LARGE_PAGES - 1;
       continue;
     }
     const reason = unmapPageElsewhere(cmd, m, pfn);
@@ -236,7 +238,7 @@ function replaceEntries(cmd: Cmd, pfn: u32, folio: Folio): i32 {
   let slot = firstMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0);
   for (; slot; slot = nextMapping(cmd, pfn, folio, MMU_NOTIFY_CLEAR, 0)) {
     if (slot == REQUEST) return REQUEST;
-    takeEntry(slot, load<u64>(slot), pfn, folio);
+    takeEntry(slot, load<u64>(slot), folio);
     folio.set(FOLIO_MIGRATION_SHARED);
     putPage(pfn);
   }
@@ -251,6 +253,7 @@ function restoreDropped(m: Migration): void {
     const word = m.source(i);
     if (word & MIGRATE_PFN_MIGRATE) {
       candidates++;
+      if (isUnit(word)) i += LARGE_PAGES - 1;
       continue;
     }
     if (!hasPage(word)) continue;

@@ -221,7 +221,7 @@ export function keptExclusive(kept: u32): bool {
  * entry, instead of the folio, now records whether the page is exclusive, since fork may share it meanwhile.
  */
 @inline
-export function takeEntry(slot: usize, pte: u64, pfn: u32, folio: Folio): void {
+export function takeEntry(slot: usize, pte: u64, folio: Folio): void {
   store<u64>(slot, takenEntry(pte, folio.has(FOLIO_ANON_EXCLUSIVE)));
   folio.clear(FOLIO_ANON_EXCLUSIVE);
   if (ptePresent(pte) && pteFlags(pte) & PTE_DIRTY) folio.set(FOLIO_DIRTY);

@@ -96,6 +96,23 @@ onEachBuild("linux: sized folios", (test, module) => {
     world.byte(7); // pages 4 to 7
     assert.equal([world.mm.rss.swap, world.mm.rss.anon], [12, 4]);
   });
+  newer(
+    test,
+    module,
+    "a folio is split; another one, which is pinned, ends the look at its 2 MiB",
+    (world) => {
+      world.map(0, 32);
+      world.hmm.setHugepages(16 << 10, "always");
+      world.write(0); // pages 0 to 3
+      world.write(8); // pages 8 to 11
+      world.byte(12); // the zero page
+      using _pin = world.mm.pin(AT + 8 * P, 1);
+      world.events();
+      // Page 0 moves, and 1 to 7 are filled as holes: zeros of a split folio have become the zero page.
+      assert.is(world.toDevice(0, 32), 8);
+      assert.equal(world.events(), ["migrate 0-32", "clear 0-4", "migrate 1-32"]);
+    },
+  );
   newer(test, module, "exclusive access to a part does not split the folio", (world) => {
     folio(world);
     {
