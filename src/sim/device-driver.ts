@@ -271,7 +271,7 @@ export class DeviceDriver {
   }
 
   #moveOut(range: PageRange, first: number, evicted: boolean): number {
-    this.marks.noteUses(range);
+    if (this.#books.followsUses) this.marks.noteUses(range);
     const answers = this.marks.answersFor(range, this.#mover);
     const has = first >= range.start && first < range.end;
     const moved = this.#mover.toSystem(range.start, range.end, has ? first : range.start);

@@ -207,7 +207,8 @@ export class SimDevice implements FollowedDevice {
     try {
       const residents = this.#residents;
       const page = roundDown(addr, PAGE_SIZE);
-      const holder = this.#neighbors.find((device) => device.holds(page)) ?? null;
+      const neighbors = this.#neighbors;
+      const holder = neighbors.length === 0 ? null : (neighbors.find((other) => other.holds(page)) ?? null);
       const linked = holder !== null && this.#peers.includes(holder);
       if (holder !== null && !linked && this.#driver.faultIn(page, by === "store") !== 0) return 0;
       const unit = Math.floor(addr / this.#cluster);

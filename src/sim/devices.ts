@@ -1,4 +1,6 @@
 /** The devices of a simulation: which agent is which, and what they are together. */
+import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { roundDown } from "../engine/errors.ts";
 import { Hmm, type DeviceTable, type Mm } from "../index.ts";
 import { together, type DeviceCounts } from "./counts.ts";
 import { SimDevice, type DeviceState } from "./device.ts";
@@ -103,11 +105,12 @@ export class SimDevices {
   }
 
   /**
-   * The device to whose memory a page comes when `device` faults on it; null: it stays where it is, in the
-   * memory of a device to which a link leads.
+   * The device to whose memory the page of `addr` comes when `device` faults on it; null: it stays where it
+   * is, in the memory of a device to which a link leads.
    */
-  targetOf(device: SimDevice, page: number): SimDevice | null {
+  targetOf(device: SimDevice, addr: number): SimDevice | null {
     if (!this.peers.access) return device;
+    const page = roundDown(addr, PAGE_SIZE);
     return device.holderOf(page) === null ? this.all[this.peers.homeOf(page, device.number) - 1] : null;
   }
 

@@ -138,7 +138,7 @@ export class FaultServer {
     faulting.record = record;
     if (!again) faulting.end = address + PAGE_SIZE;
     const move = this.#placement === "migrate" && !again;
-    const target = move ? this.#devices.targetOf(device, roundDown(address, PAGE_SIZE)) : null;
+    const target = move ? this.#devices.targetOf(device, address) : null;
     const moved = target === null ? 0 : target.moveIn(span, address, write ? "store" : "load");
     this.brought = moved > 0;
     if (moved > 0) {

@@ -173,8 +173,8 @@ export const TYPESCRIPT: readonly Mutant[] = [
   {
     name: "page-on-another-device-is-reached-in-ram",
     file: "src/sim/device.ts",
-    before: "this.#neighbors.find((device) => device.holds(page)) ?? null",
-    after: "null",
+    before: "neighbors.length === 0 ? null : (neighbors.find((other) => other.holds(page)) ?? null);",
+    after: "neighbors.length < 0 ? neighbors[0] : null;",
     ask: ["unit/devices"],
   },
   {
