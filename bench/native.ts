@@ -8,6 +8,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -116,6 +117,25 @@ export function twins(
     target: targets[build],
     sides: compiler() === null ? null : [new NativeSide(name, build, args)],
   }));
+}
+
+let avx2: boolean | undefined;
+
+/** Tells whether rivals that use AVX2 by hand (native/vectors.h) can run here. */
+function hasAvx2(): boolean {
+  avx2 ??= existsSync("/proc/cpuinfo") && /\bavx2\b/.test(readFileSync("/proc/cpuinfo", "utf8"));
+  return avx2 && process.arch === "x64";
+}
+
+/** Returns the rival of a program whose vectors or non-temporal stores were written by hand. */
+export function vectors(
+  rival: string,
+  name: string,
+  args: readonly (string | number)[],
+  target: number,
+): Rival {
+  const works = compiler() !== null && hasAvx2();
+  return { name: rival, target, sides: works ? [new NativeSide(name, "O3", args)] : null };
 }
 
 /** Returns one rival that stands for both builds of a program. The faster build counts. */

@@ -88,6 +88,14 @@ export class TypedArrayTwin {
     return this.#capacity - this.#deviceLeft;
   }
 
+  /** Where a page is: 0 nowhere, 1 the zero page, 2 RAM, 3 the device. */
+  placeOf(address: number): number {
+    const slot = this.#slotOf(this.#cpuRoot, address, false);
+    const word = slot === 0 ? 0 : this.#tables[slot];
+    if (word === 0) return 0;
+    return (word & ON_DEVICE) !== 0 ? 3 : (word & FRAME) !== 0 ? 2 : 1;
+  }
+
   /** Empties the address space and the device, and sets all counts to 0. */
   reset(): void {
     this.accesses.fill(0);

@@ -115,3 +115,7 @@ export const traces = (accesses: number, smoke: boolean): Trace[] =>
   smoke
     ? [stencil(accesses, MIB), hashJoin(accesses, MIB)]
     : [stencil(accesses, 4 * MIB), hashJoin(accesses, 16 * MIB)];
+
+/** Returns the traces that row P7 replays with little device memory, where most clusters come and go. */
+export const pressedTraces = (smoke: boolean): Trace[] =>
+  smoke ? [hashJoin(140_000, 2 * MIB)] : [stencil(2_000_000, 4 * MIB), hashJoin(400_000, 4 * MIB)];

@@ -2,13 +2,14 @@
  * The door to an engine's insides, for the package's own tools: the explorer compares engines and rewinds
  * them, and the lab looks into them while an operation runs. Other code uses the public API.
  */
-import { HDR_FLAGS, HDR_FLAG_STEPS, HDR_FRAMES } from "../assembly/abi/header.ts";
+import { HDR_FLAGS, HDR_FLAG_STEPS } from "../assembly/abi/header.ts";
 import { MM_SEQ, MM_WINDOWS } from "../assembly/abi/object.ts";
 import { RESOURCE_MM } from "../assembly/abi/pool.ts";
 import { boot, checkConfig, type HmmConfig } from "./engine/config.ts";
 import { contextOf } from "./engine/context.ts";
 import { describePage, type PageDescription } from "./engine/describe.ts";
 import type { Memory } from "./engine/memory.ts";
+import { SavedMemory } from "./engine/saved-memory.ts";
 import { wipe } from "./engine/wipe.ts";
 import { Hmm } from "./hmm.ts";
 import type { Mm } from "./space/mm.ts";
@@ -54,15 +55,13 @@ export function watchSteps(hmm: Hmm, look: ((point: number) => void) | null): vo
 export class Rewinder {
   readonly #op: string;
   readonly #hmm: Hmm;
-  /** Linear memory up to the frames, which are zero after boot. */
-  readonly #image: Uint8Array;
+  readonly #saved: SavedMemory;
 
   /** @param hmm an engine that has just been made; it must not be used any more. */
   constructor(op: string, hmm: Hmm) {
     this.#op = op;
     this.#hmm = hmm;
-    const { mem } = contextOf(op, hmm);
-    this.#image = mem.bytes.slice(0, mem.header(HDR_FRAMES) || mem.bytes.length);
+    this.#saved = new SavedMemory(contextOf(op, hmm).mem);
   }
 
   /**
@@ -71,8 +70,7 @@ export class Rewinder {
    */
   next(): Hmm {
     const { core, mem, settings } = contextOf(this.#op, this.#hmm);
-    mem.bytes.set(this.#image);
-    mem.bytes.fill(0, this.#image.length);
+    this.#saved.rewind();
     return Hmm.over(core, this.#hmm.module, mem, settings);
   }
 }

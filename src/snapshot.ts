@@ -90,7 +90,8 @@ export interface SnapshotHeader {
   arrays: number[];
 }
 
-function describe(ctx: Context): SnapshotHeader {
+/** @internal Says which objects are open. */
+export function describe(ctx: Context): SnapshotHeader {
   const sorted = (numbers: Iterable<number>): number[] => [...numbers].sort((a, b) => a - b);
   const subscribers: SubscriberRecord[] = [];
   for (const id of sorted(ctx.mms.keys())) {
@@ -222,15 +223,16 @@ function readLine(bytes: Uint8Array): { sum: number; text: Uint8Array; from: num
   return { sum: Number.parseInt(line[1], 16), text, from: Math.ceil((at + text.length) / ALIGN) * ALIGN };
 }
 
-function checkAttachments(header: SnapshotHeader, attach: RestoreAttachments): void {
+/** @internal Throws RangeError where an object that the header names has no callbacks. */
+export function checkAttachments(header: SnapshotHeader, attach: RestoreAttachments, op = OP): void {
   for (const { kind, id, silent } of header.subscribers) {
     const ops = kind === "mirror" ? attach.mirrors?.[id] : attach.notifiers?.[id];
     const name = `attach.${kind}s[${JSON.stringify(id)}]`;
     if (silent === true && ops == null) continue;
-    if (typeof ops !== "object" || ops === null) throw badRange(OP, name, "given", ops);
+    if (typeof ops !== "object" || ops === null) throw badRange(op, name, "given", ops);
     const legacy = "syncCpuDevicePagetables" in ops;
     checkMethod(
-      OP,
+      op,
       name,
       ops,
       kind === "notifier" ? "invalidate" : legacy ? "syncCpuDevicePagetables" : "update",
@@ -239,7 +241,7 @@ function checkAttachments(header: SnapshotHeader, attach: RestoreAttachments): v
   for (const { id } of header.devmems) {
     const devmem = attach.devmems?.[id];
     if (devmem === undefined || typeof devmem.ops?.fault !== "function" || ownerOf(devmem) == null) {
-      throw badRange(OP, `attach.devmems[${JSON.stringify(id)}]`, "given, with ops and owner", devmem);
+      throw badRange(op, `attach.devmems[${JSON.stringify(id)}]`, "given, with ops and owner", devmem);
     }
   }
 }

@@ -4,6 +4,7 @@
  * @module heteromem/testing
  */
 export { checkEvictPolicy, type CheckEvictPolicyOptions } from "./testing/check-evict-policy.ts";
+export { Checkpoint } from "./testing/checkpoint.ts";
 export { DelayedDevice, type DelayedDeviceOptions, type PendingCopy } from "./testing/delayed-device.ts";
 export { explore, type ExploreOptions, type ExploreResult } from "./testing/explore.ts";
 export { ScheduleError } from "./testing/explore-error.ts";

@@ -118,6 +118,9 @@ export const HDR_DESCENTS = 312; //      u32  debug build: walks of a table down
 export const HDR_ARENA_HEADS = 316; //   u32  a word for each granule: the block's size times 2, plus 1 in use
 
 // After the boot configuration.
+export const HDR_ARENA_HIGH = 996; //    u32  end of what was ever allocated of the arena's first part
+export const HDR_ARENA_OWN_HIGH = 1000; //u32 likewise of the core's own part
+export const HDR_MARKS = 1004; //        u32  after the frames: a byte for each 16 of them, MARK_*
 export const HDR_UNLOCKED = 1008; //     u32  unlocked.ts: the first page of the batch, 0 none
 export const HDR_UNLOCKED_PAGES = 1012; //u32 pages of the list
 export const HDR_UNLOCKED_SIZE = 1016; // u32 pages that the batch has counted
@@ -132,6 +135,13 @@ export const HUGEPAGES_SIZED = 0x0003fff0;
 export const PMD_ORDER = 9;
 /** The smallest order of a large folio: 16 KiB. */
 export const ORDER_MIN = 2;
+
+/** Frames that share a byte of HDR_MARKS: 64 KiB, as a power of two. */
+export const MARK_SHIFT = 4;
+/** Bytes of one of the frames may have changed since somebody last cleared this bit. */
+export const MARK_CHANGED = 1;
+/** Bytes of one of the frames may have changed since boot. */
+export const MARK_WRITTEN = 2;
 
 /** "HMM1" */
 export const HEADER_MAGIC = 0x314d4d48;

@@ -247,6 +247,9 @@ static inline void init_zone(u32 zone, u32 first, u32 end) {
 #define GAP_BLOCKS 2
 #define GAP_FROM (1u << 15)
 
+/** Where the bytes of frames come from. */
+static void *(*bytes_of_frames)(size_t bytes) = memory;
+
 /** Creates zone 0 with `system` frames and zone 1 with `device` frames. */
 static inline void init_frames(u32 system, u32 device, bool data) {
   device_base = (RESERVED_FRAMES + system + PMD_PAGES - 1) & ~(PMD_PAGES - 1);
@@ -254,7 +257,7 @@ static inline void init_frames(u32 system, u32 device, bool data) {
   size_t count = device_base + ((device + PMD_PAGES - 1) & ~(PMD_PAGES - 1));
   folios = memory(count * sizeof *folios);
   blocks = memory(count / PMD_PAGES * sizeof *blocks);
-  frames = data ? memory(count * PAGE_SIZE) : NULL;
+  frames = data ? bytes_of_frames(count * PAGE_SIZE) : NULL;
 #ifdef KEEPS_LRU
   if (device) lru = memory((count - device_base) * sizeof *lru);
 #endif

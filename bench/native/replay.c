@@ -257,6 +257,13 @@ static void replay_all(void) {
   }
 }
 
+/** Where a page is: 0 nowhere, 1 the zero page, 2 RAM, 3 the device. */
+static u32 place_of(u64 address) {
+  u64 *entry = walk(root, address);
+  if (!entry || !*entry) return 0;
+  return pte_flags(*entry) & PTE_SPECIAL ? 1 : is_device(pte_pfn(*entry)) ? 3 : 2;
+}
+
 /** Starts with an empty address space and an empty device. */
 static void begin(void) {
   tables_high = tables_free = tables_used = 0;
@@ -288,6 +295,8 @@ static u64 repeat(u32 *hash) {
   *hash = hash_words(*hash, loads_and_stores, 4);
   *hash = hash_words(*hash, &counts.zero, (u32 *)(&counts + 1) - &counts.zero);
   *hash = hash_word(hash_word(*hash, mm.rss), (u32)used_pages());
+  for (u64 at = first_address; at < first_address + bytes; at += PAGE_SIZE)
+    *hash = hash_word(*hash, place_of(at));
   end();
   return t;
 }

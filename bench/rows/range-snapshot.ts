@@ -5,8 +5,8 @@ import { HmmMirror, HmmRange, hmmMirrorRegister, hmmVmaGetPfns, hmmVmaRangeDone 
 import type { Mm, PfnArray, Vma } from "../../src/index.ts";
 import { MIB, PAGE, PRIVATE, BenchDevice, createEngine } from "../engine.ts";
 import { HASH_SEED, hashWords, random, side } from "../harness.ts";
-import type { Context, Result, Row, Side } from "../harness.ts";
-import { floor, floorNote, twins, withFolder } from "../native.ts";
+import type { Context, Result, Rival, Row, Side } from "../harness.ts";
+import { floor, floorNote, twins, vectors, withFolder } from "../native.ts";
 
 /** All pages of a run are in one state. A run has 1 to RUN_MAX pages. */
 const RUN_MAX = 64;
@@ -69,6 +69,14 @@ function snapshots(mm: Mm, vma: Vma, pfns: PfnArray, repeats: number): Side {
   return side(work, () => hashWords(HASH_SEED, pfns));
 }
 
+function rivals(path: string, start: number, repeats: number): Rival[] {
+  const args = [path, start, repeats];
+  return [
+    ...twins("range-snapshot", [...args, 0], { O3: 0.6, native: 2.2 }),
+    vectors("AVX2", "range-snapshot", [...args, 1], 1.3),
+  ];
+}
+
 /** Measures one size. P10 uses it too. */
 export async function measure(bytes: number, repeats: number, context: Context): Promise<Result[]> {
   const hmm = await createEngine({ systemMemory: bytes, deviceMemory: bytes / 8 });
@@ -82,10 +90,7 @@ export async function measure(bytes: number, repeats: number, context: Context):
     context.compare({
       ours: snapshots(mm, vma, hmm.pfnArray(vma.npages), repeats),
       units: (bytes / PAGE) * repeats,
-      rivals: twins("range-snapshot", [file("entries", entries(mm, vma)), start, repeats], {
-        O3: 0.6,
-        native: 2.2,
-      }),
+      rivals: rivals(file("entries", entries(mm, vma)), start, repeats),
     }),
   );
   hmm.verify();

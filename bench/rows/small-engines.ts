@@ -1,10 +1,18 @@
 /**
  * P21: an engine of 16 MiB boots, as each test of a driver boots one, and 64 engines stay in one process. The
- * "rivals" are units: 1 ms, and 1 MiB of resident memory an engine.
+ * "rivals" are units: 1 ms, and 1 MiB of resident memory an engine. In the last comparison, as many workers
+ * as there are processors have an engine each; the rival is one worker that does the work of all.
  */
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { build } from "esbuild";
 import { Hmm } from "../../src/index.ts";
 import { MIB, PRIVATE } from "../engine.ts";
-import type { Result, Row, Side } from "../harness.ts";
+import type { Context, Result, Row, Sample, Side } from "../harness.ts";
 import { size, unit } from "../units.ts";
 
 const ENGINES = 64;
@@ -38,9 +46,65 @@ function residentBytes(engines: number): number {
   return Math.max(after - before, 1) / engines;
 }
 
+/** Rounds of work of all workers together, some 200 ms, and what workers keep of their processors. */
+const ROUNDS = 240;
+const SHARE = 0.93;
+
+/** Shares rounds of work out to workers, each with an engine of its own. */
+class Workers implements Side {
+  readonly #workers: Worker[];
+  readonly #rounds: number;
+
+  constructor(file: string, count: number, rounds: number) {
+    this.#workers = Array.from({ length: count }, () => new Worker(file));
+    this.#rounds = rounds / count;
+  }
+
+  async run(): Promise<Sample> {
+    const start = performance.now();
+    const moved = await Promise.all(
+      this.#workers.map(async (worker) => {
+        const answer = once(worker, "message");
+        worker.postMessage(this.#rounds);
+        const [pages] = (await answer) as [number];
+        return pages;
+      }),
+    );
+    const ns = (performance.now() - start) * 1e6;
+    return { ns, hash: moved.reduce((sum, pages) => sum + pages) };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+}
+
+async function scaling(context: Context): Promise<Result[]> {
+  const folder = mkdtempSync(join(tmpdir(), "heteromem-bench-"));
+  const outfile = join(folder, "worker.mjs");
+  const entry = fileURLToPath(new URL("../worker-engine.ts", import.meta.url));
+  await build({
+    ...{ entryPoints: [entry], outfile, bundle: true, format: "esm" },
+    ...{ platform: "node", target: "node20", logLevel: "error" },
+  });
+  const count = availableParallelism();
+  const rounds = context.smoke ? count : ROUNDS - (ROUNDS % count);
+  const all = new Workers(outfile, count, rounds);
+  const one = new Workers(outfile, 1, rounds);
+  const rival = { name: `one worker, x ${count}`, target: 1 / (SHARE * count), sides: [one] };
+  try {
+    return await context.compare({ ours: all, units: rounds, rivals: [rival] });
+  } finally {
+    await all.close();
+    await one.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
 const row: Row = {
-  title: `boot with 16 MiB + 16 MiB; resident memory of ${ENGINES} engines that touch 1 MiB each`,
-  unit: "boot · engine",
+  title: `boot with 16 MiB + 16 MiB; resident memory of ${ENGINES} engines that touch 1 MiB each; workers`,
+  unit: "boot · engine · round",
+  threads: true,
   async run(context) {
     const resident = residentBytes(context.smoke ? 2 : ENGINES);
     const results: Result[] = [
@@ -50,6 +114,7 @@ const row: Row = {
         units: 1,
         rivals: [unit("resident-in-MiB", MIB, 2)],
       })),
+      ...(await scaling(context)),
     ];
     return results;
   },

@@ -1,10 +1,9 @@
 /**
- * P15: traces as text. The first comparison decodes a plain file, without replaying it; the rival is `wc -l`
- * of the file. The second one is `heteromem run` from the compressed file to the report. Its stages (inflate,
- * decode, replay) overlap, and the rival is the slowest stage alone. The trace is the recorded stencil of
- * examples/programs, repeated.
+ * P15: traces as text. The first comparisons decode a plain file, without replaying it; the rivals count the
+ * file's lines, as `wc -l` does, and decode it in C (native/trace-text.c). The last one is `heteromem run`
+ * from the compressed file to the report. Its stages (inflate, decode, replay) overlap, and the rival is the
+ * slowest stage alone. The trace is the recorded stencil of examples/programs, repeated.
  */
-import { spawnSync } from "node:child_process";
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
@@ -14,15 +13,16 @@ import { replay } from "../../src/cli/run.ts";
 import { Hmm } from "../../src/index.ts";
 import { deviceMemoryFor } from "../../src/sim/device-driver.ts";
 import { Simulation } from "../../src/sim/simulation.ts";
+import type { SimulationReport } from "../../src/sim/report.ts";
 import { loadText } from "../../src/text/index.ts";
 import type { TextModule } from "../../src/text/index.ts";
 import { LackeyDecoder } from "../../src/text/lackey.ts";
 import type { OffloadRange } from "../../src/text/lackey.ts";
 import { parseOffload } from "../../src/cli/args.ts";
 import { MIB } from "../engine.ts";
-import { median } from "../harness.ts";
+import { HASH_SEED, hashWord, hashWords, median } from "../harness.ts";
 import type { Context, Result, Row, Side } from "../harness.ts";
-import { withFolder } from "../native.ts";
+import { fasterTwin, withFolder } from "../native.ts";
 import { noteStages } from "../replay-stages.ts";
 
 const PROGRAMS = fileURLToPath(new URL("../../examples/programs", import.meta.url));
@@ -35,31 +35,42 @@ const CHUNK = 1 << 18;
 
 const since = (start: number): number => (performance.now() - start) * 1e6;
 
-/** Reads the plain file chunk by chunk into the decoder's memory. The hash is the number of lines. */
-function decodeFile(text: TextModule, path: string): Side {
+/** Reads the plain file chunk by chunk into the decoder's memory. Returns the number of lines. */
+function decodeInto(text: TextModule, path: string, use: (records: BigUint64Array) => void): number {
+  const decoder = new LackeyDecoder(text);
+  const file = openSync(path, "r");
+  for (;;) {
+    const n = readSync(file, decoder.input, 0, CHUNK, null);
+    if (n === 0) break;
+    decoder.decode(n, use);
+  }
+  closeSync(file);
+  return decoder.end().lines;
+}
+
+/** The hash is the number of lines. */
+function countLines(text: TextModule, path: string): Side {
   return {
     run() {
       const start = performance.now();
-      const decoder = new LackeyDecoder(text);
-      const file = openSync(path, "r");
-      for (;;) {
-        const n = readSync(file, decoder.input, 0, CHUNK, null);
-        if (n === 0) break;
-        decoder.decode(n, () => undefined);
-      }
-      closeSync(file);
-      const { lines } = decoder.end();
+      const lines = decodeInto(text, path, () => undefined);
       return { ns: since(start), hash: lines };
     },
   };
 }
 
-function countLines(path: string): Side {
+/** A second pass, which is not measured, hashes every record, as native/trace-text.c does. */
+function decodeFile(text: TextModule, path: string): Side {
   return {
     run() {
       const start = performance.now();
-      const { stdout } = spawnSync("wc", ["-l", path], { encoding: "utf8" });
-      return { ns: since(start), hash: Number.parseInt(stdout, 10) };
+      decodeInto(text, path, () => undefined);
+      const ns = since(start);
+      let hash = HASH_SEED;
+      const lines = decodeInto(text, path, ({ buffer, byteOffset, length }) => {
+        hash = hashWords(hash, new Uint32Array(buffer, byteOffset, 2 * length));
+      });
+      return { ns, hash: hashWord(hash, lines) };
     },
   };
 }
@@ -69,7 +80,13 @@ function ranges(): OffloadRange[] {
   return parseOffload([OFFLOAD]).filter((value) => "start" in value);
 }
 
-/** `heteromem run` without printing. The hash is the number of accesses replayed. */
+/** Hashes what a replay of all records counted. */
+function hashReport({ accesses, faultsByKind, device, evictions, rss }: SimulationReport): number {
+  const text = JSON.stringify([accesses, faultsByKind, device, evictions, rss]);
+  return hashWords(HASH_SEED, Uint32Array.from(Buffer.from(text)));
+}
+
+/** `heteromem run` without printing. The hash is that of the report. */
 function endToEnd(path: string): Side {
   const configured = {
     config: { ...CONFIG, offload: [OFFLOAD] },
@@ -83,7 +100,7 @@ function endToEnd(path: string): Side {
       const input = await TraceInput.open(path);
       const watch = { progress: new Progress(input, true), signal, version: "", pictures: null };
       const { report } = await replay(configured, input, watch);
-      return { ns: since(start), hash: report.trace.accesses };
+      return { ns: since(start), hash: hashReport(report) };
     },
   };
 }
@@ -121,10 +138,10 @@ function replayAlone(records: BigUint64Array): Side {
       const start = performance.now();
       const simulation = await Simulation.create(CONFIG);
       simulation.feed(records);
-      simulation.report();
+      const report = simulation.report();
       const ns = since(start);
       simulation.close();
-      return { ns, hash: simulation.replayed };
+      return { ns, hash: hashReport(report) };
     },
   };
 }
@@ -143,14 +160,15 @@ async function noteAlone(stages: Record<string, Side>, units: number, context: C
 async function measureDecoding(plain: Uint8Array, copies: number, context: Context): Promise<Result[]> {
   const text = loadText();
   const all = Buffer.concat(Array.from({ length: copies }, () => plain));
-  return withFolder((file) => {
+  const units = all.length / MIB;
+  return withFolder(async (file) => {
     const path = file("trace", all);
-    const works = spawnSync("wc", ["--version"]).status === 0;
-    return context.compare({
-      ours: decodeFile(text, path),
-      units: all.length / MIB,
-      rivals: [{ name: "wc -l", target: 3, sides: works ? [countLines(path)] : null }],
-    });
+    const lines = fasterTwin("wc -l", "trace-text", ["lines", path], 3);
+    const records = fasterTwin("C-decoder", "trace-text", ["records", path], 1);
+    return [
+      ...(await context.compare({ ours: countLines(text, path), units, rivals: [lines] })),
+      ...(await context.compare({ ours: decodeFile(text, path), units, rivals: [records] })),
+    ];
   });
 }
 
@@ -176,8 +194,11 @@ async function measureWhole(
       replay: replayAlone(records),
     };
     await noteAlone(stages, units, context);
+    const ours = endToEnd(path);
+    if ((await ours.run()).hash !== (await stages.replay.run()).hash)
+      throw new Error("the replay alone counts something else");
     const rival = { name: "slowest-stage", target: 1.2, sides: Object.values(stages), slowest: true };
-    return context.compare({ ours: endToEnd(path), units, rivals: [{ ...rival, sameHash: false }] });
+    return context.compare({ ours, units, rivals: [{ ...rival, sameHash: false }] });
   });
   await noteReplay(records, context);
   return results;

@@ -74,5 +74,6 @@ export const RECEIVERS: Record<string, Receiver> = {
     op: "dmirror",
   },
   DelayedDevice: { open: (w) => w.delayed, closed: (w) => w.closed.delayed, op: "delayedDevice" },
+  Checkpoint: { open: (w) => w.point, op: "checkpoint" },
   Random: { open: (w) => w.random, op: "random" },
 };

@@ -140,6 +140,26 @@ const record = (right: Given, names: string, says: RegExp): Argument => ({
   })),
 });
 
+/** Callbacks for an engine that is restored or rewound. */
+export const attachments: Record<string, Argument> = {
+  attach: bag(true),
+  "attach.mirrors": record(
+    () => ({ mirror1: { update: () => undefined } }),
+    'attach.mirrors["mirror1"]',
+    /must be given/,
+  ),
+  "attach.notifiers": record(
+    () => ({ notifier1: { invalidate: () => undefined }, outside: { invalidate: () => undefined } }),
+    'attach.notifiers["notifier1"]',
+    /must be given/,
+  ),
+  "attach.devmems": record(
+    () => Object.fromEntries([1, 2, 3].map((n) => [`devmem${n}`, { ops: { fault: () => 0 }, owner: { n } }])),
+    'attach.devmems["devmem1"]',
+    /must be given, with ops and owner/,
+  ),
+};
+
 const engines: Table = {
   "Hmm.create": {
     args: configuration("config"),
@@ -164,23 +184,7 @@ const engines: Table = {
           shows: "100",
         },
       ),
-      attach: bag(true),
-      "attach.mirrors": record(
-        () => ({ mirror1: { update: () => undefined } }),
-        'attach.mirrors["mirror1"]',
-        /must be given/,
-      ),
-      "attach.notifiers": record(
-        () => ({ notifier1: { invalidate: () => undefined }, outside: { invalidate: () => undefined } }),
-        'attach.notifiers["notifier1"]',
-        /must be given/,
-      ),
-      "attach.devmems": record(
-        () =>
-          Object.fromEntries([1, 2, 3].map((n) => [`devmem${n}`, { ops: { fault: () => 0 }, owner: { n } }])),
-        'attach.devmems["devmem1"]',
-        /must be given, with ops and owner/,
-      ),
+      ...attachments,
       "attach.module": optional(module),
     },
   },

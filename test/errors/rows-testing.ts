@@ -1,5 +1,5 @@
 /** Rows of heteromem/dmirror and heteromem/testing. */
-import { DelayedDevice } from "../../src/testing.ts";
+import { Checkpoint, DelayedDevice } from "../../src/testing.ts";
 import { EINVAL, PAGE_SIZE } from "../../src/index.ts";
 import { EVICTORS } from "../../src/sim/policies/evict/index.ts";
 import {
@@ -20,7 +20,7 @@ import {
   words,
 } from "./arguments.ts";
 import type { Row, Table } from "./row.ts";
-import { fromCallback } from "./rows-hmm.ts";
+import { attachments, fromCallback } from "./rows-hmm.ts";
 import type { World } from "./world.ts";
 
 const TWICE = "closing twice does nothing";
@@ -163,6 +163,18 @@ const device: Table = {
         changes: "the device is made for it",
       },
     ],
+  },
+  "new Checkpoint": {
+    args: { hmm: object((w) => w.hmm, "an Hmm") },
+    more: [fromCallback((w) => new Checkpoint(w.hmm))],
+  },
+  "Checkpoint#hmm": { nothing: "it has no argument" },
+  "Checkpoint#save": { nothing: "it has no argument" },
+  "Checkpoint#rewind": {
+    args: {
+      ...attachments,
+      "attach.module": anything(undefined, "the engine keeps its core"),
+    },
   },
   "new Random": { args: { seed: integer(1, 0, 2 ** 32 - 1) } },
   "Random#seed": { nothing: "it has no argument" },

@@ -21,7 +21,7 @@ import {
   type Mm,
 } from "../../src/index.ts";
 import { Dmirror, DmirrorDevice } from "../../src/dmirror.ts";
-import { DelayedDevice, explore, Lock, Random, ScheduleError } from "../../src/testing.ts";
+import { Checkpoint, DelayedDevice, explore, Lock, Random, ScheduleError } from "../../src/testing.ts";
 
 export const PAGES = 16;
 const DEVICE_PAGES = 16;
@@ -189,6 +189,17 @@ function otherEngine(module: WebAssembly.Module): Other {
   return other;
 }
 
+const points = new Map<WebAssembly.Module, Checkpoint>();
+
+/** Returns a checkpoint of an engine of its own. All worlds share it: it can be rewound again and again. */
+function pointOf(module: WebAssembly.Module): Checkpoint {
+  const known = points.get(module);
+  if (known !== undefined) return known;
+  const point = new Checkpoint(makeEngine(Hmm.createSync(module, CONFIG)).hmm);
+  points.set(module, point);
+  return point;
+}
+
 export function makeWorld(module: WebAssembly.Module) {
   const hmm = Hmm.createSync(module, CONFIG);
   const closed = makeClosed(hmm);
@@ -215,6 +226,7 @@ export function makeWorld(module: WebAssembly.Module) {
     ...engine,
     closed,
     other,
+    point: pointOf(module),
     migration: open.migration,
     /** The address space of the open migration. */
     migrating: open.mm,

@@ -14,6 +14,7 @@ import { OPERATIONS } from "./engine-ops.ts";
 import { FLAG_LETTERS } from "./flag-letters.ts";
 import { HUGE_MEMORY } from "./generate-huge.ts";
 import { Handle } from "./handle.ts";
+import { rewound } from "./rewind.ts";
 import {
   contentOf,
   digest,
@@ -71,6 +72,8 @@ export class EngineSide {
   readonly files = new Map<string, HmmFile>();
   private readonly plan: Plan;
   private readonly pagesAtStart: number;
+  /** How often the engine was replaced by one that goes on from its state. */
+  private reboots = 0;
 
   constructor(plan: Plan, module?: WebAssembly.Module) {
     this.plan = plan;
@@ -144,7 +147,10 @@ export class EngineSide {
     }
   }
 
-  /** Takes a snapshot and continues on an engine restored from it. Pins are not in a snapshot. */
+  /**
+   * Rewinds the engine to a checkpoint after it was scribbled over, or, every other time, continues on one
+   * restored from a snapshot. Pins are in neither.
+   */
   reboot(): void {
     const handles = new Set([...this.processes.values()].flatMap((process) => [...process.handles.values()]));
     const notifiers = Object.fromEntries([...handles].map(({ notifier, ops }) => [notifier.id, ops]));
@@ -154,7 +160,8 @@ export class EngineSide {
       [...handles].flatMap(({ legacy: { mirror, ops } }) => (mirror ? [[mirror.id, ops] as const] : [])),
     );
     const attach = { mirrors, notifiers, devmems: Object.fromEntries(devmems), module };
-    this.hmm = Hmm.restore(this.hmm.snapshot(), attach);
+    this.hmm =
+      this.reboots++ % 2 === 1 ? Hmm.restore(this.hmm.snapshot(), attach) : rewound(this.hmm, attach);
     this.memcg = this.hmm.memcgs()[0];
     for (const [name, { id }] of this.files)
       this.files.set(

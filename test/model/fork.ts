@@ -1,6 +1,7 @@
 /** fork of the reference model. */
 import { blocksOf, copyMark, splitMapping } from "./huge.ts";
 import { mapNew } from "./hugetlb.ts";
+import { endLease } from "./lend.ts";
 import type { Mm } from "./mm.ts";
 import { HUGE_PAGES, present, W, type Entry, type Page } from "./page.ts";
 import { DONTFORK, HUGETLB, LOCKED, MIXED, PFN, SHARED, UFFD, Vma, WIPEONFORK } from "./vma.ts";
@@ -36,8 +37,7 @@ function copyEntries(parent: Mm, child: Mm, vma: Vma, copy: Vma): boolean {
   for (let pn = vma.start; pn < vma.end; pn++) {
     const entry = parent.entries.get(pn);
     if (!entry) continue;
-    if (entry.lent) entry.dirty = entry.write;
-    entry.lent = false;
+    if (entry.lent) endLease(vma, entry);
     if (pinned && isPinned(entry)) {
       if (vma.flags & HUGETLB) {
         if (!copyBlock(parent, child, copy, pn)) return false;

@@ -113,9 +113,13 @@ function lendOne(mm: Mm, pn: number, owner: number): number {
 export function takeBack(mm: Mm, vma: Vma, pn: number): number {
   const { newer } = mm.world;
   mm.world.notify(mm, newer ? "clear" : "exclusive", pn, pn + 1);
-  const entry = mm.entries.get(pn)!;
-  entry.lent = false;
-  if (newer) entry.write = entry.page!.exclusive && (vma.flags & W) !== 0;
-  entry.dirty = entry.write;
+  endLease(vma, mm.entries.get(pn)!);
   return 0;
+}
+
+/** A page that a device had for itself is there again: in 7.3 writable if it may be, in 6.12 if it was. */
+export function endLease(vma: Vma, entry: Entry): void {
+  entry.lent = false;
+  if (vma.mm.world.newer) entry.write = entry.page!.exclusive && (vma.flags & W) !== 0;
+  entry.dirty = entry.write;
 }

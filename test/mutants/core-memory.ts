@@ -13,6 +13,27 @@ export const CORE_MEMORY: readonly Mutant[] = [
     after: "",
   },
   {
+    name: "copy-unseen-by-checkpoints",
+    file: core("frame/frame"),
+    before: "  markFrame(to);\n",
+    after: "",
+    ask: ["snapshot/checkpoint"],
+  },
+  {
+    name: "store-unseen-by-checkpoints",
+    file: core("access/access"),
+    before: "  markFrame(ptePfn(pte));\n",
+    after: "",
+    ask: ["snapshot/checkpoint"],
+  },
+  {
+    name: "file-end-unseen-by-checkpoints",
+    file: core("space/file"),
+    before: "  markFrame(pfn);\n",
+    after: "",
+    ask: ["snapshot/checkpoint"],
+  },
+  {
     name: "arena-block-too-small",
     file: core("base/arena"),
     before: "if (room < granules) continue;",

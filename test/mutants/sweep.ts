@@ -87,7 +87,7 @@ export const SWEEPS: readonly Mutant[] = [
   },
   {
     name: "next-engine-finds-the-last-ones-tables",
-    file: "src/engine/wipe.ts",
+    file: "src/engine/saved-memory.ts",
     before: "return { from: after(mem.pool(resource, POOL_HIGH)),",
     after: "return { from: after(mem.pool(resource, POOL_HIGH) - 1),",
     ask: SLOT,

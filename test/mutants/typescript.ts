@@ -122,6 +122,27 @@ export const TYPESCRIPT: readonly Mutant[] = [
     ask: ["unit/sem"],
   },
   {
+    name: "rewind-leaves-new-objects",
+    file: "src/engine/saved-memory.ts",
+    before: "      bytes.fill(0, part.to, now[i].to);\n",
+    after: "",
+    ask: ["snapshot/checkpoint"],
+  },
+  {
+    name: "rewind-leaves-pages-that-were-zero",
+    file: "src/engine/saved-memory.ts",
+    before: "if (kept === undefined) bytes.fill(0, at, this.#endOf(at));",
+    after: "if (kept === undefined) continue;",
+    ask: ["snapshot/checkpoint"],
+  },
+  {
+    name: "save-keeps-nothing",
+    file: "src/testing/checkpoint.ts",
+    before: "    this.#saved.save();\n",
+    after: "",
+    ask: ["snapshot/checkpoint"],
+  },
+  {
     name: "snapshot-without-files",
     file: "src/snapshot.ts",
     before: "files: sorted(ctx.files.keys()),",

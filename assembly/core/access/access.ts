@@ -22,6 +22,7 @@ import { checkAccess } from "../fault/common";
 import { mustUnshare } from "../fault/cow";
 import { handleFault } from "../fault/fault";
 import { folioOf, frameOf } from "../frame/folio";
+import { markFrame } from "../frame/frame";
 import { markAccessed } from "../frame/page-alloc";
 import { Cmd } from "../operation/cmd";
 import { dropCallerRefs, takeRefs } from "../operation/refs";
@@ -220,6 +221,7 @@ export function store32(mmId: u32, addr: f64, value: u32): i32 {
   if ((pteFlags(pte) & (PTE_WRITE | PTE_SPECIAL)) != PTE_WRITE || !ptePresent(pte) || !frameOf(0)) return 0;
   const used = PTE_YOUNG | PTE_DIRTY;
   if ((pteFlags(pte) & used) != used) store<u64>(slot, pte | used);
+  markFrame(ptePfn(pte));
   store<u32>(frameOf(ptePfn(pte)) + ((<usize>at) & (PAGE_SIZE - 1)), value);
   return 1;
 }

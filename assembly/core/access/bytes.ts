@@ -2,6 +2,7 @@
 
 import { PAGE_SIZE } from "../../uapi/page";
 import { frameOf } from "../frame/folio";
+import { markFrame } from "../frame/frame";
 
 /** How many of `left` bytes from address (or file offset) `at` on lie in the same page. */
 @inline
@@ -28,5 +29,7 @@ export function readPage(pfn: u32, at: u64, to: usize, length: usize): void {
 /** Copies `length` bytes into page `pfn`, from the offset of `at` on. Without page contents they are lost. */
 @inline
 export function writePage(pfn: u32, at: u64, from: usize, length: usize): void {
-  if (frameOf(0)) copyBytes(frameOf(pfn) + ((<usize>at) & (PAGE_SIZE - 1)), from, length);
+  if (!frameOf(0)) return;
+  markFrame(pfn);
+  copyBytes(frameOf(pfn) + ((<usize>at) & (PAGE_SIZE - 1)), from, length);
 }

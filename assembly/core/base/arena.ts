@@ -14,10 +14,17 @@
 //
 // An allocation takes the first free block that is large enough.
 
-import { HDR_ARENA, HDR_ARENA_END, HDR_ARENA_HEADS, HDR_ARENA_OWN } from "../../abi/header";
+import {
+  HDR_ARENA,
+  HDR_ARENA_END,
+  HDR_ARENA_HEADS,
+  HDR_ARENA_HIGH,
+  HDR_ARENA_OWN,
+  HDR_ARENA_OWN_HIGH,
+} from "../../abi/header";
 import { ARENA_GRANULE } from "../../abi/argument";
 import { RESOURCE_ARENA } from "../../abi/pool";
-import { exhausted, header, mayAllocate, zeroObject } from "./layout";
+import { exhausted, header, mayAllocate, setHeader, zeroObject } from "./layout";
 
 const GRANULE_SHIFT: u32 = 6;
 if (1 << GRANULE_SHIFT != ARENA_GRANULE) ERROR("ARENA_GRANULE");
@@ -43,6 +50,8 @@ function freeBlock(start: usize, end: usize): void {
 export function arenaInit(): void {
   freeBlock(header(HDR_ARENA), header(HDR_ARENA_OWN));
   freeBlock(header(HDR_ARENA_OWN), header(HDR_ARENA_END));
+  setHeader(HDR_ARENA_HIGH, header(HDR_ARENA));
+  setHeader(HDR_ARENA_OWN_HIGH, header(HDR_ARENA_OWN));
 }
 
 /**
@@ -50,15 +59,16 @@ export function arenaInit(): void {
  * 0 when no block is large enough, which the header then reports as RESOURCE_ARENA.
  */
 export function arenaAlloc(bytes: u32): usize {
-  return allocate(bytes, header(HDR_ARENA), header(HDR_ARENA_OWN));
+  return allocate(bytes, header(HDR_ARENA), header(HDR_ARENA_OWN), HDR_ARENA_HIGH);
 }
 
 /** Allocates an array as arenaAlloc() does, which no driver sees. */
 export function arenaAllocOwn(bytes: u32): usize {
-  return allocate(bytes, header(HDR_ARENA_OWN), header(HDR_ARENA_END));
+  return allocate(bytes, header(HDR_ARENA_OWN), header(HDR_ARENA_END), HDR_ARENA_OWN_HIGH);
 }
 
-function allocate(bytes: u32, start: usize, end: usize): usize {
+/** @param high the word of the header that says up to where this part was ever allocated */
+function allocate(bytes: u32, start: usize, end: usize, high: u32): usize {
   if (!mayAllocate()) return 0;
   const granules = <u32>((<u64>max<u32>(bytes, 1) + ARENA_GRANULE - 1) >> GRANULE_SHIFT);
   for (let at = start; at < end; at = blockAfter(at)) {
@@ -70,6 +80,7 @@ function allocate(bytes: u32, start: usize, end: usize): usize {
     if (room > granules) freeBlock(at + (granules << GRANULE_SHIFT), at + (room << GRANULE_SHIFT));
     store<u32>(head, (granules << 1) | 1);
     zeroObject(at, granules << GRANULE_SHIFT);
+    setHeader(high, max<u32>(header(high), <u32>at + (granules << GRANULE_SHIFT)));
     return at;
   }
   exhausted(RESOURCE_ARENA);

@@ -4,9 +4,9 @@
 //  ┌────────┬──────────────┬────────────────────────────────┬─────────────────┬───────────┬───────┐
 //  │ zeros  │ static data  │ header, pools, zones, commands │ exchange buffer │ event log │ pools │ …
 //  └────────┴──────────────┴────────────────────────────────┴─────────────────┴───────────┴───────┘
-//  ┌────────────┬───────┬────────┬────────┬───────────┬────────┬───────────────┬─────────────┐
-//  │ KSM chains │ arena │ blocks │ folios │ swap hash │ frames │ table records │ page tables │
-//  └────────────┴───────┴────────┴────────┴───────────┴────────┴───────────────┴─────────────┘
+//  ┌────────────┬───────┬────────┬────────┬───────────┬───────────────┬───────────────┬─────────────┐
+//  │ KSM chains │ arena │ blocks │ folios │ swap hash │ frames, marks │ table records │ page tables │
+//  └────────────┴───────┴────────┴────────┴───────────┴───────────────┴───────────────┴─────────────┘
 //
 // Page tables come last: there may be as many as pages of system memory, few are mostly in use, and a
 // snapshot ends with the last one that was.
@@ -54,6 +54,7 @@ import {
   HDR_KSM_HASH_MASK,
   HDR_LOG,
   HDR_LOG_ENTRIES,
+  HDR_MARKS,
   HDR_SWAP_FRAMES,
   HDR_SWAP_HASH,
   HDR_SWAP_HASH_MASK,
@@ -62,6 +63,7 @@ import {
   HDR_XBUF,
   HDR_ZERO_PFN,
   HEADER,
+  MARK_SHIFT,
   POOLS,
 } from "../../abi/header";
 import { LOG_RECORD_SIZE } from "../../abi/log";
@@ -331,6 +333,8 @@ function placeFrames(from: u64, system: u64, device: u64, deviceBase: u64, frame
   at = alignUp(at + cells * 8, PAGE_SIZE);
   setHeader(HDR_FRAMES, data ? <u32>at : 0);
   if (data) at += frames * PAGE_SIZE;
+  setHeader(HDR_MARKS, data ? <u32>at : 0);
+  if (data) at = alignUp(at + ((frames >> MARK_SHIFT) + 1), 64);
   const apart = capacity(RESOURCE_PAGE_TABLE) != 0;
   at = placeTables(at, system, frames);
   if (at > MAP_MAX) return -ENOMEM;

@@ -1,11 +1,29 @@
-// The bytes of frames: zeroing and copying a page. Without page contents both functions do nothing.
+// The bytes of frames: zeroing and copying a page, which do nothing without page contents. All code that
+// changes bytes of frames notes it here, for checkpoints (src/engine/saved-memory.ts).
 
+import { HDR_MARKS, MARK_CHANGED, MARK_SHIFT, MARK_WRITTEN } from "../../abi/header";
+import { header } from "../base/layout";
 import { frameOf } from "./folio";
+
+/** Notes that bytes of a frame change. Frames must have bytes. */
+@inline
+export function markFrame(pfn: u32): void {
+  store<u8>(header(HDR_MARKS) + (pfn >> MARK_SHIFT), MARK_CHANGED | MARK_WRITTEN);
+}
+
+/** Notes that bytes of n frames that follow each other change. Frames must have bytes. */
+function markFrames(pfn: u32, n: u32): void {
+  const first = pfn >> MARK_SHIFT;
+  const last = (pfn + n - 1) >> MARK_SHIFT;
+  memory.fill(header(HDR_MARKS) + first, <u8>(MARK_CHANGED | MARK_WRITTEN), last - first + 1);
+}
 
 /** Zeroes a page. */
 @inline
 export function zeroFrame(pfn: u32): void {
-  if (frameOf(0)) memory.fill(frameOf(pfn), 0, 4096);
+  if (!frameOf(0)) return;
+  markFrame(pfn);
+  memory.fill(frameOf(pfn), 0, 4096);
 }
 
 /**
@@ -16,9 +34,11 @@ export function zeroFrame(pfn: u32): void {
 export function copyFrame(to: u32, from: u32): void {
   const spare = frameOf(0);
   if (!spare) return;
+  markFrame(to);
   const target = frameOf(to);
   let source = frameOf(from);
   if (!((target ^ source) & 0x0fff_ffff)) {
+    markFrame(0);
     copyPageBytes(spare, source);
     source = spare;
   }
@@ -27,7 +47,9 @@ export function copyFrame(to: u32, from: u32): void {
 
 /** Zeroes n pages that follow each other. */
 export function zeroFrames(pfn: u32, n: u32): void {
-  if (frameOf(0)) memory.fill(frameOf(pfn), 0, n << 12);
+  if (!frameOf(0)) return;
+  markFrames(pfn, n);
+  memory.fill(frameOf(pfn), 0, n << 12);
 }
 
 /**
@@ -36,6 +58,7 @@ export function zeroFrames(pfn: u32, n: u32): void {
  */
 export function copyFrames(to: u32, from: u32, n: u32): void {
   if (!frameOf(0)) return;
+  markFrames(to, n);
   if ((frameOf(to) ^ frameOf(from)) & 0x0fff_ffff) memory.copy(frameOf(to), frameOf(from), n << 12);
   else for (let i: u32 = 0; i < n; i++) copyFrame(to + i, from + i);
 }

@@ -6,6 +6,7 @@ import { HDR_ZERO_PFN } from "../../abi/header";
 import { EINVAL, ENOMEM } from "../../uapi/errno";
 import { header } from "../base/layout";
 import { folioOf, frameOf, isDevicePfn } from "../frame/folio";
+import { markFrame } from "../frame/frame";
 import { validPfn, zoneOfPfn } from "../frame/zone";
 import { dropCallerRefs, isLockedByEngine, takeRefs } from "../operation/refs";
 
@@ -74,9 +75,11 @@ export function pagePutback(pfn: u32): i32 {
 }
 
 /**
- * Returns the address of the page's 4096 bytes in linear memory; 0 for no page in use, or where frames have
- * no bytes.
+ * Returns the address of the page's 4096 bytes in linear memory, which the caller may change; 0 for no page
+ * in use, or where frames have no bytes.
  */
 export function pageData(pfn: u32): u32 {
-  return isUsable(pfn) && frameOf(0) ? <u32>frameOf(pfn) : 0;
+  if (!isUsable(pfn) || !frameOf(0)) return 0;
+  markFrame(pfn);
+  return <u32>frameOf(pfn);
 }

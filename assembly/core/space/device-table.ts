@@ -16,6 +16,7 @@ import { DEBUG } from "../base/panic";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { pteFlags, ptePfn } from "../base/pte";
 import { frameOf } from "../frame/folio";
+import { markFrame } from "../frame/frame";
 import { zoneOf } from "../frame/zone";
 import {
   addressOf,
@@ -287,7 +288,10 @@ export function deviceTableAccess(id: u32, addr: f64, length: u32, write: u32): 
     const frame = frameOf(ptePfn(pte)) + offset;
     if (write) {
       store<u64>(slot, pte | PTE_YOUNG | PTE_DIRTY);
-      if (frameOf(0)) memory.copy(frame, buffer + done, part);
+      if (frameOf(0)) {
+        markFrame(ptePfn(pte));
+        memory.copy(frame, buffer + done, part);
+      }
     } else {
       store<u64>(slot, pte | PTE_YOUNG);
       if (frameOf(0)) memory.copy(buffer + done, frame, part);

@@ -13,7 +13,7 @@ import { exists, none } from "../base/object";
 import { poolAlloc, poolFree, poolHigh, poolId, poolObject } from "../base/pool";
 import { makePte, ptePfn } from "../base/pte";
 import { folioOf, frameOf } from "../frame/folio";
-import { zeroFrame } from "../frame/frame";
+import { markFrame, zeroFrame } from "../frame/frame";
 import { memcgCharge, memcgUncharge } from "../frame/memcg";
 import { allocFrame, putPage } from "../frame/page-alloc";
 import {
@@ -184,7 +184,9 @@ export function cacheReplace(file: File, index: u64, from: u32, to: u32): void {
 /** Zeroes the bytes [from, to) of one page, if the cache has it. */
 export function zeroPart(file: File, index: u64, from: u32, to: u32): void {
   const pfn = cacheLookup(file, index);
-  if (pfn && frameOf(0)) memory.fill(frameOf(pfn) + from, 0, to - from);
+  if (!pfn || !frameOf(0)) return;
+  markFrame(pfn);
+  memory.fill(frameOf(pfn) + from, 0, to - from);
 }
 
 // ── The vmas that map a file ───────────────────────────────────────────────────────────────────────────────

@@ -128,6 +128,22 @@ onEachBuild("linux: exclusive access", (test, module) => {
     },
     { "6.12": false, "7.3": true },
   );
+  both(
+    test,
+    module,
+    "a fork ends exclusive access to a page that is pinned for long, and stays the parent's own",
+    (world) => {
+      world.map(0, 1);
+      using _pin = world.mm.pin(AT, 1, { longTerm: true });
+      take(world, 0, 1);
+      world.mm.mprotect(AT, P, PROT_NONE);
+      world.mm.mprotect(AT, P, PROT_READ | PROT_WRITE);
+      world.mm.fork().close();
+      const { flags } = world.mm.lookupPte(AT)!;
+      return (flags & 0x40000000) !== 0; // PTE_WRITE
+    },
+    { "6.12": false, "7.3": true },
+  );
   newer(
     test,
     module,
