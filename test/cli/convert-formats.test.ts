@@ -1,49 +1,17 @@
 /** `heteromem convert` to each format and back, which gives what is left of the records. */
 import { readdirSync, readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../src/engine/random.ts";
 import { recognizeFormat } from "../../src/text/formats.ts";
-import type { PlainRecord } from "../text/reference.ts";
 import { mixedFile, someRecords } from "../util/hmt-mixed.ts";
 import { events, readHmt } from "../util/hmt.ts";
 import { file } from "./command.ts";
 import { converted, made, path, read } from "./converting.ts";
+import { inFormat, PLAIN } from "./in-format.ts";
 
 const SEED = 20261203;
 const SAMPLES = new URL("../text/samples/", import.meta.url);
-const PROGRAMS = "examples/programs";
-const PLAIN = ["lackey", "nvbit", "drmemtrace", "perf-script", "pinatrace", "dinero", "addr-rw", "champsim"];
-/** What formats keep besides addresses and kinds. */
-const WITH_SIZE = ["lackey", "drmemtrace"];
-const WITH_CODE = ["drmemtrace", "perf-script", "pinatrace", "champsim"];
-const WITH_THREAD = ["nvbit", "drmemtrace", "perf-script"];
-const WITH_MODIFY = ["lackey", "nvbit"];
-
-/** The largest size that NVBit's instructions have and that is no larger. */
-const nvbitSize = (size: number): number => [16, 8, 4, 2, 1].find((one) => one <= size)!;
-
-/** What is left of records in a format. */
-function inFormat(format: string, records: readonly PlainRecord[]): PlainRecord[] {
-  // A reader numbers threads as they appear.
-  const threads = new Map<number, number>();
-  const numberOf = (thread: number): number => {
-    if (!threads.has(thread)) threads.set(thread, threads.size);
-    return threads.get(thread)!;
-  };
-  return records.flatMap((record) => {
-    const kind = record.kind & 3;
-    if (kind === 3) return []; // fetches give no record
-    const { address } = record;
-    const size = format === "nvbit" ? nvbitSize(record.size) : WITH_SIZE.includes(format) ? record.size : 1;
-    const id = WITH_CODE.includes(format) ? record.id : 0;
-    const thread = WITH_THREAD.includes(format) ? numberOf(record.thread) : 0;
-    const kinds = kind === 2 && !WITH_MODIFY.includes(format) ? [0, 1] : [kind];
-    return kinds.map((one) => ({ address, size, kind: one, agent: Number(format === "nvbit"), thread, id }));
-  });
-}
-
 const test = suite("heteromem convert: there and back");
 
 for (const name of readdirSync(SAMPLES)) {
@@ -64,24 +32,6 @@ for (const name of readdirSync(SAMPLES)) {
     }
   });
 }
-
-const unpacked = (name: string): string => file("unpacked", gunzipSync(readFileSync(name)));
-
-test("the example programs, to .hmt and back, give the same records", async () => {
-  for (const name of readdirSync(PROGRAMS).filter(
-    (each) => each.endsWith(".lackey.gz") && !/10m/.test(each),
-  )) {
-    const hmt = made(`${PROGRAMS}/${name}`, "program.hmt");
-    const records = await read(hmt, "hmt");
-    assert.equal(records, await read(unpacked(`${PROGRAMS}/${name}`), "lackey"), name);
-    const back = path("program.lackey");
-    assert.match(await converted(hmt, back), /lackey without instructions has no code addresses/);
-    assert.equal(await read(back, "lackey"), inFormat("lackey", records), name);
-    const again = made(back, "program-again.hmt", "--plain");
-    assert.equal(await read(again, "hmt"), inFormat("lackey", records), name);
-    assert.ok(readFileSync(hmt).length < records.length, "less than a byte an access");
-  }
-});
 
 test("random records, in all formats", async () => {
   const random = new Random(SEED);

@@ -5,7 +5,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { openWorkload } from "../../src/sim/workload/index.ts";
 import { Random } from "../../src/engine/random.ts";
-import { recordOf, type PlainRecord } from "../text/reference.ts";
+import { recordsOf, type PlainRecord } from "../text/reference.ts";
 import { zstdFrame } from "../util/hmt-bytes.ts";
 import { mixedFile, someRecords } from "../util/hmt-mixed.ts";
 import { events, readHmt } from "../util/hmt.ts";
@@ -21,7 +21,7 @@ test("a workload is written with its kernels and ranges, and has the records of 
   const spec = "stencil2d:size=256KiB,grain=8";
   const records: PlainRecord[] = [];
   for (const words of openWorkload(spec).blocks())
-    for (let i = 0; i < words.length; i += 2) records.push(recordOf(words[i], words[i + 1]));
+    for (const record of recordsOf(words)) records.push(record);
   const hmt = made(`workload:${spec}`, "stencil.hmt");
   assert.equal(
     await read(hmt, "hmt"),

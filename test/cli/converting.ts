@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import { convert as convertTrace, type ConvertOptions } from "../../src/cli/convert.ts";
 import { parseFormat } from "../../src/text/formats.ts";
 import { loadText } from "../../src/text/index.ts";
-import { recordOf, type PlainRecord } from "../text/reference.ts";
+import { recordsOf, type PlainRecord } from "../text/reference.ts";
 import { folder, heteromem, type Outcome } from "./command.ts";
 
 const text = loadText();
@@ -22,7 +22,7 @@ export async function read(name: string, format: string): Promise<PlainRecord[]>
   const decoder = await found.make(text, options);
   const records: PlainRecord[] = [];
   const use = (words: BigUint64Array): void => {
-    for (let i = 0; i < words.length; i += 2) records.push(recordOf(words[i], words[i + 1]));
+    for (const record of recordsOf(words)) records.push(record);
   };
   decoder.feed(readFileSync(name), use);
   assert.is(decoder.finish(use), null);

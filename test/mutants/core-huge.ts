@@ -65,7 +65,7 @@ export const CORE_HUGE: readonly Mutant[] = [
     file: core("mapping/lifecycle"),
     before: "    if (isHugeZero(table)) hugeZeroGet();\n",
     after: "",
-    ask: ["unit/huge-random"],
+    ask: ["unit/huge-random-scarce"],
   },
   {
     name: "huge-page-freed-with-its-first-part",

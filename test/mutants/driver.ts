@@ -143,7 +143,7 @@ export const DRIVER_RULES: readonly Mutant[] = [
     file: `${DRIVER}/page-room.ts`,
     before: "if (this.#brought.delete(page)) return;",
     after: "this.#brought.delete(page);",
-    ask: ["unit/page-room"],
+    ask: ["unit/page-room-runs"],
   },
   {
     name: "free-buffer-is-used-first",
@@ -164,7 +164,7 @@ export const DRIVER_RULES: readonly Mutant[] = [
     file: `${DRIVER}/service.ts`,
     before: "if (this.#memory.roomOf(where)?.full === true)",
     after: "if (this.#memory.roomOf(where)?.occupancy === 1)",
-    ask: ["unit/page-room"],
+    ask: ["unit/page-room-hotspot"],
   },
   {
     name: "what-an-earlier-fault-brought-counts-not",

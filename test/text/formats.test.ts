@@ -6,7 +6,7 @@ import { FORMATS, parseFormat, recognizeFormat } from "../../src/text/formats.ts
 import { loadText } from "../../src/text/index.ts";
 import { recognizeBytes, recognizeText } from "../../src/text/recognize.ts";
 import { hmtFile } from "../util/hmt-bytes.ts";
-import { recordOf } from "./reference.ts";
+import { recordsOf } from "./reference.ts";
 
 const SAMPLES = new URL("./samples/", import.meta.url);
 const text = loadText();
@@ -18,8 +18,7 @@ async function read(bytes: Uint8Array, name: string): Promise<string> {
   const decoder = await format.make(text, options);
   const shown: string[] = [];
   const use = (words: BigUint64Array): void => {
-    for (let i = 0; i < words.length; i += 2) {
-      const { address, size, kind, agent, thread, id } = recordOf(words[i], words[i + 1]);
+    for (const { address, size, kind, agent, thread, id } of recordsOf(words)) {
       const rest = [agent, thread, id].some((field) => field > 0)
         ? ` ${agent}/${thread}/${id.toString(16)}`
         : "";

@@ -5,7 +5,7 @@ import { Random } from "../../src/engine/random.ts";
 import { LackeyDecoder } from "../../src/text/lackey.ts";
 import { LineDecoder, type LineFormat } from "../../src/text/line-decoder.ts";
 import { loadText } from "../../src/text/index.ts";
-import { recordOf, type PlainRecord } from "./reference.ts";
+import { recordsOf, type PlainRecord } from "./reference.ts";
 
 const RUN = 11;
 const text = loadText();
@@ -23,7 +23,7 @@ function collector(): { records: PlainRecord[]; use: (words: BigUint64Array) => 
   return {
     records,
     use: (words) => {
-      for (let i = 0; i < words.length; i += 2) records.push(recordOf(words[i], words[i + 1]));
+      for (const record of recordsOf(words)) records.push(record);
     },
   };
 }

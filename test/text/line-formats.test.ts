@@ -10,7 +10,7 @@ import { Random } from "../../src/engine/random.ts";
 import { DecodeError } from "../../src/text/decoder.ts";
 import { loadText } from "../../src/text/index.ts";
 import { LineDecoder, type LineFormat, type LineOptions } from "../../src/text/line-decoder.ts";
-import { plainly, RandomLines, recordOf, TEXT_FORMATS, type PlainRecord } from "./reference.ts";
+import { plainly, RandomLines, recordsOf, TEXT_FORMATS, type PlainRecord } from "./reference.ts";
 
 const SEED = 20261201;
 const SAMPLES = new URL("./samples/", import.meta.url);
@@ -35,7 +35,7 @@ function decode(
   const decoder = new LineDecoder(text, format, { file: "file", ...options });
   const records: PlainRecord[] = [];
   const use = (words: BigUint64Array): void => {
-    for (let i = 0; i < words.length; i += 2) records.push(recordOf(words[i], words[i + 1]));
+    for (const record of recordsOf(words)) records.push(record);
   };
   try {
     const bounds = [0, ...cuts, bytes.length];

@@ -14,16 +14,22 @@ export interface PlainRecord {
   id: number;
 }
 
-/** A record of two words. */
-export function recordOf(first: bigint, second: bigint): PlainRecord {
-  return {
-    address: Number(first & 0xffffffffffffn),
-    size: Number(first >> 48n),
-    kind: Number(second & 255n),
-    agent: Number((second >> 8n) & 255n),
-    thread: Number((second >> 16n) & 65535n),
-    id: Number(second >> 32n),
-  };
+/** The records of some words, two a record. Words are read as halves: shifts of bigints take much longer. */
+export function recordsOf(words: BigUint64Array): PlainRecord[] {
+  const halves = new Uint32Array(words.buffer, words.byteOffset, 2 * words.length);
+  const records: PlainRecord[] = [];
+  for (let i = 0; i < halves.length; i += 4) {
+    const [high, tail] = [halves[i + 1], halves[i + 2]];
+    records.push({
+      address: halves[i] + (high & 0xffff) * 2 ** 32,
+      size: high >>> 16,
+      kind: tail & 255,
+      agent: (tail >>> 8) & 255,
+      thread: tail >>> 16,
+      id: halves[i + 3],
+    });
+  }
+  return records;
 }
 
 const LOAD = 0;

@@ -2,6 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { openWorkload, WORKLOADS, WorkloadError } from "../../../src/sim/workload/index.ts";
+import { recordsOf } from "../../text/reference.ts";
 
 const BASE = 2 ** 40;
 const MIB2 = 2 ** 21;
@@ -19,19 +20,9 @@ interface Access {
 /** All records of a workload. */
 function records(text: string): Access[] {
   const found: Access[] = [];
-  for (const block of openWorkload(text).blocks()) {
-    for (let i = 0; i < block.length; i += 2) {
-      const [where, tail] = [block[i], block[i + 1]];
-      found.push({
-        kind: LETTERS[Number(tail & 0xffn)],
-        address: Number(where & 0xffffffffffffn),
-        size: Number(where >> 48n),
-        agent: Number((tail >> 8n) & 0xffn),
-        thread: Number((tail >> 16n) & 0xffffn),
-        range: Number(tail >> 32n),
-      });
-    }
-  }
+  for (const block of openWorkload(text).blocks())
+    for (const { address, size, kind, agent, thread, id } of recordsOf(block))
+      found.push({ kind: LETTERS[kind], address, size, agent, thread, range: id });
   return found;
 }
 
@@ -313,10 +304,11 @@ test("every workload runs with scaled-down defaults and names its kernels", () =
     const [first, last] = [open.ranges[0], open.ranges[open.ranges.length - 1]];
     for (const block of open.blocks()) {
       n += block.length / 2;
-      for (let i = 0; i < block.length && name !== "kvcache"; i += 2) {
-        if ((block[i + 1] & 0xffn) >= 16n) continue;
-        const address = Number(block[i] & 0xffffffffffffn);
-        if (address < first.start || address >= last.start + last.bytes) outside++;
+      const halves = new Uint32Array(block.buffer, block.byteOffset, 2 * block.length);
+      for (let i = 0; i < halves.length && name !== "kvcache"; i += 4) {
+        const address = halves[i] + (halves[i + 1] & 0xffff) * 2 ** 32;
+        const access = (halves[i + 2] & 255) < 16;
+        if (access && (address < first.start || address >= last.start + last.bytes)) outside++;
       }
     }
     assert.ok(n > 100, `${name}: ${n}`);

@@ -1,4 +1,4 @@
-/** The literature's evictions and prefetchers under the managed driver: the same counts as page by page. */
+/** Room by pages, and prefetchers by fault, under the managed driver. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { newBits, setRange } from "../../../../src/sim/driver/bits.ts";
@@ -10,66 +10,10 @@ import { prefetcherByFault } from "../../../../src/sim/policies/block-prefetch.t
 import { EVICTORS } from "../../../../src/sim/policies/evict/index.ts";
 import { sequential } from "../../../../src/sim/policies/prefetch/sequential.ts";
 import { tbn } from "../../../../src/sim/policies/prefetch/tbn.ts";
-import { openWorkload, Simulation, simulate, type SimulationConfig } from "../../../../src/sim.ts";
 import { bitsOf, listOf } from "./pages.ts";
 
 const NONE = bitsOf([]);
-const MANAGED = {
-  memoryModel: "managed",
-  backing: "metadata",
-  systemMemory: "64MiB",
-  initial: "host",
-} as const;
-
-/** Runs a workload on one thread of a managed device, checking the engine's invariants after each block. */
-async function run(spec: string, config: SimulationConfig) {
-  using simulation = await Simulation.create({ ...MANAGED, deviceThreads: "one", ...config });
-  const workload = openWorkload(spec);
-  for (const { name, start, bytes } of workload.ranges) simulation.nameRange(name, start, bytes);
-  for (const block of workload.blocks()) {
-    simulation.feed(block);
-    simulation.verify();
-  }
-  const report = simulation.report();
-  simulation.verify();
-  return report;
-}
-
-const rows = suite("driver: hotspot as UVM-Smart's logs have it, with batches");
-/** Faults, pages in, dirty out, clean out, fetched again. */
-const ROWS: [config: SimulationConfig, counts: number[]][] = [
-  [{ deviceMemory: "1024MiB", prefetch: "none", evict: "lru-2m" }, [3072, 3072, 0, 0, 0]],
-  [{ deviceMemory: "1024MiB", prefetch: "sl", evict: "lru-2m" }, [192, 3072, 0, 0, 0]],
-  [{ deviceMemory: "1024MiB", prefetch: "tbn", evict: "lrm" }, [36, 3072, 0, 0, 0]],
-  [{ deviceFrames: 2792, prefetch: "tbn", evict: "lru-2m" }, [72, 6144, 2560, 1024, 3072]],
-  [
-    { deviceFrames: 2792, prefetch: "tbn", prefetchFull: "none", evict: "tbn" },
-    [3363, 6144, 2560, 1024, 3072],
-  ],
-];
-for (const [config, counts] of ROWS)
-  rows(JSON.stringify(config), async () => {
-    const { faults, device } = await run("hotspot:init=none,read=none", config);
-    const { pagesIn, pagesOutDirty, pagesOutClean, pagesInAgain, bytesCopied } = device;
-    assert.equal([faults.device, pagesIn, pagesOutDirty, pagesOutClean, pagesInAgain], counts);
-    assert.is(bytesCopied, pagesIn * 4096); // data lie on the host at first
-  });
-rows.run();
-
 const test = suite("driver: room by pages");
-test("stores of one thread are demand paging, page by page, with every policy", async () => {
-  const spec = "zipf:size=2MiB,accesses=1500,exponent=0.8,writes=1,seed=5";
-  const common = { agent: "device", deviceFrames: 100, cluster: "4K", prefetch: "none" } as const;
-  for (const evict of Object.keys(EVICTORS) as (keyof typeof EVICTORS)[]) {
-    // Those by groups name nothing without prefetch, and OPT looks ahead.
-    if (["opt", "lru-2m", "lfu-2m", "lru-64k", "sl", "tbn"].includes(evict)) continue;
-    const { device } = await simulate(openWorkload(spec), { ...common, evict, backing: "metadata" });
-    const config = { deviceFrames: 100, prefetch: "none", evict, initial: "none" } as const;
-    const { device: managed } = await run(spec, config);
-    assert.equal([managed.pagesIn, managed.pagesOutDirty], [device.pagesIn, device.pagesOutDirty], evict);
-  }
-});
-
 /** A room of some pages by a policy, and what it has evicted: the first and last page of each run. */
 function roomOf(pages: number, evict: "fifo" | "lru", more: { reserve?: number; freeBuffer?: number } = {}) {
   const blocks = [0, 1].map((number) => new VaBlock(number, 512, 2));
