@@ -112,22 +112,23 @@ const row: Row = {
   async run(context) {
     const sweeps = new Sweeps();
     const workers = availableParallelism();
-    const [many, small] = context.smoke ? [2, 2] : [32 * workers, 200];
+    // Enough that one worker's wait for the other one's last job counts for little.
+    const [short, long, small] = context.smoke ? [2, 2, 2] : [64 * workers, 32 * workers, 200];
     const smallSpec = sweeps.spec(small, UPDATES.small);
     await sweeps.open();
     const one = await sweeps.side(smallSpec, 1);
     try {
       const results: Result[] = [];
-      for (const [about, updates] of [
-        ["25 ms", UPDATES.short],
-        ["100 ms", UPDATES.long],
+      for (const [about, jobs, updates] of [
+        ["25 ms", short, UPDATES.short],
+        ["100 ms", long, UPDATES.long],
       ] as const) {
-        const spec = sweeps.spec(many, updates);
+        const spec = sweeps.spec(jobs, updates);
         const ours = await sweeps.side(spec, workers);
         const name = `one worker, x ${workers}, jobs of ${about}`;
         const rival = { name, target: 1 / (SHARE * workers), sides: [await sweeps.side(spec, 1)] };
         try {
-          results.push(...(await context.compare({ ours, units: many, rivals: [rival] })));
+          results.push(...(await context.compare({ ours, units: jobs, rivals: [rival] })));
         } finally {
           await ours.close?.();
         }

@@ -27,12 +27,24 @@ export function hasParameter({ workload }: RunFields, name: string): boolean {
   return Object.hasOwn(WORKLOADS, kind) && Object.hasOwn(WORKLOADS[kind].parameters, name);
 }
 
-/** Returns the workload with all its parameters, so that equal workloads have equal texts. */
+/** Workloads that were asked for last, with all their parameters: a sweep's jobs have few different ones. */
+const canonicalTexts = new Map<string, string>();
+/** Workloads that are kept. */
+const TEXTS_MAX = 256;
+
+/**
+ * Returns the workload with all its parameters, so that equal workloads have equal texts. Throws
+ * WorkloadError.
+ */
 export function canonicalWorkload(text: string): string {
+  const known = canonicalTexts.get(text);
+  if (known !== undefined) return known;
   const { name, parameters } = openWorkload(text);
-  return `${name}:${Object.entries(parameters)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(",")}`;
+  const values = Object.entries(parameters).map(([key, value]) => `${key}=${value}`);
+  const canonical = `${name}:${values.join(",")}`;
+  if (canonicalTexts.size === TEXTS_MAX) canonicalTexts.clear();
+  canonicalTexts.set(text, canonical);
+  return canonical;
 }
 
 /** Returns the model with a number set. A number with a unit keeps the unit. */
