@@ -1,6 +1,7 @@
 /** The residency heat map: addresses from top to bottom, time from left to right. */
 import type { Picture } from "../picture.ts";
 import { color, key, make, part, rgb } from "./dom.ts";
+import { inTurn } from "./in-turn.ts";
 import type { TimeRange } from "./range.ts";
 import { bytes, moment, percent } from "./words.ts";
 
@@ -75,8 +76,8 @@ export class HeatMap {
     );
     this.#listen();
     range.follow(() => this.draw());
-    // In a task of its own: a frame that lays the whole page out has enough to do.
-    new ResizeObserver(() => setTimeout(() => this.draw())).observe(this.#canvas);
+    // A frame that lays the whole page out has enough to do.
+    new ResizeObserver(() => inTurn(() => this.draw())).observe(this.#canvas);
   }
 
   /** Takes a newer picture of the same run, which draw() shows. */

@@ -2,6 +2,7 @@
 import uPlot from "uplot";
 import type { Picture } from "../picture.ts";
 import { color, make, part } from "./dom.ts";
+import { inTurn } from "./in-turn.ts";
 import type { TimeRange } from "./range.ts";
 import { moment, tickOf } from "./words.ts";
 
@@ -145,8 +146,8 @@ export function lineChart(chart: LineChart, picture: Picture, range: TimeRange):
   new ResizeObserver(() => {
     if (holder.clientWidth === drawn) return;
     drawn = holder.clientWidth;
-    // All charts appear at once. Each is made in a task of its own, so that no frame has to wait long.
-    if (plot === null) setTimeout(draw);
+    // All charts appear at once.
+    if (plot === null) inTurn(draw);
     else plot.setSize({ width: width(), height: HEIGHT });
   }).observe(holder);
   return { element, draw, take, update };

@@ -3,6 +3,7 @@ import type { Picture } from "../picture.ts";
 import { causeBars, sizeBars } from "./bars.ts";
 import { chartsOf } from "./charts.ts";
 import { make } from "./dom.ts";
+import { inTurn } from "./in-turn.ts";
 import { HeatMap } from "./heat.ts";
 import { lineChart, type DrawnChart } from "./lines.ts";
 import { TimeRange } from "./range.ts";
@@ -18,8 +19,8 @@ export class RunView {
   readonly #top = make("div");
   readonly #bars = make("div", { class: "pair" });
   readonly #tables = make("div");
-  /** What is still to be drawn of the newest picture, in order. */
-  #steps: (() => void)[] = [];
+  /** Counts pictures: what is left of an older one is not drawn. */
+  #turn = 0;
 
   constructor(picture: Picture) {
     this.#range = new TimeRange(Math.max(1, picture.axis.end));
@@ -38,10 +39,9 @@ export class RunView {
    * @param shown is called when all of this picture is drawn
    */
   show(picture: Picture, whole: boolean, shown: () => void): void {
-    const idle = this.#steps.length === 0;
     const charts = chartsOf(picture);
     this.#range.extend(Math.max(1, picture.axis.end));
-    this.#steps = [
+    const steps = [
       () => {
         this.#heat.take(picture);
         this.#heat.draw();
@@ -54,17 +54,11 @@ export class RunView {
       ...(whole ? [() => this.#tables.replaceChildren(...tablesOf(picture))] : []),
       shown,
     ];
-    if (idle) this.#next();
-  }
-
-  /** Makes the steps that are left, each between two frames. */
-  #next(): void {
-    requestAnimationFrame(() =>
-      setTimeout(() => {
-        this.#steps.shift()?.();
-        if (this.#steps.length > 0) this.#next();
-      }),
-    );
+    const turn = ++this.#turn;
+    for (const step of steps)
+      inTurn(() => {
+        if (turn === this.#turn) step();
+      });
   }
 
   /** Draws everything again, in the colors of the theme. */
