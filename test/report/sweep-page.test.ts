@@ -120,9 +120,10 @@ const problems: string[] = [];
 let browser: Browser;
 let opened: Page;
 
-/** Whether more than 20 pixels of a canvas have this color. */
+/** Whether there is a canvas, and more than 20 of its pixels have this color. */
 function drawn([selector, color]: readonly [string, readonly number[]]): boolean {
-  const canvas = document.querySelector<HTMLCanvasElement>(selector)!;
+  const canvas = document.querySelector<HTMLCanvasElement>(selector);
+  if (canvas === null) return false;
   const { data: all } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
   let found = 0;
   for (let i = 0; i < all.length; i += 4) if (color.every((part, k) => all[i + k] === part)) found++;
