@@ -2,7 +2,6 @@
 import * as fs from "node:fs";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import type { SimulationReport } from "../sim.ts";
 import { SweepError } from "./error.ts";
 import { JOB_SCHEMA, type JobContent } from "./job.ts";
@@ -27,7 +26,12 @@ export function statusOf(id: string, text: string): "done" | "failed" | null {
   return text.startsWith(startOf(id, "failed")) ? "failed" : null;
 }
 
-const sync = promisify(fs.fsync);
+/** Resolves when a file's bytes are on the disk. */
+function sync(file: number): Promise<void> {
+  return new Promise((resolve, reject) =>
+    fs.fsync(file, (error) => (error === null ? resolve() : reject(error))),
+  );
+}
 
 /**
  * Writes a file whole or not at all: under another name, which is synced and renamed. Only the sync is waited

@@ -34,6 +34,7 @@ const NODE_ONLY: Readonly<Record<string, string>> = {
   "test/unit/engine/wasm-source.test.ts": "serves the core by node:http",
   "test/unit/lab/typescript.test.ts": "runs what the lab copies as programs of Node",
   "test/unit/sim/worker.test.ts": "starts a browser itself",
+  "test/unit/sweep/merge.test.ts": "writes results to a disk",
   "test/unit/sweep/queue-jobs.test.ts": "tests the worker of a queue, which is a program of Node",
 };
 
