@@ -74,3 +74,15 @@ export function rmSync(path: string): void {
   for (const file of [...written.keys()])
     if (file === pathOf(path) || file.startsWith(`${pathOf(path)}/`)) written.delete(file);
 }
+
+/** A call that only code for Node makes: there is no disk. */
+function noDisk(name: string): () => never {
+  return () => {
+    throw new Error(`${name}: there is no disk in a browser`);
+  };
+}
+
+export const openSync = noDisk("openSync");
+export const closeSync = noDisk("closeSync");
+export const renameSync = noDisk("renameSync");
+export const fsync = noDisk("fsync");
