@@ -178,7 +178,7 @@ export const CORE_LINUX: readonly Mutant[] = [
     name: "fault-moves-any-page-of-a-folio-that-it-splits",
     file: core("migrate/collect"),
     before: "(large && !first && m.faultPage)",
-    after: "false",
+    after: "(false)",
     ask: ["unit/linux-huge"],
   },
   {

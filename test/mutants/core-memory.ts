@@ -86,7 +86,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
     name: "no-large-folio-for-a-unit",
     file: core("migrate/destinations"),
     before: "haveUnit(src, n) ? allocUnits(zone, src, dst, n, wanted) : 0;",
-    after: "0;",
+    after: "haveUnit(src, 0) ? allocUnits(zone, src, dst, n, wanted) : 0;",
     ask: ["unit/compound"],
   },
   {
