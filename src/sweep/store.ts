@@ -1,6 +1,15 @@
 /** A directory of results: DIR/jobs/ID.json for each job, written whole or not at all. */
-import * as fs from "node:fs";
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  fsync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { SimulationReport } from "../sim.ts";
 import { SweepError } from "./error.ts";
@@ -29,7 +38,7 @@ export function statusOf(id: string, text: string): "done" | "failed" | null {
 /** Resolves when a file's bytes are on the disk. */
 function sync(file: number): Promise<void> {
   return new Promise((resolve, reject) =>
-    fs.fsync(file, (error) => (error === null ? resolve() : reject(error))),
+    fsync(file, (error) => (error === null ? resolve() : reject(error))),
   );
 }
 
@@ -41,14 +50,14 @@ function sync(file: number): Promise<void> {
 export async function writeWhole(path: string, folder: string, content: string | Uint8Array): Promise<void> {
   const temporary = join(folder, `.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`);
   try {
-    const file = fs.openSync(temporary, "wx");
+    const file = openSync(temporary, "wx");
     try {
-      fs.writeFileSync(file, content);
+      writeFileSync(file, content);
       await sync(file);
     } finally {
-      fs.closeSync(file);
+      closeSync(file);
     }
-    fs.renameSync(temporary, path);
+    renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;

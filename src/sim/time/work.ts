@@ -126,28 +126,26 @@ export class Work {
 
   /** Of the device's accesses, these were of other devices' memory. */
   #moveToPeer({ loads, stores, bytesLoaded, bytesStored }: PeerWork): void {
-    const [device, peer] = [this.#device, this.#peer];
-    const n = Math.min(loads + stores, device.accesses);
-    device.accesses -= n;
-    device.loaded -= bytesLoaded;
-    device.stored -= bytesStored;
-    peer.accesses += n;
-    peer.loaded += bytesLoaded;
-    peer.stored += bytesStored;
+    this.#move(this.#peer, Math.min(loads + stores, this.#device.accesses), bytesLoaded, bytesStored);
   }
 
   /** Of the device's accesses, some were of RAM: they have their share of the bytes. */
   #moveToRemote(loads: number, stores: number): void {
-    const [device, remote] = [this.#device, this.#remote];
-    const n = Math.min(loads + stores, device.accesses);
-    const share = n / Math.max(device.accesses, 1);
-    const [loaded, stored] = [device.loaded, device.stored].map((bytes) => Math.round(bytes * share));
-    device.accesses -= n;
-    device.loaded -= loaded;
-    device.stored -= stored;
-    remote.accesses += n;
-    remote.loaded += loaded;
-    remote.stored += stored;
+    const { accesses, loaded, stored } = this.#device;
+    const n = Math.min(loads + stores, accesses);
+    const share = n / Math.max(accesses, 1);
+    this.#move(this.#remote, n, Math.round(loaded * share), Math.round(stored * share));
+  }
+
+  /** Takes accesses and their bytes from those of the device's own memory. */
+  #move(to: Tally, accesses: number, loaded: number, stored: number): void {
+    const from = this.#device;
+    from.accesses -= accesses;
+    from.loaded -= loaded;
+    from.stored -= stored;
+    to.accesses += accesses;
+    to.loaded += loaded;
+    to.stored += stored;
   }
 
   /** Returns what the accesses take, and forgets them. */

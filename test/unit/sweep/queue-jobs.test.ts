@@ -41,6 +41,13 @@ const HOSTILE: [what: string, data: unknown, message: RegExp][] = [
     /must not have the field trace/,
   ],
   ["a path for a digest", { ...job, config: {}, trace: "../../etc/passwd" }, /refused: trace/],
+  ["no digest", { engine: job.engine, config: job.config }, /refused: trace must be null or a digest/],
+  ["a list", { ...job, config: [] }, /refused: config must be object/],
+  [
+    "a long workload",
+    { ...job, config: { workload: `gups:${"x".repeat(1000)}` } },
+    /refused: config.workload must NOT have more than 1000 characters/,
+  ],
   ["a file to write", { ...job, config: { ...job.config, html: "/tmp/x" } }, /must not have the field html/],
   ["a program", { ...job, config: { ...job.config, binary: "/bin/sh" } }, /must not have the field binary/],
   ["a file of ranges", { ...job, config: { ...job.config, offload: ["@/etc/passwd"] } }, /the field offload/],

@@ -16,7 +16,8 @@ const refusal = (why: string): Error => new Error(`refused: ${why}`);
 
 /** Throws Error for anything but an object that has no other fields. */
 function demandFields(value: unknown, what: string, fields: ReadonlySet<string>): void {
-  if (typeof value !== "object" || value === null) throw refusal(`${what} must be object`);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw refusal(`${what} must be object`);
   const other = Object.keys(value).find((field) => !fields.has(field));
   if (other !== undefined) throw refusal(`${what} must not have the field ${other}`);
 }
