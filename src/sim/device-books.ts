@@ -158,6 +158,35 @@ export class DeviceBooks {
     if (evicted) pages.outEvicted += moved;
   }
 
+  /** Whether somebody is told what moves, or it is counted by name. */
+  get isFollowed(): boolean {
+    return this.events !== null || this.#named !== null;
+  }
+
+  /** The short form of {@link pagesIn} for one page that faulted, by its number, while nobody follows. */
+  pageCame(page: number, copied: boolean, all: number): void {
+    const { pages } = this;
+    const cluster = Math.floor(page / CLUSTER_PAGES);
+    if (copied || this.#hostFirst) pages.copied++;
+    if ((this.#left.get(cluster) & (1 << (page % CLUSTER_PAGES))) !== 0) pages.inAgain++;
+    pages.in++;
+    this.peak = Math.max(this.peak, all);
+  }
+
+  /** The short form of {@link pagesOut} for one page that made room, while nobody follows. */
+  pageEvicted(page: number, dirty: boolean): void {
+    const { pages } = this;
+    const cluster = Math.floor(page / CLUSTER_PAGES);
+    this.#left.set(cluster, this.#left.get(cluster) | (1 << (page % CLUSTER_PAGES)));
+    if (dirty) {
+      pages.outDirty++;
+      pages.outEvictedDirty++;
+    }
+    pages.out++;
+    pages.outEvicted++;
+    this.evictions++;
+  }
+
   /** The pages of the aligned 64 KiB at `base` that came along and of which no use is known, a bit each. */
   unused(base: number): number {
     return this.#along.get(base / CLUSTER_SIZE);
