@@ -36,6 +36,7 @@ onEachBuild("demand paging", (test, module) => {
     readonly mm: Mm;
     readonly start: number;
     readonly #table: DeviceTable;
+    readonly #mover: RangeMover;
     readonly #paging: DemandPaging;
     readonly #records: RecordArray;
 
@@ -49,13 +50,18 @@ onEachBuild("demand paging", (test, module) => {
       const devmem = hmmDevmemAdd(hmm, { fault: () => 0 }, owner, 2 * MIB);
       this.#table = new DeviceTable(mm);
       new MmuIntervalNotifier(mm, 0, 2 ** 47, null, { table: this.#table, owner });
-      const mover = new RangeMover(mm, devmem, this.#table);
-      using _sem = mm.mmapSem.read();
-      const last = this.start + 511 * PAGE_SIZE;
-      mover.toDevice(last, last + PAGE_SIZE);
-      mover.toSystem(last, last + PAGE_SIZE, last);
+      this.#mover = new RangeMover(mm, devmem, this.#table);
+      this.makeTables();
       this.#paging = new DemandPaging(devmem, this.#table);
       this.#records = new RecordArray(hmm, RECORDS);
+    }
+
+    /** Has a page come and leave, so that both sides have their leaf tables. */
+    makeTables(): void {
+      using _sem = this.mm.mmapSem.read();
+      const last = this.start + 511 * PAGE_SIZE;
+      this.#mover.toDevice(last, last + PAGE_SIZE);
+      this.#mover.toSystem(last, last + PAGE_SIZE, last);
     }
 
     /** Makes the device's accesses, with room for `room` pages. */
@@ -129,7 +135,10 @@ onEachBuild("demand paging", (test, module) => {
   change("another process maps it", ({ mm, start }) => (mm.store32(start, 1), mm.fork()));
   change("it is pinned", ({ mm, start }) => mm.pin(start, 1, { write: true }));
   change("it is the zero page", ({ mm, start }) => mm.load32(start));
-  change("it may not be written", ({ mm, start }) => mm.mprotect(start, PAGE_SIZE, PROT_READ));
+  change("it may not be written", (world) => {
+    world.mm.mprotect(world.start, PAGE_SIZE, PROT_READ);
+    world.makeTables();
+  });
   change(
     "a callback is to be told",
     ({ mm, start }) => new MmuIntervalNotifier(mm, start, 8, { invalidate: () => true }),

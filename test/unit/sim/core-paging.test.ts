@@ -7,7 +7,7 @@ import { writeRecord } from "../../../src/sim/record.ts";
 import { fanOut } from "../../../src/sim/time/listener.ts";
 
 const PAGE = 4096;
-const N = 3000;
+const N = 2000;
 
 /** A device's accesses and some of the CPU's, to more pages than the device's memory has. */
 function caseOf(seed: number): { records: BigUint64Array; config: SimulationConfig } {
@@ -60,20 +60,20 @@ async function run(seed: number, listens: boolean): Promise<SimulationReport | s
 const test = suite("simulation: demand paging in the core");
 test("a run is the same whether the core or the simulator serves the faults", async () => {
   const reports: (SimulationReport | string)[] = [];
-  for (let seed = 1; seed <= 16; seed++) {
+  for (let seed = 1; seed <= 10; seed++) {
     const report = await run(seed, false);
     assert.equal(report, await run(seed, true), `seed ${seed}`);
     reports.push(report);
   }
   const whole = reports.filter((report) => typeof report !== "string");
-  assert.ok(whole.length >= 10 && whole.every(({ device }) => device.bytesOut > 0));
+  assert.ok(whole.length >= 7 && whole.every(({ device }) => device.bytesOut > 0));
 });
 
 test("its peak begins anew where counting begins", async () => {
   const { records, config } = caseOf(1);
   const peaks: number[] = [];
   for (const listens of [false, true]) {
-    using simulation = await Simulation.create({ ...config, roi: [1000, 2000] });
+    using simulation = await Simulation.create({ ...config, roi: [700, 1500] });
     if (listens) simulation.listen(fanOut([]));
     simulation.feed(records);
     peaks.push(simulation.report().device.bytesPeak);
