@@ -1,5 +1,6 @@
 /** What is counted while accesses are replayed, for a whole run and for each of its parts. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { combineSizes, type PagingCounts, type SizeCount } from "./paging-counts.ts";
 
 /** The loads and stores of the CPU or the device; a modify is one of each. */
 export interface Accesses {
@@ -117,7 +118,7 @@ export function trafficOf(pages: PageTraffic): DeviceTraffic {
 }
 
 /** What the driver of a device, or of several, has counted. */
-export interface DeviceCounts {
+export interface DeviceCounts extends PagingCounts {
   device: DeviceTraffic;
   /** Clusters that were moved out to make room. */
   evictions: number;
@@ -191,29 +192,30 @@ export interface Counts extends DeviceCounts {
   elapsed: number;
 }
 
-/** Numbers, and objects of numbers. */
-type Tree = { [key: string]: number | Tree };
+/** Numbers, sizes of transfers, and objects of them. */
+type Tree = { [key: string]: number | readonly SizeCount[] | Tree };
 
-function combine(a: Tree, b: Tree, how: (a: number, b: number) => number): Tree {
+/** Returns a tree and another one together, or with `sign` −1 the first without the second. */
+function combine(a: Tree, b: Tree, sign: 1 | -1): Tree {
   return Object.fromEntries(
     Object.entries(a).map(([key, value]) => {
       const other = b[key];
-      return [
-        key,
-        typeof value === "number" ? how(value, other as number) : combine(value, other as Tree, how),
-      ];
+      if (typeof value === "number") return [key, value + sign * (other as number)];
+      if (Array.isArray(value))
+        return [key, combineSizes(value as SizeCount[], other as readonly SizeCount[], sign)];
+      return [key, combine(value as Tree, other as Tree, sign)];
     }),
   );
 }
 
 /** Returns what was counted from `before` to `after`, which have the same keys. */
 export function difference<T extends object>(after: T, before: T): T {
-  return combine(after as Tree, before as Tree, (a, b) => a - b) as T;
+  return combine(after as Tree, before as Tree, -1) as T;
 }
 
 /** Returns the counts of two parts, or of two devices, together. The second has the keys of the first. */
 export function together<T extends object>(one: T, other: T): T {
-  return combine(one as Tree, other as Tree, (a, b) => a + b) as T;
+  return combine(one as Tree, other as Tree, 1) as T;
 }
 
 /** Returns the sum of an object's numbers. */
