@@ -18,8 +18,8 @@ export interface PeerDevice {
 }
 
 /**
- * Writes the tables and memories of devices, agents 1 and so on, to the exchange buffer, with room for `bytes`
- * after what the core has seen. Returns its address, and what gives it back.
+ * Writes the tables and memories of devices, agents 1 and so on, to the exchange buffer, with room for
+ * `bytes` after what the core has seen. Returns its address, and what gives it back.
  */
 export function putPlaces(
   ctx: Context,

@@ -1,4 +1,4 @@
-/** What tables of kernels and of named ranges show beside faults: groups, transfers, links, prefetch, thrashing. */
+/** What tables of kernels and of named ranges show beside faults: groups, transfers, prefetch, thrashing. */
 import type { DeviceAccesses } from "../sim/counts.ts";
 import type { PagingCounts } from "../sim/paging-counts.ts";
 

@@ -197,15 +197,18 @@ type Tree = { [key: string]: number | readonly SizeCount[] | Tree };
 
 /** Returns a tree and another one together, or with `sign` −1 the first without the second. */
 function combine(a: Tree, b: Tree, sign: 1 | -1): Tree {
-  return Object.fromEntries(
-    Object.entries(a).map(([key, value]) => {
-      const other = b[key];
-      if (typeof value === "number") return [key, value + sign * (other as number)];
-      if (Array.isArray(value))
-        return [key, combineSizes(value as SizeCount[], other as readonly SizeCount[], sign)];
-      return [key, combine(value as Tree, other as Tree, sign)];
-    }),
-  );
+  const combined: Tree = {};
+  for (const [key, value] of Object.entries(a)) {
+    const other = b[key];
+    if (typeof value === "number") combined[key] = value + sign * (other as number);
+    else if (isSizes(value)) combined[key] = combineSizes(value, other as readonly SizeCount[], sign);
+    else combined[key] = combine(value, other as Tree, sign);
+  }
+  return combined;
+}
+
+function isSizes(value: readonly SizeCount[] | Tree): value is readonly SizeCount[] {
+  return Array.isArray(value);
 }
 
 /** Returns what was counted from `before` to `after`, which have the same keys. */

@@ -178,7 +178,7 @@ export class DeviceBooks {
     return this.#hostFirst ? mover.moved(base) : mover.copied(base);
   }
 
-  /** Counts a transfer for each run of pages that were copied, for the named range in which it begins, too. */
+  /** Counts a transfer for each run of pages that were copied, also for the range in which it begins. */
   #countTransfers(range: PageRange, copied: (base: number) => number, direction: Direction): void {
     const ranges = this.#named;
     eachRun(range, copied, (first, end) => {

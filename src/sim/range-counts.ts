@@ -169,7 +169,7 @@ export class RangeCounts {
     this.#table = null;
   }
 
-  /** The intervals as the core has them. Throws HmmError ENOMEM if the engine's arena has no room for them. */
+  /** The intervals as the core has them. Throws HmmError ENOMEM if the engine's arena has no room. */
   #open(): RangeTable {
     this.#table ??= unfailing(
       this.#hmm,

@@ -49,8 +49,10 @@ cli("the documented keys are the keys of the report", () => {
     "pcie3-1080ti",
   );
   // An epoch and a kernel have the counts that the whole has.
-  const part =
-    /^(epochs|kernels)\[\]\.(accesses|faults|device|groups|transfers|bytes|evictions|invalidations|managed|elapsed).*/;
+  const part = new RegExp(
+    "^(epochs|kernels)\\[\\]\\." +
+      "(accesses|faults|device|groups|transfers|bytes|evictions|invalidations|managed|elapsed).*",
+  );
   const found = [warned, workload, linked, managed]
     .flatMap((one) => [...keys(one)])
     .filter((key) => !part.test(key))

@@ -53,7 +53,6 @@ function memoryOf(root: usize, addr: u64, zones: usize, agents: u32): u32 {
 }
 
 /** Returns the agent in whose memory an agent sees the page of an address; 0: RAM. */
-@inline
 export function holderOf(buffer: usize, agents: u32, agent: u32, addr: u64): u32 {
   const seen = buffer + SEEN + ((<usize>agent) << 4);
   if (load<u64>(seen) != (addr >> 12) + 1) {

@@ -120,7 +120,7 @@ function noteMoved(cmd: MigrateMoveCmd, m: Migration): void {
   }
 }
 
-/** Marks the pages of the range whose entries in the device's table are accessed, and those that are dirty. */
+/** Marks the pages of the range whose entries in the device's table are accessed, and the dirty ones. */
 function noteUses(cmd: MigrateMoveCmd): void {
   const root = deviceTableOf(cmd.table).root;
   for (let next = cmd.start; next < cmd.end;) {

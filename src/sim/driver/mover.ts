@@ -15,7 +15,7 @@ export type NotedBytes = "bytesPrefetched" | "bytesPrefetchedUnused" | "bytesThr
 export interface PageMover {
   /** A batch of device faults is served, which asks for this page (its address divided by 4096) first. */
   group(page: number): void;
-  /** A processor has faulted on a page, the i-th of the block. `waits`: it thrashes, and is not served yet. */
+  /** A processor has faulted on a page, the i-th of the block. `waits`: it thrashes, and is not served. */
   faulted(block: VaBlock, i: number, p: Processor, waits: boolean): void;
   /** What is counted of pages by their ranges has happened to pages. */
   noted(block: VaBlock, pages: Bits, what: NotedBytes): void;
