@@ -11,10 +11,10 @@ import {
   type PageTraffic,
 } from "./counts.ts";
 import type { Place, SimulationEvents } from "./events.ts";
-import { bitCount, eachPage, PageFates, type FatesState } from "./page-fates.ts";
+import { PageFates, type FatesState } from "./page-fates.ts";
 import { TransferBook, type Direction, type DirectionTotals } from "./paging-counts.ts";
 import type { RangeCounts } from "./range-counts.ts";
-import { eachRun, hasPage, pageBit, type PageRange } from "./page-runs.ts";
+import { bitCount, eachRun, hasPage, pageBit, type PageRange } from "./page-runs.ts";
 
 /** What a move did to the pages of an aligned 64 KiB, a bit each (RangeMover). */
 export interface MovedPages {
@@ -114,7 +114,7 @@ export class DeviceBooks {
       if (from === 0) pages.copied += bitCount(this.#copied(mover, base));
       const own = roundDown(faulted, CLUSTER_SIZE) === base ? pageBit(faulted) : 0;
       pages.inAgain += bitCount(this.fates.came(base, bits, own));
-      if (ranges !== null) eachPage(base, bits, (addr) => ranges.move(addr, "bytesIn"));
+      ranges?.moveAll(base, bits, "bytesIn");
     }
     this.#countTransfers(range, (base) => this.#copied(mover, base), from === 0 ? "toDevice" : "peer");
     if (this.events !== null) this.#publishIn(this.events, range, mover, from);
@@ -148,10 +148,8 @@ export class DeviceBooks {
       pages.outDirty += dirty;
       if (evicted) pages.outEvictedDirty += dirty;
       if (ranges === null) continue;
-      eachPage(base, bits, (addr) => {
-        ranges.move(addr, "bytesOut");
-        if (evicted) ranges.move(addr, "bytesOutEvicted");
-      });
+      ranges.moveAll(base, bits, "bytesOut");
+      if (evicted) ranges.moveAll(base, bits, "bytesOutEvicted");
     }
     if (to === 0) this.#countTransfers(range, (base) => mover.moved(base), "toHost");
     if (this.events !== null && to === 0) publishOut(this.events, range, mover, this.#number, evicted);
@@ -189,22 +187,25 @@ export class DeviceBooks {
 
   /** Tells of pages that came: runs that were copied, and runs that were made. */
   #publishIn(events: SimulationEvents, { start, end }: PageRange, mover: MovedPages, from: Place): void {
-    const isCopied = (page: number): boolean => hasPage(this.#copied(mover, page), page);
-    const kindOf = (page: number): number =>
-      hasPage(mover.moved(page), page) ? (isCopied(page) ? 2 : 1) : 0;
     for (let page = start; page < end;) {
-      const kind = kindOf(page);
+      const kind = this.#kindOf(mover, page);
       const first = page;
-      while (page < end && kindOf(page) === kind) page += PAGE_SIZE;
-      if (kind === 0) continue;
+      while (page < end && this.#kindOf(mover, page) === kind) page += PAGE_SIZE;
+      if (kind === "stayed") continue;
       const bytes = page - first;
       const pages = bytes / PAGE_SIZE;
-      if (kind === 2) {
+      if (kind === "copied") {
         events.transfer(first, bytes, from === 0 ? "toDevice" : "peer", "fault");
         events.left(first, pages, from);
       }
-      events.arrived(first, pages, this.#number, kind === 2);
+      events.arrived(first, pages, this.#number, kind === "copied");
     }
+  }
+
+  /** What a move to the device did to a page. */
+  #kindOf(mover: MovedPages, page: number): "stayed" | "copied" | "made" {
+    if (!hasPage(mover.moved(page), page)) return "stayed";
+    return hasPage(this.#copied(mover, page), page) ? "copied" : "made";
   }
 
   /** The ranges whose moves are counted; null if there are none. */

@@ -3,7 +3,8 @@
  * device used those, and which have come again. Words have a bit for each page of an aligned 64 KiB.
  */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
-import { CLUSTER_PAGES, CLUSTER_SIZE } from "./cluster.ts";
+import { CLUSTER_SIZE } from "./cluster.ts";
+import { bitCount } from "./page-runs.ts";
 import type { PagingCounts } from "./paging-counts.ts";
 import type { RangeBytes, RangeCounts } from "./range-counts.ts";
 import { SparseWords } from "./sparse-words.ts";
@@ -109,19 +110,6 @@ export class PageFates {
   #note(what: RangeBytes & keyof Fates, base: number, bits: number): void {
     const { ranges } = this;
     this.#counts[what] += bitCount(bits) * PAGE_SIZE;
-    if (ranges !== null && !ranges.empty) eachPage(base, bits, (addr) => ranges.move(addr, what));
+    if (ranges !== null && !ranges.empty) ranges.moveAll(base, bits, what);
   }
-}
-
-/** How many bits are set in a word of 16 bits. */
-export function bitCount(bits: number): number {
-  bits -= (bits >> 1) & 0x5555;
-  bits = (bits & 0x3333) + ((bits >> 2) & 0x3333);
-  bits = (bits + (bits >> 4)) & 0x0f0f;
-  return (bits + (bits >> 8)) & 0x1f;
-}
-
-/** Calls `visit` with the address of each page of the aligned 64 KiB at `base` whose bit is set. */
-export function eachPage(base: number, bits: number, visit: (addr: number) => void): void {
-  for (let i = 0; i < CLUSTER_PAGES; i++) if ((bits & (1 << i)) !== 0) visit(base + i * PAGE_SIZE);
 }

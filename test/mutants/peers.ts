@@ -17,8 +17,8 @@ export const LINKS: readonly Mutant[] = [
   {
     name: "uses-over-a-link-are-none-of-a-range's",
     file: MARKS,
-    before: "for (const { table } of [this.#device, ...this.accessors])",
-    after: "for (const { table } of [this.#device])",
+    before: "for (const accessor of this.accessors) bits |= accessedIn(accessor, base);",
+    after: "",
     ask: ["unit/range-uses"],
   },
   {
