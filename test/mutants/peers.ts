@@ -71,6 +71,13 @@ export const LINKS: readonly Mutant[] = [
     ask: ["unit/range-uses"],
   },
   {
+    name: "a-range-has-all-pages-of-the-cluster-that-it-begins-in",
+    file: "src/sim/range-counts.ts",
+    before: "range !== undefined && base + CLUSTER_SIZE <= this.#last!.end",
+    after: "range !== undefined",
+    ask: ["unit/range-uses"],
+  },
+  {
     name: "pages-leave-before-their-uses-are-noted",
     file: "src/sim/device-books.ts",
     before: "if (fates.followsUses) fates.used(base, mover.used(base));",
