@@ -1,15 +1,22 @@
 import { readFileSync } from "node:fs";
 import { suite, type Test } from "uvu";
 
-function compile(file: string): WebAssembly.Module {
-  return new WebAssembly.Module(readFileSync(new URL(`../../build/${file}`, import.meta.url)));
-}
+type Build = readonly [name: "release" | "debug", module: WebAssembly.Module];
 
-/** The release build and the debug build of the core. */
-export const builds: readonly (readonly [name: string, module: WebAssembly.Module])[] = [
-  ["release", compile("hmm.wasm")],
-  ["debug", compile("hmm.debug.wasm")],
-];
+/**
+ * The release build and the debug build of the core. The debug build alone if both files are the same, as
+ * those of a mutant are (test/mutants/tree.ts).
+ */
+export const builds: readonly Build[] = load();
+
+function load(): Build[] {
+  const read = (file: string): Buffer<ArrayBuffer> =>
+    readFileSync(new URL(`../../build/${file}`, import.meta.url));
+  const [release, debug] = [read("hmm.wasm"), read("hmm.debug.wasm")];
+  const own: Build = ["debug", new WebAssembly.Module(debug)];
+  if (Buffer.compare(release, debug) === 0) return [own];
+  return [["release", new WebAssembly.Module(release)], own];
+}
 
 /**
  * Defines a suite for each build; run() runs them. A file whose tests take long can name the one build that
@@ -18,10 +25,10 @@ export const builds: readonly (readonly [name: string, module: WebAssembly.Modul
 export function onEachBuild(
   name: string,
   define: (test: Test, module: WebAssembly.Module) => void,
-  only?: "release" | "debug",
+  only?: Build[0],
 ): { run(): void } {
   const suites = builds
-    .filter(([build]) => only === undefined || build === only)
+    .filter(([build]) => only === undefined || builds.length === 1 || build === only)
     .map(([build, module]) => {
       const test = suite(`${name}, ${build}`);
       define(test, module);
