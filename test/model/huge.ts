@@ -83,9 +83,18 @@ export class Folio {
     return count;
   }
 
-  /** Dissolves the huge page into single pages. */
+  /** Whether present entries from `a` on map each page, so that none is lent to a device. */
+  isPresentAt(mm: Mm, a: number): boolean {
+    return this.pages.every((page, i) => {
+      const entry = mm.entries.get(a + i);
+      return entry?.page === page && present(entry);
+    });
+  }
+
+  /** Dissolves the folio into single pages. It was dirty as a whole, so each of them is. */
   dissolve(): Page[] {
-    for (const page of this.pages) page.folio = null;
+    const dirty = this.pages.some((page) => page.dirty);
+    for (const page of this.pages) Object.assign(page, { folio: null, dirty });
     return this.pages;
   }
 }
@@ -173,11 +182,21 @@ export function splitFolio(folio: Folio): boolean {
     met.push(vma);
   }
   for (const vma of met) {
+    noteDirty(vma, folio);
     if (world.newer) endLeases(vma, folio);
     dropZeros(vma, folio);
   }
   for (const page of folio.dissolve()) world.release(page);
   return true;
+}
+
+/** The entries of a folio that is split are replaced for a while, and leave their dirty marks with the folio. */
+function noteDirty(vma: Vma, folio: Folio): void {
+  const [a, b] = folio.span(vma);
+  for (let pn = a; pn < b; pn++) {
+    const entry = vma.mm.entries.get(pn);
+    if (entry?.page?.folio === folio && present(entry) && entry.dirty) entry.page.dirty = true;
+  }
 }
 
 /** What a device had for itself of a folio that is split is there again, to read (7.3). */
@@ -226,7 +245,7 @@ export function splitParts(mm: Mm, a: number, b: number, whole: boolean): void {
     if (!folio || !present(entry)) continue;
     const { size } = folio;
     if (!whole && entry.page === folio.pages[0] && pn + size <= b)
-      if (folio.mappedIn(mm, pn, pn + size) === size) {
+      if (folio.isPresentAt(mm, pn)) {
         pn += size - 1;
         continue;
       }

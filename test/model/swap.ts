@@ -77,7 +77,7 @@ function pagesOut(mm: Mm, a: number, b: number): void {
 function folioOut(mm: Mm, pn: number, folio: Folio): boolean | null {
   const { world } = mm;
   const { size } = folio;
-  if (folio.mappedIn(mm, pn, pn + size) < size || folio.shared || folio.held) return false;
+  if (!folio.isPresentAt(mm, pn) || folio.shared || folio.held) return false;
   if (folio.pages.some(({ slot, pinnedLong }) => slot || pinnedLong)) return false;
   const entries = folio.pages.map((_, i) => mm.entries.get(pn + i)!);
   const dropped =

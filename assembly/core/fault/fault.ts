@@ -67,7 +67,12 @@ import {
 } from "../../uapi/vm";
 import { header, setHeader, setHeaderF64 } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
-import { exclusiveComesBackWritable, exclusiveStaysMapped, revokeSendsClear } from "../base/rules";
+import {
+  exclusiveComesBackWritable,
+  exclusiveGoesPageByPage,
+  exclusiveStaysMapped,
+  revokeSendsClear,
+} from "../base/rules";
 import { count } from "../base/stat";
 import { folioOf } from "../frame/folio";
 import { zeroFrame } from "../frame/frame";
@@ -170,14 +175,16 @@ export function restoredPte(pte: u64, vma: Vma): u64 {
 
 /** remove_device_exclusive_entry: the CPU takes the page back, after devices were told. */
 function exclusiveFault(cmd: Cmd, vma: Vma, addr: u64, slot: usize, pte: u64): i32 {
-  const folio = folioOf(ptePfn(pte));
-  if (folioOf(headOf(ptePfn(pte))).has(FOLIO_LOCKED)) return mustWait(ptePfn(pte));
+  const pfn = ptePfn(pte);
+  const folio = folioOf(pfn);
+  // The page that was asked for has the lock: where a large folio goes as a whole, that is its first.
+  if (folioOf(exclusiveGoesPageByPage() ? pfn : headOf(pfn)).has(FOLIO_LOCKED)) return mustWait(pfn);
   const event: u32 = revokeSendsClear() ? MMU_NOTIFY_CLEAR : MMU_NOTIFY_EXCLUSIVE;
   if (!notifyStart(cmd, vma.mmId, addr, addr + PAGE_SIZE, event, 0)) return REQUEST;
   store<u64>(slot, restoredPte(pte, vma));
   if (!exclusiveStaysMapped()) folio.maps++;
   notifyEnd(cmd);
-  return done(vma, addr, FAULT_KIND_EXCLUSIVE, ptePfn(pte));
+  return done(vma, addr, FAULT_KIND_EXCLUSIVE, pfn);
 }
 
 /**

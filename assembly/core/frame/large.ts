@@ -1,7 +1,7 @@
 // Large folios: the 512 frames of a block, or a part of a block, as long as they stay together. Each part
 // has a folio record and counts of its own; these functions go over all parts.
 
-import { FOLIO_COUNT_MASK, FOLIO_LARGE, FOLIO_SIZE, PIN_BIAS } from "../../abi/frame";
+import { FOLIO_COUNT_MASK, FOLIO_DIRTY, FOLIO_LARGE, FOLIO_SIZE, PIN_BIAS } from "../../abi/frame";
 import { LARGE_PAGES } from "../base/layout";
 import { folioOf } from "./folio";
 import { copyFrames, zeroFrames } from "./frame";
@@ -94,6 +94,14 @@ export function markLarge(head: u32, clear: u32, set: u32): void {
   let at = changetype<usize>(folioOf(head));
   for (const end = at + pagesAt(head) * FOLIO_SIZE; at < end; at += FOLIO_SIZE)
     v128.store(at, v128.or(v128.andnot(v128.load(at), cleared), added));
+}
+
+/**
+ * A large folio is dirty as a whole: marks each part dirty if one is. Its parts have marks of their own, which
+ * must agree before they become folios.
+ */
+export function spreadDirty(head: u32): void {
+  if (!largeAll(head, FOLIO_DIRTY, 0)) markLarge(head, 0, FOLIO_DIRTY);
 }
 
 /** Notes in each part that it is charged to a group. The caller charges the group. */

@@ -15,7 +15,7 @@ import { REQUEST } from "../../abi/request";
 import { EBUSY, EOPNOTSUPP } from "../../uapi/errno";
 import { MMU_NOTIFY_EXCLUSIVE } from "../../uapi/event";
 import { PAGE_SIZE } from "../../uapi/page";
-import { PTE_DIRTY, PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../../uapi/pte";
+import { PTE_HUGE, PTE_KIND_DEVICE_EXCLUSIVE, PTE_WRITE } from "../../uapi/pte";
 import { ACCESS_GUP, ACCESS_WRITE, FAULT_NONE, VM_HUGETLB, VM_WRITE } from "../../uapi/vm";
 import { reach } from "../access/access";
 import { LARGE_PAGES, setHeader } from "../base/layout";
@@ -227,7 +227,7 @@ function convertLarge(cmd: ExclusiveCmd, head: u32, folio: Folio): i32 {
 function convertEntry(slot: usize, pfn: u32): void {
   const pte = load<u64>(slot);
   const folio = folioOf(pfn);
-  if (pteFlags(pte) & PTE_DIRTY) folio.set(FOLIO_DIRTY);
+  folio.set(FOLIO_DIRTY); // the page was reached for writing
   store<u64>(slot, makePte(pfn, PTE_KIND_DEVICE_EXCLUSIVE | (pteFlags(pte) & PTE_WRITE)));
   if (!exclusiveStaysMapped()) folio.maps--;
 }

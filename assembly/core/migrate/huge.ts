@@ -31,7 +31,7 @@ import { LARGE_PAGES } from "../base/layout";
 import { pteFlags, ptePfn } from "../base/pte";
 import { count } from "../base/stat";
 import { Folio, folioOf, isDevicePfn, moveFolio } from "../frame/folio";
-import { largeAll, largeCounts, largeMaps, markLarge } from "../frame/large";
+import { largeAll, largeCounts, largeMaps, markLarge, spreadDirty } from "../frame/large";
 import { dissolveLarge, getLarge, putPage } from "../frame/page-alloc";
 import { noteUse, usesAreKept } from "../frame/recency";
 import { Cmd } from "../operation/cmd";
@@ -187,5 +187,6 @@ export function splitUnit(m: Migration, i: u32): void {
     const table = leafTable(vma.mm.pgd, partStart(vma, part.pgoff));
     if (table && isHuge(table) && ptePfn(load<u64>(table)) == head) splitLeaf(table);
   }
+  spreadDirty(head);
   dissolveLarge(head);
 }

@@ -10,17 +10,17 @@
 //                                                   splitFolio      ┌──┬──┬──┬─ … ─┬──┐
 //                                                                   └──┴──┴──┴─ … ─┴──┘  512 folios
 
-import { FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED } from "../../abi/frame";
+import { FOLIO_DIRTY, FOLIO_HEAD, FOLIO_LARGE, FOLIO_LOCKED } from "../../abi/frame";
 import { HDR_ZERO_PFN } from "../../abi/header";
 import { REQUEST } from "../../abi/request";
 import { PAGE_SIZE, PMD_SIZE } from "../../uapi/page";
-import { PTE_KIND_DEVICE_EXCLUSIVE, PTE_PRESENT, PTE_SPECIAL } from "../../uapi/pte";
+import { PTE_DIRTY, PTE_KIND_DEVICE_EXCLUSIVE, PTE_PRESENT, PTE_SPECIAL } from "../../uapi/pte";
 import { VM_HUGETLB, VM_LOCKED } from "../../uapi/vm";
 import { header, LARGE_PAGES } from "../base/layout";
 import { makePte, pteFlags, pteKind, ptePfn, ptePresent } from "../base/pte";
 import { exclusiveStaysMapped, splitTellsOnce } from "../base/rules";
 import { Folio, folioOf, frameOf, isDevicePfn } from "../frame/folio";
-import { largeAll, largeHeld, largeMaps, largeShared, mappedPart } from "../frame/large";
+import { largeAll, largeHeld, largeMaps, largeShared, mappedPart, spreadDirty } from "../frame/large";
 import { headOf, pagesAt } from "../frame/order";
 import { dissolveLarge } from "../frame/page-alloc";
 import { mapsPage } from "../space/migration";
@@ -108,12 +108,19 @@ export function isSplittable(head: u32, faultPage: u32): bool {
   return !largeHeld(head, 0, faultPage) && largeAll(head, FOLIO_LOCKED, 0, faultPage);
 }
 
-/** Does the large folio of `pfn` begin at addr, and do the entries of [addr, end) map all of its pages? */
+/**
+ * Does the large folio of `pfn` begin at addr, and do present entries of [addr, end) map all of its pages? A
+ * device-exclusive entry is not present. (`folio_pte_batch`)
+ */
 export function coversFolio(pgd: usize, addr: u64, end: u64, pfn: u32): bool {
   if (!folioOf(pfn).has(FOLIO_HEAD)) return false;
   const n = pagesAt(pfn);
-  const until = addr + ((<u64>n) << 12);
-  return until <= end && mappedIn(pgd, addr, until, pfn, n) == n;
+  if (addr + ((<u64>n) << 12) > end) return false;
+  for (let i: u32 = 0; i < n; i++) {
+    const pte = readPte(pgd, addr + ((<u64>i) << 12));
+    if (!ptePresent(pte) || ptePfn(pte) != pfn + i) return false;
+  }
+  return true;
 }
 
 /**
@@ -175,6 +182,11 @@ export function splitFolio(cmd: Cmd, page: u32, faultPage: u32 = 0): i32 {
   }
   for (let link = rmapFirstLarge(part, i, n); link; link = rmapNextLarge(link, part, i, n)) {
     const vma = rmapVma(link, part);
+    noteDirty(vma, partStart(vma, pgoff), partEnd(vma, pgoff, n), head, n);
+  }
+  spreadDirty(head);
+  for (let link = rmapFirstLarge(part, i, n); link; link = rmapNextLarge(link, part, i, n)) {
+    const vma = rmapVma(link, part);
     const start = partStart(vma, pgoff);
     const end = partEnd(vma, pgoff, n);
     takeBackParts(vma, start, end, head, n);
@@ -215,6 +227,18 @@ function tellAll(cmd: Cmd, part: Folio, i: u32, head: u32, n: u32): i32 {
     cmd.splitLink = <u32>rmapNextLarge(cmd.splitLink, part, i, n);
   }
   return 0;
+}
+
+/**
+ * The entries of a folio that is split become migration entries for a while, and leave their dirty marks with
+ * the folio.
+ */
+function noteDirty(vma: Vma, start: u64, end: u64, head: u32, n: u32): void {
+  for (let addr = start; addr < end; addr += PAGE_SIZE) {
+    const pte = readPte(vma.mm.pgd, addr);
+    const pfn = ptePfn(pte);
+    if (pfn - head < n && ptePresent(pte) && pteFlags(pte) & PTE_DIRTY) folioOf(pfn).set(FOLIO_DIRTY);
+  }
 }
 
 /**
