@@ -1,7 +1,7 @@
 /**
  * Allocations inside the core fail, one at a time, in recorded runs: the operation reports the failure or
- * does without, nothing breaks, no byte is lost, and the repeated operation succeeds. This is a sample in three
- * files; `npm run fail-alloc` runs all.
+ * does without, nothing breaks, no byte is lost, and the repeated operation succeeds. This is a sample in
+ * three files; `npm run fail-alloc` runs all.
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

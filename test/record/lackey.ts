@@ -105,7 +105,7 @@ function heapOf(program: string): Span {
   return { start: parseInt(/^([0-9a-f]+) . _end$/m.exec(stdout)![1], 16), end: 2 ** 36 };
 }
 
-/** The accesses of an example that a compiler has built, as lackey and the recorder see them, are the same. */
+/** Compares the accesses of an example, built by a compiler, as lackey and the recorder see them. */
 function compareWith(compiler: string, example: Example): void {
   const source = `examples/programs/${example.name}.c`;
   // clang turns loops into memset and vectors; both builds have to be of the same loads and stores.
