@@ -8,6 +8,7 @@ import { configError, type Configured } from "./config.ts";
 import { UserError } from "./errors.ts";
 import { INTERRUPTED, PARTIAL, STOPPED } from "./exit.ts";
 import { TraceInput } from "./input.ts";
+import { keepHeapSmall } from "./heap.ts";
 import { demandInput, openInput } from "./open-input.ts";
 import type { Picture } from "../report/picture.ts";
 import { Pictures } from "./pictures.ts";
@@ -26,6 +27,7 @@ export interface RunOptions {
 /** Runs the command and returns its exit code. Throws UserError, and then has printed nothing to stdout. */
 export async function run(configured: Configured, options: RunOptions): Promise<number> {
   demandInput(configured.config);
+  keepHeapSmall();
   const { trace } = configured.config;
   const file = trace === undefined ? null : await TraceInput.open(trace);
   const signal = { aborted: false, reason: new Error(STOPPED) };

@@ -1,5 +1,6 @@
 /** Records the picture of a run while it goes on. What it keeps does not grow with the run's length. */
 import type { FaultGroup, Place } from "../sim/events.ts";
+import type { Cause, Direction } from "../sim/driver/transfers.ts";
 import type { TimedTransfer, TimeListener } from "../sim.ts";
 import { columnsOf, HeatMap } from "./heat-map.ts";
 import {
@@ -43,8 +44,8 @@ export class PictureRecorder implements TimeListener {
     (typeof SUMS)[number],
     Float64Array
   >;
-  /** By direction and cause, by size: how many. */
-  readonly #sizes = new Map<string, Map<number, number>>();
+  /** By direction, by cause, by size: how many. */
+  readonly #sizes: Partial<Record<Direction, Partial<Record<Cause, Map<number, number>>>>> = {};
   readonly #kernels: Picture["kernels"] = [];
   readonly #running: { name: string; start: number }[] = [];
   #end = 0;
@@ -64,9 +65,7 @@ export class PictureRecorder implements TimeListener {
       axis.spread(sums.busyToHost, start, end, end - start);
       if (cause === "eviction") axis.spread(sums.bytesEvicted, start, end, bytes);
     }
-    const key = `${direction} ${cause}`;
-    let sizes = this.#sizes.get(key);
-    if (sizes === undefined) this.#sizes.set(key, (sizes = new Map<number, number>()));
+    const sizes = ((this.#sizes[direction] ??= {})[cause] ??= new Map<number, number>());
     sizes.set(bytes, (sizes.get(bytes) ?? 0) + 1);
     this.#end = Math.max(this.#end, end);
   }
@@ -141,13 +140,19 @@ export class PictureRecorder implements TimeListener {
   }
 
   #sizesOf(): SizesPicture[] {
-    return [...this.#sizes]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, sizes]) => {
-        const [direction, cause] = key.split(" ");
-        return { direction, cause, sizes: [...sizes].sort(([a], [b]) => a - b) } as SizesPicture;
-      });
+    return byKey(this.#sizes).flatMap(([direction, causes]) =>
+      byKey(causes).map(([cause, sizes]) => ({
+        direction,
+        cause,
+        sizes: [...sizes].sort(([a], [b]) => a - b),
+      })),
+    );
   }
+}
+
+/** The entries of an object, in the order of their keys. */
+function byKey<K extends string, V>(object: Partial<Record<K, V>>): [K, V][] {
+  return (Object.entries(object) as [K, V][]).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** A report without the parts that grow with a run. */

@@ -58,9 +58,8 @@ export class AccessMarks {
     if (!books.followsUses) return;
     for (let base = roundDown(start, CLUSTER_SIZE); base < end; base += CLUSTER_SIZE) {
       if (books.unused(base) === 0) continue;
-      let bits = 0;
-      for (const { table } of [this.#device, ...this.accessors])
-        table.accessed(base, CLUSTER_PAGES).forEach((accessed, i) => (bits |= accessed << i));
+      let bits = accessedIn(this.#device, base);
+      for (const accessor of this.accessors) bits |= accessedIn(accessor, base);
       books.used(base, bits);
     }
   }
@@ -77,4 +76,12 @@ export class AccessMarks {
     };
     return isDirty(this.#device) || this.accessors.some(isDirty);
   }
+}
+
+/** Which pages of the aligned 64 KiB at `base` a device has accessed, a bit each. */
+function accessedIn({ table }: PeerDevice, base: number): number {
+  const marks = table.accessed(base, CLUSTER_PAGES);
+  let bits = 0;
+  for (let i = 0; i < CLUSTER_PAGES; i++) bits |= marks[i] << i;
+  return bits;
 }

@@ -195,15 +195,12 @@ export interface Counts extends DeviceCounts {
 type Tree = { [key: string]: number | Tree };
 
 function combine(a: Tree, b: Tree, how: (a: number, b: number) => number): Tree {
-  return Object.fromEntries(
-    Object.entries(a).map(([key, value]) => {
-      const other = b[key];
-      return [
-        key,
-        typeof value === "number" ? how(value, other as number) : combine(value, other as Tree, how),
-      ];
-    }),
-  );
+  const combined: Tree = {};
+  for (const key of Object.keys(a)) {
+    const [one, other] = [a[key], b[key]];
+    combined[key] = typeof one === "number" ? how(one, other as number) : combine(one, other as Tree, how);
+  }
+  return combined;
 }
 
 /** Returns what was counted from `before` to `after`, which have the same keys. */

@@ -1,7 +1,7 @@
 /** What the simulated device's driver counts: pages that come and go, evictions and invalidations. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import { roundDown } from "../engine/errors.ts";
-import { CLUSTER_PAGES, CLUSTER_SIZE } from "./cluster.ts";
+import { CLUSTER_SIZE } from "./cluster.ts";
 import {
   sum,
   trafficOf,
@@ -12,7 +12,7 @@ import {
 } from "./counts.ts";
 import type { Place, SimulationEvents } from "./events.ts";
 import type { RangeCounts } from "./range-counts.ts";
-import { hasPage, pageBit, type PageRange } from "./page-runs.ts";
+import { bitCount, hasPage, pageBit, type PageRange } from "./page-runs.ts";
 import { SparseWords } from "./sparse-words.ts";
 
 /** What a move did to the pages of an aligned 64 KiB, a bit each (RangeMover). */
@@ -146,11 +146,9 @@ export class DeviceBooks {
       if (ranges === null) continue;
       const unused = this.#along.get(cluster) & bits;
       if (unused !== 0) this.#along.set(cluster, this.#along.get(cluster) & ~bits);
-      eachPage(base, unused, (addr) => ranges.move(addr, "bytesPrefetchedUnused"));
-      eachPage(base, bits, (addr) => {
-        ranges.move(addr, "bytesOut");
-        if (evicted) ranges.move(addr, "bytesOutEvicted");
-      });
+      ranges.moveAll(base, unused, "bytesPrefetchedUnused");
+      ranges.moveAll(base, bits, "bytesOut");
+      if (evicted) ranges.moveAll(base, bits, "bytesOutEvicted");
     }
     if (this.events !== null && to === 0)
       publishOut(this.events, { start, end }, mover, this.#number, evicted);
@@ -174,7 +172,7 @@ export class DeviceBooks {
     const along = this.#along.get(cluster);
     if ((along & bits) === 0) return;
     this.#along.set(cluster, along & ~bits);
-    eachPage(base, along & bits, (addr) => this.ranges?.move(addr, "bytesPrefetchedUsed"));
+    this.ranges?.moveAll(base, along & bits, "bytesPrefetchedUsed");
   }
 
   /** Returns what was counted so far; the driver knows the invalidations. */
@@ -205,29 +203,32 @@ export class DeviceBooks {
     if (along !== 0) this.#along.set(cluster, this.#along.get(cluster) | along);
     this.followsUses ||= along !== 0;
     if ((again & ~thrashed) !== 0) this.#thrashed.set(cluster, thrashed | again);
-    eachPage(base, bits, (addr) => ranges.move(addr, "bytesIn"));
-    eachPage(base, along, (addr) => ranges.move(addr, "bytesPrefetched"));
-    eachPage(base, again & ~thrashed, (addr) => ranges.move(addr, "bytesThrashed"));
+    ranges.moveAll(base, bits, "bytesIn");
+    ranges.moveAll(base, along, "bytesPrefetched");
+    ranges.moveAll(base, again & ~thrashed, "bytesThrashed");
   }
 
   /** Tells of pages that came: runs that were copied, and runs that were made. */
   #publishIn(events: SimulationEvents, { start, end }: PageRange, mover: MovedPages, from: Place): void {
-    const isCopied = (page: number): boolean => this.#hostFirst || hasPage(mover.copied(page), page);
-    const kindOf = (page: number): number =>
-      hasPage(mover.moved(page), page) ? (isCopied(page) ? 2 : 1) : 0;
     for (let page = start; page < end;) {
-      const kind = kindOf(page);
+      const kind = this.#kindOf(mover, page);
       const first = page;
-      while (page < end && kindOf(page) === kind) page += PAGE_SIZE;
-      if (kind === 0) continue;
+      while (page < end && this.#kindOf(mover, page) === kind) page += PAGE_SIZE;
+      if (kind === "stayed") continue;
       const bytes = page - first;
       const pages = bytes / PAGE_SIZE;
-      if (kind === 2) {
+      if (kind === "copied") {
         events.transfer(first, bytes, from === 0 ? "toDevice" : "peer", "fault");
         events.left(first, pages, from);
       }
-      events.arrived(first, pages, this.#number, kind === 2);
+      events.arrived(first, pages, this.#number, kind === "copied");
     }
+  }
+
+  /** What a move to the device did to a page. */
+  #kindOf(mover: MovedPages, page: number): "stayed" | "copied" | "made" {
+    if (!hasPage(mover.moved(page), page)) return "stayed";
+    return this.#hostFirst || hasPage(mover.copied(page), page) ? "copied" : "made";
   }
 
   /** The ranges whose moves are counted; null if there are none. */
@@ -253,17 +254,4 @@ function publishOut(
     events.left(first, bytes / PAGE_SIZE, from);
     events.arrived(first, bytes / PAGE_SIZE, 0, true);
   }
-}
-
-/** How many bits are set in a word of 16 bits. */
-function bitCount(bits: number): number {
-  bits -= (bits >> 1) & 0x5555;
-  bits = (bits & 0x3333) + ((bits >> 2) & 0x3333);
-  bits = (bits + (bits >> 4)) & 0x0f0f;
-  return (bits + (bits >> 8)) & 0x1f;
-}
-
-/** Calls `visit` with the address of each page of the aligned 64 KiB at `base` whose bit is set. */
-function eachPage(base: number, bits: number, visit: (addr: number) => void): void {
-  for (let i = 0; i < CLUSTER_PAGES; i++) if ((bits & (1 << i)) !== 0) visit(base + i * PAGE_SIZE);
 }

@@ -35,3 +35,11 @@ export function bitsIn(base: number, pages: readonly number[]): number {
   const inside = pages.filter((page) => page >= base && page < base + CLUSTER_SIZE);
   return inside.reduce((bits, page) => bits | pageBit(page), 0);
 }
+
+/** How many pages of an aligned 64 KiB have their bits set. */
+export function bitCount(bits: number): number {
+  bits -= (bits >> 1) & 0x5555;
+  bits = (bits & 0x3333) + ((bits >> 2) & 0x3333);
+  bits = (bits + (bits >> 4)) & 0x0f0f;
+  return (bits + (bits >> 8)) & 0x1f;
+}

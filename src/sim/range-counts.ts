@@ -4,10 +4,12 @@ import type { RecordArray } from "../device/replay.ts";
 import { RangeTable, type Interval } from "../device/range-table.ts";
 import type { Hmm } from "../index.ts";
 import { ADDRESS_END } from "./address-range.ts";
+import { CLUSTER_PAGES, CLUSTER_SIZE } from "./cluster.ts";
 import type { Accesses } from "./counts.ts";
 import type { NotedBytes } from "./driver/mover.ts";
 import type { RangeReport } from "./report.ts";
 import { unfailing } from "./failing.ts";
+import { bitCount } from "./page-runs.ts";
 
 /** What is counted of pages. */
 export type RangeBytes = "bytesIn" | "bytesOut" | "bytesOutEvicted" | "bytesPrefetchedUsed" | NotedBytes;
@@ -107,6 +109,17 @@ export class RangeCounts {
   move(address: number, how: RangeBytes): void {
     const range = this.#at(address);
     if (range !== undefined) range[how] += PAGE_SIZE;
+  }
+
+  /** Notes what has happened to pages of the aligned 64 KiB at `base`, a bit each. */
+  moveAll(base: number, bits: number, how: RangeBytes): void {
+    if (bits === 0) return;
+    const range = this.#at(base);
+    if (range !== undefined && base + CLUSTER_SIZE <= this.#last!.end)
+      range[how] += bitCount(bits) * PAGE_SIZE;
+    else
+      for (let i = 0; i < CLUSTER_PAGES; i++)
+        if ((bits & (1 << i)) !== 0) this.move(base + i * PAGE_SIZE, how);
   }
 
   /** Sets all counts to 0. */

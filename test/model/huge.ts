@@ -190,7 +190,7 @@ export function splitFolio(folio: Folio): boolean {
   return true;
 }
 
-/** The entries of a folio that is split are replaced for a while, and leave their dirty marks with the folio. */
+/** The entries of a folio that is split are replaced for a while, and leave their dirty marks with it. */
 function noteDirty(vma: Vma, folio: Folio): void {
   const [a, b] = folio.span(vma);
   for (let pn = a; pn < b; pn++) {

@@ -170,8 +170,8 @@ export const CORE_LINUX: readonly Mutant[] = [
   {
     name: "exclusive-part-stays-so-after-a-split",
     file: core("operation/split"),
-    before: "    takeBackParts(vma, start, end, head, n);\n",
-    after: "",
+    before: "else if (pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE && exclusiveStaysMapped())",
+    after: "else if (false)",
     ask: ["unit/linux-exclusive"],
   },
   {

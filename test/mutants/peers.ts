@@ -15,8 +15,8 @@ export const LINKS: readonly Mutant[] = [
   {
     name: "uses-over-a-link-are-none-of-a-range's",
     file: MARKS,
-    before: "for (const { table } of [this.#device, ...this.accessors])",
-    after: "for (const { table } of [this.#device])",
+    before: "bits |= accessedIn(accessor, base);",
+    after: "bits |= 0;",
     ask: ["unit/range-uses"],
   },
   {
@@ -64,8 +64,15 @@ export const LINKS: readonly Mutant[] = [
   {
     name: "a-page-thrashes-each-time-that-it-comes",
     file: "src/sim/device-books.ts",
-    before: "eachPage(base, again & ~thrashed,",
-    after: "eachPage(base, again,",
+    before: "moveAll(base, again & ~thrashed,",
+    after: "moveAll(base, again,",
+    ask: ["unit/range-uses"],
+  },
+  {
+    name: "a-range-has-all-pages-of-the-cluster-that-it-begins-in",
+    file: "src/sim/range-counts.ts",
+    before: "range !== undefined && base + CLUSTER_SIZE <= this.#last!.end",
+    after: "range !== undefined",
     ask: ["unit/range-uses"],
   },
 ];

@@ -97,8 +97,8 @@ export function markLarge(head: u32, clear: u32, set: u32): void {
 }
 
 /**
- * A large folio is dirty as a whole: marks each part dirty if one is. Its parts have marks of their own, which
- * must agree before they become folios.
+ * A large folio is dirty as a whole: marks each part dirty if one is. Its parts have marks of their own,
+ * which must agree before they become folios.
  */
 export function spreadDirty(head: u32): void {
   if (!largeAll(head, FOLIO_DIRTY, 0)) markLarge(head, 0, FOLIO_DIRTY);

@@ -182,15 +182,12 @@ export function splitFolio(cmd: Cmd, page: u32, faultPage: u32 = 0): i32 {
   }
   for (let link = rmapFirstLarge(part, i, n); link; link = rmapNextLarge(link, part, i, n)) {
     const vma = rmapVma(link, part);
-    noteDirty(vma, partStart(vma, pgoff), partEnd(vma, pgoff, n), head, n);
+    noteParts(vma, partStart(vma, pgoff), partEnd(vma, pgoff, n), head, n);
   }
   spreadDirty(head);
   for (let link = rmapFirstLarge(part, i, n); link; link = rmapNextLarge(link, part, i, n)) {
     const vma = rmapVma(link, part);
-    const start = partStart(vma, pgoff);
-    const end = partEnd(vma, pgoff, n);
-    takeBackParts(vma, start, end, head, n);
-    dropZeros(vma, start, end, head, n);
+    dropZeros(vma, partStart(vma, pgoff), partEnd(vma, pgoff, n), head, n);
     // All of its bytes were 0: the folio was freed with its last page.
     if (!folioOf(head).has(FOLIO_LARGE)) return SPLIT_DONE;
   }
@@ -231,27 +228,19 @@ function tellAll(cmd: Cmd, part: Folio, i: u32, head: u32, n: u32): i32 {
 
 /**
  * The entries of a folio that is split become migration entries for a while, and leave their dirty marks with
- * the folio.
+ * its parts. That ends devices' exclusive access to parts, where their entries count as mappings: they map
+ * the pages again, to read.
  */
-function noteDirty(vma: Vma, start: u64, end: u64, head: u32, n: u32): void {
-  for (let addr = start; addr < end; addr += PAGE_SIZE) {
-    const pte = readPte(vma.mm.pgd, addr);
-    const pfn = ptePfn(pte);
-    if (pfn - head < n && ptePresent(pte) && pteFlags(pte) & PTE_DIRTY) folioOf(pfn).set(FOLIO_DIRTY);
-  }
-}
-
-/**
- * Ends devices' exclusive access to parts of the folio, where their entries count as mappings: they map the
- * pages again, to read.
- */
-function takeBackParts(vma: Vma, start: u64, end: u64, head: u32, n: u32): void {
-  if (!exclusiveStaysMapped()) return;
+function noteParts(vma: Vma, start: u64, end: u64, head: u32, n: u32): void {
   for (let addr = start; addr < end; addr += PAGE_SIZE) {
     const slot = walk(vma.mm.pgd, addr);
     const pte: u64 = slot ? load<u64>(slot) : 0;
-    if (pteKind(pte) != PTE_KIND_DEVICE_EXCLUSIVE || ptePfn(pte) - head >= n) continue;
-    store<u64>(slot, makePte(ptePfn(pte), (<u32>PTE_PRESENT) | protection(vma)));
+    const pfn = ptePfn(pte);
+    if (pfn - head >= n) continue;
+    if (ptePresent(pte)) {
+      if (pteFlags(pte) & PTE_DIRTY) folioOf(pfn).set(FOLIO_DIRTY);
+    } else if (pteKind(pte) == PTE_KIND_DEVICE_EXCLUSIVE && exclusiveStaysMapped())
+      store<u64>(slot, makePte(pfn, (<u32>PTE_PRESENT) | protection(vma)));
   }
 }
 

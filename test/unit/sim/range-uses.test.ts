@@ -42,6 +42,25 @@ uses("a page that the CPU takes back unused counts, and pages outside of the ran
   const accesses = [...pages(0, 1, device), ...pages(9, 1), ...pages(16, 2, device)];
   assert.equal(usesOf(await simulate([blockOf(accesses)], CONFIG)), [15, 0, 15, 0]);
 });
+uses("of a cluster that lies in several ranges, each has its own pages", async () => {
+  // Pages 0 to 5 are of a, 6 to 8 of nobody, 9 to 20 of b: it has 7 pages of cluster 0 and 5 of cluster 1.
+  const range = (name: string, first: number, end: number) => ({
+    name,
+    start: BASE + first * PAGE,
+    end: BASE + end * PAGE,
+  });
+  const ranges = [range("a", 0, 6), range("b", 9, 21)];
+  const accesses = [...pages(3, 1, device), ...pages(16, 1, device), ...pages(32, 1, device)];
+  const report = await simulate([blockOf(accesses)], { ...CONFIG, ranges });
+  const counts = report.ranges.map(({ bytesIn, bytesOut, bytesPrefetched }) =>
+    [bytesIn, bytesPrefetched, bytesOut].map((bytes) => bytes / PAGE),
+  );
+  // Page 3 of a and page 16 of b have faulted; cluster 2 pushes cluster 0 out.
+  assert.equal(counts, [
+    [6, 5, 6],
+    [12, 11, 7],
+  ]);
+});
 uses("an access over a link is a use", async () => {
   const accesses = [...pages(0, 1, device), ...pages(8, 1, { agent: 2 }), ...OUT];
   const config = { ...CONFIG, devices: 2, peers: "all" } as const;
