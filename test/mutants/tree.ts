@@ -91,8 +91,8 @@ export class Tree {
   }
 
   /**
-   * Compiles the module of `file` and puts it where tests load it, without optimization, which is four times as
-   * fast. The core serves as the release build and the debug build. Throws BuildError.
+   * Compiles the module of `file` and puts it where tests load it, without optimization, which is four times
+   * as fast. The core serves as the release build and the debug build. Throws BuildError.
    */
   async build(file: string): Promise<void> {
     if (file.startsWith("assembly/text/")) {
