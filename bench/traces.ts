@@ -113,9 +113,9 @@ function hashJoin(accesses: number, bytes: number): Trace {
 /** Returns the traces of rows P7 and P16. */
 export const traces = (accesses: number, smoke: boolean): Trace[] =>
   smoke
-    ? [stencil(accesses, MIB), hashJoin(accesses, MIB)]
+    ? [stencil(accesses, MIB / 2), hashJoin(accesses, MIB / 2)]
     : [stencil(accesses, 4 * MIB), hashJoin(accesses, 16 * MIB)];
 
 /** Returns the traces that row P7 replays with little device memory, where most clusters come and go. */
 export const pressedTraces = (smoke: boolean): Trace[] =>
-  smoke ? [hashJoin(140_000, 2 * MIB)] : [stencil(2_000_000, 4 * MIB), hashJoin(400_000, 4 * MIB)];
+  smoke ? [hashJoin(130_000, 2 * MIB)] : [stencil(2_000_000, 4 * MIB), hashJoin(400_000, 4 * MIB)];

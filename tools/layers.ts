@@ -3,9 +3,9 @@
  * the rules in which the kernels differ into docs/linux.md.
  *
  * A folder is a layer. The lists below run from the bottom up: a file imports only from its own folder and
- * from folders that stand above its folder's name in the list. test/tidy/tidy.test.ts enforces this, and that
- * the tables in docs/architecture.md are the ones that this program writes. Each row's text is the first
- * sentence of the folder's README.md.
+ * from folders that stand above its folder's name in the list. test/tidy/layers.test.ts enforces this, and
+ * tidy.test.ts that the tables in docs/architecture.md are the ones that this program writes. Each row's text
+ * is the first sentence of the folder's README.md.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";

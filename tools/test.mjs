@@ -10,16 +10,22 @@
  * no test; a suite is not run(); a before hook throws; a file ends before its tests do; with CI=true, a test
  * is skipped.
  *
- * Before the last line come the files that took more than three seconds of processor time, which is too long
- * for the inner loop. The last line is `N passed, N failed`, with `, N skipped` if any were.
+ * Before the last line comes one that names the files which took more than three seconds of processor time,
+ * too long for the inner loop. It is left out if the machine was busy with something else, which makes every
+ * file slower. The last line is `N passed, N failed`, with `, N skipped` if any were.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { runFile } from "./run-test-file.mjs";
 
-/** Processor time above which a file is listed. */
+/** Processor time above which a file is named. */
 const LONG_SECONDS = 3;
+/**
+ * The share of the run's time, on as many processors as files run at a time, that the files must have had for
+ * the machine to count as quiet. Some files wait for browsers and timers.
+ */
+const QUIET_SHARE = 0.7;
 /**
  * What only runs if a filter selects it: tests of the tests, as `npm run canaries` does; a long run of the
  * fuzzer, as `npm run test:fuzz` does; the site's pages, as `npm run test:site` does; sweeps through Redis,
@@ -69,12 +75,15 @@ function print(file, { passed, failed, skipped, problems, output }, seconds) {
   for (const problem of problems) console.log(`     ${file}: ${problem}`);
 }
 
-/** Says which files took long, the longest first, with their seconds of processor time. */
-function printLong(times) {
+/**
+ * Says in one line which files took long, the longest first, with their seconds of processor time. A machine
+ * that gave the files too small a share of its processors was busy, and says nothing about them.
+ */
+function printLong(times, share) {
   const long = [...times].filter(([, seconds]) => seconds > LONG_SECONDS).sort(([, a], [, b]) => b - a);
-  if (long.length === 0) return;
-  console.log(`\nmore than ${LONG_SECONDS} s of processor time:`);
-  for (const [file, seconds] of long) console.log(`  ${seconds.toFixed(1).padStart(5)} ${file}`);
+  if (long.length === 0 || share < QUIET_SHARE) return;
+  const files = long.map(([file, seconds]) => `${file} (${seconds.toFixed(1)} s)`).join(", ");
+  console.log(`\nmore than ${LONG_SECONDS} s of processor time: ${files}`);
 }
 
 async function main(args) {
@@ -103,8 +112,11 @@ async function main(args) {
       total.skipped += result.skipped;
     }
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  printLong(times);
+  const workers = Math.min(availableParallelism(), files.length);
+  const begin = performance.now();
+  await Promise.all(Array.from({ length: workers }, worker));
+  const used = [...times.values()].reduce((sum, seconds) => sum + seconds, 0);
+  printLong(times, used / (workers * ((performance.now() - begin) / 1000)));
   console.log(`\n${countsOf(total)}`);
   process.exitCode = total.failed > 0 ? 1 : 0;
 }

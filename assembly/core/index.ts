@@ -50,6 +50,7 @@ export { deviceTableMap } from "./space/device-map";
 export { replayCount, replayCountAgents } from "./access/count";
 export { replayCountPeers } from "./access/count-peers";
 export { replayCountRanges } from "./access/count-ranges";
+export { replayCountRemote } from "./access/count-remote";
 export { replayCountThreads } from "./access/count-threads";
 export { replayOldest } from "./access/oldest";
 export { replay } from "./access/replay";

@@ -196,7 +196,7 @@ const row: Row = {
   title: "replay of 10 M accesses, device memory for half of the working set or less, LRU",
   unit: "access",
   async run(context) {
-    const whole = traces(context.smoke ? 400_000 : ACCESSES, context.smoke);
+    const whole = traces(context.smoke ? 200_000 : ACCESSES, context.smoke);
     const little = pressedTraces(context.smoke).flatMap((trace) => [8, 32].flatMap((s) => pressed(trace, s)));
     const results: Result[] = [];
     for (const compared of [...whole.map(withTables), ...whole.map(withoutTables), ...little])

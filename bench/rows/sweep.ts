@@ -24,6 +24,8 @@ import type { Result, Row, Side } from "../harness.ts";
 
 /** Updates of a job of some 100 ms, of one of some 25 ms, and of one of some 2 ms. */
 const UPDATES = { long: 24000, short: 6000, small: 100 };
+/** The same for a smoke run. */
+const SMOKE_UPDATES = { long: 1500, short: 400, small: 100 };
 /** What workers keep of their processors. */
 const SHARE = 0.93;
 /** Milliseconds that a job may take beside its simulation. */
@@ -114,14 +116,15 @@ const row: Row = {
     const workers = availableParallelism();
     // Enough that one worker's wait for the other one's last job counts for little.
     const [short, long, small] = context.smoke ? [2, 2, 2] : [64 * workers, 32 * workers, 200];
-    const smallSpec = sweeps.spec(small, UPDATES.small);
+    const sizes = context.smoke ? SMOKE_UPDATES : UPDATES;
+    const smallSpec = sweeps.spec(small, sizes.small);
     await sweeps.open();
     const one = await sweeps.side(smallSpec, 1);
     try {
       const results: Result[] = [];
       for (const [about, jobs, updates] of [
-        ["25 ms", short, UPDATES.short],
-        ["100 ms", long, UPDATES.long],
+        ["25 ms", short, sizes.short],
+        ["100 ms", long, sizes.long],
       ] as const) {
         const spec = sweeps.spec(jobs, updates);
         const ours = await sweeps.side(spec, workers);

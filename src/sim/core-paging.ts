@@ -41,6 +41,7 @@ export class CorePaging {
   note(): number {
     const { residents, incoming, books } = this.#memory;
     const { events, used } = this.#by;
+    const copiedBefore = books.pages.copied;
     let came = 0;
     for (let i = 0; i < used; i++) {
       const page = Math.floor(events[i] / 4);
@@ -55,6 +56,9 @@ export class CorePaging {
         came++;
       }
     }
+    books.pagesCopied(books.pages.copied - copiedBefore, "toDevice");
+    books.pagesCopied(used - came, "toHost");
+    books.groups += came;
     return came;
   }
 

@@ -105,9 +105,24 @@ export async function run(source: string): Promise<string> {
   return printed(file);
 }
 
-/** Tests that the programs of a page print what the page shows. */
-export async function testPage(test: Test, page: string): Promise<void> {
-  const programs = joined(readPage(page));
+/** Returns the title of the section that has a line, "" before the first. */
+function sectionAt(markdown: string, line: number): string {
+  const above = markdown.split("\n").slice(0, line - 1);
+  const titles = above.filter((text) => text.startsWith("## "));
+  return titles.at(-1)?.slice("## ".length) ?? "";
+}
+
+/**
+ * Tests that the programs of a page print what the page shows: all of them, or those of the sections that
+ * `wanted` selects by their titles.
+ */
+export async function testPage(
+  test: Test,
+  page: string,
+  wanted: (section: string) => boolean = () => true,
+): Promise<void> {
+  const markdown = readPage(page);
+  const programs = joined(markdown).filter(({ line }) => wanted(sectionAt(markdown, line)));
   const files = await compiled(programs.map(({ source }) => source));
   for (const [i, { line, output }] of programs.entries())
     test(`${page}:${line} prints what the page says`, () => assert.is(printed(files[i]), output));

@@ -1,7 +1,4 @@
-/** The programs of docs/guide/simulating.md print what the page says. */
-import { suite } from "uvu";
-import { testPage } from "./programs.ts";
+/** What no other file tests of docs/guide/simulating.md prints what the page says. */
+import { testGuide } from "./simulating-guide.ts";
 
-const test = suite("docs: the simulating guide");
-await testPage(test, "docs/guide/simulating.md");
-test.run();
+await testGuide("others");

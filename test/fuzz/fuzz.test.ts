@@ -1,28 +1,14 @@
 /**
- * The engine agrees with the reference model over random operations with fixed seeds. long.test.ts runs more
- * of the same seeds, `npm run fuzz` others; canaries.test.ts shows that the fuzzer notices mistakes.
+ * The engine agrees with the reference model over random operations with fixed seeds. exhausted.test.ts runs
+ * them while tables run out, long.test.ts runs more of the same seeds, `npm run fuzz` others;
+ * canaries.test.ts shows that the fuzzer notices mistakes.
  */
 import { suite } from "uvu";
-import * as assert from "uvu/assert";
-import { Hmm } from "../../src/index.ts";
 import { fuzzFor } from "./fuzz-for.ts";
-import { runSeed } from "./replay.ts";
 
 const STEPS = 1000;
-const EXHAUST_STEPS = 250;
 const test = suite("fuzz");
 
 test(`engine and model agree over ${STEPS} operations`, () => fuzzFor(STEPS, false));
-
-test(`nothing breaks and nothing is lost over ${EXHAUST_STEPS} operations while tables run out`, () => {
-  fuzzFor(EXHAUST_STEPS, true);
-});
-
-test("a run is reproducible", () => {
-  const { module } = Hmm.createSync({ systemMemory: 4096, deviceMemory: 0 });
-  const { steps, failure } = runSeed(1, module);
-  assert.is(failure, null);
-  assert.is(runSeed(1, module).steps, steps);
-});
 
 test.run();

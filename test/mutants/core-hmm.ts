@@ -53,6 +53,7 @@ export const CORE_HMM: readonly Mutant[] = [
     file: core("hmm/encode"),
     before: "v128.store(slot, v128.or(pfns, v128.and(flags, i32x4.splat(<i32>PTE_HMM))));",
     after: "v128.store(slot, v128.or(pfns, v128.and(flags, i32x4.splat(<i32>0x80000000))));",
+    ask: ["golden/basic"],
   },
   {
     name: "range-fault-does-not-look-at-the-sequence",
@@ -66,12 +67,14 @@ export const CORE_HMM: readonly Mutant[] = [
     file: core("hmm/slots"),
     before: "return cmd.owner == <u32>OWNER_ANY || zoneOf(zoneOfPfn(ptePfn(pte))).owner == cmd.owner;",
     after: "return zoneOf(zoneOfPfn(ptePfn(pte))).owner != 0;",
+    ask: ["golden/basic"],
   },
   {
     name: "device-table-clears-one-page-too-few",
     file: core("space/device-table"),
     before: "clearDeviceRange(table, <u64>start, <u64>end) : -EINVAL;",
     after: "clearDeviceRange(table, <u64>start, <u64>end - 4096) : -EINVAL;",
+    ask: ["golden/basic"],
   },
   {
     name: "bound-table-follows-the-owners-own-migrations",
@@ -183,6 +186,7 @@ export const CORE_HMM: readonly Mutant[] = [
     file: core("verify/verify"),
     before: "    if (exists(table) && table.mm) checkMirror(table, migrations != 0);\n",
     after: "",
+    ask: ["golden/changed"],
   },
   {
     name: "verify-does-not-count-references",
@@ -208,7 +212,7 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "range-of-a-guess-not-checked-at-its-end",
     file: core("access/count-ranges"),
-    before: " || addr >= load<u64>(interval, INTERVAL_END)",
+    before: " && addr < load<u64>(interval, INTERVAL_END)",
     after: "",
     ask: ["unit/ranges"],
   },

@@ -16,6 +16,7 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
     file: core("space/zap"),
     before: "    addRss(mm, folio, -1);\n    unmapPage(pfn, folio);\n    return;",
     after: "    unmapPage(pfn, folio);\n    return;",
+    ask: ["golden/golden-7.3"],
   },
   {
     name: "dirty-bit-lost-at-the-first-write-to-a-clean-page",
@@ -29,6 +30,7 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
     file: core("mapping/unmap"),
     before: "notifyStart(cmd, cmd.mm, start, end, MMU_NOTIFY_UNMAP, 0)",
     after: "notifyStart(cmd, cmd.mm, start, end - 4096, MMU_NOTIFY_UNMAP, 0)",
+    ask: ["golden/basic"],
   },
   {
     name: "unmap-announced-after-the-change",
@@ -46,18 +48,21 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
     file: core("mapping/lifecycle"),
     before: "pte &= ~(<u64>(PTE_WRITE | PTE_EXCLUSIVE));",
     after: "pte &= ~(<u64>PTE_EXCLUSIVE);",
+    ask: ["golden/basic"],
   },
   {
     name: "fork-keeps-the-exclusive-mark",
     file: core("mapping/lifecycle"),
     before: "  if (cow) folio.clear(FOLIO_ANON_EXCLUSIVE);\n",
     after: "",
+    ask: ["golden/basic"],
   },
   {
     name: "fork-without-a-reference",
     file: core("mapping/lifecycle"),
     before: "  folio.refs++;\n  folio.maps++;\n  if (cow)",
     after: "  folio.maps++;\n  if (cow)",
+    ask: ["golden/basic"],
   },
   {
     name: "fork-forgets-that-a-migrating-page-is-shared",
@@ -71,12 +76,14 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
     file: core("mapping/mprotect"),
     before: "return folio.has(FOLIO_ANON_EXCLUSIVE);",
     after: "return folio.has(FOLIO_ANON);",
+    ask: ["golden/golden-7.3"],
   },
   {
     name: "mremap-forgets-the-last-page",
     file: core("mapping/mremap"),
     before: "moveEntries(mm, cmd.oldAddr, end, cmd.newAddr);",
     after: "moveEntries(mm, cmd.oldAddr, end - PAGE_SIZE, cmd.newAddr);",
+    ask: ["golden/basic"],
   },
   {
     name: "mremap-leaves-tables-behind-when-it-fails",
@@ -139,6 +146,7 @@ export const CORE_MAPPINGS: readonly Mutant[] = [
     file: core("mapping/truncate"),
     before: "const first = (cmd.end + 4095) >> 12;",
     after: "const first = (cmd.end + 4096) >> 12;",
+    ask: ["golden/random-files"],
   },
   {
     name: "hole-leaves-the-last-byte",

@@ -11,6 +11,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
     file: core("base/pool"),
     before: "  zeroObject(object, size);\n",
     after: "",
+    ask: ["golden/basic"],
   },
   {
     name: "copy-unseen-by-checkpoints",
@@ -101,6 +102,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
     file: core("frame/page-free"),
     before: "  z.freedHead = pfn;\n  if (!pfn) z.freedTail = 0;",
     after: "  if (!pfn) z.freedHead = z.freedTail = 0;",
+    ask: ["golden/basic"],
   },
   {
     name: "own-device-memory-one-page-short",
@@ -114,12 +116,14 @@ export const CORE_MEMORY: readonly Mutant[] = [
     file: core("frame/page-alloc"),
     before: "  if (folio.memcg) memcgUncharge(folio.memcg);\n",
     after: "",
+    ask: ["golden/basic"],
   },
   {
     name: "new-page-not-charged",
     file: core("fault/common"),
     before: "if (pfn) folioOf(pfn).memcg = mm.memcg;",
     after: "if (pfn) folioOf(pfn).memcg = 0;",
+    ask: ["golden/basic"],
   },
   {
     name: "charge-counted-before-the-limit-is-looked-at",
@@ -142,42 +146,49 @@ export const CORE_MEMORY: readonly Mutant[] = [
     file: core("space/anon-vma"),
     before: "  treeInsert(anonVmaAt(anonId), link);\n",
     after: "",
+    ask: ["golden/basic"],
   },
   {
     name: "reverse-map-stops-one-page-early",
     file: core("space/rmap"),
     before: "if (pgoff - vma.pgoff < vma.pages) return link;",
     after: "if (pgoff - vma.pgoff + 1 < vma.pages) return link;",
+    ask: ["golden/basic"],
   },
   {
     name: "mappings-merge-whatever-their-offsets",
     file: core("space/merge"),
     before: "anonVmasAgree(anonVma, prev.anonVma, prev) && pgoffOf(prev, start) == pgoff",
     after: "anonVmasAgree(anonVma, prev.anonVma, prev)",
+    ask: ["golden/golden-7.3"],
   },
   {
     name: "zero-page-handed-out-writable",
     file: core("fault/fault"),
     before: "(<u32>PTE_PRESENT) | PTE_YOUNG | PTE_SPECIAL",
     after: "(<u32>PTE_PRESENT) | PTE_WRITE | PTE_YOUNG | PTE_SPECIAL",
+    ask: ["golden/basic"],
   },
   {
     name: "new-page-not-zeroed",
     file: core("fault/fault"),
     before: "  zeroFrame(pfn);\n  addNewAnon",
     after: "  addNewAnon",
+    ask: ["golden/golden-7.3"],
   },
   {
     name: "copy-on-write-without-the-copy",
     file: core("fault/cow"),
     before: "  else copyFrame(copy, pfn);\n",
     after: "",
+    ask: ["golden/random-fork"],
   },
   {
     name: "copy-on-write-writes-a-page-with-another-reference",
     file: core("fault/common"),
     before: "  return folio.refcount == 1;\n",
     after: "  return folio.refcount <= 2;\n",
+    ask: ["golden/basic"],
   },
   {
     name: "run-of-writes-to-pages-with-another-reference",
@@ -198,6 +209,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
     file: core("fault/fault"),
     before: "  getPage(pfn);\n  cmd.faultPage = pfn;",
     after: "  cmd.faultPage = pfn;",
+    ask: ["golden/basic"],
   },
   {
     name: "exclusive-entry-taken-back-without-a-word",
@@ -211,12 +223,14 @@ export const CORE_MEMORY: readonly Mutant[] = [
     file: core("fault/file"),
     before: "if (write && !(vma.flags & VM_SHARED)) return privateCopyFault",
     after: "if (write && !(vma.flags & (VM_SHARED | VM_WRITE))) return privateCopyFault",
+    ask: ["golden/random-files"],
   },
   {
     name: "fault-around-one-page-too-far",
     file: core("fault/file"),
     before: "const end = min(first + window, at + after);",
     after: "const end = min(first + window + 1, at + after);",
+    ask: ["golden/special"],
   },
   {
     name: "swapped-page-comes-back-empty",
@@ -244,6 +258,7 @@ export const CORE_MEMORY: readonly Mutant[] = [
     file: core("access/access"),
     before: "    if (!takeRefs(pfn, pinRefs(cmd.flags))) return n ? n : -ENOMEM;\n",
     after: "",
+    ask: ["golden/basic"],
   },
   {
     name: "fork-shares-a-page-that-is-pinned-for-long",

@@ -44,12 +44,14 @@ export const CORE_MIGRATE: readonly Mutant[] = [
     file: core("migrate/copy"),
     before: "if (!(from & MIGRATE_PFN_MIGRATE) || !(to & (<u32>MIGRATE_PFN_VALID))) continue;",
     after: "if (!(from & MIGRATE_PFN_MIGRATE) || !(to & (<u32>MIGRATE_PFN_VALID))) break;",
+    ask: ["golden/basic"],
   },
   {
     name: "page-that-stays-is-mapped-at-its-destination",
     file: core("migrate/finalize"),
     before: "const end = lost ? 0 : moved ? to : pfn;",
     after: "const end = lost ? 0 : to ? to : pfn;",
+    ask: ["golden/golden-7.3"],
   },
   {
     name: "entries-that-mremap-has-moved-wait-for-ever",
@@ -63,6 +65,7 @@ export const CORE_MIGRATE: readonly Mutant[] = [
     file: core("migrate/hole"),
     before: "  if (!memcgCharge(mm.memcg)) return REASON_MEMCG_LIMIT;\n",
     after: "",
+    ask: ["golden/basic"],
   },
   {
     name: "destination-that-comes-twice-is-not-noticed",
@@ -90,6 +93,7 @@ export const CORE_MIGRATE: readonly Mutant[] = [
     file: core("migrate/setup"),
     before: "m.start, m.end, MMU_NOTIFY_MIGRATE, m.owner)",
     after: "m.start, m.end, MMU_NOTIFY_MIGRATE, 0)",
+    ask: ["golden/basic"],
   },
   {
     name: "fault-page-that-is-pinned-is-collected",
@@ -103,6 +107,7 @@ export const CORE_MIGRATE: readonly Mutant[] = [
     file: core("migrate/collect"),
     before: "takenEntry(pte, (flags & FOLIO_ANON_EXCLUSIVE) != 0)",
     after: "takenEntry(pte, false)",
+    ask: ["golden/golden-7.3"],
   },
   {
     name: "migration-forgets-a-dirty-bit",
@@ -116,6 +121,7 @@ export const CORE_MIGRATE: readonly Mutant[] = [
     file: core("space/migration"),
     before: "const lock: u32 = pfn == m.faultPage ? 0 : FOLIO_LOCKED;",
     after: "const lock: u32 = 0;",
+    ask: ["golden/basic"],
   },
   {
     name: "words-of-src-believed",

@@ -234,7 +234,7 @@ export const DRIVER_RULES: readonly Mutant[] = [
     file: `${DRIVER}/machine.ts`,
     before: "this.#pending.restore(state.pending);",
     after: "",
-    ask: ["unit/managed-snapshot"],
+    ask: ["unit/managed-snapshot-devices"],
   },
   {
     name: "iteration-ends-with-each-access",

@@ -31,7 +31,7 @@ export class CleanError extends Error {
 const CLEAN_SECONDS_MAX = 600;
 /** With a mutant a test file hangs after SLOWER times its clean time plus SECONDS_MORE. */
 const SLOWER = 4;
-const SECONDS_MORE = 20;
+const SECONDS_MORE = 10;
 
 /**
  * Asks test files about mutants. A test file counts only if it passes without a mutant, which runs once and

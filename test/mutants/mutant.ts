@@ -9,8 +9,8 @@ export interface Mutant {
   /** The replacement. */
   after: string;
   /**
-   * Test files to ask first, as `golden` (a kind) or `unit/swap` (suites.ts); asking them first only saves
-   * time.
+   * Test files to ask first, as `golden` (a kind) or `unit/swap` (suites.ts): the fewest and quickest that
+   * notice it. Asking them first only saves time.
    */
   ask?: readonly string[];
 }

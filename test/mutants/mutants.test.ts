@@ -34,12 +34,13 @@ const FLAGS: Mutant = {
 
 const test = suite("mutants");
 
-test("every mutant's text occurs once in the code, and names are unique", () => {
+test("every mutant's text occurs once in the code, names are unique, and each names its tests", () => {
   assert.ok(MUTANTS.length >= MUTANTS_MIN, `only ${MUTANTS.length} mutants`);
   assert.is(new Set(MUTANTS.map(({ name }) => name)).size, MUTANTS.length);
   const files = testFiles(ROOT);
   for (const mutant of MUTANTS) {
     mutate(readFileSync(join(ROOT, mutant.file), "utf8"), mutant);
+    assert.ok(mutant.ask !== undefined && mutant.ask.length > 0, `${mutant.name} names no test to ask`);
     assert.is(asked(files, mutant.ask).length, files.length, mutant.name);
   }
 });

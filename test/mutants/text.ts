@@ -43,7 +43,7 @@ export const TEXT: readonly Mutant[] = [
     file: FAST,
     before: "? <u32>0 : <u32>load<u8>(comma, 1)",
     after: "? 0 : <i32>load<u8>(comma, 1)",
-    ask: RULE,
+    ask: ["text/lackey"],
   },
   {
     name: "unknown-prefix-is-a-load",
@@ -106,14 +106,14 @@ export const TEXT: readonly Mutant[] = [
     file: LACKEY,
     before: "return s.pid != 0 && s.currentPid != s.pid;",
     after: "return false;",
-    ask: LINES,
+    ask: ["text/lackey"],
   },
   {
     name: "rest-of-a-long-comment-is-a-line",
     file: LACKEY,
     before: "      s.dropping = 1;\n",
     after: "",
-    ask: RULE,
+    ask: ["text/lackey"],
   },
   {
     name: "incomplete-line-forgotten",

@@ -96,14 +96,14 @@ export const TIME: readonly Mutant[] = [
     file: "src/sim/time/costs.ts",
     before: "(2 * arctangent((slope.value * bytes) / KIB))",
     after: "(2 * arctangent(slope.value * bytes))",
-    ask: TIMES,
+    ask: ["unit/models"],
   },
   {
     name: "events-of-one-time-in-any-order",
     file: "src/sim/time/event-queue.ts",
     before: "(one.time === other.time && one.sequence < other.sequence)",
     after: "(one.time === other.time && one.sequence > other.sequence)",
-    ask: TIMES,
+    ask: ["unit/models"],
   },
   {
     name: "load-and-store-of-one-access-is-a-load",

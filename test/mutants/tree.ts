@@ -24,6 +24,8 @@ const CORE = ["build/hmm.debug.wasm", "build/hmm.wasm", "build/hmm.wasm.js"] as 
 const TEXT = ["build/text.wasm", "build/text.wasm.js"] as const;
 const WORKLOAD = ["build/workload.wasm", "build/workload.wasm.js"] as const;
 const OTHERS = ["build/engine.js", "build/page.js", "build/validators.js"];
+/** Options that leave out what a release build optimizes. */
+const QUICK = ["--optimizeLevel", "0", "--shrinkLevel", "0"];
 /** The code of TypeScript files that tools/typescript.mjs has compiled. */
 const COMPILED = "build/.typescript";
 
@@ -89,16 +91,16 @@ export class Tree {
   }
 
   /**
-   * Compiles the module of `file` and puts it where tests load it. The core is compiled without optimization,
-   * which is four times as fast, and serves as the release build and the debug build. Throws BuildError.
+   * Compiles the module of `file` and puts it where tests load it, without optimization, which is four times
+   * as fast. The core serves as the release build and the debug build. Throws BuildError.
    */
   async build(file: string): Promise<void> {
     if (file.startsWith("assembly/text/")) {
       const transform = ["--transform", "./tools/as-bind-transform.mjs"];
-      await this.#compile("assembly/text/index.ts", TEXT[0], ["--target", "text", ...transform]);
+      await this.#compile("assembly/text/index.ts", TEXT[0], ["--target", "text", ...QUICK, ...transform]);
       this.#embed(readFileSync(join(this.folder, TEXT[0])), TEXT[1]);
     } else if (file.startsWith("assembly/workload/")) {
-      await this.#compile("assembly/workload/index.ts", WORKLOAD[0], ["--target", "workload"]);
+      await this.#compile("assembly/workload/index.ts", WORKLOAD[0], ["--target", "workload", ...QUICK]);
       this.#embed(readFileSync(join(this.folder, WORKLOAD[0])), WORKLOAD[1]);
     } else {
       await this.#compile("assembly/core/index.ts", CORE[0], ["--target", "debug"]);

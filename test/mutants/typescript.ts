@@ -21,7 +21,7 @@ export const TYPESCRIPT: readonly Mutant[] = [
     file: "src/engine/request.ts",
     before: "      ctx.keep(error);\n",
     after: "      throw error;\n",
-    ask: ["leak"],
+    ask: ["leak/leak"],
   },
   {
     name: "tracked-range-hears-of-its-neighbour",
@@ -42,7 +42,7 @@ export const TYPESCRIPT: readonly Mutant[] = [
     file: "src/device/range.ts",
     before: "  pfns.fill(0, index + 1, npagesOf(walk));\n",
     after: "",
-    ask: ["unit/range", "scenarios/document"],
+    ask: ["scenarios/document"],
   },
   {
     name: "walk-overtaken-by-an-invalidation-counts",
@@ -98,7 +98,7 @@ export const TYPESCRIPT: readonly Mutant[] = [
     file: "src/migrate/migration.ts",
     before: "      migration.finalize();\n      throw error;",
     after: "      throw error;",
-    ask: ["leak", "unit/migrate"],
+    ask: ["leak/leak"],
   },
   {
     name: "lent-pages-stay-locked",

@@ -58,8 +58,9 @@ function useNamespace(tree: ts.SourceFile, target: string, name: string): void {
   visit(tree);
 }
 
-function noteImports(file: string): void {
-  const tree = parse(file);
+/** Notes the modules that `file` loads with import(…): everything that they export is used. */
+function noteLoaded(file: string, tree: ts.SourceFile): void {
+  if (!tree.text.includes("import(")) return;
   const visit = (node: ts.Node): void => {
     if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
       const [from] = node.arguments;
@@ -69,6 +70,10 @@ function noteImports(file: string): void {
     ts.forEachChild(node, visit);
   };
   visit(tree);
+}
+
+function noteImports(file: string, tree: ts.SourceFile): void {
+  noteLoaded(file, tree);
   for (const node of tree.statements) {
     if (!ts.isImportDeclaration(node) && !ts.isExportDeclaration(node)) continue;
     const from = node.moduleSpecifier;
@@ -83,10 +88,10 @@ function noteImports(file: string): void {
     else for (const element of bindings.elements) use(target, (element.propertyName ?? element.name).text);
   }
 }
-for (const file of sources) noteImports(file);
 
-function exportsOf(file: string): string[] {
-  return parse(file).statements.flatMap((node) => {
+/** Names that a file exports. */
+function exportsIn(tree: ts.SourceFile): string[] {
+  return tree.statements.flatMap((node) => {
     if (ts.isExportAssignment(node)) return ["default"];
     if (ts.isExportDeclaration(node)) {
       const { exportClause } = node;
@@ -104,17 +109,30 @@ function exportsOf(file: string): string[] {
 }
 
 /** Types that a file names again: they are part of what its other exports take and return. */
-function ownTypes(file: string): Set<string> {
-  const tree = parse(file);
+function ownTypes(tree: ts.SourceFile): Set<string> {
   const names = tree.statements.flatMap((node) =>
     ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node) ? node.name.text : [],
   );
   return new Set(names.filter((name) => tree.text.split(new RegExp(`\\b${name}\\b`)).length > 2));
 }
 
+interface Exporting {
+  readonly exports: readonly string[];
+  readonly ownTypes: ReadonlySet<string>;
+}
+
+/** What each file exports. This pass over all files also notes what they import. */
+const exporting = new Map<string, Exporting>();
+for (const file of sources) {
+  const tree = parse(file);
+  noteImports(file, tree);
+  exporting.set(file, { exports: exportsIn(tree), ownTypes: ownTypes(tree) });
+}
+const exportsOf = (file: string): readonly string[] => exporting.get(file)!.exports;
+
 function isUsed(file: string, name: string): boolean {
   const names = used.get(file);
-  return names?.has("*") === true || names?.has(name) === true || ownTypes(file).has(name);
+  return names?.has("*") === true || names?.has(name) === true || exporting.get(file)!.ownTypes.has(name);
 }
 
 const exported = suite("tidy: exports");

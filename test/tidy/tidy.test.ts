@@ -1,34 +1,22 @@
 /**
- * The project's rules that no compiler checks. Folders are layers; tools/layers.ts lists them. A file or
- * function that is too long needs a reason in LONG_FILES or LONG_FUNCTIONS.
+ * The project's rules that no compiler checks: sizes of what is built, generated tables, the files that both
+ * planes share, and what the package's entries reach.
  */
 import { readFileSync } from "node:fs";
-import { dirname } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, type Metafile } from "esbuild";
 import ts from "typescript";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { CORE_LAYERS, layerOf, SRC_LAYERS, withRules, withTables } from "../../tools/layers.ts";
-import { importsOf, list, parse, resolveImport, sources } from "./sources.ts";
-
-const FILE_LINES_MAX = 350;
-const FUNCTION_LINES_MAX = 60;
-const LONG_FILES: Record<string, string> = {
-  "src/engine/core.ts": "one interface: the list of what the core exports",
-  "src/hmm.ts": "a class that users read whole: most of it is docstrings, and methods of one line",
-  "src/space/mm.ts": "a class that users read whole: most of it is docstrings, and methods of one line",
-};
-/** `file:function`. */
-const LONG_FUNCTIONS: Record<string, string> = {
-  "assembly/core/access/replay.ts:run": "the loop of the replay, whose state stays in registers",
-};
+import { withRules, withTables } from "../../tools/layers.ts";
+import { list, parse } from "./sources.ts";
 
 /**
  * Size in bytes, compressed, of the core: 36 KiB, and what stacks, locked mappings, refused flags and
  * long-term pins added; 1 KiB for replay records of 16 bytes, a replay path for each agent, and page tables
  * that count as memory; 4 KiB for the rules of Linux 7.3 beside those of 6.12, and folios of 16 KiB to 1 MiB;
- * 1 KiB for notifiers with tables and migrations in one operation; and 1 KiB for replays that page on demand.
+ * 1 KiB for notifiers with tables and migrations in one operation; and 1 KiB for large folios in parts,
+ * remote accesses by range and replays that page on demand.
  */
 const WASM_GZIP_MAX = 45 * 1024;
 /**
@@ -47,43 +35,6 @@ const COMMAND_ONLY = ["src/cli/", "node_modules/"];
 const SIMULATIONS_ONLY = ["src/text/", "src/sim/"];
 /** What the simulations' entry loads when it is needed, and the converters of the text module. */
 const OF_SIMULATIONS = ["node_modules/zstddec/", "node_modules/as-bind/"];
-
-/**
- * Returns the imports in `tree` from a layer above the file's own. `layers` are folders from the bottom up.
- */
-function layerErrors(tree: string, layers: readonly string[]): string[] {
-  const rank = (file: string): number => layers.indexOf(layerOf(tree, file));
-  return list(tree)
-    .filter((file) => file.endsWith(".ts"))
-    .flatMap((file) => {
-      if (rank(file) < 0) return [`${file}: its folder is not in tools/layers.ts`];
-      return importsOf(file)
-        .map((from) => resolveImport(file, from))
-        .filter((target) => target?.startsWith(`${tree}/`) && rank(target) > rank(file))
-        .map((target) => `${file} imports ${target}`);
-    });
-}
-
-/** Returns the import circles among the files of `tree`, types included, each as its list of files. */
-function circles(tree: string): string[] {
-  const state = new Map<string, "open" | "done">();
-  const found: string[] = [];
-  const visit = (file: string, path: readonly string[]): void => {
-    if (state.get(file) === "done") return;
-    if (state.get(file) === "open") {
-      found.push([...path.slice(path.indexOf(file)), file].join(" -> "));
-      return;
-    }
-    state.set(file, "open");
-    for (const from of importsOf(file)) {
-      const target = resolveImport(file, from);
-      if (target?.startsWith(`${tree}/`) && target.endsWith(".ts")) visit(target, [...path, file]);
-    }
-    state.set(file, "done");
-  };
-  for (const file of list(tree)) if (file.endsWith(".ts")) visit(file, []);
-  return found;
-}
 
 /** Returns the number of mutable globals of a WebAssembly binary, without imported ones. */
 function mutableGlobals(binary: Uint8Array): number {
@@ -143,27 +94,19 @@ core("the core is within its size budget", () => {
 core("the check for mutable globals finds those of the text module", () => {
   assert.ok(mutableGlobals(readFileSync("build/text.wasm")) > 0);
 });
-core("imports point from a folder to the ones below it, and never in a circle", () => {
-  assert.equal(layerErrors("assembly/core", CORE_LAYERS), []);
-  assert.equal(circles("assembly/core"), []);
-});
 core.run();
 
-const src = suite("tidy: src");
-src("imports point from a folder to the ones below it, and never in a circle, types included", () => {
-  assert.equal(layerErrors("src", SRC_LAYERS), []);
-  assert.equal(circles("src"), []);
-});
-src("docs/architecture.md has the tables of today's folders; npm run layers writes them", () => {
+const docs = suite("tidy: tables");
+docs("docs/architecture.md has the tables of today's folders; npm run layers writes them", () => {
   const page = readFileSync("docs/architecture.md", "utf8");
   assert.is(withTables(page), page);
 });
-src("docs/linux.md has the table of the rules in which the kernels differ; npm run layers writes it", () => {
+docs("docs/linux.md has the table of the rules in which the kernels differ; npm run layers writes it", () => {
   const page = readFileSync("docs/linux.md", "utf8");
   assert.is(withRules(page), page);
   assert.match(page, /\| `exclusiveGoesPageByPage` \|/);
 });
-src.run();
+docs.run();
 
 const uapi = suite("tidy: uapi");
 const facts = ["assembly/uapi", "assembly/abi"].flatMap(list);
@@ -245,56 +188,3 @@ entry("the engine is small enough for a browser", async () => {
   assert.ok(bytes <= ENTRY_GZIP_MAX, `${bytes} bytes, ${ENTRY_GZIP_MAX} allowed`);
 });
 entry.run();
-
-const size = suite("tidy: sizes");
-
-function lineCount(node: ts.Node, file: ts.SourceFile): number {
-  const lineOf = (position: number): number => file.getLineAndCharacterOfPosition(position).line;
-  return lineOf(node.getEnd()) - lineOf(node.getStart()) + 1;
-}
-
-function nameOf(node: ts.FunctionLikeDeclaration): string {
-  if (node.name) return node.name.getText();
-  if (ts.isConstructorDeclaration(node)) return "constructor";
-  return ts.isVariableDeclaration(node.parent) ? node.parent.name.getText() : "anonymous";
-}
-
-/** Whether a node is the nameless function that defines a suite's tests, once for each build. */
-function isSuiteWrapper(node: ts.Node): boolean {
-  return ts.isArrowFunction(node) && ts.isCallExpression(node.parent);
-}
-
-function longFunctions(path: string): string[] {
-  const file = parse(path);
-  const found: string[] = [];
-  const visit = (node: ts.Node): void => {
-    if (
-      ts.isFunctionLike(node) &&
-      "body" in node &&
-      node.body &&
-      lineCount(node, file) > FUNCTION_LINES_MAX &&
-      !(path.startsWith("test/") && isSuiteWrapper(node))
-    ) {
-      found.push(`${path}:${nameOf(node)}`);
-    }
-    ts.forEachChild(node, visit);
-  };
-  visit(file);
-  return found;
-}
-
-size(`a file over ${FILE_LINES_MAX} lines has a reason`, () => {
-  const long = sources.filter((file) => readFileSync(file, "utf8").split("\n").length - 1 > FILE_LINES_MAX);
-  assert.equal(long.sort(), Object.keys(LONG_FILES).sort());
-});
-size(`a function over ${FUNCTION_LINES_MAX} lines has a reason`, () => {
-  assert.equal(sources.flatMap(longFunctions).sort(), Object.keys(LONG_FUNCTIONS).sort());
-});
-size("a TypeScript import names its file with the extension", () => {
-  const wrong = sources
-    .filter((file) => !file.startsWith("assembly/") && dirname(file) !== "test/assembly")
-    .flatMap((file) => importsOf(file).map((from) => [file, from]))
-    .filter(([, from]) => /^\.\.?\//.test(from) && !/\.(tsx?|mjs|js|json)$/.test(from));
-  assert.equal(wrong, []);
-});
-size.run();

@@ -21,7 +21,7 @@ export class PendingRecords {
     const own = this.#words;
     own[to] = words[at];
     own[to + 1] = words[at + 1];
-    own[to + 2] = (words[at + 2] & (2 ** RECORD_THREAD_SHIFT - 1)) + thread * 2 ** RECORD_THREAD_SHIFT;
+    own[to + 2] = (words[at + 2] & ((1 << RECORD_THREAD_SHIFT) - 1)) | (thread << RECORD_THREAD_SHIFT);
     own[to + 3] = words[at + 3];
   }
 

@@ -23,6 +23,8 @@ export class WarpScheduler {
   readonly #at = new Uint32Array(LANES);
   readonly #end = new Uint32Array(LANES);
   readonly #number = new Float64Array(LANES);
+  /** By warp: how many records it has, then where they end in the order. All are 0 between two calls. */
+  readonly #ends = new Uint32Array(WARPS);
 
   /** A kernel begins: records are numbered from 0 again. */
   restart(): void {
@@ -64,22 +66,26 @@ export class WarpScheduler {
       this.#byLane = new Uint32Array(n);
     }
     const [order, numbers, next] = [this.#order, this.#numbers, this.#next];
-    // By warp: how many records it has, then where they end in the order.
-    const ends = new Uint32Array(WARPS);
+    const ends = this.#ends;
+    let [lowest, highest] = [WARPS, -1];
     for (let i = 0; i < n; i++) {
       const thread = words[WORDS * i + 2] >>> RECORD_THREAD_SHIFT;
+      const warp = thread >>> 5;
       numbers[i] = next[thread]++;
-      ends[thread >>> 5]++;
+      ends[warp]++;
+      if (warp < lowest) lowest = warp;
+      if (warp > highest) highest = warp;
     }
     const warps: [number, number, number][] = [];
     let sum = 0;
-    for (let warp = 0; warp < WARPS; warp++) {
+    for (let warp = lowest; warp <= highest; warp++) {
       const count = ends[warp];
       ends[warp] = sum;
       if (count > 0) warps.push([warp, sum, sum + count]);
       sum += count;
     }
     for (let i = 0; i < n; i++) order[ends[words[WORDS * i + 2] >>> (RECORD_THREAD_SHIFT + 5)]++] = i;
+    ends.fill(0, lowest, highest + 1);
     for (const [, from, to] of warps) this.#lockstep(words, from, to);
     return new WarpSchedule(words, order, numbers, warps);
   }

@@ -179,7 +179,9 @@ onEachBuild("snapshot", (test, module) => {
   });
 
   test("what was in the array does not show between header and memory, however long the header is", () => {
-    const hmm = makeHmm(module, { systemMemory: 1 << 20, deviceMemory: 0 });
+    const capacities = { vmas: 64, anonVmas: 64, anonVmaLinks: 64, pageTables: 64, files: 8 };
+    const config = { systemMemory: 1 << 20, deviceMemory: 0, arena: 1 << 16, eventLog: 16, capacities };
+    const hmm = makeHmm(module, config);
     const mm = hmm.createMm();
     // Memory begins at a multiple of 16 bytes: ids of 16 lengths leave every number of bytes before it.
     for (let n = 1; n <= 16; n++) {

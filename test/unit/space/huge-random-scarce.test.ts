@@ -1,4 +1,4 @@
 /** As huge-random, with so little memory that allocations fail: the even seeds. */
 import { runSeeds } from "./huge-random/seeds.ts";
 
-runSeeds("huge pages at random, little memory", true);
+runSeeds("release", { scarce: true });

@@ -4,9 +4,10 @@
  *
  *   HUGE_STEPS=2000 HUGE_SEED=1 HUGE_RUNS=1 node tools/test.mjs huge-random
  *
- * These are the odd seeds. Even seeds have little memory, so that allocations fail: huge-random-scarce. A
- * failure prints its seed and the steps that it needs.
+ * These are the odd seeds on the release build; huge-random-debug has the debug build. Even seeds have little
+ * memory, so that allocations fail: huge-random-scarce and huge-random-scarce-debug. A failure prints its
+ * seed and the steps that it needs.
  */
 import { runSeeds } from "./huge-random/seeds.ts";
 
-runSeeds("huge pages at random", false);
+runSeeds("release", { scarce: false });

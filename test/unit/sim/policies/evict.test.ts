@@ -1,35 +1,16 @@
-/** Replacement policies equal plain second implementations, and what their papers' words imply. */
+/**
+ * Replacement policies equal plain second implementations, and what their papers' words imply. evict-queues
+ * has those with several queues.
+ */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { EVICTORS } from "../../../../src/sim/policies/evict/index.ts";
 import { Paging } from "../../../../src/sim/policies/paging.ts";
-import { misses, PAIRS, TRACES } from "./pairs.ts";
-import { missesOf } from "./reference.ts";
-import { traceOf } from "./traces.ts";
+import { misses } from "./pairs.ts";
+import { testPairs } from "./plain.ts";
 
 const test = suite("sim: replacement policies");
-for (const [name, parameter, plain] of PAIRS) {
-  const text = parameter === undefined ? name : `${name}:${parameter}`;
-  test(`${text} evicts what a plain implementation does, on ${TRACES} traces at all sizes`, () => {
-    for (let n = 0; n < TRACES; n++) {
-      const trace = traceOf(n);
-      const distinct = new Set(trace).size;
-      for (let frames = 1; frames <= distinct; frames++) {
-        const expected = plain(trace, frames);
-        const paging = new Paging(EVICTORS[name], { capacity: frames, parameter });
-        const there = new Set<number>();
-        trace.forEach((page, i) => {
-          const hit = paging.access(page);
-          // Text for millions of accesses would take longer than they do.
-          if (hit !== there.has(page)) assert.is(hit, !hit, `trace ${n}, ${frames} frames, access ${i}`);
-          there.add(page);
-          if (expected[i] !== null) there.delete(expected[i]);
-        });
-        assert.is(paging.counts.in, missesOf(trace, frames, expected), `trace ${n}, ${frames} frames`);
-      }
-    }
-  });
-}
+testPairs(test, { severalQueues: false });
 test("fifo has Belady's anomaly: nine misses with three frames, ten with four", () => {
   const trace = [1, 2, 3, 4, 1, 2, 5, 1, 2, 3, 4, 5];
   assert.equal(

@@ -13,7 +13,7 @@ import {
 
 const test = suite("sim: policies in snapshots");
 const WORKLOAD = "zipf:size=2MiB,accesses=4000,exponent=1.1,writes=0.3,seed=5";
-const CONFIG = { deviceFrames: 600, systemMemory: "16MiB", cluster: "4K", prefetch: "none" } as const;
+const CONFIG = { deviceFrames: 600, systemMemory: "4MiB", cluster: "4K", prefetch: "none" } as const;
 
 /** The records of the workload, in four blocks. */
 function blocks(): BigUint64Array[] {

@@ -1,4 +1,5 @@
-/** Defines the tests of random sequences: a test for each seed and build. */
+/** Defines the tests of random sequences on one build: a test for each seed. */
+import type { Test } from "uvu";
 import { onEachBuild } from "../../../util/builds.ts";
 import { runSteps, shortened, type StepError } from "./run.ts";
 
@@ -7,9 +8,10 @@ const SEED = Number(process.env.HUGE_SEED ?? 1);
 const RUNS = Number(process.env.HUGE_RUNS ?? 1);
 
 /** Runs some seeds from SEED on: odd ones, or even ones, which have little memory. */
-export function runSeeds(name: string, scarce: boolean): void {
+export function runSeeds(build: "release" | "debug", { scarce }: { scarce: boolean }): void {
   const first = (SEED % 2 === 0) === scarce ? SEED : SEED + 1;
-  onEachBuild(name, (test, module) => {
+  const name = scarce ? "huge pages at random, little memory" : "huge pages at random";
+  const define = (test: Test, module: WebAssembly.Module): void => {
     for (let seed = first; seed < first + 2 * RUNS; seed += 2) {
       test(`seed ${seed}`, () => {
         try {
@@ -19,5 +21,6 @@ export function runSeeds(name: string, scarce: boolean): void {
         }
       });
     }
-  }).run();
+  };
+  onEachBuild(name, define, build).run();
 }

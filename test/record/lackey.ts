@@ -105,50 +105,51 @@ function heapOf(program: string): Span {
   return { start: parseInt(/^([0-9a-f]+) . _end$/m.exec(stdout)![1], 16), end: 2 ** 36 };
 }
 
-if (COMPILERS.length === 0 || !has("valgrind", "--version")) {
-  const skipped = suite("lackey");
-  skipped.skip("no C compiler, or no valgrind", () => {});
-  skipped.run();
-}
-for (const compiler of has("valgrind", "--version") ? COMPILERS : []) {
-  const test = suite(`lackey (${compiler})`);
-  for (const example of EXAMPLES) {
-    test(`${example.name}: lackey and the recorder see the same accesses`, () => {
-      const source = `examples/programs/${example.name}.c`;
-      // clang turns loops into memset and vectors; both builds have to be of the same loads and stores.
-      const flags = [
-        "-fno-pie",
-        "-fno-builtin",
-        "-fno-vectorize",
-        "-fno-slp-vectorize",
-        "-fno-unroll-loops",
-      ].filter((flag) => compiler.startsWith("clang") || !/vectorize/.test(flag));
-      const plain = join(folder, `${example.name}-${compiler}`);
-      const built = spawnSync(compiler, ["-std=gnu11", "-O1", ...flags, "-no-pie", source, "-o", plain]);
-      assert.is(built.status, 0, `${String(built.stderr)}`);
-      const expected = lackey(plain, source, example);
+/** Compares the accesses of an example, built by a compiler, as lackey and the recorder see them. */
+function compareWith(compiler: string, example: Example): void {
+  const source = `examples/programs/${example.name}.c`;
+  // clang turns loops into memset and vectors; both builds have to be of the same loads and stores.
+  const flags = [
+    "-fno-pie",
+    "-fno-builtin",
+    "-fno-vectorize",
+    "-fno-slp-vectorize",
+    "-fno-unroll-loops",
+  ].filter((flag) => compiler.startsWith("clang") || !/vectorize/.test(flag));
+  const plain = join(folder, `${example.name}-${compiler}`);
+  const built = spawnSync(compiler, ["-std=gnu11", "-O1", ...flags, "-no-pie", source, "-o", plain]);
+  assert.is(built.status, 0, `${String(built.stderr)}`);
+  const expected = lackey(plain, source, example);
 
-      const program = buildProgram(compiler, source, { flags, link: ["-no-pie"] });
-      const { trace, status } = record(program, example.args, { ...HEAP, HETEROMEM_DEVICE: example.device });
-      assert.is(status, 0);
-      checkTotals(trace);
-      const functions = [...functionsOf(program, source)];
-      const got = accesses(trace).map(({ kind, address, size, code, agent }): Seen => {
-        const name = functions.find(([, span]) => within(code, span))?.[0] ?? "";
-        assert.is(agent, name === example.device ? 1 : 0);
-        return { kind: kind === 0 ? "L" : "S", address, size, function: name };
-      });
-      const a = lines(expected, heapOf(plain), example);
-      const b = lines(got, heapOf(program), example);
-      assert.ok(a.length > 30_000, `${a.length} accesses`);
-      assert.is(b.length, a.length);
-      const different = a.findIndex((line, i) => line !== b[i]);
-      assert.is(
-        different,
-        -1,
-        `access ${different}: lackey has ${a[different]}, the recorder ${b[different]}`,
-      );
-    });
+  const program = buildProgram(compiler, source, { flags, link: ["-no-pie"] });
+  const { trace, status } = record(program, example.args, { ...HEAP, HETEROMEM_DEVICE: example.device });
+  assert.is(status, 0);
+  checkTotals(trace);
+  const functions = [...functionsOf(program, source)];
+  const got = accesses(trace).map(({ kind, address, size, code, agent }): Seen => {
+    const name = functions.find(([, span]) => within(code, span))?.[0] ?? "";
+    assert.is(agent, name === example.device ? 1 : 0);
+    return { kind: kind === 0 ? "L" : "S", address, size, function: name };
+  });
+  const a = lines(expected, heapOf(plain), example);
+  const b = lines(got, heapOf(program), example);
+  assert.ok(a.length > 30_000, `${a.length} accesses`);
+  assert.is(b.length, a.length);
+  const different = a.findIndex((line, i) => line !== b[i]);
+  assert.is(different, -1, `access ${different}: lackey has ${a[different]}, the recorder ${b[different]}`);
+}
+
+/** Tests an example with each compiler. */
+export function testExample(name: string): void {
+  const example = EXAMPLES.find((one) => one.name === name)!;
+  if (COMPILERS.length === 0 || !has("valgrind", "--version")) {
+    const skipped = suite(`lackey: ${name}`);
+    skipped.skip("no C compiler, or no valgrind", () => {});
+    skipped.run();
   }
-  test.run();
+  for (const compiler of has("valgrind", "--version") ? COMPILERS : []) {
+    const test = suite(`lackey: ${name} (${compiler})`);
+    test("lackey and the recorder see the same accesses", () => compareWith(compiler, example));
+    test.run();
+  }
 }

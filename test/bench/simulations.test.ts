@@ -1,4 +1,4 @@
 /** The bench rows of simulations run, and their rivals do the same work. */
 import { testRows } from "./smoke.ts";
 
-testRows("S");
+testRows("simulations");

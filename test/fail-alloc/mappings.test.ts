@@ -1,0 +1,4 @@
+/** Allocations of operations on mappings in recorded runs fail, one at a time: a sample. */
+import { testSample } from "./sample.ts";
+
+testSample("mappings");

@@ -1,0 +1,4 @@
+/** jacobi, recorded by valgrind's lackey and by the recorder: the same accesses in the same order. */
+import { testExample } from "./lackey.ts";
+
+testExample("jacobi");

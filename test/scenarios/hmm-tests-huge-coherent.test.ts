@@ -1,0 +1,4 @@
+/** The scenarios of the kernel's HMM self-tests that need huge pages, with device-coherent memory. */
+import { scenarios } from "./hmm-huge.ts";
+
+scenarios.run("hmm-tests: huge pages", [true]);
