@@ -57,6 +57,7 @@ export type {
   Invalidations,
   ManagedCounts,
 } from "./sim/counts.ts";
+export type { DirectionTotals, PagingCounts, SizeCount, TransferTotals } from "./sim/paging-counts.ts";
 export { REPORT_SCHEMA } from "./sim/report.ts";
 export type {
   BoundReport,
@@ -66,6 +67,7 @@ export type {
   KernelReport,
   LinkReport,
   ManagedReport,
+  RangeFigures,
   RangeReport,
   SimulationReport,
   Spread,

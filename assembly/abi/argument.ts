@@ -29,7 +29,9 @@ export const MOVE_MOVED = 0;
 export const MOVE_COPIED = 80;
 /** Pages whose entries in the device's table were dirty before; of moves from the device. */
 export const MOVE_WRITTEN = 160;
+/** Pages whose entries were accessed before; of moves from the device. */
+export const MOVE_USED = 240;
 /** What `out` has to have, in bytes. The rest is the core's. */
-export const MOVE_BYTES = 240 + 2048;
+export const MOVE_BYTES = 320 + 2048;
 /** The most pages that migrateMove() moves: 2 MiB of them. */
 export const MOVE_PAGES_MAX = 512;

@@ -50,6 +50,7 @@ export { deviceTableMap } from "./space/device-map";
 export { replayCount, replayCountAgents } from "./access/count";
 export { replayCountPeers } from "./access/count-peers";
 export { replayCountRanges } from "./access/count-ranges";
+export { replayCountRemote } from "./access/count-remote";
 export { replayCountThreads } from "./access/count-threads";
 export { replay, replayOldest } from "./access/replay";
 export { arenaAlloc, arenaAllocOwn, arenaFree } from "./base/arena";

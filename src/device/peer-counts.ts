@@ -1,6 +1,6 @@
 /** Counts the accesses of devices to other devices' memory, at the core's speed. */
 import { REPLAY_AGENTS_MAX } from "../../assembly/abi/record.ts";
-import { contextOf } from "../engine/context.ts";
+import { contextOf, type Context } from "../engine/context.ts";
 import type { Forward } from "../engine/forward.ts";
 import type { DeviceTable } from "./device-table.ts";
 import type { HmmDevmem } from "./devmem.ts";
@@ -15,6 +15,24 @@ const COUNTS = (4 + 4 + 16) * REPLAY_AGENTS_MAX;
 export interface PeerDevice {
   readonly table: DeviceTable;
   readonly devmem: HmmDevmem;
+}
+
+/**
+ * Writes the tables and memories of devices, agents 1 and so on, to the exchange buffer, with room for
+ * `bytes` after what the core has seen. Returns its address, and what gives it back.
+ */
+export function putPlaces(
+  ctx: Context,
+  devices: readonly PeerDevice[],
+  bytes: number,
+): { address: number; restore: () => void } {
+  const exchange = ctx.exchange(COUNTS + bytes);
+  const first = exchange.address / 4 + 1;
+  devices.forEach(({ table, devmem }, i) => {
+    ctx.mem.words[first + i] = table.id;
+    ctx.mem.words[first + REPLAY_AGENTS_MAX + i] = devmem.zone;
+  });
+  return exchange;
 }
 
 /**
@@ -33,14 +51,10 @@ export function countPeers(
   const ctx = contextOf("countPeers", hmm);
   const { core, mem } = ctx;
   const agents = devices.length + 1;
-  const size = COUNTS + 8 * PEER_COUNTS * agents * agents;
-  const { address, restore } = ctx.exchange(size);
-  devices.forEach(({ table, devmem }, i) => {
-    mem.words[address / 4 + i + 1] = table.id;
-    mem.words[address / 4 + REPLAY_AGENTS_MAX + i + 1] = devmem.zone;
-  });
+  const size = 8 * PEER_COUNTS * agents * agents;
+  const { address, restore } = putPlaces(ctx, devices, size);
   core.replayCountPeers(agents, records.byteOffset, at, n);
-  const bytes = mem.bytes.slice(address + COUNTS, address + size);
+  const bytes = mem.bytes.slice(address + COUNTS, address + COUNTS + size);
   restore();
   return new Float64Array(bytes.buffer);
 }

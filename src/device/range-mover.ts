@@ -2,7 +2,7 @@
  * Whole migrations in one call of the core, for drivers that decide nothing between migrate_vma_setup and
  * migrate_vma_finalize.
  */
-import { MOVE_BYTES, MOVE_COPIED, MOVE_MOVED, MOVE_WRITTEN } from "../../assembly/abi/argument.ts";
+import { MOVE_BYTES, MOVE_COPIED, MOVE_MOVED, MOVE_USED, MOVE_WRITTEN } from "../../assembly/abi/argument.ts";
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { Context } from "../engine/context.ts";
 import { run } from "../engine/request.ts";
@@ -72,6 +72,11 @@ export class RangeMover {
   /** The pages that the device had written before the last call of {@link toSystem}, moved or not. */
   written(base: number): number {
     return this.#answer(MOVE_WRITTEN, base);
+  }
+
+  /** The pages that the device had accessed before the last call of {@link toSystem}, moved or not. */
+  used(base: number): number {
+    return this.#answer(MOVE_USED, base);
   }
 
   /** How many pages of [start, end), page addresses, the table has in the device's memory. */

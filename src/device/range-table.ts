@@ -8,6 +8,7 @@ import {
 import { RECORD_SIZE_SHIFT } from "../../assembly/abi/record.ts";
 import { contextOf, type Context } from "../engine/context.ts";
 import type { Forward } from "../engine/forward.ts";
+import { putPlaces, type PeerDevice } from "./peer-counts.ts";
 import type { RecordArray } from "./replay.ts";
 
 /** The bytes from `start` to before `end`, which belong to the range with this number. */
@@ -61,8 +62,20 @@ export class RangeTable {
   }
 
   /**
+   * Counts the accesses of devices, agents 1 and so on, among records [at, n) to memory that is not their
+   * own. The records were replayed since the devices' tables last changed.
+   */
+  countRemote(records: RecordArray, at: number, n: number, devices: readonly PeerDevice[]): void {
+    const { core } = this.#ctx;
+    const restore = putPlaces(this.#ctx, devices, 0).restore;
+    core.replayCountRemote(devices.length + 1, records.byteOffset, at, n, this.#intervals, this.#n);
+    restore();
+  }
+
+  /**
    * Returns how often a range was accessed: loads, stores and modifies by the CPU (at 0, 1, 2) and by the
-   * devices (at 4, 5, 6).
+   * devices (at 4, 5, 6); and the devices' loads and stores of RAM (at 8, 9), and of other devices' memory
+   * (at 10, 11).
    */
   counts(range: number): number[] {
     const address = this.#counts + COUNTS_BYTES * range;

@@ -357,6 +357,18 @@ export interface CoreExports {
    */
   replayCountRanges(records: number, at: number, end: number, intervals: number, n: number): number;
   /**
+   * As replayCountRanges(), the devices' accesses to memory that is not their own, by tables and zones in the
+   * exchange buffer.
+   */
+  replayCountRemote(
+    agents: number,
+    records: number,
+    at: number,
+    end: number,
+    intervals: number,
+    n: number,
+  ): number;
+  /**
    * Writes up to max pfns of devmem, the least recently used by the device first, to the exchange buffer, as
    * two arrays of max: pfns (u32), addresses in pages (f64). Returns how many; -EINVAL if uses are not kept.
    */

@@ -2,7 +2,8 @@
  * The picture of a run: the one object from which pages draw. docs/picture.md describes it. Times are in
  * picoseconds; without a time model they are accesses.
  */
-import type { Cause, Direction } from "../sim/driver/transfers.ts";
+import type { Cause } from "../sim/driver/transfers.ts";
+import type { Direction } from "../sim/paging-counts.ts";
 import type { SimulationReport } from "../sim.ts";
 
 export const PICTURE_SCHEMA = "heteromem-picture/1";

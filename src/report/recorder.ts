@@ -1,6 +1,7 @@
 /** Records the picture of a run while it goes on. What it keeps does not grow with the run's length. */
 import type { FaultGroup, Place } from "../sim/events.ts";
-import type { Cause, Direction } from "../sim/driver/transfers.ts";
+import type { Cause } from "../sim/driver/transfers.ts";
+import type { Direction } from "../sim/paging-counts.ts";
 import type { TimedTransfer, TimeListener } from "../sim.ts";
 import { columnsOf, HeatMap } from "./heat-map.ts";
 import {

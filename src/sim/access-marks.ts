@@ -49,24 +49,26 @@ export class AccessMarks {
       moved: (base) => mover.moved(base),
       copied: (base) => mover.copied(base),
       written: (base) => mover.written(base) | written(base),
+      used: (base) => mover.used(base),
     };
   }
 
   /** Tells the books which pages of the range that came along with others were used so far. */
   noteUses({ start, end }: PageRange): void {
-    const books = this.#books;
-    if (!books.followsUses) return;
+    const { fates } = this.#books;
+    if (!fates.followsUses) return;
     for (let base = roundDown(start, CLUSTER_SIZE); base < end; base += CLUSTER_SIZE) {
-      if (books.unused(base) === 0) continue;
+      if (fates.unused(base) === 0) continue;
       let bits = accessedIn(this.#device, base);
       for (const accessor of this.accessors) bits |= accessedIn(accessor, base);
-      books.used(base, bits);
+      fates.used(base, bits);
     }
   }
 
   /** The same of all pages that came along. */
   noteAllUses(): void {
-    for (const base of this.#books.unusedClusters()) this.noteUses({ start: base, end: base + CLUSTER_SIZE });
+    for (const base of this.#books.fates.unusedClusters())
+      this.noteUses({ start: base, end: base + CLUSTER_SIZE });
   }
 
   #isWritten(page: number): boolean {

@@ -1,5 +1,6 @@
 /** What is counted while accesses are replayed, for a whole run and for each of its parts. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { combineSizes, type PagingCounts, type SizeCount } from "./paging-counts.ts";
 
 /** The loads and stores of the CPU or the device; a modify is one of each. */
 export interface Accesses {
@@ -117,7 +118,7 @@ export function trafficOf(pages: PageTraffic): DeviceTraffic {
 }
 
 /** What the driver of a device, or of several, has counted. */
-export interface DeviceCounts {
+export interface DeviceCounts extends PagingCounts {
   device: DeviceTraffic;
   /** Clusters that were moved out to make room. */
   evictions: number;
@@ -191,26 +192,33 @@ export interface Counts extends DeviceCounts {
   elapsed: number;
 }
 
-/** Numbers, and objects of numbers. */
-type Tree = { [key: string]: number | Tree };
+/** Numbers, sizes of transfers, and objects of them. */
+type Tree = { [key: string]: number | readonly SizeCount[] | Tree };
 
-function combine(a: Tree, b: Tree, how: (a: number, b: number) => number): Tree {
+/** Returns a tree and another one together, or with `sign` −1 the first without the second. */
+function combine(a: Tree, b: Tree, sign: 1 | -1): Tree {
   const combined: Tree = {};
-  for (const key of Object.keys(a)) {
-    const [one, other] = [a[key], b[key]];
-    combined[key] = typeof one === "number" ? how(one, other as number) : combine(one, other as Tree, how);
+  for (const [key, value] of Object.entries(a)) {
+    const other = b[key];
+    if (typeof value === "number") combined[key] = value + sign * (other as number);
+    else if (isSizes(value)) combined[key] = combineSizes(value, other as readonly SizeCount[], sign);
+    else combined[key] = combine(value, other as Tree, sign);
   }
   return combined;
 }
 
+function isSizes(value: readonly SizeCount[] | Tree): value is readonly SizeCount[] {
+  return Array.isArray(value);
+}
+
 /** Returns what was counted from `before` to `after`, which have the same keys. */
 export function difference<T extends object>(after: T, before: T): T {
-  return combine(after as Tree, before as Tree, (a, b) => a - b) as T;
+  return combine(after as Tree, before as Tree, -1) as T;
 }
 
 /** Returns the counts of two parts, or of two devices, together. The second has the keys of the first. */
 export function together<T extends object>(one: T, other: T): T {
-  return combine(one as Tree, other as Tree, (a, b) => a + b) as T;
+  return combine(one as Tree, other as Tree, 1) as T;
 }
 
 /** Returns the sum of an object's numbers. */

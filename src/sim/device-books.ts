@@ -11,25 +11,27 @@ import {
   type PageTraffic,
 } from "./counts.ts";
 import type { Place, SimulationEvents } from "./events.ts";
+import { PageFates, type FatesState } from "./page-fates.ts";
+import { TransferBook, type Direction, type DirectionTotals } from "./paging-counts.ts";
 import type { RangeCounts } from "./range-counts.ts";
-import { bitCount, hasPage, pageBit, type PageRange } from "./page-runs.ts";
-import { SparseWords } from "./sparse-words.ts";
+import { bitCount, eachRun, hasPage, pageBit, type PageRange } from "./page-runs.ts";
 
 /** What a move did to the pages of an aligned 64 KiB, a bit each (RangeMover). */
 export interface MovedPages {
   moved(base: number): number;
   copied(base: number): number;
   written(base: number): number;
+  used(base: number): number;
 }
 
 /** What a snapshot keeps of the books. */
 export interface BooksState {
   pages: PageTraffic;
+  groups: number;
   evictions: number;
   peak: number;
-  left: [cluster: number, pages: number][];
-  along: [cluster: number, pages: number][];
-  thrashed: [cluster: number, pages: number][];
+  fates: FatesState;
+  transfers: DirectionTotals;
   links: Record<number, LinkCounts>;
 }
 
@@ -45,27 +47,24 @@ export class DeviceBooks {
     outEvicted: 0,
     outEvictedDirty: 0,
   };
+  /** Faults of the device that were served. */
+  groups = 0;
   /** Clusters that were evicted. */
   evictions = 0;
   /** The most pages that were in the device's memory at one time, since it was last set. */
   peak = 0;
-  /** Is told where pages move; the simulation sets it. */
-  ranges: RangeCounts | null = null;
+  /** What became of the pages that came. */
+  readonly fates: PageFates;
   /** What went over the device's links, by the number of the other device. */
   readonly links: Record<number, LinkCounts>;
   /** Is told what moves; null: nobody is. */
   events: SimulationEvents | null = null;
   /** The device's number, for events. */
   readonly #number: number;
-  /** By cluster: the pages that have left the device, a bit each. */
-  readonly #left = new SparseWords();
-  /** Of named ranges: the pages on the device that came along with one that faulted, and are not used yet. */
-  readonly #along = new SparseWords();
-  /** Whether a page of a named range has come along with another one so far. */
-  followsUses = false;
-  /** Of named ranges: the pages that have come again. */
-  readonly #thrashed = new SparseWords();
   readonly #hostFirst: boolean;
+  readonly #transfers: TransferBook;
+  /** Is told where pages move; null: nobody is. */
+  #ranges: RangeCounts | null = null;
 
   /**
    * @param hostFirst whether pages that nobody has touched lie in RAM, so that they are copied from there
@@ -76,20 +75,24 @@ export class DeviceBooks {
     this.#number = number;
     this.links = state?.links ?? links;
     this.#hostFirst = hostFirst;
+    this.fates = new PageFates(state?.fates);
+    this.#transfers = new TransferBook(state?.transfers);
     if (state === undefined) return;
-    for (const [cluster, pages] of state.left) this.#left.set(cluster, pages);
-    for (const [cluster, pages] of state.along) this.#along.set(cluster, pages);
-    this.followsUses = state.along.length > 0;
-    for (const [cluster, pages] of state.thrashed) this.#thrashed.set(cluster, pages);
     Object.assign(this.pages, state.pages);
     this.peak = state.peak;
+    this.groups = state.groups;
     this.evictions = state.evictions;
   }
 
   state(): BooksState {
-    const { pages, evictions, peak } = this;
-    const [left, along, thrashed] = [this.#left, this.#along, this.#thrashed].map((words) => words.entries());
-    return { pages, evictions, peak, left, along, thrashed, links: this.links };
+    const { pages, groups, evictions, peak, links } = this;
+    const [fates, transfers] = [this.fates.state(), this.#transfers.totals()];
+    return { pages, groups, evictions, peak, fates, transfers, links };
+  }
+
+  /** Says where moves are counted by name. */
+  countIn(ranges: RangeCounts): void {
+    this.#ranges = this.fates.ranges = ranges;
   }
 
   /**
@@ -98,22 +101,23 @@ export class DeviceBooks {
    * @param from where they were
    */
   pagesIn(
-    { start, end }: PageRange,
+    range: PageRange,
     mover: MovedPages,
     moved: number,
     { all, faulted, from = 0 }: { all: number; faulted: number; from?: Place },
   ): void {
     const { pages } = this;
     const ranges = this.#named;
-    for (let base = roundDown(start, CLUSTER_SIZE); base < end; base += CLUSTER_SIZE) {
+    for (let base = roundDown(range.start, CLUSTER_SIZE); base < range.end; base += CLUSTER_SIZE) {
       const bits = mover.moved(base);
       if (bits === 0) continue;
-      if (from === 0) pages.copied += bitCount(this.#hostFirst ? bits : mover.copied(base));
-      const again = this.#left.get(base / CLUSTER_SIZE) & bits;
-      pages.inAgain += bitCount(again);
-      if (ranges !== null) this.#nameIn(ranges, base, bits, { again, faulted });
+      if (from === 0) pages.copied += bitCount(this.#copied(mover, base));
+      const own = roundDown(faulted, CLUSTER_SIZE) === base ? pageBit(faulted) : 0;
+      pages.inAgain += bitCount(this.fates.came(base, bits, own));
+      ranges?.moveAll(base, bits, "bytesIn");
     }
-    if (this.events !== null) this.#publishIn(this.events, { start, end }, mover, from);
+    this.#countTransfers(range, (base) => this.#copied(mover, base), from === 0 ? "toDevice" : "peer");
+    if (this.events !== null) this.#publishIn(this.events, range, mover, from);
     pages.in += moved;
     if (from !== 0) {
       pages.fromPeers += moved;
@@ -128,57 +132,38 @@ export class DeviceBooks {
    * @param to where they are now; a device notes itself what comes to it
    */
   pagesOut(
-    { start, end }: PageRange,
+    range: PageRange,
     mover: MovedPages,
     moved: number,
     { evicted, to = 0 }: { evicted: boolean; to?: Place },
   ): void {
-    const { pages } = this;
+    const { pages, fates } = this;
     const ranges = this.#named;
-    for (let base = roundDown(start, CLUSTER_SIZE); base < end; base += CLUSTER_SIZE) {
+    for (let base = roundDown(range.start, CLUSTER_SIZE); base < range.end; base += CLUSTER_SIZE) {
+      if (fates.followsUses) fates.used(base, mover.used(base));
       const bits = mover.moved(base);
       if (bits === 0) continue;
-      const cluster = base / CLUSTER_SIZE;
-      this.#left.set(cluster, this.#left.get(cluster) | bits);
+      fates.left(base, bits);
       const dirty = bitCount(mover.written(base) & bits);
       pages.outDirty += dirty;
       if (evicted) pages.outEvictedDirty += dirty;
       if (ranges === null) continue;
-      const unused = this.#along.get(cluster) & bits;
-      if (unused !== 0) this.#along.set(cluster, this.#along.get(cluster) & ~bits);
-      ranges.moveAll(base, unused, "bytesPrefetchedUnused");
       ranges.moveAll(base, bits, "bytesOut");
       if (evicted) ranges.moveAll(base, bits, "bytesOutEvicted");
     }
-    if (this.events !== null && to === 0)
-      publishOut(this.events, { start, end }, mover, this.#number, evicted);
+    if (to === 0) this.#countTransfers(range, (base) => mover.moved(base), "toHost");
+    if (this.events !== null && to === 0) publishOut(this.events, range, mover, this.#number, evicted);
     pages.out += moved;
     if (evicted) pages.outEvicted += moved;
   }
 
-  /** The pages of the aligned 64 KiB at `base` that came along and of which no use is known, a bit each. */
-  unused(base: number): number {
-    return this.#along.get(base / CLUSTER_SIZE);
-  }
-
-  /** The addresses of the aligned 64 KiB that have such pages. */
-  unusedClusters(): number[] {
-    return this.#along.entries().map(([cluster]) => cluster * CLUSTER_SIZE);
-  }
-
-  /** Notes that pages of the aligned 64 KiB at `base`, a bit each, were used: those that came along count. */
-  used(base: number, bits: number): void {
-    const cluster = base / CLUSTER_SIZE;
-    const along = this.#along.get(cluster);
-    if ((along & bits) === 0) return;
-    this.#along.set(cluster, along & ~bits);
-    this.ranges?.moveAll(base, along & bits, "bytesPrefetchedUsed");
-  }
-
   /** Returns what was counted so far; the driver knows the invalidations. */
   counts(invalidations: Invalidations): DeviceCounts {
-    const { pages, evictions } = this;
+    const { pages, groups, evictions } = this;
     return {
+      groups,
+      transfers: this.#transfers.totals(),
+      ...this.fates.counts(),
       device: trafficOf(pages),
       evictions,
       invalidations: sum(invalidations),
@@ -186,26 +171,18 @@ export class DeviceBooks {
     };
   }
 
-  /**
-   * Counts for named ranges that pages of the aligned 64 KiB at `base` came, a bit each. A page that has been
-   * on the device before thrashes, and counts as such once.
-   */
-  #nameIn(
-    ranges: RangeCounts,
-    base: number,
-    bits: number,
-    { again, faulted }: { again: number; faulted: number },
-  ): void {
-    const cluster = base / CLUSTER_SIZE;
-    const own = roundDown(faulted, CLUSTER_SIZE) === base ? pageBit(faulted) : 0;
-    const along = bits & ~own;
-    const thrashed = this.#thrashed.get(cluster);
-    if (along !== 0) this.#along.set(cluster, this.#along.get(cluster) | along);
-    this.followsUses ||= along !== 0;
-    if ((again & ~thrashed) !== 0) this.#thrashed.set(cluster, thrashed | again);
-    ranges.moveAll(base, bits, "bytesIn");
-    ranges.moveAll(base, along, "bytesPrefetched");
-    ranges.moveAll(base, again & ~thrashed, "bytesThrashed");
+  /** Which of the pages that came were copied. */
+  #copied(mover: MovedPages, base: number): number {
+    return this.#hostFirst ? mover.moved(base) : mover.copied(base);
+  }
+
+  /** Counts a transfer for each run of pages that were copied, also for the range in which it begins. */
+  #countTransfers(range: PageRange, copied: (base: number) => number, direction: Direction): void {
+    const ranges = this.#named;
+    eachRun(range, copied, (first, end) => {
+      this.#transfers.add(end - first, direction);
+      ranges?.transfer(first, end - first, direction);
+    });
   }
 
   /** Tells of pages that came: runs that were copied, and runs that were made. */
@@ -228,12 +205,12 @@ export class DeviceBooks {
   /** What a move to the device did to a page. */
   #kindOf(mover: MovedPages, page: number): "stayed" | "copied" | "made" {
     if (!hasPage(mover.moved(page), page)) return "stayed";
-    return this.#hostFirst || hasPage(mover.copied(page), page) ? "copied" : "made";
+    return hasPage(this.#copied(mover, page), page) ? "copied" : "made";
   }
 
   /** The ranges whose moves are counted; null if there are none. */
   get #named(): RangeCounts | null {
-    return this.ranges === null || this.ranges.empty ? null : this.ranges;
+    return this.#ranges === null || this.#ranges.empty ? null : this.#ranges;
   }
 }
 

@@ -167,7 +167,7 @@ export class DeviceDriver {
       peer.publishInvalidations();
       this.publishInvalidations();
       const moved = (base: number): number => bitsIn(base, pages);
-      const answers = { moved, copied: moved, written };
+      const answers = { moved, copied: moved, written, used: () => 0 };
       peer.#books.pagesOut(run, answers, pages.length, { evicted: false, to: this.#number });
       const { usedPages } = this.devmem;
       this.#books.pagesIn(run, answers, pages.length, { all: usedPages, faulted, from: peer.#number });
@@ -271,7 +271,8 @@ export class DeviceDriver {
   }
 
   #moveOut(range: PageRange, first: number, evicted: boolean): number {
-    if (this.#books.followsUses) this.marks.noteUses(range);
+    // What other devices have used is known before the move; what this one has, the mover notes.
+    if (this.marks.accessors.length > 0) this.marks.noteUses(range);
     const answers = this.marks.answersFor(range, this.#mover);
     const has = first >= range.start && first < range.end;
     const moved = this.#mover.toSystem(range.start, range.end, has ? first : range.start);

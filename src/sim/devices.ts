@@ -143,7 +143,7 @@ export class SimDevices {
   /** Says where moves are counted by name. */
   countIn(ranges: RangeCounts): void {
     this.peers.ranges = ranges;
-    for (const { books } of this.all) books.ranges = ranges;
+    for (const { books } of this.all) books.countIn(ranges);
   }
 
   /** Tells the observer of invalidations since the last call. */

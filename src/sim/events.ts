@@ -4,7 +4,8 @@
  */
 import type { PeerWork } from "./counts.ts";
 import type { Mark, MarkNames } from "./record-words.ts";
-import type { Cause, Direction } from "./driver/transfers.ts";
+import type { Cause } from "./driver/transfers.ts";
+import type { Direction } from "./paging-counts.ts";
 
 /** A batch of device faults that a driver serves at once; under HMM it is one fault. */
 export interface FaultGroup {

@@ -65,6 +65,9 @@ export class HmmRun {
       const until = alone ? this.at + 1 : end;
       const stop = records.replay(this.#mm, tables, this.at, until, follower?.log);
       const overLinks = this.#devices.peers.access ? this.#countPeers(records, this.at, stop.at) : null;
+      const peer = overLinks === null ? 0 : overLinks.loads + overLinks.stores;
+      if (stop.ramLoads + stop.ramStores + peer > 0)
+        this.#ledger.ranges.countRemote(records, this.at, stop.at, this.#devices.all);
       follower?.follow();
       ram.loads += stop.ramLoads;
       ram.stores += stop.ramStores;

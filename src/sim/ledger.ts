@@ -67,7 +67,7 @@ export interface CountedDevices {
   readonly counts: DeviceCounts;
   /** What only managed memory counts. */
   readonly managed?: ManagedCounts;
-  /** Notes for named ranges what was used so far, where that is not known at once. */
+  /** Notes what was used so far, where that is not known at once. */
   noteUses?(): void;
   /** The peaks of all that is counted begin here. */
   restartPeaks(): void;
@@ -204,8 +204,8 @@ export class Ledger {
 
   /** Returns the counts since counting began, those of each device, and those of the parts. */
   report(): Counts & { one: OneDevice[]; sections: Sections; now: Counts } {
-    const now = this.#counts();
     this.#drivers.noteUses?.();
+    const now = this.#counts();
     const all = this.#eachDevice();
     const one = all.map((counts, i) =>
       difference(counts, this.#base === null ? counts : this.#deviceBase[i]),
@@ -256,6 +256,7 @@ export class Ledger {
   /** The counts of everything so far, as a copy. */
   #settled(): Counts {
     this.#timeline?.settle();
+    this.#drivers.noteUses?.();
     return this.#counts();
   }
 

@@ -2,7 +2,7 @@
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { Mm } from "../index.ts";
 import type { Settings } from "./config.ts";
-import { sum } from "./counts.ts";
+import { difference, sum, type Counts } from "./counts.ts";
 import type { CountedDevices, Ledger, OneDevice } from "./ledger.ts";
 import { ManagedRun } from "./managed-run.ts";
 import { timingOf, type TimingReport } from "./time/timing.ts";
@@ -11,6 +11,8 @@ import {
   type BoundReport,
   type DeviceReport,
   type FailedAllocation,
+  type RangeFigures,
+  type RangeReport,
   type SimulationReport,
 } from "./report.ts";
 
@@ -45,6 +47,7 @@ export function makeReport({
   const managed = devices instanceof ManagedRun ? devices : null;
   const named = settings.memoryModel === "managed" ? settings.managed : null;
   const { skip, roi } = settings;
+  const ranges = ledger.ranges.report();
   return {
     schema: REPORT_SCHEMA,
     placement: settings.placement,
@@ -71,12 +74,24 @@ export function makeReport({
     },
     epochs: sections.epochs(now, ledger.position),
     kernels: sections.kernels(now),
-    ranges: ledger.ranges.report(),
+    ranges,
+    elsewhere: ranges.length === 0 ? null : elsewhereOf({ ...counts, device }, ranges),
     bound,
     driver: managed && managed.report(),
     timing: timingIn(settings, ledger, tail),
     failedAllocation: failed,
   };
+}
+
+/** What belongs to no named range: the whole without them. */
+function elsewhereOf(whole: Counts, ranges: readonly RangeReport[]): RangeFigures {
+  const { accesses, faults, device, groups, transfers } = whole;
+  const { bytesPrefetched, bytesPrefetchedUsed, bytesPrefetchedUnused, bytesThrashed } = whole;
+  const { bytesIn, bytesOut, bytesOutEvicted } = device;
+  const moved = { bytesIn, bytesOut, bytesOutEvicted };
+  const fates = { bytesPrefetched, bytesPrefetchedUsed, bytesPrefetchedUnused, bytesThrashed };
+  const all: RangeFigures = { accesses, faults, groups, transfers, ...moved, ...fates };
+  return ranges.reduce((rest, range) => difference<RangeFigures>(rest, range), all);
 }
 
 function timingIn({ time }: Settings, ledger: Ledger, tail: number): TimingReport | null {

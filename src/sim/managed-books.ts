@@ -57,9 +57,15 @@ export class ManagedBooks {
 
   /** Returns what was counted so far. */
   counts(): DeviceCounts {
-    const { counts } = this.#machine;
+    const { counts, transfers } = this.#machine;
     const invalidations = invalidationsOf((event) => this.#told.get(event) ?? 0);
     return {
+      groups: counts.groups,
+      transfers: transfers.totals(),
+      bytesPrefetched: counts.prefetched * PAGE_SIZE,
+      bytesPrefetchedUsed: counts.prefetchedUsed * PAGE_SIZE,
+      bytesPrefetchedUnused: counts.prefetchedUnused * PAGE_SIZE,
+      bytesThrashed: counts.thrashed * PAGE_SIZE,
       invalidations: sum(invalidations),
       invalidationsByEvent: invalidations,
       device: trafficOf({

@@ -1,6 +1,7 @@
 /** What the report of managed memory has beside counts: transfers by size, and several orders of warps. */
 import type { Machine } from "./driver/machine.ts";
-import type { Cause, Direction } from "./driver/transfers.ts";
+import type { Cause } from "./driver/transfers.ts";
+import type { Direction } from "./paging-counts.ts";
 import { managedCounts } from "./managed-books.ts";
 import type { ManagedReport, Spread, TransferReport } from "./report.ts";
 

@@ -25,6 +25,7 @@ import { BLOCK_BYTES, countBits } from "./driver/bits.ts";
 import { EventMover } from "./event-mover.ts";
 import { EngineMover, type RestoredEngine } from "./driver/engine-mover.ts";
 import { Machine, type MachineState } from "./driver/machine.ts";
+import { Movers } from "./driver/mover.ts";
 import type { MachineOptions } from "./driver/machine-options.ts";
 import { CPU } from "./driver/processor.ts";
 import { ModelClock } from "./time/model-clock.ts";
@@ -35,6 +36,7 @@ import { iterationsOf, prefetcherOf, type ManagedSettings } from "./managed-conf
 import { managedReport } from "./managed-report.ts";
 import { evictorOf } from "./paging-config.ts";
 import type { RangeCounts } from "./range-counts.ts";
+import { RangeMover } from "./range-mover.ts";
 import type { ManagedReport } from "./report.ts";
 import type { RecordBlock, TraceEvent } from "./source.ts";
 import { mappable } from "./space.ts";
@@ -101,7 +103,8 @@ export class ManagedRun implements CountedDevices {
   at = 0;
   readonly #mm: Mm;
   readonly #mover: EngineMover;
-  readonly #eventMover: EventMover;
+  readonly #eventMover = new EventMover();
+  readonly #rangeMover = new RangeMover();
   readonly tables: readonly DeviceTable[];
   readonly #machine: Machine;
   readonly #others: readonly Machine[];
@@ -126,10 +129,9 @@ export class ManagedRun implements CountedDevices {
     const size = deviceMemoryFor(settings.deviceMemory);
     this.#mover = new EngineMover(engine, size, (event) => this.books.invalidated(event));
     this.tables = [this.#mover.cpuTable, this.#mover.deviceTable];
-    this.#eventMover = new EventMover(this.#mover);
     this.#machine = new Machine({
       ...machineOptions(settings, managed, 0),
-      mover: this.#eventMover,
+      mover: new Movers([this.#mover, this.#rangeMover, this.#eventMover]),
       ...(timeline === null ? {} : { clock: new ModelClock(timeline) }),
     });
     this.#others = Array.from(
@@ -199,7 +201,7 @@ export class ManagedRun implements CountedDevices {
   }
 
   countIn(ranges: RangeCounts): void {
-    this.#mover.ranges = ranges;
+    this.#rangeMover.ranges = ranges;
   }
 
   /** Pages in RAM. */

@@ -1,5 +1,6 @@
 /** Ranges of pages, and pages as bits of an aligned 64 KiB. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
+import { roundDown } from "../engine/errors.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE } from "./cluster.ts";
 
 /** A range of pages, by the addresses of its first byte and of the first one after it. */
@@ -18,6 +19,32 @@ export function runsWhere({ start, end }: PageRange, test: (page: number) => boo
     else runs.push({ start: page, end: page + PAGE_SIZE });
   }
   return runs;
+}
+
+/** All pages of an aligned 64 KiB. */
+const ALL_PAGES = (1 << CLUSTER_PAGES) - 1;
+
+/**
+ * Calls `visit` for each run of neighboring pages of a range whose bits are set, from its first byte to the
+ * first one after it. `bits` returns those of the aligned 64 KiB at an address, and none outside the range.
+ */
+export function eachRun(
+  { start, end }: PageRange,
+  bits: (base: number) => number,
+  visit: (first: number, end: number) => void,
+): void {
+  let first = -1;
+  let base = roundDown(start, CLUSTER_SIZE);
+  for (; base < end; base += CLUSTER_SIZE) {
+    const word = bits(base);
+    if (word === (first < 0 ? 0 : ALL_PAGES)) continue;
+    for (let page = base; page < base + CLUSTER_SIZE; page += PAGE_SIZE) {
+      if (hasPage(word, page) === first >= 0) continue;
+      if (first >= 0) visit(first, page);
+      first = first >= 0 ? -1 : page;
+    }
+  }
+  if (first >= 0) visit(first, base);
 }
 
 /** The bit of a page in a word that has one for each page of its aligned 64 KiB. */

@@ -1,23 +1,31 @@
 /** Counts of accesses, faults and moves by named range. */
 import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { RecordArray } from "../device/replay.ts";
+import type { PeerDevice } from "../device/peer-counts.ts";
 import { RangeTable, type Interval } from "../device/range-table.ts";
 import type { Hmm } from "../index.ts";
 import { ADDRESS_END } from "./address-range.ts";
 import { CLUSTER_PAGES, CLUSTER_SIZE } from "./cluster.ts";
 import type { Accesses } from "./counts.ts";
-import type { NotedBytes } from "./driver/mover.ts";
-import type { RangeReport } from "./report.ts";
 import { unfailing } from "./failing.ts";
 import { bitCount } from "./page-runs.ts";
+import { noTransfers, TransferBook, type Direction } from "./paging-counts.ts";
+import type { RangeFigures, RangeReport } from "./report.ts";
 
 /** What is counted of pages. */
-export type RangeBytes = "bytesIn" | "bytesOut" | "bytesOutEvicted" | "bytesPrefetchedUsed" | NotedBytes;
+export type RangeBytes = Extract<keyof RangeFigures, `bytes${string}`>;
 
 /** What a snapshot keeps of the counts. */
 export interface RangeState {
   intervals: Interval[];
   ranges: RangeReport[];
+}
+
+/** The figures of a range, with its transfers in a book. */
+type Named = Omit<RangeReport, "transfers"> & { readonly book: TransferBook };
+
+function reportOf({ book, ...range }: Named): RangeReport {
+  return { ...structuredClone(range), transfers: book.totals() };
 }
 
 /**
@@ -28,7 +36,7 @@ export class RangeCounts {
   readonly #hmm: Hmm;
   /** Where ranges are, in the order of the addresses; a range is its index among #ranges. */
   readonly #intervals: Interval[];
-  readonly #ranges: RangeReport[];
+  readonly #ranges: Named[];
   readonly #byName: Map<string, number>;
   /** The interval of the last address that was found: pages come in runs. */
   #last: Interval | undefined;
@@ -38,7 +46,10 @@ export class RangeCounts {
   constructor(hmm: Hmm, state: RangeState = { intervals: [], ranges: [] }) {
     this.#hmm = hmm;
     this.#intervals = state.intervals;
-    this.#ranges = state.ranges;
+    this.#ranges = state.ranges.map(({ transfers, ...range }) => ({
+      ...range,
+      book: new TransferBook(transfers),
+    }));
     this.#byName = new Map(state.ranges.map(({ name }, i) => [name, i]));
   }
 
@@ -82,16 +93,21 @@ export class RangeCounts {
    */
   count(records: RecordArray, at: number, n: number, without: readonly number[]): void {
     if (this.empty || at === n) return;
-    this.#table ??= unfailing(
-      this.#hmm,
-      () => new RangeTable(this.#hmm, this.#intervals, this.#ranges.length),
-    );
+    const table = this.#open();
     let from = at;
     for (const skipped of without) {
-      this.#table.count(records, from, skipped);
+      table.count(records, from, skipped);
       from = skipped + 1;
     }
-    this.#table.count(records, from, n);
+    table.count(records, from, n);
+  }
+
+  /**
+   * Counts the devices' accesses of records [at, n), which were replayed since the devices' tables last
+   * changed, to memory that is not their own, by place: an access is of the place of its last byte.
+   */
+  countRemote(records: RecordArray, at: number, n: number, devices: readonly PeerDevice[]): void {
+    if (!this.empty && at < n) this.#open().countRemote(records, at, n, devices);
   }
 
   /** The name of the range around an address; undefined: it has none. */
@@ -103,6 +119,23 @@ export class RangeCounts {
   fault(address: number, agent: "cpu" | "device"): void {
     const range = this.#at(address);
     if (range !== undefined) range.faults[agent]++;
+  }
+
+  /** Notes a fault group, by the address of the first page that it asks for. */
+  group(address: number): void {
+    const range = this.#at(address);
+    if (range !== undefined) range.groups++;
+  }
+
+  /** Notes a transfer of so many bytes from an address on. */
+  transfer(address: number, bytes: number, direction: Direction): void {
+    this.#at(address)?.book.add(bytes, direction);
+  }
+
+  /** Notes an access of a device to an address, whose page is in RAM or in another device's memory. */
+  remote(address: number, place: "ram" | "peer", store: boolean): void {
+    const range = this.#at(address);
+    if (range !== undefined) range.accesses.device[place][store ? "stores" : "loads"]++;
   }
 
   /** Notes what has happened to the page at an address. */
@@ -125,18 +158,21 @@ export class RangeCounts {
   /** Sets all counts to 0. */
   clear(): void {
     this.#table?.clear();
-    for (const range of this.#ranges) Object.assign(range, zero());
+    for (const range of this.#ranges) {
+      Object.assign(range, zero());
+      range.book.set(noTransfers());
+    }
   }
 
   /** Returns the counts by name, as a copy. */
   report(): RangeReport[] {
     this.#collect();
-    return structuredClone(this.#ranges);
+    return this.#ranges.map(reportOf);
   }
 
   state(): RangeState {
     this.#collect();
-    return { intervals: this.#intervals, ranges: this.#ranges };
+    return { intervals: this.#intervals, ranges: this.#ranges.map(reportOf) };
   }
 
   /** Gives the engine's memory back. The counts stay. */
@@ -144,6 +180,15 @@ export class RangeCounts {
     this.#collect();
     this.#table?.close();
     this.#table = null;
+  }
+
+  /** The intervals as the core has them. Throws HmmError ENOMEM if the engine's arena has no room. */
+  #open(): RangeTable {
+    this.#table ??= unfailing(
+      this.#hmm,
+      () => new RangeTable(this.#hmm, this.#intervals, this.#ranges.length),
+    );
+    return this.#table;
   }
 
   /** Takes the accesses that the core has counted. */
@@ -156,6 +201,10 @@ export class RangeCounts {
       cpu.stores += counts[1] + counts[2];
       device.loads += counts[4] + counts[6];
       device.stores += counts[5] + counts[6];
+      device.ram.loads += counts[8];
+      device.ram.stores += counts[9];
+      device.peer.loads += counts[10];
+      device.peer.stores += counts[11];
     });
     table.clear();
   }
@@ -165,7 +214,8 @@ export class RangeCounts {
     const known = this.#byName.get(name);
     if (known !== undefined) return known;
     this.#byName.set(name, this.#ranges.length);
-    return this.#ranges.push({ name, start: `0x${start.toString(16)}`, bytes: 0, ...zero() }) - 1;
+    const range = { name, start: `0x${start.toString(16)}`, bytes: 0, ...zero(), book: new TransferBook() };
+    return this.#ranges.push(range) - 1;
   }
 
   /** The index of the first interval that ends after an address. */
@@ -179,7 +229,7 @@ export class RangeCounts {
     return from;
   }
 
-  #at(address: number): RangeReport | undefined {
+  #at(address: number): Named | undefined {
     let interval = this.#last;
     if (interval === undefined || address < interval.start || address >= interval.end) {
       interval = this.#intervals[this.#search(address)];
@@ -190,11 +240,13 @@ export class RangeCounts {
   }
 }
 
-function zero(): Omit<RangeReport, "name" | "start" | "bytes"> {
+/** Figures of a range without accesses or moves. */
+function zero(): Omit<RangeFigures, "transfers"> {
   const none = (): Accesses => ({ loads: 0, stores: 0 });
   return {
-    accesses: { cpu: none(), device: none() },
+    accesses: { cpu: none(), device: { ...none(), ram: none(), peer: none() } },
     faults: { cpu: 0, device: 0 },
+    groups: 0,
     bytesIn: 0,
     bytesOut: 0,
     bytesOutEvicted: 0,

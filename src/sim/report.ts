@@ -2,10 +2,19 @@
  * The report of a simulation. The keys are stable: `heteromem run --json` prints this object, and docs/run.md
  * describes every key. Amounts of memory are in bytes, times in picoseconds.
  */
-import type { Accesses, Counts, DeviceFaults, DeviceTraffic, Invalidations, LinkCounts } from "./counts.ts";
-import type { Cause, Direction } from "./driver/transfers.ts";
+import type {
+  Accesses,
+  Counts,
+  DeviceAccesses,
+  DeviceFaults,
+  DeviceTraffic,
+  Invalidations,
+  LinkCounts,
+} from "./counts.ts";
+import type { Cause } from "./driver/transfers.ts";
 import type { ManagedPrefetch, ManagedSettings } from "./managed-config.ts";
 import type { Backing, Evict, Initial, MemoryModel, Placement, Prefetch } from "./names.ts";
+import type { Direction, PagingCounts } from "./paging-counts.ts";
 import type { TimingReport } from "./time/timing.ts";
 
 /** The name of the report's form; it changes when a key changes its meaning or goes. */
@@ -27,30 +36,29 @@ export interface KernelReport extends Counts {
   begins: number;
 }
 
-/** What happened to a named range: accesses by their first byte, faults and moves by their page. */
-export interface RangeReport {
+/**
+ * What is counted by range: accesses by their first byte, faults and moves by their page, fault groups by the
+ * first page that they ask for, transfers as a whole by their first byte.
+ */
+export interface RangeFigures extends PagingCounts {
+  accesses: { cpu: Accesses; device: DeviceAccesses };
+  faults: { cpu: number; device: number };
+  bytesIn: number;
+  bytesOut: number;
+  bytesOutEvicted: number;
+}
+
+/** What happened to a named range. */
+export interface RangeReport extends RangeFigures {
   name: string;
   /** First byte of the first range of this name, as 0x…. */
   start: string;
   /** Bytes of all ranges of this name. */
   bytes: number;
-  accesses: { cpu: Accesses; device: Accesses };
-  faults: { cpu: number; device: number };
-  bytesIn: number;
-  bytesOut: number;
-  bytesOutEvicted: number;
-  /**
-   * Bytes that came to the device along with others, what it used of them, and what left without a use; and
-   * bytes of pages found to thrash: by the driver, or under hmm, because they have come again.
-   */
-  bytesPrefetched: number;
-  bytesPrefetchedUsed: number;
-  bytesPrefetchedUnused: number;
-  bytesThrashed: number;
 }
 
 /** What happened to one device. */
-export interface DeviceReport extends DeviceTraffic {
+export interface DeviceReport extends DeviceTraffic, PagingCounts {
   /** `device 1` and so on: agent 1 of the records is the first one. */
   name: string;
   accesses: Accesses;
@@ -160,6 +168,8 @@ export interface SimulationReport extends Counts {
   epochs: EpochReport[];
   kernels: KernelReport[];
   ranges: RangeReport[];
+  /** What happened outside of all named ranges; null if there are none. */
+  elsewhere: RangeFigures | null;
   /** What the config's `bound` asks for; null: nothing. */
   bound: BoundReport | null;
   /** What only managed memory has to report; null under another memory model. */

@@ -10,6 +10,7 @@ import { PAGE_SIZE } from "../../assembly/uapi/page.ts";
 import type { ReplayStop } from "../device/replay.ts";
 import { roundDown } from "../engine/errors.ts";
 import { HmmError, type Mm } from "../index.ts";
+import type { DeviceFaults } from "./counts.ts";
 import type { SimDevice } from "./device.ts";
 import type { SimDevices } from "./devices.ts";
 import type { SimulationEvents } from "./events.ts";
@@ -132,8 +133,6 @@ export class FaultServer {
     { write, record }: { write: boolean; record: number },
   ): void {
     const faulting = this.#faulting;
-    const { ranges } = this.#ledger;
-    const faults = this.#ledger.devices[device.number - 1].faults;
     const again = faulting.record === record && address < faulting.end;
     faulting.record = record;
     if (!again) faulting.end = address + PAGE_SIZE;
@@ -142,11 +141,19 @@ export class FaultServer {
     const moved = target === null ? 0 : target.moveIn(span, address, write ? "store" : "load");
     this.brought = moved > 0;
     if (moved > 0) {
-      faults.migrate++;
       this.#devices.notePeak();
-      ranges.fault(address, "device");
+      this.#count(device, address, "migrate");
     }
     if (!device.reaches(address, write)) this.#reach(device, span, address, { write, again, moved });
+  }
+
+  /** Counts a fault of a device, which is a group of its own. */
+  #count(device: SimDevice, address: number, kind: keyof DeviceFaults): void {
+    const { devices, ranges } = this.#ledger;
+    devices[device.number - 1].faults[kind]++;
+    device.books.groups++;
+    ranges.fault(address, "device");
+    ranges.group(address);
   }
 
   /** Has a device reach a page where it is, which is a fault of its own unless one moved pages. */
@@ -156,10 +163,7 @@ export class FaultServer {
     address: number,
     { write, again, moved }: { write: boolean; again: boolean; moved: number },
   ): void {
-    if (moved === 0) {
-      this.#ledger.devices[device.number - 1].faults.mirror++;
-      this.#ledger.ranges.fault(address, "device");
-    }
+    if (moved === 0) this.#count(device, address, "mirror");
     if (again) {
       this.#borrowed.push(address);
       this.#borrower = device;

@@ -35,7 +35,11 @@ cli("the documented keys are the keys of the report", () => {
     ...["--range", "0x5000000-0x5100000"],
   );
   const workload = report("--workload", "add:size=64KiB", "--bound", "opt");
-  const linked = report("--workload", "add:size=64KiB", "--devices", "2", "--peers", "1-2");
+  // Four pages of a cluster are device 2's, so the cluster moves over the link.
+  const linked = report(
+    ...["--workload", "add:size=64KiB", "--devices", "2", "--peers", "1-2", "--peer-fault", "migrate"],
+    ...["--device-range", "0x10000000000-0x10000004000@2"],
+  );
   const managed = report(
     "--workload",
     "add:size=8MiB,grain=4KiB",
@@ -45,12 +49,14 @@ cli("the documented keys are the keys of the report", () => {
     "pcie3-1080ti",
   );
   // An epoch and a kernel have the counts that the whole has.
-  const part =
-    /^(epochs|kernels)\[\]\.(accesses|faults|faultsByKind|device|evictions|invalidations|managed|elapsed).*/;
+  const part = new RegExp(
+    "^(epochs|kernels)\\[\\]\\." +
+      "(accesses|faults|device|groups|transfers|bytes|evictions|invalidations|managed|elapsed).*",
+  );
   const found = [warned, workload, linked, managed]
     .flatMap((one) => [...keys(one)])
     .filter((key) => !part.test(key))
-    .map((key) => key.replace(/^(parameters|driver\.spread)\..*/, "$1"));
+    .map((key) => key.replace(/^(parameters|driver\.spread|elsewhere)\..*/, "$1"));
   assert.equal([...new Set(found)].sort(), documented.sort());
   const counts = Object.keys(workload.kernels[0]).filter((key) => !["name", "begins"].includes(key));
   assert.ok(counts.every((key) => key in workload));

@@ -212,7 +212,7 @@ export const CORE_HMM: readonly Mutant[] = [
   {
     name: "range-of-a-guess-not-checked-at-its-end",
     file: core("access/count-ranges"),
-    before: " || addr >= load<u64>(interval, INTERVAL_END)",
+    before: " && addr < load<u64>(interval, INTERVAL_END)",
     after: "",
     ask: ["unit/ranges"],
   },

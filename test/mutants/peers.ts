@@ -2,6 +2,8 @@
 import type { Mutant } from "./mutant.ts";
 
 const PEERS = ["unit/peers"];
+const SUMS = ["unit/range-sums"];
+const FATES = "src/sim/page-fates.ts";
 const MARKS = "src/sim/access-marks.ts";
 
 export const LINKS: readonly Mutant[] = [
@@ -15,8 +17,8 @@ export const LINKS: readonly Mutant[] = [
   {
     name: "uses-over-a-link-are-none-of-a-range's",
     file: MARKS,
-    before: "bits |= accessedIn(accessor, base);",
-    after: "bits |= 0;",
+    before: "for (const accessor of this.accessors) bits |= accessedIn(accessor, base);",
+    after: "",
     ask: ["unit/range-uses"],
   },
   {
@@ -56,16 +58,16 @@ export const LINKS: readonly Mutant[] = [
   },
   {
     name: "the-page-that-faults-comes-along",
-    file: "src/sim/device-books.ts",
+    file: FATES,
     before: "const along = bits & ~own;",
     after: "const along = bits;",
     ask: ["unit/range-uses"],
   },
   {
     name: "a-page-thrashes-each-time-that-it-comes",
-    file: "src/sim/device-books.ts",
-    before: "moveAll(base, again & ~thrashed,",
-    after: "moveAll(base, again,",
+    file: FATES,
+    before: 'this.#note("bytesThrashed", base, again & ~thrashed)',
+    after: 'this.#note("bytesThrashed", base, again)',
     ask: ["unit/range-uses"],
   },
   {
@@ -74,5 +76,54 @@ export const LINKS: readonly Mutant[] = [
     before: "range !== undefined && base + CLUSTER_SIZE <= this.#last!.end",
     after: "range !== undefined",
     ask: ["unit/range-uses"],
+  },
+  {
+    name: "pages-leave-before-their-uses-are-noted",
+    file: "src/sim/device-books.ts",
+    before: "if (fates.followsUses) fates.used(base, mover.used(base));",
+    after: "",
+    ask: ["unit/range-uses"],
+  },
+  {
+    name: "a-transfer-ends-with-its-64-kib",
+    file: "src/sim/page-runs.ts",
+    before: "if (word === (first < 0 ? 0 : ALL_PAGES)) continue;",
+    after: "if (first >= 0) visit(first, base);\n    first = -1;",
+    ask: SUMS,
+  },
+  {
+    name: "an-access-over-a-link-is-one-of-ram",
+    file: "assembly/core/access/count-remote.ts",
+    before: "holder ? RANGE_COUNTS_PEER : RANGE_COUNTS_RAM",
+    after: "RANGE_COUNTS_RAM",
+    ask: SUMS,
+  },
+  {
+    name: "a-device-s-own-memory-is-remote",
+    file: "assembly/core/access/count-remote.ts",
+    before: "if (holder == agent) continue;",
+    after: "",
+    ask: SUMS,
+  },
+  {
+    name: "sizes-that-did-not-occur-stay",
+    file: "src/sim/paging-counts.ts",
+    before: "filter(([, count]) => count !== 0)",
+    after: "filter(() => true)",
+    ask: SUMS,
+  },
+  {
+    name: "evicted-duplicates-are-none-of-a-range-s-evictions",
+    file: "src/sim/range-mover.ts",
+    before: 'if (evicted) this.#note(block, pages, "bytesOutEvicted");',
+    after: "",
+    ask: SUMS,
+  },
+  {
+    name: "faults-that-wait-are-no-faults-of-a-range",
+    file: "src/sim/driver/service.ts",
+    before: "if (p !== CPU) this.#memory.mover.faulted(block, i, p, true);",
+    after: "",
+    ask: SUMS,
   },
 ];

@@ -1,5 +1,7 @@
 // Counting the accesses of devices to other devices' memory, which they make over the link between them.
 //
+// Its head, which counting by range shares, tells in whose memory a page is.
+//
 // The exchange buffer has, for agents 0 to before `agents`: the table (u32: a device table's id; 0 for the
 // CPU), then the device memory of the agent (u32: a zone), then by agent a page that was looked up last, and
 // the counts by accessing agent and accessed one:
@@ -32,8 +34,10 @@ const AGENT_MASK: u32 = 0xff << RECORD_AGENT_SHIFT;
 
 const ZONES: usize = REPLAY_AGENTS_MAX * 4;
 /** By agent, 16 bytes: the page's number + 1 (u64), and in whose memory it is (u32; 0: in RAM). */
-const SEEN: usize = 2 * ZONES;
-const COUNTS: usize = SEEN + REPLAY_AGENTS_MAX * 16;
+export const SEEN: usize = 2 * ZONES;
+/** Bytes before the counts: a call begins with those from SEEN on at 0. */
+export const PLACES: usize = SEEN + REPLAY_AGENTS_MAX * 16;
+const COUNTS: usize = PLACES;
 const COUNT_BYTES: u32 = 32;
 if (COUNTS + REPLAY_AGENTS_MAX * REPLAY_AGENTS_MAX * COUNT_BYTES > <usize>XBUF_SIZE) ERROR("XBUF_SIZE");
 
@@ -46,6 +50,17 @@ function memoryOf(root: usize, addr: u64, zones: usize, agents: u32): u32 {
   const zone = zoneOfPfn(pfn);
   for (let agent: u32 = 1; agent < agents; agent++) if (load<u32>(zones + agent * 4) == zone) return agent;
   return 0;
+}
+
+/** Returns the agent in whose memory an agent sees the page of an address; 0: RAM. */
+export function holderOf(buffer: usize, agents: u32, agent: u32, addr: u64): u32 {
+  const seen = buffer + SEEN + ((<usize>agent) << 4);
+  if (load<u64>(seen) != (addr >> 12) + 1) {
+    const root: usize = deviceTableOf(load<u32>(buffer + agent * 4)).root;
+    store<u64>(seen, (addr >> 12) + 1);
+    store<u32>(seen, memoryOf(root, addr, buffer + ZONES, agents), 8);
+  }
+  return load<u32>(seen, 8);
 }
 
 /** Adds to a count. */
@@ -70,13 +85,7 @@ export function replayCountPeers(agents: u32, records: usize, at: u32, n: u32): 
     const where = load<u64>(records);
     const bytes = where >> RECORD_SIZE_SHIFT;
     const addr = (where & ADDRESS_MASK) + bytes - 1;
-    const seen = buffer + SEEN + ((<usize>agent) << 4);
-    if (load<u64>(seen) != (addr >> 12) + 1) {
-      const root: usize = deviceTableOf(load<u32>(buffer + agent * 4)).root;
-      store<u64>(seen, (addr >> 12) + 1);
-      store<u32>(seen, memoryOf(root, addr, buffer + ZONES, agents), 8);
-    }
-    const memory = load<u32>(seen, 8);
+    const memory = holderOf(buffer, agents, agent, addr);
     if (!memory || memory == agent) continue;
     const count = buffer + COUNTS + (agent * agents + memory) * COUNT_BYTES;
     if (kind != RECORD_KIND_STORE) {

@@ -2,11 +2,18 @@
 // migrate_vma_finalize. It is for drivers that decide nothing between these steps, and it allocates, copies,
 // maps and answers as such a driver does by the separate calls.
 
-import { MOVE_BYTES, MOVE_COPIED, MOVE_MOVED, MOVE_PAGES_MAX, MOVE_WRITTEN } from "../../abi/argument";
+import {
+  MOVE_BYTES,
+  MOVE_COPIED,
+  MOVE_MOVED,
+  MOVE_PAGES_MAX,
+  MOVE_USED,
+  MOVE_WRITTEN,
+} from "../../abi/argument";
 import { REQUEST } from "../../abi/request";
 import { RESOURCE_MIGRATION } from "../../abi/pool";
 import { MIGRATE_PFN_MIGRATE, MIGRATE_PFN_VALID } from "../../uapi/pfn";
-import { PTE_DIRTY } from "../../uapi/pte";
+import { PTE_DIRTY, PTE_YOUNG } from "../../uapi/pte";
 import { PAGE_SIZE } from "../../uapi/page";
 import { poolId } from "../base/pool";
 import { pteFlags } from "../base/pte";
@@ -28,7 +35,7 @@ const FREED: u32 = MOVE_BYTES - MOVE_PAGES_MAX * 4;
 /** OP_MIGRATE_MOVE: moves what can move. Returns how many pages moved. */
 export function migrateMoveStep(cmd: MigrateMoveCmd): i32 {
   if (!cmd.isSetUp) {
-    // An event may drop entries, so what the device wrote is noted before the first one.
+    // An event may drop entries, so what the device did is noted before the first one.
     if (cmd.phase == 0) begin(cmd);
     const answer = migrateSetupStep(cmd);
     if (answer < 0 || answer == REQUEST) return answer;
@@ -96,10 +103,10 @@ function mark(cmd: MigrateMoveCmd, which: u32, page: u64): void {
   store<u8>(at, <u8>(load<u8>(at) | ((<u32>1) << (bit & 7))));
 }
 
-/** Empties the answers, and marks the pages that the device has written. */
+/** Empties the answers, and marks the pages that the device has used, and those that it has written. */
 function begin(cmd: MigrateMoveCmd): void {
   memory.fill(cmd.out, 0, FREED);
-  if (!cmd.toDevice) noteWritten(cmd);
+  if (!cmd.toDevice) noteUses(cmd);
 }
 
 /** Marks the pages that have moved, and those of them that there were before. */
@@ -113,15 +120,18 @@ function noteMoved(cmd: MigrateMoveCmd, m: Migration): void {
   }
 }
 
-/** Marks the pages of the range whose entries in the device's table are dirty. */
-function noteWritten(cmd: MigrateMoveCmd): void {
+/** Marks the pages of the range whose entries in the device's table are accessed, and the dirty ones. */
+function noteUses(cmd: MigrateMoveCmd): void {
   const root = deviceTableOf(cmd.table).root;
   for (let next = cmd.start; next < cmd.end;) {
     let addr = next;
     const leaf = leafTable(root, addr);
     next = spanEnd(root, leaf, addr, cmd.end);
     if (!leaf) continue;
-    for (let at = slotOf(leaf, addr); addr < next; addr += PAGE_SIZE, at += 8)
-      if (pteFlags(load<u64>(at)) & PTE_DIRTY) mark(cmd, MOVE_WRITTEN, addr >> 12);
+    for (let at = slotOf(leaf, addr); addr < next; addr += PAGE_SIZE, at += 8) {
+      const flags = pteFlags(load<u64>(at));
+      if (flags & PTE_YOUNG) mark(cmd, MOVE_USED, addr >> 12);
+      if (flags & PTE_DIRTY) mark(cmd, MOVE_WRITTEN, addr >> 12);
+    }
   }
 }

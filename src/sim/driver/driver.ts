@@ -94,6 +94,7 @@ export class ManagedDriver {
     counts.duplicates += duplicates;
     counts.devicePages += pages.length;
     if (flush === "put") counts.putFlushes++;
+    this.memory.mover.group(pages[0].page);
     const first = pages[0].page * PAGE_SIZE;
     this.events?.groupBegin({ device, entries, pages: pages.length, address: first, kind: "fault" });
     let throttled = Infinity;

@@ -32,13 +32,11 @@ import {
   type PfnArray,
   type Vma,
 } from "../../index.ts";
-import type { RangeBytes, RangeCounts } from "../range-counts.ts";
 import { RIGHTS_NONE, RIGHTS_READ } from "../policies/rights.ts";
 import { grow } from "../space.ts";
 import { BLOCK_BYTES, BLOCK_PAGES, hasBit, newBits, nextBit, runsOf, setBit, type Bits } from "./bits.ts";
-import type { NotedBytes, PageMover } from "./mover.ts";
+import { NoMover } from "./mover.ts";
 import { CPU, type Processor } from "./processor.ts";
-import type { Cause } from "./transfers.ts";
 import type { VaBlock } from "./va-block.ts";
 
 /** The device's processor number. */
@@ -87,15 +85,13 @@ export function restoreEngine(bytes: Uint8Array): RestoredEngine {
   return { hmm, mm: hmm.mms()[0], owner };
 }
 
-export class EngineMover implements PageMover {
+export class EngineMover extends NoMover {
   /** What the driver has mapped for the CPU, and for the device of its own memory. */
   readonly cpuTable: DeviceTable;
   readonly deviceTable: DeviceTable;
   readonly devmem: HmmDevmem;
   /** How often the address space grew. */
   growths = 0;
-  /** Is told of faults and moves; the ledger sets it. */
-  ranges: RangeCounts | null = null;
   /** Is told of invalidations, by their events. */
   readonly #invalidated: (event: number) => void;
   readonly #owner: Callbacks;
@@ -114,6 +110,7 @@ export class EngineMover implements PageMover {
     size: number,
     invalidated: (event: number) => void,
   ) {
+    super();
     this.#hmm = hmm;
     this.#mm = mm;
     this.#invalidated = invalidated;
@@ -133,39 +130,29 @@ export class EngineMover implements PageMover {
     this.#pfns = hmm.pfnArray(BLOCK_PAGES);
   }
 
-  faulted(block: VaBlock, i: number, p: Processor): void {
-    this.ranges?.fault(block.start + i * PAGE_SIZE, p === CPU ? "cpu" : "device");
-  }
-
-  make(block: VaBlock, pages: Bits, at: Processor): void {
+  override make(block: VaBlock, pages: Bits, at: Processor): void {
     for (const range of this.#rangesOf(block, pages)) {
       if (at === CPU) this.#walk(range, HMM_PFN_REQ_FAULT + HMM_PFN_REQ_WRITE);
       else this.#migrateIn(range);
     }
-    if (at !== CPU) this.#noteMove(block, pages, "bytesIn");
   }
 
-  leaving(block: VaBlock, pages: Bits, from: Processor): void {
+  override leaving(block: VaBlock, pages: Bits, from: Processor): void {
     if (from === CPU) return;
     const words = this.deviceTable.snapshot(block.start, BLOCK_PAGES, this.#pfns);
     for (let i = nextBit(pages, 0); i < BLOCK_PAGES; i = nextBit(pages, i + 1))
       if ((words[i] & DEVICE_PFN_DIRTY) !== 0) setBit(block.dirty, i);
   }
 
-  move(block: VaBlock, pages: Bits, from: Processor, to: Processor, cause: Cause): void {
+  override move(block: VaBlock, pages: Bits, _from: Processor, to: Processor): void {
     for (const range of this.#rangesOf(block, pages)) {
       if (to === CPU) this.#migrateOut(range);
       else this.#migrateIn(range);
     }
-    this.#noteMove(block, pages, from === CPU ? "bytesIn" : "bytesOut");
-    if (cause === "eviction") this.#noteMove(block, pages, "bytesOutEvicted");
   }
 
-  duplicate(block: VaBlock, pages: Bits, from: Processor): void {
-    if (from === CPU) {
-      this.#noteMove(block, pages, "bytesIn");
-      return;
-    }
+  override duplicate(block: VaBlock, pages: Bits, from: Processor): void {
+    if (from === CPU) return;
     this.leaving(block, pages, from);
     for (const range of this.#rangesOf(block, pages)) {
       this.deviceTable.clear(range.start, range.end);
@@ -173,12 +160,11 @@ export class EngineMover implements PageMover {
     }
   }
 
-  drop(block: VaBlock, pages: Bits, at: Processor): void {
-    if (at !== CPU) this.#noteMove(block, pages, "bytesOut");
-    else for (const range of this.#rangesOf(block, pages)) this.#migrateIn(range);
+  override drop(block: VaBlock, pages: Bits, at: Processor): void {
+    if (at === CPU) for (const range of this.#rangesOf(block, pages)) this.#migrateIn(range);
   }
 
-  remap(block: VaBlock, pages: Bits, p: Processor): void {
+  override remap(block: VaBlock, pages: Bits, p: Processor): void {
     this.leaving(block, pages, p); // entries that go know whether the device wrote
     const wanted = newBits();
     for (let i = nextBit(pages, 0); i < BLOCK_PAGES; i = nextBit(pages, i + 1))
@@ -194,13 +180,8 @@ export class EngineMover implements PageMover {
     }
   }
 
-  noted(block: VaBlock, pages: Bits, what: NotedBytes): void {
-    this.#noteMove(block, pages, what);
-  }
-
   /** Further uses of the page are the replay's. */
-  used(block: VaBlock, i: number): void {
-    this.ranges?.move(addressOf(block, i), "bytesPrefetchedUsed");
+  override used(block: VaBlock, i: number): void {
     if (hasBit(block.resident[CPU], i)) return;
     const start = addressOf(block, i);
     const vma = this.#mm.findVma(start)!;
@@ -292,12 +273,6 @@ export class EngineMover implements PageMover {
 
   #failed(errno: number, op: string, address: number): HmmError {
     return new HmmError(errno, op, "system memory", { address });
-  }
-
-  #noteMove(block: VaBlock, pages: Bits, how: RangeBytes): void {
-    if (this.ranges === null || this.ranges.empty) return;
-    for (let i = nextBit(pages, 0); i < BLOCK_PAGES; i = nextBit(pages, i + 1))
-      this.ranges.move(addressOf(block, i), how);
   }
 
   /** The notifier's callback: drops entries. The mover's own migrations move unmapped pages. */

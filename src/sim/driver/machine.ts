@@ -102,6 +102,7 @@ export class Machine {
     this.#addressTranslation = options.addressTranslation ?? false;
     const { counts, transfers, clock } = this;
     transfers.onTransfer = (bytes, direction, cause, address) => {
+      mover?.transfer(address, bytes, direction);
       this.#events?.transfer(address, bytes, direction, cause);
       clock.pass(linkTime(bytes, direction === "toDevice") + (direction === "toDevice" ? TRANSFER_NS : 0));
     };

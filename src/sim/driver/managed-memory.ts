@@ -18,7 +18,7 @@ import {
   type Bits,
 } from "./bits.ts";
 import { countIn, countOut, type DriverCounts } from "./driver-counts.ts";
-import { NO_MOVER, type PageMover } from "./mover.ts";
+import { NoMover, type PageMover } from "./mover.ts";
 import {
   NO_LISTENER,
   type Arrived,
@@ -84,7 +84,7 @@ export class ManagedMemory {
   readonly #hostFirst: boolean;
 
   constructor(options: MemoryOptions) {
-    const { topology, rooms, transfers, counts, counters, defaults = {}, mover = NO_MOVER } = options;
+    const { topology, rooms, transfers, counts, counters, defaults = {}, mover = new NoMover() } = options;
     this.#defaults = defaults;
     this.topology = topology;
     this.transfers = transfers;
@@ -308,7 +308,7 @@ export class ManagedMemory {
     this.mover.leaving(block, pages, at);
     this.limit(block, pages, at, RIGHTS_NONE);
     this.#leave(block, pages, at, evicted);
-    this.mover.drop(block, pages, at);
+    this.mover.drop(block, pages, at, evicted);
   }
 
   /**

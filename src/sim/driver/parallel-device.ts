@@ -297,6 +297,7 @@ export class ParallelDevice {
       const sectors = this.#schedule!.sectors(from, to, store, page);
       this.remote.sectors += sectors;
       this.events?.remoteAccess(sectors, store, access >= ACCESS_ATOMIC_WEAK);
+      this.#driver.memory.mover.remote(block, i, "ram", store);
       this.#counters?.count(page);
       return true;
     }

@@ -91,6 +91,7 @@ export class BlockService {
       }
       const where = this.#destination(block, i, p, access, cause);
       if (typeof where === "object") {
+        if (p !== CPU) this.#memory.mover.faulted(block, i, p, true);
         throttled = Math.min(throttled, where.until);
         continue;
       }
@@ -139,7 +140,7 @@ export class BlockService {
   /** Counts a fault by what it will do. */
   #countFault(block: VaBlock, i: number, p: Processor, where: Processor): void {
     const { counts, mover } = this.#memory;
-    mover.faulted(block, i, p);
+    mover.faulted(block, i, p, false);
     const holders = block.holders(i);
     if (p !== CPU && where !== p) counts.devicePagesMapped++;
     else if (p === CPU && holders === 0) counts.cpuFaultsMade++;

@@ -3,6 +3,13 @@
  * copied with one source, one destination and one cause (docs/policies.md). Pages
  * that are made and not copied, and pages that are there already, end a run.
  */
+import {
+  combineSizes,
+  DIRECTIONS,
+  noTransfers,
+  type Direction,
+  type DirectionTotals,
+} from "../paging-counts.ts";
 import { runsOf, type Bits } from "./bits.ts";
 import { CPU, type Processor } from "./processor.ts";
 
@@ -24,10 +31,6 @@ export interface TransferCount {
   /** By size in KiB: how many there were. */
   sizes: Record<number, number>;
 }
-
-/** Directions of transfers. */
-export type Direction = "toDevice" | "toHost" | "peer";
-const DIRECTIONS: readonly Direction[] = ["toDevice", "toHost", "peer"];
 
 /** All transfers, by direction and cause. */
 export type TransferCounts = Record<Direction, Record<Cause, TransferCount>>;
@@ -73,6 +76,20 @@ export class Transfers {
   /** Makes the counts those of a snapshot. */
   restore(counts: TransferCounts): void {
     for (const direction of DIRECTIONS) Object.assign(this.counts[direction], counts[direction]);
+  }
+
+  /** Returns the transfers of all causes, by direction. */
+  totals(): DirectionTotals {
+    const totals = noTransfers();
+    for (const direction of DIRECTIONS)
+      for (const { count, bytes, sizes } of Object.values(this.counts[direction])) {
+        const total = totals[direction];
+        total.count += count;
+        total.bytes += bytes;
+        const some = Object.entries(sizes).map(([kib, n]) => ({ bytes: Number(kib) * 1024, count: n }));
+        total.sizes = combineSizes(total.sizes, some, 1);
+      }
+    return totals;
   }
 
   /** Returns the transfers of a direction, of all causes. */

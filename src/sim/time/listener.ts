@@ -1,6 +1,7 @@
 /** What the timeline tells: the events of a simulation with their times, in picoseconds. */
 import type { FaultGroup, Place } from "../events.ts";
-import type { Cause, Direction } from "../driver/transfers.ts";
+import type { Cause } from "../driver/transfers.ts";
+import type { Direction } from "../paging-counts.ts";
 import type { TimeCause } from "./causes.ts";
 
 /**

@@ -7,7 +7,8 @@
  * the next service of faults, and at the end. What the one thing that goes on takes is on the critical path.
  */
 import type { FaultGroup, Place, SimulationEvents } from "../events.ts";
-import type { Cause, Direction } from "../driver/transfers.ts";
+import type { Cause } from "../driver/transfers.ts";
+import type { Direction } from "../paging-counts.ts";
 import { RECORD_MARK_KERNEL_BEGIN, RECORD_MARK_KERNEL_END } from "../../../assembly/abi/record.ts";
 import { kernelName, type Mark, type MarkNames } from "../record-words.ts";
 import { CAUSE_NAMES, type TimeCause } from "./causes.ts";

@@ -25,7 +25,7 @@ type Tally = Record<string, RangeReport["accesses"]>;
 
 const none = (): RangeReport["accesses"] => ({
   cpu: { loads: 0, stores: 0 },
-  device: { loads: 0, stores: 0 },
+  device: { loads: 0, stores: 0, ram: { loads: 0, stores: 0 }, peer: { loads: 0, stores: 0 } },
 });
 
 /** Records of accesses only. */
@@ -112,7 +112,7 @@ ranges("first bytes, kinds and agents", async () => {
     { kind: "modify", address: BASE + 16 },
   ];
   assert.equal(await reported(steps), {
-    a: { cpu: { loads: 2, stores: 1 }, device: { loads: 1, stores: 2 } },
+    a: { cpu: { loads: 2, stores: 1 }, device: { ...none().device, loads: 1, stores: 2 } },
   });
 });
 ranges("random ranges and accesses, as a list finds them", async () => {

@@ -9,6 +9,7 @@ import {
   type Access,
   type Block,
   type SimulationConfig,
+  type TransferTotals,
 } from "../../../src/sim.ts";
 import { BASE, blockOf, PAGE, pages } from "../../util/sim-blocks.ts";
 
@@ -234,13 +235,28 @@ parts("named ranges have the accesses, faults and moves of their pages", async (
     report.device.bytesOutEvicted,
   );
   const [first] = report.ranges;
+  /** Some copies of a whole cluster. */
+  const moves = (count: number): TransferTotals => ({
+    count,
+    bytes: count * 16 * PAGE,
+    sizes: [{ bytes: 16 * PAGE, count }],
+  });
   // Written, read back after the first kernel, and on the device twice: each time each page once.
   assert.equal(first, {
     name: "first",
     start: "0x5000000",
     bytes: 16 * PAGE,
-    accesses: { cpu: { loads: 16, stores: 16 }, device: { loads: 16 + 16, stores: 0 } },
+    accesses: {
+      cpu: { loads: 16, stores: 16 },
+      device: {
+        loads: 16 + 16,
+        stores: 0,
+        ram: { loads: 0, stores: 0 },
+        peer: { loads: 0, stores: 0 },
+      },
+    },
     faults: { cpu: 16 + 1, device: 2 },
+    groups: 2,
     bytesIn: 32 * PAGE,
     bytesOut: 16 * PAGE,
     bytesOutEvicted: 0,
@@ -249,6 +265,7 @@ parts("named ranges have the accesses, faults and moves of their pages", async (
     bytesPrefetchedUsed: 30 * PAGE,
     bytesPrefetchedUnused: 0,
     bytesThrashed: 16 * PAGE,
+    transfers: { toDevice: moves(2), toHost: moves(1), peer: { count: 0, bytes: 0, sizes: [] } },
   });
 });
 parts("marks name ranges, and a newer name covers an older one", async () => {
