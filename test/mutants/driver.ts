@@ -264,4 +264,18 @@ export const DRIVER_RULES: readonly Mutant[] = [
     after: "",
     ask: ["unit/thread-counts"],
   },
+  {
+    name: "warps-of-the-last-window-are-counted-again",
+    file: "src/sim/driver/warp-scheduler.ts",
+    before: "    ends.fill(0, lowest, highest + 1);\n",
+    after: "",
+    ask: ["unit/warps"],
+  },
+  {
+    name: "pending-record-keeps-its-own-thread",
+    file: "src/sim/driver/pending-records.ts",
+    before: "(words[at + 2] & ((1 << RECORD_THREAD_SHIFT) - 1)) | (thread << RECORD_THREAD_SHIFT)",
+    after: "words[at + 2]",
+    ask: ["unit/loop-split"],
+  },
 ];
