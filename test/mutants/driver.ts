@@ -251,9 +251,16 @@ export const DRIVER_RULES: readonly Mutant[] = [
     ask: ["unit/warps"],
   },
   {
+    name: "the-last-thread-of-a-run-is-not-counted",
+    file: "assembly/core/access/count-threads.ts",
+    before: "  add(counts, who, some);\n  return 0;",
+    after: "  return 0;",
+    ask: ["unit/thread-counts"],
+  },
+  {
     name: "records-of-the-cpu-are-numbered",
     file: "assembly/core/access/count-threads.ts",
-    before: "if (!(how & AGENT_MASK)) continue;",
+    before: "if (!(how & AGENT_MASK)) return;",
     after: "",
     ask: ["unit/thread-counts"],
   },
